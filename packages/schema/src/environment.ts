@@ -1,0 +1,16 @@
+import { z } from 'zod';
+
+import { describedByPeople } from './flag.ts';
+import { Instant, Key } from './text.ts';
+
+/** Where a flag set lives. */
+export const Environment = z
+  .strictObject({ key: Key, description: describedByPeople.description, createdAt: Instant })
+  .meta({ id: 'Environment' });
+export type Environment = z.infer<typeof Environment>;
+
+export const EnvironmentCreate = z.strictObject({ key: Key, description: describedByPeople.description });
+export type EnvironmentCreate = z.infer<typeof EnvironmentCreate>;
+
+/** Stands for every environment, in keys and in the audit log. */
+export const ALL_ENVIRONMENTS = '*';

@@ -1,0 +1,58 @@
+import { z } from 'zod';
+
+import { JsonObjectSchema, Value } from './json.ts';
+import { LIMITS } from './limits.ts';
+import { Name } from './text.ts';
+
+/** Facts about the subject: `targetingKey` and any other attribute. */
+export const EvaluationContext = JsonObjectSchema.meta({
+  id: 'EvaluationContext',
+  type: 'object',
+  properties: { targetingKey: { type: 'string' } },
+  additionalProperties: true,
+});
+export type EvaluationContext = z.infer<typeof EvaluationContext>;
+
+/** A flag key as a caller asks for it: any text, since an unknown key has an answer of its own. */
+export const AskedKey = z.string().max(1_000, 'must be at most 1,000 characters');
+
+export const ErrorCode = z.enum(['FLAG_NOT_FOUND', 'PARSE_ERROR', 'TARGETING_KEY_MISSING']);
+export type ErrorCode = z.infer<typeof ErrorCode>;
+
+const Metadata = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]));
+
+/** A variant was served. */
+export const Served = z.strictObject({
+  flagKey: z.string(),
+  enabled: z.boolean(),
+  reason: z.enum(['STATIC', 'DEFAULT', 'TARGETING_MATCH', 'SPLIT']),
+  variant: Name,
+  value: Value,
+  ruleId: Name.optional(),
+  metadata: Metadata.optional(),
+});
+export type Served = z.infer<typeof Served>;
+
+/** No variant: the flag is disabled, or its default variant is null. The caller's default applies. */
+export const NotServed = z.strictObject({
+  flagKey: z.string(),
+  enabled: z.literal(false),
+  reason: z.enum(['STATIC', 'DEFAULT', 'DISABLED']),
+  metadata: Metadata.optional(),
+});
+export type NotServed = z.infer<typeof NotServed>;
+
+/** The flag could not be decided. The caller's default applies. */
+export const Failed = z.strictObject({
+  flagKey: z.string(),
+  enabled: z.literal(false),
+  reason: z.literal('ERROR'),
+  errorCode: ErrorCode,
+  errorMessage: z.string(),
+});
+export type Failed = z.infer<typeof Failed>;
+
+export const Evaluation = z.union([Served, NotServed, Failed]).meta({ id: 'Evaluation' });
+export type Evaluation = z.infer<typeof Evaluation>;
+
+export const FlagKeys = z.array(AskedKey).max(LIMITS.flagKeysPerRequest);

@@ -1,0 +1,38 @@
+import { z } from 'zod';
+
+import { Flag } from './flag.ts';
+import { Segment } from './segment.ts';
+import { Key } from './text.ts';
+
+/** The one format version that this release reads and writes. */
+export const FORMAT_VERSION = 1;
+
+/** The id of a change: the epoch, the revision and a random nonce. Also an ETag and an SSE event id. */
+export const ChangeId = z.string().meta({
+  description: 'Opaque id of the last change: equal ids mean equal flag sets.',
+  example: 'q7Zk3v9s.42.b1Xw0c8e',
+});
+
+/** All flags and segments of one environment, of one revision. */
+export const FlagSet = z
+  .strictObject({
+    formatVersion: z.literal(FORMAT_VERSION),
+    environment: Key,
+    id: ChangeId,
+    revision: z.int().min(0),
+    flags: z.record(Key, Flag),
+    segments: z.record(Key, Segment),
+  })
+  .meta({ id: 'FlagSet' });
+export type FlagSet = z.infer<typeof FlagSet>;
+
+/** What changed between two flag sets; null means removed. */
+export const FlagSetChange = z
+  .strictObject({
+    previous: ChangeId,
+    revision: z.int().min(1),
+    flags: z.record(Key, Flag.nullable()),
+    segments: z.record(Key, Segment.nullable()),
+  })
+  .meta({ id: 'FlagSetChange' });
+export type FlagSetChange = z.infer<typeof FlagSetChange>;

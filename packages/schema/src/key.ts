@@ -1,0 +1,43 @@
+import { z } from 'zod';
+
+import { ALL_ENVIRONMENTS } from './environment.ts';
+import { LIMITS } from './limits.ts';
+import { Instant, Key, text } from './text.ts';
+
+/** What a key may do; the server's table of permissions says it in full. */
+export const Role = z.enum(['admin', 'editor', 'viewer', 'server', 'client']).meta({ id: 'Role' });
+export type Role = z.infer<typeof Role>;
+
+/** One environment, or `*` for all. */
+export const KeyScope = z.union([z.literal(ALL_ENVIRONMENTS), Key], {
+  error: 'must be the key of an environment, or "*" for all',
+});
+
+/** Scheme, host and port as a browser sends them. */
+const Origin = z
+  .string()
+  .max(300)
+  .regex(/^https?:\/\/[^/?#\s]+$/, 'must be an origin such as https://app.example.com');
+
+const keyFields = {
+  name: text(1, LIMITS.nameLength),
+  role: Role,
+  environment: KeyScope,
+  expiresAt: Instant.nullish(),
+  allowedOrigins: z.array(Origin).min(1).max(LIMITS.allowedOrigins).nullish(),
+};
+
+/** An API key as it is listed: never its secret, never its hash. */
+export const ApiKey = z
+  .strictObject({ id: z.string(), ...keyFields, createdAt: Instant })
+  .meta({ id: 'ApiKey' });
+export type ApiKey = z.infer<typeof ApiKey>;
+
+export const ApiKeyCreate = z.strictObject(keyFields);
+export type ApiKeyCreate = z.infer<typeof ApiKeyCreate>;
+
+/** The answer to a creation: the only time that the secret is shown. */
+export const ApiKeyCreated = ApiKey.extend({
+  secret: z.string().describe('Shown only now. It is kept as a hash.'),
+}).meta({ id: 'ApiKeyCreated' });
+export type ApiKeyCreated = z.infer<typeof ApiKeyCreated>;

@@ -1,0 +1,23 @@
+/** Every bound of the data model, in one place. Byte counts are of UTF-8 JSON text. */
+export const LIMITS = {
+  keyLength: 100,
+  nameLength: 100,
+  textLength: 2_000,
+  tags: 50,
+  variants: 100,
+  rules: 200,
+  conditionsPerRule: 50,
+  groupDepth: 5,
+  listValues: 10_000,
+  seedLength: 256,
+  attributeLength: 256,
+  patternLength: 256,
+  metadataEntries: 100,
+  valueBytes: 64 * 1024,
+  flagBytes: 512 * 1024,
+  contextDepth: 20,
+  jsonDepth: 32,
+  flagKeysPerRequest: 1_000,
+  pageSize: 200,
+  allowedOrigins: 50,
+} as const;
