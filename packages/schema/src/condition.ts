@@ -10,7 +10,10 @@ const OperandText = z.string().refine(operandSize.check, operandSize.error);
 const listOf = <Item extends z.ZodType>(item: Item) =>
   z
     .array(item)
-    .max(LIMITS.listValues, `must be a list of at most ${LIMITS.listValues.toLocaleString('en')} values`);
+    .max(
+      LIMITS.listValues,
+      `must be a list of at most ${LIMITS.listValues.toLocaleString('en')} values`,
+    );
 
 /** Operators by the operand they take. The engine's table of operators is complete over these. */
 export const OPERATORS = {
@@ -62,7 +65,11 @@ export const SegmentCondition = z
   .meta({ id: 'SegmentCondition', description: 'The conditions of a named segment all hold.' });
 
 export const FlagCondition = z
-  .strictObject({ flag: Key, variants: z.array(Name).min(1, 'must name at least one variant').max(LIMITS.variants), not })
+  .strictObject({
+    flag: Key,
+    variants: z.array(Name).min(1, 'must name at least one variant').max(LIMITS.variants),
+    not,
+  })
   .meta({ id: 'FlagCondition', description: 'Another flag answers one of these variants.' });
 
 /** The kinds of condition, told apart by the one field that names the kind. */
@@ -70,7 +77,10 @@ export const CONDITION_KINDS = ['attribute', 'segment', 'flag', 'any', 'all'] as
 
 const tooManyConditions = `must hold at most ${LIMITS.conditionsPerRule} conditions`;
 const groupMembers = <Member extends z.ZodType>(member: Member) =>
-  z.array(member).min(1, 'must hold at least one condition').max(LIMITS.conditionsPerRule, tooManyConditions);
+  z
+    .array(member)
+    .min(1, 'must hold at least one condition')
+    .max(LIMITS.conditionsPerRule, tooManyConditions);
 
 export type Condition =
   | AttributeCondition

@@ -9,7 +9,10 @@ export const Environment = z
   .meta({ id: 'Environment' });
 export type Environment = z.infer<typeof Environment>;
 
-export const EnvironmentCreate = z.strictObject({ key: Key, description: describedByPeople.description });
+export const EnvironmentCreate = z.strictObject({
+  key: Key,
+  description: describedByPeople.description,
+});
 export type EnvironmentCreate = z.infer<typeof EnvironmentCreate>;
 
 /** Stands for every environment, in keys and in the audit log. */

@@ -4,12 +4,7 @@ import { LIMITS } from './limits.ts';
 import { fits } from './text.ts';
 
 export type JsonValue =
-  | string
-  | number
-  | boolean
-  | null
-  | readonly JsonValue[]
-  | { readonly [name: string]: JsonValue };
+  string | number | boolean | null | readonly JsonValue[] | { readonly [name: string]: JsonValue };
 export type JsonObject = { readonly [name: string]: JsonValue };
 
 const valueSize = fits(LIMITS.valueBytes);

@@ -16,11 +16,20 @@ export const Segment = z
   .meta({ id: 'Segment' });
 export type Segment = z.infer<typeof Segment>;
 
-export const SegmentCreate = z.strictObject({ key: Key, conditions, ...describedByPeople, ...writtenBack });
+export const SegmentCreate = z.strictObject({
+  key: Key,
+  conditions,
+  ...describedByPeople,
+  ...writtenBack,
+});
 export type SegmentCreate = z.infer<typeof SegmentCreate>;
 
 export const SegmentReplace = SegmentCreate;
 export type SegmentReplace = z.infer<typeof SegmentReplace>;
 
-export const SegmentPatch = z.strictObject({ key: Key, conditions: conditions.optional(), ...describedByPeople });
+export const SegmentPatch = z.strictObject({
+  key: Key,
+  conditions: conditions.optional(),
+  ...describedByPeople,
+});
 export type SegmentPatch = z.infer<typeof SegmentPatch>;

@@ -14,7 +14,8 @@ export const text = (min: number, max: number) =>
   z
     .string()
     .refine(value => value.length >= min && (value.length <= max || codePoints(value) <= max), {
-      error: min === 0 ? `must be at most ${max} characters` : `must be ${min} to ${max} characters`,
+      error:
+        min === 0 ? `must be at most ${max} characters` : `must be ${min} to ${max} characters`,
     })
     .meta({ minLength: min, maxLength: max });
 
