@@ -1,6 +1,7 @@
 import { z } from 'zod';
 
 import { Json } from './json.ts';
+import { strictObject } from './object.ts';
 import { Instant } from './text.ts';
 
 export const AUDIT_ACTIONS = [
@@ -23,7 +24,7 @@ export const AuditAction = z.enum(AUDIT_ACTIONS);
 export type AuditAction = z.infer<typeof AuditAction>;
 
 /** Who made a change: the key, and whom it says it acted for, which nobody has verified. */
-export const Actor = z.strictObject({
+export const Actor = strictObject({
   id: z.string(),
   name: z.string(),
   onBehalfOf: z.string().optional().describe('From X-On-Behalf-Of; unverified.'),
@@ -31,18 +32,16 @@ export const Actor = z.strictObject({
 export type Actor = z.infer<typeof Actor>;
 
 /** One change: who, when, what, before and after. */
-export const AuditEntry = z
-  .strictObject({
-    id: z.string(),
-    at: Instant,
-    actor: Actor,
-    action: AuditAction,
-    environment: z.string(),
-    kind: z.enum(['flag', 'segment', 'environment', 'key']),
-    key: z.string(),
-    revision: z.int(),
-    before: Json.describe('What it was; null where it was created.'),
-    after: Json.describe('What it is; null where it was deleted.'),
-  })
-  .meta({ id: 'AuditEntry' });
+export const AuditEntry = strictObject({
+  id: z.string(),
+  at: Instant,
+  actor: Actor,
+  action: AuditAction,
+  environment: z.string(),
+  kind: z.enum(['flag', 'segment', 'environment', 'key']),
+  key: z.string(),
+  revision: z.int(),
+  before: Json.describe('What it was; null where it was created.'),
+  after: Json.describe('What it is; null where it was deleted.'),
+}).meta({ id: 'AuditEntry' });
 export type AuditEntry = z.infer<typeof AuditEntry>;

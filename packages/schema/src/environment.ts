@@ -1,15 +1,18 @@
 import { z } from 'zod';
 
 import { describedByPeople } from './flag.ts';
+import { strictObject } from './object.ts';
 import { Instant, Key } from './text.ts';
 
 /** Where a flag set lives. */
-export const Environment = z
-  .strictObject({ key: Key, description: describedByPeople.description, createdAt: Instant })
-  .meta({ id: 'Environment' });
+export const Environment = strictObject({
+  key: Key,
+  description: describedByPeople.description,
+  createdAt: Instant,
+}).meta({ id: 'Environment' });
 export type Environment = z.infer<typeof Environment>;
 
-export const EnvironmentCreate = z.strictObject({
+export const EnvironmentCreate = strictObject({
   key: Key,
   description: describedByPeople.description,
 });

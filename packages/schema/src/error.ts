@@ -1,16 +1,16 @@
 import { z } from 'zod';
 
-export const ErrorDetail = z.strictObject({ path: z.string(), message: z.string() });
+import { strictObject } from './object.ts';
+
+export const ErrorDetail = strictObject({ path: z.string(), message: z.string() });
 export type ErrorDetail = z.infer<typeof ErrorDetail>;
 
 /** The one shape of an error, on every door. */
-export const ErrorBody = z
-  .strictObject({
-    error: z.strictObject({
-      code: z.string(),
-      message: z.string(),
-      details: z.array(ErrorDetail).optional(),
-    }),
-  })
-  .meta({ id: 'Error' });
+export const ErrorBody = strictObject({
+  error: strictObject({
+    code: z.string(),
+    message: z.string(),
+    details: z.array(ErrorDetail).optional(),
+  }),
+}).meta({ id: 'Error' });
 export type ErrorBody = z.infer<typeof ErrorBody>;

@@ -2,6 +2,7 @@ import { z } from 'zod';
 
 import { JsonObjectSchema, Value } from './json.ts';
 import { LIMITS } from './limits.ts';
+import { strictObject } from './object.ts';
 import { Name } from './text.ts';
 
 /** Facts about the subject: `targetingKey` and any other attribute. */
@@ -22,7 +23,7 @@ export type ErrorCode = z.infer<typeof ErrorCode>;
 const Metadata = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]));
 
 /** A variant was served. */
-export const Served = z.strictObject({
+export const Served = strictObject({
   flagKey: z.string(),
   enabled: z.boolean(),
   reason: z.enum(['STATIC', 'DEFAULT', 'TARGETING_MATCH', 'SPLIT']),
@@ -34,7 +35,7 @@ export const Served = z.strictObject({
 export type Served = z.infer<typeof Served>;
 
 /** No variant: the flag is disabled, or its default variant is null. The caller's default applies. */
-export const NotServed = z.strictObject({
+export const NotServed = strictObject({
   flagKey: z.string(),
   enabled: z.literal(false),
   reason: z.enum(['STATIC', 'DEFAULT', 'DISABLED']),
@@ -43,7 +44,7 @@ export const NotServed = z.strictObject({
 export type NotServed = z.infer<typeof NotServed>;
 
 /** The flag could not be decided. The caller's default applies. */
-export const Failed = z.strictObject({
+export const Failed = strictObject({
   flagKey: z.string(),
   enabled: z.literal(false),
   reason: z.literal('ERROR'),

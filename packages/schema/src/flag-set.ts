@@ -1,6 +1,7 @@
 import { z } from 'zod';
 
 import { Flag } from './flag.ts';
+import { strictObject } from './object.ts';
 import { Segment } from './segment.ts';
 import { Key } from './text.ts';
 
@@ -14,25 +15,21 @@ export const ChangeId = z.string().meta({
 });
 
 /** All flags and segments of one environment, of one revision. */
-export const FlagSet = z
-  .strictObject({
-    formatVersion: z.literal(FORMAT_VERSION),
-    environment: Key,
-    id: ChangeId,
-    revision: z.int().min(0),
-    flags: z.record(Key, Flag),
-    segments: z.record(Key, Segment),
-  })
-  .meta({ id: 'FlagSet' });
+export const FlagSet = strictObject({
+  formatVersion: z.literal(FORMAT_VERSION),
+  environment: Key,
+  id: ChangeId,
+  revision: z.int().min(0),
+  flags: z.record(Key, Flag),
+  segments: z.record(Key, Segment),
+}).meta({ id: 'FlagSet' });
 export type FlagSet = z.infer<typeof FlagSet>;
 
 /** What changed between two flag sets; null means removed. */
-export const FlagSetChange = z
-  .strictObject({
-    previous: ChangeId,
-    revision: z.int().min(1),
-    flags: z.record(Key, Flag.nullable()),
-    segments: z.record(Key, Segment.nullable()),
-  })
-  .meta({ id: 'FlagSetChange' });
+export const FlagSetChange = strictObject({
+  previous: ChangeId,
+  revision: z.int().min(1),
+  flags: z.record(Key, Flag.nullable()),
+  segments: z.record(Key, Segment.nullable()),
+}).meta({ id: 'FlagSetChange' });
 export type FlagSetChange = z.infer<typeof FlagSetChange>;

@@ -1,14 +1,15 @@
 import { z } from 'zod';
 
 import { AttributeCondition, Conditions, OPERATORS } from './condition.ts';
-import { Value } from './json.ts';
+import { Scalar, Value } from './json.ts';
 import { LIMITS } from './limits.ts';
-import { Instant, Key, Name, text } from './text.ts';
+import { strictObject } from './object.ts';
+import { hasLength, Instant, Key, Name, text } from './text.ts';
 
 export const FlagType = z.enum(['boolean', 'string', 'number', 'object']).meta({ id: 'FlagType' });
 export type FlagType = z.infer<typeof FlagType>;
 
-export const SplitEntry = z.strictObject({
+export const SplitEntry = strictObject({
   variant: Name,
   weight: z.int('must be a whole number').min(0, 'must not be negative').max(100_000),
 });
@@ -22,32 +23,28 @@ const bucketBy = text(1, LIMITS.attributeLength).describe('Attribute whose value
 const seed = text(1, LIMITS.seedLength).describe('Text mixed into the hash.');
 
 /** What a rule consists of, whole: what is stored, and what a patch must send. */
-export const Rule = z
-  .strictObject({
-    id: Name,
-    conditions: Conditions,
-    variant: Name.nullish(),
-    split: z.array(SplitEntry).min(1).max(LIMITS.variants).nullish(),
-    percentage: percentage.nullish(),
-    bucketBy: bucketBy.nullish(),
-    seed: seed.nullish(),
-  })
-  .meta({ id: 'Rule' });
+export const Rule = strictObject({
+  id: Name,
+  conditions: Conditions,
+  variant: Name.nullish(),
+  split: z.array(SplitEntry).min(1).max(LIMITS.variants).nullish(),
+  percentage: percentage.nullish(),
+  bucketBy: bucketBy.nullish(),
+  seed: seed.nullish(),
+}).meta({ id: 'Rule' });
 export type Rule = z.infer<typeof Rule>;
 
 const everyOperator = Object.values(OPERATORS).flat() as [string, ...string[]];
 
 /** A rule as people may write it on creation: parts left out, or one condition in short. */
-export const RuleInput = z
-  .strictObject({
-    ...Rule.shape,
-    id: Rule.shape.id.nullish(),
-    conditions: Conditions.nullish(),
-    attribute: AttributeCondition.options[0].shape.attribute.nullish(),
-    operator: z.enum(everyOperator).nullish(),
-    value: z.json().nullish(),
-  })
-  .meta({ id: 'RuleInput' });
+export const RuleInput = strictObject({
+  ...Rule.shape,
+  id: Rule.shape.id.nullish(),
+  conditions: Conditions.nullish(),
+  attribute: AttributeCondition.options[0].shape.attribute.nullish(),
+  operator: z.enum(everyOperator).nullish(),
+  value: z.json().nullish(),
+}).meta({ id: 'RuleInput' });
 export type RuleInput = z.infer<typeof RuleInput>;
 
 const variants = z
@@ -57,8 +54,12 @@ const variants = z
     all => Object.keys(all).length <= LIMITS.variants,
     `must have at most ${LIMITS.variants} variants`,
   );
+const MetadataValue = Scalar.refine(
+  value => typeof value !== 'string' || hasLength(value, 0, LIMITS.textLength),
+  `must be at most ${LIMITS.textLength} characters`,
+).meta({ maxLength: LIMITS.textLength });
 const metadata = z
-  .record(Name, z.union([text(0, LIMITS.textLength), z.number(), z.boolean()]))
+  .record(Name, MetadataValue)
   .refine(
     all => Object.keys(all).length <= LIMITS.metadataEntries,
     `must have at most ${LIMITS.metadataEntries} entries`,
@@ -87,21 +88,19 @@ export const writtenBack = {
 };
 
 /** A flag as it is stored and travels: the full form. */
-export const Flag = z
-  .strictObject({
-    key: Key,
-    type: FlagType,
-    enabled: z.boolean(),
-    variants,
-    defaultVariant: Name.nullable(),
-    rules: rules(Rule),
-    seed,
-    clientVisible: z.boolean(),
-    metadata,
-    ...describedByPeople,
-    ...keptByServer,
-  })
-  .meta({ id: 'Flag' });
+export const Flag = strictObject({
+  key: Key,
+  type: FlagType,
+  enabled: z.boolean(),
+  variants,
+  defaultVariant: Name.nullable(),
+  rules: rules(Rule),
+  seed,
+  clientVisible: z.boolean(),
+  metadata,
+  ...describedByPeople,
+  ...keptByServer,
+}).meta({ id: 'Flag' });
 export type Flag = z.infer<typeof Flag>;
 
 const replaceable = {
@@ -118,7 +117,7 @@ const replaceable = {
 };
 
 /** A flag as people write it on creation; the short form is filled in once. */
-export const FlagCreate = z.strictObject({ key: Key, ...replaceable });
+export const FlagCreate = strictObject({ key: Key, ...replaceable });
 export type FlagCreate = z.infer<typeof FlagCreate>;
 
 /** A flag's replacement: as on creation, and the key comes from the path. */
@@ -126,7 +125,7 @@ export const FlagReplace = FlagCreate;
 export type FlagReplace = z.infer<typeof FlagReplace>;
 
 /** Part of a flag: what is absent is kept, null clears. Nothing is filled in. */
-export const FlagPatch = z.strictObject({
+export const FlagPatch = strictObject({
   key: Key,
   type: FlagType.optional(),
   enabled: z.boolean().optional(),

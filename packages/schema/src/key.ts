@@ -2,6 +2,7 @@ import { z } from 'zod';
 
 import { ALL_ENVIRONMENTS } from './environment.ts';
 import { LIMITS } from './limits.ts';
+import { strictObject } from './object.ts';
 import { Instant, Key, text } from './text.ts';
 
 /** What a key may do; the server's table of permissions says it in full. */
@@ -28,12 +29,12 @@ const keyFields = {
 };
 
 /** An API key as it is listed: never its secret, never its hash. */
-export const ApiKey = z
-  .strictObject({ id: z.string(), ...keyFields, createdAt: Instant })
-  .meta({ id: 'ApiKey' });
+export const ApiKey = strictObject({ id: z.string(), ...keyFields, createdAt: Instant }).meta({
+  id: 'ApiKey',
+});
 export type ApiKey = z.infer<typeof ApiKey>;
 
-export const ApiKeyCreate = z.strictObject(keyFields);
+export const ApiKeyCreate = strictObject(keyFields);
 export type ApiKeyCreate = z.infer<typeof ApiKeyCreate>;
 
 /** The answer to a creation: the only time that the secret is shown. */

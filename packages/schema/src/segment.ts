@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { SegmentMember } from './condition.ts';
 import { describedByPeople, keptByServer, writtenBack } from './flag.ts';
 import { LIMITS } from './limits.ts';
+import { strictObject } from './object.ts';
 import { Key } from './text.ts';
 
 const conditions = z
@@ -11,12 +12,15 @@ const conditions = z
   .max(LIMITS.conditionsPerRule, `must hold at most ${LIMITS.conditionsPerRule} conditions`);
 
 /** Named, shared conditions. All must hold. */
-export const Segment = z
-  .strictObject({ key: Key, conditions, ...describedByPeople, ...keptByServer })
-  .meta({ id: 'Segment' });
+export const Segment = strictObject({
+  key: Key,
+  conditions,
+  ...describedByPeople,
+  ...keptByServer,
+}).meta({ id: 'Segment' });
 export type Segment = z.infer<typeof Segment>;
 
-export const SegmentCreate = z.strictObject({
+export const SegmentCreate = strictObject({
   key: Key,
   conditions,
   ...describedByPeople,
@@ -27,7 +31,7 @@ export type SegmentCreate = z.infer<typeof SegmentCreate>;
 export const SegmentReplace = SegmentCreate;
 export type SegmentReplace = z.infer<typeof SegmentReplace>;
 
-export const SegmentPatch = z.strictObject({
+export const SegmentPatch = strictObject({
   key: Key,
   conditions: conditions.optional(),
   ...describedByPeople,

@@ -9,11 +9,15 @@ const codePoints = (text: string): number => {
   return count;
 };
 
+/** Whether the text has `min` to `max` code points; counts only where UTF-16 units leave it open. */
+export const hasLength = (text: string, min: number, max: number): boolean =>
+  text.length >= min && (text.length <= max || codePoints(text) <= max);
+
 /** Text of `min` to `max` code points. */
 export const text = (min: number, max: number) =>
   z
     .string()
-    .refine(value => value.length >= min && (value.length <= max || codePoints(value) <= max), {
+    .refine(value => hasLength(value, min, max), {
       error:
         min === 0 ? `must be at most ${max} characters` : `must be ${min} to ${max} characters`,
     })
