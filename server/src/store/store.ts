@@ -18,14 +18,14 @@ export interface Store {
 
   /** One document; undefined where there is none. */
   get<Name extends Collection>(
-    ledger: Ledger<KindOf<Name>>,
+    ledger: Ledger,
     collection: Name,
     key: string,
   ): Promise<Stored<Documents[Name]> | undefined>;
 
   /** Documents in the byte order of their keys, those after `after` first, at most `limit`. */
   page<Name extends Collection>(
-    ledger: Ledger<KindOf<Name>>,
+    ledger: Ledger,
     collection: Name,
     range: { after?: string | undefined; limit: number },
   ): Promise<Stored<Documents[Name]>[]>;

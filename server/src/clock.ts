@@ -1,0 +1,37 @@
+/** Time as a parameter. Milliseconds since 1970, and timers that never keep the process alive. */
+export type Clock = {
+  now(): number;
+  /** Calls back after `ms`; returns how to cancel. */
+  after(ms: number, callback: () => void): () => void;
+  every(ms: number, callback: () => void): () => void;
+};
+
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  after: (ms, callback) => {
+    const timer = setTimeout(callback, ms);
+    timer.unref();
+    return () => clearTimeout(timer);
+  },
+  every: (ms, callback) => {
+    const timer = setInterval(callback, ms);
+    timer.unref();
+    return () => clearInterval(timer);
+  },
+};
+
+/** Resolves after `ms`, or at once when `signal` aborts. */
+export const pause = (clock: Clock, ms: number, signal: AbortSignal): Promise<void> =>
+  new Promise(resolve => {
+    if (signal.aborted) return resolve();
+    const done = () => {
+      cancel();
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const cancel = clock.after(ms, done);
+    signal.addEventListener('abort', done, { once: true });
+  });
+
+/** An instant as it is stored and shown. */
+export const instant = (ms: number): string => new Date(ms).toISOString();

@@ -1,0 +1,101 @@
+import { z } from 'zod';
+
+const wholeNumber = (min: number, max: number, fallback: number) =>
+  z
+    .string()
+    .regex(/^\d+$/, `must be a whole number from ${min} to ${max}`)
+    .transform(Number)
+    .pipe(z.number().min(min, `must be at least ${min}`).max(max, `must be at most ${max}`))
+    .default(fallback);
+
+const KEY_LENGTH = 24;
+
+/** Every setting, by environment variable. The README's table lists them all; a test compares. */
+export const Settings = z.object({
+  PORT: wholeNumber(0, 65_535, 4400).describe('Port to listen on; 0 picks a free one.'),
+  HOST: z.string().min(1).default('127.0.0.1').describe('Address to listen on.'),
+  PENNON_DATA: z
+    .string()
+    .min(1)
+    .default('./pennon-data')
+    .describe('Directory of the embedded store.'),
+  PENNON_ADMIN_KEY: z
+    .string()
+    .min(KEY_LENGTH, `must have at least ${KEY_LENGTH} characters`)
+    .max(512, 'must have at most 512 characters')
+    .regex(/^[\x21-\x7e]+$/, 'must consist of visible ASCII characters without spaces')
+    .optional()
+    .describe('The `*` admin key. Unset, the first start writes one to `admin-key` in PENNON_DATA.'),
+  LOG_LEVEL: z
+    .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
+    .default('info')
+    .describe('How much is logged.'),
+  PENNON_RATE_LIMIT: wholeNumber(0, 1_000_000, 5_000).describe(
+    'Requests a second by key, and for client keys by key and address; 0 turns it off.',
+  ),
+  PENNON_TRUST_PROXY: wholeNumber(0, 16, 0).describe(
+    'How many proxies stand in front; their X-Forwarded-For is believed.',
+  ),
+  PENNON_BODY_LIMIT: wholeNumber(1_024, 64 * 1_048_576, 1_048_576).describe(
+    'Largest request body in bytes.',
+  ),
+  PENNON_MAX_STREAMS: wholeNumber(1, 1_000_000, 10_000).describe('Open streams of this server.'),
+  PENNON_MAX_CONNECTIONS: wholeNumber(1, 1_000_000, 15_000).describe(
+    'Open connections of this server, streams included.',
+  ),
+  PENNON_CACHE_ENTRIES: wholeNumber(0, 1_000_000, 10_000).describe(
+    'Bulk answers kept for a minute; 0 turns the cache off.',
+  ),
+});
+
+export type Config = {
+  readonly port: number;
+  readonly host: string;
+  readonly dataDirectory: string;
+  readonly adminKey: string | undefined;
+  readonly logLevel: z.infer<typeof Settings>['LOG_LEVEL'];
+  readonly limits: Limits;
+};
+
+/** What one server takes on at the most. */
+export type Limits = {
+  readonly requestsPerSecond: number;
+  readonly trustedProxies: number;
+  readonly bodyBytes: number;
+  readonly streams: number;
+  readonly connections: number;
+  readonly cachedAnswers: number;
+};
+
+/** A setting that cannot be used; the message names the variable and never its value. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+/** Reads the settings. An empty variable counts as unset. Throws a ConfigError that names each culprit. */
+export const readConfig = (env: Readonly<Record<string, string | undefined>>): Config => {
+  const set = Object.fromEntries(
+    Object.keys(Settings.shape).flatMap(name => (env[name] ? [[name, env[name]]] : [])),
+  );
+  const parsed = Settings.safeParse(set);
+  if (!parsed.success) {
+    const said = parsed.error.issues.map(issue => `${issue.path.join('.')}: ${issue.message}`);
+    throw new ConfigError(`wrong setting: ${said.join('; ')}`);
+  }
+  const settings = parsed.data;
+  return {
+    port: settings.PORT,
+    host: settings.HOST,
+    dataDirectory: settings.PENNON_DATA,
+    adminKey: settings.PENNON_ADMIN_KEY,
+    logLevel: settings.LOG_LEVEL,
+    limits: {
+      requestsPerSecond: settings.PENNON_RATE_LIMIT,
+      trustedProxies: settings.PENNON_TRUST_PROXY,
+      bodyBytes: settings.PENNON_BODY_LIMIT,
+      streams: settings.PENNON_MAX_STREAMS,
+      connections: settings.PENNON_MAX_CONNECTIONS,
+      cachedAnswers: settings.PENNON_CACHE_ENTRIES,
+    },
+  };
+};

@@ -1,0 +1,368 @@
+import type { ErrorDetail } from '@pennon/schema';
+
+import { auditDraft } from '../audit/audit.ts';
+import type { Clock } from '../clock.ts';
+import { instant } from '../clock.ts';
+import type { Registry } from '../environments/registry.ts';
+import { PennonError } from '../errors.ts';
+import type { Caller } from '../keys/caller.ts';
+import { environmentOf } from '../keys/caller.ts';
+import type { Page } from '../page.ts';
+import { cursorsFor } from '../page.ts';
+import type { Documents, Snapshot, Store, Stored, Writes } from '../store/store.ts';
+import type { Difference } from './differences.ts';
+import { differences } from './differences.ts';
+import { entityTag, requireMatch } from './entity-tag.ts';
+import type { Definitions } from './validate.ts';
+import { definitionsOf } from './validate.ts';
+
+/**
+ * What people define in an environment is a flag or a segment, and both live the same life: created,
+ * replaced, patched, copied, deleted, listed. That life is here once; a noun says what is its own.
+ */
+export type Noun<Name extends 'flags' | 'segments'> = {
+  readonly collection: Name;
+  readonly word: 'flag' | 'segment';
+  /** The whole document made of an input; throws a BAD_REQUEST that names each wrong field. */
+  readonly complete: (input: object, kept: Kept) => Documents[Name];
+  /** The current document with a patch laid over it; null clears. */
+  readonly patched: (current: Documents[Name], patch: object, kept: Kept) => Documents[Name];
+  /** Refuses what may not change once the document exists. */
+  readonly requireChangeable: (before: Documents[Name], after: Documents[Name]) => void;
+  /** Refuses a document after which some flag could not be decided. */
+  readonly requireSound: (before: Definitions, after: Documents[Name]) => void;
+  /** Flags that name this document. */
+  readonly usedBy: (definitions: Definitions, key: string) => readonly string[];
+  /** What is allowed but hardly meant; `elsewhere` are the namesakes in other environments. */
+  readonly warnings: (
+    document: Documents[Name],
+    elsewhere: ReadonlyMap<string, Documents[Name]>,
+  ) => readonly ErrorDetail[];
+  readonly stored: (snapshot: Snapshot<'flagSet'>) => ReadonlyMap<string, Stored<Documents[Name]>>;
+  readonly writes: (documents: ReadonlyMap<string, Documents[Name] | null>) => Writes<'flagSet'>;
+};
+
+/** What the server keeps on a document. */
+export type Kept = {
+  readonly version: number;
+  readonly createdAt: string;
+  readonly updatedAt: string;
+};
+
+export type DefinitionParts = {
+  readonly store: Store;
+  readonly registry: Registry;
+  readonly clock: Clock;
+};
+
+/** A document as it is answered: with its entity tag, and warnings where there are any. */
+export type Answered<Document> = Document & { etag: string; warnings?: ErrorDetail[] };
+
+type InEnvironment = { readonly environment?: string | undefined };
+type Named = InEnvironment & { readonly key: string };
+type Matched = { readonly ifMatch?: string | undefined };
+
+export type ListQuery = InEnvironment & {
+  readonly limit: number;
+  readonly cursor?: string | undefined;
+};
+
+export type CopyInput = Named & {
+  readonly to: string;
+  readonly overwrite?: boolean | undefined;
+  readonly dryRun?: boolean | undefined;
+};
+
+/** What a copy would do. */
+export type CopyPlan = {
+  dryRun: true;
+  key: string;
+  environment: string;
+  to: string;
+  outcome: 'create' | 'overwrite' | 'refused' | 'unchanged';
+  differences: Difference[];
+  warnings?: ErrorDetail[];
+};
+
+export const createDefinition = <Name extends 'flags' | 'segments'>(
+  noun: Noun<Name>,
+  parts: DefinitionParts,
+  caller: Caller,
+  { environment: asked, ...input }: Named,
+): Promise<Answered<Documents[Name]>> => {
+  const environment = environmentOf(caller, asked);
+  return parts.registry.find(environment).replica.write(snapshot => {
+    if (noun.stored(snapshot).has(input.key)) throw existsAlready(noun, input.key, environment);
+    const now = parts.clock.now();
+    const document = noun.complete(input, firstKept(now));
+    noun.requireSound(definitionsOf(snapshot), document);
+    return planWrite(noun, parts, caller, environment, 'create', now, null, document);
+  });
+};
+
+export const replaceDefinition = <Name extends 'flags' | 'segments'>(
+  noun: Noun<Name>,
+  parts: DefinitionParts,
+  caller: Caller,
+  { environment: asked, ifMatch, ...input }: Named & Matched,
+): Promise<Answered<Documents[Name]>> =>
+  change(noun, parts, caller, { environment: asked, key: input.key, ifMatch }, 'replace', (_, kept) =>
+    noun.complete(input, kept),
+  );
+
+export const patchDefinition = <Name extends 'flags' | 'segments'>(
+  noun: Noun<Name>,
+  parts: DefinitionParts,
+  caller: Caller,
+  { environment: asked, ifMatch, ...patch }: Named & Matched,
+): Promise<Answered<Documents[Name]>> =>
+  change(noun, parts, caller, { environment: asked, key: patch.key, ifMatch }, 'update', (current, kept) =>
+    noun.patched(current, patch, kept),
+  );
+
+const change = <Name extends 'flags' | 'segments'>(
+  noun: Noun<Name>,
+  parts: DefinitionParts,
+  caller: Caller,
+  target: Named & Matched,
+  action: 'replace' | 'update',
+  make: (current: Documents[Name], kept: Kept) => Documents[Name],
+): Promise<Answered<Documents[Name]>> => {
+  const environment = environmentOf(caller, target.environment);
+  return parts.registry.find(environment).replica.write(snapshot => {
+    const current = requireStored(noun, noun.stored(snapshot), target.key, environment);
+    matched(noun, current, target.ifMatch);
+    const now = parts.clock.now();
+    const document = make(current.document, nextKept(current.document, now));
+    noun.requireChangeable(current.document, document);
+    noun.requireSound(definitionsOf(snapshot), document);
+    return planWrite(noun, parts, caller, environment, action, now, current.document, document);
+  });
+};
+
+export const deleteDefinition = <Name extends 'flags' | 'segments'>(
+  noun: Noun<Name>,
+  { registry, clock }: DefinitionParts,
+  caller: Caller,
+  { environment: asked, key, ifMatch }: Named & Matched,
+): Promise<void> => {
+  const environment = environmentOf(caller, asked);
+  return registry.find(environment).replica.write(snapshot => {
+    const current = requireStored(noun, noun.stored(snapshot), key, environment);
+    matched(noun, current, ifMatch);
+    refuseUsed(noun, definitionsOf(snapshot), key);
+    return {
+      writes: noun.writes(new Map([[key, null]])),
+      audit: [
+        auditDraft(caller, clock.now(), `${noun.word}.delete`, environment, key, current.document, null),
+      ],
+      result: () => undefined,
+    };
+  });
+};
+
+export const getDefinition = async <Name extends 'flags' | 'segments'>(
+  noun: Noun<Name>,
+  { store, registry }: DefinitionParts,
+  caller: Caller,
+  { environment: asked, key }: Named,
+): Promise<Answered<Documents[Name]>> => {
+  const environment = environmentOf(caller, asked);
+  const { ledger } = registry.find(environment).replica;
+  const found = await store.get(ledger, noun.collection, key);
+  return answered(requireFound(noun, found, key, environment));
+};
+
+/** Pages through the store in the order of keys; `wanted` picks. A cursor is the last key looked at. */
+export const listDefinitions = async <Name extends 'flags' | 'segments'>(
+  noun: Noun<Name>,
+  { store, registry }: DefinitionParts,
+  caller: Caller,
+  { environment: asked, limit, cursor, ...filter }: ListQuery,
+  wanted: (document: Documents[Name]) => boolean,
+): Promise<Page<Documents[Name]>> => {
+  const environment = environmentOf(caller, asked);
+  const { ledger } = registry.find(environment).replica;
+  const cursors = cursorsFor(ledger.id, [noun.collection, filter]);
+  const items: Documents[Name][] = [];
+  let after = cursors.read(cursor);
+  for (;;) {
+    const page = await store.page(ledger, noun.collection, { after, limit: PAGE });
+    for (const { document } of page) {
+      if (wanted(document)) {
+        const last = items.at(-1);
+        if (items.length === limit && last !== undefined) return { items, nextCursor: cursors.write(last.key) };
+        items.push(document);
+      }
+      after = document.key;
+    }
+    if (page.length < PAGE) return { items, nextCursor: null };
+  }
+};
+
+const PAGE = 500;
+
+/** Copies a document as it is into another environment, or says what that would change there. */
+export const copyDefinition = <Name extends 'flags' | 'segments'>(
+  noun: Noun<Name>,
+  parts: DefinitionParts,
+  caller: Caller,
+  { environment: asked, key, to, overwrite = false, dryRun = false }: CopyInput,
+): Promise<Answered<Documents[Name]> | CopyPlan> => {
+  const from = environmentOf(caller, asked);
+  const target = environmentOf(caller, to);
+  if (from === target) throw new PennonError('BAD_REQUEST', '"to" must be another environment', { details: [{ path: 'to', message: 'must be another environment' }] });
+  const source = requireStored(noun, noun.stored(parts.registry.find(from).replica.current()), key, from);
+  const { replica } = parts.registry.find(target);
+  const prepare = (snapshot: Snapshot<'flagSet'>) => {
+    const current = noun.stored(snapshot).get(key)?.document ?? null;
+    const now = parts.clock.now();
+    const kept = current === null ? firstKept(now) : nextKept(current, now);
+    const document: Documents[Name] = { ...source.document, ...kept };
+    return { current, now, document };
+  };
+  if (dryRun) {
+    const { current, document } = prepare(replica.current());
+    return Promise.resolve(planCopy(noun, parts, { key, environment: from, to: target, overwrite }, current, document));
+  }
+  return replica.write(snapshot => {
+    const { current, now, document } = prepare(snapshot);
+    if (current !== null && !overwrite) throw existsAlready(noun, key, target, 'set "overwrite" to replace it');
+    if (current !== null) noun.requireChangeable(current, document);
+    noun.requireSound(definitionsOf(snapshot), document);
+    return planWrite(noun, parts, caller, target, 'copy', now, current, document);
+  });
+};
+
+const planCopy = <Name extends 'flags' | 'segments'>(
+  noun: Noun<Name>,
+  parts: DefinitionParts,
+  copy: { key: string; environment: string; to: string; overwrite: boolean },
+  current: Documents[Name] | null,
+  document: Documents[Name],
+): CopyPlan => {
+  if (current !== null) noun.requireChangeable(current, document);
+  noun.requireSound(definitionsOf(parts.registry.find(copy.to).replica.current()), document);
+  const found = differences(current, document, Object.keys(KEPT));
+  const { key, environment, to } = copy;
+  return {
+    dryRun: true,
+    key,
+    environment,
+    to,
+    outcome: outcomeOf(current !== null, found.length > 0, copy.overwrite),
+    differences: found,
+    ...withWarnings(noun.warnings(document, namesakes(noun, parts, to, key))),
+  };
+};
+
+const outcomeOf = (exists: boolean, differs: boolean, overwrite: boolean): CopyPlan['outcome'] => {
+  if (!exists) return 'create';
+  if (!differs) return 'unchanged';
+  return overwrite ? 'overwrite' : 'refused';
+};
+
+const KEPT = { version: true, createdAt: true, updatedAt: true } as const satisfies Record<keyof Kept, true>;
+
+const firstKept = (now: number): Kept => ({
+  version: 1,
+  createdAt: instant(now),
+  updatedAt: instant(now),
+});
+
+/** `updatedAt` rises with every write, even where the clock does not. */
+const nextKept = (current: Kept, now: number): Kept => ({
+  version: current.version + 1,
+  createdAt: current.createdAt,
+  updatedAt: instant(Math.max(now, Date.parse(current.updatedAt) + 1)),
+});
+
+const planWrite = <Name extends 'flags' | 'segments'>(
+  noun: Noun<Name>,
+  parts: DefinitionParts,
+  caller: Caller,
+  environment: string,
+  action: 'create' | 'replace' | 'update' | 'copy',
+  now: number,
+  before: Documents[Name] | null,
+  document: Documents[Name],
+) => ({
+  writes: noun.writes(new Map([[document.key, document]])),
+  audit: [auditDraft(caller, now, `${noun.word}.${action}`, environment, document.key, before, document)],
+  result: (changeId: string) => ({
+    ...answered({ document, changeId }),
+    ...withWarnings(noun.warnings(document, namesakes(noun, parts, environment, document.key))),
+  }),
+});
+
+const answered = <Document>({ document, changeId }: Stored<Document>): Answered<Document> => ({
+  ...document,
+  etag: entityTag(changeId),
+});
+
+const withWarnings = (warnings: readonly ErrorDetail[]): { warnings?: ErrorDetail[] } =>
+  warnings.length === 0 ? {} : { warnings: [...warnings] };
+
+const namesakes = <Name extends 'flags' | 'segments'>(
+  noun: Noun<Name>,
+  { registry }: DefinitionParts,
+  environment: string,
+  key: string,
+): ReadonlyMap<string, Documents[Name]> =>
+  new Map(
+    registry.all().flatMap(live => {
+      const found = noun.stored(live.replica.current()).get(key);
+      return live.environment === environment || found === undefined
+        ? []
+        : [[live.environment, found.document] as const];
+    }),
+  );
+
+const matched = <Name extends 'flags' | 'segments'>(
+  noun: Noun<Name>,
+  current: Stored<Documents[Name]>,
+  ifMatch: string | undefined,
+): void =>
+  requireMatch(ifMatch, {
+    etag: entityTag(current.changeId),
+    version: current.document.version,
+    what: `${noun.word} "${current.document.key}"`,
+  });
+
+const requireStored = <Name extends 'flags' | 'segments'>(
+  noun: Noun<Name>,
+  stored: ReadonlyMap<string, Stored<Documents[Name]>>,
+  key: string,
+  environment: string,
+): Stored<Documents[Name]> => requireFound(noun, stored.get(key), key, environment);
+
+const requireFound = <Name extends 'flags' | 'segments'>(
+  noun: Noun<Name>,
+  found: Stored<Documents[Name]> | undefined,
+  key: string,
+  environment: string,
+): Stored<Documents[Name]> => {
+  if (found !== undefined) return found;
+  throw new PennonError('NOT_FOUND', `there is no ${noun.word} "${key}" in environment "${environment}"`);
+};
+
+const existsAlready = <Name extends 'flags' | 'segments'>(
+  noun: Noun<Name>,
+  key: string,
+  environment: string,
+  remedy = 'use PUT or PATCH to change it',
+): PennonError =>
+  new PennonError('CONFLICT', `${noun.word} "${key}" exists already in environment "${environment}": ${remedy}`);
+
+const refuseUsed = <Name extends 'flags' | 'segments'>(
+  noun: Noun<Name>,
+  definitions: Definitions,
+  key: string,
+): void => {
+  const users = noun.usedBy(definitions, key);
+  if (users.length === 0) return;
+  const named = users.map(user => `"${user}"`).join(', ');
+  throw new PennonError('CONFLICT', `${noun.word} "${key}" is used by ${users.length === 1 ? 'flag' : 'flags'} ${named}: change them first`, {
+    details: users.map(user => ({ path: `flags.${user}`, message: `depends on ${noun.word} "${key}"` })),
+  });
+};

@@ -1,0 +1,84 @@
+import type { Clock } from '../clock.ts';
+import { PennonError } from '../errors.ts';
+import type { Caller } from '../keys/caller.ts';
+import type { Replica } from '../replica/replica.ts';
+
+/**
+ * Every open stream of this server, on whichever door. Bounds their number, and ends a stream when its
+ * key is revoked or expires, or when the server drains.
+ */
+export type Streams = {
+  /** Registers a stream; SERVICE_UNAVAILABLE where there are too many. The signal says when to end it. */
+  open(caller: Caller): OpenStream;
+  readonly count: () => number;
+  /** Ends every stream and takes no more. */
+  drain(): void;
+};
+
+export type OpenStream = {
+  readonly ended: AbortSignal;
+  /** Says that the stream is gone. */
+  close(): void;
+};
+
+const RETRY_AFTER_SECONDS = 5;
+/** Timers take 31 bits of milliseconds; a later expiry is looked at again then. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+export const createStreams = (
+  control: Replica<'control'>,
+  clock: Clock,
+  most: number,
+): Streams => {
+  const open = new Map<AbortController, Caller>();
+  let draining = false;
+
+  const endRevoked = () => {
+    const { keys } = control.current().records;
+    for (const [ending, { keyId }] of open) if (!keys.has(keyId)) ending.abort();
+  };
+  control.subscribe(endRevoked);
+
+  return {
+    open(caller) {
+      if (draining) throw unavailable('the server is stopping');
+      if (open.size >= most) throw unavailable(`this server has ${most} streams open, which is its limit`);
+      const ending = new AbortController();
+      open.set(ending, caller);
+      const cancelExpiry = endAtExpiry(ending, caller.expiresAt, clock);
+      ending.signal.addEventListener('abort', () => open.delete(ending), { once: true });
+      return {
+        ended: ending.signal,
+        close() {
+          cancelExpiry();
+          ending.abort();
+        },
+      };
+    },
+    count: () => open.size,
+    drain() {
+      draining = true;
+      for (const ending of open.keys()) ending.abort();
+    },
+  };
+};
+
+const endAtExpiry = (
+  ending: AbortController,
+  expiresAt: number | undefined,
+  clock: Clock,
+): (() => void) => {
+  if (expiresAt === undefined) return () => undefined;
+  let cancel: () => void;
+  const look = () => {
+    const left = expiresAt - clock.now();
+    if (left <= 0) ending.abort();
+    else cancel = clock.after(Math.min(left, LONGEST_TIMER_MS), look);
+  };
+  cancel = () => undefined;
+  look();
+  return () => cancel();
+};
+
+const unavailable = (message: string): PennonError =>
+  new PennonError('SERVICE_UNAVAILABLE', message, { retryAfterSeconds: RETRY_AFTER_SECONDS });

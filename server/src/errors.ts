@@ -1,0 +1,129 @@
+import type { ErrorBody, ErrorDetail } from '@pennon/schema';
+import { describeIssues } from '@pennon/schema';
+import { TRPCError } from '@trpc/server';
+import type { TRPC_ERROR_CODE_KEY } from '@trpc/server';
+import { z } from 'zod';
+
+import { StoreError } from './store/store.ts';
+
+/**
+ * The one table of errors: our code → HTTP status and tRPC code.
+ * The last three are OpenFeature's own error codes, answered by an evaluation.
+ */
+export const ERRORS = {
+  BAD_REQUEST: { http: 400, trpc: 'BAD_REQUEST' },
+  UNAUTHORIZED: { http: 401, trpc: 'UNAUTHORIZED' },
+  FORBIDDEN: { http: 403, trpc: 'FORBIDDEN' },
+  NOT_FOUND: { http: 404, trpc: 'NOT_FOUND' },
+  METHOD_NOT_SUPPORTED: { http: 405, trpc: 'METHOD_NOT_SUPPORTED' },
+  TIMEOUT: { http: 408, trpc: 'TIMEOUT' },
+  CONFLICT: { http: 409, trpc: 'CONFLICT' },
+  PRECONDITION_FAILED: { http: 412, trpc: 'PRECONDITION_FAILED' },
+  PAYLOAD_TOO_LARGE: { http: 413, trpc: 'PAYLOAD_TOO_LARGE' },
+  UNSUPPORTED_MEDIA_TYPE: { http: 415, trpc: 'UNSUPPORTED_MEDIA_TYPE' },
+  TOO_MANY_REQUESTS: { http: 429, trpc: 'TOO_MANY_REQUESTS' },
+  INTERNAL_SERVER_ERROR: { http: 500, trpc: 'INTERNAL_SERVER_ERROR' },
+  SERVICE_UNAVAILABLE: { http: 503, trpc: 'SERVICE_UNAVAILABLE' },
+  FLAG_NOT_FOUND: { http: 404, trpc: 'NOT_FOUND' },
+  TARGETING_KEY_MISSING: { http: 400, trpc: 'BAD_REQUEST' },
+  PARSE_ERROR: { http: 500, trpc: 'INTERNAL_SERVER_ERROR' },
+} as const satisfies Record<string, { http: number; trpc: TRPC_ERROR_CODE_KEY }>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+type Extra = {
+  readonly details?: readonly ErrorDetail[];
+  /** Whole seconds after which a try makes sense. */
+  readonly retryAfterSeconds?: number;
+  /** The entity tag that the resource has now. */
+  readonly etag?: string;
+};
+
+/** What a use case throws: a code of the table and a message that says what was wrong and the remedy. */
+export class PennonError extends Error {
+  override readonly name = 'PennonError';
+  readonly code: ErrorCode;
+  readonly extra: Extra;
+
+  constructor(code: ErrorCode, message: string, extra: Extra = {}, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+    this.extra = extra;
+  }
+}
+
+/** A refusal of input with one detail for each field that was wrong. */
+export const invalid = (details: readonly ErrorDetail[], what = 'the input'): PennonError => {
+  const [first] = details;
+  const where = first === undefined ? '' : `: ${first.path === '' ? '' : `${first.path} `}${first.message}`;
+  const more = details.length > 1 ? ` (and ${details.length - 1} more)` : '';
+  return new PennonError('BAD_REQUEST', `${what} is not valid${where}${more}`, { details });
+};
+
+const RETRY_AFTER_SECONDS = 1;
+
+const fromStore = (error: StoreError): PennonError =>
+  new PennonError(
+    'SERVICE_UNAVAILABLE',
+    `the change was not made: ${error.message}`,
+    { retryAfterSeconds: RETRY_AFTER_SECONDS },
+    { cause: error },
+  );
+
+const codeOfTrpc = (code: TRPC_ERROR_CODE_KEY): ErrorCode => {
+  if (code === 'PARSE_ERROR') return 'BAD_REQUEST';
+  return Object.hasOwn(ERRORS, code) ? (code as ErrorCode) : 'INTERNAL_SERVER_ERROR';
+};
+
+const fromTrpc = (error: TRPCError): PennonError => {
+  if (error.cause !== undefined && !(error.cause instanceof TRPCError)) {
+    const known = fromKnown(error.cause);
+    if (known !== undefined) return known;
+  }
+  const code = codeOfTrpc(error.code);
+  if (code === 'INTERNAL_SERVER_ERROR') return internal(error);
+  return new PennonError(code, error.message, {}, { cause: error });
+};
+
+const fromKnown = (error: unknown): PennonError | undefined => {
+  if (error instanceof PennonError) return error;
+  if (error instanceof StoreError) return fromStore(error);
+  if (error instanceof z.ZodError) return invalid(describeIssues(error));
+  if (error instanceof TRPCError) return fromTrpc(error);
+  return undefined;
+};
+
+const HTTP_TO_CODE: Readonly<Record<number, ErrorCode>> = {
+  400: 'BAD_REQUEST',
+  404: 'NOT_FOUND',
+  405: 'METHOD_NOT_SUPPORTED',
+  408: 'TIMEOUT',
+  413: 'PAYLOAD_TOO_LARGE',
+  414: 'BAD_REQUEST',
+  415: 'UNSUPPORTED_MEDIA_TYPE',
+  431: 'BAD_REQUEST',
+  503: 'SERVICE_UNAVAILABLE',
+};
+
+/** An error of the HTTP framework carries its status and a message that is fit to be shown. */
+const fromHttp = (error: unknown): PennonError | undefined => {
+  if (!(error instanceof Error) || !('statusCode' in error)) return undefined;
+  const code = HTTP_TO_CODE[Number(error.statusCode)];
+  return code === undefined ? undefined : new PennonError(code, error.message, {}, { cause: error });
+};
+
+const internal = (cause: unknown): PennonError =>
+  new PennonError('INTERNAL_SERVER_ERROR', 'the server failed to answer; see its log', {}, { cause });
+
+/** Whatever was thrown, as an error of the table. What nobody foresaw tells the caller nothing. */
+export const toPennonError = (error: unknown): PennonError =>
+  fromKnown(error) ?? fromHttp(error) ?? internal(error);
+
+/** The one shape of an error on every door. */
+export const errorBody = (error: PennonError): ErrorBody => ({
+  error: {
+    code: error.code,
+    message: error.message,
+    ...(error.extra.details === undefined ? {} : { details: [...error.extra.details] }),
+  },
+});

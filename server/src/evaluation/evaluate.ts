@@ -1,0 +1,154 @@
+import type { Explanation } from '@pennon/engine';
+import { evaluate, evaluateAll, explain } from '@pennon/engine';
+import type { Evaluation, EvaluationContext, Failed } from '@pennon/schema';
+import { LIMITS } from '@pennon/schema';
+
+import type { FlagSetView, LiveFlagSet } from '../environments/live-flag-set.ts';
+import type { Registry } from '../environments/registry.ts';
+import { invalid, PennonError } from '../errors.ts';
+import type { Caller } from '../keys/caller.ts';
+import { environmentOf, requirePermission, seesOnlyVisible } from '../keys/caller.ts';
+import type { AnswerCache, BulkAnswer } from './answer-cache.ts';
+
+export type EvaluationParts = {
+  readonly registry: Registry;
+  readonly cache: AnswerCache;
+  readonly count: CountEvaluation;
+};
+
+/** Told of every evaluation that a caller asked for. `known` is false where there is no such flag. */
+export type CountEvaluation = (
+  environment: string,
+  flagKey: string,
+  reason: string,
+  known: boolean,
+) => void;
+
+export type EvaluateInput = {
+  readonly environment?: string | undefined;
+  readonly flagKey: string;
+  readonly context: EvaluationContext;
+  readonly explain?: boolean | undefined;
+};
+
+/** A decision; an evaluation that failed is thrown as an error of its code instead. */
+export type Decided = Exclude<Evaluation, Failed> & Partial<Pick<Explanation, 'trace'>>;
+
+export const evaluateFlag = (
+  { registry, count }: EvaluationParts,
+  caller: Caller,
+  { environment: asked, flagKey, context, explain: traced }: EvaluateInput,
+): Decided => {
+  if (traced === true) requirePermission(caller, 'explain');
+  requireContext(context);
+  const environment = environmentOf(caller, asked);
+  const view = registry.find(environment).view();
+  const answer = decide(view, caller, flagKey, context, traced === true);
+  count(environment, flagKey, answer.reason, !isUnknown(answer));
+  if (answer.reason === 'ERROR') throw new PennonError(answer.errorCode, answer.errorMessage);
+  return answer;
+};
+
+const decide = (
+  { compiled, flagSet }: FlagSetView,
+  caller: Caller,
+  flagKey: string,
+  context: EvaluationContext,
+  traced: boolean,
+): Evaluation & Partial<Pick<Explanation, 'trace'>> => {
+  if (hides(flagSet, caller, flagKey)) return unknownFlag(flagKey);
+  return traced ? explain(compiled, flagKey, context) : evaluate(compiled, flagKey, context);
+};
+
+const isUnknown = (answer: Evaluation): boolean =>
+  answer.reason === 'ERROR' && answer.errorCode === 'FLAG_NOT_FOUND';
+
+/** To a client key a flag that is not `clientVisible` is as unknown as one that does not exist. */
+const hides = (flagSet: FlagSetView['flagSet'], caller: Caller, flagKey: string): boolean =>
+  seesOnlyVisible(caller) && !isVisible(flagSet, flagKey);
+
+const isVisible = (flagSet: FlagSetView['flagSet'], flagKey: string): boolean =>
+  Object.hasOwn(flagSet.flags, flagKey) && flagSet.flags[flagKey]?.clientVisible === true;
+
+/** One place makes this answer for the unknown and the invisible, so that they cannot be told apart. */
+const unknownFlag = (flagKey: string): Failed => ({
+  flagKey,
+  enabled: false,
+  reason: 'ERROR',
+  errorCode: 'FLAG_NOT_FOUND',
+  errorMessage: `there is no flag "${flagKey}"`,
+});
+
+export type EvaluateAllInput = {
+  readonly environment?: string | undefined;
+  readonly context: EvaluationContext;
+  readonly flagKeys?: readonly string[] | undefined;
+};
+
+/** All flags, or those asked for, for one context: of one revision, with a strong entity tag. */
+export const evaluateFlags = (
+  { registry, cache, count }: EvaluationParts,
+  caller: Caller,
+  { environment: asked, context, flagKeys }: EvaluateAllInput,
+): BulkAnswer => {
+  requireContext(context);
+  const environment = environmentOf(caller, asked);
+  const live = registry.find(environment);
+  const visibleOnly = seesOnlyVisible(caller);
+  const answer = cache.answer(
+    [live.view().flagSet.id, visibleOnly, flagKeys ?? null, context],
+    () => bulk(live, visibleOnly, context, flagKeys),
+  );
+  for (const [flagKey, reason, known] of answer.tally) count(environment, flagKey, reason, known);
+  return answer;
+};
+
+const bulk = (
+  live: LiveFlagSet,
+  visibleOnly: boolean,
+  context: EvaluationContext,
+  flagKeys: readonly string[] | undefined,
+) => {
+  const view = live.view();
+  return {
+    revision: view.flagSet.revision,
+    evaluations: evaluateVisible(view, visibleOnly, context, flagKeys),
+  };
+};
+
+/** Evaluations by flag key, in the order of keys. What was asked for and is unknown is an entry too. */
+const evaluateVisible = (
+  view: FlagSetView,
+  visibleOnly: boolean,
+  context: EvaluationContext,
+  asked: readonly string[] | undefined,
+): Record<string, Evaluation> => {
+  if (asked === undefined) return evaluateAll(view.compiled, context, visibleKeys(view, visibleOnly));
+  const visible = new Set(visibleKeys(view, visibleOnly));
+  const keys = [...new Set(asked)].toSorted();
+  const found = evaluateAll(view.compiled, context, keys.filter(key => visible.has(key)));
+  const all: Record<string, Evaluation> = Object.create(null);
+  for (const key of keys) all[key] = (visible.has(key) ? found[key] : undefined) ?? unknownFlag(key);
+  return all;
+};
+
+/** The keys that a caller may know of, in order. */
+export const visibleKeys = ({ flagSet }: FlagSetView, visibleOnly: boolean): string[] => {
+  const keys = Object.keys(flagSet.flags);
+  return visibleOnly ? keys.filter(key => isVisible(flagSet, key)) : keys;
+};
+
+/** A context is a JSON object of bounded depth. */
+export const requireContext = (context: EvaluationContext): void => {
+  if (depthWithin(context, LIMITS.contextDepth)) return;
+  throw invalid([
+    { path: 'context', message: `must nest at most ${LIMITS.contextDepth} levels deep` },
+  ]);
+};
+
+/** Whether a JSON value nests at most `levels` deep. Gives up as soon as it does not. */
+const depthWithin = (value: unknown, levels: number): boolean => {
+  if (typeof value !== 'object' || value === null) return true;
+  if (levels === 0) return false;
+  return Object.values(value).every(member => depthWithin(member, levels - 1));
+};

@@ -1,0 +1,51 @@
+import type { EvaluationContext } from '@pennon/schema';
+import type { TrackedEnvelope } from '@trpc/server';
+import { tracked } from '@trpc/server';
+
+import { stepsOf } from '../delivery/steps.ts';
+import type { Streams } from '../delivery/streams.ts';
+import type { Registry } from '../environments/registry.ts';
+import type { Caller } from '../keys/caller.ts';
+import { environmentOf, seesOnlyVisible } from '../keys/caller.ts';
+import { requireContext } from './evaluate.ts';
+import type { ValuesMessage } from './values.ts';
+import { createValues } from './values.ts';
+
+type WatchInput = {
+  readonly environment?: string | undefined;
+  readonly context: EvaluationContext;
+  readonly lastEventId?: string | null | undefined;
+};
+
+type Message = Pick<ValuesMessage, 'event'> & ValuesMessage['data'];
+
+/**
+ * Follows the evaluated values of one context. Whoever comes back with the id of the revision that is
+ * still current is told nothing until something changes; everybody else gets all values first.
+ */
+export async function* watchValues(
+  { registry, streams }: { registry: Registry; streams: Streams },
+  caller: Caller,
+  { environment, context, lastEventId }: WatchInput,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<TrackedEnvelope<Message>> {
+  requireContext(context);
+  const live = registry.find(environmentOf(caller, environment));
+  const stream = streams.open(caller);
+  try {
+    const ended = signal === undefined ? stream.ended : AbortSignal.any([stream.ended, signal]);
+    const steps = stepsOf(live, ended);
+    const values = createValues(context, seesOnlyVisible(caller));
+    const first = values.first(live.view());
+    if (first.id !== lastEventId) yield enveloped(first);
+    for await (const step of steps) {
+      const message = values.next(step);
+      if (message !== undefined) yield enveloped(message);
+    }
+  } finally {
+    stream.close();
+  }
+}
+
+const enveloped = ({ event, id, data }: ValuesMessage): TrackedEnvelope<Message> =>
+  tracked(id, { event, ...data });

@@ -1,0 +1,50 @@
+import type { FlagSet, FlagSetChange } from '@pennon/schema';
+import type { TrackedEnvelope } from '@trpc/server';
+import { tracked } from '@trpc/server';
+
+import { stepsOf } from '../delivery/steps.ts';
+import type { Streams } from '../delivery/streams.ts';
+import type { FlagSetStep } from '../environments/live-flag-set.ts';
+import type { Registry } from '../environments/registry.ts';
+import type { Caller } from '../keys/caller.ts';
+import { environmentOf } from '../keys/caller.ts';
+
+/** A whole flag set, at first or where changes are missing; then each change. */
+export type FlagsMessage =
+  | { readonly event: 'set'; readonly flagSet: FlagSet }
+  | { readonly event: 'change'; readonly change: FlagSetChange };
+
+type WatchInput = {
+  readonly environment?: string | undefined;
+  readonly lastEventId?: string | null | undefined;
+};
+
+/** Follows an environment's flags; goes on after `lastEventId` with nothing lost or doubled. */
+export async function* watchFlags(
+  { registry, streams }: { registry: Registry; streams: Streams },
+  caller: Caller,
+  { environment, lastEventId }: WatchInput,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<TrackedEnvelope<FlagsMessage>> {
+  const live = registry.find(environmentOf(caller, environment));
+  const stream = streams.open(caller);
+  try {
+    const steps = stepsOf(live, either(stream.ended, signal));
+    const missed = lastEventId == null ? undefined : live.since(lastEventId);
+    for (const step of missed ?? [{ type: 'set' as const, view: live.view() }]) yield message(step);
+    for await (const step of steps) yield message(step);
+  } finally {
+    stream.close();
+  }
+}
+
+const either = (ended: AbortSignal, signal: AbortSignal | undefined): AbortSignal =>
+  signal === undefined ? ended : AbortSignal.any([ended, signal]);
+
+const message = (step: FlagSetStep): TrackedEnvelope<FlagsMessage> =>
+  tracked(
+    step.view.flagSet.id,
+    step.type === 'set'
+      ? { event: 'set', flagSet: step.view.flagSet }
+      : { event: 'change', change: step.change },
+  );

@@ -1,0 +1,40 @@
+import type { Role } from '@pennon/schema';
+
+/** What a key may do, by role. A route or procedure names one of these; without one it is refused. */
+const READ = ['flags.read', 'segments.read', 'environments.read', 'audit.read'] as const;
+const WRITE = ['flags.write', 'segments.write'] as const;
+const EVALUATE = ['evaluate'] as const;
+const EXPLAIN = ['explain'] as const;
+const VALUES = ['values.stream'] as const;
+const FLAG_SET = ['flagSet.read'] as const;
+const MANAGE = ['environments.manage', 'keys.manage'] as const;
+const OPERATE = ['metrics.read'] as const;
+
+export const ROLES = {
+  client: [...EVALUATE, ...VALUES],
+  server: [...EVALUATE, ...EXPLAIN, ...VALUES, ...FLAG_SET],
+  viewer: [...READ, ...EVALUATE, ...EXPLAIN, ...OPERATE],
+  editor: [...READ, ...WRITE, ...EVALUATE, ...EXPLAIN],
+  admin: [
+    ...READ,
+    ...WRITE,
+    ...EVALUATE,
+    ...EXPLAIN,
+    ...VALUES,
+    ...FLAG_SET,
+    ...MANAGE,
+    ...OPERATE,
+  ],
+} as const satisfies Record<Role, readonly string[]>;
+
+export type Permission = (typeof ROLES)[Role][number];
+
+const allowed: Readonly<Record<Role, ReadonlySet<Permission>>> = {
+  client: new Set(ROLES.client),
+  server: new Set(ROLES.server),
+  viewer: new Set(ROLES.viewer),
+  editor: new Set(ROLES.editor),
+  admin: new Set(ROLES.admin),
+};
+
+export const mayDo = (role: Role, permission: Permission): boolean => allowed[role].has(permission);

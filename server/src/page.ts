@@ -1,0 +1,59 @@
+import { createHmac, timingSafeEqual } from 'node:crypto';
+
+import { PennonError } from './errors.ts';
+
+/** One page of a list, and the cursor for the next one. */
+export type Page<Item> = { readonly items: Item[]; readonly nextCursor: string | null };
+
+/**
+ * Cursors are opaque and ours: the position, signed for one list with its filters. A cursor that we did
+ * not make, or that belongs to another list, is a BAD_REQUEST.
+ */
+export type Cursors = {
+  write(position: string): string;
+  read(cursor: string | undefined | null): string | undefined;
+};
+
+const TAG_BYTES = 9;
+
+/** `list` says which list the cursors belong to, filters included; `secret` is the installation's own. */
+export const cursorsFor = (secret: string, list: unknown): Cursors => {
+  const tagOf = (position: string): Buffer =>
+    createHmac('sha256', secret).update(JSON.stringify([list, position])).digest().subarray(0, TAG_BYTES);
+  return {
+    write: position =>
+      Buffer.concat([tagOf(position), Buffer.from(position)]).toString('base64url'),
+    read(cursor) {
+      if (cursor == null) return undefined;
+      const bytes = Buffer.from(cursor, 'base64url');
+      const position = bytes.subarray(TAG_BYTES).toString();
+      const given = bytes.subarray(0, TAG_BYTES);
+      const ours = given.length === TAG_BYTES && timingSafeEqual(given, tagOf(position));
+      if (ours && bytes.toString('base64url') === cursor) return position;
+      throw new PennonError('BAD_REQUEST', 'cursor is not one of this list: use the nextCursor of its last answer', {
+        details: [{ path: 'cursor', message: 'is not a cursor of this list' }],
+      });
+    },
+  };
+};
+
+export type PageQuery = { readonly limit: number; readonly cursor?: string | undefined };
+
+/** A page of a list that is in memory. Positions are unique texts; the list is answered in their order. */
+export const pageOf = <Item>(
+  all: readonly Item[],
+  positionOf: (item: Item) => string,
+  cursors: Cursors,
+  { limit, cursor }: PageQuery,
+): Page<Item> => {
+  const after = cursors.read(cursor);
+  const rest = all
+    .map(item => ({ item, position: positionOf(item) }))
+    .filter(({ position }) => after === undefined || position > after)
+    .toSorted((a, b) => (a.position < b.position ? -1 : 1));
+  const last = rest[limit - 1];
+  return {
+    items: rest.slice(0, limit).map(({ item }) => item),
+    nextCursor: last !== undefined && rest.length > limit ? cursors.write(last.position) : null,
+  };
+};

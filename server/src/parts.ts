@@ -1,0 +1,24 @@
+import type { Clock } from './clock.ts';
+import type { Limits } from './config.ts';
+import type { Registry } from './environments/registry.ts';
+import type { AnswerCache } from './evaluation/answer-cache.ts';
+import type { CountEvaluation } from './evaluation/evaluate.ts';
+import type { Streams } from './delivery/streams.ts';
+import type { Authenticate } from './keys/authenticate.ts';
+import type { Random } from './random.ts';
+import type { Replica } from './replica/replica.ts';
+import type { Store } from './store/store.ts';
+
+/** What a running server is made of. Use cases take the few of these that they need. */
+export type Parts = {
+  readonly store: Store;
+  readonly control: Replica<'control'>;
+  readonly registry: Registry;
+  readonly authenticate: Authenticate;
+  readonly streams: Streams;
+  readonly cache: AnswerCache;
+  readonly count: CountEvaluation;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly limits: Limits;
+};

@@ -1,0 +1,41 @@
+import { Environment, EnvironmentCreate, Key } from '@pennon/schema';
+import { z } from 'zod';
+
+import {
+  createEnvironment,
+  deleteEnvironment,
+  listEnvironments,
+} from '../environments/environments.ts';
+import { procedure, router } from './procedure.ts';
+import { Nothing, page, paging } from './shapes.ts';
+
+const tags = ['Environments'];
+
+export const environments = router({
+  create: procedure({
+    permission: 'environments.manage',
+    status: 201,
+    located: 'key',
+    openapi: { method: 'POST', path: '/environments', tags, summary: 'Create an environment' },
+  })
+    .input(EnvironmentCreate)
+    .output(Environment)
+    .mutation(({ ctx, input }) => createEnvironment(ctx.parts, ctx.caller, input)),
+
+  list: procedure({
+    permission: 'environments.read',
+    openapi: { method: 'GET', path: '/environments', tags, summary: 'List the environments that the key reaches' },
+  })
+    .input(z.strictObject(paging))
+    .output(page(Environment))
+    .query(({ ctx, input }) => listEnvironments(ctx.parts.control, ctx.caller, input)),
+
+  delete: procedure({
+    permission: 'environments.manage',
+    status: 204,
+    openapi: { method: 'DELETE', path: '/environments/{key}', tags, summary: 'Delete an environment with its flags, segments and keys' },
+  })
+    .input(z.strictObject({ key: Key }))
+    .output(Nothing)
+    .mutation(({ ctx, input }) => deleteEnvironment(ctx.parts, ctx.caller, input.key)),
+});

@@ -1,0 +1,12 @@
+import { audit } from './audit.ts';
+import { environments } from './environments.ts';
+import { evaluation } from './evaluation.ts';
+import { flags } from './flags.ts';
+import { keys } from './keys.ts';
+import { router } from './procedure.ts';
+import { segments } from './segments.ts';
+
+/** The one API. tRPC serves it at /trpc; REST and its OpenAPI document are made from its metadata. */
+export const appRouter = router({ flags, segments, environments, keys, audit, evaluation });
+
+export type AppRouter = typeof appRouter;

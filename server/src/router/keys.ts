@@ -1,0 +1,37 @@
+import { ApiKey, ApiKeyCreate, ApiKeyCreated } from '@pennon/schema';
+import { z } from 'zod';
+
+import { createKey, deleteKey, listKeys } from '../keys/keys.ts';
+import { procedure, router } from './procedure.ts';
+import { Nothing, page, paging } from './shapes.ts';
+
+const tags = ['Keys'];
+
+export const keys = router({
+  create: procedure({
+    permission: 'keys.manage',
+    status: 201,
+    located: 'id',
+    openapi: { method: 'POST', path: '/keys', tags, summary: 'Create an API key; its secret is shown only in this answer' },
+  })
+    .input(ApiKeyCreate)
+    .output(ApiKeyCreated)
+    .mutation(({ ctx, input }) => createKey(ctx.parts, ctx.caller, input)),
+
+  list: procedure({
+    permission: 'keys.manage',
+    openapi: { method: 'GET', path: '/keys', tags, summary: 'List the API keys that the caller manages' },
+  })
+    .input(z.strictObject(paging))
+    .output(page(ApiKey))
+    .query(({ ctx, input }) => listKeys(ctx.parts.control, ctx.caller, input)),
+
+  delete: procedure({
+    permission: 'keys.manage',
+    status: 204,
+    openapi: { method: 'DELETE', path: '/keys/{id}', tags, summary: 'Revoke an API key; its streams end at once' },
+  })
+    .input(z.strictObject({ id: z.string().max(100) }))
+    .output(Nothing)
+    .mutation(({ ctx, input }) => deleteKey(ctx.parts, ctx.caller, input.id)),
+});
