@@ -1,0 +1,54 @@
+/** Marks the file as ours in its header: the bytes of `PENN`. */
+export const APPLICATION_ID = 0x50454e4e;
+
+/**
+ * The format of the data, kept in the file's `user_version`: the n-th script brings a database of
+ * format n-1 to format n, the first one from nothing. A script that was released never changes.
+ *
+ * `document` and `entry` hold JSON text. Keys compare by their bytes, SQLite's own order. Every index
+ * of the audit log ends in `number, at`: whatever the filter, entries are found newest first and
+ * checked for their time within the index, so no query sorts the log or reads entries it will not
+ * return. `number` is never used twice, not even after the newest entry is gone.
+ */
+export const MIGRATIONS: readonly string[] = [
+  `
+  CREATE TABLE ledgers (
+    number INTEGER PRIMARY KEY,
+    kind   TEXT NOT NULL,
+    id     TEXT NOT NULL,
+    head   TEXT NOT NULL,
+    UNIQUE (kind, id)
+  ) STRICT;
+
+  CREATE TABLE documents (
+    ledger     INTEGER NOT NULL REFERENCES ledgers ON DELETE CASCADE,
+    collection TEXT NOT NULL,
+    key        TEXT NOT NULL,
+    change_id  TEXT NOT NULL,
+    document   TEXT NOT NULL,
+    PRIMARY KEY (ledger, collection, key)
+  ) STRICT;
+
+  CREATE TABLE audit (
+    number     INTEGER PRIMARY KEY AUTOINCREMENT,
+    ledger     INTEGER NOT NULL REFERENCES ledgers ON DELETE CASCADE,
+    revision   INTEGER NOT NULL,
+    at         INTEGER NOT NULL,
+    kind       TEXT NOT NULL,
+    key        TEXT NOT NULL,
+    actor_id   TEXT NOT NULL,
+    actor_name TEXT NOT NULL,
+    action     TEXT NOT NULL,
+    entry      TEXT NOT NULL
+  ) STRICT;
+
+  CREATE INDEX audit_all           ON audit (ledger, number, at);
+  CREATE INDEX audit_by_subject    ON audit (ledger, kind, key, number, at);
+  CREATE INDEX audit_by_actor_id   ON audit (ledger, actor_id, number, at);
+  CREATE INDEX audit_by_actor_name ON audit (ledger, actor_name, number, at);
+  CREATE INDEX audit_by_action     ON audit (ledger, action, number, at);
+  `,
+];
+
+/** The one format that this release reads and writes. */
+export const FORMAT = MIGRATIONS.length;
