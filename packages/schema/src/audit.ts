@@ -4,6 +4,7 @@ import { Json } from './json.ts';
 import { strictObject } from './object.ts';
 import { Instant } from './text.ts';
 
+/** Every kind of change that is recorded. */
 export const AUDIT_ACTIONS = [
   'flag.create',
   'flag.replace',

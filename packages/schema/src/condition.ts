@@ -5,17 +5,6 @@ import { LIMITS } from './limits.ts';
 import { strictObject } from './object.ts';
 import { fits, Key, Name, text } from './text.ts';
 
-const operandSize = fits(LIMITS.valueBytes);
-const Operand = Scalar.refine(operandSize.check, operandSize.error);
-const OperandText = z.string().refine(operandSize.check, operandSize.error);
-const listOf = <Item extends z.ZodType>(item: Item) =>
-  z
-    .array(item)
-    .max(
-      LIMITS.listValues,
-      `must be a list of at most ${LIMITS.listValues.toLocaleString('en')} values`,
-    );
-
 /** Operators by the operand they take. The engine's table of operators is complete over these. */
 export const OPERATORS = {
   scalar: ['equals', 'notEquals'],
@@ -35,32 +24,39 @@ export const OPERATORS = {
   pattern: ['matches'],
 } as const;
 export type Operator = (typeof OPERATORS)[keyof typeof OPERATORS][number];
+export const Operator = z.enum(Object.values(OPERATORS).flat());
 
-const attribute = text(1, LIMITS.attributeLength).describe(
+const tooManyValues = `must be a list of at most ${LIMITS.listValues} values`;
+const listOf = <Item extends z.ZodType>(item: Item) =>
+  z.array(item).max(LIMITS.listValues, tooManyValues);
+
+const Operand = Scalar.refine(...fits(LIMITS.valueBytes));
+const OperandText = z.string().refine(...fits(LIMITS.valueBytes));
+const Network = z.union([z.string(), listOf(z.string())], {
+  error: 'must be a network such as "10.0.0.0/8", or a list of networks',
+});
+
+/** The name of an attribute of the evaluation context. */
+export const Attribute = text(1, LIMITS.attributeLength).describe(
   'Attribute of the evaluation context: its exact name, else a dotted path.',
 );
 const not = z.boolean().nullish().describe('The exact logical opposite.');
 
-const comparison = <const Names extends readonly [string, ...string[]], Operand extends z.ZodType>(
+const comparison = <const Names extends readonly string[], Operand extends z.ZodType>(
   operators: Names,
   value: Operand,
-) => strictObject({ attribute, operator: z.enum(operators), value, not });
+) => strictObject({ attribute: Attribute, operator: z.enum(operators), value, not });
 
-const kinds = (names: readonly string[]) =>
-  `must have exactly one of ${names.map(name => `"${name}"`).join(', ')}`;
+const exactlyOneOf = (fields: readonly string[]): string =>
+  `must have exactly one of ${fields.map(field => `"${field}"`).join(', ')}`;
 
-/** In a union of conditions, one without an attribute was meant to be of another kind. */
-const notMeant = (issue: { input?: unknown }) =>
+/** Where there is no attribute either, a condition of another kind was meant: `describeIssues`. */
+const unknownOperator = (issue: { input?: unknown }): string | undefined =>
   isJsonObject(issue.input) && Object.hasOwn(issue.input, 'attribute')
     ? undefined
-    : kinds(['attribute']);
+    : 'must have an "attribute" and an "operator"';
 
-const Networks = z
-  .union([z.string(), listOf(z.string())], {
-    error: 'must be a network such as "10.0.0.0/8", or a list of networks',
-  })
-  .refine(operandSize.check, operandSize.error);
-
+/** Compares one attribute with an operand, whose type depends on the operator. */
 export const AttributeCondition = z
   .discriminatedUnion(
     'operator',
@@ -71,42 +67,53 @@ export const AttributeCondition = z
       comparison(OPERATORS.number, z.number()),
       comparison(OPERATORS.none, z.literal(true).nullish()),
       comparison(OPERATORS.date, OperandText),
-      comparison(OPERATORS.semver, text(1, 256)),
-      comparison(OPERATORS.network, Networks),
+      comparison(OPERATORS.semver, text(1, LIMITS.versionLength)),
+      comparison(OPERATORS.network, Network.refine(...fits(LIMITS.valueBytes))),
       comparison(OPERATORS.pattern, text(0, LIMITS.patternLength)),
     ],
-    { error: notMeant },
+    { error: unknownOperator },
   )
   .meta({ id: 'AttributeCondition' });
 export type AttributeCondition = z.infer<typeof AttributeCondition>;
 
+/** The conditions of a named segment all hold. */
 export const SegmentCondition = strictObject({ segment: Key, not }).meta({
   id: 'SegmentCondition',
   description: 'The conditions of a named segment all hold.',
 });
+export type SegmentCondition = z.infer<typeof SegmentCondition>;
 
+/** Another flag of the same set answers one of these variants. */
 export const FlagCondition = strictObject({
   flag: Key,
-  variants: z.array(Name).min(1, 'must name at least one variant').max(LIMITS.variants),
+  variants: z
+    .array(Name)
+    .min(1, 'must name at least one variant')
+    .max(LIMITS.variants, `must name at most ${LIMITS.variants} variants`),
   not,
 }).meta({ id: 'FlagCondition', description: 'Another flag answers one of these variants.' });
+export type FlagCondition = z.infer<typeof FlagCondition>;
+
+/** One of its members holds. */
+interface Any<Member> {
+  any: Member[];
+  not?: boolean | null | undefined;
+}
+
+/** Its members all hold. */
+interface All<Member> {
+  all: Member[];
+  not?: boolean | null | undefined;
+}
 
 /** The kinds of condition, told apart by the one field that names the kind. */
 export const CONDITION_KINDS = ['attribute', 'segment', 'flag', 'any', 'all'] as const;
 
-const tooManyConditions = `must hold at most ${LIMITS.conditionsPerRule} conditions`;
-const groupMembers = <Member extends z.ZodType>(member: Member) =>
-  z
-    .array(member)
-    .min(1, 'must hold at least one condition')
-    .max(LIMITS.conditionsPerRule, tooManyConditions);
+const membersOf = <Member extends z.ZodType>(member: Member) =>
+  z.array(member).min(1, 'must hold at least one condition');
 
 export type Condition =
-  | AttributeCondition
-  | z.infer<typeof SegmentCondition>
-  | z.infer<typeof FlagCondition>
-  | { any: Condition[]; not?: boolean | null | undefined }
-  | { all: Condition[]; not?: boolean | null | undefined };
+  AttributeCondition | SegmentCondition | FlagCondition | Any<Condition> | All<Condition>;
 
 /** One condition of a rule. Groups nest at most five deep, which the engine checks. */
 export const Condition: z.ZodType<Condition> = z
@@ -117,25 +124,22 @@ export const Condition: z.ZodType<Condition> = z
       FlagCondition,
       strictObject({
         get any() {
-          return groupMembers(Condition);
+          return membersOf(Condition);
         },
         not,
       }),
       strictObject({
         get all() {
-          return groupMembers(Condition);
+          return membersOf(Condition);
         },
         not,
       }),
     ],
-    { error: kinds(CONDITION_KINDS) },
+    { error: exactlyOneOf(CONDITION_KINDS) },
   )
   .meta({ id: 'Condition' });
 
-export type SegmentMember =
-  | AttributeCondition
-  | { any: SegmentMember[]; not?: boolean | null | undefined }
-  | { all: SegmentMember[]; not?: boolean | null | undefined };
+export type SegmentMember = AttributeCondition | Any<SegmentMember> | All<SegmentMember>;
 
 /** One condition of a segment: attribute conditions and groups only. */
 export const SegmentMember: z.ZodType<SegmentMember> = z
@@ -144,19 +148,39 @@ export const SegmentMember: z.ZodType<SegmentMember> = z
       AttributeCondition,
       strictObject({
         get any() {
-          return groupMembers(SegmentMember);
+          return membersOf(SegmentMember);
         },
         not,
       }),
       strictObject({
         get all() {
-          return groupMembers(SegmentMember);
+          return membersOf(SegmentMember);
         },
         not,
       }),
     ],
-    { error: kinds(['attribute', 'any', 'all']) },
+    { error: exactlyOneOf(['attribute', 'any', 'all']) },
   )
   .meta({ id: 'SegmentMember' });
 
-export const Conditions = z.array(Condition).max(LIMITS.conditionsPerRule, tooManyConditions);
+/** Conditions at all depths; the groups that hold them do not count. */
+const count = (conditions: readonly Condition[]): number =>
+  conditions.reduce((sum, condition) => {
+    if ('any' in condition) return sum + count(condition.any);
+    return sum + ('all' in condition ? count(condition.all) : 1);
+  }, 0);
+
+const bounded = <Member extends Condition>(member: z.ZodType<Member>) =>
+  z
+    .array(member)
+    .refine(
+      conditions => count(conditions) <= LIMITS.conditionsPerRule,
+      `must hold at most ${LIMITS.conditionsPerRule} conditions, those in groups included`,
+    )
+    .meta({ maxItems: LIMITS.conditionsPerRule });
+
+/** What must all hold in a rule; an empty list holds for everyone. */
+export const Conditions = bounded(Condition);
+
+/** What must all hold in a segment, which is never empty. */
+export const SegmentConditions = bounded(SegmentMember).min(1, 'must hold at least one condition');

@@ -12,6 +12,7 @@ export const Environment = strictObject({
 }).meta({ id: 'Environment' });
 export type Environment = z.infer<typeof Environment>;
 
+/** An environment as people write it on creation. */
 export const EnvironmentCreate = strictObject({
   key: Key,
   description: describedByPeople.description,

@@ -2,6 +2,7 @@ import { z } from 'zod';
 
 import { strictObject } from './object.ts';
 
+/** One thing that was wrong: a dotted path, empty for the whole, and what to do about it. */
 export const ErrorDetail = strictObject({ path: z.string(), message: z.string() });
 export type ErrorDetail = z.infer<typeof ErrorDetail>;
 

@@ -1,26 +1,30 @@
 import { z } from 'zod';
 
-import { JsonObjectSchema, Value } from './json.ts';
+import { JsonObjectSchema, Scalar, Value } from './json.ts';
 import { LIMITS } from './limits.ts';
 import { strictObject } from './object.ts';
-import { Name } from './text.ts';
+import { Name, text } from './text.ts';
 
-/** Facts about the subject: `targetingKey` and any other attribute. */
+/**
+ * Facts about the subject: `targetingKey` and any other attribute. Kept as it is; an attribute that no
+ * rule can use, such as null or an infinite number, is missing to the engine and no error.
+ */
 export const EvaluationContext = JsonObjectSchema.meta({
   id: 'EvaluationContext',
   type: 'object',
-  properties: { targetingKey: { type: 'string' } },
+  properties: { targetingKey: { description: 'Identifies the subject: usually a string.' } },
   additionalProperties: true,
 });
 export type EvaluationContext = z.infer<typeof EvaluationContext>;
 
 /** A flag key as a caller asks for it: any text, since an unknown key has an answer of its own. */
-export const AskedKey = z.string().max(1_000, 'must be at most 1,000 characters');
+export const AskedKey = text(0, LIMITS.askedKeyLength);
 
+/** Why a flag could not be decided; OpenFeature's words. */
 export const ErrorCode = z.enum(['FLAG_NOT_FOUND', 'PARSE_ERROR', 'TARGETING_KEY_MISSING']);
 export type ErrorCode = z.infer<typeof ErrorCode>;
 
-const Metadata = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]));
+const Metadata = z.record(Name, Scalar);
 
 /** A variant was served. */
 export const Served = strictObject({
@@ -53,7 +57,11 @@ export const Failed = strictObject({
 });
 export type Failed = z.infer<typeof Failed>;
 
+/** The answer for one flag: served, not served or failed. */
 export const Evaluation = z.union([Served, NotServed, Failed]).meta({ id: 'Evaluation' });
 export type Evaluation = z.infer<typeof Evaluation>;
 
-export const FlagKeys = z.array(AskedKey).max(LIMITS.flagKeysPerRequest);
+/** Only these flags of a set. */
+export const FlagKeys = z
+  .array(AskedKey)
+  .max(LIMITS.flagKeysPerRequest, `must name at most ${LIMITS.flagKeysPerRequest} flags`);

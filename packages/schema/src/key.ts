@@ -14,18 +14,25 @@ export const KeyScope = z.union([z.literal(ALL_ENVIRONMENTS), Key], {
   error: 'must be the key of an environment, or "*" for all',
 });
 
-/** Scheme, host and port as a browser sends them. */
+const likeABrowser = 'must be an origin as browsers send it, such as "https://app.example.com"';
+
+/** Scheme, host and port exactly as a browser sends them: any other text would never match one. */
 const Origin = z
   .string()
-  .max(300)
-  .regex(/^https?:\/\/[^/?#\s]+$/, 'must be an origin such as https://app.example.com');
+  .max(LIMITS.originLength, `must be at most ${LIMITS.originLength} characters`)
+  .regex(/^https?:\/\/[^/?#\s]+$/, { error: likeABrowser, abort: true })
+  .refine(origin => URL.canParse(origin) && new URL(origin).origin === origin, likeABrowser);
 
 const keyFields = {
   name: text(1, LIMITS.nameLength),
   role: Role,
   environment: KeyScope,
   expiresAt: Instant.nullish(),
-  allowedOrigins: z.array(Origin).min(1).max(LIMITS.allowedOrigins).nullish(),
+  allowedOrigins: z
+    .array(Origin)
+    .min(1, 'must name at least one origin')
+    .max(LIMITS.allowedOrigins, `must name at most ${LIMITS.allowedOrigins} origins`)
+    .nullish(),
 };
 
 /** An API key as it is listed: never its secret, never its hash. */
@@ -34,6 +41,7 @@ export const ApiKey = strictObject({ id: z.string(), ...keyFields, createdAt: In
 });
 export type ApiKey = z.infer<typeof ApiKey>;
 
+/** A key as people ask for it. */
 export const ApiKeyCreate = strictObject(keyFields);
 export type ApiKeyCreate = z.infer<typeof ApiKeyCreate>;
 

@@ -1,39 +1,39 @@
 import { z } from 'zod';
 
-import { SegmentMember } from './condition.ts';
+import { SegmentConditions } from './condition.ts';
 import { describedByPeople, keptByServer, writtenBack } from './flag.ts';
 import { LIMITS } from './limits.ts';
 import { strictObject } from './object.ts';
-import { Key } from './text.ts';
+import { fits, Key } from './text.ts';
 
-const conditions = z
-  .array(SegmentMember)
-  .min(1, 'must hold at least one condition')
-  .max(LIMITS.conditionsPerRule, `must hold at most ${LIMITS.conditionsPerRule} conditions`);
-
-/** Named, shared conditions. All must hold. */
+/** Named, shared conditions, of which all must hold: as stored, at most 512 KiB. */
 export const Segment = strictObject({
   key: Key,
-  conditions,
+  conditions: SegmentConditions,
   ...describedByPeople,
   ...keptByServer,
-}).meta({ id: 'Segment' });
+})
+  .refine(...fits(LIMITS.segmentBytes))
+  .meta({ id: 'Segment' });
 export type Segment = z.infer<typeof Segment>;
 
+/** A segment as people write it on creation. */
 export const SegmentCreate = strictObject({
   key: Key,
-  conditions,
+  conditions: SegmentConditions,
   ...describedByPeople,
   ...writtenBack,
-});
+}).refine(...fits(LIMITS.segmentBytes));
 export type SegmentCreate = z.infer<typeof SegmentCreate>;
 
+/** A segment's replacement: as on creation, and the key says which. */
 export const SegmentReplace = SegmentCreate;
 export type SegmentReplace = z.infer<typeof SegmentReplace>;
 
+/** Part of a segment: what is absent is kept, null clears. */
 export const SegmentPatch = strictObject({
   key: Key,
-  conditions: conditions.optional(),
+  conditions: SegmentConditions.optional(),
   ...describedByPeople,
-});
+}).refine(...fits(LIMITS.segmentBytes));
 export type SegmentPatch = z.infer<typeof SegmentPatch>;
