@@ -1,10 +1,13 @@
 import type { Clock } from './clock.ts';
 import type { Limits } from './config.ts';
+import type { LiveFlagSet } from './environments/live-flag-set.ts';
 import type { Registry } from './environments/registry.ts';
 import type { AnswerCache } from './evaluation/answer-cache.ts';
 import type { CountEvaluation } from './evaluation/evaluate.ts';
+import type { Broadcast } from './delivery/broadcast.ts';
 import type { Streams } from './delivery/streams.ts';
 import type { Authenticate } from './keys/authenticate.ts';
+import type { CountRequest } from './keys/rate-limit.ts';
 import type { Random } from './random.ts';
 import type { Replica } from './replica/replica.ts';
 import type { Store } from './store/store.ts';
@@ -15,7 +18,9 @@ export type Parts = {
   readonly control: Replica<'control'>;
   readonly registry: Registry;
   readonly authenticate: Authenticate;
+  readonly countRequest: CountRequest;
   readonly streams: Streams;
+  readonly broadcastOf: (live: LiveFlagSet) => Broadcast;
   readonly cache: AnswerCache;
   readonly count: CountEvaluation;
   readonly clock: Clock;

@@ -26,7 +26,10 @@ export type Replica<Kind extends LedgerKind> = {
   current(): Snapshot<Kind>;
   /** Called after each step, in order. Returns how to stop. A listener must not throw. */
   subscribe(listener: (step: Step<Kind>) => void): () => void;
-  /** Commits what `decide` makes of the current snapshot; tried anew where another writer was first. */
+  /**
+   * Commits what `decide` makes of the current snapshot; tried anew where another writer was first.
+   * No writes, no commit.
+   */
   write<Result>(decide: (snapshot: Snapshot<Kind>) => Plan<Kind, Result>): Promise<Result>;
   /** Why the replica may be behind, and since when; undefined while it follows. */
   trouble(): { since: number; message: string } | undefined;
@@ -153,6 +156,7 @@ export const openReplica = async <Kind extends LedgerKind>(
     for (let attempt = 0; attempt < WRITE_ATTEMPTS; attempt += 1) {
       const base = snapshot;
       const { writes, audit, result } = decide(base);
+      if (Object.keys(writes).length === 0) return result(base.id);
       const outcome = await store.commit(ledger, { expect: base.id, writes, audit });
       if (!outcome.committed) await reload();
       else if (apply(outcome.change)) return result(outcome.change.id);

@@ -17,6 +17,8 @@ export const EvaluateRequest = z.strictObject({
   explain: z.boolean().optional().describe('Adds the trace of the decision; not for client keys.'),
 }) satisfies z.ZodType<EvaluateInput>;
 
+export const ValuesStreamRequest = z.strictObject({ ...environment, context: EvaluationContext });
+
 export const EvaluateAllRequest = z.strictObject({
   ...environment,
   context: EvaluationContext,

@@ -12,6 +12,7 @@ export const keys = router({
     permission: 'keys.manage',
     status: 201,
     located: 'id',
+    environmentInBody: true,
     openapi: { method: 'POST', path: '/keys', tags, summary: 'Create an API key; its secret is shown only in this answer' },
   })
     .input(ApiKeyCreate)

@@ -23,6 +23,8 @@ export type Meta = OpenApiMeta<{
   readonly status?: 201 | 204;
   /** The fields whose value is the last part of the created resource's URL. */
   readonly located?: 'key' | 'id';
+  /** `environment` is a field of the body over REST, not of the query. */
+  readonly environmentInBody?: true;
   /** Served by a plain route of its own, and documented here. */
   readonly plainRoute?: true;
 }>;

@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 
 import { StoreError } from '../store.ts';
@@ -18,51 +17,50 @@ export type Thread = {
 /** Whoever waits for an answer: the first in line is the one that the next answer is for. */
 type Waiting = { resolve(output: Output<OperationName>): void; reject(error: Error): void };
 
-/** Opens the database of `directory` in a thread. `onEnd` is called once, however the thread ends. */
+/** Opens the database of `directory` in a thread. `onEnd` is called when the thread has ended, for whatever reason. */
 export const startThread = async (directory: string, onEnd: () => void): Promise<Thread> => {
   // None of the process's own flags: a preloaded module is not meant to run here a second time.
   const url = new URL('./worker.ts', import.meta.url);
   const worker = new Worker(url, { name: 'pennon-store', workerData: directory, execArgv: [] });
   const waiting: Waiting[] = [];
-  let ended: StoreError | undefined;
+  let refusal: StoreError | undefined;
 
   const answered = <Name extends OperationName>(): Promise<Output<Name>> =>
     new Promise((resolve, reject) => waiting.push({ resolve, reject }));
 
+  const call: Thread['call'] = (name, input) => {
+    if (refusal !== undefined) return Promise.reject(refusal);
+    worker.postMessage({ name, input });
+    return answered();
+  };
+
   const end = (error: StoreError) => {
-    if (ended !== undefined) return;
-    ended = error;
+    refusal ??= error;
     for (const each of waiting.splice(0)) each.reject(error);
     onEnd();
   };
+
+  const shut = async () => {
+    if (refusal !== undefined) return;
+    const closed = call('close', undefined);
+    refusal = unavailable('is closed');
+    await closed.finally(() => worker.terminate());
+  };
+  let closing: Promise<void> | undefined;
 
   worker.on('message', (answer: Answer) => {
     const first = waiting.shift();
     if (answer.ok) first?.resolve(answer.output);
     else first?.reject(errorOf(answer));
   });
-  worker.on('error', error =>
-    end(new StoreError('unavailable', `the store's thread failed: ${String(error)}`)),
-  );
-  worker.on('exit', () => end(new StoreError('unavailable', 'the store is closed')));
-
-  const call: Thread['call'] = (name, input) => {
-    if (ended !== undefined) return Promise.reject(ended);
-    worker.postMessage({ name, input });
-    return answered();
-  };
-
-  let closing: Promise<void> | undefined;
-  const close = async () => {
-    if (ended !== undefined) return;
-    const exit = once(worker, 'exit');
-    await call('close', undefined);
-    await exit;
-  };
+  worker.on('error', error => end(unavailable(`failed: ${String(error)}`)));
+  worker.on('exit', () => end(unavailable('is closed')));
 
   await answered();
-  return { call, close: () => (closing ??= close()) };
+  return { call, close: () => (closing ??= shut()) };
 };
+
+const unavailable = (what: string) => new StoreError('unavailable', `the store's thread ${what}`);
 
 const errorOf = ({ trouble, message }: Refusal): Error =>
   trouble === undefined ? new Error(message) : new StoreError(trouble, message);

@@ -15,10 +15,7 @@ const serve = (port: MessagePort, directory: string): void => {
   try {
     const operations = open(directory, place);
     port.postMessage({ ok: true, output: undefined } satisfies Answer<'ping'>);
-    port.on('message', (request: Request) => {
-      port.postMessage(answer(operations, request, place));
-      if (request.name === 'close') port.close();
-    });
+    port.on('message', (request: Request) => port.postMessage(answer(operations, request, place)));
   } catch (error) {
     port.postMessage(refusal(error, place));
   }

@@ -1,0 +1,68 @@
+import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify';
+
+import type { Parts } from '../parts.ts';
+import type { Caller } from '../keys/caller.ts';
+import { requireAllEnvironments, requirePermission } from '../keys/caller.ts';
+import type { Permission } from '../keys/permissions.ts';
+
+/**
+ * Who may use a route: anyone, whoever the procedures behind it let in, or a key with a permission
+ * (`everywhere`: a key for all environments). A route that does not say is refused at start.
+ */
+export type Access =
+  | 'public'
+  | 'procedures'
+  | { readonly permission: Permission; readonly everywhere?: true };
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    access?: Access;
+    /** Pages of any origin may call this route. */
+    cors?: true;
+  }
+  interface FastifyRequest {
+    caller: Caller | undefined;
+  }
+}
+
+/** Authenticates a request by its headers and counts it. */
+export const admit = (parts: Parts, request: FastifyRequest): Caller => {
+  const { headers } = request;
+  const caller = parts.authenticate({
+    authorization: headers.authorization,
+    apiKey: single(headers['x-api-key']),
+    origin: headers.origin,
+    onBehalfOf: single(headers['x-on-behalf-of']),
+  });
+  parts.countRequest(caller, request.ip);
+  return caller;
+};
+
+const single = (header: string | string[] | undefined): string | undefined =>
+  Array.isArray(header) ? header.join(', ') : header;
+
+/** Denies by default: no route without a stated access, no request without what it states. */
+export const guardRoutes = (app: FastifyInstance, parts: Parts): void => {
+  app.decorateRequest('caller', undefined);
+  app.addHook('onRoute', requireAccess);
+  app.addHook('onRequest', async request => {
+    const access = request.routeOptions.config.access;
+    if (request.is404 || access === 'public' || access === 'procedures') return;
+    const caller = admit(parts, request);
+    if (access === undefined) throw new Error('a route without access was let through');
+    requirePermission(caller, access.permission);
+    if (access.everywhere === true) requireAllEnvironments(caller, request.routeOptions.url ?? 'this');
+    request.caller = caller;
+  });
+};
+
+const requireAccess = (route: RouteOptions): void => {
+  if (route.config?.access !== undefined) return;
+  throw new Error(`route ${String(route.method)} ${route.url} states no access`);
+};
+
+/** The caller of a route that takes a permission. */
+export const callerOf = (request: FastifyRequest): Caller => {
+  if (request.caller === undefined) throw new Error('the route takes no permission');
+  return request.caller;
+};

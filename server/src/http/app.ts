@@ -1,0 +1,84 @@
+import { fastify } from 'fastify';
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
+
+import type { Metrics } from '../metrics.ts';
+import type { Parts } from '../parts.ts';
+import { guardRoutes } from './access.ts';
+import { parseJsonBodies } from './body.ts';
+import { allowOrigins } from './cors.ts';
+import { serveDocs } from './docs.ts';
+import { answerErrors } from './errors.ts';
+import { serveEvaluations } from './evaluate.ts';
+import { serveFlagSet } from './flag-set.ts';
+import { serveHealth } from './health.ts';
+import { serveMetrics } from './metrics.ts';
+import { serveRest } from './rest.ts';
+import { serveStreams } from './stream.ts';
+import { serveTrpc } from './trpc.ts';
+
+/** Longest part of a path: over-long keys reach their schema, and a tRPC batch names twenty procedures. */
+const LONGEST_PARAMETER = 2_000;
+const REQUEST_TIMEOUT_MS = 30_000;
+const KEEP_ALIVE_MS = 72_000;
+
+export type AppParts = {
+  readonly parts: Parts;
+  readonly metrics: Metrics;
+  readonly logger: FastifyBaseLogger;
+  readonly draining: () => boolean;
+};
+
+/** Every door of the server. Paths are matched exactly: no case folding, no merged slashes. */
+export const createApp = async ({ parts, metrics, logger, draining }: AppParts): Promise<FastifyInstance> => {
+  const { limits } = parts;
+  const app = fastify({
+    loggerInstance: logger,
+    disableRequestLogging: true,
+    bodyLimit: limits.bodyBytes,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    forceCloseConnections: 'idle',
+    trustProxy: (_, hop) => hop < limits.trustedProxies,
+    routerOptions: { maxParamLength: LONGEST_PARAMETER },
+    genReqId: () => parts.random(REQUEST_ID_LENGTH),
+  });
+  app.server.maxConnections = limits.connections;
+
+  guardRoutes(app, parts);
+  allowOrigins(app);
+  answerErrors(app);
+  parseJsonBodies(app);
+  logRequests(app);
+  serveMetrics(app, metrics);
+  serveHealth(app, parts, draining);
+  serveDocs(app);
+  serveEvaluations(app, parts);
+  serveFlagSet(app, parts);
+  serveStreams(app, parts);
+  serveRest(app, parts);
+  await app.register(scope => serveTrpc(scope, parts));
+  await app.ready();
+  return app;
+};
+
+const REQUEST_ID_LENGTH = 12;
+
+/** One line a request: the route's pattern, never the URL, so that no key or context is written down. */
+const logRequests = (app: FastifyInstance): void => {
+  app.addHook('onSend', async (_, reply, payload) => {
+    reply.header('x-content-type-options', 'nosniff');
+    return payload;
+  });
+  app.addHook('onResponse', async (request, reply) => {
+    request.log.debug(
+      {
+        method: request.method,
+        route: request.routeOptions.url ?? '(unknown)',
+        status: reply.statusCode,
+        ms: Math.round(reply.elapsedTime * 10) / 10,
+        key: request.caller?.keyId,
+      },
+      'request',
+    );
+  });
+};

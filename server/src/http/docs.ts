@@ -1,0 +1,72 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+
+import type { FastifyInstance } from 'fastify';
+
+import { openApiDocument } from './openapi.ts';
+
+/** The files of the API page, by their name under /docs. */
+const FILES = {
+  'swagger-ui.css': 'text/css; charset=utf-8',
+  'swagger-ui-bundle.js': 'text/javascript; charset=utf-8',
+} as const;
+
+/** Nothing from elsewhere: no script, style, font, image or connection. */
+const POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self' 'unsafe-inline'",
+  "img-src 'self' data:",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join('; ');
+
+const PAGE = `<!doctype html>
+<html lang="en">
+  <head>
+    <meta charset="utf-8" />
+    <meta name="viewport" content="width=device-width, initial-scale=1" />
+    <title>Pennon API</title>
+    <link rel="icon" href="data:," />
+    <link rel="stylesheet" href="/docs/swagger-ui.css" />
+  </head>
+  <body>
+    <div id="api"></div>
+    <script src="/docs/swagger-ui-bundle.js"></script>
+    <script src="/docs/start.js"></script>
+  </body>
+</html>
+`;
+
+const START = `SwaggerUIBundle({ url: '/openapi.json', dom_id: '#api', validatorUrl: null, deepLinking: true });
+`;
+
+/** The OpenAPI document and a page to read and try it. */
+export const serveDocs = (app: FastifyInstance): void => {
+  const config = { access: 'public' } as const;
+  const assets = createRequire(import.meta.url).resolve('swagger-ui-dist/package.json');
+  let document: string | undefined;
+
+  app.get('/openapi.json', { config }, async (_, reply) =>
+    reply
+      .type('application/json; charset=utf-8')
+      .send((document ??= JSON.stringify(openApiDocument()))),
+  );
+  app.get('/docs', { config }, async (_, reply) =>
+    reply.type('text/html; charset=utf-8').header('content-security-policy', POLICY).send(PAGE),
+  );
+  app.get('/docs/start.js', { config }, async (_, reply) =>
+    reply.type('text/javascript; charset=utf-8').send(START),
+  );
+  for (const [name, type] of Object.entries(FILES)) {
+    app.get(`/docs/${name}`, { config }, async (_, reply) =>
+      reply
+        .type(type)
+        .header('cache-control', 'public, max-age=3600')
+        .send(readFileSync(join(assets, '..', name))),
+    );
+  }
+};

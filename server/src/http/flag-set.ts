@@ -1,0 +1,24 @@
+import type { FastifyInstance } from 'fastify';
+
+import { entityTag, matchesNone } from '../definitions/entity-tag.ts';
+import { environmentOf } from '../keys/caller.ts';
+import type { Parts } from '../parts.ts';
+import { callerOf } from './access.ts';
+import { onlyEnvironment } from './evaluate.ts';
+import { API } from './rest.ts';
+
+/** The whole flag set, for providers that evaluate by themselves. */
+export const serveFlagSet = (app: FastifyInstance, { registry }: Parts): void => {
+  app.get(
+    `${API}/flag-set`,
+    { config: { access: { permission: 'flagSet.read' } } },
+    async (request, reply) => {
+      const environment = environmentOf(callerOf(request), onlyEnvironment(request).environment);
+      const { flagSet, json } = registry.find(environment).view();
+      const etag = entityTag(flagSet.id);
+      reply.headers({ etag, 'cache-control': 'private, no-cache' });
+      if (matchesNone(request.headers['if-none-match'], etag)) return reply.code(304).send();
+      return reply.type('application/json; charset=utf-8').send(json());
+    },
+  );
+};

@@ -1,0 +1,49 @@
+import { fastifyRequestHandler } from '@trpc/server/adapters/fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+
+import { toPennonError } from '../errors.ts';
+import type { Parts } from '../parts.ts';
+import { appRouter } from '../router/index.ts';
+import type { Context } from '../router/procedure.ts';
+import { admit } from './access.ts';
+import { errorHeaders } from './errors.ts';
+
+const MOST_CALLS_A_BATCH = 20;
+
+/** What a procedure is given of a request. */
+export const contextOf = (parts: Parts, request: FastifyRequest): Context => ({
+  parts,
+  admit: () => admit(parts, request),
+});
+
+/** The router at /trpc. tRPC reads the body itself, so it comes as text here. */
+export const serveTrpc = async (app: FastifyInstance, parts: Parts): Promise<void> => {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (_, body, done) => done(null, body));
+
+  app.route<{ Params: { path: string } }>({
+    method: ['GET', 'POST'],
+    url: '/trpc/:path',
+    exposeHeadRoute: false,
+    config: { access: 'procedures' },
+    handler: (request, reply) =>
+      fastifyRequestHandler({
+        router: appRouter,
+        createContext: () => contextOf(parts, request),
+        maxBatchSize: MOST_CALLS_A_BATCH,
+        req: request,
+        res: reply,
+        path: request.params.path,
+        responseMeta: ({ errors }) => {
+          const [first] = errors;
+          return { headers: first === undefined ? { 'cache-control': 'no-store' } : errorHeaders(toPennonError(first)) };
+        },
+        onError: ({ error, path }) => {
+          const known = toPennonError(error);
+          if (known.code === 'INTERNAL_SERVER_ERROR') {
+            request.log.error({ err: known.cause ?? known, procedure: path }, 'procedure failed');
+          }
+        },
+      }),
+  });
+};

@@ -1,0 +1,97 @@
+import { resolve } from 'node:path';
+
+import { pino } from 'pino';
+
+import { systemClock } from './clock.ts';
+import type { Config } from './config.ts';
+import { ConfigError, readConfig } from './config.ts';
+import { secureRandom } from './random.ts';
+import type { Server } from './server.ts';
+import { createServer } from './server.ts';
+import type { AdminKeyFile } from './start/admin-key.ts';
+import { adminKeyFile } from './start/admin-key.ts';
+import { openSqliteStore } from './store/sqlite/index.ts';
+import { StoreError } from './store/store.ts';
+
+/** The only file that touches `process`: reads the settings, listens, and drains on a signal. */
+const EXIT_DEADLINE_MS = 9_500;
+
+const say = (line: string) => process.stdout.write(`${line}\n`);
+
+const main = async (): Promise<void> => {
+  const config = readConfig(process.env);
+  const logger = pino({ level: config.logLevel }, pino.destination(2));
+  const directory = resolve(config.dataDirectory);
+  const keyFile = adminKeyFile(directory, secureRandom);
+  const store = await openSqliteStore({ directory, random: secureRandom });
+  const server = await createServer({
+    store,
+    clock: systemClock,
+    random: secureRandom,
+    logger,
+    limits: config.limits,
+    adminKey: config.adminKey,
+    firstAdminKey: keyFile.readOrMake,
+  });
+  if (config.adminKey !== undefined) keyFile.remove();
+  const url = await server.listen(config).catch((error: unknown) => {
+    throw explainListen(error, config);
+  });
+  drainOn(server);
+  sayHello(url, config, keyFile);
+};
+
+const sayHello = (url: string, config: Config, keyFile: AdminKeyFile): void => {
+  say(`Pennon listens on ${url} (data in ${resolve(config.dataDirectory)}; API at ${url}/docs)`);
+  const key = keySource(config, keyFile);
+  say(`Try: curl -s -H "Authorization: Bearer ${key}" ${url}/api/v1/environments`);
+};
+
+/** Where a shell finds the admin key: never the key itself. */
+const keySource = (config: Config, keyFile: AdminKeyFile): string => {
+  if (config.adminKey !== undefined) return '$PENNON_ADMIN_KEY';
+  if (keyFile.exists()) {
+    say(`The admin key is in ${keyFile.path}`);
+    return `$(cat '${keyFile.path.replaceAll("'", `'\\''`)}')`;
+  }
+  say('The admin key is the one that PENNON_ADMIN_KEY held at the last start; set it to set another.');
+  return '$PENNON_ADMIN_KEY';
+};
+
+const drainOn = (server: Server): void => {
+  let draining = false;
+  const drain = () => {
+    if (draining) return;
+    draining = true;
+    setTimeout(() => process.exit(0), EXIT_DEADLINE_MS).unref();
+    server.close().then(
+      () => process.exit(0),
+      (error: unknown) => fail(error),
+    );
+  };
+  process.on('SIGTERM', drain);
+  process.on('SIGINT', drain);
+};
+
+const LISTEN_TROUBLE: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'is taken by another program: stop it, or set PORT to another port',
+  EACCES: 'is not allowed for this user: set PORT to one above 1023',
+  EADDRNOTAVAIL: 'is no address of this machine: set HOST to one that is, such as 127.0.0.1',
+  ENOTFOUND: 'is no address that can be found: set HOST to one that is, such as 127.0.0.1',
+};
+
+const explainListen = (error: unknown, { host, port }: Config): unknown => {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  const trouble = LISTEN_TROUBLE[code];
+  return trouble === undefined ? error : new ConfigError(`port ${port} on ${host} ${trouble}`, { cause: error });
+};
+
+/** Says why the server cannot go on. What a person can mend is one line; anything else brings its stack. */
+const fail = (error: unknown): never => {
+  const known = error instanceof ConfigError || error instanceof StoreError;
+  const text = known ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error);
+  process.stderr.write(`Pennon cannot run: ${text}\n`);
+  process.exit(1);
+};
+
+main().catch(fail);

@@ -1,0 +1,127 @@
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+
+import type { CountEvaluation } from './evaluation/evaluate.ts';
+import type { Store } from './store/store.ts';
+
+/** What is measured of one server, in Prometheus' text format. */
+export type Metrics = {
+  readonly countEvaluation: CountEvaluation;
+  readonly countRequest: (route: string, method: string, status: number, seconds: number) => void;
+  /** The same store, with the time of each operation observed. */
+  readonly timed: (store: Store) => Store;
+  /** Values read when somebody asks for the metrics. */
+  readonly observe: (source: Source) => void;
+  readonly text: () => Promise<string>;
+  readonly contentType: string;
+};
+
+type Source = {
+  readonly streams: () => number;
+  readonly cachedAnswers: () => number;
+  readonly revisions: () => readonly (readonly [environment: string, revision: number])[];
+  /** Milliseconds since the store was last followed; 0 while it is. */
+  readonly degradedMs: () => number;
+};
+
+/** Stands for all flags that do not exist: a caller cannot make labels up. */
+const UNKNOWN_FLAG = '(unknown)';
+
+const REQUEST_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5];
+
+export const createMetrics = (): Metrics => {
+  const registry = new Registry();
+  const registers = [registry];
+  const requests = new Histogram({
+    name: 'pennon_request_seconds',
+    help: 'Requests by route pattern, method and status; streams count when they end.',
+    labelNames: ['route', 'method', 'status'],
+    buckets: REQUEST_SECONDS,
+    registers,
+  });
+  const store = new Histogram({
+    name: 'pennon_store_seconds',
+    help: 'Time that the store took, by operation.',
+    labelNames: ['operation'],
+    buckets: REQUEST_SECONDS,
+    registers,
+  });
+  const countEvaluation = evaluationCounter(registry);
+
+  return {
+    countEvaluation,
+    countRequest: (route, method, status, seconds) =>
+      requests.observe({ route, method, status }, seconds),
+    timed: inner => timedStore(inner, operation => store.startTimer({ operation })),
+    observe: source => observeSource(registry, source),
+    text: () => registry.metrics(),
+    contentType: registry.contentType,
+  };
+};
+
+/**
+ * Evaluations by environment, flag and reason. A bulk answer counts a thousand at once, so counting is
+ * one look-up in a Map, and the labels are made when somebody reads them.
+ */
+const evaluationCounter = (registry: Registry): CountEvaluation => {
+  const counts = new Map<string, { labels: Record<string, string>; count: number }>();
+  const counter = new Counter({
+    name: 'pennon_evaluations_total',
+    help: 'Evaluations by environment, flag and reason.',
+    labelNames: ['environment', 'flag', 'reason'],
+    registers: [registry],
+    collect() {
+      counter.reset();
+      for (const { labels, count } of counts.values()) counter.inc(labels, count);
+    },
+  });
+  return (environment, flagKey, reason, known) => {
+    const flag = known ? flagKey : UNKNOWN_FLAG;
+    const name = `${environment}\n${flag}\n${reason}`;
+    const entry = counts.get(name);
+    if (entry === undefined) counts.set(name, { labels: { environment, flag, reason }, count: 1 });
+    else entry.count += 1;
+  };
+};
+
+const observeSource = (registry: Registry, source: Source): void => {
+  const gauge = (name: string, help: string, read: () => number) =>
+    new Gauge({
+      name,
+      help,
+      registers: [registry],
+      collect() {
+        this.set(read());
+      },
+    });
+  gauge('pennon_streams', 'Open streams.', source.streams);
+  gauge('pennon_cached_answers', 'Bulk answers in the cache.', source.cachedAnswers);
+  gauge('pennon_degraded_seconds', 'How long the store has not been followed; 0 while it is.', () =>
+    source.degradedMs() / 1_000,
+  );
+  new Gauge({
+    name: 'pennon_revision',
+    help: 'Revision of the flag set in memory, by environment.',
+    labelNames: ['environment'],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const [environment, revision] of source.revisions()) this.set({ environment }, revision);
+    },
+  });
+};
+
+const TIMED = ['read', 'get', 'page', 'commit', 'audit', 'head'] as const;
+
+const timedStore = (store: Store, start: (operation: string) => () => void): Store => {
+  const timed = Object.fromEntries(
+    TIMED.map(operation => [
+      operation,
+      (...args: never[]) => {
+        const stop = start(operation);
+        const done: Promise<unknown> = Reflect.apply(store[operation], store, args);
+        return done.finally(stop);
+      },
+    ]),
+  );
+  return { ...store, ...timed };
+};

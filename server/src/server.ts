@@ -1,0 +1,115 @@
+import type { AddressInfo } from 'node:net';
+
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
+
+import type { Clock } from './clock.ts';
+import type { Limits } from './config.ts';
+import { createBroadcasts } from './delivery/broadcast.ts';
+import { createStreams } from './delivery/streams.ts';
+import { openRegistry } from './environments/registry.ts';
+import { createAnswerCache } from './evaluation/answer-cache.ts';
+import { createApp } from './http/app.ts';
+import { createAuthenticate } from './keys/authenticate.ts';
+import { createRateLimit } from './keys/rate-limit.ts';
+import { createMetrics } from './metrics.ts';
+import type { Parts } from './parts.ts';
+import type { Random } from './random.ts';
+import { openReplica } from './replica/replica.ts';
+import { createControl, setAdminKey } from './start/first-start.ts';
+import type { Store } from './store/store.ts';
+import { CONTROL } from './store/store.ts';
+
+export type ServerParts = {
+  /** Open; the server closes it. */
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: FastifyBaseLogger;
+  readonly limits: Limits;
+  /** Becomes the admin key for all environments; undefined keeps the one that there is. */
+  readonly adminKey: string | undefined;
+  /** The admin key of a first start where none was set. It must be kept before it is answered. */
+  readonly firstAdminKey: () => string;
+};
+
+export type Server = {
+  /** For requests without a socket, as tests make them. */
+  readonly inject: FastifyInstance['inject'];
+  /** Resolves to the URL that it listens on. */
+  listen(address: { host: string; port: number }): Promise<string>;
+  /** Ends streams, answers what is under way, and closes the store. */
+  close(): Promise<void>;
+};
+
+/** A request that is still under way after this is cut off. */
+const DRAIN_MS = 8_000;
+
+/** All wiring of a server, from its store to its doors. */
+export const createServer = async (given: ServerParts): Promise<Server> => {
+  const { clock, random, logger, limits, adminKey } = given;
+  const metrics = createMetrics();
+  const store = metrics.timed(given.store);
+  const onTrouble = (message: string) => logger.warn({ trouble: message }, 'the store is not followed');
+  const replicaParts = { store, clock, onTrouble };
+
+  if ((await store.head(CONTROL)) === undefined) {
+    await createControl({ store, clock, random }, adminKey ?? given.firstAdminKey());
+  }
+  const control = await openReplica(replicaParts, CONTROL);
+  if (adminKey !== undefined) await setAdminKey(control, clock, adminKey);
+  const registry = await openRegistry(replicaParts, control);
+
+  const parts: Parts = {
+    store,
+    control,
+    registry,
+    authenticate: createAuthenticate(control, clock),
+    countRequest: createRateLimit(limits.requestsPerSecond, clock),
+    streams: createStreams(control, clock, limits.streams),
+    broadcastOf: createBroadcasts(clock),
+    cache: createAnswerCache(limits.cachedAnswers, clock),
+    count: metrics.countEvaluation,
+    clock,
+    random,
+    limits,
+  };
+  metrics.observe(sourceOf(parts));
+
+  let draining = false;
+  const app = await createApp({ parts, metrics, logger, draining: () => draining });
+
+  return {
+    inject: app.inject.bind(app),
+    async listen(address) {
+      await app.listen(address);
+      return urlOf(app.server.address());
+    },
+    async close() {
+      draining = true;
+      parts.streams.drain();
+      const cancel = clock.after(DRAIN_MS, () => app.server.closeAllConnections());
+      await app.close();
+      cancel();
+      registry.close();
+      control.close();
+      await store.close();
+    },
+  };
+};
+
+const sourceOf = ({ streams, cache, registry, control, clock }: Parts) => ({
+  streams: streams.count,
+  cachedAnswers: cache.size,
+  revisions: () =>
+    registry.all().map(live => [live.environment, live.view().flagSet.revision] as const),
+  degradedMs: () => {
+    const since = control.trouble()?.since;
+    return since === undefined ? 0 : clock.now() - since;
+  },
+});
+
+const urlOf = (address: string | AddressInfo | null): string => {
+  if (address === null || typeof address === 'string') return String(address);
+  const host = address.family === 'IPv6' ? `[${address.address}]` : address.address;
+  return `http://${host}:${address.port}`;
+};

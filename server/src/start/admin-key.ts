@@ -1,0 +1,32 @@
+import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import type { Random } from '../random.ts';
+
+/** The file that a first start without PENNON_ADMIN_KEY leaves its key in, for its owner alone. */
+export type AdminKeyFile = {
+  readonly path: string;
+  exists(): boolean;
+  /** The key in the file, made now where there is none. It is on disk before anybody relies on it. */
+  readOrMake(): string;
+  /** Removes a key that no longer holds. */
+  remove(): void;
+};
+
+const KEY_LENGTH = 40;
+
+export const adminKeyFile = (directory: string, random: Random): AdminKeyFile => {
+  const path = join(directory, 'admin-key');
+  const make = () => {
+    const key = `pennon_admin_${random(KEY_LENGTH)}`;
+    writeFileSync(path, `${key}\n`, { mode: 0o600, flag: 'wx', flush: true });
+    chmodSync(path, 0o600);
+    return key;
+  };
+  return {
+    path,
+    exists: () => existsSync(path),
+    readOrMake: () => (existsSync(path) ? readFileSync(path, 'utf8').trim() : make()),
+    remove: () => rmSync(path, { force: true }),
+  };
+};
