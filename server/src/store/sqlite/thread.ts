@@ -43,7 +43,7 @@ export const startThread = async (directory: string, onEnd: () => void): Promise
   const shut = async () => {
     if (refusal !== undefined) return;
     const closed = call('close', undefined);
-    refusal = unavailable('is closed');
+    refusal = unavailable('the store is closed');
     await closed.finally(() => worker.terminate());
   };
   let closing: Promise<void> | undefined;
@@ -53,14 +53,14 @@ export const startThread = async (directory: string, onEnd: () => void): Promise
     if (answer.ok) first?.resolve(answer.output);
     else first?.reject(errorOf(answer));
   });
-  worker.on('error', error => end(unavailable(`failed: ${String(error)}`)));
-  worker.on('exit', () => end(unavailable('is closed')));
+  worker.on('error', error => end(unavailable(`the store failed: ${String(error)}`)));
+  worker.on('exit', () => end(unavailable('the store is closed')));
 
   await answered();
   return { call, close: () => (closing ??= shut()) };
 };
 
-const unavailable = (what: string) => new StoreError('unavailable', `the store's thread ${what}`);
+const unavailable = (message: string) => new StoreError('unavailable', message);
 
 const errorOf = ({ trouble, message }: Refusal): Error =>
   trouble === undefined ? new Error(message) : new StoreError(trouble, message);
