@@ -1,0 +1,1 @@
+"""OpenFeature provider for Pennon."""
