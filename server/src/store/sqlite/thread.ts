@@ -44,7 +44,11 @@ export const startThread = async (directory: string, onEnd: () => void): Promise
     if (refusal !== undefined) return;
     const closed = call('close', undefined);
     refusal = unavailable('the store is closed');
-    await closed.finally(() => worker.terminate());
+    try {
+      await closed;
+    } finally {
+      await worker.terminate();
+    }
   };
   let closing: Promise<void> | undefined;
 

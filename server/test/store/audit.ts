@@ -1,0 +1,222 @@
+import type { AuditAction } from '@pennon/schema';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+
+import type {
+  AuditDraft,
+  AuditQuery,
+  Ledger,
+  Store,
+  StoredAuditEntry,
+} from '../../src/store/store.ts';
+import { CONTROL } from '../../src/store/store.ts';
+import { entry, EPOCH_START, flag, flags, newLedger, write } from './fixtures.ts';
+import type { Given } from './suite.ts';
+
+export const describeAudit = (given: () => Given): void => {
+  describe('the audit log', () => {
+    describeEntries(given);
+    describeFilters(given);
+    describePaging(given);
+  });
+};
+
+const at = (second: number) => new Date(EPOCH_START + second * 1_000).toISOString();
+
+const keysOf = async (store: Store, ledger: Ledger, query: Partial<AuditQuery>) =>
+  (await store.audit(ledger, { limit: 100, ...query })).map(({ key }) => key);
+
+const describeEntries = (given: () => Given): void => {
+  test('keeps what the writer said, with an id and the revision', async () => {
+    const { store } = given();
+    const ledger = newLedger();
+    await write(store, ledger, {});
+    const draft = entry('a', {
+      actor: { id: 'k1', name: 'Zoë', onBehalfOf: 'bo@example.com' },
+      action: 'flag.update',
+      before: { nested: [1, null, { deep: 'Größe' }] },
+      after: { nested: [] },
+    });
+    await write(store, ledger, flags(flag('a')), { audit: [draft] });
+    const [found] = await store.audit(ledger, { limit: 1 });
+    expect(found).toEqual({ ...draft, id: expect.any(String), revision: 2 });
+  });
+
+  test('of a ledger that is not there, or of which nothing was said, is empty', async () => {
+    const { store } = given();
+    const ledger = newLedger();
+    expect(await store.audit(ledger, { limit: 10 })).toEqual([]);
+    await write(store, ledger, flags(flag('a')));
+    expect(await store.audit(ledger, { limit: 10 })).toEqual([]);
+  });
+
+  test('shows the newest commit first, and the last entry of a commit before its others', async () => {
+    const { store } = given();
+    const ledger = newLedger();
+    await write(store, ledger, {}, { audit: [entry('a'), entry('b')] });
+    await write(store, ledger, {}, { audit: [entry('c')] });
+    expect(await keysOf(store, ledger, {})).toEqual(['c', 'b', 'a']);
+    expect(await keysOf(store, ledger, { limit: 2 })).toEqual(['c', 'b']);
+  });
+
+  test('goes by the order of commits, whatever the writers\u2019 clocks say', async () => {
+    const { store } = given();
+    const ledger = newLedger();
+    for (const second of [5, 3, 9, 1])
+      await write(store, ledger, {}, { audit: [entry(`at${second}`, { at: at(second) })] });
+    expect(await keysOf(store, ledger, {})).toEqual(['at1', 'at9', 'at3', 'at5']);
+  });
+
+  test('is one for each ledger', async () => {
+    const { store } = given();
+    const [one, two] = [newLedger(), newLedger()];
+    await write(store, one, {}, { audit: [entry('one')] });
+    await write(store, two, {}, { audit: [entry('two')] });
+    await write(store, CONTROL, {}, { audit: [entry('k', { kind: 'key', action: 'key.create' })] });
+    expect(await keysOf(store, one, {})).toEqual(['one']);
+    expect(await keysOf(store, two, {})).toEqual(['two']);
+    expect(await keysOf(store, CONTROL, {})).toEqual(['k']);
+  });
+
+  test('gives every entry an id of its own', async () => {
+    const { store } = given();
+    const ledger = newLedger();
+    for (let i = 0; i < 20; i += 1)
+      await write(store, ledger, {}, { audit: [entry('a'), entry('a')] });
+    const ids = (await store.audit(ledger, { limit: 100 })).map(({ id }) => id);
+    expect(new Set(ids).size).toBe(40);
+  });
+};
+
+const by = (id: string, name: string): Partial<AuditDraft> => ({ actor: { id, name } });
+
+const describeFilters = (given: () => Given): void => {
+  test('is found by the acting key\u2019s id and by its name', async () => {
+    const { store } = given();
+    const ledger = newLedger();
+    const audit = [
+      entry('a', by('k1', 'Ada')),
+      entry('b', by('k2', 'Bo')),
+      entry('c', by('Ada', 'k1')),
+      entry('d', by('Ada', 'Ada')),
+      entry('e', { actor: { id: 'k3', name: 'Cy', onBehalfOf: 'Ada' } }),
+    ];
+    await write(store, ledger, {}, { audit });
+    expect(await keysOf(store, ledger, { actor: 'Ada' })).toEqual(['d', 'c', 'a']);
+    expect(await keysOf(store, ledger, { actor: 'Ada', limit: 2 })).toEqual(['d', 'c']);
+    expect(await keysOf(store, ledger, { actor: 'k2' })).toEqual(['b']);
+    expect(await keysOf(store, ledger, { actor: 'ada' })).toEqual([]);
+  });
+
+  test('is found from an instant on, and until before another', async () => {
+    const { store } = given();
+    const ledger = newLedger();
+    const audit = [1, 2, 3].map(second => entry(`at${second}`, { at: at(second) }));
+    await write(store, ledger, {}, { audit });
+    const from = EPOCH_START + 2_000;
+    expect(await keysOf(store, ledger, { from })).toEqual(['at3', 'at2']);
+    expect(await keysOf(store, ledger, { from: from + 1 })).toEqual(['at3']);
+    expect(await keysOf(store, ledger, { until: from })).toEqual(['at1']);
+    expect(await keysOf(store, ledger, { from, until: from + 1 })).toEqual(['at2']);
+    expect(await keysOf(store, ledger, { from, until: from })).toEqual([]);
+  });
+
+  test('tells an instant apart from how it is written', async () => {
+    const { store } = given();
+    const ledger = newLedger();
+    await write(store, ledger, {}, { audit: [entry('a', { at: '2026-01-01T02:00:00+02:00' })] });
+    expect(await keysOf(store, ledger, { from: EPOCH_START, until: EPOCH_START + 1 })).toEqual([
+      'a',
+    ]);
+  });
+
+  test('is found by any filters together, newest first, page by page', async () => {
+    const { store } = given();
+    await fc.assert(
+      fc.asyncProperty(fc.array(drafts, { maxLength: 25 }), queries, async (said, query) => {
+        const ledger = newLedger();
+        for (const draft of said) await write(store, ledger, {}, { audit: [draft] });
+        const all = await store.audit(ledger, { limit: 100 });
+        expect(await pagesOf(store, ledger, query)).toEqual(all.filter(matches(query)));
+      }),
+      { numRuns: 60 },
+    );
+  });
+};
+
+const ACTIONS: readonly AuditAction[] = ['flag.create', 'flag.update', 'segment.delete'];
+
+const drafts: fc.Arbitrary<AuditDraft> = fc
+  .record({
+    second: fc.integer({ min: 0, max: 5 }),
+    actor: fc.record({
+      id: fc.constantFrom('k1', 'k2', 'Ada'),
+      name: fc.constantFrom('Ada', 'Bo'),
+    }),
+    action: fc.constantFrom(...ACTIONS),
+    kind: fc.constantFrom('flag' as const, 'segment' as const),
+    key: fc.constantFrom('a', 'b', 'a.b'),
+  })
+  .map(({ second, key, ...rest }) => entry(key, { ...rest, at: at(second) }));
+
+const optional = <Value>(arbitrary: fc.Arbitrary<Value>) =>
+  fc.option(arbitrary, { nil: undefined });
+const instants = fc.integer({ min: -1, max: 6 }).map(second => EPOCH_START + second * 1_000);
+
+const queries: fc.Arbitrary<AuditQuery> = fc.record({
+  limit: fc.integer({ min: 1, max: 7 }),
+  kind: optional(fc.constantFrom('flag' as const, 'segment' as const)),
+  key: optional(fc.constantFrom('a', 'b', 'a.b', 'unknown')),
+  actor: optional(fc.constantFrom('k1', 'Ada', 'Bo')),
+  action: optional(fc.constantFrom(...ACTIONS)),
+  from: optional(instants),
+  until: optional(instants),
+});
+
+const matches =
+  ({ kind, key, actor, action, from, until }: AuditQuery) =>
+  (each: StoredAuditEntry): boolean =>
+    (kind === undefined || each.kind === kind) &&
+    (key === undefined || each.key === key) &&
+    (actor === undefined || each.actor.id === actor || each.actor.name === actor) &&
+    (action === undefined || each.action === action) &&
+    (from === undefined || Date.parse(each.at) >= from) &&
+    (until === undefined || Date.parse(each.at) < until);
+
+const pagesOf = async (store: Store, ledger: Ledger, query: AuditQuery) => {
+  const all: StoredAuditEntry[] = [];
+  for (;;) {
+    const page = await store.audit(ledger, { ...query, before: all.at(-1)?.id });
+    expect(page.length).toBeLessThanOrEqual(query.limit);
+    if (page.length === 0) return all;
+    all.push(...page);
+  }
+};
+
+const describePaging = (given: () => Given): void => {
+  test('is paged without loss or repetition while entries are added', async () => {
+    const { store } = given();
+    const ledger = newLedger();
+    const append = (key: string) => write(store, ledger, {}, { audit: [entry(key)] });
+    for (let i = 0; i < 30; i += 1) await append(`old${i}`);
+    const adding = (async () => {
+      for (let i = 0; i < 60; i += 1) await append(`new${i}`);
+    })();
+    const [all] = await Promise.all([pagesOf(store, ledger, { limit: 4 }), adding]);
+    const keys = all.map(({ key }) => key);
+    expect(keys.filter(key => key.startsWith('old'))).toEqual(
+      Array.from({ length: 30 }, (_, i) => `old${29 - i}`),
+    );
+    expect(new Set(keys).size).toBe(keys.length);
+  });
+
+  test('has nothing older than its oldest entry, nor than an entry that never was', async () => {
+    const { store } = given();
+    const ledger = newLedger();
+    await write(store, ledger, {}, { audit: [entry('a'), entry('b')] });
+    const oldest = (await store.audit(ledger, { limit: 10 })).at(-1)?.id;
+    expect(await store.audit(ledger, { limit: 10, before: oldest })).toEqual([]);
+    for (const before of ['', 'nonsense', '-1', '1e9', '0x10', '1; --'])
+      expect(await store.audit(ledger, { limit: 10, before })).toEqual([]);
+  });
+};

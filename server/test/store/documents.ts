@@ -1,0 +1,306 @@
+import type { Flag, JsonValue } from '@pennon/schema';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+
+import type { Store } from '../../src/store/store.ts';
+import { CONTROL } from '../../src/store/store.ts';
+import {
+  apiKey,
+  contents,
+  entry,
+  flag,
+  flags,
+  newLedger,
+  removal,
+  segment,
+  write,
+} from './fixtures.ts';
+import type { Given } from './suite.ts';
+
+export const describeDocuments = (given: () => Given): void => {
+  describe('a document', () => {
+    describeReading(given);
+    describeTexts(given);
+  });
+  describe('a page', () => {
+    describePages(given);
+  });
+  describe('dropping a ledger', () => {
+    describeDrop(given);
+  });
+};
+
+const describeReading = (given: () => Given): void => {
+  test('that is not there, or in a ledger that is not there, is undefined', async () => {
+    const { store } = given();
+    const ledger = newLedger();
+    expect(await store.get(ledger, 'flags', 'a')).toBeUndefined();
+    expect(await store.head(ledger)).toBeUndefined();
+    expect(await store.read(ledger)).toBeUndefined();
+    await write(store, ledger, flags(flag('b')));
+    expect(await store.get(ledger, 'flags', 'a')).toBeUndefined();
+    expect(await store.get(ledger, 'flags', 'B')).toBeUndefined();
+  });
+
+  test('of one collection is not found in another under the same key', async () => {
+    const { store } = given();
+    const ledger = newLedger();
+    await write(store, ledger, { segments: new Map([['same', segment('same')]]) });
+    expect(await store.get(ledger, 'flags', 'same')).toBeUndefined();
+    await write(store, ledger, flags(flag('same')));
+    await write(store, ledger, removal('same'));
+    expect((await store.get(ledger, 'segments', 'same'))?.document).toEqual(segment('same'));
+  });
+
+  test('belongs to the store: changing what was written or read changes nothing there', async () => {
+    const { store } = given();
+    const ledger = newLedger();
+    const mine = flag('a');
+    await write(store, ledger, flags(mine));
+    mine.enabled = false;
+    const read = await store.get(ledger, 'flags', 'a');
+    if (read !== undefined) read.document.enabled = false;
+    expect((await store.get(ledger, 'flags', 'a'))?.document.enabled).toBe(true);
+  });
+};
+
+const KEYS = [
+  'constructor',
+  '__proto__',
+  'toString',
+  'hasOwnProperty',
+  'a.b',
+  'a',
+  'A',
+  'a-b',
+  'a_b',
+  '0',
+  '00',
+  '10',
+  '9',
+  'none',
+  'null',
+  'é',
+  '한국',
+  '😀',
+  '\uFFFD',
+  '%',
+  '*',
+  '[a]',
+  'a:b',
+  'x'.repeat(100),
+];
+
+/** Any JSON, as its text says it. */
+const json: fc.Arbitrary<JsonValue> = fc
+  .json({ maxDepth: 6, stringUnit: 'binary' })
+  .map(text => JSON.parse(text));
+
+const describeTexts = (given: () => Given): void => {
+  test('may have any key', async () => {
+    const { store } = given();
+    const ledger = newLedger();
+    const { id } = await write(store, ledger, flags(...KEYS.map(key => flag(key))));
+    for (const key of KEYS)
+      expect(await store.get(ledger, 'flags', key)).toEqual({ document: flag(key), changeId: id });
+    expect(new Set((await store.read(ledger))?.records.flags.keys())).toEqual(new Set(KEYS));
+    await write(store, ledger, removal(...KEYS));
+    expect((await contents(store, ledger))?.records).toEqual([]);
+  });
+
+  test('comes back as its JSON says, whatever values it holds', async () => {
+    const { store } = given();
+    const ledger = newLedger();
+    await fc.assert(
+      fc.asyncProperty(json, async value => {
+        const document = flag('a', { type: 'object', variants: { on: { value } } });
+        await write(store, ledger, flags(document));
+        await expectStored(store, ledger, document);
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  test.each([
+    ['emoji and other scripts', 'Größe 尺寸 📏👩‍🚀'],
+    ['a lone surrogate', 'half \ud83d a pair'],
+    ['control characters', 'a\u0000b\u0001c\u2028\u2029'],
+    ['quotes and backslashes', `'"\\ -- ; DROP TABLE`],
+    ['composed and decomposed letters', 'é e\u0301'],
+  ])('keeps %s', async (_, text) => {
+    const { store } = given();
+    const ledger = newLedger();
+    const document = flag('a', { description: text, metadata: { [text]: text } });
+    await write(store, ledger, flags(document), { audit: [entry('a', { after: { text } })] });
+    await expectStored(store, ledger, document);
+    expect((await store.audit(ledger, { limit: 1 }))[0]?.after).toEqual({ text });
+  });
+
+  test('keeps an own property called __proto__', async () => {
+    const { store } = given();
+    const ledger = newLedger();
+    const value: Flag['variants'] = JSON.parse('{"on": {"__proto__": {"a": 1}, "constructor": 2}}');
+    const document = flag('a', { type: 'object', variants: value });
+    const change = await write(store, ledger, flags(document));
+    await expectStored(store, ledger, document);
+    expect(JSON.stringify(change.writes.flags?.get('a'))).toBe(JSON.stringify(document));
+  });
+
+  test('may be 512 KiB large, and a commit may hold many of them', async () => {
+    const { store } = given();
+    const ledger = newLedger();
+    const documents = Array.from({ length: 8 }, (_, i) => large(`large${i}`));
+    expect(Buffer.byteLength(JSON.stringify(documents[0]))).toBeGreaterThan(512 * 1024);
+    await write(store, ledger, flags(...documents), {
+      audit: documents.map(each => entry(each.key, { after: JSON.parse(JSON.stringify(each)) })),
+    });
+    const records = (await store.read(ledger))?.records.flags;
+    for (const each of documents) expect(records?.get(each.key)?.document).toEqual(each);
+    expect((await store.audit(ledger, { limit: 8 })).map(({ after }) => after)).toEqual(
+      documents.toReversed(),
+    );
+  });
+};
+
+const large = (key: string): Flag =>
+  flag(key, {
+    type: 'string',
+    variants: Object.fromEntries(
+      Array.from({ length: 8 }, (_, i) => [`v${i}`, `${i}😀`.repeat(13_200)]),
+    ),
+  });
+
+const expectStored = async (store: Store, ledger: ReturnType<typeof newLedger>, document: Flag) => {
+  const text = JSON.stringify(document);
+  const read = (await store.read(ledger))?.records.flags.get(document.key);
+  expect(JSON.stringify(read?.document)).toBe(text);
+  const got = await store.get(ledger, 'flags', document.key);
+  expect(JSON.stringify(got?.document)).toBe(text);
+};
+
+const byteOrder = (a: string, b: string) => Buffer.compare(Buffer.from(a), Buffer.from(b));
+
+const keysOfPages = async (store: Store, ledger: ReturnType<typeof newLedger>, limit: number) => {
+  const pages: string[][] = [];
+  for (let after: string | undefined; ; after = pages.at(-1)?.at(-1)) {
+    const page = await store.page(ledger, 'flags', { after, limit });
+    if (page.length === 0) return pages;
+    pages.push(page.map(({ document }) => document.key));
+  }
+};
+
+const describePages = (given: () => Given): void => {
+  test('of a ledger that is not there is empty', async () => {
+    expect(await given().store.page(newLedger(), 'flags', { limit: 10 })).toEqual([]);
+  });
+
+  test('follows the byte order of the keys', async () => {
+    const { store } = given();
+    const ledger = newLedger();
+    await write(store, ledger, flags(...KEYS.map(key => flag(key))));
+    const [page] = await keysOfPages(store, ledger, 200);
+    expect(page).toEqual(KEYS.toSorted(byteOrder));
+  });
+
+  test('holds at most `limit`, begins after `after`, and the pages make up the whole', async () => {
+    const { store } = given();
+    const ledger = newLedger();
+    await write(store, ledger, flags(...KEYS.map(key => flag(key))));
+    for (const limit of [1, 5, 12, KEYS.length, 200]) {
+      const pages = await keysOfPages(store, ledger, limit);
+      expect(pages.flat()).toEqual(KEYS.toSorted(byteOrder));
+      expect(pages.slice(0, -1).every(page => page.length === limit)).toBe(true);
+    }
+  });
+
+  test('begins after a key that is not there, or no longer', async () => {
+    const { store } = given();
+    const ledger = newLedger();
+    await write(store, ledger, flags(flag('a'), flag('c'), flag('e')));
+    await write(store, ledger, removal('c'));
+    const after = async (key: string) =>
+      (await store.page(ledger, 'flags', { after: key, limit: 9 })).map(each => each.document.key);
+    expect(await after('b')).toEqual(['e']);
+    expect(await after('c')).toEqual(['e']);
+    expect(await after('e')).toEqual([]);
+    expect(await after('')).toEqual(['a', 'e']);
+  });
+
+  test('carries each document with the change that wrote it last', async () => {
+    const { store } = given();
+    const ledger = newLedger();
+    const one = await write(store, ledger, flags(flag('a'), flag('b')));
+    const two = await write(store, ledger, flags(flag('a', { enabled: false })));
+    expect(await store.page(ledger, 'flags', { limit: 9 })).toEqual([
+      { document: flag('a', { enabled: false }), changeId: two.id },
+      { document: flag('b'), changeId: one.id },
+    ]);
+  });
+
+  test('holds one collection of one ledger', async () => {
+    const { store } = given();
+    const ledger = newLedger();
+    await write(store, newLedger(), flags(flag('elsewhere')));
+    await write(store, ledger, { segments: new Map([['s', segment('s')]]) });
+    expect(await store.page(ledger, 'flags', { limit: 9 })).toEqual([]);
+    await write(store, CONTROL, { keys: new Map([['k', apiKey('k')]]) });
+    expect(await store.page(CONTROL, 'environments', { limit: 9 })).toEqual([]);
+    expect((await store.page(CONTROL, 'keys', { limit: 9 }))[0]?.document).toEqual(apiKey('k'));
+  });
+
+  test('under concurrent writes shows all that stays, once each', async () => {
+    const { store } = given();
+    const ledger = newLedger();
+    const lasting = Array.from({ length: 40 }, (_, i) => `${10 + i}-lasting`);
+    const passing = Array.from({ length: 40 }, (_, i) => `${10 + i}-passing`);
+    await write(store, ledger, flags(...lasting.map(key => flag(key))));
+    const churn = async () => {
+      for (const key of passing) await write(store, ledger, flags(flag(key)));
+      for (const key of passing) await write(store, ledger, removal(key));
+    };
+    const [pages] = await Promise.all([keysOfPages(store, ledger, 3), churn()]);
+    const seen = pages.flat();
+    expect(seen.filter(key => key.endsWith('lasting'))).toEqual(lasting);
+    expect(new Set(seen).size).toBe(seen.length);
+  });
+};
+
+const describeDrop = (given: () => Given): void => {
+  test('removes its documents, its id and its audit log, and nothing else', async () => {
+    const { store } = given();
+    const [ledger, other] = [newLedger(), newLedger()];
+    for (const each of [ledger, other])
+      await write(store, each, flags(flag('a')), { audit: [entry('a')] });
+    const before = await contents(store, other);
+    await store.drop(ledger);
+    expect(await store.read(ledger)).toBeUndefined();
+    expect(await store.head(ledger)).toBeUndefined();
+    expect(await store.get(ledger, 'flags', 'a')).toBeUndefined();
+    expect(await store.page(ledger, 'flags', { limit: 9 })).toEqual([]);
+    expect(await store.audit(ledger, { limit: 9 })).toEqual([]);
+    expect(await contents(store, other)).toEqual(before);
+  });
+
+  test('that is not there is fine', async () => {
+    const { store } = given();
+    const ledger = newLedger();
+    await store.drop(ledger);
+    await write(store, ledger, {});
+    await store.drop(ledger);
+    await store.drop(ledger);
+    expect(await store.head(ledger)).toBeUndefined();
+  });
+
+  test('leaves nothing that its name could meet again', async () => {
+    const { store } = given();
+    const ledger = newLedger();
+    await write(store, ledger, flags(flag('old')), { audit: [entry('old')] });
+    await store.drop(ledger);
+    const { id } = await write(store, ledger, flags(flag('new')));
+    expect(await contents(store, ledger)).toMatchObject({
+      id,
+      records: [['flags/new', {}]],
+      audit: [],
+    });
+  });
+};

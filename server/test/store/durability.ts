@@ -1,0 +1,89 @@
+import { describe, expect, test } from 'vitest';
+
+import { parseChangeId } from '../../src/store/change-id.ts';
+import { CONTROL, StoreError } from '../../src/store/store.ts';
+import {
+  contents,
+  entry,
+  environment,
+  flag,
+  flags,
+  newLedger,
+  removal,
+  write,
+} from './fixtures.ts';
+import type { Given } from './suite.ts';
+
+export const describeDurability = (given: () => Given): void => {
+  describe('a store that is opened again', () => {
+    describeReopening(given);
+  });
+  describe('a store that is closed', () => {
+    describeClosing(given);
+  });
+
+  test('a store that can be written to answers a ping', async () => {
+    await expect(given().store.ping()).resolves.toBeUndefined();
+  });
+};
+
+const describeReopening = (given: () => Given): void => {
+  test('has everything that it had', async () => {
+    const { store, reopen } = given();
+    const [full, empty, gone] = [newLedger(), newLedger(), newLedger()];
+    await write(store, CONTROL, { environments: new Map([['dev', environment('dev')]]) });
+    await write(store, full, flags(flag('a'), flag('b')), { audit: [entry('a'), entry('b')] });
+    await write(store, full, removal('a'), { audit: [entry('a', { after: null })] });
+    await write(store, empty, {});
+    await write(store, gone, flags(flag('a')));
+    await store.drop(gone);
+    const ledgers = [CONTROL, full, empty, gone];
+    const before = await Promise.all(ledgers.map(each => contents(store, each)));
+    const again = await reopen();
+    expect(await Promise.all(ledgers.map(each => contents(again, each)))).toEqual(before);
+  });
+
+  test('goes on where it was', async () => {
+    const { store, reopen } = given();
+    const ledger = newLedger();
+    const before = await write(store, ledger, {}, { audit: [entry('old')] });
+    const again = await reopen();
+    const after = await write(again, ledger, {}, { audit: [entry('new')], expect: before.id });
+    const [was, is] = [before, after].map(({ id }) => parseChangeId(id));
+    expect(after.previous).toBe(before.id);
+    expect(is).toMatchObject({ epoch: was?.epoch, revision: 2 });
+    expect((await again.audit(ledger, { limit: 9 })).map(({ key }) => key)).toEqual(['new', 'old']);
+  });
+};
+
+const describeClosing = (given: () => Given): void => {
+  test('has finished what was asked before', async () => {
+    const { store, reopen } = given();
+    const ledgers = Array.from({ length: 20 }, newLedger);
+    const commit = { expect: 'none', writes: flags(flag('a')), audit: [] };
+    const commits = ledgers.map(ledger => store.commit(ledger, commit));
+    const closed = store.close();
+    const outcomes = await Promise.all(commits);
+    await closed;
+    const ids = outcomes.map(each => (each.committed ? each.change.id : each.actual));
+    const again = await reopen();
+    expect(await Promise.all(ledgers.map(ledger => again.head(ledger)))).toEqual(ids);
+  });
+
+  test('refuses what is asked afterwards, with a StoreError', async () => {
+    const { store } = given();
+    const ledger = newLedger();
+    await store.close();
+    const commit = { expect: 'none', writes: {}, audit: [] };
+    await expect(store.head(ledger)).rejects.toThrow(StoreError);
+    await expect(store.read(ledger)).rejects.toThrow(StoreError);
+    await expect(store.commit(ledger, commit)).rejects.toThrow(StoreError);
+    await expect(store.ping()).rejects.toThrow(StoreError);
+  });
+
+  test('may be closed again', async () => {
+    const { store } = given();
+    await Promise.all([store.close(), store.close()]);
+    await expect(store.close()).resolves.toBeUndefined();
+  });
+};

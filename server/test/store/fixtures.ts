@@ -1,0 +1,133 @@
+import type { Flag, Segment } from '@pennon/schema';
+
+import type { ChangeId } from '../../src/store/change-id.ts';
+import type {
+  AuditDraft,
+  Change,
+  Commit,
+  EnvironmentRecord,
+  KeyRecord,
+  Ledger,
+  LedgerKind,
+  Store,
+  Writes,
+} from '../../src/store/store.ts';
+
+export const EPOCH_START = Date.parse('2026-01-01T00:00:00.000Z');
+const at = (second: number): string => new Date(EPOCH_START + second * 1_000).toISOString();
+
+/** A ledger that no other test has met. */
+let ledgers = 0;
+export const newLedger = (): Ledger<'flagSet'> => {
+  ledgers += 1;
+  return { kind: 'flagSet', id: `ledger${ledgers}` };
+};
+
+export const flag = (key: string, change: Partial<Flag> = {}): Flag => ({
+  key,
+  type: 'boolean',
+  enabled: true,
+  variants: { on: true, off: false },
+  defaultVariant: 'off',
+  rules: [],
+  seed: key,
+  clientVisible: false,
+  metadata: {},
+  version: 1,
+  createdAt: at(0),
+  updatedAt: at(0),
+  ...change,
+});
+
+export const segment = (key: string): Segment => ({
+  key,
+  conditions: [{ attribute: 'plan', operator: 'equals', value: 'pro' }],
+  version: 1,
+  createdAt: at(0),
+  updatedAt: at(0),
+});
+
+export const environment = (key: string): EnvironmentRecord => ({
+  key,
+  createdAt: at(0),
+  ledger: `ledger-of-${key}`,
+});
+
+export const apiKey = (id: string): KeyRecord => ({
+  id,
+  name: `key ${id}`,
+  role: 'editor',
+  environment: '*',
+  createdAt: at(0),
+  hash: 'f00d'.repeat(16),
+});
+
+export const entry = (key: string, change: Partial<AuditDraft> = {}): AuditDraft => ({
+  at: at(0),
+  actor: { id: 'key-1', name: 'Ada' },
+  action: 'flag.create',
+  environment: 'production',
+  kind: 'flag',
+  key,
+  before: null,
+  after: { key },
+  ...change,
+});
+
+/** Writes that put these flags. */
+export const flags = (...all: Flag[]): Writes<'flagSet'> => ({
+  flags: new Map(all.map(each => [each.key, each])),
+});
+
+export const removal = (...keys: string[]): Writes<'flagSet'> => ({
+  flags: new Map(keys.map(key => [key, null])),
+});
+
+/** Commits to the ledger as it is now, which must succeed. */
+export const write = async <Kind extends LedgerKind>(
+  store: Store,
+  ledger: Ledger<Kind>,
+  writes: Writes<Kind>,
+  more: Partial<Commit<Kind>> = {},
+): Promise<Change<Kind>> => {
+  const expect = more.expect ?? (await store.head(ledger)) ?? 'none';
+  const outcome = await store.commit(ledger, { expect, writes, audit: [], ...more });
+  if (outcome.committed) return outcome.change;
+  throw new Error(`refused: the ledger is at ${outcome.actual}, not at ${expect}`);
+};
+
+/** A commit that must be refused; answers where the ledger is. */
+export const refused = async <Kind extends LedgerKind>(
+  store: Store,
+  ledger: Ledger<Kind>,
+  commit: Commit<Kind>,
+): Promise<ChangeId | 'none'> => {
+  const outcome = await store.commit(ledger, commit);
+  if (!outcome.committed) return outcome.actual;
+  throw new Error(`committed as ${outcome.change.id}, though ${commit.expect} was expected`);
+};
+
+export const neverAborted = (): AbortSignal => new AbortController().signal;
+
+/** The next `count` items of a feed that was followed; then leaves it. */
+export const take = async <Item>(items: AsyncIterable<Item>, count: number): Promise<Item[]> => {
+  const taken: Item[] = [];
+  for await (const item of items) if (taken.push(item) === count) break;
+  return taken;
+};
+
+/** Everything a ledger holds, as nested lists that are easy to compare and to read in a failure. */
+export const contents = async <Kind extends LedgerKind>(store: Store, ledger: Ledger<Kind>) => {
+  const snapshot = await store.read(ledger);
+  if (snapshot === undefined) return undefined;
+  const collections: [string, ReadonlyMap<string, unknown>][] = Object.entries(snapshot.records);
+  return {
+    id: snapshot.id,
+    records: collections
+      .flatMap(([collection, records]) =>
+        [...records].map(([key, stored]) => [`${collection}/${key}`, stored] as const),
+      )
+      .toSorted(([a], [b]) => (a < b ? -1 : 1)),
+    audit: await store.audit(ledger, { limit: 1_000 }),
+  };
+};

@@ -1,0 +1,149 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+
+import { parseChangeId, type ChangeId } from '../../src/store/change-id.ts';
+import type { AuditDraft, Commit, Ledger, Store } from '../../src/store/store.ts';
+import { contents, entry, flag, neverAborted, newLedger, segment, take } from './fixtures.ts';
+import type { Given } from './suite.ts';
+
+/** A ledger said as simply as can be. Whatever is done to the store, it must agree with this. */
+type Model = {
+  readonly ledger: Ledger<'flagSet'>;
+  id: ChangeId | 'none';
+  records: Map<string, { document: unknown; changeId: ChangeId }>;
+  audit: (AuditDraft & { revision: number })[];
+  /** Every id that the ledger ever had. */
+  readonly past: ChangeId[];
+};
+
+type CommitStep = {
+  readonly type: 'commit';
+  /** Which id the writer goes by: that of the ledger, an older one, or that there is no ledger. */
+  readonly knows: 'last' | 'older' | 'none';
+  readonly commit: Omit<Commit<'flagSet'>, 'expect'>;
+};
+type Step = CommitStep | { readonly type: 'drop' } | { readonly type: 'reopen' };
+
+export const describeModel = (given: () => Given): void => {
+  test('agrees with a simple model of a ledger after every step of any sequence', async () => {
+    let { store } = given();
+    const perform = async (model: Model, step: Step) => {
+      if (step.type === 'commit') await commit(store, model, step);
+      else if (step.type === 'drop') await drop(store, model);
+      else store = await given().reopen();
+      await expectAgreement(store, model);
+    };
+    await fc.assert(
+      fc.asyncProperty(fc.array(steps, { minLength: 1, maxLength: 20 }), async sequence => {
+        const model = newModel();
+        for (const step of sequence) await perform(model, step);
+      }),
+      { numRuns: 60 },
+    );
+  }, 30_000);
+};
+
+const newModel = (): Model => ({
+  ledger: newLedger(),
+  id: 'none',
+  records: new Map(),
+  audit: [],
+  past: [],
+});
+
+const commit = async (store: Store, model: Model, { knows, commit: wanted }: CommitStep) => {
+  const older = model.past.at(-2) ?? 'none';
+  const expected = { last: model.id, older, none: 'none' }[knows];
+  const changes = store.follow(model.ledger, model.id, neverAborted());
+  const outcome = await store.commit(model.ledger, { ...wanted, expect: expected });
+  expect(outcome.committed).toBe(expected === model.id);
+  if (!outcome.committed) return expect(outcome.actual).toBe(model.id);
+  expect(outcome.change.previous).toBe(model.id);
+  expect(await take(changes, 1)).toEqual([outcome.change]);
+  apply(model, outcome.change.id, wanted);
+};
+
+const apply = (model: Model, id: ChangeId, wanted: CommitStep['commit']): void => {
+  const [was, is] = [parseChangeId(model.id), parseChangeId(id)];
+  const revision = (was?.revision ?? 0) + 1;
+  expect(is?.revision).toBe(revision);
+  expect(is?.epoch === was?.epoch).toBe(was !== undefined && wanted.replaceAll !== true);
+  expect(model.past).not.toContain(id);
+  model.past.push(id);
+  model.id = id;
+  if (wanted.replaceAll === true) model.records.clear();
+  for (const [name, documents] of Object.entries(wanted.writes))
+    for (const [key, document] of documents)
+      if (document === null) model.records.delete(`${name}/${key}`);
+      else model.records.set(`${name}/${key}`, { document, changeId: id });
+  model.audit.unshift(...wanted.audit.map(draft => ({ ...draft, revision })).toReversed());
+};
+
+const drop = async (store: Store, model: Model): Promise<void> => {
+  await store.drop(model.ledger);
+  model.id = 'none';
+  model.records.clear();
+  model.audit = [];
+};
+
+const expectAgreement = async (store: Store, { ledger, id, records, audit }: Model) => {
+  const found = await contents(store, ledger);
+  const sorted = [...records].toSorted(([a], [b]) => (a < b ? -1 : 1));
+  const entries = audit.map(each => ({ ...each, id: expect.any(String) }));
+  expect(found).toEqual(id === 'none' ? undefined : { id, records: sorted, audit: entries });
+  expect(await store.head(ledger)).toBe(id === 'none' ? undefined : id);
+  expect(await pageOf(store, ledger)).toEqual(
+    sorted.flatMap(([key, stored]) => (key.startsWith('flags/') ? [stored] : [])),
+  );
+  for (const key of KEYS)
+    expect(await store.get(ledger, 'segments', key)).toEqual(records.get(`segments/${key}`));
+};
+
+/** The flags, page by page. */
+const pageOf = async (store: Store, ledger: Ledger<'flagSet'>) => {
+  const first = await store.page(ledger, 'flags', { limit: 2 });
+  const after = first.at(-1)?.document.key;
+  return [
+    ...first,
+    ...(await store.page(ledger, 'flags', { after, limit: after === undefined ? 1 : 9 })),
+  ];
+};
+
+const KEYS = ['a', 'b', 'a.b', 'constructor', '__proto__'];
+
+const mapOf = <Document>(make: (key: string, version: number) => Document) =>
+  fc
+    .uniqueArray(fc.tuple(fc.constantFrom(...KEYS), fc.option(fc.integer({ min: 1, max: 9 }))), {
+      selector: ([key]) => key,
+    })
+    .map(
+      all =>
+        new Map(
+          all.map(([key, version]) => [key, version === null ? null : make(key, version)] as const),
+        ),
+    );
+
+const commits: fc.Arbitrary<CommitStep> = fc.record({
+  type: fc.constant('commit'),
+  knows: fc.constantFrom('last', 'last', 'last', 'last', 'older', 'none'),
+  commit: fc.record({
+    writes: fc.record(
+      {
+        flags: mapOf((key, version) => flag(key, { version })),
+        segments: mapOf((key, version) => ({ ...segment(key), version })),
+      },
+      { requiredKeys: [] },
+    ),
+    audit: fc.array(
+      fc.constantFrom(...KEYS).map(key => entry(key)),
+      { maxLength: 3 },
+    ),
+    replaceAll: fc.boolean(),
+  }),
+});
+
+const steps: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 20, arbitrary: commits },
+  { weight: 2, arbitrary: fc.constant({ type: 'drop' }) },
+  { weight: 1, arbitrary: fc.constant({ type: 'reopen' }) },
+);
