@@ -41,7 +41,7 @@ export const AuditEntry = strictObject({
   environment: z.string(),
   kind: z.enum(['flag', 'segment', 'environment', 'key']),
   key: z.string(),
-  revision: z.int(),
+  revision: z.int().min(0),
   before: Json.describe('What it was; null where it was created.'),
   after: Json.describe('What it is; null where it was deleted.'),
 }).meta({ id: 'AuditEntry' });

@@ -109,8 +109,10 @@ interface All<Member> {
 /** The kinds of condition, told apart by the one field that names the kind. */
 export const CONDITION_KINDS = ['attribute', 'segment', 'flag', 'any', 'all'] as const;
 
+const tooMany = `must hold at most ${LIMITS.conditionsPerRule} conditions, those in groups included`;
+
 const membersOf = <Member extends z.ZodType>(member: Member) =>
-  z.array(member).min(1, 'must hold at least one condition');
+  z.array(member).min(1, 'must hold at least one condition').max(LIMITS.conditionsPerRule, tooMany);
 
 export type Condition =
   AttributeCondition | SegmentCondition | FlagCondition | Any<Condition> | All<Condition>;
@@ -173,10 +175,7 @@ const count = (conditions: readonly Condition[]): number =>
 const bounded = <Member extends Condition>(member: z.ZodType<Member>) =>
   z
     .array(member)
-    .refine(
-      conditions => count(conditions) <= LIMITS.conditionsPerRule,
-      `must hold at most ${LIMITS.conditionsPerRule} conditions, those in groups included`,
-    )
+    .refine(conditions => count(conditions) <= LIMITS.conditionsPerRule, tooMany)
     .meta({ maxItems: LIMITS.conditionsPerRule });
 
 /** What must all hold in a rule; an empty list holds for everyone. */

@@ -11,7 +11,7 @@ export const FORMAT_VERSION = 1;
 /** The id of a change: the epoch, the revision and a random nonce. Also an ETag and an SSE event id. */
 export const ChangeId = z.string().meta({
   description: 'Opaque id of the last change: equal ids mean equal flag sets.',
-  example: 'q7Zk3v9s.42.b1Xw0c8e',
+  examples: ['q7Zk3v9s.42.b1Xw0c8e'],
 });
 
 /** All flags and segments of one environment, of one revision. */

@@ -35,7 +35,7 @@ const NOUNS: Readonly<Record<string, string>> = {
 
 const wrongType = (expected: string, given: string | undefined): string => {
   const wanted = `must be ${NOUNS[expected] ?? expected}`;
-  if (given === undefined) return wanted;
+  if (given === undefined || (expected === 'int' && given === 'number')) return wanted;
   if (given === 'undefined') return `is missing: it ${wanted}`;
   return `${wanted}, not ${given === 'boolean' ? 'a boolean' : (NOUNS[given] ?? given)}`;
 };
@@ -65,10 +65,13 @@ const messageOf = (issue: Issue): string => (isZodsOwn(issue) ? reworded(issue) 
 const isDiscriminator = (issue: Issue): issue is UnionIssue =>
   issue.code === 'invalid_union' && issue.errors.length === 0;
 
+/** Of the right type, and only too long or too short. */
+const isSize = ({ code }: Issue): boolean => code === 'too_big' || code === 'too_small';
+
 const distanceOf = (issue: Issue): number => {
   const depth = issue.path.length;
   if (issue.code === 'unrecognized_keys') return depth === 0 ? issue.keys.length : 0;
-  if (depth === 0) return Infinity;
+  if (depth === 0) return isSize(issue) ? 0 : Infinity;
   if (isDiscriminator(issue)) return depth > 1 || isZodsOwn(issue) ? 0 : Infinity;
   return depth === 1 && isMissing(issue) ? 1 : 0;
 };
@@ -88,7 +91,7 @@ const branchMeant = (branches: readonly Issue[][]): readonly Issue[] | undefined
 const unionMessage = (issue: UnionIssue): string => {
   if (!isZodsOwn(issue)) return issue.message;
   if ('options' in issue && issue.options) return oneOf(issue.options);
-  return 'has none of the accepted shapes';
+  return 'must have one of the accepted shapes';
 };
 
 const ofUnion = (issue: UnionIssue, path: Path): Problem[] => {

@@ -1,0 +1,257 @@
+import type {
+  AttributeCondition,
+  Condition,
+  Evaluation,
+  Flag,
+  FlagCreate,
+  FlagSet,
+  JsonObject,
+  Rule,
+  RuleInput,
+  Segment,
+  SegmentMember,
+} from '@pennon/schema';
+import { OPERATORS } from '@pennon/schema';
+import fc from 'fast-check';
+
+/** Any text of so many code points, unpaired surrogates included. */
+export const textOf = (minLength: number, maxLength: number) =>
+  fc.string({
+    unit: fc.oneof(
+      { weight: 20, arbitrary: fc.string({ unit: 'binary', minLength: 1, maxLength: 1 }) },
+      { weight: 1, arbitrary: fc.constant('\ud800') },
+    ),
+    minLength,
+    maxLength,
+  });
+
+const key = fc
+  .string({ unit: fc.constantFrom(...'abcXYZ019._-'), minLength: 1, maxLength: 100 })
+  .filter(text => /^[A-Za-z0-9]/.test(text) && !text.includes('..'));
+const name = textOf(1, 100);
+const people = textOf(0, 50);
+const number = fc.double({ noNaN: true, noDefaultInfinity: true });
+const scalar = fc.oneof(textOf(0, 20), number, fc.boolean());
+const percentage = fc.double({ noNaN: true, min: 0, max: 100 });
+const instant = fc
+  .date({ min: new Date('0001-01-01'), max: new Date('9999-12-31'), noInvalidDate: true })
+  .map(date => date.toISOString());
+
+/** Names without `__proto__`: records drop it, which is why the server refuses it before. */
+const recordOf = <Item>(item: fc.Arbitrary<Item>, minKeys = 0) =>
+  fc.dictionary(
+    name.filter(text => text !== '__proto__'),
+    item,
+    { minKeys, maxKeys: 5, noNullPrototype: true },
+  );
+const keyed = <Item>(item: fc.Arbitrary<Item>) =>
+  fc.dictionary(key, item, { maxKeys: 3, noNullPrototype: true });
+
+const jsonObject: fc.Arbitrary<JsonObject> = fc.dictionary(
+  fc.string(),
+  fc.oneof(scalar, fc.constant(null), fc.array(scalar), fc.dictionary(fc.string(), scalar)),
+);
+const value = fc.oneof(scalar, jsonObject);
+
+const not = fc.option(fc.boolean());
+
+const compared = <const Name extends string, Value>(
+  operators: readonly Name[],
+  operand: fc.Arbitrary<Value>,
+) =>
+  fc.record(
+    { attribute: textOf(1, 256), operator: fc.constantFrom(...operators), value: operand, not },
+    { requiredKeys: ['attribute', 'operator', 'value'] },
+  );
+
+const network = fc.constantFrom('10.0.0.0/8', '2001:db8::/32', '::1');
+
+export const attributeCondition: fc.Arbitrary<AttributeCondition> = fc.oneof(
+  compared(OPERATORS.scalar, scalar),
+  compared(OPERATORS.list, fc.array(scalar, { maxLength: 5 })),
+  compared(OPERATORS.text, textOf(1, 20)),
+  compared(OPERATORS.number, number),
+  compared(OPERATORS.none, fc.constantFrom(true as const, null)),
+  compared(OPERATORS.date, instant),
+  compared(OPERATORS.semver, fc.constantFrom('1.2.3', '1.0.0-rc.1+build')),
+  compared(OPERATORS.network, fc.oneof(network, fc.array(network, { maxLength: 3 }))),
+  compared(OPERATORS.pattern, textOf(0, 20)),
+);
+
+const groupsOf = <Member>(member: fc.Arbitrary<Member>) => {
+  const members = fc.array(member, { minLength: 1, maxLength: 3 });
+  return fc.oneof(
+    fc.record({ any: members, not }, { requiredKeys: ['any'] }),
+    fc.record({ all: members, not }, { requiredKeys: ['all'] }),
+  );
+};
+
+/** Groups at most two deep and three wide, so that five of them hold fewer than 50 conditions. */
+export const { condition } = fc.letrec<{ condition: Condition }>(tie => ({
+  condition: fc.oneof(
+    { maxDepth: 2 },
+    attributeCondition,
+    fc.record({ segment: key, not }, { requiredKeys: ['segment'] }),
+    fc.record(
+      { flag: key, variants: fc.array(name, { minLength: 1, maxLength: 3 }), not },
+      { requiredKeys: ['flag', 'variants'] },
+    ),
+    groupsOf(tie('condition')),
+  ),
+}));
+
+const { member } = fc.letrec<{ member: SegmentMember }>(tie => ({
+  member: fc.oneof({ maxDepth: 2 }, attributeCondition, groupsOf(tie('member'))),
+}));
+
+const conditions = fc.array(condition, { maxLength: 4 });
+const split = fc.array(fc.record({ variant: name, weight: fc.integer({ min: 0, max: 100_000 }) }), {
+  minLength: 1,
+  maxLength: 3,
+});
+const served = {
+  variant: fc.option(name),
+  split: fc.option(split),
+  percentage: fc.option(percentage),
+  bucketBy: fc.option(textOf(1, 256)),
+  seed: fc.option(textOf(1, 256)),
+};
+
+const rule: fc.Arbitrary<Rule> = fc.record(
+  { id: name, conditions, ...served },
+  { requiredKeys: ['id', 'conditions'] },
+);
+
+const ruleInFull = fc.record(
+  { id: fc.option(name), conditions: fc.option(conditions), ...served },
+  { requiredKeys: [] },
+);
+const ruleInShort = fc
+  .tuple(attributeCondition, fc.record(served, { requiredKeys: [] }))
+  .map(([{ attribute, operator, value: operand }, rest]) => ({
+    attribute,
+    operator,
+    value: operand ?? null,
+    ...rest,
+  }));
+
+export const ruleInput: fc.Arbitrary<RuleInput> = fc.oneof(ruleInFull, ruleInShort);
+
+const forPeople = {
+  name: fc.option(people),
+  description: fc.option(people),
+  tags: fc.option(fc.array(textOf(1, 100), { maxLength: 3 })),
+  owner: fc.option(people),
+};
+const byTheServer = {
+  version: fc.integer({ min: 1 }),
+  createdAt: instant,
+  updatedAt: instant,
+};
+const maybeWrittenBack = {
+  version: fc.option(fc.integer({ min: 1 })),
+  createdAt: fc.option(instant),
+  updatedAt: fc.option(instant),
+};
+const type = fc.constantFrom('boolean', 'string', 'number', 'object');
+const variants = recordOf(value, 1);
+const metadata = recordOf(scalar);
+
+export const flag: fc.Arbitrary<Flag> = fc.record(
+  {
+    key,
+    type,
+    enabled: fc.boolean(),
+    variants,
+    defaultVariant: fc.option(name),
+    rules: fc.array(rule, { maxLength: 3 }),
+    seed: textOf(1, 256),
+    clientVisible: fc.boolean(),
+    metadata,
+    ...byTheServer,
+    ...forPeople,
+  },
+  {
+    requiredKeys: [
+      'key',
+      'type',
+      'enabled',
+      'variants',
+      'defaultVariant',
+      'rules',
+      'seed',
+      'clientVisible',
+      'metadata',
+      'version',
+      'createdAt',
+      'updatedAt',
+    ],
+  },
+);
+
+export const flagCreate: fc.Arbitrary<FlagCreate> = fc.record(
+  {
+    key,
+    enabled: fc.boolean(),
+    type: fc.option(type),
+    variants: fc.option(variants),
+    defaultVariant: fc.option(name),
+    rules: fc.option(fc.array(ruleInput, { maxLength: 3 })),
+    seed: fc.option(textOf(1, 256)),
+    clientVisible: fc.option(fc.boolean()),
+    metadata: fc.option(metadata),
+    ...forPeople,
+    ...maybeWrittenBack,
+  },
+  { requiredKeys: ['key', 'enabled'] },
+);
+
+export const segment: fc.Arbitrary<Segment> = fc.record(
+  {
+    key,
+    conditions: fc.array(member, { minLength: 1, maxLength: 4 }),
+    ...byTheServer,
+    ...forPeople,
+  },
+  { requiredKeys: ['key', 'conditions', 'version', 'createdAt', 'updatedAt'] },
+);
+
+export const flagSet: fc.Arbitrary<FlagSet> = fc.record({
+  formatVersion: fc.constant(1 as const),
+  environment: key,
+  id: fc.string(),
+  revision: fc.nat(),
+  flags: keyed(flag),
+  segments: keyed(segment),
+});
+
+export const evaluation: fc.Arbitrary<Evaluation> = fc.oneof(
+  fc.record(
+    {
+      flagKey: key,
+      enabled: fc.boolean(),
+      reason: fc.constantFrom('STATIC', 'DEFAULT', 'TARGETING_MATCH', 'SPLIT'),
+      variant: name,
+      value,
+      ruleId: name,
+      metadata,
+    },
+    { requiredKeys: ['flagKey', 'enabled', 'reason', 'variant', 'value'] },
+  ),
+  fc.record(
+    {
+      flagKey: key,
+      enabled: fc.constant(false as const),
+      reason: fc.constantFrom('STATIC', 'DEFAULT', 'DISABLED'),
+      metadata,
+    },
+    { requiredKeys: ['flagKey', 'enabled', 'reason'] },
+  ),
+  fc.record({
+    flagKey: key,
+    enabled: fc.constant(false as const),
+    reason: fc.constant('ERROR' as const),
+    errorCode: fc.constantFrom('FLAG_NOT_FOUND', 'PARSE_ERROR', 'TARGETING_KEY_MISSING'),
+    errorMessage: fc.string(),
+  }),
+);
