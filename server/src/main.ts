@@ -10,7 +10,7 @@ import type { Server } from './server.ts';
 import { createServer } from './server.ts';
 import type { AdminKeyFile } from './start/admin-key.ts';
 import { adminKeyFile } from './start/admin-key.ts';
-import { openSqliteStore } from './store/sqlite/index.ts';
+import { databaseExists, openSqliteStore } from './store/sqlite/index.ts';
 import { StoreError } from './store/store.ts';
 
 /** The only file that touches `process`: reads the settings, listens, and drains on a signal. */
@@ -23,6 +23,7 @@ const main = async (): Promise<void> => {
   const logger = pino({ level: config.logLevel }, pino.destination(2));
   const directory = resolve(config.dataDirectory);
   const keyFile = adminKeyFile(directory, secureRandom);
+  refuseLostData(directory, keyFile);
   const store = await openSqliteStore({ directory, random: secureRandom });
   const server = await createServer({
     store,
@@ -39,6 +40,15 @@ const main = async (): Promise<void> => {
   });
   drainOn(server);
   sayHello(url, config, keyFile);
+};
+
+/** A key without a database is what is left of data that was lost: never begin anew beside it. */
+const refuseLostData = (directory: string, keyFile: AdminKeyFile): void => {
+  if (!keyFile.exists() || databaseExists(directory)) return;
+  throw new StoreError(
+    'corrupt',
+    `${directory} holds an admin key but no database: restore pennon.db from a backup, or remove ${keyFile.path} to begin with empty data`,
+  );
 };
 
 const sayHello = (url: string, config: Config, keyFile: AdminKeyFile): void => {

@@ -8,6 +8,7 @@ import { createBroadcasts } from './delivery/broadcast.ts';
 import { createStreams } from './delivery/streams.ts';
 import { openRegistry } from './environments/registry.ts';
 import { createAnswerCache } from './evaluation/answer-cache.ts';
+import type { GuardedRoute } from './http/access.ts';
 import { createApp } from './http/app.ts';
 import { createAuthenticate } from './keys/authenticate.ts';
 import { createRateLimit } from './keys/rate-limit.ts';
@@ -35,6 +36,8 @@ export type ServerParts = {
 export type Server = {
   /** For requests without a socket, as tests make them. */
   readonly inject: FastifyInstance['inject'];
+  /** Every route with who may use it. */
+  readonly routes: readonly GuardedRoute[];
   /** Resolves to the URL that it listens on. */
   listen(address: { host: string; port: number }): Promise<string>;
   /** Ends streams, answers what is under way, and closes the store. */
@@ -76,19 +79,20 @@ export const createServer = async (given: ServerParts): Promise<Server> => {
   metrics.observe(sourceOf(parts));
 
   let draining = false;
-  const app = await createApp({ parts, metrics, logger, draining: () => draining });
+  const { http, routes } = await createApp({ parts, metrics, logger, draining: () => draining });
 
   return {
-    inject: app.inject.bind(app),
+    inject: http.inject.bind(http),
+    routes,
     async listen(address) {
-      await app.listen(address);
-      return urlOf(app.server.address());
+      await http.listen(address);
+      return urlOf(http.server.address());
     },
     async close() {
       draining = true;
       parts.streams.drain();
-      const cancel = clock.after(DRAIN_MS, () => app.server.closeAllConnections());
-      await app.close();
+      const cancel = clock.after(DRAIN_MS, () => http.server.closeAllConnections());
+      await http.close();
       cancel();
       registry.close();
       control.close();

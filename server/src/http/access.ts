@@ -42,9 +42,13 @@ const single = (header: string | string[] | undefined): string | undefined =>
   Array.isArray(header) ? header.join(', ') : header;
 
 /** Denies by default: no route without a stated access, no request without what it states. */
-export const guardRoutes = (app: FastifyInstance, parts: Parts): void => {
+export const guardRoutes = (app: FastifyInstance, parts: Parts): readonly GuardedRoute[] => {
+  const routes: GuardedRoute[] = [];
   app.decorateRequest('caller', undefined);
-  app.addHook('onRoute', requireAccess);
+  app.addHook('onRoute', route => {
+    const access = requireAccess(route);
+    for (const method of [route.method].flat()) routes.push({ method, url: route.url, access });
+  });
   app.addHook('onRequest', async request => {
     const access = request.routeOptions.config.access;
     if (request.is404 || access === 'public' || access === 'procedures') return;
@@ -54,10 +58,13 @@ export const guardRoutes = (app: FastifyInstance, parts: Parts): void => {
     if (access.everywhere === true) requireAllEnvironments(caller, request.routeOptions.url ?? 'this');
     request.caller = caller;
   });
+  return routes;
 };
 
-const requireAccess = (route: RouteOptions): void => {
-  if (route.config?.access !== undefined) return;
+export type GuardedRoute = { readonly method: string; readonly url: string; readonly access: Access };
+
+const requireAccess = (route: RouteOptions): Access => {
+  if (route.config?.access !== undefined) return route.config.access;
   throw new Error(`route ${String(route.method)} ${route.url} states no access`);
 };
 

@@ -3,6 +3,7 @@ import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 
 import type { Metrics } from '../metrics.ts';
 import type { Parts } from '../parts.ts';
+import type { GuardedRoute } from './access.ts';
 import { guardRoutes } from './access.ts';
 import { parseJsonBodies } from './body.ts';
 import { allowOrigins } from './cors.ts';
@@ -28,8 +29,10 @@ export type AppParts = {
   readonly draining: () => boolean;
 };
 
+export type App = { readonly http: FastifyInstance; readonly routes: readonly GuardedRoute[] };
+
 /** Every door of the server. Paths are matched exactly: no case folding, no merged slashes. */
-export const createApp = async ({ parts, metrics, logger, draining }: AppParts): Promise<FastifyInstance> => {
+export const createApp = async ({ parts, metrics, logger, draining }: AppParts): Promise<App> => {
   const { limits } = parts;
   const app = fastify({
     loggerInstance: logger,
@@ -44,7 +47,7 @@ export const createApp = async ({ parts, metrics, logger, draining }: AppParts):
   });
   app.server.maxConnections = limits.connections;
 
-  guardRoutes(app, parts);
+  const routes = guardRoutes(app, parts);
   allowOrigins(app);
   answerErrors(app);
   parseJsonBodies(app);
@@ -58,7 +61,7 @@ export const createApp = async ({ parts, metrics, logger, draining }: AppParts):
   serveRest(app, parts);
   await app.register(scope => serveTrpc(scope, parts));
   await app.ready();
-  return app;
+  return { http: app, routes };
 };
 
 const REQUEST_ID_LENGTH = 12;

@@ -85,7 +85,9 @@ const writeFirst = (draft: string): void => {
   const database = new DatabaseSync(draft);
   try {
     chmodSync(draft, 0o600);
-    database.exec('PRAGMA synchronous = FULL; PRAGMA journal_mode = WAL');
+    database.exec(
+      'PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL',
+    );
     database.exec(`PRAGMA application_id = ${APPLICATION_ID}`);
     migrate(database, 0);
   } finally {

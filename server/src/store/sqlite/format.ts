@@ -5,10 +5,10 @@ export const APPLICATION_ID = 0x50454e4e;
  * The format of the data, kept in the file's `user_version`: the n-th script brings a database of
  * format n-1 to format n, the first one from nothing. A script that was released never changes.
  *
- * `document` and `entry` hold JSON text. Keys compare by their bytes, SQLite's own order. Every index
- * of the audit log ends in `number, at`: whatever the filter, entries are found newest first and
- * checked for their time within the index, so no query sorts the log or reads entries it will not
- * return. `number` is never used twice, not even after the newest entry is gone.
+ * `document` and `entry` hold JSON text. Keys compare by their bytes, SQLite's own order. An audit
+ * entry's `number` is never used twice, and every index of the audit log ends in `number, at`: a search
+ * by any of these walks its index from the newest entry on, sees there whether the time fits, sorts
+ * nothing and stops at its limit.
  */
 export const MIGRATIONS: readonly string[] = [
   `

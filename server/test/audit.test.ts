@@ -1,0 +1,82 @@
+import { expect, it } from 'vitest';
+
+import { createFakeClock } from './support/fake-clock.ts';
+import { startServer } from './support/server.ts';
+
+const actions = (answer: { body: { items: { action: string; key: string }[] } }) =>
+  answer.body.items.map(({ action, key }) => `${action} ${key}`);
+
+it('every change leaves one entry: who, when, what, before and after', async () => {
+  await using server = await startServer({ clock: createFakeClock() });
+  const editor = await server.keyOf('editor');
+  const made = await server.ask('POST', '/api/v1/flags', {
+    key: editor,
+    body: { key: 'f', enabled: true },
+    headers: { 'x-on-behalf-of': 'ada@example.com' },
+  });
+  const patched = await server.api('PATCH', '/flags/f', { body: { enabled: false } });
+  await server.api('DELETE', '/flags/f');
+  const { body } = await server.api('GET', '/audit');
+  expect(actions({ body })).toEqual(['flag.delete f', 'flag.update f', 'flag.create f']);
+  expect(body.items[2]).toEqual({
+    id: expect.any(String),
+    at: '2026-01-31T12:00:00.000Z',
+    actor: { id: expect.any(String), name: 'editor of production', onBehalfOf: 'ada@example.com' },
+    action: 'flag.create',
+    environment: 'production',
+    kind: 'flag',
+    key: 'f',
+    revision: expect.any(Number),
+    before: null,
+    after: made.body,
+  });
+  expect(body.items[1]).toMatchObject({ actor: { id: 'admin' }, before: made.body, after: patched.body });
+  expect(body.items[0]).toMatchObject({ before: patched.body, after: null });
+});
+
+it('a refused change leaves none', async () => {
+  await using server = await startServer();
+  await server.api('POST', '/flags', { body: { key: 'f', enabled: 'yes' } });
+  await server.api('PATCH', '/flags/ghost', { body: { enabled: true } });
+  expect((await server.api('GET', '/audit')).body.items).toEqual([]);
+});
+
+it('is filtered by flag, segment, actor, action and time, and paged', async () => {
+  const clock = createFakeClock();
+  await using server = await startServer({ clock });
+  const editor = await server.keyOf('editor');
+  const conditions = [{ attribute: 'a', operator: 'exists' }];
+  await server.ask('POST', '/api/v1/flags', { key: editor, body: { key: 'one', enabled: true } });
+  clock.advance(60_000);
+  await server.api('POST', '/segments', { body: { key: 'one', conditions } });
+  await server.api('POST', '/flags', { body: { key: 'two', enabled: true } });
+  await server.api('PATCH', '/flags/two', { body: { enabled: false } });
+  const found = async (query: string) => actions(await server.api('GET', `/audit?${query}`));
+  expect(await found('flag=one')).toEqual(['flag.create one']);
+  expect(await found('segment=one')).toEqual(['segment.create one']);
+  expect(await found('actor=editor%20of%20production')).toEqual(['flag.create one']);
+  expect(await found('action=flag.create')).toEqual(['flag.create two', 'flag.create one']);
+  expect(await found('until=2026-01-31T12:00:30Z')).toEqual(['flag.create one']);
+  expect(await found('from=2026-01-31T12:01:00Z&action=flag.update')).toEqual(['flag.update two']);
+  const first = await server.api('GET', '/audit?limit=3');
+  const second = await server.api('GET', `/audit?limit=3&cursor=${first.body.nextCursor}`);
+  expect([...actions(first), ...actions(second)]).toEqual(await found('limit=200'));
+  expect(second.body.nextCursor).toBeNull();
+});
+
+it.each(['limit=0', 'limit=201', 'cursor=abc', 'action=flag.explode', 'from=yesterday', 'flag=a&segment=b', 'who=me'])(
+  'refuses ?%s',
+  async query => {
+    await using server = await startServer();
+    expect((await server.api('GET', `/audit?${query}`)).status).toBe(400);
+  },
+);
+
+it('keeps changes of environments and keys in a log that only a key for all environments reads', async () => {
+  await using server = await startServer();
+  await server.ask('POST', '/api/v1/environments', { body: { key: 'staging' } });
+  const viewer = await server.keyOf('viewer');
+  const log = await server.ask('GET', '/api/v1/audit?environment=*');
+  expect(actions(log).slice(0, 2)).toEqual([expect.stringMatching(/^key\.create /), 'environment.create staging']);
+  expect((await server.ask('GET', '/api/v1/audit?environment=*', { key: viewer })).status).toBe(403);
+});

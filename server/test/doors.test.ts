@@ -1,0 +1,153 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+import type { TestServer } from './support/server.ts';
+import { startServer } from './support/server.ts';
+
+let server: TestServer;
+beforeAll(async () => {
+  server = await startServer();
+});
+afterAll(() => server.close());
+
+const trpc = (procedure: string, input: unknown) => server.ask('POST', `/trpc/${procedure}`, { body: input });
+const environment = 'production';
+
+describe('strictness', () => {
+  it('a text is never a boolean, on any door, and the schemas stay as strict after a REST call', async () => {
+    const input = { key: 'strict', enabled: 'false' };
+    const overTrpc = () => trpc('flags.create', { environment, ...input });
+    expect((await overTrpc()).status).toBe(400);
+    expect((await server.api('POST', '/flags', { body: input })).status).toBe(400);
+    await server.api('GET', '/flags?enabled=false');
+    expect((await overTrpc()).status).toBe(400);
+    expect((await server.api('POST', '/flags', { body: { ...input, enabled: null } })).status).toBe(400);
+    expect((await server.api('POST', '/flags', { body: { ...input, enabled: 0 } })).status).toBe(400);
+    expect((await server.api('GET', '/flags/strict')).status).toBe(404);
+  });
+
+  it.each([
+    ['malformed JSON', '{"key": ', 400],
+    ['JSON that is no object', '["a"]', 400],
+    ['bytes that are no UTF-8 text', Buffer.from([0x22, 0xff, 0x22]).toString('latin1'), 400],
+    ['an empty body', '', 400],
+    ['over-deep JSON', '{"key":"deep","enabled":true,"metadata":'.padEnd(2_000, '{"a":'), 400],
+  ])('%s is refused with a clear message', async (_, text, status) => {
+    const refused = await server.api('POST', '/flags', { text });
+    expect([refused.status, refused.body.error.code]).toEqual([status, 'BAD_REQUEST']);
+    expect(refused.body.error.message.length).toBeGreaterThan(10);
+  });
+
+  it('values that nest too deep are refused, not stored and not fatal', async () => {
+    const depth = 5_000;
+    const deep = `{"key":"d","enabled":true,"type":"object","defaultVariant":"a","variants":{"a":${'{"a":'.repeat(depth)}1${'}'.repeat(depth)}}}`;
+    expect((await server.api('POST', '/flags', { text: deep })).status).toBe(400);
+    expect((await server.ask('POST', '/trpc/flags.create', { text: deep })).status).toBe(400);
+  });
+
+  it('a body that is too large is 413, another content type 415', async () => {
+    const text = JSON.stringify({ key: 'big', enabled: true, description: 'x'.repeat(2_000_000) });
+    expect((await server.api('POST', '/flags', { text })).body.error.code).toBe('PAYLOAD_TOO_LARGE');
+    const large = await server.ask('POST', '/trpc/flags.create', { text });
+    expect([large.status, large.body.error.data.error.code]).toEqual([413, 'PAYLOAD_TOO_LARGE']);
+    const form = await server.api('POST', '/flags', { text: 'key=x', headers: { 'content-type': 'application/x-www-form-urlencoded' } });
+    expect([form.status, form.body.error.code]).toEqual([415, 'UNSUPPORTED_MEDIA_TYPE']);
+    const plain = await server.api('POST', '/evaluate', { text: '{}', headers: { 'content-type': 'text/plain' } });
+    expect(plain.status).toBe(415);
+  });
+
+  it('an error has the same shape in tRPC, under data.error', async () => {
+    const rest = await server.api('GET', '/flags/ghost');
+    const input = encodeURIComponent(JSON.stringify({ environment, key: 'ghost' }));
+    const overTrpc = await server.ask('GET', `/trpc/flags.get?input=${input}`);
+    expect(overTrpc.status).toBe(404);
+    expect(overTrpc.body.error.data.error).toEqual(rest.body.error);
+    expect(overTrpc.text).not.toContain('stack');
+  });
+
+  it('a batch holds twenty calls at the most', async () => {
+    const batch = (calls: number) => {
+      const path = Array.from({ length: calls }, () => 'environments.list').join(',');
+      const input = encodeURIComponent(JSON.stringify(Object.fromEntries(Array.from({ length: calls }, (_, i) => [i, {}]))));
+      return server.ask('GET', `/trpc/${path}?batch=1&input=${input}`);
+    };
+    expect((await batch(20)).status).toBe(200);
+    expect((await batch(21)).status).toBe(400);
+  });
+});
+
+describe('paths', () => {
+  it.each([
+    '//api/v1/flags', '/api//v1/flags', '/api/v1/flags/', '/API/v1/flags', '/api/v1/Flags', '/api/v1/flags;x=1',
+    '/api/v1/%66lags/../keys', '/api/v1/./flags', '/api/v1/flags/%2e%2e/keys', '/api/v1/flags%2f', '/docs/../api/v1/keys',
+    '/docs/%2e%2e/api/v1/keys', '/healthz/..;/api/v1/keys', '/metrics/', '/METRICS', '/trpc//flags.list', '/trpc/%66lags.list',
+    '/api/v1/keys/%00', '/%E0%A4%A', '/api/v1/flag-set/stream/', '/api/v1/flag-set;',
+  ])('%s never gets past a permission', async path => {
+    const answer = await server.ask('GET', path, { key: null });
+    expect([400, 401, 404]).toContain(answer.status);
+    expect(answer.body?.error?.code ?? answer.body?.error?.data?.error?.code).toMatch(/NOT_FOUND|UNAUTHORIZED|BAD_REQUEST/);
+  });
+
+  it('a key that is no key is refused as one', async () => {
+    expect((await server.api('GET', `/flags/${'x'.repeat(150)}`)).status).toBe(400);
+    expect((await server.api('GET', '/flags/a%2fb')).status).toBe(400);
+    expect((await server.api('GET', '/flags/__proto__')).status).toBe(400);
+    expect((await server.api('GET', '/flags/constructor')).status).toBe(404);
+  });
+});
+
+describe('CORS', () => {
+  const allowed = ['/api/v1/evaluate', '/api/v1/evaluations', '/api/v1/evaluations/stream'];
+
+  it.each(allowed)('%s allows any origin without credentials', async path => {
+    const preflight = await server.ask('OPTIONS', path, {
+      key: null,
+      headers: { origin: 'https://app.example', 'access-control-request-method': 'POST' },
+    });
+    expect(preflight.status).toBe(204);
+    expect(preflight.headers).toMatchObject({
+      'access-control-allow-origin': '*',
+      'access-control-allow-headers': 'authorization, x-api-key, content-type, if-none-match, last-event-id',
+    });
+    expect(preflight.headers).not.toHaveProperty('access-control-allow-credentials');
+    const refused = await server.ask('POST', path, { key: null, body: {} });
+    expect([refused.status, refused.headers['access-control-allow-origin']]).toEqual([401, '*']);
+    expect(refused.headers['access-control-expose-headers']).toBe('ETag, Retry-After');
+  });
+
+  it.each(['/api/v1/flags', '/api/v1/flag-set', '/trpc/flags.list', '/metrics', '/healthz', '/openapi.json'])('%s sends no CORS headers', async path => {
+    for (const method of ['GET', 'OPTIONS'] as const) {
+      const answer = await server.ask(method, path, { headers: { origin: 'https://app.example' } });
+      expect(Object.keys(answer.headers).filter(name => name.startsWith('access-control'))).toEqual([]);
+    }
+  });
+});
+
+describe('operations', () => {
+  it('says that it lives and is ready', async () => {
+    expect((await server.ask('GET', '/healthz', { key: null })).body).toEqual({ status: 'ok' });
+    expect((await server.ask('GET', '/readyz', { key: null })).body).toEqual({ status: 'ready' });
+  });
+
+  it('measures requests by route pattern and evaluations by flag, with one label for all unknown ones', async () => {
+    await server.api('POST', '/flags', { body: { key: 'counted', enabled: true } });
+    for (const flagKey of ['counted', 'ghost-1', 'ghost-2']) await server.api('POST', '/evaluate', { body: { flagKey, context: {} } });
+    const { text } = await server.ask('GET', '/metrics');
+    expect(text).toContain('pennon_evaluations_total{environment="production",flag="counted",reason="STATIC"} 1');
+    expect(text).toContain('pennon_evaluations_total{environment="production",flag="(unknown)",reason="ERROR"} 2');
+    expect(text).toContain('route="/api/v1/evaluate",method="POST",status="404"');
+    expect(text).toMatch(/pennon_revision\{environment="production"\} \d+/);
+    expect(text).toMatch(/pennon_store_seconds_count\{operation="commit"\} \d+/);
+    expect(text).not.toContain('ghost');
+    const viewer = await server.keyOf('viewer');
+    expect((await server.ask('GET', '/metrics', { key: viewer })).status).toBe(403);
+    expect((await server.ask('GET', '/metrics', { key: await server.keyOf('viewer', '*') })).status).toBe(200);
+    expect((await server.ask('GET', '/metrics', { key: await server.keyOf('editor', '*') })).status).toBe(403);
+  });
+
+  it('logs route patterns and never a key, a query or a context', async () => {
+    await server.ask('GET', '/api/v1/flags?environment=production&search=private-search');
+    await server.api('POST', '/evaluate', { body: { flagKey: 'x', context: { email: 'private@example.com' } } });
+    expect(server.logs()).toContain('/api/v1/evaluate');
+    expect(server.logs()).not.toMatch(/private|test-admin-key/);
+  });
+});

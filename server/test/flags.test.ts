@@ -1,0 +1,309 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+import { createFakeClock } from './support/fake-clock.ts';
+import type { TestServer } from './support/server.ts';
+import { startServer } from './support/server.ts';
+
+let server: TestServer;
+beforeAll(async () => {
+  server = await startServer();
+});
+afterAll(() => server.close());
+
+const on = { enabled: true };
+const colour = {
+  enabled: true,
+  type: 'string',
+  variants: { red: '#f00', blue: '#00f' },
+  defaultVariant: 'red',
+};
+
+describe('creating a flag', () => {
+  it('fills the short form in once and stores the full form', async () => {
+    const made = await server.api('POST', '/flags', { body: { key: 'short', ...on } });
+    expect(made.status).toBe(201);
+    expect(made.headers.location).toBe('/api/v1/flags/short?environment=production');
+    expect(made.body).toEqual({
+      key: 'short',
+      type: 'boolean',
+      enabled: true,
+      variants: { on: true, off: false },
+      defaultVariant: 'on',
+      rules: [],
+      seed: 'short',
+      clientVisible: false,
+      metadata: {},
+      version: 1,
+      createdAt: expect.stringMatching(/^\d{4}-.*Z$/),
+      updatedAt: made.body.createdAt,
+    });
+    const read = await server.api('GET', '/flags/short');
+    expect(read.body).toEqual(made.body);
+    expect(read.headers.etag).toBe(made.headers.etag);
+    expect(read.headers.etag).toMatch(/^"[^"]+"$/);
+  });
+
+  it('answers off where a short flag has rules that admit nobody else', async () => {
+    const rule = { attribute: 'plan', operator: 'equals', value: 'pro', percentage: 50 };
+    const made = await server.api('POST', '/flags', { body: { key: 'short-rules', ...on, rules: [rule] } });
+    expect(made.body.defaultVariant).toBe('off');
+    expect(made.body.rules).toEqual([
+      {
+        id: expect.any(String),
+        conditions: [{ attribute: 'plan', operator: 'equals', value: 'pro' }],
+        variant: 'on',
+        percentage: 50,
+        bucketBy: 'targetingKey',
+      },
+    ]);
+  });
+
+  it('conflicts with a flag that exists, which stays as it is', async () => {
+    await server.api('POST', '/flags', { body: { key: 'twice', ...on, description: 'first' } });
+    const again = await server.api('POST', '/flags', { body: { key: 'twice', ...on } });
+    expect(again.status).toBe(409);
+    expect(again.body.error).toMatchObject({ code: 'CONFLICT', message: expect.stringContaining('twice') });
+    expect((await server.api('GET', '/flags/twice')).body.description).toBe('first');
+  });
+
+  it.each([
+    ['an unknown variant in a rule', { rules: [{ variant: 'onn' }] }, /rules\.0\.variant/, /"onn"/],
+    ['an unknown segment', { rules: [{ conditions: [{ segment: 'nobody' }] }] }, /rules/, /nobody/],
+    ['an unknown flag', { rules: [{ conditions: [{ flag: 'ghost', variants: ['on'] }] }] }, /rules/, /ghost/],
+    ['an unknown field', { colour: 'red' }, /^colour$/, /./],
+    ['a text for a boolean', { enabled: 'false' }, /^enabled$/, /boolean/],
+    ['a rule with both variant and split', { rules: [{ variant: 'on', split: [{ variant: 'on', weight: 1 }] }] }, /rules\.0/, /./],
+    ['a percentage finer than a thousandth', { rules: [{ percentage: 0.0005 }] }, /percentage/, /./],
+    ['an invalid pattern', { rules: [{ attribute: 'a', operator: 'matches', value: '(' }] }, /value/, /./],
+    ['a key with two dots', { key: 'a..b' }, /^key$/, /\.\./],
+    ['an over-long key', { key: 'x'.repeat(101) }, /^key$/, /100/],
+    ['a name that is __proto__', JSON.parse('{"variants":{"on":true,"__proto__":false}}'), /__proto__/, /./],
+  ])('refuses %s, naming it, and nothing is stored', async (_, more, path, message) => {
+    const before = await server.api('GET', '/flags?limit=200');
+    const refused = await server.api('POST', '/flags', { body: { key: 'refused', ...on, ...more } });
+    expect(refused.status).toBe(400);
+    expect(refused.body.error.code).toBe('BAD_REQUEST');
+    expect(refused.body.error.details[0].path).toMatch(path);
+    expect(JSON.stringify(refused.body.error.details)).toMatch(message);
+    expect((await server.api('GET', '/flags?limit=200')).body).toEqual(before.body);
+  });
+
+  it('refuses a cycle of flags and leaves both as they were', async () => {
+    await server.api('POST', '/flags', { body: { key: 'a', ...on } });
+    const onA = { conditions: [{ flag: 'a', variants: ['on'] }], variant: 'on' };
+    await server.api('POST', '/flags', { body: { key: 'b', ...on, rules: [onA] } });
+    const rules = [{ id: 'r', conditions: [{ flag: 'b', variants: ['on'] }], variant: 'on' }];
+    const cycle = await server.api('PATCH', '/flags/a', { body: { rules } });
+    expect(cycle.status).toBe(400);
+    expect(cycle.body.error.message).toMatch(/cycle/i);
+    expect((await server.api('GET', '/flags/a')).body.version).toBe(1);
+  });
+
+  it('warns of rules that make no difference or that nobody reaches, and of another type elsewhere', async () => {
+    const same = await server.api('POST', '/flags', {
+      body: { key: 'same', ...on, defaultVariant: 'on', rules: [{ attribute: 'a', operator: 'exists' }] },
+    });
+    expect(same.body.warnings).toEqual([{ path: 'rules', message: expect.stringContaining('"on"') }]);
+    const hidden = await server.api('POST', '/flags', {
+      body: { key: 'hidden', ...on, rules: [{ percentage: 20 }, { percentage: 20, variant: 'off' }] },
+    });
+    expect(hidden.body.warnings).toEqual([{ path: 'rules.1', message: expect.stringContaining('never serves') }]);
+    const elsewhere = await server.ask('POST', '/api/v1/flags?environment=development', {
+      body: { key: 'same', ...colour },
+    });
+    expect(elsewhere.body.warnings).toEqual([{ path: 'type', message: expect.stringContaining('production') }]);
+    expect((await server.api('GET', '/flags/same')).body).not.toHaveProperty('warnings');
+  });
+});
+
+describe('changing a flag', () => {
+  it('replaces it whole, keeps createdAt and raises version and updatedAt', async () => {
+    const clock = createFakeClock();
+    await using own = await startServer({ clock });
+    const made = await own.api('POST', '/flags', { body: { key: 'f', ...colour, description: 'old', tags: ['x'] } });
+    const put = await own.api('PUT', '/flags/f', { body: { ...made.body, description: undefined, enabled: false } });
+    expect(put.status).toBe(200);
+    expect(put.body).toMatchObject({ enabled: false, version: 2, createdAt: made.body.createdAt, tags: ['x'] });
+    expect(put.body).not.toHaveProperty('description');
+    expect(put.body.updatedAt > made.body.updatedAt).toBe(true);
+    expect(put.headers.etag).not.toBe(made.headers.etag);
+  });
+
+  it('patches what is given: undefined keeps, null clears', async () => {
+    await server.api('POST', '/flags', { body: { key: 'patched', ...colour, description: 'd', metadata: { team: 'a' } } });
+    const patched = await server.api('PATCH', '/flags/patched', {
+      body: { description: null, metadata: null, defaultVariant: null },
+    });
+    expect(patched.status).toBe(200);
+    expect(patched.body).toMatchObject({ version: 2, variants: colour.variants, metadata: {}, defaultVariant: null });
+    expect(patched.body).not.toHaveProperty('description');
+  });
+
+  it.each([
+    ['a type change', { type: 'boolean' }],
+    ['an unknown variant in a rule', { rules: [{ id: 'r', conditions: [], variant: 'green' }] }],
+    ['a rule in short form, since a patch fills nothing in', { rules: [{ variant: 'red' }] }],
+    ['clearing what must be', { variants: null }],
+    ['fields that the server keeps', { version: 7 }],
+    ['another key than the path names', { key: 'other' }],
+  ])('refuses %s and changes nothing', async (_, body) => {
+    const key = 'guarded';
+    await server.api('POST', '/flags', { body: { key, ...colour } });
+    const before = await server.api('GET', `/flags/${key}`);
+    expect((await server.api('PATCH', `/flags/${key}`, { body })).status).toBe(400);
+    expect((await server.api('GET', `/flags/${key}`)).body).toEqual(before.body);
+  });
+
+  it('honours If-Match: the current tag passes, an older one is 412 with the current version', async () => {
+    const made = await server.api('POST', '/flags', { body: { key: 'matched', ...on } });
+    const headers = { 'if-match': String(made.headers.etag) };
+    const first = await server.api('PATCH', '/flags/matched', { body: { enabled: false }, headers });
+    expect(first.status).toBe(200);
+    const second = await server.api('PATCH', '/flags/matched', { body: { enabled: true }, headers });
+    expect(second.status).toBe(412);
+    expect(second.headers.etag).toBe(first.headers.etag);
+    expect(second.body.error).toMatchObject({
+      code: 'PRECONDITION_FAILED',
+      message: expect.stringContaining('version is 2'),
+    });
+    expect((await server.api('PUT', '/flags/matched', { body: on, headers: { 'if-match': '*' } })).status).toBe(200);
+    expect((await server.api('DELETE', '/flags/matched', { headers })).status).toBe(412);
+  });
+
+  it('lets exactly one of two concurrent editors with the same If-Match win', async () => {
+    const made = await server.api('POST', '/flags', { body: { key: 'raced', ...on } });
+    const headers = { 'if-match': String(made.headers.etag) };
+    const edits = ['one', 'two'].map(description =>
+      server.api('PATCH', '/flags/raced', { body: { description }, headers }),
+    );
+    const statuses = (await Promise.all(edits)).map(({ status }) => status);
+    expect(statuses.toSorted((a, b) => a - b)).toEqual([200, 412]);
+  });
+
+  it('answers 304 to a reader whose copy is current, and 404 where there is none', async () => {
+    const made = await server.api('POST', '/flags', { body: { key: 'cached', ...on } });
+    const headers = { 'if-none-match': String(made.headers.etag) };
+    const same = await server.api('GET', '/flags/cached', { headers });
+    expect([same.status, same.text]).toEqual([304, '']);
+    await server.api('PATCH', '/flags/cached', { body: { enabled: false } });
+    expect((await server.api('GET', '/flags/cached', { headers })).status).toBe(200);
+    expect((await server.api('GET', '/flags/ghost')).status).toBe(404);
+    expect((await server.api('PUT', '/flags/ghost', { body: on })).status).toBe(404);
+  });
+
+  it('gives an entity tag that never returns after a delete and a new creation', async () => {
+    const first = await server.api('POST', '/flags', { body: { key: 'reborn', ...on } });
+    await server.api('DELETE', '/flags/reborn');
+    const second = await server.api('POST', '/flags', { body: { key: 'reborn', ...on } });
+    expect(second.body.version).toBe(1);
+    expect(second.headers.etag).not.toBe(first.headers.etag);
+  });
+});
+
+describe('deleting a flag', () => {
+  it('answers 204 and then 404', async () => {
+    await server.api('POST', '/flags', { body: { key: 'gone', ...on } });
+    const deleted = await server.api('DELETE', '/flags/gone');
+    expect([deleted.status, deleted.text]).toEqual([204, '']);
+    expect((await server.api('DELETE', '/flags/gone')).status).toBe(404);
+  });
+
+  it('is refused while others depend on it, and names them', async () => {
+    await server.api('POST', '/flags', { body: { key: 'base', ...on } });
+    const rules = [{ conditions: [{ any: [{ flag: 'base', variants: ['on'] }] }] }];
+    await server.api('POST', '/flags', { body: { key: 'user', ...on, rules } });
+    const refused = await server.api('DELETE', '/flags/base');
+    expect(refused.status).toBe(409);
+    expect(refused.body.error.message).toContain('"user"');
+  });
+});
+
+describe('listing flags', () => {
+  it('pages in a stable order and is complete under concurrent writes', async () => {
+    await using own = await startServer();
+    const keys = Array.from({ length: 25 }, (_, i) => `flag-${String(i).padStart(2, '0')}`);
+    for (const key of keys) await own.api('POST', '/flags', { body: { key, ...on } });
+    const seen: string[] = [];
+    let cursor: string | null = null;
+    let pages = 0;
+    do {
+      const page = await own.api('GET', `/flags?limit=10${cursor === null ? '' : `&cursor=${cursor}`}`);
+      seen.push(...page.body.items.map(({ key }: { key: string }) => key));
+      cursor = page.body.nextCursor;
+      pages += 1;
+      await own.api('POST', '/flags', { body: { key: `aaa-${pages}`, ...on } });
+    } while (cursor !== null);
+    expect(seen).toEqual(keys);
+    expect(pages).toBe(3);
+  });
+
+  it('filters by search, tag, enabled and type', async () => {
+    await using own = await startServer();
+    await own.api('POST', '/flags', { body: { key: 'alpha', ...on, tags: ['web'], description: 'The BIG one' } });
+    await own.api('POST', '/flags', { body: { key: 'beta', ...colour, enabled: false } });
+    const keysOf = async (query: string) =>
+      (await own.api('GET', `/flags?${query}`)).body.items.map(({ key }: { key: string }) => key);
+    expect(await keysOf('search=big')).toEqual(['alpha']);
+    expect(await keysOf('tag=web')).toEqual(['alpha']);
+    expect(await keysOf('enabled=false')).toEqual(['beta']);
+    expect(await keysOf('type=string')).toEqual(['beta']);
+    expect(await keysOf('type=string&enabled=true')).toEqual([]);
+  });
+
+  it.each(['limit=0', 'limit=201', 'limit=1.5', 'limit=abc', 'limit=', 'enabled=FALSE', 'enabled=1', 'type=int', 'cursor=abc', 'colour=red', 'limit=5&limit=6'])(
+    'refuses ?%s',
+    async query => {
+      const refused = await server.api('GET', `/flags?${query}`);
+      expect(refused.status).toBe(400);
+      expect(refused.body.error.details[0].path).toBe(query.split('=')[0]);
+    },
+  );
+
+  it('refuses a cursor of another list', async () => {
+    const page = await server.api('GET', '/flags?limit=1');
+    expect((await server.api('GET', `/flags?limit=1&tag=x&cursor=${page.body.nextCursor}`)).status).toBe(400);
+    expect((await server.api('GET', `/audit?cursor=${page.body.nextCursor}`)).status).toBe(400);
+  });
+});
+
+describe('copying a flag', () => {
+  it('says what would change, copies, and refuses to overwrite unless told to', async () => {
+    await using own = await startServer();
+    await own.ask('POST', '/api/v1/flags?environment=development', { body: { key: 'f', ...colour } });
+    const copy = (body: object) =>
+      own.ask('POST', '/api/v1/flags/f/copy?environment=development', { body: { to: 'production', ...body } });
+
+    const plan = await copy({ dryRun: true });
+    expect(plan.body).toMatchObject({ dryRun: true, outcome: 'create' });
+    expect((await own.api('GET', '/flags/f')).status).toBe(404);
+
+    expect((await copy({})).body).toMatchObject({ key: 'f', version: 1, variants: colour.variants });
+    await own.api('PATCH', '/flags/f', { body: { enabled: false } });
+    const diff = await copy({ dryRun: true });
+    expect(diff.body).toMatchObject({
+      outcome: 'refused',
+      differences: [{ path: 'enabled', before: false, after: true }],
+    });
+    expect((await copy({})).status).toBe(409);
+    expect((await copy({ overwrite: true })).body).toMatchObject({ enabled: true, version: 3 });
+    expect((await copy({ to: 'nowhere' })).status).toBe(404);
+    expect((await copy({ to: 'development' })).status).toBe(400);
+  });
+
+  it('refuses a copy that names what the other environment lacks', async () => {
+    await using own = await startServer();
+    const at = '?environment=development';
+    await own.ask('POST', `/api/v1/segments${at}`, { body: { key: 's', conditions: [{ attribute: 'a', operator: 'exists' }] } });
+    await own.ask('POST', `/api/v1/flags${at}`, { body: { key: 'f', ...on, rules: [{ conditions: [{ segment: 's' }] }] } });
+    const refused = await own.ask('POST', `/api/v1/flags/f/copy${at}`, { body: { to: 'production' } });
+    expect(refused.status).toBe(400);
+    expect(refused.body.error.message).toContain('"s"');
+  });
+
+  it('takes a key that may write in both environments', async () => {
+    const key = await server.keyOf('editor');
+    await server.api('POST', '/flags', { body: { key: 'mine', ...on } });
+    const refused = await server.ask('POST', '/api/v1/flags/mine/copy', { key, body: { to: 'development' } });
+    expect(refused.status).toBe(403);
+  });
+});

@@ -1,0 +1,142 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+import type { Role } from '@pennon/schema';
+import { Role as Roles } from '@pennon/schema';
+
+import { procedures, restProcedures } from '../src/http/rest.ts';
+import type { TestServer } from './support/server.ts';
+import { startServer } from './support/server.ts';
+
+/**
+ * Who may do what, written down here once more and by hand: a procedure or route that is not in these
+ * tables, or that states no permission, fails this test.
+ */
+const readers: Role[] = ['admin', 'editor', 'viewer'];
+const writers: Role[] = ['admin', 'editor'];
+const everyone: Role[] = ['admin', 'editor', 'viewer', 'server', 'client'];
+const admins: Role[] = ['admin'];
+const followers: Role[] = ['admin', 'server'];
+
+const PROCEDURES: Record<string, Role[]> = {
+  'flags.create': writers,
+  'flags.list': readers,
+  'flags.get': readers,
+  'flags.replace': writers,
+  'flags.update': writers,
+  'flags.delete': writers,
+  'flags.copy': writers,
+  'flags.watch': readers,
+  'segments.create': writers,
+  'segments.list': readers,
+  'segments.get': readers,
+  'segments.replace': writers,
+  'segments.update': writers,
+  'segments.delete': writers,
+  'segments.copy': writers,
+  'environments.create': admins,
+  'environments.list': readers,
+  'environments.delete': admins,
+  'keys.create': admins,
+  'keys.list': admins,
+  'keys.delete': admins,
+  'audit.list': readers,
+  'evaluation.evaluate': everyone,
+  'evaluation.evaluateAll': everyone,
+  'evaluation.watch': ['admin', 'server', 'client'],
+};
+
+const ROUTES: Record<string, Role[]> = {
+  'POST /api/v1/evaluate': everyone,
+  'POST /api/v1/evaluations': everyone,
+  'POST /api/v1/evaluations/stream': ['admin', 'server', 'client'],
+  'GET /api/v1/flag-set': followers,
+  'HEAD /api/v1/flag-set': followers,
+  'GET /api/v1/flag-set/stream': followers,
+  'GET /metrics': ['admin', 'viewer'],
+  'HEAD /metrics': ['admin', 'viewer'],
+};
+
+const PUBLIC = ['/healthz', '/readyz', '/openapi.json', '/docs', '/docs/start.js', '/docs/swagger-ui.css', '/docs/swagger-ui-bundle.js'];
+
+let server: TestServer;
+const keys = new Map<Role, string>();
+const ofEverywhere = new Map<Role, string>();
+beforeAll(async () => {
+  server = await startServer();
+  for (const role of Roles.options) {
+    keys.set(role, await server.keyOf(role));
+    if (role !== 'server' && role !== 'client') ofEverywhere.set(role, await server.keyOf(role, '*'));
+  }
+});
+afterAll(() => server.close());
+
+/** Nothing that is sent here is valid, so whoever is let in gets a 400 and nothing happens. */
+const body = { bogus: true };
+
+describe('every procedure', () => {
+  it('is in the table and states a permission', () => {
+    expect([...procedures().keys()].toSorted()).toEqual(Object.keys(PROCEDURES).toSorted());
+    for (const [path, { meta }] of procedures()) expect([path, meta?.permission]).toEqual([path, expect.any(String)]);
+  });
+
+  for (const role of Roles.options) {
+    it(`lets a ${role} key in, or refuses it, as the table says, over tRPC and REST`, async () => {
+      const key = keys.get(role) ?? null;
+      for (const [path, { type }] of procedures()) {
+        const expected = PROCEDURES[path]?.includes(role) ? [400] : [403];
+        const answer = type === 'mutation'
+          ? await server.ask('POST', `/trpc/${path}`, { key, body })
+          : await server.ask('GET', `/trpc/${path}?input=${encodeURIComponent(JSON.stringify(body))}`, { key });
+        if (type !== 'subscription') expect([path, role, answer.status]).toEqual([path, role, expected[0]]);
+        else expect([path, role, answer.text.includes('FORBIDDEN')]).toEqual([path, role, expected[0] === 403]);
+      }
+      for (const { path, meta } of restProcedures()) {
+        const { method } = meta.openapi;
+        const url = `/api/v1${meta.openapi.path.replaceAll(/\{\w+\}/g, 'some')}?bogus=true`;
+        const answer = await server.ask(method, url, { key, ...(method === 'GET' || method === 'DELETE' ? {} : { body }) });
+        expect([path, role, answer.status]).toEqual([path, role, PROCEDURES[path]?.includes(role) ? 400 : 403]);
+      }
+    });
+  }
+
+  it('refuses whoever has no key', async () => {
+    for (const [path, { type }] of procedures()) {
+      if (type === 'subscription') continue;
+      const answer = await server.ask(type === 'mutation' ? 'POST' : 'GET', `/trpc/${path}`, { key: null, ...(type === 'mutation' ? { body } : {}) });
+      expect([path, answer.status]).toEqual([path, 401]);
+    }
+  });
+});
+
+describe('every route', () => {
+  const rest = () =>
+    restProcedures().map(({ meta }) => `${meta.openapi.method} /api/v1${meta.openapi.path.replaceAll(/\{(\w+)\}/g, ':$1')}`);
+
+  it('is public by name, or guarded by its procedures or by the permission that it states', () => {
+    const guarded = [...Object.keys(ROUTES), ...rest()];
+    for (const { method, url, access } of server.routes) {
+      const name = `${method} ${url}`;
+      if (access === 'public') expect([...PUBLIC, ...Object.keys(ROUTES).map(route => route.slice(5))]).toContain(url);
+      else if (access === 'procedures') {
+        expect([...rest(), 'GET /trpc/:path', 'POST /trpc/:path']).toContain(name.replace('HEAD ', 'GET '));
+      } else expect(guarded).toContain(name);
+    }
+  });
+
+  for (const role of Roles.options) {
+    it(`lets a ${role} key in, or refuses it, as the table says`, async () => {
+      for (const [name, roles] of Object.entries(ROUTES)) {
+        const [method = '', path = ''] = name.split(' ');
+        const key = (path === '/metrics' ? ofEverywhere : keys).get(role) ?? keys.get(role) ?? null;
+        const answer = await server.ask(method as 'GET', `${path}?bogus=true`, { key, ...(method === 'POST' ? { body } : {}) });
+        const expected = roles.includes(role) ? (path === '/metrics' ? 200 : 400) : 403;
+        expect([name, role, answer.status]).toEqual([name, role, expected]);
+        expect((await server.ask(method as 'GET', path, { key: null, ...(method === 'POST' ? { body } : {}) })).status).toBe(401);
+      }
+    });
+  }
+
+  it('answers without a key only where it is public', async () => {
+    for (const path of PUBLIC) expect([path, (await server.ask('GET', path, { key: null })).status]).toEqual([path, 200]);
+  });
+});

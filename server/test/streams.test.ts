@@ -1,0 +1,177 @@
+import { describe, expect, it } from 'vitest';
+
+import { createFakeClock } from './support/fake-clock.ts';
+import { startServer } from './support/server.ts';
+import { openSse } from './support/sse.ts';
+
+const flag = (key: string, more: object = {}) => ({ key, enabled: true, ...more });
+
+describe('the flag set stream', () => {
+  it('tells the whole flag set, then each change with the id of the one before', async () => {
+    await using server = await startServer();
+    const url = await server.listen();
+    const key = await server.keyOf('server');
+    const stream = await openSse(`${url}/api/v1/flag-set/stream`, { key });
+    const set = await stream.next();
+    expect(set).toMatchObject({ event: 'set', id: set?.data.id, data: { revision: 0, flags: {}, environment: 'production' } });
+    const made = await server.api('POST', '/flags', { body: flag('f') });
+    const first = await stream.next();
+    expect(first).toMatchObject({
+      event: 'change',
+      data: { previous: set?.id, revision: 1, flags: { f: { key: 'f', version: 1 } }, segments: {} },
+    });
+    expect(`"${first?.id}"`).toBe(made.headers.etag);
+    await server.api('DELETE', '/flags/f');
+    expect(await stream.next()).toMatchObject({ event: 'change', data: { previous: first?.id, flags: { f: null } } });
+    stream.close();
+  });
+
+  it('goes on where the last event id is current, and sends everything where it is not', async () => {
+    await using server = await startServer();
+    const url = await server.listen();
+    const key = await server.keyOf('server');
+    const open = (lastEventId: string) =>
+      openSse(`${url}/api/v1/flag-set/stream`, { key, headers: { 'last-event-id': lastEventId } });
+    const first = await openSse(`${url}/api/v1/flag-set/stream`, { key });
+    const set = await first.next();
+    first.close();
+    const current = await open(set?.id ?? '');
+    expect(await current.next()).toEqual({ event: 'current', id: set?.id, data: { revision: 0 } });
+    await server.api('POST', '/flags', { body: flag('f') });
+    expect(await current.next()).toMatchObject({ event: 'change', data: { previous: set?.id } });
+    for (const old of [set?.id ?? '', 'foreign', 'a.1.b']) {
+      const stream = await open(old);
+      expect(await stream.next()).toMatchObject({ event: 'set', data: { revision: 1 } });
+      stream.close();
+    }
+    current.close();
+  });
+
+  it('beats every fifteen seconds, without an id', async () => {
+    const clock = createFakeClock();
+    await using server = await startServer({ clock });
+    const url = await server.listen();
+    const stream = await openSse(`${url}/api/v1/flag-set/stream`, { key: await server.keyOf('server') });
+    await stream.next();
+    for (let beat = 0; beat < 2; beat += 1) {
+      clock.advance(15_000);
+      expect(await stream.next()).toEqual({ event: 'heartbeat', id: undefined, data: { revision: 0 } });
+    }
+    stream.close();
+  });
+
+  it('ends at once when its key is revoked or expires, or its environment goes', async () => {
+    const clock = createFakeClock();
+    await using server = await startServer({ clock });
+    const url = await server.listen();
+    const made = await server.ask('POST', '/api/v1/keys', { body: { name: 's', role: 'server', environment: 'production' } });
+    const expiring = await server.keyOf('server', 'production', { expiresAt: '2026-01-31T12:00:05Z' });
+    const [revoked, expired, orphaned] = await Promise.all(
+      [made.body.secret, expiring, await server.keyOf('server', 'development')].map(key => openSse(`${url}/api/v1/flag-set/stream`, { key })),
+    );
+    for (const stream of [revoked, expired, orphaned]) expect(await stream?.next()).toMatchObject({ event: 'set' });
+    await server.ask('DELETE', `/api/v1/keys/${made.body.id}`);
+    expect(await revoked?.next()).toBeUndefined();
+    clock.advance(5_000);
+    expect(await expired?.next()).toBeUndefined();
+    await server.ask('DELETE', '/api/v1/environments/development');
+    expect(await orphaned?.next()).toBeUndefined();
+  });
+
+  it('are bounded in number: one too many is 503 with Retry-After', async () => {
+    await using server = await startServer({ limits: { streams: 1 } });
+    const url = await server.listen();
+    const key = await server.keyOf('server');
+    const first = await openSse(`${url}/api/v1/flag-set/stream`, { key });
+    await first.next();
+    const second = await fetch(`${url}/api/v1/flag-set/stream`, { headers: { authorization: `Bearer ${key}` } });
+    expect([second.status, second.headers.get('retry-after')]).toEqual([503, '5']);
+    expect(await second.json()).toMatchObject({ error: { code: 'SERVICE_UNAVAILABLE' } });
+    first.close();
+  });
+
+  it('end when the server drains, which does not wait for them', async () => {
+    const server = await startServer();
+    const url = await server.listen();
+    const stream = await openSse(`${url}/api/v1/flag-set/stream`, { key: await server.keyOf('server') });
+    await stream.next();
+    await server.close();
+    expect(await stream.next()).toBeUndefined();
+  });
+});
+
+describe('the values stream', () => {
+  const context = { targetingKey: 'ada', plan: 'pro' };
+  const rules = [{ attribute: 'plan', operator: 'equals', value: 'pro' }];
+
+  it('tells all values of a context, then only what changed for it', async () => {
+    await using server = await startServer();
+    const url = await server.listen();
+    await server.api('POST', '/flags', { body: flag('visible', { clientVisible: true, rules }) });
+    await server.api('POST', '/flags', { body: flag('secret') });
+    const stream = await openSse(`${url}/api/v1/evaluations/stream`, { key: await server.keyOf('client'), body: { context } });
+    expect(stream.response.headers.get('access-control-allow-origin')).toBe('*');
+    const first = await stream.next();
+    expect(first).toMatchObject({ event: 'values', data: { revision: 2, evaluations: { visible: { variant: 'on' } } } });
+    expect(Object.keys(first?.data.evaluations)).toEqual(['visible']);
+
+    await server.api('PATCH', '/flags/secret', { body: { enabled: false } });
+    await server.api('PATCH', '/flags/visible', { body: { description: 'nothing that a value shows' } });
+    await server.api('PATCH', '/flags/visible', { body: { enabled: false } });
+    expect(await stream.next()).toMatchObject({
+      event: 'change',
+      data: { revision: 5, evaluations: { visible: { reason: 'DISABLED' } } },
+    });
+    await server.api('PATCH', '/flags/visible', { body: { clientVisible: false } });
+    expect(await stream.next()).toMatchObject({ event: 'change', data: { evaluations: { visible: null } } });
+    await server.api('PATCH', '/flags/secret', { body: { clientVisible: true } });
+    expect(await stream.next()).toMatchObject({ event: 'change', data: { evaluations: { secret: { reason: 'DISABLED' } } } });
+    stream.close();
+  });
+
+  it('follows what a value depends on: segments and other flags', async () => {
+    await using server = await startServer();
+    const url = await server.listen();
+    await server.api('POST', '/segments', { body: { key: 'pros', conditions: rules } });
+    await server.api('POST', '/flags', { body: flag('base', { rules: [{ conditions: [{ segment: 'pros' }] }] }) });
+    await server.api('POST', '/flags', { body: flag('top', { rules: [{ conditions: [{ flag: 'base', variants: ['on'] }] }] }) });
+    const stream = await openSse(`${url}/api/v1/evaluations/stream`, { key: await server.keyOf('server'), body: { context } });
+    expect((await stream.next())?.data.evaluations).toMatchObject({ base: { variant: 'on' }, top: { variant: 'on' } });
+    await server.api('PATCH', '/segments/pros', { body: { conditions: [{ ...rules[0], value: 'max' }] } });
+    expect((await stream.next())?.data.evaluations).toMatchObject({ base: { variant: 'off' }, top: { variant: 'off' } });
+    stream.close();
+  });
+});
+
+it('a stream that is cut again and again misses nothing and doubles nothing', async () => {
+  await using server = await startServer();
+  const url = await server.listen();
+  const key = await server.keyOf('server');
+  const flags = new Map<string, number>();
+  let lastId = '';
+  const writer = (async () => {
+    for (let i = 0; i < 100; i += 1) {
+      await server.api(i % 5 === 0 ? 'POST' : 'PATCH', i % 5 === 0 ? '/flags' : `/flags/f${i - (i % 5)}`, {
+        body: i % 5 === 0 ? flag(`f${i}`) : { description: `${i}` },
+      });
+    }
+  })();
+  while (flags.size < 20 || [...flags.values()].some(version => version < 5)) {
+    const stream = await openSse(`${url}/api/v1/flag-set/stream`, { key, ...(lastId === '' ? {} : { headers: { 'last-event-id': lastId } }) });
+    for (let i = 0; i < 7; i += 1) {
+      const event = await stream.next();
+      if (event?.event === 'set') flags.clear();
+      else if (event?.event === 'change') expect(event.data.previous).toBe(lastId);
+      for (const [name, { version }] of Object.entries<{ version: number }>(event?.data.flags ?? {})) {
+        if (event?.event === 'change') expect(version).toBe((flags.get(name) ?? 0) + 1);
+        flags.set(name, version);
+      }
+      lastId = event?.id ?? lastId;
+      if (flags.size === 20 && [...flags.values()].every(version => version === 5)) break;
+    }
+    stream.close();
+  }
+  await writer;
+  const { body } = await server.ask('GET', '/api/v1/flag-set', { key });
+  expect(body.id).toBe(lastId);
+});

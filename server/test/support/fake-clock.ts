@@ -1,0 +1,37 @@
+import type { Clock } from '../../src/clock.ts';
+
+export type FakeClock = Clock & {
+  /** Lets time pass; timers that fall due fire in order. */
+  advance(ms: number): void;
+};
+
+type Timer = { due: number; everyMs: number | undefined; callback: () => void };
+
+/** A clock that stands still until a test advances it. */
+export const createFakeClock = (start = Date.parse('2026-01-31T12:00:00Z')): FakeClock => {
+  let now = start;
+  const timers = new Set<Timer>();
+  const add = (ms: number, everyMs: number | undefined, callback: () => void) => {
+    const timer = { due: now + ms, everyMs, callback };
+    timers.add(timer);
+    return () => timers.delete(timer);
+  };
+  const nextDue = (until: number) =>
+    [...timers].filter(({ due }) => due <= until).toSorted((a, b) => a.due - b.due)[0];
+
+  return {
+    now: () => now,
+    after: (ms, callback) => add(ms, undefined, callback),
+    every: (ms, callback) => add(ms, ms, callback),
+    advance(ms) {
+      const until = now + ms;
+      for (let timer = nextDue(until); timer !== undefined; timer = nextDue(until)) {
+        now = timer.due;
+        if (timer.everyMs === undefined) timers.delete(timer);
+        else timer.due += timer.everyMs;
+        timer.callback();
+      }
+      now = until;
+    },
+  };
+};
