@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from contextlib import suppress
 from typing import Any
 
 from hypothesis import given
@@ -12,7 +12,7 @@ from wire import answer_json
 from pennon_openfeature._engine import Served, compile, evaluate  # noqa: A004
 from pennon_openfeature._engine.hash import DRAWS, draw, inner_seed
 from pennon_openfeature._engine.text import number_text, well_formed
-from pennon_openfeature._engine.values import copied
+from pennon_openfeature._engine.values import UnservableError, copied
 
 any_text = st.text(st.characters(exclude_categories=()))
 any_json = st.recursive(
@@ -74,8 +74,8 @@ def test_json_of_any_depth_neither_raises_nor_overflows_the_stack() -> None:
         group = {"any": [group]}
     flag = {"type": "object", "enabled": True, "variants": {"on": deep}, "defaultVariant": "on"}
     compiled = compile({"flags": {"deep": flag, "g": {**flag, "rules": [{"conditions": [group]}]}}})
-    assert isinstance(evaluate(compiled, "deep", {"targetingKey": deep}), Served)
-    assert {problem.flag_key for problem in compiled.problems} == {"g"}
+    assert evaluate(compiled, "deep", {"targetingKey": deep}).reason == "ERROR"
+    assert {problem.flag_key for problem in compiled.problems} == {"deep", "g"}
 
 
 def test_a_chain_of_ten_thousand_flags_does_not_overflow_the_stack() -> None:
@@ -140,9 +140,9 @@ def test_numbers_are_written_as_ecmascript_writes_them() -> None:
     assert {number: number_text(number) for number in written} == written
 
 
-@given(any_json.filter(lambda value: not isinstance(value, float) or math.isfinite(value)))
+@given(any_json)
 def test_a_copy_is_equal_and_shares_nothing_that_can_change(value: Any) -> None:
-    finite = [value]
-    copy = copied(finite)
-    assert copy is not finite
-    assert repr(copied(copy)) == repr(copy)
+    with suppress(UnservableError):
+        copy = copied([value])
+        assert copied(copy) == copy
+        assert copied(copy) is not copy

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .conditions import Segment
 from .flags import CompiledFlag, broken, compile_flag
@@ -22,7 +22,7 @@ class CompiledFlagSet:
 
     flags: Mapping[str, CompiledFlag]
     problems: tuple[Problem, ...]
-    # What newer formats mean is unknown here: whoever follows a flag set keeps the one it has.
+    # No flag set that this engine can read: whoever follows one keeps the set it has.
     refused: bool = False
     # Before links between flags were checked, and the segments' definitions: for the next compile.
     parsed: Mapping[str, CompiledFlag] = field(default_factory=dict)
@@ -37,23 +37,24 @@ def compile(flag_set: object, previous: CompiledFlagSet | None = None) -> Compil
     """
     if not isinstance(flag_set, dict):
         return _refusing(f"a flag set must be an object; it is {described(flag_set)}")
-    if trouble := _envelope_trouble(flag_set):
-        return _refusing(trouble, refused=True)
+    version = flag_set.get("formatVersion")
+    if version is not None and as_double(version) != FORMAT_VERSION:
+        return _refusing(
+            f"this engine reads the format version {FORMAT_VERSION}; "
+            f"it is {described(version)}: upgrade pennon-openfeature"
+        )
     flags, segments = flag_set.get("flags"), flag_set.get("segments")
     if not isinstance(flags, dict):
         return _refusing(f'"flags" must be an object; it is {described(flags)}')
-    return _compiled(flags, segments if isinstance(segments, dict) else {}, previous)
+    if segments is None or isinstance(segments, dict):
+        return _compiled(flags, segments or {}, previous)
+    message = f"must be an object; it is {described(segments)}"
+    without = _compiled(flags, {}, previous)
+    return replace(without, problems=(Problem("", "segments", message), *without.problems))
 
 
-def _refusing(message: str, *, refused: bool = False) -> CompiledFlagSet:
-    return CompiledFlagSet({}, (Problem("", "", message),), refused)
-
-
-def _envelope_trouble(flag_set: dict[str, object]) -> str | None:
-    version = flag_set.get("formatVersion")
-    if version is None or as_double(version) <= FORMAT_VERSION:
-        return None
-    return f"format version {version} is newer than {FORMAT_VERSION}; upgrade pennon-openfeature"
+def _refusing(message: str) -> CompiledFlagSet:
+    return CompiledFlagSet({}, (Problem("", "", message),), refused=True)
 
 
 def _compiled(
@@ -92,9 +93,7 @@ def _compile_segments(
 
 def _ill_linked(flags: dict[str, CompiledFlag]) -> dict[str, CompiledFlag]:
     """The flags in cycles or nested too deep, broken."""
-    graph = {
-        key: flag.flags_named & flags.keys() for key, flag in flags.items() if flag.flags_named
-    }
+    graph = {key: flag.flags_named for key, flag in flags.items() if flag.flags_named}
     if not graph:
         return {}
     in_cycles = cycle_members(graph)

@@ -72,6 +72,9 @@ def _parse_condition(place: Place, definition: object, scope: Scope, depth: int)
     if len(kinds) != 1:
         place.problem(f"must have exactly one of {quoted(KINDS)}; it has {quoted(kinds) or 'none'}")
         return never
+    if scope.within_segment and kinds[0] in ("flag", "segment"):
+        place.problem("may not stand in a segment; a segment holds attribute conditions and groups")
+        return never
     fields, parse = KINDS[kinds[0]]
     refuse_unknown_fields(place, definition, fields)
     condition = parse(place, definition, scope, depth)
@@ -139,9 +142,6 @@ def _parse_segment(
     place: Place, definition: dict[str, Any], scope: Scope, _depth: int
 ) -> Condition:
     key = definition["segment"]
-    if scope.within_segment:
-        place.problem("may not stand in a segment; a segment holds attribute conditions and groups")
-        return never
     if not isinstance(key, str):
         place.at("segment").problem(f"must be the key of a segment; it is {described(key)}")
         return never
@@ -158,14 +158,11 @@ def _parse_segment(
 
 
 def _parse_flag(place: Place, definition: dict[str, Any], scope: Scope, _depth: int) -> Condition:
-    if scope.within_segment:
-        place.problem("may not stand in a segment; a segment holds attribute conditions and groups")
-        return never
     key = definition["flag"]
     if not isinstance(key, str):
         place.at("flag").problem(f"must be the key of a flag; it is {described(key)}")
-        return never
-    scope.flags_named.add(key)
+    else:
+        scope.flags_named.add(key)
     variants = _named_variants(place.at("variants"), definition.get("variants"))
     return lambda context, run: run.variant_of(key, context) in variants
 
@@ -191,12 +188,12 @@ def _members(
     place: Place, kind: str, definition: dict[str, Any], scope: Scope, depth: int
 ) -> list[Condition]:
     members = definition[kind]
-    # Checked before looking inside, so that however deep a definition is, the stack is not.
-    if depth >= DEEPEST_GROUP:
-        place.problem(f"is a group nested more than {DEEPEST_GROUP} deep")
-        return []
     if not isinstance(members, list) or not members:
         place.at(kind).problem("must be a list of at least one condition")
+        return []
+    # Checked before looking inside, so that however deep a definition is, the stack is not.
+    if depth >= DEEPEST_GROUP:
+        place.at(kind).problem(f"is a group nested more than {DEEPEST_GROUP} deep")
         return []
     return [
         _parse_condition(place.at(kind).at(index), member, scope, depth + 1)

@@ -12,7 +12,7 @@ from .conditions import Run, Scope, Segment
 from .problems import Place, Problem, quoted, refuse_unknown_fields
 from .rules import LONGEST_NAME, Decide, FlagParts, is_variant, parse_rule, parse_seed
 from .segments import check_key
-from .values import JsonValue, copied, described, has_only_finite_numbers, is_number
+from .values import JsonValue, UnservableError, copied, described, is_number
 
 _DECIDING = "key type enabled variants defaultVariant rules seed clientVisible metadata"
 _FOR_PEOPLE = "name description tags owner createdAt updatedAt version"
@@ -104,33 +104,45 @@ def _parse_parts(place: Place, key: str, definition: dict[str, Any]) -> FlagPart
             f"must be one of {quoted(_IS_OF_TYPE)}; it is {described(flag_type)}"
         )
         flag_type = None
+    variants = _parse_variants(place.at("variants"), definition.get("variants"))
     return FlagParts(
         key=key,
         is_boolean=flag_type == "boolean",
-        variants=_parse_variants(place.at("variants"), definition.get("variants"), flag_type),
+        values=_parse_values(place.at("variants"), variants or {}, flag_type),
+        variants=variants,
         seed=parse_seed(place.at("seed"), definition.get("seed"), key),
         metadata=_parse_metadata(place.at("metadata"), definition.get("metadata")),
     )
 
 
-def _parse_variants(place: Place, variants: object, flag_type: str | None) -> dict[str, JsonValue]:
-    if not isinstance(variants, dict) or not variants:
-        place.problem("must be an object of at least one variant")
-        return {}
+def _parse_variants(place: Place, variants: object) -> dict[str, JsonValue] | None:
+    if isinstance(variants, dict) and variants:
+        return variants
+    place.problem("must be an object of at least one variant")
+    return None
+
+
+def _parse_values(
+    place: Place, variants: dict[Any, JsonValue], flag_type: str | None
+) -> dict[str, JsonValue]:
+    values: dict[str, JsonValue] = {}
     for name, value in variants.items():
-        _check_variant(place.at(name), name, value, flag_type)
-    return {
-        name: copied(value) for name, value in variants.items() if has_only_finite_numbers(value)
-    }
+        if not isinstance(name, str) or not 0 < len(name) <= LONGEST_NAME:
+            place.at(name).problem(f"must have a name of 1 to {LONGEST_NAME} characters")
+        if flag_type is not None:
+            values[name] = _parse_value(place.at(name), value, flag_type)
+    return values
 
 
-def _check_variant(place: Place, name: object, value: JsonValue, flag_type: str | None) -> None:
-    if not isinstance(name, str) or not 0 < len(name) <= LONGEST_NAME:
-        place.problem(f"must have a name of 1 to {LONGEST_NAME} characters")
-    if flag_type is not None and not _IS_OF_TYPE[flag_type](value):
+def _parse_value(place: Place, value: JsonValue, flag_type: str) -> JsonValue:
+    if not _IS_OF_TYPE[flag_type](value):
         place.problem(f"must be of the flag's type, {flag_type}; it is {described(value)}")
-    elif not has_only_finite_numbers(value):
-        place.problem("holds a number that is not finite")
+        return None
+    try:
+        return copied(value)
+    except UnservableError as error:
+        place.problem(str(error))
+        return None
 
 
 def _parse_metadata(place: Place, metadata: object) -> Metadata | None:

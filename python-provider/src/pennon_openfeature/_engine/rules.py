@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, TypeAlias
@@ -33,12 +33,14 @@ class FlagParts:
 
     key: str
     is_boolean: bool
-    variants: Mapping[str, JsonValue]
+    values: Mapping[str, JsonValue]
+    # None where the variants cannot be read, so that no rule is blamed for naming one.
+    variants: Collection[str] | None
     seed: str
     metadata: Metadata | None
 
     def served(self, variant: str, reason: Any, rule_id: str | None = None) -> Served:
-        value = self.variants[variant]
+        value = self.values.get(variant)
         enabled = value is True if self.is_boolean else True
         return Served(self.key, enabled, reason, variant, value, rule_id, self.metadata)
 
@@ -148,11 +150,12 @@ def _parse_outcome(place: Place, definition: dict[str, Any], flag: FlagParts) ->
     return _parse_split(place.at("split"), split, flag)
 
 
-def is_variant(place: Place, name: object, variants: Mapping[str, JsonValue]) -> bool:
+def is_variant(place: Place, name: object, variants: Collection[str] | None) -> bool:
     """Whether a name is one of the flag's variants; reported where it is not."""
-    if isinstance(name, str) and name in variants:
+    if isinstance(name, str) and (variants is None or name in variants):
         return True
-    place.problem(f"must be one of the variants {quoted(variants)}; it is {described(name)}")
+    known = quoted(variants) if variants else "of the flag"
+    place.problem(f"must be one of the variants {known}; it is {described(name)}")
     return False
 
 

@@ -13,6 +13,9 @@ NOT_A_NUMBER = math.nan
 # Every whole number up to here is a double of its own.
 EXACT = 2**53
 
+# How deep lists and objects may nest in a value: deeper ones would overflow somebody's stack.
+DEEPEST_VALUE = 20
+
 
 def as_double(value: object) -> float:
     """The finite double that a value is, else NaN, which no comparison holds for."""
@@ -51,42 +54,26 @@ def described(value: object) -> str:
     return "a list" if isinstance(value, list) else "an object"
 
 
-def copied(value: JsonValue) -> JsonValue:
-    """A copy that shares nothing, numbers rounded to doubles; however deep, without recursion."""
-    top: list[JsonValue] = [value]
-    pending: list[list[Any] | dict[str, Any]] = [top]
-    while pending:
-        holder = pending.pop()
-        places: Any = holder.items() if isinstance(holder, dict) else enumerate(holder)
-        for place, member in list(places):
-            fresh = _copied_shallowly(member)
-            holder[place] = fresh
-            if isinstance(fresh, list | dict):
-                pending.append(fresh)
-    return top[0]
+class UnservableError(ValueError):
+    """Why a value cannot be served."""
 
 
-def _copied_shallowly(value: JsonValue) -> JsonValue:
-    if isinstance(value, list):
-        return list(value)
-    if isinstance(value, dict):
-        return dict(value)
+def copied(value: JsonValue, levels: int = DEEPEST_VALUE) -> JsonValue:
+    """A copy that shares nothing that can be changed, its numbers rounded to doubles."""
+    if isinstance(value, list | dict):
+        if levels == 0:
+            raise UnservableError(f"nests lists and objects more than {DEEPEST_VALUE} levels deep")
+        if isinstance(value, list):
+            return [copied(member, levels - 1) for member in value]
+        return {name: copied(member, levels - 1) for name, member in value.items()}
     if type(value) is int and not -EXACT <= value <= EXACT:
-        return int(float(value))
+        return int(_finite(value))
+    if type(value) is float:
+        return _finite(value)
     return value
 
 
-def has_only_finite_numbers(value: JsonValue) -> bool:
-    """Whether no number within, at any depth, is infinite or NaN; without recursion."""
-    pending: list[JsonValue] = [value]
-    while pending:
-        member = pending.pop()
-        if isinstance(member, list):
-            pending.extend(member)
-        elif isinstance(member, dict):
-            pending.extend(member.values())
-        elif isinstance(member, int | float) and not (
-            isinstance(member, bool) or is_number(member)
-        ):
-            return False
-    return True
+def _finite(number: float) -> float:
+    if not is_number(number):
+        raise UnservableError("holds a number that is not finite")
+    return as_double(number)
