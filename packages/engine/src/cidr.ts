@@ -1,0 +1,101 @@
+/** Four groups are IPv4, one byte each; eight are IPv6, sixteen bits each. */
+export type Address = readonly number[];
+export type Network = { readonly address: Address; readonly prefix: number };
+
+const IPV4_GROUPS = 4;
+const IPV6_GROUPS = 8;
+
+const bitsOfGroup = (address: Address): number => (address.length === IPV4_GROUPS ? 8 : 16);
+
+/** A decimal number without leading zeros, or NaN. */
+const decimal = (text: string, max: number): number => {
+  if (!/^(?:0|[1-9][0-9]{0,2})$/.test(text)) return Number.NaN;
+  const value = Number(text);
+  return value <= max ? value : Number.NaN;
+};
+
+const parseIPv4 = (text: string): Address | undefined => {
+  const bytes = text.split('.', IPV4_GROUPS + 1).map(part => decimal(part, 255));
+  return bytes.length === IPV4_GROUPS && !bytes.some(Number.isNaN) ? bytes : undefined;
+};
+
+const hexadecimal = (text: string): number =>
+  /^[0-9A-Fa-f]{1,4}$/.test(text) ? Number.parseInt(text, 16) : Number.NaN;
+
+const pairUp = ([a = 0, b = 0, c = 0, d = 0]: Address): Address => [a * 256 + b, c * 256 + d];
+
+/** The groups on one side of `::`; only the very last may be a dotted IPv4 address. */
+const parseGroups = (text: string, isLast: boolean): Address | undefined => {
+  if (text === '') return [];
+  const parts = text.split(':', IPV6_GROUPS + 1);
+  const dotted = isLast && text.includes('.') ? parseIPv4(parts.pop() ?? '') : [];
+  if (dotted === undefined) return undefined;
+  const groups = parts.map(hexadecimal);
+  if (groups.some(Number.isNaN)) return undefined;
+  return dotted.length === 0 ? groups : [...groups, ...pairUp(dotted)];
+};
+
+/** `::` stands for one group of zeros or more, once. */
+const parseIPv6 = (text: string): Address | undefined => {
+  const sides = text.split('::', 3);
+  if (sides.length > 2) return undefined;
+  const [before = '', after] = sides;
+  const head = parseGroups(before, after === undefined);
+  const tail = after === undefined ? [] : parseGroups(after, true);
+  if (head === undefined || tail === undefined) return undefined;
+  const zeros = IPV6_GROUPS - head.length - tail.length;
+  if (after === undefined ? zeros !== 0 : zeros < 1) return undefined;
+  return [...head, ...Array.from({ length: zeros }, () => 0), ...tail];
+};
+
+const isMapped = (address: Address): boolean =>
+  address.length === IPV6_GROUPS &&
+  address[5] === 0xffff &&
+  address.slice(0, 5).every(group => group === 0);
+
+const unmapped = (address: Address): Address => {
+  const [high = 0, low = 0] = address.slice(6);
+  return [high >> 8, high & 255, low >> 8, low & 255];
+};
+
+const LONGEST = 45;
+
+const parseAsWritten = (text: string): Address | undefined => {
+  if (text.length > LONGEST) return undefined;
+  return text.includes(':') ? parseIPv6(text) : parseIPv4(text);
+};
+
+/** An IPv4 or IPv6 address; an IPv4-mapped IPv6 address is its IPv4 address. */
+export const parseAddress = (text: string): Address | undefined => {
+  const address = parseAsWritten(text);
+  return address !== undefined && isMapped(address) ? unmapped(address) : address;
+};
+
+const asHost = (address: Address): Network => ({
+  address,
+  prefix: address.length * bitsOfGroup(address),
+});
+
+/** A network such as `10.0.0.0/8`; a bare address is a network of one. Mapped networks are invalid. */
+export const parseNetwork = (text: string): Network | undefined => {
+  const slash = text.indexOf('/');
+  if (slash === -1) {
+    const host = parseAddress(text);
+    return host === undefined ? undefined : asHost(host);
+  }
+  const address = parseAsWritten(text.slice(0, slash));
+  if (address === undefined || isMapped(address)) return undefined;
+  const prefix = decimal(text.slice(slash + 1), address.length * bitsOfGroup(address));
+  return Number.isNaN(prefix) ? undefined : { address, prefix };
+};
+
+/** Host bits are masked: only the first `prefix` bits are compared. Families never mix. */
+export const contains = (network: Network, address: Address): boolean => {
+  if (network.address.length !== address.length) return false;
+  const bits = bitsOfGroup(address);
+  for (let at = 0, left = network.prefix; left > 0; at += 1, left -= bits) {
+    const differing = (network.address[at] ?? 0) ^ (address[at] ?? 0);
+    if (differing >> Math.max(0, bits - left) !== 0) return false;
+  }
+  return true;
+};

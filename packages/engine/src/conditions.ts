@@ -1,0 +1,232 @@
+import { reader, type Attributes, type Read } from './attributes.ts';
+import { answerOnce } from './evaluate.ts';
+import { given, isList, isObject, ownValue, unknownNames, type Fields } from './fields.ts';
+import type { CompiledCondition, CompiledSegment, Holds, Slot } from './model.ts';
+import { anyPasses, operatorOf, OPERATOR_NAMES, type Test } from './operators.ts';
+import { below, type Report } from './problems.ts';
+import { list, name, quote } from './words.ts';
+
+const GROUP_DEPTH = 5;
+
+/** What conditions may name: the flags and segments of the same set. Every name is noted. */
+export type Named = {
+  readonly slot: (flagKey: string) => Slot | undefined;
+  readonly segment: (segmentKey: string) => CompiledSegment | undefined;
+};
+
+/** Where a condition stands, and whom to tell what is wrong. */
+type Place = {
+  readonly path: string;
+  /** How many groups are around it. */
+  readonly depth: number;
+  /** Undefined within a segment, which names nothing. */
+  readonly named: Named | undefined;
+  readonly report: Report;
+};
+
+type Compile = (fields: Fields, place: Place, not: boolean) => CompiledCondition | undefined;
+
+const always: Holds = () => true;
+
+/** Whether all hold; the common short lists without a loop. */
+export const holdsAll = (conditions: readonly CompiledCondition[]): Holds => {
+  const [first, second] = conditions.map(condition => condition.holds);
+  if (first === undefined) return always;
+  if (second === undefined) return first;
+  if (conditions.length === 2)
+    return (context, asked) => first(context, asked) && second(context, asked);
+  return (context, asked) => {
+    for (const condition of conditions) if (!condition.holds(context, asked)) return false;
+    return true;
+  };
+};
+
+const holdsAny = (conditions: readonly CompiledCondition[]): Holds => {
+  return (context, asked) => {
+    for (const condition of conditions) if (condition.holds(context, asked)) return true;
+    return false;
+  };
+};
+
+const opposite =
+  (holds: Holds): Holds =>
+  (context, asked) =>
+    !holds(context, asked);
+
+const unless = (not: boolean, holds: Holds): Holds => (not ? opposite(holds) : holds);
+
+const passes = (read: Read, test: Test) => (context: Attributes) => {
+  const value = read(context);
+  return value !== undefined && anyPasses(value, test);
+};
+
+const isPresent = (read: Read) => (context: Attributes) => read(context) !== undefined;
+
+const onAttribute: Compile = (fields, { path, report }, not) => {
+  const attribute = ownValue(fields, 'attribute');
+  const operator = ownValue(fields, 'operator');
+  const isNamed = typeof attribute === 'string' && attribute !== '';
+  if (!isNamed)
+    report(below(path, 'attribute'), `must be a text that is not empty, and is ${name(attribute)}`);
+  const entry = typeof operator === 'string' ? operatorOf(operator) : undefined;
+  if (entry === undefined || typeof operator !== 'string') {
+    const known = OPERATOR_NAMES.join(', ');
+    report(below(path, 'operator'), `must be one of ${known}, and is ${name(operator)}`);
+    return undefined;
+  }
+  const operand = ownValue(fields, 'value');
+  const test = entry.prepare(operand);
+  if (typeof test !== 'function') {
+    report(below(path, 'value'), `${quote(operator)} is asked, so it ${test.refused}`);
+    return undefined;
+  }
+  if (!isNamed) return undefined;
+  const read = reader(attribute);
+  const holds = entry.presence ? isPresent(read) : passes(read, test);
+  const flipped = not !== (entry.opposite ?? false);
+  return {
+    kind: 'attribute',
+    attribute,
+    operator,
+    entry,
+    operand,
+    read,
+    test,
+    not,
+    holds: unless(flipped, holds),
+  };
+};
+
+const whyBroken = ({ findings: [first] }: CompiledSegment): string =>
+  first === undefined ? '' : first.path === '' ? first.message : `${first.path} ${first.message}`;
+
+const onSegment: Compile = (fields, { path, named, report }, not) => {
+  const segment = ownValue(fields, 'segment');
+  const at = below(path, 'segment');
+  if (typeof segment !== 'string') {
+    report(at, `must be the key of a segment, and is ${name(segment)}`);
+    return undefined;
+  }
+  const found = named?.segment(segment);
+  if (found === undefined) {
+    report(at, `there is no segment ${quote(segment)}: create it first, or name another one`);
+    return undefined;
+  }
+  if (found.findings.length > 0)
+    report(at, `the segment ${quote(segment)} is malformed: ${whyBroken(found)}`);
+  return {
+    kind: 'segment',
+    segment,
+    conditions: found.conditions,
+    not,
+    holds: unless(not, found.holds),
+  };
+};
+
+const isText = (value: unknown): value is string => typeof value === 'string';
+
+const namesIn = (value: unknown): readonly string[] | undefined => {
+  if (!isList(value) || value.length === 0 || !value.every(isText)) return undefined;
+  return new Set(value).size === value.length ? [...value] : undefined;
+};
+
+const answersOneOf = (slot: Slot | undefined, variants: ReadonlySet<string>): Holds => {
+  if (slot === undefined) return () => false;
+  return (context, asked) => {
+    const answer = answerOnce(slot, context, asked);
+    return answer !== undefined && 'variant' in answer && variants.has(answer.variant);
+  };
+};
+
+const onFlag: Compile = (fields, { path, named, report }, not) => {
+  const flag = ownValue(fields, 'flag');
+  const variants = namesIn(ownValue(fields, 'variants'));
+  if (!isText(flag)) report(below(path, 'flag'), `must be the key of a flag, and is ${name(flag)}`);
+  if (variants === undefined) {
+    report(
+      below(path, 'variants'),
+      'must be a list of one or more names of variants, each of them once',
+    );
+  }
+  if (!isText(flag) || variants === undefined) return undefined;
+  const slot = named?.slot(flag);
+  const holds = unless(not, answersOneOf(slot, new Set(variants)));
+  return { kind: 'flag', flag, variants, slot, not, holds };
+};
+
+const onGroup =
+  (kind: 'any' | 'all', combine: (conditions: readonly CompiledCondition[]) => Holds): Compile =>
+  (fields, place, not) => {
+    const members = ownValue(fields, kind);
+    const path = below(place.path, kind);
+    if (!isList(members) || members.length === 0) {
+      place.report(path, `must be a list of one or more conditions, and is ${name(members)}`);
+      return undefined;
+    }
+    const depth = place.depth + 1;
+    if (depth > GROUP_DEPTH) {
+      place.report(path, `groups must not nest more than ${GROUP_DEPTH} deep`);
+      return undefined;
+    }
+    const conditions = compileConditions(members, { ...place, path, depth });
+    return { kind, conditions, not, holds: unless(not, combine(conditions)) };
+  };
+
+/** What each kind of condition consists of. The kind is told by the one field of its name. */
+const KINDS = {
+  attribute: { fields: new Set(['attribute', 'operator', 'value', 'not']), compile: onAttribute },
+  segment: { fields: new Set(['segment', 'not']), compile: onSegment },
+  flag: { fields: new Set(['flag', 'variants', 'not']), compile: onFlag },
+  any: { fields: new Set(['any', 'not']), compile: onGroup('any', holdsAny) },
+  all: { fields: new Set(['all', 'not']), compile: onGroup('all', holdsAll) },
+} satisfies Record<
+  CompiledCondition['kind'],
+  { readonly fields: ReadonlySet<string>; readonly compile: Compile }
+>;
+
+const OUTSIDE_SEGMENTS: ReadonlySet<string> = new Set(['segment', 'flag']);
+
+const kindsOf = (fields: Fields) =>
+  Object.entries(KINDS).filter(([kind]) => Object.hasOwn(fields, kind));
+
+const readNot = (fields: Fields, { path, report }: Place): boolean => {
+  const not = given(fields, 'not');
+  if (not !== undefined && typeof not !== 'boolean') {
+    report(below(path, 'not'), `must be true or false, and is ${name(not)}`);
+  }
+  return not === true;
+};
+
+const compileCondition = (raw: unknown, place: Place): CompiledCondition | undefined => {
+  const { path, report } = place;
+  if (!isObject(raw)) {
+    report(path, `must be a condition, and is ${name(raw)}`);
+    return undefined;
+  }
+  const [found, another] = kindsOf(raw);
+  if (found === undefined || another !== undefined) {
+    report(path, `must have exactly one of the fields ${list(Object.keys(KINDS))}`);
+    return undefined;
+  }
+  const [kind, { fields, compile }] = found;
+  if (place.named === undefined && OUTSIDE_SEGMENTS.has(kind)) {
+    report(
+      path,
+      'must be a condition on an attribute or a group: segments name no flags and no segments',
+    );
+    return undefined;
+  }
+  for (const unknown of unknownNames(raw, fields)) {
+    report(
+      below(path, unknown),
+      `there is no such field; a condition of this kind has ${list([...fields])}`,
+    );
+  }
+  return compile(raw, place, readNot(raw, place));
+};
+
+/** Compiles a list of conditions; what is malformed is reported and left out. */
+export const compileConditions = (raw: readonly unknown[], place: Place): CompiledCondition[] =>
+  raw
+    .map((condition, at) => compileCondition(condition, { ...place, path: below(place.path, at) }))
+    .filter(condition => condition !== undefined);

@@ -1,0 +1,99 @@
+const DAYS_BEFORE = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334] as const;
+const DAYS_OF = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] as const;
+const MINUTE_MS = 60_000;
+const SECONDS_END = 19;
+
+const isLeap = (year: number): boolean => year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
+
+const daysOf = (year: number, month: number): number =>
+  (DAYS_OF[month - 1] ?? 0) + (month === 2 && isLeap(year) ? 1 : 0);
+
+/** Days since 0001-01-01; Date.UTC would take the years 1 to 99 for 1901 to 1999. */
+const dayNumber = (year: number, month: number, day: number): number => {
+  const past = year - 1;
+  const leapDays = Math.floor(past / 4) - Math.floor(past / 100) + Math.floor(past / 400);
+  const leapDay = month > 2 && isLeap(year) ? 1 : 0;
+  return past * 365 + leapDays + (DAYS_BEFORE[month - 1] ?? 0) + leapDay + day - 1;
+};
+
+const isDigit = (text: string, at: number): boolean => {
+  const unit = text.charCodeAt(at);
+  return unit >= 48 && unit <= 57;
+};
+
+/** The number that `count` digits write, or NaN. */
+const digits = (text: string, at: number, count: number): number => {
+  let value = 0;
+  for (let end = at + count; at < end; at += 1) {
+    if (!isDigit(text, at)) return Number.NaN;
+    value = value * 10 + text.charCodeAt(at) - 48;
+  }
+  return value;
+};
+
+const within = (value: number, min: number, max: number): boolean => value >= min && value <= max;
+
+const hasSeparators = (text: string): boolean =>
+  text[4] === '-' &&
+  text[7] === '-' &&
+  (text[10] === 'T' || text[10] === 't') &&
+  text[13] === ':' &&
+  text[16] === ':';
+
+/** Milliseconds of the day, or NaN. */
+const timeOfDay = (text: string): number => {
+  const hour = digits(text, 11, 2);
+  const minute = digits(text, 14, 2);
+  const second = digits(text, 17, 2);
+  const real = within(hour, 0, 23) && within(minute, 0, 59) && within(second, 0, 59);
+  return real ? (hour * 60 + minute) * MINUTE_MS + second * 1000 : Number.NaN;
+};
+
+/** Milliseconds of the days up to this one, or NaN where there is no such day. */
+const startOfDay = (text: string): number => {
+  const year = digits(text, 0, 4);
+  const month = digits(text, 5, 2);
+  const day = digits(text, 8, 2);
+  const real = year >= 1 && within(month, 1, 12) && within(day, 1, daysOf(year, month));
+  return real ? dayNumber(year, month, day) * 1440 * MINUTE_MS : Number.NaN;
+};
+
+/** Where the fraction ends: after the dot and its digits, or at once where there is no dot. */
+const endOfFraction = (text: string): number => {
+  if (text[SECONDS_END] !== '.') return SECONDS_END;
+  let end = SECONDS_END + 1;
+  while (isDigit(text, end)) end += 1;
+  return end;
+};
+
+/** The first three digits of the fraction: what is finer is cut off. */
+const milliseconds = (text: string, end: number): number => {
+  let value = 0;
+  for (let at = SECONDS_END + 1; at <= SECONDS_END + 3; at += 1) {
+    value = value * 10 + (at < end ? text.charCodeAt(at) - 48 : 0);
+  }
+  return value;
+};
+
+/** The offset in milliseconds, or NaN. */
+const offset = (text: string, at: number): number => {
+  const sign = text[at];
+  if (sign === 'Z' || sign === 'z') return text.length === at + 1 ? 0 : Number.NaN;
+  if ((sign !== '+' && sign !== '-') || text[at + 3] !== ':' || text.length !== at + 6)
+    return Number.NaN;
+  const hours = digits(text, at + 1, 2);
+  const minutes = digits(text, at + 4, 2);
+  if (!within(hours, 0, 23) || !within(minutes, 0, 59)) return Number.NaN;
+  return (sign === '+' ? 1 : -1) * (hours * 60 + minutes) * MINUTE_MS;
+};
+
+/**
+ * Milliseconds since 0001-01-01T00:00:00Z of a date and time such as `2026-01-31T12:00:00Z`,
+ * cut to whole milliseconds; NaN where it is none. NaN compares false, so a bad date fails a condition.
+ */
+export const instant = (text: string): number => {
+  if (text.length < SECONDS_END + 1 || !hasSeparators(text)) return Number.NaN;
+  const end = endOfFraction(text);
+  if (end === SECONDS_END + 1) return Number.NaN;
+  return startOfDay(text) + timeOfDay(text) + milliseconds(text, end) - offset(text, end);
+};

@@ -1,0 +1,219 @@
+import type { FlagType, Value } from '@pennon/schema';
+
+import { malformed, notServed, served, type Facts, type Metadata } from './answers.ts';
+import type { Named } from './conditions.ts';
+import {
+  given,
+  hasLength,
+  isObject,
+  ownValue,
+  sortedNames,
+  unknownNames,
+  type Fields,
+} from './fields.ts';
+import type { CompiledFlag, CompiledRule } from './model.ts';
+import { below, type Problem, type Report } from './problems.ts';
+import { compileRules, readSeed, readVariant } from './rules.ts';
+import { TYPES } from './values.ts';
+import { list, name, quote } from './words.ts';
+
+const FIELDS: ReadonlySet<string> = new Set([
+  'key',
+  'type',
+  'enabled',
+  'variants',
+  'defaultVariant',
+  'rules',
+  'seed',
+  'clientVisible',
+  'metadata',
+  'name',
+  'description',
+  'tags',
+  'owner',
+  'createdAt',
+  'updatedAt',
+  'version',
+]);
+const NAME_LENGTH = 100;
+
+const isType = (value: unknown): value is FlagType =>
+  typeof value === 'string' && Object.hasOwn(TYPES, value);
+
+const readType = (fields: Fields, report: Report): FlagType | undefined => {
+  const type = ownValue(fields, 'type');
+  if (isType(type)) return type;
+  report('type', `must be one of ${list(Object.keys(TYPES))}, and is ${name(type)}`);
+  return undefined;
+};
+
+const readEnabled = (fields: Fields, report: Report): boolean => {
+  const enabled = ownValue(fields, 'enabled');
+  if (typeof enabled !== 'boolean')
+    report('enabled', `must be true or false, and is ${name(enabled)}`);
+  return enabled === true;
+};
+
+const reportKey = (fields: Fields, key: string, report: Report) => {
+  const own = given(fields, 'key');
+  if (own !== undefined && own !== key) {
+    report('key', `must be ${quote(key)}, under which it is stored, and is ${name(own)}`);
+  }
+};
+
+const reportClientVisible = (fields: Fields, report: Report) => {
+  const visible = given(fields, 'clientVisible');
+  if (visible !== undefined && typeof visible !== 'boolean') {
+    report('clientVisible', `must be true or false, and is ${name(visible)}`);
+  }
+};
+
+const readVariants = (fields: Fields, report: Report): Fields | undefined => {
+  const variants = ownValue(fields, 'variants');
+  if (isObject(variants) && Object.keys(variants).length > 0) return variants;
+  report('variants', `must be an object of one or more variants, and is ${name(variants)}`);
+  return undefined;
+};
+
+/** The values by their names; a value that is not of the flag's type is reported and left out. */
+const readValues = (variants: Fields, type: FlagType | undefined, report: Report) => {
+  const values = new Map<string, Value>();
+  for (const variant of sortedNames(variants)) {
+    const path = below('variants', variant);
+    if (!hasLength(variant, 1, NAME_LENGTH)) {
+      report(path, `the name of a variant must have 1 to ${NAME_LENGTH} characters`);
+    }
+    if (type === undefined) continue;
+    const raw = ownValue(variants, variant);
+    const value = TYPES[type].copy(raw);
+    if (value !== undefined) values.set(variant, value);
+    else
+      report(
+        path,
+        `must be ${TYPES[type].wanted}, as the flag's type is "${type}", and is ${name(raw)}`,
+      );
+  }
+  return values;
+};
+
+const isMetadataValue = (value: unknown): value is Metadata[string] =>
+  typeof value === 'string' || typeof value === 'boolean' || Number.isFinite(value);
+
+const readMetadata = (fields: Fields, report: Report): Facts['metadata'] => {
+  const metadata = given(fields, 'metadata') ?? {};
+  if (!isObject(metadata)) {
+    report('metadata', `must be an object, and is ${name(metadata)}`);
+    return {};
+  }
+  const entries: [string, Metadata[string]][] = [];
+  for (const entry of Object.keys(metadata)) {
+    const value = ownValue(metadata, entry);
+    if (isMetadataValue(value)) entries.push([entry, value]);
+    else
+      report(
+        below('metadata', entry),
+        `must be a string, a finite number or a boolean, and is ${name(value)}`,
+      );
+  }
+  return entries.length === 0 ? {} : { metadata: Object.freeze(Object.fromEntries(entries)) };
+};
+
+/** What compiling one flag has found so far. */
+type Read = {
+  readonly facts: Facts;
+  readonly enabled: boolean;
+  readonly defaultVariant: string | undefined;
+  readonly rules: readonly CompiledRule[];
+};
+
+const readFlag = (fields: Fields, key: string, named: Named, report: Report): Read => {
+  reportKey(fields, key, report);
+  const type = readType(fields, report);
+  const enabled = readEnabled(fields, report);
+  const written = readVariants(fields, report);
+  const variants = written && new Set(sortedNames(written));
+  const values = readValues(written ?? {}, type, report);
+  const chosen = given(fields, 'defaultVariant');
+  const defaultVariant =
+    chosen === undefined ? undefined : readVariant(chosen, 'defaultVariant', { variants, report });
+  const seed = readSeed(fields, '', key, report);
+  reportClientVisible(fields, report);
+  const metadata = readMetadata(fields, report);
+  const facts: Facts = { key, type: type ?? 'object', values, seed, metadata };
+  const rules = compileRules(given(fields, 'rules'), { facts, variants, named, report });
+  for (const unknown of unknownNames(fields, FIELDS)) {
+    report(unknown, `there is no such field; a flag has ${list([...FIELDS])}`);
+  }
+  return { facts, enabled, defaultVariant, rules };
+};
+
+const otherwiseOf = ({ facts, defaultVariant, rules }: Read) => {
+  const reason = rules.length === 0 ? 'STATIC' : 'DEFAULT';
+  const answer = defaultVariant === undefined ? undefined : served(facts, reason, defaultVariant);
+  return answer ?? notServed(facts, reason);
+};
+
+/** Notes every name that a flag's conditions look up, so that it is known whose change concerns it. */
+const noting = (named: Named, flags: Set<string>, segments: Set<string>): Named => ({
+  slot: key => {
+    flags.add(key);
+    return named.slot(key);
+  },
+  segment: key => {
+    segments.add(key);
+    return named.segment(key);
+  },
+});
+
+/** The same flag, answering PARSE_ERROR. It still knows whom it names: their change may heal it. */
+export const asMalformed = (
+  flag: Pick<CompiledFlag, 'key' | 'flags' | 'segments' | 'depth'>,
+  first: Problem,
+  ...others: readonly Problem[]
+): CompiledFlag => {
+  const failure = malformed(first);
+  return {
+    key: flag.key,
+    settled: failure,
+    rules: [],
+    otherwise: failure,
+    asksFlags: false,
+    problems: [first, ...others],
+    flags: flag.flags,
+    segments: flag.segments,
+    depth: flag.depth,
+  };
+};
+
+type Names = Pick<CompiledFlag, 'key' | 'flags' | 'segments'>;
+
+const decidable = (names: Names, read: Read): CompiledFlag => ({
+  key: names.key,
+  settled: read.enabled ? undefined : notServed(read.facts, 'DISABLED'),
+  rules: read.rules,
+  otherwise: otherwiseOf(read),
+  asksFlags: names.flags.size > 0,
+  problems: [],
+  flags: names.flags,
+  segments: names.segments,
+  depth: 0,
+});
+
+/** Compiles one flag by itself: that it stands in a cycle, or too deep, only its set can tell. */
+export const compileFlag = (key: string, raw: unknown, named: Named): CompiledFlag => {
+  const flags = new Set<string>();
+  const segments = new Set<string>();
+  const names = { key, flags, segments, depth: 0 };
+  if (!isObject(raw)) {
+    return asMalformed(names, {
+      flagKey: key,
+      path: '',
+      message: `must be a flag, and is ${name(raw)}`,
+    });
+  }
+  const problems: Problem[] = [];
+  const report: Report = (path, message) => problems.push({ flagKey: key, path, message });
+  const read = readFlag(raw, key, noting(named, flags, segments), report);
+  const [first, ...others] = problems;
+  return first === undefined ? decidable(names, read) : asMalformed(names, first, ...others);
+};

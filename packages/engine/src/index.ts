@@ -1,0 +1,17 @@
+export { compile } from './compile.ts';
+export { evaluate, evaluateAll, type Evaluations } from './evaluate.ts';
+export { explain } from './explain.ts';
+export { draw, drawSeed, murmur3 } from './hash.ts';
+export type { CompiledFlagSet } from './model.ts';
+export type { Finding, Problem } from './problems.ts';
+export { references, type References } from './references.ts';
+export { fillIn } from './short-form.ts';
+export type {
+  AdmissionTrace,
+  ConditionTrace,
+  Explanation,
+  RuleOutcome,
+  RuleTrace,
+  SplitTrace,
+  Trace,
+} from './trace.ts';

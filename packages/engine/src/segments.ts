@@ -1,0 +1,50 @@
+import { compileConditions, holdsAll } from './conditions.ts';
+import { given, isList, isObject, ownValue, unknownNames } from './fields.ts';
+import type { CompiledSegment, SegmentSlot } from './model.ts';
+import { below, type Finding, type Report } from './problems.ts';
+import { list, name, quote } from './words.ts';
+
+const FIELDS: ReadonlySet<string> = new Set([
+  'key',
+  'conditions',
+  'name',
+  'description',
+  'tags',
+  'owner',
+  'createdAt',
+  'updatedAt',
+  'version',
+]);
+
+const compileParts = (key: string, raw: unknown, report: Report) => {
+  if (!isObject(raw)) {
+    report('', `must be a segment, and is ${name(raw)}`);
+    return [];
+  }
+  const ownKey = given(raw, 'key');
+  if (ownKey !== undefined && ownKey !== key) {
+    report('key', `must be ${quote(key)}, under which it is stored, and is ${name(ownKey)}`);
+  }
+  for (const unknown of unknownNames(raw, FIELDS)) {
+    report(below('', unknown), `there is no such field; a segment has ${list([...FIELDS])}`);
+  }
+  const conditions = ownValue(raw, 'conditions');
+  if (!isList(conditions) || conditions.length === 0) {
+    report('conditions', `must be a list of one or more conditions, and is ${name(conditions)}`);
+    return [];
+  }
+  return compileConditions(conditions, { path: 'conditions', depth: 0, named: undefined, report });
+};
+
+/** Compiles a segment. It names nothing, so that it depends on nothing but itself. */
+const compileSegment = (key: string, raw: unknown): CompiledSegment => {
+  const findings: Finding[] = [];
+  const conditions = compileParts(key, raw, (path, message) => findings.push({ path, message }));
+  return { conditions, holds: holdsAll(conditions), findings };
+};
+
+/** A segment that is compiled once, when it is first asked for. */
+export const segmentSlot = (key: string, raw: unknown): SegmentSlot => {
+  let compiled: CompiledSegment | undefined;
+  return { raw, compiled: () => (compiled ??= compileSegment(key, raw)) };
+};

@@ -1,0 +1,56 @@
+const MAX_CHARACTERS = 256;
+
+const NUMBER = '(?:0|[1-9][0-9]*)';
+const IDENTIFIER = '(?:0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)';
+const VERSION = new RegExp(
+  `^(${NUMBER})\\.(${NUMBER})\\.(${NUMBER})` +
+    `(?:-(${IDENTIFIER}(?:\\.${IDENTIFIER})*))?` +
+    '(?:\\+[0-9A-Za-z-]+(?:\\.[0-9A-Za-z-]+)*)?$',
+);
+
+/** A version as SemVer 2 orders it. Numbers stay text: they may have any size. */
+export type Version = {
+  readonly numbers: readonly [string, string, string];
+  readonly preRelease: readonly string[];
+};
+
+export const parseVersion = (text: string): Version | undefined => {
+  if (text.length > MAX_CHARACTERS) return undefined;
+  const found = VERSION.exec(text);
+  if (found === null) return undefined;
+  const [, major = '', minor = '', patch = '', preRelease] = found;
+  return { numbers: [major, minor, patch], preRelease: preRelease?.split('.') ?? [] };
+};
+
+const compareText = (left: string, right: string): number =>
+  left === right ? 0 : left < right ? -1 : 1;
+
+/** Decimal numbers without leading zeros: the longer one is greater. */
+const compareNumbers = (left: string, right: string): number =>
+  left.length === right.length ? compareText(left, right) : left.length - right.length;
+
+const isNumeric = (identifier: string): boolean => /^[0-9]+$/.test(identifier);
+
+/** Numeric identifiers are below all others. */
+const compareIdentifiers = (left: string, right: string): number => {
+  const numeric = isNumeric(left);
+  if (numeric !== isNumeric(right)) return numeric ? -1 : 1;
+  return numeric ? compareNumbers(left, right) : compareText(left, right);
+};
+
+/** A version is above its pre-releases; where one list is the other's start, the longer is above. */
+const comparePreReleases = (left: readonly string[], right: readonly string[]): number => {
+  if (left.length === 0 || right.length === 0) return right.length - left.length;
+  for (let at = 0; at < Math.min(left.length, right.length); at += 1) {
+    const order = compareIdentifiers(left[at] ?? '', right[at] ?? '');
+    if (order !== 0) return order;
+  }
+  return left.length - right.length;
+};
+
+/** Below, at or above zero as `left` is below, equal to or above `right`. */
+export const compareVersions = (left: Version, right: Version): number =>
+  compareNumbers(left.numbers[0], right.numbers[0]) ||
+  compareNumbers(left.numbers[1], right.numbers[1]) ||
+  compareNumbers(left.numbers[2], right.numbers[2]) ||
+  comparePreReleases(left.preRelease, right.preRelease);

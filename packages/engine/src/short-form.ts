@@ -1,0 +1,121 @@
+import { given, isList, isObject, ownValue, type Fields } from './fields.ts';
+
+const SHORT_CONDITION: ReadonlySet<string> = new Set(['attribute', 'operator', 'value']);
+const MAX_GROUP_DEPTH = 5;
+/** What people write about a flag stays as it is, and so does a default variant of null, which means the caller's own. */
+const KEPT_NULLS: ReadonlySet<string> = new Set([
+  'name',
+  'description',
+  'tags',
+  'owner',
+  'defaultVariant',
+]);
+
+const fieldsWhere = (fields: Fields, keep: (name: string, value: unknown) => boolean): Fields =>
+  Object.fromEntries(Object.entries(fields).filter(([name, value]) => keep(name, value)));
+
+const isAbsent = (value: unknown): boolean => value === null || value === undefined;
+
+const isShort = (name: string): boolean => SHORT_CONDITION.has(name);
+
+const withoutNulls = (fields: Fields): Fields =>
+  fieldsWhere(fields, (_, value) => !isAbsent(value));
+
+const fillInCondition = (condition: unknown, depth: number): unknown => {
+  if (!isObject(condition)) return condition;
+  const mayBeAbsent = ownValue(condition, 'operator') === 'exists' ? ['not', 'value'] : ['not'];
+  const kept = fieldsWhere(
+    condition,
+    (name, value) => !(isAbsent(value) && mayBeAbsent.includes(name)),
+  );
+  const groups = ['any', 'all'].filter(group => isList(kept[group]));
+  return {
+    ...kept,
+    ...Object.fromEntries(groups.map(group => [group, fillInConditions(kept[group], depth + 1)])),
+  };
+};
+
+/** Only what may be null is left out; deeper groups than a flag may have are left as they are. */
+const fillInConditions = (conditions: unknown, depth: number): unknown =>
+  isList(conditions) && depth <= MAX_GROUP_DEPTH
+    ? conditions.map(condition => fillInCondition(condition, depth))
+    : conditions;
+
+/** One condition written into the rule itself. Beside `conditions` it is none, and is refused later. */
+const withConditions = (rule: Fields): Fields => {
+  const conditions = ownValue(rule, 'conditions');
+  if (conditions !== undefined) return { ...rule, conditions: fillInConditions(conditions, 0) };
+  if (!Object.hasOwn(rule, 'attribute')) return { ...rule, conditions: [] };
+  const condition = fieldsWhere(rule, isShort);
+  return { ...fieldsWhere(rule, name => !isShort(name)), conditions: [condition] };
+};
+
+const serveOf = (rule: Fields): Fields =>
+  Object.hasOwn(rule, 'variant') || Object.hasOwn(rule, 'split') ? {} : { variant: 'on' };
+
+const fillInRule = (raw: unknown, freeId: () => string): unknown => {
+  if (!isObject(raw)) return raw;
+  const rule = withConditions(withoutNulls(raw));
+  const { id, conditions, ...others } = rule;
+  const rest = { ...serveOf(others), ...others };
+  return { id: id ?? freeId(), conditions, percentage: 100, bucketBy: 'targetingKey', ...rest };
+};
+
+/** `rule-1`, `rule-2`, …: the same ids for the same rules, and never one that is taken. */
+const freeIds = (rules: readonly unknown[]): (() => string) => {
+  const taken = new Set(rules.map(rule => (isObject(rule) ? ownValue(rule, 'id') : undefined)));
+  let last = 0;
+  return () => {
+    do last += 1;
+    while (taken.has(`rule-${last}`));
+    return `rule-${last}`;
+  };
+};
+
+const fillInRules = (rules: unknown): unknown => {
+  if (!isList(rules)) return rules ?? [];
+  const freeId = freeIds(rules);
+  return rules.map(rule => fillInRule(rule, freeId));
+};
+
+/** On where nobody is singled out, off where rules say who gets it. */
+const booleanDefault = (flag: Fields): string => {
+  const rules = given(flag, 'rules');
+  return isList(rules) && rules.length > 0 ? 'off' : 'on';
+};
+
+/** A flag that says neither its variants nor another type is boolean; others must say all themselves. */
+const valuesOf = (flag: Fields): Fields => {
+  const type = given(flag, 'type') ?? 'boolean';
+  if (type !== 'boolean' || given(flag, 'variants') !== undefined) return {};
+  const defaultVariant = ownValue(flag, 'defaultVariant');
+  return {
+    type,
+    variants: { on: true, off: false },
+    defaultVariant: defaultVariant === undefined ? booleanDefault(flag) : defaultVariant,
+  };
+};
+
+const fillInFlag = (flag: Fields, flagKey: string | undefined): Fields => {
+  const kept = fieldsWhere(flag, (name, value) => KEPT_NULLS.has(name) || !isAbsent(value));
+  const key = given(flag, 'key') ?? flagKey;
+  return {
+    ...(key !== undefined && { key, seed: key }),
+    clientVisible: false,
+    metadata: {},
+    ...kept,
+    ...valuesOf(flag),
+    rules: fillInRules(given(flag, 'rules')),
+  };
+};
+
+/**
+ * Fills a flag that was written in the short form in to the full form. What it does not understand it
+ * leaves as it is, for validation to refuse. Never throws and changes nothing in place.
+ *
+ * @example
+ * fillIn({ enabled: true, rules: [{ percentage: 20 }] }, 'new-checkout');
+ * // { key: 'new-checkout', type: 'boolean', variants: { on: true, off: false }, defaultVariant: 'off', … }
+ */
+export const fillIn = (flag: unknown, flagKey?: string): unknown =>
+  isObject(flag) ? fillInFlag(flag, flagKey) : flag;
