@@ -84,7 +84,7 @@ describe('paths', () => {
   ])('%s never gets past a permission', async path => {
     const answer = await server.ask('GET', path, { key: null });
     expect([400, 401, 404]).toContain(answer.status);
-    expect(answer.body?.error?.code ?? answer.body?.error?.data?.error?.code).toMatch(/NOT_FOUND|UNAUTHORIZED|BAD_REQUEST/);
+    expect(answer.body?.error?.data?.error?.code ?? answer.body?.error?.code).toMatch(/NOT_FOUND|UNAUTHORIZED|BAD_REQUEST/);
   });
 
   it('a key that is no key is refused as one', async () => {

@@ -87,7 +87,7 @@ describe('POST /evaluations', () => {
   it('answers every flag of one revision, failed ones as entries', async () => {
     const { body } = await evaluations({ context: {} });
     expect(Object.keys(body.evaluations)).toEqual(['code', 'half', 'off', 'seen', 'unseen']);
-    expect(body.revision).toBe(5);
+    expect(body.revision).toBe(6);
     expect(body.evaluations.half).toEqual({
       flagKey: 'half',
       enabled: false,
@@ -125,7 +125,7 @@ describe('POST /evaluations', () => {
     const ask = async () => (await own.api('POST', '/evaluations', { body: { context: { a: 1 } } })).body;
     expect(await ask()).toEqual(await ask());
     await own.api('PATCH', '/flags/f', { body: { enabled: false } });
-    expect(await ask()).toMatchObject({ revision: 2, evaluations: { f: { reason: 'DISABLED' } } });
+    expect(await ask()).toMatchObject({ revision: 3, evaluations: { f: { reason: 'DISABLED' } } });
     const cached = async () => /pennon_cached_answers (\d+)/.exec((await own.ask('GET', '/metrics')).text)?.[1];
     expect(await cached()).toBe('2');
     clock.advance(61_000);
@@ -137,7 +137,7 @@ describe('POST /evaluations', () => {
 it('the flag set is whole, tagged with its id, and only for keys that may have it', async () => {
   const key = await server.keyOf('server');
   const set = await server.ask('GET', '/api/v1/flag-set', { key });
-  expect(set.body).toMatchObject({ formatVersion: 1, environment: 'production', revision: 5, segments: {} });
+  expect(set.body).toMatchObject({ formatVersion: 1, environment: 'production', revision: 6, segments: {} });
   expect(Object.keys(set.body.flags)).toEqual(['code', 'half', 'off', 'seen', 'unseen']);
   expect(set.headers.etag).toBe(`"${set.body.id}"`);
   const again = await server.ask('GET', '/api/v1/flag-set', { key, headers: { 'if-none-match': String(set.headers.etag) } });

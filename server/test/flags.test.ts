@@ -70,8 +70,8 @@ describe('creating a flag', () => {
     ['an unknown variant in a rule', { rules: [{ variant: 'onn' }] }, /rules\.0\.variant/, /"onn"/],
     ['an unknown segment', { rules: [{ conditions: [{ segment: 'nobody' }] }] }, /rules/, /nobody/],
     ['an unknown flag', { rules: [{ conditions: [{ flag: 'ghost', variants: ['on'] }] }] }, /rules/, /ghost/],
-    ['an unknown field', { colour: 'red' }, /^colour$/, /./],
-    ['a text for a boolean', { enabled: 'false' }, /^enabled$/, /boolean/],
+    ['an unknown field', { colour: 'red' }, /^$/, /"colour"/],
+    ['a text for a boolean', { enabled: 'false' }, /^enabled$/, /true or false/],
     ['a rule with both variant and split', { rules: [{ variant: 'on', split: [{ variant: 'on', weight: 1 }] }] }, /rules\.0/, /./],
     ['a percentage finer than a thousandth', { rules: [{ percentage: 0.0005 }] }, /percentage/, /./],
     ['an invalid pattern', { rules: [{ attribute: 'a', operator: 'matches', value: '(' }] }, /value/, /./],
@@ -84,7 +84,7 @@ describe('creating a flag', () => {
     expect(refused.status).toBe(400);
     expect(refused.body.error.code).toBe('BAD_REQUEST');
     expect(refused.body.error.details[0].path).toMatch(path);
-    expect(JSON.stringify(refused.body.error.details)).toMatch(message);
+    expect(refused.body.error.details[0].message).toMatch(message);
     expect((await server.api('GET', '/flags?limit=200')).body).toEqual(before.body);
   });
 
@@ -95,7 +95,7 @@ describe('creating a flag', () => {
     const rules = [{ id: 'r', conditions: [{ flag: 'b', variants: ['on'] }], variant: 'on' }];
     const cycle = await server.api('PATCH', '/flags/a', { body: { rules } });
     expect(cycle.status).toBe(400);
-    expect(cycle.body.error.message).toMatch(/cycle/i);
+    expect(cycle.body.error.message).toContain('depends on');
     expect((await server.api('GET', '/flags/a')).body.version).toBe(1);
   });
 
@@ -255,7 +255,7 @@ describe('listing flags', () => {
     async query => {
       const refused = await server.api('GET', `/flags?${query}`);
       expect(refused.status).toBe(400);
-      expect(refused.body.error.details[0].path).toBe(query.split('=')[0]);
+      expect(JSON.stringify(refused.body.error.details)).toContain(query.split('=')[0]);
     },
   );
 

@@ -13,12 +13,12 @@ describe('the flag set stream', () => {
     const key = await server.keyOf('server');
     const stream = await openSse(`${url}/api/v1/flag-set/stream`, { key });
     const set = await stream.next();
-    expect(set).toMatchObject({ event: 'set', id: set?.data.id, data: { revision: 0, flags: {}, environment: 'production' } });
+    expect(set).toMatchObject({ event: 'set', id: set?.data.id, data: { revision: 1, flags: {}, environment: 'production' } });
     const made = await server.api('POST', '/flags', { body: flag('f') });
     const first = await stream.next();
     expect(first).toMatchObject({
       event: 'change',
-      data: { previous: set?.id, revision: 1, flags: { f: { key: 'f', version: 1 } }, segments: {} },
+      data: { previous: set?.id, revision: 2, flags: { f: { key: 'f', version: 1 } }, segments: {} },
     });
     expect(`"${first?.id}"`).toBe(made.headers.etag);
     await server.api('DELETE', '/flags/f');
@@ -36,12 +36,12 @@ describe('the flag set stream', () => {
     const set = await first.next();
     first.close();
     const current = await open(set?.id ?? '');
-    expect(await current.next()).toEqual({ event: 'current', id: set?.id, data: { revision: 0 } });
+    expect(await current.next()).toEqual({ event: 'current', id: set?.id, data: { revision: 1 } });
     await server.api('POST', '/flags', { body: flag('f') });
     expect(await current.next()).toMatchObject({ event: 'change', data: { previous: set?.id } });
     for (const old of [set?.id ?? '', 'foreign', 'a.1.b']) {
       const stream = await open(old);
-      expect(await stream.next()).toMatchObject({ event: 'set', data: { revision: 1 } });
+      expect(await stream.next()).toMatchObject({ event: 'set', data: { revision: 2 } });
       stream.close();
     }
     current.close();
@@ -55,7 +55,7 @@ describe('the flag set stream', () => {
     await stream.next();
     for (let beat = 0; beat < 2; beat += 1) {
       clock.advance(15_000);
-      expect(await stream.next()).toEqual({ event: 'heartbeat', id: undefined, data: { revision: 0 } });
+      expect(await stream.next()).toEqual({ event: 'heartbeat', id: undefined, data: { revision: 1 } });
     }
     stream.close();
   });
@@ -112,7 +112,7 @@ describe('the values stream', () => {
     const stream = await openSse(`${url}/api/v1/evaluations/stream`, { key: await server.keyOf('client'), body: { context } });
     expect(stream.response.headers.get('access-control-allow-origin')).toBe('*');
     const first = await stream.next();
-    expect(first).toMatchObject({ event: 'values', data: { revision: 2, evaluations: { visible: { variant: 'on' } } } });
+    expect(first).toMatchObject({ event: 'values', data: { revision: 3, evaluations: { visible: { variant: 'on' } } } });
     expect(Object.keys(first?.data.evaluations)).toEqual(['visible']);
 
     await server.api('PATCH', '/flags/secret', { body: { enabled: false } });
@@ -120,7 +120,7 @@ describe('the values stream', () => {
     await server.api('PATCH', '/flags/visible', { body: { enabled: false } });
     expect(await stream.next()).toMatchObject({
       event: 'change',
-      data: { revision: 5, evaluations: { visible: { reason: 'DISABLED' } } },
+      data: { revision: 6, evaluations: { visible: { reason: 'DISABLED' } } },
     });
     await server.api('PATCH', '/flags/visible', { body: { clientVisible: false } });
     expect(await stream.next()).toMatchObject({ event: 'change', data: { evaluations: { visible: null } } });

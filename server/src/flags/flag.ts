@@ -11,7 +11,7 @@ import { flagWarnings } from './warnings.ts';
 export const flagNoun: Noun<'flags'> = {
   collection: 'flags',
   word: 'flag',
-  complete: (input, kept) => accept(Flag, { ...fillIn(input), ...kept }),
+  complete: (input, kept) => accept(Flag, { ...Object(fillIn(input)), ...kept }),
   patched: (current, patch, kept) =>
     accept(Flag, { ...lay(current, patch, clearedOf(current.key)), ...kept }),
   requireChangeable(before, after) {

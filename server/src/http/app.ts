@@ -1,4 +1,4 @@
-import { fastify } from 'fastify';
+import { fastify, LogController } from 'fastify';
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 
 import type { Metrics } from '../metrics.ts';
@@ -8,7 +8,7 @@ import { guardRoutes } from './access.ts';
 import { parseJsonBodies } from './body.ts';
 import { allowOrigins } from './cors.ts';
 import { serveDocs } from './docs.ts';
-import { answerErrors } from './errors.ts';
+import { answerErrors, sendError } from './errors.ts';
 import { serveEvaluations } from './evaluate.ts';
 import { serveFlagSet } from './flag-set.ts';
 import { serveHealth } from './health.ts';
@@ -36,19 +36,20 @@ export const createApp = async ({ parts, metrics, logger, draining }: AppParts):
   const { limits } = parts;
   const app = fastify({
     loggerInstance: logger,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: limits.bodyBytes,
     requestTimeout: REQUEST_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
     forceCloseConnections: 'idle',
     trustProxy: (_, hop) => hop < limits.trustedProxies,
     routerOptions: { maxParamLength: LONGEST_PARAMETER },
+    frameworkErrors: sendError,
     genReqId: () => parts.random(REQUEST_ID_LENGTH),
   });
   app.server.maxConnections = limits.connections;
 
-  const routes = guardRoutes(app, parts);
   allowOrigins(app);
+  const routes = guardRoutes(app, parts);
   answerErrors(app);
   parseJsonBodies(app);
   logRequests(app);

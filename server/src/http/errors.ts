@@ -14,7 +14,8 @@ export const answerErrors = (app: FastifyInstance): void => {
   );
 };
 
-const sendError = (thrown: unknown, request: FastifyRequest, reply: FastifyReply) => {
+/** Sends what was thrown as the one shape of an error. */
+export const sendError = (thrown: unknown, request: FastifyRequest, reply: FastifyReply) => {
   const error = toPennonError(thrown);
   if (error.code === 'INTERNAL_SERVER_ERROR') request.log.error({ err: error.cause ?? error }, 'request failed');
   const { http } = ERRORS[error.code];
@@ -30,7 +31,7 @@ export const errorHeaders = ({ extra }: PennonError): Record<string, string> => 
   ...(extra.etag === undefined ? {} : { etag: extra.etag }),
 });
 
-const isTrpc = (request: FastifyRequest): boolean => request.routeOptions.url?.startsWith('/trpc/') === true;
+const isTrpc = (request: FastifyRequest): boolean => request.routeOptions?.url?.startsWith('/trpc/') === true;
 
 /** JSON-RPC's code for a request that was refused before tRPC saw it. */
 const INVALID_REQUEST = -32_600;

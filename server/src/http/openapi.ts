@@ -46,7 +46,7 @@ export const openApiDocument = (): OpenAPIObject => {
   return document;
 };
 
-const TOP_LEVEL = ['/healthz', '/readyz', '/metrics', '/openapi.json', '/docs', '/trpc/{procedures}'];
+const TOP_LEVEL = ['/healthz', '/readyz', '/metrics', '/openapi.json', '/docs', '/trpc/{path}'];
 const isTopLevel = (path: string): boolean => TOP_LEVEL.includes(path);
 
 const reshape = (
@@ -186,6 +186,25 @@ const eventStream = (description: string, schema: z.ZodType) => ({
 const environmentParameter = parameter('environment', 'query') as never;
 const status = z.strictObject({ status: z.string(), degradedSeconds: z.int().optional() });
 
+/** tRPC describes itself by its types: here is only that it is there, and how it refuses. */
+const trpcOperation = (operationId: string, summary: string) => ({
+  tags: ['tRPC'],
+  operationId,
+  summary,
+  description: 'Use a tRPC client with the type `AppRouter`. Errors carry the same error object under `data.error`.',
+  security,
+  parameters: [
+    { name: 'path', in: 'path', required: true, schema: { type: 'string' }, description: 'A procedure such as `flags.list`, or several with commas between' },
+  ] as never,
+  responses: Object.fromEntries(
+    [200, 207, ...TRPC_ERRORS].map(code => [
+      code,
+      { description: code < 300 ? 'What the procedures answered' : ERROR_TEXTS[code as ErrorStatus], content: { 'application/json': { schema: z.unknown() } } },
+    ]),
+  ),
+});
+const TRPC_ERRORS: readonly ErrorStatus[] = [400, 401, 403, 404, 409, 412, 413, 415, 429, 500, 503];
+
 /** Routes that are no procedures. */
 const PLAIN_PATHS = {
   '/flag-set': {
@@ -274,6 +293,10 @@ const PLAIN_PATHS = {
         ...(errorResponses([401, 403, 429, 500]) as object),
       },
     },
+  },
+  '/trpc/{path}': {
+    get: trpcOperation('trpc-query', 'Queries and subscriptions over tRPC, alone or as a batch'),
+    post: trpcOperation('trpc-mutation', 'Mutations over tRPC, evaluations among them'),
   },
   '/openapi.json': {
     get: {

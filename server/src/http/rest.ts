@@ -7,7 +7,7 @@ import type { Parts } from '../parts.ts';
 import { appRouter } from '../router/index.ts';
 import type { Meta } from '../router/procedure.ts';
 import { createCallerFactory } from '../router/procedure.ts';
-import { contextOf } from './trpc.ts';
+import { callerOf } from './access.ts';
 
 export const API = '/api/v1';
 
@@ -50,9 +50,9 @@ export const serveRest = (app: FastifyInstance, parts: Parts): void => {
     app.route({
       method,
       url: API + path.replaceAll(/\{(\w+)\}/g, ':$1'),
-      config: { access: 'procedures' },
+      config: { access: { permission: procedure.meta.permission } },
       handler: async (request, reply) => {
-        const call = procedureOf(createCaller(contextOf(parts, request)), procedure.path);
+        const call = procedureOf(createCaller({ parts, admit: () => callerOf(request) }), procedure.path);
         return answer(procedure, request, reply, await call(inputOf(procedure, request)));
       },
     });

@@ -10,8 +10,8 @@ import { errorHeaders } from './errors.ts';
 
 const MOST_CALLS_A_BATCH = 20;
 
-/** What a procedure is given of a request. */
-export const contextOf = (parts: Parts, request: FastifyRequest): Context => ({
+/** What a procedure is given of a request. Each call of a batch is admitted, and counted, on its own. */
+const contextOf = (parts: Parts, request: FastifyRequest): Context => ({
   parts,
   admit: () => admit(parts, request),
 });

@@ -82,7 +82,7 @@ export const startServer = async (
     return {
       status: response.statusCode,
       headers: response.headers,
-      body: isJson(response.headers['content-type']) ? response.json() : undefined,
+      body: response.payload !== '' && isJson(response.headers['content-type']) ? response.json() : undefined,
       text: response.payload,
     };
   };
