@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 
 import type { Random } from '../../random.ts';
 import type { Change, LedgerKind, Store } from '../store.ts';
-import { auditDraftRow, auditEntryOf, documentOf, RECORDS, rowsOf, WRITES } from './documents.ts';
+import { auditDraftRow, auditEntryOf, documentOf, RECORDS, rowsOf, WRITES } from '../documents.ts';
 import { createFeed, type Feed } from './feed.ts';
 import { startThread } from './thread.ts';
 

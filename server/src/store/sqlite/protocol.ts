@@ -1,6 +1,5 @@
-import type { AuditAction, AuditEntry } from '@pennon/schema';
-
 import type { ChangeId } from '../change-id.ts';
+import type { AuditDraftRow, AuditRow, DocumentRow, WriteRow } from '../documents.ts';
 import type { AuditQuery, Ledger, StoreTrouble } from '../store.ts';
 
 /**
@@ -33,7 +32,6 @@ export type Answer<Name extends OperationName = OperationName> =
 /** An error across the thread's border; one without `trouble` is a mistake of ours. */
 export type Refusal = { ok: false; trouble: StoreTrouble | undefined; message: string };
 
-export type DocumentRow = { collection: string; key: string; text: string; changeId: ChangeId };
 export type DocumentQuery = { ledger: Ledger; collection: string; key: string };
 export type PageQuery = {
   ledger: Ledger;
@@ -41,9 +39,6 @@ export type PageQuery = {
   after: string | undefined;
   limit: number;
 };
-
-/** `text` null removes the document. */
-export type WriteRow = { collection: string; key: string; text: string | null };
 
 export type CommitRequest = {
   ledger: Ledger;
@@ -58,15 +53,3 @@ export type CommitRequest = {
 export type CommitAnswer =
   | { committed: true; id: ChangeId; previous: ChangeId | 'none' }
   | { committed: false; actual: ChangeId | 'none' };
-
-/** What the audit log is filtered by, and the whole entry as text. */
-export type AuditDraftRow = {
-  at: number;
-  kind: AuditEntry['kind'];
-  key: string;
-  actorId: string;
-  actorName: string;
-  action: AuditAction;
-  text: string;
-};
-export type AuditRow = { id: string; revision: number; text: string };

@@ -1,5 +1,6 @@
-import type { AuditEntry } from '@pennon/schema';
+import type { AuditAction, AuditEntry } from '@pennon/schema';
 
+import type { ChangeId } from './change-id.ts';
 import {
   StoreError,
   type AuditDraft,
@@ -9,8 +10,25 @@ import {
   type Snapshot,
   type Stored,
   type Writes,
-} from '../store.ts';
-import type { AuditDraftRow, AuditRow, DocumentRow, WriteRow } from './protocol.ts';
+} from './store.ts';
+
+/** A document as every store keeps it: JSON text, beside what it is found by. */
+export type DocumentRow = { collection: string; key: string; text: string; changeId: ChangeId };
+
+/** `text` null removes the document. */
+export type WriteRow = { collection: string; key: string; text: string | null };
+
+/** What the audit log is filtered by, and the whole entry as text. */
+export type AuditDraftRow = {
+  at: number;
+  kind: AuditEntry['kind'];
+  key: string;
+  actorId: string;
+  actorName: string;
+  action: AuditAction;
+  text: string;
+};
+export type AuditRow = { id: string; revision: number; text: string };
 
 /** Between the port's documents and the JSON text that is kept. What was written by us is trusted. */
 export const documentOf = <Name extends Collection>(
@@ -96,7 +114,9 @@ const parse = (text: string, { collection, key }: { collection: string; key: str
   try {
     return JSON.parse(text);
   } catch {
-    const what = `${collection}/${key} in pennon.db is damaged: it is no JSON`;
-    throw new StoreError('corrupt', `${what}. Restore a backup of the data directory`);
+    throw new StoreError(
+      'corrupt',
+      `what is stored as ${collection}/${key} is damaged: it is no JSON. Restore a backup of the data`,
+    );
   }
 };
