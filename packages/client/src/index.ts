@@ -1,0 +1,5 @@
+export type { ApiClient, ApiClientOptions, ApiInputs, ApiOutputs } from './client.ts';
+export { createApiClient } from './client.ts';
+export type { ApiError, ErrorCode, ErrorData } from './errors.ts';
+export { isApiError } from './errors.ts';
+export type { AppRouter } from './router.ts';

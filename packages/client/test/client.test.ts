@@ -1,0 +1,146 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+import type { TestServer } from '../../../server/test/support/server.ts';
+import { ADMIN_KEY, startServer } from '../../../server/test/support/server.ts';
+import type { ApiClient } from '../src/index.ts';
+import { createApiClient, isApiError } from '../src/index.ts';
+
+let server: TestServer;
+let url: string;
+let api: ApiClient;
+const requests: Request[] = [];
+
+/** The real `fetch`, and a record of what it was asked. */
+const watchedFetch: typeof fetch = (input, init) => {
+  requests.push(new Request(input, init));
+  return fetch(input, init);
+};
+
+beforeAll(async () => {
+  server = await startServer();
+  url = await server.listen();
+  api = createApiClient({ url, key: ADMIN_KEY, fetch: watchedFetch });
+});
+afterAll(() => server.close());
+
+const production = { environment: 'production' };
+const failureOf = (promise: Promise<unknown>) => promise.then(() => undefined, (error: unknown) => error);
+
+describe('the typed client', () => {
+  it('creates, lists, reads, evaluates and deletes a flag', async () => {
+    await api.flags.create.mutate({ ...production, key: 'client-flag', enabled: true });
+    const { items } = await api.flags.list.query({ ...production, search: 'client-flag' });
+    expect(items.map(({ key }) => key)).toEqual(['client-flag']);
+    const flag = await api.flags.get.query({ ...production, key: 'client-flag' });
+    expect(flag).toMatchObject({ type: 'boolean', defaultVariant: 'on' });
+    const context = { targetingKey: 'ada' };
+    const answer = await api.evaluation.evaluate.mutate({ ...production, flagKey: flag.key, context });
+    expect(answer).toMatchObject({ reason: 'STATIC', value: true });
+    await api.flags.delete.mutate({ ...production, key: 'client-flag', ifMatch: flag.etag });
+    expect(isApiError(await failureOf(api.flags.get.query({ ...production, key: 'client-flag' })))).toBe(true);
+  });
+
+  it('sends queries of one tick in one request, and no more than the server takes', async () => {
+    requests.length = 0;
+    await Promise.all(Array.from({ length: 45 }, () => api.environments.list.query({})));
+    expect(requests).toHaveLength(3);
+  });
+
+  it('sends each mutation in a request of its own', async () => {
+    requests.length = 0;
+    const context = {};
+    await Promise.all([
+      api.evaluation.evaluateAll.mutate({ ...production, context }),
+      api.evaluation.evaluateAll.mutate({ ...production, context }),
+    ]);
+    expect(requests).toHaveLength(2);
+  });
+
+  it('sends the key in a header and never in a URL', async () => {
+    requests.length = 0;
+    await api.environments.list.query({});
+    await api.evaluation.evaluateAll.mutate({ ...production, context: {} });
+    await firstEvent(api);
+    expect(requests.map(({ headers }) => headers.get('authorization'))).toEqual(
+      requests.map(() => `Bearer ${ADMIN_KEY}`),
+    );
+    expect(requests.filter(request => request.url.includes(ADMIN_KEY))).toEqual([]);
+    expect(requests).toHaveLength(3);
+  });
+
+  it('works where the server stands behind a path, with or without a slash at its end', async () => {
+    const seen: string[] = [];
+    const toServer: typeof fetch = (input, init) => {
+      seen.push(String(input));
+      return fetch(String(input).replace('http://proxy.example/flags', url), init);
+    };
+    for (const base of ['http://proxy.example/flags', 'http://proxy.example/flags/']) {
+      await createApiClient({ url: base, key: ADMIN_KEY, fetch: toServer }).environments.list.query({});
+    }
+    expect(seen[0]).toMatch(/^http:\/\/proxy\.example\/flags\/trpc\/environments\.list\?/);
+    expect(seen[1]).toBe(seen[0]);
+  });
+
+  it('refuses a key that no header can carry, without repeating it', () => {
+    expect(() => createApiClient({ url, key: 'secret with\nbreaks' })).toThrow(/^key must be an API key: visible/);
+  });
+
+  it('refuses a URL that is none', () => {
+    expect(() => createApiClient({ url: 'localhost', key: ADMIN_KEY })).toThrow(/url must be where the server/);
+  });
+});
+
+const firstEvent = (client: ApiClient): Promise<unknown> =>
+  new Promise((resolve, reject) => {
+    const watch = client.flags.watch.subscribe(production, {
+      onData(event) {
+        watch.unsubscribe();
+        resolve(event.data);
+      },
+      onError: reject,
+    });
+  });
+
+describe('errors', () => {
+  it('narrow by code, with the message and what was wrong', async () => {
+    const error = await failureOf(
+      api.flags.create.mutate({
+        ...production,
+        key: 'wrong',
+        enabled: true,
+        type: 'string',
+        variants: { a: 'a' },
+        defaultVariant: 'b',
+      }),
+    );
+    if (!isApiError(error, 'BAD_REQUEST')) throw error;
+    expect(error.data.error).toEqual({
+      code: 'BAD_REQUEST',
+      message: expect.stringContaining('defaultVariant'),
+      details: [{ path: 'defaultVariant', message: expect.any(String) }],
+    });
+  });
+
+  it('are not of another code', async () => {
+    const error = await failureOf(api.flags.get.query({ ...production, key: 'none' }));
+    expect(isApiError(error)).toBe(true);
+    expect(isApiError(error, 'NOT_FOUND')).toBe(true);
+    expect(isApiError(error, 'CONFLICT', 'NOT_FOUND')).toBe(true);
+    expect(isApiError(error, 'CONFLICT')).toBe(false);
+  });
+
+  it('of the network are not errors of the API', async () => {
+    const broken = () => Promise.reject(new TypeError('fetch failed'));
+    const alone = createApiClient({ url, key: ADMIN_KEY, fetch: broken });
+    const error = await failureOf(alone.environments.list.query({}));
+    expect(error).toBeInstanceOf(Error);
+    expect(isApiError(error)).toBe(false);
+  });
+
+  it('say of a flag that fails to evaluate what OpenFeature says', async () => {
+    const error = await failureOf(
+      api.evaluation.evaluate.mutate({ ...production, flagKey: 'none', context: {} }),
+    );
+    expect(isApiError(error, 'FLAG_NOT_FOUND')).toBe(true);
+  });
+});

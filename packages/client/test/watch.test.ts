@@ -1,0 +1,169 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+
+import type { ApiOutputs } from '../src/index.ts';
+import { createApiClient, isApiError } from '../src/index.ts';
+
+/** A server that answers what a test says, one answer for each request. */
+const scripted = (...answers: (() => Response | Promise<Response>)[]) => {
+  const requests: { url: URL; headers: Headers }[] = [];
+  const answer: typeof fetch = async (input, init) => {
+    requests.push({ url: new URL(String(input)), headers: new Headers(init?.headers) });
+    const next = answers.shift();
+    if (next === undefined) return new Promise(() => {});
+    return next();
+  };
+  return { fetch: answer, requests };
+};
+
+const stream = (...frames: string[]): Response =>
+  new Response(frames.join(''), { headers: { 'content-type': 'text/event-stream' } });
+
+/** The same, but nobody ends it. */
+const openStream = (...frames: string[]): Response => {
+  const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+  void writable.getWriter().write(new TextEncoder().encode(frames.join('')));
+  return new Response(readable, { headers: { 'content-type': 'text/event-stream' } });
+};
+
+const hello = 'event: connected\ndata: {}\n\n';
+const goodbye = 'event: return\ndata:\n\n';
+const event = (id: string, revision: number) =>
+  `id: ${id}\ndata: {"event":"values","revision":${revision},"evaluations":{}}\n\n`;
+
+const refusal = (status: number, code: string, headers = {}) =>
+  Response.json(
+    { error: { message: 'no', code: -32_000, data: { httpStatus: status, error: { code, message: 'no' } } } },
+    { status, headers },
+  );
+
+const watch = (answering: typeof fetch) => {
+  const api = createApiClient({ url: 'http://pennon.test', key: 'a-key', fetch: answering });
+  const heard: number[] = [];
+  const states: string[] = [];
+  const outcome = Promise.withResolvers<unknown>();
+  const { unsubscribe } = api.evaluation.watch.subscribe(
+    { environment: 'production', context: { targetingKey: 'ada' } },
+    {
+      onData: ({ data }) => heard.push(data.revision),
+      onConnectionStateChange: ({ state }) => states.push(state),
+      onError: outcome.resolve,
+      onComplete: () => outcome.resolve('complete'),
+    },
+  );
+  return { heard, states, outcome: outcome.promise, unsubscribe };
+};
+
+const inputOf = ({ url }: { url: URL }): { lastEventId?: string } =>
+  JSON.parse(url.searchParams.get('input') ?? '{}');
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  vi.spyOn(Math, 'random').mockReturnValue(0.5);
+});
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
+
+describe('a watch', () => {
+  it('goes on after the last event where the server ended the stream to restart', async () => {
+    const server = scripted(
+      () => stream(hello, event('a.1', 1), event('a.2', 2), goodbye),
+      () => openStream(hello, event('a.3', 3)),
+    );
+    const { heard, unsubscribe } = watch(server.fetch);
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(heard).toEqual([1, 2, 3]);
+    expect(server.requests.map(request => inputOf(request).lastEventId)).toEqual([undefined, 'a.2']);
+    unsubscribe();
+  });
+
+  it('goes on after the last event where the connection broke', async () => {
+    const server = scripted(
+      () => stream(hello, event('a.1', 1)),
+      () => Promise.reject(new TypeError('fetch failed')),
+      () => stream(hello, event('a.2', 2)),
+    );
+    const { heard, unsubscribe } = watch(server.fetch);
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(heard).toEqual([1, 2]);
+    expect(server.requests[1]?.headers.get('last-event-id')).toBe('a.1');
+    expect(inputOf(server.requests[2]!).lastEventId).toBe('a.1');
+    unsubscribe();
+  });
+
+  it.each([401, 403, 404, 400])('ends with the error of a refusal that lasts: %i', async status => {
+    const { outcome } = watch(scripted(() => refusal(status, 'UNAUTHORIZED')).fetch);
+    expect(isApiError(await outcome, 'UNAUTHORIZED')).toBe(true);
+  });
+
+  it('ends where something answers that is no Pennon server', async () => {
+    const { outcome } = watch(scripted(() => new Response('<h1>Welcome</h1>')).fetch);
+    expect(await outcome).toMatchObject({ message: 'the server answered status 200 and no event stream' });
+  });
+
+  it.each([408, 429, 500, 502, 503])('asks again after a refusal that passes: %i', async status => {
+    const server = scripted(
+      () => refusal(status, 'SERVICE_UNAVAILABLE'),
+      () => stream(hello, event('a.1', 1)),
+    );
+    const { heard, states, unsubscribe } = watch(server.fetch);
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(heard).toEqual([1]);
+    expect(states).toContain('connecting');
+    unsubscribe();
+  });
+
+  it('waits at least as long as Retry-After says', async () => {
+    const server = scripted(
+      () => refusal(503, 'SERVICE_UNAVAILABLE', { 'retry-after': '7' }),
+      () => stream(hello, event('a.1', 1)),
+    );
+    const { unsubscribe } = watch(server.fetch);
+    await vi.advanceTimersByTimeAsync(7_000);
+    expect(server.requests).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(500);
+    expect(server.requests).toHaveLength(2);
+    unsubscribe();
+  });
+
+  it('waits longer from failure to failure, up to half a minute, and starts anew after an event', async () => {
+    const times: number[] = [];
+    const start = Date.now();
+    const down = () => {
+      times.push(Date.now() - start);
+      return Promise.reject(new TypeError('fetch failed'));
+    };
+    const server = scripted(...Array.from({ length: 10 }, () => down));
+    const { unsubscribe } = watch(server.fetch);
+    await vi.advanceTimersByTimeAsync(200_000);
+    const waits = times.slice(1).map((time, index) => time - (times[index] ?? 0));
+    expect(waits).toEqual([250, 500, 1_000, 2_000, 4_000, 8_000, 15_000, 15_000, 15_000]);
+    unsubscribe();
+  });
+
+  it('asks nothing any more once it is unsubscribed', async () => {
+    const server = scripted(() => refusal(503, 'SERVICE_UNAVAILABLE'));
+    const { unsubscribe } = watch(server.fetch);
+    await vi.advanceTimersByTimeAsync(0);
+    unsubscribe();
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(server.requests).toHaveLength(1);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('ends with its signal, also while it waits to ask again', async () => {
+    const server = scripted(() => refusal(503, 'SERVICE_UNAVAILABLE'));
+    const api = createApiClient({ url: 'http://pennon.test', key: 'a-key', fetch: server.fetch });
+    const aborting = new AbortController();
+    const complete = Promise.withResolvers<void>();
+    api.flags.watch.subscribe(
+      { environment: 'production' },
+      { signal: aborting.signal, onComplete: complete.resolve },
+    );
+    await vi.advanceTimersByTimeAsync(0);
+    aborting.abort();
+    await complete.promise;
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});
