@@ -1,3 +1,4 @@
+import { describeIssues } from '@pennon/schema';
 import { z } from 'zod';
 
 const wholeNumber = (min: number, max: number, fallback: number) =>
@@ -25,7 +26,9 @@ export const Settings = z.object({
     .max(512, 'must have at most 512 characters')
     .regex(/^[\x21-\x7e]+$/, 'must consist of visible ASCII characters without spaces')
     .optional()
-    .describe('The `*` admin key. Unset, the first start writes one to `admin-key` in PENNON_DATA.'),
+    .describe(
+      'The `*` admin key. Unset, the first start writes one to `admin-key` in PENNON_DATA.',
+    ),
   LOG_LEVEL: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
     .default('info')
@@ -79,7 +82,7 @@ export const readConfig = (env: Readonly<Record<string, string | undefined>>): C
   );
   const parsed = Settings.safeParse(set);
   if (!parsed.success) {
-    const said = parsed.error.issues.map(issue => `${issue.path.join('.')}: ${issue.message}`);
+    const said = describeIssues(parsed.error).map(({ path, message }) => `${path}: ${message}`);
     throw new ConfigError(`wrong setting: ${said.join('; ')}`);
   }
   const settings = parsed.data;

@@ -55,7 +55,8 @@ export class PennonError extends Error {
 /** A refusal of input with one detail for each field that was wrong. */
 export const invalid = (details: readonly ErrorDetail[], what = 'the input'): PennonError => {
   const [first] = details;
-  const where = first === undefined ? '' : `: ${first.path === '' ? '' : `${first.path} `}${first.message}`;
+  const where =
+    first === undefined ? '' : `: ${first.path === '' ? '' : `${first.path} `}${first.message}`;
   const more = details.length > 1 ? ` (and ${details.length - 1} more)` : '';
   return new PennonError('BAD_REQUEST', `${what} is not valid${where}${more}`, { details });
 };
@@ -109,11 +110,18 @@ const HTTP_TO_CODE: Readonly<Record<number, ErrorCode>> = {
 const fromHttp = (error: unknown): PennonError | undefined => {
   if (!(error instanceof Error) || !('statusCode' in error)) return undefined;
   const code = HTTP_TO_CODE[Number(error.statusCode)];
-  return code === undefined ? undefined : new PennonError(code, error.message, {}, { cause: error });
+  return code === undefined
+    ? undefined
+    : new PennonError(code, error.message, {}, { cause: error });
 };
 
 const internal = (cause: unknown): PennonError =>
-  new PennonError('INTERNAL_SERVER_ERROR', 'the server failed to answer; see its log', {}, { cause });
+  new PennonError(
+    'INTERNAL_SERVER_ERROR',
+    'the server failed to answer; see its log',
+    {},
+    { cause },
+  );
 
 /** Whatever was thrown, as an error of the table. What nobody foresaw tells the caller nothing. */
 export const toPennonError = (error: unknown): PennonError =>

@@ -64,7 +64,9 @@ const keySource = (config: Config, keyFile: AdminKeyFile): string => {
     say(`The admin key is in ${keyFile.path}`);
     return `$(cat '${keyFile.path.replaceAll("'", `'\\''`)}')`;
   }
-  say('The admin key is the one that PENNON_ADMIN_KEY held at the last start; set it to set another.');
+  say(
+    'The admin key is the one that PENNON_ADMIN_KEY held at the last start; set it to set another.',
+  );
   return '$PENNON_ADMIN_KEY';
 };
 
@@ -93,13 +95,19 @@ const LISTEN_TROUBLE: Readonly<Record<string, string>> = {
 const explainListen = (error: unknown, { host, port }: Config): unknown => {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   const trouble = LISTEN_TROUBLE[code];
-  return trouble === undefined ? error : new ConfigError(`port ${port} on ${host} ${trouble}`, { cause: error });
+  return trouble === undefined
+    ? error
+    : new ConfigError(`port ${port} on ${host} ${trouble}`, { cause: error });
 };
 
 /** Says why the server cannot go on. What a person can mend is one line; anything else brings its stack. */
 const fail = (error: unknown): never => {
   const known = error instanceof ConfigError || error instanceof StoreError;
-  const text = known ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error);
+  const text = known
+    ? error.message
+    : error instanceof Error
+      ? (error.stack ?? error.message)
+      : String(error);
   process.stderr.write(`Pennon cannot run: ${text}\n`);
   process.exit(1);
 };

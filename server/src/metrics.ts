@@ -95,8 +95,10 @@ const observeSource = (registry: Registry, source: Source): void => {
     });
   gauge('pennon_streams', 'Open streams.', source.streams);
   gauge('pennon_cached_answers', 'Bulk answers in the cache.', source.cachedAnswers);
-  gauge('pennon_degraded_seconds', 'How long the store has not been followed; 0 while it is.', () =>
-    source.degradedMs() / 1_000,
+  gauge(
+    'pennon_degraded_seconds',
+    'How long the store has not been followed; 0 while it is.',
+    () => source.degradedMs() / 1_000,
   );
   new Gauge({
     name: 'pennon_revision',

@@ -19,7 +19,10 @@ const TAG_BYTES = 9;
 /** `list` says which list the cursors belong to, filters included; `secret` is the installation's own. */
 export const cursorsFor = (secret: string, list: unknown): Cursors => {
   const tagOf = (position: string): Buffer =>
-    createHmac('sha256', secret).update(JSON.stringify([list, position])).digest().subarray(0, TAG_BYTES);
+    createHmac('sha256', secret)
+      .update(JSON.stringify([list, position]))
+      .digest()
+      .subarray(0, TAG_BYTES);
   return {
     write: position =>
       Buffer.concat([tagOf(position), Buffer.from(position)]).toString('base64url'),
@@ -30,9 +33,13 @@ export const cursorsFor = (secret: string, list: unknown): Cursors => {
       const given = bytes.subarray(0, TAG_BYTES);
       const ours = given.length === TAG_BYTES && timingSafeEqual(given, tagOf(position));
       if (ours && bytes.toString('base64url') === cursor) return position;
-      throw new PennonError('BAD_REQUEST', 'cursor is not one of this list: use the nextCursor of its last answer', {
-        details: [{ path: 'cursor', message: 'is not a cursor of this list' }],
-      });
+      throw new PennonError(
+        'BAD_REQUEST',
+        'cursor is not one of this list: use the nextCursor of its last answer',
+        {
+          details: [{ path: 'cursor', message: 'is not a cursor of this list' }],
+        },
+      );
     },
   };
 };

@@ -52,7 +52,8 @@ export const createServer = async (given: ServerParts): Promise<Server> => {
   const { clock, random, logger, limits, adminKey } = given;
   const metrics = createMetrics();
   const store = metrics.timed(given.store);
-  const onTrouble = (message: string) => logger.warn({ trouble: message }, 'the store is not followed');
+  const onTrouble = (message: string) =>
+    logger.warn({ trouble: message }, 'the store is not followed');
   const replicaParts = { store, clock, onTrouble };
 
   if ((await store.head(CONTROL)) === undefined) {

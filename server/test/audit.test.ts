@@ -30,7 +30,11 @@ it('every change leaves one entry: who, when, what, before and after', async () 
     before: null,
     after: made.body,
   });
-  expect(body.items[1]).toMatchObject({ actor: { id: 'admin' }, before: made.body, after: patched.body });
+  expect(body.items[1]).toMatchObject({
+    actor: { id: 'admin' },
+    before: made.body,
+    after: patched.body,
+  });
   expect(body.items[0]).toMatchObject({ before: patched.body, after: null });
 });
 
@@ -64,19 +68,29 @@ it('is filtered by flag, segment, actor, action and time, and paged', async () =
   expect(second.body.nextCursor).toBeNull();
 });
 
-it.each(['limit=0', 'limit=201', 'cursor=abc', 'action=flag.explode', 'from=yesterday', 'flag=a&segment=b', 'who=me'])(
-  'refuses ?%s',
-  async query => {
-    await using server = await startServer();
-    expect((await server.api('GET', `/audit?${query}`)).status).toBe(400);
-  },
-);
+it.each([
+  'limit=0',
+  'limit=201',
+  'cursor=abc',
+  'action=flag.explode',
+  'from=yesterday',
+  'flag=a&segment=b',
+  'who=me',
+])('refuses ?%s', async query => {
+  await using server = await startServer();
+  expect((await server.api('GET', `/audit?${query}`)).status).toBe(400);
+});
 
 it('keeps changes of environments and keys in a log that only a key for all environments reads', async () => {
   await using server = await startServer();
   await server.ask('POST', '/api/v1/environments', { body: { key: 'staging' } });
   const viewer = await server.keyOf('viewer');
   const log = await server.ask('GET', '/api/v1/audit?environment=*');
-  expect(actions(log).slice(0, 2)).toEqual([expect.stringMatching(/^key\.create /), 'environment.create staging']);
-  expect((await server.ask('GET', '/api/v1/audit?environment=*', { key: viewer })).status).toBe(403);
+  expect(actions(log).slice(0, 2)).toEqual([
+    expect.stringMatching(/^key\.create /),
+    'environment.create staging',
+  ]);
+  expect((await server.ask('GET', '/api/v1/audit?environment=*', { key: viewer })).status).toBe(
+    403,
+  );
 });

@@ -9,7 +9,8 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 
-const trpc = (procedure: string, input: unknown) => server.ask('POST', `/trpc/${procedure}`, { body: input });
+const trpc = (procedure: string, input: unknown) =>
+  server.ask('POST', `/trpc/${procedure}`, { body: input });
 const environment = 'production';
 
 describe('strictness', () => {
@@ -20,8 +21,12 @@ describe('strictness', () => {
     expect((await server.api('POST', '/flags', { body: input })).status).toBe(400);
     await server.api('GET', '/flags?enabled=false');
     expect((await overTrpc()).status).toBe(400);
-    expect((await server.api('POST', '/flags', { body: { ...input, enabled: null } })).status).toBe(400);
-    expect((await server.api('POST', '/flags', { body: { ...input, enabled: 0 } })).status).toBe(400);
+    expect((await server.api('POST', '/flags', { body: { ...input, enabled: null } })).status).toBe(
+      400,
+    );
+    expect((await server.api('POST', '/flags', { body: { ...input, enabled: 0 } })).status).toBe(
+      400,
+    );
     expect((await server.api('GET', '/flags/strict')).status).toBe(404);
   });
 
@@ -46,12 +51,20 @@ describe('strictness', () => {
 
   it('a body that is too large is 413, another content type 415', async () => {
     const text = JSON.stringify({ key: 'big', enabled: true, description: 'x'.repeat(2_000_000) });
-    expect((await server.api('POST', '/flags', { text })).body.error.code).toBe('PAYLOAD_TOO_LARGE');
+    expect((await server.api('POST', '/flags', { text })).body.error.code).toBe(
+      'PAYLOAD_TOO_LARGE',
+    );
     const large = await server.ask('POST', '/trpc/flags.create', { text });
     expect([large.status, large.body.error.data.error.code]).toEqual([413, 'PAYLOAD_TOO_LARGE']);
-    const form = await server.api('POST', '/flags', { text: 'key=x', headers: { 'content-type': 'application/x-www-form-urlencoded' } });
+    const form = await server.api('POST', '/flags', {
+      text: 'key=x',
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+    });
     expect([form.status, form.body.error.code]).toEqual([415, 'UNSUPPORTED_MEDIA_TYPE']);
-    const plain = await server.api('POST', '/evaluate', { text: '{}', headers: { 'content-type': 'text/plain' } });
+    const plain = await server.api('POST', '/evaluate', {
+      text: '{}',
+      headers: { 'content-type': 'text/plain' },
+    });
     expect(plain.status).toBe(415);
   });
 
@@ -67,7 +80,9 @@ describe('strictness', () => {
   it('a batch holds twenty calls at the most', async () => {
     const batch = (calls: number) => {
       const path = Array.from({ length: calls }, () => 'environments.list').join(',');
-      const input = encodeURIComponent(JSON.stringify(Object.fromEntries(Array.from({ length: calls }, (_, i) => [i, {}]))));
+      const input = encodeURIComponent(
+        JSON.stringify(Object.fromEntries(Array.from({ length: calls }, (_, i) => [i, {}]))),
+      );
       return server.ask('GET', `/trpc/${path}?batch=1&input=${input}`);
     };
     expect((await batch(20)).status).toBe(200);
@@ -77,14 +92,33 @@ describe('strictness', () => {
 
 describe('paths', () => {
   it.each([
-    '//api/v1/flags', '/api//v1/flags', '/api/v1/flags/', '/API/v1/flags', '/api/v1/Flags', '/api/v1/flags;x=1',
-    '/api/v1/%66lags/../keys', '/api/v1/./flags', '/api/v1/flags/%2e%2e/keys', '/api/v1/flags%2f', '/docs/../api/v1/keys',
-    '/docs/%2e%2e/api/v1/keys', '/healthz/..;/api/v1/keys', '/metrics/', '/METRICS', '/trpc//flags.list', '/trpc/%66lags.list',
-    '/api/v1/keys/%00', '/%E0%A4%A', '/api/v1/flag-set/stream/', '/api/v1/flag-set;',
+    '//api/v1/flags',
+    '/api//v1/flags',
+    '/api/v1/flags/',
+    '/API/v1/flags',
+    '/api/v1/Flags',
+    '/api/v1/flags;x=1',
+    '/api/v1/%66lags/../keys',
+    '/api/v1/./flags',
+    '/api/v1/flags/%2e%2e/keys',
+    '/api/v1/flags%2f',
+    '/docs/../api/v1/keys',
+    '/docs/%2e%2e/api/v1/keys',
+    '/healthz/..;/api/v1/keys',
+    '/metrics/',
+    '/METRICS',
+    '/trpc//flags.list',
+    '/trpc/%66lags.list',
+    '/api/v1/keys/%00',
+    '/%E0%A4%A',
+    '/api/v1/flag-set/stream/',
+    '/api/v1/flag-set;',
   ])('%s never gets past a permission', async path => {
     const answer = await server.ask('GET', path, { key: null });
     expect([400, 401, 404]).toContain(answer.status);
-    expect(answer.body?.error?.data?.error?.code ?? answer.body?.error?.code).toMatch(/NOT_FOUND|UNAUTHORIZED|BAD_REQUEST/);
+    expect(answer.body?.error?.data?.error?.code ?? answer.body?.error?.code).toMatch(
+      /NOT_FOUND|UNAUTHORIZED|BAD_REQUEST/,
+    );
   });
 
   it('a key that is no key is refused as one', async () => {
@@ -106,7 +140,8 @@ describe('CORS', () => {
     expect(preflight.status).toBe(204);
     expect(preflight.headers).toMatchObject({
       'access-control-allow-origin': '*',
-      'access-control-allow-headers': 'authorization, x-api-key, content-type, if-none-match, last-event-id',
+      'access-control-allow-headers':
+        'authorization, x-api-key, content-type, if-none-match, last-event-id',
     });
     expect(preflight.headers).not.toHaveProperty('access-control-allow-credentials');
     const refused = await server.ask('POST', path, { key: null, body: {} });
@@ -114,10 +149,19 @@ describe('CORS', () => {
     expect(refused.headers['access-control-expose-headers']).toBe('ETag, Retry-After');
   });
 
-  it.each(['/api/v1/flags', '/api/v1/flag-set', '/trpc/flags.list', '/metrics', '/healthz', '/openapi.json'])('%s sends no CORS headers', async path => {
+  it.each([
+    '/api/v1/flags',
+    '/api/v1/flag-set',
+    '/trpc/flags.list',
+    '/metrics',
+    '/healthz',
+    '/openapi.json',
+  ])('%s sends no CORS headers', async path => {
     for (const method of ['GET', 'OPTIONS'] as const) {
       const answer = await server.ask(method, path, { headers: { origin: 'https://app.example' } });
-      expect(Object.keys(answer.headers).filter(name => name.startsWith('access-control'))).toEqual([]);
+      expect(Object.keys(answer.headers).filter(name => name.startsWith('access-control'))).toEqual(
+        [],
+      );
     }
   });
 });
@@ -130,23 +174,34 @@ describe('operations', () => {
 
   it('measures requests by route pattern and evaluations by flag, with one label for all unknown ones', async () => {
     await server.api('POST', '/flags', { body: { key: 'counted', enabled: true } });
-    for (const flagKey of ['counted', 'ghost-1', 'ghost-2']) await server.api('POST', '/evaluate', { body: { flagKey, context: {} } });
+    for (const flagKey of ['counted', 'ghost-1', 'ghost-2'])
+      await server.api('POST', '/evaluate', { body: { flagKey, context: {} } });
     const { text } = await server.ask('GET', '/metrics');
-    expect(text).toContain('pennon_evaluations_total{environment="production",flag="counted",reason="STATIC"} 1');
-    expect(text).toContain('pennon_evaluations_total{environment="production",flag="(unknown)",reason="ERROR"} 2');
+    expect(text).toContain(
+      'pennon_evaluations_total{environment="production",flag="counted",reason="STATIC"} 1',
+    );
+    expect(text).toContain(
+      'pennon_evaluations_total{environment="production",flag="(unknown)",reason="ERROR"} 2',
+    );
     expect(text).toContain('route="/api/v1/evaluate",method="POST",status="404"');
     expect(text).toMatch(/pennon_revision\{environment="production"\} \d+/);
     expect(text).toMatch(/pennon_store_seconds_count\{operation="commit"\} \d+/);
     expect(text).not.toContain('ghost');
     const viewer = await server.keyOf('viewer');
     expect((await server.ask('GET', '/metrics', { key: viewer })).status).toBe(403);
-    expect((await server.ask('GET', '/metrics', { key: await server.keyOf('viewer', '*') })).status).toBe(200);
-    expect((await server.ask('GET', '/metrics', { key: await server.keyOf('editor', '*') })).status).toBe(403);
+    expect(
+      (await server.ask('GET', '/metrics', { key: await server.keyOf('viewer', '*') })).status,
+    ).toBe(200);
+    expect(
+      (await server.ask('GET', '/metrics', { key: await server.keyOf('editor', '*') })).status,
+    ).toBe(403);
   });
 
   it('logs route patterns and never a key, a query or a context', async () => {
     await server.ask('GET', '/api/v1/flags?environment=production&search=private-search');
-    await server.api('POST', '/evaluate', { body: { flagKey: 'x', context: { email: 'private@example.com' } } });
+    await server.api('POST', '/evaluate', {
+      body: { flagKey: 'x', context: { email: 'private@example.com' } },
+    });
     expect(server.logs()).toContain('/api/v1/evaluate');
     expect(server.logs()).not.toMatch(/private|test-admin-key/);
   });

@@ -7,16 +7,24 @@ describe('environments', () => {
   it('empty data begins with development and production', async () => {
     await using server = await startServer();
     const { body } = await server.ask('GET', '/api/v1/environments');
-    expect(body.items.map(({ key }: { key: string }) => key)).toEqual(['development', 'production']);
+    expect(body.items.map(({ key }: { key: string }) => key)).toEqual([
+      'development',
+      'production',
+    ]);
   });
 
   it('are created, hold flag sets of their own, and go with their flags and keys', async () => {
     await using server = await startServer();
     const made = await server.ask('POST', '/api/v1/environments', { body: { key: 'staging' } });
     expect([made.status, made.headers.location]).toEqual([201, '/api/v1/environments/staging']);
-    expect((await server.ask('POST', '/api/v1/environments', { body: { key: 'staging' } })).status).toBe(409);
+    expect(
+      (await server.ask('POST', '/api/v1/environments', { body: { key: 'staging' } })).status,
+    ).toBe(409);
     const key = await server.keyOf('editor', 'staging');
-    expect((await server.ask('POST', '/api/v1/flags', { key, body: { key: 'f', enabled: true } })).status).toBe(201);
+    expect(
+      (await server.ask('POST', '/api/v1/flags', { key, body: { key: 'f', enabled: true } }))
+        .status,
+    ).toBe(201);
     expect((await server.api('GET', '/flags/f')).status).toBe(404);
     expect((await server.ask('DELETE', '/api/v1/environments/staging')).status).toBe(204);
     expect((await server.ask('GET', '/api/v1/flags', { key })).status).toBe(401);
@@ -32,8 +40,12 @@ describe('environments', () => {
     expect((await server.ask('GET', '/api/v1/flags?environment=nowhere')).status).toBe(404);
     const key = await server.keyOf('viewer');
     expect((await server.ask('GET', '/api/v1/flags', { key })).status).toBe(200);
-    expect((await server.ask('GET', '/api/v1/flags?environment=production', { key })).status).toBe(200);
-    expect((await server.ask('GET', '/api/v1/flags?environment=development', { key })).status).toBe(403);
+    expect((await server.ask('GET', '/api/v1/flags?environment=production', { key })).status).toBe(
+      200,
+    );
+    expect((await server.ask('GET', '/api/v1/flags?environment=development', { key })).status).toBe(
+      403,
+    );
     const { body } = await server.ask('GET', '/api/v1/environments', { key });
     expect(body.items).toHaveLength(1);
   });
@@ -47,7 +59,10 @@ describe('keys', () => {
     });
     expect(made.status).toBe(201);
     const { secret, ...shown } = made.body;
-    expect((await server.ask('POST', '/api/v1/evaluations', { key: secret, body: { context: {} } })).status).toBe(200);
+    expect(
+      (await server.ask('POST', '/api/v1/evaluations', { key: secret, body: { context: {} } }))
+        .status,
+    ).toBe(200);
     const listed = await server.ask('GET', '/api/v1/keys');
     expect(listed.body.items).toContainEqual(shown);
     const audit = await server.ask('GET', '/api/v1/audit?environment=*');
@@ -60,7 +75,9 @@ describe('keys', () => {
     await using server = await startServer({ clock });
     const status = async (headers: Record<string, string>) =>
       (await server.ask('GET', '/api/v1/flags', { key: null, headers })).status;
-    const expiring = await server.keyOf('viewer', 'production', { expiresAt: '2026-01-31T13:00:00Z' });
+    const expiring = await server.keyOf('viewer', 'production', {
+      expiresAt: '2026-01-31T13:00:00Z',
+    });
     expect(await status({})).toBe(401);
     expect(await status({ authorization: 'Bearer nobody' })).toBe(401);
     expect(await status({ authorization: `Basic ${expiring}` })).toBe(401);
@@ -68,7 +85,9 @@ describe('keys', () => {
     expect(await status({ 'x-api-key': expiring })).toBe(200);
     clock.advance(3_600_000);
     expect(await status({ 'x-api-key': expiring })).toBe(401);
-    const made = await server.ask('POST', '/api/v1/keys', { body: { name: 'v', role: 'viewer', environment: 'production' } });
+    const made = await server.ask('POST', '/api/v1/keys', {
+      body: { name: 'v', role: 'viewer', environment: 'production' },
+    });
     expect(await status({ 'x-api-key': made.body.secret })).toBe(200);
     expect((await server.ask('DELETE', `/api/v1/keys/${made.body.id}`)).status).toBe(204);
     expect(await status({ 'x-api-key': made.body.secret })).toBe(401);
@@ -79,25 +98,38 @@ describe('keys', () => {
     ['a client key for all environments', { role: 'client', environment: '*' }],
     ['an environment that does not exist', { role: 'viewer', environment: 'nowhere' }],
     ['an unknown role', { role: 'owner', environment: 'production' }],
-    ['an expiry in the past', { role: 'viewer', environment: 'production', expiresAt: '2020-01-01T00:00:00Z' }],
-    ['origins on a key that no page carries', { role: 'server', environment: 'production', allowedOrigins: ['https://a.example'] }],
+    [
+      'an expiry in the past',
+      { role: 'viewer', environment: 'production', expiresAt: '2020-01-01T00:00:00Z' },
+    ],
+    [
+      'origins on a key that no page carries',
+      { role: 'server', environment: 'production', allowedOrigins: ['https://a.example'] },
+    ],
   ])('%s is refused', async (_, body) => {
     await using server = await startServer();
-    expect((await server.ask('POST', '/api/v1/keys', { body: { name: 'k', ...body } })).status).toBe(400);
+    expect(
+      (await server.ask('POST', '/api/v1/keys', { body: { name: 'k', ...body } })).status,
+    ).toBe(400);
   });
 
   it("an environment's admin manages that environment's keys and no others", async () => {
     await using server = await startServer();
     const key = await server.keyOf('admin', 'development');
     const create = async (environment: string, role = 'viewer') =>
-      (await server.ask('POST', '/api/v1/keys', { key, body: { name: 'k', role, environment } })).status;
+      (await server.ask('POST', '/api/v1/keys', { key, body: { name: 'k', role, environment } }))
+        .status;
     expect(await create('development')).toBe(201);
     expect(await create('production')).toBe(403);
     expect(await create('*')).toBe(403);
     const { body } = await server.ask('GET', '/api/v1/keys', { key });
-    expect(new Set(body.items.map(({ environment }: { environment: string }) => environment))).toEqual(new Set(['development']));
+    expect(
+      new Set(body.items.map(({ environment }: { environment: string }) => environment)),
+    ).toEqual(new Set(['development']));
     expect((await server.ask('DELETE', '/api/v1/keys/admin', { key })).status).toBe(404);
-    expect((await server.ask('POST', '/api/v1/environments', { key, body: { key: 'x' } })).status).toBe(403);
+    expect(
+      (await server.ask('POST', '/api/v1/environments', { key, body: { key: 'x' } })).status,
+    ).toBe(403);
   });
 
   it('the last admin key for all environments cannot be revoked', async () => {
@@ -109,9 +141,17 @@ describe('keys', () => {
 
   it('a client key bound to origins is refused to pages of others', async () => {
     await using server = await startServer();
-    const key = await server.keyOf('client', 'production', { allowedOrigins: ['https://a.example'] });
+    const key = await server.keyOf('client', 'production', {
+      allowedOrigins: ['https://a.example'],
+    });
     const from = async (origin: string) =>
-      (await server.ask('POST', '/api/v1/evaluations', { key, body: { context: {} }, headers: { origin } })).status;
+      (
+        await server.ask('POST', '/api/v1/evaluations', {
+          key,
+          body: { context: {} },
+          headers: { origin },
+        })
+      ).status;
     expect(await from('https://a.example')).toBe(200);
     expect(await from('https://b.example')).toBe(403);
   });
@@ -124,9 +164,16 @@ describe('keys', () => {
     }
     const all = await server.ask('GET', `/api/v1/${list}?limit=200`);
     const first = await server.ask('GET', `/api/v1/${list}?limit=2`);
-    const rest = await server.ask('GET', `/api/v1/${list}?limit=200&cursor=${first.body.nextCursor}`);
+    const rest = await server.ask(
+      'GET',
+      `/api/v1/${list}?limit=200&cursor=${first.body.nextCursor}`,
+    );
     expect([...first.body.items, ...rest.body.items]).toEqual(all.body.items);
-    expect([first.body.items.length, rest.body.nextCursor, all.body.nextCursor]).toEqual([2, null, null]);
+    expect([first.body.items.length, rest.body.nextCursor, all.body.nextCursor]).toEqual([
+      2,
+      null,
+      null,
+    ]);
     for (const query of ['limit=0', 'limit=201', 'cursor=made-up']) {
       expect((await server.ask('GET', `/api/v1/${list}?${query}`)).status).toBe(400);
     }

@@ -9,35 +9,76 @@ let client: string;
 beforeAll(async () => {
   server = await startServer();
   client = await server.keyOf('client');
-  const pro = { id: 'pros', conditions: [{ attribute: 'plan', operator: 'equals', value: 'pro' }], variant: 'on' };
+  const pro = {
+    id: 'pros',
+    conditions: [{ attribute: 'plan', operator: 'equals', value: 'pro' }],
+    variant: 'on',
+  };
   await server.api('POST', '/flags', {
-    body: { key: 'seen', enabled: true, rules: [pro], clientVisible: true, metadata: { team: 'a' } },
+    body: {
+      key: 'seen',
+      enabled: true,
+      rules: [pro],
+      clientVisible: true,
+      metadata: { team: 'a' },
+    },
   });
   await server.api('POST', '/flags', { body: { key: 'unseen', enabled: true } });
   await server.api('POST', '/flags', { body: { key: 'off', enabled: false, clientVisible: true } });
-  await server.api('POST', '/flags', { body: { key: 'half', enabled: true, rules: [{ percentage: 50 }] } });
   await server.api('POST', '/flags', {
-    body: { key: 'code', enabled: true, type: 'string', variants: { a: 'A' }, defaultVariant: null },
+    body: { key: 'half', enabled: true, rules: [{ percentage: 50 }] },
+  });
+  await server.api('POST', '/flags', {
+    body: {
+      key: 'code',
+      enabled: true,
+      type: 'string',
+      variants: { a: 'A' },
+      defaultVariant: null,
+    },
   });
 });
 afterAll(() => server.close());
 
-const evaluate = (body: object, key?: string) => server.api('POST', '/evaluate', { body, ...(key === undefined ? {} : { key }) });
+const evaluate = (body: object, key?: string) =>
+  server.api('POST', '/evaluate', { body, ...(key === undefined ? {} : { key }) });
 
 describe('POST /evaluate', () => {
   it('answers what was served, with the rule and the metadata', async () => {
     const answer = await evaluate({ flagKey: 'seen', context: { plan: 'pro' } });
     expect([answer.status, answer.body]).toEqual([
       200,
-      { flagKey: 'seen', enabled: true, reason: 'TARGETING_MATCH', variant: 'on', value: true, ruleId: 'pros', metadata: { team: 'a' } },
+      {
+        flagKey: 'seen',
+        enabled: true,
+        reason: 'TARGETING_MATCH',
+        variant: 'on',
+        value: true,
+        ruleId: 'pros',
+        metadata: { team: 'a' },
+      },
     ]);
     const other = await evaluate({ flagKey: 'seen', context: {} });
-    expect(other.body).toEqual({ flagKey: 'seen', enabled: false, reason: 'DEFAULT', variant: 'off', value: false, metadata: { team: 'a' } });
+    expect(other.body).toEqual({
+      flagKey: 'seen',
+      enabled: false,
+      reason: 'DEFAULT',
+      variant: 'off',
+      value: false,
+      metadata: { team: 'a' },
+    });
   });
 
   it('answers DISABLED and the code default with 200 and no value', async () => {
-    expect(await evaluate({ flagKey: 'off', context: {} })).toMatchObject({ status: 200, body: { flagKey: 'off', enabled: false, reason: 'DISABLED' } });
-    expect((await evaluate({ flagKey: 'code', context: {} })).body).toEqual({ flagKey: 'code', enabled: false, reason: 'STATIC' });
+    expect(await evaluate({ flagKey: 'off', context: {} })).toMatchObject({
+      status: 200,
+      body: { flagKey: 'off', enabled: false, reason: 'DISABLED' },
+    });
+    expect((await evaluate({ flagKey: 'code', context: {} })).body).toEqual({
+      flagKey: 'code',
+      enabled: false,
+      reason: 'STATIC',
+    });
   });
 
   it.each([
@@ -45,14 +86,21 @@ describe('POST /evaluate', () => {
     ['FLAG_NOT_FOUND', 404, { flagKey: '__proto__', context: {} }],
     ['TARGETING_KEY_MISSING', 400, { flagKey: 'half', context: {} }],
   ])('answers %s as %i in the error shape', async (code, status, body) => {
-    expect(await evaluate(body)).toMatchObject({ status, body: { error: { code, message: expect.any(String) } } });
+    expect(await evaluate(body)).toMatchObject({
+      status,
+      body: { error: { code, message: expect.any(String) } },
+    });
   });
 
   it('explains a decision to whoever may see rules, and refuses client keys', async () => {
     const traced = await evaluate({ flagKey: 'seen', context: { plan: 'max' }, explain: true });
     expect(JSON.stringify(traced.body.trace)).toContain('pros');
-    expect((await evaluate({ flagKey: 'seen', context: {}, explain: true }, client)).status).toBe(403);
-    expect((await evaluate({ flagKey: 'seen', context: {}, explain: false }, client)).status).toBe(200);
+    expect((await evaluate({ flagKey: 'seen', context: {}, explain: true }, client)).status).toBe(
+      403,
+    );
+    expect((await evaluate({ flagKey: 'seen', context: {}, explain: false }, client)).status).toBe(
+      200,
+    );
   });
 
   it('gives a client key the same answer byte for byte for an unknown and an invisible flag', async () => {
@@ -69,7 +117,10 @@ describe('POST /evaluate', () => {
     ['a text for a boolean', { flagKey: 'seen', context: {}, explain: 'true' }],
     ['an unknown field', { flagKey: 'seen', context: {}, trace: true }],
     ['the environment in the body', { flagKey: 'seen', context: {}, environment: 'production' }],
-    ['a context nested too deep', { flagKey: 'seen', context: JSON.parse('{"a":'.repeat(30) + '1' + '}'.repeat(30)) }],
+    [
+      'a context nested too deep',
+      { flagKey: 'seen', context: JSON.parse('{"a":'.repeat(30) + '1' + '}'.repeat(30)) },
+    ],
   ])('refuses %s', async (_, body) => {
     expect((await evaluate(body)).status).toBe(400);
   });
@@ -82,7 +133,8 @@ describe('POST /evaluate', () => {
 });
 
 describe('POST /evaluations', () => {
-  const evaluations = (body: object, more: object = {}) => server.api('POST', '/evaluations', { body, ...more });
+  const evaluations = (body: object, more: object = {}) =>
+    server.api('POST', '/evaluations', { body, ...more });
 
   it('answers every flag of one revision, failed ones as entries', async () => {
     const { body } = await evaluations({ context: {} });
@@ -99,14 +151,22 @@ describe('POST /evaluations', () => {
 
   it('answers only the flags that were asked for, unknown ones as entries', async () => {
     const { body } = await evaluations({ context: {}, flagKeys: ['seen', 'ghost'] });
-    expect(body.evaluations).toMatchObject({ ghost: { errorCode: 'FLAG_NOT_FOUND' }, seen: { variant: 'off' } });
+    expect(body.evaluations).toMatchObject({
+      ghost: { errorCode: 'FLAG_NOT_FOUND' },
+      seen: { variant: 'off' },
+    });
   });
 
   it('shows a client key visible flags alone', async () => {
     const { body } = await evaluations({ context: {} }, { key: client });
     expect(Object.keys(body.evaluations)).toEqual(['off', 'seen']);
-    const asked = await evaluations({ context: {}, flagKeys: ['unseen', 'ghost!'] }, { key: client });
-    expect(asked.body.evaluations.unseen.errorMessage.replaceAll('unseen', 'ghost!')).toBe(asked.body.evaluations['ghost!'].errorMessage);
+    const asked = await evaluations(
+      { context: {}, flagKeys: ['unseen', 'ghost!'] },
+      { key: client },
+    );
+    expect(asked.body.evaluations.unseen.errorMessage.replaceAll('unseen', 'ghost!')).toBe(
+      asked.body.evaluations['ghost!'].errorMessage,
+    );
   });
 
   it('has a strong entity tag of the whole answer, and answers 304 to who has it', async () => {
@@ -122,11 +182,13 @@ describe('POST /evaluations', () => {
     const clock = createFakeClock();
     await using own = await startServer({ clock });
     await own.api('POST', '/flags', { body: { key: 'f', enabled: true } });
-    const ask = async () => (await own.api('POST', '/evaluations', { body: { context: { a: 1 } } })).body;
+    const ask = async () =>
+      (await own.api('POST', '/evaluations', { body: { context: { a: 1 } } })).body;
     expect(await ask()).toEqual(await ask());
     await own.api('PATCH', '/flags/f', { body: { enabled: false } });
     expect(await ask()).toMatchObject({ revision: 3, evaluations: { f: { reason: 'DISABLED' } } });
-    const cached = async () => /pennon_cached_answers (\d+)/.exec((await own.ask('GET', '/metrics')).text)?.[1];
+    const cached = async () =>
+      /pennon_cached_answers (\d+)/.exec((await own.ask('GET', '/metrics')).text)?.[1];
     expect(await cached()).toBe('2');
     clock.advance(61_000);
     await ask();
@@ -137,10 +199,18 @@ describe('POST /evaluations', () => {
 it('the flag set is whole, tagged with its id, and only for keys that may have it', async () => {
   const key = await server.keyOf('server');
   const set = await server.ask('GET', '/api/v1/flag-set', { key });
-  expect(set.body).toMatchObject({ formatVersion: 1, environment: 'production', revision: 6, segments: {} });
+  expect(set.body).toMatchObject({
+    formatVersion: 1,
+    environment: 'production',
+    revision: 6,
+    segments: {},
+  });
   expect(Object.keys(set.body.flags)).toEqual(['code', 'half', 'off', 'seen', 'unseen']);
   expect(set.headers.etag).toBe(`"${set.body.id}"`);
-  const again = await server.ask('GET', '/api/v1/flag-set', { key, headers: { 'if-none-match': String(set.headers.etag) } });
+  const again = await server.ask('GET', '/api/v1/flag-set', {
+    key,
+    headers: { 'if-none-match': String(set.headers.etag) },
+  });
   expect([again.status, again.text]).toEqual([304, '']);
   expect((await server.ask('GET', '/api/v1/flag-set', { key: client })).status).toBe(403);
 });

@@ -45,7 +45,9 @@ describe('creating a flag', () => {
 
   it('answers off where a short flag has rules that admit nobody else', async () => {
     const rule = { attribute: 'plan', operator: 'equals', value: 'pro', percentage: 50 };
-    const made = await server.api('POST', '/flags', { body: { key: 'short-rules', ...on, rules: [rule] } });
+    const made = await server.api('POST', '/flags', {
+      body: { key: 'short-rules', ...on, rules: [rule] },
+    });
     expect(made.body.defaultVariant).toBe('off');
     expect(made.body.rules).toEqual([
       {
@@ -62,25 +64,55 @@ describe('creating a flag', () => {
     await server.api('POST', '/flags', { body: { key: 'twice', ...on, description: 'first' } });
     const again = await server.api('POST', '/flags', { body: { key: 'twice', ...on } });
     expect(again.status).toBe(409);
-    expect(again.body.error).toMatchObject({ code: 'CONFLICT', message: expect.stringContaining('twice') });
+    expect(again.body.error).toMatchObject({
+      code: 'CONFLICT',
+      message: expect.stringContaining('twice'),
+    });
     expect((await server.api('GET', '/flags/twice')).body.description).toBe('first');
   });
 
   it.each([
     ['an unknown variant in a rule', { rules: [{ variant: 'onn' }] }, /rules\.0\.variant/, /"onn"/],
     ['an unknown segment', { rules: [{ conditions: [{ segment: 'nobody' }] }] }, /rules/, /nobody/],
-    ['an unknown flag', { rules: [{ conditions: [{ flag: 'ghost', variants: ['on'] }] }] }, /rules/, /ghost/],
+    [
+      'an unknown flag',
+      { rules: [{ conditions: [{ flag: 'ghost', variants: ['on'] }] }] },
+      /rules/,
+      /ghost/,
+    ],
     ['an unknown field', { colour: 'red' }, /^$/, /"colour"/],
     ['a text for a boolean', { enabled: 'false' }, /^enabled$/, /true or false/],
-    ['a rule with both variant and split', { rules: [{ variant: 'on', split: [{ variant: 'on', weight: 1 }] }] }, /rules\.0/, /./],
-    ['a percentage finer than a thousandth', { rules: [{ percentage: 0.0005 }] }, /percentage/, /./],
-    ['an invalid pattern', { rules: [{ attribute: 'a', operator: 'matches', value: '(' }] }, /value/, /./],
+    [
+      'a rule with both variant and split',
+      { rules: [{ variant: 'on', split: [{ variant: 'on', weight: 1 }] }] },
+      /rules\.0/,
+      /./,
+    ],
+    [
+      'a percentage finer than a thousandth',
+      { rules: [{ percentage: 0.0005 }] },
+      /percentage/,
+      /./,
+    ],
+    [
+      'an invalid pattern',
+      { rules: [{ attribute: 'a', operator: 'matches', value: '(' }] },
+      /value/,
+      /./,
+    ],
     ['a key with two dots', { key: 'a..b' }, /^key$/, /\.\./],
     ['an over-long key', { key: 'x'.repeat(101) }, /^key$/, /100/],
-    ['a name that is __proto__', JSON.parse('{"variants":{"on":true,"__proto__":false}}'), /__proto__/, /./],
+    [
+      'a name that is __proto__',
+      JSON.parse('{"variants":{"on":true,"__proto__":false}}'),
+      /__proto__/,
+      /./,
+    ],
   ])('refuses %s, naming it, and nothing is stored', async (_, more, path, message) => {
     const before = await server.api('GET', '/flags?limit=200');
-    const refused = await server.api('POST', '/flags', { body: { key: 'refused', ...on, ...more } });
+    const refused = await server.api('POST', '/flags', {
+      body: { key: 'refused', ...on, ...more },
+    });
     expect(refused.status).toBe(400);
     expect(refused.body.error.code).toBe('BAD_REQUEST');
     expect(refused.body.error.details[0].path).toMatch(path);
@@ -101,17 +133,32 @@ describe('creating a flag', () => {
 
   it('warns of rules that make no difference or that nobody reaches, and of another type elsewhere', async () => {
     const same = await server.api('POST', '/flags', {
-      body: { key: 'same', ...on, defaultVariant: 'on', rules: [{ attribute: 'a', operator: 'exists' }] },
+      body: {
+        key: 'same',
+        ...on,
+        defaultVariant: 'on',
+        rules: [{ attribute: 'a', operator: 'exists' }],
+      },
     });
-    expect(same.body.warnings).toEqual([{ path: 'rules', message: expect.stringContaining('"on"') }]);
+    expect(same.body.warnings).toEqual([
+      { path: 'rules', message: expect.stringContaining('"on"') },
+    ]);
     const hidden = await server.api('POST', '/flags', {
-      body: { key: 'hidden', ...on, rules: [{ percentage: 20 }, { percentage: 20, variant: 'off' }] },
+      body: {
+        key: 'hidden',
+        ...on,
+        rules: [{ percentage: 20 }, { percentage: 20, variant: 'off' }],
+      },
     });
-    expect(hidden.body.warnings).toEqual([{ path: 'rules.1', message: expect.stringContaining('never serves') }]);
+    expect(hidden.body.warnings).toEqual([
+      { path: 'rules.1', message: expect.stringContaining('never serves') },
+    ]);
     const elsewhere = await server.ask('POST', '/api/v1/flags?environment=development', {
       body: { key: 'same', ...colour },
     });
-    expect(elsewhere.body.warnings).toEqual([{ path: 'type', message: expect.stringContaining('production') }]);
+    expect(elsewhere.body.warnings).toEqual([
+      { path: 'type', message: expect.stringContaining('production') },
+    ]);
     expect((await server.api('GET', '/flags/same')).body).not.toHaveProperty('warnings');
   });
 });
@@ -120,22 +167,38 @@ describe('changing a flag', () => {
   it('replaces it whole, keeps createdAt and raises version and updatedAt', async () => {
     const clock = createFakeClock();
     await using own = await startServer({ clock });
-    const made = await own.api('POST', '/flags', { body: { key: 'f', ...colour, description: 'old', tags: ['x'] } });
-    const put = await own.api('PUT', '/flags/f', { body: { ...made.body, description: undefined, enabled: false } });
+    const made = await own.api('POST', '/flags', {
+      body: { key: 'f', ...colour, description: 'old', tags: ['x'] },
+    });
+    const put = await own.api('PUT', '/flags/f', {
+      body: { ...made.body, description: undefined, enabled: false },
+    });
     expect(put.status).toBe(200);
-    expect(put.body).toMatchObject({ enabled: false, version: 2, createdAt: made.body.createdAt, tags: ['x'] });
+    expect(put.body).toMatchObject({
+      enabled: false,
+      version: 2,
+      createdAt: made.body.createdAt,
+      tags: ['x'],
+    });
     expect(put.body).not.toHaveProperty('description');
     expect(put.body.updatedAt > made.body.updatedAt).toBe(true);
     expect(put.headers.etag).not.toBe(made.headers.etag);
   });
 
   it('patches what is given: undefined keeps, null clears', async () => {
-    await server.api('POST', '/flags', { body: { key: 'patched', ...colour, description: 'd', metadata: { team: 'a' } } });
+    await server.api('POST', '/flags', {
+      body: { key: 'patched', ...colour, description: 'd', metadata: { team: 'a' } },
+    });
     const patched = await server.api('PATCH', '/flags/patched', {
       body: { description: null, metadata: null, defaultVariant: null },
     });
     expect(patched.status).toBe(200);
-    expect(patched.body).toMatchObject({ version: 2, variants: colour.variants, metadata: {}, defaultVariant: null });
+    expect(patched.body).toMatchObject({
+      version: 2,
+      variants: colour.variants,
+      metadata: {},
+      defaultVariant: null,
+    });
     expect(patched.body).not.toHaveProperty('description');
   });
 
@@ -157,16 +220,25 @@ describe('changing a flag', () => {
   it('honours If-Match: the current tag passes, an older one is 412 with the current version', async () => {
     const made = await server.api('POST', '/flags', { body: { key: 'matched', ...on } });
     const headers = { 'if-match': String(made.headers.etag) };
-    const first = await server.api('PATCH', '/flags/matched', { body: { enabled: false }, headers });
+    const first = await server.api('PATCH', '/flags/matched', {
+      body: { enabled: false },
+      headers,
+    });
     expect(first.status).toBe(200);
-    const second = await server.api('PATCH', '/flags/matched', { body: { enabled: true }, headers });
+    const second = await server.api('PATCH', '/flags/matched', {
+      body: { enabled: true },
+      headers,
+    });
     expect(second.status).toBe(412);
     expect(second.headers.etag).toBe(first.headers.etag);
     expect(second.body.error).toMatchObject({
       code: 'PRECONDITION_FAILED',
       message: expect.stringContaining('version is 2'),
     });
-    expect((await server.api('PUT', '/flags/matched', { body: on, headers: { 'if-match': '*' } })).status).toBe(200);
+    expect(
+      (await server.api('PUT', '/flags/matched', { body: on, headers: { 'if-match': '*' } }))
+        .status,
+    ).toBe(200);
     expect((await server.api('DELETE', '/flags/matched', { headers })).status).toBe(412);
   });
 
@@ -227,7 +299,10 @@ describe('listing flags', () => {
     let cursor: string | null = null;
     let pages = 0;
     do {
-      const page = await own.api('GET', `/flags?limit=10${cursor === null ? '' : `&cursor=${cursor}`}`);
+      const page = await own.api(
+        'GET',
+        `/flags?limit=10${cursor === null ? '' : `&cursor=${cursor}`}`,
+      );
       seen.push(...page.body.items.map(({ key }: { key: string }) => key));
       cursor = page.body.nextCursor;
       pages += 1;
@@ -239,7 +314,9 @@ describe('listing flags', () => {
 
   it('filters by search, tag, enabled and type', async () => {
     await using own = await startServer();
-    await own.api('POST', '/flags', { body: { key: 'alpha', ...on, tags: ['web'], description: 'The BIG one' } });
+    await own.api('POST', '/flags', {
+      body: { key: 'alpha', ...on, tags: ['web'], description: 'The BIG one' },
+    });
     await own.api('POST', '/flags', { body: { key: 'beta', ...colour, enabled: false } });
     const keysOf = async (query: string) =>
       (await own.api('GET', `/flags?${query}`)).body.items.map(({ key }: { key: string }) => key);
@@ -250,18 +327,29 @@ describe('listing flags', () => {
     expect(await keysOf('type=string&enabled=true')).toEqual([]);
   });
 
-  it.each(['limit=0', 'limit=201', 'limit=1.5', 'limit=abc', 'limit=', 'enabled=FALSE', 'enabled=1', 'type=int', 'cursor=abc', 'colour=red', 'limit=5&limit=6'])(
-    'refuses ?%s',
-    async query => {
-      const refused = await server.api('GET', `/flags?${query}`);
-      expect(refused.status).toBe(400);
-      expect(JSON.stringify(refused.body.error.details)).toContain(query.split('=')[0]);
-    },
-  );
+  it.each([
+    'limit=0',
+    'limit=201',
+    'limit=1.5',
+    'limit=abc',
+    'limit=',
+    'enabled=FALSE',
+    'enabled=1',
+    'type=int',
+    'cursor=abc',
+    'colour=red',
+    'limit=5&limit=6',
+  ])('refuses ?%s', async query => {
+    const refused = await server.api('GET', `/flags?${query}`);
+    expect(refused.status).toBe(400);
+    expect(JSON.stringify(refused.body.error.details)).toContain(query.split('=')[0]);
+  });
 
   it('refuses a cursor of another list', async () => {
     const page = await server.api('GET', '/flags?limit=1');
-    expect((await server.api('GET', `/flags?limit=1&tag=x&cursor=${page.body.nextCursor}`)).status).toBe(400);
+    expect(
+      (await server.api('GET', `/flags?limit=1&tag=x&cursor=${page.body.nextCursor}`)).status,
+    ).toBe(400);
     expect((await server.api('GET', `/audit?cursor=${page.body.nextCursor}`)).status).toBe(400);
   });
 });
@@ -269,15 +357,23 @@ describe('listing flags', () => {
 describe('copying a flag', () => {
   it('says what would change, copies, and refuses to overwrite unless told to', async () => {
     await using own = await startServer();
-    await own.ask('POST', '/api/v1/flags?environment=development', { body: { key: 'f', ...colour } });
+    await own.ask('POST', '/api/v1/flags?environment=development', {
+      body: { key: 'f', ...colour },
+    });
     const copy = (body: object) =>
-      own.ask('POST', '/api/v1/flags/f/copy?environment=development', { body: { to: 'production', ...body } });
+      own.ask('POST', '/api/v1/flags/f/copy?environment=development', {
+        body: { to: 'production', ...body },
+      });
 
     const plan = await copy({ dryRun: true });
     expect(plan.body).toMatchObject({ dryRun: true, outcome: 'create' });
     expect((await own.api('GET', '/flags/f')).status).toBe(404);
 
-    expect((await copy({})).body).toMatchObject({ key: 'f', version: 1, variants: colour.variants });
+    expect((await copy({})).body).toMatchObject({
+      key: 'f',
+      version: 1,
+      variants: colour.variants,
+    });
     await own.api('PATCH', '/flags/f', { body: { enabled: false } });
     const diff = await copy({ dryRun: true });
     expect(diff.body).toMatchObject({
@@ -293,9 +389,15 @@ describe('copying a flag', () => {
   it('refuses a copy that names what the other environment lacks', async () => {
     await using own = await startServer();
     const at = '?environment=development';
-    await own.ask('POST', `/api/v1/segments${at}`, { body: { key: 's', conditions: [{ attribute: 'a', operator: 'exists' }] } });
-    await own.ask('POST', `/api/v1/flags${at}`, { body: { key: 'f', ...on, rules: [{ conditions: [{ segment: 's' }] }] } });
-    const refused = await own.ask('POST', `/api/v1/flags/f/copy${at}`, { body: { to: 'production' } });
+    await own.ask('POST', `/api/v1/segments${at}`, {
+      body: { key: 's', conditions: [{ attribute: 'a', operator: 'exists' }] },
+    });
+    await own.ask('POST', `/api/v1/flags${at}`, {
+      body: { key: 'f', ...on, rules: [{ conditions: [{ segment: 's' }] }] },
+    });
+    const refused = await own.ask('POST', `/api/v1/flags/f/copy${at}`, {
+      body: { to: 'production' },
+    });
     expect(refused.status).toBe(400);
     expect(refused.body.error.message).toContain('"s"');
   });
@@ -303,7 +405,10 @@ describe('copying a flag', () => {
   it('takes a key that may write in both environments', async () => {
     const key = await server.keyOf('editor');
     await server.api('POST', '/flags', { body: { key: 'mine', ...on } });
-    const refused = await server.ask('POST', '/api/v1/flags/mine/copy', { key, body: { to: 'development' } });
+    const refused = await server.ask('POST', '/api/v1/flags/mine/copy', {
+      key,
+      body: { to: 'development' },
+    });
     expect(refused.status).toBe(403);
   });
 });

@@ -17,7 +17,9 @@ afterAll(() => server.close());
 describe('/openapi.json', () => {
   it('is a valid OpenAPI 3.1 document', async () => {
     expect(document.openapi).toBe('3.1.0');
-    expect(await new Validator().validate(structuredClone(document))).toMatchObject({ valid: true });
+    expect(await new Validator().validate(structuredClone(document))).toMatchObject({
+      valid: true,
+    });
   });
 
   it('holds every route of the server and no other', () => {
@@ -25,7 +27,9 @@ describe('/openapi.json', () => {
       Object.keys(item).map(method => `${method.toUpperCase()} ${path}`),
     );
     const served = server.routes
-      .filter(({ method, url }) => method !== 'HEAD' && method !== 'OPTIONS' && !url.startsWith('/docs/'))
+      .filter(
+        ({ method, url }) => method !== 'HEAD' && method !== 'OPTIONS' && !url.startsWith('/docs/'),
+      )
       .map(({ method, url }) => `${method} ${url.replaceAll(/:(\w+)/g, '{$1}')}`);
     expect(documented.toSorted()).toEqual(served.toSorted());
   });
@@ -34,14 +38,43 @@ describe('/openapi.json', () => {
     const ajv = new Ajv2020({ strict: false, validateFormats: false });
     ajv.addSchema(document, 'api');
     const holds = (method: string, path: string, answer: { status: number; body: unknown }) => {
-      const pointer = ['paths', path, method.toLowerCase(), 'responses', String(answer.status), 'content', 'application/json', 'schema']
-        .map(part => part.replaceAll('~', '~0').replaceAll('/', '~1').replaceAll('{', '%7B').replaceAll('}', '%7D'))
+      const pointer = [
+        'paths',
+        path,
+        method.toLowerCase(),
+        'responses',
+        String(answer.status),
+        'content',
+        'application/json',
+        'schema',
+      ]
+        .map(part =>
+          part
+            .replaceAll('~', '~0')
+            .replaceAll('/', '~1')
+            .replaceAll('{', '%7B')
+            .replaceAll('}', '%7D'),
+        )
         .join('/');
       const valid = ajv.validate(`api#/${pointer}`, answer.body);
-      expect([method, path, answer.status, valid ? [] : ajv.errors]).toEqual([method, path, answer.status, []]);
+      expect([method, path, answer.status, valid ? [] : ajv.errors]).toEqual([
+        method,
+        path,
+        answer.status,
+        [],
+      ]);
     };
-    const ask = async (method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE', path: string, template: string, body?: object) =>
-      holds(method, `/api/v1${template}`, await server.api(method, path, body === undefined ? {} : { body }));
+    const ask = async (
+      method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE',
+      path: string,
+      template: string,
+      body?: object,
+    ) =>
+      holds(
+        method,
+        `/api/v1${template}`,
+        await server.api(method, path, body === undefined ? {} : { body }),
+      );
     await ask('POST', '/flags', '/flags', { key: 'f', enabled: true, rules: [{ percentage: 10 }] });
     await ask('POST', '/flags', '/flags', { key: 'f', enabled: true });
     await ask('POST', '/flags', '/flags', { key: 'f', enabled: 'x' });
@@ -64,12 +97,24 @@ describe('/openapi.json', () => {
 
   it('names the query, the headers and the status codes that REST has of its own', () => {
     const put = document.paths['/api/v1/flags/{key}'].put;
-    expect(put.parameters.map(({ name, in: place }: { name: string; in: string }) => `${place} ${name}`).toSorted()).toEqual([
-      'header If-Match',
-      'path key',
-      'query environment',
+    expect(
+      put.parameters
+        .map(({ name, in: place }: { name: string; in: string }) => `${place} ${name}`)
+        .toSorted(),
+    ).toEqual(['header If-Match', 'path key', 'query environment']);
+    expect(Object.keys(put.responses)).toEqual([
+      '200',
+      '400',
+      '401',
+      '403',
+      '404',
+      '412',
+      '413',
+      '415',
+      '429',
+      '500',
+      '503',
     ]);
-    expect(Object.keys(put.responses)).toEqual(['200', '400', '401', '403', '404', '412', '413', '415', '429', '500', '503']);
     const create = document.paths['/api/v1/flags'].post;
     expect(create.responses['201'].headers).toHaveProperty('Location');
     expect(document.paths['/api/v1/flags/{key}'].get.responses).toHaveProperty('304');

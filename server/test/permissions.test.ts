@@ -56,7 +56,15 @@ const ROUTES: Record<string, Role[]> = {
   'HEAD /metrics': ['admin', 'viewer'],
 };
 
-const PUBLIC = ['/healthz', '/readyz', '/openapi.json', '/docs', '/docs/start.js', '/docs/swagger-ui.css', '/docs/swagger-ui-bundle.js'];
+const PUBLIC = [
+  '/healthz',
+  '/readyz',
+  '/openapi.json',
+  '/docs',
+  '/docs/start.js',
+  '/docs/swagger-ui.css',
+  '/docs/swagger-ui-bundle.js',
+];
 
 let server: TestServer;
 const keys = new Map<Role, string>();
@@ -65,7 +73,8 @@ beforeAll(async () => {
   server = await startServer();
   for (const role of Roles.options) {
     keys.set(role, await server.keyOf(role));
-    if (role !== 'server' && role !== 'client') ofEverywhere.set(role, await server.keyOf(role, '*'));
+    if (role !== 'server' && role !== 'client')
+      ofEverywhere.set(role, await server.keyOf(role, '*'));
   }
 });
 afterAll(() => server.close());
@@ -76,7 +85,8 @@ const body = { bogus: true };
 describe('every procedure', () => {
   it('is in the table and states a permission', () => {
     expect([...procedures().keys()].toSorted()).toEqual(Object.keys(PROCEDURES).toSorted());
-    for (const [path, { meta }] of procedures()) expect([path, meta?.permission]).toEqual([path, expect.any(String)]);
+    for (const [path, { meta }] of procedures())
+      expect([path, meta?.permission]).toEqual([path, expect.any(String)]);
   });
 
   for (const role of Roles.options) {
@@ -84,17 +94,35 @@ describe('every procedure', () => {
       const key = keys.get(role) ?? null;
       for (const [path, { type }] of procedures()) {
         const expected = PROCEDURES[path]?.includes(role) ? [400] : [403];
-        const answer = type === 'mutation'
-          ? await server.ask('POST', `/trpc/${path}`, { key, body })
-          : await server.ask('GET', `/trpc/${path}?input=${encodeURIComponent(JSON.stringify(body))}`, { key });
-        if (type !== 'subscription') expect([path, role, answer.status]).toEqual([path, role, expected[0]]);
-        else expect([path, role, answer.text.includes('FORBIDDEN')]).toEqual([path, role, expected[0] === 403]);
+        const answer =
+          type === 'mutation'
+            ? await server.ask('POST', `/trpc/${path}`, { key, body })
+            : await server.ask(
+                'GET',
+                `/trpc/${path}?input=${encodeURIComponent(JSON.stringify(body))}`,
+                { key },
+              );
+        if (type !== 'subscription')
+          expect([path, role, answer.status]).toEqual([path, role, expected[0]]);
+        else
+          expect([path, role, answer.text.includes('FORBIDDEN')]).toEqual([
+            path,
+            role,
+            expected[0] === 403,
+          ]);
       }
       for (const { path, meta } of restProcedures()) {
         const { method } = meta.openapi;
         const url = `/api/v1${meta.openapi.path.replaceAll(/\{\w+\}/g, 'some')}?bogus=true`;
-        const answer = await server.ask(method, url, { key, ...(method === 'GET' || method === 'DELETE' ? {} : { body }) });
-        expect([path, role, answer.status]).toEqual([path, role, PROCEDURES[path]?.includes(role) ? 400 : 403]);
+        const answer = await server.ask(method, url, {
+          key,
+          ...(method === 'GET' || method === 'DELETE' ? {} : { body }),
+        });
+        expect([path, role, answer.status]).toEqual([
+          path,
+          role,
+          PROCEDURES[path]?.includes(role) ? 400 : 403,
+        ]);
       }
     });
   }
@@ -102,7 +130,10 @@ describe('every procedure', () => {
   it('refuses whoever has no key', async () => {
     for (const [path, { type }] of procedures()) {
       if (type === 'subscription') continue;
-      const answer = await server.ask(type === 'mutation' ? 'POST' : 'GET', `/trpc/${path}`, { key: null, ...(type === 'mutation' ? { body } : {}) });
+      const answer = await server.ask(type === 'mutation' ? 'POST' : 'GET', `/trpc/${path}`, {
+        key: null,
+        ...(type === 'mutation' ? { body } : {}),
+      });
       expect([path, answer.status]).toEqual([path, 401]);
     }
   });
@@ -110,15 +141,23 @@ describe('every procedure', () => {
 
 describe('every route', () => {
   const rest = () =>
-    restProcedures().map(({ meta }) => `${meta.openapi.method} /api/v1${meta.openapi.path.replaceAll(/\{(\w+)\}/g, ':$1')}`);
+    restProcedures().map(
+      ({ meta }) =>
+        `${meta.openapi.method} /api/v1${meta.openapi.path.replaceAll(/\{(\w+)\}/g, ':$1')}`,
+    );
 
   it('is public by name, or guarded by its procedures or by the permission that it states', () => {
     const guarded = [...Object.keys(ROUTES), ...rest()];
     for (const { method, url, access } of server.routes) {
       const name = `${method} ${url}`;
-      if (access === 'public') expect([...PUBLIC, ...Object.keys(ROUTES).map(route => route.slice(5))]).toContain(url);
-      else if (access === 'procedures') expect(['GET /trpc/:path', 'POST /trpc/:path']).toContain(name);
-      else expect([...guarded, ...rest().map(route => route.replace('GET ', 'HEAD '))]).toContain(name);
+      if (access === 'public')
+        expect([...PUBLIC, ...Object.keys(ROUTES).map(route => route.slice(5))]).toContain(url);
+      else if (access === 'procedures')
+        expect(['GET /trpc/:path', 'POST /trpc/:path']).toContain(name);
+      else
+        expect([...guarded, ...rest().map(route => route.replace('GET ', 'HEAD '))]).toContain(
+          name,
+        );
     }
   });
 
@@ -127,15 +166,26 @@ describe('every route', () => {
       for (const [name, roles] of Object.entries(ROUTES)) {
         const [method = '', path = ''] = name.split(' ');
         const key = (path === '/metrics' ? ofEverywhere : keys).get(role) ?? keys.get(role) ?? null;
-        const answer = await server.ask(method as 'GET', `${path}?bogus=true`, { key, ...(method === 'POST' ? { body } : {}) });
+        const answer = await server.ask(method as 'GET', `${path}?bogus=true`, {
+          key,
+          ...(method === 'POST' ? { body } : {}),
+        });
         const expected = roles.includes(role) ? (path === '/metrics' ? 200 : 400) : 403;
         expect([name, role, answer.status]).toEqual([name, role, expected]);
-        expect((await server.ask(method as 'GET', path, { key: null, ...(method === 'POST' ? { body } : {}) })).status).toBe(401);
+        expect(
+          (
+            await server.ask(method as 'GET', path, {
+              key: null,
+              ...(method === 'POST' ? { body } : {}),
+            })
+          ).status,
+        ).toBe(401);
       }
     });
   }
 
   it('answers without a key only where it is public', async () => {
-    for (const path of PUBLIC) expect([path, (await server.ask('GET', path, { key: null })).status]).toEqual([path, 200]);
+    for (const path of PUBLIC)
+      expect([path, (await server.ask('GET', path, { key: null })).status]).toEqual([path, 200]);
   });
 });

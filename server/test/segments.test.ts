@@ -6,11 +6,18 @@ const conditions = [{ attribute: 'plan', operator: 'equals', value: 'pro' }];
 
 it('a segment lives the same life as a flag', async () => {
   await using server = await startServer();
-  const made = await server.api('POST', '/segments', { body: { key: 'pros', conditions, tags: ['x'] } });
-  expect([made.status, made.headers.location]).toEqual([201, '/api/v1/segments/pros?environment=production']);
+  const made = await server.api('POST', '/segments', {
+    body: { key: 'pros', conditions, tags: ['x'] },
+  });
+  expect([made.status, made.headers.location]).toEqual([
+    201,
+    '/api/v1/segments/pros?environment=production',
+  ]);
   expect((await server.api('GET', '/segments/pros')).body).toEqual(made.body);
   expect((await server.api('GET', '/segments?tag=x')).body.items).toEqual([made.body]);
-  const put = await server.api('PUT', '/segments/pros', { body: { conditions, description: 'all' } });
+  const put = await server.api('PUT', '/segments/pros', {
+    body: { conditions, description: 'all' },
+  });
   expect(put.body).toMatchObject({ version: 2, description: 'all' });
   const patched = await server.api('PATCH', '/segments/pros', { body: { description: null } });
   expect(patched.body).not.toHaveProperty('description');
@@ -34,11 +41,16 @@ it('a segment in use cannot be deleted', async () => {
 it('a changed segment changes the answers of the flags that use it', async () => {
   await using server = await startServer();
   await server.api('POST', '/segments', { body: { key: 'pros', conditions } });
-  await server.api('POST', '/flags', { body: { key: 'user', enabled: true, rules: [{ conditions: [{ segment: 'pros' }] }] } });
+  await server.api('POST', '/flags', {
+    body: { key: 'user', enabled: true, rules: [{ conditions: [{ segment: 'pros' }] }] },
+  });
   const variant = async () =>
-    (await server.api('POST', '/evaluate', { body: { flagKey: 'user', context: { plan: 'max' } } })).body.variant;
+    (await server.api('POST', '/evaluate', { body: { flagKey: 'user', context: { plan: 'max' } } }))
+      .body.variant;
   expect(await variant()).toBe('off');
-  await server.api('PATCH', '/segments/pros', { body: { conditions: [{ attribute: 'plan', operator: 'in', value: ['pro', 'max'] }] } });
+  await server.api('PATCH', '/segments/pros', {
+    body: { conditions: [{ attribute: 'plan', operator: 'in', value: ['pro', 'max'] }] },
+  });
   expect(await variant()).toBe('on');
 });
 
@@ -46,8 +58,14 @@ it.each([
   ['no conditions', { conditions: [] }],
   ['a segment inside', { conditions: [{ segment: 'other' }] }],
   ['a flag inside', { conditions: [{ flag: 'other', variants: ['on'] }] }],
-  ['an invalid operand', { conditions: [{ attribute: 'a', operator: 'before', value: 'tomorrow' }] }],
-  ['groups nested too deep', { conditions: [1, 2, 3, 4, 5, 6].reduce<object[]>(inner => [{ any: inner }], conditions) }],
+  [
+    'an invalid operand',
+    { conditions: [{ attribute: 'a', operator: 'before', value: 'tomorrow' }] },
+  ],
+  [
+    'groups nested too deep',
+    { conditions: [1, 2, 3, 4, 5, 6].reduce<object[]>(inner => [{ any: inner }], conditions) },
+  ],
 ])('a segment with %s is refused', async (_, body) => {
   await using server = await startServer();
   expect((await server.api('POST', '/segments', { body: { key: 's', ...body } })).status).toBe(400);

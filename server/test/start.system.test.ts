@@ -1,5 +1,14 @@
 import { execFile } from 'node:child_process';
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -28,7 +37,9 @@ const create = (url: string, key: string, flag: string) =>
     body: JSON.stringify({ key: flag, enabled: true }),
   });
 const flagKeys = async (url: string, key: string): Promise<string[]> => {
-  const response = await fetch(`${url}/api/v1/flag-set?environment=production`, { headers: { authorization: `Bearer ${key}` } });
+  const response = await fetch(`${url}/api/v1/flag-set?environment=production`, {
+    headers: { authorization: `Bearer ${key}` },
+  });
   const { flags } = (await response.json()) as { flags: object };
   return Object.keys(flags);
 };
@@ -48,7 +59,7 @@ describe('a first start', () => {
 
     const again = await startProcess({ env: { PENNON_DATA: data } });
     expect(again.output()).toContain('Try: curl');
-    expect((await flagKeys(again.url, key))).toEqual([]);
+    expect(await flagKeys(again.url, key)).toEqual([]);
     await again.stop();
   });
 
@@ -59,7 +70,9 @@ describe('a first start', () => {
     const env = { PENNON_DATA: data, PENNON_ADMIN_KEY: KEY, LOG_LEVEL: 'trace' };
     const second = await startProcess({ env });
     const [, line = ''] = /Try: (curl .*)/.exec(second.output()) ?? [];
-    const { stdout } = await run('bash', ['-c', line], { env: { ...process.env, PENNON_ADMIN_KEY: KEY } });
+    const { stdout } = await run('bash', ['-c', line], {
+      env: { ...process.env, PENNON_ADMIN_KEY: KEY },
+    });
     expect(JSON.parse(stdout).items).toHaveLength(2);
     expect((await create(second.url, generated, 'f')).status).toBe(401);
     expect((await create(second.url, KEY, 'f')).status).toBe(201);
@@ -78,7 +91,9 @@ describe('a first start', () => {
 describe('stopping', () => {
   it('SIGTERM drains, with streams open, and exits 0', async () => {
     const server = await startProcess({ env: { PENNON_DATA: data, PENNON_ADMIN_KEY: KEY } });
-    const stream = await openSse(`${server.url}/api/v1/flag-set/stream?environment=production`, { key: KEY });
+    const stream = await openSse(`${server.url}/api/v1/flag-set/stream?environment=production`, {
+      key: KEY,
+    });
     expect(await stream.next()).toMatchObject({ event: 'set' });
     const stopped = server.stop('SIGTERM');
     expect(await stream.next()).toBeUndefined();
@@ -108,7 +123,9 @@ describe('stopping', () => {
 
 describe('bad days', () => {
   const refuses = async (env: Record<string, string>, message: RegExp) => {
-    const { code, output } = await startInVain({ env: { PENNON_DATA: data, PENNON_ADMIN_KEY: KEY, ...env } });
+    const { code, output } = await startInVain({
+      env: { PENNON_DATA: data, PENNON_ADMIN_KEY: KEY, ...env },
+    });
     expect([code, output]).toEqual([1, expect.stringMatching(message)]);
     expect(output).not.toMatch(/\n\s+at /);
     expect(output).not.toContain(KEY);
@@ -156,7 +173,10 @@ describe('bad days', () => {
   it.each([
     ['cut short', (path: string) => truncateSync(path, 5_000)],
     ['emptied', (path: string) => truncateSync(path, 0)],
-    ['overwritten', (path: string) => writeFileSync(path, 'this is no database, and never was one'.repeat(500))],
+    [
+      'overwritten',
+      (path: string) => writeFileSync(path, 'this is no database, and never was one'.repeat(500)),
+    ],
     ['gone', (path: string) => rmSync(path)],
   ])('data that was %s is refused and never begun anew', async (_, damage) => {
     await (await startProcess({ env: { PENNON_DATA: data } })).stop();
@@ -169,7 +189,10 @@ describe('bad days', () => {
   it('a directory that is read-only is refused', async () => {
     const parent = join(data, '..');
     chmodSync(parent, 0o555);
-    const { code, output } = await startInVain({ env: { PENNON_DATA: data, PENNON_ADMIN_KEY: KEY }, uid: 65_534 });
+    const { code, output } = await startInVain({
+      env: { PENNON_DATA: data, PENNON_ADMIN_KEY: KEY },
+      uid: 65_534,
+    });
     chmodSync(parent, 0o755);
     expect([code, output]).toEqual([1, expect.stringContaining(data)]);
     expect(existsSync(data)).toBe(false);
@@ -188,7 +211,9 @@ describe('bad days', () => {
       else refused = answer;
     }
     expect(refused?.status).toBe(503);
-    expect(await refused?.json()).toMatchObject({ error: { message: expect.stringMatching(/full|space/i) } });
+    expect(await refused?.json()).toMatchObject({
+      error: { message: expect.stringMatching(/full|space/i) },
+    });
     expect((await flagKeys(server.url, KEY)).toSorted()).toEqual(kept.toSorted());
     await server.stop();
     const again = await startProcess({ env: { PENNON_DATA: data, PENNON_ADMIN_KEY: KEY } });

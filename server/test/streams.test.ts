@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+
 import { describe, expect, it } from 'vitest';
 
 import { createFakeClock } from './support/fake-clock.ts';
@@ -13,16 +16,28 @@ describe('the flag set stream', () => {
     const key = await server.keyOf('server');
     const stream = await openSse(`${url}/api/v1/flag-set/stream`, { key });
     const set = await stream.next();
-    expect(set).toMatchObject({ event: 'set', id: set?.data.id, data: { revision: 1, flags: {}, environment: 'production' } });
+    expect(set).toMatchObject({
+      event: 'set',
+      id: set?.data.id,
+      data: { revision: 1, flags: {}, environment: 'production' },
+    });
     const made = await server.api('POST', '/flags', { body: flag('f') });
     const first = await stream.next();
     expect(first).toMatchObject({
       event: 'change',
-      data: { previous: set?.id, revision: 2, flags: { f: { key: 'f', version: 1 } }, segments: {} },
+      data: {
+        previous: set?.id,
+        revision: 2,
+        flags: { f: { key: 'f', version: 1 } },
+        segments: {},
+      },
     });
     expect(`"${first?.id}"`).toBe(made.headers.etag);
     await server.api('DELETE', '/flags/f');
-    expect(await stream.next()).toMatchObject({ event: 'change', data: { previous: first?.id, flags: { f: null } } });
+    expect(await stream.next()).toMatchObject({
+      event: 'change',
+      data: { previous: first?.id, flags: { f: null } },
+    });
     stream.close();
   });
 
@@ -51,11 +66,17 @@ describe('the flag set stream', () => {
     const clock = createFakeClock();
     await using server = await startServer({ clock });
     const url = await server.listen();
-    const stream = await openSse(`${url}/api/v1/flag-set/stream`, { key: await server.keyOf('server') });
+    const stream = await openSse(`${url}/api/v1/flag-set/stream`, {
+      key: await server.keyOf('server'),
+    });
     await stream.next();
     for (let beat = 0; beat < 2; beat += 1) {
       clock.advance(15_000);
-      expect(await stream.next()).toEqual({ event: 'heartbeat', id: undefined, data: { revision: 1 } });
+      expect(await stream.next()).toEqual({
+        event: 'heartbeat',
+        id: undefined,
+        data: { revision: 1 },
+      });
     }
     stream.close();
   });
@@ -64,12 +85,19 @@ describe('the flag set stream', () => {
     const clock = createFakeClock();
     await using server = await startServer({ clock });
     const url = await server.listen();
-    const made = await server.ask('POST', '/api/v1/keys', { body: { name: 's', role: 'server', environment: 'production' } });
-    const expiring = await server.keyOf('server', 'production', { expiresAt: '2026-01-31T12:00:05Z' });
+    const made = await server.ask('POST', '/api/v1/keys', {
+      body: { name: 's', role: 'server', environment: 'production' },
+    });
+    const expiring = await server.keyOf('server', 'production', {
+      expiresAt: '2026-01-31T12:00:05Z',
+    });
     const [revoked, expired, orphaned] = await Promise.all(
-      [made.body.secret, expiring, await server.keyOf('server', 'development')].map(key => openSse(`${url}/api/v1/flag-set/stream`, { key })),
+      [made.body.secret, expiring, await server.keyOf('server', 'development')].map(key =>
+        openSse(`${url}/api/v1/flag-set/stream`, { key }),
+      ),
     );
-    for (const stream of [revoked, expired, orphaned]) expect(await stream?.next()).toMatchObject({ event: 'set' });
+    for (const stream of [revoked, expired, orphaned])
+      expect(await stream?.next()).toMatchObject({ event: 'set' });
     await server.ask('DELETE', `/api/v1/keys/${made.body.id}`);
     expect(await revoked?.next()).toBeUndefined();
     clock.advance(5_000);
@@ -84,7 +112,9 @@ describe('the flag set stream', () => {
     const key = await server.keyOf('server');
     const first = await openSse(`${url}/api/v1/flag-set/stream`, { key });
     await first.next();
-    const second = await fetch(`${url}/api/v1/flag-set/stream`, { headers: { authorization: `Bearer ${key}` } });
+    const second = await fetch(`${url}/api/v1/flag-set/stream`, {
+      headers: { authorization: `Bearer ${key}` },
+    });
     expect([second.status, second.headers.get('retry-after')]).toEqual([503, '5']);
     expect(await second.json()).toMatchObject({ error: { code: 'SERVICE_UNAVAILABLE' } });
     first.close();
@@ -93,7 +123,9 @@ describe('the flag set stream', () => {
   it('end when the server drains, which does not wait for them', async () => {
     const server = await startServer();
     const url = await server.listen();
-    const stream = await openSse(`${url}/api/v1/flag-set/stream`, { key: await server.keyOf('server') });
+    const stream = await openSse(`${url}/api/v1/flag-set/stream`, {
+      key: await server.keyOf('server'),
+    });
     await stream.next();
     await server.close();
     expect(await stream.next()).toBeUndefined();
@@ -109,23 +141,37 @@ describe('the values stream', () => {
     const url = await server.listen();
     await server.api('POST', '/flags', { body: flag('visible', { clientVisible: true, rules }) });
     await server.api('POST', '/flags', { body: flag('secret') });
-    const stream = await openSse(`${url}/api/v1/evaluations/stream`, { key: await server.keyOf('client'), body: { context } });
+    const stream = await openSse(`${url}/api/v1/evaluations/stream`, {
+      key: await server.keyOf('client'),
+      body: { context },
+    });
     expect(stream.response.headers.get('access-control-allow-origin')).toBe('*');
     const first = await stream.next();
-    expect(first).toMatchObject({ event: 'values', data: { revision: 3, evaluations: { visible: { variant: 'on' } } } });
+    expect(first).toMatchObject({
+      event: 'values',
+      data: { revision: 3, evaluations: { visible: { variant: 'on' } } },
+    });
     expect(Object.keys(first?.data.evaluations)).toEqual(['visible']);
 
     await server.api('PATCH', '/flags/secret', { body: { enabled: false } });
-    await server.api('PATCH', '/flags/visible', { body: { description: 'nothing that a value shows' } });
+    await server.api('PATCH', '/flags/visible', {
+      body: { description: 'nothing that a value shows' },
+    });
     await server.api('PATCH', '/flags/visible', { body: { enabled: false } });
     expect(await stream.next()).toMatchObject({
       event: 'change',
       data: { revision: 6, evaluations: { visible: { reason: 'DISABLED' } } },
     });
     await server.api('PATCH', '/flags/visible', { body: { clientVisible: false } });
-    expect(await stream.next()).toMatchObject({ event: 'change', data: { evaluations: { visible: null } } });
+    expect(await stream.next()).toMatchObject({
+      event: 'change',
+      data: { evaluations: { visible: null } },
+    });
     await server.api('PATCH', '/flags/secret', { body: { clientVisible: true } });
-    expect(await stream.next()).toMatchObject({ event: 'change', data: { evaluations: { secret: { reason: 'DISABLED' } } } });
+    expect(await stream.next()).toMatchObject({
+      event: 'change',
+      data: { evaluations: { secret: { reason: 'DISABLED' } } },
+    });
     stream.close();
   });
 
@@ -133,12 +179,27 @@ describe('the values stream', () => {
     await using server = await startServer();
     const url = await server.listen();
     await server.api('POST', '/segments', { body: { key: 'pros', conditions: rules } });
-    await server.api('POST', '/flags', { body: flag('base', { rules: [{ conditions: [{ segment: 'pros' }] }] }) });
-    await server.api('POST', '/flags', { body: flag('top', { rules: [{ conditions: [{ flag: 'base', variants: ['on'] }] }] }) });
-    const stream = await openSse(`${url}/api/v1/evaluations/stream`, { key: await server.keyOf('server'), body: { context } });
-    expect((await stream.next())?.data.evaluations).toMatchObject({ base: { variant: 'on' }, top: { variant: 'on' } });
-    await server.api('PATCH', '/segments/pros', { body: { conditions: [{ ...rules[0], value: 'max' }] } });
-    expect((await stream.next())?.data.evaluations).toMatchObject({ base: { variant: 'off' }, top: { variant: 'off' } });
+    await server.api('POST', '/flags', {
+      body: flag('base', { rules: [{ conditions: [{ segment: 'pros' }] }] }),
+    });
+    await server.api('POST', '/flags', {
+      body: flag('top', { rules: [{ conditions: [{ flag: 'base', variants: ['on'] }] }] }),
+    });
+    const stream = await openSse(`${url}/api/v1/evaluations/stream`, {
+      key: await server.keyOf('server'),
+      body: { context },
+    });
+    expect((await stream.next())?.data.evaluations).toMatchObject({
+      base: { variant: 'on' },
+      top: { variant: 'on' },
+    });
+    await server.api('PATCH', '/segments/pros', {
+      body: { conditions: [{ ...rules[0], value: 'max' }] },
+    });
+    expect((await stream.next())?.data.evaluations).toMatchObject({
+      base: { variant: 'off' },
+      top: { variant: 'off' },
+    });
     stream.close();
   });
 });
@@ -151,18 +212,27 @@ it('a stream that is cut again and again misses nothing and doubles nothing', as
   let lastId = '';
   const writer = (async () => {
     for (let i = 0; i < 100; i += 1) {
-      await server.api(i % 5 === 0 ? 'POST' : 'PATCH', i % 5 === 0 ? '/flags' : `/flags/f${i - (i % 5)}`, {
-        body: i % 5 === 0 ? flag(`f${i}`) : { description: `${i}` },
-      });
+      await server.api(
+        i % 5 === 0 ? 'POST' : 'PATCH',
+        i % 5 === 0 ? '/flags' : `/flags/f${i - (i % 5)}`,
+        {
+          body: i % 5 === 0 ? flag(`f${i}`) : { description: `${i}` },
+        },
+      );
     }
   })();
   while (flags.size < 20 || [...flags.values()].some(version => version < 5)) {
-    const stream = await openSse(`${url}/api/v1/flag-set/stream`, { key, ...(lastId === '' ? {} : { headers: { 'last-event-id': lastId } }) });
+    const stream = await openSse(`${url}/api/v1/flag-set/stream`, {
+      key,
+      ...(lastId === '' ? {} : { headers: { 'last-event-id': lastId } }),
+    });
     for (let i = 0; i < 7; i += 1) {
       const event = await stream.next();
       if (event?.event === 'set') flags.clear();
       else if (event?.event === 'change') expect(event.data.previous).toBe(lastId);
-      for (const [name, { version }] of Object.entries<{ version: number }>(event?.data.flags ?? {})) {
+      for (const [name, { version }] of Object.entries<{ version: number }>(
+        event?.data.flags ?? {},
+      )) {
         if (event?.event === 'change') expect(version).toBe((flags.get(name) ?? 0) + 1);
         flags.set(name, version);
       }
@@ -174,4 +244,32 @@ it('a stream that is cut again and again misses nothing and doubles nothing', as
   await writer;
   const { body } = await server.ask('GET', '/api/v1/flag-set', { key });
   expect(body.id).toBe(lastId);
+});
+
+it('a reader that does not read is dropped, and the others go on', async () => {
+  await using server = await startServer();
+  const url = new URL(await server.listen());
+  const key = await server.keyOf('server');
+  const sleeper = connect(Number(url.port), url.hostname);
+  sleeper.write(
+    `GET /api/v1/flag-set/stream HTTP/1.1\r\nHost: ${url.host}\r\nAuthorization: Bearer ${key}\r\n\r\n`,
+  );
+  await once(sleeper, 'readable');
+  const reader = await openSse(`${url.origin}/api/v1/flag-set/stream`, { key });
+  await reader.next();
+  const streams = async () =>
+    /pennon_streams (\d+)/.exec((await server.ask('GET', '/metrics')).text)?.[1];
+  expect(await streams()).toBe('2');
+  await server.api('POST', '/flags', {
+    body: flag('big', { type: 'string', variants: { a: 'x'.repeat(60_000) }, defaultVariant: 'a' }),
+  });
+  let changes = 0;
+  while ((await streams()) === '2') {
+    changes += 1;
+    expect(changes).toBeLessThan(500);
+    await server.api('PATCH', '/flags/big', { body: { description: `change ${changes}` } });
+    expect((await reader.next())?.event).toBe('change');
+  }
+  sleeper.destroy();
+  reader.close();
 });

@@ -1,4 +1,10 @@
-import { createTRPCClient, httpBatchLink, httpSubscriptionLink, splitLink, TRPCClientError } from '@trpc/client';
+import {
+  createTRPCClient,
+  httpBatchLink,
+  httpSubscriptionLink,
+  splitLink,
+  TRPCClientError,
+} from '@trpc/client';
 import { EventSource } from 'eventsource';
 import { expect, it } from 'vitest';
 
@@ -35,13 +41,28 @@ it('a typed client manages flags and evaluates them', async () => {
   const client = clientOf(await server.listen(), ADMIN_KEY);
   const made = await client.flags.create.mutate({ environment, key: 'f', enabled: true });
   expect(made).toMatchObject({ key: 'f', type: 'boolean', version: 1, etag: expect.any(String) });
-  const changed = await client.flags.update.mutate({ environment, key: 'f', enabled: false, ifMatch: made.etag });
+  const changed = await client.flags.update.mutate({
+    environment,
+    key: 'f',
+    enabled: false,
+    ifMatch: made.etag,
+  });
   expect(changed.version).toBe(2);
-  const stale = client.flags.update.mutate({ environment, key: 'f', enabled: true, ifMatch: made.etag });
+  const stale = client.flags.update.mutate({
+    environment,
+    key: 'f',
+    enabled: true,
+    ifMatch: made.etag,
+  });
   await expect(stale).rejects.toSatisfy(
-    error => error instanceof TRPCClientError && error.data.error.code === 'PRECONDITION_FAILED' && error.data.httpStatus === 412,
+    error =>
+      error instanceof TRPCClientError &&
+      error.data.error.code === 'PRECONDITION_FAILED' &&
+      error.data.httpStatus === 412,
   );
-  expect(await client.evaluation.evaluate.mutate({ environment, flagKey: 'f', context: {} })).toEqual({
+  expect(
+    await client.evaluation.evaluate.mutate({ environment, flagKey: 'f', context: {} }),
+  ).toEqual({
     flagKey: 'f',
     enabled: false,
     reason: 'DISABLED',
@@ -82,7 +103,8 @@ it('a subscription to the values of one context tells what changed for it', asyn
     {
       onData({ data }) {
         messages.push(data);
-        if (messages.length === 1) void server.api('PATCH', '/flags/f', { body: { enabled: false } });
+        if (messages.length === 1)
+          void server.api('PATCH', '/flags/f', { body: { enabled: false } });
         else resolve();
       },
     },
@@ -95,7 +117,11 @@ it('a subscription to the values of one context tells what changed for it', asyn
   ]);
 });
 
-const takeFlags = async (client: ReturnType<typeof clientOf>, count: number, lastEventId?: string) => {
+const takeFlags = async (
+  client: ReturnType<typeof clientOf>,
+  count: number,
+  lastEventId?: string,
+) => {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const messages: unknown[] = [];
   let lastId = '';

@@ -78,7 +78,14 @@ export const listAudit = async (
   return { items, nextCursor: more ? cursors.write(last.id) : null };
 };
 
-const queryOf = ({ flag, segment, actor, action, from, until }: Omit<AuditInput, keyof PageQuery>) => ({
+const queryOf = ({
+  flag,
+  segment,
+  actor,
+  action,
+  from,
+  until,
+}: Omit<AuditInput, keyof PageQuery>) => ({
   ...(flag === undefined ? {} : { kind: 'flag' as const, key: flag }),
   ...(segment === undefined ? {} : { kind: 'segment' as const, key: segment }),
   actor,

@@ -4,7 +4,10 @@ import type { z } from 'zod';
 import { invalid } from '../errors.ts';
 
 /** The document where the schema accepts it; else a BAD_REQUEST that names each wrong field. */
-export const accept = <Schema extends z.ZodType>(schema: Schema, document: object): z.infer<Schema> => {
+export const accept = <Schema extends z.ZodType>(
+  schema: Schema,
+  document: object,
+): z.infer<Schema> => {
   const parsed = schema.safeParse(document);
   if (parsed.success) return parsed.data;
   throw invalid(describeIssues(parsed.error));

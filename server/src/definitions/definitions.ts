@@ -106,8 +106,13 @@ export const replaceDefinition = <Name extends 'flags' | 'segments'>(
   caller: Caller,
   { environment: asked, ifMatch, ...input }: Named & Matched,
 ): Promise<Answered<Documents[Name]>> =>
-  change(noun, parts, caller, { environment: asked, key: input.key, ifMatch }, 'replace', (_, kept) =>
-    noun.complete(input, kept),
+  change(
+    noun,
+    parts,
+    caller,
+    { environment: asked, key: input.key, ifMatch },
+    'replace',
+    (_, kept) => noun.complete(input, kept),
   );
 
 export const patchDefinition = <Name extends 'flags' | 'segments'>(
@@ -116,8 +121,13 @@ export const patchDefinition = <Name extends 'flags' | 'segments'>(
   caller: Caller,
   { environment: asked, ifMatch, ...patch }: Named & Matched,
 ): Promise<Answered<Documents[Name]>> =>
-  change(noun, parts, caller, { environment: asked, key: patch.key, ifMatch }, 'update', (current, kept) =>
-    noun.patched(current, patch, kept),
+  change(
+    noun,
+    parts,
+    caller,
+    { environment: asked, key: patch.key, ifMatch },
+    'update',
+    (current, kept) => noun.patched(current, patch, kept),
   );
 
 const change = <Name extends 'flags' | 'segments'>(
@@ -154,7 +164,15 @@ export const deleteDefinition = <Name extends 'flags' | 'segments'>(
     return {
       writes: noun.writes(new Map([[key, null]])),
       audit: [
-        auditDraft(caller, clock.now(), `${noun.word}.delete`, environment, key, current.document, null),
+        auditDraft(
+          caller,
+          clock.now(),
+          `${noun.word}.delete`,
+          environment,
+          key,
+          current.document,
+          null,
+        ),
       ],
       result: () => undefined,
     };
@@ -191,7 +209,8 @@ export const listDefinitions = async <Name extends 'flags' | 'segments'>(
     for (const { document } of page) {
       if (wanted(document)) {
         const last = items.at(-1);
-        if (items.length === limit && last !== undefined) return { items, nextCursor: cursors.write(last.key) };
+        if (items.length === limit && last !== undefined)
+          return { items, nextCursor: cursors.write(last.key) };
         items.push(document);
       }
       after = document.key;
@@ -211,8 +230,16 @@ export const copyDefinition = <Name extends 'flags' | 'segments'>(
 ): Promise<Answered<Documents[Name]> | CopyPlan> => {
   const from = environmentOf(caller, asked);
   const target = environmentOf(caller, to);
-  if (from === target) throw new PennonError('BAD_REQUEST', '"to" must be another environment', { details: [{ path: 'to', message: 'must be another environment' }] });
-  const source = requireStored(noun, noun.stored(parts.registry.find(from).replica.current()), key, from);
+  if (from === target)
+    throw new PennonError('BAD_REQUEST', '"to" must be another environment', {
+      details: [{ path: 'to', message: 'must be another environment' }],
+    });
+  const source = requireStored(
+    noun,
+    noun.stored(parts.registry.find(from).replica.current()),
+    key,
+    from,
+  );
   const { replica } = parts.registry.find(target);
   const prepare = (snapshot: Snapshot<'flagSet'>) => {
     const current = noun.stored(snapshot).get(key)?.document ?? null;
@@ -223,11 +250,14 @@ export const copyDefinition = <Name extends 'flags' | 'segments'>(
   };
   if (dryRun) {
     const { current, document } = prepare(replica.current());
-    return Promise.resolve(planCopy(noun, parts, { key, environment: from, to: target, overwrite }, current, document));
+    return Promise.resolve(
+      planCopy(noun, parts, { key, environment: from, to: target, overwrite }, current, document),
+    );
   }
   return replica.write(snapshot => {
     const { current, now, document } = prepare(snapshot);
-    if (current !== null && !overwrite) throw existsAlready(noun, key, target, 'set "overwrite" to replace it');
+    if (current !== null && !overwrite)
+      throw existsAlready(noun, key, target, 'set "overwrite" to replace it');
     if (current !== null) noun.requireChangeable(current, document);
     noun.requireSound(definitionsOf(snapshot), document);
     return planWrite(noun, parts, caller, target, 'copy', now, current, document);
@@ -262,7 +292,10 @@ const outcomeOf = (exists: boolean, differs: boolean, overwrite: boolean): CopyP
   return overwrite ? 'overwrite' : 'refused';
 };
 
-const KEPT = { version: true, createdAt: true, updatedAt: true } as const satisfies Record<keyof Kept, true>;
+const KEPT = { version: true, createdAt: true, updatedAt: true } as const satisfies Record<
+  keyof Kept,
+  true
+>;
 
 const firstKept = (now: number): Kept => ({
   version: 1,
@@ -288,7 +321,9 @@ const planWrite = <Name extends 'flags' | 'segments'>(
   document: Documents[Name],
 ) => ({
   writes: noun.writes(new Map([[document.key, document]])),
-  audit: [auditDraft(caller, now, `${noun.word}.${action}`, environment, document.key, before, document)],
+  audit: [
+    auditDraft(caller, now, `${noun.word}.${action}`, environment, document.key, before, document),
+  ],
   result: (changeId: string) => ({
     ...answered({ document, changeId }),
     ...withWarnings(noun.warnings(document, namesakes(noun, parts, environment, document.key))),
@@ -343,7 +378,10 @@ const requireFound = <Name extends 'flags' | 'segments'>(
   environment: string,
 ): Stored<Documents[Name]> => {
   if (found !== undefined) return found;
-  throw new PennonError('NOT_FOUND', `there is no ${noun.word} "${key}" in environment "${environment}"`);
+  throw new PennonError(
+    'NOT_FOUND',
+    `there is no ${noun.word} "${key}" in environment "${environment}"`,
+  );
 };
 
 const existsAlready = <Name extends 'flags' | 'segments'>(
@@ -352,7 +390,10 @@ const existsAlready = <Name extends 'flags' | 'segments'>(
   environment: string,
   remedy = 'use PUT or PATCH to change it',
 ): PennonError =>
-  new PennonError('CONFLICT', `${noun.word} "${key}" exists already in environment "${environment}": ${remedy}`);
+  new PennonError(
+    'CONFLICT',
+    `${noun.word} "${key}" exists already in environment "${environment}": ${remedy}`,
+  );
 
 const refuseUsed = <Name extends 'flags' | 'segments'>(
   noun: Noun<Name>,
@@ -362,7 +403,14 @@ const refuseUsed = <Name extends 'flags' | 'segments'>(
   const users = noun.usedBy(definitions, key);
   if (users.length === 0) return;
   const named = users.map(user => `"${user}"`).join(', ');
-  throw new PennonError('CONFLICT', `${noun.word} "${key}" is used by ${users.length === 1 ? 'flag' : 'flags'} ${named}: change them first`, {
-    details: users.map(user => ({ path: `flags.${user}`, message: `depends on ${noun.word} "${key}"` })),
-  });
+  throw new PennonError(
+    'CONFLICT',
+    `${noun.word} "${key}" is used by ${users.length === 1 ? 'flag' : 'flags'} ${named}: change them first`,
+    {
+      details: users.map(user => ({
+        path: `flags.${user}`,
+        message: `depends on ${noun.word} "${key}"`,
+      })),
+    },
+  );
 };

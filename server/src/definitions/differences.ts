@@ -13,7 +13,9 @@ export const differences = (
 ): Difference[] => {
   const old = fieldsOf(before ?? {});
   const fresh = fieldsOf(after);
-  const names = [...new Set([...old.keys(), ...fresh.keys()])].filter(name => !ignored.includes(name));
+  const names = [...new Set([...old.keys(), ...fresh.keys()])].filter(
+    name => !ignored.includes(name),
+  );
   return names.flatMap(path => {
     const difference = { path, before: old.get(path) ?? null, after: fresh.get(path) ?? null };
     return isDeepStrictEqual(difference.before, difference.after) ? [] : [difference];

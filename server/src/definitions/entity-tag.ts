@@ -19,7 +19,10 @@ export const requireMatch = (
   const tags = tagsOf(header);
   if (tags === undefined || tags.includes(current.etag)) return;
   if (!tags.every(tag => TAG.test(tag.replace(/^W\//, '')))) {
-    throw new PennonError('BAD_REQUEST', 'If-Match must be "*" or quoted entity tags such as "abc"');
+    throw new PennonError(
+      'BAD_REQUEST',
+      'If-Match must be "*" or quoted entity tags such as "abc"',
+    );
   }
   throw new PennonError(
     'PRECONDITION_FAILED',

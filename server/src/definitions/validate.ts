@@ -49,7 +49,10 @@ const unknownReferences = (definitions: Definitions, flag: Flag): ErrorDetail[] 
   const unknown = (kind: 'flag' | 'segment', keys: readonly string[], known: object) =>
     keys
       .filter(key => !Object.hasOwn(known, key))
-      .map(key => ({ path: 'rules', message: `${kind} "${key}" does not exist in this environment` }));
+      .map(key => ({
+        path: 'rules',
+        message: `${kind} "${key}" does not exist in this environment`,
+      }));
   return [
     ...unknown('flag', named.flags, definitions.flags),
     ...unknown('segment', named.segments, definitions.segments),
@@ -68,7 +71,12 @@ const requireOthersSound = (
     if (flags.has(key) || compiledBefore.problemsOf(key).length > 0) continue;
     const [problem] = compiledAfter.problemsOf(key);
     if (problem === undefined) continue;
-    throw invalid([{ path: '', message: `flag "${key}", which depends on it, would not work: ${problem.message}` }]);
+    throw invalid([
+      {
+        path: '',
+        message: `flag "${key}", which depends on it, would not work: ${problem.message}`,
+      },
+    ]);
   }
 };
 

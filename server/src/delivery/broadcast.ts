@@ -47,7 +47,9 @@ export const createBroadcast = (live: LiveFlagSet, clock: Clock): Broadcast => {
   };
 
   const stop = live.subscribe(enqueue);
-  const stopHeart = clock.every(HEARTBEAT_MS, () => enqueue({ type: 'heartbeat', view: live.view() }));
+  const stopHeart = clock.every(HEARTBEAT_MS, () =>
+    enqueue({ type: 'heartbeat', view: live.view() }),
+  );
 
   return {
     join(reader) {

@@ -25,11 +25,7 @@ const RETRY_AFTER_SECONDS = 5;
 /** Timers take 31 bits of milliseconds; a later expiry is looked at again then. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
-export const createStreams = (
-  control: Replica<'control'>,
-  clock: Clock,
-  most: number,
-): Streams => {
+export const createStreams = (control: Replica<'control'>, clock: Clock, most: number): Streams => {
   const open = new Map<AbortController, Caller>();
   let draining = false;
 
@@ -42,7 +38,8 @@ export const createStreams = (
   return {
     open(caller) {
       if (draining) throw unavailable('the server is stopping');
-      if (open.size >= most) throw unavailable(`this server has ${most} streams open, which is its limit`);
+      if (open.size >= most)
+        throw unavailable(`this server has ${most} streams open, which is its limit`);
       const ending = new AbortController();
       open.set(ending, caller);
       const cancelExpiry = endAtExpiry(ending, caller.expiresAt, clock);

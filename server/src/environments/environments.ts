@@ -95,9 +95,12 @@ export const deleteEnvironment = async (
   requireAllEnvironments(caller, 'deleting an environment');
   const removed = await control.write(({ records }) => {
     const record = records.environments.get(key)?.document;
-    if (record === undefined) throw new PennonError('NOT_FOUND', `environment "${key}" does not exist`);
+    if (record === undefined)
+      throw new PennonError('NOT_FOUND', `environment "${key}" does not exist`);
     const now = clock.now();
-    const keys = [...records.keys.values()].map(({ document }) => document).filter(({ environment }) => environment === key);
+    const keys = [...records.keys.values()]
+      .map(({ document }) => document)
+      .filter(({ environment }) => environment === key);
     return {
       writes: {
         environments: new Map([[key, null]]),

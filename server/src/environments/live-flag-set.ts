@@ -151,7 +151,7 @@ export const dependents = (
   for (const flag of named) {
     if (flag.segments.some(segment => segments.has(segment))) reached.add(flag.key);
   }
-  for (let before = -1; before !== reached.size; ) {
+  for (let before = -1; before !== reached.size;) {
     before = reached.size;
     for (const flag of named) if (flag.flags.some(key => reached.has(key))) reached.add(flag.key);
   }

@@ -34,7 +34,8 @@ const MOST_BYTES = 64 * 1_048_576;
 
 /** `entries` answers at most, and 64 MiB of text; 0 keeps none. */
 export const createAnswerCache = (entries: number, clock: Clock): AnswerCache => {
-  if (entries === 0) return { answer: (_, evaluations) => makeAnswer(evaluations()), size: () => 0 };
+  if (entries === 0)
+    return { answer: (_, evaluations) => makeAnswer(evaluations()), size: () => 0 };
   const kept = new LRUCache<string, BulkAnswer>({
     max: entries,
     maxSize: MOST_BYTES,

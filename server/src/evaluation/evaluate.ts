@@ -123,12 +123,18 @@ const evaluateVisible = (
   context: EvaluationContext,
   asked: readonly string[] | undefined,
 ): Record<string, Evaluation> => {
-  if (asked === undefined) return evaluateAll(view.compiled, context, visibleKeys(view, visibleOnly));
+  if (asked === undefined)
+    return evaluateAll(view.compiled, context, visibleKeys(view, visibleOnly));
   const visible = new Set(visibleKeys(view, visibleOnly));
   const keys = [...new Set(asked)].toSorted();
-  const found = evaluateAll(view.compiled, context, keys.filter(key => visible.has(key)));
+  const found = evaluateAll(
+    view.compiled,
+    context,
+    keys.filter(key => visible.has(key)),
+  );
   const all: Record<string, Evaluation> = Object.create(null);
-  for (const key of keys) all[key] = (visible.has(key) ? found[key] : undefined) ?? unknownFlag(key);
+  for (const key of keys)
+    all[key] = (visible.has(key) ? found[key] : undefined) ?? unknownFlag(key);
   return all;
 };
 

@@ -35,7 +35,10 @@ export const createValues = (context: EvaluationContext, visibleOnly: boolean): 
     },
     next({ view, ...step }) {
       const { id, revision } = view.flagSet;
-      const now = step.type === 'set' ? all(view) : withAffected(told, view, context, visibleOnly, step.affected);
+      const now =
+        step.type === 'set'
+          ? all(view)
+          : withAffected(told, view, context, visibleOnly, step.affected);
       const evaluations = changesBetween(told, now);
       told = now;
       if (Object.keys(evaluations).length === 0) return undefined;
@@ -54,7 +57,8 @@ const withAffected = (
   const now = new Map(told);
   for (const key of affected) now.delete(key);
   const keys = visibleKeys(view, visibleOnly).filter(key => affected.has(key));
-  for (const [key, answer] of Object.entries(evaluateAll(view.compiled, context, keys))) now.set(key, answer);
+  for (const [key, answer] of Object.entries(evaluateAll(view.compiled, context, keys)))
+    now.set(key, answer);
   return now;
 };
 
@@ -63,7 +67,8 @@ const changesBetween = (
   after: ReadonlyMap<string, Evaluation>,
 ): Record<string, Evaluation | null> => {
   const changes: [string, Evaluation | null][] = [];
-  for (const [key, answer] of after) if (!same(before.get(key), answer)) changes.push([key, answer]);
+  for (const [key, answer] of after)
+    if (!same(before.get(key), answer)) changes.push([key, answer]);
   for (const key of before.keys()) if (!after.has(key)) changes.push([key, null]);
   return Object.fromEntries(changes);
 };

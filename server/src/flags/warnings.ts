@@ -17,7 +17,10 @@ const oneOutcome = (flag: Flag): ErrorDetail[] => {
   if (outcomes.size !== 1) return [];
   const [only] = outcomes;
   return [
-    { path: 'rules', message: `every outcome is ${only === null ? 'the code default' : `the variant "${only}"`}: the rules make no difference` },
+    {
+      path: 'rules',
+      message: `every outcome is ${only === null ? 'the code default' : `the variant "${only}"`}: the rules make no difference`,
+    },
   ];
 };
 
@@ -29,12 +32,15 @@ const outcomesOf = (rule: Rule): (string | null)[] => {
 
 const shareOf = (rule: Rule): number => rule.percentage ?? 100;
 
-const servesEveryone = (rule: Rule): boolean => rule.conditions.length === 0 && shareOf(rule) === 100;
+const servesEveryone = (rule: Rule): boolean =>
+  rule.conditions.length === 0 && shareOf(rule) === 100;
 
 const unreachable = (flag: Flag): ErrorDetail[] =>
   flag.rules.flatMap((rule, index) => {
     const why = whyNobody(flag, rule, flag.rules.slice(0, index));
-    return why === undefined ? [] : [{ path: `rules.${index}`, message: `rule "${rule.id}" never serves anybody: ${why}` }];
+    return why === undefined
+      ? []
+      : [{ path: `rules.${index}`, message: `rule "${rule.id}" never serves anybody: ${why}` }];
   });
 
 const whyNobody = (flag: Flag, rule: Rule, earlier: readonly Rule[]): string | undefined => {
@@ -64,5 +70,10 @@ const typeElsewhere = (flag: Flag, elsewhere: ReadonlyMap<string, Flag>): ErrorD
   [...elsewhere].flatMap(([environment, namesake]) =>
     namesake.type === flag.type
       ? []
-      : [{ path: 'type', message: `is "${flag.type}" here and "${namesake.type}" in environment "${environment}"` }],
+      : [
+          {
+            path: 'type',
+            message: `is "${flag.type}" here and "${namesake.type}" in environment "${environment}"`,
+          },
+        ],
   );

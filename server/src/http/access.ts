@@ -10,9 +10,7 @@ import type { Permission } from '../keys/permissions.ts';
  * (`everywhere`: a key for all environments). A route that does not say is refused at start.
  */
 export type Access =
-  | 'public'
-  | 'procedures'
-  | { readonly permission: Permission; readonly everywhere?: true };
+  'public' | 'procedures' | { readonly permission: Permission; readonly everywhere?: true };
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -55,13 +53,18 @@ export const guardRoutes = (app: FastifyInstance, parts: Parts): readonly Guarde
     const caller = admit(parts, request);
     if (access === undefined) throw new Error('a route without access was let through');
     requirePermission(caller, access.permission);
-    if (access.everywhere === true) requireAllEnvironments(caller, request.routeOptions.url ?? 'this');
+    if (access.everywhere === true)
+      requireAllEnvironments(caller, request.routeOptions.url ?? 'this');
     request.caller = caller;
   });
   return routes;
 };
 
-export type GuardedRoute = { readonly method: string; readonly url: string; readonly access: Access };
+export type GuardedRoute = {
+  readonly method: string;
+  readonly url: string;
+  readonly access: Access;
+};
 
 const requireAccess = (route: RouteOptions): Access => {
   if (route.config?.access !== undefined) return route.config.access;

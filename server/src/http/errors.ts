@@ -6,18 +6,15 @@ import { errorBody, ERRORS, PennonError, toPennonError } from '../errors.ts';
 export const answerErrors = (app: FastifyInstance): void => {
   app.setErrorHandler((error: FastifyError, request, reply) => sendError(error, request, reply));
   app.setNotFoundHandler((request, reply) =>
-    sendError(
-      new PennonError('NOT_FOUND', 'there is no such route: see /docs'),
-      request,
-      reply,
-    ),
+    sendError(new PennonError('NOT_FOUND', 'there is no such route: see /docs'), request, reply),
   );
 };
 
 /** Sends what was thrown as the one shape of an error. */
 export const sendError = (thrown: unknown, request: FastifyRequest, reply: FastifyReply) => {
   const error = toPennonError(thrown);
-  if (error.code === 'INTERNAL_SERVER_ERROR') request.log.error({ err: error.cause ?? error }, 'request failed');
+  if (error.code === 'INTERNAL_SERVER_ERROR')
+    request.log.error({ err: error.cause ?? error }, 'request failed');
   const { http } = ERRORS[error.code];
   reply.headers(errorHeaders(error));
   if (http === 401) reply.header('www-authenticate', 'Bearer');
@@ -27,11 +24,14 @@ export const sendError = (thrown: unknown, request: FastifyRequest, reply: Fasti
 /** Headers that an error brings: when to try again, what the resource's entity tag is now. */
 export const errorHeaders = ({ extra }: PennonError): Record<string, string> => ({
   'cache-control': 'no-store',
-  ...(extra.retryAfterSeconds === undefined ? {} : { 'retry-after': String(extra.retryAfterSeconds) }),
+  ...(extra.retryAfterSeconds === undefined
+    ? {}
+    : { 'retry-after': String(extra.retryAfterSeconds) }),
   ...(extra.etag === undefined ? {} : { etag: extra.etag }),
 });
 
-const isTrpc = (request: FastifyRequest): boolean => request.routeOptions?.url?.startsWith('/trpc/') === true;
+const isTrpc = (request: FastifyRequest): boolean =>
+  request.routeOptions?.url?.startsWith('/trpc/') === true;
 
 /** JSON-RPC's code for a request that was refused before tRPC saw it. */
 const INVALID_REQUEST = -32_600;

@@ -32,10 +32,15 @@ export const serveEvaluations = (app: FastifyInstance, parts: Parts): void => {
 export const flatInput = (request: FastifyRequest): object => {
   const { body } = request;
   if (typeof body !== 'object' || body === null || Array.isArray(body)) {
-    throw invalid([{ path: '', message: 'must be a JSON object such as {"context": {}}' }], 'the body');
+    throw invalid(
+      [{ path: '', message: 'must be a JSON object such as {"context": {}}' }],
+      'the body',
+    );
   }
   if (Object.hasOwn(body, 'environment')) {
-    throw invalid([{ path: 'environment', message: 'belongs in the query (?environment=…), not in the body' }]);
+    throw invalid([
+      { path: 'environment', message: 'belongs in the query (?environment=…), not in the body' },
+    ]);
   }
   return { ...body, ...onlyEnvironment(request) };
 };
@@ -43,9 +48,19 @@ export const flatInput = (request: FastifyRequest): object => {
 /** The `environment` of a query that may hold nothing else. */
 export const onlyEnvironment = (request: FastifyRequest): { environment?: string } => {
   const query = Object.entries(request.query as Record<string, unknown>);
-  const foreign = query.find(([name, value]) => name !== 'environment' || typeof value !== 'string');
+  const foreign = query.find(
+    ([name, value]) => name !== 'environment' || typeof value !== 'string',
+  );
   if (foreign !== undefined) {
-    throw invalid([{ path: foreign[0], message: 'is not a query parameter of this route, or stands there twice' }], 'the query');
+    throw invalid(
+      [
+        {
+          path: foreign[0],
+          message: 'is not a query parameter of this route, or stands there twice',
+        },
+      ],
+      'the query',
+    );
   }
   return Object.fromEntries(query);
 };

@@ -16,7 +16,13 @@ type Operation = {
   responses: Record<string, Json>;
   security?: Json[];
 };
-type Schema = { $ref?: string; properties?: Json; required?: string[]; anyOf?: Schema[]; oneOf?: Schema[] };
+type Schema = {
+  $ref?: string;
+  properties?: Json;
+  required?: string[];
+  anyOf?: Schema[];
+  oneOf?: Schema[];
+};
 
 /**
  * OpenAPI 3.1 of every route. Procedures are described by trpc-to-openapi from their own schemas; what
@@ -56,16 +62,23 @@ const reshape = (
 ): void => {
   const operation = paths[meta.openapi.path]?.[meta.openapi.method.toLowerCase()];
   if (operation === undefined) throw new Error(`${path} is not in the document`);
-  if (meta.environmentInBody !== true) moveToParameter(operation, 'environment', 'query', 'environment');
+  if (meta.environmentInBody !== true)
+    moveToParameter(operation, 'environment', 'query', 'environment');
   moveToParameter(operation, 'ifMatch', 'header', 'If-Match');
-  if (path.endsWith('.get') || path === 'evaluation.evaluateAll') addParameter(operation, 'If-None-Match', 'header');
+  if (path.endsWith('.get') || path === 'evaluation.evaluateAll')
+    addParameter(operation, 'If-None-Match', 'header');
   operation.responses = {
     ...success(document, operation, meta.status ?? 200, path),
     ...errorResponses(errorCodes(meta.openapi.method, 'ifMatch' in input.shape)),
   };
 };
 
-const moveToParameter = (operation: Operation, field: string, place: 'query' | 'header', name: string): void => {
+const moveToParameter = (
+  operation: Operation,
+  field: string,
+  place: 'query' | 'header',
+  name: string,
+): void => {
   const body = operation.requestBody?.content['application/json']?.schema;
   const listed = operation.parameters?.find(parameter => parameter['name'] === field);
   if (listed !== undefined) Object.assign(listed, { name, in: place });
@@ -96,7 +109,12 @@ const addParameter = (operation: Operation, name: string, place: 'query' | 'head
 const header = (description: string): Json => ({ description, schema: { type: 'string' } });
 
 /** The one answer of success, and 304 where there is an entity tag to compare. */
-const success = (document: OpenAPIObject, operation: Operation, status: number, path: string): Record<string, Json> => {
+const success = (
+  document: OpenAPIObject,
+  operation: Operation,
+  status: number,
+  path: string,
+): Record<string, Json> => {
   if (status === 204) return { 204: { description: 'Done' } };
   const [stated] = Object.values(operation.responses);
   const schema = successSchema(stated);
@@ -107,7 +125,11 @@ const success = (document: OpenAPIObject, operation: Operation, status: number, 
   };
   const conditional = path.endsWith('.get') || path === 'evaluation.evaluateAll';
   return {
-    [status]: { description: status === 201 ? 'Created' : 'OK', headers, content: stated?.['content'] },
+    [status]: {
+      description: status === 201 ? 'Created' : 'OK',
+      headers,
+      content: stated?.['content'],
+    },
     ...(conditional ? { 304: { description: 'Not modified' } } : {}),
   };
 };
@@ -124,7 +146,8 @@ const withoutEtag = (document: OpenAPIObject, schema: Schema): boolean => {
     return alternatives.map(member => withoutEtag(document, member)).includes(true);
   }
   const target = resolve(document, schema);
-  if (target.required !== undefined) target.required = target.required.filter(name => name !== 'etag');
+  if (target.required !== undefined)
+    target.required = target.required.filter(name => name !== 'etag');
   if (target.properties !== undefined) delete target.properties['etag'];
   return TAGGED.test(schema.$ref ?? '');
 };
@@ -171,7 +194,9 @@ const errorResponses = (codes: readonly ErrorStatus[]): Record<string, Json> =>
       code,
       {
         description: ERROR_TEXTS[code],
-        ...(code === 429 || code === 503 ? { headers: { 'Retry-After': header('Whole seconds') } } : {}),
+        ...(code === 429 || code === 503
+          ? { headers: { 'Retry-After': header('Whole seconds') } }
+          : {}),
         ...(code === 412 ? { headers: { ETag: header('The current entity tag') } } : {}),
         content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } },
       },
@@ -191,15 +216,25 @@ const trpcOperation = (operationId: string, summary: string) => ({
   tags: ['tRPC'],
   operationId,
   summary,
-  description: 'Use a tRPC client with the type `AppRouter`. Errors carry the same error object under `data.error`.',
+  description:
+    'Use a tRPC client with the type `AppRouter`. Errors carry the same error object under `data.error`.',
   security,
   parameters: [
-    { name: 'path', in: 'path', required: true, schema: { type: 'string' }, description: 'A procedure such as `flags.list`, or several with commas between' },
+    {
+      name: 'path',
+      in: 'path',
+      required: true,
+      schema: { type: 'string' },
+      description: 'A procedure such as `flags.list`, or several with commas between',
+    },
   ] as never,
   responses: Object.fromEntries(
     [200, 207, ...TRPC_ERRORS].map(code => [
       code,
-      { description: code < 300 ? 'What the procedures answered' : ERROR_TEXTS[code as ErrorStatus], content: { 'application/json': { schema: z.unknown() } } },
+      {
+        description: code < 300 ? 'What the procedures answered' : ERROR_TEXTS[code as ErrorStatus],
+        content: { 'application/json': { schema: z.unknown() } },
+      },
     ]),
   ),
 });
@@ -267,7 +302,9 @@ const PLAIN_PATHS = {
       operationId: 'healthz',
       summary: 'The process answers',
       security: [],
-      responses: { 200: { description: 'OK', content: { 'application/json': { schema: status } } } },
+      responses: {
+        200: { description: 'OK', content: { 'application/json': { schema: status } } },
+      },
     },
   },
   '/readyz': {
@@ -277,7 +314,10 @@ const PLAIN_PATHS = {
       summary: 'The server has its data and takes requests',
       security: [],
       responses: {
-        200: { description: 'Ready, or degraded: answering from memory', content: { 'application/json': { schema: status } } },
+        200: {
+          description: 'Ready, or degraded: answering from memory',
+          content: { 'application/json': { schema: status } },
+        },
         503: { description: 'Draining', content: { 'application/json': { schema: status } } },
       },
     },
@@ -304,7 +344,12 @@ const PLAIN_PATHS = {
       operationId: 'openapi',
       summary: 'This document',
       security: [],
-      responses: { 200: { description: 'OpenAPI 3.1', content: { 'application/json': { schema: z.looseObject({}) } } } },
+      responses: {
+        200: {
+          description: 'OpenAPI 3.1',
+          content: { 'application/json': { schema: z.looseObject({}) } },
+        },
+      },
     },
   },
   '/docs': {

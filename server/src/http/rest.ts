@@ -19,7 +19,13 @@ export type RestProcedure = {
 };
 
 /** What tRPC keeps of a procedure, under its whole path; its types show the nested routers instead. */
-type Kept = { readonly _def: { readonly meta?: Meta; readonly inputs: readonly unknown[]; readonly type: string } };
+type Kept = {
+  readonly _def: {
+    readonly meta?: Meta;
+    readonly inputs: readonly unknown[];
+    readonly type: string;
+  };
+};
 
 /** Every procedure of the router by its path, such as `flags.create`. */
 export const procedures = (): ReadonlyMap<string, Kept['_def']> =>
@@ -52,7 +58,10 @@ export const serveRest = (app: FastifyInstance, parts: Parts): void => {
       url: API + path.replaceAll(/\{(\w+)\}/g, ':$1'),
       config: { access: { permission: procedure.meta.permission } },
       handler: async (request, reply) => {
-        const call = procedureOf(createCaller({ parts, admit: () => callerOf(request) }), procedure.path);
+        const call = procedureOf(
+          createCaller({ parts, admit: () => callerOf(request) }),
+          procedure.path,
+        );
         return answer(procedure, request, reply, await call(inputOf(procedure, request)));
       },
     });
@@ -66,7 +75,10 @@ const procedureOf = (caller: object, path: string): ((input: unknown) => Promise
 const WITH_BODY = new Set(['POST', 'PUT', 'PATCH']);
 
 /** One flat input of path, query, body and If-Match. */
-const inputOf = ({ meta, input }: RestProcedure, request: FastifyRequest): Record<string, unknown> => {
+const inputOf = (
+  { meta, input }: RestProcedure,
+  request: FastifyRequest,
+): Record<string, unknown> => {
   const { shape } = input;
   const params = Object.entries(request.params as Record<string, string>);
   const query = decodeQuery(shape, request.query as Record<string, unknown>);
@@ -74,13 +86,19 @@ const inputOf = ({ meta, input }: RestProcedure, request: FastifyRequest): Recor
   if (WITH_BODY.has(meta.openapi.method)) refuseInQuery(meta, query);
   refuseMismatch(params, body);
   const ifMatch = 'ifMatch' in shape ? request.headers['if-match'] : undefined;
-  return Object.fromEntries([...body, ...query, ...params, ...(ifMatch === undefined ? [] : [['ifMatch', ifMatch] as const])]);
+  return Object.fromEntries([
+    ...body,
+    ...query,
+    ...params,
+    ...(ifMatch === undefined ? [] : [['ifMatch', ifMatch] as const]),
+  ]);
 };
 
 type Fields = (readonly [string, unknown])[];
 
 /** Fields that a route with a body takes in its query. */
-const queryFieldsOf = (meta: Meta): readonly string[] => (meta.environmentInBody === true ? [] : ['environment']);
+const queryFieldsOf = (meta: Meta): readonly string[] =>
+  meta.environmentInBody === true ? [] : ['environment'];
 
 const bodyOf = (meta: Meta, body: unknown): Fields => {
   if (body === undefined || body === null) return [];
@@ -97,7 +115,10 @@ const refuseInQuery = (meta: Meta, query: Fields): void => {
   const known = queryFieldsOf(meta);
   const unknown = query.map(([name]) => name).filter(name => !known.includes(name));
   if (unknown.length === 0) return;
-  throw invalid(unknown.map(path => ({ path, message: 'is not a query parameter of this route' })), 'the query');
+  throw invalid(
+    unknown.map(path => ({ path, message: 'is not a query parameter of this route' })),
+    'the query',
+  );
 };
 
 /** A body may repeat what the path says, and nothing else. */
@@ -112,19 +133,24 @@ const refuseMismatch = (params: Fields, body: Fields): void => {
 const decodeQuery = (shape: z.ZodObject['shape'], query: Record<string, unknown>): Fields =>
   Object.entries(query).map(([name, value]) => [
     name,
-    typeof value === 'string' && Object.hasOwn(shape, name) ? decode(bare(shape[name]), value) : value,
+    typeof value === 'string' && Object.hasOwn(shape, name)
+      ? decode(bare(shape[name]), value)
+      : value,
   ]);
 
 /** A query holds text only: what reads as the stated type is that, everything else stays text. */
 const decode = (schema: unknown, text: string): unknown => {
   if (schema instanceof z.ZodNumber && /^-?\d{1,15}(\.\d{1,15})?$/.test(text)) return Number(text);
-  if (schema instanceof z.ZodBoolean && (text === 'true' || text === 'false')) return text === 'true';
+  if (schema instanceof z.ZodBoolean && (text === 'true' || text === 'false'))
+    return text === 'true';
   return text;
 };
 
 /** The schema inside optional, nullable and default. */
 const bare = (schema: unknown): unknown =>
-  schema instanceof z.ZodOptional || schema instanceof z.ZodNullable || schema instanceof z.ZodDefault
+  schema instanceof z.ZodOptional ||
+  schema instanceof z.ZodNullable ||
+  schema instanceof z.ZodDefault
     ? bare(schema.unwrap())
     : schema;
 
@@ -135,13 +161,16 @@ const answer = (
   output: unknown,
 ): unknown => {
   reply.header('cache-control', 'private, no-cache');
-  if (meta.status === 204 || typeof output !== 'object' || output === null) return reply.code(204).send();
+  if (meta.status === 204 || typeof output !== 'object' || output === null)
+    return reply.code(204).send();
   const { etag, ...body } = output as { etag?: unknown };
   if (typeof etag === 'string') {
     reply.header('etag', etag);
-    if (path.endsWith('.get') && matchesNone(request.headers['if-none-match'], etag)) return reply.code(304).send();
+    if (path.endsWith('.get') && matchesNone(request.headers['if-none-match'], etag))
+      return reply.code(304).send();
   }
-  if (meta.located !== undefined) reply.header('location', locationOf(request, String(Reflect.get(output, meta.located))));
+  if (meta.located !== undefined)
+    reply.header('location', locationOf(request, String(Reflect.get(output, meta.located))));
   return reply.code(meta.status ?? 200).send(body);
 };
 

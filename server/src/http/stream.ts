@@ -87,7 +87,8 @@ const openStream = (
 
   const send = (text: string) => {
     if (raw.destroyed || raw.writableEnded) return;
-    if (raw.writableLength > MOST_WAITING + 2 * live.view().json().length) return void raw.destroy();
+    if (raw.writableLength > MOST_WAITING + 2 * live.view().json().length)
+      return void raw.destroy();
     raw.write(text);
   };
   const { view, leave } = broadcast.join({
@@ -117,7 +118,8 @@ const corsOf = (reply: FastifyReply): Record<string, string> =>
     ),
   );
 
-const frame = (event: string, data: unknown, id?: string): string => textFrame(event, JSON.stringify(data), id);
+const frame = (event: string, data: unknown, id?: string): string =>
+  textFrame(event, JSON.stringify(data), id);
 
 /** JSON text has no line break, so one `data` line holds it. */
 const textFrame = (event: string, json: string, id?: string): string =>

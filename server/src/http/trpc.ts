@@ -19,7 +19,9 @@ const contextOf = (parts: Parts, request: FastifyRequest): Context => ({
 /** The router at /trpc. tRPC reads the body itself, so it comes as text here. */
 export const serveTrpc = async (app: FastifyInstance, parts: Parts): Promise<void> => {
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('application/json', { parseAs: 'string' }, (_, body, done) => done(null, body));
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (_, body, done) =>
+    done(null, body),
+  );
 
   app.route<{ Params: { path: string } }>({
     method: ['GET', 'POST'],
@@ -36,7 +38,12 @@ export const serveTrpc = async (app: FastifyInstance, parts: Parts): Promise<voi
         path: request.params.path,
         responseMeta: ({ errors }) => {
           const [first] = errors;
-          return { headers: first === undefined ? { 'cache-control': 'no-store' } : errorHeaders(toPennonError(first)) };
+          return {
+            headers:
+              first === undefined
+                ? { 'cache-control': 'no-store' }
+                : errorHeaders(toPennonError(first)),
+          };
         },
         onError: ({ error, path }) => {
           const known = toPennonError(error);

@@ -38,7 +38,8 @@ export const createAuthenticate = (control: Replica<'control'>, clock: Clock): A
     const key = byHash.get(hash);
     if (key === undefined || !sameHash(key.hash, hash)) throw unauthorized('the key is unknown');
     const expiresAt = key.expiresAt == null ? undefined : Date.parse(key.expiresAt);
-    if (expiresAt !== undefined && expiresAt <= clock.now()) throw unauthorized('the key has expired');
+    if (expiresAt !== undefined && expiresAt <= clock.now())
+      throw unauthorized('the key has expired');
     refuseForeignOrigin(key, credentials.origin);
     return {
       keyId: key.id,
@@ -60,7 +61,8 @@ const sameHash = (a: string, b: string): boolean =>
   timingSafeEqual(Buffer.from(a, 'hex'), Buffer.from(b, 'hex'));
 
 const secretOf = ({ authorization, apiKey }: Credentials): string => {
-  const bearer = authorization === undefined ? undefined : /^Bearer +(\S+)$/i.exec(authorization)?.[1];
+  const bearer =
+    authorization === undefined ? undefined : /^Bearer +(\S+)$/i.exec(authorization)?.[1];
   if (authorization !== undefined && bearer === undefined) {
     throw unauthorized('the Authorization header must read "Bearer <key>"');
   }
@@ -69,7 +71,9 @@ const secretOf = ({ authorization, apiKey }: Credentials): string => {
   }
   const secret = bearer ?? apiKey;
   if (!secret) {
-    throw unauthorized('send a key in the header "Authorization: Bearer <key>" or "X-API-Key: <key>"');
+    throw unauthorized(
+      'send a key in the header "Authorization: Bearer <key>" or "X-API-Key: <key>"',
+    );
   }
   if (secret.length > LONGEST_SECRET) throw unauthorized('the key is unknown');
   return secret;

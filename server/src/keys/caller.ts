@@ -17,7 +17,7 @@ export type Caller = {
   readonly onBehalfOf: string | undefined;
 };
 
-export const actorOf = (caller: Pick<Caller, "keyId" | "name" | "onBehalfOf">): Actor => ({
+export const actorOf = (caller: Pick<Caller, 'keyId' | 'name' | 'onBehalfOf'>): Actor => ({
   id: caller.keyId,
   name: caller.name,
   ...(caller.onBehalfOf === undefined ? {} : { onBehalfOf: caller.onBehalfOf }),
@@ -42,9 +42,13 @@ export const requireAllEnvironments = (caller: Caller, what: string): void => {
 export const environmentOf = (caller: Caller, asked: string | undefined): string => {
   if (caller.environment === ALL_ENVIRONMENTS) {
     if (asked !== undefined) return asked;
-    throw new PennonError('BAD_REQUEST', 'a key for all environments must name one: set "environment"', {
-      details: [{ path: 'environment', message: 'is required with a key for all environments' }],
-    });
+    throw new PennonError(
+      'BAD_REQUEST',
+      'a key for all environments must name one: set "environment"',
+      {
+        details: [{ path: 'environment', message: 'is required with a key for all environments' }],
+      },
+    );
   }
   if (asked === undefined || asked === caller.environment) return caller.environment;
   throw new PennonError('FORBIDDEN', `this key is for environment "${caller.environment}" only`);

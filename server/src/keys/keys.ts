@@ -86,13 +86,14 @@ export const deleteKey = (
       throw new PennonError('NOT_FOUND', `there is no key with id "${id}"`);
     }
     if (isLastAdmin(records.keys, id)) {
-      throw new PennonError('CONFLICT', 'this is the last admin key for all environments: create another first');
+      throw new PennonError(
+        'CONFLICT',
+        'this is the last admin key for all environments: create another first',
+      );
     }
     return {
       writes: { keys: new Map([[id, null]]) },
-      audit: [
-        auditDraft(caller, clock.now(), 'key.delete', key.environment, id, shown(key), null),
-      ],
+      audit: [auditDraft(caller, clock.now(), 'key.delete', key.environment, id, shown(key), null)],
       result: () => undefined,
     };
   });
@@ -104,18 +105,31 @@ const manages = (caller: Caller, environment: string): boolean =>
   caller.environment === ALL_ENVIRONMENTS || caller.environment === environment;
 
 const requireEnvironment = (caller: Caller, environment: string): void => {
-  if (environment === ALL_ENVIRONMENTS) requireAllEnvironments(caller, 'creating a key for all environments');
+  if (environment === ALL_ENVIRONMENTS)
+    requireAllEnvironments(caller, 'creating a key for all environments');
   if (manages(caller, environment)) return;
-  throw new PennonError('FORBIDDEN', `this key manages keys of environment "${caller.environment}" only`);
+  throw new PennonError(
+    'FORBIDDEN',
+    `this key manages keys of environment "${caller.environment}" only`,
+  );
 };
 
 const refuseImpossible = (input: ApiKeyCreate, now: number): void => {
   const details = [];
-  if (input.environment === ALL_ENVIRONMENTS && (input.role === 'server' || input.role === 'client')) {
-    details.push({ path: 'environment', message: `a "${input.role}" key belongs to one environment` });
+  if (
+    input.environment === ALL_ENVIRONMENTS &&
+    (input.role === 'server' || input.role === 'client')
+  ) {
+    details.push({
+      path: 'environment',
+      message: `a "${input.role}" key belongs to one environment`,
+    });
   }
   if (input.allowedOrigins != null && input.role !== 'client') {
-    details.push({ path: 'allowedOrigins', message: 'only a "client" key can be bound to origins' });
+    details.push({
+      path: 'allowedOrigins',
+      message: 'only a "client" key can be bound to origins',
+    });
   }
   if (input.expiresAt != null && Date.parse(input.expiresAt) <= now) {
     details.push({ path: 'expiresAt', message: 'must be in the future' });
@@ -126,7 +140,9 @@ const refuseImpossible = (input: ApiKeyCreate, now: number): void => {
 const isLastAdmin = (keys: ReadonlyMap<string, { document: KeyRecord }>, id: string): boolean => {
   const admins = [...keys.values()].filter(
     ({ document }) =>
-      document.role === 'admin' && document.environment === ALL_ENVIRONMENTS && document.expiresAt == null,
+      document.role === 'admin' &&
+      document.environment === ALL_ENVIRONMENTS &&
+      document.expiresAt == null,
   );
   return admins.length === 1 && admins[0]?.document.id === id;
 };

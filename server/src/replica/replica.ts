@@ -71,7 +71,10 @@ export const applyChange = <Kind extends LedgerKind>(
   const writes: Readonly<Record<string, ReadonlyMap<string, unknown> | undefined>> = change.writes;
   for (const name of COLLECTIONS[kind]) {
     const kept = change.replaceAll ? undefined : before[name];
-    records[name] = writes[name] === undefined && kept !== undefined ? kept : merge(kept, writes[name], change.id);
+    records[name] =
+      writes[name] === undefined && kept !== undefined
+        ? kept
+        : merge(kept, writes[name], change.id);
   }
   return { id: change.id, records: records as Snapshot<Kind>['records'] };
 };
@@ -123,7 +126,11 @@ export const openReplica = async <Kind extends LedgerKind>(
     if (applied.has(change.id)) return true;
     if (change.previous !== snapshot.id) return false;
     const next = applyChange(ledger.kind, snapshot, change);
-    move(change.replaceAll ? { type: 'reload', snapshot: next } : { type: 'change', change, snapshot: next });
+    move(
+      change.replaceAll
+        ? { type: 'reload', snapshot: next }
+        : { type: 'change', change, snapshot: next },
+    );
     return true;
   };
 

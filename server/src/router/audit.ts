@@ -8,7 +8,12 @@ import { page, paging } from './shapes.ts';
 export const audit = router({
   list: procedure({
     permission: 'audit.read',
-    openapi: { method: 'GET', path: '/audit', tags: ['Audit'], summary: 'Who changed what, newest first' },
+    openapi: {
+      method: 'GET',
+      path: '/audit',
+      tags: ['Audit'],
+      summary: 'Who changed what, newest first',
+    },
   })
     .input(
       z
@@ -17,10 +22,17 @@ export const audit = router({
           environment: z
             .union([z.literal(ALL_ENVIRONMENTS), Key])
             .optional()
-            .describe('Needed with a key for all environments; "*" is the log of environments and keys.'),
+            .describe(
+              'Needed with a key for all environments; "*" is the log of environments and keys.',
+            ),
           flag: Key.optional(),
           segment: Key.optional(),
-          actor: z.string().min(1).max(100).optional().describe('Id or name of the key that acted.'),
+          actor: z
+            .string()
+            .min(1)
+            .max(100)
+            .optional()
+            .describe('Id or name of the key that acted.'),
           action: AuditAction.optional(),
           from: Instant.optional().describe('At or after this instant.'),
           until: Instant.optional().describe('Before this instant.'),

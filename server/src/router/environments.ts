@@ -24,7 +24,12 @@ export const environments = router({
 
   list: procedure({
     permission: 'environments.read',
-    openapi: { method: 'GET', path: '/environments', tags, summary: 'List the environments that the key reaches' },
+    openapi: {
+      method: 'GET',
+      path: '/environments',
+      tags,
+      summary: 'List the environments that the key reaches',
+    },
   })
     .input(z.strictObject(paging))
     .output(page(Environment))
@@ -33,7 +38,12 @@ export const environments = router({
   delete: procedure({
     permission: 'environments.manage',
     status: 204,
-    openapi: { method: 'DELETE', path: '/environments/{key}', tags, summary: 'Delete an environment with its flags, segments and keys' },
+    openapi: {
+      method: 'DELETE',
+      path: '/environments/{key}',
+      tags,
+      summary: 'Delete an environment with its flags, segments and keys',
+    },
   })
     .input(z.strictObject({ key: Key }))
     .output(Nothing)

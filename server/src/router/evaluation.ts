@@ -1,4 +1,11 @@
-import { AskedKey, Evaluation, EvaluationContext, FlagKeys, NotServed, Served } from '@pennon/schema';
+import {
+  AskedKey,
+  Evaluation,
+  EvaluationContext,
+  FlagKeys,
+  NotServed,
+  Served,
+} from '@pennon/schema';
 import { z } from 'zod';
 
 import type { EvaluateAllInput, EvaluateInput } from '../evaluation/evaluate.ts';
@@ -26,7 +33,10 @@ export const EvaluateAllRequest = z.strictObject({
 }) satisfies z.ZodType<EvaluateAllInput>;
 
 const Decided = z
-  .union([Served.extend({ trace: z.unknown().optional() }), NotServed.extend({ trace: z.unknown().optional() })])
+  .union([
+    Served.extend({ trace: z.unknown().optional() }),
+    NotServed.extend({ trace: z.unknown().optional() }),
+  ])
   .meta({ id: 'Decision' });
 
 const Evaluations = z
@@ -37,7 +47,12 @@ export const evaluation = router({
   evaluate: procedure({
     permission: 'evaluate',
     plainRoute: true,
-    openapi: { method: 'POST', path: '/evaluate', tags, summary: 'Evaluate one flag for a context' },
+    openapi: {
+      method: 'POST',
+      path: '/evaluate',
+      tags,
+      summary: 'Evaluate one flag for a context',
+    },
   })
     .input(EvaluateRequest)
     .output(Decided)
@@ -46,7 +61,12 @@ export const evaluation = router({
   evaluateAll: procedure({
     permission: 'evaluate',
     plainRoute: true,
-    openapi: { method: 'POST', path: '/evaluations', tags, summary: 'Evaluate all flags, or some, for a context' },
+    openapi: {
+      method: 'POST',
+      path: '/evaluations',
+      tags,
+      summary: 'Evaluate all flags, or some, for a context',
+    },
   })
     .input(EvaluateAllRequest)
     .output(Evaluations)

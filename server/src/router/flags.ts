@@ -14,7 +14,16 @@ import { flagNoun } from '../flags/flag.ts';
 import { wantedFlag } from '../flags/filter.ts';
 import { watchFlags } from '../flags/watch.ts';
 import { procedure, router } from './procedure.ts';
-import { answered, copyInput, CopyPlan, environment, ifMatch, Nothing, page, paging } from './shapes.ts';
+import {
+  answered,
+  copyInput,
+  CopyPlan,
+  environment,
+  ifMatch,
+  Nothing,
+  page,
+  paging,
+} from './shapes.ts';
 
 const tags = ['Flags'];
 const FlagAnswer = answered(Flag).meta({ id: 'FlagAnswer' });
@@ -24,7 +33,13 @@ export const flags = router({
     permission: 'flags.write',
     status: 201,
     located: 'key',
-    openapi: { method: 'POST', path: '/flags', tags, summary: 'Create a flag', errorResponses: [400, 401, 403, 404, 409, 413, 415, 429, 503] },
+    openapi: {
+      method: 'POST',
+      path: '/flags',
+      tags,
+      summary: 'Create a flag',
+      errorResponses: [400, 401, 403, 404, 409, 413, 415, 429, 503],
+    },
   })
     .input(z.strictObject({ ...environment, ...FlagCreate.shape }))
     .output(FlagAnswer)
@@ -32,7 +47,12 @@ export const flags = router({
 
   list: procedure({
     permission: 'flags.read',
-    openapi: { method: 'GET', path: '/flags', tags, summary: 'List flags in the order of their keys' },
+    openapi: {
+      method: 'GET',
+      path: '/flags',
+      tags,
+      summary: 'List flags in the order of their keys',
+    },
   })
     .input(
       z.strictObject({
@@ -45,7 +65,9 @@ export const flags = router({
       }),
     )
     .output(page(Flag))
-    .query(({ ctx, input }) => listDefinitions(flagNoun, ctx.parts, ctx.caller, input, wantedFlag(input))),
+    .query(({ ctx, input }) =>
+      listDefinitions(flagNoun, ctx.parts, ctx.caller, input, wantedFlag(input)),
+    ),
 
   get: procedure({
     permission: 'flags.read',
@@ -74,7 +96,12 @@ export const flags = router({
   delete: procedure({
     permission: 'flags.write',
     status: 204,
-    openapi: { method: 'DELETE', path: '/flags/{key}', tags, summary: 'Delete a flag that no other depends on' },
+    openapi: {
+      method: 'DELETE',
+      path: '/flags/{key}',
+      tags,
+      summary: 'Delete a flag that no other depends on',
+    },
   })
     .input(z.strictObject({ ...environment, ...ifMatch, key: Key }))
     .output(Nothing)
@@ -82,7 +109,12 @@ export const flags = router({
 
   copy: procedure({
     permission: 'flags.write',
-    openapi: { method: 'POST', path: '/flags/{key}/copy', tags, summary: 'Copy a flag into another environment' },
+    openapi: {
+      method: 'POST',
+      path: '/flags/{key}/copy',
+      tags,
+      summary: 'Copy a flag into another environment',
+    },
   })
     .input(z.strictObject(copyInput))
     .output(z.union([FlagAnswer, CopyPlan]))

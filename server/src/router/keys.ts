@@ -13,7 +13,12 @@ export const keys = router({
     status: 201,
     located: 'id',
     environmentInBody: true,
-    openapi: { method: 'POST', path: '/keys', tags, summary: 'Create an API key; its secret is shown only in this answer' },
+    openapi: {
+      method: 'POST',
+      path: '/keys',
+      tags,
+      summary: 'Create an API key; its secret is shown only in this answer',
+    },
   })
     .input(ApiKeyCreate)
     .output(ApiKeyCreated)
@@ -21,7 +26,12 @@ export const keys = router({
 
   list: procedure({
     permission: 'keys.manage',
-    openapi: { method: 'GET', path: '/keys', tags, summary: 'List the API keys that the caller manages' },
+    openapi: {
+      method: 'GET',
+      path: '/keys',
+      tags,
+      summary: 'List the API keys that the caller manages',
+    },
   })
     .input(z.strictObject(paging))
     .output(page(ApiKey))
@@ -30,7 +40,12 @@ export const keys = router({
   delete: procedure({
     permission: 'keys.manage',
     status: 204,
-    openapi: { method: 'DELETE', path: '/keys/{id}', tags, summary: 'Revoke an API key; its streams end at once' },
+    openapi: {
+      method: 'DELETE',
+      path: '/keys/{id}',
+      tags,
+      summary: 'Revoke an API key; its streams end at once',
+    },
   })
     .input(z.strictObject({ id: z.string().max(100) }))
     .output(Nothing)

@@ -18,7 +18,10 @@ const findOffence = (
 ): { path: string; message: string } | undefined => {
   if (typeof value !== 'object' || value === null) return undefined;
   if (levels === 0) {
-    return { path: path.slice(0, 4).join('.'), message: `must nest at most ${LIMITS.jsonDepth} levels deep` };
+    return {
+      path: path.slice(0, 4).join('.'),
+      message: `must nest at most ${LIMITS.jsonDepth} levels deep`,
+    };
   }
   for (const [name, member] of Object.entries(value)) {
     if (name === '__proto__' && path[0] !== 'context') {

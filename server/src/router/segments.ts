@@ -13,7 +13,16 @@ import {
 import { wantedDefinition } from '../definitions/search.ts';
 import { segmentNoun } from '../segments/segment.ts';
 import { procedure, router } from './procedure.ts';
-import { answered, copyInput, CopyPlan, environment, ifMatch, Nothing, page, paging } from './shapes.ts';
+import {
+  answered,
+  copyInput,
+  CopyPlan,
+  environment,
+  ifMatch,
+  Nothing,
+  page,
+  paging,
+} from './shapes.ts';
 
 const tags = ['Segments'];
 const SegmentAnswer = answered(Segment).meta({ id: 'SegmentAnswer' });
@@ -31,7 +40,12 @@ export const segments = router({
 
   list: procedure({
     permission: 'segments.read',
-    openapi: { method: 'GET', path: '/segments', tags, summary: 'List segments in the order of their keys' },
+    openapi: {
+      method: 'GET',
+      path: '/segments',
+      tags,
+      summary: 'List segments in the order of their keys',
+    },
   })
     .input(
       z.strictObject({
@@ -64,7 +78,12 @@ export const segments = router({
 
   update: procedure({
     permission: 'segments.write',
-    openapi: { method: 'PATCH', path: '/segments/{key}', tags, summary: 'Change part of a segment' },
+    openapi: {
+      method: 'PATCH',
+      path: '/segments/{key}',
+      tags,
+      summary: 'Change part of a segment',
+    },
   })
     .input(z.strictObject({ ...environment, ...ifMatch, ...SegmentPatch.shape }))
     .output(SegmentAnswer)
@@ -73,7 +92,12 @@ export const segments = router({
   delete: procedure({
     permission: 'segments.write',
     status: 204,
-    openapi: { method: 'DELETE', path: '/segments/{key}', tags, summary: 'Delete a segment that no flag uses' },
+    openapi: {
+      method: 'DELETE',
+      path: '/segments/{key}',
+      tags,
+      summary: 'Delete a segment that no flag uses',
+    },
   })
     .input(z.strictObject({ ...environment, ...ifMatch, key: Key }))
     .output(Nothing)
@@ -81,7 +105,12 @@ export const segments = router({
 
   copy: procedure({
     permission: 'segments.write',
-    openapi: { method: 'POST', path: '/segments/{key}/copy', tags, summary: 'Copy a segment into another environment' },
+    openapi: {
+      method: 'POST',
+      path: '/segments/{key}/copy',
+      tags,
+      summary: 'Copy a segment into another environment',
+    },
   })
     .input(z.strictObject(copyInput))
     .output(z.union([SegmentAnswer, CopyPlan]))

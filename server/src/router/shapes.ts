@@ -26,10 +26,7 @@ export const paging = {
 export const page = <Item extends z.ZodType>(item: Item) =>
   z.strictObject({ items: z.array(item), nextCursor: z.string().nullable() });
 
-const warnings = z
-  .array(ErrorDetail)
-  .optional()
-  .describe('What is allowed but hardly meant.');
+const warnings = z.array(ErrorDetail).optional().describe('What is allowed but hardly meant.');
 
 /** A document with its entity tag; over REST the tag is the ETag header. */
 export const answered = <Shape extends z.core.$ZodLooseShape>(document: z.ZodObject<Shape>) =>
@@ -56,4 +53,3 @@ export const CopyPlan = z
   .meta({ id: 'CopyPlan' });
 
 export const Nothing = z.void();
-

@@ -60,7 +60,9 @@ export const startProcess = async (given: Start): Promise<ServerProcess> => {
 };
 
 /** Starts the server where it cannot start, and resolves to its exit code and what it said. */
-export const startInVain = async (given: Start): Promise<{ code: number | null; output: string }> => {
+export const startInVain = async (
+  given: Start,
+): Promise<{ code: number | null; output: string }> => {
   const { exited, output } = start(given);
   const [code] = await exited;
   return { code, output: output() };

@@ -82,7 +82,10 @@ export const startServer = async (
     return {
       status: response.statusCode,
       headers: response.headers,
-      body: response.payload !== '' && isJson(response.headers['content-type']) ? response.json() : undefined,
+      body:
+        response.payload !== '' && isJson(response.headers['content-type'])
+          ? response.json()
+          : undefined,
       text: response.payload,
     };
   };
@@ -98,7 +101,9 @@ export const startServer = async (
     api,
     async keyOf(role, environment = 'production', more = {}) {
       const name = `${role} of ${environment}`;
-      const made = await ask('POST', '/api/v1/keys', { body: { name, role, environment, ...more } });
+      const made = await ask('POST', '/api/v1/keys', {
+        body: { name, role, environment, ...more },
+      });
       if (made.status !== 201) throw new Error(made.text);
       return made.body.secret;
     },
