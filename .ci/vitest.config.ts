@@ -11,7 +11,11 @@ export default defineConfig({
         root,
         test: {
           name: 'unit',
-          include: ['{packages,providers}/*/test/**/*.test.ts', 'server/test/**/*.test.ts'],
+          include: [
+            '.ci/*.test.ts',
+            '{packages,providers}/*/test/**/*.test.ts',
+            'server/test/**/*.test.ts',
+          ],
           exclude: ['**/node_modules/**', '**/*.system.test.ts'],
         },
       },
@@ -19,7 +23,10 @@ export default defineConfig({
         root,
         test: {
           name: 'system',
-          include: ['{packages,providers}/*/test/**/*.system.test.ts', 'server/test/**/*.system.test.ts'],
+          include: [
+            '{packages,providers}/*/test/**/*.system.test.ts',
+            'server/test/**/*.system.test.ts',
+          ],
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },

@@ -172,11 +172,12 @@ const count = (conditions: readonly Condition[]): number =>
     return sum + ('all' in condition ? count(condition.all) : 1);
   }, 0);
 
+/** `max` comes first: zod then looks at no element of a list that is too long. */
 const bounded = <Member extends Condition>(member: z.ZodType<Member>) =>
   z
     .array(member)
-    .refine(conditions => count(conditions) <= LIMITS.conditionsPerRule, tooMany)
-    .meta({ maxItems: LIMITS.conditionsPerRule });
+    .max(LIMITS.conditionsPerRule, tooMany)
+    .refine(conditions => count(conditions) <= LIMITS.conditionsPerRule, tooMany);
 
 /** What must all hold in a rule; an empty list holds for everyone. */
 export const Conditions = bounded(Condition);

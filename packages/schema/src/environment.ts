@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import type { z } from 'zod';
 
 import { describedByPeople } from './flag.ts';
 import { strictObject } from './object.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import type { z } from 'zod';
 
 import { SegmentConditions } from './condition.ts';
 import { describedByPeople, keptByServer, writtenBack } from './flag.ts';

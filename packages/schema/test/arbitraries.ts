@@ -26,7 +26,7 @@ export const textOf = (minLength: number, maxLength: number) =>
   });
 
 const key = fc
-  .string({ unit: fc.constantFrom(...'abcXYZ019._-'), minLength: 1, maxLength: 100 })
+  .string({ unit: fc.constantFrom(...Array.from('abcXYZ019._-')), minLength: 1, maxLength: 100 })
   .filter(text => /^[A-Za-z0-9]/.test(text) && !text.includes('..'));
 const name = textOf(1, 100);
 const people = textOf(0, 50);

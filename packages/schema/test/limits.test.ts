@@ -215,7 +215,7 @@ const filled = (bytes: number, document: (texts: string[]) => object): object =>
   const texts = listOf(8, () => ascii(60_000));
   return document([...texts, ascii(bytes - JSON.stringify(document([...texts, ''])).length)]);
 };
-const variantsOf = (texts: string[]) => ({ variants: { ...texts } });
+const variantsOf = (texts: string[]) => ({ variants: Object.fromEntries(texts.entries()) });
 const conditionsOf = (texts: string[]) => ({
   conditions: texts.map(value => ({ attribute: 'a', operator: 'equals', value })),
 });
@@ -375,4 +375,22 @@ test.each([
   ['null', false],
 ])('%s as an allowed origin is accepted: %s', (origin, accepted) => {
   expect(ApiKeyCreate.safeParse({ ...apiKey, allowedOrigins: [origin] }).success).toBe(accepted);
+});
+
+test.each([
+  ['rules', { rules: listOf(200_000, () => null) }],
+  ['conditions', { rules: [{ conditions: listOf(200_000, () => ({})) }] }],
+  ['members of a group', { rules: [{ conditions: [{ any: listOf(200_000, () => ({})) }] }] }],
+  [
+    'values',
+    {
+      rules: [
+        { conditions: [{ attribute: 'a', operator: 'in', value: listOf(200_000, () => null) }] },
+      ],
+    },
+  ],
+  ['tags', { tags: listOf(200_000, () => null) }],
+])('a list of 200,000 %s is one problem: its elements are not looked at', (_, fields) => {
+  const { error } = FlagCreate.safeParse({ key: 'a', enabled: true, ...fields });
+  expect(error && describeIssues(error)).toHaveLength(1);
 });
