@@ -74,7 +74,8 @@ export const evaluateAll = (
 ): Evaluations => {
   const attributes = attributesOf(context);
   const asked = nextQuestion();
-  const evaluations: { [flagKey: string]: Evaluation } = Object.create(null);
+  const evaluations: { [flagKey: string]: Evaluation } = {};
+  Object.setPrototypeOf(evaluations, null);
   for (const flagKey of flagKeys) {
     const slot = compiled.slots.get(flagKey);
     if (slot !== undefined && slot.flag === undefined) compiled.ready(slot);

@@ -106,7 +106,7 @@ const readMetadata = (fields: Fields, report: Report): Facts['metadata'] => {
     return {};
   }
   const entries: [string, Metadata[string]][] = [];
-  for (const entry of Object.keys(metadata)) {
+  for (const entry of sortedNames(metadata)) {
     const value = ownValue(metadata, entry);
     if (isMetadataValue(value)) entries.push([entry, value]);
     else

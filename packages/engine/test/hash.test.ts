@@ -1,0 +1,96 @@
+import { readFileSync } from 'node:fs';
+
+import fc from 'fast-check';
+import murmurhash from 'murmurhash';
+import { describe, expect, test } from 'vitest';
+
+import { bound, draw, drawSeed, murmur3, position } from '../src/hash.ts';
+
+type Vector = { readonly utf8Hex: string; readonly seed: number; readonly unsigned: number };
+const { vectors } = JSON.parse(
+  readFileSync(new URL('vectors/murmur3-x86-32-vectors.json', import.meta.url), 'utf8'),
+) as { readonly vectors: readonly Vector[] };
+
+const bytesOf = ({ utf8Hex }: Vector) => Uint8Array.from(Buffer.from(utf8Hex, 'hex'));
+const textOf = (bytes: Uint8Array): string | undefined => {
+  const text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes);
+  return Buffer.from(text).equals(bytes) ? text : undefined;
+};
+
+const seed = fc.integer({ min: 0, max: 0xffff_ffff });
+
+describe('MurmurHash3', () => {
+  test('there are 113 known answers, and all but three are for text', () => {
+    expect(vectors).toHaveLength(113);
+    expect(vectors.filter(vector => textOf(bytesOf(vector)) === undefined)).toHaveLength(3);
+  });
+
+  test.each(vectors)('of $utf8Hex with seed $seed is $unsigned', vector => {
+    const text = textOf(bytesOf(vector));
+    if (text !== undefined) expect(murmur3(text, vector.seed)).toBe(vector.unsigned);
+    expect(murmurhash.v3(bytesOf(vector), vector.seed)).toBe(vector.unsigned);
+  });
+
+  test('of ASCII, without a buffer, is what the library makes of it', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary-ascii', maxLength: 100 }), seed, (text, seeded) => {
+        expect(murmur3(text, seeded)).toBe(murmurhash.v3(text, seeded));
+      }),
+      { numRuns: 5_000 },
+    );
+  });
+
+  test('of any text is that of its UTF-8 bytes', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary', maxLength: 40 }), seed, (text, seeded) => {
+        expect(murmur3(text, seeded)).toBe(murmurhash.v3(new TextEncoder().encode(text), seeded));
+      }),
+      { numRuns: 5_000 },
+    );
+  });
+
+  test.each(['\ud800', 'a\udc00b', '\udc00\ud800', 'abcd\udfff'])(
+    'of an unpaired surrogate is that of U+FFFD: %j',
+    text => {
+      expect(murmur3(text, 7)).toBe(murmur3(text.replaceAll(/[\ud800-\udfff]/g, '�'), 7));
+    },
+  );
+});
+
+describe('a draw', () => {
+  test('is the hash scaled to 0 to 99,999', () => {
+    fc.assert(
+      fc.property(fc.string(), fc.string(), fc.nat(1), (unit, seeded, which) => {
+        const hash = BigInt(murmurhash.v3(unit, murmurhash.v3(seeded, which)));
+        expect(BigInt(draw(unit, drawSeed(seeded, which)))).toBe((hash * 100_000n) >> 32n);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  test('is below a threshold exactly where its position is below the bound', () => {
+    fc.assert(
+      fc.property(
+        fc.string(),
+        fc.integer(),
+        fc.integer({ min: 0, max: 100_000 }),
+        (unit, seeded, threshold) => {
+          expect(position(unit, seeded) < bound(threshold)).toBe(draw(unit, seeded) < threshold);
+          const drawn = draw(unit, seeded);
+          expect(position(unit, seeded) < bound(drawn)).toBe(false);
+          expect(position(unit, seeded) < bound(drawn + 1)).toBe(true);
+        },
+      ),
+      { numRuns: 5_000 },
+    );
+  });
+
+  test('begins at the first hash that is scaled to it', () => {
+    const wrong: number[] = [];
+    for (let from = 0; from <= 100_000; from += 1) {
+      const first = ((BigInt(from) << 32n) + 99_999n) / 100_000n;
+      if (bound(from) + 2 ** 31 !== Number(first)) wrong.push(from);
+    }
+    expect(wrong).toEqual([]);
+  });
+});

@@ -1,0 +1,368 @@
+import { BlockList, isIPv4 } from 'node:net';
+
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+
+import { contains, parseAddress, parseNetwork } from '../src/cidr.ts';
+import { instant } from '../src/dates.ts';
+import { OPERATORS } from '../src/operators.ts';
+import { search } from '../src/pattern.ts';
+import { compareVersions, parseVersion } from '../src/semver.ts';
+
+describe('an instant', () => {
+  /** 0001-01-01 in Unix milliseconds; `Date.UTC` takes the year 1 for 1901. */
+  const EPOCH = Date.parse('0001-01-01T00:00:00.000Z');
+
+  const date = fc.date({
+    min: new Date('0001-01-01T00:00:00Z'),
+    max: new Date('9999-12-31T23:59:59.999Z'),
+    noInvalidDate: true,
+  });
+
+  test('is what Date reads', () => {
+    fc.assert(
+      fc.property(date, when => {
+        expect(instant(when.toISOString()) + EPOCH).toBe(when.getTime());
+      }),
+      { numRuns: 5_000 },
+    );
+  });
+
+  test('with an offset is what Date reads', () => {
+    const two = (value: number) => String(value).padStart(2, '0');
+    const offset = fc
+      .tuple(fc.constantFrom('+', '-'), fc.nat(23), fc.nat(59))
+      .map(([sign, hours, minutes]) => `${sign}${two(hours)}:${two(minutes)}`);
+    fc.assert(
+      fc.property(date, offset, (when, zone) => {
+        const text = when.toISOString().replace('Z', zone);
+        expect(instant(text) + EPOCH).toBe(Date.parse(text));
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  test('is cut to milliseconds, before 1970 too', () => {
+    expect(instant('1969-12-31T23:59:59.9999Z')).toBe(instant('1969-12-31T23:59:59.999Z'));
+    expect(instant('2026-01-31t12:00:00.5z')).toBe(instant('2026-01-31T12:00:00.500Z'));
+  });
+
+  test('is none for a day of any month that is not there', () => {
+    for (let month = 1; month <= 12; month += 1) {
+      for (let day = 1; day <= 31; day += 1) {
+        for (const year of [1900, 2000, 2023, 2024]) {
+          const text = `${year}-${String(month).padStart(2, '0')}-${String(day).padStart(2, '0')}`;
+          const real = new Date(Date.UTC(year, month - 1, day)).getUTCMonth() === month - 1;
+          expect(Number.isNaN(instant(`${text}T00:00:00Z`))).toBe(!real);
+        }
+      }
+    }
+  });
+
+  test.each([
+    '',
+    '2026-01-31',
+    '2026-01-31T12:00Z',
+    '2026-01-31T12:00:00',
+    '2026-01-31 12:00:00Z',
+    '2026-01-31T12:00:00.Z',
+    '2026-01-31T12:00:00,5Z',
+    '2026-01-31T12:00:00+0200',
+    '2026-01-31T12:00:00+02',
+    '2026-01-31T12:00:00+24:00',
+    '2026-01-31T12:00:00+02:60',
+    '2026-01-31T24:00:00Z',
+    '2026-01-31T12:60:00Z',
+    '2026-01-31T23:59:60Z',
+    '0000-01-01T00:00:00Z',
+    '2026-00-01T00:00:00Z',
+    '2026-13-01T00:00:00Z',
+    '+02026-01-31T12:00:00Z',
+    ' 2026-01-31T12:00:00Z',
+    '2026-01-31T12:00:00Z ',
+    '2026-01-31T12:00:00Z\n',
+    '２026-01-31T12:00:00Z',
+  ])('is none in %j', text => {
+    expect(instant(text)).toBeNaN();
+  });
+});
+
+describe('versions', () => {
+  /** The order that semver.org gives as its example, and some more. */
+  const ORDERED = [
+    '0.0.0-0',
+    '0.0.1',
+    '1.0.0-0',
+    '1.0.0-2',
+    '1.0.0-10',
+    '1.0.0--',
+    '1.0.0-alpha',
+    '1.0.0-alpha.1',
+    '1.0.0-alpha.beta',
+    '1.0.0-beta',
+    '1.0.0-beta.2',
+    '1.0.0-beta.11',
+    '1.0.0-rc.1',
+    '1.0.0',
+    '1.0.9007199254740993',
+    '1.0.90071992547409931',
+    '1.2.0',
+    '1.10.0',
+    '2.0.0',
+    '10.0.0',
+  ];
+  const parse = (text: string) => parseVersion(text) ?? expect.fail(`${text} is a version`);
+
+  test('are ordered as SemVer 2 says', () => {
+    ORDERED.forEach((left, at) => {
+      ORDERED.forEach((right, to) => {
+        expect(Math.sign(compareVersions(parse(left), parse(right)))).toBe(Math.sign(at - to));
+        expect(compareVersions(parse(`${left}+a`), parse(`${left}+b.1`))).toBe(0);
+      });
+    });
+  });
+
+  test.each([
+    '',
+    '1',
+    '1.2',
+    '1.2.3.4',
+    'v1.2.3',
+    '01.2.3',
+    '1.02.3',
+    '1.2.03',
+    '1.2.3-',
+    '1.2.3-01',
+    '1.2.3-a..b',
+    '1.2.3+',
+    '1.2.3+a+b',
+    '1.2.3 ',
+    ' 1.2.3',
+    '1.2.3\n',
+    '1.2.3-ä',
+    '-1.2.3',
+    '１.2.3',
+    '1.2.3-a_b',
+    `1.2.3-${'a'.repeat(251)}`,
+  ])('are none in %j', text => {
+    expect(parseVersion(text)).toBeUndefined();
+  });
+
+  test('have at most 256 characters', () => {
+    expect(parseVersion(`1.2.3-${'a'.repeat(250)}`)).toBeDefined();
+  });
+});
+
+describe('networks', () => {
+  const address = fc.oneof(fc.ipV4(), fc.ipV6());
+  /** Node takes a mapped address for an IPv6 one; our contract takes it for its IPv4 address. */
+  const isMapped = (text: string) => !isIPv4(text) && parseAddress(text)?.length === 4;
+
+  test('contain the addresses of their family that Node finds in them, and none of the other', () => {
+    const base = address.filter(text => !isMapped(text));
+    fc.assert(
+      fc.property(base, fc.nat(128), address, fc.boolean(), (text, bits, other, near) => {
+        const family = isIPv4(text) ? 'ipv4' : 'ipv6';
+        const prefix = family === 'ipv4' ? bits % 33 : bits;
+        const asked = near ? text : other;
+        const network = parseNetwork(`${text}/${prefix}`);
+        const found = parseAddress(asked);
+        const sameFamily = network?.address.length === found?.length && !isMapped(asked);
+        const blocks = new BlockList();
+        blocks.addSubnet(text, prefix, family);
+        const holds = network && found && contains(network, found);
+        if (sameFamily) expect(holds).toBe(blocks.check(asked, family));
+        else if (!isMapped(asked)) expect(holds).toBe(false);
+      }),
+      { numRuns: 3_000 },
+    );
+  });
+
+  test('are read where Node reads them, and written in many ways', () => {
+    const written = fc.oneof(
+      address,
+      fc.string({
+        unit: fc.constantFrom('1', '0', 'f', ':', '::', '.', '25', '%', '/'),
+        maxLength: 12,
+      }),
+    );
+    fc.assert(
+      fc.property(written, text => {
+        const known = new BlockList();
+        const family = text.includes(':') ? 'ipv6' : 'ipv4';
+        const reads = (() => {
+          try {
+            known.addAddress(text, family);
+            return !text.includes('%');
+          } catch {
+            return false;
+          }
+        })();
+        expect(parseAddress(text) !== undefined).toBe(reads);
+      }),
+      { numRuns: 5_000 },
+    );
+  });
+
+  const inCidr = (operand: unknown, value: string) => {
+    const prepared = OPERATORS.inCidr.prepare(operand);
+    return typeof prepared === 'function' ? prepared(value) : prepared.refused;
+  };
+
+  test.each([
+    ['10.1.2.3/8', '10.255.0.1', true],
+    ['10.0.0.0/8', '::ffff:10.1.2.3', true],
+    ['10.0.0.0/8', '::FFFF:0a01:0203', true],
+    ['::ffff:10.1.2.3', '10.1.2.3', true],
+    ['::/0', '10.1.2.3', false],
+    ['::/0', '::ffff:10.1.2.3', false],
+    ['0.0.0.0/0', '::1', false],
+    ['64:ff9b::/96', '64:ff9b::10.1.2.3', true],
+    [['192.168.0.0/16', '2001:db8::/32'], '2001:db8:ffff::', true],
+    [[], '10.0.0.1', false],
+    ['10.0.0.0/8', '10.0.0.0/8', false],
+  ])('%j contain %s: %s', (operand, value, holds) => {
+    expect(inCidr(operand, value)).toBe(holds);
+  });
+
+  test.each([
+    '',
+    '10.0.0',
+    '10.0.0.0/33',
+    '10.0.0.0/08',
+    '10.0.0.0/',
+    '10.0.0.0/255.0.0.0',
+    '010.0.0.0/8',
+    '10.0.0.256',
+    '::1%eth0',
+    'fe80::1%1/64',
+    '::/129',
+    '::ffff:10.0.0.0/104',
+    '::ffff:0:0/96',
+    '1::2::3',
+    ':::',
+    '10.0.0.0/-1',
+    '1:2:3:4:5:6:7:8::',
+    '1:2:3:4:5:6:7',
+    '12345::',
+    '10.0.0.0/8 ',
+    '::10.0.0.1:1',
+    '10.0.0.0/1e1',
+  ])('refuse the operand %j', operand => {
+    expect(inCidr(operand, '10.0.0.1')).toMatch(/network/);
+  });
+});
+
+describe('patterns', () => {
+  const refusal = (pattern: string): string | undefined => {
+    const found = search(pattern);
+    return typeof found === 'function' ? undefined : found.refused;
+  };
+
+  test.each([
+    '',
+    'a{100}',
+    '(a{10}){10}',
+    'a{50}b{60}',
+    '[{]{2}',
+    'a{,500}',
+    '\\x{100}{2}',
+    '\\Q(a{99}){99}\\E{9}',
+    '(?i)a|b',
+    '(?:a{9}){9}',
+    '[[:alpha:]\\]({99}]{99}',
+    'a{0,99}',
+    '\\\\pN',
+    '[\\\\p]',
+    '\\Q\\pN(?P<a>\\E',
+  ])('are accepted: %j', pattern => {
+    expect(refusal(pattern)).toBeUndefined();
+  });
+
+  test.each([
+    '\\pN',
+    '\\PL',
+    '\\p{Greek}',
+    '[\\pN]',
+    '[^a\\P{L}]',
+    '(?P<a>b)',
+    '(?<a>b)',
+    'a(b(?P<c>d))',
+    '\\\\\\pN',
+    '[]\\pN]',
+    '\\Qa\\E\\pN',
+  ])('are refused as beyond the subset: %j', pattern => {
+    expect(refusal(pattern)).toMatch(/engines differ/);
+  });
+
+  test.each([
+    'a{101}',
+    '(a{10}){11}',
+    '((a{5}){5}){5}',
+    'a{0,101}',
+    '(a{2}){51,}',
+    '(?:a{10}b){11}',
+    '(x|a{10}){11}',
+    '(a{50})(?i){3}',
+    'a{50}(?i){3}',
+    '(a{50})\\Q\\E{3}',
+    '(a{0}){101}',
+    '((a{60}){0}){60}',
+    '(a{50})*(?i){3}',
+    '(a{20}(b{2}c)){6}',
+    '\\x{41}{101}',
+    '[a]{101}',
+    '\\Qa\\E{101}',
+  ])('are refused for their repeats: %j', pattern => {
+    expect(refusal(pattern)).toMatch(/more than 100 times/);
+  });
+
+  test.each([
+    '(',
+    'a**',
+    '(?=a)',
+    '(?<=a)',
+    '(?!a)',
+    '\\1',
+    '\\8',
+    '[z-a]',
+    'a{2}{3}',
+    '*',
+    '\\Z',
+    '\\C',
+    '(?P=a)',
+    '[a',
+    '\\',
+  ])('are refused as RE2 refuses them: %j', pattern => {
+    expect(refusal(pattern)).toMatch(/RE2/);
+  });
+
+  test('have at most 256 characters, of which emoji are one each', () => {
+    expect(refusal('😀'.repeat(256))).toBeUndefined();
+    expect(refusal('😀'.repeat(257))).toMatch(/256 characters/);
+  });
+
+  test('search in linear time', () => {
+    const found = search('(a*)*b');
+    const evil = 'a'.repeat(100_000);
+    expect(typeof found === 'function' && found(evil)).toBe(false);
+  });
+
+  test('never throw, whatever the pattern and the text', () => {
+    const pattern = fc.oneof(
+      fc.string({
+        unit: fc.constantFrom(...Array.from('ab(){}[]|*+?^$.\\,-:0129pPCQExiUsm<>=')),
+        maxLength: 14,
+      }),
+      fc.string({ unit: 'binary', maxLength: 8 }),
+    );
+    fc.assert(
+      fc.property(pattern, fc.string({ unit: 'binary' }), (written, text) => {
+        const found = search(written);
+        if (typeof found === 'function') expect(typeof found(text)).toBe('boolean');
+        else expect(found.refused).not.toBe('');
+      }),
+      { numRuns: 3_000 },
+    );
+  });
+});

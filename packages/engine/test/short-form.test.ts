@@ -1,0 +1,183 @@
+import { Flag, FlagCreate } from '@pennon/schema';
+import { describe, expect, test } from 'vitest';
+
+import { compile, fillIn, references } from '../src/index.ts';
+
+const ruleOf = (rule: unknown, others: readonly unknown[] = []) =>
+  (fillIn({ enabled: true, rules: [rule, ...others] }, 'flag') as { rules: readonly unknown[] })
+    .rules[0];
+
+describe('the short form', () => {
+  test('of a flag is boolean with on and off', () => {
+    expect(fillIn({ key: 'flag', enabled: true })).toStrictEqual({
+      key: 'flag',
+      type: 'boolean',
+      enabled: true,
+      variants: { on: true, off: false },
+      defaultVariant: 'on',
+      rules: [],
+      seed: 'flag',
+      clientVisible: false,
+      metadata: {},
+    });
+  });
+
+  test.each([
+    ['on without rules', { enabled: true }, 'on'],
+    ['on with an empty list of rules', { enabled: true, rules: [] }, 'on'],
+    ['off with any rule', { enabled: true, rules: [{ percentage: 20 }] }, 'off'],
+    ['on where the type is said', { type: 'boolean', enabled: false }, 'on'],
+    ['what it says itself', { enabled: true, defaultVariant: 'off' }, 'off'],
+    ["the caller's own where it says null", { enabled: true, defaultVariant: null }, null],
+  ])('has the default variant: %s', (_, flag, defaultVariant) => {
+    expect(fillIn(flag, 'flag')).toMatchObject({ type: 'boolean', defaultVariant });
+  });
+
+  test('of a rule for everyone serves on', () => {
+    expect(ruleOf({ percentage: 20 })).toStrictEqual({
+      id: 'rule-1',
+      conditions: [],
+      variant: 'on',
+      percentage: 20,
+      bucketBy: 'targetingKey',
+    });
+  });
+
+  test('of a rule with an attribute is one condition', () => {
+    expect(
+      ruleOf({ attribute: 'plan', operator: 'equals', value: 'pro', percentage: null }),
+    ).toStrictEqual({
+      id: 'rule-1',
+      conditions: [{ attribute: 'plan', operator: 'equals', value: 'pro' }],
+      variant: 'on',
+      percentage: 100,
+      bucketBy: 'targetingKey',
+    });
+  });
+
+  test('of exists has no value', () => {
+    expect(
+      ruleOf({ attribute: 'plan', operator: 'exists', value: null, variant: 'off' }),
+    ).toMatchObject({
+      conditions: [{ attribute: 'plan', operator: 'exists' }],
+      variant: 'off',
+    });
+  });
+
+  test('keeps the full form as it is', () => {
+    const rule = {
+      id: 'mine',
+      conditions: [{ any: [{ segment: 's', not: true }] }],
+      split: [{ variant: 'on', weight: 1 }],
+      percentage: 5,
+      bucketBy: 'company',
+      seed: 'seed',
+    };
+    expect(ruleOf(rule)).toStrictEqual(rule);
+  });
+
+  test('drops null where null means absent', () => {
+    const rule = {
+      id: null,
+      conditions: [
+        { all: [{ attribute: 'a', operator: 'exists', value: null, not: null }], not: null },
+      ],
+      variant: null,
+      split: [{ variant: 'on', weight: 1 }],
+      bucketBy: null,
+      seed: null,
+    };
+    expect(ruleOf(rule)).toStrictEqual({
+      id: 'rule-1',
+      conditions: [{ all: [{ attribute: 'a', operator: 'exists' }] }],
+      split: [{ variant: 'on', weight: 1 }],
+      percentage: 100,
+      bucketBy: 'targetingKey',
+    });
+    expect(
+      fillIn({ enabled: true, seed: null, metadata: null, version: null, name: null }, 'flag'),
+    ).toMatchObject({
+      seed: 'flag',
+      metadata: {},
+      name: null,
+    });
+  });
+
+  test('gives ids that are not taken, the same every time', () => {
+    const flag = { enabled: true, rules: [{}, { id: 'rule-2' }, { id: 'mine' }, {}, {}] };
+    const ids = () => (fillIn(flag) as { rules: { id: string }[] }).rules.map(({ id }) => id);
+    expect(ids()).toEqual(['rule-1', 'rule-2', 'mine', 'rule-3', 'rule-4']);
+    expect(ids()).toEqual(ids());
+  });
+
+  test('changes nothing in place', () => {
+    const flag = Object.freeze({
+      enabled: true,
+      rules: Object.freeze([Object.freeze({ attribute: 'a', operator: 'exists' })]),
+    });
+    expect(() => fillIn(flag, 'flag')).not.toThrow();
+  });
+
+  test.each([
+    [
+      'both a condition of its own and conditions',
+      { rules: [{ attribute: 'a', operator: 'exists', conditions: [] }] },
+    ],
+    ['not in a short rule', { rules: [{ attribute: 'a', operator: 'exists', not: true }] }],
+    ['a value without an attribute', { rules: [{ operator: 'equals', value: 1 }] }],
+    ['a type without variants', { type: 'string' }],
+    ['variants without a type', { variants: { on: true } }],
+    ['variants without a default variant', { type: 'boolean', variants: { on: true } }],
+    ['a rule that is no object', { rules: [5] }],
+    ['rules that are no list', { rules: {} }],
+    ['metadata that is no object', { metadata: 5 }],
+  ])('leaves to be refused: %s', (_, parts) => {
+    const filled = fillIn({ enabled: true, ...parts }, 'flag');
+    const at = '2026-01-31T12:00:00.000Z';
+    const stored = { ...(filled as object), version: 1, createdAt: at, updatedAt: at };
+    expect(Flag.safeParse(stored).success).toBe(false);
+  });
+
+  test('is a stored flag once it is filled in', () => {
+    const written = FlagCreate.parse({
+      key: 'flag',
+      enabled: true,
+      description: null,
+      rules: [
+        { attribute: 'plan', operator: 'in', value: ['pro'] },
+        { split: [{ variant: 'on', weight: 1 }], percentage: 5 },
+      ],
+    });
+    const at = '2026-01-31T12:00:00.000Z';
+    const stored = { ...(fillIn(written) as object), version: 1, createdAt: at, updatedAt: at };
+    expect(Flag.parse(stored)).toStrictEqual(stored);
+    expect(compile({ flags: { flag: stored } }).problems).toEqual([]);
+  });
+});
+
+describe('the references of a flag', () => {
+  test('are the flags and segments that its conditions name, in groups too, each once', () => {
+    const conditions = [
+      { flag: 'b', variants: ['on'] },
+      {
+        any: [
+          { segment: 's' },
+          {
+            all: [
+              { flag: 'a', variants: ['on'] },
+              { segment: 's', not: true },
+            ],
+          },
+        ],
+      },
+    ];
+    expect(references({ rules: [{ conditions }, { conditions }] })).toEqual({
+      flags: ['a', 'b'],
+      segments: ['s'],
+    });
+  });
+
+  test('are none for a flag without conditions', () => {
+    expect(references({ rules: [{ variant: 'on' }] })).toEqual({ flags: [], segments: [] });
+  });
+});
