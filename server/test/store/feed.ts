@@ -234,7 +234,7 @@ const describeLoss = (given: () => Given): void => {
     const { ledger, id } = await begun(store);
     const changes = store.follow(ledger, id, neverAborted());
     const ids = [id];
-    for (let i = 0; i < 1_500; i += 1) {
+    for (let i = 0; i < 1_100; i += 1) {
       const outcome = await store.commit(ledger, {
         expect: ids.at(-1) ?? '',
         writes: {},

@@ -40,7 +40,7 @@ export const describeModel = (given: () => Given): void => {
       }),
       { numRuns: 60 },
     );
-  }, 30_000);
+  });
 };
 
 const newModel = (): Model => ({

@@ -22,7 +22,7 @@ export type Given = Pick<OpenedStore, 'store' | 'reopen'>;
 
 /** Judges everything that the store port promises. A store is a store when this passes. */
 export const describeStore = (name: string, open: () => Promise<OpenedStore>): void => {
-  describe(`${name}, by the promises of the port`, () => {
+  describe(`${name}, by the promises of the port`, { timeout: 60_000 }, () => {
     let opened: OpenedStore;
     const given = (): Given => opened;
     beforeEach(async () => {

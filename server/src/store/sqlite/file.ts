@@ -140,7 +140,6 @@ const takeOver = (database: DatabaseSync, path: string): void => {
     PRAGMA trusted_schema = OFF;
   `);
   migrate(database, format);
-  proveWritable(database);
 };
 
 const pragma = (database: DatabaseSync, name: 'application_id' | 'user_version'): number =>

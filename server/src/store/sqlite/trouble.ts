@@ -10,8 +10,8 @@ const MESSAGES = {
     `${place} cannot be written to (${detail}). Give the user that runs Pennon write access to it, ` +
     'or choose another data directory',
   corrupt: (place, detail) =>
-    `${place} is not sound Pennon data (${detail}). Pennon has left it as it is and will not start afresh ` +
-    'in its place: move it away and restore a backup of the data directory',
+    `${place} is not sound Pennon data (${detail}). Pennon will not start afresh in its place: ` +
+    'move it away and restore a backup of the data directory',
   locked: (place, detail) =>
     `${place} is in use by another process (${detail}). One process owns the data: stop the other one, ` +
     'or choose another data directory',

@@ -24,7 +24,9 @@ const serve = (port: MessagePort, directory: string): void => {
 const open = (directory: string, place: string): OperationTable => {
   const database = openDatabase(directory);
   try {
-    return operationsOn(database);
+    const operations = operationsOn(database);
+    operations.ping();
+    return operations;
   } catch (error) {
     database.close();
     throw asStoreError(error, place, 'corrupt');

@@ -1,0 +1,59 @@
+/**
+ * A process that owns a store, told what to do line by line: `open DIRECTORY`, `commit KEY BYTES`,
+ * `flood`, `ping`, `read`, `close`. Each line is answered by one line of JSON; `flood` commits until it
+ * is killed, and answers each commit once that is acknowledged.
+ */
+import { createInterface } from 'node:readline';
+
+import { secureRandom } from '../../src/random.ts';
+import { openSqliteStore } from '../../src/store/sqlite/index.ts';
+import { StoreError, type Ledger, type Store } from '../../src/store/store.ts';
+import { entry, flag, flags, write } from './fixtures.ts';
+
+const ledger: Ledger<'flagSet'> = { kind: 'flagSet', id: 'shared' };
+let opened: Store | undefined;
+
+const store = (): Store => {
+  if (opened === undefined) throw new Error('open a store first');
+  return opened;
+};
+
+const commit = async (key: string, bytes = 0): Promise<string> => {
+  const document = flag(key, { description: 'x'.repeat(bytes) });
+  const { id } = await write(store(), ledger, flags(document), { audit: [entry(key)] });
+  return id;
+};
+
+const flood = async (from: number): Promise<never> => {
+  for (let i = from; ; i += 1) answer(await commit(`flag${i}`));
+};
+
+const read = async () => {
+  const snapshot = await store().read(ledger);
+  const audit = await store().audit(ledger, { limit: 100_000 });
+  return {
+    head: await store().head(ledger),
+    keys: [...(snapshot?.records.flags.keys() ?? [])],
+    audited: audit.map(({ key }) => key),
+  };
+};
+
+const perform = async ([name, first = '', second = '']: readonly string[]): Promise<unknown> => {
+  if (name === 'open') opened = await openSqliteStore({ directory: first, random: secureRandom });
+  else if (name === 'commit') return commit(first, Number(second));
+  else if (name === 'flood') return flood(Number(first));
+  else if (name === 'ping') await store().ping();
+  else if (name === 'read') return read();
+  else await store().close();
+  return 'done';
+};
+
+const answer = (value: unknown): void => void process.stdout.write(`${JSON.stringify(value)}\n`);
+
+const refusal = (error: unknown) => {
+  if (!(error instanceof StoreError)) throw error;
+  return { trouble: error.trouble, message: error.message };
+};
+
+for await (const line of createInterface({ input: process.stdin }))
+  answer(await perform(line.split(' ')).catch(refusal));
