@@ -71,9 +71,11 @@ const fromStore = (error: StoreError): PennonError =>
     { cause: error },
   );
 
+const isOurs = (code: string): code is ErrorCode => Object.hasOwn(ERRORS, code);
+
 const codeOfTrpc = (code: TRPC_ERROR_CODE_KEY): ErrorCode => {
   if (code === 'PARSE_ERROR') return 'BAD_REQUEST';
-  return Object.hasOwn(ERRORS, code) ? (code as ErrorCode) : 'INTERNAL_SERVER_ERROR';
+  return isOurs(code) ? code : 'INTERNAL_SERVER_ERROR';
 };
 
 const fromTrpc = (error: TRPCError): PennonError => {

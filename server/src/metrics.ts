@@ -100,30 +100,28 @@ const observeSource = (registry: Registry, source: Source): void => {
     'How long the store has not been followed; 0 while it is.',
     () => source.degradedMs() / 1_000,
   );
-  new Gauge({
+  const revision = new Gauge({
     name: 'pennon_revision',
     help: 'Revision of the flag set in memory, by environment.',
     labelNames: ['environment'],
-    registers: [registry],
     collect() {
-      this.reset();
-      for (const [environment, revision] of source.revisions()) this.set({ environment }, revision);
+      revision.reset();
+      for (const [environment, now] of source.revisions()) revision.set({ environment }, now);
     },
   });
+  registry.registerMetric(revision);
 };
 
-const TIMED = ['read', 'get', 'page', 'commit', 'audit', 'head'] as const;
-
 const timedStore = (store: Store, start: (operation: string) => () => void): Store => {
-  const timed = Object.fromEntries(
-    TIMED.map(operation => [
-      operation,
-      (...args: never[]) => {
-        const stop = start(operation);
-        const done: Promise<unknown> = Reflect.apply(store[operation], store, args);
-        return done.finally(stop);
-      },
-    ]),
-  );
-  return { ...store, ...timed };
+  const timed = <Result>(operation: string, done: Promise<Result>): Promise<Result> =>
+    done.finally(start(operation));
+  return {
+    ...store,
+    read: ledger => timed('read', store.read(ledger)),
+    head: ledger => timed('head', store.head(ledger)),
+    get: (ledger, collection, key) => timed('get', store.get(ledger, collection, key)),
+    page: (ledger, collection, range) => timed('page', store.page(ledger, collection, range)),
+    commit: (ledger, commit) => timed('commit', store.commit(ledger, commit)),
+    audit: (ledger, query) => timed('audit', store.audit(ledger, query)),
+  };
 };

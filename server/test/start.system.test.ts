@@ -122,7 +122,7 @@ describe('stopping', () => {
 });
 
 describe('bad days', () => {
-  const refuses = async (env: Record<string, string>, message: RegExp) => {
+  const expectRefusal = async (env: Record<string, string>, message: RegExp) => {
     const { code, output } = await startInVain({
       env: { PENNON_DATA: data, PENNON_ADMIN_KEY: KEY, ...env },
     });
@@ -144,20 +144,20 @@ describe('bad days', () => {
     ['PENNON_RATE_LIMIT', '-1'],
     ['PENNON_BODY_LIMIT', '1e6'],
   ])('a wrong %s names the variable and not the value', async (name, value) => {
-    await refuses({ [name]: value }, new RegExp(`${name}: must`));
+    await expectRefusal({ [name]: value }, new RegExp(`${name}: must`));
   });
 
   it('a port that is taken says so', async () => {
     const other = createServer().listen(0, '127.0.0.1');
     await new Promise(resolve => other.once('listening', resolve));
     const { port } = other.address() as AddressInfo;
-    await refuses({ PORT: String(port) }, new RegExp(`port ${port} .* taken`));
+    await expectRefusal({ PORT: String(port) }, new RegExp(`port ${port} .* taken`));
     other.close();
   });
 
   it('data that another server owns is refused, and the other goes on', async () => {
     const server = await filled();
-    await refuses({}, /in use|another/i);
+    await expectRefusal({}, /in use|another/i);
     expect(await flagKeys(server.url, KEY)).toEqual(['kept']);
     await server.stop();
   });
@@ -167,7 +167,7 @@ describe('bad days', () => {
     const file = new DatabaseSync(join(data, 'pennon.db'));
     file.exec('PRAGMA user_version = 999');
     file.close();
-    await refuses({}, /newer/i);
+    await expectRefusal({}, /newer/i);
   });
 
   it.each([

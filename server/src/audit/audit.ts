@@ -1,5 +1,5 @@
 import type { AuditAction, AuditEntry, JsonValue } from '@pennon/schema';
-import { ALL_ENVIRONMENTS } from '@pennon/schema';
+import { ALL_ENVIRONMENTS, Json } from '@pennon/schema';
 
 import { instant } from '../clock.ts';
 import type { Registry } from '../environments/registry.ts';
@@ -38,7 +38,8 @@ export const auditDraft = (
 });
 
 /** A document as plain JSON: what is undefined is left out. */
-const json = (document: object | null): JsonValue => JSON.parse(JSON.stringify(document));
+const json = (document: object | null): JsonValue =>
+  Json.parse(JSON.parse(JSON.stringify(document)));
 
 export type AuditParts = {
   readonly store: Store;

@@ -9,8 +9,8 @@ export type Reader = { readonly tell: (news: News) => void };
 /** Tells each reader every step after it joined, in order, and a heartbeat between them. */
 export type Broadcast = {
   /** The view that the reader starts from; every later step is told. */
-  join(reader: Reader): { readonly view: FlagSetView; leave(): void };
-  close(): void;
+  join(reader: Reader): { readonly view: FlagSetView; readonly leave: () => void };
+  readonly close: () => void;
 };
 
 /** The contract with followers: silence of 2.5 of these means that the stream is dead. */

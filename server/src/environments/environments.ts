@@ -117,7 +117,9 @@ export const deleteEnvironment = async (
   await store.drop(flagSetLedger(removed));
 };
 
-const publicOf = ({ ledger: _, ...environment }: EnvironmentRecord): Environment => environment;
+/** An environment without the name of its ledger. */
+const publicOf = ({ ledger: _ledger, ...environment }: EnvironmentRecord): Environment =>
+  environment;
 
 const refuseExisting = ({ records }: Snapshot<'control'>, key: string): void => {
   if (!records.environments.has(key)) return;

@@ -61,7 +61,7 @@ const makeAnswer = ({ revision, evaluations }: Evaluations): BulkAnswer => {
   const body = JSON.stringify({ revision, evaluations });
   return {
     body,
-    answer: () => JSON.parse(body),
+    answer: () => ({ revision, evaluations }),
     etag: `"${createHash('sha256').update(body).digest('base64url').slice(0, 27)}"`,
     tally: Object.values(evaluations).map(answer => [
       answer.flagKey,

@@ -132,10 +132,9 @@ const evaluateVisible = (
     context,
     keys.filter(key => visible.has(key)),
   );
-  const all: Record<string, Evaluation> = Object.create(null);
-  for (const key of keys)
-    all[key] = (visible.has(key) ? found[key] : undefined) ?? unknownFlag(key);
-  return all;
+  return Object.fromEntries(
+    keys.map(key => [key, (visible.has(key) ? found[key] : undefined) ?? unknownFlag(key)]),
+  );
 };
 
 /** The keys that a caller may know of, in order. */

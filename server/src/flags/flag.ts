@@ -1,8 +1,8 @@
 import { fillIn, references } from '@pennon/engine';
-import { Flag } from '@pennon/schema';
+import { Flag, isJsonObject } from '@pennon/schema';
 
 import { accept, lay } from '../definitions/complete.ts';
-import type { Noun } from '../definitions/definitions.ts';
+import type { Kept, Noun } from '../definitions/definitions.ts';
 import { requireSoundFlag } from '../definitions/validate.ts';
 import { invalid } from '../errors.ts';
 import { flagWarnings } from './warnings.ts';
@@ -11,7 +11,7 @@ import { flagWarnings } from './warnings.ts';
 export const flagNoun: Noun<'flags'> = {
   collection: 'flags',
   word: 'flag',
-  complete: (input, kept) => accept(Flag, { ...Object(fillIn(input)), ...kept }),
+  complete: (input, kept) => accept(Flag, withKept(fillIn(input), kept)),
   patched: (current, patch, kept) =>
     accept(Flag, { ...lay(current, patch, clearedOf(current.key)), ...kept }),
   requireChangeable(before, after) {
@@ -35,6 +35,10 @@ export const flagNoun: Noun<'flags'> = {
   stored: ({ records }) => records.flags,
   writes: flags => ({ flags }),
 };
+
+/** An input that is filled in stays an object. */
+const withKept = (filled: unknown, kept: Kept): object =>
+  isJsonObject(filled) ? { ...filled, ...kept } : kept;
 
 /** What a cleared field becomes; a field that is not named here is removed. */
 const clearedOf = (key: string) => ({

@@ -43,7 +43,9 @@ export const createApp = async ({ parts, metrics, logger, draining }: AppParts):
     forceCloseConnections: 'idle',
     trustProxy: (_, hop) => hop < limits.trustedProxies,
     routerOptions: { maxParamLength: LONGEST_PARAMETER },
-    frameworkErrors: sendError,
+    frameworkErrors: (error, request, reply) => {
+      void sendError(error, request, reply);
+    },
     genReqId: () => parts.random(REQUEST_ID_LENGTH),
   });
   app.server.maxConnections = limits.connections;

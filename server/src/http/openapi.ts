@@ -52,8 +52,15 @@ export const openApiDocument = (): OpenAPIObject => {
   return document;
 };
 
-const TOP_LEVEL = ['/healthz', '/readyz', '/metrics', '/openapi.json', '/docs', '/trpc/{path}'];
-const isTopLevel = (path: string): boolean => TOP_LEVEL.includes(path);
+const TOP_LEVEL = new Set([
+  '/healthz',
+  '/readyz',
+  '/metrics',
+  '/openapi.json',
+  '/docs',
+  '/trpc/{path}',
+]);
+const isTopLevel = (path: string): boolean => TOP_LEVEL.has(path);
 
 const reshape = (
   document: OpenAPIObject,

@@ -69,8 +69,11 @@ export const serveRest = (app: FastifyInstance, parts: Parts): void => {
 };
 
 /** Finds `flags.create` in a caller; the path comes from the router itself. */
-const procedureOf = (caller: object, path: string): ((input: unknown) => Promise<unknown>) =>
-  path.split('.').reduce((found, name) => Reflect.get(found, name), caller) as never;
+const procedureOf = (caller: object, path: string): ((input: unknown) => Promise<unknown>) => {
+  let found: unknown = caller;
+  for (const name of path.split('.')) found = Reflect.get(found as object, name);
+  return found as (input: unknown) => Promise<unknown>;
+};
 
 const WITH_BODY = new Set(['POST', 'PUT', 'PATCH']);
 

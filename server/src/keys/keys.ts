@@ -99,7 +99,7 @@ export const deleteKey = (
   });
 
 /** A key without its hash. */
-export const shown = ({ hash: _, ...key }: KeyRecord): ApiKey => key;
+export const shown = ({ hash: _hash, ...key }: KeyRecord): ApiKey => key;
 
 const manages = (caller: Caller, environment: string): boolean =>
   caller.environment === ALL_ENVIRONMENTS || caller.environment === environment;

@@ -12,7 +12,6 @@ import type {
   Stored,
   Writes,
 } from '../store/store.ts';
-import { COLLECTIONS } from '../store/store.ts';
 
 /**
  * One ledger in memory, kept current by the store's change feed.
@@ -61,33 +60,38 @@ const FIRST_RETRY_MS = 50;
 const LAST_RETRY_MS = 2_000;
 
 /** The snapshot after a change. Maps are copied, so that a snapshot never changes once it is seen. */
-export const applyChange = <Kind extends LedgerKind>(
-  kind: Kind,
-  snapshot: Snapshot<Kind>,
-  change: Change<Kind>,
-): Snapshot<Kind> => {
-  const records: Record<string, ReadonlyMap<string, Stored<unknown>>> = {};
-  const before: Readonly<Record<string, ReadonlyMap<string, Stored<unknown>>>> = snapshot.records;
-  const writes: Readonly<Record<string, ReadonlyMap<string, unknown> | undefined>> = change.writes;
-  for (const name of COLLECTIONS[kind]) {
-    const kept = change.replaceAll ? undefined : before[name];
-    records[name] =
-      writes[name] === undefined && kept !== undefined
-        ? kept
-        : merge(kept, writes[name], change.id);
-  }
-  return { id: change.id, records: records as Snapshot<Kind>['records'] };
+const AFTER: {
+  readonly [Kind in LedgerKind]: (
+    before: Snapshot<Kind>['records'],
+    change: Change<Kind>,
+  ) => Snapshot<Kind>;
+} = {
+  control: ({ environments, keys }, change) => ({
+    id: change.id,
+    records: {
+      environments: merge(environments, change, change.writes.environments),
+      keys: merge(keys, change, change.writes.keys),
+    },
+  }),
+  flagSet: ({ flags, segments }, change) => ({
+    id: change.id,
+    records: {
+      flags: merge(flags, change, change.writes.flags),
+      segments: merge(segments, change, change.writes.segments),
+    },
+  }),
 };
 
-const merge = (
-  kept: ReadonlyMap<string, Stored<unknown>> | undefined,
-  writes: ReadonlyMap<string, unknown> | undefined,
-  changeId: ChangeId,
-): ReadonlyMap<string, Stored<unknown>> => {
-  const merged = new Map(kept);
+const merge = <Document>(
+  before: ReadonlyMap<string, Stored<Document>>,
+  { id, replaceAll }: { id: ChangeId; replaceAll: boolean },
+  writes: ReadonlyMap<string, Document | null> | undefined,
+): ReadonlyMap<string, Stored<Document>> => {
+  if (writes === undefined && !replaceAll) return before;
+  const merged = new Map(replaceAll ? [] : before);
   for (const [key, document] of writes ?? []) {
     if (document === null) merged.delete(key);
-    else merged.set(key, { document, changeId });
+    else merged.set(key, { document, changeId: id });
   }
   return merged;
 };
@@ -125,7 +129,7 @@ export const openReplica = async <Kind extends LedgerKind>(
   const apply = (change: Change<Kind>): boolean => {
     if (applied.has(change.id)) return true;
     if (change.previous !== snapshot.id) return false;
-    const next = applyChange(ledger.kind, snapshot, change);
+    const next = AFTER[ledger.kind](snapshot.records, change);
     move(
       change.replaceAll
         ? { type: 'reload', snapshot: next }

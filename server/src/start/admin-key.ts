@@ -8,7 +8,7 @@ export type AdminKeyFile = {
   readonly path: string;
   exists(): boolean;
   /** The key in the file, made now where there is none. It is on disk before anybody relies on it. */
-  readOrMake(): string;
+  readonly readOrMake: () => string;
   /** Removes a key that no longer holds. */
   remove(): void;
 };

@@ -20,8 +20,8 @@ type Start = {
 };
 
 const start = ({ env, under = [], uid }: Start) => {
-  const [command = process.execPath, ...args] = [...under, process.execPath, MAIN];
-  const child = spawn(command, args, {
+  const [command, ...args] = [...under, process.execPath, MAIN];
+  const child = spawn(command ?? process.execPath, args, {
     env: { PATH: process.env['PATH'] ?? '', HOST: '127.0.0.1', PORT: '0', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
     ...(uid === undefined ? {} : { uid, gid: uid }),
