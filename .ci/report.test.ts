@@ -1,0 +1,67 @@
+import { expect, test } from 'vitest';
+
+import { broken, closingLine, exitCode, readPytest, readVitest, total } from './report.ts';
+
+const file = (status: string, ...tests: [status: string, fullName: string][]) => ({
+  name: 'a.test.ts',
+  status,
+  assertionResults: tests.map(([of, fullName]) => ({ status: of, fullName })),
+});
+
+test('a report of Vitest is summed over its files, and what was skipped is named', () => {
+  const testResults = [
+    file('passed', ['passed', 'a'], ['skipped', 'b is skipped'], ['todo', 'c is to do']),
+    file('failed', ['passed', 'd'], ['failed', 'e']),
+  ];
+  expect(readVitest(JSON.stringify({ testResults }))).toEqual({
+    passed: 2,
+    failed: 1,
+    skipped: ['b is skipped', 'c is to do'],
+  });
+});
+
+test('a file that could not be loaded counts as a failure', () => {
+  const testResults = [file('failed'), file('passed', ['passed', 'a'])];
+  expect(readVitest(JSON.stringify({ testResults }))).toEqual({
+    passed: 1,
+    failed: 1,
+    skipped: [],
+  });
+});
+
+const junit = `<?xml version="1.0" encoding="utf-8"?><testsuites name="pytest tests">
+<testsuite name="pytest" errors="1" failures="2" skipped="2" tests="7" time="0.04">
+<testcase classname="tests.test_a" name="test_passes" time="0.001" />
+<testcase classname="tests.test_a" name="test_skips[&lt;1&gt; &amp;amp; &quot;x&quot;]" time="0.001"><skipped type="pytest.skip" message="a &gt; b">why</skipped></testcase>
+<testcase classname="tests.test_a" name="test_fails" time="0.001"><failure message="no">x</failure></testcase>
+<testcase classname="tests.test_b" name="test_expected" time="0.001">
+  <skipped type="pytest.xfail" message="" /></testcase>
+</testsuite></testsuites>`;
+
+test('a report of pytest is summed, and what was skipped or expected to fail is named', () => {
+  expect(readPytest(junit)).toEqual({
+    passed: 2,
+    failed: 3,
+    skipped: ['tests.test_a test_skips[<1> &amp; "x"]', 'tests.test_b test_expected'],
+  });
+});
+
+test('all suites together make the closing line, alone and always of one form', () => {
+  const sum = total([
+    { passed: 2, failed: 0, skipped: ['a'] },
+    { passed: 3, failed: 0, skipped: [] },
+  ]);
+  expect(closingLine(sum)).toBe('5 passed, 0 failed, 1 skipped');
+  expect(exitCode(sum)).toBe(0);
+});
+
+test('a suite that broke fails the run, whatever the others did', () => {
+  const sum = total([{ passed: 2, failed: 0, skipped: [] }, broken]);
+  expect(closingLine(sum)).toBe('2 passed, 1 failed, 0 skipped');
+  expect(exitCode(sum)).toBe(1);
+});
+
+test('a run in which nothing ran, or all was skipped, fails', () => {
+  expect(exitCode(total([]))).toBe(1);
+  expect(exitCode({ passed: 0, failed: 0, skipped: ['a'] })).toBe(1);
+});

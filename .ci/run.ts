@@ -1,0 +1,35 @@
+import { spawn } from 'node:child_process';
+import { delimiter, join } from 'node:path';
+
+/** The root of the workspace, where every command runs. */
+export const root = join(import.meta.dirname, '..');
+
+const environment = {
+  ...process.env,
+  PATH: [join(root, 'node_modules', '.bin'), process.env['PATH']].join(delimiter),
+};
+
+export type RunOptions = {
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly quiet?: boolean;
+};
+
+/** Runs a program and streams what it prints; answers its exit code, 127 where there is none such. */
+export const run = (command: string, args: readonly string[], options: RunOptions = {}) =>
+  new Promise<number>(resolve => {
+    const child = spawn(command, args, {
+      cwd: options.cwd ?? root,
+      env: { ...environment, ...options.env },
+      stdio: [
+        'ignore',
+        ...(options.quiet ? (['ignore', 'ignore'] as const) : (['inherit', 'inherit'] as const)),
+      ],
+    });
+    child.on('error', () => resolve(127));
+    child.on('exit', (code, signal) => resolve(code ?? (signal === null ? 1 : 128)));
+  });
+
+/** Whether a program is in the PATH. */
+export const isThere = async (program: string): Promise<boolean> =>
+  (await run('sh', ['-c', `command -v ${program}`], { quiet: true })) === 0;
