@@ -34,7 +34,12 @@ export type AuditRow = { id: string; revision: number; text: string };
 export const documentOf = <Name extends Collection>(
   _collection: Name,
   row: DocumentRow,
-): Stored<Documents[Name]> => ({ document: parse(row.text, row), changeId: row.changeId });
+): Stored<Documents[Name]> => ({
+  document: parseStored(row.text, nameOf(row)),
+  changeId: row.changeId,
+});
+
+const nameOf = ({ collection, key }: WriteRow): string => `${collection}/${key}`;
 
 /** The documents of each kind of ledger, by collection. */
 export const RECORDS: {
@@ -79,7 +84,7 @@ const written = <Name extends Collection>(
   new Map(
     rows
       .filter(row => row.collection === collection)
-      .map(row => [row.key, row.text === null ? null : parse(row.text, row)]),
+      .map(row => [row.key, row.text === null ? null : parseStored(row.text, nameOf(row))]),
   );
 
 /** The rows that a change's writes come to. */
@@ -105,18 +110,23 @@ export const auditDraftRow = (draft: AuditDraft): AuditDraftRow => ({
 });
 
 export const auditEntryOf = (row: AuditRow): AuditEntry => {
-  const draft: AuditDraft = parse(row.text, { collection: 'audit', key: row.id });
+  const draft = parseStored<AuditDraft>(row.text, `audit/${row.id}`);
   return { id: row.id, ...draft, revision: row.revision };
 };
 
-/** What JSON.parse answers: the type of whatever it is assigned to. */
-const parse = (text: string, { collection, key }: { collection: string; key: string }) => {
+/**
+ * JSON that this or an earlier version wrote, as what it was then. The one place where stored data is
+ * taken for what it says: a newer format never gets this far, and damage shows as text that is no JSON.
+ */
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- what was stored is what is asked for
+export const parseStored = <Value>(text: string, what: string): Value => {
   try {
+    // oxlint-disable-next-line typescript/no-unsafe-return -- see above
     return JSON.parse(text);
   } catch {
     throw new StoreError(
       'corrupt',
-      `what is stored as ${collection}/${key} is damaged: it is no JSON. Restore a backup of the data`,
+      `what is stored as ${what} is damaged: it is no JSON. Restore a backup of the data`,
     );
   }
 };

@@ -1,4 +1,4 @@
-import { COLLECTIONS, type Collection, type CollectionOf, type Ledger, type LedgerKind } from '../store.ts';
+import { COLLECTIONS, type Collection, type Ledger, type LedgerKind } from '../store.ts';
 
 /**
  * Every key that Pennon has in Redis. Keys of a ledger share a hash tag, so that a script can touch
@@ -21,8 +21,11 @@ export type Keys = {
   readonly changes: (ledger: Ledger) => string;
   readonly audit: (ledger: Ledger) => string;
   /** A collection's hash of documents, and its sorted set of keys. */
-  readonly collection: (ledger: Ledger, collection: Collection) => readonly [string, string];
-  /** Those pairs of all collections of the ledger, in the order of COLLECTIONS. */
+  readonly collection: (
+    ledger: Ledger,
+    collection: Collection,
+  ) => readonly [documents: string, keys: string];
+  /** Those pairs of all collections of the ledger, in the order of `collectionsOf`. */
   readonly collections: (ledger: Ledger) => readonly string[];
   readonly writable: string;
 };
@@ -53,5 +56,4 @@ export const keysUnder = (prefix: string): Keys => {
 };
 
 /** The collections of a kind of ledger, in the order in which scripts number them, from 1. */
-export const collectionsOf = <Kind extends LedgerKind>(kind: Kind): readonly CollectionOf<Kind>[] =>
-  COLLECTIONS[kind];
+export const collectionsOf = (kind: LedgerKind): readonly Collection[] => COLLECTIONS[kind];

@@ -59,7 +59,9 @@ const addressOf = (url: string): RedisAddress => {
   const access = {
     tls: tls === 's',
     ...credentialsOf(credentials),
-    nodes: hosts.split(',').map(host => nodeOf(host, form === 'sentinel' ? SENTINEL_PORT : REDIS_PORT)),
+    nodes: hosts
+      .split(',')
+      .map(host => nodeOf(host, form === 'sentinel' ? SENTINEL_PORT : REDIS_PORT)),
   };
   const parameters = new URLSearchParams(query);
   if (form === 'sentinel') return { ...access, ...sentinelOf(path, parameters) };
@@ -126,7 +128,9 @@ const refuseParameters = (parameters: URLSearchParams, known: readonly string[])
 /** The address as people may see it: without credentials. */
 export const describeAddress = (address: RedisAddress): string => {
   const form = address.form === 'single' ? '' : `+${address.form}`;
-  const hosts = address.nodes.map(({ host, port }) => `${host.includes(':') ? `[${host}]` : host}:${port}`);
+  const hosts = address.nodes.map(
+    ({ host, port }) => `${host.includes(':') ? `[${host}]` : host}:${port}`,
+  );
   const master = address.form === 'sentinel' ? `/${address.master}` : '';
   return `redis${address.tls ? 's' : ''}${form}://${hosts.join(',')}${master}`;
 };

@@ -1,0 +1,132 @@
+-- Commits one change to a ledger: all of it or nothing. The change may create the ledger, or replace
+-- everything in it. Redis does not roll a script back, so whatever can be wrong is found before the
+-- first write.
+--
+-- A commit is made once, however often it is sent: a writer that got no answer sends it again with the
+-- same nonce, and is told of the change that it made the first time.
+--
+-- KEYS    1 head, 2 changes, 3 audit; then for each collection its documents and their keys
+-- ARGV    1 format that the writer knows
+--         2 id of the change that must be the last one; `none`: the ledger must not exist
+--         3 epoch to begin, where this commit begins one
+--         4 nonce of this commit
+--         5 `1` to replace everything, else `0`
+--         6 changes to keep, about
+--         7 audit entries to keep, about; empty: all
+--         8 the writes as the change feed carries them; empty: too large to be carried
+--         9 number of audit entries; then, for each, 7 arguments:
+--           at, kind, key, actorId, actorName, action, the entry as JSON
+--         …then, for each write, 3 arguments:
+--           number of the collection, key, the document as JSON; empty removes
+-- RESULT  {`committed`, id, previous} or {`refused`, id of the last change or `none`}
+-- ERRORS  PENNONNEWER, PENNONCORRUPT: nothing was written
+-- EVENT   the change, in changes, as `<revision>-0`: id, previous, replaceAll, writes
+
+local head, changes, audit = KEYS[1], KEYS[2], KEYS[3]
+local FIRST_COLLECTION = 4
+local knownFormat, expect, epoch, nonce = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local replaceAll, keptChanges, keptAudit, writes = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
+local auditEntries = tonumber(ARGV[9])
+local FIRST_AUDIT, AUDIT_ARGUMENTS, WRITE_ARGUMENTS = 10, 7, 3
+
+local function corrupt(what)
+  return redis.error_reply('PENNONCORRUPT ' .. what)
+end
+
+local function parts(id)
+  return string.match(id, '^(%w+)%.(%d+)%.(%w+)$')
+end
+
+-- The id of the change that this very commit made when it was sent before.
+local function madeBefore(last, revision)
+  local _, _, lastNonce = parts(last)
+  if lastNonce == nonce then return last end
+  local entry = redis.call('XRANGE', changes, revision .. '-0', revision .. '-0')[1]
+  if not entry then return nil end
+  local id, previous = entry[2][2], entry[2][4]
+  local _, _, entryNonce = parts(id)
+  if previous == expect and entryNonce == nonce then return id end
+end
+
+-- Streams take rising ids only: an entry that is not ours could stand in the way of the next one.
+local function lastRevisionIn(stream)
+  if redis.call('EXISTS', stream) == 0 then return 0 end
+  local info = redis.call('XINFO', 'STREAM', stream)
+  for i = 1, #info, 2 do
+    if info[i] == 'last-generated-id' then return tonumber(string.match(info[i + 1], '^%d+')) end
+  end
+  return 0
+end
+
+local stored = redis.call('HMGET', head, 'format', 'id')
+local format, last = stored[1], stored[2] or 'none'
+if format and tonumber(format) > tonumber(knownFormat) then
+  return redis.error_reply('PENNONNEWER ' .. format)
+end
+
+local lastEpoch, lastRevision = parts(last)
+if last ~= 'none' and not lastRevision then return corrupt('"' .. last .. '" is no id of a change') end
+
+if last ~= expect then
+  local _, expectRevision = parts(expect)
+  local made = madeBefore(last, string.format('%.0f', tonumber(expectRevision or 0) + 1))
+  if made then return { 'committed', made, expect } end
+  return { 'refused', last }
+end
+
+if last == 'none' then
+  for i = 2, #KEYS do
+    if redis.call('EXISTS', KEYS[i]) == 1 then
+      return corrupt(KEYS[i] .. ' is there, but ' .. head .. ' is not')
+    end
+  end
+end
+
+local revision = tonumber(lastRevision or 0) + 1
+for _, stream in ipairs({ changes, audit }) do
+  if lastRevisionIn(stream) >= revision then
+    return corrupt(stream .. ' holds an entry that is newer than the last change, ' .. last)
+  end
+end
+
+local revisionText = string.format('%.0f', revision)
+local beginsEpoch = last == 'none' or replaceAll == '1'
+local id = (beginsEpoch and epoch or lastEpoch) .. '.' .. revisionText .. '.' .. nonce
+
+-- From here on everything succeeds.
+
+redis.call('XADD', changes, 'MAXLEN', '~', keptChanges, revisionText .. '-0',
+  'id', id, 'previous', last, 'replaceAll', replaceAll, 'writes', writes)
+
+if replaceAll == '1' then
+  for i = FIRST_COLLECTION, #KEYS do redis.call('UNLINK', KEYS[i]) end
+end
+
+local function put(documents, keys, key, document)
+  redis.call('HSET', documents, key, '{"changeId":"' .. id .. '","document":' .. document .. '}')
+  redis.call('ZADD', keys, 0, key)
+end
+
+local function remove(documents, keys, key)
+  redis.call('HDEL', documents, key)
+  redis.call('ZREM', keys, key)
+end
+
+for i = FIRST_AUDIT + auditEntries * AUDIT_ARGUMENTS, #ARGV, WRITE_ARGUMENTS do
+  local collection, key, document = tonumber(ARGV[i]), ARGV[i + 1], ARGV[i + 2]
+  local at = FIRST_COLLECTION + (collection - 1) * 2
+  if document == '' then remove(KEYS[at], KEYS[at + 1], key)
+  else put(KEYS[at], KEYS[at + 1], key, document) end
+end
+
+local function log(number, i)
+  local entry = { revisionText .. '-' .. number, 'at', ARGV[i], 'kind', ARGV[i + 1], 'key', ARGV[i + 2],
+    'actorId', ARGV[i + 3], 'actorName', ARGV[i + 4], 'action', ARGV[i + 5], 'entry', ARGV[i + 6] }
+  if keptAudit == '' then redis.call('XADD', audit, unpack(entry))
+  else redis.call('XADD', audit, 'MAXLEN', '~', keptAudit, unpack(entry)) end
+end
+
+for number = 0, auditEntries - 1 do log(number, FIRST_AUDIT + number * AUDIT_ARGUMENTS) end
+
+redis.call('HSET', head, 'format', knownFormat, 'id', id)
+return { 'committed', id, last }

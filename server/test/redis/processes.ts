@@ -1,0 +1,279 @@
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+
+/** Real Redis processes: each test file starts its own, on free ports, and ends those and no others. */
+export type RedisProcess = {
+  readonly port: number;
+  readonly directory: string;
+  /** Starts it, again with the data of its directory. */
+  start(): Promise<void>;
+  /** As the power cut does it: nothing is flushed that was not. */
+  kill(): Promise<void>;
+  pause(): void;
+  resume(): void;
+  /** One command; answers what redis-cli prints. */
+  cli(...args: readonly string[]): string;
+  /** Ends it and removes its directory. */
+  remove(): Promise<void>;
+};
+
+const requireProgram = (name: string): string => {
+  const found = spawnSync(name, ['--version'], { encoding: 'utf8' });
+  if (found.status === 0) return name;
+  throw new Error(
+    `these tests need ${name}: install it, on Debian with "apt-get install redis-server"`,
+  );
+};
+
+/** Ports that nobody listens on at this moment, all different. */
+export const freePorts = async (count: number): Promise<number[]> => {
+  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
+  await Promise.all(servers.map(server => once(server, 'listening')));
+  const ports = servers.map(server => (server.address() as AddressInfo).port);
+  await Promise.all(servers.map(server => once(server.close(), 'close')));
+  return ports;
+};
+
+const freePort = async (): Promise<number> => {
+  const [port] = await freePorts(1);
+  if (port === undefined) throw new Error('there is no free port');
+  return port;
+};
+
+/** Prepares a redis-server with these settings beside ours; `start` it. */
+export const redisProcess = async (
+  settings: Readonly<Record<string, string>> = {},
+): Promise<RedisProcess> => {
+  requireProgram('redis-server');
+  requireProgram('redis-cli');
+  const directory = mkdtempSync(join(tmpdir(), 'pennon-redis-'));
+  const port = Number(settings['tls-port'] ?? (await freePort()));
+  const file = join(directory, 'redis.conf');
+  const all = { port: String(port), bind: '127.0.0.1', dir: directory, save: '""', ...settings };
+  writeFileSync(
+    file,
+    Object.entries(all)
+      .map(([name, value]) => `${name} ${value}\n`)
+      .join(''),
+  );
+  return processOn({
+    port,
+    directory,
+    command: ['redis-server', file],
+    ready: /Ready to accept connections/,
+  });
+};
+
+type Plan = {
+  readonly port: number;
+  readonly directory: string;
+  readonly command: readonly [string, ...string[]];
+  readonly ready: RegExp;
+};
+
+const processOn = ({ port, directory, command: [program, ...args], ready }: Plan): RedisProcess => {
+  let child: ChildProcess | undefined;
+
+  const kill = async () => {
+    const running = child;
+    child = undefined;
+    if (running === undefined || running.exitCode !== null || running.signalCode !== null) return;
+    const gone = once(running, 'exit');
+    running.kill('SIGKILL');
+    await gone;
+  };
+
+  return {
+    port,
+    directory,
+    kill,
+    async start() {
+      child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+      await saysReady(child, ready);
+    },
+    pause: () => void child?.kill('SIGSTOP'),
+    resume: () => void child?.kill('SIGCONT'),
+    cli(...commandArgs) {
+      const done = spawnSync('redis-cli', ['-p', String(port), ...commandArgs], {
+        encoding: 'utf8',
+      });
+      if (done.status !== 0) throw new Error(`redis-cli ${commandArgs.join(' ')}: ${done.stderr}`);
+      return done.stdout.trimEnd();
+    },
+    async remove() {
+      await kill();
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+};
+
+/** Resolves when a line of the output says that it is ready; rejects with its output if it ends first. */
+const saysReady = (child: ChildProcess, ready: RegExp): Promise<void> =>
+  new Promise((resolve, reject) => {
+    const said: string[] = [];
+    if (child.stdout === null) return reject(new Error('no output to read'));
+    createInterface({ input: child.stdout }).on('line', line => {
+      said.push(line);
+      if (ready.test(line)) resolve();
+    });
+    child.stderr?.resume();
+    child.once('error', reject);
+    child.once('exit', code => reject(new Error(`redis ended with ${code}:\n${said.join('\n')}`)));
+  });
+
+/** A single Redis that runs. */
+export const startRedis = async (
+  settings?: Readonly<Record<string, string>>,
+): Promise<RedisProcess> => {
+  const redis = await redisProcess(settings);
+  await redis.start();
+  return redis;
+};
+
+export type Sentinels = {
+  /** The first is the master at the beginning. */
+  readonly servers: readonly RedisProcess[];
+  readonly sentinels: readonly RedisProcess[];
+  readonly url: string;
+  /** The port of the master that the sentinels agree on. */
+  master(): number;
+  remove(): Promise<void>;
+};
+
+const MASTER = 'flags';
+
+/** A master with replicas, and three sentinels that watch it. */
+export const startSentinels = async ({
+  replicas = 1,
+  downAfterMs = 1_000,
+} = {}): Promise<Sentinels> => {
+  const master = await startRedis();
+  const followers = await Promise.all(
+    Array.from({ length: replicas }, () => startRedis({ replicaof: `127.0.0.1 ${master.port}` })),
+  );
+  const sentinels = await Promise.all(
+    Array.from({ length: 3 }, () => startSentinel(master.port, downAfterMs)),
+  );
+  const servers = [master, ...followers];
+  const processes = [...sentinels, ...servers];
+  const [first] = sentinels;
+  await eventually(() => sentinels.every(each => knowsAll(each, replicas)));
+  return {
+    servers,
+    sentinels,
+    url: `redis+sentinel://${sentinels.map(({ port }) => `127.0.0.1:${port}`).join(',')}/${MASTER}`,
+    master: () => Number(first?.cli('sentinel', 'get-master-addr-by-name', MASTER).split('\n')[1]),
+    async remove() {
+      await Promise.all(processes.map(each => each.remove()));
+    },
+  };
+};
+
+const knowsAll = (sentinel: RedisProcess, replicas: number): boolean => {
+  const state = sentinel.cli('sentinel', 'master', MASTER).split('\n');
+  const numberOf = (name: string) => Number(state[state.indexOf(name) + 1]);
+  return numberOf('num-slaves') === replicas && numberOf('num-other-sentinels') === 2;
+};
+
+const startSentinel = async (masterPort: number, downAfterMs: number): Promise<RedisProcess> => {
+  const directory = mkdtempSync(join(tmpdir(), 'pennon-sentinel-'));
+  const port = await freePort();
+  const file = join(directory, 'sentinel.conf');
+  writeFileSync(
+    file,
+    `port ${port}
+bind 127.0.0.1
+dir ${directory}
+sentinel monitor ${MASTER} 127.0.0.1 ${masterPort} 2
+sentinel down-after-milliseconds ${MASTER} ${downAfterMs}
+sentinel failover-timeout ${MASTER} 4000
+`,
+  );
+  const command = ['redis-server', file, '--sentinel'] as const;
+  const sentinel = processOn({ port, directory, command: [...command], ready: /\+monitor master/ });
+  await sentinel.start();
+  return sentinel;
+};
+
+export type ClusterProcesses = {
+  /** Masters first, then their replicas in the same order. */
+  readonly nodes: readonly RedisProcess[];
+  readonly url: string;
+  remove(): Promise<void>;
+};
+
+const SLOTS = 16_384;
+
+/** A cluster of three masters, each with so many replicas. */
+export const startCluster = async ({
+  replicas = 0,
+  nodeTimeoutMs = 1_000,
+} = {}): Promise<ClusterProcesses> => {
+  const nodes = await Promise.all(
+    Array.from({ length: 3 * (1 + replicas) }, async () =>
+      startRedis(await clusterSettings(nodeTimeoutMs)),
+    ),
+  );
+  const masters = nodes.slice(0, 3);
+  const [first] = nodes;
+  if (first === undefined) throw new Error('a cluster has nodes');
+  for (const [i, node] of masters.entries()) {
+    const [from, until] = [Math.floor((SLOTS * i) / 3), Math.floor((SLOTS * (i + 1)) / 3)];
+    node.cli('cluster', 'addslotsrange', String(from), String(until - 1));
+    node.cli('cluster', 'set-config-epoch', String(i + 1));
+  }
+  for (const node of nodes.slice(1)) meet(node, first);
+  await eventually(() => nodes.every(node => countNodes(node) === nodes.length));
+  for (const [i, node] of nodes.slice(3).entries()) {
+    const master = masters[i % 3];
+    if (master !== undefined) node.cli('cluster', 'replicate', master.cli('cluster', 'myid'));
+  }
+  await eventually(() =>
+    nodes.every(node => node.cli('cluster', 'info').includes('cluster_state:ok')),
+  );
+  return {
+    nodes,
+    url: `redis+cluster://${masters.map(({ port }) => `127.0.0.1:${port}`).join(',')}`,
+    async remove() {
+      await Promise.all(nodes.map(node => node.remove()));
+    },
+  };
+};
+
+const clusterSettings = async (nodeTimeoutMs: number): Promise<Record<string, string>> => ({
+  'cluster-enabled': 'yes',
+  'cluster-config-file': 'nodes.conf',
+  'cluster-node-timeout': String(nodeTimeoutMs),
+  'cluster-port': String(await freePort()),
+});
+
+const meet = (node: RedisProcess, other: RedisProcess): void => {
+  const bus =
+    /myself/.test(other.cli('cluster', 'nodes')) &&
+    /@([0-9]+)/.exec(other.cli('cluster', 'nodes'))?.[1];
+  node.cli('cluster', 'meet', '127.0.0.1', String(other.port), String(bus));
+};
+
+const countNodes = (node: RedisProcess): number =>
+  node
+    .cli('cluster', 'nodes')
+    .split('\n')
+    .filter(line => !line.includes('handshake')).length;
+
+const POLL_MS = 50;
+const PATIENCE_MS = 30_000;
+
+/** Resolves once `condition` holds. Only for what another process does by itself and tells nobody. */
+export const eventually = async (condition: () => boolean | Promise<boolean>): Promise<void> => {
+  const until = Date.now() + PATIENCE_MS;
+  while (!(await condition())) {
+    if (Date.now() > until)
+      throw new Error(`it did not happen within ${PATIENCE_MS} ms: ${String(condition)}`);
+    await new Promise(resolve => setTimeout(resolve, POLL_MS));
+  }
+};
