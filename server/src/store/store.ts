@@ -44,9 +44,11 @@ export interface Store {
 
   /**
    * Changes as they are committed, by whichever process, until `signal` aborts. The subscription
-   * holds from the call on: a change committed after the call is yielded. A change that is skipped
+   * holds from the call on: a change committed after the call is yielded. One committed between `after`
+   * and the call need not be: follow first, then read, and have all of them. A change that is skipped
    * shows as a `previous` that the caller does not know: the caller then reads everything anew.
-   * Ends, or throws a StoreError, where the feed is lost: the caller follows anew.
+   * Ends, or throws a StoreError, where the feed is lost (the ledger is dropped, the store closes, the
+   * follower is too far behind): the caller follows anew.
    */
   follow<Kind extends LedgerKind>(
     ledger: Ledger<Kind>,
@@ -116,7 +118,7 @@ export type Commit<Kind extends LedgerKind> = {
   readonly expect: ChangeId | 'none';
   readonly writes: Writes<Kind>;
   readonly audit: readonly AuditDraft[];
-  /** Begin a new epoch: everything that was there goes, `writes` is all that is. */
+  /** Begin a new epoch: all documents go, `writes` is all that is; revision and audit log go on. */
   readonly replaceAll?: boolean;
 };
 
@@ -139,7 +141,7 @@ export type StoredAuditEntry = AuditEntry;
 
 export type AuditQuery = {
   readonly limit: number;
-  /** The id of an entry: only older ones are wanted. */
+  /** The id of an entry: only older ones are wanted. There are none for an id that no entry has. */
   readonly before?: string | undefined;
   readonly kind?: AuditEntry['kind'] | undefined;
   readonly key?: string | undefined;

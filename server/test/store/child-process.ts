@@ -55,8 +55,10 @@ export const startChild = (options: ChildOptions = {}): Child => {
 };
 
 const launch = ({ node = process.execPath, script = SCRIPT, uid, fileLimit }: ChildOptions) => {
-  const limit = fileLimit === undefined ? [] : ['prlimit', `--fsize=${fileLimit}:`];
-  const [command = node, ...args] = [...limit, node, script];
+  const [command, args] =
+    fileLimit === undefined
+      ? [node, [script]]
+      : ['prlimit', [`--fsize=${fileLimit}:`, node, script]];
   const child: ChildProcessWithoutNullStreams = spawn(command, args, {
     cwd: '/',
     env: {},

@@ -176,10 +176,18 @@ const PAGE_BYTES = 4_096;
 /** What a store answers to all that it can be asked about the ledger, or the trouble that it tells. */
 const whatIsThere = async (directory: string) => {
   try {
-    const store = await open(directory);
-    return await contents(store, LEDGER).finally(() => store.close());
+    return await everything(directory);
   } catch (error) {
     return error instanceof StoreError ? error.trouble : error;
+  }
+};
+
+const everything = async (directory: string) => {
+  const store = await open(directory);
+  try {
+    return await contents(store, LEDGER);
+  } finally {
+    await store.close();
   }
 };
 

@@ -14,10 +14,13 @@ export type Thread = {
   readonly close: () => Promise<void>;
 };
 
-/** Whoever waits for an answer: the first in line is the one that the next answer is for. */
+/**
+ * Whoever waits for an answer: the first in line is the one that the next answer is for. (`resolve` is
+ * a method because the line holds those who wait for different outputs.)
+ */
 type Waiting = { resolve(output: Output<OperationName>): void; reject(error: Error): void };
 
-/** Opens the database of `directory` in a thread. `onEnd` is called when the thread has ended, for whatever reason. */
+/** Opens the database of `directory` in a thread; `onEnd` is called once that is over, whatever ended it. */
 export const startThread = async (directory: string, onEnd: () => void): Promise<Thread> => {
   // None of the process's own flags: a preloaded module is not meant to run here a second time.
   const url = new URL('./worker.ts', import.meta.url);
@@ -30,6 +33,7 @@ export const startThread = async (directory: string, onEnd: () => void): Promise
 
   const call: Thread['call'] = (name, input) => {
     if (refusal !== undefined) return Promise.reject(refusal);
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
     worker.postMessage({ name, input });
     return answered();
   };
