@@ -1,0 +1,11 @@
+export { followFlagSet } from './flag-set.ts';
+export type { FlagSet } from './flag-set.ts';
+export type { Follower, Following } from './follow.ts';
+export { changedNames, sameJson } from './json.ts';
+export type { LastError, Mode, Source, Status } from './status.ts';
+export { isRefusal } from './trouble.ts';
+export { updates } from './updates.ts';
+export { followValues } from './values.ts';
+export type { FollowingValues, Values } from './values.ts';
+export { realWorld } from './world.ts';
+export type { World } from './world.ts';
