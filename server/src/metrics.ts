@@ -104,6 +104,7 @@ const observeSource = (registry: Registry, source: Source): void => {
     name: 'pennon_revision',
     help: 'Revision of the flag set in memory, by environment.',
     labelNames: ['environment'],
+    registers: [],
     collect() {
       revision.reset();
       for (const [environment, now] of source.revisions()) revision.set({ environment }, now);
