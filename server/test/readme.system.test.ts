@@ -13,7 +13,8 @@ const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
 
 describe('the README', () => {
   it('lists every setting with its default, and no other', () => {
-    const rows = [...readme.matchAll(/^\| `([A-Z_]+)` +\| (?:`([^`]*)`|–) +\|/gm), name, value]) => [name, value],
+    const rows = [...readme.matchAll(/^\| `([A-Z_]+)` +\| (?:`([^`]*)`|–) +\|/gm)].map(
+      ([, name, value]) => [name, value],
     );
     const settings = Object.entries(Settings.shape).map(([name, schema]) => {
       const value = schema.safeParse(undefined);
