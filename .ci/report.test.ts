@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { broken, closingLine, exitCode, readPytest, readVitest, total } from './report.ts';
+import { broken, closingLine, exitCode, judge, readPytest, readVitest, total } from './report.ts';
 
 const file = (status: string, ...tests: [status: string, fullName: string][]) => ({
   name: 'a.test.ts',
@@ -64,4 +64,18 @@ test('a suite that broke fails the run, whatever the others did', () => {
 test('a run in which nothing ran, or all was skipped, fails', () => {
   expect(exitCode(total([]))).toBe(1);
   expect(exitCode({ passed: 0, failed: 0, skipped: ['a'] })).toBe(1);
+});
+
+const of = (passed: number, failed: number) => ({ passed, failed, skipped: [] });
+
+test.each([
+  ['passed and ended well', 0, of(2, 0), of(2, 0)],
+  ['failed and said so', 1, of(2, 1), of(2, 1)],
+  ['passed and crashed after', 1, of(2, 0), of(2, 1)],
+  ['failed and claims to have ended well', 0, of(2, 1), of(2, 2)],
+  ['ran nothing', 0, of(0, 0), of(0, 1)],
+  ['crashed without results', 139, undefined, of(0, 1)],
+  ['ended well without results', 0, undefined, of(0, 1)],
+])('a suite that %s is judged by its code and its report together', (_, code, tally, verdict) => {
+  expect(judge(code, tally)).toEqual(verdict);
 });

@@ -69,6 +69,16 @@ export const total = (tallies: readonly Tally[]): Tally => ({
   skipped: tallies.flatMap(({ skipped }) => skipped),
 });
 
+/**
+ * A report counts only together with the exit code of its suite: where they disagree, where nothing
+ * ran and where there is no report, something failed beside the tests.
+ */
+export const judge = (code: number, tally: Tally | undefined): Tally => {
+  if (tally === undefined) return broken;
+  const agree = code === 0 ? tally.failed === 0 && tally.passed > 0 : tally.failed > 0;
+  return agree ? tally : total([tally, broken]);
+};
+
 /** The last line of a run: always of this form, alone on its line. */
 export const closingLine = ({ passed, failed, skipped }: Tally): string =>
   `${passed} passed, ${failed} failed, ${skipped.length} skipped`;
