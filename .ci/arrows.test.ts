@@ -116,13 +116,15 @@ test.each([
   expect(broken('packages/engine/src/deep/a.ts', source)).toEqual([]);
 });
 
-test('a test may take the support of the tests of another package', () => {
+test('a test may take the types of another package, and the support of its tests', () => {
+  const types = "import type { Flag } from '../../schema/src/flag.ts';";
+  expect(broken('packages/engine/test/a.test.ts', types)).toEqual([]);
   const support = "import { serve } from '../../../server/test/support/server.ts';";
   expect(broken('packages/engine/test/a.test.ts', support)).toEqual([]);
   expect(broken('packages/engine/src/a.ts', support)).toHaveLength(1);
 });
 
-test('a test may take the tools of its package and of the root, and nothing of another package by path', () => {
+test('a test may take the tools of its package and of the root, and no values of another package by path', () => {
   const tools =
     "import { Ajv } from 'ajv';\nimport fc from 'fast-check';\nimport { Flag } from '@pennon/schema';";
   expect(broken('packages/engine/test/a.test.ts', tools)).toEqual([]);

@@ -72,11 +72,12 @@ const declares = (
   return name in (typeOnly || isTest ? { ...forRunning, ...devDependencies } : forRunning);
 };
 
-/** Source stays within its package's source; a test within its package, or with others' support. */
-const ofRelative = (file: SourceFile, isTest: boolean, specifier: string): string | undefined => {
-  const target = posix.join(posix.dirname(file.path), specifier);
+/** Source stays in its package's source; a test may also take others' types, and their support. */
+const ofRelative = (file: SourceFile, isTest: boolean, found: Import): string | undefined => {
+  const target = posix.join(posix.dirname(file.path), found.specifier);
   const bounds = isTest ? `${file.folder}/` : `${file.folder}/src/`;
-  if (target.startsWith(bounds) || (isTest && target.includes('/test/support/'))) return undefined;
+  if (target.startsWith(bounds)) return undefined;
+  if (isTest && (found.typeOnly || target.includes('/test/support/'))) return undefined;
   return `reaches out of ${bounds} to ${target}`;
 };
 
@@ -93,7 +94,7 @@ const problemOf = (file: SourceFile, forAll: Manifest, found: Import): string | 
   const { specifier, typeOnly } = found;
   const isTest = !file.path.startsWith(`${file.folder}/src/`);
   if (specifier === '(computed)') return isTest ? undefined : 'computes what it imports';
-  if (specifier.startsWith('.')) return ofRelative(file, isTest, specifier);
+  if (specifier.startsWith('.')) return ofRelative(file, isTest, found);
   const name = packageOf(specifier);
   if (isOfNode(specifier) || name === file.manifest.name) return undefined;
   const isKnown = declares(file.manifest, name, typeOnly, isTest);
