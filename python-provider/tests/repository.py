@@ -14,3 +14,7 @@ def shared_cases() -> list[dict[str, Any]]:
     """Every case that all engines must pass."""
     files = sorted(CASES.glob("*.json"))
     return [case for file in files for case in json.loads(file.read_text("utf-8"))["cases"]]
+
+
+# The workspace pins its own Node, which runs TypeScript as it is.
+NODE = ROOT / "node_modules" / ".bin" / "node"

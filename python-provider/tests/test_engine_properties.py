@@ -146,3 +146,16 @@ def test_a_copy_is_equal_and_shares_nothing_that_can_change(value: Any) -> None:
         copy = copied([value])
         assert copied(copy) == copy
         assert copied(copy) is not copy
+
+
+def test_a_pattern_never_holds_between_the_bytes_of_one_character() -> None:
+    def holds(pattern: str, text: str) -> bool:
+        condition = {"attribute": "text", "operator": "matches", "value": pattern}
+        compiled = compile(flag_with({"conditions": [condition], "variant": "a"}))
+        return isinstance(evaluate(compiled, "f", {"text": text}), Served)
+
+    assert not holds(r"\B", "a😀b")
+    assert holds(r"\B", "a😀")
+    assert holds(r"\B", "😀b")
+    assert holds(r"\Bb", "ab")
+    assert holds(r"é\Bé", "éé")

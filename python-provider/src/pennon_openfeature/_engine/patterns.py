@@ -53,7 +53,21 @@ def searcher(pattern: str) -> Search:
         raise PatternError(r"must not use \C, \p, \P or a named group: engines differ in them")
     if _most_repeats(parts) > MOST_REPEATS:
         raise PatternError(f"repeats more than {MOST_REPEATS} times, multiplied through nesting")
+    if any(part["escape"] == "B" for part in parts):
+        return lambda text: _found_between_characters(found, well_formed(text).encode())
     return lambda text: found(well_formed(text).encode()) is not None
+
+
+def _found_between_characters(found: Callable[..., Any], text: bytes) -> bool:
+    r"""A search for a pattern with \B, which re2 also finds between the bytes of one character."""
+    position = 0
+    while match := found(text, position):
+        start: int = match.start()
+        # Such a find is empty, and begins at a byte that continues a character.
+        if start == len(text) or text[start] & 0xC0 != 0x80:
+            return True
+        position = start + 1
+    return False
 
 
 def _compiled(pattern: str) -> Any:

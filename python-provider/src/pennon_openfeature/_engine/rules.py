@@ -164,21 +164,23 @@ def _parse_split(place: Place, entries: object, flag: FlagParts) -> Split | None
         place.problem('must be a list of at least one {"variant", "weight"}')
         return None
     parsed = [_parse_share(place.at(index), entry, flag) for index, entry in enumerate(entries)]
+    _check_repeated(place, parsed)
     shares = [share for share in parsed if share is not None]
+    total = sum(weight for _, weight in shares)
     if len(shares) < len(parsed):
         return None
-    variants = [variant for variant, _ in shares]
-    weights = [weight for _, weight in shares]
-    _check_split(place, variants, weights)
-    return Split(variants, weights)
+    if not 1 <= total <= DRAWS:
+        place.problem(f"must have a total weight of 1 to {DRAWS:,}; it is {total:,}")
+    return Split([variant for variant, _ in shares], [weight for _, weight in shares])
 
 
-def _check_split(place: Place, variants: list[str], weights: list[int]) -> None:
-    for index, variant in enumerate(variants):
-        if variant in variants[:index]:
-            place.at(index).at("variant").problem(f'is "{variant}" a second time')
-    if not 1 <= sum(weights) <= DRAWS:
-        place.problem(f"must have a total weight of 1 to {DRAWS:,}; it is {sum(weights):,}")
+def _check_repeated(place: Place, shares: list[tuple[str, int] | None]) -> None:
+    seen: set[str] = set()
+    for index, share in enumerate(shares):
+        if share is not None and share[0] in seen:
+            place.at(index).at("variant").problem(f'is "{share[0]}" a second time')
+        elif share is not None:
+            seen.add(share[0])
 
 
 def _parse_share(place: Place, entry: object, flag: FlagParts) -> tuple[str, int] | None:

@@ -44,7 +44,7 @@ def is_number(value: object) -> bool:
 def described(value: object) -> str:
     """A value as a message names it."""
     if value is None:
-        return "null"
+        return "missing"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
