@@ -1,0 +1,92 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import type { Server } from '@pennon/server';
+import {
+  createServer,
+  openSqliteStore,
+  readConfig,
+  secureRandom,
+  systemClock,
+} from '@pennon/server';
+import { pino } from 'pino';
+
+import type { Table } from '../table.ts';
+
+const KEY = 'the-admin-key-of-a-benchmark';
+const REQUESTS = 600;
+const WARM_UP = 100;
+
+type Ask = (path: string, body: object) => Promise<unknown>;
+
+const askOf =
+  (server: Server): Ask =>
+  (path, body) =>
+    server.inject({
+      method: 'POST',
+      url: `/api/v1/${path}?environment=production`,
+      headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
+      payload: JSON.stringify(body),
+    });
+
+const flag = (index: number) => ({
+  key: `flag-${index}`,
+  enabled: true,
+  rules: [{ attribute: 'plan', operator: 'in', value: ['pro', 'max'], percentage: 50 }],
+});
+
+/** Microseconds a request, in the mean. */
+const timed = async (ask: Ask, contextOf: (request: number) => object): Promise<number> => {
+  for (let i = 0; i < WARM_UP; i += 1) await ask('evaluations', { context: contextOf(i) });
+  const start = performance.now();
+  for (let i = 0; i < REQUESTS; i += 1)
+    await ask('evaluations', { context: contextOf(WARM_UP + i) });
+  return ((performance.now() - start) * 1_000) / REQUESTS;
+};
+
+const visitor = (index: number) => ({ targetingKey: `visitor-${index}`, plan: 'pro' });
+const WORKLOADS = [
+  { name: 'one visitor, again and again', contextOf: () => visitor(0) },
+  { name: 'ten visitors in turn', contextOf: (request: number) => visitor(request % 10) },
+  { name: 'each visitor once (the cache never helps)', contextOf: visitor },
+] as const;
+
+const start = async (directory: string, cachedAnswers: number): Promise<Server> =>
+  createServer({
+    store: await openSqliteStore({ directory, random: secureRandom }),
+    clock: systemClock,
+    random: secureRandom,
+    logger: pino({ level: 'silent' }),
+    limits: { ...readConfig({}).limits, requestsPerSecond: 0, cachedAnswers },
+    adminKey: KEY,
+    firstAdminKey: () => KEY,
+  });
+
+const measure = async (flags: number): Promise<Table> => {
+  const directory = mkdtempSync(join(tmpdir(), 'pennon-bench-'));
+  const cached = await start(join(directory, 'cached'), 10_000);
+  const uncached = await start(join(directory, 'uncached'), 0);
+  for (const server of [cached, uncached]) {
+    for (let i = 0; i < flags; i += 1) await askOf(server)('flags', flag(i));
+  }
+  const rows: string[][] = [];
+  for (const { name, contextOf } of WORKLOADS) {
+    const on = await timed(askOf(cached), contextOf);
+    const off = await timed(askOf(uncached), contextOf);
+    rows.push([name, on.toFixed(0), off.toFixed(0), (off / on).toFixed(2)]);
+  }
+  for (const server of [cached, uncached]) await server.close();
+  rmSync(directory, { recursive: true });
+  return {
+    title: `Bulk answers of ${flags} flags, whole requests without a socket`,
+    columns: ['workload', 'cache on, µs', 'cache off, µs', 'off ÷ on'],
+    rows,
+  };
+};
+
+/** What the one-minute cache of bulk answers saves, and what it costs where it never hits. */
+export const answersBenchmark = async (): Promise<Table[]> => [
+  await measure(100),
+  await measure(1_000),
+];
