@@ -42,8 +42,14 @@ export type ApiClientOptions = {
  *   { onData: event => render(event.data), onError: error => report(error) },
  * );
  */
-export const createApiClient = ({ url, key, fetch = globalThis.fetch }: ApiClientOptions): ApiClient =>
-  createTRPCClient<AppRouter>({ links: [linkTo({ url: endpoint(url), fetch: withKey(fetch, key) })] });
+export const createApiClient = ({
+  url,
+  key,
+  fetch = globalThis.fetch,
+}: ApiClientOptions): ApiClient =>
+  createTRPCClient<AppRouter>({
+    links: [linkTo({ url: endpoint(url), fetch: withKey(fetch, key) })],
+  });
 
 /** The server's /trpc, and a `fetch` that brings the key. */
 type Connection = { readonly url: string; readonly fetch: typeof globalThis.fetch };
@@ -63,7 +69,11 @@ const linkTo = (connection: Connection): TRPCLink<AppRouter> =>
     true: watches(connection),
     false: splitLink({
       condition: ({ type }) => type === 'query',
-      true: httpBatchLink({ ...plain(connection), maxItems: MOST_CALLS, maxURLLength: LONGEST_URL }),
+      true: httpBatchLink({
+        ...plain(connection),
+        maxItems: MOST_CALLS,
+        maxURLLength: LONGEST_URL,
+      }),
       false: httpLink(plain(connection)),
     }),
   });
@@ -71,7 +81,7 @@ const linkTo = (connection: Connection): TRPCLink<AppRouter> =>
 /** tRPC's `init` may hold a `signal: undefined`, which the platform's type does not say and takes as absent. */
 const plain = ({ url, fetch }: Connection) => ({
   url,
-  fetch: (input: RequestInfo | URL, init?: object) => fetch(input, init as RequestInit),
+  fetch: (input: RequestInfo | URL, init?: object) => fetch(input, init),
 });
 
 const watches = ({ url, fetch }: Connection): TRPCLink<AppRouter>[] => {
@@ -88,7 +98,9 @@ const watches = ({ url, fetch }: Connection): TRPCLink<AppRouter>[] => {
 
 const endpoint = (url: string): string => {
   if (!URL.canParse(url)) {
-    throw new TypeError(`url must be where the server listens, such as "http://127.0.0.1:4400", not "${url}"`);
+    throw new TypeError(
+      `url must be where the server listens, such as "http://127.0.0.1:4400", not "${url}"`,
+    );
   }
   return `${url.replace(/\/+$/, '')}/trpc`;
 };

@@ -19,7 +19,9 @@ type Kinds = {
 };
 type Kind = keyof Kinds;
 
-type KindOf<Definition> = Definition extends { readonly type: infer Named extends Kind } ? Named : 'boolean';
+type KindOf<Definition> = Definition extends { readonly type: infer Named extends Kind }
+  ? Named
+  : 'boolean';
 
 /** The keys of the flags of one type. */
 export type FlagKey<Flags, Wanted extends Kind = Kind> = {
@@ -117,6 +119,7 @@ export const defineFlags = <const Flags extends FlagDefinitions>(
 ): DefinedFlags<Flags> => ({
   definitions,
   // The calls stay as they are: only what the compiler knows of them changes.
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
   typed: <Calls extends object>(calls: Calls) => calls as unknown as Typed<Flags, Calls>,
 });
 

@@ -74,12 +74,12 @@ const isEnd = (result: Envelope['result']): boolean =>
 const goingOnAfter = (lastEventId: string | undefined, input: unknown): unknown =>
   lastEventId === undefined || typeof input !== 'object' ? input : { ...input, lastEventId };
 
-const TOO_EARLY = [408, 425, 429];
+const TOO_EARLY = new Set([408, 425, 429]);
 
 /** A status from 400 to 499 says that the request itself is refused. */
 const isLasting = (error: Failure, refusal: Refusal | undefined): boolean => {
   const status = refusal?.status ?? error.data?.httpStatus ?? 0;
-  return status !== 0 && status < 500 && !TOO_EARLY.includes(status);
+  return status !== 0 && status < 500 && !TOO_EARLY.has(status);
 };
 
 const FIRST_DELAY_MS = 500;
@@ -87,4 +87,5 @@ const LONGEST_DELAY_MS = 30_000;
 
 /** Full jitter over a bound that doubles, so that clients of a server that restarts come back spread out. */
 const delayMs = (failures: number, refusal: Refusal | undefined, random: () => number): number =>
-  (refusal?.retryAfterMs ?? 0) + random() * Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** failures);
+  (refusal?.retryAfterMs ?? 0) +
+  random() * Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** failures);

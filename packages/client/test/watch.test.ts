@@ -1,13 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
-import type { ApiOutputs } from '../src/index.ts';
 import { createApiClient, isApiError } from '../src/index.ts';
 
 /** A server that answers what a test says, one answer for each request. */
 const scripted = (...answers: (() => Response | Promise<Response>)[]) => {
   const requests: { url: URL; headers: Headers }[] = [];
   const answer: typeof fetch = async (input, init) => {
-    requests.push({ url: new URL(String(input)), headers: new Headers(init?.headers) });
+    requests.push({ url: new URL(new Request(input).url), headers: new Headers(init?.headers) });
     const next = answers.shift();
     if (next === undefined) return new Promise(() => {});
     return next();
@@ -32,7 +31,13 @@ const event = (id: string, revision: number) =>
 
 const refusal = (status: number, code: string, headers = {}) =>
   Response.json(
-    { error: { message: 'no', code: -32_000, data: { httpStatus: status, error: { code, message: 'no' } } } },
+    {
+      error: {
+        message: 'no',
+        code: -32_000,
+        data: { httpStatus: status, error: { code, message: 'no' } },
+      },
+    },
     { status, headers },
   );
 
@@ -41,7 +46,7 @@ const watch = (answering: typeof fetch) => {
   const heard: number[] = [];
   const states: string[] = [];
   const outcome = Promise.withResolvers<unknown>();
-  const { unsubscribe } = api.evaluation.watch.subscribe(
+  const subscription = api.evaluation.watch.subscribe(
     { environment: 'production', context: { targetingKey: 'ada' } },
     {
       onData: ({ data }) => heard.push(data.revision),
@@ -50,11 +55,11 @@ const watch = (answering: typeof fetch) => {
       onComplete: () => outcome.resolve('complete'),
     },
   );
-  return { heard, states, outcome: outcome.promise, unsubscribe };
+  return { heard, states, outcome: outcome.promise, unsubscribe: () => subscription.unsubscribe() };
 };
 
-const inputOf = ({ url }: { url: URL }): { lastEventId?: string } =>
-  JSON.parse(url.searchParams.get('input') ?? '{}');
+const inputOf = (request: { url: URL } | undefined): { lastEventId?: string } =>
+  JSON.parse(request?.url.searchParams.get('input') ?? '{}');
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -74,7 +79,10 @@ describe('a watch', () => {
     const { heard, unsubscribe } = watch(server.fetch);
     await vi.advanceTimersByTimeAsync(5_000);
     expect(heard).toEqual([1, 2, 3]);
-    expect(server.requests.map(request => inputOf(request).lastEventId)).toEqual([undefined, 'a.2']);
+    expect(server.requests.map(request => inputOf(request).lastEventId)).toEqual([
+      undefined,
+      'a.2',
+    ]);
     unsubscribe();
   });
 
@@ -88,7 +96,7 @@ describe('a watch', () => {
     await vi.advanceTimersByTimeAsync(5_000);
     expect(heard).toEqual([1, 2]);
     expect(server.requests[1]?.headers.get('last-event-id')).toBe('a.1');
-    expect(inputOf(server.requests[2]!).lastEventId).toBe('a.1');
+    expect(inputOf(server.requests[2]).lastEventId).toBe('a.1');
     unsubscribe();
   });
 
@@ -99,7 +107,9 @@ describe('a watch', () => {
 
   it('ends where something answers that is no Pennon server', async () => {
     const { outcome } = watch(scripted(() => new Response('<h1>Welcome</h1>')).fetch);
-    expect(await outcome).toMatchObject({ message: 'the server answered status 200 and no event stream' });
+    expect(await outcome).toMatchObject({
+      message: 'the server answered status 200 and no event stream',
+    });
   });
 
   it.each([408, 429, 500, 502, 503])('asks again after a refusal that passes: %i', async status => {
