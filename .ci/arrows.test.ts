@@ -111,6 +111,7 @@ test.each([
     "import { v3 } from 'murmurhash';\nimport 'murmurhash/x';",
   ],
   ['the types of the schema', "import type { Flag } from '@pennon/schema';"],
+  ['a text that it writes', 'const text = `\nexport * from "${name}";\n`;'],
   ['what stands in a comment', "// import 'zod';\n/** import('zod') */"],
 ])('in source, %s is no broken arrow', (_, source) => {
   expect(broken('packages/engine/src/deep/a.ts', source)).toEqual([]);

@@ -40,7 +40,7 @@ const CALL = /\bimport\s*\(\s*(?:(?<quote>['"])(?<specifier>.+?)\k<quote>)?/g;
 const withoutComments = (source: string): string =>
   source.replaceAll(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, '');
 
-/** Every import of a source; a call whose argument is no plain text has the specifier `(computed)`. */
+/** Every import of a source, none of a text that it writes; a call whose argument is no plain text has the specifier `(computed)`. */
 export const importsOf = (source: string): Import[] => {
   const code = withoutComments(source);
   const statements = [...code.matchAll(STATEMENT)].map(({ groups }) => ({
@@ -51,7 +51,7 @@ export const importsOf = (source: string): Import[] => {
     specifier: groups?.['specifier'] ?? '(computed)',
     typeOnly: false,
   }));
-  return [...statements, ...calls];
+  return [...statements, ...calls].filter(({ specifier }) => !specifier.includes('${'));
 };
 
 /** `@scope/name` or `name`, without the path inside the package. */
