@@ -76,6 +76,9 @@ type Plan = {
   readonly ready: RegExp;
 };
 
+/** A server that hangs does not answer. */
+const CLI_TIMEOUT_MS = 2_000;
+
 const processOn = ({ port, directory, command: [program, ...args], ready }: Plan): RedisProcess => {
   let child: ChildProcess | undefined;
 
@@ -99,10 +102,12 @@ const processOn = ({ port, directory, command: [program, ...args], ready }: Plan
     pause: () => void child?.kill('SIGSTOP'),
     resume: () => void child?.kill('SIGCONT'),
     cli(...commandArgs) {
-      const done = spawnSync('redis-cli', ['-p', String(port), ...commandArgs], {
+      const done = spawnSync('redis-cli', ['-e', '-p', String(port), ...commandArgs], {
         encoding: 'utf8',
+        timeout: CLI_TIMEOUT_MS,
       });
-      if (done.status !== 0) throw new Error(`redis-cli ${commandArgs.join(' ')}: ${done.stderr}`);
+      const said = `${done.stdout}${done.stderr}`;
+      if (done.status !== 0) throw new Error(`redis-cli ${commandArgs.join(' ')}: ${said}`);
       return done.stdout.trimEnd();
     },
     async remove() {

@@ -89,6 +89,12 @@ for _, stream in ipairs({ changes, audit }) do
   end
 end
 
+for i = FIRST_COLLECTION, #KEYS, 2 do
+  if redis.call('HLEN', KEYS[i]) ~= redis.call('ZCARD', KEYS[i + 1]) then
+    return corrupt(KEYS[i] .. ' and ' .. KEYS[i + 1] .. ' do not name the same documents')
+  end
+end
+
 local revisionText = string.format('%.0f', revision)
 local beginsEpoch = last == 'none' or replaceAll == '1'
 local id = (beginsEpoch and epoch or lastEpoch) .. '.' .. revisionText .. '.' .. nonce

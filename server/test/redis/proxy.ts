@@ -1,0 +1,49 @@
+import { once } from 'node:events';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+
+/** A network between a client and a server that can fail as networks do. */
+export type Proxy = {
+  readonly port: number;
+  /** From now on the server hears the client, and the client hears nothing. */
+  loseReplies(): void;
+  /** Both ways work again, for new connections. */
+  heal(): void;
+  /** Ends every connection. */
+  cut(): void;
+  close(): Promise<void>;
+};
+
+export const startProxy = async (target: number): Promise<Proxy> => {
+  const sockets = new Set<Socket>();
+  let losing = false;
+
+  const server = createServer(client => {
+    const upstream = connect(target, '127.0.0.1');
+    for (const socket of [client, upstream]) {
+      sockets.add(socket);
+      socket.on('error', () => undefined);
+      socket.once('close', () => sockets.delete(socket));
+    }
+    client.on('data', data => upstream.write(data));
+    upstream.on('data', data => losing || client.write(data));
+    client.once('close', () => upstream.end());
+    upstream.once('close', () => client.destroy());
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+
+  const cut = () => {
+    for (const socket of sockets) socket.destroy();
+  };
+
+  return {
+    port: (server.address() as AddressInfo).port,
+    loseReplies: () => void (losing = true),
+    heal: () => void (losing = false),
+    cut,
+    async close() {
+      cut();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+};

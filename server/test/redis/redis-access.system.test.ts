@@ -1,0 +1,99 @@
+import { readFileSync } from 'node:fs';
+
+import { afterAll, describe, expect, it } from 'vitest';
+
+import type { Store } from '../../src/store/store.ts';
+import { flag, flags, neverAborted, newLedger, take, write } from '../store/fixtures.ts';
+import { freePorts, startRedis } from './processes.ts';
+import { openStore } from './store.ts';
+
+const fixture = (name: string) => new URL(`certificate/${name}`, import.meta.url).pathname;
+const certificate = fixture('certificate.pem');
+
+/** Writes, follows and reads: everything that a server does. */
+const works = async (store: Store): Promise<void> => {
+  const ledger = newLedger();
+  const { id } = await write(store, ledger, {});
+  const changes = take(store.follow(ledger, id, neverAborted()), 1);
+  const change = await write(store, ledger, flags(flag('a')));
+  expect(await changes).toEqual([change]);
+  expect((await store.read(ledger))?.id).toBe(change.id);
+  await store.ping();
+};
+
+const refusal = async (store: Store): Promise<string> => {
+  const said: unknown[] = [];
+  for (const ask of [
+    store.head(newLedger()),
+    take(store.follow(newLedger(), 'none', neverAborted()), 1),
+  ])
+    await ask.catch((error: Error) =>
+      said.push(error.message, error.stack, JSON.stringify(error), error.cause),
+    );
+  expect(said).toHaveLength(8);
+  return said.join('\n');
+};
+
+describe('over TLS', async () => {
+  const [port = 0] = await freePorts(1);
+  const redis = await startRedis({
+    port: '0',
+    'tls-port': String(port),
+    'tls-cert-file': certificate,
+    'tls-key-file': fixture('key.pem'),
+    'tls-ca-cert-file': certificate,
+    'tls-auth-clients': 'no',
+  });
+  afterAll(() => redis.remove());
+
+  it('the store works where the certificate is trusted', async () => {
+    const store = await openStore(`rediss://localhost:${port}`, {
+      tls: { ca: readFileSync(certificate) },
+    });
+    await works(store);
+    await store.close();
+  });
+
+  it('a certificate that is not trusted is refused, and the message says so', async () => {
+    const store = await openStore(`rediss://localhost:${port}`);
+    expect(await refusal(store)).toMatch(
+      /rediss:\/\/localhost:[0-9]+ cannot be reached \(.*certificate/,
+    );
+    await store.close();
+  });
+});
+
+/** All that a user of Pennon's own needs, on keys under the prefix. */
+const PERMISSIONS =
+  '+eval +hget +hmget +hset +hdel +hlen +zadd +zrem +zcard +zrangebylex +xadd +xread +xrange +xrevrange ' +
+  '+xinfo +exists +unlink +set +info +select +client +cluster|slots +cluster|keyslot';
+
+describe('with user and password', async () => {
+  const redis = await startRedis();
+  afterAll(() => redis.remove());
+  redis.cli('acl', 'setuser', 'pennon', 'on', '>p@ss:/%', '~pennon:*', ...PERMISSIONS.split(' '));
+  redis.cli('config', 'set', 'requirepass', 'nobody-knows');
+
+  it('the store works, with no more permissions than the README names', async () => {
+    const store = await openStore(`redis://pennon:p%40ss%3A%2F%25@127.0.0.1:${redis.port}`);
+    await works(store);
+    await store.close();
+  });
+
+  it.each(['pennon:wr0ng-secret', 'nobody:wr0ng-secret', ':wr0ng-secret'])(
+    '%s is refused, and no message shows the password',
+    async credentials => {
+      const store = await openStore(`redis://${credentials}@127.0.0.1:${redis.port}`);
+      const said = await refusal(store);
+      expect(said).toContain('WRONGPASS');
+      expect(said).not.toContain('wr0ng');
+      await store.close();
+    },
+  );
+
+  it('a password that is missing is said to be', async () => {
+    const store = await openStore(`redis://127.0.0.1:${redis.port}`);
+    expect(await refusal(store)).toContain('NOAUTH');
+    await store.close();
+  });
+});
