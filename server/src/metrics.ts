@@ -1,11 +1,11 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 
-import type { CountEvaluation } from './evaluation/evaluate.ts';
+import type { Counter as EvaluationCount, CounterOf } from './evaluation/count.ts';
 import type { Store } from './store/store.ts';
 
 /** What is measured of one server, in Prometheus' text format. */
 export type Metrics = {
-  readonly countEvaluation: CountEvaluation;
+  readonly counterOf: CounterOf;
   readonly countRequest: (route: string, method: string, status: number, seconds: number) => void;
   /** The same store, with the time of each operation observed. */
   readonly timed: (store: Store) => Store;
@@ -45,10 +45,10 @@ export const createMetrics = (): Metrics => {
     buckets: REQUEST_SECONDS,
     registers,
   });
-  const countEvaluation = evaluationCounter(registry);
+  const counterOf = evaluationCounters(registry);
 
   return {
-    countEvaluation,
+    counterOf,
     countRequest: (route, method, status, seconds) =>
       requests.observe({ route, method, status }, seconds),
     timed: inner => timedStore(inner, operation => store.startTimer({ operation })),
@@ -59,11 +59,11 @@ export const createMetrics = (): Metrics => {
 };
 
 /**
- * Evaluations by environment, flag and reason. A bulk answer counts a thousand at once, so counting is
- * one look-up in a Map, and the labels are made when somebody reads them.
+ * Evaluations by environment, flag and reason. Counting is raising a number; labels are made when
+ * somebody reads them.
  */
-const evaluationCounter = (registry: Registry): CountEvaluation => {
-  const counts = new Map<string, { labels: Record<string, string>; count: number }>();
+const evaluationCounters = (registry: Registry): CounterOf => {
+  const counts = new Map<string, EvaluationCount & { readonly labels: Record<string, string> }>();
   const counter = new Counter({
     name: 'pennon_evaluations_total',
     help: 'Evaluations by environment, flag and reason.',
@@ -77,9 +77,11 @@ const evaluationCounter = (registry: Registry): CountEvaluation => {
   return (environment, flagKey, reason, known) => {
     const flag = known ? flagKey : UNKNOWN_FLAG;
     const name = `${environment}\n${flag}\n${reason}`;
-    const entry = counts.get(name);
-    if (entry === undefined) counts.set(name, { labels: { environment, flag, reason }, count: 1 });
-    else entry.count += 1;
+    const existing = counts.get(name);
+    if (existing !== undefined) return existing;
+    const made = { labels: { environment, flag, reason }, count: 0 };
+    counts.set(name, made);
+    return made;
   };
 };
 

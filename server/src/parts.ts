@@ -3,7 +3,7 @@ import type { Limits } from './config.ts';
 import type { LiveFlagSet } from './environments/live-flag-set.ts';
 import type { Registry } from './environments/registry.ts';
 import type { AnswerCache } from './evaluation/answer-cache.ts';
-import type { CountEvaluation } from './evaluation/evaluate.ts';
+import type { CounterOf } from './evaluation/count.ts';
 import type { Broadcast } from './delivery/broadcast.ts';
 import type { Streams } from './delivery/streams.ts';
 import type { Authenticate } from './keys/authenticate.ts';
@@ -22,7 +22,7 @@ export type Parts = {
   readonly streams: Streams;
   readonly broadcastOf: (live: LiveFlagSet) => Broadcast;
   readonly cache: AnswerCache;
-  readonly count: CountEvaluation;
+  readonly counterOf: CounterOf;
   readonly clock: Clock;
   readonly random: Random;
   readonly limits: Limits;

@@ -72,7 +72,7 @@ export const createServer = async (given: ServerParts): Promise<Server> => {
     streams: createStreams(control, clock, limits.streams),
     broadcastOf: createBroadcasts(clock),
     cache: createAnswerCache(limits.cachedAnswers, clock),
-    count: metrics.countEvaluation,
+    counterOf: metrics.counterOf,
     clock,
     random,
     limits,

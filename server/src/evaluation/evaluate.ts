@@ -8,21 +8,17 @@ import type { Registry } from '../environments/registry.ts';
 import { invalid, PennonError } from '../errors.ts';
 import type { Caller } from '../keys/caller.ts';
 import { environmentOf, requirePermission, seesOnlyVisible } from '../keys/caller.ts';
-import type { AnswerCache, BulkAnswer } from './answer-cache.ts';
+import type { AnswerCache } from './answer-cache.ts';
+import type { BulkAnswer } from './bulk-answer.ts';
+import { makeBulkAnswer } from './bulk-answer.ts';
+import type { CounterOf } from './count.ts';
+import { isUnknown } from './count.ts';
 
 export type EvaluationParts = {
   readonly registry: Registry;
   readonly cache: AnswerCache;
-  readonly count: CountEvaluation;
+  readonly counterOf: CounterOf;
 };
-
-/** Told of every evaluation that a caller asked for. `known` is false where there is no such flag. */
-export type CountEvaluation = (
-  environment: string,
-  flagKey: string,
-  reason: string,
-  known: boolean,
-) => void;
 
 export type EvaluateInput = {
   readonly environment?: string | undefined;
@@ -35,7 +31,7 @@ export type EvaluateInput = {
 export type Decided = Exclude<Evaluation, Failed> & Partial<Pick<Explanation, 'trace'>>;
 
 export const evaluateFlag = (
-  { registry, count }: EvaluationParts,
+  { registry, counterOf }: EvaluationParts,
   caller: Caller,
   { environment: asked, flagKey, context, explain: traced }: EvaluateInput,
 ): Decided => {
@@ -44,7 +40,7 @@ export const evaluateFlag = (
   const environment = environmentOf(caller, asked);
   const view = registry.find(environment).view();
   const answer = decide(view, caller, flagKey, context, traced === true);
-  count(environment, flagKey, answer.reason, !isUnknown(answer));
+  counterOf(environment, flagKey, answer.reason, !isUnknown(answer)).count += 1;
   if (answer.reason === 'ERROR') throw new PennonError(answer.errorCode, answer.errorMessage);
   return answer;
 };
@@ -59,9 +55,6 @@ const decide = (
   if (hides(flagSet, caller, flagKey)) return unknownFlag(flagKey);
   return traced ? explain(compiled, flagKey, context) : evaluate(compiled, flagKey, context);
 };
-
-const isUnknown = (answer: Evaluation): boolean =>
-  answer.reason === 'ERROR' && answer.errorCode === 'FLAG_NOT_FOUND';
 
 /** To a client key a flag that is not `clientVisible` is as unknown as one that does not exist. */
 const hides = (flagSet: FlagSetView['flagSet'], caller: Caller, flagKey: string): boolean =>
@@ -87,7 +80,7 @@ export type EvaluateAllInput = {
 
 /** All flags, or those asked for, for one context: of one revision, with a strong entity tag. */
 export const evaluateFlags = (
-  { registry, cache, count }: EvaluationParts,
+  { registry, cache, counterOf }: EvaluationParts,
   caller: Caller,
   { environment: asked, context, flagKeys }: EvaluateAllInput,
 ): BulkAnswer => {
@@ -97,9 +90,9 @@ export const evaluateFlags = (
   const visibleOnly = seesOnlyVisible(caller);
   const answer = cache.answer(
     [live.view().flagSet.id, visibleOnly, flagKeys ?? null, context],
-    () => bulk(live, visibleOnly, context, flagKeys),
+    () => makeBulkAnswer(environment, bulk(live, visibleOnly, context, flagKeys), counterOf),
   );
-  for (const [flagKey, reason, known] of answer.tally) count(environment, flagKey, reason, known);
+  for (const counter of answer.counters) counter.count += 1;
   return answer;
 };
 

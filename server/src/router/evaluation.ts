@@ -70,7 +70,7 @@ export const evaluation = router({
   })
     .input(EvaluateAllRequest)
     .output(Evaluations)
-    .mutation(({ ctx, input }) => evaluateFlags(ctx.parts, ctx.caller, input).answer()),
+    .mutation(({ ctx, input }) => evaluateFlags(ctx.parts, ctx.caller, input).answer),
 
   watch: procedure({ permission: 'values.stream' })
     .input(
