@@ -47,8 +47,8 @@ export interface Store {
    * holds from the call on: a change committed after the call is yielded. One committed between `after`
    * and the call need not be: follow first, then read, and have all of them. A change that is skipped
    * shows as a `previous` that the caller does not know: the caller then reads everything anew.
-   * Ends, or throws a StoreError, where the feed is lost (the ledger is dropped, the store closes, the
-   * follower is too far behind): the caller follows anew.
+   * Ends, or throws a StoreError, where the feed is lost (the store closes, the follower is too far
+   * behind): the caller follows anew.
    */
   follow<Kind extends LedgerKind>(
     ledger: Ledger<Kind>,

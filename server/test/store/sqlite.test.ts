@@ -26,7 +26,7 @@ import {
   open,
   refusal,
 } from './directory.ts';
-import { contents, neverAborted, take, write } from './fixtures.ts';
+import { contents, entry, flag, flags, neverAborted, take, write } from './fixtures.ts';
 import { describeStore } from './suite.ts';
 
 describeStore('the SQLite store', async () => {
@@ -215,6 +215,28 @@ describe('a follower that does not read', () => {
     feed.publish('a', 7);
     expect(await others).toEqual([7]);
   });
+});
+
+test('a commit that fails at its last step leaves nothing of its first ones', async () => {
+  const store = await open(newDirectory());
+  await write(store, LEDGER, flags(flag('a')), { audit: [entry('a')] });
+  const before = await contents(store, LEDGER);
+  const audit = [entry('b'), entry('b', { at: 'no date' })];
+  await expect(
+    write(store, LEDGER, flags(flag('b')), { audit, replaceAll: true }),
+  ).rejects.toThrow();
+  expect(await contents(store, LEDGER)).toEqual(before);
+  await write(store, LEDGER, flags(flag('b')), { expect: before?.id ?? 'none' });
+  await store.close();
+});
+
+test('a follower of a ledger that is dropped ends', async () => {
+  const store = await open(newDirectory());
+  const { id } = await write(store, LEDGER, {});
+  const changes = take(store.follow(LEDGER, id, neverAborted()), Infinity);
+  await store.drop(LEDGER);
+  expect(await changes).toEqual([]);
+  await store.close();
 });
 
 describe('the search of the audit log', () => {
