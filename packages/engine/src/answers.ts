@@ -40,7 +40,7 @@ export const notFound = (flagKey: string): Failed =>
   failed(flagKey, 'FLAG_NOT_FOUND', `there is no flag ${quote(flagKey)}`);
 
 export const malformed = ({ flagKey, path, message }: Problem): Failed => {
-  const where = path === '' ? '' : `${path} `;
+  const where = path === '' ? '' : `${path}: `;
   return failed(
     flagKey,
     'PARSE_ERROR',

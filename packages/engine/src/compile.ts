@@ -170,6 +170,12 @@ const openFlags = ({ flags, segments }: Envelope, before: CompiledFlagSet | unde
   return slots;
 };
 
+/** Computed when it is first asked for. */
+const lazily = <Value>(compute: () => Value): (() => Value) => {
+  let computed: { readonly value: Value } | undefined;
+  return () => (computed ??= { value: compute() }).value;
+};
+
 /**
  * Compiles a flag set, each flag when it is first asked for. Never throws: what is malformed answers
  * PARSE_ERROR and is listed in `problems`, and the rest of the set lives. The flag set must not be
@@ -185,6 +191,7 @@ export const compile = (flagSet: unknown, previous?: CompiledFlagSet): CompiledF
   const envelope = open(flagSet);
   const segments = openSegments(envelope.segments, previous?.segments);
   const slots = openFlags(envelope, previous);
+  const flagKeys = Object.freeze([...slots.keys()]);
   const named: Named = {
     slot: key => slots.get(key),
     segment: key => segments.get(key)?.compiled(),
@@ -197,13 +204,12 @@ export const compile = (flagSet: unknown, previous?: CompiledFlagSet): CompiledF
     const slot = slots.get(key);
     return (slot && ready(slot)?.problems) ?? [];
   };
-  let problems: readonly Problem[] | undefined;
+  const problems = lazily(() => [...envelope.problems, ...flagKeys.flatMap(problemsOf)]);
   return {
-    flagKeys: Object.freeze([...slots.keys()]),
+    flagKeys,
     refused: envelope.refused,
     get problems() {
-      problems ??= [...envelope.problems, ...[...slots.keys()].flatMap(problemsOf)];
-      return problems;
+      return problems();
     },
     problemsOf,
     problemsOfSegment: key => segments.get(key)?.compiled().findings ?? [],

@@ -62,25 +62,34 @@ const passes = (read: Read, test: Test) => (context: Attributes) => {
 
 const isPresent = (read: Read) => (context: Attributes) => read(context) !== undefined;
 
-const onAttribute: Compile = (fields, { path, report }, not) => {
+const readAttribute = (fields: Fields, { path, report }: Place): string | undefined => {
   const attribute = ownValue(fields, 'attribute');
+  if (typeof attribute === 'string' && attribute !== '') return attribute;
+  report(below(path, 'attribute'), `must be the name of an attribute, and is ${name(attribute)}`);
+  return undefined;
+};
+
+const readOperator = (fields: Fields, { path, report }: Place) => {
   const operator = ownValue(fields, 'operator');
-  const isNamed = typeof attribute === 'string' && attribute !== '';
-  if (!isNamed)
-    report(below(path, 'attribute'), `must be a text that is not empty, and is ${name(attribute)}`);
   const entry = typeof operator === 'string' ? operatorOf(operator) : undefined;
-  if (entry === undefined || typeof operator !== 'string') {
-    const known = OPERATOR_NAMES.join(', ');
-    report(below(path, 'operator'), `must be one of ${known}, and is ${name(operator)}`);
-    return undefined;
-  }
+  if (typeof operator === 'string' && entry !== undefined) return { operator, entry };
+  const known = OPERATOR_NAMES.join(', ');
+  report(below(path, 'operator'), `must be one of ${known}, and is ${name(operator)}`);
+  return undefined;
+};
+
+const onAttribute: Compile = (fields, place, not) => {
+  const attribute = readAttribute(fields, place);
+  const known = readOperator(fields, place);
+  if (known === undefined) return undefined;
+  const { operator, entry } = known;
   const operand = ownValue(fields, 'value');
   const test = entry.prepare(operand);
   if (typeof test !== 'function') {
-    report(below(path, 'value'), `${quote(operator)} is asked, so it ${test.refused}`);
+    place.report(below(place.path, 'value'), `${test.refused} (the operand of ${quote(operator)})`);
     return undefined;
   }
-  if (!isNamed) return undefined;
+  if (attribute === undefined) return undefined;
   const read = reader(attribute);
   const holds = entry.presence ? isPresent(read) : passes(read, test);
   const flipped = not !== (entry.opposite ?? false);
@@ -98,7 +107,7 @@ const onAttribute: Compile = (fields, { path, report }, not) => {
 };
 
 const whyBroken = ({ findings: [first] }: CompiledSegment): string =>
-  first === undefined ? '' : first.path === '' ? first.message : `${first.path} ${first.message}`;
+  [first?.path, first?.message].filter(Boolean).join(': ');
 
 const onSegment: Compile = (fields, { path, named, report }, not) => {
   const segment = ownValue(fields, 'segment');

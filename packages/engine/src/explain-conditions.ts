@@ -72,26 +72,22 @@ const factOf = (condition: CompiledCondition, walk: Walk): string => {
 export const whyOf = (condition: CompiledCondition, walk: Walk): string =>
   factOf(condition, walk) + (condition.not ? ', and `not` turns this round' : '');
 
-/** What tells one condition from another, with the conditions within it. */
-const detailsOf = (condition: CompiledCondition, walk: Walk) => {
+const traceCondition = (condition: CompiledCondition, walk: Walk): ConditionTrace => {
   const { kind } = condition;
+  const turned: { not?: true } = condition.not ? { not: true } : {};
+  const holds = condition.holds(walk.context, walk.asked);
+  const fact = { ...turned, holds, why: whyOf(condition, walk) };
   if (kind === 'attribute') {
-    return { kind, attribute: cut(condition.attribute), operator: condition.operator };
+    return { kind, attribute: cut(condition.attribute), operator: condition.operator, ...fact };
   }
   if (kind === 'flag') {
     const variants = condition.variants.slice(0, MAX_VARIANTS).map(cut);
-    return { kind, flag: cut(condition.flag), variants };
+    return { kind, flag: cut(condition.flag), variants, ...fact };
   }
   const conditions = traceConditions(condition.conditions, walk);
   return kind === 'segment'
-    ? { kind, segment: cut(condition.segment), conditions }
-    : { kind, conditions };
-};
-
-const traceCondition = (condition: CompiledCondition, walk: Walk): ConditionTrace => {
-  const holds = condition.holds(walk.context, walk.asked);
-  const turned: { not?: true } = condition.not ? { not: true } : {};
-  return { holds, why: whyOf(condition, walk), ...turned, ...detailsOf(condition, walk) };
+    ? { kind, segment: cut(condition.segment), ...fact, conditions }
+    : { kind, ...fact, conditions };
 };
 
 /** The traces of a list of conditions, every one of them, until the trace has grown to its bound. */

@@ -1,38 +1,35 @@
 import { given, isList, isObject, ownValue, type Fields } from './fields.ts';
 
-const SHORT_CONDITION: ReadonlySet<string> = new Set(['attribute', 'operator', 'value']);
 const MAX_GROUP_DEPTH = 5;
-/** What people write about a flag stays as it is, and so does a default variant of null, which means the caller's own. */
-const KEPT_NULLS: ReadonlySet<string> = new Set([
-  'name',
-  'description',
-  'tags',
-  'owner',
-  'defaultVariant',
-]);
+
+const SHORT_CONDITION: ReadonlySet<string> = new Set(['attribute', 'operator', 'value']);
+
+/** Where null means absent, and is left out. A default variant of null means the caller's own. */
+const NULLABLE_IN_FLAG: ReadonlySet<string> = new Set(
+  'key type variants rules seed clientVisible metadata version createdAt updatedAt'.split(' '),
+);
+const NULLABLE_IN_RULE: ReadonlySet<string> = new Set(
+  'id conditions variant split percentage bucketBy seed attribute operator value'.split(' '),
+);
+const NULLABLE_IN_CONDITION: ReadonlySet<string> = new Set(['not']);
+const NULLABLE_IN_EXISTS: ReadonlySet<string> = new Set(['not', 'value']);
 
 const fieldsWhere = (fields: Fields, keep: (name: string, value: unknown) => boolean): Fields =>
   Object.fromEntries(Object.entries(fields).filter(([name, value]) => keep(name, value)));
 
-const isAbsent = (value: unknown): boolean => value === null || value === undefined;
+/** Other fields of null stay, for validation to refuse them. */
+const withoutNulls = (fields: Fields, nullable: ReadonlySet<string>): Fields =>
+  fieldsWhere(fields, (name, value) => (value ?? undefined) !== undefined || !nullable.has(name));
 
 const isShort = (name: string): boolean => SHORT_CONDITION.has(name);
 
-const withoutNulls = (fields: Fields): Fields =>
-  fieldsWhere(fields, (_, value) => !isAbsent(value));
-
 const fillInCondition = (condition: unknown, depth: number): unknown => {
   if (!isObject(condition)) return condition;
-  const mayBeAbsent = ownValue(condition, 'operator') === 'exists' ? ['not', 'value'] : ['not'];
-  const kept = fieldsWhere(
-    condition,
-    (name, value) => !(isAbsent(value) && mayBeAbsent.includes(name)),
-  );
-  const groups = ['any', 'all'].filter(group => isList(kept[group]));
-  return {
-    ...kept,
-    ...Object.fromEntries(groups.map(group => [group, fillInConditions(kept[group], depth + 1)])),
-  };
+  const isExists = ownValue(condition, 'operator') === 'exists';
+  const kept = withoutNulls(condition, isExists ? NULLABLE_IN_EXISTS : NULLABLE_IN_CONDITION);
+  const groups = ['any', 'all'].filter(group => isList(ownValue(kept, group)));
+  const filled = groups.map(group => [group, fillInConditions(kept[group], depth + 1)] as const);
+  return { ...kept, ...Object.fromEntries(filled) };
 };
 
 /** Only what may be null is left out; deeper groups than a flag may have are left as they are. */
@@ -55,7 +52,7 @@ const serveOf = (rule: Fields): Fields =>
 
 const fillInRule = (raw: unknown, freeId: () => string): unknown => {
   if (!isObject(raw)) return raw;
-  const rule = withConditions(withoutNulls(raw));
+  const rule = withConditions(withoutNulls(raw, NULLABLE_IN_RULE));
   const { id, conditions, ...others } = rule;
   const rest = { ...serveOf(others), ...others };
   return { id: id ?? freeId(), conditions, percentage: 100, bucketBy: 'targetingKey', ...rest };
@@ -97,7 +94,7 @@ const valuesOf = (flag: Fields): Fields => {
 };
 
 const fillInFlag = (flag: Fields, flagKey: string | undefined): Fields => {
-  const kept = fieldsWhere(flag, (name, value) => KEPT_NULLS.has(name) || !isAbsent(value));
+  const kept = withoutNulls(flag, NULLABLE_IN_FLAG);
   const key = given(flag, 'key') ?? flagKey;
   return {
     ...(key !== undefined && { key, seed: key }),

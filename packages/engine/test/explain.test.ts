@@ -193,7 +193,7 @@ describe('explain', () => {
     [
       'a malformed flag',
       { enabled: 1 },
-      'the flag "flag" is malformed: enabled must be true or false, and is the number 1',
+      'the flag "flag" is malformed: enabled: must be true or false, and is the number 1',
     ],
     [
       'a missing unit',
