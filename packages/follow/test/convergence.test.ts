@@ -3,8 +3,8 @@ import { expect, it } from 'vitest';
 
 import { followFlagSet, followValues } from '../src/index.ts';
 import type { FlagSet, Values } from '../src/index.ts';
-import { createFakeWorld, frame } from './fake-world.ts';
-import type { Call, FakeStream, FakeWorld } from './fake-world.ts';
+import { createFakeWorld, frame } from './support/fake-world.ts';
+import type { Call, FakeStream, FakeWorld } from './support/fake-world.ts';
 
 /** What one step of a server does to one flag, and what the network does to the message about it. */
 type Step = {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import { followFlagSet } from '../src/index.ts';
 import type { FlagSet, Following, Status } from '../src/index.ts';
-import { createFakeWorld, frame } from './fake-world.ts';
+import { createFakeWorld, frame } from './support/fake-world.ts';
 
 const STREAM = 'http://flags.test/api/v1/flag-set/stream';
 const POLL = 'http://flags.test/api/v1/flag-set';

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 
 import { followFlagSet } from '../src/index.ts';
 import type { FlagSet, Following, Status } from '../src/index.ts';
-import { createFakeWorld } from './fake-world.ts';
-import type { Call, FakeWorld } from './fake-world.ts';
+import { createFakeWorld } from './support/fake-world.ts';
+import type { Call, FakeWorld } from './support/fake-world.ts';
 
 const set: FlagSet = {
   formatVersion: 1,

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import { followValues, updates } from '../src/index.ts';
 import type { Values } from '../src/index.ts';
-import { createFakeWorld, settle } from './fake-world.ts';
+import { createFakeWorld, settle } from './support/fake-world.ts';
 
 const start = (signal?: AbortSignal) => {
   const world = createFakeWorld();

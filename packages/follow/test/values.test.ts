@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import { changedNames, followValues } from '../src/index.ts';
 import type { Values } from '../src/index.ts';
-import { createFakeWorld } from './fake-world.ts';
+import { createFakeWorld } from './support/fake-world.ts';
 
 const STREAM = 'http://flags.test/api/v1/evaluations/stream';
 const POLL = 'http://flags.test/api/v1/evaluations';

@@ -1,4 +1,4 @@
-import type { World } from '../src/index.ts';
+import type { World } from '../../src/index.ts';
 
 type Timer = { readonly due: number; readonly callback: () => void };
 
