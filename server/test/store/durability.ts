@@ -81,6 +81,13 @@ const describeClosing = (given: () => Given): void => {
     await expect(store.ping()).rejects.toThrow(StoreError);
   });
 
+  test('refuses what is asked while it closes as well', async () => {
+    const { store } = given();
+    const closed = store.close();
+    await expect(store.head(newLedger())).rejects.toThrow(StoreError);
+    await closed;
+  });
+
   test('may be closed again', async () => {
     const { store } = given();
     await Promise.all([store.close(), store.close()]);

@@ -150,6 +150,14 @@ describe('data that is not sound', { timeout: 60_000 }, () => {
     await store.close();
   });
 
+  test('such as a wiped page of documents is found at start', async () => {
+    const { directory } = await directoryWithData();
+    const bytes = readFileSync(file(directory));
+    const first = (rootPage(directory, 'documents') - 1) * PAGE_BYTES;
+    writeFileSync(file(directory), bytes.fill(0, first, first + PAGE_BYTES));
+    expect(await refusal(directory)).toMatchObject({ trouble: 'corrupt' });
+  });
+
   test('of a newer format is refused with both versions, and stays as it is', async () => {
     const { directory } = await directoryWithData();
     change(directory, 'PRAGMA user_version = 99');
@@ -172,6 +180,13 @@ describe('data that is not sound', { timeout: 60_000 }, () => {
 });
 
 const PAGE_BYTES = 4_096;
+
+const rootPage = (directory: string, table: string): number => {
+  const database = new DatabaseSync(file(directory));
+  const row = database.prepare('SELECT rootpage FROM sqlite_schema WHERE name = ?').get(table);
+  database.close();
+  return Number(row?.rootpage);
+};
 
 /** What a store answers to all that it can be asked about the ledger, or the trouble that it tells. */
 const whatIsThere = async (directory: string) => {
@@ -222,9 +237,9 @@ test('a commit that fails at its last step leaves nothing of its first ones', as
   await write(store, LEDGER, flags(flag('a')), { audit: [entry('a')] });
   const before = await contents(store, LEDGER);
   const audit = [entry('b'), entry('b', { at: 'no date' })];
-  await expect(
-    write(store, LEDGER, flags(flag('b')), { audit, replaceAll: true }),
-  ).rejects.toThrow();
+  await expect(write(store, LEDGER, flags(flag('b')), { audit, replaceAll: true })).rejects.toThrow(
+    'constraint failed',
+  );
   expect(await contents(store, LEDGER)).toEqual(before);
   await write(store, LEDGER, flags(flag('b')), { expect: before?.id ?? 'none' });
   await store.close();
