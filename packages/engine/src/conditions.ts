@@ -55,9 +55,10 @@ const opposite =
 
 const unless = (not: boolean, holds: Holds): Holds => (not ? opposite(holds) : holds);
 
+/** Text, which most attributes are, goes straight to the test. */
 const passes = (read: Read, test: Test) => (context: Attributes) => {
   const value = read(context);
-  return value !== undefined && anyPasses(value, test);
+  return typeof value === 'string' ? test(value) : value !== undefined && anyPasses(value, test);
 };
 
 const isPresent = (read: Read) => (context: Attributes) => read(context) !== undefined;

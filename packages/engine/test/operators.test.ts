@@ -362,7 +362,7 @@ describe('patterns', () => {
         if (typeof found === 'function') expect(typeof found(text)).toBe('boolean');
         else expect(found.refused).not.toBe('');
       }),
-      { numRuns: 3_000 },
+      { numRuns: 2_000 },
     );
   });
 });

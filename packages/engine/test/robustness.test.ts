@@ -26,7 +26,7 @@ describe('nothing throws', () => {
       fc.property(anything, anyContext, fc.oneof(flagKey, fc.string()), (set, about, key) => {
         askEverything(set, about, key);
       }),
-      { numRuns: 3_000 },
+      { numRuns: 2_000 },
     );
   });
 
@@ -37,7 +37,7 @@ describe('nothing throws', () => {
         askEverything({ flags: { a: fillIn(flag, 'a') } }, about, 'a');
         references(flag);
       }),
-      { numRuns: 3_000 },
+      { numRuns: 2_000 },
     );
   });
 
