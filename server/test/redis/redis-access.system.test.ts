@@ -11,7 +11,7 @@ const fixture = (name: string) => new URL(`certificate/${name}`, import.meta.url
 const certificate = fixture('certificate.pem');
 
 /** Writes, follows and reads: everything that a server does. */
-const works = async (store: Store): Promise<void> => {
+const expectWorking = async (store: Store): Promise<void> => {
   const ledger = newLedger();
   const { id } = await write(store, ledger, {});
   const changes = take(store.follow(ledger, id, neverAborted()), 1);
@@ -50,7 +50,7 @@ describe('over TLS', async () => {
     const store = await openStore(`rediss://localhost:${port}`, {
       tls: { ca: readFileSync(certificate) },
     });
-    await works(store);
+    await expectWorking(store);
     await store.close();
   });
 
@@ -76,7 +76,7 @@ describe('with user and password', async () => {
 
   it('the store works, with no more permissions than the README names', async () => {
     const store = await openStore(`redis://pennon:p%40ss%3A%2F%25@127.0.0.1:${redis.port}`);
-    await works(store);
+    await expectWorking(store);
     await store.close();
   });
 

@@ -87,7 +87,7 @@ describe('data of a newer format', () => {
 
   it('is left as it is', async () => {
     const before = redis.cli('debug', 'digest');
-    await expect(store.commit(ledger, nothing)).rejects.toThrow();
+    await expect(store.commit(ledger, nothing)).rejects.toThrow('newer Pennon');
     expect(redis.cli('debug', 'digest')).toBe(before);
   });
 });
@@ -228,13 +228,13 @@ describe('a large ledger', () => {
   it('is read in parts, and always of one revision, while it is written', async () => {
     const ledger = newLedger();
     await write(store, ledger, many(1));
-    let writing = true;
+    const written = new AbortController();
     const writer = (async () => {
       for (let version = 2; version < 12; version += 1) await write(store, ledger, many(version));
-      writing = false;
+      written.abort();
     })();
     let reads = 0;
-    while (writing) {
+    while (!written.signal.aborted) {
       const read = await store.read(ledger);
       reads += 1;
       expect(read?.records.flags.size).toBe(3_000);

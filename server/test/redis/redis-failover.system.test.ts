@@ -9,9 +9,9 @@ import { openStore } from './store.ts';
 const startWriter = (store: Store, ledger: Ledger<'flagSet'>) => {
   const acknowledged: string[] = [];
   let longestMs = 0;
-  let stopped = false;
+  const stop = new AbortController();
   const run = async () => {
-    for (let i = 0; !stopped; i += 1) {
+    for (let i = 0; !stop.signal.aborted; i += 1) {
       const start = performance.now();
       await write(store, ledger, flags(flag(`f${i}`)), { audit: [entry(`f${i}`)] }).then(
         ({ id }) => acknowledged.push(id),
@@ -24,7 +24,7 @@ const startWriter = (store: Store, ledger: Ledger<'flagSet'>) => {
   return {
     acknowledged,
     async stop() {
-      stopped = true;
+      stop.abort();
       await running;
       return { longestMs };
     },
@@ -58,7 +58,7 @@ const startFollower = (store: Store, ledger: Ledger<'flagSet'>) => {
 
 const BOUND_MS = 8_000;
 
-const survives = async (
+const expectSurvival = async (
   store: Store,
   failover: (ledger: Ledger) => Promise<void>,
 ): Promise<void> => {
@@ -103,7 +103,7 @@ describe('behind Sentinels', async () => {
   };
 
   it('writer and follower go on with the new master when the old one is killed', async () => {
-    await survives(store, async () => {
+    await expectSurvival(store, async () => {
       const old = master();
       await old.kill();
       await eventually(() => redis.master() !== old.port);
@@ -112,7 +112,7 @@ describe('behind Sentinels', async () => {
   });
 
   it('and when the old one hangs, and comes back believing that it is the master', async () => {
-    await survives(store, async () => {
+    await expectSurvival(store, async () => {
       const old = master();
       old.pause();
       await eventually(() => redis.master() !== old.port);
@@ -134,7 +134,7 @@ describe('in a Cluster', async () => {
     redis.nodes.find(node => serves(node, `pennon:{${kind}:${id}}:head`));
 
   it('writer and follower go on with a replica when the master of their ledger is killed', async () => {
-    await survives(store, async ledger => {
+    await expectSurvival(store, async ledger => {
       const old = ownerOf(ledger);
       await old?.kill();
       await eventually(() => ownerOf(ledger) !== undefined);
@@ -143,7 +143,7 @@ describe('in a Cluster', async () => {
   });
 
   it('and when it hangs, and comes back believing that it is the master', async () => {
-    await survives(store, async ledger => {
+    await expectSurvival(store, async ledger => {
       const old = ownerOf(ledger);
       old?.pause();
       await eventually(() =>

@@ -57,9 +57,8 @@ it('a follower learns that it is ahead of the stream, as after a failover that l
   await write(store, ledger, {});
   const before = ['head', 'changes'].map(name => keyOf(ledger, name));
   for (const key of before) redis.cli('copy', key, `saved:${key}`);
-  const changes = store
-    .follow(ledger, (await store.head(ledger)) ?? '', neverAborted())
-    [Symbol.asyncIterator]();
+  const after = (await store.head(ledger)) ?? '';
+  const changes = store.follow(ledger, after, neverAborted())[Symbol.asyncIterator]();
   const seen = await write(store, ledger, flags(flag('a')));
   await changes.next();
   for (const key of before) redis.cli('copy', `saved:${key}`, key, 'replace');
@@ -71,9 +70,8 @@ it('a follower learns that its revision was written anew with other content', as
   await write(store, ledger, {});
   const before = ['head', 'changes'].map(name => keyOf(ledger, name));
   for (const key of before) redis.cli('copy', key, `saved:${key}`);
-  const changes = store
-    .follow(ledger, (await store.head(ledger)) ?? '', neverAborted())
-    [Symbol.asyncIterator]();
+  const after = (await store.head(ledger)) ?? '';
+  const changes = store.follow(ledger, after, neverAborted())[Symbol.asyncIterator]();
   const seen = await write(store, ledger, flags(flag('a')));
   await changes.next();
   for (const key of before) redis.cli('copy', `saved:${key}`, key, 'replace');
