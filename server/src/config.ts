@@ -1,6 +1,9 @@
 import { describeIssues } from '@pennon/schema';
 import { z } from 'zod';
 
+import { PREFIX } from './store/redis/keys.ts';
+import { parseRedisUrl, type RedisAddress } from './store/redis/url.ts';
+
 const wholeNumber = (min: number, max: number, fallback: number) =>
   z
     .string()
@@ -11,6 +14,14 @@ const wholeNumber = (min: number, max: number, fallback: number) =>
 
 const KEY_LENGTH = 24;
 
+/** The form is said in the message, and the URL never: it may hold a password. */
+const redisUrl = z.string().transform((url, context): RedisAddress => {
+  const parsed = parseRedisUrl(url);
+  if ('address' in parsed) return parsed.address;
+  context.addIssue({ code: 'custom', message: parsed.problem });
+  return z.NEVER;
+});
+
 /** Every setting, by environment variable. The README's table lists them all; a test compares. */
 export const Settings = z.object({
   PORT: wholeNumber(0, 65_535, 4400).describe('Port to listen on; 0 picks a free one.'),
@@ -20,6 +31,17 @@ export const Settings = z.object({
     .min(1)
     .default('./pennon-data')
     .describe('Directory of the embedded store.'),
+  REDIS_URL: redisUrl
+    .optional()
+    .describe('Where the shared Redis is, in place of the embedded store.'),
+  PENNON_REDIS_PREFIX: z
+    .string()
+    .regex(PREFIX, 'must be 1 to 64 letters, digits or ._:-')
+    .default('pennon')
+    .describe('What all keys in Redis begin with: several installations can share one Redis.'),
+  PENNON_AUDIT_MAX_ENTRIES: wholeNumber(0, 1_000_000_000, 0).describe(
+    'Audit entries that Redis keeps of each environment, about; 0 keeps them all.',
+  ),
   PENNON_ADMIN_KEY: z
     .string()
     .min(KEY_LENGTH, `must have at least ${KEY_LENGTH} characters`)
@@ -55,9 +77,17 @@ export type Config = {
   readonly port: number;
   readonly host: string;
   readonly dataDirectory: string;
+  /** Undefined: the embedded store. */
+  readonly redis: RedisConfig | undefined;
   readonly adminKey: string | undefined;
   readonly logLevel: z.infer<typeof Settings>['LOG_LEVEL'];
   readonly limits: Limits;
+};
+
+export type RedisConfig = {
+  readonly address: RedisAddress;
+  readonly prefix: string;
+  readonly auditMaxEntries: number | undefined;
 };
 
 /** What one server takes on at the most. */
@@ -90,6 +120,7 @@ export const readConfig = (env: Readonly<Record<string, string | undefined>>): C
     port: settings.PORT,
     host: settings.HOST,
     dataDirectory: settings.PENNON_DATA,
+    redis: redisOf(settings),
     adminKey: settings.PENNON_ADMIN_KEY,
     logLevel: settings.LOG_LEVEL,
     limits: {
@@ -102,3 +133,10 @@ export const readConfig = (env: Readonly<Record<string, string | undefined>>): C
     },
   };
 };
+
+const redisOf = (settings: z.infer<typeof Settings>): RedisConfig | undefined =>
+  settings.REDIS_URL && {
+    address: settings.REDIS_URL,
+    prefix: settings.PENNON_REDIS_PREFIX,
+    auditMaxEntries: settings.PENNON_AUDIT_MAX_ENTRIES || undefined,
+  };

@@ -10,8 +10,10 @@ import type { Server } from './server.ts';
 import { createServer } from './server.ts';
 import type { AdminKeyFile } from './start/admin-key.ts';
 import { adminKeyFile } from './start/admin-key.ts';
+import { openRedisStore } from './store/redis/index.ts';
+import { describeAddress } from './store/redis/url.ts';
 import { databaseExists, openSqliteStore } from './store/sqlite/index.ts';
-import { StoreError } from './store/store.ts';
+import { StoreError, type Store } from './store/store.ts';
 
 /** The only file that touches `process`: reads the settings, listens, and drains on a signal. */
 const EXIT_DEADLINE_MS = 9_500;
@@ -23,23 +25,36 @@ const main = async (): Promise<void> => {
   const logger = pino({ level: config.logLevel }, pino.destination(2));
   const directory = resolve(config.dataDirectory);
   const keyFile = adminKeyFile(directory, secureRandom);
-  refuseLostData(directory, keyFile);
-  const store = await openSqliteStore({ directory, random: secureRandom });
   const server = await createServer({
-    store,
+    store: await openStore(config, directory, keyFile),
     clock: systemClock,
     random: secureRandom,
     logger,
     limits: config.limits,
     adminKey: config.adminKey,
-    firstAdminKey: keyFile.readOrMake,
+    firstAdminKey: config.redis === undefined ? keyFile.readOrMake : refuseKeylessStart,
   });
-  if (config.adminKey !== undefined) keyFile.remove();
+  if (config.adminKey !== undefined && config.redis === undefined) keyFile.remove();
   const url = await server.listen(config).catch((error: unknown) => {
     throw explainListen(error, config);
   });
   drainOn(server);
   sayHello(url, config, keyFile);
+};
+
+const openStore = (config: Config, directory: string, keyFile: AdminKeyFile): Promise<Store> => {
+  if (config.redis !== undefined)
+    return openRedisStore({ ...config.redis, random: secureRandom, clock: systemClock });
+  refuseLostData(directory, keyFile);
+  return openSqliteStore({ directory, random: secureRandom });
+};
+
+/** A key that one server makes would be in its own file, where the others do not find it. */
+const refuseKeylessStart = (): never => {
+  throw new ConfigError(
+    'Redis is empty, and a first start there takes an admin key that all its servers share: ' +
+      'set PENNON_ADMIN_KEY, of 24 characters or more',
+  );
 };
 
 /** A key without a database is what is left of data that was lost: never begin anew beside it. */
@@ -52,15 +67,18 @@ const refuseLostData = (directory: string, keyFile: AdminKeyFile): void => {
 };
 
 const sayHello = (url: string, config: Config, keyFile: AdminKeyFile): void => {
-  say(`Pennon listens on ${url} (data in ${resolve(config.dataDirectory)}; API at ${url}/docs)`);
+  say(`Pennon listens on ${url} (data in ${placeOf(config)}; API at ${url}/docs)`);
   const key = keySource(config, keyFile);
   say(`Try: curl -s -H "Authorization: Bearer ${key}" ${url}/api/v1/environments`);
 };
 
+const placeOf = ({ redis, dataDirectory }: Config): string =>
+  redis === undefined ? resolve(dataDirectory) : describeAddress(redis.address);
+
 /** Where a shell finds the admin key: never the key itself. */
 const keySource = (config: Config, keyFile: AdminKeyFile): string => {
   if (config.adminKey !== undefined) return '$PENNON_ADMIN_KEY';
-  if (keyFile.exists()) {
+  if (config.redis === undefined && keyFile.exists()) {
     say(`The admin key is in ${keyFile.path}`);
     return `$(cat '${keyFile.path.replaceAll("'", `'\\''`)}')`;
   }
