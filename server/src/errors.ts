@@ -66,7 +66,7 @@ const RETRY_AFTER_SECONDS = 1;
 const fromStore = (error: StoreError): PennonError =>
   new PennonError(
     'SERVICE_UNAVAILABLE',
-    `the change was not made: ${error.message}`,
+    `the store cannot do this now: ${error.message}`,
     { retryAfterSeconds: RETRY_AFTER_SECONDS },
     { cause: error },
   );
