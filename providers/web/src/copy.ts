@@ -1,0 +1,73 @@
+import type { Values } from '@pennon/follow';
+
+import type { Evaluation } from './resolve.ts';
+
+/** The part of `localStorage` that is used. */
+export type Keeper = Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>;
+
+/** The values that were last known, of one subject: another subject's are removed, never answered. */
+export type Copy = {
+  /** Undefined where there are none of this subject. */
+  read(subject: string): Values<Evaluation> | undefined;
+  write(subject: string, values: Values<Evaluation>): void;
+};
+
+type Kept = {
+  readonly subject: string;
+  readonly at: number;
+  readonly values: Values<Evaluation>;
+};
+
+export type CopyOptions = {
+  readonly url: string;
+  readonly key: string;
+  readonly keeper: Keeper | undefined;
+  readonly maxAgeMs: number;
+  readonly now: () => number;
+};
+
+/** A keeper may be full, forbidden or hold what others wrote there: then there is no copy. */
+export const createCopy = ({ url, key, keeper, maxAgeMs, now }: CopyOptions): Copy => {
+  // The end of a key tells keys apart, and is of no use to anybody.
+  const slot = `pennon:${url}:${key.slice(-8)}`;
+
+  return {
+    read(subject) {
+      try {
+        const kept: unknown = JSON.parse(keeper?.getItem(slot) ?? 'null');
+        if (isKept(kept) && kept.subject === subject && now() - kept.at <= maxAgeMs)
+          return kept.values;
+        keeper?.removeItem(slot);
+      } catch {
+        // There is no copy.
+      }
+      return undefined;
+    },
+    write(subject, values) {
+      try {
+        keeper?.setItem(slot, JSON.stringify({ subject, at: now(), values } satisfies Kept));
+      } catch {
+        // What is known stays known in memory.
+      }
+    },
+  };
+};
+
+/** Whether it could have been written here: what is inside an evaluation came from the server. */
+const isKept = (value: unknown): value is Kept => {
+  const { at, values } = (value ?? {}) as Partial<Kept>;
+  return (
+    typeof at === 'number' &&
+    typeof values?.revision === 'number' &&
+    values.evaluations instanceof Object
+  );
+};
+
+/** The browser's own, where it has one and lets the page use it. */
+export const localKeeper = (): Keeper | undefined => {
+  try {
+    return globalThis.localStorage;
+  } catch {
+    return undefined;
+  }
+};

@@ -1,0 +1,131 @@
+import type {
+  EvaluationContext,
+  JsonValue,
+  Provider,
+  ResolutionDetails,
+} from '@openfeature/web-sdk';
+import { OpenFeatureEventEmitter, ProviderEvents } from '@openfeature/web-sdk';
+import type { Status, Values, World } from '@pennon/follow';
+import { realWorld } from '@pennon/follow';
+
+import type { Keeper } from './copy.ts';
+import { createCopy, localKeeper } from './copy.ts';
+import type { Live } from './live.ts';
+import { createLive } from './live.ts';
+import type { Evaluation } from './resolve.ts';
+import { resolve } from './resolve.ts';
+
+export type PennonWebProviderOptions = {
+  /** Where the server listens, such as `https://flags.example.com`. */
+  readonly url: string;
+  /** A key with the role `client`: it may be public, and sees only flags that are `clientVisible`. */
+  readonly key: string;
+  /**
+   * What `POST /api/v1/evaluations` answered for the first context, put into the page by the server that
+   * rendered it. The provider is ready with these at once.
+   */
+  readonly bootstrap?: Values<Evaluation> | undefined;
+  /** How long the first values, and those of a new context, are waited for; 2,000 by default. */
+  readonly initTimeoutMs?: number | undefined;
+  /** Where the last values are kept; `localStorage` by default, null for nowhere. */
+  readonly storage?: Keeper | null | undefined;
+  /** Values that were kept for longer are not used. By default they never expire. */
+  readonly storageMaxAgeMs?: number | undefined;
+  /** False: no stream, only polls. */
+  readonly stream?: boolean | undefined;
+  /** Between polls while there is no stream; 30,000 by default. */
+  readonly pollIntervalMs?: number | undefined;
+};
+
+const INIT_TIMEOUT_MS = 2_000;
+
+/**
+ * Resolves flags in a page from values that the server has evaluated for its context, and follows them live.
+ *
+ * @example
+ * await OpenFeature.setProviderAndWait(
+ *   new PennonWebProvider({ url: 'https://flags.example.com', key: 'pennon_client_…' }),
+ *   { targetingKey: 'user-42' },
+ * );
+ * OpenFeature.getClient().getBooleanValue('new-checkout', false);
+ */
+export class PennonWebProvider implements Provider {
+  readonly runsOn = 'client';
+  readonly metadata = { name: 'pennon-web' };
+  readonly events = new OpenFeatureEventEmitter();
+  readonly #options: PennonWebProviderOptions;
+  readonly #world: World;
+  #live: Live | undefined;
+
+  constructor(options: PennonWebProviderOptions, world: World = realWorld) {
+    this.#options = options;
+    this.#world = world;
+  }
+
+  async initialize(context: EvaluationContext = {}): Promise<void> {
+    const { bootstrap } = this.#options;
+    this.#live?.close();
+    this.#live = startLive(this.#options, this.#world, this.events);
+    if (bootstrap === undefined) return this.#live.reconcile(context);
+    this.#live.begin(context, bootstrap);
+    // Makes the provider ready before anything is painted. Nobody listens yet, so nobody is told twice.
+    this.events.emit(ProviderEvents.Ready);
+  }
+
+  /** Must never throw before it returns its promise: the SDK would not count a change of context again. */
+  async onContextChange(_: EvaluationContext, context: EvaluationContext): Promise<void> {
+    await this.#live?.reconcile(context);
+  }
+
+  async onClose(): Promise<void> {
+    this.#live?.close();
+    this.#live = undefined;
+  }
+
+  /** How current the values are, and why. Undefined before the provider is set. */
+  state(): Status | undefined {
+    return this.#live?.status();
+  }
+
+  resolveBooleanEvaluation(flagKey: string, defaultValue: boolean): ResolutionDetails<boolean> {
+    return resolve(this.#live?.values()?.evaluations, flagKey, 'boolean', defaultValue);
+  }
+
+  resolveStringEvaluation(flagKey: string, defaultValue: string): ResolutionDetails<string> {
+    return resolve(this.#live?.values()?.evaluations, flagKey, 'string', defaultValue);
+  }
+
+  resolveNumberEvaluation(flagKey: string, defaultValue: number): ResolutionDetails<number> {
+    return resolve(this.#live?.values()?.evaluations, flagKey, 'number', defaultValue);
+  }
+
+  resolveObjectEvaluation<T extends JsonValue>(
+    flagKey: string,
+    defaultValue: T,
+  ): ResolutionDetails<T> {
+    return resolve(this.#live?.values()?.evaluations, flagKey, 'object', defaultValue);
+  }
+}
+
+const startLive = (
+  { url, key, stream, pollIntervalMs, ...options }: PennonWebProviderOptions,
+  world: World,
+  events: OpenFeatureEventEmitter,
+): Live =>
+  createLive({
+    following: { url, key, stream, pollIntervalMs },
+    timeoutMs: options.initTimeoutMs ?? INIT_TIMEOUT_MS,
+    copy: createCopy({
+      url,
+      key,
+      keeper: options.storage === undefined ? localKeeper() : (options.storage ?? undefined),
+      maxAgeMs: options.storageMaxAgeMs ?? Infinity,
+      now: world.now,
+    }),
+    news: {
+      changed: flagsChanged => events.emit(ProviderEvents.ConfigurationChanged, { flagsChanged }),
+      stale: message => events.emit(ProviderEvents.Stale, { message }),
+      ready: () => events.emit(ProviderEvents.Ready),
+    },
+    world,
+  });

@@ -1,0 +1,21 @@
+import { gzipSync } from 'node:zlib';
+
+import { build } from 'esbuild';
+import { expect, it } from 'vitest';
+
+const KIB = 1_024;
+
+it('a page loads at most 7 KiB for the provider, gzipped, without the SDK', async () => {
+  const { outputFiles } = await build({
+    entryPoints: [new URL('../src/index.ts', import.meta.url).pathname],
+    bundle: true,
+    minify: true,
+    format: 'esm',
+    target: 'es2022',
+    external: ['@openfeature/*'],
+    write: false,
+  });
+  const bytes = gzipSync(outputFiles[0]?.contents ?? '', { level: 9 }).length;
+  expect(bytes).toBeGreaterThan(KIB);
+  expect(bytes).toBeLessThanOrEqual(7 * KIB);
+});
