@@ -1,0 +1,102 @@
+"""Flag sets on disk: the last-known-good copy, the bootstrap, and the file of offline mode."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from ._flag_set import FlagSet, flag_set_of
+from ._short_form import filled_in
+from ._trouble import Trouble
+
+FilePath: TypeAlias = "str | os.PathLike[str]"
+
+
+def read_copy(path: FilePath, max_age_ms: float | None = None) -> FlagSet | None:
+    """The last-known-good copy; None where there is none, or none that is young enough."""
+    try:
+        if max_age_ms is not None and _age_ms(path) > max_age_ms:
+            return None
+        return flag_set_of(_document(Path(path)))
+    except FileNotFoundError:
+        return None
+
+
+def write_copy(path: FilePath, flag_set: FlagSet) -> None:
+    """Atomically: whoever reads meanwhile, or after a crash, gets the old copy or the new one."""
+    target = Path(path)
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump(flag_set.document(), file, separators=(",", ":"))
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def read_written(written: FilePath | Mapping[str, Any]) -> FlagSet:
+    """A flag set as people write it: the server's JSON or the short form; a file may be YAML."""
+    document = written if isinstance(written, Mapping) else _document(Path(written))
+    flags = document.get("flags")
+    if not isinstance(flags, dict):
+        raise Trouble('a flag set must have an object of "flags"')
+    version = document.get("formatVersion", 1)
+    return flag_set_of(
+        {
+            "id": document.get("id", ""),
+            "revision": document.get("revision", 0),
+            "environment": document.get("environment", ""),
+            "flags": filled_in(flags),
+            "segments": document.get("segments") or {},
+            "formatVersion": 1 if version is None else version,
+        }
+    )
+
+
+def _age_ms(path: FilePath) -> float:
+    return (time.time() - Path(path).stat().st_mtime) * 1_000
+
+
+def _document(path: Path) -> dict[str, Any]:
+    text = path.read_text("utf-8")
+    try:
+        document = _yaml(text) if path.suffix in (".yaml", ".yml") else json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise Trouble(f"{path} cannot be read: {error}") from error
+    if not isinstance(document, dict):
+        raise Trouble(f"{path} must hold an object")
+    return document
+
+
+def _yaml(text: str) -> Any:
+    try:
+        import yaml  # noqa: PLC0415 - only who has a YAML file needs it
+    except ImportError as error:
+        raise Trouble("to read YAML, install pennon-openfeature[yaml]") from error
+
+    class Loader(yaml.SafeLoader):
+        """YAML 1.2: `on`, `off`, `yes` and `no` are text, as variants are named; dates are text."""
+
+    Loader.yaml_implicit_resolvers = {
+        first: [
+            (tag, pattern)
+            for tag, pattern in resolvers
+            if tag != "tag:yaml.org,2002:timestamp"
+            and (tag != "tag:yaml.org,2002:bool" or first in "tTfF")
+        ]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+    try:
+        return yaml.load(text, Loader)  # noqa: S506 - a safe loader
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from error

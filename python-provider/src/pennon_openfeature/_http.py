@@ -1,0 +1,126 @@
+"""The only place that touches the network: one request, one answer, read as it comes."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import ssl
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from urllib.parse import quote, urlsplit
+
+from ._trouble import Trouble, as_trouble, unsuccessful
+
+CHUNK = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where the server is, and who asks."""
+
+    url: str
+    key: str
+    # Only for a key of all environments, which must name one.
+    environment: str | None = None
+
+    def path(self, route: str) -> str:
+        query = f"?environment={quote(self.environment, safe='')}" if self.environment else ""
+        return f"{urlsplit(self.url).path.rstrip('/')}/api/v1/{route}{query}"
+
+    def connect(self, timeout_ms: float) -> http.client.HTTPConnection:
+        parts = urlsplit(self.url)
+        seconds = timeout_ms / 1_000
+        host = parts.hostname or ""
+        if parts.scheme == "https":
+            context = ssl.create_default_context()
+            return http.client.HTTPSConnection(host, parts.port, timeout=seconds, context=context)
+        return http.client.HTTPConnection(host, parts.port, timeout=seconds)
+
+
+class Answer:
+    """An answer whose body has not been read yet."""
+
+    def __init__(self, response: http.client.HTTPResponse, connection: Connection) -> None:
+        self.status = response.status
+        self.headers: Mapping[str, str] = {
+            name.lower(): value for name, value in response.getheaders()
+        }
+        self._response = response
+        self._connection = connection
+
+    def read(self) -> bytes:
+        return self._response.read()
+
+    def chunks(self) -> Iterator[bytes]:
+        """The body as it comes. It never ends well: a stream that ends is trouble."""
+        while chunk := self._response.read1(CHUNK):
+            yield chunk
+        raise Trouble("the stream has ended")
+
+    def may_be_silent_for(self, ms: float) -> None:
+        self._connection.may_be_silent_for(ms)
+
+
+class Connection:
+    """A connection that may be ended by another thread, at any moment and for good."""
+
+    def __init__(self, address: Address, timeout_ms: float) -> None:
+        self._address = address
+        self._http = address.connect(timeout_ms)
+        self._socket: socket.socket | None = None
+        self._lock = threading.Lock()
+        self._ended = False
+
+    def send(
+        self, method: str, route: str, headers: Mapping[str, str | None], body: bytes | None = None
+    ) -> Answer:
+        """Send a request and wait for the answer to begin. What is no success is trouble."""
+        try:
+            self._open()
+            sent = {name: value for name, value in headers.items() if value is not None}
+            sent["authorization"] = f"Bearer {self._address.key}"
+            self._http.request(method, self._address.path(route), body, sent)
+            answer = Answer(self._http.getresponse(), self)
+        except Exception as error:
+            raise as_trouble(error) from error
+        if answer.status not in (200, 304):
+            raise unsuccessful(answer.status, answer.headers, _error_in(answer))
+        return answer
+
+    def _open(self) -> None:
+        if self._http.sock is None:
+            self._http.connect()
+        with self._lock:
+            self._socket = self._http.sock
+            if self._ended:
+                raise Trouble("stopped")
+
+    def may_be_silent_for(self, ms: float) -> None:
+        if self._socket is not None:
+            self._socket.settimeout(ms / 1_000)
+
+    def end(self) -> None:
+        """Wakes whoever reads from it."""
+        with self._lock:
+            self._ended = True
+            if self._socket is not None:
+                with suppress(OSError):
+                    self._socket.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        with suppress(OSError):
+            self._http.close()
+        if self._socket is not None:
+            with suppress(OSError):
+                self._socket.close()
+
+
+def _error_in(answer: Answer) -> object:
+    try:
+        body = json.loads(answer.read())
+    except (OSError, ValueError, RecursionError, http.client.HTTPException):
+        return None
+    return body.get("error") if isinstance(body, dict) else None

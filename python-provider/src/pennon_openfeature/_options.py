@@ -1,0 +1,71 @@
+"""What a provider is told when it is made, checked at once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+from urllib.parse import urlsplit
+
+from ._copies import FilePath
+from ._http import Address
+from ._pace import Pace
+
+ProviderMode: TypeAlias = Literal["in-process", "remote"]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    # Kept out of the representation: it holds the key.
+    address: Address | None = field(repr=False)
+    mode: ProviderMode
+    init_timeout_ms: float
+    stream: bool
+    poll_interval_ms: float
+    cache_file: FilePath | None
+    cache_max_age_ms: float | None
+    bootstrap: FilePath | Mapping[str, Any] | None
+    offline_file: FilePath | None
+    cache_ttl_ms: float
+    cache_size: int
+    pace: Pace
+
+
+def checked(options: Options) -> Options:
+    """The options, where they go together; else a ValueError that says what to do."""
+    if options.mode not in ("in-process", "remote"):
+        raise ValueError(f'mode must be "in-process" or "remote", not {options.mode!r}')
+    for name in ("init_timeout_ms", "poll_interval_ms", "cache_ttl_ms", "cache_size"):
+        if not getattr(options, name) > 0:
+            raise ValueError(f"{name} must be greater than 0")
+    if options.offline_file is not None:
+        _check_offline(options)
+    elif options.address is None:
+        raise ValueError("url and key are needed, or offline_file to do without a server")
+    for name in ("cache_file", "offline_file"):
+        path = getattr(options, name)
+        if path is not None and not isinstance(path, str | os.PathLike):
+            raise ValueError(f"{name} must be the path of a file")
+    return options
+
+
+def _check_offline(options: Options) -> None:
+    if options.address is not None:
+        raise ValueError("offline_file means no server at all: leave out url and key")
+    if options.mode == "remote":
+        raise ValueError('offline_file cannot be had with mode "remote"')
+
+
+def address_of(url: str | None, key: str | None, environment: str | None) -> Address | None:
+    """Where the server is; None where neither url nor key are given."""
+    if url is None and key is None:
+        return None
+    if not url or not key:
+        raise ValueError("url and key are needed together")
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"url must be such as https://flags.example.com, not {url!r}")
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise ValueError("key must consist of visible ASCII characters")
+    return Address(url, key, environment)
