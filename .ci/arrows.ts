@@ -40,7 +40,10 @@ const CALL = /\bimport\s*\(\s*(?:(?<quote>['"])(?<specifier>.+?)\k<quote>)?/g;
 const withoutComments = (source: string): string =>
   source.replaceAll(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, '');
 
-/** Every import of a source, none of a text that it writes; a call whose argument is no plain text has the specifier `(computed)`. */
+/**
+ * Every import of a source, and none of a text that it writes. A call whose argument is no plain text
+ * has the specifier `(computed)`.
+ */
 export const importsOf = (source: string): Import[] => {
   const code = withoutComments(source);
   const statements = [...code.matchAll(STATEMENT)].map(({ groups }) => ({

@@ -32,7 +32,7 @@ const listOf = <Item extends z.ZodType>(item: Item) =>
 
 const Operand = Scalar.refine(...fits(LIMITS.valueBytes));
 const OperandText = z.string().refine(...fits(LIMITS.valueBytes));
-const Network = z.union([z.string(), listOf(z.string())], {
+const Network = z.union([OperandText, listOf(OperandText)], {
   error: 'must be a network such as "10.0.0.0/8", or a list of networks',
 });
 
@@ -68,7 +68,7 @@ export const AttributeCondition = z
       comparison(OPERATORS.none, z.literal(true).nullish()),
       comparison(OPERATORS.date, OperandText),
       comparison(OPERATORS.semver, text(1, LIMITS.versionLength)),
-      comparison(OPERATORS.network, Network.refine(...fits(LIMITS.valueBytes))),
+      comparison(OPERATORS.network, Network),
       comparison(OPERATORS.pattern, text(0, LIMITS.patternLength)),
     ],
     { error: unknownOperator },

@@ -197,7 +197,7 @@ const counts: Limit[] = [
     'networks',
     LIMITS.listValues,
     AttributeCondition,
-    n => ({ attribute: 'a', operator: 'inCidr', value: listOf(n, () => '::') }),
+    n => ({ attribute: 'a', operator: 'inCidr', value: listOf(n, () => '192.168.100.0/24') }),
   ],
   ['a weight', LIMITS.splitWeight, SplitEntry, n => ({ variant: 'on', weight: n })],
   ['flag keys of a request', LIMITS.flagKeysPerRequest, FlagKeys, n => listOf(n, String)],
