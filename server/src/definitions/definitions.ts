@@ -13,8 +13,7 @@ import type { Documents, Snapshot, Store, Stored, Writes } from '../store/store.
 import type { Difference } from './differences.ts';
 import { differences } from './differences.ts';
 import { entityTag, requireMatch } from './entity-tag.ts';
-import type { Definitions } from './validate.ts';
-import { definitionsOf } from './validate.ts';
+import type { Base } from './validate.ts';
 
 /**
  * What people define in an environment is a flag or a segment, and both live the same life: created,
@@ -30,9 +29,9 @@ export type Noun<Name extends 'flags' | 'segments'> = {
   /** Refuses what may not change once the document exists. */
   readonly requireChangeable: (before: Documents[Name], after: Documents[Name]) => void;
   /** Refuses a document after which some flag could not be decided. */
-  readonly requireSound: (before: Definitions, after: Documents[Name]) => void;
+  readonly requireSound: (base: Base, after: Documents[Name]) => void;
   /** Flags that name this document. */
-  readonly usedBy: (definitions: Definitions, key: string) => readonly string[];
+  readonly usedBy: (base: Base, key: string) => readonly string[];
   /** What is allowed but hardly meant; `elsewhere` are the namesakes in other environments. */
   readonly warnings: (
     document: Documents[Name],
@@ -91,11 +90,12 @@ export const createDefinition = <Name extends 'flags' | 'segments'>(
   { environment: asked, ...input }: Named,
 ): Promise<Answered<Documents[Name]>> => {
   const environment = environmentOf(caller, asked);
-  return parts.registry.find(environment).replica.write(snapshot => {
+  const live = parts.registry.find(environment);
+  return live.replica.write(snapshot => {
     if (noun.stored(snapshot).has(input.key)) throw existsAlready(noun, input.key, environment);
     const now = parts.clock.now();
     const document = noun.complete(input, firstKept(now));
-    noun.requireSound(definitionsOf(snapshot), document);
+    noun.requireSound(live.view(), document);
     return planWrite(noun, parts, caller, environment, 'create', now, null, document);
   });
 };
@@ -139,13 +139,14 @@ const change = <Name extends 'flags' | 'segments'>(
   make: (current: Documents[Name], kept: Kept) => Documents[Name],
 ): Promise<Answered<Documents[Name]>> => {
   const environment = environmentOf(caller, target.environment);
-  return parts.registry.find(environment).replica.write(snapshot => {
+  const live = parts.registry.find(environment);
+  return live.replica.write(snapshot => {
     const current = requireStored(noun, noun.stored(snapshot), target.key, environment);
     matched(noun, current, target.ifMatch);
     const now = parts.clock.now();
     const document = make(current.document, nextKept(current.document, now));
     noun.requireChangeable(current.document, document);
-    noun.requireSound(definitionsOf(snapshot), document);
+    noun.requireSound(live.view(), document);
     return planWrite(noun, parts, caller, environment, action, now, current.document, document);
   });
 };
@@ -157,10 +158,11 @@ export const deleteDefinition = <Name extends 'flags' | 'segments'>(
   { environment: asked, key, ifMatch }: Named & Matched,
 ): Promise<void> => {
   const environment = environmentOf(caller, asked);
-  return registry.find(environment).replica.write(snapshot => {
+  const live = registry.find(environment);
+  return live.replica.write(snapshot => {
     const current = requireStored(noun, noun.stored(snapshot), key, environment);
     matched(noun, current, ifMatch);
-    refuseUsed(noun, definitionsOf(snapshot), key);
+    refuseUsed(noun, live.view(), key);
     return {
       writes: noun.writes(new Map([[key, null]])),
       audit: [
@@ -240,7 +242,7 @@ export const copyDefinition = <Name extends 'flags' | 'segments'>(
     key,
     from,
   );
-  const { replica } = parts.registry.find(target);
+  const live = parts.registry.find(target);
   const prepare = (snapshot: Snapshot<'flagSet'>) => {
     const current = noun.stored(snapshot).get(key)?.document ?? null;
     const now = parts.clock.now();
@@ -249,17 +251,17 @@ export const copyDefinition = <Name extends 'flags' | 'segments'>(
     return { current, now, document };
   };
   if (dryRun) {
-    const { current, document } = prepare(replica.current());
+    const { current, document } = prepare(live.replica.current());
     return Promise.resolve(
       planCopy(noun, parts, { key, environment: from, to: target, overwrite }, current, document),
     );
   }
-  return replica.write(snapshot => {
+  return live.replica.write(snapshot => {
     const { current, now, document } = prepare(snapshot);
     if (current !== null && !overwrite)
       throw existsAlready(noun, key, target, 'set "overwrite" to replace it');
     if (current !== null) noun.requireChangeable(current, document);
-    noun.requireSound(definitionsOf(snapshot), document);
+    noun.requireSound(live.view(), document);
     return planWrite(noun, parts, caller, target, 'copy', now, current, document);
   });
 };
@@ -272,7 +274,7 @@ const planCopy = <Name extends 'flags' | 'segments'>(
   document: Documents[Name],
 ): CopyPlan => {
   if (current !== null) noun.requireChangeable(current, document);
-  noun.requireSound(definitionsOf(parts.registry.find(copy.to).replica.current()), document);
+  noun.requireSound(parts.registry.find(copy.to).view(), document);
   const found = differences(current, document, Object.keys(KEPT));
   const { key, environment, to } = copy;
   return {
@@ -397,10 +399,10 @@ const existsAlready = <Name extends 'flags' | 'segments'>(
 
 const refuseUsed = <Name extends 'flags' | 'segments'>(
   noun: Noun<Name>,
-  definitions: Definitions,
+  base: Base,
   key: string,
 ): void => {
-  const users = noun.usedBy(definitions, key);
+  const users = noun.usedBy(base, key);
   if (users.length === 0) return;
   const named = users.map(user => `"${user}"`).join(', ');
   throw new PennonError(

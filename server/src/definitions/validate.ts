@@ -1,51 +1,55 @@
-import type { CompiledFlagSet } from '@pennon/engine';
-import { compile, references } from '@pennon/engine';
-import type { ErrorDetail, Flag, Segment } from '@pennon/schema';
+import type { Problem } from '@pennon/engine';
+import { compile } from '@pennon/engine';
+import type { ErrorDetail, Flag, FlagSet, Segment } from '@pennon/schema';
 
-import { dependents } from '../environments/live-flag-set.ts';
+import { dependents, referencesOf } from '../environments/dependents.ts';
+import type { FlagSetView } from '../environments/live-flag-set.ts';
 import { invalid } from '../errors.ts';
-import type { Snapshot } from '../store/store.ts';
 
-/** Flags and segments by key, as the engine reads them. */
-export type Definitions = {
-  readonly flags: Readonly<Record<string, Flag>>;
-  readonly segments: Readonly<Record<string, Segment>>;
-};
-
-export const definitionsOf = ({ records }: Snapshot<'flagSet'>): Definitions => ({
-  flags: Object.fromEntries([...records.flags].map(([key, { document }]) => [key, document])),
-  segments: Object.fromEntries([...records.segments].map(([key, { document }]) => [key, document])),
-});
+/** The flag set that a write is judged against. */
+export type Base = Pick<FlagSetView, 'flagSet' | 'compiled'>;
 
 /**
  * Refuses a write after which a flag would not compile: the written one, or one that depends on it.
  * The engine is the judge, so that what is stored is what every engine can decide.
  */
-export const requireSoundFlag = (before: Definitions, flag: Flag): void => {
-  const after = { ...before, flags: { ...before.flags, [flag.key]: flag } };
-  const details = [...unknownReferences(after, flag), ...problemsIn(compile(after), flag.key)];
-  if (details.length > 0) throw invalid(details, `flag "${flag.key}"`);
-  requireOthersSound(before, after, new Set([flag.key]), new Set());
+export const requireSoundFlag = (base: Base, flag: Flag): void => {
+  const after = baseWith(base, { flags: { [flag.key]: flag }, segments: {} });
+  const problems = after.compiled.problemsOf(flag.key);
+  const details = [...unknownReferences(after.flagSet, flag), ...problems.map(detail)];
+  if (details.length > 0) throw invalid(details.slice(0, MOST_DETAILS), `flag "${flag.key}"`);
+  requireOthersSound(base, after, new Set([flag.key]), new Set());
 };
 
 /** The same for a segment: it must be sound itself, and so must every flag that uses it. */
-export const requireSoundSegment = (before: Definitions, segment: Segment): void => {
-  const after = { ...before, segments: { ...before.segments, [segment.key]: segment } };
-  const details = problemsOfSegment(segment);
-  if (details.length > 0) throw invalid(details, `segment "${segment.key}"`);
-  requireOthersSound(before, after, new Set(), new Set([segment.key]));
+export const requireSoundSegment = (base: Base, segment: Segment): void => {
+  const after = baseWith(base, { flags: {}, segments: { [segment.key]: segment } });
+  const details = after.compiled.problemsOfSegment(segment.key).map(detail);
+  if (details.length > 0) throw invalid(details.slice(0, MOST_DETAILS), `segment "${segment.key}"`);
+  requireOthersSound(base, after, new Set(), new Set([segment.key]));
 };
+
+const baseWith = (
+  { flagSet, compiled }: Base,
+  written: Pick<FlagSet, 'flags' | 'segments'>,
+): Base => {
+  const after = {
+    ...flagSet,
+    flags: { ...flagSet.flags, ...written.flags },
+    segments: { ...flagSet.segments, ...written.segments },
+  };
+  return { flagSet: after, compiled: compile(after, compiled) };
+};
+
+const detail = ({ path, message }: Pick<Problem, 'path' | 'message'>): ErrorDetail => ({
+  path,
+  message,
+});
 
 const MOST_DETAILS = 20;
 
-const problemsIn = (compiled: CompiledFlagSet, flagKey: string): ErrorDetail[] =>
-  compiled
-    .problemsOf(flagKey)
-    .slice(0, MOST_DETAILS)
-    .map(({ path, message }) => ({ path, message }));
-
-const unknownReferences = (definitions: Definitions, flag: Flag): ErrorDetail[] => {
-  const named = references(flag);
+const unknownReferences = (flagSet: FlagSet, flag: Flag): ErrorDetail[] => {
+  const named = referencesOf(flag);
   const unknown = (kind: 'flag' | 'segment', keys: readonly string[], known: object) =>
     keys
       .filter(key => !Object.hasOwn(known, key))
@@ -54,22 +58,20 @@ const unknownReferences = (definitions: Definitions, flag: Flag): ErrorDetail[] 
         message: `${kind} "${key}" does not exist in this environment`,
       }));
   return [
-    ...unknown('flag', named.flags, definitions.flags),
-    ...unknown('segment', named.segments, definitions.segments),
+    ...unknown('flag', named.flags, flagSet.flags),
+    ...unknown('segment', named.segments, flagSet.segments),
   ];
 };
 
 const requireOthersSound = (
-  before: Definitions,
-  after: Definitions,
+  before: Base,
+  after: Base,
   flags: ReadonlySet<string>,
   segments: ReadonlySet<string>,
 ): void => {
-  const compiledBefore = compile(before);
-  const compiledAfter = compile(after, compiledBefore);
-  for (const key of dependents(after, flags, segments)) {
-    if (flags.has(key) || compiledBefore.problemsOf(key).length > 0) continue;
-    const [problem] = compiledAfter.problemsOf(key);
+  for (const key of dependents(after.flagSet, flags, segments)) {
+    if (flags.has(key) || before.compiled.problemsOf(key).length > 0) continue;
+    const [problem] = after.compiled.problemsOf(key);
     if (problem === undefined) continue;
     throw invalid([
       {
@@ -78,18 +80,4 @@ const requireOthersSound = (
       },
     ]);
   }
-};
-
-/** A segment is judged by the engine as the only condition of a flag. */
-const problemsOfSegment = (segment: Segment): ErrorDetail[] => {
-  const probe = {
-    key: 'probe',
-    type: 'boolean',
-    enabled: true,
-    variants: { on: true },
-    defaultVariant: 'on',
-    rules: [{ id: 'probe', conditions: [{ segment: segment.key }], variant: 'on' }],
-  };
-  const compiled = compile({ flags: { probe }, segments: { [segment.key]: segment } });
-  return problemsIn(compiled, 'probe');
 };

@@ -1,11 +1,14 @@
 import type { CompiledFlagSet } from '@pennon/engine';
-import { compile, references } from '@pennon/engine';
+import { compile } from '@pennon/engine';
 import type { Flag, FlagSet, FlagSetChange, Segment } from '@pennon/schema';
 import { FORMAT_VERSION } from '@pennon/schema';
 
 import type { Replica, Step } from '../replica/replica.ts';
+import type { ChangeId } from '../store/change-id.ts';
 import { revisionOf } from '../store/change-id.ts';
-import type { Snapshot, Stored } from '../store/store.ts';
+import type { Snapshot } from '../store/store.ts';
+import { dependents } from './dependents.ts';
+import { documentsAfter, documentsOf } from './documents.ts';
 
 /**
  * One environment's flag set in memory: as data, compiled, and as JSON text, all of one revision.
@@ -50,12 +53,11 @@ export const openLiveFlagSet = (environment: string, replica: Replica<'flagSet'>
   const listeners = new Set<(step: FlagSetStep) => void>();
   const closing = new AbortController();
   const steps: FlagSetStep[] = [];
-  let view = makeView(environment, replica.current());
+  let view = wholeView(environment, replica.current());
 
   const stop = replica.subscribe(step => {
-    const next = makeView(environment, step.snapshot, view.compiled);
-    const told = tell(step, next);
-    view = next;
+    view = viewAfter(view, step);
+    const told = tell(step, view);
     steps.push(told);
     if (steps.length > KEPT_STEPS) steps.shift();
     for (const listener of listeners) listener(told);
@@ -83,19 +85,7 @@ export const openLiveFlagSet = (environment: string, replica: Replica<'flagSet'>
   };
 };
 
-const makeView = (
-  environment: string,
-  snapshot: Snapshot<'flagSet'>,
-  previous?: CompiledFlagSet,
-): FlagSetView => {
-  const flagSet: FlagSet = {
-    formatVersion: FORMAT_VERSION,
-    environment,
-    id: snapshot.id,
-    revision: revisionOf(snapshot.id),
-    flags: documents(snapshot.records.flags),
-    segments: documents(snapshot.records.segments),
-  };
+const viewOf = (flagSet: FlagSet, previous?: CompiledFlagSet): FlagSetView => {
   let json: string | undefined;
   return {
     flagSet,
@@ -104,20 +94,39 @@ const makeView = (
   };
 };
 
-/** Documents by key, in the order of their keys: the same data is always the same text. */
-const documents = <Document>(
-  records: ReadonlyMap<string, Stored<Document>>,
-): Record<string, Document> => {
-  const sorted = [...records.keys()].toSorted(byCodeUnit);
-  return Object.fromEntries(
-    sorted.flatMap(key => {
-      const record = records.get(key);
-      return record === undefined ? [] : [[key, record.document] as const];
+const flagSetOf = (
+  environment: string,
+  id: ChangeId,
+  contents: Pick<FlagSet, 'flags' | 'segments'>,
+): FlagSet => ({
+  formatVersion: FORMAT_VERSION,
+  environment,
+  id,
+  revision: revisionOf(id),
+  ...contents,
+});
+
+const wholeView = (environment: string, { id, records }: Snapshot<'flagSet'>): FlagSetView =>
+  viewOf(
+    flagSetOf(environment, id, {
+      flags: documentsOf(records.flags),
+      segments: documentsOf(records.segments),
     }),
   );
-};
 
-const byCodeUnit = (a: string, b: string): number => (a < b ? -1 : Number(a > b));
+/** The view after a step: what did not change is taken over, compiled flags too. */
+const viewAfter = (before: FlagSetView, { snapshot, ...step }: Step<'flagSet'>): FlagSetView => {
+  const { environment, flags, segments } = before.flagSet;
+  if (step.type === 'reload') return wholeView(environment, snapshot);
+  const { id, writes } = step.change;
+  return viewOf(
+    flagSetOf(environment, id, {
+      flags: documentsAfter(flags, writes.flags, snapshot.records.flags),
+      segments: documentsAfter(segments, writes.segments, snapshot.records.segments),
+    }),
+    before.compiled,
+  );
+};
 
 const tell = (step: Step<'flagSet'>, view: FlagSetView): FlagSetStep => {
   if (step.type === 'reload') return { type: 'set', view };
@@ -135,25 +144,4 @@ const tell = (step: Step<'flagSet'>, view: FlagSetView): FlagSetStep => {
     affected: dependents(view.flagSet, new Set(flags.keys()), new Set(segments.keys())),
     view,
   };
-};
-
-/** These flags, and every flag whose answer can depend on one of these flags or segments. */
-export const dependents = (
-  flagSet: Pick<FlagSet, 'flags'>,
-  flags: ReadonlySet<string>,
-  segments: ReadonlySet<string>,
-): ReadonlySet<string> => {
-  const named = Object.values(flagSet.flags).flatMap(flag => {
-    if (flag.rules.length === 0) return [];
-    return [{ key: flag.key, ...references(flag) }];
-  });
-  const reached = new Set(flags);
-  for (const flag of named) {
-    if (flag.segments.some(segment => segments.has(segment))) reached.add(flag.key);
-  }
-  for (let before = -1; before !== reached.size;) {
-    before = reached.size;
-    for (const flag of named) if (flag.flags.some(key => reached.has(key))) reached.add(flag.key);
-  }
-  return reached;
 };

@@ -1,8 +1,9 @@
-import { fillIn, references } from '@pennon/engine';
+import { fillIn } from '@pennon/engine';
 import { Flag, isJsonObject } from '@pennon/schema';
 
 import { accept, lay } from '../definitions/complete.ts';
 import type { Kept, Noun } from '../definitions/definitions.ts';
+import { referencesOf } from '../environments/dependents.ts';
 import { requireSoundFlag } from '../definitions/validate.ts';
 import { invalid } from '../errors.ts';
 import { flagWarnings } from './warnings.ts';
@@ -27,9 +28,9 @@ export const flagNoun: Noun<'flags'> = {
     );
   },
   requireSound: requireSoundFlag,
-  usedBy: ({ flags }, key) =>
-    Object.values(flags)
-      .filter(flag => references(flag).flags.includes(key))
+  usedBy: ({ flagSet }, key) =>
+    Object.values(flagSet.flags)
+      .filter(flag => referencesOf(flag).flags.includes(key))
       .map(flag => flag.key),
   warnings: flagWarnings,
   stored: ({ records }) => records.flags,

@@ -1,8 +1,8 @@
-import { references } from '@pennon/engine';
 import { Segment } from '@pennon/schema';
 
 import { accept, lay } from '../definitions/complete.ts';
 import type { Noun } from '../definitions/definitions.ts';
+import { referencesOf } from '../environments/dependents.ts';
 import { requireSoundSegment } from '../definitions/validate.ts';
 
 /** What a segment does of its own in the life that flags and segments share. */
@@ -13,9 +13,9 @@ export const segmentNoun: Noun<'segments'> = {
   patched: (current, patch, kept) => accept(Segment, { ...lay(current, patch, CLEARED), ...kept }),
   requireChangeable: () => undefined,
   requireSound: requireSoundSegment,
-  usedBy: ({ flags }, key) =>
-    Object.values(flags)
-      .filter(flag => references(flag).segments.includes(key))
+  usedBy: ({ flagSet }, key) =>
+    Object.values(flagSet.flags)
+      .filter(flag => referencesOf(flag).segments.includes(key))
       .map(flag => flag.key),
   warnings: () => [],
   stored: ({ records }) => records.segments,
