@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any
 
+from typing_extensions import Self
 from wire import answer_json
 
 from pennon_openfeature._engine import Failed, compile, evaluate  # noqa: A004
@@ -50,7 +51,7 @@ class FlagServer:
         self._http = _Server(("127.0.0.1", 0), _handler(self))
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True)
 
-    def __enter__(self) -> FlagServer:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

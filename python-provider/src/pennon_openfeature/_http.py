@@ -63,6 +63,9 @@ class Answer:
     def may_be_silent_for(self, ms: float) -> None:
         self._connection.may_be_silent_for(ms)
 
+    def close(self) -> None:
+        self._response.close()
+
 
 class Connection:
     """A connection that may be ended by another thread, at any moment and for good."""
@@ -73,6 +76,7 @@ class Connection:
         self._socket: socket.socket | None = None
         self._lock = threading.Lock()
         self._ended = False
+        self._answer: Answer | None = None
 
     def send(
         self, method: str, route: str, headers: Mapping[str, str | None], body: bytes | None = None
@@ -83,7 +87,7 @@ class Connection:
             sent = {name: value for name, value in headers.items() if value is not None}
             sent["authorization"] = f"Bearer {self._address.key}"
             self._http.request(method, self._address.path(route), body, sent)
-            answer = Answer(self._http.getresponse(), self)
+            answer = self._answer = Answer(self._http.getresponse(), self)
         except Exception as error:
             raise as_trouble(error) from error
         if answer.status not in (200, 304):
@@ -113,6 +117,9 @@ class Connection:
     def close(self) -> None:
         with suppress(OSError):
             self._http.close()
+        if self._answer is not None:
+            with suppress(OSError):
+                self._answer.close()
         if self._socket is not None:
             with suppress(OSError):
                 self._socket.close()
