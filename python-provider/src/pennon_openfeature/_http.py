@@ -88,6 +88,8 @@ class Connection:
             sent["authorization"] = f"Bearer {self._address.key}"
             self._http.request(method, self._address.path(route), body, sent)
             answer = self._answer = Answer(self._http.getresponse(), self)
+        except Trouble:
+            raise
         except Exception as error:
             raise as_trouble(error) from error
         if answer.status not in (200, 304):

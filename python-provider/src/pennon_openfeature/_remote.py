@@ -232,10 +232,11 @@ class Calls:
             kept = self._idle.pop()
         except IndexError:
             return self._exchange(Connection(self._address, self._pace.evaluate_ms), route, body)
+        kept.may_be_silent_for(self._pace.evaluate_ms)
         try:
             return self._exchange(kept, route, body)
         except Trouble as trouble:
-            if trouble.status is not None:
+            if trouble.status is not None or isinstance(trouble.__cause__, TimeoutError):
                 raise
         # The server had closed the kept connection; evaluating twice does no harm.
         return self._exchange(Connection(self._address, self._pace.evaluate_ms), route, body)
@@ -245,6 +246,9 @@ class Calls:
         try:
             answer = connection.send("POST", route, headers, json.dumps(body).encode())
             read = parsed(answer.read())
+        except Trouble:
+            connection.close()
+            raise
         except Exception as error:
             connection.close()
             raise as_trouble(error) from error

@@ -1,0 +1,120 @@
+"""Offline mode: a file, and no network at all."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Listened, QuickProvider, eventually
+from flag_server import boolean_flag
+from openfeature import api
+from openfeature.client import OpenFeatureClient
+from openfeature.evaluation_context import EvaluationContext
+from openfeature.exception import ParseError
+from openfeature.provider import ProviderStatus
+
+from pennon_openfeature import PennonProvider
+
+Use = Callable[[PennonProvider], PennonProvider]
+
+
+def rewrite(file: Path, text: str) -> None:
+    """At once, as editors do."""
+    beside = file.with_suffix(".new")
+    beside.write_text(text, "utf-8")
+    os.replace(beside, file)
+
+
+def test_the_servers_own_json_is_read(client: OpenFeatureClient, use: Use, tmp_path: Path) -> None:
+    file = tmp_path / "flags.json"
+    flags = {"new-checkout": boolean_flag(version=3)}
+    envelope = {"formatVersion": 1, "environment": "dev", "id": "x", "revision": 5, "segments": {}}
+    file.write_text(json.dumps({**envelope, "flags": flags}))
+    provider = use(QuickProvider(offline_file=file))
+    details = client.get_boolean_details("new-checkout", False)
+    assert details.value is True
+    assert details.flag_metadata == {"version": 3, "flagSetId": "dev"}
+    assert (provider.status().mode, provider.status().revision) == ("offline", 5)
+
+
+SHORT = """
+flags:
+  new-checkout:
+    enabled: true
+    rules:
+      - attribute: plan
+        operator: equals
+        value: pro
+      - attribute: country
+        operator: in
+        value: [no, on]
+        variant: on
+  theme:
+    enabled: yes please
+  since:
+    enabled: true
+    type: string
+    variants: {off: 2026-01-31, on: "on"}
+    defaultVariant: off
+"""
+
+
+def test_the_short_form_is_read_in_yaml_and_its_words_are_text(
+    client: OpenFeatureClient, use: Use, tmp_path: Path
+) -> None:
+    file = tmp_path / "flags.yaml"
+    file.write_text(SHORT)
+    use(QuickProvider(offline_file=file))
+    asked = [{"plan": "pro"}, {"plan": "free"}, {"country": "no"}]
+    answers = [
+        client.get_boolean_value("new-checkout", False, EvaluationContext(None, attributes))
+        for attributes in asked
+    ]
+    assert answers == [True, False, True]
+    assert client.get_string_value("since", "") == "2026-01-31"
+    assert client.get_boolean_details("theme", False).error_code == "PARSE_ERROR"
+
+
+def test_edits_are_followed_and_told(client: OpenFeatureClient, use: Use, tmp_path: Path) -> None:
+    file = tmp_path / "flags.json"
+    file.write_text(json.dumps({"flags": {"a": boolean_flag(), "b": boolean_flag()}}))
+    use(QuickProvider(offline_file=file))
+    listened = Listened(client)
+    rewrite(file, json.dumps({"flags": {"a": boolean_flag("off"), "b": boolean_flag()}}))
+    eventually(lambda: client.get_boolean_value("a", True) is False)
+    eventually(lambda: listened.changed() == [["a"]])
+
+
+@pytest.mark.parametrize(
+    "damage", ["", "{", "[]", '{"flags": []}', '{"flags": {}, "formatVersion": 2}']
+)
+def test_a_malformed_edit_keeps_the_last_good_flags_and_says_so(
+    client: OpenFeatureClient, use: Use, tmp_path: Path, damage: str
+) -> None:
+    file = tmp_path / "flags.json"
+    good = json.dumps({"flags": {"a": boolean_flag()}})
+    file.write_text(good)
+    provider = use(QuickProvider(offline_file=file))
+    rewrite(file, damage)
+    eventually(lambda: client.get_provider_status() == ProviderStatus.STALE)
+    assert client.get_boolean_value("a", False) is True
+    assert "last good" in str(provider.status().last_error)
+    rewrite(file, good + " ")
+    eventually(lambda: client.get_provider_status() == ProviderStatus.READY)
+
+
+@pytest.mark.parametrize("content", [None, "{", '{"flags": 1}'])
+def test_a_file_that_cannot_be_read_at_the_start_is_an_error(
+    domain: str, tmp_path: Path, content: Any
+) -> None:
+    file = tmp_path / "flags.json"
+    if content is not None:
+        file.write_text(content)
+    provider = QuickProvider(offline_file=file)
+    with pytest.raises(ParseError, match="offline file"):
+        api.set_provider_and_wait(provider, domain)
+    provider.shutdown()

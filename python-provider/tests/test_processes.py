@@ -1,0 +1,137 @@
+"""Threads, forks and the end of the interpreter."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from conftest import connected, eventually
+from flag_server import KEY, FlagServer, boolean_flag
+from openfeature import api
+from openfeature.client import OpenFeatureClient
+
+from pennon_openfeature import PennonProvider, Served
+
+Use = Callable[[PennonProvider], PennonProvider]
+
+forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+
+
+def numbered(number: int) -> dict[str, Any]:
+    """Two flags of one change: both carry its number, in value, variant and metadata."""
+    flag = {
+        "type": "number",
+        "enabled": True,
+        "variants": {f"v{number}": number},
+        "defaultVariant": f"v{number}",
+        "version": number,
+    }
+    return {"one": flag, "other": flag}
+
+
+def test_32_threads_never_see_half_a_set_during_1000_changes(
+    server: FlagServer, client: OpenFeatureClient, use: Use
+) -> None:
+    server.flags = numbered(1)
+    provider = use(connected(server))
+    eventually(lambda: provider.status().mode == "streaming")
+    done = threading.Event()
+    torn: list[object] = []
+
+    def watch() -> None:
+        last = 0
+        while not done.is_set():
+            details = client.get_integer_details("one", 0)
+            snapshot = provider.snapshot()
+            one, other = snapshot.evaluate("one"), snapshot.evaluate("other")
+            assert isinstance(one, Served)
+            assert isinstance(other, Served)
+            numbers = (details.value, details.flag_metadata["version"], details.variant)
+            if numbers != (details.value, details.value, f"v{details.value}"):
+                torn.append(numbers)
+            if one.value != other.value or details.value < last:
+                torn.append((one.value, other.value, last))
+            last = details.value
+
+    threads = [threading.Thread(target=watch) for _ in range(32)]
+    for thread in threads:
+        thread.start()
+    for number in range(2, 1_002):
+        server.change(numbered(number))
+    eventually(lambda: client.get_integer_value("one", 0) == 1_001, seconds=60)
+    done.set()
+    for thread in threads:
+        thread.join()
+    assert torn == []
+
+
+def _child(provider: PennonProvider, answers: Any) -> None:
+    """In the forked process: the answer at once, and the one after the next change."""
+    answers.put(provider.evaluate("new-checkout").enabled)
+    eventually(lambda: provider.evaluate("new-checkout").enabled is False)
+    answers.put(provider.evaluate("new-checkout").enabled)
+
+
+@forks
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+@pytest.mark.parametrize("mode", ["in-process", "remote"])
+def test_a_forked_worker_answers_at_once_and_follows_on_its_own(
+    server: FlagServer, use: Use, mode: Any
+) -> None:
+    provider = use(connected(server, mode=mode))
+    eventually(lambda: server.open_streams() == 1)
+    forking = multiprocessing.get_context("fork")
+    answers = forking.Queue()
+    workers = [forking.Process(target=_child, args=(provider, answers)) for _ in range(2)]
+    for worker in workers:
+        worker.start()
+    assert [answers.get(timeout=20) for _ in workers] == [True, True]
+    eventually(lambda: server.open_streams() == 3)
+    server.change({"new-checkout": boolean_flag("off")})
+    assert [answers.get(timeout=20) for _ in workers] == [False, False]
+    for worker in workers:
+        worker.join(20)
+    assert [worker.exitcode for worker in workers] == [0, 0]
+    eventually(lambda: provider.evaluate("new-checkout").enabled is False)
+
+
+@pytest.mark.parametrize("mode", ["in-process", "remote"])
+def test_the_interpreter_exits_at_once_and_quietly_with_a_provider_that_nobody_shut_down(
+    server: FlagServer, mode: str
+) -> None:
+    script = f"""
+from openfeature import api
+from pennon_openfeature import PennonProvider
+api.set_provider_and_wait(PennonProvider(url={server.url!r}, key={KEY!r}, mode={mode!r}))
+print(api.get_client().get_boolean_value("new-checkout", False))
+"""
+    ended = subprocess.run(
+        [sys.executable, "-W", "error", "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "True\n", "")
+
+
+def test_importing_it_loads_neither_yaml_nor_asyncio_servers() -> None:
+    script = "import json, sys, pennon_openfeature; print(json.dumps(sorted(sys.modules)))"
+    modules = json.loads(subprocess.check_output([sys.executable, "-c", script], text=True))
+    assert not {"yaml", "requests", "urllib3"} & set(modules)
+
+
+def test_a_provider_that_was_replaced_is_shut_down(server: FlagServer, domain: str) -> None:
+    first, second = connected(server), connected(server)
+    api.set_provider_and_wait(first, domain)
+    api.set_provider_and_wait(second, domain)
+    eventually(lambda: first.status().mode == "stopped")
+    assert second.evaluate("new-checkout").enabled is True
+    second.shutdown()

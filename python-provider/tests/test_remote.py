@@ -1,0 +1,203 @@
+"""Remote mode: the server decides, and the provider remembers for a while."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from conftest import QuickProvider, connected, eventually
+from flag_server import FlagServer, answers, boolean_flag, silent
+from openfeature import api
+from openfeature.client import OpenFeatureClient
+from openfeature.evaluation_context import EvaluationContext
+from openfeature.exception import ErrorCode, GeneralError, ProviderFatalError
+from openfeature.provider import ProviderStatus
+
+from pennon_openfeature import PennonProvider
+
+Use = Callable[[PennonProvider], PennonProvider]
+
+HALF = {"id": "half", "variant": "on", "percentage": 50}
+FLAGS = {
+    "new-checkout": boolean_flag(version=4, metadata={"team": "checkout"}),
+    "divided": boolean_flag("off", rules=[HALF]),
+    "broken": {"type": "boolean"},
+    "disabled": {**boolean_flag(), "enabled": False},
+}
+
+
+@pytest.fixture
+def server() -> Iterator[FlagServer]:
+    with FlagServer(FLAGS) as running:
+        yield running
+
+
+def remote(server: FlagServer, **options: Any) -> QuickProvider:
+    return connected(server, mode="remote", **options)
+
+
+def test_the_server_is_asked_and_its_answer_told(
+    server: FlagServer, client: OpenFeatureClient, use: Use
+) -> None:
+    use(remote(server))
+    details = client.get_boolean_details("new-checkout", False)
+    assert (details.value, details.reason, details.variant) == (True, "STATIC", "on")
+    assert details.flag_metadata["team"] == "checkout"
+    assert client.get_boolean_details("disabled", True).reason == "DISABLED"
+
+
+@pytest.mark.parametrize(
+    ("flag", "code"),
+    [
+        ("missing", ErrorCode.FLAG_NOT_FOUND),
+        ("broken", ErrorCode.PARSE_ERROR),
+        ("divided", ErrorCode.TARGETING_KEY_MISSING),
+    ],
+)
+def test_what_the_server_cannot_decide_is_told_as_it_says(
+    server: FlagServer, client: OpenFeatureClient, use: Use, flag: str, code: ErrorCode
+) -> None:
+    use(remote(server))
+    details = client.get_boolean_details(flag, True)
+    assert (details.value, details.error_code) == (True, code)
+    assert client.get_provider_status() == ProviderStatus.READY
+
+
+def test_the_same_question_is_asked_once_and_another_context_is_another_question(
+    server: FlagServer, client: OpenFeatureClient, use: Use
+) -> None:
+    provider = use(remote(server))
+    eventually(lambda: server.open_streams() == 1 and provider.status().revision == 1)
+    for _ in range(100):
+        client.get_boolean_value("new-checkout", False, EvaluationContext("ada", {"a": 1, "b": 2}))
+        client.get_boolean_value("new-checkout", False, EvaluationContext("ada", {"b": 2, "a": 1}))
+    assert server.requests["evaluate"] == 1
+    client.get_boolean_value("new-checkout", False, EvaluationContext("bob"))
+    assert server.requests["evaluate"] == 2
+
+
+def test_an_answer_is_asked_for_again_after_its_time(
+    server: FlagServer, client: OpenFeatureClient, use: Use
+) -> None:
+    use(remote(server, cache_ttl_ms=0.001))
+    client.get_boolean_value("new-checkout", False)
+    client.get_boolean_value("new-checkout", False)
+    assert server.requests["evaluate"] == 2
+
+
+def test_a_change_drops_what_is_remembered(
+    server: FlagServer, client: OpenFeatureClient, use: Use
+) -> None:
+    provider = use(remote(server))
+    eventually(lambda: provider.status().revision == 1)
+    assert client.get_boolean_value("new-checkout", False) is True
+    server.change({"new-checkout": boolean_flag("off")})
+    eventually(lambda: client.get_boolean_value("new-checkout", True) is False)
+
+
+def test_no_more_than_so_many_answers_are_remembered(
+    server: FlagServer, client: OpenFeatureClient, use: Use
+) -> None:
+    provider = use(remote(server, cache_size=2))
+    eventually(lambda: provider.status().revision == 1)
+    for key in ("a", "b", "c", "c", "b", "a"):
+        client.get_boolean_value("new-checkout", False, EvaluationContext(key))
+    assert server.requests["evaluate"] == 4
+
+
+def test_while_the_server_is_away_the_last_answer_serves_and_is_stale(
+    server: FlagServer, client: OpenFeatureClient, use: Use
+) -> None:
+    use(remote(server, cache_ttl_ms=0.001))
+    assert client.get_boolean_value("new-checkout", False) is True
+    server.faults["evaluate"] = answers(503)
+    assert client.get_boolean_value("new-checkout", False) is True
+    eventually(lambda: client.get_provider_status() == ProviderStatus.STALE)
+    details = client.get_boolean_details("disabled", True)
+    assert (details.value, details.error_code) == (True, ErrorCode.GENERAL)
+    server.faults = {}
+    eventually(lambda: client.get_boolean_details("disabled", True).error_code is None)
+    eventually(lambda: client.get_provider_status() == ProviderStatus.READY)
+
+
+def test_nobody_waits_long_for_a_silent_server(
+    server: FlagServer, client: OpenFeatureClient, use: Use
+) -> None:
+    use(remote(server))
+    released = threading.Event()
+    server.faults["evaluate"] = silent(released)
+    began = time.monotonic()
+    assert client.get_boolean_details("new-checkout", True).error_code == ErrorCode.GENERAL
+    assert time.monotonic() - began < 2
+    released.set()
+
+
+def test_a_refused_key_is_fatal(client: OpenFeatureClient, server: FlagServer, domain: str) -> None:
+    provider = QuickProvider(url=server.url, key="another-key", mode="remote")
+    with pytest.raises(ProviderFatalError):
+        api.set_provider_and_wait(provider, domain)
+    assert client.get_provider_status() == ProviderStatus.FATAL
+    provider.shutdown()
+
+
+def test_a_key_that_may_only_evaluate_is_enough(
+    server: FlagServer, client: OpenFeatureClient, use: Use
+) -> None:
+    server.faults = {"flag-set": answers(403), "flag-set/stream": answers(403)}
+    use(remote(server))
+    assert client.get_boolean_value("new-checkout", False) is True
+    assert client.get_provider_status() == ProviderStatus.READY
+
+
+def test_initialize_is_bounded(server: FlagServer, domain: str) -> None:
+    server.faults["evaluations"] = answers(500)
+    provider = remote(server, init_timeout_ms=150)
+    with pytest.raises(GeneralError, match="within 150 ms"):
+        api.set_provider_and_wait(provider, domain)
+    provider.shutdown()
+
+
+def test_the_async_resolvers_do_not_hold_the_loop_while_the_server_is_asked(
+    server: FlagServer, client: OpenFeatureClient, use: Use
+) -> None:
+    use(remote(server))
+    released = threading.Event()
+    server.faults["evaluate"] = silent(released)
+
+    async def ask() -> list[str]:
+        order: list[str] = []
+
+        async def evaluate() -> None:
+            await client.get_boolean_value_async("new-checkout", True)
+            order.append("answer")
+
+        async def other() -> None:
+            await asyncio.sleep(0)
+            order.append("loop")
+            released.set()
+
+        await asyncio.gather(evaluate(), other())
+        return order
+
+    assert asyncio.run(ask()) == ["loop", "answer"]
+
+
+def test_many_threads_get_their_own_answers(
+    server: FlagServer, client: OpenFeatureClient, use: Use
+) -> None:
+    use(remote(server, cache_ttl_ms=0.001))
+    provider = use(connected(server))
+    subjects = [f"user-{number}" for number in range(200)]
+    expected = [provider.evaluate("divided", {"targetingKey": each}).enabled for each in subjects]
+    asking = remote(server, cache_ttl_ms=0.001)
+    use(asking)
+    with ThreadPoolExecutor(16) as pool:
+        answered = list(
+            pool.map(lambda each: asking.evaluate("divided", {"targetingKey": each}), subjects)
+        )
+    assert [answer.enabled for answer in answered] == expected
