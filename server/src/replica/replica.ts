@@ -12,6 +12,7 @@ import type {
   Stored,
   Writes,
 } from '../store/store.ts';
+import { StoreError } from '../store/store.ts';
 
 /**
  * One ledger in memory, kept current by the store's change feed.
@@ -29,7 +30,7 @@ export type Replica<Kind extends LedgerKind> = {
    * Commits what `decide` makes of the current snapshot; tried anew where another writer was first.
    * No writes, no commit.
    */
-  write<Result>(decide: (snapshot: Snapshot<Kind>) => Plan<Kind, Result>): Promise<Result>;
+  write<Result>(decide: Decide<Kind, Result>): Promise<Result>;
   /** Why the replica may be behind, and since when; undefined while it follows. */
   trouble(): { since: number; message: string } | undefined;
   close(): void;
@@ -47,6 +48,8 @@ export type Plan<Kind extends LedgerKind, Result> = {
   readonly result: (id: ChangeId) => Result;
 };
 
+type Decide<Kind extends LedgerKind, Result> = (snapshot: Snapshot<Kind>) => Plan<Kind, Result>;
+
 export type ReplicaParts = {
   readonly store: Store;
   readonly clock: Clock;
@@ -58,6 +61,9 @@ const REMEMBERED = 1_000;
 const WRITE_ATTEMPTS = 50;
 const FIRST_RETRY_MS = 50;
 const LAST_RETRY_MS = 2_000;
+/** How often the store is asked whether we have its last change, and how long that may take to arrive. */
+const CHECK_MS = 5_000;
+const GRACE_MS = 1_000;
 
 /** The snapshot after a change. Maps are copied, so that a snapshot never changes once it is seen. */
 const AFTER: {
@@ -106,10 +112,14 @@ export const openReplica = async <Kind extends LedgerKind>(
   const listeners = new Set<(step: Step<Kind>) => void>();
   const applied = new Set<ChangeId>();
   let snapshot = await readWhole(store, ledger);
+  let moves = 0;
+  let awaited: ChangeId | undefined;
+  let following = new AbortController();
   let writing: Promise<unknown> = Promise.resolve();
   let trouble: { since: number; message: string } | undefined;
 
   const remember = (id: ChangeId) => {
+    applied.delete(id);
     applied.add(id);
     if (applied.size > REMEMBERED) for (const oldest of applied) return void applied.delete(oldest);
   };
@@ -117,18 +127,25 @@ export const openReplica = async <Kind extends LedgerKind>(
 
   const move = (step: Step<Kind>) => {
     snapshot = step.snapshot;
+    moves += 1;
+    if (snapshot.id === awaited) awaited = undefined;
     remember(snapshot.id);
     for (const listener of listeners) listener(step);
   };
 
+  const isCurrent = async () => (await store.head(ledger)) === snapshot.id;
+
+  /** What was read counts only if nothing moved meanwhile: it could be older than what we have by now. */
   const reload = async () => {
-    const whole = await readWhole(store, ledger);
-    if (whole.id !== snapshot.id) move({ type: 'reload', snapshot: whole });
+    while (!(await isCurrent())) {
+      const before = moves;
+      const whole = await readWhole(store, ledger);
+      if (moves === before && whole.id !== snapshot.id) move({ type: 'reload', snapshot: whole });
+    }
   };
 
   const apply = (change: Change<Kind>): boolean => {
-    if (applied.has(change.id)) return true;
-    if (change.previous !== snapshot.id) return false;
+    if (change.previous !== snapshot.id) return applied.has(change.id);
     const next = AFTER[ledger.kind](snapshot.records, change);
     move(
       change.replaceAll
@@ -138,8 +155,9 @@ export const openReplica = async <Kind extends LedgerKind>(
     return true;
   };
 
-  const followOnce = async () => {
-    const changes = store.follow(ledger, snapshot.id, closing.signal);
+  const followOnce = async (turn: AbortController) => {
+    const signal = AbortSignal.any([closing.signal, turn.signal]);
+    const changes = store.follow(ledger, snapshot.id, signal);
     await reload();
     trouble = undefined;
     for await (const change of changes) if (!apply(change)) await reload();
@@ -148,33 +166,59 @@ export const openReplica = async <Kind extends LedgerKind>(
   const follow = async () => {
     let retryMs = FIRST_RETRY_MS;
     while (!closing.signal.aborted) {
+      following = new AbortController();
       try {
-        await followOnce();
+        await followOnce(following);
         retryMs = FIRST_RETRY_MS;
       } catch (error) {
         const message = error instanceof Error ? error.message : String(error);
         if (trouble === undefined && !closing.signal.aborted) onTrouble(message);
         trouble ??= { since: clock.now(), message };
         retryMs = Math.min(retryMs * 2, LAST_RETRY_MS);
+      } finally {
+        following.abort();
       }
       if (!closing.signal.aborted) await pause(clock, retryMs, closing.signal);
     }
   };
 
-  const commit = async <Result>(
-    decide: (base: Snapshot<Kind>) => Plan<Kind, Result>,
-  ): Promise<Result> => {
+  /**
+   * A feed can be silently wrong: it may come from a master that is none any more. Where the store's last
+   * change does not reach us soon, we follow anew, which reads anew.
+   */
+  const check = async () => {
+    const last = await store.head(ledger);
+    if (last === snapshot.id) return;
+    awaited = last ?? 'none';
+    await pause(clock, GRACE_MS, closing.signal);
+    if (awaited !== undefined && !(await isCurrent())) following.abort();
+  };
+  // Where the store does not answer, following has said so.
+  const stopChecking = clock.every(CHECK_MS, () => void check().catch(() => undefined));
+
+  /** A refusal holds only if it was decided on what the store has now, not on what it had a moment ago. */
+  const decideOn = async <Result>(decide: Decide<Kind, Result>) => {
+    try {
+      return { base: snapshot.id, plan: decide(snapshot) };
+    } catch (error) {
+      if (await isCurrent()) throw error;
+      await reload();
+      return { base: snapshot.id, plan: decide(snapshot) };
+    }
+  };
+
+  const commit = async <Result>(decide: Decide<Kind, Result>): Promise<Result> => {
     for (let attempt = 0; attempt < WRITE_ATTEMPTS; attempt += 1) {
-      const base = snapshot;
-      const { writes, audit, result } = decide(base);
-      if (Object.keys(writes).length === 0) return result(base.id);
-      const outcome = await store.commit(ledger, { expect: base.id, writes, audit });
-      if (!outcome.committed) await reload();
-      else if (apply(outcome.change)) return result(outcome.change.id);
-      else {
-        await reload();
+      const { base, plan } = await decideOn(decide);
+      const { writes, audit, result } = plan;
+      if (Object.keys(writes).length === 0) return result(base);
+      const outcome = await store.commit(ledger, { expect: base, writes, audit });
+      if (outcome.committed) {
+        // The change is made, even if the store goes away before it is read back.
+        if (!apply(outcome.change)) await reload().catch(() => undefined);
         return result(outcome.change.id);
       }
+      await reload();
     }
     throw new PennonError('SERVICE_UNAVAILABLE', 'too many writers at once; try again', {
       retryAfterSeconds: 1,
@@ -196,7 +240,10 @@ export const openReplica = async <Kind extends LedgerKind>(
       return turn;
     },
     trouble: () => trouble,
-    close: () => closing.abort(),
+    close() {
+      stopChecking();
+      closing.abort();
+    },
   };
 };
 
@@ -206,5 +253,8 @@ const readWhole = async <Kind extends LedgerKind>(
 ): Promise<Snapshot<Kind>> => {
   const snapshot = await store.read(ledger);
   if (snapshot !== undefined) return snapshot;
-  throw new PennonError('NOT_FOUND', `there is no ledger "${ledger.id}" in the store`);
+  throw new StoreError(
+    'unavailable',
+    `the store no longer has the data of ledger "${ledger.id}": it was removed, or the store has lost it`,
+  );
 };

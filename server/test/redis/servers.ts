@@ -1,0 +1,85 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { startProcess, type ServerProcess } from '../support/process.ts';
+
+export const ADMIN_KEY = 'test-admin-key-0123456789abcdef';
+
+export type RedisServer = ServerProcess & {
+  /** Asks over HTTP, as the admin unless `key` says otherwise. */
+  ask(method: string, path: string, ask?: Ask): Promise<Answer>;
+};
+
+type Ask = {
+  readonly key?: string;
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+};
+
+export type Answer = {
+  readonly status: number;
+  readonly headers: Headers;
+  // A test says what it expects of an answer.
+  // oxlint-disable-next-line typescript/no-explicit-any
+  readonly body: any;
+  readonly ms: number;
+};
+
+/** Directories of servers, removed together at the end. */
+const directories: string[] = [];
+export const newDirectory = (): string => {
+  const directory = mkdtempSync(join(tmpdir(), 'pennon-data-'));
+  directories.push(directory);
+  return directory;
+};
+export const removeDirectories = (): void => {
+  for (const directory of directories.splice(0))
+    rmSync(directory, { recursive: true, force: true });
+};
+
+/** Starts a server process on this Redis. */
+export const startServerOn = async (
+  url: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<RedisServer> => {
+  const process = await startProcess({
+    env: {
+      REDIS_URL: url,
+      PENNON_ADMIN_KEY: ADMIN_KEY,
+      PENNON_DATA: newDirectory(),
+      LOG_LEVEL: 'warn',
+      ...env,
+    },
+  });
+  return { ...process, ask: (method, path, asked) => ask(process.url, method, path, asked) };
+};
+
+export const ask = async (
+  url: string,
+  method: string,
+  path: string,
+  { key = ADMIN_KEY, body, headers = {} }: Ask = {},
+): Promise<Answer> => {
+  const start = performance.now();
+  const response = await fetch(`${url}${path}`, {
+    method,
+    headers: {
+      authorization: `Bearer ${key}`,
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...headers,
+    },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  const text = await response.text();
+  const json = response.headers.get('content-type')?.startsWith('application/json') === true;
+  return {
+    status: response.status,
+    headers: response.headers,
+    body: json ? JSON.parse(text) : text,
+    ms: performance.now() - start,
+  };
+};
+
+export const production = (path: string): string =>
+  `/api/v1${path}${path.includes('?') ? '&' : '?'}environment=production`;

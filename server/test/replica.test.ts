@@ -1,0 +1,235 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+
+import { secureRandom } from '../src/random.ts';
+import { openReplica, type Replica, type Step } from '../src/replica/replica.ts';
+import { openSqliteStore } from '../src/store/sqlite/index.ts';
+import { StoreError, type Ledger, type Store } from '../src/store/store.ts';
+import { flag, flags, newLedger, removal, write } from './store/fixtures.ts';
+import { createFakeClock, type FakeClock } from './support/fake-clock.ts';
+
+/** The embedded store, behind a feed and a read that can fail as those of a network do. */
+type BentStore = Store & {
+  /** From now on the feed says nothing, and does not say that. */
+  deafen(): void;
+  hear(): void;
+  /** Holds back what reads answer until `letGo`; resolves once a read has its answer. */
+  holdReads(): { readonly held: Promise<void>; readonly letGo: () => void };
+  /** Every call fails as if the store were away. */
+  away: boolean;
+};
+
+const bend = (store: Store): BentStore => {
+  let deaf = false;
+  let hold: { reached(): void; released: Promise<void> } | undefined;
+  const bent: BentStore = {
+    ...store,
+    away: false,
+    deafen: () => void (deaf = true),
+    hear: () => void (deaf = false),
+    holdReads() {
+      const held = Promise.withResolvers<void>();
+      const released = Promise.withResolvers<void>();
+      hold = { reached: held.resolve, released: released.promise };
+      return { held: held.promise, letGo: released.resolve };
+    },
+    async head(ledger) {
+      refuseAway();
+      return store.head(ledger);
+    },
+    async read(ledger) {
+      refuseAway();
+      const answer = await store.read(ledger);
+      const holding = hold;
+      hold = undefined;
+      holding?.reached();
+      await holding?.released;
+      return answer;
+    },
+    async *follow(ledger, after, signal) {
+      for await (const change of store.follow(ledger, after, signal)) if (!deaf) yield change;
+    },
+  };
+  const refuseAway = () => {
+    if (bent.away) throw new StoreError('unavailable', 'the store is away');
+  };
+  return bent;
+};
+
+let directory: string;
+let store: BentStore;
+let clock: FakeClock;
+let ledger: Ledger<'flagSet'>;
+let replica: Replica<'flagSet'>;
+
+const CHECK_MS = 5_000;
+const GRACE_MS = 1_000;
+
+beforeEach(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'pennon-replica-'));
+  store = bend(await openSqliteStore({ directory, random: secureRandom }));
+  clock = createFakeClock();
+  ledger = newLedger();
+  await write(store, ledger, flags(flag('first')));
+  replica = await open();
+});
+
+afterEach(async () => {
+  replica.close();
+  await store.close();
+  rmSync(directory, { recursive: true });
+});
+
+const open = async () => {
+  const opened = await openReplica({ store, clock, onTrouble: () => undefined }, ledger);
+  await until(() => opened.trouble() === undefined);
+  return opened;
+};
+
+const keys = (): string[] => [...replica.current().records.flags.keys()].toSorted();
+
+/** Lets everything that waits for the store, and for nothing else, come to its end. */
+const until = async (condition: () => boolean): Promise<void> => {
+  while (!condition()) await new Promise(resolve => setImmediate(resolve));
+};
+
+/** Lets time pass in steps, as it does, until the condition holds. */
+const passUntil = async (ms: number, condition: () => boolean): Promise<void> => {
+  for (let passed = 0; passed < ms && !condition(); passed += 100) {
+    clock.advance(100);
+    await store.head(ledger).catch(() => undefined);
+    await new Promise(resolve => setImmediate(resolve));
+  }
+  expect(condition(), `it did not happen within ${ms} ms`).toBe(true);
+};
+
+const steps = (): Step<'flagSet'>[] => {
+  const seen: Step<'flagSet'>[] = [];
+  replica.subscribe(step => seen.push(step));
+  return seen;
+};
+
+describe('a replica', () => {
+  it('takes each change as it comes', async () => {
+    const seen = steps();
+    const change = await write(store, ledger, flags(flag('second')));
+    await until(() => replica.current().id === change.id);
+    expect(seen).toMatchObject([{ type: 'change', change }]);
+  });
+
+  it('reads anew where a change is missing, and tells that as one step', async () => {
+    const seen = steps();
+    store.deafen();
+    const missed = await write(store, ledger, flags(flag('missed')));
+    await until(() => true);
+    store.hear();
+    const next = await write(store, ledger, flags(flag('next')));
+    await until(() => replica.current().id === next.id);
+    expect(keys()).toEqual(['first', 'missed', 'next']);
+    expect(seen.map(({ type }) => type)).toContain('reload');
+    expect(seen.map(({ snapshot }) => snapshot.id)).not.toContain(missed.id);
+  });
+
+  it('finds out by itself that its feed is silently wrong', async () => {
+    store.deafen();
+    const { id } = await write(store, ledger, flags(flag('missed')));
+    await passUntil(2 * CHECK_MS + GRACE_MS, () => replica.current().id === id);
+    expect(keys()).toEqual(['first', 'missed']);
+  });
+
+  it('finds out by itself that the store has gone back, and goes with it', async () => {
+    await replica.write(() => ({
+      writes: flags(flag('lost')),
+      audit: [],
+      result: () => undefined,
+    }));
+    store.deafen();
+    await store.drop(ledger);
+    const { id } = await write(store, ledger, flags(flag('first')));
+    await passUntil(2 * CHECK_MS + GRACE_MS, () => replica.current().id === id);
+    expect(keys()).toEqual(['first']);
+  });
+
+  it('does not read anew for a change that is merely on its way', async () => {
+    const seen = steps();
+    for (let i = 0; i < 30; i += 1) {
+      await write(store, ledger, flags(flag(`f${i}`)));
+      clock.advance(CHECK_MS / 3);
+    }
+    await until(() => keys().length === 31);
+    expect(new Set(seen.map(({ type }) => type))).toEqual(new Set(['change']));
+  });
+
+  it('never goes back to what a slow read brings, where a write was faster', async () => {
+    store.deafen();
+    await write(store, ledger, flags(flag('behind')));
+    const { held, letGo } = store.holdReads();
+    const reading = passUntil(2 * CHECK_MS + GRACE_MS, () => keys().length === 3);
+    await held;
+    await replica.write(() => ({
+      writes: flags(flag('fast')),
+      audit: [],
+      result: () => undefined,
+    }));
+    letGo();
+    await reading;
+    expect(keys()).toEqual(['behind', 'fast', 'first']);
+  });
+});
+
+describe('a refusal', () => {
+  class Missing extends Error {}
+  const change = (key: string) =>
+    replica.write(({ records }) => {
+      if (!records.flags.has(key)) throw new Missing(key);
+      return { writes: flags(flag(key, { enabled: false })), audit: [], result: () => 'done' };
+    });
+
+  it('is not made on old data: what another server has just created can be changed here', async () => {
+    store.deafen();
+    await write(store, ledger, flags(flag('new')));
+    expect(await change('new')).toBe('done');
+  });
+
+  it('stands where the data is current', async () => {
+    await expect(change('never')).rejects.toThrow(Missing);
+  });
+
+  it('is the store\u2019s where nobody knows what the store has', async () => {
+    store.away = true;
+    await expect(change('never')).rejects.toThrow(StoreError);
+  });
+});
+
+describe('while the store is away, or has lost the ledger', () => {
+  it('a replica serves what it has, and says since when', async () => {
+    store.away = true;
+    await store.drop(ledger);
+    await passUntil(60_000, () => replica.trouble() !== undefined);
+    const since = clock.now();
+    clock.advance(10_000);
+    expect(replica.trouble()).toEqual({ since, message: 'the store is away' });
+    expect(keys()).toEqual(['first']);
+  });
+
+  it('a replica goes on by itself when the ledger is there again', async () => {
+    store.deafen();
+    await store.drop(ledger);
+    await passUntil(60_000, () => replica.trouble() !== undefined);
+    expect(replica.trouble()?.message).toContain('no longer has the data');
+    expect(keys()).toEqual(['first']);
+    store.hear();
+    await write(store, ledger, flags(flag('restored')));
+    await passUntil(60_000, () => replica.trouble() === undefined);
+    expect(keys()).toEqual(['restored']);
+  });
+
+  it('a write is refused as unavailable, not as a thing that is not there', async () => {
+    await store.drop(ledger);
+    const written = replica.write(() => ({ writes: removal('first'), audit: [], result: () => 1 }));
+    await expect(written).rejects.toMatchObject({ name: 'StoreError', trouble: 'unavailable' });
+  });
+});
