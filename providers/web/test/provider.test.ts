@@ -13,6 +13,12 @@ import {
 const errorBody = (code: string) => JSON.stringify({ error: { code, message: `it is ${code}` } });
 
 describe('at the start', () => {
+  it('names itself, and where it runs', () => {
+    const { client, provider } = startApplication();
+    expect(client.metadata.providerMetadata).toEqual({ name: 'pennon-web' });
+    expect(provider.runsOn).toBe('client');
+  });
+
   it('the provider is ready with the values of its context, and READY is told once', async () => {
     const { world, client, told, outcome } = startApplication();
     expect(client.providerStatus).toBe(ProviderStatus.NOT_READY);

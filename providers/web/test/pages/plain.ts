@@ -1,0 +1,42 @@
+/** A page without a framework: shows the flags that it knows of, and notes what its handlers are told. */
+import type { EvaluationContext } from '@openfeature/web-sdk';
+import { OpenFeature, ProviderEvents } from '@openfeature/web-sdk';
+
+import type { PennonWebProviderOptions } from '../../src/index.ts';
+import { PennonWebProvider } from '../../src/index.ts';
+import type { PlainPage, Told } from './plain-page.ts';
+
+const client = OpenFeature.getClient();
+const told: Told[] = [];
+const violations: string[] = [];
+
+document.addEventListener('securitypolicyviolation', event => violations.push(event.blockedURI));
+
+const paint = () => {
+  for (const element of document.querySelectorAll<HTMLElement>('[data-flag]')) {
+    element.textContent = client.getStringValue(element.dataset['flag'] ?? '', 'the default');
+  }
+};
+
+for (const event of Object.values(ProviderEvents)) {
+  client.addHandler(event, details => {
+    const { flagsChanged } = { flagsChanged: undefined, ...details };
+    const at = performance.timeOrigin + performance.now();
+    told.push({ event, at, ...(flagsChanged && { flagsChanged }) });
+    paint();
+  });
+}
+
+const page: PlainPage = {
+  told,
+  violations,
+  start: (options: PennonWebProviderOptions, context: EvaluationContext) =>
+    OpenFeature.setProviderAndWait(new PennonWebProvider(options), context).catch(() => undefined),
+  setContext: context => OpenFeature.setContext(context),
+  valueOf: key => client.getStringValue(key, 'the default'),
+  status: () => client.providerStatus,
+  close: () => OpenFeature.close(),
+};
+
+Object.assign(globalThis, { pennon: page });
+paint();

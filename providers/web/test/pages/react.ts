@@ -1,0 +1,47 @@
+/** A page made with React: one component for each flag, one of which suspends until there are values. */
+import { OpenFeatureProvider, useStringFlagValue, useSuspenseFlag } from '@openfeature/react-sdk';
+import { OpenFeature } from '@openfeature/web-sdk';
+import { createElement, Suspense } from 'react';
+import { createRoot } from 'react-dom/client';
+
+import { PennonWebProvider } from '../../src/index.ts';
+import type { ReactPage } from './react-page.ts';
+
+const renders: Record<string, number> = {};
+const violations: string[] = [];
+document.addEventListener('securitypolicyviolation', event => violations.push(event.blockedURI));
+
+const show = (name: string, text: string) => {
+  renders[name] = (renders[name] ?? 0) + 1;
+  return createElement('p', { id: name }, text);
+};
+
+const Left = () => show('left', useStringFlagValue('left', 'the default'));
+const Right = () => show('right', useStringFlagValue('right', 'the default'));
+const Patient = () => show('patient', useSuspenseFlag('patient', 'the default').value);
+
+const tree = () =>
+  createElement(
+    OpenFeatureProvider,
+    null,
+    createElement(Left),
+    createElement(Right),
+    createElement(
+      Suspense,
+      { fallback: createElement('p', { id: 'waiting' }, 'One moment') },
+      createElement(Patient),
+    ),
+  );
+
+const page: ReactPage = {
+  renders,
+  violations,
+  start(options, context) {
+    OpenFeature.setProvider(new PennonWebProvider(options), context);
+    const root = document.querySelector('#root');
+    if (root !== null) createRoot(root).render(tree());
+  },
+  setContext: context => OpenFeature.setContext(context),
+};
+
+Object.assign(globalThis, { pennonReact: page });

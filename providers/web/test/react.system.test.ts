@@ -1,0 +1,125 @@
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+
+import type { FlagServer } from '../../../packages/follow/test/support/flag-server.ts';
+import { startFlagServer } from '../../../packages/follow/test/support/flag-server.ts';
+import type { Proxy } from '../../../packages/follow/test/support/proxy.ts';
+import { startProxy } from '../../../packages/follow/test/support/proxy.ts';
+import { startBrowser } from './support/browser.ts';
+import type { Pages } from './support/pages.ts';
+import { servePages } from './support/pages.ts';
+
+let browser: Browser;
+let server: FlagServer;
+let proxy: Proxy;
+let pages: Pages;
+let key: string;
+let page: Page;
+
+beforeAll(async () => {
+  [browser, server] = await Promise.all([startBrowser(), startFlagServer()]);
+  key = (await server.createKey('client')).secret;
+  proxy = await startProxy(server.url());
+  pages = await servePages('react.ts', '<div id="root"></div>', proxy.url);
+});
+afterAll(async () => {
+  await pages.close();
+  await proxy.close();
+  await browser.close();
+  await server.close();
+});
+
+beforeEach(async () => {
+  proxy.heal();
+  for (const name of ['left', 'right', 'patient']) await server.putFlag(name, flag(`${name} 1`));
+  page = await browser.newPage();
+  await page.goto(pages.origin);
+});
+afterEach(async () => {
+  expect(await page.evaluate(() => pennonReact.violations)).toEqual([]);
+  await page.close();
+});
+
+const flag = (text: string) => ({
+  type: 'string',
+  variants: { all: text, pro: `${text} for pro` },
+  defaultVariant: 'all',
+  clientVisible: true,
+  rules: [{ attribute: 'plan', operator: 'equals', value: 'pro', variant: 'pro' }],
+});
+
+const start = (more: object = {}) =>
+  page.evaluate(options => pennonReact.start(options, { targetingKey: 'ada' }), {
+    url: proxy.url,
+    key,
+    storage: null,
+    initTimeoutMs: 10_000,
+    ...more,
+  });
+const shows = (id: string, text: string) =>
+  page.waitForFunction(
+    ([element, wanted]) => document.querySelector(`#${element}`)?.textContent === wanted,
+    [id, text] as const,
+  );
+const renders = () => page.evaluate(() => ({ ...pennonReact.renders }));
+
+describe('with React', () => {
+  it('only the component whose flag changed renders again', async () => {
+    await start();
+    await shows('left', 'left 1');
+    await shows('patient', 'patient 1');
+    const before = await renders();
+    await server.putFlag('right', flag('right 2'));
+    await shows('right', 'right 2');
+    expect(await renders()).toEqual({ ...before, right: (before['right'] ?? 0) + 1 });
+  });
+
+  it('nothing renders again where the connection is lost and found, and nothing changed', async () => {
+    await start();
+    await shows('left', 'left 1');
+    await shows('patient', 'patient 1');
+    const before = await renders();
+    const streams = proxy.count(/stream/);
+    proxy.cut();
+    await expect.poll(() => proxy.count(/stream/), { timeout: 10_000 }).toBeGreaterThan(streams);
+    await server.putFlag('right', flag('right 3'));
+    await shows('right', 'right 3');
+    expect(await renders()).toEqual({ ...before, right: (before['right'] ?? 0) + 1 });
+  });
+
+  it('a component suspends until there are values, and then shows them and never the default', async () => {
+    proxy.disturb({ type: 'stall' }, /stream/);
+    proxy.disturb({ type: 'stall' }, /evaluations$/);
+    await start();
+    await shows('waiting', 'One moment');
+    await shows('left', 'the default');
+    expect(await renders()).not.toHaveProperty('patient');
+    proxy.heal();
+    proxy.cut();
+    await shows('patient', 'patient 1');
+    expect(await page.evaluate(() => document.querySelector('#waiting'))).toBeNull();
+    expect((await renders())['patient']).toBe(1);
+  });
+
+  it('a component shows the values of another context', async () => {
+    await start();
+    await shows('patient', 'patient 1');
+    await page.evaluate(() => pennonReact.setContext({ targetingKey: 'ada', plan: 'pro' }));
+    await shows('left', 'left 1 for pro');
+    await shows('patient', 'patient 1 for pro');
+  });
+
+  it('the first paint has the flags that the page brings', async () => {
+    const answer = await fetch(`${server.url()}/api/v1/evaluations`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ context: { targetingKey: 'ada' } }),
+    });
+    const bootstrap: unknown = await answer.json();
+    proxy.disturb({ type: 'stall' });
+    await start({ bootstrap });
+    await shows('patient', 'patient 1');
+    await shows('left', 'left 1');
+    expect(await renders()).toEqual({ left: 1, right: 1, patient: 1 });
+  });
+});
