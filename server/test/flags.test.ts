@@ -80,7 +80,7 @@ describe('creating a flag', () => {
       /rules/,
       /ghost/,
     ],
-    ['an unknown field', { colour: 'red' }, /^$/, /"colour"/],
+    ['an unknown field', { colour: 'red' }, /^colour$/, /unknown field/],
     ['a text for a boolean', { enabled: 'false' }, /^enabled$/, /true or false/],
     [
       'a rule with both variant and split',
@@ -342,7 +342,7 @@ describe('listing flags', () => {
   ])('refuses ?%s', async query => {
     const refused = await server.api('GET', `/flags?${query}`);
     expect(refused.status).toBe(400);
-    expect(JSON.stringify(refused.body.error.details)).toContain(query.split('=')[0]);
+    expect(refused.body.error.details[0].path).toBe(query.split('=')[0]);
   });
 
   it('refuses a cursor of another list', async () => {

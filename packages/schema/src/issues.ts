@@ -1,10 +1,11 @@
 import type { z } from 'zod';
 
 import type { ErrorDetail } from './error.ts';
-import { shortened, unknownFields } from './object.ts';
+import { shortened, unknownField } from './object.ts';
 
 type Issue = z.core.$ZodIssue;
 type UnionIssue = Extract<Issue, { code: 'invalid_union' }>;
+type UnknownIssue = Extract<Issue, { code: 'unrecognized_keys' }>;
 type Path = readonly PropertyKey[];
 type Problem = { path: PropertyKey[]; message: string };
 
@@ -55,7 +56,7 @@ const reworded = (issue: Issue): string => {
   if (issue.code === 'invalid_value') return oneOf(issue.values);
   if (issue.code === 'too_big') return bound('most', issue.origin, issue.maximum);
   if (issue.code === 'too_small') return bound('least', issue.origin, issue.minimum);
-  if (issue.code === 'unrecognized_keys') return unknownFields(issue.keys, []);
+  if (issue.code === 'unrecognized_keys') return unknownField([]);
   return 'has a value that is not accepted here';
 };
 
@@ -102,9 +103,14 @@ const ofUnion = (issue: UnionIssue, path: Path): Problem[] => {
   return [{ path: [...path], message: missing ? `is missing: it ${message}` : message }];
 };
 
+/** Each unknown field is a problem at its own path. */
+const ofUnknown = (issue: UnknownIssue, path: Path): Problem[] =>
+  issue.keys.map(key => ({ path: [...path, key], message: messageOf(issue) }));
+
 const ofIssue = (issue: Issue, base: Path): Problem[] => {
   const path = [...base, ...issue.path];
   if (issue.code === 'invalid_union') return ofUnion(issue, path);
+  if (issue.code === 'unrecognized_keys') return ofUnknown(issue, path);
   if (issue.code !== 'invalid_key') return [{ path, message: messageOf(issue) }];
   return issue.issues.map(nested => ({ path, message: `has a name that ${messageOf(nested)}` }));
 };

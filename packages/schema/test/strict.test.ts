@@ -93,8 +93,10 @@ test.each(subjects)(
         for (const site of objectSitesOf(document)) {
           const surprised = replaced(document, site, withField(valueAt(site), name));
           const { error } = schema.safeParse(surprised);
-          const messages = error ? describeIssues(error).map(({ message }) => message) : [];
-          expect(messages).toContainEqual(expect.stringContaining(`unknown field "${name}"`));
+          const said = error
+            ? describeIssues(error).map(({ path, message }) => path + message)
+            : [];
+          expect(said).toContainEqual(expect.stringContaining(`${name}is an unknown field`));
         }
       }),
       { numRuns: 30 },
@@ -106,7 +108,7 @@ test('an unknown field of the whole document is refused by name', () => {
   fc.assert(
     fc.property(flag, document => {
       const { error } = Flag.safeParse(withField(document, '__proto__'));
-      expect(error && describeIssues(error)[0]?.message).toContain('unknown field "__proto__"');
+      expect(error && describeIssues(error)[0]?.path).toBe('__proto__');
     }),
   );
 });

@@ -1,4 +1,11 @@
-import { ALL_ENVIRONMENTS, AuditAction, AuditEntry, Instant, Key } from '@pennon/schema';
+import {
+  ALL_ENVIRONMENTS,
+  AuditAction,
+  AuditEntry,
+  Instant,
+  Key,
+  strictObject,
+} from '@pennon/schema';
 import { z } from 'zod';
 
 import { listAudit } from '../audit/audit.ts';
@@ -16,31 +23,24 @@ export const audit = router({
     },
   })
     .input(
-      z
-        .strictObject({
-          ...paging,
-          environment: z
-            .union([z.literal(ALL_ENVIRONMENTS), Key])
-            .optional()
-            .describe(
-              'Needed with a key for all environments; "*" is the log of environments and keys.',
-            ),
-          flag: Key.optional(),
-          segment: Key.optional(),
-          actor: z
-            .string()
-            .min(1)
-            .max(100)
-            .optional()
-            .describe('Id or name of the key that acted.'),
-          action: AuditAction.optional(),
-          from: Instant.optional().describe('At or after this instant.'),
-          until: Instant.optional().describe('Before this instant.'),
-        })
-        .refine(({ flag, segment }) => flag === undefined || segment === undefined, {
-          path: ['segment'],
-          error: 'cannot be combined with "flag"',
-        }),
+      strictObject({
+        ...paging,
+        environment: z
+          .union([z.literal(ALL_ENVIRONMENTS), Key])
+          .optional()
+          .describe(
+            'Needed with a key for all environments; "*" is the log of environments and keys.',
+          ),
+        flag: Key.optional(),
+        segment: Key.optional(),
+        actor: z.string().min(1).max(100).optional().describe('Id or name of the key that acted.'),
+        action: AuditAction.optional(),
+        from: Instant.optional().describe('At or after this instant.'),
+        until: Instant.optional().describe('Before this instant.'),
+      }).refine(({ flag, segment }) => flag === undefined || segment === undefined, {
+        path: ['segment'],
+        error: 'cannot be combined with "flag"',
+      }),
     )
     .output(page(AuditEntry))
     .query(({ ctx, input }) => listAudit(ctx.parts, ctx.caller, input)),

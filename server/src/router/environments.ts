@@ -1,5 +1,4 @@
-import { Environment, EnvironmentCreate, Key } from '@pennon/schema';
-import { z } from 'zod';
+import { Environment, EnvironmentCreate, Key, strictObject } from '@pennon/schema';
 
 import {
   createEnvironment,
@@ -31,7 +30,7 @@ export const environments = router({
       summary: 'List the environments that the key reaches',
     },
   })
-    .input(z.strictObject(paging))
+    .input(strictObject(paging))
     .output(page(Environment))
     .query(({ ctx, input }) => listEnvironments(ctx.parts.control, ctx.caller, input)),
 
@@ -45,7 +44,7 @@ export const environments = router({
       summary: 'Delete an environment with its flags, segments and keys',
     },
   })
-    .input(z.strictObject({ key: Key }))
+    .input(strictObject({ key: Key }))
     .output(Nothing)
     .mutation(({ ctx, input }) => deleteEnvironment(ctx.parts, ctx.caller, input.key)),
 });

@@ -5,6 +5,7 @@ import {
   FlagKeys,
   NotServed,
   Served,
+  strictObject,
 } from '@pennon/schema';
 import { z } from 'zod';
 
@@ -17,16 +18,16 @@ import { environment } from './shapes.ts';
 const tags = ['Evaluation'];
 
 /** The plain routes parse with these same schemas. */
-export const EvaluateRequest = z.strictObject({
+export const EvaluateRequest = strictObject({
   ...environment,
   flagKey: AskedKey,
   context: EvaluationContext,
   explain: z.boolean().optional().describe('Adds the trace of the decision; not for client keys.'),
 }) satisfies z.ZodType<EvaluateInput>;
 
-export const ValuesStreamRequest = z.strictObject({ ...environment, context: EvaluationContext });
+export const ValuesStreamRequest = strictObject({ ...environment, context: EvaluationContext });
 
-export const EvaluateAllRequest = z.strictObject({
+export const EvaluateAllRequest = strictObject({
   ...environment,
   context: EvaluationContext,
   flagKeys: FlagKeys.optional().describe('Only these flags; all where it is absent.'),
@@ -39,9 +40,10 @@ const Decided = z
   ])
   .meta({ id: 'Decision' });
 
-const Evaluations = z
-  .strictObject({ revision: z.int(), evaluations: z.record(z.string(), Evaluation) })
-  .meta({ id: 'Evaluations' });
+const Evaluations = strictObject({
+  revision: z.int(),
+  evaluations: z.record(z.string(), Evaluation),
+}).meta({ id: 'Evaluations' });
 
 export const evaluation = router({
   evaluate: procedure({
@@ -74,7 +76,7 @@ export const evaluation = router({
 
   watch: procedure({ permission: 'values.stream' })
     .input(
-      z.strictObject({
+      strictObject({
         ...environment,
         context: EvaluationContext,
         lastEventId: z.string().max(200).nullish(),

@@ -1,4 +1,12 @@
-import { Flag, FlagCreate, FlagPatch, FlagReplace, FlagType, Key } from '@pennon/schema';
+import {
+  Flag,
+  FlagCreate,
+  FlagPatch,
+  FlagReplace,
+  FlagType,
+  Key,
+  strictObject,
+} from '@pennon/schema';
 import { z } from 'zod';
 
 import {
@@ -41,7 +49,7 @@ export const flags = router({
       errorResponses: [400, 401, 403, 404, 409, 413, 415, 429, 503],
     },
   })
-    .input(z.strictObject({ ...environment, ...FlagCreate.shape }))
+    .input(strictObject({ ...environment, ...FlagCreate.shape }))
     .output(FlagAnswer)
     .mutation(({ ctx, input }) => createDefinition(flagNoun, ctx.parts, ctx.caller, input)),
 
@@ -55,7 +63,7 @@ export const flags = router({
     },
   })
     .input(
-      z.strictObject({
+      strictObject({
         ...environment,
         ...paging,
         search: z.string().max(200).optional().describe('Text in the key, name or description.'),
@@ -73,7 +81,7 @@ export const flags = router({
     permission: 'flags.read',
     openapi: { method: 'GET', path: '/flags/{key}', tags, summary: 'Read a flag' },
   })
-    .input(z.strictObject({ ...environment, key: Key }))
+    .input(strictObject({ ...environment, key: Key }))
     .output(FlagAnswer)
     .query(({ ctx, input }) => getDefinition(flagNoun, ctx.parts, ctx.caller, input)),
 
@@ -81,7 +89,7 @@ export const flags = router({
     permission: 'flags.write',
     openapi: { method: 'PUT', path: '/flags/{key}', tags, summary: 'Replace a flag' },
   })
-    .input(z.strictObject({ ...environment, ...ifMatch, ...FlagReplace.shape }))
+    .input(strictObject({ ...environment, ...ifMatch, ...FlagReplace.shape }))
     .output(FlagAnswer)
     .mutation(({ ctx, input }) => replaceDefinition(flagNoun, ctx.parts, ctx.caller, input)),
 
@@ -89,7 +97,7 @@ export const flags = router({
     permission: 'flags.write',
     openapi: { method: 'PATCH', path: '/flags/{key}', tags, summary: 'Change part of a flag' },
   })
-    .input(z.strictObject({ ...environment, ...ifMatch, ...FlagPatch.shape }))
+    .input(strictObject({ ...environment, ...ifMatch, ...FlagPatch.shape }))
     .output(FlagAnswer)
     .mutation(({ ctx, input }) => patchDefinition(flagNoun, ctx.parts, ctx.caller, input)),
 
@@ -103,7 +111,7 @@ export const flags = router({
       summary: 'Delete a flag that no other depends on',
     },
   })
-    .input(z.strictObject({ ...environment, ...ifMatch, key: Key }))
+    .input(strictObject({ ...environment, ...ifMatch, key: Key }))
     .output(Nothing)
     .mutation(({ ctx, input }) => deleteDefinition(flagNoun, ctx.parts, ctx.caller, input)),
 
@@ -116,11 +124,11 @@ export const flags = router({
       summary: 'Copy a flag into another environment',
     },
   })
-    .input(z.strictObject(copyInput))
+    .input(strictObject(copyInput))
     .output(z.union([FlagAnswer, CopyPlan]))
     .mutation(({ ctx, input }) => copyDefinition(flagNoun, ctx.parts, ctx.caller, input)),
 
   watch: procedure({ permission: 'flags.read' })
-    .input(z.strictObject({ ...environment, lastEventId: z.string().max(200).nullish() }))
+    .input(strictObject({ ...environment, lastEventId: z.string().max(200).nullish() }))
     .subscription(({ ctx, input, signal }) => watchFlags(ctx.parts, ctx.caller, input, signal)),
 });

@@ -1,4 +1,4 @@
-import { ApiKey, ApiKeyCreate, ApiKeyCreated } from '@pennon/schema';
+import { ApiKey, ApiKeyCreate, ApiKeyCreated, strictObject } from '@pennon/schema';
 import { z } from 'zod';
 
 import { createKey, deleteKey, listKeys } from '../keys/keys.ts';
@@ -33,7 +33,7 @@ export const keys = router({
       summary: 'List the API keys that the caller manages',
     },
   })
-    .input(z.strictObject(paging))
+    .input(strictObject(paging))
     .output(page(ApiKey))
     .query(({ ctx, input }) => listKeys(ctx.parts.control, ctx.caller, input)),
 
@@ -47,7 +47,7 @@ export const keys = router({
       summary: 'Revoke an API key; its streams end at once',
     },
   })
-    .input(z.strictObject({ id: z.string().max(100) }))
+    .input(strictObject({ id: z.string().max(100) }))
     .output(Nothing)
     .mutation(({ ctx, input }) => deleteKey(ctx.parts, ctx.caller, input.id)),
 });

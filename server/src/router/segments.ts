@@ -1,4 +1,11 @@
-import { Key, Segment, SegmentCreate, SegmentPatch, SegmentReplace } from '@pennon/schema';
+import {
+  Key,
+  Segment,
+  SegmentCreate,
+  SegmentPatch,
+  SegmentReplace,
+  strictObject,
+} from '@pennon/schema';
 import { z } from 'zod';
 
 import {
@@ -34,7 +41,7 @@ export const segments = router({
     located: 'key',
     openapi: { method: 'POST', path: '/segments', tags, summary: 'Create a segment' },
   })
-    .input(z.strictObject({ ...environment, ...SegmentCreate.shape }))
+    .input(strictObject({ ...environment, ...SegmentCreate.shape }))
     .output(SegmentAnswer)
     .mutation(({ ctx, input }) => createDefinition(segmentNoun, ctx.parts, ctx.caller, input)),
 
@@ -48,7 +55,7 @@ export const segments = router({
     },
   })
     .input(
-      z.strictObject({
+      strictObject({
         ...environment,
         ...paging,
         search: z.string().max(200).optional().describe('Text in the key, name or description.'),
@@ -64,7 +71,7 @@ export const segments = router({
     permission: 'segments.read',
     openapi: { method: 'GET', path: '/segments/{key}', tags, summary: 'Read a segment' },
   })
-    .input(z.strictObject({ ...environment, key: Key }))
+    .input(strictObject({ ...environment, key: Key }))
     .output(SegmentAnswer)
     .query(({ ctx, input }) => getDefinition(segmentNoun, ctx.parts, ctx.caller, input)),
 
@@ -72,7 +79,7 @@ export const segments = router({
     permission: 'segments.write',
     openapi: { method: 'PUT', path: '/segments/{key}', tags, summary: 'Replace a segment' },
   })
-    .input(z.strictObject({ ...environment, ...ifMatch, ...SegmentReplace.shape }))
+    .input(strictObject({ ...environment, ...ifMatch, ...SegmentReplace.shape }))
     .output(SegmentAnswer)
     .mutation(({ ctx, input }) => replaceDefinition(segmentNoun, ctx.parts, ctx.caller, input)),
 
@@ -85,7 +92,7 @@ export const segments = router({
       summary: 'Change part of a segment',
     },
   })
-    .input(z.strictObject({ ...environment, ...ifMatch, ...SegmentPatch.shape }))
+    .input(strictObject({ ...environment, ...ifMatch, ...SegmentPatch.shape }))
     .output(SegmentAnswer)
     .mutation(({ ctx, input }) => patchDefinition(segmentNoun, ctx.parts, ctx.caller, input)),
 
@@ -99,7 +106,7 @@ export const segments = router({
       summary: 'Delete a segment that no flag uses',
     },
   })
-    .input(z.strictObject({ ...environment, ...ifMatch, key: Key }))
+    .input(strictObject({ ...environment, ...ifMatch, key: Key }))
     .output(Nothing)
     .mutation(({ ctx, input }) => deleteDefinition(segmentNoun, ctx.parts, ctx.caller, input)),
 
@@ -112,7 +119,7 @@ export const segments = router({
       summary: 'Copy a segment into another environment',
     },
   })
-    .input(z.strictObject(copyInput))
+    .input(strictObject(copyInput))
     .output(z.union([SegmentAnswer, CopyPlan]))
     .mutation(({ ctx, input }) => copyDefinition(segmentNoun, ctx.parts, ctx.caller, input)),
 });

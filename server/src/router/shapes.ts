@@ -1,4 +1,4 @@
-import { ErrorDetail, Json, Key, LIMITS } from '@pennon/schema';
+import { ErrorDetail, Json, Key, LIMITS, strictObject } from '@pennon/schema';
 import { z } from 'zod';
 
 /** Input fields and answers that several procedures share. */
@@ -24,13 +24,13 @@ export const paging = {
 };
 
 export const page = <Item extends z.ZodType>(item: Item) =>
-  z.strictObject({ items: z.array(item), nextCursor: z.string().nullable() });
+  strictObject({ items: z.array(item), nextCursor: z.string().nullable() });
 
 const warnings = z.array(ErrorDetail).optional().describe('What is allowed but hardly meant.');
 
 /** A document with its entity tag; over REST the tag is the ETag header. */
 export const answered = <Shape extends z.core.$ZodLooseShape>(document: z.ZodObject<Shape>) =>
-  z.strictObject({ ...document.shape, etag: z.string(), warnings });
+  strictObject({ ...document.shape, etag: z.string(), warnings });
 
 export const copyInput = {
   ...environment,
@@ -40,16 +40,14 @@ export const copyInput = {
   dryRun: z.boolean().optional().describe('Only say what would change.'),
 };
 
-export const CopyPlan = z
-  .strictObject({
-    dryRun: z.literal(true),
-    key: Key,
-    environment: z.string(),
-    to: z.string(),
-    outcome: z.enum(['create', 'overwrite', 'refused', 'unchanged']),
-    differences: z.array(z.strictObject({ path: z.string(), before: Json, after: Json })),
-    warnings,
-  })
-  .meta({ id: 'CopyPlan' });
+export const CopyPlan = strictObject({
+  dryRun: z.literal(true),
+  key: Key,
+  environment: z.string(),
+  to: z.string(),
+  outcome: z.enum(['create', 'overwrite', 'refused', 'unchanged']),
+  differences: z.array(strictObject({ path: z.string(), before: Json, after: Json })),
+  warnings,
+}).meta({ id: 'CopyPlan' });
 
 export const Nothing = z.void();
