@@ -5,12 +5,41 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from openfeature.evaluation_context import EvaluationContext
 from repository import CASES, shared_cases
 from wire import answer_json, problem_json, same_json
 
+from pennon_openfeature import PennonProvider
 from pennon_openfeature._engine import compile, evaluate  # noqa: A004
+from pennon_openfeature._flag_set import flag_set_of
+from pennon_openfeature._live import Live
+from pennon_openfeature._sources import InProcess
 
 SHARED_CASES = shared_cases()
+
+
+def is_resolvable(case: dict[str, Any]) -> bool:
+    """Whether a provider could meet it: it keeps the flags it has where a set is no flag set."""
+    compiled = compile(case["flagSet"])
+    has_segments = all(problem.path != "segments" for problem in compiled.problems)
+    return not compiled.refused and has_segments and isinstance(case["context"], dict)
+
+
+RESOLVABLE = [case for case in SHARED_CASES if is_resolvable(case)]
+DEFAULT = "the default value, of no type that any flag has"
+
+
+class Answering(PennonProvider):
+    """A provider whose flags have come already."""
+
+    def __init__(self, live: Live) -> None:
+        super().__init__(url="http://127.0.0.1:1", key="none")
+        self._source = Ready(live)
+
+
+class Ready(InProcess):
+    def __init__(self, live: Live) -> None:
+        self._live = live
 
 
 def test_there_are_cases_to_run() -> None:
@@ -33,5 +62,27 @@ def test_the_engine_agrees_that(case: dict[str, Any]) -> None:
         assert _sorted(map(problem_json, compiled.problems)) == _sorted(case["problems"])
 
 
+@pytest.mark.parametrize("case", RESOLVABLE, ids=lambda case: case["name"])
+def test_the_providers_resolvers_agree_that(case: dict[str, Any]) -> None:
+    written = {"segments": {}, **_without_nulls(case["flagSet"])}
+    flag_set = flag_set_of({**written, "id": "x", "revision": 1, "environment": ""})
+    provider = Answering(Live(flag_set))
+    expected = case["expected"]
+    resolve = getattr(provider, f"resolve_{_kind_of(expected.get('value'))}_details")
+    details = resolve(case["flagKey"], DEFAULT, EvaluationContext(None, case["context"]))
+    assert same_json(details.value, expected.get("value", DEFAULT))
+    assert (details.reason, details.variant) == (expected["reason"], expected.get("variant"))
+    assert details.error_code == expected.get("errorCode")
+
+
 def _sorted(problems: Any) -> list[tuple[str, str]]:
     return sorted((problem["flagKey"], problem["path"]) for problem in problems)
+
+
+def _without_nulls(flag_set: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in flag_set.items() if value is not None}
+
+
+def _kind_of(value: object) -> str:
+    kinds = {bool: "boolean", str: "string", int: "float", float: "float", dict: "object"}
+    return kinds.get(type(value), "boolean")

@@ -1,0 +1,192 @@
+"""The provider with the real server, behind a proxy that cuts, stalls and refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Listened, QuickProvider, eventually
+from openfeature import api
+from openfeature.client import OpenFeatureClient
+from openfeature.evaluation_context import EvaluationContext
+from openfeature.exception import ErrorCode, ProviderFatalError
+from openfeature.provider import ProviderStatus
+from real_server import FaultProxy, RealServer, real_server
+
+from pennon_openfeature import PennonProvider
+from pennon_openfeature._pace import Pace
+
+Use = Callable[[PennonProvider], PennonProvider]
+
+
+class PatientProvider(PennonProvider):
+    """Quick to try again, and as patient with a silent stream as the server's heartbeats ask."""
+
+    _pace = Pace(shortest_ms=10, longest_ms=100, refused_ms=50, after_ready_ms=10)
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServer]:
+    with real_server(tmp_path_factory.mktemp("data")) as server:
+        server.create("new-checkout")
+        rule = {"attribute": "plan", "operator": "equals", "value": "pro", "percentage": 50}
+        server.create("divided", rules=[rule])
+        yield server
+
+
+@pytest.fixture
+def proxy(real: RealServer) -> Iterator[FaultProxy]:
+    proxy = FaultProxy(real.url)
+    yield proxy
+    proxy.close()
+
+
+@pytest.fixture
+def flag(real: RealServer, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A flag of this test's own, on at first."""
+    key = "".join(letter if letter.isalnum() else "-" for letter in request.node.name)[:100]
+    real.create(key)
+    yield key
+    real.remove(key)
+
+
+def streaming(provider: PennonProvider) -> Callable[[], bool]:
+    return lambda: provider.status().mode == "streaming"
+
+
+@pytest.mark.parametrize("mode", ["in-process", "remote"])
+def test_flags_are_loaded_and_changes_arrive(
+    real: RealServer, client: OpenFeatureClient, use: Use, flag: str, mode: Any
+) -> None:
+    provider = use(PatientProvider(url=real.url, key=real.key(), mode=mode))
+    eventually(lambda: provider.status().revision)
+    listened = Listened(client)
+    assert client.get_boolean_value(flag, False) is True
+    real.patch(flag, enabled=False, description="a change")
+    eventually(lambda: client.get_boolean_details(flag, False).reason == "DISABLED")
+    eventually(lambda: [flag] in listened.changed())
+    assert client.get_boolean_details("missing", False).error_code == ErrorCode.FLAG_NOT_FOUND
+
+
+def test_a_key_of_all_environments_names_one(
+    real: RealServer, client: OpenFeatureClient, use: Use, flag: str
+) -> None:
+    from real_server import ADMIN_KEY, ENVIRONMENT  # noqa: PLC0415
+
+    use(PatientProvider(url=real.url, key=ADMIN_KEY, environment=ENVIRONMENT))
+    details = client.get_boolean_details(flag, False)
+    assert details.flag_metadata == {"version": 1, "flagSetId": ENVIRONMENT}
+
+
+def test_both_modes_answer_alike_for_many_subjects(real: RealServer, use: Use) -> None:
+    key = real.key()
+    here = use(PatientProvider(url=real.url, key=key))
+    there = PatientProvider(url=real.url, key=key, mode="remote")
+    there.initialize(EvaluationContext())
+    for number in range(50):
+        context = {"targetingKey": f"user-{number}", "plan": "pro"}
+        assert here.evaluate("divided", context) == there.evaluate("divided", context)
+    there.shutdown()
+
+
+def test_a_connection_that_is_cut_again_and_again_misses_no_change(
+    real: RealServer, proxy: FaultProxy, client: OpenFeatureClient, use: Use, flag: str
+) -> None:
+    provider = use(PatientProvider(url=proxy.url, key=real.key()))
+    for round_number in range(5):
+        eventually(streaming(provider))
+        proxy.cut()
+        real.patch(flag, enabled=round_number % 2 == 1)
+        eventually(
+            lambda now=round_number % 2 == 1: provider.evaluate(flag).enabled is now  # type: ignore[misc]
+        )
+
+
+def test_a_stalled_connection_is_noticed_and_left(
+    real: RealServer, proxy: FaultProxy, client: OpenFeatureClient, use: Use, flag: str
+) -> None:
+    provider = use(QuickProvider(url=proxy.url, key=real.key()))
+    eventually(streaming(provider))
+    proxy.fault = "stall"
+    real.patch(flag, enabled=False)
+    eventually(lambda: client.get_provider_status() == ProviderStatus.STALE)
+    assert client.get_boolean_value(flag, False) is True
+    proxy.fault = "none"
+    eventually(lambda: client.get_provider_status() == ProviderStatus.READY)
+    eventually(lambda: provider.evaluate(flag).enabled is False)
+
+
+@pytest.mark.parametrize("fault", ["refuse", "503"])
+def test_while_the_server_cannot_be_reached_the_flags_stay_and_are_stale(
+    real: RealServer,
+    proxy: FaultProxy,
+    client: OpenFeatureClient,
+    use: Use,
+    flag: str,
+    fault: Any,
+) -> None:
+    provider = use(PatientProvider(url=proxy.url, key=real.key()))
+    eventually(streaming(provider))
+    proxy.fault = fault
+    proxy.cut()
+    eventually(lambda: client.get_provider_status() == ProviderStatus.STALE)
+    assert client.get_boolean_value(flag, False) is True
+    real.patch(flag, enabled=False)
+    proxy.fault = "none"
+    eventually(lambda: provider.evaluate(flag).enabled is False)
+    eventually(lambda: client.get_provider_status() == ProviderStatus.READY)
+
+
+def test_an_application_starts_from_its_copy_while_the_server_is_away_and_catches_up(
+    real: RealServer,
+    proxy: FaultProxy,
+    client: OpenFeatureClient,
+    use: Use,
+    flag: str,
+    tmp_path: Path,
+) -> None:
+    options: dict[str, Any] = {
+        "url": proxy.url,
+        "key": real.key(),
+        "cache_file": tmp_path / "flags.json",
+    }
+    use(PatientProvider(**options)).shutdown()
+    real.patch(flag, enabled=False)
+    proxy.fault = "refuse"
+    provider = use(PatientProvider(**options))
+    assert client.get_boolean_value(flag, False) is True
+    proxy.fault = "none"
+    eventually(lambda: provider.evaluate(flag).enabled is False)
+
+
+def test_reconnecting_with_nothing_new_carries_no_flags(
+    real: RealServer, proxy: FaultProxy, use: Use, flag: str
+) -> None:
+    for number in range(20):
+        real.create(f"{flag[:80]}-{number}", description="x" * 1_000)
+    provider = use(PatientProvider(url=proxy.url, key=real.key()))
+    eventually(streaming(provider))
+    before = proxy.carried
+    proxy.cut()
+    eventually(lambda: provider.status().last_error and streaming(provider)())
+    assert proxy.carried - before < 5_000
+    for number in range(20):
+        real.remove(f"{flag[:80]}-{number}")
+
+
+def test_an_unknown_key_is_fatal(real: RealServer, domain: str) -> None:
+    provider = PatientProvider(url=real.url, key="pennon_server_nobody_knows_this_key")
+    with pytest.raises(ProviderFatalError):
+        api.set_provider_and_wait(provider, domain)
+    provider.shutdown()
+
+
+def test_a_client_key_may_evaluate_remotely_what_is_visible_to_clients(
+    real: RealServer, client: OpenFeatureClient, use: Use, flag: str
+) -> None:
+    real.patch(flag, clientVisible=True)
+    use(PatientProvider(url=real.url, key=real.key("client"), mode="remote"))
+    assert client.get_boolean_value(flag, False, EvaluationContext("ada")) is True
+    assert client.get_boolean_details("divided", False).error_code == ErrorCode.FLAG_NOT_FOUND
