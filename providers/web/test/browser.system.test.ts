@@ -40,11 +40,17 @@ beforeEach(async () => {
   await page.goto(pages.origin);
 });
 afterEach(async () => {
-  expect(await page.evaluate(() => pennon.violations)).toEqual([]);
+  await refuseViolations();
   await visitor.close();
   await pages.close();
   await proxy.close();
 });
+
+/** Holds every test to the page's strict policy. */
+const refuseViolations = async () => {
+  const blocked = await page.evaluate(() => pennon.violations);
+  if (blocked.length > 0) throw new Error(`the policy has blocked ${blocked.join(', ')}`);
+};
 
 const greeting = (text: string) => ({
   type: 'string',
@@ -63,19 +69,15 @@ const start = (more: object = {}, context: object = ADA) =>
     { ...context },
   ] as const);
 
-const statusIs = (status: string) =>
-  page.waitForFunction(wanted => pennon.status() === wanted, status);
-const shown = (text: string) =>
-  page.waitForFunction(
-    wanted => document.querySelector('[data-flag]')?.textContent === wanted,
-    text,
-  );
-const told = async () => (await page.evaluate(() => pennon.told)).map(({ at: _, ...rest }) => rest);
+const PATIENCE = { timeout: 15_000 };
+const status = () => page.evaluate(() => pennon.status());
+const shown = () => page.evaluate(() => document.querySelector('[data-flag]')?.textContent);
+const told = () => page.evaluate(() => pennon.told);
 
 describe('a page', () => {
   it('shows the flags of its first load, from another origin and under a strict policy', async () => {
     await start();
-    await shown('Hello, pro');
+    await expect.poll(shown, PATIENCE).toBe('Hello, pro');
     expect(await told()).toEqual([{ event: 'PROVIDER_READY' }]);
     expect(proxy.seen.map(({ method, path }) => `${method} ${path}`)).toEqual([
       'OPTIONS /api/v1/evaluations/stream',
@@ -89,14 +91,14 @@ describe('a page', () => {
       clientVisible: false,
     });
     await start();
-    await shown('Hello, pro');
+    await expect.poll(shown, PATIENCE).toBe('Hello, pro');
     await server.putFlag('hidden-project', { ...greeting('Still hidden'), clientVisible: false });
     await server.putFlag('greeting', greeting('Hi'));
-    await shown('Hi, pro');
+    await expect.poll(shown, PATIENCE).toBe('Hi, pro');
     await page.evaluate(() => pennon.close());
     await page.reload();
     await start({ stream: false, storage: null });
-    await shown('Hi, pro');
+    await expect.poll(shown, PATIENCE).toBe('Hi, pro');
     const read = proxy.transcript();
     expect(read).toContain('"greeting"');
     expect(read).toContain('Hi, pro');
@@ -120,7 +122,7 @@ describe('a page', () => {
     await server.putFlag('other', greeting('Other'));
     await start();
     await server.putFlag('greeting', greeting('Good morning'));
-    await shown('Good morning, pro');
+    await expect.poll(shown, PATIENCE).toBe('Good morning, pro');
     expect(await told()).toEqual([
       { event: 'PROVIDER_READY' },
       { event: 'PROVIDER_CONFIGURATION_CHANGED', flagsChanged: ['greeting'] },
@@ -130,7 +132,7 @@ describe('a page', () => {
   it('shows the values of another context', async () => {
     await start();
     await page.evaluate(() => pennon.setContext({ targetingKey: 'bob' }));
-    await shown('Hello');
+    await expect.poll(shown, PATIENCE).toBe('Hello');
     expect((await told()).map(({ event }) => event)).toEqual([
       'PROVIDER_READY',
       'PROVIDER_RECONCILING',
@@ -141,26 +143,26 @@ describe('a page', () => {
   it('keeps its flags while the server is killed, says so, and catches up when it is back', async () => {
     await start();
     await server.kill();
-    await statusIs('STALE');
-    await shown('Hello, pro');
+    await expect.poll(status, PATIENCE).toBe('STALE');
+    await expect.poll(shown, PATIENCE).toBe('Hello, pro');
     await server.restart();
     proxy.retarget(server.url());
     await server.putFlag('greeting', greeting('Welcome back'));
-    await shown('Welcome back, pro');
-    await statusIs('READY');
+    await expect.poll(shown, PATIENCE).toBe('Welcome back, pro');
+    await expect.poll(status, PATIENCE).toBe('READY');
   });
 
   it('shows on a second visit, while the server is down, what it showed on the first', async () => {
     await start();
-    await shown('Hello, pro');
+    await expect.poll(shown, PATIENCE).toBe('Hello, pro');
     proxy.disturb({ type: 'cut' });
     proxy.cut();
     await page.reload();
     await start();
-    await shown('Hello, pro');
-    await statusIs('STALE');
+    await expect.poll(shown, PATIENCE).toBe('Hello, pro');
+    await expect.poll(status, PATIENCE).toBe('STALE');
     proxy.heal();
-    await statusIs('READY');
+    await expect.poll(status, PATIENCE).toBe('READY');
   });
 
   it('shows another subject nothing of that', async () => {
@@ -169,8 +171,8 @@ describe('a page', () => {
     proxy.cut();
     await page.reload();
     await start({}, { targetingKey: 'bob' });
-    await statusIs('ERROR');
-    await shown('the default');
+    await expect.poll(status, PATIENCE).toBe('ERROR');
+    await expect.poll(shown, PATIENCE).toBe('the default');
   });
 
   it('gets nothing with a key for pages of another origin, and from a server that never answers', async () => {
@@ -181,12 +183,12 @@ describe('a page', () => {
       allowedOrigins: ['https://elsewhere.test'],
     })) as { secret: string };
     await start({ key: secret });
-    await statusIs('FATAL');
+    await expect.poll(status, PATIENCE).toBe('FATAL');
     proxy.disturb({ type: 'stall' });
     await page.reload();
     await start({ initTimeoutMs: 200 });
-    await statusIs('ERROR');
-    await shown('the default');
+    await expect.poll(status, PATIENCE).toBe('ERROR');
+    await expect.poll(shown, PATIENCE).toBe('the default');
   });
 
   it('holds no connection while it is hidden, and learns what it missed when it is shown', async () => {
@@ -202,16 +204,16 @@ describe('a page', () => {
     await expect.poll(() => proxy.underWay()).toBe(0);
     await server.putFlag('greeting', greeting('Missed'));
     await setHidden(false);
-    await shown('Missed, pro');
+    await expect.poll(shown, PATIENCE).toBe('Missed, pro');
   });
 
   it('says STALE once it is offline, and is current again once it is online', async () => {
     await start();
     await visitor.setOffline(true);
-    await statusIs('STALE');
+    await expect.poll(status, PATIENCE).toBe('STALE');
     await server.putFlag('greeting', greeting('Online'));
     await visitor.setOffline(false);
-    await statusIs('READY');
-    await shown('Online, pro');
+    await expect.poll(status, PATIENCE).toBe('READY');
+    await expect.poll(shown, PATIENCE).toBe('Online, pro');
   });
 });

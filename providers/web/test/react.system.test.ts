@@ -36,13 +36,14 @@ beforeEach(async () => {
   await page.goto(pages.origin);
 });
 afterEach(async () => {
-  expect(await page.evaluate(() => pennonReact.violations)).toEqual([]);
+  const blocked = await page.evaluate(() => pennonReact.violations);
+  if (blocked.length > 0) throw new Error(`the policy has blocked ${blocked.join(', ')}`);
   await page.close();
 });
 
-const flag = (text: string) => ({
+const flag = (words: string) => ({
   type: 'string',
-  variants: { all: text, pro: `${text} for pro` },
+  variants: { all: words, pro: `${words} for pro` },
   defaultVariant: 'all',
   clientVisible: true,
   rules: [{ attribute: 'plan', operator: 'equals', value: 'pro', variant: 'pro' }],
@@ -56,34 +57,32 @@ const start = (more: object = {}) =>
     initTimeoutMs: 10_000,
     ...more,
   });
-const shows = (id: string, text: string) =>
-  page.waitForFunction(
-    ([element, wanted]) => document.querySelector(`#${element}`)?.textContent === wanted,
-    [id, text] as const,
-  );
+const PATIENCE = { timeout: 15_000 };
+const text = (id: string) => () =>
+  page.evaluate(element => document.querySelector(`#${element}`)?.textContent, id);
 const renders = () => page.evaluate(() => ({ ...pennonReact.renders }));
 
 describe('with React', () => {
   it('only the component whose flag changed renders again', async () => {
     await start();
-    await shows('left', 'left 1');
-    await shows('patient', 'patient 1');
+    await expect.poll(text('left'), PATIENCE).toBe('left 1');
+    await expect.poll(text('patient'), PATIENCE).toBe('patient 1');
     const before = await renders();
     await server.putFlag('right', flag('right 2'));
-    await shows('right', 'right 2');
+    await expect.poll(text('right'), PATIENCE).toBe('right 2');
     expect(await renders()).toEqual({ ...before, right: (before['right'] ?? 0) + 1 });
   });
 
   it('nothing renders again where the connection is lost and found, and nothing changed', async () => {
     await start();
-    await shows('left', 'left 1');
-    await shows('patient', 'patient 1');
+    await expect.poll(text('left'), PATIENCE).toBe('left 1');
+    await expect.poll(text('patient'), PATIENCE).toBe('patient 1');
     const before = await renders();
     const streams = proxy.count(/stream/);
     proxy.cut();
     await expect.poll(() => proxy.count(/stream/), { timeout: 10_000 }).toBeGreaterThan(streams);
     await server.putFlag('right', flag('right 3'));
-    await shows('right', 'right 3');
+    await expect.poll(text('right'), PATIENCE).toBe('right 3');
     expect(await renders()).toEqual({ ...before, right: (before['right'] ?? 0) + 1 });
   });
 
@@ -91,22 +90,22 @@ describe('with React', () => {
     proxy.disturb({ type: 'stall' }, /stream/);
     proxy.disturb({ type: 'stall' }, /evaluations$/);
     await start();
-    await shows('waiting', 'One moment');
-    await shows('left', 'the default');
+    await expect.poll(text('waiting'), PATIENCE).toBe('One moment');
+    await expect.poll(text('left'), PATIENCE).toBe('the default');
     expect(await renders()).not.toHaveProperty('patient');
     proxy.heal();
     proxy.cut();
-    await shows('patient', 'patient 1');
+    await expect.poll(text('patient'), PATIENCE).toBe('patient 1');
     expect(await page.evaluate(() => document.querySelector('#waiting'))).toBeNull();
     expect((await renders())['patient']).toBe(1);
   });
 
   it('a component shows the values of another context', async () => {
     await start();
-    await shows('patient', 'patient 1');
+    await expect.poll(text('patient'), PATIENCE).toBe('patient 1');
     await page.evaluate(() => pennonReact.setContext({ targetingKey: 'ada', plan: 'pro' }));
-    await shows('left', 'left 1 for pro');
-    await shows('patient', 'patient 1 for pro');
+    await expect.poll(text('left'), PATIENCE).toBe('left 1 for pro');
+    await expect.poll(text('patient'), PATIENCE).toBe('patient 1 for pro');
   });
 
   it('the first paint has the flags that the page brings', async () => {
@@ -118,8 +117,8 @@ describe('with React', () => {
     const bootstrap: unknown = await answer.json();
     proxy.disturb({ type: 'stall' });
     await start({ bootstrap });
-    await shows('patient', 'patient 1');
-    await shows('left', 'left 1');
+    await expect.poll(text('patient'), PATIENCE).toBe('patient 1');
+    await expect.poll(text('left'), PATIENCE).toBe('left 1');
     expect(await renders()).toEqual({ left: 1, right: 1, patient: 1 });
   });
 });

@@ -5,7 +5,6 @@ import type { PennonWebProviderOptions } from '../../src/index.ts';
 export type Told = {
   readonly event: string;
   readonly flagsChanged?: string[];
-  readonly at: number;
 };
 
 /** What the plain page lets a test do and see. */

@@ -21,8 +21,7 @@ const paint = () => {
 for (const event of Object.values(ProviderEvents)) {
   client.addHandler(event, details => {
     const { flagsChanged } = { flagsChanged: undefined, ...details };
-    const at = performance.timeOrigin + performance.now();
-    told.push({ event, at, ...(flagsChanged && { flagsChanged }) });
+    told.push({ event, ...(flagsChanged && { flagsChanged }) });
     paint();
   });
 }
