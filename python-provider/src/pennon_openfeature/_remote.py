@@ -144,7 +144,7 @@ class Remembered:
         self._size = size
         self._answers: OrderedDict[str, tuple[float, Evaluation]] = OrderedDict()
         self._lock = threading.Lock()
-        # Grows with each change: an answer asked for before a change is not remembered after it.
+        # Grows with each change: an answer asked for before a change is an old one after it.
         self.age = 0
 
     def fresh(self, question: str) -> Evaluation | None:
@@ -161,9 +161,8 @@ class Remembered:
 
     def put(self, question: str, answer: Evaluation, age: int) -> None:
         with self._lock:
-            if age != self.age:
-                return
-            self._answers[question] = (time.monotonic() + self._ttl, answer)
+            until = time.monotonic() + self._ttl if age == self.age else 0.0
+            self._answers[question] = (until, answer)
             self._answers.move_to_end(question)
             while len(self._answers) > self._size:
                 self._answers.popitem(last=False)

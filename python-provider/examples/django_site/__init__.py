@@ -1,0 +1,1 @@
+"""A Django site whose settings say where its flags are."""

@@ -1,0 +1,104 @@
+"""The wheel and the sdist, as somebody installs them: from an index, in an empty environment."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import tarfile
+import venv
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import eventually
+from flag_server import KEY, FlagServer
+
+PROJECT = Path(__file__).resolve().parents[1]
+NAME = "pennon_openfeature-0.1.0"
+
+
+def pip(python: str | Path, *arguments: str) -> str:
+    return subprocess.check_output(
+        [str(python), "-m", "pip", *arguments], text=True, stderr=subprocess.STDOUT
+    )
+
+
+@pytest.fixture(scope="module")
+def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Both, built as `python -m build` builds them: the wheel from the sdist."""
+    directory = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "build", "--outdir", str(directory), str(PROJECT)]
+    subprocess.run(command, check=True, capture_output=True)
+    return directory
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as briefly:
+        return int(briefly.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def index(distributions: Path) -> Iterator[str]:
+    """An index on loopback: ours from here, all else from the index that pip is configured for."""
+    port = free_port()
+    command = [sys.executable, "-m", "pypiserver", "run", "-i", "127.0.0.1", "-p", str(port)]
+    with subprocess.Popen(
+        [*command, *_fallback(), str(distributions)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        eventually(lambda: process.poll() is None and _answers(port), seconds=30)
+        yield f"http://127.0.0.1:{port}/simple/"
+        process.terminate()
+
+
+def _fallback() -> list[str]:
+    settings = pip(sys.executable, "config", "list").splitlines()
+    configured = [line.partition("=")[2] for line in settings if ".index-url=" in line]
+    return ["--fallback-url", configured[-1].strip("'")] if configured else []
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as asking:
+        return asking.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.mark.parametrize("kind", ["wheel", "sdist"])
+def test_what_is_installed_from_an_index_evaluates_a_flag(
+    index: str, server: FlagServer, tmp_path: Path, kind: str
+) -> None:
+    venv.create(tmp_path / "empty", with_pip=True)
+    python = tmp_path / "empty" / "bin" / "python"
+    choice = "--only-binary" if kind == "wheel" else "--no-binary"
+    chosen = [choice, "pennon-openfeature", "pennon-openfeature==0.1.0"]
+    installed = pip(python, "install", "--index-url", index, *chosen)
+    assert "Successfully installed" in installed
+    environment = {**os.environ, "PENNON_URL": server.url, "PENNON_KEY": KEY}
+    environment.pop("PYTHONPATH", None)
+    script = PROJECT / "examples" / "script.py"
+    told = subprocess.check_output(
+        [str(python), "-I", str(script), "ada"], env=environment, cwd=tmp_path, text=True
+    )
+    assert told == "new-checkout is on (STATIC)\n"
+
+
+def test_the_wheel_holds_the_package_its_types_and_its_license_and_nothing_else(
+    distributions: Path,
+) -> None:
+    with zipfile.ZipFile(distributions / f"{NAME}-py3-none-any.whl") as wheel:
+        names = wheel.namelist()
+    assert "pennon_openfeature/py.typed" in names
+    assert f"{NAME}.dist-info/licenses/LICENSE" in names
+    assert {name.split("/")[0] for name in names} == {"pennon_openfeature", f"{NAME}.dist-info"}
+    assert all(name.endswith((".py", "py.typed")) for name in names if not name.startswith(NAME))
+
+
+def test_the_sdist_holds_what_the_wheel_is_built_from_and_nothing_else(
+    distributions: Path,
+) -> None:
+    with tarfile.open(distributions / f"{NAME}.tar.gz") as sdist:
+        names = {name.removeprefix(f"{NAME}/").split("/")[0] for name in sdist.getnames()}
+    assert names <= {"src", "README.md", "LICENSE", "pyproject.toml", "PKG-INFO", ".gitignore"}
