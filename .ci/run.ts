@@ -6,6 +6,8 @@ export const root = join(import.meta.dirname, '..');
 
 const environment = {
   ...process.env,
+  // A log is read as text.
+  ...(process.stdout.isTTY ? {} : { NO_COLOR: '1' }),
   PATH: [join(root, 'node_modules', '.bin'), process.env['PATH']].join(delimiter),
 };
 

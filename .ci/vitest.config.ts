@@ -5,8 +5,6 @@ const tests = '{server,packages/*,providers/*}/test/**/*.test.ts';
 const startsProcesses = '**/*.system.test.ts';
 const elsewhere = '**/node_modules/**';
 
-const terminal = process.stdout.isTTY ? 'default' : 'dot';
-
 /** Where the one test command wants its report; unset where Vitest is run by hand. */
 const report = process.env['PENNON_TEST_REPORT'];
 
@@ -17,7 +15,7 @@ const report = process.env['PENNON_TEST_REPORT'];
 export default defineConfig({
   root,
   test: {
-    reporters: report === undefined ? [terminal] : [terminal, ['json', { outputFile: report }]],
+    reporters: report === undefined ? ['default'] : ['default', ['json', { outputFile: report }]],
     // A `.only` that was left behind would skip the rest.
     allowOnly: report === undefined,
     projects: [
