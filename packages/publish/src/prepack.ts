@@ -1,0 +1,11 @@
+/** Runs before the package in the current directory is packed: what is in `dist` then is published. */
+import { readFileSync } from 'node:fs';
+
+import { build } from './build.ts';
+import { writeOutRouter } from './client-types.ts';
+import { writeOutSchema } from './schema-types.ts';
+
+build();
+const { name } = JSON.parse(readFileSync('package.json', 'utf8'));
+if (name === '@pennon/client') writeOutRouter();
+writeOutSchema();
