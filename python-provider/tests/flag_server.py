@@ -187,6 +187,8 @@ def _laid(record: dict[str, Any], changes: dict[str, Any] | None) -> dict[str, A
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    # Many threads of one test may connect at once.
+    request_queue_size = 128
     # Not waited for: a silent answer would hold the test's end.
     block_on_close = False
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 from conftest import connected, eventually
@@ -135,3 +138,36 @@ def test_a_provider_that_was_replaced_is_shut_down(server: FlagServer, domain: s
     eventually(lambda: first.status().mode == "stopped")
     assert second.evaluate("new-checkout").enabled is True
     second.shutdown()
+
+
+@forks
+def test_workers_of_gunicorn_with_preload_answer_and_follow(server: FlagServer) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as briefly:
+        port = briefly.getsockname()[1]
+    command = [sys.executable, "-m", "gunicorn", "wsgi_app:application", "--preload"]
+    options = ["--workers", "2", "--bind", f"127.0.0.1:{port}", "--log-level", "warning"]
+    environment = {**os.environ, "PENNON_URL": server.url, "PENNON_KEY": KEY}
+    here = str(Path(__file__).parent)
+    with subprocess.Popen([*command, *options], env=environment, cwd=here) as process:
+        try:
+            eventually(lambda: len(_answers_of_workers(port, "on")) == 2, seconds=30)
+            eventually(lambda: server.open_streams() == 3)
+            server.change({"new-checkout": boolean_flag("off")})
+            eventually(lambda: len(_answers_of_workers(port, "off")) == 2, seconds=30)
+        finally:
+            process.terminate()
+    assert process.returncode == 0
+
+
+def _answers_of_workers(port: int, wanted: str) -> set[str]:
+    """Which workers give that answer, of some that were asked."""
+    workers = set()
+    for _ in range(10):
+        try:
+            with urlopen(f"http://127.0.0.1:{port}/", timeout=5) as response:
+                worker, answer = response.read().decode().split()
+        except OSError:
+            return set()
+        if answer == wanted:
+            workers.add(worker)
+    return workers

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from conftest import QuickProvider, connected, eventually
-from flag_server import FlagServer, answers, boolean_flag, silent
+from flag_server import KEY, FlagServer, answers, boolean_flag, silent
 from openfeature import api
 from openfeature.client import OpenFeatureClient
 from openfeature.evaluation_context import EvaluationContext
@@ -190,11 +190,10 @@ def test_the_async_resolvers_do_not_hold_the_loop_while_the_server_is_asked(
 def test_many_threads_get_their_own_answers(
     server: FlagServer, client: OpenFeatureClient, use: Use
 ) -> None:
-    use(remote(server, cache_ttl_ms=0.001))
     provider = use(connected(server))
     subjects = [f"user-{number}" for number in range(200)]
     expected = [provider.evaluate("divided", {"targetingKey": each}).enabled for each in subjects]
-    asking = remote(server, cache_ttl_ms=0.001)
+    asking = PennonProvider(url=server.url, key=KEY, mode="remote", cache_ttl_ms=0.001)
     use(asking)
     with ThreadPoolExecutor(16) as pool:
         answered = list(

@@ -1,6 +1,6 @@
 """OpenFeature provider for Pennon: feature flags decided in this process, live."""
 
-from ._engine import Evaluation, Failed, NotServed, Problem, Served
+from ._engine import Evaluation, Failed, NotServed, Served
 from ._provider import PennonProvider, Snapshot
 from ._sources import NotReadyError
 from ._status import LastError, Status
@@ -12,7 +12,6 @@ __all__ = [
     "NotReadyError",
     "NotServed",
     "PennonProvider",
-    "Problem",
     "Served",
     "Snapshot",
     "Status",

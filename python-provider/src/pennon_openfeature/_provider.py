@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -148,7 +149,9 @@ class PennonProvider(AbstractProvider):
         try:
             on_emit(self, event, details)
         except Exception:
-            logger.exception("an event could not be told")
+            # While the interpreter ends, the SDK takes no more events, and nobody hears them.
+            if threading.main_thread().is_alive():
+                logger.exception("an event could not be told")
 
     def get_metadata(self) -> Metadata:
         return Metadata(name="pennon")
@@ -171,8 +174,12 @@ class PennonProvider(AbstractProvider):
         """Decide one flag on the same live data, without OpenFeature's costs: for hot loops.
 
         `context` holds `targetingKey` and any attributes. In remote mode it asks the server.
+        It raises NotReadyError where there is nothing to answer from.
         """
-        evaluation, _ = self._ready().answer(flag_key, plain_attributes(context or {}))
+        try:
+            evaluation, _ = self._ready().answer(flag_key, plain_attributes(context or {}))
+        except Trouble as trouble:
+            raise NotReadyError(trouble.message) from trouble
         return evaluation
 
     def snapshot(self) -> Snapshot:
