@@ -18,7 +18,7 @@ describe('the README', () => {
     );
     const settings = Object.entries(Settings.shape).map(([name, schema]) => {
       const value = schema.safeParse(undefined);
-      return [name, value.data === undefined ? undefined : String(value.data)];
+      return [name, value.data === undefined ? undefined : `${value.data}`];
     });
     expect(rows).toEqual(settings);
   });
