@@ -11,14 +11,17 @@ import { startProcess } from './support/process.ts';
 
 const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
 
+/** A default of the table as JSON: what reads as a number is one. */
+const asJson = (text: string): string => (/^\d+$/.test(text) ? text : JSON.stringify(text));
+
 describe('the README', () => {
   it('lists every setting with its default, and no other', () => {
     const rows = [...readme.matchAll(/^\| `([A-Z_]+)` +\| (?:`([^`]*)`|–) +\|/gm)].map(
-      ([, name, value]) => [name, value],
+      ([, name, value]) => [name, value === undefined ? undefined : asJson(value)],
     );
     const settings = Object.entries(Settings.shape).map(([name, schema]) => {
       const value = schema.safeParse(undefined);
-      return [name, value.data === undefined ? undefined : `${value.data}`];
+      return [name, value.data === undefined ? undefined : JSON.stringify(value.data)];
     });
     expect(rows).toEqual(settings);
   });
