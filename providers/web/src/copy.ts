@@ -5,17 +5,17 @@ import type { Evaluation } from './resolve.ts';
 /** The part of `localStorage` that is used. */
 export type Keeper = Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>;
 
-/** The values that were last known, of one subject: another subject's are removed, never answered. */
-export type Copy = {
-  /** Undefined where there are none of this subject. */
-  read(subject: string): Values<Evaluation> | undefined;
-  write(subject: string, values: Values<Evaluation>): void;
-};
-
-type Kept = {
+export type Kept = {
   readonly subject: string;
   readonly at: number;
   readonly values: Values<Evaluation>;
+};
+
+/** The values that were last known, and when, of one subject: another subject's are removed, never answered. */
+export type Copy = {
+  /** Undefined where there are none of this subject. */
+  read(subject: string): Kept | undefined;
+  write(subject: string, values: Values<Evaluation>): void;
 };
 
 export type CopyOptions = {
@@ -35,8 +35,7 @@ export const createCopy = ({ url, key, keeper, maxAgeMs, now }: CopyOptions): Co
     read(subject) {
       try {
         const kept: unknown = JSON.parse(keeper?.getItem(slot) ?? 'null');
-        if (isKept(kept) && kept.subject === subject && now() - kept.at <= maxAgeMs)
-          return kept.values;
+        if (isKept(kept) && kept.subject === subject && now() - kept.at <= maxAgeMs) return kept;
         keeper?.removeItem(slot);
       } catch {
         // There is no copy.

@@ -33,10 +33,15 @@ export type LiveParts = {
   readonly world: World;
 };
 
+/** How current the values are, and why. `storage` and `bootstrap`: the server has not answered yet. */
+export type Freshness = Omit<Status, 'source'> & {
+  readonly source: Status['source'] | 'storage' | 'bootstrap';
+};
+
 /** The values of the context of the moment, kept current while somebody looks at the page. */
 export type Live = {
   values(): Known | undefined;
-  status(): Status | undefined;
+  freshness(): Freshness | undefined;
   /** The values of the first context, from whoever rendered the page. */
   begin(context: EvaluationContext, given: Known): void;
   /**
@@ -51,6 +56,9 @@ export const createLive = ({ following, timeoutMs, copy, news, world }: LivePart
   const closing = new AbortController();
   let context: EvaluationContext | undefined;
   let known: Known | undefined;
+  /** When, and from where if not from the server. */
+  let knownAt = 0;
+  let knownFrom: 'storage' | 'bootstrap' | undefined;
   /** Whose values are known. */
   let owner: string | undefined;
   let follower: Follower<Known> | undefined;
@@ -65,6 +73,7 @@ export const createLive = ({ following, timeoutMs, copy, news, world }: LivePart
   const learn = (next: Known) => {
     const flagsChanged = changedNames(known?.evaluations ?? {}, next.evaluations);
     known = next;
+    knownFrom = undefined;
     copy.write((owner = subjectOf(context)), next);
     if (enough === undefined && flagsChanged.length > 0) news.changed(flagsChanged);
   };
@@ -90,14 +99,16 @@ export const createLive = ({ following, timeoutMs, copy, news, world }: LivePart
 
   const follow = () => {
     if (context === undefined) return;
-    const at = world.now() - (follower?.status().dataAgeMs ?? 0);
+    knownAt = world.now() - (freshness()?.dataAgeMs ?? 0);
     follower?.stop();
     follower = followValues<Evaluation>(
       {
         ...following,
         context,
         initial:
-          known !== undefined && owner === subjectOf(context) ? { data: known, at } : undefined,
+          known !== undefined && owner === subjectOf(context)
+            ? { data: known, at: knownAt }
+            : undefined,
         onData: learn,
         onStatus: look,
       },
@@ -127,13 +138,25 @@ export const createLive = ({ following, timeoutMs, copy, news, world }: LivePart
   /** With what was last known of the subject. */
   const makeDo = () => {
     const subject = subjectOf(context);
-    if (owner !== subject) known = copy.read(subject);
+    if (owner !== subject) {
+      const kept = copy.read(subject);
+      known = kept?.values;
+      knownAt = kept?.at ?? 0;
+      knownFrom = 'storage';
+    }
     owner = subject;
     if (known === undefined) throw failure(follower);
     // The SDK calls the provider ready when the promise resolves, so what it is comes after that.
     world.after(0, () => {
       if (behind && !closing.signal.aborted) news.stale(explain(follower));
     });
+  };
+
+  const freshness = (): Freshness | undefined => {
+    const status = follower?.status();
+    if (status === undefined || known === undefined || knownFrom === undefined) return status;
+    const { revision } = known;
+    return { ...status, revision, source: knownFrom, dataAgeMs: world.now() - knownAt };
   };
 
   watchPage(
@@ -157,11 +180,13 @@ export const createLive = ({ following, timeoutMs, copy, news, world }: LivePart
 
   return {
     values: () => known,
-    status: () => follower?.status(),
+    freshness,
     begin(first, given) {
       context = first;
       owner = subjectOf(first);
       known = given;
+      knownAt = world.now();
+      knownFrom = 'bootstrap';
       follow();
     },
     reconcile: next => (lastTurn = reconcile(next)),

@@ -5,12 +5,12 @@ import type {
   ResolutionDetails,
 } from '@openfeature/web-sdk';
 import { OpenFeatureEventEmitter, ProviderEvents } from '@openfeature/web-sdk';
-import type { Status, Values, World } from '@pennon/follow';
+import type { Values, World } from '@pennon/follow';
 import { realWorld } from '@pennon/follow';
 
 import type { Keeper } from './copy.ts';
 import { createCopy, localKeeper } from './copy.ts';
-import type { Live } from './live.ts';
+import type { Freshness, Live } from './live.ts';
 import { createLive } from './live.ts';
 import type { Evaluation } from './resolve.ts';
 import { resolve } from './resolve.ts';
@@ -83,8 +83,8 @@ export class PennonWebProvider implements Provider {
   }
 
   /** How current the values are, and why. Undefined before the provider is set. */
-  state(): Status | undefined {
-    return this.#live?.status();
+  freshness(): Freshness | undefined {
+    return this.#live?.freshness();
   }
 
   resolveBooleanEvaluation(flagKey: string, defaultValue: boolean): ResolutionDetails<boolean> {

@@ -57,8 +57,11 @@ describe('a second visit while the server is down', () => {
 
   it('is served however long ago the first was', async () => {
     const { keeper } = await visited();
-    const { client } = await visitAgain(keeper, { laterMs: 10 * 365 * 86_400_000 });
+    const laterMs = 10 * 365 * 86_400_000;
+    const { client, provider } = await visitAgain(keeper, { laterMs });
     expect(client.getStringValue('banner', '')).toBe('of the first visit');
+    const kept = { source: 'storage', revision: 1, dataAgeMs: laterMs + 2_000 };
+    expect(provider.freshness()).toMatchObject(kept);
   });
 
   it('is not served with values older than it is told to', async () => {

@@ -295,15 +295,28 @@ describe('the end', () => {
   });
 });
 
-describe('the state of a provider', () => {
+describe('the freshness of a provider', () => {
   it('says how current the values are, and why', async () => {
     const { world, provider } = await startReady({ a: true });
     await world.advance(3_000);
-    expect(provider.state()).toMatchObject({
+    expect(provider.freshness()).toMatchObject({
       mode: 'streaming',
       revision: 1,
       source: 'stream',
       dataAgeMs: 3_000,
+    });
+  });
+  it('of values that the page brought is the age of the page, until the server answers', async () => {
+    const { world, provider } = startApplication({ bootstrap: values(7, { a: true }) });
+    const call = await world.next();
+    await world.advance(500);
+    const known = { mode: 'connecting', revision: 7, source: 'bootstrap', dataAgeMs: 500 };
+    expect(provider.freshness()).toMatchObject(known);
+    await (await call.open()).send('values', values(8, { a: true }));
+    expect(provider.freshness()).toMatchObject({
+      mode: 'streaming',
+      revision: 8,
+      source: 'stream',
     });
   });
 });
