@@ -8,12 +8,12 @@ import type { World } from './world.ts';
 export type Life = {
   readonly ended: () => boolean;
   /** Sends a request, which ends after `quietMs` of silence. `onText` says how long it may be silent next. */
-  send(ask: Ask, quietMs: number, onText: (text: string) => number): Promise<Response>;
+  readonly send: (ask: Ask, quietMs: number, onText: (text: string) => number) => Promise<Response>;
   /** For how long the server has asked to be left alone, by a Retry-After to any request. */
   readonly holdMs: () => number;
   /** Resolves after `ms`, or when life ends. */
-  sleep(ms: number): Promise<void>;
-  end(): void;
+  readonly sleep: (ms: number) => Promise<void>;
+  readonly end: () => void;
 };
 
 export const createLife = (world: World): Life => {

@@ -1,0 +1,49 @@
+import { types } from 'node:util';
+
+/** As deep as the server takes a context; what is deeper, or endless, stays as it is. */
+const MAX_DEPTH = 20;
+
+/** An invalid date is missing. */
+const textOf = (date: Date): string | undefined =>
+  Number.isNaN(date.getTime()) ? undefined : date.toISOString();
+
+const plainObject = (value: object, depth: number): unknown => {
+  if (types.isDate(value)) return textOf(value);
+  return depth > MAX_DEPTH ? value : plainMembers(value, depth);
+};
+
+const plainValue = (value: unknown, depth: number): unknown => {
+  if (typeof value === 'object') return value === null ? value : plainObject(value, depth);
+  if (typeof value === 'bigint') return Number(value);
+  return typeof value === 'function' || typeof value === 'symbol' ? undefined : value;
+};
+
+const withMember = (copy: object, name: string, value: unknown): void =>
+  // Not assigned: the name may be `__proto__`.
+  void Object.defineProperty(copy, name, {
+    value,
+    enumerable: true,
+    writable: true,
+    configurable: true,
+  });
+
+const copyOf = (value: object): object =>
+  Array.isArray(value) ? Array.from<unknown>(value) : { ...value };
+
+/** The same object where there is nothing to change, which is nearly always and costs no memory. */
+const plainMembers = (value: object, depth: number): object => {
+  let copy: object | undefined;
+  for (const name in value) {
+    if (!Object.hasOwn(value, name)) continue;
+    const member: unknown = Reflect.get(value, name);
+    const plain = plainValue(member, depth + 1);
+    if (Object.is(plain, member)) continue;
+    copy ??= copyOf(value);
+    withMember(copy, name, plain);
+  }
+  return copy ?? value;
+};
+
+/** An evaluation context as JSON can say it: dates as text in UTC, at any depth. */
+export const plainContext = (context: unknown): unknown =>
+  typeof context === 'object' && context !== null ? plainMembers(context, 1) : context;

@@ -1,0 +1,60 @@
+import { stat } from 'node:fs/promises';
+
+import { contentOf, readFlagFile } from './flag-file.ts';
+import type { Content } from './flag-file.ts';
+
+/** Flags from before the server has answered. */
+export type Fallback = {
+  readonly source: 'cacheFile' | 'bootstrap';
+  readonly content: Content;
+  /** When they were last known to be current, in milliseconds since 1970. */
+  readonly at: number | undefined;
+};
+
+type Candidate = () => Promise<Fallback | undefined>;
+
+const exists = (path: string): Promise<boolean> =>
+  stat(path).then(
+    () => true,
+    () => false,
+  );
+
+/** At a first start there is none yet. */
+const fromCacheFile = async (path: string): Promise<Fallback | undefined> => {
+  if (!(await exists(path))) return undefined;
+  const { mtimeMs } = await stat(path);
+  return { source: 'cacheFile', content: await readFlagFile(path), at: mtimeMs };
+};
+
+/** A copy, since whoever made the object may go on with it. */
+const fromBootstrap = async (bootstrap: string | object): Promise<Fallback> => ({
+  source: 'bootstrap',
+  content:
+    typeof bootstrap === 'string'
+      ? await readFlagFile(bootstrap)
+      : contentOf(structuredClone(bootstrap)),
+  at: undefined,
+});
+
+/** The first copy that `accept` takes: the last flags that were good, and else those given at the start. */
+export const findFallback = async (
+  given: {
+    readonly cacheFile?: string | undefined;
+    readonly bootstrap?: string | object | undefined;
+  },
+  accept: (fallback: Fallback) => boolean,
+  onTrouble: (message: string) => void,
+): Promise<Fallback | undefined> => {
+  const { cacheFile, bootstrap } = given;
+  const candidates: Candidate[] = [
+    ...(cacheFile === undefined ? [] : [() => fromCacheFile(cacheFile)]),
+    ...(bootstrap === undefined ? [] : [() => fromBootstrap(bootstrap)]),
+  ];
+  for (const candidate of candidates) {
+    const found = await candidate().catch((error: unknown) => {
+      onTrouble(error instanceof Error ? error.message : String(error));
+    });
+    if (found && accept(found)) return found;
+  }
+  return undefined;
+};

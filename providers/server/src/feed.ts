@@ -1,0 +1,152 @@
+import { stat } from 'node:fs/promises';
+
+import { followFlagSet, isRefusal } from '@pennon/follow';
+import type { FlagSet, LastError, Mode, Source, Status, World } from '@pennon/follow';
+
+import { readFlagFile } from './flag-file.ts';
+import type { Content } from './flag-file.ts';
+import type { OnlineOptions } from './options.ts';
+
+/** How current the flags are, and why. `file`: they are an offline file's. */
+export type Freshness = {
+  readonly mode: Mode | 'file';
+  readonly revision: number | undefined;
+  /** Since the server last said or showed that these are the flags, or since the file was read. */
+  readonly dataAgeMs: number | undefined;
+  readonly source: Source | 'cacheFile' | 'bootstrap' | 'offlineFile';
+  /** Kept when all is well again: `mode` says how things are now. */
+  readonly lastError: LastError | undefined;
+};
+
+export type Hearing<Told extends Content> = {
+  /** Told flags whenever they are other than before. */
+  readonly onContent: (content: Told) => void;
+  /** Told when anything else about the feed changed, and after `onContent`. */
+  readonly onStanding: () => void;
+};
+
+/**
+ * `current`: what it told last is what its source says now. `refused`: the server does not accept the key.
+ * `unusable`: the file cannot be read. `waiting` and `away`: for a first answer, and after one failed.
+ */
+export type FeedStanding = 'waiting' | 'current' | 'away' | 'refused' | 'unusable';
+
+/** Where flags come from, for as long as it is not stopped. */
+export type Feed = {
+  readonly standing: () => FeedStanding;
+  readonly freshness: () => Freshness;
+  stop(): void;
+};
+
+export type FeedOptions = Pick<
+  OnlineOptions,
+  'url' | 'key' | 'environment' | 'stream' | 'pollIntervalMs'
+>;
+
+const serverStanding = ({ mode, source, lastError }: Status): FeedStanding => {
+  if (mode === 'disconnected') {
+    return lastError !== undefined && isRefusal(lastError) ? 'refused' : 'away';
+  }
+  return source === 'stream' || source === 'poll' ? 'current' : 'waiting';
+};
+
+/** Follows the flag set of a server, from what is known of it already. */
+export const followServer = (
+  options: FeedOptions,
+  initial: { readonly data: FlagSet; readonly at: number } | undefined,
+  { onContent, onStanding }: Hearing<FlagSet>,
+  world: World,
+): Feed => {
+  const { url, key, environment, stream, pollIntervalMs } = options;
+  const follower = followFlagSet(
+    {
+      url,
+      key,
+      environment,
+      stream,
+      pollIntervalMs,
+      initial,
+      onData: onContent,
+      onStatus: onStanding,
+    },
+    world,
+  );
+  return {
+    standing: () => serverStanding(follower.status()),
+    freshness: () => follower.status(),
+    stop: () => follower.stop(),
+  };
+};
+
+/** Between two looks at the file. Notices of the file system are not relied on: many never come. */
+const LOOK_MS = 1_000;
+
+/** What tells one state of a file from another. */
+const stampOf = async (path: string): Promise<string> => {
+  const { mtimeMs, size, ino } = await stat(path);
+  return `${mtimeMs} ${size} ${ino}`;
+};
+
+/** Follows the edits of a file. One that cannot be used is told of, and changes nothing. */
+export const followFile = (
+  path: string,
+  { onContent, onStanding }: Hearing<Content>,
+  { now, after }: Pick<World, 'now' | 'after'>,
+): Feed => {
+  let stamp: string | undefined;
+  let standing: FeedStanding = 'waiting';
+  let readAt: number | undefined;
+  let revision: number | undefined;
+  let lastError: LastError | undefined;
+  let stopped = false;
+  let cancel: () => void = () => undefined;
+
+  const learn = (content: Content) => {
+    standing = 'current';
+    readAt = now();
+    revision = typeof content.revision === 'number' ? content.revision : undefined;
+    onContent(content);
+    onStanding();
+  };
+
+  const fail = (error: unknown) => {
+    standing = 'unusable';
+    const message = error instanceof Error ? error.message : String(error);
+    lastError = { message, status: undefined, at: now() };
+    onStanding();
+  };
+
+  /** Undefined where the file is as it was. */
+  const readIfChanged = async (): Promise<Content | undefined> => {
+    const found = await stampOf(path).catch(() => 'missing');
+    if (found === stamp) return undefined;
+    stamp = found;
+    return readFlagFile(path);
+  };
+
+  const look = async (): Promise<void> => {
+    const outcome = await readIfChanged().then(
+      content => () => content && learn(content),
+      (error: unknown) => () => fail(error),
+    );
+    if (stopped) return;
+    outcome();
+    cancel = after(LOOK_MS, () => void look());
+  };
+
+  void look();
+  return {
+    standing: () => standing,
+    freshness: () => ({
+      mode: stopped ? 'stopped' : 'file',
+      revision,
+      dataAgeMs: readAt === undefined ? undefined : Math.max(0, now() - readAt),
+      source: readAt === undefined ? 'none' : 'offlineFile',
+      lastError,
+    }),
+    stop() {
+      stopped = true;
+      cancel();
+    },
+  };
+};

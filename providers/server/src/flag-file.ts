@@ -1,0 +1,45 @@
+import { readFile } from 'node:fs/promises';
+
+import { fillIn } from '@pennon/engine';
+
+type Fields = { readonly [name: string]: unknown };
+
+/** A flag set as somebody else made it: the engine looks at what is in it. */
+export type Content = {
+  readonly formatVersion?: unknown;
+  readonly flags: Fields;
+  readonly segments?: unknown;
+  readonly environment?: unknown;
+  readonly revision?: unknown;
+  readonly id?: unknown;
+};
+
+const isFields = (value: unknown): value is Fields =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const isContent = (value: Fields): value is Fields & Content => isFields(value['flags']);
+
+const filledIn = (flags: Fields): Fields =>
+  Object.fromEntries(Object.entries(flags).map(([key, flag]) => [key, fillIn(flag, key)]));
+
+/** What says its `formatVersion` was written by a machine in the full form, and is taken as it is. */
+export const contentOf = (value: unknown): Content => {
+  if (!isFields(value) || !isContent(value)) {
+    throw new Error('it must be an object with an object of "flags" in it');
+  }
+  return Object.hasOwn(value, 'formatVersion') ? value : { ...value, flags: filledIn(value.flags) };
+};
+
+/** YAML is loaded by those who use it. */
+const parse = async (path: string, text: string): Promise<unknown> =>
+  /\.ya?ml$/i.test(path) ? (await import('yaml')).parse(text) : JSON.parse(text);
+
+/** The flags of a file. Rejects with a message that names the file. */
+export const readFlagFile = async (path: string): Promise<Content> => {
+  try {
+    return contentOf(await parse(path, await readFile(path, 'utf8')));
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new Error(`${path} cannot be used: ${why}`, { cause: error });
+  }
+};

@@ -1,0 +1,182 @@
+import { askFor, asTrouble, backOff, createLife, slowly } from '@pennon/follow';
+import type { Address, Life, Trouble, World } from '@pennon/follow';
+import type { Evaluation } from '@pennon/schema';
+
+import { unavailable } from './answer.ts';
+import type { Answer } from './answer.ts';
+import { createAnswerCache } from './answer-cache.ts';
+
+/** Asks the server for each decision, and remembers what it answered. */
+export type Remote = {
+  /** `otherwise` decides where the server cannot be asked; where it cannot either, an old answer has to do. */
+  ask(flagKey: string, context: unknown, otherwise: () => Evaluation | undefined): Promise<Answer>;
+  /** Asks nothing, to see whether the server would answer this key. Answers what went wrong. */
+  probe(): Promise<Trouble | undefined>;
+  /** The flags that changed: their answers are asked for anew. */
+  drop(flagKeys: readonly string[]): void;
+  /** What went wrong last, while the server is not asked because of it. */
+  readonly trouble: () => Trouble | undefined;
+  close(): void;
+};
+
+export type RemoteOptions = Address & {
+  readonly cacheTtlMs: number;
+  readonly cacheEntries: number;
+  readonly requestTimeoutMs: number;
+  /** The revision that is known from elsewhere; an answer of an older one is not kept. */
+  readonly revision: () => number | undefined;
+  /** Told when trouble comes or goes. */
+  readonly onTrouble: () => void;
+};
+
+type Reply = {
+  readonly revision: number;
+  readonly evaluations: Readonly<Record<string, Evaluation>>;
+};
+
+/** The envelope only: what an evaluation is, the server's schema says. */
+const isReply = (value: unknown): value is Reply =>
+  typeof value === 'object' && value !== null && 'revision' in value && 'evaluations' in value;
+
+/** An object whose names stand in one order, whatever order they came in. */
+const sorted = (_: string, value: unknown): unknown =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+    : value;
+
+const bodyOf = (flagKeys: readonly string[], context: unknown): string =>
+  JSON.stringify({ flagKeys, context }, sorted);
+
+const NO_JSON = 'the evaluation context cannot be sent as JSON: it contains itself, or is endless';
+
+/** The request's body, which at once is what an answer is remembered by. */
+const questionOf = (flagKey: string, context: unknown): string | undefined => {
+  try {
+    return bodyOf([flagKey], context);
+  } catch {
+    return undefined;
+  }
+};
+
+type Send = (body: string) => Promise<Reply>;
+
+const createSend =
+  (life: Life, { now }: World, options: RemoteOptions): Send =>
+  async body => {
+    let text = '';
+    const deadline = now() + options.requestTimeoutMs;
+    await life.send(askFor(options, 'evaluations', { body }), options.requestTimeoutMs, part => {
+      text += part;
+      return deadline - now();
+    });
+    const reply: unknown = JSON.parse(text);
+    if (!isReply(reply)) throw new Error('what came is no answer of the server');
+    return reply;
+  };
+
+/** The question itself was refused: other questions may well be answered. */
+const isOurFault = ({ status }: Trouble): boolean => status === 400 || status === 413;
+
+/** After trouble the server is left alone for a while, in which nobody waits for it in vain. */
+const createFuse = (
+  life: Life,
+  { now, random }: World,
+  { requestTimeoutMs, onTrouble }: RemoteOptions,
+) => {
+  let trouble: Trouble | undefined;
+  let failures = 0;
+  let openAt = 0;
+  return {
+    trouble: () => trouble,
+    /** What is in the way of asking. When the while is over, one question is the trial for all others. */
+    block(): Trouble | undefined {
+      if (trouble === undefined || now() < openAt) return trouble;
+      openAt = now() + requestTimeoutMs;
+      return undefined;
+    },
+    blow(error: Trouble) {
+      trouble = error;
+      openAt = now() + Math.max(life.holdMs(), slowly(error, random), backOff(failures, random));
+      failures += 1;
+      onTrouble();
+    },
+    mend() {
+      if (trouble === undefined) return;
+      trouble = undefined;
+      failures = 0;
+      onTrouble();
+    },
+  };
+};
+
+export const createRemote = (options: RemoteOptions, world: World): Remote => {
+  const { cacheEntries, cacheTtlMs, revision } = options;
+  const life = createLife(world);
+  const cache = createAnswerCache(cacheEntries, cacheTtlMs, world.now);
+  const fuse = createFuse(life, world, options);
+  const send = createSend(life, world, options);
+  const underWay = new Map<string, Promise<Evaluation>>();
+  let drops = 0;
+
+  /** An answer that was on its way while flags changed, or that comes from a server that lags, is not kept. */
+  const isCurrent = (reply: Reply, dropsBefore: number) =>
+    drops === dropsBefore && reply.revision >= (revision() ?? 0);
+
+  const fetchAnswer = async (flagKey: string, question: string): Promise<Evaluation> => {
+    const before = drops;
+    const reply = await send(question);
+    const answer = Object.hasOwn(reply.evaluations, flagKey)
+      ? reply.evaluations[flagKey]
+      : undefined;
+    if (answer === undefined) throw new Error(`the server did not answer for "${flagKey}"`);
+    if (isCurrent(reply, before)) cache.keep(question, answer);
+    fuse.mend();
+    return answer;
+  };
+
+  /** Whoever asks the same at the same time gets the same answer. */
+  const askOnce = (flagKey: string, question: string): Promise<Evaluation> => {
+    const asked =
+      underWay.get(question) ??
+      fetchAnswer(flagKey, question).finally(() => underWay.delete(question));
+    underWay.set(question, asked);
+    return asked;
+  };
+
+  const instead = (flagKey: string, question: string, error: Trouble): Answer => {
+    if (isOurFault(error)) return unavailable(flagKey, 'INVALID_CONTEXT', error.message);
+    return cache.any(question) ?? unavailable(flagKey, 'GENERAL', error.message);
+  };
+
+  return {
+    async ask(flagKey, context, otherwise) {
+      const question = questionOf(flagKey, context);
+      if (question === undefined) return unavailable(flagKey, 'INVALID_CONTEXT', NO_JSON);
+      const known = cache.fresh(question);
+      if (known !== undefined) return known;
+      const block = fuse.block();
+      if (block !== undefined) return otherwise() ?? instead(flagKey, question, block);
+      try {
+        return await askOnce(flagKey, question);
+      } catch (thrown) {
+        const error = asTrouble(thrown);
+        if (!isOurFault(error) && !life.ended()) fuse.blow(error);
+        return otherwise() ?? instead(flagKey, question, error);
+      }
+    },
+    async probe() {
+      try {
+        await send(bodyOf([], {}));
+        return undefined;
+      } catch (thrown) {
+        return asTrouble(thrown);
+      }
+    },
+    drop(flagKeys) {
+      drops += 1;
+      cache.drop(flagKeys);
+    },
+    trouble: fuse.trouble,
+    close: life.end,
+  };
+};

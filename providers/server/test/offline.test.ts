@@ -1,0 +1,188 @@
+import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+
+import { createFakeWorld } from '../../../packages/follow/test/support/fake-world.ts';
+import { PennonProvider } from '../src/index.ts';
+import { booleanFlag } from './support/flags.ts';
+import { openProvider } from './support/open.ts';
+
+let directory: string;
+let path: string;
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'pennon-offline-'));
+  path = join(directory, 'flags.json');
+});
+afterEach(() => rm(directory, { recursive: true }));
+
+const flagSet = (on: boolean) =>
+  JSON.stringify({
+    formatVersion: 1,
+    environment: 'staging',
+    id: 'x',
+    revision: 5,
+    flags: { f: booleanFlag('f', on) },
+    segments: {},
+  });
+
+const open = (offlineFile = path, bootstrap?: object) => {
+  const world = createFakeWorld();
+  const opened = openProvider(new PennonProvider({ offlineFile, bootstrap }, world));
+  /** Looks are a second apart; the file itself is real, and takes real time. */
+  const look = (holds: () => Promise<void> | void) =>
+    vi.waitFor(async () => {
+      await world.advance(1_000);
+      await holds();
+    });
+  return { ...opened, world, look };
+};
+
+describe('an offline file', () => {
+  it('as the server answers it is taken as it is, and nothing is asked of a network', async () => {
+    await writeFile(path, flagSet(true));
+    const { client, started, provider, world } = open();
+    expect(await started).toBe('ok');
+    expect(await client.getBooleanDetails('f', false)).toMatchObject({
+      value: true,
+      flagMetadata: { version: 1, flagSetId: 'staging' },
+    });
+    expect(provider.freshness()).toMatchObject({
+      mode: 'file',
+      source: 'offlineFile',
+      revision: 5,
+    });
+    expect(world.waiting).toHaveLength(0);
+  });
+
+  it('may hold flags in the short form, in JSON', async () => {
+    await writeFile(
+      path,
+      '{"flags":{"f":{"enabled":true},"g":{"enabled":true,"rules":[{"attribute":"plan","operator":"equals","value":"pro"}]}}}',
+    );
+    const { client, started } = open();
+    expect(await started).toBe('ok');
+    expect(await client.getBooleanDetails('f', false)).toMatchObject({
+      value: true,
+      flagMetadata: {},
+    });
+    expect(await client.getBooleanValue('g', true)).toBe(false);
+    expect(await client.getBooleanValue('g', false, { plan: 'pro' })).toBe(true);
+  });
+
+  it.each(['flags.yaml', 'flags.YML'])('may be YAML: %s', async name => {
+    const yaml = [
+      'segments:',
+      '  insiders:',
+      '    conditions:',
+      '      - { attribute: email, operator: endsWith, value: "@example.com" }',
+      'flags:',
+      '  banner:',
+      '    type: string',
+      '    enabled: true',
+      '    variants: { plain: hello, warm: welcome back }',
+      '    defaultVariant: plain',
+      '    rules:',
+      '      - conditions: [{ segment: insiders }]',
+      '        variant: warm',
+    ].join('\n');
+    await writeFile(join(directory, name), yaml);
+    const { client, started } = open(join(directory, name));
+    expect(await started).toBe('ok');
+    expect(await client.getStringValue('banner', '')).toBe('hello');
+    expect(await client.getStringValue('banner', '', { email: 'a@example.com' })).toBe(
+      'welcome back',
+    );
+  });
+
+  it('is followed: an edit in place, and another file put in its place', async () => {
+    await writeFile(path, flagSet(true));
+    const { client, started, told, look } = open();
+    await started;
+    await writeFile(path, flagSet(false));
+    await look(async () => expect(await client.getBooleanValue('f', true)).toBe(false));
+    await writeFile(`${path}.new`, flagSet(true));
+    await rename(`${path}.new`, path);
+    await look(async () => expect(await client.getBooleanValue('f', false)).toBe(true));
+    expect(told).toEqual(['READY', 'CHANGED f', 'CHANGED f']);
+  });
+
+  it('that is written anew with the same flags is no change', async () => {
+    await writeFile(path, flagSet(true));
+    const { started, told, look, provider, world } = open();
+    await started;
+    await world.advance(60_000);
+    await writeFile(path, `${flagSet(true)}\n`);
+    await look(() => expect(provider.freshness().dataAgeMs).toBeLessThan(60_000));
+    expect(told).toEqual(['READY']);
+  });
+
+  it.each([
+    ['breaks off', '{"formatVersion":1,"fl'],
+    ['is empty', ''],
+    ['is a list', '[]'],
+    ['has no flags', '{"formatVersion":1}'],
+    ['is of a newer format', '{"formatVersion":2,"flags":{}}'],
+  ])(
+    'that %s keeps the last good one, is stale and says so, until it is mended',
+    async (_, text) => {
+      await writeFile(path, flagSet(true));
+      const { client, started, told, look, provider } = open();
+      await started;
+      await writeFile(path, text);
+      await look(() => expect(client.providerStatus).toBe('STALE'));
+      expect(await client.getBooleanValue('f', false)).toBe(true);
+      expect(provider.freshness().lastError?.message).toMatch(/flags.json|format/);
+      await writeFile(path, flagSet(false));
+      await look(() => expect(client.providerStatus).toBe('READY'));
+      expect(told).toEqual(['READY', 'STALE', 'CHANGED f', 'READY']);
+    },
+  );
+
+  it('that goes away keeps the last good one', async () => {
+    await writeFile(path, flagSet(true));
+    const { client, started, look } = open();
+    await started;
+    await rm(path);
+    await look(() => expect(client.providerStatus).toBe('STALE'));
+    expect(await client.getBooleanValue('f', false)).toBe(true);
+  });
+
+  it('with one malformed flag says which, and the others live', async () => {
+    const { flags, ...rest } = JSON.parse(flagSet(true)) as { flags: object };
+    await writeFile(path, JSON.stringify({ ...rest, flags: { ...flags, bad: { enabled: 1 } } }));
+    const { client, started, provider } = open();
+    expect(await started).toBe('ok');
+    expect(await client.getBooleanValue('f', false)).toBe(true);
+    expect(await client.getBooleanDetails('bad', false)).toMatchObject({
+      errorCode: 'PARSE_ERROR',
+    });
+    expect(provider.freshness().lastError?.message).toContain('flag "bad"');
+  });
+
+  it('that is missing at the start is an error at once, until it is there', async () => {
+    const { client, started, told, look } = open();
+    expect(await started).toMatch(/GENERAL: no flags could be had: .*flags.json cannot be used/);
+    await writeFile(path, flagSet(true));
+    await look(() => expect(client.providerStatus).toBe('READY'));
+    expect(told).toEqual(['ERROR', 'CHANGED f', 'READY']);
+  });
+
+  it('that is missing at the start leaves the flags given at the start, which are stale', async () => {
+    const bootstrap = { flags: { f: { enabled: true } } };
+    const { client, started, told } = open(path, bootstrap);
+    expect(await started).toBe('ok');
+    await vi.waitFor(() => expect(told).toEqual(['READY', 'STALE']));
+    expect(await client.getBooleanValue('f', false)).toBe(true);
+  });
+
+  it('is not looked at any more after the close', async () => {
+    await writeFile(path, flagSet(true));
+    const { started, provider, world } = open();
+    await started;
+    await provider.onClose();
+    await world.advance(10_000);
+    expect(world.timers()).toBe(0);
+  });
+});
