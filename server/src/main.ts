@@ -1,22 +1,28 @@
-import { resolve } from 'node:path';
+import { createHash } from 'node:crypto';
+import { join, resolve } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 
 import { pino } from 'pino';
 
-import { systemClock } from './clock.ts';
+import { instant, systemClock } from './clock.ts';
 import type { Config } from './config.ts';
 import { ConfigError, readConfig } from './config.ts';
+import { openWaitingRoom } from './http/waiting.ts';
 import { secureRandom } from './random.ts';
-import type { Server } from './server.ts';
+import { openCopies, type Copies } from './replica/copies.ts';
+import type { Server, ServerParts } from './server.ts';
 import { createServer } from './server.ts';
 import type { AdminKeyFile } from './start/admin-key.ts';
 import { adminKeyFile } from './start/admin-key.ts';
 import { openRedisStore } from './store/redis/index.ts';
 import { describeAddress } from './store/redis/url.ts';
 import { databaseExists, openSqliteStore } from './store/sqlite/index.ts';
-import { StoreError, type Store } from './store/store.ts';
+import { mayPass, StoreError, type Store } from './store/store.ts';
 
 /** The only file that touches `process`: reads the settings, listens, and drains on a signal. */
 const EXIT_DEADLINE_MS = 9_500;
+/** How often a server without data looks for its store. */
+const WAIT_MS = 500;
 
 const say = (line: string) => process.stdout.write(`${line}\n`);
 
@@ -25,21 +31,74 @@ const main = async (): Promise<void> => {
   const logger = pino({ level: config.logLevel }, pino.destination(2));
   const directory = resolve(config.dataDirectory);
   const keyFile = adminKeyFile(directory, secureRandom);
-  const server = await createServer({
+  const given: ServerParts = {
     store: await openStore(config, directory, keyFile),
+    copies: copiesOf(config, directory, message => logger.warn({ trouble: message }, 'no copy')),
     clock: systemClock,
     random: secureRandom,
     logger,
     limits: config.limits,
     adminKey: config.adminKey,
     firstAdminKey: config.redis === undefined ? keyFile.readOrMake : refuseKeylessStart,
-  });
+  };
+  const { server, port } = await createSoon(given, config);
   if (config.adminKey !== undefined && config.redis === undefined) keyFile.remove();
-  const url = await server.listen(config).catch((error: unknown) => {
+  const url = await server.listen({ host: config.host, port }).catch((error: unknown) => {
     throw explainListen(error, config);
   });
-  drainOn(server);
-  sayHello(url, config, keyFile);
+  drainOn(() => server.close());
+  sayHello(url, config, keyFile, server);
+};
+
+/** The server as soon as it has data. Until then its port says that it is not ready. */
+const createSoon = async (
+  given: ServerParts,
+  config: Config,
+): Promise<{ server: Server; port: number }> => {
+  try {
+    return { server: await createServer(given), port: config.port };
+  } catch (error) {
+    if (!mayPass(error) || config.redis === undefined) throw error;
+    return waitForData(given, config, error);
+  }
+};
+
+const waitForData = async (given: ServerParts, config: Config, reason: unknown) => {
+  const room = await openWaitingRoom(config).catch((error: unknown) => {
+    throw explainListen(error, config);
+  });
+  const stopDraining = drainOn(() => room.close());
+  say(`Pennon waits for its data, on port ${room.port}: ${messageOf(reason)}`);
+  for (;;) {
+    await wait(WAIT_MS);
+    const server = await createServer(given).catch((error: unknown) => {
+      if (!mayPass(error)) throw error;
+    });
+    if (server === undefined) continue;
+    await room.close();
+    stopDraining();
+    return { server, port: room.port };
+  }
+};
+
+const messageOf = (error: unknown): string =>
+  error instanceof Error ? error.message : String(error);
+
+/** Copies belong to one Redis: another one that this directory is used with has other data. */
+const copiesOf = (
+  { redis }: Config,
+  directory: string,
+  onTrouble: (message: string) => void,
+): Copies | undefined => {
+  if (redis === undefined) return undefined;
+  const place = `${describeAddress(redis.address)} ${redis.prefix}`;
+  const name = createHash('sha256').update(place).digest('hex').slice(0, 16);
+  return openCopies({
+    directory: join(directory, `copies-${name}`),
+    clock: systemClock,
+    random: secureRandom,
+    onTrouble,
+  });
 };
 
 const openStore = (config: Config, directory: string, keyFile: AdminKeyFile): Promise<Store> => {
@@ -66,7 +125,12 @@ const refuseLostData = (directory: string, keyFile: AdminKeyFile): void => {
   );
 };
 
-const sayHello = (url: string, config: Config, keyFile: AdminKeyFile): void => {
+const sayHello = (url: string, config: Config, keyFile: AdminKeyFile, server: Server): void => {
+  const copyOf = server.copyOf();
+  if (copyOf !== undefined)
+    say(
+      `The store is away: a copy of the data of ${instant(copyOf)} is served, and nothing can be changed.`,
+    );
   say(`Pennon listens on ${url} (data in ${placeOf(config)}; API at ${url}/docs)`);
   const key = keySource(config, keyFile);
   say(`Try: curl -s -H "Authorization: Bearer ${key}" ${url}/api/v1/environments`);
@@ -88,19 +152,24 @@ const keySource = (config: Config, keyFile: AdminKeyFile): string => {
   return '$PENNON_ADMIN_KEY';
 };
 
-const drainOn = (server: Server): void => {
+/** Closes on a signal and ends the process. Answers how to leave signals to somebody else. */
+const drainOn = (close: () => Promise<void>): (() => void) => {
   let draining = false;
   const drain = () => {
     if (draining) return;
     draining = true;
     setTimeout(() => process.exit(0), EXIT_DEADLINE_MS).unref();
-    server.close().then(
+    close().then(
       () => process.exit(0),
       (error: unknown) => fail(error),
     );
   };
   process.on('SIGTERM', drain);
   process.on('SIGINT', drain);
+  return () => {
+    process.off('SIGTERM', drain);
+    process.off('SIGINT', drain);
+  };
 };
 
 const LISTEN_TROUBLE: Readonly<Record<string, string>> = {
@@ -121,11 +190,7 @@ const explainListen = (error: unknown, { host, port }: Config): unknown => {
 /** Says why the server cannot go on. What a person can mend is one line; anything else brings its stack. */
 const fail = (error: unknown): never => {
   const known = error instanceof ConfigError || error instanceof StoreError;
-  const text = known
-    ? error.message
-    : error instanceof Error
-      ? (error.stack ?? error.message)
-      : String(error);
+  const text = !known && error instanceof Error && error.stack ? error.stack : messageOf(error);
   process.stderr.write(`Pennon cannot run: ${text}\n`);
   process.exit(1);
 };

@@ -6,8 +6,8 @@ import type { Clock } from './clock.ts';
 import type { Limits } from './config.ts';
 import { createBroadcasts } from './delivery/broadcast.ts';
 import { createStreams } from './delivery/streams.ts';
-import { openRegistry } from './environments/registry.ts';
 import { createAnswerCache } from './evaluation/answer-cache.ts';
+import { longestTrouble } from './environments/trouble.ts';
 import type { GuardedRoute } from './http/access.ts';
 import { createApp } from './http/app.ts';
 import { createAuthenticate } from './keys/authenticate.ts';
@@ -15,14 +15,15 @@ import { createRateLimit } from './keys/rate-limit.ts';
 import { createMetrics } from './metrics.ts';
 import type { Parts } from './parts.ts';
 import type { Random } from './random.ts';
-import { openReplica } from './replica/replica.ts';
-import { createControl, setAdminKey } from './start/first-start.ts';
+import type { Copies } from './replica/copies.ts';
+import { openData } from './start/data.ts';
 import type { Store } from './store/store.ts';
-import { CONTROL } from './store/store.ts';
 
 export type ServerParts = {
   /** Open; the server closes it. */
   readonly store: Store;
+  /** What is served while the store is away at the start; undefined for a store of this server's own. */
+  readonly copies?: Copies | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: FastifyBaseLogger;
@@ -38,6 +39,8 @@ export type Server = {
   readonly inject: FastifyInstance['inject'];
   /** Every route with who may use it. */
   readonly routes: readonly GuardedRoute[];
+  /** When the copy was made that is served while the store is away; undefined: no copy is. */
+  readonly copyOf: () => number | undefined;
   /** Resolves to the URL that it listens on. */
   listen(address: { host: string; port: number }): Promise<string>;
   /** Ends streams, answers what is under way, and closes the store. */
@@ -49,19 +52,13 @@ const DRAIN_MS = 8_000;
 
 /** All wiring of a server, from its store to its doors. */
 export const createServer = async (given: ServerParts): Promise<Server> => {
-  const { clock, random, logger, limits, adminKey } = given;
+  const { clock, random, logger, limits } = given;
   const metrics = createMetrics();
   const store = metrics.timed(given.store);
   const onTrouble = (message: string) =>
     logger.warn({ trouble: message }, 'the store is not followed');
-  const replicaParts = { store, clock, onTrouble };
-
-  if ((await store.head(CONTROL)) === undefined) {
-    await createControl({ store, clock, random }, adminKey ?? given.firstAdminKey());
-  }
-  const control = await openReplica(replicaParts, CONTROL);
-  if (adminKey !== undefined) await setAdminKey(control, clock, adminKey);
-  const registry = await openRegistry(replicaParts, control);
+  const data = await openData({ ...given, store, onTrouble });
+  const { control, registry } = data;
 
   const parts: Parts = {
     store,
@@ -85,6 +82,7 @@ export const createServer = async (given: ServerParts): Promise<Server> => {
   return {
     inject: http.inject.bind(http),
     routes,
+    copyOf: () => longestTrouble(parts)?.copyOf,
     async listen(address) {
       await http.listen(address);
       return urlOf(http.server.address());
@@ -95,21 +93,21 @@ export const createServer = async (given: ServerParts): Promise<Server> => {
       const cancel = clock.after(DRAIN_MS, () => http.server.closeAllConnections());
       await http.close();
       cancel();
-      registry.close();
-      control.close();
+      data.close();
+      await given.copies?.flush();
       await store.close();
     },
   };
 };
 
-const sourceOf = ({ streams, cache, registry, control, clock }: Parts) => ({
-  streams: streams.count,
-  cachedAnswers: cache.size,
+const sourceOf = (parts: Parts) => ({
+  streams: parts.streams.count,
+  cachedAnswers: parts.cache.size,
   revisions: () =>
-    registry.all().map(live => [live.environment, live.view().flagSet.revision] as const),
+    parts.registry.all().map(live => [live.environment, live.view().flagSet.revision] as const),
   degradedMs: () => {
-    const since = control.trouble()?.since;
-    return since === undefined ? 0 : clock.now() - since;
+    const since = longestTrouble(parts)?.since;
+    return since === undefined ? 0 : parts.clock.now() - since;
   },
 });
 

@@ -5,6 +5,9 @@ import type { EnvironmentRecord, Ledger } from '../store/store.ts';
 import type { LiveFlagSet } from './live-flag-set.ts';
 import { openLiveFlagSet } from './live-flag-set.ts';
 
+/** How soon an environment that could not be opened is tried again. */
+const RETRY_MS = 1_000;
+
 /** Every environment's live flag set, opened and closed as environments come and go. */
 export type Registry = {
   /** The live flag set; NOT_FOUND where there is no such environment. */
@@ -26,12 +29,14 @@ export const openRegistry = async (
 ): Promise<Registry> => {
   const open = new Map<string, LiveFlagSet>();
   let settling: Promise<void> = Promise.resolve();
+  let closed = false;
 
   const closeGone = (wanted: ReadonlyMap<string, EnvironmentRecord>) => {
     for (const [key, live] of open) {
       if (wanted.get(key)?.ledger === live.replica.ledger.id) continue;
       open.delete(key);
       live.close();
+      parts.copies?.remove(live.replica.ledger);
     }
   };
 
@@ -44,17 +49,29 @@ export const openRegistry = async (
     const wanted = environmentsOf(control);
     closeGone(wanted);
     for (const environment of wanted.values()) {
-      if (!open.has(environment.key)) await openOne(environment);
+      if (!open.has(environment.key) && !closed) await openOne(environment);
     }
   };
 
   const settle = () => {
     settling = settling.then(follow).catch(error => {
       parts.onTrouble(`an environment could not be opened: ${String(error)}`);
+      parts.clock.after(RETRY_MS, settle);
     });
   };
   const stop = control.subscribe(settle);
-  await follow();
+
+  const close = () => {
+    closed = true;
+    stop();
+    for (const live of open.values()) live.close();
+  };
+  try {
+    await follow();
+  } catch (error) {
+    close();
+    throw error;
+  }
 
   return {
     find(environment) {
@@ -64,10 +81,7 @@ export const openRegistry = async (
     },
     all: () => [...open.values()],
     settled: () => settling,
-    close() {
-      stop();
-      for (const live of open.values()) live.close();
-    },
+    close,
   };
 };
 

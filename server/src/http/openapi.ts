@@ -216,7 +216,11 @@ const eventStream = (description: string, schema: z.ZodType) => ({
   content: { 'text/event-stream': { schema } },
 });
 const environmentParameter = parameter('environment', 'query') as never;
-const status = z.strictObject({ status: z.string(), degradedSeconds: z.int().optional() });
+const status = z.strictObject({
+  status: z.enum(['ok', 'ready', 'degraded', 'draining', 'waiting']),
+  degradedSeconds: z.int().optional().describe('How long the store has not been followed.'),
+  copyOf: z.iso.datetime().optional().describe('When the copy was made that is served meanwhile.'),
+});
 
 /** tRPC describes itself by its types: here is only that it is there, and how it refuses. */
 const trpcOperation = (operationId: string, summary: string) => ({
@@ -325,7 +329,10 @@ const PLAIN_PATHS = {
           description: 'Ready, or degraded: answering from memory',
           content: { 'application/json': { schema: status } },
         },
-        503: { description: 'Draining', content: { 'application/json': { schema: status } } },
+        503: {
+          description: 'Draining, or waiting for the store',
+          content: { 'application/json': { schema: status } },
+        },
       },
     },
   },

@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts';
-import { pause } from '../clock.ts';
+import { instant, pause } from '../clock.ts';
 import { PennonError } from '../errors.ts';
 import type { ChangeId } from '../store/change-id.ts';
 import type {
@@ -12,7 +12,8 @@ import type {
   Stored,
   Writes,
 } from '../store/store.ts';
-import { StoreError } from '../store/store.ts';
+import { mayPass, StoreError } from '../store/store.ts';
+import type { Copies } from './copies.ts';
 
 /**
  * One ledger in memory, kept current by the store's change feed.
@@ -32,8 +33,16 @@ export type Replica<Kind extends LedgerKind> = {
    */
   write<Result>(decide: Decide<Kind, Result>): Promise<Result>;
   /** Why the replica may be behind, and since when; undefined while it follows. */
-  trouble(): { since: number; message: string } | undefined;
+  trouble(): Trouble | undefined;
   close(): void;
+};
+
+export type Trouble = {
+  /** Milliseconds since 1970. */
+  readonly since: number;
+  readonly message: string;
+  /** When the copy was made that is served; undefined where it is what the store last had. */
+  readonly copyOf?: number;
 };
 
 /** How the replica got from one snapshot to the next. */
@@ -52,6 +61,8 @@ type Decide<Kind extends LedgerKind, Result> = (snapshot: Snapshot<Kind>) => Pla
 
 export type ReplicaParts = {
   readonly store: Store;
+  /** Undefined: the store is this server's own, and is away only when the server is. */
+  readonly copies?: Copies | undefined;
   readonly clock: Clock;
   readonly onTrouble: (message: string) => void;
 };
@@ -107,16 +118,16 @@ export const openReplica = async <Kind extends LedgerKind>(
   parts: ReplicaParts,
   ledger: Ledger<Kind>,
 ): Promise<Replica<Kind>> => {
-  const { store, clock, onTrouble } = parts;
+  const { store, clock, copies, onTrouble } = parts;
   const closing = new AbortController();
   const listeners = new Set<(step: Step<Kind>) => void>();
   const applied = new Set<ChangeId>();
-  let snapshot = await readWhole(store, ledger);
+  const first = await readFirst(parts, ledger);
+  let { snapshot, trouble } = first;
   let moves = 0;
   let awaited: ChangeId | undefined;
   let following = new AbortController();
   let writing: Promise<unknown> = Promise.resolve();
-  let trouble: { since: number; message: string } | undefined;
 
   const remember = (id: ChangeId) => {
     applied.delete(id);
@@ -124,12 +135,15 @@ export const openReplica = async <Kind extends LedgerKind>(
     if (applied.size > REMEMBERED) for (const oldest of applied) return void applied.delete(oldest);
   };
   remember(snapshot.id);
+  const keep = () => copies?.keep(ledger, () => snapshot);
+  if (trouble === undefined) keep();
 
   const move = (step: Step<Kind>) => {
     snapshot = step.snapshot;
     moves += 1;
     if (snapshot.id === awaited) awaited = undefined;
     remember(snapshot.id);
+    keep();
     for (const listener of listeners) listener(step);
   };
 
@@ -245,6 +259,23 @@ export const openReplica = async <Kind extends LedgerKind>(
       closing.abort();
     },
   };
+};
+
+/** The ledger as the store has it; where that is away, as this server last knew it. */
+const readFirst = async <Kind extends LedgerKind>(
+  { store, clock, copies, onTrouble }: ReplicaParts,
+  ledger: Ledger<Kind>,
+): Promise<{ snapshot: Snapshot<Kind>; trouble: Trouble | undefined }> => {
+  try {
+    return { snapshot: await readWhole(store, ledger), trouble: undefined };
+  } catch (error) {
+    const copy = mayPass(error) ? copies?.read(ledger) : undefined;
+    if (copy === undefined || !(error instanceof Error)) throw error;
+    const made = instant(copy.at);
+    const message = `${error.message}; a copy made at ${made} is served`;
+    onTrouble(message);
+    return { snapshot: copy.snapshot, trouble: { since: clock.now(), message, copyOf: copy.at } };
+  }
 };
 
 const readWhole = async <Kind extends LedgerKind>(

@@ -49,6 +49,31 @@ export const RECORDS: {
   flagSet: rows => ({ flags: collect('flags', rows), segments: collect('segments', rows) }),
 };
 
+/** And back: the rows that a ledger's documents come to. */
+export const ROWS: {
+  [Kind in LedgerKind]: (records: Snapshot<Kind>['records']) => DocumentRow[];
+} = {
+  control: ({ environments, keys }) => [
+    ...documentRows('environments', environments),
+    ...documentRows('keys', keys),
+  ],
+  flagSet: ({ flags, segments }) => [
+    ...documentRows('flags', flags),
+    ...documentRows('segments', segments),
+  ],
+};
+
+const documentRows = (
+  collection: Collection,
+  documents: ReadonlyMap<string, Stored<unknown>>,
+): DocumentRow[] =>
+  [...documents].map(([key, { document, changeId }]) => ({
+    collection,
+    key,
+    text: JSON.stringify(document),
+    changeId,
+  }));
+
 const collect = <Name extends Collection>(
   collection: Name,
   rows: readonly DocumentRow[],

@@ -165,3 +165,7 @@ export class StoreError extends Error {
     this.trouble = trouble;
   }
 }
+
+/** The store is away, and may come back by itself. */
+export const mayPass = (error: unknown): boolean =>
+  error instanceof StoreError && error.trouble === 'unavailable';

@@ -10,7 +10,7 @@ import { createInterface } from 'node:readline';
 export type RedisProcess = {
   readonly port: number;
   readonly directory: string;
-  /** Starts it, again with the data of its directory. */
+  /** Starts it, again with the data of its directory; one that runs goes on. */
   start(): Promise<void>;
   /** As the power cut does it: nothing is flushed that was not. */
   kill(): Promise<void>;
@@ -85,7 +85,7 @@ const processOn = ({ port, directory, command: [program, ...args], ready }: Plan
   const kill = async () => {
     const running = child;
     child = undefined;
-    if (running === undefined || running.exitCode !== null || running.signalCode !== null) return;
+    if (!isRunning(running)) return;
     const gone = once(running, 'exit');
     running.kill('SIGKILL');
     await gone;
@@ -96,6 +96,7 @@ const processOn = ({ port, directory, command: [program, ...args], ready }: Plan
     directory,
     kill,
     async start() {
+      if (isRunning(child)) return;
       child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
       await saysReady(child, ready);
     },
@@ -116,6 +117,9 @@ const processOn = ({ port, directory, command: [program, ...args], ready }: Plan
     },
   };
 };
+
+const isRunning = (child: ChildProcess | undefined): child is ChildProcess =>
+  child !== undefined && child.exitCode === null && child.signalCode === null;
 
 /** Resolves when a line of the output says that it is ready; rejects with its output if it ends first. */
 const saysReady = (child: ChildProcess, ready: RegExp): Promise<void> =>
