@@ -6,6 +6,5 @@ import { writeOutRouter } from './client-types.ts';
 import { writeOutSchema } from './schema-types.ts';
 
 build();
-const { name } = JSON.parse(readFileSync('package.json', 'utf8'));
-if (name === '@pennon/client') writeOutRouter();
+if (/"name": "@pennon\/client"/.test(readFileSync('package.json', 'utf8'))) writeOutRouter();
 writeOutSchema();

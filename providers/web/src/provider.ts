@@ -40,6 +40,20 @@ export type PennonWebProviderOptions = {
 const INIT_TIMEOUT_MS = 2_000;
 
 /**
+ * From version 0.9 on, the specification wants READY from `initialize` itself (2.8). The SDKs of today say
+ * it on its behalf, and would run their handlers twice.
+ */
+const SAYS_HOW_IT_STARTED: boolean = false;
+
+const NOT_STARTED: Freshness = {
+  mode: 'stopped',
+  revision: undefined,
+  dataAgeMs: undefined,
+  source: 'none',
+  lastError: undefined,
+};
+
+/**
  * Resolves flags in a page from values that the server has evaluated for its context, and follows them live.
  *
  * @example
@@ -66,7 +80,11 @@ export class PennonWebProvider implements Provider {
     const { bootstrap } = this.#options;
     this.#live?.close();
     this.#live = startLive(this.#options, this.#world, this.events);
-    if (bootstrap === undefined) return this.#live.reconcile(context);
+    if (bootstrap === undefined) {
+      await this.#live.reconcile(context);
+      if (SAYS_HOW_IT_STARTED) this.events.emit(ProviderEvents.Ready);
+      return;
+    }
     this.#live.begin(context, bootstrap);
     // Makes the provider ready before anything is painted. Nobody listens yet, so nobody is told twice.
     this.events.emit(ProviderEvents.Ready);
@@ -82,9 +100,9 @@ export class PennonWebProvider implements Provider {
     this.#live = undefined;
   }
 
-  /** How current the values are, and why. Undefined before the provider is set. */
-  freshness(): Freshness | undefined {
-    return this.#live?.freshness();
+  /** How current the values are, and why. */
+  freshness(): Freshness {
+    return this.#live?.freshness() ?? NOT_STARTED;
   }
 
   resolveBooleanEvaluation(flagKey: string, defaultValue: boolean): ResolutionDetails<boolean> {

@@ -26,7 +26,7 @@ describe('a page', () => {
     const { world, provider, stream, client, told } = await startReady({ a: true });
     await setHidden(true);
     await world.advance(5_000);
-    expect(provider.freshness()?.mode).toBe('stopped');
+    expect(provider.freshness().mode).toBe('stopped');
     await stream.send('change', { revision: 2, evaluations: { a: served(false) } });
     expect(client.getBooleanValue('a', false)).toBe(true);
     expect(world.waiting).toEqual([]);
@@ -50,7 +50,7 @@ describe('a page', () => {
     await world.advance(4_999);
     await setHidden(false);
     await world.advance(10_000);
-    expect(provider.freshness()?.mode).toBe('streaming');
+    expect(provider.freshness().mode).toBe('streaming');
     await stream.send('change', { revision: 2, evaluations: { a: served(false) } });
     expect(client.getBooleanValue('a', true)).toBe(false);
   });
@@ -58,10 +58,10 @@ describe('a page', () => {
   it('that is put aside whole lets go of its connection at once', async () => {
     const { world, provider } = await startReady({ a: true });
     page.dispatchEvent(new Event('pagehide'));
-    expect(provider.freshness()?.mode).toBe('stopped');
+    expect(provider.freshness().mode).toBe('stopped');
     page.dispatchEvent(new Event('pageshow'));
     await (await (await world.next()).open()).send('values', values(2, { a: true }));
-    expect(provider.freshness()?.mode).toBe('streaming');
+    expect(provider.freshness().mode).toBe('streaming');
   });
 
   it('that is hidden still gets the values of a new context', async () => {
@@ -73,7 +73,7 @@ describe('a page', () => {
     await changing;
     expect(client.getStringValue('a', '')).toBe('for bob');
     expect(client.providerStatus).toBe(ProviderStatus.READY);
-    expect(provider.freshness()?.mode).toBe('stopped');
+    expect(provider.freshness().mode).toBe('stopped');
   });
 
   it('that is back online asks at once, and does not wait for its turn', async () => {

@@ -1,0 +1,64 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+
+import { runServer } from 'verdaccio';
+
+/** A package registry of our own on loopback, which gets from npm's own what it does not have. */
+export type Registry = {
+  readonly url: string;
+  /** Of npm, for whoever asks this registry. */
+  readonly env: Readonly<Record<string, string>>;
+  close(): Promise<void>;
+};
+
+/** npm knows where packages come from, and whom to trust; undefined where it has no opinion. */
+const npmSetting = (name: string): string | undefined => {
+  const said = execFileSync('npm', ['config', 'get', name], { encoding: 'utf8' }).trim();
+  return said === '' || said === 'null' || said === 'undefined' ? undefined : said;
+};
+
+const uplink = () => {
+  const [ca, proxy] = [npmSetting('cafile'), npmSetting('https-proxy')];
+  return {
+    url: npmSetting('registry'),
+    timeout: '60s',
+    ...(ca !== undefined && { ca }),
+    ...(proxy !== undefined && { https_proxy: proxy }),
+  };
+};
+
+export const startRegistry = async (directory: string): Promise<Registry> => {
+  const storage = join(directory, 'storage');
+  mkdirSync(storage);
+  const server: Server = await runServer({
+    storage,
+    self_path: directory,
+    configPath: directory,
+    auth: { htpasswd: { file: join(directory, 'htpasswd') } },
+    uplinks: { npm: uplink() },
+    packages: {
+      '@pennon/*': { access: '$all', publish: '$all' },
+      '**': { access: '$all', proxy: 'npm' },
+    },
+    web: { enable: false },
+    log: { type: 'stdout', format: 'json', level: 'fatal' },
+  });
+  await new Promise<void>(resolve => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  const { port } = server.address() as AddressInfo;
+  const url = `http://127.0.0.1:${port}/`;
+  const userconfig = join(directory, 'npmrc');
+  writeFileSync(userconfig, `registry=${url}\n//127.0.0.1:${port}/:_authToken=anybody\n`);
+  return {
+    url,
+    env: { npm_config_userconfig: userconfig, npm_config_cache: join(directory, 'cache') },
+    async close() {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+};
