@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -92,24 +93,26 @@ export const openCopies = ({ directory, clock, random, onTrouble }: CopyParts): 
   };
 };
 
-type Stored = {
+/** The first line of the file; the documents are the second. */
+type Header = {
   readonly format: number;
   readonly at: string;
   readonly id: ChangeId;
-  readonly documents: readonly DocumentRow[];
+  /** Of the documents' text. */
+  readonly sha256: string;
 };
 
 const textOf = <Kind extends LedgerKind>(
   { kind }: Ledger<Kind>,
   { id, records }: Snapshot<Kind>,
   at: number,
-): string =>
-  JSON.stringify({
-    format: FORMAT,
-    at: instant(at),
-    id,
-    documents: ROWS[kind](records),
-  } satisfies Stored);
+): string => {
+  const documents = JSON.stringify(ROWS[kind](records));
+  const header = { format: FORMAT, at: instant(at), id, sha256: hashOf(documents) };
+  return `${JSON.stringify(header satisfies Header)}\n${documents}\n`;
+};
+
+const hashOf = (text: string): string => createHash('sha256').update(text).digest('hex');
 
 const copyIn = <Kind extends LedgerKind>(
   { kind }: Ledger<Kind>,
@@ -117,9 +120,13 @@ const copyIn = <Kind extends LedgerKind>(
 ): Copy<Kind> | undefined => {
   const text = textIn(path);
   if (text === undefined) return undefined;
-  const { format, at, id, documents } = parseStored<Stored>(text, path);
-  if (format !== FORMAT) return undefined;
-  return { snapshot: { id, records: RECORDS[kind](documents) }, at: Date.parse(at) };
+  const [first = '', documents = ''] = text.split('\n');
+  const { format, at, id, sha256 } = parseStored<Header>(first, path);
+  if (format !== FORMAT)
+    throw new Error(`its format is ${format}, and this version reads ${FORMAT}`);
+  if (sha256 !== hashOf(documents)) throw new Error('it is damaged');
+  const rows = parseStored<DocumentRow[]>(documents, path);
+  return { snapshot: { id, records: RECORDS[kind](rows) }, at: Date.parse(at) };
 };
 
 const textIn = (path: string): string | undefined => {
