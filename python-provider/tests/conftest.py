@@ -22,7 +22,6 @@ class QuickProvider(PennonProvider):
     _pace = Pace(
         heartbeat_ms=150,
         no_answer_ms=300,
-        evaluate_ms=300,
         shortest_ms=10,
         longest_ms=100,
         refused_ms=50,

@@ -14,7 +14,7 @@ from flag_server import boolean_flag
 from openfeature import api
 from openfeature.client import OpenFeatureClient
 from openfeature.evaluation_context import EvaluationContext
-from openfeature.exception import ParseError
+from openfeature.exception import GeneralError
 from openfeature.provider import ProviderStatus
 
 from pennon_openfeature import PennonProvider
@@ -38,7 +38,7 @@ def test_the_servers_own_json_is_read(client: OpenFeatureClient, use: Use, tmp_p
     details = client.get_boolean_details("new-checkout", False)
     assert details.value is True
     assert details.flag_metadata == {"version": 3, "flagSetId": "dev"}
-    assert (provider.status().mode, provider.status().revision) == ("offline", 5)
+    assert (provider.status().mode, provider.status().revision) == ("file", 5)
 
 
 SHORT = """
@@ -115,6 +115,35 @@ def test_a_file_that_cannot_be_read_at_the_start_is_an_error(
     if content is not None:
         file.write_text(content)
     provider = QuickProvider(offline_file=file)
-    with pytest.raises(ParseError, match="offline file"):
+    with pytest.raises(GeneralError, match="offline file"):
         api.set_provider_and_wait(provider, domain)
     provider.shutdown()
+
+
+def test_the_bootstrap_serves_until_the_file_can_be_read(
+    client: OpenFeatureClient, use: Use, tmp_path: Path
+) -> None:
+    file = tmp_path / "flags.json"
+    provider = use(QuickProvider(offline_file=file, bootstrap={"flags": {"a": boolean_flag()}}))
+    assert client.get_boolean_value("a", False) is True
+    assert (provider.status().source, provider.status().revision) == ("bootstrap", None)
+    file.write_text(json.dumps({"flags": {"a": boolean_flag("off")}}))
+    eventually(lambda: client.get_boolean_value("a", True) is False)
+    eventually(lambda: client.get_provider_status() == ProviderStatus.READY)
+
+
+def test_what_is_wrong_with_one_flag_is_told(use: Use, tmp_path: Path) -> None:
+    file = tmp_path / "flags.json"
+    file.write_text(json.dumps({"flags": {"a": boolean_flag("onn")}}))
+    error = use(QuickProvider(offline_file=file)).status().last_error
+    assert error is not None
+    assert 'flag "a": defaultVariant' in error.message
+
+
+def test_what_says_its_format_version_is_taken_as_it_is(
+    client: OpenFeatureClient, use: Use, tmp_path: Path
+) -> None:
+    file = tmp_path / "flags.json"
+    file.write_text(json.dumps({"formatVersion": 1, "flags": {"short": {"enabled": True}}}))
+    use(QuickProvider(offline_file=file))
+    assert client.get_boolean_details("short", False).error_code == "PARSE_ERROR"

@@ -38,7 +38,7 @@ def server() -> Iterator[FlagServer]:
 
 
 def remote(server: FlagServer, **options: Any) -> QuickProvider:
-    return connected(server, mode="remote", **options)
+    return connected(server, mode="remote", **{"request_timeout_ms": 300, **options})
 
 
 def test_the_server_is_asked_and_its_answer_told(
@@ -103,16 +103,27 @@ def test_a_change_drops_what_is_remembered(
 def test_no_more_than_so_many_answers_are_remembered(
     server: FlagServer, client: OpenFeatureClient, use: Use
 ) -> None:
-    provider = use(remote(server, cache_size=2))
+    provider = use(remote(server, cache_entries=2))
     eventually(lambda: provider.status().revision == 1)
     for key in ("a", "b", "c", "c", "b", "a"):
         client.get_boolean_value("new-checkout", False, EvaluationContext(key))
     assert server.requests["evaluate"] == 4
 
 
-def test_while_the_server_is_away_the_last_answer_serves_and_is_stale(
+def test_where_the_server_cannot_be_asked_the_flags_that_are_here_decide(
     server: FlagServer, client: OpenFeatureClient, use: Use
 ) -> None:
+    use(remote(server))
+    server.faults["evaluate"] = answers(503)
+    assert client.get_boolean_value("new-checkout", False) is True
+    assert client.get_boolean_details("disabled", False).reason == "DISABLED"
+    assert client.get_provider_status() == ProviderStatus.READY
+
+
+def test_with_a_key_that_may_only_evaluate_the_last_answer_serves_and_is_stale(
+    server: FlagServer, client: OpenFeatureClient, use: Use
+) -> None:
+    server.faults = {"flag-set": answers(403), "flag-set/stream": answers(403)}
     use(remote(server, cache_ttl_ms=0.001))
     assert client.get_boolean_value("new-checkout", False) is True
     server.faults["evaluate"] = answers(503)
@@ -120,9 +131,29 @@ def test_while_the_server_is_away_the_last_answer_serves_and_is_stale(
     eventually(lambda: client.get_provider_status() == ProviderStatus.STALE)
     details = client.get_boolean_details("disabled", True)
     assert (details.value, details.error_code) == (True, ErrorCode.GENERAL)
-    server.faults = {}
+    del server.faults["evaluate"]
     eventually(lambda: client.get_boolean_details("disabled", True).error_code is None)
     eventually(lambda: client.get_provider_status() == ProviderStatus.READY)
+
+
+def test_a_question_that_is_refused_says_so_and_others_are_still_asked(
+    server: FlagServer, client: OpenFeatureClient, use: Use
+) -> None:
+    use(remote(server))
+    server.faults["evaluate"] = answers(413)
+    details = client.get_boolean_details("new-checkout", False)
+    assert (details.value, details.error_code) == (False, ErrorCode.INVALID_CONTEXT)
+    server.faults = {}
+    assert client.get_boolean_value("new-checkout", False) is True
+
+
+def test_what_json_has_no_word_for_is_missing(
+    server: FlagServer, client: OpenFeatureClient, use: Use
+) -> None:
+    use(remote(server))
+    odd: Any = {"nan": float("nan"), "list": [float("inf"), {"deep": float("-inf")}]}
+    assert client.get_boolean_details("new-checkout", False, EvaluationContext("ada", odd)).value
+    assert server.requests["evaluate"] == 1
 
 
 def test_nobody_waits_long_for_a_silent_server(
@@ -132,7 +163,8 @@ def test_nobody_waits_long_for_a_silent_server(
     released = threading.Event()
     server.faults["evaluate"] = silent(released)
     began = time.monotonic()
-    assert client.get_boolean_details("new-checkout", True).error_code == ErrorCode.GENERAL
+    assert client.get_boolean_value("new-checkout", False) is True
+    assert client.get_boolean_value("disabled", True) is True
     assert time.monotonic() - began < 2
     released.set()
 
@@ -155,7 +187,7 @@ def test_a_key_that_may_only_evaluate_is_enough(
 
 
 def test_initialize_is_bounded(server: FlagServer, domain: str) -> None:
-    server.faults["evaluations"] = answers(500)
+    server.faults = dict.fromkeys(("flag-set", "flag-set/stream", "evaluations"), answers(500))
     provider = remote(server, init_timeout_ms=150)
     with pytest.raises(GeneralError, match="within 150 ms"):
         api.set_provider_and_wait(provider, domain)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -18,11 +17,9 @@ from ._trouble import Trouble
 FilePath: TypeAlias = "str | os.PathLike[str]"
 
 
-def read_copy(path: FilePath, max_age_ms: float | None = None) -> FlagSet | None:
-    """The last-known-good copy; None where there is none, or none that is young enough."""
+def read_copy(path: FilePath) -> FlagSet | None:
+    """The last-known-good copy; None where there is none yet."""
     try:
-        if max_age_ms is not None and _age_ms(path) > max_age_ms:
-            return None
         return flag_set_of(_document(Path(path)))
     except FileNotFoundError:
         return None
@@ -31,6 +28,8 @@ def read_copy(path: FilePath, max_age_ms: float | None = None) -> FlagSet | None
 def write_copy(path: FilePath, flag_set: FlagSet) -> None:
     """Atomically: whoever reads meanwhile, or after a crash, gets the old copy or the new one."""
     target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # For its owner's eyes, as temporary files are: rules may name people.
     descriptor, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
@@ -50,21 +49,25 @@ def read_written(written: FilePath | Mapping[str, Any]) -> FlagSet:
     flags = document.get("flags")
     if not isinstance(flags, dict):
         raise Trouble('a flag set must have an object of "flags"')
-    version = document.get("formatVersion", 1)
-    return flag_set_of(
-        {
-            "id": document.get("id", ""),
-            "revision": document.get("revision", 0),
-            "environment": document.get("environment", ""),
-            "flags": filled_in(flags),
-            "segments": document.get("segments") or {},
-            "formatVersion": 1 if version is None else version,
-        }
+    # What says its format version was written by a machine, in the full form.
+    is_full = "formatVersion" in document
+    revision = document.get("revision")
+    return FlagSet(
+        id=str(document.get("id", "")),
+        revision=revision if isinstance(revision, int) else None,
+        environment=str(document.get("environment", "")),
+        flags=flags if is_full else filled_in(flags),
+        segments=_segments(document.get("segments")),
+        format_version=document.get("formatVersion", 1),
     )
 
 
-def _age_ms(path: FilePath) -> float:
-    return (time.time() - Path(path).stat().st_mtime) * 1_000
+def _segments(segments: object) -> Mapping[str, Any]:
+    if segments is None:
+        return {}
+    if not isinstance(segments, dict):
+        raise Trouble('"segments" must be an object')
+    return segments
 
 
 def _document(path: Path) -> dict[str, Any]:

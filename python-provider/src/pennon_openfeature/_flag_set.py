@@ -15,7 +15,8 @@ class FlagSet:
     """All flags and segments of one environment, of one revision. Never changed in place."""
 
     id: str
-    revision: int
+    # A flag set that somebody has written need not say one.
+    revision: int | None
     environment: str
     flags: Mapping[str, Any]
     segments: Mapping[str, Any]
@@ -48,10 +49,13 @@ def flag_set_of(document: Mapping[str, Any]) -> FlagSet:
     """The envelope only: the engine looks at each flag."""
     flags, segments = document.get("flags"), document.get("segments")
     revision = document.get("revision")
-    if not (isinstance(flags, dict) and isinstance(segments, dict) and isinstance(revision, int)):
+    change_id = document.get("id")
+    if not (isinstance(flags, dict) and isinstance(segments, dict) and isinstance(change_id, str)):
         raise Trouble("what came is no flag set", gap=True)
+    if not isinstance(revision, int):
+        raise Trouble("what came is a flag set without a revision", gap=True)
     return FlagSet(
-        id=str(document.get("id", "")),
+        id=change_id,
         revision=revision,
         environment=str(document.get("environment", "")),
         flags=flags,

@@ -48,7 +48,7 @@ class Follower:
         # When the server last said or showed that these are the data.
         self._current_at: float | None = None
         self._mode: Mode = "connecting"
-        self._source: Source = "none" if initial is None else "initial"
+        self._source: Source = "none"
         self._last_error: LastError | None = None
         self._held_until = 0.0
         self._stopped = threading.Event()

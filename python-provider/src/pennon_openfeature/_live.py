@@ -13,7 +13,6 @@ from ._trouble import Trouble
 logger = logging.getLogger("pennon_openfeature")
 
 FlagMetadata = Mapping[str, "bool | int | float | str"]
-_NONE: FlagMetadata = MappingProxyType({})
 
 
 class Live:
@@ -36,27 +35,24 @@ class Live:
         return evaluate(self.compiled, flag_key, context)
 
     def metadata_of(self, flag_key: str) -> FlagMetadata:
-        """The flag's own metadata, its `version`, and the `flagSetId` that is its environment."""
+        """The flag's `version`, and the `flagSetId` that is its environment."""
         known = self._metadata.get(flag_key)
         if known is None:
-            # Two threads may both make it, which is as good.
-            known = self._metadata[flag_key] = self._made_metadata(flag_key)
+            known = self._made_metadata(flag_key)
+            # Two threads may both make it, which is as good. Of unknown flags there is no end.
+            if flag_key in self.flag_set.flags:
+                self._metadata[flag_key] = known
         return known
 
     def _made_metadata(self, flag_key: str) -> FlagMetadata:
         definition = self.flag_set.flags.get(flag_key)
-        if not isinstance(definition, dict):
-            return _NONE
-        own = definition.get("metadata")
-        metadata = dict(own) if isinstance(own, dict) and self._is_sound(flag_key) else {}
-        if isinstance(definition.get("version"), int):
-            metadata["version"] = definition["version"]
+        version = definition.get("version") if isinstance(definition, dict) else None
+        metadata: dict[str, bool | int | float | str] = {}
+        if isinstance(version, int):
+            metadata["version"] = version
         if self.flag_set.environment:
             metadata["flagSetId"] = self.flag_set.environment
         return MappingProxyType(metadata)
-
-    def _is_sound(self, flag_key: str) -> bool:
-        return not self.compiled.flags[flag_key].problems
 
 
 def _changed(before: Live | None, after: Live) -> list[str]:

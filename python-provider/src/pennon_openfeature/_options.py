@@ -24,11 +24,11 @@ class Options:
     stream: bool
     poll_interval_ms: float
     cache_file: FilePath | None
-    cache_max_age_ms: float | None
     bootstrap: FilePath | Mapping[str, Any] | None
     offline_file: FilePath | None
     cache_ttl_ms: float
-    cache_size: int
+    cache_entries: int
+    request_timeout_ms: float
     pace: Pace
 
 
@@ -36,9 +36,11 @@ def checked(options: Options) -> Options:
     """The options, where they go together; else a ValueError that says what to do."""
     if options.mode not in ("in-process", "remote"):
         raise ValueError(f'mode must be "in-process" or "remote", not {options.mode!r}')
-    for name in ("init_timeout_ms", "poll_interval_ms", "cache_ttl_ms", "cache_size"):
+    for name in ("init_timeout_ms", "poll_interval_ms", "cache_ttl_ms", "request_timeout_ms"):
         if not getattr(options, name) > 0:
             raise ValueError(f"{name} must be greater than 0")
+    if options.cache_entries < 0:
+        raise ValueError("cache_entries must be 0 or more")
     if options.offline_file is not None:
         _check_offline(options)
     elif options.address is None:

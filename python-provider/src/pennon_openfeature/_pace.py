@@ -14,8 +14,6 @@ class Pace:
     heartbeat_ms: float = 15_000
     # A request that has not begun to answer by then is given up.
     no_answer_ms: float = 10_000
-    # So is a call of the evaluate route, which somebody waits for.
-    evaluate_ms: float = 2_000
     shortest_ms: float = 1_000
     longest_ms: float = 30_000
     # A refused key may be accepted later, when somebody has mended it.

@@ -15,9 +15,9 @@ from openfeature.flag_evaluation import FlagResolutionDetails, FlagValueType
 from openfeature.provider import AbstractProvider, Metadata
 from openfeature.track import TrackingEventDetails
 
+from ._answer import Answer, no_flags
 from ._context import plain_attributes, plain_context
 from ._copies import FilePath
-from ._engine import Evaluation
 from ._events import Teller
 from ._follow import Following
 from ._fork import follow_into_forks, no_longer
@@ -26,9 +26,8 @@ from ._options import Options, ProviderMode, address_of, checked
 from ._pace import Pace
 from ._remote import Remote
 from ._resolution import Kind, failure, resolution
-from ._sources import AnswerSource, InProcess, NotReadyError, OfflineFile
+from ._sources import AnswerSource, AnswerWithFacts, InProcess, OfflineFile, answered
 from ._status import Status
-from ._trouble import Trouble
 
 logger = logging.getLogger("pennon_openfeature")
 
@@ -36,19 +35,26 @@ ObjectValue = Sequence[FlagValueType] | Mapping[str, FlagValueType]
 
 
 class Snapshot:
-    """Several flags read from one revision, however the flag set changes meanwhile."""
+    """Flags that do not change while they are read: all of one revision."""
 
     __slots__ = ("_live",)
 
-    def __init__(self, live: Live) -> None:
+    def __init__(self, live: Live | None) -> None:
         self._live = live
 
     @property
-    def revision(self) -> int:
-        return self._live.flag_set.revision
+    def revision(self) -> int | None:
+        return self._live.flag_set.revision if self._live else None
 
-    def evaluate(self, flag_key: str, context: Mapping[str, Any] | None = None) -> Evaluation:
-        return self._live.evaluate(flag_key, plain_attributes(context or {}))
+    def evaluate(self, flag_key: str, context: Mapping[str, Any] | None = None) -> Answer:
+        return answered(self._live, flag_key, plain_attributes(context or {}))[0]
+
+    def evaluate_all(self, context: Mapping[str, Any] | None = None) -> dict[str, Answer]:
+        """What every flag answers, by its key."""
+        if self._live is None:
+            return {}
+        plain = plain_attributes(context or {})
+        return {key: self._live.evaluate(key, plain) for key in self._live.flag_set.flags}
 
 
 class PennonProvider(AbstractProvider):
@@ -74,11 +80,11 @@ class PennonProvider(AbstractProvider):
         stream: bool = True,
         poll_interval_ms: float = 30_000,
         cache_file: FilePath | None = None,
-        cache_max_age_ms: float | None = None,
         bootstrap: FilePath | Mapping[str, Any] | None = None,
         offline_file: FilePath | None = None,
         cache_ttl_ms: float = 60_000,
-        cache_size: int = 10_000,
+        cache_entries: int = 10_000,
+        request_timeout_ms: float = 2_000,
     ) -> None:
         super().__init__()
         self._options = checked(
@@ -89,11 +95,11 @@ class PennonProvider(AbstractProvider):
                 stream=stream,
                 poll_interval_ms=poll_interval_ms,
                 cache_file=cache_file,
-                cache_max_age_ms=cache_max_age_ms,
                 bootstrap=bootstrap,
                 offline_file=offline_file,
                 cache_ttl_ms=cache_ttl_ms,
-                cache_size=cache_size,
+                cache_entries=cache_entries,
+                request_timeout_ms=request_timeout_ms,
                 pace=self._pace,
             )
         )
@@ -133,7 +139,7 @@ class PennonProvider(AbstractProvider):
     def _made_source(self) -> AnswerSource:
         options = self._options
         if options.offline_file is not None:
-            return OfflineFile(options.offline_file, options.pace.look_ms, self._teller)
+            return OfflineFile(options.offline_file, options, self._teller)
         assert options.address is not None
         following = Following(
             options.address, options.stream, options.poll_interval_ms, options.pace
@@ -170,24 +176,18 @@ class PennonProvider(AbstractProvider):
         """How current the flags are, and why."""
         return self._source.status() if self._source else Status("stopped")
 
-    def evaluate(self, flag_key: str, context: Mapping[str, Any] | None = None) -> Evaluation:
+    def evaluate(self, flag_key: str, context: Mapping[str, Any] | None = None) -> Answer:
         """Decide one flag on the same live data, without OpenFeature's costs: for hot loops.
 
         `context` holds `targetingKey` and any attributes. In remote mode it asks the server.
-        It raises NotReadyError where there is nothing to answer from.
         """
-        try:
-            evaluation, _ = self._ready().answer(flag_key, plain_attributes(context or {}))
-        except Trouble as trouble:
-            raise NotReadyError(trouble.message) from trouble
-        return evaluation
+        if self._source is None:
+            return no_flags(flag_key)
+        return self._source.answer(flag_key, plain_attributes(context or {}))[0]
 
     def snapshot(self) -> Snapshot:
-        """The flags of one revision; not in remote mode, where the server has them."""
-        live = self._source.live() if self._source else None
-        if live is None:
-            raise NotReadyError("there are no flags in this process")
-        return Snapshot(live)
+        """The flags of this moment, to read several of one revision."""
+        return Snapshot(self._source.live() if self._source else None)
 
     # Resolvers
 
@@ -276,15 +276,17 @@ class PennonProvider(AbstractProvider):
     ) -> FlagResolutionDetails[Any]:
         """One answer of the type that was asked for; it never raises."""
         try:
-            evaluation, metadata = self._ready().answer(flag_key, plain_context(context))
-            return resolution(evaluation, default_value, kind, metadata)
-        except NotReadyError as error:
-            return failure(default_value, ErrorCode.PROVIDER_NOT_READY, str(error), {})
-        except Trouble as trouble:
-            return failure(default_value, ErrorCode.GENERAL, trouble.message, {})
+            answer, facts = self._answer(flag_key, plain_context(context))
+            own = getattr(answer, "metadata", None)
+            metadata = {**own, **facts} if own else facts
+            return resolution(answer, default_value, kind, metadata)
         except Exception as error:  # noqa: BLE001 - an application asked for a flag, not for this
             message = f"{type(error).__name__}: {error}"
             return failure(default_value, ErrorCode.GENERAL, message, {})
+
+    def _answer(self, flag_key: str, context: dict[str, Any]) -> AnswerWithFacts:
+        source = self._source
+        return source.answer(flag_key, context) if source else (no_flags(flag_key), {})
 
     async def _resolve_async(
         self, flag_key: str, default_value: Any, context: EvaluationContext | None, kind: Kind
@@ -294,8 +296,3 @@ class PennonProvider(AbstractProvider):
         if isinstance(source, Remote) and not source.remembers(flag_key, plain_context(context)):
             return await asyncio.to_thread(self._resolve, flag_key, default_value, context, kind)
         return self._resolve(flag_key, default_value, context, kind)
-
-    def _ready(self) -> AnswerSource:
-        if self._source is None:
-            raise NotReadyError("the provider has not been initialized")
-        return self._source

@@ -8,7 +8,8 @@ from typing import Any, Final, Literal, TypeAlias
 from openfeature.exception import ErrorCode
 from openfeature.flag_evaluation import FlagResolutionDetails, Reason
 
-from ._engine import Evaluation, Failed, Served, copied
+from ._answer import Answer, Unavailable
+from ._engine import Failed, Served, copied
 
 Kind: TypeAlias = Literal["boolean", "string", "integer", "float", "object"]
 
@@ -17,28 +18,26 @@ _NOT: Final = object()
 
 
 def resolution(
-    evaluation: Evaluation, default_value: Any, kind: Kind, metadata: Mapping[str, Any]
+    answer: Answer, default_value: Any, kind: Kind, metadata: Mapping[str, Any]
 ) -> FlagResolutionDetails[Any]:
     """The value where one of that type was served, else the default value and why."""
-    if isinstance(evaluation, Failed):
-        code = ErrorCode(evaluation.error_code)
-        return failure(default_value, code, evaluation.error_message, metadata)
-    if not isinstance(evaluation, Served):
+    if isinstance(answer, Failed | Unavailable):
+        code = ErrorCode(answer.error_code)
+        return failure(default_value, code, answer.error_message, metadata)
+    if not isinstance(answer, Served):
         default = _DEFAULTS.get(kind, _same)(default_value)
-        return FlagResolutionDetails(
-            default, reason=Reason(evaluation.reason), flag_metadata=metadata
-        )
-    value = _TYPED[kind](evaluation.value)
+        return FlagResolutionDetails(default, reason=Reason(answer.reason), flag_metadata=metadata)
+    value = _TYPED[kind](answer.value)
     if value is _NOT:
         message = (
-            f'flag "{evaluation.flag_key}" was asked for as {kind}, '
-            f'but its variant "{evaluation.variant}" is {evaluation.value!r:.100}'
+            f'flag "{answer.flag_key}" was asked for as {kind}, '
+            f'but its variant "{answer.variant}" is {answer.value!r:.100}'
         )
         return failure(default_value, ErrorCode.TYPE_MISMATCH, message, metadata)
     return FlagResolutionDetails(
         value,
-        reason=Reason(evaluation.reason),
-        variant=evaluation.variant,
+        reason=Reason(answer.reason),
+        variant=answer.variant,
         flag_metadata=metadata,
     )
 

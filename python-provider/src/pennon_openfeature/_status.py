@@ -8,13 +8,11 @@ from typing import Literal, TypeAlias
 # connecting: at the start, and after a stream was lost. streaming: every change comes at once.
 # polling: the stream is down or not wanted, and the server answers when asked.
 # disconnected: the server answers neither; the data may be out of date. stopped: by its owner.
-# offline: a file is followed, and no server.
-Mode: TypeAlias = Literal[
-    "connecting", "streaming", "polling", "disconnected", "stopped", "offline", "remote"
-]
+# file: a file is followed, and no server.
+Mode: TypeAlias = Literal["connecting", "streaming", "polling", "disconnected", "stopped", "file"]
 
-# Where the data came from; `initial` is a copy: the last-known-good file or the bootstrap.
-Source: TypeAlias = Literal["none", "initial", "stream", "poll", "file"]
+# Where the data came from.
+Source: TypeAlias = Literal["none", "cache_file", "bootstrap", "stream", "poll", "offline_file"]
 
 
 @dataclass(frozen=True, slots=True)

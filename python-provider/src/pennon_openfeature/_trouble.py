@@ -13,12 +13,13 @@ LONGEST_RETRY_AFTER_MS = 3_600_000
 class Trouble(Exception):  # noqa: N818 - it is no error of the caller, and most of it passes
     """One request or stream that failed."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - facts, by keyword
         self,
         message: str,
         *,
         status: int | None = None,
         code: str | None = None,
+        said: str | None = None,
         retry_after_ms: float = 0,
         gap: bool = False,
     ) -> None:
@@ -27,9 +28,16 @@ class Trouble(Exception):  # noqa: N818 - it is no error of the caller, and most
         # The HTTP status and the error's code, where the server answered them.
         self.status = status
         self.code = code
+        # What the server said, without how it said it.
+        self.said = said or message
         self.retry_after_ms = retry_after_ms
         # What came does not follow what went before: the data are not to be trusted.
         self.gap = gap
+
+    @property
+    def is_ours(self) -> bool:
+        """The question itself is refused: other questions may well be answered."""
+        return self.status in (400, 413)
 
     @property
     def is_refusal(self) -> bool:
@@ -68,5 +76,6 @@ def unsuccessful(status: int, headers: Mapping[str, str], error: object) -> Trou
         f"the server answered {status}{reason}",
         status=status,
         code=code if isinstance(code, str) else None,
+        said=str(said["message"]) if "message" in said else None,
         retry_after_ms=retry_after_ms(headers.get("retry-after")),
     )
