@@ -18,6 +18,7 @@ from openfeature.exception import GeneralError
 from openfeature.provider import ProviderStatus
 
 from pennon_openfeature import PennonProvider
+from pennon_openfeature._yaml import parse_yaml
 
 Use = Callable[[PennonProvider], PennonProvider]
 
@@ -147,3 +148,22 @@ def test_what_says_its_format_version_is_taken_as_it_is(
     file.write_text(json.dumps({"formatVersion": 1, "flags": {"short": {"enabled": True}}}))
     use(QuickProvider(offline_file=file))
     assert client.get_boolean_details("short", False).error_code == "PARSE_ERROR"
+
+
+def test_yaml_is_read_as_its_version_1_2() -> None:
+    written = """
+text: [on, no, y, 1:30, 2026-01-31, 1_000, 0b1, "true", <<]
+numbers: [012, 0o17, 0xff, -1, +2, 1e3, 1.5, .5, .inf]
+others: [true, FALSE, null, ~, ]
+"""
+    assert parse_yaml(written) == {
+        "text": ["on", "no", "y", "1:30", "2026-01-31", "1_000", "0b1", "true", "<<"],
+        "numbers": [12, 15, 255, -1, 2, 1000.0, 1.5, 0.5, float("inf")],
+        "others": [True, False, None, None],
+    }
+
+
+@pytest.mark.parametrize("damage", ["a: 1\na: 2", "a: [", "!!python/object:os.system {}", "{a"])
+def test_what_is_no_yaml_or_says_a_name_twice_is_refused(damage: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        parse_yaml(damage)

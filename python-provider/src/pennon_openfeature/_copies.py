@@ -73,7 +73,7 @@ def _segments(segments: object) -> Mapping[str, Any]:
 def _document(path: Path) -> dict[str, Any]:
     text = path.read_text("utf-8")
     try:
-        document = _yaml(text) if path.suffix in (".yaml", ".yml") else json.loads(text)
+        document = _yaml(text) if path.suffix.lower() in (".yaml", ".yml") else json.loads(text)
     except (ValueError, RecursionError) as error:
         raise Trouble(f"{path} cannot be read: {error}") from error
     if not isinstance(document, dict):
@@ -83,23 +83,7 @@ def _document(path: Path) -> dict[str, Any]:
 
 def _yaml(text: str) -> Any:
     try:
-        import yaml  # noqa: PLC0415 - only who has a YAML file needs it
+        from ._yaml import parse_yaml  # noqa: PLC0415 - only who has a YAML file needs it
     except ImportError as error:
         raise Trouble("to read YAML, install pennon-openfeature[yaml]") from error
-
-    class Loader(yaml.SafeLoader):
-        """YAML 1.2: `on`, `off`, `yes` and `no` are text, as variants are named; dates are text."""
-
-    Loader.yaml_implicit_resolvers = {
-        first: [
-            (tag, pattern)
-            for tag, pattern in resolvers
-            if tag != "tag:yaml.org,2002:timestamp"
-            and (tag != "tag:yaml.org,2002:bool" or first in "tTfF")
-        ]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-    try:
-        return yaml.load(text, Loader)  # noqa: S506 - a safe loader
-    except yaml.YAMLError as error:
-        raise ValueError(str(error)) from error
+    return parse_yaml(text)
