@@ -79,10 +79,10 @@ const codeOfTrpc = (code: TRPC_ERROR_CODE_KEY): ErrorCode => {
 };
 
 const fromTrpc = (error: TRPCError): PennonError => {
-  if (error.cause !== undefined && !(error.cause instanceof TRPCError)) {
-    const known = fromKnown(error.cause);
-    if (known !== undefined) return known;
-  }
+  const known = error.cause instanceof TRPCError ? undefined : fromKnown(error.cause);
+  // An answer that its own schema refuses is our fault and not the caller's input.
+  const isOutput = error.cause instanceof z.ZodError && error.code === 'INTERNAL_SERVER_ERROR';
+  if (known !== undefined && !isOutput) return known;
   const code = codeOfTrpc(error.code);
   if (code === 'INTERNAL_SERVER_ERROR') return internal(error);
   return new PennonError(code, error.message, {}, { cause: error });

@@ -80,6 +80,8 @@ export type CopyPlan = {
   to: string;
   outcome: 'create' | 'overwrite' | 'refused' | 'unchanged';
   differences: Difference[];
+  /** Why the copy would be refused whatever `overwrite` says. */
+  problems?: ErrorDetail[];
   warnings?: ErrorDetail[];
 };
 
@@ -273,8 +275,10 @@ const planCopy = <Name extends 'flags' | 'segments'>(
   current: Documents[Name] | null,
   document: Documents[Name],
 ): CopyPlan => {
-  if (current !== null) noun.requireChangeable(current, document);
-  noun.requireSound(parts.registry.find(copy.to).view(), document);
+  const problems = problemsOf(() => {
+    if (current !== null) noun.requireChangeable(current, document);
+    noun.requireSound(parts.registry.find(copy.to).view(), document);
+  });
   const found = differences(current, document, Object.keys(KEPT));
   const { key, environment, to } = copy;
   return {
@@ -282,16 +286,31 @@ const planCopy = <Name extends 'flags' | 'segments'>(
     key,
     environment,
     to,
-    outcome: outcomeOf(current !== null, found.length > 0, copy.overwrite),
+    outcome:
+      problems.length > 0
+        ? 'refused'
+        : outcomeOf(current !== null, found.length > 0, copy.overwrite),
     differences: found,
+    ...(problems.length === 0 ? {} : { problems }),
     ...withWarnings(noun.warnings(document, namesakes(noun, parts, to, key))),
   };
 };
 
 const outcomeOf = (exists: boolean, differs: boolean, overwrite: boolean): CopyPlan['outcome'] => {
   if (!exists) return 'create';
-  if (!differs) return 'unchanged';
-  return overwrite ? 'overwrite' : 'refused';
+  if (!overwrite) return 'refused';
+  return differs ? 'overwrite' : 'unchanged';
+};
+
+/** What a check refuses, as data. */
+const problemsOf = (check: () => void): ErrorDetail[] => {
+  try {
+    check();
+    return [];
+  } catch (error) {
+    if (error instanceof PennonError) return [...(error.extra.details ?? [])];
+    throw error;
+  }
 };
 
 const KEPT = { version: true, createdAt: true, updatedAt: true } as const satisfies Record<

@@ -26,13 +26,15 @@ const RETRY_AFTER_SECONDS = 5;
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 export const createStreams = (control: Replica<'control'>, clock: Clock, most: number): Streams => {
-  const open = new Map<AbortController, Caller>();
+  /** Each stream with the hash of the key that opened it: a key that was replaced is a revoked one. */
+  const open = new Map<AbortController, { keyId: string; hash: string }>();
   let draining = false;
 
   const endRevoked = () => {
-    const { keys } = control.current().records;
-    for (const [ending, { keyId }] of open) if (!keys.has(keyId)) ending.abort();
+    for (const [ending, { keyId, hash }] of open) if (hashOf(keyId) !== hash) ending.abort();
   };
+  const hashOf = (keyId: string): string | undefined =>
+    control.current().records.keys.get(keyId)?.document.hash;
   control.subscribe(endRevoked);
 
   return {
@@ -40,8 +42,10 @@ export const createStreams = (control: Replica<'control'>, clock: Clock, most: n
       if (draining) throw unavailable('the server is stopping');
       if (open.size >= most)
         throw unavailable(`this server has ${most} streams open, which is its limit`);
+      const hash = hashOf(caller.keyId);
+      if (hash === undefined) throw new PennonError('UNAUTHORIZED', 'the key was revoked');
       const ending = new AbortController();
-      open.set(ending, caller);
+      open.set(ending, { keyId: caller.keyId, hash });
       const cancelExpiry = endAtExpiry(ending, caller.expiresAt, clock);
       ending.signal.addEventListener('abort', () => open.delete(ending), { once: true });
       return {
@@ -79,3 +83,14 @@ const endAtExpiry = (
 
 const unavailable = (message: string): PennonError =>
   new PennonError('SERVICE_UNAVAILABLE', message, { retryAfterSeconds: RETRY_AFTER_SECONDS });
+
+/** Opens a stream that ends with its request too, whether or not anybody ever reads it. */
+export const openUntil = (
+  streams: Streams,
+  caller: Caller,
+  signal: AbortSignal | undefined,
+): OpenStream => {
+  const stream = streams.open(caller);
+  signal?.addEventListener('abort', () => stream.close(), { once: true });
+  return stream;
+};

@@ -3,12 +3,14 @@ import type { TrackedEnvelope } from '@trpc/server';
 import { tracked } from '@trpc/server';
 
 import { stepsOf } from '../delivery/steps.ts';
-import type { Streams } from '../delivery/streams.ts';
+import type { OpenStream, Streams } from '../delivery/streams.ts';
+import { openUntil } from '../delivery/streams.ts';
+import type { LiveFlagSet } from '../environments/live-flag-set.ts';
 import type { Registry } from '../environments/registry.ts';
 import type { Caller } from '../keys/caller.ts';
 import { environmentOf, seesOnlyVisible } from '../keys/caller.ts';
 import { requireContext } from './evaluate.ts';
-import type { ValuesMessage } from './values.ts';
+import type { ValuesMessage, ValuesOf } from './values.ts';
 import { createValues } from './values.ts';
 
 type WatchInput = {
@@ -23,19 +25,26 @@ type Message = Pick<ValuesMessage, 'event'> & ValuesMessage['data'];
  * Follows the evaluated values of one context. Whoever comes back with the id of the revision that is
  * still current is told nothing until something changes; everybody else gets all values first.
  */
-export async function* watchValues(
+export const watchValues = (
   { registry, streams }: { registry: Registry; streams: Streams },
   caller: Caller,
   { environment, context, lastEventId }: WatchInput,
   signal: AbortSignal | undefined,
-): AsyncGenerator<TrackedEnvelope<Message>> {
+): AsyncGenerator<TrackedEnvelope<Message>> => {
   requireContext(context);
   const live = registry.find(environmentOf(caller, environment));
-  const stream = streams.open(caller);
+  const values = createValues(context, seesOnlyVisible(caller));
+  return tell(live, openUntil(streams, caller, signal), values, lastEventId);
+};
+
+async function* tell(
+  live: LiveFlagSet,
+  stream: OpenStream,
+  values: ValuesOf,
+  lastEventId: string | null | undefined,
+): AsyncGenerator<TrackedEnvelope<Message>> {
   try {
-    const ended = signal === undefined ? stream.ended : AbortSignal.any([stream.ended, signal]);
-    const steps = stepsOf(live, ended);
-    const values = createValues(context, seesOnlyVisible(caller));
+    const steps = stepsOf(live, stream.ended);
     const first = values.first(live.view());
     if (first.id !== lastEventId) yield enveloped(first);
     for await (const step of steps) {

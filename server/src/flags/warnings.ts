@@ -45,9 +45,19 @@ const unreachable = (flag: Flag): ErrorDetail[] =>
 
 const whyNobody = (flag: Flag, rule: Rule, earlier: readonly Rule[]): string | undefined => {
   if (shareOf(rule) === 0) return 'its percentage is 0';
+  if (rule.conditions.some(neverHolds)) return 'one of its conditions has an empty list';
   const blocking = earlier.find(other => takesAll(flag, other, rule));
   return blocking && `rule "${blocking.id}" before it serves all of its subjects`;
 };
+
+const NEVER_IN_EMPTY = new Set(['in', 'inCidr']);
+
+/** Whether no subject at all can meet the condition: nobody is in an empty list. */
+const neverHolds = (condition: Condition): boolean =>
+  'operator' in condition &&
+  Array.isArray(condition.value) &&
+  condition.value.length === 0 &&
+  NEVER_IN_EMPTY.has(condition.operator) !== (condition.not === true);
 
 /** Whether everyone whom `rule` would serve is served by the earlier rule already. */
 const takesAll = (flag: Flag, earlier: Rule, rule: Rule): boolean => {

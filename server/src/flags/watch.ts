@@ -3,8 +3,9 @@ import type { TrackedEnvelope } from '@trpc/server';
 import { tracked } from '@trpc/server';
 
 import { stepsOf } from '../delivery/steps.ts';
-import type { Streams } from '../delivery/streams.ts';
-import type { FlagSetStep } from '../environments/live-flag-set.ts';
+import type { OpenStream, Streams } from '../delivery/streams.ts';
+import { openUntil } from '../delivery/streams.ts';
+import type { FlagSetStep, LiveFlagSet } from '../environments/live-flag-set.ts';
 import type { Registry } from '../environments/registry.ts';
 import type { Caller } from '../keys/caller.ts';
 import { environmentOf } from '../keys/caller.ts';
@@ -20,16 +21,23 @@ type WatchInput = {
 };
 
 /** Follows an environment's flags; goes on after `lastEventId` with nothing lost or doubled. */
-export async function* watchFlags(
+export const watchFlags = (
   { registry, streams }: { registry: Registry; streams: Streams },
   caller: Caller,
   { environment, lastEventId }: WatchInput,
   signal: AbortSignal | undefined,
-): AsyncGenerator<TrackedEnvelope<FlagsMessage>> {
+): AsyncGenerator<TrackedEnvelope<FlagsMessage>> => {
   const live = registry.find(environmentOf(caller, environment));
-  const stream = streams.open(caller);
+  return tell(live, openUntil(streams, caller, signal), lastEventId);
+};
+
+async function* tell(
+  live: LiveFlagSet,
+  stream: OpenStream,
+  lastEventId: string | null | undefined,
+): AsyncGenerator<TrackedEnvelope<FlagsMessage>> {
   try {
-    const steps = stepsOf(live, either(stream.ended, signal));
+    const steps = stepsOf(live, stream.ended);
     const missed = lastEventId == null ? undefined : live.since(lastEventId);
     for (const step of missed ?? [{ type: 'set' as const, view: live.view() }]) yield message(step);
     for await (const step of steps) yield message(step);
@@ -37,9 +45,6 @@ export async function* watchFlags(
     stream.close();
   }
 }
-
-const either = (ended: AbortSignal, signal: AbortSignal | undefined): AbortSignal =>
-  signal === undefined ? ended : AbortSignal.any([ended, signal]);
 
 const message = (step: FlagSetStep): TrackedEnvelope<FlagsMessage> =>
   tracked(

@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify';
 
 import type { Parts } from '../parts.ts';
+import type { Credentials } from '../keys/authenticate.ts';
 import type { Caller } from '../keys/caller.ts';
 import { requireAllEnvironments, requirePermission } from '../keys/caller.ts';
 import type { Permission } from '../keys/permissions.ts';
@@ -25,16 +26,21 @@ declare module 'fastify' {
 
 /** Authenticates a request by its headers and counts it. */
 export const admit = (parts: Parts, request: FastifyRequest): Caller => {
-  const { headers } = request;
-  const caller = parts.authenticate({
-    authorization: headers.authorization,
-    apiKey: single(headers['x-api-key']),
-    origin: headers.origin,
-    onBehalfOf: single(headers['x-on-behalf-of']),
-  });
+  const caller = parts.authenticate(credentialsOf(request));
   parts.countRequest(caller, request.ip);
   return caller;
 };
+
+const credentialsOf = ({ headers }: FastifyRequest): Credentials => ({
+  authorization: headers.authorization,
+  apiKey: single(headers['x-api-key']),
+  origin: headers.origin,
+  onBehalfOf: utf8(single(headers['x-on-behalf-of'])),
+});
+
+/** Node reads header bytes as Latin-1; people's names come as UTF-8. */
+const utf8 = (header: string | undefined): string | undefined =>
+  header === undefined ? undefined : Buffer.from(header, 'latin1').toString();
 
 const single = (header: string | string[] | undefined): string | undefined =>
   Array.isArray(header) ? header.join(', ') : header;
@@ -56,6 +62,11 @@ export const guardRoutes = (app: FastifyInstance, parts: Parts): readonly Guarde
     if (access.everywhere === true)
       requireAllEnvironments(caller, request.routeOptions.url ?? 'this');
     request.caller = caller;
+  });
+  // A body may come late: what was allowed when it began may be revoked by now.
+  app.addHook('preHandler', async request => {
+    if (request.caller !== undefined && request.body !== undefined)
+      request.caller = parts.authenticate(credentialsOf(request));
   });
   return routes;
 };

@@ -7,6 +7,7 @@ import type { GuardedRoute } from './access.ts';
 import { guardRoutes } from './access.ts';
 import { parseJsonBodies } from './body.ts';
 import { allowOrigins } from './cors.ts';
+import { answerRaw, boundConnections, rawErrorOf, requireHost } from './connections.ts';
 import { serveDocs } from './docs.ts';
 import { answerErrors, sendError } from './errors.ts';
 import { serveEvaluations } from './evaluate.ts';
@@ -43,13 +44,16 @@ export const createApp = async ({ parts, metrics, logger, draining }: AppParts):
     forceCloseConnections: 'idle',
     trustProxy: (_, hop) => hop < limits.trustedProxies,
     routerOptions: { maxParamLength: LONGEST_PARAMETER },
+    clientErrorHandler: (error, socket) => answerRaw(socket, rawErrorOf(error)),
+    http: { requireHostHeader: false },
     frameworkErrors: (error, request, reply) => {
       void sendError(error, request, reply);
     },
     genReqId: () => parts.random(REQUEST_ID_LENGTH),
   });
-  app.server.maxConnections = limits.connections;
+  boundConnections(app.server, limits.connections);
 
+  requireHost(app);
   allowOrigins(app);
   const routes = guardRoutes(app, parts);
   answerErrors(app);

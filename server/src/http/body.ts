@@ -1,17 +1,29 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 
 import { PennonError } from '../errors.ts';
 
 /** JSON in UTF-8 is the only content type; everything else is refused with 415. */
 export const parseJsonBodies = (app: FastifyInstance): void => {
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_, body, done) => {
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
     try {
+      refuseEncoded(request);
       done(null, parseJson(body));
     } catch (error) {
       done(error instanceof Error ? error : new Error(String(error)), undefined);
     }
   });
+};
+
+/** A body in another encoding would be read as what it is not. */
+export const refuseEncoded = ({ headers }: FastifyRequest): void => {
+  const charset = /;\s*charset\s*=\s*"?([^";\s]+)/i.exec(headers['content-type'] ?? '')?.[1];
+  if (charset !== undefined && charset.toLowerCase() !== 'utf-8') {
+    throw new PennonError('UNSUPPORTED_MEDIA_TYPE', 'send JSON in UTF-8, not in another charset');
+  }
+  const encoding = headers['content-encoding'];
+  if (encoding === undefined || encoding === 'identity') return;
+  throw new PennonError('UNSUPPORTED_MEDIA_TYPE', 'send the body without Content-Encoding');
 };
 
 const decoder = new TextDecoder('utf-8', { fatal: true });

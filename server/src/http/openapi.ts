@@ -76,7 +76,9 @@ const reshape = (
     addParameter(operation, 'If-None-Match', 'header');
   operation.responses = {
     ...success(document, operation, meta.status ?? 200, path),
-    ...errorResponses(errorCodes(meta.openapi.method, 'ifMatch' in input.shape)),
+    ...errorResponses(
+      errorCodes(meta.openapi.method, 'ifMatch' in input.shape, meta.plainRoute !== true),
+    ),
   };
 };
 
@@ -137,7 +139,9 @@ const success = (
       headers,
       content: stated?.['content'],
     },
-    ...(conditional ? { 304: { description: 'Not modified' } } : {}),
+    ...(conditional
+      ? { 304: { description: 'Not modified', headers: { ETag: header('Strong entity tag') } } }
+      : {}),
   };
 };
 
@@ -172,6 +176,7 @@ const ERROR_TEXTS = {
   401: 'No key, or one that is unknown or expired',
   403: 'The key may not do this',
   404: 'There is no such thing',
+  405: 'A mutation takes POST',
   409: 'It conflicts with what is there',
   412: 'It has changed meanwhile; the ETag header is the current one',
   413: 'The body is too large',
@@ -182,14 +187,14 @@ const ERROR_TEXTS = {
 } as const;
 type ErrorStatus = keyof typeof ERROR_TEXTS;
 
-const errorCodes = (method: string, conditional: boolean): ErrorStatus[] => [
+const errorCodes = (method: string, conditional: boolean, writes: boolean): ErrorStatus[] => [
   400,
   401,
   403,
   404,
-  ...(method === 'POST' || method === 'DELETE' ? ([409] as const) : []),
+  ...(writes && (method === 'POST' || method === 'DELETE') ? ([409] as const) : []),
   ...(conditional ? ([412] as const) : []),
-  ...(method === 'GET' || method === 'DELETE' ? [] : ([413, 415] as const)),
+  ...(method === 'GET' ? [] : ([413, 415] as const)),
   429,
   500,
   503,
@@ -249,7 +254,9 @@ const trpcOperation = (operationId: string, summary: string) => ({
     ]),
   ),
 });
-const TRPC_ERRORS: readonly ErrorStatus[] = [400, 401, 403, 404, 409, 412, 413, 415, 429, 500, 503];
+const TRPC_ERRORS: readonly ErrorStatus[] = [
+  400, 401, 403, 404, 405, 409, 412, 413, 415, 429, 500, 503,
+];
 
 /** Routes that are no procedures. */
 const PLAIN_PATHS = {

@@ -86,6 +86,7 @@ const inputOf = (
   const params = Object.entries(request.params as Record<string, string>);
   const query = decodeQuery(shape, request.query as Record<string, unknown>);
   const body = WITH_BODY.has(meta.openapi.method) ? bodyOf(meta, request.body) : [];
+  if (!WITH_BODY.has(meta.openapi.method)) refuseBody(request.body);
   if (WITH_BODY.has(meta.openapi.method)) refuseInQuery(meta, query);
   refuseMismatch(params, body);
   const ifMatch = 'ifMatch' in shape ? request.headers['if-match'] : undefined;
@@ -104,14 +105,19 @@ const queryFieldsOf = (meta: Meta): readonly string[] =>
   meta.environmentInBody === true ? [] : ['environment'];
 
 const bodyOf = (meta: Meta, body: unknown): Fields => {
-  if (body === undefined || body === null) return [];
-  if (typeof body !== 'object' || Array.isArray(body)) {
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
     throw invalid([{ path: '', message: 'must be a JSON object' }], 'the body');
   }
   const misplaced = [...queryFieldsOf(meta), 'ifMatch'].find(name => Object.hasOwn(body, name));
   if (misplaced === undefined) return Object.entries(body);
   const place = misplaced === 'ifMatch' ? 'the If-Match header' : `the query (?${misplaced}=…)`;
   throw invalid([{ path: misplaced, message: `belongs in ${place}, not in the body` }]);
+};
+
+/** A DELETE takes everything from its path, query and headers; clients may send an empty object. */
+const refuseBody = (body: unknown): void => {
+  if (body === undefined || body === null || Object.keys(body).length === 0) return;
+  throw invalid([{ path: '', message: 'must be empty: this route takes no body' }], 'the body');
 };
 
 const refuseInQuery = (meta: Meta, query: Fields): void => {

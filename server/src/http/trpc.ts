@@ -6,6 +6,7 @@ import type { Parts } from '../parts.ts';
 import { appRouter } from '../router/index.ts';
 import type { Context } from '../router/procedure.ts';
 import { admit } from './access.ts';
+import { refuseEncoded } from './body.ts';
 import { errorHeaders } from './errors.ts';
 
 const MOST_CALLS_A_BATCH = 20;
@@ -19,9 +20,14 @@ const contextOf = (parts: Parts, request: FastifyRequest): Context => ({
 /** The router at /trpc. tRPC reads the body itself, so it comes as text here. */
 export const serveTrpc = async (app: FastifyInstance, parts: Parts): Promise<void> => {
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('application/json', { parseAs: 'string' }, (_, body, done) =>
-    done(null, body),
-  );
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
+    try {
+      refuseEncoded(request);
+      done(null, body);
+    } catch (error) {
+      done(error instanceof Error ? error : new Error(String(error)));
+    }
+  });
 
   app.route<{ Params: { path: string } }>({
     method: ['GET', 'POST'],

@@ -24,6 +24,8 @@ export type KeyParts = {
 /** 40 letters and digits: about 206 bits. */
 const SECRET_LENGTH = 40;
 const ID_LENGTH = 12;
+/** An offset can push an instant past what four digits of a year can say. */
+const LAST_INSTANT = Date.parse('9999-12-31T23:59:59.999Z');
 
 /** Creates a key and answers it with its secret, which is shown only this once. */
 export const createKey = (
@@ -130,6 +132,9 @@ const refuseImpossible = (input: ApiKeyCreate, now: number): void => {
       path: 'allowedOrigins',
       message: 'only a "client" key can be bound to origins',
     });
+  }
+  if (input.expiresAt != null && Date.parse(input.expiresAt) > LAST_INSTANT) {
+    details.push({ path: 'expiresAt', message: 'must be in the year 9999 or before, in UTC' });
   }
   if (input.expiresAt != null && Date.parse(input.expiresAt) <= now) {
     details.push({ path: 'expiresAt', message: 'must be in the future' });

@@ -14,7 +14,6 @@ export const environments = router({
   create: procedure({
     permission: 'environments.manage',
     status: 201,
-    located: 'key',
     openapi: { method: 'POST', path: '/environments', tags, summary: 'Create an environment' },
   })
     .input(EnvironmentCreate)

@@ -5,8 +5,17 @@ import { flags } from './flags.ts';
 import { keys } from './keys.ts';
 import { router } from './procedure.ts';
 import { segments } from './segments.ts';
+import { status } from './status.ts';
 
 /** The one API. tRPC serves it at /trpc; REST and its OpenAPI document are made from its metadata. */
-export const appRouter = router({ flags, segments, environments, keys, audit, evaluation });
+export const appRouter = router({
+  flags,
+  segments,
+  environments,
+  keys,
+  audit,
+  evaluation,
+  status,
+});
 
 export type AppRouter = typeof appRouter;

@@ -11,7 +11,6 @@ export const keys = router({
   create: procedure({
     permission: 'keys.manage',
     status: 201,
-    located: 'id',
     environmentInBody: true,
     openapi: {
       method: 'POST',

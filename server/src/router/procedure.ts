@@ -21,8 +21,8 @@ export type Meta = OpenApiMeta<{
   readonly permission: Permission;
   /** HTTP status of success over REST; 200 where it is not stated. */
   readonly status?: 201 | 204;
-  /** The fields whose value is the last part of the created resource's URL. */
-  readonly located?: 'key' | 'id';
+  /** The field whose value is the last part of the created resource's URL. */
+  readonly located?: 'key';
   /** `environment` is a field of the body over REST, not of the query. */
   readonly environmentInBody?: true;
   /** Served by a plain route of its own, and documented here. */

@@ -47,6 +47,7 @@ export const CopyPlan = strictObject({
   to: z.string(),
   outcome: z.enum(['create', 'overwrite', 'refused', 'unchanged']),
   differences: z.array(strictObject({ path: z.string(), before: Json, after: Json })),
+  problems: z.array(ErrorDetail).optional().describe('Why it would be refused in any case.'),
   warnings,
 }).meta({ id: 'CopyPlan' });
 

@@ -1,0 +1,39 @@
+import { Instant, strictObject } from '@pennon/schema';
+import { z } from 'zod';
+
+import { readStatus } from '../status/status.ts';
+import { procedure, router } from './procedure.ts';
+
+const Status = strictObject({
+  store: z.enum(['available', 'away']),
+  environments: z.array(strictObject({ key: z.string(), revision: z.int().nullable() })),
+  servers: z.array(
+    strictObject({
+      id: z.string(),
+      self: z.boolean().describe('The server that answers.'),
+      version: z.string(),
+      startedAt: Instant,
+      heardSecondsAgo: z.int(),
+      degradedSeconds: z.int(),
+      streams: z.int(),
+      environments: z.array(
+        strictObject({ key: z.string(), revision: z.int(), behind: z.int().nullable() }),
+      ),
+    }),
+  ),
+}).meta({ id: 'Status' });
+
+export const status = router({
+  read: procedure({
+    permission: 'metrics.read',
+    openapi: {
+      method: 'GET',
+      path: '/status',
+      tags: ['Operations'],
+      summary: 'Every server that is alive: version, revisions, lag and streams',
+    },
+  })
+    .input(strictObject({}))
+    .output(Status)
+    .query(({ ctx }) => readStatus(ctx.parts, ctx.caller)),
+});
