@@ -1,4 +1,4 @@
-import { OpenFeatureEventEmitter, ProviderEvents } from '@openfeature/server-sdk';
+import { ErrorCode, OpenFeatureEventEmitter, ProviderEvents } from '@openfeature/server-sdk';
 import type {
   EvaluationContext,
   JsonValue,
@@ -154,7 +154,8 @@ export class PennonProvider implements Provider {
       this.events.emit(ProviderEvents.ConfigurationChanged, { flagsChanged }),
     ready: () => this.events.emit(ProviderEvents.Ready),
     stale: message => this.events.emit(ProviderEvents.Stale, { message }),
-    error: message => this.events.emit(ProviderEvents.Error, { message }),
+    error: message =>
+      this.events.emit(ProviderEvents.Error, { message, errorCode: ErrorCode.GENERAL }),
   };
 
   async #resolve<T>(

@@ -38,14 +38,23 @@ type Reply = {
 const isReply = (value: unknown): value is Reply =>
   typeof value === 'object' && value !== null && 'revision' in value && 'evaluations' in value;
 
-/** An object whose names stand in one order, whatever order they came in. */
-const sorted = (_: string, value: unknown): unknown =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
-    ? Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)))
-    : value;
+/** Stands for numbers that JSON cannot say; nobody can have written it. */
+const NOT_FINITE = `not finite ${crypto.randomUUID()}`;
 
+/** An object whose names stand in one order, whatever order they came in. */
+const sorted = (value: object): object =>
+  Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)));
+
+const canonical = (_: string, value: unknown): unknown => {
+  if (typeof value === 'number') return Number.isFinite(value) ? value : NOT_FINITE;
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? sorted(value)
+    : value;
+};
+
+/** An infinite attribute is not the same as null, which gives way to a dotted path: it reads as infinite. */
 const bodyOf = (flagKeys: readonly string[], context: unknown): string =>
-  JSON.stringify({ flagKeys, context }, sorted);
+  JSON.stringify({ flagKeys, context }, canonical).replaceAll(`"${NOT_FINITE}"`, '1e999');
 
 const NO_JSON = 'the evaluation context cannot be sent as JSON: it contains itself, or is endless';
 

@@ -88,7 +88,10 @@ export const openSession = (options: PennonProviderOptions, world: World, news: 
   });
   const remote = openRemote(options, world, flags, () => look());
 
-  const why = (): string => flags.freshness().lastError?.message ?? 'the server has not answered';
+  const why = (): string =>
+    remote?.trouble()?.message ??
+    flags.freshness().lastError?.message ??
+    'the server has not answered';
 
   const stateNow = (): Exclude<State, 'starting'> => {
     const standing = flags.standing();

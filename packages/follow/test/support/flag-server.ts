@@ -7,8 +7,10 @@ import { startProcess } from '../../../../server/test/support/process.ts';
 /** A real server, as a process of its own on data of its own. */
 export type FlagServer = {
   readonly url: () => string;
-  /** Calls the API as the admin of the environment `production`, and answers what it answers. */
-  api(method: string, route: string, body?: object): Promise<unknown>;
+  /** Of all environments. */
+  readonly adminKey: string;
+  /** Calls the API as the admin and answers what it answers. A body of text is JSON already. */
+  api(method: string, route: string, body?: object | string): Promise<unknown>;
   /** A new key for the environment `production`. */
   createKey(
     role: 'server' | 'client' | 'viewer',
@@ -39,14 +41,14 @@ export const startFlagServer = async (): Promise<FlagServer> => {
   };
   let running = await startProcess({ env });
 
-  const api = async (method: string, route: string, body?: object): Promise<unknown> => {
+  const api = async (method: string, route: string, body?: object | string): Promise<unknown> => {
     const response = await fetch(`${running.url}/api/v1/${route}`, {
       method,
       headers: {
         authorization: `Bearer ${ADMIN_KEY}`,
-        ...(body && { 'content-type': 'application/json' }),
+        ...(body !== undefined && { 'content-type': 'application/json' }),
       },
-      body: body === undefined ? null : JSON.stringify(body),
+      body: typeof body === 'object' ? JSON.stringify(body) : (body ?? null),
     });
     const text = await response.text();
     if (!response.ok) throw new Error(`${method} ${route} answered ${response.status}: ${text}`);
@@ -55,6 +57,7 @@ export const startFlagServer = async (): Promise<FlagServer> => {
 
   return {
     url: () => running.url,
+    adminKey: ADMIN_KEY,
     api,
     async createKey(role) {
       const key = await api('POST', 'keys', {

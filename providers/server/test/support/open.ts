@@ -1,5 +1,7 @@
 import { OpenFeature, ProviderEvents } from '@openfeature/server-sdk';
 import type { Client } from '@openfeature/server-sdk';
+import { realWorld } from '@pennon/follow';
+import type { World } from '@pennon/follow';
 import { afterEach } from 'vitest';
 
 import { PennonProvider } from '../../src/index.ts';
@@ -71,6 +73,6 @@ export const startOn = async (
   return opened;
 };
 
-/** A provider that knows the real world. */
-export const openReal = (options: PennonProviderOptions): Opened =>
-  openProvider(new PennonProvider(options));
+/** A provider in the real world. */
+export const openReal = (options: PennonProviderOptions, world: World = realWorld): Opened =>
+  openProvider(new PennonProvider(options, world));
