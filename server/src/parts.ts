@@ -10,6 +10,7 @@ import type { Authenticate } from './keys/authenticate.ts';
 import type { CountRequest } from './keys/rate-limit.ts';
 import type { Random } from './random.ts';
 import type { Replica } from './replica/replica.ts';
+import type { Fleet } from './status/fleet.ts';
 import type { Store } from './store/store.ts';
 
 /** What a running server is made of. Use cases take the few of these that they need. */
@@ -20,6 +21,7 @@ export type Parts = {
   readonly authenticate: Authenticate;
   readonly countRequest: CountRequest;
   readonly streams: Streams;
+  readonly fleet: Fleet;
   readonly broadcastOf: (live: LiveFlagSet) => Broadcast;
   readonly cache: AnswerCache;
   readonly counterOf: CounterOf;

@@ -2,10 +2,11 @@ import type { AddressInfo } from 'node:net';
 
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 
-import type { Clock } from './clock.ts';
+import { instant, type Clock } from './clock.ts';
 import type { Limits } from './config.ts';
 import { createBroadcasts } from './delivery/broadcast.ts';
-import { createStreams } from './delivery/streams.ts';
+import { createStreams, type Streams } from './delivery/streams.ts';
+import type { Registry } from './environments/registry.ts';
 import { createAnswerCache } from './evaluation/answer-cache.ts';
 import { longestTrouble } from './environments/trouble.ts';
 import type { GuardedRoute } from './http/access.ts';
@@ -16,8 +17,10 @@ import { createMetrics } from './metrics.ts';
 import type { Parts } from './parts.ts';
 import type { Random } from './random.ts';
 import type { Copies } from './replica/copies.ts';
-import { openData } from './start/data.ts';
-import type { Store } from './store/store.ts';
+import { openData, type Data } from './start/data.ts';
+import { openFleet } from './status/fleet.ts';
+import type { ServerReport, Store } from './store/store.ts';
+import { VERSION } from './version.ts';
 
 export type ServerParts = {
   /** Open; the server closes it. */
@@ -60,13 +63,17 @@ export const createServer = async (given: ServerParts): Promise<Server> => {
   const data = await openData({ ...given, store, onTrouble });
   const { control, registry } = data;
 
+  const streams = createStreams(control, clock, limits.streams);
+  const fleet = await openFleet({ store, clock, report: reporterOf(given, data, streams) });
+
   const parts: Parts = {
     store,
     control,
     registry,
     authenticate: createAuthenticate(control, clock),
-    countRequest: createRateLimit(limits.requestsPerSecond, clock),
-    streams: createStreams(control, clock, limits.streams),
+    countRequest: createRateLimit(limits.requestsPerSecond, fleet.size, clock),
+    streams,
+    fleet,
     broadcastOf: createBroadcasts(clock),
     cache: createAnswerCache(limits.cachedAnswers, clock),
     counterOf: metrics.counterOf,
@@ -93,6 +100,7 @@ export const createServer = async (given: ServerParts): Promise<Server> => {
       const cancel = clock.after(DRAIN_MS, () => http.server.closeAllConnections());
       await http.close();
       cancel();
+      await fleet.close();
       data.close();
       await given.copies?.flush();
       await store.close();
@@ -100,15 +108,35 @@ export const createServer = async (given: ServerParts): Promise<Server> => {
   };
 };
 
+const SERVER_ID_LENGTH = 12;
+
+/** What this server says of itself; its id lasts as long as the process. */
+const reporterOf = ({ clock, random }: ServerParts, data: Data, streams: Streams) => {
+  const id = random(SERVER_ID_LENGTH);
+  const startedAt = instant(clock.now());
+  return (): ServerReport => ({
+    id,
+    version: VERSION,
+    startedAt,
+    revisions: Object.fromEntries(revisionsOf(data.registry)),
+    streams: streams.count(),
+    degradedSeconds: Math.round(degradedMs(data, clock) / 1_000),
+  });
+};
+
+const revisionsOf = (registry: Registry) =>
+  registry.all().map(live => [live.environment, live.view().flagSet.revision] as const);
+
+const degradedMs = (data: Pick<Data, 'control' | 'registry'>, clock: Clock): number => {
+  const since = longestTrouble(data)?.since;
+  return since === undefined ? 0 : clock.now() - since;
+};
+
 const sourceOf = (parts: Parts) => ({
   streams: parts.streams.count,
   cachedAnswers: parts.cache.size,
-  revisions: () =>
-    parts.registry.all().map(live => [live.environment, live.view().flagSet.revision] as const),
-  degradedMs: () => {
-    const since = longestTrouble(parts)?.since;
-    return since === undefined ? 0 : parts.clock.now() - since;
-  },
+  revisions: () => revisionsOf(parts.registry),
+  degradedMs: () => degradedMs(parts, parts.clock),
 });
 
 const urlOf = (address: string | AddressInfo | null): string => {

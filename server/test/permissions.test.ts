@@ -43,6 +43,7 @@ const PROCEDURES: Record<string, Role[]> = {
   'evaluation.evaluate': everyone,
   'evaluation.evaluateAll': everyone,
   'evaluation.watch': ['admin', 'server', 'client'],
+  'status.read': ['admin', 'viewer'],
 };
 
 const ROUTES: Record<string, Role[]> = {

@@ -59,6 +59,15 @@ export interface Store {
   /** Audit entries, newest first, older than the entry `before`, at most `limit`. */
   audit(ledger: Ledger, query: AuditQuery): Promise<StoredAuditEntry[]>;
 
+  /**
+   * Says that this server is alive, which lasts so long, and answers all servers that are, this one
+   * among them, with how long ago each said so.
+   */
+  announce(report: ServerReport, lastsMs: number): Promise<Alive[]>;
+
+  /** Takes that back. */
+  depart(id: string): Promise<void>;
+
   /** Throws a StoreError where the store cannot be written to. */
   ping(): Promise<void>;
 
@@ -152,6 +161,19 @@ export type AuditQuery = {
   readonly from?: number | undefined;
   readonly until?: number | undefined;
 };
+
+/** What a server says of itself to the others. */
+export type ServerReport = {
+  readonly id: string;
+  readonly version: string;
+  readonly startedAt: string;
+  /** Revision of each environment's flag set in its memory. */
+  readonly revisions: Readonly<Record<string, number>>;
+  readonly streams: number;
+  /** How long it has not followed the store; 0 while it does. */
+  readonly degradedSeconds: number;
+};
+export type Alive = { readonly report: ServerReport; readonly ageMs: number };
 
 /** Why a store did not do what was asked. `full` and `readonly` need a person; `unavailable` may pass. */
 export type StoreTrouble = 'unavailable' | 'full' | 'readonly' | 'corrupt' | 'locked' | 'newer';

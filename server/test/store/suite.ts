@@ -7,6 +7,7 @@ import { describeDocuments } from './documents.ts';
 import { describeDurability } from './durability.ts';
 import { describeFeed } from './feed.ts';
 import { describeModel } from './model.ts';
+import { describeServers } from './servers.ts';
 
 /** A store on data of its own. */
 export type OpenedStore = {
@@ -36,5 +37,6 @@ export const describeStore = (name: string, open: () => Promise<OpenedStore>): v
     describeAudit(given);
     describeDurability(given);
     describeModel(given);
+    describeServers(given);
   });
 };

@@ -14,6 +14,7 @@ import { replyOf, run, type RedisParts } from './parts.ts';
 import { documentRow, readLedger, readPage } from './read.ts';
 import { listOf, orNothing, textOf } from './reply.ts';
 import { newer } from './trouble.ts';
+import { announceServer, departServer } from './servers.ts';
 import type { RedisAddress } from './url.ts';
 
 export type RedisOptions = {
@@ -76,6 +77,8 @@ const storeOn = (parts: RedisParts): Store => {
     follow: (ledger, after, signal) =>
       followLedger(parts, ledger, after, AbortSignal.any([signal, closing.signal])),
     audit: (ledger, query) => searchAudit(parts, ledger, query),
+    announce: (report, lastsMs) => announceServer(parts, report, lastsMs),
+    depart: id => departServer(parts, id),
     async ping() {
       await replyOf(connections.send('set', keys.writable, '', 'PX', PING_LASTS_MS));
     },

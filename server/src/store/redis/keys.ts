@@ -13,6 +13,8 @@ import { COLLECTIONS, type Collection, type Ledger, type LedgerKind } from '../s
  * | `pennon:{<ledger>}:changes`            | stream     | the change feed, bounded; entry `<revision>-0` is a change    |
  * | `pennon:{<ledger>}:audit`              | stream     | the audit log; entries `<revision>-0`, `-1`, … of that change |
  * | `pennon:writable`                      | string     | nothing: written to learn whether Redis takes writes          |
+ * | `pennon:{servers}:heard`               | sorted set | id of each live server, with when it was last heard           |
+ * | `pennon:{servers}:reports`             | hash       | id → what that server says of itself, as JSON                 |
  *
  * Collections are `environments` and `keys` of the control ledger, `flags` and `segments` of a flag set.
  */
@@ -28,6 +30,8 @@ export type Keys = {
   /** Those pairs of all collections of the ledger, in the order of `collectionsOf`. */
   readonly collections: (ledger: Ledger) => readonly string[];
   readonly writable: string;
+  readonly servers: string;
+  readonly reports: string;
 };
 
 /**
@@ -52,6 +56,8 @@ export const keysUnder = (prefix: string): Keys => {
     collection,
     collections: ledger => collectionsOf(ledger.kind).flatMap(name => collection(ledger, name)),
     writable: `${prefix}:writable`,
+    servers: `${prefix}:{servers}:heard`,
+    reports: `${prefix}:{servers}:reports`,
   };
 };
 

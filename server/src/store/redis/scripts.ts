@@ -14,6 +14,7 @@ export const SCRIPTS = {
   documents: script('documents'),
   audit: script('audit'),
   known: script('known'),
+  announce: script('announce'),
 } as const;
 
 export type ScriptName = keyof typeof SCRIPTS;

@@ -27,6 +27,9 @@ export const openSqliteStore = async ({ directory, random }: SqliteOptions): Pro
     close,
     head: ledger => call('head', ledger),
     ping: () => call('ping', undefined),
+    // One process owns the data, so it is the only server there is.
+    announce: report => Promise.resolve([{ report, ageMs: 0 }]),
+    depart: () => Promise.resolve(),
     async read(ledger) {
       const found = await call('read', ledger);
       return found && { id: found.id, records: RECORDS[ledger.kind](found.documents) };

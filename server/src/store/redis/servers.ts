@@ -1,0 +1,26 @@
+import { parseStored } from '../documents.ts';
+import type { Alive, ServerReport } from '../store.ts';
+import { replyOf, run, type RedisParts } from './parts.ts';
+import { rowsOf } from './reply.ts';
+
+/** Says that this server is alive, and answers all that are. */
+export const announceServer = async (
+  { connections, keys }: RedisParts,
+  report: ServerReport,
+  lastsMs: number,
+): Promise<Alive[]> => {
+  const args = [report.id, JSON.stringify(report), lastsMs];
+  const reply = run(connections.send, 'announce', [keys.servers, keys.reports], args);
+  return rowsOf(await replyOf(reply), 3).map(([id = '', ageMs, text = '']) => ({
+    report: parseStored<ServerReport>(text, `server/${id}`),
+    ageMs: Number(ageMs),
+  }));
+};
+
+/** Takes that back at once, so that the others need not wait until it has lasted. */
+export const departServer = async (
+  { connections, keys }: RedisParts,
+  id: string,
+): Promise<void> => {
+  await replyOf(connections.send('zrem', keys.servers, id));
+};

@@ -1,0 +1,90 @@
+import { afterAll, afterEach, beforeEach, expect, it } from 'vitest';
+
+import { openSse } from '../support/sse.ts';
+import { eventually, startRedis } from './processes.ts';
+import {
+  ADMIN_KEY,
+  production,
+  removeDirectories,
+  startServerOn,
+  type RedisServer,
+} from './servers.ts';
+
+const LIMIT = 300;
+
+const redis = await startRedis();
+const url = `redis://127.0.0.1:${redis.port}`;
+afterAll(async () => {
+  await redis.remove();
+  removeDirectories();
+});
+
+let servers: RedisServer[];
+beforeEach(async () => {
+  redis.cli('flushall');
+  const start = () => startServerOn(url, { PENNON_RATE_LIMIT: String(LIMIT) });
+  servers = await Promise.all([start(), start(), start()]);
+  await eventually(async () => (await Promise.all(servers.map(seen))).every(count => count === 3));
+});
+afterEach(() => Promise.all(servers.map(server => server.stop())));
+
+const status = async (server: RedisServer) => (await server.ask('GET', '/api/v1/status')).body;
+const seen = async (server: RedisServer): Promise<number> => (await status(server)).servers.length;
+const first = (): RedisServer => {
+  const [server] = servers;
+  if (server === undefined) throw new Error('no server');
+  return server;
+};
+
+it('the status names every server that is alive, its revisions, lag and streams', async () => {
+  await first().ask('POST', production('/flags'), { body: { key: 'f', enabled: true } });
+  const stream = await openSse(`${first().url}${production('/flag-set/stream')}`, {
+    key: ADMIN_KEY,
+  });
+  await stream.next();
+  const other = servers[1] ?? first();
+  await eventually(async () => {
+    const { servers: all } = await status(other);
+    return all.some((each: { streams: number; self: boolean }) => each.streams === 1 && !each.self);
+  });
+  const { store, environments, servers: all } = await status(other);
+  expect(store).toBe('available');
+  expect(environments).toContainEqual({ key: 'production', revision: 2 });
+  expect(new Set(all.map(({ id }: { id: string }) => id)).size).toBe(3);
+  for (const each of all) {
+    expect(each).toMatchObject({ version: expect.any(String), degradedSeconds: 0 });
+    expect(each.heardSecondsAgo).toBeLessThan(7);
+    expect(each.environments).toContainEqual({ key: 'production', revision: 2, behind: 0 });
+  }
+  stream.close();
+});
+
+it('a server that stops is gone at once, one that is killed within seconds', async () => {
+  await servers[2]?.stop();
+  await eventually(async () => (await seen(first())) === 2);
+  servers[1]?.child.kill('SIGKILL');
+  await eventually(async () => (await seen(first())) === 1);
+  expect((await status(first())).servers).toMatchObject([{ self: true }]);
+});
+
+it('each server grants its share of the rate limit, and never asks Redis for it', async () => {
+  const viewer = { name: 'v', role: 'viewer', environment: 'production' };
+  const { secret } = (await first().ask('POST', '/api/v1/keys', { body: viewer })).body;
+  const burst = async (server: RedisServer) => {
+    const start = performance.now();
+    const asked = Array.from({ length: LIMIT }, () =>
+      server.ask('POST', '/api/v1/evaluations', { key: secret, body: { context: {} } }),
+    );
+    const granted = (await Promise.all(asked)).filter(answer => answer.status === 200).length;
+    return { granted, seconds: (performance.now() - start) / 1_000 };
+  };
+  const commands = () =>
+    Number(/total_commands_processed:([0-9]+)/.exec(redis.cli('info', 'stats'))?.[1]);
+  const before = commands();
+  const { granted, seconds } = await burst(first());
+  const share = LIMIT / 3;
+  expect(granted).toBeGreaterThanOrEqual(share - 1);
+  expect(granted).toBeLessThanOrEqual(share * (1 + seconds) + 1);
+  // Heartbeats and feeds of three servers go on meanwhile; 300 requests add nothing to them.
+  expect(commands() - before).toBeLessThan(100 + 60 * seconds);
+});

@@ -1,0 +1,113 @@
+import { expect, it } from 'vitest';
+
+import { createRateLimit } from '../src/keys/rate-limit.ts';
+import { openFleet } from '../src/status/fleet.ts';
+import type { Alive, ServerReport, Store } from '../src/store/store.ts';
+import { createFakeClock } from './support/fake-clock.ts';
+import { startServer } from './support/server.ts';
+
+it('the status shows the only server of the embedded store, and how far it has got', async () => {
+  await using server = await startServer();
+  await server.api('POST', '/flags', { body: { key: 'f', enabled: true } });
+  const { status, body } = await server.ask('GET', '/api/v1/status');
+  expect(status).toBe(200);
+  expect(body).toEqual({
+    store: 'available',
+    environments: [
+      { key: 'development', revision: 1 },
+      { key: 'production', revision: 2 },
+    ],
+    servers: [
+      {
+        id: expect.any(String),
+        self: true,
+        version: expect.stringMatching(/^\d+\.\d+\.\d+/),
+        startedAt: expect.stringMatching(/Z$/),
+        heardSecondsAgo: 0,
+        degradedSeconds: 0,
+        streams: 0,
+        environments: [
+          { key: 'development', revision: 1, behind: 0 },
+          { key: 'production', revision: 2, behind: 0 },
+        ],
+      },
+    ],
+  });
+});
+
+it('the status takes a key for all environments', async () => {
+  await using server = await startServer();
+  const key = await server.keyOf('viewer');
+  const everywhere = await server.keyOf('viewer', '*');
+  expect((await server.ask('GET', '/api/v1/status', { key })).status).toBe(403);
+  expect((await server.ask('GET', '/api/v1/status', { key: everywhere })).status).toBe(200);
+});
+
+const report = (id: string): ServerReport => ({
+  id,
+  version: '1.0.0',
+  startedAt: '2026-01-01T00:00:00.000Z',
+  revisions: {},
+  streams: 0,
+  degradedSeconds: 0,
+});
+
+it('while the store is away the servers that were alive are still counted', async () => {
+  const clock = createFakeClock();
+  let answers: Alive[] | undefined = ['b', 'c'].map(id => ({ report: report(id), ageMs: 500 }));
+  const store: Pick<Store, 'announce' | 'depart'> = {
+    announce: async () => answers ?? Promise.reject(new Error('away')),
+    depart: async () => undefined,
+  };
+  const fleet = await openFleet({ store, clock, report: () => report('a') });
+  expect(fleet.size()).toBe(3);
+  answers = undefined;
+  clock.advance(60_000);
+  await Promise.resolve();
+  expect(fleet.size()).toBe(3);
+  expect(fleet.alive().map(({ report: { id }, ageMs }) => [id, ageMs])).toEqual([
+    ['a', 0],
+    ['b', 60_500],
+    ['c', 60_500],
+  ]);
+});
+
+const caller = {
+  keyId: 'k',
+  name: 'k',
+  role: 'editor',
+  environment: '*',
+  expiresAt: undefined,
+  onBehalfOf: undefined,
+} as const;
+
+const granted = (count: ReturnType<typeof createRateLimit>): number => {
+  for (let requests = 0; ; requests += 1)
+    try {
+      count(caller, '127.0.0.1');
+    } catch {
+      return requests;
+    }
+};
+
+it('a server grants its share of the limit, and the whole once it is alone', () => {
+  const clock = createFakeClock();
+  let servers = 4;
+  const count = createRateLimit(100, () => servers, clock);
+  expect(granted(count)).toBe(25);
+  clock.advance(1_000);
+  expect(granted(count)).toBe(25);
+  servers = 1;
+  clock.advance(1_000);
+  expect(granted(count)).toBe(100);
+});
+
+it('a share of less than one request a second is one every now and then', () => {
+  const clock = createFakeClock();
+  const count = createRateLimit(1, () => 5, clock);
+  expect(granted(count)).toBe(1);
+  clock.advance(4_000);
+  expect(() => count(caller, '127.0.0.1')).toThrow('more than 1 requests a second');
+  clock.advance(1_000);
+  expect(granted(count)).toBe(1);
+});
