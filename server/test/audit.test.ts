@@ -17,7 +17,12 @@ it('every change leaves one entry: who, when, what, before and after', async () 
   const patched = await server.api('PATCH', '/flags/f', { body: { enabled: false } });
   await server.api('DELETE', '/flags/f');
   const { body } = await server.api('GET', '/audit');
-  expect(actions({ body })).toEqual(['flag.delete f', 'flag.update f', 'flag.create f']);
+  expect(actions({ body })).toEqual([
+    'flag.delete f',
+    'flag.update f',
+    'flag.create f',
+    expect.stringMatching(/^key\.create /),
+  ]);
   expect(body.items[2]).toEqual({
     id: expect.any(String),
     at: '2026-01-31T12:00:00.000Z',
@@ -60,7 +65,10 @@ it('is filtered by flag, segment, actor, action and time, and paged', async () =
   expect(await found('segment=one')).toEqual(['segment.create one']);
   expect(await found('actor=editor%20of%20production')).toEqual(['flag.create one']);
   expect(await found('action=flag.create')).toEqual(['flag.create two', 'flag.create one']);
-  expect(await found('until=2026-01-31T12:00:30Z')).toEqual(['flag.create one']);
+  expect(await found('until=2026-01-31T12:00:30Z')).toEqual([
+    'flag.create one',
+    expect.stringMatching(/^key\.create /),
+  ]);
   expect(await found('from=2026-01-31T12:01:00Z&action=flag.update')).toEqual(['flag.update two']);
   const first = await server.api('GET', '/audit?limit=3');
   const second = await server.api('GET', `/audit?limit=3&cursor=${first.body.nextCursor}`);
@@ -93,4 +101,43 @@ it('keeps changes of environments and keys in a log that only a key for all envi
   expect((await server.ask('GET', '/api/v1/audit?environment=*', { key: viewer })).status).toBe(
     403,
   );
+});
+
+it("shows an environment's admin who made and revoked its keys, and no others, in one log with its flags", async () => {
+  const clock = createFakeClock();
+  await using server = await startServer({ clock });
+  const admin = await server.keyOf('admin', 'development');
+  const ids: string[] = [];
+  for (let i = 0; i < 5; i += 1) {
+    clock.advance(1_000);
+    const body = { name: 'v', role: 'viewer', environment: 'development' };
+    ids.push((await server.ask('POST', '/api/v1/keys', { key: admin, body })).body.id);
+    await server.keyOf('viewer', 'production');
+    await server.ask('POST', '/api/v1/flags', {
+      key: admin,
+      body: { key: `f${i}`, enabled: true },
+    });
+  }
+  await server.ask('DELETE', `/api/v1/keys/${ids[0]}`, { key: admin });
+  const log = async (query: string) => server.ask('GET', `/api/v1/audit?${query}`, { key: admin });
+  const whole = await log('limit=200');
+  expect(actions(whole)).toHaveLength(12);
+  expect(actions(whole)[0]).toMatch(/^flag\.create f4|^key\.delete/);
+  expect(whole.body.items.map(({ at }: { at: string }) => at)).toEqual(
+    whole.body.items
+      .map(({ at }: { at: string }) => at)
+      .toSorted()
+      .toReversed(),
+  );
+  const paged: unknown[] = [];
+  let cursor: string | null = '';
+  while (cursor !== null) {
+    const page: Awaited<ReturnType<typeof log>> = await log(
+      `limit=5${cursor === '' ? '' : `&cursor=${cursor}`}`,
+    );
+    paged.push(...page.body.items);
+    cursor = page.body.nextCursor;
+  }
+  expect(paged).toEqual(whole.body.items);
+  expect(actions(await log('action=key.delete'))).toEqual([`key.delete ${ids[0]}`]);
 });

@@ -1,5 +1,6 @@
 import type { AuditAction, AuditEntry, JsonValue } from '@pennon/schema';
 import { ALL_ENVIRONMENTS, Json } from '@pennon/schema';
+import { z } from 'zod';
 
 import { instant } from '../clock.ts';
 import type { Registry } from '../environments/registry.ts';
@@ -9,7 +10,7 @@ import type { Page, PageQuery } from '../page.ts';
 import { cursorsFor } from '../page.ts';
 import { cursorSecret } from '../replica/cursor-secret.ts';
 import type { Replica } from '../replica/replica.ts';
-import type { AuditDraft, Ledger, Store } from '../store/store.ts';
+import type { AuditDraft, AuditQuery, Ledger, Store } from '../store/store.ts';
 import { CONTROL } from '../store/store.ts';
 
 const KINDS = ['flag', 'segment', 'environment', 'key'] as const;
@@ -57,26 +58,85 @@ export type AuditInput = PageQuery & {
   readonly until?: string | undefined;
 };
 
-/** The audit log of one environment, or with `*` that of environments and keys; newest first. */
+/**
+ * The audit log of one environment with what happened to its keys, or with `*` that of all environments
+ * and keys; newest first. Flags and keys have logs of their own: a page merges both, and its cursor
+ * holds how far it got in each.
+ */
 export const listAudit = async (
-  { store, registry, control }: AuditParts,
+  parts: AuditParts,
   caller: Caller,
   { environment: asked, limit, cursor, ...filter }: AuditInput,
 ): Promise<Page<AuditEntry>> => {
   const environment = environmentOf(caller, asked);
-  const ledger: Ledger =
-    environment === ALL_ENVIRONMENTS ? CONTROL : registry.find(environment).replica.ledger;
-  const secret = ledger === CONTROL ? cursorSecret(control) : ledger.id;
-  const cursors = cursorsFor(secret, ['audit', filter]);
-  const found = await store.audit(ledger, {
-    ...queryOf(filter),
-    limit: limit + 1,
-    before: cursors.read(cursor),
-  });
-  const items = found.slice(0, limit);
-  const last = items.at(-1);
-  const more = found.length > limit && last !== undefined;
-  return { items, nextCursor: more ? cursors.write(last.id) : null };
+  const sources = sourcesOf(parts, environment);
+  const cursors = cursorsFor(cursorSecret(parts.control), ['audit', environment, filter]);
+  const places = placesOf(cursors.read(cursor), sources.length);
+  const logs = await Promise.all(
+    sources.map((source, index) =>
+      entriesOf(parts.store, source, { ...queryOf(filter), before: places[index] }, limit + 1),
+    ),
+  );
+  const items: AuditEntry[] = [];
+  for (let log = newest(logs); log !== undefined && items.length < limit; log = newest(logs)) {
+    const entry = logs[log]?.shift();
+    if (entry === undefined) break;
+    items.push(entry);
+    places[log] = entry.id;
+  }
+  const more = logs.some(log => log.length > 0);
+  return { items, nextCursor: more ? cursors.write(JSON.stringify(places)) : null };
+};
+
+/** A log, and which of its entries belong to the answer. */
+type Source = { readonly ledger: Ledger; readonly wanted: (entry: AuditEntry) => boolean };
+
+const sourcesOf = ({ registry }: AuditParts, environment: string): readonly Source[] =>
+  environment === ALL_ENVIRONMENTS
+    ? [{ ledger: CONTROL, wanted: () => true }]
+    : [
+        { ledger: registry.find(environment).replica.ledger, wanted: () => true },
+        {
+          ledger: CONTROL,
+          wanted: entry => entry.kind === 'key' && entry.environment === environment,
+        },
+      ];
+
+/** The last entry told of each log; null where none was. */
+const placesOf = (position: string | undefined, logs: number): (string | null)[] =>
+  position === undefined
+    ? Array.from({ length: logs }, () => null)
+    : Places.parse(JSON.parse(position));
+
+const Places = z.array(z.string().nullable());
+
+const CHUNK = 200;
+
+/** At most `most` wanted entries of a log, read on until there are so many or no more. */
+const entriesOf = async (
+  store: Store,
+  { ledger, wanted }: Source,
+  query: Omit<AuditQuery, 'limit' | 'before'> & { before: string | null | undefined },
+  most: number,
+): Promise<AuditEntry[]> => {
+  const found: AuditEntry[] = [];
+  let before = query.before ?? undefined;
+  for (;;) {
+    const chunk = await store.audit(ledger, { ...query, before, limit: CHUNK });
+    found.push(...chunk.filter(wanted));
+    if (found.length >= most || chunk.length < CHUNK) return found.slice(0, most);
+    before = chunk.at(-1)?.id;
+  }
+};
+
+/** Which log goes on with the newest entry; the first where two are of one moment. */
+const newest = (logs: readonly AuditEntry[][]): number | undefined => {
+  let found: number | undefined;
+  for (const [index, [entry]] of logs.entries()) {
+    const best = found === undefined ? undefined : logs[found]?.[0];
+    if (entry !== undefined && (best === undefined || entry.at > best.at)) found = index;
+  }
+  return found;
 };
 
 const queryOf = ({
