@@ -117,6 +117,7 @@ export const createLive = ({ following, timeoutMs, copy, news, world }: LivePart
   };
 
   const reconcile = async (next: EvaluationContext): Promise<void> => {
+    if (enough === undefined && isCurrent(follower?.status()) && isSame(next, context)) return;
     const turn = ++turns;
     enough?.();
     context = next;
@@ -200,6 +201,10 @@ export const createLive = ({ following, timeoutMs, copy, news, world }: LivePart
 /** Whom a context is about, as a text that is equal for the same subject only. */
 const subjectOf = (context: EvaluationContext | undefined): string =>
   JSON.stringify(context?.targetingKey ?? null);
+
+/** Pages often set the context anew as it was. */
+const isSame = (a: EvaluationContext, b: EvaluationContext | undefined): boolean =>
+  JSON.stringify(a) === JSON.stringify(b);
 
 const isCurrent = (status: Status | undefined): boolean =>
   status?.mode === 'streaming' || status?.mode === 'polling';

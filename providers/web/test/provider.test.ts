@@ -224,6 +224,14 @@ describe('a change of context', () => {
     expect(keeper.slots.size).toBe(0);
   });
 
+  it('to one that says the same asks nothing', async () => {
+    const { world, setContext, client, provider } = await startReady({ a: true });
+    await setContext({ targetingKey: 'ada' });
+    expect(world.waiting).toEqual([]);
+    expect(client.providerStatus).toBe(ProviderStatus.READY);
+    expect(provider.freshness().mode).toBe('streaming');
+  });
+
   it('while the provider starts decides what it is ready with', async () => {
     const { world, setContext, client, outcome } = startApplication();
     await world.next();

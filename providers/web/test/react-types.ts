@@ -1,0 +1,28 @@
+/** Hooks that know the flags: what must compile, and after `@ts-expect-error` what must not. */
+import * as react from '@openfeature/react-sdk';
+
+import { defineFlags } from '../../../packages/client/src/flags.ts';
+
+const flags = defineFlags({
+  'new-checkout': {},
+  theme: { type: 'string', variants: { dark: '#111', light: '#eee' } },
+});
+const { useFlag, useSuspenseFlag, useStringFlagValue, useBooleanFlagDetails, OpenFeatureProvider } =
+  flags.typed(react);
+
+export const provider: typeof react.OpenFeatureProvider = OpenFeatureProvider;
+
+export const useTheme = (): '#111' | '#eee' => useStringFlagValue('theme', '#eee');
+export const useThemeVariant = (): 'dark' | 'light' | undefined =>
+  useFlag('theme', '#eee', { updateOnContextChanged: false }).variant;
+export const usePatientTheme = (): '#111' | '#eee' => useSuspenseFlag('theme', '#eee').value;
+export const useCheckout = (): boolean => useBooleanFlagDetails('new-checkout', false).value;
+
+export const useWrongly = (): void => {
+  // @ts-expect-error: misspelt
+  useStringFlagValue('tehme', '#eee');
+  // @ts-expect-error: of another type
+  useStringFlagValue('new-checkout', 'on');
+  // @ts-expect-error: the default is of another type
+  useFlag('theme', true);
+};
