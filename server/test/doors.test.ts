@@ -61,6 +61,17 @@ describe('strictness', () => {
       headers: { 'content-type': 'application/x-www-form-urlencoded' },
     });
     expect([form.status, form.body.error.code]).toEqual([415, 'UNSUPPORTED_MEDIA_TYPE']);
+    const utf16 = { 'content-type': 'application/json; charset=utf-16' };
+    expect((await server.api('POST', '/evaluate', { text: '{}', headers: utf16 })).status).toBe(
+      415,
+    );
+    const packed = { 'content-encoding': 'gzip' };
+    expect((await server.api('POST', '/evaluate', { text: '{}', headers: packed })).status).toBe(
+      415,
+    );
+    expect(
+      (await server.ask('POST', '/trpc/flags.list', { text: '{}', headers: packed })).status,
+    ).toBe(415);
     const plain = await server.api('POST', '/evaluate', {
       text: '{}',
       headers: { 'content-type': 'text/plain' },

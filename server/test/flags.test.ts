@@ -217,6 +217,13 @@ describe('changing a flag', () => {
     expect((await server.api('GET', `/flags/${key}`)).body).toEqual(before.body);
   });
 
+  it.each(['null', '', '[]', '"text"'])('refuses the body %s and changes nothing', async text => {
+    await server.api('POST', '/flags', { body: { key: 'bodiless', ...on } });
+    const refused = await server.api('PATCH', '/flags/bodiless', { text });
+    expect(refused.status).toBe(400);
+    expect((await server.api('GET', '/flags/bodiless')).body.version).toBe(1);
+  });
+
   it('honours If-Match: the current tag passes, an older one is 412 with the current version', async () => {
     const made = await server.api('POST', '/flags', { body: { key: 'matched', ...on } });
     const headers = { 'if-match': String(made.headers.etag) };
@@ -381,6 +388,7 @@ describe('copying a flag', () => {
       differences: [{ path: 'enabled', before: false, after: true }],
     });
     expect((await copy({})).status).toBe(409);
+    expect((await copy({ dryRun: true, overwrite: true })).body.outcome).toBe('overwrite');
     expect((await copy({ overwrite: true })).body).toMatchObject({ enabled: true, version: 3 });
     expect((await copy({ to: 'nowhere' })).status).toBe(404);
     expect((await copy({ to: 'development' })).status).toBe(400);
@@ -400,6 +408,10 @@ describe('copying a flag', () => {
     });
     expect(refused.status).toBe(400);
     expect(refused.body.error.message).toContain('"s"');
+    const plan = await own.ask('POST', `/api/v1/flags/f/copy${at}`, {
+      body: { to: 'production', dryRun: true },
+    });
+    expect(plan.body).toMatchObject({ outcome: 'refused', problems: [{ path: 'rules' }, {}] });
   });
 
   it('takes a key that may write in both environments', async () => {

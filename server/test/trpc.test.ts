@@ -117,6 +117,23 @@ it('a subscription to the values of one context tells what changed for it', asyn
   ]);
 });
 
+it('a subscription that is refused has the code of its error, as any call has', async () => {
+  await using server = await startServer({ limits: { streams: 1 } });
+  const url = await server.listen();
+  const watch = (input: object) =>
+    fetch(`${url}/trpc/flags.watch?input=${encodeURIComponent(JSON.stringify(input))}`, {
+      headers: { authorization: `Bearer ${ADMIN_KEY}` },
+    });
+  for (const [input, status, code] of [
+    [{ environment: 'nowhere' }, 404, 'NOT_FOUND'],
+    [{}, 400, 'BAD_REQUEST'],
+  ] as const) {
+    const text = await (await watch(input)).text();
+    expect(text).toContain(`"httpStatus":${status}`);
+    expect(text).toContain(`"error":{"code":"${code}"`);
+  }
+});
+
 const takeFlags = async (
   client: ReturnType<typeof clientOf>,
   count: number,
