@@ -1,3 +1,4 @@
+import cluster from 'node:cluster';
 import { createHash } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -14,6 +15,7 @@ import type { Server, ServerParts } from './server.ts';
 import { createServer } from './server.ts';
 import type { AdminKeyFile } from './start/admin-key.ts';
 import { adminKeyFile } from './start/admin-key.ts';
+import { metricsOfAll, startWorkers, WORKER_VARIABLE } from './start/workers.ts';
 import { openRedisStore } from './store/redis/index.ts';
 import { describeAddress } from './store/redis/url.ts';
 import { databaseExists, openSqliteStore } from './store/sqlite/index.ts';
@@ -24,10 +26,31 @@ const EXIT_DEADLINE_MS = 9_500;
 /** How often a server without data looks for its store. */
 const WAIT_MS = 500;
 
-const say = (line: string) => process.stdout.write(`${line}\n`);
+/** Of several workers the first one speaks. */
+const speaks = (process.env[WORKER_VARIABLE] ?? '1') === '1';
+const say = (line: string) => {
+  if (speaks) process.stdout.write(`${line}\n`);
+};
 
 const main = async (): Promise<void> => {
   const config = readConfig(process.env);
+  if (config.workers > 1 && cluster.isPrimary) runWorkers(config);
+  else await serve(config);
+};
+
+const runWorkers = ({ workers: count }: Config): void => {
+  const complain = (message: string) => process.stderr.write(`${message}\n`);
+  const workers = startWorkers({
+    count,
+    clock: systemClock,
+    onTrouble: complain,
+    // The worker has said why.
+    onHopeless: () => void workers.close().finally(() => process.exit(1)),
+  });
+  drainOn(workers.close);
+};
+
+const serve = async (config: Config): Promise<void> => {
   const logger = pino({ level: config.logLevel }, pino.destination(2));
   const directory = resolve(config.dataDirectory);
   const keyFile = adminKeyFile(directory, secureRandom);
@@ -38,6 +61,7 @@ const main = async (): Promise<void> => {
     random: secureRandom,
     logger,
     limits: config.limits,
+    gatherMetrics: config.workers > 1 ? metricsOfAll : undefined,
     adminKey: config.adminKey,
     firstAdminKey: config.redis === undefined ? keyFile.readOrMake : refuseKeylessStart,
   };
@@ -104,6 +128,7 @@ const copiesOf = (
 const openStore = (config: Config, directory: string, keyFile: AdminKeyFile): Promise<Store> => {
   if (config.redis !== undefined)
     return openRedisStore({ ...config.redis, random: secureRandom, clock: systemClock });
+  requireDirectory(directory);
   refuseLostData(directory, keyFile);
   return openSqliteStore({ directory, random: secureRandom });
 };
@@ -114,6 +139,11 @@ const refuseKeylessStart = (): never => {
     'Redis is empty, and a first start there takes an admin key that all its servers share: ' +
       'set PENNON_ADMIN_KEY, of 24 characters or more',
   );
+};
+
+const requireDirectory = (path: string): void => {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() !== false) return;
+  throw new ConfigError(`PENNON_DATA: ${path} is no directory; name one, or a place to make one`);
 };
 
 /** A key without a database is what is left of data that was lost: never begin anew beside it. */
@@ -147,7 +177,7 @@ const keySource = (config: Config, keyFile: AdminKeyFile): string => {
     return `$(cat '${keyFile.path.replaceAll("'", `'\\''`)}')`;
   }
   say(
-    'The admin key is the one that PENNON_ADMIN_KEY held at the last start; set it to set another.',
+    'The admin key is one that was set before. If nobody knows it, start with a new one in PENNON_ADMIN_KEY.',
   );
   return '$PENNON_ADMIN_KEY';
 };

@@ -147,6 +147,10 @@ describe('bad days', () => {
     await expectRefusal({ [name]: value }, new RegExp(`${name}: must`));
   });
 
+  it('a PENNON_DATA that is a file says so', async () => {
+    await expectRefusal({ PENNON_DATA: '/dev/null' }, /PENNON_DATA: \/dev\/null is no directory/);
+  });
+
   it('a port that is taken says so', async () => {
     const other = createServer().listen(0, '127.0.0.1');
     await new Promise(resolve => other.once('listening', resolve));
