@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import cluster from 'node:cluster';
 import { createHash } from 'node:crypto';
 import { join, resolve } from 'node:path';
