@@ -42,6 +42,9 @@ export const Settings = z.object({
   PENNON_AUDIT_MAX_ENTRIES: wholeNumber(0, 1_000_000_000, 0).describe(
     'Audit entries that Redis keeps of each environment, about; 0 keeps them all.',
   ),
+  PENNON_WORKERS: wholeNumber(1, 64, 1).describe(
+    'Server processes on the one port; more than one takes Redis.',
+  ),
   PENNON_ADMIN_KEY: z
     .string()
     .min(KEY_LENGTH, `must have at least ${KEY_LENGTH} characters`)
@@ -79,6 +82,7 @@ export type Config = {
   readonly dataDirectory: string;
   /** Undefined: the embedded store. */
   readonly redis: RedisConfig | undefined;
+  readonly workers: number;
   readonly adminKey: string | undefined;
   readonly logLevel: z.infer<typeof Settings>['LOG_LEVEL'];
   readonly limits: Limits;
@@ -116,11 +120,13 @@ export const readConfig = (env: Readonly<Record<string, string | undefined>>): C
     throw new ConfigError(`wrong setting: ${said.join('; ')}`);
   }
   const settings = parsed.data;
+  refuseWorkersAlone(settings);
   return {
     port: settings.PORT,
     host: settings.HOST,
     dataDirectory: settings.PENNON_DATA,
     redis: redisOf(settings),
+    workers: settings.PENNON_WORKERS,
     adminKey: settings.PENNON_ADMIN_KEY,
     logLevel: settings.LOG_LEVEL,
     limits: {
@@ -140,3 +146,11 @@ const redisOf = (settings: z.infer<typeof Settings>): RedisConfig | undefined =>
     prefix: settings.PENNON_REDIS_PREFIX,
     auditMaxEntries: settings.PENNON_AUDIT_MAX_ENTRIES || undefined,
   };
+
+/** One process owns the embedded store. */
+const refuseWorkersAlone = ({ PENNON_WORKERS, REDIS_URL }: z.infer<typeof Settings>): void => {
+  if (PENNON_WORKERS === 1 || REDIS_URL !== undefined) return;
+  throw new ConfigError(
+    'wrong setting: PENNON_WORKERS: several processes need the shared store; set REDIS_URL, or leave it at 1',
+  );
+};

@@ -1,4 +1,4 @@
-import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, Gauge, Histogram, Registry, type Aggregator } from 'prom-client';
 
 import type { Counter as EvaluationCount, CounterOf } from './evaluation/count.ts';
 import type { Store } from './store/store.ts';
@@ -23,12 +23,17 @@ type Source = {
   readonly degradedMs: () => number;
 };
 
+export type Gather = (own: Registry) => () => Promise<string>;
+
+const ofOneServer: Gather = own => () => own.metrics();
+
 /** Stands for all flags that do not exist: a caller cannot make labels up. */
 const UNKNOWN_FLAG = '(unknown)';
 
 const REQUEST_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5];
 
-export const createMetrics = (): Metrics => {
+/** `gather` makes the text where this server is one of several on its port. */
+export const createMetrics = (gather: Gather = ofOneServer): Metrics => {
   const registry = new Registry();
   const registers = [registry];
   const requests = new Histogram({
@@ -53,7 +58,7 @@ export const createMetrics = (): Metrics => {
       requests.observe({ route, method, status }, seconds),
     timed: inner => timedStore(inner, operation => store.startTimer({ operation })),
     observe: source => observeSource(registry, source),
-    text: () => registry.metrics(),
+    text: gather(registry),
     contentType: registry.contentType,
   };
 };
@@ -86,10 +91,11 @@ const evaluationCounters = (registry: Registry): CounterOf => {
 };
 
 const observeSource = (registry: Registry, source: Source): void => {
-  const gauge = (name: string, help: string, read: () => number) =>
+  const gauge = (name: string, help: string, read: () => number, aggregator: Aggregator = 'sum') =>
     new Gauge({
       name,
       help,
+      aggregator,
       registers: [registry],
       collect() {
         this.set(read());
@@ -101,11 +107,14 @@ const observeSource = (registry: Registry, source: Source): void => {
     'pennon_degraded_seconds',
     'How long the store has not been followed; 0 while it is.',
     () => source.degradedMs() / 1_000,
+    'max',
   );
   const revision = new Gauge({
     name: 'pennon_revision',
     help: 'Revision of the flag set in memory, by environment.',
     labelNames: ['environment'],
+    // Of several servers on one port, the one that is behind.
+    aggregator: 'min',
     registers: [],
     collect() {
       revision.reset();

@@ -13,7 +13,7 @@ import type { GuardedRoute } from './http/access.ts';
 import { createApp } from './http/app.ts';
 import { createAuthenticate } from './keys/authenticate.ts';
 import { createRateLimit } from './keys/rate-limit.ts';
-import { createMetrics } from './metrics.ts';
+import { createMetrics, type Gather } from './metrics.ts';
 import type { Parts } from './parts.ts';
 import type { Random } from './random.ts';
 import type { Copies } from './replica/copies.ts';
@@ -31,6 +31,8 @@ export type ServerParts = {
   readonly random: Random;
   readonly logger: FastifyBaseLogger;
   readonly limits: Limits;
+  /** How metrics are gathered where this is one of several servers on its port. */
+  readonly gatherMetrics?: Gather | undefined;
   /** Becomes the admin key for all environments; undefined keeps the one that there is. */
   readonly adminKey: string | undefined;
   /** The admin key of a first start where none was set. It must be kept before it is answered. */
@@ -56,7 +58,7 @@ const DRAIN_MS = 8_000;
 /** All wiring of a server, from its store to its doors. */
 export const createServer = async (given: ServerParts): Promise<Server> => {
   const { clock, random, logger, limits } = given;
-  const metrics = createMetrics();
+  const metrics = createMetrics(given.gatherMetrics);
   const store = metrics.timed(given.store);
   const onTrouble = (message: string) =>
     logger.warn({ trouble: message }, 'the store is not followed');

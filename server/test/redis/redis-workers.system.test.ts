@@ -1,0 +1,122 @@
+import { existsSync, readFileSync } from 'node:fs';
+
+import { afterAll, afterEach, beforeEach, expect, it } from 'vitest';
+
+import { startInVain } from '../support/process.ts';
+import { eventually, startRedis } from './processes.ts';
+import {
+  ADMIN_KEY,
+  newDirectory,
+  production,
+  removeDirectories,
+  startServerOn,
+  type RedisServer,
+} from './servers.ts';
+
+const redis = await startRedis();
+const url = `redis://127.0.0.1:${redis.port}`;
+afterAll(async () => {
+  await redis.remove();
+  removeDirectories();
+});
+
+let server: RedisServer;
+beforeEach(async () => {
+  redis.cli('flushall');
+  server = await startServerOn(url, { PENNON_WORKERS: '3' });
+  await eventually(async () => (await servers()).length === 3);
+});
+afterEach(async () => {
+  await server.stop();
+});
+
+const servers = async (): Promise<{ id: string }[]> =>
+  (await server.ask('GET', '/api/v1/status')).body.servers;
+
+/** The processes of the workers. */
+const workers = (): number[] => {
+  const pid = server.child.pid ?? 0;
+  const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');
+  return text.split(' ').filter(Boolean).map(Number);
+};
+
+const evaluate = () =>
+  server.ask('POST', production('/evaluate'), { body: { flagKey: 'f', context: {} } });
+
+it('several workers serve one port, and one of them says so', async () => {
+  expect(server.output().match(/listens on/g)).toHaveLength(1);
+  expect(workers()).toHaveLength(3);
+  const made = await server.ask('POST', production('/flags'), {
+    body: { key: 'f', enabled: true },
+  });
+  expect(made.status).toBe(201);
+  const patched = Array.from({ length: 20 }, (_, i) =>
+    server.ask('PATCH', production('/flags/f'), { body: { description: String(i) } }),
+  );
+  expect((await Promise.all(patched)).map(({ status }) => status)).toEqual(Array(20).fill(200));
+});
+
+it('whichever worker is asked, the metrics are those of all', async () => {
+  await server.ask('POST', production('/flags'), { body: { key: 'f', enabled: true } });
+  await eventually(async () => {
+    const answers = await Promise.all(Array.from({ length: 10 }, evaluate));
+    return answers.every(({ status }) => status === 200);
+  });
+  const counted = async () => {
+    const { body } = await server.ask('GET', '/metrics');
+    const line = /pennon_evaluations_total\{[^}]*flag="f"[^}]*reason="STATIC"[^}]*\} ([0-9]+)/.exec(
+      body,
+    );
+    expect(body).toMatch(/pennon_revision\{environment="production"\} 2/);
+    return Number(line?.[1]);
+  };
+  const before = await counted();
+  await Promise.all(Array.from({ length: 30 }, evaluate));
+  for (let i = 0; i < 6; i += 1) expect(await counted()).toBe(before + 30);
+});
+
+it('a worker that is killed is started again, and meanwhile the others serve', async () => {
+  const [victim] = workers();
+  process.kill(victim ?? 0, 'SIGKILL');
+  for (let i = 0; i < 20; i += 1) {
+    const answer = await server.ask('GET', '/healthz').catch(() => undefined);
+    expect([undefined, 200]).toContain(answer?.status);
+  }
+  await eventually(() => workers().length === 3 && !workers().includes(victim ?? 0));
+  await eventually(async () => (await servers()).length === 3);
+  expect(server.output()).toMatch(/worker [123] ended \(SIGKILL\) and is started again/);
+});
+
+it('SIGTERM drains all workers and exits 0, and none is left behind', async () => {
+  const all = workers();
+  expect(await server.stop()).toBe(0);
+  expect(all.filter(pid => existsSync(`/proc/${pid}`))).toEqual([]);
+  expect(redis.cli('zcard', 'pennon:{servers}:heard')).toBe('0');
+});
+
+it('where the first process is killed no worker goes on alone', async () => {
+  const all = workers();
+  await server.stop('SIGKILL');
+  await eventually(() => all.every(pid => !existsSync(`/proc/${pid}`)));
+  expect(all).toHaveLength(3);
+});
+
+it('what no worker can start with ends them all, and is said', async () => {
+  redis.cli('hset', 'pennon:{control:control}:head', 'format', '99');
+  const env = {
+    REDIS_URL: url,
+    PENNON_ADMIN_KEY: ADMIN_KEY,
+    PENNON_DATA: newDirectory(),
+    PENNON_WORKERS: '2',
+  };
+  const { code, output } = await startInVain({ env });
+  expect(code).toBe(1);
+  expect(output).toContain('written by a newer Pennon');
+});
+
+it('the embedded store takes no workers', async () => {
+  const env = { PENNON_DATA: newDirectory(), PENNON_WORKERS: '2' };
+  const { code, output } = await startInVain({ env });
+  expect(code).toBe(1);
+  expect(output).toMatch(/PENNON_WORKERS: .*set REDIS_URL/);
+});
