@@ -1,13 +1,11 @@
 import type { EvaluationContext } from '@openfeature/web-sdk';
 import { GeneralError, ProviderFatalError } from '@openfeature/web-sdk';
 import type { Follower, Status, Values, World } from '@pennon/follow';
-import { changedNames, followValues, isRefusal } from '@pennon/follow';
+import { followValues, isRefusal } from '@pennon/follow';
 
-import type { Copy } from './copy.ts';
+import type { Freshness, Known } from './known.ts';
 import { watchPage } from './page.ts';
 import type { Evaluation } from './resolve.ts';
-
-type Known = Values<Evaluation>;
 
 /** What happens while no context is being reconciled: of that, the promise tells. */
 export type LiveNews = {
@@ -28,22 +26,16 @@ export type LiveParts = {
   };
   /** How long a context waits for its values at the most. */
   readonly timeoutMs: number;
-  readonly copy: Copy;
+  readonly known: Known;
   readonly news: LiveNews;
   readonly world: World;
 };
 
-/** How current the values are, and why. `storage` and `bootstrap`: the server has not answered yet. */
-export type Freshness = Omit<Status, 'source'> & {
-  readonly source: Status['source'] | 'storage' | 'bootstrap';
-};
-
-/** The values of the context of the moment, kept current while somebody looks at the page. */
+/** Keeps the values of the context of the moment current, while somebody looks at the page. */
 export type Live = {
-  values(): Known | undefined;
   freshness(): Freshness | undefined;
-  /** The values of the first context, from whoever rendered the page. */
-  begin(context: EvaluationContext, given: Known): void;
+  /** Follows the first context from the values that whoever rendered the page has brought. */
+  begin(context: EvaluationContext, given: Values<Evaluation>): void;
   /**
    * Follows another context. Resolves when its values are there, or else those that were last known of its
    * subject; rejects where none are. Where yet another context comes meanwhile, that one decides for both.
@@ -52,16 +44,10 @@ export type Live = {
   close(): void;
 };
 
-export const createLive = ({ following, timeoutMs, copy, news, world }: LiveParts): Live => {
+export const createLive = ({ following, timeoutMs, known, news, world }: LiveParts): Live => {
   const closing = new AbortController();
-  let context: EvaluationContext | undefined;
-  let known: Known | undefined;
-  /** When, and from where if not from the server. */
-  let knownAt = 0;
-  let knownFrom: 'storage' | 'bootstrap' | undefined;
-  /** Whose values are known. */
-  let owner: string | undefined;
-  let follower: Follower<Known> | undefined;
+  let context: EvaluationContext = {};
+  let follower: Follower<Values<Evaluation>> | undefined;
   let asleep = false;
   /** Nothing current is known, and whoever listens was told so. */
   let behind = false;
@@ -70,50 +56,33 @@ export const createLive = ({ following, timeoutMs, copy, news, world }: LivePart
   /** Ends the wait for the values of the context that is being reconciled. */
   let enough: (() => void) | undefined;
 
-  const learn = (next: Known) => {
-    const flagsChanged = changedNames(known?.evaluations ?? {}, next.evaluations);
-    known = next;
-    knownFrom = undefined;
-    copy.write((owner = subjectOf(context)), next);
+  const follow = () => {
+    const subject = subjectOf(context);
+    known.confirm(follower?.status().dataAgeMs);
+    follower?.stop();
+    follower = followValues<Evaluation>(
+      { ...following, context, initial: known.of(subject), onData: learn, onStatus: look },
+      world,
+    );
+  };
+
+  const learn = (values: Values<Evaluation>) => {
+    const flagsChanged = known.learn(subjectOf(context), values);
     if (enough === undefined && flagsChanged.length > 0) news.changed(flagsChanged);
   };
 
   const look = (status: Status) => {
-    if (isCurrent(status)) catchUp();
-    else if (status.mode === 'disconnected') fallBehind();
+    if (!isCurrent(status) && status.mode !== 'disconnected') return;
+    if (enough !== undefined) enough();
+    else tell(!isCurrent(status));
   };
 
-  const catchUp = () => {
-    if (enough !== undefined) return enough();
-    if (!behind) return;
-    behind = false;
-    news.ready();
-  };
-
-  const fallBehind = () => {
-    if (enough !== undefined) return enough();
-    if (behind) return;
-    behind = true;
-    news.stale(explain(follower));
-  };
-
-  const follow = () => {
-    if (context === undefined) return;
-    knownAt = world.now() - (freshness()?.dataAgeMs ?? 0);
-    follower?.stop();
-    follower = followValues<Evaluation>(
-      {
-        ...following,
-        context,
-        initial:
-          known !== undefined && owner === subjectOf(context)
-            ? { data: known, at: knownAt }
-            : undefined,
-        onData: learn,
-        onStatus: look,
-      },
-      world,
-    );
+  /** Says STALE and READY in turns, each once. */
+  const tell = (isBehind: boolean) => {
+    if (behind === isBehind) return;
+    behind = isBehind;
+    if (isBehind) news.stale(explain(follower));
+    else news.ready();
   };
 
   const reconcile = async (next: EvaluationContext): Promise<void> => {
@@ -122,13 +91,7 @@ export const createLive = ({ following, timeoutMs, copy, news, world }: LivePart
     enough?.();
     context = next;
     follow();
-    await new Promise<void>(resolve => {
-      const cancel = world.after(timeoutMs, resolve);
-      enough = () => {
-        cancel();
-        resolve();
-      };
-    });
+    await values();
     if (turn !== turns) return lastTurn;
     enough = undefined;
     behind = !isCurrent(follower?.status());
@@ -136,28 +99,22 @@ export const createLive = ({ following, timeoutMs, copy, news, world }: LivePart
     if (behind) makeDo();
   };
 
-  /** With what was last known of the subject. */
+  /** Until they are there, or it is known or to be assumed that they will not be. */
+  const values = (): Promise<void> =>
+    new Promise(resolve => {
+      const cancel = world.after(timeoutMs, resolve);
+      enough = () => {
+        cancel();
+        resolve();
+      };
+    });
+
   const makeDo = () => {
-    const subject = subjectOf(context);
-    if (owner !== subject) {
-      const kept = copy.read(subject);
-      known = kept?.values;
-      knownAt = kept?.at ?? 0;
-      knownFrom = 'storage';
-    }
-    owner = subject;
-    if (known === undefined) throw failure(follower);
+    if (!known.recall(subjectOf(context))) throw failure(follower);
     // The SDK calls the provider ready when the promise resolves, so what it is comes after that.
     world.after(0, () => {
       if (behind && !closing.signal.aborted) news.stale(explain(follower));
     });
-  };
-
-  const freshness = (): Freshness | undefined => {
-    const status = follower?.status();
-    if (status === undefined || known === undefined || knownFrom === undefined) return status;
-    const { revision } = known;
-    return { ...status, revision, source: knownFrom, dataAgeMs: world.now() - knownAt };
   };
 
   watchPage(
@@ -168,9 +125,8 @@ export const createLive = ({ following, timeoutMs, copy, news, world }: LivePart
         follower?.stop();
       },
       wake() {
-        if (!asleep) return;
+        if (asleep) follow();
         asleep = false;
-        follow();
       },
       askAnew() {
         if (!asleep) follow();
@@ -180,42 +136,39 @@ export const createLive = ({ following, timeoutMs, copy, news, world }: LivePart
   );
 
   return {
-    values: () => known,
-    freshness,
+    freshness: () => follower && known.freshness(follower.status()),
     begin(first, given) {
+      known.bring(subjectOf(first), given);
       context = first;
-      owner = subjectOf(first);
-      known = given;
-      knownAt = world.now();
-      knownFrom = 'bootstrap';
       follow();
     },
     reconcile: next => (lastTurn = reconcile(next)),
     close() {
       closing.abort();
+      enough?.();
       follower?.stop();
     },
   };
 };
 
 /** Whom a context is about, as a text that is equal for the same subject only. */
-const subjectOf = (context: EvaluationContext | undefined): string =>
-  JSON.stringify(context?.targetingKey ?? null);
+const subjectOf = ({ targetingKey = '' }: EvaluationContext): string =>
+  JSON.stringify(targetingKey);
 
 /** Pages often set the context anew as it was. */
-const isSame = (a: EvaluationContext, b: EvaluationContext | undefined): boolean =>
+const isSame = (a: EvaluationContext, b: EvaluationContext): boolean =>
   JSON.stringify(a) === JSON.stringify(b);
 
 const isCurrent = (status: Status | undefined): boolean =>
   status?.mode === 'streaming' || status?.mode === 'polling';
 
-type Any = { status(): Status };
+type Asked = { status(): Status } | undefined;
 
-const explain = (follower: Any | undefined): string =>
+const explain = (follower: Asked): string =>
   follower?.status().lastError?.message ?? 'the server did not answer in time';
 
 /** A refused key stays refused; anything else may pass. */
-const failure = (follower: Any | undefined): Error => {
+const failure = (follower: Asked): Error => {
   const error = follower?.status().lastError;
   return error !== undefined && isRefusal(error)
     ? new ProviderFatalError(explain(follower))

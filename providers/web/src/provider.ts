@@ -10,7 +10,9 @@ import { realWorld } from '@pennon/follow';
 
 import type { Keeper } from './copy.ts';
 import { createCopy, localKeeper } from './copy.ts';
-import type { Freshness, Live } from './live.ts';
+import type { Freshness, Known } from './known.ts';
+import { createKnown } from './known.ts';
+import type { Live } from './live.ts';
 import { createLive } from './live.ts';
 import type { Evaluation } from './resolve.ts';
 import { resolve } from './resolve.ts';
@@ -69,6 +71,7 @@ export class PennonWebProvider implements Provider {
   readonly events = new OpenFeatureEventEmitter();
   readonly #options: PennonWebProviderOptions;
   readonly #world: World;
+  #known: Known | undefined;
   #live: Live | undefined;
 
   constructor(options: PennonWebProviderOptions, world: World = realWorld) {
@@ -79,7 +82,8 @@ export class PennonWebProvider implements Provider {
   async initialize(context: EvaluationContext = {}): Promise<void> {
     const { bootstrap } = this.#options;
     this.#live?.close();
-    this.#live = startLive(this.#options, this.#world, this.events);
+    this.#known = knownOf(this.#options, this.#world);
+    this.#live = startLive(this.#options, this.#world, this.#known, this.events);
     if (bootstrap === undefined) {
       await this.#live.reconcile(context);
       if (SAYS_HOW_IT_STARTED) this.events.emit(ProviderEvents.Ready);
@@ -97,6 +101,7 @@ export class PennonWebProvider implements Provider {
 
   async onClose(): Promise<void> {
     this.#live?.close();
+    this.#known = undefined;
     this.#live = undefined;
   }
 
@@ -106,40 +111,43 @@ export class PennonWebProvider implements Provider {
   }
 
   resolveBooleanEvaluation(flagKey: string, defaultValue: boolean): ResolutionDetails<boolean> {
-    return resolve(this.#live?.values()?.evaluations, flagKey, 'boolean', defaultValue);
+    return resolve(this.#known?.values()?.evaluations, flagKey, 'boolean', defaultValue);
   }
 
   resolveStringEvaluation(flagKey: string, defaultValue: string): ResolutionDetails<string> {
-    return resolve(this.#live?.values()?.evaluations, flagKey, 'string', defaultValue);
+    return resolve(this.#known?.values()?.evaluations, flagKey, 'string', defaultValue);
   }
 
   resolveNumberEvaluation(flagKey: string, defaultValue: number): ResolutionDetails<number> {
-    return resolve(this.#live?.values()?.evaluations, flagKey, 'number', defaultValue);
+    return resolve(this.#known?.values()?.evaluations, flagKey, 'number', defaultValue);
   }
 
   resolveObjectEvaluation<T extends JsonValue>(
     flagKey: string,
     defaultValue: T,
   ): ResolutionDetails<T> {
-    return resolve(this.#live?.values()?.evaluations, flagKey, 'object', defaultValue);
+    return resolve(this.#known?.values()?.evaluations, flagKey, 'object', defaultValue);
   }
 }
 
+const knownOf = (
+  { url, key, storage = localKeeper(), storageMaxAgeMs = Infinity }: PennonWebProviderOptions,
+  { now }: World,
+): Known => {
+  const keeper = storage ?? undefined;
+  return createKnown(createCopy({ url, key, keeper, maxAgeMs: storageMaxAgeMs, now }), now);
+};
+
 const startLive = (
-  { url, key, stream, pollIntervalMs, ...options }: PennonWebProviderOptions,
+  { url, key, stream, pollIntervalMs, initTimeoutMs = INIT_TIMEOUT_MS }: PennonWebProviderOptions,
   world: World,
+  known: Known,
   events: OpenFeatureEventEmitter,
 ): Live =>
   createLive({
     following: { url, key, stream, pollIntervalMs },
-    timeoutMs: options.initTimeoutMs ?? INIT_TIMEOUT_MS,
-    copy: createCopy({
-      url,
-      key,
-      keeper: options.storage === undefined ? localKeeper() : (options.storage ?? undefined),
-      maxAgeMs: options.storageMaxAgeMs ?? Infinity,
-      now: world.now,
-    }),
+    timeoutMs: initTimeoutMs,
+    known,
     news: {
       changed: flagsChanged => events.emit(ProviderEvents.ConfigurationChanged, { flagsChanged }),
       stale: message => events.emit(ProviderEvents.Stale, { message }),

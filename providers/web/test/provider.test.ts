@@ -293,6 +293,14 @@ describe('the end', () => {
     });
   });
 
+  it('while it starts leaves no timer either, and says that it did not', async () => {
+    const { world, provider, outcome } = startApplication();
+    await world.next();
+    await provider.onClose();
+    expect(await outcome).toBeInstanceOf(Error);
+    expect(world.timers()).toBe(0);
+  });
+
   it('is none for good: a provider may be set again', async () => {
     const { world, setProvider, client } = await startReady({ a: true });
     await OpenFeature.clearProviders();
