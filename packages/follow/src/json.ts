@@ -14,18 +14,28 @@ export const readObject = (text: string): Fields | undefined => {
   }
 };
 
-/** Two lists, or two objects whatever the order of their names. */
-const sameMembers = (a: object, b: object): boolean => {
-  const members = new Map<string, unknown>(Object.entries(b));
-  const entries: [string, unknown][] = Object.entries(a);
-  if (Array.isArray(a) !== Array.isArray(b) || entries.length !== members.size) return false;
-  return entries.every(([name, value]) => members.has(name) && sameJson(value, members.get(name)));
+/** `Array.isArray`, without its `any`. */
+const isList = (value: unknown): value is readonly unknown[] => Array.isArray(value);
+
+const sameFields = (a: Fields, b: Fields): boolean => {
+  const names = Object.keys(a);
+  const others = Object.keys(b);
+  return (
+    names.length === others.length &&
+    // Mostly they stand in one order, and then need not be looked for.
+    names.every(
+      (name, at) => (name === others[at] || Object.hasOwn(b, name)) && sameJson(a[name], b[name]),
+    )
+  );
 };
 
-/** Whether two JSON values say the same. */
+/** Whether two JSON values say the same, in whatever order their names stand. */
 export const sameJson = (a: unknown, b: unknown): boolean => {
-  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return a === b;
-  return a === b || sameMembers(a, b);
+  if (a === b) return true;
+  if (isList(a)) {
+    return isList(b) && a.length === b.length && a.every((item, at) => sameJson(item, b[at]));
+  }
+  return isFields(a) && isFields(b) && sameFields(a, b);
 };
 
 /** The names whose values differ between two records: changed, added and removed. */

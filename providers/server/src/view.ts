@@ -26,13 +26,16 @@ const isFields = (value: unknown): value is Fields =>
 const recordOf = (value: unknown): Fields => (isFields(value) ? value : {});
 
 /** The new record with the old objects wherever they say the same: the engine compiles only what is new. */
-const keepSame = (before: Fields, after: Fields): Fields =>
-  Object.fromEntries(
-    Object.entries(after).map(([name, value]) => {
-      const known = Object.hasOwn(before, name) ? before[name] : undefined;
-      return [name, known !== undefined && sameJson(known, value) ? known : value];
-    }),
-  );
+const keepSame = (before: Fields, after: Fields): Fields => {
+  const known = new Map(Object.entries(before));
+  const entries = Object.entries(after);
+  const kept = entries.map(([name, value]): [string, unknown] => {
+    const old = known.get(name);
+    return [name, old !== undefined && sameJson(old, value) ? old : value];
+  });
+  const isAllNew = kept.every(([, value], at) => value === entries[at]?.[1]);
+  return isAllNew ? after : Object.fromEntries(kept);
+};
 
 const keepSameContent = (before: Content, after: Content): Content => ({
   ...after,
@@ -75,10 +78,12 @@ const referencesOf = (flag: unknown): References => {
 /** The flags whose answers may differ between two views: written, removed, or led there by what they name. */
 export const changedFlags = (before: View | undefined, after: View): string[] => {
   const { flags, segments } = after.content;
-  const changed = new Set(changedNames(before?.content.flags ?? {}, flags));
+  if (before === undefined) return Object.keys(flags);
+  const changed = new Set(changedNames(before.content.flags, flags));
   const changedSegments = new Set(
-    changedNames(recordOf(before?.content.segments), recordOf(segments)),
+    changedNames(recordOf(before.content.segments), recordOf(segments)),
   );
+  if (changed.size === 0 && changedSegments.size === 0) return [];
   const named = Object.keys(flags).map(key => [key, referencesOf(flags[key])] as const);
   for (const [key, found] of named) {
     if (found.segments.some(segment => changedSegments.has(segment))) changed.add(key);
