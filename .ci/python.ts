@@ -42,7 +42,14 @@ export const preparePython = async (): Promise<string | undefined> => {
   const problem = await environmentMade();
   if (problem !== undefined) return problem;
   const options = ['--quiet', '--disable-pip-version-check', '--no-input'];
-  const code = await run(python, ['-m', 'pip', 'install', ...options, '-e', `${folder}[dev,bench]`]);
+  const code = await run(python, [
+    '-m',
+    'pip',
+    'install',
+    ...options,
+    '-e',
+    `${folder}[dev,bench]`,
+  ]);
   if (code !== 0) return `pip install -e '${folder}[dev,bench]' failed`;
   await writeFile(stampFile, wanted);
   return undefined;
