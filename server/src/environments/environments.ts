@@ -14,6 +14,7 @@ import type { Random } from '../random.ts';
 import { cursorSecret } from '../replica/cursor-secret.ts';
 import type { Replica } from '../replica/replica.ts';
 import type { EnvironmentRecord, Snapshot, Store } from '../store/store.ts';
+import { StoreError } from '../store/store.ts';
 import type { Registry } from './registry.ts';
 import { flagSetLedger } from './registry.ts';
 
@@ -66,7 +67,8 @@ export const createEnvironment = async (
       };
     })
     .catch(async (error: unknown) => {
-      await store.drop(flagSetLedger(record));
+      // Where it is not known whether the name was made, the data must stay: the name may be there.
+      if (!(error instanceof StoreError)) await store.drop(flagSetLedger(record));
       throw error;
     });
   await registry.settled();

@@ -29,6 +29,8 @@ export const openRegistry = async (
 ): Promise<Registry> => {
   const open = new Map<string, LiveFlagSet>();
   let settling: Promise<void> = Promise.resolve();
+  let retrying: (() => void) | undefined;
+  let said: string | undefined;
   let closed = false;
 
   const closeGone = (wanted: ReadonlyMap<string, EnvironmentRecord>) => {
@@ -42,45 +44,59 @@ export const openRegistry = async (
 
   const openOne = async (environment: EnvironmentRecord) => {
     const replica = await openReplica(parts, flagSetLedger(environment));
+    if (closed) return replica.close();
     open.set(environment.key, openLiveFlagSet(environment.key, replica));
   };
 
+  /** Opens what can be opened: no environment waits for another. Throws where one could not be. */
   const follow = async () => {
     const wanted = environmentsOf(control);
     closeGone(wanted);
-    for (const environment of wanted.values()) {
-      if (!open.has(environment.key) && !closed) await openOne(environment);
-    }
+    const missing = [...wanted.values()].filter(({ key }) => !open.has(key) && !closed);
+    for (const outcome of await Promise.allSettled(missing.map(openOne)))
+      if (outcome.status === 'rejected') throw outcome.reason;
   };
 
   const settle = () => {
-    settling = settling.then(follow).catch(error => {
-      parts.onTrouble(`an environment could not be opened: ${String(error)}`);
-      parts.clock.after(RETRY_MS, settle);
+    settling = settling.catch(() => undefined).then(follow);
+    settling.then(() => (said = undefined), retry);
+  };
+  const retry = (error: unknown) => {
+    if (closed) return;
+    const message = `an environment could not be opened: ${String(error)}`;
+    if (message !== said) parts.onTrouble(message);
+    said = message;
+    retrying ??= parts.clock.after(RETRY_MS, () => {
+      retrying = undefined;
+      settle();
     });
   };
   const stop = control.subscribe(settle);
 
   const close = () => {
     closed = true;
+    retrying?.();
     stop();
     for (const live of open.values()) live.close();
   };
-  try {
-    await follow();
-  } catch (error) {
-    close();
-    throw error;
-  }
+  settle();
+  await settling.catch(async () => {
+    // Where the store answers, it is this environment that is broken, and the others are served.
+    await parts.store.head(control.ledger).catch((away: unknown) => {
+      close();
+      throw away;
+    });
+  });
 
   return {
     find(environment) {
       const live = open.get(environment);
       if (live !== undefined) return live;
+      if (environmentsOf(control).has(environment)) throw notOpen(environment);
       throw new PennonError('NOT_FOUND', `environment "${environment}" does not exist`);
     },
-    all: () => [...open.values()],
-    settled: () => settling,
+    all: () => [...open.values()].toSorted((a, b) => (a.environment < b.environment ? -1 : 1)),
+    settled: () => settling.catch(() => undefined),
     close,
   };
 };
@@ -88,4 +104,11 @@ export const openRegistry = async (
 const environmentsOf = (control: Replica<'control'>): ReadonlyMap<string, EnvironmentRecord> =>
   new Map(
     [...control.current().records.environments].map(([key, stored]) => [key, stored.document]),
+  );
+
+const notOpen = (environment: string): PennonError =>
+  new PennonError(
+    'SERVICE_UNAVAILABLE',
+    `environment "${environment}" is there, but its data could not be read yet`,
+    { retryAfterSeconds: 1 },
   );

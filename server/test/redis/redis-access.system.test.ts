@@ -19,6 +19,18 @@ const expectWorking = async (store: Store): Promise<void> => {
   expect(await changes).toEqual([change]);
   expect((await store.read(ledger))?.id).toBe(change.id);
   await store.ping();
+  const said = {
+    id: 's',
+    version: '1',
+    startedAt: '',
+    revisions: {},
+    streams: 0,
+    degradedSeconds: 0,
+  };
+  await store.announce(said, 1_000);
+  await store.depart('s');
+  expect(await store.audit(ledger, { limit: 1 })).toEqual([]);
+  await store.drop(ledger);
 };
 
 const refusal = async (store: Store): Promise<string> => {
@@ -66,7 +78,7 @@ describe('over TLS', async () => {
 /** All that a user of Pennon's own needs, on keys under the prefix. */
 const PERMISSIONS =
   '+eval +hget +hmget +hset +hdel +hlen +zadd +zrem +zcard +zrangebylex +xadd +xread +xrange +xrevrange ' +
-  '+xinfo +exists +unlink +set +info +select +client +cluster|slots +cluster|keyslot';
+  '+xinfo +exists +unlink +set +zrange +zrangebyscore +pexpire +time +info +select +client +cluster|slots +cluster|keyslot';
 
 describe('with user and password', async () => {
   const redis = await startRedis();

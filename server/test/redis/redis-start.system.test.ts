@@ -199,7 +199,7 @@ describe('a Redis that has lost its data', () => {
     expect(second.output()).toContain('the store is empty, but');
     expect((await evaluate(second, 'f')).body).toMatchObject({ variant: 'on' });
     expect((await second.ask('POST', production('/flags'), { body: flag('g') })).status).toBe(503);
-    expect(redis.cli('dbsize')).toBe('0');
+    expect(redis.cli('keys', '*:head')).toBe('');
 
     const fresh = await startServerOn(url);
     await eventually(async () => (await ready(second)) === 'ready');
@@ -221,5 +221,24 @@ describe('a wrong setting', () => {
     expect(code).toBe(1);
     expect(output).toContain(`${name}: `);
     expect(output).not.toContain('s3cret');
+  });
+});
+
+describe('an environment whose data is gone', () => {
+  it('is said to be, and holds up no other, neither at a start nor later', async () => {
+    redis.cli('flushall');
+    const first = await startServerOn(url);
+    await first.ask('POST', '/api/v1/flags?environment=development', { body: flag('f') });
+    const [broken = ''] = redis.cli('keys', '*flagSet*:flags').split('\n');
+    for (const name of ['head', 'changes', 'flags', 'flags:keys', 'audit'])
+      redis.cli('del', broken.replace(/flags$/, name));
+    const second = await startServerOn(url);
+    expect((await second.ask('GET', production('/flags'))).status).toBe(200);
+    const refused = await second.ask('GET', '/api/v1/flags?environment=development');
+    expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '1']);
+    expect(second.output()).toContain('an environment could not be opened');
+    expect((await second.ask('DELETE', '/api/v1/environments/development')).status).toBe(204);
+    expect((await second.ask('GET', '/api/v1/flags?environment=development')).status).toBe(404);
+    await Promise.all([first, second].map(server => server.stop()));
   });
 });
