@@ -1,0 +1,54 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+
+import type { Proxy } from '../../follow/test/support/proxy.ts';
+import { startProxy } from '../../follow/test/support/proxy.ts';
+import type { FlagServer } from '../../follow/test/support/flag-server.ts';
+import { startFlagServer } from '../../follow/test/support/flag-server.ts';
+import { createApiClient } from '../src/index.ts';
+
+let server: FlagServer;
+let proxy: Proxy;
+
+beforeAll(async () => {
+  server = await startFlagServer();
+  proxy = await startProxy(server.url());
+});
+afterAll(async () => {
+  await proxy.close();
+  await server.close();
+});
+
+it('a watch goes on over cut connections and a killed server, with nothing lost or doubled', async () => {
+  const { secret } = await server.createKey('viewer');
+  const api = createApiClient({ url: proxy.url, key: secret });
+  const sets: number[] = [];
+  const changes: string[] = [];
+  const watch = api.flags.watch.subscribe(
+    {},
+    {
+      onData({ data }) {
+        if (data.event === 'set') sets.push(data.flagSet.revision);
+        else changes.push(...Object.keys(data.change.flags));
+      },
+    },
+  );
+  await expect.poll(() => sets.length).toBe(1);
+
+  await server.putFlag('one', {});
+  await expect.poll(() => changes).toEqual(['one']);
+  proxy.cut();
+  await server.putFlag('two', {});
+  await expect.poll(() => changes, { timeout: 20_000 }).toEqual(['one', 'two']);
+
+  await server.kill();
+  await server.restart();
+  await server.putFlag('three', {});
+  proxy.retarget(server.url());
+  // A server that has just started remembers no changes, so it tells the whole set.
+  const heard = () => changes.includes('three') || sets.length > 1;
+  await expect.poll(heard, { timeout: 40_000 }).toBe(true);
+  await server.putFlag('four', {});
+  await expect.poll(() => changes.at(-1), { timeout: 20_000 }).toBe('four');
+  watch.unsubscribe();
+  await expect.poll(() => proxy.underWay()).toBe(0);
+});
