@@ -20,6 +20,7 @@ export const documents: ReadonlyMap<string, Titled> = new Map(
     error: { title: 'The one shape of an error', zod: schema.ErrorBody },
     evaluation: { title: 'The answer for one flag', zod: schema.Evaluation },
     'evaluation-context': { title: 'Facts about the subject', zod: schema.EvaluationContext },
+    export: { title: 'What one installation hands to another', zod: schema.Export },
     flag: { title: 'A flag as it is stored and travels', zod: schema.Flag },
     'flag-create': { title: 'A flag, created or replaced', zod: schema.FlagCreate },
     'flag-patch': { title: 'Part of a flag', zod: schema.FlagPatch },

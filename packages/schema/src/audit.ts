@@ -18,6 +18,7 @@ export const AUDIT_ACTIONS = [
   'segment.copy',
   'environment.create',
   'environment.delete',
+  'environment.import',
   'key.create',
   'key.delete',
 ] as const;

@@ -13,3 +13,4 @@ export { strictObject } from './object.ts';
 export * from './rule.ts';
 export * from './segment.ts';
 export * from './text.ts';
+export * from './transfer.ts';
