@@ -16,7 +16,7 @@ export const NEEDS: readonly Need[] = [
   {
     program: 'chromium',
     debian: 'chromium',
-    usedBy: '{server,packages/*,providers/*}/test/**/*.browser.test.ts',
+    usedBy: '{server,packages/*,providers/*}/test/**/*{browser,react,published}*.test.ts',
   },
 ];
 

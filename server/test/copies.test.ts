@@ -1,5 +1,4 @@
 import {
-  chmodSync,
   mkdtempSync,
   readdirSync,
   readFileSync,

@@ -118,7 +118,7 @@ export type Condition =
   AttributeCondition | SegmentCondition | FlagCondition | Any<Condition> | All<Condition>;
 
 /** One condition of a rule. Groups nest at most five deep, which the engine checks. */
-export const Condition: z.ZodType<Condition> = z
+export const Condition: z.ZodType<Condition, Condition> = z
   .union(
     [
       AttributeCondition,
@@ -144,7 +144,7 @@ export const Condition: z.ZodType<Condition> = z
 export type SegmentMember = AttributeCondition | Any<SegmentMember> | All<SegmentMember>;
 
 /** One condition of a segment: attribute conditions and groups only. */
-export const SegmentMember: z.ZodType<SegmentMember> = z
+export const SegmentMember: z.ZodType<SegmentMember, SegmentMember> = z
   .union(
     [
       AttributeCondition,
@@ -173,7 +173,7 @@ const count = (conditions: readonly Condition[]): number =>
   }, 0);
 
 /** `max` comes first: zod then looks at no element of a list that is too long. */
-const bounded = <Member extends Condition>(member: z.ZodType<Member>) =>
+const bounded = <Member extends Condition>(member: z.ZodType<Member, Member>) =>
   z
     .array(member)
     .max(LIMITS.conditionsPerRule, tooMany)

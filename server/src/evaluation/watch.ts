@@ -19,7 +19,12 @@ type WatchInput = {
   readonly lastEventId?: string | null | undefined;
 };
 
-type Message = Pick<ValuesMessage, 'event'> & ValuesMessage['data'];
+type Flattened<Message> = Message extends { event: infer Event; data: infer Data }
+  ? { readonly event: Event } & Data
+  : never;
+
+/** The event beside its data: `event` tells which of the two it is. */
+type Message = Flattened<ValuesMessage>;
 
 /**
  * Follows the evaluated values of one context. Whoever comes back with the id of the revision that is
@@ -56,5 +61,8 @@ async function* tell(
   }
 }
 
-const enveloped = ({ event, id, data }: ValuesMessage): TrackedEnvelope<Message> =>
-  tracked(id, { event, ...data });
+// Each kind on its own, so that the type still tells them apart.
+const enveloped = (message: ValuesMessage): TrackedEnvelope<Message> =>
+  message.event === 'values'
+    ? tracked(message.id, { event: message.event, ...message.data })
+    : tracked(message.id, { event: message.event, ...message.data });
