@@ -7,13 +7,24 @@ const MAX_DEPTH = 20;
 const textOf = (date: Date): string | undefined =>
   Number.isNaN(date.getTime()) ? undefined : date.toISOString();
 
-const plainObject = (value: object, depth: number): unknown => {
+type Fields = { readonly [name: string]: unknown };
+
+/** Lists too: their members are read by number. */
+const isFields = (value: unknown): value is Fields => typeof value === 'object' && value !== null;
+
+/** Needs no second look: this runs with every evaluation. */
+const isPlain = (value: unknown): boolean => {
+  const type = typeof value;
+  return type === 'string' || type === 'number' || type === 'boolean' || type === 'undefined';
+};
+
+const plainObject = (value: Fields, depth: number): unknown => {
   if (types.isDate(value)) return textOf(value);
   return depth > MAX_DEPTH ? value : plainMembers(value, depth);
 };
 
 const plainValue = (value: unknown, depth: number): unknown => {
-  if (typeof value === 'object') return value === null ? value : plainObject(value, depth);
+  if (isFields(value)) return plainObject(value, depth);
   if (typeof value === 'bigint') return Number(value);
   return typeof value === 'function' || typeof value === 'symbol' ? undefined : value;
 };
@@ -30,14 +41,14 @@ const withMember = (copy: object, name: string, value: unknown): void =>
 const copyOf = (value: object): object =>
   Array.isArray(value) ? Array.from<unknown>(value) : { ...value };
 
-/** The same object where there is nothing to change, which is nearly always and costs no memory. */
-const plainMembers = (value: object, depth: number): object => {
+/** The same object where there is nothing to change, which is nearly always, and costs no memory. */
+const plainMembers = (value: Fields, depth: number): object => {
   let copy: object | undefined;
   for (const name in value) {
-    if (!Object.hasOwn(value, name)) continue;
-    const member: unknown = Reflect.get(value, name);
+    const member = value[name];
+    if (isPlain(member) || !Object.hasOwn(value, name)) continue;
     const plain = plainValue(member, depth + 1);
-    if (Object.is(plain, member)) continue;
+    if (plain === member) continue;
     copy ??= copyOf(value);
     withMember(copy, name, plain);
   }
@@ -46,4 +57,4 @@ const plainMembers = (value: object, depth: number): object => {
 
 /** An evaluation context as JSON can say it: dates as text in UTC, at any depth. */
 export const plainContext = (context: unknown): unknown =>
-  typeof context === 'object' && context !== null ? plainMembers(context, 1) : context;
+  isFields(context) ? plainMembers(context, 1) : context;
