@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import type { Client, EvaluationDetails, JsonValue } from '@openfeature/web-sdk';
 import { describe, expect, it } from 'vitest';
 
-import { compile, evaluateAll } from '../../../packages/engine/src/index.ts';
+import { compile, evaluateAll } from '@pennon/engine';
 import { startApplication } from './support/application.ts';
 
 /** The engine's shared cases, through the face that applications see. */

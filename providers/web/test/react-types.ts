@@ -1,7 +1,7 @@
 /** Hooks that know the flags: what must compile, and after `@ts-expect-error` what must not. */
 import * as react from '@openfeature/react-sdk';
 
-import { defineFlags } from '../../../packages/client/src/flags.ts';
+import { defineFlags } from '@pennon/client/flags';
 
 const flags = defineFlags({
   'new-checkout': {},
