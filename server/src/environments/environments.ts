@@ -120,7 +120,7 @@ export const deleteEnvironment = async (
 };
 
 /** An environment without the name of its ledger. */
-const publicOf = ({ ledger: _ledger, ...environment }: EnvironmentRecord): Environment =>
+export const publicOf = ({ ledger: _ledger, ...environment }: EnvironmentRecord): Environment =>
   environment;
 
 const refuseExisting = ({ records }: Snapshot<'control'>, key: string): void => {

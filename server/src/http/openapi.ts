@@ -72,6 +72,7 @@ const reshape = (
   if (meta.environmentInBody !== true)
     moveToParameter(operation, 'environment', 'query', 'environment');
   moveToParameter(operation, 'ifMatch', 'header', 'If-Match');
+  for (const field of meta.inQuery ?? []) moveToQuery(operation, field);
   if (path.endsWith('.get') || path === 'evaluation.evaluateAll')
     addParameter(operation, 'If-None-Match', 'header');
   operation.responses = {
@@ -94,6 +95,15 @@ const moveToParameter = (
   if (body?.properties?.[field] === undefined) return;
   delete body.properties[field];
   addParameter(operation, name, place);
+};
+
+const moveToQuery = (operation: Operation, field: string): void => {
+  const body = operation.requestBody?.content['application/json']?.schema;
+  const schema = body?.properties?.[field];
+  if (body?.properties === undefined || schema === undefined) return;
+  delete body.properties[field];
+  const parameters = operation.parameters ?? [];
+  operation.parameters = [...parameters, { name: field, in: 'query', required: false, schema }];
 };
 
 const PARAMETERS: Readonly<Record<string, string>> = {

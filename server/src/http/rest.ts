@@ -57,6 +57,7 @@ export const serveRest = (app: FastifyInstance, parts: Parts): void => {
       method,
       url: API + path.replaceAll(/\{(\w+)\}/g, ':$1'),
       config: { access: { permission: procedure.meta.permission } },
+      ...(procedure.meta.bodyBytes === undefined ? {} : { bodyLimit: procedure.meta.bodyBytes }),
       handler: async (request, reply) => {
         const call = procedureOf(
           createCaller({ parts, admit: () => callerOf(request) }),
@@ -101,8 +102,10 @@ const inputOf = (
 type Fields = (readonly [string, unknown])[];
 
 /** Fields that a route with a body takes in its query. */
-const queryFieldsOf = (meta: Meta): readonly string[] =>
-  meta.environmentInBody === true ? [] : ['environment'];
+const queryFieldsOf = (meta: Meta): readonly string[] => [
+  ...(meta.environmentInBody === true ? [] : ['environment']),
+  ...(meta.inQuery ?? []),
+];
 
 const bodyOf = (meta: Meta, body: unknown): Fields => {
   if (typeof body !== 'object' || body === null || Array.isArray(body)) {

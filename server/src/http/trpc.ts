@@ -8,8 +8,10 @@ import type { Context } from '../router/procedure.ts';
 import { admit } from './access.ts';
 import { refuseEncoded } from './body.ts';
 import { errorHeaders } from './errors.ts';
+import { procedures } from './rest.ts';
 
 const MOST_CALLS_A_BATCH = 20;
+const PREFIX = '/trpc/';
 
 /** What a procedure is given of a request. Each call of a batch is admitted, and counted, on its own. */
 const contextOf = (parts: Parts, request: FastifyRequest): Context => ({
@@ -29,34 +31,41 @@ export const serveTrpc = async (app: FastifyInstance, parts: Parts): Promise<voi
     }
   });
 
-  app.route<{ Params: { path: string } }>({
-    method: ['GET', 'POST'],
-    url: '/trpc/:path',
-    exposeHeadRoute: false,
-    config: { access: 'procedures' },
-    handler: (request, reply) =>
-      fastifyRequestHandler({
-        router: appRouter,
-        createContext: () => contextOf(parts, request),
-        maxBatchSize: MOST_CALLS_A_BATCH,
-        req: request,
-        res: reply,
-        path: request.params.path,
-        responseMeta: ({ errors }) => {
-          const [first] = errors;
-          return {
-            headers:
-              first === undefined
-                ? { 'cache-control': 'no-store' }
-                : errorHeaders(toPennonError(first)),
-          };
-        },
-        onError: ({ error, path }) => {
-          const known = toPennonError(error);
-          if (known.code === 'INTERNAL_SERVER_ERROR') {
-            request.log.error({ err: known.cause ?? known, procedure: path }, 'procedure failed');
-          }
-        },
-      }),
-  });
+  const route = (url: string, bodyBytes: number | undefined) =>
+    app.route<{ Params: { path?: string } }>({
+      method: ['GET', 'POST'],
+      url,
+      exposeHeadRoute: false,
+      ...(bodyBytes === undefined ? {} : { bodyLimit: bodyBytes }),
+      config: { access: 'procedures' },
+      handler: (request, reply) =>
+        fastifyRequestHandler({
+          router: appRouter,
+          createContext: () => contextOf(parts, request),
+          maxBatchSize: MOST_CALLS_A_BATCH,
+          req: request,
+          res: reply,
+          path: request.params.path ?? url.slice(PREFIX.length),
+          responseMeta: ({ errors }) => {
+            const [first] = errors;
+            return {
+              headers:
+                first === undefined
+                  ? { 'cache-control': 'no-store' }
+                  : errorHeaders(toPennonError(first)),
+            };
+          },
+          onError: ({ error, path }) => {
+            const known = toPennonError(error);
+            if (known.code === 'INTERNAL_SERVER_ERROR') {
+              request.log.error({ err: known.cause ?? known, procedure: path }, 'procedure failed');
+            }
+          },
+        }),
+    });
+
+  route(`${PREFIX}:path`, undefined);
+  // An exact path is preferred: alone, and not in a batch, these take a larger body.
+  for (const [path, { meta }] of procedures())
+    if (meta?.bodyBytes !== undefined) route(PREFIX + path, meta.bodyBytes);
 };

@@ -9,6 +9,7 @@ const VALUES = ['values.stream'] as const;
 const FLAG_SET = ['flagSet.read'] as const;
 const MANAGE = ['environments.manage', 'keys.manage'] as const;
 const OPERATE = ['metrics.read'] as const;
+const TRANSFER = ['data.transfer'] as const;
 
 export const ROLES = {
   client: [...EVALUATE, ...VALUES],
@@ -24,6 +25,7 @@ export const ROLES = {
     ...FLAG_SET,
     ...MANAGE,
     ...OPERATE,
+    ...TRANSFER,
   ],
 } as const satisfies Record<Role, readonly string[]>;
 

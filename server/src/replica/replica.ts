@@ -54,6 +54,8 @@ export type Step<Kind extends LedgerKind> =
 export type Plan<Kind extends LedgerKind, Result> = {
   readonly writes: Writes<Kind>;
   readonly audit: readonly AuditDraft[];
+  /** Begin a new epoch: `writes` is all that is. */
+  readonly replaceAll?: boolean;
   readonly result: (id: ChangeId) => Result;
 };
 
@@ -224,9 +226,9 @@ export const openReplica = async <Kind extends LedgerKind>(
   const commit = async <Result>(decide: Decide<Kind, Result>): Promise<Result> => {
     for (let attempt = 0; attempt < WRITE_ATTEMPTS; attempt += 1) {
       const { base, plan } = await decideOn(decide);
-      const { writes, audit, result } = plan;
+      const { writes, audit, replaceAll = false, result } = plan;
       if (Object.keys(writes).length === 0) return result(base);
-      const outcome = await store.commit(ledger, { expect: base, writes, audit });
+      const outcome = await store.commit(ledger, { expect: base, writes, audit, replaceAll });
       if (outcome.committed) {
         // The change is made, even if the store goes away before it is read back.
         if (!apply(outcome.change)) await reload().catch(() => undefined);

@@ -6,6 +6,7 @@ import { keys } from './keys.ts';
 import { router } from './procedure.ts';
 import { segments } from './segments.ts';
 import { status } from './status.ts';
+import { transfer } from './transfer.ts';
 
 /** The one API. tRPC serves it at /trpc; REST and its OpenAPI document are made from its metadata. */
 export const appRouter = router({
@@ -16,6 +17,7 @@ export const appRouter = router({
   audit,
   evaluation,
   status,
+  transfer,
 });
 
 export type AppRouter = typeof appRouter;

@@ -6,8 +6,8 @@ import { invalid } from '../errors.ts';
  * Bounds what a procedure is sent before any schema sees it. Nesting is limited, and no name may be
  * `__proto__`, which zod would drop without a word; in an evaluation context that name is simply missing.
  */
-export const requirePlainJson = (input: unknown): void => {
-  const found = findOffence(input, [], LIMITS.jsonDepth);
+export const requirePlainJson = (input: unknown, levelsAbove = 0): void => {
+  const found = findOffence(input, [], LIMITS.jsonDepth + levelsAbove);
   if (found !== undefined) throw invalid([found]);
 };
 

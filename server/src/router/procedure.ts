@@ -25,6 +25,12 @@ export type Meta = OpenApiMeta<{
   readonly located?: 'key';
   /** `environment` is a field of the body over REST, not of the query. */
   readonly environmentInBody?: true;
+  /** Other fields that are parameters of the query over REST, although the route has a body. */
+  readonly inQuery?: readonly string[];
+  /** The largest body, where it is not that of every other route. */
+  readonly bodyBytes?: number;
+  /** How much deeper the input may nest than others. */
+  readonly levelsAbove?: number;
   /** Served by a plain route of its own, and documented here. */
   readonly plainRoute?: true;
 }>;
@@ -60,7 +66,7 @@ const guarded = t.procedure.use(async ({ ctx, meta, getRawInput, next }) => {
     }
     const caller = ctx.admit();
     requirePermission(caller, meta.permission);
-    requirePlainJson(await getRawInput());
+    requirePlainJson(await getRawInput(), meta.levelsAbove);
     const result = await next({ ctx: { ...ctx, caller } });
     if (!result.ok) throw result.error;
     return result;

@@ -19,7 +19,7 @@ const FIRST_ENVIRONMENTS = ['development', 'production'];
 const SYSTEM = { keyId: 'system', name: 'system', onBehalfOf: undefined };
 
 /** The key of PENNON_ADMIN_KEY, or of the first start, always has this id. */
-const ADMIN_ID = 'admin';
+export const ADMIN_ID = 'admin';
 
 const adminRecord = (secret: string, at: number): KeyRecord => ({
   id: ADMIN_ID,
