@@ -125,13 +125,13 @@ export const followFile = (
   };
 
   const look = async (): Promise<void> => {
-    const outcome = await readIfChanged().then(
-      content => () => content && learn(content),
-      (error: unknown) => () => fail(error),
-    );
-    if (stopped) return;
-    outcome();
-    cancel = after(LOOK_MS, () => void look());
+    try {
+      const content = await readIfChanged();
+      if (content !== undefined && !stopped) learn(content);
+    } catch (error) {
+      if (!stopped) fail(error);
+    }
+    if (!stopped) cancel = after(LOOK_MS, () => void look());
   };
 
   void look();

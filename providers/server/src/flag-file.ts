@@ -32,7 +32,9 @@ export const contentOf = (value: unknown): Content => {
 
 /** YAML is loaded by those who use it. */
 const parse = async (path: string, text: string): Promise<unknown> =>
-  /\.ya?ml$/i.test(path) ? (await import('yaml')).parse(text) : JSON.parse(text);
+  /\.ya?ml$/i.test(path)
+    ? (await import('yaml')).parse(text, { logLevel: 'error' })
+    : JSON.parse(text);
 
 /** The flags of a file. Rejects with a message that names the file. */
 export const readFlagFile = async (path: string): Promise<Content> => {

@@ -85,6 +85,14 @@ export const openFlags = (
       ? undefined
       : createCacheFile(options.cacheFile, note);
 
+  /** A copy of another environment, left over from other options, is worse than none. */
+  const isOurs = ({ environment: found }: Content): boolean => {
+    const wanted = isOffline(options) ? undefined : options.environment;
+    if (wanted === undefined || typeof found !== 'string' || found === wanted) return true;
+    note(`a copy of the environment "${found}" is of no use in "${wanted}"`);
+    return false;
+  };
+
   const openFeed = (): Feed => {
     if (!isOffline(options)) {
       const onContent = (content: FlagSet) => {
@@ -102,7 +110,7 @@ export const openFlags = (
   };
 
   const begin = async (): Promise<void> => {
-    fallback = await findFallback(options, ({ content }) => take(content), note);
+    fallback = await findFallback(options, ({ content }) => isOurs(content) && take(content), note);
     // What a copy said is no news of the source.
     readable = true;
     if (!closed) feed = openFeed();

@@ -51,26 +51,31 @@ const refuse = (message: string): never => {
   throw new TypeError(`PennonProvider: ${message}`);
 };
 
-const positive = ['initTimeoutMs', 'pollIntervalMs', 'cacheTtlMs', 'requestTimeoutMs'] as const;
+const DURATIONS = ['initTimeoutMs', 'pollIntervalMs', 'cacheTtlMs', 'requestTimeoutMs'] as const;
 
-const checkOnline = (options: OnlineOptions): void => {
-  const { url, key } = options;
+const checkDurations = (options: Partial<OnlineOptions>): void => {
+  for (const name of DURATIONS) {
+    const value = options[name];
+    if (value !== undefined && !(value > 0)) {
+      refuse(`"${name}" must be a number of milliseconds above 0`);
+    }
+  }
+};
+
+const checkServer = ({ url, key }: OnlineOptions): void => {
   if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
     refuse('"url" must be the address of a server, such as "https://flags.example.com"');
   }
   if (typeof key !== 'string' || !/^[\x21-\x7e]+$/.test(key)) {
     refuse('"key" must be an API key: visible ASCII characters without spaces');
   }
-  for (const name of positive) {
-    const value = options[name];
-    if (value !== undefined && !(value > 0))
-      refuse(`"${name}" must be a number of milliseconds above 0`);
-  }
 };
 
 /** Refuses what can never work, while the stack still shows who wrote it. */
 export const checkOptions = (options: PennonProviderOptions): void => {
-  if (!isOffline(options)) return checkOnline(options);
-  if ('url' in options)
+  checkDurations(options);
+  if (!isOffline(options)) return checkServer(options);
+  if ('url' in options) {
     refuse('give either "url" or "offlineFile": a file is followed without a server');
+  }
 };

@@ -85,8 +85,12 @@ export class PennonProvider implements Provider {
   /** Resolves when there are flags to decide with, and rejects where none came in time; it goes on trying. */
   async initialize(): Promise<void> {
     this.#session ??= openSession(this.#options, this.#world, this.#news);
-    await this.#session.started;
-    if (SAYS_HOW_IT_STARTED) this.events.emit(ProviderEvents.Ready);
+    const { started } = this.#session;
+    if (SAYS_HOW_IT_STARTED) {
+      const { ready, error } = this.#news;
+      await started.then(ready, (thrown: unknown) => error(String(thrown)));
+    }
+    await started;
   }
 
   /** Leaves no timer and no connection. The provider may be initialized again. */

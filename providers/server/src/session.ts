@@ -16,12 +16,12 @@ import type { View } from './view.ts';
 
 /** What happens after the start; of the start itself, the promise tells. */
 export type News = {
-  changed(flagsChanged: string[]): void;
-  ready(): void;
+  readonly changed: (flagsChanged: string[]) => void;
+  readonly ready: () => void;
   /** Flags are there, and may be out of date. */
-  stale(message: string): void;
+  readonly stale: (message: string) => void;
   /** No flags are there. */
-  error(message: string): void;
+  readonly error: (message: string) => void;
 };
 
 /** One life of a provider, from `initialize` to `onClose`. */
@@ -154,12 +154,9 @@ export const openSession = (options: PennonProviderOptions, world: World, news: 
     tell();
   };
 
-  const cancel = world.after(
-    isOffline(options) ? INIT_TIMEOUT_MS : (options.initTimeoutMs ?? INIT_TIMEOUT_MS),
-    () => {
-      if (state === 'starting') giveUpWaiting();
-    },
-  );
+  const cancel = world.after(options.initTimeoutMs ?? INIT_TIMEOUT_MS, () => {
+    if (state === 'starting') giveUpWaiting();
+  });
   gate.passed.then(cancel, cancel);
 
   return {

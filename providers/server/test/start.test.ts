@@ -212,6 +212,17 @@ describe('the last flags that were good', () => {
     expect(await opened.client.getBooleanValue('f', false)).toBe(true);
   });
 
+  it('are passed over where they are of another environment', async () => {
+    const server = startFakeServer(on);
+    await (await startOn(server, { cacheFile })).provider.onClose();
+    server.behave('silently');
+    const { started, provider } = openOn(server, { cacheFile, environment: 'staging', bootstrap });
+    await vi.waitFor(() => expect(provider.freshness().source).toBe('bootstrap'));
+    expect(provider.freshness().lastError?.message).toContain('of the environment "production"');
+    await server.advance(2_000);
+    expect(await started).toBe('ok');
+  });
+
   it('that cannot be written are no reason to stop, and it is told', async () => {
     await writeFile(join(directory, 'no-directory'), '');
     const server = startFakeServer(on);
