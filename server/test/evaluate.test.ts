@@ -178,6 +178,22 @@ describe('POST /evaluations', () => {
     expect((await evaluations({ context: { plan: 'max' } }, { headers })).status).toBe(200);
   });
 
+  it('tells an infinite number from a missing one, which JSON text does not', async () => {
+    await server.api('POST', '/flags', {
+      body: {
+        key: 'dotted',
+        enabled: true,
+        rules: [{ attribute: 'a.b', operator: 'equals', value: 1 }],
+      },
+    });
+    const ask = async (exact: string) => {
+      const text = `{"flagKeys":["dotted"],"context":{"a.b":${exact},"a":{"b":1}}}`;
+      return (await server.api('POST', '/evaluations', { text })).body.evaluations.dotted.variant;
+    };
+    expect([await ask('null'), await ask('1e999')]).toEqual(['on', 'off']);
+    await server.api('DELETE', '/flags/dotted');
+  });
+
   it('is never stale: the cache asks anew after each change, and forgets after a minute', async () => {
     const clock = createFakeClock();
     await using own = await startServer({ clock });

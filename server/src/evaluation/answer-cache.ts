@@ -28,6 +28,7 @@ export const createAnswerCache = (entries: number, clock: Clock): AnswerCache =>
   });
   return {
     answer(question, make) {
+      if (!isExact(question)) return make();
       const text = JSON.stringify(question);
       const known = kept.get(text);
       if (known !== undefined) return known;
@@ -37,4 +38,10 @@ export const createAnswerCache = (entries: number, clock: Clock): AnswerCache =>
     },
     size: () => kept.size,
   };
+};
+
+/** Whether JSON text says all of a question: it writes 1e999, which is a number here, as null. */
+const isExact = (value: unknown): boolean => {
+  if (typeof value === 'number') return Number.isFinite(value);
+  return typeof value !== 'object' || value === null || Object.values(value).every(isExact);
 };
