@@ -20,6 +20,8 @@ type BentStore = Store & {
   holdReads(): { readonly held: Promise<void>; readonly letGo: () => void };
   /** Every call fails as if the store were away. */
   away: boolean;
+  /** How often it was asked for its last change. */
+  questions: number;
 };
 
 const bend = (store: Store): BentStore => {
@@ -28,6 +30,7 @@ const bend = (store: Store): BentStore => {
   const bent: BentStore = {
     ...store,
     away: false,
+    questions: 0,
     deafen: () => void (deaf = true),
     hear: () => void (deaf = false),
     holdReads() {
@@ -37,6 +40,7 @@ const bend = (store: Store): BentStore => {
       return { held: held.promise, letGo: released.resolve };
     },
     async head(ledger) {
+      bent.questions += 1;
       refuseAway();
       return store.head(ledger);
     },
@@ -177,6 +181,38 @@ describe('a replica', () => {
     letGo();
     await reading;
     expect(keys()).toEqual(['behind', 'fast', 'first']);
+  });
+});
+
+describe('a reader that has seen a change already', () => {
+  it('is never given older data: what was missed is read first', async () => {
+    store.deafen();
+    const { id } = await write(store, ledger, flags(flag('seen-elsewhere')));
+    await replica.reach(id);
+    expect(replica.current().id).toBe(id);
+  });
+
+  it('is told that nobody knows while the store is away', async () => {
+    store.deafen();
+    const { id } = await write(store, ledger, flags(flag('seen-elsewhere')));
+    store.away = true;
+    await expect(replica.reach(id)).rejects.toThrow(StoreError);
+    await expect(replica.reach(replica.current().id)).resolves.toBeUndefined();
+  });
+
+  it('is given what there is where the store has lost that change', async () => {
+    const { id } = replica.current();
+    await replica.reach(id.replace(/\.1\./, '.99.'));
+    expect(replica.current().id).toBe(id);
+  });
+
+  it('costs one question to the store, however many come at once', async () => {
+    const before = store.questions;
+    const lost = replica.current().id.replace(/\.1\./, '.99.');
+    await Promise.all(Array.from({ length: 500 }, () => replica.reach(lost)));
+    expect(store.questions - before).toBeLessThanOrEqual(2);
+    await Promise.all(['', 'nonsense', replica.current().id].map(id => replica.reach(id)));
+    expect(store.questions - before).toBeLessThanOrEqual(2);
   });
 });
 

@@ -4,6 +4,10 @@ import type { ChangeId } from '../store/change-id.ts';
 /** A strong entity tag of a change's id: it never returns after a delete and a new creation. */
 export const entityTag = (id: ChangeId): string => `"${id}"`;
 
+/** The id that a single entity tag was made of; any other header names none. */
+export const idOfTag = (header: string | undefined): ChangeId =>
+  /^(?:W\/)?"([^",]*)"$/.exec(header ?? '')?.[1] ?? '';
+
 const TAG = /^"[\x21\x23-\x7e]*"$/;
 
 /** Tags of an If-Match or If-None-Match header; undefined for `*`. Weak tags are kept as they are. */

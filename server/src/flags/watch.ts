@@ -37,6 +37,7 @@ async function* tell(
   lastEventId: string | null | undefined,
 ): AsyncGenerator<TrackedEnvelope<FlagsMessage>> {
   try {
+    await live.replica.reach(lastEventId ?? '');
     const steps = stepsOf(live, stream.ended);
     const missed = lastEventId == null ? undefined : live.since(lastEventId);
     for (const step of missed ?? [{ type: 'set' as const, view: live.view() }]) yield message(step);

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 
-import { entityTag, matchesNone } from '../definitions/entity-tag.ts';
+import { entityTag, idOfTag, matchesNone } from '../definitions/entity-tag.ts';
 import { environmentOf } from '../keys/caller.ts';
 import type { Parts } from '../parts.ts';
 import { callerOf } from './access.ts';
@@ -14,10 +14,13 @@ export const serveFlagSet = (app: FastifyInstance, { registry }: Parts): void =>
     { config: { access: { permission: 'flagSet.read' } } },
     async (request, reply) => {
       const environment = environmentOf(callerOf(request), onlyEnvironment(request).environment);
-      const { flagSet, json } = registry.find(environment).view();
+      const live = registry.find(environment);
+      const known = request.headers['if-none-match'];
+      await live.replica.reach(idOfTag(known));
+      const { flagSet, json } = live.view();
       const etag = entityTag(flagSet.id);
       reply.headers({ etag, 'cache-control': 'private, no-cache' });
-      if (matchesNone(request.headers['if-none-match'], etag)) return reply.code(304).send();
+      if (matchesNone(known, etag)) return reply.code(304).send();
       return reply.type('application/json; charset=utf-8').send(json());
     },
   );

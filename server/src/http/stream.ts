@@ -19,9 +19,10 @@ export const serveStreams = (app: FastifyInstance, parts: Parts): void => {
   app.get(
     `${API}/flag-set/stream`,
     { exposeHeadRoute: false, config: { access: { permission: 'flagSet.read' } } },
-    (request, reply) => {
+    async (request, reply) => {
       const environment = environmentOf(callerOf(request), onlyEnvironment(request).environment);
-      const lastEventId = request.headers['last-event-id'];
+      const lastEventId = String(request.headers['last-event-id'] ?? '');
+      await parts.registry.find(environment).replica.reach(lastEventId);
       openStream(parts, environment, request, reply, {
         first: ({ flagSet, json }) =>
           flagSet.id === lastEventId

@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts';
 import { instant, pause } from '../clock.ts';
 import { PennonError } from '../errors.ts';
-import type { ChangeId } from '../store/change-id.ts';
+import { revisionOf, type ChangeId } from '../store/change-id.ts';
 import type {
   AuditDraft,
   Change,
@@ -32,6 +32,12 @@ export type Replica<Kind extends LedgerKind> = {
    * No writes, no commit.
    */
   write<Result>(decide: Decide<Kind, Result>): Promise<Result>;
+  /**
+   * Makes sure that nobody is given older data than they have: resolves once `current()` is not older
+   * than this change, or the store has lost that. Throws a StoreError where the store is away, and
+   * nobody knows.
+   */
+  reach(id: ChangeId): Promise<void>;
   /** Why the replica may be behind, and since when; undefined while it follows. */
   trouble(): Trouble | undefined;
   close(): void;
@@ -128,6 +134,7 @@ export const openReplica = async <Kind extends LedgerKind>(
   let { snapshot, trouble } = first;
   let moves = 0;
   let awaited: ChangeId | undefined;
+  let reaching: Promise<void> | undefined;
   let following = new AbortController();
   let writing: Promise<unknown> = Promise.resolve();
 
@@ -158,6 +165,15 @@ export const openReplica = async <Kind extends LedgerKind>(
       const whole = await readWhole(store, ledger);
       if (moves === before && whole.id !== snapshot.id) move({ type: 'reload', snapshot: whole });
     }
+  };
+
+  const isBehind = (id: ChangeId) => revisionOf(id) > revisionOf(snapshot.id);
+
+  /** Many ask at once after an outage: the store is asked once for all of them. */
+  const reach = async (id: ChangeId) => {
+    // A question that was under way may have been answered before the change was made.
+    for (let asked = 0; asked < 2 && isBehind(id); asked += 1)
+      await (reaching ??= reload().finally(() => (reaching = undefined)));
   };
 
   const apply = (change: Change<Kind>): boolean => {
@@ -255,6 +271,7 @@ export const openReplica = async <Kind extends LedgerKind>(
       writing = turn.catch(() => undefined);
       return turn;
     },
+    reach,
     trouble: () => trouble,
     close() {
       stopChecking();
