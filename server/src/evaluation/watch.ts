@@ -19,7 +19,7 @@ type WatchInput = {
   readonly lastEventId?: string | null | undefined;
 };
 
-type Flattened<Message> = Message extends { event: infer Event; data: infer Data }
+type Flattened<Each> = Each extends { event: infer Event; data: infer Data }
   ? { readonly event: Event } & Data
   : never;
 
