@@ -17,7 +17,8 @@ import type { PennonProviderOptions } from './options.ts';
 import { BOOLEAN, NUMBER, objectOf, resolutionOf, STRING } from './resolution.ts';
 import type { Wanted } from './resolution.ts';
 import { NO_FLAGS, openSession } from './session.ts';
-import type { News, Session } from './session.ts';
+import type { Session } from './session.ts';
+import type { News } from './stage.ts';
 import type { View } from './view.ts';
 
 /**

@@ -12,17 +12,9 @@ import { isOffline } from './options.ts';
 import type { PennonProviderOptions } from './options.ts';
 import { createRemote } from './remote.ts';
 import type { Remote } from './remote.ts';
+import { createStage } from './stage.ts';
+import type { News, State } from './stage.ts';
 import type { View } from './view.ts';
-
-/** What happens after the start; of the start itself, the promise tells. */
-export type News = {
-  readonly changed: (flagsChanged: string[]) => void;
-  readonly ready: () => void;
-  /** Flags are there, and may be out of date. */
-  readonly stale: (message: string) => void;
-  /** No flags are there. */
-  readonly error: (message: string) => void;
-};
 
 /** One life of a provider, from `initialize` to `onClose`. */
 export type Session = {
@@ -33,8 +25,6 @@ export type Session = {
   answer(flagKey: string, context: unknown): Answer | Promise<Answer>;
   close(): Promise<void>;
 };
-
-type State = 'starting' | 'ready' | 'stale' | 'error';
 
 const INIT_TIMEOUT_MS = 2_000;
 const CACHE_TTL_MS = 60_000;
@@ -61,78 +51,46 @@ const openRemote = (
   return createRemote({ url, key, environment, ...bounds, revision, onTrouble }, world);
 };
 
-/** A promise and what settles it, once. */
-const createGate = () => {
-  let open: () => void = () => undefined;
-  let refuse: (error: Error) => void = () => undefined;
-  const passed = new Promise<void>((resolve, reject) => {
-    open = resolve;
-    refuse = reject;
-  });
-  return { passed, open, refuse };
-};
-
 export const openSession = (options: PennonProviderOptions, world: World, news: News): Session => {
-  const gate = createGate();
-  let state: State = 'starting';
-  let closed = false;
   /** Remote: the server answers this key, though it may not follow the flag set. */
   let mayAsk = false;
 
   const flags = openFlags(options, world, {
     onChange(flagsChanged) {
       remote?.drop(flagsChanged);
-      if (state !== 'starting' && !closed) news.changed(flagsChanged);
+      stage.changed(flagsChanged);
     },
     onStanding: () => look(),
   });
   const remote = openRemote(options, world, flags, () => look());
-
   const why = (): string =>
     remote?.trouble()?.message ??
     flags.freshness().lastError?.message ??
     'the server has not answered';
+  const stage = createStage(news, why);
 
-  const stateNow = (): Exclude<State, 'starting'> => {
+  const stateNow = (): State => {
     const standing = flags.standing();
     if (standing === 'current') return 'ready';
     if (standing === 'refused' && mayAsk && remote?.trouble() === undefined) return 'ready';
     return flags.view() === undefined ? 'error' : 'stale';
   };
 
-  const tell = () => {
-    if (closed) return;
-    if (state === 'ready') news.ready();
-    else if (state === 'stale') news.stale(why());
-    else news.error(why());
+  const refuse = () => stage.fail(new ProviderFatalError(`the server refuses the key: ${why()}`));
+
+  /** Starts with what there is. */
+  const stopWaiting = () => {
+    const status = flags.freshness().lastError?.status;
+    // 401 is for every route; 403 may be for those of the flag set alone, which the probe finds out.
+    if (status === 401 || (status === 403 && remote === undefined)) refuse();
+    else if (flags.view() !== undefined) stage.begin(stateNow());
+    else stage.fail(new GeneralError(`no flags could be had: ${why()}`));
   };
 
-  const begin = () => {
-    state = stateNow();
-    gate.open();
-    // The SDK says READY when it learns that the gate is open; only then does STALE last.
-    if (state === 'stale') setImmediate(() => state === 'stale' && tell());
-  };
-
-  const fail = (error: Error) => {
-    state = 'error';
-    gate.refuse(error);
-  };
-
-  const refuse = () => fail(new ProviderFatalError(`the server refuses the key: ${why()}`));
-
-  /** With what there is. */
-  const giveUpWaiting = () => {
-    const { lastError } = flags.freshness();
-    if (flags.standing() === 'refused' || (lastError && isRefusal(lastError))) refuse();
-    else if (flags.view() !== undefined) begin();
-    else fail(new GeneralError(`no flags could be had: ${why()}`));
-  };
-
-  const start = () => {
+  const tryToStart = () => {
     const standing = flags.standing();
-    if (stateNow() === 'ready') begin();
-    else if (standing === 'unusable') giveUpWaiting();
+    if (stateNow() === 'ready') stage.begin('ready');
+    else if (standing === 'unusable') stopWaiting();
     else if (standing === 'refused' && remote === undefined) refuse();
   };
 
@@ -140,38 +98,33 @@ export const openSession = (options: PennonProviderOptions, world: World, news: 
   const probe = async () => {
     const trouble = await remote?.probe();
     mayAsk = trouble === undefined;
-    if (state === 'starting' && trouble && isRefusal(trouble)) refuse();
-    else if (mayAsk) look();
+    if (mayAsk) look();
+    else if (stage.isStarting() && trouble !== undefined && isRefusal(trouble)) refuse();
   };
 
   const look = () => {
-    if (closed) return;
-    if (remote && !mayAsk && flags.standing() === 'refused') void probe();
-    if (state === 'starting') return start();
-    const next = stateNow();
-    if (next === state) return;
-    state = next;
-    tell();
+    if (remote !== undefined && !mayAsk && flags.standing() === 'refused') void probe();
+    if (stage.isStarting()) tryToStart();
+    else stage.enter(stateNow());
   };
 
   const cancel = world.after(options.initTimeoutMs ?? INIT_TIMEOUT_MS, () => {
-    if (state === 'starting') giveUpWaiting();
+    if (stage.isStarting()) stopWaiting();
   });
-  gate.passed.then(cancel, cancel);
+  stage.started.then(cancel, cancel);
 
   return {
-    started: gate.passed,
+    started: stage.started,
     view: flags.view,
     freshness: flags.freshness,
     answer(flagKey, context) {
       const plain = plainContext(context);
       const here = () => flags.view()?.evaluate(flagKey, plain);
-      if (remote) return remote.ask(flagKey, plain, here);
+      if (remote !== undefined) return remote.ask(flagKey, plain, here);
       return here() ?? unavailable(flagKey, 'PROVIDER_NOT_READY', NO_FLAGS);
     },
     async close() {
-      closed = true;
-      gate.refuse(new GeneralError('the provider was closed before it had started'));
+      stage.close();
       remote?.close();
       await flags.close();
     },

@@ -268,6 +268,18 @@ describe('remote, with a key that may evaluate and not follow', () => {
     expect(told).toEqual(['READY', 'ERROR', 'READY']);
   });
 
+  it('is no refused key while it is not known whether it may evaluate', async () => {
+    const server = limited();
+    server.behave('silently', 'evaluations');
+    const { client, started } = openOn(server, { mode: 'remote' });
+    await server.advance(2_000);
+    expect(await started).toContain('GENERAL: no flags could be had');
+    server.behave('well', 'evaluations');
+    await server.advance(120_000);
+    expect(client.providerStatus).toBe('READY');
+    expect(await client.getBooleanValue('f', false, { plan: 'pro' })).toBe(true);
+  });
+
   it('fails for good where it may not evaluate either', async () => {
     const server = startFakeServer(flags);
     server.behave({ status: 401 });
