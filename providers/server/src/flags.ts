@@ -6,9 +6,9 @@ import type { Fallback } from './fallback.ts';
 import { followFile, followServer } from './feed.ts';
 import type { Feed, FeedStanding, Freshness } from './feed.ts';
 import type { Content } from './flag-file.ts';
+import { createLive } from './live.ts';
 import { isOffline } from './options.ts';
 import type { PennonProviderOptions } from './options.ts';
-import { changedFlags, createView } from './view.ts';
 import type { View } from './view.ts';
 
 /** The flags of the moment, kept as current as their source allows. */
@@ -44,10 +44,25 @@ const later = (a: LastError | undefined, b: LastError | undefined): LastError | 
   a !== undefined && (b === undefined || a.at > b.at) ? a : b;
 
 /** What is wrong with single flags of a file: whoever edits it wants to know. */
-const problemsIn = ({ compiled }: View): string =>
-  compiled.problems
-    .map(({ flagKey, path, message }) => `flag "${flagKey}": ${path} ${message}`)
-    .join('; ');
+const problemsIn = (path: string, view: View | undefined): string | undefined => {
+  const problems = view?.compiled.problems ?? [];
+  if (problems.length === 0) return undefined;
+  const said = problems.map(
+    ({ flagKey, path: at, message }) => `flag "${flagKey}": ${at} ${message}`,
+  );
+  return `${path}: ${said.join('; ')}`;
+};
+
+/** A copy of another environment, left over from other options, is worse than none. */
+const whyNotOurs = (
+  { environment: found }: Content,
+  options: PennonProviderOptions,
+): string | undefined => {
+  const wanted = isOffline(options) ? undefined : options.environment;
+  return wanted === undefined || typeof found !== 'string' || found === wanted
+    ? undefined
+    : `a copy of the environment "${found}" is of no use in "${wanted}"`;
+};
 
 /** Begins with the copies that there are, and goes on with the source. */
 export const openFlags = (
@@ -55,29 +70,21 @@ export const openFlags = (
   world: World,
   { onChange, onStanding }: Listening,
 ): Flags => {
-  let view: View | undefined;
-  let readable = true;
+  const live = createLive(onChange);
   let feed: Feed | undefined;
   let fallback: Fallback | undefined;
   let lastError: LastError | undefined;
+  /** What the source said last is of a format that this release can read. */
+  let isReadable = true;
   let closed = false;
 
   const note = (message: string) => {
     lastError = { message, status: undefined, at: world.now() };
   };
-
-  /** Makes these the flags of the moment; those of a format that this release cannot read change nothing. */
-  const take = (content: Content): boolean => {
-    const next = createView(content, view);
-    readable = !next.compiled.refused;
-    if (!readable) {
-      note(next.compiled.problems.map(({ message }) => message).join('; '));
-      return false;
-    }
-    const flagsChanged = changedFlags(view, next);
-    view = next;
-    if (flagsChanged.length > 0) onChange(flagsChanged);
-    return true;
+  /** Whether all is well. */
+  const isWell = (trouble: string | undefined): boolean => {
+    if (trouble !== undefined) note(trouble);
+    return trouble === undefined;
   };
 
   const cacheFile =
@@ -85,47 +92,43 @@ export const openFlags = (
       ? undefined
       : createCacheFile(options.cacheFile, note);
 
-  /** A copy of another environment, left over from other options, is worse than none. */
-  const isOurs = ({ environment: found }: Content): boolean => {
-    const wanted = isOffline(options) ? undefined : options.environment;
-    if (wanted === undefined || typeof found !== 'string' || found === wanted) return true;
-    note(`a copy of the environment "${found}" is of no use in "${wanted}"`);
-    return false;
+  const takeNews = (content: Content): boolean => {
+    isReadable = isWell(live.take(content));
+    return isReadable;
   };
 
   const openFeed = (): Feed => {
-    if (!isOffline(options)) {
-      const onContent = (content: FlagSet) => {
-        if (take(content)) cacheFile?.save(content);
-        // The follower is content, and will not speak up.
-        else onStanding();
+    if (isOffline(options)) {
+      const onContent = (content: Content) => {
+        if (takeNews(content)) isWell(problemsIn(options.offlineFile, live.view()));
       };
-      return followServer(options, initialOf(fallback), { onContent, onStanding }, world);
+      return followFile(options.offlineFile, { onContent, onStanding }, world);
     }
-    const onContent = (content: Content) => {
-      const problems = take(content) && view !== undefined ? problemsIn(view) : '';
-      if (problems !== '') note(`${options.offlineFile}: ${problems}`);
+    const onContent = (content: FlagSet) => {
+      if (takeNews(content)) cacheFile?.save(content);
+      // The follower is content, and will not speak up.
+      else onStanding();
     };
-    return followFile(options.offlineFile, { onContent, onStanding }, world);
+    return followServer(options, initialOf(fallback), { onContent, onStanding }, world);
   };
 
   const begin = async (): Promise<void> => {
-    fallback = await findFallback(options, ({ content }) => isOurs(content) && take(content), note);
-    // What a copy said is no news of the source.
-    readable = true;
+    const accept = ({ content }: Fallback) =>
+      isWell(whyNotOurs(content, options) ?? live.take(content));
+    fallback = await findFallback(options, accept, note);
     if (!closed) feed = openFeed();
   };
   void begin();
 
   return {
-    view: () => view,
-    standing: () => (readable ? (feed?.standing() ?? 'waiting') : 'unusable'),
+    view: live.view,
+    standing: () => (isReadable ? (feed?.standing() ?? 'waiting') : 'unusable'),
     freshness() {
       const now = feed?.freshness();
       const isFallback = now === undefined || now.source === 'none' || now.source === 'initial';
       return {
         mode: now?.mode ?? (closed ? 'stopped' : 'connecting'),
-        revision: view?.revision,
+        revision: live.view()?.revision,
         dataAgeMs: now?.dataAgeMs,
         source: isFallback ? (fallback?.source ?? 'none') : now.source,
         lastError: later(lastError, now?.lastError),

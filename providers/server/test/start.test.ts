@@ -212,6 +212,19 @@ describe('the last flags that were good', () => {
     expect(await opened.client.getBooleanValue('f', false)).toBe(true);
   });
 
+  it('are passed over where a newer release has written them, and the server is waited for', async () => {
+    const newer = join(directory, 'newer.json');
+    await writeFile(newer, '{"formatVersion":2,"flags":{}}');
+    const server = startFakeServer(on);
+    server.behave('silently', 'stream');
+    const { client, started, provider } = openOn(server, { cacheFile: newer });
+    await vi.waitFor(() => expect(server.count('stream')).toBe(1));
+    expect(provider.freshness().lastError?.message).toContain('format version');
+    await server.advance(1_000);
+    expect(await started).toBe('ok');
+    expect(await client.getBooleanValue('f', false)).toBe(true);
+  });
+
   it('are passed over where they are of another environment', async () => {
     const server = startFakeServer(on);
     await (await startOn(server, { cacheFile })).provider.onClose();
