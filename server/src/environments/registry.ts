@@ -33,26 +33,36 @@ export const openRegistry = async (
   let said: string | undefined;
   let closed = false;
 
+  const closeLive = (live: LiveFlagSet) => {
+    live.close();
+    parts.copies?.remove(live.replica.ledger);
+  };
+
   const closeGone = (wanted: ReadonlyMap<string, EnvironmentRecord>) => {
     for (const [key, live] of open) {
-      if (wanted.get(key)?.ledger === live.replica.ledger.id) continue;
+      if (wanted.has(key)) continue;
       open.delete(key);
-      live.close();
-      parts.copies?.remove(live.replica.ledger);
+      closeLive(live);
     }
   };
 
+  /** An environment whose data was begun anew is served as it was until the new data are there. */
   const openOne = async (environment: EnvironmentRecord) => {
     const replica = await openReplica(parts, flagSetLedger(environment));
     if (closed) return replica.close();
+    const before = open.get(environment.key);
     open.set(environment.key, openLiveFlagSet(environment.key, replica));
+    if (before !== undefined) closeLive(before);
   };
+
+  const isOpen = ({ key, ledger }: EnvironmentRecord) =>
+    open.get(key)?.replica.ledger.id === ledger;
 
   /** Opens what can be opened: no environment waits for another. Throws where one could not be. */
   const follow = async () => {
     const wanted = environmentsOf(control);
     closeGone(wanted);
-    const missing = [...wanted.values()].filter(({ key }) => !open.has(key) && !closed);
+    const missing = [...wanted.values()].filter(each => !isOpen(each) && !closed);
     for (const outcome of await Promise.allSettled(missing.map(openOne)))
       if (outcome.status === 'rejected') throw outcome.reason;
   };
