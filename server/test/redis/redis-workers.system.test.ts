@@ -75,18 +75,6 @@ it('whichever worker is asked, the metrics are those of all', async () => {
   for (let i = 0; i < 6; i += 1) expect(await counted()).toBe(before + 30);
 });
 
-it('a worker that is killed is started again, and meanwhile the others serve', async () => {
-  const [victim] = workers();
-  process.kill(victim ?? 0, 'SIGKILL');
-  for (let i = 0; i < 20; i += 1) {
-    const answer = await server.ask('GET', '/healthz').catch(() => undefined);
-    expect([undefined, 200]).toContain(answer?.status);
-  }
-  await eventually(() => workers().length === 3 && !workers().includes(victim ?? 0));
-  await eventually(async () => (await servers()).length === 3);
-  expect(server.output()).toMatch(/worker [123] ended \(SIGKILL\) and is started again/);
-});
-
 it('SIGTERM drains all workers and exits 0, and none is left behind', async () => {
   const all = workers();
   expect(await server.stop()).toBe(0);

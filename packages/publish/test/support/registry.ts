@@ -25,6 +25,9 @@ const uplink = () => {
   return {
     url: npmSetting('registry'),
     timeout: '60s',
+    // One slow answer must not take the whole registry behind it away for minutes.
+    max_fails: 100,
+    fail_timeout: '1s',
     ...(ca !== undefined && { ca }),
     ...(proxy !== undefined && { https_proxy: proxy }),
   };
