@@ -1,6 +1,6 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,6 +18,8 @@ export type RedisProcess = {
   resume(): void;
   /** One command; answers what redis-cli prints. */
   cli(...args: readonly string[]): string;
+  /** Removes its data, and leaves its settings; only while it does not run. */
+  wipe(): void;
   /** Ends it and removes its directory. */
   remove(): Promise<void>;
 };
@@ -66,6 +68,7 @@ export const redisProcess = async (
     directory,
     command: ['redis-server', file],
     ready: /Ready to accept connections/,
+    password: settings['requirepass'],
   });
 };
 
@@ -74,12 +77,20 @@ type Plan = {
   readonly directory: string;
   readonly command: readonly [string, ...string[]];
   readonly ready: RegExp;
+  /** For redis-cli. */
+  readonly password?: string | undefined;
 };
 
 /** A server that hangs does not answer. */
 const CLI_TIMEOUT_MS = 2_000;
 
-const processOn = ({ port, directory, command: [program, ...args], ready }: Plan): RedisProcess => {
+const processOn = ({
+  port,
+  directory,
+  command: [program, ...args],
+  ready,
+  password,
+}: Plan): RedisProcess => {
   let child: ChildProcess | undefined;
 
   const kill = async () => {
@@ -106,10 +117,15 @@ const processOn = ({ port, directory, command: [program, ...args], ready }: Plan
       const done = spawnSync('redis-cli', ['-e', '-p', String(port), ...commandArgs], {
         encoding: 'utf8',
         timeout: CLI_TIMEOUT_MS,
+        env: { ...process.env, REDISCLI_AUTH: password ?? '' },
       });
       const said = `${done.stdout}${done.stderr}`;
       if (done.status !== 0) throw new Error(`redis-cli ${commandArgs.join(' ')}: ${said}`);
       return done.stdout.trimEnd();
+    },
+    wipe() {
+      for (const name of readdirSync(directory))
+        if (!name.endsWith('.conf')) rmSync(join(directory, name), { recursive: true });
     },
     async remove() {
       await kill();
@@ -149,6 +165,8 @@ export type Sentinels = {
   readonly servers: readonly RedisProcess[];
   readonly sentinels: readonly RedisProcess[];
   readonly url: string;
+  /** Whether the master has all its replicas, and they have all its data. */
+  readonly isWhole: () => boolean;
   /** The port of the master that the sentinels agree on. */
   master(): number;
   remove(): Promise<void>;
@@ -156,27 +174,48 @@ export type Sentinels = {
 
 const MASTER = 'flags';
 
+type SentinelOptions = {
+  readonly replicas?: number;
+  /** Silence after which a master is taken for dead. */
+  readonly downAfterMs?: number;
+  /** Of every Redis. */
+  readonly settings?: Readonly<Record<string, string>>;
+  /** Of every Redis, and of every sentinel. */
+  readonly passwords?: { readonly redis: string; readonly sentinel: string } | undefined;
+};
+
 /** A master with replicas, and three sentinels that watch it. */
 export const startSentinels = async ({
   replicas = 1,
   downAfterMs = 1_000,
-} = {}): Promise<Sentinels> => {
-  const master = await startRedis();
+  settings: given = {},
+  passwords,
+}: SentinelOptions = {}): Promise<Sentinels> => {
+  const settings = { ...given, ...(passwords && passwordSettings(passwords.redis)) };
+  const original = await startRedis(settings);
   const followers = await Promise.all(
-    Array.from({ length: replicas }, () => startRedis({ replicaof: `127.0.0.1 ${master.port}` })),
+    Array.from({ length: replicas }, () =>
+      startRedis({ ...settings, replicaof: `127.0.0.1 ${original.port}` }),
+    ),
   );
   const sentinels = await Promise.all(
-    Array.from({ length: 3 }, () => startSentinel(master.port, downAfterMs)),
+    Array.from({ length: 3 }, () => startSentinel(original.port, downAfterMs, passwords)),
   );
-  const servers = [master, ...followers];
+  const servers = [original, ...followers];
   const processes = [...sentinels, ...servers];
   const [first] = sentinels;
+  const master = () =>
+    Number(first?.cli('sentinel', 'get-master-addr-by-name', MASTER).split('\n')[1]);
   await eventually(() => sentinels.every(each => knowsAll(each, replicas)));
   return {
     servers,
     sentinels,
     url: `redis+sentinel://${sentinels.map(({ port }) => `127.0.0.1:${port}`).join(',')}/${MASTER}`,
-    master: () => Number(first?.cli('sentinel', 'get-master-addr-by-name', MASTER).split('\n')[1]),
+    master,
+    isWhole() {
+      const info = servers.find(({ port }) => port === master())?.cli('info', 'replication');
+      return info?.match(/state=online/g)?.length === replicas && info.includes('role:master');
+    },
     async remove() {
       await Promise.all(processes.map(each => each.remove()));
     },
@@ -189,22 +228,40 @@ const knowsAll = (sentinel: RedisProcess, replicas: number): boolean => {
   return numberOf('num-slaves') === replicas && numberOf('num-other-sentinels') === 2;
 };
 
-const startSentinel = async (masterPort: number, downAfterMs: number): Promise<RedisProcess> => {
+/** A password for whoever asks, and for replicas that ask their master. */
+const passwordSettings = (password: string) => ({ requirepass: password, masterauth: password });
+
+const startSentinel = async (
+  masterPort: number,
+  downAfterMs: number,
+  passwords: SentinelOptions['passwords'],
+): Promise<RedisProcess> => {
   const directory = mkdtempSync(join(tmpdir(), 'pennon-sentinel-'));
   const port = await freePort();
   const file = join(directory, 'sentinel.conf');
-  writeFileSync(
-    file,
-    `port ${port}
-bind 127.0.0.1
-dir ${directory}
-sentinel monitor ${MASTER} 127.0.0.1 ${masterPort} 2
-sentinel down-after-milliseconds ${MASTER} ${downAfterMs}
-sentinel failover-timeout ${MASTER} 4000
-`,
-  );
-  const command = ['redis-server', file, '--sentinel'] as const;
-  const sentinel = processOn({ port, directory, command: [...command], ready: /\+monitor master/ });
+  const lines = [
+    `port ${port}`,
+    'bind 127.0.0.1',
+    `dir ${directory}`,
+    `sentinel monitor ${MASTER} 127.0.0.1 ${masterPort} 2`,
+    `sentinel down-after-milliseconds ${MASTER} ${downAfterMs}`,
+    `sentinel failover-timeout ${MASTER} 4000`,
+    ...(passwords === undefined
+      ? []
+      : [
+          `sentinel auth-pass ${MASTER} ${passwords.redis}`,
+          `requirepass ${passwords.sentinel}`,
+          `sentinel sentinel-pass ${passwords.sentinel}`,
+        ]),
+  ];
+  writeFileSync(file, lines.map(line => `${line}\n`).join(''));
+  const sentinel = processOn({
+    port,
+    directory,
+    command: ['redis-server', file, '--sentinel'],
+    ready: /\+monitor master/,
+    password: passwords?.sentinel,
+  });
   await sentinel.start();
   return sentinel;
 };
@@ -218,14 +275,24 @@ export type ClusterProcesses = {
 
 const SLOTS = 16_384;
 
+type ClusterOptions = {
+  readonly replicas?: number;
+  readonly nodeTimeoutMs?: number;
+  readonly password?: string;
+};
+
 /** A cluster of three masters, each with so many replicas. */
 export const startCluster = async ({
   replicas = 0,
   nodeTimeoutMs = 1_000,
-} = {}): Promise<ClusterProcesses> => {
+  password,
+}: ClusterOptions = {}): Promise<ClusterProcesses> => {
   const nodes = await Promise.all(
     Array.from({ length: 3 * (1 + replicas) }, async () =>
-      startRedis(await clusterSettings(nodeTimeoutMs)),
+      startRedis({
+        ...(await clusterSettings(nodeTimeoutMs)),
+        ...(password === undefined ? {} : passwordSettings(password)),
+      }),
     ),
   );
   const masters = nodes.slice(0, 3);
@@ -278,11 +345,14 @@ const POLL_MS = 50;
 const PATIENCE_MS = 30_000;
 
 /** Resolves once `condition` holds. Only for what another process does by itself and tells nobody. */
-export const eventually = async (condition: () => boolean | Promise<boolean>): Promise<void> => {
-  const until = Date.now() + PATIENCE_MS;
+export const eventually = async (
+  condition: () => boolean | Promise<boolean>,
+  patienceMs = PATIENCE_MS,
+): Promise<void> => {
+  const until = Date.now() + patienceMs;
   while (!(await condition())) {
     if (Date.now() > until)
-      throw new Error(`it did not happen within ${PATIENCE_MS} ms: ${String(condition)}`);
+      throw new Error(`it did not happen within ${patienceMs} ms: ${String(condition)}`);
     await new Promise(resolve => setTimeout(resolve, POLL_MS));
   }
 };

@@ -4,7 +4,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 
 import type { Store } from '../../src/store/store.ts';
 import { flag, flags, neverAborted, newLedger, take, write } from '../store/fixtures.ts';
-import { freePorts, startRedis } from './processes.ts';
+import { freePorts, startCluster, startRedis, startSentinels } from './processes.ts';
 import { openStore } from './store.ts';
 
 const fixture = (name: string) => new URL(`certificate/${name}`, import.meta.url).pathname;
@@ -106,6 +106,51 @@ describe('with user and password', async () => {
   it('a password that is missing is said to be', async () => {
     const store = await openStore(`redis://127.0.0.1:${redis.port}`);
     expect(await refusal(store)).toContain('NOAUTH');
+    await store.close();
+  });
+});
+
+describe('behind Sentinels with passwords', async () => {
+  const passwords = { redis: 'red1s', sentinel: 's3ntinel' };
+  const redis = await startSentinels({ passwords });
+  afterAll(() => redis.remove());
+  const urlWith = (redisPassword: string, sentinelPassword: string) =>
+    `${redis.url.replace('://', `://:${redisPassword}@`)}?sentinelPassword=${sentinelPassword}`;
+
+  it('the store works with both of them', async () => {
+    const store = await openStore(urlWith(passwords.redis, passwords.sentinel));
+    await expectWorking(store);
+    await store.close();
+  });
+
+  it.each([
+    ['wr0ng-secret', passwords.sentinel],
+    [passwords.redis, 'wr0ng-secret'],
+  ])(
+    'and with a wrong one says so, and not which it was',
+    async (redisPassword, sentinelPassword) => {
+      const store = await openStore(urlWith(redisPassword, sentinelPassword));
+      const said = await refusal(store);
+      expect(said).toContain('WRONGPASS');
+      expect(said).not.toMatch(/wr0ng|red1s|s3ntinel/);
+      await store.close();
+    },
+  );
+});
+
+describe('in a Cluster with a password', async () => {
+  const redis = await startCluster({ password: 'c1uster' });
+  afterAll(() => redis.remove());
+
+  it('the store works', async () => {
+    const store = await openStore(redis.url.replace('://', '://:c1uster@'));
+    await expectWorking(store);
+    await store.close();
+  });
+
+  it('and with a wrong one says so, and not which it was', async () => {
+    const store = await openStore(redis.url.replace('://', '://:wr0ng-secret@'));
+    expect(await refusal(store)).not.toContain('wr0ng');
     await store.close();
   });
 });

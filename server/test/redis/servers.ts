@@ -15,6 +15,7 @@ type Ask = {
   readonly key?: string;
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal;
 };
 
 export type Answer = {
@@ -59,7 +60,7 @@ export const ask = async (
   url: string,
   method: string,
   path: string,
-  { key = ADMIN_KEY, body, headers = {} }: Ask = {},
+  { key = ADMIN_KEY, body, headers = {}, signal }: Ask = {},
 ): Promise<Answer> => {
   const start = performance.now();
   const response = await fetch(`${url}${path}`, {
@@ -70,6 +71,7 @@ export const ask = async (
       ...headers,
     },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    ...(signal === undefined ? {} : { signal }),
   });
   const text = await response.text();
   const json = response.headers.get('content-type')?.startsWith('application/json') === true;
