@@ -55,9 +55,10 @@ const serve = async (config: Config): Promise<void> => {
   const logger = pino({ level: config.logLevel }, pino.destination(2));
   const directory = resolve(config.dataDirectory);
   const keyFile = adminKeyFile(directory, secureRandom);
+  const warn = (message: string) => logger.warn(message);
   const given: ServerParts = {
-    store: await openStore(config, directory, keyFile),
-    copies: copiesOf(config, directory, message => logger.warn({ trouble: message }, 'no copy')),
+    store: await openStore(config, directory, keyFile, warn),
+    copies: copiesOf(config, directory, warn),
     clock: systemClock,
     random: secureRandom,
     logger,
@@ -126,9 +127,14 @@ const copiesOf = (
   });
 };
 
-const openStore = (config: Config, directory: string, keyFile: AdminKeyFile): Promise<Store> => {
+const openStore = (
+  config: Config,
+  directory: string,
+  keyFile: AdminKeyFile,
+  onWarning: (message: string) => void,
+): Promise<Store> => {
   if (config.redis !== undefined)
-    return openRedisStore({ ...config.redis, random: secureRandom, clock: systemClock });
+    return openRedisStore({ ...config.redis, random: secureRandom, clock: systemClock, onWarning });
   requireDirectory(directory);
   refuseLostData(directory, keyFile);
   return openSqliteStore({ directory, random: secureRandom });

@@ -117,7 +117,7 @@ const processOn = ({
       const done = spawnSync('redis-cli', ['-e', '-p', String(port), ...commandArgs], {
         encoding: 'utf8',
         timeout: CLI_TIMEOUT_MS,
-        env: { ...process.env, REDISCLI_AUTH: password ?? '' },
+        env: { ...process.env, ...(password !== undefined && { REDISCLI_AUTH: password }) },
       });
       const said = `${done.stdout}${done.stderr}`;
       if (done.status !== 0) throw new Error(`redis-cli ${commandArgs.join(' ')}: ${said}`);

@@ -255,3 +255,21 @@ describe('a large ledger', () => {
     expect(read?.records).toHaveLength(128);
   });
 });
+
+describe('settings of Redis that lose data one day', () => {
+  it.each([
+    ['maxmemory-policy', 'allkeys-lru', 'noeviction', 'set maxmemory-policy to noeviction'],
+    ['appendonly', 'no', 'yes', 'Set appendonly to yes'],
+  ])('%s %s is warned of, and %s is not', async (name, dangerous, sound, remedy) => {
+    const warnings = async () => {
+      const said: string[] = [];
+      const opened = await openStore(url, { onWarning: message => said.push(message) });
+      await opened.close();
+      return said.join();
+    };
+    redis.cli('config', 'set', name, dangerous);
+    expect(await warnings()).toContain(remedy);
+    redis.cli('config', 'set', name, sound);
+    expect(await warnings()).not.toContain(remedy);
+  });
+});

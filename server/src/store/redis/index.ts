@@ -15,6 +15,7 @@ import { documentRow, readLedger, readPage } from './read.ts';
 import { listOf, orNothing, textOf } from './reply.ts';
 import { newer } from './trouble.ts';
 import { announceServer, departServer } from './servers.ts';
+import { warnOfSettings } from './settings.ts';
 import type { RedisAddress } from './url.ts';
 
 export type RedisOptions = {
@@ -25,6 +26,8 @@ export type RedisOptions = {
   readonly clock: Clock;
   readonly auditMaxEntries?: number | undefined;
   readonly changeFeedLength?: number | undefined;
+  /** Told of settings of Redis that will lose data one day. */
+  readonly onWarning?: ((message: string) => void) | undefined;
   /** More about TLS than what Node trusts by itself, such as a certificate authority. */
   readonly tls?: ConnectionOptions | undefined;
 };
@@ -47,7 +50,9 @@ export const openRedisStore = async (options: RedisOptions): Promise<Store> => {
     changeFeedLength: options.changeFeedLength ?? CHANGE_FEED_LENGTH,
     auditMaxEntries,
   };
-  await connections.reachable(FIRST_CONNECTION_MS);
+  const there = await connections.reachable(FIRST_CONNECTION_MS);
+  if (there && options.onWarning !== undefined)
+    await warnOfSettings(connections, options.onWarning);
   return storeOn(parts);
 };
 
