@@ -131,7 +131,7 @@ describe('installed from a registry in an empty project', () => {
     let project: Project;
     beforeAll(async () => {
       const folder = join(directory, `project-${versions.node}`);
-      project = await createProject(folder, versions, registry.env);
+      project = await createProject(folder, versions, registry);
     }, 5 * MINUTES);
 
     it('has the versions that are meant', async () => {

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -11,6 +11,8 @@ export type Registry = {
   readonly url: string;
   /** Of npm, for whoever asks this registry. */
   readonly env: Readonly<Record<string, string>>;
+  /** What it complained of last: where npm's registry did not answer it, npm does not hear why. */
+  warnings(): string;
   close(): Promise<void>;
 };
 
@@ -36,6 +38,8 @@ const uplink = () => {
 export const startRegistry = async (directory: string): Promise<Registry> => {
   const storage = join(directory, 'storage');
   mkdirSync(storage);
+  const log = join(directory, 'warnings.log');
+  writeFileSync(log, '');
   const server: Server = await runServer({
     storage,
     self_path: directory,
@@ -47,7 +51,7 @@ export const startRegistry = async (directory: string): Promise<Registry> => {
       '**': { access: '$all', proxy: 'npm' },
     },
     web: { enable: false },
-    log: { type: 'stdout', format: 'json', level: 'fatal' },
+    log: { type: 'file', path: log, format: 'json', level: 'warn' },
   });
   await new Promise<void>(resolve => {
     server.listen(0, '127.0.0.1', resolve);
@@ -58,7 +62,12 @@ export const startRegistry = async (directory: string): Promise<Registry> => {
   writeFileSync(userconfig, `registry=${url}\n//127.0.0.1:${port}/:_authToken=anybody\n`);
   return {
     url,
-    env: { npm_config_userconfig: userconfig, npm_config_cache: join(directory, 'cache') },
+    env: {
+      npm_config_userconfig: userconfig,
+      npm_config_cache: join(directory, 'cache'),
+      npm_config_fetch_retries: '5',
+    },
+    warnings: () => readFileSync(log, 'utf8').slice(-5_000),
     async close() {
       server.closeAllConnections();
       server.close();
