@@ -1,4 +1,5 @@
 import { getEventListeners } from 'node:events';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 
 import { describe, expect, test } from 'vitest';
 
@@ -200,7 +201,22 @@ const describeEnds = (given: () => Given): void => {
     expect(await all).toEqual([]);
     expect(await settled(store.follow(ledger, id, neverAborted()))).toEqual([]);
   });
+
+  test('ends so however far it is with its beginning when the store closes', async () => {
+    const { store: first, reopen } = given();
+    const { ledger, id } = await begun(first);
+    for (let turns = 0; turns < TURNS_TO_BEGIN; turns += 1) {
+      const store = await reopen();
+      const all = settled(store.follow(ledger, id, neverAborted()));
+      for (let turn = 0; turn < turns; turn += 1) await nextTurn();
+      await store.close();
+      expect(await all).toEqual([]);
+    }
+  });
 };
+
+/** Turns of the event loop within which a follower of a store nearby has connected and read. */
+const TURNS_TO_BEGIN = 20;
 
 /** All that a feed yields until it ends; a StoreError ends it as well. */
 const settled = async <Item>(items: AsyncIterable<Item>): Promise<Item[]> => {

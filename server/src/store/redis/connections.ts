@@ -1,6 +1,6 @@
 import type { ConnectionOptions } from 'node:tls';
 
-import { Cluster, Redis, type RedisOptions as AllRedisOptions } from 'ioredis';
+import { Cluster, Command, Redis, type RedisOptions as AllRedisOptions } from 'ioredis';
 
 import type { Clock } from '../../clock.ts';
 import type { StoreError } from '../store.ts';
@@ -69,7 +69,7 @@ export const openConnections = ({ address, tls, clock }: ConnectionParts): Conne
   const place = describeAddress(address);
   const options = optionsFor(address, tls);
   const shared = openShared(address, options);
-  const own = new Set<Redis>();
+  const owned = new Set<Redis>();
   const pending = new Set<Promise<unknown>>();
   let lastError: string | undefined;
   let closing: Promise<void> | undefined;
@@ -83,7 +83,7 @@ export const openConnections = ({ address, tls, clock }: ConnectionParts): Conne
     lastError = undefined;
   });
   shared.on('close', () => {
-    for (const each of own) each.disconnect();
+    for (const each of owned) each.disconnect();
   });
 
   const notThere = (): StoreError | undefined => {
@@ -99,23 +99,26 @@ export const openConnections = ({ address, tls, clock }: ConnectionParts): Conne
 
   const end = async () => {
     await Promise.allSettled(pending);
-    for (const each of own) each.disconnect();
+    for (const each of owned) each.disconnect();
     shared.disconnect();
+  };
+
+  /** Registered before it connects, so that nothing which ends the connections can miss it. */
+  const own = (client: Redis) => {
+    owned.add(client);
+    client.once('end', () => owned.delete(client));
+    return client;
   };
 
   const open: Connections['open'] = async (key, silenceMs) => {
     const error = notThere();
     if (error !== undefined) throw error;
-    const client = await openOwn(
-      shared,
-      { ...options, socketTimeout: silenceMs },
-      key,
-      clock,
-      place,
-    );
-    if (closing !== undefined) client.disconnect();
-    own.add(client);
-    client.once('end', () => own.delete(client));
+    const node = shared instanceof Cluster ? ownerOf(shared, key, place) : {};
+    const client = own(newOwn({ ...options, ...node, socketTimeout: silenceMs }));
+    await connectOwn(client, clock).catch((reason: unknown) => {
+      if (shared instanceof Cluster) shared.refreshSlotsCache();
+      throw closing === undefined ? away(place, messageOf(reason)) : closed();
+    });
     return {
       send: (command, ...args) => track(answerOf(place, client.call(command, ...args))),
       close: () => client.disconnect(),
@@ -231,40 +234,32 @@ const backOff = (attempt: number): number =>
 /** The server was the master and is no longer: the sentinels know the new one. */
 const wasDemoted = ({ message }: Error): boolean => message.startsWith('READONLY');
 
-const openOwn = async (
-  shared: Client,
-  options: RedisOptions,
-  key: string,
-  clock: Clock,
-  place: string,
-): Promise<Redis> => {
-  const node = shared instanceof Cluster ? await ownerOf(shared, key) : {};
-  const client = new Redis({
+const newOwn = (options: RedisOptions): Redis =>
+  new Redis({
     ...options,
-    ...node,
     lazyConnect: true,
     retryStrategy: null,
     sentinelRetryStrategy: () => null,
   });
-  let reason: string | undefined;
-  client.on('error', ({ message }: Error) => {
-    reason = message;
+
+/** Rejects with the reason why there is no connection, which the client itself only emits. */
+const connectOwn = async (client: Redis, clock: Clock): Promise<void> => {
+  let reason: Error | undefined;
+  client.on('error', (error: Error) => {
+    reason = error;
   });
   try {
     await within(clock, ANSWER_MS, client.connect());
-    return client;
   } catch (error) {
     client.disconnect();
-    if (shared instanceof Cluster) shared.refreshSlotsCache();
-    throw away(place, reason ?? messageOf(error));
+    throw reason ?? error;
   }
 };
 
 /** The node of the cluster that has this key, as far as is known. A wrong one answers MOVED. */
-const ownerOf = async (cluster: Cluster, key: string): Promise<Partial<RedisNode>> => {
-  const slot = await cluster.cluster('KEYSLOT', key);
-  const owner = cluster.slots[slot]?.[0];
-  if (owner === undefined) return {};
+const ownerOf = (cluster: Cluster, key: string, place: string): RedisNode => {
+  const owner = cluster.slots[new Command('get', [key]).getSlot()]?.[0];
+  if (owner === undefined) throw away(place, 'no node that has this data is known');
   const colon = owner.lastIndexOf(':');
   return { host: owner.slice(0, colon), port: Number(owner.slice(colon + 1)) };
 };
