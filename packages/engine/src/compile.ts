@@ -1,8 +1,9 @@
-import type { Named } from './conditions.ts';
+import type { Means } from './conditions.ts';
 import { given, isObject, ownValue, type Fields } from './fields.ts';
 import { asMalformed, compileFlag } from './flag.ts';
 import { standings, type Node, type Standing } from './graph.ts';
 import type { CompiledFlag, CompiledFlagSet, SegmentSlot, Slot } from './model.ts';
+import type { Patterns } from './pattern.ts';
 import type { Problem } from './problems.ts';
 import { segmentSlot } from './segments.ts';
 import { name } from './words.ts';
@@ -40,13 +41,13 @@ const edgesOf = (flag: CompiledFlag): readonly string[] =>
  * Compiles a flag with all that it depends on, so that a flag that is ready needs its set no more
  * and can be taken over into the next one.
  */
-const makeReady = (slots: Slots, named: Named, start: string): void => {
+const makeReady = (slots: Slots, means: Means, start: string): void => {
   const drafts = new Map<string, CompiledFlag>();
   const nodeOf = (key: string): Node => {
     const slot = slots.get(key);
     if (slot === undefined) return { edges: [], depth: 0 };
     if (slot.flag !== undefined) return { edges: [], depth: slot.flag.depth };
-    const draft = compileFlag(key, slot.raw, named);
+    const draft = compileFlag(key, slot.raw, means);
     drafts.set(key, draft);
     return { edges: edgesOf(draft), depth: 0 };
   };
@@ -140,12 +141,17 @@ const staleKeys = (slots: Slots, flags: ReadonlySet<string>, segments: ReadonlyS
   return stale;
 };
 
-const openSegments = (segments: Fields, before: SegmentSlots | undefined): SegmentSlots => {
+const openSegments = (
+  segments: Fields,
+  before: SegmentSlots | undefined,
+  patterns: Patterns | undefined,
+): SegmentSlots => {
   const slots = new Map<string, SegmentSlot>();
   for (const key of Object.keys(segments)) {
     const raw = segments[key];
     const known = before?.get(key);
-    slots.set(key, known !== undefined && known.raw === raw ? known : segmentSlot(key, raw));
+    const isSame = known !== undefined && known.raw === raw;
+    slots.set(key, isSame ? known : segmentSlot(key, raw, patterns));
   }
   return slots;
 };
@@ -176,45 +182,46 @@ const lazily = <Value>(compute: () => Value): (() => Value) => {
   return () => (computed ??= { value: compute() }).value;
 };
 
-/**
- * Compiles a flag set, each flag when it is first asked for. Never throws: what is malformed answers
- * PARSE_ERROR and is listed in `problems`, and the rest of the set lives. The flag set must not be
- * changed in place afterwards. From the set before, what did not change is taken over.
- *
- * @example
- * const compiled = compile({
- *   flags: { 'new-checkout': { type: 'boolean', enabled: true, variants: { on: true, off: false }, defaultVariant: 'on' } },
- * });
- * evaluate(compiled, 'new-checkout', { targetingKey: 'ada' }); // { variant: 'on', value: true, … }
- */
-export const compile = (flagSet: unknown, previous?: CompiledFlagSet): CompiledFlagSet => {
-  const envelope = open(flagSet);
-  const segments = openSegments(envelope.segments, previous?.segments);
-  const slots = openFlags(envelope, previous);
-  const flagKeys = Object.freeze([...slots.keys()]);
-  const named: Named = {
-    slot: key => slots.get(key),
-    segment: key => segments.get(key)?.compiled(),
+/** Makes a flag set ready to be asked; from the set before, what did not change is taken over. */
+export type Compile = (flagSet: unknown, previous?: CompiledFlagSet) => CompiledFlagSet;
+
+/** Compiles flag sets with these regular expressions; without any, no flag with the operator `matches` is decided. */
+export const compileWith =
+  (patterns: Patterns | undefined): Compile =>
+  (flagSet, previous) => {
+    const envelope = open(flagSet);
+    // What was compiled with other regular expressions is compiled anew.
+    const before = previous?.patterns === patterns ? previous : undefined;
+    const segments = openSegments(envelope.segments, before?.segments, patterns);
+    const slots = openFlags(envelope, before);
+    const flagKeys = Object.freeze([...slots.keys()]);
+    const means: Means = {
+      named: {
+        slot: key => slots.get(key),
+        segment: key => segments.get(key)?.compiled(),
+      },
+      patterns,
+    };
+    const ready = (slot: Slot): CompiledFlag | undefined => {
+      if (slot.flag === undefined) makeReady(slots, means, slot.key);
+      return slot.flag;
+    };
+    const problemsOf = (key: string): readonly Problem[] => {
+      const slot = slots.get(key);
+      return (slot && ready(slot)?.problems) ?? [];
+    };
+    const problems = lazily(() => [...envelope.problems, ...flagKeys.flatMap(problemsOf)]);
+    return {
+      flagKeys,
+      refused: envelope.refused,
+      get problems() {
+        return problems();
+      },
+      problemsOf,
+      problemsOfSegment: key => segments.get(key)?.compiled().findings ?? [],
+      slots,
+      segments,
+      ready,
+      patterns,
+    };
   };
-  const ready = (slot: Slot): CompiledFlag | undefined => {
-    if (slot.flag === undefined) makeReady(slots, named, slot.key);
-    return slot.flag;
-  };
-  const problemsOf = (key: string): readonly Problem[] => {
-    const slot = slots.get(key);
-    return (slot && ready(slot)?.problems) ?? [];
-  };
-  const problems = lazily(() => [...envelope.problems, ...flagKeys.flatMap(problemsOf)]);
-  return {
-    flagKeys,
-    refused: envelope.refused,
-    get problems() {
-      return problems();
-    },
-    problemsOf,
-    problemsOfSegment: key => segments.get(key)?.compiled().findings ?? [],
-    slots,
-    segments,
-    ready,
-  };
-};

@@ -3,6 +3,7 @@ import { answerOnce } from './evaluate.ts';
 import { given, isList, isObject, ownValue, unknownNames, type Fields } from './fields.ts';
 import type { CompiledCondition, CompiledSegment, Holds, Slot } from './model.ts';
 import { anyPasses, operatorOf, OPERATOR_NAMES, type Test } from './operators.ts';
+import type { Patterns } from './pattern.ts';
 import { below, type Report } from './problems.ts';
 import { list, name, quote } from './words.ts';
 
@@ -14,6 +15,13 @@ export type Named = {
   readonly segment: (segmentKey: string) => CompiledSegment | undefined;
 };
 
+/** What the conditions of a flag are compiled with, beside what is written in them. */
+export type Means = {
+  readonly named: Named;
+  /** Undefined where nothing that is compiled has the operator `matches`. */
+  readonly patterns: Patterns | undefined;
+};
+
 /** Where a condition stands, and whom to tell what is wrong. */
 type Place = {
   readonly path: string;
@@ -21,6 +29,7 @@ type Place = {
   readonly depth: number;
   /** Undefined within a segment, which names nothing. */
   readonly named: Named | undefined;
+  readonly patterns: Patterns | undefined;
   readonly report: Report;
 };
 
@@ -85,7 +94,7 @@ const onAttribute: Compile = (fields, place, not) => {
   if (known === undefined) return undefined;
   const { operator, entry } = known;
   const operand = ownValue(fields, 'value');
-  const test = entry.prepare(operand);
+  const test = entry.prepare(operand, place.patterns);
   if (typeof test !== 'function') {
     place.report(below(place.path, 'value'), `${test.refused} (the operand of ${quote(operator)})`);
     return undefined;

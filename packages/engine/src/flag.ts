@@ -1,7 +1,7 @@
 import type { FlagType, Value } from '@pennon/schema';
 
 import { malformed, notServed, served, type Facts, type Metadata } from './answers.ts';
-import type { Named } from './conditions.ts';
+import type { Means, Named } from './conditions.ts';
 import {
   given,
   hasLength,
@@ -126,7 +126,7 @@ type Read = {
   readonly rules: readonly CompiledRule[];
 };
 
-const readFlag = (fields: Fields, key: string, named: Named, report: Report): Read => {
+const readFlag = (fields: Fields, key: string, means: Means, report: Report): Read => {
   reportKey(fields, key, report);
   const type = readType(fields, report);
   const enabled = readEnabled(fields, report);
@@ -140,7 +140,7 @@ const readFlag = (fields: Fields, key: string, named: Named, report: Report): Re
   reportClientVisible(fields, report);
   const metadata = readMetadata(fields, report);
   const facts: Facts = { key, type: type ?? 'object', values, seed, metadata };
-  const rules = compileRules(given(fields, 'rules'), { facts, variants, named, report });
+  const rules = compileRules(given(fields, 'rules'), { ...means, facts, variants, report });
   for (const unknown of unknownNames(fields, FIELDS)) {
     report(unknown, `there is no such field; a flag has ${list([...FIELDS])}`);
   }
@@ -200,7 +200,7 @@ const decidable = (names: Names, read: Read): CompiledFlag => ({
 });
 
 /** Compiles one flag by itself: that it stands in a cycle, or too deep, only its set can tell. */
-export const compileFlag = (key: string, raw: unknown, named: Named): CompiledFlag => {
+export const compileFlag = (key: string, raw: unknown, means: Means): CompiledFlag => {
   const flags = new Set<string>();
   const segments = new Set<string>();
   const names = { key, flags, segments, depth: 0 };
@@ -213,7 +213,8 @@ export const compileFlag = (key: string, raw: unknown, named: Named): CompiledFl
   }
   const problems: Problem[] = [];
   const report: Report = (path, message) => problems.push({ flagKey: key, path, message });
-  const read = readFlag(raw, key, noting(named, flags, segments), report);
+  const named = noting(means.named, flags, segments);
+  const read = readFlag(raw, key, { ...means, named }, report);
   const [first, ...others] = problems;
   return first === undefined ? decidable(names, read) : asMalformed(names, first, ...others);
 };

@@ -1,4 +1,5 @@
-export { compile } from './compile.ts';
+export type { Compile } from './compile.ts';
+export { compile } from './complete.ts';
 export { evaluate, evaluateAll, type Evaluations } from './evaluate.ts';
 export { explain } from './explain.ts';
 export { draw, drawSeed, murmur3 } from './hash.ts';

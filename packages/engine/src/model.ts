@@ -2,6 +2,7 @@ import type { Evaluation, Failed, NotServed, Served } from '@pennon/schema';
 
 import type { Attributes, Read } from './attributes.ts';
 import type { OperatorEntry, Test } from './operators.ts';
+import type { Patterns } from './pattern.ts';
 import type { Finding, Problem } from './problems.ts';
 
 /**
@@ -121,6 +122,8 @@ export type CompiledFlagSet = {
   readonly segments: ReadonlyMap<string, SegmentSlot>;
   /** The flag in a slot of this set, compiled now if it was not yet. */
   readonly ready: (slot: Slot) => CompiledFlag | undefined;
+  /** What it is compiled with. */
+  readonly patterns: Patterns | undefined;
 };
 
 /** One segment of a set, compiled when a flag first names it. */

@@ -3,7 +3,7 @@ import type { Operator } from '@pennon/schema';
 import { contains, parseAddress, parseNetwork, type Network } from './cidr.ts';
 import { instant } from './dates.ts';
 import { isList } from './fields.ts';
-import { search } from './pattern.ts';
+import { search, type Patterns } from './pattern.ts';
 import { compareVersions, parseVersion } from './semver.ts';
 import { name } from './words.ts';
 
@@ -14,7 +14,7 @@ export type Refused = { readonly refused: string };
 
 /** One operator: `prepare` does at compile what can be done there, and what it returns runs hot. */
 export type OperatorEntry = {
-  readonly prepare: (operand: unknown) => Test | Refused;
+  readonly prepare: (operand: unknown, patterns: Patterns | undefined) => Test | Refused;
   /** Whether an attribute value can be compared at all; where not, `wants` says what is wanted. */
   readonly takes: (value: Scalar) => boolean;
   readonly wants: string;
@@ -149,9 +149,9 @@ const networks = {
 };
 
 const pattern = {
-  prepare: (operand: unknown): Test | Refused => {
+  prepare: (operand: unknown, patterns: Patterns | undefined): Test | Refused => {
     if (!isText(operand)) return refuse('a pattern', operand);
-    const finds = search(operand);
+    const finds = search(operand, patterns);
     return typeof finds === 'function' ? value => isText(value) && finds(value) : finds;
   },
   takes: isText,

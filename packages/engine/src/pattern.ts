@@ -1,5 +1,3 @@
-import { RE2JS } from 're2js';
-
 import { hasLength } from './fields.ts';
 
 const MAX_CHARACTERS = 256;
@@ -68,9 +66,13 @@ const mostRepeats = (parts: readonly Parts[]): number => {
   return here.most;
 };
 
-const compiled = (pattern: string): RE2JS | string => {
+/** A library that reads RE2's language. It is as heavy as all of the engine, so that not everybody loads it. */
+export type Patterns = { compile(pattern: string): Machine };
+type Machine = { test(text: string): boolean };
+
+const compiled = (pattern: string, patterns: Patterns): Machine | string => {
   try {
-    return RE2JS.compile(pattern);
+    return patterns.compile(pattern);
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }
@@ -80,12 +82,16 @@ const compiled = (pattern: string): RE2JS | string => {
  * A search for an RE2 pattern, in linear time, or what is wrong with the pattern.
  * Only what every engine's RE2 reads alike is accepted.
  */
-export const search = (pattern: string): ((text: string) => boolean) | { refused: string } => {
+export const search = (
+  pattern: string,
+  patterns: Patterns | undefined,
+): ((text: string) => boolean) | { refused: string } => {
+  if (patterns === undefined) return { refused: 'needs regular expressions, which are not loaded' };
   if (!hasLength(pattern, 0, MAX_CHARACTERS)) {
     return { refused: `must be a pattern of at most ${MAX_CHARACTERS} characters` };
   }
   const wellFormed = pattern.toWellFormed();
-  const machine = compiled(wellFormed);
+  const machine = compiled(wellFormed, patterns);
   if (typeof machine === 'string') return { refused: `must be an RE2 pattern: ${machine}` };
   const parts = partsOf(wellFormed);
   if (parts.some(outsideSubset)) {

@@ -1,6 +1,6 @@
 import { served, unitMissing, type Facts } from './answers.ts';
 import { reader } from './attributes.ts';
-import { compileConditions, holdsAll, type Named } from './conditions.ts';
+import { compileConditions, holdsAll, type Means } from './conditions.ts';
 import {
   given,
   hasLength,
@@ -30,11 +30,10 @@ const SEED_LENGTH = 256;
 const MAX_TOTAL_WEIGHT = 100_000;
 
 /** The flag around a rule, as far as a rule must know it. */
-export type Around = {
+export type Around = Means & {
   readonly facts: Facts;
   /** Undefined where the flag's variants cannot be read, so that no rule is blamed for it. */
   readonly variants: ReadonlySet<string> | undefined;
-  readonly named: Named;
   readonly report: Report;
 };
 

@@ -1,6 +1,7 @@
 import { compileConditions, holdsAll } from './conditions.ts';
 import { given, isList, isObject, ownValue, unknownNames } from './fields.ts';
 import type { CompiledSegment, SegmentSlot } from './model.ts';
+import type { Patterns } from './pattern.ts';
 import { below, type Finding, type Report } from './problems.ts';
 import { list, name, quote } from './words.ts';
 
@@ -16,7 +17,12 @@ const FIELDS: ReadonlySet<string> = new Set([
   'version',
 ]);
 
-const compileParts = (key: string, raw: unknown, report: Report) => {
+const compileParts = (
+  key: string,
+  raw: unknown,
+  patterns: Patterns | undefined,
+  report: Report,
+) => {
   if (!isObject(raw)) {
     report('', `must be a segment, and is ${name(raw)}`);
     return [];
@@ -33,18 +39,28 @@ const compileParts = (key: string, raw: unknown, report: Report) => {
     report('conditions', `must be a list of one or more conditions, and is ${name(conditions)}`);
     return [];
   }
-  return compileConditions(conditions, { path: 'conditions', depth: 0, named: undefined, report });
+  const path = 'conditions';
+  return compileConditions(conditions, { path, depth: 0, named: undefined, patterns, report });
 };
 
 /** Compiles a segment. It names nothing, so that it depends on nothing but itself. */
-const compileSegment = (key: string, raw: unknown): CompiledSegment => {
+const compileSegment = (
+  key: string,
+  raw: unknown,
+  patterns: Patterns | undefined,
+): CompiledSegment => {
   const findings: Finding[] = [];
-  const conditions = compileParts(key, raw, (path, message) => findings.push({ path, message }));
+  const report: Report = (path, message) => findings.push({ path, message });
+  const conditions = compileParts(key, raw, patterns, report);
   return { conditions, holds: holdsAll(conditions), findings };
 };
 
 /** A segment that is compiled once, when it is first asked for. */
-export const segmentSlot = (key: string, raw: unknown): SegmentSlot => {
+export const segmentSlot = (
+  key: string,
+  raw: unknown,
+  patterns: Patterns | undefined,
+): SegmentSlot => {
   let compiled: CompiledSegment | undefined;
-  return { raw, compiled: () => (compiled ??= compileSegment(key, raw)) };
+  return { raw, compiled: () => (compiled ??= compileSegment(key, raw, patterns)) };
 };

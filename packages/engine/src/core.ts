@@ -1,0 +1,8 @@
+/** The engine without its regular expressions, for those who load them when a flag needs them. */
+export { compileWith, type Compile } from './compile.ts';
+export { evaluate, evaluateAll, type Evaluations } from './evaluate.ts';
+export type { CompiledFlagSet } from './model.ts';
+export type { Patterns } from './pattern.ts';
+export type { Finding, Problem } from './problems.ts';
+export { needsPatterns, references, type References } from './references.ts';
+export { fillIn } from './short-form.ts';
