@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { secureRandom } from '../src/random.ts';
-import { openReplica, type Replica, type Step } from '../src/replica/replica.ts';
+import type { Step } from '../src/replica/memory.ts';
+import { openReplica, type Replica } from '../src/replica/replica.ts';
 import { openSqliteStore } from '../src/store/sqlite/index.ts';
 import { StoreError, type Ledger, type Store } from '../src/store/store.ts';
 import { flag, flags, newLedger, removal, write } from './store/fixtures.ts';

@@ -3,7 +3,8 @@ import { compile } from '@pennon/engine';
 import type { Flag, FlagSet, FlagSetChange, Segment } from '@pennon/schema';
 import { FORMAT_VERSION } from '@pennon/schema';
 
-import type { Replica, Step } from '../replica/replica.ts';
+import type { Step } from '../replica/memory.ts';
+import type { Replica } from '../replica/replica.ts';
 import type { ChangeId } from '../store/change-id.ts';
 import { revisionOf } from '../store/change-id.ts';
 import type { Snapshot } from '../store/store.ts';

@@ -1,5 +1,5 @@
+import type { Trouble } from '../replica/following.ts';
 import type { Replica } from '../replica/replica.ts';
-import type { Trouble } from '../replica/replica.ts';
 import type { Registry } from './registry.ts';
 
 /** The longest trouble of any ledger that is served; undefined while all of them are followed. */

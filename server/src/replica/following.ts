@@ -1,0 +1,106 @@
+import type { Clock } from '../clock.ts';
+import { pause } from '../clock.ts';
+import type { ChangeId } from '../store/change-id.ts';
+import type { LedgerKind, Store } from '../store/store.ts';
+import type { Memory } from './memory.ts';
+import type { Reading } from './reading.ts';
+
+/** Why a replica may be behind, and since when. */
+export type Trouble = {
+  /** Milliseconds since 1970. */
+  readonly since: number;
+  readonly message: string;
+  /** When the copy was made that is served; undefined where it is what the store last had. */
+  readonly copyOf?: number;
+};
+
+/** Keeps a ledger in memory current by the store's change feed, until it is closed. */
+export type Following = {
+  /** Undefined while it follows. */
+  trouble(): Trouble | undefined;
+  close(): void;
+};
+
+type Parts<Kind extends LedgerKind> = {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly memory: Memory<Kind>;
+  readonly reading: Reading;
+  /** How it began: with a copy, because the store was away. */
+  readonly trouble: Trouble | undefined;
+  /** Called once for each time away. */
+  readonly onTrouble: (message: string) => void;
+};
+
+const FIRST_RETRY_MS = 50;
+const LAST_RETRY_MS = 2_000;
+/** How often the store is asked whether we have its last change, and how long that may take to arrive. */
+const CHECK_MS = 5_000;
+const GRACE_MS = 1_000;
+
+export const startFollowing = <Kind extends LedgerKind>(parts: Parts<Kind>): Following => {
+  const { store, clock, memory, reading, onTrouble } = parts;
+  const closing = new AbortController();
+  let turn = new AbortController();
+  let { trouble } = parts;
+
+  const followOnce = async () => {
+    const signal = AbortSignal.any([closing.signal, turn.signal]);
+    const changes = store.follow(memory.ledger, memory.current().id, signal);
+    await reading.reload();
+    trouble = undefined;
+    for await (const change of changes) if (!memory.apply(change)) await reading.reload();
+  };
+
+  const complain = (error: unknown) => {
+    const message = error instanceof Error ? error.message : String(error);
+    if (trouble === undefined && !closing.signal.aborted) onTrouble(message);
+    trouble ??= { since: clock.now(), message };
+  };
+
+  const follow = async () => {
+    let retryMs = FIRST_RETRY_MS;
+    while (!closing.signal.aborted) {
+      turn = new AbortController();
+      try {
+        await followOnce();
+        retryMs = FIRST_RETRY_MS;
+      } catch (error) {
+        complain(error);
+        retryMs = Math.min(retryMs * 2, LAST_RETRY_MS);
+      } finally {
+        turn.abort();
+      }
+      await pause(clock, retryMs, closing.signal);
+    }
+  };
+
+  const arrives = async (id: ChangeId | undefined): Promise<boolean> => {
+    let arrived = false;
+    const stop = memory.subscribe(({ snapshot }) => (arrived ||= snapshot.id === id));
+    await pause(clock, GRACE_MS, closing.signal);
+    stop();
+    return arrived;
+  };
+
+  /**
+   * A feed can be silently wrong: it may come from a master that is none any more. Where the store's last
+   * change does not reach us soon, we follow anew, which reads anew.
+   */
+  const check = async () => {
+    const last = await store.head(memory.ledger);
+    if (last === memory.current().id || (await arrives(last))) return;
+    if (!(await reading.isCurrent())) turn.abort();
+  };
+  // Where the store does not answer, following has said so.
+  const stopChecking = clock.every(CHECK_MS, () => void check().catch(() => undefined));
+
+  void follow();
+  return {
+    trouble: () => trouble,
+    close() {
+      stopChecking();
+      closing.abort();
+    },
+  };
+};

@@ -1,0 +1,83 @@
+import { PennonError } from '../errors.ts';
+import type { ChangeId } from '../store/change-id.ts';
+import type { AuditDraft, LedgerKind, Snapshot, Store, Writes } from '../store/store.ts';
+import type { Memory } from './memory.ts';
+import type { Reading } from './reading.ts';
+
+/** What a writer wants to commit, and its answer once that is done. */
+export type Plan<Kind extends LedgerKind, Result> = {
+  readonly writes: Writes<Kind>;
+  readonly audit: readonly AuditDraft[];
+  /** Begin a new epoch: `writes` is all that is. */
+  readonly replaceAll?: boolean;
+  readonly result: (id: ChangeId) => Result;
+};
+
+export type Decide<Kind extends LedgerKind, Result> = (
+  snapshot: Snapshot<Kind>,
+) => Plan<Kind, Result>;
+
+/** This server's writers take turns; other servers' are met by trying anew. */
+export type Writing<Kind extends LedgerKind> = {
+  readonly write: <Result>(decide: Decide<Kind, Result>) => Promise<Result>;
+};
+
+const ATTEMPTS = 50;
+
+export const openWriting = <Kind extends LedgerKind>(
+  store: Store,
+  memory: Memory<Kind>,
+  { isCurrent, reload }: Reading,
+): Writing<Kind> => {
+  let last: Promise<unknown> = Promise.resolve();
+
+  const decideNow = <Result>(decide: Decide<Kind, Result>) => {
+    const base = memory.current();
+    return { base: base.id, plan: decide(base) };
+  };
+
+  /** A refusal holds only if it was decided on what the store has now, not on what it had a moment ago. */
+  const decideOn = async <Result>(decide: Decide<Kind, Result>) => {
+    try {
+      return decideNow(decide);
+    } catch (error) {
+      if (await isCurrent()) throw error;
+      await reload();
+      return decideNow(decide);
+    }
+  };
+
+  /** Undefined: another writer was first. */
+  const commitOnce = async <Result>(
+    decide: Decide<Kind, Result>,
+  ): Promise<{ result: Result } | undefined> => {
+    const { base, plan } = await decideOn(decide);
+    const { writes, audit, replaceAll = false, result } = plan;
+    if (Object.keys(writes).length === 0) return { result: result(base) };
+    const commit = { expect: base, writes, audit, replaceAll };
+    const outcome = await store.commit(memory.ledger, commit);
+    if (!outcome.committed) return undefined;
+    // The change is made, even if the store goes away before it is read back.
+    if (!memory.apply(outcome.change)) await reload().catch(() => undefined);
+    return { result: result(outcome.change.id) };
+  };
+
+  const commit = async <Result>(decide: Decide<Kind, Result>): Promise<Result> => {
+    for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+      const done = await commitOnce(decide);
+      if (done !== undefined) return done.result;
+      await reload();
+    }
+    throw new PennonError('SERVICE_UNAVAILABLE', 'too many writers at once; try again', {
+      retryAfterSeconds: 1,
+    });
+  };
+
+  return {
+    write(decide) {
+      const turn = last.then(() => commit(decide));
+      last = turn.catch(() => undefined);
+      return turn;
+    },
+  };
+};
