@@ -1,3 +1,5 @@
+import murmurhash from 'murmurhash';
+
 /** In every browser and every Node, but not in the language's own library. */
 declare const TextEncoder: new () => { encode(text: string): Uint8Array };
 
@@ -21,23 +23,9 @@ const finish = (hash: number): number => {
   return mixed ^ (mixed >>> 16);
 };
 
-const addBlock = (hash: number, block: number): number => {
-  const mixed = hash ^ mixBlock(block);
-  return (Math.imul((mixed << 13) | (mixed >>> 19), 5) + 0xe6546b64) | 0;
-};
-
 /** TextEncoder writes an unpaired surrogate as U+FFFD, which is what the contract asks. */
-const hashOfBytes = (text: string, seed: number): number => {
-  const bytes = encoder.encode(text);
-  const { buffer, byteOffset, length } = bytes;
-  const view = new DataView(buffer, byteOffset, length);
-  const blocks = length & ~3;
-  let hash = seed;
-  for (let at = 0; at < blocks; at += 4) hash = addBlock(hash, view.getInt32(at, true));
-  let tail = 0;
-  for (let at = length - 1; at >= blocks; at -= 1) tail = (tail << 8) | view.getUint8(at);
-  return finish(hash ^ mixBlock(tail) ^ length);
-};
+const hashOfBytes = (text: string, seed: number): number =>
+  murmurhash.v3(encoder.encode(text), seed >>> 0) | 0;
 
 /** MurmurHash3 x86-32 of the text's UTF-8 bytes, as a signed number. ASCII needs no buffer. */
 const signedHash = (text: string, seed: number): number => {
@@ -52,7 +40,8 @@ const signedHash = (text: string, seed: number): number => {
     const third = text.charCodeAt(at + 2);
     const fourth = text.charCodeAt(at + 3);
     seen |= first | second | third | fourth;
-    hash = addBlock(hash, first | (second << 8) | (third << 16) | (fourth << 24));
+    hash ^= mixBlock(first | (second << 8) | (third << 16) | (fourth << 24));
+    hash = (Math.imul((hash << 13) | (hash >>> 19), 5) + 0xe6546b64) | 0;
   }
   let tail = 0;
   for (let shift = 0; at < length; at += 1, shift += 8) {
