@@ -20,29 +20,37 @@ const isList = (value: unknown): value is readonly unknown[] => Array.isArray(va
 const sameFields = (a: Fields, b: Fields): boolean => {
   const names = Object.keys(a);
   const others = Object.keys(b);
-  return (
-    names.length === others.length &&
+  if (names.length !== others.length) return false;
+  for (let at = 0; at < names.length; at += 1) {
+    const name = names[at] ?? '';
     // Mostly they stand in one order, and then need not be looked for.
-    names.every(
-      (name, at) => (name === others[at] || Object.hasOwn(b, name)) && sameJson(a[name], b[name]),
-    )
-  );
+    if (name !== others[at] && !Object.hasOwn(b, name)) return false;
+    if (!sameJson(a[name], b[name])) return false;
+  }
+  return true;
+};
+
+const sameItems = (a: readonly unknown[], b: readonly unknown[]): boolean => {
+  if (a.length !== b.length) return false;
+  for (let at = 0; at < a.length; at += 1) if (!sameJson(a[at], b[at])) return false;
+  return true;
 };
 
 /** Whether two JSON values say the same, in whatever order their names stand. */
 export const sameJson = (a: unknown, b: unknown): boolean => {
   if (a === b) return true;
-  if (isList(a)) {
-    return isList(b) && a.length === b.length && a.every((item, at) => sameJson(item, b[at]));
-  }
+  // Most values are no objects, and then there is nothing more to see.
+  if (typeof a !== 'object' || typeof b !== 'object') return false;
+  if (isList(a)) return isList(b) && sameItems(a, b);
   return isFields(a) && isFields(b) && sameFields(a, b);
 };
 
 /** The names whose values differ between two records: changed, added and removed. */
 export const changedNames = (before: Fields, after: Fields): string[] => {
-  const names = new Set([...Object.keys(before), ...Object.keys(after)]);
-  // What is absent is undefined, which JSON cannot say.
-  const valueOf = (record: Fields, name: string) =>
-    Object.hasOwn(record, name) ? record[name] : undefined;
-  return [...names].filter(name => !sameJson(valueOf(before, name), valueOf(after, name)));
+  const names = Object.keys(after);
+  const changed = names.filter(
+    name => !Object.hasOwn(before, name) || !sameJson(before[name], after[name]),
+  );
+  for (const name of Object.keys(before)) if (!Object.hasOwn(after, name)) changed.push(name);
+  return changed;
 };
