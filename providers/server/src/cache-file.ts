@@ -1,19 +1,20 @@
-import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
+import { files } from './files.ts';
 import type { Content } from './flag-file.ts';
 
 /** The last flags that were good, in a file that is at every moment either the old or the new one, whole. */
 export type CacheFile = {
   /** Writes in the background; of several that wait, only the newest. */
   save(content: Content): void;
-  /** Resolves when all is written. */
+  /** Resolves when all is written. Nothing is from then on. */
   close(): Promise<void>;
 };
 
 let drafts = 0;
 
 const writeWhole = async (path: string, content: Content): Promise<void> => {
+  const { mkdir, open, rename, rm } = await files();
   await mkdir(dirname(path), { recursive: true });
   drafts += 1;
   const draft = `${path}.${process.pid}.${drafts}.tmp`;
@@ -36,6 +37,7 @@ const writeWhole = async (path: string, content: Content): Promise<void> => {
 export const createCacheFile = (path: string, onTrouble: (message: string) => void): CacheFile => {
   let next: Content | undefined;
   let writing: Promise<void> | undefined;
+  let closed = false;
 
   const writeAll = async (): Promise<void> => {
     while (next !== undefined) {
@@ -54,9 +56,13 @@ export const createCacheFile = (path: string, onTrouble: (message: string) => vo
 
   return {
     save(content) {
+      if (closed) return;
       next = content;
       writing ??= writeAll();
     },
-    close: async () => writing,
+    async close() {
+      closed = true;
+      await writing;
+    },
   };
 };

@@ -1,4 +1,4 @@
-import { types } from 'node:util';
+import { isDate } from 'node:util/types';
 
 /** As deep as the server takes a context; what is deeper, or endless, stays as it is. */
 const MAX_DEPTH = 20;
@@ -19,7 +19,7 @@ const isPlain = (value: unknown): boolean => {
 };
 
 const plainObject = (value: Fields, depth: number): unknown => {
-  if (types.isDate(value)) return textOf(value);
+  if (isDate(value)) return textOf(value);
   return depth > MAX_DEPTH ? value : plainMembers(value, depth);
 };
 

@@ -1,5 +1,4 @@
-import { stat } from 'node:fs/promises';
-
+import { files } from './files.ts';
 import { contentOf, readFlagFile } from './flag-file.ts';
 import type { Content } from './flag-file.ts';
 
@@ -13,17 +12,11 @@ export type Fallback = {
 
 type Candidate = () => Promise<Fallback | undefined>;
 
-const exists = (path: string): Promise<boolean> =>
-  stat(path).then(
-    () => true,
-    () => false,
-  );
-
 /** At a first start there is none yet. */
 const fromCacheFile = async (path: string): Promise<Fallback | undefined> => {
-  if (!(await exists(path))) return undefined;
-  const { mtimeMs } = await stat(path);
-  return { source: 'cacheFile', content: await readFlagFile(path), at: mtimeMs };
+  const { stat } = await files();
+  const found = await stat(path).catch(() => undefined);
+  return found && { source: 'cacheFile', content: await readFlagFile(path), at: found.mtimeMs };
 };
 
 /** A copy, since whoever made the object may go on with it. */
@@ -42,7 +35,7 @@ export const findFallback = async (
     readonly cacheFile?: string | undefined;
     readonly bootstrap?: string | object | undefined;
   },
-  accept: (fallback: Fallback) => boolean,
+  accept: (fallback: Fallback) => Promise<boolean>,
   onTrouble: (message: string) => void,
 ): Promise<Fallback | undefined> => {
   const { cacheFile, bootstrap } = given;
@@ -54,7 +47,7 @@ export const findFallback = async (
     const found = await candidate().catch((error: unknown) => {
       onTrouble(error instanceof Error ? error.message : String(error));
     });
-    if (found && accept(found)) return found;
+    if (found && (await accept(found))) return found;
   }
   return undefined;
 };

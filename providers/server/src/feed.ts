@@ -1,8 +1,7 @@
-import { stat } from 'node:fs/promises';
-
 import { followFlagSet, isRefusal } from '@pennon/follow';
 import type { FlagSet, LastError, Mode, Source, Status, World } from '@pennon/follow';
 
+import { files } from './files.ts';
 import { readFlagFile } from './flag-file.ts';
 import type { Content } from './flag-file.ts';
 import type { OnlineOptions } from './options.ts';
@@ -83,6 +82,7 @@ const LOOK_MS = 1_000;
 
 /** What tells one state of a file from another. */
 const stampOf = async (path: string): Promise<string> => {
+  const { stat } = await files();
   const { mtimeMs, size, ino } = await stat(path);
   return `${mtimeMs} ${size} ${ino}`;
 };

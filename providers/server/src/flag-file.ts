@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises';
+import { fillIn } from '@pennon/engine/core';
 
-import { fillIn } from '@pennon/engine';
+import { files } from './files.ts';
 
 type Fields = { readonly [name: string]: unknown };
 
@@ -39,6 +39,7 @@ const parse = async (path: string, text: string): Promise<unknown> =>
 /** The flags of a file. Rejects with a message that names the file. */
 export const readFlagFile = async (path: string): Promise<Content> => {
   try {
+    const { readFile } = await files();
     return contentOf(await parse(path, await readFile(path, 'utf8')));
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);

@@ -1,14 +1,19 @@
-import type { FlagSet, LastError, World } from '@pennon/follow';
+import type { FlagSet, World } from '@pennon/follow';
 
 import { createCacheFile } from './cache-file.ts';
+import type { CacheFile } from './cache-file.ts';
 import { findFallback } from './fallback.ts';
 import type { Fallback } from './fallback.ts';
 import { followFile, followServer } from './feed.ts';
-import type { Feed, FeedStanding, Freshness } from './feed.ts';
+import type { Feed, FeedStanding, Freshness, Hearing } from './feed.ts';
 import type { Content } from './flag-file.ts';
+import { createIntake } from './intake.ts';
 import { createLive } from './live.ts';
+import type { Live } from './live.ts';
+import { createNotes, later } from './notes.ts';
+import type { Notes } from './notes.ts';
 import { isOffline } from './options.ts';
-import type { PennonProviderOptions } from './options.ts';
+import type { OfflineOptions, OnlineOptions, PennonProviderOptions } from './options.ts';
 import type { View } from './view.ts';
 
 /** The flags of the moment, kept as current as their source allows. */
@@ -40,9 +45,6 @@ const isWhole = (content: Content): content is Content & FlagSet =>
   typeof content.segments === 'object' &&
   content.segments !== null;
 
-const later = (a: LastError | undefined, b: LastError | undefined): LastError | undefined =>
-  a !== undefined && (b === undefined || a.at > b.at) ? a : b;
-
 /** What is wrong with single flags of a file: whoever edits it wants to know. */
 const problemsIn = (path: string, view: View | undefined): string | undefined => {
   const problems = view?.compiled.problems ?? [];
@@ -64,75 +66,136 @@ const whyNotOurs = (
     : `a copy of the environment "${found}" is of no use in "${wanted}"`;
 };
 
+type Parts = {
+  readonly world: World;
+  readonly live: Live;
+  readonly notes: Notes;
+  readonly cacheFile: CacheFile | undefined;
+  readonly onStanding: () => void;
+};
+
+/** Takes content in. Answers whether it is the flags of the moment now; else it is noted why not. */
+const takeIn = async ({ live, notes }: Parts, content: Content): Promise<boolean> =>
+  notes.isWell(await live.take(content).catch(String));
+
+/** A feed whose news count when `take` has made them the flags of the moment. It answers whether it could. */
+const feedInto = <Told extends Content>(
+  open: (hearing: Hearing<Told>) => Feed,
+  take: (told: Told) => Promise<boolean>,
+  onStanding: () => void,
+): Feed => {
+  let isReadable = true;
+  const takeNews = async (told: Told) => {
+    isReadable = await take(told);
+  };
+  const intake = createIntake(takeNews, onStanding);
+  const feed = open({
+    onContent: intake.offer,
+    onStanding() {
+      if (!intake.isBusy()) onStanding();
+    },
+  });
+  const standing = (): FeedStanding => (isReadable ? feed.standing() : 'unusable');
+  return {
+    standing: () => (intake.isBusy() ? 'waiting' : standing()),
+    freshness: feed.freshness,
+    stop() {
+      feed.stop();
+      intake.close();
+    },
+  };
+};
+
+const feedOfFile = ({ offlineFile }: OfflineOptions, parts: Parts): Feed => {
+  const { world, live, notes, onStanding } = parts;
+  const take = async (content: Content) => {
+    const isTaken = await takeIn(parts, content);
+    if (isTaken) notes.isWell(problemsIn(offlineFile, live.view()));
+    return isTaken;
+  };
+  return feedInto(hearing => followFile(offlineFile, hearing, world), take, onStanding);
+};
+
+const feedOfServer = (
+  options: OnlineOptions,
+  fallback: Fallback | undefined,
+  parts: Parts,
+): Feed => {
+  const { world, cacheFile, onStanding } = parts;
+  const take = async (flagSet: FlagSet) => {
+    const isTaken = await takeIn(parts, flagSet);
+    if (isTaken) cacheFile?.save(flagSet);
+    return isTaken;
+  };
+  const initial = initialOf(fallback);
+  return feedInto<FlagSet>(
+    hearing => followServer(options, initial, hearing, world),
+    take,
+    onStanding,
+  );
+};
+
+const openFeed = (
+  options: PennonProviderOptions,
+  fallback: Fallback | undefined,
+  parts: Parts,
+): Feed =>
+  isOffline(options) ? feedOfFile(options, parts) : feedOfServer(options, fallback, parts);
+
+/** The copy to begin with: ours, and of a format that this release can read. */
+const takeFallback = (options: PennonProviderOptions, parts: Parts) => {
+  const accept = async ({ content }: Fallback) =>
+    parts.notes.isWell(whyNotOurs(content, options)) && takeIn(parts, content);
+  return findFallback(options, accept, parts.notes.note);
+};
+
+const openCacheFile = (options: PennonProviderOptions, notes: Notes): CacheFile | undefined =>
+  isOffline(options) || options.cacheFile === undefined
+    ? undefined
+    : createCacheFile(options.cacheFile, notes.note);
+
+/** Until the source has told anything, the copy is what there is. */
+const freshnessOf = (
+  feed: Freshness | undefined,
+  fallback: Fallback | undefined,
+  { live, notes }: Parts,
+): Omit<Freshness, 'mode'> => {
+  const isFallback = feed === undefined || feed.source === 'none' || feed.source === 'initial';
+  return {
+    revision: live.view()?.revision,
+    dataAgeMs: feed?.dataAgeMs,
+    source: isFallback ? (fallback?.source ?? 'none') : feed.source,
+    lastError: later(notes.last(), feed?.lastError),
+  };
+};
+
 /** Begins with the copies that there are, and goes on with the source. */
 export const openFlags = (
   options: PennonProviderOptions,
   world: World,
   { onChange, onStanding }: Listening,
 ): Flags => {
+  const notes = createNotes(world.now);
+  const cacheFile = openCacheFile(options, notes);
   const live = createLive(onChange);
+  const parts: Parts = { world, live, notes, cacheFile, onStanding };
   let feed: Feed | undefined;
   let fallback: Fallback | undefined;
-  let lastError: LastError | undefined;
-  /** What the source said last is of a format that this release can read. */
-  let isReadable = true;
   let closed = false;
 
-  const note = (message: string) => {
-    lastError = { message, status: undefined, at: world.now() };
-  };
-  /** Whether all is well. */
-  const isWell = (trouble: string | undefined): boolean => {
-    if (trouble !== undefined) note(trouble);
-    return trouble === undefined;
-  };
-
-  const cacheFile =
-    isOffline(options) || options.cacheFile === undefined
-      ? undefined
-      : createCacheFile(options.cacheFile, note);
-
-  const takeNews = (content: Content): boolean => {
-    isReadable = isWell(live.take(content));
-    return isReadable;
-  };
-
-  const openFeed = (): Feed => {
-    if (isOffline(options)) {
-      const onContent = (content: Content) => {
-        if (takeNews(content)) isWell(problemsIn(options.offlineFile, live.view()));
-      };
-      return followFile(options.offlineFile, { onContent, onStanding }, world);
-    }
-    const onContent = (content: FlagSet) => {
-      if (takeNews(content)) cacheFile?.save(content);
-      // The follower is content, and will not speak up.
-      else onStanding();
-    };
-    return followServer(options, initialOf(fallback), { onContent, onStanding }, world);
-  };
-
   const begin = async (): Promise<void> => {
-    const accept = ({ content }: Fallback) =>
-      isWell(whyNotOurs(content, options) ?? live.take(content));
-    fallback = await findFallback(options, accept, note);
-    if (!closed) feed = openFeed();
+    fallback = await takeFallback(options, parts);
+    if (!closed) feed = openFeed(options, fallback, parts);
   };
   void begin();
 
   return {
     view: live.view,
-    standing: () => (isReadable ? (feed?.standing() ?? 'waiting') : 'unusable'),
+    standing: () => feed?.standing() ?? 'waiting',
     freshness() {
       const now = feed?.freshness();
-      const isFallback = now === undefined || now.source === 'none' || now.source === 'initial';
-      return {
-        mode: now?.mode ?? (closed ? 'stopped' : 'connecting'),
-        revision: live.view()?.revision,
-        dataAgeMs: now?.dataAgeMs,
-        source: isFallback ? (fallback?.source ?? 'none') : now.source,
-        lastError: later(lastError, now?.lastError),
-      };
+      const mode = now?.mode ?? (closed ? 'stopped' : 'connecting');
+      return { mode, ...freshnessOf(now, fallback, parts) };
     },
     async close() {
       closed = true;

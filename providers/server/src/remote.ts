@@ -38,23 +38,26 @@ type Reply = {
 const isReply = (value: unknown): value is Reply =>
   typeof value === 'object' && value !== null && 'revision' in value && 'evaluations' in value;
 
-/** Stands for numbers that JSON cannot say; nobody can have written it. */
-const NOT_FINITE = `not finite ${crypto.randomUUID()}`;
+/** Stands for numbers that JSON cannot say; nobody can have written it. Made when there is such a number. */
+let notFinite: string | undefined;
+const standIn = (): string => (notFinite ??= `not finite ${crypto.randomUUID()}`);
 
 /** An object whose names stand in one order, whatever order they came in. */
 const sorted = (value: object): object =>
   Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)));
 
 const canonical = (_: string, value: unknown): unknown => {
-  if (typeof value === 'number') return Number.isFinite(value) ? value : NOT_FINITE;
+  if (typeof value === 'number') return Number.isFinite(value) ? value : standIn();
   return typeof value === 'object' && value !== null && !Array.isArray(value)
     ? sorted(value)
     : value;
 };
 
 /** An infinite attribute is not the same as null, which gives way to a dotted path: it reads as infinite. */
-const bodyOf = (flagKeys: readonly string[], context: unknown): string =>
-  JSON.stringify({ flagKeys, context }, canonical).replaceAll(`"${NOT_FINITE}"`, '1e999');
+const bodyOf = (flagKeys: readonly string[], context: unknown): string => {
+  const body = JSON.stringify({ flagKeys, context }, canonical);
+  return notFinite === undefined ? body : body.replaceAll(`"${notFinite}"`, '1e999');
+};
 
 const NO_JSON = 'the evaluation context cannot be sent as JSON: it contains itself, or is endless';
 

@@ -1,5 +1,5 @@
-import { compile, evaluate, evaluateAll, references } from '@pennon/engine';
-import type { CompiledFlagSet, Evaluations, References } from '@pennon/engine';
+import { compileWith, evaluate, evaluateAll, needsPatterns, references } from '@pennon/engine/core';
+import type { CompiledFlagSet, Evaluations, Patterns, References } from '@pennon/engine/core';
 import { changedNames, sameJson } from '@pennon/follow';
 import type { Evaluation } from '@pennon/schema';
 
@@ -27,28 +27,48 @@ const recordOf = (value: unknown): Fields => (isFields(value) ? value : {});
 
 /** The new record with the old objects wherever they say the same: the engine compiles only what is new. */
 const keepSame = (before: Fields, after: Fields): Fields => {
-  const known = new Map(Object.entries(before));
-  const entries = Object.entries(after);
-  const kept = entries.map(([name, value]): [string, unknown] => {
-    const old = known.get(name);
-    return [name, old !== undefined && sameJson(old, value) ? old : value];
-  });
-  const isAllNew = kept.every(([, value], at) => value === entries[at]?.[1]);
-  return isAllNew ? after : Object.fromEntries(kept);
+  const kept: Record<string, unknown> = {};
+  // Inherits nothing, so that `__proto__` is a name like any other.
+  Object.setPrototypeOf(kept, null);
+  for (const name of Object.keys(after)) {
+    const old = Object.hasOwn(before, name) ? before[name] : undefined;
+    kept[name] = old !== undefined && sameJson(old, after[name]) ? old : after[name];
+  }
+  return kept;
 };
 
-const keepSameContent = (before: Content, after: Content): Content => ({
-  ...after,
-  flags: keepSame(before.flags, after.flags),
-  segments: isFields(after.segments)
-    ? keepSame(recordOf(before.segments), after.segments)
-    : after.segments,
-});
+/** The content with the objects of the view before wherever they say the same. */
+export const keepSameContent = (before: View | undefined, after: Content): Content => {
+  if (before === undefined) return after;
+  const { flags, segments } = before.content;
+  return {
+    ...after,
+    flags: keepSame(flags, after.flags),
+    segments: isFields(after.segments)
+      ? keepSame(recordOf(segments), after.segments)
+      : after.segments,
+  };
+};
+
+const newOnesNeedPatterns = (before: Fields, after: Fields): boolean =>
+  Object.keys(after).some(name => after[name] !== before[name] && needsPatterns(after[name]));
+
+/** Whether there is something new in the content that only regular expressions can decide. */
+export const needsPatternsNow = (before: View | undefined, after: Content): boolean => {
+  const { flags = {}, segments } = before?.content ?? {};
+  return (
+    newOnesNeedPatterns(flags, after.flags) ||
+    newOnesNeedPatterns(recordOf(segments), recordOf(after.segments))
+  );
+};
 
 /** Compiles a flag set. One of a format that this engine cannot read is `refused`. */
-export const createView = (given: Content, before: View | undefined): View => {
-  const content = before === undefined ? given : keepSameContent(before.content, given);
-  const compiled = compile(content, before?.compiled);
+export const createView = (
+  content: Content,
+  before: View | undefined,
+  patterns: Patterns | undefined,
+): View => {
+  const compiled = compileWith(patterns)(content, before?.compiled);
   const { flags, environment, revision } = content;
   const flagSetId = typeof environment === 'string' ? { flagSetId: environment } : {};
   return {
@@ -75,6 +95,32 @@ const referencesOf = (flag: unknown): References => {
   return found;
 };
 
+type Named = { readonly key: string; readonly names: References };
+
+/** The flags that name others, or segments: most do not. */
+const naming = (flags: Fields): Named[] => {
+  const found: Named[] = [];
+  for (const key of Object.keys(flags)) {
+    const names = referencesOf(flags[key]);
+    if (names.flags.length > 0 || names.segments.length > 0) found.push({ key, names });
+  }
+  return found;
+};
+
+/** Adds the flags that are led there by what they name, however far. */
+const addLed = (changed: Set<string>, changedSegments: ReadonlySet<string>, flags: Fields) => {
+  const named = naming(flags);
+  for (const { key, names } of named) {
+    if (names.segments.some(segment => changedSegments.has(segment))) changed.add(key);
+  }
+  for (let size = -1; size !== changed.size;) {
+    size = changed.size;
+    for (const { key, names } of named) {
+      if (names.flags.some(flag => changed.has(flag))) changed.add(key);
+    }
+  }
+};
+
 /** The flags whose answers may differ between two views: written, removed, or led there by what they name. */
 export const changedFlags = (before: View | undefined, after: View): string[] => {
   const { flags, segments } = after.content;
@@ -83,15 +129,6 @@ export const changedFlags = (before: View | undefined, after: View): string[] =>
   const changedSegments = new Set(
     changedNames(recordOf(before.content.segments), recordOf(segments)),
   );
-  if (changed.size === 0 && changedSegments.size === 0) return [];
-  const named = Object.keys(flags).map(key => [key, referencesOf(flags[key])] as const);
-  for (const [key, found] of named) {
-    if (found.segments.some(segment => changedSegments.has(segment))) changed.add(key);
-  }
-  for (let size = -1; size !== changed.size;) {
-    size = changed.size;
-    for (const [key, found] of named)
-      if (found.flags.some(flag => changed.has(flag))) changed.add(key);
-  }
+  if (changed.size > 0 || changedSegments.size > 0) addLed(changed, changedSegments, flags);
   return [...changed];
 };

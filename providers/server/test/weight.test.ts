@@ -1,7 +1,12 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+
 import { describe, expect, it } from 'vitest';
 
-import { changedFlags, createView } from '../src/view.ts';
+import { createLive } from '../src/live.ts';
+import { changedFlags, createView, keepSameContent, needsPatternsNow } from '../src/view.ts';
 import type { View } from '../src/view.ts';
+import type { Content } from '../src/flag-file.ts';
 import { booleanFlag, onWhere } from './support/flags.ts';
 
 const flagAt = (at: number, version = 1) =>
@@ -49,7 +54,13 @@ const bestMs = (work: () => void): number => {
 };
 
 describe('a thousand flags take less than 5 ms of the application', () => {
-  const open = (): View => createView(JSON.parse(text), undefined);
+  /** All that is done to content in the turn after the one in which it was parsed. */
+  const take = (given: Content, before: View | undefined): View => {
+    const content = keepSameContent(before, given);
+    needsPatternsNow(before, content);
+    return createView(content, before, undefined);
+  };
+  const open = (): View => take(JSON.parse(text), undefined);
 
   it('to be set up, from the text that came', () => {
     expect(bestMs(() => changedFlags(undefined, open()))).toBeLessThan(5);
@@ -63,7 +74,7 @@ describe('a thousand flags take less than 5 ms of the application', () => {
       revision: 2,
       flags: { ...content.flags, 'flag-7': flagAt(7, 2) },
     };
-    const work = () => changedFlags(before, createView(changed, before));
+    const work = () => changedFlags(before, take(changed, before));
     expect(work()).toEqual(['flag-7']);
     expect(bestMs(work)).toBeLessThan(5);
   });
@@ -71,8 +82,44 @@ describe('a thousand flags take less than 5 ms of the application', () => {
   it('when they come whole once more, and one of them is another', () => {
     const before = open();
     const again = text.replace('"version":1', '"version":2');
-    const work = () => changedFlags(before, createView(JSON.parse(again), before));
+    const work = () => changedFlags(before, take(JSON.parse(again), before));
     expect(work()).toEqual(['flag-0']);
     expect(bestMs(work)).toBeLessThan(5);
+  });
+});
+
+describe('flags that have come', () => {
+  it('are taken in in another turn of the event loop than the one that parsing has filled', async () => {
+    const live = createLive(() => undefined);
+    const taken = live.take(contentOf(1));
+    await Promise.resolve();
+    expect(live.view()).toBeUndefined();
+    await taken;
+    expect(live.view()?.revision).toBe(1);
+  });
+});
+
+const run = promisify(execFile);
+const LOADED = new URL('support/loaded.ts', import.meta.url).pathname;
+
+/** What a process has loaded since it had the SDK: packages by name, and modules of Node. */
+const loadedBy = async (what: string): Promise<readonly string[]> => {
+  const { stdout } = await run(process.execPath, [LOADED, what]);
+  return JSON.parse(stdout);
+};
+
+describe('a process that has the SDK already', () => {
+  const LIGHT = ['eventsource-parser', 'murmurhash', 'node:path', 'node:util/types'];
+
+  it('loads little with the provider: nothing for files, patterns, YAML or chance', async () => {
+    expect(await loadedBy('import')).toEqual(LIGHT);
+  });
+
+  it('loads no regular expressions for flags without any, and what reads files only where there are some', async () => {
+    expect(await loadedBy('plain flags')).toEqual([...LIGHT, 'node:fs/promises'].toSorted());
+  });
+
+  it('loads regular expressions for a flag that needs them', async () => {
+    expect(await loadedBy('flags with a pattern')).toContain('re2js');
   });
 });
