@@ -110,6 +110,33 @@ describe('with user and password', async () => {
   });
 });
 
+describe('a user who lacks a permission', async () => {
+  const redis = await startRedis({ 'enable-debug-command': 'local' });
+  afterAll(() => redis.remove());
+  const permit = (...rules: readonly string[]) => redis.cli('acl', 'setuser', 'pennon', ...rules);
+  permit('on', '>secret', '~pennon:*', ...PERMISSIONS.split(' '));
+
+  it.each(['xadd', 'hset', 'hdel', 'zadd', 'zrem', 'unlink'])(
+    'without %s a commit is refused as a whole, and made once that is given',
+    async command => {
+      const store = await openStore(`redis://pennon:secret@127.0.0.1:${redis.port}`);
+      const ledger = newLedger();
+      const { id } = await write(store, ledger, flags(flag('a')));
+      const commit = { expect: id, writes: flags(flag('a', { enabled: false })), audit: [] };
+      permit(`-${command}`);
+      const before = redis.cli('debug', 'digest');
+      await expect(store.commit(ledger, commit)).rejects.toMatchObject({
+        trouble: 'unavailable',
+        message: expect.stringMatching(RegExp(`${command} on pennon:.*give the user`, 'i')),
+      });
+      expect(redis.cli('debug', 'digest')).toBe(before);
+      permit(`+${command}`);
+      expect(await store.commit(ledger, commit)).toMatchObject({ committed: true });
+      await store.close();
+    },
+  );
+});
+
 describe('behind Sentinels with passwords', async () => {
   const passwords = { redis: 'red1s', sentinel: 's3ntinel' };
   const redis = await startSentinels({ passwords });

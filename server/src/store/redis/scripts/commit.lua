@@ -19,7 +19,7 @@
 --         …then, for each write, 3 arguments:
 --           number of the collection, key, the document as JSON; empty removes
 -- RESULT  {`committed`, id, previous} or {`refused`, id of the last change or `none`}
--- ERRORS  PENNONNEWER, PENNONCORRUPT: nothing was written
+-- ERRORS  PENNONNEWER, PENNONCORRUPT, NOPERM: nothing was written
 -- EVENT   the change, in changes, as `<revision>-0`: id, previous, replaceAll, writes
 
 local head, changes, audit = KEYS[1], KEYS[2], KEYS[3]
@@ -58,6 +58,28 @@ local function lastRevisionIn(stream)
   return 0
 end
 
+-- A command that the user may not give ends a script where it stands, and what was written stays. Redis
+-- can be asked about it since version 7.
+local function permitted(...)
+  return not redis.acl_check_cmd or redis.acl_check_cmd(...)
+end
+
+-- The first command that this script could need and its user may not give.
+local function forbidden()
+  if not permitted('HSET', head, 'id', '') then return 'HSET', head end
+  for _, stream in ipairs({ changes, audit }) do
+    if not permitted('XADD', stream, '*', 'id', '') then return 'XADD', stream end
+  end
+  for i = FIRST_COLLECTION, #KEYS, 2 do
+    local documents, keys = KEYS[i], KEYS[i + 1]
+    if not permitted('HSET', documents, 'key', '') then return 'HSET', documents end
+    if not permitted('HDEL', documents, 'key') then return 'HDEL', documents end
+    if not permitted('ZADD', keys, 0, 'key') then return 'ZADD', keys end
+    if not permitted('ZREM', keys, 'key') then return 'ZREM', keys end
+    if not permitted('UNLINK', documents, keys) then return 'UNLINK', documents end
+  end
+end
+
 local stored = redis.call('HMGET', head, 'format', 'id')
 local format, last = stored[1], stored[2] or 'none'
 if format and tonumber(format) > tonumber(knownFormat) then
@@ -93,6 +115,11 @@ for i = FIRST_COLLECTION, #KEYS, 2 do
   if redis.call('HLEN', KEYS[i]) ~= redis.call('ZCARD', KEYS[i + 1]) then
     return corrupt(KEYS[i] .. ' and ' .. KEYS[i + 1] .. ' do not name the same documents')
   end
+end
+
+local command, key = forbidden()
+if command then
+  return redis.error_reply('NOPERM the user may not run ' .. command .. ' on ' .. key)
 end
 
 local revisionText = string.format('%.0f', revision)
