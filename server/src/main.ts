@@ -16,7 +16,7 @@ import type { Server, ServerParts } from './server.ts';
 import { createServer } from './server.ts';
 import type { AdminKeyFile } from './start/admin-key.ts';
 import { adminKeyFile } from './start/admin-key.ts';
-import { metricsOfAll, startWorkers, WORKER_VARIABLE } from './start/workers.ts';
+import { metricsOfAll, SPEAKER_VARIABLE, startWorkers } from './start/workers.ts';
 import { openRedisStore } from './store/redis/index.ts';
 import { describeAddress } from './store/redis/url.ts';
 import { databaseExists, openSqliteStore } from './store/sqlite/index.ts';
@@ -27,8 +27,8 @@ const EXIT_DEADLINE_MS = 9_500;
 /** How often a server without data looks for its store. */
 const WAIT_MS = 500;
 
-/** Of several workers the first one speaks. */
-const speaks = (process.env[WORKER_VARIABLE] ?? '1') === '1';
+/** Of several workers one speaks, once. */
+const speaks = (process.env[SPEAKER_VARIABLE] ?? '1') === '1';
 const say = (line: string) => {
   if (speaks) process.stdout.write(`${line}\n`);
 };

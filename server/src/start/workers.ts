@@ -15,57 +15,74 @@ export type WorkersParts = {
   readonly clock: Clock;
   /** Something that a person should read. */
   readonly onTrouble: (message: string) => void;
-  /** A worker ended before it ever served: another try would end alike. */
+  /** A worker could not start, and no other one serves: another try would end alike. */
   readonly onHopeless: () => void;
 };
 
 const FIRST_RESTART_MS = 100;
 const LAST_RESTART_MS = 10_000;
-/** A worker that served for so long begins again with the shortest pause. */
+/** A worker that lived for so long begins again with the shortest pause. */
 const PROVED_MS = 60_000;
+/** A worker that has not drained by then is ended, whatever it does. */
+const DRAINED_MS = 9_000;
 
-/** The number that a worker has among its siblings, also after it was started again. */
-export const WORKER_VARIABLE = 'PENNON_WORKER_NUMBER';
+/** Set for the one worker that tells people where the server listens. */
+export const SPEAKER_VARIABLE = 'PENNON_WORKER_SPEAKS';
 
 export const startWorkers = ({ count, clock, onTrouble, onHopeless }: WorkersParts): Workers => {
   const running = new Map<number, Worker>();
+  const serving = new Set<number>();
+  let spoken = false;
   let closing = false;
+
+  // The workers take connections themselves. Where the first process hands them out, as is the default,
+  // it keeps what it gave to a worker that has just died, and whoever is at the other end waits for ever.
+  cluster.schedulingPolicy = cluster.SCHED_NONE;
   answerMetrics();
 
   const start = (number: number, pauseMs: number) => {
-    const worker = cluster.fork({ [WORKER_VARIABLE]: String(number) });
+    const speaks = number === 1 && !spoken;
+    const worker = cluster.fork({ [SPEAKER_VARIABLE]: speaks ? '1' : '' });
     const startedAt = clock.now();
     let served = false;
     running.set(number, worker);
     worker.once('listening', () => {
       served = true;
+      spoken ||= speaks;
+      serving.add(number);
     });
     worker.once('exit', (code: number | null, signal: string | null) => {
       running.delete(number);
+      serving.delete(number);
       if (closing) return;
-      if (!served && code !== null && code !== 0) return onHopeless();
+      if (!served && code !== null && code !== 0 && serving.size === 0) return onHopeless();
       onTrouble(`worker ${number} ended (${signal ?? code}) and is started again`);
-      const next = clock.now() - startedAt >= PROVED_MS ? FIRST_RESTART_MS : pauseMs;
-      clock.after(next, () => {
-        if (!closing) start(number, Math.min(next * 2, LAST_RESTART_MS));
-      });
+      const proved = clock.now() - startedAt >= PROVED_MS;
+      startAfter(number, proved ? FIRST_RESTART_MS : pauseMs);
     });
   };
+
+  const startAfter = (number: number, pauseMs: number) =>
+    clock.after(pauseMs, () => {
+      if (!closing) start(number, Math.min(pauseMs * 2, LAST_RESTART_MS));
+    });
 
   for (let number = 1; number <= count; number += 1) start(number, FIRST_RESTART_MS);
 
   return {
     async close() {
       closing = true;
-      await Promise.all([...running.values()].map(end));
+      await Promise.all([...running.values()].map(worker => end(worker, clock)));
     },
   };
 };
 
-const end = async (worker: Worker): Promise<void> => {
+const end = async (worker: Worker, clock: Clock): Promise<void> => {
   const gone = new Promise<void>(resolve => worker.once('exit', () => resolve()));
   worker.process.kill('SIGTERM');
+  const cancel = clock.after(DRAINED_MS, () => worker.process.kill('SIGKILL'));
   await gone;
+  cancel();
 };
 
 type MetricsMessage = { readonly type: typeof METRICS; readonly text?: string };

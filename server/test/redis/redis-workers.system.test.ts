@@ -40,6 +40,20 @@ const workers = (): number[] => {
   return text.split(' ').filter(Boolean).map(Number);
 };
 
+/**
+ * What a client gets that tries again, as all do, where its connection ends. One that was with a worker
+ * that died ends at once; none may stay open with nobody behind it.
+ */
+const healthSoon = async (): Promise<number> => {
+  for (let attempt = 1; ; attempt += 1) {
+    const signal = AbortSignal.timeout(5_000);
+    const answer = await server.ask('GET', '/healthz', { signal }).catch((error: unknown) => {
+      if (attempt === 5 || signal.aborted) throw error;
+    });
+    if (answer !== undefined) return answer.status;
+  }
+};
+
 const evaluate = () =>
   server.ask('POST', production('/evaluate'), { body: { flagKey: 'f', context: {} } });
 
@@ -75,11 +89,67 @@ it('whichever worker is asked, the metrics are those of all', async () => {
   for (let i = 0; i < 6; i += 1) expect(await counted()).toBe(before + 30);
 });
 
+it('a worker that is killed is started again, and meanwhile the others serve', async () => {
+  const [victim] = workers();
+  process.kill(victim ?? 0, 'SIGKILL');
+  for (let i = 0; i < 200; i += 1) expect(await healthSoon()).toBe(200);
+  await eventually(() => workers().length === 3 && !workers().includes(victim ?? 0));
+  await eventually(async () => (await servers()).length === 3);
+  expect(server.output()).toMatch(/worker [123] ended \(SIGKILL\) and is started again/);
+  expect(server.output().match(/listens on/g)).toHaveLength(1);
+});
+
+it('workers that are killed one after the other leave nobody without an answer', async () => {
+  const stopping = new AbortController();
+  const answers: number[] = [];
+  const asking = Array.from({ length: 8 }, async () => {
+    while (!stopping.signal.aborted) answers.push(await healthSoon());
+  });
+  const seen = new Set((await servers()).map(({ id }) => id));
+  for (let i = 1; i <= 6; i += 1) {
+    process.kill(workers()[i % 3] ?? 0, 'SIGKILL');
+    await eventually(async () => {
+      for (const { id } of await servers().catch(() => [])) seen.add(id);
+      return seen.size === 3 + i;
+    });
+  }
+  stopping.abort();
+  await Promise.all(asking);
+  expect(answers.length).toBeGreaterThan(100);
+  expect([...new Set(answers)]).toEqual([200]);
+});
+
+it('a worker that cannot start again is tried ever less often, while the others serve', async () => {
+  const restarts = () => server.output().match(/and is started again/g)?.length ?? 0;
+  redis.cli('hset', 'pennon:{control:control}:head', 'format', '99');
+  const [victim] = workers();
+  process.kill(victim ?? 0, 'SIGKILL');
+  const times: number[] = [];
+  await eventually(async () => {
+    expect(await healthSoon()).toBe(200);
+    if (restarts() > times.length) times.push(performance.now());
+    return times.length === 5;
+  });
+  const pauses = times.slice(1).map((time, i) => time - (times[i] ?? 0));
+  for (const [i, pause] of pauses.entries()) expect(pause).toBeGreaterThan(100 * 2 ** i - 60);
+  redis.cli('hset', 'pennon:{control:control}:head', 'format', '1');
+  await eventually(async () => (await servers()).length === 3);
+});
+
 it('SIGTERM drains all workers and exits 0, and none is left behind', async () => {
   const all = workers();
   expect(await server.stop()).toBe(0);
   expect(all.filter(pid => existsSync(`/proc/${pid}`))).toEqual([]);
   expect(redis.cli('zcard', 'pennon:{servers}:heard')).toBe('0');
+});
+
+it('a worker that hangs does not keep the others from ending, and ends with them', async () => {
+  const all = workers();
+  process.kill(all[1] ?? 0, 'SIGSTOP');
+  const start = performance.now();
+  expect(await server.stop()).toBe(0);
+  expect(performance.now() - start).toBeLessThan(10_000);
+  expect(all.filter(pid => existsSync(`/proc/${pid}`))).toEqual([]);
 });
 
 it('where the first process is killed no worker goes on alone', async () => {
