@@ -9,6 +9,11 @@ export type Need = { readonly program: string; readonly debian: string; readonly
 /** It is installed only where a file matches `usedBy`. */
 export const NEEDS: readonly Need[] = [
   {
+    program: 'curl',
+    debian: 'curl',
+    usedBy: 'server/test/{readme,start}.system.test.ts',
+  },
+  {
     program: 'redis-server',
     debian: 'redis-server',
     usedBy: '{server,packages/*,providers/*}/test/**/*redis*.test.ts',

@@ -18,7 +18,7 @@ import { promisify } from 'node:util';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import { startInVain, startProcess } from './support/process.ts';
+import { startInVain, startProcess, withoutRoot } from './support/process.ts';
 import { openSse } from './support/sse.ts';
 
 const run = promisify(execFile);
@@ -195,7 +195,7 @@ describe('bad days', () => {
     chmodSync(parent, 0o555);
     const { code, output } = await startInVain({
       env: { PENNON_DATA: data, PENNON_ADMIN_KEY: KEY },
-      uid: 65_534,
+      under: withoutRoot,
     });
     chmodSync(parent, 0o755);
     expect([code, output]).toEqual([1, expect.stringContaining(data)]);

@@ -16,15 +16,28 @@ type Start = {
   readonly env: Readonly<Record<string, string>>;
   /** A command that the server runs under, such as `bash -c 'ulimit -f 100; exec "$@"' --`. */
   readonly under?: readonly string[];
-  readonly uid?: number;
 };
 
-const start = ({ env, under = [], uid }: Start) => {
+const NOBODY = 65_534;
+const READS_ALL = '+dac_read_search';
+
+/**
+ * As another user than root, who may write anywhere: one who can read all, since the checkout may be
+ * in a place of root's own. Who is not root already runs as they are.
+ */
+export const withoutRoot: readonly string[] =
+  process.getuid?.() === 0
+    ? [
+        ...['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups'],
+        ...[`--inh-caps=${READS_ALL}`, `--ambient-caps=${READS_ALL}`],
+      ]
+    : [];
+
+const start = ({ env, under = [] }: Start) => {
   const [command, ...args] = [...under, process.execPath, MAIN];
   const child = spawn(command ?? process.execPath, args, {
     env: { PATH: process.env['PATH'] ?? '', HOST: '127.0.0.1', PORT: '0', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
-    ...(uid === undefined ? {} : { uid, gid: uid }),
   });
   let output = '';
   const { promise: ready, resolve } = Promise.withResolvers<string>();
