@@ -2,7 +2,7 @@ import { fillIn } from '@pennon/engine/core';
 
 import { files } from './files.ts';
 
-type Fields = { readonly [name: string]: unknown };
+export type Fields = { readonly [name: string]: unknown };
 
 /** A flag set as somebody else made it: the engine looks at what is in it. */
 export type Content = {
@@ -14,8 +14,12 @@ export type Content = {
   readonly id?: unknown;
 };
 
-const isFields = (value: unknown): value is Fields =>
+/** Neither null nor a list. */
+export const isFields = (value: unknown): value is Fields =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** What is no record has no entries. */
+export const recordOf = (value: unknown): Fields => (isFields(value) ? value : {});
 
 const isContent = (value: Fields): value is Fields & Content => isFields(value['flags']);
 

@@ -1,7 +1,8 @@
 import type { Patterns } from '@pennon/engine/core';
 
 import type { Content } from './flag-file.ts';
-import { changedFlags, createView, keepSameContent, needsPatternsNow } from './view.ts';
+import { takeOver, turn, wantsPatterns } from './take-over.ts';
+import { changedFlags, createView } from './view.ts';
 import type { View } from './view.ts';
 
 /** The flags of the moment. */
@@ -14,9 +15,6 @@ export type Live = {
   readonly take: (content: Content) => Promise<string | undefined>;
 };
 
-/** Parsing has filled the turn of the event loop in which flags came; what is made of them gets another. */
-const turn = (): Promise<void> => new Promise(resolve => void setImmediate(resolve));
-
 /** Without them, the flags that need them answer just that, until the next ones come and try again. */
 const loadPatterns = (): Promise<Patterns | undefined> =>
   import('@pennon/engine/patterns').then(
@@ -28,17 +26,17 @@ const loadPatterns = (): Promise<Patterns | undefined> =>
 export const createLive = (onChange: (flagsChanged: string[]) => void): Live => {
   let view: View | undefined;
   let patterns: Patterns | undefined;
-  let wantsPatterns = false;
   return {
     view: () => view,
     async take(given) {
+      // Parsing has filled the turn in which they came.
       await turn();
-      const content = keepSameContent(view, given);
-      wantsPatterns ||= needsPatternsNow(view, content);
-      if (wantsPatterns) patterns ??= await loadPatterns();
-      const next = createView(content, view, patterns);
-      const { refused, problems } = next.compiled;
-      if (refused) return problems.map(({ message }) => message).join('; ');
+      const taken = await takeOver(view?.taken, given);
+      if (wantsPatterns(taken)) patterns ??= await loadPatterns();
+      const next = createView(taken, view, patterns);
+      // Asking for problems compiles every flag, so that it is done only where nothing else is.
+      if (next.compiled.refused)
+        return next.compiled.problems.map(({ message }) => message).join('; ');
       const flagsChanged = changedFlags(view, next);
       view = next;
       if (flagsChanged.length > 0) onChange(flagsChanged);
