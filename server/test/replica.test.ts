@@ -8,8 +8,8 @@ import { secureRandom } from '../src/random.ts';
 import type { Step } from '../src/replica/memory.ts';
 import { openReplica, type Replica } from '../src/replica/replica.ts';
 import { openSqliteStore } from '../src/store/sqlite/index.ts';
-import { StoreError, type Ledger, type Store } from '../src/store/store.ts';
-import { flag, flags, newLedger, removal, write } from './store/fixtures.ts';
+import { CONTROL, StoreError, type Ledger, type Store } from '../src/store/store.ts';
+import { apiKey, flag, flags, newLedger, removal, write } from './store/fixtures.ts';
 import { createFakeClock, type FakeClock } from './support/fake-clock.ts';
 
 /** The embedded store, behind a feed and a read that can fail as those of a network do. */
@@ -17,6 +17,8 @@ type BentStore = Store & {
   /** From now on the feed says nothing, and does not say that. */
   deafen(): void;
   hear(): void;
+  /** From now on every feed fails as soon as it begins. */
+  breakFeeds(): void;
   /** Holds back what reads answer until `letGo`; resolves once a read has its answer. */
   holdReads(): { readonly held: Promise<void>; readonly letGo: () => void };
   /** Every call fails as if the store were away. */
@@ -27,6 +29,7 @@ type BentStore = Store & {
 
 const bend = (store: Store): BentStore => {
   let deaf = false;
+  let broken = false;
   let hold: { reached(): void; released: Promise<void> } | undefined;
   const bent: BentStore = {
     ...store,
@@ -34,6 +37,7 @@ const bend = (store: Store): BentStore => {
     questions: 0,
     deafen: () => void (deaf = true),
     hear: () => void (deaf = false),
+    breakFeeds: () => void (broken = true),
     holdReads() {
       const held = Promise.withResolvers<void>();
       const released = Promise.withResolvers<void>();
@@ -55,6 +59,7 @@ const bend = (store: Store): BentStore => {
       return answer;
     },
     async *follow(ledger, after, signal) {
+      if (broken) throw new StoreError('unavailable', 'the feed broke');
       for await (const change of store.follow(ledger, after, signal)) if (!deaf) yield change;
     },
   };
@@ -143,6 +148,16 @@ describe('a replica', () => {
     const { id } = await write(store, ledger, flags(flag('missed')));
     await passUntil(2 * CHECK_MS + GRACE_MS, () => replica.current().id === id);
     expect(keys()).toEqual(['first', 'missed']);
+  });
+
+  it('of keys does so within a second: nobody uses a revoked key for longer', async () => {
+    await write(store, CONTROL, { keys: new Map([['k', apiKey('k')]]) });
+    const control = await openReplica({ store, clock, onTrouble: () => undefined }, CONTROL);
+    store.deafen();
+    await write(store, CONTROL, { keys: new Map([['k', null]]) });
+    await passUntil(1_000, () => control.current().records.keys.size === 0);
+    expect(control.current().records.keys).toEqual(new Map());
+    control.close();
   });
 
   it('finds out by itself that the store has gone back, and goes with it', async () => {
@@ -262,6 +277,30 @@ describe('while the store is away, or has lost the ledger', () => {
     await write(store, ledger, flags(flag('restored')));
     await passUntil(60_000, () => replica.trouble() === undefined);
     expect(keys()).toEqual(['restored']);
+  });
+
+  it.each([30_000, 30_400, 30_800, 31_200, 31_600])(
+    'a replica follows again within half a second after %i ms without data',
+    async ms => {
+      await store.drop(ledger);
+      await passUntil(60_000, () => replica.trouble() !== undefined);
+      const since = clock.now();
+      await passUntil(60_000, () => clock.now() - since >= ms);
+      await write(store, ledger, flags(flag('restored')));
+      await passUntil(500, () => replica.trouble() === undefined);
+      expect(keys()).toEqual(['restored']);
+    },
+  );
+
+  it('trouble that comes back at once was never over, and is told once', async () => {
+    const told: string[] = [];
+    store.breakFeeds();
+    replica = await openReplica({ store, clock, onTrouble: said => told.push(said) }, ledger);
+    await until(() => replica.trouble() !== undefined);
+    const since = clock.now();
+    await passUntil(20_000, () => clock.now() - since > 10_000 && replica.trouble() !== undefined);
+    expect(replica.trouble()).toEqual({ since, message: 'the feed broke' });
+    expect(told).toEqual(['the feed broke']);
   });
 
   it('a write is refused as unavailable, not as a thing that is not there', async () => {

@@ -32,30 +32,48 @@ type Parts<Kind extends LedgerKind> = {
   readonly onTrouble: (message: string) => void;
 };
 
+/** A key that is revoked right after an outage is refused everywhere within a second: so soon all follow. */
 const FIRST_RETRY_MS = 50;
-const LAST_RETRY_MS = 2_000;
-/** How often the store is asked whether we have its last change, and how long that may take to arrive. */
-const CHECK_MS = 5_000;
-const GRACE_MS = 1_000;
+const LAST_RETRY_MS = 250;
+/**
+ * How often the store is asked whether we have its last change, and how long that may take to arrive. For
+ * keys both and following anew take less than a second.
+ */
+const CHECKS = {
+  control: { everyMs: 400, graceMs: 200 },
+  flagSet: { everyMs: 5_000, graceMs: 1_000 },
+} as const satisfies Record<LedgerKind, { everyMs: number; graceMs: number }>;
+/** Trouble that comes back so soon was never over. */
+const LULL_MS = 5_000;
 
 export const startFollowing = <Kind extends LedgerKind>(parts: Parts<Kind>): Following => {
   const { store, clock, memory, reading, onTrouble } = parts;
   const closing = new AbortController();
   let turn = new AbortController();
+  const { everyMs, graceMs } = CHECKS[memory.ledger.kind];
   let { trouble } = parts;
+  let lull: { readonly since: number; readonly at: number } | undefined;
 
   const followOnce = async () => {
     const signal = AbortSignal.any([closing.signal, turn.signal]);
     const changes = store.follow(memory.ledger, memory.current().id, signal);
     await reading.reload();
-    trouble = undefined;
+    recover();
     for await (const change of changes) if (!memory.apply(change)) await reading.reload();
   };
 
+  const recover = () => {
+    if (trouble !== undefined) lull = { since: trouble.since, at: clock.now() };
+    trouble = undefined;
+  };
+
   const complain = (error: unknown) => {
+    if (trouble !== undefined || closing.signal.aborted) return;
     const message = error instanceof Error ? error.message : String(error);
-    if (trouble === undefined && !closing.signal.aborted) onTrouble(message);
-    trouble ??= { since: clock.now(), message };
+    const now = clock.now();
+    const before = lull !== undefined && now - lull.at <= LULL_MS ? lull : undefined;
+    if (before === undefined) onTrouble(message);
+    trouble = { since: before?.since ?? now, message };
   };
 
   const follow = async () => {
@@ -78,7 +96,7 @@ export const startFollowing = <Kind extends LedgerKind>(parts: Parts<Kind>): Fol
   const arrives = async (id: ChangeId | undefined): Promise<boolean> => {
     let arrived = false;
     const stop = memory.subscribe(({ snapshot }) => (arrived ||= snapshot.id === id));
-    await pause(clock, GRACE_MS, closing.signal);
+    await pause(clock, graceMs, closing.signal);
     stop();
     return arrived;
   };
@@ -93,7 +111,7 @@ export const startFollowing = <Kind extends LedgerKind>(parts: Parts<Kind>): Fol
     if (!(await reading.isCurrent())) turn.abort();
   };
   // Where the store does not answer, following has said so.
-  const stopChecking = clock.every(CHECK_MS, () => void check().catch(() => undefined));
+  const stopChecking = clock.every(everyMs, () => void check().catch(() => undefined));
 
   void follow();
   return {
