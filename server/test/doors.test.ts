@@ -126,10 +126,23 @@ describe('paths', () => {
     '/api/v1/flag-set;',
   ])('%s never gets past a permission', async path => {
     const answer = await server.ask('GET', path, { key: null });
-    expect([400, 401, 404]).toContain(answer.status);
+    expect([400, 401, 404, 405]).toContain(answer.status);
     expect(answer.body?.error?.data?.error?.code ?? answer.body?.error?.code).toMatch(
-      /NOT_FOUND|UNAUTHORIZED|BAD_REQUEST/,
+      /NOT_FOUND|UNAUTHORIZED|BAD_REQUEST|METHOD_NOT_SUPPORTED/,
     );
+  });
+
+  it.each([
+    ['PUT', '/api/v1/flags', 'GET, HEAD, POST'],
+    ['POST', '/api/v1/flags/a-flag?environment=production', 'DELETE, GET, HEAD, PATCH, PUT'],
+    ['GET', '/api/v1/flags/a-flag/copy', 'POST'],
+    ['PUT', '/trpc/flags.list', 'GET, POST'],
+  ] as const)('%s %s is told which methods there are', async (method, path, allowed) => {
+    const answer = await server.ask(method, path);
+    expect([answer.status, answer.headers['allow']]).toEqual([405, allowed]);
+    expect(answer.body).toMatchObject({
+      error: { code: 'METHOD_NOT_SUPPORTED', message: expect.stringContaining(allowed) },
+    });
   });
 
   it('a key that is no key is refused as one', async () => {

@@ -56,7 +56,7 @@ export const createApp = async ({ parts, metrics, logger, draining }: AppParts):
   requireHost(app);
   allowOrigins(app);
   const routes = guardRoutes(app, parts);
-  answerErrors(app);
+  answerErrors(app, routes);
   parseJsonBodies(app);
   logRequests(app);
   serveMetrics(app, metrics);

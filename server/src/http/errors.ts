@@ -1,14 +1,45 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
 import { errorBody, ERRORS, PennonError, toPennonError } from '../errors.ts';
+import type { GuardedRoute } from './access.ts';
 
 /** The one boundary where what was thrown becomes an answer. */
-export const answerErrors = (app: FastifyInstance): void => {
+export const answerErrors = (app: FastifyInstance, routes: readonly GuardedRoute[]): void => {
   app.setErrorHandler((error: FastifyError, request, reply) => sendError(error, request, reply));
-  app.setNotFoundHandler((request, reply) =>
-    sendError(new PennonError('NOT_FOUND', 'there is no such route: see /docs'), request, reply),
-  );
+  app.setNotFoundHandler((request, reply) => {
+    const allowed = methodsOf(routes, request.url);
+    if (allowed.length > 0) reply.header('allow', allowed.join(', '));
+    return sendError(
+      allowed.length > 0 ? wrongMethod(request, allowed) : noRoute(),
+      request,
+      reply,
+    );
+  });
 };
+
+const noRoute = () => new PennonError('NOT_FOUND', 'there is no such route: see /docs');
+
+const wrongMethod = ({ method }: FastifyRequest, allowed: readonly string[]) =>
+  new PennonError(
+    'METHOD_NOT_SUPPORTED',
+    `this route does not take ${method}: use ${allowed.join(', ')}`,
+  );
+
+/** The methods that a path takes. Parameters and the `*` at an end stand for any text. */
+const methodsOf = (routes: readonly GuardedRoute[], url: string): readonly string[] => {
+  const [path = ''] = url.split('?', 1);
+  const steps = path.split('/');
+  return routes
+    .filter(route => matches(route.url.split('/'), steps))
+    .map(({ method }) => method)
+    .toSorted();
+};
+
+const matches = (pattern: readonly string[], steps: readonly string[]): boolean =>
+  (pattern.length === steps.length || (pattern.at(-1) === '*' && steps.length > pattern.length)) &&
+  pattern.every(
+    (part, at) => part === '*' || part === steps[at] || (part.startsWith(':') && steps[at] !== ''),
+  );
 
 /** Sends what was thrown as the one shape of an error. */
 export const sendError = (thrown: unknown, request: FastifyRequest, reply: FastifyReply) => {

@@ -28,8 +28,12 @@ const READS_ALL = '+dac_read_search';
 export const withoutRoot: readonly string[] =
   process.getuid?.() === 0
     ? [
-        ...['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups'],
-        ...[`--inh-caps=${READS_ALL}`, `--ambient-caps=${READS_ALL}`],
+        'setpriv',
+        `--reuid=${NOBODY}`,
+        `--regid=${NOBODY}`,
+        '--clear-groups',
+        `--inh-caps=${READS_ALL}`,
+        `--ambient-caps=${READS_ALL}`,
       ]
     : [];
 
