@@ -31,35 +31,40 @@ export const createCopy = ({ url, key, keeper, maxAgeMs, now }: CopyOptions): Co
   // The end of a key tells keys apart, and is of no use to anybody.
   const slot = `pennon:${url}:${key.slice(-8)}`;
 
+  const read = (subject: string): Kept | undefined => {
+    try {
+      const kept: unknown = JSON.parse(keeper?.getItem(slot) ?? 'null');
+      if (isKept(kept) && kept.subject === subject && now() - kept.at <= maxAgeMs) return kept;
+      keeper?.removeItem(slot);
+    } catch {
+      // There is no copy.
+    }
+    return undefined;
+  };
+
   return {
-    read(subject) {
-      try {
-        const kept: unknown = JSON.parse(keeper?.getItem(slot) ?? 'null');
-        if (isKept(kept) && kept.subject === subject && now() - kept.at <= maxAgeMs) return kept;
-        keeper?.removeItem(slot);
-      } catch {
-        // There is no copy.
-      }
-      return undefined;
-    },
+    read,
     write(subject, values) {
       try {
         keeper?.setItem(slot, JSON.stringify({ subject, at: now(), values } satisfies Kept));
       } catch {
-        // What is known stays known in memory.
+        // What is known stays known in memory; what is kept must not stay another subject's.
+        read(subject);
       }
     },
   };
 };
 
-/** Whether it could have been written here: what is inside an evaluation came from the server. */
+/** Whether it could have come from the server, which says what is inside an evaluation. */
+export const isValues = (value: unknown): value is Values<Evaluation> => {
+  const { revision, evaluations } = (value ?? {}) as Partial<Values<Evaluation>>;
+  return typeof revision === 'number' && typeof evaluations === 'object' && evaluations !== null;
+};
+
+/** Whether it could have been written here. */
 const isKept = (value: unknown): value is Kept => {
   const { at, values } = (value ?? {}) as Partial<Kept>;
-  return (
-    typeof at === 'number' &&
-    typeof values?.revision === 'number' &&
-    values.evaluations instanceof Object
-  );
+  return typeof at === 'number' && isValues(values);
 };
 
 /** The browser's own, where it has one and lets the page use it. */

@@ -50,6 +50,8 @@ export const createKnown = (copy: Copy, now: () => number): Known => {
       return flagsChanged;
     },
     bring(subject, values) {
+      // What is kept of another subject goes, also where the server is away.
+      copy.read(subject);
       state = { owner: subject, values, from: 'bootstrap', at: now() };
     },
     recall(subject) {

@@ -9,7 +9,7 @@ import type { Values, World } from '@pennon/follow';
 import { realWorld } from '@pennon/follow';
 
 import type { Keeper } from './copy.ts';
-import { createCopy, localKeeper } from './copy.ts';
+import { createCopy, isValues, localKeeper } from './copy.ts';
 import type { Freshness, Known } from './known.ts';
 import { createKnown } from './known.ts';
 import type { Live } from './live.ts';
@@ -24,9 +24,9 @@ export type PennonWebProviderOptions = {
   readonly key: string;
   /**
    * What `POST /api/v1/evaluations` answered for the first context, put into the page by the server that
-   * rendered it. The provider is ready with these at once.
+   * rendered it. The provider is ready with these at once. Null, or no such answer: as if there were none.
    */
-  readonly bootstrap?: Values<Evaluation> | undefined;
+  readonly bootstrap?: Values<Evaluation> | null | undefined;
   /** How long the first values, and those of a new context, are waited for; 2,000 by default. */
   readonly initTimeoutMs?: number | undefined;
   /** Where the last values are kept; `localStorage` by default, null for nowhere. */
@@ -84,7 +84,7 @@ export class PennonWebProvider implements Provider {
     this.#live?.close();
     this.#known = knownOf(this.#options, this.#world);
     this.#live = startLive(this.#options, this.#world, this.#known, this.events);
-    if (bootstrap === undefined) {
+    if (!isValues(bootstrap)) {
       await this.#live.reconcile(context);
       if (SAYS_HOW_IT_STARTED) this.events.emit(ProviderEvents.Ready);
       return;

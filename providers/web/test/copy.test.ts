@@ -114,6 +114,22 @@ describe('a place to keep values', () => {
     expect([...keeper.slots.values()]).toEqual([expect.stringContaining('bob')]);
   });
 
+  it('that is full holds nothing of another subject', async () => {
+    const { keeper } = await visited();
+    const full = () => {
+      throw new Error('the quota is exceeded');
+    };
+    await startReady({ a: 1 }, { storage: { ...keeper, setItem: full } }, { targetingKey: 'bob' });
+    expect(keeper.slots.size).toBe(0);
+  });
+
+  it('holds nothing of another subject than the one that the page brings values of', async () => {
+    const { keeper } = await visited();
+    const bootstrap = values(7, { banner: 'from the page' });
+    startApplication({ storage: keeper, bootstrap }, { targetingKey: 'bob' });
+    expect(keeper.slots.size).toBe(0);
+  });
+
   it('does not hold the key', async () => {
     const keeper = createKeeper();
     await startReady({ a: 1 }, { storage: keeper, key: 'pennon_client_0123456789' });

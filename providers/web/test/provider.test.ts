@@ -270,6 +270,20 @@ describe('values that the page brings', () => {
     expect(client.getNumberValue('limit', 0)).toBe(3);
   });
 
+  it.each(['null', '{"error":{"code":"NOT_FOUND"}}', '{"revision":7,"evaluations":null}', '[]'])(
+    'are waited for where the page brings %s',
+    async text => {
+      const { world, client, provider, outcome } = startApplication({
+        bootstrap: JSON.parse(text),
+      });
+      expect(client.providerStatus).toBe(ProviderStatus.NOT_READY);
+      expect(provider.freshness()).toMatchObject({ source: 'none' });
+      await (await (await world.next()).open()).send('values', values(8, { banner: 'live' }));
+      await outcome;
+      expect(client.getStringValue('banner', '')).toBe('live');
+    },
+  );
+
   it('are STALE where the server is away', async () => {
     const { world, client, outcome } = startApplication({ bootstrap });
     await outcome;
