@@ -27,22 +27,52 @@ export const openRegistry = async (
   parts: ReplicaParts,
   control: Replica<'control'>,
 ): Promise<Registry> => {
+  const live = openCollection(parts);
+  const settling = openSettling(parts, () => live.become(environmentsOf(control)));
+  const stop = control.subscribe(settling.begin);
+  const close = () => {
+    stop();
+    settling.close();
+    live.close();
+  };
+  settling.begin();
+  await settling.last().catch(async () => {
+    // Where the store answers, it is this environment that is broken, and the others are served.
+    await parts.store.head(control.ledger).catch((away: unknown) => {
+      close();
+      throw away;
+    });
+  });
+  return {
+    find(environment) {
+      const found = live.get(environment);
+      if (found !== undefined) return found;
+      if (environmentsOf(control).has(environment)) throw notOpen(environment);
+      throw new PennonError('NOT_FOUND', `environment "${environment}" does not exist`);
+    },
+    all: () => live.all().toSorted((a, b) => (a.environment < b.environment ? -1 : 1)),
+    settled: () => settling.last().catch(() => undefined),
+    close,
+  };
+};
+
+type Environments = ReadonlyMap<string, EnvironmentRecord>;
+
+/** The live flag sets that are open, by the key of their environment. */
+const openCollection = (parts: ReplicaParts) => {
   const open = new Map<string, LiveFlagSet>();
-  let settling: Promise<void> = Promise.resolve();
-  let retrying: (() => void) | undefined;
-  let said: string | undefined;
   let closed = false;
 
-  const closeLive = (live: LiveFlagSet) => {
+  const discard = (live: LiveFlagSet) => {
     live.close();
     parts.copies?.remove(live.replica.ledger);
   };
 
-  const closeGone = (wanted: ReadonlyMap<string, EnvironmentRecord>) => {
+  const closeGone = (wanted: Environments) => {
     for (const [key, live] of open) {
       if (wanted.has(key)) continue;
       open.delete(key);
-      closeLive(live);
+      discard(live);
     }
   };
 
@@ -52,66 +82,62 @@ export const openRegistry = async (
     if (closed) return replica.close();
     const before = open.get(environment.key);
     open.set(environment.key, openLiveFlagSet(environment.key, replica));
-    if (before !== undefined) closeLive(before);
+    if (before !== undefined) discard(before);
   };
 
   const isOpen = ({ key, ledger }: EnvironmentRecord) =>
     open.get(key)?.replica.ledger.id === ledger;
 
-  /** Opens what can be opened: no environment waits for another. Throws where one could not be. */
-  const follow = async () => {
-    const wanted = environmentsOf(control);
-    closeGone(wanted);
-    const missing = [...wanted.values()].filter(each => !isOpen(each) && !closed);
-    for (const outcome of await Promise.allSettled(missing.map(openOne)))
-      if (outcome.status === 'rejected') throw outcome.reason;
+  return {
+    get: (environment: string) => open.get(environment),
+    all: () => [...open.values()],
+    /** Opens what can be opened: no environment waits for another. Throws where one could not be. */
+    async become(wanted: Environments): Promise<void> {
+      closeGone(wanted);
+      const missing = [...wanted.values()].filter(each => !isOpen(each) && !closed);
+      for (const outcome of await Promise.allSettled(missing.map(openOne)))
+        if (outcome.status === 'rejected') throw outcome.reason;
+    },
+    close() {
+      closed = true;
+      for (const live of open.values()) live.close();
+    },
   };
+};
 
-  const settle = () => {
-    settling = settling.catch(() => undefined).then(follow);
-    settling.then(() => (said = undefined), retry);
+/** Makes one attempt after the other, and another by itself a moment after one that failed. */
+const openSettling = ({ clock, onTrouble }: ReplicaParts, attempt: () => Promise<void>) => {
+  let last: Promise<void> = Promise.resolve();
+  let cancelRetry: (() => void) | undefined;
+  let said: string | undefined;
+  let closed = false;
+
+  const begin = () => {
+    last = last.catch(() => undefined).then(attempt);
+    last.then(() => (said = undefined), retry);
   };
   const retry = (error: unknown) => {
     if (closed) return;
     const message = `an environment could not be opened: ${String(error)}`;
-    if (message !== said) parts.onTrouble(message);
+    if (message !== said) onTrouble(message);
     said = message;
-    retrying ??= parts.clock.after(RETRY_MS, () => {
-      retrying = undefined;
-      settle();
+    cancelRetry ??= clock.after(RETRY_MS, () => {
+      cancelRetry = undefined;
+      begin();
     });
   };
-  const stop = control.subscribe(settle);
-
-  const close = () => {
-    closed = true;
-    retrying?.();
-    stop();
-    for (const live of open.values()) live.close();
-  };
-  settle();
-  await settling.catch(async () => {
-    // Where the store answers, it is this environment that is broken, and the others are served.
-    await parts.store.head(control.ledger).catch((away: unknown) => {
-      close();
-      throw away;
-    });
-  });
 
   return {
-    find(environment) {
-      const live = open.get(environment);
-      if (live !== undefined) return live;
-      if (environmentsOf(control).has(environment)) throw notOpen(environment);
-      throw new PennonError('NOT_FOUND', `environment "${environment}" does not exist`);
+    begin,
+    last: () => last,
+    close() {
+      closed = true;
+      cancelRetry?.();
     },
-    all: () => [...open.values()].toSorted((a, b) => (a.environment < b.environment ? -1 : 1)),
-    settled: () => settling.catch(() => undefined),
-    close,
   };
 };
 
-const environmentsOf = (control: Replica<'control'>): ReadonlyMap<string, EnvironmentRecord> =>
+const environmentsOf = (control: Replica<'control'>): Environments =>
   new Map(
     [...control.current().records.environments].map(([key, stored]) => [key, stored.document]),
   );
