@@ -35,20 +35,28 @@ const say = (line: string) => {
 
 const main = async (): Promise<void> => {
   const config = readConfig(process.env);
-  if (config.workers > 1 && cluster.isPrimary) runWorkers(config);
+  if (config.workers > 1 && cluster.isPrimary) await runWorkers(config);
   else await serve(config);
 };
 
-const runWorkers = ({ workers: count }: Config): void => {
+const runWorkers = async (config: Config): Promise<void> => {
   const complain = (message: string) => process.stderr.write(`${message}\n`);
   const workers = startWorkers({
-    count,
+    count: config.workers,
+    port: config.port === 0 ? await freePort(config) : config.port,
     clock: systemClock,
     onTrouble: complain,
     // The worker has said why.
     onHopeless: () => void workers.close().finally(() => process.exit(1)),
   });
   drainOn(workers.close);
+};
+
+/** A port that nobody listens on at this moment. */
+const freePort = async ({ host }: Config): Promise<number> => {
+  const room = await openWaitingRoom({ host, port: 0 });
+  await room.close();
+  return room.port;
 };
 
 const serve = async (config: Config): Promise<void> => {

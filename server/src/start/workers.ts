@@ -12,6 +12,8 @@ export type Workers = {
 
 export type WorkersParts = {
   readonly count: number;
+  /** The one port of all, also of those that are started later. */
+  readonly port: number;
   readonly clock: Clock;
   /** Something that a person should read. */
   readonly onTrouble: (message: string) => void;
@@ -29,7 +31,8 @@ const DRAINED_MS = 9_000;
 /** Set for the one worker that tells people where the server listens. */
 export const SPEAKER_VARIABLE = 'PENNON_WORKER_SPEAKS';
 
-export const startWorkers = ({ count, clock, onTrouble, onHopeless }: WorkersParts): Workers => {
+export const startWorkers = (parts: WorkersParts): Workers => {
+  const { count, port, clock, onTrouble, onHopeless } = parts;
   const running = new Map<number, Worker>();
   const serving = new Set<number>();
   let spoken = false;
@@ -42,7 +45,7 @@ export const startWorkers = ({ count, clock, onTrouble, onHopeless }: WorkersPar
 
   const start = (number: number, pauseMs: number) => {
     const speaks = number === 1 && !spoken;
-    const worker = cluster.fork({ [SPEAKER_VARIABLE]: speaks ? '1' : '' });
+    const worker = cluster.fork({ PORT: String(port), [SPEAKER_VARIABLE]: speaks ? '1' : '' });
     const startedAt = clock.now();
     let served = false;
     running.set(number, worker);

@@ -3,9 +3,10 @@ import { existsSync, readFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeEach, expect, it } from 'vitest';
 
 import { startInVain } from '../support/process.ts';
-import { eventually, startRedis } from './processes.ts';
+import { eventually, freePorts, startRedis } from './processes.ts';
 import {
   ADMIN_KEY,
+  ask,
   newDirectory,
   production,
   removeDirectories,
@@ -134,6 +135,20 @@ it('a worker that cannot start again is tried ever less often, while the others 
   for (const [i, pause] of pauses.entries()) expect(pause).toBeGreaterThan(100 * 2 ** i - 60);
   redis.cli('hset', 'pennon:{control:control}:head', 'format', '1');
   await eventually(async () => (await servers()).length === 3);
+});
+
+it('workers that wait for Redis get ready by themselves, on the port where they waited', async () => {
+  await redis.kill();
+  const [port = 0] = await freePorts(1);
+  const starting = startServerOn(url, { PENNON_WORKERS: '3', PORT: String(port) });
+  const readiness = () => ask(`http://127.0.0.1:${port}`, 'GET', '/readyz').catch(() => undefined);
+  await eventually(async () => (await readiness())?.body.status === 'waiting');
+  await redis.start();
+  const late = await starting;
+  const alive = async () => (await late.ask('GET', '/api/v1/status')).body.servers.length;
+  await eventually(async () => (await alive()) === 6);
+  expect(late.url).toContain(`:${port}`);
+  expect(await late.stop()).toBe(0);
 });
 
 it('SIGTERM drains all workers and exits 0, and none is left behind', async () => {
