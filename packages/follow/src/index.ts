@@ -13,5 +13,5 @@ export type { Trouble } from './trouble.ts';
 export { updates } from './updates.ts';
 export { followValues } from './values.ts';
 export type { FollowingValues, Values } from './values.ts';
-export { realWorld } from './world.ts';
+export { LONGEST_TIMER_MS, realWorld } from './world.ts';
 export type { World } from './world.ts';

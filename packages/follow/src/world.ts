@@ -9,13 +9,16 @@ export type World = {
   readonly random: () => number;
 };
 
+/** A timer of more, such as of `Infinity`, would fire at once: 25 days. */
+export const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
 /** The world as it is, in browsers and in Node. */
 export const realWorld: World = {
   // Looked up at each call: instrumentation replaces the global one after this module is loaded.
   fetch: (input, init) => globalThis.fetch(input, init),
   now: () => Date.now(),
   after(ms, callback) {
-    const timer = setTimeout(callback, ms);
+    const timer = setTimeout(callback, Math.min(ms, LONGEST_TIMER_MS));
     return () => clearTimeout(timer);
   },
   random: () => Math.random(),

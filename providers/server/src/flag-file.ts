@@ -38,7 +38,8 @@ export const contentOf = (value: unknown): Content => {
 const parse = async (path: string, text: string): Promise<unknown> =>
   /\.ya?ml$/i.test(path)
     ? (await import('yaml')).parse(text, { logLevel: 'error' })
-    : JSON.parse(text);
+    : // Editors of Windows begin a file with a mark of its byte order.
+      JSON.parse(text.replace(/^\uFEFF/, ''));
 
 /** The flags of a file. Rejects with a message that names the file. */
 export const readFlagFile = async (path: string): Promise<Content> => {

@@ -56,26 +56,29 @@ const DURATIONS = ['initTimeoutMs', 'pollIntervalMs', 'cacheTtlMs', 'requestTime
 const checkDurations = (options: Partial<OnlineOptions>): void => {
   for (const name of DURATIONS) {
     const value = options[name];
-    if (value !== undefined && !(value > 0)) {
+    if (value !== undefined && !(typeof value === 'number' && value > 0)) {
       refuse(`"${name}" must be a number of milliseconds above 0`);
     }
   }
 };
 
-const checkServer = ({ url, key }: OnlineOptions): void => {
+const MODES = new Set<unknown>(['in-process', 'remote', undefined]);
+
+const checkServer = ({ url, key, mode }: OnlineOptions): void => {
   if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
     refuse('"url" must be the address of a server, such as "https://flags.example.com"');
   }
   if (typeof key !== 'string' || !/^[\x21-\x7e]+$/.test(key)) {
     refuse('"key" must be an API key: visible ASCII characters without spaces');
   }
+  if (!MODES.has(mode)) refuse('"mode" must be "in-process" or "remote"');
 };
 
 /** Refuses what can never work, while the stack still shows who wrote it. */
 export const checkOptions = (options: PennonProviderOptions): void => {
   checkDurations(options);
   if (!isOffline(options)) return checkServer(options);
-  if ('url' in options) {
+  if ('url' in options && options.url !== undefined) {
     refuse('give either "url" or "offlineFile": a file is followed without a server');
   }
 };

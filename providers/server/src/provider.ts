@@ -5,7 +5,7 @@ import type {
   Provider,
   ResolutionDetails,
 } from '@openfeature/server-sdk';
-import { realWorld } from '@pennon/follow';
+import { LONGEST_TIMER_MS, realWorld } from '@pennon/follow';
 import type { World } from '@pennon/follow';
 
 import { unavailable } from './answer.ts';
@@ -55,7 +55,7 @@ const snapshotOf = (view: View | undefined): Snapshot => ({
 const idleWorld: World = {
   ...realWorld,
   after(ms, callback) {
-    const timer = setTimeout(callback, ms).unref();
+    const timer = setTimeout(callback, Math.min(ms, LONGEST_TIMER_MS)).unref();
     return () => clearTimeout(timer);
   },
 };

@@ -71,6 +71,17 @@ describe('an offline file', () => {
     expect(await client.getBooleanValue('g', false, { plan: 'pro' })).toBe(true);
   });
 
+  it('may begin with a byte order mark', async () => {
+    await writeFile(path, `\uFEFF${flagSet(true)}`);
+    expect(await open().started).toBe('ok');
+  });
+
+  it('is waited for without end where that is wanted', async () => {
+    await writeFile(path, flagSet(true));
+    const provider = new PennonProvider({ offlineFile: path, initTimeoutMs: Infinity });
+    expect(await openProvider(provider).started).toBe('ok');
+  });
+
   it.each(['flags.yaml', 'flags.YML'])('may be YAML: %s', async name => {
     const yaml = [
       'segments:',

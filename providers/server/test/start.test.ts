@@ -296,6 +296,8 @@ describe('options that can never work', () => {
       { url: 'http://flags.test', key: 'k', pollIntervalMs: Number.NaN },
       '"pollIntervalMs" must be',
     ],
+    [{ url: 'http://flags.test', key: 'k', ...JSON.parse('{"initTimeoutMs":"5000"}') }, 'must be'],
+    [{ url: 'http://flags.test', key: 'k', ...JSON.parse('{"mode":"Remote"}') }, '"mode" must be'],
     [
       { url: 'http://flags.test', key: 'k', offlineFile: 'f.json' },
       'either "url" or "offlineFile"',
