@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import queue
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
@@ -157,6 +158,17 @@ def silent(until: threading.Event) -> Fault:
         until.wait(10)
 
     return fail
+
+
+def trickling(request: BaseHTTPRequestHandler) -> None:
+    """A fault: the answer comes for ever, and never so slowly that a connection would time out."""
+    request.send_response(200)
+    request.send_header("content-type", "application/json")
+    request.send_header("content-length", "1000000")
+    request.end_headers()
+    while True:
+        request.wfile.write(b" ")
+        time.sleep(0.02)
 
 
 def truncated(request: BaseHTTPRequestHandler) -> None:

@@ -16,7 +16,7 @@ from urllib.request import urlopen
 
 import pytest
 from conftest import connected, eventually
-from flag_server import KEY, FlagServer, boolean_flag
+from flag_server import KEY, FlagServer, boolean_flag, silent
 from openfeature import api
 from openfeature.client import OpenFeatureClient
 
@@ -123,6 +123,28 @@ print(api.get_client().get_boolean_value("new-checkout", False))
         check=False,
     )
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "True\n", "")
+
+
+def test_the_interpreter_exits_while_the_server_is_still_being_waited_for(
+    server: FlagServer,
+) -> None:
+    released = threading.Event()
+    server.faults["evaluate"] = silent(released)
+    script = f"""
+import asyncio, threading, time
+from openfeature import api
+from pennon_openfeature import PennonProvider
+provider = PennonProvider(url={server.url!r}, key={KEY!r}, mode="remote", request_timeout_ms=60_000)
+api.set_provider_and_wait(provider)
+ask = lambda: asyncio.run(api.get_client().get_boolean_value_async("new-checkout", False))
+threading.Thread(target=ask, daemon=True).start()
+while not any(each.name == "pennon-ask" for each in threading.enumerate()):
+    time.sleep(0.01)
+"""
+    command = [sys.executable, "-W", "error", "-c", script]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    released.set()
+    assert (ended.returncode, ended.stderr) == (0, "")
 
 
 def test_importing_it_loads_neither_yaml_nor_asyncio_servers() -> None:

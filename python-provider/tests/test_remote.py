@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 from conftest import QuickProvider, connected, eventually
-from flag_server import KEY, FlagServer, answers, boolean_flag, silent
+from flag_server import KEY, FlagServer, answers, boolean_flag, silent, trickling
 from openfeature import api
 from openfeature.client import OpenFeatureClient
 from openfeature.evaluation_context import EvaluationContext
@@ -167,6 +168,64 @@ def test_nobody_waits_long_for_a_silent_server(
     assert client.get_boolean_value("disabled", True) is True
     assert time.monotonic() - began < 2
     released.set()
+
+
+def test_nobody_waits_long_for_an_answer_that_comes_byte_by_byte(
+    server: FlagServer, client: OpenFeatureClient, use: Use
+) -> None:
+    server.faults = {"flag-set": answers(403), "flag-set/stream": answers(403)}
+    use(remote(server))
+    server.faults["evaluate"] = trickling
+    began = time.monotonic()
+    details = client.get_boolean_details("new-checkout", False)
+    assert (details.error_code, details.value) == (ErrorCode.GENERAL, False)
+    assert "within 300 ms" in str(details.error_message)
+    context = EvaluationContext("ada")
+    asked = asyncio.run(client.get_boolean_details_async("new-checkout", False, context))
+    assert (asked.error_code, asked.value) == (ErrorCode.GENERAL, False)
+    assert time.monotonic() - began < 2
+
+
+def test_a_start_is_bounded_where_the_answer_to_the_probe_comes_byte_by_byte(
+    server: FlagServer, domain: str
+) -> None:
+    server.faults = {"flag-set": answers(403), "flag-set/stream": answers(403)}
+    server.faults["evaluations"] = trickling
+    provider = remote(server, init_timeout_ms=200)
+    began = time.monotonic()
+    with pytest.raises(ProviderFatalError):
+        api.set_provider_and_wait(provider, domain)
+    assert time.monotonic() - began < 2
+    provider.shutdown()
+
+
+def test_nothing_is_kept_of_those_who_ask_while_the_server_is_left_alone(
+    server: FlagServer, client: OpenFeatureClient, use: Use
+) -> None:
+    server.faults = {"flag-set": answers(403), "flag-set/stream": answers(403)}
+    provider = use(remote(server))
+    server.faults["evaluate"] = answers(503, retry_after="100")
+    provider.evaluate("new-checkout")
+    gc.collect()
+    before = len(gc.get_objects())
+    for _ in range(1_000):
+        provider.evaluate("new-checkout")
+    gc.collect()
+    assert len(gc.get_objects()) < before + 500
+
+
+def test_a_number_that_is_not_finite_hides_what_a_path_would_lead_to(
+    server: FlagServer, client: OpenFeatureClient, use: Use
+) -> None:
+    asks = {"attribute": "a.b", "operator": "exists"}
+    rules = [{"id": "r", "variant": "off", "conditions": [asks]}]
+    server.flags = {"new-checkout": boolean_flag(rules=rules)}
+    use(remote(server))
+    for number in (float("nan"), 10**400, 10**5_000):
+        odd: Any = {"a.b": number, "a": {"b": 1}, "un": {"sayable", 1}}
+        assert (
+            client.get_boolean_value("new-checkout", False, EvaluationContext("ada", odd)) is True
+        )
 
 
 def test_a_refused_key_is_fatal(client: OpenFeatureClient, server: FlagServer, domain: str) -> None:

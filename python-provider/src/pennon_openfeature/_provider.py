@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import threading
 from collections.abc import Mapping, Sequence
@@ -276,23 +275,37 @@ class PennonProvider(AbstractProvider):
     ) -> FlagResolutionDetails[Any]:
         """One answer of the type that was asked for; it never raises."""
         try:
-            answer, facts = self._answer(flag_key, plain_context(context))
-            own = getattr(answer, "metadata", None)
-            metadata = {**own, **facts} if own else facts
-            return resolution(answer, default_value, kind, metadata)
+            return _details(self._answer(flag_key, plain_context(context)), default_value, kind)
         except Exception as error:  # noqa: BLE001 - an application asked for a flag, not for this
-            message = f"{type(error).__name__}: {error}"
-            return failure(default_value, ErrorCode.GENERAL, message, {})
-
-    def _answer(self, flag_key: str, context: dict[str, Any]) -> AnswerWithFacts:
-        source = self._source
-        return source.answer(flag_key, context) if source else (no_flags(flag_key), {})
+            return _unexpected(error, default_value)
 
     async def _resolve_async(
         self, flag_key: str, default_value: Any, context: EvaluationContext | None, kind: Kind
     ) -> FlagResolutionDetails[Any]:
         """As above; where the server must be asked, a thread waits for it and not the loop."""
         source = self._source
-        if isinstance(source, Remote) and not source.remembers(flag_key, plain_context(context)):
-            return await asyncio.to_thread(self._resolve, flag_key, default_value, context, kind)
-        return self._resolve(flag_key, default_value, context, kind)
+        try:
+            if not isinstance(source, Remote):
+                return self._resolve(flag_key, default_value, context, kind)
+            answered_there = await source.answer_async(flag_key, plain_context(context))
+            return _details(answered_there, default_value, kind)
+        except Exception as error:  # noqa: BLE001 - as above
+            return _unexpected(error, default_value)
+
+    def _answer(self, flag_key: str, context: dict[str, Any]) -> AnswerWithFacts:
+        source = self._source
+        return source.answer(flag_key, context) if source else (no_flags(flag_key), {})
+
+
+def _details(
+    answer_with_facts: AnswerWithFacts, default_value: Any, kind: Kind
+) -> FlagResolutionDetails[Any]:
+    answer, facts = answer_with_facts
+    own = getattr(answer, "metadata", None)
+    # Not shared: it is the application's now.
+    metadata = {**own, **facts} if own else {**facts}
+    return resolution(answer, default_value, kind, metadata)
+
+
+def _unexpected(error: Exception, default_value: Any) -> FlagResolutionDetails[Any]:
+    return failure(default_value, ErrorCode.GENERAL, f"{type(error).__name__}: {error}", {})

@@ -3,36 +3,25 @@
 from __future__ import annotations
 
 import json
-import math
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterable
-from typing import Any, Literal
+from collections.abc import Iterable, Mapping
+from typing import Any
+from uuid import uuid4
 
 from openfeature.exception import ProviderFatalError
 
 from ._answer import Answer, Unavailable
-from ._engine import Evaluation, Failed, NotServed, Served
+from ._calls import Asked, Calls
+from ._engine import Evaluation, is_number
 from ._events import Teller
-from ._flag_set import parsed
 from ._follow import Following
-from ._http import Address, Connection
 from ._live import Live
 from ._options import Options
-from ._pace import Pace
 from ._sources import AnswerWithFacts, InProcess
 from ._status import Status
-from ._trouble import Trouble, as_trouble
-
-PROBE_PAUSE_S = 0.1
-
-# What the server answers about the flag rather than about the request.
-_ABOUT_THE_FLAG: dict[str, Literal["FLAG_NOT_FOUND", "PARSE_ERROR", "TARGETING_KEY_MISSING"]] = {
-    "FLAG_NOT_FOUND": "FLAG_NOT_FOUND",
-    "PARSE_ERROR": "PARSE_ERROR",
-    "TARGETING_KEY_MISSING": "TARGETING_KEY_MISSING",
-}
+from ._trouble import Trouble
 
 
 class Remote:
@@ -74,29 +63,39 @@ class Remote:
     def live(self) -> Live | None:
         return self._flags.live()
 
-    def remembers(self, flag_key: str, context: dict[str, Any]) -> bool:
-        """Whether there is an answer for which nobody needs to be asked."""
-        return self._remembered.fresh(_question(flag_key, context)) is not None
-
     def answer(self, flag_key: str, context: dict[str, Any]) -> AnswerWithFacts:
-        live = self._flags.live()
-        facts = live.metadata_of(flag_key) if live else {}
-        return self._answer(flag_key, context), facts
-
-    def _answer(self, flag_key: str, context: dict[str, Any]) -> Answer:
         question = _question(flag_key, context)
-        known = self._remembered.fresh(question)
-        if known is not None:
-            return known
+        answer: Answer | None = self._remembered.fresh(question)
+        if answer is None:
+            try:
+                answer = self._ask(flag_key, question).answer()
+            except Trouble as trouble:
+                answer = self._instead(flag_key, context, question, trouble)
+        return answer, self._facts(flag_key)
+
+    async def answer_async(self, flag_key: str, context: dict[str, Any]) -> AnswerWithFacts:
+        question = _question(flag_key, context)
+        answer: Answer | None = self._remembered.fresh(question)
+        if answer is None:
+            try:
+                answer = await self._ask(flag_key, question).answer_async()
+            except Trouble as trouble:
+                answer = self._instead(flag_key, context, question, trouble)
+        return answer, self._facts(flag_key)
+
+    def _facts(self, flag_key: str) -> Mapping[str, Any]:
+        live = self._flags.live()
+        return live.metadata_of(flag_key) if live else {}
+
+    def _ask(self, flag_key: str, question: str) -> Asked[Evaluation]:
         changes = self._remembered.changes
-        try:
-            answer = self._calls.evaluate(flag_key, question)
-        except Trouble as trouble:
-            return self._instead(flag_key, context, question, trouble)
-        self._remembered.keep(question, answer, changes)
-        if self._may_only_ask:
-            self._teller.healthy()
-        return answer
+
+        def learn(answer: Evaluation) -> None:
+            self._remembered.keep(question, answer, changes)
+            if self._may_only_ask:
+                self._teller.healthy()
+
+        return self._calls.evaluate(flag_key, question, learn)
 
     def _instead(
         self, flag_key: str, context: dict[str, Any], question: str, trouble: Trouble
@@ -118,18 +117,24 @@ def _question(flag_key: str, context: dict[str, Any]) -> str:
     body = {"flagKey": flag_key, "context": context}
     try:
         return json.dumps(body, sort_keys=True, allow_nan=False)
-    except ValueError:
-        finite = {"flagKey": flag_key, "context": _finite(context)}
-        return json.dumps(finite, sort_keys=True)
+    except (ValueError, TypeError):
+        sayable = {"flagKey": flag_key, "context": _sayable(context)}
+        return json.dumps(sayable, sort_keys=True).replace(f'"{_NOT_FINITE}"', "1e999")
 
 
-def _finite(value: Any) -> Any:
-    """JSON has no word for what is not finite: it is missing."""
+# Stands for numbers that JSON cannot say; nobody can have written it.
+_NOT_FINITE = f"not finite {uuid4()}"
+
+
+def _sayable(value: Any) -> Any:
+    """What is not finite stays so: null would give way to a dotted path. Else what is no JSON."""
     if isinstance(value, dict):
-        return {name: _finite(member) for name, member in value.items()}
+        return {name: _sayable(each) for name, each in value.items() if isinstance(name, str)}
     if isinstance(value, list):
-        return [_finite(member) for member in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+        return [_sayable(each) for each in value]
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return value if is_number(value) else _NOT_FINITE
+    return value if isinstance(value, str | bool) else None
 
 
 class Remembered:
@@ -176,119 +181,3 @@ class Remembered:
 
     def after_fork(self) -> None:
         self._lock = threading.Lock()
-
-
-class Calls:
-    """Requests of any thread, over connections that are kept and used again."""
-
-    def __init__(self, address: Address, pace: Pace, timeout_ms: float) -> None:
-        self._address = address
-        self._pace = pace
-        self._timeout_ms = timeout_ms
-        self._idle: list[Connection] = []
-        self._trouble: Trouble | None = None
-        self._held_until = 0.0
-        self._failures = 0
-
-    def probe_until(self, deadline: float) -> Trouble | None:
-        """Asks for no flag, until there is an answer, the key is refused, or the time is over."""
-        while (trouble := self._probe(deadline)) is not None and not trouble.is_refusal:
-            pause = max(PROBE_PAUSE_S, trouble.retry_after_ms / 1_000)
-            if time.monotonic() + pause >= deadline:
-                break
-            time.sleep(pause)
-        return trouble
-
-    def _probe(self, deadline: float) -> Trouble | None:
-        left_ms = max((deadline - time.monotonic()) * 1_000, 1)
-        try:
-            body = '{"context": {}, "flagKeys": []}'
-            self._exchange(Connection(self._address, left_ms), "evaluations", body)
-        except Trouble as trouble:
-            return trouble
-        return None
-
-    def evaluate(self, flag_key: str, question: str) -> Evaluation:
-        self._wait_for_nobody()
-        try:
-            answer = self._post("evaluate", question)
-        except Trouble as trouble:
-            code = _ABOUT_THE_FLAG.get(trouble.code or "")
-            if code is not None:
-                return Failed(flag_key, code, trouble.said)
-            if not trouble.is_ours:
-                self._hold(trouble)
-            raise
-        self._trouble, self._failures = None, 0
-        return _evaluation(flag_key, answer)
-
-    def _wait_for_nobody(self) -> None:
-        """While the server is away nobody waits for it: one question is the trial for all."""
-        trouble = self._trouble
-        if trouble is None:
-            return
-        now = time.monotonic()
-        if now < self._held_until:
-            raise trouble
-        self._held_until = now + self._timeout_ms / 1_000
-
-    def _hold(self, trouble: Trouble) -> None:
-        pause = max(
-            trouble.retry_after_ms,
-            self._pace.slowly(trouble),
-            self._pace.back_off(self._failures),
-        )
-        self._failures += 1
-        self._held_until = time.monotonic() + pause / 1_000
-        self._trouble = trouble
-
-    def _post(self, route: str, body: str) -> dict[str, Any]:
-        try:
-            kept = self._idle.pop()
-        except IndexError:
-            return self._exchange(Connection(self._address, self._timeout_ms), route, body)
-        kept.may_be_silent_for(self._timeout_ms)
-        try:
-            return self._exchange(kept, route, body)
-        except Trouble as trouble:
-            if trouble.status is not None or isinstance(trouble.__cause__, TimeoutError):
-                raise
-        # The server had closed the kept connection; evaluating twice does no harm.
-        return self._exchange(Connection(self._address, self._timeout_ms), route, body)
-
-    def _exchange(self, connection: Connection, route: str, body: str) -> dict[str, Any]:
-        headers = {"content-type": "application/json"}
-        try:
-            answer = connection.send("POST", route, headers, body.encode())
-            read = parsed(answer.read())
-        except Trouble:
-            connection.close()
-            raise
-        except Exception as error:
-            connection.close()
-            raise as_trouble(error) from error
-        self._idle.append(connection)
-        return read
-
-    def close(self) -> None:
-        while self._idle:
-            self._idle.pop().close()
-
-    def after_fork(self) -> None:
-        """The parent's connections are not ours: two processes would mix their answers."""
-        self._idle = []
-
-
-def _evaluation(flag_key: str, answer: dict[str, Any]) -> Evaluation:
-    metadata = answer.get("metadata")
-    if "variant" not in answer:
-        return NotServed(flag_key, answer.get("reason", "DEFAULT"), metadata)
-    return Served(
-        flag_key,
-        answer.get("enabled") is True,
-        answer.get("reason", "STATIC"),
-        answer["variant"],
-        answer.get("value"),
-        answer.get("ruleId"),
-        metadata,
-    )

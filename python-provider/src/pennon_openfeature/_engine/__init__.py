@@ -5,7 +5,7 @@ from .attributes import Context
 from .compile import FORMAT_VERSION, CompiledFlagSet, compile  # noqa: A004
 from .evaluate import evaluate
 from .problems import Problem
-from .values import JsonValue, copied
+from .values import JsonValue, copied, is_number
 
 __all__ = [
     "FORMAT_VERSION",
@@ -22,4 +22,5 @@ __all__ = [
     "compile",
     "copied",
     "evaluate",
+    "is_number",
 ]
