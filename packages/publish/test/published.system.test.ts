@@ -62,6 +62,13 @@ describe.each(NAMES)('%s, packed', name => {
     expect(lost).toEqual([]);
   });
 
+  it('is in few files, since each costs whoever imports it', () => {
+    const { files, manifest } = named(name);
+    const code = files.filter(file => file.endsWith('.js'));
+    const exported = Object.keys(manifest.exports).length;
+    expect(code.length).toBeLessThanOrEqual(exported === 1 ? 1 : 2 * exported);
+  });
+
   it('depends on nothing that is not published', () => {
     const { manifest, files, text } = named(name);
     const all = JSON.stringify({ ...manifest.dependencies, ...manifest.peerDependencies });
@@ -118,6 +125,9 @@ describe('installed from a registry in an empty project', () => {
       clientVisible: true,
       rules: [{ attribute: 'plan', operator: 'equals', value: 'pro' }],
     });
+    await server.putFlag('staff', {
+      rules: [{ attribute: 'mail', operator: 'matches', value: '@example\\.com$' }],
+    });
   }, 2 * MINUTES);
   afterAll(async () => {
     await registry.close();
@@ -150,22 +160,23 @@ describe('installed from a registry in an empty project', () => {
       expect(await project.typeErrors()).toEqual([]);
     });
 
-    it('a flag is evaluated by the engine, the client and the provider for servers', async () => {
+    const DECIDED = { engine: true, client: true, provider: true, other: false, matching: true };
+
+    it('flags are evaluated by the engine, the client and the provider for servers', async () => {
       const [read, evaluate] = [await server.createKey('viewer'), await server.createKey('server')];
       project.write('evaluate.js', EVALUATE);
-      const said = await project.run(
-        'node',
-        'evaluate.js',
-        server.url(),
-        read.secret,
-        evaluate.secret,
-      );
-      expect(JSON.parse(said)).toEqual({
-        engine: true,
-        client: true,
-        provider: true,
-        other: false,
-      });
+      const args = [server.url(), read.secret, evaluate.secret];
+      expect(JSON.parse(await project.run('node', 'evaluate.js', ...args))).toEqual(DECIDED);
+    });
+
+    it('flags are evaluated in a program that was bundled into one file', async () => {
+      const [read, evaluate] = [await server.createKey('viewer'), await server.createKey('server')];
+      project.write('evaluate.js', EVALUATE);
+      const alone = join(mkdtempSync(join(directory, 'alone-')), 'evaluate.mjs');
+      const options = ['--bundle', '--platform=node', '--format=esm', `--outfile=${alone}`];
+      await project.run('esbuild', 'evaluate.js', '--log-level=error', ...options);
+      const args = [server.url(), read.secret, evaluate.secret];
+      expect(JSON.parse(await project.run('node', alone, ...args))).toEqual(DECIDED);
     });
 
     it('a flag is evaluated in a bundled page by the provider for browsers', async () => {
@@ -225,6 +236,7 @@ console.log(JSON.stringify({
   client: answer.value,
   provider: await client.getBooleanValue(flag.key, false, context),
   other: await client.getBooleanValue(flag.key, true, { targetingKey: 'bob' }),
+  matching: await client.getBooleanValue('staff', false, { mail: 'ada@example.com' }),
 }));
 await OpenFeature.close();
 `;

@@ -1,0 +1,38 @@
+import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { root } from './written-out.ts';
+
+/** The one with which the pages of the web provider's tests are bundled. */
+const bundler = join(root, 'providers/web/node_modules/.bin/esbuild');
+
+const OPTIONS = [
+  '--bundle',
+  '--packages=external',
+  '--splitting',
+  '--format=esm',
+  '--platform=neutral',
+  '--target=es2023',
+  '--sourcemap',
+  '--sources-content=false',
+  '--outdir=dist',
+  '--chunk-names=shared-[hash]',
+  '--log-level=warning',
+];
+
+/** The sources of what the package in the current directory exports when it is published. */
+const entries = (): readonly string[] => {
+  const exported = readFileSync('package.json', 'utf8').matchAll(/"\.\/dist\/([\w-]+)\.js"/g);
+  return [...exported].map(([, name = '']) => `src/${name}.ts`);
+};
+
+/**
+ * Puts the code in `dist` into one file for each export, and one for what they share: in Node, finding and
+ * opening a module costs more than what is in it. The declarations stay as they are.
+ */
+export const bundle = (): void => {
+  const modules = readdirSync('dist').filter(file => /\.js(\.map)?$/.test(file));
+  for (const file of modules) rmSync(join('dist', file));
+  execFileSync(bundler, [...entries(), ...OPTIONS], { stdio: 'inherit' });
+};
