@@ -1,6 +1,6 @@
 import { GeneralError, ProviderFatalError } from '@openfeature/server-sdk';
 import { isRefusal } from '@pennon/follow';
-import type { World } from '@pennon/follow';
+import type { Trouble, World } from '@pennon/follow';
 
 import { unavailable } from './answer.ts';
 import type { Answer } from './answer.ts';
@@ -13,7 +13,9 @@ import type { PennonProviderOptions } from './options.ts';
 import { createRemote } from './remote.ts';
 import type { Remote } from './remote.ts';
 import { createStage } from './stage.ts';
-import type { News, State } from './stage.ts';
+import type { News, Stage } from './stage.ts';
+import { startOf, stateOf } from './stand.ts';
+import type { Facts, Start } from './stand.ts';
 import type { View } from './view.ts';
 
 /** One life of a provider, from `initialize` to `onClose`. */
@@ -51,10 +53,50 @@ const openRemote = (
   return createRemote({ url, key, environment, ...bounds, revision, onTrouble }, world);
 };
 
-export const openSession = (options: PennonProviderOptions, world: World, news: News): Session => {
-  /** Remote: the server answers this key, though it may not follow the flag set. */
-  let mayAsk = false;
+/** Finds out whether a server that does not let this key read the flag set decides for it all the same. */
+type Probe = {
+  readonly answersUs: () => boolean;
+  readonly send: () => Promise<void>;
+};
 
+/** `onAnswer` is told what went wrong, if anything. */
+const createProbe = (
+  remote: Remote | undefined,
+  onAnswer: (trouble: Trouble | undefined) => void,
+): Probe => {
+  let answered = false;
+  return {
+    answersUs: () => answered && remote?.trouble() === undefined,
+    async send() {
+      if (remote === undefined || answered) return;
+      const trouble = await remote.probe();
+      answered = trouble === undefined;
+      onAnswer(trouble);
+    },
+  };
+};
+
+/** Begins, or says why it cannot. */
+const start = (stage: Stage, how: Start | undefined, why: string): void => {
+  if (how === 'ready' || how === 'stale') stage.begin(how);
+  if (how === 'refused') stage.fail(new ProviderFatalError(`the server refuses the key: ${why}`));
+  if (how === 'empty') stage.fail(new GeneralError(`no flags could be had: ${why}`));
+};
+
+/** Asked of the server where there is one to ask, and decided here else. */
+const answerOf = (
+  flags: Flags,
+  remote: Remote | undefined,
+  flagKey: string,
+  context: unknown,
+): Answer | Promise<Answer> => {
+  const plain = plainContext(context);
+  const here = () => flags.view()?.evaluate(flagKey, plain);
+  if (remote !== undefined) return remote.ask(flagKey, plain, here);
+  return here() ?? unavailable(flagKey, 'PROVIDER_NOT_READY', NO_FLAGS);
+};
+
+export const openSession = (options: PennonProviderOptions, world: World, news: News): Session => {
   const flags = openFlags(options, world, {
     onChange(flagsChanged) {
       remote?.drop(flagsChanged);
@@ -68,48 +110,25 @@ export const openSession = (options: PennonProviderOptions, world: World, news: 
     flags.freshness().lastError?.message ??
     'the server has not answered';
   const stage = createStage(news, why);
+  const probe = createProbe(remote, trouble => {
+    if (trouble === undefined) look();
+    else if (stage.isStarting() && isRefusal(trouble)) start(stage, 'refused', why());
+  });
 
-  const stateNow = (): State => {
-    const standing = flags.standing();
-    if (standing === 'current') return 'ready';
-    if (standing === 'refused' && mayAsk && remote?.trouble() === undefined) return 'ready';
-    return flags.view() === undefined ? 'error' : 'stale';
-  };
-
-  const refuse = () => stage.fail(new ProviderFatalError(`the server refuses the key: ${why()}`));
-
-  /** Starts with what there is. */
-  const stopWaiting = () => {
-    const status = flags.freshness().lastError?.status;
-    // 401 is for every route; 403 may be for those of the flag set alone, which the probe finds out.
-    if (status === 401 || (status === 403 && remote === undefined)) refuse();
-    else if (flags.view() !== undefined) stage.begin(stateNow());
-    else stage.fail(new GeneralError(`no flags could be had: ${why()}`));
-  };
-
-  const tryToStart = () => {
-    const standing = flags.standing();
-    if (stateNow() === 'ready') stage.begin('ready');
-    else if (standing === 'unusable') stopWaiting();
-    else if (standing === 'refused' && remote === undefined) refuse();
-  };
-
-  /** A key that may evaluate need not be one that may read the flag set. */
-  const probe = async () => {
-    const trouble = await remote?.probe();
-    mayAsk = trouble === undefined;
-    if (mayAsk) look();
-    else if (stage.isStarting() && trouble !== undefined && isRefusal(trouble)) refuse();
-  };
-
+  const facts = (): Facts => ({
+    standing: flags.standing(),
+    hasFlags: flags.view() !== undefined,
+    isRemote: remote !== undefined,
+    answersUs: probe.answersUs(),
+    lastStatus: flags.freshness().lastError?.status,
+  });
   const look = () => {
-    if (remote !== undefined && !mayAsk && flags.standing() === 'refused') void probe();
-    if (stage.isStarting()) tryToStart();
-    else stage.enter(stateNow());
+    if (flags.standing() === 'refused') void probe.send();
+    if (stage.isStarting()) start(stage, startOf(facts(), false), why());
+    else stage.enter(stateOf(facts()));
   };
-
   const cancel = world.after(options.initTimeoutMs ?? INIT_TIMEOUT_MS, () => {
-    if (stage.isStarting()) stopWaiting();
+    if (stage.isStarting()) start(stage, startOf(facts(), true), why());
   });
   stage.started.then(cancel, cancel);
 
@@ -117,12 +136,7 @@ export const openSession = (options: PennonProviderOptions, world: World, news: 
     started: stage.started,
     view: flags.view,
     freshness: flags.freshness,
-    answer(flagKey, context) {
-      const plain = plainContext(context);
-      const here = () => flags.view()?.evaluate(flagKey, plain);
-      if (remote !== undefined) return remote.ask(flagKey, plain, here);
-      return here() ?? unavailable(flagKey, 'PROVIDER_NOT_READY', NO_FLAGS);
-    },
+    answer: (flagKey, context) => answerOf(flags, remote, flagKey, context),
     async close() {
       stage.close();
       remote?.close();
