@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import os
 import socket
+import stat
 import subprocess
 import sys
 import threading
@@ -103,6 +104,74 @@ def test_a_forked_worker_answers_at_once_and_follows_on_its_own(
         worker.join(20)
     assert [worker.exitcode for worker in workers] == [0, 0]
     eventually(lambda: provider.evaluate("new-checkout").enabled is False)
+
+
+def _value_in_child(client: OpenFeatureClient, answers: Any) -> None:
+    eventually(lambda: client.get_boolean_value("new-checkout", False) is True)
+    answers.put(client.get_provider_status().value)
+
+
+@forks
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_worker_that_is_forked_while_the_provider_starts_gets_ready_on_its_own(
+    server: FlagServer, client: OpenFeatureClient, domain: str
+) -> None:
+    released = threading.Event()
+    server.faults["flag-set"] = silent(released)
+    provider = PennonProvider(url=server.url, key=KEY, init_timeout_ms=10_000)
+    api.set_provider(provider, domain)
+    eventually(lambda: server.requests["flag-set"] == 1)
+    forking = multiprocessing.get_context("fork")
+    answers = forking.Queue()
+    worker = forking.Process(target=_value_in_child, args=(client, answers))
+    worker.start()
+    eventually(lambda: server.requests["flag-set"] >= 2)
+    server.faults = {}
+    released.set()
+    assert answers.get(timeout=20) == "READY"
+    worker.join(20)
+    eventually(lambda: client.get_boolean_value("new-checkout", False) is True)
+    provider.shutdown()
+
+
+@forks
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="open files are counted in /proc")
+def test_a_worker_holds_no_connection_of_its_parent(server: FlagServer, use: Use) -> None:
+    provider = use(connected(server))
+    eventually(lambda: server.open_streams() == 1)
+
+    def connections() -> int:
+        port = int(server.url.rsplit(":", 1)[1])
+        # The directory that is being listed is open too, and closed when it is looked at.
+        descriptors = [int(name) for name in os.listdir("/proc/self/fd")]
+        return sum(_leads_to(each, port) for each in descriptors)
+
+    def count(answers: Any) -> None:
+        provider.shutdown()
+        answers.put(connections())
+
+    forking = multiprocessing.get_context("fork")
+    answers = forking.Queue()
+    worker = forking.Process(target=count, args=(answers,))
+    assert connections() == 1
+    worker.start()
+    assert answers.get(timeout=20) == 0
+    worker.join(20)
+    assert connections() == 1
+
+
+def _leads_to(descriptor: int, port: int) -> bool:
+    try:
+        if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+            return False
+    except OSError:
+        return False
+    with socket.socket(fileno=os.dup(descriptor)) as found:
+        try:
+            return bool(found.getpeername()[1] == port)
+        except (OSError, IndexError):
+            return False
 
 
 @pytest.mark.parametrize("mode", ["in-process", "remote"])

@@ -39,6 +39,10 @@ class Request:
             raise Trouble("stopped")
         return connection
 
+    def abandon(self) -> None:
+        if self._connection is not None:
+            self._connection.abandon()
+
     def give_up(self) -> None:
         self.given_up = True
         if self._connection is not None:
@@ -221,6 +225,10 @@ class Calls:
 
     def after_fork(self) -> None:
         """The parent's connections are not ours: two processes would mix their answers."""
+        for request in self._under_way:
+            request.abandon()
+        for connection in self._idle:
+            connection.abandon()
         self._idle = []
         self._under_way = set()
         self._waiters = Waiters()

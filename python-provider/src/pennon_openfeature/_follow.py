@@ -72,6 +72,11 @@ class Follower:
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(timeout=1)
 
+    def abandon(self) -> None:
+        """In a forked child, where the thread is not, and the connection is the parent's."""
+        if self._connection is not None:
+            self._connection.abandon()
+
     def status(self) -> Status:
         age = None if self._current_at is None else (time.monotonic() - self._current_at) * 1_000
         revision = self._data.revision if self._data else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import socket
 import ssl
 import threading
@@ -115,6 +116,12 @@ class Connection:
             if self._socket is not None:
                 with suppress(OSError):
                     self._socket.shutdown(socket.SHUT_RDWR)
+
+    def abandon(self) -> None:
+        """In a forked child: gives back what is the parent's too, without a word to the server."""
+        if self._socket is not None:
+            with suppress(OSError):
+                os.close(self._socket.detach())
 
     def close(self) -> None:
         with suppress(OSError):

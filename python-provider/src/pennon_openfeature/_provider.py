@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from openfeature.evaluation_context import EvaluationContext
 from openfeature.event import ProviderEvent, ProviderEventDetails
-from openfeature.exception import ErrorCode
+from openfeature.exception import ErrorCode, OpenFeatureError
 from openfeature.flag_evaluation import FlagResolutionDetails, FlagValueType
 from openfeature.provider import AbstractProvider, Metadata
 from openfeature.track import TrackingEventDetails
@@ -104,6 +104,7 @@ class PennonProvider(AbstractProvider):
         )
         self._teller = Teller(self.emit, self._pace.after_ready_ms)
         self._source: AnswerSource | None = None
+        self._is_starting = False
 
     # The life of a provider
 
@@ -112,6 +113,7 @@ class PennonProvider(AbstractProvider):
         if self._source is not None:
             self.shutdown()
         source = self._source = self._made_source()
+        self._is_starting = True
         follow_into_forks(self)
         try:
             source.start(self._options.init_timeout_ms)
@@ -119,7 +121,10 @@ class PennonProvider(AbstractProvider):
             # What is followed is followed on: when flags come after all, READY is told.
             self._teller.failed()
             raise
-        self._teller.initialized()
+        else:
+            self._teller.initialized()
+        finally:
+            self._is_starting = False
 
     def shutdown(self) -> None:
         """At once: no thread and no connection is left."""
@@ -132,8 +137,23 @@ class PennonProvider(AbstractProvider):
     def after_fork(self) -> None:
         """Called in a forked child: its answers go on, and it follows on its own."""
         self._teller.after_fork()
-        if self._source is not None:
-            self._source.after_fork()
+        if self._source is None:
+            return
+        # First, so that stopping it later touches nothing that is the parent's.
+        self._source.after_fork()
+        if self._is_starting:
+            threading.Thread(target=self._start_again, name="pennon-start", daemon=True).start()
+
+    def _start_again(self) -> None:
+        """On behalf of the SDK, whose thread that was within `initialize` is not in this process."""
+        try:
+            self.initialize(EvaluationContext())
+        except Exception as error:  # noqa: BLE001 - told, as the SDK tells it
+            code = error.error_code if isinstance(error, OpenFeatureError) else ErrorCode.GENERAL
+            details = ProviderEventDetails(message=str(error), error_code=code)
+            self.emit(ProviderEvent.PROVIDER_ERROR, details)
+        else:
+            self.emit(ProviderEvent.PROVIDER_READY, ProviderEventDetails())
 
     def _made_source(self) -> AnswerSource:
         options = self._options

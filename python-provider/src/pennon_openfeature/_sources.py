@@ -103,6 +103,7 @@ class InProcess:
         """The parent's thread is not here, and its connection is not ours: follow anew."""
         self._settled = threading.Event()
         if self._follower is not None:
+            self._follower.abandon()
             self._follow()
 
     def answer(self, flag_key: str, context: dict[str, Any]) -> AnswerWithFacts:
@@ -207,6 +208,8 @@ class OfflineFile:
 
     def after_fork(self) -> None:
         self._stopped = threading.Event()
+        # The parent may have seen an edit, and not have read it yet.
+        self._seen = None
         self._watch()
 
     def answer(self, flag_key: str, context: dict[str, Any]) -> AnswerWithFacts:
