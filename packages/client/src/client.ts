@@ -107,7 +107,8 @@ const endpoint = (url: string): string => {
 
 /** Refuses a key that no header can carry, in words that do not repeat it. */
 const withKey = (fetch: typeof globalThis.fetch, key: string): typeof globalThis.fetch => {
-  if (!/^[\x21-\x7e]+$/.test(key)) {
+  // What is no text, such as a variable of the environment that is not set, would be sent as "undefined".
+  if (typeof key !== 'string' || !/^[\x21-\x7e]+$/.test(key)) {
     throw new TypeError('key must be an API key: visible ASCII characters without spaces');
   }
   return (input, init) => {

@@ -98,6 +98,9 @@ describe('the typed client', () => {
     expect(() => createApiClient({ url, key: 'secret with\nbreaks' })).toThrow(
       /^key must be an API key: visible/,
     );
+    expect(() => createApiClient({ url, ...JSON.parse('{"key":null}') })).toThrow(
+      /^key must be an API key: visible/,
+    );
   });
 
   it('refuses a URL that is none', () => {
