@@ -26,7 +26,7 @@ class QuickProvider(PennonProvider):
         longest_ms=100,
         refused_ms=50,
         look_ms=10,
-        after_ready_ms=10,
+        after_told_ms=10,
     )
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import threading
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ from conftest import Listened, QuickProvider, connected, eventually
 from flag_server import KEY, FlagServer, answers, boolean_flag, frame, silent, truncated
 from openfeature import api
 from openfeature.client import OpenFeatureClient
+from openfeature.evaluation_context import EvaluationContext
 from openfeature.event import ProviderEvent
 from openfeature.exception import GeneralError, ProviderFatalError
 from openfeature.provider import ProviderStatus
@@ -29,7 +33,7 @@ def is_off(client: OpenFeatureClient) -> bool:
 
 
 def streaming(provider: PennonProvider) -> Callable[[], bool]:
-    return lambda: provider.status().mode == "streaming"
+    return lambda: provider.freshness().mode == "streaming"
 
 
 def test_a_stream_that_is_cut_is_opened_again_and_misses_nothing(
@@ -41,7 +45,7 @@ def test_a_stream_that_is_cut_is_opened_again_and_misses_nothing(
     server.change_unheard(OFF)
     eventually(lambda: is_off(client))
     eventually(streaming(provider))
-    assert provider.status().last_error is not None
+    assert provider.freshness().last_error is not None
 
 
 def test_a_stream_continues_from_where_it_was(server: FlagServer, use: Use) -> None:
@@ -103,7 +107,7 @@ def test_whatever_comes_on_the_stream_the_last_good_flags_stay(
     provider = use(connected(server))
     eventually(streaming(provider))
     server.tell(frames)
-    eventually(lambda: provider.status().last_error is not None)
+    eventually(lambda: provider.freshness().last_error is not None)
     assert client.get_boolean_value("new-checkout", False) is True
     eventually(streaming(provider))
 
@@ -116,7 +120,7 @@ def test_unknown_events_say_nothing(
     server.tell(frame("weather", {"sun": True}))
     server.change(OFF)
     eventually(lambda: is_off(client))
-    assert provider.status().last_error is None
+    assert provider.freshness().last_error is None
 
 
 @pytest.mark.parametrize("status", [404, 500, 503])
@@ -136,7 +140,7 @@ def test_without_a_stream_only_polls_are_made(
     provider = use(connected(server, stream=False, poll_interval_ms=10))
     server.change(OFF)
     eventually(lambda: is_off(client))
-    assert provider.status().mode == "polling"
+    assert provider.freshness().mode == "polling"
     assert server.requests["flag-set/stream"] == 0
 
 
@@ -149,9 +153,9 @@ def test_a_poll_that_finds_nothing_new_gets_no_body(server: FlagServer, use: Use
 def test_retry_after_is_obeyed(server: FlagServer, use: Use) -> None:
     provider = use(connected(server, stream=False, poll_interval_ms=10))
     server.faults["flag-set"] = answers(429, retry_after="3600")
-    eventually(lambda: provider.status().last_error is not None)
+    eventually(lambda: provider.freshness().last_error is not None)
     asked = server.requests["flag-set"]
-    error = provider.status().last_error
+    error = provider.freshness().last_error
     assert error is not None
     assert error.status == 429
     threading.Event().wait(0.2)
@@ -204,7 +208,7 @@ def test_a_key_that_is_revoked_leaves_the_flags_and_says_they_are_stale(
     server.faults = {"flag-set": answers(401), "flag-set/stream": answers(401)}
     server.cut_streams()
     eventually(lambda: client.get_provider_status() == ProviderStatus.STALE)
-    error = provider.status().last_error
+    error = provider.freshness().last_error
     assert error is not None
     assert error.status == 401
     assert client.get_boolean_value("new-checkout", False) is True
@@ -250,9 +254,13 @@ def test_the_last_known_good_copy_serves_while_the_server_is_away(
     server.change(OFF)
     eventually(lambda: copy.exists() and json.loads(copy.read_text())["revision"] == 2)
     first.shutdown()
+    hour_ago = time.time() - 3_600
+    os.utime(copy, (hour_ago, hour_ago))
     provider = use(QuickProvider(url=nowhere, key=KEY, cache_file=copy))
     assert is_off(client)
-    assert provider.status().source == "cache_file"
+    assert provider.freshness().source == "cache_file"
+    hour_ms = 3_600_000
+    assert hour_ms <= (provider.freshness().data_age_ms or 0) < 2 * hour_ms
     eventually(lambda: client.get_provider_status() == ProviderStatus.STALE)
 
 
@@ -273,9 +281,10 @@ def test_a_damaged_copy_is_no_copy(
 ) -> None:
     copy = tmp_path / "flags.json"
     copy.write_text(damage)
-    use(connected(server, cache_file=copy))
+    provider = use(connected(server, cache_file=copy))
     assert client.get_boolean_value("new-checkout", False) is True
     assert json.loads(copy.read_text())["id"] == server.id
+    assert "cache_file" in str(provider.freshness().last_error)
 
 
 def test_a_refused_key_is_fatal_though_there_is_a_copy(
@@ -338,6 +347,43 @@ def test_flags_that_come_after_the_bootstrap_are_told_as_changed(
     eventually(lambda: client.get_provider_status() == ProviderStatus.READY)
 
 
+def test_flags_that_come_after_a_start_without_any_are_told_as_changed_and_ready(
+    server: FlagServer, client: OpenFeatureClient, domain: str
+) -> None:
+    server.faults = dict.fromkeys(("flag-set", "flag-set/stream"), answers(503))
+    provider = connected(server, init_timeout_ms=50)
+    with pytest.raises(GeneralError):
+        api.set_provider_and_wait(provider, domain)
+    listened = Listened(client)
+    server.faults = {}
+    eventually(lambda: listened.of(ProviderEvent.PROVIDER_READY))
+    assert listened.changed() == [["new-checkout"]]
+    assert client.get_provider_status() == ProviderStatus.READY
+    provider.shutdown()
+
+
+def test_an_answer_that_comes_just_after_the_start_was_given_up_makes_the_provider_ready(
+    server: FlagServer, client: OpenFeatureClient, domain: str
+) -> None:
+    class Late(QuickProvider):
+        _pace = replace(QuickProvider._pace, after_told_ms=1_000)
+
+        def initialize(self, evaluation_context: EvaluationContext) -> None:
+            try:
+                super().initialize(evaluation_context)
+            finally:
+                server.faults = {}
+                # Before the SDK has told the error.
+                eventually(streaming(self))
+
+    server.faults = dict.fromkeys(("flag-set", "flag-set/stream"), answers(503))
+    provider = Late(url=server.url, key=KEY, init_timeout_ms=50)
+    with pytest.raises(GeneralError):
+        api.set_provider_and_wait(provider, domain)
+    eventually(lambda: client.get_provider_status() == ProviderStatus.READY)
+    provider.shutdown()
+
+
 def test_shutting_down_leaves_no_thread_and_no_connection(server: FlagServer, use: Use) -> None:
     before = {thread for thread in threading.enumerate() if thread.name.startswith("pennon")}
     provider = use(connected(server))
@@ -346,4 +392,4 @@ def test_shutting_down_leaves_no_thread_and_no_connection(server: FlagServer, us
     threads = {thread for thread in threading.enumerate() if thread.name.startswith("pennon")}
     assert threads <= before
     server.change(OFF)
-    assert provider.status().mode == "stopped"
+    assert provider.freshness().mode == "stopped"

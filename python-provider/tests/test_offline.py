@@ -39,7 +39,7 @@ def test_the_servers_own_json_is_read(client: OpenFeatureClient, use: Use, tmp_p
     details = client.get_boolean_details("new-checkout", False)
     assert details.value is True
     assert details.flag_metadata == {"version": 3, "flagSetId": "dev"}
-    assert (provider.status().mode, provider.status().revision) == ("file", 5)
+    assert (provider.freshness().mode, provider.freshness().revision) == ("file", 5)
 
 
 SHORT = """
@@ -103,7 +103,7 @@ def test_a_malformed_edit_keeps_the_last_good_flags_and_says_so(
     rewrite(file, damage)
     eventually(lambda: client.get_provider_status() == ProviderStatus.STALE)
     assert client.get_boolean_value("a", False) is True
-    assert "last good" in str(provider.status().last_error)
+    assert "last good" in str(provider.freshness().last_error)
     rewrite(file, good + " ")
     eventually(lambda: client.get_provider_status() == ProviderStatus.READY)
 
@@ -127,16 +127,27 @@ def test_the_bootstrap_serves_until_the_file_can_be_read(
     file = tmp_path / "flags.json"
     provider = use(QuickProvider(offline_file=file, bootstrap={"flags": {"a": boolean_flag()}}))
     assert client.get_boolean_value("a", False) is True
-    assert (provider.status().source, provider.status().revision) == ("bootstrap", None)
+    assert (provider.freshness().source, provider.freshness().revision) == ("bootstrap", None)
     file.write_text(json.dumps({"flags": {"a": boolean_flag("off")}}))
     eventually(lambda: client.get_boolean_value("a", True) is False)
     eventually(lambda: client.get_provider_status() == ProviderStatus.READY)
 
 
+@pytest.mark.parametrize("bootstrap", ["missing.json", {"flags": 1}, {"formatVersion": 2}])
+def test_a_bootstrap_that_cannot_be_used_harms_nobody_where_the_file_can_be(
+    client: OpenFeatureClient, use: Use, tmp_path: Path, bootstrap: Any
+) -> None:
+    file = tmp_path / "flags.json"
+    file.write_text('{"flags": {"new-checkout": {"enabled": true}}}')
+    provider = use(QuickProvider(offline_file=file, bootstrap=bootstrap))
+    assert client.get_boolean_value("new-checkout", False) is True
+    assert "bootstrap" in str(provider.freshness().last_error)
+
+
 def test_what_is_wrong_with_one_flag_is_told(use: Use, tmp_path: Path) -> None:
     file = tmp_path / "flags.json"
     file.write_text(json.dumps({"flags": {"a": boolean_flag("onn")}}))
-    error = use(QuickProvider(offline_file=file)).status().last_error
+    error = use(QuickProvider(offline_file=file)).freshness().last_error
     assert error is not None
     assert 'flag "a": defaultVariant' in error.message
 

@@ -45,7 +45,7 @@ def test_32_threads_never_see_half_a_set_during_1000_changes(
 ) -> None:
     server.flags = numbered(1)
     provider = use(connected(server))
-    eventually(lambda: provider.status().mode == "streaming")
+    eventually(lambda: provider.freshness().mode == "streaming")
     done = threading.Event()
     torn: list[object] = []
 
@@ -226,7 +226,7 @@ def test_a_provider_that_was_replaced_is_shut_down(server: FlagServer, domain: s
     first, second = connected(server), connected(server)
     api.set_provider_and_wait(first, domain)
     api.set_provider_and_wait(second, domain)
-    eventually(lambda: first.status().mode == "stopped")
+    eventually(lambda: first.freshness().mode == "stopped")
     assert second.evaluate("new-checkout").enabled is True
     second.shutdown()
 

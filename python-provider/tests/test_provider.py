@@ -220,7 +220,7 @@ def test_a_change_arrives_and_names_exactly_the_flags_that_changed(
 ) -> None:
     provider = use(connected(server))
     listened = Listened(client)
-    eventually(lambda: provider.status().mode == "streaming")
+    eventually(lambda: provider.freshness().mode == "streaming")
     server.change({"bool": boolean_flag("off"), "text": None, "new": boolean_flag()})
     eventually(lambda: client.get_boolean_value("bool", True) is False)
     eventually(lambda: listened.changed() == [["bool", "new", "text"]])
@@ -240,7 +240,7 @@ def test_flags_that_depend_on_what_changed_are_named_too(
     }
     provider = use(connected(server))
     listened = Listened(client)
-    eventually(lambda: provider.status().mode == "streaming")
+    eventually(lambda: provider.freshness().mode == "streaming")
     server.change(segments={"payers": {"conditions": [{**payers["conditions"][0], "not": True}]}})
     eventually(lambda: listened.changed() == [["a", "b"]])
     assert client.get_boolean_value("b", False) is True
@@ -248,7 +248,7 @@ def test_flags_that_depend_on_what_changed_are_named_too(
 
 def test_several_flags_are_read_from_one_revision(server: FlagServer, use: Use) -> None:
     provider = use(connected(server))
-    eventually(lambda: provider.status().mode == "streaming")
+    eventually(lambda: provider.freshness().mode == "streaming")
     snapshot = provider.snapshot()
     server.change({"bool": boolean_flag("off")})
     eventually(lambda: provider.snapshot().revision == 2)
@@ -281,7 +281,7 @@ def test_a_provider_that_was_shut_down_can_be_used_again(
 ) -> None:
     provider = use(connected(server))
     provider.shutdown()
-    assert provider.status().mode == "stopped"
+    assert provider.freshness().mode == "stopped"
     details = provider.resolve_boolean_details("bool", False)
     assert details.error_code == ErrorCode.PROVIDER_NOT_READY
     provider.initialize(EvaluationContext())

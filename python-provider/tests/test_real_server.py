@@ -24,7 +24,7 @@ Use = Callable[[PennonProvider], PennonProvider]
 class PatientProvider(PennonProvider):
     """Quick to try again, and as patient with a silent stream as the server's heartbeats ask."""
 
-    _pace = Pace(shortest_ms=10, longest_ms=100, refused_ms=50, after_ready_ms=10)
+    _pace = Pace(shortest_ms=10, longest_ms=100, refused_ms=50, after_told_ms=10)
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def flag(real: RealServer, request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 def streaming(provider: PennonProvider) -> Callable[[], bool]:
-    return lambda: provider.status().mode == "streaming"
+    return lambda: provider.freshness().mode == "streaming"
 
 
 @pytest.mark.parametrize("mode", ["in-process", "remote"])
@@ -61,7 +61,7 @@ def test_flags_are_loaded_and_changes_arrive(
     real: RealServer, client: OpenFeatureClient, use: Use, flag: str, mode: Any
 ) -> None:
     provider = use(PatientProvider(url=real.url, key=real.key(), mode=mode))
-    eventually(lambda: provider.status().revision)
+    eventually(lambda: provider.freshness().revision)
     listened = Listened(client)
     assert client.get_boolean_value(flag, False) is True
     real.patch(flag, enabled=False, description="a change")
@@ -170,7 +170,7 @@ def test_reconnecting_with_nothing_new_carries_no_flags(
     eventually(streaming(provider))
     before = proxy.carried
     proxy.cut()
-    eventually(lambda: provider.status().last_error and streaming(provider)())
+    eventually(lambda: provider.freshness().last_error and streaming(provider)())
     assert proxy.carried - before < 5_000
     for number in range(20):
         real.remove(f"{flag[:80]}-{number}")

@@ -73,7 +73,7 @@ def test_the_same_question_is_asked_once_and_another_context_is_another_question
     server: FlagServer, client: OpenFeatureClient, use: Use
 ) -> None:
     provider = use(remote(server))
-    eventually(lambda: server.open_streams() == 1 and provider.status().revision == 1)
+    eventually(lambda: server.open_streams() == 1 and provider.freshness().revision == 1)
     for _ in range(100):
         client.get_boolean_value("new-checkout", False, EvaluationContext("ada", {"a": 1, "b": 2}))
         client.get_boolean_value("new-checkout", False, EvaluationContext("ada", {"b": 2, "a": 1}))
@@ -95,7 +95,7 @@ def test_a_change_drops_what_is_remembered(
     server: FlagServer, client: OpenFeatureClient, use: Use
 ) -> None:
     provider = use(remote(server))
-    eventually(lambda: provider.status().revision == 1)
+    eventually(lambda: provider.freshness().revision == 1)
     assert client.get_boolean_value("new-checkout", False) is True
     server.change({"new-checkout": boolean_flag("off")})
     eventually(lambda: client.get_boolean_value("new-checkout", True) is False)
@@ -105,7 +105,7 @@ def test_no_more_than_so_many_answers_are_remembered(
     server: FlagServer, client: OpenFeatureClient, use: Use
 ) -> None:
     provider = use(remote(server, cache_entries=2))
-    eventually(lambda: provider.status().revision == 1)
+    eventually(lambda: provider.freshness().revision == 1)
     for key in ("a", "b", "c", "c", "b", "a"):
         client.get_boolean_value("new-checkout", False, EvaluationContext(key))
     assert server.requests["evaluate"] == 4

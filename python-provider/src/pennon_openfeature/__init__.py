@@ -2,18 +2,18 @@
 
 from ._answer import Answer, Unavailable
 from ._engine import Evaluation, Failed, NotServed, Served
+from ._freshness import Freshness, LastError
 from ._provider import PennonProvider, Snapshot
-from ._status import LastError, Status
 
 __all__ = [
     "Answer",
     "Evaluation",
     "Failed",
+    "Freshness",
     "LastError",
     "NotServed",
     "PennonProvider",
     "Served",
     "Snapshot",
-    "Status",
     "Unavailable",
 ]

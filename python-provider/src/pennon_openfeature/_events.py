@@ -22,27 +22,29 @@ class Teller:
     for a moment after, what is true is kept and told later.
     """
 
-    def __init__(self, emit: Emit, after_ready_ms: float) -> None:
+    def __init__(self, emit: Emit, after_told_ms: float) -> None:
         self._emit = emit
-        self._after_ready_ms = after_ready_ms
+        self._after_told_ms = after_told_ms
         self._lock = threading.Lock()
         self._told: Told = "nothing"
-        self._true: Literal["ready", "stale"] = "ready"
+        self._true: Literal["nothing", "ready", "stale"] = "nothing"
         self._message: str | None = None
         self._settling: threading.Timer | None = None
 
     def initialized(self) -> None:
         """`initialize` returns now, and the SDK will tell READY."""
-        with self._lock:
-            self._told = "ready"
-            self._settling = threading.Timer(self._after_ready_ms / 1_000, self._settle)
-            self._settling.daemon = True
-            self._settling.start()
+        self._told_by_sdk("ready")
 
     def failed(self) -> None:
         """`initialize` raises now, and the SDK will tell ERROR."""
+        self._told_by_sdk("error")
+
+    def _told_by_sdk(self, told: Told) -> None:
         with self._lock:
-            self._told = "error"
+            self._told = told
+            self._settling = threading.Timer(self._after_told_ms / 1_000, self._settle)
+            self._settling.daemon = True
+            self._settling.start()
 
     def healthy(self) -> None:
         self._becomes("ready", None)
@@ -52,13 +54,14 @@ class Teller:
 
     def changed(self, flag_keys: list[str]) -> None:
         with self._lock:
-            if flag_keys and self._told in ("ready", "stale"):
+            # At the start nothing was answered yet that could be another now.
+            if flag_keys and self._told != "nothing":
                 details = ProviderEventDetails(flags_changed=flag_keys)
                 self._emit(ProviderEvent.PROVIDER_CONFIGURATION_CHANGED, details)
 
     def stop(self) -> None:
         with self._lock:
-            self._told = "nothing"
+            self._told = self._true = "nothing"
             if self._settling is not None:
                 self._settling.cancel()
                 self._settling = None
@@ -80,8 +83,10 @@ class Teller:
             self._tell()
 
     def _tell(self) -> None:
+        if "nothing" in (self._told, self._true) or self._told == self._true:
+            return
         # After an error there is nothing to be stale: only data end it.
-        if self._told in ("nothing", self._true) or (self._told, self._true) == ("error", "stale"):
+        if self._told == "error" and self._true == "stale":
             return
         self._told = self._true
         if self._true == "ready":

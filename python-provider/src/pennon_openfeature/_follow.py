@@ -11,9 +11,9 @@ from typing import Any
 from sseclient import SSEClient
 
 from ._flag_set import FlagSet, changed_flag_set, flag_set_of, parsed
+from ._freshness import Freshness, LastError, Mode, Source
 from ._http import Address, Answer, Connection
 from ._pace import Pace
-from ._status import LastError, Mode, Source, Status
 from ._trouble import Trouble, as_trouble
 
 
@@ -25,7 +25,7 @@ class Listener:
     # and then the earlier ones stay.
     on_data: Callable[[FlagSet], FlagSet]
     # The mode has changed, or something went wrong.
-    on_status: Callable[[Status, Trouble | None], None]
+    on_freshness: Callable[[Freshness, Trouble | None], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +39,20 @@ class Following:
 class Follower:
     """One follower, from `start` to `stop`. Whoever wants to follow again makes another."""
 
-    def __init__(self, following: Following, listener: Listener, initial: FlagSet | None) -> None:
+    def __init__(
+        self,
+        following: Following,
+        listener: Listener,
+        initial: FlagSet | None,
+        current_at: float | None,
+    ) -> None:
         self._address = following.address
         self._following = following
         self._pace = following.pace
         self._listener = listener
         self._data = initial
         # When the server last said or showed that these are the data.
-        self._current_at: float | None = None
+        self._current_at = current_at
         self._mode: Mode = "connecting"
         self._source: Source = "none"
         self._last_error: LastError | None = None
@@ -55,6 +61,10 @@ class Follower:
         self._connection: Connection | None = None
         # A daemon: no follower keeps a process alive.
         self._thread = threading.Thread(target=self._run, name="pennon-follow", daemon=True)
+
+    @property
+    def current_at(self) -> float | None:
+        return self._current_at
 
     @property
     def data(self) -> FlagSet | None:
@@ -77,11 +87,11 @@ class Follower:
         if self._connection is not None:
             self._connection.abandon()
 
-    def status(self) -> Status:
+    def freshness(self) -> Freshness:
         age = None if self._current_at is None else (time.monotonic() - self._current_at) * 1_000
         revision = self._data.revision if self._data else None
         mode: Mode = "stopped" if self._stopped.is_set() else self._mode
-        return Status(mode, revision, age, self._source, self._last_error)
+        return Freshness(mode, revision, age, self._source, self._last_error)
 
     def _run(self) -> None:
         # First a poll, whatever the stream will do: a proxy may hold streams back.
@@ -203,13 +213,13 @@ class Follower:
     def _enter(self, mode: Mode) -> None:
         if self._mode != mode and not self._stopped.is_set():
             self._mode = mode
-            self._listener.on_status(self.status(), None)
+            self._listener.on_freshness(self.freshness(), None)
 
     def _fail(self, trouble: Trouble) -> None:
         self._last_error = LastError(trouble.message, trouble.status, time.time() * 1_000)
         self._held_until = max(self._held_until, time.monotonic() * 1_000 + trouble.retry_after_ms)
         if not self._stopped.is_set():
-            self._listener.on_status(self.status(), trouble)
+            self._listener.on_freshness(self.freshness(), trouble)
 
     def _hold_ms(self) -> float:
         """For how long the server has asked to be left alone, by Retry-After."""

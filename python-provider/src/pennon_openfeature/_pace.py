@@ -20,8 +20,8 @@ class Pace:
     refused_ms: float = 60_000
     # How often a file that is followed is looked at.
     look_ms: float = 1_000
-    # How soon after `initialize` STALE is told: the SDK tells READY as it returns.
-    after_ready_ms: float = 100
+    # How soon after `initialize` anything is told: as it ends, the SDK tells READY or ERROR.
+    after_told_ms: float = 100
 
     @property
     def silence_ms(self) -> float:

@@ -20,13 +20,13 @@ from ._copies import FilePath
 from ._events import Teller
 from ._follow import Following
 from ._fork import follow_into_forks, no_longer
+from ._freshness import Freshness
 from ._live import Live
 from ._options import Options, ProviderMode, address_of, checked
 from ._pace import Pace
 from ._remote import Remote
 from ._resolution import Kind, failure, resolution
 from ._sources import AnswerSource, AnswerWithFacts, InProcess, OfflineFile, answered
-from ._status import Status
 
 logger = logging.getLogger("pennon_openfeature")
 
@@ -102,7 +102,7 @@ class PennonProvider(AbstractProvider):
                 pace=self._pace,
             )
         )
-        self._teller = Teller(self.emit, self._pace.after_ready_ms)
+        self._teller = Teller(self.emit, self._pace.after_told_ms)
         self._source: AnswerSource | None = None
         self._is_starting = False
 
@@ -145,7 +145,7 @@ class PennonProvider(AbstractProvider):
             threading.Thread(target=self._start_again, name="pennon-start", daemon=True).start()
 
     def _start_again(self) -> None:
-        """On behalf of the SDK, whose thread that was within `initialize` is not in this process."""
+        """On behalf of the SDK, whose thread that was within `initialize` is the parent's."""
         try:
             self.initialize(EvaluationContext())
         except Exception as error:  # noqa: BLE001 - told, as the SDK tells it
@@ -191,9 +191,9 @@ class PennonProvider(AbstractProvider):
 
     # Beside OpenFeature
 
-    def status(self) -> Status:
+    def freshness(self) -> Freshness:
         """How current the flags are, and why."""
-        return self._source.status() if self._source else Status("stopped")
+        return self._source.freshness() if self._source else Freshness("stopped")
 
     def evaluate(self, flag_key: str, context: Mapping[str, Any] | None = None) -> Answer:
         """Decide one flag on the same live data, without OpenFeature's costs: for hot loops.

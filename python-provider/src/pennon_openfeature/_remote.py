@@ -17,10 +17,10 @@ from ._calls import Asked, Calls
 from ._engine import Evaluation, is_number
 from ._events import Teller
 from ._follow import Following
+from ._freshness import Freshness
 from ._live import Live
 from ._options import Options
 from ._sources import AnswerWithFacts, InProcess
-from ._status import Status
 from ._trouble import Trouble
 
 
@@ -57,8 +57,8 @@ class Remote:
         self._remembered.after_fork()
         self._flags.after_fork()
 
-    def status(self) -> Status:
-        return self._flags.status()
+    def freshness(self) -> Freshness:
+        return self._flags.freshness()
 
     def live(self) -> Live | None:
         return self._flags.live()

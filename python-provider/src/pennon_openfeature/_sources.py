@@ -17,9 +17,9 @@ from ._copies import FilePath, read_copy, read_written, write_copy
 from ._events import Teller
 from ._flag_set import FlagSet
 from ._follow import Follower, Following, Listener
+from ._freshness import Freshness, LastError, Source
 from ._live import Live
 from ._options import Options
-from ._status import LastError, Source, Status
 from ._trouble import Trouble
 
 logger = logging.getLogger("pennon_openfeature")
@@ -38,7 +38,7 @@ class AnswerSource(Protocol):
 
     def answer(self, flag_key: str, context: dict[str, Any]) -> AnswerWithFacts: ...
 
-    def status(self) -> Status: ...
+    def freshness(self) -> Freshness: ...
 
     def live(self) -> Live | None: ...
 
@@ -54,6 +54,32 @@ def last_error(error: Exception | str) -> LastError:
     return LastError(str(error), status, time.time() * 1_000)
 
 
+def _later(one: LastError | None, other: LastError | None) -> LastError | None:
+    return max((each for each in (one, other) if each), key=lambda each: each.at, default=None)
+
+
+def _usable_copy(
+    source: Source, read: Callable[[], FlagSet | None]
+) -> tuple[Live | None, LastError | None]:
+    """The flags of a copy, where there is one; or why it cannot be used, which stops nobody."""
+    try:
+        flag_set = read()
+        return (None if flag_set is None else Live(flag_set)), None
+    except Exception as error:  # noqa: BLE001 - whatever it holds, others may serve
+        message = f"the flags of {source} cannot be used: {error}"
+        logger.warning(message)
+        return None, last_error(message)
+
+
+def _written_at(path: FilePath) -> float | None:
+    """When a file was written, on the monotonic clock; None where it is gone."""
+    try:
+        age = max(0.0, time.time() - Path(path).stat().st_mtime)
+    except OSError:
+        return None
+    return time.monotonic() - age
+
+
 class InProcess:
     """Follows the flag set and decides here: an evaluation reads one immutable object."""
 
@@ -63,6 +89,10 @@ class InProcess:
         self._teller = teller
         self._live: Live | None = None
         self._copied_from: Source = "none"
+        # When the flags were last known to be current, on the monotonic clock.
+        self._current_at: float | None = None
+        # What went wrong last on this side of the network.
+        self._trouble_here: LastError | None = None
         self._settled = threading.Event()
         self._refusal: Trouble | None = None
         self._confirmed = False
@@ -85,14 +115,14 @@ class InProcess:
     def _why_not(self, timeout_ms: float) -> OpenFeatureError:
         if self._refusal is not None:
             return ProviderFatalError(f"the server refuses the key: {self._refusal.message}")
-        error = self.status().last_error
+        error = self.freshness().last_error
         last = f"; {error.message}" if error else ""
         return GeneralError(f"no flags could be had within {timeout_ms:g} ms{last}")
 
     def _follow(self) -> None:
-        listener = Listener(self._on_data, self._on_status)
+        listener = Listener(self._on_data, self._on_freshness)
         initial = self._live.flag_set if self._live and self._live.flag_set.id else None
-        self._follower = Follower(self._following, listener, initial)
+        self._follower = Follower(self._following, listener, initial, self._current_at)
         self._follower.start()
 
     def stop(self) -> None:
@@ -103,42 +133,49 @@ class InProcess:
         """The parent's thread is not here, and its connection is not ours: follow anew."""
         self._settled = threading.Event()
         if self._follower is not None:
-            self._follower.abandon()
+            before = self._follower
+            before.abandon()
+            self._copied_from, self._current_at = self.freshness().source, before.current_at
             self._follow()
 
     def answer(self, flag_key: str, context: dict[str, Any]) -> AnswerWithFacts:
         return answered(self._live, flag_key, context)
 
-    def status(self) -> Status:
-        status = self._follower.status() if self._follower else Status("connecting")
-        revision = self._live.flag_set.revision if self._live else None
-        source = self._copied_from if status.source == "none" else status.source
-        return replace(status, revision=revision, source=source)
+    def freshness(self) -> Freshness:
+        now = self._follower.freshness() if self._follower else Freshness("connecting")
+        return replace(
+            now,
+            revision=self._live.flag_set.revision if self._live else None,
+            source=self._copied_from if now.source == "none" else now.source,
+            last_error=_later(self._trouble_here, now.last_error),
+        )
 
     def live(self) -> Live | None:
         return self._live
 
     def _copy(self) -> Live | None:
         """The last-known-good copy, else the bootstrap; one that cannot be used is none."""
-        copies: list[tuple[Source, Callable[[], FlagSet | None]]] = [
-            ("cache_file", self._cached),
-            ("bootstrap", self._bootstrap),
-        ]
-        for source, read in copies:
-            try:
-                if (flag_set := read()) is not None:
-                    live = Live(flag_set)
-                    self._copied_from = source
-                    return live
-            except Exception as error:  # noqa: BLE001 - whatever it holds, the server may answer
-                logger.warning("the flags of %s cannot be used: %s", source, error)
-        return None
+        cached = self._usable("cache_file", self._cached)
+        if cached is not None and self._options.cache_file is not None:
+            self._current_at = _written_at(self._options.cache_file)
+        return cached or self._usable("bootstrap", self._bootstrap)
+
+    def _usable(self, source: Source, read: Callable[[], FlagSet | None]) -> Live | None:
+        live, trouble = _usable_copy(source, read)
+        if trouble is not None:
+            self._trouble_here = trouble
+        if live is not None:
+            self._copied_from = source
+        return live
 
     def _cached(self) -> FlagSet | None:
-        path, environment = self._options.cache_file, self._following.address.environment
+        path, wanted = self._options.cache_file, self._following.address.environment
         cached = read_copy(path) if path is not None else None
-        is_ours = cached is not None and environment in (None, cached.environment)
-        return cached if is_ours else None
+        if cached is None or wanted in (None, cached.environment):
+            return cached
+        raise Trouble(
+            f'a copy of the environment "{cached.environment}" is of no use in "{wanted}"'
+        )
 
     def _bootstrap(self) -> FlagSet | None:
         written = self._options.bootstrap
@@ -150,8 +187,7 @@ class InProcess:
         self._live = live
         self._keep(live.flag_set)
         self.on_change(live.changed)
-        if before is not None:
-            self._teller.changed(live.changed)
+        self._teller.changed(live.changed)
         return live.flag_set
 
     def _keep(self, flag_set: FlagSet) -> None:
@@ -160,14 +196,16 @@ class InProcess:
         try:
             write_copy(self._options.cache_file, flag_set)
         except OSError as error:
-            logger.warning("the last-known-good copy cannot be written: %s", error)
+            message = f"the last-known-good copy cannot be written: {error}"
+            logger.warning(message)
+            self._trouble_here = last_error(message)
 
-    def _on_status(self, status: Status, trouble: Trouble | None) -> None:
-        if status.mode in ("streaming", "polling"):
+    def _on_freshness(self, now: Freshness, trouble: Trouble | None) -> None:
+        if now.mode in ("streaming", "polling"):
             self._confirmed = True
             self._teller.healthy()
             self._settled.set()
-        elif trouble is not None and status.mode == "disconnected":
+        elif trouble is not None and now.mode == "disconnected":
             self._on_disconnected(trouble)
 
     def _on_disconnected(self, trouble: Trouble) -> None:
@@ -195,13 +233,17 @@ class OfflineFile:
 
     def start(self, _timeout_ms: float) -> None:
         if self._options.bootstrap is not None:
-            self._live = Live(read_written(self._options.bootstrap))
-            self._source = "bootstrap"
+            self._begin_with(self._options.bootstrap)
         self._look()
         self._watch()
         if self._live is None:
             why = self._last_error.message if self._last_error else ""
             raise GeneralError(f"no flags could be had: {why}")
+
+    def _begin_with(self, bootstrap: FilePath | Mapping[str, Any]) -> None:
+        self._live, self._last_error = _usable_copy("bootstrap", lambda: read_written(bootstrap))
+        if self._live is not None:
+            self._source = "bootstrap"
 
     def stop(self) -> None:
         self._stopped.set()
@@ -215,10 +257,10 @@ class OfflineFile:
     def answer(self, flag_key: str, context: dict[str, Any]) -> AnswerWithFacts:
         return answered(self._live, flag_key, context)
 
-    def status(self) -> Status:
+    def freshness(self) -> Freshness:
         age = None if self._read_at is None else (time.monotonic() - self._read_at) * 1_000
         revision = self._live.flag_set.revision if self._live else None
-        return Status("file", revision, age, self._source, self._last_error)
+        return Freshness("file", revision, age, self._source, self._last_error)
 
     def live(self) -> Live | None:
         return self._live
@@ -247,14 +289,13 @@ class OfflineFile:
             self._teller.stale(message)
 
     def _learn(self, live: Live) -> None:
-        before, self._live = self._live, live
+        self._live = live
         self._read_at = time.monotonic()
         self._source = "offline_file"
         if live.compiled.problems:
             first = live.compiled.problems[0]
             self._last_error = last_error(f'flag "{first.flag_key}": {first.path} {first.message}')
-        if before is not None:
-            self._teller.changed(live.changed)
+        self._teller.changed(live.changed)
         self._teller.healthy()
 
     def _signature(self) -> object:

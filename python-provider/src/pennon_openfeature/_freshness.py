@@ -25,7 +25,7 @@ class LastError:
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class Freshness:
     mode: Mode
     revision: int | None = None
     # Since the server last said or showed that these are the data.
