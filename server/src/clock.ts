@@ -33,5 +33,12 @@ export const pause = (clock: Clock, ms: number, signal: AbortSignal): Promise<vo
     signal.addEventListener('abort', done, { once: true });
   });
 
+/** Rejects where `work` takes longer than `ms`; what comes later is let go. */
+export const within = <Value>(clock: Clock, ms: number, work: Promise<Value>): Promise<Value> =>
+  new Promise((resolve, reject) => {
+    const cancel = clock.after(ms, () => reject(new Error(`no answer within ${ms} ms`)));
+    work.then(resolve, reject).finally(cancel);
+  });
+
 /** An instant as it is stored and shown. */
 export const instant = (ms: number): string => new Date(ms).toISOString();

@@ -21,6 +21,8 @@ type BentStore = Store & {
   breakFeeds(): void;
   /** Holds back what reads answer until `letGo`; resolves once a read has its answer. */
   holdReads(): { readonly held: Promise<void>; readonly letGo: () => void };
+  /** The next commit gets no answer until `fail`; `reached` once it is under way. */
+  hangCommit(): { readonly reached: Promise<void>; readonly fail: () => void };
   /** Every call fails as if the store were away. */
   away: boolean;
   /** How often it was asked for its last change. */
@@ -43,6 +45,17 @@ const bend = (store: Store): BentStore => {
       const released = Promise.withResolvers<void>();
       hold = { reached: held.resolve, released: released.promise };
       return { held: held.promise, letGo: released.resolve };
+    },
+    hangCommit() {
+      const reached = Promise.withResolvers<void>();
+      const failed = Promise.withResolvers<never>();
+      bent.commit = () => {
+        bent.commit = (ledger, commit) => store.commit(ledger, commit);
+        reached.resolve();
+        return failed.promise;
+      };
+      const fail = () => failed.reject(new StoreError('unavailable', 'the store is away'));
+      return { reached: reached.promise, fail };
     },
     async head(ledger) {
       bent.questions += 1;
@@ -98,6 +111,10 @@ const open = async () => {
   await until(() => opened.trouble() === undefined);
   return opened;
 };
+
+/** What a write answered, or why it was refused. */
+const settled = (written: Promise<string>): Promise<string> =>
+  written.catch((error: Error) => error.message);
 
 const keys = (): string[] => [...replica.current().records.flags.keys()].toSorted();
 
@@ -301,6 +318,20 @@ describe('while the store is away, or has lost the ledger', () => {
     await passUntil(20_000, () => clock.now() - since > 10_000 && replica.trouble() !== undefined);
     expect(replica.trouble()).toEqual({ since, message: 'the feed broke' });
     expect(told).toEqual(['the feed broke']);
+  });
+
+  it('whoever waits for a turn while the store is found away hears of it at once', async () => {
+    const add = (key: string) =>
+      replica.write(() => ({ writes: flags(flag(key)), audit: [], result: () => key }));
+    const { reached, fail } = store.hangCommit();
+    const first = settled(add('first-in-line'));
+    await reached;
+    const waiting = ['second', 'third'].map(key => settled(add(key)));
+    fail();
+    expect(await first).toBe('the store is away');
+    for (const each of waiting) expect(await each).toContain('nothing was written');
+    expect(await add('later')).toBe('later');
+    expect(keys()).toEqual(['first', 'later']);
   });
 
   it('a write is refused as unavailable, not as a thing that is not there', async () => {

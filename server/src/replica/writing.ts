@@ -1,6 +1,7 @@
 import { PennonError } from '../errors.ts';
 import type { ChangeId } from '../store/change-id.ts';
 import type { AuditDraft, LedgerKind, Snapshot, Store, Writes } from '../store/store.ts';
+import { mayPass, StoreError } from '../store/store.ts';
 import type { Memory } from './memory.ts';
 import type { Reading } from './reading.ts';
 
@@ -17,7 +18,10 @@ export type Decide<Kind extends LedgerKind, Result> = (
   snapshot: Snapshot<Kind>,
 ) => Plan<Kind, Result>;
 
-/** This server's writers take turns; other servers' are met by trying anew. */
+/**
+ * This server's writers take turns; other servers' are met by trying anew. Who waits for a turn while the
+ * store is found to be away hears of it at once, and need not find that out again.
+ */
 export type Writing<Kind extends LedgerKind> = {
   readonly write: <Result>(decide: Decide<Kind, Result>) => Promise<Result>;
 };
@@ -30,6 +34,7 @@ export const openWriting = <Kind extends LedgerKind>(
   { isCurrent, reload }: Reading,
 ): Writing<Kind> => {
   let last: Promise<unknown> = Promise.resolve();
+  let outage: { readonly error: unknown } | undefined;
 
   const decideNow = <Result>(decide: Decide<Kind, Result>) => {
     const base = memory.current();
@@ -73,11 +78,31 @@ export const openWriting = <Kind extends LedgerKind>(
     });
   };
 
+  const takeTurn = async <Result>(decide: Decide<Kind, Result>): Promise<Result> => {
+    try {
+      return await commit(decide);
+    } catch (error) {
+      if (mayPass(error)) outage = { error };
+      throw error;
+    }
+  };
+
   return {
     write(decide) {
-      const turn = last.then(() => commit(decide));
+      const before = outage;
+      const turn = last.then(() => {
+        if (outage !== before) throw notTried(outage?.error);
+        return takeTurn(decide);
+      });
       last = turn.catch(() => undefined);
       return turn;
     },
   };
 };
+
+const notTried = (cause: unknown): StoreError =>
+  new StoreError(
+    'unavailable',
+    'nothing was written: while this change waited for its turn, another one found the store away',
+    { cause },
+  );

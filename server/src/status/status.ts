@@ -1,3 +1,4 @@
+import type { LiveFlagSet } from '../environments/live-flag-set.ts';
 import type { Registry } from '../environments/registry.ts';
 import type { Caller } from '../keys/caller.ts';
 import { requireAllEnvironments } from '../keys/caller.ts';
@@ -12,7 +13,7 @@ export type StatusParts = {
 };
 
 export type Status = {
-  /** Whether the store answers; where it does not, its revisions are not known. */
+  /** Whether the store answers for every environment; a revision that it does not tell is null. */
   store: 'available' | 'away';
   environments: { key: string; revision: number | null }[];
   servers: ServerStatus[];
@@ -37,33 +38,35 @@ export const readStatus = async (
   caller: Caller,
 ): Promise<Status> => {
   requireAllEnvironments(caller, 'the status of all servers');
-  const revisions = await revisionsOf(store, registry).catch(() => undefined);
+  const revisions = await revisionsOf(store, registry);
+  const environments = registry
+    .all()
+    .map(({ environment: key }) => ({ key, revision: revisions.get(key) ?? null }));
   return {
-    store: revisions === undefined ? 'away' : 'available',
-    environments: registry
-      .all()
-      .map(({ environment: key }) => ({ key, revision: revisions?.get(key) ?? null })),
+    store: environments.some(({ revision }) => revision === null) ? 'away' : 'available',
+    environments,
     servers: fleet.alive().map(alive => serverStatus(alive, fleet.self, revisions)),
   };
 };
 
-/** The revision that the store has of each environment. */
+/** The revision that the store has of each environment, as far as it answers. */
 const revisionsOf = async (
   store: Store,
   registry: Registry,
 ): Promise<ReadonlyMap<string, number>> => {
-  const heads = registry
-    .all()
-    .map(
-      async ({ environment, replica }) => [environment, await store.head(replica.ledger)] as const,
-    );
-  return new Map((await Promise.all(heads)).map(([key, head]) => [key, revisionOf(head ?? '')]));
+  const revisions = new Map<string, number>();
+  const ask = async ({ environment, replica }: LiveFlagSet) => {
+    const head = await store.head(replica.ledger);
+    revisions.set(environment, revisionOf(head ?? ''));
+  };
+  await Promise.allSettled(registry.all().map(ask));
+  return revisions;
 };
 
 const serverStatus = (
   { report, ageMs }: Alive,
   self: string,
-  revisions: ReadonlyMap<string, number> | undefined,
+  revisions: ReadonlyMap<string, number>,
 ): ServerStatus => ({
   id: report.id,
   self: report.id === self,
@@ -73,7 +76,7 @@ const serverStatus = (
   degradedSeconds: report.degradedSeconds,
   streams: report.streams,
   environments: Object.entries(report.revisions).map(([key, revision]) => {
-    const current = revisions?.get(key);
+    const current = revisions.get(key);
     return {
       key,
       revision,

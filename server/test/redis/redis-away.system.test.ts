@@ -1,8 +1,8 @@
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 
-import { StoreError, type Store } from '../../src/store/store.ts';
+import { StoreError, type Ledger, type Store } from '../../src/store/store.ts';
 import { entry, flag, flags, neverAborted, newLedger, take, write } from '../store/fixtures.ts';
-import { startRedis } from './processes.ts';
+import { eventually, startCluster, startRedis, type RedisProcess } from './processes.ts';
 import { startProxy } from './proxy.ts';
 import { openStore } from './store.ts';
 
@@ -17,6 +17,8 @@ afterAll(async () => {
 
 /** Nothing may take longer, whatever happens to Redis; a slow machine gets some more. */
 const BOUND_MS = 6_000;
+/** Without waiting for anybody who does not answer. */
+const AT_ONCE_MS = 1_500;
 
 const timed = async <Value>(work: Promise<Value>) => {
   const start = performance.now();
@@ -100,9 +102,9 @@ describe('while Redis is away', () => {
   it('a follower fails, and another one goes on where it was', async () => {
     const ledger = newLedger();
     const { id } = await write(store, ledger, {});
-    const lost = take(store.follow(ledger, id, neverAborted()), 1);
+    const lost = timed(take(store.follow(ledger, id, neverAborted()), 1));
     await redis.kill();
-    await expect(lost).rejects.toThrow(StoreError);
+    expect(await lost).toMatchObject({ error: { trouble: 'unavailable' } });
     await redis.start();
     await back();
     const changes = take(store.follow(ledger, id, neverAborted()), 1);
@@ -121,6 +123,40 @@ describe('while Redis is away', () => {
     const { ms, ...outcome } = await timed(changes.next());
     expect(outcome).toMatchObject({ error: { trouble: 'unavailable' } });
     expect(ms).toBeLessThan(BOUND_MS);
+  });
+});
+
+describe('a Cluster of which one master hangs', async () => {
+  const cluster = await startCluster();
+  for (const node of cluster.nodes)
+    node.cli('config', 'set', 'cluster-require-full-coverage', 'no');
+  const opened = await openStore(cluster.url);
+  afterAll(async () => {
+    await opened.close();
+    await cluster.remove();
+  });
+  const isOn = (node: RedisProcess, { kind, id }: Ledger) =>
+    node.cli('keys', `pennon:{${kind}:${id}}:*`) !== '';
+  const many = (ledger: Ledger<'flagSet'>) =>
+    Promise.all(Array.from({ length: 20 }, () => timed(opened.read(ledger))));
+  const slowest = (all: readonly { readonly ms: number }[]) => Math.max(...all.map(({ ms }) => ms));
+
+  it('whoever needs it hears so within its bound, then at once; nobody else notices', async () => {
+    const ledgers = Array.from({ length: 20 }, newLedger);
+    for (const ledger of ledgers) await write(opened, ledger, flags(flag('a')));
+    const [master] = cluster.nodes;
+    const there = ledgers.find(each => master && !isOn(master, each)) ?? newLedger();
+    const away = ledgers.find(each => master && isOn(master, each)) ?? newLedger();
+    master?.pause();
+    expect(slowest(await many(away))).toBeLessThan(BOUND_MS);
+    const again = await many(away);
+    expect(again.every(each => 'error' in each && each.error instanceof StoreError)).toBe(true);
+    expect(slowest(again)).toBeLessThan(AT_ONCE_MS);
+    const others = await many(there);
+    expect(others.every(each => 'value' in each)).toBe(true);
+    expect(slowest(others)).toBeLessThan(AT_ONCE_MS);
+    master?.resume();
+    await eventually(async () => 'value' in (await timed(opened.read(away))));
   });
 });
 

@@ -1,4 +1,4 @@
-import { pause } from '../../clock.ts';
+import { pause, within } from '../../clock.ts';
 import {
   auditDraftRow,
   rowsOf as writeRowsOf,
@@ -119,18 +119,26 @@ const attemptAlone = async (
  * A commit that got no answer may have been made. It is sent again, the same with the same nonce: Redis
  * makes it if it was not made, and only says so if it was. Where Redis stays away, nobody knows.
  */
-const settle = async (
-  { connections, clock }: RedisParts,
-  send: () => Promise<Answer>,
-): Promise<unknown> => {
+const settle = async (parts: RedisParts, send: () => Promise<Answer>): Promise<unknown> => {
+  const { connections, clock } = parts;
   const until = clock.now() + SETTLE_MS;
   const first = await send();
   if (first.type === 'reply') return first.reply;
   if (first.type === 'refused') throw first.error;
-  while (await connections.reachable(until - clock.now())) {
+  const left = Math.max(0, until - clock.now());
+  return within(clock, left, sendAgain(parts, send, until)).catch(() => {
+    throw unsettled(connections.place);
+  });
+};
+
+const sendAgain = async (
+  { connections, clock }: RedisParts,
+  send: () => Promise<Answer>,
+  until: number,
+): Promise<unknown> => {
+  while (clock.now() < until && (await connections.reachable(until - clock.now()))) {
     const again = await send();
     if (again.type === 'reply') return again.reply;
-    if (clock.now() >= until) break;
     await pause(clock, SETTLE_PAUSE_MS, NEVER);
   }
   throw unsettled(connections.place);

@@ -2,8 +2,9 @@ import type { ConnectionOptions } from 'node:tls';
 
 import { Cluster, Command, Redis, type RedisOptions as AllRedisOptions } from 'ioredis';
 
-import type { Clock } from '../../clock.ts';
+import { within, type Clock } from '../../clock.ts';
 import type { StoreError } from '../store.ts';
+import { openSilences } from './silence.ts';
 import { away, closed, isRefusal, messageOf, refused, silent } from './trouble.ts';
 import { describeAddress, type RedisAddress, type RedisNode } from './url.ts';
 
@@ -72,6 +73,7 @@ export const openConnections = ({ address, tls, clock }: ConnectionParts): Conne
   const owned = new Set<Redis>();
   const pending = new Set<Promise<unknown>>();
   let lastError: string | undefined;
+  const gone = new AbortController();
   let closing: Promise<void> | undefined;
 
   const remember = (error: Error) => {
@@ -85,6 +87,12 @@ export const openConnections = ({ address, tls, clock }: ConnectionParts): Conne
   shared.on('close', () => {
     for (const each of owned) each.disconnect();
   });
+  // The client gives up for good where the sentinels tell of a new master while it asks them for one.
+  shared.on('end', () => {
+    clock.after(FIRST_RETRY_MS, () => {
+      if (closing === undefined) shared.connect().catch(remember);
+    });
+  });
 
   const notThere = (): StoreError | undefined => {
     if (closing !== undefined) return closed();
@@ -97,7 +105,21 @@ export const openConnections = ({ address, tls, clock }: ConnectionParts): Conne
     return work;
   };
 
+  const sendShared: Send = (command, ...args) =>
+    answerOf(place, within(clock, ANSWER_MS, shared.call(command, ...args)));
+
+  const silences = openSilences(clock, key => sendShared('exists', key), gone.signal);
+
+  const sendTo = async (node: string, ...command: Parameters<Send>): Promise<Answer> => {
+    if (silences.isSilent(node))
+      return { type: 'refused', error: away(place, `${node} does not answer`) };
+    const answer = await sendShared(...command);
+    if (answer.type === 'silence') silences.add(node, keyOf(command));
+    return answer;
+  };
+
   const end = async () => {
+    gone.abort();
     await Promise.allSettled(pending);
     for (const each of owned) each.disconnect();
     shared.disconnect();
@@ -127,10 +149,12 @@ export const openConnections = ({ address, tls, clock }: ConnectionParts): Conne
 
   return {
     place,
-    send(command, ...args) {
+    send(...command) {
       const error = notThere();
       if (error !== undefined) return Promise.resolve({ type: 'refused', error });
-      return track(answerOf(place, within(clock, ANSWER_MS, shared.call(command, ...args))));
+      const node =
+        shared instanceof Cluster ? shared.slots[slotOf(keyOf(command))]?.[0] : undefined;
+      return track(node === undefined ? sendShared(...command) : sendTo(node, ...command));
     },
     reachable: ms => becomesReady(shared, clock, ms),
     open,
@@ -146,13 +170,6 @@ const answerOf = async (place: string, reply: Promise<unknown>): Promise<Answer>
     return { type: 'silence', error: silent(place, messageOf(error)) };
   }
 };
-
-/** Rejects where `work` takes longer than `ms`; what comes later is let go. */
-const within = <Value>(clock: Clock, ms: number, work: Promise<Value>): Promise<Value> =>
-  new Promise((resolve, reject) => {
-    const cancel = clock.after(ms, () => reject(new Error(`no answer within ${ms} ms`)));
-    work.then(resolve, reject).finally(cancel);
-  });
 
 const becomesReady = (client: Client, clock: Clock, ms: number): Promise<boolean> =>
   new Promise(resolve => {
@@ -256,9 +273,15 @@ const connectOwn = async (client: Redis, clock: Clock): Promise<void> => {
   }
 };
 
+/** The first key of a command; of a script all keys are together. */
+const keyOf = ([command, ...args]: Parameters<Send>): string =>
+  String(command === 'eval' ? args[2] : args[0]);
+
+const slotOf = (key: string): number => new Command('get', [key]).getSlot();
+
 /** The node of the cluster that has this key, as far as is known. A wrong one answers MOVED. */
 const ownerOf = (cluster: Cluster, key: string, place: string): RedisNode => {
-  const owner = cluster.slots[new Command('get', [key]).getSlot()]?.[0];
+  const owner = cluster.slots[slotOf(key)]?.[0];
   if (owner === undefined) throw away(place, 'no node that has this data is known');
   const colon = owner.lastIndexOf(':');
   return { host: owner.slice(0, colon), port: Number(owner.slice(colon + 1)) };
