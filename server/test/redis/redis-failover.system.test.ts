@@ -121,6 +121,37 @@ describe('behind Sentinels', async () => {
   });
 });
 
+const STORES = 20;
+
+describe('many servers behind Sentinels', async () => {
+  const redis = await startSentinels({ replicas: 2, downAfterMs: 3_000 });
+  const stores = await Promise.all(Array.from({ length: STORES }, () => openStore(redis.url)));
+  afterAll(async () => {
+    await Promise.all(stores.map(store => store.close()));
+    await redis.remove();
+  });
+
+  // Each loses its connection at a time of its own, so that some ask for the master just when it changes.
+  it('all go on with the new master, whatever they are at when it is told', async () => {
+    const old = redis.servers.find(({ port }) => port === redis.master());
+    old?.pause();
+    const asked = stores.map(async (store, i) => {
+      await new Promise(resolve => setTimeout(resolve, i * 25));
+      return canWrite(store);
+    });
+    expect(new Set(await Promise.all(asked))).toEqual(new Set([false]));
+    await old?.kill();
+    await eventually(() => redis.master() !== old?.port);
+    for (const store of stores) await eventually(() => canWrite(store));
+  });
+});
+
+const canWrite = (store: Store): Promise<boolean> =>
+  store.ping().then(
+    () => true,
+    () => false,
+  );
+
 describe('in a Cluster', async () => {
   const redis = await startCluster({ replicas: 1 });
   const store = await openStore(redis.url);
