@@ -273,3 +273,40 @@ it('a reader that does not read is dropped, and the others go on', async () => {
   sleeper.destroy();
   reader.close();
 });
+
+it('a reader that leaves while the store is asked for it is not counted for ever', async () => {
+  const asked = Promise.withResolvers<void>();
+  const answer = Promise.withResolvers<void>();
+  let isHeld = false;
+  await using server = await startServer({
+    clock: createFakeClock(),
+    through: store => ({
+      ...store,
+      async head(ledger) {
+        if (isHeld) {
+          asked.resolve();
+          await answer.promise;
+        }
+        return store.head(ledger);
+      },
+    }),
+  });
+  const url = new URL(await server.listen());
+  const key = await server.keyOf('server');
+  isHeld = true;
+  // Ahead of what this server knows: the store is asked before anything is told.
+  const ahead = `Authorization: Bearer ${key}\r\nLast-Event-ID: ahead.1000000.ofthem\r\n\r\n`;
+  const leaver = connect(Number(url.port), url.hostname);
+  leaver.write(`GET /api/v1/flag-set/stream HTTP/1.1\r\nHost: ${url.host}\r\n${ahead}`);
+  await asked.promise;
+  leaver.resetAndDestroy();
+  await fetch(new URL('/healthz', url));
+  const stays = openSse(`${url.origin}/api/v1/flag-set/stream`, {
+    key,
+    headers: { 'last-event-id': 'ahead.1000000.ofthem' },
+  });
+  answer.resolve();
+  await (await stays).next();
+  expect((await server.ask('GET', '/metrics')).text).toMatch(/^pennon_streams 1$/m);
+  (await stays).close();
+});

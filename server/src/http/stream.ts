@@ -80,11 +80,13 @@ const openStream = (
   reply: FastifyReply,
   frames: Frames,
 ): void => {
+  const { raw } = reply;
+  // Whoever left while the store was asked says so only once: nobody would ever close the stream.
+  if (raw.destroyed) return void reply.hijack();
   const live = parts.registry.find(environment);
   const stream = parts.streams.open(callerOf(request));
   const broadcast: Broadcast = parts.broadcastOf(live);
   reply.hijack();
-  const { raw } = reply;
 
   const send = (text: string) => {
     if (raw.destroyed || raw.writableEnded) return;

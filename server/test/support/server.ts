@@ -14,6 +14,7 @@ import { secureRandom } from '../../src/random.ts';
 import type { Server } from '../../src/server.ts';
 import { createServer } from '../../src/server.ts';
 import { openSqliteStore } from '../../src/store/sqlite/index.ts';
+import type { Store } from '../../src/store/store.ts';
 
 export const ADMIN_KEY = 'test-admin-key-0123456789abcdef';
 
@@ -53,12 +54,20 @@ export type TestServer = {
 
 /** A server of its own on the embedded store, in an empty directory that goes with it. */
 export const startServer = async (
-  given: { clock?: Clock; limits?: Partial<Limits>; adminKey?: string } = {},
+  given: {
+    clock?: Clock;
+    limits?: Partial<Limits>;
+    adminKey?: string;
+    /** The store as the server sees it. */
+    through?: (store: Store) => Store;
+  } = {},
 ): Promise<TestServer> => {
   const directory = mkdtempSync(join(tmpdir(), 'pennon-'));
   const lines: string[] = [];
   const server = await createServer({
-    store: await openSqliteStore({ directory, random: secureRandom }),
+    store: (given.through ?? (store => store))(
+      await openSqliteStore({ directory, random: secureRandom }),
+    ),
     clock: given.clock ?? systemClock,
     random: secureRandom,
     logger: pino({ level: 'debug' }, { write: line => lines.push(line) }),
