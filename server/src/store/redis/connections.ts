@@ -93,12 +93,6 @@ export const openConnections = ({ address, tls, clock }: ConnectionParts): Conne
       if (closing === undefined) shared.connect().catch(remember);
     });
   });
-  // The client gives up for good where the sentinels tell of a new master while it asks them for one.
-  shared.on('end', () => {
-    clock.after(FIRST_RETRY_MS, () => {
-      if (closing === undefined) shared.connect().catch(remember);
-    });
-  });
 
   const notThere = (): StoreError | undefined => {
     if (closing !== undefined) return closed();
