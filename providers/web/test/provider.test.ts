@@ -124,6 +124,14 @@ describe('live changes', () => {
     expect(client.getStringValue('e', '')).toBe('new');
   });
 
+  it('are told to nobody who listens to another provider', async () => {
+    const other = await startReady({ a: true });
+    const { told, stream } = await startReady({ a: true });
+    await stream.send('change', { revision: 2, evaluations: { a: null } });
+    expect(told).toHaveLength(1);
+    expect(other.told).toEqual([]);
+  });
+
   it('of which none concerns this context are not told', async () => {
     const { told, stream } = await startReady({ a: true });
     await stream.send('heartbeat', { revision: 9 });
