@@ -90,7 +90,14 @@ export const createLive = ({ following, timeoutMs, known, news, world }: LivePar
     const turn = ++turns;
     enough?.();
     context = next;
-    follow();
+    try {
+      follow();
+    } catch (error) {
+      // It cannot be sent. All the same, its subject is not served the values of another.
+      enough = undefined;
+      known.recall(subjectOf(next));
+      throw error;
+    }
     await values();
     if (turn !== turns) return lastTurn;
     enough = undefined;
@@ -155,9 +162,14 @@ export const createLive = ({ following, timeoutMs, known, news, world }: LivePar
 const subjectOf = ({ targetingKey = '' }: EvaluationContext): string =>
   JSON.stringify(targetingKey);
 
-/** Pages often set the context anew as it was. */
-const isSame = (a: EvaluationContext, b: EvaluationContext): boolean =>
-  JSON.stringify(a) === JSON.stringify(b);
+/** Pages often set the context anew as it was. One that cannot be JSON is like none. */
+const isSame = (a: EvaluationContext, b: EvaluationContext): boolean => {
+  try {
+    return JSON.stringify(a) === JSON.stringify(b);
+  } catch {
+    return false;
+  }
+};
 
 const isCurrent = (status: Status | undefined): boolean =>
   status?.mode === 'streaming' || status?.mode === 'polling';

@@ -1,4 +1,5 @@
 import { ErrorCode, OpenFeature, ProviderStatus } from '@openfeature/web-sdk';
+import type { JsonValue } from '@openfeature/web-sdk';
 import { describe, expect, it } from 'vitest';
 
 import { settle } from '../../../packages/follow/test/support/fake-world.ts';
@@ -229,6 +230,22 @@ describe('a change of context', () => {
       errorCode: ErrorCode.PROVIDER_NOT_READY,
     });
     expect(keeper.slots.size).toBe(0);
+  });
+
+  it('to one that cannot be sent serves nothing of another subject, and the next one is followed', async () => {
+    const { world, setContext, client } = await startReady({ a: 'for ada' });
+    const endless: Record<string, JsonValue> = {};
+    endless['endless'] = endless;
+    await setContext({ targetingKey: 'bob', ...endless });
+    expect(client.providerStatus).toBe(ProviderStatus.ERROR);
+    expect(client.getStringDetails('a', '')).toMatchObject({
+      errorCode: ErrorCode.PROVIDER_NOT_READY,
+    });
+    const changing = setContext({ targetingKey: 'cleo' });
+    await (await (await world.next()).open()).send('values', values(2, { a: 'for cleo' }));
+    await changing;
+    expect(client.providerStatus).toBe(ProviderStatus.READY);
+    expect(client.getStringValue('a', '')).toBe('for cleo');
   });
 
   it('to one that says the same asks nothing', async () => {
