@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import queue
+import ssl
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -18,6 +20,8 @@ from wire import answer_json
 
 from pennon_openfeature._engine import Failed, compile, evaluate  # noqa: A004
 
+# Of 127.0.0.1 and localhost, with its key; nobody trusts it who is not told to.
+CERTIFICATE = Path(__file__).with_name("certificate.pem")
 KEY = "server-key-of-the-tests-000"
 Fault = Callable[[BaseHTTPRequestHandler], None]
 
@@ -38,7 +42,7 @@ def boolean_flag(default: str = "on", **more: Any) -> dict[str, Any]:
 class FlagServer:
     """Runs from `with` on; `change` is a change that every open stream is told."""
 
-    def __init__(self, flags: dict[str, Any] | None = None) -> None:
+    def __init__(self, flags: dict[str, Any] | None = None, *, secure: bool = False) -> None:
         self.flags = dict(flags or {})
         self.segments: dict[str, Any] = {}
         self.revision = 1
@@ -50,6 +54,11 @@ class FlagServer:
         self._streams: list[queue.Queue[bytes | None]] = []
         self._lock = threading.Lock()
         self._http = _Server(("127.0.0.1", 0), _handler(self))
+        self._scheme = "https" if secure else "http"
+        if secure:
+            tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            tls.load_cert_chain(CERTIFICATE)
+            self._http.socket = tls.wrap_socket(self._http.socket, server_side=True)
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True)
 
     def __enter__(self) -> Self:
@@ -68,7 +77,7 @@ class FlagServer:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._http.server_address[1]}"
+        return f"{self._scheme}://127.0.0.1:{self._http.server_address[1]}"
 
     @property
     def id(self) -> str:

@@ -10,9 +10,10 @@ import ssl
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import quote, urlsplit
 
+from ._proxy import proxy_to
 from ._trouble import Trouble, as_trouble, unsuccessful
 
 CHUNK = 65_536
@@ -31,14 +32,37 @@ class Address:
         query = f"?environment={quote(self.environment, safe='')}" if self.environment else ""
         return f"{urlsplit(self.url).path.rstrip('/')}/api/v1/{route}{query}"
 
-    def connect(self, timeout_ms: float) -> http.client.HTTPConnection:
-        parts = urlsplit(self.url)
-        seconds = timeout_ms / 1_000
-        host = parts.hostname or ""
-        if parts.scheme == "https":
-            context = ssl.create_default_context()
-            return http.client.HTTPSConnection(host, parts.port, timeout=seconds, context=context)
-        return http.client.HTTPConnection(host, parts.port, timeout=seconds)
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How to get to the server: a connection, and what each request over it must say."""
+
+    connection: http.client.HTTPConnection
+    # Before the path: a proxy has to be told where a request goes.
+    before_path: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+_PORTS = {"http": 80, "https": 443}
+
+
+def way_to(address: Address, timeout_ms: float) -> Way:
+    server = urlsplit(address.url)
+    host, port = str(server.hostname), server.port or _PORTS[server.scheme]
+    proxy = proxy_to(server)
+    to_host, to_port = (proxy.host, proxy.port) if proxy else (host, port)
+    seconds = timeout_ms / 1_000
+    if server.scheme == "https":
+        # Trusts whom the system trusts, or SSL_CERT_FILE.
+        tls = ssl.create_default_context()
+        secure = http.client.HTTPSConnection(to_host, to_port, timeout=seconds, context=tls)
+        if proxy is not None:
+            secure.set_tunnel(host, port, proxy.headers)
+        return Way(secure)
+    plain = http.client.HTTPConnection(to_host, to_port, timeout=seconds)
+    if proxy is None:
+        return Way(plain)
+    return Way(plain, f"http://{server.netloc.rpartition('@')[2]}", proxy.headers)
 
 
 class Answer:
@@ -73,7 +97,8 @@ class Connection:
 
     def __init__(self, address: Address, timeout_ms: float) -> None:
         self._address = address
-        self._http = address.connect(timeout_ms)
+        self._way = way_to(address, timeout_ms)
+        self._http = self._way.connection
         self._socket: socket.socket | None = None
         self._lock = threading.Lock()
         self._ended = False
@@ -86,8 +111,9 @@ class Connection:
         try:
             self._open()
             sent = {name: value for name, value in headers.items() if value is not None}
-            sent["authorization"] = f"Bearer {self._address.key}"
-            self._http.request(method, self._address.path(route), body, sent)
+            sent |= {"authorization": f"Bearer {self._address.key}", **self._way.headers}
+            path = self._way.before_path + self._address.path(route)
+            self._http.request(method, path, body, sent)
             answer = self._answer = Answer(self._http.getresponse(), self)
         except Trouble:
             raise

@@ -12,6 +12,9 @@ from ._copies import FilePath
 from ._http import Address
 from ._pace import Pace
 
+# Ten years: no thread can wait for ever.
+LONGEST_MS = 10 * 365 * 86_400_000
+
 ProviderMode: TypeAlias = Literal["in-process", "remote"]
 
 
@@ -37,9 +40,9 @@ def checked(options: Options) -> Options:
     if options.mode not in ("in-process", "remote"):
         raise ValueError(f'mode must be "in-process" or "remote", not {options.mode!r}')
     for name in ("init_timeout_ms", "poll_interval_ms", "cache_ttl_ms", "request_timeout_ms"):
-        if not getattr(options, name) > 0:
-            raise ValueError(f"{name} must be greater than 0")
-    if options.cache_entries < 0:
+        if not _is_number(getattr(options, name), above=0):
+            raise ValueError(f"{name} must be milliseconds above 0, and below ten years")
+    if not _is_number(options.cache_entries, above=-1):
         raise ValueError("cache_entries must be 0 or more")
     if options.offline_file is not None:
         _check_offline(options)
@@ -50,6 +53,11 @@ def checked(options: Options) -> Options:
         if path is not None and not isinstance(path, str | os.PathLike):
             raise ValueError(f"{name} must be the path of a file")
     return options
+
+
+def _is_number(value: object, above: float) -> bool:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and above < value <= LONGEST_MS  # type: ignore[operator]
 
 
 def _check_offline(options: Options) -> None:
@@ -65,9 +73,25 @@ def address_of(url: str | None, key: str | None, environment: str | None) -> Add
         return None
     if not url or not key:
         raise ValueError("url and key are needed together")
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if not _is_address(url):
         raise ValueError(f"url must be such as https://flags.example.com, not {url!r}")
-    if not key.isascii() or not key.isprintable() or " " in key:
+    if not _is_key(key):
         raise ValueError("key must consist of visible ASCII characters")
     return Address(url, key, environment)
+
+
+def _is_address(url: object) -> bool:
+    try:
+        parts = urlsplit(url) if isinstance(url, str) else None
+        # The port is looked at only when it is asked for.
+        has_port = parts is not None and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return False
+    if parts is None or parts.scheme not in ("http", "https") or not has_port:
+        return False
+    host = parts.hostname or ""
+    return bool(host) and host.isprintable() and " " not in host
+
+
+def _is_key(key: object) -> bool:
+    return isinstance(key, str) and key.isascii() and key.isprintable() and " " not in key

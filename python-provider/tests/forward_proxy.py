@@ -1,0 +1,61 @@
+"""A forward proxy, as companies have them: it connects, or asks on behalf of whoever asks it."""
+
+from __future__ import annotations
+
+import select
+import socket
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
+
+
+class ForwardProxy(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        # What it was asked to do, and by whom.
+        self.asked: list[tuple[str, str, str | None]] = []
+
+    @property
+    def port(self) -> int:
+        return int(self.server_address[1])
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: ForwardProxy
+
+    def do_CONNECT(self) -> None:
+        host, _, port = self.path.rpartition(":")
+        with self._connected(host, int(port)) as there:
+            self.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
+            self._carry(there)
+
+    def do_GET(self) -> None:
+        parts = urlsplit(self.path)
+        with self._connected(str(parts.hostname), parts.port or 80) as there:
+            lines = [f"{self.command} {parts.path} HTTP/1.1"]
+            lines += [f"{name}: {value}" for name, value in self.headers.items()]
+            body = self.rfile.read(int(self.headers.get("content-length", 0)))
+            there.sendall("\r\n".join([*lines, "", ""]).encode() + body)
+            self._carry(there)
+
+    def do_POST(self) -> None:
+        self.do_GET()
+
+    def _connected(self, host: str, port: int) -> socket.socket:
+        self.close_connection = True
+        self.server.asked.append((self.command, self.path, self.headers["proxy-authorization"]))
+        return socket.create_connection((host, port))
+
+    def _carry(self, there: socket.socket) -> None:
+        ends = [self.connection, there]
+        while True:
+            for end in select.select(ends, [], [])[0]:
+                data = end.recv(65_536)
+                if not data:
+                    return
+                (there if end is self.connection else self.connection).sendall(data)
+
+    def log_message(self, *_arguments: object) -> None:
+        pass
