@@ -124,9 +124,13 @@ const until = async (condition: () => boolean): Promise<void> => {
 };
 
 /** Lets time pass in steps, as it does, until the condition holds. */
-const passUntil = async (ms: number, condition: () => boolean): Promise<void> => {
-  for (let passed = 0; passed < ms && !condition(); passed += 100) {
-    clock.advance(100);
+const passUntil = async (
+  ms: number,
+  condition: () => boolean,
+  stepMs = Math.min(100, ms / 100),
+): Promise<void> => {
+  for (let passed = 0; passed < ms && !condition(); passed += stepMs) {
+    clock.advance(stepMs);
     await store.head(ledger).catch(() => undefined);
     await new Promise(resolve => setImmediate(resolve));
   }

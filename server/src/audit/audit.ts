@@ -11,7 +11,7 @@ import { cursorsFor } from '../page.ts';
 import { cursorSecret } from '../replica/cursor-secret.ts';
 import type { Replica } from '../replica/replica.ts';
 import type { AuditDraft, AuditQuery, Ledger, Store } from '../store/store.ts';
-import { CONTROL } from '../store/store.ts';
+import { CONTROL, requireLedger } from '../store/store.ts';
 
 const KINDS = ['flag', 'segment', 'environment', 'key'] as const;
 
@@ -123,6 +123,7 @@ const entriesOf = async (
   let before = query.before ?? undefined;
   for (;;) {
     const chunk = await store.audit(ledger, { ...query, before, limit: CHUNK });
+    if (chunk.length === 0 && before === undefined) await requireLedger(store, ledger);
     found.push(...chunk.filter(wanted));
     if (found.length >= most || chunk.length < CHUNK) return found.slice(0, most);
     before = chunk.at(-1)?.id;

@@ -10,6 +10,7 @@ import { environmentOf } from '../keys/caller.ts';
 import type { Page } from '../page.ts';
 import { cursorsFor } from '../page.ts';
 import type { Documents, Snapshot, Store, Stored, Writes } from '../store/store.ts';
+import { requireLedger } from '../store/store.ts';
 import type { Difference } from './differences.ts';
 import { differences } from './differences.ts';
 import { entityTag, requireMatch } from './entity-tag.ts';
@@ -192,6 +193,7 @@ export const getDefinition = async <Name extends 'flags' | 'segments'>(
   const environment = environmentOf(caller, asked);
   const { ledger } = registry.find(environment).replica;
   const found = await store.get(ledger, noun.collection, key);
+  if (found === undefined) await requireLedger(store, ledger);
   return answered(requireFound(noun, found, key, environment));
 };
 
@@ -219,14 +221,17 @@ export const listDefinitions = async <Name extends 'flags' | 'segments'>(
       }
       after = document.key;
     }
-    if (page.length < PAGE) return { items, nextCursor: null };
+    if (page.length < PAGE) {
+      if (after === undefined) await requireLedger(store, ledger);
+      return { items, nextCursor: null };
+    }
   }
 };
 
 const PAGE = 500;
 
 /** Copies a document as it is into another environment, or says what that would change there. */
-export const copyDefinition = <Name extends 'flags' | 'segments'>(
+export const copyDefinition = async <Name extends 'flags' | 'segments'>(
   noun: Noun<Name>,
   parts: DefinitionParts,
   caller: Caller,
@@ -238,12 +243,9 @@ export const copyDefinition = <Name extends 'flags' | 'segments'>(
     throw new PennonError('BAD_REQUEST', '"to" must be another environment', {
       details: [{ path: 'to', message: 'must be another environment' }],
     });
-  const source = requireStored(
-    noun,
-    noun.stored(parts.registry.find(from).replica.current()),
-    key,
-    from,
-  );
+  const { replica } = parts.registry.find(from);
+  await replica.reload();
+  const source = requireStored(noun, noun.stored(replica.current()), key, from);
   const live = parts.registry.find(target);
   const prepare = (snapshot: Snapshot<'flagSet'>) => {
     const current = noun.stored(snapshot).get(key)?.document ?? null;

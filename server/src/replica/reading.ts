@@ -1,6 +1,6 @@
 import { revisionOf, type ChangeId } from '../store/change-id.ts';
 import type { Ledger, LedgerKind, Snapshot, Store } from '../store/store.ts';
-import { StoreError } from '../store/store.ts';
+import { lostLedger } from '../store/store.ts';
 import type { Memory } from './memory.ts';
 
 /** Brings what is in memory up to what the store has. All of it throws a StoreError while that is away. */
@@ -50,8 +50,5 @@ export const readWhole = async <Kind extends LedgerKind>(
 ): Promise<Snapshot<Kind>> => {
   const snapshot = await store.read(ledger);
   if (snapshot !== undefined) return snapshot;
-  throw new StoreError(
-    'unavailable',
-    `the store no longer has the data of ledger "${ledger.id}": it was removed, or the store has lost it`,
-  );
+  throw lostLedger(ledger);
 };

@@ -23,7 +23,7 @@ export type Replica<Kind extends LedgerKind> = Pick<
   Memory<Kind>,
   'ledger' | 'current' | 'subscribe'
 > &
-  Pick<Reading, 'reach'> &
+  Pick<Reading, 'reach' | 'reload'> &
   /** Commits what `decide` makes of the current snapshot; tried anew where another writer was first. */
   Writing<Kind> &
   Following;
@@ -51,7 +51,8 @@ export const openReplica = async <Kind extends LedgerKind>(
   const { write } = openWriting(store, memory, reading);
   const following = startFollowing({ store, clock, memory, reading, trouble, onTrouble });
   const { current, subscribe } = memory;
-  return { ledger, current, subscribe, reach: reading.reach, write, ...following };
+  const { reach, reload } = reading;
+  return { ledger, current, subscribe, reach, reload, write, ...following };
 };
 
 /** The ledger as the store has it; where that is away, as this server last knew it. */

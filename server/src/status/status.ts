@@ -13,7 +13,7 @@ export type StatusParts = {
 };
 
 export type Status = {
-  /** Whether the store answers for every environment; a revision that it does not tell is null. */
+  /** Whether the store has the data of every environment; a revision that it does not tell is null. */
   store: 'available' | 'away';
   environments: { key: string; revision: number | null }[];
   servers: ServerStatus[];
@@ -49,7 +49,7 @@ export const readStatus = async (
   };
 };
 
-/** The revision that the store has of each environment, as far as it answers. */
+/** The revision that the store has of each environment, as far as it answers and has the data. */
 const revisionsOf = async (
   store: Store,
   registry: Registry,
@@ -57,7 +57,7 @@ const revisionsOf = async (
   const revisions = new Map<string, number>();
   const ask = async ({ environment, replica }: LiveFlagSet) => {
     const head = await store.head(replica.ledger);
-    revisions.set(environment, revisionOf(head ?? ''));
+    if (head !== undefined) revisions.set(environment, revisionOf(head));
   };
   await Promise.allSettled(registry.all().map(ask));
   return revisions;

@@ -188,6 +188,17 @@ export class StoreError extends Error {
   }
 }
 
+/** Refuses to say of data that the store has lost that it is empty. */
+export const requireLedger = async (store: Pick<Store, 'head'>, ledger: Ledger): Promise<void> => {
+  if ((await store.head(ledger)) === undefined) throw lostLedger(ledger);
+};
+
+export const lostLedger = ({ id }: Ledger): StoreError =>
+  new StoreError(
+    'unavailable',
+    `the store no longer has the data of ledger "${id}": it was removed, or the store has lost it`,
+  );
+
 /** The store is away, and may come back by itself. */
 export const mayPass = (error: unknown): boolean =>
   error instanceof StoreError && error.trouble === 'unavailable';

@@ -30,11 +30,15 @@ export const exportData = async (
   return { formatVersion: FORMAT_VERSION, environments: [await exportOne(parts, live)] };
 };
 
+/** All environments that there are: one that cannot be read is an error, never left out. */
 const exportAll = async (parts: ExportParts): Promise<Export> => {
-  const { keys } = parts.control.current().records;
+  await parts.control.reload().catch(unlessAway);
+  await parts.registry.settled();
+  const { environments, keys } = parts.control.current().records;
+  const all = sorted(environments).map(({ key }) => parts.registry.find(key));
   return {
     formatVersion: FORMAT_VERSION,
-    environments: await Promise.all(parts.registry.all().map(live => exportOne(parts, live))),
+    environments: await Promise.all(all.map(live => exportOne(parts, live))),
     keys: sorted(keys).filter(({ id }) => id !== ADMIN_ID),
   };
 };
@@ -59,11 +63,12 @@ const snapshotOf = async (
   store: Store,
   replica: Replica<'flagSet'>,
 ): Promise<Snapshot<'flagSet'>> => {
-  const read = await store.read(replica.ledger).catch((error: unknown) => {
-    if (mayPass(error)) return undefined;
-    throw error;
-  });
+  const read = await store.read(replica.ledger).catch(unlessAway);
   return read ?? replica.current();
+};
+
+const unlessAway = (error: unknown): undefined => {
+  if (!mayPass(error)) throw error;
 };
 
 /** In the order of their keys: equal data is equal text. */

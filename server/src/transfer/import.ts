@@ -37,15 +37,33 @@ export const importData = async (
   caller: Caller,
   { dryRun = false, overwrite = false, ...document }: ImportInput,
 ): Promise<ImportReport> => {
+  await readAll(parts, document);
   requireReach(parts, caller, document);
   requireSoundExport(document, key => parts.control.current().records.environments.has(key));
   const report = planImport(parts, document, overwrite);
   if (dryRun) return { dryRun, ...report };
   refuseConflicts(report);
-  const made = await writeEnvironments(parts, caller, document, report, overwrite);
+  const made: EnvironmentRecord[] = [];
+  try {
+    await writeEnvironments(parts, caller, document, report, overwrite, made);
+  } catch (error) {
+    await dropAll(parts, made).catch(() => undefined);
+    throw error;
+  }
   await writeControl(parts, caller, document, made, overwrite);
   await parts.registry.settled();
   return { dryRun, ...report };
+};
+
+/** What is decided here is decided on what the store has, and not on what this server last knew. */
+const readAll = async (
+  { control, registry }: EnvironmentParts,
+  { environments }: Export,
+): Promise<void> => {
+  await control.reload();
+  await registry.settled();
+  const known = environments.filter(({ key }) => control.current().records.environments.has(key));
+  for (const { key } of known) await registry.find(key).replica.reload();
 };
 
 /** A key of one environment reaches that one; new environments and keys take a key for all. */
@@ -103,22 +121,28 @@ const refuseConflicts = ({ environments, keys }: Plans): void => {
 
 const isRefused = ({ outcome }: { readonly outcome: string }): boolean => outcome === 'refused';
 
-/** Writes the flag sets. Answers the records of environments whose names are yet to be made. */
+/** Writes the flag sets. `made` gets the records of environments whose names are yet to be made. */
 const writeEnvironments = async (
   parts: EnvironmentParts,
   caller: Caller,
   document: Export,
   plans: Plans,
   overwrite: boolean,
-): Promise<EnvironmentRecord[]> => {
-  const made: EnvironmentRecord[] = [];
+  made: EnvironmentRecord[],
+): Promise<void> => {
   for (const [i, wanted] of document.environments.entries()) {
     if (plans.environments[i]?.outcome === 'unchanged') continue;
     const current = currentOf(parts, wanted.key);
     if (current === undefined) made.push(await writeNew(parts, caller, wanted));
     else await replaceWhole(parts, caller, wanted, current.record, overwrite);
   }
-  return made;
+};
+
+const dropAll = async (
+  { store }: EnvironmentParts,
+  made: readonly EnvironmentRecord[],
+): Promise<void> => {
+  for (const record of made) await store.drop(flagSetLedger(record));
 };
 
 const writesOf = ({ flags, segments }: ExportedEnvironment): Writes<'flagSet'> => ({
@@ -190,7 +214,7 @@ const writeControl = async (
   made: readonly EnvironmentRecord[],
   overwrite: boolean,
 ): Promise<void> => {
-  const { control, store, clock } = parts;
+  const { control, clock } = parts;
   const now = clock.now();
   try {
     await control.write(({ records }) => {
@@ -220,8 +244,8 @@ const writeControl = async (
       };
     });
   } catch (error) {
-    if (!(error instanceof StoreError))
-      for (const record of made) await store.drop(flagSetLedger(record));
+    // Where it is not known whether the names were made, the data must stay.
+    if (!(error instanceof StoreError)) await dropAll(parts, made);
     throw error;
   }
 };

@@ -201,6 +201,15 @@ describe('a Redis that has lost its data', () => {
     expect((await second.ask('POST', production('/flags'), { body: flag('g') })).status).toBe(503);
     expect(redis.cli('keys', '*:head')).toBe('');
 
+    for (const path of ['/flags', '/flags/f', '/audit'])
+      expect([path, (await second.ask('GET', production(path))).status]).toEqual([path, 503]);
+    expect((await second.ask('GET', '/api/v1/status')).body.store).toBe('away');
+    const exported = await second.ask('GET', '/api/v1/export');
+    expect(exported.body.environments[1].flags).toMatchObject([{ key: 'f' }]);
+    const imported = { body: exported.body };
+    expect((await second.ask('POST', '/api/v1/import', imported)).status).toBe(503);
+    expect((await second.ask('POST', '/api/v1/import?dryRun=true', imported)).status).toBe(503);
+
     const fresh = await startServerOn(url);
     await eventually(async () => (await ready(second)) === 'ready');
     expect((await evaluate(second, 'f')).status).toBe(404);
@@ -237,6 +246,8 @@ describe('an environment whose data is gone', () => {
     const refused = await second.ask('GET', '/api/v1/flags?environment=development');
     expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '1']);
     expect(second.output()).toContain('an environment could not be opened');
+    expect((await second.ask('GET', '/api/v1/export')).status).toBe(503);
+    expect((await second.ask('GET', '/api/v1/export?environment=production')).status).toBe(200);
     expect((await second.ask('DELETE', '/api/v1/environments/development')).status).toBe(204);
     expect((await second.ask('GET', '/api/v1/flags?environment=development')).status).toBe(404);
     await Promise.all([first, second].map(server => server.stop()));
