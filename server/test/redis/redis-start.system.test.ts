@@ -246,9 +246,11 @@ describe('an environment whose data is gone', () => {
     const refused = await second.ask('GET', '/api/v1/flags?environment=development');
     expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '1']);
     expect(second.output()).toContain('an environment could not be opened');
+    expect(await ready(second)).toBe('degraded');
     expect((await second.ask('GET', '/api/v1/export')).status).toBe(503);
     expect((await second.ask('GET', '/api/v1/export?environment=production')).status).toBe(200);
     expect((await second.ask('DELETE', '/api/v1/environments/development')).status).toBe(204);
+    await eventually(async () => (await ready(second)) === 'ready');
     expect((await second.ask('GET', '/api/v1/flags?environment=development')).status).toBe(404);
     await Promise.all([first, second].map(server => server.stop()));
   });

@@ -114,6 +114,8 @@ describe('a REDIS_URL', () => {
     expect(described('redis+sentinel://u:p@a,b/flags?sentinelPassword=x')).toBe(
       'redis+sentinel://a:26379,b:26379/flags',
     );
+    expect(described('redis://u:p@h/3')).toBe('redis://h:6379/3');
+    expect(described('redis+sentinel://a/flags/2')).toBe('redis+sentinel://a:26379/flags/2');
     expect(described('redis+cluster://u:p@a,b')).toBe('redis+cluster://a:6379,b:6379');
   });
 });

@@ -24,6 +24,7 @@ export type Answer = {
   // A test says what it expects of an answer.
   // oxlint-disable-next-line typescript/no-explicit-any
   readonly body: any;
+  readonly text: string;
   readonly ms: number;
 };
 
@@ -79,6 +80,7 @@ export const ask = async (
     status: response.status,
     headers: response.headers,
     body: json ? JSON.parse(text) : text,
+    text,
     ms: performance.now() - start,
   };
 };

@@ -1,9 +1,17 @@
 import { openSse } from '../../support/sse.ts';
 import type { Place } from './servers.ts';
 
-// A flag set is any JSON here: what it must be is what Redis holds in the end.
-// oxlint-disable-next-line typescript/no-explicit-any
-export type FlagSet = { id: string; flags: Record<string, any>; segments: Record<string, any> };
+/** A flag set is any JSON here: what it must be is what Redis holds in the end. */
+export type FlagSet = {
+  formatVersion: number;
+  environment: string;
+  id: string;
+  revision: number;
+  // oxlint-disable-next-line typescript/no-explicit-any
+  flags: Record<string, any>;
+  // oxlint-disable-next-line typescript/no-explicit-any
+  segments: Record<string, any>;
+};
 
 /** A client that follows one environment, now on this server and now on that one. */
 export type Follower = {
@@ -53,6 +61,7 @@ export const startFollower = (
       have({
         ...flagSet,
         id,
+        revision: data.revision,
         flags: lay(flagSet.flags, data.flags),
         segments: lay(flagSet.segments, data.segments),
       });
@@ -86,15 +95,11 @@ const lay = (record: Record<string, unknown>, changes: Record<string, unknown>) 
     Object.entries({ ...record, ...changes }).filter(([, value]) => value !== null),
   );
 
-/** The same data is the same text, whatever the order of keys. */
+/** The same data is the same text, byte for byte as servers send it, whatever the order it came in. */
 export const textOf = (flagSet: FlagSet | undefined): string =>
   JSON.stringify(
-    flagSet && {
-      id: flagSet.id,
-      flags: Object.entries(flagSet.flags).toSorted(byKey),
-      segments: Object.entries(flagSet.segments).toSorted(byKey),
-    },
+    flagSet && { ...flagSet, flags: inOrder(flagSet.flags), segments: inOrder(flagSet.segments) },
   );
 
-const byKey = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number =>
-  a < b ? -1 : 1;
+const inOrder = (record: Record<string, unknown>) =>
+  Object.fromEntries(Object.entries(record).toSorted(([a], [b]) => (a < b ? -1 : 1)));

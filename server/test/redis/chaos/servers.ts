@@ -10,6 +10,8 @@ export type Place = {
   /** The start that is under way. */
   starting: Promise<void>;
   paused: boolean;
+  /** How often it was paused. */
+  pauses: number;
 };
 
 export const preparePlaces = async (count: number): Promise<Place[]> =>
@@ -19,11 +21,12 @@ export const preparePlaces = async (count: number): Promise<Place[]> =>
       PORT: String(port),
       PENNON_DATA: newDirectory(),
       PENNON_RATE_LIMIT: '0',
-      LOG_LEVEL: 'error',
+      LOG_LEVEL: 'warn',
     },
     running: undefined,
     starting: Promise.resolve(),
     paused: false,
+    pauses: 0,
   }));
 
 /** Starts the server of a place; resolves once it serves, which takes Redis or a copy. */
@@ -43,6 +46,7 @@ export const stop = async (place: Place, signal: NodeJS.Signals): Promise<void> 
 
 export const pause = async (place: Place, ms: number): Promise<void> => {
   place.paused = true;
+  place.pauses += 1;
   place.running?.child.kill('SIGSTOP');
   await new Promise(resolve => setTimeout(resolve, ms));
   place.running?.child.kill('SIGCONT');
