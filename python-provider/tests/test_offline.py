@@ -18,6 +18,7 @@ from openfeature.exception import GeneralError
 from openfeature.provider import ProviderStatus
 
 from pennon_openfeature import PennonProvider
+from pennon_openfeature._json import parse_json
 from pennon_openfeature._yaml import parse_yaml
 
 Use = Callable[[PennonProvider], PennonProvider]
@@ -172,6 +173,37 @@ others: [true, FALSE, null, ~, ]
         "numbers": [12, 15, 255, -1, 2, 1000.0, 1.5, 0.5, float("inf")],
         "others": [True, False, None, None],
     }
+
+
+def test_names_in_yaml_are_text_as_json_would_write_them() -> None:
+    written = "{1: a, true: b, 1.50: c, 1e21: d, ~: e}"
+    assert list(parse_yaml(written)) == ["1", "true", "1.5", "1e+21", ""]
+    with pytest.raises(ValueError, match="stands twice"):
+        parse_yaml("{1: a, 1.0: b}")
+
+
+def test_a_character_in_two_escapes_of_yaml_is_one() -> None:
+    assert parse_yaml(r'"\ud83d\ude00"') == "\U0001f600"
+
+
+@pytest.mark.parametrize("ending", ["json", "yaml"])
+def test_a_number_of_any_length_is_the_matter_of_its_flag_alone(
+    client: OpenFeatureClient, use: Use, tmp_path: Path, ending: str
+) -> None:
+    file = tmp_path / f"flags.{ending}"
+    number = {"type": "number", "enabled": True, "variants": {"a": 7}, "defaultVariant": "a"}
+    text = json.dumps({"flags": {"big": number, "other": {"enabled": True}}})
+    # Some editors write a mark at the beginning.
+    file.write_text(text.replace("7", "7" * 5_000), "utf-8-sig")
+    use(QuickProvider(offline_file=file))
+    assert client.get_boolean_value("other", False) is True
+    assert client.get_float_details("big", 1.0).error_code == "PARSE_ERROR"
+
+
+@pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity"])
+def test_words_that_json_lacks_are_no_json(word: str) -> None:
+    with pytest.raises(ValueError, match="no JSON"):
+        parse_json(f'{{"a": {word}}}')
 
 
 @pytest.mark.parametrize("damage", ["a: 1\na: 2", "a: [", "!!python/object:os.system {}", "{a"])

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from ._flag_set import FlagSet, flag_set_of
+from ._json import parse_json
 from ._short_form import filled_in
 from ._trouble import Trouble
 
@@ -71,9 +72,10 @@ def _segments(segments: object) -> Mapping[str, Any]:
 
 
 def _document(path: Path) -> dict[str, Any]:
-    text = path.read_text("utf-8")
+    # Some editors begin a file with a mark of the order of its bytes.
+    text = path.read_text("utf-8-sig")
     try:
-        document = _yaml(text) if path.suffix.lower() in (".yaml", ".yml") else json.loads(text)
+        document = _yaml(text) if path.suffix.lower() in (".yaml", ".yml") else parse_json(text)
     except (ValueError, RecursionError) as error:
         raise Trouble(f"{path} cannot be read: {error}") from error
     if not isinstance(document, dict):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ._json import parse_json
 from ._trouble import Trouble
 
 
@@ -37,7 +37,7 @@ class FlagSet:
 def parsed(text: str | bytes) -> dict[str, Any]:
     """The JSON object that a text is; what is none does not follow anything."""
     try:
-        value = json.loads(text)
+        value = parse_json(text)
     except (ValueError, RecursionError) as error:
         raise Trouble("what came is no JSON", gap=True) from error
     if not isinstance(value, dict):
