@@ -1,7 +1,9 @@
 import { PennonError } from '../errors.ts';
 import type { Replica, ReplicaParts } from '../replica/replica.ts';
+import type { Trouble } from '../replica/following.ts';
 import { openReplica } from '../replica/replica.ts';
 import type { EnvironmentRecord, Ledger } from '../store/store.ts';
+import { StoreError } from '../store/store.ts';
 import type { LiveFlagSet } from './live-flag-set.ts';
 import { openLiveFlagSet } from './live-flag-set.ts';
 
@@ -15,6 +17,8 @@ export type Registry = {
   all(): readonly LiveFlagSet[];
   /** Resolves once every environment of the control ledger is open, or could not be opened. */
   settled(): Promise<void>;
+  /** Why an environment could not be opened, and since when; undefined while all are open. */
+  trouble(): Trouble | undefined;
   close(): void;
 };
 
@@ -36,11 +40,12 @@ export const openRegistry = async (
     live.close();
   };
   settling.begin();
-  await settling.last().catch(async () => {
+  await settling.last().catch(async (error: unknown) => {
     // Where the store answers, it is this environment that is broken, and the others are served.
-    await parts.store.head(control.ledger).catch((away: unknown) => {
+    const refusal = isNewer(error) ? Promise.reject(error) : parts.store.head(control.ledger);
+    await refusal.catch((reason: unknown) => {
       close();
-      throw away;
+      throw reason;
     });
   });
   return {
@@ -52,6 +57,7 @@ export const openRegistry = async (
     },
     all: () => live.all().toSorted((a, b) => (a.environment < b.environment ? -1 : 1)),
     settled: () => settling.last().catch(() => undefined),
+    trouble: settling.trouble,
     close,
   };
 };
@@ -95,8 +101,11 @@ const openCollection = (parts: ReplicaParts) => {
     async become(wanted: Environments): Promise<void> {
       closeGone(wanted);
       const missing = [...wanted.values()].filter(each => !isOpen(each) && !closed);
-      for (const outcome of await Promise.allSettled(missing.map(openOne)))
-        if (outcome.status === 'rejected') throw outcome.reason;
+      const outcomes = await Promise.allSettled(missing.map(openOne));
+      const reasons = outcomes.flatMap((each): unknown[] =>
+        each.status === 'rejected' ? [each.reason] : [],
+      );
+      if (reasons.length > 0) throw reasons.find(isNewer) ?? reasons[0];
     },
     close() {
       closed = true;
@@ -109,18 +118,18 @@ const openCollection = (parts: ReplicaParts) => {
 const openSettling = ({ clock, onTrouble }: ReplicaParts, attempt: () => Promise<void>) => {
   let last: Promise<void> = Promise.resolve();
   let cancelRetry: (() => void) | undefined;
-  let said: string | undefined;
+  let trouble: Trouble | undefined;
   let closed = false;
 
   const begin = () => {
     last = last.catch(() => undefined).then(attempt);
-    last.then(() => (said = undefined), retry);
+    last.then(() => (trouble = undefined), retry);
   };
   const retry = (error: unknown) => {
     if (closed) return;
     const message = `an environment could not be opened: ${String(error)}`;
-    if (message !== said) onTrouble(message);
-    said = message;
+    if (message !== trouble?.message) onTrouble(message);
+    trouble = { since: trouble?.since ?? clock.now(), message };
     cancelRetry ??= clock.after(RETRY_MS, () => {
       cancelRetry = undefined;
       begin();
@@ -130,12 +139,16 @@ const openSettling = ({ clock, onTrouble }: ReplicaParts, attempt: () => Promise
   return {
     begin,
     last: () => last,
+    trouble: () => trouble,
     close() {
       closed = true;
       cancelRetry?.();
     },
   };
 };
+
+const isNewer = (error: unknown): boolean =>
+  error instanceof StoreError && error.trouble === 'newer';
 
 const environmentsOf = (control: Replica<'control'>): Environments =>
   new Map(

@@ -2,7 +2,7 @@ import type { Trouble } from '../replica/following.ts';
 import type { Replica } from '../replica/replica.ts';
 import type { Registry } from './registry.ts';
 
-/** The longest trouble of any ledger that is served; undefined while all of them are followed. */
+/** The longest trouble of any ledger; undefined while all of them are followed. */
 export const longestTrouble = ({
   control,
   registry,
@@ -10,6 +10,6 @@ export const longestTrouble = ({
   readonly control: Replica<'control'>;
   readonly registry: Registry;
 }): Trouble | undefined =>
-  [control, ...registry.all().map(({ replica }) => replica)]
-    .flatMap(replica => replica.trouble() ?? [])
+  [control, registry, ...registry.all().map(({ replica }) => replica)]
+    .flatMap(each => each.trouble() ?? [])
     .toSorted((a, b) => a.since - b.since)[0];

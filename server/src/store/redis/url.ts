@@ -125,12 +125,14 @@ const refuseParameters = (parameters: URLSearchParams, known: readonly string[])
   if (unknown) refuse('has a parameter after "?" that Pennon does not know');
 };
 
-/** The address as people may see it: without credentials. */
+/** The address as people may see it: without credentials. Two that hold other data are told apart. */
 export const describeAddress = (address: RedisAddress): string => {
   const form = address.form === 'single' ? '' : `+${address.form}`;
   const hosts = address.nodes.map(
     ({ host, port }) => `${host.includes(':') ? `[${host}]` : host}:${port}`,
   );
   const master = address.form === 'sentinel' ? `/${address.master}` : '';
-  return `redis${address.tls ? 's' : ''}${form}://${hosts.join(',')}${master}`;
+  const database =
+    address.form === 'cluster' || address.database === 0 ? '' : `/${address.database}`;
+  return `redis${address.tls ? 's' : ''}${form}://${hosts.join(',')}${master}${database}`;
 };
