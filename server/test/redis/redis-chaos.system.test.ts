@@ -232,11 +232,10 @@ const acknowledged = ({ status }: Edit): boolean => status === 200 || status ===
 
 /** The token of each write that is in the audit log. */
 const tokensOf = (entries: readonly StoredAuditEntry[]): string[] =>
-  entries.flatMap(({ after }) =>
-    typeof after === 'object' && after !== null && typeof after['description'] === 'string'
-      ? [after['description']]
-      : [],
-  );
+  entries.flatMap(({ after }) => {
+    if (typeof after !== 'object' || after === null || !('description' in after)) return [];
+    return typeof after.description === 'string' ? [after.description] : [];
+  });
 
 /** A write that was acknowledged is there once, but for what Redis itself has lost. */
 const expectKept = (
