@@ -16,7 +16,6 @@ const OPTIONS = [
   '--target=es2023',
   '--sourcemap',
   '--sources-content=false',
-  '--outdir=dist',
   '--chunk-names=shared-[hash]',
   '--log-level=warning',
 ];
@@ -27,12 +26,17 @@ const entries = (): readonly string[] => {
   return [...exported].map(([, name = '']) => `src/${name}.ts`);
 };
 
+/** Writes the code of the package in the current directory: one file for each export, and one for what they share. */
+export const bundleInto = (folder: string): void => {
+  execFileSync(bundler, [...entries(), ...OPTIONS, `--outdir=${folder}`], { stdio: 'inherit' });
+};
+
 /**
- * Puts the code in `dist` into one file for each export, and one for what they share: in Node, finding and
- * opening a module costs more than what is in it. The declarations stay as they are.
+ * Puts the code in `dist` into few files: in Node, finding and opening a module costs more than what is in
+ * it. The declarations stay as they are.
  */
 export const bundle = (): void => {
   const modules = readdirSync('dist').filter(file => /\.js(\.map)?$/.test(file));
   for (const file of modules) rmSync(join('dist', file));
-  execFileSync(bundler, [...entries(), ...OPTIONS], { stdio: 'inherit' });
+  bundleInto('dist');
 };
