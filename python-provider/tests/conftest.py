@@ -25,6 +25,7 @@ class QuickProvider(PennonProvider):
         shortest_ms=10,
         longest_ms=100,
         refused_ms=50,
+        lag_ms=100,
         look_ms=10,
         after_told_ms=10,
     )

@@ -8,11 +8,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
 from conftest import QuickProvider, connected, eventually
-from flag_server import KEY, FlagServer, answers, boolean_flag, silent, trickling
+from flag_server import KEY, FlagServer, answers, boolean_flag, send_json, silent, trickling
 from openfeature import api
 from openfeature.client import OpenFeatureClient
 from openfeature.evaluation_context import EvaluationContext
@@ -99,6 +100,26 @@ def test_a_change_drops_what_is_remembered(
     assert client.get_boolean_value("new-checkout", False) is True
     server.change({"new-checkout": boolean_flag("off")})
     eventually(lambda: client.get_boolean_value("new-checkout", True) is False)
+
+
+def test_an_answer_of_a_server_that_lags_behind_a_change_does_not_last(
+    server: FlagServer, client: OpenFeatureClient, use: Use
+) -> None:
+    provider = use(remote(server))
+    eventually(lambda: server.open_streams() == 1 and provider.freshness().revision == 1)
+
+    def as_before(request: BaseHTTPRequestHandler) -> None:
+        send_json(
+            request, 200, {"enabled": True, "reason": "STATIC", "variant": "on", "value": True}
+        )
+
+    server.faults["evaluate"] = as_before
+    server.change({"new-checkout": boolean_flag("off")})
+    eventually(lambda: provider.freshness().revision == 2)
+    assert client.get_boolean_value("new-checkout", False) is True
+    server.faults = {}
+    eventually(lambda: client.get_boolean_value("new-checkout", True) is False, seconds=2)
+    assert server.requests["evaluate"] == 2
 
 
 def test_no_more_than_so_many_answers_are_remembered(

@@ -18,6 +18,8 @@ class Pace:
     longest_ms: float = 30_000
     # A refused key may be accepted later, when somebody has mended it.
     refused_ms: float = 60_000
+    # Of several servers one may still answer as before, for so long after another told of a change.
+    lag_ms: float = 2_000
     # How often a file that is followed is looked at.
     look_ms: float = 1_000
     # How soon after `initialize` anything is told: as it ends, the SDK tells READY or ERROR.

@@ -31,7 +31,9 @@ class Remote:
     def __init__(self, following: Following, options: Options, teller: Teller) -> None:
         self._teller = teller
         self._calls = Calls(following.address, options.pace, options.request_timeout_ms)
-        self._remembered = Remembered(options.cache_ttl_ms, options.cache_entries)
+        self._remembered = Remembered(
+            options.cache_ttl_ms, options.cache_entries, options.pace.lag_ms
+        )
         self._flags = InProcess(following, options, teller)
         self._flags.on_change = self._remembered.drop
         self._flags.minds_refusal = lambda: not self._may_only_ask
@@ -140,8 +142,11 @@ def _sayable(value: Any) -> Any:
 class Remembered:
     """The last answers, the least lately asked forgotten first."""
 
-    def __init__(self, ttl_ms: float, entries: int) -> None:
+    def __init__(self, ttl_ms: float, entries: int, lag_ms: float) -> None:
         self._ttl = ttl_ms / 1_000
+        self._lag = lag_ms / 1_000
+        # When each flag changed last, of those that changed a moment ago.
+        self._changed_at: dict[str, float] = {}
         self._entries = entries
         self._answers: OrderedDict[str, tuple[float, Evaluation]] = OrderedDict()
         self._lock = threading.Lock()
@@ -166,7 +171,11 @@ class Remembered:
         with self._lock:
             if changes != self.changes:
                 return
-            self._answers[question] = (time.monotonic() + self._ttl, answer)
+            now = time.monotonic()
+            # It may come from a server that does not know of the change yet.
+            may_lag = now < self._changed_at.get(answer.flag_key, -self._lag) + self._lag
+            ttl = min(self._ttl, self._lag) if may_lag else self._ttl
+            self._answers[question] = (now + ttl, answer)
             self._answers.move_to_end(question)
             while len(self._answers) > self._entries:
                 self._answers.popitem(last=False)
@@ -174,7 +183,12 @@ class Remembered:
     def drop(self, flag_keys: Iterable[str]) -> None:
         """Forgets the answers of these flags."""
         gone = frozenset(flag_keys)
+        now = time.monotonic()
         with self._lock:
+            # At first all flags are new to us, and to nobody else.
+            if self.changes > 0:
+                recent = {key: at for key, at in self._changed_at.items() if now < at + self._lag}
+                self._changed_at = {**recent, **dict.fromkeys(gone, now)}
             self.changes += 1
             kept = [each for each in self._answers.items() if each[1][1].flag_key not in gone]
             self._answers = OrderedDict(kept)
