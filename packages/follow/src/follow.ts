@@ -46,7 +46,9 @@ export const follow = <Data extends { readonly revision: number }>(
   const life = createLife(world);
   const standing = createStanding(options, world.now);
   const poll = createPoll(kind, life, standing);
-  const intervalMs = options.pollIntervalMs ?? POLL_INTERVAL_MS;
+  const { pollIntervalMs = 0 } = options;
+  // What is no interval would have it poll without a pause.
+  const intervalMs = pollIntervalMs > 0 ? pollIntervalMs : POLL_INTERVAL_MS;
   const run = options.stream === false ? followPolls : followStream;
   void run({ ...world, kind, life, standing, poll, intervalMs });
   return {

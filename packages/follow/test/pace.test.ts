@@ -242,6 +242,18 @@ describe('polls', () => {
     expect(follower.status().mode).toBe('polling');
   });
 
+  it.each([0, -1, Number.NaN])(
+    'come at the usual pace where the interval is %d',
+    async interval => {
+      const { world } = start({ stream: false, pollIntervalMs: interval });
+      await (await world.next()).answer(200, text);
+      await world.advance(29_999);
+      expect(world.waiting).toHaveLength(0);
+      await world.advance(1);
+      expect(world.waiting).toHaveLength(1);
+    },
+  );
+
   it('that fail are tried again sooner than the interval, ever more slowly', async () => {
     const { world } = start({ stream: false });
     const { polls } = await refuse(world, 100);
