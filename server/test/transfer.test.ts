@@ -249,6 +249,14 @@ describe('a document that is not sound is refused, and nothing is imported', () 
       document => (document.environments[1].flags[0].rules[0].variant = 'x'),
     ],
     ['a key of an unknown environment', document => (document.keys[0].environment = 'nowhere')],
+    [
+      'a server key for all environments',
+      document => Object.assign(document.keys[0], { role: 'server', environment: '*' }),
+    ],
+    [
+      'origins of a key for people',
+      document => (document.keys[0].allowedOrigins = ['https://a.b']),
+    ],
     ['a hash that is none', document => (document.keys[0].hash = 'secret')],
     [
       'a key with the name __proto__',

@@ -1,4 +1,4 @@
-import type { ApiKey, ApiKeyCreate, ApiKeyCreated } from '@pennon/schema';
+import type { ApiKey, ApiKeyCreate, ApiKeyCreated, ErrorDetail } from '@pennon/schema';
 import { ALL_ENVIRONMENTS } from '@pennon/schema';
 
 import { auditDraft } from '../audit/audit.ts';
@@ -116,23 +116,22 @@ const requireEnvironment = (caller: Caller, environment: string): void => {
   );
 };
 
+/** What no key can be, wherever it comes from. */
+export const misfitsOf = ({
+  role,
+  environment,
+  allowedOrigins,
+}: Pick<ApiKey, 'role' | 'environment' | 'allowedOrigins'>): ErrorDetail[] => [
+  ...(environment === ALL_ENVIRONMENTS && (role === 'server' || role === 'client')
+    ? [{ path: 'environment', message: `a "${role}" key belongs to one environment` }]
+    : []),
+  ...(allowedOrigins != null && role !== 'client'
+    ? [{ path: 'allowedOrigins', message: 'only a "client" key can be bound to origins' }]
+    : []),
+];
+
 const refuseImpossible = (input: ApiKeyCreate, now: number): void => {
-  const details = [];
-  if (
-    input.environment === ALL_ENVIRONMENTS &&
-    (input.role === 'server' || input.role === 'client')
-  ) {
-    details.push({
-      path: 'environment',
-      message: `a "${input.role}" key belongs to one environment`,
-    });
-  }
-  if (input.allowedOrigins != null && input.role !== 'client') {
-    details.push({
-      path: 'allowedOrigins',
-      message: 'only a "client" key can be bound to origins',
-    });
-  }
+  const details = misfitsOf(input);
   if (input.expiresAt != null && Date.parse(input.expiresAt) > LAST_INSTANT) {
     details.push({ path: 'expiresAt', message: 'must be in the year 9999 or before, in UTC' });
   }

@@ -4,6 +4,7 @@ import { ALL_ENVIRONMENTS, FORMAT_VERSION } from '@pennon/schema';
 
 import { referencesOf } from '../environments/dependents.ts';
 import { invalid } from '../errors.ts';
+import { misfitsOf } from '../keys/keys.ts';
 import { ADMIN_ID } from '../start/first-start.ts';
 
 const MOST_DETAILS = 20;
@@ -19,6 +20,9 @@ export const requireSoundExport = (
     ...doubles('keys', keys, ({ id }) => id),
     ...doubles('keys', keys, ({ hash }) => hash),
     ...environments.flatMap((environment, i) => problemsOf(environment, `environments.${i}`)),
+    ...keys.flatMap((key, i) =>
+      misfitsOf(key).map(({ path, message }) => at(`keys.${i}.${path}`, message)),
+    ),
     ...keys.flatMap(({ id, environment }, i) => {
       if (id === ADMIN_ID)
         return [at(`keys.${i}.id`, 'is that of PENNON_ADMIN_KEY, which is not imported')];
