@@ -75,6 +75,7 @@ export class PennonWebProvider implements Provider {
   #live: Live | undefined;
 
   constructor(options: PennonWebProviderOptions, world: World = realWorld) {
+    checkOptions(options);
     this.#options = options;
     this.#world = world;
   }
@@ -129,6 +130,16 @@ export class PennonWebProvider implements Provider {
     return resolve(this.#known?.values()?.evaluations, flagKey, 'object', defaultValue);
   }
 }
+
+/** Refuses what can never work, such as a setting that the build of the page did not fill in. */
+const checkOptions = ({ url, key }: PennonWebProviderOptions): void => {
+  if (typeof url !== 'string') {
+    throw new TypeError('PennonWebProvider: "url" must be the address of a server');
+  }
+  if (typeof key !== 'string' || !/^[!-~]+$/.test(key)) {
+    throw new TypeError('PennonWebProvider: "key" must be an API key');
+  }
+};
 
 const knownOf = (
   { url, key, storage = localKeeper(), storageMaxAgeMs = Infinity }: PennonWebProviderOptions,

@@ -102,6 +102,17 @@ describe('at the start', () => {
   });
 });
 
+describe('options that can never work', () => {
+  it.each([
+    ['{"url":null}', '"url" must be'],
+    ['{"key":null}', '"key" must be'],
+    ['{"key":""}', '"key" must be'],
+    ['{"key":"a key\\n"}', '"key" must be'],
+  ])('%s are refused where they are written', (text, message) => {
+    expect(() => startApplication(JSON.parse(text))).toThrow(message);
+  });
+});
+
 describe('live changes', () => {
   it('are resolved at once and told with exactly the flags that changed, removed ones too', async () => {
     const { client, told, stream } = await startReady({ a: true, b: 'red', c: 1, d: { x: 1 } });
