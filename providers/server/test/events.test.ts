@@ -58,6 +58,20 @@ describe('a change', () => {
     expect(told).toEqual(['READY', 'CHANGED b,c']);
   });
 
+  it('that only regular expressions can decide is told when they are loaded, and nothing is stale', async () => {
+    const server = startFakeServer({ a });
+    const { told, client } = await startOn(server);
+    const staff = {
+      id: 'r',
+      conditions: [{ attribute: 'mail', operator: 'matches', value: '@example\\.com$' }],
+      variant: 'on',
+    };
+    await server.change({ b: booleanFlag('b', false, { rules: [staff] }) });
+    await expect.poll(() => told).toEqual(['READY', 'CHANGED b']);
+    expect(await client.getBooleanValue('b', false, { mail: 'ada@example.com' })).toBe(true);
+    expect(await client.getBooleanValue('b', true, { mail: 'ada@example.org' })).toBe(false);
+  });
+
   it('reaches the clients of its own provider and nobody else', async () => {
     const [one, other] = [startFakeServer({ a }), startFakeServer({ a })];
     const [first, second] = [await startOn(one), await startOn(other)];

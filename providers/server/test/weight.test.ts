@@ -39,38 +39,37 @@ const contentOf = (revision: number) => ({
 });
 const text = JSON.stringify(contentOf(1));
 
-/** What changed with each content, and the least that it took: what the work costs, not what else the machine did. */
-const bestOf = async (texts: readonly string[]) => {
-  const told: string[][] = [];
-  const live = createLive(flagsChanged => void told.push(flagsChanged));
-  const takenMs: number[][] = texts.map(() => []);
-  for (let round = 0; round < 40; round += 1) {
-    for (const [at, one] of texts.entries()) {
-      const begin = performance.now();
-      await live.take(JSON.parse(one));
-      takenMs[at]?.push(performance.now() - begin);
-    }
+const WANTED_MS = 5;
+const MOST_ROUNDS = 100;
+
+/** The least that some work took: what it costs, and not what else the machine did. Good once is good. */
+const leastMs = async (work: () => Promise<void>): Promise<number> => {
+  let least = Number.POSITIVE_INFINITY;
+  for (let round = 0; round < MOST_ROUNDS && least >= WANTED_MS; round += 1) {
+    const begin = performance.now();
+    await work();
+    least = Math.min(least, performance.now() - begin);
   }
-  return { told, bestMs: takenMs.map(taken => Math.min(...taken)) };
+  return least;
 };
 
-const setUpMs = async (): Promise<number> => {
-  const begin = performance.now();
-  await createLive(() => undefined).take(JSON.parse(text));
-  return performance.now() - begin;
-};
-
-describe('a thousand flags take less than 5 ms of the application', () => {
-  it('to be set up, from the text that came', async () => {
-    const takenMs: number[] = [];
-    for (let round = 0; round < 40; round += 1) takenMs.push(await setUpMs());
-    expect(Math.min(...takenMs)).toBeLessThan(5);
+describe('a thousand flags take less than 5 ms of the application, all turns together,', () => {
+  it('to be set up, from the text that came', { timeout: 30_000 }, async () => {
+    const setUp = () => createLive(() => undefined).take(JSON.parse(text));
+    expect(await leastMs(async () => void (await setUp()))).toBeLessThan(WANTED_MS);
   });
 
-  it('when they come whole once more, and one of them is another', async () => {
-    const { told, bestMs } = await bestOf([text, text.replace('"version":1', '"version":2')]);
-    expect(told.slice(1, 3)).toEqual([['flag-0'], ['flag-0']]);
-    expect(Math.max(...bestMs)).toBeLessThan(5);
+  it('when they come whole once more, one changed', { timeout: 30_000 }, async () => {
+    const told: string[][] = [];
+    const live = createLive(flagsChanged => void told.push(flagsChanged));
+    await live.take(JSON.parse(text));
+    let version = 1;
+    const comeAgain = async () => {
+      version += 1;
+      await live.take(JSON.parse(text.replace('"version":1', `"version":${version}`)));
+    };
+    expect(await leastMs(comeAgain)).toBeLessThan(WANTED_MS);
+    expect(new Set(told.slice(1).flat())).toEqual(new Set(['flag-0']));
   });
 });
 
