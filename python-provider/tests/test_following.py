@@ -23,6 +23,8 @@ from openfeature.exception import GeneralError, ProviderFatalError
 from openfeature.provider import ProviderStatus
 
 from pennon_openfeature import PennonProvider
+from pennon_openfeature._copies import write_copy
+from pennon_openfeature._flag_set import FlagSet
 
 Use = Callable[[PennonProvider], PennonProvider]
 OFF = {"new-checkout": boolean_flag("off")}
@@ -317,6 +319,35 @@ def test_a_copy_that_cannot_be_written_harms_nobody(
     (tmp_path / "file").touch()
     use(connected(server, cache_file=tmp_path / "file" / "flags.json"))
     assert client.get_boolean_value("new-checkout", False) is True
+
+
+def test_a_disk_that_hangs_holds_up_no_change_and_gets_the_newest_copy_only(
+    server: FlagServer,
+    client: OpenFeatureClient,
+    use: Use,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    goes_on = threading.Event()
+    revisions: list[object] = []
+
+    def hang(path: Path, flag_set: FlagSet) -> None:
+        revisions.append(flag_set.revision)
+        goes_on.wait(20)
+        write_copy(path, flag_set)
+
+    monkeypatch.setattr("pennon_openfeature._copies.write_copy", hang)
+    copy = tmp_path / "flags.json"
+    provider = use(connected(server, cache_file=copy, init_timeout_ms=200))
+    eventually(streaming(provider))
+    for _ in range(20):
+        server.change({"new-checkout": boolean_flag()})
+    server.change(OFF)
+    eventually(lambda: is_off(client))
+    assert not copy.exists()
+    goes_on.set()
+    eventually(lambda: copy.exists() and json.loads(copy.read_text())["revision"] == 22)
+    assert revisions == [1, 22]
 
 
 def test_a_copy_leaves_no_temporary_file_behind(

@@ -148,7 +148,11 @@ class Calls:
             on_too_late(trouble)
             return trouble
 
-        return Asked(self._waiters.do(asked), timeout_ms / 1_000, too_late)
+        try:
+            return Asked(self._waiters.do(asked), timeout_ms / 1_000, too_late)
+        except RuntimeError as error:
+            # While the interpreter ends there are no new threads.
+            raise as_trouble(error) from error
 
     def _evaluated(self, flag_key: str, question: str, request: Request) -> Evaluation:
         try:

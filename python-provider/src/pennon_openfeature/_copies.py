@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -34,7 +36,7 @@ def write_copy(path: FilePath, flag_set: FlagSet) -> None:
     descriptor, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(flag_set.document(), file, separators=(",", ":"))
+            file.write(json.dumps(flag_set.document(), separators=(",", ":")))
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, target)
@@ -42,6 +44,58 @@ def write_copy(path: FilePath, flag_set: FlagSet) -> None:
         with suppress(OSError):
             os.unlink(temporary)
         raise
+
+
+class Keeper:
+    """Writes copies beside the follower, which must not wait for a disk: of several, the newest."""
+
+    def __init__(self, path: FilePath, on_trouble: Callable[[OSError], None]) -> None:
+        self._path = path
+        self._on_trouble = on_trouble
+        self._next: FlagSet | None = None
+        self._writer: threading.Thread | None = None
+        self._lock = threading.Lock()
+        # A daemon writes, for no disk may keep the process alive; but short scripts leave a copy.
+        atexit.register(self.close)
+
+    def keep(self, flag_set: FlagSet) -> None:
+        with self._lock:
+            self._next = flag_set
+            if self._writer is None:
+                writer = threading.Thread(target=self._write_all, name="pennon-copy", daemon=True)
+                # While the interpreter ends there are no new threads, and no new copies.
+                with suppress(RuntimeError):
+                    writer.start()
+                    self._writer = writer
+
+    def wait(self, seconds: float) -> None:
+        """Until all is written, or the time is over."""
+        writer = self._writer
+        if writer is not None:
+            writer.join(max(0.0, seconds))
+
+    def close(self) -> None:
+        atexit.unregister(self.close)
+        self.wait(1)
+
+    def after_fork(self) -> None:
+        """Whoever writes is in the parent."""
+        self._lock = threading.Lock()
+        self._writer = None
+
+    def _write_all(self) -> None:
+        while (flag_set := self._taken()) is not None:
+            try:
+                write_copy(self._path, flag_set)
+            except OSError as error:
+                self._on_trouble(error)
+
+    def _taken(self) -> FlagSet | None:
+        with self._lock:
+            flag_set, self._next = self._next, None
+            if flag_set is None:
+                self._writer = None
+            return flag_set
 
 
 def read_written(written: FilePath | Mapping[str, Any]) -> FlagSet:

@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeAlias
 from openfeature.exception import GeneralError, OpenFeatureError, ProviderFatalError
 
 from ._answer import Answer, no_flags
-from ._copies import FilePath, read_copy, read_written, write_copy
+from ._copies import FilePath, Keeper, read_copy, read_written
 from ._events import Teller
 from ._flag_set import FlagSet
 from ._follow import Follower, Following, Listener
@@ -97,16 +97,22 @@ class InProcess:
         self._refusal: Trouble | None = None
         self._confirmed = False
         self._follower: Follower | None = None
+        self._keeper: Keeper | None = None
         # Told which flags changed, before anybody else is.
         self.on_change: Callable[[list[str]], None] = lambda _changed: None
         # A key that is refused the flag set may still be one that may ask for answers.
         self.minds_refusal: Callable[[], bool] = lambda: True
 
     def start(self, timeout_ms: float) -> None:
+        until = time.monotonic() + timeout_ms / 1_000
         self._live = self._copy()
+        if self._options.cache_file is not None:
+            self._keeper = Keeper(self._options.cache_file, self._not_kept)
         self._follow()
         self._settled.wait(timeout_ms / 1_000)
         if self._confirmed:
+            if self._keeper is not None:
+                self._keeper.wait(until - time.monotonic())
             return
         if self._live is None or self._refusal is not None:
             raise self._why_not(timeout_ms)
@@ -128,10 +134,14 @@ class InProcess:
     def stop(self) -> None:
         if self._follower is not None:
             self._follower.stop()
+        if self._keeper is not None:
+            self._keeper.close()
 
     def after_fork(self) -> None:
         """The parent's thread is not here, and its connection is not ours: follow anew."""
         self._settled = threading.Event()
+        if self._keeper is not None:
+            self._keeper.after_fork()
         if self._follower is not None:
             before = self._follower
             before.abandon()
@@ -185,20 +195,16 @@ class InProcess:
         before = self._live
         live = Live(flag_set, before)
         self._live = live
-        self._keep(live.flag_set)
+        if self._keeper is not None:
+            self._keeper.keep(live.flag_set)
         self.on_change(live.changed)
         self._teller.changed(live.changed)
         return live.flag_set
 
-    def _keep(self, flag_set: FlagSet) -> None:
-        if self._options.cache_file is None:
-            return
-        try:
-            write_copy(self._options.cache_file, flag_set)
-        except OSError as error:
-            message = f"the last-known-good copy cannot be written: {error}"
-            logger.warning(message)
-            self._trouble_here = last_error(message)
+    def _not_kept(self, error: OSError) -> None:
+        message = f"the last-known-good copy cannot be written: {error}"
+        logger.warning(message)
+        self._trouble_here = last_error(message)
 
     def _on_freshness(self, now: Freshness, trouble: Trouble | None) -> None:
         if now.mode in ("streaming", "polling"):
