@@ -6,6 +6,7 @@ import { followValues, isRefusal } from '@pennon/follow';
 import type { Freshness, Known } from './known.ts';
 import { watchPage } from './page.ts';
 import type { Evaluation } from './resolve.ts';
+import { createWait } from './wait.ts';
 
 /** What happens while no context is being reconciled: of that, the promise tells. */
 export type LiveNews = {
@@ -49,12 +50,11 @@ export const createLive = ({ following, timeoutMs, known, news, world }: LivePar
   let context: EvaluationContext = {};
   let follower: Follower<Values<Evaluation>> | undefined;
   let asleep = false;
-  /** Nothing current is known, and whoever listens was told so. */
-  let behind = false;
   let turns = 0;
   let lastTurn = Promise.resolve();
-  /** Ends the wait for the values of the context that is being reconciled. */
-  let enough: (() => void) | undefined;
+  /** For the values of the context that is being reconciled. */
+  const wait = createWait(world.after, timeoutMs);
+  const word = createWord(news, () => explain(follower));
 
   const follow = () => {
     const subject = subjectOf(context);
@@ -68,59 +68,42 @@ export const createLive = ({ following, timeoutMs, known, news, world }: LivePar
 
   const learn = (values: Values<Evaluation>) => {
     const flagsChanged = known.learn(subjectOf(context), values);
-    if (enough === undefined && flagsChanged.length > 0) news.changed(flagsChanged);
+    if (!wait.isOn() && flagsChanged.length > 0) news.changed(flagsChanged);
   };
 
   const look = (status: Status) => {
     if (!isCurrent(status) && status.mode !== 'disconnected') return;
-    if (enough !== undefined) enough();
-    else tell(!isCurrent(status));
-  };
-
-  /** Says STALE and READY in turns, each once. */
-  const tell = (isBehind: boolean) => {
-    if (behind === isBehind) return;
-    behind = isBehind;
-    if (isBehind) news.stale(explain(follower));
-    else news.ready();
+    if (wait.isOn()) wait.end();
+    else word.give(!isCurrent(status));
   };
 
   const reconcile = async (next: EvaluationContext): Promise<void> => {
-    if (enough === undefined && isCurrent(follower?.status()) && isSame(next, context)) return;
+    if (!wait.isOn() && isCurrent(follower?.status()) && isSame(next, context)) return;
     const turn = ++turns;
-    enough?.();
+    wait.end();
     context = next;
     try {
       follow();
     } catch (error) {
       // It cannot be sent. All the same, its subject is not served the values of another.
-      enough = undefined;
+      wait.over();
       known.recall(subjectOf(next));
       throw error;
     }
-    await values();
+    // Until they are there, or it is known or to be assumed that they will not be.
+    await wait.begin();
     if (turn !== turns) return lastTurn;
-    enough = undefined;
-    behind = !isCurrent(follower?.status());
+    wait.over();
+    word.start(!isCurrent(follower?.status()));
     if (asleep) follower?.stop();
-    if (behind) makeDo();
+    if (word.isBehind()) makeDo();
   };
-
-  /** Until they are there, or it is known or to be assumed that they will not be. */
-  const values = (): Promise<void> =>
-    new Promise(resolve => {
-      const cancel = world.after(timeoutMs, resolve);
-      enough = () => {
-        cancel();
-        resolve();
-      };
-    });
 
   const makeDo = () => {
     if (!known.recall(subjectOf(context))) throw failure(follower);
     // The SDK calls the provider ready when the promise resolves, so what it is comes after that.
     world.after(0, () => {
-      if (behind && !closing.signal.aborted) news.stale(explain(follower));
+      if (word.isBehind() && !closing.signal.aborted) news.stale(explain(follower));
     });
   };
 
@@ -152,8 +135,27 @@ export const createLive = ({ following, timeoutMs, known, news, world }: LivePar
     reconcile: next => (lastTurn = reconcile(next)),
     close() {
       closing.abort();
-      enough?.();
+      wait.end();
       follower?.stop();
+    },
+  };
+};
+
+/** Says STALE and READY in turns, each once. */
+const createWord = (news: LiveNews, why: () => string) => {
+  /** Nothing current is known, and whoever listens was told so. */
+  let behind = false;
+  return {
+    isBehind: () => behind,
+    /** What the SDK says itself, at the end of a reconciliation. */
+    start(isBehind: boolean) {
+      behind = isBehind;
+    },
+    give(isBehind: boolean) {
+      if (behind === isBehind) return;
+      behind = isBehind;
+      if (isBehind) news.stale(why());
+      else news.ready();
     },
   };
 };
