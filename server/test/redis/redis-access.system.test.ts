@@ -5,6 +5,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import type { Store } from '../../src/store/store.ts';
 import { flag, flags, neverAborted, newLedger, take, write } from '../store/fixtures.ts';
 import { freePorts, startCluster, startRedis, startSentinels } from './processes.ts';
+import { removeDirectories, startServerOn } from './servers.ts';
 import { openStore } from './store.ts';
 
 const fixture = (name: string) => new URL(`certificate/${name}`, import.meta.url).pathname;
@@ -66,6 +67,16 @@ describe('over TLS', async () => {
     await store.close();
   });
 
+  it('a server trusts the authority in NODE_EXTRA_CA_CERTS', async () => {
+    const server = await startServerOn(`rediss://localhost:${port}`, {
+      NODE_EXTRA_CA_CERTS: certificate,
+    });
+    const { body } = await server.ask('GET', '/readyz');
+    expect(body).toEqual({ status: 'ready' });
+    await server.stop();
+    removeDirectories();
+  });
+
   it('a certificate that is not trusted is refused, and the message says so', async () => {
     const store = await openStore(`rediss://localhost:${port}`);
     expect(await refusal(store)).toMatch(
@@ -75,10 +86,9 @@ describe('over TLS', async () => {
   });
 });
 
-/** All that a user of Pennon's own needs, on keys under the prefix. */
-const PERMISSIONS =
-  '+eval +hget +hmget +hset +hdel +hlen +zadd +zrem +zcard +zrangebylex +xadd +xread +xrange +xrevrange ' +
-  '+xinfo +exists +unlink +set +zrange +zrangebyscore +pexpire +time +info +select +client +cluster|slots +cluster|keyslot';
+/** All that a user of Pennon's own needs, as the README tells it. */
+const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8');
+const [, PERMISSIONS = ''] = /^ACL SETUSER pennon on >secret ~pennon:\* (.*)$/m.exec(readme) ?? [];
 
 describe('with user and password', async () => {
   const redis = await startRedis();
@@ -171,6 +181,14 @@ describe('in a Cluster with a password', async () => {
 
   it('the store works', async () => {
     const store = await openStore(redis.url.replace('://', '://:c1uster@'));
+    await expectWorking(store);
+    await store.close();
+  });
+
+  it('and with a user who has no more permissions than the README names', async () => {
+    for (const node of redis.nodes)
+      node.cli('acl', 'setuser', 'pennon', 'on', '>secret', '~pennon:*', ...PERMISSIONS.split(' '));
+    const store = await openStore(redis.url.replace('://', '://pennon:secret@'));
     await expectWorking(store);
     await store.close();
   });
