@@ -110,10 +110,7 @@ export const faultsOf = ({ redis, places, dice, environments, onRestored }: Worl
     {
       name: 'the sentinels are told to change the master',
       loses: true,
-      happen: () =>
-        failover(async () => {
-          redis.sentinels[0]?.cli('sentinel', 'failover', 'flags');
-        }),
+      happen: () => failover(old => tellToChange(redis, old)),
     },
     {
       name: 'Redis comes back without its data, and people put it right',
@@ -124,6 +121,27 @@ export const faultsOf = ({ redis, places, dice, environments, onRestored }: Worl
       },
     },
   ];
+};
+
+const TOLD_AGAIN_MS = 5_000;
+
+/** A sentinel gives up where no replica seems good to it, such as right after their master was away. */
+const tellToChange = async (
+  { sentinels, master }: Sentinels,
+  { port }: RedisProcess,
+): Promise<void> => {
+  let toldAt = 0;
+  await eventually(() => {
+    if (master() !== port) return true;
+    if (Date.now() - toldAt < TOLD_AGAIN_MS) return false;
+    toldAt = Date.now();
+    try {
+      sentinels[0]?.cli('sentinel', 'failover', 'flags');
+    } catch {
+      // It is at it already, or has nobody to choose.
+    }
+    return false;
+  });
 };
 
 const loseEverything = async ({ servers }: Sentinels): Promise<void> => {
