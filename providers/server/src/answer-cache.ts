@@ -5,9 +5,9 @@ type Kept = { readonly flagKey: string; readonly answer: Evaluation; readonly at
 /** Answers of the server by flag and whole context. Of too many, the one that was asked for least lately goes. */
 export type AnswerCache = {
   /** An answer that is no older than the time to live. */
-  fresh(question: string): Evaluation | undefined;
+  readonly fresh: (question: string) => Evaluation | undefined;
   /** An answer of any age, for when the server is away. */
-  any(question: string): Evaluation | undefined;
+  readonly any: (question: string) => Evaluation | undefined;
   keep(question: string, answer: Evaluation): void;
   /** Forgets the answers of these flags. */
   drop(flagKeys: readonly string[]): void;

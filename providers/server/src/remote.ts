@@ -121,73 +121,98 @@ const createFuse = (
   };
 };
 
-export const createRemote = (options: RemoteOptions, world: World): Remote => {
-  const { cacheEntries, cacheTtlMs, revision } = options;
-  const life = createLife(world);
-  const cache = createAnswerCache(cacheEntries, cacheTtlMs, world.now);
-  const fuse = createFuse(life, world, options);
-  const send = createSend(life, world, options);
+/** What became of a question. */
+type Asked = { readonly answer: Evaluation } | { readonly error: Trouble };
+
+type Ask = (flagKey: string, question: string) => Promise<Evaluation>;
+
+/** Whoever asks the same at the same time gets the same answer. */
+const shared = (ask: Ask): Ask => {
   const underWay = new Map<string, Promise<Evaluation>>();
-  let drops = 0;
-
-  /** An answer that was on its way while flags changed, or that comes from a server that lags, is not kept. */
-  const isCurrent = (reply: Reply, dropsBefore: number) =>
-    drops === dropsBefore && reply.revision >= (revision() ?? 0);
-
-  const fetchAnswer = async (flagKey: string, question: string): Promise<Evaluation> => {
-    const before = drops;
-    const reply = await send(question);
-    const answer = Object.hasOwn(reply.evaluations, flagKey)
-      ? reply.evaluations[flagKey]
-      : undefined;
-    if (answer === undefined) throw new Error(`the server did not answer for "${flagKey}"`);
-    if (isCurrent(reply, before)) cache.keep(question, answer);
-    fuse.mend();
-    return answer;
-  };
-
-  /** Whoever asks the same at the same time gets the same answer. */
-  const askOnce = (flagKey: string, question: string): Promise<Evaluation> => {
+  return (flagKey, question) => {
     const asked =
-      underWay.get(question) ??
-      fetchAnswer(flagKey, question).finally(() => underWay.delete(question));
+      underWay.get(question) ?? ask(flagKey, question).finally(() => underWay.delete(question));
     underWay.set(question, asked);
     return asked;
   };
+};
+
+const answerIn = ({ evaluations }: Reply, flagKey: string): Evaluation => {
+  const answer = Object.hasOwn(evaluations, flagKey) ? evaluations[flagKey] : undefined;
+  if (answer === undefined) throw new Error(`the server did not answer for "${flagKey}"`);
+  return answer;
+};
+
+/** The server's answers, remembered for as long as nothing changes. */
+const createAnswers = (send: Send, now: () => number, options: RemoteOptions) => {
+  const { cacheEntries, cacheTtlMs, revision } = options;
+  const cache = createAnswerCache(cacheEntries, cacheTtlMs, now);
+  let drops = 0;
+
+  /** One that was on its way while flags changed, or that comes from a server that lags, is not kept. */
+  const isCurrent = (reply: Reply, dropsBefore: number) =>
+    drops === dropsBefore && reply.revision >= (revision() ?? 0);
+
+  return {
+    fresh: cache.fresh,
+    any: cache.any,
+    ask: shared(async (flagKey, question) => {
+      const before = drops;
+      const reply = await send(question);
+      const answer = answerIn(reply, flagKey);
+      if (isCurrent(reply, before)) cache.keep(question, answer);
+      return answer;
+    }),
+    drop(flagKeys: readonly string[]) {
+      drops += 1;
+      cache.drop(flagKeys);
+    },
+  };
+};
+
+export const createRemote = (options: RemoteOptions, world: World): Remote => {
+  const life = createLife(world);
+  const fuse = createFuse(life, world, options);
+  const send = createSend(life, world, options);
+  const answers = createAnswers(send, world.now, options);
 
   const instead = (flagKey: string, question: string, error: Trouble): Answer => {
     if (isOurFault(error)) return unavailable(flagKey, 'INVALID_CONTEXT', error.message);
-    return cache.any(question) ?? unavailable(flagKey, 'GENERAL', error.message);
+    return answers.any(question) ?? unavailable(flagKey, 'GENERAL', error.message);
+  };
+
+  /** The server's answer, or what was in the way of it. */
+  const tryToAsk = async (flagKey: string, question: string): Promise<Asked> => {
+    const block = fuse.block();
+    if (block !== undefined) return { error: block };
+    try {
+      const answer = await answers.ask(flagKey, question);
+      fuse.mend();
+      return { answer };
+    } catch (thrown) {
+      const error = asTrouble(thrown);
+      if (!isOurFault(error) && !life.ended()) fuse.blow(error);
+      return { error };
+    }
   };
 
   return {
     async ask(flagKey, context, otherwise) {
       const question = questionOf(flagKey, context);
       if (question === undefined) return unavailable(flagKey, 'INVALID_CONTEXT', NO_JSON);
-      const known = cache.fresh(question);
+      const known = answers.fresh(question);
       if (known !== undefined) return known;
-      const block = fuse.block();
-      if (block !== undefined) return otherwise() ?? instead(flagKey, question, block);
-      try {
-        return await askOnce(flagKey, question);
-      } catch (thrown) {
-        const error = asTrouble(thrown);
-        if (!isOurFault(error) && !life.ended()) fuse.blow(error);
-        return otherwise() ?? instead(flagKey, question, error);
-      }
+      const asked = await tryToAsk(flagKey, question);
+      return 'answer' in asked
+        ? asked.answer
+        : (otherwise() ?? instead(flagKey, question, asked.error));
     },
-    async probe() {
-      try {
-        await send(bodyOf([], {}));
-        return undefined;
-      } catch (thrown) {
-        return asTrouble(thrown);
-      }
-    },
-    drop(flagKeys) {
-      drops += 1;
-      cache.drop(flagKeys);
-    },
+    probe: () =>
+      send(bodyOf([], {})).then(
+        () => undefined,
+        (thrown: unknown) => asTrouble(thrown),
+      ),
+    drop: flagKeys => answers.drop(flagKeys),
     trouble: fuse.trouble,
     close: life.end,
   };
