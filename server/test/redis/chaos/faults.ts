@@ -126,17 +126,14 @@ export const faultsOf = ({ redis, places, dice, environments, onRestored }: Worl
 const TOLD_AGAIN_MS = 5_000;
 
 /** A sentinel gives up where no replica seems good to it, such as right after their master was away. */
-const tellToChange = async (
-  { sentinels, master }: Sentinels,
-  { port }: RedisProcess,
-): Promise<void> => {
+const tellToChange = async (redis: Sentinels, { port }: RedisProcess): Promise<void> => {
   let toldAt = 0;
   await eventually(() => {
-    if (master() !== port) return true;
+    if (redis.master() !== port) return true;
     if (Date.now() - toldAt < TOLD_AGAIN_MS) return false;
     toldAt = Date.now();
     try {
-      sentinels[0]?.cli('sentinel', 'failover', 'flags');
+      redis.sentinels[0]?.cli('sentinel', 'failover', 'flags');
     } catch {
       // It is at it already, or has nobody to choose.
     }
