@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 
-import { afterAll, afterEach, beforeEach, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeEach, expect, it, onTestFinished } from 'vitest';
 
 import { startInVain } from '../support/process.ts';
 import { eventually, freePorts, startRedis } from './processes.ts';
@@ -145,6 +145,7 @@ it('workers that wait for Redis get ready by themselves, on the port where they 
   await eventually(async () => (await readiness())?.body.status === 'waiting');
   await redis.start();
   const late = await starting;
+  onTestFinished(async () => void (await late.stop()));
   const alive = async () => (await late.ask('GET', '/api/v1/status')).body.servers.length;
   await eventually(async () => (await alive()) === 6);
   expect(late.url).toContain(`:${port}`);
