@@ -202,6 +202,34 @@ describe('the values stream', () => {
     });
     stream.close();
   });
+
+  it('tells of a whole flag set that was replaced only what differs for it', async () => {
+    await using server = await startServer();
+    const url = await server.listen();
+    for (const key of ['constructor', 'kept', 'turned'])
+      await server.api('POST', '/flags', { body: flag(key) });
+    const stream = await openSse(`${url}/api/v1/evaluations/stream`, {
+      key: await server.keyOf('server'),
+      body: { context },
+    });
+    await stream.next();
+    const exported = (await server.ask('GET', '/api/v1/export?environment=production')).body;
+    const [{ flags, ...environment }] = exported.environments;
+    const [, kept, turned] = flags;
+    const added = { ...kept, key: 'toString' };
+    await server.ask('POST', '/api/v1/import?overwrite=true', {
+      body: {
+        ...exported,
+        environments: [{ ...environment, flags: [kept, { ...turned, enabled: false }, added] }],
+      },
+    });
+    expect((await stream.next())?.data.evaluations).toEqual({
+      constructor: null,
+      turned: { flagKey: 'turned', enabled: false, reason: 'DISABLED' },
+      toString: expect.objectContaining({ variant: 'on' }),
+    });
+    stream.close();
+  });
 });
 
 it('a stream that is cut again and again misses nothing and doubles nothing', async () => {

@@ -131,10 +131,14 @@ const evaluateVisible = (
 };
 
 /** The keys that a caller may know of, in order. */
-export const visibleKeys = ({ flagSet }: FlagSetView, visibleOnly: boolean): string[] => {
+const visibleKeys = ({ flagSet }: FlagSetView, visibleOnly: boolean): string[] => {
   const keys = Object.keys(flagSet.flags);
   return visibleOnly ? keys.filter(key => isVisible(flagSet, key)) : keys;
 };
+
+/** Whether there is such a flag, as far as a caller may know. */
+export const mayKnow = ({ flagSet }: FlagSetView, visibleOnly: boolean, key: string): boolean =>
+  visibleOnly ? isVisible(flagSet, key) : Object.hasOwn(flagSet.flags, key);
 
 /** A context is a JSON object of bounded depth. */
 export const requireContext = (context: EvaluationContext): void => {

@@ -1,8 +1,9 @@
+import type { Evaluations } from '@pennon/engine';
 import { evaluateAll } from '@pennon/engine';
 import type { Evaluation, EvaluationContext } from '@pennon/schema';
 
 import type { FlagSetStep, FlagSetView } from '../environments/live-flag-set.ts';
-import { visibleKeys } from './evaluate.ts';
+import { mayKnow } from './evaluate.ts';
 
 /** Evaluated values of one context: all at first, and then what a change made of them. */
 export type ValuesMessage =
@@ -20,56 +21,53 @@ export type ValuesOf = {
   next(step: FlagSetStep): ValuesMessage | undefined;
 };
 
-/** `visibleOnly` hides flags that are not `clientVisible`: they come and go like flags that do not exist. */
+/**
+ * `visibleOnly` hides flags that are not `clientVisible`: they come and go like flags that do not exist.
+ *
+ * A reader keeps no answers, only the view of its last step, which all readers share: the same question
+ * to that view has the same answer for ever. So thousands of readers of thousands of flags cost nothing,
+ * and a change costs each of them only the flags that it affects.
+ */
 export const createValues = (context: EvaluationContext, visibleOnly: boolean): ValuesOf => {
-  let told: ReadonlyMap<string, Evaluation> = new Map();
-
-  const all = (view: FlagSetView) =>
-    new Map(Object.entries(evaluateAll(view.compiled, context, visibleKeys(view, visibleOnly))));
+  const answersOf = (view: FlagSetView, keys: readonly string[]) =>
+    evaluateAll(
+      view.compiled,
+      context,
+      keys.filter(key => mayKnow(view, visibleOnly, key)),
+    );
+  let told: FlagSetView | undefined;
 
   return {
     first(view) {
-      told = all(view);
+      told = view;
       const { id, revision } = view.flagSet;
-      return { event: 'values', id, data: { revision, evaluations: Object.fromEntries(told) } };
+      const evaluations = answersOf(view, Object.keys(view.flagSet.flags));
+      return { event: 'values', id, data: { revision, evaluations } };
     },
     next({ view, ...step }) {
-      const { id, revision } = view.flagSet;
-      const now =
-        step.type === 'set'
-          ? all(view)
-          : withAffected(told, view, context, visibleOnly, step.affected);
-      const evaluations = changesBetween(told, now);
-      told = now;
+      const before = told ?? view;
+      told = view;
+      const keys = step.type === 'set' ? keysOfEither(before, view) : [...step.affected];
+      const evaluations = changesBetween(answersOf(before, keys), answersOf(view, keys));
       if (Object.keys(evaluations).length === 0) return undefined;
+      const { id, revision } = view.flagSet;
       return { event: 'change', id, data: { revision, evaluations } };
     },
   };
 };
 
-const withAffected = (
-  told: ReadonlyMap<string, Evaluation>,
-  view: FlagSetView,
-  context: EvaluationContext,
-  visibleOnly: boolean,
-  affected: ReadonlySet<string>,
-): ReadonlyMap<string, Evaluation> => {
-  const now = new Map(told);
-  for (const key of affected) now.delete(key);
-  const keys = visibleKeys(view, visibleOnly).filter(key => affected.has(key));
-  for (const [key, answer] of Object.entries(evaluateAll(view.compiled, context, keys)))
-    now.set(key, answer);
-  return now;
-};
+const keysOfEither = (before: FlagSetView, after: FlagSetView): readonly string[] => [
+  ...new Set([before, after].flatMap(({ flagSet }) => Object.keys(flagSet.flags))),
+];
 
 const changesBetween = (
-  before: ReadonlyMap<string, Evaluation>,
-  after: ReadonlyMap<string, Evaluation>,
+  before: Evaluations,
+  after: Evaluations,
 ): Record<string, Evaluation | null> => {
   const changes: [string, Evaluation | null][] = [];
-  for (const [key, answer] of after)
-    if (!same(before.get(key), answer)) changes.push([key, answer]);
-  for (const key of before.keys()) if (!after.has(key)) changes.push([key, null]);
+  for (const [key, answer] of Object.entries(after))
+    if (!same(before[key], answer)) changes.push([key, answer]);
+  for (const key of Object.keys(before)) if (!Object.hasOwn(after, key)) changes.push([key, null]);
   return Object.fromEntries(changes);
 };
 

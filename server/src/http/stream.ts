@@ -88,10 +88,12 @@ const openStream = (
   const broadcast: Broadcast = parts.broadcastOf(live);
   reply.hijack();
 
+  // The whole flag set is made into text, which takes long, only where a reader could be too slow.
+  const isTooSlow = (waiting: number) =>
+    waiting > MOST_WAITING && waiting > MOST_WAITING + 2 * live.view().json().length;
   const send = (text: string) => {
     if (raw.destroyed || raw.writableEnded) return;
-    if (raw.writableLength > MOST_WAITING + 2 * live.view().json().length)
-      return void raw.destroy();
+    if (isTooSlow(raw.writableLength)) return void raw.destroy();
     raw.write(text);
   };
   const { view, leave } = broadcast.join({
