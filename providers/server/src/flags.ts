@@ -14,6 +14,7 @@ import { createNotes, later } from './notes.ts';
 import type { Notes } from './notes.ts';
 import { isOffline } from './options.ts';
 import type { OfflineOptions, OnlineOptions, PennonProviderOptions } from './options.ts';
+import { inTurns } from './turns.ts';
 import type { View } from './view.ts';
 
 /** The flags of the moment, kept as current as their source allows. */
@@ -45,11 +46,16 @@ const isWhole = (content: Content): content is Content & FlagSet =>
   typeof content.segments === 'object' &&
   content.segments !== null;
 
+/** Compiling is the most that is done to a flag. */
+const COMPILED_IN_ONE_TURN = 25;
+
 /** What is wrong with single flags of a file: whoever edits it wants to know. */
-const problemsIn = (path: string, view: View | undefined): string | undefined => {
-  const problems = view?.compiled.problems ?? [];
-  if (problems.length === 0) return undefined;
-  const said = problems.map(
+const problemsIn = async (path: string, view: View | undefined): Promise<string | undefined> => {
+  if (view === undefined) return undefined;
+  const { compiled } = view;
+  await inTurns(compiled.flagKeys, COMPILED_IN_ONE_TURN, compiled.problemsOf);
+  if (compiled.problems.length === 0) return undefined;
+  const said = compiled.problems.map(
     ({ flagKey, path: at, message }) => `flag "${flagKey}": ${at} ${message}`,
   );
   return `${path}: ${said.join('; ')}`;
@@ -110,7 +116,7 @@ const feedOfFile = ({ offlineFile }: OfflineOptions, parts: Parts): Feed => {
   const { world, live, notes, onStanding } = parts;
   const take = async (content: Content) => {
     const isTaken = await takeIn(parts, content);
-    if (isTaken) notes.isWell(problemsIn(offlineFile, live.view()));
+    if (isTaken) notes.isWell(await problemsIn(offlineFile, live.view()));
     return isTaken;
   };
   return feedInto(hearing => followFile(offlineFile, hearing, world), take, onStanding);

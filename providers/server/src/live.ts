@@ -1,7 +1,8 @@
 import type { Patterns } from '@pennon/engine/core';
 
 import type { Content } from './flag-file.ts';
-import { takeOver, turn, wantsPatterns } from './take-over.ts';
+import { takeOver, wantsPatterns } from './take-over.ts';
+import { turn } from './turns.ts';
 import { changedFlags, createView } from './view.ts';
 import type { View } from './view.ts';
 
@@ -37,6 +38,7 @@ export const createLive = (onChange: (flagsChanged: string[]) => void): Live => 
       // Asking for problems compiles every flag, so that it is done only where nothing else is.
       if (next.compiled.refused)
         return next.compiled.problems.map(({ message }) => message).join('; ');
+      await turn();
       const flagsChanged = changedFlags(view, next);
       view = next;
       if (flagsChanged.length > 0) onChange(flagsChanged);

@@ -4,6 +4,7 @@ import { sameJson } from '@pennon/follow';
 
 import { isFields, recordOf } from './flag-file.ts';
 import type { Content, Fields } from './flag-file.ts';
+import { inTurns } from './turns.ts';
 
 /** What is known of a flag or a segment before it is compiled. */
 type Study = { readonly names: References; readonly needsPatterns: boolean };
@@ -18,9 +19,6 @@ export type Taken = {
 
 /** So few are looked at within one turn of the event loop: a millisecond or two, also in code that never ran before. */
 const IN_ONE_TURN = 250;
-
-/** Resolves in the next turn: whatever else waits comes first. */
-export const turn = (): Promise<void> => new Promise(resolve => void setImmediate(resolve));
 
 /** A record, and what is known of each of its values. */
 type Looked = { readonly record: Fields; readonly studies: Studies };
@@ -45,12 +43,11 @@ const takeEach = async (before: Looked, after: Fields): Promise<Looked> => {
   const record: Record<string, unknown> = {};
   // Inherits nothing, so that `__proto__` is a name like any other.
   Object.setPrototypeOf(record, null);
-  for (const name of Object.keys(after)) {
+  await inTurns(Object.keys(after), IN_ONE_TURN, name => {
     const { value, study } = takeOne(before, name, after[name]);
     record[name] = value;
     studies.set(name, study);
-    if (studies.size % IN_ONE_TURN === 0) await turn();
-  }
+  });
   return { record, studies };
 };
 

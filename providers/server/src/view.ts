@@ -42,23 +42,23 @@ export const createView = (
   };
 };
 
+const namesAny = (names: readonly string[], wanted: ReadonlySet<string>): boolean =>
+  names.some(name => wanted.has(name));
+
 /** Adds the flags that are led there by what they name, however far. */
 const addLed = (
   changed: Set<string>,
   changedSegments: ReadonlySet<string>,
   { flags }: Taken,
 ): void => {
-  const leading = [...flags].filter(
-    ([, { names }]) => names.flags.length > 0 || names.segments.length > 0,
-  );
-  for (const [key, { names }] of leading) {
-    if (names.segments.some(segment => changedSegments.has(segment))) changed.add(key);
+  const asking: (readonly [string, readonly string[]])[] = [];
+  for (const [key, { names }] of flags) {
+    if (namesAny(names.segments, changedSegments)) changed.add(key);
+    if (names.flags.length > 0) asking.push([key, names.flags]);
   }
   for (let size = -1; size !== changed.size;) {
     size = changed.size;
-    for (const [key, { names }] of leading) {
-      if (names.flags.some(flag => changed.has(flag))) changed.add(key);
-    }
+    for (const [key, names] of asking) if (namesAny(names, changed)) changed.add(key);
   }
 };
 

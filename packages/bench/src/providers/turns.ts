@@ -12,7 +12,8 @@ const open = url => new PennonProvider({ url, key: 'a-key' });
 `;
 const WEB = `
 const { PennonWebProvider } = await import('@pennon/web-provider');
-const open = url => new PennonWebProvider({ url, key: 'a-key', storage: null });
+const storage = { getItem: () => null, setItem() {}, removeItem() {} };
+const open = url => new PennonWebProvider({ url, key: 'a-key', storage });
 `;
 
 /**
