@@ -36,29 +36,33 @@ const asked = (compiled: CompiledFlagSet, about: unknown) => ({
 });
 
 describe('compiling with the set before', () => {
-  test('answers like a fresh compile after any changes, whichever flags were asked in between', () => {
-    const step = fc.record({
-      changes: fc.array(change, { minLength: 1, maxLength: 3 }),
-      ask: fc.array(flagKey, { maxLength: 2 }),
-      askAll: fc.boolean(),
-      about: context,
-    });
-    fc.assert(
-      fc.property(fc.array(step, { minLength: 1, maxLength: 8 }), steps => {
-        let set: Set = { flags: {}, segments: {} };
-        let compiled: CompiledFlagSet | undefined;
-        for (const { changes, ask, askAll, about } of steps) {
-          set = changes.reduce(changed, set);
-          compiled = compile(set, compiled);
-          for (const key of ask) evaluate(compiled, key, about);
-          if (askAll) expect(asked(compiled, about)).toStrictEqual(asked(compile(set), about));
-        }
-        const about = steps.at(-1)?.about;
-        expect(compiled && asked(compiled, about)).toStrictEqual(asked(compile(set), about));
-      }),
-      { numRuns: 1_000 },
-    );
-  });
+  test(
+    'answers like a fresh compile after any changes, whichever flags were asked in between',
+    { timeout: 30_000 },
+    () => {
+      const step = fc.record({
+        changes: fc.array(change, { minLength: 1, maxLength: 3 }),
+        ask: fc.array(flagKey, { maxLength: 2 }),
+        askAll: fc.boolean(),
+        about: context,
+      });
+      fc.assert(
+        fc.property(fc.array(step, { minLength: 1, maxLength: 8 }), steps => {
+          let set: Set = { flags: {}, segments: {} };
+          let compiled: CompiledFlagSet | undefined;
+          for (const { changes, ask, askAll, about } of steps) {
+            set = changes.reduce(changed, set);
+            compiled = compile(set, compiled);
+            for (const key of ask) evaluate(compiled, key, about);
+            if (askAll) expect(asked(compiled, about)).toStrictEqual(asked(compile(set), about));
+          }
+          const about = steps.at(-1)?.about;
+          expect(compiled && asked(compiled, about)).toStrictEqual(asked(compile(set), about));
+        }),
+        { numRuns: 1_000 },
+      );
+    },
+  );
 
   test('takes over the very same answers of what did not change', () => {
     const kept = simple();

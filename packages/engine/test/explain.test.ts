@@ -56,7 +56,7 @@ const expectTold = ({ trace, ...answer }: Explanation): void => {
 };
 
 describe('explain', () => {
-  test('agrees with evaluate, and its trace tells the same decision', () => {
+  test('agrees with evaluate, and its trace tells the same decision', { timeout: 30_000 }, () => {
     fc.assert(
       fc.property(flagSet, context, (set, about) => {
         const compiled = compile(set);

@@ -31,7 +31,7 @@ describe('MurmurHash3', () => {
     expect(murmurhash.v3(bytesOf(vector), vector.seed)).toBe(vector.unsigned);
   });
 
-  test('of ASCII, without a buffer, is what the library makes of it', () => {
+  test('of ASCII, without a buffer, is what the library makes of it', { timeout: 30_000 }, () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary-ascii', maxLength: 100 }), seed, (text, seeded) => {
         expect(murmur3(text, seeded)).toBe(murmurhash.v3(text, seeded));
@@ -40,7 +40,7 @@ describe('MurmurHash3', () => {
     );
   });
 
-  test('of any text is that of its UTF-8 bytes', () => {
+  test('of any text is that of its UTF-8 bytes', { timeout: 30_000 }, () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 40 }), seed, (text, seeded) => {
         expect(murmur3(text, seeded)).toBe(murmurhash.v3(new TextEncoder().encode(text), seeded));
@@ -68,24 +68,28 @@ describe('a draw', () => {
     );
   });
 
-  test('is below a threshold exactly where its position is below the bound', () => {
-    fc.assert(
-      fc.property(
-        fc.string(),
-        fc.integer(),
-        fc.integer({ min: 0, max: 100_000 }),
-        (unit, seeded, threshold) => {
-          expect(position(unit, seeded) < bound(threshold)).toBe(draw(unit, seeded) < threshold);
-          const drawn = draw(unit, seeded);
-          expect(position(unit, seeded) < bound(drawn)).toBe(false);
-          expect(position(unit, seeded) < bound(drawn + 1)).toBe(true);
-        },
-      ),
-      { numRuns: 5_000 },
-    );
-  });
+  test(
+    'is below a threshold exactly where its position is below the bound',
+    { timeout: 30_000 },
+    () => {
+      fc.assert(
+        fc.property(
+          fc.string(),
+          fc.integer(),
+          fc.integer({ min: 0, max: 100_000 }),
+          (unit, seeded, threshold) => {
+            expect(position(unit, seeded) < bound(threshold)).toBe(draw(unit, seeded) < threshold);
+            const drawn = draw(unit, seeded);
+            expect(position(unit, seeded) < bound(drawn)).toBe(false);
+            expect(position(unit, seeded) < bound(drawn + 1)).toBe(true);
+          },
+        ),
+        { numRuns: 5_000 },
+      );
+    },
+  );
 
-  test('begins at the first hash that is scaled to it', () => {
+  test('begins at the first hash that is scaled to it', { timeout: 30_000 }, () => {
     const wrong: number[] = [];
     for (let from = 0; from <= 100_000; from += 1) {
       const first = ((BigInt(from) << 32n) + 99_999n) / 100_000n;

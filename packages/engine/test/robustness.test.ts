@@ -21,7 +21,7 @@ const anything = fc.oneof(flagSet, damagedFlagSet, anyJson);
 const anyContext = fc.oneof(context, anyJson);
 
 describe('nothing throws', () => {
-  test('for any JSON as a flag set, any context and any key', () => {
+  test('for any JSON as a flag set, any context and any key', { timeout: 30_000 }, () => {
     fc.assert(
       fc.property(anything, anyContext, fc.oneof(flagKey, fc.string()), (set, about, key) => {
         askEverything(set, about, key);
@@ -30,7 +30,7 @@ describe('nothing throws', () => {
     );
   });
 
-  test('for any JSON as a flag', () => {
+  test('for any JSON as a flag', { timeout: 30_000 }, () => {
     fc.assert(
       fc.property(anyJson, anyContext, (flag, about) => {
         askEverything({ flags: { flag } }, about, 'flag');
@@ -41,7 +41,7 @@ describe('nothing throws', () => {
     );
   });
 
-  test('for the flags of a damaged set, filled in', () => {
+  test('for the flags of a damaged set, filled in', { timeout: 30_000 }, () => {
     fc.assert(
       fc.property(damagedFlagSet, set => {
         for (const flag of Object.values(Object(Object(set).flags) as object)) {
@@ -64,7 +64,7 @@ describe('nothing throws', () => {
 });
 
 describe('every problem fails its flag, and nothing else does', () => {
-  test('a flag answers PARSE_ERROR exactly where it has problems', () => {
+  test('a flag answers PARSE_ERROR exactly where it has problems', { timeout: 30_000 }, () => {
     fc.assert(
       fc.property(fc.oneof(flagSet, damagedFlagSet), context, (set, about) => {
         const compiled = compile(set);
@@ -78,16 +78,22 @@ describe('every problem fails its flag, and nothing else does', () => {
     );
   });
 
-  test('the flags of a well-formed set fail for nothing but whom they name', () => {
-    fc.assert(
-      fc.property(flagSet, set => {
-        for (const { path, message } of compile(set).problems) {
-          expect(`${path} ${message}`).toMatch(/segment|depends on itself|more than 10 flags deep/);
-        }
-      }),
-      { numRuns: 1_000 },
-    );
-  });
+  test(
+    'the flags of a well-formed set fail for nothing but whom they name',
+    { timeout: 30_000 },
+    () => {
+      fc.assert(
+        fc.property(flagSet, set => {
+          for (const { path, message } of compile(set).problems) {
+            expect(`${path} ${message}`).toMatch(
+              /segment|depends on itself|more than 10 flags deep/,
+            );
+          }
+        }),
+        { numRuns: 1_000 },
+      );
+    },
+  );
 });
 
 describe('the order of names in an object', () => {
