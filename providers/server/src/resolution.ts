@@ -48,7 +48,7 @@ export const resolutionOf = <T>(
     value: defaultValue,
     reason: 'ERROR',
     errorCode: ErrorCode.TYPE_MISMATCH,
-    errorMessage: `flag "${answer.flagKey}" is no ${wanted.name} flag: its variant "${variant}" is a ${typeof value}`,
+    errorMessage: `flag "${answer.flagKey}" is no ${wanted.name} flag: its variant "${variant}" is of the type ${typeof value}`,
     flagMetadata,
   };
 };
