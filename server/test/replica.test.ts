@@ -17,6 +17,8 @@ type BentStore = Store & {
   /** From now on the feed says nothing, and does not say that. */
   deafen(): void;
   hear(): void;
+  /** From now on whoever reads is faster than the feed. */
+  slowFeeds(): void;
   /** From now on every feed fails as soon as it begins. */
   breakFeeds(): void;
   /** Holds back what reads answer until `letGo`; resolves once a read has its answer. */
@@ -27,18 +29,23 @@ type BentStore = Store & {
   away: boolean;
   /** How often it was asked for its last change. */
   questions: number;
+  /** How often everything was read. */
+  reads: number;
 };
 
 const bend = (store: Store): BentStore => {
   let deaf = false;
   let broken = false;
+  let slow = false;
   let hold: { reached(): void; released: Promise<void> } | undefined;
   const bent: BentStore = {
     ...store,
     away: false,
     questions: 0,
+    reads: 0,
     deafen: () => void (deaf = true),
     hear: () => void (deaf = false),
+    slowFeeds: () => void (slow = true),
     breakFeeds: () => void (broken = true),
     holdReads() {
       const held = Promise.withResolvers<void>();
@@ -63,6 +70,7 @@ const bend = (store: Store): BentStore => {
       return store.head(ledger);
     },
     async read(ledger) {
+      bent.reads += 1;
       refuseAway();
       const answer = await store.read(ledger);
       const holding = hold;
@@ -73,7 +81,10 @@ const bend = (store: Store): BentStore => {
     },
     async *follow(ledger, after, signal) {
       if (broken) throw new StoreError('unavailable', 'the feed broke');
-      for await (const change of store.follow(ledger, after, signal)) if (!deaf) yield change;
+      for await (const change of store.follow(ledger, after, signal)) {
+        if (slow) await store.read(ledger);
+        if (!deaf) yield change;
+      }
     },
   };
   const refuseAway = () => {
@@ -204,6 +215,35 @@ describe('a replica', () => {
     expect(new Set(seen.map(({ type }) => type))).toEqual(new Set(['change']));
   });
 
+  it('leaves to the feed what is written while everything is read', async () => {
+    store.deafen();
+    await write(store, ledger, flags(flag('missed')));
+    await until(() => true);
+    store.hear();
+    const before = store.reads;
+    const { held, letGo } = store.holdReads();
+    await write(store, ledger, flags(flag('gap')));
+    await held;
+    for (let i = 0; i < 30; i += 1) await write(store, ledger, flags(flag(`meanwhile${i}`)));
+    const asked = store.questions;
+    letGo();
+    await until(() => keys().length === 33);
+    expect([store.reads - before, store.questions - asked]).toEqual([1, 0]);
+  });
+
+  it('waits for the feed where another server wrote first, and does not read everything', async () => {
+    store.slowFeeds();
+    const other = await open();
+    const before = store.reads;
+    const add = (to: typeof replica, key: string) =>
+      to.write(() => ({ writes: flags(flag(key)), audit: [], result: () => key }));
+    for (let i = 0; i < 20; i += 1)
+      await Promise.all([add(other, `there${i}`), add(replica, `here${i}`)]);
+    await until(() => keys().length === 41);
+    expect(store.reads).toBe(before);
+    other.close();
+  });
+
   it('never goes back to what a slow read brings, where a write was faster', async () => {
     store.deafen();
     await write(store, ledger, flags(flag('behind')));
@@ -264,7 +304,10 @@ describe('a refusal', () => {
   it('is not made on old data: what another server has just created can be changed here', async () => {
     store.deafen();
     await write(store, ledger, flags(flag('new')));
-    expect(await change('new')).toBe('done');
+    let answer: string | undefined;
+    void change('new').then(done => (answer = done));
+    await passUntil(1_000, () => answer !== undefined);
+    expect(answer).toBe('done');
   });
 
   it('stands where the data is current', async () => {

@@ -244,7 +244,7 @@ export const copyDefinition = async <Name extends 'flags' | 'segments'>(
       details: [{ path: 'to', message: 'must be another environment' }],
     });
   const { replica } = parts.registry.find(from);
-  await replica.reload();
+  await replica.refresh();
   const source = requireStored(noun, noun.stored(replica.current()), key, from);
   const live = parts.registry.find(target);
   const prepare = (snapshot: Snapshot<'flagSet'>) => {

@@ -52,7 +52,7 @@ export const createEnvironment = async (
   input: EnvironmentCreate,
 ): Promise<Environment> => {
   requireAllEnvironments(caller, 'creating an environment');
-  await control.reload();
+  await control.refresh();
   refuseExisting(control.current(), input.key);
   const now = clock.now();
   const record = newEnvironment(input, now, random);

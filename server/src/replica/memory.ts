@@ -1,4 +1,4 @@
-import type { ChangeId } from '../store/change-id.ts';
+import { parseChangeId, type ChangeId } from '../store/change-id.ts';
 import type { Change, Ledger, LedgerKind, Snapshot, Stored } from '../store/store.ts';
 
 /**
@@ -9,8 +9,8 @@ export type Memory<Kind extends LedgerKind> = {
   readonly ledger: Ledger<Kind>;
   readonly current: () => Snapshot<Kind>;
   /**
-   * Takes a change that follows the current one, and passes over one that was taken before. False, and
-   * nothing done: something is missing between the two.
+   * Takes a change that follows the current one, and passes over one that was taken before, or that is
+   * part of what was read since. False, and nothing done: something is missing between the two.
    */
   readonly apply: (change: Change<Kind>) => boolean;
   /** Takes the whole ledger, as it was read. */
@@ -46,7 +46,8 @@ export const openMemory = <Kind extends LedgerKind>(
     ledger,
     current: () => snapshot,
     apply(change) {
-      if (change.previous !== snapshot.id) return taken.has(change.id);
+      if (change.previous !== snapshot.id)
+        return taken.has(change.id) || isBefore(change.id, snapshot.id);
       const next = AFTER[ledger.kind](snapshot.records, change);
       move(
         change.replaceAll
@@ -61,6 +62,12 @@ export const openMemory = <Kind extends LedgerKind>(
       return () => listeners.delete(listener);
     },
   };
+};
+
+/** Of the same epoch, and earlier. Where that history was written anew, a later change or a check shows it. */
+const isBefore = (one: ChangeId, other: ChangeId): boolean => {
+  const [a, b] = [parseChangeId(one), parseChangeId(other)];
+  return a !== undefined && a.epoch === b?.epoch && a.revision < b.revision;
 };
 
 /** The ids that were added last. */

@@ -23,7 +23,7 @@ export type Replica<Kind extends LedgerKind> = Pick<
   Memory<Kind>,
   'ledger' | 'current' | 'subscribe'
 > &
-  Pick<Reading, 'reach' | 'reload'> &
+  Pick<Reading, 'reach' | 'refresh'> &
   /** Commits what `decide` makes of the current snapshot; tried anew where another writer was first. */
   Writing<Kind> &
   Following;
@@ -47,12 +47,12 @@ export const openReplica = async <Kind extends LedgerKind>(
   const keep = () => copies?.keep(ledger, memory.current);
   if (trouble === undefined) keep();
   memory.subscribe(keep);
-  const reading = openReading(store, memory);
+  const reading = openReading(store, memory, clock);
   const { write } = openWriting(store, memory, reading);
   const following = startFollowing({ store, clock, memory, reading, trouble, onTrouble });
   const { current, subscribe } = memory;
-  const { reach, reload } = reading;
-  return { ledger, current, subscribe, reach, reload, write, ...following };
+  const { reach, refresh } = reading;
+  return { ledger, current, subscribe, reach, refresh, write, ...following };
 };
 
 /** The ledger as the store has it; where that is away, as this server last knew it. */

@@ -31,7 +31,7 @@ const ATTEMPTS = 50;
 export const openWriting = <Kind extends LedgerKind>(
   store: Store,
   memory: Memory<Kind>,
-  { isCurrent, reload }: Reading,
+  { catchUp, refresh, reload }: Reading,
 ): Writing<Kind> => {
   let last: Promise<unknown> = Promise.resolve();
   let outage: { readonly error: unknown } | undefined;
@@ -46,8 +46,7 @@ export const openWriting = <Kind extends LedgerKind>(
     try {
       return decideNow(decide);
     } catch (error) {
-      if (await isCurrent()) throw error;
-      await reload();
+      if (!(await refresh())) throw error;
       return decideNow(decide);
     }
   };
@@ -61,7 +60,10 @@ export const openWriting = <Kind extends LedgerKind>(
     if (Object.keys(writes).length === 0) return { result: result(base) };
     const commit = { expect: base, writes, audit, replaceAll };
     const outcome = await store.commit(memory.ledger, commit);
-    if (!outcome.committed) return undefined;
+    if (!outcome.committed) {
+      if (memory.current().id === base) await catchUp(outcome.actual);
+      return undefined;
+    }
     // The change is made, even if the store goes away before it is read back.
     if (!memory.apply(outcome.change)) await reload().catch(() => undefined);
     return { result: result(outcome.change.id) };
@@ -71,7 +73,6 @@ export const openWriting = <Kind extends LedgerKind>(
     for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
       const done = await commitOnce(decide);
       if (done !== undefined) return done.result;
-      await reload();
     }
     throw new PennonError('SERVICE_UNAVAILABLE', 'too many writers at once; try again', {
       retryAfterSeconds: 1,

@@ -32,7 +32,7 @@ export const exportData = async (
 
 /** All environments that there are: one that cannot be read is an error, never left out. */
 const exportAll = async (parts: ExportParts): Promise<Export> => {
-  await parts.control.reload().catch(unlessAway);
+  await parts.control.refresh().catch(unlessAway);
   await parts.registry.settled();
   const { environments, keys } = parts.control.current().records;
   const all = sorted(environments).map(({ key }) => parts.registry.find(key));

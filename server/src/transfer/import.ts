@@ -60,10 +60,10 @@ const readAll = async (
   { control, registry }: EnvironmentParts,
   { environments }: Export,
 ): Promise<void> => {
-  await control.reload();
+  await control.refresh();
   await registry.settled();
   const known = environments.filter(({ key }) => control.current().records.environments.has(key));
-  for (const { key } of known) await registry.find(key).replica.reload();
+  for (const { key } of known) await registry.find(key).replica.refresh();
 };
 
 /** A key of one environment reaches that one; new environments and keys take a key for all. */
