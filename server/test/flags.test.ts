@@ -153,6 +153,13 @@ describe('creating a flag', () => {
     expect(hidden.body.warnings).toEqual([
       { path: 'rules.1', message: expect.stringContaining('never serves') },
     ]);
+    const shadowed = await server.api('POST', '/flags', {
+      body: { key: 'shadowed', ...on, rules: [{ variant: 'on' }, { variant: 'off' }] },
+    });
+    expect(shadowed.body.warnings).toEqual([
+      { path: 'rules', message: expect.stringContaining('every outcome is the variant "on"') },
+      { path: 'rules.1', message: expect.stringContaining('never serves') },
+    ]);
     const elsewhere = await server.ask('POST', '/api/v1/flags?environment=development', {
       body: { key: 'same', ...colour },
     });

@@ -4,16 +4,32 @@ import type { Condition, ErrorDetail, Flag, Rule } from '@pennon/schema';
 export const flagWarnings = (
   flag: Flag,
   elsewhere: ReadonlyMap<string, Flag>,
-): readonly ErrorDetail[] => [
-  ...oneOutcome(flag),
-  ...unreachable(flag),
-  ...typeElsewhere(flag, elsewhere),
-];
+): readonly ErrorDetail[] => {
+  const rules = judge(flag);
+  return [...oneOutcome(flag, rules), ...unreachable(rules), ...typeElsewhere(flag, elsewhere)];
+};
 
-const oneOutcome = (flag: Flag): ErrorDetail[] => {
-  if (flag.rules.length === 0) return [];
-  const outcomes = new Set(flag.rules.flatMap(outcomesOf));
-  if (!flag.rules.some(rule => servesEveryone(rule))) outcomes.add(flag.defaultVariant);
+/** A rule with its conditions as texts, and why it never serves anybody, where that is so. */
+type Judged = {
+  readonly rule: Rule;
+  readonly conditions: ReadonlySet<string>;
+  readonly whyNobody: string | undefined;
+};
+
+const judge = (flag: Flag): readonly Judged[] => {
+  const judged: Judged[] = [];
+  for (const rule of flag.rules) {
+    const conditions = new Set(rule.conditions.map(condition => JSON.stringify(condition)));
+    judged.push({ rule, conditions, whyNobody: whyNobody(flag, rule, conditions, judged) });
+  }
+  return judged;
+};
+
+const oneOutcome = (flag: Flag, rules: readonly Judged[]): ErrorDetail[] => {
+  if (rules.length === 0) return [];
+  const reached = rules.filter(judged => judged.whyNobody === undefined);
+  const outcomes = new Set(reached.flatMap(({ rule }) => outcomesOf(rule)));
+  if (!reached.some(({ rule }) => servesEveryone(rule))) outcomes.add(flag.defaultVariant);
   if (outcomes.size !== 1) return [];
   const [only] = outcomes;
   return [
@@ -25,7 +41,6 @@ const oneOutcome = (flag: Flag): ErrorDetail[] => {
 };
 
 const outcomesOf = (rule: Rule): (string | null)[] => {
-  if (shareOf(rule) === 0) return [];
   if (rule.variant != null) return [rule.variant];
   return (rule.split ?? []).filter(({ weight }) => weight > 0).map(({ variant }) => variant);
 };
@@ -35,19 +50,31 @@ const shareOf = (rule: Rule): number => rule.percentage ?? 100;
 const servesEveryone = (rule: Rule): boolean =>
   rule.conditions.length === 0 && shareOf(rule) === 100;
 
-const unreachable = (flag: Flag): ErrorDetail[] =>
-  flag.rules.flatMap((rule, index) => {
-    const why = whyNobody(flag, rule, flag.rules.slice(0, index));
-    return why === undefined
+const unreachable = (rules: readonly Judged[]): ErrorDetail[] =>
+  rules.flatMap(({ rule, whyNobody: why }, index) =>
+    why === undefined
       ? []
-      : [{ path: `rules.${index}`, message: `rule "${rule.id}" never serves anybody: ${why}` }];
-  });
+      : [{ path: `rules.${index}`, message: `rule "${rule.id}" never serves anybody: ${why}` }],
+  );
 
-const whyNobody = (flag: Flag, rule: Rule, earlier: readonly Rule[]): string | undefined => {
+const whyNobody = (
+  flag: Flag,
+  rule: Rule,
+  conditions: ReadonlySet<string>,
+  earlier: readonly Judged[],
+): string | undefined => {
   if (shareOf(rule) === 0) return 'its percentage is 0';
   if (rule.conditions.some(neverHolds)) return 'one of its conditions has an empty list';
-  const blocking = earlier.find(other => takesAll(flag, other, rule));
-  return blocking && `rule "${blocking.id}" before it serves all of its subjects`;
+  // Conditions all hold, so every condition of the earlier rule must be among those of the later one.
+  const blocking = earlier.find(
+    other => isWithin(other.conditions, conditions) && admitsAll(flag, other.rule, rule),
+  );
+  return blocking && `rule "${blocking.rule.id}" before it serves all of its subjects`;
+};
+
+const isWithin = (part: ReadonlySet<string>, whole: ReadonlySet<string>): boolean => {
+  for (const condition of part) if (!whole.has(condition)) return false;
+  return true;
 };
 
 const NEVER_IN_EMPTY = new Set(['in', 'inCidr']);
@@ -59,18 +86,9 @@ const neverHolds = (condition: Condition): boolean =>
   condition.value.length === 0 &&
   NEVER_IN_EMPTY.has(condition.operator) !== (condition.not === true);
 
-/** Whether everyone whom `rule` would serve is served by the earlier rule already. */
-const takesAll = (flag: Flag, earlier: Rule, rule: Rule): boolean => {
-  if (!covers(earlier.conditions, rule.conditions)) return false;
-  if (shareOf(earlier) === 100) return true;
-  return sameDraw(flag, earlier, rule) && shareOf(earlier) >= shareOf(rule);
-};
-
-/** Conditions all hold, so every condition of the earlier rule must be among those of the later one. */
-const covers = (earlier: readonly Condition[], later: readonly Condition[]): boolean => {
-  const known = new Set(later.map(condition => JSON.stringify(condition)));
-  return earlier.every(condition => known.has(JSON.stringify(condition)));
-};
+/** Whether the earlier rule's percentage admits everyone whom that of `rule` would. */
+const admitsAll = (flag: Flag, earlier: Rule, rule: Rule): boolean =>
+  shareOf(earlier) === 100 || (sameDraw(flag, earlier, rule) && shareOf(earlier) >= shareOf(rule));
 
 const sameDraw = (flag: Flag, a: Rule, b: Rule): boolean =>
   (a.seed ?? flag.seed) === (b.seed ?? flag.seed) &&
