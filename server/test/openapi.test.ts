@@ -121,6 +121,8 @@ describe('/openapi.json', () => {
     ]);
     const create = document.paths['/api/v1/flags'].post;
     expect(create.responses['201'].headers).toHaveProperty('Location');
+    expect(document.paths['/api/v1/keys'].post.responses['201'].headers).toEqual({});
+    expect(put.requestBody.content['application/json'].schema.properties).toHaveProperty('key');
     expect(document.paths['/api/v1/flags/{key}'].get.responses).toHaveProperty('304');
     expect(document.paths['/api/v1/flags/{key}'].delete.responses).toHaveProperty('204');
   });

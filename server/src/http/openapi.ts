@@ -5,6 +5,7 @@ import { z } from 'zod';
 import type { ZodOpenApiPathsObject } from 'zod-openapi';
 
 import { appRouter } from '../router/index.ts';
+import type { Meta } from '../router/procedure.ts';
 import type { RestProcedure } from './rest.ts';
 import { API, restProcedures } from './rest.ts';
 
@@ -73,10 +74,11 @@ const reshape = (
     moveToParameter(operation, 'environment', 'query', 'environment');
   moveToParameter(operation, 'ifMatch', 'header', 'If-Match');
   for (const field of meta.inQuery ?? []) moveToQuery(operation, field);
+  allowRepeats(operation);
   if (path.endsWith('.get') || path === 'evaluation.evaluateAll')
     addParameter(operation, 'If-None-Match', 'header');
   operation.responses = {
-    ...success(document, operation, meta.status ?? 200, path),
+    ...success(document, operation, path, meta),
     ...errorResponses(
       errorCodes(meta.openapi.method, 'ifMatch' in input.shape, meta.plainRoute !== true),
     ),
@@ -106,6 +108,14 @@ const moveToQuery = (operation: Operation, field: string): void => {
   operation.parameters = [...parameters, { name: field, in: 'query', required: false, schema }];
 };
 
+/** A body may repeat what the path says, so that what was read can be written back. */
+const allowRepeats = (operation: Operation): void => {
+  const body = operation.requestBody?.content['application/json']?.schema;
+  if (body?.properties === undefined) return;
+  for (const { name, in: place, schema } of operation.parameters ?? [])
+    if (place === 'path') body.properties[String(name)] = schema;
+};
+
 const PARAMETERS: Readonly<Record<string, string>> = {
   environment: 'Needed with a key for all environments ("*").',
   'If-Match': 'Entity tags of which one must be current, or "*".',
@@ -131,16 +141,17 @@ const header = (description: string): Json => ({ description, schema: { type: 's
 const success = (
   document: OpenAPIObject,
   operation: Operation,
-  status: number,
   path: string,
+  { status: created, located }: Meta,
 ): Record<string, Json> => {
+  const status = created ?? 200;
   if (status === 204) return { 204: { description: 'Done' } };
   const [stated] = Object.values(operation.responses);
   const schema = successSchema(stated);
   const tagged = schema !== undefined && withoutEtag(document, schema);
   const headers = {
     ...(tagged || path === 'evaluation.evaluateAll' ? { ETag: header('Strong entity tag') } : {}),
-    ...(status === 201 ? { Location: header('Where it is') } : {}),
+    ...(located === undefined ? {} : { Location: header('Where it is') }),
   };
   const conditional = path.endsWith('.get') || path === 'evaluation.evaluateAll';
   return {
@@ -283,7 +294,10 @@ const PLAIN_PATHS = {
           headers: { ETag: header('Strong entity tag') as never },
           content: { 'application/json': { schema: FlagSet } },
         },
-        304: { description: 'Not modified' },
+        304: {
+          description: 'Not modified',
+          headers: { ETag: header('Strong entity tag') as never },
+        },
         ...(errorResponses([400, 401, 403, 404, 429, 500, 503]) as object),
       },
     },
