@@ -65,6 +65,11 @@ describe('strictness', () => {
     expect((await server.api('POST', '/evaluate', { text: '{}', headers: utf16 })).status).toBe(
       415,
     );
+    for (const headers of [
+      { 'content-type': 'application/json; charset="utf8"' },
+      { 'content-encoding': 'Identity' },
+    ])
+      expect((await server.api('POST', '/evaluate', { text: '{}', headers })).status).toBe(400);
     const packed = { 'content-encoding': 'gzip' };
     expect((await server.api('POST', '/evaluate', { text: '{}', headers: packed })).status).toBe(
       415,

@@ -18,11 +18,11 @@ export const parseJsonBodies = (app: FastifyInstance): void => {
 /** A body in another encoding would be read as what it is not. */
 export const refuseEncoded = ({ headers }: FastifyRequest): void => {
   const charset = /;\s*charset\s*=\s*"?([^";\s]+)/i.exec(headers['content-type'] ?? '')?.[1];
-  if (charset !== undefined && charset.toLowerCase() !== 'utf-8') {
+  if (charset !== undefined && !/^utf-?8$/i.test(charset)) {
     throw new PennonError('UNSUPPORTED_MEDIA_TYPE', 'send JSON in UTF-8, not in another charset');
   }
   const encoding = headers['content-encoding'];
-  if (encoding === undefined || encoding === 'identity') return;
+  if (encoding === undefined || encoding.toLowerCase() === 'identity') return;
   throw new PennonError('UNSUPPORTED_MEDIA_TYPE', 'send the body without Content-Encoding');
 };
 
