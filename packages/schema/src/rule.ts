@@ -62,7 +62,7 @@ const asCondition = (rule: RuleInput, context: z.core.$RefinementCtx): void => {
 
 const checkShortForm = (rule: RuleInput, context: z.core.$RefinementCtx): void => {
   if (rule.attribute == null) return withoutAttribute(rule, context);
-  if (rule.conditions != null && rule.conditions.length > 0)
+  if (rule.conditions != null)
     context.addIssue({
       code: 'custom',
       path: ['attribute'],

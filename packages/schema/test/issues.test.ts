@@ -98,6 +98,12 @@ test.each([
     'cannot stand beside "conditions": write it as one of them',
   ],
   [
+    'a short form beside an empty list of conditions',
+    { rules: [{ conditions: [], attribute: 'a', operator: 'exists' }] },
+    'rules.0.attribute',
+    'cannot stand beside "conditions": write it as one of them',
+  ],
+  [
     'a short form with a wrong value',
     { rules: [{ attribute: 'a', operator: 'in', value: 1 }] },
     'rules.0.value',
