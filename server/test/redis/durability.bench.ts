@@ -6,7 +6,9 @@ import { production, removeDirectories, startServerOn } from './servers.ts';
 //
 //     npx -y pnpm exec node server/test/redis/durability.bench.ts
 
-const SECONDS = 8;
+const SECONDS = 4;
+/** Settings take turns; of each, the round that was disturbed the least by others counts. */
+const ROUNDS = 3;
 const EDITORS = 16;
 
 type Setting = {
@@ -61,7 +63,8 @@ const measure = async (editors: number, put: (i: number) => Promise<void>): Prom
   return { perSecond: sorted.length / SECONDS, p50Ms: at(0.5), p99Ms: at(0.99) };
 };
 
-const run = async (setting: Setting): Promise<string> => {
+/** With one editor, and with many. */
+const run = async (setting: Setting): Promise<readonly Measured[]> => {
   const all = await startAll(setting);
   const server = await startServerOn(`redis://127.0.0.1:${all[0]?.port}`, {
     PENNON_RATE_LIMIT: '0',
@@ -82,17 +85,34 @@ const run = async (setting: Setting): Promise<string> => {
   const many = await measure(EDITORS, put);
   await server.stop();
   await Promise.all(all.map(each => each.remove()));
+  return [one, many];
+};
+
+const rowOf = ({ name }: Setting, measured: readonly Measured[]): string => {
   const ms = (value: number) => `${value.toFixed(1)} ms`;
-  const cells = [one, many].flatMap(({ perSecond, p50Ms, p99Ms }) => [
+  const cells = measured.flatMap(({ perSecond, p50Ms, p99Ms }) => [
     String(Math.round(perSecond)),
     ms(p50Ms),
     ms(p99Ms),
   ]);
-  return `| ${[setting.name, ...cells].join(' | ')} |`;
+  return `| ${[name, ...cells].join(' | ')} |`;
 };
+
+const better = (before: Measured | undefined, now: Measured): Measured =>
+  before !== undefined && before.perSecond > now.perSecond ? before : now;
+
+const best = new Map<Setting, readonly Measured[]>();
+for (let round = 0; round < ROUNDS; round += 1)
+  for (const setting of SETTINGS) {
+    const measured = await run(setting);
+    best.set(
+      setting,
+      measured.map((each, i) => better(best.get(setting)?.[i], each)),
+    );
+  }
+removeDirectories();
 
 const say = (line: string) => process.stdout.write(`${line}\n`);
 say('| Redis | 1 editor: writes/s | p50 | p99 | 16 editors: writes/s | p50 | p99 |');
 say('| --- | --: | --: | --: | --: | --: | --: |');
-for (const setting of SETTINGS) say(await run(setting));
-removeDirectories();
+for (const [setting, measured] of best) say(rowOf(setting, measured));
