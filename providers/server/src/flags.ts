@@ -84,26 +84,33 @@ type Parts = {
 const takeIn = async ({ live, notes }: Parts, content: Content): Promise<boolean> =>
   notes.isWell(await live.take(content).catch(String));
 
-/** A feed whose news count when `take` has made them the flags of the moment. It answers whether it could. */
+/**
+ * A feed whose news count when `take` has made them the flags of the moment; it answers whether it could.
+ * Until then it stands as it stood before.
+ */
 const feedInto = <Told extends Content>(
   open: (hearing: Hearing<Told>) => Feed,
   take: (told: Told) => Promise<boolean>,
   onStanding: () => void,
 ): Feed => {
   let isReadable = true;
+  let standing: FeedStanding = 'waiting';
+  const look = () => {
+    standing = isReadable ? feed.standing() : 'unusable';
+    onStanding();
+  };
   const takeNews = async (told: Told) => {
     isReadable = await take(told);
   };
-  const intake = createIntake(takeNews, onStanding);
+  const intake = createIntake(takeNews, look);
   const feed = open({
     onContent: intake.offer,
     onStanding() {
-      if (!intake.isBusy()) onStanding();
+      if (!intake.isBusy()) look();
     },
   });
-  const standing = (): FeedStanding => (isReadable ? feed.standing() : 'unusable');
   return {
-    standing: () => (intake.isBusy() ? 'waiting' : standing()),
+    standing: () => standing,
     freshness: feed.freshness,
     stop() {
       feed.stop();

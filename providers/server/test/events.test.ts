@@ -1,6 +1,7 @@
 import { OpenFeature, ProviderEvents } from '@openfeature/server-sdk';
 import { describe, expect, it } from 'vitest';
 
+import { settle } from '../../../packages/follow/test/support/fake-world.ts';
 import { startFakeServer } from './support/fake-server.ts';
 import { booleanFlag, onWhere } from './support/flags.ts';
 import { startOn } from './support/open.ts';
@@ -70,6 +71,23 @@ describe('a change', () => {
     await expect.poll(() => told).toEqual(['READY', 'CHANGED b']);
     expect(await client.getBooleanValue('b', false, { mail: 'ada@example.com' })).toBe(true);
     expect(await client.getBooleanValue('b', true, { mail: 'ada@example.org' })).toBe(false);
+  });
+
+  it('makes nothing stale while many flags are taken over, whatever else is looked at then', async () => {
+    const many = Array.from({ length: 2_000 }, (_, at) => booleanFlag(`flag-${at}`, true));
+    const server = startFakeServer({
+      a,
+      ...Object.fromEntries(many.map(flag => [flag.key, flag])),
+    });
+    const { told, client } = await startOn(server, { mode: 'remote' });
+    await expect.poll(() => told).toEqual(['READY']);
+    server.behave('broken', 'evaluations');
+    const changed = server.change({ a: booleanFlag('a', false) });
+    await client.getBooleanValue('flag-7', false);
+    await changed;
+    await expect.poll(() => told).toContain('CHANGED a');
+    await settle();
+    expect(told).toEqual(['READY', 'CHANGED a']);
   });
 
   it('reaches the clients of its own provider and nobody else', async () => {
