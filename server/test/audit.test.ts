@@ -141,3 +141,26 @@ it("shows an environment's admin who made and revoked its keys, and no others, i
   expect(paged).toEqual(whole.body.items);
   expect(actions(await log('action=key.delete'))).toEqual([`key.delete ${ids[0]}`]);
 });
+
+it('goes on from page to page with what was older, whatever happens meanwhile', async () => {
+  const clock = createFakeClock();
+  await using server = await startServer({ clock });
+  await server.keyOf('viewer');
+  for (const key of ['a', 'b', 'c']) {
+    clock.advance(1_000);
+    await server.api('POST', '/flags', { body: { key, enabled: true } });
+  }
+  const first = await server.api('GET', '/audit?limit=2');
+  clock.advance(1_000);
+  await server.keyOf('editor');
+  await server.api('POST', '/flags', { body: { key: 'd', enabled: true } });
+  const rest = await server.api('GET', `/audit?limit=2&cursor=${first.body.nextCursor}`);
+  expect([...actions(first), ...actions(rest)]).toEqual([
+    'flag.create c',
+    'flag.create b',
+    'flag.create a',
+    expect.stringMatching(/^key\.create /),
+  ]);
+  expect(rest.body.items[1].after.role).toBe('viewer');
+  expect(rest.body.nextCursor).toBeNull();
+});

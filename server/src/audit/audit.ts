@@ -71,11 +71,14 @@ export const listAudit = async (
   const environment = environmentOf(caller, asked);
   const sources = sourcesOf(parts, environment);
   const cursors = cursorsFor(cursorSecret(parts.control), ['audit', environment, filter]);
-  const places = placesOf(cursors.read(cursor), sources.length);
+  const { places, at } = positionOf(cursors.read(cursor), sources.length);
   const logs = await Promise.all(
-    sources.map((source, index) =>
-      entriesOf(parts.store, source, { ...queryOf(filter), before: places[index] }, limit + 1),
-    ),
+    sources.map(({ ledger, wanted }, index) => {
+      const before = places[index] ?? undefined;
+      const known = before === undefined ? notNewerThan(at) : () => true;
+      const source = { ledger, wanted: (entry: AuditEntry) => known(entry) && wanted(entry) };
+      return entriesOf(parts.store, source, { ...queryOf(filter), before }, limit + 1);
+    }),
   );
   const items: AuditEntry[] = [];
   for (let log = newest(logs); log !== undefined && items.length < limit; log = newest(logs)) {
@@ -85,7 +88,8 @@ export const listAudit = async (
     places[log] = entry.id;
   }
   const more = logs.some(log => log.length > 0);
-  return { items, nextCursor: more ? cursors.write(JSON.stringify(places)) : null };
+  const reached: Position = { places, at: items.at(-1)?.at ?? at };
+  return { items, nextCursor: more ? cursors.write(JSON.stringify(reached)) : null };
 };
 
 /** A log, and which of its entries belong to the answer. */
@@ -102,13 +106,23 @@ const sourcesOf = ({ registry }: AuditParts, environment: string): readonly Sour
         },
       ];
 
-/** The last entry told of each log; null where none was. */
-const placesOf = (position: string | undefined, logs: number): (string | null)[] =>
-  position === undefined
-    ? Array.from({ length: logs }, () => null)
-    : Places.parse(JSON.parse(position));
+/** The last entry told of each log, null where none was, and when the last one of all was made. */
+const Position = z.strictObject({
+  places: z.array(z.string().nullable()),
+  at: z.string().nullable(),
+});
+type Position = z.infer<typeof Position>;
 
-const Places = z.array(z.string().nullable());
+const positionOf = (position: string | undefined, logs: number): Position =>
+  position === undefined
+    ? { places: Array.from({ length: logs }, () => null), at: null }
+    : Position.parse(JSON.parse(position));
+
+/** Of a log of which nothing was told yet: what came to it since the page before is no part of this list. */
+const notNewerThan = (at: string | null): ((entry: AuditEntry) => boolean) => {
+  let reached = at === null;
+  return entry => (reached ||= at === null || entry.at <= at);
+};
 
 const CHUNK = 200;
 
@@ -116,11 +130,11 @@ const CHUNK = 200;
 const entriesOf = async (
   store: Store,
   { ledger, wanted }: Source,
-  query: Omit<AuditQuery, 'limit' | 'before'> & { before: string | null | undefined },
+  query: Omit<AuditQuery, 'limit'>,
   most: number,
 ): Promise<AuditEntry[]> => {
   const found: AuditEntry[] = [];
-  let before = query.before ?? undefined;
+  let { before } = query;
   for (;;) {
     const chunk = await store.audit(ledger, { ...query, before, limit: CHUNK });
     if (chunk.length === 0 && before === undefined) await requireLedger(store, ledger);
