@@ -254,6 +254,14 @@ describe('a large ledger', () => {
     const read = await contents(store, ledger);
     expect(read?.records).toHaveLength(128);
   });
+
+  it('of more documents than a call takes arguments is committed and read', async () => {
+    const ledger = newLedger();
+    const small = Array.from({ length: 50_000 }, (_, i) => flag(`f${i}`));
+    await write(store, ledger, flags(...small.slice(0, 1)));
+    await write(store, ledger, { flags: new Map(small.map(each => [each.key, each])) });
+    expect((await store.read(ledger))?.records.flags.size).toBe(50_000);
+  });
 });
 
 describe('settings of Redis that lose data one day', () => {

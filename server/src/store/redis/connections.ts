@@ -29,7 +29,8 @@ export type Connections = {
   readonly close: () => Promise<void>;
 };
 
-export type Send = (command: string, ...args: readonly (string | number)[]) => Promise<Answer>;
+/** Arguments are a list: a large commit has more of them than a call takes. */
+export type Send = (command: string, args: readonly (string | number)[]) => Promise<Answer>;
 
 export type Answer =
   | { readonly type: 'reply'; readonly reply: unknown }
@@ -105,10 +106,10 @@ export const openConnections = ({ address, tls, clock }: ConnectionParts): Conne
     return work;
   };
 
-  const sendShared: Send = (command, ...args) =>
-    answerOf(place, within(clock, ANSWER_MS, shared.call(command, ...args)));
+  const sendShared: Send = (command, args) =>
+    answerOf(place, within(clock, ANSWER_MS, shared.call(command, [...args])));
 
-  const silences = openSilences(clock, key => sendShared('exists', key), gone.signal);
+  const silences = openSilences(clock, key => sendShared('exists', [key]), gone.signal);
 
   const sendTo = async (node: string, ...command: Parameters<Send>): Promise<Answer> => {
     if (silences.isSilent(node))
@@ -142,7 +143,7 @@ export const openConnections = ({ address, tls, clock }: ConnectionParts): Conne
       throw closing === undefined ? away(place, messageOf(reason)) : closed();
     });
     return {
-      send: (command, ...args) => track(answerOf(place, client.call(command, ...args))),
+      send: (command, args) => track(answerOf(place, client.call(command, [...args]))),
       close: () => client.disconnect(),
     };
   };
@@ -274,7 +275,7 @@ const connectOwn = async (client: Redis, clock: Clock): Promise<void> => {
 };
 
 /** The first key of a command; of a script all keys are together. */
-const keyOf = ([command, ...args]: Parameters<Send>): string =>
+const keyOf = ([command, args]: Parameters<Send>): string =>
   String(command === 'eval' ? args[2] : args[0]);
 
 const slotOf = (key: string): number => new Command('get', [key]).getSlot();

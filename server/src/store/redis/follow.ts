@@ -78,7 +78,7 @@ const readEntries = async <Kind extends LedgerKind>(
   position: string,
 ): Promise<readonly Entry<Kind>[]> => {
   const options = ['BLOCK', WAIT_MS, 'COUNT', CHANGES_AT_ONCE, 'STREAMS'];
-  const reply = await replyOf(send('xread', ...options, changes, position));
+  const reply = await replyOf(send('xread', [...options, changes, position]));
   const [stream] = orNothing(reply, listOf) ?? [];
   const [, entries] = orNothing(stream, listOf) ?? [];
   return (orNothing(entries, listOf) ?? []).map(entry => entryOf(kind, listOf(entry)));

@@ -64,7 +64,7 @@ const storeOn = (parts: RedisParts): Store => {
     head: ledger => readHead(parts, ledger),
     async get(ledger, collection, key) {
       const [documents] = keys.collection(ledger, collection);
-      const reply = await replyOf(connections.send('hget', documents, key));
+      const reply = await replyOf(connections.send('hget', [documents, key]));
       const stored = orNothing(reply, textOf);
       return stored === undefined
         ? undefined
@@ -85,7 +85,7 @@ const storeOn = (parts: RedisParts): Store => {
     announce: (report, lastsMs) => announceServer(parts, report, lastsMs),
     depart: id => departServer(parts, id),
     async ping() {
-      await replyOf(connections.send('set', keys.writable, '', 'PX', PING_LASTS_MS));
+      await replyOf(connections.send('set', [keys.writable, '', 'PX', PING_LASTS_MS]));
     },
     close() {
       closing.abort();
@@ -98,7 +98,7 @@ const readHead = async (
   { connections, keys }: RedisParts,
   ledger: Ledger,
 ): Promise<ChangeId | undefined> => {
-  const reply = await replyOf(connections.send('hmget', keys.head(ledger), 'format', 'id'));
+  const reply = await replyOf(connections.send('hmget', [keys.head(ledger), 'format', 'id']));
   const [format, id] = listOf(reply).map(each => orNothing(each, textOf));
   if (format !== undefined && Number(format) > FORMAT) throw newer(connections.place, format);
   return id;

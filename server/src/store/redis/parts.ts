@@ -24,7 +24,7 @@ export const run = (
   script: ScriptName,
   keys: readonly string[],
   args: Arguments,
-): Promise<Answer> => send('eval', SCRIPTS[script], keys.length, ...keys, ...args);
+): Promise<Answer> => send('eval', [SCRIPTS[script], keys.length, ...keys, ...args]);
 
 /** What Redis replied; throws where it did not. */
 export const replyOf = async (answer: Promise<Answer>): Promise<unknown> => {

@@ -22,5 +22,5 @@ export const departServer = async (
   { connections, keys }: RedisParts,
   id: string,
 ): Promise<void> => {
-  await replyOf(connections.send('zrem', keys.servers, id));
+  await replyOf(connections.send('zrem', [keys.servers, id]));
 };

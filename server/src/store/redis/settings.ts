@@ -24,7 +24,7 @@ export const warnOfSettings = async (
   onWarning: (message: string) => void,
 ): Promise<void> => {
   for (const section of ['memory', 'persistence']) {
-    const answer = await send('info', section);
+    const answer = await send('info', [section]);
     if (answer.type !== 'reply') continue;
     const info = textOf(answer.reply);
     for (const { shows, warning } of DANGERS) {
