@@ -194,6 +194,45 @@ print(api.get_client().get_boolean_value("new-checkout", False))
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "True\n", "")
 
 
+def test_the_interpreter_exits_quietly_while_changes_come(
+    server: FlagServer, tmp_path: Path
+) -> None:
+    script = f"""
+import atexit, logging
+logging.basicConfig(level=logging.WARNING)
+from openfeature import api
+from openfeature.event import ProviderEvent
+client = api.get_client()
+atexit.register(lambda: print(client.get_boolean_value("new-checkout", False)))
+from pennon_openfeature import PennonProvider
+for _ in range(50):
+    client.add_handler(ProviderEvent.PROVIDER_CONFIGURATION_CHANGED, lambda details: None)
+copy = {str(tmp_path / "flags.json")!r}
+provider = PennonProvider(url={server.url!r}, key={KEY!r}, cache_file=copy)
+api.set_provider_and_wait(provider)
+while provider.freshness().mode != "streaming":
+    pass
+"""
+    done = threading.Event()
+
+    def change() -> None:
+        version = 0
+        while not done.wait(0.001):
+            version += 1
+            server.change({"new-checkout": boolean_flag(version=version)})
+
+    threading.Thread(target=change, daemon=True).start()
+    command = [sys.executable, "-W", "error", "-c", script]
+    ended = [
+        subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+        for _ in range(8)
+    ]
+    done.set()
+    for each in ended:
+        assert (each.returncode, each.stdout, each.stderr) == (0, "True\n", "")
+    assert [file.name for file in tmp_path.iterdir()] == ["flags.json"]
+
+
 def test_the_interpreter_exits_while_the_server_is_still_being_waited_for(
     server: FlagServer,
 ) -> None:

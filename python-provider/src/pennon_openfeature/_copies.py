@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import json
 import os
 import tempfile
@@ -55,8 +54,6 @@ class Keeper:
         self._next: FlagSet | None = None
         self._writer: threading.Thread | None = None
         self._lock = threading.Lock()
-        # A daemon writes, for no disk may keep the process alive; but short scripts leave a copy.
-        atexit.register(self.close)
 
     def keep(self, flag_set: FlagSet) -> None:
         with self._lock:
@@ -75,7 +72,7 @@ class Keeper:
             writer.join(max(0.0, seconds))
 
     def close(self) -> None:
-        atexit.unregister(self.close)
+        """Daemons write, for no disk may keep the process alive; but short scripts leave a copy."""
         self.wait(1)
 
     def after_fork(self) -> None:

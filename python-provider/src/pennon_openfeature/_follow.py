@@ -73,14 +73,17 @@ class Follower:
     def start(self) -> None:
         self._thread.start()
 
-    def stop(self) -> None:
-        """At once and for good: no connection is left, and nothing is told any more."""
+    def stop(self, patience_s: float) -> None:
+        """At once and for good: no connection is left, and nothing is told any more.
+
+        `patience_s` is how long a thread is waited for that is just connecting, or telling.
+        """
         self._stopped.set()
         connection = self._connection
         if connection is not None:
             connection.end()
         if self._thread.is_alive() and self._thread is not threading.current_thread():
-            self._thread.join(timeout=1)
+            self._thread.join(patience_s)
 
     def abandon(self) -> None:
         """In a forked child, where the thread is not, and the connection is the parent's."""

@@ -19,11 +19,11 @@ from ._context import plain_attributes, plain_context
 from ._copies import FilePath
 from ._events import Teller
 from ._follow import Following
-from ._fork import follow_into_forks, no_longer
 from ._freshness import Freshness
 from ._live import Live
 from ._options import Options, ProviderMode, address_of, checked
 from ._pace import Pace
+from ._process import runs, runs_no_longer
 from ._remote import Remote
 from ._resolution import Kind, failure, resolution
 from ._sources import AnswerSource, AnswerWithFacts, InProcess, OfflineFile, answered
@@ -114,7 +114,7 @@ class PennonProvider(AbstractProvider):
             self.shutdown()
         source = self._source = self._made_source()
         self._is_starting = True
-        follow_into_forks(self)
+        runs(self)
         try:
             source.start(self._options.init_timeout_ms)
         except Exception:
@@ -128,11 +128,17 @@ class PennonProvider(AbstractProvider):
 
     def shutdown(self) -> None:
         """At once: no thread and no connection is left."""
-        no_longer(self)
+        runs_no_longer(self)
         self._teller.stop()
         source, self._source = self._source, None
         if source is not None:
-            source.stop()
+            source.stop(patience_s=1)
+
+    def at_exit(self) -> None:
+        """As the interpreter ends: nothing is told, no file is left half written, answers go on."""
+        self._teller.stop()
+        if self._source is not None:
+            self._source.stop(patience_s=0.1)
 
     def after_fork(self) -> None:
         """Called in a forked child: its answers go on, and it follows on its own."""
@@ -173,10 +179,11 @@ class PennonProvider(AbstractProvider):
             return
         try:
             on_emit(self, event, details)
-        except Exception:
+        except RuntimeError as error:
             # While the interpreter ends, the SDK takes no more events, and nobody hears them.
-            if threading.main_thread().is_alive():
-                logger.exception("an event could not be told")
+            logger.debug("an event could not be told: %s", error)
+        except Exception:
+            logger.exception("an event could not be told")
 
     def get_metadata(self) -> Metadata:
         return Metadata(name="pennon")

@@ -50,8 +50,8 @@ class Remote:
             self._may_only_ask = True
             self._teller.healthy()
 
-    def stop(self) -> None:
-        self._flags.stop()
+    def stop(self, patience_s: float) -> None:
+        self._flags.stop(patience_s)
         self._calls.close()
 
     def after_fork(self) -> None:

@@ -32,7 +32,7 @@ class AnswerSource(Protocol):
     def start(self, timeout_ms: float) -> None:
         """Returns where there is something to answer from; raises OpenFeature's error else."""
 
-    def stop(self) -> None: ...
+    def stop(self, patience_s: float) -> None: ...
 
     def after_fork(self) -> None: ...
 
@@ -131,9 +131,9 @@ class InProcess:
         self._follower = Follower(self._following, listener, initial, self._current_at)
         self._follower.start()
 
-    def stop(self) -> None:
+    def stop(self, patience_s: float) -> None:
         if self._follower is not None:
-            self._follower.stop()
+            self._follower.stop(patience_s)
         if self._keeper is not None:
             self._keeper.close()
 
@@ -251,7 +251,7 @@ class OfflineFile:
         if self._live is not None:
             self._source = "bootstrap"
 
-    def stop(self) -> None:
+    def stop(self, patience_s: float) -> None:  # noqa: ARG002 - its thread only sleeps
         self._stopped.set()
 
     def after_fork(self) -> None:
