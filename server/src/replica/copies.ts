@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -19,6 +19,8 @@ export type Copies = {
   /** Where people find them. */
   readonly directory: string;
   read<Kind extends LedgerKind>(ledger: Ledger<Kind>): Copy<Kind> | undefined;
+  /** Whether there is one, be it damaged. */
+  has(ledger: Ledger): boolean;
   /** Keeps what `current` answers a moment later: many changes make one copy. */
   keep<Kind extends LedgerKind>(ledger: Ledger<Kind>, current: () => Snapshot<Kind>): void;
   /** Removes a copy of what is no more. */
@@ -70,6 +72,7 @@ export const openCopies = ({ directory, clock, random, onTrouble }: CopyParts): 
         return undefined;
       }
     },
+    has: ledger => existsSync(pathOf(ledger)),
     keep(ledger, current) {
       const path = pathOf(ledger);
       if (!waiting.has(path)) clock.after(KEEP_MS, () => void write(path));

@@ -3,7 +3,7 @@ import { pause } from '../clock.ts';
 import { openRegistry, type Registry } from '../environments/registry.ts';
 import type { Random } from '../random.ts';
 import { openReplica, type Replica, type ReplicaParts } from '../replica/replica.ts';
-import { CONTROL, mayPass } from '../store/store.ts';
+import { CONTROL, mayPass, StoreError } from '../store/store.ts';
 import { createControl, setAdminKey } from './first-start.ts';
 
 /** Everything that a server holds in memory, kept current. */
@@ -48,6 +48,11 @@ const beginWhereEmpty = async (parts: DataParts): Promise<void> => {
   const { store, copies, onTrouble } = parts;
   if (copies?.read(CONTROL) === undefined) {
     if ((await store.head(CONTROL)) !== undefined) return;
+    if (copies?.has(CONTROL) === true)
+      throw new StoreError(
+        'unavailable',
+        `the store is empty, but ${copies.directory} holds a copy of data, which cannot be read. ${REMEDY}`,
+      );
     await createControl(parts, parts.adminKey ?? parts.firstAdminKey());
     return;
   }
@@ -58,10 +63,13 @@ const beginWhereEmpty = async (parts: DataParts): Promise<void> => {
   if (head === undefined)
     onTrouble(
       `the store is empty, but ${copies.directory} holds a copy of data: the store has lost it, or is another one. ` +
-        'The copy is served and nothing can be changed. Restore the data of the store, or export it from this ' +
-        'server; to begin with empty data, remove that directory and start again',
+        `The copy is served and nothing can be changed. ${REMEDY}`,
     );
 };
+
+const REMEDY =
+  'Restore the data of the store, or import what another server exports; to begin with empty data, remove ' +
+  'that directory and start again';
 
 const ADMIN_RETRY_MS = 2_000;
 

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -214,6 +214,28 @@ describe('a Redis that has lost its data', () => {
     await eventually(async () => (await ready(second)) === 'ready');
     expect((await evaluate(second, 'f')).status).toBe(404);
     await Promise.all([second, fresh].map(server => server.stop()));
+  });
+});
+
+describe('a Redis that has lost its data, and a server whose copy is damaged', () => {
+  it('is never begun anew by that server: it waits, and says what to do', async () => {
+    redis.cli('flushall');
+    const directory = newDirectory();
+    const first = await startServerOn(url, { PENNON_DATA: directory });
+    await eventually(() => readdirSync(directory).length > 0);
+    await first.stop();
+    for (const name of readdirSync(copiesIn(directory)))
+      writeFileSync(join(copiesIn(directory), name), '{"format":1,');
+    redis.cli('flushall');
+    const [port] = await freePorts(1);
+    const starting = startServerOn(url, { PORT: String(port), PENNON_DATA: directory });
+    const status = () => ask(`http://127.0.0.1:${port}`, 'GET', '/readyz').catch(() => undefined);
+    await eventually(async () => (await status())?.body.status === 'waiting');
+    expect(redis.cli('keys', '*:head')).toBe('');
+    rmSync(copiesIn(directory), { recursive: true });
+    const second = await starting;
+    expect(second.output()).toContain('holds a copy of data, which cannot be read');
+    await second.stop();
   });
 });
 
