@@ -21,6 +21,8 @@ import { serveTrpc } from './trpc.ts';
 /** Longest part of a path: over-long keys reach their schema, and a tRPC batch names twenty procedures. */
 const LONGEST_PARAMETER = 2_000;
 const REQUEST_TIMEOUT_MS = 30_000;
+/** How much later than its time a connection may be ended. */
+const TIMEOUT_CHECK_MS = 5_000;
 const KEEP_ALIVE_MS = 72_000;
 
 export type AppParts = {
@@ -45,7 +47,13 @@ export const createApp = async ({ parts, metrics, logger, draining }: AppParts):
     trustProxy: (_, hop) => hop < limits.trustedProxies,
     routerOptions: { maxParamLength: LONGEST_PARAMETER },
     clientErrorHandler: (error, socket) => answerRaw(socket, rawErrorOf(error)),
-    http: { requireHostHeader: false },
+    // Fastify sets its timeout too late for Node to bound the headers by it: the longer of the two is then
+    // the request's.
+    http: {
+      requireHostHeader: false,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+    },
     frameworkErrors: (error, request, reply) => {
       void sendError(error, request, reply);
     },
