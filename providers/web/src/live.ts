@@ -1,10 +1,12 @@
 import type { EvaluationContext } from '@openfeature/web-sdk';
 import { GeneralError, ProviderFatalError } from '@openfeature/web-sdk';
-import type { Follower, Status, Values, World } from '@pennon/follow';
-import { followValues, isRefusal } from '@pennon/follow';
+import type { Status, Values, World } from '@pennon/follow';
+import { isRefusal } from '@pennon/follow';
 
 import type { Freshness, Known } from './known.ts';
 import { watchPage } from './page.ts';
+import { createPursuit, subjectOf } from './pursuit.ts';
+import type { Where } from './pursuit.ts';
 import type { Evaluation } from './resolve.ts';
 import { createWait } from './wait.ts';
 
@@ -18,13 +20,7 @@ export type LiveNews = {
 };
 
 export type LiveParts = {
-  /** Where the server is, who asks, and how it is followed. */
-  readonly following: {
-    readonly url: string;
-    readonly key: string;
-    readonly stream?: boolean | undefined;
-    readonly pollIntervalMs?: number | undefined;
-  };
+  readonly following: Where;
   /** How long a context waits for its values at the most. */
   readonly timeoutMs: number;
   readonly known: Known;
@@ -47,27 +43,14 @@ export type Live = {
 
 export const createLive = ({ following, timeoutMs, known, news, world }: LiveParts): Live => {
   const closing = new AbortController();
-  let context: EvaluationContext = {};
-  let follower: Follower<Values<Evaluation>> | undefined;
-  let asleep = false;
   let turns = 0;
   let lastTurn = Promise.resolve();
   /** For the values of the context that is being reconciled. */
   const wait = createWait(world.after, timeoutMs);
-  const word = createWord(news, () => explain(follower));
-
-  const follow = () => {
-    const subject = subjectOf(context);
-    known.confirm(follower?.status().dataAgeMs);
-    follower?.stop();
-    follower = followValues<Evaluation>(
-      { ...following, context, initial: known.of(subject), onData: learn, onStatus: look },
-      world,
-    );
-  };
+  const word = createWord(news, () => explain(pursuit.status()));
 
   const learn = (values: Values<Evaluation>) => {
-    const flagsChanged = known.learn(subjectOf(context), values);
+    const flagsChanged = known.learn(subjectOf(pursuit.context()), values);
     if (!wait.isOn() && flagsChanged.length > 0) news.changed(flagsChanged);
   };
 
@@ -77,66 +60,59 @@ export const createLive = ({ following, timeoutMs, known, news, world }: LivePar
     else word.give(!isCurrent(status));
   };
 
-  const reconcile = async (next: EvaluationContext): Promise<void> => {
-    if (!wait.isOn() && isCurrent(follower?.status()) && isSame(next, context)) return;
-    const turn = ++turns;
-    wait.end();
-    context = next;
+  const pursuit = createPursuit({ following, known, world, onData: learn, onStatus: look });
+  watchPage(world.after, pursuit, closing.signal);
+
+  /** One that cannot be sent throws. All the same, its subject is not served the values of another. */
+  const turnTo = (context: EvaluationContext) => {
     try {
-      follow();
+      pursuit.turnTo(context);
     } catch (error) {
-      // It cannot be sent. All the same, its subject is not served the values of another.
       wait.over();
-      known.recall(subjectOf(next));
+      known.recall(subjectOf(context));
       throw error;
     }
+  };
+
+  const isUpToDate = (context: EvaluationContext): boolean =>
+    !wait.isOn() && isCurrent(pursuit.status()) && isSame(context, pursuit.context());
+
+  const reconcile = async (context: EvaluationContext): Promise<void> => {
+    if (isUpToDate(context)) return;
+    const turn = ++turns;
+    wait.end();
+    turnTo(context);
     // Until they are there, or it is known or to be assumed that they will not be.
     await wait.begin();
     if (turn !== turns) return lastTurn;
     wait.over();
-    word.start(!isCurrent(follower?.status()));
-    if (asleep) follower?.stop();
+    word.start(!isCurrent(pursuit.status()));
+    pursuit.rest();
     if (word.isBehind()) makeDo();
   };
 
   const makeDo = () => {
-    if (!known.recall(subjectOf(context))) throw failure(follower);
+    if (!known.recall(subjectOf(pursuit.context()))) throw failure(pursuit.status());
     // The SDK calls the provider ready when the promise resolves, so what it is comes after that.
     world.after(0, () => {
-      if (word.isBehind() && !closing.signal.aborted) news.stale(explain(follower));
+      if (word.isBehind() && !closing.signal.aborted) news.stale(explain(pursuit.status()));
     });
   };
 
-  watchPage(
-    world.after,
-    {
-      sleep() {
-        asleep = true;
-        follower?.stop();
-      },
-      wake() {
-        if (asleep) follow();
-        asleep = false;
-      },
-      askAnew() {
-        if (!asleep) follow();
-      },
-    },
-    closing.signal,
-  );
-
   return {
-    freshness: () => follower && known.freshness(follower.status()),
+    freshness() {
+      const status = pursuit.status();
+      return status && known.freshness(status);
+    },
     begin(first, given) {
       known.bring(subjectOf(first), given);
-      context = first;
-      follow();
+      pursuit.turnTo(first);
     },
     reconcile: next => (lastTurn = reconcile(next)),
     close() {
       closing.abort();
       wait.end();
-      follower?.stop();
+      pursuit.stop();
     },
   };
 };
@@ -160,10 +136,6 @@ const createWord = (news: LiveNews, why: () => string) => {
   };
 };
 
-/** Whom a context is about, as a text that is equal for the same subject only. */
-const subjectOf = ({ targetingKey = '' }: EvaluationContext): string =>
-  JSON.stringify(targetingKey);
-
 /** Pages often set the context anew as it was. One that cannot be JSON is like none. */
 const isSame = (a: EvaluationContext, b: EvaluationContext): boolean => {
   try {
@@ -176,15 +148,11 @@ const isSame = (a: EvaluationContext, b: EvaluationContext): boolean => {
 const isCurrent = (status: Status | undefined): boolean =>
   status?.mode === 'streaming' || status?.mode === 'polling';
 
-type Asked = { status(): Status } | undefined;
-
-const explain = (follower: Asked): string =>
-  follower?.status().lastError?.message ?? 'the server did not answer in time';
+const explain = (status: Status | undefined): string =>
+  status?.lastError?.message ?? 'the server did not answer in time';
 
 /** A refused key stays refused; anything else may pass. */
-const failure = (follower: Asked): Error => {
-  const error = follower?.status().lastError;
-  return error !== undefined && isRefusal(error)
-    ? new ProviderFatalError(explain(follower))
-    : new GeneralError(explain(follower));
-};
+const failure = (status: Status | undefined): Error =>
+  status?.lastError !== undefined && isRefusal(status.lastError)
+    ? new ProviderFatalError(explain(status))
+    : new GeneralError(explain(status));
