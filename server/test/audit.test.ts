@@ -164,3 +164,18 @@ it('goes on from page to page with what was older, whatever happens meanwhile', 
   expect(rest.body.items[1].after.role).toBe('viewer');
   expect(rest.body.nextCursor).toBeNull();
 });
+
+it('names on whose behalf a change was made by whole characters, and nobody where none is named', async () => {
+  await using server = await startServer();
+  const actorFor = async (name: string) => {
+    const headers = { 'x-on-behalf-of': Buffer.from(name).toString('latin1') };
+    await server.api('POST', '/flags', {
+      body: { key: `f${name.length}`, enabled: true },
+      headers,
+    });
+    return (await server.api('GET', '/audit?limit=1')).body.items[0].actor;
+  };
+  expect(await actorFor('')).toEqual({ id: 'admin', name: 'admin' });
+  expect((await actorFor('Ada Löve')).onBehalfOf).toBe('Ada Löve');
+  expect((await actorFor(`a${'😀'.repeat(300)}`)).onBehalfOf).toBe(`a${'😀'.repeat(199)}`);
+});

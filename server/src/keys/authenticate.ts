@@ -47,9 +47,15 @@ export const createAuthenticate = (control: Replica<'control'>, clock: Clock): A
       role: key.role,
       environment: key.environment,
       expiresAt,
-      onBehalfOf: credentials.onBehalfOf?.slice(0, LONGEST_NAME),
+      onBehalfOf: nameOf(credentials.onBehalfOf),
     };
   };
+};
+
+/** A name is cut between characters, so that it stays a text that every store and reader can hold. */
+const nameOf = (header: string | undefined): string | undefined => {
+  const name = header?.trim();
+  return name ? Array.from(name).slice(0, LONGEST_NAME).join('') : undefined;
 };
 
 const indexByHash = (control: Replica<'control'>): ReadonlyMap<string, KeyRecord> =>
