@@ -87,63 +87,74 @@ const stampOf = async (path: string): Promise<string> => {
   return `${mtimeMs} ${size} ${ino}`;
 };
 
+/** What is known of a file, and how it stands. */
+const createFileState = (now: () => number) => {
+  let standing: FeedStanding = 'waiting';
+  let readAt: number | undefined;
+  let revision: number | undefined;
+  let lastError: LastError | undefined;
+  return {
+    standing: () => standing,
+    learn(content: Content) {
+      standing = 'current';
+      readAt = now();
+      revision = typeof content.revision === 'number' ? content.revision : undefined;
+    },
+    fail(message: string) {
+      standing = 'unusable';
+      lastError = { message, status: undefined, at: now() };
+    },
+    freshness: (): Omit<Freshness, 'mode'> => ({
+      revision,
+      dataAgeMs: readAt === undefined ? undefined : Math.max(0, now() - readAt),
+      source: readAt === undefined ? 'none' : 'offlineFile',
+      lastError,
+    }),
+  };
+};
+
+/** Reads a file where it is other than it was; undefined where it is not. */
+const readerOf = (path: string): (() => Promise<Content | undefined>) => {
+  let stamp: string | undefined;
+  return async () => {
+    const found = await stampOf(path).catch(() => 'missing');
+    if (found === stamp) return undefined;
+    stamp = found;
+    return readFlagFile(path);
+  };
+};
+
 /** Follows the edits of a file. One that cannot be used is told of, and changes nothing. */
 export const followFile = (
   path: string,
   { onContent, onStanding }: Hearing<Content>,
   { now, after }: Pick<World, 'now' | 'after'>,
 ): Feed => {
-  let stamp: string | undefined;
-  let standing: FeedStanding = 'waiting';
-  let readAt: number | undefined;
-  let revision: number | undefined;
-  let lastError: LastError | undefined;
+  const state = createFileState(now);
+  const readIfChanged = readerOf(path);
   let stopped = false;
   let cancel: () => void = () => undefined;
 
-  const learn = (content: Content) => {
-    standing = 'current';
-    readAt = now();
-    revision = typeof content.revision === 'number' ? content.revision : undefined;
+  const learn = (content: Content | undefined) => {
+    if (content === undefined || stopped) return;
+    state.learn(content);
     onContent(content);
     onStanding();
   };
-
   const fail = (error: unknown) => {
-    standing = 'unusable';
-    const message = error instanceof Error ? error.message : String(error);
-    lastError = { message, status: undefined, at: now() };
+    if (stopped) return;
+    state.fail(error instanceof Error ? error.message : String(error));
     onStanding();
   };
-
-  /** Undefined where the file is as it was. */
-  const readIfChanged = async (): Promise<Content | undefined> => {
-    const found = await stampOf(path).catch(() => 'missing');
-    if (found === stamp) return undefined;
-    stamp = found;
-    return readFlagFile(path);
-  };
-
   const look = async (): Promise<void> => {
-    try {
-      const content = await readIfChanged();
-      if (content !== undefined && !stopped) learn(content);
-    } catch (error) {
-      if (!stopped) fail(error);
-    }
+    await readIfChanged().then(learn).catch(fail);
     if (!stopped) cancel = after(LOOK_MS, () => void look());
   };
 
   void look();
   return {
-    standing: () => standing,
-    freshness: () => ({
-      mode: stopped ? 'stopped' : 'file',
-      revision,
-      dataAgeMs: readAt === undefined ? undefined : Math.max(0, now() - readAt),
-      source: readAt === undefined ? 'none' : 'offlineFile',
-      lastError,
-    }),
+    standing: state.standing,
+    freshness: () => ({ mode: stopped ? 'stopped' : 'file', ...state.freshness() }),
     stop() {
       stopped = true;
       cancel();
