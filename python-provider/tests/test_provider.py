@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Callable
 from datetime import date, datetime, timedelta, timezone
 from enum import Enum
@@ -319,3 +320,13 @@ def test_the_key_is_nowhere_to_be_read() -> None:
     provider = QuickProvider(url="http://x", key=KEY)
     assert KEY not in repr(provider)
     assert KEY not in repr(vars(provider))
+
+
+def test_details_are_the_applications_own(
+    server: FlagServer, client: OpenFeatureClient, use: Use
+) -> None:
+    use(connected(server))
+    written = dataclasses.asdict(client.get_boolean_details("bool", False))
+    written["flag_metadata"]["flagSetId"] = "another"
+    details = client.get_boolean_details("bool", False)
+    assert details.flag_metadata["flagSetId"] == "production"

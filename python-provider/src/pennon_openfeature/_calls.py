@@ -151,7 +151,7 @@ class Calls:
         try:
             return Asked(self._waiters.do(asked), timeout_ms / 1_000, too_late)
         except RuntimeError as error:
-            # While the interpreter ends there are no new threads.
+            self._under_way.discard(request)
             raise as_trouble(error) from error
 
     def _evaluated(self, flag_key: str, question: str, request: Request) -> Evaluation:

@@ -21,8 +21,12 @@ class Waiters:
         self._idle = threading.Semaphore(0)
         self._lock = threading.Lock()
         self._started = 0
+        self._stopped = False
 
     def do(self, call: Callable[[], Result]) -> Future[Result]:
+        """A RuntimeError where it was stopped, or the interpreter ends and starts no threads."""
+        if self._stopped:
+            raise RuntimeError("stopped")
         future: Future[Result] = Future()
         self._calls.put((future, call))
         if not self._idle.acquire(blocking=False):
@@ -31,6 +35,7 @@ class Waiters:
 
     def stop(self) -> None:
         """The threads end when they have nothing left to wait for."""
+        self._stopped = True
         self._calls.put(None)
 
     def _start_another(self) -> None:
