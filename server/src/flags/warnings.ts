@@ -67,7 +67,7 @@ const whyNobody = (
   if (rule.conditions.some(neverHolds)) return 'one of its conditions has an empty list';
   // Conditions all hold, so every condition of the earlier rule must be among those of the later one.
   const blocking = earlier.find(
-    other => isWithin(other.conditions, conditions) && admitsAll(flag, other.rule, rule),
+    other => admitsAll(flag, other.rule, rule) && isWithin(other.conditions, conditions),
   );
   return blocking && `rule "${blocking.rule.id}" before it serves all of its subjects`;
 };
