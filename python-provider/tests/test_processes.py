@@ -16,10 +16,11 @@ from typing import Any
 from urllib.request import urlopen
 
 import pytest
-from conftest import connected, eventually
+from conftest import Listened, connected, eventually
 from flag_server import KEY, FlagServer, boolean_flag, silent
 from openfeature import api
 from openfeature.client import OpenFeatureClient
+from openfeature.event import ProviderEvent
 
 from pennon_openfeature import PennonProvider, Served
 
@@ -104,6 +105,33 @@ def test_a_forked_worker_answers_at_once_and_follows_on_its_own(
         worker.join(20)
     assert [worker.exitcode for worker in workers] == [0, 0]
     eventually(lambda: provider.evaluate("new-checkout").enabled is False)
+
+
+@forks
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_handlers_of_the_parent_hear_every_change_in_a_forked_worker(
+    server: FlagServer, client: OpenFeatureClient, use: Use
+) -> None:
+    # Told at once, so that the parent has a thread for handlers that its child has not.
+    client.add_handler(ProviderEvent.PROVIDER_READY, lambda _details: None)
+    listened = Listened(client)
+    use(connected(server))
+    eventually(lambda: listened.of(ProviderEvent.PROVIDER_READY))
+
+    def hear(answers: Any) -> None:
+        answers.put("listening")
+        eventually(listened.changed)
+        answers.put(listened.changed())
+
+    forking = multiprocessing.get_context("fork")
+    answers = forking.Queue()
+    worker = forking.Process(target=hear, args=(answers,))
+    worker.start()
+    assert answers.get(timeout=20) == "listening"
+    eventually(lambda: server.open_streams() == 2)
+    server.change({"new-checkout": boolean_flag("off")})
+    assert answers.get(timeout=20) == [["new-checkout"]]
+    worker.join(20)
 
 
 def _value_in_child(client: OpenFeatureClient, answers: Any) -> None:

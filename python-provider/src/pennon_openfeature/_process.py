@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import atexit
 import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 from weakref import WeakSet
+
+from openfeature import _event_support
 
 
 class Running(Protocol):
@@ -26,8 +29,21 @@ def runs_no_longer(stopped: Running) -> None:
 
 
 def _in_child() -> None:
-    for each in list(_running):
+    running = list(_running)
+    if running:
+        _renew_event_threads()
+    for each in running:
         each.after_fork()
+
+
+def _renew_event_threads() -> None:
+    """The SDK's handlers run on a pool, which counts on threads that only the parent has.
+
+    In the releases that this package allows, the first events of a child would wait for them.
+    """
+    if isinstance(getattr(_event_support, "_event_executor", None), ThreadPoolExecutor):
+        renewed = ThreadPoolExecutor(thread_name_prefix="openfeature-event-handler")
+        _event_support._event_executor = renewed
 
 
 def _at_exit() -> None:
