@@ -23,8 +23,12 @@ type BentStore = Store & {
   breakFeeds(): void;
   /** Holds back what reads answer until `letGo`; resolves once a read has its answer. */
   holdReads(): { readonly held: Promise<void>; readonly letGo: () => void };
-  /** The next commit gets no answer until `fail`; `reached` once it is under way. */
-  hangCommit(): { readonly reached: Promise<void>; readonly fail: () => void };
+  /** The next commit waits for `pass` or `fail`; `reached` once it is under way. */
+  hangCommit(): {
+    readonly reached: Promise<void>;
+    readonly pass: () => void;
+    readonly fail: () => void;
+  };
   /** Every call fails as if the store were away. */
   away: boolean;
   /** How often it was asked for its last change. */
@@ -55,14 +59,15 @@ const bend = (store: Store): BentStore => {
     },
     hangCommit() {
       const reached = Promise.withResolvers<void>();
-      const failed = Promise.withResolvers<never>();
-      bent.commit = () => {
-        bent.commit = (ledger, commit) => store.commit(ledger, commit);
+      const answer = Promise.withResolvers<void>();
+      bent.commit = async (ledger, commit) => {
+        bent.commit = (...next) => store.commit(...next);
         reached.resolve();
-        return failed.promise;
+        await answer.promise;
+        return store.commit(ledger, commit);
       };
-      const fail = () => failed.reject(new StoreError('unavailable', 'the store is away'));
-      return { reached: reached.promise, fail };
+      const fail = () => answer.reject(new StoreError('unavailable', 'the store is away'));
+      return { reached: reached.promise, pass: answer.resolve, fail };
     },
     async head(ledger) {
       bent.questions += 1;
@@ -379,6 +384,21 @@ describe('while the store is away, or has lost the ledger', () => {
     for (const each of waiting) expect(await each).toContain('nothing was written');
     expect(await add('later')).toBe('later');
     expect(keys()).toEqual(['first', 'later']);
+  });
+
+  it('nobody waits longer for a turn than eight seconds', async () => {
+    const add = (key: string) =>
+      replica.write(() => ({ writes: flags(flag(key)), audit: [], result: () => key }));
+    const { reached, pass } = store.hangCommit();
+    const slow = add('slow');
+    await reached;
+    const waiting = settled(add('waiting'));
+    clock.advance(8_000);
+    const late = settled(add('late'));
+    pass();
+    expect([await slow, await late]).toEqual(['slow', 'late']);
+    expect(await waiting).toContain('too many changes wait');
+    expect(keys()).toEqual(['first', 'late', 'slow']);
   });
 
   it('a write is refused as unavailable, not as a thing that is not there', async () => {

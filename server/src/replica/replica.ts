@@ -48,7 +48,7 @@ export const openReplica = async <Kind extends LedgerKind>(
   if (trouble === undefined) keep();
   memory.subscribe(keep);
   const reading = openReading(store, memory, clock);
-  const { write } = openWriting(store, memory, reading);
+  const { write } = openWriting(store, memory, reading, clock);
   const following = startFollowing({ store, clock, memory, reading, trouble, onTrouble });
   const { current, subscribe } = memory;
   const { reach, refresh } = reading;

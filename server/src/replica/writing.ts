@@ -1,3 +1,4 @@
+import type { Clock } from '../clock.ts';
 import { PennonError } from '../errors.ts';
 import type { ChangeId } from '../store/change-id.ts';
 import type { AuditDraft, LedgerKind, Snapshot, Store, Writes } from '../store/store.ts';
@@ -27,11 +28,14 @@ export type Writing<Kind extends LedgerKind> = {
 };
 
 const ATTEMPTS = 50;
+/** Nobody waits longer for a turn, or for being first among other servers' writers. */
+const PATIENCE_MS = 8_000;
 
 export const openWriting = <Kind extends LedgerKind>(
   store: Store,
   memory: Memory<Kind>,
   { catchUp, refresh, reload }: Reading,
+  clock: Clock,
 ): Writing<Kind> => {
   let last: Promise<unknown> = Promise.resolve();
   let outage: { readonly error: unknown } | undefined;
@@ -69,19 +73,21 @@ export const openWriting = <Kind extends LedgerKind>(
     return { result: result(outcome.change.id) };
   };
 
-  const commit = async <Result>(decide: Decide<Kind, Result>): Promise<Result> => {
-    for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+  const commit = async <Result>(decide: Decide<Kind, Result>, until: number): Promise<Result> => {
+    for (let attempt = 0; attempt < ATTEMPTS && clock.now() < until; attempt += 1) {
       const done = await commitOnce(decide);
       if (done !== undefined) return done.result;
     }
-    throw new PennonError('SERVICE_UNAVAILABLE', 'too many writers at once; try again', {
-      retryAfterSeconds: 1,
-    });
+    throw new PennonError(
+      'SERVICE_UNAVAILABLE',
+      'nothing was written: too many changes wait at once; try again',
+      { retryAfterSeconds: 1 },
+    );
   };
 
-  const takeTurn = async <Result>(decide: Decide<Kind, Result>): Promise<Result> => {
+  const takeTurn = async <Result>(decide: Decide<Kind, Result>, until: number): Promise<Result> => {
     try {
-      return await commit(decide);
+      return await commit(decide, until);
     } catch (error) {
       if (mayPass(error)) outage = { error };
       throw error;
@@ -91,9 +97,10 @@ export const openWriting = <Kind extends LedgerKind>(
   return {
     write(decide) {
       const before = outage;
+      const until = clock.now() + PATIENCE_MS;
       const turn = last.then(() => {
         if (outage !== before) throw notTried(outage?.error);
-        return takeTurn(decide);
+        return takeTurn(decide, until);
       });
       last = turn.catch(() => undefined);
       return turn;
