@@ -125,6 +125,27 @@ describe('POST /evaluate', () => {
     expect((await evaluate(body)).status).toBe(400);
   });
 
+  it('bounds how many values a context holds, on every door', async () => {
+    const holding = (values: number) => ({
+      // The list itself is a value too.
+      context: { list: Array.from({ length: values - 1 }, (_, at) => at) },
+    });
+    const most = { flagKey: 'seen', ...holding(20_000) };
+    const tooMany = { flagKey: 'seen', ...holding(20_001) };
+    expect((await evaluate(most)).status).toBe(200);
+    const refused = await evaluate(tooMany);
+    expect([refused.status, refused.body.error.details]).toEqual([
+      400,
+      [{ path: 'context', message: 'must hold at most 20000 values, at all depths together' }],
+    ]);
+    for (const path of ['evaluations', 'evaluations/stream'])
+      expect((await server.api('POST', `/${path}`, { body: holding(20_001) })).status).toBe(400);
+    const typed = await server.ask('POST', '/trpc/evaluation.evaluate', {
+      body: { environment: 'production', ...tooMany },
+    });
+    expect(typed.body.error.data.error).toEqual(refused.body.error);
+  });
+
   it('takes attributes of any name', async () => {
     const text = '{"flagKey":"seen","context":{"__proto__":{"plan":"pro"},"constructor":1}}';
     const answer = await server.api('POST', '/evaluate', { text });

@@ -29,6 +29,8 @@ export const LIMITS = {
   flagBytes: 512 * 1024,
   segmentBytes: 512 * 1024,
   contextDepth: 20,
+  /** At all depths together: a list is compared value by value with each condition on it. */
+  contextValues: 20_000,
   jsonDepth: 32,
   flagKeysPerRequest: 1_000,
   pageSize: 200,

@@ -140,17 +140,30 @@ const visibleKeys = ({ flagSet }: FlagSetView, visibleOnly: boolean): string[] =
 export const mayKnow = ({ flagSet }: FlagSetView, visibleOnly: boolean, key: string): boolean =>
   visibleOnly ? isVisible(flagSet, key) : Object.hasOwn(flagSet.flags, key);
 
-/** A context is a JSON object of bounded depth. */
+/** A context is a JSON object of bounded depth, and of bounded size: anybody's page may send one. */
 export const requireContext = (context: EvaluationContext): void => {
-  if (depthWithin(context, LIMITS.contextDepth)) return;
-  throw invalid([
-    { path: 'context', message: `must nest at most ${LIMITS.contextDepth} levels deep` },
-  ]);
+  const values = countWithin(context, LIMITS.contextDepth, LIMITS.contextValues);
+  if (values === TOO_DEEP)
+    throw refusedContext(`must nest at most ${LIMITS.contextDepth} levels deep`);
+  if (values > LIMITS.contextValues)
+    throw refusedContext(
+      `must hold at most ${LIMITS.contextValues} values, at all depths together`,
+    );
 };
 
-/** Whether a JSON value nests at most `levels` deep. Gives up as soon as it does not. */
-const depthWithin = (value: unknown, levels: number): boolean => {
-  if (typeof value !== 'object' || value === null) return true;
-  if (levels === 0) return false;
-  return Object.values(value).every(member => depthWithin(member, levels - 1));
+const refusedContext = (message: string): PennonError => invalid([{ path: 'context', message }]);
+
+const TOO_DEEP = Infinity;
+
+/** How many values a JSON value holds, `TOO_DEEP` or more than `most`: gives up as soon as that is so. */
+const countWithin = (value: unknown, levels: number, most: number): number => {
+  if (typeof value !== 'object' || value === null) return 0;
+  if (levels === 0) return TOO_DEEP;
+  const members: readonly unknown[] = Array.isArray(value) ? value : Object.values(value);
+  let count = members.length;
+  for (const member of members) {
+    if (count > most) break;
+    count += countWithin(member, levels - 1, most - count);
+  }
+  return count;
 };
