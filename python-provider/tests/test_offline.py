@@ -109,6 +109,19 @@ def test_a_malformed_edit_keeps_the_last_good_flags_and_says_so(
     eventually(lambda: client.get_provider_status() == ProviderStatus.READY)
 
 
+def test_a_file_that_is_moved_away_and_back_is_good_again(
+    client: OpenFeatureClient, use: Use, tmp_path: Path
+) -> None:
+    file, elsewhere = tmp_path / "flags.json", tmp_path / "elsewhere"
+    file.write_text('{"flags": {"new-checkout": {"enabled": true}}}')
+    use(QuickProvider(offline_file=file))
+    file.rename(elsewhere)
+    eventually(lambda: client.get_provider_status() == ProviderStatus.STALE)
+    assert client.get_boolean_value("new-checkout", False) is True
+    elsewhere.rename(file)
+    eventually(lambda: client.get_provider_status() == ProviderStatus.READY, seconds=2)
+
+
 @pytest.mark.parametrize("content", [None, "{", '{"flags": 1}'])
 def test_a_file_that_cannot_be_read_at_the_start_is_an_error(
     domain: str, tmp_path: Path, content: Any

@@ -290,6 +290,9 @@ class OfflineFile:
             self._seen = signature
             self._learn(Live(read_written(self._path), self._live))
         except Exception as error:  # noqa: BLE001 - whatever it holds, the last good flags stay
+            if isinstance(error, OSError):
+                # The very same file may be there, or be readable, the next time.
+                self._seen = None
             message = f"the offline file cannot be used, the last good flags stay: {error}"
             self._last_error = last_error(message)
             self._teller.stale(message)
