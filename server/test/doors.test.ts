@@ -61,6 +61,15 @@ describe('strictness', () => {
       headers: { 'content-type': 'application/x-www-form-urlencoded' },
     });
     expect([form.status, form.body.error.code]).toEqual([415, 'UNSUPPORTED_MEDIA_TYPE']);
+    expect(form.body.error.message).toContain('Content-Type: application/json');
+    const typed = await server.ask('POST', '/trpc/flags.create', {
+      text: '{}',
+      headers: { 'content-type': 'text/plain' },
+    });
+    expect([typed.status, typed.body.error.data.error.message]).toEqual([
+      415,
+      form.body.error.message,
+    ]);
     const utf16 = { 'content-type': 'application/json; charset=utf-16' };
     expect((await server.api('POST', '/evaluate', { text: '{}', headers: utf16 })).status).toBe(
       415,

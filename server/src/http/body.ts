@@ -4,7 +4,7 @@ import { PennonError } from '../errors.ts';
 
 /** JSON in UTF-8 is the only content type; everything else is refused with 415. */
 export const parseJsonBodies = (app: FastifyInstance): void => {
-  app.removeAllContentTypeParsers();
+  takeOnlyJson(app);
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
     try {
       refuseEncoded(request);
@@ -12,6 +12,19 @@ export const parseJsonBodies = (app: FastifyInstance): void => {
     } catch (error) {
       done(error instanceof Error ? error : new Error(String(error)), undefined);
     }
+  });
+};
+
+/** Refuses every body until somebody says how JSON is read. */
+export const takeOnlyJson = (app: FastifyInstance): void => {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', (_request, _body, done) => {
+    done(
+      new PennonError(
+        'UNSUPPORTED_MEDIA_TYPE',
+        'send JSON, with the header "Content-Type: application/json"',
+      ),
+    );
   });
 };
 

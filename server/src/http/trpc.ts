@@ -6,7 +6,7 @@ import type { Parts } from '../parts.ts';
 import { appRouter } from '../router/index.ts';
 import type { Context } from '../router/procedure.ts';
 import { admit } from './access.ts';
-import { refuseEncoded } from './body.ts';
+import { refuseEncoded, takeOnlyJson } from './body.ts';
 import { errorHeaders } from './errors.ts';
 import { procedures } from './rest.ts';
 
@@ -21,7 +21,7 @@ const contextOf = (parts: Parts, request: FastifyRequest): Context => ({
 
 /** The router at /trpc. tRPC reads the body itself, so it comes as text here. */
 export const serveTrpc = async (app: FastifyInstance, parts: Parts): Promise<void> => {
-  app.removeAllContentTypeParsers();
+  takeOnlyJson(app);
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
     try {
       refuseEncoded(request);
