@@ -6,23 +6,31 @@ import { startSource } from './source.ts';
 const ROUNDS = 9;
 const FLAGS = [1, 1_000];
 
-const SERVER = `
-const { PennonProvider } = await import('@pennon/server-provider');
-const open = url => new PennonProvider({ url, key: 'a-key' });
-`;
-const WEB = `
-const { PennonWebProvider } = await import('@pennon/web-provider');
-const storage = { getItem: () => null, setItem() {}, removeItem() {} };
-const open = url => new PennonWebProvider({ url, key: 'a-key', storage });
-`;
+type Opened = {
+  readonly name: string;
+  readonly exported: string;
+  /** What it is opened with beside the address, as a program says it. */
+  readonly options: string;
+};
+
+const SERVER: Opened = {
+  name: '@pennon/server-provider',
+  exported: 'PennonProvider',
+  options: "key: 'a-key'",
+};
+const WEB: Opened = {
+  name: '@pennon/web-provider',
+  exported: 'PennonWebProvider',
+  options: "key: 'a-key', storage: { getItem: () => null, setItem() {}, removeItem() {} }",
+};
 
 /**
  * Opens a provider and says how long the longest turn of the event loop was while it took in what came:
  * until it was ready, until one flag had changed, and until all had come once more. Turns are looked at only
  * while something comes, since a busy machine interrupts one that waits, too.
  */
-const program = (provider: string): string => `
-${provider}
+const program = ({ name, exported, options }: Opened): string => `
+const { ${exported}: Provider } = await import('${name}');
 const [, , url] = process.argv;
 await (await fetch(url)).text();
 
@@ -59,7 +67,7 @@ globalThis.fetch = async (...request) => {
 
 let tell;
 const changed = () => new Promise(resolve => { tell = resolve; });
-const provider = open(url);
+const provider = new Provider({ url, ${options} });
 provider.events.addHandler('PROVIDER_CONFIGURATION_CHANGED', ({ flagsChanged }) => tell(flagsChanged));
 const steps = [() => provider.initialize({}), changed, changed];
 const turns = [];
@@ -82,7 +90,7 @@ const WHAT = [
 ];
 
 /** Longest turns in milliseconds, for each thing that happens: the median of processes, and the least. */
-const measure = async (project: Project, provider: string, flags: number): Promise<string[]> => {
+const measure = async (project: Project, provider: Opened, flags: number): Promise<string[]> => {
   const source = await startSource(flags);
   const rounds: number[][] = [];
   for (let round = 0; round < ROUNDS; round += 1) {
@@ -106,7 +114,8 @@ export const turnTable = async (project: Project): Promise<Table> => {
     rows: WHAT.map((what, at) => [what, ...measured.map(each => each[at] ?? '')]),
     notes: [
       `Median and (least) of ${ROUNDS} processes that ran nothing before; a flag is 740 bytes of JSON.`,
-      'Most of a turn is JSON.parse: what is made of it takes turns of its own.',
+      'Most of the longest is JSON.parse: what is made of it takes turns of its own.',
+      'On a machine that is busy otherwise, most of all is waiting for a processor.',
     ],
   };
 };
