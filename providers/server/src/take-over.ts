@@ -18,7 +18,7 @@ export type Taken = {
 };
 
 /** So few are looked at within one turn of the event loop: a millisecond or two, also in code that never ran before. */
-const IN_ONE_TURN = 250;
+const IN_ONE_TURN = 100;
 
 /** A record, and what is known of each of its values. */
 type Looked = { readonly record: Fields; readonly studies: Studies };
