@@ -39,28 +39,33 @@ export type LiveFlagSet = {
   view(): FlagSetView;
   /** Called after each step, in order. Returns how to stop. */
   subscribe(listener: (step: FlagSetStep) => void): () => void;
-  /** Steps after the change `id`, oldest first; undefined where it is unknown or too old. */
-  since(id: string): readonly FlagSetStep[] | undefined;
+  /** Changes after the change `id`, oldest first; undefined where it is unknown or too old. */
+  since(id: ChangeId): readonly KeptChange[] | undefined;
   /** Aborts when the environment is removed or the server stops. */
   readonly closed: AbortSignal;
   close(): void;
 };
 
-/** Steps kept for subscribers that come back. */
-const KEPT_STEPS = 1_000;
+/** A change without its view: a thousand views, each with its text, would be a thousand flag sets. */
+export type KeptChange = { readonly id: ChangeId; readonly change: FlagSetChange };
+
+/** Changes kept for subscribers that come back. */
+const KEPT_CHANGES = 1_000;
 
 /** Compiles a replica's flag set and keeps it compiled. */
 export const openLiveFlagSet = (environment: string, replica: Replica<'flagSet'>): LiveFlagSet => {
   const listeners = new Set<(step: FlagSetStep) => void>();
   const closing = new AbortController();
-  const steps: FlagSetStep[] = [];
+  let kept: KeptChange[] = [];
   let view = wholeView(environment, replica.current());
 
   const stop = replica.subscribe(step => {
     view = viewAfter(view, step);
     const told = tell(step, view);
-    steps.push(told);
-    if (steps.length > KEPT_STEPS) steps.shift();
+    // Nobody gets from before a reload to after it by changes.
+    if (told.type === 'set') kept = [];
+    else kept.push({ id: view.flagSet.id, change: told.change });
+    if (kept.length > KEPT_CHANGES) kept.shift();
     for (const listener of listeners) listener(told);
   });
 
@@ -74,8 +79,8 @@ export const openLiveFlagSet = (environment: string, replica: Replica<'flagSet'>
     },
     since(id) {
       if (id === view.flagSet.id) return [];
-      const next = steps.findIndex(step => step.type === 'change' && step.change.previous === id);
-      return next === -1 ? undefined : steps.slice(next);
+      const next = kept.findIndex(({ change }) => change.previous === id);
+      return next === -1 ? undefined : kept.slice(next);
     },
     closed: closing.signal,
     close() {

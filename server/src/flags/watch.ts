@@ -5,7 +5,7 @@ import { tracked } from '@trpc/server';
 import { stepsOf } from '../delivery/steps.ts';
 import type { OpenStream, Streams } from '../delivery/streams.ts';
 import { openUntil } from '../delivery/streams.ts';
-import type { FlagSetStep, LiveFlagSet } from '../environments/live-flag-set.ts';
+import type { LiveFlagSet } from '../environments/live-flag-set.ts';
 import type { Registry } from '../environments/registry.ts';
 import type { Caller } from '../keys/caller.ts';
 import { environmentOf } from '../keys/caller.ts';
@@ -40,17 +40,19 @@ async function* tell(
     await live.replica.reach(lastEventId ?? '');
     const steps = stepsOf(live, stream.ended);
     const missed = lastEventId == null ? undefined : live.since(lastEventId);
-    for (const step of missed ?? [{ type: 'set' as const, view: live.view() }]) yield message(step);
-    for await (const step of steps) yield message(step);
+    if (missed === undefined) yield wholeSet(live.view().flagSet);
+    for (const { id, change } of missed ?? []) yield oneChange(id, change);
+    for await (const step of steps) {
+      const { flagSet } = step.view;
+      yield step.type === 'set' ? wholeSet(flagSet) : oneChange(flagSet.id, step.change);
+    }
   } finally {
     stream.close();
   }
 }
 
-const message = (step: FlagSetStep): TrackedEnvelope<FlagsMessage> =>
-  tracked(
-    step.view.flagSet.id,
-    step.type === 'set'
-      ? { event: 'set', flagSet: step.view.flagSet }
-      : { event: 'change', change: step.change },
-  );
+const wholeSet = (flagSet: FlagSet): TrackedEnvelope<FlagsMessage> =>
+  tracked(flagSet.id, { event: 'set', flagSet });
+
+const oneChange = (id: string, change: FlagSetChange): TrackedEnvelope<FlagsMessage> =>
+  tracked(id, { event: 'change', change });
