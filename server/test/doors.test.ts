@@ -102,6 +102,16 @@ describe('strictness', () => {
     expect(overTrpc.text).not.toContain('stack');
   });
 
+  it('a path that is none is refused without being repeated', async () => {
+    for (const part of ['%ff', 'a'.repeat(3_000)]) {
+      const answer = await server.api('GET', `/flags/${part}`);
+      expect([answer.status, answer.body.error]).toEqual([
+        400,
+        { code: 'BAD_REQUEST', message: expect.stringContaining('longer than 2000 characters') },
+      ]);
+    }
+  });
+
   it('a batch holds twenty calls at the most', async () => {
     const batch = (calls: number) => {
       const path = Array.from({ length: calls }, () => 'environments.list').join(',');

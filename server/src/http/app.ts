@@ -1,6 +1,7 @@
 import { fastify, LogController } from 'fastify';
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 
+import { PennonError } from '../errors.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Parts } from '../parts.ts';
 import type { GuardedRoute } from './access.ts';
@@ -54,8 +55,9 @@ export const createApp = async ({ parts, metrics, logger, draining }: AppParts):
       requestTimeout: REQUEST_TIMEOUT_MS,
       connectionsCheckingInterval: TIMEOUT_CHECK_MS,
     },
-    frameworkErrors: (error, request, reply) => {
-      void sendError(error, request, reply);
+    // What the router itself refuses is the path; its own message would repeat all of it.
+    frameworkErrors: (_, request, reply) => {
+      void sendError(badPath(), request, reply);
     },
     genReqId: () => parts.random(REQUEST_ID_LENGTH),
   });
@@ -80,6 +82,12 @@ export const createApp = async ({ parts, metrics, logger, draining }: AppParts):
 };
 
 const REQUEST_ID_LENGTH = 12;
+
+const badPath = () =>
+  new PennonError(
+    'BAD_REQUEST',
+    `the path has a part that is not percent-encoded UTF-8, or longer than ${LONGEST_PARAMETER} characters`,
+  );
 
 /** One line a request: the route's pattern, never the URL, so that no key or context is written down. */
 const logRequests = (app: FastifyInstance): void => {
