@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import cluster from 'node:cluster';
 import { createHash } from 'node:crypto';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 
 import { pino } from 'pino';
@@ -156,8 +156,11 @@ const refuseKeylessStart = (): never => {
   );
 };
 
+/** The data directory, or what is there of the way to it. */
 const requireDirectory = (path: string): void => {
-  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() !== false) return;
+  const there = statSync(path, { throwIfNoEntry: false });
+  if (there === undefined) return requireDirectory(dirname(path));
+  if (there.isDirectory()) return;
   throw new ConfigError(`PENNON_DATA: ${path} is no directory; name one, or a place to make one`);
 };
 
@@ -177,7 +180,7 @@ const sayHello = (url: string, config: Config, keyFile: AdminKeyFile, server: Se
       `The store is away: a copy of the data of ${instant(copyOf)} is served, and nothing can be changed.`,
     );
   say(`Pennon listens on ${url} (data in ${placeOf(config)}; API at ${url}/docs)`);
-  const key = keySource(config, keyFile);
+  const key = keySource(config, keyFile, server);
   say(`Try: curl -s -H "Authorization: Bearer ${key}" ${url}/api/v1/environments`);
 };
 
@@ -185,9 +188,10 @@ const placeOf = ({ redis, dataDirectory }: Config): string =>
   redis === undefined ? resolve(dataDirectory) : describeAddress(redis.address);
 
 /** Where a shell finds the admin key: never the key itself. */
-const keySource = (config: Config, keyFile: AdminKeyFile): string => {
+const keySource = (config: Config, keyFile: AdminKeyFile, server: Server): string => {
   if (config.adminKey !== undefined) return '$PENNON_ADMIN_KEY';
-  if (config.redis === undefined && keyFile.exists()) {
+  const kept = config.redis === undefined ? keyFile.read() : undefined;
+  if (kept !== undefined && server.accepts(kept)) {
     say(`The admin key is in ${keyFile.path}`);
     return `$(cat '${keyFile.path.replaceAll("'", `'\\''`)}')`;
   }

@@ -9,6 +9,7 @@ import { createStreams, type Streams } from './delivery/streams.ts';
 import type { Registry } from './environments/registry.ts';
 import { createAnswerCache } from './evaluation/answer-cache.ts';
 import { longestTrouble } from './environments/trouble.ts';
+import { PennonError } from './errors.ts';
 import type { GuardedRoute } from './http/access.ts';
 import { createApp } from './http/app.ts';
 import { createAuthenticate } from './keys/authenticate.ts';
@@ -46,6 +47,8 @@ export type Server = {
   readonly routes: readonly GuardedRoute[];
   /** When the copy was made that is served while the store is away; undefined: no copy is. */
   readonly copyOf: () => number | undefined;
+  /** Does a key with this secret hold? */
+  readonly accepts: (secret: string) => boolean;
   /** Resolves to the URL that it listens on. */
   listen(address: { host: string; port: number }): Promise<string>;
   /** Ends streams, answers what is under way, and closes the store. */
@@ -92,6 +95,7 @@ export const createServer = async (given: ServerParts): Promise<Server> => {
     inject: http.inject.bind(http),
     routes,
     copyOf: () => longestTrouble(parts)?.copyOf,
+    accepts: secret => accepts(parts, secret),
     async listen(address) {
       await http.listen(address);
       return urlOf(http.server.address());
@@ -108,6 +112,16 @@ export const createServer = async (given: ServerParts): Promise<Server> => {
       await store.close();
     },
   };
+};
+
+const accepts = ({ authenticate }: Parts, secret: string): boolean => {
+  try {
+    authenticate({ apiKey: secret });
+    return true;
+  } catch (error) {
+    if (error instanceof PennonError) return false;
+    throw error;
+  }
 };
 
 const SERVER_ID_LENGTH = 12;

@@ -63,6 +63,29 @@ describe('a first start', () => {
     await again.stop();
   });
 
+  it('leads nobody to a key that was revoked since', async () => {
+    const first = await startProcess({ env: { PENNON_DATA: data } });
+    const authorization = `Bearer ${readFileSync(join(data, 'admin-key'), 'utf8').trim()}`;
+    const keys = `${first.url}/api/v1/keys`;
+    const made = await fetch(keys, {
+      method: 'POST',
+      headers: { authorization, 'content-type': 'application/json' },
+      body: JSON.stringify({ name: 'mine', role: 'admin', environment: '*' }),
+    });
+    const { secret } = (await made.json()) as { secret: string };
+    const listed = await fetch(keys, { headers: { authorization } });
+    const { items } = (await listed.json()) as { items: { id: string; name: string }[] };
+    const generated = items.find(({ name }) => name !== 'mine')?.id;
+    const mine = { authorization: `Bearer ${secret}` };
+    await fetch(`${keys}/${generated}`, { method: 'DELETE', headers: mine });
+    await first.stop();
+
+    const again = await startProcess({ env: { PENNON_DATA: data } });
+    expect(again.output()).not.toContain('admin-key');
+    expect(again.output()).toContain('start with a new one in PENNON_ADMIN_KEY');
+    await again.stop();
+  });
+
   it('takes PENNON_ADMIN_KEY at every start, in place of the one before, and never prints it', async () => {
     const first = await startProcess({ env: { PENNON_DATA: data } });
     const generated = readFileSync(join(data, 'admin-key'), 'utf8').trim();
@@ -148,7 +171,9 @@ describe('bad days', () => {
   });
 
   it('a PENNON_DATA that is a file says so', async () => {
-    await expectRefusal({ PENNON_DATA: '/dev/null' }, /PENNON_DATA: \/dev\/null is no directory/);
+    const message = /PENNON_DATA: \/dev\/null is no directory/;
+    await expectRefusal({ PENNON_DATA: '/dev/null' }, message);
+    await expectRefusal({ PENNON_DATA: '/dev/null/pennon/data' }, message);
   });
 
   it('a port that is taken says so', async () => {

@@ -1,24 +1,7 @@
-import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { root } from './written-out.ts';
-
-/** The one with which the pages of the web provider's tests are bundled. */
-const bundler = join(root, 'providers/web/node_modules/.bin/esbuild');
-
-const OPTIONS = [
-  '--bundle',
-  '--packages=external',
-  '--splitting',
-  '--format=esm',
-  '--platform=neutral',
-  '--target=es2023',
-  '--sourcemap',
-  '--sources-content=false',
-  '--chunk-names=shared-[hash]',
-  '--log-level=warning',
-];
+import { buildSync } from 'esbuild';
 
 /** The sources of what the package in the current directory exports when it is published. */
 const entries = (): readonly string[] => {
@@ -28,7 +11,20 @@ const entries = (): readonly string[] => {
 
 /** Writes the code of the package in the current directory: one file for each export, and one for what they share. */
 export const bundleInto = (folder: string): void => {
-  execFileSync(bundler, [...entries(), ...OPTIONS, `--outdir=${folder}`], { stdio: 'inherit' });
+  buildSync({
+    entryPoints: [...entries()],
+    outdir: folder,
+    bundle: true,
+    packages: 'external',
+    splitting: true,
+    chunkNames: 'shared-[hash]',
+    format: 'esm',
+    platform: 'neutral',
+    target: 'es2023',
+    sourcemap: true,
+    sourcesContent: false,
+    logLevel: 'warning',
+  });
 };
 
 /**
