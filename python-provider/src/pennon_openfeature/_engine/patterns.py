@@ -49,6 +49,8 @@ def searcher(pattern: str) -> Search:
         raise PatternError(f"must be at most {LONGEST} characters")
     found = _compiled(pattern).search
     parts = list(_PART.finditer(pattern))
+    if any(map(_has_unfinished_name, parts)):
+        raise PatternError("must be an RE2 pattern: invalid character class range: [:]")
     if any(map(_is_outside_subset, parts)):
         raise PatternError(r"must not use \C, \p, \P or a named group: engines differ in them")
     if _most_repeats(parts) > MOST_REPEATS:
@@ -87,6 +89,11 @@ def _is_outside_subset(part: re.Match[str]) -> bool:
     # In a class, \\p is a backslash and a letter.
     in_class = re.search(r"\\[CpP]", (part["set"] or "").replace("\\\\", ""))
     return bool(part["named"] or in_class) or (part["escape"] or "none") in "CpP"
+
+
+def _has_unfinished_name(part: re.Match[str]) -> bool:
+    """Whether `[:]` stands in a class, which re2 reads as characters and others as a name."""
+    return "[:]" in re.sub(r"\\.", "_", (part["set"] or "")[1:], flags=re.DOTALL)
 
 
 def _most_repeats(parts: list[re.Match[str]]) -> int:
