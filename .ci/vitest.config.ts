@@ -25,6 +25,7 @@ export default defineConfig({
           name: 'unit',
           include: ['.ci/*.test.ts', tests],
           exclude: [elsewhere, startsProcesses],
+          maxWorkers: '100%',
           sequence: { groupOrder: 0 },
         },
       },

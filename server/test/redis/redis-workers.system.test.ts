@@ -146,7 +146,7 @@ it('workers that wait for Redis get ready by themselves, on the port where they 
   await redis.start();
   const late = await starting;
   onTestFinished(async () => void (await late.stop()));
-  const alive = async () => (await late.ask('GET', '/api/v1/status')).body.servers.length;
+  const alive = async () => (await late.ask('GET', '/api/v1/status')).body.servers?.length;
   await eventually(async () => (await alive()) === 6);
   expect(late.url).toContain(`:${port}`);
   expect(await late.stop()).toBe(0);
