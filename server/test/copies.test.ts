@@ -23,7 +23,7 @@ beforeEach(() => {
   copies = open();
   ledger = newLedger();
 });
-afterEach(() => rmSync(directory, { recursive: true, force: true }));
+afterEach(() => rmSync(join(directory, '..'), { recursive: true }));
 
 const open = () =>
   openCopies({ directory, clock, random: secureRandom, onTrouble: said => troubles.push(said) });
