@@ -30,7 +30,8 @@ const uplink = () => {
     // One slow answer must not take the whole registry behind it away for minutes.
     max_fails: 100,
     fail_timeout: '1s',
-    ...(ca !== undefined && { ca }),
+    // It takes the certificates themselves, not the file that they are in.
+    ...(ca !== undefined && { ca: readFileSync(ca, 'utf8') }),
     ...(proxy !== undefined && { https_proxy: proxy }),
   };
 };
