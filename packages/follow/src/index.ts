@@ -2,6 +2,7 @@ export { followFlagSet } from './flag-set.ts';
 export type { FlagSet } from './flag-set.ts';
 export type { Follower, Following } from './follow.ts';
 export { changedNames, sameJson } from './json.ts';
+export { NOT_STARTED } from './status.ts';
 export type { LastError, Mode, Source, Status } from './status.ts';
 export { askFor } from './kind.ts';
 export type { Address } from './kind.ts';

@@ -26,3 +26,12 @@ export type Status = {
   /** Kept when all is well again: `mode` says how things are now. */
   readonly lastError: LastError | undefined;
 };
+
+/** How whoever follows nothing yet, or no longer, stands. */
+export const NOT_STARTED = {
+  mode: 'stopped',
+  revision: undefined,
+  dataAgeMs: undefined,
+  source: 'none',
+  lastError: undefined,
+} as const satisfies Status;

@@ -5,7 +5,7 @@ import type {
   Provider,
   ResolutionDetails,
 } from '@openfeature/server-sdk';
-import { LONGEST_TIMER_MS, realWorld } from '@pennon/follow';
+import { LONGEST_TIMER_MS, NOT_STARTED, realWorld } from '@pennon/follow';
 import type { World } from '@pennon/follow';
 
 import { unavailable } from './answer.ts';
@@ -33,14 +33,6 @@ export type Snapshot = {
   evaluate(flagKey: string, context?: EvaluationContext): Answer;
   /** What every flag answers, by its key. */
   evaluateAll(context?: EvaluationContext): Readonly<Record<string, Answer>>;
-};
-
-const NOT_STARTED: Freshness = {
-  mode: 'stopped',
-  revision: undefined,
-  dataAgeMs: undefined,
-  source: 'none',
-  lastError: undefined,
 };
 
 const snapshotOf = (view: View | undefined): Snapshot => ({

@@ -6,7 +6,7 @@ import type {
 } from '@openfeature/web-sdk';
 import { OpenFeatureEventEmitter, ProviderEvents } from '@openfeature/web-sdk';
 import type { Values, World } from '@pennon/follow';
-import { realWorld } from '@pennon/follow';
+import { NOT_STARTED, realWorld } from '@pennon/follow';
 
 import type { Keeper } from './copy.ts';
 import { createCopy, isValues, localKeeper } from './copy.ts';
@@ -46,14 +46,6 @@ const INIT_TIMEOUT_MS = 2_000;
  * it on its behalf, and would run their handlers twice.
  */
 const SAYS_HOW_IT_STARTED: boolean = false;
-
-const NOT_STARTED: Freshness = {
-  mode: 'stopped',
-  revision: undefined,
-  dataAgeMs: undefined,
-  source: 'none',
-  lastError: undefined,
-};
 
 /**
  * Resolves flags in a page from values that the server has evaluated for its context, and follows them live.
