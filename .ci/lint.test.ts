@@ -32,8 +32,8 @@ const REFUSED: Readonly<Record<string, readonly Example[]>> = {
       "import { router } from '@pennon/server/router';\nexport const b = router;",
     ],
     ['packages/client/src/c.ts', "import 'node:fs';"],
-    ['packages/follow/src/a.ts', "import '@trpc/client';"],
-    ['packages/follow/src/b.ts', "import 'node:http';"],
+    ['packages/sync/src/a.ts', "import '@trpc/client';"],
+    ['packages/sync/src/b.ts', "import 'node:http';"],
     ['providers/server/src/a.ts', "import 'zod';"],
     [
       'providers/server/src/b.ts',
@@ -56,7 +56,7 @@ const REFUSED: Readonly<Record<string, readonly Example[]>> = {
       'server/src/environments/a.ts',
       "import type { Server } from 'node:http';\nexport type A = Server;",
     ],
-    ['server/src/keys/a.ts', "import 'ioredis';"],
+    ['server/src/auth/a.ts', "import 'ioredis';"],
     ['server/src/audit/a.ts', "import '@fastify/cors';"],
     ['server/src/evaluation/deep/a.ts', "import '../../http/app.ts';"],
   ],
@@ -70,9 +70,9 @@ const REFUSED: Readonly<Record<string, readonly Example[]>> = {
   ],
   'eslint(no-restricted-properties)': [
     ['packages/engine/src/j.ts', 'export const random = Math.random();'],
-    ['server/src/keys/b.ts', 'export const random = Math.random();'],
-    ['server/src/keys/c.ts', 'export const now = Date.now();'],
-    ['server/src/keys/d.ts', 'export const home = globalThis.process;'],
+    ['server/src/auth/b.ts', 'export const random = Math.random();'],
+    ['server/src/auth/c.ts', 'export const now = Date.now();'],
+    ['server/src/auth/d.ts', 'export const home = globalThis.process;'],
   ],
   'eslint(no-console)': [
     ['packages/engine/src/k.ts', 'console.log(1);'],

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { installDebian } from './needs.ts';
+import { installDebian } from './system-packages.ts';
 import { root, run } from './run.ts';
 
 const folder = join(root, 'python-provider');

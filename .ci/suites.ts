@@ -1,7 +1,7 @@
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { meetNeeds } from './needs.ts';
+import { meetNeeds } from './system-packages.ts';
 import { hasPython, preparePython, python } from './python.ts';
 import type { Tally } from './report.ts';
 import { broken, closingLine, exitCode, judge, readPytest, readVitest, total } from './report.ts';

@@ -40,5 +40,5 @@ export const within = <Value>(clock: Clock, ms: number, work: Promise<Value>): P
     work.then(resolve, reject).finally(cancel);
   });
 
-/** An instant as it is stored and shown. */
-export const instant = (ms: number): string => new Date(ms).toISOString();
+/** An formatInstant as it is stored and shown. */
+export const formatInstant = (ms: number): string => new Date(ms).toISOString();

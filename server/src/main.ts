@@ -6,31 +6,31 @@ import { setTimeout as wait } from 'node:timers/promises';
 
 import { pino } from 'pino';
 
-import { instant, systemClock } from './clock.ts';
+import { formatInstant, systemClock } from './clock.ts';
 import type { Config } from './config.ts';
 import { ConfigError, readConfig } from './config.ts';
-import { openWaitingRoom } from './http/waiting.ts';
+import { openStartupServer } from './http/startup-server.ts';
 import { secureRandom } from './random.ts';
-import { openCopies, type Copies } from './replica/copies.ts';
+import { openSnapshotFiles, type SnapshotFiles } from './replication/snapshot-files.ts';
 import type { Server, ServerParts } from './server.ts';
 import { createServer } from './server.ts';
-import type { AdminKeyFile } from './start/admin-key.ts';
-import { adminKeyFile } from './start/admin-key.ts';
-import { metricsOfAll, SPEAKER_VARIABLE, startWorkers } from './start/workers.ts';
+import type { AdminKeyFile } from './bootstrap/admin-key.ts';
+import { adminKeyFile } from './bootstrap/admin-key.ts';
+import { metricsOfAll, ANNOUNCER_VARIABLE, startWorkers } from './bootstrap/workers.ts';
 import { openRedisStore } from './store/redis/index.ts';
 import { describeAddress } from './store/redis/url.ts';
 import { databaseExists, openSqliteStore } from './store/sqlite/index.ts';
-import { mayPass, StoreError, type Store } from './store/store.ts';
+import { isTransient, StoreError, type Store } from './store/store.ts';
 
 /** The only file that touches `process`: reads the settings, listens, and drains on a signal. */
 const EXIT_DEADLINE_MS = 9_500;
 /** How often a server without data looks for its store. */
 const WAIT_MS = 500;
 
-/** Of several workers one speaks, once. */
-const speaks = (process.env[SPEAKER_VARIABLE] ?? '1') === '1';
+/** Of several workers one isAnnouncer, once. */
+const isAnnouncer = (process.env[ANNOUNCER_VARIABLE] ?? '1') === '1';
 const say = (line: string) => {
-  if (speaks) process.stdout.write(`${line}\n`);
+  if (isAnnouncer) process.stdout.write(`${line}\n`);
 };
 
 const main = async (): Promise<void> => {
@@ -54,7 +54,7 @@ const runWorkers = async (config: Config): Promise<void> => {
 
 /** A port that nobody listens on at this moment. */
 const freePort = async ({ host }: Config): Promise<number> => {
-  const room = await openWaitingRoom({ host, port: 0 });
+  const room = await openStartupServer({ host, port: 0 });
   await room.close();
   return room.port;
 };
@@ -92,13 +92,13 @@ const createSoon = async (
   try {
     return { server: await createServer(given), port: config.port };
   } catch (error) {
-    if (!mayPass(error) || config.redis === undefined) throw error;
+    if (!isTransient(error) || config.redis === undefined) throw error;
     return waitForData(given, config, error);
   }
 };
 
 const waitForData = async (given: ServerParts, config: Config, reason: unknown) => {
-  const room = await openWaitingRoom(config).catch((error: unknown) => {
+  const room = await openStartupServer(config).catch((error: unknown) => {
     throw explainListen(error, config);
   });
   const stopDraining = drainOn(() => room.close());
@@ -106,7 +106,7 @@ const waitForData = async (given: ServerParts, config: Config, reason: unknown) 
   for (;;) {
     await wait(WAIT_MS);
     const server = await createServer(given).catch((error: unknown) => {
-      if (!mayPass(error)) throw error;
+      if (!isTransient(error)) throw error;
     });
     if (server === undefined) continue;
     await room.close();
@@ -118,16 +118,16 @@ const waitForData = async (given: ServerParts, config: Config, reason: unknown) 
 const messageOf = (error: unknown): string =>
   error instanceof Error ? error.message : String(error);
 
-/** Copies belong to one Redis: another one that this directory is used with has other data. */
+/** SnapshotFiles belong to one Redis: another one that this directory is used with has other data. */
 const copiesOf = (
   { redis }: Config,
   directory: string,
   onTrouble: (message: string) => void,
-): Copies | undefined => {
+): SnapshotFiles | undefined => {
   if (redis === undefined) return undefined;
   const place = `${describeAddress(redis.address)} ${redis.prefix}`;
   const name = createHash('sha256').update(place).digest('hex').slice(0, 16);
-  return openCopies({
+  return openSnapshotFiles({
     directory: join(directory, `copies-${name}`),
     clock: systemClock,
     random: secureRandom,
@@ -177,7 +177,7 @@ const sayHello = (url: string, config: Config, keyFile: AdminKeyFile, server: Se
   const copyOf = server.copyOf();
   if (copyOf !== undefined)
     say(
-      `The store is away: a copy of the data of ${instant(copyOf)} is served, and nothing can be changed.`,
+      `The store is away: a copy of the data of ${formatInstant(copyOf)} is served, and nothing can be changed.`,
     );
   say(`Pennon listens on ${url} (data in ${placeOf(config)}; API at ${url}/docs)`);
   const key = keySource(config, keyFile, server);

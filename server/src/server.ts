@@ -2,23 +2,23 @@ import type { AddressInfo } from 'node:net';
 
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 
-import { instant, type Clock } from './clock.ts';
+import { formatInstant, type Clock } from './clock.ts';
 import type { Limits } from './config.ts';
-import { createBroadcasts } from './delivery/broadcast.ts';
-import { createStreams, type Streams } from './delivery/streams.ts';
-import type { Registry } from './environments/registry.ts';
+import { createBroadcasts } from './streaming/broadcast.ts';
+import { createStreams, type Streams } from './streaming/stream-registry.ts';
+import type { Registry } from './flag-set/registry.ts';
 import { createAnswerCache } from './evaluation/answer-cache.ts';
-import { longestTrouble } from './environments/trouble.ts';
+import { longestTrouble } from './flag-set/health.ts';
 import { PennonError } from './errors.ts';
 import type { GuardedRoute } from './http/access.ts';
 import { createApp } from './http/app.ts';
-import { createAuthenticate } from './keys/authenticate.ts';
-import { createRateLimit } from './keys/rate-limit.ts';
+import { createAuthenticate } from './auth/authenticate.ts';
+import { createRateLimit } from './auth/rate-limit.ts';
 import { createMetrics, type Gather } from './metrics.ts';
-import type { Parts } from './parts.ts';
+import type { Services } from './services.ts';
 import type { Random } from './random.ts';
-import type { Copies } from './replica/copies.ts';
-import { openData, type Data } from './start/data.ts';
+import type { SnapshotFiles } from './replication/snapshot-files.ts';
+import { openData, type Data } from './bootstrap/data.ts';
 import { openFleet } from './status/fleet.ts';
 import type { ServerReport, Store } from './store/store.ts';
 import { VERSION } from './version.ts';
@@ -27,7 +27,7 @@ export type ServerParts = {
   /** Open; the server closes it. */
   readonly store: Store;
   /** What is served while the store is away at the start; undefined for a store of this server's own. */
-  readonly copies?: Copies | undefined;
+  readonly copies?: SnapshotFiles | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: FastifyBaseLogger;
@@ -71,7 +71,7 @@ export const createServer = async (given: ServerParts): Promise<Server> => {
   const streams = createStreams(control, clock, limits.streams);
   const fleet = await openFleet({ store, clock, report: reporterOf(given, data, streams) });
 
-  const parts: Parts = {
+  const parts: Services = {
     store,
     control,
     registry,
@@ -114,7 +114,7 @@ export const createServer = async (given: ServerParts): Promise<Server> => {
   };
 };
 
-const accepts = ({ authenticate }: Parts, secret: string): boolean => {
+const accepts = ({ authenticate }: Services, secret: string): boolean => {
   try {
     authenticate({ apiKey: secret });
     return true;
@@ -129,7 +129,7 @@ const SERVER_ID_LENGTH = 12;
 /** What this server says of itself; its id lasts as long as the process. */
 const reporterOf = ({ clock, random }: ServerParts, data: Data, streams: Streams) => {
   const id = random(SERVER_ID_LENGTH);
-  const startedAt = instant(clock.now());
+  const startedAt = formatInstant(clock.now());
   return (): ServerReport => ({
     id,
     version: VERSION,
@@ -148,7 +148,7 @@ const degradedMs = (data: Pick<Data, 'control' | 'registry'>, clock: Clock): num
   return since === undefined ? 0 : clock.now() - since;
 };
 
-const sourceOf = (parts: Parts) => ({
+const sourceOf = (parts: Services) => ({
   streams: parts.streams.count,
   cachedAnswers: parts.cache.size,
   revisions: () => revisionsOf(parts.registry),

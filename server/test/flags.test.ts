@@ -43,7 +43,7 @@ describe('creating a flag', () => {
     expect(read.headers.etag).toMatch(/^"[^"]+"$/);
   });
 
-  it('answers off where a short flag has rules that admit nobody else', async () => {
+  it('answers off where a short flag has rules that authenticateRequest nobody else', async () => {
     const rule = { attribute: 'plan', operator: 'equals', value: 'pro', percentage: 50 };
     const made = await server.api('POST', '/flags', {
       body: { key: 'short-rules', ...on, rules: [rule] },

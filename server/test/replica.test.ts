@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { secureRandom } from '../src/random.ts';
-import type { Step } from '../src/replica/memory.ts';
-import { openReplica, type Replica } from '../src/replica/replica.ts';
+import type { Step } from '../src/replication/replica-state.ts';
+import { openReplica, type Replica } from '../src/replication/replica.ts';
 import { openSqliteStore } from '../src/store/sqlite/index.ts';
-import { CONTROL, StoreError, type Ledger, type Store } from '../src/store/store.ts';
+import { CONTROL_LEDGER, StoreError, type Ledger, type Store } from '../src/store/store.ts';
 import { apiKey, flag, flags, newLedger, removal, write } from './store/fixtures.ts';
 import { createFakeClock, type FakeClock } from './support/fake-clock.ts';
 
@@ -188,10 +188,10 @@ describe('a replica', () => {
   });
 
   it('of keys does so within a second: nobody uses a revoked key for longer', async () => {
-    await write(store, CONTROL, { keys: new Map([['k', apiKey('k')]]) });
-    const control = await openReplica({ store, clock, onTrouble: () => undefined }, CONTROL);
+    await write(store, CONTROL_LEDGER, { keys: new Map([['k', apiKey('k')]]) });
+    const control = await openReplica({ store, clock, onTrouble: () => undefined }, CONTROL_LEDGER);
     store.deafen();
-    await write(store, CONTROL, { keys: new Map([['k', null]]) });
+    await write(store, CONTROL_LEDGER, { keys: new Map([['k', null]]) });
     await passUntil(1_000, () => control.current().records.keys.size === 0);
     expect(control.current().records.keys).toEqual(new Map());
     control.close();
@@ -270,7 +270,7 @@ describe('a reader that has seen a change already', () => {
   it('is never given older data: what was missed is read first', async () => {
     store.deafen();
     const { id } = await write(store, ledger, flags(flag('seen-elsewhere')));
-    await replica.reach(id);
+    await replica.waitForRevision(id);
     expect(replica.current().id).toBe(id);
   });
 
@@ -278,22 +278,24 @@ describe('a reader that has seen a change already', () => {
     store.deafen();
     const { id } = await write(store, ledger, flags(flag('seen-elsewhere')));
     store.away = true;
-    await expect(replica.reach(id)).rejects.toThrow(StoreError);
-    await expect(replica.reach(replica.current().id)).resolves.toBeUndefined();
+    await expect(replica.waitForRevision(id)).rejects.toThrow(StoreError);
+    await expect(replica.waitForRevision(replica.current().id)).resolves.toBeUndefined();
   });
 
   it('is given what there is where the store has lost that change', async () => {
     const { id } = replica.current();
-    await replica.reach(id.replace(/\.1\./, '.99.'));
+    await replica.waitForRevision(id.replace(/\.1\./, '.99.'));
     expect(replica.current().id).toBe(id);
   });
 
   it('costs one question to the store, however many come at once', async () => {
     const before = store.questions;
     const lost = replica.current().id.replace(/\.1\./, '.99.');
-    await Promise.all(Array.from({ length: 500 }, () => replica.reach(lost)));
+    await Promise.all(Array.from({ length: 500 }, () => replica.waitForRevision(lost)));
     expect(store.questions - before).toBeLessThanOrEqual(2);
-    await Promise.all(['', 'nonsense', replica.current().id].map(id => replica.reach(id)));
+    await Promise.all(
+      ['', 'nonsense', replica.current().id].map(id => replica.waitForRevision(id)),
+    );
     expect(store.questions - before).toBeLessThanOrEqual(2);
   });
 });

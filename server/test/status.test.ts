@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 
-import { createRateLimit } from '../src/keys/rate-limit.ts';
+import { createRateLimit } from '../src/auth/rate-limit.ts';
 import { openFleet } from '../src/status/fleet.ts';
 import type { Alive, ServerReport, Store } from '../src/store/store.ts';
 import { createFakeClock } from './support/fake-clock.ts';

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 
-import type { Proxy } from '../../follow/test/support/proxy.ts';
-import { startProxy } from '../../follow/test/support/proxy.ts';
-import type { FlagServer } from '../../follow/test/support/flag-server.ts';
-import { startFlagServer } from '../../follow/test/support/flag-server.ts';
+import type { Proxy } from '../../sync/test/support/proxy.ts';
+import { startProxy } from '../../sync/test/support/proxy.ts';
+import type { FlagServer } from '../../sync/test/support/flag-server.ts';
+import { startFlagServer } from '../../sync/test/support/flag-server.ts';
 import { createApiClient } from '../src/index.ts';
 
 let server: FlagServer;

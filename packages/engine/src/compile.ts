@@ -1,12 +1,12 @@
-import type { Means } from './conditions.ts';
+import type { CompileDeps } from './conditions.ts';
 import { given, isObject, ownValue, type Fields } from './fields.ts';
 import { asMalformed, compileFlag } from './flag.ts';
-import { standings, type Node, type Standing } from './graph.ts';
+import { analyzeGraph, type Node, type GraphPosition } from './graph.ts';
 import type { CompiledFlag, CompiledFlagSet, SegmentSlot, Slot } from './model.ts';
-import type { Patterns } from './pattern.ts';
+import type { Patterns } from './re2-subset.ts';
 import type { Problem } from './problems.ts';
 import { segmentSlot } from './segments.ts';
-import { name } from './words.ts';
+import { name } from './format.ts';
 
 const FORMAT_VERSION = 1;
 const MAX_DEPTH = 10;
@@ -18,7 +18,7 @@ const emptySlot = (key: string, raw: unknown): Slot => ({
   key,
   raw,
   flag: undefined,
-  asked: -1,
+  evaluationId: -1,
   answer: undefined,
 });
 
@@ -27,7 +27,7 @@ const TOO_DEEP = `flag conditions must not lead more than ${MAX_DEPTH} flags dee
 
 const wholeFlag = (flagKey: string, message: string): Problem => ({ flagKey, path: '', message });
 
-const placed = (flag: CompiledFlag, { inCycle, depth }: Standing): CompiledFlag => {
+const withDepth = (flag: CompiledFlag, { inCycle, depth }: GraphPosition): CompiledFlag => {
   const here = { ...flag, depth };
   if (inCycle) return asMalformed(here, wholeFlag(flag.key, IN_CYCLE));
   return depth > MAX_DEPTH ? asMalformed(here, wholeFlag(flag.key, TOO_DEEP)) : here;
@@ -41,7 +41,7 @@ const edgesOf = (flag: CompiledFlag): readonly string[] =>
  * Compiles a flag with all that it depends on, so that a flag that is ready needs its set no more
  * and can be taken over into the next one.
  */
-const makeReady = (slots: Slots, means: Means, start: string): void => {
+const makeReady = (slots: Slots, means: CompileDeps, start: string): void => {
   const drafts = new Map<string, CompiledFlag>();
   const nodeOf = (key: string): Node => {
     const slot = slots.get(key);
@@ -51,11 +51,11 @@ const makeReady = (slots: Slots, means: Means, start: string): void => {
     drafts.set(key, draft);
     return { edges: edgesOf(draft), depth: 0 };
   };
-  const found = standings(start, nodeOf);
+  const found = analyzeGraph(start, nodeOf);
   for (const [key, draft] of drafts) {
     const slot = slots.get(key);
     const standing = found.get(key);
-    if (slot !== undefined && standing !== undefined) slot.flag = placed(draft, standing);
+    if (slot !== undefined && standing !== undefined) slot.flag = withDepth(draft, standing);
   }
 };
 
@@ -176,13 +176,13 @@ const openFlags = ({ flags, segments }: Envelope, before: CompiledFlagSet | unde
   return slots;
 };
 
-/** Computed when it is first asked for. */
+/** Computed when it is first evaluationId for. */
 const lazily = <Value>(compute: () => Value): (() => Value) => {
   let computed: { readonly value: Value } | undefined;
   return () => (computed ??= { value: compute() }).value;
 };
 
-/** Makes a flag set ready to be asked; from the set before, what did not change is taken over. */
+/** Makes a flag set ready to be evaluationId; from the set before, what did not change is taken over. */
 export type Compile = (flagSet: unknown, previous?: CompiledFlagSet) => CompiledFlagSet;
 
 /** Compiles flag sets with these regular expressions; without any, no flag with the operator `matches` is decided. */
@@ -195,7 +195,7 @@ export const compileWith =
     const segments = openSegments(envelope.segments, before?.segments, patterns);
     const slots = openFlags(envelope, before);
     const flagKeys = Object.freeze([...slots.keys()]);
-    const means: Means = {
+    const means: CompileDeps = {
       named: {
         slot: key => slots.get(key),
         segment: key => segments.get(key)?.compiled(),

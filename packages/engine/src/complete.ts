@@ -1,8 +1,8 @@
 import { compileWith, type Compile } from './compile.ts';
-import { patterns } from './patterns.ts';
+import { patterns } from './re2js.ts';
 
 /**
- * Compiles a flag set, each flag when it is first asked for. Never throws: what is malformed answers
+ * Compiles a flag set, each flag when it is first evaluationId for. Never throws: what is malformed answers
  * PARSE_ERROR and is listed in `problems`, and the rest of the set lives. The flag set must not be
  * changed in place afterwards. From the set before, what did not change is taken over.
  *

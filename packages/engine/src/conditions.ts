@@ -1,11 +1,11 @@
 import { reader, type Attributes, type Read } from './attributes.ts';
-import { answerOnce } from './evaluate.ts';
+import { evaluateMemoized } from './evaluate.ts';
 import { given, isList, isObject, ownValue, unknownNames, type Fields } from './fields.ts';
 import type { CompiledCondition, CompiledSegment, Holds, Slot } from './model.ts';
 import { anyPasses, operatorOf, OPERATOR_NAMES, type Test } from './operators.ts';
-import type { Patterns } from './pattern.ts';
+import type { Patterns } from './re2-subset.ts';
 import { below, type Report } from './problems.ts';
-import { list, name, quote } from './words.ts';
+import { list, name, quote } from './format.ts';
 
 const GROUP_DEPTH = 5;
 
@@ -16,7 +16,7 @@ export type Named = {
 };
 
 /** What the conditions of a flag are compiled with, beside what is written in them. */
-export type Means = {
+export type CompileDeps = {
   readonly named: Named;
   /** Undefined where nothing that is compiled has the operator `matches`. */
   readonly patterns: Patterns | undefined;
@@ -43,24 +43,24 @@ export const holdsAll = (conditions: readonly CompiledCondition[]): Holds => {
   if (first === undefined) return always;
   if (second === undefined) return first;
   if (conditions.length === 2)
-    return (context, asked) => first(context, asked) && second(context, asked);
-  return (context, asked) => {
-    for (const condition of conditions) if (!condition.holds(context, asked)) return false;
+    return (context, evaluationId) => first(context, evaluationId) && second(context, evaluationId);
+  return (context, evaluationId) => {
+    for (const condition of conditions) if (!condition.holds(context, evaluationId)) return false;
     return true;
   };
 };
 
 const holdsAny = (conditions: readonly CompiledCondition[]): Holds => {
-  return (context, asked) => {
-    for (const condition of conditions) if (condition.holds(context, asked)) return true;
+  return (context, evaluationId) => {
+    for (const condition of conditions) if (condition.holds(context, evaluationId)) return true;
     return false;
   };
 };
 
 const opposite =
   (holds: Holds): Holds =>
-  (context, asked) =>
-    !holds(context, asked);
+  (context, evaluationId) =>
+    !holds(context, evaluationId);
 
 const unless = (not: boolean, holds: Holds): Holds => (not ? opposite(holds) : holds);
 
@@ -151,8 +151,8 @@ const namesIn = (value: unknown): readonly string[] | undefined => {
 
 const answersOneOf = (slot: Slot | undefined, variants: ReadonlySet<string>): Holds => {
   if (slot === undefined) return () => false;
-  return (context, asked) => {
-    const answer = answerOnce(slot, context, asked);
+  return (context, evaluationId) => {
+    const answer = evaluateMemoized(slot, context, evaluationId);
     return answer !== undefined && 'variant' in answer && variants.has(answer.variant);
   };
 };

@@ -2,7 +2,7 @@
 export { compileWith, type Compile } from './compile.ts';
 export { evaluate, evaluateAll, type Evaluations } from './evaluate.ts';
 export type { CompiledFlagSet } from './model.ts';
-export type { Patterns } from './pattern.ts';
+export type { Patterns } from './re2-subset.ts';
 export type { Finding, Problem } from './problems.ts';
 export { needsPatterns, references, type References } from './references.ts';
-export { fillIn } from './short-form.ts';
+export { expandShortForm } from './short-form.ts';

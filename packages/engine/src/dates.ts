@@ -91,7 +91,7 @@ const offset = (text: string, at: number): number => {
  * Milliseconds since 0001-01-01T00:00:00Z of a date and time such as `2026-01-31T12:00:00Z`,
  * cut to whole milliseconds; NaN where it is none. NaN compares false, so a bad date fails a condition.
  */
-export const instant = (text: string): number => {
+export const parseInstant = (text: string): number => {
   if (text.length < SECONDS_END + 1 || !hasSeparators(text)) return Number.NaN;
   const end = endOfFraction(text);
   if (end === SECONDS_END + 1) return Number.NaN;

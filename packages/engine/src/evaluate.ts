@@ -1,6 +1,6 @@
 import type { Evaluation } from '@pennon/schema';
 
-import { notFound } from './answers.ts';
+import { notFound } from './results.ts';
 import { attributesOf, unitOf, type Attributes } from './attributes.ts';
 import { DRAWS, position } from './hash.ts';
 import type { Band, CompiledFlag, CompiledFlagSet, CompiledRule, Slot } from './model.ts';
@@ -24,30 +24,30 @@ export const serve = (rule: CompiledRule, context: Attributes): Evaluation | und
 };
 
 /** The decision. A malformed flag is an error before anything else, and a disabled one asks nobody. */
-const decide = (flag: CompiledFlag, context: Attributes, asked: number): Evaluation => {
-  if (flag.settled !== undefined) return flag.settled;
+const decide = (flag: CompiledFlag, context: Attributes, evaluationId: number): Evaluation => {
+  if (flag.fixedResult !== undefined) return flag.fixedResult;
   for (const rule of flag.rules) {
-    if (!rule.holds(context, asked)) continue;
+    if (!rule.holds(context, evaluationId)) continue;
     const answer = serve(rule, context);
     if (answer !== undefined) return answer;
   }
-  return flag.otherwise;
+  return flag.defaultResult;
 };
 
 let questions = 0;
 
 /** A number for an evaluation, and with it for every answer of another flag that it remembers. */
-export const nextQuestion = (): number => (questions += 1);
+export const newEvaluationId = (): number => (questions += 1);
 
 /** A flag's answer, decided at most once within one evaluation. Its slot must be ready. */
-export const answerOnce = (
+export const evaluateMemoized = (
   slot: Slot,
   context: Attributes,
-  asked: number,
+  evaluationId: number,
 ): Evaluation | undefined => {
-  if (slot.asked !== asked && slot.flag !== undefined) {
-    slot.answer = decide(slot.flag, context, asked);
-    slot.asked = asked;
+  if (slot.evaluationId !== evaluationId && slot.flag !== undefined) {
+    slot.answer = decide(slot.flag, context, evaluationId);
+    slot.evaluationId = evaluationId;
   }
   return slot.answer;
 };
@@ -61,7 +61,7 @@ export const evaluate = (
   const slot = compiled.slots.get(flagKey);
   const flag = slot && (slot.flag ?? compiled.ready(slot));
   if (flag === undefined) return notFound(flagKey);
-  return decide(flag, attributesOf(context), flag.asksFlags ? nextQuestion() : 0);
+  return decide(flag, attributesOf(context), flag.dependsOnFlags ? newEvaluationId() : 0);
 };
 
 export type Evaluations = { readonly [flagKey: string]: Evaluation };
@@ -73,13 +73,13 @@ export const evaluateAll = (
   flagKeys: readonly string[] = compiled.flagKeys,
 ): Evaluations => {
   const attributes = attributesOf(context);
-  const asked = nextQuestion();
+  const evaluationId = newEvaluationId();
   const evaluations: { [flagKey: string]: Evaluation } = {};
   Object.setPrototypeOf(evaluations, null);
   for (const flagKey of flagKeys) {
     const slot = compiled.slots.get(flagKey);
     if (slot !== undefined && slot.flag === undefined) compiled.ready(slot);
-    const answer = slot && answerOnce(slot, attributes, asked);
+    const answer = slot && evaluateMemoized(slot, attributes, evaluationId);
     evaluations[flagKey] = answer ?? notFound(flagKey);
   }
   return evaluations;

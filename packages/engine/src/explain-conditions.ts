@@ -1,17 +1,17 @@
-import { answerOnce } from './evaluate.ts';
+import { evaluateMemoized } from './evaluate.ts';
 import type { Attributes } from './attributes.ts';
 import { isList } from './fields.ts';
 import type { AttributeCondition, CompiledCondition, FlagCondition } from './model.ts';
 import { anyPasses, isScalar } from './operators.ts';
 import type { ConditionTrace } from './trace.ts';
-import { code, cut, list, name, operandWords, quote } from './words.ts';
+import { code, cut, list, name, operandWords, quote } from './format.ts';
 
 const MAX_VARIANTS = 100;
 
 /** What a walk carries along: the question, and how many more conditions its trace may show. */
 export type Walk = {
   readonly context: Attributes;
-  readonly asked: number;
+  readonly evaluationId: number;
   conditionsLeft: number;
   leftOut: number;
 };
@@ -42,9 +42,12 @@ const attributeWords = (condition: AttributeCondition, { context }: Walk): strin
   return `${attribute} is ${valueWords(value, condition)}`;
 };
 
-const flagWords = ({ flag, variants, slot }: FlagCondition, { context, asked }: Walk): string => {
+const flagWords = (
+  { flag, variants, slot }: FlagCondition,
+  { context, evaluationId }: Walk,
+): string => {
   if (slot === undefined) return `there is no flag ${code(flag)}`;
-  const answer = answerOnce(slot, context, asked);
+  const answer = evaluateMemoized(slot, context, evaluationId);
   if (answer === undefined || !('variant' in answer)) {
     return `the flag ${code(flag)} answers no variant (${answer?.reason ?? 'ERROR'})`;
   }
@@ -53,8 +56,11 @@ const flagWords = ({ flag, variants, slot }: FlagCondition, { context, asked }: 
 };
 
 /** How many of a list hold: `2 of 3 conditions hold`. */
-const countWords = (conditions: readonly CompiledCondition[], { context, asked }: Walk): string => {
-  const holding = conditions.filter(condition => condition.holds(context, asked)).length;
+const countWords = (
+  conditions: readonly CompiledCondition[],
+  { context, evaluationId }: Walk,
+): string => {
+  const holding = conditions.filter(condition => condition.holds(context, evaluationId)).length;
   return `${holding} of ${conditions.length} conditions ${holding === 1 ? 'holds' : 'hold'}`;
 };
 
@@ -75,7 +81,7 @@ export const whyOf = (condition: CompiledCondition, walk: Walk): string =>
 const traceCondition = (condition: CompiledCondition, walk: Walk): ConditionTrace => {
   const { kind } = condition;
   const turned: { not?: true } = condition.not ? { not: true } : {};
-  const holds = condition.holds(walk.context, walk.asked);
+  const holds = condition.holds(walk.context, walk.evaluationId);
   const fact = { ...turned, holds, why: whyOf(condition, walk) };
   if (kind === 'attribute') {
     return { kind, attribute: cut(condition.attribute), operator: condition.operator, ...fact };

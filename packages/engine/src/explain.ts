@@ -1,13 +1,13 @@
 import type { Evaluation } from '@pennon/schema';
 
-import { notFound } from './answers.ts';
+import { notFound } from './results.ts';
 import { attributesOf, unitOf, type Attributes } from './attributes.ts';
-import { nextQuestion, serve } from './evaluate.ts';
+import { newEvaluationId, serve } from './evaluate.ts';
 import { traceConditions, whyOf, type Walk } from './explain-conditions.ts';
 import { draw, DRAWS } from './hash.ts';
 import type { CompiledFlag, CompiledFlagSet, CompiledRule } from './model.ts';
 import type { AdmissionTrace, Explanation, RuleOutcome, RuleTrace, SplitTrace } from './trace.ts';
-import { code, cut, quote } from './words.ts';
+import { code, cut, quote } from './format.ts';
 
 const MAX_RULES = 500;
 const MAX_CONDITIONS = 1_000;
@@ -79,7 +79,7 @@ const outcomeWords = (
 
 /** A rule without conditions has none that could fail. */
 const failureWords = ({ conditions }: CompiledRule, walk: Walk): string => {
-  const at = conditions.findIndex(({ holds }) => !holds(walk.context, walk.asked));
+  const at = conditions.findIndex(({ holds }) => !holds(walk.context, walk.evaluationId));
   const failing = conditions[at];
   const why = failing === undefined ? '' : whyOf(failing, walk);
   return `condition ${at + 1} of ${conditions.length} does not hold: ${why}`;
@@ -102,7 +102,7 @@ type Step = { readonly trace: RuleTrace; readonly answer: Evaluation | undefined
 const walkRule = (rule: CompiledRule, at: number, walk: Walk): Step => {
   const head = heading(rule, at);
   const conditions = traceConditions(rule.conditions, walk);
-  if (!rule.holds(walk.context, walk.asked)) {
+  if (!rule.holds(walk.context, walk.evaluationId)) {
     const why = failureWords(rule, walk);
     return { trace: { ...head, outcome: 'conditionsFailed', why, conditions }, answer: undefined };
   }
@@ -138,7 +138,7 @@ const explained = (
 
 const walkFlag = (flag: CompiledFlag, walk: Walk): Explanation => {
   const rules: RuleTrace[] = [];
-  let served: Evaluation | undefined = flag.settled;
+  let served: Evaluation | undefined = flag.fixedResult;
   let ruleAt: number | undefined;
   flag.rules.forEach((rule, at) => {
     if (served !== undefined) {
@@ -150,7 +150,7 @@ const walkFlag = (flag: CompiledFlag, walk: Walk): Explanation => {
     served = answer;
     ruleAt = at;
   });
-  return explained(served ?? flag.otherwise, rules, walk.leftOut, served && ruleAt);
+  return explained(served ?? flag.defaultResult, rules, walk.leftOut, served && ruleAt);
 };
 
 /**
@@ -165,10 +165,10 @@ export const explain = (
   const slot = compiled.slots.get(flagKey);
   const flag = slot && compiled.ready(slot);
   if (flag === undefined) return explained(notFound(flagKey), [], 0);
-  const asked = nextQuestion();
+  const evaluationId = newEvaluationId();
   return walkFlag(flag, {
     context: attributesOf(context),
-    asked,
+    evaluationId,
     conditionsLeft: MAX_CONDITIONS,
     leftOut: 0,
   });

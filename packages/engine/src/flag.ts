@@ -1,7 +1,7 @@
 import type { FlagType, Value } from '@pennon/schema';
 
-import { malformed, notServed, served, type Facts, type Metadata } from './answers.ts';
-import type { Means, Named } from './conditions.ts';
+import { malformed, notServed, served, type FlagInfo, type Metadata } from './results.ts';
+import type { CompileDeps, Named } from './conditions.ts';
 import {
   given,
   hasLength,
@@ -15,7 +15,7 @@ import type { CompiledFlag, CompiledRule } from './model.ts';
 import { below, type Problem, type Report } from './problems.ts';
 import { compileRules, readSeed, readVariant } from './rules.ts';
 import { TYPES } from './values.ts';
-import { list, name, quote } from './words.ts';
+import { list, name, quote } from './format.ts';
 
 const FIELDS: ReadonlySet<string> = new Set([
   'key',
@@ -99,7 +99,7 @@ const readValues = (variants: Fields, type: FlagType | undefined, report: Report
 const isMetadataValue = (value: unknown): value is Metadata[string] =>
   typeof value === 'string' || typeof value === 'boolean' || Number.isFinite(value);
 
-const readMetadata = (fields: Fields, report: Report): Facts['metadata'] => {
+const readMetadata = (fields: Fields, report: Report): FlagInfo['metadata'] => {
   const metadata = given(fields, 'metadata') ?? {};
   if (!isObject(metadata)) {
     report('metadata', `must be an object, and is ${name(metadata)}`);
@@ -120,13 +120,13 @@ const readMetadata = (fields: Fields, report: Report): Facts['metadata'] => {
 
 /** What compiling one flag has found so far. */
 type Read = {
-  readonly facts: Facts;
+  readonly facts: FlagInfo;
   readonly enabled: boolean;
   readonly defaultVariant: string | undefined;
   readonly rules: readonly CompiledRule[];
 };
 
-const readFlag = (fields: Fields, key: string, means: Means, report: Report): Read => {
+const readFlag = (fields: Fields, key: string, means: CompileDeps, report: Report): Read => {
   reportKey(fields, key, report);
   const type = readType(fields, report);
   const enabled = readEnabled(fields, report);
@@ -139,7 +139,7 @@ const readFlag = (fields: Fields, key: string, means: Means, report: Report): Re
   const seed = readSeed(fields, '', key, report);
   reportClientVisible(fields, report);
   const metadata = readMetadata(fields, report);
-  const facts: Facts = { key, type: type ?? 'object', values, seed, metadata };
+  const facts: FlagInfo = { key, type: type ?? 'object', values, seed, metadata };
   const rules = compileRules(given(fields, 'rules'), { ...means, facts, variants, report });
   for (const unknown of unknownNames(fields, FIELDS)) {
     report(unknown, `there is no such field; a flag has ${list([...FIELDS])}`);
@@ -147,14 +147,14 @@ const readFlag = (fields: Fields, key: string, means: Means, report: Report): Re
   return { facts, enabled, defaultVariant, rules };
 };
 
-const otherwiseOf = ({ facts, defaultVariant, rules }: Read) => {
+const defaultResultOf = ({ facts, defaultVariant, rules }: Read) => {
   const reason = rules.length === 0 ? 'STATIC' : 'DEFAULT';
   const answer = defaultVariant === undefined ? undefined : served(facts, reason, defaultVariant);
   return answer ?? notServed(facts, reason);
 };
 
 /** Notes every name that a flag's conditions look up, so that it is known whose change concerns it. */
-const noting = (named: Named, flags: Set<string>, segments: Set<string>): Named => ({
+const recordReferences = (named: Named, flags: Set<string>, segments: Set<string>): Named => ({
   slot: key => {
     flags.add(key);
     return named.slot(key);
@@ -174,10 +174,10 @@ export const asMalformed = (
   const failure = malformed(first);
   return {
     key: flag.key,
-    settled: failure,
+    fixedResult: failure,
     rules: [],
-    otherwise: failure,
-    asksFlags: false,
+    defaultResult: failure,
+    dependsOnFlags: false,
     problems: [first, ...others],
     flags: flag.flags,
     segments: flag.segments,
@@ -189,10 +189,10 @@ type Names = Pick<CompiledFlag, 'key' | 'flags' | 'segments'>;
 
 const decidable = (names: Names, read: Read): CompiledFlag => ({
   key: names.key,
-  settled: read.enabled ? undefined : notServed(read.facts, 'DISABLED'),
+  fixedResult: read.enabled ? undefined : notServed(read.facts, 'DISABLED'),
   rules: read.rules,
-  otherwise: otherwiseOf(read),
-  asksFlags: names.flags.size > 0,
+  defaultResult: defaultResultOf(read),
+  dependsOnFlags: names.flags.size > 0,
   problems: [],
   flags: names.flags,
   segments: names.segments,
@@ -200,7 +200,7 @@ const decidable = (names: Names, read: Read): CompiledFlag => ({
 });
 
 /** Compiles one flag by itself: that it stands in a cycle, or too deep, only its set can tell. */
-export const compileFlag = (key: string, raw: unknown, means: Means): CompiledFlag => {
+export const compileFlag = (key: string, raw: unknown, means: CompileDeps): CompiledFlag => {
   const flags = new Set<string>();
   const segments = new Set<string>();
   const names = { key, flags, segments, depth: 0 };
@@ -213,7 +213,7 @@ export const compileFlag = (key: string, raw: unknown, means: Means): CompiledFl
   }
   const problems: Problem[] = [];
   const report: Report = (path, message) => problems.push({ flagKey: key, path, message });
-  const named = noting(means.named, flags, segments);
+  const named = recordReferences(means.named, flags, segments);
   const read = readFlag(raw, key, { ...means, named }, report);
   const [first, ...others] = problems;
   return first === undefined ? decidable(names, read) : asMalformed(names, first, ...others);

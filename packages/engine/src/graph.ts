@@ -1,5 +1,5 @@
 /** How a node of a graph stands: within a cycle, or with the longest chain of edges below it. */
-export type Standing = { readonly inCycle: boolean; readonly depth: number };
+export type GraphPosition = { readonly inCycle: boolean; readonly depth: number };
 
 /** A node: what it leads to, and a depth that is known of it already. */
 export type Node = { readonly edges: readonly string[]; readonly depth: number };
@@ -13,7 +13,7 @@ type Walk = {
   readonly open: Visit[];
   /** The way from the start to here, in place of a call stack that a long chain would overflow. */
   readonly way: Visit[];
-  readonly standings: Map<string, Standing>;
+  readonly analyzeGraph: Map<string, GraphPosition>;
 };
 
 const enter = (walk: Walk, key: string): void => {
@@ -25,14 +25,17 @@ const enter = (walk: Walk, key: string): void => {
 };
 
 const depthOf = (walk: Walk, { edges, depth }: Visit): number =>
-  edges.reduce((most, edge) => Math.max(most, 1 + (walk.standings.get(edge)?.depth ?? 0)), depth);
+  edges.reduce(
+    (most, edge) => Math.max(most, 1 + (walk.analyzeGraph.get(edge)?.depth ?? 0)),
+    depth,
+  );
 
 /** Everything that was opened from `visit` on leads back to it, and nothing further up. */
 const closeFrom = (walk: Walk, visit: Visit): void => {
   const members = walk.open.splice(walk.open.lastIndexOf(visit));
   const inCycle = members.length > 1 || visit.edges.includes(visit.key);
   const depth = inCycle ? 0 : depthOf(walk, visit);
-  for (const { key } of members) walk.standings.set(key, { inCycle, depth });
+  for (const { key } of members) walk.analyzeGraph.set(key, { inCycle, depth });
 };
 
 const leave = (walk: Walk, visit: Visit): void => {
@@ -45,18 +48,18 @@ const leave = (walk: Walk, visit: Visit): void => {
 const follow = (walk: Walk, visit: Visit, edge: string): void => {
   const known = walk.visits.get(edge);
   if (known === undefined) enter(walk, edge);
-  else if (!walk.standings.has(edge)) visit.lowest = Math.min(visit.lowest, known.order);
+  else if (!walk.analyzeGraph.has(edge)) visit.lowest = Math.min(visit.lowest, known.order);
 };
 
 /**
  * The standing of every node that can be reached from `start`: Tarjan's strongly connected
  * components. A member of a cycle is a leaf to those who lead to it.
  */
-export const standings = (
+export const analyzeGraph = (
   start: string,
   nodeOf: (key: string) => Node,
-): ReadonlyMap<string, Standing> => {
-  const walk: Walk = { nodeOf, visits: new Map(), open: [], way: [], standings: new Map() };
+): ReadonlyMap<string, GraphPosition> => {
+  const walk: Walk = { nodeOf, visits: new Map(), open: [], way: [], analyzeGraph: new Map() };
   enter(walk, start);
   for (let visit = walk.way.at(-1); visit !== undefined; visit = walk.way.at(-1)) {
     const edge = visit.edges[visit.next];
@@ -64,5 +67,5 @@ export const standings = (
     if (edge === undefined) leave(walk, visit);
     else follow(walk, visit, edge);
   }
-  return walk.standings;
+  return walk.analyzeGraph;
 };

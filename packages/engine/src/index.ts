@@ -6,7 +6,7 @@ export { draw, drawSeed, murmur3 } from './hash.ts';
 export type { CompiledFlagSet } from './model.ts';
 export type { Finding, Problem } from './problems.ts';
 export { references, type References } from './references.ts';
-export { fillIn } from './short-form.ts';
+export { expandShortForm } from './short-form.ts';
 export type {
   AdmissionTrace,
   ConditionTrace,

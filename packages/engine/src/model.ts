@@ -2,14 +2,14 @@ import type { Evaluation, Failed, NotServed, Served } from '@pennon/schema';
 
 import type { Attributes, Read } from './attributes.ts';
 import type { OperatorEntry, Test } from './operators.ts';
-import type { Patterns } from './pattern.ts';
+import type { Patterns } from './re2-subset.ts';
 import type { Finding, Problem } from './problems.ts';
 
 /**
- * Whether a condition holds for a context. `asked` numbers the evaluation that asks, so that
+ * Whether a condition holds for a context. `evaluationId` numbers the evaluation that asks, so that
  * another flag's answer is remembered within it and never beyond it.
  */
-export type Holds = (context: Attributes, asked: number) => boolean;
+export type Holds = (context: Attributes, evaluationId: number) => boolean;
 
 type Common = { readonly not: boolean; readonly holds: Holds };
 
@@ -80,16 +80,16 @@ export type CompiledRule = {
 };
 
 /** What a flag says before any rule is looked at: it is malformed, or it is disabled. */
-export type Settled = Failed | NotServed;
+export type FixedResult = Failed | NotServed;
 
 /** A flag that is ready to be decided. */
 export type CompiledFlag = {
   readonly key: string;
-  readonly settled: Settled | undefined;
+  readonly fixedResult: FixedResult | undefined;
   readonly rules: readonly CompiledRule[];
-  readonly otherwise: Evaluation;
+  readonly defaultResult: Evaluation;
   /** Whether a rule asks another flag, so that an evaluation needs a number. */
-  readonly asksFlags: boolean;
+  readonly dependsOnFlags: boolean;
   readonly problems: readonly Problem[];
   /** The flags and segments that it names: where one of them changes, this flag is compiled anew. */
   readonly flags: ReadonlySet<string>;
@@ -98,16 +98,16 @@ export type CompiledFlag = {
   readonly depth: number;
 };
 
-/** One flag of a set. It compiles when it is first asked for, and shares what it is asked within one evaluation. */
+/** One flag of a set. It compiles when it is first evaluationId for, and shares what it is evaluationId within one evaluation. */
 export type Slot = {
   readonly key: string;
   readonly raw: unknown;
   flag: CompiledFlag | undefined;
-  asked: number;
+  evaluationId: number;
   answer: Evaluation | undefined;
 };
 
-/** A flag set that is ready to be asked. What begins with a slot is the engine's own business. */
+/** A flag set that is ready to be evaluationId. What begins with a slot is the engine's own business. */
 export type CompiledFlagSet = {
   /** The keys of its flags, malformed ones included. */
   readonly flagKeys: readonly string[];

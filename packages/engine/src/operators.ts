@@ -1,11 +1,11 @@
 import type { Operator } from '@pennon/schema';
 
 import { contains, parseAddress, parseNetwork, type Network } from './cidr.ts';
-import { instant } from './dates.ts';
+import { parseInstant } from './dates.ts';
 import { isList } from './fields.ts';
-import { search, type Patterns } from './pattern.ts';
+import { search, type Patterns } from './re2-subset.ts';
 import { compareVersions, parseVersion } from './semver.ts';
-import { name } from './words.ts';
+import { name } from './format.ts';
 
 /** What conditions compare; numbers are finite. */
 export type Scalar = string | number | boolean;
@@ -95,14 +95,15 @@ const onNumbers = (prepared: (operand: number) => (value: number) => boolean) =>
 });
 
 const DATE = 'a date and time such as 2026-01-31T12:00:00Z';
-const isDate = (value: unknown): value is string => isText(value) && !Number.isNaN(instant(value));
+const isDate = (value: unknown): value is string =>
+  isText(value) && !Number.isNaN(parseInstant(value));
 
 /** NaN, which a text that is no date reads as, compares false with everything. */
 const onDates = (compare: (value: number, operand: number) => boolean) => ({
   prepare: (operand: unknown): Test | Refused => {
     if (!isDate(operand)) return refuse(DATE, operand);
-    const wanted = instant(operand);
-    return value => isText(value) && compare(instant(value), wanted);
+    const wanted = parseInstant(operand);
+    return value => isText(value) && compare(parseInstant(value), wanted);
   },
   takes: isDate,
   wants: DATE,

@@ -1,6 +1,6 @@
-import { served, unitMissing, type Facts } from './answers.ts';
+import { served, unitMissing, type FlagInfo } from './results.ts';
 import { reader } from './attributes.ts';
-import { compileConditions, holdsAll, type Means } from './conditions.ts';
+import { compileConditions, holdsAll, type CompileDeps } from './conditions.ts';
 import {
   given,
   hasLength,
@@ -13,7 +13,7 @@ import {
 import { ADMISSION_DRAW, bound, DRAWS, drawSeed, VARIANT_DRAW } from './hash.ts';
 import type { Admission, Band, CompiledCondition, CompiledRule, Serve } from './model.ts';
 import { below, type Report } from './problems.ts';
-import { list, name, quote } from './words.ts';
+import { list, name, quote } from './format.ts';
 
 const RULE_FIELDS: ReadonlySet<string> = new Set([
   'id',
@@ -30,8 +30,8 @@ const SEED_LENGTH = 256;
 const MAX_TOTAL_WEIGHT = 100_000;
 
 /** The flag around a rule, as far as a rule must know it. */
-export type Around = Means & {
-  readonly facts: Facts;
+export type RuleScope = CompileDeps & {
+  readonly facts: FlagInfo;
   /** Undefined where the flag's variants cannot be read, so that no rule is blamed for it. */
   readonly variants: ReadonlySet<string> | undefined;
   readonly report: Report;
@@ -52,17 +52,17 @@ const readId = (fields: Fields, path: string, report: Report): string | undefine
 export const readSeed = (
   fields: Fields,
   path: string,
-  otherwise: string,
+  defaultResult: string,
   report: Report,
 ): string => {
   const seed = given(fields, 'seed');
-  if (seed === undefined) return otherwise;
+  if (seed === undefined) return defaultResult;
   if (typeof seed === 'string' && hasLength(seed, 1, SEED_LENGTH)) return seed;
   report(
     below(path, 'seed'),
     `must be a text of 1 to ${SEED_LENGTH} characters, and is ${name(seed)}`,
   );
-  return otherwise;
+  return defaultResult;
 };
 
 const readBucketBy = (fields: Fields, path: string, report: Report): string => {
@@ -88,7 +88,7 @@ const readThreshold = (fields: Fields, path: string, report: Report): number => 
 export const readVariant = (
   variant: unknown,
   path: string,
-  { variants, report }: Pick<Around, 'variants' | 'report'>,
+  { variants, report }: Pick<RuleScope, 'variants' | 'report'>,
 ): string | undefined => {
   if (typeof variant !== 'string') {
     report(path, `must be the name of a variant, and is ${name(variant)}`);
@@ -100,7 +100,11 @@ export const readVariant = (
   return undefined;
 };
 
-const compileConditionsOf = (fields: Fields, path: string, around: Around): CompiledCondition[] => {
+const compileConditionsOf = (
+  fields: Fields,
+  path: string,
+  around: RuleScope,
+): CompiledCondition[] => {
   const conditions = given(fields, 'conditions') ?? [];
   const at = below(path, 'conditions');
   if (isList(conditions)) return compileConditions(conditions, { ...around, path: at, depth: 0 });
@@ -113,7 +117,7 @@ const isWeight = (value: unknown): value is number =>
 
 type Share = { readonly variant: string; readonly weight: number };
 
-const readShare = (raw: unknown, path: string, around: Around): Compiled<Share> => {
+const readShare = (raw: unknown, path: string, around: RuleScope): Compiled<Share> => {
   const { report } = around;
   if (!isObject(raw)) {
     report(path, `must be {"variant": …, "weight": …}, and is ${name(raw)}`);
@@ -156,7 +160,7 @@ const bandsOf = (
   shares: readonly Share[],
   total: number,
   ruleId: string | undefined,
-  facts: Facts,
+  facts: FlagInfo,
 ) => {
   const bands: Band[] = [];
   let before = 0;
@@ -175,7 +179,7 @@ const compileSplit = (
   path: string,
   id: string | undefined,
   seed: string,
-  around: Around,
+  around: RuleScope,
 ) => {
   if (!isList(raw) || raw.length === 0) {
     around.report(
@@ -204,7 +208,7 @@ const compileServe = (
   fields: Fields,
   path: string,
   rule: { readonly id: string | undefined; readonly seed: string; readonly threshold: number },
-  around: Around,
+  around: RuleScope,
 ): Compiled<Serve> => {
   const variant = given(fields, 'variant');
   const split = given(fields, 'split');
@@ -227,7 +231,7 @@ const admissionAt = (threshold: number, seed: string): Admission => ({
   bound: bound(threshold),
 });
 
-const compileRule = (raw: unknown, path: string, around: Around): Compiled<CompiledRule> => {
+const compileRule = (raw: unknown, path: string, around: RuleScope): Compiled<CompiledRule> => {
   const { facts, report } = around;
   if (!isObject(raw)) {
     report(path, `must be a rule, and is ${name(raw)}`);
@@ -268,7 +272,7 @@ const reportRepeatedIds = (rules: readonly unknown[], report: Report) => {
 };
 
 /** Compiles a flag's rules in their order; what is malformed is reported and left out. */
-export const compileRules = (raw: unknown, around: Around): CompiledRule[] => {
+export const compileRules = (raw: unknown, around: RuleScope): CompiledRule[] => {
   if (raw === undefined) return [];
   if (!isList(raw)) {
     around.report('rules', `must be a list of rules, and is ${name(raw)}`);

@@ -1,9 +1,9 @@
 import { compileConditions, holdsAll } from './conditions.ts';
 import { given, isList, isObject, ownValue, unknownNames } from './fields.ts';
 import type { CompiledSegment, SegmentSlot } from './model.ts';
-import type { Patterns } from './pattern.ts';
+import type { Patterns } from './re2-subset.ts';
 import { below, type Finding, type Report } from './problems.ts';
-import { list, name, quote } from './words.ts';
+import { list, name, quote } from './format.ts';
 
 const FIELDS: ReadonlySet<string> = new Set([
   'key',
@@ -55,7 +55,7 @@ const compileSegment = (
   return { conditions, holds: holdsAll(conditions), findings };
 };
 
-/** A segment that is compiled once, when it is first asked for. */
+/** A segment that is compiled once, when it is first evaluationId for. */
 export const segmentSlot = (
   key: string,
   raw: unknown,

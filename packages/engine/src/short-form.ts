@@ -111,8 +111,8 @@ const fillInFlag = (flag: Fields, flagKey: string | undefined): Fields => {
  * leaves as it is, for validation to refuse. Never throws and changes nothing in place.
  *
  * @example
- * fillIn({ enabled: true, rules: [{ percentage: 20 }] }, 'new-checkout');
+ * expandShortForm({ enabled: true, rules: [{ percentage: 20 }] }, 'new-checkout');
  * // { key: 'new-checkout', type: 'boolean', variants: { on: true, off: false }, defaultVariant: 'off', … }
  */
-export const fillIn = (flag: unknown, flagKey?: string): unknown =>
+export const expandShortForm = (flag: unknown, flagKey?: string): unknown =>
   isObject(flag) ? fillInFlag(flag, flagKey) : flag;

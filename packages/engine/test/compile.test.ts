@@ -29,7 +29,7 @@ const changed = (
   return { ...set, [part]: Object.fromEntries(to === null ? others : [...others, [key, to]]) };
 };
 
-const asked = (compiled: CompiledFlagSet, about: unknown) => ({
+const evaluationId = (compiled: CompiledFlagSet, about: unknown) => ({
   evaluations: Object.entries(evaluateAll(compiled, about)),
   problems: compiled.problems,
   keys: compiled.flagKeys,
@@ -37,7 +37,7 @@ const asked = (compiled: CompiledFlagSet, about: unknown) => ({
 
 describe('compiling with the set before', () => {
   test(
-    'answers like a fresh compile after any changes, whichever flags were asked in between',
+    'answers like a fresh compile after any changes, whichever flags were evaluationId in between',
     { timeout: 30_000 },
     () => {
       const step = fc.record({
@@ -54,10 +54,15 @@ describe('compiling with the set before', () => {
             set = changes.reduce(changed, set);
             compiled = compile(set, compiled);
             for (const key of ask) evaluate(compiled, key, about);
-            if (askAll) expect(asked(compiled, about)).toStrictEqual(asked(compile(set), about));
+            if (askAll)
+              expect(evaluationId(compiled, about)).toStrictEqual(
+                evaluationId(compile(set), about),
+              );
           }
           const about = steps.at(-1)?.about;
-          expect(compiled && asked(compiled, about)).toStrictEqual(asked(compile(set), about));
+          expect(compiled && evaluationId(compiled, about)).toStrictEqual(
+            evaluationId(compile(set), about),
+          );
         }),
         { numRuns: 1_000 },
       );
@@ -75,10 +80,10 @@ describe('compiling with the set before', () => {
   test('leaves the set before as it was', () => {
     const asks = simple({
       defaultVariant: 'off',
-      rules: [{ variant: 'on', conditions: [{ flag: 'asked', variants: ['on'] }] }],
+      rules: [{ variant: 'on', conditions: [{ flag: 'evaluationId', variants: ['on'] }] }],
     });
-    const before = compile({ flags: { asks, asked: simple() } });
-    const after = compile({ flags: { asks, asked: simple({ enabled: false }) } }, before);
+    const before = compile({ flags: { asks, evaluationId: simple() } });
+    const after = compile({ flags: { asks, evaluationId: simple({ enabled: false }) } }, before);
     expect(evaluate(after, 'asks', {})).toMatchObject({ variant: 'off' });
     expect(evaluate(before, 'asks', {})).toMatchObject({ variant: 'on' });
   });

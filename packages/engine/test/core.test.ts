@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 
 import { compileWith, evaluate, needsPatterns } from '../src/core.ts';
-import { patterns } from '../src/patterns.ts';
+import { patterns } from '../src/re2js.ts';
 
 const matching = { attribute: 'mail', operator: 'matches', value: '@example\\.com$' };
 const equal = { attribute: 'plan', operator: 'equals', value: 'pro' };

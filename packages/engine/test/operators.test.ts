@@ -4,13 +4,13 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
 import { contains, parseAddress, parseNetwork } from '../src/cidr.ts';
-import { instant } from '../src/dates.ts';
+import { parseInstant } from '../src/dates.ts';
 import { OPERATORS } from '../src/operators.ts';
-import { search } from '../src/pattern.ts';
-import { patterns } from '../src/patterns.ts';
+import { search } from '../src/re2-subset.ts';
+import { patterns } from '../src/re2js.ts';
 import { compareVersions, parseVersion } from '../src/semver.ts';
 
-describe('an instant', () => {
+describe('an parseInstant', () => {
   /** 0001-01-01 in Unix milliseconds; `Date.UTC` takes the year 1 for 1901. */
   const EPOCH = Date.parse('0001-01-01T00:00:00.000Z');
 
@@ -23,7 +23,7 @@ describe('an instant', () => {
   test('is what Date reads', () => {
     fc.assert(
       fc.property(date, when => {
-        expect(instant(when.toISOString()) + EPOCH).toBe(when.getTime());
+        expect(parseInstant(when.toISOString()) + EPOCH).toBe(when.getTime());
       }),
       { numRuns: 5_000 },
     );
@@ -37,15 +37,17 @@ describe('an instant', () => {
     fc.assert(
       fc.property(date, offset, (when, zone) => {
         const text = when.toISOString().replace('Z', zone);
-        expect(instant(text) + EPOCH).toBe(Date.parse(text));
+        expect(parseInstant(text) + EPOCH).toBe(Date.parse(text));
       }),
       { numRuns: 2_000 },
     );
   });
 
   test('is cut to milliseconds, before 1970 too', () => {
-    expect(instant('1969-12-31T23:59:59.9999Z')).toBe(instant('1969-12-31T23:59:59.999Z'));
-    expect(instant('2026-01-31t12:00:00.5z')).toBe(instant('2026-01-31T12:00:00.500Z'));
+    expect(parseInstant('1969-12-31T23:59:59.9999Z')).toBe(
+      parseInstant('1969-12-31T23:59:59.999Z'),
+    );
+    expect(parseInstant('2026-01-31t12:00:00.5z')).toBe(parseInstant('2026-01-31T12:00:00.500Z'));
   });
 
   test('is none for a day of any month that is not there', () => {
@@ -54,7 +56,7 @@ describe('an instant', () => {
         for (const year of [1900, 2000, 2023, 2024]) {
           const text = `${year}-${String(month).padStart(2, '0')}-${String(day).padStart(2, '0')}`;
           const real = new Date(Date.UTC(year, month - 1, day)).getUTCMonth() === month - 1;
-          expect(Number.isNaN(instant(`${text}T00:00:00Z`))).toBe(!real);
+          expect(Number.isNaN(parseInstant(`${text}T00:00:00Z`))).toBe(!real);
         }
       }
     }
@@ -84,7 +86,7 @@ describe('an instant', () => {
     '2026-01-31T12:00:00Z\n',
     '２026-01-31T12:00:00Z',
   ])('is none in %j', text => {
-    expect(instant(text)).toBeNaN();
+    expect(parseInstant(text)).toBeNaN();
   });
 });
 
@@ -165,15 +167,15 @@ describe('networks', () => {
       fc.property(base, fc.nat(128), address, fc.boolean(), (text, bits, other, near) => {
         const family = isIPv4(text) ? 'ipv4' : 'ipv6';
         const prefix = family === 'ipv4' ? bits % 33 : bits;
-        const asked = near ? text : other;
+        const evaluationId = near ? text : other;
         const network = parseNetwork(`${text}/${prefix}`);
-        const found = parseAddress(asked);
-        const sameFamily = network?.address.length === found?.length && !isMapped(asked);
+        const found = parseAddress(evaluationId);
+        const sameFamily = network?.address.length === found?.length && !isMapped(evaluationId);
         const blocks = new BlockList();
         blocks.addSubnet(text, prefix, family);
         const holds = network && found && contains(network, found);
-        if (sameFamily) expect(holds).toBe(blocks.check(asked, family));
-        else if (!isMapped(asked)) expect(holds).toBe(false);
+        if (sameFamily) expect(holds).toBe(blocks.check(evaluationId, family));
+        else if (!isMapped(evaluationId)) expect(holds).toBe(false);
       }),
       { numRuns: 3_000 },
     );

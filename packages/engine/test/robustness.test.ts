@@ -1,17 +1,26 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
-import { compile, evaluate, evaluateAll, explain, fillIn, references } from '../src/index.ts';
+import {
+  compile,
+  evaluate,
+  evaluateAll,
+  explain,
+  expandShortForm,
+  references,
+} from '../src/index.ts';
 import { anyJson, context, damagedFlagSet, flagKey, flagSet, reordered } from './arbitraries.ts';
 
-/** Asks a flag set everything that it can be asked. */
+/** Asks a flag set everything that it can be evaluationId. */
 const askEverything = (set: unknown, about: unknown, key: string) => {
   const compiled = compile(set);
   const again = compile(set, compiled);
-  for (const asked of [...compiled.flagKeys, key]) {
-    expect(evaluate(compiled, asked, about)).toStrictEqual(evaluate(again, asked, about));
-    JSON.stringify(explain(compiled, asked, about));
-    compiled.problemsOf(asked);
+  for (const evaluationId of [...compiled.flagKeys, key]) {
+    expect(evaluate(compiled, evaluationId, about)).toStrictEqual(
+      evaluate(again, evaluationId, about),
+    );
+    JSON.stringify(explain(compiled, evaluationId, about));
+    compiled.problemsOf(evaluationId);
   }
   evaluateAll(again, about);
   return compiled.problems;
@@ -34,7 +43,7 @@ describe('nothing throws', () => {
     fc.assert(
       fc.property(anyJson, anyContext, (flag, about) => {
         askEverything({ flags: { flag } }, about, 'flag');
-        askEverything({ flags: { a: fillIn(flag, 'a') } }, about, 'a');
+        askEverything({ flags: { a: expandShortForm(flag, 'a') } }, about, 'a');
         references(flag);
       }),
       { numRuns: 2_000 },
@@ -45,7 +54,7 @@ describe('nothing throws', () => {
     fc.assert(
       fc.property(damagedFlagSet, set => {
         for (const flag of Object.values(Object(Object(set).flags) as object)) {
-          fillIn(flag);
+          expandShortForm(flag);
           references(flag);
         }
       }),
@@ -57,7 +66,7 @@ describe('nothing throws', () => {
     odd => {
       askEverything(odd, odd, 'a');
       askEverything({ flags: { a: odd }, segments: odd }, odd, 'a');
-      expect(fillIn(odd)).toBe(odd);
+      expect(expandShortForm(odd)).toBe(odd);
       expect(references(odd)).toEqual({ flags: [], segments: [] });
     },
   );
@@ -148,7 +157,7 @@ describe('what nests deeply', () => {
       errorCode: 'PARSE_ERROR',
     });
     references(flag);
-    fillIn(flag);
+    expandShortForm(flag);
   });
 
   test('never overflows the stack: a context', () => {

@@ -1,15 +1,18 @@
 import { Flag, FlagCreate } from '@pennon/schema';
 import { describe, expect, test } from 'vitest';
 
-import { compile, fillIn, references } from '../src/index.ts';
+import { compile, expandShortForm, references } from '../src/index.ts';
 
 const ruleOf = (rule: unknown, others: readonly unknown[] = []) =>
-  (fillIn({ enabled: true, rules: [rule, ...others] }, 'flag') as { rules: readonly unknown[] })
-    .rules[0];
+  (
+    expandShortForm({ enabled: true, rules: [rule, ...others] }, 'flag') as {
+      rules: readonly unknown[];
+    }
+  ).rules[0];
 
 describe('the short form', () => {
   test('of a flag is boolean with on and off', () => {
-    expect(fillIn({ key: 'flag', enabled: true })).toStrictEqual({
+    expect(expandShortForm({ key: 'flag', enabled: true })).toStrictEqual({
       key: 'flag',
       type: 'boolean',
       enabled: true,
@@ -30,7 +33,7 @@ describe('the short form', () => {
     ['what it says itself', { enabled: true, defaultVariant: 'off' }, 'off'],
     ["the caller's own where it says null", { enabled: true, defaultVariant: null }, null],
   ])('has the default variant: %s', (_, flag, defaultVariant) => {
-    expect(fillIn(flag, 'flag')).toMatchObject({ type: 'boolean', defaultVariant });
+    expect(expandShortForm(flag, 'flag')).toMatchObject({ type: 'boolean', defaultVariant });
   });
 
   test('of a rule for everyone serves on', () => {
@@ -95,7 +98,10 @@ describe('the short form', () => {
       bucketBy: 'targetingKey',
     });
     expect(
-      fillIn({ enabled: true, seed: null, metadata: null, version: null, name: null }, 'flag'),
+      expandShortForm(
+        { enabled: true, seed: null, metadata: null, version: null, name: null },
+        'flag',
+      ),
     ).toMatchObject({
       seed: 'flag',
       metadata: {},
@@ -105,7 +111,8 @@ describe('the short form', () => {
 
   test('gives ids that are not taken, the same every time', () => {
     const flag = { enabled: true, rules: [{}, { id: 'rule-2' }, { id: 'mine' }, {}, {}] };
-    const ids = () => (fillIn(flag) as { rules: { id: string }[] }).rules.map(({ id }) => id);
+    const ids = () =>
+      (expandShortForm(flag) as { rules: { id: string }[] }).rules.map(({ id }) => id);
     expect(ids()).toEqual(['rule-1', 'rule-2', 'mine', 'rule-3', 'rule-4']);
     expect(ids()).toEqual(ids());
   });
@@ -115,7 +122,7 @@ describe('the short form', () => {
       enabled: true,
       rules: Object.freeze([Object.freeze({ attribute: 'a', operator: 'exists' })]),
     });
-    expect(() => fillIn(flag, 'flag')).not.toThrow();
+    expect(() => expandShortForm(flag, 'flag')).not.toThrow();
   });
 
   test.each([
@@ -132,7 +139,7 @@ describe('the short form', () => {
     ['rules that are no list', { rules: {} }],
     ['metadata that is no object', { metadata: 5 }],
   ])('leaves to be refused: %s', (_, parts) => {
-    const filled = fillIn({ enabled: true, ...parts }, 'flag');
+    const filled = expandShortForm({ enabled: true, ...parts }, 'flag');
     const at = '2026-01-31T12:00:00.000Z';
     const stored = { ...(filled as object), version: 1, createdAt: at, updatedAt: at };
     expect(Flag.safeParse(stored).success).toBe(false);
@@ -149,7 +156,12 @@ describe('the short form', () => {
       ],
     });
     const at = '2026-01-31T12:00:00.000Z';
-    const stored = { ...(fillIn(written) as object), version: 1, createdAt: at, updatedAt: at };
+    const stored = {
+      ...(expandShortForm(written) as object),
+      version: 1,
+      createdAt: at,
+      updatedAt: at,
+    };
     expect(Flag.parse(stored)).toStrictEqual(stored);
     expect(compile({ flags: { flag: stored } }).problems).toEqual([]);
   });

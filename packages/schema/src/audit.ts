@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
 import { Json } from './json.ts';
-import { strictObject } from './object.ts';
+import { strictObject } from './strict-object.ts';
 import { Instant } from './text.ts';
 
 /** Every kind of change that is recorded. */

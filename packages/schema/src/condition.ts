@@ -2,7 +2,7 @@ import { z } from 'zod';
 
 import { isJsonObject, Scalar } from './json.ts';
 import { LIMITS } from './limits.ts';
-import { strictObject } from './object.ts';
+import { strictObject } from './strict-object.ts';
 import { fits, Key, Name, text } from './text.ts';
 
 /** Operators by the operand they take. The engine's table of operators is complete over these. */

@@ -1,13 +1,13 @@
 import type { z } from 'zod';
 
-import { describedByPeople } from './flag.ts';
-import { strictObject } from './object.ts';
+import { descriptiveFields } from './flag.ts';
+import { strictObject } from './strict-object.ts';
 import { Instant, Key } from './text.ts';
 
 /** Where a flag set lives. */
 export const Environment = strictObject({
   key: Key,
-  description: describedByPeople.description,
+  description: descriptiveFields.description,
   createdAt: Instant,
 }).meta({ id: 'Environment' });
 export type Environment = z.infer<typeof Environment>;
@@ -15,7 +15,7 @@ export type Environment = z.infer<typeof Environment>;
 /** An environment as people write it on creation. */
 export const EnvironmentCreate = strictObject({
   key: Key,
-  description: describedByPeople.description,
+  description: descriptiveFields.description,
 });
 export type EnvironmentCreate = z.infer<typeof EnvironmentCreate>;
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-import { strictObject } from './object.ts';
+import { strictObject } from './strict-object.ts';
 
 /** One thing that was wrong: a dotted path, empty for the whole, and what to do about it. */
 export const ErrorDetail = strictObject({ path: z.string(), message: z.string() });

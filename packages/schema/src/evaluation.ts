@@ -2,7 +2,7 @@ import { z } from 'zod';
 
 import { JsonObjectSchema, Scalar, Value } from './json.ts';
 import { LIMITS } from './limits.ts';
-import { strictObject } from './object.ts';
+import { strictObject } from './strict-object.ts';
 import { Name, text } from './text.ts';
 
 /**
@@ -18,7 +18,7 @@ export const EvaluationContext = JsonObjectSchema.meta({
 export type EvaluationContext = z.infer<typeof EvaluationContext>;
 
 /** A flag key as a caller asks for it: any text, since an unknown key has an answer of its own. */
-export const AskedKey = text(0, LIMITS.askedKeyLength);
+export const RequestedFlagKey = text(0, LIMITS.askedKeyLength);
 
 /** Why a flag could not be decided; OpenFeature's words. */
 export const ErrorCode = z.enum(['FLAG_NOT_FOUND', 'PARSE_ERROR', 'TARGETING_KEY_MISSING']);
@@ -63,5 +63,5 @@ export type Evaluation = z.infer<typeof Evaluation>;
 
 /** Only these flags of a set. */
 export const FlagKeys = z
-  .array(AskedKey)
+  .array(RequestedFlagKey)
   .max(LIMITS.flagKeysPerRequest, `must name at most ${LIMITS.flagKeysPerRequest} flags`);

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
 import { Flag } from './flag.ts';
-import { strictObject } from './object.ts';
+import { strictObject } from './strict-object.ts';
 import { Segment } from './segment.ts';
 import { Key } from './text.ts';
 

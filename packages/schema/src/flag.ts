@@ -2,7 +2,7 @@ import { z } from 'zod';
 
 import { Scalar, Value } from './json.ts';
 import { LIMITS } from './limits.ts';
-import { strictObject } from './object.ts';
+import { strictObject } from './strict-object.ts';
 import { Rule, RuleInput, Seed } from './rule.ts';
 import { fits, hasLength, Instant, Key, Name, text } from './text.ts';
 
@@ -32,7 +32,7 @@ const tags = z
   .max(LIMITS.tags, `must have at most ${LIMITS.tags} tags`);
 
 /** What only people read; an evaluation never looks at it. */
-export const describedByPeople = {
+export const descriptiveFields = {
   name: text(0, LIMITS.titleLength).nullish(),
   description: text(0, LIMITS.textLength).nullish(),
   tags: tags.nullish(),
@@ -40,14 +40,14 @@ export const describedByPeople = {
 };
 
 /** Kept by the server. */
-export const keptByServer = {
+export const serverManagedFields = {
   version: z.int().min(1),
   createdAt: Instant,
   updatedAt: Instant,
 };
 
 /** Accepted, and ignored, where a flag or a segment that was read is written back whole. */
-export const writtenBack = {
+export const readOnlyFields = {
   version: z.int().nullish().meta({ readOnly: true }),
   createdAt: Instant.nullish().meta({ readOnly: true }),
   updatedAt: Instant.nullish().meta({ readOnly: true }),
@@ -67,8 +67,8 @@ export const Flag = strictObject({
   seed: Seed,
   clientVisible: z.boolean(),
   metadata,
-  ...describedByPeople,
-  ...keptByServer,
+  ...descriptiveFields,
+  ...serverManagedFields,
 })
   .refine(...fits(LIMITS.flagBytes))
   .meta({ id: 'Flag' });
@@ -85,8 +85,8 @@ export const FlagCreate = strictObject({
   seed: Seed.nullish(),
   clientVisible: z.boolean().nullish(),
   metadata: metadata.nullish(),
-  ...describedByPeople,
-  ...writtenBack,
+  ...descriptiveFields,
+  ...readOnlyFields,
 }).refine(...fits(LIMITS.flagBytes));
 export type FlagCreate = z.infer<typeof FlagCreate>;
 
@@ -105,6 +105,6 @@ export const FlagPatch = strictObject({
   seed: Seed.nullish(),
   clientVisible: z.boolean().nullish(),
   metadata: metadata.nullish(),
-  ...describedByPeople,
+  ...descriptiveFields,
 }).refine(...fits(LIMITS.flagBytes));
 export type FlagPatch = z.infer<typeof FlagPatch>;

@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 
 import type { ErrorDetail } from './error.ts';
-import { shortened, unknownField } from './object.ts';
+import { shortened, unknownField } from './strict-object.ts';
 
 type Issue = z.core.$ZodIssue;
 type UnionIssue = Extract<Issue, { code: 'invalid_union' }>;

@@ -2,7 +2,7 @@ import { z } from 'zod';
 
 import { ALL_ENVIRONMENTS } from './environment.ts';
 import { LIMITS } from './limits.ts';
-import { strictObject } from './object.ts';
+import { strictObject } from './strict-object.ts';
 import { Instant, Key, text } from './text.ts';
 
 /** What a key may do; the server's table of permissions says it in full. */

@@ -4,7 +4,7 @@ import { Attribute, AttributeCondition, Conditions, Operator } from './condition
 import { problemsOf } from './issues.ts';
 import { Scalar } from './json.ts';
 import { LIMITS } from './limits.ts';
-import { strictObject } from './object.ts';
+import { strictObject } from './strict-object.ts';
 import { Name, text } from './text.ts';
 
 const wholeWeight = `must be a whole number from 0 to ${LIMITS.splitWeight}`;

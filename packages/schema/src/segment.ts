@@ -1,17 +1,17 @@
 import type { z } from 'zod';
 
 import { SegmentConditions } from './condition.ts';
-import { describedByPeople, keptByServer, writtenBack } from './flag.ts';
+import { descriptiveFields, serverManagedFields, readOnlyFields } from './flag.ts';
 import { LIMITS } from './limits.ts';
-import { strictObject } from './object.ts';
+import { strictObject } from './strict-object.ts';
 import { fits, Key } from './text.ts';
 
 /** Named, shared conditions, of which all must hold: as stored, at most 512 KiB. */
 export const Segment = strictObject({
   key: Key,
   conditions: SegmentConditions,
-  ...describedByPeople,
-  ...keptByServer,
+  ...descriptiveFields,
+  ...serverManagedFields,
 })
   .refine(...fits(LIMITS.segmentBytes))
   .meta({ id: 'Segment' });
@@ -21,8 +21,8 @@ export type Segment = z.infer<typeof Segment>;
 export const SegmentCreate = strictObject({
   key: Key,
   conditions: SegmentConditions,
-  ...describedByPeople,
-  ...writtenBack,
+  ...descriptiveFields,
+  ...readOnlyFields,
 }).refine(...fits(LIMITS.segmentBytes));
 export type SegmentCreate = z.infer<typeof SegmentCreate>;
 
@@ -34,6 +34,6 @@ export type SegmentReplace = z.infer<typeof SegmentReplace>;
 export const SegmentPatch = strictObject({
   key: Key,
   conditions: SegmentConditions.optional(),
-  ...describedByPeople,
+  ...descriptiveFields,
 }).refine(...fits(LIMITS.segmentBytes));
 export type SegmentPatch = z.infer<typeof SegmentPatch>;

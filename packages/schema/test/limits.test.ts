@@ -1,6 +1,6 @@
 import {
   ApiKeyCreate,
-  AskedKey,
+  RequestedFlagKey,
   AttributeCondition,
   Condition,
   describeIssues,
@@ -114,7 +114,7 @@ const lengths = [ascii, emoji, surrogates].flatMap((letters): Limit[] => [
     FlagPatch,
     n => ({ key: 'a', metadata: { a: letters(n) } }),
   ],
-  ['characters of a key that is asked for', LIMITS.askedKeyLength, AskedKey, letters],
+  ['characters of a key that is asked for', LIMITS.askedKeyLength, RequestedFlagKey, letters],
 ]);
 
 const counts: Limit[] = [

@@ -1,5 +1,5 @@
-import { followFlagSet, isRefusal } from '@pennon/follow';
-import type { FlagSet, LastError, Mode, Source, Status, World } from '@pennon/follow';
+import { followFlagSet, isAuthError } from '@pennon/sync';
+import type { FlagSet, LastError, Mode, Source, Status, Runtime } from '@pennon/sync';
 
 import { files } from './files.ts';
 import { readFlagFile } from './flag-file.ts';
@@ -44,7 +44,7 @@ export type FeedOptions = Pick<
 
 const serverStanding = ({ mode, source, lastError }: Status): FeedStanding => {
   if (mode === 'disconnected') {
-    return lastError !== undefined && isRefusal(lastError) ? 'refused' : 'away';
+    return lastError !== undefined && isAuthError(lastError) ? 'refused' : 'away';
   }
   return source === 'stream' || source === 'poll' ? 'current' : 'waiting';
 };
@@ -54,7 +54,7 @@ export const followServer = (
   options: FeedOptions,
   initial: { readonly data: FlagSet; readonly at: number } | undefined,
   { onContent, onStanding }: Hearing<FlagSet>,
-  world: World,
+  world: Runtime,
 ): Feed => {
   const { url, key, environment, stream, pollIntervalMs } = options;
   const follower = followFlagSet(
@@ -128,7 +128,7 @@ const readerOf = (path: string): (() => Promise<Content | undefined>) => {
 export const followFile = (
   path: string,
   { onContent, onStanding }: Hearing<Content>,
-  { now, after }: Pick<World, 'now' | 'after'>,
+  { now, setTimer }: Pick<Runtime, 'now' | 'setTimer'>,
 ): Feed => {
   const state = createFileState(now);
   const readIfChanged = readerOf(path);
@@ -148,7 +148,7 @@ export const followFile = (
   };
   const look = async (): Promise<void> => {
     await readIfChanged().then(learn).catch(fail);
-    if (!stopped) cancel = after(LOOK_MS, () => void look());
+    if (!stopped) cancel = setTimer(LOOK_MS, () => void look());
   };
 
   void look();

@@ -1,4 +1,4 @@
-import { fillIn } from '@pennon/engine/core';
+import { expandShortForm } from '@pennon/engine/core';
 
 import { files } from './files.ts';
 
@@ -24,7 +24,7 @@ export const recordOf = (value: unknown): Fields => (isFields(value) ? value : {
 const isContent = (value: Fields): value is Fields & Content => isFields(value['flags']);
 
 const filledIn = (flags: Fields): Fields =>
-  Object.fromEntries(Object.entries(flags).map(([key, flag]) => [key, fillIn(flag, key)]));
+  Object.fromEntries(Object.entries(flags).map(([key, flag]) => [key, expandShortForm(flag, key)]));
 
 /** What says its `formatVersion` was written by a machine in the full form, and is taken as it is. */
 export const contentOf = (value: unknown): Content => {

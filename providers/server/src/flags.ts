@@ -1,4 +1,4 @@
-import type { FlagSet, World } from '@pennon/follow';
+import type { FlagSet, Runtime } from '@pennon/sync';
 
 import { createCacheFile } from './cache-file.ts';
 import type { CacheFile } from './cache-file.ts';
@@ -73,7 +73,7 @@ const whyNotOurs = (
 };
 
 type Parts = {
-  readonly world: World;
+  readonly world: Runtime;
   readonly live: Live;
   readonly notes: Notes;
   readonly cacheFile: CacheFile | undefined;
@@ -185,7 +185,7 @@ const freshnessOf = (
 /** Begins with the copies that there are, and goes on with the source. */
 export const openFlags = (
   options: PennonProviderOptions,
-  world: World,
+  world: Runtime,
   { onChange, onStanding }: Listening,
 ): Flags => {
   const notes = createNotes(world.now);

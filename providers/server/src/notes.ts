@@ -1,4 +1,4 @@
-import type { LastError } from '@pennon/follow';
+import type { LastError } from '@pennon/sync';
 
 /** What went wrong with the flags themselves: with copies and files, and with what a source told. */
 export type Notes = {

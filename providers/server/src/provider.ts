@@ -5,8 +5,8 @@ import type {
   Provider,
   ResolutionDetails,
 } from '@openfeature/server-sdk';
-import { LONGEST_TIMER_MS, NOT_STARTED, realWorld } from '@pennon/follow';
-import type { World } from '@pennon/follow';
+import { LONGEST_TIMER_MS, NOT_STARTED, defaultRuntime } from '@pennon/sync';
+import type { Runtime } from '@pennon/sync';
 
 import { unavailable } from './answer.ts';
 import type { Answer } from './answer.ts';
@@ -44,9 +44,9 @@ const snapshotOf = (view: View | undefined): Snapshot => ({
 });
 
 /** A file is looked at for as long as the process has something else to do. */
-const idleWorld: World = {
-  ...realWorld,
-  after(ms, callback) {
+const idleWorld: Runtime = {
+  ...defaultRuntime,
+  setTimer(ms, callback) {
     const timer = setTimeout(callback, Math.min(ms, LONGEST_TIMER_MS)).unref();
     return () => clearTimeout(timer);
   },
@@ -65,14 +65,14 @@ export class PennonProvider implements Provider {
   readonly runsOn = 'server';
   readonly events = new OpenFeatureEventEmitter();
   readonly #options: PennonProviderOptions;
-  readonly #world: World;
+  readonly #world: Runtime;
   #session: Session | undefined;
 
   /** `world` is for tests: time, chance and the network. */
-  constructor(options: PennonProviderOptions, world: Partial<World> = {}) {
+  constructor(options: PennonProviderOptions, world: Partial<Runtime> = {}) {
     checkOptions(options);
     this.#options = options;
-    this.#world = { ...(isOffline(options) ? idleWorld : realWorld), ...world };
+    this.#world = { ...(isOffline(options) ? idleWorld : defaultRuntime), ...world };
   }
 
   /** Resolves when there are flags to decide with, and rejects where none came in time; it goes on trying. */

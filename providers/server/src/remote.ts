@@ -1,5 +1,11 @@
-import { askFor, asTrouble, backOff, createLife, slowly } from '@pennon/follow';
-import type { Address, Life, Trouble, World } from '@pennon/follow';
+import {
+  buildRequest,
+  toSyncError,
+  backOff,
+  createConnectionScope,
+  rejectedKeyDelay,
+} from '@pennon/sync';
+import type { Address, ConnectionScope, SyncError, Runtime } from '@pennon/sync';
 import type { Evaluation } from '@pennon/schema';
 
 import { unavailable } from './answer.ts';
@@ -11,11 +17,11 @@ export type Remote = {
   /** `otherwise` decides where the server cannot be asked; where it cannot either, an old answer has to do. */
   ask(flagKey: string, context: unknown, otherwise: () => Evaluation | undefined): Promise<Answer>;
   /** Asks nothing, to see whether the server would answer this key. Answers what went wrong. */
-  probe(): Promise<Trouble | undefined>;
+  probe(): Promise<SyncError | undefined>;
   /** The flags that changed: their answers are asked for anew. */
   drop(flagKeys: readonly string[]): void;
   /** What went wrong last, while the server is not asked because of it. */
-  readonly trouble: () => Trouble | undefined;
+  readonly trouble: () => SyncError | undefined;
   close(): void;
 };
 
@@ -73,42 +79,48 @@ const questionOf = (flagKey: string, context: unknown): string | undefined => {
 type Send = (body: string) => Promise<Reply>;
 
 const createSend =
-  (life: Life, { now }: World, options: RemoteOptions): Send =>
+  (life: ConnectionScope, { now }: Runtime, options: RemoteOptions): Send =>
   async body => {
     let text = '';
     const deadline = now() + options.requestTimeoutMs;
-    await life.send(askFor(options, 'evaluations', { body }), options.requestTimeoutMs, part => {
-      text += part;
-      return deadline - now();
-    });
+    await life.send(
+      buildRequest(options, 'evaluations', { body }),
+      options.requestTimeoutMs,
+      part => {
+        text += part;
+        return deadline - now();
+      },
+    );
     const reply: unknown = JSON.parse(text);
     if (!isReply(reply)) throw new Error('what came is no answer of the server');
     return reply;
   };
 
 /** The question itself was refused: other questions may well be answered. */
-const isOurFault = ({ status }: Trouble): boolean => status === 400 || status === 413;
+const isOurFault = ({ status }: SyncError): boolean => status === 400 || status === 413;
 
 /** After trouble the server is left alone for a while, in which nobody waits for it in vain. */
 const createFuse = (
-  life: Life,
-  { now, random }: World,
+  life: ConnectionScope,
+  { now, random }: Runtime,
   { requestTimeoutMs, onTrouble }: RemoteOptions,
 ) => {
-  let trouble: Trouble | undefined;
+  let trouble: SyncError | undefined;
   let failures = 0;
   let openAt = 0;
   return {
     trouble: () => trouble,
     /** What is in the way of asking. When the while is over, one question is the trial for all others. */
-    block(): Trouble | undefined {
+    block(): SyncError | undefined {
       if (trouble === undefined || now() < openAt) return trouble;
       openAt = now() + requestTimeoutMs;
       return undefined;
     },
-    blow(error: Trouble) {
+    blow(error: SyncError) {
       trouble = error;
-      openAt = now() + Math.max(life.holdMs(), slowly(error, random), backOff(failures, random));
+      openAt =
+        now() +
+        Math.max(life.retryAfterMs(), rejectedKeyDelay(error, random), backOff(failures, random));
       failures += 1;
       onTrouble();
     },
@@ -122,12 +134,12 @@ const createFuse = (
 };
 
 /** What became of a question. */
-type Asked = { readonly answer: Evaluation } | { readonly error: Trouble };
+type Asked = { readonly answer: Evaluation } | { readonly error: SyncError };
 
-type Ask = (flagKey: string, question: string) => Promise<Evaluation>;
+type RequestSpec = (flagKey: string, question: string) => Promise<Evaluation>;
 
 /** Whoever asks the same at the same time gets the same answer. */
-const shared = (ask: Ask): Ask => {
+const shared = (ask: RequestSpec): RequestSpec => {
   const underWay = new Map<string, Promise<Evaluation>>();
   return (flagKey, question) => {
     const asked =
@@ -170,13 +182,13 @@ const createAnswers = (send: Send, now: () => number, options: RemoteOptions) =>
   };
 };
 
-export const createRemote = (options: RemoteOptions, world: World): Remote => {
-  const life = createLife(world);
+export const createRemote = (options: RemoteOptions, world: Runtime): Remote => {
+  const life = createConnectionScope(world);
   const fuse = createFuse(life, world, options);
   const send = createSend(life, world, options);
   const answers = createAnswers(send, world.now, options);
 
-  const instead = (flagKey: string, question: string, error: Trouble): Answer => {
+  const instead = (flagKey: string, question: string, error: SyncError): Answer => {
     if (isOurFault(error)) return unavailable(flagKey, 'INVALID_CONTEXT', error.message);
     return answers.any(question) ?? unavailable(flagKey, 'GENERAL', error.message);
   };
@@ -190,8 +202,8 @@ export const createRemote = (options: RemoteOptions, world: World): Remote => {
       fuse.mend();
       return { answer };
     } catch (thrown) {
-      const error = asTrouble(thrown);
-      if (!isOurFault(error) && !life.ended()) fuse.blow(error);
+      const error = toSyncError(thrown);
+      if (!isOurFault(error) && !life.closed()) fuse.blow(error);
       return { error };
     }
   };
@@ -210,7 +222,7 @@ export const createRemote = (options: RemoteOptions, world: World): Remote => {
     probe: () =>
       send(bodyOf([], {})).then(
         () => undefined,
-        (thrown: unknown) => asTrouble(thrown),
+        (thrown: unknown) => toSyncError(thrown),
       ),
     drop: flagKeys => answers.drop(flagKeys),
     trouble: fuse.trouble,

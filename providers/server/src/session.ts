@@ -1,6 +1,6 @@
 import { GeneralError, ProviderFatalError } from '@openfeature/server-sdk';
-import { isRefusal } from '@pennon/follow';
-import type { Trouble, World } from '@pennon/follow';
+import { isAuthError } from '@pennon/sync';
+import type { SyncError, Runtime } from '@pennon/sync';
 
 import { unavailable } from './answer.ts';
 import type { Answer } from './answer.ts';
@@ -37,7 +37,7 @@ export const NO_FLAGS = 'there are no flags: the provider is not initialized, or
 
 const openRemote = (
   options: PennonProviderOptions,
-  world: World,
+  world: Runtime,
   flags: Flags,
   onTrouble: () => void,
 ): Remote | undefined => {
@@ -62,7 +62,7 @@ type Probe = {
 /** `onAnswer` is told what went wrong, if anything. */
 const createProbe = (
   remote: Remote | undefined,
-  onAnswer: (trouble: Trouble | undefined) => void,
+  onAnswer: (trouble: SyncError | undefined) => void,
 ): Probe => {
   let answered = false;
   return {
@@ -96,7 +96,11 @@ const answerOf = (
   return here() ?? unavailable(flagKey, 'PROVIDER_NOT_READY', NO_FLAGS);
 };
 
-export const openSession = (options: PennonProviderOptions, world: World, news: News): Session => {
+export const openSession = (
+  options: PennonProviderOptions,
+  world: Runtime,
+  news: News,
+): Session => {
   const flags = openFlags(options, world, {
     onChange(flagsChanged) {
       remote?.drop(flagsChanged);
@@ -112,7 +116,7 @@ export const openSession = (options: PennonProviderOptions, world: World, news: 
   const stage = createStage(news, why);
   const probe = createProbe(remote, trouble => {
     if (trouble === undefined) look();
-    else if (stage.isStarting() && isRefusal(trouble)) start(stage, 'refused', why());
+    else if (stage.isStarting() && isAuthError(trouble)) start(stage, 'refused', why());
   });
 
   const facts = (): Facts => ({
@@ -127,7 +131,7 @@ export const openSession = (options: PennonProviderOptions, world: World, news: 
     if (stage.isStarting()) start(stage, startOf(facts(), false), why());
     else stage.enter(stateOf(facts()));
   };
-  const cancel = world.after(options.initTimeoutMs ?? INIT_TIMEOUT_MS, () => {
+  const cancel = world.setTimer(options.initTimeoutMs ?? INIT_TIMEOUT_MS, () => {
     if (stage.isStarting()) start(stage, startOf(facts(), true), why());
   });
   stage.started.then(cancel, cancel);

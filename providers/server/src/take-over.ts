@@ -1,6 +1,6 @@
 import { needsPatterns, references } from '@pennon/engine/core';
 import type { References } from '@pennon/engine/core';
-import { sameJson } from '@pennon/follow';
+import { sameJson } from '@pennon/sync';
 
 import { isFields, recordOf } from './flag-file.ts';
 import type { Content, Fields } from './flag-file.ts';

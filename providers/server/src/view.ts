@@ -1,6 +1,6 @@
 import { compileWith, evaluate, evaluateAll } from '@pennon/engine/core';
 import type { CompiledFlagSet, Evaluations, Patterns } from '@pennon/engine/core';
-import { changedNames } from '@pennon/follow';
+import { changedNames } from '@pennon/sync';
 import type { Evaluation } from '@pennon/schema';
 
 import { recordOf } from './flag-file.ts';

@@ -58,7 +58,7 @@ const differing = (
     ),
   );
 
-/** By the words of the specification, and slowly: written, removed, or led there by what it names. */
+/** By the words of the specification, and rejectedKeyDelay: written, removed, or led there by what it names. */
 const expectedChanges = (before: Written, after: Written): string[] => {
   const changed = differing(before.flags, after.flags);
   const segments = differing(before.segments, after.segments);

@@ -1,8 +1,8 @@
 import { OpenFeature } from '@openfeature/server-sdk';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 
-import { startFlagServer } from '../../../packages/follow/test/support/flag-server.ts';
-import type { FlagServer } from '../../../packages/follow/test/support/flag-server.ts';
+import { startFlagServer } from '../../../packages/sync/test/support/flag-server.ts';
+import type { FlagServer } from '../../../packages/sync/test/support/flag-server.ts';
 import { PennonProvider } from '../src/index.ts';
 import {
   ask,

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { OpenFeature } from '@openfeature/server-sdk';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { createFakeWorld } from '../../../packages/follow/test/support/fake-world.ts';
+import { createFakeWorld } from '../../../packages/sync/test/support/fake-runtime.ts';
 import { PennonProvider } from '../src/index.ts';
 import {
   ask,

@@ -1,7 +1,7 @@
 import { OpenFeature, ProviderEvents } from '@openfeature/server-sdk';
 import { describe, expect, it } from 'vitest';
 
-import { settle } from '../../../packages/follow/test/support/fake-world.ts';
+import { settle } from '../../../packages/sync/test/support/fake-runtime.ts';
 import { startFakeServer } from './support/fake-server.ts';
 import { booleanFlag, onWhere } from './support/flags.ts';
 import { startOn } from './support/open.ts';

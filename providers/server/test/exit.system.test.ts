@@ -6,10 +6,10 @@ import { promisify } from 'node:util';
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { startFlagServer } from '../../../packages/follow/test/support/flag-server.ts';
-import type { FlagServer } from '../../../packages/follow/test/support/flag-server.ts';
-import { startProxy } from '../../../packages/follow/test/support/proxy.ts';
-import type { Fault } from '../../../packages/follow/test/support/proxy.ts';
+import { startFlagServer } from '../../../packages/sync/test/support/flag-server.ts';
+import type { FlagServer } from '../../../packages/sync/test/support/flag-server.ts';
+import { startProxy } from '../../../packages/sync/test/support/proxy.ts';
+import type { Fault } from '../../../packages/sync/test/support/proxy.ts';
 
 const run = promisify(execFile);
 const CHILD = new URL('support/child.ts', import.meta.url).pathname;

@@ -2,14 +2,14 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { realWorld } from '@pennon/follow';
-import type { World } from '@pennon/follow';
+import { defaultRuntime } from '@pennon/sync';
+import type { Runtime } from '@pennon/sync';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
-import { startFlagServer } from '../../../packages/follow/test/support/flag-server.ts';
-import type { FlagServer } from '../../../packages/follow/test/support/flag-server.ts';
-import { startProxy } from '../../../packages/follow/test/support/proxy.ts';
-import type { Fault, Proxy } from '../../../packages/follow/test/support/proxy.ts';
+import { startFlagServer } from '../../../packages/sync/test/support/flag-server.ts';
+import type { FlagServer } from '../../../packages/sync/test/support/flag-server.ts';
+import { startProxy } from '../../../packages/sync/test/support/proxy.ts';
+import type { Fault, Proxy } from '../../../packages/sync/test/support/proxy.ts';
 import type { OnlineOptions } from '../src/index.ts';
 import { openReal } from './support/open.ts';
 
@@ -37,14 +37,14 @@ const onAndOff = { type: 'boolean', variants: { on: true, off: false } };
 const switchTo = (defaultVariant: 'on' | 'off') =>
   server.putFlag('live', { ...onAndOff, defaultVariant });
 
-const open = (options: Partial<OnlineOptions> = {}, world = realWorld) =>
+const open = (options: Partial<OnlineOptions> = {}, world = defaultRuntime) =>
   openReal({ url: proxy.url, key, pollIntervalMs: 500, ...options }, world);
 
 /** A world whose time runs ten times as fast: silence takes its time. */
-const hurried: World = {
-  ...realWorld,
+const hurried: Runtime = {
+  ...defaultRuntime,
   now: () => Date.now() * 10,
-  after: (ms, callback) => realWorld.after(ms / 10, callback),
+  setTimer: (ms, callback) => defaultRuntime.setTimer(ms / 10, callback),
 };
 
 const soon = { timeout: 30_000, interval: 10 };
@@ -87,7 +87,7 @@ describe.each(['in-process', 'remote'] as const)('%s', mode => {
   });
 
   it.each(faults)('serves on while %s, and catches up with what it missed', async (_, fault) => {
-    const world = fault.type === 'stall' ? hurried : realWorld;
+    const world = fault.type === 'stall' ? hurried : defaultRuntime;
     const { client, started } = open({ mode, initTimeoutMs: 20_000 }, world);
     expect(await started).toBe('ok');
     proxy.disturb(fault);

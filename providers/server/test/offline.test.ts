@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
-import { createFakeWorld } from '../../../packages/follow/test/support/fake-world.ts';
+import { createFakeWorld } from '../../../packages/sync/test/support/fake-runtime.ts';
 import { PennonProvider } from '../src/index.ts';
 import { booleanFlag } from './support/flags.ts';
 import { openProvider } from './support/open.ts';

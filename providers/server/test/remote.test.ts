@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { settle } from '../../../packages/follow/test/support/fake-world.ts';
+import { settle } from '../../../packages/sync/test/support/fake-runtime.ts';
 import type { OnlineOptions } from '../src/index.ts';
 import { startFakeServer } from './support/fake-server.ts';
 import type { FakeServer } from './support/fake-server.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
-import { settle } from '../../../packages/follow/test/support/fake-world.ts';
+import { settle } from '../../../packages/sync/test/support/fake-runtime.ts';
 import { PennonProvider } from '../src/index.ts';
 import { startFakeServer } from './support/fake-server.ts';
 import { booleanFlag } from './support/flags.ts';

@@ -1,4 +1,4 @@
-import type { World } from '@pennon/follow';
+import type { Runtime } from '@pennon/sync';
 
 export type PageNews = {
   /** Nobody looks: nothing needs to be followed. */
@@ -13,7 +13,7 @@ const HIDDEN_MS = 5_000;
 
 /** Tells when the page is hidden, shown, offline and online, until the signal aborts. Outside a page: never. */
 export const watchPage = (
-  after: World['after'],
+  setTimer: Runtime['setTimer'],
   { sleep, wake, askAnew }: PageNews,
   signal: AbortSignal,
 ): void => {
@@ -21,7 +21,7 @@ export const watchPage = (
   let cancel = () => {};
   const look = () => {
     cancel();
-    if (document.hidden) cancel = after(HIDDEN_MS, sleep);
+    if (document.hidden) cancel = setTimer(HIDDEN_MS, sleep);
     else wake();
   };
   signal.addEventListener('abort', () => cancel());

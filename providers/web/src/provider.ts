@@ -5,15 +5,15 @@ import type {
   ResolutionDetails,
 } from '@openfeature/web-sdk';
 import { OpenFeatureEventEmitter, ProviderEvents } from '@openfeature/web-sdk';
-import type { Values, World } from '@pennon/follow';
-import { NOT_STARTED, realWorld } from '@pennon/follow';
+import type { Values, Runtime } from '@pennon/sync';
+import { NOT_STARTED, defaultRuntime } from '@pennon/sync';
 
-import type { Keeper } from './copy.ts';
-import { createCopy, isValues, localKeeper } from './copy.ts';
-import type { Freshness, Known } from './known.ts';
-import { createKnown } from './known.ts';
-import type { Live } from './live.ts';
-import { createLive } from './live.ts';
+import type { Keeper } from './persistence.ts';
+import { createCopy, isValues, localKeeper } from './persistence.ts';
+import type { Freshness, Known } from './value-store.ts';
+import { createKnown } from './value-store.ts';
+import type { Live } from './reconciler.ts';
+import { createLive } from './reconciler.ts';
 import type { Evaluation } from './resolve.ts';
 import { resolve } from './resolve.ts';
 
@@ -62,11 +62,11 @@ export class PennonWebProvider implements Provider {
   readonly metadata = { name: 'pennon-web' };
   readonly events = new OpenFeatureEventEmitter();
   readonly #options: PennonWebProviderOptions;
-  readonly #world: World;
+  readonly #world: Runtime;
   #known: Known | undefined;
   #live: Live | undefined;
 
-  constructor(options: PennonWebProviderOptions, world: World = realWorld) {
+  constructor(options: PennonWebProviderOptions, world: Runtime = defaultRuntime) {
     checkOptions(options);
     this.#options = options;
     this.#world = world;
@@ -135,7 +135,7 @@ const checkOptions = ({ url, key }: PennonWebProviderOptions): void => {
 
 const knownOf = (
   { url, key, storage = localKeeper(), storageMaxAgeMs = Infinity }: PennonWebProviderOptions,
-  { now }: World,
+  { now }: Runtime,
 ): Known => {
   const keeper = storage ?? undefined;
   return createKnown(createCopy({ url, key, keeper, maxAgeMs: storageMaxAgeMs, now }), now);
@@ -143,7 +143,7 @@ const knownOf = (
 
 const startLive = (
   { url, key, stream, pollIntervalMs, initTimeoutMs = INIT_TIMEOUT_MS }: PennonWebProviderOptions,
-  world: World,
+  world: Runtime,
   known: Known,
   events: OpenFeatureEventEmitter,
 ): Live =>

@@ -28,19 +28,19 @@ const themes: readonly { theme: string; cases: readonly Case[] }[] = readdirSync
   JSON.parse(readFileSync(new URL(file, folder), 'utf8')),
 );
 
-type Ask = {
+type RequestSpec = {
   readonly given: JsonValue;
   readonly details: (client: Client, key: string) => EvaluationDetails<JsonValue>;
 };
 
-const asked = new Map<string, Ask>([
+const asked = new Map<string, RequestSpec>([
   ['boolean', { given: false, details: (client, key) => client.getBooleanDetails(key, false) }],
   ['string', { given: 'x', details: (client, key) => client.getStringDetails(key, 'x') }],
   ['number', { given: -1, details: (client, key) => client.getNumberDetails(key, -1) }],
   ['object', { given: {}, details: (client, key) => client.getObjectDetails(key, {}) }],
 ]);
 
-const askFor = ({ expected, flagSet, flagKey }: Case): Ask | undefined => {
+const buildRequest = ({ expected, flagSet, flagKey }: Case): RequestSpec | undefined => {
   const flags = flagSet?.flags ?? {};
   const type = Object.hasOwn(flags, flagKey) ? flags[flagKey]?.type : undefined;
   return (
@@ -56,7 +56,7 @@ describe.each(themes)('$theme', ({ cases }) => {
     // As it comes over the network: text, and no more than the server answers.
     const bootstrap = JSON.parse(JSON.stringify({ revision: 1, evaluations }));
     const { client } = startApplication({ bootstrap });
-    const ask = askFor(each);
+    const ask = buildRequest(each);
     const details = ask?.details(client, flagKey);
     expect(details).toMatchObject({
       flagKey,

@@ -1,10 +1,10 @@
 import { OpenFeature, ProviderStatus } from '@openfeature/web-sdk';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
-import type { FlagServer } from '../../../packages/follow/test/support/flag-server.ts';
-import { startFlagServer } from '../../../packages/follow/test/support/flag-server.ts';
-import type { Fault, Proxy } from '../../../packages/follow/test/support/proxy.ts';
-import { startProxy } from '../../../packages/follow/test/support/proxy.ts';
+import type { FlagServer } from '../../../packages/sync/test/support/flag-server.ts';
+import { startFlagServer } from '../../../packages/sync/test/support/flag-server.ts';
+import type { Fault, Proxy } from '../../../packages/sync/test/support/proxy.ts';
+import { startProxy } from '../../../packages/sync/test/support/proxy.ts';
 import { PennonWebProvider } from '../src/index.ts';
 
 let server: FlagServer;

@@ -1,7 +1,7 @@
 import { ProviderStatus } from '@openfeature/web-sdk';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
-import { settle } from '../../../packages/follow/test/support/fake-world.ts';
+import { settle } from '../../../packages/sync/test/support/fake-runtime.ts';
 import { served, startReady, values } from './support/application.ts';
 
 let page: EventTarget;

@@ -2,7 +2,7 @@ import { ErrorCode, OpenFeature, ProviderStatus } from '@openfeature/web-sdk';
 import type { JsonValue } from '@openfeature/web-sdk';
 import { describe, expect, it } from 'vitest';
 
-import { settle } from '../../../packages/follow/test/support/fake-world.ts';
+import { settle } from '../../../packages/sync/test/support/fake-runtime.ts';
 import {
   createKeeper,
   served,

@@ -1,10 +1,10 @@
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
-import type { FlagServer } from '../../../packages/follow/test/support/flag-server.ts';
-import { startFlagServer } from '../../../packages/follow/test/support/flag-server.ts';
-import type { Proxy } from '../../../packages/follow/test/support/proxy.ts';
-import { startProxy } from '../../../packages/follow/test/support/proxy.ts';
+import type { FlagServer } from '../../../packages/sync/test/support/flag-server.ts';
+import { startFlagServer } from '../../../packages/sync/test/support/flag-server.ts';
+import type { Proxy } from '../../../packages/sync/test/support/proxy.ts';
+import { startProxy } from '../../../packages/sync/test/support/proxy.ts';
 import { startBrowser } from './support/browser.ts';
 import type { Pages } from './support/pages.ts';
 import { servePages } from './support/pages.ts';

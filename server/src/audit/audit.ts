@@ -2,16 +2,16 @@ import type { AuditAction, AuditEntry, JsonValue } from '@pennon/schema';
 import { ALL_ENVIRONMENTS, Json } from '@pennon/schema';
 import { z } from 'zod';
 
-import { instant } from '../clock.ts';
-import type { Registry } from '../environments/registry.ts';
-import type { Caller } from '../keys/caller.ts';
-import { actorOf, environmentOf } from '../keys/caller.ts';
+import { formatInstant } from '../clock.ts';
+import type { Registry } from '../flag-set/registry.ts';
+import type { Caller } from '../auth/caller.ts';
+import { actorOf, environmentOf } from '../auth/caller.ts';
 import type { Page, PageQuery } from '../page.ts';
 import { cursorsFor } from '../page.ts';
-import { cursorSecret } from '../replica/cursor-secret.ts';
-import type { Replica } from '../replica/replica.ts';
+import { cursorSecret } from '../replication/cursor-secret.ts';
+import type { Replica } from '../replication/replica.ts';
 import type { AuditDraft, AuditQuery, Ledger, Store } from '../store/store.ts';
-import { CONTROL, requireLedger } from '../store/store.ts';
+import { CONTROL_LEDGER, requireLedger } from '../store/store.ts';
 
 const KINDS = ['flag', 'segment', 'environment', 'key'] as const;
 
@@ -28,7 +28,7 @@ export const auditDraft = (
   before: object | null,
   after: object | null,
 ): AuditDraft => ({
-  at: instant(at),
+  at: formatInstant(at),
   actor: actorOf(caller),
   action,
   environment,
@@ -97,11 +97,11 @@ type Source = { readonly ledger: Ledger; readonly wanted: (entry: AuditEntry) =>
 
 const sourcesOf = ({ registry }: AuditParts, environment: string): readonly Source[] =>
   environment === ALL_ENVIRONMENTS
-    ? [{ ledger: CONTROL, wanted: () => true }]
+    ? [{ ledger: CONTROL_LEDGER, wanted: () => true }]
     : [
         { ledger: registry.find(environment).replica.ledger, wanted: () => true },
         {
-          ledger: CONTROL,
+          ledger: CONTROL_LEDGER,
           wanted: entry => entry.kind === 'key' && entry.environment === environment,
         },
       ];

@@ -3,20 +3,20 @@ import { ALL_ENVIRONMENTS } from '@pennon/schema';
 
 import { auditDraft } from '../audit/audit.ts';
 import type { Clock } from '../clock.ts';
-import { instant } from '../clock.ts';
+import { formatInstant } from '../clock.ts';
 import { PennonError } from '../errors.ts';
-import type { Caller } from '../keys/caller.ts';
-import { requireAllEnvironments } from '../keys/caller.ts';
-import { shown } from '../keys/keys.ts';
+import type { Caller } from '../auth/caller.ts';
+import { requireAllEnvironments } from '../auth/caller.ts';
+import { shown } from '../api-keys/api-keys.ts';
 import type { Page, PageQuery } from '../page.ts';
 import { cursorsFor, pageOf } from '../page.ts';
 import type { Random } from '../random.ts';
-import { cursorSecret } from '../replica/cursor-secret.ts';
-import type { Replica } from '../replica/replica.ts';
+import { cursorSecret } from '../replication/cursor-secret.ts';
+import type { Replica } from '../replication/replica.ts';
 import type { EnvironmentRecord, Snapshot, Store } from '../store/store.ts';
-import { mayPass, StoreError } from '../store/store.ts';
-import type { Registry } from './registry.ts';
-import { flagSetLedger } from './registry.ts';
+import { isTransient, StoreError } from '../store/store.ts';
+import type { Registry } from '../flag-set/registry.ts';
+import { flagSetLedger } from '../flag-set/registry.ts';
 
 export type EnvironmentParts = {
   readonly store: Store;
@@ -36,7 +36,7 @@ export const newEnvironment = (
 ): EnvironmentRecord => ({
   key: input.key,
   ...(input.description == null ? {} : { description: input.description }),
-  createdAt: instant(at),
+  createdAt: formatInstant(at),
   ledger: random(LEDGER_ID_LENGTH),
 });
 
@@ -119,7 +119,7 @@ export const deleteEnvironment = async (
   await registry.settled();
   // It is gone with its name; what may stay behind is data that nobody can find any more.
   await store.drop(flagSetLedger(removed)).catch((error: unknown) => {
-    if (!mayPass(error)) throw error;
+    if (!isTransient(error)) throw error;
   });
 };
 

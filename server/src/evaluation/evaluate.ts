@@ -3,11 +3,11 @@ import { evaluate, evaluateAll, explain } from '@pennon/engine';
 import type { Evaluation, EvaluationContext, Failed } from '@pennon/schema';
 import { LIMITS } from '@pennon/schema';
 
-import type { FlagSetView, LiveFlagSet } from '../environments/live-flag-set.ts';
-import type { Registry } from '../environments/registry.ts';
+import type { FlagSetView, LiveFlagSet } from '../flag-set/live-flag-set.ts';
+import type { Registry } from '../flag-set/registry.ts';
 import { invalid, PennonError } from '../errors.ts';
-import type { Caller } from '../keys/caller.ts';
-import { environmentOf, requirePermission, seesOnlyVisible } from '../keys/caller.ts';
+import type { Caller } from '../auth/caller.ts';
+import { environmentOf, requirePermission, seesOnlyVisible } from '../auth/caller.ts';
 import type { AnswerCache } from './answer-cache.ts';
 import type { BulkAnswer } from './bulk-answer.ts';
 import { makeBulkAnswer } from './bulk-answer.ts';

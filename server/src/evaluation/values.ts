@@ -2,7 +2,7 @@ import type { Evaluations } from '@pennon/engine';
 import { evaluateAll } from '@pennon/engine';
 import type { Evaluation, EvaluationContext } from '@pennon/schema';
 
-import type { FlagSetStep, FlagSetView } from '../environments/live-flag-set.ts';
+import type { FlagSetStep, FlagSetView } from '../flag-set/live-flag-set.ts';
 import { mayKnow } from './evaluate.ts';
 
 /** Evaluated values of one context: all at first, and then what a change made of them. */

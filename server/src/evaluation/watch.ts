@@ -2,13 +2,13 @@ import type { EvaluationContext } from '@pennon/schema';
 import type { TrackedEnvelope } from '@trpc/server';
 import { tracked } from '@trpc/server';
 
-import { stepsOf } from '../delivery/steps.ts';
-import type { OpenStream, Streams } from '../delivery/streams.ts';
-import { openUntil } from '../delivery/streams.ts';
-import type { LiveFlagSet } from '../environments/live-flag-set.ts';
-import type { Registry } from '../environments/registry.ts';
-import type { Caller } from '../keys/caller.ts';
-import { environmentOf, seesOnlyVisible } from '../keys/caller.ts';
+import { iterateChanges } from '../streaming/change-iterator.ts';
+import type { OpenStream, Streams } from '../streaming/stream-registry.ts';
+import { openUntil } from '../streaming/stream-registry.ts';
+import type { LiveFlagSet } from '../flag-set/live-flag-set.ts';
+import type { Registry } from '../flag-set/registry.ts';
+import type { Caller } from '../auth/caller.ts';
+import { environmentOf, seesOnlyVisible } from '../auth/caller.ts';
 import { requireContext } from './evaluate.ts';
 import type { ValuesMessage, ValuesOf } from './values.ts';
 import { createValues } from './values.ts';
@@ -49,7 +49,7 @@ async function* tell(
   lastEventId: string | null | undefined,
 ): AsyncGenerator<TrackedEnvelope<Message>> {
   try {
-    const steps = stepsOf(live, stream.ended);
+    const steps = iterateChanges(live, stream.ended);
     const first = values.first(live.view());
     if (first.id !== lastEventId) yield enveloped(first);
     for await (const step of steps) {

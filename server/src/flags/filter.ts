@@ -1,7 +1,7 @@
 import type { Flag, FlagType } from '@pennon/schema';
 
-import type { SearchFilter } from '../definitions/search.ts';
-import { wantedDefinition } from '../definitions/search.ts';
+import type { SearchFilter } from '../resources/search.ts';
+import { wantedDefinition } from '../resources/search.ts';
 
 export type FlagFilter = SearchFilter & {
   readonly enabled?: boolean | undefined;

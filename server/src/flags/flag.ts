@@ -1,18 +1,18 @@
-import { fillIn } from '@pennon/engine';
+import { expandShortForm } from '@pennon/engine';
 import { Flag, isJsonObject } from '@pennon/schema';
 
-import { accept, lay } from '../definitions/complete.ts';
-import type { Kept, Noun } from '../definitions/definitions.ts';
-import { referencesOf } from '../environments/dependents.ts';
-import { requireSoundFlag } from '../definitions/validate.ts';
+import { accept, lay } from '../resources/parse.ts';
+import type { ServerFields, ResourceType } from '../resources/resource-service.ts';
+import { referencesOf } from '../flag-set/dependents.ts';
+import { validateFlag } from '../resources/validate.ts';
 import { invalid } from '../errors.ts';
 import { flagWarnings } from './warnings.ts';
 
 /** What a flag does of its own in the life that flags and segments share. */
-export const flagNoun: Noun<'flags'> = {
+export const flagResource: ResourceType<'flags'> = {
   collection: 'flags',
   word: 'flag',
-  complete: (input, kept) => accept(Flag, withKept(fillIn(input), kept)),
+  complete: (input, kept) => accept(Flag, withKept(expandShortForm(input), kept)),
   patched: (current, patch, kept) =>
     accept(Flag, { ...lay(current, patch, clearedOf(current.key)), ...kept }),
   requireChangeable(before, after) {
@@ -27,7 +27,7 @@ export const flagNoun: Noun<'flags'> = {
       `flag "${before.key}"`,
     );
   },
-  requireSound: requireSoundFlag,
+  requireSound: validateFlag,
   usedBy: ({ flagSet }, key) =>
     Object.values(flagSet.flags)
       .filter(flag => referencesOf(flag).flags.includes(key))
@@ -38,7 +38,7 @@ export const flagNoun: Noun<'flags'> = {
 };
 
 /** An input that is filled in stays an object. */
-const withKept = (filled: unknown, kept: Kept): object =>
+const withKept = (filled: unknown, kept: ServerFields): object =>
   isJsonObject(filled) ? { ...filled, ...kept } : kept;
 
 /** What a cleared field becomes; a field that is not named here is removed. */

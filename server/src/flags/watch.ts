@@ -2,13 +2,13 @@ import type { FlagSet, FlagSetChange } from '@pennon/schema';
 import type { TrackedEnvelope } from '@trpc/server';
 import { tracked } from '@trpc/server';
 
-import { stepsOf } from '../delivery/steps.ts';
-import type { OpenStream, Streams } from '../delivery/streams.ts';
-import { openUntil } from '../delivery/streams.ts';
-import type { LiveFlagSet } from '../environments/live-flag-set.ts';
-import type { Registry } from '../environments/registry.ts';
-import type { Caller } from '../keys/caller.ts';
-import { environmentOf } from '../keys/caller.ts';
+import { iterateChanges } from '../streaming/change-iterator.ts';
+import type { OpenStream, Streams } from '../streaming/stream-registry.ts';
+import { openUntil } from '../streaming/stream-registry.ts';
+import type { LiveFlagSet } from '../flag-set/live-flag-set.ts';
+import type { Registry } from '../flag-set/registry.ts';
+import type { Caller } from '../auth/caller.ts';
+import { environmentOf } from '../auth/caller.ts';
 
 /** A whole flag set, at first or where changes are missing; then each change. */
 export type FlagsMessage =
@@ -37,8 +37,8 @@ async function* tell(
   lastEventId: string | null | undefined,
 ): AsyncGenerator<TrackedEnvelope<FlagsMessage>> {
   try {
-    await live.replica.reach(lastEventId ?? '');
-    const steps = stepsOf(live, stream.ended);
+    await live.replica.waitForRevision(lastEventId ?? '');
+    const steps = iterateChanges(live, stream.ended);
     const missed = lastEventId == null ? undefined : live.since(lastEventId);
     if (missed === undefined) yield wholeSet(live.view().flagSet);
     for (const { id, change } of missed ?? []) yield oneChange(id, change);

@@ -1,10 +1,10 @@
 import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify';
 
-import type { Parts } from '../parts.ts';
-import type { Credentials } from '../keys/authenticate.ts';
-import type { Caller } from '../keys/caller.ts';
-import { requireAllEnvironments, requirePermission } from '../keys/caller.ts';
-import type { Permission } from '../keys/permissions.ts';
+import type { Services } from '../services.ts';
+import type { Credentials } from '../auth/authenticate.ts';
+import type { Caller } from '../auth/caller.ts';
+import { requireAllEnvironments, requirePermission } from '../auth/caller.ts';
+import type { Permission } from '../auth/permissions.ts';
 
 /**
  * Who may use a route: anyone, whoever the procedures behind it let in, or a key with a permission
@@ -25,7 +25,7 @@ declare module 'fastify' {
 }
 
 /** Authenticates a request by its headers and counts it. */
-export const admit = (parts: Parts, request: FastifyRequest): Caller => {
+export const authenticateRequest = (parts: Services, request: FastifyRequest): Caller => {
   const caller = parts.authenticate(credentialsOf(request));
   parts.countRequest(caller, request.ip);
   return caller;
@@ -46,7 +46,7 @@ const single = (header: string | string[] | undefined): string | undefined =>
   Array.isArray(header) ? header.join(', ') : header;
 
 /** Denies by default: no route without a stated access, no request without what it states. */
-export const guardRoutes = (app: FastifyInstance, parts: Parts): readonly GuardedRoute[] => {
+export const guardRoutes = (app: FastifyInstance, parts: Services): readonly GuardedRoute[] => {
   const routes: GuardedRoute[] = [];
   app.decorateRequest('caller', undefined);
   app.addHook('onRoute', route => {
@@ -56,7 +56,7 @@ export const guardRoutes = (app: FastifyInstance, parts: Parts): readonly Guarde
   app.addHook('onRequest', async request => {
     const access = request.routeOptions.config.access;
     if (request.is404 || access === 'public' || access === 'procedures') return;
-    const caller = admit(parts, request);
+    const caller = authenticateRequest(parts, request);
     if (access === undefined) throw new Error('a route without access was let through');
     requirePermission(caller, access.permission);
     if (access.everywhere === true)

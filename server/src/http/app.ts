@@ -3,7 +3,7 @@ import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 
 import { PennonError } from '../errors.ts';
 import type { Metrics } from '../metrics.ts';
-import type { Parts } from '../parts.ts';
+import type { Services } from '../services.ts';
 import type { GuardedRoute } from './access.ts';
 import { guardRoutes } from './access.ts';
 import { parseJsonBodies } from './body.ts';
@@ -19,7 +19,7 @@ import { serveRest } from './rest.ts';
 import { serveStreams } from './stream.ts';
 import { serveTrpc } from './trpc.ts';
 
-/** Longest part of a path: over-long keys reach their schema, and a tRPC batch names twenty procedures. */
+/** Longest part of a path: over-long keys waitForRevision their schema, and a tRPC batch names twenty procedures. */
 const LONGEST_PARAMETER = 2_000;
 const REQUEST_TIMEOUT_MS = 30_000;
 /** How much later than its time a connection may be ended. */
@@ -27,7 +27,7 @@ const TIMEOUT_CHECK_MS = 5_000;
 const KEEP_ALIVE_MS = 72_000;
 
 export type AppParts = {
-  readonly parts: Parts;
+  readonly parts: Services;
   readonly metrics: Metrics;
   readonly logger: FastifyBaseLogger;
   readonly draining: () => boolean;

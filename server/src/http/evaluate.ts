@@ -1,10 +1,10 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 
-import { matchesNone } from '../definitions/entity-tag.ts';
-import { accept } from '../definitions/complete.ts';
+import { matchesNone } from '../resources/entity-tag.ts';
+import { accept } from '../resources/parse.ts';
 import { invalid } from '../errors.ts';
 import { evaluateFlag, evaluateFlags } from '../evaluation/evaluate.ts';
-import type { Parts } from '../parts.ts';
+import type { Services } from '../services.ts';
 import { EvaluateAllRequest, EvaluateRequest } from '../router/evaluation.ts';
 import { callerOf } from './access.ts';
 import { API } from './rest.ts';
@@ -12,7 +12,7 @@ import { API } from './rest.ts';
 const config = { access: { permission: 'evaluate' }, cors: true } as const;
 
 /** The hot paths: the same use cases as the procedures, on plain routes. */
-export const serveEvaluations = (app: FastifyInstance, parts: Parts): void => {
+export const serveEvaluations = (app: FastifyInstance, parts: Services): void => {
   app.post(`${API}/evaluate`, { config }, async (request, reply) => {
     const input = accept(EvaluateRequest, flatInput(request));
     reply.header('cache-control', 'no-store');

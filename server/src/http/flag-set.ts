@@ -1,14 +1,14 @@
 import type { FastifyInstance } from 'fastify';
 
-import { entityTag, idOfTag, matchesNone } from '../definitions/entity-tag.ts';
-import { environmentOf } from '../keys/caller.ts';
-import type { Parts } from '../parts.ts';
+import { entityTag, idOfTag, matchesNone } from '../resources/entity-tag.ts';
+import { environmentOf } from '../auth/caller.ts';
+import type { Services } from '../services.ts';
 import { callerOf } from './access.ts';
 import { onlyEnvironment } from './evaluate.ts';
 import { API } from './rest.ts';
 
 /** The whole flag set, for providers that evaluate by themselves. */
-export const serveFlagSet = (app: FastifyInstance, { registry }: Parts): void => {
+export const serveFlagSet = (app: FastifyInstance, { registry }: Services): void => {
   app.get(
     `${API}/flag-set`,
     { config: { access: { permission: 'flagSet.read' } } },
@@ -16,7 +16,7 @@ export const serveFlagSet = (app: FastifyInstance, { registry }: Parts): void =>
       const environment = environmentOf(callerOf(request), onlyEnvironment(request).environment);
       const live = registry.find(environment);
       const known = request.headers['if-none-match'];
-      await live.replica.reach(idOfTag(known));
+      await live.replica.waitForRevision(idOfTag(known));
       const { flagSet, json } = live.view();
       const etag = entityTag(flagSet.id);
       reply.headers({ etag, 'cache-control': 'private, no-cache' });

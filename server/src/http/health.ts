@@ -1,11 +1,15 @@
 import type { FastifyInstance } from 'fastify';
 
-import { instant } from '../clock.ts';
-import { longestTrouble } from '../environments/trouble.ts';
-import type { Parts } from '../parts.ts';
+import { formatInstant } from '../clock.ts';
+import { longestTrouble } from '../flag-set/health.ts';
+import type { Services } from '../services.ts';
 
 /** `/healthz`: the process answers. `/readyz`: it has its data and takes requests. */
-export const serveHealth = (app: FastifyInstance, parts: Parts, draining: () => boolean): void => {
+export const serveHealth = (
+  app: FastifyInstance,
+  parts: Services,
+  draining: () => boolean,
+): void => {
   const config = { access: 'public' } as const;
   app.get('/healthz', { config }, async () => ({ status: 'ok' }));
 
@@ -15,7 +19,7 @@ export const serveHealth = (app: FastifyInstance, parts: Parts, draining: () => 
     const trouble = longestTrouble(parts);
     if (trouble === undefined) return { status: 'ready' };
     const degradedSeconds = Math.round((parts.clock.now() - trouble.since) / 1_000);
-    const copy = trouble.copyOf === undefined ? {} : { copyOf: instant(trouble.copyOf) };
+    const copy = trouble.copyOf === undefined ? {} : { copyOf: formatInstant(trouble.copyOf) };
     return { status: 'degraded', degradedSeconds, ...copy };
   });
 };

@@ -1,9 +1,9 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 
-import { matchesNone } from '../definitions/entity-tag.ts';
+import { matchesNone } from '../resources/entity-tag.ts';
 import { invalid } from '../errors.ts';
-import type { Parts } from '../parts.ts';
+import type { Services } from '../services.ts';
 import { appRouter } from '../router/index.ts';
 import type { Meta } from '../router/procedure.ts';
 import { createCallerFactory } from '../router/procedure.ts';
@@ -19,7 +19,7 @@ export type RestProcedure = {
 };
 
 /** What tRPC keeps of a procedure, under its whole path; its types show the nested routers instead. */
-type Kept = {
+type ServerFields = {
   readonly _def: {
     readonly meta?: Meta;
     readonly inputs: readonly unknown[];
@@ -28,9 +28,9 @@ type Kept = {
 };
 
 /** Every procedure of the router by its path, such as `flags.create`. */
-export const procedures = (): ReadonlyMap<string, Kept['_def']> =>
+export const procedures = (): ReadonlyMap<string, ServerFields['_def']> =>
   new Map(
-    Object.entries(appRouter._def.procedures as unknown as Record<string, Kept>).map(
+    Object.entries(appRouter._def.procedures as unknown as Record<string, ServerFields>).map(
       ([path, { _def }]) => [path, _def],
     ),
   );
@@ -49,7 +49,7 @@ const createCaller = createCallerFactory(appRouter);
  * REST by the same procedures. Parameters are read by the type that the schema states and handed on;
  * nothing is coerced, and no schema is touched: a text stays a text, and the schema refuses it.
  */
-export const serveRest = (app: FastifyInstance, parts: Parts): void => {
+export const serveRest = (app: FastifyInstance, parts: Services): void => {
   for (const procedure of restProcedures()) {
     if (procedure.meta.plainRoute === true) continue;
     const { method, path } = procedure.meta.openapi;
@@ -60,7 +60,7 @@ export const serveRest = (app: FastifyInstance, parts: Parts): void => {
       ...(procedure.meta.bodyBytes === undefined ? {} : { bodyLimit: procedure.meta.bodyBytes }),
       handler: async (request, reply) => {
         const call = procedureOf(
-          createCaller({ parts, admit: () => callerOf(request) }),
+          createCaller({ parts, authenticateRequest: () => callerOf(request) }),
           procedure.path,
         );
         return answer(procedure, request, reply, await call(inputOf(procedure, request)));

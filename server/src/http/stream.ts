@@ -1,19 +1,19 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
-import { accept } from '../definitions/complete.ts';
-import type { Broadcast, News } from '../delivery/broadcast.ts';
-import type { FlagSetView } from '../environments/live-flag-set.ts';
+import { accept } from '../resources/parse.ts';
+import type { Broadcast, StreamEvent } from '../streaming/broadcast.ts';
+import type { FlagSetView } from '../flag-set/live-flag-set.ts';
 import { requireContext } from '../evaluation/evaluate.ts';
 import { createValues } from '../evaluation/values.ts';
-import { environmentOf, seesOnlyVisible } from '../keys/caller.ts';
-import type { Parts } from '../parts.ts';
+import { environmentOf, seesOnlyVisible } from '../auth/caller.ts';
+import type { Services } from '../services.ts';
 import { ValuesStreamRequest } from '../router/evaluation.ts';
 import { callerOf } from './access.ts';
 import { flatInput, onlyEnvironment } from './evaluate.ts';
 import { API } from './rest.ts';
 
 /** The raw streams that providers follow. Frames for a whole flag set are made once for all readers. */
-export const serveStreams = (app: FastifyInstance, parts: Parts): void => {
+export const serveStreams = (app: FastifyInstance, parts: Services): void => {
   const frameOf = createFrames();
 
   app.get(
@@ -22,7 +22,7 @@ export const serveStreams = (app: FastifyInstance, parts: Parts): void => {
     async (request, reply) => {
       const environment = environmentOf(callerOf(request), onlyEnvironment(request).environment);
       const lastEventId = String(request.headers['last-event-id'] ?? '');
-      await parts.registry.find(environment).replica.reach(lastEventId);
+      await parts.registry.find(environment).replica.waitForRevision(lastEventId);
       openStream(parts, environment, request, reply, {
         first: ({ flagSet, json }) =>
           flagSet.id === lastEventId
@@ -59,7 +59,7 @@ export const serveStreams = (app: FastifyInstance, parts: Parts): void => {
 type Frames = {
   readonly first: (view: FlagSetView) => string;
   /** Undefined where there is nothing to tell this reader. */
-  readonly next: (news: News) => string | undefined;
+  readonly next: (news: StreamEvent) => string | undefined;
 };
 
 /** Bytes that may wait for a slow reader, beside one whole flag set. */
@@ -74,7 +74,7 @@ const HEADERS = {
 };
 
 const openStream = (
-  parts: Parts,
+  parts: Services,
   environment: string,
   request: FastifyRequest,
   reply: FastifyReply,
@@ -131,8 +131,8 @@ const textFrame = (event: string, json: string, id?: string): string =>
   `event: ${event}\n${id === undefined ? '' : `id: ${id}\n`}data: ${json}\n\n`;
 
 /** Frames of a flag set's news, each made once however many readers there are. */
-const createFrames = (): ((news: News) => string) => {
-  const made = new WeakMap<News, string>();
+const createFrames = (): ((news: StreamEvent) => string) => {
+  const made = new WeakMap<StreamEvent, string>();
   return news => {
     const known = made.get(news);
     if (known !== undefined) return known;
@@ -142,7 +142,7 @@ const createFrames = (): ((news: News) => string) => {
   };
 };
 
-const newsFrame = (news: News): string => {
+const newsFrame = (news: StreamEvent): string => {
   const { flagSet, json } = news.view;
   switch (news.type) {
     case 'change':

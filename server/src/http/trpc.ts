@@ -2,10 +2,10 @@ import { fastifyRequestHandler } from '@trpc/server/adapters/fastify';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 
 import { toPennonError } from '../errors.ts';
-import type { Parts } from '../parts.ts';
+import type { Services } from '../services.ts';
 import { appRouter } from '../router/index.ts';
 import type { Context } from '../router/procedure.ts';
-import { admit } from './access.ts';
+import { authenticateRequest } from './access.ts';
 import { refuseEncoded, takeOnlyJson } from './body.ts';
 import { errorHeaders } from './errors.ts';
 import { procedures } from './rest.ts';
@@ -14,13 +14,13 @@ const MOST_CALLS_A_BATCH = 20;
 const PREFIX = '/trpc/';
 
 /** What a procedure is given of a request. Each call of a batch is admitted, and counted, on its own. */
-const contextOf = (parts: Parts, request: FastifyRequest): Context => ({
+const contextOf = (parts: Services, request: FastifyRequest): Context => ({
   parts,
-  admit: () => admit(parts, request),
+  authenticateRequest: () => authenticateRequest(parts, request),
 });
 
 /** The router at /trpc. tRPC reads the body itself, so it comes as text here. */
-export const serveTrpc = async (app: FastifyInstance, parts: Parts): Promise<void> => {
+export const serveTrpc = async (app: FastifyInstance, parts: Services): Promise<void> => {
   takeOnlyJson(app);
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
     try {

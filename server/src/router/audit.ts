@@ -10,7 +10,7 @@ import { z } from 'zod';
 
 import { listAudit } from '../audit/audit.ts';
 import { procedure, router } from './procedure.ts';
-import { page, paging } from './shapes.ts';
+import { page, paging } from './schemas.ts';
 
 export const audit = router({
   list: procedure({
@@ -35,8 +35,8 @@ export const audit = router({
         segment: Key.optional(),
         actor: z.string().min(1).max(100).optional().describe('Id or name of the key that acted.'),
         action: AuditAction.optional(),
-        from: Instant.optional().describe('At or after this instant.'),
-        until: Instant.optional().describe('Before this instant.'),
+        from: Instant.optional().describe('At or after this formatInstant.'),
+        until: Instant.optional().describe('Before this formatInstant.'),
       }).refine(({ flag, segment }) => flag === undefined || segment === undefined, {
         path: ['segment'],
         error: 'cannot be combined with "flag"',

@@ -6,7 +6,7 @@ import {
   listEnvironments,
 } from '../environments/environments.ts';
 import { procedure, router } from './procedure.ts';
-import { Nothing, page, paging } from './shapes.ts';
+import { Nothing, page, paging } from './schemas.ts';
 
 const tags = ['Environments'];
 

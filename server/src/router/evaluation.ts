@@ -1,5 +1,5 @@
 import {
-  AskedKey,
+  RequestedFlagKey,
   Evaluation,
   EvaluationContext,
   FlagKeys,
@@ -13,14 +13,14 @@ import type { EvaluateAllInput, EvaluateInput } from '../evaluation/evaluate.ts'
 import { evaluateFlag, evaluateFlags } from '../evaluation/evaluate.ts';
 import { watchValues } from '../evaluation/watch.ts';
 import { procedure, router } from './procedure.ts';
-import { environment } from './shapes.ts';
+import { environment } from './schemas.ts';
 
 const tags = ['Evaluation'];
 
 /** The plain routes parse with these same schemas. */
 export const EvaluateRequest = strictObject({
   ...environment,
-  flagKey: AskedKey,
+  flagKey: RequestedFlagKey,
   context: EvaluationContext,
   explain: z.boolean().optional().describe('Adds the trace of the decision; not for client keys.'),
 }) satisfies z.ZodType<EvaluateInput>;

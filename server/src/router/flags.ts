@@ -10,15 +10,15 @@ import {
 import { z } from 'zod';
 
 import {
-  copyDefinition,
-  createDefinition,
-  deleteDefinition,
-  getDefinition,
-  listDefinitions,
-  patchDefinition,
-  replaceDefinition,
-} from '../definitions/definitions.ts';
-import { flagNoun } from '../flags/flag.ts';
+  copyResource,
+  createResource,
+  deleteResource,
+  getResource,
+  listResources,
+  patchResource,
+  replaceResource,
+} from '../resources/resource-service.ts';
+import { flagResource } from '../flags/flag.ts';
 import { wantedFlag } from '../flags/filter.ts';
 import { watchFlags } from '../flags/watch.ts';
 import { procedure, router } from './procedure.ts';
@@ -31,7 +31,7 @@ import {
   Nothing,
   page,
   paging,
-} from './shapes.ts';
+} from './schemas.ts';
 
 const tags = ['Flags'];
 const FlagAnswer = answered(Flag).meta({ id: 'FlagAnswer' });
@@ -51,7 +51,7 @@ export const flags = router({
   })
     .input(strictObject({ ...environment, ...FlagCreate.shape }))
     .output(FlagAnswer)
-    .mutation(({ ctx, input }) => createDefinition(flagNoun, ctx.parts, ctx.caller, input)),
+    .mutation(({ ctx, input }) => createResource(flagResource, ctx.parts, ctx.caller, input)),
 
   list: procedure({
     permission: 'flags.read',
@@ -74,7 +74,7 @@ export const flags = router({
     )
     .output(page(Flag))
     .query(({ ctx, input }) =>
-      listDefinitions(flagNoun, ctx.parts, ctx.caller, input, wantedFlag(input)),
+      listResources(flagResource, ctx.parts, ctx.caller, input, wantedFlag(input)),
     ),
 
   get: procedure({
@@ -83,7 +83,7 @@ export const flags = router({
   })
     .input(strictObject({ ...environment, key: Key }))
     .output(FlagAnswer)
-    .query(({ ctx, input }) => getDefinition(flagNoun, ctx.parts, ctx.caller, input)),
+    .query(({ ctx, input }) => getResource(flagResource, ctx.parts, ctx.caller, input)),
 
   replace: procedure({
     permission: 'flags.write',
@@ -91,7 +91,7 @@ export const flags = router({
   })
     .input(strictObject({ ...environment, ...ifMatch, ...FlagReplace.shape }))
     .output(FlagAnswer)
-    .mutation(({ ctx, input }) => replaceDefinition(flagNoun, ctx.parts, ctx.caller, input)),
+    .mutation(({ ctx, input }) => replaceResource(flagResource, ctx.parts, ctx.caller, input)),
 
   update: procedure({
     permission: 'flags.write',
@@ -99,7 +99,7 @@ export const flags = router({
   })
     .input(strictObject({ ...environment, ...ifMatch, ...FlagPatch.shape }))
     .output(FlagAnswer)
-    .mutation(({ ctx, input }) => patchDefinition(flagNoun, ctx.parts, ctx.caller, input)),
+    .mutation(({ ctx, input }) => patchResource(flagResource, ctx.parts, ctx.caller, input)),
 
   delete: procedure({
     permission: 'flags.write',
@@ -113,7 +113,7 @@ export const flags = router({
   })
     .input(strictObject({ ...environment, ...ifMatch, key: Key }))
     .output(Nothing)
-    .mutation(({ ctx, input }) => deleteDefinition(flagNoun, ctx.parts, ctx.caller, input)),
+    .mutation(({ ctx, input }) => deleteResource(flagResource, ctx.parts, ctx.caller, input)),
 
   copy: procedure({
     permission: 'flags.write',
@@ -126,7 +126,7 @@ export const flags = router({
   })
     .input(strictObject(copyInput))
     .output(z.union([FlagAnswer, CopyPlan]))
-    .mutation(({ ctx, input }) => copyDefinition(flagNoun, ctx.parts, ctx.caller, input)),
+    .mutation(({ ctx, input }) => copyResource(flagResource, ctx.parts, ctx.caller, input)),
 
   watch: procedure({ permission: 'flags.read' })
     .input(strictObject({ ...environment, lastEventId: z.string().max(200).nullish() }))

@@ -6,7 +6,7 @@ import { keys } from './keys.ts';
 import { router } from './procedure.ts';
 import { segments } from './segments.ts';
 import { status } from './status.ts';
-import { transfer } from './transfer.ts';
+import { transfer } from './import-export.ts';
 
 /** The one API. tRPC serves it at /trpc; REST and its OpenAPI document are made from its metadata. */
 export const appRouter = router({

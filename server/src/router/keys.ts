@@ -1,9 +1,9 @@
 import { ApiKey, ApiKeyCreate, ApiKeyCreated, strictObject } from '@pennon/schema';
 import { z } from 'zod';
 
-import { createKey, deleteKey, listKeys } from '../keys/keys.ts';
+import { createKey, deleteKey, listKeys } from '../api-keys/api-keys.ts';
 import { procedure, router } from './procedure.ts';
-import { Nothing, page, paging } from './shapes.ts';
+import { Nothing, page, paging } from './schemas.ts';
 
 const tags = ['Keys'];
 

@@ -2,18 +2,18 @@ import type { ErrorBody } from '@pennon/schema';
 import { initTRPC, TRPCError } from '@trpc/server';
 import type { OpenApiMeta } from 'trpc-to-openapi';
 
-import type { Parts } from '../parts.ts';
+import type { Services } from '../services.ts';
 import { errorBody, ERRORS, PennonError, toPennonError } from '../errors.ts';
-import type { Caller } from '../keys/caller.ts';
-import { requirePermission } from '../keys/caller.ts';
-import type { Permission } from '../keys/permissions.ts';
+import type { Caller } from '../auth/caller.ts';
+import { requirePermission } from '../auth/caller.ts';
+import type { Permission } from '../auth/permissions.ts';
 import { requirePlainJson } from './plain-json.ts';
 
 /** What a request brings: who calls, checked when first asked for, and what the server is made of. */
 export type Context = {
-  readonly parts: Parts;
+  readonly parts: Services;
   /** Authenticates and counts against the rate limit; throws UNAUTHORIZED or TOO_MANY_REQUESTS. */
-  readonly admit: () => Caller;
+  readonly authenticateRequest: () => Caller;
 };
 
 /** What a procedure states of itself: the permission it takes, and its REST route. */
@@ -64,7 +64,7 @@ const guarded = t.procedure.use(async ({ ctx, meta, getRawInput, next }) => {
     if (meta?.permission === undefined) {
       throw new PennonError('FORBIDDEN', 'this procedure states no permission and is refused');
     }
-    const caller = ctx.admit();
+    const caller = ctx.authenticateRequest();
     requirePermission(caller, meta.permission);
     requirePlainJson(await getRawInput(), meta.levelsAbove);
     const result = await next({ ctx: { ...ctx, caller } });

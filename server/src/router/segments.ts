@@ -9,16 +9,16 @@ import {
 import { z } from 'zod';
 
 import {
-  copyDefinition,
-  createDefinition,
-  deleteDefinition,
-  getDefinition,
-  listDefinitions,
-  patchDefinition,
-  replaceDefinition,
-} from '../definitions/definitions.ts';
-import { wantedDefinition } from '../definitions/search.ts';
-import { segmentNoun } from '../segments/segment.ts';
+  copyResource,
+  createResource,
+  deleteResource,
+  getResource,
+  listResources,
+  patchResource,
+  replaceResource,
+} from '../resources/resource-service.ts';
+import { wantedDefinition } from '../resources/search.ts';
+import { segmentResource } from '../segments/segment.ts';
 import { procedure, router } from './procedure.ts';
 import {
   answered,
@@ -29,7 +29,7 @@ import {
   Nothing,
   page,
   paging,
-} from './shapes.ts';
+} from './schemas.ts';
 
 const tags = ['Segments'];
 const SegmentAnswer = answered(Segment).meta({ id: 'SegmentAnswer' });
@@ -43,7 +43,7 @@ export const segments = router({
   })
     .input(strictObject({ ...environment, ...SegmentCreate.shape }))
     .output(SegmentAnswer)
-    .mutation(({ ctx, input }) => createDefinition(segmentNoun, ctx.parts, ctx.caller, input)),
+    .mutation(({ ctx, input }) => createResource(segmentResource, ctx.parts, ctx.caller, input)),
 
   list: procedure({
     permission: 'segments.read',
@@ -64,7 +64,7 @@ export const segments = router({
     )
     .output(page(Segment))
     .query(({ ctx, input }) =>
-      listDefinitions(segmentNoun, ctx.parts, ctx.caller, input, wantedDefinition(input)),
+      listResources(segmentResource, ctx.parts, ctx.caller, input, wantedDefinition(input)),
     ),
 
   get: procedure({
@@ -73,7 +73,7 @@ export const segments = router({
   })
     .input(strictObject({ ...environment, key: Key }))
     .output(SegmentAnswer)
-    .query(({ ctx, input }) => getDefinition(segmentNoun, ctx.parts, ctx.caller, input)),
+    .query(({ ctx, input }) => getResource(segmentResource, ctx.parts, ctx.caller, input)),
 
   replace: procedure({
     permission: 'segments.write',
@@ -81,7 +81,7 @@ export const segments = router({
   })
     .input(strictObject({ ...environment, ...ifMatch, ...SegmentReplace.shape }))
     .output(SegmentAnswer)
-    .mutation(({ ctx, input }) => replaceDefinition(segmentNoun, ctx.parts, ctx.caller, input)),
+    .mutation(({ ctx, input }) => replaceResource(segmentResource, ctx.parts, ctx.caller, input)),
 
   update: procedure({
     permission: 'segments.write',
@@ -94,7 +94,7 @@ export const segments = router({
   })
     .input(strictObject({ ...environment, ...ifMatch, ...SegmentPatch.shape }))
     .output(SegmentAnswer)
-    .mutation(({ ctx, input }) => patchDefinition(segmentNoun, ctx.parts, ctx.caller, input)),
+    .mutation(({ ctx, input }) => patchResource(segmentResource, ctx.parts, ctx.caller, input)),
 
   delete: procedure({
     permission: 'segments.write',
@@ -108,7 +108,7 @@ export const segments = router({
   })
     .input(strictObject({ ...environment, ...ifMatch, key: Key }))
     .output(Nothing)
-    .mutation(({ ctx, input }) => deleteDefinition(segmentNoun, ctx.parts, ctx.caller, input)),
+    .mutation(({ ctx, input }) => deleteResource(segmentResource, ctx.parts, ctx.caller, input)),
 
   copy: procedure({
     permission: 'segments.write',
@@ -121,5 +121,5 @@ export const segments = router({
   })
     .input(strictObject(copyInput))
     .output(z.union([SegmentAnswer, CopyPlan]))
-    .mutation(({ ctx, input }) => copyDefinition(segmentNoun, ctx.parts, ctx.caller, input)),
+    .mutation(({ ctx, input }) => copyResource(segmentResource, ctx.parts, ctx.caller, input)),
 });

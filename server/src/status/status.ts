@@ -1,7 +1,7 @@
-import type { LiveFlagSet } from '../environments/live-flag-set.ts';
-import type { Registry } from '../environments/registry.ts';
-import type { Caller } from '../keys/caller.ts';
-import { requireAllEnvironments } from '../keys/caller.ts';
+import type { LiveFlagSet } from '../flag-set/live-flag-set.ts';
+import type { Registry } from '../flag-set/registry.ts';
+import type { Caller } from '../auth/caller.ts';
+import { requireAllEnvironments } from '../auth/caller.ts';
 import { revisionOf } from '../store/change-id.ts';
 import type { Alive, Store } from '../store/store.ts';
 import type { Fleet } from './fleet.ts';

@@ -3,7 +3,7 @@
  *
  * The epoch is drawn when a ledger's data is created or replaced as a whole, the nonce with every
  * change: after data was lost the same revision can come again with other content, never the same id.
- * Parts hold letters and digits only, so an id is at once an ETag, an SSE event id and a header value.
+ * Services hold letters and digits only, so an id is at once an ETag, an SSE event id and a header value.
  */
 export type ChangeId = string;
 

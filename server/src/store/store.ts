@@ -105,7 +105,7 @@ export type Ledger<Kind extends LedgerKind = LedgerKind> = {
   readonly kind: Kind;
   readonly id: string;
 };
-export const CONTROL: Ledger<'control'> = { kind: 'control', id: 'control' };
+export const CONTROL_LEDGER: Ledger<'control'> = { kind: 'control', id: 'control' };
 
 /** A document with the id of the change that wrote it last. */
 export type Stored<Document> = { readonly document: Document; readonly changeId: ChangeId };
@@ -157,7 +157,7 @@ export type AuditQuery = {
   /** Id or name of the acting key. */
   readonly actor?: string | undefined;
   readonly action?: AuditAction | undefined;
-  /** At or after this instant, and before that one; milliseconds since 1970. */
+  /** At or after this formatInstant, and before that one; milliseconds since 1970. */
   readonly from?: number | undefined;
   readonly until?: number | undefined;
 };
@@ -176,13 +176,13 @@ export type ServerReport = {
 export type Alive = { readonly report: ServerReport; readonly ageMs: number };
 
 /** Why a store did not do what was asked. `full` and `readonly` need a person; `unavailable` may pass. */
-export type StoreTrouble = 'unavailable' | 'full' | 'readonly' | 'corrupt' | 'locked' | 'newer';
+export type StoreErrorCode = 'unavailable' | 'full' | 'readonly' | 'corrupt' | 'locked' | 'newer';
 
 export class StoreError extends Error {
   override readonly name = 'StoreError';
-  readonly trouble: StoreTrouble;
+  readonly trouble: StoreErrorCode;
 
-  constructor(trouble: StoreTrouble, message: string, options?: ErrorOptions) {
+  constructor(trouble: StoreErrorCode, message: string, options?: ErrorOptions) {
     super(message, options);
     this.trouble = trouble;
   }
@@ -190,15 +190,15 @@ export class StoreError extends Error {
 
 /** Refuses to say of data that the store has lost that it is empty. */
 export const requireLedger = async (store: Pick<Store, 'head'>, ledger: Ledger): Promise<void> => {
-  if ((await store.head(ledger)) === undefined) throw lostLedger(ledger);
+  if ((await store.head(ledger)) === undefined) throw ledgerNotFound(ledger);
 };
 
-export const lostLedger = ({ id }: Ledger): StoreError =>
+export const ledgerNotFound = ({ id }: Ledger): StoreError =>
   new StoreError(
     'unavailable',
     `the store no longer has the data of ledger "${id}": it was removed, or the store has lost it`,
   );
 
 /** The store is away, and may come back by itself. */
-export const mayPass = (error: unknown): boolean =>
+export const isTransient = (error: unknown): boolean =>
   error instanceof StoreError && error.trouble === 'unavailable';

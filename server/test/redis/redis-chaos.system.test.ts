@@ -164,9 +164,9 @@ const truthOf = async (environment: string): Promise<Truth> => {
     const ledger = await ledgerOf(store, environment);
     const read = await store.read(ledger);
     if (read === undefined) throw new Error(`Redis does not have ${environment}`);
-    const documents = <Kept extends Flag | Segment>(
-      records: ReadonlyMap<string, { document: Kept }>,
-    ): [string, Kept][] => [...records].map(([key, { document }]) => [key, document]);
+    const documents = <ServerFields extends Flag | Segment>(
+      records: ReadonlyMap<string, { document: ServerFields }>,
+    ): [string, ServerFields][] => [...records].map(([key, { document }]) => [key, document]);
     const flags = documents(read.records.flags);
     return {
       id: read.id,

@@ -9,7 +9,7 @@ import type {
   Store,
   StoredAuditEntry,
 } from '../../src/store/store.ts';
-import { CONTROL } from '../../src/store/store.ts';
+import { CONTROL_LEDGER } from '../../src/store/store.ts';
 import { entry, EPOCH_START, flag, flags, newLedger, write } from './fixtures.ts';
 import type { Given } from './suite.ts';
 
@@ -72,10 +72,15 @@ const describeEntries = (given: () => Given): void => {
     const [one, two] = [newLedger(), newLedger()];
     await write(store, one, {}, { audit: [entry('one')] });
     await write(store, two, {}, { audit: [entry('two')] });
-    await write(store, CONTROL, {}, { audit: [entry('k', { kind: 'key', action: 'key.create' })] });
+    await write(
+      store,
+      CONTROL_LEDGER,
+      {},
+      { audit: [entry('k', { kind: 'key', action: 'key.create' })] },
+    );
     expect(await keysOf(store, one, {})).toEqual(['one']);
     expect(await keysOf(store, two, {})).toEqual(['two']);
-    expect(await keysOf(store, CONTROL, {})).toEqual(['k']);
+    expect(await keysOf(store, CONTROL_LEDGER, {})).toEqual(['k']);
   });
 
   test('gives every entry an id of its own', async () => {
@@ -108,7 +113,7 @@ const describeFilters = (given: () => Given): void => {
     expect(await keysOf(store, ledger, { actor: 'ada' })).toEqual([]);
   });
 
-  test('is found from an instant on, and until before another', async () => {
+  test('is found from an formatInstant on, and until before another', async () => {
     const { store } = given();
     const ledger = newLedger();
     const audit = [1, 2, 3].map(second => entry(`at${second}`, { at: at(second) }));
@@ -121,7 +126,7 @@ const describeFilters = (given: () => Given): void => {
     expect(await keysOf(store, ledger, { from, until: from })).toEqual([]);
   });
 
-  test('tells an instant apart from how it is written', async () => {
+  test('tells an formatInstant apart from how it is written', async () => {
     const { store } = given();
     const ledger = newLedger();
     await write(store, ledger, {}, { audit: [entry('a', { at: '2026-01-01T02:00:00+02:00' })] });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 
 import { parseChangeId, revisionOf } from '../../src/store/change-id.ts';
-import { CONTROL, type Writes } from '../../src/store/store.ts';
+import { CONTROL_LEDGER, type Writes } from '../../src/store/store.ts';
 import {
   apiKey,
   contents,
@@ -100,11 +100,11 @@ const describeOutcome = (given: () => Given): void => {
 
   test('to the control ledger holds environments and keys', async () => {
     const { store } = given();
-    const { id } = await write(store, CONTROL, {
+    const { id } = await write(store, CONTROL_LEDGER, {
       environments: new Map([['production', environment('production')]]),
       keys: new Map([['k1', apiKey('k1')]]),
     });
-    expect((await contents(store, CONTROL))?.records).toEqual([
+    expect((await contents(store, CONTROL_LEDGER))?.records).toEqual([
       ['environments/production', { document: environment('production'), changeId: id }],
       ['keys/k1', { document: apiKey('k1'), changeId: id }],
     ]);

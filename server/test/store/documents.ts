@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
 import type { Store } from '../../src/store/store.ts';
-import { CONTROL } from '../../src/store/store.ts';
+import { CONTROL_LEDGER } from '../../src/store/store.ts';
 import {
   apiKey,
   contents,
@@ -243,9 +243,11 @@ const describePages = (given: () => Given): void => {
     await write(store, newLedger(), flags(flag('elsewhere')));
     await write(store, ledger, { segments: new Map([['s', segment('s')]]) });
     expect(await store.page(ledger, 'flags', { limit: 9 })).toEqual([]);
-    await write(store, CONTROL, { keys: new Map([['k', apiKey('k')]]) });
-    expect(await store.page(CONTROL, 'environments', { limit: 9 })).toEqual([]);
-    expect((await store.page(CONTROL, 'keys', { limit: 9 }))[0]?.document).toEqual(apiKey('k'));
+    await write(store, CONTROL_LEDGER, { keys: new Map([['k', apiKey('k')]]) });
+    expect(await store.page(CONTROL_LEDGER, 'environments', { limit: 9 })).toEqual([]);
+    expect((await store.page(CONTROL_LEDGER, 'keys', { limit: 9 }))[0]?.document).toEqual(
+      apiKey('k'),
+    );
   });
 
   test('under concurrent writes shows all that stays, once each', async () => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 
 import { parseChangeId } from '../../src/store/change-id.ts';
-import { CONTROL, StoreError } from '../../src/store/store.ts';
+import { CONTROL_LEDGER, StoreError } from '../../src/store/store.ts';
 import {
   contents,
   entry,
@@ -31,13 +31,13 @@ const describeReopening = (given: () => Given): void => {
   test('has everything that it had', async () => {
     const { store, reopen } = given();
     const [full, empty, gone] = [newLedger(), newLedger(), newLedger()];
-    await write(store, CONTROL, { environments: new Map([['dev', environment('dev')]]) });
+    await write(store, CONTROL_LEDGER, { environments: new Map([['dev', environment('dev')]]) });
     await write(store, full, flags(flag('a'), flag('b')), { audit: [entry('a'), entry('b')] });
     await write(store, full, removal('a'), { audit: [entry('a', { after: null })] });
     await write(store, empty, {});
     await write(store, gone, flags(flag('a')));
     await store.drop(gone);
-    const ledgers = [CONTROL, full, empty, gone];
+    const ledgers = [CONTROL_LEDGER, full, empty, gone];
     const before = await Promise.all(ledgers.map(each => contents(store, each)));
     const again = await reopen();
     expect(await Promise.all(ledgers.map(each => contents(again, each)))).toEqual(before);

@@ -13,7 +13,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, test } from 'vitest';
 
 import { auditStatement } from '../../src/store/sqlite/audit-query.ts';
-import { createFeed } from '../../src/store/sqlite/feed.ts';
+import { createFeed } from '../../src/store/change-feed.ts';
 import { MIGRATIONS } from '../../src/store/sqlite/format.ts';
 import { databaseExists } from '../../src/store/sqlite/index.ts';
 import { StoreError, type AuditQuery } from '../../src/store/store.ts';

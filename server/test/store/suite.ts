@@ -5,7 +5,7 @@ import { describeAudit } from './audit.ts';
 import { describeCommits } from './commits.ts';
 import { describeDocuments } from './documents.ts';
 import { describeDurability } from './durability.ts';
-import { describeFeed } from './feed.ts';
+import { describeFeed } from './change-feed.ts';
 import { describeModel } from './model.ts';
 import { describeServers } from './servers.ts';
 

@@ -20,7 +20,7 @@ export type Project = {
 
 const OURS = {
   '@pennon/engine': 'packages/engine',
-  '@pennon/follow': 'packages/follow',
+  '@pennon/sync': 'packages/sync',
   '@pennon/server-provider': 'providers/server',
   '@pennon/web-provider': 'providers/web',
 };
@@ -28,13 +28,13 @@ const OURS = {
 /** What they stand on, and what they are measured beside, by where it is installed. */
 const OTHERS = {
   'packages/engine': ['murmurhash', 're2js'],
-  'packages/follow': ['eventsource-parser'],
+  'packages/sync': ['eventsource-parser'],
   'providers/server': ['@openfeature/server-sdk', '@openfeature/core', 'yaml'],
   'providers/web': ['@openfeature/web-sdk'],
   'packages/bench': ['@growthbook/growthbook', '@openfeature/flagd-core', 'unleash-client'],
 };
 
-const layOut = join(root, 'packages/publish/src/lay-out.ts');
+const layOut = join(root, 'packages/packaging/src/lay-out.ts');
 
 const install = (modules: string): void => {
   for (const [name, folder] of Object.entries(OURS)) {

@@ -1,12 +1,12 @@
 import { compile, evaluateAll } from '@pennon/engine';
-import type { World } from '@pennon/follow';
+import type { Runtime } from '@pennon/sync';
 
 import {
   createFakeWorld,
   frame,
   settle,
-} from '../../../../packages/follow/test/support/fake-world.ts';
-import type { FakeWorld } from '../../../../packages/follow/test/support/fake-world.ts';
+} from '../../../../packages/sync/test/support/fake-runtime.ts';
+import type { FakeWorld } from '../../../../packages/sync/test/support/fake-runtime.ts';
 
 type Flags = Readonly<Record<string, object>>;
 type Changes = Readonly<Record<string, object | null>>;
@@ -19,7 +19,7 @@ type Route = 'stream' | 'poll' | 'evaluations';
 /** A server of flags in a world without network, with the routes that a provider uses. */
 export type FakeServer = {
   /** The world in which it is reached at `url`. */
-  readonly world: World;
+  readonly world: Runtime;
   /** Lets time pass. */
   readonly advance: (ms: number) => Promise<void>;
   readonly timers: () => number;
@@ -114,7 +114,7 @@ export const startFakeServer = (
     return json(flagSet(), etag);
   };
 
-  const fetch: World['fetch'] = async (input, init = {}) => {
+  const fetch: Runtime['fetch'] = async (input, init = {}) => {
     const route = routeOf(input instanceof Request ? input.url : input.toString());
     counts[route] += 1;
     const signal = init.signal ?? new AbortController().signal;

@@ -1,12 +1,12 @@
 import { OpenFeature, ProviderEvents } from '@openfeature/server-sdk';
 import type { Client } from '@openfeature/server-sdk';
-import { realWorld } from '@pennon/follow';
-import type { World } from '@pennon/follow';
+import { defaultRuntime } from '@pennon/sync';
+import type { Runtime } from '@pennon/sync';
 import { afterEach } from 'vitest';
 
 import { PennonProvider } from '../../src/index.ts';
 import type { OnlineOptions, PennonProviderOptions } from '../../src/index.ts';
-import { settle } from '../../../../packages/follow/test/support/fake-world.ts';
+import { settle } from '../../../../packages/sync/test/support/fake-runtime.ts';
 import { URL_OF_SERVER } from './fake-server.ts';
 import type { FakeServer } from './fake-server.ts';
 
@@ -74,5 +74,5 @@ export const startOn = async (
 };
 
 /** A provider in the real world. */
-export const openReal = (options: PennonProviderOptions, world: World = realWorld): Opened =>
+export const openReal = (options: PennonProviderOptions, world: Runtime = defaultRuntime): Opened =>
   openProvider(new PennonProvider(options, world));

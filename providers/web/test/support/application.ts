@@ -1,8 +1,8 @@
 import type { Client, EvaluationContext, JsonValue } from '@openfeature/web-sdk';
 import { OpenFeature, ProviderEvents } from '@openfeature/web-sdk';
 
-import type { FakeWorld } from '../../../../packages/follow/test/support/fake-world.ts';
-import { createFakeWorld } from '../../../../packages/follow/test/support/fake-world.ts';
+import type { FakeWorld } from '../../../../packages/sync/test/support/fake-runtime.ts';
+import { createFakeWorld } from '../../../../packages/sync/test/support/fake-runtime.ts';
 import type { Keeper, PennonWebProviderOptions } from '../../src/index.ts';
 import { PennonWebProvider } from '../../src/index.ts';
 

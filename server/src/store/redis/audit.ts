@@ -1,6 +1,6 @@
 import { auditEntryOf } from '../documents.ts';
 import type { AuditQuery, Ledger, StoredAuditEntry } from '../store.ts';
-import { replyOf, run, type RedisParts } from './parts.ts';
+import { replyOf, run, type RedisContext } from './context.ts';
 import { listOf, orNothing, rowsOf, textOf } from './reply.ts';
 
 /** Our entries' ids are the revision and a number. No entry is older than one that never was. */
@@ -12,7 +12,7 @@ const BYTES_AT_ONCE = 4 * 1024 * 1024;
 
 /** Audit entries, newest first: the log is read backwards until there are enough. */
 export const searchAudit = async (
-  parts: RedisParts,
+  parts: RedisContext,
   ledger: Ledger,
   query: AuditQuery,
 ): Promise<StoredAuditEntry[]> => {
@@ -28,7 +28,7 @@ export const searchAudit = async (
 };
 
 const searchPart = async (
-  { connections, keys }: RedisParts,
+  { connections, keys }: RedisContext,
   ledger: Ledger,
   query: AuditQuery,
   before: string | undefined,

@@ -9,9 +9,9 @@ import {
 import type { Commit, CommitOutcome, Ledger, LedgerKind } from '../store.ts';
 import { SILENCE_MS, type Answer, type Connections } from './connections.ts';
 import { collectionsOf, FORMAT } from './keys.ts';
-import { run, type RedisParts } from './parts.ts';
+import { run, type RedisContext } from './context.ts';
 import { listOf, textOf } from './reply.ts';
-import { unsettled } from './trouble.ts';
+import { unsettled } from './errors.ts';
 
 const EPOCH_LENGTH = 12;
 const NONCE_LENGTH = 8;
@@ -33,7 +33,7 @@ const SETTLE_PAUSE_MS = 50;
 
 /** Commits one change; answers once Redis has, and never leaves it half done. */
 export const commitTo = async <Kind extends LedgerKind>(
-  parts: RedisParts,
+  parts: RedisContext,
   ledger: Ledger<Kind>,
   { expect, writes, audit, replaceAll = false }: Commit<Kind>,
 ): Promise<CommitOutcome<Kind>> => {
@@ -48,7 +48,7 @@ export const commitTo = async <Kind extends LedgerKind>(
 
 /** In the order that scripts/commit.lua says. */
 const argumentsOf = (
-  { random, changeFeedLength, auditMaxEntries }: RedisParts,
+  { random, changeFeedLength, auditMaxEntries }: RedisContext,
   { kind }: Ledger,
   expect: string,
   replaceAll: boolean,
@@ -85,7 +85,7 @@ const numberOf = (kind: LedgerKind, collection: string): number =>
   collectionsOf(kind).findIndex(name => name === collection) + 1;
 
 const attempt = (
-  { connections, keys }: RedisParts,
+  { connections, keys }: RedisContext,
   ledger: Ledger,
   args: readonly (string | number)[],
 ): Promise<Answer> => {
@@ -119,7 +119,7 @@ const attemptAlone = async (
  * A commit that got no answer may have been made. It is sent again, the same with the same nonce: Redis
  * makes it if it was not made, and only says so if it was. Where Redis stays away, nobody knows.
  */
-const settle = async (parts: RedisParts, send: () => Promise<Answer>): Promise<unknown> => {
+const settle = async (parts: RedisContext, send: () => Promise<Answer>): Promise<unknown> => {
   const { connections, clock } = parts;
   const until = clock.now() + SETTLE_MS;
   const first = await send();
@@ -132,7 +132,7 @@ const settle = async (parts: RedisParts, send: () => Promise<Answer>): Promise<u
 };
 
 const sendAgain = async (
-  { connections, clock }: RedisParts,
+  { connections, clock }: RedisContext,
   send: () => Promise<Answer>,
   until: number,
 ): Promise<unknown> => {

@@ -4,8 +4,8 @@ import { Cluster, Command, Redis, type RedisOptions as AllRedisOptions } from 'i
 
 import { within, type Clock } from '../../clock.ts';
 import type { StoreError } from '../store.ts';
-import { openSilences } from './silence.ts';
-import { away, closed, isRefusal, messageOf, refused, silent } from './trouble.ts';
+import { openUnresponsiveNodes } from './unresponsive-nodes.ts';
+import { away, closed, isRefusal, messageOf, refused, silent } from './errors.ts';
 import { describeAddress, type RedisAddress, type RedisNode } from './url.ts';
 
 /**
@@ -109,7 +109,7 @@ export const openConnections = ({ address, tls, clock }: ConnectionParts): Conne
   const sendShared: Send = (command, args) =>
     answerOf(place, within(clock, ANSWER_MS, shared.call(command, [...args])));
 
-  const silences = openSilences(clock, key => sendShared('exists', [key]), gone.signal);
+  const silences = openUnresponsiveNodes(clock, key => sendShared('exists', [key]), gone.signal);
 
   const sendTo = async (node: string, ...command: Parameters<Send>): Promise<Answer> => {
     if (silences.isSilent(node))

@@ -2,7 +2,7 @@ import { revisionOf, type ChangeId } from '../change-id.ts';
 import { parseStored, WRITES, type WriteRow } from '../documents.ts';
 import type { Change, Ledger, LedgerKind } from '../store.ts';
 import { SILENCE_MS, type Send } from './connections.ts';
-import { replyOf, run, type RedisParts } from './parts.ts';
+import { replyOf, run, type RedisContext } from './context.ts';
 import { listOf, orNothing, textOf } from './reply.ts';
 
 /** How long Redis keeps a reader waiting for a change. After that the reader makes sure of its place. */
@@ -24,7 +24,7 @@ type Entry<Kind extends LedgerKind> = {
  * still part of the ledger's history. Where it is not the feed ends, and the caller reads anew.
  */
 export async function* followLedger<Kind extends LedgerKind>(
-  { connections, keys }: RedisParts,
+  { connections, keys }: RedisContext,
   ledger: Ledger<Kind>,
   after: ChangeId,
   signal: AbortSignal,

@@ -10,11 +10,11 @@ import { commitTo } from './commit.ts';
 import { openConnections } from './connections.ts';
 import { followLedger } from './follow.ts';
 import { FORMAT, keysUnder } from './keys.ts';
-import { replyOf, run, type RedisParts } from './parts.ts';
+import { replyOf, run, type RedisContext } from './context.ts';
 import { documentRow, readLedger, readPage } from './read.ts';
 import { listOf, orNothing, textOf } from './reply.ts';
-import { newer } from './trouble.ts';
-import { announceServer, departServer } from './servers.ts';
+import { newer } from './errors.ts';
+import { heartbeat, leave } from './servers.ts';
 import { warnOfSettings } from './settings.ts';
 import type { RedisAddress } from './url.ts';
 
@@ -42,7 +42,7 @@ const PING_LASTS_MS = 60_000;
 export const openRedisStore = async (options: RedisOptions): Promise<Store> => {
   const { address, tls, prefix, random, clock, auditMaxEntries } = options;
   const connections = openConnections({ address, tls, clock });
-  const parts: RedisParts = {
+  const parts: RedisContext = {
     connections,
     keys: keysUnder(prefix),
     clock,
@@ -56,7 +56,7 @@ export const openRedisStore = async (options: RedisOptions): Promise<Store> => {
   return storeOn(parts);
 };
 
-const storeOn = (parts: RedisParts): Store => {
+const storeOn = (parts: RedisContext): Store => {
   const { connections, keys } = parts;
   const closing = new AbortController();
   return {
@@ -82,8 +82,8 @@ const storeOn = (parts: RedisParts): Store => {
     follow: (ledger, after, signal) =>
       followLedger(parts, ledger, after, AbortSignal.any([signal, closing.signal])),
     audit: (ledger, query) => searchAudit(parts, ledger, query),
-    announce: (report, lastsMs) => announceServer(parts, report, lastsMs),
-    depart: id => departServer(parts, id),
+    announce: (report, lastsMs) => heartbeat(parts, report, lastsMs),
+    depart: id => leave(parts, id),
     async ping() {
       await replyOf(connections.send('set', [keys.writable, '', 'PX', PING_LASTS_MS]));
     },
@@ -95,7 +95,7 @@ const storeOn = (parts: RedisParts): Store => {
 };
 
 const readHead = async (
-  { connections, keys }: RedisParts,
+  { connections, keys }: RedisContext,
   ledger: Ledger,
 ): Promise<ChangeId | undefined> => {
   const reply = await replyOf(connections.send('hmget', [keys.head(ledger), 'format', 'id']));

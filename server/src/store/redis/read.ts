@@ -8,7 +8,7 @@ import {
   type Snapshot,
 } from '../store.ts';
 import { collectionsOf, FORMAT } from './keys.ts';
-import { replyOf, run, type RedisParts } from './parts.ts';
+import { replyOf, run, type RedisContext } from './context.ts';
 import { listOf, orNothing, rowsOf, textOf } from './reply.ts';
 
 /** Redis does nothing else while it answers, so a large ledger is read in parts. */
@@ -29,7 +29,7 @@ const BEGINNING: Place = { collection: 1, after: undefined };
 
 /** Everything in a ledger, of one revision. */
 export const readLedger = async <Kind extends LedgerKind>(
-  parts: RedisParts,
+  parts: RedisContext,
   ledger: Ledger<Kind>,
 ): Promise<Snapshot<Kind> | undefined> => {
   for (let attempt = 1; ; attempt += 1) {
@@ -40,7 +40,7 @@ export const readLedger = async <Kind extends LedgerKind>(
   }
 };
 
-const readParts = async (parts: RedisParts, ledger: Ledger, size: Size) => {
+const readParts = async (parts: RedisContext, ledger: Ledger, size: Size) => {
   const collections = collectionsOf(ledger.kind);
   const documents: DocumentRow[] = [];
   const first = await readPart(parts, ledger, collections, BEGINNING, size);
@@ -56,7 +56,7 @@ const readParts = async (parts: RedisParts, ledger: Ledger, size: Size) => {
 
 /** Documents of one collection in the byte order of their keys. */
 export const readPage = async (
-  parts: RedisParts,
+  parts: RedisContext,
   ledger: Ledger,
   collection: Collection,
   { after, limit }: { after?: string | undefined; limit: number },
@@ -73,7 +73,7 @@ export const readPage = async (
 };
 
 const readPart = async (
-  { connections, keys }: RedisParts,
+  { connections, keys }: RedisContext,
   ledger: Ledger,
   collections: readonly Collection[],
   from: Place,

@@ -1,11 +1,11 @@
 import { parseStored } from '../documents.ts';
 import type { Alive, ServerReport } from '../store.ts';
-import { replyOf, run, type RedisParts } from './parts.ts';
+import { replyOf, run, type RedisContext } from './context.ts';
 import { rowsOf } from './reply.ts';
 
 /** Says that this server is alive, and answers all that are. */
-export const announceServer = async (
-  { connections, keys }: RedisParts,
+export const heartbeat = async (
+  { connections, keys }: RedisContext,
   report: ServerReport,
   lastsMs: number,
 ): Promise<Alive[]> => {
@@ -18,9 +18,6 @@ export const announceServer = async (
 };
 
 /** Takes that back at once, so that the others need not wait until it has lasted. */
-export const departServer = async (
-  { connections, keys }: RedisParts,
-  id: string,
-): Promise<void> => {
+export const leave = async ({ connections, keys }: RedisContext, id: string): Promise<void> => {
   await replyOf(connections.send('zrem', [keys.servers, id]));
 };

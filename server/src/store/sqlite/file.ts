@@ -18,7 +18,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { APPLICATION_ID, FORMAT, MIGRATIONS } from './format.ts';
 import { text, whole } from './row.ts';
 import { atomically } from './transaction.ts';
-import { asStoreError, storeError } from './trouble.ts';
+import { asStoreError, storeError } from './errors.ts';
 
 /** Long enough for a predecessor that is just closing. */
 const LOCK_WAIT_MS = 1_000;

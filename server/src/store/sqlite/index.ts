@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import type { Random } from '../../random.ts';
 import type { Change, LedgerKind, Store } from '../store.ts';
 import { auditDraftRow, auditEntryOf, documentOf, RECORDS, rowsOf, WRITES } from '../documents.ts';
-import { createFeed, type Feed } from './feed.ts';
+import { createFeed, type Feed } from '../change-feed.ts';
 import { startThread } from './thread.ts';
 
 export { databaseExists, databasePath } from './file.ts';

@@ -1,6 +1,6 @@
 import type { ChangeId } from '../change-id.ts';
 import type { AuditDraftRow, AuditRow, DocumentRow, WriteRow } from '../documents.ts';
-import type { AuditQuery, Ledger, StoreTrouble } from '../store.ts';
+import type { AuditQuery, Ledger, StoreErrorCode } from '../store.ts';
 
 /**
  * What the store asks of the thread that owns the database, and what comes back. Documents and audit
@@ -30,7 +30,7 @@ export type Answer<Name extends OperationName = OperationName> =
   { ok: true; output: Output<Name> } | Refusal;
 
 /** An error across the thread's border; one without `trouble` is a mistake of ours. */
-export type Refusal = { ok: false; trouble: StoreTrouble | undefined; message: string };
+export type Refusal = { ok: false; trouble: StoreErrorCode | undefined; message: string };
 
 export type DocumentQuery = { ledger: Ledger; collection: string; key: string };
 export type PageQuery = {

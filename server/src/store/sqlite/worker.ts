@@ -4,7 +4,7 @@ import { StoreError } from '../store.ts';
 import { databasePath, openDatabase } from './file.ts';
 import { operationsOn, type OperationTable } from './operations.ts';
 import type { Answer, OperationName, Output, Refusal, Request } from './protocol.ts';
-import { asStoreError } from './trouble.ts';
+import { asStoreError } from './errors.ts';
 
 /**
  * The thread that owns the database: SQLite waits for the disk, and the event loop that evaluates must

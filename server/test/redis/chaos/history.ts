@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
 
 import { revisionOf } from '../../../src/store/change-id.ts';
-import { CONTROL, type Ledger, type Store } from '../../../src/store/store.ts';
+import { CONTROL_LEDGER, type Ledger, type Store } from '../../../src/store/store.ts';
 import { openStore } from '../store.ts';
 import type { Follower } from './followers.ts';
 
@@ -60,7 +60,7 @@ export const openHistory = (
 
 /** Where an environment's flags are; the name of the ledger changes when all data is lost. */
 export const ledgerOf = async (store: Store, environment: string): Promise<Ledger<'flagSet'>> => {
-  const control = await store.read(CONTROL);
+  const control = await store.read(CONTROL_LEDGER);
   const record = control?.records.environments.get(environment)?.document;
   if (record === undefined) throw new Error(`Redis does not have ${environment}`);
   return { kind: 'flagSet', id: record.ledger };

@@ -1,0 +1,57 @@
+import type { Failed, FlagType, NotServed, Served, Value } from '@pennon/schema';
+
+import type { Problem } from './problems.ts';
+import { quote } from './format.ts';
+
+export type Metadata = NonNullable<Served['metadata']>;
+
+/** What every answer of one flag has in common. */
+export type FlagInfo = {
+  readonly key: string;
+  readonly type: FlagType;
+  readonly values: ReadonlyMap<string, Value>;
+  readonly seed: string;
+  /** Only where the flag has any. */
+  readonly metadata: { readonly metadata?: Metadata };
+};
+
+/** An answer with a variant, made once and frozen, since everybody gets the same object. */
+export const served = (
+  { key, type, values, metadata }: FlagInfo,
+  reason: Served['reason'],
+  variant: string,
+  ruleId?: string,
+): Served | undefined => {
+  const value = values.get(variant);
+  if (value === undefined) return undefined;
+  const enabled = type === 'boolean' ? value === true : true;
+  const rule = ruleId === undefined ? {} : { ruleId };
+  return Object.freeze({ flagKey: key, enabled, reason, variant, value, ...rule, ...metadata });
+};
+
+/** An answer without a variant: the caller's own default applies. */
+export const notServed = ({ key, metadata }: FlagInfo, reason: NotServed['reason']): NotServed =>
+  Object.freeze({ flagKey: key, enabled: false, reason, ...metadata });
+
+const failed = (flagKey: string, errorCode: Failed['errorCode'], errorMessage: string): Failed =>
+  Object.freeze({ flagKey, enabled: false, reason: 'ERROR', errorCode, errorMessage });
+
+export const notFound = (flagKey: string): Failed =>
+  failed(flagKey, 'FLAG_NOT_FOUND', `there is no flag ${quote(flagKey)}`);
+
+export const malformed = ({ flagKey, path, message }: Problem): Failed => {
+  const where = path === '' ? '' : `${path}: `;
+  return failed(
+    flagKey,
+    'PARSE_ERROR',
+    `the flag ${quote(flagKey)} is malformed: ${where}${message}`,
+  );
+};
+
+export const unitMissing = (flagKey: string, bucketBy: string): Failed =>
+  failed(
+    flagKey,
+    'TARGETING_KEY_MISSING',
+    `the flag ${quote(flagKey)} needs the attribute ${quote(bucketBy)} of the evaluation context ` +
+      'as a text that is not empty, a number or a boolean',
+  );

@@ -1,0 +1,254 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, normalize } from 'node:path';
+
+import { publint } from 'publint';
+import { formatMessage } from 'publint/utils';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+import type { FlagServer } from '../../sync/test/support/flag-server.ts';
+import { startFlagServer } from '../../sync/test/support/flag-server.ts';
+import { startBrowser } from '../../../providers/web/test/support/browser.ts';
+import { PACKAGES } from '../src/packages.ts';
+import { root } from '../src/written-out.ts';
+import type { Packed } from './support/packed.ts';
+import { packAll } from './support/packed.ts';
+import { servePage } from './support/page.ts';
+import type { Project } from './support/projects.ts';
+import { createProject } from './support/projects.ts';
+import type { Registry } from './support/registry.ts';
+import { startRegistry } from './support/registry.ts';
+import { run } from './support/run.ts';
+
+const MINUTES = 60_000;
+
+let directory: string;
+let packed: readonly Packed[];
+const named = (name: string): Packed => {
+  const found = packed.find(each => each.name === name);
+  if (found === undefined) throw new Error(`${name} was not packed`);
+  return found;
+};
+
+beforeAll(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'pennon-published-'));
+  packed = await packAll(directory);
+}, 5 * MINUTES);
+afterAll(() => rmSync(directory, { recursive: true }));
+
+const NAMES = PACKAGES.map(({ name }) => name);
+
+describe.each(NAMES)('%s, packed', name => {
+  it('holds what is built, the sources that the maps lead to, the licence and a README, and nothing else', () => {
+    const { files } = named(name);
+    const expected =
+      /^(dist\/[\w-]+\.(js|d\.ts)(\.map)?|src\/[\w-]+\.ts|package\.json|README\.md|LICENSE)$/;
+    expect(files.filter(file => !expected.test(file))).toEqual([]);
+    expect(files).toEqual(
+      expect.arrayContaining(['LICENSE', 'README.md', 'dist/index.js', 'dist/index.d.ts']),
+    );
+  });
+
+  it('has maps that lead to sources which are there', () => {
+    const { files, text } = named(name);
+    const maps = files.filter(file => file.endsWith('.map'));
+    const lost = maps.flatMap(map => {
+      const { sources }: { sources: string[] } = JSON.parse(text(map));
+      return sources
+        .map(source => normalize(join(dirname(map), source)))
+        .filter(source => !files.includes(source));
+    });
+    expect(maps.length).toBeGreaterThan(0);
+    expect(lost).toEqual([]);
+  });
+
+  it('is in few files, since each costs whoever imports it', () => {
+    const { files, manifest } = named(name);
+    const code = files.filter(file => file.endsWith('.js'));
+    const exported = Object.keys(manifest.exports).length;
+    expect(code.length).toBeLessThanOrEqual(exported === 1 ? 1 : 2 * exported);
+  });
+
+  it('depends on nothing that is not published', () => {
+    const { manifest, files, text } = named(name);
+    const all = JSON.stringify({ ...manifest.dependencies, ...manifest.peerDependencies });
+    expect(all).not.toMatch(/workspace:|catalog:|@pennon\/(schema|server|spec)"/);
+    const shipped = files.filter(file => file.startsWith('dist/') && !file.endsWith('.map'));
+    const foreign = shipped.filter(file =>
+      /from '@pennon\/(schema|server)['/]|from 'zod'/.test(text(file)),
+    );
+    expect(foreign).toEqual([]);
+  });
+
+  it('is clean to publint', async () => {
+    const { unpacked, manifest } = named(name);
+    const { messages } = await publint({ pkgDir: unpacked, strict: true, pack: false });
+    expect(messages.map(message => formatMessage(message, { ...manifest }))).toEqual([]);
+  });
+
+  it('has the types that its modules have, to whoever imports it', async () => {
+    const attw = join(root, 'packages/packaging/node_modules/.bin/attw');
+    // ESM only: who requires it needs a Node that can require ESM.
+    const args = [named(name).tarball, '--profile', 'esm-only', '--format', 'ascii', '--no-color'];
+    expect(await run(attw, args, { cwd: directory })).toContain(name);
+  });
+
+  it('has a README with a start in under twenty lines', () => {
+    const [start] = codeIn(named(name).text('README.md'));
+    const lines = (start ?? '').trim().split('\n');
+    expect(lines.length).toBeGreaterThan(2);
+    expect(lines.length).toBeLessThan(20);
+  });
+});
+
+const codeIn = (readme: string): readonly string[] =>
+  [...readme.matchAll(/^```ts\n([^]*?)^```/gm)].map(([, code = '']) => code);
+
+it('changesets raise all that is published together', () => {
+  const { fixed } = JSON.parse(readFileSync(join(root, '.changeset/config.json'), 'utf8'));
+  expect(fixed).toEqual([NAMES]);
+  expect(new Set(packed.map(({ manifest }) => manifest.version)).size).toBe(1);
+});
+
+describe('installed from a registry in an empty project', () => {
+  let registry: Registry;
+  let server: FlagServer;
+
+  beforeAll(async () => {
+    registry = await startRegistry(mkdtempSync(join(directory, 'registry-')));
+    for (const { tarball } of packed) {
+      // oxlint-disable-next-line no-await-in-loop -- a registry takes one after the other
+      await run('npm', ['publish', tarball], { cwd: directory, env: registry.env });
+    }
+    server = await startFlagServer();
+    await server.putFlag('new-checkout', {
+      clientVisible: true,
+      rules: [{ attribute: 'plan', operator: 'equals', value: 'pro' }],
+    });
+    await server.putFlag('staff', {
+      rules: [{ attribute: 'mail', operator: 'matches', value: '@example\\.com$' }],
+    });
+  }, 2 * MINUTES);
+  afterAll(async () => {
+    await registry.close();
+    await server.close();
+  });
+
+  describe.each([
+    { node: '20', typescript: '5.9' },
+    { node: '26', typescript: '7' },
+  ])('with Node $node and TypeScript $typescript', versions => {
+    let project: Project;
+    beforeAll(async () => {
+      const folder = join(directory, `project-${versions.node}`);
+      project = await createProject(folder, versions, registry);
+    }, 5 * MINUTES);
+
+    it('has the versions that are meant', async () => {
+      expect(await project.run('node', '--version')).toMatch(new RegExp(`^v${versions.node}\\.`));
+      expect(await project.run('tsc', '--version')).toContain(`Version ${versions.typescript}`);
+    });
+
+    it('the types are those of the repository, and so are the examples of each README', async () => {
+      project.write('types.ts', readFileSync(join(root, 'packages/client/test/types.ts'), 'utf8'));
+      for (const { name, text } of packed) {
+        codeIn(text('README.md')).forEach((code, at) => {
+          project.write(`${name.replaceAll(/\W+/g, '-')}-${at}.ts`, `${code}\nexport {};\n`);
+        });
+      }
+      project.write('tsconfig.json', JSON.stringify(STRICT));
+      expect(await project.typeErrors()).toEqual([]);
+    });
+
+    const DECIDED = { engine: true, client: true, provider: true, other: false, matching: true };
+
+    it('flags are evaluated by the engine, the client and the provider for servers', async () => {
+      const [read, evaluate] = [await server.createKey('viewer'), await server.createKey('server')];
+      project.write('evaluate.js', EVALUATE);
+      const args = [server.url(), read.secret, evaluate.secret];
+      expect(JSON.parse(await project.run('node', 'evaluate.js', ...args))).toEqual(DECIDED);
+    });
+
+    it('flags are evaluated in a program that was bundled into one file', async () => {
+      const [read, evaluate] = [await server.createKey('viewer'), await server.createKey('server')];
+      project.write('evaluate.js', EVALUATE);
+      const alone = join(mkdtempSync(join(directory, 'alone-')), 'evaluate.mjs');
+      const options = ['--bundle', '--platform=node', '--format=esm', `--outfile=${alone}`];
+      await project.run('esbuild', 'evaluate.js', '--log-level=error', ...options);
+      const args = [server.url(), read.secret, evaluate.secret];
+      expect(JSON.parse(await project.run('node', alone, ...args))).toEqual(DECIDED);
+    });
+
+    it('a flag is evaluated in a bundled page by the provider for browsers', async () => {
+      project.write('page.js', PAGE);
+      const { secret } = await server.createKey('client');
+      const bundle = await project.run(
+        'esbuild',
+        'page.js',
+        '--bundle',
+        '--minify',
+        '--format=esm',
+      );
+      await using page = await servePage(bundle);
+      await using browser = await startBrowser();
+      const tab = await browser.newPage();
+      await tab.goto(
+        `${page.url}#${new URLSearchParams({ url: server.url(), key: secret }).toString()}`,
+      );
+      await expect.poll(() => tab.textContent('output'), { timeout: 10_000 }).toBe('true false');
+    });
+  });
+});
+
+/** As strict as a project can be, and none of our declarations skipped. */
+const STRICT = {
+  compilerOptions: {
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    noEmit: true,
+    module: 'nodenext',
+    target: 'es2023',
+    lib: ['es2023', 'dom'],
+    types: ['node'],
+    skipLibCheck: false,
+  },
+};
+
+const EVALUATE = `
+import { OpenFeature } from '@openfeature/server-sdk';
+import { createApiClient } from '@pennon/client';
+import { compile, evaluate } from '@pennon/engine';
+import { PennonProvider } from '@pennon/server-provider';
+
+const [, , url, viewerKey, serverKey] = process.argv;
+const context = { targetingKey: 'ada', plan: 'pro' };
+
+const api = createApiClient({ url, key: viewerKey });
+const flag = await api.flags.get.query({ key: 'new-checkout' });
+const { etag, ...definition } = flag;
+const set = { formatVersion: 1, flags: { [flag.key]: definition } };
+const answer = await api.evaluation.evaluate.mutate({ flagKey: flag.key, context });
+
+await OpenFeature.setProviderAndWait(new PennonProvider({ url, key: serverKey }));
+const client = OpenFeature.getClient();
+console.log(JSON.stringify({
+  engine: evaluate(compile(set), flag.key, context).value,
+  client: answer.value,
+  provider: await client.getBooleanValue(flag.key, false, context),
+  other: await client.getBooleanValue(flag.key, true, { targetingKey: 'bob' }),
+  matching: await client.getBooleanValue('staff', false, { mail: 'ada@example.com' }),
+}));
+await OpenFeature.close();
+`;
+
+const PAGE = `
+import { OpenFeature } from '@openfeature/web-sdk';
+import { PennonWebProvider } from '@pennon/web-provider';
+
+const { url, key } = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
+const client = OpenFeature.getClient();
+await OpenFeature.setProviderAndWait(new PennonWebProvider({ url, key }), { targetingKey: 'ada', plan: 'pro' });
+const pro = client.getBooleanValue('new-checkout', false);
+await OpenFeature.setContext({ targetingKey: 'bob' });
+document.querySelector('output').textContent = pro + ' ' + client.getBooleanValue('new-checkout', true);
+`;

@@ -1,0 +1,31 @@
+import { z } from 'zod';
+
+import { Environment } from './environment.ts';
+import { FORMAT_VERSION } from './flag-set.ts';
+import { Flag } from './flag.ts';
+import { ApiKey } from './key.ts';
+import { strictObject } from './strict-object.ts';
+import { Segment } from './segment.ts';
+
+/** An environment as it moves house: with everything in its flag set. */
+export const ExportedEnvironment = strictObject({
+  ...Environment.shape,
+  flags: z.array(Flag),
+  segments: z.array(Segment),
+}).meta({ id: 'ExportedEnvironment' });
+export type ExportedEnvironment = z.infer<typeof ExportedEnvironment>;
+
+/** An API key as it moves house: the hash of its secret, so that the secret goes on to work. */
+export const ExportedKey = strictObject({
+  ...ApiKey.shape,
+  hash: z.string().regex(/^[0-9a-f]{64}$/, 'must be a SHA-256 in hexadecimal'),
+}).meta({ id: 'ExportedKey' });
+export type ExportedKey = z.infer<typeof ExportedKey>;
+
+/** What one installation hands to another: one environment, or all of them and the keys. */
+export const Export = strictObject({
+  formatVersion: z.literal(FORMAT_VERSION),
+  environments: z.array(ExportedEnvironment),
+  keys: z.array(ExportedKey).optional().describe('In an export of all environments only.'),
+}).meta({ id: 'Export' });
+export type Export = z.infer<typeof Export>;

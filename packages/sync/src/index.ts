@@ -1,0 +1,18 @@
+export { followFlagSet } from './flag-set.ts';
+export type { FlagSet } from './flag-set.ts';
+export type { Follower, FollowOptions } from './follower.ts';
+export { changedNames, sameJson } from './json.ts';
+export { NOT_STARTED } from './status.ts';
+export type { LastError, Mode, Source, Status } from './status.ts';
+export { buildRequest } from './synced-resource.ts';
+export type { Address } from './synced-resource.ts';
+export { createConnectionScope } from './connection-scope.ts';
+export type { ConnectionScope } from './connection-scope.ts';
+export { backOff, rejectedKeyDelay } from './timing.ts';
+export { toSyncError, isAuthError } from './errors.ts';
+export type { SyncError } from './errors.ts';
+export { updates } from './updates.ts';
+export { followValues } from './values.ts';
+export type { FollowValuesOptions, Values } from './values.ts';
+export { LONGEST_TIMER_MS, defaultRuntime } from './runtime.ts';
+export type { Runtime } from './runtime.ts';

@@ -1,0 +1,153 @@
+import type { CompiledFlagSet } from '@pennon/engine';
+import { compile } from '@pennon/engine';
+import type { Flag, FlagSet, FlagSetChange, Segment } from '@pennon/schema';
+import { FORMAT_VERSION } from '@pennon/schema';
+
+import type { Step } from '../replication/replica-state.ts';
+import type { Replica } from '../replication/replica.ts';
+import type { ChangeId } from '../store/change-id.ts';
+import { revisionOf } from '../store/change-id.ts';
+import type { Snapshot } from '../store/store.ts';
+import { dependents } from './dependents.ts';
+import { documentsAfter, documentsOf } from './documents.ts';
+
+/**
+ * One environment's flag set in memory: as data, compiled, and as JSON text, all of one revision.
+ * A view never changes; the next change brings the next view.
+ */
+export type FlagSetView = {
+  readonly flagSet: FlagSet;
+  readonly compiled: CompiledFlagSet;
+  /** The flag set as JSON text, made once, when first asked for. */
+  readonly json: () => string;
+};
+
+/** How a flag set got from one view to the next. */
+export type FlagSetStep =
+  | {
+      readonly type: 'change';
+      readonly change: FlagSetChange;
+      /** Flags whose answers may differ: those written and all that depend on what was written. */
+      readonly affected: ReadonlySet<string>;
+      readonly view: FlagSetView;
+    }
+  | { readonly type: 'set'; readonly view: FlagSetView };
+
+export type LiveFlagSet = {
+  readonly environment: string;
+  readonly replica: Replica<'flagSet'>;
+  view(): FlagSetView;
+  /** Called after each step, in order. Returns how to stop. */
+  subscribe(listener: (step: FlagSetStep) => void): () => void;
+  /** Changes after the change `id`, oldest first; undefined where it is unknown or too old. */
+  since(id: ChangeId): readonly KeptChange[] | undefined;
+  /** Aborts when the environment is removed or the server stops. */
+  readonly closed: AbortSignal;
+  close(): void;
+};
+
+/** A change without its view: a thousand views, each with its text, would be a thousand flag sets. */
+export type KeptChange = { readonly id: ChangeId; readonly change: FlagSetChange };
+
+/** Changes kept for subscribers that come back. */
+const KEPT_CHANGES = 1_000;
+
+/** Compiles a replica's flag set and keeps it compiled. */
+export const openLiveFlagSet = (environment: string, replica: Replica<'flagSet'>): LiveFlagSet => {
+  const listeners = new Set<(step: FlagSetStep) => void>();
+  const closing = new AbortController();
+  let kept: KeptChange[] = [];
+  let view = wholeView(environment, replica.current());
+
+  const stop = replica.subscribe(step => {
+    view = viewAfter(view, step);
+    const told = tell(step, view);
+    // Nobody gets from before a reload to after it by changes.
+    if (told.type === 'set') kept = [];
+    else kept.push({ id: view.flagSet.id, change: told.change });
+    if (kept.length > KEPT_CHANGES) kept.shift();
+    for (const listener of listeners) listener(told);
+  });
+
+  return {
+    environment,
+    replica,
+    view: () => view,
+    subscribe(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    since(id) {
+      if (id === view.flagSet.id) return [];
+      const next = kept.findIndex(({ change }) => change.previous === id);
+      return next === -1 ? undefined : kept.slice(next);
+    },
+    closed: closing.signal,
+    close() {
+      stop();
+      replica.close();
+      closing.abort();
+    },
+  };
+};
+
+const viewOf = (flagSet: FlagSet, previous?: CompiledFlagSet): FlagSetView => {
+  let json: string | undefined;
+  return {
+    flagSet,
+    compiled: compile(flagSet, previous),
+    json: () => (json ??= JSON.stringify(flagSet)),
+  };
+};
+
+const flagSetOf = (
+  environment: string,
+  id: ChangeId,
+  contents: Pick<FlagSet, 'flags' | 'segments'>,
+): FlagSet => ({
+  formatVersion: FORMAT_VERSION,
+  environment,
+  id,
+  revision: revisionOf(id),
+  ...contents,
+});
+
+const wholeView = (environment: string, { id, records }: Snapshot<'flagSet'>): FlagSetView =>
+  viewOf(
+    flagSetOf(environment, id, {
+      flags: documentsOf(records.flags),
+      segments: documentsOf(records.segments),
+    }),
+  );
+
+/** The view after a step: what did not change is taken over, compiled flags too. */
+const viewAfter = (before: FlagSetView, { snapshot, ...step }: Step<'flagSet'>): FlagSetView => {
+  const { environment, flags, segments } = before.flagSet;
+  if (step.type === 'reload') return wholeView(environment, snapshot);
+  const { id, writes } = step.change;
+  return viewOf(
+    flagSetOf(environment, id, {
+      flags: documentsAfter(flags, writes.flags, snapshot.records.flags),
+      segments: documentsAfter(segments, writes.segments, snapshot.records.segments),
+    }),
+    before.compiled,
+  );
+};
+
+const tell = (step: Step<'flagSet'>, view: FlagSetView): FlagSetStep => {
+  if (step.type === 'reload') return { type: 'set', view };
+  const { previous, writes } = step.change;
+  const flags: ReadonlyMap<string, Flag | null> = writes.flags ?? new Map();
+  const segments: ReadonlyMap<string, Segment | null> = writes.segments ?? new Map();
+  return {
+    type: 'change',
+    change: {
+      previous,
+      revision: view.flagSet.revision,
+      flags: Object.fromEntries(flags),
+      segments: Object.fromEntries(segments),
+    },
+    affected: dependents(view.flagSet, new Set(flags.keys()), new Set(segments.keys())),
+    view,
+  };
+};

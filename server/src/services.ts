@@ -1,0 +1,31 @@
+import type { Clock } from './clock.ts';
+import type { Limits } from './config.ts';
+import type { LiveFlagSet } from './flag-set/live-flag-set.ts';
+import type { Registry } from './flag-set/registry.ts';
+import type { AnswerCache } from './evaluation/answer-cache.ts';
+import type { CounterOf } from './evaluation/count.ts';
+import type { Broadcast } from './streaming/broadcast.ts';
+import type { Streams } from './streaming/stream-registry.ts';
+import type { Authenticate } from './auth/authenticate.ts';
+import type { CountRequest } from './auth/rate-limit.ts';
+import type { Random } from './random.ts';
+import type { Replica } from './replication/replica.ts';
+import type { Fleet } from './status/fleet.ts';
+import type { Store } from './store/store.ts';
+
+/** What a running server is made of. Use cases take the few of these that they need. */
+export type Services = {
+  readonly store: Store;
+  readonly control: Replica<'control'>;
+  readonly registry: Registry;
+  readonly authenticate: Authenticate;
+  readonly countRequest: CountRequest;
+  readonly streams: Streams;
+  readonly fleet: Fleet;
+  readonly broadcastOf: (live: LiveFlagSet) => Broadcast;
+  readonly cache: AnswerCache;
+  readonly counterOf: CounterOf;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly limits: Limits;
+};
