@@ -5,6 +5,7 @@ import { FORMAT_VERSION } from '@pennon/schema';
 
 import type { Step } from '../replication/replica-state.ts';
 import type { Replica } from '../replication/replica.ts';
+import type { Plan } from '../replication/writer.ts';
 import type { ChangeId } from '../store/change-id.ts';
 import { revisionOf } from '../store/change-id.ts';
 import type { Snapshot } from '../store/store.ts';
@@ -12,10 +13,12 @@ import { dependents } from './dependents.ts';
 import { documentsAfter, documentsOf } from './documents.ts';
 
 /**
- * One environment's flag set in memory: as data, compiled, and as JSON text, all of one revision.
- * A view never changes; the next change brings the next view.
+ * One environment's flag set in memory: as stored records, as data, compiled, and as JSON text, all of
+ * one revision. A view is immutable; each change creates a new one.
  */
 export type FlagSetView = {
+  /** The stored records that everything else in this view is derived from. */
+  readonly snapshot: Snapshot<'flagSet'>;
   readonly flagSet: FlagSet;
   readonly compiled: CompiledFlagSet;
   /** The flag set as JSON text, made once, when first asked for. */
@@ -37,6 +40,11 @@ export type LiveFlagSet = {
   readonly environment: string;
   readonly replica: Replica<'flagSet'>;
   view(): FlagSetView;
+  /**
+   * Commits what `decide` plans. It receives the view of exactly the snapshot that the commit expects, so
+   * whether a key exists and whether a flag compiles are decided on the same data.
+   */
+  write<Result>(decide: (view: FlagSetView) => Plan<'flagSet', Result>): Promise<Result>;
   /** Called after each step, in order. Returns how to stop. */
   subscribe(listener: (step: FlagSetStep) => void): () => void;
   /** Changes after the change `id`, oldest first; undefined where it is unknown or too old. */
@@ -73,6 +81,10 @@ export const openLiveFlagSet = (environment: string, replica: Replica<'flagSet'>
     environment,
     replica,
     view: () => view,
+    write: decide =>
+      replica.write(snapshot =>
+        decide(snapshot === view.snapshot ? view : wholeView(environment, snapshot)),
+      ),
     subscribe(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
@@ -91,9 +103,14 @@ export const openLiveFlagSet = (environment: string, replica: Replica<'flagSet'>
   };
 };
 
-const viewOf = (flagSet: FlagSet, previous?: CompiledFlagSet): FlagSetView => {
+const viewOf = (
+  snapshot: Snapshot<'flagSet'>,
+  flagSet: FlagSet,
+  previous?: CompiledFlagSet,
+): FlagSetView => {
   let json: string | undefined;
   return {
+    snapshot,
     flagSet,
     compiled: compile(flagSet, previous),
     json: () => (json ??= JSON.stringify(flagSet)),
@@ -112,11 +129,12 @@ const flagSetOf = (
   ...contents,
 });
 
-const wholeView = (environment: string, { id, records }: Snapshot<'flagSet'>): FlagSetView =>
+const wholeView = (environment: string, snapshot: Snapshot<'flagSet'>): FlagSetView =>
   viewOf(
-    flagSetOf(environment, id, {
-      flags: documentsOf(records.flags),
-      segments: documentsOf(records.segments),
+    snapshot,
+    flagSetOf(environment, snapshot.id, {
+      flags: documentsOf(snapshot.records.flags),
+      segments: documentsOf(snapshot.records.segments),
     }),
   );
 
@@ -126,6 +144,7 @@ const viewAfter = (before: FlagSetView, { snapshot, ...step }: Step<'flagSet'>):
   if (step.type === 'reload') return wholeView(environment, snapshot);
   const { id, writes } = step.change;
   return viewOf(
+    snapshot,
     flagSetOf(environment, id, {
       flags: documentsAfter(flags, writes.flags, snapshot.records.flags),
       segments: documentsAfter(segments, writes.segments, snapshot.records.segments),

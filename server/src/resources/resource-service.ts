@@ -98,11 +98,12 @@ export const createResource = <Name extends 'flags' | 'segments'>(
 ): Promise<Answered<Documents[Name]>> => {
   const environment = environmentOf(caller, asked);
   const live = parts.registry.find(environment);
-  return live.replica.write(snapshot => {
-    if (noun.stored(snapshot).has(input.key)) throw existsAlready(noun, input.key, environment);
+  return live.write(view => {
+    if (noun.stored(view.snapshot).has(input.key))
+      throw existsAlready(noun, input.key, environment);
     const now = parts.clock.now();
     const document = noun.complete(input, firstKept(now));
-    noun.requireSound(live.view(), document);
+    noun.requireSound(view, document);
     return planWrite(noun, parts, caller, environment, 'create', now, null, document);
   });
 };
@@ -147,13 +148,13 @@ const change = <Name extends 'flags' | 'segments'>(
 ): Promise<Answered<Documents[Name]>> => {
   const environment = environmentOf(caller, target.environment);
   const live = parts.registry.find(environment);
-  return live.replica.write(snapshot => {
-    const current = requireStored(noun, noun.stored(snapshot), target.key, environment);
+  return live.write(view => {
+    const current = requireStored(noun, noun.stored(view.snapshot), target.key, environment);
     matched(noun, current, target.ifMatch);
     const now = parts.clock.now();
     const document = make(current.document, nextKept(current.document, now));
     noun.requireChangeable(current.document, document);
-    noun.requireSound(live.view(), document);
+    noun.requireSound(view, document);
     return planWrite(noun, parts, caller, environment, action, now, current.document, document);
   });
 };
@@ -166,10 +167,10 @@ export const deleteResource = <Name extends 'flags' | 'segments'>(
 ): Promise<void> => {
   const environment = environmentOf(caller, asked);
   const live = registry.find(environment);
-  return live.replica.write(snapshot => {
-    const current = requireStored(noun, noun.stored(snapshot), key, environment);
+  return live.write(view => {
+    const current = requireStored(noun, noun.stored(view.snapshot), key, environment);
     matched(noun, current, ifMatch);
-    refuseUsed(noun, live.view(), key);
+    refuseUsed(noun, view, key);
     return {
       writes: noun.writes(new Map([[key, null]])),
       audit: [
@@ -259,17 +260,17 @@ export const copyResource = async <Name extends 'flags' | 'segments'>(
     return { current, now, document };
   };
   if (dryRun) {
-    const { current, document } = prepare(live.replica.current());
-    return Promise.resolve(
-      planCopy(noun, parts, { key, environment: from, to: target, overwrite }, current, document),
-    );
+    const view = live.view();
+    const { current, document } = prepare(view.snapshot);
+    const copy = { key, environment: from, to: target, overwrite, view };
+    return planCopy(noun, parts, copy, current, document);
   }
-  return live.replica.write(snapshot => {
-    const { current, now, document } = prepare(snapshot);
+  return live.write(view => {
+    const { current, now, document } = prepare(view.snapshot);
     if (current !== null && !overwrite)
       throw existsAlready(noun, key, target, 'set "overwrite" to replace it');
     if (current !== null) noun.requireChangeable(current, document);
-    noun.requireSound(live.view(), document);
+    noun.requireSound(view, document);
     return planWrite(noun, parts, caller, target, 'copy', now, current, document);
   });
 };
@@ -277,13 +278,13 @@ export const copyResource = async <Name extends 'flags' | 'segments'>(
 const planCopy = <Name extends 'flags' | 'segments'>(
   noun: ResourceType<Name>,
   parts: ResourceServices,
-  copy: { key: string; environment: string; to: string; overwrite: boolean },
+  copy: { key: string; environment: string; to: string; overwrite: boolean; view: Base },
   current: Documents[Name] | null,
   document: Documents[Name],
 ): CopyPlan => {
   const problems = problemsOf(() => {
     if (current !== null) noun.requireChangeable(current, document);
-    noun.requireSound(parts.registry.find(copy.to).view(), document);
+    noun.requireSound(copy.view, document);
   });
   const found = differences(current, document, Object.keys(KEPT));
   const { key, environment, to } = copy;

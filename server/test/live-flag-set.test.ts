@@ -1,0 +1,38 @@
+import { expect, it } from 'vitest';
+
+import { openLiveFlagSet } from '../src/flag-set/live-flag-set.ts';
+import { openReplica } from '../src/replication/replica.ts';
+import { newDirectory, open } from './store/directory.ts';
+import { flag, flags, newLedger, removal, write } from './store/fixtures.ts';
+import { createFakeClock } from './support/fake-clock.ts';
+
+it('decides a write on a compiled view of the very snapshot that the commit expects', async () => {
+  const store = await open(newDirectory());
+  const ledger = newLedger();
+  await write(store, ledger, flags(flag('first')));
+  const replica = await openReplica(
+    { store, clock: createFakeClock(), onTrouble: () => undefined },
+    ledger,
+  );
+  // Its own view stays at the first flag: it is not notified of any change.
+  const live = openLiveFlagSet('production', { ...replica, subscribe: () => () => undefined });
+  await replica.write(() => ({
+    writes: flags(flag('second')),
+    audit: [],
+    result: () => undefined,
+  }));
+  const decided = await live.write(view => ({
+    writes: removal('first'),
+    audit: [],
+    result: () => ({
+      stored: [...view.snapshot.records.flags.keys()],
+      flagSet: Object.keys(view.flagSet.flags),
+      compiled: view.compiled.flagKeys,
+      isSameChange: view.flagSet.id === view.snapshot.id,
+    }),
+  }));
+  const both = ['first', 'second'];
+  expect(decided).toEqual({ stored: both, flagSet: both, compiled: both, isSameChange: true });
+  live.close();
+  await store.close();
+});
