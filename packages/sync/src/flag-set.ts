@@ -2,8 +2,8 @@ import { follow } from './follower.ts';
 import type { Follower, FollowOptions } from './follower.ts';
 import { isJsonObject } from './json.ts';
 import type { JsonObject } from './json.ts';
-import { buildRequest, header, applyPatch, parse } from './synced-resource.ts';
-import type { Address, EventReducer, SyncedResource } from './synced-resource.ts';
+import { buildRequest, header, applyPatch, changedKeys, parse } from './synced-resource.ts';
+import type { Address, EventReducer, SyncedResource, Update } from './synced-resource.ts';
 import { gap } from './errors.ts';
 import type { Runtime } from './runtime.ts';
 
@@ -31,7 +31,10 @@ const readFlagSet = (text: string): FlagSet => {
   return value;
 };
 
-const change: EventReducer<FlagSet> = (flagSet, { id, data }) => {
+/** The keys of the flags and segments that a change event added, changed or removed. */
+export type FlagSetChanges = { readonly flags: string[]; readonly segments: string[] };
+
+const change: EventReducer<FlagSet, FlagSetChanges> = (flagSet, { id, data }) => {
   const { previous, revision, flags, segments } = parse(data);
   if (flagSet === undefined || flagSet.id !== previous) throw gap('a change was missed');
   if (
@@ -43,27 +46,33 @@ const change: EventReducer<FlagSet> = (flagSet, { id, data }) => {
     throw gap('what came is no change');
   }
   return {
-    ...flagSet,
-    id,
-    revision,
-    flags: applyPatch(flagSet.flags, flags),
-    segments: applyPatch(flagSet.segments, segments),
+    data: {
+      ...flagSet,
+      id,
+      revision,
+      flags: applyPatch(flagSet.flags, flags),
+      segments: applyPatch(flagSet.segments, segments),
+    },
+    changed: {
+      flags: changedKeys(flagSet.flags, flags),
+      segments: changedKeys(flagSet.segments, segments),
+    },
   };
 };
 
-const confirm = (flagSet: FlagSet | undefined, isSame: boolean): FlagSet => {
+const confirm = (flagSet: FlagSet | undefined, isSame: boolean): Update<FlagSet, never> => {
   if (flagSet === undefined || !isSame) throw gap('the server has other data');
-  return flagSet;
+  return { data: flagSet };
 };
 
-const events: Readonly<Record<string, EventReducer<FlagSet>>> = {
-  set: (_, { data }) => readFlagSet(data),
+const events: Readonly<Record<string, EventReducer<FlagSet, FlagSetChanges>>> = {
+  set: (_, { data }) => ({ data: readFlagSet(data) }),
   change,
   current: (flagSet, { id }) => confirm(flagSet, flagSet?.id === id),
   heartbeat: (flagSet, { data }) => confirm(flagSet, flagSet?.revision === parse(data)['revision']),
 };
 
-const flagSetKind = (address: Address): SyncedResource<FlagSet> => ({
+const flagSetKind = (address: Address): SyncedResource<FlagSet, FlagSetChanges> => ({
   opening: ['set', 'current'],
   events,
   streamOf: flagSet =>
@@ -75,6 +84,6 @@ const flagSetKind = (address: Address): SyncedResource<FlagSet> => ({
 
 /** Follows an environment's flag set: for keys of the role `server`, never for a browser. */
 export const followFlagSet = (
-  options: FollowOptions<FlagSet>,
+  options: FollowOptions<FlagSet, FlagSetChanges>,
   world?: Runtime,
 ): Follower<FlagSet> => follow(flagSetKind(options), options, world);

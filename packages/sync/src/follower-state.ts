@@ -1,30 +1,34 @@
 import type { LastError, Mode, Source, Status } from './status.ts';
+import type { Update } from './synced-resource.ts';
 import type { SyncError } from './errors.ts';
 
 /** What a follower knows, and how it stands with the server. Whoever listens is told here and only here. */
-export type FollowerState<Data> = {
+export type FollowerState<Data, Changed> = {
   readonly data: () => Data | undefined;
   readonly mode: () => Mode;
   readonly status: () => Status;
   /** The server said or showed that these are the data now. */
-  learn(next: Data, from: 'stream' | 'poll'): void;
+  learn(update: Update<Data, Changed>, from: 'stream' | 'poll'): void;
   fail(error: SyncError): void;
   enter(mode: Mode): void;
 };
 
-export type FollowerCallbacks<Data> = {
+export type FollowerCallbacks<Data, Changed> = {
   /** What is known before the server has answered, and when it was so, in milliseconds since 1970. */
   readonly initial?: { readonly data: Data; readonly at: number } | undefined;
-  /** Told the data whenever they are other than before. Must not throw. */
-  readonly onData?: ((data: Data) => void) | undefined;
+  /**
+   * Called with the data whenever they change, and with the keys that changed since the previous call; those
+   * are undefined if the data arrived as a whole. Must not throw.
+   */
+  readonly onData?: ((data: Data, changed: Changed | undefined) => void) | undefined;
   /** Told whenever the mode changes or something went wrong, and after `onData`. Must not throw. */
   readonly onStatus?: ((status: Status) => void) | undefined;
 };
 
-export const createFollowerState = <Data extends { readonly revision: number }>(
-  { initial, onData, onStatus }: FollowerCallbacks<Data>,
+export const createFollowerState = <Data extends { readonly revision: number }, Changed>(
+  { initial, onData, onStatus }: FollowerCallbacks<Data, Changed>,
   now: () => number,
-): FollowerState<Data> => {
+): FollowerState<Data, Changed> => {
   let data = initial?.data;
   let currentAt = initial?.at;
   let source: Source = initial === undefined ? 'none' : 'initial';
@@ -51,12 +55,12 @@ export const createFollowerState = <Data extends { readonly revision: number }>(
     mode: () => mode,
     status,
     enter,
-    learn(next, from) {
+    learn({ data: next, changed }, from) {
       const differs = next !== data;
       data = next;
       currentAt = now();
       source = from;
-      if (differs) onData?.(next);
+      if (differs) onData?.(next, changed);
       enter(from === 'stream' ? 'streaming' : 'polling');
     },
     fail({ message, status: code }) {

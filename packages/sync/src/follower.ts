@@ -13,8 +13,8 @@ import type { SyncError } from './errors.ts';
 import { defaultRuntime } from './runtime.ts';
 import type { Runtime } from './runtime.ts';
 
-export type FollowOptions<Data> = Address &
-  FollowerCallbacks<Data> & {
+export type FollowOptions<Data, Changed = unknown> = Address &
+  FollowerCallbacks<Data, Changed> & {
     /** False: no stream, only polls. */
     readonly stream?: boolean | undefined;
     /** Between polls while there is no stream; 30,000 by default. */
@@ -29,18 +29,18 @@ export type Follower<Data> = {
   stop(): void;
 };
 
-type Parts<Data> = Runtime & {
-  readonly kind: SyncedResource<Data>;
+type Parts<Data, Changed> = Runtime & {
+  readonly kind: SyncedResource<Data, Changed>;
   readonly life: ConnectionScope;
-  readonly standing: FollowerState<Data>;
+  readonly standing: FollowerState<Data, Changed>;
   readonly poll: Poll;
   readonly intervalMs: number;
 };
 
 /** Follows one kind of data. Stream and polls take turns, so that their answers never cross. */
-export const follow = <Data extends { readonly revision: number }>(
-  kind: SyncedResource<Data>,
-  options: FollowOptions<Data>,
+export const follow = <Data extends { readonly revision: number }, Changed>(
+  kind: SyncedResource<Data, Changed>,
+  options: FollowOptions<Data, Changed>,
   world: Runtime = defaultRuntime,
 ): Follower<Data> => {
   const life = createConnectionScope(world);
@@ -62,7 +62,7 @@ export const follow = <Data extends { readonly revision: number }>(
 };
 
 /** Poll and then reconnect, whenever the stream is lost: sooner at first, and then ever more rejectedKeyDelay. */
-const followStream = async <Data>(parts: Parts<Data>): Promise<void> => {
+const followStream = async <Data, Changed>(parts: Parts<Data, Changed>): Promise<void> => {
   const { life, random } = parts;
   for (let failures = 0; !life.closed(); failures += 1) {
     const { error, uptimeMs } = await runStream(parts);
@@ -74,7 +74,14 @@ const followStream = async <Data>(parts: Parts<Data>): Promise<void> => {
 };
 
 /** Follows a stream for as long as it lives. Answers why it died, and how long it had told data. */
-const runStream = async <Data>({ kind, life, standing, poll, now, setTimer }: Parts<Data>) => {
+const runStream = async <Data, Changed>({
+  kind,
+  life,
+  standing,
+  poll,
+  now,
+  setTimer,
+}: Parts<Data, Changed>) => {
   let begunAt = Number.POSITIVE_INFINITY;
   const cancel = setTimer(HEDGE_MS, () => {
     if (standing.mode() === 'connecting') void poll();
@@ -89,13 +96,16 @@ const runStream = async <Data>({ kind, life, standing, poll, now, setTimer }: Pa
   return { error, uptimeMs: now() - begunAt };
 };
 
-const onStreamLost = <Data>(standing: FollowerState<Data>, error: SyncError): void => {
+const onStreamLost = <Data, Changed>(
+  standing: FollowerState<Data, Changed>,
+  error: SyncError,
+): void => {
   standing.fail(error);
   if (standing.mode() === 'streaming') standing.enter('connecting');
 };
 
 /** Polls now, and at intervals until `ms` have passed and the server may be asked again. */
-const pollUntil = async <Data>(parts: Parts<Data>, ms: number): Promise<void> => {
+const pollUntil = async <Data, Changed>(parts: Parts<Data, Changed>, ms: number): Promise<void> => {
   const { life, poll, intervalMs, now, random } = parts;
   let until = now() + ms;
   do {
@@ -105,12 +115,12 @@ const pollUntil = async <Data>(parts: Parts<Data>, ms: number): Promise<void> =>
   } while (now() < until && !life.closed());
 };
 
-const followPolls = async <Data>({
+const followPolls = async <Data, Changed>({
   life,
   poll,
   intervalMs,
   random,
-}: Parts<Data>): Promise<void> => {
+}: Parts<Data, Changed>): Promise<void> => {
   for (let failures = 0; !life.closed();) {
     const error = await poll();
     failures = error === undefined ? 0 : failures + 1;

@@ -1,5 +1,5 @@
 export { followFlagSet } from './flag-set.ts';
-export type { FlagSet } from './flag-set.ts';
+export type { FlagSet, FlagSetChanges } from './flag-set.ts';
 export type { Follower, FollowOptions } from './follower.ts';
 export { changedNames, sameJson } from './json.ts';
 export { NOT_STARTED } from './status.ts';

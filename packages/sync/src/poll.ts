@@ -8,10 +8,10 @@ import type { SyncError } from './errors.ts';
 /** Asks for the data once, unless they are as before. Answers what went wrong. */
 export type Poll = () => Promise<SyncError | undefined>;
 
-export const createPoll = <Data>(
-  kind: SyncedResource<Data>,
+export const createPoll = <Data, Changed>(
+  kind: SyncedResource<Data, Changed>,
   life: ConnectionScope,
-  standing: FollowerState<Data>,
+  standing: FollowerState<Data, Changed>,
 ): Poll => {
   let tag: { readonly data: Data; readonly etag: string | null } | undefined;
   let underWay: Promise<SyncError | undefined> | undefined;
@@ -40,7 +40,7 @@ export const createPoll = <Data>(
     if (isOutdated()) return;
     const data = status === 304 && before !== undefined ? before : kind.read(text);
     tag = { data, etag: headers.get('etag') };
-    standing.learn(data, 'poll');
+    standing.learn({ data }, 'poll');
   };
 
   const failed = (thrown: unknown): SyncError | undefined => {

@@ -7,10 +7,10 @@ import type { FollowerState } from './follower-state.ts';
 import { gap, syncError } from './errors.ts';
 
 /** Reads one stream for as long as it lives: never resolves, and rejects with why it died. */
-export const readStream = async <Data>(
-  kind: SyncedResource<Data>,
+export const readStream = async <Data, Changed>(
+  kind: SyncedResource<Data, Changed>,
   life: ConnectionScope,
-  standing: FollowerState<Data>,
+  standing: FollowerState<Data, Changed>,
   onBegin: () => void,
 ): Promise<never> => {
   let begun = false;
@@ -21,10 +21,10 @@ export const readStream = async <Data>(
       const hear = Object.hasOwn(kind.events, event) ? kind.events[event] : undefined;
       if (life.closed() || hear === undefined) return;
       if (!begun && !kind.opening.includes(event)) throw gap('the stream has no beginning');
-      const data = hear(standing.data(), message);
+      const update = hear(standing.data(), message);
       if (!begun) onBegin();
       begun = true;
-      standing.learn(data, 'stream');
+      standing.learn(update, 'stream');
     },
   });
   const { headers } = await life.send(kind.streamOf(standing.data()), RESPONSE_TIMEOUT_MS, text => {

@@ -1,19 +1,25 @@
 import type { EventSourceMessage } from 'eventsource-parser';
 
 import type { RequestSpec } from './http.ts';
-import { readObject } from './json.ts';
+import { readObject, sameJson } from './json.ts';
 import type { JsonObject } from './json.ts';
 import { gap } from './errors.ts';
 
-/** The data after an event of a stream. Throws on a gap. */
-export type EventReducer<Data> = (data: Data | undefined, message: EventSourceMessage) => Data;
+/** The data after an event, and what changed; `changed` is undefined if all data arrived again. */
+export type Update<Data, Changed> = { readonly data: Data; readonly changed?: Changed };
+
+/** Applies an event of a stream to the current data. Throws on a gap. */
+export type EventReducer<Data, Changed> = (
+  data: Data | undefined,
+  message: EventSourceMessage,
+) => Update<Data, Changed>;
 
 /** One of the things that can be followed: how to ask for it, and what an answer makes of the data. */
-export type SyncedResource<Data> = {
+export type SyncedResource<Data, Changed> = {
   /** The events that a stream may begin with. */
   readonly opening: readonly string[];
   /** What each event makes of the data. Unknown events say nothing. */
-  readonly events: Readonly<Record<string, EventReducer<Data>>>;
+  readonly events: Readonly<Record<string, EventReducer<Data, Changed>>>;
   readonly streamOf: (data: Data | undefined) => RequestSpec;
   readonly pollOf: (etag: string | undefined) => RequestSpec;
   /** The data of a poll's answer. Throws where there are none in it. */
@@ -81,3 +87,13 @@ export const applyPatch = <Value>(
   }
   return laid;
 };
+
+/** Returns the names in `changes` whose values differ from those in `record`. */
+export const changedKeys = (
+  record: Readonly<Record<string, unknown>>,
+  changes: Readonly<Record<string, unknown>>,
+): string[] =>
+  Object.keys(changes).filter(name => {
+    const current = Object.hasOwn(record, name) ? record[name] : null;
+    return !sameJson(current, changes[name]);
+  });

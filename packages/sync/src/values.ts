@@ -2,8 +2,8 @@ import { follow } from './follower.ts';
 import type { Follower, FollowOptions } from './follower.ts';
 import { isJsonObject } from './json.ts';
 import type { JsonObject } from './json.ts';
-import { buildRequest, header, applyPatch, parse } from './synced-resource.ts';
-import type { Address, SyncedResource } from './synced-resource.ts';
+import { buildRequest, header, applyPatch, changedKeys, parse } from './synced-resource.ts';
+import type { Address, SyncedResource, Update } from './synced-resource.ts';
 import { gap } from './errors.ts';
 import type { Runtime } from './runtime.ts';
 
@@ -24,7 +24,7 @@ const readValues = <Evaluation>(text: string): Values<Evaluation> => {
 };
 
 /** A change tells no predecessor, but revisions never fall within one stream. */
-const after = <Evaluation>(
+const withRevision = <Evaluation>(
   values: Values<Evaluation> | undefined,
   revision: unknown,
 ): Values<Evaluation> => {
@@ -37,20 +37,27 @@ const after = <Evaluation>(
 const change = <Evaluation>(
   values: Values<Evaluation> | undefined,
   text: string,
-): Values<Evaluation> => {
+): Update<Values<Evaluation>, string[]> => {
   const { revision, evaluations } = readValues<Evaluation | null>(text);
-  return { revision, evaluations: applyPatch(after(values, revision).evaluations, evaluations) };
+  const before = withRevision(values, revision).evaluations;
+  return {
+    data: { revision, evaluations: applyPatch(before, evaluations) },
+    changed: changedKeys(before, evaluations),
+  };
 };
 
 const valuesKind = <Evaluation>(
   address: Address,
   body: string,
-): SyncedResource<Values<Evaluation>> => ({
+): SyncedResource<Values<Evaluation>, string[]> => ({
   opening: ['values'],
   events: {
-    values: (_, { data }) => readValues(data),
+    values: (_, { data }) => ({ data: readValues(data) }),
     change: (values, { data }) => change(values, data),
-    heartbeat: (values, { data }) => after(values, parse(data)['revision']),
+    heartbeat: (values, { data }) => ({
+      data: withRevision(values, parse(data)['revision']),
+      changed: [],
+    }),
   },
   streamOf: () => buildRequest(address, 'evaluations/stream', { body }),
   pollOf: etag =>
@@ -60,7 +67,7 @@ const valuesKind = <Evaluation>(
 });
 
 /** `context` is sent as JSON once and for all: another context is another follower. */
-export type FollowValuesOptions<Evaluation> = FollowOptions<Values<Evaluation>> & {
+export type FollowValuesOptions<Evaluation> = FollowOptions<Values<Evaluation>, string[]> & {
   readonly context: Readonly<Record<string, unknown>>;
 };
 

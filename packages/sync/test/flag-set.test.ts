@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { followFlagSet } from '../src/index.ts';
-import type { FlagSet, FollowOptions, Status } from '../src/index.ts';
+import type { FlagSet, FlagSetChanges, FollowOptions, Status } from '../src/index.ts';
 import { createFakeWorld, frame } from './support/fake-runtime.ts';
 
 const STREAM = 'http://flags.test/api/v1/flag-set/stream';
@@ -23,21 +23,32 @@ const changeAfter = (revision: number, flags: object, segments: object = {}) =>
     `epoch.${revision + 1}.nonce`,
   ] as const;
 
-const start = (options: Partial<FollowOptions<FlagSet>> = {}) => {
+const start = (options: Partial<FollowOptions<FlagSet, FlagSetChanges>> = {}) => {
   const world = createFakeWorld();
   const told: FlagSet[] = [];
+  const changes: (FlagSetChanges | undefined)[] = [];
   const statuses: Status[] = [];
   const follower = followFlagSet(
     {
       url: 'http://flags.test/',
       key: 'server-key',
-      onData: data => told.push(data),
+      onData(data, changed) {
+        told.push(data);
+        changes.push(changed);
+      },
       onStatus: status => statuses.push(status),
       ...options,
     },
     world,
   );
-  return { world, told, statuses, follower, modes: () => statuses.map(({ mode }) => mode) };
+  return {
+    world,
+    told,
+    changes,
+    statuses,
+    follower,
+    modes: () => statuses.map(({ mode }) => mode),
+  };
 };
 
 const started = async (flags: FlagSet['flags'] = {}) => {
@@ -82,6 +93,15 @@ describe('following a flag set', () => {
     });
     expect(after?.flags['c']).toBe(before?.flags['c']);
     expect(before).toEqual(setOf(1, { a: { v: 1 }, b: { v: 1 }, c: { v: 1 } }));
+  });
+
+  it('passes the keys that a change event changed, and none with a whole set', async () => {
+    const { changes, stream } = await started({ a: { v: 1 }, b: { v: 1 } });
+    await stream.send(
+      ...changeAfter(1, { a: { v: 2 }, b: { v: 1 }, c: null, d: { v: 1 } }, { s: { key: 's' } }),
+    );
+    await stream.send('set', setOf(3, {}), 'epoch.3.nonce');
+    expect(changes).toEqual([undefined, { flags: ['a', 'd'], segments: ['s'] }, undefined]);
   });
 
   it('takes a whole set in the middle of a stream', async () => {

@@ -10,16 +10,20 @@ const POLL = 'http://flags.test/api/v1/evaluations';
 const start = () => {
   const world = createFakeWorld();
   const told: Values[] = [];
+  const changes: (string[] | undefined)[] = [];
   const follower = followValues(
     {
       url: 'http://flags.test',
       key: 'client-key',
       context: { targetingKey: 'ada', plan: 'pro' },
-      onData: values => told.push(values),
+      onData(values, changed) {
+        told.push(values);
+        changes.push(changed);
+      },
     },
     world,
   );
-  return { world, told, follower };
+  return { world, told, changes, follower };
 };
 
 const started = async () => {
@@ -48,6 +52,17 @@ describe('following the values of one context', () => {
       { revision: 6, evaluations: { a: { value: 9 } } },
     ]);
     expect(follower.status()).toMatchObject({ mode: 'streaming', revision: 6, source: 'stream' });
+  });
+
+  it('passes the keys that a change event changed, and none with all values', async () => {
+    const { changes, stream } = await started();
+    await stream.send('change', {
+      revision: 5,
+      evaluations: { a: { value: 1 }, b: null, c: { value: 3 }, unknown: null },
+    });
+    await stream.send('heartbeat', { revision: 6 });
+    await stream.send('values', { revision: 7, evaluations: {} });
+    expect(changes).toEqual([undefined, ['b', 'c'], [], undefined]);
   });
 
   it('moves to the revision of a heartbeat: what happened changed nothing for this context', async () => {

@@ -29,7 +29,7 @@ type Parts = {
   readonly following: Where;
   readonly known: Known;
   readonly world: Runtime;
-  readonly onData: (values: Values<Evaluation>) => void;
+  readonly onData: (values: Values<Evaluation>, changed: string[] | undefined) => void;
   readonly onStatus: (status: Status) => void;
 };
 

@@ -49,8 +49,8 @@ export const createLive = ({ following, timeoutMs, known, news, world }: LivePar
   const wait = createWait(world.setTimer, timeoutMs);
   const word = createWord(news, () => explain(pursuit.status()));
 
-  const learn = (values: Values<Evaluation>) => {
-    const flagsChanged = known.learn(subjectOf(pursuit.context()), values);
+  const learn = (values: Values<Evaluation>, changed: string[] | undefined) => {
+    const flagsChanged = known.learn(subjectOf(pursuit.context()), values, changed);
     if (!wait.isOn() && flagsChanged.length > 0) news.changed(flagsChanged);
   };
 

@@ -14,8 +14,11 @@ export type Known = {
   values(): Values<Evaluation> | undefined;
   /** The values of this subject, to go on from. */
   of(subject: string): { readonly data: Values<Evaluation>; readonly at: number } | undefined;
-  /** What the server says. Answers the keys of the flags that changed. */
-  learn(subject: string, values: Values<Evaluation>): string[];
+  /**
+   * Stores values that the server sent and returns the keys of the flags that changed: `changed`, or all that
+   * differ from the stored values if it is undefined.
+   */
+  learn(subject: string, values: Values<Evaluation>, changed: string[] | undefined): string[];
   /** What whoever rendered the page says. */
   bring(subject: string, values: Values<Evaluation>): void;
   /** Makes do with what was last known of this subject: answers whether anything was. */
@@ -43,8 +46,9 @@ export const createKnown = (copy: Copy, now: () => number): Known => {
       state?.values !== undefined && state.owner === subject
         ? { data: state.values, at: state.at }
         : undefined,
-    learn(subject, values) {
-      const flagsChanged = changedNames(state?.values?.evaluations ?? {}, values.evaluations);
+    learn(subject, values, changed) {
+      const flagsChanged =
+        changed ?? changedNames(state?.values?.evaluations ?? {}, values.evaluations);
       state = { owner: subject, values, at: now() };
       copy.write(subject, values);
       return flagsChanged;
