@@ -1,21 +1,22 @@
 import type { ApiKey, ApiKeyCreate, ApiKeyCreated, ErrorDetail } from '@pennon/schema';
 import { ALL_ENVIRONMENTS } from '@pennon/schema';
 
-import { auditDraft } from '../audit/audit.ts';
+import type { AuditedChange } from '../audit/record.ts';
+import { auditDraft } from '../audit/record.ts';
+import { hashSecret } from '../auth/authenticate.ts';
+import type { Caller } from '../auth/caller.ts';
+import { requireAllEnvironments } from '../auth/caller.ts';
 import type { Clock } from '../clock.ts';
 import { formatInstant } from '../clock.ts';
 import { invalid, PennonError } from '../errors.ts';
 import type { Page, PageQuery } from '../page.ts';
 import { cursorsFor, pageOf } from '../page.ts';
 import type { Random } from '../random.ts';
-import type { Replica } from '../replication/replica.ts';
 import { cursorSecret } from '../replication/cursor-secret.ts';
-import type { KeyRecord } from '../store/store.ts';
-import { hashSecret } from '../auth/authenticate.ts';
-import type { Caller } from '../auth/caller.ts';
-import { requireAllEnvironments } from '../auth/caller.ts';
+import type { Replica } from '../replication/replica.ts';
+import type { KeyRecord, Stored } from '../store/store.ts';
 
-export type KeyParts = {
+export type KeyServices = {
   readonly control: Replica<'control'>;
   readonly clock: Clock;
   readonly random: Random;
@@ -24,116 +25,141 @@ export type KeyParts = {
 /** 40 letters and digits: about 206 bits. */
 const SECRET_LENGTH = 40;
 const ID_LENGTH = 12;
-/** An offset can push an formatInstant past what four digits of a year can say. */
+/** An offset can move an instant past the last year that has four digits. */
 const LAST_INSTANT = Date.parse('9999-12-31T23:59:59.999Z');
 
-/** Creates a key and answers it with its secret, which is shown only this once. */
+/** Creates a key and returns it with its secret, which cannot be read again later. */
 export const createKey = (
-  { control, clock, random }: KeyParts,
+  { control, clock, random }: KeyServices,
   caller: Caller,
   input: ApiKeyCreate,
 ): Promise<ApiKeyCreated> => {
   const now = clock.now();
-  requireEnvironment(caller, input.environment);
-  refuseImpossible(input, now);
+  requireManages(caller, input.environment);
+  validateKey(input, now);
   const secret = `pennon_${input.role}_${random(SECRET_LENGTH)}`;
-  const record: KeyRecord = {
-    id: random(ID_LENGTH),
-    name: input.name,
-    role: input.role,
-    environment: input.environment,
-    ...(input.expiresAt == null ? {} : { expiresAt: formatInstant(Date.parse(input.expiresAt)) }),
-    ...(input.allowedOrigins == null ? {} : { allowedOrigins: input.allowedOrigins }),
-    createdAt: formatInstant(now),
-    hash: hashSecret(secret),
-  };
+  const record = recordOf(input, { id: random(ID_LENGTH), secret, now });
   return control.write(({ records }) => {
-    if (input.environment !== ALL_ENVIRONMENTS && !records.environments.has(input.environment)) {
-      throw invalid([
-        { path: 'environment', message: `environment "${input.environment}" does not exist` },
-      ]);
-    }
+    requireEnvironment(records.environments, input.environment);
     return {
       writes: { keys: new Map([[record.id, record]]) },
-      audit: [
-        auditDraft(caller, now, 'key.create', record.environment, record.id, null, shown(record)),
-      ],
-      result: () => ({ ...shown(record), secret }),
+      audit: [auditDraft(caller, now, keyCreated(record))],
+      result: () => ({ ...toApiKey(record), secret }),
     };
   });
 };
 
-/** The keys that the caller manages, oldest first. */
+const recordOf = (
+  { name, role, environment, expiresAt, allowedOrigins }: ApiKeyCreate,
+  { id, secret, now }: { readonly id: string; readonly secret: string; readonly now: number },
+): KeyRecord => ({
+  id,
+  name,
+  role,
+  environment,
+  ...(expiresAt == null ? {} : { expiresAt: formatInstant(Date.parse(expiresAt)) }),
+  ...(allowedOrigins == null ? {} : { allowedOrigins }),
+  createdAt: formatInstant(now),
+  hash: hashSecret(secret),
+});
+
+/** Returns a page of the keys that the caller manages, oldest first. */
 export const listKeys = (
   control: Replica<'control'>,
   caller: Caller,
   query: PageQuery,
 ): Page<ApiKey> => {
   const all = [...control.current().records.keys.values()]
-    .map(({ document }) => shown(document))
+    .map(({ document }) => toApiKey(document))
     .filter(key => manages(caller, key.environment));
   const cursors = cursorsFor(cursorSecret(control), ['keys', caller.environment]);
   return pageOf(all, key => key.createdAt + key.id, cursors, query);
 };
 
-/** Revokes a key; its open streams end with it. */
+/** Revokes a key and ends its open streams. */
 export const deleteKey = (
-  { control, clock }: KeyParts,
+  { control, clock }: KeyServices,
   caller: Caller,
   id: string,
 ): Promise<void> =>
   control.write(({ records }) => {
     const key = records.keys.get(id)?.document;
     if (key === undefined || !manages(caller, key.environment)) {
-      throw new PennonError('NOT_FOUND', `there is no key with id "${id}"`);
+      throw new PennonError('NOT_FOUND', `key "${id}" does not exist`);
     }
     if (isLastAdmin(records.keys, id)) {
       throw new PennonError(
         'CONFLICT',
-        'this is the last admin key for all environments: create another first',
+        'this is the last admin key for all environments: create another one first',
       );
     }
     return {
       writes: { keys: new Map([[id, null]]) },
-      audit: [auditDraft(caller, clock.now(), 'key.delete', key.environment, id, shown(key), null)],
+      audit: [auditDraft(caller, clock.now(), keyDeleted(key))],
       result: () => undefined,
     };
   });
 
-/** A key without its hash. */
-export const shown = ({ hash: _hash, ...key }: KeyRecord): ApiKey => key;
+/** Removes the hash from a stored key. */
+const toApiKey = ({ hash: _hash, ...key }: KeyRecord): ApiKey => key;
+
+/** Audits a new key, or one that replaces `before`. The hash is left out. */
+export const keyCreated = (key: KeyRecord, before?: KeyRecord): AuditedChange => ({
+  action: 'key.create',
+  environment: key.environment,
+  key: key.id,
+  before: before === undefined ? null : toApiKey(before),
+  after: toApiKey(key),
+});
+
+/** Audits a revoked key. The hash is left out. */
+export const keyDeleted = (key: KeyRecord): AuditedChange => ({
+  action: 'key.delete',
+  environment: key.environment,
+  key: key.id,
+  before: toApiKey(key),
+  after: null,
+});
 
 const manages = (caller: Caller, environment: string): boolean =>
   caller.environment === ALL_ENVIRONMENTS || caller.environment === environment;
 
-const requireEnvironment = (caller: Caller, environment: string): void => {
+const requireManages = (caller: Caller, environment: string): void => {
   if (environment === ALL_ENVIRONMENTS)
     requireAllEnvironments(caller, 'creating a key for all environments');
   if (manages(caller, environment)) return;
   throw new PennonError(
     'FORBIDDEN',
-    `this key manages keys of environment "${caller.environment}" only`,
+    `this key manages only the keys of environment "${caller.environment}"`,
   );
 };
 
-/** What no key can be, wherever it comes from. */
+const requireEnvironment = (
+  environments: ReadonlyMap<string, unknown>,
+  environment: string,
+): void => {
+  if (environment === ALL_ENVIRONMENTS || environments.has(environment)) return;
+  throw invalid([{ path: 'environment', message: `environment "${environment}" does not exist` }]);
+};
+
+/** Combinations of fields that are invalid in any key, whether it is created or imported. */
 export const invalidCombinations = ({
   role,
   environment,
   allowedOrigins,
 }: Pick<ApiKey, 'role' | 'environment' | 'allowedOrigins'>): ErrorDetail[] => [
   ...(environment === ALL_ENVIRONMENTS && (role === 'server' || role === 'client')
-    ? [{ path: 'environment', message: `a "${role}" key belongs to one environment` }]
+    ? [{ path: 'environment', message: `a "${role}" key must belong to one environment` }]
     : []),
   ...(allowedOrigins != null && role !== 'client'
-    ? [{ path: 'allowedOrigins', message: 'only a "client" key can be bound to origins' }]
+    ? [{ path: 'allowedOrigins', message: 'is allowed only for "client" keys' }]
     : []),
 ];
 
-const refuseImpossible = (input: ApiKeyCreate, now: number): void => {
+const validateKey = (input: ApiKeyCreate, now: number): void => {
   const details = invalidCombinations(input);
   if (input.expiresAt != null && Date.parse(input.expiresAt) > LAST_INSTANT) {
-    details.push({ path: 'expiresAt', message: 'must be in the year 9999 or before, in UTC' });
+    details.push({ path: 'expiresAt', message: 'must not be later than the year 9999 in UTC' });
   }
   if (input.expiresAt != null && Date.parse(input.expiresAt) <= now) {
     details.push({ path: 'expiresAt', message: 'must be in the future' });
@@ -141,7 +167,8 @@ const refuseImpossible = (input: ApiKeyCreate, now: number): void => {
   if (details.length > 0) throw invalid(details);
 };
 
-const isLastAdmin = (keys: ReadonlyMap<string, { document: KeyRecord }>, id: string): boolean => {
+/** Keys that expire do not count: the installation would lose its last admin without a request. */
+const isLastAdmin = (keys: ReadonlyMap<string, Stored<KeyRecord>>, id: string): boolean => {
   const admins = [...keys.values()].filter(
     ({ document }) =>
       document.role === 'admin' &&

@@ -1,12 +1,12 @@
 import { ALL_ENVIRONMENTS } from '@pennon/schema';
 
-import { auditDraft } from '../audit/audit.ts';
+import { auditDraft } from '../audit/record.ts';
 import type { Clock } from '../clock.ts';
 import { formatInstant } from '../clock.ts';
-import { createLedger, newEnvironment } from '../environments/environments.ts';
+import { createLedger, environmentCreated, newEnvironment } from '../environments/environments.ts';
 import { flagSetLedger } from '../flag-set/registry.ts';
 import { hashSecret } from '../auth/authenticate.ts';
-import { shown } from '../api-keys/api-keys.ts';
+import { keyCreated } from '../api-keys/api-keys.ts';
 import type { Random } from '../random.ts';
 import type { Replica } from '../replication/replica.ts';
 import type { KeyRecord, Store } from '../store/store.ts';
@@ -49,10 +49,8 @@ export const createControl = async (
       keys: new Map([[admin.id, admin]]),
     },
     audit: [
-      ...environments.map(({ key, createdAt }) =>
-        auditDraft(SYSTEM, now, 'environment.create', key, key, null, { key, createdAt }),
-      ),
-      auditDraft(SYSTEM, now, 'key.create', ALL_ENVIRONMENTS, admin.id, null, shown(admin)),
+      ...environments.map(each => auditDraft(SYSTEM, now, environmentCreated(each))),
+      auditDraft(SYSTEM, now, keyCreated(admin)),
     ],
   });
   if (!outcome.committed) {
@@ -73,17 +71,7 @@ export const setAdminKey = (
     if (before?.hash === after.hash) return { writes: {}, audit: [], result: () => undefined };
     return {
       writes: { keys: new Map([[ADMIN_ID, after]]) },
-      audit: [
-        auditDraft(
-          SYSTEM,
-          clock.now(),
-          'key.create',
-          ALL_ENVIRONMENTS,
-          ADMIN_ID,
-          before === undefined ? null : shown(before),
-          shown(after),
-        ),
-      ],
+      audit: [auditDraft(SYSTEM, clock.now(), keyCreated(after, before))],
       result: () => undefined,
     };
   });

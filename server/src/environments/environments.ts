@@ -1,13 +1,16 @@
 import type { Environment, EnvironmentCreate } from '@pennon/schema';
 import { ALL_ENVIRONMENTS } from '@pennon/schema';
 
-import { auditDraft } from '../audit/audit.ts';
+import { keyDeleted } from '../api-keys/api-keys.ts';
+import type { AuditedChange } from '../audit/record.ts';
+import { auditDraft } from '../audit/record.ts';
+import type { Caller } from '../auth/caller.ts';
+import { requireAllEnvironments } from '../auth/caller.ts';
 import type { Clock } from '../clock.ts';
 import { formatInstant } from '../clock.ts';
 import { PennonError } from '../errors.ts';
-import type { Caller } from '../auth/caller.ts';
-import { requireAllEnvironments } from '../auth/caller.ts';
-import { shown } from '../api-keys/api-keys.ts';
+import type { Registry } from '../flag-set/registry.ts';
+import { flagSetLedger } from '../flag-set/registry.ts';
 import type { Page, PageQuery } from '../page.ts';
 import { cursorsFor, pageOf } from '../page.ts';
 import type { Random } from '../random.ts';
@@ -15,10 +18,8 @@ import { cursorSecret } from '../replication/cursor-secret.ts';
 import type { Replica } from '../replication/replica.ts';
 import type { EnvironmentRecord, Snapshot, Store } from '../store/store.ts';
 import { isTransient, StoreError } from '../store/store.ts';
-import type { Registry } from '../flag-set/registry.ts';
-import { flagSetLedger } from '../flag-set/registry.ts';
 
-export type EnvironmentParts = {
+export type EnvironmentServices = {
   readonly store: Store;
   readonly control: Replica<'control'>;
   readonly registry: Registry;
@@ -28,7 +29,7 @@ export type EnvironmentParts = {
 
 const LEDGER_ID_LENGTH = 16;
 
-/** A record for a new environment. Its ledger's random name is never used again. */
+/** Returns the record of a new environment. The random id of its ledger is never used again. */
 export const newEnvironment = (
   input: EnvironmentCreate,
   at: number,
@@ -40,63 +41,73 @@ export const newEnvironment = (
   ledger: random(LEDGER_ID_LENGTH),
 });
 
-/** Makes the empty flag set of an environment that nobody knows yet. */
+/** Creates the empty flag set of an environment that is not in the control ledger yet. */
 export const createLedger = async (store: Store, environment: EnvironmentRecord): Promise<void> => {
   await store.commit(flagSetLedger(environment), { expect: 'none', writes: {}, audit: [] });
 };
 
-/** Creates an environment with an empty flag set. The data comes first, then the name for it. */
+/**
+ * Creates an environment with an empty flag set. The flag set is written before the record that names
+ * it, so an environment never refers to missing data.
+ */
 export const createEnvironment = async (
-  { store, control, registry, clock, random }: EnvironmentParts,
+  services: EnvironmentServices,
   caller: Caller,
   input: EnvironmentCreate,
 ): Promise<Environment> => {
+  const { store, control, registry, clock, random } = services;
   requireAllEnvironments(caller, 'creating an environment');
   await control.refresh();
-  refuseExisting(control.current(), input.key);
-  const now = clock.now();
-  const record = newEnvironment(input, now, random);
+  requireUnusedKey(control.current(), input.key);
+  const record = newEnvironment(input, clock.now(), random);
   await createLedger(store, record);
-  const created = await control
-    .write(snapshot => {
-      refuseExisting(snapshot, input.key);
-      const after = publicOf(record);
-      return {
-        writes: { environments: new Map([[record.key, record]]) },
-        audit: [auditDraft(caller, now, 'environment.create', record.key, record.key, null, after)],
-        result: () => after,
-      };
-    })
-    .catch(async (error: unknown) => {
-      // Where it is not known whether the name was made, the data must stay: the name may be there.
-      if (!(error instanceof StoreError)) await store.drop(flagSetLedger(record));
-      throw error;
-    });
+  await writeRecord(services, caller, record);
   await registry.settled();
-  return created;
+  return toEnvironment(record);
 };
 
-/** The environments that the caller's key reaches, by key. */
+const writeRecord = async (
+  { store, control, clock }: EnvironmentServices,
+  caller: Caller,
+  record: EnvironmentRecord,
+): Promise<void> => {
+  try {
+    await control.write(snapshot => {
+      requireUnusedKey(snapshot, record.key);
+      return {
+        writes: { environments: new Map([[record.key, record]]) },
+        audit: [auditDraft(caller, clock.now(), environmentCreated(record))],
+        result: () => undefined,
+      };
+    });
+  } catch (error) {
+    // After a StoreError the record may have been written, so its data must stay.
+    if (!(error instanceof StoreError)) await store.drop(flagSetLedger(record));
+    throw error;
+  }
+};
+
+/** Returns a page of the environments that the caller's key can access, in the order of their keys. */
 export const listEnvironments = (
   control: Replica<'control'>,
   caller: Caller,
   query: PageQuery,
 ): Page<Environment> => {
   const all = [...control.current().records.environments.values()]
-    .map(({ document }) => publicOf(document))
+    .map(({ document }) => toEnvironment(document))
     .filter(({ key }) => caller.environment === ALL_ENVIRONMENTS || caller.environment === key);
   const cursors = cursorsFor(cursorSecret(control), ['environments', caller.environment]);
   return pageOf(all, ({ key }) => key, cursors, query);
 };
 
-/** Removes an environment with its flag set and its keys; their streams end. */
+/** Deletes an environment with its flag set and its API keys, and ends their streams. */
 export const deleteEnvironment = async (
-  { store, control, registry, clock }: EnvironmentParts,
+  { store, control, registry, clock }: EnvironmentServices,
   caller: Caller,
   key: string,
 ): Promise<void> => {
   requireAllEnvironments(caller, 'deleting an environment');
-  const removed = await control.write(({ records }) => {
+  const deleted = await control.write(({ records }) => {
     const record = records.environments.get(key)?.document;
     if (record === undefined)
       throw new PennonError('NOT_FOUND', `environment "${key}" does not exist`);
@@ -109,25 +120,40 @@ export const deleteEnvironment = async (
         environments: new Map([[key, null]]),
         keys: new Map(keys.map(({ id }) => [id, null])),
       },
-      audit: [
-        auditDraft(caller, now, 'environment.delete', key, key, publicOf(record), null),
-        ...keys.map(gone => auditDraft(caller, now, 'key.delete', key, gone.id, shown(gone), null)),
-      ],
+      audit: [environmentDeleted(record), ...keys.map(keyDeleted)].map(change =>
+        auditDraft(caller, now, change),
+      ),
       result: () => record,
     };
   });
   await registry.settled();
-  // It is gone with its name; what may stay behind is data that nobody can find any more.
-  await store.drop(flagSetLedger(removed)).catch((error: unknown) => {
+  // The environment is deleted once its record is. Data left behind is unreachable.
+  await store.drop(flagSetLedger(deleted)).catch((error: unknown) => {
     if (!isTransient(error)) throw error;
   });
 };
 
-/** An environment without the name of its ledger. */
-export const publicOf = ({ ledger: _ledger, ...environment }: EnvironmentRecord): Environment =>
+/** Removes the ledger id from a stored environment. */
+const toEnvironment = ({ ledger: _ledger, ...environment }: EnvironmentRecord): Environment =>
   environment;
 
-const refuseExisting = ({ records }: Snapshot<'control'>, key: string): void => {
+export const environmentCreated = (record: EnvironmentRecord): AuditedChange => ({
+  action: 'environment.create',
+  environment: record.key,
+  key: record.key,
+  before: null,
+  after: toEnvironment(record),
+});
+
+const environmentDeleted = (record: EnvironmentRecord): AuditedChange => ({
+  action: 'environment.delete',
+  environment: record.key,
+  key: record.key,
+  before: toEnvironment(record),
+  after: null,
+});
+
+const requireUnusedKey = ({ records }: Snapshot<'control'>, key: string): void => {
   if (!records.environments.has(key)) return;
-  throw new PennonError('CONFLICT', `environment "${key}" exists already`);
+  throw new PennonError('CONFLICT', `environment "${key}" already exists`);
 };

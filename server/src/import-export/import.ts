@@ -1,13 +1,17 @@
 import type { Export, ExportedEnvironment } from '@pennon/schema';
 import { ALL_ENVIRONMENTS } from '@pennon/schema';
 
-import { auditDraft } from '../audit/audit.ts';
-import { newEnvironment, publicOf, type EnvironmentParts } from '../environments/environments.ts';
+import { auditDraft } from '../audit/record.ts';
+import {
+  environmentCreated,
+  newEnvironment,
+  type EnvironmentServices,
+} from '../environments/environments.ts';
 import { flagSetLedger } from '../flag-set/registry.ts';
 import { PennonError } from '../errors.ts';
 import type { Caller } from '../auth/caller.ts';
 import { requireAllEnvironments } from '../auth/caller.ts';
-import { shown } from '../api-keys/api-keys.ts';
+import { keyCreated } from '../api-keys/api-keys.ts';
 import type { AuditDraft, EnvironmentRecord, Snapshot, Writes } from '../store/store.ts';
 import { StoreError } from '../store/store.ts';
 import { planEnvironment, planKey, type EnvironmentPlan, type KeyPlan } from './plan.ts';
@@ -33,7 +37,7 @@ export type ImportReport = {
  * that was cut short is simply made again.
  */
 export const importData = async (
-  parts: EnvironmentParts,
+  parts: EnvironmentServices,
   caller: Caller,
   { dryRun = false, overwrite = false, ...document }: ImportInput,
 ): Promise<ImportReport> => {
@@ -57,7 +61,7 @@ export const importData = async (
 
 /** What is decided here is decided on what the store has, and not on what this server last knew. */
 const readAll = async (
-  { control, registry }: EnvironmentParts,
+  { control, registry }: EnvironmentServices,
   { environments }: Export,
 ): Promise<void> => {
   await control.refresh();
@@ -68,7 +72,7 @@ const readAll = async (
 
 /** A key of one environment reaches that one; new environments and keys take a key for all. */
 const requireReach = (
-  { control }: EnvironmentParts,
+  { control }: EnvironmentServices,
   caller: Caller,
   { environments, keys = [] }: Export,
 ): void => {
@@ -87,7 +91,7 @@ const requireReach = (
 
 type Plans = Pick<ImportReport, 'environments' | 'keys'>;
 
-const planImport = (parts: EnvironmentParts, document: Export, overwrite: boolean): Plans => {
+const planImport = (parts: EnvironmentServices, document: Export, overwrite: boolean): Plans => {
   const { records } = parts.control.current();
   return {
     environments: document.environments.map(wanted =>
@@ -99,7 +103,7 @@ const planImport = (parts: EnvironmentParts, document: Export, overwrite: boolea
   };
 };
 
-const currentOf = ({ control, registry }: EnvironmentParts, key: string) => {
+const currentOf = ({ control, registry }: EnvironmentServices, key: string) => {
   const record = control.current().records.environments.get(key)?.document;
   if (record === undefined) return undefined;
   return { record, snapshot: registry.find(key).replica.current() };
@@ -123,7 +127,7 @@ const isRefused = ({ outcome }: { readonly outcome: string }): boolean => outcom
 
 /** Writes the flag sets. `made` gets the records of environments whose names are yet to be made. */
 const writeEnvironments = async (
-  parts: EnvironmentParts,
+  parts: EnvironmentServices,
   caller: Caller,
   document: Export,
   plans: Plans,
@@ -139,7 +143,7 @@ const writeEnvironments = async (
 };
 
 const dropAll = async (
-  { store }: EnvironmentParts,
+  { store }: EnvironmentServices,
   made: readonly EnvironmentRecord[],
 ): Promise<void> => {
   for (const record of made) await store.drop(flagSetLedger(record));
@@ -152,20 +156,18 @@ const writesOf = ({ flags, segments }: ExportedEnvironment): Writes<'flagSet'> =
 
 /** The audit log says how much came and went; the documents themselves may be many. */
 const importDraft = (
-  { clock }: EnvironmentParts,
+  { clock }: EnvironmentServices,
   caller: Caller,
   { key, flags, segments }: ExportedEnvironment,
   before: Snapshot<'flagSet'> | undefined,
 ): AuditDraft =>
-  auditDraft(
-    caller,
-    clock.now(),
-    'environment.import',
+  auditDraft(caller, clock.now(), {
+    action: 'environment.import',
+    environment: key,
     key,
-    key,
-    before === undefined ? null : sizeOf(before),
-    { flags: flags.length, segments: segments.length },
-  );
+    before: before === undefined ? null : sizeOf(before),
+    after: { flags: flags.length, segments: segments.length },
+  });
 
 const sizeOf = ({ records }: Snapshot<'flagSet'>) => ({
   flags: records.flags.size,
@@ -173,7 +175,7 @@ const sizeOf = ({ records }: Snapshot<'flagSet'>) => ({
 });
 
 const writeNew = async (
-  parts: EnvironmentParts,
+  parts: EnvironmentServices,
   caller: Caller,
   wanted: ExportedEnvironment,
 ): Promise<EnvironmentRecord> => {
@@ -188,7 +190,7 @@ const writeNew = async (
 };
 
 const replaceWhole = (
-  parts: EnvironmentParts,
+  parts: EnvironmentServices,
   caller: Caller,
   wanted: ExportedEnvironment,
   record: EnvironmentRecord,
@@ -208,7 +210,7 @@ const replaceWhole = (
 
 /** Names and keys, in one commit. Where it is refused, the flag sets of new environments go again. */
 const writeControl = async (
-  parts: EnvironmentParts,
+  parts: EnvironmentServices,
   caller: Caller,
   document: Export,
   made: readonly EnvironmentRecord[],
@@ -231,14 +233,10 @@ const writeControl = async (
           keys: new Map(keys.map(key => [key.id, key])),
         },
         audit: [
-          ...made.map(each =>
-            auditDraft(caller, now, 'environment.create', each.key, each.key, null, publicOf(each)),
+          ...made.map(each => auditDraft(caller, now, environmentCreated(each))),
+          ...keys.map(key =>
+            auditDraft(caller, now, keyCreated(key, records.keys.get(key.id)?.document)),
           ),
-          ...keys.map(key => {
-            const before = records.keys.get(key.id)?.document;
-            const was = before === undefined ? null : shown(before);
-            return auditDraft(caller, now, 'key.create', key.environment, key.id, was, shown(key));
-          }),
         ],
         result: () => undefined,
       };

@@ -1,6 +1,6 @@
 import type { ErrorDetail } from '@pennon/schema';
 
-import { auditDraft } from '../audit/audit.ts';
+import { auditDraft } from '../audit/record.ts';
 import type { Clock } from '../clock.ts';
 import { formatInstant } from '../clock.ts';
 import type { Registry } from '../flag-set/registry.ts';
@@ -174,15 +174,13 @@ export const deleteResource = <Name extends 'flags' | 'segments'>(
     return {
       writes: noun.writes(new Map([[key, null]])),
       audit: [
-        auditDraft(
-          caller,
-          clock.now(),
-          `${noun.word}.delete`,
+        auditDraft(caller, clock.now(), {
+          action: `${noun.word}.delete`,
           environment,
           key,
-          current.document,
-          null,
-        ),
+          before: current.document,
+          after: null,
+        }),
       ],
       result: () => undefined,
     };
@@ -350,7 +348,13 @@ const planWrite = <Name extends 'flags' | 'segments'>(
 ) => ({
   writes: noun.writes(new Map([[document.key, document]])),
   audit: [
-    auditDraft(caller, now, `${noun.word}.${action}`, environment, document.key, before, document),
+    auditDraft(caller, now, {
+      action: `${noun.word}.${action}`,
+      environment,
+      key: document.key,
+      before,
+      after: document,
+    }),
   ],
   result: (changeId: string) => ({
     ...answered({ document, changeId }),

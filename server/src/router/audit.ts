@@ -8,7 +8,7 @@ import {
 } from '@pennon/schema';
 import { z } from 'zod';
 
-import { listAudit } from '../audit/audit.ts';
+import { listAudit } from '../audit/list.ts';
 import { procedure, router } from './procedure.ts';
 import { page, paging } from './schemas.ts';
 

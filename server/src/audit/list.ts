@@ -1,46 +1,16 @@
-import type { AuditAction, AuditEntry, JsonValue } from '@pennon/schema';
-import { ALL_ENVIRONMENTS, Json } from '@pennon/schema';
+import type { AuditAction, AuditEntry } from '@pennon/schema';
+import { ALL_ENVIRONMENTS } from '@pennon/schema';
 import { z } from 'zod';
 
-import { formatInstant } from '../clock.ts';
-import type { Registry } from '../flag-set/registry.ts';
 import type { Caller } from '../auth/caller.ts';
-import { actorOf, environmentOf } from '../auth/caller.ts';
+import { environmentOf } from '../auth/caller.ts';
+import type { Registry } from '../flag-set/registry.ts';
 import type { Page, PageQuery } from '../page.ts';
 import { cursorsFor } from '../page.ts';
 import { cursorSecret } from '../replication/cursor-secret.ts';
 import type { Replica } from '../replication/replica.ts';
-import type { AuditDraft, AuditQuery, Ledger, Store } from '../store/store.ts';
+import type { AuditQuery, Ledger, Store } from '../store/store.ts';
 import { CONTROL_LEDGER, requireLedger } from '../store/store.ts';
-
-const KINDS = ['flag', 'segment', 'environment', 'key'] as const;
-
-const kindOf = (action: AuditAction): AuditEntry['kind'] =>
-  KINDS.find(kind => action.startsWith(`${kind}.`)) ?? 'flag';
-
-/** What the audit log keeps of a change. `before` and `after` are whole documents, null for none. */
-export const auditDraft = (
-  caller: Pick<Caller, 'keyId' | 'name' | 'onBehalfOf'>,
-  at: number,
-  action: AuditAction,
-  environment: string,
-  key: string,
-  before: object | null,
-  after: object | null,
-): AuditDraft => ({
-  at: formatInstant(at),
-  actor: actorOf(caller),
-  action,
-  environment,
-  kind: kindOf(action),
-  key,
-  before: json(before),
-  after: json(after),
-});
-
-/** A document as plain JSON: what is undefined is left out. */
-const json = (document: object | null): JsonValue =>
-  Json.parse(JSON.parse(JSON.stringify(document)));
 
 export type AuditParts = {
   readonly store: Store;

@@ -1,0 +1,43 @@
+import type { AuditAction, AuditEntry, JsonValue } from '@pennon/schema';
+import { Json } from '@pennon/schema';
+
+import type { Caller } from '../auth/caller.ts';
+import { actorOf } from '../auth/caller.ts';
+import { formatInstant } from '../clock.ts';
+import type { AuditDraft } from '../store/store.ts';
+
+/** One change for the audit log. `before` and `after` are whole documents, or null if there is none. */
+export type AuditedChange = {
+  readonly action: AuditAction;
+  /** One environment, or `*`. */
+  readonly environment: string;
+  /** The key of the flag, segment or environment, or the id of the API key. */
+  readonly key: string;
+  readonly before: object | null;
+  readonly after: object | null;
+};
+
+/** Returns the audit entry for a change that `caller` makes at `at` (milliseconds since 1970). */
+export const auditDraft = (
+  caller: Pick<Caller, 'keyId' | 'name' | 'onBehalfOf'>,
+  at: number,
+  { action, environment, key, before, after }: AuditedChange,
+): AuditDraft => ({
+  at: formatInstant(at),
+  actor: actorOf(caller),
+  action,
+  environment,
+  kind: kindOf(action),
+  key,
+  before: toJson(before),
+  after: toJson(after),
+});
+
+const KINDS = ['flag', 'segment', 'environment', 'key'] as const;
+
+const kindOf = (action: AuditAction): AuditEntry['kind'] =>
+  KINDS.find(kind => action.startsWith(`${kind}.`)) ?? 'flag';
+
+/** Returns a document as plain JSON, without its undefined fields. */
+const toJson = (document: object | null): JsonValue =>
+  Json.parse(JSON.parse(JSON.stringify(document)));
