@@ -4,7 +4,7 @@ import { posix } from 'node:path';
 import { expect, test } from 'vitest';
 
 import type { Manifest, SourceFile } from './dependency-rules.ts';
-import { brokenArrows, importsOf } from './dependency-rules.ts';
+import { brokenArrows, folderCircles, importsOf } from './dependency-rules.ts';
 
 const cwd = new URL('..', import.meta.url);
 const read = (path: string): string => readFileSync(new URL(path, cwd), 'utf8');
@@ -35,6 +35,39 @@ test.each(['.', ...folders])('%s takes its versions from the catalog', folder =>
   const versions = Object.entries({ ...dependencies, ...devDependencies });
   const ofItsOwn = versions.filter(([, version]) => !/^(?:catalog:|workspace:\*)$/.test(version));
   expect(ofItsOwn).toEqual([]);
+});
+
+test('the folders of server/src import one another in one direction only', () => {
+  expect(folderCircles(filesOf('server'), 'server/src')).toEqual([]);
+});
+
+const imports = (path: string, ...specifiers: string[]) => ({
+  path,
+  source: specifiers.map(specifier => `import '${specifier}';`).join('\n'),
+});
+
+test('folders that import one another, directly or through others, are circles', () => {
+  const audit = { path: 'src/audit/a.ts', source: "import type { Key } from '../keys/b.ts';" };
+  const keys = imports('src/keys/b.ts', '../auth/c.ts', '../audit/a.ts');
+  const auth = imports('src/auth/c.ts', '../audit/a.ts');
+  expect(folderCircles([audit, keys], 'src')).toEqual(['audit -> keys -> audit']);
+  expect(folderCircles([audit, keys, auth], 'src')).toEqual([
+    'audit -> keys -> auth -> audit',
+    'audit -> keys -> audit',
+  ]);
+  const errors = imports('src/errors.ts', './keys/b.ts');
+  expect(folderCircles([errors, imports('src/keys/b.ts', '../errors.ts')], 'src')).toEqual([
+    'errors.ts -> keys -> errors.ts',
+  ]);
+});
+
+test('folders that import one another in one direction are not circles', () => {
+  const files = [
+    imports('src/keys/a.ts', './b.ts', '../audit/deep/a.ts', '../clock.ts'),
+    imports('src/audit/deep/a.ts', '../b.ts', '../../clock.ts', 'keys'),
+    imports('src/clock.ts'),
+  ];
+  expect(folderCircles(files, 'src')).toEqual([]);
 });
 
 const manifest: Manifest = {

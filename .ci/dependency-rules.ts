@@ -112,3 +112,42 @@ export const brokenArrows = (file: SourceFile, forAll: Manifest): string[] =>
     const problem = problemOf(file, forAll, found);
     return problem === undefined ? [] : [`${file.path} ${problem}`];
   });
+
+/**
+ * Returns every circle between the folders of `root`, such as `keys -> audit -> keys`. A file directly in
+ * `root` counts as a folder of its own, and imports of types count too: a reader follows them as well.
+ */
+export const folderCircles = (
+  files: readonly Pick<SourceFile, 'path' | 'source'>[],
+  root: string,
+): string[] => {
+  const graph = folderGraph(files, root);
+  const circles = new Set<string>();
+  const visited = new Set<string>();
+  const visit = (folder: string, path: readonly string[]): void => {
+    const start = path.indexOf(folder);
+    if (start !== -1) circles.add([...path.slice(start), folder].join(' -> '));
+    if (visited.has(folder)) return;
+    visited.add(folder);
+    for (const next of graph.get(folder) ?? []) visit(next, [...path, folder]);
+  };
+  for (const folder of graph.keys()) visit(folder, []);
+  return [...circles];
+};
+
+const folderGraph = (
+  files: readonly Pick<SourceFile, 'path' | 'source'>[],
+  root: string,
+): ReadonlyMap<string, ReadonlySet<string>> => {
+  const folderOf = (path: string): string => posix.relative(root, path).split('/', 1)[0] ?? '';
+  const graph = new Map<string, Set<string>>();
+  for (const { path, source } of files) {
+    const targets = importsOf(source)
+      .filter(({ specifier }) => specifier.startsWith('.'))
+      .map(({ specifier }) => folderOf(posix.join(posix.dirname(path), specifier)));
+    const known = graph.get(folderOf(path)) ?? new Set();
+    graph.set(folderOf(path), new Set([...known, ...targets]));
+  }
+  for (const [folder, targets] of graph) targets.delete(folder);
+  return graph;
+};
