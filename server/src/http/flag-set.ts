@@ -4,8 +4,7 @@ import { entityTag, idOfTag, matchesNone } from '../resources/entity-tag.ts';
 import { environmentOf } from '../auth/caller.ts';
 import type { Services } from '../services.ts';
 import { callerOf } from './access.ts';
-import { onlyEnvironment } from './evaluate.ts';
-import { API } from './rest.ts';
+import { API, onlyEnvironment } from './request.ts';
 
 /** The whole flag set, for providers that evaluate by themselves. */
 export const serveFlagSet = (app: FastifyInstance, { registry }: Services): void => {

@@ -7,7 +7,8 @@ import type { ZodOpenApiPathsObject } from 'zod-openapi';
 import { appRouter } from '../router/index.ts';
 import type { Meta } from '../router/procedure.ts';
 import type { RestProcedure } from './rest.ts';
-import { API, restProcedures } from './rest.ts';
+import { API } from './request.ts';
+import { restProcedures } from './rest.ts';
 
 /** The parts of a JSON document that this file reads and writes. */
 type Json = { [name: string]: unknown };

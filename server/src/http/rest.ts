@@ -8,8 +8,7 @@ import { appRouter } from '../router/index.ts';
 import type { Meta } from '../router/procedure.ts';
 import { createCallerFactory } from '../router/procedure.ts';
 import { callerOf } from './access.ts';
-
-export const API = '/api/v1';
+import { API } from './request.ts';
 
 /** A procedure with a REST route, as its own metadata describes it. */
 export type RestProcedure = {

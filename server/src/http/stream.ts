@@ -9,8 +9,7 @@ import { environmentOf, seesOnlyVisible } from '../auth/caller.ts';
 import type { Services } from '../services.ts';
 import { ValuesStreamRequest } from '../router/evaluation.ts';
 import { callerOf } from './access.ts';
-import { flatInput, onlyEnvironment } from './evaluate.ts';
-import { API } from './rest.ts';
+import { API, flatInput, onlyEnvironment } from './request.ts';
 
 /** The raw streams that providers follow. Frames for a whole flag set are made once for all readers. */
 export const serveStreams = (app: FastifyInstance, parts: Services): void => {
