@@ -77,7 +77,7 @@ describe('POST /evaluate', () => {
     expect((await evaluate({ flagKey: 'code', context: {} })).body).toEqual({
       flagKey: 'code',
       enabled: false,
-      reason: 'STATIC',
+      reason: 'DEFAULT',
     });
   });
 

@@ -112,13 +112,13 @@ const walkRule = (rule: CompiledRule, at: number, walk: Walk): Step => {
   return { trace: { ...head, outcome: outcomeOf(answer), why, conditions, ...draws }, answer };
 };
 
-const endWords = (answer: Evaluation, ruleAt: number | undefined): string => {
+const endWords = (answer: Evaluation, rules: number, ruleAt: number | undefined): string => {
   if ('errorMessage' in answer) return answer.errorMessage;
   if (answer.reason === 'DISABLED')
     return "the flag is disabled, so that the caller's own default applies";
   const variant = 'variant' in answer ? quote(answer.variant) : undefined;
   if (ruleAt !== undefined) return `rule ${ruleAt + 1} serves ${variant}`;
-  const because = answer.reason === 'STATIC' ? 'the flag has no rules' : 'no rule serves';
+  const because = rules === 0 ? 'the flag has no rules' : 'no rule serves';
   return variant === undefined
     ? `${because}, and without a default variant the caller's own default applies`
     : `${because}, so that the default variant ${variant} applies`;
@@ -132,7 +132,7 @@ const explained = (
 ): Explanation => {
   const shown = rules.slice(0, MAX_RULES);
   const hidden = leftOut + rules.length - shown.length;
-  const why = endWords(answer, ruleAt);
+  const why = endWords(answer, rules.length, ruleAt);
   return { ...answer, trace: { why, rules: shown, ...(hidden > 0 && { leftOut: hidden }) } };
 };
 

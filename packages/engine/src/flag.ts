@@ -2,39 +2,14 @@ import type { FlagType, Value } from '@pennon/schema';
 
 import { malformed, notServed, served, type FlagInfo, type Metadata } from './results.ts';
 import type { CompileDeps, Named } from './conditions.ts';
-import {
-  given,
-  hasLength,
-  isObject,
-  ownValue,
-  sortedNames,
-  unknownNames,
-  type Fields,
-} from './fields.ts';
+import { given, hasLength, isObject, ownValue, sortedNames, type Fields } from './fields.ts';
 import type { CompiledFlag, CompiledRule } from './model.ts';
 import { below, type Problem, type Report } from './problems.ts';
+import { checkRequires } from './requires.ts';
 import { compileRules, readSeed, readVariant } from './rules.ts';
 import { TYPES } from './values.ts';
 import { list, name, quote } from './format.ts';
 
-const FIELDS: ReadonlySet<string> = new Set([
-  'key',
-  'type',
-  'enabled',
-  'variants',
-  'defaultVariant',
-  'rules',
-  'seed',
-  'clientVisible',
-  'metadata',
-  'name',
-  'description',
-  'tags',
-  'owner',
-  'createdAt',
-  'updatedAt',
-  'version',
-]);
 const NAME_LENGTH = 100;
 
 const isType = (value: unknown): value is FlagType =>
@@ -127,6 +102,7 @@ type Read = {
 };
 
 const readFlag = (fields: Fields, key: string, means: CompileDeps, report: Report): Read => {
+  checkRequires(fields, report);
   reportKey(fields, key, report);
   const type = readType(fields, report);
   const enabled = readEnabled(fields, report);
@@ -141,16 +117,14 @@ const readFlag = (fields: Fields, key: string, means: CompileDeps, report: Repor
   const metadata = readMetadata(fields, report);
   const facts: FlagInfo = { key, type: type ?? 'object', values, seed, metadata };
   const rules = compileRules(given(fields, 'rules'), { ...means, facts, variants, report });
-  for (const unknown of unknownNames(fields, FIELDS)) {
-    report(unknown, `there is no such field; a flag has ${list([...FIELDS])}`);
-  }
   return { facts, enabled, defaultVariant, rules };
 };
 
+/** Without a default variant the caller's own default applies, so the result is never STATIC. */
 const defaultResultOf = ({ facts, defaultVariant, rules }: Read) => {
   const reason = rules.length === 0 ? 'STATIC' : 'DEFAULT';
   const answer = defaultVariant === undefined ? undefined : served(facts, reason, defaultVariant);
-  return answer ?? notServed(facts, reason);
+  return answer ?? notServed(facts, 'DEFAULT');
 };
 
 /** Notes every name that a flag's conditions look up, so that it is known whose change concerns it. */

@@ -1,21 +1,10 @@
 import { compileConditions, holdsAll } from './conditions.ts';
-import { given, isList, isObject, ownValue, unknownNames } from './fields.ts';
+import { given, isList, isObject, ownValue } from './fields.ts';
 import type { CompiledSegment, SegmentSlot } from './model.ts';
 import type { Patterns } from './re2-subset.ts';
-import { below, type Finding, type Report } from './problems.ts';
-import { list, name, quote } from './format.ts';
-
-const FIELDS: ReadonlySet<string> = new Set([
-  'key',
-  'conditions',
-  'name',
-  'description',
-  'tags',
-  'owner',
-  'createdAt',
-  'updatedAt',
-  'version',
-]);
+import { checkRequires } from './requires.ts';
+import type { Finding, Report } from './problems.ts';
+import { name, quote } from './format.ts';
 
 const compileParts = (
   key: string,
@@ -27,12 +16,10 @@ const compileParts = (
     report('', `must be a segment, and is ${name(raw)}`);
     return [];
   }
+  checkRequires(raw, report);
   const ownKey = given(raw, 'key');
   if (ownKey !== undefined && ownKey !== key) {
     report('key', `must be ${quote(key)}, under which it is stored, and is ${name(ownKey)}`);
-  }
-  for (const unknown of unknownNames(raw, FIELDS)) {
-    report(below('', unknown), `there is no such field; a segment has ${list([...FIELDS])}`);
   }
   const conditions = ownValue(raw, 'conditions');
   if (!isList(conditions) || conditions.length === 0) {

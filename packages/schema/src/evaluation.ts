@@ -42,7 +42,7 @@ export type Served = z.infer<typeof Served>;
 export const NotServed = strictObject({
   flagKey: z.string(),
   enabled: z.literal(false),
-  reason: z.enum(['STATIC', 'DEFAULT', 'DISABLED']),
+  reason: z.enum(['DEFAULT', 'DISABLED']),
   metadata: Metadata.optional(),
 });
 export type NotServed = z.infer<typeof NotServed>;

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 
-import { Flag } from './flag.ts';
+import { EvaluationFlag } from './flag.ts';
 import { strictObject } from './strict-object.ts';
-import { Segment } from './segment.ts';
+import { EvaluationSegment } from './segment.ts';
 import { Key } from './text.ts';
 
 /** The one format version that this release reads and writes. */
@@ -20,8 +20,8 @@ export const FlagSet = strictObject({
   environment: Key,
   id: ChangeId,
   revision: z.int().min(0),
-  flags: z.record(Key, Flag),
-  segments: z.record(Key, Segment),
+  flags: z.record(Key, EvaluationFlag),
+  segments: z.record(Key, EvaluationSegment),
 }).meta({ id: 'FlagSet' });
 export type FlagSet = z.infer<typeof FlagSet>;
 
@@ -29,7 +29,7 @@ export type FlagSet = z.infer<typeof FlagSet>;
 export const FlagSetChange = strictObject({
   previous: ChangeId,
   revision: z.int().min(1),
-  flags: z.record(Key, Flag.nullable()),
-  segments: z.record(Key, Segment.nullable()),
+  flags: z.record(Key, EvaluationFlag.nullable()),
+  segments: z.record(Key, EvaluationSegment.nullable()),
 }).meta({ id: 'FlagSetChange' });
 export type FlagSetChange = z.infer<typeof FlagSetChange>;

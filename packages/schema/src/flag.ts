@@ -31,33 +31,8 @@ const tags = z
   .array(text(1, LIMITS.nameLength))
   .max(LIMITS.tags, `must have at most ${LIMITS.tags} tags`);
 
-/** What only people read; an evaluation never looks at it. */
-export const descriptiveFields = {
-  name: text(0, LIMITS.titleLength).nullish(),
-  description: text(0, LIMITS.textLength).nullish(),
-  tags: tags.nullish(),
-  owner: text(0, LIMITS.titleLength).nullish(),
-};
-
-/** Kept by the server. */
-export const serverManagedFields = {
-  version: z.int().min(1),
-  createdAt: Instant,
-  updatedAt: Instant,
-};
-
-/** Accepted, and ignored, where a flag or a segment that was read is written back whole. */
-export const readOnlyFields = {
-  version: z.int().nullish().meta({ readOnly: true }),
-  createdAt: Instant.nullish().meta({ readOnly: true }),
-  updatedAt: Instant.nullish().meta({ readOnly: true }),
-};
-
-/**
- * A flag as it is stored and travels: the full form, at most 512 KiB. The schema holds the shape and
- * the limits; what must be true between fields is checked where the flag is compiled.
- */
-export const Flag = strictObject({
+/** Fields that an engine decides by. */
+const decidingFields = {
   key: Key,
   type: FlagType,
   enabled: z.boolean(),
@@ -66,6 +41,34 @@ export const Flag = strictObject({
   rules: rules(Rule),
   seed: Seed,
   clientVisible: z.boolean(),
+};
+
+/** Fields that only people read. They never leave the server in a flag set. */
+export const descriptiveFields = {
+  name: text(0, LIMITS.titleLength).nullish(),
+  description: text(0, LIMITS.textLength).nullish(),
+  tags: tags.nullish(),
+  owner: text(0, LIMITS.titleLength).nullish(),
+};
+
+const version = z.int().min(1);
+
+/** Fields that the server writes. */
+export const serverManagedFields = { version, createdAt: Instant, updatedAt: Instant };
+
+/** The server-managed fields on input: accepted and ignored, so a flag that was read can be sent back whole. */
+export const readOnlyFields = {
+  version: z.int().nullish().meta({ readOnly: true }),
+  createdAt: Instant.nullish().meta({ readOnly: true }),
+  updatedAt: Instant.nullish().meta({ readOnly: true }),
+};
+
+/**
+ * A flag as it is managed and stored: the full form, at most 512 KiB. The schema checks the shape and
+ * the limits; rules that span several fields are checked when the flag is compiled.
+ */
+export const Flag = strictObject({
+  ...decidingFields,
   metadata,
   ...descriptiveFields,
   ...serverManagedFields,
@@ -73,6 +76,38 @@ export const Flag = strictObject({
   .refine(...fits(LIMITS.flagBytes))
   .meta({ id: 'Flag' });
 export type Flag = z.infer<typeof Flag>;
+
+/**
+ * Names of features that an engine must support to decide the flag or segment; an engine that does not
+ * know one of them reports PARSE_ERROR. Format 1 has no such names, so the server sends none yet.
+ */
+export const requires = z
+  .array(Name)
+  .describe('Features that an engine must support to decide it. Absent if format 1 is enough.')
+  .optional();
+
+/** A flag as it travels in a flag set: what an engine needs, and nothing that only people read. */
+export const EvaluationFlag = strictObject({ ...decidingFields, metadata, version, requires }).meta(
+  {
+    id: 'EvaluationFlag',
+  },
+);
+export type EvaluationFlag = z.infer<typeof EvaluationFlag>;
+
+/** Returns the part of a flag that travels. Field by field, so that a new field stays on the server by default. */
+export const toEvaluationFlag = (flag: Flag): EvaluationFlag =>
+  ({
+    key: flag.key,
+    type: flag.type,
+    enabled: flag.enabled,
+    variants: flag.variants,
+    defaultVariant: flag.defaultVariant,
+    rules: flag.rules,
+    seed: flag.seed,
+    clientVisible: flag.clientVisible,
+    metadata: flag.metadata,
+    version: flag.version,
+  }) satisfies Record<Exclude<keyof EvaluationFlag, 'requires'>, unknown>;
 
 /** A flag as people write it on creation; the short form is filled in once. */
 export const FlagCreate = strictObject({

@@ -1,21 +1,39 @@
 import type { z } from 'zod';
 
 import { SegmentConditions } from './condition.ts';
-import { descriptiveFields, serverManagedFields, readOnlyFields } from './flag.ts';
+import { descriptiveFields, readOnlyFields, requires, serverManagedFields } from './flag.ts';
 import { LIMITS } from './limits.ts';
 import { strictObject } from './strict-object.ts';
 import { fits, Key } from './text.ts';
 
-/** Named, shared conditions, of which all must hold: as stored, at most 512 KiB. */
+/** Fields that an engine decides by. */
+const decidingFields = { key: Key, conditions: SegmentConditions };
+
+/** Named, shared conditions that must all hold, as managed and stored: at most 512 KiB. */
 export const Segment = strictObject({
-  key: Key,
-  conditions: SegmentConditions,
+  ...decidingFields,
   ...descriptiveFields,
   ...serverManagedFields,
 })
   .refine(...fits(LIMITS.segmentBytes))
   .meta({ id: 'Segment' });
 export type Segment = z.infer<typeof Segment>;
+
+/** A segment as it travels in a flag set: what an engine needs, and nothing that only people read. */
+export const EvaluationSegment = strictObject({
+  ...decidingFields,
+  version: serverManagedFields.version,
+  requires,
+}).meta({ id: 'EvaluationSegment' });
+export type EvaluationSegment = z.infer<typeof EvaluationSegment>;
+
+/** Returns the part of a segment that travels. */
+export const toEvaluationSegment = (segment: Segment): EvaluationSegment =>
+  ({
+    key: segment.key,
+    conditions: segment.conditions,
+    version: segment.version,
+  }) satisfies Record<Exclude<keyof EvaluationSegment, 'requires'>, unknown>;
 
 /** A segment as people write it on creation. */
 export const SegmentCreate = strictObject({

@@ -2,6 +2,8 @@ import type {
   AttributeCondition,
   Condition,
   Evaluation,
+  EvaluationFlag,
+  EvaluationSegment,
   Flag,
   FlagCreate,
   FlagSet,
@@ -11,7 +13,7 @@ import type {
   Segment,
   SegmentMember,
 } from '@pennon/schema';
-import { OPERATORS } from '@pennon/schema';
+import { OPERATORS, toEvaluationFlag, toEvaluationSegment } from '@pennon/schema';
 import fc from 'fast-check';
 
 /** Any text of so many code points, unpaired surrogates included. */
@@ -216,13 +218,25 @@ export const segment: fc.Arbitrary<Segment> = fc.record(
   { requiredKeys: ['key', 'conditions', 'version', 'createdAt', 'updatedAt'] },
 );
 
+const withRequires = <Document extends object>(document: fc.Arbitrary<Document>) =>
+  fc
+    .tuple(document, fc.option(fc.array(name, { maxLength: 2 }), { nil: undefined }))
+    .map(([fields, requires]) => ({ ...fields, ...(requires && { requires }) }));
+
+export const evaluationFlag: fc.Arbitrary<EvaluationFlag> = withRequires(
+  flag.map(toEvaluationFlag),
+);
+export const evaluationSegment: fc.Arbitrary<EvaluationSegment> = withRequires(
+  segment.map(toEvaluationSegment),
+);
+
 export const flagSet: fc.Arbitrary<FlagSet> = fc.record({
   formatVersion: fc.constant(1 as const),
   environment: key,
   id: fc.string(),
   revision: fc.nat(),
-  flags: keyed(flag),
-  segments: keyed(segment),
+  flags: keyed(evaluationFlag),
+  segments: keyed(evaluationSegment),
 });
 
 export const evaluation: fc.Arbitrary<Evaluation> = fc.oneof(
@@ -242,7 +256,7 @@ export const evaluation: fc.Arbitrary<Evaluation> = fc.oneof(
     {
       flagKey: key,
       enabled: fc.constant(false as const),
-      reason: fc.constantFrom('STATIC', 'DEFAULT', 'DISABLED'),
+      reason: fc.constantFrom('DEFAULT', 'DISABLED'),
       metadata,
     },
     { requiredKeys: ['flagKey', 'enabled', 'reason'] },

@@ -2,6 +2,8 @@ import {
   Condition,
   Evaluation,
   EvaluationContext,
+  EvaluationFlag,
+  EvaluationSegment,
   Flag,
   FlagCreate,
   FlagSet,
@@ -17,6 +19,8 @@ import { expect, test } from 'vitest';
 import {
   condition,
   evaluation,
+  evaluationFlag,
+  evaluationSegment,
   flag,
   flagCreate,
   flagSet,
@@ -30,6 +34,8 @@ test.each([
   ['rule on creation', RuleInput, ruleInput],
   ['condition', Condition, condition],
   ['segment', Segment, segment],
+  ['evaluation flag', EvaluationFlag, evaluationFlag],
+  ['evaluation segment', EvaluationSegment, evaluationSegment],
   ['flag set', FlagSet, flagSet],
   ['evaluation', Evaluation, evaluation],
 ])(

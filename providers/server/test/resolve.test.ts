@@ -79,7 +79,7 @@ describe('a flag', () => {
   it('without a default variant resolves to the default of the code, and that is no error', async () => {
     const { client } = await start();
     const details = await client.getBooleanDetails('no-default', true);
-    expect(details).toMatchObject({ value: true, reason: 'STATIC' });
+    expect(details).toMatchObject({ value: true, reason: 'DEFAULT' });
     expect(details).not.toHaveProperty('variant');
     expect(details.errorCode).toBeUndefined();
   });

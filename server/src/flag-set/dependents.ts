@@ -1,12 +1,12 @@
 import type { References } from '@pennon/engine';
 import { references } from '@pennon/engine';
-import type { Flag, FlagSet } from '@pennon/schema';
+import type { EvaluationFlag, FlagSet } from '@pennon/schema';
 
 /** A stored flag never changes, so what it names is looked up once. */
-const known = new WeakMap<Flag, References>();
+const known = new WeakMap<EvaluationFlag, References>();
 
 /** The flags and segments that a flag names in its conditions. */
-export const referencesOf = (flag: Flag): References => {
+export const referencesOf = (flag: EvaluationFlag): References => {
   const found = known.get(flag);
   if (found !== undefined) return found;
   const named = references(flag);

@@ -1,29 +1,65 @@
-import type { Stored } from '../store/store.ts';
+import type { EvaluationFlag, EvaluationSegment, FlagSet } from '@pennon/schema';
+import { toEvaluationFlag, toEvaluationSegment } from '@pennon/schema';
+
+import type { Snapshot, Stored, Writes } from '../store/store.ts';
 
 type Records<Document> = ReadonlyMap<string, Stored<Document>>;
+type Contents = Pick<FlagSet, 'flags' | 'segments'>;
 
-/** Documents by key, in the order of their keys: the same data is always the same text. */
-export const documentsOf = <Document>(records: Records<Document>): Record<string, Document> =>
-  Object.fromEntries(
-    [...records]
-      .map(([key, { document }]) => [key, document] as const)
-      .toSorted(([a], [b]) => (a < b ? -1 : Number(a > b))),
-  );
+/** The flags and segments that a change writes, as they travel; null means removed. */
+export type EvaluationWrites = {
+  readonly flags: ReadonlyMap<string, EvaluationFlag | null>;
+  readonly segments: ReadonlyMap<string, EvaluationSegment | null>;
+};
 
-/**
- * The same after a change. Most changes write documents that are there, which keeps their order, so
- * nothing is sorted; an object of integer-like keys is ordered by the language either way.
- */
-export const documentsAfter = <Document>(
-  before: Record<string, Document>,
-  writes: ReadonlyMap<string, Document | null> | undefined,
+/** Returns what a snapshot's flags and segments look like in a flag set that travels. */
+export const contentsOf = ({ records }: Snapshot<'flagSet'>): Contents => ({
+  flags: projectAll(records.flags, toEvaluationFlag),
+  segments: projectAll(records.segments, toEvaluationSegment),
+});
+
+/** Returns what a change's writes look like in a flag set that travels. */
+export const writesOf = ({ flags, segments }: Writes<'flagSet'>): EvaluationWrites => ({
+  flags: projectWrites(flags, toEvaluationFlag),
+  segments: projectWrites(segments, toEvaluationSegment),
+});
+
+/** Returns the contents after a change. Unchanged documents stay the same objects, so they are not compiled again. */
+export const contentsAfter = (before: Contents, writes: EvaluationWrites): Contents => ({
+  flags: applyWrites(before.flags, writes.flags),
+  segments: applyWrites(before.segments, writes.segments),
+});
+
+const projectAll = <Document, Projection>(
   records: Records<Document>,
-): Record<string, Document> => {
-  if (writes === undefined) return before;
-  const after = { ...before };
+  project: (document: Document) => Projection,
+): Record<string, Projection> =>
+  sortedByKey([...records].map(([key, { document }]) => [key, project(document)] as const));
+
+/** The same data always becomes the same text. */
+const sortedByKey = <Projection>(
+  entries: readonly (readonly [string, Projection])[],
+): Record<string, Projection> =>
+  Object.fromEntries(entries.toSorted(([a], [b]) => (a < b ? -1 : Number(a > b))));
+
+const projectWrites = <Document, Projection>(
+  writes: ReadonlyMap<string, Document | null> | undefined,
+  project: (document: Document) => Projection,
+): ReadonlyMap<string, Projection | null> =>
+  new Map([...(writes ?? [])].map(([key, document]) => [key, document && project(document)]));
+
+/** Sorts again only if a document is new or removed; most changes replace one, which keeps the order. */
+const applyWrites = <Projection>(
+  before: Record<string, Projection>,
+  writes: ReadonlyMap<string, Projection | null>,
+): Record<string, Projection> => {
+  if (writes.size === 0) return before;
+  const kept = { ...before };
+  let isSorted = true;
   for (const [key, document] of writes) {
-    if (document === null || !Object.hasOwn(before, key)) return documentsOf(records);
-    after[key] = document;
+    if (document === null) delete kept[key];
+    else kept[key] = document;
+    isSorted &&= Object.hasOwn(before, key);
   }
-  return after;
+  return isSorted ? kept : sortedByKey(Object.entries(kept));
 };

@@ -1,6 +1,6 @@
 import type { CompiledFlagSet } from '@pennon/engine';
 import { compile } from '@pennon/engine';
-import type { Flag, FlagSet, FlagSetChange, Segment } from '@pennon/schema';
+import type { FlagSet, FlagSetChange } from '@pennon/schema';
 import { FORMAT_VERSION } from '@pennon/schema';
 
 import type { Step } from '../replication/replica-state.ts';
@@ -10,7 +10,7 @@ import type { ChangeId } from '../store/change-id.ts';
 import { revisionOf } from '../store/change-id.ts';
 import type { Snapshot } from '../store/store.ts';
 import { dependents } from './dependents.ts';
-import { documentsAfter, documentsOf } from './documents.ts';
+import { contentsAfter, contentsOf, writesOf } from './documents.ts';
 
 /**
  * One environment's flag set in memory: as stored records, as data, compiled, and as JSON text, all of
@@ -68,13 +68,13 @@ export const openLiveFlagSet = (environment: string, replica: Replica<'flagSet'>
   let view = wholeView(environment, replica.current());
 
   const stop = replica.subscribe(step => {
-    view = viewAfter(view, step);
-    const told = tell(step, view);
-    // Nobody gets from before a reload to after it by changes.
-    if (told.type === 'set') kept = [];
-    else kept.push({ id: view.flagSet.id, change: told.change });
+    const next = stepFrom(view, step);
+    view = next.view;
+    // No sequence of changes leads across a reload.
+    if (next.type === 'set') kept = [];
+    else kept.push({ id: view.flagSet.id, change: next.change });
     if (kept.length > KEPT_CHANGES) kept.shift();
-    for (const listener of listeners) listener(told);
+    for (const listener of listeners) listener(next);
   });
 
   return {
@@ -130,43 +130,25 @@ const flagSetOf = (
 });
 
 const wholeView = (environment: string, snapshot: Snapshot<'flagSet'>): FlagSetView =>
-  viewOf(
-    snapshot,
-    flagSetOf(environment, snapshot.id, {
-      flags: documentsOf(snapshot.records.flags),
-      segments: documentsOf(snapshot.records.segments),
-    }),
-  );
+  viewOf(snapshot, flagSetOf(environment, snapshot.id, contentsOf(snapshot)));
 
-/** The view after a step: what did not change is taken over, compiled flags too. */
-const viewAfter = (before: FlagSetView, { snapshot, ...step }: Step<'flagSet'>): FlagSetView => {
-  const { environment, flags, segments } = before.flagSet;
-  if (step.type === 'reload') return wholeView(environment, snapshot);
-  const { id, writes } = step.change;
-  return viewOf(
-    snapshot,
-    flagSetOf(environment, id, {
-      flags: documentsAfter(flags, writes.flags, snapshot.records.flags),
-      segments: documentsAfter(segments, writes.segments, snapshot.records.segments),
-    }),
-    before.compiled,
-  );
-};
-
-const tell = (step: Step<'flagSet'>, view: FlagSetView): FlagSetStep => {
-  if (step.type === 'reload') return { type: 'set', view };
-  const { previous, writes } = step.change;
-  const flags: ReadonlyMap<string, Flag | null> = writes.flags ?? new Map();
-  const segments: ReadonlyMap<string, Segment | null> = writes.segments ?? new Map();
+/** Returns the step that leads from a view to the next one. Unchanged flags stay compiled. */
+const stepFrom = (before: FlagSetView, { snapshot, ...step }: Step<'flagSet'>): FlagSetStep => {
+  const { environment } = before.flagSet;
+  if (step.type === 'reload') return { type: 'set', view: wholeView(environment, snapshot) };
+  const { id, previous } = step.change;
+  const writes = writesOf(step.change.writes);
+  const { flags, segments } = writes;
+  const flagSet = flagSetOf(environment, id, contentsAfter(before.flagSet, writes));
   return {
     type: 'change',
     change: {
       previous,
-      revision: view.flagSet.revision,
+      revision: flagSet.revision,
       flags: Object.fromEntries(flags),
       segments: Object.fromEntries(segments),
     },
-    affected: dependents(view.flagSet, new Set(flags.keys()), new Set(segments.keys())),
-    view,
+    affected: dependents(flagSet, new Set(flags.keys()), new Set(segments.keys())),
+    view: viewOf(snapshot, flagSet, before.compiled),
   };
 };
