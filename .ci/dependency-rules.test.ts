@@ -4,7 +4,7 @@ import { posix } from 'node:path';
 import { expect, test } from 'vitest';
 
 import type { Manifest, SourceFile } from './dependency-rules.ts';
-import { brokenArrows, folderCircles, importsOf } from './dependency-rules.ts';
+import { forbiddenImports, folderCycles, importsOf } from './dependency-rules.ts';
 
 const cwd = new URL('..', import.meta.url);
 const read = (path: string): string => readFileSync(new URL(path, cwd), 'utf8');
@@ -26,19 +26,19 @@ const filesOf = (folder: string): SourceFile[] => {
     .map(path => ({ path, source: read(path), folder, manifest }));
 };
 
-test.each(folders)('every import of %s follows an arrow of the architecture', folder => {
-  expect(filesOf(folder).flatMap(file => brokenArrows(file, root))).toEqual([]);
+test.each(folders)('every import of %s follows the dependency rules', folder => {
+  expect(filesOf(folder).flatMap(file => forbiddenImports(file, root))).toEqual([]);
 });
 
-test.each(['.', ...folders])('%s takes its versions from the catalog', folder => {
+test.each(['.', ...folders])('%s declares dependencies by catalog version only', folder => {
   const { dependencies, devDependencies } = manifestOf(folder);
   const versions = Object.entries({ ...dependencies, ...devDependencies });
-  const ofItsOwn = versions.filter(([, version]) => !/^(?:catalog:|workspace:\*)$/.test(version));
-  expect(ofItsOwn).toEqual([]);
+  const pinned = versions.filter(([, version]) => !/^(?:catalog:|workspace:\*)$/.test(version));
+  expect(pinned).toEqual([]);
 });
 
-test('the folders of server/src import one another in one direction only', () => {
-  expect(folderCircles(filesOf('server'), 'server/src')).toEqual([]);
+test('the folders of server/src have no import cycle', () => {
+  expect(folderCycles(filesOf('server'), 'server/src')).toEqual([]);
 });
 
 const imports = (path: string, ...specifiers: string[]) => ({
@@ -46,28 +46,28 @@ const imports = (path: string, ...specifiers: string[]) => ({
   source: specifiers.map(specifier => `import '${specifier}';`).join('\n'),
 });
 
-test('folders that import one another, directly or through others, are circles', () => {
+test('folders that import each other, directly or through others, form a cycle', () => {
   const audit = { path: 'src/audit/a.ts', source: "import type { Key } from '../keys/b.ts';" };
   const keys = imports('src/keys/b.ts', '../auth/c.ts', '../audit/a.ts');
   const auth = imports('src/auth/c.ts', '../audit/a.ts');
-  expect(folderCircles([audit, keys], 'src')).toEqual(['audit -> keys -> audit']);
-  expect(folderCircles([audit, keys, auth], 'src')).toEqual([
+  expect(folderCycles([audit, keys], 'src')).toEqual(['audit -> keys -> audit']);
+  expect(folderCycles([audit, keys, auth], 'src')).toEqual([
     'audit -> keys -> auth -> audit',
     'audit -> keys -> audit',
   ]);
   const errors = imports('src/errors.ts', './keys/b.ts');
-  expect(folderCircles([errors, imports('src/keys/b.ts', '../errors.ts')], 'src')).toEqual([
+  expect(folderCycles([errors, imports('src/keys/b.ts', '../errors.ts')], 'src')).toEqual([
     'errors.ts -> keys -> errors.ts',
   ]);
 });
 
-test('folders that import one another in one direction are not circles', () => {
+test('folders that import in one direction do not form a cycle', () => {
   const files = [
     imports('src/keys/a.ts', './b.ts', '../audit/deep/a.ts', '../clock.ts'),
     imports('src/audit/deep/a.ts', '../b.ts', '../../clock.ts', 'keys'),
     imports('src/clock.ts'),
   ];
-  expect(folderCircles(files, 'src')).toEqual([]);
+  expect(folderCycles(files, 'src')).toEqual([]);
 });
 
 const manifest: Manifest = {
@@ -75,52 +75,52 @@ const manifest: Manifest = {
   dependencies: { murmurhash: 'catalog:', '@pennon/sync': 'workspace:*' },
   devDependencies: { '@pennon/schema': 'workspace:*', ajv: 'catalog:' },
 };
-const broken = (path: string, source: string): string[] =>
-  brokenArrows({ path, source, folder: 'packages/engine', manifest }, root);
+const problemsOf = (path: string, source: string): string[] =>
+  forbiddenImports({ path, source, folder: 'packages/engine', manifest }, root);
 
 test.each([
   [
-    'an arrow that leads nowhere',
+    'a package that it does not depend on',
     "import { follow } from '@pennon/sync';",
-    'no arrow leads from @pennon/engine to @pennon/sync',
+    'may not import @pennon/sync: @pennon/engine does not depend on it',
   ],
   [
-    'types by an arrow that leads nowhere',
+    'types of a package that it does not depend on',
     "import type { Follow } from '@pennon/sync';",
-    'no arrow leads from @pennon/engine to the types of @pennon/sync',
+    'may not import types of @pennon/sync: @pennon/engine does not depend on it',
   ],
   [
     'a path into another package',
     "import { Flag } from '../../schema/src/flag.ts';",
-    'reaches out of packages/engine/src/ to packages/schema/src/flag.ts',
+    'imports packages/schema/src/flag.ts from outside of packages/engine/src/',
   ],
   [
     'a path to a test',
     "export * from '../test/cases.ts';",
-    'reaches out of packages/engine/src/ to packages/engine/test/cases.ts',
+    'imports packages/engine/test/cases.ts from outside of packages/engine/src/',
   ],
   [
-    'what is not declared',
+    'a package that is not declared',
     "import zod from 'zod';",
     'imports zod, which its package.json does not declare',
   ],
   [
-    'a tool of development',
+    'a development dependency',
     "import { Ajv } from 'ajv';",
     'imports ajv, which its package.json does not declare',
   ],
   [
-    'values where only types may be taken',
+    'values of a package that only permits types',
     "import { Flag } from '@pennon/schema';",
     'imports @pennon/schema, which its package.json does not declare',
   ],
   [
-    'an import for its effects',
+    'an import for its side effects',
     "import 'zod';",
     'imports zod, which its package.json does not declare',
   ],
   [
-    'an import in a call',
+    'an import() call',
     "const zod = await import('zod');",
     'imports zod, which its package.json does not declare',
   ],
@@ -129,45 +129,45 @@ test.each([
     "import {\n  a,\n  type B,\n} from 'zod';",
     'imports zod, which its package.json does not declare',
   ],
-  ['a computed import', 'await import(`${name}`);', 'computes what it imports'],
-])('in source, %s is a broken arrow', (_, source, problem) => {
-  expect(broken('packages/engine/src/a.ts', source)).toEqual([
+  ['a computed import', 'await import(`${name}`);', 'has an import() with a computed name'],
+])('in source, importing %s is forbidden', (_, source, problem) => {
+  expect(problemsOf('packages/engine/src/a.ts', source)).toEqual([
     `packages/engine/src/a.ts ${problem}`,
   ]);
 });
 
 test.each([
-  ['its own file', "import { b } from './b.ts';"],
-  ['its own file further up', "import { b } from '../b.ts';"],
+  ['a file of the same package', "import { b } from './b.ts';"],
+  ['a file of the same package in a parent folder', "import { b } from '../b.ts';"],
   [
     'a declared dependency, and a path in it',
     "import { v3 } from 'murmurhash';\nimport 'murmurhash/x';",
   ],
   ['the types of the schema', "import type { Flag } from '@pennon/schema';"],
-  ['a text that it writes', 'const text = `\nexport * from "${name}";\n`;'],
-  ['what stands in a comment', "// import 'zod';\n/** import('zod') */"],
-])('in source, %s is no broken arrow', (_, source) => {
-  expect(broken('packages/engine/src/deep/a.ts', source)).toEqual([]);
+  ['inside a string literal', 'const text = `\nexport * from "${name}";\n`;'],
+  ['inside a comment', "// import 'zod';\n/** import('zod') */"],
+])('in source, importing %s is allowed', (_, source) => {
+  expect(problemsOf('packages/engine/src/deep/a.ts', source)).toEqual([]);
 });
 
-test('a test may take the types of another package, and the support of its tests', () => {
+test('a test may import types and test support of another package', () => {
   const types = "import type { Flag } from '../../schema/src/flag.ts';";
-  expect(broken('packages/engine/test/a.test.ts', types)).toEqual([]);
+  expect(problemsOf('packages/engine/test/a.test.ts', types)).toEqual([]);
   const support = "import { serve } from '../../../server/test/support/server.ts';";
-  expect(broken('packages/engine/test/a.test.ts', support)).toEqual([]);
-  expect(broken('packages/engine/src/a.ts', support)).toHaveLength(1);
+  expect(problemsOf('packages/engine/test/a.test.ts', support)).toEqual([]);
+  expect(problemsOf('packages/engine/src/a.ts', support)).toHaveLength(1);
 });
 
-test('a test may take the tools of its package and of the root, and no values of another package by path', () => {
+test('a test may import the tools of its package and of the root, but no values of another package by path', () => {
   const tools =
     "import { Ajv } from 'ajv';\nimport fc from 'fast-check';\nimport { Flag } from '@pennon/schema';";
-  expect(broken('packages/engine/test/a.test.ts', tools)).toEqual([]);
-  expect(broken('packages/engine/test/a.test.ts', "import '../../schema/test/b.ts';")).toEqual([
-    'packages/engine/test/a.test.ts reaches out of packages/engine/ to packages/schema/test/b.ts',
+  expect(problemsOf('packages/engine/test/a.test.ts', tools)).toEqual([]);
+  expect(problemsOf('packages/engine/test/a.test.ts', "import '../../schema/test/b.ts';")).toEqual([
+    'packages/engine/test/a.test.ts imports packages/schema/test/b.ts from outside of packages/engine/',
   ]);
 });
 
-test('the imports of a source are found with whether they are of types only', () => {
+test('imports are listed with whether they are type-only', () => {
   const source = `
     import type { A } from 'a';
     import b, { type B } from "b";

@@ -4,7 +4,7 @@ import { posix } from 'node:path';
 /** One `import`, `export … from` or `import()` of a source file. */
 export type Import = { readonly specifier: string; readonly typeOnly: boolean };
 
-/** What a package.json says that matters here. */
+/** The fields of a package.json that the rules read. */
 export type Manifest = {
   readonly name: string;
   readonly dependencies?: Readonly<Record<string, string>>;
@@ -12,7 +12,7 @@ export type Manifest = {
   readonly peerDependencies?: Readonly<Record<string, string>>;
 };
 
-/** A source file by its path from the root, the folder of its package, and that package's manifest. */
+/** A source file. `path` is from the root, `folder` and `manifest` are those of its package. */
 export type SourceFile = {
   readonly path: string;
   readonly source: string;
@@ -20,8 +20,8 @@ export type SourceFile = {
   readonly manifest: Manifest;
 };
 
-/** Which packages of ours the source of a package may stand on; `type` only for its types. */
-const ARROWS: Readonly<Record<string, readonly string[]>> = {
+/** The packages of this repository that each package may import; `type` permits only types. */
+const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   '@pennon/schema': [],
   '@pennon/engine': ['type @pennon/schema'],
   '@pennon/sync': ['type @pennon/schema'],
@@ -41,8 +41,8 @@ const withoutComments = (source: string): string =>
   source.replaceAll(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, '');
 
 /**
- * Every import of a source, and none of a text that it writes. A call whose argument is no plain text
- * has the specifier `(computed)`.
+ * Returns every import of a source. Import statements inside string literals do not count. A call
+ * whose argument is not a plain string has the specifier `(computed)`.
  */
 export const importsOf = (source: string): Import[] => {
   const code = withoutComments(source);
@@ -57,11 +57,11 @@ export const importsOf = (source: string): Import[] => {
   return [...statements, ...calls].filter(({ specifier }) => !specifier.includes('${'));
 };
 
-/** `@scope/name` or `name`, without the path inside the package. */
+/** Returns `@scope/name` or `name`, without the path inside the package. */
 const packageOf = (specifier: string): string =>
   specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/');
 
-const isOfNode = (specifier: string): boolean =>
+const isNodeModule = (specifier: string): boolean =>
   specifier.startsWith('node:') || builtinModules.includes(specifier);
 
 const declares = (
@@ -71,68 +71,77 @@ const declares = (
   isTest: boolean,
 ): boolean => {
   const { dependencies, devDependencies, peerDependencies } = manifest;
-  const forRunning = { ...dependencies, ...peerDependencies };
-  return name in (typeOnly || isTest ? { ...forRunning, ...devDependencies } : forRunning);
+  const atRuntime = { ...dependencies, ...peerDependencies };
+  return name in (typeOnly || isTest ? { ...atRuntime, ...devDependencies } : atRuntime);
 };
 
-/** Source stays in its package's source; a test may also take others' types, and their support. */
-const ofRelative = (file: SourceFile, isTest: boolean, found: Import): string | undefined => {
+/**
+ * Checks a relative import. Source stays in the source of its package. A test may also import types
+ * and test support of other packages.
+ */
+const relativeProblem = (file: SourceFile, isTest: boolean, found: Import): string | undefined => {
   const target = posix.join(posix.dirname(file.path), found.specifier);
   const bounds = isTest ? `${file.folder}/` : `${file.folder}/src/`;
   if (target.startsWith(bounds)) return undefined;
   if (isTest && (found.typeOnly || target.includes('/test/support/'))) return undefined;
-  return `reaches out of ${bounds} to ${target}`;
+  return `imports ${target} from outside of ${bounds}`;
 };
 
-const ofOurs = ({ manifest }: SourceFile, name: string, typeOnly: boolean): string | undefined => {
-  const allowed = ARROWS[manifest.name];
+const workspaceProblem = (
+  { manifest }: SourceFile,
+  name: string,
+  typeOnly: boolean,
+): string | undefined => {
+  const allowed = ALLOWED[manifest.name];
   if (!name.startsWith('@pennon/') || allowed === undefined || allowed.includes(name))
     return undefined;
   if (typeOnly && allowed.includes(`type ${name}`)) return undefined;
-  return `no arrow leads from ${manifest.name} to ${typeOnly ? 'the types of ' : ''}${name}`;
+  return `may not import ${typeOnly ? 'types of ' : ''}${name}: ${manifest.name} does not depend on it`;
 };
 
-/** What is wrong with one import, if anything. `forAll` are the root's own development tools. */
-const problemOf = (file: SourceFile, forAll: Manifest, found: Import): string | undefined => {
+/** Returns what is wrong with one import, if anything. Every test may use the tools of the root. */
+const problemOf = (file: SourceFile, root: Manifest, found: Import): string | undefined => {
   const { specifier, typeOnly } = found;
   const isTest = !file.path.startsWith(`${file.folder}/src/`);
-  if (specifier === '(computed)') return isTest ? undefined : 'computes what it imports';
-  if (specifier.startsWith('.')) return ofRelative(file, isTest, found);
+  if (specifier === '(computed)')
+    return isTest ? undefined : 'has an import() with a computed name';
+  if (specifier.startsWith('.')) return relativeProblem(file, isTest, found);
   const name = packageOf(specifier);
-  if (isOfNode(specifier) || name === file.manifest.name) return undefined;
+  if (isNodeModule(specifier) || name === file.manifest.name) return undefined;
   const isKnown = declares(file.manifest, name, typeOnly, isTest);
-  if (!isKnown && !(isTest && declares(forAll, name, typeOnly, isTest)))
+  if (!isKnown && !(isTest && declares(root, name, typeOnly, isTest)))
     return `imports ${name}, which its package.json does not declare`;
-  return isTest ? undefined : ofOurs(file, name, typeOnly);
+  return isTest ? undefined : workspaceProblem(file, name, typeOnly);
 };
 
-/** The arrows that a file breaks, as sentences. */
-export const brokenArrows = (file: SourceFile, forAll: Manifest): string[] =>
+/** Returns a sentence for each import of a file that breaks a rule. */
+export const forbiddenImports = (file: SourceFile, root: Manifest): string[] =>
   importsOf(file.source).flatMap(found => {
-    const problem = problemOf(file, forAll, found);
+    const problem = problemOf(file, root, found);
     return problem === undefined ? [] : [`${file.path} ${problem}`];
   });
 
 /**
- * Returns every circle between the folders of `root`, such as `keys -> audit -> keys`. A file directly in
- * `root` counts as a folder of its own, and imports of types count too: a reader follows them as well.
+ * Returns every import cycle between the folders of `root`, such as `keys -> audit -> keys`. A file
+ * directly in `root` counts as a folder of its own. Imports of types count too, because a reader
+ * follows them as well.
  */
-export const folderCircles = (
+export const folderCycles = (
   files: readonly Pick<SourceFile, 'path' | 'source'>[],
   root: string,
 ): string[] => {
   const graph = folderGraph(files, root);
-  const circles = new Set<string>();
+  const cycles = new Set<string>();
   const visited = new Set<string>();
   const visit = (folder: string, path: readonly string[]): void => {
     const start = path.indexOf(folder);
-    if (start !== -1) circles.add([...path.slice(start), folder].join(' -> '));
+    if (start !== -1) cycles.add([...path.slice(start), folder].join(' -> '));
     if (visited.has(folder)) return;
     visited.add(folder);
     for (const next of graph.get(folder) ?? []) visit(next, [...path, folder]);
   };
   for (const folder of graph.keys()) visit(folder, []);
-  return [...circles];
+  return [...cycles];
 };
 
 const folderGraph = (

@@ -10,7 +10,7 @@ const root = new URL('..', import.meta.url).pathname;
 
 type Example = readonly [path: string, source: string];
 
-/** What each rule that matters refuses, at a place where it must. */
+/** For each rule that matters, code that it must refuse. */
 const REFUSED: Readonly<Record<string, readonly Example[]>> = {
   'eslint(no-restricted-imports)': [
     ['packages/schema/src/a.ts', "import 'fastify';"],
@@ -110,7 +110,7 @@ const REFUSED: Readonly<Record<string, readonly Example[]>> = {
   ],
 };
 
-/** What the same rules must let pass. */
+/** Code that the same rules must accept. */
 const ACCEPTED: readonly Example[] = [
   ['packages/schema/src/y.ts', "export { z } from 'zod';"],
   ['packages/schema/src/z.ts', "export { y } from './y.ts';"],
@@ -160,8 +160,8 @@ const lint = async (): Promise<readonly Diagnostic[]> => {
   const args = [join(root, 'node_modules/oxlint/bin/oxlint'), '--type-aware', '--format=json'];
   const run = promisify(execFile)(process.execPath, args, { cwd: folder });
   const { stdout } = await run.catch((failed: { stdout: string }) => failed);
-  const answer: { diagnostics: Diagnostic[] } = JSON.parse(stdout);
-  return answer.diagnostics;
+  const report: { diagnostics: Diagnostic[] } = JSON.parse(stdout);
+  return report.diagnostics;
 };
 
 beforeAll(async () => {
@@ -183,10 +183,10 @@ const refused = Object.entries(REFUSED).flatMap(([code, examples]) =>
   examples.map(([path, source]) => [code, path, source] as const),
 );
 
-test.each(refused)('%s refuses in %s: %s', (code, path) => {
+test.each(refused)('the rule %s refuses in %s: %s', (code, path) => {
   expect(codesOf(path)).toContain(code);
 });
 
-test.each(ACCEPTED)('in %s lint accepts: %s', path => {
+test.each(ACCEPTED)('the rules accept in %s: %s', path => {
   expect(codesOf(path)).toEqual([]);
 });

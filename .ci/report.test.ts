@@ -1,6 +1,14 @@
 import { expect, test } from 'vitest';
 
-import { broken, closingLine, exitCode, judge, readPytest, readVitest, total } from './report.ts';
+import {
+  BROKEN,
+  checkExitCode,
+  closingLine,
+  exitCode,
+  readPytest,
+  readVitest,
+  total,
+} from './report.ts';
 
 const file = (status: string, ...tests: [status: string, fullName: string][]) => ({
   name: 'a.test.ts',
@@ -8,7 +16,7 @@ const file = (status: string, ...tests: [status: string, fullName: string][]) =>
   assertionResults: tests.map(([of, fullName]) => ({ status: of, fullName })),
 });
 
-test('a report of Vitest is summed over its files, and what was skipped is named', () => {
+test('a Vitest report is added up over its files, with the names of the skipped tests', () => {
   const testResults = [
     file('passed', ['passed', 'a'], ['skipped', 'b is skipped'], ['todo', 'c is to do']),
     file('failed', ['passed', 'd'], ['failed', 'e']),
@@ -38,7 +46,7 @@ const junit = `<?xml version="1.0" encoding="utf-8"?><testsuites name="pytest te
   <skipped type="pytest.xfail" message="" /></testcase>
 </testsuite></testsuites>`;
 
-test('a report of pytest is summed, and what was skipped or expected to fail is named', () => {
+test('a pytest report is added up, with the names of tests that were skipped or expected to fail', () => {
   expect(readPytest(junit)).toEqual({
     passed: 2,
     failed: 3,
@@ -46,7 +54,7 @@ test('a report of pytest is summed, and what was skipped or expected to fail is 
   });
 });
 
-test('all suites together make the closing line, alone and always of one form', () => {
+test('the closing line adds up all suites in a fixed form', () => {
   const sum = total([
     { passed: 2, failed: 0, skipped: ['a'] },
     { passed: 3, failed: 0, skipped: [] },
@@ -55,13 +63,13 @@ test('all suites together make the closing line, alone and always of one form', 
   expect(exitCode(sum)).toBe(0);
 });
 
-test('a suite that broke fails the run, whatever the others did', () => {
-  const sum = total([{ passed: 2, failed: 0, skipped: [] }, broken]);
+test('a broken suite fails the run, even if all others pass', () => {
+  const sum = total([{ passed: 2, failed: 0, skipped: [] }, BROKEN]);
   expect(closingLine(sum)).toBe('2 passed, 1 failed, 0 skipped');
   expect(exitCode(sum)).toBe(1);
 });
 
-test('a run in which nothing ran, or all was skipped, fails', () => {
+test('a run without tests, or with skipped tests only, fails', () => {
   expect(exitCode(total([]))).toBe(1);
   expect(exitCode({ passed: 0, failed: 0, skipped: ['a'] })).toBe(1);
 });
@@ -69,13 +77,13 @@ test('a run in which nothing ran, or all was skipped, fails', () => {
 const of = (passed: number, failed: number) => ({ passed, failed, skipped: [] });
 
 test.each([
-  ['passed and ended well', 0, of(2, 0), of(2, 0)],
-  ['failed and said so', 1, of(2, 1), of(2, 1)],
-  ['passed and crashed after', 1, of(2, 0), of(2, 1)],
-  ['failed and claims to have ended well', 0, of(2, 1), of(2, 2)],
+  ['passed and exited with 0', 0, of(2, 0), of(2, 0)],
+  ['failed and exited with 1', 1, of(2, 1), of(2, 1)],
+  ['passed and crashed afterwards', 1, of(2, 0), of(2, 1)],
+  ['failed but exited with 0', 0, of(2, 1), of(2, 2)],
   ['ran nothing', 0, of(0, 0), of(0, 1)],
   ['crashed without results', 139, undefined, of(0, 1)],
-  ['ended well without results', 0, undefined, of(0, 1)],
-])('a suite that %s is judged by its code and its report together', (_, code, tally, verdict) => {
-  expect(judge(code, tally)).toEqual(verdict);
+  ['exited with 0 but has no results', 0, undefined, of(0, 1)],
+])('a suite that %s is counted by its exit code and its report', (_, code, tally, expected) => {
+  expect(checkExitCode(code, tally)).toEqual(expected);
 });

@@ -1,12 +1,12 @@
-/** What became of a suite: how many tests passed and failed, and the names of those skipped. */
+/** The result of a suite: how many tests passed and failed, and the names of the skipped ones. */
 export type Tally = {
   readonly passed: number;
   readonly failed: number;
   readonly skipped: readonly string[];
 };
 
-/** A suite that could not give results, or that failed beside its tests, counts as one that failed. */
-export const broken: Tally = { passed: 0, failed: 1, skipped: [] };
+/** Counts a suite without results, or one that failed outside of its tests, as one failure. */
+export const BROKEN: Tally = { passed: 0, failed: 1, skipped: [] };
 
 type VitestReport = {
   readonly testResults: readonly {
@@ -18,7 +18,7 @@ type VitestReport = {
 
 const isFailed = ({ status }: { readonly status: string }): boolean => status === 'failed';
 
-/** Vitest's JSON report. A file that failed without a failed test could not be loaded. */
+/** Reads Vitest's JSON report. A file that failed without a failed test could not be loaded. */
 export const readVitest = (json: string): Tally => {
   const { testResults }: VitestReport = JSON.parse(json);
   const tests = testResults.flatMap(({ assertionResults }) => assertionResults);
@@ -39,13 +39,13 @@ const ENTITIES: Readonly<Record<string, string>> = {
   quot: '"',
 };
 
-const unescaped = (text: string): string =>
+const unescapeXml = (text: string): string =>
   text.replaceAll(/&(?<name>\w+);/g, (entity, name: string) => ENTITIES[name] ?? entity);
 
 const attribute = (tag: string, name: string): string =>
-  unescaped(new RegExp(`\\b${name}="(?<value>[^"]*)"`).exec(tag)?.groups?.['value'] ?? '');
+  unescapeXml(new RegExp(`\\b${name}="(?<value>[^"]*)"`).exec(tag)?.groups?.['value'] ?? '');
 
-/** pytest's JUnit report. An error outside of a test's body counts as a failed test. */
+/** Reads pytest's JUnit report. An error outside of a test's body counts as a failed test. */
 export const readPytest = (xml: string): Tally => {
   const suite = /<testsuite\b[^>]*>/.exec(xml)?.[0] ?? '';
   const count = (name: string): number => Number(attribute(suite, name));
@@ -62,7 +62,7 @@ export const readPytest = (xml: string): Tally => {
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0);
 
-/** All suites together. */
+/** Adds tallies up. */
 export const total = (tallies: readonly Tally[]): Tally => ({
   passed: sum(tallies.map(({ passed }) => passed)),
   failed: sum(tallies.map(({ failed }) => failed)),
@@ -70,18 +70,18 @@ export const total = (tallies: readonly Tally[]): Tally => ({
 });
 
 /**
- * A report counts only together with the exit code of its suite: where they disagree, where nothing
- * ran and where there is no report, something failed beside the tests.
+ * Checks a report against the exit code of its suite. If they disagree, nothing ran or there is no
+ * report, something failed outside of the tests, and the result counts one failure more.
  */
-export const judge = (code: number, tally: Tally | undefined): Tally => {
-  if (tally === undefined) return broken;
+export const checkExitCode = (code: number, tally: Tally | undefined): Tally => {
+  if (tally === undefined) return BROKEN;
   const agree = code === 0 ? tally.failed === 0 && tally.passed > 0 : tally.failed > 0;
-  return agree ? tally : total([tally, broken]);
+  return agree ? tally : total([tally, BROKEN]);
 };
 
-/** The last line of a run: always of this form, alone on its line. */
+/** Formats the last line of a run. Tools parse it, so its form must not change. */
 export const closingLine = ({ passed, failed, skipped }: Tally): string =>
   `${passed} passed, ${failed} failed, ${skipped.length} skipped`;
 
-/** 0 only where tests ran and none failed. */
+/** Returns 0 only if tests ran and none failed. */
 export const exitCode = ({ passed, failed }: Tally): number => (failed === 0 && passed > 0 ? 0 : 1);

@@ -6,7 +6,7 @@ export const root = join(import.meta.dirname, '..');
 
 const environment = {
   ...process.env,
-  // A log is read as text.
+  // Without a terminal the output is a log, where escape codes are noise.
   ...(process.stdout.isTTY ? {} : { NO_COLOR: '1' }),
   PATH: [join(root, 'node_modules', '.bin'), process.env['PATH']].join(delimiter),
 };
@@ -17,7 +17,7 @@ export type RunOptions = {
   readonly quiet?: boolean;
 };
 
-/** Runs a program and streams what it prints; answers its exit code, 127 where there is none such. */
+/** Runs a program with its output on the terminal. Returns its exit code, or 127 if it cannot be started. */
 export const run = (command: string, args: readonly string[], options: RunOptions = {}) =>
   new Promise<number>(resolve => {
     const child = spawn(command, args, {
@@ -32,6 +32,6 @@ export const run = (command: string, args: readonly string[], options: RunOption
     child.on('exit', (code, signal) => resolve(code ?? (signal === null ? 1 : 128)));
   });
 
-/** Whether a program is in the PATH. */
-export const isThere = async (program: string): Promise<boolean> =>
+/** Returns whether a program is in the PATH. */
+export const isInstalled = async (program: string): Promise<boolean> =>
   (await run('sh', ['-c', `command -v ${program}`], { quiet: true })) === 0;

@@ -1,13 +1,19 @@
 import { globSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 
-import { isThere, root, run } from './run.ts';
+import { isInstalled, root, run } from './run.ts';
 
-/** A program that some tests start, the Debian package that has it, and which tests those are. */
-export type Need = { readonly program: string; readonly debian: string; readonly usedBy: string };
+/**
+ * A program that some tests start, and the Debian package that provides it. It is installed only if
+ * a test file matches `usedBy`.
+ */
+export type SystemPackage = {
+  readonly program: string;
+  readonly debian: string;
+  readonly usedBy: string;
+};
 
-/** It is installed only where a file matches `usedBy`. */
-export const NEEDS: readonly Need[] = [
+export const SYSTEM_PACKAGES: readonly SystemPackage[] = [
   {
     program: 'curl',
     debian: 'curl',
@@ -25,16 +31,19 @@ export const NEEDS: readonly Need[] = [
   },
 ];
 
-/** Programs that the tests need and that are not there. */
-export const missing = async (needs: readonly Need[], cwd: string): Promise<Need[]> => {
-  const needed = needs.filter(({ usedBy }) => globSync(usedBy, { cwd }).length > 0);
-  const there = await Promise.all(needed.map(({ program }) => isThere(program)));
-  return needed.filter((_, index) => !there[index]);
+/** Returns the packages that the tests below `cwd` use and that are not installed. */
+export const findMissing = async (
+  packages: readonly SystemPackage[],
+  cwd: string,
+): Promise<SystemPackage[]> => {
+  const used = packages.filter(({ usedBy }) => globSync(usedBy, { cwd }).length > 0);
+  const installed = await Promise.all(used.map(({ program }) => isInstalled(program)));
+  return used.filter((_, index) => !installed[index]);
 };
 
 const POLICY = '/usr/sbin/policy-rc.d';
 
-/** Debian starts what it installs unless this policy says no; one that stands there already is kept. */
+/** Keeps Debian from starting the services that it installs. A policy that exists is not replaced. */
 const withoutStarting = async <Result>(install: () => Promise<Result>): Promise<Result> => {
   const isOurs = await writeFile(POLICY, '#!/bin/sh\nexit 101\n', { mode: 0o755, flag: 'wx' }).then(
     () => true,
@@ -48,9 +57,9 @@ const withoutStarting = async <Result>(install: () => Promise<Result>): Promise<
 };
 
 const canInstall = async (): Promise<boolean> =>
-  process.getuid?.() === 0 && (await isThere('apt-get'));
+  process.getuid?.() === 0 && (await isInstalled('apt-get'));
 
-/** Installs Debian packages without starting a service; a sentence that says what to do where it cannot. */
+/** Installs Debian packages without starting a service. Returns a problem with its remedy, if any. */
 export const installDebian = async (packages: readonly string[]): Promise<string | undefined> => {
   const remedy = `install ${packages.join(', ')} (on Debian: apt-get install ${packages.join(' ')})`;
   if (!(await canInstall())) return `this user cannot install programs: ${remedy}`;
@@ -65,9 +74,8 @@ export const installDebian = async (packages: readonly string[]): Promise<string
   return code === 0 ? undefined : `apt-get failed: ${remedy}`;
 };
 
-/** Makes sure that every program is there which a test needs; else says what to install. */
-export const meetNeeds = async (): Promise<string | undefined> => {
-  const needs = await missing(NEEDS, root);
-  if (needs.length === 0) return undefined;
-  return installDebian(needs.map(({ debian }) => debian));
+/** Installs the programs that the tests use. Returns a problem with its remedy, if any. */
+export const installMissing = async (): Promise<string | undefined> => {
+  const missing = await findMissing(SYSTEM_PACKAGES, root);
+  return missing.length === 0 ? undefined : installDebian(missing.map(({ debian }) => debian));
 };

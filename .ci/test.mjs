@@ -1,5 +1,5 @@
-// The one test command. Only this file and the guard must be readable by an old Node: what is
-// imported after the guard is TypeScript, which the workspace's own Node runs as it is.
+// Runs every suite. Only this file and the version check must load in an old Node: the import after
+// the check is TypeScript, which the workspace's own Node runs directly.
 import './require-node.mjs';
 
 const { runEverything } = await import('./suites.ts');

@@ -3,20 +3,20 @@ import { defineConfig } from 'vitest/config';
 const root = new URL('..', import.meta.url).pathname;
 const tests = '{server,packages/*,providers/*}/test/**/*.test.ts';
 const startsProcesses = '**/*.system.test.ts';
-const elsewhere = '**/node_modules/**';
+const installed = '**/node_modules/**';
 
-/** Where the one test command wants its report; unset where Vitest is run by hand. */
+/** The path of the report that `pnpm test` reads. Unset if Vitest is run directly. */
 const report = process.env['PENNON_TEST_REPORT'];
 
 /**
- * `unit` runs within this process in under a minute. `system` starts real servers as processes of
- * their own, after the unit tests, so that the two do not slow each other down.
+ * `unit` tests run in this process, in under a minute. `system` tests start real servers as separate
+ * processes. They run after the unit tests, so the two do not slow each other down.
  */
 export default defineConfig({
   root,
   test: {
     reporters: report === undefined ? ['default'] : ['default', ['json', { outputFile: report }]],
-    // A `.only` that was left behind would skip the rest.
+    // A forgotten `.only` would skip all other tests.
     allowOnly: report === undefined,
     projects: [
       {
@@ -24,7 +24,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['.ci/*.test.ts', tests],
-          exclude: [elsewhere, startsProcesses],
+          exclude: [installed, startsProcesses],
           maxWorkers: '100%',
           sequence: { groupOrder: 0 },
         },
@@ -34,7 +34,7 @@ export default defineConfig({
         test: {
           name: 'system',
           include: [tests.replace('*.test.ts', '*.system.test.ts')],
-          exclude: [elsewhere],
+          exclude: [installed],
           sequence: { groupOrder: 1 },
           testTimeout: 60_000,
           hookTimeout: 60_000,

@@ -44,7 +44,10 @@ export const PROSE_RULES: readonly Rule[] = [
   ),
   rule(/\bmoving house\b/i, 'write "import and export"'),
   rule(/\b(?:is|are|was|were|those) gone\b/, 'write "removed", "closed" or "missing"'),
-  rule(/, else\b|\belse(?=[.;:,)])/i, 'write "otherwise"'),
+  rule(
+    /, else\b|(?<!\b(?:any|every|no|some)(?:thing|one|where) )\belse(?=[.;:,)])/i,
+    'write "otherwise"',
+  ),
   rule(/\bin vain\b/i, 'write "without success" or state what failed'),
   rule(/\bhardly meant\b/i, 'write "probably unintended"'),
   rule(/\blet be\b/i, 'write "leave alone" or "unchanged"'),
