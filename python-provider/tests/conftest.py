@@ -13,21 +13,21 @@ from openfeature.client import OpenFeatureClient
 from openfeature.event import EventDetails, ProviderEvent
 
 from pennon_openfeature import PennonProvider
-from pennon_openfeature._pace import Pace
+from pennon_openfeature._timing import Timing
 
 
 class QuickProvider(PennonProvider):
     """The provider with all its times a hundredth, so that tests of patience are short."""
 
-    _pace = Pace(
+    _timing = Timing(
         heartbeat_ms=150,
-        no_answer_ms=300,
-        shortest_ms=10,
-        longest_ms=100,
-        refused_ms=50,
-        lag_ms=100,
-        look_ms=10,
-        after_told_ms=10,
+        response_timeout_ms=300,
+        min_backoff_ms=10,
+        max_backoff_ms=100,
+        rejected_key_ms=50,
+        server_lag_ms=100,
+        file_check_ms=10,
+        event_delay_ms=10,
     )
 
 

@@ -11,9 +11,9 @@ from wire import answer_json, problem_json, same_json
 
 from pennon_openfeature import PennonProvider
 from pennon_openfeature._engine import compile, evaluate  # noqa: A004
-from pennon_openfeature._flag_set import flag_set_of
-from pennon_openfeature._live import Live
-from pennon_openfeature._sources import InProcess
+from pennon_openfeature._evaluation_result import ResultWithTelemetry
+from pennon_openfeature._flag_set import read_flag_set
+from pennon_openfeature._flag_snapshot import FlagSnapshot
 
 SHARED_CASES = shared_cases()
 
@@ -29,17 +29,15 @@ RESOLVABLE = [case for case in SHARED_CASES if is_resolvable(case)]
 DEFAULT = "the default value, of no type that any flag has"
 
 
-class Answering(PennonProvider):
-    """A provider whose flags have come already."""
+class LoadedProvider(PennonProvider):
+    """A provider that has flags already."""
 
-    def __init__(self, live: Live) -> None:
+    def __init__(self, flags: FlagSnapshot) -> None:
         super().__init__(url="http://127.0.0.1:1", key="none")
-        self._source = Ready(live)
+        self._flags = flags
 
-
-class Ready(InProcess):
-    def __init__(self, live: Live) -> None:
-        self._live = live
+    def _evaluate(self, flag_key: str, context: dict[str, Any]) -> ResultWithTelemetry:
+        return self._flags.evaluate_with_telemetry(flag_key, context)
 
 
 def test_there_are_cases_to_run() -> None:
@@ -65,8 +63,8 @@ def test_the_engine_agrees_that(case: dict[str, Any]) -> None:
 @pytest.mark.parametrize("case", RESOLVABLE, ids=lambda case: case["name"])
 def test_the_providers_resolvers_agree_that(case: dict[str, Any]) -> None:
     written = {"segments": {}, **_without_nulls(case["flagSet"])}
-    flag_set = flag_set_of({**written, "id": "x", "revision": 1, "environment": ""})
-    provider = Answering(Live(flag_set))
+    flag_set = read_flag_set({**written, "id": "x", "revision": 1, "environment": ""})
+    provider = LoadedProvider(FlagSnapshot(flag_set))
     expected = case["expected"]
     resolve = getattr(provider, f"resolve_{_kind_of(expected.get('value'))}_details")
     details = resolve(case["flagKey"], DEFAULT, EvaluationContext(None, case["context"]))

@@ -23,7 +23,7 @@ from openfeature.exception import GeneralError, ProviderFatalError
 from openfeature.provider import ProviderStatus
 
 from pennon_openfeature import PennonProvider
-from pennon_openfeature._copies import write_copy
+from pennon_openfeature._cache_file import write_cache_file
 from pennon_openfeature._flag_set import FlagSet
 
 Use = Callable[[PennonProvider], PennonProvider]
@@ -183,7 +183,7 @@ def test_a_refused_key_at_the_start_is_fatal(
     server: FlagServer, client: OpenFeatureClient, domain: str
 ) -> None:
     provider = QuickProvider(url=server.url, key="another-key")
-    with pytest.raises(ProviderFatalError, match="refuses the key"):
+    with pytest.raises(ProviderFatalError, match="rejected the key"):
         api.set_provider_and_wait(provider, domain)
     assert client.get_provider_status() == ProviderStatus.FATAL
     provider.shutdown()
@@ -334,9 +334,9 @@ def test_a_disk_that_hangs_holds_up_no_change_and_gets_the_newest_copy_only(
     def hang(path: Path, flag_set: FlagSet) -> None:
         revisions.append(flag_set.revision)
         goes_on.wait(20)
-        write_copy(path, flag_set)
+        write_cache_file(path, flag_set)
 
-    monkeypatch.setattr("pennon_openfeature._copies.write_copy", hang)
+    monkeypatch.setattr("pennon_openfeature._cache_file.write_cache_file", hang)
     copy = tmp_path / "flags.json"
     provider = use(connected(server, cache_file=copy, init_timeout_ms=200))
     eventually(streaming(provider))
@@ -397,7 +397,7 @@ def test_an_answer_that_comes_just_after_the_start_was_given_up_makes_the_provid
     server: FlagServer, client: OpenFeatureClient, domain: str
 ) -> None:
     class Late(QuickProvider):
-        _pace = replace(QuickProvider._pace, after_told_ms=1_000)
+        _timing = replace(QuickProvider._timing, event_delay_ms=1_000)
 
         def initialize(self, evaluation_context: EvaluationContext) -> None:
             try:

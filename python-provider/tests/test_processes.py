@@ -274,7 +274,7 @@ provider = PennonProvider(url={server.url!r}, key={KEY!r}, mode="remote", reques
 api.set_provider_and_wait(provider)
 ask = lambda: asyncio.run(api.get_client().get_boolean_value_async("new-checkout", False))
 threading.Thread(target=ask, daemon=True).start()
-while not any(each.name == "pennon-ask" for each in threading.enumerate()):
+while not any(each.name == "pennon-evaluate" for each in threading.enumerate()):
     time.sleep(0.01)
 """
     command = [sys.executable, "-W", "error", "-c", script]

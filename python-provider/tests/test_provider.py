@@ -307,7 +307,7 @@ def test_a_provider_that_was_shut_down_can_be_used_again(
         ({"url": "http://x", "key": KEY, "poll_interval_ms": float("inf")}, "poll_interval_ms"),
         ({"url": "http://x", "key": KEY, "cache_ttl_ms": None}, "cache_ttl_ms"),
         ({"url": "http://x", "key": KEY, "cache_entries": -1}, "cache_entries"),
-        ({"url": "http://x", "key": KEY, "offline_file": "f.json"}, "no server at all"),
+        ({"url": "http://x", "key": KEY, "offline_file": "f.json"}, "uses no server"),
         ({"offline_file": "f.json", "mode": "remote"}, "remote"),
     ],
 )

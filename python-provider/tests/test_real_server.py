@@ -16,7 +16,7 @@ from openfeature.provider import ProviderStatus
 from real_server import FaultProxy, RealServer, real_server
 
 from pennon_openfeature import PennonProvider
-from pennon_openfeature._pace import Pace
+from pennon_openfeature._timing import Timing
 
 Use = Callable[[PennonProvider], PennonProvider]
 
@@ -24,7 +24,7 @@ Use = Callable[[PennonProvider], PennonProvider]
 class PatientProvider(PennonProvider):
     """Quick to try again, and as patient with a silent stream as the server's heartbeats ask."""
 
-    _pace = Pace(shortest_ms=10, longest_ms=100, refused_ms=50, after_told_ms=10)
+    _timing = Timing(min_backoff_ms=10, max_backoff_ms=100, rejected_key_ms=50, event_delay_ms=10)
 
 
 @pytest.fixture(scope="module")

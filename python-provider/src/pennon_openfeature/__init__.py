@@ -1,13 +1,14 @@
-"""OpenFeature provider for Pennon: feature flags decided in this process, live."""
+"""OpenFeature provider for Pennon: evaluates feature flags in this process."""
 
-from ._answer import Answer, Unavailable
 from ._engine import Evaluation, Failed, NotServed, Served
+from ._evaluation_result import EvaluationResult, Unavailable
+from ._flag_snapshot import Snapshot
 from ._freshness import Freshness, LastError
-from ._provider import PennonProvider, Snapshot
+from ._provider import PennonProvider
 
 __all__ = [
-    "Answer",
     "Evaluation",
+    "EvaluationResult",
     "Failed",
     "Freshness",
     "LastError",

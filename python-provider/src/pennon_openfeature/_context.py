@@ -1,4 +1,4 @@
-"""An OpenFeature evaluation context as the plain JSON object that the engine reads."""
+"""Converts OpenFeature evaluation contexts to the plain JSON objects that the engine reads."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import Any, Final
 
 from openfeature.evaluation_context import EvaluationContext
 
-_PLAIN: Final = frozenset([str, int, float, bool, type(None)])
-_DEEPEST = 20
+_JSON_SCALARS: Final = frozenset([str, int, float, bool, type(None)])
+
+MAX_DEPTH = 20
 
 
 def plain_context(context: EvaluationContext | None) -> dict[str, Any]:
-    """The attributes, and the targeting key as the attribute that it is."""
+    """The attributes, with the targeting key as the attribute `targetingKey`."""
     if context is None:
         return {}
     plain = plain_attributes(context.attributes)
@@ -23,33 +24,33 @@ def plain_context(context: EvaluationContext | None) -> dict[str, Any]:
 
 
 def plain_attributes(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy with native values in the words of JSON; what has none is missing."""
+    """A copy with native values converted to JSON, or to None if JSON cannot represent them."""
     plain = dict(attributes)
     for name, value in plain.items():
-        if type(value) not in _PLAIN:
-            plain[name] = _plain(value, _DEEPEST)
+        if type(value) not in _JSON_SCALARS:
+            plain[name] = _plain(value, MAX_DEPTH)
     return plain
 
 
-def _plain(value: Any, levels: int) -> Any:
+def _plain(value: Any, depth_left: int) -> Any:
     if isinstance(value, date):
         return _date_text(value)
     if not isinstance(value, Mapping | list | tuple | set | frozenset):
         return _plain_scalar(value)
-    if levels == 0:
+    if depth_left == 0:
         return None
     if isinstance(value, Mapping):
         return {
-            name: _plain(member, levels - 1)
+            name: _plain(member, depth_left - 1)
             for name, member in value.items()
             if isinstance(name, str)
         }
-    return [_plain(member, levels - 1) for member in value]
+    return [_plain(member, depth_left - 1) for member in value]
 
 
 def _plain_scalar(value: Any) -> str | int | float | bool | None:
-    """A member of an enumeration, or of another kind of text or number, as what it is."""
-    if type(value) in _PLAIN:
+    """Converts members of enumerations and other subclasses to the plain type."""
+    if type(value) in _JSON_SCALARS:
         return value  # type: ignore[no-any-return]
     if isinstance(value, str):
         return str.__str__(value)
@@ -59,7 +60,10 @@ def _plain_scalar(value: Any) -> str | int | float | bool | None:
 
 
 def _date_text(value: date) -> str | None:
-    """UTC text with three fraction digits; naive is UTC, and outside of all years is missing."""
+    """The date in UTC with milliseconds. Naive dates are in UTC.
+
+    Returns None if conversion to UTC leaves the range of years.
+    """
     moment = value if isinstance(value, datetime) else datetime.combine(value, time())
     try:
         utc = (

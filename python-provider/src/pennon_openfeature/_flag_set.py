@@ -1,21 +1,21 @@
-"""A flag set as it travels: what it is, how it changes, and which flags differ."""
+"""Flag sets as the server sends them: the envelope, and changes to it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from ._errors import gap
 from ._json import parse_json
-from ._trouble import Trouble
 
 
 @dataclass(frozen=True, slots=True)
 class FlagSet:
-    """All flags and segments of one environment, of one revision. Never changed in place."""
+    """All flags and segments of one environment at one revision. Never modified in place."""
 
     id: str
-    # A flag set that somebody has written need not say one.
+    # None if a flag set from a file does not include one.
     revision: int | None
     environment: str
     flags: Mapping[str, Any]
@@ -23,7 +23,7 @@ class FlagSet:
     format_version: Any = 1
 
     def document(self) -> dict[str, Any]:
-        """As the server writes it, and the engine reads it."""
+        """The JSON object, for the engine and the cache file."""
         return {
             "formatVersion": self.format_version,
             "environment": self.environment,
@@ -34,85 +34,111 @@ class FlagSet:
         }
 
 
-def parsed(text: str | bytes) -> dict[str, Any]:
-    """The JSON object that a text is; what is none does not follow anything."""
+@dataclass(frozen=True, slots=True)
+class FlagSetChanges:
+    """The keys of the flags and segments that a change added, changed or removed."""
+
+    flags: frozenset[str]
+    segments: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """The flag set after an event or a poll. `changed` is None if the whole set arrived."""
+
+    flag_set: FlagSet
+    changed: FlagSetChanges | None = None
+
+
+def parse_object(text: str | bytes) -> dict[str, Any]:
+    """Parses a JSON object. Anything else is a gap, because the stream cannot be trusted."""
     try:
         value = parse_json(text)
     except (ValueError, RecursionError) as error:
-        raise Trouble("what came is no JSON", gap=True) from error
+        raise gap("the server's response is not valid JSON") from error
     if not isinstance(value, dict):
-        raise Trouble("what came is no JSON object", gap=True)
+        raise gap("the server's response is not a JSON object")
     return value
 
 
-def flag_set_of(document: Mapping[str, Any]) -> FlagSet:
-    """The envelope only: the engine looks at each flag."""
+def read_flag_set(document: Mapping[str, Any]) -> FlagSet:
+    """Checks the envelope only; the engine checks each flag."""
     flags, segments = document.get("flags"), document.get("segments")
     revision = document.get("revision")
-    change_id = document.get("id")
-    if not (isinstance(flags, dict) and isinstance(segments, dict) and isinstance(change_id, str)):
-        raise Trouble("what came is no flag set", gap=True)
+    flag_set_id = document.get("id")
+    is_flag_set = (
+        isinstance(flags, dict) and isinstance(segments, dict) and isinstance(flag_set_id, str)
+    )
+    if not is_flag_set:
+        raise gap("the server's response is not a flag set")
     if not isinstance(revision, int):
-        raise Trouble("what came is a flag set without a revision", gap=True)
+        raise gap("the server's response is a flag set without a revision")
     return FlagSet(
-        id=change_id,
+        id=document["id"],
         revision=revision,
         environment=str(document.get("environment", "")),
-        flags=flags,
-        segments=segments,
+        flags=document["flags"],
+        segments=document["segments"],
         format_version=document.get("formatVersion", 1),
     )
 
 
-def changed_flag_set(flag_set: FlagSet | None, change_id: str | None, data: str) -> FlagSet:
-    """The flag set after a change. A change that does not follow it is a gap."""
-    change = parsed(data)
+def apply_change(flag_set: FlagSet | None, change_id: str | None, data: str) -> Update:
+    """Applies a `change` event. Raises a gap if it does not continue from `flag_set`."""
+    change = parse_object(data)
     if flag_set is None or change.get("previous") != flag_set.id:
-        raise Trouble("a change was missed", gap=True)
+        raise gap("a change is missing")
     flags, segments = change.get("flags"), change.get("segments")
     revision = change.get("revision")
     if not (change_id and isinstance(flags, dict) and isinstance(segments, dict)):
-        raise Trouble("what came is no change", gap=True)
+        raise gap("the change event is malformed")
     if not isinstance(revision, int):
-        raise Trouble("what came is a change without a revision", gap=True)
-    return FlagSet(
+        raise gap("the change event has no revision")
+    next_flag_set = replace(
+        flag_set,
         id=change_id,
         revision=revision,
-        environment=flag_set.environment,
-        flags=_laid(flag_set.flags, flags),
-        segments=_laid(flag_set.segments, segments),
-        format_version=flag_set.format_version,
+        flags=_apply_patch(flag_set.flags, flags),
+        segments=_apply_patch(flag_set.segments, segments),
+    )
+    return Update(
+        next_flag_set,
+        FlagSetChanges(
+            _changed_keys(flag_set.flags, flags), _changed_keys(flag_set.segments, segments)
+        ),
     )
 
 
-def _laid(record: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """A record with the changes laid over it: null removes."""
-    return {name: value for name, value in {**record, **changes}.items() if value is not None}
+def _changed_keys(record: Mapping[str, Any], patch: Mapping[str, Any]) -> frozenset[str]:
+    return frozenset(key for key in patch if not same_json(record.get(key), patch[key]))
 
 
-def keeping(before: FlagSet | None, after: FlagSet) -> FlagSet:
-    """The later flag set, with the very objects of the earlier one where they are equal."""
-    if before is None:
-        return after
-    return FlagSet(
-        id=after.id,
-        revision=after.revision,
-        environment=after.environment,
-        flags=_kept(before.flags, after.flags),
-        segments=_kept(before.segments, after.segments),
-        format_version=after.format_version,
+def _apply_patch(record: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of the record with the patch applied; null removes an entry."""
+    return {name: value for name, value in {**record, **patch}.items() if value is not None}
+
+
+def reuse_unchanged(previous: FlagSet, current: FlagSet) -> FlagSet:
+    """`current`, but with the objects of `previous` for all flags and segments that are equal.
+
+    The engine does not compile an object again that it has compiled before.
+    """
+    return replace(
+        current,
+        flags=_reuse_equal(previous.flags, current.flags),
+        segments=_reuse_equal(previous.segments, current.segments),
     )
 
 
-def _kept(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+def _reuse_equal(previous: Mapping[str, Any], current: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        key: before[key] if key in before and same_json(before[key], value) else value
-        for key, value in after.items()
+        key: previous[key] if key in previous and same_json(previous[key], value) else value
+        for key, value in current.items()
     }
 
 
 def same_json(one: object, other: object) -> bool:
-    """Equality of JSON, where true is not 1."""
+    """Equality of JSON values; unlike in Python, true is not 1."""
     if one is other:
         return True
     if isinstance(one, dict) and isinstance(other, dict):
@@ -120,8 +146,3 @@ def same_json(one: object, other: object) -> bool:
     if isinstance(one, list) and isinstance(other, list):
         return len(one) == len(other) and all(map(same_json, one, other))
     return isinstance(one, bool) == isinstance(other, bool) and one == other
-
-
-def differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> set[str]:
-    """The keys that came, went or hold another object, once equal objects are kept."""
-    return {key for key in before.keys() | after.keys() if before.get(key) is not after.get(key)}

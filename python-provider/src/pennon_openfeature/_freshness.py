@@ -1,26 +1,31 @@
-"""How current the data are, and why."""
+"""How current the flags of a provider are, and why."""
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-# connecting: at the start, and after a stream was lost. streaming: every change comes at once.
-# polling: the stream is down or not wanted, and the server answers when asked.
-# disconnected: the server answers neither; the data may be out of date. stopped: by its owner.
-# file: a file is followed, and no server.
+from ._errors import SyncError
+
+# connecting: at the start, and after a stream was lost.
+# streaming: changes arrive immediately.
+# polling: there is no stream, and polls succeed.
+# disconnected: polls fail too, so the flags may be out of date.
+# stopped: the provider is not running.
+# file: the flags come from an offline file.
 Mode: TypeAlias = Literal["connecting", "streaming", "polling", "disconnected", "stopped", "file"]
 
-# Where the data came from.
+# Where the current flags came from.
 Source: TypeAlias = Literal["none", "cache_file", "bootstrap", "stream", "poll", "offline_file"]
 
 
 @dataclass(frozen=True, slots=True)
 class LastError:
     message: str
-    # The HTTP status, where the server answered one. 401 and 403: it refuses the key.
+    # The HTTP status, if the server responded. 401 and 403 mean that it rejected the key.
     status: int | None
-    # When it happened, in milliseconds since 1970.
+    # When the error occurred, in milliseconds since 1970.
     at: float
 
 
@@ -28,8 +33,13 @@ class LastError:
 class Freshness:
     mode: Mode
     revision: int | None = None
-    # Since the server last said or showed that these are the data.
+    # Milliseconds since the server last sent or confirmed the flags, or since the file was read.
     data_age_ms: float | None = None
     source: Source = "none"
-    # Kept when all is well again: `mode` says how things are now.
+    # Kept after recovery; `mode` shows whether the problem persists.
     last_error: LastError | None = None
+
+
+def last_error_of(error: Exception | str) -> LastError:
+    status = error.status if isinstance(error, SyncError) else None
+    return LastError(str(error), status, time.time() * 1_000)

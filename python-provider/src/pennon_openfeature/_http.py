@@ -1,4 +1,4 @@
-"""The only place that touches the network: one request, one answer, read as it comes."""
+"""HTTP requests to the server. No other module of this package opens a connection."""
 
 from __future__ import annotations
 
@@ -8,65 +8,93 @@ import os
 import socket
 import ssl
 import threading
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from urllib.parse import quote, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urlsplit
+from urllib.request import getproxies_environment, proxy_bypass
 
-from ._proxy import proxy_to
-from ._trouble import Trouble, as_trouble, unsuccessful
+from ._errors import SyncError, error_from_response, to_sync_error
 
-CHUNK = 65_536
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where the server is, and who asks."""
-
-    url: str
-    key: str
-    # Only for a key of all environments, which must name one.
-    environment: str | None = None
-
-    def path(self, route: str) -> str:
-        query = f"?environment={quote(self.environment, safe='')}" if self.environment else ""
-        return f"{urlsplit(self.url).path.rstrip('/')}/api/v1/{route}{query}"
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """How to get to the server: a connection, and what each request over it must say."""
-
-    connection: http.client.HTTPConnection
-    # Before the path: a proxy has to be told where a request goes.
-    before_path: str = ""
-    headers: Mapping[str, str] = field(default_factory=dict)
-
+CHUNK_BYTES = 65_536
 
 _PORTS = {"http": 80, "https": 443}
 
 
-def way_to(address: Address, timeout_ms: float) -> Way:
+@dataclass(frozen=True, slots=True)
+class Address:
+    """The server's URL, the key, and the environment if the key does not imply one."""
+
+    url: str
+    key: str
+    environment: str | None = None
+
+    def path(self, endpoint: str) -> str:
+        query = f"?environment={quote(self.environment, safe='')}" if self.environment else ""
+        return f"{urlsplit(self.url).path.rstrip('/')}/api/v1/{endpoint}{query}"
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    host: str
+    port: int
+    # Sent to the proxy only, since they may hold its password.
+    headers: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A connection to the server, direct or through a proxy, and what its requests must add."""
+
+    connection: http.client.HTTPConnection
+    # Prepended to the path: a proxy needs the full URL of a plain HTTP request.
+    origin: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def route_to(address: Address, timeout_ms: float) -> Route:
     server = urlsplit(address.url)
     host, port = str(server.hostname), server.port or _PORTS[server.scheme]
-    proxy = proxy_to(server)
+    proxy = proxy_for(server)
     to_host, to_port = (proxy.host, proxy.port) if proxy else (host, port)
     seconds = timeout_ms / 1_000
     if server.scheme == "https":
-        # Trusts whom the system trusts, or SSL_CERT_FILE.
+        # Trusts the system's certificate authorities, or those in SSL_CERT_FILE.
         tls = ssl.create_default_context()
         secure = http.client.HTTPSConnection(to_host, to_port, timeout=seconds, context=tls)
         if proxy is not None:
             secure.set_tunnel(host, port, proxy.headers)
-        return Way(secure)
+        return Route(secure)
     plain = http.client.HTTPConnection(to_host, to_port, timeout=seconds)
     if proxy is None:
-        return Way(plain)
-    return Way(plain, f"http://{server.netloc.rpartition('@')[2]}", proxy.headers)
+        return Route(plain)
+    return Route(plain, f"http://{server.netloc.rpartition('@')[2]}", proxy.headers)
 
 
-class Answer:
-    """An answer whose body has not been read yet."""
+def proxy_for(server: SplitResult) -> Proxy | None:
+    """The proxy in HTTPS_PROXY or HTTP_PROXY, unless NO_PROXY excludes the server."""
+    url = getproxies_environment().get(server.scheme)
+    # With the port, because NO_PROXY may contain one.
+    if not url or proxy_bypass(server.netloc.rpartition("@")[2]):
+        return None
+    parts = urlsplit(url if "://" in url else f"http://{url}")
+    if parts.scheme != "http" or not parts.hostname:
+        raise SyncError(
+            "the proxy in the environment is not supported: use a URL such as http://proxy:3128"
+        )
+    return Proxy(parts.hostname, parts.port or 80, _proxy_headers(parts))
+
+
+def _proxy_headers(proxy: SplitResult) -> dict[str, str]:
+    if proxy.username is None:
+        return {}
+    credentials = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
+    return {"proxy-authorization": f"Basic {b64encode(credentials.encode()).decode()}"}
+
+
+class Response:
+    """A response whose body has not been read yet."""
 
     def __init__(self, response: http.client.HTTPResponse, connection: Connection) -> None:
         self.status = response.status
@@ -80,71 +108,74 @@ class Answer:
         return self._response.read()
 
     def chunks(self) -> Iterator[bytes]:
-        """The body as it comes. It never ends well: a stream that ends is trouble."""
-        while chunk := self._response.read1(CHUNK):
+        """Yields the body as it arrives. Raises SyncError at its end: a stream should not end."""
+        while chunk := self._response.read1(CHUNK_BYTES):
             yield chunk
-        raise Trouble("the stream has ended")
+        raise SyncError("the stream has ended")
 
-    def may_be_silent_for(self, ms: float) -> None:
-        self._connection.may_be_silent_for(ms)
+    def set_idle_timeout(self, ms: float) -> None:
+        self._connection.set_idle_timeout(ms)
 
     def close(self) -> None:
         self._response.close()
 
 
 class Connection:
-    """A connection that may be ended by another thread, at any moment and for good."""
+    """A connection that another thread may cancel at any time."""
 
     def __init__(self, address: Address, timeout_ms: float) -> None:
         self._address = address
-        self._way = way_to(address, timeout_ms)
-        self._http = self._way.connection
+        self._route = route_to(address, timeout_ms)
+        self._http = self._route.connection
         self._socket: socket.socket | None = None
         self._lock = threading.Lock()
-        self._ended = False
-        self._answer: Answer | None = None
+        self._is_cancelled = False
+        self._response: Response | None = None
 
     def send(
-        self, method: str, route: str, headers: Mapping[str, str | None], body: bytes | None = None
-    ) -> Answer:
-        """Send a request and wait for the answer to begin. What is no success is trouble."""
+        self,
+        method: str,
+        endpoint: str,
+        headers: Mapping[str, str | None],
+        body: bytes | None = None,
+    ) -> Response:
+        """Sends a request and returns when the response begins. Raises SyncError unless it is
+        200 or 304."""
         try:
             self._open()
             sent = {name: value for name, value in headers.items() if value is not None}
-            sent |= {"authorization": f"Bearer {self._address.key}", **self._way.headers}
-            path = self._way.before_path + self._address.path(route)
+            sent |= {"authorization": f"Bearer {self._address.key}", **self._route.headers}
+            path = self._route.origin + self._address.path(endpoint)
             self._http.request(method, path, body, sent)
-            answer = self._answer = Answer(self._http.getresponse(), self)
-        except Trouble:
-            raise
+            response = self._response = Response(self._http.getresponse(), self)
         except Exception as error:
-            raise as_trouble(error) from error
-        if answer.status not in (200, 304):
-            raise unsuccessful(answer.status, answer.headers, _error_in(answer))
-        return answer
+            raise to_sync_error(error) from error
+        if response.status not in (200, 304):
+            raise error_from_response(response.status, response.headers, _error_in(response))
+        return response
 
     def _open(self) -> None:
         if self._http.sock is None:
             self._http.connect()
         with self._lock:
             self._socket = self._http.sock
-            if self._ended:
-                raise Trouble("stopped")
+            if self._is_cancelled:
+                raise SyncError("stopped")
 
-    def may_be_silent_for(self, ms: float) -> None:
+    def set_idle_timeout(self, ms: float) -> None:
         if self._socket is not None:
             self._socket.settimeout(ms / 1_000)
 
-    def end(self) -> None:
-        """Wakes whoever reads from it."""
+    def cancel(self) -> None:
+        """Makes a thread that is reading from the connection fail immediately."""
         with self._lock:
-            self._ended = True
+            self._is_cancelled = True
             if self._socket is not None:
                 with suppress(OSError):
                     self._socket.shutdown(socket.SHUT_RDWR)
 
     def abandon(self) -> None:
-        """In a forked child: gives back what is the parent's too, without a word to the server."""
+        """Closes the descriptor in a forked child without shutting down the parent's connection."""
         if self._socket is not None:
             with suppress(OSError):
                 os.close(self._socket.detach())
@@ -152,17 +183,17 @@ class Connection:
     def close(self) -> None:
         with suppress(OSError):
             self._http.close()
-        if self._answer is not None:
+        if self._response is not None:
             with suppress(OSError):
-                self._answer.close()
+                self._response.close()
         if self._socket is not None:
             with suppress(OSError):
                 self._socket.close()
 
 
-def _error_in(answer: Answer) -> object:
+def _error_in(response: Response) -> object:
     try:
-        body = json.loads(answer.read())
+        body = json.loads(response.read())
     except (OSError, ValueError, RecursionError, http.client.HTTPException):
         return None
     return body.get("error") if isinstance(body, dict) else None

@@ -1,4 +1,4 @@
-"""JSON as other languages read it too."""
+"""Strict JSON, as parsers in other languages read it."""
 
 from __future__ import annotations
 
@@ -6,27 +6,27 @@ import json
 import math
 from typing import Any, NoReturn
 
-# What has more digits is greater than every double.
-_MOST_DIGITS = 400
+# Numbers with more digits exceed every double.
+MAX_DIGITS = 400
 
 
 def parse_json(text: str | bytes) -> Any:
-    """The value that a text is; a ValueError where it is no JSON."""
+    """Parses JSON. Raises ValueError for invalid JSON, including NaN and Infinity."""
     try:
-        return json.loads(text, parse_constant=_refused)
+        return json.loads(text, parse_constant=_reject_constant)
     except json.JSONDecodeError:
         raise
     except ValueError:
-        # Perhaps a whole number that is too long for Python, which is the matter of one flag.
-        return json.loads(text, parse_constant=_refused, parse_int=whole_number)
+        # Probably an integer that is too long for int(). Only its own flag should be invalid.
+        return json.loads(text, parse_constant=_reject_constant, parse_int=parse_integer)
 
 
-def whole_number(digits: str, base: int = 10) -> int | float:
-    """What no double can hold is infinite, as a fraction would be."""
-    if len(digits) <= _MOST_DIGITS:
+def parse_integer(digits: str, base: int = 10) -> int | float:
+    """An integer, or infinity if no double can represent it."""
+    if len(digits) <= MAX_DIGITS:
         return int(digits, base)
     return -math.inf if digits.startswith("-") else math.inf
 
 
-def _refused(word: str) -> NoReturn:
-    raise ValueError(f"{word} is no JSON")
+def _reject_constant(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not valid JSON")

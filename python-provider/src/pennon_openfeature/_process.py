@@ -1,4 +1,4 @@
-"""Providers that run when the process forks, where no thread outlives it, or when it ends."""
+"""Hooks for running providers: after a fork, in which no thread survives, and at exit."""
 
 from __future__ import annotations
 
@@ -11,46 +11,47 @@ from weakref import WeakSet
 from openfeature import _event_support
 
 
-class Running(Protocol):
+class ProcessHooks(Protocol):
     def after_fork(self) -> None: ...
 
     def at_exit(self) -> None: ...
 
 
-_running: WeakSet[Running] = WeakSet()
+_registered: WeakSet[ProcessHooks] = WeakSet()
 
 
-def runs(started: Running) -> None:
-    _running.add(started)
+def register(hooks: ProcessHooks) -> None:
+    _registered.add(hooks)
 
 
-def runs_no_longer(stopped: Running) -> None:
-    _running.discard(stopped)
+def unregister(hooks: ProcessHooks) -> None:
+    _registered.discard(hooks)
 
 
-def _in_child() -> None:
-    running = list(_running)
-    if running:
-        _renew_event_threads()
-    for each in running:
-        each.after_fork()
+def _after_fork_in_child() -> None:
+    registered = list(_registered)
+    if registered:
+        _replace_event_threads()
+    for hooks in registered:
+        hooks.after_fork()
 
 
-def _renew_event_threads() -> None:
-    """The SDK's handlers run on a pool, which counts on threads that only the parent has.
+def _replace_event_threads() -> None:
+    """Gives the SDK a new pool for event handlers.
 
-    In the releases that this package allows, the first events of a child would wait for them.
+    Its pool counts on threads that exist in the parent only, so the first events in the child
+    would never be handled. Needed in all SDK releases that this package allows.
     """
     if isinstance(getattr(_event_support, "_event_executor", None), ThreadPoolExecutor):
-        renewed = ThreadPoolExecutor(thread_name_prefix="openfeature-event-handler")
-        _event_support._event_executor = renewed
+        executor = ThreadPoolExecutor(thread_name_prefix="openfeature-event-handler")
+        _event_support._event_executor = executor
 
 
 def _at_exit() -> None:
-    for each in list(_running):
-        each.at_exit()
+    for hooks in list(_registered):
+        hooks.at_exit()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_in_child)
+    os.register_at_fork(after_in_child=_after_fork_in_child)
 atexit.register(_at_exit)

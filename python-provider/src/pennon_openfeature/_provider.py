@@ -1,63 +1,35 @@
-"""The OpenFeature provider: ten resolvers over one decision, and a life from start to stop."""
+"""The OpenFeature provider."""
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from openfeature.evaluation_context import EvaluationContext
 from openfeature.event import ProviderEvent, ProviderEventDetails
-from openfeature.exception import ErrorCode, OpenFeatureError
-from openfeature.flag_evaluation import FlagResolutionDetails, FlagValueType
-from openfeature.provider import AbstractProvider, Metadata
+from openfeature.exception import ErrorCode, OpenFeatureError, ProviderFatalError
+from openfeature.provider import Metadata
 from openfeature.track import TrackingEventDetails
 
-from ._answer import Answer, no_flags
-from ._context import plain_attributes, plain_context
-from ._copies import FilePath
-from ._events import Teller
-from ._follow import Following
+from ._context import plain_attributes
+from ._evaluation_result import EvaluationResult, ResultWithTelemetry, no_flags
+from ._flag_file import FilePath
+from ._flag_snapshot import Snapshot
 from ._freshness import Freshness
-from ._live import Live
-from ._options import Options, ProviderMode, address_of, checked
-from ._pace import Pace
-from ._process import runs, runs_no_longer
-from ._remote import Remote
-from ._resolution import Kind, failure, resolution
-from ._sources import AnswerSource, AnswerWithFacts, InProcess, OfflineFile, answered
+from ._options import Options, ProviderMode, parse_address, validate_options
+from ._process import register, unregister
+from ._provider_state import ProviderStateMachine
+from ._resolvers import Resolvers
+from ._session import EXIT_TIMEOUT_S, Session
+from ._timing import Timing
 
 logger = logging.getLogger("pennon_openfeature")
 
-ObjectValue = Sequence[FlagValueType] | Mapping[str, FlagValueType]
 
-
-class Snapshot:
-    """Flags that do not change while they are read: all of one revision."""
-
-    __slots__ = ("_live",)
-
-    def __init__(self, live: Live | None) -> None:
-        self._live = live
-
-    @property
-    def revision(self) -> int | None:
-        return self._live.flag_set.revision if self._live else None
-
-    def evaluate(self, flag_key: str, context: Mapping[str, Any] | None = None) -> Answer:
-        return answered(self._live, flag_key, plain_attributes(context or {}))[0]
-
-    def evaluate_all(self, context: Mapping[str, Any] | None = None) -> dict[str, Answer]:
-        """What every flag answers, by its key."""
-        if self._live is None:
-            return {}
-        plain = plain_attributes(context or {})
-        return {key: self._live.evaluate(key, plain) for key in self._live.flag_set.flags}
-
-
-class PennonProvider(AbstractProvider):
-    """Feature flags from Pennon, decided in this process and kept current over one connection.
+class PennonProvider(Resolvers):
+    """Evaluates feature flags from Pennon in this process and follows their changes.
 
     >>> from openfeature import api
     >>> from pennon_openfeature import PennonProvider
@@ -66,9 +38,9 @@ class PennonProvider(AbstractProvider):
     >>> api.get_client().get_boolean_value("new-checkout", False)  # doctest: +SKIP
     """
 
-    _pace: ClassVar[Pace] = Pace()
+    _timing: ClassVar[Timing] = Timing()
 
-    def __init__(  # noqa: PLR0913 - each is an option of its own, by keyword
+    def __init__(  # noqa: PLR0913 - options, by keyword
         self,
         *,
         url: str | None = None,
@@ -86,9 +58,9 @@ class PennonProvider(AbstractProvider):
         request_timeout_ms: float = 2_000,
     ) -> None:
         super().__init__()
-        self._options = checked(
+        self._options = validate_options(
             Options(
-                address=address_of(url, key, environment),
+                address=parse_address(url, key, environment),
                 mode=mode,
                 init_timeout_ms=init_timeout_ms,
                 stream=stream,
@@ -99,91 +71,75 @@ class PennonProvider(AbstractProvider):
                 cache_ttl_ms=cache_ttl_ms,
                 cache_entries=cache_entries,
                 request_timeout_ms=request_timeout_ms,
-                pace=self._pace,
+                timing=self._timing,
             )
         )
-        self._teller = Teller(self.emit, self._pace.after_told_ms)
-        self._source: AnswerSource | None = None
-        self._is_starting = False
-
-    # The life of a provider
+        self._state = ProviderStateMachine(self.emit, self._timing.event_delay_ms)
+        self._session: Session | None = None
 
     def initialize(self, evaluation_context: EvaluationContext) -> None:  # noqa: ARG002
-        """Returns once there are flags: within `init_timeout_ms`, or it raises why not."""
-        if self._source is not None:
+        """Returns when flags are available. Raises if there are none within `init_timeout_ms`."""
+        if self._session is not None:
             self.shutdown()
-        source = self._source = self._made_source()
-        self._is_starting = True
-        runs(self)
+        self._state.start()
+        session = self._session = Session(self._options, self._state)
+        register(self)
         try:
-            source.start(self._options.init_timeout_ms)
-        except Exception:
-            # What is followed is followed on: when flags come after all, READY is told.
-            self._teller.failed()
+            session.start()
+        except Exception as error:
+            # The session continues, so the provider becomes ready when flags arrive.
+            is_fatal = isinstance(error, ProviderFatalError)
+            self._state.finish_start("unauthorized" if is_fatal else "error")
             raise
-        else:
-            self._teller.initialized()
-        finally:
-            self._is_starting = False
+        self._state.finish_start("ready")
 
     def shutdown(self) -> None:
-        """At once: no thread and no connection is left."""
-        runs_no_longer(self)
-        self._teller.stop()
-        source, self._source = self._source, None
-        if source is not None:
-            source.stop(patience_s=1)
+        """Ends all threads and connections."""
+        unregister(self)
+        self._state.close()
+        session, self._session = self._session, None
+        if session is not None:
+            session.stop()
 
     def at_exit(self) -> None:
-        """As the interpreter ends: nothing is told, no file is left half written, answers go on."""
-        self._teller.stop()
-        if self._source is not None:
-            self._source.stop(patience_s=0.1)
+        """Ends events and file writes before the interpreter exits. Evaluations still work."""
+        self._state.close()
+        if self._session is not None:
+            self._session.stop(EXIT_TIMEOUT_S)
 
     def after_fork(self) -> None:
-        """Called in a forked child: its answers go on, and it follows on its own."""
-        self._teller.after_fork()
-        if self._source is None:
+        """Continues in a forked child with threads and connections of its own."""
+        self._state.after_fork()
+        if self._session is None:
             return
-        # First, so that stopping it later touches nothing that is the parent's.
-        self._source.after_fork()
-        if self._is_starting:
-            threading.Thread(target=self._start_again, name="pennon-start", daemon=True).start()
+        # Before anything else, so that stopping the session does not affect the parent.
+        self._session.after_fork()
+        if self._state.state == "starting":
+            threading.Thread(target=self._restart, name="pennon-start", daemon=True).start()
 
-    def _start_again(self) -> None:
-        """On behalf of the SDK, whose thread that was within `initialize` is the parent's."""
+    def _restart(self) -> None:
+        """Does what the SDK was doing when the process forked: its thread is in the parent."""
         try:
             self.initialize(EvaluationContext())
-        except Exception as error:  # noqa: BLE001 - told, as the SDK tells it
+        except Exception as error:  # noqa: BLE001 - emitted, as the SDK does
             code = error.error_code if isinstance(error, OpenFeatureError) else ErrorCode.GENERAL
             details = ProviderEventDetails(message=str(error), error_code=code)
             self.emit(ProviderEvent.PROVIDER_ERROR, details)
         else:
             self.emit(ProviderEvent.PROVIDER_READY, ProviderEventDetails())
 
-    def _made_source(self) -> AnswerSource:
-        options = self._options
-        if options.offline_file is not None:
-            return OfflineFile(options.offline_file, options, self._teller)
-        assert options.address is not None
-        following = Following(
-            options.address, options.stream, options.poll_interval_ms, options.pace
-        )
-        make = InProcess if options.mode == "in-process" else Remote
-        return make(following, options, self._teller)
-
     def emit(self, event: ProviderEvent, details: ProviderEventDetails) -> None:
-        # Read once: the SDK may detach between asking whether it is there and calling it.
+        # Read once, because the SDK may detach at any time.
         on_emit = getattr(self, "_on_emit", None)
         if on_emit is None:
             return
         try:
             on_emit(self, event, details)
         except RuntimeError as error:
-            # While the interpreter ends, the SDK takes no more events, and nobody hears them.
-            logger.debug("an event could not be told: %s", error)
+            # The SDK cannot run handlers while the interpreter exits.
+            logger.debug("an event could not be emitted: %s", error)
         except Exception:
-            logger.exception("an event could not be told")
+            logger.exception("an event could not be emitted")
 
     def get_metadata(self) -> Metadata:
         return Metadata(name="pennon")
@@ -194,145 +150,27 @@ class PennonProvider(AbstractProvider):
         evaluation_context: EvaluationContext | None = None,
         tracking_event_details: TrackingEventDetails | None = None,
     ) -> None:
-        """Does nothing: there are no tracking events yet."""
-
-    # Beside OpenFeature
+        """Does nothing: tracking events are not supported yet."""
 
     def freshness(self) -> Freshness:
         """How current the flags are, and why."""
-        return self._source.freshness() if self._source else Freshness("stopped")
+        return self._session.freshness() if self._session else Freshness("stopped")
 
-    def evaluate(self, flag_key: str, context: Mapping[str, Any] | None = None) -> Answer:
-        """Decide one flag on the same live data, without OpenFeature's costs: for hot loops.
+    def evaluate(self, flag_key: str, context: Mapping[str, Any] | None = None) -> EvaluationResult:
+        """Evaluates a flag without the overhead of the OpenFeature client, for hot loops.
 
-        `context` holds `targetingKey` and any attributes. In remote mode it asks the server.
+        `context` holds `targetingKey` and any attributes. In remote mode the server evaluates.
         """
-        if self._source is None:
-            return no_flags(flag_key)
-        return self._source.answer(flag_key, plain_attributes(context or {}))[0]
+        return self._evaluate(flag_key, plain_attributes(context or {})).result
 
     def snapshot(self) -> Snapshot:
-        """The flags of this moment, to read several of one revision."""
-        return Snapshot(self._source.live() if self._source else None)
+        """The current flags, for reading several of one revision."""
+        return Snapshot(self._session.snapshot if self._session else None)
 
-    # Resolvers
+    def _evaluate(self, flag_key: str, context: dict[str, Any]) -> ResultWithTelemetry:
+        session = self._session
+        return session.evaluate(flag_key, context) if session else no_flags(flag_key)
 
-    def resolve_boolean_details(
-        self,
-        flag_key: str,
-        default_value: bool,
-        evaluation_context: EvaluationContext | None = None,
-    ) -> FlagResolutionDetails[bool]:
-        return self._resolve(flag_key, default_value, evaluation_context, "boolean")
-
-    async def resolve_boolean_details_async(
-        self,
-        flag_key: str,
-        default_value: bool,
-        evaluation_context: EvaluationContext | None = None,
-    ) -> FlagResolutionDetails[bool]:
-        return await self._resolve_async(flag_key, default_value, evaluation_context, "boolean")
-
-    def resolve_string_details(
-        self,
-        flag_key: str,
-        default_value: str,
-        evaluation_context: EvaluationContext | None = None,
-    ) -> FlagResolutionDetails[str]:
-        return self._resolve(flag_key, default_value, evaluation_context, "string")
-
-    async def resolve_string_details_async(
-        self,
-        flag_key: str,
-        default_value: str,
-        evaluation_context: EvaluationContext | None = None,
-    ) -> FlagResolutionDetails[str]:
-        return await self._resolve_async(flag_key, default_value, evaluation_context, "string")
-
-    def resolve_integer_details(
-        self,
-        flag_key: str,
-        default_value: int,
-        evaluation_context: EvaluationContext | None = None,
-    ) -> FlagResolutionDetails[int]:
-        return self._resolve(flag_key, default_value, evaluation_context, "integer")
-
-    async def resolve_integer_details_async(
-        self,
-        flag_key: str,
-        default_value: int,
-        evaluation_context: EvaluationContext | None = None,
-    ) -> FlagResolutionDetails[int]:
-        return await self._resolve_async(flag_key, default_value, evaluation_context, "integer")
-
-    def resolve_float_details(
-        self,
-        flag_key: str,
-        default_value: float,
-        evaluation_context: EvaluationContext | None = None,
-    ) -> FlagResolutionDetails[float]:
-        return self._resolve(flag_key, default_value, evaluation_context, "float")
-
-    async def resolve_float_details_async(
-        self,
-        flag_key: str,
-        default_value: float,
-        evaluation_context: EvaluationContext | None = None,
-    ) -> FlagResolutionDetails[float]:
-        return await self._resolve_async(flag_key, default_value, evaluation_context, "float")
-
-    def resolve_object_details(
-        self,
-        flag_key: str,
-        default_value: ObjectValue,
-        evaluation_context: EvaluationContext | None = None,
-    ) -> FlagResolutionDetails[ObjectValue]:
-        return self._resolve(flag_key, default_value, evaluation_context, "object")
-
-    async def resolve_object_details_async(
-        self,
-        flag_key: str,
-        default_value: ObjectValue,
-        evaluation_context: EvaluationContext | None = None,
-    ) -> FlagResolutionDetails[ObjectValue]:
-        return await self._resolve_async(flag_key, default_value, evaluation_context, "object")
-
-    def _resolve(
-        self, flag_key: str, default_value: Any, context: EvaluationContext | None, kind: Kind
-    ) -> FlagResolutionDetails[Any]:
-        """One answer of the type that was asked for; it never raises."""
-        try:
-            return _details(self._answer(flag_key, plain_context(context)), default_value, kind)
-        except Exception as error:  # noqa: BLE001 - an application asked for a flag, not for this
-            return _unexpected(error, default_value)
-
-    async def _resolve_async(
-        self, flag_key: str, default_value: Any, context: EvaluationContext | None, kind: Kind
-    ) -> FlagResolutionDetails[Any]:
-        """As above; where the server must be asked, a thread waits for it and not the loop."""
-        source = self._source
-        try:
-            if not isinstance(source, Remote):
-                return self._resolve(flag_key, default_value, context, kind)
-            answered_there = await source.answer_async(flag_key, plain_context(context))
-            return _details(answered_there, default_value, kind)
-        except Exception as error:  # noqa: BLE001 - as above
-            return _unexpected(error, default_value)
-
-    def _answer(self, flag_key: str, context: dict[str, Any]) -> AnswerWithFacts:
-        source = self._source
-        return source.answer(flag_key, context) if source else (no_flags(flag_key), {})
-
-
-def _details(
-    answer_with_facts: AnswerWithFacts, default_value: Any, kind: Kind
-) -> FlagResolutionDetails[Any]:
-    answer, facts = answer_with_facts
-    own = getattr(answer, "metadata", None)
-    # Not shared: it is the application's now.
-    metadata = {**own, **facts} if own else {**facts}
-    return resolution(answer, default_value, kind, metadata)
-
-
-def _unexpected(error: Exception, default_value: Any) -> FlagResolutionDetails[Any]:
-    return failure(default_value, ErrorCode.GENERAL, f"{type(error).__name__}: {error}", {})
+    async def _evaluate_async(self, flag_key: str, context: dict[str, Any]) -> ResultWithTelemetry:
+        session = self._session
+        return await session.evaluate_async(flag_key, context) if session else no_flags(flag_key)

@@ -1,4 +1,4 @@
-"""An evaluation as OpenFeature's resolution details, of the type that was asked for."""
+"""Converts evaluation results to OpenFeature's resolution details of the requested type."""
 
 from __future__ import annotations
 
@@ -8,44 +8,49 @@ from typing import Any, Final, Literal, TypeAlias
 from openfeature.exception import ErrorCode
 from openfeature.flag_evaluation import FlagResolutionDetails, Reason
 
-from ._answer import Answer, Unavailable
 from ._engine import Failed, Served, copied
+from ._evaluation_result import ResultWithTelemetry, Unavailable
 
-Kind: TypeAlias = Literal["boolean", "string", "integer", "float", "object"]
+RequestedType: TypeAlias = Literal["boolean", "string", "integer", "float", "object"]
 
-# Tells "not of that type" from every value.
-_NOT: Final = object()
+# Returned for a value of another type. Unlike None, it equals no value.
+_MISMATCH: Final = object()
 
 
 def resolution(
-    answer: Answer, default_value: Any, kind: Kind, metadata: Mapping[str, Any]
+    evaluated: ResultWithTelemetry, default_value: Any, requested: RequestedType
 ) -> FlagResolutionDetails[Any]:
-    """The value where one of that type was served, else the default value and why."""
-    if isinstance(answer, Failed | Unavailable):
-        code = ErrorCode(answer.error_code)
-        return failure(default_value, code, answer.error_message, metadata)
-    if not isinstance(answer, Served):
-        default = _DEFAULTS.get(kind, _same)(default_value)
-        return FlagResolutionDetails(default, reason=Reason(answer.reason), flag_metadata=metadata)
-    value = _TYPED[kind](answer.value)
-    if value is _NOT:
+    """The value if one of the requested type was served, otherwise the default value and why."""
+    result, telemetry = evaluated
+    # A new dictionary, because the application may modify it.
+    metadata = {**(getattr(result, "metadata", None) or {}), **telemetry}
+    if isinstance(result, Failed | Unavailable):
+        code = ErrorCode(result.error_code)
+        return _failure(default_value, code, result.error_message, metadata)
+    if not isinstance(result, Served):
+        default = _default_float(default_value) if requested == "float" else default_value
+        return FlagResolutionDetails(default, reason=Reason(result.reason), flag_metadata=metadata)
+    value = _CONVERTERS[requested](result.value)
+    if value is _MISMATCH:
         message = (
-            f'flag "{answer.flag_key}" was asked for as {kind}, '
-            f'but its variant "{answer.variant}" is {answer.value!r:.100}'
+            f'flag "{result.flag_key}" was requested as {requested}, '
+            f'but its variant "{result.variant}" is {result.value!r:.100}'
         )
-        return failure(default_value, ErrorCode.TYPE_MISMATCH, message, metadata)
+        return _failure(default_value, ErrorCode.TYPE_MISMATCH, message, metadata)
     return FlagResolutionDetails(
-        value,
-        reason=Reason(answer.reason),
-        variant=answer.variant,
-        flag_metadata=metadata,
+        value, reason=Reason(result.reason), variant=result.variant, flag_metadata=metadata
     )
 
 
-def failure(
+def unexpected_failure(error: Exception, default_value: Any) -> FlagResolutionDetails[Any]:
+    message = f"{type(error).__name__}: {error}"
+    return _failure(default_value, ErrorCode.GENERAL, message, {})
+
+
+def _failure(
     default_value: Any, code: ErrorCode, message: str, metadata: Mapping[str, Any]
 ) -> FlagResolutionDetails[Any]:
-    # The default value, always: on the asynchronous path the SDK hands on what stands here.
+    # With the default value, because the SDK's asynchronous methods return this value as it is.
     return FlagResolutionDetails(
         default_value,
         reason=Reason.ERROR,
@@ -55,38 +60,34 @@ def failure(
     )
 
 
-def _same(value: Any) -> Any:
-    return value
-
-
 def _boolean(value: Any) -> Any:
-    return value if isinstance(value, bool) else _NOT
+    return value if isinstance(value, bool) else _MISMATCH
 
 
 def _string(value: Any) -> Any:
-    return value if isinstance(value, str) else _NOT
+    return value if isinstance(value, str) else _MISMATCH
 
 
 def _integer(value: Any) -> Any:
     if isinstance(value, bool):
-        return _NOT
+        return _MISMATCH
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    return value if isinstance(value, int) else _NOT
+    return value if isinstance(value, int) else _MISMATCH
 
 
 def _float(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        return _NOT
+        return _MISMATCH
     return float(value)
 
 
 def _object(value: Any) -> Any:
-    # A copy: what the application does to it must not reach other evaluations.
-    return copied(value) if isinstance(value, dict) else _NOT
+    # A copy, so changes that the application makes do not reach other evaluations.
+    return copied(value) if isinstance(value, dict) else _MISMATCH
 
 
-_TYPED: Final[dict[Kind, Callable[[Any], Any]]] = {
+_CONVERTERS: Final[dict[RequestedType, Callable[[Any], Any]]] = {
     "boolean": _boolean,
     "string": _string,
     "integer": _integer,
@@ -96,9 +97,6 @@ _TYPED: Final[dict[Kind, Callable[[Any], Any]]] = {
 
 
 def _default_float(value: Any) -> Any:
-    """The SDK refuses an int where a float is asked, even as the caller's own default."""
+    """The SDK rejects an int where a float is requested, even the caller's own default value."""
     number = _float(value)
-    return value if number is _NOT else number
-
-
-_DEFAULTS: Final[dict[Kind, Callable[[Any], Any]]] = {"float": _default_float}
+    return value if number is _MISMATCH else number

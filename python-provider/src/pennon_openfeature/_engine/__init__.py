@@ -5,6 +5,7 @@ from .attributes import Context
 from .compile import FORMAT_VERSION, CompiledFlagSet, compile  # noqa: A004
 from .evaluate import evaluate
 from .problems import Problem
+from .short_form import expand_short_form
 from .values import JsonValue, copied, is_number
 
 __all__ = [
@@ -22,5 +23,6 @@ __all__ = [
     "compile",
     "copied",
     "evaluate",
+    "expand_short_form",
     "is_number",
 ]

@@ -1,4 +1,4 @@
-"""Threads that wait for the server, so that whoever asks waits no longer than it wants to."""
+"""A thread pool whose threads never keep the process alive."""
 
 from __future__ import annotations
 
@@ -10,48 +10,52 @@ from typing import Any, TypeVar
 
 Result = TypeVar("Result")
 
-MOST_THREADS = 32
+MAX_THREADS = 32
 
 
-class Waiters:
-    """Daemons, unlike those of an executor: none that still waits keeps the process alive."""
+class DaemonThreadPool:
+    """Runs calls on daemon threads.
+
+    ThreadPoolExecutor would not do: the interpreter waits for its threads at exit, even if they
+    are waiting for a slow server.
+    """
 
     def __init__(self) -> None:
         self._calls: SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = SimpleQueue()
         self._idle = threading.Semaphore(0)
         self._lock = threading.Lock()
-        self._started = 0
-        self._stopped = False
+        self._thread_count = 0
+        self._is_stopped = False
 
-    def do(self, call: Callable[[], Result]) -> Future[Result]:
-        """A RuntimeError where it was stopped, or the interpreter ends and starts no threads."""
-        if self._stopped:
+    def submit(self, call: Callable[[], Result]) -> Future[Result]:
+        """Raises RuntimeError after `stop`, or if the exiting interpreter starts no threads."""
+        if self._is_stopped:
             raise RuntimeError("stopped")
         future: Future[Result] = Future()
         self._calls.put((future, call))
         if not self._idle.acquire(blocking=False):
-            self._start_another()
+            self._start_thread()
         return future
 
     def stop(self) -> None:
-        """The threads end when they have nothing left to wait for."""
-        self._stopped = True
+        """Accepts no further calls. Threads end when their current call does."""
+        self._is_stopped = True
         self._calls.put(None)
 
-    def _start_another(self) -> None:
+    def _start_thread(self) -> None:
         with self._lock:
-            if self._started == MOST_THREADS:
+            if self._thread_count == MAX_THREADS:
                 return
-            self._started += 1
-        threading.Thread(target=self._work, name="pennon-ask", daemon=True).start()
+            self._thread_count += 1
+        threading.Thread(target=self._work, name="pennon-evaluate", daemon=True).start()
 
     def _work(self) -> None:
-        while self._do_next():
+        while self._run_next():
             self._idle.release()
-        # For the next one.
+        # Passes the stop signal on to the next thread.
         self._calls.put(None)
 
-    def _do_next(self) -> bool:
+    def _run_next(self) -> bool:
         task = self._calls.get()
         if task is None:
             return False
@@ -59,6 +63,6 @@ class Waiters:
         if future.set_running_or_notify_cancel():
             try:
                 future.set_result(call())
-            except BaseException as error:  # noqa: BLE001 - told to whoever waits
+            except BaseException as error:  # noqa: BLE001 - raised by `Future.result`
                 future.set_exception(error)
         return True

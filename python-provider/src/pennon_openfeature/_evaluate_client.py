@@ -1,0 +1,181 @@
+"""HTTP client for remote evaluation: connection reuse, timeouts and a circuit breaker."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, Literal
+
+from ._circuit_breaker import CircuitBreaker
+from ._engine import Evaluation, Failed, NotServed, Served
+from ._errors import SyncError, to_sync_error
+from ._flag_set import parse_object
+from ._http import Address, Connection
+from ._pending_request import PendingRequest, RequestScope
+from ._thread_pool import DaemonThreadPool, Result
+
+PROBE_INTERVAL_S = 0.1
+
+# Error codes that concern the flag. All others concern the request.
+_FLAG_ERROR_CODES: dict[str, Literal["FLAG_NOT_FOUND", "PARSE_ERROR", "TARGETING_KEY_MISSING"]] = {
+    "FLAG_NOT_FOUND": "FLAG_NOT_FOUND",
+    "PARSE_ERROR": "PARSE_ERROR",
+    "TARGETING_KEY_MISSING": "TARGETING_KEY_MISSING",
+}
+
+
+class EvaluateClient:
+    """Sends requests of any thread, over connections that are kept open and reused."""
+
+    def __init__(self, address: Address, timeout_ms: float, breaker: CircuitBreaker) -> None:
+        self._address = address
+        self._timeout_ms = timeout_ms
+        self._breaker = breaker
+        self._idle: list[Connection] = []
+        self._in_flight: set[RequestScope] = set()
+        self._threads = DaemonThreadPool()
+
+    def probe(self, deadline: float) -> SyncError | None:
+        """Evaluates no flags, until the server accepts or rejects the key or time is up.
+
+        Returns the last error, or None if the server evaluates for this key.
+        """
+        while (error := self._probe_once(deadline)) is not None and not error.is_auth_error:
+            pause_s = max(PROBE_INTERVAL_S, error.retry_after_ms / 1_000)
+            if time.monotonic() + pause_s >= deadline:
+                break
+            time.sleep(pause_s)
+        return error
+
+    def _probe_once(self, deadline: float) -> SyncError | None:
+        timeout_ms = max((deadline - time.monotonic()) * 1_000, 1)
+
+        def send(scope: RequestScope) -> None:
+            connection = scope.use(Connection(self._address, timeout_ms))
+            self._exchange(connection, "evaluations", '{"context": {}, "flagKeys": []}')
+
+        try:
+            self._start(send, timeout_ms, lambda _error: None).result()
+        except SyncError as error:
+            return error
+        return None
+
+    def evaluate(
+        self, flag_key: str, body: str, on_result: Callable[[Evaluation], None]
+    ) -> PendingRequest[Evaluation]:
+        """Starts a request. Raises SyncError without one while the circuit breaker is open.
+
+        `on_result` receives the result even if all callers have stopped waiting.
+        """
+        open_error = self._breaker.open_error()
+        if open_error is not None:
+            # Without the traceback, which would keep the frames of all previous callers alive.
+            raise open_error.with_traceback(None)
+
+        def send(scope: RequestScope) -> Evaluation:
+            result = self._evaluate(flag_key, body, scope)
+            on_result(result)
+            return result
+
+        return self._start(send, self._timeout_ms, self._breaker.trip)
+
+    def _start(
+        self,
+        send: Callable[[RequestScope], Result],
+        timeout_ms: float,
+        on_timeout: Callable[[SyncError], None],
+    ) -> PendingRequest[Result]:
+        scope = RequestScope()
+        self._in_flight.add(scope)
+
+        def run() -> Result:
+            try:
+                return send(scope)
+            finally:
+                self._in_flight.discard(scope)
+
+        def time_out(error: SyncError) -> None:
+            scope.cancel()
+            on_timeout(error)
+
+        try:
+            return PendingRequest(self._threads.submit(run), timeout_ms, time_out)
+        except RuntimeError as error:
+            self._in_flight.discard(scope)
+            raise to_sync_error(error) from error
+
+    def _evaluate(self, flag_key: str, body: str, scope: RequestScope) -> Evaluation:
+        try:
+            fields = self._post("evaluate", body, scope)
+        except SyncError as error:
+            code = _FLAG_ERROR_CODES.get(error.code or "")
+            if code is not None:
+                return Failed(flag_key, code, error.detail)
+            if not (error.is_client_error or scope.is_cancelled):
+                self._breaker.trip(error)
+            raise
+        self._breaker.reset()
+        return _read_evaluation(flag_key, fields)
+
+    def _post(self, endpoint: str, body: str, scope: RequestScope) -> dict[str, Any]:
+        try:
+            connection = scope.use(self._idle.pop())
+        except IndexError:
+            return self._post_on_new_connection(endpoint, body, scope)
+        connection.set_idle_timeout(self._timeout_ms)
+        try:
+            return self._exchange(connection, endpoint, body)
+        except SyncError as error:
+            if error.status is not None or isinstance(error.__cause__, TimeoutError):
+                raise
+        # The server had closed the idle connection. Evaluating twice has no side effects.
+        return self._post_on_new_connection(endpoint, body, scope)
+
+    def _post_on_new_connection(
+        self, endpoint: str, body: str, scope: RequestScope
+    ) -> dict[str, Any]:
+        connection = scope.use(Connection(self._address, self._timeout_ms))
+        return self._exchange(connection, endpoint, body)
+
+    def _exchange(self, connection: Connection, endpoint: str, body: str) -> dict[str, Any]:
+        headers = {"content-type": "application/json"}
+        try:
+            response = connection.send("POST", endpoint, headers, body.encode())
+            fields = parse_object(response.read())
+        except Exception as error:
+            connection.close()
+            raise to_sync_error(error) from error
+        self._idle.append(connection)
+        return fields
+
+    def close(self) -> None:
+        self._threads.stop()
+        for scope in list(self._in_flight):
+            scope.cancel()
+        while self._idle:
+            self._idle.pop().close()
+
+    def after_fork(self) -> None:
+        """Drops the parent's connections; two processes would mix up their responses."""
+        for scope in self._in_flight:
+            scope.abandon()
+        for connection in self._idle:
+            connection.abandon()
+        self._idle = []
+        self._in_flight = set()
+        self._threads = DaemonThreadPool()
+
+
+def _read_evaluation(flag_key: str, fields: dict[str, Any]) -> Evaluation:
+    metadata = fields.get("metadata")
+    if "variant" not in fields:
+        return NotServed(flag_key, fields.get("reason", "DEFAULT"), metadata)
+    return Served(
+        flag_key,
+        fields.get("enabled") is True,
+        fields.get("reason", "STATIC"),
+        fields["variant"],
+        fields.get("value"),
+        fields.get("ruleId"),
+        metadata,
+    )

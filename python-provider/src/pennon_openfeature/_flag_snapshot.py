@@ -1,0 +1,142 @@
+"""Compiled flag sets. One immutable object is one revision."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from ._context import plain_attributes
+from ._engine import CompiledFlagSet, Evaluation, compile, evaluate  # noqa: A004
+from ._errors import SyncError
+from ._evaluation_result import EvaluationResult, FlagTelemetry, ResultWithTelemetry, no_flags
+from ._flag_set import FlagSet, FlagSetChanges, reuse_unchanged
+
+logger = logging.getLogger("pennon_openfeature")
+
+
+class FlagSnapshot:
+    """The flags that evaluations read. A new revision is a new object, so no lock is needed."""
+
+    __slots__ = ("_telemetry", "affected", "compiled", "flag_set")
+
+    def __init__(
+        self,
+        flag_set: FlagSet,
+        previous: FlagSnapshot | None = None,
+        changed: FlagSetChanges | None = None,
+    ) -> None:
+        """`changed` are the differences from `previous`, or None if they are not known.
+
+        Raises SyncError if this engine cannot read the format of the flag set.
+        """
+        if previous is not None and changed is None:
+            flag_set = reuse_unchanged(previous.flag_set, flag_set)
+        self.flag_set: FlagSet = flag_set
+        self.compiled: CompiledFlagSet = compile(
+            self.flag_set.document(), previous.compiled if previous else None
+        )
+        if self.compiled.refused:
+            raise SyncError(self.compiled.problems[0].message)
+        # The keys of all flags whose result may differ from the previous snapshot's.
+        self.affected: list[str] = _affected_flags(previous, self, changed)
+        self._telemetry: dict[str, FlagTelemetry] = {}
+        _log_problems(self)
+
+    def evaluate(self, flag_key: str, context: object) -> Evaluation:
+        return evaluate(self.compiled, flag_key, context)
+
+    def evaluate_with_telemetry(self, flag_key: str, context: object) -> ResultWithTelemetry:
+        return ResultWithTelemetry(self.evaluate(flag_key, context), self.telemetry_of(flag_key))
+
+    def telemetry_of(self, flag_key: str) -> FlagTelemetry:
+        telemetry = self._telemetry.get(flag_key)
+        if telemetry is None:
+            telemetry = self._make_telemetry(flag_key)
+            # Unknown keys are not stored, since callers may pass any number of them.
+            if flag_key in self.flag_set.flags:
+                self._telemetry[flag_key] = telemetry
+        return telemetry
+
+    def _make_telemetry(self, flag_key: str) -> FlagTelemetry:
+        definition = self.flag_set.flags.get(flag_key)
+        version = definition.get("version") if isinstance(definition, dict) else None
+        telemetry: dict[str, bool | int | float | str] = {}
+        if isinstance(version, int):
+            telemetry["version"] = version
+        if self.flag_set.environment:
+            telemetry["flagSetId"] = self.flag_set.environment
+        return MappingProxyType(telemetry)
+
+
+class Snapshot:
+    """Flags of one revision, which do not change while several of them are read."""
+
+    __slots__ = ("_flags",)
+
+    def __init__(self, flags: FlagSnapshot | None) -> None:
+        self._flags = flags
+
+    @property
+    def revision(self) -> int | None:
+        return self._flags.flag_set.revision if self._flags else None
+
+    def evaluate(self, flag_key: str, context: Mapping[str, Any] | None = None) -> EvaluationResult:
+        if self._flags is None:
+            return no_flags(flag_key).result
+        return self._flags.evaluate(flag_key, plain_attributes(context or {}))
+
+    def evaluate_all(self, context: Mapping[str, Any] | None = None) -> dict[str, EvaluationResult]:
+        """The result of every flag, by its key."""
+        if self._flags is None:
+            return {}
+        plain = plain_attributes(context or {})
+        return {key: self._flags.evaluate(key, plain) for key in self._flags.flag_set.flags}
+
+
+def _affected_flags(
+    previous: FlagSnapshot | None, current: FlagSnapshot, changed: FlagSetChanges | None
+) -> list[str]:
+    """Changed and removed flags, and the flags that depend on them or on a changed segment."""
+    if previous is None:
+        return sorted(current.flag_set.flags)
+    if changed is None:
+        changed = FlagSetChanges(
+            _changed_keys(previous.flag_set.flags, current.flag_set.flags),
+            _changed_keys(previous.flag_set.segments, current.flag_set.segments),
+        )
+    affected = set(changed.flags)
+    for compiled in (previous.compiled, current.compiled):
+        affected |= {
+            key for key, flag in compiled.parsed.items() if flag.segments_named & changed.segments
+        }
+    return sorted(_with_dependents(affected, previous.compiled, current.compiled))
+
+
+def _changed_keys(previous: Mapping[str, Any], current: Mapping[str, Any]) -> frozenset[str]:
+    return frozenset(
+        key for key in previous.keys() | current.keys() if previous.get(key) is not current.get(key)
+    )
+
+
+def _with_dependents(changed: set[str], *flag_sets: CompiledFlagSet) -> set[str]:
+    dependents: dict[str, list[str]] = {}
+    for flag_set in flag_sets:
+        for key, flag in flag_set.parsed.items():
+            for named in flag.flags_named:
+                dependents.setdefault(named, []).append(key)
+    reached = list(changed)
+    for key in reached:
+        reached += [other for other in dependents.get(key, ()) if other not in changed]
+        changed.update(dependents.get(key, ()))
+    return changed
+
+
+def _log_problems(snapshot: FlagSnapshot) -> None:
+    """Logs the problems of flags that changed; those of unchanged flags are logged already."""
+    affected = set(snapshot.affected)
+    for problem in snapshot.compiled.problems:
+        if problem.flag_key in affected or not problem.flag_key:
+            path = f" {problem.path}" if problem.path else ""
+            logger.warning('flag "%s":%s %s', problem.flag_key, path, problem.message)

@@ -1,0 +1,229 @@
+"""Follows a flag set on a thread of its own: a stream, and polls while there is none."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ._errors import SyncError, to_sync_error
+from ._flag_set import FlagSet, FlagSetChanges, Update, parse_object, read_flag_set
+from ._freshness import Freshness, LastError, Mode, Source, last_error_of
+from ._http import Address, Connection, Response
+from ._stream import StreamReader
+from ._timing import Timing
+
+
+@dataclass(frozen=True, slots=True)
+class FollowOptions:
+    address: Address
+    stream: bool
+    poll_interval_ms: float
+    timing: Timing
+
+
+@dataclass(frozen=True, slots=True)
+class FollowerCallbacks:
+    """Called on the follower's thread, one at a time."""
+
+    # Receives new data and what changed since the previous call; that is None if the whole set
+    # arrived. Returns the data to keep. Raises SyncError if they are not usable.
+    on_data: Callable[[FlagSet, FlagSetChanges | None], FlagSet]
+    # Called when the mode changes or an error occurs, and after `on_data`.
+    on_status: Callable[[], None]
+
+
+class Follower:
+    """One follower, from `start` to `stop`. It cannot be started again."""
+
+    def __init__(
+        self,
+        options: FollowOptions,
+        callbacks: FollowerCallbacks,
+        initial: FlagSet | None,
+        current_at: float | None,
+    ) -> None:
+        self._options = options
+        self._timing = options.timing
+        self._callbacks = callbacks
+        self._data = initial
+        # When the server last sent or confirmed the data, on the monotonic clock.
+        self._current_at = current_at
+        self._mode: Mode = "connecting"
+        self._source: Source = "none"
+        self._last_error: LastError | None = None
+        # Until when the server asked for no requests, on the monotonic clock.
+        self._retry_at = 0.0
+        self._stopped = threading.Event()
+        self._connection: Connection | None = None
+        # A daemon, so a follower does not keep the process alive.
+        self._thread = threading.Thread(target=self._run, name="pennon-follow", daemon=True)
+
+    @property
+    def current_at(self) -> float | None:
+        return self._current_at
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, timeout_s: float) -> None:
+        """Closes the connection; no callback starts afterwards.
+
+        Waits up to `timeout_s` for the thread if it is connecting or inside a callback.
+        """
+        self._stopped.set()
+        connection = self._connection
+        if connection is not None:
+            connection.cancel()
+        if self._thread.is_alive() and self._thread is not threading.current_thread():
+            self._thread.join(timeout_s)
+
+    def abandon(self) -> None:
+        """Releases the parent's connection in a forked child, which has no follower thread."""
+        if self._connection is not None:
+            self._connection.abandon()
+
+    def freshness(self) -> Freshness:
+        age = None if self._current_at is None else (time.monotonic() - self._current_at) * 1_000
+        revision = self._data.revision if self._data else None
+        mode: Mode = "stopped" if self._stopped.is_set() else self._mode
+        return Freshness(mode, revision, age, self._source, self._last_error)
+
+    def _run(self) -> None:
+        # Polls first, without any delay: proxies may buffer the beginning of a stream.
+        error = self._poll()
+        if self._options.stream:
+            self._follow_stream()
+        else:
+            self._follow_polls(error)
+
+    def _follow_stream(self) -> None:
+        """Streams. When a stream is lost, polls and then reconnects with growing delays."""
+        failures = 0
+        while not self._stopped.is_set():
+            error, uptime_ms = self._run_stream()
+            if uptime_ms >= self._timing.heartbeat_ms:
+                failures = 0
+            # A gap needs new data at once. Otherwise followers must not all poll a failing
+            # server at the same moment.
+            self._sleep(self._retry_after_ms() + (0 if error.is_gap else self._timing.backoff(0)))
+            self._poll_until(
+                max(self._timing.backoff(failures), self._timing.rejected_key_delay(error))
+            )
+            failures += 1
+
+    def _run_stream(self) -> tuple[SyncError, float]:
+        """Returns why the stream was lost and how long it had delivered data."""
+        reader = StreamReader(
+            current=lambda: self._data,
+            on_update=lambda update: self._set_data(update, "stream"),
+            idle_timeout_ms=self._timing.idle_timeout_ms,
+        )
+        try:
+            connection, response = self._open_stream()
+            try:
+                reader.read(response)
+            finally:
+                self._disconnect(connection)
+        except Exception as caught:  # noqa: BLE001 - the stream is lost, whatever the reason
+            error = to_sync_error(caught)
+        self._set_error(error)
+        if self._mode == "streaming":
+            self._set_mode("connecting")
+        return error, reader.uptime_ms
+
+    def _open_stream(self) -> tuple[Connection, Response]:
+        connection = self._connect()
+        last_id = self._data.id if self._data and self._data.id else None
+        headers = {"last-event-id": last_id, "accept": "text/event-stream"}
+        try:
+            return connection, connection.send("GET", "flag-set/stream", headers)
+        except Exception:
+            self._disconnect(connection)
+            raise
+
+    def _poll_until(self, ms: float) -> None:
+        """Polls at intervals for `ms`, or longer if the server sends Retry-After."""
+        until = time.monotonic() * 1_000 + ms
+        while not self._stopped.is_set():
+            hold = max(self._timing.rejected_key_delay(self._poll()), self._retry_after_ms())
+            now = time.monotonic() * 1_000
+            until = max(until, now + hold)
+            if until <= now:
+                return
+            self._sleep(min(until - now, max(self._options.poll_interval_ms, hold)))
+            if time.monotonic() * 1_000 >= until:
+                return
+
+    def _follow_polls(self, error: SyncError | None) -> None:
+        failures = 0
+        interval = self._options.poll_interval_ms
+        while not self._stopped.is_set():
+            failures = failures + 1 if error else 0
+            delay = min(interval, self._timing.backoff(failures)) if error else interval
+            minimum = max(self._retry_after_ms(), self._timing.rejected_key_delay(error))
+            self._sleep(max(delay, minimum))
+            error = self._poll()
+
+    def _poll(self) -> SyncError | None:
+        """Requests the data once. Returns the error if that fails."""
+        if self._stopped.is_set():
+            return None
+        try:
+            self._set_data(self._request_data(), "poll")
+        except Exception as caught:  # noqa: BLE001 - reported, and the follower continues
+            error = to_sync_error(caught)
+            self._mode = "disconnected"
+            self._set_error(error)
+            return error
+        return None
+
+    def _request_data(self) -> Update:
+        etag = f'"{self._data.id}"' if self._data and self._data.id else None
+        connection = self._connect()
+        try:
+            response = connection.send("GET", "flag-set", {"if-none-match": etag})
+            unchanged = self._data if response.status == 304 else None
+            return Update(unchanged or read_flag_set(parse_object(response.read())))
+        finally:
+            self._disconnect(connection)
+
+    def _connect(self) -> Connection:
+        connection = Connection(self._options.address, self._timing.response_timeout_ms)
+        self._connection = connection
+        if self._stopped.is_set():
+            raise SyncError("stopped")
+        return connection
+
+    def _disconnect(self, connection: Connection) -> None:
+        self._connection = None
+        connection.close()
+
+    def _set_data(self, update: Update, source: Source) -> None:
+        """Takes data that the server has sent, or confirmed if they are the current ones."""
+        if self._stopped.is_set():
+            return
+        if update.flag_set is not self._data:
+            self._data = self._callbacks.on_data(update.flag_set, update.changed)
+        self._current_at = time.monotonic()
+        self._source = source
+        self._set_mode("streaming" if source == "stream" else "polling")
+
+    def _set_mode(self, mode: Mode) -> None:
+        if self._mode != mode and not self._stopped.is_set():
+            self._mode = mode
+            self._callbacks.on_status()
+
+    def _set_error(self, error: SyncError) -> None:
+        self._last_error = last_error_of(error)
+        self._retry_at = max(self._retry_at, time.monotonic() * 1_000 + error.retry_after_ms)
+        if not self._stopped.is_set():
+            self._callbacks.on_status()
+
+    def _retry_after_ms(self) -> float:
+        return max(0.0, self._retry_at - time.monotonic() * 1_000)
+
+    def _sleep(self, ms: float) -> None:
+        if ms > 0:
+            self._stopped.wait(ms / 1_000)

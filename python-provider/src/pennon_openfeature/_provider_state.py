@@ -1,0 +1,112 @@
+"""The state of a provider, and the events that announce it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Literal, TypeAlias
+
+from openfeature.event import ProviderEvent, ProviderEventDetails
+
+logger = logging.getLogger("pennon_openfeature")
+
+# starting: `initialize` is running. ready: the flags are current. stale: they may be out of date.
+# unauthorized: it could not start because the server rejected the key.
+# error: it could not start because no flags were available in time.
+# closed: before `initialize`, and after `shutdown`.
+ProviderState: TypeAlias = Literal["starting", "ready", "stale", "unauthorized", "error", "closed"]
+
+# connecting: waiting for the first response. ready: the flags are current.
+# unreachable: the server does not respond. unauthorized: it rejects the key.
+# invalid: the file cannot be used.
+SourceState: TypeAlias = Literal["connecting", "ready", "unreachable", "unauthorized", "invalid"]
+
+Emit: TypeAlias = Callable[[ProviderEvent, ProviderEventDetails], None]
+
+
+def state_of(source: SourceState, *, evaluates_remotely: bool) -> Literal["ready", "stale"] | None:
+    """The provider state for a state of its source, or None while that is connecting.
+
+    `evaluates_remotely`: the server evaluates with a key that may not read the flag set.
+    """
+    if source == "connecting":
+        return None
+    is_ready = source == "ready" or (source == "unauthorized" and evaluates_remotely)
+    return "ready" if is_ready else "stale"
+
+
+class ProviderStateMachine:
+    """Emits one event for each change of state, and none after `close`.
+
+    The SDK itself emits READY or ERROR after `initialize` returns or raises. Until then, and for
+    a moment afterwards, changes are held back so they cannot arrive before the SDK's event.
+    """
+
+    def __init__(self, emit: Emit, event_delay_ms: float) -> None:
+        self._emit = emit
+        self._event_delay_s = event_delay_ms / 1_000
+        self._lock = threading.Lock()
+        self._state: ProviderState = "closed"
+        self._next: Literal["ready", "stale"] | None = None
+        self._message: str | None = None
+        self._delay: threading.Timer | None = None
+
+    @property
+    def state(self) -> ProviderState:
+        return self._state
+
+    def start(self) -> None:
+        with self._lock:
+            self._state, self._next = "starting", None
+
+    def finish_start(self, state: Literal["ready", "unauthorized", "error"]) -> None:
+        """Called just before `initialize` returns or raises, which the SDK announces."""
+        with self._lock:
+            self._state = state
+            self._delay = threading.Timer(self._event_delay_s, self._end_delay)
+            self._delay.daemon = True
+            self._delay.start()
+
+    def update(self, state: Literal["ready", "stale"], message: str | None = None) -> None:
+        with self._lock:
+            self._next, self._message = state, message
+            if self._delay is None:
+                self._enter_next()
+
+    def flags_changed(self, flag_keys: list[str]) -> None:
+        with self._lock:
+            # Nothing has been evaluated before the start, so there is nothing to invalidate.
+            if flag_keys and self._state not in ("starting", "closed"):
+                details = ProviderEventDetails(flags_changed=flag_keys)
+                self._emit(ProviderEvent.PROVIDER_CONFIGURATION_CHANGED, details)
+
+    def close(self) -> None:
+        with self._lock:
+            self._state, self._next = "closed", None
+            if self._delay is not None:
+                self._delay.cancel()
+                self._delay = None
+
+    def after_fork(self) -> None:
+        """A thread of the parent may hold the lock, and its timers do not run in the child."""
+        self._lock = threading.Lock()
+        self._delay = None
+
+    def _end_delay(self) -> None:
+        with self._lock:
+            self._delay = None
+            self._enter_next()
+
+    def _enter_next(self) -> None:
+        if self._next is None or self._state in ("starting", "closed", self._next):
+            return
+        # A provider that never had flags cannot become stale; only new flags end its error.
+        if self._state in ("unauthorized", "error") and self._next == "stale":
+            return
+        self._state = self._next
+        if self._next == "ready":
+            self._emit(ProviderEvent.PROVIDER_READY, ProviderEventDetails())
+        else:
+            logger.warning("the flags may be out of date: %s", self._message)
+            self._emit(ProviderEvent.PROVIDER_STALE, ProviderEventDetails(message=self._message))

@@ -1,0 +1,111 @@
+"""One run of a provider, from `initialize` to `shutdown`."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from openfeature.exception import GeneralError, ProviderFatalError
+
+from ._evaluation_result import ResultWithTelemetry
+from ._flag_manager import FlagListener, FlagManager
+from ._flag_snapshot import FlagSnapshot
+from ._freshness import Freshness
+from ._options import Options
+from ._provider_state import ProviderStateMachine, state_of
+from ._remote import RemoteEvaluator
+
+# How long `stop` waits for threads that are connecting or inside a callback.
+STOP_TIMEOUT_S = 1
+EXIT_TIMEOUT_S = 0.1
+
+
+class Session:
+    """The flags and, in remote mode, the remote evaluator; reports the state they result in."""
+
+    def __init__(self, options: Options, state: ProviderStateMachine) -> None:
+        self._options = options
+        self._state = state
+        listener = FlagListener(self._on_change, self._update_state)
+        self._flags = FlagManager(options, listener)
+        self._remote: RemoteEvaluator | None = None
+        if options.mode == "remote":
+            self._remote = RemoteEvaluator(
+                options, lambda: self._flags.snapshot, self._update_state
+            )
+
+    def start(self) -> None:
+        """Returns when flags can be evaluated, even with old flags.
+
+        Raises ProviderFatalError if the server rejects the key, and GeneralError if there are no
+        flags within `init_timeout_ms`. The session continues to try in both cases.
+        """
+        deadline = time.monotonic() + self._options.init_timeout_ms / 1_000
+        self._flags.start()
+        self._flags.wait_until_settled(deadline)
+        source = self._flags.state
+        if source == "ready":
+            self._flags.wait_for_cache_file(deadline)
+        elif source == "unauthorized":
+            self._start_without_flag_set(deadline)
+        elif self._flags.snapshot is None:
+            raise GeneralError(self._no_flags_message())
+        else:
+            self._state.update("stale", self._last_error_message())
+
+    def _start_without_flag_set(self, deadline: float) -> None:
+        """In remote mode, a key that may only evaluate is enough."""
+        if self._remote is None or self._remote.probe(deadline) is not None:
+            message = self._last_error_message()
+            raise ProviderFatalError(f"the server rejected the key: {message}")
+        self._update_state()
+
+    def _no_flags_message(self) -> str:
+        if self._flags.state == "invalid":
+            return f"no flags available: {self._last_error_message()}"
+        timeout_ms = self._options.init_timeout_ms
+        return f"no flags available within {timeout_ms:g} ms: {self._last_error_message()}"
+
+    def _last_error_message(self) -> str:
+        error = self._flags.freshness().last_error
+        return error.message if error else "the server has not responded"
+
+    def _on_change(self, flag_keys: list[str]) -> None:
+        # Before the event, so handlers that evaluate do not get cached results.
+        if self._remote is not None:
+            self._remote.drop(flag_keys)
+        self._state.flags_changed(flag_keys)
+
+    def _update_state(self) -> None:
+        evaluates_remotely = self._remote is not None and self._remote.is_available
+        state = state_of(self._flags.state, evaluates_remotely=evaluates_remotely)
+        if state is not None:
+            self._state.update(state, self._last_error_message())
+
+    def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
+        self._flags.stop(timeout_s)
+        if self._remote is not None:
+            self._remote.close()
+
+    def after_fork(self) -> None:
+        if self._remote is not None:
+            self._remote.after_fork()
+        self._flags.after_fork()
+
+    @property
+    def snapshot(self) -> FlagSnapshot | None:
+        return self._flags.snapshot
+
+    def freshness(self) -> Freshness:
+        return self._flags.freshness()
+
+    def evaluate(self, flag_key: str, context: dict[str, Any]) -> ResultWithTelemetry:
+        if self._remote is not None:
+            return self._remote.evaluate(flag_key, context)
+        return self._flags.evaluate(flag_key, context)
+
+    async def evaluate_async(self, flag_key: str, context: dict[str, Any]) -> ResultWithTelemetry:
+        """Like `evaluate`; while the server evaluates, the event loop is not blocked."""
+        if self._remote is not None:
+            return await self._remote.evaluate_async(flag_key, context)
+        return self._flags.evaluate(flag_key, context)

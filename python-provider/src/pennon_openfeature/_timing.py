@@ -1,0 +1,41 @@
+"""Timeouts, intervals and retry delays. All times are in milliseconds."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from ._errors import SyncError
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    # The interval at which the server sends heartbeats on a stream.
+    heartbeat_ms: float = 15_000
+    # A request fails if its response has not begun by then.
+    response_timeout_ms: float = 10_000
+    min_backoff_ms: float = 1_000
+    max_backoff_ms: float = 30_000
+    # A rejected key is retried this rarely, because an administrator may restore it.
+    rejected_key_ms: float = 60_000
+    # After a change, another server may still return the previous result for this long.
+    server_lag_ms: float = 2_000
+    # The interval at which an offline file is checked for edits.
+    file_check_ms: float = 1_000
+    # The SDK emits READY or ERROR just after `initialize`; provider events wait this long.
+    event_delay_ms: float = 100
+
+    @property
+    def idle_timeout_ms(self) -> float:
+        """A stream that has been silent for this long is considered lost."""
+        return 2.5 * self.heartbeat_ms
+
+    def backoff(self, failures: int) -> float:
+        """Full jitter, so followers do not all reconnect at the same moment after an outage."""
+        longest = min(self.max_backoff_ms, self.min_backoff_ms * 2.0 ** min(failures, 30))
+        return random.random() * longest  # noqa: S311
+
+    def rejected_key_delay(self, error: SyncError | None) -> float:
+        """The minimum delay before a rejected key is sent again; 0 for all other errors."""
+        is_rejected = error is not None and error.is_auth_error
+        return self.rejected_key_ms * (1 + random.random()) if is_rejected else 0  # noqa: S311
