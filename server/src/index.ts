@@ -1,5 +1,5 @@
 export { systemClock } from './clock.ts';
 export { readConfig } from './config.ts';
 export { secureRandom } from './random.ts';
-export { createServer, type Server, type ServerParts } from './server.ts';
+export { createServer, type Server, type ServerOptions } from './server.ts';
 export { openSqliteStore } from './store/sqlite/index.ts';

@@ -12,7 +12,7 @@ import { ConfigError, readConfig } from './config.ts';
 import { openStartupServer } from './http/startup-server.ts';
 import { secureRandom } from './random.ts';
 import { openSnapshotFiles, type SnapshotFiles } from './replication/snapshot-files.ts';
-import type { Server, ServerParts } from './server.ts';
+import type { Server, ServerOptions } from './server.ts';
 import { createServer } from './server.ts';
 import type { AdminKeyFile } from './bootstrap/admin-key.ts';
 import { adminKeyFile } from './bootstrap/admin-key.ts';
@@ -64,9 +64,9 @@ const serve = async (config: Config): Promise<void> => {
   const directory = resolve(config.dataDirectory);
   const keyFile = adminKeyFile(directory, secureRandom);
   const warn = (message: string) => logger.warn(message);
-  const given: ServerParts = {
+  const given: ServerOptions = {
     store: await openStore(config, directory, keyFile, warn),
-    copies: copiesOf(config, directory, warn),
+    snapshotFiles: copiesOf(config, directory, warn),
     clock: systemClock,
     random: secureRandom,
     logger,
@@ -86,7 +86,7 @@ const serve = async (config: Config): Promise<void> => {
 
 /** The server as soon as it has data. Until then its port says that it is not ready. */
 const createSoon = async (
-  given: ServerParts,
+  given: ServerOptions,
   config: Config,
 ): Promise<{ server: Server; port: number }> => {
   try {
@@ -97,7 +97,7 @@ const createSoon = async (
   }
 };
 
-const waitForData = async (given: ServerParts, config: Config, reason: unknown) => {
+const waitForData = async (given: ServerOptions, config: Config, reason: unknown) => {
   const room = await openStartupServer(config).catch((error: unknown) => {
     throw explainListen(error, config);
   });
@@ -122,7 +122,7 @@ const messageOf = (error: unknown): string =>
 const copiesOf = (
   { redis }: Config,
   directory: string,
-  onTrouble: (message: string) => void,
+  onWarning: (message: string) => void,
 ): SnapshotFiles | undefined => {
   if (redis === undefined) return undefined;
   const place = `${describeAddress(redis.address)} ${redis.prefix}`;
@@ -131,7 +131,7 @@ const copiesOf = (
     directory: join(directory, `copies-${name}`),
     clock: systemClock,
     random: secureRandom,
-    onTrouble,
+    onWarning,
   });
 };
 

@@ -8,7 +8,7 @@ import { createBroadcasts } from './streaming/broadcast.ts';
 import { createStreams, type Streams } from './streaming/stream-registry.ts';
 import type { Registry } from './flag-set/registry.ts';
 import { createAnswerCache } from './evaluation/answer-cache.ts';
-import { longestTrouble } from './flag-set/health.ts';
+import { longestOutage } from './flag-set/health.ts';
 import { PennonError } from './errors.ts';
 import type { GuardedRoute } from './http/access.ts';
 import { createApp } from './http/app.ts';
@@ -18,16 +18,17 @@ import { createMetrics, type Gather } from './metrics.ts';
 import type { Services } from './services.ts';
 import type { Random } from './random.ts';
 import type { SnapshotFiles } from './replication/snapshot-files.ts';
-import { openData, type Data } from './bootstrap/data.ts';
-import { openFleet } from './status/fleet.ts';
+import { createOutageLog } from './replication/outage.ts';
+import { openReplicas, type Replicas } from './bootstrap/replicas.ts';
+import { joinFleet } from './status/fleet.ts';
 import type { ServerReport, Store } from './store/store.ts';
 import { VERSION } from './version.ts';
 
-export type ServerParts = {
+export type ServerOptions = {
   /** Open; the server closes it. */
   readonly store: Store;
   /** What is served while the store is away at the start; undefined for a store of this server's own. */
-  readonly copies?: SnapshotFiles | undefined;
+  readonly snapshotFiles?: SnapshotFiles | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: FastifyBaseLogger;
@@ -59,17 +60,21 @@ export type Server = {
 const DRAIN_MS = 8_000;
 
 /** All wiring of a server, from its store to its doors. */
-export const createServer = async (given: ServerParts): Promise<Server> => {
+export const createServer = async (given: ServerOptions): Promise<Server> => {
   const { clock, random, logger, limits } = given;
   const metrics = createMetrics(given.gatherMetrics);
   const store = metrics.timed(given.store);
-  const onTrouble = (message: string) =>
-    logger.warn({ trouble: message }, 'the store is not followed');
-  const data = await openData({ ...given, store, onTrouble });
+  const outages = createOutageLog(logger);
+  const data = await openReplicas({
+    ...given,
+    store,
+    reportOutage: outages.report,
+    onWarning: message => logger.warn(message),
+  });
   const { control, registry } = data;
 
   const streams = createStreams(control, clock, limits.streams);
-  const fleet = await openFleet({ store, clock, report: reporterOf(given, data, streams) });
+  const fleet = await joinFleet({ store, clock, report: reporterOf(given, data, streams) });
 
   const parts: Services = {
     store,
@@ -94,7 +99,7 @@ export const createServer = async (given: ServerParts): Promise<Server> => {
   return {
     inject: http.inject.bind(http),
     routes,
-    copyOf: () => longestTrouble(parts)?.copyOf,
+    copyOf: () => longestOutage(parts)?.snapshotAt,
     accepts: secret => accepts(parts, secret),
     async listen(address) {
       await http.listen(address);
@@ -107,8 +112,9 @@ export const createServer = async (given: ServerParts): Promise<Server> => {
       await http.close();
       cancel();
       await fleet.close();
+      outages.close();
       data.close();
-      await given.copies?.flush();
+      await given.snapshotFiles?.flush();
       await store.close();
     },
   };
@@ -127,7 +133,7 @@ const accepts = ({ authenticate }: Services, secret: string): boolean => {
 const SERVER_ID_LENGTH = 12;
 
 /** What this server says of itself; its id lasts as long as the process. */
-const reporterOf = ({ clock, random }: ServerParts, data: Data, streams: Streams) => {
+const reporterOf = ({ clock, random }: ServerOptions, data: Replicas, streams: Streams) => {
   const id = random(SERVER_ID_LENGTH);
   const startedAt = formatInstant(clock.now());
   return (): ServerReport => ({
@@ -143,8 +149,8 @@ const reporterOf = ({ clock, random }: ServerParts, data: Data, streams: Streams
 const revisionsOf = (registry: Registry) =>
   registry.all().map(live => [live.environment, live.view().flagSet.revision] as const);
 
-const degradedMs = (data: Pick<Data, 'control' | 'registry'>, clock: Clock): number => {
-  const since = longestTrouble(data)?.since;
+const degradedMs = (data: Pick<Replicas, 'control' | 'registry'>, clock: Clock): number => {
+  const since = longestOutage(data)?.since;
   return since === undefined ? 0 : clock.now() - since;
 };
 

@@ -11,7 +11,7 @@ it('decides a write on a compiled view of the very snapshot that the commit expe
   const ledger = newLedger();
   await write(store, ledger, flags(flag('first')));
   const replica = await openReplica(
-    { store, clock: createFakeClock(), onTrouble: () => undefined },
+    { store, clock: createFakeClock(), reportOutage: () => () => undefined },
     ledger,
   );
   // Its own view stays at the first flag: it is not notified of any change.

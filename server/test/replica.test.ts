@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { secureRandom } from '../src/random.ts';
-import type { Step } from '../src/replication/replica-state.ts';
+import type { ReplicaEvent } from '../src/replication/replica-state.ts';
 import { openReplica, type Replica } from '../src/replication/replica.ts';
 import { openSqliteStore } from '../src/store/sqlite/index.ts';
 import { CONTROL_LEDGER, StoreError, type Ledger, type Store } from '../src/store/store.ts';
@@ -123,8 +123,8 @@ afterEach(async () => {
 });
 
 const open = async () => {
-  const opened = await openReplica({ store, clock, onTrouble: () => undefined }, ledger);
-  await until(() => opened.trouble() === undefined);
+  const opened = await openReplica({ store, clock, reportOutage: () => () => undefined }, ledger);
+  await until(() => opened.outage() === undefined);
   return opened;
 };
 
@@ -153,8 +153,8 @@ const passUntil = async (
   expect(condition(), `it did not happen within ${ms} ms`).toBe(true);
 };
 
-const steps = (): Step<'flagSet'>[] => {
-  const seen: Step<'flagSet'>[] = [];
+const steps = (): ReplicaEvent<'flagSet'>[] => {
+  const seen: ReplicaEvent<'flagSet'>[] = [];
   replica.subscribe(step => seen.push(step));
   return seen;
 };
@@ -189,7 +189,10 @@ describe('a replica', () => {
 
   it('of keys does so within a second: nobody uses a revoked key for longer', async () => {
     await write(store, CONTROL_LEDGER, { keys: new Map([['k', apiKey('k')]]) });
-    const control = await openReplica({ store, clock, onTrouble: () => undefined }, CONTROL_LEDGER);
+    const control = await openReplica(
+      { store, clock, reportOutage: () => () => undefined },
+      CONTROL_LEDGER,
+    );
     store.deafen();
     await write(store, CONTROL_LEDGER, { keys: new Map([['k', null]]) });
     await passUntil(1_000, () => control.current().records.keys.size === 0);
@@ -331,22 +334,22 @@ describe('while the store is away, or has lost the ledger', () => {
   it('a replica serves what it has, and says since when', async () => {
     store.away = true;
     await store.drop(ledger);
-    await passUntil(60_000, () => replica.trouble() !== undefined);
+    await passUntil(60_000, () => replica.outage() !== undefined);
     const since = clock.now();
     clock.advance(10_000);
-    expect(replica.trouble()).toEqual({ since, message: 'the store is away' });
+    expect(replica.outage()).toEqual({ since, reason: 'the store is away' });
     expect(keys()).toEqual(['first']);
   });
 
   it('a replica goes on by itself when the ledger is there again', async () => {
     store.deafen();
     await store.drop(ledger);
-    await passUntil(60_000, () => replica.trouble() !== undefined);
-    expect(replica.trouble()?.message).toContain('no longer has the data');
+    await passUntil(60_000, () => replica.outage() !== undefined);
+    expect(replica.outage()?.reason).toContain('has no data for');
     expect(keys()).toEqual(['first']);
     store.hear();
     await write(store, ledger, flags(flag('restored')));
-    await passUntil(60_000, () => replica.trouble() === undefined);
+    await passUntil(60_000, () => replica.outage() === undefined);
     expect(keys()).toEqual(['restored']);
   });
 
@@ -354,11 +357,11 @@ describe('while the store is away, or has lost the ledger', () => {
     'a replica follows again within half a second after %i ms without data',
     async ms => {
       await store.drop(ledger);
-      await passUntil(60_000, () => replica.trouble() !== undefined);
+      await passUntil(60_000, () => replica.outage() !== undefined);
       const since = clock.now();
       await passUntil(60_000, () => clock.now() - since >= ms);
       await write(store, ledger, flags(flag('restored')));
-      await passUntil(500, () => replica.trouble() === undefined);
+      await passUntil(500, () => replica.outage() === undefined);
       expect(keys()).toEqual(['restored']);
     },
   );
@@ -366,11 +369,21 @@ describe('while the store is away, or has lost the ledger', () => {
   it('trouble that comes back at once was never over, and is told once', async () => {
     const told: string[] = [];
     store.breakFeeds();
-    replica = await openReplica({ store, clock, onTrouble: said => told.push(said) }, ledger);
-    await until(() => replica.trouble() !== undefined);
+    replica = await openReplica(
+      {
+        store,
+        clock,
+        reportOutage: reason => {
+          told.push(reason);
+          return () => undefined;
+        },
+      },
+      ledger,
+    );
+    await until(() => replica.outage() !== undefined);
     const since = clock.now();
-    await passUntil(20_000, () => clock.now() - since > 10_000 && replica.trouble() !== undefined);
-    expect(replica.trouble()).toEqual({ since, message: 'the feed broke' });
+    await passUntil(20_000, () => clock.now() - since > 10_000 && replica.outage() !== undefined);
+    expect(replica.outage()).toEqual({ since, reason: 'the feed broke' });
     expect(told).toEqual(['the feed broke']);
   });
 
@@ -399,13 +412,13 @@ describe('while the store is away, or has lost the ledger', () => {
     const late = settled(add('late'));
     pass();
     expect([await slow, await late]).toEqual(['slow', 'late']);
-    expect(await waiting).toContain('too many changes wait');
+    expect(await waiting).toContain('too many concurrent changes');
     expect(keys()).toEqual(['first', 'late', 'slow']);
   });
 
   it('a write is refused as unavailable, not as a thing that is not there', async () => {
     await store.drop(ledger);
     const written = replica.write(() => ({ writes: removal('first'), audit: [], result: () => 1 }));
-    await expect(written).rejects.toMatchObject({ name: 'StoreError', trouble: 'unavailable' });
+    await expect(written).rejects.toMatchObject({ name: 'StoreError', code: 'unavailable' });
   });
 });

@@ -30,7 +30,7 @@ const open = () =>
     directory,
     clock,
     random: secureRandom,
-    onTrouble: said => troubles.push(said),
+    onWarning: said => troubles.push(said),
   });
 
 const snapshotOf = (revision: number, key = 'a'): Snapshot<'flagSet'> => {
@@ -47,14 +47,17 @@ const snapshotOf = (revision: number, key = 'a'): Snapshot<'flagSet'> => {
 const pathOf = () => join(directory, `flagSet-${ledger.id}.json`);
 
 it('a copy is what was kept, with the time at which it was', async () => {
-  copies.keep(ledger, () => snapshotOf(7, '__proto__'));
+  copies.save(ledger, () => snapshotOf(7, '__proto__'));
   await copies.flush();
-  expect(open().read(ledger)).toEqual({ snapshot: snapshotOf(7, '__proto__'), at: clock.now() });
+  expect(open().read(ledger)).toEqual({
+    snapshot: snapshotOf(7, '__proto__'),
+    savedAt: clock.now(),
+  });
 });
 
 it('many changes make one copy, of the last of them', async () => {
   let revision = 0;
-  for (let i = 0; i < 100; i += 1) copies.keep(ledger, () => snapshotOf(revision));
+  for (let i = 0; i < 100; i += 1) copies.save(ledger, () => snapshotOf(revision));
   revision = 100;
   expect(copies.read(ledger)).toBeUndefined();
   clock.advance(1_000);
@@ -64,9 +67,9 @@ it('many changes make one copy, of the last of them', async () => {
 
 it('there is none of what was never kept, or is no more', async () => {
   expect(copies.read(ledger)).toBeUndefined();
-  copies.keep(ledger, () => snapshotOf(1));
+  copies.save(ledger, () => snapshotOf(1));
   await copies.flush();
-  copies.keep(ledger, () => snapshotOf(2));
+  copies.save(ledger, () => snapshotOf(2));
   copies.remove(ledger);
   await copies.flush();
   expect(copies.read(ledger)).toBeUndefined();
@@ -74,7 +77,7 @@ it('there is none of what was never kept, or is no more', async () => {
 });
 
 it('is for its owner alone', async () => {
-  copies.keep(ledger, () => snapshotOf(1));
+  copies.save(ledger, () => snapshotOf(1));
   await copies.flush();
   expect([statSync(directory).mode & 0o777, statSync(pathOf()).mode & 0o777]).toEqual([
     0o700, 0o600,
@@ -89,14 +92,14 @@ it.each([
   '{"format":1,"documents":[{"text":"{"}]}',
   '{"format":2}',
 ])('a file that holds %j is no copy, and stops nothing', async text => {
-  copies.keep(ledger, () => snapshotOf(1));
+  copies.save(ledger, () => snapshotOf(1));
   await copies.flush();
   writeFileSync(pathOf(), text);
   expect(copies.read(ledger)).toBeUndefined();
 });
 
 it('a file of which one letter was changed is no copy', async () => {
-  copies.keep(ledger, () => snapshotOf(1));
+  copies.save(ledger, () => snapshotOf(1));
   await copies.flush();
   writeFileSync(pathOf(), readFileSync(pathOf(), 'utf8').replace('pro', 'pri'));
   expect(copies.read(ledger)).toBeUndefined();
@@ -104,15 +107,15 @@ it('a file of which one letter was changed is no copy', async () => {
 });
 
 it('a disk that takes no copy is said, and stops nothing', async () => {
-  copies.keep(ledger, () => snapshotOf(1));
+  copies.save(ledger, () => snapshotOf(1));
   await copies.flush();
   rmSync(directory, { recursive: true });
   writeFileSync(directory, 'a file stands where the directory was');
-  copies.keep(ledger, () => snapshotOf(2));
+  copies.save(ledger, () => snapshotOf(2));
   await copies.flush();
-  expect(troubles).toEqual([expect.stringContaining('could not be made')]);
+  expect(troubles).toEqual([expect.stringContaining('cannot be saved')]);
   rmSync(directory);
-  copies.keep(ledger, () => snapshotOf(2));
+  copies.save(ledger, () => snapshotOf(2));
   await copies.flush();
   expect(copies.read(ledger)?.snapshot.id).toBe('epoch.2.nonce');
 });

@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
 
 import { createRateLimit } from '../src/auth/rate-limit.ts';
-import { openFleet } from '../src/status/fleet.ts';
-import type { Alive, ServerReport, Store } from '../src/store/store.ts';
+import { joinFleet } from '../src/status/fleet.ts';
+import type { FleetMember, ServerReport, Store } from '../src/store/store.ts';
 import { createFakeClock } from './support/fake-clock.ts';
 import { startServer } from './support/server.ts';
 
@@ -54,18 +54,21 @@ const report = (id: string): ServerReport => ({
 
 it('while the store is away the servers that were alive are still counted', async () => {
   const clock = createFakeClock();
-  let answers: Alive[] | undefined = ['b', 'c'].map(id => ({ report: report(id), ageMs: 500 }));
-  const store: Pick<Store, 'announce' | 'depart'> = {
-    announce: async () => answers ?? Promise.reject(new Error('away')),
-    depart: async () => undefined,
+  let answers: FleetMember[] | undefined = ['b', 'c'].map(id => ({
+    report: report(id),
+    ageMs: 500,
+  }));
+  const store: Pick<Store, 'heartbeat' | 'leave'> = {
+    heartbeat: async () => answers ?? Promise.reject(new Error('away')),
+    leave: async () => undefined,
   };
-  const fleet = await openFleet({ store, clock, report: () => report('a') });
+  const fleet = await joinFleet({ store, clock, report: () => report('a') });
   expect(fleet.size()).toBe(3);
   answers = undefined;
   clock.advance(60_000);
   await Promise.resolve();
   expect(fleet.size()).toBe(3);
-  expect(fleet.alive().map(({ report: { id }, ageMs }) => [id, ageMs])).toEqual([
+  expect(fleet.members().map(({ report: { id }, ageMs }) => [id, ageMs])).toEqual([
     ['a', 0],
     ['b', 60_500],
     ['c', 60_500],

@@ -12,17 +12,17 @@ import type { Replica } from '../replication/replica.ts';
 import type { KeyRecord, Store } from '../store/store.ts';
 import { CONTROL_LEDGER } from '../store/store.ts';
 
-/** The environments that empty data begins with. */
-const FIRST_ENVIRONMENTS = ['development', 'production'];
+/** The environments in a new installation. */
+const INITIAL_ENVIRONMENTS = ['development', 'production'];
 
-/** The server itself, where it and no key makes a change. */
+/** The actor of changes that the server makes itself, without an API key. */
 const SYSTEM = { keyId: 'system', name: 'system', onBehalfOf: undefined };
 
-/** The key of PENNON_ADMIN_KEY, or of the first start, always has this id. */
-export const ADMIN_ID = 'admin';
+/** The id of the key from PENNON_ADMIN_KEY or the first start. */
+export const ADMIN_KEY_ID = 'admin';
 
-const adminRecord = (secret: string, at: number): KeyRecord => ({
-  id: ADMIN_ID,
+const adminKeyRecord = (secret: string, at: number): KeyRecord => ({
+  id: ADMIN_KEY_ID,
   name: 'admin',
   role: 'admin',
   environment: ALL_ENVIRONMENTS,
@@ -31,18 +31,18 @@ const adminRecord = (secret: string, at: number): KeyRecord => ({
 });
 
 /**
- * Makes the control ledger with the first environments and the admin key, all in one commit. Where
- * another server was first, its data stands and ours is removed. Answers whether this call made it.
+ * Creates the control ledger with the initial environments and the admin key, in one commit. If another
+ * server was first, keeps its data and removes ours.
  */
-export const createControl = async (
+export const initializeStore = async (
   { store, clock, random }: { store: Store; clock: Clock; random: Random },
   adminKey: string,
-): Promise<boolean> => {
+): Promise<void> => {
   const now = clock.now();
-  const environments = FIRST_ENVIRONMENTS.map(key => newEnvironment({ key }, now, random));
+  const environments = INITIAL_ENVIRONMENTS.map(key => newEnvironment({ key }, now, random));
   for (const environment of environments) await createLedger(store, environment);
-  const admin = adminRecord(adminKey, now);
-  const outcome = await store.commit(CONTROL_LEDGER, {
+  const admin = adminKeyRecord(adminKey, now);
+  const { committed } = await store.commit(CONTROL_LEDGER, {
     expect: 'none',
     writes: {
       environments: new Map(environments.map(environment => [environment.key, environment])),
@@ -53,24 +53,22 @@ export const createControl = async (
       auditDraft(SYSTEM, now, keyCreated(admin)),
     ],
   });
-  if (!outcome.committed) {
+  if (!committed)
     for (const environment of environments) await store.drop(flagSetLedger(environment));
-  }
-  return outcome.committed;
 };
 
-/** Makes this secret the admin key, in place of the one set before. */
+/** Makes this secret the admin key. The previous one stops working. */
 export const setAdminKey = (
   control: Replica<'control'>,
   clock: Clock,
   secret: string,
 ): Promise<void> =>
   control.write(({ records }) => {
-    const before = records.keys.get(ADMIN_ID)?.document;
-    const after = adminRecord(secret, clock.now());
+    const before = records.keys.get(ADMIN_KEY_ID)?.document;
+    const after = adminKeyRecord(secret, clock.now());
     if (before?.hash === after.hash) return { writes: {}, audit: [], result: () => undefined };
     return {
-      writes: { keys: new Map([[ADMIN_ID, after]]) },
+      writes: { keys: new Map([[ADMIN_KEY_ID, after]]) },
       audit: [auditDraft(SYSTEM, clock.now(), keyCreated(after, before))],
       result: () => undefined,
     };

@@ -62,7 +62,7 @@ export const createEnvironment = async (
   const record = newEnvironment(input, clock.now(), random);
   await createLedger(store, record);
   await writeRecord(services, caller, record);
-  await registry.settled();
+  await registry.whenReady();
   return toEnvironment(record);
 };
 
@@ -126,7 +126,7 @@ export const deleteEnvironment = async (
       result: () => record,
     };
   });
-  await registry.settled();
+  await registry.whenReady();
   // The environment is deleted once its record is. Data left behind is unreachable.
   await store.drop(flagSetLedger(deleted)).catch((error: unknown) => {
     if (!isTransient(error)) throw error;

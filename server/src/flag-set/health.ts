@@ -1,15 +1,15 @@
-import type { Trouble } from '../replication/follower.ts';
+import type { Outage } from '../replication/outage.ts';
 import type { Replica } from '../replication/replica.ts';
 import type { Registry } from './registry.ts';
 
-/** The longest trouble of any ledger; undefined while all of them are followed. */
-export const longestTrouble = ({
+/** Returns the longest current outage of any ledger, or undefined if all of them follow the store. */
+export const longestOutage = ({
   control,
   registry,
 }: {
   readonly control: Replica<'control'>;
   readonly registry: Registry;
-}): Trouble | undefined =>
+}): Outage | undefined =>
   [control, registry, ...registry.all().map(({ replica }) => replica)]
-    .flatMap(each => each.trouble() ?? [])
+    .flatMap(each => each.outage() ?? [])
     .toSorted((a, b) => a.since - b.since)[0];

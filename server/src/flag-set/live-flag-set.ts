@@ -3,9 +3,9 @@ import { compile } from '@pennon/engine';
 import type { FlagSet, FlagSetChange } from '@pennon/schema';
 import { FORMAT_VERSION } from '@pennon/schema';
 
-import type { Step } from '../replication/replica-state.ts';
+import type { ReplicaEvent } from '../replication/replica-state.ts';
 import type { Replica } from '../replication/replica.ts';
-import type { Plan } from '../replication/writer.ts';
+import type { WritePlan } from '../replication/writer.ts';
 import type { ChangeId } from '../store/change-id.ts';
 import { revisionOf } from '../store/change-id.ts';
 import type { Snapshot } from '../store/store.ts';
@@ -44,7 +44,7 @@ export type LiveFlagSet = {
    * Commits what `decide` plans. It receives the view of exactly the snapshot that the commit expects, so
    * whether a key exists and whether a flag compiles are decided on the same data.
    */
-  write<Result>(decide: (view: FlagSetView) => Plan<'flagSet', Result>): Promise<Result>;
+  write<Result>(decide: (view: FlagSetView) => WritePlan<'flagSet', Result>): Promise<Result>;
   /** Called after each step, in order. Returns how to stop. */
   subscribe(listener: (step: FlagSetStep) => void): () => void;
   /** Changes after the change `id`, oldest first; undefined where it is unknown or too old. */
@@ -133,7 +133,10 @@ const wholeView = (environment: string, snapshot: Snapshot<'flagSet'>): FlagSetV
   viewOf(snapshot, flagSetOf(environment, snapshot.id, contentsOf(snapshot)));
 
 /** Returns the step that leads from a view to the next one. Unchanged flags stay compiled. */
-const stepFrom = (before: FlagSetView, { snapshot, ...step }: Step<'flagSet'>): FlagSetStep => {
+const stepFrom = (
+  before: FlagSetView,
+  { snapshot, ...step }: ReplicaEvent<'flagSet'>,
+): FlagSetStep => {
   const { environment } = before.flagSet;
   if (step.type === 'reload') return { type: 'set', view: wholeView(environment, snapshot) };
   const { id, previous } = step.change;

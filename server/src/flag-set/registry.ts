@@ -1,24 +1,25 @@
+import { errorMessage } from '../error-message.ts';
 import { PennonError } from '../errors.ts';
-import type { Replica, ReplicaParts } from '../replication/replica.ts';
-import type { Trouble } from '../replication/follower.ts';
+import type { Outage } from '../replication/outage.ts';
+import type { Replica, ReplicaDeps } from '../replication/replica.ts';
 import { openReplica } from '../replication/replica.ts';
 import type { EnvironmentRecord, Ledger } from '../store/store.ts';
 import { StoreError } from '../store/store.ts';
 import type { LiveFlagSet } from './live-flag-set.ts';
 import { openLiveFlagSet } from './live-flag-set.ts';
 
-/** How soon an environment that could not be opened is tried again. */
+/** How long to wait before trying again to open environments that failed to open. */
 const RETRY_MS = 1_000;
 
-/** Every environment's live flag set, opened and closed as environments come and go. */
+/** The live flag set of every environment, opened and closed as environments are created and removed. */
 export type Registry = {
-  /** The live flag set; NOT_FOUND where there is no such environment. */
+  /** Returns the live flag set. Throws NOT_FOUND if the environment does not exist. */
   find(environment: string): LiveFlagSet;
   all(): readonly LiveFlagSet[];
-  /** Resolves once every environment of the control ledger is open, or could not be opened. */
-  settled(): Promise<void>;
-  /** Why an environment could not be opened, and since when; undefined while all are open. */
-  trouble(): Trouble | undefined;
+  /** Resolves once every environment of the control ledger is open or has failed to open. */
+  whenReady(): Promise<void>;
+  /** Set while an environment cannot be opened. */
+  outage(): Outage | undefined;
   close(): void;
 };
 
@@ -28,67 +29,67 @@ export const flagSetLedger = (environment: EnvironmentRecord): Ledger<'flagSet'>
 });
 
 export const openRegistry = async (
-  parts: ReplicaParts,
+  deps: ReplicaDeps,
   control: Replica<'control'>,
 ): Promise<Registry> => {
-  const live = openCollection(parts);
-  const settling = openSettling(parts, () => live.become(environmentsOf(control)));
-  const stop = control.subscribe(settling.begin);
+  const liveFlagSets = createLiveFlagSets(deps);
+  const loop = reconcileLoop(deps, () => liveFlagSets.reconcile(environmentsOf(control)));
+  const unsubscribe = control.subscribe(loop.run);
   const close = () => {
-    stop();
-    settling.close();
-    live.close();
+    unsubscribe();
+    loop.close();
+    liveFlagSets.close();
   };
-  settling.begin();
-  await settling.last().catch(async (error: unknown) => {
-    // Where the store answers, it is this environment that is broken, and the others are served.
-    const refusal = isNewer(error) ? Promise.reject(error) : parts.store.head(control.ledger);
-    await refusal.catch((reason: unknown) => {
+  loop.run();
+  await loop.whenIdle().catch(async (error: unknown) => {
+    // If the store itself is available, only this environment is broken, and the others are served.
+    const storeAvailable = isNewer(error) ? Promise.reject(error) : deps.store.head(control.ledger);
+    await storeAvailable.catch((reason: unknown) => {
       close();
       throw reason;
     });
   });
   return {
     find(environment) {
-      const found = live.get(environment);
+      const found = liveFlagSets.get(environment);
       if (found !== undefined) return found;
       if (environmentsOf(control).has(environment)) throw notOpen(environment);
       throw new PennonError('NOT_FOUND', `environment "${environment}" does not exist`);
     },
-    all: () => live.all().toSorted((a, b) => (a.environment < b.environment ? -1 : 1)),
-    settled: () => settling.last().catch(() => undefined),
-    trouble: settling.trouble,
+    all: () => liveFlagSets.all().toSorted((a, b) => (a.environment < b.environment ? -1 : 1)),
+    whenReady: () => loop.whenIdle().catch(() => undefined),
+    outage: loop.outage,
     close,
   };
 };
 
 type Environments = ReadonlyMap<string, EnvironmentRecord>;
 
-/** The live flag sets that are open, by the key of their environment. */
-const openCollection = (parts: ReplicaParts) => {
+/** The open live flag sets, by environment key. */
+const createLiveFlagSets = (deps: ReplicaDeps) => {
   const open = new Map<string, LiveFlagSet>();
   let closed = false;
 
   const discard = (live: LiveFlagSet) => {
     live.close();
-    parts.copies?.remove(live.replica.ledger);
+    deps.snapshotFiles?.remove(live.replica.ledger);
   };
 
-  const closeGone = (wanted: Environments) => {
+  const closeRemoved = (environments: Environments) => {
     for (const [key, live] of open) {
-      if (wanted.has(key)) continue;
+      if (environments.has(key)) continue;
       open.delete(key);
       discard(live);
     }
   };
 
-  /** An environment whose data was begun anew is served as it was until the new data are there. */
+  /** If the environment was created again, the old flag set is served until the new one is open. */
   const openOne = async (environment: EnvironmentRecord) => {
-    const replica = await openReplica(parts, flagSetLedger(environment));
+    const replica = await openReplica(deps, flagSetLedger(environment));
     if (closed) return replica.close();
-    const before = open.get(environment.key);
+    const previous = open.get(environment.key);
     open.set(environment.key, openLiveFlagSet(environment.key, replica));
-    if (before !== undefined) discard(before);
+    if (previous !== undefined) discard(previous);
   };
 
   const isOpen = ({ key, ledger }: EnvironmentRecord) =>
@@ -97,15 +98,15 @@ const openCollection = (parts: ReplicaParts) => {
   return {
     get: (environment: string) => open.get(environment),
     all: () => [...open.values()],
-    /** Opens what can be opened: no environment waits for another. Throws where one could not be. */
-    async become(wanted: Environments): Promise<void> {
-      closeGone(wanted);
-      const missing = [...wanted.values()].filter(each => !isOpen(each) && !closed);
+    /** Opens and closes flag sets to match `environments`. Throws if some could not be opened. */
+    async reconcile(environments: Environments): Promise<void> {
+      closeRemoved(environments);
+      const missing = [...environments.values()].filter(each => !isOpen(each) && !closed);
       const outcomes = await Promise.allSettled(missing.map(openOne));
-      const reasons = outcomes.flatMap((each): unknown[] =>
+      const errors = outcomes.flatMap((each): unknown[] =>
         each.status === 'rejected' ? [each.reason] : [],
       );
-      if (reasons.length > 0) throw reasons.find(isNewer) ?? reasons[0];
+      if (errors.length > 0) throw errors.find(isNewer) ?? errors[0];
     },
     close() {
       closed = true;
@@ -114,41 +115,50 @@ const openCollection = (parts: ReplicaParts) => {
   };
 };
 
-/** Makes one attempt after the other, and another by itself a moment after one that failed. */
-const openSettling = ({ clock, onTrouble }: ReplicaParts, attempt: () => Promise<void>) => {
-  let last: Promise<void> = Promise.resolve();
+/** Runs `reconcile` on request, one run at a time, and again after a delay if it failed. */
+const reconcileLoop = ({ clock, reportOutage }: ReplicaDeps, reconcile: () => Promise<void>) => {
+  let lastRun: Promise<void> = Promise.resolve();
   let cancelRetry: (() => void) | undefined;
-  let trouble: Trouble | undefined;
+  let outage: (Outage & { readonly reportEnd: () => void }) | undefined;
   let closed = false;
 
-  const begin = () => {
-    last = last.catch(() => undefined).then(attempt);
-    last.then(() => (trouble = undefined), retry);
+  const recover = () => {
+    outage?.reportEnd();
+    outage = undefined;
   };
-  const retry = (error: unknown) => {
+
+  const fail = (error: unknown) => {
     if (closed) return;
-    const message = `an environment could not be opened: ${String(error)}`;
-    if (message !== trouble?.message) onTrouble(message);
-    trouble = { since: trouble?.since ?? clock.now(), message };
+    const reason = `an environment could not be opened: ${errorMessage(error)}`;
+    if (reason !== outage?.reason) {
+      const since = outage?.since ?? clock.now();
+      outage?.reportEnd();
+      outage = { since, reason, reportEnd: reportOutage(reason) };
+    }
     cancelRetry ??= clock.after(RETRY_MS, () => {
       cancelRetry = undefined;
-      begin();
+      run();
     });
   };
 
+  const run = () => {
+    lastRun = lastRun.catch(() => undefined).then(reconcile);
+    lastRun.then(recover, fail);
+  };
+
   return {
-    begin,
-    last: () => last,
-    trouble: () => trouble,
+    run,
+    whenIdle: () => lastRun,
+    outage: () => outage,
     close() {
       closed = true;
       cancelRetry?.();
+      recover();
     },
   };
 };
 
-const isNewer = (error: unknown): boolean =>
-  error instanceof StoreError && error.trouble === 'newer';
+const isNewer = (error: unknown): boolean => error instanceof StoreError && error.code === 'newer';
 
 const environmentsOf = (control: Replica<'control'>): Environments =>
   new Map(
@@ -158,6 +168,6 @@ const environmentsOf = (control: Replica<'control'>): Environments =>
 const notOpen = (environment: string): PennonError =>
   new PennonError(
     'SERVICE_UNAVAILABLE',
-    `environment "${environment}" is there, but its data could not be read yet`,
+    `environment "${environment}" exists, but its data could not be read yet; try again`,
     { retryAfterSeconds: 1 },
   );

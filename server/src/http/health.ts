@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 
 import { formatInstant } from '../clock.ts';
-import { longestTrouble } from '../flag-set/health.ts';
+import { longestOutage } from '../flag-set/health.ts';
 import type { Services } from '../services.ts';
 
 /** `/healthz`: the process answers. `/readyz`: it has its data and takes requests. */
@@ -16,10 +16,11 @@ export const serveHealth = (
   app.get('/readyz', { config }, async (_, reply) => {
     reply.header('cache-control', 'no-store');
     if (draining()) return reply.code(503).send({ status: 'draining' });
-    const trouble = longestTrouble(parts);
-    if (trouble === undefined) return { status: 'ready' };
-    const degradedSeconds = Math.round((parts.clock.now() - trouble.since) / 1_000);
-    const copy = trouble.copyOf === undefined ? {} : { copyOf: formatInstant(trouble.copyOf) };
+    const outage = longestOutage(parts);
+    if (outage === undefined) return { status: 'ready' };
+    const degradedSeconds = Math.round((parts.clock.now() - outage.since) / 1_000);
+    const { snapshotAt } = outage;
+    const copy = snapshotAt === undefined ? {} : { copyOf: formatInstant(snapshotAt) };
     return { status: 'degraded', degradedSeconds, ...copy };
   });
 };

@@ -6,7 +6,7 @@ import type { Registry } from '../flag-set/registry.ts';
 import type { Caller } from '../auth/caller.ts';
 import { environmentOf } from '../auth/caller.ts';
 import type { Replica } from '../replication/replica.ts';
-import { ADMIN_ID } from '../bootstrap/first-start.ts';
+import { ADMIN_KEY_ID } from '../bootstrap/first-start.ts';
 import type { Snapshot, Store, Stored } from '../store/store.ts';
 import { isTransient } from '../store/store.ts';
 
@@ -33,13 +33,13 @@ export const exportData = async (
 /** All environments that there are: one that cannot be read is an error, never left out. */
 const exportAll = async (parts: ExportParts): Promise<Export> => {
   await parts.control.refresh().catch(unlessAway);
-  await parts.registry.settled();
+  await parts.registry.whenReady();
   const { environments, keys } = parts.control.current().records;
   const all = sorted(environments).map(({ key }) => parts.registry.find(key));
   return {
     formatVersion: FORMAT_VERSION,
     environments: await Promise.all(all.map(live => exportOne(parts, live))),
-    keys: sorted(keys).filter(({ id }) => id !== ADMIN_ID),
+    keys: sorted(keys).filter(({ id }) => id !== ADMIN_KEY_ID),
   };
 };
 

@@ -55,7 +55,7 @@ export const importData = async (
     throw error;
   }
   await writeControl(parts, caller, document, made, overwrite);
-  await parts.registry.settled();
+  await parts.registry.whenReady();
   return { dryRun, ...report };
 };
 
@@ -65,7 +65,7 @@ const readAll = async (
   { environments }: Export,
 ): Promise<void> => {
   await control.refresh();
-  await registry.settled();
+  await registry.whenReady();
   const known = environments.filter(({ key }) => control.current().records.environments.has(key));
   for (const { key } of known) await registry.find(key).replica.refresh();
 };

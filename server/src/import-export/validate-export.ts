@@ -5,7 +5,7 @@ import { ALL_ENVIRONMENTS, FORMAT_VERSION } from '@pennon/schema';
 import { referencesOf } from '../flag-set/dependents.ts';
 import { invalid } from '../errors.ts';
 import { invalidCombinations } from '../api-keys/api-keys.ts';
-import { ADMIN_ID } from '../bootstrap/first-start.ts';
+import { ADMIN_KEY_ID } from '../bootstrap/first-start.ts';
 
 const MOST_DETAILS = 20;
 
@@ -24,7 +24,7 @@ export const validateExport = (
       invalidCombinations(key).map(({ path, message }) => at(`keys.${i}.${path}`, message)),
     ),
     ...keys.flatMap(({ id, environment }, i) => {
-      if (id === ADMIN_ID)
+      if (id === ADMIN_KEY_ID)
         return [at(`keys.${i}.id`, 'is that of PENNON_ADMIN_KEY, which is not imported')];
       if (environment === ALL_ENVIRONMENTS || known.has(environment) || isEnvironment(environment))
         return [];

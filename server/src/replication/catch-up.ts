@@ -2,87 +2,115 @@ import type { Clock } from '../clock.ts';
 import { revisionOf, type ChangeId } from '../store/change-id.ts';
 import type { Ledger, LedgerKind, Snapshot, Store } from '../store/store.ts';
 import { ledgerNotFound } from '../store/store.ts';
-import type { Memory } from './replica-state.ts';
+import type { ReplicaState } from './replica-state.ts';
 
-/** Brings what is in memory up to what the store has. All of it throws a StoreError while that is away. */
-export type Reading = {
-  /** Does the store have nothing newer, and nothing else? */
+/**
+ * Brings a replica up to date with its store. Every function throws a StoreError if the store is
+ * unavailable.
+ */
+export type CatchUp = {
+  /** Whether the store's last change is the replica's. */
   readonly isCurrent: () => Promise<boolean>;
   /**
-   * Brings the store's last change, which is this one: the feed does within moments, and for far less
-   * than reading everything. Where it does not, everything is read.
+   * Brings the replica to `last`, the store's last change. Waits for the feed first, because it delivers
+   * within milliseconds and a reload reads everything.
    */
-  readonly catchUp: (last: ChangeId | 'none') => Promise<void>;
-  /** Asks the store for its last change, and brings it. Answers whether it was missing. */
+  readonly catchUpTo: (last: ChangeId | 'none') => Promise<void>;
+  /** Catches up with the store's last change. Returns whether the replica was behind. */
   readonly refresh: () => Promise<boolean>;
   /**
-   * Reads the whole ledger, unless it is current: what is in memory is then not older than the call. What
-   * comes while it is read is for the feed: under steady writes no reading would ever be the last one.
+   * Reads the whole ledger unless the replica is current. Afterwards the replica is at least as new as
+   * the call. Changes that arrive during the read are left to the feed: under constant writes no read
+   * would ever be the last one.
    */
   readonly reload: () => Promise<void>;
   /**
-   * Resolves once what is in memory is not older than this change, or the store has lost that. Many ask
-   * at once after an outage: the store is asked once for all of them.
+   * Resolves once the replica has this change or a later one, or the store has lost the change.
+   * Concurrent calls share one reload, because many clients reconnect at once after an outage.
    */
   readonly waitForRevision: (id: ChangeId) => Promise<void>;
 };
 
-const FEED_MS = 250;
+/** How long to wait for the feed before reloading. */
+const FEED_WAIT_MS = 250;
 
-export const openReading = <Kind extends LedgerKind>(
+export const createCatchUp = <Kind extends LedgerKind>(
   store: Store,
-  memory: Memory<Kind>,
+  state: ReplicaState<Kind>,
   clock: Clock,
-): Reading => {
-  let reloading: Promise<void> | undefined;
+): CatchUp => {
+  const reload = () => reloadFrom(store, state);
 
-  const isCurrent = async () => (await store.head(memory.ledger)) === memory.current().id;
-
-  const reload = async () => {
-    while (!(await isCurrent())) {
-      const before = memory.current();
-      const whole = await readWhole(store, memory.ledger);
-      // What was read counts only if nothing moved meanwhile: it could be older than what we have by now.
-      if (memory.current() !== before) continue;
-      if (whole.id !== before.id) memory.replace(whole);
-      return;
-    }
+  const catchUpTo = async (last: ChangeId | 'none') => {
+    if (!isBehind(state, last) || !(await feedDelivers(state, last, clock))) await reload();
   };
 
-  const isBehind = (id: ChangeId) => revisionOf(id) > revisionOf(memory.current().id);
-
-  const feedBrings = (id: ChangeId) =>
-    new Promise<boolean>(resolve => {
-      const done = (brought: boolean) => {
-        stop();
-        cancel();
-        resolve(brought);
-      };
-      const stop = memory.subscribe(() => isBehind(id) || done(true));
-      const cancel = clock.after(FEED_MS, () => done(false));
-    });
-
-  const catchUp = async (last: ChangeId) => {
-    if (!isBehind(last) || !(await feedBrings(last))) await reload();
+  return {
+    reload,
+    catchUpTo,
+    isCurrent: () => isCurrent(store, state),
+    async refresh() {
+      const last = await store.head(state.ledger);
+      if (last === state.current().id) return false;
+      await catchUpTo(last ?? 'none');
+      return true;
+    },
+    waitForRevision: createRevisionWaiter(state, reload),
   };
-
-  const refresh = async () => {
-    const last = await store.head(memory.ledger);
-    if (last === memory.current().id) return false;
-    await catchUp(last ?? 'none');
-    return true;
-  };
-
-  const waitForRevision = async (id: ChangeId) => {
-    // A question that was under way may have been answered before the change was made.
-    for (let asked = 0; asked < 2 && isBehind(id); asked += 1)
-      await (reloading ??= reload().finally(() => (reloading = undefined)));
-  };
-
-  return { isCurrent, catchUp, refresh, reload, waitForRevision };
 };
 
-export const readWhole = async <Kind extends LedgerKind>(
+const isCurrent = async <Kind extends LedgerKind>(
+  store: Store,
+  state: ReplicaState<Kind>,
+): Promise<boolean> => (await store.head(state.ledger)) === state.current().id;
+
+const isBehind = <Kind extends LedgerKind>(state: ReplicaState<Kind>, id: ChangeId): boolean =>
+  revisionOf(id) > revisionOf(state.current().id);
+
+const reloadFrom = async <Kind extends LedgerKind>(
+  store: Store,
+  state: ReplicaState<Kind>,
+): Promise<void> => {
+  while (!(await isCurrent(store, state))) {
+    const before = state.current();
+    const snapshot = await readSnapshot(store, state.ledger);
+    // If the replica moved during the read, the snapshot may be older than what it has now.
+    if (state.current() !== before) continue;
+    if (snapshot.id !== before.id) state.replace(snapshot);
+    return;
+  }
+};
+
+/** Whether the feed delivers the change in time. */
+const feedDelivers = <Kind extends LedgerKind>(
+  state: ReplicaState<Kind>,
+  id: ChangeId,
+  clock: Clock,
+): Promise<boolean> =>
+  new Promise(resolve => {
+    const done = (delivered: boolean) => {
+      unsubscribe();
+      cancelTimeout();
+      resolve(delivered);
+    };
+    const unsubscribe = state.subscribe(() => isBehind(state, id) || done(true));
+    const cancelTimeout = clock.after(FEED_WAIT_MS, () => done(false));
+  });
+
+const createRevisionWaiter = <Kind extends LedgerKind>(
+  state: ReplicaState<Kind>,
+  reload: () => Promise<void>,
+): CatchUp['waitForRevision'] => {
+  let reloading: Promise<void> | undefined;
+  return async id => {
+    // A reload that was already running may have read the ledger before the change was made.
+    for (let reloads = 0; reloads < 2 && isBehind(state, id); reloads += 1)
+      await (reloading ??= reload().finally(() => (reloading = undefined)));
+  };
+};
+
+/** Reads the whole ledger. Throws if the store does not have it. */
+export const readSnapshot = async <Kind extends LedgerKind>(
   store: Store,
   ledger: Ledger<Kind>,
 ): Promise<Snapshot<Kind>> => {

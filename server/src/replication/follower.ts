@@ -1,124 +1,96 @@
 import type { Clock } from '../clock.ts';
 import { pause } from '../clock.ts';
-import type { ChangeId } from '../store/change-id.ts';
+import { errorMessage } from '../error-message.ts';
 import type { LedgerKind, Store } from '../store/store.ts';
-import type { Memory } from './replica-state.ts';
-import type { Reading } from './catch-up.ts';
+import type { CatchUp } from './catch-up.ts';
+import type { OutageTracker } from './outage.ts';
+import type { ReplicaState } from './replica-state.ts';
 
-/** Why a replica may be behind, and since when. */
-export type Trouble = {
-  /** Milliseconds since 1970. */
-  readonly since: number;
-  readonly message: string;
-  /** When the copy was made that is served; undefined where it is what the store last had. */
-  readonly copyOf?: number;
-};
-
-/** Keeps a ledger in memory current by the store's change feed, until it is closed. */
-export type Following = {
-  /** Undefined while it follows. */
-  trouble(): Trouble | undefined;
-  close(): void;
-};
-
-type Services<Kind extends LedgerKind> = {
+export type FollowerDeps<Kind extends LedgerKind> = {
   readonly store: Store;
   readonly clock: Clock;
-  readonly memory: Memory<Kind>;
-  readonly reading: Reading;
-  /** How it began: with a copy, because the store was away. */
-  readonly trouble: Trouble | undefined;
-  /** Called once for each time away. */
-  readonly onTrouble: (message: string) => void;
+  readonly state: ReplicaState<Kind>;
+  readonly catchUp: CatchUp;
+  readonly outages: OutageTracker;
 };
 
-/** A key that is revoked right after an outage is refused everywhere within a second: so soon all follow. */
-const FIRST_RETRY_MS = 50;
-const LAST_RETRY_MS = 250;
+/** A key revoked just after an outage is rejected everywhere within a second, so retries are frequent. */
+const MIN_RETRY_MS = 50;
+const MAX_RETRY_MS = 250;
 /**
- * How often the store is asked whether we have its last change, and how long that may take to arrive. For
- * keys both and following anew take less than a second.
+ * How often to compare the replica with the store's last change, and how long that change may take to
+ * arrive. For API keys both, plus following again, take less than a second.
  */
 const CHECKS = {
   control: { everyMs: 400, graceMs: 200 },
   flagSet: { everyMs: 5_000, graceMs: 1_000 },
 } as const satisfies Record<LedgerKind, { everyMs: number; graceMs: number }>;
-/** Trouble that comes back so soon was never over. */
-const LULL_MS = 5_000;
 
-export const startFollowing = <Kind extends LedgerKind>(parts: Services<Kind>): Following => {
-  const { store, clock, memory, reading, onTrouble } = parts;
+/** Keeps a replica current from the store's change feed. Returns a function that stops it. */
+export const startFollower = <Kind extends LedgerKind>(deps: FollowerDeps<Kind>): (() => void) => {
+  const { clock, state, outages } = deps;
   const closing = new AbortController();
-  let turn = new AbortController();
-  const { everyMs, graceMs } = CHECKS[memory.ledger.kind];
-  let { trouble } = parts;
-  let lull: { readonly since: number; readonly at: number } | undefined;
-
-  const followOnce = async () => {
-    const signal = AbortSignal.any([closing.signal, turn.signal]);
-    const changes = store.follow(memory.ledger, memory.current().id, signal);
-    await reading.reload();
-    recover();
-    for await (const change of changes) if (!memory.apply(change)) await reading.reload();
-  };
-
-  const recover = () => {
-    if (trouble !== undefined) lull = { since: trouble.since, at: clock.now() };
-    trouble = undefined;
-  };
-
-  const complain = (error: unknown) => {
-    if (trouble !== undefined || closing.signal.aborted) return;
-    const message = error instanceof Error ? error.message : String(error);
-    const now = clock.now();
-    const before = lull !== undefined && now - lull.at <= LULL_MS ? lull : undefined;
-    if (before === undefined) onTrouble(message);
-    trouble = { since: before?.since ?? now, message };
-  };
+  let attempt = new AbortController();
 
   const follow = async () => {
-    let retryMs = FIRST_RETRY_MS;
+    let retryMs = MIN_RETRY_MS;
     while (!closing.signal.aborted) {
-      turn = new AbortController();
+      attempt = new AbortController();
       try {
-        await followOnce();
-        retryMs = FIRST_RETRY_MS;
+        await followOnce(deps, AbortSignal.any([closing.signal, attempt.signal]));
+        retryMs = MIN_RETRY_MS;
       } catch (error) {
-        complain(error);
-        retryMs = Math.min(retryMs * 2, LAST_RETRY_MS);
+        if (!closing.signal.aborted) outages.start(errorMessage(error));
+        retryMs = Math.min(retryMs * 2, MAX_RETRY_MS);
       } finally {
-        turn.abort();
+        attempt.abort();
       }
       await pause(clock, retryMs, closing.signal);
     }
   };
 
-  const arrives = async (id: ChangeId | undefined): Promise<boolean> => {
-    let arrived = false;
-    const stop = memory.subscribe(({ snapshot }) => (arrived ||= snapshot.id === id));
-    await pause(clock, graceMs, closing.signal);
-    stop();
-    return arrived;
+  const restartIfStale = async () => {
+    if (await isStale(deps, closing.signal)) attempt.abort();
   };
-
-  /**
-   * A feed can be silently wrong: it may come from a master that is none any more. Where the store's last
-   * change does not waitForRevision us soon, we follow anew, which reads anew.
-   */
-  const check = async () => {
-    const last = await store.head(memory.ledger);
-    if (last === memory.current().id || (await arrives(last))) return;
-    if (!(await reading.isCurrent())) turn.abort();
-  };
-  // Where the store does not answer, following has said so.
-  const stopChecking = clock.every(everyMs, () => void check().catch(() => undefined));
+  const stopChecks = clock.every(
+    CHECKS[state.ledger.kind].everyMs,
+    // If the store is unavailable, following reports that.
+    () => void restartIfStale().catch(() => undefined),
+  );
 
   void follow();
-  return {
-    trouble: () => trouble,
-    close() {
-      stopChecking();
-      closing.abort();
-    },
+  return () => {
+    stopChecks();
+    closing.abort();
+    outages.close();
   };
+};
+
+/** Subscribes first and reads then, so that no change between the two is lost. */
+const followOnce = async <Kind extends LedgerKind>(
+  { store, state, catchUp, outages }: FollowerDeps<Kind>,
+  signal: AbortSignal,
+): Promise<void> => {
+  const changes = store.follow(state.ledger, state.current().id, signal);
+  await catchUp.reload();
+  outages.end();
+  for await (const change of changes) if (!state.apply(change)) await catchUp.reload();
+};
+
+/**
+ * Whether the replica lacks the store's last change although its feed had time to deliver it. A feed can
+ * fail silently, for example if it comes from a Redis that is no longer the master. Following again
+ * reads the ledger again.
+ */
+const isStale = async <Kind extends LedgerKind>(
+  { store, clock, state, catchUp }: FollowerDeps<Kind>,
+  closed: AbortSignal,
+): Promise<boolean> => {
+  const last = await store.head(state.ledger);
+  if (last === state.current().id) return false;
+  let arrived = false;
+  const unsubscribe = state.subscribe(({ snapshot }) => (arrived ||= snapshot.id === last));
+  await pause(clock, CHECKS[state.ledger.kind].graceMs, closed);
+  unsubscribe();
+  return !arrived && !(await catchUp.isCurrent());
 };

@@ -2,44 +2,44 @@ import { parseChangeId, type ChangeId } from '../store/change-id.ts';
 import type { Change, Ledger, LedgerKind, Snapshot, Stored } from '../store/store.ts';
 
 /**
- * One ledger in memory. Invariant: `current()` is always the whole ledger as of exactly one change, and
- * an object of its own for each step.
+ * One ledger in memory. Invariant: `current()` is the whole ledger as of exactly one change. A snapshot
+ * is never modified; each change produces a new one.
  */
-export type Memory<Kind extends LedgerKind> = {
+export type ReplicaState<Kind extends LedgerKind> = {
   readonly ledger: Ledger<Kind>;
   readonly current: () => Snapshot<Kind>;
   /**
-   * Takes a change that follows the current one, and passes over one that was taken before, or that is
-   * part of what was read since. False, and nothing done: something is missing between the two.
+   * Applies a change that follows the current one. Ignores changes that are already included. Returns
+   * false, with nothing changed, if changes are missing in between.
    */
   readonly apply: (change: Change<Kind>) => boolean;
-  /** Takes the whole ledger, as it was read. */
-  readonly replace: (whole: Snapshot<Kind>) => void;
-  /** Called after each step, in order. Returns how to stop. A listener must not throw. */
-  readonly subscribe: (listener: (step: Step<Kind>) => void) => () => void;
+  /** Replaces everything with a snapshot that was read from the store. */
+  readonly replace: (snapshot: Snapshot<Kind>) => void;
+  /** Calls the listener after each update, in order. A listener must not throw. Returns unsubscribe. */
+  readonly subscribe: (listener: (event: ReplicaEvent<Kind>) => void) => () => void;
 };
 
-/** How a ledger in memory got from one snapshot to the next. */
-export type Step<Kind extends LedgerKind> =
+/** An update of a replica: one change, or a whole new snapshot. */
+export type ReplicaEvent<Kind extends LedgerKind> =
   | { readonly type: 'change'; readonly change: Change<Kind>; readonly snapshot: Snapshot<Kind> }
   | { readonly type: 'reload'; readonly snapshot: Snapshot<Kind> };
 
-/** Changes lately taken: the feed delivers our own commits a second time. */
-const REMEMBERED = 1_000;
+/** Ids to remember, because the feed delivers this server's own commits a second time. */
+const REMEMBERED_IDS = 1_000;
 
-export const openMemory = <Kind extends LedgerKind>(
+export const createReplicaState = <Kind extends LedgerKind>(
   ledger: Ledger<Kind>,
-  first: Snapshot<Kind>,
-): Memory<Kind> => {
-  const listeners = new Set<(step: Step<Kind>) => void>();
-  const taken = openRecent();
-  let snapshot = first;
-  taken.add(first.id);
+  initial: Snapshot<Kind>,
+): ReplicaState<Kind> => {
+  const listeners = new Set<(event: ReplicaEvent<Kind>) => void>();
+  const appliedIds = createRecentIds();
+  let snapshot = initial;
+  appliedIds.add(initial.id);
 
-  const move = (step: Step<Kind>) => {
-    snapshot = step.snapshot;
-    taken.add(snapshot.id);
-    for (const listener of listeners) listener(step);
+  const update = (event: ReplicaEvent<Kind>) => {
+    snapshot = event.snapshot;
+    appliedIds.add(snapshot.id);
+    for (const listener of listeners) listener(event);
   };
 
   return {
@@ -47,16 +47,16 @@ export const openMemory = <Kind extends LedgerKind>(
     current: () => snapshot,
     apply(change) {
       if (change.previous !== snapshot.id)
-        return taken.has(change.id) || isBefore(change.id, snapshot.id);
-      const next = AFTER[ledger.kind](snapshot.records, change);
-      move(
+        return appliedIds.has(change.id) || isEarlier(change.id, snapshot.id);
+      const next = SNAPSHOT_AFTER[ledger.kind](snapshot.records, change);
+      update(
         change.replaceAll
           ? { type: 'reload', snapshot: next }
           : { type: 'change', change, snapshot: next },
       );
       return true;
     },
-    replace: whole => move({ type: 'reload', snapshot: whole }),
+    replace: next => update({ type: 'reload', snapshot: next }),
     subscribe(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
@@ -64,29 +64,32 @@ export const openMemory = <Kind extends LedgerKind>(
   };
 };
 
-/** Of the same epoch, and earlier. Where that history was written anew, a later change or a check shows it. */
-const isBefore = (one: ChangeId, other: ChangeId): boolean => {
-  const [a, b] = [parseChangeId(one), parseChangeId(other)];
+/**
+ * Whether a change comes before another in the same epoch. If the store rewrote that part of the
+ * history, a later change or the follower's periodic check finds out.
+ */
+const isEarlier = (id: ChangeId, other: ChangeId): boolean => {
+  const [a, b] = [parseChangeId(id), parseChangeId(other)];
   return a !== undefined && a.epoch === b?.epoch && a.revision < b.revision;
 };
 
-/** The ids that were added last. */
-const openRecent = () => {
+/** The ids added most recently. */
+const createRecentIds = () => {
   const ids = new Set<ChangeId>();
   return {
     has: (id: ChangeId) => ids.has(id),
     add(id: ChangeId) {
       ids.delete(id);
       ids.add(id);
-      if (ids.size > REMEMBERED) for (const oldest of ids) return void ids.delete(oldest);
+      if (ids.size > REMEMBERED_IDS) for (const oldest of ids) return void ids.delete(oldest);
     },
   };
 };
 
-/** The snapshot after a change. Maps are copied, so that a snapshot never changes once it is seen. */
-const AFTER: {
+/** Returns the snapshot after a change. Maps are copied, so earlier snapshots stay as they were. */
+const SNAPSHOT_AFTER: {
   readonly [Kind in LedgerKind]: (
-    before: Snapshot<Kind>['records'],
+    records: Snapshot<Kind>['records'],
     change: Change<Kind>,
   ) => Snapshot<Kind>;
 } = {
@@ -107,12 +110,12 @@ const AFTER: {
 };
 
 const merge = <Document>(
-  before: ReadonlyMap<string, Stored<Document>>,
+  documents: ReadonlyMap<string, Stored<Document>>,
   { id, replaceAll }: { id: ChangeId; replaceAll: boolean },
   writes: ReadonlyMap<string, Document | null> | undefined,
 ): ReadonlyMap<string, Stored<Document>> => {
-  if (writes === undefined && !replaceAll) return before;
-  const merged = new Map(replaceAll ? [] : before);
+  if (writes === undefined && !replaceAll) return documents;
+  const merged = new Map(replaceAll ? [] : documents);
   for (const [key, document] of writes ?? []) {
     if (document === null) merged.delete(key);
     else merged.set(key, { document, changeId: id });

@@ -2,72 +2,82 @@ import type { Clock } from '../clock.ts';
 import { formatInstant } from '../clock.ts';
 import type { Ledger, LedgerKind, Snapshot, Store } from '../store/store.ts';
 import { isTransient } from '../store/store.ts';
+import type { CatchUp } from './catch-up.ts';
+import { createCatchUp, readSnapshot } from './catch-up.ts';
+import { startFollower } from './follower.ts';
+import { createOutageTracker, type Outage, type ReportOutage } from './outage.ts';
+import type { ReplicaState } from './replica-state.ts';
+import { createReplicaState } from './replica-state.ts';
 import type { SnapshotFiles } from './snapshot-files.ts';
-import type { Following, Trouble } from './follower.ts';
-import { startFollowing } from './follower.ts';
-import type { Memory } from './replica-state.ts';
-import { openMemory } from './replica-state.ts';
-import type { Reading } from './catch-up.ts';
-import { openReading, readWhole } from './catch-up.ts';
-import type { Writing } from './writer.ts';
-import { openWriting } from './writer.ts';
+import type { ReplicaWriter } from './writer.ts';
+import { createWriter } from './writer.ts';
 
 /**
  * One ledger in memory, kept current by the store's change feed.
  *
- * A change is applied only where it follows the one that we have; anything else (a gap, a new epoch, a
- * rewritten revision) makes the replica read the whole ledger again. Nobody who has seen a change is
- * given older data, unless the store itself has lost it.
+ * A change is applied only if it follows the current one. After anything else (a gap, a new epoch, a
+ * rewritten revision) the replica reads the whole ledger again. A client that has seen a change is never
+ * given older data, unless the store itself has lost the change.
  */
 export type Replica<Kind extends LedgerKind> = Pick<
-  Memory<Kind>,
+  ReplicaState<Kind>,
   'ledger' | 'current' | 'subscribe'
 > &
-  Pick<Reading, 'waitForRevision' | 'refresh'> &
-  /** Commits what `decide` makes of the current snapshot; tried anew where another writer was first. */
-  Writing<Kind> &
-  Following;
+  Pick<CatchUp, 'waitForRevision' | 'refresh'> &
+  ReplicaWriter<Kind> & {
+    /** Undefined while the replica follows the store. */
+    readonly outage: () => Outage | undefined;
+    readonly close: () => void;
+  };
 
-export type ReplicaParts = {
+export type ReplicaDeps = {
   readonly store: Store;
-  /** Undefined: the store is this server's own, and is away only when the server is. */
-  readonly copies?: SnapshotFiles | undefined;
+  /** Undefined if the store is part of this server, because then both fail together. */
+  readonly snapshotFiles?: SnapshotFiles | undefined;
   readonly clock: Clock;
-  readonly onTrouble: (message: string) => void;
+  readonly reportOutage: ReportOutage;
 };
 
-/** Reads a ledger and follows it from then on. */
+/** Reads a ledger and follows it until closed. */
 export const openReplica = async <Kind extends LedgerKind>(
-  parts: ReplicaParts,
+  deps: ReplicaDeps,
   ledger: Ledger<Kind>,
 ): Promise<Replica<Kind>> => {
-  const { store, clock, copies, onTrouble } = parts;
-  const { snapshot, trouble } = await readFirst(parts, ledger);
-  const memory = openMemory(ledger, snapshot);
-  const keep = () => copies?.keep(ledger, memory.current);
-  if (trouble === undefined) keep();
-  memory.subscribe(keep);
-  const reading = openReading(store, memory, clock);
-  const { write } = openWriting(store, memory, reading, clock);
-  const following = startFollowing({ store, clock, memory, reading, trouble, onTrouble });
-  const { current, subscribe } = memory;
-  const { waitForRevision, refresh } = reading;
-  return { ledger, current, subscribe, waitForRevision, refresh, write, ...following };
+  const { store, clock, snapshotFiles } = deps;
+  const { snapshot, outage } = await readInitial(deps, ledger);
+  const state = createReplicaState(ledger, snapshot);
+  const saveSnapshot = () => snapshotFiles?.save(ledger, state.current);
+  if (outage === undefined) saveSnapshot();
+  state.subscribe(saveSnapshot);
+  const catchUp = createCatchUp(store, state, clock);
+  const outages = createOutageTracker(clock, deps.reportOutage, outage);
+  const close = startFollower({ store, clock, state, catchUp, outages });
+  return {
+    ledger,
+    current: state.current,
+    subscribe: state.subscribe,
+    waitForRevision: catchUp.waitForRevision,
+    refresh: catchUp.refresh,
+    write: createWriter({ store, state, catchUp }, clock).write,
+    outage: outages.current,
+    close,
+  };
 };
 
-/** The ledger as the store has it; where that is away, as this server last knew it. */
-const readFirst = async <Kind extends LedgerKind>(
-  { store, clock, copies, onTrouble }: ReplicaParts,
+/** Reads the ledger from the store, or from its snapshot file if the store is unavailable. */
+const readInitial = async <Kind extends LedgerKind>(
+  { store, clock, snapshotFiles }: ReplicaDeps,
   ledger: Ledger<Kind>,
-): Promise<{ snapshot: Snapshot<Kind>; trouble: Trouble | undefined }> => {
+): Promise<{ snapshot: Snapshot<Kind>; outage: Outage | undefined }> => {
   try {
-    return { snapshot: await readWhole(store, ledger), trouble: undefined };
+    return { snapshot: await readSnapshot(store, ledger), outage: undefined };
   } catch (error) {
-    const copy = isTransient(error) ? copies?.read(ledger) : undefined;
-    if (copy === undefined || !(error instanceof Error)) throw error;
-    const made = formatInstant(copy.at);
-    const message = `${error.message}; a copy made at ${made} is served`;
-    onTrouble(message);
-    return { snapshot: copy.snapshot, trouble: { since: clock.now(), message, copyOf: copy.at } };
+    const saved = isTransient(error) ? snapshotFiles?.read(ledger) : undefined;
+    if (saved === undefined || !(error instanceof Error)) throw error;
+    const reason = `${error.message}; serving a snapshot saved at ${formatInstant(saved.savedAt)}`;
+    return {
+      snapshot: saved.snapshot,
+      outage: { since: clock.now(), reason, snapshotAt: saved.savedAt },
+    };
   }
 };

@@ -5,139 +5,151 @@ import { join } from 'node:path';
 
 import type { Clock } from '../clock.ts';
 import { formatInstant } from '../clock.ts';
+import { errorMessage } from '../error-message.ts';
 import type { Random } from '../random.ts';
 import type { ChangeId } from '../store/change-id.ts';
-import { parseStored, RECORDS, ROWS, type DocumentRow } from '../store/documents.ts';
+import { parseStored, parseRecords, serializeRecords } from '../store/serialization.ts';
+import type { DocumentRow } from '../store/serialization.ts';
 import type { Ledger, LedgerKind, Snapshot } from '../store/store.ts';
 
 /**
- * The last-known-good copy of what a server serves, on its own disk: flag sets, and keys as their hashes.
- * A server that starts while the store is away serves it. It never becomes the data: nothing is ever
- * written from it to the store.
+ * Last-known-good snapshots of a shared store on this server's disk: flag sets, and API keys as hashes. A
+ * server that starts while the store is unavailable serves them. They are never written back to the
+ * store.
  */
 export type SnapshotFiles = {
-  /** Where people find them. */
   readonly directory: string;
-  read<Kind extends LedgerKind>(ledger: Ledger<Kind>): Copy<Kind> | undefined;
-  /** Whether there is one, be it damaged. */
+  /** Returns the saved snapshot, or undefined if there is none that can be read. */
+  read<Kind extends LedgerKind>(ledger: Ledger<Kind>): SavedSnapshot<Kind> | undefined;
+  /** Whether there is a file, even if it is damaged. */
   has(ledger: Ledger): boolean;
-  /** Keeps what `current` answers a moment later: many changes make one copy. */
-  keep<Kind extends LedgerKind>(ledger: Ledger<Kind>, current: () => Snapshot<Kind>): void;
-  /** Removes a copy of what is no more. */
+  /** Saves the ledger's current snapshot after a short delay, so many changes cause one save. */
+  save<Kind extends LedgerKind>(ledger: Ledger<Kind>, current: () => Snapshot<Kind>): void;
+  /** Removes the snapshot of a ledger that no longer exists. */
   remove(ledger: Ledger): void;
-  /** Keeps at once what was to be kept later. */
+  /** Completes delayed saves now. */
   flush(): Promise<void>;
 };
 
-export type Copy<Kind extends LedgerKind> = {
+export type SavedSnapshot<Kind extends LedgerKind> = {
   readonly snapshot: Snapshot<Kind>;
-  /** When it was made, in milliseconds since 1970. */
-  readonly at: number;
+  /** In milliseconds since 1970. */
+  readonly savedAt: number;
 };
 
-export type CopyParts = {
+export type SnapshotFilesOptions = {
   readonly directory: string;
   readonly clock: Clock;
   readonly random: Random;
-  /** A copy could not be made or read. The server goes on. */
-  readonly onTrouble: (message: string) => void;
+  /** Called if a snapshot cannot be saved or read. The server continues without it. */
+  readonly onWarning: (message: string) => void;
 };
 
-const KEEP_MS = 1_000;
+const SAVE_DELAY_MS = 1_000;
 const FORMAT = 1;
 const DRAFT_NAME_LENGTH = 8;
 
-export const openSnapshotFiles = ({
-  directory,
-  clock,
-  random,
-  onTrouble,
-}: CopyParts): SnapshotFiles => {
-  const waiting = new Map<string, () => Promise<void>>();
-  let writing: Promise<void> = Promise.resolve();
+export const openSnapshotFiles = (options: SnapshotFilesOptions): SnapshotFiles => {
+  const { directory, clock, random, onWarning } = options;
   const pathOf = ({ kind, id }: Ledger) => join(directory, `${kind}-${id}.json`);
-
-  const write = (path: string) => {
-    const keepNow = waiting.get(path);
-    waiting.delete(path);
-    if (keepNow !== undefined)
-      writing = writing
-        .then(keepNow)
-        .catch(error => onTrouble(`the copy ${path} could not be made: ${String(error)}`));
-    return writing;
-  };
+  const queue = createSaveQueue(clock, onWarning);
 
   return {
     directory,
+    has: ledger => existsSync(pathOf(ledger)),
     read(ledger) {
+      const path = pathOf(ledger);
       try {
-        return copyIn(ledger, pathOf(ledger));
+        return readSnapshotFile(ledger, path);
       } catch (error) {
-        onTrouble(`the copy ${pathOf(ledger)} cannot be read: ${String(error)}`);
+        onWarning(`the snapshot ${path} cannot be read: ${errorMessage(error)}`);
         return undefined;
       }
     },
-    has: ledger => existsSync(pathOf(ledger)),
-    keep(ledger, current) {
+    save(ledger, current) {
       const path = pathOf(ledger);
-      if (!waiting.has(path)) clock.after(KEEP_MS, () => void write(path));
-      waiting.set(path, () => {
+      queue.schedule(path, () => {
         mkdirSync(directory, { recursive: true, mode: 0o700 });
         const draft = `${path}.${random(DRAFT_NAME_LENGTH)}`;
-        return replaceFile(path, draft, textOf(ledger, current(), clock.now()));
+        return replaceFile(path, draft, serializeSnapshot(ledger, current(), clock.now()));
       });
     },
-    remove(ledger) {
-      const path = pathOf(ledger);
-      waiting.delete(path);
-      writing = writing
-        .then(() => rm(path, { force: true }))
-        .catch(error => onTrouble(String(error)));
+    remove: ledger => queue.remove(pathOf(ledger)),
+    flush: () => queue.flush(),
+  };
+};
+
+/** Writes one file at a time, each a short delay after its first change. */
+const createSaveQueue = (clock: Clock, onWarning: (message: string) => void) => {
+  const scheduled = new Map<string, () => Promise<void>>();
+  let lastWrite: Promise<void> = Promise.resolve();
+
+  const enqueue = (path: string, work: () => Promise<void>) => {
+    lastWrite = lastWrite
+      .then(work)
+      .catch(error => onWarning(`the snapshot ${path} cannot be saved: ${errorMessage(error)}`));
+    return lastWrite;
+  };
+
+  const saveNow = async (path: string) => {
+    const save = scheduled.get(path);
+    scheduled.delete(path);
+    if (save !== undefined) await enqueue(path, save);
+  };
+
+  return {
+    schedule(path: string, save: () => Promise<void>) {
+      if (!scheduled.has(path)) clock.after(SAVE_DELAY_MS, () => void saveNow(path));
+      scheduled.set(path, save);
+    },
+    remove(path: string) {
+      scheduled.delete(path);
+      void enqueue(path, () => rm(path, { force: true }));
     },
     async flush() {
-      await Promise.all([...waiting.keys()].map(write));
-      await writing;
+      await Promise.all([...scheduled.keys()].map(saveNow));
+      await lastWrite;
     },
   };
 };
 
-/** The first line of the file; the documents are the second. */
+/** The first line of a file. The second line is the documents. */
 type Header = {
   readonly format: number;
   readonly at: string;
   readonly id: ChangeId;
-  /** Of the documents' text. */
+  /** Checksum of the second line. */
   readonly sha256: string;
 };
 
-const textOf = <Kind extends LedgerKind>(
+const serializeSnapshot = <Kind extends LedgerKind>(
   { kind }: Ledger<Kind>,
   { id, records }: Snapshot<Kind>,
   at: number,
 ): string => {
-  const documents = JSON.stringify(ROWS[kind](records));
-  const header = { format: FORMAT, at: formatInstant(at), id, sha256: hashOf(documents) };
+  const documents = JSON.stringify(serializeRecords(kind, records));
+  const header = { format: FORMAT, at: formatInstant(at), id, sha256: sha256(documents) };
   return `${JSON.stringify(header satisfies Header)}\n${documents}\n`;
 };
 
-const hashOf = (text: string): string => createHash('sha256').update(text).digest('hex');
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 
-const copyIn = <Kind extends LedgerKind>(
+const readSnapshotFile = <Kind extends LedgerKind>(
   { kind }: Ledger<Kind>,
   path: string,
-): Copy<Kind> | undefined => {
-  const text = textIn(path);
+): SavedSnapshot<Kind> | undefined => {
+  const text = readIfExists(path);
   if (text === undefined) return undefined;
-  const [first = '', documents = ''] = text.split('\n');
-  const { format, at, id, sha256 } = parseStored<Header>(first, path);
-  if (format !== FORMAT)
-    throw new Error(`its format is ${format}, and this version reads ${FORMAT}`);
-  if (sha256 !== hashOf(documents)) throw new Error('it is damaged');
-  const rows = parseStored<DocumentRow[]>(documents, path);
-  return { snapshot: { id, records: RECORDS[kind](rows) }, at: Date.parse(at) };
+  const [firstLine = '', documents = ''] = text.split('\n');
+  const header = parseStored<Header>(firstLine, path);
+  if (header.format !== FORMAT)
+    throw new Error(`its format is ${header.format}; this version reads format ${FORMAT}`);
+  if (header.sha256 !== sha256(documents)) throw new Error('it is damaged');
+  const records = parseRecords(kind, parseStored<DocumentRow[]>(documents, path));
+  return { snapshot: { id: header.id, records }, savedAt: Date.parse(header.at) };
 };
 
-const textIn = (path: string): string | undefined => {
+const readIfExists = (path: string): string | undefined => {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {
@@ -146,7 +158,7 @@ const textIn = (path: string): string | undefined => {
   }
 };
 
-/** The file is the old one or the new one, never a part of either. */
+/** Replaces the file atomically: a crash leaves the old or the new file, never a part of one. */
 const replaceFile = async (path: string, draft: string, text: string): Promise<void> => {
   try {
     const file = await open(draft, 'wx', 0o600);

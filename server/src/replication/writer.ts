@@ -3,114 +3,128 @@ import { PennonError } from '../errors.ts';
 import type { ChangeId } from '../store/change-id.ts';
 import type { AuditDraft, LedgerKind, Snapshot, Store, Writes } from '../store/store.ts';
 import { isTransient, StoreError } from '../store/store.ts';
-import type { Memory } from './replica-state.ts';
-import type { Reading } from './catch-up.ts';
+import type { ReplicaState } from './replica-state.ts';
+import type { CatchUp } from './catch-up.ts';
 
-/** What a writer wants to commit, and its answer once that is done. */
-export type Plan<Kind extends LedgerKind, Result> = {
+/** What to commit, and what the write returns once it is committed. */
+export type WritePlan<Kind extends LedgerKind, Result> = {
+  /** Nothing is committed if this is empty. */
   readonly writes: Writes<Kind>;
   readonly audit: readonly AuditDraft[];
-  /** Begin a new epoch: `writes` is all that is. */
+  /** Replaces all documents with `writes` and starts a new epoch. */
   readonly replaceAll?: boolean;
   readonly result: (id: ChangeId) => Result;
 };
 
-export type Decide<Kind extends LedgerKind, Result> = (
+/** Plans a write on a snapshot. Called again if another writer commits first. */
+export type PlanWrite<Kind extends LedgerKind, Result> = (
   snapshot: Snapshot<Kind>,
-) => Plan<Kind, Result>;
+) => WritePlan<Kind, Result>;
 
 /**
- * This server's writers take turns; other servers' are met by trying anew. Who waits for a turn while the
- * store is found to be away hears of it at once, and need not find that out again.
+ * Writes to a ledger with optimistic concurrency. Writes of this server run one at a time; a write that
+ * loses to another server is planned again. If a write finds the store unavailable, the writes queued
+ * behind it fail at once instead of each waiting for its own timeout.
  */
-export type Writing<Kind extends LedgerKind> = {
-  readonly write: <Result>(decide: Decide<Kind, Result>) => Promise<Result>;
+export type ReplicaWriter<Kind extends LedgerKind> = {
+  readonly write: <Result>(planWrite: PlanWrite<Kind, Result>) => Promise<Result>;
 };
 
-const ATTEMPTS = 50;
-/** Nobody waits longer for a turn, or for being first among other servers' writers. */
-const PATIENCE_MS = 8_000;
+const MAX_ATTEMPTS = 50;
+/** Limit for waiting in the queue and retrying, together. */
+const WRITE_TIMEOUT_MS = 8_000;
 
-export const openWriting = <Kind extends LedgerKind>(
-  store: Store,
-  memory: Memory<Kind>,
-  { catchUp, refresh, reload }: Reading,
+export const createWriter = <Kind extends LedgerKind>(
+  deps: WriterDeps<Kind>,
   clock: Clock,
-): Writing<Kind> => {
-  let last: Promise<unknown> = Promise.resolve();
+): ReplicaWriter<Kind> => {
+  let lastWrite: Promise<unknown> = Promise.resolve();
   let outage: { readonly error: unknown } | undefined;
 
-  const decideNow = <Result>(decide: Decide<Kind, Result>) => {
-    const base = memory.current();
-    return { base: base.id, plan: decide(base) };
-  };
-
-  /** A refusal holds only if it was decided on what the store has now, not on what it had a moment ago. */
-  const decideOn = async <Result>(decide: Decide<Kind, Result>) => {
-    try {
-      return decideNow(decide);
-    } catch (error) {
-      if (!(await refresh())) throw error;
-      return decideNow(decide);
-    }
-  };
-
-  /** Undefined: another writer was first. */
-  const commitOnce = async <Result>(
-    decide: Decide<Kind, Result>,
-  ): Promise<{ result: Result } | undefined> => {
-    const { base, plan } = await decideOn(decide);
-    const { writes, audit, replaceAll = false, result } = plan;
-    if (Object.keys(writes).length === 0) return { result: result(base) };
-    const commit = { expect: base, writes, audit, replaceAll };
-    const outcome = await store.commit(memory.ledger, commit);
-    if (!outcome.committed) {
-      if (memory.current().id === base) await catchUp(outcome.actual);
-      return undefined;
-    }
-    // The change is made, even if the store goes away before it is read back.
-    if (!memory.apply(outcome.change)) await reload().catch(() => undefined);
-    return { result: result(outcome.change.id) };
-  };
-
-  const commit = async <Result>(decide: Decide<Kind, Result>, until: number): Promise<Result> => {
-    for (let attempt = 0; attempt < ATTEMPTS && clock.now() < until; attempt += 1) {
-      const done = await commitOnce(decide);
-      if (done !== undefined) return done.result;
-    }
-    throw new PennonError(
-      'SERVICE_UNAVAILABLE',
-      'nothing was written: too many changes wait at once; try again',
-      { retryAfterSeconds: 1 },
-    );
-  };
-
-  const takeTurn = async <Result>(decide: Decide<Kind, Result>, until: number): Promise<Result> => {
-    try {
-      return await commit(decide, until);
-    } catch (error) {
-      if (isTransient(error)) outage = { error };
-      throw error;
-    }
-  };
-
   return {
-    write(decide) {
-      const before = outage;
-      const until = clock.now() + PATIENCE_MS;
-      const turn = last.then(() => {
-        if (outage !== before) throw notTried(outage?.error);
-        return takeTurn(decide, until);
-      });
-      last = turn.catch(() => undefined);
-      return turn;
+    write(planWrite) {
+      const outageBefore = outage;
+      const deadline = clock.now() + WRITE_TIMEOUT_MS;
+      const run = async () => {
+        if (outage !== outageBefore) throw notAttempted(outage?.error);
+        try {
+          return await retryUntil(deadline, clock, () => commitOnce(deps, planWrite));
+        } catch (error) {
+          if (isTransient(error)) outage = { error };
+          throw error;
+        }
+      };
+      const write = lastWrite.then(run);
+      lastWrite = write.catch(() => undefined);
+      return write;
     },
   };
 };
 
-const notTried = (cause: unknown): StoreError =>
+const retryUntil = async <Result>(
+  deadline: number,
+  clock: Clock,
+  attempt: () => Promise<{ result: Result } | undefined>,
+): Promise<Result> => {
+  for (let attempts = 0; attempts < MAX_ATTEMPTS && clock.now() < deadline; attempts += 1) {
+    const committed = await attempt();
+    if (committed !== undefined) return committed.result;
+  }
+  throw new PennonError(
+    'SERVICE_UNAVAILABLE',
+    'nothing was written: too many concurrent changes; try again',
+    { retryAfterSeconds: 1 },
+  );
+};
+
+type WriterDeps<Kind extends LedgerKind> = {
+  readonly store: Store;
+  readonly state: ReplicaState<Kind>;
+  readonly catchUp: CatchUp;
+};
+
+/** Plans and commits once. Returns undefined if another writer committed first. */
+const commitOnce = async <Kind extends LedgerKind, Result>(
+  { store, state, catchUp }: WriterDeps<Kind>,
+  planWrite: PlanWrite<Kind, Result>,
+): Promise<{ result: Result } | undefined> => {
+  const { base, plan } = await planOnCurrent(state, catchUp, planWrite);
+  const { writes, audit, replaceAll = false, result } = plan;
+  if (Object.keys(writes).length === 0) return { result: result(base) };
+  const outcome = await store.commit(state.ledger, { expect: base, writes, audit, replaceAll });
+  if (!outcome.committed) {
+    if (state.current().id === base) await catchUp.catchUpTo(outcome.actual);
+    return undefined;
+  }
+  // The change is committed even if the store becomes unavailable before it can be read back.
+  if (!state.apply(outcome.change)) await catchUp.reload().catch(() => undefined);
+  return { result: result(outcome.change.id) };
+};
+
+/**
+ * Plans the write on the replica. If the plan is rejected, refreshes and plans again, because a rejection
+ * must be based on the store's data and not on an older replica.
+ */
+const planOnCurrent = async <Kind extends LedgerKind, Result>(
+  state: ReplicaState<Kind>,
+  { refresh }: CatchUp,
+  planWrite: PlanWrite<Kind, Result>,
+) => {
+  const planNow = () => {
+    const snapshot = state.current();
+    return { base: snapshot.id, plan: planWrite(snapshot) };
+  };
+  try {
+    return planNow();
+  } catch (error) {
+    if (!(await refresh())) throw error;
+    return planNow();
+  }
+};
+
+const notAttempted = (cause: unknown): StoreError =>
   new StoreError(
     'unavailable',
-    'nothing was written: while this change waited for its turn, another one found the store away',
+    'nothing was written: the store became unavailable while this change was queued',
     { cause },
   );

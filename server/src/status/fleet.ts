@@ -1,58 +1,59 @@
 import type { Clock } from '../clock.ts';
-import type { Alive, ServerReport, Store } from '../store/store.ts';
+import type { FleetMember, ServerReport, Store } from '../store/store.ts';
 
-/** The servers that share the store, as this one last heard of them. */
+/** The servers that share the store, as of the last successful heartbeat. */
 export type Fleet = {
+  /** The id of this server. */
   readonly self: string;
-  /** This server, now, and the others as they said last. */
-  alive(): readonly Alive[];
-  /** How many share the work; never less than one. */
+  /** This server as it is now, and the others as of their last heartbeat. */
+  members(): readonly FleetMember[];
+  /** The number of servers, at least 1. */
   readonly size: () => number;
-  /** Tells the others that this server is gone. */
+  /** Stops the heartbeat and removes this server's record from the store. */
   close(): Promise<void>;
 };
 
-export type FleetParts = {
-  readonly store: Pick<Store, 'announce' | 'depart'>;
+export type FleetOptions = {
+  readonly store: Pick<Store, 'heartbeat' | 'leave'>;
   readonly clock: Clock;
   readonly report: () => ServerReport;
 };
 
 const HEARTBEAT_MS = 2_000;
-/** A server that was silent for so long is no longer counted. */
-const LASTS_MS = 7_000;
+/** A server without a heartbeat for this long is no longer counted. */
+const HEARTBEAT_TTL_MS = 7_000;
 
 /**
- * Says every other second that this server is alive. While the store is away nobody hears anybody, and
- * all are thought to be where they were: their streams and callers are.
+ * Sends heartbeats and reads those of the others. While the store is unavailable all servers are assumed
+ * to be running, because their clients and streams are still there.
  */
-export const openFleet = async ({ store, clock, report }: FleetParts): Promise<Fleet> => {
+export const joinFleet = async ({ store, clock, report }: FleetOptions): Promise<Fleet> => {
   const self = report().id;
-  let others: readonly Alive[] = [];
-  let heardAt = clock.now();
+  let others: readonly FleetMember[] = [];
+  let updatedAt = clock.now();
 
-  const beat = async () => {
-    const alive = await store.announce(report(), LASTS_MS);
-    others = alive.filter(each => each.report.id !== self);
-    heardAt = clock.now();
+  const heartbeat = async () => {
+    const members = await store.heartbeat(report(), HEARTBEAT_TTL_MS);
+    others = members.filter(member => member.report.id !== self);
+    updatedAt = clock.now();
   };
-  const tryBeat = () => beat().catch(() => undefined);
-  const stop = clock.every(HEARTBEAT_MS, () => void tryBeat());
-  await tryBeat();
+  const tryHeartbeat = () => heartbeat().catch(() => undefined);
+  const stop = clock.every(HEARTBEAT_MS, () => void tryHeartbeat());
+  await tryHeartbeat();
 
   return {
     self,
     size: () => others.length + 1,
-    alive() {
-      const passed = clock.now() - heardAt;
+    members() {
+      const elapsed = clock.now() - updatedAt;
       return [
         { report: report(), ageMs: 0 },
-        ...others.map(other => ({ ...other, ageMs: other.ageMs + passed })),
+        ...others.map(other => ({ ...other, ageMs: other.ageMs + elapsed })),
       ];
     },
     async close() {
       stop();
-      await store.depart(self).catch(() => undefined);
+      await store.leave(self).catch(() => undefined);
     },
   };
 };

@@ -3,68 +3,69 @@ import type { Registry } from '../flag-set/registry.ts';
 import type { Caller } from '../auth/caller.ts';
 import { requireAllEnvironments } from '../auth/caller.ts';
 import { revisionOf } from '../store/change-id.ts';
-import type { Alive, Store } from '../store/store.ts';
+import type { FleetMember, Store } from '../store/store.ts';
 import type { Fleet } from './fleet.ts';
 
-export type StatusParts = {
+export type StatusDeps = {
   readonly store: Store;
   readonly registry: Registry;
   readonly fleet: Fleet;
 };
 
 export type Status = {
-  /** Whether the store has the data of every environment; a revision that it does not tell is null. */
+  /** `away` if the store is unavailable, or has lost the data of an environment. */
   store: 'available' | 'away';
+  /** The revision in the store; null if the store does not return it. */
   environments: { key: string; revision: number | null }[];
   servers: ServerStatus[];
 };
 
 export type ServerStatus = {
   id: string;
-  /** The server that answers. */
+  /** Whether this is the server that handles the request. */
   self: boolean;
   version: string;
   startedAt: string;
   heardSecondsAgo: number;
   degradedSeconds: number;
   streams: number;
-  /** Its revision of each environment, and how many changes of the store it had not seen. */
+  /** The server's revision of each environment; `behind` counts the changes that it does not have yet. */
   environments: { key: string; revision: number; behind: number | null }[];
 };
 
-/** What an operator wants to see: every server that is alive, and how far each has got. */
+/** Returns the state of the store and of every running server, for operators. */
 export const readStatus = async (
-  { store, registry, fleet }: StatusParts,
+  { store, registry, fleet }: StatusDeps,
   caller: Caller,
 ): Promise<Status> => {
   requireAllEnvironments(caller, 'the status of all servers');
-  const revisions = await revisionsOf(store, registry);
+  const revisions = await storeRevisions(store, registry);
   const environments = registry
     .all()
     .map(({ environment: key }) => ({ key, revision: revisions.get(key) ?? null }));
   return {
     store: environments.some(({ revision }) => revision === null) ? 'away' : 'available',
     environments,
-    servers: fleet.alive().map(alive => serverStatus(alive, fleet.self, revisions)),
+    servers: fleet.members().map(member => serverStatus(member, fleet.self, revisions)),
   };
 };
 
-/** The revision that the store has of each environment, as far as it answers and has the data. */
-const revisionsOf = async (
+/** Returns the store's revision of each environment, without those that it fails to return. */
+const storeRevisions = async (
   store: Store,
   registry: Registry,
 ): Promise<ReadonlyMap<string, number>> => {
   const revisions = new Map<string, number>();
-  const ask = async ({ environment, replica }: LiveFlagSet) => {
+  const readRevision = async ({ environment, replica }: LiveFlagSet) => {
     const head = await store.head(replica.ledger);
     if (head !== undefined) revisions.set(environment, revisionOf(head));
   };
-  await Promise.allSettled(registry.all().map(ask));
+  await Promise.allSettled(registry.all().map(readRevision));
   return revisions;
 };
 
 const serverStatus = (
-  { report, ageMs }: Alive,
+  { report, ageMs }: FleetMember,
   self: string,
   revisions: ReadonlyMap<string, number>,
 ): ServerStatus => ({

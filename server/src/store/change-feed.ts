@@ -1,117 +1,113 @@
 import { StoreError } from './store.ts';
 
-/** Tells followers, within this process, what was published to their ledger. */
-export type Feed<Item> = {
-  publish(ledger: string, item: Item): void;
-  /** Holds from the call on, until `signal` aborts or the feed ends. */
-  follow(ledger: string, signal: AbortSignal): AsyncIterable<Item>;
-  /** Lets the ledger's followers read what they have, then ends them. */
-  end(ledger: string): void;
-  /** Ends every follower, and those to come. */
+/** Delivers the changes of each ledger to followers within this process. */
+export type ChangeFeed<Item> = {
+  publish(ledgerId: string, item: Item): void;
+  /** Yields what is published after the call, until `signal` aborts or the feed ends. */
+  follow(ledgerId: string, signal: AbortSignal): AsyncIterable<Item>;
+  /** Ends the followers of a ledger once they have read what was published. */
+  end(ledgerId: string): void;
+  /** Ends all followers, and those that follow later. */
   close(): void;
 };
 
 /**
- * What a follower may have before it. One that is further behind reads everything anew, which is no more
- * work than catching up.
+ * Changes that a follower may be behind. Beyond this it loses the feed and reads the whole ledger, which
+ * costs no more than catching up.
  */
-const INBOX_LIMIT = 1_000;
+const MAX_QUEUED = 1_000;
 
-export const createFeed = <Item>(): Feed<Item> => {
-  const followers = new Map<string, Set<Inbox<Item>>>();
+export const createChangeFeed = <Item>(): ChangeFeed<Item> => {
+  const followers = new Map<string, Set<Queue<Item>>>();
   let closed = false;
 
-  const end = (ledger: string) => {
-    for (const inbox of followers.get(ledger) ?? []) inbox.end();
+  const end = (ledgerId: string) => {
+    for (const queue of followers.get(ledgerId) ?? []) queue.end();
   };
 
-  const leave = (ledger: string, inbox: Inbox<Item>) => {
-    const others = followers.get(ledger);
-    others?.delete(inbox);
-    if (others?.size === 0) followers.delete(ledger);
+  const add = (ledgerId: string, queue: Queue<Item>) => {
+    const queues = followers.get(ledgerId) ?? new Set();
+    followers.set(ledgerId, queues.add(queue));
   };
 
-  const join = (ledger: string, inbox: Inbox<Item>) => {
-    const others = followers.get(ledger) ?? new Set();
-    followers.set(ledger, others.add(inbox));
+  const remove = (ledgerId: string, queue: Queue<Item>) => {
+    const queues = followers.get(ledgerId);
+    queues?.delete(queue);
+    if (queues?.size === 0) followers.delete(ledgerId);
   };
 
   return {
     end,
-    publish(ledger, item) {
-      for (const inbox of followers.get(ledger) ?? []) inbox.put(item);
+    publish(ledgerId, item) {
+      for (const queue of followers.get(ledgerId) ?? []) queue.push(item);
     },
-    follow(ledger, signal) {
-      const inbox = createInbox<Item>(() => {
-        signal.removeEventListener('abort', inbox.cut);
-        leave(ledger, inbox);
+    follow(ledgerId, signal) {
+      const queue = createQueue<Item>(() => {
+        signal.removeEventListener('abort', queue.discard);
+        remove(ledgerId, queue);
       });
-      join(ledger, inbox);
-      signal.addEventListener('abort', inbox.cut, { once: true });
-      if (closed || signal.aborted) inbox.cut();
-      return inbox.items();
+      add(ledgerId, queue);
+      signal.addEventListener('abort', queue.discard, { once: true });
+      if (closed || signal.aborted) queue.discard();
+      return queue.items();
     },
     close() {
       closed = true;
-      for (const ledger of followers.keys()) end(ledger);
+      for (const ledgerId of followers.keys()) end(ledgerId);
     },
   };
 };
 
-type Inbox<Item> = {
-  readonly put: (item: Item) => void;
-  /** No more will come. */
+type Queue<Item> = {
+  readonly push: (item: Item) => void;
+  /** Ends the queue once its items are read. */
   readonly end: () => void;
-  /** No more will be read. */
-  readonly cut: () => void;
+  /** Ends the queue now, without its unread items. */
+  readonly discard: () => void;
   readonly items: () => AsyncGenerator<Item, void>;
 };
 
-/** `onEnd` is called once, as soon as nothing more can come in. */
-const createInbox = <Item>(onEnd: () => void): Inbox<Item> => {
-  const arrived: Item[] = [];
+/** `onEnd` is called once, as soon as the queue accepts no more items. */
+const createQueue = <Item>(onEnd: () => void): Queue<Item> => {
+  const queued: Item[] = [];
   let ended = false;
   let failure: StoreError | undefined;
-  let wake: (() => void) | undefined;
+  let wake = () => {};
 
   const end = () => {
     if (ended) return;
     ended = true;
     onEnd();
-    wake?.();
+    wake();
   };
 
-  const cut = () => {
-    arrived.length = 0;
+  const discard = () => {
+    queued.length = 0;
     end();
   };
 
-  const overflow = () => {
-    failure = new StoreError('unavailable', `a follower fell ${INBOX_LIMIT} changes behind`);
-    cut();
+  const push = (item: Item) => {
+    if (queued.length < MAX_QUEUED) {
+      queued.push(item);
+      return wake();
+    }
+    failure = new StoreError('unavailable', `a follower fell ${MAX_QUEUED} changes behind`);
+    discard();
   };
-
-  const put = (item: Item) => {
-    if (arrived.length === INBOX_LIMIT) return overflow();
-    arrived.push(item);
-    wake?.();
-  };
-
-  const arrival = () => new Promise<void>(resolve => (wake = resolve));
 
   async function* items() {
     try {
       for (;;) {
-        const item = arrived.shift();
+        const item = queued.shift();
         if (item !== undefined) yield item;
-        else if (!ended) await arrival();
+        else if (!ended) await new Promise<void>(resolve => (wake = resolve));
         else if (failure !== undefined) throw failure;
         else return;
       }
     } finally {
-      cut();
+      discard();
     }
   }
 
-  return { put, end, cut, items };
+  return { push, end, discard, items };
 };

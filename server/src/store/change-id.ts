@@ -1,25 +1,44 @@
+import type { Random } from '../random.ts';
+
 /**
- * The id of a change: epoch, revision and nonce, such as `q7zk3v9s0m1x.42.b1xw0c8e`.
+ * The id of a change: epoch, revision and nonce, for example `q7zk3v9s0m1x.42.b1xw0c8e`.
  *
- * The epoch is drawn when a ledger's data is created or replaced as a whole, the nonce with every
- * change: after data was lost the same revision can come again with other content, never the same id.
- * Services hold letters and digits only, so an id is at once an ETag, an SSE event id and a header value.
+ * The epoch is random and new whenever a ledger's data is created or replaced as a whole. The nonce is
+ * random for every change: after data loss the same revision can be written again with other content, but
+ * never with the same id. All parts are letters and digits, so an id can be used as an ETag, an SSE event
+ * id or a header value without escaping.
  */
 export type ChangeId = string;
 
-const PARTS = /^([A-Za-z0-9]{1,32})\.(0|[1-9][0-9]{0,15})\.([A-Za-z0-9]{1,32})$/;
+const CHANGE_ID = /^([A-Za-z0-9]{1,32})\.(0|[1-9][0-9]{0,15})\.([A-Za-z0-9]{1,32})$/;
+
+const EPOCH_LENGTH = 12;
+const NONCE_LENGTH = 8;
+
+export const newEpoch = (random: Random): string => random(EPOCH_LENGTH);
+export const newNonce = (random: Random): string => random(NONCE_LENGTH);
 
 export const formatChangeId = (epoch: string, revision: number, nonce: string): ChangeId =>
   `${epoch}.${revision}.${nonce}`;
 
-/** The parts of an id, or undefined where the text is no id of ours. */
+/** Returns the parts of an id, or undefined if the text is not a change id. */
 export const parseChangeId = (
   id: string,
 ): { epoch: string; revision: number; nonce: string } | undefined => {
-  const [, epoch, revision, nonce] = PARTS.exec(id) ?? [];
+  const [, epoch, revision, nonce] = CHANGE_ID.exec(id) ?? [];
   if (epoch === undefined || revision === undefined || nonce === undefined) return undefined;
   return { epoch, revision: Number(revision), nonce };
 };
 
-/** The revision an id names; 0 for text that is no id of ours. */
+/** Returns the revision in an id, or 0 if the text is not a change id. */
 export const revisionOf = (id: ChangeId): number => parseChangeId(id)?.revision ?? 0;
+
+/** Returns the id that follows `previous`. `none`, or `replaceAll`, starts the epoch `epoch`. */
+export const nextChangeId = (
+  previous: ChangeId | 'none',
+  { epoch, nonce, replaceAll }: { epoch: string; nonce: string; replaceAll: boolean },
+): ChangeId | undefined => {
+  if (previous === 'none') return formatChangeId(epoch, 1, nonce);
+  const last = parseChangeId(previous);
+  return last && formatChangeId(replaceAll ? epoch : last.epoch, last.revision + 1, nonce);
+};

@@ -5,25 +5,26 @@ import type { ChangeId } from './change-id.ts';
 /**
  * The store port: ledgers of JSON documents, each with a revision, a change feed and an audit log.
  *
- * There is one `control` ledger (environments and API keys), and one ledger for each environment's
- * flag set. What belongs together changes together: a commit is atomic over one ledger, and never
- * spans two. Every store is judged by the one suite in `test/store`.
+ * There is one `control` ledger (environments and API keys) and one ledger per environment (its flag
+ * set). A commit is atomic within one ledger and never spans two, so data that must change together is
+ * in the same ledger. All stores pass the same test suite, `test/store/suite.ts`; `memory.ts` is the
+ * shortest implementation and reads as the specification.
  */
 export interface Store {
-  /** Everything in a ledger as of its last change; undefined where there is no such ledger. */
+  /** Returns the whole ledger as of its last change, or undefined if the ledger does not exist. */
   read<Kind extends LedgerKind>(ledger: Ledger<Kind>): Promise<Snapshot<Kind> | undefined>;
 
-  /** The id of a ledger's last change; undefined where there is no such ledger. */
+  /** Returns the id of the ledger's last change, or undefined if the ledger does not exist. */
   head(ledger: Ledger): Promise<ChangeId | undefined>;
 
-  /** One document; undefined where there is none. */
+  /** Returns one document, or undefined if it does not exist. */
   get<Name extends Collection>(
     ledger: Ledger,
     collection: Name,
     key: string,
   ): Promise<Stored<Documents[Name]> | undefined>;
 
-  /** Documents in the byte order of their keys, those after `after` first, at most `limit`. */
+  /** Returns up to `limit` documents with keys greater than `after`, in byte order of the keys. */
   page<Name extends Collection>(
     ledger: Ledger,
     collection: Name,
@@ -31,24 +32,25 @@ export interface Store {
   ): Promise<Stored<Documents[Name]>[]>;
 
   /**
-   * Writes documents, raises the revision, publishes the change and appends to the audit log: all of
-   * it or nothing. Refused, with nothing changed, where the ledger has moved on from `expect`.
+   * Writes documents, increments the revision, publishes the change and appends to the audit log, all or
+   * nothing. Rejected, with nothing changed, if the ledger's last change is not `expect`.
    */
   commit<Kind extends LedgerKind>(
     ledger: Ledger<Kind>,
     commit: Commit<Kind>,
   ): Promise<CommitOutcome<Kind>>;
 
-  /** Removes a ledger with its change feed and audit log. Removing what is not there is fine. */
+  /** Removes a ledger, its change feed and its audit log. Does nothing if the ledger does not exist. */
   drop(ledger: Ledger): Promise<void>;
 
   /**
-   * Changes as they are committed, by whichever process, until `signal` aborts. The subscription
-   * holds from the call on: a change committed after the call is yielded. One committed between `after`
-   * and the call need not be: follow first, then read, and have all of them. A change that is skipped
-   * shows as a `previous` that the caller does not know: the caller then reads everything anew.
-   * Ends, or throws a StoreError, where the feed is lost (the store closes, the follower is too far
-   * behind): the caller follows anew.
+   * Yields changes as any process commits them, until `signal` aborts. The subscription starts with the
+   * call, so every change committed after it is yielded. Changes committed between `after` and the call
+   * may be missing, so callers follow first and then read. A gap shows as a `previous` that is not the
+   * caller's last id; the caller then reads the whole ledger.
+   *
+   * Ends, or throws a StoreError, if the feed is lost (the store closes, or the follower is too far
+   * behind). The caller then follows again.
    */
   follow<Kind extends LedgerKind>(
     ledger: Ledger<Kind>,
@@ -56,25 +58,25 @@ export interface Store {
     signal: AbortSignal,
   ): AsyncIterable<Change<Kind>>;
 
-  /** Audit entries, newest first, older than the entry `before`, at most `limit`. */
-  audit(ledger: Ledger, query: AuditQuery): Promise<StoredAuditEntry[]>;
+  /** Returns up to `limit` audit entries that match the query, newest first. */
+  audit(ledger: Ledger, query: AuditQuery): Promise<AuditEntry[]>;
 
   /**
-   * Says that this server is alive, which lasts so long, and answers all servers that are, this one
-   * among them, with how long ago each said so.
+   * Records that this server is running, valid for `ttlMs`, and returns the servers whose record is
+   * still valid, this one included.
    */
-  announce(report: ServerReport, lastsMs: number): Promise<Alive[]>;
+  heartbeat(report: ServerReport, ttlMs: number): Promise<FleetMember[]>;
 
-  /** Takes that back. */
-  depart(id: string): Promise<void>;
+  /** Removes the record of a server, so that others need not wait until it expires. */
+  leave(serverId: string): Promise<void>;
 
-  /** Throws a StoreError where the store cannot be written to. */
+  /** Throws a StoreError if the store cannot be written to. */
   ping(): Promise<void>;
 
   close(): Promise<void>;
 }
 
-/** An environment with the id of its ledger: a name that is used again never meets old data. */
+/** An environment with the id of its ledger. The id is random, so reusing a name never finds old data. */
 export type EnvironmentRecord = Environment & { readonly ledger: string };
 
 /** An API key with the SHA-256 of its secret in hexadecimal; the secret itself is never stored. */
@@ -88,7 +90,7 @@ export type Documents = {
 };
 export type Collection = keyof Documents;
 
-/** Which collections a kind of ledger holds. The one table of them. */
+/** The collections in each kind of ledger. */
 export const COLLECTIONS = {
   control: ['environments', 'keys'],
   flagSet: ['flags', 'segments'],
@@ -100,14 +102,14 @@ export type KindOf<Name extends Collection> = {
   [Kind in LedgerKind]: Name extends CollectionOf<Kind> ? Kind : never;
 }[LedgerKind];
 
-/** Names a ledger. The control ledger's id is `control`; an environment's is random. */
+/** Identifies a ledger. The control ledger's id is `control`; an environment's is random. */
 export type Ledger<Kind extends LedgerKind = LedgerKind> = {
   readonly kind: Kind;
   readonly id: string;
 };
 export const CONTROL_LEDGER: Ledger<'control'> = { kind: 'control', id: 'control' };
 
-/** A document with the id of the change that wrote it last. */
+/** A document with the id of the last change that wrote it. */
 export type Stored<Document> = { readonly document: Document; readonly changeId: ChangeId };
 
 export type Snapshot<Kind extends LedgerKind> = {
@@ -117,21 +119,24 @@ export type Snapshot<Kind extends LedgerKind> = {
   };
 };
 
-/** What a change writes, by collection and key; null removes. */
+/** The documents that a change writes, by collection and key. null removes a document. */
 export type Writes<Kind extends LedgerKind> = {
   readonly [Name in CollectionOf<Kind>]?: ReadonlyMap<string, Documents[Name] | null>;
 };
 
 export type Commit<Kind extends LedgerKind> = {
-  /** The last change that the writer knows; `none` where the ledger must not exist yet. */
+  /** The id that must be the ledger's last change; `none` if the ledger must not exist yet. */
   readonly expect: ChangeId | 'none';
   readonly writes: Writes<Kind>;
   readonly audit: readonly AuditDraft[];
-  /** Begin a new epoch: all documents go, `writes` is all that is; revision and audit log go on. */
+  /**
+   * Replaces all documents with `writes` and starts a new epoch. The revision continues and the audit log
+   * is kept.
+   */
   readonly replaceAll?: boolean;
 };
 
-/** One committed change, as the feed carries it. */
+/** A committed change, as the change feed carries it. */
 export type Change<Kind extends LedgerKind> = {
   readonly id: ChangeId;
   readonly previous: ChangeId | 'none';
@@ -141,64 +146,62 @@ export type Change<Kind extends LedgerKind> = {
 
 export type CommitOutcome<Kind extends LedgerKind> =
   | { readonly committed: true; readonly change: Change<Kind> }
-  /** The ledger was at another change; `none` where there is no such ledger. */
+  /** `actual` is the ledger's last change; `none` if the ledger does not exist. */
   | { readonly committed: false; readonly actual: ChangeId | 'none' };
 
-/** What the writer says of a change; the store adds the entry's id and revision. */
+/** An audit entry before the store adds its id and revision. */
 export type AuditDraft = Omit<AuditEntry, 'id' | 'revision'>;
-export type StoredAuditEntry = AuditEntry;
 
 export type AuditQuery = {
   readonly limit: number;
-  /** The id of an entry: only older ones are wanted. There are none for an id that no entry has. */
+  /** Only entries older than the entry with this id. An unknown id matches nothing. */
   readonly before?: string | undefined;
   readonly kind?: AuditEntry['kind'] | undefined;
   readonly key?: string | undefined;
-  /** Id or name of the acting key. */
+  /** Id or name of the API key that made the change. */
   readonly actor?: string | undefined;
   readonly action?: AuditAction | undefined;
-  /** At or after this formatInstant, and before that one; milliseconds since 1970. */
+  /** Inclusive, in milliseconds since 1970. */
   readonly from?: number | undefined;
+  /** Exclusive, in milliseconds since 1970. */
   readonly until?: number | undefined;
 };
 
-/** What a server says of itself to the others. */
+/** What a server reports about itself to the other servers on the same store. */
 export type ServerReport = {
   readonly id: string;
   readonly version: string;
   readonly startedAt: string;
-  /** Revision of each environment's flag set in its memory. */
+  /** Revision of each environment's flag set in the server's memory. */
   readonly revisions: Readonly<Record<string, number>>;
   readonly streams: number;
-  /** How long it has not followed the store; 0 while it does. */
+  /** How long the server has been without the store; 0 while it follows the store. */
   readonly degradedSeconds: number;
 };
-export type Alive = { readonly report: ServerReport; readonly ageMs: number };
+/** A running server: its last report, and how old that is. */
+export type FleetMember = { readonly report: ServerReport; readonly ageMs: number };
 
-/** Why a store did not do what was asked. `full` and `readonly` need a person; `unavailable` may pass. */
+/** Why a store operation failed. Only `unavailable` may go away without an operator. */
 export type StoreErrorCode = 'unavailable' | 'full' | 'readonly' | 'corrupt' | 'locked' | 'newer';
 
 export class StoreError extends Error {
   override readonly name = 'StoreError';
-  readonly trouble: StoreErrorCode;
+  readonly code: StoreErrorCode;
 
-  constructor(trouble: StoreErrorCode, message: string, options?: ErrorOptions) {
+  constructor(code: StoreErrorCode, message: string, options?: ErrorOptions) {
     super(message, options);
-    this.trouble = trouble;
+    this.code = code;
   }
 }
 
-/** Refuses to say of data that the store has lost that it is empty. */
+/** Throws if the ledger is missing, so lost data is never reported as empty. */
 export const requireLedger = async (store: Pick<Store, 'head'>, ledger: Ledger): Promise<void> => {
   if ((await store.head(ledger)) === undefined) throw ledgerNotFound(ledger);
 };
 
 export const ledgerNotFound = ({ id }: Ledger): StoreError =>
-  new StoreError(
-    'unavailable',
-    `the store no longer has the data of ledger "${id}": it was removed, or the store has lost it`,
-  );
+  new StoreError('unavailable', `the store has no data for ledger "${id}": it was removed or lost`);
 
-/** The store is away, and may come back by itself. */
+/** Whether the error may go away without an operator, because the store is only unreachable. */
 export const isTransient = (error: unknown): boolean =>
-  error instanceof StoreError && error.trouble === 'unavailable';
+  error instanceof StoreError && error.code === 'unavailable';

@@ -28,8 +28,8 @@ const expectWorking = async (store: Store): Promise<void> => {
     streams: 0,
     degradedSeconds: 0,
   };
-  await store.announce(said, 1_000);
-  await store.depart('s');
+  await store.heartbeat(said, 1_000);
+  await store.leave('s');
   expect(await store.audit(ledger, { limit: 1 })).toEqual([]);
   await store.drop(ledger);
 };
@@ -136,7 +136,7 @@ describe('a user who lacks a permission', async () => {
       permit(`-${command}`);
       const before = redis.cli('debug', 'digest');
       await expect(store.commit(ledger, commit)).rejects.toMatchObject({
-        trouble: 'unavailable',
+        code: 'unavailable',
         message: expect.stringMatching(RegExp(`${command} on pennon:.*give the user`, 'i')),
       });
       expect(redis.cli('debug', 'digest')).toBe(before);

@@ -63,7 +63,7 @@ describe('while Redis is away', () => {
     for (const [what, ask] of everything()) {
       const { ms, ...outcome } = await timed(ask());
       expect(outcome, what).toMatchObject({
-        error: { name: 'StoreError', trouble: 'unavailable' },
+        error: { name: 'StoreError', code: 'unavailable' },
       });
       expect(ms, what).toBeLessThan(200);
     }
@@ -89,7 +89,7 @@ describe('while Redis is away', () => {
     redis.pause();
     const all = await Promise.all(everything().map(([, ask]) => timed(ask())));
     for (const each of all) {
-      expect(each).toMatchObject({ error: { name: 'StoreError', trouble: 'unavailable' } });
+      expect(each).toMatchObject({ error: { name: 'StoreError', code: 'unavailable' } });
       expect(each.ms).toBeLessThan(BOUND_MS);
     }
     const [again] = await Promise.all(everything().map(([, ask]) => timed(ask())));
@@ -104,7 +104,7 @@ describe('while Redis is away', () => {
     const { id } = await write(store, ledger, {});
     const lost = timed(take(store.follow(ledger, id, neverAborted()), 1));
     await redis.kill();
-    expect(await lost).toMatchObject({ error: { trouble: 'unavailable' } });
+    expect(await lost).toMatchObject({ error: { code: 'unavailable' } });
     await redis.start();
     await back();
     const changes = take(store.follow(ledger, id, neverAborted()), 1);
@@ -121,7 +121,7 @@ describe('while Redis is away', () => {
     await first;
     redis.pause();
     const { ms, ...outcome } = await timed(changes.next());
-    expect(outcome).toMatchObject({ error: { trouble: 'unavailable' } });
+    expect(outcome).toMatchObject({ error: { code: 'unavailable' } });
     expect(ms).toBeLessThan(BOUND_MS);
   });
 });
@@ -189,7 +189,7 @@ describe('a commit whose answer is lost', () => {
   it('is told as not known where Redis cannot, and its maker finds it done, whole', async () => {
     const { ledger, outcome } = await attempt(() => undefined);
     expect(outcome).toMatchObject({
-      error: { trouble: 'unavailable', message: expect.stringContaining('not known') },
+      error: { code: 'unavailable', message: expect.stringContaining('not known') },
     });
     expect(outcome.ms).toBeLessThan(BOUND_MS);
     proxy.heal();

@@ -1,9 +1,8 @@
 import { afterAll, expect, it } from 'vitest';
 
-import { FORMAT_VERSION, type Flag, type Segment } from '@pennon/schema';
+import { FORMAT_VERSION, type AuditEntry, type Flag, type Segment } from '@pennon/schema';
 
 import { revisionOf } from '../../src/store/change-id.ts';
-import type { StoredAuditEntry } from '../../src/store/store.ts';
 import { createDice } from './chaos/dice.ts';
 import { startEditors, type Edit } from './chaos/editors.ts';
 import { startEvaluations } from './chaos/evaluations.ts';
@@ -154,7 +153,7 @@ type Truth = {
   readonly text: string;
   readonly flags: ReadonlyMap<string, Flag>;
   /** Oldest first. */
-  readonly entries: readonly StoredAuditEntry[];
+  readonly entries: readonly AuditEntry[];
 };
 
 /** What Redis holds of an environment. */
@@ -231,7 +230,7 @@ const expectReplay = (
 const acknowledged = ({ status }: Edit): boolean => status === 200 || status === 201;
 
 /** The token of each write that is in the audit log. */
-const tokensOf = (entries: readonly StoredAuditEntry[]): string[] =>
+const tokensOf = (entries: readonly AuditEntry[]): string[] =>
   entries.flatMap(({ after }) => {
     if (typeof after !== 'object' || after === null || !('description' in after)) return [];
     return typeof after.description === 'string' ? [after.description] : [];
@@ -241,7 +240,7 @@ const tokensOf = (entries: readonly StoredAuditEntry[]): string[] =>
 const expectKept = (
   edits: readonly Edit[],
   environment: string,
-  entries: readonly StoredAuditEntry[],
+  entries: readonly AuditEntry[],
   windows: readonly Window[],
 ): void => {
   const tokens = tokensOf(entries);
@@ -266,7 +265,7 @@ const expectKept = (
 const expectNothingRefused = (
   edits: readonly Edit[],
   environment: string,
-  entries: readonly StoredAuditEntry[],
+  entries: readonly AuditEntry[],
 ): void => {
   const there = new Set(tokensOf(entries));
   const done = edits.filter(

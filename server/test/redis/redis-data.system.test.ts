@@ -78,7 +78,7 @@ describe('data of a newer format', () => {
     ['commit', () => store.commit(ledger, nothing)],
   ])('is refused by %s, with what to do', async (_, ask) => {
     await expect(ask()).rejects.toMatchObject({
-      trouble: 'newer',
+      code: 'newer',
       message: expect.stringMatching(
         /written by a newer Pennon.*reads format 1.*Start that version/,
       ),
@@ -94,7 +94,7 @@ describe('data of a newer format', () => {
 
 describe('data that is not sound', () => {
   const refusedAsCorrupt = {
-    trouble: 'corrupt',
+    code: 'corrupt',
     message: expect.stringMatching(/not sound|something else/),
   };
   const begun = async () => {
@@ -144,12 +144,12 @@ describe('data that is not sound', () => {
   it('shows when it is read', async () => {
     const { ledger } = await begun();
     redis.cli('hset', keyOf(ledger, 'flags'), 'a', '{"changeId":"x.1.y","document":{');
-    await expect(store.get(ledger, 'flags', 'a')).rejects.toMatchObject({ trouble: 'corrupt' });
+    await expect(store.get(ledger, 'flags', 'a')).rejects.toMatchObject({ code: 'corrupt' });
     redis.cli('hset', keyOf(ledger, 'flags'), 'a', 'hello');
-    await expect(store.read(ledger)).rejects.toMatchObject({ trouble: 'corrupt' });
+    await expect(store.read(ledger)).rejects.toMatchObject({ code: 'corrupt' });
     redis.cli('hdel', keyOf(ledger, 'flags'), 'a');
     await expect(store.page(ledger, 'flags', { limit: 9 })).rejects.toMatchObject({
-      trouble: 'corrupt',
+      code: 'corrupt',
     });
   });
 });
@@ -162,10 +162,10 @@ describe('a Redis without memory left', () => {
     const before = redis.cli('debug', 'digest');
     const commit = { expect: id, writes: flags(flag('b')), audit: [entry('b')] };
     await expect(store.commit(ledger, commit)).rejects.toMatchObject({
-      trouble: 'full',
+      code: 'full',
       message: expect.stringContaining('Nothing was written'),
     });
-    await expect(store.ping()).rejects.toMatchObject({ trouble: 'full' });
+    await expect(store.ping()).rejects.toMatchObject({ code: 'full' });
     expect(redis.cli('debug', 'digest')).toBe(before);
     redis.cli('config', 'set', 'maxmemory', '0');
     await expect(store.commit(ledger, commit)).resolves.toMatchObject({ committed: true });

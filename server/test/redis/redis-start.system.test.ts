@@ -234,7 +234,7 @@ describe('a Redis that has lost its data, and a server whose copy is damaged', (
     expect(redis.cli('keys', '*:head')).toBe('');
     rmSync(copiesIn(directory), { recursive: true });
     const second = await starting;
-    expect(second.output()).toContain('holds a copy of data, which cannot be read');
+    expect(second.output()).toContain('has a snapshot of earlier data, which cannot be read');
     await second.stop();
   });
 });

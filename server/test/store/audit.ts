@@ -1,14 +1,8 @@
-import type { AuditAction } from '@pennon/schema';
+import type { AuditAction, AuditEntry } from '@pennon/schema';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
-import type {
-  AuditDraft,
-  AuditQuery,
-  Ledger,
-  Store,
-  StoredAuditEntry,
-} from '../../src/store/store.ts';
+import type { AuditDraft, AuditQuery, Ledger, Store } from '../../src/store/store.ts';
 import { CONTROL_LEDGER } from '../../src/store/store.ts';
 import { entry, EPOCH_START, flag, flags, newLedger, write } from './fixtures.ts';
 import type { Given } from './suite.ts';
@@ -180,7 +174,7 @@ const queries: fc.Arbitrary<AuditQuery> = fc.record({
 
 const matches =
   ({ kind, key, actor, action, from, until }: AuditQuery) =>
-  (each: StoredAuditEntry): boolean =>
+  (each: AuditEntry): boolean =>
     (kind === undefined || each.kind === kind) &&
     (key === undefined || each.key === key) &&
     (actor === undefined || each.actor.id === actor || each.actor.name === actor) &&
@@ -189,7 +183,7 @@ const matches =
     (until === undefined || Date.parse(each.at) < until);
 
 const pagesOf = async (store: Store, ledger: Ledger, query: AuditQuery) => {
-  const all: StoredAuditEntry[] = [];
+  const all: AuditEntry[] = [];
   for (;;) {
     const page = await store.audit(ledger, { ...query, before: all.at(-1)?.id });
     expect(page.length).toBeLessThanOrEqual(query.limit);

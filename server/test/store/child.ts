@@ -52,7 +52,7 @@ const answer = (value: unknown): void => void process.stdout.write(`${JSON.strin
 
 const refusal = (error: unknown) => {
   if (!(error instanceof StoreError)) throw error;
-  return { trouble: error.trouble, message: error.message };
+  return { code: error.code, message: error.message };
 };
 
 for await (const line of createInterface({ input: process.stdin }))

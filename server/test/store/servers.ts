@@ -19,18 +19,18 @@ export const describeServers = (given: () => Given): void => {
   describe('a server that is announced', () => {
     test('is alive, as it said last', async () => {
       const { store } = given();
-      await store.announce(report(), LASTS_MS);
-      const alive = await store.announce(report({ streams: 4 }), LASTS_MS);
+      await store.heartbeat(report(), LASTS_MS);
+      const alive = await store.heartbeat(report({ streams: 4 }), LASTS_MS);
       expect(alive).toEqual([{ report: report({ streams: 4 }), ageMs: 0 }]);
     });
 
     test('may depart, twice and before it was announced', async () => {
       const { store } = given();
-      await store.depart('server-1');
-      await store.announce(report(), LASTS_MS);
-      await store.depart('server-1');
-      await store.depart('server-1');
-      expect(await store.announce(report({ id: 'server-2' }), LASTS_MS)).toEqual([
+      await store.leave('server-1');
+      await store.heartbeat(report(), LASTS_MS);
+      await store.leave('server-1');
+      await store.leave('server-1');
+      expect(await store.heartbeat(report({ id: 'server-2' }), LASTS_MS)).toEqual([
         { report: report({ id: 'server-2' }), ageMs: 0 },
       ]);
     });

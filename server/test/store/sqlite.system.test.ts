@@ -23,7 +23,7 @@ describe('a data directory', () => {
     await owner.ask(`open ${directory}`);
     await owner.ask('commit mine');
     expect(await second.ask(`open ${directory}`)).toEqual({
-      trouble: 'locked',
+      code: 'locked',
       message: expect.stringContaining(`${file(directory)} is in use by another process`),
     });
     await owner.ask('commit still-mine');
@@ -46,7 +46,7 @@ describe('a data directory', () => {
     const directory = join(newDirectory(), 'new');
     const all = [start(), start(), start()];
     const answers = await Promise.all(all.map(each => each.ask(`open ${directory}`)));
-    const locked = expect.objectContaining({ trouble: 'locked' });
+    const locked = expect.objectContaining({ code: 'locked' });
     expect(answers.filter(each => each === 'done')).toHaveLength(1);
     expect(answers.filter(each => each !== 'done')).toEqual([locked, locked]);
   });
@@ -63,7 +63,7 @@ describe('a process', () => {
 
   test('ends by itself where its store could not be opened', async () => {
     const child = start();
-    expect(await child.ask('open /dev/null')).toMatchObject({ trouble: 'readonly' });
+    expect(await child.ask('open /dev/null')).toMatchObject({ code: 'readonly' });
     expect(await child.finish()).toBe(0);
   });
 
@@ -106,7 +106,7 @@ describe('a disk without room', () => {
     for (const fileLimit of [0, KIB, 20 * KIB, 40 * KIB]) {
       const child = start({ fileLimit });
       expect(await child.ask(`open ${directory}`)).toEqual({
-        trouble: 'full',
+        code: 'full',
         message: expect.stringContaining(directory),
       });
       expect(filesOf(directory)).toEqual([]);
@@ -122,7 +122,7 @@ describe('a disk without room', () => {
     await first.ask('commit kept');
     await first.ask('close');
     const child = start({ fileLimit: KIB });
-    expect(await child.ask(`open ${directory}`)).toMatchObject({ trouble: 'full' });
+    expect(await child.ask(`open ${directory}`)).toMatchObject({ code: 'full' });
     const later = start();
     expect(await later.ask(`open ${directory}`)).toBe('done');
     expect(await later.ask('read')).toMatchObject({ keys: ['kept'] });
@@ -135,7 +135,7 @@ describe('a disk without room', () => {
     await child.ask(`commit small ${KIB}`);
     const before = await child.ask('read');
     for (let i = 0; i < 3; i += 1) {
-      expect(await child.ask(`commit large ${512 * KIB}`)).toMatchObject({ trouble: 'full' });
+      expect(await child.ask(`commit large ${512 * KIB}`)).toMatchObject({ code: 'full' });
       expect(await child.ask('read')).toEqual(before);
     }
     expect(await child.ask('ping')).toBe('done');
@@ -149,8 +149,8 @@ describe('a disk without room', () => {
     await child.ask(`open ${directory}`);
     await child.ask('commit before');
     setLimit(child, '0');
-    expect(await child.ask('commit during')).toMatchObject({ trouble: 'full' });
-    expect(await child.ask('ping')).toMatchObject({ trouble: 'full' });
+    expect(await child.ask('commit during')).toMatchObject({ code: 'full' });
+    expect(await child.ask('ping')).toMatchObject({ code: 'full' });
     expect(await child.ask('read')).toMatchObject({ keys: ['before'] });
     setLimit(child, 'unlimited');
     expect(await child.ask('ping')).toBe('done');
@@ -203,11 +203,11 @@ describe('a user without write access', () => {
   };
 
   const expectReadonly = async (directory: string, path = directory) => {
-    const { trouble, message } = (await start(someone).ask(`open ${directory}`)) as Record<
+    const { code, message } = (await start(someone).ask(`open ${directory}`)) as Record<
       string,
       string
     >;
-    expect(trouble).toBe('readonly');
+    expect(code).toBe('readonly');
     expect(message).toContain(`${path} cannot be written to`);
     expect(message).toContain('write access');
   };

@@ -13,7 +13,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, test } from 'vitest';
 
 import { auditStatement } from '../../src/store/sqlite/audit-query.ts';
-import { createFeed } from '../../src/store/change-feed.ts';
+import { createChangeFeed } from '../../src/store/change-feed.ts';
 import { MIGRATIONS } from '../../src/store/sqlite/format.ts';
 import { databaseExists } from '../../src/store/sqlite/index.ts';
 import { StoreError, type AuditQuery } from '../../src/store/store.ts';
@@ -64,7 +64,7 @@ describe('the data directory', { timeout: 60_000 }, () => {
   test('is refused while another store of this process has it, and free again after that', async () => {
     const { directory, kept } = await directoryWithData();
     const owner = await open(directory);
-    expect(await refusal(directory)).toMatchObject({ trouble: 'locked' });
+    expect(await refusal(directory)).toMatchObject({ code: 'locked' });
     await write(owner, LEDGER, {});
     await owner.close();
     const next = await open(directory);
@@ -76,8 +76,8 @@ describe('the data directory', { timeout: 60_000 }, () => {
     const blocked = join(newDirectory(), 'file');
     writeFileSync(blocked, 'no directory');
     for (const directory of [blocked, join(blocked, 'below')]) {
-      const { trouble, message } = await refusal(directory);
-      expect(trouble).toBe('readonly');
+      const { code, message } = await refusal(directory);
+      expect(code).toBe('readonly');
       expect(message).toContain(directory);
     }
   });
@@ -132,8 +132,8 @@ describe('data that is not sound', { timeout: 60_000 }, () => {
     const { directory } = await directoryWithData();
     await damage(directory);
     const before = filesOf(directory);
-    const { trouble, message } = await refusal(directory);
-    expect(trouble).toBe('corrupt');
+    const { code, message } = await refusal(directory);
+    expect(code).toBe('corrupt');
     expect(message).toContain(file(directory));
     expect(message).toContain('restore a backup');
     expect(filesOf(directory)).toEqual(before);
@@ -155,15 +155,15 @@ describe('data that is not sound', { timeout: 60_000 }, () => {
     const bytes = readFileSync(file(directory));
     const first = (rootPage(directory, 'documents') - 1) * PAGE_BYTES;
     writeFileSync(file(directory), bytes.fill(0, first, first + PAGE_BYTES));
-    expect(await refusal(directory)).toMatchObject({ trouble: 'corrupt' });
+    expect(await refusal(directory)).toMatchObject({ code: 'corrupt' });
   });
 
   test('of a newer format is refused with both versions, and stays as it is', async () => {
     const { directory } = await directoryWithData();
     change(directory, 'PRAGMA user_version = 99');
     const before = filesOf(directory);
-    const { trouble, message } = await refusal(directory);
-    expect(trouble).toBe('newer');
+    const { code, message } = await refusal(directory);
+    expect(code).toBe('newer');
     expect(message).toMatch(/format 99.* up to 1/);
     expect(filesOf(directory)).toEqual(before);
   });
@@ -193,7 +193,7 @@ const whatIsThere = async (directory: string) => {
   try {
     return await everything(directory);
   } catch (error) {
-    return error instanceof StoreError ? error.trouble : error;
+    return error instanceof StoreError ? error.code : error;
   }
 };
 
@@ -208,7 +208,7 @@ const everything = async (directory: string) => {
 
 describe('a follower that does not read', () => {
   const fill = (count: number) => {
-    const feed = createFeed<number>();
+    const feed = createChangeFeed<number>();
     const changes = feed.follow('a', neverAborted());
     for (let i = 0; i < count; i += 1) feed.publish('a', i);
     return { feed, changes };
@@ -221,7 +221,7 @@ describe('a follower that does not read', () => {
 
   test('is told that it lost the feed when there are more, and nothing else', async () => {
     const { changes } = fill(1_001);
-    await expect(take(changes, 1)).rejects.toMatchObject({ trouble: 'unavailable' });
+    await expect(take(changes, 1)).rejects.toMatchObject({ code: 'unavailable' });
   });
 
   test('holds up no other, and may follow anew', async () => {

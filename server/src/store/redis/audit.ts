@@ -1,5 +1,7 @@
-import { auditEntryOf } from '../documents.ts';
-import type { AuditQuery, Ledger, StoredAuditEntry } from '../store.ts';
+import { parseAuditEntry } from '../serialization.ts';
+import type { AuditEntry } from '@pennon/schema';
+
+import type { AuditQuery, Ledger } from '../store.ts';
 import { replyOf, run, type RedisContext } from './context.ts';
 import { listOf, orNothing, rowsOf, textOf } from './reply.ts';
 
@@ -15,8 +17,8 @@ export const searchAudit = async (
   parts: RedisContext,
   ledger: Ledger,
   query: AuditQuery,
-): Promise<StoredAuditEntry[]> => {
-  const found: StoredAuditEntry[] = [];
+): Promise<AuditEntry[]> => {
+  const found: AuditEntry[] = [];
   let before = query.before;
   if (before !== undefined && !ENTRY_ID.test(before)) return found;
   do {
@@ -50,7 +52,7 @@ const searchPart = async (
   const [rows, next] = listOf(reply);
   return {
     entries: rowsOf(rows, 2).map(([id = '', text = '']) =>
-      auditEntryOf({ id, revision: Number.parseInt(id, 10), text }),
+      parseAuditEntry({ id, revision: Number.parseInt(id, 10), text }),
     ),
     before: orNothing(next, textOf),
   };

@@ -1,11 +1,11 @@
 import { pause, within } from '../../clock.ts';
 import {
-  auditDraftRow,
-  rowsOf as writeRowsOf,
-  WRITES,
+  serializeAuditDraft,
+  serializeWrites,
+  parseWrites,
   type AuditDraftRow,
   type WriteRow,
-} from '../documents.ts';
+} from '../serialization.ts';
 import type { Commit, CommitOutcome, Ledger, LedgerKind } from '../store.ts';
 import { SILENCE_MS, type Answer, type Connections } from './connections.ts';
 import { collectionsOf, FORMAT } from './keys.ts';
@@ -37,12 +37,12 @@ export const commitTo = async <Kind extends LedgerKind>(
   ledger: Ledger<Kind>,
   { expect, writes, audit, replaceAll = false }: Commit<Kind>,
 ): Promise<CommitOutcome<Kind>> => {
-  const rows = writeRowsOf(writes);
-  const args = argumentsOf(parts, ledger, expect, replaceAll, rows, audit.map(auditDraftRow));
+  const rows = serializeWrites(writes);
+  const args = argumentsOf(parts, ledger, expect, replaceAll, rows, audit.map(serializeAuditDraft));
   const reply = await settle(parts, () => attempt(parts, ledger, args));
   const [outcome, id = '', previous = ''] = listOf(reply).map(textOf);
   if (outcome === 'refused') return { committed: false, actual: id };
-  const change = { id, previous, writes: WRITES[ledger.kind](rows), replaceAll };
+  const change = { id, previous, writes: parseWrites(ledger.kind, rows), replaceAll };
   return { committed: true, change };
 };
 

@@ -6,38 +6,38 @@ export const isRefusal = (error: unknown): error is Error =>
   error instanceof Error && error.name === 'ReplyError';
 
 /** What Redis refuses with, by the first word of its answer, and what to do about it. */
-const REFUSALS: Readonly<Record<string, { trouble: StoreErrorCode; remedy: string }>> = {
+const REFUSALS: Readonly<Record<string, { code: StoreErrorCode; remedy: string }>> = {
   PENNONNEWER: {
-    trouble: 'newer',
+    code: 'newer',
     remedy: `the data was written by a newer Pennon; this version reads format ${FORMAT}. Start that version or a newer one`,
   },
   PENNONCORRUPT: {
-    trouble: 'corrupt',
+    code: 'corrupt',
     remedy: 'the data is not sound. Pennon has left it as it is: restore a backup of Redis',
   },
   WRONGTYPE: {
-    trouble: 'corrupt',
+    code: 'corrupt',
     remedy: 'a key of Pennon holds something else. Set PENNON_REDIS_PREFIX to a prefix of its own',
   },
   OOM: {
-    trouble: 'full',
+    code: 'full',
     remedy: 'Redis has no memory left. Nothing was written; raise its maxmemory or free some',
   },
   MISCONF: {
-    trouble: 'readonly',
+    code: 'readonly',
     remedy: 'Redis cannot write to its disk and takes no writes. Look at its log',
   },
   READONLY: {
-    trouble: 'unavailable',
+    code: 'unavailable',
     remedy: 'this Redis is a replica; the master may just have changed',
   },
   NOREPLICAS: {
-    trouble: 'unavailable',
+    code: 'unavailable',
     remedy: 'fewer replicas follow than Redis wants before it takes a write',
   },
-  NOAUTH: { trouble: 'unavailable', remedy: 'set the password in REDIS_URL' },
-  WRONGPASS: { trouble: 'unavailable', remedy: 'check user and password in REDIS_URL' },
-  NOPERM: { trouble: 'unavailable', remedy: 'give the user of REDIS_URL this permission' },
+  NOAUTH: { code: 'unavailable', remedy: 'set the password in REDIS_URL' },
+  WRONGPASS: { code: 'unavailable', remedy: 'check user and password in REDIS_URL' },
+  NOPERM: { code: 'unavailable', remedy: 'give the user of REDIS_URL this permission' },
 };
 
 /** The StoreError that an answer of Redis amounts to. What is not in the table may pass by itself. */
@@ -45,10 +45,7 @@ export const refused = (place: string, { message }: Error): StoreError => {
   const [code = ''] = message.split(' ');
   const known = REFUSALS[code];
   const remedy = known === undefined ? '' : `: ${known.remedy}`;
-  return new StoreError(
-    known?.trouble ?? 'unavailable',
-    `${place} said "${short(message)}"${remedy}`,
-  );
+  return new StoreError(known?.code ?? 'unavailable', `${place} said "${short(message)}"${remedy}`);
 };
 
 /** The data is of a format that this version does not read. */

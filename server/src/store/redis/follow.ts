@@ -1,5 +1,5 @@
 import { revisionOf, type ChangeId } from '../change-id.ts';
-import { parseStored, WRITES, type WriteRow } from '../documents.ts';
+import { parseStored, parseWrites, type WriteRow } from '../serialization.ts';
 import type { Change, Ledger, LedgerKind } from '../store.ts';
 import { SILENCE_MS, type Send } from './connections.ts';
 import { replyOf, run, type RedisContext } from './context.ts';
@@ -100,5 +100,5 @@ const changeOf = <Kind extends LedgerKind>(
   const [, id = '', , previous = '', , replaceAll, , writes = ''] = fields;
   if (writes === '') return undefined;
   const rows = parseStored<WriteRow[]>(writes, `change/${id}`);
-  return { id, previous, writes: WRITES[kind](rows), replaceAll: replaceAll === '1' };
+  return { id, previous, writes: parseWrites(kind, rows), replaceAll: replaceAll === '1' };
 };

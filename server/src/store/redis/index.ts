@@ -3,7 +3,7 @@ import type { ConnectionOptions } from 'node:tls';
 import type { Clock } from '../../clock.ts';
 import type { Random } from '../../random.ts';
 import type { ChangeId } from '../change-id.ts';
-import { documentOf } from '../documents.ts';
+import { parseDocument } from '../serialization.ts';
 import type { Ledger, Store } from '../store.ts';
 import { searchAudit } from './audit.ts';
 import { commitTo } from './commit.ts';
@@ -68,11 +68,11 @@ const storeOn = (parts: RedisContext): Store => {
       const stored = orNothing(reply, textOf);
       return stored === undefined
         ? undefined
-        : documentOf(collection, documentRow(collection, key, stored));
+        : parseDocument(collection, documentRow(collection, key, stored));
     },
     async page(ledger, collection, range) {
       const rows = await readPage(parts, ledger, collection, range);
-      return rows.map(row => documentOf(collection, row));
+      return rows.map(row => parseDocument(collection, row));
     },
     commit: (ledger, commit) => commitTo(parts, ledger, commit),
     async drop(ledger) {
@@ -82,8 +82,8 @@ const storeOn = (parts: RedisContext): Store => {
     follow: (ledger, after, signal) =>
       followLedger(parts, ledger, after, AbortSignal.any([signal, closing.signal])),
     audit: (ledger, query) => searchAudit(parts, ledger, query),
-    announce: (report, lastsMs) => heartbeat(parts, report, lastsMs),
-    depart: id => leave(parts, id),
+    heartbeat: (report, lastsMs) => heartbeat(parts, report, lastsMs),
+    leave: id => leave(parts, id),
     async ping() {
       await replyOf(connections.send('set', [keys.writable, '', 'PX', PING_LASTS_MS]));
     },

@@ -1,5 +1,5 @@
 import type { ChangeId } from '../change-id.ts';
-import { RECORDS, type DocumentRow } from '../documents.ts';
+import { parseRecords, type DocumentRow } from '../serialization.ts';
 import {
   StoreError,
   type Collection,
@@ -36,7 +36,7 @@ export const readLedger = async <Kind extends LedgerKind>(
     const size = attempt <= ATTEMPTS_IN_PARTS ? PART : EVERYTHING;
     const { id, documents, unbroken } = await readParts(parts, ledger, size);
     if (!unbroken) continue;
-    return id === undefined ? undefined : { id, records: RECORDS[ledger.kind](documents) };
+    return id === undefined ? undefined : { id, records: parseRecords(ledger.kind, documents) };
   }
 };
 

@@ -1,5 +1,5 @@
-import { parseStored } from '../documents.ts';
-import type { Alive, ServerReport } from '../store.ts';
+import { parseStored } from '../serialization.ts';
+import type { FleetMember, ServerReport } from '../store.ts';
 import { replyOf, run, type RedisContext } from './context.ts';
 import { rowsOf } from './reply.ts';
 
@@ -8,7 +8,7 @@ export const heartbeat = async (
   { connections, keys }: RedisContext,
   report: ServerReport,
   lastsMs: number,
-): Promise<Alive[]> => {
+): Promise<FleetMember[]> => {
   const args = [report.id, JSON.stringify(report), lastsMs];
   const reply = run(connections.send, 'announce', [keys.servers, keys.reports], args);
   return rowsOf(await replyOf(reply), 3).map(([id = '', ageMs, text = '']) => ({

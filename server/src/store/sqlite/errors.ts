@@ -20,11 +20,11 @@ const MESSAGES = {
     'or restore a backup made before the upgrade',
 } satisfies Record<StoreErrorCode, (place: string, detail: string) => string>;
 
-export const storeError = (trouble: StoreErrorCode, place: string, detail: string): StoreError =>
-  new StoreError(trouble, MESSAGES[trouble](place, detail));
+export const storeError = (code: StoreErrorCode, place: string, detail: string): StoreError =>
+  new StoreError(code, MESSAGES[code](place, detail));
 
 /** SQLite's primary result codes; the lower 8 bits of what an error carries. */
-const TROUBLE_OF_PRIMARY_CODE: Readonly<Record<number, StoreErrorCode>> = {
+const CODE_BY_PRIMARY_CODE: Readonly<Record<number, StoreErrorCode>> = {
   5: 'locked', // SQLITE_BUSY
   6: 'locked', // SQLITE_LOCKED
   7: 'unavailable', // SQLITE_NOMEM
@@ -39,7 +39,7 @@ const TROUBLE_OF_PRIMARY_CODE: Readonly<Record<number, StoreErrorCode>> = {
 /** A write that the system refused for any reason but ENOSPC: a quota, a file size limit, a bad disk. */
 const SQLITE_IOERR_WRITE = 778;
 
-const TROUBLE_OF_SYSTEM_CODE: Readonly<Record<string, StoreErrorCode>> = {
+const CODE_BY_SYSTEM_CODE: Readonly<Record<string, StoreErrorCode>> = {
   EACCES: 'readonly',
   EPERM: 'readonly',
   EROFS: 'readonly',
@@ -65,10 +65,10 @@ export const asStoreError = (
 const ofSqlite = (error: Error, otherwise?: StoreErrorCode): StoreErrorCode | undefined => {
   if (!('errcode' in error) || typeof error.errcode !== 'number') return undefined;
   if (error.errcode === SQLITE_IOERR_WRITE) return 'full';
-  return TROUBLE_OF_PRIMARY_CODE[error.errcode & 0xff] ?? otherwise;
+  return CODE_BY_PRIMARY_CODE[error.errcode & 0xff] ?? otherwise;
 };
 
 const ofSystem = (error: Error, otherwise?: StoreErrorCode): StoreErrorCode | undefined => {
   if (!('syscall' in error) || !('code' in error)) return undefined;
-  return TROUBLE_OF_SYSTEM_CODE[String(error.code)] ?? otherwise ?? 'unavailable';
+  return CODE_BY_SYSTEM_CODE[String(error.code)] ?? otherwise ?? 'unavailable';
 };

@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 
 import { formatChangeId, parseChangeId, revisionOf, type ChangeId } from '../change-id.ts';
-import type { AuditRow, DocumentRow } from '../documents.ts';
+import type { AuditRow, DocumentRow } from '../serialization.ts';
 import { StoreError, type Ledger } from '../store.ts';
 import { auditStatement } from './audit-query.ts';
 import { proveWritable } from './file.ts';

@@ -1,5 +1,5 @@
 import type { ChangeId } from '../change-id.ts';
-import type { AuditDraftRow, AuditRow, DocumentRow, WriteRow } from '../documents.ts';
+import type { AuditDraftRow, AuditRow, DocumentRow, WriteRow } from '../serialization.ts';
 import type { AuditQuery, Ledger, StoreErrorCode } from '../store.ts';
 
 /**
@@ -30,7 +30,7 @@ export type Answer<Name extends OperationName = OperationName> =
   { ok: true; output: Output<Name> } | Refusal;
 
 /** An error across the thread's border; one without `trouble` is a mistake of ours. */
-export type Refusal = { ok: false; trouble: StoreErrorCode | undefined; message: string };
+export type Refusal = { ok: false; code: StoreErrorCode | undefined; message: string };
 
 export type DocumentQuery = { ledger: Ledger; collection: string; key: string };
 export type PageQuery = {

@@ -70,5 +70,5 @@ export const startThread = async (directory: string, onEnd: () => void): Promise
 
 const unavailable = (message: string) => new StoreError('unavailable', message);
 
-const errorOf = ({ trouble, message }: Refusal): Error =>
-  trouble === undefined ? new Error(message) : new StoreError(trouble, message);
+const errorOf = ({ code, message }: Refusal): Error =>
+  code === undefined ? new Error(message) : new StoreError(code, message);

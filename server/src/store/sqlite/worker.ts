@@ -52,8 +52,8 @@ const perform = <Name extends OperationName>(
 
 const refusal = (error: unknown, place: string): Refusal => {
   const known = asStoreError(error, place);
-  const trouble = known instanceof StoreError ? known.trouble : undefined;
-  return { ok: false, trouble, message: known instanceof Error ? known.message : String(known) };
+  const code = known instanceof StoreError ? known.code : undefined;
+  return { ok: false, code, message: known instanceof Error ? known.message : String(known) };
 };
 
 if (parentPort !== null) serve(parentPort, String(workerData));

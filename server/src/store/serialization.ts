@@ -1,0 +1,160 @@
+import type { AuditAction, AuditEntry } from '@pennon/schema';
+
+import type { ChangeId } from './change-id.ts';
+import {
+  StoreError,
+  type AuditDraft,
+  type Collection,
+  type Documents,
+  type LedgerKind,
+  type Snapshot,
+  type Stored,
+  type Writes,
+} from './store.ts';
+
+/** A stored document: JSON text, with the collection and key to find it by. */
+export type DocumentRow = { collection: string; key: string; text: string; changeId: ChangeId };
+
+/** A written document. `text` null removes it. */
+export type WriteRow = { collection: string; key: string; text: string | null };
+
+/** An audit entry as JSON text, with the fields that the audit log can be filtered by. */
+export type AuditDraftRow = {
+  at: number;
+  kind: AuditEntry['kind'];
+  key: string;
+  actorId: string;
+  actorName: string;
+  action: AuditAction;
+  text: string;
+};
+export type AuditRow = { id: string; revision: number; text: string };
+
+export const parseDocument = <Name extends Collection>(
+  _collection: Name,
+  row: DocumentRow,
+): Stored<Documents[Name]> => ({
+  document: parseStored(row.text, nameOf(row)),
+  changeId: row.changeId,
+});
+
+const nameOf = ({ collection, key }: WriteRow): string => `${collection}/${key}`;
+
+export const parseRecords = <Kind extends LedgerKind>(
+  kind: Kind,
+  rows: readonly DocumentRow[],
+): Snapshot<Kind>['records'] => RECORD_PARSERS[kind](rows);
+
+const RECORD_PARSERS: {
+  [Kind in LedgerKind]: (rows: readonly DocumentRow[]) => Snapshot<Kind>['records'];
+} = {
+  control: rows => ({
+    environments: parseCollection('environments', rows),
+    keys: parseCollection('keys', rows),
+  }),
+  flagSet: rows => ({
+    flags: parseCollection('flags', rows),
+    segments: parseCollection('segments', rows),
+  }),
+};
+
+const parseCollection = <Name extends Collection>(
+  collection: Name,
+  rows: readonly DocumentRow[],
+): ReadonlyMap<string, Stored<Documents[Name]>> =>
+  new Map(
+    rows
+      .filter(row => row.collection === collection)
+      .map(row => [row.key, parseDocument(collection, row)]),
+  );
+
+export const serializeRecords = <Kind extends LedgerKind>(
+  _kind: Kind,
+  records: Snapshot<Kind>['records'],
+): DocumentRow[] => {
+  const byCollection: Readonly<Record<string, ReadonlyMap<string, Stored<unknown>>>> = records;
+  return Object.entries(byCollection).flatMap(([collection, documents]) =>
+    [...documents].map(([key, { document, changeId }]) => ({
+      collection,
+      key,
+      text: JSON.stringify(document),
+      changeId,
+    })),
+  );
+};
+
+/**
+ * Parses the writes of a change. Followers receive these, so they get what a read would return and never
+ * an object that the writer still holds. Collections without writes are left out.
+ */
+export const parseWrites = <Kind extends LedgerKind>(
+  kind: Kind,
+  rows: readonly WriteRow[],
+): Writes<Kind> => WRITE_PARSERS[kind](rows);
+
+const WRITE_PARSERS: { [Kind in LedgerKind]: (rows: readonly WriteRow[]) => Writes<Kind> } = {
+  control: rows => ({
+    ...(writesTo('environments', rows) && { environments: parseWritten('environments', rows) }),
+    ...(writesTo('keys', rows) && { keys: parseWritten('keys', rows) }),
+  }),
+  flagSet: rows => ({
+    ...(writesTo('flags', rows) && { flags: parseWritten('flags', rows) }),
+    ...(writesTo('segments', rows) && { segments: parseWritten('segments', rows) }),
+  }),
+};
+
+const writesTo = (collection: Collection, rows: readonly WriteRow[]): boolean =>
+  rows.some(row => row.collection === collection);
+
+const parseWritten = <Name extends Collection>(
+  collection: Name,
+  rows: readonly WriteRow[],
+): ReadonlyMap<string, Documents[Name] | null> =>
+  new Map(
+    rows
+      .filter(row => row.collection === collection)
+      .map(row => [row.key, row.text === null ? null : parseStored(row.text, nameOf(row))]),
+  );
+
+export const serializeWrites = <Kind extends LedgerKind>(writes: Writes<Kind>): WriteRow[] => {
+  const byCollection: Readonly<Record<string, ReadonlyMap<string, unknown> | undefined>> = writes;
+  return Object.entries(byCollection).flatMap(([collection, documents]) =>
+    [...(documents ?? [])].map(([key, document]) => ({
+      collection,
+      key,
+      text: document === null ? null : JSON.stringify(document),
+    })),
+  );
+};
+
+export const serializeAuditDraft = (draft: AuditDraft): AuditDraftRow => ({
+  at: Date.parse(draft.at),
+  kind: draft.kind,
+  key: draft.key,
+  actorId: draft.actor.id,
+  actorName: draft.actor.name,
+  action: draft.action,
+  text: JSON.stringify(draft),
+});
+
+export const parseAuditEntry = (row: AuditRow): AuditEntry => {
+  const draft = parseStored<AuditDraft>(row.text, `audit/${row.id}`);
+  return { id: row.id, ...draft, revision: row.revision };
+};
+
+/**
+ * Parses JSON that this or an earlier version stored, and trusts its type. Stores refuse newer formats
+ * before they get here, so only damage can make the text invalid.
+ */
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the caller names the stored type
+export const parseStored = <Value>(text: string, what: string): Value => {
+  try {
+    // oxlint-disable-next-line typescript/no-unsafe-return -- see above
+    return JSON.parse(text);
+  } catch {
+    throw new StoreError(
+      'corrupt',
+      `the stored data of ${what} is damaged: it is not JSON. Restore a backup of the data`,
+    );
+  }
+};
