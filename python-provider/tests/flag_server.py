@@ -42,7 +42,15 @@ def boolean_flag(default: str = "on", **more: Any) -> dict[str, Any]:
 class FlagServer:
     """Runs from `with` on; `change` is a change that every open stream is told."""
 
-    def __init__(self, flags: dict[str, Any] | None = None, *, secure: bool = False) -> None:
+    def __init__(
+        self,
+        flags: dict[str, Any] | None = None,
+        *,
+        envelope: dict[str, Any] | None = None,
+        secure: bool = False,
+    ) -> None:
+        """`envelope`: further fields of the flag set, as a newer server may send them."""
+        self._envelope = envelope or {}
         self.flags = dict(flags or {})
         self.segments: dict[str, Any] = {}
         self.revision = 1
@@ -85,6 +93,7 @@ class FlagServer:
 
     def flag_set(self) -> dict[str, Any]:
         return {
+            **self._envelope,
             "formatVersion": 1,
             "environment": "production",
             "id": self.id,

@@ -185,6 +185,7 @@ class _Maker:
             "clientVisible": self.pick([True, False, None]),
             "metadata": self.pick([None, {}, {"a": 1, "b": "x", "c": True}, {"n": 2**53 + 1}]),
             "description": 7,
+            "requires": self.pick([None, [], [], ["gradual rollouts"], 7]),
         }
         return flag | {name: value for name, value in optional.items() if self.chance(0.2)}
 
@@ -321,7 +322,10 @@ REPLACEMENTS = [
     *[{"attribute": "plan", "operator": "exists"}, {"segment": "t"}],
     *[{"flag": "f", "variants": ["on"]}],
 ]
-FIELDS = ["key", "type", "id", "not", "variant", "split", "value", "unknown", "__proto__", "seed"]
+FIELDS = [
+    *["key", "type", "id", "not", "variant", "split", "value", "unknown", "__proto__", "seed"],
+    "requires",
+]
 
 
 def damaged(json: Json, random: Random) -> Json:

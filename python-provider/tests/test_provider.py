@@ -99,7 +99,7 @@ def test_reasons_variants_and_metadata_are_told(
 
 
 @pytest.mark.parametrize(
-    ("flag", "reason"), [("code-default", Reason.STATIC), ("disabled", Reason.DISABLED)]
+    ("flag", "reason"), [("code-default", Reason.DEFAULT), ("disabled", Reason.DISABLED)]
 )
 def test_a_flag_that_serves_no_variant_answers_the_default_value_without_an_error(
     server: FlagServer, client: OpenFeatureClient, use: Use, flag: str, reason: Reason

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 from .values import JsonValue
 
 ServedReason: TypeAlias = Literal["STATIC", "DEFAULT", "TARGETING_MATCH", "SPLIT"]
-NotServedReason: TypeAlias = Literal["STATIC", "DEFAULT", "DISABLED"]
+NotServedReason: TypeAlias = Literal["DEFAULT", "DISABLED"]
 ErrorCode: TypeAlias = Literal["FLAG_NOT_FOUND", "PARSE_ERROR", "TARGETING_KEY_MISSING"]
 Metadata: TypeAlias = Mapping[str, bool | int | float | str]
 

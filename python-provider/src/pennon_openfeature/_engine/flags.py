@@ -9,14 +9,11 @@ from typing import Any, TypeAlias
 from .answers import Evaluation, Failed, Metadata, NotServed
 from .attributes import Context
 from .conditions import Run, Scope, Segment
-from .problems import Place, Problem, quoted, refuse_unknown_fields
+from .problems import Place, Problem, quoted
+from .requires import check_requires
 from .rules import LONGEST_NAME, Decide, FlagParts, is_variant, parse_rule, parse_seed
 from .segments import check_key
 from .values import JsonValue, UnservableError, copied, described, is_number
-
-_DECIDING = "key type enabled variants defaultVariant rules seed clientVisible metadata"
-_FOR_PEOPLE = "name description tags owner createdAt updatedAt version"
-_FIELDS = frozenset(f"{_DECIDING} {_FOR_PEOPLE}".split())
 
 Decision: TypeAlias = Callable[[Context, Run], Evaluation]
 
@@ -72,7 +69,7 @@ def _parse_flag(place: Place, key: str, definition: object, scope: Scope) -> Dec
     if not isinstance(definition, dict):
         place.problem(f"must be a flag; it is {described(definition)}")
         return _always(NotServed(key, "DISABLED"))
-    refuse_unknown_fields(place, definition, _FIELDS)
+    check_requires(place, definition)
     check_key(place, key, definition)
     _check_client_visible(place, definition)
     enabled = _parse_enabled(place, definition)
@@ -170,8 +167,9 @@ def _parse_default(place: Place, definition: dict[str, Any], flag: FlagParts) ->
 
 
 def _default_answer(flag: FlagParts, variant: str | None, reason: Any) -> Evaluation:
+    """Without a default variant the caller's own default applies, so it is never STATIC."""
     if variant is None:
-        return NotServed(flag.key, reason, flag.metadata)
+        return NotServed(flag.key, "DEFAULT", flag.metadata)
     return flag.served(variant, reason)
 
 

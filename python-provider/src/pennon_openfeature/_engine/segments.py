@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from .conditions import Scope, Segment, never, parse_conditions
-from .problems import Place, refuse_unknown_fields
+from .problems import Place
+from .requires import check_requires
 from .values import described
-
-_FOR_PEOPLE = "name description tags owner createdAt updatedAt version"
-_FIELDS = frozenset(f"key conditions {_FOR_PEOPLE}".split())
 
 
 def compile_segment(key: str, definition: object) -> Segment:
@@ -29,7 +27,7 @@ def _conditions(place: Place, key: str, definition: object) -> list[object]:
     if not isinstance(definition, dict):
         place.problem(f"must be a segment; it is {described(definition)}")
         return []
-    refuse_unknown_fields(place, definition, _FIELDS)
+    check_requires(place, definition)
     check_key(place, key, definition)
     conditions = definition.get("conditions")
     if isinstance(conditions, list) and conditions:
