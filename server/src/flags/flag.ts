@@ -1,48 +1,41 @@
 import { expandShortForm } from '@pennon/engine';
 import { Flag, isJsonObject } from '@pennon/schema';
 
-import { accept, lay } from '../resources/parse.ts';
-import type { ServerFields, ResourceType } from '../resources/resource-service.ts';
-import { referencesOf } from '../flag-set/dependents.ts';
-import { validateFlag } from '../resources/validate.ts';
 import { invalid } from '../errors.ts';
+import { referencesOf } from '../flag-set/dependents.ts';
+import { mergePatch, parseOrThrow } from '../resources/parse.ts';
+import type { ResourceType, ServerFields } from '../resources/resource-type.ts';
+import { validateFlag } from '../resources/validate.ts';
 import { flagWarnings } from './warnings.ts';
 
-/** What a flag does of its own in the life that flags and segments share. */
 export const flagResource: ResourceType<'flags'> = {
   collection: 'flags',
-  word: 'flag',
-  complete: (input, kept) => accept(Flag, withKept(expandShortForm(input), kept)),
-  patched: (current, patch, kept) =>
-    accept(Flag, { ...lay(current, patch, clearedOf(current.key)), ...kept }),
-  requireChangeable(before, after) {
-    if (before.type === after.type) return;
-    throw invalid(
-      [
-        {
-          path: 'type',
-          message: `is "${before.type}" and cannot become "${after.type}": applications read it as that; create another flag`,
-        },
-      ],
-      `flag "${before.key}"`,
-    );
+  kind: 'flag',
+  parse: (input, serverFields) =>
+    parseOrThrow(Flag, withServerFields(expandShortForm(input), serverFields)),
+  merge: (current, patch, serverFields) =>
+    parseOrThrow(Flag, {
+      ...mergePatch(current, patch, clearedValues(current.key)),
+      ...serverFields,
+    }),
+  validate(base, flag, current) {
+    if (current !== null) requireSameType(flag, current);
+    validateFlag(base, flag);
   },
-  requireSound: validateFlag,
   usedBy: ({ flagSet }, key) =>
     Object.values(flagSet.flags)
       .filter(flag => referencesOf(flag).flags.includes(key))
       .map(flag => flag.key),
   warnings: flagWarnings,
-  stored: ({ records }) => records.flags,
   writes: flags => ({ flags }),
 };
 
-/** An input that is filled in stays an object. */
-const withKept = (filled: unknown, kept: ServerFields): object =>
-  isJsonObject(filled) ? { ...filled, ...kept } : kept;
+/** Expanding the short form of an object returns an object. */
+const withServerFields = (expanded: unknown, serverFields: ServerFields): object =>
+  isJsonObject(expanded) ? { ...expanded, ...serverFields } : serverFields;
 
-/** What a cleared field becomes; a field that is not named here is removed. */
-const clearedOf = (key: string) => ({
+/** What null sets a field to in a patch; fields that are not listed are removed. */
+const clearedValues = (key: string) => ({
   defaultVariant: null,
   rules: [],
   seed: key,
@@ -50,3 +43,9 @@ const clearedOf = (key: string) => ({
   metadata: {},
   tags: [],
 });
+
+const requireSameType = ({ key, type }: Flag, current: Flag): void => {
+  if (current.type === type) return;
+  const message = `is "${current.type}" and cannot become "${type}", because applications read it as "${current.type}"; create another flag`;
+  throw invalid([{ path: 'type', message }], `flag "${key}"`);
+};

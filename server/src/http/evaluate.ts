@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 
 import { matchesNone } from '../resources/entity-tag.ts';
-import { accept } from '../resources/parse.ts';
+import { parseOrThrow } from '../resources/parse.ts';
 import { evaluateFlag, evaluateFlags } from '../evaluation/evaluate.ts';
 import type { Services } from '../services.ts';
 import { EvaluateAllRequest, EvaluateRequest } from '../router/evaluation.ts';
@@ -13,13 +13,13 @@ const config = { access: { permission: 'evaluate' }, cors: true } as const;
 /** The hot paths: the same use cases as the procedures, on plain routes. */
 export const serveEvaluations = (app: FastifyInstance, parts: Services): void => {
   app.post(`${API}/evaluate`, { config }, async (request, reply) => {
-    const input = accept(EvaluateRequest, flatInput(request));
+    const input = parseOrThrow(EvaluateRequest, flatInput(request));
     reply.header('cache-control', 'no-store');
     return evaluateFlag(parts, callerOf(request), input);
   });
 
   app.post(`${API}/evaluations`, { config }, async (request, reply) => {
-    const input = accept(EvaluateAllRequest, flatInput(request));
+    const input = parseOrThrow(EvaluateAllRequest, flatInput(request));
     const { body, etag } = evaluateFlags(parts, callerOf(request), input);
     reply.headers({ etag, 'cache-control': 'private, no-cache' });
     if (matchesNone(request.headers['if-none-match'], etag)) return reply.code(304).send();

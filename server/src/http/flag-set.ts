@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 
-import { entityTag, idOfTag, matchesNone } from '../resources/entity-tag.ts';
+import { entityTag, changeIdOf, matchesNone } from '../resources/entity-tag.ts';
 import { environmentOf } from '../auth/caller.ts';
 import type { Services } from '../services.ts';
 import { callerOf } from './access.ts';
@@ -15,7 +15,7 @@ export const serveFlagSet = (app: FastifyInstance, { registry }: Services): void
       const environment = environmentOf(callerOf(request), onlyEnvironment(request).environment);
       const live = registry.find(environment);
       const known = request.headers['if-none-match'];
-      await live.replica.waitForRevision(idOfTag(known));
+      await live.replica.waitForRevision(changeIdOf(known));
       const { flagSet, json } = live.view();
       const etag = entityTag(flagSet.id);
       reply.headers({ etag, 'cache-control': 'private, no-cache' });

@@ -59,7 +59,7 @@ export const serveRest = (app: FastifyInstance, parts: Services): void => {
       ...(procedure.meta.bodyBytes === undefined ? {} : { bodyLimit: procedure.meta.bodyBytes }),
       handler: async (request, reply) => {
         const call = procedureOf(
-          createCaller({ parts, authenticateRequest: () => callerOf(request) }),
+          createCaller({ services: parts, authenticateRequest: () => callerOf(request) }),
           procedure.path,
         );
         return answer(procedure, request, reply, await call(inputOf(procedure, request)));

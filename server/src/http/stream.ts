@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
-import { accept } from '../resources/parse.ts';
+import { parseOrThrow } from '../resources/parse.ts';
 import type { Broadcast, StreamEvent } from '../streaming/broadcast.ts';
 import type { FlagSetView } from '../flag-set/live-flag-set.ts';
 import { requireContext } from '../evaluation/evaluate.ts';
@@ -37,7 +37,7 @@ export const serveStreams = (app: FastifyInstance, parts: Services): void => {
     { config: { access: { permission: 'values.stream' }, cors: true } },
     (request, reply) => {
       const caller = callerOf(request);
-      const input = accept(ValuesStreamRequest, flatInput(request));
+      const input = parseOrThrow(ValuesStreamRequest, flatInput(request));
       requireContext(input.context);
       const values = createValues(input.context, seesOnlyVisible(caller));
       openStream(parts, environmentOf(caller, input.environment), request, reply, {

@@ -15,7 +15,7 @@ const PREFIX = '/trpc/';
 
 /** What a procedure is given of a request. Each call of a batch is admitted, and counted, on its own. */
 const contextOf = (parts: Services, request: FastifyRequest): Context => ({
-  parts,
+  services: parts,
   authenticateRequest: () => authenticateRequest(parts, request),
 });
 

@@ -2,24 +2,26 @@ import { isDeepStrictEqual } from 'node:util';
 
 import type { JsonValue } from '@pennon/schema';
 
-/** One field that differs. null stands for absent. */
+/** A field that differs. null: the field is absent. */
 export type Difference = { path: string; before: JsonValue; after: JsonValue };
 
-/** The fields in which two documents differ, by name; `ignored` fields aside. */
+/** Compares two documents field by field, leaving out the fields in `ignored`. */
 export const differences = (
   before: object | null,
   after: object,
   ignored: readonly string[],
 ): Difference[] => {
-  const old = fieldsOf(before ?? {});
-  const fresh = fieldsOf(after);
-  const names = [...new Set([...old.keys(), ...fresh.keys()])].filter(
-    name => !ignored.includes(name),
-  );
-  return names.flatMap(path => {
-    const difference = { path, before: old.get(path) ?? null, after: fresh.get(path) ?? null };
-    return isDeepStrictEqual(difference.before, difference.after) ? [] : [difference];
-  });
+  const beforeFields = fieldsOf(before ?? {});
+  const afterFields = fieldsOf(after);
+  const names = new Set([...beforeFields.keys(), ...afterFields.keys()]);
+  for (const name of ignored) names.delete(name);
+  return [...names]
+    .map(path => ({
+      path,
+      before: beforeFields.get(path) ?? null,
+      after: afterFields.get(path) ?? null,
+    }))
+    .filter(field => !isDeepStrictEqual(field.before, field.after));
 };
 
 const fieldsOf = (document: object): ReadonlyMap<string, JsonValue> =>

@@ -1,20 +1,23 @@
 import { PennonError } from '../errors.ts';
 import type { ChangeId } from '../store/change-id.ts';
 
-/** A strong entity tag of a change's id: it never returns after a delete and a new creation. */
+/**
+ * A strong entity tag derived from the id of a change. Ids are unique, so a resource that is deleted and
+ * created again never has a previous tag.
+ */
 export const entityTag = (id: ChangeId): string => `"${id}"`;
 
-/** The id that a single entity tag was made of; any other header names none. */
-export const idOfTag = (header: string | undefined): ChangeId =>
+/** The change id in a header that holds exactly one entity tag, otherwise the empty string. */
+export const changeIdOf = (header: string | undefined): ChangeId =>
   /^(?:W\/)?"([^",]*)"$/.exec(header ?? '')?.[1] ?? '';
 
 const TAG = /^"[\x21\x23-\x7e]*"$/;
 
-/** Tags of an If-Match or If-None-Match header; undefined for `*`. Weak tags are kept as they are. */
+/** Tags of an If-Match or If-None-Match header, weak ones with their prefix; undefined for `*`. */
 const tagsOf = (header: string): readonly string[] | undefined =>
   header.trim() === '*' ? undefined : header.split(',').map(tag => tag.trim());
 
-/** PRECONDITION_FAILED unless the header names what is there now. Weak tags never match. */
+/** Throws PRECONDITION_FAILED unless If-Match has the current tag. Weak tags never match. */
 export const requireMatch = (
   header: string | undefined,
   current: { etag: string; version: number; what: string },
@@ -30,12 +33,12 @@ export const requireMatch = (
   }
   throw new PennonError(
     'PRECONDITION_FAILED',
-    `${current.what} has changed meanwhile: its current version is ${current.version}; read it again`,
+    `${current.what} has changed: its current version is ${current.version}; read it again`,
     { details: [{ path: 'version', message: String(current.version) }], etag: current.etag },
   );
 };
 
-/** Whether an If-None-Match header names this tag. Compared weakly, as RFC 9110 asks. */
+/** Whether If-None-Match has this tag, by weak comparison (RFC 9110). */
 export const matchesNone = (header: string | undefined, etag: string): boolean => {
   if (header === undefined) return false;
   const tags = tagsOf(header);

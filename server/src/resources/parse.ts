@@ -3,8 +3,8 @@ import type { z } from 'zod';
 
 import { invalid } from '../errors.ts';
 
-/** The document where the schema accepts it; else a BAD_REQUEST that names each wrong field. */
-export const accept = <Schema extends z.ZodType>(
+/** Returns the parsed document. Throws BAD_REQUEST with one detail for each invalid field. */
+export const parseOrThrow = <Schema extends z.ZodType>(
   schema: Schema,
   document: object,
 ): z.infer<Schema> => {
@@ -13,8 +13,15 @@ export const accept = <Schema extends z.ZodType>(
   throw invalid(describeIssues(parsed.error));
 };
 
-/** A patch laid over a document: undefined keeps; null gives the field's cleared value, or removes it. */
-export const lay = (current: object, patch: object, cleared: object): Record<string, unknown> => {
+/**
+ * Merges a patch into a document. undefined leaves a field as it is; null sets it to its value in
+ * `cleared`, or removes it if it has none there.
+ */
+export const mergePatch = (
+  current: object,
+  patch: object,
+  cleared: object,
+): Record<string, unknown> => {
   const merged = new Map<string, unknown>(Object.entries(current));
   for (const [name, value] of Object.entries(patch)) {
     if (value === undefined) continue;

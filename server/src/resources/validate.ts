@@ -6,51 +6,51 @@ import { dependents, referencesOf } from '../flag-set/dependents.ts';
 import type { FlagSetView } from '../flag-set/live-flag-set.ts';
 import { invalid } from '../errors.ts';
 
-/** The flag set that a write is judged against. */
-export type Base = Pick<FlagSetView, 'flagSet' | 'compiled'>;
+/** The flag set that a write is validated against. */
+export type ValidationBase = Pick<FlagSetView, 'flagSet' | 'compiled'>;
 
 /**
- * Refuses a write after which a flag would not compile: the written one, or one that depends on it.
- * The engine is the judge, so that what is stored is what every engine can decide.
+ * Throws BAD_REQUEST if the flag, or one that depends on it, would not compile. The engine decides, so
+ * every stored flag is one that every engine can evaluate.
  */
-export const validateFlag = (base: Base, flag: Flag): void => {
-  const after = baseWith(base, { flags: { [flag.key]: flag }, segments: {} });
-  const problems = after.compiled.problemsOf(flag.key);
-  const details = [...unknownReferences(after.flagSet, flag), ...problems.map(detail)];
-  if (details.length > 0) throw invalid(details.slice(0, MOST_DETAILS), `flag "${flag.key}"`);
-  requireOthersSound(base, after, new Set([flag.key]), new Set());
+export const validateFlag = (base: ValidationBase, flag: Flag): void => {
+  const next = withWritten(base, { flags: { [flag.key]: flag }, segments: {} });
+  const problems = next.compiled.problemsOf(flag.key);
+  const details = [...unknownReferences(next.flagSet, flag), ...problems.map(detailOf)];
+  if (details.length > 0) throw invalid(details.slice(0, MAX_DETAILS), `flag "${flag.key}"`);
+  validateDependents(base, next, { flags: new Set([flag.key]), segments: new Set() });
 };
 
-/** The same for a segment: it must be sound itself, and so must every flag that uses it. */
-export const validateSegment = (base: Base, segment: Segment): void => {
-  const after = baseWith(base, { flags: {}, segments: { [segment.key]: segment } });
-  const details = after.compiled.problemsOfSegment(segment.key).map(detail);
-  if (details.length > 0) throw invalid(details.slice(0, MOST_DETAILS), `segment "${segment.key}"`);
-  requireOthersSound(base, after, new Set(), new Set([segment.key]));
+/** Throws BAD_REQUEST if the segment, or a flag that uses it, would not compile. */
+export const validateSegment = (base: ValidationBase, segment: Segment): void => {
+  const next = withWritten(base, { flags: {}, segments: { [segment.key]: segment } });
+  const details = next.compiled.problemsOfSegment(segment.key).map(detailOf);
+  if (details.length > 0) throw invalid(details.slice(0, MAX_DETAILS), `segment "${segment.key}"`);
+  validateDependents(base, next, { flags: new Set(), segments: new Set([segment.key]) });
 };
 
-const baseWith = (
-  { flagSet, compiled }: Base,
+const MAX_DETAILS = 20;
+
+const withWritten = (
+  { flagSet, compiled }: ValidationBase,
   written: Pick<FlagSet, 'flags' | 'segments'>,
-): Base => {
-  const after = {
+): ValidationBase => {
+  const next = {
     ...flagSet,
     flags: { ...flagSet.flags, ...written.flags },
     segments: { ...flagSet.segments, ...written.segments },
   };
-  return { flagSet: after, compiled: compile(after, compiled) };
+  return { flagSet: next, compiled: compile(next, compiled) };
 };
 
-const detail = ({ path, message }: Pick<Problem, 'path' | 'message'>): ErrorDetail => ({
+const detailOf = ({ path, message }: Pick<Problem, 'path' | 'message'>): ErrorDetail => ({
   path,
   message,
 });
 
-const MOST_DETAILS = 20;
-
-const unknownReferences = (flagSet: FlagSet, flag: Flag): ErrorDetail[] => {
-  const named = referencesOf(flag);
-  const unknown = (kind: 'flag' | 'segment', keys: readonly string[], known: object) =>
+const unknownReferences = ({ flags, segments }: FlagSet, flag: Flag): ErrorDetail[] => {
+  const references = referencesOf(flag);
+  const missing = (kind: 'flag' | 'segment', keys: readonly string[], known: object) =>
     keys
       .filter(key => !Object.hasOwn(known, key))
       .map(key => ({
@@ -58,25 +58,25 @@ const unknownReferences = (flagSet: FlagSet, flag: Flag): ErrorDetail[] => {
         message: `${kind} "${key}" does not exist in this environment`,
       }));
   return [
-    ...unknown('flag', named.flags, flagSet.flags),
-    ...unknown('segment', named.segments, flagSet.segments),
+    ...missing('flag', references.flags, flags),
+    ...missing('segment', references.segments, segments),
   ];
 };
 
-const requireOthersSound = (
-  before: Base,
-  after: Base,
-  flags: ReadonlySet<string>,
-  segments: ReadonlySet<string>,
+/** Flags that were invalid before the write do not block it. */
+const validateDependents = (
+  base: ValidationBase,
+  next: ValidationBase,
+  written: { readonly flags: ReadonlySet<string>; readonly segments: ReadonlySet<string> },
 ): void => {
-  for (const key of dependents(after.flagSet, flags, segments)) {
-    if (flags.has(key) || before.compiled.problemsOf(key).length > 0) continue;
-    const [problem] = after.compiled.problemsOf(key);
+  for (const key of dependents(next.flagSet, written.flags, written.segments)) {
+    if (written.flags.has(key) || base.compiled.problemsOf(key).length > 0) continue;
+    const [problem] = next.compiled.problemsOf(key);
     if (problem === undefined) continue;
     throw invalid([
       {
         path: '',
-        message: `flag "${key}", which depends on it, would not work: ${problem.message}`,
+        message: `flag "${key}", which depends on it, would become invalid: ${problem.message}`,
       },
     ]);
   }

@@ -43,5 +43,5 @@ export const audit = router({
       }),
     )
     .output(page(AuditEntry))
-    .query(({ ctx, input }) => listAudit(ctx.parts, ctx.caller, input)),
+    .query(({ ctx, input }) => listAudit(ctx.services, ctx.caller, input)),
 });

@@ -18,7 +18,7 @@ export const environments = router({
   })
     .input(EnvironmentCreate)
     .output(Environment)
-    .mutation(({ ctx, input }) => createEnvironment(ctx.parts, ctx.caller, input)),
+    .mutation(({ ctx, input }) => createEnvironment(ctx.services, ctx.caller, input)),
 
   list: procedure({
     permission: 'environments.read',
@@ -31,7 +31,7 @@ export const environments = router({
   })
     .input(strictObject(paging))
     .output(page(Environment))
-    .query(({ ctx, input }) => listEnvironments(ctx.parts.control, ctx.caller, input)),
+    .query(({ ctx, input }) => listEnvironments(ctx.services.control, ctx.caller, input)),
 
   delete: procedure({
     permission: 'environments.manage',
@@ -45,5 +45,5 @@ export const environments = router({
   })
     .input(strictObject({ key: Key }))
     .output(Nothing)
-    .mutation(({ ctx, input }) => deleteEnvironment(ctx.parts, ctx.caller, input.key)),
+    .mutation(({ ctx, input }) => deleteEnvironment(ctx.services, ctx.caller, input.key)),
 });

@@ -58,7 +58,7 @@ export const evaluation = router({
   })
     .input(EvaluateRequest)
     .output(Decided)
-    .mutation(({ ctx, input }) => evaluateFlag(ctx.parts, ctx.caller, input)),
+    .mutation(({ ctx, input }) => evaluateFlag(ctx.services, ctx.caller, input)),
 
   evaluateAll: procedure({
     permission: 'evaluate',
@@ -72,7 +72,7 @@ export const evaluation = router({
   })
     .input(EvaluateAllRequest)
     .output(Evaluations)
-    .mutation(({ ctx, input }) => evaluateFlags(ctx.parts, ctx.caller, input).answer),
+    .mutation(({ ctx, input }) => evaluateFlags(ctx.services, ctx.caller, input).answer),
 
   watch: procedure({ permission: 'values.stream' })
     .input(
@@ -82,5 +82,5 @@ export const evaluation = router({
         lastEventId: z.string().max(200).nullish(),
       }),
     )
-    .subscription(({ ctx, input, signal }) => watchValues(ctx.parts, ctx.caller, input, signal)),
+    .subscription(({ ctx, input, signal }) => watchValues(ctx.services, ctx.caller, input, signal)),
 });

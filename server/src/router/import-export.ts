@@ -44,7 +44,7 @@ export const transfer = router({
   })
     .input(strictObject({ environment: Key.optional().describe('Only this one.') }))
     .output(Export)
-    .query(({ ctx, input }) => exportData(ctx.parts, ctx.caller, input.environment)),
+    .query(({ ctx, input }) => exportData(ctx.services, ctx.caller, input.environment)),
 
   import: procedure({
     permission: 'data.transfer',
@@ -69,5 +69,5 @@ export const transfer = router({
       }),
     )
     .output(ImportReport)
-    .mutation(({ ctx, input }) => importData(ctx.parts, ctx.caller, input)),
+    .mutation(({ ctx, input }) => importData(ctx.services, ctx.caller, input)),
 });

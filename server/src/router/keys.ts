@@ -21,7 +21,7 @@ export const keys = router({
   })
     .input(ApiKeyCreate)
     .output(ApiKeyCreated)
-    .mutation(({ ctx, input }) => createKey(ctx.parts, ctx.caller, input)),
+    .mutation(({ ctx, input }) => createKey(ctx.services, ctx.caller, input)),
 
   list: procedure({
     permission: 'keys.manage',
@@ -34,7 +34,7 @@ export const keys = router({
   })
     .input(strictObject(paging))
     .output(page(ApiKey))
-    .query(({ ctx, input }) => listKeys(ctx.parts.control, ctx.caller, input)),
+    .query(({ ctx, input }) => listKeys(ctx.services.control, ctx.caller, input)),
 
   delete: procedure({
     permission: 'keys.manage',
@@ -48,5 +48,5 @@ export const keys = router({
   })
     .input(strictObject({ id: z.string().max(100) }))
     .output(Nothing)
-    .mutation(({ ctx, input }) => deleteKey(ctx.parts, ctx.caller, input.id)),
+    .mutation(({ ctx, input }) => deleteKey(ctx.services, ctx.caller, input.id)),
 });

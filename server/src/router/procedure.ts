@@ -11,7 +11,7 @@ import { requirePlainJson } from './plain-json.ts';
 
 /** What a request brings: who calls, checked when first asked for, and what the server is made of. */
 export type Context = {
-  readonly parts: Services;
+  readonly services: Services;
   /** Authenticates and counts against the rate limit; throws UNAUTHORIZED or TOO_MANY_REQUESTS. */
   readonly authenticateRequest: () => Caller;
 };
@@ -50,7 +50,7 @@ const t = initTRPC
     },
   });
 
-export const { router, createCallerFactory } = t;
+export const { router, mergeRouters, createCallerFactory } = t;
 
 /** Every error leaves as a TRPCError of our table's code, with our error as the cause. */
 const asTrpcError = (error: unknown): TRPCError => {

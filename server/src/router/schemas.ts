@@ -29,7 +29,7 @@ export const page = <Item extends z.ZodType>(item: Item) =>
 const warnings = z.array(ErrorDetail).optional().describe('What is allowed but hardly meant.');
 
 /** A document with its entity tag; over REST the tag is the ETag header. */
-export const answered = <Shape extends z.core.$ZodLooseShape>(document: z.ZodObject<Shape>) =>
+export const withEtag = <Shape extends z.core.$ZodLooseShape>(document: z.ZodObject<Shape>) =>
   strictObject({ ...document.shape, etag: z.string(), warnings });
 
 export const copyInput = {

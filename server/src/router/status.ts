@@ -35,5 +35,5 @@ export const status = router({
   })
     .input(strictObject({}))
     .output(Status)
-    .query(({ ctx }) => readStatus(ctx.parts, ctx.caller)),
+    .query(({ ctx }) => readStatus(ctx.services, ctx.caller)),
 });

@@ -1,0 +1,56 @@
+import type { ErrorDetail } from '@pennon/schema';
+
+import type { Clock } from '../clock.ts';
+import type { Registry } from '../flag-set/registry.ts';
+import type { Documents, Store, Writes } from '../store/store.ts';
+import type { ValidationBase } from './validate.ts';
+
+/** Collections of a flag set that people manage one document at a time. */
+export type ResourceName = 'flags' | 'segments';
+
+/** Fields that the server sets on every write. */
+export type ServerFields = {
+  readonly version: number;
+  readonly createdAt: string;
+  readonly updatedAt: string;
+};
+
+/** What distinguishes flags from segments. Everything they share is in the resource service. */
+export type ResourceType<Name extends ResourceName = ResourceName> = {
+  readonly collection: Name;
+  readonly kind: 'flag' | 'segment';
+  /** Makes a whole document from the input of a create or replace request. Throws BAD_REQUEST. */
+  readonly parse: (input: object, serverFields: ServerFields) => Documents[Name];
+  /** Applies a patch to the current document; null clears a field. Throws BAD_REQUEST. */
+  readonly merge: (
+    current: Documents[Name],
+    patch: object,
+    serverFields: ServerFields,
+  ) => Documents[Name];
+  /** Throws BAD_REQUEST if `document` must not replace `current`, or would make any flag invalid. */
+  readonly validate: (
+    base: ValidationBase,
+    document: Documents[Name],
+    current: Documents[Name] | null,
+  ) => void;
+  /** Keys of the flags that refer to this document. */
+  readonly usedBy: (base: ValidationBase, key: string) => readonly string[];
+  /** Accepted, but probably unintended. `elsewhere`: the same key in other environments. */
+  readonly warnings: (
+    document: Documents[Name],
+    elsewhere: ReadonlyMap<string, Documents[Name]>,
+  ) => readonly ErrorDetail[];
+  readonly writes: (documents: ReadonlyMap<string, Documents[Name] | null>) => Writes<'flagSet'>;
+};
+
+export type ResourceServices = {
+  readonly store: Store;
+  readonly registry: Registry;
+  readonly clock: Clock;
+};
+
+/** Identifies one document. A key for all environments must name the environment. */
+export type ResourceKey = {
+  readonly environment?: string | undefined;
+  readonly key: string;
+};
