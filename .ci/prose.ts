@@ -107,7 +107,7 @@ const proseOf = (text: string): string =>
     .replaceAll(/^[ \t]*(?:\/\/+|#+|--|\*(?!\/))/gm, mark => ' '.repeat(mark.length))
     .replaceAll(/\/\*\*?|\*\/|"""/g, mark => BREAK.repeat(mark.length));
 
-const isSentence = (text: string): boolean => text.trim().split(/\s+/).length >= 3;
+const isSentence = (text: string): boolean => /(?:[a-z]\S*\s+\W*){2}[a-z]/i.test(text);
 
 const SUBSTITUTION = /\$\{(?:[^{}]|\{[^{}]*\})*\}/g;
 
