@@ -9,29 +9,29 @@ import {
 import type { inferRouterInputs, inferRouterOutputs } from '@trpc/server';
 import { EventSource } from 'eventsource';
 
-import { createRefusals } from './refusals.ts';
 import { resumeLink } from './resume.ts';
 import type { AppRouter } from './router.ts';
+import { createStreamFailures } from './stream-failures.ts';
 
 export type ApiClient = TRPCClient<AppRouter>;
 
-/** What each procedure takes: `ApiInputs['flags']['create']`. */
+/** The input of each procedure, such as `ApiInputs['flags']['create']`. */
 export type ApiInputs = inferRouterInputs<AppRouter>;
 
-/** What each procedure answers: `ApiOutputs['flags']['get']`. */
+/** The output of each procedure, such as `ApiOutputs['flags']['get']`. */
 export type ApiOutputs = inferRouterOutputs<AppRouter>;
 
 export type ApiClientOptions = {
-  /** Where the server listens, such as `https://flags.example.com`. */
+  /** The address of the server, such as `https://flags.example.com`. */
   readonly url: string;
-  /** An API key. It travels in a header, never in a URL. */
+  /** An API key. It is sent in a header, never in a URL. */
   readonly key: string;
-  /** In place of the global `fetch`. */
+  /** Defaults to the global `fetch`. */
   readonly fetch?: typeof globalThis.fetch;
 };
 
 /**
- * The whole API, typed: queries, mutations and watches.
+ * Creates a typed client for the whole API: queries, mutations and watches.
  *
  * @example
  * const api = createApiClient({ url: 'http://127.0.0.1:4400', key });
@@ -48,50 +48,50 @@ export const createApiClient = ({
   fetch = globalThis.fetch,
 }: ApiClientOptions): ApiClient =>
   createTRPCClient<AppRouter>({
-    links: [linkTo({ url: endpoint(url), fetch: withKey(fetch, key) })],
+    links: [createLink({ url: endpoint(url), fetch: withKey(fetch, key) })],
   });
 
-/** The server's /trpc, and a `fetch` that brings the key. */
+/** The URL of the tRPC endpoint, and a `fetch` that sends the key. */
 type Connection = { readonly url: string; readonly fetch: typeof globalThis.fetch };
 
-/** As many calls as the server takes in one batch. */
-const MOST_CALLS = 20;
-/** Servers and proxies take request lines of 8 KiB and more. */
-const LONGEST_URL = 7_000;
+/** The server accepts up to 20 calls in one batch. */
+const MAX_BATCH_SIZE = 20;
+/** Servers and proxies accept request lines of 8 KiB or more. */
+const MAX_URL_LENGTH = 7_000;
 
 /**
- * Queries of one tick share a request. Mutations do not: together they could exceed the size of a body
- * that each of them keeps to.
+ * Queries of one tick share a request. Mutations do not, because a batch of them could exceed the limit
+ * of the body size even if each one is below it.
  */
-const linkTo = (connection: Connection): TRPCLink<AppRouter> =>
+const createLink = (connection: Connection): TRPCLink<AppRouter> =>
   splitLink({
     condition: ({ type }) => type === 'subscription',
-    true: watches(connection),
+    true: watchLinks(connection),
     false: splitLink({
       condition: ({ type }) => type === 'query',
       true: httpBatchLink({
-        ...plain(connection),
-        maxItems: MOST_CALLS,
-        maxURLLength: LONGEST_URL,
+        ...adaptFetch(connection),
+        maxItems: MAX_BATCH_SIZE,
+        maxURLLength: MAX_URL_LENGTH,
       }),
-      false: httpLink(plain(connection)),
+      false: httpLink(adaptFetch(connection)),
     }),
   });
 
-/** tRPC's `init` may hold a `signal: undefined`, which the platform's type does not say and takes as absent. */
-const plain = ({ url, fetch }: Connection) => ({
+/** Adapts the type: tRPC may pass `signal: undefined`, which `fetch` accepts but its type does not. */
+const adaptFetch = ({ url, fetch }: Connection) => ({
   url,
   fetch: (input: RequestInfo | URL, init?: object) => fetch(input, init),
 });
 
-const watches = ({ url, fetch }: Connection): TRPCLink<AppRouter>[] => {
-  const refusals = createRefusals(fetch);
+const watchLinks = ({ url, fetch }: Connection): TRPCLink<AppRouter>[] => {
+  const failures = createStreamFailures(fetch);
   return [
-    resumeLink({ refusalOf: refusals.of, random: Math.random }),
+    resumeLink({ failureOf: failures.get, random: Math.random }),
     httpSubscriptionLink({
       url,
       EventSource,
-      eventSourceOptions: ({ op }) => ({ fetch: refusals.fetchFor(op) }),
+      eventSourceOptions: ({ op }) => ({ fetch: failures.fetchFor(op) }),
     }),
   ];
 };
@@ -99,15 +99,15 @@ const watches = ({ url, fetch }: Connection): TRPCLink<AppRouter>[] => {
 const endpoint = (url: string): string => {
   if (!URL.canParse(url)) {
     throw new TypeError(
-      `url must be where the server listens, such as "http://127.0.0.1:4400", not "${url}"`,
+      `url must be the address of the server, such as "http://127.0.0.1:4400", not "${url}"`,
     );
   }
   return `${url.replace(/\/+$/, '')}/trpc`;
 };
 
-/** Refuses a key that no header can carry, in words that do not repeat it. */
+/** Throws if a header cannot carry the key. The message does not repeat it. */
 const withKey = (fetch: typeof globalThis.fetch, key: string): typeof globalThis.fetch => {
-  // What is no text, such as a variable of the environment that is not set, would be sent as "undefined".
+  // An unset environment variable would be sent as the text "undefined".
   if (typeof key !== 'string' || !/^[\x21-\x7e]+$/.test(key)) {
     throw new TypeError('key must be an API key: visible ASCII characters without spaces');
   }

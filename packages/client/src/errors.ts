@@ -2,7 +2,7 @@ import { TRPCClientError } from '@trpc/client';
 
 import type { AppRouter } from './router.ts';
 
-/** Every code that an error of the API can have. The last three are OpenFeature's own. */
+/** Every code that an API error can have. The last three come from OpenFeature. */
 export type ErrorCode =
   | 'BAD_REQUEST'
   | 'UNAUTHORIZED'
@@ -21,20 +21,20 @@ export type ErrorCode =
   | 'TARGETING_KEY_MISSING'
   | 'PARSE_ERROR';
 
-/** What the server said: a code to act on, a message for people, and a detail for each field that was wrong. */
+/** The body of an error: a code for programs, a message for people, and one detail per invalid field. */
 export type ErrorData<Code extends ErrorCode = ErrorCode> = {
   readonly code: Code;
   readonly message: string;
   readonly details?: readonly { readonly path: string; readonly message: string }[];
 };
 
-/** An error that the server answered, as opposed to one of the network. */
+/** An error that the server returned, as opposed to a network error. */
 export type ApiError<Code extends ErrorCode = ErrorCode> = TRPCClientError<AppRouter> & {
   readonly data: { readonly error: ErrorData<Code> };
 };
 
 /**
- * Whether the server answered this error, with one of these codes where any is named.
+ * Returns whether the server returned this error and, if codes are given, whether it has one of them.
  *
  * @example
  * try {
@@ -50,7 +50,7 @@ export const isApiError = <Code extends ErrorCode = ErrorCode>(
   if (!(error instanceof TRPCClientError)) return false;
   const code = codeOf(error.data);
   if (code === undefined) return false;
-  return codes.length === 0 || codes.some(wanted => wanted === code);
+  return codes.length === 0 || codes.some(expected => expected === code);
 };
 
 const codeOf = (data: unknown): unknown => {

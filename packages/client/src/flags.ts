@@ -1,8 +1,8 @@
-/** A JSON value, as an object flag's variants hold it. */
+/** A JSON value in a variant of an object flag. */
 type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json };
 type JsonObject = { readonly [name: string]: Json };
 
-/** What the application knows of a flag. A flag without `type` is boolean, with variants `on` and `off`. */
+/** A flag as the application declares it. Without `type` it is boolean, with variants `on` and `off`. */
 export type FlagDefinition =
   | { readonly type?: 'boolean'; readonly variants?: Readonly<Record<string, boolean>> }
   | { readonly type: 'string'; readonly variants: Readonly<Record<string, string>> }
@@ -11,21 +11,21 @@ export type FlagDefinition =
 
 export type FlagDefinitions = Readonly<Record<string, FlagDefinition>>;
 
-type Kinds = {
+type FlagTypes = {
   readonly boolean: boolean;
   readonly string: string;
   readonly number: number;
   readonly object: JsonObject;
 };
-type Kind = keyof Kinds;
+type FlagType = keyof FlagTypes;
 
-type KindOf<Definition> = Definition extends { readonly type: infer Named extends Kind }
-  ? Named
+type FlagTypeOf<Definition> = Definition extends { readonly type: infer Type extends FlagType }
+  ? Type
   : 'boolean';
 
 /** The keys of the flags of one type. */
-export type FlagKey<Flags, Wanted extends Kind = Kind> = {
-  [Key in keyof Flags & string]: KindOf<Flags[Key]> extends Wanted ? Key : never;
+export type FlagKey<Flags, Type extends FlagType = FlagType> = {
+  [Key in keyof Flags & string]: FlagTypeOf<Flags[Key]> extends Type ? Key : never;
 }[keyof Flags & string];
 
 /** The names of a flag's variants. */
@@ -35,74 +35,78 @@ export type FlagVariant<Flags, Key extends keyof Flags> = Flags[Key] extends {
   ? keyof Variants & string
   : 'on' | 'off';
 
-/** The values that a flag's variants serve. */
+/** The values of a flag's variants. */
 export type FlagValue<Flags, Key extends keyof Flags> = Flags[Key] extends {
   readonly variants: infer Variants;
 }
   ? Variants[keyof Variants]
   : boolean;
 
-/** The default in the call is any value of the flag's type, and one of the values that it may answer. */
-type Answer<Flags, Key extends keyof Flags, Default> = FlagValue<Flags, Key> | Default;
+/** The default of a call may be any value of the flag's type, and the call may return it. */
+type ResolvedValue<Flags, Key extends keyof Flags, Default> = FlagValue<Flags, Key> | Default;
 
-type Details<Flags, Key extends keyof Flags, Default, Given> = Omit<
-  Given,
+type TypedDetails<Flags, Key extends keyof Flags, Default, Details> = Omit<
+  Details,
   'flagKey' | 'value' | 'variant'
 > & {
   readonly flagKey: Key;
-  readonly value: Answer<Flags, Key, Default>;
+  readonly value: ResolvedValue<Flags, Key, Default>;
   readonly variant?: FlagVariant<Flags, Key>;
 };
 
-/** What an OpenFeature call asks for, and whether it answers a value or details, by the call's name. */
-type Call<Name> = Name extends `get${infer Type}Value` | `use${infer Type}FlagValue`
-  ? { readonly kind: KindNamed<Type>; readonly details: false }
+/** Derives from the name of an OpenFeature call its flag type and whether it returns details or a value. */
+type CallSpec<Name> = Name extends `get${infer Type}Value` | `use${infer Type}FlagValue`
+  ? { readonly type: ParseFlagType<Type>; readonly details: false }
   : Name extends `get${infer Type}Details` | `use${infer Type}FlagDetails`
-    ? { readonly kind: KindNamed<Type>; readonly details: true }
+    ? { readonly type: ParseFlagType<Type>; readonly details: true }
     : Name extends 'useFlag' | 'useSuspenseFlag'
-      ? { readonly kind: Kind; readonly details: true }
-      : { readonly kind: never };
+      ? { readonly type: FlagType; readonly details: true }
+      : { readonly type: never };
 
-type KindNamed<Type extends string> = Type extends Capitalize<Kind> ? Uncapitalize<Type> : never;
+type ParseFlagType<Type extends string> =
+  Type extends Capitalize<FlagType> ? Uncapitalize<Type> : never;
 
-type Answers<Flags, Key extends keyof Flags, Default, Wanted, Given> =
-  Given extends Promise<infer Later>
-    ? Promise<Answers<Flags, Key, Default, Wanted, Later>>
-    : Wanted extends { readonly details: true }
-      ? Details<Flags, Key, Default, Given>
-      : Answer<Flags, Key, Default>;
+type TypedResult<Flags, Key extends keyof Flags, Default, Spec, Result> =
+  Result extends Promise<infer Resolved>
+    ? Promise<TypedResult<Flags, Key, Default, Spec, Resolved>>
+    : Spec extends { readonly details: true }
+      ? TypedDetails<Flags, Key, Default, Result>
+      : ResolvedValue<Flags, Key, Default>;
 
-type TypedCall<Flags, Wanted extends { readonly kind: Kind }, Given> = Given extends (
+type TypedCall<Flags, Spec extends { readonly type: FlagType }, Call> = Call extends (
   flagKey: never,
   defaultValue: never,
   ...rest: infer Rest
-) => infer Given
-  ? <Key extends FlagKey<Flags, Wanted['kind']>, const Default extends Kinds[KindOf<Flags[Key]>]>(
+) => infer Result
+  ? <
+      Key extends FlagKey<Flags, Spec['type']>,
+      const Default extends FlagTypes[FlagTypeOf<Flags[Key]>],
+    >(
       flagKey: Key,
       defaultValue: Default,
       ...rest: Rest
-    ) => Answers<Flags, Key, Default, Wanted, Given>
-  : Given;
+    ) => TypedResult<Flags, Key, Default, Spec, Result>
+  : Call;
 
-/** The same calls, which know the flags: their keys, variants and values. */
+/** The same calls, typed with the keys, variants and values of the flags. */
 export type Typed<Flags, Calls> = {
-  readonly [Name in keyof Calls]: [Call<Name>['kind']] extends [never]
+  readonly [Name in keyof Calls]: [CallSpec<Name>['type']] extends [never]
     ? Calls[Name]
-    : TypedCall<Flags, Call<Name>, Calls[Name]>;
+    : TypedCall<Flags, CallSpec<Name>, Calls[Name]>;
 };
 
 export type DefinedFlags<Flags extends FlagDefinitions> = {
   readonly definitions: Flags;
   /**
-   * The same object, typed: an OpenFeature client of a server or a page, or hooks for React. A key that
-   * is misspelt, or is of another type, does not compile.
+   * Returns the same object with types: an OpenFeature client for a server or a browser, or hooks for
+   * React. A key that is misspelt or has another type does not compile.
    */
   readonly typed: <Calls extends object>(calls: Calls) => Typed<Flags, Calls>;
 };
 
 /**
- * Makes flags known to the compiler. At run time it does nothing: flags are decided where they are kept,
- * and a flag that is missing there answers the default of the call.
+ * Declares flags to the compiler. It does nothing at run time: the server or the provider evaluates the
+ * flags, and a flag that it does not have gives the default of the call.
  *
  * @example
  * const flags = defineFlags({
@@ -118,21 +122,21 @@ export const defineFlags = <const Flags extends FlagDefinitions>(
   definitions: Flags,
 ): DefinedFlags<Flags> => ({
   definitions,
-  // The calls stay as they are: only what the compiler knows of them changes.
+  // Only the type changes, not the object.
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion
   typed: <Calls extends object>(calls: Calls) => calls as unknown as Typed<Flags, Calls>,
 });
 
-/** What a flag of the API is written from; what else it holds does not matter. */
+/** The fields of an API flag that `flagsModule` reads. */
 export type FlagToWrite = {
   readonly key: string;
-  readonly type: Kind;
+  readonly type: FlagType;
   readonly variants: Readonly<Record<string, unknown>>;
 };
 
 /**
- * The text of a TypeScript module that defines these flags, in the order of their keys, so that the same
- * flags give the same text.
+ * Returns the source of a TypeScript module that defines these flags. The flags are sorted by key, so the
+ * same flags always give the same text.
  *
  * @example
  * const { items } = await api.flags.list.query({ environment: 'production', limit: 200 });
@@ -151,8 +155,8 @@ ${entries.join('')}});
 };
 
 /**
- * JSON is TypeScript, but for the name `__proto__`, which sets a prototype unless it is computed. A quote
- * inside a JSON text follows a backslash, so what is replaced is always a name.
+ * JSON is valid TypeScript, except that the name `__proto__` sets the prototype unless it is computed. A
+ * quote inside a JSON string follows a backslash, so the pattern matches only names.
  */
 const literal = (value: unknown): string =>
   JSON.stringify(value).replaceAll(/(?<=[{,])"__proto__"(?=:)/g, '["__proto__"]');

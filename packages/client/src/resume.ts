@@ -1,59 +1,59 @@
 import type { Operation, OperationLink, TRPCClientError, TRPCLink } from '@trpc/client';
 import { observable } from '@trpc/server/observable';
 
-import type { Refusal } from './refusals.ts';
 import type { AppRouter } from './router.ts';
+import type { StreamFailure } from './stream-failures.ts';
 
-export type ResumeParts = {
-  readonly refusalOf: (operation: Operation) => Refusal | undefined;
-  /** 0 up to 1. */
+export type ResumeOptions = {
+  readonly failureOf: (operation: Operation) => StreamFailure | undefined;
+  /** From 0 up to, but not including, 1. */
   readonly random: () => number;
 };
 
 /**
- * Keeps a watch going until its caller ends it. Where the connection fails, or the server ends the stream
- * because it restarts, the watch goes on after the last event that it heard. Only a refusal that asking
- * again cannot change, such as a revoked key, becomes the caller's error.
+ * Keeps a watch open until its caller ends it. If the connection fails, or the server ends the stream to
+ * restart, the watch reconnects and resumes after the last event. Only an error that a retry cannot
+ * change, such as a revoked key, reaches the caller.
  */
 export const resumeLink =
-  (parts: ResumeParts): TRPCLink<AppRouter> =>
+  ({ failureOf, random }: ResumeOptions): TRPCLink<AppRouter> =>
   () =>
   ({ op, next }) =>
     observable(observer => {
       let lastEventId: string | undefined;
       let failures = 0;
-      let leave = () => {};
+      let disconnect = () => {};
       let ended = false;
 
       const connect = () => {
-        const attempt = { ...op, input: goingOnAfter(lastEventId, op.input) };
+        const attempt = { ...op, input: withLastEventId(op.input, lastEventId) };
         const connection = next(attempt).subscribe({
-          next: hear,
-          error: error => retry(parts.refusalOf(attempt)?.error ?? error, parts.refusalOf(attempt)),
+          next: receive,
+          error: error => retry(failureOf(attempt)?.error ?? error, failureOf(attempt)),
           complete: () => retry(null, undefined),
         });
-        leave = () => connection.unsubscribe();
+        disconnect = () => connection.unsubscribe();
       };
-      const hear = (envelope: Envelope) => {
+      const receive = (envelope: Envelope) => {
         const { result } = envelope;
-        if (isEnd(result)) return;
+        if (isEndOfConnection(result)) return;
         if (result.type === undefined || result.type === 'data') {
           failures = 0;
           lastEventId = result.id ?? lastEventId;
         }
         observer.next(envelope);
       };
-      const retry = (error: Failure | null, refusal: Refusal | undefined) => {
+      const retry = (error: ClientError | null, failure: StreamFailure | undefined) => {
         if (ended) return;
-        if (error !== null && isLasting(error, refusal)) return observer.error(error);
+        if (error !== null && isPermanent(error, failure)) return observer.error(error);
         observer.next({ result: { type: 'state', state: 'connecting', error } });
-        const timer = setTimeout(connect, delayMs(failures, refusal, parts.random));
+        const timer = setTimeout(connect, delayMs(failures, failure, random));
         failures += 1;
-        leave = () => clearTimeout(timer);
+        disconnect = () => clearTimeout(timer);
       };
       const end = () => {
         ended = true;
-        leave();
+        disconnect();
         op.signal?.removeEventListener('abort', observer.complete);
       };
 
@@ -62,30 +62,34 @@ export const resumeLink =
       return end;
     });
 
-type Failure = TRPCClientError<AppRouter>;
+type ClientError = TRPCClientError<AppRouter>;
 type Envelope = Parameters<
   Parameters<ReturnType<OperationLink<AppRouter>>['subscribe']>[0]['next'] & {}
 >[0];
 
-/** What a connection says of its end is no end of the watch. */
-const isEnd = (result: Envelope['result']): boolean =>
+/** The end of one connection does not end the watch, so it is not passed on. */
+const isEndOfConnection = (result: Envelope['result']): boolean =>
   result.type === 'stopped' || (result.type === 'state' && result.state === 'idle');
 
-const goingOnAfter = (lastEventId: string | undefined, input: unknown): unknown =>
+const withLastEventId = (input: unknown, lastEventId: string | undefined): unknown =>
   lastEventId === undefined || typeof input !== 'object' ? input : { ...input, lastEventId };
 
-const TOO_EARLY = new Set([408, 425, 429]);
+const RETRYABLE_STATUSES = new Set([408, 425, 429]);
 
-/** A status from 400 to 499 says that the request itself is refused. */
-const isLasting = (error: Failure, refusal: Refusal | undefined): boolean => {
-  const status = refusal?.status ?? error.data?.httpStatus ?? 0;
-  return status !== 0 && status < 500 && !TOO_EARLY.has(status);
+/** Other statuses from 400 to 499 reject the request itself, so sending it again cannot succeed. */
+const isPermanent = (error: ClientError, failure: StreamFailure | undefined): boolean => {
+  const status = failure?.status ?? error.data?.httpStatus ?? 0;
+  return status !== 0 && status < 500 && !RETRYABLE_STATUSES.has(status);
 };
 
 const FIRST_DELAY_MS = 500;
 const LONGEST_DELAY_MS = 30_000;
 
-/** Full jitter over a bound that doubles, so that clients of a server that restarts come back spread out. */
-const delayMs = (failures: number, refusal: Refusal | undefined, random: () => number): number =>
-  (refusal?.retryAfterMs ?? 0) +
+/** Returns a delay with full jitter and a doubling bound, so clients of a restarting server spread out. */
+const delayMs = (
+  failures: number,
+  failure: StreamFailure | undefined,
+  random: () => number,
+): number =>
+  (failure?.retryAfterMs ?? 0) +
   random() * Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** failures);

@@ -1,5 +1,5 @@
 /**
- * The one import from the server, and of types only. The published package has no server beside it: there
- * this module's declarations are the router's types themselves, rolled up into one file.
+ * The only import from the server, for types only. The published package does not depend on the server:
+ * its build replaces the declarations of this module by the router's own types in one file.
  */
 export type { AppRouter } from '@pennon/server/router';

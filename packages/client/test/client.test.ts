@@ -10,8 +10,8 @@ let url: string;
 let api: ApiClient;
 const requests: Request[] = [];
 
-/** The real `fetch`, and a record of what it was asked. */
-const watchedFetch: typeof fetch = (input, init) => {
+/** The real `fetch`, which also records its requests. */
+const recordingFetch: typeof fetch = (input, init) => {
   requests.push(new Request(input, init));
   return fetch(input, init);
 };
@@ -19,7 +19,7 @@ const watchedFetch: typeof fetch = (input, init) => {
 beforeAll(async () => {
   server = await startServer();
   url = await server.listen();
-  api = createApiClient({ url, key: ADMIN_KEY, fetch: watchedFetch });
+  api = createApiClient({ url, key: ADMIN_KEY, fetch: recordingFetch });
 });
 afterAll(() => server.close());
 
@@ -38,19 +38,19 @@ describe('the typed client', () => {
     const flag = await api.flags.get.query({ ...production, key: 'client-flag' });
     expect(flag).toMatchObject({ type: 'boolean', defaultVariant: 'on' });
     const context = { targetingKey: 'ada' };
-    const answer = await api.evaluation.evaluate.mutate({
+    const evaluation = await api.evaluation.evaluate.mutate({
       ...production,
       flagKey: flag.key,
       context,
     });
-    expect(answer).toMatchObject({ reason: 'STATIC', value: true });
+    expect(evaluation).toMatchObject({ reason: 'STATIC', value: true });
     await api.flags.delete.mutate({ ...production, key: 'client-flag', ifMatch: flag.etag });
     expect(
       isApiError(await failureOf(api.flags.get.query({ ...production, key: 'client-flag' }))),
     ).toBe(true);
   });
 
-  it('sends queries of one tick in one request, and no more than the server takes', async () => {
+  it('batches queries of one tick, up to the batch size that the server accepts', async () => {
     requests.length = 0;
     await Promise.all(Array.from({ length: 45 }, () => api.environments.list.query({})));
     expect(requests).toHaveLength(3);
@@ -78,12 +78,12 @@ describe('the typed client', () => {
     expect(requests).toHaveLength(3);
   });
 
-  it('works where the server stands behind a path, with or without a slash at its end', async () => {
+  it('works if the URL has a path, with or without a slash at its end', async () => {
     const seen: string[] = [];
     const toServer: typeof fetch = (input, init) => {
-      const asked = new Request(input).url;
-      seen.push(asked);
-      return fetch(asked.replace('http://proxy.example/flags', url), init);
+      const requested = new Request(input).url;
+      seen.push(requested);
+      return fetch(requested.replace('http://proxy.example/flags', url), init);
     };
     for (const base of ['http://proxy.example/flags', 'http://proxy.example/flags/']) {
       await createApiClient({ url: base, key: ADMIN_KEY, fetch: toServer }).environments.list.query(
@@ -94,7 +94,7 @@ describe('the typed client', () => {
     expect(seen[1]).toBe(seen[0]);
   });
 
-  it('refuses a key that no header can carry, without repeating it', () => {
+  it('refuses a key that a header cannot carry, without repeating it', () => {
     expect(() => createApiClient({ url, key: 'secret with\nbreaks' })).toThrow(
       /^key must be an API key: visible/,
     );
@@ -103,9 +103,9 @@ describe('the typed client', () => {
     );
   });
 
-  it('refuses a URL that is none', () => {
+  it('refuses a URL that is not valid', () => {
     expect(() => createApiClient({ url: 'localhost', key: ADMIN_KEY })).toThrow(
-      /url must be where the server/,
+      /url must be the address of the server/,
     );
   });
 });
@@ -122,7 +122,7 @@ const firstEvent = (client: ApiClient): Promise<unknown> =>
   });
 
 describe('errors', () => {
-  it('narrow by code, with the message and what was wrong', async () => {
+  it('narrow by code, with a message and details', async () => {
     const error = await failureOf(
       api.flags.create.mutate({
         ...production,
@@ -141,7 +141,7 @@ describe('errors', () => {
     });
   });
 
-  it('are not of another code', async () => {
+  it('do not match another code', async () => {
     const error = await failureOf(api.flags.get.query({ ...production, key: 'none' }));
     expect(isApiError(error)).toBe(true);
     expect(isApiError(error, 'NOT_FOUND')).toBe(true);
@@ -149,7 +149,7 @@ describe('errors', () => {
     expect(isApiError(error, 'CONFLICT')).toBe(false);
   });
 
-  it('of the network are not errors of the API', async () => {
+  it('of the network are not API errors', async () => {
     const broken = () => Promise.reject(new TypeError('fetch failed'));
     const alone = createApiClient({ url, key: ADMIN_KEY, fetch: broken });
     const error = await failureOf(alone.environments.list.query({}));
@@ -157,7 +157,7 @@ describe('errors', () => {
     expect(isApiError(error)).toBe(false);
   });
 
-  it('say of a flag that fails to evaluate what OpenFeature says', async () => {
+  it('of an evaluation have the code of OpenFeature', async () => {
     const error = await failureOf(
       api.evaluation.evaluate.mutate({ ...production, flagKey: 'none', context: {} }),
     );

@@ -9,15 +9,15 @@ import type { FlagToWrite } from '../src/flags.ts';
 import { defineFlags, flagsModule } from '../src/flags.ts';
 
 describe('defined flags', () => {
-  it('leave the object that they type as it is', () => {
+  it('return the same object with types', () => {
     const flags = defineFlags({ 'new-checkout': {} });
-    const client = { getBooleanValue: (_: string, given: boolean) => given };
+    const client = { getBooleanValue: (_: string, defaultValue: boolean) => defaultValue };
     expect(flags.typed(client)).toBe(client);
   });
 });
 
 describe('a generated module', () => {
-  it('is the same for the same flags, whatever their order', () => {
+  it('is the same for the same flags in any order', () => {
     const a: FlagToWrite = { key: 'a', type: 'boolean', variants: { on: true, off: false } };
     const b: FlagToWrite = { key: 'b', type: 'string', variants: { red: '#f00' } };
     expect(flagsModule([b, a])).toBe(flagsModule([a, b]));
@@ -58,7 +58,7 @@ export const flags = defineFlags({
   });
 });
 
-/** As JSON text, since equality of objects does not see an own `__proto__`. */
+/** Returns JSON, because comparing objects ignores an own `__proto__`. */
 const asDefinitions = (flags: readonly FlagToWrite[]): string => {
   const sorted = flags.toSorted((a, b) => (a.key < b.key ? -1 : 1));
   return JSON.stringify(

@@ -1,14 +1,14 @@
 /**
- * What must compile, and after `@ts-expect-error` what must not. Nothing here runs: it is checked beside
- * the sources, and again against the package as it is published, in a project that has no server.
+ * Code that must compile and, after `@ts-expect-error`, code that must not. Nothing here runs. It is
+ * checked with the sources, and again with the published package in a project without the server.
  */
-import { OpenFeature as OnServers } from '@openfeature/server-sdk';
-import { OpenFeature as InPages } from '@openfeature/web-sdk';
+import { OpenFeature as ServerFeature } from '@openfeature/server-sdk';
+import { OpenFeature as WebFeature } from '@openfeature/web-sdk';
 import type { ApiInputs, ApiOutputs, ErrorCode } from '@pennon/client';
 import { createApiClient, isApiError } from '@pennon/client';
 import { defineFlags } from '@pennon/client/flags';
 
-/* oxlint-disable typescript/no-unnecessary-type-parameters -- `T` is how two types are compared exactly */
+/* oxlint-disable typescript/no-unnecessary-type-parameters -- `T` makes the comparison of two types exact */
 type Same<A, B> =
   (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 const same = <A, B>(..._same: Same<A, B> extends true ? [] : ['these types differ']): void => {};
@@ -34,7 +34,7 @@ export const queries = async (): Promise<void> => {
   await api.flags.list.query({ environment, order: 'name' });
   // @ts-expect-error: the key is missing
   await api.flags.get.query({ environment });
-  // @ts-expect-error: no such noun
+  // @ts-expect-error: no such resource
   await api.toggles.list.query({ environment });
   // @ts-expect-error: a query does not mutate
   await api.flags.list.mutate({ environment });
@@ -52,13 +52,17 @@ export const mutations = async (): Promise<void> => {
 
   // @ts-expect-error: no such operator
   const operator: NonNullable<ApiInputs['flags']['create']['rules']>[number]['operator'] = 'is';
-  // @ts-expect-error: enabled is always said
+  // @ts-expect-error: enabled is required
   await api.flags.create.mutate({ environment, key: 'new-checkout', rules: [{ operator }] });
 
-  const answer = await api.evaluation.evaluate.mutate({ environment, flagKey: 'a', context: {} });
+  const evaluation = await api.evaluation.evaluate.mutate({
+    environment,
+    flagKey: 'a',
+    context: {},
+  });
   // @ts-expect-error: a flag may serve no variant, and then there is no value
-  same<typeof answer.value, unknown>();
-  if ('variant' in answer) same<typeof answer.variant, string>();
+  same<typeof evaluation.value, unknown>();
+  if ('variant' in evaluation) same<typeof evaluation.variant, string>();
 
   const key = await api.keys.create.mutate({ name: 'page', role: 'client', environment });
   same<typeof key.secret, string>();
@@ -82,8 +86,8 @@ export const watches = (): void => {
     {
       onData({ data }) {
         same<typeof data.revision, number>();
-        const answer = data.evaluations['new-checkout'] ?? null;
-        if (answer?.reason === 'SPLIT') same<typeof answer.variant, string>();
+        const evaluation = data.evaluations['new-checkout'] ?? null;
+        if (evaluation?.reason === 'SPLIT') same<typeof evaluation.variant, string>();
       },
     },
   );
@@ -114,15 +118,15 @@ const flags = defineFlags({
   banner: { type: 'object', variants: { spring: { text: 'Hello' }, none: {} } },
 });
 
-// @ts-expect-error: a string flag has texts
+// @ts-expect-error: a string flag has string variants
 defineFlags({ theme: { type: 'string', variants: { dark: 1 } } });
 // @ts-expect-error: no such type
 defineFlags({ theme: { type: 'colour', variants: {} } });
-// @ts-expect-error: a number flag says its variants
+// @ts-expect-error: a number flag needs variants
 defineFlags({ limit: { type: 'number' } });
 
-export const onServers = async (): Promise<void> => {
-  const client = flags.typed(OnServers.getClient());
+export const serverClient = async (): Promise<void> => {
+  const client = flags.typed(ServerFeature.getClient());
   const checkout = await client.getBooleanValue('new-checkout', false, { targetingKey: 'ada' });
   same<typeof checkout, boolean>();
 
@@ -144,22 +148,22 @@ export const onServers = async (): Promise<void> => {
 
   // @ts-expect-error: misspelt
   await client.getBooleanValue('new-chekout', false);
-  // @ts-expect-error: of another type
+  // @ts-expect-error: another type
   await client.getBooleanValue('theme', false);
-  // @ts-expect-error: the default is of another type
+  // @ts-expect-error: the default has another type
   await client.getNumberValue('limit', '10');
   // @ts-expect-error: no such variant
   if (details.variant === 'drak') return;
 };
 
-export const inPages = (): void => {
-  const client = flags.typed(InPages.getClient());
+export const webClient = (): void => {
+  const client = flags.typed(WebFeature.getClient());
   const theme = client.getStringValue('theme', '#eee');
   same<typeof theme, '#111' | '#eee'>();
   const { variant } = client.getBooleanDetails('dark', true);
   same<typeof variant, 'yes' | 'no' | undefined>();
   // @ts-expect-error: misspelt
   client.getStringValue('tehme', '#eee');
-  // @ts-expect-error: of another type
+  // @ts-expect-error: another type
   client.getObjectDetails('theme', {});
 };

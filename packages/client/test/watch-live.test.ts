@@ -12,18 +12,18 @@ afterEach(() => server.close());
 
 const production = { environment: 'production' };
 
-it('a watch of values tells all at first and then what a change made of them', async () => {
+it('a watch of values first receives all values, then the changed ones', async () => {
   const url = await server.listen();
   const api = createApiClient({ url, key: ADMIN_KEY });
   await api.flags.create.mutate({ ...production, key: 'banner', enabled: true });
-  const heard: unknown[] = [];
+  const events: unknown[] = [];
   const done = Promise.withResolvers<void>();
   const watch = api.evaluation.watch.subscribe(
     { ...production, context: { targetingKey: 'ada' } },
     {
       onData({ data }) {
-        heard.push({ event: data.event, enabled: data.evaluations['banner']?.enabled });
-        if (heard.length === 2) done.resolve();
+        events.push({ event: data.event, enabled: data.evaluations['banner']?.enabled });
+        if (events.length === 2) done.resolve();
         else void api.flags.update.mutate({ ...production, key: 'banner', enabled: false });
       },
       onError: done.reject,
@@ -31,7 +31,7 @@ it('a watch of values tells all at first and then what a change made of them', a
   );
   await done.promise;
   watch.unsubscribe();
-  expect(heard).toEqual([
+  expect(events).toEqual([
     { event: 'values', enabled: true },
     { event: 'change', enabled: false },
   ]);

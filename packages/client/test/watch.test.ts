@@ -2,22 +2,22 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { createApiClient, isApiError } from '../src/index.ts';
 
-/** A server that answers what a test says, one answer for each request. */
-const scripted = (...answers: (() => Response | Promise<Response>)[]) => {
+/** A server that replies to each request with the next of the given responses. */
+const scripted = (...responses: (() => Response | Promise<Response>)[]) => {
   const requests: { url: URL; headers: Headers }[] = [];
-  const answer: typeof fetch = async (input, init) => {
+  const scriptedFetch: typeof fetch = async (input, init) => {
     requests.push({ url: new URL(new Request(input).url), headers: new Headers(init?.headers) });
-    const next = answers.shift();
+    const next = responses.shift();
     if (next === undefined) return new Promise(() => {});
     return next();
   };
-  return { fetch: answer, requests };
+  return { fetch: scriptedFetch, requests };
 };
 
 const stream = (...frames: string[]): Response =>
   new Response(frames.join(''), { headers: { 'content-type': 'text/event-stream' } });
 
-/** The same, but nobody ends it. */
+/** The same, but the stream stays open. */
 const openStream = (...frames: string[]): Response => {
   const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
   void writable.getWriter().write(new TextEncoder().encode(frames.join('')));
@@ -29,7 +29,7 @@ const goodbye = 'event: return\ndata:\n\n';
 const event = (id: string, revision: number) =>
   `id: ${id}\ndata: {"event":"values","revision":${revision},"evaluations":{}}\n\n`;
 
-const refusal = (status: number, code: string, headers = {}) =>
+const errorResponse = (status: number, code: string, headers = {}) =>
   Response.json(
     {
       error: {
@@ -41,21 +41,26 @@ const refusal = (status: number, code: string, headers = {}) =>
     { status, headers },
   );
 
-const watch = (answering: typeof fetch) => {
-  const api = createApiClient({ url: 'http://pennon.test', key: 'a-key', fetch: answering });
-  const heard: number[] = [];
+const watch = (fetch: typeof globalThis.fetch) => {
+  const api = createApiClient({ url: 'http://pennon.test', key: 'a-key', fetch });
+  const revisions: number[] = [];
   const states: string[] = [];
   const outcome = Promise.withResolvers<unknown>();
   const subscription = api.evaluation.watch.subscribe(
     { environment: 'production', context: { targetingKey: 'ada' } },
     {
-      onData: ({ data }) => heard.push(data.revision),
+      onData: ({ data }) => revisions.push(data.revision),
       onConnectionStateChange: ({ state }) => states.push(state),
       onError: outcome.resolve,
       onComplete: () => outcome.resolve('complete'),
     },
   );
-  return { heard, states, outcome: outcome.promise, unsubscribe: () => subscription.unsubscribe() };
+  return {
+    revisions,
+    states,
+    outcome: outcome.promise,
+    unsubscribe: () => subscription.unsubscribe(),
+  };
 };
 
 const inputOf = (request: { url: URL } | undefined): { lastEventId?: string } =>
@@ -71,14 +76,14 @@ afterEach(() => {
 });
 
 describe('a watch', () => {
-  it('goes on after the last event where the server ended the stream to restart', async () => {
+  it('resumes after the last event if the server ends the stream to restart', async () => {
     const server = scripted(
       () => stream(hello, event('a.1', 1), event('a.2', 2), goodbye),
       () => openStream(hello, event('a.3', 3)),
     );
-    const { heard, unsubscribe } = watch(server.fetch);
+    const { revisions, unsubscribe } = watch(server.fetch);
     await vi.advanceTimersByTimeAsync(5_000);
-    expect(heard).toEqual([1, 2, 3]);
+    expect(revisions).toEqual([1, 2, 3]);
     expect(server.requests.map(request => inputOf(request).lastEventId)).toEqual([
       undefined,
       'a.2',
@@ -86,47 +91,47 @@ describe('a watch', () => {
     unsubscribe();
   });
 
-  it('goes on after the last event where the connection broke', async () => {
+  it('resumes after the last event if the connection breaks', async () => {
     const server = scripted(
       () => stream(hello, event('a.1', 1)),
       () => Promise.reject(new TypeError('fetch failed')),
       () => stream(hello, event('a.2', 2)),
     );
-    const { heard, unsubscribe } = watch(server.fetch);
+    const { revisions, unsubscribe } = watch(server.fetch);
     await vi.advanceTimersByTimeAsync(5_000);
-    expect(heard).toEqual([1, 2]);
+    expect(revisions).toEqual([1, 2]);
     expect(server.requests[1]?.headers.get('last-event-id')).toBe('a.1');
     expect(inputOf(server.requests[2]).lastEventId).toBe('a.1');
     unsubscribe();
   });
 
-  it.each([401, 403, 404, 400])('ends with the error of a refusal that lasts: %i', async status => {
-    const { outcome } = watch(scripted(() => refusal(status, 'UNAUTHORIZED')).fetch);
+  it.each([401, 403, 404, 400])('ends with the error of a permanent status: %i', async status => {
+    const { outcome } = watch(scripted(() => errorResponse(status, 'UNAUTHORIZED')).fetch);
     expect(isApiError(await outcome, 'UNAUTHORIZED')).toBe(true);
   });
 
-  it('ends where something answers that is no Pennon server', async () => {
+  it('ends if the response is not from a Pennon server', async () => {
     const { outcome } = watch(scripted(() => new Response('<h1>Welcome</h1>')).fetch);
     expect(await outcome).toMatchObject({
-      message: 'the server answered status 200 and no event stream',
+      message: 'the server replied with status 200, which is not an event stream',
     });
   });
 
-  it.each([408, 429, 500, 502, 503])('asks again after a refusal that passes: %i', async status => {
+  it.each([408, 429, 500, 502, 503])('retries after a temporary status: %i', async status => {
     const server = scripted(
-      () => refusal(status, 'SERVICE_UNAVAILABLE'),
+      () => errorResponse(status, 'SERVICE_UNAVAILABLE'),
       () => stream(hello, event('a.1', 1)),
     );
-    const { heard, states, unsubscribe } = watch(server.fetch);
+    const { revisions, states, unsubscribe } = watch(server.fetch);
     await vi.advanceTimersByTimeAsync(5_000);
-    expect(heard).toEqual([1]);
+    expect(revisions).toEqual([1]);
     expect(states).toContain('connecting');
     unsubscribe();
   });
 
-  it('waits at least as long as Retry-After says', async () => {
+  it('waits at least for the time in Retry-After', async () => {
     const server = scripted(
-      () => refusal(503, 'SERVICE_UNAVAILABLE', { 'retry-after': '7' }),
+      () => errorResponse(503, 'SERVICE_UNAVAILABLE', { 'retry-after': '7' }),
       () => stream(hello, event('a.1', 1)),
     );
     const { unsubscribe } = watch(server.fetch);
@@ -137,7 +142,7 @@ describe('a watch', () => {
     unsubscribe();
   });
 
-  it('waits longer from failure to failure, up to half a minute, and starts anew after an event', async () => {
+  it('waits longer after each failure, up to half a minute, and starts over after an event', async () => {
     const times: number[] = [];
     const start = Date.now();
     const down = () => {
@@ -152,8 +157,8 @@ describe('a watch', () => {
     unsubscribe();
   });
 
-  it('asks nothing any more once it is unsubscribed', async () => {
-    const server = scripted(() => refusal(503, 'SERVICE_UNAVAILABLE'));
+  it('sends no request once it is unsubscribed', async () => {
+    const server = scripted(() => errorResponse(503, 'SERVICE_UNAVAILABLE'));
     const { unsubscribe } = watch(server.fetch);
     await vi.advanceTimersByTimeAsync(0);
     unsubscribe();
@@ -162,8 +167,8 @@ describe('a watch', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it('ends with its signal, also while it waits to ask again', async () => {
-    const server = scripted(() => refusal(503, 'SERVICE_UNAVAILABLE'));
+  it('ends with its signal, even while it waits to retry', async () => {
+    const server = scripted(() => errorResponse(503, 'SERVICE_UNAVAILABLE'));
     const api = createApiClient({ url: 'http://pennon.test', key: 'a-key', fetch: server.fetch });
     const aborting = new AbortController();
     const complete = Promise.withResolvers<void>();
