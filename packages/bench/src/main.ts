@@ -1,13 +1,13 @@
-import { answersBenchmark } from './answers/benchmark.ts';
+import { bulkBenchmark } from './bulk/benchmark.ts';
 import { engineBenchmark } from './engine/benchmark.ts';
 import { providersBenchmark } from './providers/benchmark.ts';
 import { format, type Table } from './table.ts';
 
-/** Every benchmark, in the order in which they run: one at a time, since they share a processor. */
+/** All benchmarks. They run one at a time, because two at once would slow each other down. */
 const BENCHMARKS: readonly (() => readonly Table[] | Promise<readonly Table[]>)[] = [
   engineBenchmark,
   providersBenchmark,
-  answersBenchmark,
+  bulkBenchmark,
 ];
 
 for (const benchmark of BENCHMARKS) {

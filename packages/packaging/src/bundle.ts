@@ -3,13 +3,13 @@ import { join } from 'node:path';
 
 import { buildSync } from 'esbuild';
 
-/** The sources of what the package in the current directory exports when it is published. */
+/** Returns the source of each export that the package in the current directory publishes. */
 const entries = (): readonly string[] => {
   const exported = readFileSync('package.json', 'utf8').matchAll(/"\.\/dist\/([\w-]+)\.js"/g);
   return [...exported].map(([, name = '']) => `src/${name}.ts`);
 };
 
-/** Writes the code of the package in the current directory: one file for each export, and one for what they share. */
+/** Bundles the package in the current directory: one file per export, and one for the code that they share. */
 export const bundleInto = (folder: string): void => {
   buildSync({
     entryPoints: [...entries()],
@@ -28,8 +28,8 @@ export const bundleInto = (folder: string): void => {
 };
 
 /**
- * Puts the code in `dist` into few files: in Node, finding and opening a module costs more than what is in
- * it. The declarations stay as they are.
+ * Replaces the code in `dist` by few files, because Node spends more time on finding and opening a module
+ * than on running it. The declarations stay unchanged.
  */
 export const bundle = (): void => {
   const modules = readdirSync('dist').filter(file => /\.js(\.map)?$/.test(file));

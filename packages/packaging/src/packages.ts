@@ -1,10 +1,11 @@
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 
-import { root } from './written-out.ts';
+/** The root of the repository. */
+export const root = resolve(import.meta.dirname, '../../..');
 
 export type Package = { readonly name: string; readonly folder: string };
 
-/** What is published, each after what it depends on. */
+/** The published packages, each after the packages that it depends on. */
 export const PACKAGES: readonly Package[] = [
   { name: '@pennon/engine', folder: join(root, 'packages/engine') },
   { name: '@pennon/sync', folder: join(root, 'packages/sync') },

@@ -1,4 +1,4 @@
-/** Runs after the package in the current directory was packed: `dist` is again what the repository builds. */
+/** Runs after the package in the current directory is packed, and restores the `dist` of the repository. */
 import { build } from './build.ts';
 
 build();

@@ -1,13 +1,13 @@
 /**
- * Makes the declarations of the package in the current directory stand without @pennon/schema: the types
- * that they take from there are written out in `dist/schema.d.ts`. Only types are: a package whose code
- * needs the schemas must depend on them.
+ * Removes @pennon/schema from the declarations of the package in the current directory: the types that
+ * they import from it are copied to `dist/schema.d.ts`. This works for types only. A package whose code
+ * imports the schemas must depend on them.
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
-import type { Named } from './written-out.ts';
-import { requireSelfContained, writtenOut } from './written-out.ts';
+import type { TypeReference } from './inline-types.ts';
+import { inlineTypes, requireSelfContained } from './inline-types.ts';
 
 const SCHEMA = '@pennon/schema';
 const dist = 'dist';
@@ -18,24 +18,25 @@ const filesEnding = (ending: string) =>
     .map(name => join(dist, name))
     .filter(file => readFileSync(file, 'utf8').includes(`'${SCHEMA}'`));
 
-/** `import type { A, B as C } from '@pennon/schema'` */
-const namesIn = (declarations: string): readonly Named[] =>
+/** Returns `A` and `B` for `import type { A, B as C } from '@pennon/schema'`. */
+const referencesIn = (declarations: string): readonly TypeReference[] =>
   [...declarations.matchAll(/\{([^{}]*)\} from '@pennon\/schema'/g)].flatMap(([, list = '']) =>
     list
       .split(',')
       .map(name => ({ name: name.replace(/\btype\b| as .*/g, '').trim(), module: SCHEMA })),
   );
 
-/** For the package in the current directory; nothing happens where it needs none. */
-export const writeOutSchema = (): void => {
+/** Does nothing if the declarations do not import the schemas. */
+export const inlineSchemaTypes = (): void => {
   const [code] = filesEnding('.js');
-  if (code !== undefined) throw new Error(`${code} needs ${SCHEMA} when it runs: depend on it`);
+  if (code !== undefined)
+    throw new Error(`${code} imports ${SCHEMA} at run time: add it to the dependencies`);
   const files = filesEnding('.d.ts');
   if (files.length === 0) return;
-  const named = files.flatMap(file => namesIn(readFileSync(file, 'utf8')));
-  const types = [...writtenOut(named, resolve(dist))];
+  const references = files.flatMap(file => referencesIn(readFileSync(file, 'utf8')));
+  const types = [...inlineTypes(references, resolve(dist))];
   const text = [
-    '// The types of the data, written out. Do not edit.\n',
+    '// The types of @pennon/schema that this package uses. Do not edit.\n',
     ...types.map(([name, type]) => `export type ${name} = ${type};\n`),
   ].join('');
   requireSelfContained(text);

@@ -9,8 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { FlagServer } from '../../sync/test/support/flag-server.ts';
 import { startFlagServer } from '../../sync/test/support/flag-server.ts';
 import { startBrowser } from '../../../providers/web/test/support/browser.ts';
-import { PACKAGES } from '../src/packages.ts';
-import { root } from '../src/written-out.ts';
+import { PACKAGES, root } from '../src/packages.ts';
 import type { Packed } from './support/packed.ts';
 import { packAll } from './support/packed.ts';
 import { servePage } from './support/page.ts';
@@ -24,7 +23,7 @@ const MINUTES = 60_000;
 
 let directory: string;
 let packed: readonly Packed[];
-const named = (name: string): Packed => {
+const packageNamed = (name: string): Packed => {
   const found = packed.find(each => each.name === name);
   if (found === undefined) throw new Error(`${name} was not packed`);
   return found;
@@ -39,8 +38,8 @@ afterAll(() => rmSync(directory, { recursive: true }));
 const NAMES = PACKAGES.map(({ name }) => name);
 
 describe.each(NAMES)('%s, packed', name => {
-  it('holds what is built, the sources that the maps lead to, the licence and a README, and nothing else', () => {
-    const { files } = named(name);
+  it('contains the build, the sources for its source maps, the license and a README, and nothing else', () => {
+    const { files } = packageNamed(name);
     const expected =
       /^(dist\/[\w-]+\.(js|d\.ts)(\.map)?|src\/[\w-]+\.ts|package\.json|README\.md|LICENSE)$/;
     expect(files.filter(file => !expected.test(file))).toEqual([]);
@@ -49,28 +48,28 @@ describe.each(NAMES)('%s, packed', name => {
     );
   });
 
-  it('has maps that lead to sources which are there', () => {
-    const { files, text } = named(name);
+  it('has source maps that refer only to sources in the package', () => {
+    const { files, text } = packageNamed(name);
     const maps = files.filter(file => file.endsWith('.map'));
-    const lost = maps.flatMap(map => {
+    const unresolved = maps.flatMap(map => {
       const { sources }: { sources: string[] } = JSON.parse(text(map));
       return sources
         .map(source => normalize(join(dirname(map), source)))
         .filter(source => !files.includes(source));
     });
     expect(maps.length).toBeGreaterThan(0);
-    expect(lost).toEqual([]);
+    expect(unresolved).toEqual([]);
   });
 
-  it('is in few files, since each costs whoever imports it', () => {
-    const { files, manifest } = named(name);
+  it('consists of few files, because each one slows an import down', () => {
+    const { files, manifest } = packageNamed(name);
     const code = files.filter(file => file.endsWith('.js'));
     const exported = Object.keys(manifest.exports).length;
     expect(code.length).toBeLessThanOrEqual(exported === 1 ? 1 : 2 * exported);
   });
 
-  it('depends on nothing that is not published', () => {
-    const { manifest, files, text } = named(name);
+  it('depends only on published packages', () => {
+    const { manifest, files, text } = packageNamed(name);
     const all = JSON.stringify({ ...manifest.dependencies, ...manifest.peerDependencies });
     expect(all).not.toMatch(/workspace:|catalog:|@pennon\/(schema|server|spec)"/);
     const shipped = files.filter(file => file.startsWith('dist/') && !file.endsWith('.map'));
@@ -80,21 +79,28 @@ describe.each(NAMES)('%s, packed', name => {
     expect(foreign).toEqual([]);
   });
 
-  it('is clean to publint', async () => {
-    const { unpacked, manifest } = named(name);
+  it('has no problems in publint', async () => {
+    const { unpacked, manifest } = packageNamed(name);
     const { messages } = await publint({ pkgDir: unpacked, strict: true, pack: false });
     expect(messages.map(message => formatMessage(message, { ...manifest }))).toEqual([]);
   });
 
-  it('has the types that its modules have, to whoever imports it', async () => {
+  it('has types that match its modules in every kind of import', async () => {
     const attw = join(root, 'packages/packaging/node_modules/.bin/attw');
-    // ESM only: who requires it needs a Node that can require ESM.
-    const args = [named(name).tarball, '--profile', 'esm-only', '--format', 'ascii', '--no-color'];
+    // ESM only: `require` works in versions of Node that can require ESM.
+    const args = [
+      packageNamed(name).tarball,
+      '--profile',
+      'esm-only',
+      '--format',
+      'ascii',
+      '--no-color',
+    ];
     expect(await run(attw, args, { cwd: directory })).toContain(name);
   });
 
-  it('has a README with a start in under twenty lines', () => {
-    const [start] = codeIn(named(name).text('README.md'));
+  it('has a README with a quick start in under twenty lines', () => {
+    const [start] = codeIn(packageNamed(name).text('README.md'));
     const lines = (start ?? '').trim().split('\n');
     expect(lines.length).toBeGreaterThan(2);
     expect(lines.length).toBeLessThan(20);
@@ -104,7 +110,7 @@ describe.each(NAMES)('%s, packed', name => {
 const codeIn = (readme: string): readonly string[] =>
   [...readme.matchAll(/^```ts\n([^]*?)^```/gm)].map(([, code = '']) => code);
 
-it('changesets raise all that is published together', () => {
+it('changesets raise the versions of all published packages together', () => {
   const { fixed } = JSON.parse(readFileSync(join(root, '.changeset/config.json'), 'utf8'));
   expect(fixed).toEqual([NAMES]);
   expect(new Set(packed.map(({ manifest }) => manifest.version)).size).toBe(1);
@@ -144,12 +150,12 @@ describe('installed from a registry in an empty project', () => {
       project = await createProject(folder, versions, registry);
     }, 5 * MINUTES);
 
-    it('has the versions that are meant', async () => {
+    it('has the intended versions', async () => {
       expect(await project.run('node', '--version')).toMatch(new RegExp(`^v${versions.node}\\.`));
       expect(await project.run('tsc', '--version')).toContain(`Version ${versions.typescript}`);
     });
 
-    it('the types are those of the repository, and so are the examples of each README', async () => {
+    it('the types are those of the repository, and the examples of each README compile', async () => {
       project.write('types.ts', readFileSync(join(root, 'packages/client/test/types.ts'), 'utf8'));
       for (const { name, text } of packed) {
         codeIn(text('README.md')).forEach((code, at) => {
@@ -160,26 +166,26 @@ describe('installed from a registry in an empty project', () => {
       expect(await project.typeErrors()).toEqual([]);
     });
 
-    const DECIDED = { engine: true, client: true, provider: true, other: false, matching: true };
+    const EXPECTED = { engine: true, client: true, provider: true, other: false, matching: true };
 
-    it('flags are evaluated by the engine, the client and the provider for servers', async () => {
+    it('flags are evaluated by the engine, the client and the server provider', async () => {
       const [read, evaluate] = [await server.createKey('viewer'), await server.createKey('server')];
       project.write('evaluate.js', EVALUATE);
       const args = [server.url(), read.secret, evaluate.secret];
-      expect(JSON.parse(await project.run('node', 'evaluate.js', ...args))).toEqual(DECIDED);
+      expect(JSON.parse(await project.run('node', 'evaluate.js', ...args))).toEqual(EXPECTED);
     });
 
-    it('flags are evaluated in a program that was bundled into one file', async () => {
+    it('flags are evaluated in a program that is bundled into one file', async () => {
       const [read, evaluate] = [await server.createKey('viewer'), await server.createKey('server')];
       project.write('evaluate.js', EVALUATE);
-      const alone = join(mkdtempSync(join(directory, 'alone-')), 'evaluate.mjs');
-      const options = ['--bundle', '--platform=node', '--format=esm', `--outfile=${alone}`];
+      const bundled = join(mkdtempSync(join(directory, 'bundled-')), 'evaluate.mjs');
+      const options = ['--bundle', '--platform=node', '--format=esm', `--outfile=${bundled}`];
       await project.run('esbuild', 'evaluate.js', '--log-level=error', ...options);
       const args = [server.url(), read.secret, evaluate.secret];
-      expect(JSON.parse(await project.run('node', alone, ...args))).toEqual(DECIDED);
+      expect(JSON.parse(await project.run('node', bundled, ...args))).toEqual(EXPECTED);
     });
 
-    it('a flag is evaluated in a bundled page by the provider for browsers', async () => {
+    it('a flag is evaluated in a bundled page by the web provider', async () => {
       project.write('page.js', PAGE);
       const { secret } = await server.createKey('client');
       const bundle = await project.run(
@@ -200,7 +206,7 @@ describe('installed from a registry in an empty project', () => {
   });
 });
 
-/** As strict as a project can be, and none of our declarations skipped. */
+/** The strictest settings of a project. They check our declarations too. */
 const STRICT = {
   compilerOptions: {
     strict: true,
@@ -227,13 +233,13 @@ const api = createApiClient({ url, key: viewerKey });
 const flag = await api.flags.get.query({ key: 'new-checkout' });
 const { etag, ...definition } = flag;
 const set = { formatVersion: 1, flags: { [flag.key]: definition } };
-const answer = await api.evaluation.evaluate.mutate({ flagKey: flag.key, context });
+const evaluation = await api.evaluation.evaluate.mutate({ flagKey: flag.key, context });
 
 await OpenFeature.setProviderAndWait(new PennonProvider({ url, key: serverKey }));
 const client = OpenFeature.getClient();
 console.log(JSON.stringify({
   engine: evaluate(compile(set), flag.key, context).value,
-  client: answer.value,
+  client: evaluation.value,
   provider: await client.getBooleanValue(flag.key, false, context),
   other: await client.getBooleanValue(flag.key, true, { targetingKey: 'bob' }),
   matching: await client.getBooleanValue('staff', false, { mail: 'ada@example.com' }),

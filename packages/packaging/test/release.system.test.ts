@@ -12,19 +12,18 @@ import { dirname, join, relative } from 'node:path';
 
 import { afterEach, beforeEach, expect, it } from 'vitest';
 
-import { PACKAGES } from '../src/packages.ts';
-import { root } from '../src/written-out.ts';
+import { PACKAGES, root } from '../src/packages.ts';
 import { run } from './support/run.ts';
 
-const OURS = PACKAGES.map(({ folder }) => relative(root, folder));
+const FOLDERS = PACKAGES.map(({ folder }) => relative(root, folder));
 const TOOL = 'packages/packaging/node_modules/@changesets/cli';
 
-/** The repository as far as a release looks at it, so that nothing is raised in the repository itself. */
+/** A copy of the files that a release reads, so the versions of the repository stay unchanged. */
 let directory: string;
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'pennon-release-'));
   const manifests = [
-    ...OURS,
+    ...FOLDERS,
     'packages/schema',
     'packages/packaging',
     'packages/spec',
@@ -41,17 +40,17 @@ beforeEach(() => {
 afterEach(() => rmSync(directory, { recursive: true }));
 
 const versions = () =>
-  OURS.map(folder => JSON.parse(readFileSync(join(directory, folder, 'package.json'), 'utf8'))).map(
-    ({ version }) => String(version),
-  );
+  FOLDERS.map(folder =>
+    JSON.parse(readFileSync(join(directory, folder, 'package.json'), 'utf8')),
+  ).map(({ version }) => String(version));
 
-it('raises all that is published to one version, and writes down what is new', async () => {
+it('raises all published packages to one version and writes changelogs', async () => {
   writeFileSync(
     join(directory, '.changeset/a-change.md'),
     `---\n'@pennon/sync': patch\n---\n\nWhat is new.\n`,
   );
   const before = versions();
-  // There is nothing to install in a copy without a lockfile.
+  // Without a lockfile the copy has nothing to install.
   const pnpm = ['-y', 'pnpm', '--config.verify-deps-before-run=false'];
   await run('npx', [...pnpm, '--filter', '@pennon/packaging', 'run', 'changeset', 'version'], {
     cwd: directory,

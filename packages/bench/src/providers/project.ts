@@ -34,11 +34,13 @@ const OTHERS = {
   'packages/bench': ['@growthbook/growthbook', '@openfeature/flagd-core', 'unleash-client'],
 };
 
-const layOut = join(root, 'packages/packaging/src/lay-out.ts');
+const writePackage = join(root, 'packages/packaging/src/write-package.ts');
 
 const install = (modules: string): void => {
   for (const [name, folder] of Object.entries(OURS)) {
-    execFileSync(process.execPath, [layOut, join(modules, name)], { cwd: join(root, folder) });
+    execFileSync(process.execPath, [writePackage, join(modules, name)], {
+      cwd: join(root, folder),
+    });
   }
   for (const [folder, names] of Object.entries(OTHERS)) {
     for (const name of names) {

@@ -5,10 +5,10 @@ import type { Package } from '../../src/packages.ts';
 import { PACKAGES } from '../../src/packages.ts';
 import { run } from './run.ts';
 
-/** A package as it is published. */
+/** A package as users install it. */
 export type Packed = Package & {
   readonly tarball: string;
-  /** Where the tarball was unpacked. */
+  /** The folder with the unpacked tarball. */
   readonly unpacked: string;
   readonly files: readonly string[];
   readonly text: (file: string) => string;
@@ -22,7 +22,7 @@ type Manifest = {
   readonly peerDependencies?: Readonly<Record<string, string>>;
 };
 
-/** As a person does it: `pnpm pack` in the package's folder. */
+/** Runs `pnpm pack` in the folder of the package, as a release does. */
 const pack = async (each: Package, directory: string): Promise<Packed> => {
   const before = new Set(readdirSync(directory));
   await run('npx', ['-y', 'pnpm', 'pack', '--pack-destination', directory], { cwd: each.folder });
@@ -37,7 +37,7 @@ const pack = async (each: Package, directory: string): Promise<Packed> => {
   return { ...each, tarball, unpacked, files, text, manifest: JSON.parse(text('package.json')) };
 };
 
-/** One after the other, since the build of one is the build of those that it depends on. */
+/** One after the other, because the build of a package also builds its dependencies. */
 export const packAll = async (directory: string): Promise<readonly Packed[]> => {
   const packed: Packed[] = [];
   // oxlint-disable-next-line no-await-in-loop

@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** Serves a page that runs one script and has an `output`. */
+/** Serves a page with one script and one `output` element. */
 export const servePage = async (
   script: string,
 ): Promise<{ readonly url: string; [Symbol.asyncDispose](): Promise<void> }> => {

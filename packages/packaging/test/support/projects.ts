@@ -5,19 +5,19 @@ import { PACKAGES } from '../../src/packages.ts';
 import type { Registry } from './registry.ts';
 import { run } from './run.ts';
 
-/** A project of somebody else: empty but for what it installs. */
+/** A user's project, empty except for its installed packages. */
 export type Project = {
   readonly directory: string;
   write(file: string, text: string): void;
-  /** Runs a program of its own `node_modules/.bin`. */
+  /** Runs a program from its `node_modules/.bin`. */
   run(program: string, ...args: readonly string[]): Promise<string>;
-  /** What its compiler finds wrong, but for what is wrong in OpenFeature's own declarations. */
+  /** Returns the errors of its compiler, except those in OpenFeature's own declarations. */
   typeErrors(): Promise<readonly string[]>;
 };
 
 export type Versions = { readonly node: string; readonly typescript: string };
 
-const OTHERS = [
+const DEPENDENCIES = [
   '@openfeature/server-sdk',
   '@openfeature/web-sdk',
   '@openfeature/core',
@@ -26,8 +26,8 @@ const OTHERS = [
 ];
 
 /**
- * The registry says that there is no such package wherever npm's own fails it once, and npm takes
- * its word; so an install is tried again. What had come by then is kept.
+ * Retries, because the registry reports a missing package if one request to npm's own registry fails.
+ * The retry reuses the packages that were downloaded before.
  */
 const install = async (
   cwd: string,
@@ -54,7 +54,7 @@ export const createProject = async (
   const write = (file: string, text: string) => writeFileSync(join(directory, file), text);
   write('package.json', JSON.stringify({ name: 'a-project', private: true, type: 'module' }));
   const ours = PACKAGES.map(({ name }) => name);
-  const theirs = [`node@${node}`, `typescript@${typescript}`, ...OTHERS];
+  const theirs = [`node@${node}`, `typescript@${typescript}`, ...DEPENDENCIES];
   await install(directory, [...ours, ...theirs], registry);
   const bin = join(directory, 'node_modules/.bin');
   const runOwn: Project['run'] = (program, ...args) =>
@@ -64,8 +64,10 @@ export const createProject = async (
     write,
     run: runOwn,
     async typeErrors() {
-      const said = await runOwn('tsc', '--pretty', 'false').catch(String);
-      return said.split('\n').filter(line => /error TS/.test(line) && !/@openfeature\//.test(line));
+      const output = await runOwn('tsc', '--pretty', 'false').catch(String);
+      return output
+        .split('\n')
+        .filter(line => /error TS/.test(line) && !/@openfeature\//.test(line));
     },
   };
 };

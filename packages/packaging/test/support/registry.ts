@@ -6,20 +6,20 @@ import { join } from 'node:path';
 
 import { runServer } from 'verdaccio';
 
-/** A package registry of our own on loopback, which gets from npm's own what it does not have. */
+/** A local package registry that forwards requests for unknown packages to npm's registry. */
 export type Registry = {
   readonly url: string;
-  /** Of npm, for whoever asks this registry. */
+  /** The environment variables that make npm use this registry. */
   readonly env: Readonly<Record<string, string>>;
-  /** What it complained of last: where npm's registry did not answer it, npm does not hear why. */
+  /** Returns the latest log lines. They show why npm's registry failed, which npm itself does not. */
   warnings(): string;
   close(): Promise<void>;
 };
 
-/** npm knows where packages come from, and whom to trust; undefined where it has no opinion. */
+/** Reads a setting of npm, such as its registry. Returns undefined if it is not set. */
 const npmSetting = (name: string): string | undefined => {
-  const said = execFileSync('npm', ['config', 'get', name], { encoding: 'utf8' }).trim();
-  return said === '' || said === 'null' || said === 'undefined' ? undefined : said;
+  const setting = execFileSync('npm', ['config', 'get', name], { encoding: 'utf8' }).trim();
+  return setting === '' || setting === 'null' || setting === 'undefined' ? undefined : setting;
 };
 
 const uplink = () => {
@@ -27,10 +27,10 @@ const uplink = () => {
   return {
     url: npmSetting('registry'),
     timeout: '60s',
-    // One slow answer must not take the whole registry behind it away for minutes.
+    // One slow response must not disable the uplink for minutes.
     max_fails: 100,
     fail_timeout: '1s',
-    // It takes the certificates themselves, not the file that they are in.
+    // Verdaccio expects the certificates themselves, not the path of a file.
     ...(ca !== undefined && { ca: readFileSync(ca, 'utf8') }),
     ...(proxy !== undefined && { https_proxy: proxy }),
   };
@@ -60,7 +60,7 @@ export const startRegistry = async (directory: string): Promise<Registry> => {
   const { port } = server.address() as AddressInfo;
   const url = `http://127.0.0.1:${port}/`;
   const userconfig = join(directory, 'npmrc');
-  writeFileSync(userconfig, `registry=${url}\n//127.0.0.1:${port}/:_authToken=anybody\n`);
+  writeFileSync(userconfig, `registry=${url}\n//127.0.0.1:${port}/:_authToken=token\n`);
   return {
     url,
     env: {

@@ -3,13 +3,13 @@ import { promisify } from 'node:util';
 
 const execute = promisify(execFile);
 
-type Where = { readonly cwd: string; readonly env?: Readonly<Record<string, string>> };
+type RunOptions = { readonly cwd: string; readonly env?: Readonly<Record<string, string>> };
 
-/** Runs a program to its end and answers what it said; where it fails, the error says that too. */
+/** Runs a program and returns its output. If it fails, the error contains the output. */
 export const run = async (
   program: string,
   args: readonly string[],
-  { cwd, env = {} }: Where,
+  { cwd, env = {} }: RunOptions,
 ): Promise<string> => {
   const running = execute(program, args, {
     cwd,
@@ -17,12 +17,12 @@ export const run = async (
     maxBuffer: 64 * 1_048_576,
   });
   const { stdout } = await running.catch((error: unknown) => {
-    throw new Error(`${program} ${args.join(' ')} failed: ${saidBy(error)}`, { cause: error });
+    throw new Error(`${program} ${args.join(' ')} failed: ${outputOf(error)}`, { cause: error });
   });
   return stdout;
 };
 
-const saidBy = (error: unknown): string => {
+const outputOf = (error: unknown): string => {
   const { stdout, stderr } = { stdout: '', stderr: String(error), ...(error as object) };
   return `${stdout}${stderr}`;
 };

@@ -19,10 +19,10 @@ const REQUESTS = 100;
 const ROUNDS = 9;
 const WARM_UP = 3;
 
-type Ask = (path: string, body: object) => Promise<unknown>;
+type Post = (path: string, body: object) => Promise<unknown>;
 
-const askOf =
-  (server: Server): Ask =>
+const postTo =
+  (server: Server): Post =>
   (path, body) =>
     server.inject({
       method: 'POST',
@@ -37,21 +37,21 @@ const flag = (index: number) => ({
   rules: [{ attribute: 'plan', operator: 'in', value: ['pro', 'max'], percentage: 50 }],
 });
 
-/** Microseconds a request, in the mean of one round. */
-const timed = async (ask: Ask, contextOf: (request: number) => object, round: number) => {
+/** Returns the mean time of a request in one round, in microseconds. */
+const measureRound = async (post: Post, contextOf: (request: number) => object, round: number) => {
   const start = performance.now();
   for (let i = 0; i < REQUESTS; i += 1) {
-    await ask('evaluations', { context: contextOf(round * REQUESTS + i) });
+    await post('evaluations', { context: contextOf(round * REQUESTS + i) });
   }
   return ((performance.now() - start) * 1_000) / REQUESTS;
 };
 
-/** Rounds by turns, so that what else the machine does falls on both; the first ones warm up. */
-const compared = async (asks: readonly Ask[], contextOf: (request: number) => object) => {
-  const rounds: number[][] = asks.map(() => []);
+/** Alternates the rounds, so other load on the machine affects all equally. The first rounds warm up. */
+const compare = async (posts: readonly Post[], contextOf: (request: number) => object) => {
+  const rounds: number[][] = posts.map(() => []);
   for (let round = 0; round < WARM_UP + ROUNDS; round += 1) {
-    for (const [index, ask] of asks.entries()) {
-      const micros = await timed(ask, contextOf, round);
+    for (const [index, post] of posts.entries()) {
+      const micros = await measureRound(post, contextOf, round);
       if (round >= WARM_UP) rounds[index]?.push(micros);
     }
   }
@@ -63,9 +63,9 @@ const median = (numbers: readonly number[]): number =>
 
 const visitor = (index: number) => ({ targetingKey: `visitor-${index}`, plan: 'pro' });
 const WORKLOADS = [
-  { name: 'one visitor, again and again', contextOf: () => visitor(0) },
+  { name: 'the same visitor every time', contextOf: () => visitor(0) },
   { name: 'ten visitors in turn', contextOf: (request: number) => visitor(request % 10) },
-  { name: 'each visitor once (the cache never helps)', contextOf: visitor },
+  { name: 'each visitor once (no cache hits)', contextOf: visitor },
 ] as const;
 
 const start = async (directory: string, cachedAnswers: number): Promise<Server> =>
@@ -84,24 +84,24 @@ const measure = async (flags: number): Promise<Table> => {
   const cached = await start(join(directory, 'cached'), 10_000);
   const uncached = await start(join(directory, 'uncached'), 0);
   for (const server of [cached, uncached]) {
-    for (let i = 0; i < flags; i += 1) await askOf(server)('flags', flag(i));
+    for (let i = 0; i < flags; i += 1) await postTo(server)('flags', flag(i));
   }
   const rows: string[][] = [];
   for (const { name, contextOf } of WORKLOADS) {
-    const [on = 0, off = 0] = await compared([askOf(cached), askOf(uncached)], contextOf);
+    const [on = 0, off = 0] = await compare([postTo(cached), postTo(uncached)], contextOf);
     rows.push([name, on.toFixed(0), off.toFixed(0), (off / on).toFixed(2)]);
   }
   for (const server of [cached, uncached]) await server.close();
   rmSync(directory, { recursive: true });
   return {
-    title: `Bulk answers of ${flags} flags, whole requests without a socket`,
+    title: `Bulk evaluation of ${flags} flags, whole requests without a socket`,
     columns: ['workload', 'cache on, µs', 'cache off, µs', 'off ÷ on'],
     rows,
   };
 };
 
-/** What the one-minute cache of bulk answers saves, and what it costs where it never hits. */
-export const answersBenchmark = async (): Promise<Table[]> => [
+/** Measures what the one-minute cache of bulk evaluations saves, and what it costs if it never hits. */
+export const bulkBenchmark = async (): Promise<Table[]> => [
   await measure(100),
   await measure(1_000),
 ];
