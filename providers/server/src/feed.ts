@@ -1,5 +1,12 @@
 import { followFlagSet, isAuthError } from '@pennon/sync';
-import type { FlagSet, LastError, Mode, Source, Status, Runtime } from '@pennon/sync';
+import type {
+  FlagSet,
+  DataSource,
+  FollowerMode,
+  FollowerStatus,
+  LastError,
+  Runtime,
+} from '@pennon/sync';
 
 import { files } from './files.ts';
 import { readFlagFile } from './flag-file.ts';
@@ -8,11 +15,11 @@ import type { OnlineOptions } from './options.ts';
 
 /** How current the flags are, and why. `file`: they are an offline file's. */
 export type Freshness = {
-  readonly mode: Mode | 'file';
+  readonly mode: FollowerMode | 'file';
   readonly revision: number | undefined;
   /** Since the server last said or showed that these are the flags, or since the file was read. */
   readonly dataAgeMs: number | undefined;
-  readonly source: Source | 'cacheFile' | 'bootstrap' | 'offlineFile';
+  readonly source: DataSource | 'cacheFile' | 'bootstrap' | 'offlineFile';
   /** Kept when all is well again: `mode` says how things are now. */
   readonly lastError: LastError | undefined;
 };
@@ -42,7 +49,7 @@ export type FeedOptions = Pick<
   'url' | 'key' | 'environment' | 'stream' | 'pollIntervalMs'
 >;
 
-const serverStanding = ({ mode, source, lastError }: Status): FeedStanding => {
+const serverStanding = ({ mode, source, lastError }: FollowerStatus): FeedStanding => {
   if (mode === 'disconnected') {
     return lastError !== undefined && isAuthError(lastError) ? 'refused' : 'away';
   }

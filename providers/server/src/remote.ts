@@ -1,7 +1,7 @@
 import {
   buildRequest,
   toSyncError,
-  backOff,
+  backoffDelay,
   createConnectionScope,
   rejectedKeyDelay,
 } from '@pennon/sync';
@@ -120,7 +120,11 @@ const createFuse = (
       trouble = error;
       openAt =
         now() +
-        Math.max(life.retryAfterMs(), rejectedKeyDelay(error, random), backOff(failures, random));
+        Math.max(
+          life.retryAfterMs(),
+          rejectedKeyDelay(error, random),
+          backoffDelay(failures, random),
+        );
       failures += 1;
       onTrouble();
     },
@@ -203,7 +207,7 @@ export const createRemote = (options: RemoteOptions, world: Runtime): Remote => 
       return { answer };
     } catch (thrown) {
       const error = toSyncError(thrown);
-      if (!isOurFault(error) && !life.closed()) fuse.blow(error);
+      if (!isOurFault(error) && !life.isClosed()) fuse.blow(error);
       return { error };
     }
   };
@@ -226,6 +230,6 @@ export const createRemote = (options: RemoteOptions, world: Runtime): Remote => 
       ),
     drop: flagKeys => answers.drop(flagKeys),
     trouble: fuse.trouble,
-    close: life.end,
+    close: life.close,
   };
 };

@@ -37,7 +37,7 @@ describe('a start', () => {
       source: 'stream',
       revision: 1,
     });
-    expect([server.count('stream'), server.count('poll')]).toEqual([1, 0]);
+    expect([server.count('stream'), server.count('poll')]).toEqual([1, 1]);
   });
 
   it('takes the flags of a poll where the stream is held back', async () => {
@@ -109,7 +109,7 @@ describe('a start', () => {
       const { client, started, told } = openOn(server, { bootstrap });
       await server.advance(1_500);
       expect(await started).toBe(
-        `PROVIDER_FATAL: the server refuses the key: the server answered ${status}: refused with ${status}`,
+        `PROVIDER_FATAL: the server refuses the key: the server responded with ${status}: refused with ${status}`,
       );
       expect(told).toEqual(['ERROR']);
       expect(client.providerStatus).toBe('FATAL');

@@ -79,7 +79,9 @@ describe('a page', () => {
     await start();
     await expect.poll(shown, PATIENCE).toBe('Hello, pro');
     expect(await told()).toEqual([{ event: 'PROVIDER_READY' }]);
-    expect(proxy.seen.map(({ method, path }) => `${method} ${path}`)).toEqual([
+    expect(proxy.requests.map(({ method, path }) => `${method} ${path}`)).toEqual([
+      'OPTIONS /api/v1/evaluations',
+      'POST /api/v1/evaluations',
       'OPTIONS /api/v1/evaluations/stream',
       'POST /api/v1/evaluations/stream',
     ]);
@@ -114,7 +116,7 @@ describe('a page', () => {
     ]) {
       expect(read).not.toContain(secret);
     }
-    expect(proxy.seen.filter(({ path }) => path.includes('pennon_client'))).toEqual([]);
+    expect(proxy.requests.filter(({ path }) => path.includes('pennon_client'))).toEqual([]);
     expect(await page.evaluate(() => pennon.valueOf('hidden-project'))).toBe('the default');
   });
 
@@ -155,20 +157,20 @@ describe('a page', () => {
   it('shows on a second visit, while the server is down, what it showed on the first', async () => {
     await start();
     await expect.poll(shown, PATIENCE).toBe('Hello, pro');
-    proxy.disturb({ type: 'cut' });
-    proxy.cut();
+    proxy.injectFault({ type: 'cut' });
+    proxy.cutConnections();
     await page.reload();
     await start();
     await expect.poll(shown, PATIENCE).toBe('Hello, pro');
     await expect.poll(status, PATIENCE).toBe('STALE');
-    proxy.heal();
+    proxy.clearFaults();
     await expect.poll(status, PATIENCE).toBe('READY');
   });
 
   it('shows another subject nothing of that', async () => {
     await start();
-    proxy.disturb({ type: 'cut' });
-    proxy.cut();
+    proxy.injectFault({ type: 'cut' });
+    proxy.cutConnections();
     await page.reload();
     await start({}, { targetingKey: 'bob' });
     await expect.poll(status, PATIENCE).toBe('ERROR');
@@ -184,7 +186,7 @@ describe('a page', () => {
     })) as { secret: string };
     await start({ key: secret });
     await expect.poll(status, PATIENCE).toBe('FATAL');
-    proxy.disturb({ type: 'stall' });
+    proxy.injectFault({ type: 'stall' });
     await page.reload();
     await start({ initTimeoutMs: 200 });
     await expect.poll(status, PATIENCE).toBe('ERROR');
@@ -201,7 +203,7 @@ describe('a page', () => {
       }, hidden);
     await setHidden(true);
     await page.clock.runFor(5_000);
-    await expect.poll(() => proxy.underWay()).toBe(0);
+    await expect.poll(() => proxy.inFlight()).toBe(0);
     await server.putFlag('greeting', greeting('Missed'));
     await setHidden(false);
     await expect.poll(shown, PATIENCE).toBe('Missed, pro');
