@@ -1,20 +1,20 @@
-/** The network, clock, timers and randomness that a follower uses. Tests replace them. */
+/** What following needs of the world, so that a test can bring its own. */
 export type Runtime = {
   readonly fetch: typeof globalThis.fetch;
-  /** The current time in milliseconds since 1970. */
+  /** Milliseconds since 1970. */
   readonly now: () => number;
-  /** Calls `callback` once after `ms`. Returns a function that cancels the timer. */
+  /** Calls back once after `ms`; answers how to cancel. */
   readonly setTimer: (ms: number, callback: () => void) => () => void;
-  /** Returns a number from 0 up to, but not including, 1. */
+  /** 0 or more, and below 1. */
   readonly random: () => number;
 };
 
-/** The longest delay that setTimeout supports (about 25 days). Anything longer fires immediately. */
+/** A timer of more, such as of `Infinity`, would fire at once: 25 days. */
 export const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
-/** The runtime of browsers and Node.js. */
+/** The world as it is, in browsers and in Node. */
 export const defaultRuntime: Runtime = {
-  // Looked up on each call, because instrumentation may replace the global after this module was loaded.
+  // Looked up at each call: instrumentation replaces the global one after this module is loaded.
   fetch: (input, init) => globalThis.fetch(input, init),
   now: () => Date.now(),
   setTimer(ms, callback) {

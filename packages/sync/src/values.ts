@@ -1,89 +1,83 @@
-import { gapError } from './errors.ts';
 import { follow } from './follower.ts';
 import type { Follower, FollowOptions } from './follower.ts';
 import { isJsonObject } from './json.ts';
 import type { JsonObject } from './json.ts';
-import type { Runtime } from './runtime.ts';
-import {
-  applyPatch,
-  buildRequest,
-  header,
-  namesChangedBy,
-  parseObject,
-} from './synced-resource.ts';
+import { buildRequest, header, applyPatch, changedKeys, parse } from './synced-resource.ts';
 import type { Address, SyncedResource, Update } from './synced-resource.ts';
+import { gap } from './errors.ts';
+import type { Runtime } from './runtime.ts';
 
-/** The evaluations of all flags for one context at one revision. */
+/** The answers of all flags for one context, of one revision. */
 export type Values<Evaluation = unknown> = {
   readonly revision: number;
   readonly evaluations: Readonly<Record<string, Evaluation>>;
 };
 
-/** Checks the envelope only: each evaluation has the shape that the server's API describes. */
+/** What the server sends is what its schema says an evaluation is; nobody checks it again. */
 const isValues = <Evaluation>(value: JsonObject): value is Values<Evaluation> =>
   typeof value['revision'] === 'number' && isJsonObject(value['evaluations']);
 
-const parseValues = <Evaluation>(text: string): Values<Evaluation> => {
-  const value = parseObject(text);
-  if (!isValues<Evaluation>(value)) throw gapError("the server's response has no values");
+const readValues = <Evaluation>(text: string): Values<Evaluation> => {
+  const value = parse(text);
+  if (!isValues<Evaluation>(value)) throw gap('what came are no values');
   return value;
 };
 
-/** Events of values do not name the previous event, but revisions never decrease within one stream. */
+/** A change tells no predecessor, but revisions never fall within one stream. */
 const withRevision = <Evaluation>(
   values: Values<Evaluation> | undefined,
   revision: unknown,
 ): Values<Evaluation> => {
   if (values === undefined || typeof revision !== 'number' || revision < values.revision) {
-    throw gapError('a change arrived out of order');
+    throw gap('a change came out of order');
   }
   return revision === values.revision ? values : { ...values, revision };
 };
 
-const applyChange = <Evaluation>(
+const change = <Evaluation>(
   values: Values<Evaluation> | undefined,
   text: string,
 ): Update<Values<Evaluation>, string[]> => {
-  const { revision, evaluations } = parseValues<Evaluation | null>(text);
-  const current = withRevision(values, revision).evaluations;
+  const { revision, evaluations } = readValues<Evaluation | null>(text);
+  const before = withRevision(values, revision).evaluations;
   return {
-    data: { revision, evaluations: applyPatch(current, evaluations) },
-    changed: namesChangedBy(evaluations, current),
+    data: { revision, evaluations: applyPatch(before, evaluations) },
+    changed: changedKeys(before, evaluations),
   };
 };
 
-const valuesResource = <Evaluation>(
+const valuesKind = <Evaluation>(
   address: Address,
   body: string,
 ): SyncedResource<Values<Evaluation>, string[]> => ({
-  initialEvents: ['values'],
+  opening: ['values'],
   events: {
-    values: (_, { data }) => ({ data: parseValues(data) }),
-    change: (values, { data }) => applyChange(values, data),
+    values: (_, { data }) => ({ data: readValues(data) }),
+    change: (values, { data }) => change(values, data),
     heartbeat: (values, { data }) => ({
-      data: withRevision(values, parseObject(data)['revision']),
+      data: withRevision(values, parse(data)['revision']),
       changed: [],
     }),
   },
-  streamRequest: () => buildRequest(address, 'evaluations/stream', { body }),
-  pollRequest: etag =>
+  streamOf: () => buildRequest(address, 'evaluations/stream', { body }),
+  pollOf: etag =>
     buildRequest(address, 'evaluations', { body, headers: header('if-none-match', etag) }),
-  parse: parseValues,
+  read: readValues,
   etagOf: () => undefined,
 });
 
-/** `context` is serialized once, so another context needs another follower. */
+/** `context` is sent as JSON once and for all: another context is another follower. */
 export type FollowValuesOptions<Evaluation> = FollowOptions<Values<Evaluation>, string[]> & {
   readonly context: Readonly<Record<string, unknown>>;
 };
 
-/** Follows the values of all flags for one context. Requires a key with the role `client` or `server`. */
+/** Follows what all flags answer for one context: for keys of the roles `client` and `server`. */
 export const followValues = <Evaluation = unknown>(
   options: FollowValuesOptions<Evaluation>,
-  runtime?: Runtime,
+  world?: Runtime,
 ): Follower<Values<Evaluation>> =>
   follow(
-    valuesResource<Evaluation>(options, JSON.stringify({ context: options.context })),
+    valuesKind<Evaluation>(options, JSON.stringify({ context: options.context })),
     options,
-    runtime,
+    world,
   );

@@ -1,53 +1,53 @@
 import { dirname } from 'node:path';
 
-import { files } from './files.ts';
-import type { Content } from './flag-file.ts';
+import type { RawFlagSet } from './flag-file.ts';
 
-/** The last flags that were good, in a file that is at every moment either the old or the new one, whole. */
+/** Saves the last known good flags. Readers see the previous or the new flag set, never a part of one. */
 export type CacheFile = {
-  /** Writes in the background; of several that wait, only the newest. */
-  save(content: Content): void;
-  /** Resolves when all is written. Nothing is from then on. */
+  /** Writes in the background. While a write is in progress, only the latest flag set is kept for the next. */
+  save(flagSet: RawFlagSet): void;
+  /** Resolves when everything is written. Later calls of `save` do nothing. */
   close(): Promise<void>;
 };
 
-let drafts = 0;
+let temporaryFiles = 0;
 
-const writeWhole = async (path: string, content: Content): Promise<void> => {
-  const { mkdir, open, rename, rm } = await files();
+const writeAtomically = async (path: string, flagSet: RawFlagSet): Promise<void> => {
+  const { mkdir, open, rename, rm } = await import('node:fs/promises');
   await mkdir(dirname(path), { recursive: true });
-  drafts += 1;
-  const draft = `${path}.${process.pid}.${drafts}.tmp`;
+  temporaryFiles += 1;
+  const temporary = `${path}.${process.pid}.${temporaryFiles}.tmp`;
   try {
-    // For its owner's eyes: rules may name people.
-    const file = await open(draft, 'w', 0o600);
+    // Only the owner may read it: rules may contain personal data.
+    const file = await open(temporary, 'w', 0o600);
     try {
-      await file.writeFile(JSON.stringify(content));
+      await file.writeFile(JSON.stringify(flagSet));
       await file.sync();
     } finally {
       await file.close();
     }
-    await rename(draft, path);
+    await rename(temporary, path);
   } catch (error) {
-    await rm(draft, { force: true });
+    await rm(temporary, { force: true });
     throw error;
   }
 };
 
-export const createCacheFile = (path: string, onTrouble: (message: string) => void): CacheFile => {
-  let next: Content | undefined;
+/** `onError` receives the reason of a failed write. */
+export const createCacheFile = (path: string, onError: (message: string) => void): CacheFile => {
+  let pending: RawFlagSet | undefined;
   let writing: Promise<void> | undefined;
   let closed = false;
 
-  const writeAll = async (): Promise<void> => {
-    while (next !== undefined) {
-      const content = next;
-      next = undefined;
+  const writePending = async (): Promise<void> => {
+    while (pending !== undefined) {
+      const flagSet = pending;
+      pending = undefined;
       try {
-        await writeWhole(path, content);
+        await writeAtomically(path, flagSet);
       } catch (error) {
-        onTrouble(
-          `${path} was not written: ${error instanceof Error ? error.message : String(error)}`,
+        onError(
+          `${path} could not be written: ${error instanceof Error ? error.message : String(error)}`,
         );
       }
     }
@@ -55,10 +55,10 @@ export const createCacheFile = (path: string, onTrouble: (message: string) => vo
   };
 
   return {
-    save(content) {
+    save(flagSet) {
       if (closed) return;
-      next = content;
-      writing ??= writeAll();
+      pending = flagSet;
+      writing ??= writePending();
     },
     async close() {
       closed = true;

@@ -1,53 +1,50 @@
 import { expandShortForm } from '@pennon/engine/core';
+import { isJsonObject } from '@pennon/sync';
+import type { JsonObject } from '@pennon/sync';
 
-import { files } from './files.ts';
-
-export type Fields = { readonly [name: string]: unknown };
-
-/** A flag set as somebody else made it: the engine looks at what is in it. */
-export type Content = {
+/** A flag set as it was received or read. The engine checks each flag when it compiles it. */
+export type RawFlagSet = {
   readonly formatVersion?: unknown;
-  readonly flags: Fields;
+  readonly flags: JsonObject;
   readonly segments?: unknown;
   readonly environment?: unknown;
   readonly revision?: unknown;
   readonly id?: unknown;
 };
 
-/** Neither null nor a list. */
-export const isFields = (value: unknown): value is Fields =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
+const hasFlags = (value: JsonObject): value is JsonObject & RawFlagSet =>
+  isJsonObject(value['flags']);
 
-/** What is no record has no entries. */
-export const recordOf = (value: unknown): Fields => (isFields(value) ? value : {});
-
-const isContent = (value: Fields): value is Fields & Content => isFields(value['flags']);
-
-const filledIn = (flags: Fields): Fields =>
+const expandFlags = (flags: JsonObject): JsonObject =>
   Object.fromEntries(Object.entries(flags).map(([key, flag]) => [key, expandShortForm(flag, key)]));
 
-/** What says its `formatVersion` was written by a machine in the full form, and is taken as it is. */
-export const contentOf = (value: unknown): Content => {
-  if (!isFields(value) || !isContent(value)) {
-    throw new Error('it must be an object with an object of "flags" in it');
+/**
+ * Returns the flag set, with flags in the short form expanded. A flag set with a `formatVersion` was written
+ * by a server, always in the full form, and is returned as it is. Throws if the value is not a flag set.
+ */
+export const parseFlagSet = (value: unknown): RawFlagSet => {
+  if (!isJsonObject(value) || !hasFlags(value)) {
+    throw new Error('it must be an object with an object "flags"');
   }
-  return Object.hasOwn(value, 'formatVersion') ? value : { ...value, flags: filledIn(value.flags) };
+  return Object.hasOwn(value, 'formatVersion')
+    ? value
+    : { ...value, flags: expandFlags(value.flags) };
 };
 
-/** YAML is loaded by those who use it. */
-const parse = async (path: string, text: string): Promise<unknown> =>
+/** The YAML parser is loaded on first use: most applications never need it. */
+const parseText = async (path: string, text: string): Promise<unknown> =>
   /\.ya?ml$/i.test(path)
     ? (await import('yaml')).parse(text, { logLevel: 'error' })
-    : // Editors of Windows begin a file with a mark of its byte order.
+    : // Editors on Windows start a file with a byte order mark.
       JSON.parse(text.replace(/^\uFEFF/, ''));
 
-/** The flags of a file. Rejects with a message that names the file. */
-export const readFlagFile = async (path: string): Promise<Content> => {
+/** Reads a flag set from a JSON or YAML file. Rejects with a message that names the file. */
+export const readFlagFile = async (path: string): Promise<RawFlagSet> => {
   try {
-    const { readFile } = await files();
-    return contentOf(await parse(path, await readFile(path, 'utf8')));
+    const { readFile } = await import('node:fs/promises');
+    return parseFlagSet(await parseText(path, await readFile(path, 'utf8')));
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new Error(`${path} cannot be used: ${why}`, { cause: error });
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(`${path} cannot be used: ${reason}`, { cause: error });
   }
 };

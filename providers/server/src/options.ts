@@ -1,43 +1,42 @@
-/** Where the flags come from before the server has answered, or where it does not. */
-type Fallback = {
+type CommonOptions = {
   /**
-   * A file of JSON or YAML, or the same as an object: a flag set as `GET /api/v1/flag-set` answers it, or
-   * flags in the short form.
+   * The flags to start with if the server or the file provides none: the path of a JSON or YAML file, or an
+   * object. Either a flag set in the format of `GET /api/v1/flag-set`, or flags in the short form.
    */
   readonly bootstrap?: string | object | undefined;
-  /** How long `initialize` waits for the flags; 2,000 by default. */
+  /** How long `initialize` waits for flags, in milliseconds. Default: 2,000. */
   readonly initTimeoutMs?: number | undefined;
 };
 
-/** Flags of a server. */
-export type OnlineOptions = Fallback & {
-  /** Where the server is, such as `https://flags.example.com`. */
+/** Flags from a server. */
+export type OnlineOptions = CommonOptions & {
+  /** The address of the server, such as `https://flags.example.com`. */
   readonly url: string;
-  /** An API key of the role `server`. */
+  /** An API key with the role `server`. */
   readonly key: string;
-  /** Only for a key of all environments, which must name one. */
+  /** Required if the key is for all environments; otherwise the key implies it. */
   readonly environment?: string | undefined;
-  /** `in-process`, the default, evaluates here, on flags that follow the server. `remote` asks the server. */
+  /** `in-process` (default) evaluates flags in this process; `remote` evaluates them on the server. */
   readonly mode?: 'in-process' | 'remote' | undefined;
-  /** False: no stream, only polls. */
+  /** `false` polls instead of opening a stream. */
   readonly stream?: boolean | undefined;
-  /** Between polls while there is no stream; 30,000 by default. */
+  /** The interval between polls without a stream, in milliseconds. Default: 30,000. */
   readonly pollIntervalMs?: number | undefined;
-  /** A file that holds the last flags that were good, for a start without the server. One for each provider. */
+  /** Keeps the last known good flags, to start without the server. Each provider needs its own file. */
   readonly cacheFile?: string | undefined;
-  /** Remote: how long an answer is kept; 60,000 by default. */
+  /** Remote mode: how long results are cached, in milliseconds. Default: 60,000. */
   readonly cacheTtlMs?: number | undefined;
-  /** Remote: how many answers are kept at once; 10,000 by default, 0 keeps none. */
+  /** Remote mode: how many results are cached. Default: 10,000; 0 turns the cache off. */
   readonly cacheEntries?: number | undefined;
-  /** Remote: how long an evaluation waits for the server; 2,000 by default. */
+  /** Remote mode: how long an evaluation waits for the server, in milliseconds. Default: 2,000. */
   readonly requestTimeoutMs?: number | undefined;
 };
 
-/** Flags of a file, and no network at all. */
-export type OfflineOptions = Fallback & {
+/** Flags from a file, without any network. */
+export type OfflineOptions = CommonOptions & {
   /**
-   * JSON, or YAML where its name ends in .yaml or .yml: a flag set as `GET /api/v1/flag-set` answers it, or
-   * flags in the short form. Its edits are followed.
+   * The path of a JSON file, or of a YAML file if it ends in .yaml or .yml. Either a flag set in the format of
+   * `GET /api/v1/flag-set`, or flags in the short form. Edits take effect within a second.
    */
   readonly offlineFile: string;
 };
@@ -47,38 +46,38 @@ export type PennonProviderOptions = OnlineOptions | OfflineOptions;
 export const isOffline = (options: PennonProviderOptions): options is OfflineOptions =>
   'offlineFile' in options && options.offlineFile !== undefined;
 
-const refuse = (message: string): never => {
+const fail = (message: string): never => {
   throw new TypeError(`PennonProvider: ${message}`);
 };
 
 const DURATIONS = ['initTimeoutMs', 'pollIntervalMs', 'cacheTtlMs', 'requestTimeoutMs'] as const;
 
-const checkDurations = (options: Partial<OnlineOptions>): void => {
+const validateDurations = (options: Partial<OnlineOptions>): void => {
   for (const name of DURATIONS) {
     const value = options[name];
     if (value !== undefined && !(typeof value === 'number' && value > 0)) {
-      refuse(`"${name}" must be a number of milliseconds above 0`);
+      fail(`"${name}" must be a number of milliseconds greater than 0`);
     }
   }
 };
 
 const MODES = new Set<unknown>(['in-process', 'remote', undefined]);
 
-const checkServer = ({ url, key, mode }: OnlineOptions): void => {
+const validateServer = ({ url, key, mode }: OnlineOptions): void => {
   if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
-    refuse('"url" must be the address of a server, such as "https://flags.example.com"');
+    fail('"url" must be the address of a server, such as "https://flags.example.com"');
   }
   if (typeof key !== 'string' || !/^[\x21-\x7e]+$/.test(key)) {
-    refuse('"key" must be an API key: visible ASCII characters without spaces');
+    fail('"key" must be an API key: visible ASCII characters, no spaces');
   }
-  if (!MODES.has(mode)) refuse('"mode" must be "in-process" or "remote"');
+  if (!MODES.has(mode)) fail('"mode" must be "in-process" or "remote"');
 };
 
-/** Refuses what can never work, while the stack still shows who wrote it. */
-export const checkOptions = (options: PennonProviderOptions): void => {
-  checkDurations(options);
-  if (!isOffline(options)) return checkServer(options);
+/** Throws on options that can never work, so the stack trace shows the code that passed them. */
+export const validateOptions = (options: PennonProviderOptions): void => {
+  validateDurations(options);
+  if (!isOffline(options)) return validateServer(options);
   if ('url' in options && options.url !== undefined) {
-    refuse('give either "url" or "offlineFile": a file is followed without a server');
+    fail('pass either "url" or "offlineFile", not both');
   }
 };

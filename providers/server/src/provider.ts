@@ -8,43 +8,40 @@ import type {
 import { LONGEST_TIMER_MS, NOT_STARTED, defaultRuntime } from '@pennon/sync';
 import type { Runtime } from '@pennon/sync';
 
-import { unavailable } from './answer.ts';
-import type { Answer } from './answer.ts';
-import { plainContext } from './context.ts';
-import type { Freshness } from './feed.ts';
-import { checkOptions, isOffline } from './options.ts';
+import { toPlainContext } from './context.ts';
+import type { FlagSnapshot } from './flag-snapshot.ts';
+import { isOffline, validateOptions } from './options.ts';
 import type { PennonProviderOptions } from './options.ts';
-import { BOOLEAN, NUMBER, objectOf, resolutionOf, STRING } from './resolution.ts';
-import type { Wanted } from './resolution.ts';
-import { NO_FLAGS, openSession } from './session.ts';
+import type { ProviderListener } from './provider-state.ts';
+import { BOOLEAN, NUMBER, noFlags, objectType, STRING, toResolution } from './resolution.ts';
+import type { EvaluationResult, ExpectedType } from './resolution.ts';
+import { createSession } from './session.ts';
 import type { Session } from './session.ts';
-import type { News } from './stage.ts';
-import type { View } from './view.ts';
+import type { Freshness } from './sources.ts';
 
 /**
- * From version 0.9 on, the specification wants READY and ERROR from `initialize` itself (2.8). The SDKs of
- * today say them on its behalf, and would run their handlers twice.
+ * From version 0.9 on, the specification requires providers to emit READY and ERROR from `initialize` (2.8).
+ * Current SDKs emit them on the provider's behalf, and would call handlers twice.
  */
-const SAYS_HOW_IT_STARTED: boolean = false;
+const EMITS_START_EVENTS: boolean = false;
 
-/** Flags that do not change while they are read: all of one revision. */
+/** All flags of one revision, unaffected by later changes. */
 export type Snapshot = {
   readonly revision: number | undefined;
-  evaluate(flagKey: string, context?: EvaluationContext): Answer;
-  /** What every flag answers, by its key. */
-  evaluateAll(context?: EvaluationContext): Readonly<Record<string, Answer>>;
+  evaluate(flagKey: string, context?: EvaluationContext): EvaluationResult;
+  /** Returns the result of every flag, by key. */
+  evaluateAll(context?: EvaluationContext): Readonly<Record<string, EvaluationResult>>;
 };
 
-const snapshotOf = (view: View | undefined): Snapshot => ({
-  revision: view?.revision,
+const toPublicSnapshot = (flags: FlagSnapshot | undefined): Snapshot => ({
+  revision: flags?.revision,
   evaluate: (flagKey, context) =>
-    view?.evaluate(flagKey, plainContext(context)) ??
-    unavailable(flagKey, 'PROVIDER_NOT_READY', NO_FLAGS),
-  evaluateAll: context => view?.evaluateAll(plainContext(context)) ?? {},
+    flags?.evaluate(flagKey, toPlainContext(context)) ?? noFlags(flagKey),
+  evaluateAll: context => flags?.evaluateAll(toPlainContext(context)) ?? {},
 });
 
-/** A file is looked at for as long as the process has something else to do. */
-const idleWorld: Runtime = {
+/** Checking a file for edits does not keep the process alive. */
+const fileRuntime: Runtime = {
   ...defaultRuntime,
   setTimer(ms, callback) {
     const timer = setTimeout(callback, Math.min(ms, LONGEST_TIMER_MS)).unref();
@@ -53,8 +50,8 @@ const idleWorld: Runtime = {
 };
 
 /**
- * OpenFeature for Node: evaluates in this process on flags that follow a server or a file, or asks the
- * server.
+ * The OpenFeature provider for Node.js. Evaluates flags in this process and keeps them up to date with a
+ * server or a file, or evaluates them on the server.
  *
  * @example
  * await OpenFeature.setProviderAndWait(new PennonProvider({ url: 'http://localhost:4400', key }));
@@ -65,28 +62,31 @@ export class PennonProvider implements Provider {
   readonly runsOn = 'server';
   readonly events = new OpenFeatureEventEmitter();
   readonly #options: PennonProviderOptions;
-  readonly #world: Runtime;
+  readonly #runtime: Runtime;
   #session: Session | undefined;
 
-  /** `world` is for tests: time, chance and the network. */
-  constructor(options: PennonProviderOptions, world: Partial<Runtime> = {}) {
-    checkOptions(options);
+  /** `runtime` replaces clock, timers, randomness and network in tests. */
+  constructor(options: PennonProviderOptions, runtime: Partial<Runtime> = {}) {
+    validateOptions(options);
     this.#options = options;
-    this.#world = { ...(isOffline(options) ? idleWorld : defaultRuntime), ...world };
+    this.#runtime = { ...(isOffline(options) ? fileRuntime : defaultRuntime), ...runtime };
   }
 
-  /** Resolves when there are flags to decide with, and rejects where none came in time; it goes on trying. */
+  /**
+   * Resolves when there are flags to evaluate. Rejects if none are available in time, or if the server rejects
+   * the key; the provider keeps trying, and emits READY when it succeeds.
+   */
   async initialize(): Promise<void> {
-    this.#session ??= openSession(this.#options, this.#world, this.#news);
+    this.#session ??= createSession(this.#options, this.#runtime, this.#listener);
     const { started } = this.#session;
-    if (SAYS_HOW_IT_STARTED) {
-      const { ready, error } = this.#news;
-      await started.then(ready, (thrown: unknown) => error(String(thrown)));
+    if (EMITS_START_EVENTS) {
+      const { onReady, onError } = this.#listener;
+      await started.then(onReady, (error: unknown) => onError(String(error)));
     }
     await started;
   }
 
-  /** Leaves no timer and no connection. The provider may be initialized again. */
+  /** Ends all timers and connections. The provider can be initialized again. */
   async onClose(): Promise<void> {
     const session = this.#session;
     this.#session = undefined;
@@ -122,50 +122,47 @@ export class PennonProvider implements Provider {
     defaultValue: T,
     context: EvaluationContext,
   ): Promise<ResolutionDetails<T>> {
-    return this.#resolve(flagKey, objectOf<T>(), defaultValue, context);
+    return this.#resolve(flagKey, objectType<T>(), defaultValue, context);
   }
 
   /**
-   * What a flag answers on the flags of this moment: without a promise, for loops that run hot. In remote
-   * mode too it decides here, on the flags that the provider follows.
+   * Evaluates a flag without a promise, for hot code. Always evaluates in this process, even in remote mode:
+   * the provider follows the flag set there too.
    */
-  evaluate(flagKey: string, context?: EvaluationContext): Answer {
+  evaluate(flagKey: string, context?: EvaluationContext): EvaluationResult {
     return (
-      this.#session?.view()?.evaluate(flagKey, plainContext(context)) ??
-      unavailable(flagKey, 'PROVIDER_NOT_READY', NO_FLAGS)
+      this.#session?.snapshot()?.evaluate(flagKey, toPlainContext(context)) ?? noFlags(flagKey)
     );
   }
 
-  /** The flags of this moment, to read several of one revision. */
+  /** Returns the current flags, to evaluate several of the same revision. */
   snapshot(): Snapshot {
-    return snapshotOf(this.#session?.view());
+    return toPublicSnapshot(this.#session?.snapshot());
   }
 
-  /** How current the flags are, and why. */
+  /** Returns how up to date the flags are, and why. */
   freshness(): Freshness {
     return this.#session?.freshness() ?? NOT_STARTED;
   }
 
-  readonly #news: News = {
-    changed: flagsChanged =>
+  readonly #listener: ProviderListener = {
+    onChange: flagsChanged =>
       this.events.emit(ProviderEvents.ConfigurationChanged, { flagsChanged }),
-    ready: () => this.events.emit(ProviderEvents.Ready),
-    stale: message => this.events.emit(ProviderEvents.Stale, { message }),
-    error: message =>
+    onReady: () => this.events.emit(ProviderEvents.Ready),
+    onStale: message => this.events.emit(ProviderEvents.Stale, { message }),
+    onError: message =>
       this.events.emit(ProviderEvents.Error, { message, errorCode: ErrorCode.GENERAL }),
   };
 
   async #resolve<T>(
     flagKey: string,
-    wanted: Wanted<T>,
+    expected: ExpectedType<T>,
     defaultValue: T,
     context: EvaluationContext,
   ): Promise<ResolutionDetails<T>> {
     const session = this.#session;
-    const answer =
-      (await session?.answer(flagKey, context)) ??
-      unavailable(flagKey, 'PROVIDER_NOT_READY', NO_FLAGS);
-    const facts = session?.view()?.factsOf(flagKey) ?? {};
-    return resolutionOf(answer, wanted, defaultValue, facts);
+    const result = (await session?.evaluate(flagKey, context)) ?? noFlags(flagKey);
+    const telemetry = session?.snapshot()?.telemetryOf(flagKey) ?? {};
+    return toResolution(result, expected, defaultValue, telemetry);
   }
 }

@@ -1,235 +1,206 @@
-import {
-  buildRequest,
-  toSyncError,
-  backoffDelay,
-  createConnectionScope,
-  rejectedKeyDelay,
-} from '@pennon/sync';
-import type { Address, ConnectionScope, SyncError, Runtime } from '@pennon/sync';
-import type { Evaluation } from '@pennon/schema';
+import { buildRequest, createConnectionScope, isJsonObject, toSyncError } from '@pennon/sync';
+import type { Address, ConnectionScope, Runtime, SyncError } from '@pennon/sync';
+import type { Evaluation, Failed } from '@pennon/schema';
 
-import { unavailable } from './answer.ts';
-import type { Answer } from './answer.ts';
-import { createAnswerCache } from './answer-cache.ts';
+import { createCircuitBreaker } from './circuit-breaker.ts';
+import type { CircuitBreaker } from './circuit-breaker.ts';
+import { createEvaluationCache } from './evaluation-cache.ts';
+import type { CacheOptions, EvaluationCache } from './evaluation-cache.ts';
+import { unavailable } from './resolution.ts';
+import type { EvaluationResult } from './resolution.ts';
 
-/** Asks the server for each decision, and remembers what it answered. */
-export type Remote = {
-  /** `otherwise` decides where the server cannot be asked; where it cannot either, an old answer has to do. */
-  ask(flagKey: string, context: unknown, otherwise: () => Evaluation | undefined): Promise<Answer>;
-  /** Asks nothing, to see whether the server would answer this key. Answers what went wrong. */
+/** Evaluates flags on the server, and caches the results. */
+export type RemoteEvaluator = {
+  /** If the server is unreachable, falls back to `evaluateLocally`, then to an expired result. */
+  evaluate(
+    flagKey: string,
+    context: unknown,
+    evaluateLocally: () => Evaluation | undefined,
+  ): Promise<EvaluationResult>;
+  /** Evaluates no flag, to find out whether the server accepts the key. Resolves to the error, if any. */
   probe(): Promise<SyncError | undefined>;
-  /** The flags that changed: their answers are asked for anew. */
-  drop(flagKeys: readonly string[]): void;
-  /** What went wrong last, while the server is not asked because of it. */
-  readonly trouble: () => SyncError | undefined;
+  /** Removes the results of flags that changed from the cache. */
+  invalidate(flagKeys: readonly string[]): void;
+  /** Why the server receives no requests at the moment; undefined if it does. */
+  readonly openError: () => SyncError | undefined;
   close(): void;
 };
 
 export type RemoteOptions = Address & {
-  readonly cacheTtlMs: number;
-  readonly cacheEntries: number;
+  readonly cache: CacheOptions;
   readonly requestTimeoutMs: number;
-  /** The revision that is known from elsewhere; an answer of an older one is not kept. */
-  readonly revision: () => number | undefined;
-  /** Told when trouble comes or goes. */
-  readonly onTrouble: () => void;
+  /** Called when the server becomes unreachable or reachable. */
+  readonly onChange: () => void;
 };
 
-type Reply = {
-  readonly revision: number;
-  readonly evaluations: Readonly<Record<string, Evaluation>>;
-};
-
-/** The envelope only: what an evaluation is, the server's schema says. */
-const isReply = (value: unknown): value is Reply =>
-  typeof value === 'object' && value !== null && 'revision' in value && 'evaluations' in value;
-
-/** Stands for numbers that JSON cannot say; nobody can have written it. Made when there is such a number. */
+/** Stands for numbers without a JSON form; a random text, so no context contains it. Created on first use. */
 let notFinite: string | undefined;
-const standIn = (): string => (notFinite ??= `not finite ${crypto.randomUUID()}`);
+const placeholder = (): string => (notFinite ??= `not finite ${crypto.randomUUID()}`);
 
-/** An object whose names stand in one order, whatever order they came in. */
-const sorted = (value: object): object =>
+const sortKeys = (value: object): object =>
   Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)));
 
 const canonical = (_: string, value: unknown): unknown => {
-  if (typeof value === 'number') return Number.isFinite(value) ? value : standIn();
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-    ? sorted(value)
-    : value;
+  if (typeof value === 'number') return Number.isFinite(value) ? value : placeholder();
+  return isJsonObject(value) ? sortKeys(value) : value;
 };
 
-/** An infinite attribute is not the same as null, which gives way to a dotted path: it reads as infinite. */
-const bodyOf = (flagKeys: readonly string[], context: unknown): string => {
-  const body = JSON.stringify({ flagKeys, context }, canonical);
-  return notFinite === undefined ? body : body.replaceAll(`"${notFinite}"`, '1e999');
+/**
+ * Returns the JSON of a request body, the same for contexts that differ only in the order of attributes.
+ * A number that is not finite is written as 1e999, which is read as infinity: null would mean that the
+ * attribute is missing, and then a dotted path could supply it.
+ */
+const toJson = (body: object): string => {
+  const json = JSON.stringify(body, canonical);
+  return notFinite === undefined ? json : json.replaceAll(`"${notFinite}"`, '1e999');
 };
 
-const NO_JSON = 'the evaluation context cannot be sent as JSON: it contains itself, or is endless';
+const NOT_JSON =
+  'the evaluation context has no JSON form: it contains itself, or is nested too deep';
 
-/** The request's body, which at once is what an answer is remembered by. */
-const questionOf = (flagKey: string, context: unknown): string | undefined => {
+/** Returns the body of a request, which is also its cache key. Undefined if the context has no JSON form. */
+const requestBody = (flagKey: string, context: unknown): string | undefined => {
   try {
-    return bodyOf([flagKey], context);
+    return toJson({ flagKey, context });
   } catch {
     return undefined;
   }
 };
 
-type Send = (body: string) => Promise<Reply>;
+type Post = (route: string, body: string) => Promise<unknown>;
 
-const createSend =
-  (life: ConnectionScope, { now }: Runtime, options: RemoteOptions): Send =>
-  async body => {
+/** However slowly the response arrives, it must be complete within `requestTimeoutMs`. */
+const createPost =
+  (scope: ConnectionScope, options: RemoteOptions, { now }: Runtime): Post =>
+  async (route, body) => {
     let text = '';
     const deadline = now() + options.requestTimeoutMs;
-    await life.send(
-      buildRequest(options, 'evaluations', { body }),
-      options.requestTimeoutMs,
-      part => {
-        text += part;
-        return deadline - now();
-      },
-    );
-    const reply: unknown = JSON.parse(text);
-    if (!isReply(reply)) throw new Error('what came is no answer of the server');
-    return reply;
+    await scope.send(buildRequest(options, route, { body }), options.requestTimeoutMs, chunk => {
+      text += chunk;
+      return deadline - now();
+    });
+    const response: unknown = JSON.parse(text);
+    return response;
   };
 
-/** The question itself was refused: other questions may well be answered. */
-const isOurFault = ({ status }: SyncError): boolean => status === 400 || status === 413;
+const FLAG_ERRORS: ReadonlySet<unknown> = new Set<Failed['errorCode']>([
+  'FLAG_NOT_FOUND',
+  'PARSE_ERROR',
+  'TARGETING_KEY_MISSING',
+]);
 
-/** After trouble the server is left alone for a while, in which nobody waits for it in vain. */
-const createFuse = (
-  life: ConnectionScope,
-  { now, random }: Runtime,
-  { requestTimeoutMs, onTrouble }: RemoteOptions,
-) => {
-  let trouble: SyncError | undefined;
-  let failures = 0;
-  let openAt = 0;
+const isFlagError = (code: unknown): code is Failed['errorCode'] => FLAG_ERRORS.has(code);
+
+/** An error about the flag or the context is the result of the evaluation. Throws all other errors again. */
+const resultOf = (flagKey: string, error: SyncError): Failed => {
+  const { code, message } = error.serverError ?? {};
+  if (!isFlagError(code)) throw error;
   return {
-    trouble: () => trouble,
-    /** What is in the way of asking. When the while is over, one question is the trial for all others. */
-    block(): SyncError | undefined {
-      if (trouble === undefined || now() < openAt) return trouble;
-      openAt = now() + requestTimeoutMs;
-      return undefined;
-    },
-    blow(error: SyncError) {
-      trouble = error;
-      openAt =
-        now() +
-        Math.max(
-          life.retryAfterMs(),
-          rejectedKeyDelay(error, random),
-          backoffDelay(failures, random),
-        );
-      failures += 1;
-      onTrouble();
-    },
-    mend() {
-      if (trouble === undefined) return;
-      trouble = undefined;
-      failures = 0;
-      onTrouble();
-    },
+    flagKey,
+    enabled: false,
+    reason: 'ERROR',
+    errorCode: code,
+    errorMessage: message ?? error.message,
   };
 };
 
-/** What became of a question. */
-type Asked = { readonly answer: Evaluation } | { readonly error: SyncError };
+const NOT_OURS = 'the response does not come from a Pennon server';
 
-type RequestSpec = (flagKey: string, question: string) => Promise<Evaluation>;
+const isEvaluation = (value: unknown, flagKey: string): value is Evaluation =>
+  isJsonObject(value) && value['flagKey'] === flagKey && typeof value['reason'] === 'string';
 
-/** Whoever asks the same at the same time gets the same answer. */
-const shared = (ask: RequestSpec): RequestSpec => {
-  const underWay = new Map<string, Promise<Evaluation>>();
-  return (flagKey, question) => {
-    const asked =
-      underWay.get(question) ?? ask(flagKey, question).finally(() => underWay.delete(question));
-    underWay.set(question, asked);
-    return asked;
+const requestEvaluation = async (
+  post: Post,
+  flagKey: string,
+  body: string,
+): Promise<Evaluation> => {
+  try {
+    const response = await post('evaluate', body);
+    if (isEvaluation(response, flagKey)) return response;
+  } catch (error) {
+    return resultOf(flagKey, toSyncError(error));
+  }
+  throw new Error(NOT_OURS);
+};
+
+const requestNothing = async (post: Post): Promise<void> => {
+  const response = await post('evaluations', toJson({ flagKeys: [], context: {} }));
+  if (!isJsonObject(response) || !isJsonObject(response['evaluations'])) throw new Error(NOT_OURS);
+};
+
+/** The request was rejected because of what it contains; others may succeed. */
+const isClientError = ({ status }: SyncError): boolean => status === 400 || status === 413;
+
+/** Shares one promise between callers that need the same at the same time. */
+const createSingleFlight = <Value>() => {
+  const inFlight = new Map<string, Promise<Value>>();
+  return (key: string, start: () => Promise<Value>): Promise<Value> => {
+    const promise = inFlight.get(key) ?? start().finally(() => inFlight.delete(key));
+    inFlight.set(key, promise);
+    return promise;
   };
 };
 
-const answerIn = ({ evaluations }: Reply, flagKey: string): Evaluation => {
-  const answer = Object.hasOwn(evaluations, flagKey) ? evaluations[flagKey] : undefined;
-  if (answer === undefined) throw new Error(`the server did not answer for "${flagKey}"`);
-  return answer;
+type Deps = {
+  readonly post: Post;
+  readonly cache: EvaluationCache;
+  readonly breaker: CircuitBreaker;
+  readonly scope: ConnectionScope;
 };
 
-/** The server's answers, remembered for as long as nothing changes. */
-const createAnswers = (send: Send, now: () => number, options: RemoteOptions) => {
-  const { cacheEntries, cacheTtlMs, revision } = options;
-  const cache = createAnswerCache(cacheEntries, cacheTtlMs, now);
-  let drops = 0;
-
-  /** One that was on its way while flags changed, or that comes from a server that lags, is not kept. */
-  const isCurrent = (reply: Reply, dropsBefore: number) =>
-    drops === dropsBefore && reply.revision >= (revision() ?? 0);
-
-  return {
-    fresh: cache.fresh,
-    any: cache.any,
-    ask: shared(async (flagKey, question) => {
-      const before = drops;
-      const reply = await send(question);
-      const answer = answerIn(reply, flagKey);
-      if (isCurrent(reply, before)) cache.keep(question, answer);
-      return answer;
-    }),
-    drop(flagKeys: readonly string[]) {
-      drops += 1;
-      cache.drop(flagKeys);
-    },
-  };
+/** Sends a request, and updates the cache and the circuit breaker with its outcome. */
+const evaluateOnServer = async (
+  { post, cache, breaker, scope }: Deps,
+  flagKey: string,
+  body: string,
+): Promise<Evaluation> => {
+  const generation = cache.generation();
+  try {
+    const evaluation = await requestEvaluation(post, flagKey, body);
+    cache.set(body, evaluation, generation);
+    breaker.reset();
+    return evaluation;
+  } catch (thrown) {
+    const error = toSyncError(thrown);
+    if (!isClientError(error) && !scope.closed()) breaker.trip(error);
+    throw error;
+  }
 };
 
-export const createRemote = (options: RemoteOptions, world: Runtime): Remote => {
-  const life = createConnectionScope(world);
-  const fuse = createFuse(life, world, options);
-  const send = createSend(life, world, options);
-  const answers = createAnswers(send, world.now, options);
+export const createRemoteEvaluator = (
+  options: RemoteOptions,
+  runtime: Runtime,
+): RemoteEvaluator => {
+  const scope = createConnectionScope(runtime);
+  const post = createPost(scope, options, runtime);
+  const cache = createEvaluationCache(options.cache, runtime.now);
+  const breaker = createCircuitBreaker({ scope, ...options }, runtime);
+  const deps: Deps = { post, cache, breaker, scope };
+  const share = createSingleFlight<Evaluation>();
 
-  const instead = (flagKey: string, question: string, error: SyncError): Answer => {
-    if (isOurFault(error)) return unavailable(flagKey, 'INVALID_CONTEXT', error.message);
-    return answers.any(question) ?? unavailable(flagKey, 'GENERAL', error.message);
-  };
+  const fallback = (flagKey: string, body: string, error: SyncError): EvaluationResult =>
+    isClientError(error)
+      ? unavailable(flagKey, 'INVALID_CONTEXT', error.message)
+      : (cache.getExpired(body) ?? unavailable(flagKey, 'GENERAL', error.message));
 
-  /** The server's answer, or what was in the way of it. */
-  const tryToAsk = async (flagKey: string, question: string): Promise<Asked> => {
-    const block = fuse.block();
-    if (block !== undefined) return { error: block };
-    try {
-      const answer = await answers.ask(flagKey, question);
-      fuse.mend();
-      return { answer };
-    } catch (thrown) {
-      const error = toSyncError(thrown);
-      if (!isOurFault(error) && !life.isClosed()) fuse.blow(error);
-      return { error };
-    }
+  /** Returns the result of the server, or the error. */
+  const tryServer = (flagKey: string, body: string): Promise<Evaluation | SyncError> => {
+    const openError = breaker.check();
+    if (openError !== undefined) return Promise.resolve(openError);
+    return share(body, () => evaluateOnServer(deps, flagKey, body)).catch(toSyncError);
   };
 
   return {
-    async ask(flagKey, context, otherwise) {
-      const question = questionOf(flagKey, context);
-      if (question === undefined) return unavailable(flagKey, 'INVALID_CONTEXT', NO_JSON);
-      const known = answers.fresh(question);
-      if (known !== undefined) return known;
-      const asked = await tryToAsk(flagKey, question);
-      return 'answer' in asked
-        ? asked.answer
-        : (otherwise() ?? instead(flagKey, question, asked.error));
+    async evaluate(flagKey, context, evaluateLocally) {
+      const body = requestBody(flagKey, context);
+      if (body === undefined) return unavailable(flagKey, 'INVALID_CONTEXT', NOT_JSON);
+      const outcome = cache.get(body) ?? (await tryServer(flagKey, body));
+      if (!(outcome instanceof Error)) return outcome;
+      return evaluateLocally() ?? fallback(flagKey, body, outcome);
     },
-    probe: () =>
-      send(bodyOf([], {})).then(
-        () => undefined,
-        (thrown: unknown) => toSyncError(thrown),
-      ),
-    drop: flagKeys => answers.drop(flagKeys),
-    trouble: fuse.trouble,
-    close: life.close,
+    probe: () => requestNothing(post).then(() => undefined, toSyncError),
+    invalidate: flagKeys => cache.invalidate(flagKeys),
+    openError: breaker.openError,
+    close: scope.end,
   };
 };

@@ -1,38 +1,72 @@
 import { ErrorCode } from '@openfeature/server-sdk';
 import type { FlagMetadata, JsonValue, ResolutionDetails } from '@openfeature/server-sdk';
+import type { Evaluation } from '@pennon/schema';
 
-import type { Answer } from './answer.ts';
-import type { FlagFacts } from './view.ts';
+import type { FlagTelemetry } from './flag-snapshot.ts';
 
-/** What a caller asks for: the SDK does not look at types, so that we must. */
-export type Wanted<T> = { readonly name: string; readonly is: (value: unknown) => value is T };
+/** There are no flags, or the server could not be reached. The caller's default value applies. */
+export type Unavailable = {
+  readonly flagKey: string;
+  readonly enabled: false;
+  readonly reason: 'ERROR';
+  readonly errorCode: 'PROVIDER_NOT_READY' | 'INVALID_CONTEXT' | 'GENERAL';
+  readonly errorMessage: string;
+};
 
-export const BOOLEAN: Wanted<boolean> = {
+/** The result of the engine or of the server, or why there is none. */
+export type EvaluationResult = Evaluation | Unavailable;
+
+export const unavailable = (
+  flagKey: string,
+  errorCode: Unavailable['errorCode'],
+  errorMessage: string,
+): Unavailable => ({ flagKey, enabled: false, reason: 'ERROR', errorCode, errorMessage });
+
+export const noFlags = (flagKey: string): Unavailable =>
+  unavailable(
+    flagKey,
+    'PROVIDER_NOT_READY',
+    'there are no flags: the provider is not initialized, or has not received any yet',
+  );
+
+/** The type that a caller expects. The SDK does not check it, so the provider must. */
+export type ExpectedType<T> = {
+  readonly name: string;
+  readonly is: (value: unknown) => value is T;
+};
+
+export const BOOLEAN: ExpectedType<boolean> = {
   name: 'boolean',
   is: value => typeof value === 'boolean',
 };
-export const STRING: Wanted<string> = { name: 'string', is: value => typeof value === 'string' };
-export const NUMBER: Wanted<number> = { name: 'number', is: value => typeof value === 'number' };
+export const STRING: ExpectedType<string> = {
+  name: 'string',
+  is: value => typeof value === 'string',
+};
+export const NUMBER: ExpectedType<number> = {
+  name: 'number',
+  is: value => typeof value === 'number',
+};
 
-/** The caller says which object it expects, and nobody can check that. */
-export const objectOf = <T extends JsonValue>(): Wanted<T> => ({
+/** The shape of the object is the caller's claim and cannot be checked. */
+export const objectType = <T extends JsonValue>(): ExpectedType<T> => ({
   name: 'object',
   is: (value): value is T => typeof value === 'object' && value !== null,
 });
 
-const metadataOf = (answer: Answer, facts: FlagFacts): FlagMetadata =>
-  'metadata' in answer ? { ...answer.metadata, ...facts } : { ...facts };
+const metadataOf = (result: EvaluationResult, telemetry: FlagTelemetry): FlagMetadata =>
+  'metadata' in result ? { ...result.metadata, ...telemetry } : { ...telemetry };
 
-/** An answer in OpenFeature's terms. */
-export const resolutionOf = <T>(
-  answer: Answer,
-  wanted: Wanted<T>,
+/** Converts a result to OpenFeature's form. */
+export const toResolution = <T>(
+  result: EvaluationResult,
+  expected: ExpectedType<T>,
   defaultValue: T,
-  facts: FlagFacts,
+  telemetry: FlagTelemetry,
 ): ResolutionDetails<T> => {
-  const flagMetadata = metadataOf(answer, facts);
-  if (answer.reason === 'ERROR') {
-    const { reason, errorCode, errorMessage } = answer;
+  const flagMetadata = metadataOf(result, telemetry);
+  if (result.reason === 'ERROR') {
+    const { reason, errorCode, errorMessage } = result;
     return {
       value: defaultValue,
       reason,
@@ -41,14 +75,14 @@ export const resolutionOf = <T>(
       flagMetadata,
     };
   }
-  if (!('variant' in answer)) return { value: defaultValue, reason: answer.reason, flagMetadata };
-  const { value, variant, reason } = answer;
-  if (wanted.is(value)) return { value, variant, reason, flagMetadata };
+  if (!('variant' in result)) return { value: defaultValue, reason: result.reason, flagMetadata };
+  const { value, variant, reason } = result;
+  if (expected.is(value)) return { value, variant, reason, flagMetadata };
   return {
     value: defaultValue,
     reason: 'ERROR',
     errorCode: ErrorCode.TYPE_MISMATCH,
-    errorMessage: `flag "${answer.flagKey}" is no ${wanted.name} flag: its variant "${variant}" is of the type ${typeof value}`,
+    errorMessage: `flag "${result.flagKey}" is not of type ${expected.name}: its variant "${variant}" is of type ${typeof value}`,
     flagMetadata,
   };
 };

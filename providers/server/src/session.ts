@@ -1,30 +1,27 @@
-import { GeneralError, ProviderFatalError } from '@openfeature/server-sdk';
 import { isAuthError } from '@pennon/sync';
-import type { SyncError, Runtime } from '@pennon/sync';
+import type { Runtime } from '@pennon/sync';
 
-import { unavailable } from './answer.ts';
-import type { Answer } from './answer.ts';
-import { plainContext } from './context.ts';
-import type { Freshness } from './feed.ts';
-import { openFlags } from './flags.ts';
-import type { Flags } from './flags.ts';
+import { toPlainContext } from './context.ts';
+import { createFlagManager } from './flag-manager.ts';
+import type { FlagSnapshot } from './flag-snapshot.ts';
 import { isOffline } from './options.ts';
 import type { PennonProviderOptions } from './options.ts';
-import { createRemote } from './remote.ts';
-import type { Remote } from './remote.ts';
-import { createStage } from './stage.ts';
-import type { News, Stage } from './stage.ts';
-import { startOf, stateOf } from './stand.ts';
-import type { Facts, Start } from './stand.ts';
-import type { View } from './view.ts';
+import { createProviderState } from './provider-state.ts';
+import type { ProviderListener, RemoteAccess } from './provider-state.ts';
+import { createRemoteEvaluator } from './remote.ts';
+import type { RemoteEvaluator } from './remote.ts';
+import { noFlags } from './resolution.ts';
+import type { EvaluationResult } from './resolution.ts';
+import type { Freshness } from './sources.ts';
 
-/** One life of a provider, from `initialize` to `onClose`. */
+/** One run of a provider, from `initialize` to `onClose`. */
 export type Session = {
-  /** Resolves when there are flags to decide with, however old; rejects where there are none in time. */
+  /** Resolves when there are flags to evaluate; rejects if there are none in time. */
   readonly started: Promise<void>;
-  readonly view: () => View | undefined;
+  readonly snapshot: () => FlagSnapshot | undefined;
   readonly freshness: () => Freshness;
-  answer(flagKey: string, context: unknown): Answer | Promise<Answer>;
+  /** Evaluates remotely in remote mode, otherwise locally. */
+  evaluate(flagKey: string, context: unknown): EvaluationResult | Promise<EvaluationResult>;
   close(): Promise<void>;
 };
 
@@ -33,116 +30,87 @@ const CACHE_TTL_MS = 60_000;
 const CACHE_ENTRIES = 10_000;
 const REQUEST_TIMEOUT_MS = 2_000;
 
-export const NO_FLAGS = 'there are no flags: the provider is not initialized, or found none so far';
-
-const openRemote = (
+const createRemote = (
   options: PennonProviderOptions,
-  world: Runtime,
-  flags: Flags,
-  onTrouble: () => void,
-): Remote | undefined => {
+  runtime: Runtime,
+  onChange: () => void,
+): RemoteEvaluator | undefined => {
   if (isOffline(options) || options.mode !== 'remote') return undefined;
-  const { url, key, environment } = options;
-  const {
-    cacheTtlMs = CACHE_TTL_MS,
-    cacheEntries = CACHE_ENTRIES,
-    requestTimeoutMs = REQUEST_TIMEOUT_MS,
-  } = options;
-  const revision = () => flags.view()?.revision;
-  const bounds = { cacheTtlMs, cacheEntries, requestTimeoutMs };
-  return createRemote({ url, key, environment, ...bounds, revision, onTrouble }, world);
+  const { url, key, environment, requestTimeoutMs = REQUEST_TIMEOUT_MS } = options;
+  const { cacheTtlMs = CACHE_TTL_MS, cacheEntries = CACHE_ENTRIES } = options;
+  const cache = { ttlMs: cacheTtlMs, maxEntries: cacheEntries };
+  return createRemoteEvaluator(
+    { url, key, environment, cache, requestTimeoutMs, onChange },
+    runtime,
+  );
 };
 
-/** Finds out whether a server that does not let this key read the flag set decides for it all the same. */
-type Probe = {
-  readonly answersUs: () => boolean;
-  readonly send: () => Promise<void>;
-};
-
-/** `onAnswer` is told what went wrong, if anything. */
-const createProbe = (
-  remote: Remote | undefined,
-  onAnswer: (trouble: SyncError | undefined) => void,
-): Probe => {
-  let answered = false;
+/** Finds out whether the server evaluates flags for a key that has no access to the flag set. */
+const createAccessCheck = (remote: RemoteEvaluator | undefined, onResult: () => void) => {
+  let access: RemoteAccess = remote === undefined ? 'none' : 'untested';
   return {
-    answersUs: () => answered && remote?.trouble() === undefined,
-    async send() {
-      if (remote === undefined || answered) return;
-      const trouble = await remote.probe();
-      answered = trouble === undefined;
-      onAnswer(trouble);
+    access: (): RemoteAccess =>
+      access === 'granted' && remote?.openError() !== undefined ? 'untested' : access,
+    async run(): Promise<void> {
+      if (remote === undefined || access === 'granted') return;
+      const error = await remote.probe();
+      if (error === undefined) access = 'granted';
+      else access = isAuthError(error) ? 'denied' : 'untested';
+      onResult();
     },
   };
 };
 
-/** Begins, or says why it cannot. */
-const start = (stage: Stage, how: Start | undefined, why: string): void => {
-  if (how === 'ready' || how === 'stale') stage.begin(how);
-  if (how === 'refused') stage.fail(new ProviderFatalError(`the server refuses the key: ${why}`));
-  if (how === 'empty') stage.fail(new GeneralError(`no flags could be had: ${why}`));
-};
-
-/** Asked of the server where there is one to ask, and decided here else. */
-const answerOf = (
-  flags: Flags,
-  remote: Remote | undefined,
-  flagKey: string,
-  context: unknown,
-): Answer | Promise<Answer> => {
-  const plain = plainContext(context);
-  const here = () => flags.view()?.evaluate(flagKey, plain);
-  if (remote !== undefined) return remote.ask(flagKey, plain, here);
-  return here() ?? unavailable(flagKey, 'PROVIDER_NOT_READY', NO_FLAGS);
-};
-
-export const openSession = (
+export const createSession = (
   options: PennonProviderOptions,
-  world: Runtime,
-  news: News,
+  runtime: Runtime,
+  listener: ProviderListener,
 ): Session => {
-  const flags = openFlags(options, world, {
+  const flags = createFlagManager(options, runtime, {
     onChange(flagsChanged) {
-      remote?.drop(flagsChanged);
-      stage.changed(flagsChanged);
+      remote?.invalidate(flagsChanged);
+      state.change(flagsChanged);
     },
-    onStanding: () => look(),
+    onState() {
+      if (flags.sourceState() === 'unauthorized') void accessCheck.run();
+      update();
+    },
   });
-  const remote = openRemote(options, world, flags, () => look());
-  const why = (): string =>
-    remote?.trouble()?.message ??
-    flags.freshness().lastError?.message ??
-    'the server has not answered';
-  const stage = createStage(news, why);
-  const probe = createProbe(remote, trouble => {
-    if (trouble === undefined) look();
-    else if (stage.isStarting() && isAuthError(trouble)) start(stage, 'refused', why());
-  });
+  const remote = createRemote(options, runtime, () => update());
+  const accessCheck = createAccessCheck(remote, () => update());
+  const state = createProviderState(
+    listener,
+    () =>
+      remote?.openError()?.message ??
+      flags.freshness().lastError?.message ??
+      'the server has not responded',
+  );
 
-  const facts = (): Facts => ({
-    standing: flags.standing(),
-    hasFlags: flags.view() !== undefined,
-    isRemote: remote !== undefined,
-    answersUs: probe.answersUs(),
-    lastStatus: flags.freshness().lastError?.status,
-  });
-  const look = () => {
-    if (flags.standing() === 'refused') void probe.send();
-    if (stage.isStarting()) start(stage, startOf(facts(), false), why());
-    else stage.enter(stateOf(facts()));
-  };
-  const cancel = world.setTimer(options.initTimeoutMs ?? INIT_TIMEOUT_MS, () => {
-    if (stage.isStarting()) start(stage, startOf(facts(), true), why());
-  });
-  stage.started.then(cancel, cancel);
+  const update = (isLate = false) =>
+    state.update({
+      source: flags.sourceState(),
+      hasFlags: flags.snapshot() !== undefined,
+      remote: accessCheck.access(),
+      lastStatus: flags.freshness().lastError?.status,
+      isLate,
+    });
+  const timeoutMs = options.initTimeoutMs ?? INIT_TIMEOUT_MS;
+  const cancelTimer = runtime.setTimer(timeoutMs, () => update(true));
+  state.started.then(cancelTimer, cancelTimer);
 
   return {
-    started: stage.started,
-    view: flags.view,
+    started: state.started,
+    snapshot: flags.snapshot,
     freshness: flags.freshness,
-    answer: (flagKey, context) => answerOf(flags, remote, flagKey, context),
+    evaluate(flagKey, context) {
+      const plain = toPlainContext(context);
+      const evaluateLocally = () => flags.snapshot()?.evaluate(flagKey, plain);
+      return remote === undefined
+        ? (evaluateLocally() ?? noFlags(flagKey))
+        : remote.evaluate(flagKey, plain, evaluateLocally);
+    },
     async close() {
-      stage.close();
+      state.close();
       remote?.close();
       await flags.close();
     },

@@ -1,7 +1,8 @@
+import type { FlagSetChanges } from '@pennon/sync';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
-import { createLive } from '../src/live.ts';
+import { createCurrentFlags } from '../src/flag-manager.ts';
 import { booleanFlag } from './support/flags.ts';
 
 type Written = {
@@ -9,7 +10,7 @@ type Written = {
   readonly segments: Readonly<Record<string, object>>;
 };
 
-/** `__proto__` and `constructor` are names like any other. */
+/** `__proto__` and `constructor` are keys like any other. */
 const FLAG_KEYS = ['a', 'b', 'c', 'd', 'e', 'constructor', '__proto__'];
 const SEGMENT_KEYS = ['s', 't', '__proto__'];
 
@@ -45,74 +46,95 @@ const written: fc.Arbitrary<Written> = fc.record({
   segments: recordOf(SEGMENT_KEYS, segment),
 });
 
-const ownText = (record: Readonly<Record<string, unknown>>, key: string): string | undefined =>
+const jsonOf = (record: Readonly<Record<string, unknown>>, key: string): string | undefined =>
   Object.hasOwn(record, key) ? JSON.stringify(record[key]) : undefined;
 
 const differing = (
-  before: Readonly<Record<string, unknown>>,
-  after: Readonly<Record<string, unknown>>,
+  previous: Readonly<Record<string, unknown>>,
+  next: Readonly<Record<string, unknown>>,
 ) =>
   new Set(
-    [...Object.keys(before), ...Object.keys(after)].filter(
-      key => ownText(before, key) !== ownText(after, key),
+    [...Object.keys(previous), ...Object.keys(next)].filter(
+      key => jsonOf(previous, key) !== jsonOf(next, key),
     ),
   );
 
-/** By the words of the specification, and rejectedKeyDelay: written, removed, or led there by what it names. */
-const expectedChanges = (before: Written, after: Written): string[] => {
-  const changed = differing(before.flags, after.flags);
-  const segments = differing(before.segments, after.segments);
-  const names = (key: string, kind: 'flag' | 'segment', wanted: ReadonlySet<string>) =>
-    [...wanted].some(name => ownText(after.flags, key)?.includes(`"${kind}":"${name}"`));
+const directlyChanged = (previous: Written, next: Written): FlagSetChanges => ({
+  flags: [...differing(previous.flags, next.flags)],
+  segments: [...differing(previous.segments, next.segments)],
+});
+
+/** The definition, implemented slowly: changed, removed, or dependent on such a flag or segment. */
+const expectedChanges = (previous: Written, next: Written): string[] => {
+  const changed = differing(previous.flags, next.flags);
+  const segments = differing(previous.segments, next.segments);
+  const dependsOn = (key: string, kind: 'flag' | 'segment', names: ReadonlySet<string>) =>
+    [...names].some(name => jsonOf(next.flags, key)?.includes(`"${kind}":"${name}"`));
   for (let size = -1; size !== changed.size;) {
     size = changed.size;
-    for (const key of Object.keys(after.flags)) {
-      if (names(key, 'flag', changed) || names(key, 'segment', segments)) changed.add(key);
+    for (const key of Object.keys(next.flags)) {
+      if (dependsOn(key, 'flag', changed) || dependsOn(key, 'segment', segments)) changed.add(key);
     }
   }
   return [...changed].toSorted();
 };
 
 const open = () => {
-  const told: string[][] = [];
-  const live = createLive(flagsChanged => void told.push(flagsChanged.toSorted()));
-  /** From JSON, as all that comes, so that no object is the one of before. */
-  const take = (content: Written) => live.take(JSON.parse(JSON.stringify(content)));
-  return { live, told, take };
+  const reported: string[][] = [];
+  const current = createCurrentFlags(
+    flagsChanged => void reported.push(flagsChanged.toSorted()),
+    () => 0,
+  );
+  /** Parsed from JSON, as everything that is received, so no object is identical to a previous one. */
+  const update = (flagSet: Written, changed?: FlagSetChanges) =>
+    current.update({ flagSet: JSON.parse(JSON.stringify(flagSet)), changed });
+  const evaluateAll = (context: object) => current.snapshot()?.evaluateAll(context);
+  return { evaluateAll, reported, update };
 };
 
-describe('for any flags, and any that come after them,', () => {
-  it('exactly those are told that were written, removed, or led there by what they name', async () => {
-    await fc.assert(
-      fc.asyncProperty(written, written, async (before, after) => {
-        const { told, take } = open();
-        await take(before);
-        await take(after);
-        const [, ...changes] = Object.keys(before.flags).length > 0 ? told : [[], ...told];
-        const expected = expectedChanges(before, after);
+describe('for any two flag sets in a row', () => {
+  const assertReported = (isNamed: boolean) =>
+    fc.assert(
+      fc.asyncProperty(written, written, async (previous, next) => {
+        const { reported, update } = open();
+        await update(previous);
+        await update(next, isNamed ? directlyChanged(previous, next) : undefined);
+        const [, ...changes] =
+          Object.keys(previous.flags).length > 0 ? reported : [[], ...reported];
+        const expected = expectedChanges(previous, next);
         expect(changes).toEqual(expected.length === 0 ? [] : [expected]);
       }),
       { numRuns: 300 },
     );
-  });
 
-  it('each answers as if there had been none before', async () => {
-    await fc.assert(
-      fc.asyncProperty(fc.array(written, { minLength: 2, maxLength: 4 }), async contents => {
-        const { live, take } = open();
-        for (const content of contents) {
-          await take(content);
-          live.view()?.evaluateAll({ plan: 'pro' });
+  it('exactly the flags are reported that changed, were removed or depend on a change', () =>
+    assertReported(false));
+
+  it('the same flags are reported if the source names what changed', () => assertReported(true));
+
+  const assertSameResults = (isNamed: boolean) =>
+    fc.assert(
+      fc.asyncProperty(fc.array(written, { minLength: 2, maxLength: 4 }), async flagSets => {
+        const { evaluateAll, update } = open();
+        for (const [index, flagSet] of flagSets.entries()) {
+          const previous = flagSets[index - 1];
+          await update(
+            flagSet,
+            isNamed && previous ? directlyChanged(previous, flagSet) : undefined,
+          );
+          evaluateAll({ plan: 'pro' });
         }
         const fresh = open();
-        await fresh.take(contents.at(-1) ?? { flags: {}, segments: {} });
+        await fresh.update(flagSets.at(-1) ?? { flags: {}, segments: {} });
         for (const context of [{}, { plan: 'pro' }, { age: 7, plan: 'max' }]) {
-          expect(live.view()?.evaluateAll(context)).toEqual(
-            fresh.live.view()?.evaluateAll(context),
-          );
+          expect(evaluateAll(context)).toEqual(fresh.evaluateAll(context));
         }
       }),
       { numRuns: 100 },
     );
-  });
+
+  it('results do not depend on earlier flag sets', () => assertSameResults(false));
+
+  it('results do not depend on earlier flag sets if the source names what changed', () =>
+    assertSameResults(true));
 });

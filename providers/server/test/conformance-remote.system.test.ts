@@ -5,19 +5,19 @@ import { startFlagServer } from '../../../packages/sync/test/support/flag-server
 import type { FlagServer } from '../../../packages/sync/test/support/flag-server.ts';
 import { PennonProvider } from '../src/index.ts';
 import {
-  ask,
-  inOpenFeature,
-  isRefused,
-  reachesUs,
+  evaluateCase,
+  expectedDetails,
+  isRejected,
+  isValidContext,
   readThemes,
   toJson,
-  withoutFacts,
+  withoutTelemetry,
 } from './support/cases.ts';
 import type { Case } from './support/cases.ts';
 
 let server: FlagServer;
 let environments = 0;
-let asked = 0;
+let evaluated = 0;
 
 beforeAll(async () => {
   server = await startFlagServer();
@@ -26,28 +26,28 @@ afterAll(() => server.close());
 
 type Documents = Readonly<Record<string, object>>;
 
-/** Stores what can be stored at once, and then what names it, until nothing more can. */
+/** Stores documents in the order of their references: retries the rejected ones until none is left or accepted. */
 const storeAll = async (
-  noun: string,
+  resource: string,
   environment: string,
   documents: Documents,
 ): Promise<boolean> => {
   let left = Object.entries(documents);
   for (let before = left.length + 1; left.length < before && left.length > 0;) {
     before = left.length;
-    const refused: typeof left = [];
+    const rejected: typeof left = [];
     for (const [key, document] of left) {
       const body = toJson({ ...document, key });
-      await server.api('POST', `${noun}?environment=${environment}`, body).catch(() => {
-        refused.push([key, document]);
+      await server.api('POST', `${resource}?environment=${environment}`, body).catch(() => {
+        rejected.push([key, document]);
       });
     }
-    left = refused;
+    left = rejected;
   }
   return left.length === 0;
 };
 
-/** An environment with the flags of these cases; undefined where the server refuses one of them. */
+/** Creates an environment with the flags of a case; undefined if the server rejects one of them. */
 const store = async ({ flagSet }: Case): Promise<string | undefined> => {
   environments += 1;
   const environment = `case-${environments}`;
@@ -61,15 +61,15 @@ const store = async ({ flagSet }: Case): Promise<string | undefined> => {
   return undefined;
 };
 
-/** A server stores nothing malformed, and fills in what the engine alone would refuse. */
-const mayBeStored = (one: Case): boolean =>
-  one.expected.errorCode !== 'PARSE_ERROR' && reachesUs(one.context) && !isRefused(one);
+/** A server stores no malformed flags, and completes flags that an engine would reject. */
+const canBeStored = (one: Case): boolean =>
+  one.expected.errorCode !== 'PARSE_ERROR' && isValidContext(one.context) && !isRejected(one);
 
 const byFlagSet = (cases: readonly Case[]): Case[][] => [
-  ...Map.groupBy(cases.filter(mayBeStored), ({ flagSet }) => toJson(flagSet)).values(),
+  ...Map.groupBy(cases.filter(canBeStored), ({ flagSet }) => toJson(flagSet)).values(),
 ];
 
-const answersOf = async (environment: string, cases: readonly Case[]) => {
+const evaluateAllCases = async (environment: string, cases: readonly Case[]) => {
   const { url, adminKey: key } = server;
   const provider = new PennonProvider({
     url: url(),
@@ -80,24 +80,27 @@ const answersOf = async (environment: string, cases: readonly Case[]) => {
   });
   await OpenFeature.setProviderAndWait('remote', provider);
   const client = OpenFeature.getClient('remote');
-  const answers = [];
+  const results = [];
   for (const one of cases)
-    answers.push({ name: one.name, ...withoutFacts(await ask(client, one)) });
-  asked += cases.length;
-  return answers;
+    results.push({ name: one.name, ...withoutTelemetry(await evaluateCase(client, one)) });
+  evaluated += cases.length;
+  return results;
 };
 
-it.each(readThemes())('remote answers what the engine answers: $theme', async ({ cases }) => {
-  for (const group of byFlagSet(cases)) {
-    const [first] = group;
-    const environment = first && (await store(first));
-    if (environment === undefined) continue;
-    const answers = await answersOf(environment, group);
-    expect(answers).toEqual(group.map(one => ({ name: one.name, ...inOpenFeature(one) })));
-    await server.api('DELETE', `environments/${environment}`);
-  }
-});
+it.each(readThemes())(
+  'remote evaluation returns the results of the engine: $theme',
+  async ({ cases }) => {
+    for (const group of byFlagSet(cases)) {
+      const [first] = group;
+      const environment = first && (await store(first));
+      if (environment === undefined) continue;
+      const results = await evaluateAllCases(environment, group);
+      expect(results).toEqual(group.map(one => ({ name: one.name, ...expectedDetails(one) })));
+      await server.api('DELETE', `environments/${environment}`);
+    }
+  },
+);
 
-it('most cases can be stored, and were asked', () => {
-  expect(asked).toBeGreaterThan(900);
+it('most cases can be stored and were evaluated', () => {
+  expect(evaluated).toBeGreaterThan(900);
 });

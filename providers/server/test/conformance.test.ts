@@ -5,16 +5,16 @@ import { join } from 'node:path';
 import { OpenFeature } from '@openfeature/server-sdk';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { createFakeRuntime } from '../../../packages/sync/test/support/fake-runtime.ts';
+import { createFakeWorld } from '../../../packages/sync/test/support/fake-runtime.ts';
 import { PennonProvider } from '../src/index.ts';
 import {
-  ask,
-  inOpenFeature,
-  isRefused,
-  reachesUs,
+  evaluateCase,
+  expectedDetails,
+  isRejected,
+  isValidContext,
   readThemes,
   toJson,
-  withoutFacts,
+  withoutTelemetry,
 } from './support/cases.ts';
 import type { Case } from './support/cases.ts';
 
@@ -27,28 +27,30 @@ afterAll(() => rm(directory, { recursive: true }));
 const open = async ({ flagSet }: Case) => {
   const offlineFile = join(directory, 'flags.json');
   await writeFile(offlineFile, toJson(flagSet));
-  return new PennonProvider({ offlineFile }, createFakeRuntime());
+  return new PennonProvider({ offlineFile }, createFakeWorld());
 };
 
-const withoutMessage = (answer: object) =>
-  Object.fromEntries(Object.entries(answer).filter(([name]) => name !== 'errorMessage'));
+const withoutMessage = (result: object) =>
+  Object.fromEntries(Object.entries(result).filter(([name]) => name !== 'errorMessage'));
 
 describe.each(readThemes())('$theme', ({ cases }) => {
-  it.each(cases)('$name', async one => {
-    const provider = await open(one);
-    if (isRefused(one)) {
-      await expect(provider.initialize()).rejects.toThrow(/cannot be used|no flags could be had/);
-      expect(provider.evaluate(one.flagKey)).toMatchObject({ errorCode: 'PROVIDER_NOT_READY' });
+  it.each(cases)('$name', async testCase => {
+    const provider = await open(testCase);
+    if (isRejected(testCase)) {
+      await expect(provider.initialize()).rejects.toThrow(/cannot be used|no flags available/);
+      expect(provider.evaluate(testCase.flagKey)).toMatchObject({
+        errorCode: 'PROVIDER_NOT_READY',
+      });
       return provider.onClose();
     }
     await OpenFeature.setProviderAndWait('cases', provider);
-    if (reachesUs(one.context)) {
-      const resolved = await ask(OpenFeature.getClient('cases'), one);
-      expect(withoutFacts(resolved)).toEqual(inOpenFeature(one));
-      for (const text of one.mentions ?? []) expect(resolved.errorMessage).toContain(text);
+    if (isValidContext(testCase.context)) {
+      const resolved = await evaluateCase(OpenFeature.getClient('cases'), testCase);
+      expect(withoutTelemetry(resolved)).toEqual(expectedDetails(testCase));
+      for (const text of testCase.mentions ?? []) expect(resolved.errorMessage).toContain(text);
     }
-    const answer = provider.evaluate(one.flagKey, one.context as never);
-    expect(withoutMessage(answer)).toEqual(one.expected);
+    const result = provider.evaluate(testCase.flagKey, testCase.context as never);
+    expect(withoutMessage(result)).toEqual(testCase.expected);
     return provider.onClose();
   });
 });

@@ -3,129 +3,129 @@ import { describe, expect, it } from 'vitest';
 
 import { settle } from '../../../packages/sync/test/support/fake-runtime.ts';
 import { startFakeServer } from './support/fake-server.ts';
-import { booleanFlag, onWhere } from './support/flags.ts';
+import { booleanFlag, onIf } from './support/flags.ts';
 import { startOn } from './support/open.ts';
 
 const a = booleanFlag('a', true);
 const b = booleanFlag('b', true);
 
 describe('a change', () => {
-  it('is told with the flags that were written, added and removed, when they answer already', async () => {
+  it('is reported with the flags that were changed, added and removed, once it is in effect', async () => {
     const server = startFakeServer({ a, b, untouched: booleanFlag('untouched', true) });
-    const { client, told } = await startOn(server);
+    const { client, events } = await startOn(server);
     const seen: boolean[] = [];
     client.addHandler(ProviderEvents.ConfigurationChanged, async () => {
       seen.push(await client.getBooleanValue('a', true));
     });
     await server.change({ a: booleanFlag('a', false), b: null, c: booleanFlag('c', true) });
-    expect(told).toEqual(['READY', 'CHANGED a,b,c']);
+    expect(events).toEqual(['READY', 'CHANGED a,b,c']);
     expect(seen).toEqual([false]);
   });
 
-  it('of a segment names the flags that use it, in groups too, and all that ask those flags', async () => {
+  it('of a segment is reported with the flags that use it, also in groups, and all that depend on those', async () => {
     const inSegment = { id: 'r', conditions: [{ any: [{ segment: 's' }] }], variant: 'on' };
-    const asks = (flag: string) => ({
+    const dependsOn = (flag: string) => ({
       id: 'r',
       conditions: [{ flag, variants: ['on'] }],
       variant: 'on',
     });
     const server = startFakeServer({
       user: booleanFlag('user', false, { rules: [inSegment] }),
-      asker: booleanFlag('asker', false, { rules: [asks('user')] }),
-      third: booleanFlag('third', false, { rules: [asks('asker')] }),
-      alone: booleanFlag('alone', false, { rules: [onWhere('plan', 'pro')] }),
+      dependent: booleanFlag('dependent', false, { rules: [dependsOn('user')] }),
+      third: booleanFlag('third', false, { rules: [dependsOn('dependent')] }),
+      alone: booleanFlag('alone', false, { rules: [onIf('plan', 'pro')] }),
     });
-    const { told, client } = await startOn(server);
+    const { events, client } = await startOn(server);
     const pro = { conditions: [{ attribute: 'plan', operator: 'equals', value: 'pro' }] };
     await server.change({}, { s: pro });
-    expect(told).toEqual(['READY', 'CHANGED asker,third,user']);
+    expect(events).toEqual(['READY', 'CHANGED dependent,third,user']);
     expect(await client.getBooleanValue('third', false, { plan: 'pro' })).toBe(true);
   });
 
-  it('of a segment that nobody uses is no event', async () => {
+  it('of an unused segment is not an event', async () => {
     const server = startFakeServer({ a });
-    const { told, provider } = await startOn(server);
+    const { events, provider } = await startOn(server);
     await server.change({}, { unused: { conditions: [] } });
-    expect(told).toEqual(['READY']);
+    expect(events).toEqual(['READY']);
     expect(provider.freshness().revision).toBe(2);
   });
 
-  it('that came while the stream was down is told when it is back, and only what differs', async () => {
+  it('made while the stream was down is reported after the reconnect, with only what differs', async () => {
     const server = startFakeServer({ a, b });
-    const { told } = await startOn(server);
+    const { events } = await startOn(server);
     server.replace({ a: structuredClone(a), c: booleanFlag('c', true) });
     await server.cut();
     await server.advance(2_000);
-    expect(told).toEqual(['READY', 'CHANGED b,c']);
+    expect(events).toEqual(['READY', 'CHANGED b,c']);
   });
 
-  it('that only regular expressions can decide is told when they are loaded, and nothing is stale', async () => {
+  it('that needs regular expressions is reported once they are loaded, and nothing is stale until then', async () => {
     const server = startFakeServer({ a });
-    const { told, client } = await startOn(server);
+    const { events, client } = await startOn(server);
     const staff = {
       id: 'r',
       conditions: [{ attribute: 'mail', operator: 'matches', value: '@example\\.com$' }],
       variant: 'on',
     };
     await server.change({ b: booleanFlag('b', false, { rules: [staff] }) });
-    await expect.poll(() => told).toEqual(['READY', 'CHANGED b']);
+    await expect.poll(() => events).toEqual(['READY', 'CHANGED b']);
     expect(await client.getBooleanValue('b', false, { mail: 'ada@example.com' })).toBe(true);
     expect(await client.getBooleanValue('b', true, { mail: 'ada@example.org' })).toBe(false);
   });
 
-  it('makes nothing stale while many flags are taken over, whatever else is looked at then', async () => {
+  it('does not make the provider stale while many flags are processed', async () => {
     const many = Array.from({ length: 2_000 }, (_, at) => booleanFlag(`flag-${at}`, true));
     const server = startFakeServer({
       a,
       ...Object.fromEntries(many.map(flag => [flag.key, flag])),
     });
-    const { told, client } = await startOn(server, { mode: 'remote' });
-    await expect.poll(() => told).toEqual(['READY']);
-    server.behave('broken', 'evaluations');
+    const { events, client } = await startOn(server, { mode: 'remote' });
+    await expect.poll(() => events).toEqual(['READY']);
+    server.behave('broken', 'evaluate');
     const changed = server.change({ a: booleanFlag('a', false) });
     await client.getBooleanValue('flag-7', false);
     await changed;
-    await expect.poll(() => told).toContain('CHANGED a');
+    await expect.poll(() => events).toContain('CHANGED a');
     await settle();
-    expect(told).toEqual(['READY', 'CHANGED a']);
+    expect(events).toEqual(['READY', 'CHANGED a']);
   });
 
-  it('reaches the clients of its own provider and nobody else', async () => {
+  it('is reported only to the clients of its own provider', async () => {
     const [one, other] = [startFakeServer({ a }), startFakeServer({ a })];
     const [first, second] = [await startOn(one), await startOn(other)];
     await one.change({ a: booleanFlag('a', false) });
-    expect(first.told).toEqual(['READY', 'CHANGED a']);
-    expect(second.told).toEqual(['READY']);
+    expect(first.events).toEqual(['READY', 'CHANGED a']);
+    expect(second.events).toEqual(['READY']);
     expect(await first.client.getBooleanValue('a', true)).toBe(false);
     expect(await second.client.getBooleanValue('a', false)).toBe(true);
   });
 });
 
-describe('the loss of the server', () => {
-  it('is STALE as soon as neither stream nor poll answers, and READY when one does', async () => {
+describe('an outage of the server', () => {
+  it('emits STALE as soon as neither stream nor poll works, and READY when one does', async () => {
     const server = startFakeServer({ a });
-    const { client, told } = await startOn(server);
+    const { client, events } = await startOn(server);
     server.behave('broken');
     await server.cut();
     expect(client.providerStatus).toBe('READY');
     await server.advance(1_000);
     expect(client.providerStatus).toBe('STALE');
     expect(await client.getBooleanValue('a', false)).toBe(true);
-    server.behave('well', 'poll');
+    server.behave('normal', 'poll');
     await server.advance(30_000);
     expect(client.providerStatus).toBe('READY');
-    expect(told).toEqual(['READY', 'STALE', 'READY']);
+    expect(events).toEqual(['READY', 'STALE', 'READY']);
   });
 
-  it('is not even STALE where the next connection stands at once', async () => {
+  it('does not emit STALE if the next connection succeeds at once', async () => {
     const server = startFakeServer({ a });
-    const { told } = await startOn(server);
+    const { events } = await startOn(server);
     await server.cut();
     await server.advance(60_000);
-    expect(told).toEqual(['READY']);
+    expect(events).toEqual(['READY']);
   });
 
-  it('says why in the message of the event', async () => {
+  it('is explained in the message of the event', async () => {
     const server = startFakeServer({ a });
     const { client } = await startOn(server);
     const messages: unknown[] = [];
@@ -133,36 +133,36 @@ describe('the loss of the server', () => {
     server.behave({ status: 401 });
     await server.cut();
     await server.advance(1_000);
-    expect(messages).toEqual(['the server responded with 401: refused with 401']);
+    expect(messages).toEqual(['the server answered 401: rejected with 401']);
     expect(await client.getBooleanValue('a', false)).toBe(true);
   });
 });
 
-describe('flags of a format that this release cannot read', () => {
-  it('change nothing: the last ones serve on and are STALE, until there are others', async () => {
+describe('flags in a format that this release cannot read', () => {
+  it('change nothing: the previous flags stay in use and are STALE until newer ones arrive', async () => {
     const server = startFakeServer({ a });
-    const { client, told, provider } = await startOn(server);
+    const { client, events, provider } = await startOn(server);
     await server.send(
       'set',
       { formatVersion: 2, id: 'x', revision: 9, flags: {}, segments: {} },
       'x',
     );
-    expect(told).toEqual(['READY', 'STALE']);
+    expect(events).toEqual(['READY', 'STALE']);
     expect(await client.getBooleanValue('a', false)).toBe(true);
     expect(provider.freshness().lastError?.message).toContain('format version');
     server.replace({ a: booleanFlag('a', false) });
     await server.cut();
     await server.advance(2_000);
-    expect(told).toEqual(['READY', 'STALE', 'CHANGED a', 'READY']);
+    expect(events).toEqual(['READY', 'STALE', 'CHANGED a', 'READY']);
   });
 });
 
-it('a provider that was replaced tells nothing any more, and holds no connection', async () => {
+it('a provider that was replaced emits no events and has no connection', async () => {
   const server = startFakeServer({ a });
-  const { told, client } = await startOn(server);
+  const { events, client } = await startOn(server);
   await OpenFeature.clearProviders();
   await server.change({ a: booleanFlag('a', false) });
-  expect(told).toEqual(['READY']);
+  expect(events).toEqual(['READY']);
   expect(client.providerStatus).not.toBe('READY');
   expect([server.openStreams(), server.timers()]).toEqual([0, 0]);
 });

@@ -29,62 +29,62 @@ afterAll(async () => {
   await rm(directory, { recursive: true });
 });
 
-/** Runs the program to its end; answers what it said, and how long it took to end after it had closed. */
+/** Runs the program until it exits. Returns its output, and the time between closing the provider and exiting. */
 const runChild = async (options: object) => {
   const { stdout } = await run(process.execPath, [CHILD, JSON.stringify(options)], {
     timeout: 20_000,
   });
   const closedAt = Number(/closed at (\d+)/.exec(stdout)?.[1]);
-  return { said: stdout.split('\n').slice(0, 2), endedAfterMs: Date.now() - closedAt };
+  return { output: stdout.split('\n').slice(0, 2), exitedAfterMs: Date.now() - closedAt };
 };
 
-/** Far below any pause, poll or time-out, and enough for a process to end on a busy machine. */
-const AT_ONCE_MS = 1_500;
+/** Far below every delay, poll interval and timeout, but enough to exit on a busy machine. */
+const PROMPTLY_MS = 1_500;
 
-describe('a process that closes its provider ends by itself', () => {
-  it.each(['in-process', 'remote'])('%s, while it streams', async mode => {
+describe('a process that closes its provider exits by itself', () => {
+  it.each(['in-process', 'remote'])('%s, with an open stream', async mode => {
     const cacheFile = join(directory, `${mode}.json`);
-    const { said, endedAfterMs } = await runChild({ url: server.url(), key, mode, cacheFile });
-    expect(said).toEqual(['started', 'value true']);
-    expect(endedAfterMs).toBeLessThan(AT_ONCE_MS);
+    const { output, exitedAfterMs } = await runChild({ url: server.url(), key, mode, cacheFile });
+    expect(output).toEqual(['started', 'value true']);
+    expect(exitedAfterMs).toBeLessThan(PROMPTLY_MS);
   });
 
-  it('while it polls', async () => {
-    const { said, endedAfterMs } = await runChild({ url: server.url(), key, stream: false });
-    expect(said).toEqual(['started', 'value true']);
-    expect(endedAfterMs).toBeLessThan(AT_ONCE_MS);
+  it('while polling', async () => {
+    const { output, exitedAfterMs } = await runChild({ url: server.url(), key, stream: false });
+    expect(output).toEqual(['started', 'value true']);
+    expect(exitedAfterMs).toBeLessThan(PROMPTLY_MS);
   });
 
   const faults: [string, Fault][] = [
-    ['says nothing', { type: 'stall' }],
+    ['does not respond', { type: 'stall' }],
     ['breaks every connection', { type: 'cut' }],
     [
-      'answers 503 for an hour',
-      { type: 'respond', status: 503, headers: { 'retry-after': '3600' } },
+      'responds with 503 for an hour',
+      { type: 'answer', status: 503, headers: { 'retry-after': '3600' } },
     ],
   ];
   it.each(faults)('while the server %s', async (_, fault) => {
     const proxy = await startProxy(server.url());
-    proxy.injectFault(fault);
+    proxy.disturb(fault);
     const bootstrap = { flags: { live: { enabled: true } } };
     const given = { url: proxy.url, key, initTimeoutMs: 200, bootstrap };
-    const { said, endedAfterMs } = await runChild(given);
+    const { output, exitedAfterMs } = await runChild(given);
     await proxy.close();
-    expect(said).toEqual(['started', 'value true']);
-    expect(endedAfterMs).toBeLessThan(AT_ONCE_MS);
+    expect(output).toEqual(['started', 'value true']);
+    expect(exitedAfterMs).toBeLessThan(PROMPTLY_MS);
   });
 
-  it('after its key was refused', async () => {
-    const { said, endedAfterMs } = await runChild({ url: server.url(), key: 'no-such-key' });
-    expect(said[0]).toContain('failed: ProviderFatalError');
-    expect(endedAfterMs).toBeLessThan(AT_ONCE_MS);
+  it('after its key was rejected', async () => {
+    const { output, exitedAfterMs } = await runChild({ url: server.url(), key: 'no-such-key' });
+    expect(output[0]).toContain('failed: ProviderFatalError');
+    expect(exitedAfterMs).toBeLessThan(PROMPTLY_MS);
   });
 
-  it('while it follows a file', async () => {
+  it('while following a file', async () => {
     const offlineFile = join(directory, 'flags.yaml');
     await writeFile(offlineFile, 'flags: { live: { enabled: true } }');
-    const { said, endedAfterMs } = await runChild({ offlineFile });
-    expect(said).toEqual(['started', 'value true']);
-    expect(endedAfterMs).toBeLessThan(AT_ONCE_MS);
+    const { output, exitedAfterMs } = await runChild({ offlineFile });
+    expect(output).toEqual(['started', 'value true']);
+    expect(exitedAfterMs).toBeLessThan(PROMPTLY_MS);
   });
 });

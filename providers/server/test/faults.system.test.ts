@@ -37,11 +37,11 @@ const onAndOff = { type: 'boolean', variants: { on: true, off: false } };
 const switchTo = (defaultVariant: 'on' | 'off') =>
   server.putFlag('live', { ...onAndOff, defaultVariant });
 
-const open = (options: Partial<OnlineOptions> = {}, world = defaultRuntime) =>
-  openReal({ url: proxy.url, key, pollIntervalMs: 500, ...options }, world);
+const open = (options: Partial<OnlineOptions> = {}, runtime = defaultRuntime) =>
+  openReal({ url: proxy.url, key, pollIntervalMs: 500, ...options }, runtime);
 
-/** A world whose time runs ten times as fast: silence takes its time. */
-const hurried: Runtime = {
+/** Time runs ten times as fast, because idle timeouts are long. */
+const fastRuntime: Runtime = {
   ...defaultRuntime,
   now: () => Date.now() * 10,
   setTimer: (ms, callback) => defaultRuntime.setTimer(ms / 10, callback),
@@ -51,17 +51,17 @@ const soon = { timeout: 30_000, interval: 10 };
 
 const faults: [string, Fault][] = [
   ['connections are cut', { type: 'cut' }],
-  ['connections are accepted and nothing is said', { type: 'stall' }],
-  ['answers break off', { type: 'truncate', bytes: 40 }],
-  ['the answer is 500', { type: 'respond', status: 500 }],
-  ['the answer is 503', { type: 'respond', status: 503, headers: { 'retry-after': '1' } }],
-  ['the answer is 429', { type: 'respond', status: 429, headers: { 'retry-after': '1' } }],
-  ['the answer is somebody else’s page', { type: 'respond', status: 200, body: '<p>Welcome</p>' }],
+  ['connections are accepted without a response', { type: 'stall' }],
+  ['responses are truncated', { type: 'truncate', bytes: 40 }],
+  ['the status is 500', { type: 'answer', status: 500 }],
+  ['the status is 503', { type: 'answer', status: 503, headers: { 'retry-after': '1' } }],
+  ['the status is 429', { type: 'answer', status: 429, headers: { 'retry-after': '1' } }],
+  ['the response is an HTML page', { type: 'answer', status: 200, body: '<p>Welcome</p>' }],
 ];
 
 describe.each(['in-process', 'remote'] as const)('%s', mode => {
-  it('resolves by the server, and a change reaches it within a second', async () => {
-    const { client, started, told } = open({ mode });
+  it('evaluates the flags of the server, and receives a change within a second', async () => {
+    const { client, started, events } = open({ mode });
     expect(await started).toBe('ok');
     expect(await client.getBooleanDetails('live', false)).toMatchObject({
       value: true,
@@ -70,38 +70,38 @@ describe.each(['in-process', 'remote'] as const)('%s', mode => {
     });
     await switchTo('off');
     await expect.poll(() => client.getBooleanValue('live', true), { timeout: 1_000 }).toBe(false);
-    expect(told).toEqual(['READY', 'CHANGED live']);
+    expect(events).toEqual(['READY', 'CHANGED live']);
   });
 
-  it.each(faults)('starts within its bound while %s, with what it has', async (_, fault) => {
-    proxy.injectFault(fault);
+  it.each(faults)('starts in time with its bootstrap flags while %s', async (_, fault) => {
+    proxy.disturb(fault);
     const before = performance.now();
     const bootstrap = { flags: { live: { enabled: true } } };
     const { client, started } = open({ mode, initTimeoutMs: 400, bootstrap });
     expect(await started).toBe('ok');
     expect(performance.now() - before).toBeLessThan(1_000);
     await expect.poll(() => client.providerStatus, soon).toBe('STALE');
-    proxy.clearFaults();
+    proxy.heal();
     await expect.poll(() => client.providerStatus, soon).toBe('READY');
     expect(await client.getBooleanValue('live', false)).toBe(true);
   });
 
-  it.each(faults)('serves on while %s, and catches up with what it missed', async (_, fault) => {
-    const world = fault.type === 'stall' ? hurried : defaultRuntime;
-    const { client, started } = open({ mode, initTimeoutMs: 20_000 }, world);
+  it.each(faults)('keeps evaluating while %s, and catches up afterwards', async (_, fault) => {
+    const runtime = fault.type === 'stall' ? fastRuntime : defaultRuntime;
+    const { client, started } = open({ mode, initTimeoutMs: 20_000 }, runtime);
     expect(await started).toBe('ok');
-    proxy.injectFault(fault);
-    proxy.cutConnections();
+    proxy.disturb(fault);
+    proxy.cut();
     await switchTo('off');
     await expect.poll(() => client.providerStatus, soon).toBe('STALE');
     expect(await client.getBooleanValue('live', false)).toBe(true);
-    proxy.clearFaults();
+    proxy.heal();
     await expect.poll(() => client.getBooleanValue('live', true), soon).toBe(false);
     await expect.poll(() => client.providerStatus, soon).toBe('READY');
   });
 
-  it('is right in the end where messages come in the wrong order', async () => {
-    proxy.injectFault({ type: 'reorder' }, /stream/);
+  it('is correct in the end if messages arrive in the wrong order', async () => {
+    proxy.disturb({ type: 'reorder' }, /stream/);
     const { client, started } = open({ mode });
     expect(await started).toBe('ok');
     await switchTo('off');
@@ -110,13 +110,13 @@ describe.each(['in-process', 'remote'] as const)('%s', mode => {
     await expect.poll(() => client.getBooleanValue('other', false), soon).toBe(true);
   });
 
-  it('fails for good with a key that does not exist', async () => {
+  it('fails fatally with a key that does not exist', async () => {
     const { client, started } = open({ mode, key: 'no-such-key' });
-    expect(await started).toContain('PROVIDER_FATAL: the server refuses the key');
+    expect(await started).toContain('PROVIDER_FATAL: the server rejected the key');
     expect(client.providerStatus).toBe('FATAL');
   });
 
-  it('is stale when its key is revoked, says why, and serves on', async () => {
+  it('is stale after its key was revoked, reports why, and keeps evaluating', async () => {
     const revoked = await server.createKey('server');
     const { client, started, provider } = open({ mode, key: revoked.secret });
     expect(await started).toBe('ok');
@@ -126,16 +126,16 @@ describe.each(['in-process', 'remote'] as const)('%s', mode => {
     expect(await client.getBooleanValue('live', false)).toBe(true);
   });
 
-  it('starts from the last flags that were good while the server is down, and follows it when it is up', async () => {
+  it('starts from its cache file while the server is down, and follows the server once it is up', async () => {
     const cacheFile = join(directory, `${mode}.json`);
     const first = open({ mode, cacheFile });
     expect(await first.started).toBe('ok');
     await first.provider.onClose();
     await server.kill();
-    const { client, started, told } = open({ mode, cacheFile, initTimeoutMs: 300 });
+    const { client, started, events } = open({ mode, cacheFile, initTimeoutMs: 300 });
     expect(await started).toBe('ok');
     expect(await client.getBooleanValue('live', false)).toBe(true);
-    await expect.poll(() => told, soon).toEqual(['READY', 'STALE']);
+    await expect.poll(() => events, soon).toEqual(['READY', 'STALE']);
     await server.restart();
     proxy.retarget(server.url());
     await switchTo('off');
@@ -145,10 +145,10 @@ describe.each(['in-process', 'remote'] as const)('%s', mode => {
 });
 
 describe('remote', () => {
-  it('saves 990 of 1,000 calls for ten visitors, and none is wrong after a change', async () => {
-    const { client, started, told } = open({ mode: 'remote' });
+  it('sends 10 requests for 1,000 calls of ten users, and returns no old result after a change', async () => {
+    const { client, started, events } = open({ mode: 'remote' });
     expect(await started).toBe('ok');
-    const askAll = async () => {
+    const evaluateForAll = async () => {
       const values = new Set<boolean>();
       for (let call = 0; call < 1_000; call += 1) {
         values.add(
@@ -157,15 +157,15 @@ describe('remote', () => {
       }
       return [...values];
     };
-    expect(await askAll()).toEqual([true]);
-    expect(proxy.count(/evaluations/)).toBe(10);
+    expect(await evaluateForAll()).toEqual([true]);
+    expect(proxy.count(/evaluate/)).toBe(10);
     await switchTo('off');
-    await expect.poll(() => told, soon).toEqual(['READY', 'CHANGED live']);
-    expect(await askAll()).toEqual([false]);
-    expect(proxy.count(/evaluations/)).toBe(20);
+    await expect.poll(() => events, soon).toEqual(['READY', 'CHANGED live']);
+    expect(await evaluateForAll()).toEqual([false]);
+    expect(proxy.count(/evaluate/)).toBe(20);
   });
 
-  it('works with a key that may only evaluate', async () => {
+  it('works with a key without access to the flag set', async () => {
     const { secret } = await server.createKey('viewer');
     const { client, started } = open({ mode: 'remote', key: secret });
     expect(await started).toBe('ok');

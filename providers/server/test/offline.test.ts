@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
-import { createFakeRuntime } from '../../../packages/sync/test/support/fake-runtime.ts';
+import { createFakeWorld } from '../../../packages/sync/test/support/fake-runtime.ts';
 import { PennonProvider } from '../src/index.ts';
 import { booleanFlag } from './support/flags.ts';
 import { openProvider } from './support/open.ts';
@@ -28,19 +28,19 @@ const flagSet = (on: boolean) =>
   });
 
 const open = (offlineFile = path, bootstrap?: object) => {
-  const world = createFakeRuntime();
+  const world = createFakeWorld();
   const opened = openProvider(new PennonProvider({ offlineFile, bootstrap }, world));
-  /** Looks are a second apart; the file itself is real, and takes real time. */
-  const look = (holds: () => Promise<void> | void) =>
+  /** Advances the fake time between checks for edits, until the real file has taken effect. */
+  const waitUntil = (assertion: () => Promise<void> | void) =>
     vi.waitFor(async () => {
       await world.advance(1_000);
-      await holds();
+      await assertion();
     });
-  return { ...opened, world, look };
+  return { ...opened, world, waitUntil };
 };
 
 describe('an offline file', () => {
-  it('as the server answers it is taken as it is, and nothing is asked of a network', async () => {
+  it('in the format of the server is used as it is, without any network', async () => {
     await writeFile(path, flagSet(true));
     const { client, started, provider, world } = open();
     expect(await started).toBe('ok');
@@ -53,10 +53,10 @@ describe('an offline file', () => {
       source: 'offlineFile',
       revision: 5,
     });
-    expect(world.pending).toHaveLength(0);
+    expect(world.waiting).toHaveLength(0);
   });
 
-  it('may hold flags in the short form, in JSON', async () => {
+  it('can contain flags in the short form, in JSON', async () => {
     await writeFile(
       path,
       '{"flags":{"f":{"enabled":true},"g":{"enabled":true,"rules":[{"attribute":"plan","operator":"equals","value":"pro"}]}}}',
@@ -71,18 +71,18 @@ describe('an offline file', () => {
     expect(await client.getBooleanValue('g', false, { plan: 'pro' })).toBe(true);
   });
 
-  it('may begin with a byte order mark', async () => {
+  it('can start with a byte order mark', async () => {
     await writeFile(path, `\uFEFF${flagSet(true)}`);
     expect(await open().started).toBe('ok');
   });
 
-  it('is waited for without end where that is wanted', async () => {
+  it('is waited for without a limit if `initTimeoutMs` is Infinity', async () => {
     await writeFile(path, flagSet(true));
     const provider = new PennonProvider({ offlineFile: path, initTimeoutMs: Infinity });
     expect(await openProvider(provider).started).toBe('ok');
   });
 
-  it.each(['flags.yaml', 'flags.YML'])('may be YAML: %s', async name => {
+  it.each(['flags.yaml', 'flags.YML'])('can be YAML: %s', async name => {
     const yaml = [
       'segments:',
       '  insiders:',
@@ -107,60 +107,60 @@ describe('an offline file', () => {
     );
   });
 
-  it('is followed: an edit in place, and another file put in its place', async () => {
+  it('takes effect again after an edit, and after it was replaced', async () => {
     await writeFile(path, flagSet(true));
-    const { client, started, told, look } = open();
+    const { client, started, events, waitUntil } = open();
     await started;
     await writeFile(path, flagSet(false));
-    await look(async () => expect(await client.getBooleanValue('f', true)).toBe(false));
+    await waitUntil(async () => expect(await client.getBooleanValue('f', true)).toBe(false));
     await writeFile(`${path}.new`, flagSet(true));
     await rename(`${path}.new`, path);
-    await look(async () => expect(await client.getBooleanValue('f', false)).toBe(true));
-    expect(told).toEqual(['READY', 'CHANGED f', 'CHANGED f']);
+    await waitUntil(async () => expect(await client.getBooleanValue('f', false)).toBe(true));
+    expect(events).toEqual(['READY', 'CHANGED f', 'CHANGED f']);
   });
 
-  it('that is written anew with the same flags is no change', async () => {
+  it('rewritten with the same flags is not a change', async () => {
     await writeFile(path, flagSet(true));
-    const { started, told, look, provider, world } = open();
+    const { started, events, waitUntil, provider, world } = open();
     await started;
     await world.advance(60_000);
     await writeFile(path, `${flagSet(true)}\n`);
-    await look(() => expect(provider.freshness().dataAgeMs).toBeLessThan(60_000));
-    expect(told).toEqual(['READY']);
+    await waitUntil(() => expect(provider.freshness().dataAgeMs).toBeLessThan(60_000));
+    expect(events).toEqual(['READY']);
   });
 
   it.each([
-    ['breaks off', '{"formatVersion":1,"fl'],
+    ['is truncated', '{"formatVersion":1,"fl'],
     ['is empty', ''],
     ['is a list', '[]'],
     ['has no flags', '{"formatVersion":1}'],
-    ['is of a newer format', '{"formatVersion":2,"flags":{}}'],
+    ['is in a newer format', '{"formatVersion":2,"flags":{}}'],
   ])(
-    'that %s keeps the last good one, is stale and says so, until it is mended',
+    'that %s is reported as stale, and the previous flags stay in use until it is fixed',
     async (_, text) => {
       await writeFile(path, flagSet(true));
-      const { client, started, told, look, provider } = open();
+      const { client, started, events, waitUntil, provider } = open();
       await started;
       await writeFile(path, text);
-      await look(() => expect(client.providerStatus).toBe('STALE'));
+      await waitUntil(() => expect(client.providerStatus).toBe('STALE'));
       expect(await client.getBooleanValue('f', false)).toBe(true);
       expect(provider.freshness().lastError?.message).toMatch(/flags.json|format/);
       await writeFile(path, flagSet(false));
-      await look(() => expect(client.providerStatus).toBe('READY'));
-      expect(told).toEqual(['READY', 'STALE', 'CHANGED f', 'READY']);
+      await waitUntil(() => expect(client.providerStatus).toBe('READY'));
+      expect(events).toEqual(['READY', 'STALE', 'CHANGED f', 'READY']);
     },
   );
 
-  it('that goes away keeps the last good one', async () => {
+  it('that is deleted makes the provider stale, and the previous flags stay in use', async () => {
     await writeFile(path, flagSet(true));
-    const { client, started, look } = open();
+    const { client, started, waitUntil } = open();
     await started;
     await rm(path);
-    await look(() => expect(client.providerStatus).toBe('STALE'));
+    await waitUntil(() => expect(client.providerStatus).toBe('STALE'));
     expect(await client.getBooleanValue('f', false)).toBe(true);
   });
 
-  it('with one malformed flag says which, and the others live', async () => {
+  it('with a malformed flag is reported with its key, and the other flags work', async () => {
     const { flags, ...rest } = JSON.parse(flagSet(true)) as { flags: object };
     await writeFile(path, JSON.stringify({ ...rest, flags: { ...flags, bad: { enabled: 1 } } }));
     const { client, started, provider } = open();
@@ -172,28 +172,28 @@ describe('an offline file', () => {
     expect(provider.freshness().lastError?.message).toContain('flag "bad"');
   });
 
-  it('that is missing at the start is an error at once, until it is there', async () => {
-    const { client, started, told, look } = open();
-    expect(await started).toMatch(/GENERAL: no flags could be had: .*flags.json cannot be used/);
+  it('that is missing at the start is an error at once, until it exists', async () => {
+    const { client, started, events, waitUntil } = open();
+    expect(await started).toMatch(/GENERAL: no flags available: .*flags.json cannot be used/);
     await writeFile(path, flagSet(true));
-    await look(() => expect(client.providerStatus).toBe('READY'));
-    expect(told).toEqual(['ERROR', 'CHANGED f', 'READY']);
+    await waitUntil(() => expect(client.providerStatus).toBe('READY'));
+    expect(events).toEqual(['ERROR', 'CHANGED f', 'READY']);
   });
 
-  it('that is missing at the start leaves the flags given at the start, which are stale', async () => {
+  it('that is missing at the start is replaced by the bootstrap flags, which are stale', async () => {
     const bootstrap = { flags: { f: { enabled: true } } };
-    const { client, started, told } = open(path, bootstrap);
+    const { client, started, events } = open(path, bootstrap);
     expect(await started).toBe('ok');
-    await vi.waitFor(() => expect(told).toEqual(['READY', 'STALE']));
+    await vi.waitFor(() => expect(events).toEqual(['READY', 'STALE']));
     expect(await client.getBooleanValue('f', false)).toBe(true);
   });
 
-  it('is not looked at any more after the close', async () => {
+  it('is not checked for edits after `onClose`', async () => {
     await writeFile(path, flagSet(true));
     const { started, provider, world } = open();
     await started;
     await provider.onClose();
     await world.advance(10_000);
-    expect(world.timerCount()).toBe(0);
+    expect(world.timers()).toBe(0);
   });
 });

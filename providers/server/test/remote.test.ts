@@ -4,12 +4,12 @@ import { settle } from '../../../packages/sync/test/support/fake-runtime.ts';
 import type { OnlineOptions } from '../src/index.ts';
 import { startFakeServer } from './support/fake-server.ts';
 import type { FakeServer } from './support/fake-server.ts';
-import { booleanFlag, onWhere } from './support/flags.ts';
+import { booleanFlag, onIf } from './support/flags.ts';
 import { openOn, startOn } from './support/open.ts';
 
 const flags = {
   f: booleanFlag('f', false, {
-    rules: [onWhere('plan', 'pro')],
+    rules: [onIf('plan', 'pro')],
     version: 4,
     metadata: { team: 'web' },
   }),
@@ -19,10 +19,10 @@ const flags = {
 const start = (options: Partial<OnlineOptions> = {}, server = startFakeServer(flags)) =>
   startOn(server, { mode: 'remote', ...options }).then(opened => ({ server, ...opened }));
 
-const asked = (server: FakeServer) => server.count('evaluations');
+const requests = (server: FakeServer) => server.count('evaluate');
 
-/** Lets promises settle that wait for time to pass. */
-const during = async <Value>(
+/** Resolves a promise that needs time to pass. */
+const after = async <Value>(
   server: FakeServer,
   ms: number,
   value: Promise<Value>,
@@ -31,8 +31,8 @@ const during = async <Value>(
   return value;
 };
 
-describe('remote', () => {
-  it('asks the server, and answers as it does, with version and environment', async () => {
+describe('remote mode', () => {
+  it('returns the result of the server, with version and environment', async () => {
     const { client, server } = await start();
     expect(await client.getBooleanDetails('f', false, { plan: 'pro', at: new Date(0) })).toEqual({
       flagKey: 'f',
@@ -44,84 +44,84 @@ describe('remote', () => {
     expect(server.contexts).toEqual([{ plan: 'pro', at: '1970-01-01T00:00:00.000Z' }]);
   });
 
-  it('saves 999 of 1,000 calls that ask the same', async () => {
+  it('sends 1 request for 1,000 equal calls', async () => {
     const { client, server } = await start();
     for (let call = 0; call < 1_000; call += 1)
       await client.getBooleanValue('f', false, { plan: 'pro' });
-    expect(asked(server)).toBe(1);
+    expect(requests(server)).toBe(1);
   });
 
-  it('saves 9,900 of 10,000 calls of a hundred visitors', async () => {
+  it('sends 100 requests for 10,000 calls of a hundred users', async () => {
     const { client, server } = await start();
     for (let call = 0; call < 10_000; call += 1) {
       await client.getBooleanValue('f', false, { targetingKey: `user-${call % 100}` });
     }
-    expect(asked(server)).toBe(100);
+    expect(requests(server)).toBe(100);
   });
 
-  it('asks once for those who ask the same at the same time', async () => {
+  it('sends 1 request for equal calls at the same time', async () => {
     const { client, server } = await start();
     const values = await Promise.all(
       Array.from({ length: 50 }, () => client.getBooleanValue('f', false, { plan: 'pro' })),
     );
     expect(values).toEqual(Array.from({ length: 50 }, () => true));
-    expect(asked(server)).toBe(1);
+    expect(requests(server)).toBe(1);
   });
 
-  it('takes a context for the same whatever the order of its attributes, and for another otherwise', async () => {
+  it('ignores the order of attributes when it compares contexts, and nothing else', async () => {
     const { client, server } = await start();
     await client.getBooleanValue('f', false, { a: 1, b: { c: 2, d: [1, 2] } });
     await client.getBooleanValue('f', false, { b: { d: [1, 2], c: 2 }, a: 1 });
-    expect(asked(server)).toBe(1);
+    expect(requests(server)).toBe(1);
     await client.getBooleanValue('f', false, { a: 1, b: { c: 2, d: [2, 1] } });
     await client.getBooleanValue('g', false, { a: 1, b: { c: 2, d: [1, 2] } });
-    expect(asked(server)).toBe(3);
+    expect(requests(server)).toBe(3);
   });
 
-  it('keeps an answer for a minute, or as long as it is told', async () => {
+  it('caches a result for a minute by default', async () => {
     const { client, server } = await start();
     await client.getBooleanValue('f', false);
     await server.advance(59_999);
     await client.getBooleanValue('f', false);
-    expect(asked(server)).toBe(1);
+    expect(requests(server)).toBe(1);
     await server.advance(1);
     await client.getBooleanValue('f', false);
-    expect(asked(server)).toBe(2);
+    expect(requests(server)).toBe(2);
   });
 
-  it('keeps as many answers as it is told, and forgets the one asked for least lately', async () => {
+  it('caches up to `cacheEntries` results, and evicts the least recently used', async () => {
     const { client, server } = await start({ cacheEntries: 2 });
-    const ask = (plan: string) => client.getBooleanValue('f', false, { plan });
-    await ask('a');
-    await ask('b');
-    await ask('a');
-    await ask('c');
-    expect(asked(server)).toBe(3);
-    await ask('a');
-    expect(asked(server)).toBe(3);
-    await ask('b');
-    expect(asked(server)).toBe(4);
+    const evaluate = (plan: string) => client.getBooleanValue('f', false, { plan });
+    await evaluate('a');
+    await evaluate('b');
+    await evaluate('a');
+    await evaluate('c');
+    expect(requests(server)).toBe(3);
+    await evaluate('a');
+    expect(requests(server)).toBe(3);
+    await evaluate('b');
+    expect(requests(server)).toBe(4);
   });
 
-  it('keeps none where none are wanted', async () => {
+  it('caches nothing if `cacheEntries` is 0', async () => {
     const { client, server } = await start({ cacheEntries: 0 });
     await client.getBooleanValue('f', false);
     await client.getBooleanValue('f', false);
-    expect(asked(server)).toBe(2);
+    expect(requests(server)).toBe(2);
   });
 
-  it('forgets the answers of the flags that change, and of no others', async () => {
-    const { client, server, told } = await start();
+  it('drops the cached results of flags that changed, and of no others', async () => {
+    const { client, server, events } = await start();
     await client.getBooleanValue('f', true);
     await client.getBooleanValue('g', true);
     await server.change({ f: booleanFlag('f', true) });
-    expect(told).toEqual(['READY', 'CHANGED f']);
+    expect(events).toEqual(['READY', 'CHANGED f']);
     expect(await client.getBooleanValue('f', false)).toBe(true);
     expect(await client.getBooleanValue('g', false)).toBe(true);
-    expect(asked(server)).toBe(3);
+    expect(requests(server)).toBe(3);
   });
 
-  it('does not keep an answer that was on its way while something changed', async () => {
+  it('does not cache a result that was requested before a change', async () => {
     const { client, server } = await start();
     const early = client.getBooleanValue('f', true);
     const changing = server.change({ f: booleanFlag('f', true) });
@@ -129,17 +129,17 @@ describe('remote', () => {
     expect(await client.getBooleanValue('f', false)).toBe(true);
   });
 
-  it('is told of changes by polls where no stream is wanted', async () => {
-    const { client, server, told } = await start({ stream: false, pollIntervalMs: 5_000 });
+  it('receives changes by polling if `stream` is false', async () => {
+    const { client, server, events } = await start({ stream: false, pollIntervalMs: 5_000 });
     expect(await client.getBooleanValue('f', true)).toBe(false);
     server.replace({ ...flags, f: booleanFlag('f', true) });
     await server.advance(5_000);
-    expect(told).toEqual(['READY', 'CHANGED f']);
+    expect(events).toEqual(['READY', 'CHANGED f']);
     expect(await client.getBooleanValue('f', false)).toBe(true);
     expect(server.count('stream')).toBe(0);
   });
 
-  it('knows unknown flags, even those with names of old', async () => {
+  it('reports unknown flags, even those named like inherited properties', async () => {
     const { client } = await start();
     for (const key of ['unknown', 'constructor', '__proto__']) {
       expect(await client.getBooleanDetails(key, true)).toMatchObject({
@@ -148,84 +148,84 @@ describe('remote', () => {
     }
   });
 
-  it('cannot send a context that contains itself, and says so', async () => {
+  it('reports a context that contains itself, because it has no JSON form', async () => {
     const { client, server } = await start();
     const endless: Record<string, never> = {};
     Object.assign(endless, { endless });
     const details = await client.getBooleanDetails('f', true, endless);
     expect(details).toMatchObject({ value: true, errorCode: 'INVALID_CONTEXT' });
-    expect(asked(server)).toBe(0);
+    expect(requests(server)).toBe(0);
   });
 });
 
-describe('remote, while the server does not answer,', () => {
+describe('remote mode, during an outage of the evaluate route', () => {
   it.each([
-    ['says nothing', 'silently', 2_000],
-    ['cannot be reached', 'broken', 0],
-    ['answers 500', { status: 500 }, 0],
+    ['the server does not respond', 'silent', 2_000],
+    ['the server is unreachable', 'broken', 0],
+    ['the server responds with 500', { status: 500 }, 0],
   ] as const)(
-    'and %s decides here on the flags that it follows, after %j',
-    async (_, manner, ms) => {
+    'if %s, evaluates locally on the flags that it follows (%j)',
+    async (_, behavior, ms) => {
       const { client, server } = await start();
-      server.behave(manner, 'evaluations');
+      server.behave(behavior, 'evaluate');
       const first = client.getBooleanValue('f', false, { plan: 'pro' });
-      expect(await during(server, ms, first)).toBe(true);
+      expect(await after(server, ms, first)).toBe(true);
       expect(client.providerStatus).toBe('READY');
     },
   );
 
-  it('lets nobody wait in vain: one question in a while is the trial for all', async () => {
+  it('makes no caller wait in vain: after a pause, one request is the trial for all', async () => {
     const { client, server } = await start();
-    server.behave('silently', 'evaluations');
-    await during(server, 2_000, client.getBooleanValue('f', false, { plan: '0' }));
+    server.behave('silent', 'evaluate');
+    await after(server, 2_000, client.getBooleanValue('f', false, { plan: '0' }));
     for (let call = 0; call < 100; call += 1) {
       expect(await client.getBooleanValue('f', true, { plan: `${call}` })).toBe(false);
     }
-    expect(asked(server)).toBe(1);
+    expect(requests(server)).toBe(1);
     await server.advance(1_000);
     const trial = client.getBooleanValue('f', true, { plan: 'trial' });
     expect(await client.getBooleanValue('f', true, { plan: 'another' })).toBe(false);
-    expect(asked(server)).toBe(2);
-    await during(server, 2_000, trial);
-    server.behave('well');
+    expect(requests(server)).toBe(2);
+    await after(server, 2_000, trial);
+    server.behave('normal');
     await server.advance(30_000);
     await client.getBooleanValue('f', false, { plan: 'x' });
     await client.getBooleanValue('f', false, { plan: 'y' });
-    expect(asked(server)).toBe(4);
+    expect(requests(server)).toBe(4);
   });
 
-  it('leaves it alone for as long as it asks', async () => {
+  it('sends no request until the time in Retry-After', async () => {
     const { client, server } = await start();
-    server.behave({ status: 429, retryAfter: '90' }, 'evaluations');
+    server.behave({ status: 429, retryAfter: '90' }, 'evaluate');
     await client.getBooleanValue('f', true);
     await server.advance(89_999);
     await client.getBooleanValue('f', true);
-    expect(asked(server)).toBe(1);
+    expect(requests(server)).toBe(1);
     await server.advance(1);
     await client.getBooleanValue('f', true);
-    expect(asked(server)).toBe(2);
+    expect(requests(server)).toBe(2);
   });
 
-  it('takes a refused context for the fault of that question, and stops nobody else', async () => {
+  it('treats a rejected context as an error of that request alone', async () => {
     const { client, server } = await start();
-    server.behave({ status: 400 }, 'evaluations');
+    server.behave({ status: 400 }, 'evaluate');
     await client.getBooleanValue('f', true, { plan: 'x' });
-    server.behave('well');
+    server.behave('normal');
     await client.getBooleanValue('f', true, { plan: 'y' });
-    expect(asked(server)).toBe(2);
+    expect(requests(server)).toBe(2);
   });
 
-  it('is stale when nothing of it can be reached, and decides on', async () => {
-    const { client, server, told } = await start();
+  it('is stale if all routes fail, and still evaluates', async () => {
+    const { client, server, events } = await start();
     server.behave('broken');
     await server.cut();
     await server.advance(1_000);
-    expect(told).toEqual(['READY', 'STALE']);
+    expect(events).toEqual(['READY', 'STALE']);
     expect(await client.getBooleanValue('f', false, { plan: 'pro' })).toBe(true);
   });
 });
 
-describe('remote, with a key that may evaluate and not follow', () => {
+describe('remote mode, with a key that has no access to the flag set', () => {
   const limited = () => {
     const server = startFakeServer(flags);
     server.behave({ status: 403 }, 'stream');
@@ -233,7 +233,7 @@ describe('remote, with a key that may evaluate and not follow', () => {
     return server;
   };
 
-  it('is ready all the same, and knows no version', async () => {
+  it('is ready, without the version of flags', async () => {
     const server = limited();
     const { client, started, provider } = openOn(server, { mode: 'remote' });
     await server.advance(1_500);
@@ -246,41 +246,41 @@ describe('remote, with a key that may evaluate and not follow', () => {
     expect(provider.evaluate('f')).toMatchObject({ errorCode: 'PROVIDER_NOT_READY' });
   });
 
-  it('has old answers or the default of the code while the server is away, and says so', async () => {
+  it('returns cached results or the default value while the server is unreachable, and emits ERROR', async () => {
     const server = limited();
-    const { client, started, told } = openOn(server, { mode: 'remote' });
+    const { client, started, events } = openOn(server, { mode: 'remote' });
     await server.advance(1_500);
     await started;
     expect(await client.getBooleanValue('f', false, { plan: 'pro' })).toBe(true);
     await server.advance(60_000);
-    server.behave('broken', 'evaluations');
+    server.behave('broken', 'evaluate');
     expect(await client.getBooleanValue('f', false, { plan: 'pro' })).toBe(true);
     expect(await client.getBooleanDetails('f', false, { plan: 'new' })).toMatchObject({
       value: false,
       errorCode: 'GENERAL',
       errorMessage: 'fetch failed: ECONNREFUSED',
     });
-    expect(told).toEqual(['READY', 'ERROR']);
-    server.behave('well', 'evaluations');
+    expect(events).toEqual(['READY', 'ERROR']);
+    server.behave('normal', 'evaluate');
     await server.advance(30_000);
     await client.getBooleanValue('f', false, { plan: 'new' });
     await settle();
-    expect(told).toEqual(['READY', 'ERROR', 'READY']);
+    expect(events).toEqual(['READY', 'ERROR', 'READY']);
   });
 
-  it('is no refused key while it is not known whether it may evaluate', async () => {
+  it('does not fail fatally while it is unknown whether the server evaluates', async () => {
     const server = limited();
-    server.behave('silently', 'evaluations');
+    server.behave('silent', 'evaluate');
     const { client, started } = openOn(server, { mode: 'remote' });
     await server.advance(2_000);
-    expect(await started).toContain('GENERAL: no flags could be had');
-    server.behave('well', 'evaluations');
+    expect(await started).toContain('GENERAL: no flags available');
+    server.behave('normal', 'evaluate');
     await server.advance(120_000);
     expect(client.providerStatus).toBe('READY');
     expect(await client.getBooleanValue('f', false, { plan: 'pro' })).toBe(true);
   });
 
-  it('fails for good where it may not evaluate either', async () => {
+  it('fails fatally if the server does not evaluate either', async () => {
     const server = startFakeServer(flags);
     server.behave({ status: 401 });
     const { client, started } = openOn(server, { mode: 'remote' });

@@ -6,10 +6,10 @@ import { describe, expect, it } from 'vitest';
 
 import type { PennonProvider } from '../src/index.ts';
 import { startFakeServer } from './support/fake-server.ts';
-import { booleanFlag, onWhere, valueFlag } from './support/flags.ts';
+import { booleanFlag, onIf, valueFlag } from './support/flags.ts';
 import { openOn, startOn } from './support/open.ts';
 
-/** The specification's requirements of a provider (section 2) and of its events (5.1), version 0.9.0. */
+/** The requirements of the specification for providers (section 2) and their events (5.1), version 0.9.0. */
 const requirements: { id: string; keyword: string; content: string }[] = JSON.parse(
   readFileSync(new URL('requirements.json', import.meta.url), 'utf8'),
 );
@@ -19,7 +19,7 @@ const flags = {
   s: valueFlag('s', 'string', 'text'),
   n: valueFlag('n', 'number', 1.5),
   o: valueFlag('o', 'object', { a: [1] }),
-  rule: booleanFlag('rule', false, { rules: [onWhere('plan', 'pro')] }),
+  rule: booleanFlag('rule', false, { rules: [onIf('plan', 'pro')] }),
   split: booleanFlag('split', false, {
     rules: [{ id: 'r', conditions: [], split: [{ variant: 'on', weight: 1 }] }],
   }),
@@ -27,7 +27,7 @@ const flags = {
 };
 const start = () => startOn(startFakeServer(flags));
 
-const lost = async () => {
+const startAndLoseServer = async () => {
   const server = startFakeServer(flags);
   const opened = await startOn(server);
   server.behave('broken');
@@ -36,8 +36,8 @@ const lost = async () => {
   return { server, ...opened };
 };
 
-/** What each requirement is shown by. */
-const shownBy: Record<string, () => Promise<void>> = {
+/** The assertions that prove each requirement. */
+const proofs: Record<string, () => Promise<void>> = {
   '2.1.1': async () => {
     const { provider } = await start();
     expect(provider.metadata.name).toBe('pennon');
@@ -127,16 +127,16 @@ const shownBy: Record<string, () => Promise<void>> = {
     server.behave('broken');
     const { started } = openOn(server);
     await server.advance(2_000);
-    expect(await started).toMatch(/^GENERAL: no flags could be had/);
+    expect(await started).toMatch(/^GENERAL: no flags available/);
   },
   '2.4.3': async () => {
-    // It keeps nothing for one domain alone, so that it may be bound to several.
+    // It has no state for a single domain, so it can be bound to several.
     const { provider } = await start();
     expect('domainScoped' in provider).toBe(false);
     await OpenFeature.setProviderAndWait('one more domain', provider);
     expect(await OpenFeature.getClient('one more domain').getBooleanValue('b', false)).toBe(true);
   },
-  '2.4.4': () => shows('2.4.3'),
+  '2.4.4': () => prove('2.4.3'),
   '2.5.1': async () => {
     const server = startFakeServer(flags);
     const { provider } = await startOn(server);
@@ -157,30 +157,30 @@ const shownBy: Record<string, () => Promise<void>> = {
     await expect(provider.onClose()).resolves.toBeUndefined();
   },
   '2.6.1': async () => {
-    // Contexts come with each evaluation here; this is for clients.
+    // Only for client SDKs: on a server every evaluation has its own context.
     const { provider } = await start();
     expect('onContextChange' in provider).toBe(false);
   },
   '2.8.1': async () => {
-    const { server, told } = await lost();
-    server.behave('well');
+    const { server, events } = await startAndLoseServer();
+    server.behave('normal');
     await server.advance(30_000);
-    expect(told).toEqual(['READY', 'STALE', 'READY']);
+    expect(events).toEqual(['READY', 'STALE', 'READY']);
   },
-  // READY and ERROR of the start: the SDKs of today say them for the provider, and handlers run once.
+  // Current SDKs emit READY and ERROR of the start on the provider's behalf, and handlers run once.
   '2.8.2': async () => {
-    const { told } = await start();
-    expect(told).toEqual(['READY']);
+    const { events } = await start();
+    expect(events).toEqual(['READY']);
   },
   '2.8.3': async () => {
     const server = startFakeServer();
     server.behave('broken');
-    const { started, told } = openOn(server);
+    const { started, events } = openOn(server);
     await server.advance(2_000);
     await started;
-    expect(told).toEqual(['ERROR']);
+    expect(events).toEqual(['ERROR']);
   },
-  '2.8.4': () => shows('2.6.1'),
+  '2.8.4': () => prove('2.6.1'),
   '5.1.1': async () => {
     const { provider } = await start();
     const events: string[] = [];
@@ -195,15 +195,15 @@ const shownBy: Record<string, () => Promise<void>> = {
     expect(events).toEqual(['PROVIDER_READY', 'PROVIDER_STALE', 'PROVIDER_ERROR']);
   },
   '5.1.2': async () => {
-    const { told } = await lost();
-    expect(told).toEqual(['READY', 'STALE']);
+    const { events } = await startAndLoseServer();
+    expect(events).toEqual(['READY', 'STALE']);
   },
   '5.1.3': async () => {
     const other = await start();
-    await lost();
-    expect(other.told).toEqual(['READY']);
+    await startAndLoseServer();
+    expect(other.events).toEqual(['READY']);
   },
-  '5.1.4': () => shows('5.1.5'),
+  '5.1.4': () => prove('5.1.5'),
   '5.1.5': async () => {
     const server = startFakeServer(flags);
     server.behave({ status: 403 }, 'stream');
@@ -212,7 +212,7 @@ const shownBy: Record<string, () => Promise<void>> = {
     await server.advance(1_500);
     const details: object[] = [];
     client.addHandler(ProviderEvents.Error, event => details.push({ ...event }));
-    server.behave('broken', 'evaluations');
+    server.behave('broken', 'evaluate');
     await client.getBooleanValue('b', false);
     expect(details).toMatchObject([
       { message: 'fetch failed: ECONNREFUSED', errorCode: 'GENERAL' },
@@ -220,18 +220,18 @@ const shownBy: Record<string, () => Promise<void>> = {
   },
 };
 
-const shows = (id: string): Promise<void> => shownBy[id]?.() ?? expect.fail(`nothing shows ${id}`);
+const prove = (id: string): Promise<void> => proofs[id]?.() ?? expect.fail(`no proof of ${id}`);
 
 describe('the specification', () => {
   it.each(requirements)('$id $keyword: $content', async ({ id }) => {
-    await expect(shows(id)).resolves.toBeUndefined();
+    await expect(prove(id)).resolves.toBeUndefined();
   });
 
-  it('is shown by nothing but what it requires', () => {
-    expect(Object.keys(shownBy).toSorted()).toEqual(requirements.map(({ id }) => id).toSorted());
+  it('has exactly one proof for each requirement', () => {
+    expect(Object.keys(proofs).toSorted()).toEqual(requirements.map(({ id }) => id).toSorted());
   });
 
-  it('lets a provider do without tracking (2.7): the SDK passes such calls over', async () => {
+  it('allows a provider without tracking (2.7): the SDK ignores such calls', async () => {
     const { provider, client } = await start();
     const tracking: PennonProvider & { track?: unknown } = provider;
     expect(tracking.track).toBeUndefined();

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import { PennonProvider } from '../src/index.ts';
 import { startFakeServer } from './support/fake-server.ts';
-import { booleanFlag, onWhere, valueFlag } from './support/flags.ts';
+import { booleanFlag, onIf, valueFlag } from './support/flags.ts';
 import { startOn } from './support/open.ts';
 
 const flags = {
@@ -33,7 +33,7 @@ describe('a flag', () => {
     expect(await client.getObjectValue('object', {})).toEqual({ deep: { list: [1, null] } });
   });
 
-  it('comes with its variant, its reason, its metadata, its version and its environment', async () => {
+  it('resolves with its variant, reason, metadata, version and environment', async () => {
     const { client } = await start();
     expect(await client.getBooleanDetails('boolean', false)).toEqual({
       flagKey: 'boolean',
@@ -56,17 +56,17 @@ describe('a flag', () => {
     ['object', 'getNumberDetails', 7],
   ] as const;
   it.each(mismatches)(
-    'of type %s asked by %s is the default, and a type mismatch',
+    'of type %s evaluated with %s resolves to the default value and TYPE_MISMATCH',
     async (key, method, value) => {
       const { client } = await start();
       const details = await Reflect.apply(client[method], client, [key, value]);
       expect(details).toMatchObject({ value, reason: 'ERROR', errorCode: 'TYPE_MISMATCH' });
-      expect(details.errorMessage).toContain(`flag "${key}" is no `);
+      expect(details.errorMessage).toContain(`flag "${key}" is not of type `);
       expect(details.flagMetadata).toMatchObject({ flagSetId: 'production' });
     },
   );
 
-  it('that is disabled resolves to the default of the code, whatever type is asked', async () => {
+  it('that is disabled resolves to the default value, even of another type', async () => {
     const { client } = await start();
     expect(await client.getStringDetails('disabled', 'mine')).toEqual({
       flagKey: 'disabled',
@@ -76,7 +76,7 @@ describe('a flag', () => {
     });
   });
 
-  it('without a default variant resolves to the default of the code, and that is no error', async () => {
+  it('without a default variant resolves to the default value, which is not an error', async () => {
     const { client } = await start();
     const details = await client.getBooleanDetails('no-default', true);
     expect(details).toMatchObject({ value: true, reason: 'DEFAULT' });
@@ -91,7 +91,7 @@ describe('a flag', () => {
     ['', 'FLAG_NOT_FOUND'],
     ['malformed', 'PARSE_ERROR'],
     ['unit', 'TARGETING_KEY_MISSING'],
-  ])('%j answers %s with a message, and the default', async (key, errorCode) => {
+  ])('%j resolves to the default value and %s, with a message', async (key, errorCode) => {
     const { client } = await start();
     const details = await client.getBooleanDetails(key, true);
     expect(details).toMatchObject({ value: true, reason: 'ERROR', errorCode });
@@ -111,13 +111,13 @@ describe('an evaluation context', () => {
       ],
     }),
     exact: booleanFlag('exact', false, {
-      rules: [onWhere('user.born', '2026-02-03T04:05:06.007Z')],
+      rules: [onIf('user.born', '2026-02-03T04:05:06.007Z')],
     }),
     present: booleanFlag('present', false, {
       rules: [{ id: 'r', conditions: [{ attribute: 'odd', operator: 'exists' }], variant: 'on' }],
     }),
-    listed: booleanFlag('listed', false, { rules: [onWhere('days', '2026-01-01T00:00:00.000Z')] }),
-    big: booleanFlag('big', false, { rules: [onWhere('odd', 42)] }),
+    listed: booleanFlag('listed', false, { rules: [onIf('days', '2026-01-01T00:00:00.000Z')] }),
+    big: booleanFlag('big', false, { rules: [onIf('odd', 42)] }),
   };
   const on = async (key: string, context: object) => {
     const { client, provider } = await startOn(startFakeServer(targeting));
@@ -126,7 +126,7 @@ describe('an evaluation context', () => {
     return value;
   };
 
-  it('may hold dates, which are text in UTC to the engine, at any depth', async () => {
+  it('can contain dates at any depth, which become text in UTC', async () => {
     expect(await on('date', { at: new Date('2026-06-01') })).toBe(true);
     expect(await on('date', { at: new Date('2025-06-01') })).toBe(false);
     expect(await on('exact', { user: { born: new Date(Date.UTC(2026, 1, 3, 4, 5, 6, 7)) } })).toBe(
@@ -135,7 +135,7 @@ describe('an evaluation context', () => {
     expect(await on('listed', { days: [new Date('2026-01-01')] })).toBe(true);
   });
 
-  it('lacks what JSON cannot say: invalid dates, functions, undefined', async () => {
+  it('lacks attributes without a JSON form: invalid dates, functions, undefined', async () => {
     for (const odd of [new Date('soon'), () => 1, undefined, Symbol('x'), null]) {
       expect(await on('present', { odd })).toBe(false);
     }
@@ -143,13 +143,13 @@ describe('an evaluation context', () => {
     expect(await on('big', { odd: 42n })).toBe(true);
   });
 
-  it('that contains itself is no trouble', async () => {
+  it('can contain itself', async () => {
     const endless: Record<string, unknown> = { odd: 1, at: new Date(0) };
     endless['self'] = endless;
     expect(await on('present', endless)).toBe(true);
   });
 
-  it('stays as it is: the application goes on with its own objects', async () => {
+  it('is not modified', async () => {
     const born = new Date(0);
     const context = { user: { born }, list: [born] };
     await on('exact', context);
@@ -158,10 +158,10 @@ describe('an evaluation context', () => {
   });
 });
 
-describe('the face without promises', () => {
-  it('answers as the engine does, with the rule', async () => {
+describe('synchronous evaluation', () => {
+  it('returns the result of the engine, with the rule', async () => {
     const { provider } = await startOn(
-      startFakeServer({ f: booleanFlag('f', false, { rules: [onWhere('plan', 'pro')] }) }),
+      startFakeServer({ f: booleanFlag('f', false, { rules: [onIf('plan', 'pro')] }) }),
     );
     expect(provider.evaluate('f', { plan: 'pro' })).toEqual({
       flagKey: 'f',
@@ -174,7 +174,7 @@ describe('the face without promises', () => {
     expect(provider.evaluate('f')).toMatchObject({ reason: 'DEFAULT', value: false });
   });
 
-  it('reads live flags, and a snapshot those of one revision', async () => {
+  it('uses the current flags, and a snapshot those of one revision', async () => {
     const server = startFakeServer({ a: booleanFlag('a', true), b: booleanFlag('b', true) });
     const { provider } = await startOn(server);
     const before = provider.snapshot();
@@ -186,7 +186,7 @@ describe('the face without promises', () => {
     expect(Object.keys(provider.snapshot().evaluateAll({ targetingKey: 'x' }))).toEqual(['a']);
   });
 
-  it('says that there are no flags before there are any', () => {
+  it('reports PROVIDER_NOT_READY without flags', () => {
     const provider = new PennonProvider({ url: 'http://flags.test', key: 'k' });
     expect(provider.evaluate('f')).toMatchObject({
       enabled: false,

@@ -22,62 +22,62 @@ const bootstrap = { formatVersion: 1, flags: { f: booleanFlag('f', true, { versi
 const on = { f: booleanFlag('f', true) };
 const off = { f: booleanFlag('f', false) };
 
-/** Real files take real time. */
-const written = (path: string) => vi.waitFor(() => readFile(path, 'utf8'));
+/** Files are real, so writing them takes real time. */
+const whenWritten = (path: string) => vi.waitFor(() => readFile(path, 'utf8'));
 
 describe('a start', () => {
-  it('waits for the flags of the server, and no longer', async () => {
+  it('ends as soon as the flags of the server have arrived', async () => {
     const server = startFakeServer(on);
-    const { client, started, told, provider } = openOn(server);
+    const { client, started, events, provider } = openOn(server);
     expect(await started).toBe('ok');
     expect(await client.getBooleanValue('f', false)).toBe(true);
-    expect(told).toEqual(['READY']);
+    expect(events).toEqual(['READY']);
     expect(provider.freshness()).toMatchObject({
       mode: 'streaming',
       source: 'stream',
       revision: 1,
     });
-    expect([server.count('stream'), server.count('poll')]).toEqual([1, 1]);
+    expect([server.count('stream'), server.count('poll')]).toEqual([1, 0]);
   });
 
-  it('takes the flags of a poll where the stream is held back', async () => {
+  it('uses the flags of a poll if the stream does not open', async () => {
     const server = startFakeServer(on);
-    server.behave('silently', 'stream');
+    server.behave('silent', 'stream');
     const { client, started } = openOn(server);
     await server.advance(1_000);
     expect(await started).toBe('ok');
     expect(await client.getBooleanValue('f', false)).toBe(true);
   });
 
-  const troubles = {
-    'says nothing': 'silently',
-    'answers 500': { status: 500 },
-    'answers 503 for ten minutes': { status: 503, retryAfter: '600' },
-    'cannot be reached': 'broken',
+  const outages = {
+    'does not respond': 'silent',
+    'responds with 500': { status: 500 },
+    'responds with 503 for ten minutes': { status: 503, retryAfter: '600' },
+    'is unreachable': 'broken',
   } as const;
 
-  describe.each(Object.entries(troubles))('while the server %s', (_, manner) => {
-    it('ends after 2 s, and falls back on the flags given at the start, which are stale', async () => {
+  describe.each(Object.entries(outages))('while the server %s', (_, behavior) => {
+    it('ends after 2 s with the bootstrap flags, which are stale', async () => {
       const server = startFakeServer(off);
-      server.behave(manner);
-      const { client, started, told, provider } = openOn(server, { bootstrap });
+      server.behave(behavior);
+      const { client, started, events, provider } = openOn(server, { bootstrap });
       await server.advance(1_999);
-      expect(told).toEqual([]);
+      expect(events).toEqual([]);
       await server.advance(1);
       expect(await started).toBe('ok');
       expect(await client.getBooleanValue('f', false)).toBe(true);
-      expect(told).toEqual(['READY', 'STALE']);
+      expect(events).toEqual(['READY', 'STALE']);
       expect(client.providerStatus).toBe('STALE');
       expect(provider.freshness()).toMatchObject({ source: 'bootstrap' });
     });
 
-    it('ends after the time that was given, with an error where there are no flags at all', async () => {
+    it('ends after `initTimeoutMs` with an error if there are no flags', async () => {
       const server = startFakeServer();
-      server.behave(manner);
-      const { client, started, told } = openOn(server, { initTimeoutMs: 300 });
+      server.behave(behavior);
+      const { client, started, events } = openOn(server, { initTimeoutMs: 300 });
       await server.advance(300);
-      expect(await started).toMatch(/^GENERAL: no flags could be had: /);
-      expect(told).toEqual(['ERROR']);
+      expect(await started).toMatch(/^GENERAL: no flags available: /);
+      expect(events).toEqual(['ERROR']);
       expect(client.providerStatus).toBe('ERROR');
       const details = await client.getBooleanDetails('f', true);
       expect(details).toMatchObject({
@@ -87,51 +87,51 @@ describe('a start', () => {
       });
     });
 
-    it('goes on trying after it failed, and is ready when the server is', async () => {
+    it('that has failed is retried, and the provider is ready when the server is', async () => {
       const server = startFakeServer(on);
-      server.behave(manner);
-      const { client, started, told } = openOn(server);
+      server.behave(behavior);
+      const { client, started, events } = openOn(server);
       await server.advance(2_000);
       await started;
-      server.behave('well');
+      server.behave('normal');
       await server.advance(700_000);
-      expect(told).toEqual(['ERROR', 'CHANGED f', 'READY']);
+      expect(events).toEqual(['ERROR', 'CHANGED f', 'READY']);
       expect(client.providerStatus).toBe('READY');
       expect(await client.getBooleanValue('f', false)).toBe(true);
     });
   });
 
   it.each([401, 403])(
-    'fails for good where the key is refused by %i, whatever copies there are',
+    'fails fatally if the key is rejected with %i, even with bootstrap flags',
     async status => {
       const server = startFakeServer(on);
       server.behave({ status });
-      const { client, started, told } = openOn(server, { bootstrap });
+      const { client, started, events } = openOn(server, { bootstrap });
       await server.advance(1_500);
       expect(await started).toBe(
-        `PROVIDER_FATAL: the server refuses the key: the server responded with ${status}: refused with ${status}`,
+        `PROVIDER_FATAL: the server rejected the key: the server answered ${status}: rejected with ${status}`,
       );
-      expect(told).toEqual(['ERROR']);
+      expect(events).toEqual(['ERROR']);
       expect(client.providerStatus).toBe('FATAL');
       expect(await client.getBooleanValue('f', false)).toBe(false);
     },
   );
 
-  it('with a refused key is mended by whoever mends the key', async () => {
+  it('that failed with a rejected key succeeds when the key becomes valid', async () => {
     const server = startFakeServer(on);
     server.behave({ status: 401 });
     const { client, started } = openOn(server);
     await server.advance(1_500);
     await started;
-    server.behave('well');
+    server.behave('normal');
     await server.advance(120_000);
     expect(client.providerStatus).toBe('READY');
     expect(await client.getBooleanValue('f', false)).toBe(true);
   });
 
-  it('can be given up: closing ends it, and leaves nothing', async () => {
+  it('is ended by `onClose`, which leaves no timers', async () => {
     const server = startFakeServer();
-    server.behave('silently');
+    server.behave('silent');
     const { started, provider } = openOn(server);
     await settle();
     await provider.onClose();
@@ -140,9 +140,9 @@ describe('a start', () => {
     expect(server.timers()).toBe(0);
   });
 
-  it('can be made again after a close, and a second one at once is the same', async () => {
+  it('is possible again after `onClose`, and concurrent calls share one start', async () => {
     const server = startFakeServer(on);
-    const provider = new PennonProvider({ url: 'http://flags.test', key: 'k' }, server.world);
+    const provider = new PennonProvider({ url: 'http://flags.test', key: 'k' }, server.runtime);
     await Promise.all([provider.initialize(), provider.initialize()]);
     expect(server.count('stream')).toBe(1);
     await provider.onClose();
@@ -157,11 +157,11 @@ describe('a start', () => {
   });
 });
 
-describe('the last flags that were good', () => {
-  it('are kept in the file, whole, for its owner alone, and with every change', async () => {
+describe('the cache file', () => {
+  it('is written completely, with every change', async () => {
     const server = startFakeServer(on);
     const { provider } = await startOn(server, { cacheFile });
-    const first = JSON.parse(await written(cacheFile));
+    const first = JSON.parse(await whenWritten(cacheFile));
     expect(first).toMatchObject({
       formatVersion: 1,
       revision: 1,
@@ -174,25 +174,25 @@ describe('the last flags that were good', () => {
     expect(await readdir(join(directory, 'flags'))).toEqual(['last.json']);
   });
 
-  it('serve a start without the server, before the flags given at the start', async () => {
+  it('is used to start without the server, in preference to the bootstrap flags', async () => {
     const server = startFakeServer(off);
     await (await startOn(server, { cacheFile })).provider.onClose();
     server.behave('broken');
-    const { client, started, told, provider } = openOn(server, { cacheFile, bootstrap });
+    const { client, started, events, provider } = openOn(server, { cacheFile, bootstrap });
     await vi.waitFor(() => expect(provider.freshness().source).toBe('cacheFile'));
     await server.advance(2_000);
     expect(await started).toBe('ok');
     expect(await client.getBooleanValue('f', true)).toBe(false);
-    expect(told).toEqual(['READY', 'STALE']);
+    expect(events).toEqual(['READY', 'STALE']);
     expect(provider.freshness()).toMatchObject({ revision: 1, source: 'cacheFile' });
     expect(provider.freshness().dataAgeMs).toBeTypeOf('number');
   });
 
-  it('are not sent again where they are current', async () => {
+  it('spares the download if its flags are current', async () => {
     const server = startFakeServer(on);
     await (await startOn(server, { cacheFile })).provider.onClose();
-    const { told, provider } = await startOn(server, { cacheFile });
-    expect(told).toEqual(['READY']);
+    const { events, provider } = await startOn(server, { cacheFile });
+    expect(events).toEqual(['READY']);
     expect(provider.freshness()).toMatchObject({
       mode: 'streaming',
       source: 'stream',
@@ -200,10 +200,10 @@ describe('the last flags that were good', () => {
     });
   });
 
-  it('are passed over where the file is damaged, which is told', async () => {
+  it('is not used if it is damaged, which is reported', async () => {
     await writeFile(join(directory, 'damaged.json'), '{"formatVersion":1,"fla');
     const server = startFakeServer(on);
-    server.behave('silently');
+    server.behave('silent');
     const opened = openOn(server, { cacheFile: join(directory, 'damaged.json'), bootstrap });
     await vi.waitFor(() => expect(opened.provider.freshness().source).toBe('bootstrap'));
     expect(opened.provider.freshness().lastError?.message).toContain('damaged.json cannot be used');
@@ -212,11 +212,11 @@ describe('the last flags that were good', () => {
     expect(await opened.client.getBooleanValue('f', false)).toBe(true);
   });
 
-  it('are passed over where a newer release has written them, and the server is waited for', async () => {
+  it('is not used if a newer release has written it', async () => {
     const newer = join(directory, 'newer.json');
     await writeFile(newer, '{"formatVersion":2,"flags":{}}');
     const server = startFakeServer(on);
-    server.behave('silently', 'stream');
+    server.behave('silent', 'stream');
     const { client, started, provider } = openOn(server, { cacheFile: newer });
     await vi.waitFor(() => expect(server.count('stream')).toBe(1));
     expect(provider.freshness().lastError?.message).toContain('format version');
@@ -225,10 +225,10 @@ describe('the last flags that were good', () => {
     expect(await client.getBooleanValue('f', false)).toBe(true);
   });
 
-  it('are passed over where they are of another environment', async () => {
+  it('is not used if it belongs to another environment', async () => {
     const server = startFakeServer(on);
     await (await startOn(server, { cacheFile })).provider.onClose();
-    server.behave('silently');
+    server.behave('silent');
     const { started, provider } = openOn(server, { cacheFile, environment: 'staging', bootstrap });
     await vi.waitFor(() => expect(provider.freshness().source).toBe('bootstrap'));
     expect(provider.freshness().lastError?.message).toContain('of the environment "production"');
@@ -236,20 +236,20 @@ describe('the last flags that were good', () => {
     expect(await started).toBe('ok');
   });
 
-  it('that cannot be written are no reason to stop, and it is told', async () => {
+  it('may fail to be written, which is reported', async () => {
     await writeFile(join(directory, 'no-directory'), '');
     const server = startFakeServer(on);
     const impossible = join(directory, 'no-directory', 'flags.json');
     const { client, provider } = await startOn(server, { cacheFile: impossible });
     await vi.waitFor(() =>
-      expect(provider.freshness().lastError?.message).toContain('flags.json was not written'),
+      expect(provider.freshness().lastError?.message).toContain('flags.json could not be written'),
     );
     expect(await client.getBooleanValue('f', false)).toBe(true);
   });
 });
 
-describe('flags given at the start', () => {
-  it('may be a file', async () => {
+describe('bootstrap flags', () => {
+  it('can be a file', async () => {
     const path = join(directory, 'flags.yaml');
     await writeFile(path, 'flags:\n  f:\n    enabled: true\n');
     const server = startFakeServer();
@@ -261,7 +261,7 @@ describe('flags given at the start', () => {
     expect(await client.getBooleanValue('f', false)).toBe(true);
   });
 
-  it('are copied: what becomes of the object is of no effect', async () => {
+  it('are copied, so later changes of the object have no effect', async () => {
     const given = structuredClone(bootstrap);
     const server = startFakeServer();
     server.behave('broken');
@@ -273,19 +273,19 @@ describe('flags given at the start', () => {
     expect(await client.getBooleanValue('f', false)).toBe(true);
   });
 
-  it('give way to those of the server, and only what differs is told', async () => {
+  it('are replaced by those of the server, and only what differs is reported', async () => {
     const server = startFakeServer({ f: bootstrap.flags.f, g: booleanFlag('g', true) });
     server.behave('broken');
-    const { started, told } = openOn(server, { bootstrap });
+    const { started, events } = openOn(server, { bootstrap });
     await server.advance(2_000);
     await started;
-    server.behave('well');
+    server.behave('normal');
     await server.advance(10_000);
-    expect(told).toEqual(['READY', 'STALE', 'CHANGED g', 'READY']);
+    expect(events).toEqual(['READY', 'STALE', 'CHANGED g', 'READY']);
   });
 });
 
-describe('options that can never work', () => {
+describe('invalid options', () => {
   it.each([
     [{ url: 'flags.test', key: 'k' }, '"url" must be'],
     [{ url: 'ftp://flags.test', key: 'k' }, '"url" must be'],
@@ -300,9 +300,9 @@ describe('options that can never work', () => {
     [{ url: 'http://flags.test', key: 'k', ...JSON.parse('{"mode":"Remote"}') }, '"mode" must be'],
     [
       { url: 'http://flags.test', key: 'k', offlineFile: 'f.json' },
-      'either "url" or "offlineFile"',
+      'pass either "url" or "offlineFile"',
     ],
-  ])('%j are refused where they are written', (options, message) => {
+  ])('%j throw in the constructor', (options, message) => {
     expect(() => new PennonProvider(options)).toThrow(message);
   });
 });

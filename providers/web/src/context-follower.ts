@@ -1,5 +1,5 @@
 import type { EvaluationContext } from '@openfeature/web-sdk';
-import type { Follower, FollowerStatus, Values, Runtime } from '@pennon/sync';
+import type { Follower, Status, Values, Runtime } from '@pennon/sync';
 import { followValues } from '@pennon/sync';
 
 import type { Known } from './value-store.ts';
@@ -17,7 +17,7 @@ export type Where = {
 /** Follows the context of the moment: each by a follower of its own, and none while nobody looks. */
 export type Pursuit = PageNews & {
   readonly context: () => EvaluationContext;
-  readonly status: () => FollowerStatus | undefined;
+  readonly status: () => Status | undefined;
   /** Another context from now on. Throws where it cannot be sent. */
   readonly turnTo: (context: EvaluationContext) => void;
   /** Its first values are there: a page that nobody looks at needs no more. */
@@ -30,7 +30,7 @@ type Parts = {
   readonly known: Known;
   readonly world: Runtime;
   readonly onData: (values: Values<Evaluation>, changed: string[] | undefined) => void;
-  readonly onStatus: (status: FollowerStatus) => void;
+  readonly onStatus: (status: Status) => void;
 };
 
 export const createPursuit = ({ following, known, world, ...listening }: Parts): Pursuit => {

@@ -1,6 +1,6 @@
 import type { EvaluationContext } from '@openfeature/web-sdk';
 import { GeneralError, ProviderFatalError } from '@openfeature/web-sdk';
-import type { FollowerStatus, Values, Runtime } from '@pennon/sync';
+import type { Status, Values, Runtime } from '@pennon/sync';
 import { isAuthError } from '@pennon/sync';
 
 import type { Freshness, Known } from './value-store.ts';
@@ -54,7 +54,7 @@ export const createLive = ({ following, timeoutMs, known, news, world }: LivePar
     if (!wait.isOn() && flagsChanged.length > 0) news.changed(flagsChanged);
   };
 
-  const look = (status: FollowerStatus) => {
+  const look = (status: Status) => {
     if (!isCurrent(status) && status.mode !== 'disconnected') return;
     if (wait.isOn()) wait.end();
     else word.give(!isCurrent(status));
@@ -145,14 +145,14 @@ const isSame = (a: EvaluationContext, b: EvaluationContext): boolean => {
   }
 };
 
-const isCurrent = (status: FollowerStatus | undefined): boolean =>
+const isCurrent = (status: Status | undefined): boolean =>
   status?.mode === 'streaming' || status?.mode === 'polling';
 
-const explain = (status: FollowerStatus | undefined): string =>
+const explain = (status: Status | undefined): string =>
   status?.lastError?.message ?? 'the server did not answer in time';
 
 /** A refused key stays refused; anything else may pass. */
-const failure = (status: FollowerStatus | undefined): Error =>
+const failure = (status: Status | undefined): Error =>
   status?.lastError !== undefined && isAuthError(status.lastError)
     ? new ProviderFatalError(explain(status))
     : new GeneralError(explain(status));

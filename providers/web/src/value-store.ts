@@ -1,12 +1,12 @@
-import type { FollowerStatus, Values } from '@pennon/sync';
+import type { Status, Values } from '@pennon/sync';
 import { changedNames } from '@pennon/sync';
 
 import type { Copy } from './persistence.ts';
 import type { Evaluation } from './resolve.ts';
 
 /** How current the values are, and why. `storage` and `bootstrap`: the server has not answered yet. */
-export type Freshness = Omit<FollowerStatus, 'source'> & {
-  readonly source: FollowerStatus['source'] | 'storage' | 'bootstrap';
+export type Freshness = Omit<Status, 'source'> & {
+  readonly source: Status['source'] | 'storage' | 'bootstrap';
 };
 
 /** The values that are known, whose they are, and since when. One subject never gets those of another. */
@@ -24,7 +24,7 @@ export type Known = {
   /** Makes do with what was last known of this subject: answers whether anything was. */
   recall(subject: string): boolean;
   /** Of the values, as far as the follower of the moment does not know better. */
-  freshness(status: FollowerStatus): Freshness;
+  freshness(status: Status): Freshness;
   /** The server said or showed so long ago that these are the values. */
   confirm(ageMs: number | undefined): void;
 };

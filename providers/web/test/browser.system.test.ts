@@ -79,9 +79,7 @@ describe('a page', () => {
     await start();
     await expect.poll(shown, PATIENCE).toBe('Hello, pro');
     expect(await told()).toEqual([{ event: 'PROVIDER_READY' }]);
-    expect(proxy.requests.map(({ method, path }) => `${method} ${path}`)).toEqual([
-      'OPTIONS /api/v1/evaluations',
-      'POST /api/v1/evaluations',
+    expect(proxy.seen.map(({ method, path }) => `${method} ${path}`)).toEqual([
       'OPTIONS /api/v1/evaluations/stream',
       'POST /api/v1/evaluations/stream',
     ]);
@@ -116,7 +114,7 @@ describe('a page', () => {
     ]) {
       expect(read).not.toContain(secret);
     }
-    expect(proxy.requests.filter(({ path }) => path.includes('pennon_client'))).toEqual([]);
+    expect(proxy.seen.filter(({ path }) => path.includes('pennon_client'))).toEqual([]);
     expect(await page.evaluate(() => pennon.valueOf('hidden-project'))).toBe('the default');
   });
 
@@ -157,20 +155,20 @@ describe('a page', () => {
   it('shows on a second visit, while the server is down, what it showed on the first', async () => {
     await start();
     await expect.poll(shown, PATIENCE).toBe('Hello, pro');
-    proxy.injectFault({ type: 'cut' });
-    proxy.cutConnections();
+    proxy.disturb({ type: 'cut' });
+    proxy.cut();
     await page.reload();
     await start();
     await expect.poll(shown, PATIENCE).toBe('Hello, pro');
     await expect.poll(status, PATIENCE).toBe('STALE');
-    proxy.clearFaults();
+    proxy.heal();
     await expect.poll(status, PATIENCE).toBe('READY');
   });
 
   it('shows another subject nothing of that', async () => {
     await start();
-    proxy.injectFault({ type: 'cut' });
-    proxy.cutConnections();
+    proxy.disturb({ type: 'cut' });
+    proxy.cut();
     await page.reload();
     await start({}, { targetingKey: 'bob' });
     await expect.poll(status, PATIENCE).toBe('ERROR');
@@ -186,7 +184,7 @@ describe('a page', () => {
     })) as { secret: string };
     await start({ key: secret });
     await expect.poll(status, PATIENCE).toBe('FATAL');
-    proxy.injectFault({ type: 'stall' });
+    proxy.disturb({ type: 'stall' });
     await page.reload();
     await start({ initTimeoutMs: 200 });
     await expect.poll(status, PATIENCE).toBe('ERROR');
@@ -203,7 +201,7 @@ describe('a page', () => {
       }, hidden);
     await setHidden(true);
     await page.clock.runFor(5_000);
-    await expect.poll(() => proxy.inFlight()).toBe(0);
+    await expect.poll(() => proxy.underWay()).toBe(0);
     await server.putFlag('greeting', greeting('Missed'));
     await setHidden(false);
     await expect.poll(shown, PATIENCE).toBe('Missed, pro');

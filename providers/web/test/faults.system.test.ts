@@ -40,7 +40,7 @@ const flag = (text: string) => ({
 const greeting = () => client.getStringValue('greeting', 'the default');
 const PATIENCE = { timeout: 40_000, interval: 20 };
 
-const answer = (status: number, headers = {}): Fault => ({ type: 'respond', status, headers });
+const answer = (status: number, headers = {}): Fault => ({ type: 'answer', status, headers });
 
 describe('a network that', () => {
   it.each<[string, Fault]>([
@@ -51,39 +51,39 @@ describe('a network that', () => {
     ['answers 500', answer(500)],
     ['answers 503', answer(503, { 'retry-after': '1' })],
   ])('%s makes the values STALE, and what they missed comes when it mends', async (_, fault) => {
-    proxy.injectFault(fault);
-    proxy.cutConnections();
+    proxy.disturb(fault);
+    proxy.cut();
     await expect.poll(() => client.providerStatus, PATIENCE).toBe(ProviderStatus.STALE);
     expect(greeting()).toBe('Hello');
     await server.putFlag('greeting', flag('Welcome back'));
-    proxy.clearFaults();
+    proxy.heal();
     await expect.poll(greeting, PATIENCE).toBe('Welcome back');
     await expect.poll(() => client.providerStatus, PATIENCE).toBe(ProviderStatus.READY);
   });
 
   it('answers 401 makes the values STALE, and does not take them away', async () => {
-    proxy.injectFault(answer(401));
-    proxy.cutConnections();
+    proxy.disturb(answer(401));
+    proxy.cut();
     await expect.poll(() => client.providerStatus, PATIENCE).toBe(ProviderStatus.STALE);
     expect(greeting()).toBe('Hello');
   });
 
   it('only lets polls through is current all the same', async () => {
-    proxy.injectFault({ type: 'cut' }, /stream/);
-    proxy.cutConnections();
+    proxy.disturb({ type: 'cut' }, /stream/);
+    proxy.cut();
     await server.putFlag('greeting', flag('By a poll'));
     await expect.poll(greeting, PATIENCE).toBe('By a poll');
     expect(client.providerStatus).toBe(ProviderStatus.READY);
   });
 
   it('turns events round ends with the values of the server', async () => {
-    proxy.injectFault({ type: 'reorder' }, /stream/);
-    proxy.cutConnections();
+    proxy.disturb({ type: 'reorder' }, /stream/);
+    proxy.cut();
     for (const text of ['one', 'two', 'three', 'four']) {
       // oxlint-disable-next-line no-await-in-loop -- one change after the other
       await server.putFlag('greeting', flag(text));
     }
-    proxy.clearFaults();
+    proxy.heal();
     await expect.poll(greeting, PATIENCE).toBe('four');
   });
 });

@@ -2,7 +2,7 @@ import { ProviderStatus } from '@openfeature/web-sdk';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { settle } from '../../../packages/sync/test/support/fake-runtime.ts';
-import { served, startReady, respondToPoll, startServing, values } from './support/application.ts';
+import { served, startReady, values } from './support/application.ts';
 
 let page: EventTarget;
 let document: EventTarget & { hidden: boolean };
@@ -29,8 +29,8 @@ describe('a page', () => {
     expect(provider.freshness().mode).toBe('stopped');
     await stream.send('change', { revision: 2, evaluations: { a: served(false) } });
     expect(client.getBooleanValue('a', false)).toBe(true);
-    expect(world.pending).toEqual([]);
-    expect(world.timerCount()).toBe(0);
+    expect(world.waiting).toEqual([]);
+    expect(world.timers()).toBe(0);
     expect(told).toEqual([]);
   });
 
@@ -39,7 +39,7 @@ describe('a page', () => {
     await setHidden(true);
     await world.advance(60_000);
     await setHidden(false);
-    await startServing(world, values(2, { a: false, b: true }));
+    await (await (await world.next()).open()).send('values', values(2, { a: false, b: true }));
     expect(told).toEqual([{ event: 'PROVIDER_CONFIGURATION_CHANGED', flagsChanged: ['a'] }]);
     expect(client.providerStatus).toBe(ProviderStatus.READY);
   });
@@ -60,7 +60,7 @@ describe('a page', () => {
     page.dispatchEvent(new Event('pagehide'));
     expect(provider.freshness().mode).toBe('stopped');
     page.dispatchEvent(new Event('pageshow'));
-    await startServing(world, values(2, { a: true }));
+    await (await (await world.next()).open()).send('values', values(2, { a: true }));
     expect(provider.freshness().mode).toBe('streaming');
   });
 
@@ -69,7 +69,7 @@ describe('a page', () => {
     await setHidden(true);
     await world.advance(5_000);
     const changing = setContext({ targetingKey: 'bob' });
-    await respondToPoll(world, values(1, { a: 'for bob' }));
+    await (await (await world.next()).open()).send('values', values(1, { a: 'for bob' }));
     await changing;
     expect(client.getStringValue('a', '')).toBe('for bob');
     expect(client.providerStatus).toBe(ProviderStatus.READY);
@@ -80,18 +80,19 @@ describe('a page', () => {
     const { world, client, stream } = await startReady({ a: true });
     await stream.cut();
     await world.advance(500);
-    await (await world.nextRequest()).fail('network is down');
+    await (await world.next()).fail('network is down');
     expect(client.providerStatus).toBe(ProviderStatus.STALE);
     page.dispatchEvent(new Event('online'));
-    await startServing(world, values(1, { a: true }));
+    await (await (await world.next()).open()).send('values', values(1, { a: true }));
     expect(client.providerStatus).toBe(ProviderStatus.READY);
   });
 
   it('that is offline says STALE at once, and not only when the silence has lasted', async () => {
     const { world, client } = await startReady({ a: true });
     page.dispatchEvent(new Event('offline'));
-    await (await world.nextRequest()).fail('network is down');
-    await (await world.nextRequest()).fail('network is down');
+    await (await world.next()).fail('network is down');
+    await world.advance(500);
+    await (await world.next()).fail('network is down');
     expect(client.providerStatus).toBe(ProviderStatus.STALE);
   });
 
@@ -103,7 +104,7 @@ describe('a page', () => {
     await world.advance(5_000);
     await setHidden(false);
     await settle();
-    expect(world.pending).toEqual([]);
-    expect(world.timerCount()).toBe(0);
+    expect(world.waiting).toEqual([]);
+    expect(world.timers()).toBe(0);
   });
 });

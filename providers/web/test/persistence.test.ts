@@ -2,15 +2,9 @@ import { ErrorCode, ProviderStatus } from '@openfeature/web-sdk';
 import type { EvaluationContext } from '@openfeature/web-sdk';
 import { describe, expect, it } from 'vitest';
 
-import { createFakeRuntime } from '../../../packages/sync/test/support/fake-runtime.ts';
+import { createFakeWorld } from '../../../packages/sync/test/support/fake-runtime.ts';
 import type { Keeper } from '../src/index.ts';
-import {
-  createKeeper,
-  startApplication,
-  startReady,
-  startServing,
-  values,
-} from './support/application.ts';
+import { createKeeper, startApplication, startReady, values } from './support/application.ts';
 
 /** A keeper in which the values of a first visit are. */
 const visited = async (flags = { banner: 'of the first visit' }, subject = 'ada') => {
@@ -31,7 +25,7 @@ type Visit = {
 /** A second visit, while the server is down. */
 const visitAgain = async (storage: Keeper, visit: Visit = {}) => {
   const { context = { targetingKey: 'ada' }, laterMs = 0, ...options } = visit;
-  const world = createFakeRuntime();
+  const world = createFakeWorld();
   await world.advance(laterMs);
   const application = startApplication({ storage, ...options }, context, world);
   await world.advance(2_000);
@@ -53,9 +47,8 @@ describe('a second visit while the server is down', () => {
     const { keeper } = await visited();
     const { world, told } = await visitAgain(keeper);
     told.length = 0;
-    await (
-      await world.nextRequest()
-    ).respond(200, JSON.stringify(values(2, { banner: 'of the first visit', limit: 2 })));
+    const stream = await (await world.next()).open();
+    await stream.send('values', values(2, { banner: 'of the first visit', limit: 2 }));
     expect(told).toEqual([
       { event: 'PROVIDER_CONFIGURATION_CHANGED', flagsChanged: ['limit'] },
       { event: 'PROVIDER_READY' },
@@ -116,7 +109,7 @@ describe('a place to keep values', () => {
     const keeper = createKeeper();
     const { world, setContext } = await startReady({ a: 1 }, { storage: keeper });
     const changing = setContext({ targetingKey: 'bob' });
-    await startServing(world, values(1, { a: 2 }));
+    await (await (await world.next()).open()).send('values', values(1, { a: 2 }));
     await changing;
     expect([...keeper.slots.values()]).toEqual([expect.stringContaining('bob')]);
   });

@@ -8,7 +8,6 @@ import {
   served,
   startApplication,
   startReady,
-  startServing,
   values,
 } from './support/application.ts';
 
@@ -24,10 +23,10 @@ describe('at the start', () => {
   it('the provider is ready with the values of its context, and READY is told once', async () => {
     const { world, client, told, outcome } = startApplication();
     expect(client.providerStatus).toBe(ProviderStatus.NOT_READY);
-    const call = await world.nextRequest();
+    const call = await world.next();
     expect(JSON.parse(call.body ?? '')).toEqual({ context: { targetingKey: 'ada' } });
     expect(call.headers.get('authorization')).toBe('Bearer client-key');
-    await call.respond(200, JSON.stringify(values(1, { banner: true })));
+    await (await call.open()).send('values', values(1, { banner: true }));
     expect(await outcome).toBeUndefined();
     expect(client.getBooleanValue('banner', false)).toBe(true);
     expect(told).toEqual([{ event: 'PROVIDER_READY' }]);
@@ -60,26 +59,29 @@ describe('at the start', () => {
 
   it('does not wait for a server that fails', async () => {
     const { world, outcome, client } = startApplication();
-    await (await world.nextRequest()).fail('connection refused');
-    await (await world.nextRequest()).fail('connection refused');
+    await (await world.next()).fail('connection refused');
+    await world.advance(500);
+    await (await world.next()).fail('connection refused');
     expect(await outcome).toMatchObject({ message: expect.stringContaining('connection refused') });
     expect(client.providerStatus).toBe(ProviderStatus.ERROR);
   });
 
   it.each([401, 403])('a key that is refused with %i makes the provider FATAL', async status => {
     const { world, outcome, client } = startApplication();
-    await (await world.nextRequest()).respond(status, errorBody('UNAUTHORIZED'));
+    await (await world.next()).answer(status, errorBody('UNAUTHORIZED'));
+    await world.advance(500);
+    await (await world.next()).answer(status, errorBody('UNAUTHORIZED'));
     expect(await outcome).toMatchObject({ code: ErrorCode.PROVIDER_FATAL });
     expect(client.providerStatus).toBe(ProviderStatus.FATAL);
   });
 
   it('a provider that failed becomes ready when the server answers after all', async () => {
     const { world, client, told, outcome } = startApplication();
-    const call = await world.nextRequest();
+    const call = await world.next();
     await world.advance(2_000);
     await outcome;
     told.length = 0;
-    await call.respond(200, JSON.stringify(values(1, { banner: true, limit: 3 })));
+    await (await call.open()).send('values', values(1, { banner: true, limit: 3 }));
     expect(client.providerStatus).toBe(ProviderStatus.READY);
     expect(client.getNumberValue('limit', 0)).toBe(3);
     expect(told).toEqual([
@@ -90,12 +92,12 @@ describe('at the start', () => {
 
   it('polls where no stream is wanted', async () => {
     const { world, client, outcome } = startApplication({ stream: false, pollIntervalMs: 5_000 });
-    const poll = await world.nextRequest();
+    const poll = await world.next();
     expect(poll.url).toBe('http://flags.test/api/v1/evaluations');
-    await poll.respond(200, JSON.stringify(values(1, { banner: true })));
+    await poll.answer(200, JSON.stringify(values(1, { banner: true })));
     await outcome;
     await world.advance(5_000);
-    await (await world.nextRequest()).respond(200, JSON.stringify(values(2, { banner: false })));
+    await (await world.next()).answer(200, JSON.stringify(values(2, { banner: false })));
     expect(client.getBooleanValue('banner', true)).toBe(false);
   });
 });
@@ -154,7 +156,7 @@ describe('live changes', () => {
     await stream.cut();
     expect(told).toEqual([]);
     await world.advance(500);
-    await (await world.nextRequest()).fail('connection refused');
+    await (await world.next()).fail('connection refused');
     expect(told).toEqual([
       { event: 'PROVIDER_STALE', message: expect.stringContaining('connection refused') },
     ]);
@@ -162,8 +164,7 @@ describe('live changes', () => {
     expect(client.getBooleanValue('a', false)).toBe(true);
     told.length = 0;
     await world.advance(500);
-    const again = await (await world.nextRequest()).openStream();
-    await again.send('values', values(2, { a: false }));
+    await (await (await world.next()).open()).send('values', values(2, { a: false }));
     expect(told).toEqual([
       { event: 'PROVIDER_CONFIGURATION_CHANGED', flagsChanged: ['a'] },
       { event: 'PROVIDER_READY' },
@@ -178,9 +179,9 @@ describe('a change of context', () => {
     const changing = setContext({ targetingKey: 'bob' });
     expect(client.providerStatus).toBe(ProviderStatus.RECONCILING);
     expect(client.getStringValue('a', '')).toBe('for ada');
-    const call = await world.nextRequest();
+    const call = await world.next();
     expect(JSON.parse(call.body ?? '')).toEqual({ context: { targetingKey: 'bob' } });
-    await call.respond(200, JSON.stringify(values(1, { a: 'for bob' })));
+    await (await call.open()).send('values', values(1, { a: 'for bob' }));
     await changing;
     expect(client.getStringValue('a', '')).toBe('for bob');
     expect(told).toEqual([
@@ -194,12 +195,12 @@ describe('a change of context', () => {
   it('drops the late answer of an older context', async () => {
     const { world, setContext, client, told } = await startReady({ a: 'for ada' });
     const first = setContext({ targetingKey: 'bob' });
-    const forBob = await world.nextRequest();
+    const forBob = await world.next();
     const second = setContext({ targetingKey: 'eve' });
-    const forEve = await world.nextRequest();
-    expect(forBob.isAborted()).toBe(true);
-    await forEve.respond(200, JSON.stringify(values(1, { a: 'for eve' })));
-    await forBob.respond(200, JSON.stringify(values(1, { a: 'for bob' })));
+    const forEve = await world.next();
+    expect(forBob.aborted()).toBe(true);
+    await (await forEve.open()).send('values', values(1, { a: 'for eve' }));
+    await (await forBob.open()).send('values', values(1, { a: 'for bob' }));
     await Promise.all([first, second]);
     expect(client.getStringValue('a', '')).toBe('for eve');
     expect(client.providerStatus).toBe(ProviderStatus.READY);
@@ -211,8 +212,8 @@ describe('a change of context', () => {
     const changing = [setContext({ targetingKey: 'bob' }), setContext({ targetingKey: 'eve' })];
     await settle();
     expect(client.providerStatus).toBe(ProviderStatus.RECONCILING);
-    await world.nextRequest();
-    await startServing(world, values(1, { a: 'for eve' }));
+    await world.next();
+    await (await (await world.next()).open()).send('values', values(1, { a: 'for eve' }));
     await Promise.all(changing);
     expect(client.providerStatus).toBe(ProviderStatus.READY);
   });
@@ -252,7 +253,7 @@ describe('a change of context', () => {
       errorCode: ErrorCode.PROVIDER_NOT_READY,
     });
     const changing = setContext({ targetingKey: 'cleo' });
-    await startServing(world, values(2, { a: 'for cleo' }));
+    await (await (await world.next()).open()).send('values', values(2, { a: 'for cleo' }));
     await changing;
     expect(client.providerStatus).toBe(ProviderStatus.READY);
     expect(client.getStringValue('a', '')).toBe('for cleo');
@@ -261,16 +262,16 @@ describe('a change of context', () => {
   it('to one that says the same asks nothing', async () => {
     const { world, setContext, client, provider } = await startReady({ a: true });
     await setContext({ targetingKey: 'ada' });
-    expect(world.pending).toEqual([]);
+    expect(world.waiting).toEqual([]);
     expect(client.providerStatus).toBe(ProviderStatus.READY);
     expect(provider.freshness().mode).toBe('streaming');
   });
 
   it('while the provider starts decides what it is ready with', async () => {
     const { world, setContext, client, outcome } = startApplication();
-    await world.nextRequest();
+    await world.next();
     const changing = setContext({ targetingKey: 'bob' });
-    await startServing(world, values(1, { a: 'for bob' }));
+    await (await (await world.next()).open()).send('values', values(1, { a: 'for bob' }));
     await Promise.all([outcome, changing]);
     expect(client.getStringValue('a', '')).toBe('for bob');
   });
@@ -278,7 +279,7 @@ describe('a change of context', () => {
   it('sends dates as UTC text', async () => {
     const { world, setContext } = await startReady({});
     void setContext({ since: new Date('2026-01-31T12:00:00+01:00') });
-    const { body } = await world.nextRequest();
+    const { body } = await world.next();
     expect(JSON.parse(body ?? '')).toEqual({ context: { since: '2026-01-31T11:00:00.000Z' } });
   });
 });
@@ -298,7 +299,8 @@ describe('values that the page brings', () => {
     const { world, client, told, outcome } = startApplication({ bootstrap });
     await outcome;
     told.length = 0;
-    await startServing(world, values(8, { banner: 'from the page', limit: 3 }));
+    const stream = await (await world.next()).open();
+    await stream.send('values', values(8, { banner: 'from the page', limit: 3 }));
     expect(told).toEqual([{ event: 'PROVIDER_CONFIGURATION_CHANGED', flagsChanged: ['limit'] }]);
     expect(client.getNumberValue('limit', 0)).toBe(3);
   });
@@ -311,7 +313,7 @@ describe('values that the page brings', () => {
       });
       expect(client.providerStatus).toBe(ProviderStatus.NOT_READY);
       expect(provider.freshness()).toMatchObject({ source: 'none' });
-      await startServing(world, values(8, { banner: 'live' }));
+      await (await (await world.next()).open()).send('values', values(8, { banner: 'live' }));
       await outcome;
       expect(client.getStringValue('banner', '')).toBe('live');
     },
@@ -320,8 +322,9 @@ describe('values that the page brings', () => {
   it('are STALE where the server is away', async () => {
     const { world, client, outcome } = startApplication({ bootstrap });
     await outcome;
-    await (await world.nextRequest()).fail('connection refused');
-    await (await world.nextRequest()).fail('connection refused');
+    await (await world.next()).fail('connection refused');
+    await world.advance(500);
+    await (await world.next()).fail('connection refused');
     expect(client.providerStatus).toBe(ProviderStatus.STALE);
     expect(client.getStringValue('banner', '')).toBe('from the page');
   });
@@ -332,8 +335,8 @@ describe('the end', () => {
     const { world, provider, client } = await startReady({ a: true });
     await OpenFeature.close();
     await provider.onClose();
-    expect(world.timerCount()).toBe(0);
-    expect(world.pending).toEqual([]);
+    expect(world.timers()).toBe(0);
+    expect(world.waiting).toEqual([]);
     expect(client.getBooleanDetails('a', false)).toMatchObject({
       errorCode: ErrorCode.PROVIDER_NOT_READY,
     });
@@ -341,17 +344,17 @@ describe('the end', () => {
 
   it('while it starts leaves no timer either, and says that it did not', async () => {
     const { world, provider, outcome } = startApplication();
-    await world.nextRequest();
+    await world.next();
     await provider.onClose();
     expect(await outcome).toBeInstanceOf(Error);
-    expect(world.timerCount()).toBe(0);
+    expect(world.timers()).toBe(0);
   });
 
   it('is none for good: a provider may be set again', async () => {
     const { world, setProvider, client } = await startReady({ a: true });
     await OpenFeature.clearProviders();
     const outcome = setProvider();
-    await startServing(world, values(1, { a: true }));
+    await (await (await world.next()).open()).send('values', values(1, { a: true }));
     await outcome;
     expect(client.getBooleanValue('a', false)).toBe(true);
   });
@@ -370,11 +373,15 @@ describe('the freshness of a provider', () => {
   });
   it('of values that the page brought is the age of the page, until the server answers', async () => {
     const { world, provider } = startApplication({ bootstrap: values(7, { a: true }) });
-    const call = await world.nextRequest();
+    const call = await world.next();
     await world.advance(500);
     const known = { mode: 'connecting', revision: 7, source: 'bootstrap', dataAgeMs: 500 };
     expect(provider.freshness()).toMatchObject(known);
-    await call.respond(200, JSON.stringify(values(8, { a: true })));
-    expect(provider.freshness()).toMatchObject({ mode: 'polling', revision: 8, source: 'poll' });
+    await (await call.open()).send('values', values(8, { a: true }));
+    expect(provider.freshness()).toMatchObject({
+      mode: 'streaming',
+      revision: 8,
+      source: 'stream',
+    });
   });
 });

@@ -30,7 +30,7 @@ afterAll(async () => {
 });
 
 beforeEach(async () => {
-  proxy.clearFaults();
+  proxy.heal();
   for (const name of ['left', 'right', 'patient']) await server.putFlag(name, flag(`${name} 1`));
   page = await browser.newPage();
   await page.goto(pages.origin);
@@ -79,7 +79,7 @@ describe('with React', () => {
     await expect.poll(text('patient'), PATIENCE).toBe('patient 1');
     const before = await renders();
     const streams = proxy.count(/stream/);
-    proxy.cutConnections();
+    proxy.cut();
     await expect.poll(() => proxy.count(/stream/), { timeout: 10_000 }).toBeGreaterThan(streams);
     await server.putFlag('right', flag('right 3'));
     await expect.poll(text('right'), PATIENCE).toBe('right 3');
@@ -87,14 +87,14 @@ describe('with React', () => {
   });
 
   it('a component suspends until there are values, and then shows them and never the default', async () => {
-    proxy.injectFault({ type: 'stall' }, /stream/);
-    proxy.injectFault({ type: 'stall' }, /evaluations$/);
+    proxy.disturb({ type: 'stall' }, /stream/);
+    proxy.disturb({ type: 'stall' }, /evaluations$/);
     await start();
     await expect.poll(text('waiting'), PATIENCE).toBe('One moment');
     await expect.poll(text('left'), PATIENCE).toBe('the default');
     expect(await renders()).not.toHaveProperty('patient');
-    proxy.clearFaults();
-    proxy.cutConnections();
+    proxy.heal();
+    proxy.cut();
     await expect.poll(text('patient'), PATIENCE).toBe('patient 1');
     expect(await page.evaluate(() => document.querySelector('#waiting'))).toBeNull();
     expect((await renders())['patient']).toBe(1);
@@ -115,7 +115,7 @@ describe('with React', () => {
       body: JSON.stringify({ context: { targetingKey: 'ada' } }),
     });
     const bootstrap: unknown = await answer.json();
-    proxy.injectFault({ type: 'stall' });
+    proxy.disturb({ type: 'stall' });
     await start({ bootstrap });
     await expect.poll(text('patient'), PATIENCE).toBe('patient 1');
     await expect.poll(text('left'), PATIENCE).toBe('left 1');

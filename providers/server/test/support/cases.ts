@@ -8,7 +8,7 @@ import type {
   JsonValue,
 } from '@openfeature/server-sdk';
 
-/** A case that every engine and every provider runs. */
+/** A shared test case: every engine and every provider runs it. */
 export type Case = {
   readonly name: string;
   readonly flagSet: unknown;
@@ -30,7 +30,7 @@ export type Theme = { readonly theme: string; readonly cases: readonly Case[] };
 
 const CASES = new URL('../../../../packages/spec/cases/', import.meta.url).pathname;
 
-/** What the files of cases say is trusted: the engine's own tests look at it. */
+/** Reads the cases without validating them: the tests of the engine do that. */
 export const readThemes = (): Theme[] =>
   readdirSync(CASES)
     .filter(name => name.endsWith('.json'))
@@ -39,7 +39,7 @@ export const readThemes = (): Theme[] =>
 
 const INFINITE = '\uE000infinite\uE000';
 
-/** JSON as the cases write it: infinite numbers as 1e999. */
+/** Returns JSON in which infinite numbers are written as 1e999, as in the case files. */
 export const toJson = (value: unknown): string =>
   JSON.stringify(value, (_, member: unknown) => {
     if (member === Infinity) return INFINITE;
@@ -48,8 +48,8 @@ export const toJson = (value: unknown): string =>
     .replaceAll(`"-${INFINITE}"`, '-1e999')
     .replaceAll(`"${INFINITE}"`, '1e999');
 
-/** What is no flag set at all is refused as a whole, and the application is told instead of asked. */
-export const isRefused = ({ flagSet }: Case): boolean => {
+/** Whether the flag set is rejected as a whole, so the provider does not start. */
+export const isRejected = ({ flagSet }: Case): boolean => {
   if (typeof flagSet !== 'object' || flagSet === null || Array.isArray(flagSet)) return true;
   const { flags, formatVersion } = flagSet as { flags?: unknown; formatVersion?: unknown };
   const isSet = typeof flags === 'object' && flags !== null && !Array.isArray(flags);
@@ -64,16 +64,16 @@ const typeOf = (value: unknown): Type => {
   return type === 'string' || type === 'number' || type === 'object' ? type : 'boolean';
 };
 
-/** The SDK makes an object of every context, and its own attributes of a list's items or a text's letters. */
-export const reachesUs = (context: unknown): context is EvaluationContext | null =>
+/** Whether the SDK passes the context on unchanged: it turns lists and strings into objects. */
+export const isValidContext = (context: unknown): context is EvaluationContext | null =>
   typeof context === 'object' && !Array.isArray(context);
 
-/** Asks as an application does, with a default of the flag's own type. */
-export const ask = (
+/** Evaluates a case as an application does, with a default value of the type of the flag. */
+export const evaluateCase = (
   client: Client,
   { flagKey, context, expected }: Case,
 ): Promise<EvaluationDetails<JsonValue>> => {
-  const given = reachesUs(context) && context !== null ? context : undefined;
+  const given = isValidContext(context) && context !== null ? context : undefined;
   switch (typeOf(expected.value)) {
     case 'boolean':
       return client.getBooleanDetails(flagKey, DEFAULTS.boolean, given);
@@ -86,8 +86,8 @@ export const ask = (
   }
 };
 
-/** What a case expects, in OpenFeature's terms. */
-export const inOpenFeature = ({ expected, flagKey }: Case): object => {
+/** The expected result of a case in OpenFeature's form. */
+export const expectedDetails = ({ expected, flagKey }: Case): object => {
   const { reason, variant, value, errorCode, metadata } = expected;
   return {
     flagKey,
@@ -99,8 +99,8 @@ export const inOpenFeature = ({ expected, flagKey }: Case): object => {
   };
 };
 
-/** What was resolved, without what cases leave open: messages, versions and names of sets. */
-export const withoutFacts = (details: EvaluationDetails<JsonValue>): object => {
+/** The details without what cases do not specify: message, version and flag set id. */
+export const withoutTelemetry = (details: EvaluationDetails<JsonValue>): object => {
   const { flagKey, reason, value, variant, errorCode, flagMetadata } = details;
   const { version: _, flagSetId: __, ...metadata } = flagMetadata;
   return { flagKey, reason, value, variant, errorCode, flagMetadata: metadata };

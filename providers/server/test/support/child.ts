@@ -2,16 +2,16 @@ import { OpenFeature } from '@openfeature/server-sdk';
 
 import { PennonProvider } from '../../src/index.ts';
 
-/** A program that starts a provider, asks it, closes it and has nothing else to do: it must end by itself. */
+/** Starts a provider, evaluates a flag and closes the provider. The process must then exit by itself. */
 const options = JSON.parse(process.argv[2] ?? '{}');
-const say = (text: string) => void process.stdout.write(`${text}\n`);
+const print = (text: string) => void process.stdout.write(`${text}\n`);
 
 await OpenFeature.setProviderAndWait(new PennonProvider(options)).then(
-  () => say('started'),
-  (error: unknown) => say(`failed: ${String(error)}`),
+  () => print('started'),
+  (error: unknown) => print(`failed: ${String(error)}`),
 );
-say(
+print(
   `value ${await OpenFeature.getClient().getBooleanValue('live', false, { targetingKey: 'ada' })}`,
 );
 await OpenFeature.close();
-say(`closed at ${Date.now()}`);
+print(`closed at ${Date.now()}`);

@@ -1,48 +1,47 @@
-import { compile, evaluateAll } from '@pennon/engine';
+import { compile, evaluate, evaluateAll } from '@pennon/engine';
 import type { Runtime } from '@pennon/sync';
 
 import {
-  createFakeRuntime,
+  createFakeWorld,
   frame,
   settle,
 } from '../../../../packages/sync/test/support/fake-runtime.ts';
-import type { FakeRuntime } from '../../../../packages/sync/test/support/fake-runtime.ts';
+import type { FakeWorld } from '../../../../packages/sync/test/support/fake-runtime.ts';
 
 type Flags = Readonly<Record<string, object>>;
 type Changes = Readonly<Record<string, object | null>>;
 
-/** How a route answers: as it should, not at all, with this status, or with a connection that breaks. */
-type Manner =
-  'well' | 'silently' | 'broken' | { readonly status: number; readonly retryAfter?: string };
-type Route = 'stream' | 'poll' | 'evaluations';
+/** How a route responds: normally, never, with a broken connection, or with a status. */
+type Behavior =
+  'normal' | 'silent' | 'broken' | { readonly status: number; readonly retryAfter?: string };
+type Route = 'stream' | 'poll' | 'evaluate';
 
-/** A server of flags in a world without network, with the routes that a provider uses. */
+/** A flag server in a runtime without network, with the routes that a provider uses. */
 export type FakeServer = {
-  /** The world in which it is reached at `url`. */
-  readonly world: Runtime;
-  /** Lets time pass. */
+  /** The runtime whose `fetch` reaches the server at `SERVER_URL`. */
+  readonly runtime: Runtime;
   readonly advance: (ms: number) => Promise<void>;
   readonly timers: () => number;
   readonly openStreams: () => number;
-  /** How many requests of a route have come. */
+  /** The number of requests that a route has received. */
   readonly count: (route: Route) => number;
-  /** Contexts that were sent to be evaluated, as they came. */
+  /** The evaluation contexts that were received. */
   readonly contexts: readonly unknown[];
-  /** All routes, or one, answer in this manner from now on. */
-  behave(manner: Manner, route?: Route): void;
+  /** Changes the behavior of one route, or of all. */
+  behave(behavior: Behavior, route?: Route): void;
   /** Breaks every stream. */
   cut(): Promise<void>;
-  /** Changes flags and segments, and tells whoever listens. Null removes. */
+  /** Changes flags and segments, and sends the change to all streams. Null removes. */
   change(flags: Changes, segments?: Changes): Promise<void>;
-  /** Tells whoever listens anything at all. */
+  /** Sends any event to all streams. */
   send(event: string, data: object, id?: string): Promise<void>;
-  /** Has other flags from now on, and tells nobody. */
+  /** Replaces all flags without an event. */
   replace(flags: Flags, segments?: Flags): void;
 };
 
-export const URL_OF_SERVER = 'http://flags.test';
+export const SERVER_URL = 'http://flags.test';
 
-const lay = (record: Flags, changes: Changes): Flags =>
+const applyChanges = (record: Flags, changes: Changes): Flags =>
   Object.fromEntries(
     Object.entries({ ...record, ...changes }).filter(
       (entry): entry is [string, object] => entry[1] !== null,
@@ -51,21 +50,23 @@ const lay = (record: Flags, changes: Changes): Flags =>
 
 const routeOf = (url: string): Route => {
   if (url.includes('/flag-set/stream')) return 'stream';
-  return url.includes('/flag-set') ? 'poll' : 'evaluations';
+  return url.includes('/flag-set') ? 'poll' : 'evaluate';
 };
 
-const json = (value: unknown, etag: string): Response =>
-  new Response(JSON.stringify(value), { headers: { etag } });
+const STATUS = { FLAG_NOT_FOUND: 404, TARGETING_KEY_MISSING: 400, PARSE_ERROR: 500 };
+
+const errorResponse = (status: number, code: string, message: string, headers = {}): Response =>
+  Response.json({ error: { code, message } }, { status, headers });
 
 export const startFakeServer = (
   first: Flags = {},
-  fake: FakeRuntime = createFakeRuntime(),
+  fake: FakeWorld = createFakeWorld(),
 ): FakeServer => {
   let flags = first;
   let segments: Flags = {};
   let revision = 1;
-  let manners: Partial<Record<Route, Manner>> = {};
-  const counts: Record<Route, number> = { stream: 0, poll: 0, evaluations: 0 };
+  let behaviors: Partial<Record<Route, Behavior>> = {};
+  const counts: Record<Route, number> = { stream: 0, poll: 0, evaluate: 0 };
   const streams = new Set<ReadableStreamDefaultController<Uint8Array>>();
   const contexts: unknown[] = [];
   const encoder = new TextEncoder();
@@ -95,41 +96,49 @@ export const startFakeServer = (
     return new Response(body, { headers: { 'content-type': 'text/event-stream' } });
   };
 
-  const evaluations = (body: string): Response => {
-    const { context, flagKeys } = JSON.parse(body) as { context: object; flagKeys: string[] };
+  const evaluateOne = (flagKey: string, context: object): Response => {
     contexts.push(context);
-    return json(
-      { revision, evaluations: evaluateAll(compile(flagSet()), context, flagKeys) },
-      '"x"',
-    );
+    const result = evaluate(compile(flagSet()), flagKey, context);
+    return result.reason === 'ERROR'
+      ? errorResponse(STATUS[result.errorCode], result.errorCode, result.errorMessage)
+      : Response.json(result);
   };
 
-  const serve = (route: Route, init: RequestInit, signal: AbortSignal): Response => {
+  const serveEvaluation = (url: string, body: string): Response => {
+    const { context, flagKey, flagKeys } = JSON.parse(body);
+    return url.endsWith('/evaluate')
+      ? evaluateOne(flagKey, context)
+      : Response.json({
+          revision,
+          evaluations: evaluateAll(compile(flagSet()), context, flagKeys),
+        });
+  };
+
+  const serve = (url: string, init: RequestInit, signal: AbortSignal): Response => {
+    const route = routeOf(url);
     const headers = new Headers(init.headers);
     if (route === 'stream') return openStream(headers.get('last-event-id'), signal);
-    if (route === 'evaluations')
-      return evaluations(typeof init.body === 'string' ? init.body : '{}');
+    if (route === 'evaluate')
+      return serveEvaluation(url, typeof init.body === 'string' ? init.body : '{}');
     const etag = `"${id()}"`;
     if (headers.get('if-none-match') === etag) return new Response(null, { status: 304 });
-    return json(flagSet(), etag);
+    return Response.json(flagSet(), { headers: { etag } });
   };
 
   const fetch: Runtime['fetch'] = async (input, init = {}) => {
-    const route = routeOf(input instanceof Request ? input.url : input.toString());
+    const url = input instanceof Request ? input.url : input.toString();
+    const route = routeOf(url);
     counts[route] += 1;
     const signal = init.signal ?? new AbortController().signal;
     signal.throwIfAborted();
-    const manner = manners[route] ?? 'well';
-    if (manner === 'well') return serve(route, init, signal);
-    if (manner === 'broken')
+    const behavior = behaviors[route] ?? 'normal';
+    if (behavior === 'normal') return serve(url, init, signal);
+    if (behavior === 'broken')
       throw new TypeError('fetch failed', { cause: new Error('ECONNREFUSED') });
-    if (manner !== 'silently') {
-      const { status, retryAfter } = manner;
-      const body = JSON.stringify({ error: { code: 'X', message: `refused with ${status}` } });
-      return new Response(body, {
-        status,
-        headers: retryAfter ? { 'retry-after': retryAfter } : {},
-      });
+    if (behavior !== 'silent') {
+      const { status, retryAfter } = behavior;
+      const headers = retryAfter ? { 'retry-after': retryAfter } : {};
+      return errorResponse(status, 'X', `rejected with ${status}`, headers);
     }
     return new Promise((_, reject) => {
       signal.addEventListener('abort', () => reject(signal.reason));
@@ -137,17 +146,17 @@ export const startFakeServer = (
   };
 
   return {
-    world: { ...fake, fetch, random: () => fake.randomValue },
+    runtime: { ...fake, fetch, random: () => fake.chance },
     advance: ms => fake.advance(ms),
-    timers: fake.timerCount,
+    timers: fake.timers,
     openStreams: () => streams.size,
     count: route => counts[route],
     contexts,
-    behave(manner, route) {
-      manners =
+    behave(behavior, route) {
+      behaviors =
         route === undefined
-          ? { stream: manner, poll: manner, evaluations: manner }
-          : { ...manners, [route]: manner };
+          ? { stream: behavior, poll: behavior, evaluate: behavior }
+          : { ...behaviors, [route]: behavior };
     },
     async cut() {
       for (const controller of streams) controller.error(new TypeError('terminated'));
@@ -157,8 +166,8 @@ export const startFakeServer = (
     async change(flagChanges, segmentChanges = {}) {
       const previous = id();
       revision += 1;
-      flags = lay(flags, flagChanges);
-      segments = lay(segments, segmentChanges);
+      flags = applyChanges(flags, flagChanges);
+      segments = applyChanges(segments, segmentChanges);
       const data = { previous, revision, flags: flagChanges, segments: segmentChanges };
       for (const controller of streams)
         controller.enqueue(encoder.encode(frame('change', data, id())));

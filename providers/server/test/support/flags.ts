@@ -1,4 +1,4 @@
-/** A boolean flag as it is stored. */
+/** A boolean flag in the full form. */
 export const booleanFlag = (key: string, on: boolean, more: object = {}) => ({
   key,
   type: 'boolean',
@@ -13,7 +13,7 @@ export const booleanFlag = (key: string, on: boolean, more: object = {}) => ({
   ...more,
 });
 
-/** A flag of any type that answers its one value to everybody. */
+/** A flag of any type with a single variant. */
 export const valueFlag = (key: string, type: string, value: unknown, more: object = {}) => ({
   ...booleanFlag(key, true),
   type,
@@ -22,8 +22,8 @@ export const valueFlag = (key: string, type: string, value: unknown, more: objec
   ...more,
 });
 
-/** A rule that serves `on` where one attribute equals a value. */
-export const onWhere = (attribute: string, value: unknown) => ({
+/** A rule that serves `on` if an attribute equals a value. */
+export const onIf = (attribute: string, value: unknown) => ({
   id: `${attribute}-rule`,
   conditions: [{ attribute, operator: 'equals', value }],
   variant: 'on',

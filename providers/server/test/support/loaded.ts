@@ -3,7 +3,7 @@ import { registerHooks } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** Says what is loaded, beyond the SDK, by importing the provider, or by serving some flags with it. */
+/** Prints what is loaded in addition to the SDK by importing the provider, or by evaluating flags with it. */
 await import('@openfeature/server-sdk');
 
 const loaded = new Set<string>();
@@ -22,27 +22,27 @@ registerHooks({
 
 const { PennonProvider } = await import('../../src/index.ts');
 
-const condition = (what: string) => ({
+const condition = (scenario: string) => ({
   attribute: 'mail',
-  operator: what === 'plain flags' ? 'contains' : 'matches',
+  operator: scenario === 'plain flags' ? 'contains' : 'matches',
   value: '@example.com',
 });
 
-const serve = async (what: string): Promise<void> => {
+const evaluateFlags = async (scenario: string): Promise<void> => {
   const directory = mkdtempSync(join(tmpdir(), 'pennon-loaded-'));
   const offlineFile = join(directory, 'flags.json');
-  const flags = { staff: { enabled: true, rules: [{ conditions: [condition(what)] }] } };
+  const flags = { staff: { enabled: true, rules: [{ conditions: [condition(scenario)] }] } };
   writeFileSync(offlineFile, JSON.stringify({ flags }));
   const provider = new PennonProvider({ offlineFile });
   await provider.initialize();
   const { enabled } = provider.evaluate('staff', { mail: 'ada@example.com' });
-  if (!enabled) throw new Error('the flag was not served');
+  if (!enabled) throw new Error('the flag is not enabled');
   await provider.onClose();
   rmSync(directory, { recursive: true });
 };
 
-const what = process.argv[2] ?? '';
-if (what !== 'import') await serve(what);
+const scenario = process.argv[2] ?? '';
+if (scenario !== 'import') await evaluateFlags(scenario);
 
 const expected = new Set(['ours', '@openfeature/server-sdk', '@openfeature/core']);
 const others = [...loaded].filter(name => !expected.has(name)).toSorted();

@@ -7,15 +7,15 @@ import { afterEach } from 'vitest';
 import { PennonProvider } from '../../src/index.ts';
 import type { OnlineOptions, PennonProviderOptions } from '../../src/index.ts';
 import { settle } from '../../../../packages/sync/test/support/fake-runtime.ts';
-import { URL_OF_SERVER } from './fake-server.ts';
+import { SERVER_URL } from './fake-server.ts';
 import type { FakeServer } from './fake-server.ts';
 
 export type Opened = {
   readonly provider: PennonProvider;
   readonly client: Client;
-  /** What handlers of the client were told, such as `READY` or `CONFIGURATION_CHANGED a,b`. */
-  readonly told: string[];
-  /** Settles as `setProviderAndWait` does; `ok`, or the error's code and message. */
+  /** The events that the handlers of the client received, such as `READY` or `CHANGED a,b`. */
+  readonly events: string[];
+  /** Resolves to `ok` or to the code and message of the error when `setProviderAndWait` settles. */
   readonly started: Promise<string>;
 };
 
@@ -31,14 +31,14 @@ let domains = 0;
 afterEach(() => OpenFeature.clearProviders());
 
 const listen = (client: Client): string[] => {
-  const told: string[] = [];
+  const events: string[] = [];
   client.addHandler(ProviderEvents.ConfigurationChanged, details =>
-    told.push(`CHANGED ${details?.flagsChanged?.toSorted().join()}`),
+    events.push(`CHANGED ${details?.flagsChanged?.toSorted().join()}`),
   );
   for (const event of [ProviderEvents.Ready, ProviderEvents.Stale, ProviderEvents.Error] as const) {
-    client.addHandler(event, () => told.push(NAMES[event]));
+    client.addHandler(event, () => events.push(NAMES[event]));
   }
-  return told;
+  return events;
 };
 
 const codeOf = (error: unknown): string =>
@@ -46,23 +46,23 @@ const codeOf = (error: unknown): string =>
     ? `${String(error.code)}: ${error.message}`
     : String(error);
 
-/** Registers a provider under a domain of its own, as an application does. */
+/** Registers a provider under its own domain, as an application does. */
 export const openProvider = (provider: PennonProvider): Opened => {
   domains += 1;
   const domain = `domain-${domains}`;
   const client = OpenFeature.getClient(domain);
-  const told = listen(client);
+  const events = listen(client);
   const started = OpenFeature.setProviderAndWait(domain, provider).then(() => 'ok', codeOf);
-  return { provider, client, told, started };
+  return { provider, client, events, started };
 };
 
-/** A provider on a server that is not real. */
+/** Opens a provider on a fake server. */
 export const openOn = (server: FakeServer, options: Partial<OnlineOptions> = {}): Opened =>
   openProvider(
-    new PennonProvider({ url: URL_OF_SERVER, key: 'server-key', ...options }, server.world),
+    new PennonProvider({ url: SERVER_URL, key: 'server-key', ...options }, server.runtime),
   );
 
-/** A provider that has started by the time this resolves. */
+/** Opens a provider and waits until it has started. */
 export const startOn = async (
   server: FakeServer,
   options: Partial<OnlineOptions> = {},
@@ -73,6 +73,8 @@ export const startOn = async (
   return opened;
 };
 
-/** A provider in the real world. */
-export const openReal = (options: PennonProviderOptions, world: Runtime = defaultRuntime): Opened =>
-  openProvider(new PennonProvider(options, world));
+/** Opens a provider with a real clock and network. */
+export const openReal = (
+  options: PennonProviderOptions,
+  runtime: Runtime = defaultRuntime,
+): Opened => openProvider(new PennonProvider(options, runtime));

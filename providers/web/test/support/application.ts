@@ -1,11 +1,8 @@
 import type { Client, EvaluationContext, JsonValue } from '@openfeature/web-sdk';
 import { OpenFeature, ProviderEvents } from '@openfeature/web-sdk';
 
-import type {
-  FakeRuntime,
-  FakeStream,
-} from '../../../../packages/sync/test/support/fake-runtime.ts';
-import { createFakeRuntime } from '../../../../packages/sync/test/support/fake-runtime.ts';
+import type { FakeWorld } from '../../../../packages/sync/test/support/fake-runtime.ts';
+import { createFakeWorld } from '../../../../packages/sync/test/support/fake-runtime.ts';
 import type { Keeper, PennonWebProviderOptions } from '../../src/index.ts';
 import { PennonWebProvider } from '../../src/index.ts';
 
@@ -16,7 +13,7 @@ export type Told = {
 };
 
 export type Application = {
-  readonly world: FakeRuntime;
+  readonly world: FakeWorld;
   readonly setContext: (context: EvaluationContext) => Promise<void>;
   /** Sets the provider, as it was set at the start. */
   readonly setProvider: () => Promise<void>;
@@ -45,7 +42,7 @@ let domains = 0;
 export const startApplication = (
   options: Partial<PennonWebProviderOptions> = {},
   context: EvaluationContext = { targetingKey: 'ada' },
-  world = createFakeRuntime(),
+  world = createFakeWorld(),
 ): Application => {
   domains += 1;
   const domain = `application-${domains}`;
@@ -87,18 +84,6 @@ export const values = (revision: number, flags: Readonly<Record<string, JsonValu
   ),
 });
 
-/** Responds to the next request, a poll, with these values. */
-export const respondToPoll = async (world: FakeRuntime, body: object): Promise<void> =>
-  (await world.nextRequest()).respond(200, JSON.stringify(body));
-
-/** Responds to the first poll with these values, and opens the stream, which starts with the same values. */
-export const startServing = async (world: FakeRuntime, body: object): Promise<FakeStream> => {
-  await respondToPoll(world, body);
-  const stream = await (await world.nextRequest()).openStream();
-  await stream.send('values', body);
-  return stream;
-};
-
 /** An application whose provider is ready with these flags. */
 export const startReady = async (
   flags: Readonly<Record<string, JsonValue>>,
@@ -106,7 +91,8 @@ export const startReady = async (
   context?: EvaluationContext,
 ) => {
   const application = startApplication(options, context);
-  const stream = await startServing(application.world, values(1, flags));
+  const stream = await (await application.world.next()).open();
+  await stream.send('values', values(1, flags));
   await application.outcome;
   application.told.length = 0;
   return { ...application, stream };

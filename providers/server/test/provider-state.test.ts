@@ -1,0 +1,97 @@
+import { describe, expect, it } from 'vitest';
+
+import { nextState } from '../src/provider-state.ts';
+import type { Conditions, ProviderState } from '../src/provider-state.ts';
+
+type Case = readonly [title: string, conditions: Partial<Conditions>, expected: ProviderState];
+
+const NOTHING_YET: Conditions = {
+  source: 'connecting',
+  hasFlags: false,
+  remote: 'none',
+  lastStatus: undefined,
+  isLate: false,
+};
+
+describe('a provider that is starting', () => {
+  const cases: readonly Case[] = [
+    ['keeps waiting while nothing has arrived', {}, 'starting'],
+    ['keeps waiting for current flags if it has older ones', { hasFlags: true }, 'starting'],
+    ['keeps waiting while the server is unreachable', { source: 'unreachable' }, 'starting'],
+    ['is ready once its source has emitted flags', { source: 'ready', hasFlags: true }, 'ready'],
+    [
+      'is unauthorized if the key is rejected',
+      { source: 'unauthorized', lastStatus: 403 },
+      'unauthorized',
+    ],
+    [
+      'is unauthorized if the key is rejected, even if it has older flags',
+      { source: 'unauthorized', hasFlags: true },
+      'unauthorized',
+    ],
+    [
+      'first finds out whether the server evaluates flags for a key without access to the flag set',
+      { source: 'unauthorized', remote: 'untested' },
+      'starting',
+    ],
+    [
+      'is ready if the server evaluates flags, even without access to the flag set',
+      { source: 'unauthorized', remote: 'granted' },
+      'ready',
+    ],
+    [
+      'is unauthorized if the server does not evaluate flags either',
+      { source: 'unauthorized', remote: 'denied' },
+      'unauthorized',
+    ],
+    ['fails if its file is invalid', { source: 'invalid' }, 'error'],
+    ['uses older flags if its file is invalid', { source: 'invalid', hasFlags: true }, 'stale'],
+  ];
+  it.each(cases)('%s', (_, conditions, expected) => {
+    expect(nextState('starting', { ...NOTHING_YET, ...conditions })).toBe(expected);
+  });
+});
+
+describe('a provider that must not wait any longer', () => {
+  const cases: readonly Case[] = [
+    ['fails without flags', {}, 'error'],
+    ['uses older flags', { hasFlags: true }, 'stale'],
+    [
+      'uses older flags while the server is unreachable',
+      { source: 'unreachable', hasFlags: true },
+      'stale',
+    ],
+    [
+      'is unauthorized after a 401',
+      { lastStatus: 401, hasFlags: true, remote: 'untested' },
+      'unauthorized',
+    ],
+    ['is unauthorized after a 403', { lastStatus: 403, hasFlags: true }, 'unauthorized'],
+    [
+      'uses older flags if the 403 may concern only the flag set',
+      { lastStatus: 403, hasFlags: true, remote: 'untested' },
+      'stale',
+    ],
+  ];
+  it.each(cases)('%s', (_, conditions, expected) => {
+    expect(nextState('starting', { ...NOTHING_YET, ...conditions, isLate: true })).toBe(expected);
+  });
+});
+
+describe('a provider that has started', () => {
+  it.each([
+    ['ready', true, 'ready'],
+    ['unreachable', true, 'stale'],
+    ['unreachable', false, 'error'],
+    ['invalid', true, 'stale'],
+    ['unauthorized', true, 'stale'],
+    ['unauthorized', false, 'unauthorized'],
+    ['connecting', true, 'stale'],
+  ] as const)('with source state %s, and flags: %s, is %s', (source, hasFlags, expected) => {
+    expect(nextState('ready', { ...NOTHING_YET, source, hasFlags })).toBe(expected);
+  });
+});
+
+it('a closed provider stays closed', () => {
+  expect(nextState('closed', { ...NOTHING_YET, source: 'ready', hasFlags: true })).toBe('closed');
+});
