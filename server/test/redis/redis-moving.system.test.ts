@@ -17,7 +17,7 @@ import {
 } from './servers.ts';
 
 const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8');
-const [, printed = ''] = /### Moving house[^]*?```sh\n([^]*?)```/.exec(readme) ?? [];
+const [, printed = ''] = /### Import and export[^]*?```sh\n([^]*?)```/.exec(readme) ?? [];
 
 const redis = await startRedis();
 const url = `redis://127.0.0.1:${redis.port}`;
