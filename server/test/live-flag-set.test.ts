@@ -2,12 +2,13 @@ import { expect, it } from 'vitest';
 
 import { openLiveFlagSet } from '../src/flag-set/live-flag-set.ts';
 import { openReplica } from '../src/replication/replica.ts';
-import { newDirectory, open } from './store/directory.ts';
+import { secureRandom } from '../src/random.ts';
+import { openMemoryStore } from '../src/store/memory.ts';
 import { flag, flags, newLedger, removal, write } from './store/fixtures.ts';
 import { createFakeClock } from './support/fake-clock.ts';
 
 it('decides a write on a compiled view of the very snapshot that the commit expects', async () => {
-  const store = await open(newDirectory());
+  const store = openMemoryStore({ random: secureRandom });
   const ledger = newLedger();
   await write(store, ledger, flags(flag('first')));
   const replica = await openReplica(

@@ -1,4 +1,4 @@
-import { StoreError } from './store.ts';
+import { StoreError, type Change, type Ledger, type LedgerKind } from './store.ts';
 
 /** Delivers the changes of each ledger to followers within this process. */
 export type ChangeFeed<Item> = {
@@ -110,4 +110,31 @@ const createQueue = <Item>(onEnd: () => void): Queue<Item> => {
   }
 
   return { push, end, discard, items };
+};
+
+/** The change feeds of a store whose commits all happen in this process. */
+export type LedgerFeeds = {
+  publish<Kind extends LedgerKind>(ledger: Ledger<Kind>, change: Change<Kind>): void;
+  follow<Kind extends LedgerKind>(
+    ledger: Ledger<Kind>,
+    signal: AbortSignal,
+  ): AsyncIterable<Change<Kind>>;
+  end(ledger: Ledger): void;
+  readonly close: () => void;
+};
+
+export const createLedgerFeeds = (): LedgerFeeds => {
+  const feeds: { readonly [Kind in LedgerKind]: ChangeFeed<Change<Kind>> } = {
+    control: createChangeFeed(),
+    flagSet: createChangeFeed(),
+  };
+  return {
+    publish: ({ kind, id }, change) => feeds[kind].publish(id, change),
+    follow: ({ kind, id }, signal) => feeds[kind].follow(id, signal),
+    end: ({ kind, id }) => feeds[kind].end(id),
+    close() {
+      feeds.control.close();
+      feeds.flagSet.close();
+    },
+  };
 };

@@ -1,4 +1,5 @@
 import type { Random } from '../random.ts';
+import { StoreError } from './store.ts';
 
 /**
  * The id of a change: epoch, revision and nonce, for example `q7zk3v9s0m1x.42.b1xw0c8e`.
@@ -33,12 +34,13 @@ export const parseChangeId = (
 /** Returns the revision in an id, or 0 if the text is not a change id. */
 export const revisionOf = (id: ChangeId): number => parseChangeId(id)?.revision ?? 0;
 
-/** Returns the id that follows `previous`. `none`, or `replaceAll`, starts the epoch `epoch`. */
+/** Returns the id of the change after `previous`. The first change of a ledger starts an epoch. */
 export const nextChangeId = (
   previous: ChangeId | 'none',
   { epoch, nonce, replaceAll }: { epoch: string; nonce: string; replaceAll: boolean },
-): ChangeId | undefined => {
+): ChangeId => {
   if (previous === 'none') return formatChangeId(epoch, 1, nonce);
   const last = parseChangeId(previous);
-  return last && formatChangeId(replaceAll ? epoch : last.epoch, last.revision + 1, nonce);
+  if (last === undefined) throw new StoreError('corrupt', `"${previous}" is not a change id`);
+  return formatChangeId(replaceAll ? epoch : last.epoch, last.revision + 1, nonce);
 };

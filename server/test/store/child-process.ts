@@ -5,14 +5,14 @@ import { fileURLToPath } from 'node:url';
 
 const SCRIPT = fileURLToPath(new URL('./child.ts', import.meta.url));
 
-/** A process with a store of its own; see child.ts for what it can be told. */
+/** A process that owns a store. See child.ts for its commands. */
 export type Child = {
   readonly pid: number;
-  /** Says a line, and answers the line that comes back. */
-  readonly ask: (line: string) => Promise<unknown>;
-  /** The next line. */
+  /** Sends a command. Resolves to its result. */
+  readonly send: (line: string) => Promise<unknown>;
+  /** Resolves to the next line of output. */
   readonly next: () => Promise<unknown>;
-  /** Lets the process end by itself; answers its exit code. */
+  /** Closes the input and waits for the exit code. */
   readonly finish: () => Promise<unknown>;
   readonly kill: () => Promise<void>;
 };
@@ -20,9 +20,9 @@ export type Child = {
 export type ChildOptions = {
   readonly node?: string;
   readonly script?: string;
-  /** Another user for the process. */
+  /** The user that the process runs as. */
   readonly uid?: number;
-  /** The largest file that the process may write, in bytes. */
+  /** The maximum size of a file that the process writes, in bytes. */
   readonly fileLimit?: number;
 };
 
@@ -38,7 +38,7 @@ export const startChild = (options: ChildOptions = {}): Child => {
   return {
     pid: process.pid ?? 0,
     next,
-    async ask(line) {
+    async send(line) {
       process.stdin.write(`${line}\n`);
       return next();
     },

@@ -1,7 +1,7 @@
 /**
- * A process that owns a store, told what to do line by line: `open DIRECTORY`, `commit KEY BYTES`,
- * `flood`, `ping`, `read`, `close`. Each line is answered by one line of JSON; `flood` commits until it
- * is killed, and answers each commit once that is acknowledged.
+ * A process that owns a store. Reads one command per line: `open DIRECTORY`, `commit KEY BYTES`, `flood N`,
+ * `ping`, `read`, `close`. Prints the result of each as one line of JSON. `flood` commits until the
+ * process is killed and prints each commit once it is acknowledged.
  */
 import { createInterface } from 'node:readline';
 
@@ -25,7 +25,7 @@ const commit = async (key: string, bytes = 0): Promise<string> => {
 };
 
 const flood = async (from: number): Promise<never> => {
-  for (let i = from; ; i += 1) answer(await commit(`flag${i}`));
+  for (let i = from; ; i += 1) print(await commit(`flag${i}`));
 };
 
 const read = async () => {
@@ -48,12 +48,12 @@ const perform = async ([name, first = '', second = '']: readonly string[]): Prom
   return 'done';
 };
 
-const answer = (value: unknown): void => void process.stdout.write(`${JSON.stringify(value)}\n`);
+const print = (value: unknown): void => void process.stdout.write(`${JSON.stringify(value)}\n`);
 
-const refusal = (error: unknown) => {
+const toResult = (error: unknown) => {
   if (!(error instanceof StoreError)) throw error;
   return { code: error.code, message: error.message };
 };
 
 for await (const line of createInterface({ input: process.stdin }))
-  answer(await perform(line.split(' ')).catch(refusal));
+  print(await perform(line.split(' ')).catch(toResult));

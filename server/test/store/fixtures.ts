@@ -16,7 +16,7 @@ import type {
 export const EPOCH_START = Date.parse('2026-01-01T00:00:00.000Z');
 const at = (second: number): string => new Date(EPOCH_START + second * 1_000).toISOString();
 
-/** A ledger that no other test has met. */
+/** A ledger that no other test uses. */
 let ledgers = 0;
 export const newLedger = (): Ledger<'flagSet'> => {
   ledgers += 1;
@@ -74,7 +74,7 @@ export const entry = (key: string, change: Partial<AuditDraft> = {}): AuditDraft
   ...change,
 });
 
-/** Writes that put these flags. */
+/** Writes these flags. */
 export const flags = (...all: Flag[]): Writes<'flagSet'> => ({
   flags: new Map(all.map(each => [each.key, each])),
 });
@@ -83,7 +83,7 @@ export const removal = (...keys: string[]): Writes<'flagSet'> => ({
   flags: new Map(keys.map(key => [key, null])),
 });
 
-/** Commits to the ledger as it is now, which must succeed. */
+/** Commits to the current state of the ledger; must succeed. */
 export const write = async <Kind extends LedgerKind>(
   store: Store,
   ledger: Ledger<Kind>,
@@ -93,11 +93,11 @@ export const write = async <Kind extends LedgerKind>(
   const expect = more.expect ?? (await store.head(ledger)) ?? 'none';
   const outcome = await store.commit(ledger, { expect, writes, audit: [], ...more });
   if (outcome.committed) return outcome.change;
-  throw new Error(`refused: the ledger is at ${outcome.actual}, not at ${expect}`);
+  throw new Error(`rejected: the ledger is at ${outcome.actual}, not at ${expect}`);
 };
 
-/** A commit that must be refused; answers where the ledger is. */
-export const refused = async <Kind extends LedgerKind>(
+/** Commits, which must be rejected. Returns the id that the ledger has. */
+export const rejected = async <Kind extends LedgerKind>(
   store: Store,
   ledger: Ledger<Kind>,
   commit: Commit<Kind>,
@@ -109,14 +109,14 @@ export const refused = async <Kind extends LedgerKind>(
 
 export const neverAborted = (): AbortSignal => new AbortController().signal;
 
-/** The next `count` items of a feed that was followed; then leaves it. */
+/** Reads `count` items of a feed and stops. */
 export const take = async <Item>(items: AsyncIterable<Item>, count: number): Promise<Item[]> => {
   const taken: Item[] = [];
   for await (const item of items) if (taken.push(item) === count) break;
   return taken;
 };
 
-/** Everything a ledger holds, as nested lists that are easy to compare and to read in a failure. */
+/** Everything in a ledger, as nested lists that are easy to compare and to read in a failure. */
 export const contents = async <Kind extends LedgerKind>(store: Store, ledger: Ledger<Kind>) => {
   const snapshot = await store.read(ledger);
   if (snapshot === undefined) return undefined;

@@ -1,42 +1,39 @@
 import { afterEach, beforeEach, describe } from 'vitest';
 
 import type { Store } from '../../src/store/store.ts';
-import { describeAudit } from './audit.ts';
-import { describeCommits } from './commits.ts';
-import { describeDocuments } from './documents.ts';
-import { describeDurability } from './durability.ts';
-import { describeFeed } from './change-feed.ts';
-import { describeModel } from './model.ts';
-import { describeServers } from './servers.ts';
+import { describeAudit } from './suite/audit.ts';
+import { describeChangeFeed } from './suite/change-feed.ts';
+import { describeCommits } from './suite/commits.ts';
+import { describeDocuments } from './suite/documents.ts';
+import { describeDurability } from './suite/durability.ts';
+import { describeFleet } from './suite/fleet.ts';
+import { describeModel } from './suite/model.ts';
 
-/** A store on data of its own. */
+/** A store with its own data. */
 export type OpenedStore = {
   readonly store: Store;
-  /** Closes the store, and opens it again on the same data. */
+  /** Closes the store and opens it again on the same data. */
   readonly reopen: () => Promise<Store>;
-  /** Closes what is open, and removes the data. */
+  /** Closes the store and removes its data. */
   readonly cleanup: () => Promise<void>;
 };
 
-/** The store of the test that runs. */
-export type Given = Pick<OpenedStore, 'store' | 'reopen'>;
-
-/** Judges everything that the store port promises. A store is a store when this passes. */
+/** Tests everything that the store port promises. Every store must pass. */
 export const describeStore = (name: string, open: () => Promise<OpenedStore>): void => {
-  describe(`${name}, by the promises of the port`, { timeout: 60_000 }, () => {
-    let opened: OpenedStore;
-    const given = (): Given => opened;
+  describe(`${name} implements the store port`, { timeout: 60_000 }, () => {
+    let current: OpenedStore;
+    const opened = (): OpenedStore => current;
     beforeEach(async () => {
-      opened = await open();
+      current = await open();
     });
-    afterEach(() => opened.cleanup());
+    afterEach(() => current.cleanup());
 
-    describeCommits(given);
-    describeDocuments(given);
-    describeFeed(given);
-    describeAudit(given);
-    describeDurability(given);
-    describeModel(given);
-    describeServers(given);
+    describeCommits(opened);
+    describeDocuments(opened);
+    describeChangeFeed(opened);
+    describeAudit(opened);
+    describeDurability(opened);
+    describeModel(opened);
+    describeFleet(opened);
   });
 };

@@ -1,7 +1,3 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-
 import { pino } from 'pino';
 
 import type { Role } from '@pennon/schema';
@@ -13,7 +9,7 @@ import { readConfig } from '../../src/config.ts';
 import { secureRandom } from '../../src/random.ts';
 import type { Server } from '../../src/server.ts';
 import { createServer } from '../../src/server.ts';
-import { openSqliteStore } from '../../src/store/sqlite/index.ts';
+import { openMemoryStore } from '../../src/store/memory.ts';
 import type { Store } from '../../src/store/store.ts';
 
 export const ADMIN_KEY = 'test-admin-key-0123456789abcdef';
@@ -52,7 +48,7 @@ export type TestServer = {
   readonly [Symbol.asyncDispose]: () => Promise<void>;
 };
 
-/** A server of its own on the embedded store, in an empty directory that goes with it. */
+/** Starts a server on its own memory store. */
 export const startServer = async (
   given: {
     clock?: Clock;
@@ -62,12 +58,9 @@ export const startServer = async (
     through?: (store: Store) => Store;
   } = {},
 ): Promise<TestServer> => {
-  const directory = mkdtempSync(join(tmpdir(), 'pennon-'));
   const lines: string[] = [];
   const server = await createServer({
-    store: (given.through ?? (store => store))(
-      await openSqliteStore({ directory, random: secureRandom }),
-    ),
+    store: (given.through ?? (store => store))(openMemoryStore({ random: secureRandom })),
     clock: given.clock ?? systemClock,
     random: secureRandom,
     logger: pino({ level: 'debug' }, { write: line => lines.push(line) }),
@@ -100,10 +93,7 @@ export const startServer = async (
   };
   const api: TestServer['api'] = (method, path, asked) =>
     ask(method, `/api/v1${path}${path.includes('?') ? '&' : '?'}environment=production`, asked);
-  const close = async () => {
-    await server.close();
-    rmSync(directory, { recursive: true });
-  };
+  const close = () => server.close();
 
   return {
     ask,

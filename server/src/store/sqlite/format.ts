@@ -1,14 +1,13 @@
-/** Marks the file as ours in its header: the bytes of `PENN`. */
+/** Identifies the file as a Pennon database in its header: the bytes of `PENN`. */
 export const APPLICATION_ID = 0x50454e4e;
 
 /**
- * The format of the data, kept in the file's `user_version`: the n-th script brings a database of
- * format n-1 to format n, the first one from nothing. A script that was released never changes.
+ * The nth script migrates a database from format n-1 to format n; the first one creates it. The format is
+ * stored in the file's `user_version`. A released script never changes.
  *
- * `document` and `entry` hold JSON text. Keys compare by their bytes, SQLite's own order. An audit
- * entry's `number` is never used twice, and every index of the audit log ends in `number, at`: a search
- * by any of these walks its index from the newest entry on, sees there whether the time fits, sorts
- * nothing and stops at its limit.
+ * `document` and `entry` are JSON text. Keys are in byte order, SQLite's default. An audit entry's `number`
+ * is never reused. Every index of the audit log ends in `number, at`, so any search reads its index from
+ * the newest entry, checks the time there, needs no sort and stops at its limit.
  */
 export const MIGRATIONS: readonly string[] = [
   `
@@ -50,5 +49,5 @@ export const MIGRATIONS: readonly string[] = [
   `,
 ];
 
-/** The one format that this release reads and writes. */
+/** The format that this version reads and writes. */
 export const FORMAT = MIGRATIONS.length;

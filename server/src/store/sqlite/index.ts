@@ -1,40 +1,37 @@
 import { resolve } from 'node:path';
 
 import type { Random } from '../../random.ts';
-import type { Change, LedgerKind, Store } from '../store.ts';
+import { createLedgerFeeds } from '../change-feed.ts';
+import { newEpoch, newNonce } from '../change-id.ts';
 import {
-  serializeAuditDraft,
   parseAuditEntry,
   parseDocument,
   parseRecords,
-  serializeWrites,
   parseWrites,
+  serializeAuditDraft,
+  serializeWrites,
 } from '../serialization.ts';
-import { createChangeFeed, type ChangeFeed } from '../change-feed.ts';
-import { startThread } from './thread.ts';
+import type { Commit, CommitOutcome, Ledger, LedgerKind, Store } from '../store.ts';
+import { startDatabaseThread, type DatabaseThread } from './thread.ts';
 
 export { databaseExists, databasePath } from './file.ts';
 
 export type SqliteOptions = {
-  /** Where `pennon.db` is, or is to be made. */
+  /** The directory of `pennon.db`. Both are created if they do not exist. */
   readonly directory: string;
   readonly random: Random;
 };
 
-type Feeds = { readonly [Kind in LedgerKind]: ChangeFeed<Change<Kind>> };
-
-const EPOCH_LENGTH = 12;
-const NONCE_LENGTH = 8;
-
-/** The embedded store: one SQLite database that this process owns, so its feed never leaves the process. */
+/** The embedded store: a SQLite database that only this process uses. */
 export const openSqliteStore = async ({ directory, random }: SqliteOptions): Promise<Store> => {
-  const feeds: Feeds = { control: createChangeFeed(), flagSet: createChangeFeed() };
-  const { call, close } = await startThread(resolve(directory), () => closeAll(feeds));
+  const feeds = createLedgerFeeds();
+  const thread = await startDatabaseThread(resolve(directory), feeds.close);
+  const { call, close } = thread;
   return {
     close,
     head: ledger => call('head', ledger),
     ping: () => call('ping', undefined),
-    // One process owns the data, so it is the only server there is.
+    // No other server can use this store.
     heartbeat: report => Promise.resolve([{ report, ageMs: 0 }]),
     leave: () => Promise.resolve(),
     async read(ledger) {
@@ -49,36 +46,43 @@ export const openSqliteStore = async ({ directory, random }: SqliteOptions): Pro
       const rows = await call('page', { ledger, collection, after, limit });
       return rows.map(row => parseDocument(collection, row));
     },
-    async commit(ledger, { expect, writes, audit, replaceAll = false }) {
-      const rows = serializeWrites(writes);
-      const outcome = await call('commit', {
-        ledger,
-        expect,
-        replaceAll,
-        writes: rows,
-        audit: audit.map(serializeAuditDraft),
-        epoch: random(EPOCH_LENGTH),
-        nonce: random(NONCE_LENGTH),
-      });
-      if (!outcome.committed) return outcome;
-      const { id, previous } = outcome;
-      const change = { id, previous, writes: parseWrites(ledger.kind, rows), replaceAll };
-      feeds[ledger.kind].publish(ledger.id, change);
-      return { committed: true, change };
+    async commit(ledger, commit) {
+      const outcome = await commitIn(thread, ledger, commit, random);
+      if (outcome.committed) feeds.publish(ledger, outcome.change);
+      return outcome;
     },
     async drop(ledger) {
       await call('drop', ledger);
-      feeds[ledger.kind].end(ledger.id);
+      feeds.end(ledger);
     },
-    // This process sees every commit, so whatever comes after the call comes after `after`.
-    follow: (ledger, _after, signal) => feeds[ledger.kind].follow(ledger.id, signal),
+    // Every commit happens in this process, so the feed has all changes after the call.
+    follow: (ledger, _after, signal) => feeds.follow(ledger, signal),
     async audit(ledger, query) {
       return (await call('audit', { ledger, query })).map(parseAuditEntry);
     },
   };
 };
 
-const closeAll = (feeds: Feeds): void => {
-  feeds.control.close();
-  feeds.flagSet.close();
+const commitIn = async <Kind extends LedgerKind>(
+  { call }: DatabaseThread,
+  ledger: Ledger<Kind>,
+  { expect, writes, audit, replaceAll = false }: Commit<Kind>,
+  random: Random,
+): Promise<CommitOutcome<Kind>> => {
+  const rows = serializeWrites(writes);
+  const outcome = await call('commit', {
+    ledger,
+    expect,
+    replaceAll,
+    writes: rows,
+    audit: audit.map(serializeAuditDraft),
+    epoch: newEpoch(random),
+    nonce: newNonce(random),
+  });
+  if (!outcome.committed) return outcome;
+  const { id, previous } = outcome;
+  return {
+    committed: true,
+    change: { id, previous, writes: parseWrites(ledger.kind, rows), replaceAll },
+  };
 };

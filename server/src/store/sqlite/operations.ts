@@ -1,126 +1,145 @@
 import type { DatabaseSync } from 'node:sqlite';
 
-import { formatChangeId, parseChangeId, revisionOf, type ChangeId } from '../change-id.ts';
+import { nextChangeId, revisionOf, type ChangeId } from '../change-id.ts';
 import type { AuditRow, DocumentRow } from '../serialization.ts';
-import { StoreError, type Ledger } from '../store.ts';
+import type { Ledger } from '../store.ts';
 import { auditStatement } from './audit-query.ts';
-import { proveWritable } from './file.ts';
-import type {
-  CommitAnswer,
-  CommitRequest,
-  Input,
-  OperationName,
-  Output,
-  PageQuery,
-} from './protocol.ts';
-import { text, whole, type Row } from './row.ts';
-import { statementsOf, type Statements } from './statements.ts';
-import { atomically } from './transaction.ts';
+import { checkWritable } from './file.ts';
+import type { CommitInput, CommitOutput, Input, OperationName, Output } from './protocol.ts';
+import { integerColumn, textColumn, transaction, type Row } from './sql.ts';
 
 export type OperationTable = {
   readonly [Name in OperationName]: (input: Input<Name>) => Output<Name>;
 };
 
-/** What can be asked of a database. Each is done whole, and before the next one begins. */
+/** Returns the operations on a database. Each is synchronous, so they never overlap. */
 export const operationsOn = (database: DatabaseSync): OperationTable => {
-  const statements = statementsOf(database);
+  const statements = prepareStatements(database);
   const find = (ledger: Ledger) => findLedger(statements, ledger);
   return {
     read(ledger) {
       const found = find(ledger);
       if (found === undefined) return undefined;
-      return {
-        id: found.head,
-        documents: statements.everything.all(found.number).map(documentRow),
-      };
+      const documents = statements.allDocuments.all(found.number).map(documentRow);
+      return { id: found.head, documents };
     },
     head: ledger => find(ledger)?.head,
     get({ ledger, collection, key }) {
       const found = find(ledger);
-      const row = found && statements.one.get(found.number, collection, key);
+      const row = found && statements.document.get(found.number, collection, key);
       return row && documentRow(row);
     },
-    page(query) {
-      const found = find(query.ledger);
-      return found === undefined ? [] : pageRows(statements, found.number, query).map(documentRow);
+    page({ ledger, collection, after, limit }) {
+      const found = find(ledger);
+      if (found === undefined) return [];
+      const rows =
+        after === undefined
+          ? statements.firstPage.all(found.number, collection, limit)
+          : statements.nextPage.all(found.number, collection, after, limit);
+      return rows.map(documentRow);
     },
-    commit: request => atomically(database, () => commit(statements, request)),
-    drop: ({ kind, id }) => void statements.drop.run(kind, id),
+    commit: input => transaction(database, () => commit(statements, input)),
+    drop: ({ kind, id }) => void statements.dropLedger.run(kind, id),
     audit({ ledger, query }) {
       const found = find(ledger);
       if (found === undefined) return [];
       const { sql, values } = auditStatement(found.number, query);
-      return database
-        .prepare(sql)
-        .all(...values)
-        .map(auditRow);
+      const rows = database.prepare(sql).all(...values);
+      return rows.map(auditRow);
     },
-    ping: () => proveWritable(database),
+    ping: () => checkWritable(database),
     close: () => database.close(),
   };
 };
 
+type Statements = ReturnType<typeof prepareStatements>;
+
+/** Prepares every statement except the audit search, which depends on the query. */
+const prepareStatements = (database: DatabaseSync) => ({
+  ledger: database.prepare('SELECT number, head FROM ledgers WHERE kind = ? AND id = ?'),
+  setHead: database.prepare(
+    `INSERT INTO ledgers (kind, id, head) VALUES (?, ?, ?)
+     ON CONFLICT (kind, id) DO UPDATE SET head = excluded.head RETURNING number`,
+  ),
+  dropLedger: database.prepare('DELETE FROM ledgers WHERE kind = ? AND id = ?'),
+  allDocuments: database.prepare(
+    `SELECT collection, key, change_id, document FROM documents
+     WHERE ledger = ? ORDER BY collection, key`,
+  ),
+  document: database.prepare(
+    `SELECT collection, key, change_id, document FROM documents
+     WHERE ledger = ? AND collection = ? AND key = ?`,
+  ),
+  firstPage: database.prepare(
+    `SELECT collection, key, change_id, document FROM documents
+     WHERE ledger = ? AND collection = ? ORDER BY key LIMIT ?`,
+  ),
+  nextPage: database.prepare(
+    `SELECT collection, key, change_id, document FROM documents
+     WHERE ledger = ? AND collection = ? AND key > ? ORDER BY key LIMIT ?`,
+  ),
+  putDocument: database.prepare(
+    `INSERT INTO documents (ledger, collection, key, change_id, document) VALUES (?, ?, ?, ?, ?)
+     ON CONFLICT (ledger, collection, key)
+     DO UPDATE SET change_id = excluded.change_id, document = excluded.document`,
+  ),
+  removeDocument: database.prepare(
+    'DELETE FROM documents WHERE ledger = ? AND collection = ? AND key = ?',
+  ),
+  removeAllDocuments: database.prepare('DELETE FROM documents WHERE ledger = ?'),
+  appendAudit: database.prepare(
+    `INSERT INTO audit (ledger, revision, at, kind, key, actor_id, actor_name, action, entry)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  ),
+});
+
 const findLedger = (statements: Statements, { kind, id }: Ledger) => {
   const row = statements.ledger.get(kind, id);
-  return row && { number: whole(row, 'number'), head: text(row, 'head') };
+  return row && { number: integerColumn(row, 'number'), head: textColumn(row, 'head') };
 };
 
-const pageRows = (statements: Statements, ledger: number, query: PageQuery) =>
-  query.after === undefined
-    ? statements.firstPage.all(ledger, query.collection, query.limit)
-    : statements.nextPage.all(ledger, query.collection, query.after, query.limit);
-
-const commit = (statements: Statements, request: CommitRequest): CommitAnswer => {
-  const previous = findLedger(statements, request.ledger)?.head ?? 'none';
-  if (previous !== request.expect) return { committed: false, actual: previous };
-  const id = nextId(previous, request);
-  const { kind, id: name } = request.ledger;
-  const ledger = whole(statements.advance.get(kind, name, id), 'number');
-  writeDocuments(statements, ledger, id, request);
-  log(statements, ledger, id, request);
+const commit = (statements: Statements, input: CommitInput): CommitOutput => {
+  const previous = findLedger(statements, input.ledger)?.head ?? 'none';
+  if (previous !== input.expect) return { committed: false, actual: previous };
+  const id = nextChangeId(previous, input);
+  const { kind, id: ledgerId } = input.ledger;
+  const ledger = integerColumn(statements.setHead.get(kind, ledgerId, id), 'number');
+  writeDocuments(statements, ledger, id, input);
+  appendAudit(statements, ledger, revisionOf(id), input);
   return { committed: true, id, previous };
 };
 
-const nextId = (previous: ChangeId | 'none', request: CommitRequest): ChangeId => {
-  if (previous === 'none') return formatChangeId(request.epoch, 1, request.nonce);
-  const last = parseChangeId(previous);
-  if (last === undefined) throw new StoreError('corrupt', `"${previous}" is no id of a change`);
-  const epoch = request.replaceAll ? request.epoch : last.epoch;
-  return formatChangeId(epoch, last.revision + 1, request.nonce);
-};
-
 const writeDocuments = (
-  { clear, put, remove }: Statements,
+  { removeAllDocuments, putDocument, removeDocument }: Statements,
   ledger: number,
   id: ChangeId,
-  { replaceAll, writes }: CommitRequest,
+  { replaceAll, writes }: CommitInput,
 ): void => {
-  if (replaceAll) clear.run(ledger);
-  for (const { collection, key, text: document } of writes)
-    if (document === null) remove.run(ledger, collection, key);
-    else put.run(ledger, collection, key, id, document);
+  if (replaceAll) removeAllDocuments.run(ledger);
+  for (const { collection, key, text } of writes)
+    if (text === null) removeDocument.run(ledger, collection, key);
+    else putDocument.run(ledger, collection, key, id, text);
 };
 
-const log = (
+const appendAudit = (
   statements: Statements,
   ledger: number,
-  id: ChangeId,
-  { audit }: CommitRequest,
+  revision: number,
+  { audit }: CommitInput,
 ): void => {
-  const revision = revisionOf(id);
-  for (const { at, kind, key, actorId, actorName, action, text: entry } of audit)
-    statements.log.run(ledger, revision, at, kind, key, actorId, actorName, action, entry);
+  for (const { at, kind, key, actorId, actorName, action, text } of audit)
+    statements.appendAudit.run(ledger, revision, at, kind, key, actorId, actorName, action, text);
 };
 
 const documentRow = (row: Row): DocumentRow => ({
-  collection: text(row, 'collection'),
-  key: text(row, 'key'),
-  changeId: text(row, 'change_id'),
-  text: text(row, 'document'),
+  collection: textColumn(row, 'collection'),
+  key: textColumn(row, 'key'),
+  changeId: textColumn(row, 'change_id'),
+  text: textColumn(row, 'document'),
 });
 
 const auditRow = (row: Row): AuditRow => ({
-  id: String(whole(row, 'number')),
-  revision: whole(row, 'revision'),
-  text: text(row, 'entry'),
+  id: String(integerColumn(row, 'number')),
+  revision: integerColumn(row, 'revision'),
+  text: textColumn(row, 'entry'),
 });

@@ -3,15 +3,15 @@ import type { AuditDraftRow, AuditRow, DocumentRow, WriteRow } from '../serializ
 import type { AuditQuery, Ledger, StoreErrorCode } from '../store.ts';
 
 /**
- * What the store asks of the thread that owns the database, and what comes back. Documents and audit
- * entries travel as JSON text, exactly as they are kept: the thread never looks inside.
+ * The operations of the thread that owns the database. Documents and audit entries are passed as the JSON
+ * text that is stored; the thread never parses them.
  */
 export type Operations = {
   read: { input: Ledger; output: { id: ChangeId; documents: DocumentRow[] } | undefined };
   head: { input: Ledger; output: ChangeId | undefined };
   get: { input: DocumentQuery; output: DocumentRow | undefined };
   page: { input: PageQuery; output: DocumentRow[] };
-  commit: { input: CommitRequest; output: CommitAnswer };
+  commit: { input: CommitInput; output: CommitOutput };
   drop: { input: Ledger; output: void };
   audit: { input: { ledger: Ledger; query: AuditQuery }; output: AuditRow[] };
   ping: { input: void; output: void };
@@ -21,16 +21,16 @@ export type OperationName = keyof Operations;
 export type Input<Name extends OperationName> = Operations[Name]['input'];
 export type Output<Name extends OperationName> = Operations[Name]['output'];
 
-export type Request<Name extends OperationName = OperationName> = {
+export type WorkerRequest<Name extends OperationName = OperationName> = {
   [Each in Name]: { name: Each; input: Input<Each> };
 }[Name];
 
-/** Answers come in the order of the requests, so neither carries a number. */
-export type Answer<Name extends OperationName = OperationName> =
-  { ok: true; output: Output<Name> } | Refusal;
+/** Replies are sent in the order of the requests, so they need no id. */
+export type WorkerReply<Name extends OperationName = OperationName> =
+  { ok: true; output: Output<Name> } | WorkerError;
 
-/** An error across the thread's border; one without `trouble` is a mistake of ours. */
-export type Refusal = { ok: false; code: StoreErrorCode | undefined; message: string };
+/** An error in the thread. Without a `code` it is a bug, not a StoreError. */
+export type WorkerError = { ok: false; code: StoreErrorCode | undefined; message: string };
 
 export type DocumentQuery = { ledger: Ledger; collection: string; key: string };
 export type PageQuery = {
@@ -40,16 +40,16 @@ export type PageQuery = {
   limit: number;
 };
 
-export type CommitRequest = {
+export type CommitInput = {
   ledger: Ledger;
   expect: ChangeId | 'none';
   replaceAll: boolean;
   writes: WriteRow[];
   audit: AuditDraftRow[];
-  /** The epoch to begin, should this commit begin one. */
+  /** The new epoch, if this commit starts one. */
   epoch: string;
   nonce: string;
 };
-export type CommitAnswer =
+export type CommitOutput =
   | { committed: true; id: ChangeId; previous: ChangeId | 'none' }
   | { committed: false; actual: ChangeId | 'none' };

@@ -1,53 +1,54 @@
 import { Worker } from 'node:worker_threads';
 
 import { StoreError } from '../store.ts';
-import type { Answer, Input, OperationName, Output, Refusal } from './protocol.ts';
+import type { Input, OperationName, Output, WorkerError, WorkerReply } from './protocol.ts';
 
-/** The database's own thread, as promises. */
-export type Thread = {
-  /** Asks; answers come in the order of asking. */
+/** The thread that owns the database. */
+export type DatabaseThread = {
+  /** Runs an operation. Operations run one at a time, in the order of the calls. */
   readonly call: <Name extends OperationName>(
     name: Name,
     input: Input<Name>,
   ) => Promise<Output<Name>>;
-  /** Ends the thread once everything asked before is answered. */
+  /** Ends the thread once all earlier calls are complete. */
   readonly close: () => Promise<void>;
 };
 
-/**
- * Whoever waits for an answer: the first in line is the one that the next answer is for. (`resolve` is
- * a method because the line holds those who wait for different outputs.)
- */
-type Waiting = { resolve(output: Output<OperationName>): void; reject(error: Error): void };
+/** (`resolve` is a method so that calls with different outputs fit into one queue.) */
+type PendingCall = { resolve(output: Output<OperationName>): void; reject(error: Error): void };
 
-/** Opens the database of `directory` in a thread; `onEnd` is called once that is over, whatever ended it. */
-export const startThread = async (directory: string, onEnd: () => void): Promise<Thread> => {
-  // None of the process's own flags: a preloaded module is not meant to run here a second time.
-  const url = new URL('./worker.ts', import.meta.url);
-  const worker = new Worker(url, { name: 'pennon-store', workerData: directory, execArgv: [] });
-  const waiting: Waiting[] = [];
-  let refusal: StoreError | undefined;
+/** Opens the database of `directory` in a thread. `onEnd` is called once the thread has ended. */
+export const startDatabaseThread = async (
+  directory: string,
+  onEnd: () => void,
+): Promise<DatabaseThread> => {
+  const worker = startWorker(directory);
+  const pending: PendingCall[] = [];
+  let endError: StoreError | undefined;
 
-  const answered = <Name extends OperationName>(): Promise<Output<Name>> =>
-    new Promise((resolve, reject) => waiting.push({ resolve, reject }));
+  const nextReply = <Name extends OperationName>(): Promise<Output<Name>> =>
+    new Promise((resolve, reject) => pending.push({ resolve, reject }));
 
-  const call: Thread['call'] = (name, input) => {
-    if (refusal !== undefined) return Promise.reject(refusal);
+  const call: DatabaseThread['call'] = (name, input) => {
+    if (endError !== undefined) return Promise.reject(endError);
     // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
     worker.postMessage({ name, input });
-    return answered();
+    return nextReply();
   };
 
   const end = (error: StoreError) => {
-    refusal ??= error;
-    for (const each of waiting.splice(0)) each.reject(error);
+    endError ??= error;
+    for (const each of pending.splice(0)) each.reject(error);
     onEnd();
   };
+  worker.on('message', (reply: WorkerReply) => settle(pending.shift(), reply));
+  worker.on('error', error => end(unavailable(`the store failed: ${String(error)}`)));
+  worker.on('exit', () => end(unavailable('the store is closed')));
 
-  const shut = async () => {
-    if (refusal !== undefined) return;
+  const closeThread = async () => {
+    if (endError !== undefined) return;
     const closed = call('close', undefined);
-    refusal = unavailable('the store is closed');
+    endError = unavailable('the store is closed');
     try {
       await closed;
     } finally {
@@ -56,19 +57,25 @@ export const startThread = async (directory: string, onEnd: () => void): Promise
   };
   let closing: Promise<void> | undefined;
 
-  worker.on('message', (answer: Answer) => {
-    const first = waiting.shift();
-    if (answer.ok) first?.resolve(answer.output);
-    else first?.reject(errorOf(answer));
-  });
-  worker.on('error', error => end(unavailable(`the store failed: ${String(error)}`)));
-  worker.on('exit', () => end(unavailable('the store is closed')));
+  // The first reply tells whether the database could be opened.
+  await nextReply();
+  return { call, close: () => (closing ??= closeThread()) };
+};
 
-  await answered();
-  return { call, close: () => (closing ??= shut()) };
+const startWorker = (directory: string): Worker =>
+  new Worker(new URL('./worker.ts', import.meta.url), {
+    name: 'pennon-store',
+    workerData: directory,
+    // Without the flags of the process, because preloaded modules must not run a second time.
+    execArgv: [],
+  });
+
+const settle = (call: PendingCall | undefined, reply: WorkerReply): void => {
+  if (reply.ok) call?.resolve(reply.output);
+  else call?.reject(toError(reply));
 };
 
 const unavailable = (message: string) => new StoreError('unavailable', message);
 
-const errorOf = ({ code, message }: Refusal): Error =>
+const toError = ({ code, message }: WorkerError): Error =>
   code === undefined ? new Error(message) : new StoreError(code, message);

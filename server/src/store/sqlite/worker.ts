@@ -1,27 +1,30 @@
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads';
 
+import { errorMessage } from '../../error-message.ts';
 import { StoreError } from '../store.ts';
+import { toStoreError } from './errors.ts';
 import { databasePath, openDatabase } from './file.ts';
 import { operationsOn, type OperationTable } from './operations.ts';
-import type { Answer, OperationName, Output, Refusal, Request } from './protocol.ts';
-import { asStoreError } from './errors.ts';
+import type { OperationName, Output, WorkerError, WorkerReply, WorkerRequest } from './protocol.ts';
 
 /**
- * The thread that owns the database: SQLite waits for the disk, and the event loop that evaluates must
- * not. The first answer says whether the database could be opened.
+ * The thread that owns the database. SQLite blocks on the disk, and the event loop that evaluates flags
+ * must not. The first reply tells whether the database could be opened.
  */
 const serve = (port: MessagePort, directory: string): void => {
-  const place = databasePath(directory);
+  const path = databasePath(directory);
   try {
-    const operations = open(directory, place);
-    port.postMessage({ ok: true, output: undefined } satisfies Answer<'ping'>);
-    port.on('message', (request: Request) => port.postMessage(answer(operations, request, place)));
+    const operations = openOperations(directory, path);
+    port.postMessage({ ok: true, output: undefined } satisfies WorkerReply<'ping'>);
+    port.on('message', (request: WorkerRequest) =>
+      port.postMessage(replyTo(request, operations, path)),
+    );
   } catch (error) {
-    port.postMessage(refusal(error, place));
+    port.postMessage(toWorkerError(error, path));
   }
 };
 
-const open = (directory: string, place: string): OperationTable => {
+const openOperations = (directory: string, path: string): OperationTable => {
   const database = openDatabase(directory);
   try {
     const operations = operationsOn(database);
@@ -29,31 +32,31 @@ const open = (directory: string, place: string): OperationTable => {
     return operations;
   } catch (error) {
     database.close();
-    throw asStoreError(error, place, 'corrupt');
+    throw toStoreError(error, path, 'corrupt');
   }
 };
 
-const answer = <Name extends OperationName>(
+const replyTo = <Name extends OperationName>(
+  request: WorkerRequest<Name>,
   operations: OperationTable,
-  request: Request<Name>,
-  place: string,
-): Answer<Name> => {
+  path: string,
+): WorkerReply<Name> => {
   try {
     return { ok: true, output: perform(operations, request) };
   } catch (error) {
-    return refusal(error, place);
+    return toWorkerError(error, path);
   }
 };
 
 const perform = <Name extends OperationName>(
   operations: OperationTable,
-  { name, input }: Request<Name>,
+  { name, input }: WorkerRequest<Name>,
 ): Output<Name> => operations[name](input);
 
-const refusal = (error: unknown, place: string): Refusal => {
-  const known = asStoreError(error, place);
-  const code = known instanceof StoreError ? known.code : undefined;
-  return { ok: false, code, message: known instanceof Error ? known.message : String(known) };
+const toWorkerError = (thrown: unknown, path: string): WorkerError => {
+  const error = toStoreError(thrown, path);
+  const code = error instanceof StoreError ? error.code : undefined;
+  return { ok: false, code, message: errorMessage(error) };
 };
 
 if (parentPort !== null) serve(parentPort, String(workerData));

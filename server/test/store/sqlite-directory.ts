@@ -10,42 +10,42 @@ import { openSqliteStore } from '../../src/store/sqlite/index.ts';
 import { StoreError, type Ledger, type Store } from '../../src/store/store.ts';
 import { contents, entry, flag, flags, write } from './fixtures.ts';
 
-const made: string[] = [];
+const directories: string[] = [];
 afterAll(() => {
-  for (const directory of made) rmSync(directory, { recursive: true, force: true });
+  for (const directory of directories) rmSync(directory, { recursive: true, force: true });
 });
 
-/** An empty directory, removed when the tests of the file are done. */
+/** Creates an empty directory, removed after the tests of the file. */
 export const newDirectory = (): string => {
   const directory = mkdtempSync(join(tmpdir(), 'pennon-store-'));
-  made.push(directory);
+  directories.push(directory);
   return directory;
 };
 
-export const file = (directory: string): string => join(directory, 'pennon.db');
+export const databaseFile = (directory: string): string => join(directory, 'pennon.db');
 
-export const open = (directory: string): Promise<Store> =>
+export const openStore = (directory: string): Promise<Store> =>
   openSqliteStore({ directory, random: secureRandom });
 
-/** The StoreError with which the directory is refused. */
-export const refusal = async (directory: string): Promise<StoreError> => {
-  const opened = await open(directory).catch((error: unknown) => error);
+/** Returns the StoreError of opening a store in the directory, which must fail. */
+export const rejectedOpen = async (directory: string): Promise<StoreError> => {
+  const opened = await openStore(directory).catch((error: unknown) => error);
   if (opened instanceof StoreError) return opened;
-  throw new Error(`${directory} was not refused as it should be`, { cause: opened });
+  throw new Error(`opening ${directory} did not fail with a StoreError`, { cause: opened });
 };
 
-/** Names and digests of the files in a directory. */
-export const filesOf = (directory: string): [string, string][] =>
+/** Returns the names and digests of the files in a directory. */
+export const listFiles = (directory: string): [string, string][] =>
   readdirSync(directory)
     .toSorted()
     .map(name => [name, hash('sha256', readFileSync(join(directory, name)))]);
 
 export const LEDGER: Ledger<'flagSet'> = { kind: 'flagSet', id: 'kept' };
 
-/** A directory with data in it: flags in pages of their own, and audit entries as large. */
-export const directoryWithData = async () => {
+/** Creates a directory with flags and audit entries that each fill pages of their own. */
+export const createDirectoryWithData = async () => {
   const directory = newDirectory();
-  const store = await open(directory);
+  const store = await openStore(directory);
   for (const key of ['a', 'b', 'c', 'd']) {
     const document = flag(key, { description: key.repeat(9_000) });
     await write(store, LEDGER, flags(document), {

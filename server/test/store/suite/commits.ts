@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 
-import { parseChangeId, revisionOf } from '../../src/store/change-id.ts';
-import { CONTROL_LEDGER, type Writes } from '../../src/store/store.ts';
+import { parseChangeId, revisionOf } from '../../../src/store/change-id.ts';
+import { CONTROL_LEDGER, type Writes } from '../../../src/store/store.ts';
 import {
   apiKey,
   contents,
@@ -11,29 +11,29 @@ import {
   flags,
   neverAborted,
   newLedger,
-  refused,
+  rejected,
   removal,
   segment,
   take,
   write,
-} from './fixtures.ts';
-import type { Given } from './suite.ts';
+} from '../fixtures.ts';
+import type { OpenedStore } from '../suite.ts';
 
 const epochOf = (id: string) => parseChangeId(id)?.epoch;
 const nonceOf = (id: string) => parseChangeId(id)?.nonce;
 
-export const describeCommits = (given: () => Given): void => {
+export const describeCommits = (opened: () => OpenedStore): void => {
   describe('a commit', () => {
-    describeOutcome(given);
-    describeExpectation(given);
-    describeIds(given);
-    describeReplaceAll(given);
+    describeOutcome(opened);
+    describeExpectation(opened);
+    describeIds(opened);
+    describeReplaceAll(opened);
   });
 };
 
-const describeOutcome = (given: () => Given): void => {
-  test('creates a ledger with what it writes', async () => {
-    const { store } = given();
+const describeOutcome = (opened: () => OpenedStore): void => {
+  test('creates the ledger and writes the documents', async () => {
+    const { store } = opened();
     const ledger = newLedger();
     const change = await write(store, ledger, {
       flags: new Map([['a', flag('a')]]),
@@ -50,15 +50,15 @@ const describeOutcome = (given: () => Given): void => {
     });
   });
 
-  test('of nothing creates an empty ledger', async () => {
-    const { store } = given();
+  test('without writes creates an empty ledger', async () => {
+    const { store } = opened();
     const ledger = newLedger();
     const { id } = await write(store, ledger, {});
     expect(await contents(store, ledger)).toEqual({ id, records: [], audit: [] });
   });
 
-  test('answers the change that it made', async () => {
-    const { store } = given();
+  test('returns the change', async () => {
+    const { store } = opened();
     const ledger = newLedger();
     const first = await write(store, ledger, flags(flag('a')));
     const writes: Writes<'flagSet'> = {
@@ -73,8 +73,8 @@ const describeOutcome = (given: () => Given): void => {
     expect(second.writes.segments?.size ?? 0).toBe(0);
   });
 
-  test('replaces, removes and leaves alone, each document on its own', async () => {
-    const { store } = given();
+  test('replaces and removes single documents and keeps the others', async () => {
+    const { store } = opened();
     const ledger = newLedger();
     const first = await write(store, ledger, flags(flag('a'), flag('b'), flag('c')));
     const changed = flag('b', { enabled: false });
@@ -90,16 +90,16 @@ const describeOutcome = (given: () => Given): void => {
     ]);
   });
 
-  test('may remove what is not there', async () => {
-    const { store } = given();
+  test('may remove a document that does not exist', async () => {
+    const { store } = opened();
     const ledger = newLedger();
     await write(store, ledger, flags(flag('a')));
     const { id } = await write(store, ledger, removal('never-there'));
     expect(await contents(store, ledger)).toMatchObject({ id, records: [['flags/a', {}]] });
   });
 
-  test('to the control ledger holds environments and keys', async () => {
-    const { store } = given();
+  test('to the control ledger writes environments and keys', async () => {
+    const { store } = opened();
     const { id } = await write(store, CONTROL_LEDGER, {
       environments: new Map([['production', environment('production')]]),
       keys: new Map([['k1', apiKey('k1')]]),
@@ -110,8 +110,8 @@ const describeOutcome = (given: () => Given): void => {
     ]);
   });
 
-  test('to one ledger leaves every other as it was', async () => {
-    const { store } = given();
+  test('to one ledger does not change any other', async () => {
+    const { store } = opened();
     const [here, there] = [newLedger(), newLedger()];
     await write(store, there, flags(flag('a')), { audit: [entry('a')] });
     const before = await contents(store, there);
@@ -121,29 +121,29 @@ const describeOutcome = (given: () => Given): void => {
   });
 };
 
-const describeExpectation = (given: () => Given): void => {
-  test('is refused where the ledger has moved on, and says where it is', async () => {
-    const { store } = given();
+const describeExpectation = (opened: () => OpenedStore): void => {
+  test('is rejected with the current id if the ledger has changed', async () => {
+    const { store } = opened();
     const ledger = newLedger();
     const first = await write(store, ledger, {});
     const second = await write(store, ledger, {});
     const commit = { expect: first.id, writes: flags(flag('late')), audit: [entry('late')] };
-    expect(await refused(store, ledger, commit)).toBe(second.id);
+    expect(await rejected(store, ledger, commit)).toBe(second.id);
   });
 
-  test('is refused where the ledger was to be new, and is not', async () => {
-    const { store } = given();
+  test('is rejected if the ledger must not exist but does', async () => {
+    const { store } = opened();
     const ledger = newLedger();
     const { id } = await write(store, ledger, {});
-    expect(await refused(store, ledger, { expect: 'none', writes: {}, audit: [] })).toBe(id);
+    expect(await rejected(store, ledger, { expect: 'none', writes: {}, audit: [] })).toBe(id);
   });
 
-  test('is refused where there is no ledger to move on, and makes none', async () => {
-    const { store } = given();
+  test('is rejected if the ledger does not exist, and does not create it', async () => {
+    const { store } = opened();
     const { id } = await write(store, newLedger(), {});
     const ledger = newLedger();
     const commit = { expect: id, writes: flags(flag('a')), audit: [entry('a')] };
-    expect(await refused(store, ledger, commit)).toBe('none');
+    expect(await rejected(store, ledger, commit)).toBe('none');
     expect(await store.head(ledger)).toBeUndefined();
     expect(await contents(store, ledger)).toBeUndefined();
     expect(await store.audit(ledger, { limit: 10 })).toEqual([]);
@@ -153,17 +153,17 @@ const describeExpectation = (given: () => Given): void => {
     ['another epoch', (id: string) => id.replace(/^[^.]+/, 'otherepoch00')],
     ['another revision', (id: string) => id.replace(/\.[0-9]+\./, '.7.')],
     ['another nonce', (id: string) => id.replace(/[^.]+$/, 'othernonce')],
-    ['no id at all', () => 'nonsense'],
-  ])('that expects %s is refused', async (_, other) => {
-    const { store } = given();
+    ['text that is not an id', () => 'nonsense'],
+  ])('that expects %s is rejected', async (_, other) => {
+    const { store } = opened();
     const ledger = newLedger();
     const { id } = await write(store, ledger, {});
     const commit = { expect: other(id), writes: flags(flag('a')), audit: [] };
-    expect(await refused(store, ledger, commit)).toBe(id);
+    expect(await rejected(store, ledger, commit)).toBe(id);
   });
 
-  test('that is refused changes no document, no id, no audit log and no feed', async () => {
-    const { store } = given();
+  test('that is rejected changes no document, id, audit log or feed', async () => {
+    const { store } = opened();
     const ledger = newLedger();
     await write(store, ledger, flags(flag('a'), flag('b')), { audit: [entry('a'), entry('b')] });
     const before = await contents(store, ledger);
@@ -175,15 +175,15 @@ const describeExpectation = (given: () => Given): void => {
       ]),
     };
     const audit = [entry('a'), entry('b')];
-    await refused(store, ledger, { expect: 'none', writes, audit });
-    await refused(store, ledger, { expect: 'none', writes, audit, replaceAll: true });
+    await rejected(store, ledger, { expect: 'none', writes, audit });
+    await rejected(store, ledger, { expect: 'none', writes, audit, replaceAll: true });
     expect(await contents(store, ledger)).toEqual(before);
     const next = await write(store, ledger, {});
     expect(await take(changes, 1)).toEqual([next]);
   });
 
-  test('of several at once on the same id succeeds exactly once, round after round', async () => {
-    const { store } = given();
+  test('succeeds exactly once among several concurrent commits on the same id', async () => {
+    const { store } = opened();
     const ledger = newLedger();
     let { id } = await write(store, ledger, {});
     for (let round = 0; round < 100; round += 1) {
@@ -191,7 +191,7 @@ const describeExpectation = (given: () => Given): void => {
       const winners = outcomes.flatMap(each => (each.committed ? [each.change] : []));
       const seen = outcomes.flatMap(each => (each.committed ? [] : [each.actual]));
       expect(winners).toHaveLength(1);
-      id = winners[0]?.id ?? 'nobody won';
+      id = winners[0]?.id ?? 'no winner';
       expect(seen).toEqual([id, id, id]);
     }
     const { records, audit } = (await contents(store, ledger)) ?? {};
@@ -201,8 +201,8 @@ const describeExpectation = (given: () => Given): void => {
     ]);
   });
 
-  test('called first is applied first', async () => {
-    const { store } = given();
+  test('that is called first is applied first', async () => {
+    const { store } = opened();
     for (let round = 0; round < 20; round += 1) {
       const ledger = newLedger();
       const commit = { expect: 'none', writes: flags(flag('a')), audit: [] };
@@ -234,9 +234,9 @@ const race = <Outcome>(
     ),
   );
 
-const describeIds = (given: () => Given): void => {
-  test('has an id of epoch, revision and nonce, and the id of the change before', async () => {
-    const { store } = given();
+const describeIds = (opened: () => OpenedStore): void => {
+  test('has an id of epoch, revision and nonce, and the previous id', async () => {
+    const { store } = opened();
     const ledger = newLedger();
     const first = await write(store, ledger, {});
     const second = await write(store, ledger, {});
@@ -251,23 +251,23 @@ const describeIds = (given: () => Given): void => {
     expect(await store.head(ledger)).toBe(third.id);
   });
 
-  test('has a nonce of its own', async () => {
-    const { store } = given();
+  test('has a unique nonce', async () => {
+    const { store } = opened();
     const ledger = newLedger();
     const nonces = new Set<string | undefined>();
     for (let i = 0; i < 50; i += 1) nonces.add(nonceOf((await write(store, ledger, {})).id));
     expect(nonces.size).toBe(50);
   });
 
-  test('begins an epoch of its own for each ledger', async () => {
-    const { store } = given();
+  test('starts a new epoch for each ledger', async () => {
+    const { store } = opened();
     const one = await write(store, newLedger(), {});
     const two = await write(store, newLedger(), {});
     expect(epochOf(one.id)).not.toBe(epochOf(two.id));
   });
 
-  test('marks only the documents that it wrote', async () => {
-    const { store } = given();
+  test('sets the change id of the documents it writes and of no others', async () => {
+    const { store } = opened();
     const ledger = newLedger();
     const one = await write(store, ledger, flags(flag('a'), flag('b')));
     const two = await write(store, ledger, flags(flag('b')));
@@ -275,8 +275,8 @@ const describeIds = (given: () => Given): void => {
     expect((await store.get(ledger, 'flags', 'b'))?.changeId).toBe(two.id);
   });
 
-  test('never brings an id back when a document is removed and made again alike', async () => {
-    const { store } = given();
+  test('never reuses an id when a document is removed and created again', async () => {
+    const { store } = opened();
     const ledger = newLedger();
     const ids = new Set<string | undefined>();
     for (let i = 0; i < 10; i += 1) {
@@ -287,8 +287,8 @@ const describeIds = (given: () => Given): void => {
     expect(ids.size).toBe(20);
   });
 
-  test('never brings an id back when a ledger is dropped and made again alike', async () => {
-    const { store } = given();
+  test('never reuses an id when a ledger is dropped and created again', async () => {
+    const { store } = opened();
     const ledger = newLedger();
     const first = await write(store, ledger, flags(flag('a')));
     await store.drop(ledger);
@@ -296,15 +296,15 @@ const describeIds = (given: () => Given): void => {
     expect(second.previous).toBe('none');
     expect(revisionOf(second.id)).toBe(1);
     expect(epochOf(second.id)).not.toBe(epochOf(first.id));
-    expect(await refused(store, ledger, { expect: first.id, writes: {}, audit: [] })).toBe(
+    expect(await rejected(store, ledger, { expect: first.id, writes: {}, audit: [] })).toBe(
       second.id,
     );
   });
 };
 
-const describeReplaceAll = (given: () => Given): void => {
-  test('that replaces all leaves only what it writes', async () => {
-    const { store } = given();
+const describeReplaceAll = (opened: () => OpenedStore): void => {
+  test('that replaces all leaves only the documents it writes', async () => {
+    const { store } = opened();
     const ledger = newLedger();
     await write(store, ledger, {
       flags: new Map([
@@ -323,8 +323,8 @@ const describeReplaceAll = (given: () => Given): void => {
     });
   });
 
-  test('that replaces all begins a new epoch, and the revision goes on', async () => {
-    const { store } = given();
+  test('that replaces all starts a new epoch and continues the revision', async () => {
+    const { store } = opened();
     const ledger = newLedger();
     const first = await write(store, ledger, flags(flag('a')));
     const second = await write(store, ledger, flags(flag('a')), { replaceAll: true });
@@ -336,7 +336,7 @@ const describeReplaceAll = (given: () => Given): void => {
   });
 
   test('that replaces all keeps the audit log', async () => {
-    const { store } = given();
+    const { store } = opened();
     const ledger = newLedger();
     await write(store, ledger, {}, { audit: [entry('old')] });
     await write(store, ledger, {}, { audit: [entry('new')], replaceAll: true });
@@ -344,8 +344,8 @@ const describeReplaceAll = (given: () => Given): void => {
     expect(keys).toEqual(['new', 'old']);
   });
 
-  test('that replaces all may also create', async () => {
-    const { store } = given();
+  test('that replaces all may also create the ledger', async () => {
+    const { store } = opened();
     const ledger = newLedger();
     const { id } = await write(store, ledger, flags(flag('a')), { replaceAll: true });
     expect(await contents(store, ledger)).toMatchObject({ id, records: [['flags/a', {}]] });

@@ -2,16 +2,16 @@ import type { AuditAction, AuditEntry } from '@pennon/schema';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
-import type { AuditDraft, AuditQuery, Ledger, Store } from '../../src/store/store.ts';
-import { CONTROL_LEDGER } from '../../src/store/store.ts';
-import { entry, EPOCH_START, flag, flags, newLedger, write } from './fixtures.ts';
-import type { Given } from './suite.ts';
+import type { AuditDraft, AuditQuery, Ledger, Store } from '../../../src/store/store.ts';
+import { CONTROL_LEDGER } from '../../../src/store/store.ts';
+import { entry, EPOCH_START, flag, flags, newLedger, write } from '../fixtures.ts';
+import type { OpenedStore } from '../suite.ts';
 
-export const describeAudit = (given: () => Given): void => {
+export const describeAudit = (opened: () => OpenedStore): void => {
   describe('the audit log', () => {
-    describeEntries(given);
-    describeFilters(given);
-    describePaging(given);
+    describeEntries(opened);
+    describeFilters(opened);
+    describePaging(opened);
   });
 };
 
@@ -20,9 +20,9 @@ const at = (second: number) => new Date(EPOCH_START + second * 1_000).toISOStrin
 const keysOf = async (store: Store, ledger: Ledger, query: Partial<AuditQuery>) =>
   (await store.audit(ledger, { limit: 100, ...query })).map(({ key }) => key);
 
-const describeEntries = (given: () => Given): void => {
-  test('keeps what the writer said, with an id and the revision', async () => {
-    const { store } = given();
+const describeEntries = (opened: () => OpenedStore): void => {
+  test('stores each entry with an id and the revision', async () => {
+    const { store } = opened();
     const ledger = newLedger();
     await write(store, ledger, {});
     const draft = entry('a', {
@@ -36,16 +36,16 @@ const describeEntries = (given: () => Given): void => {
     expect(found).toEqual({ ...draft, id: expect.any(String), revision: 2 });
   });
 
-  test('of a ledger that is not there, or of which nothing was said, is empty', async () => {
-    const { store } = given();
+  test('is empty for an unknown ledger and for a ledger without entries', async () => {
+    const { store } = opened();
     const ledger = newLedger();
     expect(await store.audit(ledger, { limit: 10 })).toEqual([]);
     await write(store, ledger, flags(flag('a')));
     expect(await store.audit(ledger, { limit: 10 })).toEqual([]);
   });
 
-  test('shows the newest commit first, and the last entry of a commit before its others', async () => {
-    const { store } = given();
+  test('returns the newest commit first, and the entries of a commit in reverse order', async () => {
+    const { store } = opened();
     const ledger = newLedger();
     await write(store, ledger, {}, { audit: [entry('a'), entry('b')] });
     await write(store, ledger, {}, { audit: [entry('c')] });
@@ -53,16 +53,16 @@ const describeEntries = (given: () => Given): void => {
     expect(await keysOf(store, ledger, { limit: 2 })).toEqual(['c', 'b']);
   });
 
-  test('goes by the order of commits, whatever the writers\u2019 clocks say', async () => {
-    const { store } = given();
+  test('is ordered by commit, even if the timestamps are not', async () => {
+    const { store } = opened();
     const ledger = newLedger();
     for (const second of [5, 3, 9, 1])
       await write(store, ledger, {}, { audit: [entry(`at${second}`, { at: at(second) })] });
     expect(await keysOf(store, ledger, {})).toEqual(['at1', 'at9', 'at3', 'at5']);
   });
 
-  test('is one for each ledger', async () => {
-    const { store } = given();
+  test('is separate for each ledger', async () => {
+    const { store } = opened();
     const [one, two] = [newLedger(), newLedger()];
     await write(store, one, {}, { audit: [entry('one')] });
     await write(store, two, {}, { audit: [entry('two')] });
@@ -77,8 +77,8 @@ const describeEntries = (given: () => Given): void => {
     expect(await keysOf(store, CONTROL_LEDGER, {})).toEqual(['k']);
   });
 
-  test('gives every entry an id of its own', async () => {
-    const { store } = given();
+  test('gives every entry a unique id', async () => {
+    const { store } = opened();
     const ledger = newLedger();
     for (let i = 0; i < 20; i += 1)
       await write(store, ledger, {}, { audit: [entry('a'), entry('a')] });
@@ -89,9 +89,9 @@ const describeEntries = (given: () => Given): void => {
 
 const by = (id: string, name: string): Partial<AuditDraft> => ({ actor: { id, name } });
 
-const describeFilters = (given: () => Given): void => {
-  test('is found by the acting key\u2019s id and by its name', async () => {
-    const { store } = given();
+const describeFilters = (opened: () => OpenedStore): void => {
+  test('can be filtered by the id or the name of the acting key', async () => {
+    const { store } = opened();
     const ledger = newLedger();
     const audit = [
       entry('a', by('k1', 'Ada')),
@@ -107,8 +107,8 @@ const describeFilters = (given: () => Given): void => {
     expect(await keysOf(store, ledger, { actor: 'ada' })).toEqual([]);
   });
 
-  test('is found from an formatInstant on, and until before another', async () => {
-    const { store } = given();
+  test('can be filtered by time, from inclusive and until exclusive', async () => {
+    const { store } = opened();
     const ledger = newLedger();
     const audit = [1, 2, 3].map(second => entry(`at${second}`, { at: at(second) }));
     await write(store, ledger, {}, { audit });
@@ -120,8 +120,8 @@ const describeFilters = (given: () => Given): void => {
     expect(await keysOf(store, ledger, { from, until: from })).toEqual([]);
   });
 
-  test('tells an formatInstant apart from how it is written', async () => {
-    const { store } = given();
+  test('filters by the instant, not by the text of the timestamp', async () => {
+    const { store } = opened();
     const ledger = newLedger();
     await write(store, ledger, {}, { audit: [entry('a', { at: '2026-01-01T02:00:00+02:00' })] });
     expect(await keysOf(store, ledger, { from: EPOCH_START, until: EPOCH_START + 1 })).toEqual([
@@ -129,12 +129,12 @@ const describeFilters = (given: () => Given): void => {
     ]);
   });
 
-  test('is found by any filters together, newest first, page by page', async () => {
-    const { store } = given();
+  test('can be filtered by any combination, newest first, page by page', async () => {
+    const { store } = opened();
     await fc.assert(
-      fc.asyncProperty(fc.array(drafts, { maxLength: 25 }), queries, async (said, query) => {
+      fc.asyncProperty(fc.array(drafts, { maxLength: 25 }), queries, async (log, query) => {
         const ledger = newLedger();
-        for (const draft of said) await write(store, ledger, {}, { audit: [draft] });
+        for (const draft of log) await write(store, ledger, {}, { audit: [draft] });
         const all = await store.audit(ledger, { limit: 100 });
         expect(await pagesOf(store, ledger, query)).toEqual(all.filter(matches(query)));
       }),
@@ -192,9 +192,9 @@ const pagesOf = async (store: Store, ledger: Ledger, query: AuditQuery) => {
   }
 };
 
-const describePaging = (given: () => Given): void => {
-  test('is paged without loss or repetition while entries are added', async () => {
-    const { store } = given();
+const describePaging = (opened: () => OpenedStore): void => {
+  test('can be paged without loss or repetition while entries are added', async () => {
+    const { store } = opened();
     const ledger = newLedger();
     const append = (key: string) => write(store, ledger, {}, { audit: [entry(key)] });
     for (let i = 0; i < 30; i += 1) await append(`old${i}`);
@@ -209,8 +209,8 @@ const describePaging = (given: () => Given): void => {
     expect(new Set(keys).size).toBe(keys.length);
   });
 
-  test('has nothing older than its oldest entry, nor than an entry that never was', async () => {
-    const { store } = given();
+  test('returns nothing before its oldest entry or before an unknown id', async () => {
+    const { store } = opened();
     const ledger = newLedger();
     await write(store, ledger, {}, { audit: [entry('a'), entry('b')] });
     const oldest = (await store.audit(ledger, { limit: 10 })).at(-1)?.id;

@@ -3,8 +3,8 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 
 import { describe, expect, test } from 'vitest';
 
-import type { ChangeId } from '../../src/store/change-id.ts';
-import { StoreError, type Change, type Ledger, type Store } from '../../src/store/store.ts';
+import type { ChangeId } from '../../../src/store/change-id.ts';
+import { StoreError, type Change, type Ledger, type Store } from '../../../src/store/store.ts';
 import {
   entry,
   flag,
@@ -15,45 +15,45 @@ import {
   segment,
   take,
   write,
-} from './fixtures.ts';
-import type { Given } from './suite.ts';
+} from '../fixtures.ts';
+import type { OpenedStore } from '../suite.ts';
 
 type Flags = Ledger<'flagSet'>;
 
-export const describeFeed = (given: () => Given): void => {
-  describe('a follower', () => {
-    describeDelivery(given);
-    describeEnds(given);
-    describeLoss(given);
+export const describeChangeFeed = (opened: () => OpenedStore): void => {
+  describe('the change feed', () => {
+    describeDelivery(opened);
+    describeEnds(opened);
+    describeLoss(opened);
   });
 };
 
-const begun = async (store: Store): Promise<{ ledger: Flags; id: ChangeId }> => {
+const createLedger = async (store: Store): Promise<{ ledger: Flags; id: ChangeId }> => {
   const ledger = newLedger();
   const { id } = await write(store, ledger, flags(flag('a')));
   return { ledger, id };
 };
 
-const describeDelivery = (given: () => Given): void => {
-  test('gets a change that was committed after the call, even before it asks for one', async () => {
-    const { store } = given();
-    const { ledger, id } = await begun(store);
+const describeDelivery = (opened: () => OpenedStore): void => {
+  test('delivers a change that was committed after the call but before the first read', async () => {
+    const { store } = opened();
+    const { ledger, id } = await createLedger(store);
     const changes = store.follow(ledger, id, neverAborted());
     const change = await write(store, ledger, flags(flag('b')));
     expect(await take(changes, 1)).toEqual([change]);
   });
 
-  test('gets a change for which it waits', async () => {
-    const { store } = given();
-    const { ledger, id } = await begun(store);
+  test('delivers a change that a follower is waiting for', async () => {
+    const { store } = opened();
+    const { ledger, id } = await createLedger(store);
     const changes = take(store.follow(ledger, id, neverAborted()), 1);
     const change = await write(store, ledger, flags(flag('b')));
     expect(await changes).toEqual([change]);
   });
 
-  test('that follows first and reads then has every change, in one or the other', async () => {
-    const { store } = given();
-    const { ledger, id } = await begun(store);
+  test('delivers, together with a read after the call, every change', async () => {
+    const { store } = opened();
+    const { ledger, id } = await createLedger(store);
     const writing = (async () => {
       for (let i = 0; i < 60; i += 1) await write(store, ledger, {});
       return store.head(ledger);
@@ -68,9 +68,9 @@ const describeDelivery = (given: () => Given): void => {
     expect(known).toBe(last);
   });
 
-  test('gets every change in order, each naming the one before', async () => {
-    const { store } = given();
-    const { ledger, id } = await begun(store);
+  test('delivers every change in order, each with the id of the previous one', async () => {
+    const { store } = opened();
+    const { ledger, id } = await createLedger(store);
     const changes = store.follow(ledger, id, neverAborted());
     const committed: Change<'flagSet'>[] = [];
     for (let i = 0; i < 50; i += 1)
@@ -83,9 +83,9 @@ const describeDelivery = (given: () => Given): void => {
     ]);
   });
 
-  test('gets what was written and removed, as a read would answer it', async () => {
-    const { store } = given();
-    const { ledger, id } = await begun(store);
+  test('delivers written and removed documents as a read returns them', async () => {
+    const { store } = opened();
+    const { ledger, id } = await createLedger(store);
     const changes = store.follow(ledger, id, neverAborted());
     const document = flag('b', { description: 'Größe 📏 \ud83d', metadata: { zero: -0 } });
     await write(store, ledger, {
@@ -105,9 +105,9 @@ const describeDelivery = (given: () => Given): void => {
     expect(JSON.stringify(change?.writes.flags?.get('b'))).toBe(JSON.stringify(document));
   });
 
-  test('is not touched by what the writer does to its document afterwards', async () => {
-    const { store } = given();
-    const { ledger, id } = await begun(store);
+  test('is not affected by later modifications of the writer\u2019s object', async () => {
+    const { store } = opened();
+    const { ledger, id } = await createLedger(store);
     const changes = store.follow(ledger, id, neverAborted());
     const mine = flag('b');
     await write(store, ledger, flags(mine));
@@ -115,27 +115,27 @@ const describeDelivery = (given: () => Given): void => {
     expect((await take(changes, 1))[0]?.writes.flags?.get('b')?.enabled).toBe(true);
   });
 
-  test('learns that everything was replaced', async () => {
-    const { store } = given();
-    const { ledger, id } = await begun(store);
+  test('marks a change that replaced all documents', async () => {
+    const { store } = opened();
+    const { ledger, id } = await createLedger(store);
     const changes = store.follow(ledger, id, neverAborted());
     const change = await write(store, ledger, flags(flag('b')), { replaceAll: true });
     expect(await take(changes, 1)).toEqual([change]);
     expect(change).toMatchObject({ previous: id, replaceAll: true });
   });
 
-  test('gets the changes of its own ledger only', async () => {
-    const { store } = given();
-    const [here, there] = [await begun(store), await begun(store)];
+  test('delivers the changes of one ledger only', async () => {
+    const { store } = opened();
+    const [here, there] = [await createLedger(store), await createLedger(store)];
     const changes = store.follow(here.ledger, here.id, neverAborted());
     await write(store, there.ledger, flags(flag('b')));
     const change = await write(store, here.ledger, {});
     expect(await take(changes, 1)).toEqual([change]);
   });
 
-  test('gets what every other follower gets, at its own pace', async () => {
-    const { store } = given();
-    const { ledger, id } = await begun(store);
+  test('delivers the same changes to every follower, independently of how fast the others read', async () => {
+    const { store } = opened();
+    const { ledger, id } = await createLedger(store);
     const follow = () => store.follow(ledger, id, neverAborted())[Symbol.asyncIterator]();
     const [early, late] = [follow(), follow()];
     const first = await write(store, ledger, flags(flag('b')));
@@ -149,19 +149,19 @@ const describeDelivery = (given: () => Given): void => {
   });
 };
 
-const describeEnds = (given: () => Given): void => {
-  test('that waits ends as soon as its signal aborts', async () => {
-    const { store } = given();
-    const { ledger, id } = await begun(store);
+const describeEnds = (opened: () => OpenedStore): void => {
+  test('ends for a waiting follower when its signal aborts', async () => {
+    const { store } = opened();
+    const { ledger, id } = await createLedger(store);
     const stop = new AbortController();
     const all = take(store.follow(ledger, id, stop.signal), Infinity);
     stop.abort();
     expect(await all).toEqual([]);
   });
 
-  test('whose signal aborts gets nothing more, not even what had already come', async () => {
-    const { store } = given();
-    const { ledger, id } = await begun(store);
+  test('delivers nothing after the signal aborts, not even queued changes', async () => {
+    const { store } = opened();
+    const { ledger, id } = await createLedger(store);
     const stop = new AbortController();
     const changes = store.follow(ledger, id, stop.signal);
     await write(store, ledger, {});
@@ -169,17 +169,17 @@ const describeEnds = (given: () => Given): void => {
     expect(await take(changes, Infinity)).toEqual([]);
   });
 
-  test('whose signal has aborted before gets nothing', async () => {
-    const { store } = given();
-    const { ledger, id } = await begun(store);
+  test('delivers nothing if the signal is already aborted', async () => {
+    const { store } = opened();
+    const { ledger, id } = await createLedger(store);
     const changes = store.follow(ledger, id, AbortSignal.abort());
     await write(store, ledger, {});
     expect(await take(changes, Infinity)).toEqual([]);
   });
 
-  test('leaves no listener behind when it has enough, nor when it is aborted', async () => {
-    const { store } = given();
-    const { ledger, id } = await begun(store);
+  test('removes its abort listener when the follower stops or is aborted', async () => {
+    const { store } = opened();
+    const { ledger, id } = await createLedger(store);
     const [open, stop] = [new AbortController(), new AbortController()];
     const follow = ({ signal }: AbortController) =>
       Array.from({ length: 20 }, () => store.follow(ledger, id, signal));
@@ -194,20 +194,20 @@ const describeEnds = (given: () => Given): void => {
   });
 
   test('ends, or fails with a StoreError, when the store closes', async () => {
-    const { store } = given();
-    const { ledger, id } = await begun(store);
-    const all = settled(store.follow(ledger, id, neverAborted()));
+    const { store } = opened();
+    const { ledger, id } = await createLedger(store);
+    const all = readToEnd(store.follow(ledger, id, neverAborted()));
     await store.close();
     expect(await all).toEqual([]);
-    expect(await settled(store.follow(ledger, id, neverAborted()))).toEqual([]);
+    expect(await readToEnd(store.follow(ledger, id, neverAborted()))).toEqual([]);
   });
 
-  test('ends so however far it is with its beginning when the store closes', async () => {
-    const { store: first, reopen } = given();
-    const { ledger, id } = await begun(first);
+  test('ends for a follower that is still starting when the store closes', async () => {
+    const { store: first, reopen } = opened();
+    const { ledger, id } = await createLedger(first);
     for (let turns = 0; turns < TURNS_TO_BEGIN; turns += 1) {
       const store = await reopen();
-      const all = settled(store.follow(ledger, id, neverAborted()));
+      const all = readToEnd(store.follow(ledger, id, neverAborted()));
       for (let turn = 0; turn < turns; turn += 1) await nextTurn();
       await store.close();
       expect(await all).toEqual([]);
@@ -215,11 +215,11 @@ const describeEnds = (given: () => Given): void => {
   });
 };
 
-/** Turns of the event loop within which a follower of a store nearby has connected and read. */
+/** A follower of a local store has connected and read within this many event loop turns. */
 const TURNS_TO_BEGIN = 20;
 
-/** All that a feed yields until it ends; a StoreError ends it as well. */
-const settled = async <Item>(items: AsyncIterable<Item>): Promise<Item[]> => {
+/** Returns everything that a feed yields until it ends or fails with a StoreError. */
+const readToEnd = async <Item>(items: AsyncIterable<Item>): Promise<Item[]> => {
   const got: Item[] = [];
   try {
     for await (const item of items) got.push(item);
@@ -229,8 +229,8 @@ const settled = async <Item>(items: AsyncIterable<Item>): Promise<Item[]> => {
   return got;
 };
 
-/** Reads a feed until it is lost, skips a change or reaches `last`; answers what was in unbroken order. */
-const unbroken = async (
+/** Reads a feed until it ends, skips a change or reaches `last`. Returns the ids without a gap. */
+const idsWithoutGap = async (
   changes: AsyncIterable<Change<'flagSet'>>,
   id: ChangeId,
   last: ChangeId,
@@ -243,14 +243,14 @@ const unbroken = async (
       if (change.id === last) return;
     }
   };
-  await settled(walk());
+  await readToEnd(walk());
   return chain;
 };
 
-const describeLoss = (given: () => Given): void => {
-  test('that does not read is never given a change out of order, however far it is behind', async () => {
-    const { store } = given();
-    const { ledger, id } = await begun(store);
+const describeLoss = (opened: () => OpenedStore): void => {
+  test('never delivers a change out of order to a follower that falls behind', async () => {
+    const { store } = opened();
+    const { ledger, id } = await createLedger(store);
     const changes = store.follow(ledger, id, neverAborted());
     const ids = [id];
     for (let i = 0; i < 1_100; i += 1) {
@@ -261,25 +261,27 @@ const describeLoss = (given: () => Given): void => {
       });
       if (outcome.committed) ids.push(outcome.change.id);
     }
-    const chain = await unbroken(changes, id, ids.at(-1) ?? '');
+    const chain = await idsWithoutGap(changes, id, ids.at(-1) ?? '');
     expect(chain).toEqual(ids.slice(0, chain.length));
   });
 
-  test('from an older change gets what came since, or sees that it does not', async () => {
-    const { store } = given();
-    const { ledger, id } = await begun(store);
+  test('delivers the changes since an older id, or shows a gap', async () => {
+    const { store } = opened();
+    const { ledger, id } = await createLedger(store);
     const missed = await write(store, ledger, flags(flag('missed')));
     const changes = store.follow(ledger, id, neverAborted());
     const next = await write(store, ledger, flags(flag('next')));
-    expect([[id], [id, missed.id, next.id]]).toContainEqual(await unbroken(changes, id, next.id));
+    expect([[id], [id, missed.id, next.id]]).toContainEqual(
+      await idsWithoutGap(changes, id, next.id),
+    );
   });
 
-  test('of a ledger that is dropped and made again never takes the new data for the old', async () => {
-    const { store } = given();
-    const { ledger, id } = await begun(store);
+  test('shows a gap if the ledger was dropped and created again', async () => {
+    const { store } = opened();
+    const { ledger, id } = await createLedger(store);
     const changes = store.follow(ledger, id, neverAborted());
     await store.drop(ledger);
     const { id: last } = await write(store, ledger, flags(flag('new')), { audit: [entry('new')] });
-    expect(await unbroken(changes, id, last)).toEqual([id]);
+    expect(await idsWithoutGap(changes, id, last)).toEqual([id]);
   });
 };

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 
-import { parseChangeId } from '../../src/store/change-id.ts';
-import { CONTROL_LEDGER, StoreError } from '../../src/store/store.ts';
+import { parseChangeId } from '../../../src/store/change-id.ts';
+import { CONTROL_LEDGER, StoreError } from '../../../src/store/store.ts';
 import {
   contents,
   entry,
@@ -11,25 +11,25 @@ import {
   newLedger,
   removal,
   write,
-} from './fixtures.ts';
-import type { Given } from './suite.ts';
+} from '../fixtures.ts';
+import type { OpenedStore } from '../suite.ts';
 
-export const describeDurability = (given: () => Given): void => {
-  describe('a store that is opened again', () => {
-    describeReopening(given);
+export const describeDurability = (opened: () => OpenedStore): void => {
+  describe('a store that is reopened', () => {
+    describeReopening(opened);
   });
-  describe('a store that is closed', () => {
-    describeClosing(given);
+  describe('a closed store', () => {
+    describeClosing(opened);
   });
 
-  test('a store that can be written to answers a ping', async () => {
-    await expect(given().store.ping()).resolves.toBeUndefined();
+  test('a store that can be written to resolves a ping', async () => {
+    await expect(opened().store.ping()).resolves.toBeUndefined();
   });
 };
 
-const describeReopening = (given: () => Given): void => {
-  test('has everything that it had', async () => {
-    const { store, reopen } = given();
+const describeReopening = (opened: () => OpenedStore): void => {
+  test('has all its data', async () => {
+    const { store, reopen } = opened();
     const [full, empty, gone] = [newLedger(), newLedger(), newLedger()];
     await write(store, CONTROL_LEDGER, { environments: new Map([['dev', environment('dev')]]) });
     await write(store, full, flags(flag('a'), flag('b')), { audit: [entry('a'), entry('b')] });
@@ -43,8 +43,8 @@ const describeReopening = (given: () => Given): void => {
     expect(await Promise.all(ledgers.map(each => contents(again, each)))).toEqual(before);
   });
 
-  test('goes on where it was', async () => {
-    const { store, reopen } = given();
+  test('continues the revision and the audit log', async () => {
+    const { store, reopen } = opened();
     const ledger = newLedger();
     const before = await write(store, ledger, {}, { audit: [entry('old')] });
     const again = await reopen();
@@ -56,9 +56,9 @@ const describeReopening = (given: () => Given): void => {
   });
 };
 
-const describeClosing = (given: () => Given): void => {
-  test('has finished what was asked before', async () => {
-    const { store, reopen } = given();
+const describeClosing = (opened: () => OpenedStore): void => {
+  test('has completed the operations that were called before', async () => {
+    const { store, reopen } = opened();
     const ledgers = Array.from({ length: 20 }, newLedger);
     const commit = { expect: 'none', writes: flags(flag('a')), audit: [] };
     const commits = ledgers.map(ledger => store.commit(ledger, commit));
@@ -70,8 +70,8 @@ const describeClosing = (given: () => Given): void => {
     expect(await Promise.all(ledgers.map(ledger => again.head(ledger)))).toEqual(ids);
   });
 
-  test('refuses what is asked afterwards, with a StoreError', async () => {
-    const { store } = given();
+  test('rejects later operations with a StoreError', async () => {
+    const { store } = opened();
     const ledger = newLedger();
     await store.close();
     const commit = { expect: 'none', writes: {}, audit: [] };
@@ -81,15 +81,15 @@ const describeClosing = (given: () => Given): void => {
     await expect(store.ping()).rejects.toThrow(StoreError);
   });
 
-  test('refuses what is asked while it closes as well', async () => {
-    const { store } = given();
+  test('rejects operations while it is closing', async () => {
+    const { store } = opened();
     const closed = store.close();
     await expect(store.head(newLedger())).rejects.toThrow(StoreError);
     await closed;
   });
 
-  test('may be closed again', async () => {
-    const { store } = given();
+  test('can be closed again', async () => {
+    const { store } = opened();
     await Promise.all([store.close(), store.close()]);
     await expect(store.close()).resolves.toBeUndefined();
   });

@@ -2,8 +2,8 @@ import type { Flag, JsonValue } from '@pennon/schema';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
-import type { Store } from '../../src/store/store.ts';
-import { CONTROL_LEDGER } from '../../src/store/store.ts';
+import type { Store } from '../../../src/store/store.ts';
+import { CONTROL_LEDGER } from '../../../src/store/store.ts';
 import {
   apiKey,
   contents,
@@ -14,25 +14,25 @@ import {
   removal,
   segment,
   write,
-} from './fixtures.ts';
-import type { Given } from './suite.ts';
+} from '../fixtures.ts';
+import type { OpenedStore } from '../suite.ts';
 
-export const describeDocuments = (given: () => Given): void => {
+export const describeDocuments = (opened: () => OpenedStore): void => {
   describe('a document', () => {
-    describeReading(given);
-    describeTexts(given);
+    describeReading(opened);
+    describeTexts(opened);
   });
   describe('a page', () => {
-    describePages(given);
+    describePages(opened);
   });
   describe('dropping a ledger', () => {
-    describeDrop(given);
+    describeDrop(opened);
   });
 };
 
-const describeReading = (given: () => Given): void => {
-  test('that is not there, or in a ledger that is not there, is undefined', async () => {
-    const { store } = given();
+const describeReading = (opened: () => OpenedStore): void => {
+  test('that does not exist, or whose ledger does not exist, is undefined', async () => {
+    const { store } = opened();
     const ledger = newLedger();
     expect(await store.get(ledger, 'flags', 'a')).toBeUndefined();
     expect(await store.head(ledger)).toBeUndefined();
@@ -42,8 +42,8 @@ const describeReading = (given: () => Given): void => {
     expect(await store.get(ledger, 'flags', 'B')).toBeUndefined();
   });
 
-  test('of one collection is not found in another under the same key', async () => {
-    const { store } = given();
+  test('is found in its own collection only', async () => {
+    const { store } = opened();
     const ledger = newLedger();
     await write(store, ledger, { segments: new Map([['same', segment('same')]]) });
     expect(await store.get(ledger, 'flags', 'same')).toBeUndefined();
@@ -52,8 +52,8 @@ const describeReading = (given: () => Given): void => {
     expect((await store.get(ledger, 'segments', 'same'))?.document).toEqual(segment('same'));
   });
 
-  test('belongs to the store: changing what was written or read changes nothing there', async () => {
-    const { store } = given();
+  test('is not affected by modifications of the object that was written or read', async () => {
+    const { store } = opened();
     const ledger = newLedger();
     const mine = flag('a');
     await write(store, ledger, flags(mine));
@@ -91,14 +91,14 @@ const KEYS = [
   'x'.repeat(100),
 ];
 
-/** Any JSON, as its text says it. */
+/** Any JSON value. */
 const json: fc.Arbitrary<JsonValue> = fc
   .json({ maxDepth: 6, stringUnit: 'binary' })
   .map(text => JSON.parse(text));
 
-const describeTexts = (given: () => Given): void => {
+const describeTexts = (opened: () => OpenedStore): void => {
   test('may have any key', async () => {
-    const { store } = given();
+    const { store } = opened();
     const ledger = newLedger();
     const { id } = await write(store, ledger, flags(...KEYS.map(key => flag(key))));
     for (const key of KEYS)
@@ -108,8 +108,8 @@ const describeTexts = (given: () => Given): void => {
     expect((await contents(store, ledger))?.records).toEqual([]);
   });
 
-  test('comes back as its JSON says, whatever values it holds', async () => {
-    const { store } = given();
+  test('is returned as it was written, for any JSON', async () => {
+    const { store } = opened();
     const ledger = newLedger();
     await fc.assert(
       fc.asyncProperty(json, async value => {
@@ -127,8 +127,8 @@ const describeTexts = (given: () => Given): void => {
     ['control characters', 'a\u0000b\u0001c\u2028\u2029'],
     ['quotes and backslashes', `'"\\ -- ; DROP TABLE`],
     ['composed and decomposed letters', 'é e\u0301'],
-  ])('keeps %s', async (_, text) => {
-    const { store } = given();
+  ])('preserves %s', async (_, text) => {
+    const { store } = opened();
     const ledger = newLedger();
     const document = flag('a', { description: text, metadata: { [text]: text } });
     await write(store, ledger, flags(document), { audit: [entry('a', { after: { text } })] });
@@ -136,8 +136,8 @@ const describeTexts = (given: () => Given): void => {
     expect((await store.audit(ledger, { limit: 1 }))[0]?.after).toEqual({ text });
   });
 
-  test('keeps an own property called __proto__', async () => {
-    const { store } = given();
+  test('preserves an own property called __proto__', async () => {
+    const { store } = opened();
     const ledger = newLedger();
     const value: Flag['variants'] = JSON.parse('{"on": {"__proto__": {"a": 1}, "constructor": 2}}');
     const document = flag('a', { type: 'object', variants: value });
@@ -146,8 +146,8 @@ const describeTexts = (given: () => Given): void => {
     expect(JSON.stringify(change.writes.flags?.get('a'))).toBe(JSON.stringify(document));
   });
 
-  test('may be 512 KiB large, and a commit may hold many of them', async () => {
-    const { store } = given();
+  test('may be 512 KiB large, and a commit may contain many of them', async () => {
+    const { store } = opened();
     const ledger = newLedger();
     const documents = Array.from({ length: 8 }, (_, i) => large(`large${i}`));
     expect(Buffer.byteLength(JSON.stringify(documents[0]))).toBeGreaterThan(512 * 1024);
@@ -189,21 +189,21 @@ const keysOfPages = async (store: Store, ledger: ReturnType<typeof newLedger>, l
   }
 };
 
-const describePages = (given: () => Given): void => {
-  test('of a ledger that is not there is empty', async () => {
-    expect(await given().store.page(newLedger(), 'flags', { limit: 10 })).toEqual([]);
+const describePages = (opened: () => OpenedStore): void => {
+  test('of an unknown ledger is empty', async () => {
+    expect(await opened().store.page(newLedger(), 'flags', { limit: 10 })).toEqual([]);
   });
 
-  test('follows the byte order of the keys', async () => {
-    const { store } = given();
+  test('is in byte order of the keys', async () => {
+    const { store } = opened();
     const ledger = newLedger();
     await write(store, ledger, flags(...KEYS.map(key => flag(key))));
     const [page] = await keysOfPages(store, ledger, 200);
     expect(page).toEqual(KEYS.toSorted(byteOrder));
   });
 
-  test('holds at most `limit`, begins after `after`, and the pages make up the whole', async () => {
-    const { store } = given();
+  test('has at most `limit` documents after `after`, and the pages together have all', async () => {
+    const { store } = opened();
     const ledger = newLedger();
     await write(store, ledger, flags(...KEYS.map(key => flag(key))));
     for (const limit of [1, 5, 12, KEYS.length, 200]) {
@@ -213,8 +213,8 @@ const describePages = (given: () => Given): void => {
     }
   });
 
-  test('begins after a key that is not there, or no longer', async () => {
-    const { store } = given();
+  test('may start after a key that does not exist', async () => {
+    const { store } = opened();
     const ledger = newLedger();
     await write(store, ledger, flags(flag('a'), flag('c'), flag('e')));
     await write(store, ledger, removal('c'));
@@ -226,8 +226,8 @@ const describePages = (given: () => Given): void => {
     expect(await after('')).toEqual(['a', 'e']);
   });
 
-  test('carries each document with the change that wrote it last', async () => {
-    const { store } = given();
+  test('has each document with the last change that wrote it', async () => {
+    const { store } = opened();
     const ledger = newLedger();
     const one = await write(store, ledger, flags(flag('a'), flag('b')));
     const two = await write(store, ledger, flags(flag('a', { enabled: false })));
@@ -237,8 +237,8 @@ const describePages = (given: () => Given): void => {
     ]);
   });
 
-  test('holds one collection of one ledger', async () => {
-    const { store } = given();
+  test('has one collection of one ledger', async () => {
+    const { store } = opened();
     const ledger = newLedger();
     await write(store, newLedger(), flags(flag('elsewhere')));
     await write(store, ledger, { segments: new Map([['s', segment('s')]]) });
@@ -250,8 +250,8 @@ const describePages = (given: () => Given): void => {
     );
   });
 
-  test('under concurrent writes shows all that stays, once each', async () => {
-    const { store } = given();
+  test('has every unchanged document exactly once during concurrent writes', async () => {
+    const { store } = opened();
     const ledger = newLedger();
     const lasting = Array.from({ length: 40 }, (_, i) => `${10 + i}-lasting`);
     const passing = Array.from({ length: 40 }, (_, i) => `${10 + i}-passing`);
@@ -267,9 +267,9 @@ const describePages = (given: () => Given): void => {
   });
 };
 
-const describeDrop = (given: () => Given): void => {
-  test('removes its documents, its id and its audit log, and nothing else', async () => {
-    const { store } = given();
+const describeDrop = (opened: () => OpenedStore): void => {
+  test('removes its documents, id and audit log, and nothing else', async () => {
+    const { store } = opened();
     const [ledger, other] = [newLedger(), newLedger()];
     for (const each of [ledger, other])
       await write(store, each, flags(flag('a')), { audit: [entry('a')] });
@@ -283,8 +283,8 @@ const describeDrop = (given: () => Given): void => {
     expect(await contents(store, other)).toEqual(before);
   });
 
-  test('that is not there is fine', async () => {
-    const { store } = given();
+  test('that does not exist does nothing', async () => {
+    const { store } = opened();
     const ledger = newLedger();
     await store.drop(ledger);
     await write(store, ledger, {});
@@ -293,8 +293,8 @@ const describeDrop = (given: () => Given): void => {
     expect(await store.head(ledger)).toBeUndefined();
   });
 
-  test('leaves nothing that its name could meet again', async () => {
-    const { store } = given();
+  test('leaves nothing behind for a new ledger with the same id', async () => {
+    const { store } = opened();
     const ledger = newLedger();
     await write(store, ledger, flags(flag('old')), { audit: [entry('old')] });
     await store.drop(ledger);

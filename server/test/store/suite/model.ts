@@ -1,36 +1,36 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
-import { parseChangeId, type ChangeId } from '../../src/store/change-id.ts';
-import type { AuditDraft, Commit, Ledger, Store } from '../../src/store/store.ts';
-import { contents, entry, flag, neverAborted, newLedger, segment, take } from './fixtures.ts';
-import type { Given } from './suite.ts';
+import { parseChangeId, type ChangeId } from '../../../src/store/change-id.ts';
+import type { AuditDraft, Commit, Ledger, Store } from '../../../src/store/store.ts';
+import { contents, entry, flag, neverAborted, newLedger, segment, take } from '../fixtures.ts';
+import type { OpenedStore } from '../suite.ts';
 
-/** A ledger said as simply as can be. Whatever is done to the store, it must agree with this. */
+/** The simplest possible ledger. The store must agree with it after every step. */
 type Model = {
   readonly ledger: Ledger<'flagSet'>;
   id: ChangeId | 'none';
   records: Map<string, { document: unknown; changeId: ChangeId }>;
   audit: (AuditDraft & { revision: number })[];
-  /** Every id that the ledger ever had. */
+  /** All ids that the ledger has had. */
   readonly past: ChangeId[];
 };
 
 type CommitStep = {
   readonly type: 'commit';
-  /** Which id the writer goes by: that of the ledger, an older one, or that there is no ledger. */
+  /** Which id the writer expects: the last one, an older one, or none. */
   readonly knows: 'last' | 'older' | 'none';
   readonly commit: Omit<Commit<'flagSet'>, 'expect'>;
 };
 type Step = CommitStep | { readonly type: 'drop' } | { readonly type: 'reopen' };
 
-export const describeModel = (given: () => Given): void => {
-  test('agrees with a simple model of a ledger after every step of any sequence', async () => {
-    let { store } = given();
+export const describeModel = (opened: () => OpenedStore): void => {
+  test('a store agrees with a simple model after every step of any sequence', async () => {
+    let { store } = opened();
     const perform = async (model: Model, step: Step) => {
       if (step.type === 'commit') await commit(store, model, step);
       else if (step.type === 'drop') await drop(store, model);
-      else store = await given().reopen();
+      else store = await opened().reopen();
       await expectAgreement(store, model);
     };
     await fc.assert(
@@ -51,32 +51,32 @@ const newModel = (): Model => ({
   past: [],
 });
 
-const commit = async (store: Store, model: Model, { knows, commit: wanted }: CommitStep) => {
+const commit = async (store: Store, model: Model, { knows, commit: attempted }: CommitStep) => {
   const older = model.past.at(-2) ?? 'none';
   const expected = { last: model.id, older, none: 'none' }[knows];
   const changes = store.follow(model.ledger, model.id, neverAborted());
-  const outcome = await store.commit(model.ledger, { ...wanted, expect: expected });
+  const outcome = await store.commit(model.ledger, { ...attempted, expect: expected });
   expect(outcome.committed).toBe(expected === model.id);
   if (!outcome.committed) return expect(outcome.actual).toBe(model.id);
   expect(outcome.change.previous).toBe(model.id);
   expect(await take(changes, 1)).toEqual([outcome.change]);
-  apply(model, outcome.change.id, wanted);
+  apply(model, outcome.change.id, attempted);
 };
 
-const apply = (model: Model, id: ChangeId, wanted: CommitStep['commit']): void => {
+const apply = (model: Model, id: ChangeId, attempted: CommitStep['commit']): void => {
   const [was, is] = [parseChangeId(model.id), parseChangeId(id)];
   const revision = (was?.revision ?? 0) + 1;
   expect(is?.revision).toBe(revision);
-  expect(is?.epoch === was?.epoch).toBe(was !== undefined && wanted.replaceAll !== true);
+  expect(is?.epoch === was?.epoch).toBe(was !== undefined && attempted.replaceAll !== true);
   expect(model.past).not.toContain(id);
   model.past.push(id);
   model.id = id;
-  if (wanted.replaceAll === true) model.records.clear();
-  for (const [name, documents] of Object.entries(wanted.writes))
+  if (attempted.replaceAll === true) model.records.clear();
+  for (const [name, documents] of Object.entries(attempted.writes))
     for (const [key, document] of documents)
       if (document === null) model.records.delete(`${name}/${key}`);
       else model.records.set(`${name}/${key}`, { document, changeId: id });
-  model.audit.unshift(...wanted.audit.map(draft => ({ ...draft, revision })).toReversed());
+  model.audit.unshift(...attempted.audit.map(draft => ({ ...draft, revision })).toReversed());
 };
 
 const drop = async (store: Store, model: Model): Promise<void> => {

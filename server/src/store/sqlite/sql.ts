@@ -1,0 +1,35 @@
+import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
+
+import { StoreError } from '../store.ts';
+
+export type Row = Readonly<Record<string, SQLOutputValue>>;
+
+/** Returns a text column. Throws if it has another type, because only damage can cause that. */
+export const textColumn = (row: Row | undefined, column: string): string => {
+  const value = row?.[column];
+  return typeof value === 'string' ? value : throwCorrupt(column, value);
+};
+
+/** Returns an integer column. */
+export const integerColumn = (row: Row | undefined, column: string): number => {
+  const value = row?.[column];
+  return typeof value === 'number' ? value : throwCorrupt(column, value);
+};
+
+const throwCorrupt = (column: string, value: SQLOutputValue | undefined): never => {
+  throw new StoreError('corrupt', `the column "${column}" contains a ${typeof value}`);
+};
+
+/** Runs `work` in a transaction. */
+export const transaction = <Result>(database: DatabaseSync, work: () => Result): Result => {
+  database.exec('BEGIN IMMEDIATE');
+  try {
+    const result = work();
+    database.exec('COMMIT');
+    return result;
+  } catch (error) {
+    // SQLite rolls back by itself after some errors, for example if the disk is full.
+    if (database.isTransaction) database.exec('ROLLBACK');
+    throw error;
+  }
+};

@@ -1,0 +1,190 @@
+import {
+  copyFileSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+
+import { describe, expect, test } from 'vitest';
+
+import { databaseExists } from '../../src/store/sqlite/index.ts';
+import { StoreError } from '../../src/store/store.ts';
+import { contents, write } from './fixtures.ts';
+import {
+  createDirectoryWithData,
+  databaseFile,
+  LEDGER,
+  listFiles,
+  newDirectory,
+  openStore,
+  rejectedOpen,
+} from './sqlite-directory.ts';
+
+describe('the data directory', { timeout: 60_000 }, () => {
+  test('is created if missing, readable by its owner only', async () => {
+    const directory = join(newDirectory(), 'not', 'yet');
+    expect(databaseExists(directory)).toBe(false);
+    const store = await openStore(directory);
+    expect(databaseExists(directory)).toBe(true);
+    const mode = (path: string) => (statSync(path).mode & 0o777).toString(8);
+    expect(mode(directory)).toBe('700');
+    expect(mode(databaseFile(directory))).toBe('600');
+    expect(mode(`${databaseFile(directory)}-wal`)).toBe('600');
+    await store.close();
+  });
+
+  test('has one file, pennon.db, after the store has closed', async () => {
+    const { directory } = await createDirectoryWithData();
+    expect(listFiles(directory).map(([name]) => name)).toEqual(['pennon.db']);
+  });
+
+  test('is rejected while another store of this process uses it, and accepted after that', async () => {
+    const { directory, kept } = await createDirectoryWithData();
+    const owner = await openStore(directory);
+    expect(await rejectedOpen(directory)).toMatchObject({ code: 'locked' });
+    await write(owner, LEDGER, {});
+    await owner.close();
+    const next = await openStore(directory);
+    expect((await contents(next, LEDGER))?.records).toEqual(kept?.records);
+    await next.close();
+  });
+
+  test('that cannot be created is rejected, with its path', async () => {
+    const blocked = join(newDirectory(), 'file');
+    writeFileSync(blocked, 'not a directory');
+    for (const directory of [blocked, join(blocked, 'below')]) {
+      const { code, message } = await rejectedOpen(directory);
+      expect(code).toBe('readonly');
+      expect(message).toContain(directory);
+    }
+  });
+});
+
+const execute = (directory: string, sql: string) => {
+  const database = new DatabaseSync(databaseFile(directory));
+  database.exec(sql);
+  database.close();
+};
+
+/** Leaves the files that a SIGKILL would leave: as they are while a store has them open. */
+const leaveAsKilled = async (directory: string) => {
+  const copy = newDirectory();
+  const store = await openStore(directory);
+  await write(store, LEDGER, {});
+  for (const end of ['', '-wal'])
+    copyFileSync(`${databaseFile(directory)}${end}`, `${databaseFile(copy)}${end}`);
+  await store.close();
+  rmSync(directory, { recursive: true });
+  mkdirSync(directory);
+  for (const end of ['', '-wal'])
+    copyFileSync(`${databaseFile(copy)}${end}`, `${databaseFile(directory)}${end}`);
+};
+
+describe('damaged data', { timeout: 60_000 }, () => {
+  test.each<[string, (directory: string) => unknown]>([
+    ['an empty database', directory => truncateSync(databaseFile(directory), 0)],
+    ['half a database', directory => truncateSync(databaseFile(directory), 40_000)],
+    ['a database of a few bytes', directory => truncateSync(databaseFile(directory), 50)],
+    ['a text file', directory => writeFileSync(databaseFile(directory), 'hello '.repeat(2_000))],
+    [
+      'another program\u2019s database',
+      directory => execute(directory, 'PRAGMA application_id = 7'),
+    ],
+    ['a database without a format', directory => execute(directory, 'PRAGMA user_version = 0')],
+    ['a database without its tables', directory => execute(directory, 'DROP TABLE documents')],
+    ['a database without its log', directory => execute(directory, 'DROP TABLE audit')],
+    [
+      'an empty database beside a write-ahead log',
+      async directory => {
+        await leaveAsKilled(directory);
+        truncateSync(databaseFile(directory), 0);
+      },
+    ],
+    [
+      'a write-ahead log without its database',
+      async directory => {
+        await leaveAsKilled(directory);
+        rmSync(databaseFile(directory));
+      },
+    ],
+  ])('such as %s is rejected and not modified', async (_, damage) => {
+    const { directory } = await createDirectoryWithData();
+    await damage(directory);
+    const before = listFiles(directory);
+    const { code, message } = await rejectedOpen(directory);
+    expect(code).toBe('corrupt');
+    expect(message).toContain(databaseFile(directory));
+    expect(message).toContain('restore a backup');
+    expect(listFiles(directory)).toEqual(before);
+    expect(databaseExists(directory)).toBe(true);
+  });
+
+  test('such as a document that is not JSON is reported with its key, and other documents can be read', async () => {
+    const { directory } = await createDirectoryWithData();
+    execute(directory, `UPDATE documents SET document = '{"key":' WHERE key = 'b'`);
+    const store = await openStore(directory);
+    await expect(store.read(LEDGER)).rejects.toThrow(/flags\/b .* damaged/);
+    await expect(store.get(LEDGER, 'flags', 'b')).rejects.toBeInstanceOf(StoreError);
+    expect((await store.get(LEDGER, 'flags', 'a'))?.document.key).toBe('a');
+    await store.close();
+  });
+
+  test('such as a zeroed page of documents is found at start', async () => {
+    const { directory } = await createDirectoryWithData();
+    const bytes = readFileSync(databaseFile(directory));
+    const first = (rootPage(directory, 'documents') - 1) * PAGE_BYTES;
+    writeFileSync(databaseFile(directory), bytes.fill(0, first, first + PAGE_BYTES));
+    expect(await rejectedOpen(directory)).toMatchObject({ code: 'corrupt' });
+  });
+
+  test('of a newer format is rejected with both formats and not modified', async () => {
+    const { directory } = await createDirectoryWithData();
+    execute(directory, 'PRAGMA user_version = 99');
+    const before = listFiles(directory);
+    const { code, message } = await rejectedOpen(directory);
+    expect(code).toBe('newer');
+    expect(message).toMatch(/format 99.* up to 1/);
+    expect(listFiles(directory)).toEqual(before);
+  });
+
+  test('is never read as less data, no matter which page is zeroed', async () => {
+    const { directory, kept } = await createDirectoryWithData();
+    const intact = readFileSync(databaseFile(directory));
+    for (let page = 0; page < intact.length; page += PAGE_BYTES) {
+      writeFileSync(databaseFile(directory), Buffer.from(intact).fill(0, page, page + PAGE_BYTES));
+      expect([kept, 'corrupt']).toContainEqual(await contentsOrError(directory));
+    }
+  });
+});
+
+const PAGE_BYTES = 4_096;
+
+const rootPage = (directory: string, table: string): number => {
+  const database = new DatabaseSync(databaseFile(directory));
+  const row = database.prepare('SELECT rootpage FROM sqlite_schema WHERE name = ?').get(table);
+  database.close();
+  return Number(row?.rootpage);
+};
+
+/** Returns what the store contains, or the code of the StoreError. */
+const contentsOrError = async (directory: string) => {
+  try {
+    return await readContents(directory);
+  } catch (error) {
+    return error instanceof StoreError ? error.code : error;
+  }
+};
+
+const readContents = async (directory: string) => {
+  const store = await openStore(directory);
+  try {
+    return await contents(store, LEDGER);
+  } finally {
+    await store.close();
+  }
+};
