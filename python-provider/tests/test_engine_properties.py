@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from wire import answer_json
 
 from pennon_openfeature._engine import Served, compile, evaluate  # noqa: A004
-from pennon_openfeature._engine.hash import DRAWS, draw, inner_seed
+from pennon_openfeature._engine.hash import DRAWS, draw, draw_seed
 from pennon_openfeature._engine.text import number_text, well_formed
-from pennon_openfeature._engine.values import UnservableError, copied
+from pennon_openfeature._engine.values import InvalidValueError, copy_json
 
 any_text = st.text(st.characters(exclude_categories=()))
 any_json = st.recursive(
@@ -91,7 +91,7 @@ def test_a_chain_of_ten_thousand_flags_does_not_overflow_the_stack() -> None:
 
 @given(any_text, any_text, st.sampled_from([0, 1]))
 def test_a_draw_is_a_whole_number_below_a_hundred_thousand(unit: str, seed: str, n: int) -> None:
-    assert 0 <= draw(unit, inner_seed(seed, n)) < DRAWS
+    assert 0 <= draw(unit, draw_seed(seed, n)) < DRAWS
 
 
 @given(any_text)
@@ -142,10 +142,10 @@ def test_numbers_are_written_as_ecmascript_writes_them() -> None:
 
 @given(any_json)
 def test_a_copy_is_equal_and_shares_nothing_that_can_change(value: Any) -> None:
-    with suppress(UnservableError):
-        copy = copied([value])
-        assert copied(copy) == copy
-        assert copied(copy) is not copy
+    with suppress(InvalidValueError):
+        copy = copy_json([value])
+        assert copy_json(copy) == copy
+        assert copy_json(copy) is not copy
 
 
 def test_a_pattern_never_holds_between_the_bytes_of_one_character() -> None:

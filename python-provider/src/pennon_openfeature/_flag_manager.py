@@ -9,10 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from ._cache_file import CacheFile, cache_file_written_at, read_cache_file
+from ._engine import ChangedKeys
 from ._errors import SyncError
 from ._evaluation_result import ResultWithTelemetry, no_flags
 from ._flag_file import read_flags
-from ._flag_set import FlagSet, FlagSetChanges
+from ._flag_set import FlagSet
 from ._flag_snapshot import FlagSnapshot
 from ._follower import FollowOptions
 from ._freshness import Freshness, LastError, Source, last_error_of
@@ -144,7 +145,7 @@ class FlagManager:
         bootstrap = self._options.bootstrap
         return read_flags(bootstrap) if bootstrap is not None else None
 
-    def _apply_flags(self, flag_set: FlagSet, changed: FlagSetChanges | None) -> FlagSet:
+    def _apply_flags(self, flag_set: FlagSet, changed: ChangedKeys | None) -> FlagSet:
         snapshot = self._snapshot = FlagSnapshot(flag_set, self._snapshot, changed)
         if self._cache_file is not None:
             self._cache_file.save(snapshot.flag_set)

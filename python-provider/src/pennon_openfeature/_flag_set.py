@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ._engine import ChangedKeys, same_json
 from ._errors import gap
 from ._json import parse_json
 
@@ -35,19 +36,11 @@ class FlagSet:
 
 
 @dataclass(frozen=True, slots=True)
-class FlagSetChanges:
-    """The keys of the flags and segments that a change added, changed or removed."""
-
-    flags: frozenset[str]
-    segments: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True)
 class Update:
     """The flag set after an event or a poll. `changed` is None if the whole set arrived."""
 
     flag_set: FlagSet
-    changed: FlagSetChanges | None = None
+    changed: ChangedKeys | None = None
 
 
 def parse_object(text: str | bytes) -> dict[str, Any]:
@@ -103,7 +96,7 @@ def apply_change(flag_set: FlagSet | None, change_id: str | None, data: str) -> 
     )
     return Update(
         next_flag_set,
-        FlagSetChanges(
+        ChangedKeys(
             _changed_keys(flag_set.flags, flags), _changed_keys(flag_set.segments, segments)
         ),
     )
@@ -135,14 +128,3 @@ def _reuse_equal(previous: Mapping[str, Any], current: Mapping[str, Any]) -> dic
         key: previous[key] if key in previous and same_json(previous[key], value) else value
         for key, value in current.items()
     }
-
-
-def same_json(one: object, other: object) -> bool:
-    """Equality of JSON values; unlike in Python, true is not 1."""
-    if one is other:
-        return True
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(same_json(one[name], other[name]) for name in one)
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(same_json, one, other))
-    return isinstance(one, bool) == isinstance(other, bool) and one == other

@@ -8,10 +8,18 @@ from types import MappingProxyType
 from typing import Any
 
 from ._context import plain_attributes
-from ._engine import CompiledFlagSet, Evaluation, compile, evaluate  # noqa: A004
+from ._engine import (
+    ChangedKeys,
+    CompiledFlagSet,
+    Evaluation,
+    changed_keys,
+    closure_of,
+    compile,  # noqa: A004
+    evaluate,
+)
 from ._errors import SyncError
 from ._evaluation_result import EvaluationResult, FlagTelemetry, ResultWithTelemetry, no_flags
-from ._flag_set import FlagSet, FlagSetChanges, reuse_unchanged
+from ._flag_set import FlagSet, reuse_unchanged
 
 logger = logging.getLogger("pennon_openfeature")
 
@@ -25,7 +33,7 @@ class FlagSnapshot:
         self,
         flag_set: FlagSet,
         previous: FlagSnapshot | None = None,
-        changed: FlagSetChanges | None = None,
+        changed: ChangedKeys | None = None,
     ) -> None:
         """`changed` are the differences from `previous`, or None if they are not known.
 
@@ -96,41 +104,14 @@ class Snapshot:
 
 
 def _affected_flags(
-    previous: FlagSnapshot | None, current: FlagSnapshot, changed: FlagSetChanges | None
+    previous: FlagSnapshot | None, current: FlagSnapshot, changed: ChangedKeys | None
 ) -> list[str]:
     """Changed and removed flags, and the flags that depend on them or on a changed segment."""
     if previous is None:
         return sorted(current.flag_set.flags)
     if changed is None:
-        changed = FlagSetChanges(
-            _changed_keys(previous.flag_set.flags, current.flag_set.flags),
-            _changed_keys(previous.flag_set.segments, current.flag_set.segments),
-        )
-    affected = set(changed.flags)
-    for compiled in (previous.compiled, current.compiled):
-        affected |= {
-            key for key, flag in compiled.parsed.items() if flag.segments_named & changed.segments
-        }
-    return sorted(_with_dependents(affected, previous.compiled, current.compiled))
-
-
-def _changed_keys(previous: Mapping[str, Any], current: Mapping[str, Any]) -> frozenset[str]:
-    return frozenset(
-        key for key in previous.keys() | current.keys() if previous.get(key) is not current.get(key)
-    )
-
-
-def _with_dependents(changed: set[str], *flag_sets: CompiledFlagSet) -> set[str]:
-    dependents: dict[str, list[str]] = {}
-    for flag_set in flag_sets:
-        for key, flag in flag_set.parsed.items():
-            for named in flag.flags_named:
-                dependents.setdefault(named, []).append(key)
-    reached = list(changed)
-    for key in reached:
-        reached += [other for other in dependents.get(key, ()) if other not in changed]
-        changed.update(dependents.get(key, ()))
-    return changed
+        changed = changed_keys(previous.flag_set, current.flag_set)
+    return sorted(closure_of(current.compiled.unlinked.values(), changed))
 
 
 def _log_problems(snapshot: FlagSnapshot) -> None:

@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ._engine import ChangedKeys
 from ._errors import SyncError, to_sync_error
-from ._flag_set import FlagSet, FlagSetChanges, Update, parse_object, read_flag_set
+from ._flag_set import FlagSet, Update, parse_object, read_flag_set
 from ._freshness import Freshness, LastError, Mode, Source, last_error_of
 from ._http import Address, Connection, Response
 from ._stream import StreamReader
@@ -29,7 +30,7 @@ class FollowerCallbacks:
 
     # Receives new data and what changed since the previous call; that is None if the whole set
     # arrived. Returns the data to keep. Raises SyncError if they are not usable.
-    on_data: Callable[[FlagSet, FlagSetChanges | None], FlagSet]
+    on_data: Callable[[FlagSet, ChangedKeys | None], FlagSet]
     # Called when the mode changes or an error occurs, and after `on_data`.
     on_status: Callable[[], None]
 

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, TypeAlias
 from openfeature.exception import ErrorCode
 from openfeature.flag_evaluation import FlagResolutionDetails, Reason
 
-from ._engine import Failed, Served, copied
+from ._engine import Failed, Served, copy_json
 from ._evaluation_result import ResultWithTelemetry, Unavailable
 
 RequestedType: TypeAlias = Literal["boolean", "string", "integer", "float", "object"]
@@ -84,7 +84,7 @@ def _float(value: Any) -> Any:
 
 def _object(value: Any) -> Any:
     # A copy, so changes that the application makes do not reach other evaluations.
-    return copied(value) if isinstance(value, dict) else _MISMATCH
+    return copy_json(value) if isinstance(value, dict) else _MISMATCH
 
 
 _CONVERTERS: Final[dict[RequestedType, Callable[[Any], Any]]] = {

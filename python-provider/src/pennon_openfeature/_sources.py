@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from ._engine import ChangedKeys
 from ._flag_file import FilePath, read_flags
-from ._flag_set import FlagSet, FlagSetChanges
+from ._flag_set import FlagSet
 from ._follower import Follower, FollowerCallbacks, FollowOptions
 from ._freshness import Freshness, LastError, last_error_of
 from ._provider_state import SourceState
@@ -22,7 +23,7 @@ class SourceListener:
 
     # Receives new flags and what changed, or None if the whole set arrived. Returns the flag set
     # to keep. Raises SyncError if it is not usable.
-    on_flags: Callable[[FlagSet, FlagSetChanges | None], FlagSet]
+    on_flags: Callable[[FlagSet, ChangedKeys | None], FlagSet]
     # Called after `on_flags`, and when the state may have changed.
     on_state: Callable[[], None]
 

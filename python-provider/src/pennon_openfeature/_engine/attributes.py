@@ -1,4 +1,4 @@
-"""Looking up an attribute of the evaluation context: its exact name, else a dotted path."""
+"""Attributes of the evaluation context: an exact name first, then a dotted path."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ from .text import number_text
 from .values import as_double
 
 Context: TypeAlias = Mapping[str, object]
+
+# Returns the value of one attribute of a context, or None if it is missing.
 Reader: TypeAlias = Callable[[Context], object]
 
-# Never an attribute, in any engine: in JavaScript it would name the object's prototype.
+# Always missing, in every engine: in JavaScript it refers to the prototype of an object.
 FORBIDDEN_STEP = "__proto__"
 
 
-def is_own_name(name: str) -> bool:
-    """Whether only the exact name can be meant, so that one look-up is all."""
+def is_plain_name(name: str) -> bool:
+    """Whether one lookup by the exact name suffices."""
     return "." not in name and name != FORBIDDEN_STEP
 
 
 def reader(name: str) -> Reader:
-    """A function that reads the attribute; a missing one is None."""
-    if is_own_name(name):
+    if is_plain_name(name):
         return lambda context: context.get(name)
     if name == FORBIDDEN_STEP:
         return lambda _context: None
@@ -31,18 +32,18 @@ def reader(name: str) -> Reader:
 
 def _path_reader(name: str) -> Reader:
     steps = name.split(".")
-    leads_somewhere = FORBIDDEN_STEP not in steps
+    is_forbidden = FORBIDDEN_STEP in steps
 
     def read(context: Context) -> object:
         exact = context.get(name)
-        if exact is not None or not leads_somewhere:
+        if exact is not None or is_forbidden:
             return exact
-        return _followed(context, steps)
+        return _follow_path(context, steps)
 
     return read
 
 
-def _followed(context: Context, steps: list[str]) -> object:
+def _follow_path(context: Context, steps: list[str]) -> object:
     value: object = context
     for step in steps:
         if not isinstance(value, dict):
@@ -51,11 +52,11 @@ def _followed(context: Context, steps: list[str]) -> object:
     return value
 
 
-def unit_text(value: object) -> str | None:
-    """A value as the text that is hashed; None where it is nothing to tell subjects apart by."""
+def bucketing_value(value: object) -> str | None:
+    """The text that is hashed for an attribute value, or None if the value cannot be hashed."""
     if isinstance(value, str):
         return value or None
     if isinstance(value, bool):
         return "true" if value else "false"
     double = as_double(value)
-    return None if double != double else number_text(double)  # noqa: PLR0124 - NaN alone does
+    return None if double != double else number_text(double)  # noqa: PLR0124 - NaN

@@ -1,4 +1,4 @@
-"""IP addresses and networks as whole numbers."""
+"""IP addresses and networks as integers."""
 
 from __future__ import annotations
 
@@ -22,31 +22,34 @@ class Network(NamedTuple):
     mask: int
     number: int
 
-    def holds(self, address: Address) -> bool:
+    def contains(self, address: Address) -> bool:
         return self.version == address.version and self.number == address.number & self.mask
 
 
-def address_of(text: str) -> Address | None:
-    """An address; an IPv4-mapped IPv6 address is its IPv4 address."""
-    address = _written_address(text)
+def parse_address(text: str) -> Address | None:
+    """An address, or None if the text is invalid. IPv4-mapped IPv6 becomes IPv4."""
+    address = _parse_as_written(text)
     if address is None or not _is_mapped(address):
         return address
     return Address(4, address.number & 0xFFFF_FFFF)
 
 
-def network_of(text: str) -> Network | None:
-    """A network, its host bits masked; a bare address is a network of its own."""
+def parse_network(text: str) -> Network | None:
+    """A network with its host bits masked, or None if the text is invalid.
+
+    An address without a prefix is a network of one address. Mapped networks are invalid.
+    """
     written, slash, prefix = text.partition("/")
     if not slash:
-        alone = address_of(written)
-        return None if alone is None else Network(alone.version, -1, alone.number)
-    address = _written_address(written)
+        host = parse_address(written)
+        return None if host is None else Network(host.version, -1, host.number)
+    address = _parse_as_written(written)
     if address is None or _is_mapped(address) or not _PREFIX.fullmatch(prefix):
         return None
-    return _masked(address, int(prefix))
+    return _mask(address, int(prefix))
 
 
-def _masked(address: Address, prefix: int) -> Network | None:
+def _mask(address: Address, prefix: int) -> Network | None:
     bits = BITS[address.version]
     if prefix > bits:
         return None
@@ -54,7 +57,7 @@ def _masked(address: Address, prefix: int) -> Network | None:
     return Network(address.version, mask, address.number & mask)
 
 
-def _written_address(text: str) -> Address | None:
+def _parse_as_written(text: str) -> Address | None:
     try:
         if ":" in text:
             return None if "%" in text else Address(6, int(IPv6Address(text)))

@@ -1,107 +1,98 @@
-"""A flag set, compiled: every doubt is settled here, so that evaluating cannot fail."""
+"""Compiles flag sets. Everything that can fail does so here, so evaluating cannot."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-from .conditions import Segment
-from .flags import CompiledFlag, broken, compile_flag
-from .graph import cycle_members, depths
+from .conditions import CompiledSegment
+from .envelope import Envelope, read_envelope
+from .flags import CompiledFlag, as_malformed, compile_flag
+from .graph import GraphPosition, analyze_graph
 from .problems import Problem
 from .segments import compile_segment
-from .values import as_double, described
 
-FORMAT_VERSION = 1
-DEEPEST_CHAIN = 10
+MAX_DEPTH = 10
+
+IN_CYCLE = "it depends on itself through its flag conditions: remove one of them"
+TOO_DEEP = f"flag conditions must not lead more than {MAX_DEPTH} flags deep"
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentSlot:
+    definition: object
+    segment: CompiledSegment
 
 
 @dataclass(frozen=True, slots=True)
 class CompiledFlagSet:
-    """Immutable; one reference to it is one revision, whichever thread reads it."""
+    """A compiled flag set. Immutable, so any thread may read it."""
 
     flags: Mapping[str, CompiledFlag]
     problems: tuple[Problem, ...]
-    # No flag set that this engine can read: whoever follows one keeps the set it has.
+    # Whether this engine cannot read the format; followers keep the previous flag set then.
     refused: bool = False
-    # Before links between flags were checked, and the segments' definitions: for the next compile.
-    parsed: Mapping[str, CompiledFlag] = field(default_factory=dict)
-    segments: Mapping[str, tuple[object, Segment]] = field(default_factory=dict)
+    # For the next compile: flags before cycles and chains were checked, and segments.
+    unlinked: Mapping[str, CompiledFlag] = field(default_factory=dict)
+    segments: Mapping[str, SegmentSlot] = field(default_factory=dict)
 
 
 def compile(flag_set: object, previous: CompiledFlagSet | None = None) -> CompiledFlagSet:  # noqa: A001
-    """Compile a flag set as JSON gives it; it never raises, whatever it is given.
+    """Compiles a flag set, given as JSON. Never raises.
 
-    With `previous`, flags and segments that are the very same objects as last time are not
-    compiled again, so those objects must not have been changed in place.
+    Flags and segments that are the same objects as in `previous` are not compiled again, so they
+    must not be modified in place.
     """
-    if not isinstance(flag_set, dict):
-        return _refusing(f"a flag set must be an object; it is {described(flag_set)}")
-    version = flag_set.get("formatVersion")
-    if version is not None and as_double(version) != FORMAT_VERSION:
-        return _refusing(
-            f"this engine reads the format version {FORMAT_VERSION}; "
-            f"it is {described(version)}: upgrade pennon-openfeature"
-        )
-    flags, segments = flag_set.get("flags"), flag_set.get("segments")
-    if not isinstance(flags, dict):
-        return _refusing(f'"flags" must be an object; it is {described(flags)}')
-    if segments is None or isinstance(segments, dict):
-        return _compiled(flags, segments or {}, previous)
-    message = f"must be an object; it is {described(segments)}"
-    without = _compiled(flags, {}, previous)
-    return replace(without, problems=(Problem("", "segments", message), *without.problems))
-
-
-def _refusing(message: str) -> CompiledFlagSet:
-    return CompiledFlagSet({}, (Problem("", "", message),), refused=True)
-
-
-def _compiled(
-    flags: dict[str, object], segments: dict[str, object], previous: CompiledFlagSet | None
-) -> CompiledFlagSet:
-    before = previous or CompiledFlagSet({}, ())
-    compiled_segments = _compile_segments(segments, before)
-    usable = {key: segment for key, (_, segment) in compiled_segments.items()}
-    unchanged = frozenset(
-        key for key, segment in compiled_segments.items() if before.segments.get(key) is segment
+    envelope = read_envelope(flag_set)
+    previous = previous or CompiledFlagSet({}, ())
+    segments = _compile_segments(envelope, previous)
+    unlinked = _compile_flags(envelope, segments, previous)
+    flags = {**unlinked, **_malformed_links(unlinked)}
+    problems = [problem for flag in flags.values() for problem in flag.problems]
+    return CompiledFlagSet(
+        flags, (*envelope.problems, *problems), envelope.refused, unlinked, segments
     )
-    parsed: dict[str, CompiledFlag] = {}
-    for key, definition in flags.items():
-        known = before.parsed.get(key)
-        if known and known.definition is definition and known.segments_named <= unchanged:
-            parsed[key] = known
-        else:
-            parsed[key] = compile_flag(key, definition, usable)
-    linked = {**parsed, **_ill_linked(parsed)}
-    problems = tuple(problem for flag in linked.values() for problem in flag.problems)
-    return CompiledFlagSet(linked, problems, False, parsed, compiled_segments)
 
 
-def _compile_segments(
-    segments: dict[str, object], before: CompiledFlagSet
-) -> dict[str, tuple[object, Segment]]:
-    compiled: dict[str, tuple[object, Segment]] = {}
-    for key, definition in segments.items():
-        known = before.segments.get(key)
-        if known and known[0] is definition:
-            compiled[key] = known
-        else:
-            compiled[key] = (definition, compile_segment(key, definition))
-    return compiled
+def _compile_segments(envelope: Envelope, previous: CompiledFlagSet) -> dict[str, SegmentSlot]:
+    slots: dict[str, SegmentSlot] = {}
+    for key, definition in envelope.segments.items():
+        slot = previous.segments.get(key)
+        if slot is None or slot.definition is not definition:
+            slot = SegmentSlot(definition, compile_segment(key, definition))
+        slots[key] = slot
+    return slots
 
 
-def _ill_linked(flags: dict[str, CompiledFlag]) -> dict[str, CompiledFlag]:
-    """The flags in cycles or nested too deep, broken."""
-    graph = {key: flag.flags_named for key, flag in flags.items() if flag.flags_named}
-    if not graph:
-        return {}
-    in_cycles = cycle_members(graph)
-    open_ends = {key: children for key, children in graph.items() if key not in in_cycles}
-    too_deep = [key for key, depth in depths(open_ends).items() if depth > DEEPEST_CHAIN]
-    cycle = "depends on itself through the conditions of flags; break the cycle"
-    chain = f"is more than {DEEPEST_CHAIN} flags deep; shorten the chain of flag conditions"
-    return {
-        **{key: broken(flags[key], (Problem(key, "", cycle),)) for key in sorted(in_cycles)},
-        **{key: broken(flags[key], (Problem(key, "", chain),)) for key in too_deep},
-    }
+def _compile_flags(
+    envelope: Envelope, segments: dict[str, SegmentSlot], previous: CompiledFlagSet
+) -> dict[str, CompiledFlag]:
+    usable = {key: slot.segment for key, slot in segments.items()}
+    unchanged = frozenset(
+        key for key, slot in segments.items() if previous.segments.get(key) is slot
+    )
+    flags: dict[str, CompiledFlag] = {}
+    for key, definition in envelope.flags.items():
+        flag = previous.unlinked.get(key)
+        if flag is None or flag.definition is not definition or not flag.segments <= unchanged:
+            flag = compile_flag(key, definition, usable)
+        flags[key] = flag
+    return flags
+
+
+def _malformed_links(flags: dict[str, CompiledFlag]) -> dict[str, CompiledFlag]:
+    """The flags that are part of a cycle or of a chain that is too long, as malformed flags."""
+    # A malformed flag leads nowhere, whichever flags its conditions refer to.
+    graph = {key: flag.flags for key, flag in flags.items() if flag.flags and not flag.problems}
+    malformed: dict[str, CompiledFlag] = {}
+    for key, position in analyze_graph(graph).items():
+        message = _link_problem(position)
+        if message is not None:
+            malformed[key] = as_malformed(flags[key], Problem(key, "", message))
+    return malformed
+
+
+def _link_problem(position: GraphPosition) -> str | None:
+    if position.in_cycle:
+        return IN_CYCLE
+    return TOO_DEEP if position.depth > MAX_DEPTH else None

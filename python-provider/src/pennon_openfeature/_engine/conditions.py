@@ -1,4 +1,4 @@
-"""Conditions: each is parsed once into a function that says whether it holds."""
+"""Conditions, compiled to functions that return whether they hold for a context."""
 
 from __future__ import annotations
 
@@ -6,225 +6,237 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
-from .attributes import Context, is_own_name, reader
+from .attributes import Context, is_plain_name, reader
+from .format import describe, join_quoted, quote
 from .operators import OPERATORS, OperandError, Test
-from .problems import Place, quoted, refuse_unknown_fields
-from .values import described
+from .problems import Location, report_unknown_fields
 
-DEEPEST_GROUP = 5
+MAX_GROUP_DEPTH = 5
 
 
-class Run(Protocol):
-    """One evaluation, which decides each flag that a condition names at most once."""
+class OtherFlags(Protocol):
+    """The other flags of the set within one evaluation, each evaluated at most once."""
 
     def variant_of(self, flag_key: str, context: Context) -> str | None: ...
 
 
-Condition: TypeAlias = Callable[[Context, Run], bool]
+Condition: TypeAlias = Callable[[Context, OtherFlags], bool]
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
-    """Shared conditions; `trouble` says why a broken one cannot be used."""
-
+class CompiledSegment:
     holds: Condition
-    trouble: str | None = None
+    # The first problem of a malformed segment.
+    problem: str | None = None
 
 
 @dataclass(slots=True)
-class Scope:
-    """What conditions may name, and what was named: flags and segments to depend on."""
+class ConditionScope:
+    """What conditions may refer to, and the references that have been found in them."""
 
-    segments: Mapping[str, Segment]
-    within_segment: bool = False
-    flags_named: set[str] = field(default_factory=set)
-    segments_named: set[str] = field(default_factory=set)
-
-
-Parse: TypeAlias = Callable[[Place, dict[str, Any], Scope, int], Condition]
+    segments: Mapping[str, CompiledSegment]
+    is_segment: bool = False
+    flag_references: set[str] = field(default_factory=set)
+    segment_references: set[str] = field(default_factory=set)
 
 
-def always(_context: Context, _run: Run) -> bool:
+Compile: TypeAlias = Callable[[Location, dict[str, Any], ConditionScope, int], Condition]
+
+
+def always(_context: Context, _others: OtherFlags) -> bool:
     return True
 
 
-def never(_context: Context, _run: Run) -> bool:
+def never(_context: Context, _others: OtherFlags) -> bool:
     return False
 
 
-def parse_conditions(
-    place: Place, definitions: list[object], scope: Scope, depth: int
+def compile_conditions(
+    location: Location, definitions: list[object], scope: ConditionScope, depth: int
 ) -> Condition:
-    """All of a list of conditions. A malformed one is reported, and never holds."""
+    """A condition that holds if all of the list do. Malformed ones are reported."""
     return all_of(
         [
-            _parse_condition(place.at(index), definition, scope, depth)
+            _compile_condition(location.at(index), definition, scope, depth)
             for index, definition in enumerate(definitions)
         ]
     )
 
 
-def _parse_condition(place: Place, definition: object, scope: Scope, depth: int) -> Condition:
+def _compile_condition(
+    location: Location, definition: object, scope: ConditionScope, depth: int
+) -> Condition:
     if not isinstance(definition, dict):
-        place.problem(f"must be a condition; it is {described(definition)}")
+        location.report(f"must be a condition, but is {describe(definition)}")
         return never
     kinds = [kind for kind in KINDS if kind in definition]
     if len(kinds) != 1:
-        place.problem(f"must have exactly one of {quoted(KINDS)}; it has {quoted(kinds) or 'none'}")
+        location.report(f"must have exactly one of the fields {join_quoted(KINDS)}")
         return never
-    if scope.within_segment and kinds[0] in ("flag", "segment"):
-        place.problem("may not stand in a segment; a segment holds attribute conditions and groups")
+    if scope.is_segment and kinds[0] in ("flag", "segment"):
+        location.report(
+            "must be a condition on an attribute or a group: segments refer to no flags and no "
+            "segments"
+        )
         return never
-    fields, parse = KINDS[kinds[0]]
-    refuse_unknown_fields(place, definition, fields)
-    condition = parse(place, definition, scope, depth)
-    return opposite(condition) if _is_negated(place, definition) else condition
+    fields, compile_kind = KINDS[kinds[0]]
+    report_unknown_fields(location, definition, fields, "a condition of this kind")
+    condition = compile_kind(location, definition, scope, depth)
+    return opposite(condition) if _is_negated(location, definition) else condition
 
 
-def _is_negated(place: Place, definition: dict[str, Any]) -> bool:
+def _is_negated(location: Location, definition: dict[str, Any]) -> bool:
     negated = definition.get("not")
     if negated is not None and not isinstance(negated, bool):
-        place.at("not").problem(f"must be true or false; it is {described(negated)}")
+        location.at("not").report(f"must be true or false, but is {describe(negated)}")
     return negated is True
 
 
-def _parse_attribute(
-    place: Place, definition: dict[str, Any], _scope: Scope, _depth: int
+def _compile_attribute(
+    location: Location, definition: dict[str, Any], _scope: ConditionScope, _depth: int
 ) -> Condition:
     name = definition["attribute"]
     if not isinstance(name, str) or not name:
-        place.at("attribute").problem("must be the name of an attribute")
+        location.at("attribute").report(
+            f"must be the name of an attribute, but is {describe(name)}"
+        )
         name = None
-    operator = definition.get("operator")
-    known = OPERATORS.get(operator) if isinstance(operator, str) else None
-    if known is None:
-        place.at("operator").problem(
-            f"must be one of {quoted(OPERATORS)}; it is {described(operator)}"
+    key = definition.get("operator")
+    operator = OPERATORS.get(key) if isinstance(key, str) else None
+    if operator is None:
+        location.at("operator").report(
+            f"must be one of {', '.join(OPERATORS)}, but is {describe(key)}"
         )
         return never
     try:
-        test = known.prepare(definition.get("value"))
+        test = operator.prepare(definition.get("value"))
     except OperandError as error:
-        place.at("value").problem(str(error))
+        location.at("value").report(f"{error} (the operand of {quote(str(key))})")
         return never
     if name is None:
         return never
-    condition = (_whole_value if known.whole_list else _any_element)(name, test)
-    return opposite(condition) if known.opposite else condition
+    condition = _whole_value(name, test) if operator.presence else _any_element(name, test)
+    return opposite(condition) if operator.opposite else condition
 
 
 def _whole_value(name: str, test: Test) -> Condition:
     read = reader(name)
-    return lambda context, _run: test(read(context))
+    return lambda context, _others: test(read(context))
 
 
 def _any_element(name: str, test: Test) -> Condition:
-    if not is_own_name(name):
+    if not is_plain_name(name):
         read = reader(name)
-        return lambda context, _run: _holds_of_any(test, read(context))
+        return lambda context, _others: _holds_for_any(test, read(context))
 
-    # As above, with the look-up in place: by far the most frequent condition.
-    def holds(context: Context, _run: Run) -> bool:
+    # The same with an inlined lookup, because most conditions are of this kind.
+    def holds(context: Context, _others: OtherFlags) -> bool:
         value = context.get(name)
-        return _holds_of_any(test, value) if type(value) is list else test(value)
+        return _holds_for_any(test, value) if type(value) is list else test(value)
 
     return holds
 
 
-def _holds_of_any(test: Test, value: object) -> bool:
+def _holds_for_any(test: Test, value: object) -> bool:
     if isinstance(value, list):
-        # A list or an object within the list is a value that no test holds of.
+        # Tests return False for lists and objects within the list.
         return any(map(test, value))
     return test(value)
 
 
-def _parse_segment(
-    place: Place, definition: dict[str, Any], scope: Scope, _depth: int
+def _compile_segment_reference(
+    location: Location, definition: dict[str, Any], scope: ConditionScope, _depth: int
 ) -> Condition:
+    location = location.at("segment")
     key = definition["segment"]
     if not isinstance(key, str):
-        place.at("segment").problem(f"must be the key of a segment; it is {described(key)}")
+        location.report(f"must be the key of a segment, but is {describe(key)}")
         return never
-    scope.segments_named.add(key)
+    scope.segment_references.add(key)
     segment = scope.segments.get(key)
     if segment is None:
-        place.at("segment").problem(f'names the segment "{key}", which the flag set does not have')
-        return never
-    if segment.trouble:
-        place.at("segment").problem(
-            f'names the segment "{key}", which is broken: {segment.trouble}'
+        location.report(
+            f"there is no segment {quote(key)}: create it first, or refer to another one"
         )
+        return never
+    if segment.problem:
+        location.report(f"the segment {quote(key)} is malformed: {segment.problem}")
     return segment.holds
 
 
-def _parse_flag(place: Place, definition: dict[str, Any], scope: Scope, _depth: int) -> Condition:
+def _compile_flag_reference(
+    location: Location, definition: dict[str, Any], scope: ConditionScope, _depth: int
+) -> Condition:
     key = definition["flag"]
     if not isinstance(key, str):
-        place.at("flag").problem(f"must be the key of a flag; it is {described(key)}")
+        location.at("flag").report(f"must be the key of a flag, but is {describe(key)}")
     else:
-        scope.flags_named.add(key)
-    variants = _named_variants(place.at("variants"), definition.get("variants"))
-    return lambda context, run: run.variant_of(key, context) in variants
+        scope.flag_references.add(key)
+    variants = _read_variants(location.at("variants"), definition.get("variants"))
+    return lambda context, others: others.variant_of(key, context) in variants
 
 
-def _named_variants(place: Place, names: object) -> frozenset[str]:
-    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
-        place.problem("must be a list of at least one variant's name")
-        return frozenset()
-    if len(set(names)) < len(names):
-        place.problem("names a variant twice")
-    return frozenset(names)
+def _read_variants(location: Location, names: object) -> frozenset[str]:
+    is_valid = isinstance(names, list) and all(isinstance(name, str) for name in names)
+    if isinstance(names, list) and is_valid and 0 < len(names) == len(set(names)):
+        return frozenset(names)
+    location.report("must be a list of one or more names of variants, each of them once")
+    return frozenset()
 
 
-def _parse_any(place: Place, definition: dict[str, Any], scope: Scope, depth: int) -> Condition:
-    return any_of(_members(place, "any", definition, scope, depth))
+def _compile_any(
+    location: Location, definition: dict[str, Any], scope: ConditionScope, depth: int
+) -> Condition:
+    return any_of(_compile_members(location.at("any"), definition["any"], scope, depth))
 
 
-def _parse_all(place: Place, definition: dict[str, Any], scope: Scope, depth: int) -> Condition:
-    return all_of(_members(place, "all", definition, scope, depth))
+def _compile_all(
+    location: Location, definition: dict[str, Any], scope: ConditionScope, depth: int
+) -> Condition:
+    return all_of(_compile_members(location.at("all"), definition["all"], scope, depth))
 
 
-def _members(
-    place: Place, kind: str, definition: dict[str, Any], scope: Scope, depth: int
+def _compile_members(
+    location: Location, members: object, scope: ConditionScope, depth: int
 ) -> list[Condition]:
-    members = definition[kind]
     if not isinstance(members, list) or not members:
-        place.at(kind).problem("must be a list of at least one condition")
+        location.report(f"must be a list of one or more conditions, but is {describe(members)}")
         return []
-    # Checked before looking inside, so that however deep a definition is, the stack is not.
-    if depth >= DEEPEST_GROUP:
-        place.at(kind).problem(f"is a group nested more than {DEEPEST_GROUP} deep")
+    # Checked before the members are compiled, so no definition can overflow the stack.
+    if depth >= MAX_GROUP_DEPTH:
+        location.report(f"groups must not nest more than {MAX_GROUP_DEPTH} deep")
         return []
     return [
-        _parse_condition(place.at(kind).at(index), member, scope, depth + 1)
+        _compile_condition(location.at(index), member, scope, depth + 1)
         for index, member in enumerate(members)
     ]
 
 
-KINDS: dict[str, tuple[frozenset[str], Parse]] = {
-    "attribute": (frozenset({"attribute", "operator", "value", "not"}), _parse_attribute),
-    "segment": (frozenset({"segment", "not"}), _parse_segment),
-    "flag": (frozenset({"flag", "variants", "not"}), _parse_flag),
-    "any": (frozenset({"any", "not"}), _parse_any),
-    "all": (frozenset({"all", "not"}), _parse_all),
+# The fields of each kind of condition. The field with the name of the kind identifies it.
+KINDS: dict[str, tuple[tuple[str, ...], Compile]] = {
+    "attribute": (("attribute", "operator", "value", "not"), _compile_attribute),
+    "segment": (("segment", "not"), _compile_segment_reference),
+    "flag": (("flag", "variants", "not"), _compile_flag_reference),
+    "any": (("any", "not"), _compile_any),
+    "all": (("all", "not"), _compile_all),
 }
 
 
 def opposite(condition: Condition) -> Condition:
-    return lambda context, run: not condition(context, run)
+    return lambda context, others: not condition(context, others)
 
 
 def all_of(conditions: list[Condition]) -> Condition:
-    """Holds where every one does; no condition at all holds for everyone."""
+    """Holds if every condition does, so always without conditions."""
     if len(conditions) < 2:
         return conditions[0] if conditions else always
-    first, *others = conditions
+    first, *rest = conditions
 
-    def holds(context: Context, run: Run) -> bool:
-        if not first(context, run):
+    def holds(context: Context, others: OtherFlags) -> bool:
+        if not first(context, others):
             return False
-        for condition in others:  # noqa: SIM110 - a generator would cost more than the conditions
-            if not condition(context, run):
+        for condition in rest:  # noqa: SIM110 - a generator costs more than the conditions
+            if not condition(context, others):
                 return False
         return True
 
@@ -232,13 +244,13 @@ def all_of(conditions: list[Condition]) -> Condition:
 
 
 def any_of(conditions: list[Condition]) -> Condition:
-    """Holds where at least one does."""
+    """Holds if at least one condition does."""
     if len(conditions) < 2:
         return conditions[0] if conditions else never
 
-    def holds(context: Context, run: Run) -> bool:
-        for condition in conditions:  # noqa: SIM110 - a generator would cost more than the conditions
-            if condition(context, run):
+    def holds(context: Context, others: OtherFlags) -> bool:
+        for condition in conditions:  # noqa: SIM110 - a generator costs more than the conditions
+            if condition(context, others):
                 return True
         return False
 

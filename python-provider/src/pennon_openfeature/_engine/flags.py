@@ -1,208 +1,220 @@
-"""Flags: each is compiled once into a function that decides it."""
+"""Flags, compiled to functions that evaluate them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from .answers import Evaluation, Failed, Metadata, NotServed
 from .attributes import Context
-from .conditions import Run, Scope, Segment
-from .problems import Place, Problem, quoted
+from .conditions import CompiledSegment, ConditionScope, OtherFlags
+from .format import describe, join_quoted, quote
+from .problems import Finding, Location, Problem
 from .requires import check_requires
-from .rules import LONGEST_NAME, Decide, FlagParts, is_variant, parse_rule, parse_seed
+from .results import Evaluation, FlagInfo, Metadata, NotServed, malformed
+from .rules import (
+    MAX_NAME_CHARACTERS,
+    CompiledRule,
+    RuleScope,
+    compile_rule,
+    read_seed,
+    read_variant,
+)
 from .segments import check_key
-from .values import JsonValue, UnservableError, copied, described, is_number
+from .values import InvalidValueError, JsonValue, copy_json, is_number
 
-Decision: TypeAlias = Callable[[Context, Run], Evaluation]
+Decide: TypeAlias = Callable[[Context, OtherFlags], Evaluation]
 
-_IS_OF_TYPE: dict[str, Callable[[object], bool]] = {
-    "boolean": lambda value: isinstance(value, bool),
-    "string": lambda value: isinstance(value, str),
-    "number": is_number,
-    "object": lambda value: isinstance(value, dict),
+# Each type of flag: what its values must be, and whether a value is.
+TYPES: dict[str, tuple[str, Callable[[object], bool]]] = {
+    "boolean": ("true or false", lambda value: isinstance(value, bool)),
+    "string": ("a string", lambda value: isinstance(value, str)),
+    "number": ("a finite number", is_number),
+    "object": ("a JSON object", lambda value: isinstance(value, dict)),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class CompiledFlag:
-    """One flag, ready to be decided, and what it was made from."""
-
     key: str
+    # The definition that it was compiled from.
     definition: object
-    decide: Decision
-    flags_named: frozenset[str]
-    segments_named: frozenset[str]
-    problems: tuple[Problem, ...]
+    decide: Decide
+    # The keys of the flags and segments that its conditions refer to.
+    flags: frozenset[str]
+    segments: frozenset[str]
+    problems: tuple[Problem, ...] = ()
 
 
-def compile_flag(key: str, definition: object, segments: Mapping[str, Segment]) -> CompiledFlag:
-    """A flag; one with problems answers PARSE_ERROR and names no other."""
-    found: list[tuple[str, str]] = []
-    scope = Scope(segments)
-    decide = _parse_flag(Place(found), key, definition, scope)
-    problems = tuple(Problem(key, path, message) for path, message in found)
-    flag = CompiledFlag(
-        key, definition, decide, frozenset(scope.flags_named), frozenset(scope.segments_named), ()
-    )
-    return broken(flag, problems) if problems else flag
+def compile_flag(
+    key: str, definition: object, segments: Mapping[str, CompiledSegment]
+) -> CompiledFlag:
+    """Compiles one flag. Cycles and chains of flags are checked for the whole set."""
+    findings: list[Finding] = []
+    scope = ConditionScope(segments)
+    decide = _compile(Location(findings), key, definition, scope)
+    references = frozenset(scope.flag_references), frozenset(scope.segment_references)
+    flag = CompiledFlag(key, definition, decide, *references)
+    problems = [Problem(key, finding.path, finding.message) for finding in findings]
+    return as_malformed(flag, *problems) if problems else flag
 
 
-def broken(flag: CompiledFlag, problems: tuple[Problem, ...]) -> CompiledFlag:
-    """The flag, answering PARSE_ERROR for its first problem."""
-    first = problems[0]
-    where = f"{first.path} {first.message}" if first.path else first.message
-    decide = _always(
-        Failed(flag.key, "PARSE_ERROR", f'flag "{flag.key}" cannot be decided: {where}')
-    )
-    return CompiledFlag(
-        flag.key, flag.definition, decide, frozenset(), flag.segments_named, problems
-    )
+def as_malformed(flag: CompiledFlag, first: Problem, *others: Problem) -> CompiledFlag:
+    """The flag with a PARSE_ERROR as its result.
+
+    It keeps its references, because a change to one of them may make it valid again.
+    """
+    return replace(flag, decide=_always(malformed(first)), problems=(first, *others))
 
 
-def _always(answer: Evaluation) -> Decision:
-    return lambda _context, _run: answer
+def _always(result: Evaluation) -> Decide:
+    return lambda _context, _others: result
 
 
-def _parse_flag(place: Place, key: str, definition: object, scope: Scope) -> Decision:
+def _compile(location: Location, key: str, definition: object, scope: ConditionScope) -> Decide:
     if not isinstance(definition, dict):
-        place.problem(f"must be a flag; it is {described(definition)}")
+        location.report(f"must be a flag, but is {describe(definition)}")
         return _always(NotServed(key, "DISABLED"))
-    check_requires(place, definition)
-    check_key(place, key, definition)
-    _check_client_visible(place, definition)
-    enabled = _parse_enabled(place, definition)
-    flag = _parse_parts(place, key, definition)
-    default = _parse_default(place, definition, flag)
-    rules = _parse_rules(place.at("rules"), definition.get("rules"), flag, scope)
-    if not enabled:
-        return _always(NotServed(key, "DISABLED", flag.metadata))
-    return _first_of(rules, _default_answer(flag, default, "DEFAULT" if rules else "STATIC"))
+    check_requires(location, definition)
+    check_key(location, key, definition)
+    _check_client_visible(location.at("clientVisible"), definition.get("clientVisible"))
+    is_enabled = _read_enabled(location.at("enabled"), definition.get("enabled"))
+    variants = _read_variants(location.at("variants"), definition.get("variants"))
+    info = _read_info(location, key, definition, variants)
+    default = definition.get("defaultVariant")
+    if default is not None:
+        default = read_variant(location.at("defaultVariant"), default, variants)
+    rule_scope = RuleScope(info, variants, scope)
+    rules = _compile_rules(location.at("rules"), definition.get("rules"), rule_scope)
+    if not is_enabled:
+        return _always(info.not_served("DISABLED"))
+    return _first_of(rules, _default_result(info, default, has_rules=bool(rules)))
 
 
-def _parse_enabled(place: Place, definition: dict[str, Any]) -> bool:
-    enabled = definition.get("enabled")
-    if not isinstance(enabled, bool):
-        place.at("enabled").problem(f"must be true or false; it is {described(enabled)}")
-    return enabled is True
+def _check_client_visible(location: Location, is_visible: object) -> None:
+    if is_visible is not None and not isinstance(is_visible, bool):
+        location.report(f"must be true or false, but is {describe(is_visible)}")
 
 
-def _check_client_visible(place: Place, definition: dict[str, Any]) -> None:
-    visible = definition.get("clientVisible")
-    if visible is not None and not isinstance(visible, bool):
-        place.at("clientVisible").problem(f"must be true or false; it is {described(visible)}")
+def _read_enabled(location: Location, is_enabled: object) -> bool:
+    if not isinstance(is_enabled, bool):
+        location.report(f"must be true or false, but is {describe(is_enabled)}")
+    return is_enabled is True
 
 
-def _parse_parts(place: Place, key: str, definition: dict[str, Any]) -> FlagParts:
-    flag_type = definition.get("type")
-    if not isinstance(flag_type, str) or flag_type not in _IS_OF_TYPE:
-        place.at("type").problem(
-            f"must be one of {quoted(_IS_OF_TYPE)}; it is {described(flag_type)}"
-        )
-        flag_type = None
-    variants = _parse_variants(place.at("variants"), definition.get("variants"))
-    return FlagParts(
+def _read_info(
+    location: Location, key: str, definition: dict[str, Any], variants: dict[str, JsonValue] | None
+) -> FlagInfo:
+    flag_type = _read_type(location.at("type"), definition.get("type"))
+    return FlagInfo(
         key=key,
         is_boolean=flag_type == "boolean",
-        values=_parse_values(place.at("variants"), variants or {}, flag_type),
-        variants=variants,
-        seed=parse_seed(place.at("seed"), definition.get("seed"), key),
-        metadata=_parse_metadata(place.at("metadata"), definition.get("metadata")),
+        values=_read_values(location.at("variants"), variants or {}, flag_type),
+        seed=read_seed(location.at("seed"), definition.get("seed"), key),
+        metadata=_read_metadata(location.at("metadata"), definition.get("metadata")),
     )
 
 
-def _parse_variants(place: Place, variants: object) -> dict[str, JsonValue] | None:
-    if isinstance(variants, dict) and variants:
-        return variants
-    place.problem("must be an object of at least one variant")
+def _read_type(location: Location, flag_type: object) -> str | None:
+    if isinstance(flag_type, str) and flag_type in TYPES:
+        return flag_type
+    location.report(f"must be one of {join_quoted(TYPES)}, but is {describe(flag_type)}")
     return None
 
 
-def _parse_values(
-    place: Place, variants: dict[Any, JsonValue], flag_type: str | None
+def _read_variants(location: Location, variants: object) -> dict[str, JsonValue] | None:
+    if isinstance(variants, dict) and variants:
+        return variants
+    location.report(f"must be an object of one or more variants, but is {describe(variants)}")
+    return None
+
+
+def _read_values(
+    location: Location, variants: dict[Any, JsonValue], flag_type: str | None
 ) -> dict[str, JsonValue]:
     values: dict[str, JsonValue] = {}
     for name, value in variants.items():
-        if not isinstance(name, str) or not 0 < len(name) <= LONGEST_NAME:
-            place.at(name).problem(f"must have a name of 1 to {LONGEST_NAME} characters")
+        if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME_CHARACTERS:
+            location.at(name).report(
+                f"the name of a variant must have 1 to {MAX_NAME_CHARACTERS} characters"
+            )
         if flag_type is not None:
-            values[name] = _parse_value(place.at(name), value, flag_type)
+            values[name] = _read_value(location.at(name), value, flag_type)
     return values
 
 
-def _parse_value(place: Place, value: JsonValue, flag_type: str) -> JsonValue:
-    if not _IS_OF_TYPE[flag_type](value):
-        place.problem(f"must be of the flag's type, {flag_type}; it is {described(value)}")
+def _read_value(location: Location, value: JsonValue, flag_type: str) -> JsonValue:
+    expected, is_of_type = TYPES[flag_type]
+    if not is_of_type(value):
+        location.report(
+            f'must be {expected}, as the type of the flag is "{flag_type}", '
+            f"but is {describe(value)}"
+        )
         return None
     try:
-        return copied(value)
-    except UnservableError as error:
-        place.problem(str(error))
+        return copy_json(value)
+    except InvalidValueError as error:
+        location.report(str(error))
         return None
 
 
-def _parse_metadata(place: Place, metadata: object) -> Metadata | None:
+def _read_metadata(location: Location, metadata: object) -> Metadata | None:
     if metadata is None:
         return None
     if not isinstance(metadata, dict):
-        place.problem(f"must be an object; it is {described(metadata)}")
+        location.report(f"must be an object, but is {describe(metadata)}")
         return None
-    kept: dict[str, Any] = {}
+    read: dict[str, Any] = {}
     for name, value in metadata.items():
         if isinstance(value, str | bool) or is_number(value):
-            kept[name] = copied(value)
+            read[name] = copy_json(value)
         else:
-            place.at(name).problem(
-                f"must be a string, a number or a boolean; it is {described(value)}"
+            location.at(name).report(
+                f"must be a string, a finite number or a boolean, but is {describe(value)}"
             )
-    return kept or None
+    return read or None
 
 
-def _parse_default(place: Place, definition: dict[str, Any], flag: FlagParts) -> str | None:
-    name = definition.get("defaultVariant")
-    if name is None or not is_variant(place.at("defaultVariant"), name, flag.variants):
-        return None
-    return str(name)
-
-
-def _default_answer(flag: FlagParts, variant: str | None, reason: Any) -> Evaluation:
+def _default_result(info: FlagInfo, variant: str | None, *, has_rules: bool) -> Evaluation:
     """Without a default variant the caller's own default applies, so it is never STATIC."""
     if variant is None:
-        return NotServed(flag.key, "DEFAULT", flag.metadata)
-    return flag.served(variant, reason)
+        return info.not_served("DEFAULT")
+    return info.served(variant, "DEFAULT" if has_rules else "STATIC")
 
 
-def _parse_rules(place: Place, rules: object, flag: FlagParts, scope: Scope) -> list[Decide]:
+def _compile_rules(location: Location, rules: object, scope: RuleScope) -> list[CompiledRule]:
     if rules is None:
         return []
     if not isinstance(rules, list):
-        place.problem(f"must be a list of rules; it is {described(rules)}")
+        location.report(f"must be a list of rules, but is {describe(rules)}")
         return []
-    _check_ids(place, rules)
-    return [parse_rule(place.at(index), rule, flag, scope) for index, rule in enumerate(rules)]
+    _report_repeated_ids(location, rules)
+    return [compile_rule(location.at(index), rule, scope) for index, rule in enumerate(rules)]
 
 
-def _check_ids(place: Place, rules: list[object]) -> None:
+def _report_repeated_ids(location: Location, rules: list[object]) -> None:
     seen: set[str] = set()
     for index, rule in enumerate(rules):
         rule_id = rule.get("id") if isinstance(rule, dict) else None
-        if isinstance(rule_id, str) and rule_id in seen:
-            place.at(index).at("id").problem(f'is the id "{rule_id}" of an earlier rule')
-        elif isinstance(rule_id, str):
-            seen.add(rule_id)
+        if not isinstance(rule_id, str):
+            continue
+        if rule_id in seen:
+            location.at(index).at("id").report(
+                f"another rule of this flag has the id {quote(rule_id)} already"
+            )
+        seen.add(rule_id)
 
 
-def _first_of(rules: list[Decide], default: Evaluation) -> Decision:
-    """The first rule that serves, else the default variant."""
+def _first_of(rules: list[CompiledRule], default: Evaluation) -> Decide:
+    """The result of the first rule that serves, otherwise the default result."""
     if not rules:
         return _always(default)
 
-    def decide(context: Context, run: Run) -> Evaluation:
+    def decide(context: Context, others: OtherFlags) -> Evaluation:
         for rule in rules:
-            answer = rule(context, run)
-            if answer is not None:
-                return answer
+            result = rule(context, others)
+            if result is not None:
+                return result
         return default
 
     return decide

@@ -1,58 +1,75 @@
-"""Flags that name flags in their conditions: who stands in a cycle, and how deep each nests."""
+"""The graph of flags that refer to other flags in their conditions."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 Graph: TypeAlias = Mapping[str, Iterable[str]]
 
 
-def cycle_members(graph: Graph) -> set[str]:
-    """Every flag that, by way of others, depends on itself; not those that merely lead there."""
-    reversed_graph = _reversed(graph)
+class GraphPosition(NamedTuple):
+    """Whether a flag is part of a cycle; otherwise its longest chain of references."""
+
+    in_cycle: bool
+    depth: int
+
+
+def analyze_graph(graph: Graph) -> dict[str, GraphPosition]:
+    """Returns the position of every flag that is part of the graph.
+
+    A flag that refers to a cycle is not part of it; the members count as leaves.
+    """
+    in_cycles = _cycle_members(graph)
+    acyclic = {key: edges for key, edges in graph.items() if key not in in_cycles}
+    positions = dict.fromkeys(in_cycles, GraphPosition(in_cycle=True, depth=0))
+    depths: dict[str, int] = {}
+    for key in _children_first(acyclic):
+        depths[key] = max((depths[child] + 1 for child in acyclic.get(key, ())), default=0)
+        if key not in in_cycles:
+            positions[key] = GraphPosition(in_cycle=False, depth=depths[key])
+    return positions
+
+
+def _cycle_members(graph: Graph) -> set[str]:
+    """Kosaraju's algorithm for strongly connected components."""
+    reversed_graph = _reverse(graph)
     members: set[str] = set()
-    seen: set[str] = set()
-    # Kosaraju: walked backwards in reverse order of finishing, each walk is one knot of flags.
-    for key in reversed(children_first(graph)):
-        if key in seen:
+    visited: set[str] = set()
+    for key in reversed(_children_first(graph)):
+        if key in visited:
             continue
-        knot = _reached(reversed_graph, key, seen)
-        if len(knot) > 1 or key in graph.get(key, ()):
-            members.update(knot)
+        component = _reachable(reversed_graph, key, visited)
+        if len(component) > 1 or key in graph.get(key, ()):
+            members.update(component)
     return members
 
 
-def depths(graph: Graph) -> dict[str, int]:
-    """The longest chain of flags below each flag, in a graph without cycles."""
-    deepest: dict[str, int] = {}
-    for key in children_first(graph):
-        deepest[key] = max((deepest[child] + 1 for child in graph.get(key, ())), default=0)
-    return deepest
+def _children_first(graph: Graph) -> list[str]:
+    """Every key after all that it leads to, except within cycles.
 
-
-def children_first(graph: Graph) -> list[str]:
-    """Every key after all those it leads to, cycles aside; without recursion."""
+    Iterative, because a long chain would overflow the stack.
+    """
     finished: list[str] = []
-    seen: set[str] = set()
+    visited: set[str] = set()
     for root in graph:
-        if root in seen:
+        if root in visited:
             continue
-        seen.add(root)
-        open_keys = [(root, iter(graph.get(root, ())))]
-        while open_keys:
-            key, children = open_keys[-1]
-            child = next((child for child in children if child not in seen), None)
+        visited.add(root)
+        stack = [(root, iter(graph.get(root, ())))]
+        while stack:
+            key, children = stack[-1]
+            child = next((child for child in children if child not in visited), None)
             if child is None:
                 finished.append(key)
-                open_keys.pop()
+                stack.pop()
             else:
-                seen.add(child)
-                open_keys.append((child, iter(graph.get(child, ()))))
+                visited.add(child)
+                stack.append((child, iter(graph.get(child, ()))))
     return finished
 
 
-def _reversed(graph: Graph) -> dict[str, list[str]]:
+def _reverse(graph: Graph) -> dict[str, list[str]]:
     parents: dict[str, list[str]] = {}
     for key, children in graph.items():
         for child in children:
@@ -60,12 +77,12 @@ def _reversed(graph: Graph) -> dict[str, list[str]]:
     return parents
 
 
-def _reached(graph: Graph, start: str, seen: set[str]) -> list[str]:
-    seen.add(start)
+def _reachable(graph: Graph, start: str, visited: set[str]) -> list[str]:
+    visited.add(start)
     reached = [start]
     for key in reached:
         for other in graph.get(key, ()):
-            if other not in seen:
-                seen.add(other)
+            if other not in visited:
+                visited.add(other)
                 reached.append(other)
     return reached

@@ -1,4 +1,4 @@
-"""The one arithmetic that divides traffic. Frozen: users are bucketed by it."""
+"""Hash draws that divide traffic. Any change would move users to other variants."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from .text import well_formed
 
 DRAWS = 100_000
 
-# The two independent draws of a subject.
-WHICH_VARIANT = 0
-WHETHER_ADMITTED = 1
+# The two independent draws of a subject: which variant it gets, and whether a rule admits it.
+VARIANT_DRAW = 0
+ADMISSION_DRAW = 1
 
 
-def inner_seed(seed: str, draw_number: int) -> int:
-    """The seed of one draw: made once, when a flag is compiled."""
-    return _murmur3(seed, draw_number)
+def draw_seed(seed: str, which: int) -> int:
+    """The inner hash of a draw, computed once at compile."""
+    return _murmur3(seed, which)
 
 
-def draw(unit: str, seed: int) -> int:
-    """A whole number from 0 to 99,999 that depends on the unit and the seed alone."""
-    return _murmur3(unit, seed) * DRAWS >> 32
+def draw(bucketing_value: str, hash_seed: int) -> int:
+    """A number from 0 to 99,999 that depends on the value and the seed only."""
+    return _murmur3(bucketing_value, hash_seed) * DRAWS >> 32
 
 
 def _murmur3(text: str, seed: int) -> int:
-    # mmh3 ends the interpreter on an unpaired surrogate: only well-formed text may reach it.
+    # mmh3 crashes the interpreter on unpaired surrogates.
     return mmh3.hash(text if text.isascii() else well_formed(text), seed, False)

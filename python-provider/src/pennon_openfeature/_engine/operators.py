@@ -1,7 +1,7 @@
 """The operators. Each prepares its operand once, at compile, and returns the test that runs hot.
 
-A test is given one value of the context and answers False for whatever it does not understand;
-it never raises. To add an operator, write what prepares it and give it a line in `OPERATORS`.
+A test receives one attribute value. It returns False for values that it cannot compare, and never
+raises. To add an operator, write a function that prepares its operand and add it to `OPERATORS`.
 """
 
 from __future__ import annotations
@@ -10,28 +10,33 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from .cidr import Network, address_of, network_of
-from .dates import instant_of
-from .patterns import PatternError, searcher
-from .semver import Version, version_of
+from .cidr import Network, parse_address, parse_network
+from .dates import parse_instant
+from .format import describe
+from .re2_subset import PatternError, search
+from .semver import Version, parse_version
 from .text import well_formed
-from .values import as_double, described, is_number
+from .values import as_double, is_number
 
 Test: TypeAlias = Callable[[object], bool]
 Prepare: TypeAlias = Callable[[object], Test]
 
 
 class OperandError(ValueError):
-    """What is wrong with an operand, and what it should be."""
+    """An operand is invalid; the message describes what it must be."""
+
+    @classmethod
+    def expected(cls, what: str, operand: object) -> OperandError:
+        return cls(f"must be {what}, but is {describe(operand)}")
 
 
 @dataclass(frozen=True, slots=True)
 class Operator:
     prepare: Prepare
-    # The exact opposite of the operator that prepares it: a missing attribute holds.
+    # Holds exactly if the test does not, so also for a missing attribute.
     opposite: bool = False
-    # Looks at a list as a whole rather than at each of its elements.
-    whole_list: bool = False
+    # Tests only whether there is an attribute, so a list is not tested by its elements.
+    presence: bool = False
 
 
 def _equals(operand: object) -> Test:
@@ -40,7 +45,7 @@ def _equals(operand: object) -> Test:
     if isinstance(operand, bool):
         return lambda value: value is operand
     if not is_number(operand):
-        raise OperandError(f"must be a string, a number or a boolean; it is {described(operand)}")
+        raise OperandError.expected("a string, a finite number or a boolean", operand)
     number = as_double(operand)
     return lambda value: as_double(value) == number
 
@@ -53,15 +58,8 @@ def _equals_text(operand: str) -> Test:
 
 
 def _in(operand: object) -> Test:
-    if not isinstance(operand, list):
-        raise OperandError(
-            f"must be a list of strings, numbers and booleans; it is {described(operand)}"
-        )
-    for member in operand:
-        if not (isinstance(member, str | bool) or is_number(member)):
-            raise OperandError(
-                f"may hold strings, numbers and booleans only, not {described(member)}"
-            )
+    if not isinstance(operand, list) or not all(map(_is_scalar, operand)):
+        raise OperandError.expected("a list of strings, finite numbers and booleans", operand)
     texts = frozenset(well_formed(member) for member in operand if isinstance(member, str))
     booleans = frozenset(member for member in operand if isinstance(member, bool))
     numbers = frozenset(as_double(member) for member in operand if is_number(member))
@@ -69,7 +67,7 @@ def _in(operand: object) -> Test:
     def test(value: object) -> bool:
         if isinstance(value, str):
             return (value if value.isascii() else well_formed(value)) in texts
-        # Apart from numbers, for Python takes True for 1.
+        # Separate from numbers, because in Python True equals 1.
         if isinstance(value, bool):
             return value in booleans
         return as_double(value) in numbers
@@ -77,10 +75,14 @@ def _in(operand: object) -> Test:
     return test
 
 
+def _is_scalar(value: object) -> bool:
+    return isinstance(value, str | bool) or is_number(value)
+
+
 def _text_operator(holds: Callable[[str, str], bool]) -> Prepare:
     def prepare(operand: object) -> Test:
         if not isinstance(operand, str) or not operand:
-            raise OperandError(f"must be a string that is not empty; it is {described(operand)}")
+            raise OperandError.expected("a text that is not empty", operand)
         text = well_formed(operand)
         if text.isascii():
             return lambda value: isinstance(value, str) and holds(value, text)
@@ -92,9 +94,9 @@ def _text_operator(holds: Callable[[str, str], bool]) -> Prepare:
 def _number_operator(holds: Callable[[float, float], bool]) -> Prepare:
     def prepare(operand: object) -> Test:
         if not is_number(operand):
-            raise OperandError(f"must be a number; it is {described(operand)}")
+            raise OperandError.expected("a finite number", operand)
         number = as_double(operand)
-        # What is no number is NaN, of which nothing holds.
+        # Other values are NaN, for which every comparison fails.
         return lambda value: holds(as_double(value), number)
 
     return prepare
@@ -102,11 +104,11 @@ def _number_operator(holds: Callable[[float, float], bool]) -> Prepare:
 
 def _exists(operand: object) -> Test:
     if operand is not None and operand is not True:
-        raise OperandError('must be absent or true; to ask for its absence, say "not": true')
-    return _is_there
+        raise OperandError.expected('left out (for the opposite, use "not": true)', operand)
+    return _is_present
 
 
-def _is_there(value: object) -> bool:
+def _is_present(value: object) -> bool:
     if type(value) is int or type(value) is float:
         return is_number(value)
     return value is not None
@@ -114,15 +116,13 @@ def _is_there(value: object) -> bool:
 
 def _date_operator(holds: Callable[[int, int], bool]) -> Prepare:
     def prepare(operand: object) -> Test:
-        wanted = instant_of(operand) if isinstance(operand, str) else None
-        if wanted is None:
-            raise OperandError(
-                f"must be a date and time such as 2026-01-31T12:00:00Z; it is {described(operand)}"
-            )
+        bound = parse_instant(operand) if isinstance(operand, str) else None
+        if bound is None:
+            raise OperandError.expected("a date and time such as 2026-01-31T12:00:00Z", operand)
 
         def test(value: object) -> bool:
-            instant = instant_of(value) if isinstance(value, str) else None
-            return instant is not None and holds(instant, wanted)
+            instant = parse_instant(value) if isinstance(value, str) else None
+            return instant is not None and holds(instant, bound)
 
         return test
 
@@ -131,15 +131,13 @@ def _date_operator(holds: Callable[[int, int], bool]) -> Prepare:
 
 def _semver_operator(holds: Callable[[Version, Version], bool]) -> Prepare:
     def prepare(operand: object) -> Test:
-        wanted = version_of(operand) if isinstance(operand, str) else None
-        if wanted is None:
-            raise OperandError(
-                f"must be a semantic version such as 1.2.3; it is {described(operand)}"
-            )
+        bound = parse_version(operand) if isinstance(operand, str) else None
+        if bound is None:
+            raise OperandError.expected("a version such as 1.2.3 or 2.0.0-beta.1", operand)
 
         def test(value: object) -> bool:
-            version = version_of(value) if isinstance(value, str) else None
-            return version is not None and holds(version, wanted)
+            version = parse_version(value) if isinstance(value, str) else None
+            return version is not None and holds(version, bound)
 
         return test
 
@@ -147,34 +145,33 @@ def _semver_operator(holds: Callable[[Version, Version], bool]) -> Prepare:
 
 
 def _in_cidr(operand: object) -> Test:
-    networks = [
-        _network(member) for member in (operand if isinstance(operand, list) else [operand])
-    ]
+    members = operand if isinstance(operand, list) else [operand]
+    networks = [_prepare_network(member) for member in members]
 
     def test(value: object) -> bool:
-        address = address_of(value) if isinstance(value, str) else None
-        return address is not None and any(network.holds(address) for network in networks)
+        address = parse_address(value) if isinstance(value, str) else None
+        return address is not None and any(network.contains(address) for network in networks)
 
     return test
 
 
-def _network(operand: object) -> Network:
-    network = network_of(operand) if isinstance(operand, str) else None
+def _prepare_network(operand: object) -> Network:
+    network = parse_network(operand) if isinstance(operand, str) else None
     if network is None:
-        raise OperandError(
-            f"must be networks such as 10.0.0.0/8 or 2001:db8::/32; {described(operand)} is none"
+        raise OperandError.expected(
+            "a network such as 10.0.0.0/8 or 2001:db8::/32, an address, or a list of them", operand
         )
     return network
 
 
 def _matches(operand: object) -> Test:
     if not isinstance(operand, str):
-        raise OperandError(f"must be a regular expression; it is {described(operand)}")
+        raise OperandError.expected("a pattern", operand)
     try:
-        found = searcher(operand)
+        finds = search(operand)
     except PatternError as error:
         raise OperandError(str(error)) from error
-    return lambda value: isinstance(value, str) and found(value)
+    return lambda value: isinstance(value, str) and finds(value)
 
 
 OPERATORS: Final[dict[str, Operator]] = {
@@ -185,18 +182,18 @@ OPERATORS: Final[dict[str, Operator]] = {
     "contains": Operator(_text_operator(lambda value, text: text in value)),
     "startsWith": Operator(_text_operator(lambda value, text: value.startswith(text))),
     "endsWith": Operator(_text_operator(lambda value, text: value.endswith(text))),
-    "greaterThan": Operator(_number_operator(lambda value, number: value > number)),
-    "lessThan": Operator(_number_operator(lambda value, number: value < number)),
-    "greaterOrEqual": Operator(_number_operator(lambda value, number: value >= number)),
-    "lessOrEqual": Operator(_number_operator(lambda value, number: value <= number)),
-    "exists": Operator(_exists, whole_list=True),
-    "before": Operator(_date_operator(lambda value, instant: value < instant)),
-    "after": Operator(_date_operator(lambda value, instant: value > instant)),
-    "semverEquals": Operator(_semver_operator(lambda value, version: value == version)),
-    "semverGreaterThan": Operator(_semver_operator(lambda value, version: value > version)),
-    "semverLessThan": Operator(_semver_operator(lambda value, version: value < version)),
-    "semverGreaterOrEqual": Operator(_semver_operator(lambda value, version: value >= version)),
-    "semverLessOrEqual": Operator(_semver_operator(lambda value, version: value <= version)),
+    "greaterThan": Operator(_number_operator(lambda value, bound: value > bound)),
+    "lessThan": Operator(_number_operator(lambda value, bound: value < bound)),
+    "greaterOrEqual": Operator(_number_operator(lambda value, bound: value >= bound)),
+    "lessOrEqual": Operator(_number_operator(lambda value, bound: value <= bound)),
+    "exists": Operator(_exists, presence=True),
+    "before": Operator(_date_operator(lambda value, bound: value < bound)),
+    "after": Operator(_date_operator(lambda value, bound: value > bound)),
+    "semverEquals": Operator(_semver_operator(lambda value, bound: value == bound)),
+    "semverGreaterThan": Operator(_semver_operator(lambda value, bound: value > bound)),
+    "semverLessThan": Operator(_semver_operator(lambda value, bound: value < bound)),
+    "semverGreaterOrEqual": Operator(_semver_operator(lambda value, bound: value >= bound)),
+    "semverLessOrEqual": Operator(_semver_operator(lambda value, bound: value <= bound)),
     "inCidr": Operator(_in_cidr),
     "matches": Operator(_matches),
 }

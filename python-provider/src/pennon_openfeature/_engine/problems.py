@@ -1,43 +1,55 @@
-"""What is wrong with a flag, and where: every check of the compiler reports through a `Place`."""
+"""Problems of flags and segments, and where they are."""
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
+
+from .format import join_quoted
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One reason why a flag answers PARSE_ERROR; `path` is dotted and starts at the flag."""
+    """One reason for a PARSE_ERROR. `path` is dotted from the flag, empty for the whole flag."""
 
     flag_key: str
     path: str
     message: str
 
 
-class Place:
-    """A position within one definition, where a problem can be reported."""
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A problem whose flag is not known yet."""
 
-    __slots__ = ("_found", "_path")
+    path: str
+    message: str
 
-    def __init__(self, found: list[tuple[str, str]], path: str = "") -> None:
-        self._found = found
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}" if self.path else self.message
+
+
+class Location:
+    """A location within a definition, at which problems are reported."""
+
+    __slots__ = ("_findings", "_path")
+
+    def __init__(self, findings: list[Finding], path: str = "") -> None:
+        self._findings = findings
         self._path = path
 
-    def at(self, step: str | int) -> Place:
-        return Place(self._found, f"{self._path}.{step}" if self._path else str(step))
+    def at(self, step: str | int) -> Location:
+        return Location(self._findings, f"{self._path}.{step}" if self._path else str(step))
 
-    def problem(self, message: str) -> None:
-        self._found.append((self._path, message))
+    def report(self, message: str) -> None:
+        self._findings.append(Finding(self._path, message))
 
 
-def refuse_unknown_fields(place: Place, fields: Iterable[object], known: Container[object]) -> None:
-    """Unknown fields are refused, so that a newer format is never half understood."""
+def report_unknown_fields(
+    location: Location, fields: Collection[object], known: Collection[str], owner: str
+) -> None:
+    """Unknown fields of rules, splits and conditions may decide, so they are not ignored."""
     for name in fields:
         if name not in known:
-            place.at(str(name)).problem("is no field of this format; remove it")
-
-
-def quoted(names: Iterable[object]) -> str:
-    """Names for a message: `"on", "off"`."""
-    return ", ".join(f'"{name}"' for name in names)
+            location.at(str(name)).report(
+                f"there is no such field; {owner} has {join_quoted(known)}"
+            )

@@ -4,30 +4,30 @@ from __future__ import annotations
 
 from typing import Any
 
-from .problems import Place
-from .values import described
+from .format import describe, quote
+from .problems import Location
 
 # There are none yet.
 SUPPORTED: frozenset[str] = frozenset()
 
 
-def check_requires(place: Place, definition: dict[str, Any]) -> None:
+def check_requires(location: Location, definition: dict[str, Any]) -> None:
     """Reports every feature in `requires` that this engine does not support.
 
     A newer server lists there what changes the decision, because fields that an engine does not
     know are otherwise ignored.
     """
-    place = place.at("requires")
+    location = location.at("requires")
     required = definition.get("requires")
     if required is None:
         return
     if not isinstance(required, list):
-        place.problem(f"must be a list of names, but is {described(required)}")
+        location.report(f"must be a list of names, but is {describe(required)}")
         return
     for index, feature in enumerate(required):
         if not isinstance(feature, str):
-            place.at(index).problem(f"must be a name, but is {described(feature)}")
+            location.at(index).report(f"must be a name, but is {describe(feature)}")
         elif feature not in SUPPORTED:
-            place.at(index).problem(
-                f'requires "{feature}", which this version does not support: update the SDK'
+            location.at(index).report(
+                f"requires {quote(feature)}, which this version does not support: update the SDK"
             )

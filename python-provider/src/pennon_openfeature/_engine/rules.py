@@ -1,245 +1,266 @@
-"""Rules: whom each serves, and with what."""
+"""Rules, compiled to functions that return a result for the subjects that they serve."""
 
 from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
-from .answers import Evaluation, Failed, Metadata, Served
-from .attributes import Context, reader, unit_text
-from .conditions import Condition, Run, Scope, always, never, parse_conditions
-from .hash import DRAWS, WHETHER_ADMITTED, WHICH_VARIANT, draw, inner_seed
-from .problems import Place, quoted, refuse_unknown_fields
-from .values import JsonValue, as_double, described
+from .attributes import Context, bucketing_value, reader
+from .conditions import Condition, ConditionScope, OtherFlags, always, compile_conditions, never
+from .format import describe, join_quoted, quote
+from .hash import ADMISSION_DRAW, DRAWS, VARIANT_DRAW, draw, draw_seed
+from .problems import Location, report_unknown_fields
+from .results import Evaluation, FlagInfo, Served, bucketing_value_missing
+from .values import as_double
 
-_FIELDS = frozenset(["id", "conditions", "variant", "split", "percentage", "bucketBy", "seed"])
-_SPLIT_FIELDS = frozenset(["variant", "weight"])
+RULE_FIELDS = ("id", "conditions", "variant", "split", "percentage", "bucketBy", "seed")
+SPLIT_FIELDS = ("variant", "weight")
 
-LONGEST_NAME = 100
-LONGEST_SEED = 256
+MAX_NAME_CHARACTERS = 100
+MAX_SEED_CHARACTERS = 256
+MAX_TOTAL_WEIGHT = 100_000
 
-# None: the rule does not serve, and the next one is tried.
-Decide: TypeAlias = Callable[[Context, Run], "Evaluation | None"]
+# Returns None if the rule does not serve the subject, so the next rule is tried.
+CompiledRule: TypeAlias = Callable[[Context, OtherFlags], "Evaluation | None"]
+# Returns the result for the text that is hashed.
 Serve: TypeAlias = Callable[[str], Served]
 
 
 @dataclass(frozen=True, slots=True)
-class FlagParts:
-    """What the rules of one flag share."""
+class RuleScope:
+    """The flag of a rule."""
 
-    key: str
-    is_boolean: bool
-    values: Mapping[str, JsonValue]
-    # None where the variants cannot be read, so that no rule is blamed for naming one.
+    info: FlagInfo
+    # None if the variants are malformed, so rules are not reported for naming one.
     variants: Collection[str] | None
-    seed: str
-    metadata: Metadata | None
-
-    def served(self, variant: str, reason: Any, rule_id: str | None = None) -> Served:
-        value = self.values.get(variant)
-        enabled = value is True if self.is_boolean else True
-        return Served(self.key, enabled, reason, variant, value, rule_id, self.metadata)
+    conditions: ConditionScope
 
 
-@dataclass(frozen=True, slots=True)
-class Split:
-    """Variants, and what lies before and within each one's share of the total weight."""
-
-    variants: list[str]
-    weights: list[int]
-
-
-def parse_rule(place: Place, definition: object, flag: FlagParts, scope: Scope) -> Decide:
-    """A rule as a function from a context to its answer. What is wrong with it is reported."""
-    if not isinstance(definition, dict):
-        place.problem(f"must be a rule; it is {described(definition)}")
-        return never_serves
-    refuse_unknown_fields(place, definition, _FIELDS)
-    rule_id = parse_name(place.at("id"), definition.get("id"))
-    holds = _parse_holds(place.at("conditions"), definition.get("conditions"), scope)
-    draws = _parse_draws(place, definition, flag)
-    outcome = _parse_outcome(place, definition, flag)
-    if outcome is None or draws.admitted == 0:
-        return never_serves
-    return _deciding(holds, draws, outcome, flag, rule_id)
-
-
-def never_serves(_context: Context, _run: Run) -> None:
-    return None
-
-
-def parse_name(place: Place, name: object) -> str | None:
-    """A rule's id; None where it has none."""
-    if name is None:
-        return None
-    if isinstance(name, str) and 0 < len(name) <= LONGEST_NAME:
-        return name
-    place.problem(f"must be text of 1 to {LONGEST_NAME} characters")
-    return None
-
-
-def parse_seed(place: Place, seed: object, default: str) -> str:
-    if seed is None:
-        return default
-    if isinstance(seed, str) and 0 < len(seed) <= LONGEST_SEED:
-        return seed
-    place.problem(f"must be text of 1 to {LONGEST_SEED} characters")
-    return default
-
-
-def _parse_holds(place: Place, conditions: object, scope: Scope) -> Condition:
-    if conditions is None:
-        return always
-    if isinstance(conditions, list):
-        return parse_conditions(place, conditions, scope, 0)
-    place.problem(f"must be a list of conditions; it is {described(conditions)}")
-    return never
-
-
-def _parse_percentage(place: Place, percentage: object) -> int:
-    """How many of the 100,000 draws are admitted."""
-    if percentage is None:
-        return DRAWS
-    number = as_double(percentage)
-    if not 0 <= number <= 100:
-        place.problem("must be a number from 0 to 100")
-        return 0
-    threshold = math.floor(number * 1000 + 0.5)
-    if threshold / 1000 != number:
-        place.problem("must be a number from 0 to 100 in steps of 0.001")
-    return threshold
+class Share(NamedTuple):
+    variant: str
+    weight: int
 
 
 @dataclass(frozen=True, slots=True)
-class Draws:
-    """How many draws a rule admits, the unit that it hashes, and the seeds of its two draws."""
+class Bucketing:
+    """How a rule selects subjects: the attribute, the two seeds, and how many draws it admits."""
 
-    admitted: int
     attribute: str
+    threshold: int
     admission_seed: int
     variant_seed: int
 
 
-def _parse_draws(place: Place, definition: dict[str, Any], flag: FlagParts) -> Draws:
-    attribute = definition.get("bucketBy")
-    if attribute is None:
-        attribute = "targetingKey"
-    elif not isinstance(attribute, str) or not attribute:
-        place.at("bucketBy").problem("must be the name of an attribute")
-        attribute = "targetingKey"
-    seed = parse_seed(place.at("seed"), definition.get("seed"), flag.seed)
-    return Draws(
-        admitted=_parse_percentage(place.at("percentage"), definition.get("percentage")),
-        attribute=attribute,
-        admission_seed=inner_seed(seed, WHETHER_ADMITTED),
-        variant_seed=inner_seed(seed, WHICH_VARIANT),
+def compile_rule(location: Location, definition: object, scope: RuleScope) -> CompiledRule:
+    """Compiles a rule. Problems are reported, and then the rule never serves."""
+    if not isinstance(definition, dict):
+        location.report(f"must be a rule, but is {describe(definition)}")
+        return _never_serves
+    report_unknown_fields(location, definition, RULE_FIELDS, "a rule")
+    rule_id = _read_id(location.at("id"), definition.get("id"))
+    holds = _compile_conditions(
+        location.at("conditions"), definition.get("conditions"), scope.conditions
+    )
+    bucketing = _read_bucketing(location, definition, scope.info.seed)
+    outcome = _read_outcome(location, definition, scope)
+    if outcome is None or bucketing.threshold == 0:
+        return _never_serves
+    return _rule(holds, bucketing, outcome, _ServedResults(scope.info, rule_id))
+
+
+def _never_serves(_context: Context, _others: OtherFlags) -> None:
+    return None
+
+
+def _read_id(location: Location, rule_id: object) -> str | None:
+    return _read_text(location, rule_id, MAX_NAME_CHARACTERS) if rule_id is not None else None
+
+
+def read_seed(location: Location, seed: object, default: str) -> str:
+    if seed is None:
+        return default
+    return _read_text(location, seed, MAX_SEED_CHARACTERS) or default
+
+
+def _read_text(location: Location, text: object, max_characters: int) -> str | None:
+    if isinstance(text, str) and 0 < len(text) <= max_characters:
+        return text
+    location.report(f"must be a text of 1 to {max_characters} characters, but is {describe(text)}")
+    return None
+
+
+def _compile_conditions(location: Location, conditions: object, scope: ConditionScope) -> Condition:
+    if conditions is None:
+        return always
+    if isinstance(conditions, list):
+        return compile_conditions(location, conditions, scope, 0)
+    location.report(f"must be a list of conditions, but is {describe(conditions)}")
+    return never
+
+
+def _read_bucketing(location: Location, definition: dict[str, Any], default: str) -> Bucketing:
+    seed = read_seed(location.at("seed"), definition.get("seed"), default)
+    return Bucketing(
+        attribute=_read_bucket_by(location.at("bucketBy"), definition.get("bucketBy")),
+        threshold=_read_threshold(location.at("percentage"), definition.get("percentage")),
+        admission_seed=draw_seed(seed, ADMISSION_DRAW),
+        variant_seed=draw_seed(seed, VARIANT_DRAW),
     )
 
 
-def _parse_outcome(place: Place, definition: dict[str, Any], flag: FlagParts) -> str | Split | None:
+def _read_bucket_by(location: Location, attribute: object) -> str:
+    if attribute is None:
+        return "targetingKey"
+    if isinstance(attribute, str) and attribute:
+        return attribute
+    location.report(f"must be the name of an attribute, but is {describe(attribute)}")
+    return "targetingKey"
+
+
+def _read_threshold(location: Location, percentage: object) -> int:
+    """The number of draws that are admitted."""
+    if percentage is None:
+        return DRAWS
+    number = as_double(percentage)
+    if 0 <= number <= 100:
+        threshold = math.floor(number * 1000 + 0.5)
+        if threshold / 1000 == number:
+            return threshold
+    location.report(
+        f"must be a number from 0 to 100 with at most three decimals, but is {describe(percentage)}"
+    )
+    return 0
+
+
+def _read_outcome(
+    location: Location, definition: dict[str, Any], scope: RuleScope
+) -> str | list[Share] | None:
     variant, split = definition.get("variant"), definition.get("split")
     if (variant is None) == (split is None):
-        place.problem('must have either a "variant" or a "split"')
+        location.report('must have either a "variant" or a "split"')
         return None
     if split is None:
-        return variant if is_variant(place.at("variant"), variant, flag.variants) else None
-    return _parse_split(place.at("split"), split, flag)
+        return read_variant(location.at("variant"), variant, scope.variants)
+    return _read_split(location.at("split"), split, scope.variants)
 
 
-def is_variant(place: Place, name: object, variants: Collection[str] | None) -> bool:
-    """Whether a name is one of the flag's variants; reported where it is not."""
-    if isinstance(name, str) and (variants is None or name in variants):
-        return True
-    known = quoted(variants) if variants else "of the flag"
-    place.problem(f"must be one of the variants {known}; it is {described(name)}")
-    return False
+def read_variant(location: Location, name: object, variants: Collection[str] | None) -> str | None:
+    """The name if the flag has such a variant; otherwise reports it."""
+    if not isinstance(name, str):
+        location.report(f"must be the name of a variant, but is {describe(name)}")
+        return None
+    if variants is None or name in variants:
+        return name
+    location.report(
+        f"the flag has no variant {quote(name)}; its variants are {join_quoted(variants)}"
+    )
+    return None
 
 
-def _parse_split(place: Place, entries: object, flag: FlagParts) -> Split | None:
+def _read_split(
+    location: Location, entries: object, variants: Collection[str] | None
+) -> list[Share] | None:
+    expected = 'must be a list of one or more {"variant": …, "weight": …}'
     if not isinstance(entries, list) or not entries:
-        place.problem('must be a list of at least one {"variant", "weight"}')
+        location.report(f"{expected}, but is {describe(entries)}")
         return None
-    parsed = [_parse_share(place.at(index), entry, flag) for index, entry in enumerate(entries)]
-    _check_repeated(place, parsed)
-    shares = [share for share in parsed if share is not None]
-    total = sum(weight for _, weight in shares)
-    if len(shares) < len(parsed):
+    read = [_read_share(location.at(at), entry, variants) for at, entry in enumerate(entries)]
+    _report_repeated_variants(location, read)
+    shares = [share for share in read if share is not None]
+    if len(shares) < len(read):
         return None
-    if not 1 <= total <= DRAWS:
-        place.problem(f"must have a total weight of 1 to {DRAWS:,}; it is {total:,}")
-    return Split([variant for variant, _ in shares], [weight for _, weight in shares])
+    total = sum(share.weight for share in shares)
+    if not 1 <= total <= MAX_TOTAL_WEIGHT:
+        location.report(
+            f"the weights must add up to 1 to {MAX_TOTAL_WEIGHT}, but add up to {total}"
+        )
+        return None
+    return shares
 
 
-def _check_repeated(place: Place, shares: list[tuple[str, int] | None]) -> None:
+def _read_share(
+    location: Location, entry: object, variants: Collection[str] | None
+) -> Share | None:
+    if not isinstance(entry, dict):
+        location.report(f'must be {{"variant": …, "weight": …}}, but is {describe(entry)}')
+        return None
+    report_unknown_fields(location, entry, SPLIT_FIELDS, "a part of a split")
+    variant = read_variant(location.at("variant"), entry.get("variant"), variants)
+    weight = as_double(entry.get("weight"))
+    if not (weight >= 0 and weight.is_integer()):
+        location.at("weight").report(
+            f"must be a whole number that is not negative, but is {describe(entry.get('weight'))}"
+        )
+        return None
+    return Share(variant, int(weight)) if variant is not None else None
+
+
+def _report_repeated_variants(location: Location, shares: list[Share | None]) -> None:
     seen: set[str] = set()
     for index, share in enumerate(shares):
-        if share is not None and share[0] in seen:
-            place.at(index).at("variant").problem(f'is "{share[0]}" a second time')
-        elif share is not None:
-            seen.add(share[0])
+        if share is None:
+            continue
+        if share.variant in seen:
+            location.at(index).at("variant").report(
+                f"the variant {quote(share.variant)} is in this split already"
+            )
+        seen.add(share.variant)
 
 
-def _parse_share(place: Place, entry: object, flag: FlagParts) -> tuple[str, int] | None:
-    if not isinstance(entry, dict):
-        place.problem(f'must be {{"variant", "weight"}}; it is {described(entry)}')
-        return None
-    refuse_unknown_fields(place, entry, _SPLIT_FIELDS)
-    variant, weight = entry.get("variant"), as_double(entry.get("weight"))
-    has_variant = is_variant(place.at("variant"), variant, flag.variants)
-    if not (weight >= 0 and weight.is_integer()):
-        place.at("weight").problem("must be a whole number, 0 or more")
-        return None
-    return (str(variant), int(weight)) if has_variant else None
+class _ServedResults(NamedTuple):
+    """Creates the results of one rule."""
+
+    info: FlagInfo
+    rule_id: str | None
+
+    def targeted(self, variant: str) -> Served:
+        return self.info.served(variant, "TARGETING_MATCH", self.rule_id)
+
+    def drawn(self, variant: str) -> Served:
+        return self.info.served(variant, "SPLIT", self.rule_id)
 
 
-def _deciding(
-    holds: Condition, draws: Draws, outcome: str | Split, flag: FlagParts, rule_id: str | None
-) -> Decide:
-    if isinstance(outcome, Split):
-        answers = [flag.served(variant, "SPLIT", rule_id) for variant in outcome.variants]
-        return _drawing(holds, draws, _dividing(answers, outcome.weights, draws), flag.key)
-    if draws.admitted < DRAWS:
-        return _drawing(holds, draws, _serving(flag.served(outcome, "SPLIT", rule_id)), flag.key)
-    answer = flag.served(outcome, "TARGETING_MATCH", rule_id)
-    return lambda context, run: answer if holds(context, run) else None
+def _rule(
+    holds: Condition, bucketing: Bucketing, outcome: str | list[Share], results: _ServedResults
+) -> CompiledRule:
+    if isinstance(outcome, list):
+        return _drawing_rule(
+            holds, bucketing, _serve_split(outcome, bucketing, results), results.info.key
+        )
+    if bucketing.threshold < DRAWS:
+        drawn = results.drawn(outcome)
+        return _drawing_rule(holds, bucketing, lambda _value: drawn, results.info.key)
+    targeted = results.targeted(outcome)
+    return lambda context, others: targeted if holds(context, others) else None
 
 
-def _serving(answer: Served) -> Serve:
-    return lambda _unit: answer
+def _serve_split(shares: list[Share], bucketing: Bucketing, results: _ServedResults) -> Serve:
+    """Serves the variant whose band of the total weight contains the draw."""
+    seed = bucketing.variant_seed
+    served = [results.drawn(share.variant) for share in shares]
+    upper_bounds = [end * DRAWS for end in accumulate(share.weight for share in shares)]
+    total = sum(share.weight for share in shares)
+    return lambda value: served[bisect_right(upper_bounds, draw(value, seed) * total)]
 
 
-def _dividing(answers: list[Served], weights: list[int], draws: Draws) -> Serve:
-    """Serves the variant in whose band of the total weight the unit's draw falls."""
-    seed = draws.variant_seed
-    total = sum(weights)
-    ends = [end * DRAWS for end in accumulate(weights)]
-    return lambda unit: answers[bisect_right(ends, draw(unit, seed) * total)]
+def _drawing_rule(
+    holds: Condition, bucketing: Bucketing, serve: Serve, flag_key: str
+) -> CompiledRule:
+    read = reader(bucketing.attribute)
+    missing = bucketing_value_missing(flag_key, bucketing.attribute)
+    threshold, seed = bucketing.threshold, bucketing.admission_seed
 
-
-def _drawing(holds: Condition, draws: Draws, serve: Serve, flag_key: str) -> Decide:
-    read = reader(draws.attribute)
-    missing = _unit_missing(flag_key, draws.attribute)
-    admitted, seed = draws.admitted, draws.admission_seed
-
-    def decide(context: Context, run: Run) -> Evaluation | None:
-        if not holds(context, run):
+    def decide(context: Context, others: OtherFlags) -> Evaluation | None:
+        if not holds(context, others):
             return None
-        value = read(context)
-        unit = value if type(value) is str else unit_text(value)
-        if not unit:
+        attribute = read(context)
+        value = attribute if type(attribute) is str else bucketing_value(attribute)
+        if not value:
             return missing
-        return serve(unit) if admitted == DRAWS or draw(unit, seed) < admitted else None
+        return serve(value) if threshold == DRAWS or draw(value, seed) < threshold else None
 
     return decide
-
-
-def _unit_missing(flag_key: str, attribute: str) -> Failed:
-    message = (
-        f'flag "{flag_key}" divides its traffic by the attribute "{attribute}", which the context '
-        "lacks; give it a text that is not empty, a number or a boolean"
-    )
-    return Failed(flag_key, "TARGETING_KEY_MISSING", message)

@@ -1,43 +1,43 @@
-"""Segments: conditions that have a name and are shared by flags."""
+"""Segments: named conditions that flags share."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from .conditions import Scope, Segment, never, parse_conditions
-from .problems import Place
+from .conditions import CompiledSegment, ConditionScope, compile_conditions, never
+from .format import describe, quote
+from .problems import Finding, Location
 from .requires import check_requires
-from .values import described
 
 
-def compile_segment(key: str, definition: object) -> Segment:
-    """A segment, or a broken one that says what is wrong with it."""
-    found: list[tuple[str, str]] = []
-    place = Place(found)
-    scope = Scope({}, within_segment=True)
-    conditions = _conditions(place, key, definition)
-    holds = parse_conditions(place.at("conditions"), conditions, scope, 0)
-    if not found:
-        return Segment(holds)
-    path, message = found[0]
-    return Segment(never, f"{path} {message}".lstrip())
+def compile_segment(key: str, definition: object) -> CompiledSegment:
+    findings: list[Finding] = []
+    location = Location(findings)
+    scope = ConditionScope({}, is_segment=True)
+    conditions = _read_conditions(location, key, definition)
+    holds = compile_conditions(location.at("conditions"), conditions, scope, 0)
+    return CompiledSegment(never, str(findings[0])) if findings else CompiledSegment(holds)
 
 
-def _conditions(place: Place, key: str, definition: object) -> list[object]:
+def _read_conditions(location: Location, key: str, definition: object) -> list[object]:
     if not isinstance(definition, dict):
-        place.problem(f"must be a segment; it is {described(definition)}")
+        location.report(f"must be a segment, but is {describe(definition)}")
         return []
-    check_requires(place, definition)
-    check_key(place, key, definition)
+    check_requires(location, definition)
+    check_key(location, key, definition)
     conditions = definition.get("conditions")
     if isinstance(conditions, list) and conditions:
         return conditions
-    place.at("conditions").problem("must be a list of at least one condition")
+    location.at("conditions").report(
+        f"must be a list of one or more conditions, but is {describe(conditions)}"
+    )
     return []
 
 
-def check_key(place: Place, key: str, definition: dict[str, Any]) -> None:
-    """A definition may repeat the key that it is stored under, and no other."""
+def check_key(location: Location, key: str, definition: dict[str, Any]) -> None:
+    """A definition may repeat the key that it is stored under."""
     own_key = definition.get("key")
     if own_key is not None and own_key != key:
-        place.at("key").problem(f'must be the key it is stored under, "{key}"')
+        location.at("key").report(
+            f"must be {quote(key)}, under which it is stored, but is {describe(own_key)}"
+        )

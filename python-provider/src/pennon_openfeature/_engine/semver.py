@@ -1,11 +1,11 @@
-"""Semantic versions as keys that sort by SemVer 2 precedence."""
+"""Semantic versions as tuples that sort by SemVer 2 precedence."""
 
 from __future__ import annotations
 
 import re
 from typing import TypeAlias
 
-LONGEST = 256
+MAX_CHARACTERS = 256
 
 Identifier: TypeAlias = tuple[int, int, str]
 Version: TypeAlias = tuple[int, int, int, int, tuple[Identifier, ...]]
@@ -19,17 +19,18 @@ _VERSION = re.compile(
 )
 
 
-def version_of(text: str) -> Version | None:
-    """The version as a key whose order is its precedence; build metadata is ignored."""
-    parts = _VERSION.fullmatch(text) if len(text) <= LONGEST else None
+def parse_version(text: str) -> Version | None:
+    """A version without its build metadata, or None if the text is not a semantic version."""
+    parts = _VERSION.fullmatch(text) if len(text) <= MAX_CHARACTERS else None
     if parts is None:
         return None
     major, minor, patch, prerelease = parts.groups()
     identifiers = tuple(map(_identifier, prerelease.split("."))) if prerelease else ()
+    # A release sorts above its prereleases.
     is_release = 0 if prerelease else 1
     return int(major), int(minor), int(patch), is_release, identifiers
 
 
 def _identifier(text: str) -> Identifier:
-    # A number sorts below any word.
+    # Numeric identifiers sort below alphanumeric ones.
     return (0, int(text), "") if text.isdigit() else (1, 0, text)

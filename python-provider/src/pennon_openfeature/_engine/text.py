@@ -1,14 +1,14 @@
-"""Text as every engine sees it: code points, an unpaired surrogate counting as U+FFFD."""
+"""Text as code points, and numbers as text."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 
-from .values import EXACT
+from .values import MAX_EXACT_INTEGER
 
 
 def well_formed(text: str) -> str:
-    """The text with each unpaired surrogate replaced by U+FFFD and each pair joined."""
+    """The text with surrogate pairs joined and unpaired surrogates replaced by U+FFFD."""
     if text.isascii():
         return text
     try:
@@ -19,17 +19,17 @@ def well_formed(text: str) -> str:
 
 
 def number_text(number: float) -> str:
-    """A finite double as ECMAScript's Number-to-String writes it: 1.0 is `1`, 1e-7 is `1e-7`."""
-    if number == int(number) and -EXACT <= number <= EXACT:
+    """A finite double as ECMAScript converts it to text: 1.0 is `1`, 1e-7 is `1e-7`."""
+    if number == int(number) and -MAX_EXACT_INTEGER <= number <= MAX_EXACT_INTEGER:
         return str(int(number))
     sign = "-" if number < 0 else ""
-    # repr gives the same shortest digits as ECMAScript; only their layout differs.
-    _, digit_list, exponent = Decimal(repr(abs(number))).normalize().as_tuple()
+    # repr and ECMAScript choose the same digits; only the notation differs.
+    _, digits, exponent = Decimal(repr(abs(number))).normalize().as_tuple()
     assert isinstance(exponent, int)
-    return sign + _laid_out("".join(map(str, digit_list)), exponent)
+    return sign + _notation("".join(map(str, digits)), exponent)
 
 
-def _laid_out(digits: str, exponent: int) -> str:
+def _notation(digits: str, exponent: int) -> str:
     point = len(digits) + exponent
     if len(digits) <= point <= 21:
         return digits + "0" * exponent

@@ -1,4 +1,4 @@
-"""JSON values: which kind each is, and numbers as the doubles that every engine computes with."""
+"""JSON values, and numbers as the doubles that every engine computes with."""
 
 from __future__ import annotations
 
@@ -10,63 +10,49 @@ JsonValue: TypeAlias = "bool | int | float | str | list[Any] | dict[str, Any] | 
 INFINITY = math.inf
 NOT_A_NUMBER = math.nan
 
-# Every whole number up to here is a double of its own.
-EXACT = 2**53
+# The largest number up to which every integer has a double of its own.
+MAX_EXACT_INTEGER = 2**53
 
-# How deep lists and objects may nest in a value: deeper ones would overflow somebody's stack.
-DEEPEST_VALUE = 20
+# Deeper values could overflow the stack of an application that reads them.
+MAX_DEPTH = 20
 
 
 def as_double(value: object) -> float:
-    """The finite double that a value is, else NaN, which no comparison holds for."""
+    """The finite double of a number, otherwise NaN, for which every comparison fails."""
     kind = type(value)
     if kind is float:
         return value if -INFINITY < value < INFINITY else NOT_A_NUMBER  # type: ignore[operator,return-value]
     if kind is int:
-        return rounded(value)  # type: ignore[arg-type]
+        return _integer_as_double(value)  # type: ignore[arg-type]
     return NOT_A_NUMBER
 
 
-def rounded(whole: int) -> float:
-    """A whole number as a double; NaN where it is wider than any."""
+def _integer_as_double(value: int) -> float:
     try:
-        return float(whole)
+        return float(value)
     except OverflowError:
         return NOT_A_NUMBER
 
 
 def is_number(value: object) -> bool:
-    """Whether a value is a finite number; a boolean never is."""
+    """Whether a value is a finite number. Booleans are not numbers."""
     double = as_double(value)
-    return double == double  # noqa: PLR0124 - NaN alone differs from itself
+    return double == double  # noqa: PLR0124 - only NaN differs from itself
 
 
-def described(value: object) -> str:
-    """A value as a message names it."""
-    if value is None:
-        return "missing"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        return f'the text "{value if len(value) <= 40 else value[:40] + "…"}"'
-    if isinstance(value, int | float):
-        return "a number" if is_number(value) else "a number that is not finite"
-    return "a list" if isinstance(value, list) else "an object"
+class InvalidValueError(ValueError):
+    """A value cannot be served; the message describes what it must be."""
 
 
-class UnservableError(ValueError):
-    """Why a value cannot be served."""
-
-
-def copied(value: JsonValue, levels: int = DEEPEST_VALUE) -> JsonValue:
-    """A copy that shares nothing that can be changed, its numbers rounded to doubles."""
+def copy_json(value: JsonValue, depth_left: int = MAX_DEPTH) -> JsonValue:
+    """A deep copy with numbers rounded to doubles. Raises InvalidValueError if it is too deep."""
     if isinstance(value, list | dict):
-        if levels == 0:
-            raise UnservableError(f"nests lists and objects more than {DEEPEST_VALUE} levels deep")
+        if depth_left == 0:
+            raise InvalidValueError(f"must be at most {MAX_DEPTH} levels deep")
         if isinstance(value, list):
-            return [copied(member, levels - 1) for member in value]
-        return {name: copied(member, levels - 1) for name, member in value.items()}
-    if type(value) is int and not -EXACT <= value <= EXACT:
+            return [copy_json(member, depth_left - 1) for member in value]
+        return {name: copy_json(member, depth_left - 1) for name, member in value.items()}
+    if type(value) is int and not -MAX_EXACT_INTEGER <= value <= MAX_EXACT_INTEGER:
         return int(_finite(value))
     if type(value) is float:
         return _finite(value)
@@ -75,5 +61,5 @@ def copied(value: JsonValue, levels: int = DEEPEST_VALUE) -> JsonValue:
 
 def _finite(number: float) -> float:
     if not is_number(number):
-        raise UnservableError("holds a number that is not finite")
+        raise InvalidValueError("must contain finite numbers only")
     return as_double(number)

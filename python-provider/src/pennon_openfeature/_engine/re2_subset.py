@@ -1,4 +1,4 @@
-"""Regular expressions of the subset that every engine's RE2 reads alike, in linear time."""
+"""The subset of RE2 that all engines interpret alike. Matching takes linear time."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import re2
 
 from .text import well_formed
 
-LONGEST = 256
-MOST_REPEATS = 100
+MAX_CHARACTERS = 256
+MAX_REPEATS = 100
 
 Search: TypeAlias = Callable[[str], bool]
 
 _CLASS_NAME = r"\[:\^?[a-z]+:\]"
 
-# The parts of a pattern that RE2 has accepted, as far as the subset must tell them apart.
+# The parts of a pattern that RE2 accepts, as far as the subset distinguishes them.
 _PART = re.compile(
     "|".join(
         [
@@ -39,46 +39,48 @@ _PART = re.compile(
 
 
 class PatternError(ValueError):
-    """Why a pattern is refused."""
+    """A pattern is not supported; the message describes what it must be."""
 
 
-def searcher(pattern: str) -> Search:
-    """A function that says whether the pattern occurs anywhere in a text."""
+def search(pattern: str) -> Search:
+    """Returns a function that finds the pattern anywhere in a text. Raises PatternError."""
     pattern = well_formed(pattern)
-    if len(pattern) > LONGEST:
-        raise PatternError(f"must be at most {LONGEST} characters")
-    found = _compiled(pattern).search
+    if len(pattern) > MAX_CHARACTERS:
+        raise PatternError(f"must be a pattern of at most {MAX_CHARACTERS} characters")
+    find = _compile(pattern).search
     parts = list(_PART.finditer(pattern))
     if any(map(_has_unfinished_name, parts)):
         raise PatternError("must be an RE2 pattern: invalid character class range: [:]")
     if any(map(_is_outside_subset, parts)):
         raise PatternError(r"must not use \C, \p, \P or a named group: engines differ in them")
-    if _most_repeats(parts) > MOST_REPEATS:
-        raise PatternError(f"repeats more than {MOST_REPEATS} times, multiplied through nesting")
+    if _max_repeats(parts) > MAX_REPEATS:
+        raise PatternError(
+            f"must not repeat more than {MAX_REPEATS} times, multiplied through nesting"
+        )
     if any(part["escape"] == "B" for part in parts):
-        return lambda text: _found_between_characters(found, well_formed(text).encode())
-    return lambda text: found(well_formed(text).encode()) is not None
+        return lambda text: _find_between_characters(find, well_formed(text).encode())
+    return lambda text: find(well_formed(text).encode()) is not None
 
 
-def _found_between_characters(found: Callable[..., Any], text: bytes) -> bool:
-    r"""A search for a pattern with \B, which re2 also finds between the bytes of one character."""
+def _find_between_characters(find: Callable[..., Any], text: bytes) -> bool:
+    r"""Finds a pattern with \B, ignoring matches between the bytes of one character."""
     position = 0
-    while match := found(text, position):
+    while match := find(text, position):
         start: int = match.start()
-        # Such a find is empty, and begins at a byte that continues a character.
+        # Such a match begins at a continuation byte.
         if start == len(text) or text[start] & 0xC0 != 0x80:
             return True
         position = start + 1
     return False
 
 
-def _compiled(pattern: str) -> Any:
+def _compile(pattern: str) -> Any:
     options = re2.Options()
     options.log_errors = False
-    # Only whether it matches is asked, so nothing needs capturing.
+    # Captures are not used, and matching is faster without them.
     options.never_capture = True
     try:
-        # Bytes on both sides: with text, re2 would translate offsets that nobody asks for.
+        # Bytes, because re2 converts offsets for text, which costs time.
         return re2.compile(pattern.encode(), options)
     except re2.error as error:
         reason = error.args[0].decode("utf-8", "replace")
@@ -86,36 +88,36 @@ def _compiled(pattern: str) -> Any:
 
 
 def _is_outside_subset(part: re.Match[str]) -> bool:
-    # In a class, \\p is a backslash and a letter.
+    # In a class, \\p is an escaped backslash and a letter.
     in_class = re.search(r"\\[CpP]", (part["set"] or "").replace("\\\\", ""))
     return bool(part["named"] or in_class) or (part["escape"] or "none") in "CpP"
 
 
 def _has_unfinished_name(part: re.Match[str]) -> bool:
-    """Whether `[:]` stands in a class, which re2 reads as characters and others as a name."""
+    """Whether a class contains `[:]`: re2 reads characters, other engines an unfinished name."""
     return "[:]" in re.sub(r"\\.", "_", (part["set"] or "")[1:], flags=re.DOTALL)
 
 
-def _most_repeats(parts: list[re.Match[str]]) -> int:
-    """The counts `{n}`, `{n,}` and `{n,m}` multiplied through nesting, at their largest."""
-    # For each open group the most so far; and of the last part, which a count multiplies.
-    most = [1]
+def _max_repeats(parts: list[re.Match[str]]) -> int:
+    """The largest product of the counts `{n}`, `{n,}` and `{n,m}` along nested groups."""
+    # The maximum so far of each open group, and that of the last part, which a count multiplies.
+    maxima = [1]
     last = 1
     for part in parts:
         if part["open"]:
-            most.append(1)
+            maxima.append(1)
             last = 1
-        elif part["close"] and len(most) > 1:
-            last = most.pop()
+        elif part["close"] and len(maxima) > 1:
+            last = maxima.pop()
         elif part["least"]:
-            # A count of nothing counts as one: what is repeated still has to be built.
+            # A count of 0 counts as 1, because the repeated part is compiled anyway.
             last *= max(int(part["most"] or part["least"]), 1)
         elif not _is_transparent(part):
             last = 1
-        most[-1] = max(most[-1], last)
-    return most[-1]
+        maxima[-1] = max(maxima[-1], last)
+    return maxima[-1]
 
 
 def _is_transparent(part: re.Match[str]) -> bool:
-    """Whether it stands for no character, so that a count after it belongs to what is before."""
+    """Whether the part matches no character, so a count after it applies to the previous part."""
     return bool(part["flags"] or part["quantifier"]) or part["quoted"] == ""

@@ -1,0 +1,56 @@
+"""How messages show values and names."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+
+from .text import number_text
+
+SHOWN_CHARACTERS = 100
+SHOWN_NAMES = 8
+
+
+def truncate(text: str) -> str:
+    """The text, shortened to 100 characters."""
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[: SHOWN_CHARACTERS - 1]}…"
+
+
+def quote(text: str) -> str:
+    """The text in quotes. Unpaired surrogates are escaped, because they cannot be logged."""
+    quoted = json.dumps(truncate(text), ensure_ascii=False)
+    return quoted.encode("utf-8", "backslashreplace").decode()
+
+
+def join_quoted(names: Iterable[object]) -> str:
+    """`"on", "off"`, shortened to 8 names."""
+    quoted = [quote(str(name)) for name in names]
+    shown = ", ".join(quoted[:SHOWN_NAMES])
+    hidden = len(quoted) - SHOWN_NAMES
+    return f"{shown} and {hidden} more" if hidden > 0 else shown
+
+
+def describe(value: object) -> str:
+    """A value with its type: `the text "10"`, `the number 10`, `a list of 3`."""
+    if value is None:
+        return "missing"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return f"the text {quote(value)}"
+    if isinstance(value, int | float):
+        return f"the number {_describe_number(value)}"
+    return f"a list of {len(value)}" if isinstance(value, list) else "an object"
+
+
+def _describe_number(value: float) -> str:
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf if value > 0 else -math.inf
+    if math.isfinite(number):
+        return number_text(number)
+    if math.isnan(number):
+        return "NaN"
+    return "Infinity" if number > 0 else "-Infinity"
