@@ -57,6 +57,10 @@ const REFUSED: Readonly<Record<string, readonly Example[]>> = {
       "import type { Server } from 'node:http';\nexport type A = Server;",
     ],
     ['server/src/auth/a.ts', "import 'ioredis';"],
+    [
+      'server/src/streaming/a.ts',
+      "import type { TrackedEnvelope } from '@trpc/server';\nexport type A = TrackedEnvelope<string>;",
+    ],
     ['server/src/audit/a.ts', "import '@fastify/cors';"],
     ['server/src/evaluation/deep/a.ts', "import '../../http/app.ts';"],
   ],
@@ -133,6 +137,7 @@ const ACCEPTED: readonly Example[] = [
     'server/src/http/z.ts',
     "import type { FastifyInstance } from 'fastify';\nexport type Z = FastifyInstance;",
   ],
+  ['server/src/router/z.ts', "export { tracked } from '@trpc/server';"],
   ['server/src/clock.ts', 'export const now = () => Date.now();'],
   ['server/src/random.ts', 'export const random = () => Math.random();'],
   ['packages/bench/src/z.ts', 'console.log(1);'],

@@ -1,6 +1,6 @@
 import { Counter, Gauge, Histogram, Registry, type Aggregator } from 'prom-client';
 
-import type { Counter as EvaluationCount, CounterOf } from './evaluation/count.ts';
+import type { Counter as EvaluationCount, CounterOf } from './evaluation/counter.ts';
 import type { Store } from './store/store.ts';
 
 /** What is measured of one server, in Prometheus' text format. */

@@ -5,9 +5,9 @@ import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import { formatInstant, type Clock } from './clock.ts';
 import type { Limits } from './config.ts';
 import { createBroadcasts } from './streaming/broadcast.ts';
-import { createStreams, type Streams } from './streaming/stream-registry.ts';
+import { createStreamRegistry, type StreamRegistry } from './streaming/stream-registry.ts';
 import type { Registry } from './flag-set/registry.ts';
-import { createAnswerCache } from './evaluation/answer-cache.ts';
+import { createEvaluationCache } from './evaluation/evaluation-cache.ts';
 import { longestOutage } from './flag-set/health.ts';
 import { PennonError } from './errors.ts';
 import type { GuardedRoute } from './http/access.ts';
@@ -73,7 +73,7 @@ export const createServer = async (given: ServerOptions): Promise<Server> => {
   });
   const { control, registry } = data;
 
-  const streams = createStreams(control, clock, limits.streams);
+  const streams = createStreamRegistry(control, clock, limits.streams);
   const fleet = await joinFleet({ store, clock, report: reporterOf(given, data, streams) });
 
   const parts: Services = {
@@ -85,7 +85,7 @@ export const createServer = async (given: ServerOptions): Promise<Server> => {
     streams,
     fleet,
     broadcastOf: createBroadcasts(clock),
-    cache: createAnswerCache(limits.cachedAnswers, clock),
+    cache: createEvaluationCache(limits.cachedAnswers, clock),
     counterOf: metrics.counterOf,
     clock,
     random,
@@ -133,7 +133,7 @@ const accepts = ({ authenticate }: Services, secret: string): boolean => {
 const SERVER_ID_LENGTH = 12;
 
 /** What this server says of itself; its id lasts as long as the process. */
-const reporterOf = ({ clock, random }: ServerOptions, data: Replicas, streams: Streams) => {
+const reporterOf = ({ clock, random }: ServerOptions, data: Replicas, streams: StreamRegistry) => {
   const id = random(SERVER_ID_LENGTH);
   const startedAt = formatInstant(clock.now());
   return (): ServerReport => ({

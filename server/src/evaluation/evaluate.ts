@@ -1,22 +1,22 @@
 import type { Explanation } from '@pennon/engine';
 import { evaluate, evaluateAll, explain } from '@pennon/engine';
 import type { Evaluation, EvaluationContext, Failed } from '@pennon/schema';
-import { LIMITS } from '@pennon/schema';
 
-import type { FlagSetView, LiveFlagSet } from '../flag-set/live-flag-set.ts';
-import type { Registry } from '../flag-set/registry.ts';
-import { invalid, PennonError } from '../errors.ts';
 import type { Caller } from '../auth/caller.ts';
 import { environmentOf, requirePermission, seesOnlyVisible } from '../auth/caller.ts';
-import type { AnswerCache } from './answer-cache.ts';
-import type { BulkAnswer } from './bulk-answer.ts';
-import { makeBulkAnswer } from './bulk-answer.ts';
-import type { CounterOf } from './count.ts';
-import { isUnknown } from './count.ts';
+import { PennonError } from '../errors.ts';
+import type { FlagSetView } from '../flag-set/live-flag-set.ts';
+import type { Registry } from '../flag-set/registry.ts';
+import type { BulkEvaluation } from './bulk-evaluation.ts';
+import { createBulkEvaluation } from './bulk-evaluation.ts';
+import { validateContext } from './context.ts';
+import type { CounterOf } from './counter.ts';
+import { isNotFound } from './counter.ts';
+import type { EvaluationCache } from './evaluation-cache.ts';
 
-export type EvaluationParts = {
+export type EvaluationServices = {
   readonly registry: Registry;
-  readonly cache: AnswerCache;
+  readonly cache: EvaluationCache;
   readonly counterOf: CounterOf;
 };
 
@@ -27,49 +27,38 @@ export type EvaluateInput = {
   readonly explain?: boolean | undefined;
 };
 
-/** A decision; an evaluation that failed is thrown as an error of its code instead. */
-export type Decided = Exclude<Evaluation, Failed> & Partial<Pick<Explanation, 'trace'>>;
+type Traced = Partial<Pick<Explanation, 'trace'>>;
 
+/** The result of a single evaluation. A failed one is thrown as an error with its code instead. */
+export type Decision = Exclude<Evaluation, Failed> & Traced;
+
+/** Evaluates one flag, with the trace of the decision if `explain` is set. */
 export const evaluateFlag = (
-  { registry, counterOf }: EvaluationParts,
+  { registry, counterOf }: EvaluationServices,
   caller: Caller,
-  { environment: asked, flagKey, context, explain: traced }: EvaluateInput,
-): Decided => {
-  if (traced === true) requirePermission(caller, 'explain');
-  requireContext(context);
-  const environment = environmentOf(caller, asked);
+  { environment: requested, flagKey, context, explain: withTrace }: EvaluateInput,
+): Decision => {
+  if (withTrace === true) requirePermission(caller, 'explain');
+  validateContext(context);
+  const environment = environmentOf(caller, requested);
   const view = registry.find(environment).view();
-  const answer = decide(view, caller, flagKey, context, traced === true);
-  counterOf(environment, flagKey, answer.reason, !isUnknown(answer)).count += 1;
-  if (answer.reason === 'ERROR') throw new PennonError(answer.errorCode, answer.errorMessage);
-  return answer;
+  const decide = withTrace === true ? explain : evaluate;
+  const result: Evaluation & Traced =
+    seesOnlyVisible(caller) && !isVisible(view, true, flagKey)
+      ? flagNotFound(flagKey)
+      : decide(view.compiled, flagKey, context);
+  counterOf(environment, flagKey, result.reason, !isNotFound(result)).count += 1;
+  if (result.reason === 'ERROR') throw new PennonError(result.errorCode, result.errorMessage);
+  return result;
 };
 
-const decide = (
-  { compiled, flagSet }: FlagSetView,
-  caller: Caller,
-  flagKey: string,
-  context: EvaluationContext,
-  traced: boolean,
-): Evaluation & Partial<Pick<Explanation, 'trace'>> => {
-  if (hides(flagSet, caller, flagKey)) return unknownFlag(flagKey);
-  return traced ? explain(compiled, flagKey, context) : evaluate(compiled, flagKey, context);
-};
-
-/** To a client key a flag that is not `clientVisible` is as unknown as one that does not exist. */
-const hides = (flagSet: FlagSetView['flagSet'], caller: Caller, flagKey: string): boolean =>
-  seesOnlyVisible(caller) && !isVisible(flagSet, flagKey);
-
-const isVisible = (flagSet: FlagSetView['flagSet'], flagKey: string): boolean =>
-  Object.hasOwn(flagSet.flags, flagKey) && flagSet.flags[flagKey]?.clientVisible === true;
-
-/** One place makes this answer for the unknown and the invisible, so that they cannot be told apart. */
-const unknownFlag = (flagKey: string): Failed => ({
+/** The same error for unknown flags and for flags hidden from a client key, which cannot tell them apart. */
+const flagNotFound = (flagKey: string): Failed => ({
   flagKey,
   enabled: false,
   reason: 'ERROR',
   errorCode: 'FLAG_NOT_FOUND',
-  errorMessage: `there is no flag "${flagKey}"`,
+  errorMessage: `flag "${flagKey}" does not exist`,
 });
 
 export type EvaluateAllInput = {
@@ -78,92 +67,51 @@ export type EvaluateAllInput = {
   readonly flagKeys?: readonly string[] | undefined;
 };
 
-/** All flags, or those asked for, for one context: of one revision, with a strong entity tag. */
+/** Evaluates all flags, or those of `flagKeys`, for one context and at one revision. */
 export const evaluateFlags = (
-  { registry, cache, counterOf }: EvaluationParts,
+  { registry, cache, counterOf }: EvaluationServices,
   caller: Caller,
-  { environment: asked, context, flagKeys }: EvaluateAllInput,
-): BulkAnswer => {
-  requireContext(context);
-  const environment = environmentOf(caller, asked);
-  const live = registry.find(environment);
+  { environment: requested, context, flagKeys }: EvaluateAllInput,
+): BulkEvaluation => {
+  validateContext(context);
+  const environment = environmentOf(caller, requested);
+  const view = registry.find(environment).view();
   const visibleOnly = seesOnlyVisible(caller);
-  const answer = cache.answer(
-    [live.view().flagSet.id, visibleOnly, flagKeys ?? null, context],
-    () => makeBulkAnswer(environment, bulk(live, visibleOnly, context, flagKeys), counterOf),
-  );
-  for (const counter of answer.counters) counter.count += 1;
-  return answer;
+  const { id, revision } = view.flagSet;
+  const bulk = cache.get([id, visibleOnly, flagKeys ?? null, context], () => {
+    const evaluations =
+      flagKeys === undefined
+        ? evaluateAll(view.compiled, context, visibleKeys(view, visibleOnly))
+        : evaluateRequested(view, visibleOnly, context, flagKeys);
+    return createBulkEvaluation(environment, { revision, evaluations }, counterOf);
+  });
+  for (const counter of bulk.counters) counter.count += 1;
+  return bulk;
 };
 
-const bulk = (
-  live: LiveFlagSet,
-  visibleOnly: boolean,
-  context: EvaluationContext,
-  flagKeys: readonly string[] | undefined,
-) => {
-  const view = live.view();
-  return {
-    revision: view.flagSet.revision,
-    evaluations: evaluateVisible(view, visibleOnly, context, flagKeys),
-  };
-};
-
-/** Evaluations by flag key, in the order of keys. What was asked for and is unknown is an entry too. */
-const evaluateVisible = (
+/** Evaluations in the order of their keys. A key that does not exist has an entry too. */
+const evaluateRequested = (
   view: FlagSetView,
   visibleOnly: boolean,
   context: EvaluationContext,
-  asked: readonly string[] | undefined,
+  requested: readonly string[],
 ): Record<string, Evaluation> => {
-  if (asked === undefined)
-    return evaluateAll(view.compiled, context, visibleKeys(view, visibleOnly));
-  const visible = new Set(visibleKeys(view, visibleOnly));
-  const keys = [...new Set(asked)].toSorted();
-  const found = evaluateAll(
-    view.compiled,
-    context,
-    keys.filter(key => visible.has(key)),
-  );
+  const keys = [...new Set(requested)].toSorted();
+  const visible = new Set(keys.filter(key => isVisible(view, visibleOnly, key)));
+  const found = evaluateAll(view.compiled, context, [...visible]);
   return Object.fromEntries(
-    keys.map(key => [key, (visible.has(key) ? found[key] : undefined) ?? unknownFlag(key)]),
+    keys.map(key => [key, (visible.has(key) ? found[key] : undefined) ?? flagNotFound(key)]),
   );
 };
 
-/** The keys that a caller may know of, in order. */
-const visibleKeys = ({ flagSet }: FlagSetView, visibleOnly: boolean): string[] => {
-  const keys = Object.keys(flagSet.flags);
-  return visibleOnly ? keys.filter(key => isVisible(flagSet, key)) : keys;
+const visibleKeys = (view: FlagSetView, visibleOnly: boolean): readonly string[] => {
+  const keys = Object.keys(view.flagSet.flags);
+  return visibleOnly ? keys.filter(key => isVisible(view, visibleOnly, key)) : keys;
 };
 
-/** Whether there is such a flag, as far as a caller may know. */
-export const mayKnow = ({ flagSet }: FlagSetView, visibleOnly: boolean, key: string): boolean =>
-  visibleOnly ? isVisible(flagSet, key) : Object.hasOwn(flagSet.flags, key);
-
-/** A context is a JSON object of bounded depth, and of bounded size: anybody's page may send one. */
-export const requireContext = (context: EvaluationContext): void => {
-  const values = countWithin(context, LIMITS.contextDepth, LIMITS.contextValues);
-  if (values === TOO_DEEP)
-    throw refusedContext(`must nest at most ${LIMITS.contextDepth} levels deep`);
-  if (values > LIMITS.contextValues)
-    throw refusedContext(
-      `must hold at most ${LIMITS.contextValues} values, at all depths together`,
-    );
-};
-
-const refusedContext = (message: string): PennonError => invalid([{ path: 'context', message }]);
-
-const TOO_DEEP = Infinity;
-
-/** How many values a JSON value holds, `TOO_DEEP` or more than `most`: gives up as soon as that is so. */
-const countWithin = (value: unknown, levels: number, most: number): number => {
-  if (typeof value !== 'object' || value === null) return 0;
-  if (levels === 0) return TOO_DEEP;
-  const members: readonly unknown[] = Array.isArray(value) ? value : Object.values(value);
-  let count = members.length;
-  for (const member of members) {
-    if (count > most) break;
-    count += countWithin(member, levels - 1, most - count);
-  }
-  return count;
-};
+/** Whether a flag exists for a caller. With `visibleOnly`, only flags that are `clientVisible` do. */
+export const isVisible = (
+  { flagSet: { flags } }: FlagSetView,
+  visibleOnly: boolean,
+  key: string,
+): boolean => Object.hasOwn(flags, key) && (!visibleOnly || flags[key]?.clientVisible === true);

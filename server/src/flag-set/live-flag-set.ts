@@ -25,12 +25,12 @@ export type FlagSetView = {
   readonly json: () => string;
 };
 
-/** How a flag set got from one view to the next. */
-export type FlagSetStep =
+/** How a flag set moved from one view to the next. */
+export type FlagSetEvent =
   | {
       readonly type: 'change';
       readonly change: FlagSetChange;
-      /** Flags whose answers may differ: those written and all that depend on what was written. */
+      /** Keys of the flags whose results may differ: the changed ones and their dependents. */
       readonly affected: ReadonlySet<string>;
       readonly view: FlagSetView;
     }
@@ -45,36 +45,36 @@ export type LiveFlagSet = {
    * whether a key exists and whether a flag compiles are decided on the same data.
    */
   write<Result>(decide: (view: FlagSetView) => WritePlan<'flagSet', Result>): Promise<Result>;
-  /** Called after each step, in order. Returns how to stop. */
-  subscribe(listener: (step: FlagSetStep) => void): () => void;
-  /** Changes after the change `id`, oldest first; undefined where it is unknown or too old. */
-  since(id: ChangeId): readonly KeptChange[] | undefined;
-  /** Aborts when the environment is removed or the server stops. */
+  /** Calls `listener` with each later event, in order. Returns how to unsubscribe. */
+  subscribe(listener: (event: FlagSetEvent) => void): () => void;
+  /** The changes after the change `id`, oldest first, or undefined if it is unknown or too old. */
+  since(id: ChangeId): readonly PastChange[] | undefined;
+  /** Aborts when the environment is deleted or the server stops. */
   readonly closed: AbortSignal;
   close(): void;
 };
 
-/** A change without its view: a thousand views, each with its text, would be a thousand flag sets. */
-export type KeptChange = { readonly id: ChangeId; readonly change: FlagSetChange };
+/** A change without its view: a thousand views would each hold a whole flag set in memory. */
+export type PastChange = { readonly id: ChangeId; readonly change: FlagSetChange };
 
-/** Changes kept for subscribers that come back. */
-const KEPT_CHANGES = 1_000;
+/** How many past changes are available to followers that reconnect. */
+const HISTORY_LENGTH = 1_000;
 
-/** Compiles a replica's flag set and keeps it compiled. */
+/** Compiles a replica's flag set, and again after each of its changes. */
 export const openLiveFlagSet = (environment: string, replica: Replica<'flagSet'>): LiveFlagSet => {
-  const listeners = new Set<(step: FlagSetStep) => void>();
+  const listeners = new Set<(event: FlagSetEvent) => void>();
   const closing = new AbortController();
-  let kept: KeptChange[] = [];
+  let history: PastChange[] = [];
   let view = wholeView(environment, replica.current());
 
   const stop = replica.subscribe(step => {
-    const next = stepFrom(view, step);
-    view = next.view;
+    const event = eventAfter(view, step);
+    view = event.view;
     // No sequence of changes leads across a reload.
-    if (next.type === 'set') kept = [];
-    else kept.push({ id: view.flagSet.id, change: next.change });
-    if (kept.length > KEPT_CHANGES) kept.shift();
-    for (const listener of listeners) listener(next);
+    if (event.type === 'set') history = [];
+    else history.push({ id: view.flagSet.id, change: event.change });
+    if (history.length > HISTORY_LENGTH) history.shift();
+    for (const listener of listeners) listener(event);
   });
 
   return {
@@ -91,8 +91,8 @@ export const openLiveFlagSet = (environment: string, replica: Replica<'flagSet'>
     },
     since(id) {
       if (id === view.flagSet.id) return [];
-      const next = kept.findIndex(({ change }) => change.previous === id);
-      return next === -1 ? undefined : kept.slice(next);
+      const next = history.findIndex(({ change }) => change.previous === id);
+      return next === -1 ? undefined : history.slice(next);
     },
     closed: closing.signal,
     close() {
@@ -132,26 +132,26 @@ const flagSetOf = (
 const wholeView = (environment: string, snapshot: Snapshot<'flagSet'>): FlagSetView =>
   viewOf(snapshot, flagSetOf(environment, snapshot.id, contentsOf(snapshot)));
 
-/** Returns the step that leads from a view to the next one. Unchanged flags stay compiled. */
-const stepFrom = (
-  before: FlagSetView,
+/** Returns the event that leads from `previous` to the next view, which reuses unchanged compiled flags. */
+const eventAfter = (
+  previous: FlagSetView,
   { snapshot, ...step }: ReplicaEvent<'flagSet'>,
-): FlagSetStep => {
-  const { environment } = before.flagSet;
+): FlagSetEvent => {
+  const { environment } = previous.flagSet;
   if (step.type === 'reload') return { type: 'set', view: wholeView(environment, snapshot) };
-  const { id, previous } = step.change;
+  const { id } = step.change;
   const writes = writesOf(step.change.writes);
   const { flags, segments } = writes;
-  const flagSet = flagSetOf(environment, id, contentsAfter(before.flagSet, writes));
+  const flagSet = flagSetOf(environment, id, contentsAfter(previous.flagSet, writes));
   return {
     type: 'change',
     change: {
-      previous,
+      previous: step.change.previous,
       revision: flagSet.revision,
       flags: Object.fromEntries(flags),
       segments: Object.fromEntries(segments),
     },
     affected: dependents(flagSet, new Set(flags.keys()), new Set(segments.keys())),
-    view: viewOf(snapshot, flagSet, before.compiled),
+    view: viewOf(snapshot, flagSet, previous.compiled),
   };
 };

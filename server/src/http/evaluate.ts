@@ -20,9 +20,9 @@ export const serveEvaluations = (app: FastifyInstance, parts: Services): void =>
 
   app.post(`${API}/evaluations`, { config }, async (request, reply) => {
     const input = parseOrThrow(EvaluateAllRequest, flatInput(request));
-    const { body, etag } = evaluateFlags(parts, callerOf(request), input);
+    const { json, etag } = evaluateFlags(parts, callerOf(request), input);
     reply.headers({ etag, 'cache-control': 'private, no-cache' });
     if (matchesNone(request.headers['if-none-match'], etag)) return reply.code(304).send();
-    return reply.type('application/json; charset=utf-8').send(body);
+    return reply.type('application/json; charset=utf-8').send(json);
   });
 };

@@ -1,68 +1,49 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply } from 'fastify';
 
-import { parseOrThrow } from '../resources/parse.ts';
-import type { Broadcast, StreamEvent } from '../streaming/broadcast.ts';
+import type { ValuesEvent } from '../evaluation/follow-values.ts';
+import { followValues } from '../evaluation/follow-values.ts';
 import type { FlagSetView } from '../flag-set/live-flag-set.ts';
-import { requireContext } from '../evaluation/evaluate.ts';
-import { createValues } from '../evaluation/values.ts';
-import { environmentOf, seesOnlyVisible } from '../auth/caller.ts';
-import type { Services } from '../services.ts';
+import { parseOrThrow } from '../resources/parse.ts';
 import { ValuesStreamRequest } from '../router/evaluation.ts';
+import type { Services } from '../services.ts';
+import type { Resumed } from '../streaming/follow-flag-set.ts';
+import { followFlagSet } from '../streaming/follow-flag-set.ts';
+import type { StreamEvent } from '../streaming/subscription.ts';
 import { callerOf } from './access.ts';
 import { API, flatInput, onlyEnvironment } from './request.ts';
 
-/** The raw streams that providers follow. Frames for a whole flag set are made once for all readers. */
-export const serveStreams = (app: FastifyInstance, parts: Services): void => {
-  const frameOf = createFrames();
-
+/** Serves the streams of server-sent events that providers follow. */
+export const serveStreams = (app: FastifyInstance, services: Services): void => {
   app.get(
     `${API}/flag-set/stream`,
     { exposeHeadRoute: false, config: { access: { permission: 'flagSet.read' } } },
     async (request, reply) => {
-      const environment = environmentOf(callerOf(request), onlyEnvironment(request).environment);
       const lastEventId = String(request.headers['last-event-id'] ?? '');
-      await parts.registry.find(environment).replica.waitForRevision(lastEventId);
-      openStream(parts, environment, request, reply, {
-        first: ({ flagSet, json }) =>
-          flagSet.id === lastEventId
-            ? frame('current', { revision: flagSet.revision }, flagSet.id)
-            : textFrame('set', json(), flagSet.id),
-        next: frameOf,
-      });
+      const input = { ...onlyEnvironment(request), lastEventId };
+      const closed = closeSignal(reply);
+      const events = await followFlagSet(services, callerOf(request), input, closed);
+      await sendEvents(reply, events, flagSetFrame);
     },
   );
 
   app.post(
     `${API}/evaluations/stream`,
     { config: { access: { permission: 'values.stream' }, cors: true } },
-    (request, reply) => {
-      const caller = callerOf(request);
+    async (request, reply) => {
       const input = parseOrThrow(ValuesStreamRequest, flatInput(request));
-      requireContext(input.context);
-      const values = createValues(input.context, seesOnlyVisible(caller));
-      openStream(parts, environmentOf(caller, input.environment), request, reply, {
-        first(view) {
-          const { event, data, id } = values.first(view);
-          return frame(event, data, id);
-        },
-        next(news) {
-          if (news.type === 'heartbeat') return frameOf(news);
-          const message = values.next(news);
-          return message && frame(message.event, message.data, message.id);
-        },
-      });
+      const events = followValues(services, callerOf(request), input, closeSignal(reply));
+      await sendEvents(reply, events, valuesFrame);
     },
   );
 };
 
-type Frames = {
-  readonly first: (view: FlagSetView) => string;
-  /** Undefined where there is nothing to tell this reader. */
-  readonly next: (news: StreamEvent) => string | undefined;
+/** Aborts when the client disconnects, or at once if it already has: `close` is emitted only once. */
+const closeSignal = ({ raw }: FastifyReply): AbortSignal => {
+  const closing = new AbortController();
+  if (raw.destroyed) closing.abort();
+  raw.once('close', () => closing.abort());
+  return closing.signal;
 };
-
-/** Bytes that may wait for a slow reader, beside one whole flag set. */
-const MOST_WAITING = 1_048_576;
 
 const HEADERS = {
   'content-type': 'text/event-stream; charset=utf-8',
@@ -72,83 +53,80 @@ const HEADERS = {
   'x-content-type-options': 'nosniff',
 };
 
-const openStream = (
-  parts: Services,
-  environment: string,
-  request: FastifyRequest,
+/** Sends events until they end, or until the client is too slow to read them. */
+const sendEvents = async <Event extends { readonly view: FlagSetView }>(
   reply: FastifyReply,
-  frames: Frames,
-): void => {
+  events: AsyncIterable<Event>,
+  frameOf: (event: Event) => string,
+): Promise<void> => {
   const { raw } = reply;
-  // Whoever left while the store was asked says so only once: nobody would ever close the stream.
-  if (raw.destroyed) return void reply.hijack();
-  const live = parts.registry.find(environment);
-  const stream = parts.streams.open(callerOf(request));
-  const broadcast: Broadcast = parts.broadcastOf(live);
   reply.hijack();
-
-  // The whole flag set is made into text, which takes long, only where a reader could be too slow.
-  const isTooSlow = (waiting: number) =>
-    waiting > MOST_WAITING && waiting > MOST_WAITING + 2 * live.view().json().length;
-  const send = (text: string) => {
-    if (raw.destroyed || raw.writableEnded) return;
-    if (isTooSlow(raw.writableLength)) return void raw.destroy();
-    raw.write(text);
-  };
-  const { view, leave } = broadcast.join({
-    tell(news) {
-      const text = frames.next(news);
-      if (text !== undefined) send(text);
-    },
-  });
-  const end = () => raw.end();
-  raw.once('close', () => {
-    leave();
-    stream.close();
-    live.closed.removeEventListener('abort', end);
-  });
-  stream.ended.addEventListener('abort', end, { once: true });
-  live.closed.addEventListener('abort', end, { once: true });
-
-  raw.writeHead(200, { ...corsOf(reply), ...HEADERS });
-  send(frames.first(view));
+  raw.writeHead(200, { ...corsHeaders(reply), ...HEADERS });
+  for await (const event of events) {
+    if (raw.destroyed || isTooSlow(raw.writableLength, event.view)) return void raw.destroy();
+    raw.write(frameOf(event));
+  }
+  raw.end();
 };
 
-/** What the CORS hook has set: a hijacked answer does not send it by itself. */
-const corsOf = (reply: FastifyReply): Record<string, string> =>
+/** Bytes that may be buffered for a slow client, besides two whole flag sets. */
+const MAX_BUFFERED = 1_048_576;
+
+/** Serializes the flag set only if the fixed limit is exceeded, because that is slow. */
+const isTooSlow = (buffered: number, view: FlagSetView): boolean =>
+  buffered > MAX_BUFFERED && buffered > MAX_BUFFERED + 2 * view.json().length;
+
+/** The headers set by the CORS hook: Fastify does not send them for a hijacked reply. */
+const corsHeaders = (reply: FastifyReply): Record<string, string> =>
   Object.fromEntries(
     Object.entries(reply.getHeaders()).flatMap(([name, value]) =>
       name.startsWith('access-control-') ? [[name, String(value)]] : [],
     ),
   );
 
-const frame = (event: string, data: unknown, id?: string): string =>
-  textFrame(event, JSON.stringify(data), id);
-
-/** JSON text has no line break, so one `data` line holds it. */
-const textFrame = (event: string, json: string, id?: string): string =>
-  `event: ${event}\n${id === undefined ? '' : `id: ${id}\n`}data: ${json}\n\n`;
-
-/** Frames of a flag set's news, each made once however many readers there are. */
-const createFrames = (): ((news: StreamEvent) => string) => {
-  const made = new WeakMap<StreamEvent, string>();
-  return news => {
-    const known = made.get(news);
-    if (known !== undefined) return known;
-    const text = newsFrame(news);
-    made.set(news, text);
-    return text;
-  };
+const flagSetFrame = (event: StreamEvent | Resumed): string => {
+  if (event.type !== 'resumed') return sharedFrame(event);
+  const { view, missed } = event;
+  // Followers accept only `set` or `current` as the first event, so missed changes are sent as a whole set.
+  return missed.length === 0
+    ? frame('current', { revision: view.flagSet.revision }, view.flagSet.id)
+    : sharedFrame({ type: 'set', view });
 };
 
-const newsFrame = (news: StreamEvent): string => {
-  const { flagSet, json } = news.view;
-  switch (news.type) {
+const valuesFrame = (event: ValuesEvent): string => {
+  if (event.type === 'heartbeat') return sharedFrame(event);
+  const { id, revision } = event.view.flagSet;
+  return frame(event.type, { revision, evaluations: event.evaluations }, id);
+};
+
+/** Frames by the event, or by the view if it is a whole set, because each stream begins with one. */
+const frames = new WeakMap<StreamEvent | FlagSetView, string>();
+
+/** Returns the frame of an event, serialized once for all streams that send it. */
+const sharedFrame = (event: StreamEvent): string => {
+  const source = event.type === 'set' ? event.view : event;
+  const known = frames.get(source);
+  if (known !== undefined) return known;
+  const created = createFrame(event);
+  frames.set(source, created);
+  return created;
+};
+
+const createFrame = (event: StreamEvent): string => {
+  const { flagSet, json } = event.view;
+  switch (event.type) {
     case 'change':
-      return frame('change', news.change, flagSet.id);
+      return frame('change', event.change, flagSet.id);
     case 'set':
-      return textFrame('set', json(), flagSet.id);
+      return jsonFrame('set', json(), flagSet.id);
     case 'heartbeat':
       return frame('heartbeat', { revision: flagSet.revision });
   }
 };
+
+const frame = (event: string, data: unknown, id?: string): string =>
+  jsonFrame(event, JSON.stringify(data), id);
+
+/** JSON text contains no line break, so it fits into one `data` line. */
+const jsonFrame = (event: string, json: string, id?: string): string =>
+  `event: ${event}\n${id === undefined ? '' : `id: ${id}\n`}data: ${json}\n\n`;

@@ -11,9 +11,10 @@ import { z } from 'zod';
 
 import type { EvaluateAllInput, EvaluateInput } from '../evaluation/evaluate.ts';
 import { evaluateFlag, evaluateFlags } from '../evaluation/evaluate.ts';
-import { watchValues } from '../evaluation/watch.ts';
+import { followValues } from '../evaluation/follow-values.ts';
 import { procedure, router } from './procedure.ts';
 import { environment } from './schemas.ts';
+import { trackValues } from './tracked.ts';
 
 const tags = ['Evaluation'];
 
@@ -72,7 +73,7 @@ export const evaluation = router({
   })
     .input(EvaluateAllRequest)
     .output(Evaluations)
-    .mutation(({ ctx, input }) => evaluateFlags(ctx.services, ctx.caller, input).answer),
+    .mutation(({ ctx, input }) => evaluateFlags(ctx.services, ctx.caller, input).data),
 
   watch: procedure({ permission: 'values.stream' })
     .input(
@@ -82,5 +83,7 @@ export const evaluation = router({
         lastEventId: z.string().max(200).nullish(),
       }),
     )
-    .subscription(({ ctx, input, signal }) => watchValues(ctx.services, ctx.caller, input, signal)),
+    .subscription(({ ctx, input, signal }) =>
+      trackValues(followValues(ctx.services, ctx.caller, input, signal)),
+    ),
 });

@@ -2,10 +2,11 @@ import { Flag, FlagCreate, FlagPatch, FlagType, strictObject } from '@pennon/sch
 import { z } from 'zod';
 
 import { flagResource } from '../flags/flag.ts';
-import { watchFlags } from '../flags/watch.ts';
+import { followFlagSet } from '../streaming/follow-flag-set.ts';
 import { mergeRouters, procedure, router } from './procedure.ts';
 import { resourceRouter, resourceSchemas } from './resource-router.ts';
 import { environment } from './schemas.ts';
+import { trackFlagSet } from './tracked.ts';
 
 const schemas = resourceSchemas({
   id: 'FlagResponse',
@@ -17,6 +18,8 @@ const schemas = resourceSchemas({
 
 const watch = procedure({ permission: 'flags.read' })
   .input(strictObject({ ...environment, lastEventId: z.string().max(200).nullish() }))
-  .subscription(({ ctx, input, signal }) => watchFlags(ctx.services, ctx.caller, input, signal));
+  .subscription(async ({ ctx, input, signal }) =>
+    trackFlagSet(await followFlagSet(ctx.services, ctx.caller, input, signal)),
+  );
 
 export const flags = mergeRouters(resourceRouter(flagResource, schemas), router({ watch }));

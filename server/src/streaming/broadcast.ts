@@ -1,78 +1,84 @@
 import type { Clock } from '../clock.ts';
-import type { FlagSetStep, FlagSetView, LiveFlagSet } from '../flag-set/live-flag-set.ts';
+import type { LiveFlagSet } from '../flag-set/live-flag-set.ts';
+import { onAbort } from './on-abort.ts';
+import type { OpenStream } from './stream-registry.ts';
+import type { StreamEvent, Subscriber, Subscription } from './subscription.ts';
+import { createSubscription } from './subscription.ts';
 
-/** Something to tell the readers of one flag set. */
-export type StreamEvent = FlagSetStep | { readonly type: 'heartbeat'; readonly view: FlagSetView };
-
-export type Reader = { readonly tell: (news: StreamEvent) => void };
-
-/** Tells each reader every step after it joined, in order, and a heartbeat between them. */
+/** Distributes the events of one flag set to all of its streams. */
 export type Broadcast = {
-  /** The view that the reader starts from; every later step is told. */
-  join(reader: Reader): { readonly view: FlagSetView; readonly leave: () => void };
-  readonly close: () => void;
+  /**
+   * Subscribes a stream to every event from now on, after those of `first`. The subscription ends with
+   * the stream or the flag set, and the stream ends with the subscription.
+   */
+  subscribe<First = never>(
+    stream: OpenStream,
+    first?: readonly First[],
+  ): Subscription<StreamEvent | First>;
 };
 
-/** The contract with followers: silence of 2.5 of these means that the stream is dead. */
-export const HEARTBEAT_MS = 15_000;
+/** Part of the protocol: followers treat 2.5 intervals of silence as a lost connection. */
+const HEARTBEAT_MS = 15_000;
 
-/** Readers told in one go, before evaluations get a turn again. */
+/** Deliveries in one turn of the event loop, so that evaluations are not delayed by many streams. */
 const SLICE = 200;
 
-export const createBroadcast = (live: LiveFlagSet, clock: Clock): Broadcast => {
-  const readers = new Map<Reader, number>();
-  const waiting: { sequence: number; news: StreamEvent }[] = [];
-  let sequence = 0;
-  let telling = false;
+const createBroadcast = (live: LiveFlagSet, clock: Clock): Broadcast => {
+  const subscribers = new Set<Subscriber>();
+  let isDelivering = false;
 
-  const enqueue = (news: StreamEvent) => {
-    sequence += 1;
-    if (readers.size === 0) return;
-    waiting.push({ sequence, news });
-    if (!telling) void tellAll();
+  const publish = (event: StreamEvent) => {
+    for (const subscriber of subscribers) subscriber.push(event);
+    if (!isDelivering) void deliver();
   };
 
-  const tellAll = async () => {
-    telling = true;
-    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
-      let told = 0;
-      for (const [reader, joined] of readers) {
-        if (joined >= next.sequence) continue;
-        reader.tell(next.news);
-        told += 1;
-        if (told % SLICE === 0) await new Promise(resolve => setImmediate(resolve));
+  /** Repeats until nothing was delivered, because more events may arrive during a pass. */
+  const deliver = async () => {
+    isDelivering = true;
+    let delivered: number;
+    do {
+      delivered = 0;
+      for (const subscriber of subscribers) {
+        if (!subscriber.deliver()) continue;
+        delivered += 1;
+        if (delivered % SLICE === 0) await new Promise(resolve => setImmediate(resolve));
       }
-    }
-    telling = false;
+    } while (delivered > 0);
+    isDelivering = false;
   };
 
-  const stop = live.subscribe(enqueue);
-  const stopHeart = clock.every(HEARTBEAT_MS, () =>
-    enqueue({ type: 'heartbeat', view: live.view() }),
+  const unsubscribe = live.subscribe(publish);
+  const stopHeartbeat = clock.every(HEARTBEAT_MS, () =>
+    publish({ type: 'heartbeat', view: live.view() }),
   );
+  onAbort(live.closed, () => {
+    unsubscribe();
+    stopHeartbeat();
+    for (const subscriber of subscribers) subscriber.close();
+  });
 
   return {
-    join(reader) {
-      readers.set(reader, sequence);
-      return { view: live.view(), leave: () => readers.delete(reader) };
-    },
-    close() {
-      stop();
-      stopHeart();
-      readers.clear();
+    subscribe: (stream, first = []) => {
+      const { subscriber, subscription } = createSubscription(first, () => {
+        subscribers.delete(subscriber);
+        stream.close();
+      });
+      subscribers.add(subscriber);
+      onAbort(stream.ended, subscriber.close);
+      if (live.closed.aborted) subscriber.close();
+      return subscription;
     },
   };
 };
 
-/** One broadcast for each live flag set, made when its first reader comes. */
+/** Returns the broadcast of a live flag set, creating it for the first stream. */
 export const createBroadcasts = (clock: Clock): ((live: LiveFlagSet) => Broadcast) => {
   const broadcasts = new WeakMap<LiveFlagSet, Broadcast>();
   return live => {
     const known = broadcasts.get(live);
     if (known !== undefined) return known;
-    const made = createBroadcast(live, clock);
-    broadcasts.set(live, made);
-    live.closed.addEventListener('abort', made.close, { once: true });
-    return made;
+    const created = createBroadcast(live, clock);
+    broadcasts.set(live, created);
+    return created;
   };
 };

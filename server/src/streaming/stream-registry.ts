@@ -1,96 +1,90 @@
+import type { Caller } from '../auth/caller.ts';
 import type { Clock } from '../clock.ts';
 import { PennonError } from '../errors.ts';
-import type { Caller } from '../auth/caller.ts';
 import type { Replica } from '../replication/replica.ts';
+import { onAbort } from './on-abort.ts';
 
 /**
- * Every open stream of this server, on whichever door. Bounds their number, and ends a stream when its
- * key is revoked or expires, or when the server drains.
+ * All open streams of this server, of every transport. Limits their number, and ends a stream when its
+ * request ends, its key is revoked or expires, or the server drains.
  */
-export type Streams = {
-  /** Registers a stream; SERVICE_UNAVAILABLE where there are too many. The signal says when to end it. */
-  open(caller: Caller): OpenStream;
+export type StreamRegistry = {
+  /** Registers a stream. Throws SERVICE_UNAVAILABLE if too many are open. */
+  open(caller: Caller, request: AbortSignal | undefined): OpenStream;
   readonly count: () => number;
-  /** Ends every stream and takes no more. */
+  /** Ends every stream and refuses new ones. */
   drain(): void;
 };
 
 export type OpenStream = {
+  /** Aborts when the stream has to end. */
   readonly ended: AbortSignal;
-  /** Says that the stream is gone. */
   close(): void;
 };
 
 const RETRY_AFTER_SECONDS = 5;
-/** Timers take 31 bits of milliseconds; a later expiry is looked at again then. */
+/** The longest delay of a timer, about 25 days. A later expiry is checked again after it. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
-export const createStreams = (control: Replica<'control'>, clock: Clock, most: number): Streams => {
-  /** Each stream with the hash of the key that opened it: a key that was replaced is a revoked one. */
-  const open = new Map<AbortController, { keyId: string; hash: string }>();
-  let draining = false;
+/** `most` is the number of streams that may be open at once. */
+export const createStreamRegistry = (
+  control: Replica<'control'>,
+  clock: Clock,
+  most: number,
+): StreamRegistry => {
+  /** Each stream with the hash of its key: a key whose secret was replaced counts as revoked. */
+  const streams = new Map<AbortController, { keyId: string; hash: string }>();
+  let isDraining = false;
 
-  const endRevoked = () => {
-    for (const [ending, { keyId, hash }] of open) if (hashOf(keyId) !== hash) ending.abort();
-  };
   const hashOf = (keyId: string): string | undefined =>
     control.current().records.keys.get(keyId)?.document.hash;
+  const endRevoked = () => {
+    for (const [stream, { keyId, hash }] of streams) if (hashOf(keyId) !== hash) stream.abort();
+  };
   control.subscribe(endRevoked);
 
   return {
-    open(caller) {
-      if (draining) throw unavailable('the server is stopping');
-      if (open.size >= most)
-        throw unavailable(`this server has ${most} streams open, which is its limit`);
+    open(caller, request) {
+      if (isDraining) throw unavailable('the server is shutting down');
+      if (streams.size >= most)
+        throw unavailable(`this server has ${most} open streams, which is its limit`);
       const hash = hashOf(caller.keyId);
       if (hash === undefined) throw new PennonError('UNAUTHORIZED', 'the key was revoked');
-      const ending = new AbortController();
-      open.set(ending, { keyId: caller.keyId, hash });
-      const cancelExpiry = endAtExpiry(ending, caller.expiresAt, clock);
-      ending.signal.addEventListener('abort', () => open.delete(ending), { once: true });
-      return {
-        ended: ending.signal,
-        close() {
-          cancelExpiry();
-          ending.abort();
-        },
-      };
+      const stream = new AbortController();
+      streams.set(stream, { keyId: caller.keyId, hash });
+      const close = () => stream.abort();
+      const cancelExpiry = abortAt(stream, caller.expiresAt, clock);
+      if (request !== undefined) onAbort(request, close);
+      onAbort(stream.signal, () => {
+        cancelExpiry();
+        streams.delete(stream);
+      });
+      return { ended: stream.signal, close };
     },
-    count: () => open.size,
+    count: () => streams.size,
     drain() {
-      draining = true;
-      for (const ending of open.keys()) ending.abort();
+      isDraining = true;
+      for (const stream of streams.keys()) stream.abort();
     },
   };
 };
 
-const endAtExpiry = (
-  ending: AbortController,
+/** Aborts at `expiresAt`, in milliseconds since 1970. Returns how to cancel. */
+const abortAt = (
+  stream: AbortController,
   expiresAt: number | undefined,
   clock: Clock,
 ): (() => void) => {
   if (expiresAt === undefined) return () => undefined;
-  let cancel: () => void;
-  const look = () => {
-    const left = expiresAt - clock.now();
-    if (left <= 0) ending.abort();
-    else cancel = clock.after(Math.min(left, LONGEST_TIMER_MS), look);
+  let cancel: () => void = () => undefined;
+  const check = () => {
+    const remainingMs = expiresAt - clock.now();
+    if (remainingMs <= 0) stream.abort();
+    else cancel = clock.after(Math.min(remainingMs, LONGEST_TIMER_MS), check);
   };
-  cancel = () => undefined;
-  look();
+  check();
   return () => cancel();
 };
 
 const unavailable = (message: string): PennonError =>
   new PennonError('SERVICE_UNAVAILABLE', message, { retryAfterSeconds: RETRY_AFTER_SECONDS });
-
-/** Opens a stream that ends with its request too, whether or not anybody ever reads it. */
-export const openUntil = (
-  streams: Streams,
-  caller: Caller,
-  signal: AbortSignal | undefined,
-): OpenStream => {
-  const stream = streams.open(caller);
-  signal?.addEventListener('abort', () => stream.close(), { once: true });
-  return stream;
-};

@@ -1,0 +1,16 @@
+import type { Evaluation } from '@pennon/schema';
+
+/** How often a flag was evaluated with one reason. Callers hold it and raise it: that is cheap enough for bulk evaluations. */
+export type Counter = { count: number };
+
+/** Returns the counter of an environment, flag and reason. `isKnown` is false if the flag does not exist. */
+export type CounterOf = (
+  environment: string,
+  flagKey: string,
+  reason: string,
+  isKnown: boolean,
+) => Counter;
+
+/** Whether an evaluation failed because the flag does not exist. */
+export const isNotFound = (evaluation: Evaluation): boolean =>
+  evaluation.reason === 'ERROR' && evaluation.errorCode === 'FLAG_NOT_FOUND';
