@@ -2,7 +2,8 @@ import { Validator } from '@seriousme/openapi-schema-validator';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import type { TestServer } from './support/server.ts';
+import { StoreError } from '../src/store/store.ts';
+import type { Answer, Ask, TestServer } from './support/server.ts';
 import { startServer } from './support/server.ts';
 
 let server: TestServer;
@@ -13,6 +14,25 @@ beforeAll(async () => {
   document = (await server.ask('GET', '/openapi.json', { key: null })).body;
 });
 afterAll(() => server.close());
+
+type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+
+/** Returns a check that a response has a documented status and the schema documented for it. */
+const documentedResponses = () => {
+  const ajv = new Ajv2020({ strict: false, validateFormats: false });
+  ajv.addSchema(document, 'api');
+  return (method: Method, path: string, { status, body }: Answer): void => {
+    const documented = document.paths[path][method.toLowerCase()].responses[status];
+    expect([method, path, status, documented]).toEqual([method, path, status, expect.anything()]);
+    if (documented.content?.['application/json'] === undefined) return;
+    const pointer = ['paths', path, method.toLowerCase(), 'responses', String(status)]
+      .concat(['content', 'application/json', 'schema'])
+      .map(part => encodeURIComponent(part.replaceAll('~', '~0').replaceAll('/', '~1')))
+      .join('/');
+    const isValid = ajv.validate(`api#/${pointer}`, body);
+    expect([method, path, status, isValid ? [] : ajv.errors]).toEqual([method, path, status, []]);
+  };
+};
 
 describe('/openapi.json', () => {
   it('is a valid OpenAPI 3.1 document', async () => {
@@ -38,65 +58,38 @@ describe('/openapi.json', () => {
     expect(documented.toSorted()).toEqual(served.toSorted());
   });
 
-  it('describes answers as they are, errors included', async () => {
-    const ajv = new Ajv2020({ strict: false, validateFormats: false });
-    ajv.addSchema(document, 'api');
-    const holds = (method: string, path: string, answer: { status: number; body: unknown }) => {
-      const pointer = [
-        'paths',
-        path,
-        method.toLowerCase(),
-        'responses',
-        String(answer.status),
-        'content',
-        'application/json',
-        'schema',
-      ]
-        .map(part =>
-          part
-            .replaceAll('~', '~0')
-            .replaceAll('/', '~1')
-            .replaceAll('{', '%7B')
-            .replaceAll('}', '%7D'),
-        )
-        .join('/');
-      const valid = ajv.validate(`api#/${pointer}`, answer.body);
-      expect([method, path, answer.status, valid ? [] : ajv.errors]).toEqual([
-        method,
-        path,
-        answer.status,
-        [],
-      ]);
+  it('describes responses as they are, errors included', async () => {
+    const expectDocumented = documentedResponses();
+    const send = async (method: Method, path: string, template: string, body?: object) => {
+      const response = await server.api(method, path, body === undefined ? {} : { body });
+      expectDocumented(method, `/api/v1${template}`, response);
     };
-    const ask = async (
-      method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE',
-      path: string,
-      template: string,
-      body?: object,
-    ) =>
-      holds(
-        method,
-        `/api/v1${template}`,
-        await server.api(method, path, body === undefined ? {} : { body }),
-      );
-    await ask('POST', '/flags', '/flags', { key: 'f', enabled: true, rules: [{ percentage: 10 }] });
-    await ask('POST', '/flags', '/flags', { key: 'f', enabled: true });
-    await ask('POST', '/flags', '/flags', { key: 'f', enabled: 'x' });
-    await ask('GET', '/flags/f', '/flags/{key}');
-    await ask('GET', '/flags/ghost', '/flags/{key}');
-    await ask('GET', '/flags', '/flags');
-    await ask('PATCH', '/flags/f', '/flags/{key}', { description: null });
-    await ask('PUT', '/flags/f', '/flags/{key}', { enabled: false });
-    await ask('POST', '/flags/f/copy', '/flags/{key}/copy', { to: 'development', dryRun: true });
-    await ask('POST', '/flags/f/copy', '/flags/{key}/copy', { to: 'development' });
-    await ask('GET', '/audit', '/audit');
-    await ask('POST', '/evaluate', '/evaluate', { flagKey: 'f', context: {} });
-    await ask('POST', '/evaluate', '/evaluate', { flagKey: 'f', context: {}, explain: true });
-    await ask('POST', '/evaluations', '/evaluations', { context: {} });
-    await ask('GET', '/flag-set', '/flag-set');
-    holds('GET', '/api/v1/environments', await server.ask('GET', '/api/v1/environments'));
-    holds('GET', '/api/v1/keys', await server.ask('GET', '/api/v1/keys'));
-    holds('GET', '/healthz', await server.ask('GET', '/healthz'));
+    await send('POST', '/flags', '/flags', {
+      key: 'f',
+      enabled: true,
+      rules: [{ percentage: 10 }],
+    });
+    await send('POST', '/flags', '/flags', { key: 'f', enabled: true });
+    await send('POST', '/flags', '/flags', { key: 'f', enabled: 'x' });
+    await send('GET', '/flags/f', '/flags/{key}');
+    await send('GET', '/flags/ghost', '/flags/{key}');
+    await send('GET', '/flags', '/flags');
+    await send('PATCH', '/flags/f', '/flags/{key}', { description: null });
+    await send('PUT', '/flags/f', '/flags/{key}', { enabled: false });
+    await send('POST', '/flags/f/copy', '/flags/{key}/copy', { to: 'development', dryRun: true });
+    await send('POST', '/flags/f/copy', '/flags/{key}/copy', { to: 'development' });
+    await send('GET', '/audit', '/audit');
+    await send('POST', '/evaluate', '/evaluate', { flagKey: 'f', context: {} });
+    await send('POST', '/evaluate', '/evaluate', { flagKey: 'f', context: {}, explain: true });
+    await send('POST', '/evaluations', '/evaluations', { context: {} });
+    await send('GET', '/flag-set', '/flag-set');
+    expectDocumented(
+      'GET',
+      '/api/v1/environments',
+      await server.ask('GET', '/api/v1/environments'),
+    );
+    expectDocumented('GET', '/api/v1/keys', await server.ask('GET', '/api/v1/keys'));
+    expectDocumented('GET', '/healthz', await server.ask('GET', '/healthz'));
   });
 
   it('names the query, the headers and the status codes that REST has of its own', () => {
@@ -125,6 +118,114 @@ describe('/openapi.json', () => {
     expect(put.requestBody.content['application/json'].schema.properties).toHaveProperty('key');
     expect(document.paths['/api/v1/flags/{key}'].get.responses).toHaveProperty('304');
     expect(document.paths['/api/v1/flags/{key}'].delete.responses).toHaveProperty('204');
+  });
+});
+
+describe('every response that the document promises for a GET', () => {
+  const KEY = 'known';
+  /** Paths of the JSON routes that take a key. */
+  const paths = () =>
+    Object.entries<Record<string, { responses: Record<string, { content?: object }> }>>(
+      document.paths,
+    ).flatMap(([path, { get }]) =>
+      get !== undefined &&
+      path.startsWith('/api/v1/') &&
+      'application/json' in (get.responses['200']?.content ?? {})
+        ? [{ path, get, statuses: Object.keys(get.responses).map(Number) }]
+        : [],
+    );
+  type Path = ReturnType<typeof paths>[number];
+
+  const takes = ({ get }: Path, name: string): boolean =>
+    ((get as { parameters?: { name: string }[] }).parameters ?? []).some(
+      parameter => parameter.name === name,
+    );
+  const urlOf = (route: Path, { key = KEY, environment = 'production' } = {}): string => {
+    const url = route.path.replaceAll(/\{\w+\}/g, key);
+    return takes(route, 'environment') ? `${url}?environment=${environment}` : url;
+  };
+
+  const fill = async (on: TestServer): Promise<void> => {
+    const conditions = [{ attribute: 'plan', operator: 'equals', value: 'pro' }];
+    await on.ask('POST', '/api/v1/environments', { body: { key: KEY } });
+    await on.api('POST', '/segments', { body: { key: KEY, conditions } });
+    await on.api('POST', '/flags', { body: { key: KEY, enabled: true } });
+  };
+
+  /** Checks the response of each route for which `request` returns one. Returns how many there are. */
+  const check = async (
+    on: TestServer,
+    status: number,
+    request: (route: Path) => Promise<{ url: string } & Ask> | ({ url: string } & Ask) | undefined,
+  ): Promise<number> => {
+    const expectDocumented = documentedResponses();
+    let count = 0;
+    for (const route of paths().filter(({ statuses }) => statuses.includes(status))) {
+      const sent = await request(route);
+      if (sent === undefined) continue;
+      const { url, ...ask } = sent;
+      const response = await on.ask('GET', url, ask);
+      expect([route.path, response.status]).toEqual([route.path, status]);
+      expectDocumented('GET', route.path, response);
+      const headers = Object.keys(document.paths[route.path].get.responses[status].headers ?? {});
+      expect(response.headers).toMatchObject(
+        Object.fromEntries(headers.map(name => [name.toLowerCase(), expect.anything()])),
+      );
+      count += 1;
+    }
+    return count;
+  };
+
+  it('is sent: 200, 304, 400, 401, 403 and 404', async () => {
+    await using own = await startServer();
+    await fill(own);
+    const client = await own.keyOf('client');
+    expect(await check(own, 200, route => ({ url: urlOf(route) }))).toBe(paths().length);
+    const conditional = await check(own, 304, async route => {
+      const url = urlOf(route);
+      const { etag } = (await own.ask('GET', url)).headers;
+      return { url, headers: { 'if-none-match': String(etag) } };
+    });
+    expect(conditional).toBeGreaterThanOrEqual(3);
+    await check(own, 400, ({ path }) => ({ url: `${path.replaceAll(/\{\w+\}/g, KEY)}?bogus=1` }));
+    await check(own, 401, route => ({ url: urlOf(route), key: null }));
+    await check(own, 403, route => ({ url: urlOf(route), key: client }));
+    await check(own, 404, route => {
+      if (route.path.includes('{')) return { url: urlOf(route, { key: 'unknown' }) };
+      // Nothing can be missing if a route names neither a resource nor an environment.
+      if (!takes(route, 'environment')) return undefined;
+      return { url: urlOf(route, { environment: 'unknown' }) };
+    });
+  });
+
+  it('is sent: 429 above the rate limit', async () => {
+    await using own = await startServer({ limits: { requestsPerSecond: 1 } });
+    for (let status = 200; status !== 429;)
+      ({ status } = await own.ask('GET', '/api/v1/environments'));
+    expect(await check(own, 429, route => ({ url: urlOf(route) }))).toBe(paths().length);
+  });
+
+  it.each([
+    [503, new StoreError('unavailable', 'the store is not available')],
+    [500, new Error('unexpected')],
+  ])('is sent: %i if the store fails', async (status, error) => {
+    let fails = false;
+    const unlessFailing = <Result>(call: () => Promise<Result>): Promise<Result> =>
+      fails ? Promise.reject(error) : call();
+    await using own = await startServer({
+      through: store => ({
+        ...store,
+        get: (...args) => unlessFailing(() => store.get(...args)),
+        page: (...args) => unlessFailing(() => store.page(...args)),
+        audit: (...args) => unlessFailing(() => store.audit(...args)),
+      }),
+    });
+    await fill(own);
+    fails = true;
+    const count = await check(own, status, route =>
+      /flags|segments|audit/.test(route.path) ? { url: urlOf(route) } : undefined,
+    );
+    expect(count).toBe(5);
   });
 });
 

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Role } from '@pennon/schema';
 import { Role as Roles } from '@pennon/schema';
 
-import { procedures, restProcedures } from '../src/http/rest.ts';
+import { procedures, restRoutes } from '../src/http/rest-route.ts';
 import type { TestServer } from './support/server.ts';
 import { startServer } from './support/server.ts';
 
@@ -114,17 +114,16 @@ describe('every procedure', () => {
             expected[0] === 403,
           ]);
       }
-      for (const { path, meta } of restProcedures()) {
-        const { method } = meta.openapi;
-        const url = `/api/v1${meta.openapi.path.replaceAll(/\{\w+\}/g, 'some')}?bogus=true`;
+      for (const { procedure, method, path } of restRoutes()) {
+        const url = `/api/v1${path.replaceAll(/\{\w+\}/g, 'some')}?bogus=true`;
         const answer = await server.ask(method, url, {
           key,
           ...(method === 'GET' || method === 'DELETE' ? {} : { body }),
         });
-        expect([path, role, answer.status]).toEqual([
-          path,
+        expect([procedure, role, answer.status]).toEqual([
+          procedure,
           role,
-          PROCEDURES[path]?.includes(role) ? 400 : 403,
+          PROCEDURES[procedure]?.includes(role) ? 400 : 403,
         ]);
       }
     });
@@ -144,9 +143,8 @@ describe('every procedure', () => {
 
 describe('every route', () => {
   const rest = () =>
-    restProcedures().map(
-      ({ meta }) =>
-        `${meta.openapi.method} /api/v1${meta.openapi.path.replaceAll(/\{(\w+)\}/g, ':$1')}`,
+    restRoutes().map(
+      ({ method, path }) => `${method} /api/v1${path.replaceAll(/\{(\w+)\}/g, ':$1')}`,
     );
 
   it('is public by name, or guarded by its procedures or by the permission that it states', () => {

@@ -8,7 +8,7 @@ import type { Context } from '../router/procedure.ts';
 import { authenticateRequest } from './access.ts';
 import { refuseEncoded, takeOnlyJson } from './body.ts';
 import { errorHeaders } from './errors.ts';
-import { procedures } from './rest.ts';
+import { procedures } from './rest-route.ts';
 
 const MOST_CALLS_A_BATCH = 20;
 const PREFIX = '/trpc/';
@@ -67,5 +67,5 @@ export const serveTrpc = async (app: FastifyInstance, parts: Services): Promise<
   route(`${PREFIX}:path`, undefined);
   // An exact path is preferred: alone, and not in a batch, these take a larger body.
   for (const [path, { meta }] of procedures())
-    if (meta?.bodyBytes !== undefined) route(PREFIX + path, meta.bodyBytes);
+    if (meta?.limits !== undefined) route(PREFIX + path, meta.limits.bodyBytes);
 };

@@ -15,11 +15,11 @@ import { page, paging } from './schemas.ts';
 export const audit = router({
   list: procedure({
     permission: 'audit.read',
-    openapi: {
+    rest: {
       method: 'GET',
       path: '/audit',
-      tags: ['Audit'],
-      summary: 'Who changed what, newest first',
+      tag: 'Audit',
+      summary: 'List changes, newest first',
     },
   })
     .input(
@@ -29,14 +29,19 @@ export const audit = router({
           .union([z.literal(ALL_ENVIRONMENTS), Key])
           .optional()
           .describe(
-            'Needed with a key for all environments; "*" is the log of environments and keys.',
+            'Required with a key for all environments. "*" is the log of environments and keys.',
           ),
         flag: Key.optional(),
         segment: Key.optional(),
-        actor: z.string().min(1).max(100).optional().describe('Id or name of the key that acted.'),
+        actor: z
+          .string()
+          .min(1)
+          .max(100)
+          .optional()
+          .describe('Id or name of the key that made the change.'),
         action: AuditAction.optional(),
-        from: Instant.optional().describe('At or after this formatInstant.'),
-        until: Instant.optional().describe('Before this formatInstant.'),
+        from: Instant.optional().describe('At or after this time.'),
+        until: Instant.optional().describe('Before this time.'),
       }).refine(({ flag, segment }) => flag === undefined || segment === undefined, {
         path: ['segment'],
         error: 'cannot be combined with "flag"',

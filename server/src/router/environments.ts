@@ -8,13 +8,18 @@ import {
 import { procedure, router } from './procedure.ts';
 import { Nothing, page, paging } from './schemas.ts';
 
-const tags = ['Environments'];
+const tag = 'Environments';
 
 export const environments = router({
   create: procedure({
     permission: 'environments.manage',
-    status: 201,
-    openapi: { method: 'POST', path: '/environments', tags, summary: 'Create an environment' },
+    rest: {
+      method: 'POST',
+      status: 201,
+      path: '/environments',
+      tag,
+      summary: 'Create an environment',
+    },
   })
     .input(EnvironmentCreate)
     .output(Environment)
@@ -22,11 +27,11 @@ export const environments = router({
 
   list: procedure({
     permission: 'environments.read',
-    openapi: {
+    rest: {
       method: 'GET',
       path: '/environments',
-      tags,
-      summary: 'List the environments that the key reaches',
+      tag,
+      summary: 'List the environments that the key can access',
     },
   })
     .input(strictObject(paging))
@@ -35,11 +40,10 @@ export const environments = router({
 
   delete: procedure({
     permission: 'environments.manage',
-    status: 204,
-    openapi: {
+    rest: {
       method: 'DELETE',
       path: '/environments/{key}',
-      tags,
+      tag,
       summary: 'Delete an environment with its flags, segments and keys',
     },
   })

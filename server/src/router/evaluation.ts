@@ -16,14 +16,15 @@ import { procedure, router } from './procedure.ts';
 import { environment } from './schemas.ts';
 import { trackValues } from './tracked.ts';
 
-const tags = ['Evaluation'];
-
-/** The plain routes parse with these same schemas. */
+/** The REST routes in `http/evaluate.ts` parse with the same schemas. */
 export const EvaluateRequest = strictObject({
   ...environment,
   flagKey: RequestedFlagKey,
   context: EvaluationContext,
-  explain: z.boolean().optional().describe('Adds the trace of the decision; not for client keys.'),
+  explain: z
+    .boolean()
+    .optional()
+    .describe('Add a trace of the evaluation. Not allowed with client keys.'),
 }) satisfies z.ZodType<EvaluateInput>;
 
 export const ValuesStreamRequest = strictObject({ ...environment, context: EvaluationContext });
@@ -31,46 +32,28 @@ export const ValuesStreamRequest = strictObject({ ...environment, context: Evalu
 export const EvaluateAllRequest = strictObject({
   ...environment,
   context: EvaluationContext,
-  flagKeys: FlagKeys.optional().describe('Only these flags; all where it is absent.'),
+  flagKeys: FlagKeys.optional().describe('Only these flags; all flags if absent.'),
 }) satisfies z.ZodType<EvaluateAllInput>;
 
-const Decided = z
+export const Decision = z
   .union([
     Served.extend({ trace: z.unknown().optional() }),
     NotServed.extend({ trace: z.unknown().optional() }),
   ])
   .meta({ id: 'Decision' });
 
-const Evaluations = strictObject({
+export const Evaluations = strictObject({
   revision: z.int(),
   evaluations: z.record(z.string(), Evaluation),
 }).meta({ id: 'Evaluations' });
 
 export const evaluation = router({
-  evaluate: procedure({
-    permission: 'evaluate',
-    plainRoute: true,
-    openapi: {
-      method: 'POST',
-      path: '/evaluate',
-      tags,
-      summary: 'Evaluate one flag for a context',
-    },
-  })
+  evaluate: procedure({ permission: 'evaluate' })
     .input(EvaluateRequest)
-    .output(Decided)
+    .output(Decision)
     .mutation(({ ctx, input }) => evaluateFlag(ctx.services, ctx.caller, input)),
 
-  evaluateAll: procedure({
-    permission: 'evaluate',
-    plainRoute: true,
-    openapi: {
-      method: 'POST',
-      path: '/evaluations',
-      tags,
-      summary: 'Evaluate all flags, or some, for a context',
-    },
-  })
+  evaluateAll: procedure({ permission: 'evaluate' })
     .input(EvaluateAllRequest)
     .output(Evaluations)
     .mutation(({ ctx, input }) => evaluateFlags(ctx.services, ctx.caller, input).data),

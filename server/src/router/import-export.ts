@@ -4,11 +4,10 @@ import { z } from 'zod';
 import { exportData } from '../import-export/export.ts';
 import { importData } from '../import-export/import.ts';
 import { procedure, router } from './procedure.ts';
+import { restParams } from './schemas.ts';
 
-const tags = ['Moving house'];
-const LARGEST_IMPORT = 64 * 1_048_576;
-/** How much deeper a flag stands in the document than in a request of its own. */
-const LEVELS_ABOVE = 4;
+const tag = 'Import and export';
+const MAX_IMPORT_BYTES = 64 * 1_048_576;
 
 const Outcome = z.enum(['create', 'overwrite', 'unchanged', 'refused']);
 
@@ -34,29 +33,26 @@ const ImportReport = strictObject({
 export const transfer = router({
   export: procedure({
     permission: 'data.transfer',
-    openapi: {
+    rest: {
       method: 'GET',
       path: '/export',
-      tags,
-      summary:
-        'Everything of one environment; with a key for all environments and without naming one, everything',
+      tag,
+      summary: 'Export one environment, or everything with a key for all environments',
     },
   })
-    .input(strictObject({ environment: Key.optional().describe('Only this one.') }))
+    .input(strictObject({ environment: Key.optional().describe('Export only this environment.') }))
     .output(Export)
     .query(({ ctx, input }) => exportData(ctx.services, ctx.caller, input.environment)),
 
   import: procedure({
     permission: 'data.transfer',
-    environmentInBody: true,
-    inQuery: ['dryRun', 'overwrite'],
-    bodyBytes: LARGEST_IMPORT,
-    levelsAbove: LEVELS_ABOVE,
-    openapi: {
+    // A flag is four levels deeper here than in a request of its own.
+    limits: { bodyBytes: MAX_IMPORT_BYTES, extraDepth: 4 },
+    rest: {
       method: 'POST',
       path: '/import',
-      tags,
-      summary: 'Take over what was exported: all or nothing of each environment',
+      tag,
+      summary: 'Import an export; each environment is replaced as a whole or not at all',
     },
   })
     .input(
@@ -64,8 +60,16 @@ export const transfer = router({
         formatVersion: Export.shape.formatVersion,
         environments: z.array(ExportedEnvironment),
         keys: Export.shape.keys,
-        dryRun: z.boolean().optional().describe('Only say what would be done.'),
-        overwrite: z.boolean().optional().describe('Replace what is there and differs.'),
+        dryRun: z
+          .boolean()
+          .optional()
+          .describe('Only return what would change.')
+          .register(restParams, { in: 'query' }),
+        overwrite: z
+          .boolean()
+          .optional()
+          .describe('Replace environments and keys that exist and differ.')
+          .register(restParams, { in: 'query' }),
       }),
     )
     .output(ImportReport)

@@ -5,18 +5,17 @@ import { createKey, deleteKey, listKeys } from '../api-keys/api-keys.ts';
 import { procedure, router } from './procedure.ts';
 import { Nothing, page, paging } from './schemas.ts';
 
-const tags = ['Keys'];
+const tag = 'Keys';
 
 export const keys = router({
   create: procedure({
     permission: 'keys.manage',
-    status: 201,
-    environmentInBody: true,
-    openapi: {
+    rest: {
       method: 'POST',
+      status: 201,
       path: '/keys',
-      tags,
-      summary: 'Create an API key; its secret is shown only in this answer',
+      tag,
+      summary: 'Create an API key; only this response contains its secret',
     },
   })
     .input(ApiKeyCreate)
@@ -25,11 +24,11 @@ export const keys = router({
 
   list: procedure({
     permission: 'keys.manage',
-    openapi: {
+    rest: {
       method: 'GET',
       path: '/keys',
-      tags,
-      summary: 'List the API keys that the caller manages',
+      tag,
+      summary: 'List the API keys that the caller can manage',
     },
   })
     .input(strictObject(paging))
@@ -38,12 +37,11 @@ export const keys = router({
 
   delete: procedure({
     permission: 'keys.manage',
-    status: 204,
-    openapi: {
+    rest: {
       method: 'DELETE',
       path: '/keys/{id}',
-      tags,
-      summary: 'Revoke an API key; its streams end at once',
+      tag,
+      summary: 'Revoke an API key and close its streams',
     },
   })
     .input(strictObject({ id: z.string().max(100) }))

@@ -1,6 +1,5 @@
 import type { ErrorBody } from '@pennon/schema';
 import { initTRPC, TRPCError } from '@trpc/server';
-import type { OpenApiMeta } from 'trpc-to-openapi';
 
 import type { Services } from '../services.ts';
 import { errorBody, ERRORS, PennonError, toPennonError } from '../errors.ts';
@@ -9,31 +8,40 @@ import { requirePermission } from '../auth/caller.ts';
 import type { Permission } from '../auth/permissions.ts';
 import { requirePlainJson } from './plain-json.ts';
 
-/** What a request brings: who calls, checked when first asked for, and what the server is made of. */
+/** What a procedure receives with each request. */
 export type Context = {
   readonly services: Services;
   /** Authenticates and counts against the rate limit; throws UNAUTHORIZED or TOO_MANY_REQUESTS. */
   readonly authenticateRequest: () => Caller;
 };
 
-/** What a procedure states of itself: the permission it takes, and its REST route. */
-export type Meta = OpenApiMeta<{
+/** What a procedure declares about itself. */
+export type Meta = {
   readonly permission: Permission;
-  /** HTTP status of success over REST; 200 where it is not stated. */
-  readonly status?: 201 | 204;
-  /** The field whose value is the last part of the created resource's URL. */
-  readonly located?: 'key';
-  /** `environment` is a field of the body over REST, not of the query. */
-  readonly environmentInBody?: true;
-  /** Other fields that are parameters of the query over REST, although the route has a body. */
-  readonly inQuery?: readonly string[];
-  /** The largest body, where it is not that of every other route. */
-  readonly bodyBytes?: number;
-  /** How much deeper the input may nest than others. */
-  readonly levelsAbove?: number;
-  /** Served by a plain route of its own, and documented here. */
-  readonly plainRoute?: true;
-}>;
+  /** Its REST route. Procedures without one are served over tRPC only. */
+  readonly rest?: RestMeta;
+  /** Set if the input may be larger than those of other procedures. */
+  readonly limits?: {
+    readonly bodyBytes: number;
+    /** Levels of nesting beyond the general limit. */
+    readonly extraDepth: number;
+  };
+};
+
+/**
+ * Input fields named in the path are path parameters. The others are the body of a POST, PUT or PATCH,
+ * otherwise the query, unless `restParams` places them elsewhere.
+ */
+export type RestMeta = {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  /** Below /api/v1, with parameters in braces: `/flags/{key}`. */
+  readonly path: string;
+  /** Groups the route in the OpenAPI document. */
+  readonly tag: string;
+  readonly summary: string;
+  /** Set if a resource is created. Otherwise the status is 204 without output, or 200. */
+  readonly status?: 201;
+};
 
 const t = initTRPC
   .context<Context>()
@@ -66,7 +74,7 @@ const guarded = t.procedure.use(async ({ ctx, meta, getRawInput, next }) => {
     }
     const caller = ctx.authenticateRequest();
     requirePermission(caller, meta.permission);
-    requirePlainJson(await getRawInput(), meta.levelsAbove);
+    requirePlainJson(await getRawInput(), meta.limits?.extraDepth);
     const result = await next({ ctx: { ...ctx, caller } });
     if (!result.ok) throw result.error;
     return result;

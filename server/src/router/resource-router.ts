@@ -82,7 +82,7 @@ export const resourceRouter = <
   },
 ) => {
   const { collection, kind } = type;
-  const tags = [kind === 'flag' ? 'Flags' : 'Segments'];
+  const tag = kind === 'flag' ? 'Flags' : 'Segments';
   const all = `/${collection}` as const;
   const one = `${all}/{key}` as const;
   // tRPC checks outputs against a type that it cannot resolve while Document is generic: Outputs does it.
@@ -94,9 +94,7 @@ export const resourceRouter = <
   return router({
     create: procedure({
       permission: `${collection}.write`,
-      status: 201,
-      located: 'key',
-      openapi: { method: 'POST', path: all, tags, summary: `Create a ${kind}` },
+      rest: { method: 'POST', status: 201, path: all, tag, summary: `Create a ${kind}` },
     })
       .input(schemas.create)
       .output(response)
@@ -104,10 +102,10 @@ export const resourceRouter = <
 
     list: procedure({
       permission: `${collection}.read`,
-      openapi: {
+      rest: {
         method: 'GET',
         path: all,
-        tags,
+        tag,
         summary: `List ${collection} in the order of their keys`,
       },
     })
@@ -117,7 +115,7 @@ export const resourceRouter = <
 
     get: procedure({
       permission: `${collection}.read`,
-      openapi: { method: 'GET', path: one, tags, summary: `Read a ${kind}` },
+      rest: { method: 'GET', path: one, tag, summary: `Read a ${kind}` },
     })
       .input(strictObject({ ...environment, key: Key }))
       .output(response)
@@ -125,7 +123,7 @@ export const resourceRouter = <
 
     replace: procedure({
       permission: `${collection}.write`,
-      openapi: { method: 'PUT', path: one, tags, summary: `Replace a ${kind}` },
+      rest: { method: 'PUT', path: one, tag, summary: `Replace a ${kind}` },
     })
       .input(schemas.replace)
       .output(response)
@@ -133,7 +131,7 @@ export const resourceRouter = <
 
     update: procedure({
       permission: `${collection}.write`,
-      openapi: { method: 'PATCH', path: one, tags, summary: `Change some fields of a ${kind}` },
+      rest: { method: 'PATCH', path: one, tag, summary: `Change some fields of a ${kind}` },
     })
       .input(schemas.update)
       .output(response)
@@ -141,11 +139,10 @@ export const resourceRouter = <
 
     delete: procedure({
       permission: `${collection}.write`,
-      status: 204,
-      openapi: {
+      rest: {
         method: 'DELETE',
         path: one,
-        tags,
+        tag,
         summary: `Delete a ${kind} that no flag refers to`,
       },
     })
@@ -155,10 +152,10 @@ export const resourceRouter = <
 
     copy: procedure({
       permission: `${collection}.write`,
-      openapi: {
+      rest: {
         method: 'POST',
         path: `${one}/copy`,
-        tags,
+        tag,
         summary: `Copy a ${kind} to another environment`,
       },
     })

@@ -1,9 +1,15 @@
 import { ErrorDetail, Json, Key, LIMITS, strictObject } from '@pennon/schema';
 import { z } from 'zod';
 
-/** Input fields and answers that several procedures share. */
+/** Where an input field is sent over REST, if not in the default place (see RestMeta). */
+export const restParams = z.registry<
+  { readonly in: 'query' } | { readonly in: 'header'; readonly name: string }
+>();
+
 export const environment = {
-  environment: Key.optional().describe('Needed with a key for all environments ("*").'),
+  environment: Key.optional()
+    .describe('Required with a key for all environments ("*").')
+    .register(restParams, { in: 'query' }),
 };
 
 export const ifMatch = {
@@ -11,7 +17,8 @@ export const ifMatch = {
     .string()
     .max(1_000)
     .optional()
-    .describe('Entity tags of which one must be current, or "*"; over REST the If-Match header.'),
+    .describe('Entity tags, one of which must be current, or "*". A header over REST.')
+    .register(restParams, { in: 'header', name: 'If-Match' }),
 };
 
 export const paging = {
@@ -20,15 +27,15 @@ export const paging = {
     .min(1, `must be 1 to ${LIMITS.pageSize}`)
     .max(LIMITS.pageSize, `must be 1 to ${LIMITS.pageSize}`)
     .default(50),
-  cursor: z.string().max(1_000).optional().describe('The nextCursor of the answer before.'),
+  cursor: z.string().max(1_000).optional().describe('The nextCursor of the previous page.'),
 };
 
 export const page = <Item extends z.ZodType>(item: Item) =>
   strictObject({ items: z.array(item), nextCursor: z.string().nullable() });
 
-const warnings = z.array(ErrorDetail).optional().describe('What is allowed but hardly meant.');
+const warnings = z.array(ErrorDetail).optional().describe('Accepted, but probably unintended.');
 
-/** A document with its entity tag; over REST the tag is the ETag header. */
+/** A document with its entity tag, which is the ETag header over REST. */
 export const withEtag = <Shape extends z.core.$ZodLooseShape>(document: z.ZodObject<Shape>) =>
   strictObject({ ...document.shape, etag: z.string(), warnings });
 
@@ -36,8 +43,8 @@ export const copyInput = {
   ...environment,
   key: Key,
   to: Key.describe('The environment to copy into.'),
-  overwrite: z.boolean().optional().describe('Replace what has this key there.'),
-  dryRun: z.boolean().optional().describe('Only say what would change.'),
+  overwrite: z.boolean().optional().describe('Replace the document that has this key there.'),
+  dryRun: z.boolean().optional().describe('Only return what would change.'),
 };
 
 export const CopyPlan = strictObject({
@@ -47,7 +54,10 @@ export const CopyPlan = strictObject({
   to: z.string(),
   outcome: z.enum(['create', 'overwrite', 'refused', 'unchanged']),
   differences: z.array(strictObject({ path: z.string(), before: Json, after: Json })),
-  problems: z.array(ErrorDetail).optional().describe('Why it would be refused in any case.'),
+  problems: z
+    .array(ErrorDetail)
+    .optional()
+    .describe('Why it would be refused even with `overwrite`.'),
   warnings,
 }).meta({ id: 'CopyPlan' });
 

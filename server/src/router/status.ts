@@ -10,7 +10,7 @@ const Status = strictObject({
   servers: z.array(
     strictObject({
       id: z.string(),
-      self: z.boolean().describe('The server that answers.'),
+      self: z.boolean().describe('Whether this is the server that sent the response.'),
       version: z.string(),
       startedAt: Instant,
       heardSecondsAgo: z.int(),
@@ -26,11 +26,11 @@ const Status = strictObject({
 export const status = router({
   read: procedure({
     permission: 'metrics.read',
-    openapi: {
+    rest: {
       method: 'GET',
       path: '/status',
-      tags: ['Operations'],
-      summary: 'Every server that is alive: version, revisions, lag and streams',
+      tag: 'Operations',
+      summary: 'List the running servers with their version, revisions, lag and streams',
     },
   })
     .input(strictObject({}))

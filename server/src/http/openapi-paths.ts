@@ -1,0 +1,215 @@
+import { EvaluationContext, FlagSet, FlagSetChange, strictObject } from '@pennon/schema';
+import { z } from 'zod';
+import type { ZodOpenApiOperationObject, ZodOpenApiPathsObject } from 'zod-openapi';
+
+import {
+  Decision,
+  EvaluateAllRequest,
+  EvaluateRequest,
+  Evaluations,
+} from '../router/evaluation.ts';
+import { environment } from '../router/schemas.ts';
+import type { ErrorStatus } from './openapi-responses.ts';
+import { errorDescription, errorResponses, etag, notModified } from './openapi-responses.ts';
+import { API } from './request.ts';
+
+export const security = [{ bearer: [] }, { apiKey: [] }];
+
+export const ifNoneMatch = {
+  'If-None-Match': z
+    .string()
+    .optional()
+    .describe('Entity tags. The response is 304 if one of them is current.'),
+};
+const lastEventId = {
+  'Last-Event-ID': z.string().optional().describe('The id of the last event received.'),
+};
+
+const json = (schema: z.ZodType) => ({ 'application/json': { schema } });
+
+type Headers = Readonly<Record<string, z.ZodType>>;
+
+const flagSetOperation = (headers: Headers) => ({
+  tags: ['Delivery'],
+  security,
+  requestParams: { query: z.object(environment), header: z.object(headers) },
+});
+
+/** An operation whose input is a JSON body, with the environment in the query. */
+const evaluationOperation = (tag: string, body: z.ZodObject, headers: Headers = {}) => ({
+  tags: [tag],
+  security,
+  requestParams: { query: z.object(environment), header: z.object(headers) },
+  requestBody: { required: true, content: json(body) },
+});
+
+const publicOperation = { tags: ['Operations'], security: [] };
+
+const Health = strictObject({
+  status: z.enum(['ok', 'ready', 'degraded', 'draining', 'waiting']),
+  degradedSeconds: z
+    .int()
+    .optional()
+    .describe('How long the server has not received changes from the store.'),
+  copyOf: z.iso
+    .datetime()
+    .optional()
+    .describe('When the snapshot was made that is served until the store is available.'),
+});
+
+const TRPC_ERRORS: readonly ErrorStatus[] = [
+  400, 401, 403, 404, 405, 409, 412, 413, 415, 429, 500, 503,
+];
+
+/** Procedures are described by their types; the document only says where they are. */
+const trpcOperation = (operationId: string, summary: string): ZodOpenApiOperationObject => ({
+  tags: ['tRPC'],
+  operationId,
+  summary,
+  description:
+    'Use a tRPC client with the type `AppRouter`. Errors have the same error object under `data.error`.',
+  security,
+  requestParams: {
+    path: z.object({
+      path: z.string().describe('A procedure such as `flags.list`, or several separated by commas'),
+    }),
+  },
+  responses: {
+    200: { description: 'The outputs of the procedures', content: json(z.unknown()) },
+    207: { description: 'The outputs of the procedures', content: json(z.unknown()) },
+    ...Object.fromEntries(
+      TRPC_ERRORS.map(status => [
+        status,
+        { description: errorDescription(status), content: json(z.unknown()) },
+      ]),
+    ),
+  },
+});
+
+/** Routes that are not procedures, and the evaluation routes, which bypass the router for speed. */
+export const OTHER_PATHS: ZodOpenApiPathsObject = {
+  [`${API}/evaluate`]: {
+    post: {
+      ...evaluationOperation('Evaluation', EvaluateRequest.omit({ environment: true })),
+      operationId: 'evaluation-evaluate',
+      summary: 'Evaluate one flag for a context',
+      responses: {
+        200: { description: 'OK', headers: {}, content: json(Decision) },
+        ...errorResponses(400, 401, 403, 404, 413, 415, 429, 500, 503),
+      },
+    },
+  },
+  [`${API}/evaluations`]: {
+    post: {
+      ...evaluationOperation(
+        'Evaluation',
+        EvaluateAllRequest.omit({ environment: true }),
+        ifNoneMatch,
+      ),
+      operationId: 'evaluation-evaluateAll',
+      summary: 'Evaluate all flags, or some of them, for a context',
+      responses: {
+        200: { description: 'OK', headers: etag, content: json(Evaluations) },
+        ...notModified,
+        ...errorResponses(400, 401, 403, 404, 413, 415, 429, 500, 503),
+      },
+    },
+  },
+  [`${API}/flag-set`]: {
+    get: {
+      ...flagSetOperation(ifNoneMatch),
+      operationId: 'flagSet-get',
+      summary: 'Read the whole flag set of an environment',
+      responses: {
+        200: { description: 'The flag set', headers: etag, content: json(FlagSet) },
+        ...notModified,
+        ...errorResponses(400, 401, 403, 404, 429, 500, 503),
+      },
+    },
+  },
+  [`${API}/flag-set/stream`]: {
+    get: {
+      ...flagSetOperation(lastEventId),
+      operationId: 'flagSet-stream',
+      summary: 'Follow a flag set as server-sent events',
+      responses: {
+        200: {
+          description:
+            'Events: `set` (a flag set), `current {revision}`, `change`, `heartbeat {revision}` every 15 s',
+          content: {
+            'text/event-stream': {
+              schema: z.union([FlagSet, FlagSetChange, z.strictObject({ revision: z.int() })]),
+            },
+          },
+        },
+        ...errorResponses(400, 401, 403, 404, 429, 500, 503),
+      },
+    },
+  },
+  [`${API}/evaluations/stream`]: {
+    post: {
+      ...evaluationOperation('Delivery', z.strictObject({ context: EvaluationContext })),
+      operationId: 'evaluations-stream',
+      summary: 'Follow the evaluated flags of one context as server-sent events',
+      responses: {
+        200: {
+          description:
+            'Events: `values {revision, evaluations}` first, then `change {revision, evaluations}` with only what changed (null: removed), `heartbeat {revision}` every 15 s',
+          content: { 'text/event-stream': { schema: z.looseObject({ revision: z.int() }) } },
+        },
+        ...errorResponses(400, 401, 403, 404, 413, 415, 429, 500, 503),
+      },
+    },
+  },
+  '/healthz': {
+    get: {
+      ...publicOperation,
+      operationId: 'healthz',
+      summary: 'Whether the process is running',
+      responses: { 200: { description: 'OK', content: json(Health) } },
+    },
+  },
+  '/readyz': {
+    get: {
+      ...publicOperation,
+      operationId: 'readyz',
+      summary: 'Whether the server has its data and accepts requests',
+      responses: {
+        200: { description: 'Ready, or degraded: serving from memory', content: json(Health) },
+        503: { description: 'Draining, or waiting for the store', content: json(Health) },
+      },
+    },
+  },
+  '/metrics': {
+    get: {
+      tags: ['Operations'],
+      operationId: 'metrics',
+      summary: 'Metrics in the Prometheus text format',
+      security,
+      responses: {
+        200: { description: 'Metrics', content: { 'text/plain': { schema: z.string() } } },
+        ...errorResponses(401, 403, 429, 500),
+      },
+    },
+  },
+  '/trpc/{path}': {
+    get: trpcOperation('trpc-query', 'Queries and subscriptions over tRPC, alone or as a batch'),
+    post: trpcOperation('trpc-mutation', 'Mutations over tRPC, including evaluations'),
+  },
+  '/openapi.json': {
+    get: {
+      ...publicOperation,
+      operationId: 'openapi',
+      summary: 'This document',
+      responses: { 200: { description: 'OpenAPI 3.1', content: json(z.looseObject({})) } },
+    },
+  },
+  '/docs': {
+    get: {
+      ...publicOperation,
+      operationId: 'docs',
+      summary: 'A page to read and try this API',
+      responses: { 200: { description: 'HTML', content: { 'text/html': { schema: z.string() } } } },
+    },
+  },
+};

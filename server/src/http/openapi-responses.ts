@@ -1,0 +1,55 @@
+import type { ZodOpenApiResponseObject, ZodOpenApiResponsesObject } from 'zod-openapi';
+
+const ERRORS = {
+  400: 'Invalid request; `details` names each invalid field',
+  401: 'The API key is missing, unknown, revoked or expired',
+  403: 'The API key does not allow this',
+  404: 'Not found',
+  405: 'Use POST for mutations',
+  409: 'Conflict with the current state',
+  412: 'The resource has changed; the ETag header has its current entity tag',
+  413: 'The body is too large',
+  415: 'The body is not JSON',
+  429: 'Too many requests; retry later',
+  500: 'Internal error, or a flag that cannot be evaluated (PARSE_ERROR)',
+  503: 'Service unavailable; retry later',
+} as const;
+
+export type ErrorStatus = keyof typeof ERRORS;
+
+export const errorDescription = (status: ErrorStatus): string => ERRORS[status];
+
+const header = (description: string) => ({ description, schema: { type: 'string' as const } });
+
+export const etag = { ETag: header('Strong entity tag') };
+export const location = { Location: header('URL of the created resource') };
+const retryAfter = { 'Retry-After': header('Whole seconds') };
+
+/** Headers of the error responses that have any. */
+const HEADERS: { readonly [Status in ErrorStatus]?: ZodOpenApiResponseObject['headers'] } = {
+  412: { ETag: header('The current entity tag') },
+  429: retryAfter,
+  503: retryAfter,
+};
+
+/** Error responses, all of one shape. */
+export const errorResponses = (
+  ...statuses: readonly ErrorStatus[]
+): Record<string, ZodOpenApiResponseObject> =>
+  Object.fromEntries(
+    statuses.map(status => {
+      const headers = HEADERS[status];
+      return [
+        status,
+        {
+          description: ERRORS[status],
+          ...(headers === undefined ? {} : { headers }),
+          content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } },
+        },
+      ];
+    }),
+  );
+
+export const notModified: ZodOpenApiResponsesObject = {
+  304: { description: 'Not modified', headers: etag },
+};

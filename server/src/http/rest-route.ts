@@ -1,0 +1,136 @@
+import { z } from 'zod';
+
+import { appRouter } from '../router/index.ts';
+import type { Meta, RestMeta } from '../router/procedure.ts';
+import { restParams } from '../router/schemas.ts';
+
+/**
+ * A REST route, derived from the metadata and schemas of its procedure. `rest.ts` serves it and
+ * `openapi.ts` documents it, so the document promises exactly what the server does.
+ */
+export type RestRoute = Omit<RestMeta, 'status'> & {
+  /** Such as `flags.create`. */
+  readonly procedure: string;
+  readonly meta: Meta;
+  readonly params: Fields;
+  readonly query: Fields;
+  readonly headers: readonly HeaderField[];
+  /** Undefined if the route takes no body. */
+  readonly body: Fields | undefined;
+  readonly success: Success;
+  /** A GET with an entity tag: If-None-Match is supported, and 304. */
+  readonly conditional: boolean;
+};
+
+type Fields = Readonly<Record<string, z.ZodType>>;
+
+/** An input field that is a request header over REST. */
+type HeaderField = { readonly field: string; readonly name: string; readonly schema: z.ZodType };
+
+type Success = {
+  readonly status: 200 | 201 | 204;
+  /** Without `etag`, which is a header. Undefined for 204. */
+  readonly body: z.ZodType | undefined;
+  readonly hasEtag: boolean;
+  /** The field that completes the URL of a created resource, if that can be read. */
+  readonly locationField: string | undefined;
+};
+
+type Definition = {
+  readonly meta?: Meta;
+  readonly inputs: readonly unknown[];
+  readonly output?: unknown;
+  readonly type: string;
+};
+
+/** Every procedure of the router by its path. They are declared nested, but stored flat. */
+export const procedures = (): ReadonlyMap<string, Definition> =>
+  new Map(
+    Object.entries(
+      appRouter._def.procedures as unknown as Record<string, { readonly _def: Definition }>,
+    ).map(([path, { _def }]) => [path, _def]),
+  );
+
+/** The route of every procedure that has one. */
+export const restRoutes = (): readonly RestRoute[] => {
+  const all = [...procedures()].flatMap(([procedure, definition]) => {
+    const { meta, output } = definition;
+    const [input] = definition.inputs;
+    if (meta?.rest === undefined || !(input instanceof z.ZodObject)) return [];
+    return [{ procedure, meta, rest: meta.rest, input, output }];
+  });
+  const readable = all.flatMap(({ rest }) => (rest.method === 'GET' ? [rest.path] : []));
+  const bodies = createResponseBodies();
+  return all.map(({ procedure, meta, rest, input, output }) => {
+    const { hasEtag, body } = bodies(output);
+    return {
+      ...rest,
+      procedure,
+      meta,
+      ...requestOf(rest, input.shape),
+      success: {
+        status: body === undefined ? 204 : (rest.status ?? 200),
+        body,
+        hasEtag,
+        locationField: rest.status === 201 ? idField(readable, rest.path) : undefined,
+      },
+      conditional: rest.method === 'GET' && hasEtag,
+    };
+  });
+};
+
+/** Assigns each input field to its place in the request. */
+const requestOf = (
+  { method, path }: RestMeta,
+  shape: Fields,
+): Pick<RestRoute, 'params' | 'query' | 'headers' | 'body'> => {
+  const takesBody = method === 'POST' || method === 'PUT' || method === 'PATCH';
+  const fields = Object.entries(shape).map(([field, schema]) => {
+    const placed = restParams.get(schema) ?? { in: takesBody ? 'body' : 'query' };
+    const place = path.includes(`{${field}}`) ? { in: 'path' } : placed;
+    return { field, schema, name: field, ...place };
+  });
+  const fieldsIn = (wanted: string): Fields =>
+    Object.fromEntries(
+      fields.filter(each => each.in === wanted).map(({ field, schema }) => [field, schema]),
+    );
+  return {
+    params: fieldsIn('path'),
+    query: fieldsIn('query'),
+    headers: fields.filter(each => each.in === 'header'),
+    body: takesBody ? fieldsIn('body') : undefined,
+  };
+};
+
+/** The `key` of `/flags/{key}`, given `/flags`. */
+const idField = (readable: readonly string[], path: string): string | undefined => {
+  const resource = readable.find(each => each.startsWith(`${path}/{`));
+  return resource?.slice(`${path}/{`.length, -1);
+};
+
+/** Moves `etag` out of output schemas. Remembers them, since a component of the document is one schema. */
+const createResponseBodies = () => {
+  const known = new Map<z.ZodObject, z.ZodObject>();
+
+  const withoutEtag = (schema: z.ZodObject): z.ZodObject => {
+    const body = known.get(schema) ?? schema.omit({ etag: true }).meta(schema.meta() ?? {});
+    known.set(schema, body);
+    return body;
+  };
+
+  const bodyOf = (output: unknown): Pick<Success, 'body' | 'hasEtag'> => {
+    if (output instanceof z.ZodVoid || !(output instanceof z.ZodType))
+      return { body: undefined, hasEtag: false };
+    if (output instanceof z.ZodUnion) {
+      const options = output.options.map(bodyOf);
+      return {
+        body: z.union(options.flatMap(({ body }) => body ?? [])),
+        hasEtag: options.some(({ hasEtag }) => hasEtag),
+      };
+    }
+    return output instanceof z.ZodObject && 'etag' in output.shape
+      ? { body: withoutEtag(output), hasEtag: true }
+      : { body: output, hasEtag: false };
+  };
+  return bodyOf;
+};
