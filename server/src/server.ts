@@ -94,7 +94,12 @@ export const createServer = async (given: ServerOptions): Promise<Server> => {
   metrics.observe(sourceOf(parts));
 
   let draining = false;
-  const { http, routes } = await createApp({ parts, metrics, logger, draining: () => draining });
+  const { http, routes } = await createApp({
+    services: parts,
+    metrics,
+    logger,
+    isDraining: () => draining,
+  });
 
   return {
     inject: http.inject.bind(http),

@@ -13,7 +13,7 @@ import type { Replica } from './replication/replica.ts';
 import type { Fleet } from './status/fleet.ts';
 import type { Store } from './store/store.ts';
 
-/** What a running server is made of. Use cases take the few of these that they need. */
+/** Everything that a running server consists of. Each use case declares the few services that it needs. */
 export type Services = {
   readonly store: Store;
   readonly control: Replica<'control'>;

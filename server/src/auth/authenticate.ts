@@ -6,7 +6,7 @@ import type { Replica } from '../replication/replica.ts';
 import type { KeyRecord } from '../store/store.ts';
 import type { Caller } from './caller.ts';
 
-/** The request headers that say who is calling. */
+/** The request headers that identify the caller. */
 export type Credentials = {
   readonly authorization?: string | undefined;
   readonly apiKey?: string | undefined;
@@ -14,19 +14,17 @@ export type Credentials = {
   readonly onBehalfOf?: string | undefined;
 };
 
+/** Returns the caller. Throws UNAUTHORIZED for an invalid key, FORBIDDEN for a disallowed origin. */
 export type Authenticate = (credentials: Credentials) => Caller;
 
-/** SHA-256 of a secret in hexadecimal. Secrets are long and random, so a slow hash would add nothing. */
+/** Returns the SHA-256 of a secret in hexadecimal. A slow hash would add nothing to long random secrets. */
 export const hashSecret = (secret: string): string =>
   createHash('sha256').update(secret).digest('hex');
 
-const LONGEST_SECRET = 512;
-const LONGEST_NAME = 200;
+const MAX_SECRET_LENGTH = 512;
+const MAX_NAME_LENGTH = 200;
 
-/**
- * Checks keys against the control ledger in memory, so that a revoked key is refused at once.
- * Throws UNAUTHORIZED for a missing, unknown or expired key, FORBIDDEN for a foreign origin.
- */
+/** Checks keys against the control ledger in memory, so a revoked key is rejected at once. */
 export const createAuthenticate = (control: Replica<'control'>, clock: Clock): Authenticate => {
   let byHash = indexByHash(control);
   control.subscribe(() => {
@@ -36,11 +34,11 @@ export const createAuthenticate = (control: Replica<'control'>, clock: Clock): A
   return credentials => {
     const hash = hashSecret(secretOf(credentials));
     const key = byHash.get(hash);
-    if (key === undefined || !sameHash(key.hash, hash)) throw unauthorized('the key is unknown');
+    if (key === undefined || !sameHash(key.hash, hash)) throw unauthorized(UNKNOWN_KEY);
     const expiresAt = key.expiresAt == null ? undefined : Date.parse(key.expiresAt);
     if (expiresAt !== undefined && expiresAt <= clock.now())
       throw unauthorized('the key has expired');
-    refuseForeignOrigin(key, credentials.origin);
+    requireAllowedOrigin(key, credentials.origin);
     return {
       keyId: key.id,
       name: key.name,
@@ -52,10 +50,10 @@ export const createAuthenticate = (control: Replica<'control'>, clock: Clock): A
   };
 };
 
-/** A name is cut between characters, so that it stays a text that every store and reader can hold. */
+/** Truncates a name between code points: half a surrogate pair would not be valid text. */
 const nameOf = (header: string | undefined): string | undefined => {
   const name = header?.trim();
-  return name ? Array.from(name).slice(0, LONGEST_NAME).join('') : undefined;
+  return name ? Array.from(name).slice(0, MAX_NAME_LENGTH).join('') : undefined;
 };
 
 const indexByHash = (control: Replica<'control'>): ReadonlyMap<string, KeyRecord> =>
@@ -70,25 +68,27 @@ const secretOf = ({ authorization, apiKey }: Credentials): string => {
   const bearer =
     authorization === undefined ? undefined : /^Bearer +(\S+)$/i.exec(authorization)?.[1];
   if (authorization !== undefined && bearer === undefined) {
-    throw unauthorized('the Authorization header must read "Bearer <key>"');
+    throw unauthorized('the Authorization header must be "Bearer <key>"');
   }
   if (bearer !== undefined && apiKey !== undefined && bearer !== apiKey) {
-    throw unauthorized('Authorization and X-API-Key carry different keys: send one');
+    throw unauthorized('Authorization and X-API-Key contain different keys; send only one');
   }
   const secret = bearer ?? apiKey;
   if (!secret) {
     throw unauthorized(
-      'send a key in the header "Authorization: Bearer <key>" or "X-API-Key: <key>"',
+      'a key is required: send the header "Authorization: Bearer <key>" or "X-API-Key: <key>"',
     );
   }
-  if (secret.length > LONGEST_SECRET) throw unauthorized('the key is unknown');
+  if (secret.length > MAX_SECRET_LENGTH) throw unauthorized(UNKNOWN_KEY);
   return secret;
 };
 
-const refuseForeignOrigin = (key: KeyRecord, origin: string | undefined): void => {
+const UNKNOWN_KEY = 'the key does not exist or was revoked';
+
+const requireAllowedOrigin = (key: KeyRecord, origin: string | undefined): void => {
   if (origin === undefined || key.allowedOrigins == null) return;
   if (key.allowedOrigins.includes(origin)) return;
-  throw new PennonError('FORBIDDEN', 'this key is not for pages of this origin');
+  throw new PennonError('FORBIDDEN', 'this key cannot be used by pages of this origin');
 };
 
 const unauthorized = (message: string): PennonError => new PennonError('UNAUTHORIZED', message);

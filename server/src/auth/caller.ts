@@ -3,9 +3,9 @@ import { ALL_ENVIRONMENTS } from '@pennon/schema';
 
 import { PennonError } from '../errors.ts';
 import type { Permission } from './permissions.ts';
-import { mayDo } from './permissions.ts';
+import { hasPermission } from './permissions.ts';
 
-/** Whoever holds an API key, as far as this request goes. */
+/** The holder of an API key, for one request. */
 export type Caller = {
   readonly keyId: string;
   readonly name: string;
@@ -14,6 +14,7 @@ export type Caller = {
   readonly environment: string;
   /** Milliseconds since 1970. */
   readonly expiresAt: number | undefined;
+  /** From X-On-Behalf-Of; unverified. */
   readonly onBehalfOf: string | undefined;
 };
 
@@ -23,36 +24,36 @@ export const actorOf = (caller: Pick<Caller, 'keyId' | 'name' | 'onBehalfOf'>): 
   ...(caller.onBehalfOf === undefined ? {} : { onBehalfOf: caller.onBehalfOf }),
 });
 
-/** FORBIDDEN unless the caller's role has the permission. */
+/** Throws FORBIDDEN if the caller's role lacks the permission. */
 export const requirePermission = (caller: Caller, permission: Permission): void => {
-  if (mayDo(caller.role, permission)) return;
+  if (hasPermission(caller.role, permission)) return;
   throw new PennonError(
     'FORBIDDEN',
     `a key with role "${caller.role}" lacks the permission "${permission}"`,
   );
 };
 
-/** FORBIDDEN unless the key is for all environments. */
+/** Throws FORBIDDEN if the key is not for all environments. */
 export const requireAllEnvironments = (caller: Caller, what: string): void => {
   if (caller.environment === ALL_ENVIRONMENTS) return;
-  throw new PennonError('FORBIDDEN', `${what} takes a key for all environments ("*")`);
+  throw new PennonError('FORBIDDEN', `${what} requires a key for all environments ("*")`);
 };
 
-/** The environment a request is about: the key's own, or for a `*` key the one that it names. */
-export const environmentOf = (caller: Caller, asked: string | undefined): string => {
+/** Returns the environment of a request: that of the key, or for a `*` key the requested one. */
+export const environmentOf = (caller: Caller, requested: string | undefined): string => {
   if (caller.environment === ALL_ENVIRONMENTS) {
-    if (asked !== undefined) return asked;
+    if (requested !== undefined) return requested;
     throw new PennonError(
       'BAD_REQUEST',
-      'a key for all environments must name one: set "environment"',
+      'a key for all environments needs an environment: set "environment"',
       {
-        details: [{ path: 'environment', message: 'is required with a key for all environments' }],
+        details: [{ path: 'environment', message: 'is required for a key of all environments' }],
       },
     );
   }
-  if (asked === undefined || asked === caller.environment) return caller.environment;
+  if (requested === undefined || requested === caller.environment) return caller.environment;
   throw new PennonError('FORBIDDEN', `this key is for environment "${caller.environment}" only`);
 };
 
-/** Client keys see only flags that are `clientVisible`. */
+/** Whether only flags that are `clientVisible` exist for the caller: client keys are public. */
 export const seesOnlyVisible = (caller: Caller): boolean => caller.role === 'client';

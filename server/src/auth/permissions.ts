@@ -1,6 +1,6 @@
 import type { Role } from '@pennon/schema';
 
-/** What a key may do, by role. A route or procedure names one of these; without one it is refused. */
+/** Permissions by role. Every route and procedure requires one, or is rejected at startup. */
 const READ = ['flags.read', 'segments.read', 'environments.read', 'audit.read'] as const;
 const WRITE = ['flags.write', 'segments.write'] as const;
 const EVALUATE = ['evaluate'] as const;
@@ -39,4 +39,5 @@ const allowed: Readonly<Record<Role, ReadonlySet<Permission>>> = {
   admin: new Set(ROLES.admin),
 };
 
-export const mayDo = (role: Role, permission: Permission): boolean => allowed[role].has(permission);
+export const hasPermission = (role: Role, permission: Permission): boolean =>
+  allowed[role].has(permission);

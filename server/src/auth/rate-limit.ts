@@ -4,43 +4,43 @@ import type { Clock } from '../clock.ts';
 import { PennonError } from '../errors.ts';
 import type { Caller } from './caller.ts';
 
-/** Counts a request of this caller; throws TOO_MANY_REQUESTS where it is one too many. */
+/** Counts a request of a caller. Throws TOO_MANY_REQUESTS if it exceeds the limit. */
 export type CountRequest = (caller: Caller, address: string) => void;
 
 type Bucket = { tokens: number; at: number };
 
-/** Callers remembered at once; the one that called least lately is forgotten first. */
-const MOST_BUCKETS = 100_000;
+/** Buckets in memory. The least recently used one is evicted first. */
+const MAX_BUCKETS = 100_000;
 
 /**
- * A token bucket for each key, of one second's worth of requests. Client keys are public, so they have
- * one for each address too: one visitor cannot use up what the others need. 0 turns it off.
+ * Limits requests with one token bucket for each key; 0 turns it off. Client keys are public, so they have
+ * a bucket for each address: one visitor cannot use up the requests of others.
  *
- * The limit is that of all servers together: each grants its share, from its own memory.
+ * The limit applies to all servers together. Each grants its share from its own memory.
  */
 export const createRateLimit = (
   perSecond: number,
-  servers: () => number,
+  serverCount: () => number,
   clock: Clock,
 ): CountRequest => {
   if (perSecond === 0) return () => undefined;
-  const buckets = new LRUCache<string, Bucket>({ max: MOST_BUCKETS });
+  const buckets = new LRUCache<string, Bucket>({ max: MAX_BUCKETS });
 
   return (caller, address) => {
-    const share = perSecond / servers();
-    // A share below one is one request every now and then.
-    const most = Math.max(1, share);
-    const name = caller.role === 'client' ? `${caller.keyId} ${address}` : caller.keyId;
+    const share = perSecond / serverCount();
+    // A bucket that holds less than one token would never allow a request.
+    const capacity = Math.max(1, share);
+    const bucketKey = caller.role === 'client' ? `${caller.keyId} ${address}` : caller.keyId;
     const now = clock.now();
-    const bucket = buckets.get(name) ?? { tokens: most, at: now };
+    const bucket = buckets.get(bucketKey) ?? { tokens: capacity, at: now };
     const refilled = bucket.tokens + (Math.max(0, now - bucket.at) * share) / 1_000;
-    const tokens = Math.min(most, refilled);
-    if (tokens < 1) throw tooMany(perSecond, (1 - tokens) / share);
-    buckets.set(name, { tokens: tokens - 1, at: now });
+    const tokens = Math.min(capacity, refilled);
+    if (tokens < 1) throw tooManyRequests(perSecond, (1 - tokens) / share);
+    buckets.set(bucketKey, { tokens: tokens - 1, at: now });
   };
 };
 
-const tooMany = (perSecond: number, seconds: number): PennonError =>
-  new PennonError('TOO_MANY_REQUESTS', `more than ${perSecond} requests a second`, {
+const tooManyRequests = (perSecond: number, seconds: number): PennonError =>
+  new PennonError('TOO_MANY_REQUESTS', `more than ${perSecond} requests per second`, {
     retryAfterSeconds: Math.max(1, Math.ceil(seconds)),
   });

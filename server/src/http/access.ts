@@ -1,17 +1,18 @@
 import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify';
 
-import type { Services } from '../services.ts';
 import type { Credentials } from '../auth/authenticate.ts';
 import type { Caller } from '../auth/caller.ts';
 import { requireAllEnvironments, requirePermission } from '../auth/caller.ts';
 import type { Permission } from '../auth/permissions.ts';
+import type { Services } from '../services.ts';
 
 /**
- * Who may use a route: anyone, whoever the procedures behind it let in, or a key with a permission
- * (`everywhere`: a key for all environments). A route that does not say is refused at start.
+ * Who may use a route: anyone (`public`), callers that its tRPC procedures accept (`procedures`), or keys
+ * with a permission, with `allEnvironments` only keys for all environments. A route without access fails
+ * at startup.
  */
 export type Access =
-  'public' | 'procedures' | { readonly permission: Permission; readonly everywhere?: true };
+  'public' | 'procedures' | { readonly permission: Permission; readonly allEnvironments?: true };
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -24,29 +25,29 @@ declare module 'fastify' {
   }
 }
 
-/** Authenticates a request by its headers and counts it. */
-export const authenticateRequest = (parts: Services, request: FastifyRequest): Caller => {
-  const caller = parts.authenticate(credentialsOf(request));
-  parts.countRequest(caller, request.ip);
+/** Authenticates a request by its headers and counts it against the rate limit. */
+export const authenticateRequest = (services: Services, request: FastifyRequest): Caller => {
+  const caller = services.authenticate(credentialsOf(request));
+  services.countRequest(caller, request.ip);
   return caller;
 };
 
 const credentialsOf = ({ headers }: FastifyRequest): Credentials => ({
   authorization: headers.authorization,
-  apiKey: single(headers['x-api-key']),
+  apiKey: toSingle(headers['x-api-key']),
   origin: headers.origin,
-  onBehalfOf: utf8(single(headers['x-on-behalf-of'])),
+  onBehalfOf: toUtf8(toSingle(headers['x-on-behalf-of'])),
 });
 
-/** Node reads header bytes as Latin-1; people's names come as UTF-8. */
-const utf8 = (header: string | undefined): string | undefined =>
+/** Node decodes header bytes as Latin-1, but names are sent as UTF-8. */
+const toUtf8 = (header: string | undefined): string | undefined =>
   header === undefined ? undefined : Buffer.from(header, 'latin1').toString();
 
-const single = (header: string | string[] | undefined): string | undefined =>
+const toSingle = (header: string | string[] | undefined): string | undefined =>
   Array.isArray(header) ? header.join(', ') : header;
 
-/** Denies by default: no route without a stated access, no request without what it states. */
-export const guardRoutes = (app: FastifyInstance, parts: Services): readonly GuardedRoute[] => {
+/** Denies by default: checks the access of every route, and returns all routes as they are added. */
+export const guardRoutes = (app: FastifyInstance, services: Services): readonly GuardedRoute[] => {
   const routes: GuardedRoute[] = [];
   app.decorateRequest('caller', undefined);
   app.addHook('onRoute', route => {
@@ -54,19 +55,19 @@ export const guardRoutes = (app: FastifyInstance, parts: Services): readonly Gua
     for (const method of [route.method].flat()) routes.push({ method, url: route.url, access });
   });
   app.addHook('onRequest', async request => {
-    const access = request.routeOptions.config.access;
+    const { access } = request.routeOptions.config;
     if (request.is404 || access === 'public' || access === 'procedures') return;
-    const caller = authenticateRequest(parts, request);
-    if (access === undefined) throw new Error('a route without access was let through');
+    const caller = authenticateRequest(services, request);
+    if (access === undefined) throw new Error('this route has no access');
     requirePermission(caller, access.permission);
-    if (access.everywhere === true)
-      requireAllEnvironments(caller, request.routeOptions.url ?? 'this');
+    if (access.allEnvironments === true)
+      requireAllEnvironments(caller, request.routeOptions.url ?? 'this route');
     request.caller = caller;
   });
-  // A body may come late: what was allowed when it began may be revoked by now.
+  // A slow body can arrive after the key was revoked, so the key is checked again.
   app.addHook('preHandler', async request => {
     if (request.caller !== undefined && request.body !== undefined)
-      request.caller = parts.authenticate(credentialsOf(request));
+      request.caller = services.authenticate(credentialsOf(request));
   });
   return routes;
 };
@@ -77,13 +78,13 @@ export type GuardedRoute = {
   readonly access: Access;
 };
 
-const requireAccess = (route: RouteOptions): Access => {
-  if (route.config?.access !== undefined) return route.config.access;
-  throw new Error(`route ${String(route.method)} ${route.url} states no access`);
+const requireAccess = ({ config, method, url }: RouteOptions): Access => {
+  if (config?.access !== undefined) return config.access;
+  throw new Error(`route ${String(method)} ${url} has no access`);
 };
 
-/** The caller of a route that takes a permission. */
-export const callerOf = (request: FastifyRequest): Caller => {
-  if (request.caller === undefined) throw new Error('the route takes no permission');
-  return request.caller;
+/** Returns the caller of a route with a permission. */
+export const callerOf = ({ caller }: FastifyRequest): Caller => {
+  if (caller === undefined) throw new Error('this route has no permission, so it has no caller');
+  return caller;
 };

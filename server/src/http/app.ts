@@ -7,8 +7,8 @@ import type { Services } from '../services.ts';
 import type { GuardedRoute } from './access.ts';
 import { guardRoutes } from './access.ts';
 import { parseJsonBodies } from './body.ts';
-import { allowOrigins } from './cors.ts';
-import { answerRaw, boundConnections, rawErrorOf, requireHost } from './connections.ts';
+import { limitConnections, parserError, requireHost, sendRawError } from './connections.ts';
+import { addCors } from './cors.ts';
 import { serveDocs } from './docs.ts';
 import { answerErrors, sendError } from './errors.ts';
 import { serveEvaluations } from './evaluate.ts';
@@ -19,82 +19,96 @@ import { serveRest } from './rest.ts';
 import { serveStreams } from './stream.ts';
 import { serveTrpc } from './trpc.ts';
 
-/** Longest part of a path: over-long keys waitForRevision their schema, and a tRPC batch names twenty procedures. */
-const LONGEST_PARAMETER = 2_000;
+/** Characters in one part of a path: enough for a tRPC batch, and for keys that are too long to reach their schema. */
+const MAX_PARAMETER_LENGTH = 2_000;
 const REQUEST_TIMEOUT_MS = 30_000;
-/** How much later than its time a connection may be ended. */
+/** How often Node looks for requests that have timed out. */
 const TIMEOUT_CHECK_MS = 5_000;
 const KEEP_ALIVE_MS = 72_000;
 
-export type AppParts = {
-  readonly parts: Services;
+export type AppOptions = {
+  readonly services: Services;
   readonly metrics: Metrics;
   readonly logger: FastifyBaseLogger;
-  readonly draining: () => boolean;
+  readonly isDraining: () => boolean;
 };
 
 export type App = { readonly http: FastifyInstance; readonly routes: readonly GuardedRoute[] };
 
-/** Every door of the server. Paths are matched exactly: no case folding, no merged slashes. */
-export const createApp = async ({ parts, metrics, logger, draining }: AppParts): Promise<App> => {
-  const { limits } = parts;
-  const app = fastify({
-    loggerInstance: logger,
+/** Creates the HTTP server with all routes. Hooks come first: they apply to routes added after them. */
+export const createApp = async ({
+  services,
+  metrics,
+  logger,
+  isDraining,
+}: AppOptions): Promise<App> => {
+  const app = createFastify(services, logger);
+  limitConnections(app.server, services.limits.connections);
+  requireHost(app);
+  addCors(app);
+  const routes = guardRoutes(app, services);
+  answerErrors(app, routes);
+  parseJsonBodies(app);
+  setContentTypeOptions(app);
+  logRequests(app);
+  serveMetrics(app, metrics);
+  serveHealth(app, services, isDraining);
+  serveDocs(app);
+  serveEvaluations(app, services);
+  serveFlagSet(app, services);
+  serveStreams(app, services);
+  serveRest(app, services);
+  await app.register(scope => serveTrpc(scope, services));
+  await app.ready();
+  return { http: app, routes };
+};
+
+/** Paths match exactly, including case and slashes. */
+const createFastify = (
+  { limits, random }: Services,
+  loggerInstance: FastifyBaseLogger,
+): FastifyInstance =>
+  fastify({
+    loggerInstance,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: limits.bodyBytes,
     requestTimeout: REQUEST_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
     forceCloseConnections: 'idle',
     trustProxy: (_, hop) => hop < limits.trustedProxies,
-    routerOptions: { maxParamLength: LONGEST_PARAMETER },
-    clientErrorHandler: (error, socket) => answerRaw(socket, rawErrorOf(error)),
-    // Fastify sets its timeout too late for Node to bound the headers by it: the longer of the two is then
-    // the request's.
+    routerOptions: { maxParamLength: MAX_PARAMETER_LENGTH },
+    clientErrorHandler: (error, socket) => sendRawError(socket, parserError(error)),
+    // Fastify sets its timeout after Node has created the server, and Node then uses the longer of the two.
     http: {
       requireHostHeader: false,
       requestTimeout: REQUEST_TIMEOUT_MS,
       connectionsCheckingInterval: TIMEOUT_CHECK_MS,
     },
-    // What the router itself refuses is the path; its own message would repeat all of it.
+    // Errors of the router are about the path, and its own message repeats all of it.
     frameworkErrors: (_, request, reply) => {
-      void sendError(badPath(), request, reply);
+      void sendError(invalidPath(), request, reply);
     },
-    genReqId: () => parts.random(REQUEST_ID_LENGTH),
+    genReqId: () => random(REQUEST_ID_LENGTH),
   });
-  boundConnections(app.server, limits.connections);
-
-  requireHost(app);
-  allowOrigins(app);
-  const routes = guardRoutes(app, parts);
-  answerErrors(app, routes);
-  parseJsonBodies(app);
-  logRequests(app);
-  serveMetrics(app, metrics);
-  serveHealth(app, parts, draining);
-  serveDocs(app);
-  serveEvaluations(app, parts);
-  serveFlagSet(app, parts);
-  serveStreams(app, parts);
-  serveRest(app, parts);
-  await app.register(scope => serveTrpc(scope, parts));
-  await app.ready();
-  return { http: app, routes };
-};
 
 const REQUEST_ID_LENGTH = 12;
 
-const badPath = () =>
+const invalidPath = () =>
   new PennonError(
     'BAD_REQUEST',
-    `the path has a part that is not percent-encoded UTF-8, or longer than ${LONGEST_PARAMETER} characters`,
+    `a part of the path is not percent-encoded UTF-8, or is longer than ${MAX_PARAMETER_LENGTH} characters`,
   );
 
-/** One line a request: the route's pattern, never the URL, so that no key or context is written down. */
-const logRequests = (app: FastifyInstance): void => {
+/** Keeps browsers from guessing another content type. */
+const setContentTypeOptions = (app: FastifyInstance): void => {
   app.addHook('onSend', async (_, reply, payload) => {
     reply.header('x-content-type-options', 'nosniff');
     return payload;
   });
+};
+
+/** Logs one line for each request, with the pattern of its route. A URL may contain user data. */
+const logRequests = (app: FastifyInstance): void => {
   app.addHook('onResponse', async (request, reply) => {
     request.log.debug(
       {

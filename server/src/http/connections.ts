@@ -6,7 +6,6 @@ import type { FastifyInstance } from 'fastify';
 import { errorBody, ERRORS, PennonError } from '../errors.ts';
 import { errorHeaders } from './errors.ts';
 
-/** What happens before there is a request: the same shape of error, written by hand. */
 const STATUS_TEXT: Readonly<Record<number, string>> = {
   400: 'Bad Request',
   408: 'Request Timeout',
@@ -14,17 +13,20 @@ const STATUS_TEXT: Readonly<Record<number, string>> = {
   503: 'Service Unavailable',
 };
 
-/** Node's codes of what it refuses to read as a request. */
-export const rawErrorOf = ({ code }: Error & { code?: string }): PennonError => {
+/** Converts an error of Node's HTTP parser. */
+export const parserError = ({ code }: Error & { code?: string }): PennonError => {
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT')
     return new PennonError('TIMEOUT', 'the request did not arrive in time');
   if (code === 'HPE_HEADER_OVERFLOW')
-    return new PennonError('PAYLOAD_TOO_LARGE', 'the path and headers are too long together');
-  return new PennonError('BAD_REQUEST', 'this is not a valid HTTP request');
+    return new PennonError('PAYLOAD_TOO_LARGE', 'the path and headers together are too long');
+  return new PennonError('BAD_REQUEST', 'the request is not valid HTTP');
 };
 
-/** Answers on a bare connection and ends it. */
-export const answerRaw = (socket: Socket, error: PennonError): void => {
+/**
+ * Sends an error on a connection that has no request yet, and closes it. The response looks like that of
+ * any other error, but is written by hand.
+ */
+export const sendRawError = (socket: Socket, error: PennonError): void => {
   if (!socket.writable) return void socket.destroy();
   const { http } = ERRORS[error.code];
   const body = JSON.stringify(errorBody(error));
@@ -40,29 +42,26 @@ export const answerRaw = (socket: Socket, error: PennonError): void => {
 
 const RETRY_AFTER_SECONDS = 5;
 
-/** A connection too many is told so and ended, and never reaches a route. */
-export const boundConnections = (server: Server, most: number): void => {
+/** Closes connections above the limit with a 503, before they reach a route. */
+export const limitConnections = (server: Server, max: number): void => {
   let open = 0;
   server.prependListener('connection', (socket: Socket) => {
     open += 1;
     socket.once('close', () => {
       open -= 1;
     });
-    if (open <= most) return;
-    answerRaw(
-      socket,
-      new PennonError(
-        'SERVICE_UNAVAILABLE',
-        `this server has ${most} connections open, its limit`,
-        {
-          retryAfterSeconds: RETRY_AFTER_SECONDS,
-        },
-      ),
-    );
+    if (open > max) sendRawError(socket, tooManyConnections(max));
   });
 };
 
-/** HTTP/1.1 wants a Host header; Node's own refusal would have no body. */
+const tooManyConnections = (max: number): PennonError =>
+  new PennonError(
+    'SERVICE_UNAVAILABLE',
+    `this server has ${max} open connections, which is its limit`,
+    { retryAfterSeconds: RETRY_AFTER_SECONDS },
+  );
+
+/** Requires a Host header, as HTTP/1.1 does. Node's own check would send a response without a body. */
 export const requireHost = (app: FastifyInstance): void => {
   app.addHook('onRequest', async ({ headers, raw }) => {
     if (headers.host !== undefined || raw.httpVersion !== '1.1') return;

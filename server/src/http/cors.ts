@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 
-/** Evaluation is for pages of any origin, without credentials; nothing else sends CORS headers. */
+/** Pages of any origin may evaluate flags, without credentials. Other routes send no CORS headers. */
 const ANY_ORIGIN = {
   'access-control-allow-origin': '*',
   'access-control-expose-headers': 'ETag, Retry-After',
@@ -12,16 +12,16 @@ const PREFLIGHT = {
   'access-control-max-age': '86400',
 };
 
-/** Sends CORS headers on routes that say so, errors included, and answers their preflights. */
-export const allowOrigins = (app: FastifyInstance): void => {
+/** Adds CORS headers and a preflight route to routes with `cors: true`. Errors have the headers too. */
+export const addCors = (app: FastifyInstance): void => {
   app.addHook('onRequest', async (request, reply) => {
     if (request.routeOptions.config.cors === true) reply.headers(ANY_ORIGIN);
   });
   app.addHook('onRoute', route => {
     if (route.config?.cors !== true || route.method === 'OPTIONS') return;
-    app.options(route.url, { config: { access: 'public', cors: true } }, answerPreflight);
+    app.options(route.url, { config: { access: 'public', cors: true } }, sendPreflight);
   });
 };
 
-const answerPreflight = async (_: unknown, reply: FastifyReply) =>
+const sendPreflight = async (_: unknown, reply: FastifyReply) =>
   reply.headers(PREFLIGHT).code(204).send();

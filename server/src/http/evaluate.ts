@@ -1,26 +1,29 @@
 import type { FastifyInstance } from 'fastify';
 
+import { evaluateFlag, evaluateFlags } from '../evaluation/evaluate.ts';
 import { matchesNone } from '../resources/entity-tag.ts';
 import { parseOrThrow } from '../resources/parse.ts';
-import { evaluateFlag, evaluateFlags } from '../evaluation/evaluate.ts';
-import type { Services } from '../services.ts';
 import { EvaluateAllRequest, EvaluateRequest } from '../router/evaluation.ts';
+import type { Services } from '../services.ts';
 import { callerOf } from './access.ts';
 import { API, flatInput } from './request.ts';
 
 const config = { access: { permission: 'evaluate' }, cors: true } as const;
 
-/** The hot paths: the same use cases as the procedures, on plain routes. */
-export const serveEvaluations = (app: FastifyInstance, parts: Services): void => {
+/**
+ * Serves evaluations on plain routes. They call the same use cases as the tRPC procedures, at about half
+ * the cost of the REST adapter.
+ */
+export const serveEvaluations = (app: FastifyInstance, services: Services): void => {
   app.post(`${API}/evaluate`, { config }, async (request, reply) => {
     const input = parseOrThrow(EvaluateRequest, flatInput(request));
     reply.header('cache-control', 'no-store');
-    return evaluateFlag(parts, callerOf(request), input);
+    return evaluateFlag(services, callerOf(request), input);
   });
 
   app.post(`${API}/evaluations`, { config }, async (request, reply) => {
     const input = parseOrThrow(EvaluateAllRequest, flatInput(request));
-    const { json, etag } = evaluateFlags(parts, callerOf(request), input);
+    const { json, etag } = evaluateFlags(services, callerOf(request), input);
     reply.headers({ etag, 'cache-control': 'private, no-cache' });
     if (matchesNone(request.headers['if-none-match'], etag)) return reply.code(304).send();
     return reply.type('application/json; charset=utf-8').send(json);

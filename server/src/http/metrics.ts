@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify';
 
 import type { Metrics } from '../metrics.ts';
 
-/** Counts every request by its route's pattern, and serves what is measured at /metrics. */
+/** Measures every request by the pattern of its route, and serves all metrics at `/metrics`. */
 export const serveMetrics = (app: FastifyInstance, metrics: Metrics): void => {
   app.addHook('onResponse', async (request, reply) => {
     const route = request.is404 ? '(unknown)' : (request.routeOptions.url ?? '(unknown)');
@@ -10,7 +10,7 @@ export const serveMetrics = (app: FastifyInstance, metrics: Metrics): void => {
   });
   app.get(
     '/metrics',
-    { config: { access: { permission: 'metrics.read', everywhere: true } } },
+    { config: { access: { permission: 'metrics.read', allEnvironments: true } } },
     async (_, reply) => reply.type(metrics.contentType).send(await metrics.text()),
   );
 };
