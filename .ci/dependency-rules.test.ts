@@ -136,6 +136,18 @@ test.each([
   ]);
 });
 
+test('a published package may import a development dependency, because its bundle contains it', () => {
+  const published = { ...manifest, publishConfig: {} };
+  const problems = (source: string) =>
+    forbiddenImports(
+      { path: 'packages/engine/src/a.ts', source, folder: 'packages/engine', manifest: published },
+      root,
+    );
+  expect(problems("import { Ajv } from 'ajv';")).toEqual([]);
+  expect(problems("import { Flag } from '@pennon/schema';")).toHaveLength(1);
+  expect(problems("import zod from 'zod';")).toHaveLength(1);
+});
+
 test.each([
   ['a file of the same package', "import { b } from './b.ts';"],
   ['a file of the same package in a parent folder', "import { b } from '../b.ts';"],

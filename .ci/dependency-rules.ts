@@ -10,6 +10,7 @@ export type Manifest = {
   readonly dependencies?: Readonly<Record<string, string>>;
   readonly devDependencies?: Readonly<Record<string, string>>;
   readonly peerDependencies?: Readonly<Record<string, string>>;
+  readonly publishConfig?: object;
 };
 
 /** A source file. `path` is from the root, `folder` and `manifest` are those of its package. */
@@ -70,9 +71,12 @@ const declares = (
   typeOnly: boolean,
   isTest: boolean,
 ): boolean => {
-  const { dependencies, devDependencies, peerDependencies } = manifest;
+  const { dependencies, devDependencies, peerDependencies, publishConfig } = manifest;
   const atRuntime = { ...dependencies, ...peerDependencies };
-  return name in (typeOnly || isTest ? { ...atRuntime, ...devDependencies } : atRuntime);
+  // Publishing a package bundles its development dependencies.
+  const isBundled = publishConfig !== undefined && !name.startsWith('@pennon/');
+  const withDevelopment = typeOnly || isTest || isBundled;
+  return name in (withDevelopment ? { ...atRuntime, ...devDependencies } : atRuntime);
 };
 
 /**

@@ -1,30 +1,90 @@
-import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
+import type { Metafile } from 'esbuild';
 import { buildSync } from 'esbuild';
+import { z } from 'zod';
 
-/** Returns the source of each export that the package in the current directory publishes. */
-const entries = (): readonly string[] => {
-  const exported = readFileSync('package.json', 'utf8').matchAll(/"\.\/dist\/([\w-]+)\.js"/g);
-  return [...exported].map(([, name = '']) => `src/${name}.ts`);
-};
+import { dependencyNames, readManifest } from './manifest.ts';
+import { licensesOf } from './licenses.ts';
 
-/** Bundles the package in the current directory: one file per export, and one for the code that they share. */
+const TARGET = 'es2023';
+
+/**
+ * Bundles the package in the current directory into `folder`: as ES modules one file per export and one
+ * for the code that they share, and each of these files again as CommonJS. Development dependencies
+ * become part of the bundle, so users install only what the package depends on.
+ */
 export const bundleInto = (folder: string): void => {
-  buildSync({
+  const { metafile } = buildSync({
     entryPoints: [...entries()],
     outdir: folder,
     bundle: true,
-    packages: 'external',
+    metafile: true,
+    external: ['node:*', ...dependencyNames(readManifest()).flatMap(name => [name, `${name}/*`])],
     splitting: true,
     chunkNames: 'shared-[hash]',
     format: 'esm',
     platform: 'neutral',
-    target: 'es2023',
+    mainFields: ['module', 'main'],
+    target: TARGET,
     sourcemap: true,
     sourcesContent: false,
     logLevel: 'warning',
   });
+  writeCommonJs(folder);
+  embedBundledSources(folder);
+  writeLicenses(folder, metafile);
+};
+
+/** Returns the source of each export that the package in the current directory publishes. */
+const entries = (): readonly string[] =>
+  Object.values(readManifest().publishConfig.exports).map(({ import: { default: file } }) =>
+    file.replace(/^\.\/dist\/(.+)\.js$/, 'src/$1.ts'),
+  );
+
+/**
+ * Translates each ES module instead of bundling a second time, so the exports share their code in
+ * CommonJS too. A dynamic import becomes a `require`, which loads the same copy of a module.
+ */
+const writeCommonJs = (folder: string): void => {
+  const modules = readdirSync(folder).filter(file => file.endsWith('.js'));
+  buildSync({
+    entryPoints: modules.map(file => join(folder, file)),
+    outdir: folder,
+    outExtension: { '.js': '.cjs' },
+    format: 'cjs',
+    platform: 'node',
+    target: TARGET,
+    supported: { 'dynamic-import': false },
+    sourcemap: true,
+    sourcesContent: false,
+    logLevel: 'warning',
+  });
+  for (const file of modules) {
+    const path = join(folder, file.replace(/\.js$/, '.cjs'));
+    const code = readFileSync(path, 'utf8');
+    writeFileSync(path, code.replaceAll(/require\("(\.\/[\w-]+)\.js"\)/g, 'require("$1.cjs")'));
+  }
+};
+
+const SourceMap = z.looseObject({ sources: z.array(z.string()) });
+
+/** Adds the text of bundled dependencies to the source maps: the package contains only its own sources. */
+const embedBundledSources = (folder: string): void => {
+  for (const file of readdirSync(folder).filter(name => name.endsWith('.map'))) {
+    const path = join(folder, file);
+    const map = SourceMap.parse(JSON.parse(readFileSync(path, 'utf8')));
+    const sourcesContent = map.sources.map(source =>
+      source.startsWith('../src/') ? null : readFileSync(join(folder, source), 'utf8'),
+    );
+    writeFileSync(path, JSON.stringify({ ...map, sourcesContent }));
+  }
+};
+
+const writeLicenses = (folder: string, { inputs }: Metafile): void => {
+  const text = licensesOf(Object.keys(inputs));
+  if (text !== '') writeFileSync(join(folder, 'THIRD-PARTY-LICENSES.txt'), text);
 };
 
 /**

@@ -1,9 +1,10 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join, normalize } from 'node:path';
+import { dirname, join, normalize, relative } from 'node:path';
 
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
+import { satisfies } from 'semver';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import type { FlagServer } from '../../sync/test/support/flag-server.ts';
@@ -14,7 +15,7 @@ import type { Packed } from './support/packed.ts';
 import { packAll } from './support/packed.ts';
 import { servePage } from './support/page.ts';
 import type { Project } from './support/projects.ts';
-import { createProject } from './support/projects.ts';
+import { createProject, install } from './support/projects.ts';
 import type { Registry } from './support/registry.ts';
 import { startRegistry } from './support/registry.ts';
 import { run } from './support/run.ts';
@@ -35,25 +36,32 @@ beforeAll(async () => {
 }, 5 * MINUTES);
 afterAll(() => rmSync(directory, { recursive: true }));
 
+type SourceMap = { sources: string[]; sourcesContent?: (string | null)[] };
+
 const NAMES = PACKAGES.map(({ name }) => name);
 
 describe.each(NAMES)('%s, packed', name => {
   it('contains the build, the sources for its source maps, the license and a README, and nothing else', () => {
     const { files } = packageNamed(name);
     const expected =
-      /^(dist\/[\w-]+\.(js|d\.ts)(\.map)?|src\/[\w-]+\.ts|package\.json|README\.md|LICENSE)$/;
+      /^(dist\/[\w-]+\.(c?js|d\.c?ts)(\.map)?|dist\/vendor\/[\w/-]+\.d\.c?ts|dist\/THIRD-PARTY-LICENSES\.txt|src\/[\w-]+\.ts|package\.json|README\.md|LICENSE)$/;
     expect(files.filter(file => !expected.test(file))).toEqual([]);
     expect(files).toEqual(
-      expect.arrayContaining(['LICENSE', 'README.md', 'dist/index.js', 'dist/index.d.ts']),
+      expect.arrayContaining([
+        'LICENSE',
+        'README.md',
+        ...['js', 'cjs', 'd.ts', 'd.cts'].map(extension => `dist/index.${extension}`),
+      ]),
     );
   });
 
-  it('has source maps that refer only to sources in the package', () => {
+  it('has source maps whose sources are in the package or in the map itself', () => {
     const { files, text } = packageNamed(name);
     const maps = files.filter(file => file.endsWith('.map'));
     const unresolved = maps.flatMap(map => {
-      const { sources }: { sources: string[] } = JSON.parse(text(map));
+      const { sources, sourcesContent = [] }: SourceMap = JSON.parse(text(map));
       return sources
+        .filter((_, index) => typeof sourcesContent[index] !== 'string')
         .map(source => normalize(join(dirname(map), source)))
         .filter(source => !files.includes(source));
     });
@@ -85,18 +93,49 @@ describe.each(NAMES)('%s, packed', name => {
     expect(messages.map(message => formatMessage(message, { ...manifest }))).toEqual([]);
   });
 
-  it('has types that match its modules in every kind of import', async () => {
+  it('has types that match its modules in all four kinds of resolution', async () => {
     const attw = join(root, 'packages/packaging/node_modules/.bin/attw');
-    // ESM only: `require` works in versions of Node that can require ESM.
-    const args = [
-      packageNamed(name).tarball,
-      '--profile',
-      'esm-only',
-      '--format',
-      'ascii',
-      '--no-color',
-    ];
-    expect(await run(attw, args, { cwd: directory })).toContain(name);
+    const args = [packageNamed(name).tarball, '--format', 'ascii', '--no-color'];
+    const output = await run(attw, args, { cwd: directory });
+    expect(output).toContain('No problems found');
+    for (const mode of ['node10', 'node16 (from CJS)', 'node16 (from ESM)', 'bundler'])
+      expect(output).toContain(`${mode}: 🟢`);
+  });
+
+  it('names its repository, home page, author and keywords', () => {
+    const { text } = packageNamed(name);
+    const { repository, ...rest } = JSON.parse(text('package.json'));
+    const folder = relative(root, PACKAGES.find(each => each.name === name)?.folder ?? '');
+    expect(repository).toEqual({
+      type: 'git',
+      url: 'git+https://github.com/pennon/pennon.git',
+      directory: folder,
+    });
+    expect(rest).toMatchObject({
+      homepage: `https://github.com/pennon/pennon/tree/main/${folder}#readme`,
+      bugs: 'https://github.com/pennon/pennon/issues',
+      license: 'Apache-2.0',
+      author: 'The Pennon authors',
+      engines: { node: '>=20' },
+    });
+    expect(rest.keywords).toEqual(expect.arrayContaining(['pennon', 'feature-flags']));
+  });
+
+  it('publishes the license of each package that is bundled into it', () => {
+    const { files, text } = packageNamed(name);
+    const bundled = new Set(
+      files
+        .filter(file => file.endsWith('.js.map'))
+        .flatMap(map => {
+          const { sources }: SourceMap = JSON.parse(text(map));
+          return sources.flatMap(
+            source => /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(source)?.[1] ?? [],
+          );
+        }),
+    );
+    const file = 'dist/THIRD-PARTY-LICENSES.txt';
+    const licenses = files.includes(file) ? text(file) : '';
+    for (const each of bundled) expect(licenses).toContain(`${each} `);
   });
 
   it('has a README with a quick start in under twenty lines', () => {
@@ -140,6 +179,27 @@ describe('installed from a registry in an empty project', () => {
     await server.close();
   });
 
+  it(
+    'a production install runs on Node 20 throughout, and has no compiler',
+    async () => {
+      const folder = join(directory, 'production');
+      mkdirSync(folder);
+      await install(
+        folder,
+        [...NAMES, '@openfeature/server-sdk', '@openfeature/web-sdk'],
+        registry,
+      );
+      const lockfile = readFileSync(join(folder, 'node_modules/.package-lock.json'), 'utf8');
+      const { packages }: Lockfile = JSON.parse(lockfile);
+      const refused = Object.entries(packages)
+        .filter(([, { engines }]) => !satisfies('20.0.0', engines?.node ?? '*'))
+        .map(([name]) => name);
+      expect(refused).toEqual([]);
+      expect(Object.keys(packages)).not.toContain('node_modules/typescript');
+    },
+    2 * MINUTES,
+  );
+
   describe.each([
     { node: '20', typescript: '5.9' },
     { node: '26', typescript: '7' },
@@ -175,6 +235,15 @@ describe('installed from a registry in an empty project', () => {
       expect(JSON.parse(await project.run('node', 'evaluate.js', ...args))).toEqual(EXPECTED);
     });
 
+    it('a CommonJS project compiles, and evaluates the same flags', async () => {
+      const [read, evaluate] = [await server.createKey('viewer'), await server.createKey('server')];
+      project.write('evaluate.cts', EVALUATE_COMMON_JS);
+      project.write('tsconfig.json', JSON.stringify(COMMON_JS));
+      expect(await project.typeErrors()).toEqual([]);
+      const args = [server.url(), read.secret, evaluate.secret];
+      expect(JSON.parse(await project.run('node', 'evaluate.cjs', ...args))).toEqual(EXPECTED);
+    });
+
     it('flags are evaluated in a program that is bundled into one file', async () => {
       const [read, evaluate] = [await server.createKey('viewer'), await server.createKey('server')];
       project.write('evaluate.js', EVALUATE);
@@ -206,6 +275,10 @@ describe('installed from a registry in an empty project', () => {
   });
 });
 
+type Lockfile = {
+  packages: Record<string, { engines?: { node?: string } }>;
+};
+
 /** The strictest settings of a project. They check our declarations too. */
 const STRICT = {
   compilerOptions: {
@@ -220,12 +293,18 @@ const STRICT = {
   },
 };
 
-const EVALUATE = `
+const COMMON_JS = {
+  compilerOptions: { ...STRICT.compilerOptions, module: 'node16', noEmit: false },
+  files: ['evaluate.cts'],
+};
+
+const IMPORTS = `
 import { OpenFeature } from '@openfeature/server-sdk';
 import { createApiClient } from '@pennon/client';
 import { compile, evaluate } from '@pennon/engine';
 import { PennonProvider } from '@pennon/server-provider';
-
+`;
+const PROGRAM = `
 const [, , url, viewerKey, serverKey] = process.argv;
 const context = { targetingKey: 'ada', plan: 'pro' };
 
@@ -233,18 +312,26 @@ const api = createApiClient({ url, key: viewerKey });
 const flag = await api.flags.get.query({ key: 'new-checkout' });
 const { etag, ...definition } = flag;
 const set = { formatVersion: 1, flags: { [flag.key]: definition } };
+const decided = evaluate(compile(set), flag.key, context);
 const evaluation = await api.evaluation.evaluate.mutate({ flagKey: flag.key, context });
 
 await OpenFeature.setProviderAndWait(new PennonProvider({ url, key: serverKey }));
 const client = OpenFeature.getClient();
 console.log(JSON.stringify({
-  engine: evaluate(compile(set), flag.key, context).value,
-  client: evaluation.value,
+  engine: 'value' in decided && decided.value,
+  client: 'value' in evaluation && evaluation.value,
   provider: await client.getBooleanValue(flag.key, false, context),
   other: await client.getBooleanValue(flag.key, true, { targetingKey: 'bob' }),
   matching: await client.getBooleanValue('staff', false, { mail: 'ada@example.com' }),
 }));
 await OpenFeature.close();
+`;
+const EVALUATE = IMPORTS + PROGRAM;
+const EVALUATE_COMMON_JS = `${IMPORTS}
+const main = async () => {
+${PROGRAM.replace('process.argv', 'process.argv as [string, string, string, string, string]')}
+};
+void main();
 `;
 
 const PAGE = `

@@ -26,10 +26,10 @@ const DEPENDENCIES = [
 ];
 
 /**
- * Retries, because the registry reports a missing package if one request to npm's own registry fails.
+ * Installs packages into `cwd`. Retries, because the registry reports a missing package if one request to npm's own registry fails.
  * The retry reuses the packages that were downloaded before.
  */
-const install = async (
+export const install = async (
   cwd: string,
   packages: readonly string[],
   registry: Registry,

@@ -1,0 +1,37 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { z } from 'zod';
+
+const Names = z.record(z.string(), z.string()).default({});
+const Entry = z.object({ types: z.string(), default: z.string() });
+
+/** What the build reads from the `package.json` of a published package. */
+const Manifest = z.object({
+  name: z.string(),
+  dependencies: Names,
+  peerDependencies: Names,
+  publishConfig: z.object({
+    exports: z.record(z.string(), z.object({ import: Entry, require: Entry })),
+  }),
+});
+export type Manifest = z.infer<typeof Manifest>;
+
+/** Returns the manifest of the package in the current directory. */
+export const readManifest = (): Manifest =>
+  Manifest.parse(JSON.parse(readFileSync('package.json', 'utf8')));
+
+/** Returns the packages that users of this package install with it. */
+export const dependencyNames = ({ dependencies, peerDependencies }: Manifest): string[] =>
+  Object.keys({ ...dependencies, ...peerDependencies });
+
+const Installed = z.object({
+  name: z.string(),
+  version: z.string(),
+  types: z.string().optional(),
+  exports: z.record(z.string(), z.unknown()).default({}),
+});
+
+/** Returns the manifest of an installed package, of which `folder` is the root. */
+export const readInstalled = (folder: string): z.infer<typeof Installed> =>
+  Installed.parse(JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')));
