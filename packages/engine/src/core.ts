@@ -1,5 +1,6 @@
 /** The engine without its regular expressions, for those who load them when a flag needs them. */
 export { compileWith, type Compile } from './compile.ts';
+export { dependentsOf, diffFlagSets, type FlagSetDiff } from './diff.ts';
 export { evaluate, evaluateAll, type Evaluations } from './evaluate.ts';
 export type { CompiledFlagSet } from './model.ts';
 export type { Patterns } from './re2-subset.ts';

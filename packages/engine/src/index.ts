@@ -1,5 +1,6 @@
 export type { Compile } from './compile.ts';
 export { compile } from './complete.ts';
+export { dependentsOf, diffFlagSets, type FlagSetDiff } from './diff.ts';
 export { evaluate, evaluateAll, type Evaluations } from './evaluate.ts';
 export { explain } from './explain.ts';
 export { draw, drawSeed, murmur3 } from './hash.ts';

@@ -1,6 +1,7 @@
 import type { Evaluation, Failed, NotServed, Served } from '@pennon/schema';
 
 import type { Attributes, Read } from './attributes.ts';
+import type { Contents } from './envelope.ts';
 import type { OperatorEntry, Test } from './operators.ts';
 import type { Patterns } from './re2-subset.ts';
 import type { Finding, Problem } from './problems.ts';
@@ -101,7 +102,6 @@ export type CompiledFlag = {
 /** One flag of a set. It compiles when it is first evaluationId for, and shares what it is evaluationId within one evaluation. */
 export type Slot = {
   readonly key: string;
-  readonly raw: unknown;
   flag: CompiledFlag | undefined;
   evaluationId: number;
   answer: Evaluation | undefined;
@@ -118,6 +118,7 @@ export type CompiledFlagSet = {
   readonly problemsOf: (flagKey: string) => readonly Problem[];
   /** What is wrong with a segment; nothing where there is none of that key. */
   readonly problemsOfSegment: (segmentKey: string) => readonly Finding[];
+  readonly contents: Contents;
   readonly slots: ReadonlyMap<string, Slot>;
   readonly segments: ReadonlyMap<string, SegmentSlot>;
   /** The flag in a slot of this set, compiled now if it was not yet. */
@@ -127,4 +128,4 @@ export type CompiledFlagSet = {
 };
 
 /** One segment of a set, compiled when a flag first names it. */
-export type SegmentSlot = { readonly raw: unknown; readonly compiled: () => CompiledSegment };
+export type SegmentSlot = { readonly compiled: () => CompiledSegment };

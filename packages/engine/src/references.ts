@@ -3,8 +3,14 @@ import { isList, isObject, ownValue } from './fields.ts';
 /** Groups nest at most five deep in a flag that is well-formed; what is deeper decides nothing. */
 const MAX_DEPTH = 5;
 
-/** The flags and segments that a flag names, each once and in the order of their names. */
-export type References = { readonly flags: string[]; readonly segments: string[] };
+/** The keys of the flags and segments that a flag refers to, each once and sorted. */
+export type References = {
+  readonly flags: readonly string[];
+  readonly segments: readonly string[];
+};
+
+/** The one result for all flags that refer to nothing. */
+export const NO_REFERENCES: References = Object.freeze({ flags: [], segments: [] });
 
 const add = (names: string[], name: unknown): void => {
   if (typeof name === 'string' && !names.includes(name)) names.push(name);
@@ -30,15 +36,32 @@ const visitRules = (flag: unknown, see: See): void => {
   }
 };
 
-/** Whom a flag depends on. Never throws, whatever it is given. */
-export const references = (flag: unknown): References => {
-  const found: References = { flags: [], segments: [] };
+const findReferences = (flag: unknown): References => {
+  const flags: string[] = [];
+  const segments: string[] = [];
   visitRules(flag, condition => {
-    add(found.flags, ownValue(condition, 'flag'));
-    add(found.segments, ownValue(condition, 'segment'));
+    add(flags, ownValue(condition, 'flag'));
+    add(segments, ownValue(condition, 'segment'));
   });
-  found.flags.sort();
-  found.segments.sort();
+  if (flags.length === 0 && segments.length === 0) return NO_REFERENCES;
+  return Object.freeze({
+    flags: Object.freeze(flags.toSorted()),
+    segments: Object.freeze(segments.toSorted()),
+  });
+};
+
+const known = new WeakMap<object, References>();
+
+/**
+ * Returns the flags and segments that a flag's conditions refer to. Never throws, whatever the flag is.
+ * The result is kept for the object, so a flag must not be changed in place.
+ */
+export const references = (flag: unknown): References => {
+  if (!isObject(flag)) return NO_REFERENCES;
+  const cached = known.get(flag);
+  if (cached !== undefined) return cached;
+  const found = findReferences(flag);
+  known.set(flag, found);
   return found;
 };
 

@@ -49,5 +49,5 @@ export const segmentSlot = (
   patterns: Patterns | undefined,
 ): SegmentSlot => {
   let compiled: CompiledSegment | undefined;
-  return { raw, compiled: () => (compiled ??= compileSegment(key, raw, patterns)) };
+  return { compiled: () => (compiled ??= compileSegment(key, raw, patterns)) };
 };

@@ -77,6 +77,17 @@ describe('compiling with the set before', () => {
     expect(evaluate(after, 'kept', {})).toBe(answer);
   });
 
+  test('reuses the results of a flag that is the same JSON in another object', () => {
+    const text = JSON.stringify({
+      flags: { kept: simple({ rules: [{ conditions: [{ segment: 's' }], variant: 'off' }] }) },
+      segments: { s: { conditions: [{ attribute: 'a', operator: 'exists' }] } },
+    });
+    const before = compile(JSON.parse(text));
+    const result = evaluate(before, 'kept', { a: 1 });
+    const after = compile(JSON.parse(text), before);
+    expect(evaluate(after, 'kept', { a: 1 })).toBe(result);
+  });
+
   test('leaves the set before as it was', () => {
     const asks = simple({
       defaultVariant: 'off',

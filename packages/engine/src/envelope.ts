@@ -1,0 +1,41 @@
+import { given, isObject, ownValue, type Fields } from './fields.ts';
+import { name } from './format.ts';
+import type { Problem } from './problems.ts';
+
+const FORMAT_VERSION = 1;
+
+/** The raw flags and segments of a flag set, by key. */
+export type Contents = { readonly flags: Fields; readonly segments: Fields };
+
+export type Envelope = Contents & {
+  /** Whether nothing of the flag set can be used. */
+  readonly refused: boolean;
+  readonly problems: readonly Problem[];
+};
+
+const problem = (path: string, message: string): Problem => ({ flagKey: '', path, message });
+
+const refuse = (message: string): Envelope => ({
+  flags: {},
+  segments: {},
+  refused: true,
+  problems: [problem('', message)],
+});
+
+/** Reads a flag set without looking into its flags. Unknown fields are ignored: the server may be newer. */
+export const readEnvelope = (flagSet: unknown): Envelope => {
+  if (!isObject(flagSet)) return refuse(`a flag set must be an object, but is ${name(flagSet)}`);
+  const version = given(flagSet, 'formatVersion') ?? FORMAT_VERSION;
+  if (version !== FORMAT_VERSION) {
+    return refuse(
+      `this version reads format version ${FORMAT_VERSION}, not ${name(version)}: update the SDK`,
+    );
+  }
+  const flags = ownValue(flagSet, 'flags');
+  if (!isObject(flags))
+    return refuse(`the flags of a flag set must be an object, but are ${name(flags)}`);
+  const segments = given(flagSet, 'segments') ?? {};
+  if (isObject(segments)) return { flags, segments, refused: false, problems: [] };
+  const problems = [problem('segments', `must be an object, but is ${name(segments)}`)];
+  return { flags, segments: {}, refused: false, problems };
+};

@@ -1,0 +1,205 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+
+import { compile, dependentsOf, diffFlagSets, evaluateAll } from '../src/index.ts';
+import {
+  context,
+  damagedFlagSet,
+  flag,
+  flagKey,
+  flagSet,
+  reordered,
+  segment,
+} from './arbitraries.ts';
+
+type RawObject = { readonly [name: string]: unknown };
+
+const isObject = (value: unknown): value is RawObject =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const partOf = (set: unknown, part: 'flags' | 'segments'): RawObject => {
+  const found = isObject(set) ? set[part] : undefined;
+  return isObject(found) ? found : {};
+};
+
+const own = (object: RawObject, name: string): unknown =>
+  Object.hasOwn(object, name) ? object[name] : undefined;
+
+/** The JSON text with all names sorted. */
+const canonical = (value: unknown): string =>
+  JSON.stringify(value, (_, inner: unknown) =>
+    isObject(inner)
+      ? Object.entries(inner).toSorted(([a], [b]) => (a < b ? -1 : Number(a > b)))
+      : inner,
+  );
+
+const changedByText = (previous: RawObject, next: RawObject): string[] =>
+  [...new Set([...Object.keys(previous), ...Object.keys(next)])]
+    .filter(
+      key =>
+        Object.hasOwn(previous, key) !== Object.hasOwn(next, key) ||
+        canonical(previous[key]) !== canonical(next[key]),
+    )
+    .toSorted();
+
+/** Every text under this name, at any depth. */
+const namedIn = (value: unknown, name: string): unknown[] => {
+  if (Array.isArray(value)) return value.flatMap(item => namedIn(item, name));
+  if (!isObject(value)) return [];
+  return [own(value, name), ...Object.values(value).flatMap(inner => namedIn(inner, name))];
+};
+
+/** Adds every flag that refers to a key that is reached, until nothing is added. */
+const affectedByRepetition = (
+  next: RawObject,
+  changedFlags: readonly string[],
+  changedSegments: readonly string[],
+): string[] => {
+  const reached = new Set(changedFlags);
+  for (let before = -1; before !== reached.size;) {
+    before = reached.size;
+    for (const [key, definition] of Object.entries(next)) {
+      const rules = isObject(definition) ? own(definition, 'rules') : undefined;
+      const isReached =
+        namedIn(rules, 'flag').some(name => typeof name === 'string' && reached.has(name)) ||
+        namedIn(rules, 'segment').some(name => changedSegments.some(changed => changed === name));
+      if (isReached) reached.add(key);
+    }
+  }
+  return [...reached].toSorted();
+};
+
+/** Two flag sets that have much in common. */
+const pair = fc
+  .tuple(
+    flagSet,
+    fc.dictionary(flagKey, fc.option(flag), { maxKeys: 2, noNullPrototype: true }),
+    fc.dictionary(fc.constantFrom('s', 't'), fc.option(segment), {
+      maxKeys: 1,
+      noNullPrototype: true,
+    }),
+  )
+  .map(([previous, flags, segments]) => {
+    const replaced = (part: 'flags' | 'segments', by: RawObject) => {
+      const entries = Object.entries({ ...partOf(previous, part), ...by });
+      return Object.fromEntries(entries.filter(([, definition]) => definition !== null));
+    };
+    const next = { flags: replaced('flags', flags), segments: replaced('segments', segments) };
+    return { previous, next: JSON.parse(JSON.stringify(next)) as unknown };
+  });
+
+describe('diffFlagSets', () => {
+  test('finds what a comparison of texts and a repeated search find', { timeout: 30_000 }, () => {
+    fc.assert(
+      fc.property(pair, ({ previous, next }) => {
+        const { changed, affected } = diffFlagSets(previous, next);
+        const flags = changedByText(partOf(previous, 'flags'), partOf(next, 'flags'));
+        const segments = changedByText(partOf(previous, 'segments'), partOf(next, 'segments'));
+        expect(changed).toStrictEqual({ flags, segments });
+        expect(affected).toStrictEqual(
+          affectedByRepetition(partOf(next, 'flags'), flags, segments),
+        );
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  test('leaves out no flag whose result or problems differ', { timeout: 30_000 }, () => {
+    fc.assert(
+      fc.property(pair, context, ({ previous, next }, attributes) => {
+        const affected = new Set(diffFlagSets(previous, next).affected);
+        const [before, after] = [compile(previous), compile(next)];
+        const keys = [...new Set([...before.flagKeys, ...after.flagKeys])].filter(
+          key => !affected.has(key),
+        );
+        expect(Object.entries(evaluateAll(after, attributes, keys))).toStrictEqual(
+          Object.entries(evaluateAll(before, attributes, keys)),
+        );
+        expect(keys.map(after.problemsOf)).toStrictEqual(keys.map(before.problemsOf));
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  test('finds no difference between a flag set and the same in another order', () => {
+    fc.assert(
+      fc.property(flagSet, set => {
+        expect(diffFlagSets(set, reordered(set))).toStrictEqual({
+          changed: { flags: [], segments: [] },
+          affected: [],
+        });
+      }),
+    );
+  });
+
+  test('never throws, and finds all flags of a set that had no predecessor', () => {
+    fc.assert(
+      fc.property(fc.oneof(damagedFlagSet, fc.jsonValue()), set => {
+        const { changed, affected } = diffFlagSets(undefined, set);
+        expect(changed.flags).toStrictEqual(Object.keys(partOf(set, 'flags')).toSorted());
+        expect(affected).toStrictEqual(changed.flags);
+        expect(diffFlagSets(set, undefined).affected).toStrictEqual(changed.flags);
+      }),
+    );
+  });
+
+  test('a removed, an added and a replaced flag are changed, and what depends on them is affected', () => {
+    const on = (key: string) => ({ conditions: [{ flag: key, variants: ['on'] }], variant: 'on' });
+    const plain = { type: 'boolean', enabled: true, variants: { on: true }, defaultVariant: 'on' };
+    const previous = {
+      flags: {
+        removed: plain,
+        replaced: plain,
+        'on-removed': { ...plain, rules: [on('removed')] },
+        'on-added': { ...plain, rules: [on('added')] },
+        'on-on-replaced': { ...plain, rules: [on('on-replaced')] },
+        'on-replaced': { ...plain, rules: [on('replaced')] },
+        apart: plain,
+      },
+    };
+    const { removed: _, ...others } = previous.flags;
+    const next = { flags: { ...others, added: plain, replaced: { ...plain, enabled: false } } };
+    expect(diffFlagSets(previous, next)).toStrictEqual({
+      changed: { flags: ['added', 'removed', 'replaced'], segments: [] },
+      affected: [
+        'added',
+        'on-added',
+        'on-on-replaced',
+        'on-removed',
+        'on-replaced',
+        'removed',
+        'replaced',
+      ],
+    });
+  });
+
+  test('a flag that is deeper than any well-formed flag counts as changed', () => {
+    const nested = () => JSON.parse(`${'['.repeat(100_000)}${']'.repeat(100_000)}`) as unknown;
+    const { changed } = diffFlagSets({ flags: { f: nested() } }, { flags: { f: nested() } });
+    expect(changed.flags).toEqual(['f']);
+  });
+});
+
+describe('dependentsOf', () => {
+  test('finds what diffFlagSets finds, given what changed', () => {
+    fc.assert(
+      fc.property(pair, ({ previous, next }) => {
+        const { changed, affected } = diffFlagSets(previous, next);
+        expect([...dependentsOf(next, changed)].toSorted()).toStrictEqual(affected);
+      }),
+    );
+  });
+
+  test('follows segments and flags, in groups too', () => {
+    const rule = (condition: object) => ({ conditions: [{ any: [condition] }], variant: 'on' });
+    const flags = {
+      a: { rules: [rule({ segment: 's' })] },
+      b: { rules: [rule({ flag: 'a', variants: ['on'] })] },
+      c: { rules: [rule({ segment: 't' })] },
+    };
+    expect([...dependentsOf({ flags }, { flags: [], segments: ['s'] })].toSorted()).toEqual([
+      'a',
+      'b',
+    ]);
+  });
+});
