@@ -36,7 +36,7 @@ it('a watch survives cut connections and a killed server without losing or repea
 
   await server.putFlag('one', {});
   await expect.poll(() => changes).toEqual(['one']);
-  proxy.cut();
+  proxy.cutConnections();
   await server.putFlag('two', {});
   await expect.poll(() => changes, { timeout: 20_000 }).toEqual(['one', 'two']);
 
@@ -50,5 +50,5 @@ it('a watch survives cut connections and a killed server without losing or repea
   await server.putFlag('four', {});
   await expect.poll(() => changes.at(-1), { timeout: 20_000 }).toBe('four');
   watch.unsubscribe();
-  await expect.poll(() => proxy.underWay()).toBe(0);
+  await expect.poll(() => proxy.inFlight()).toBe(0);
 });

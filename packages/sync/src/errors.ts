@@ -1,25 +1,25 @@
-import { isJsonObject, readObject } from './json.ts';
+import { isJsonObject, parseJsonObject } from './json.ts';
 
-/** What is known of what went wrong with one request or one stream. */
-type Facts = {
-  /** The HTTP status, where the server answered one. */
+type ErrorDetails = {
+  /** The HTTP status, if the server sent a response. */
   readonly status?: number | undefined;
   /** The error in the body of the response. */
   readonly serverError?: { readonly code: string; readonly message: string } | undefined;
-  /** The server asked to be left alone for so long. */
+  /** How long to wait before the next request, from the Retry-After header. */
   readonly retryAfterMs?: number | undefined;
-  /** What came does not follow what went before: the data are not to be trusted. */
-  readonly gap?: true;
+  /** An event did not follow from the previous one, so the data may be wrong and must be loaded again. */
+  readonly isGap?: true;
 };
 
-export type SyncError = Error & Facts;
+/** Why a request or a stream failed. */
+export type SyncError = Error & ErrorDetails;
 
-export const syncError = (message: string, facts: Facts = {}): SyncError =>
-  Object.assign(new Error(message), facts);
+export const syncError = (message: string, details: ErrorDetails = {}): SyncError =>
+  Object.assign(new Error(message), details);
 
-export const gap = (message: string): SyncError => syncError(message, { gap: true });
+export const gapError = (message: string): SyncError => syncError(message, { isGap: true });
 
-/** Whatever was thrown, as trouble. `fetch` hides what happened in the cause. */
+/** Converts any thrown value. Adds the message of the cause, which is where `fetch` puts the reason. */
 export const toSyncError = (thrown: unknown): SyncError => {
   if (!(thrown instanceof Error)) return syncError(String(thrown));
   return thrown.cause instanceof Error
@@ -27,36 +27,36 @@ export const toSyncError = (thrown: unknown): SyncError => {
     : thrown;
 };
 
-/** The key is not accepted: trying again soon is of no use. */
+/** Returns whether the server rejected the key, so trying again soon is pointless. */
 export const isAuthError = ({ status }: { readonly status?: number | undefined }): boolean =>
   status === 401 || status === 403;
 
-/** A server that asks for more is not believed. */
+/** Limits what a misconfigured server can ask for. */
 const LONGEST_RETRY_AFTER_MS = 3_600_000;
 
-/** Seconds, or an HTTP date; undefined where it is neither. */
-const retryAfterMs = (header: string | null, now: number): number | undefined => {
+/** Parses a Retry-After header: seconds or an HTTP date. Returns undefined if it is neither. */
+const parseRetryAfter = (header: string | null, now: number): number | undefined => {
   if (header === null) return undefined;
   const ms = /^\d+$/.test(header) ? Number(header) * 1_000 : Date.parse(header) - now;
   return ms > 0 ? Math.min(ms, LONGEST_RETRY_AFTER_MS) : undefined;
 };
 
-/** Returns the error in the body of a response; undefined if the body has none. */
+/** Returns the error in the body of a response, or undefined if there is none. */
 const serverErrorIn = (body: string): SyncError['serverError'] => {
-  const error = readObject(body)?.['error'];
+  const error = parseJsonObject(body)?.['error'];
   return isJsonObject(error)
     ? { code: String(error['code']), message: String(error['message']) }
     : undefined;
 };
 
-/** Returns the error for a response without success, with the message of the server. */
+/** Converts a response with an error status, including the error in its body. */
 export const errorFromResponse = async (response: Response, now: number): Promise<SyncError> => {
   const { status, headers } = response;
   const serverError = serverErrorIn(await response.text());
   const reason = serverError === undefined ? '' : `: ${serverError.message}`;
-  return syncError(`the server answered ${status}${reason}`, {
+  return syncError(`the server responded with ${status}${reason}`, {
     status,
     serverError,
-    retryAfterMs: retryAfterMs(headers.get('retry-after'), now),
+    retryAfterMs: parseRetryAfter(headers.get('retry-after'), now),
   });
 };

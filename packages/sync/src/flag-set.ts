@@ -1,49 +1,55 @@
+import { gapError } from './errors.ts';
 import { follow } from './follower.ts';
 import type { Follower, FollowOptions } from './follower.ts';
 import { isJsonObject } from './json.ts';
 import type { JsonObject } from './json.ts';
-import { buildRequest, header, applyPatch, changedKeys, parse } from './synced-resource.ts';
-import type { Address, EventReducer, SyncedResource, Update } from './synced-resource.ts';
-import { gap } from './errors.ts';
 import type { Runtime } from './runtime.ts';
+import {
+  applyPatch,
+  buildRequest,
+  header,
+  namesChangedBy,
+  parseObject,
+} from './synced-resource.ts';
+import type { Address, EventReducer, SyncedResource, Update } from './synced-resource.ts';
 
-/** All flags and segments of one environment, of one revision. What a flag is, is the engine's business. */
+/** All flags and segments of one environment at one revision. The engine validates each flag. */
 export type FlagSet = {
   readonly formatVersion: number;
   readonly environment: string;
-  /** Of the last change: equal ids mean equal flag sets. */
+  /** The id of the last change. Flag sets with equal ids are equal. */
   readonly id: string;
   readonly revision: number;
   readonly flags: Readonly<Record<string, unknown>>;
   readonly segments: Readonly<Record<string, unknown>>;
 };
 
-/** The envelope only: the server has validated what is in it, and `compile` looks at each flag. */
+/** The keys of the flags and segments that a change event added, changed or removed. */
+export type FlagSetChanges = { readonly flags: string[]; readonly segments: string[] };
+
+/** Checks the envelope only: the server validates flags when they are written, and the engine compiles each. */
 const isFlagSet = (value: JsonObject): value is FlagSet =>
   typeof value['id'] === 'string' &&
   typeof value['revision'] === 'number' &&
   isJsonObject(value['flags']) &&
   isJsonObject(value['segments']);
 
-const readFlagSet = (text: string): FlagSet => {
-  const value = parse(text);
-  if (!isFlagSet(value)) throw gap('what came is no flag set');
+const parseFlagSet = (text: string): FlagSet => {
+  const value = parseObject(text);
+  if (!isFlagSet(value)) throw gapError("the server's response is not a flag set");
   return value;
 };
 
-/** The keys of the flags and segments that a change event added, changed or removed. */
-export type FlagSetChanges = { readonly flags: string[]; readonly segments: string[] };
-
-const change: EventReducer<FlagSet, FlagSetChanges> = (flagSet, { id, data }) => {
-  const { previous, revision, flags, segments } = parse(data);
-  if (flagSet === undefined || flagSet.id !== previous) throw gap('a change was missed');
+const applyChange: EventReducer<FlagSet, FlagSetChanges> = (flagSet, { id, data }) => {
+  const { previous, revision, flags, segments } = parseObject(data);
+  if (flagSet === undefined || flagSet.id !== previous) throw gapError('a change was missed');
   if (
     id === undefined ||
     typeof revision !== 'number' ||
     !isJsonObject(flags) ||
     !isJsonObject(segments)
   ) {
-    throw gap('what came is no change');
+    throw gapError('the change event is not valid');
   }
   return {
     data: {
@@ -54,36 +60,38 @@ const change: EventReducer<FlagSet, FlagSetChanges> = (flagSet, { id, data }) =>
       segments: applyPatch(flagSet.segments, segments),
     },
     changed: {
-      flags: changedKeys(flagSet.flags, flags),
-      segments: changedKeys(flagSet.segments, segments),
+      flags: namesChangedBy(flags, flagSet.flags),
+      segments: namesChangedBy(segments, flagSet.segments),
     },
   };
 };
 
-const confirm = (flagSet: FlagSet | undefined, isSame: boolean): Update<FlagSet, never> => {
-  if (flagSet === undefined || !isSame) throw gap('the server has other data');
+const confirm = (flagSet: FlagSet | undefined, isCurrent: boolean): Update<FlagSet, never> => {
+  if (flagSet === undefined || !isCurrent) throw gapError('the server has different data');
   return { data: flagSet };
 };
 
 const events: Readonly<Record<string, EventReducer<FlagSet, FlagSetChanges>>> = {
-  set: (_, { data }) => ({ data: readFlagSet(data) }),
-  change,
+  set: (_, { data }) => ({ data: parseFlagSet(data) }),
+  change: applyChange,
   current: (flagSet, { id }) => confirm(flagSet, flagSet?.id === id),
-  heartbeat: (flagSet, { data }) => confirm(flagSet, flagSet?.revision === parse(data)['revision']),
+  heartbeat: (flagSet, { data }) =>
+    confirm(flagSet, flagSet?.revision === parseObject(data)['revision']),
 };
 
-const flagSetKind = (address: Address): SyncedResource<FlagSet, FlagSetChanges> => ({
-  opening: ['set', 'current'],
+const flagSetResource = (address: Address): SyncedResource<FlagSet, FlagSetChanges> => ({
+  initialEvents: ['set', 'current'],
   events,
-  streamOf: flagSet =>
+  streamRequest: flagSet =>
     buildRequest(address, 'flag-set/stream', { headers: header('last-event-id', flagSet?.id) }),
-  pollOf: etag => buildRequest(address, 'flag-set', { headers: header('if-none-match', etag) }),
-  read: readFlagSet,
+  pollRequest: etag =>
+    buildRequest(address, 'flag-set', { headers: header('if-none-match', etag) }),
+  parse: parseFlagSet,
   etagOf: ({ id }) => `"${id}"`,
 });
 
-/** Follows an environment's flag set: for keys of the role `server`, never for a browser. */
+/** Follows the flag set of an environment. Requires a key with the role `server`, so never use it in a browser. */
 export const followFlagSet = (
   options: FollowOptions<FlagSet, FlagSetChanges>,
-  world?: Runtime,
-): Follower<FlagSet> => follow(flagSetKind(options), options, world);
+  runtime?: Runtime,
+): Follower<FlagSet> => follow(flagSetResource(options), options, runtime);

@@ -1,28 +1,67 @@
-import type { LastError, Mode, Source, Status } from './status.ts';
-import type { Update } from './synced-resource.ts';
 import type { SyncError } from './errors.ts';
+import type { Update } from './synced-resource.ts';
 
-/** What a follower knows, and how it stands with the server. Whoever listens is told here and only here. */
-export type FollowerState<Data, Changed> = {
-  readonly data: () => Data | undefined;
-  readonly mode: () => Mode;
-  readonly status: () => Status;
-  /** The server said or showed that these are the data now. */
-  learn(update: Update<Data, Changed>, from: 'stream' | 'poll'): void;
-  fail(error: SyncError): void;
-  enter(mode: Mode): void;
+/**
+ * - `connecting`: at the start, and after a stream was lost.
+ * - `streaming`: changes arrive immediately.
+ * - `polling`: the stream is down or turned off, and polls succeed.
+ * - `disconnected`: neither the stream nor polls succeed, so the data may be out of date.
+ * - `stopped`: `stop()` was called.
+ */
+export type FollowerMode = 'connecting' | 'streaming' | 'polling' | 'disconnected' | 'stopped';
+
+/** Where the current data came from; `initial` are those that the follower was created with. */
+export type DataSource = 'none' | 'initial' | 'stream' | 'poll';
+
+export type LastError = {
+  readonly message: string;
+  /** The HTTP status, if the server sent a response. 401 and 403 mean that it rejected the key. */
+  readonly status: number | undefined;
+  /** When the error occurred, in milliseconds since 1970. */
+  readonly at: number;
 };
 
+/** How current a follower's data are. */
+export type FollowerStatus = {
+  readonly mode: FollowerMode;
+  readonly revision: number | undefined;
+  /** The time since the server last sent or confirmed the data, or undefined if there are none. */
+  readonly dataAgeMs: number | undefined;
+  readonly source: DataSource;
+  /** The most recent error. It is kept after a recovery; `mode` is the current state. */
+  readonly lastError: LastError | undefined;
+};
+
+/** The status before the first follower is started, and after the last one was stopped. */
+export const NOT_STARTED = {
+  mode: 'stopped',
+  revision: undefined,
+  dataAgeMs: undefined,
+  source: 'none',
+  lastError: undefined,
+} as const satisfies FollowerStatus;
+
 export type FollowerCallbacks<Data, Changed> = {
-  /** What is known before the server has answered, and when it was so, in milliseconds since 1970. */
+  /** Data that are already known, and when they were current, in milliseconds since 1970. */
   readonly initial?: { readonly data: Data; readonly at: number } | undefined;
   /**
-   * Called with the data whenever they change, and with the keys that changed since the previous call; those
-   * are undefined if the data arrived as a whole. Must not throw.
+   * Called whenever the data change. `changed` has the keys that changed since the previous call, or is
+   * undefined if the data arrived as a whole. Must not throw.
    */
   readonly onData?: ((data: Data, changed: Changed | undefined) => void) | undefined;
-  /** Told whenever the mode changes or something went wrong, and after `onData`. Must not throw. */
-  readonly onStatus?: ((status: Status) => void) | undefined;
+  /** Called whenever the mode changes or an error occurs, and after `onData`. Must not throw. */
+  readonly onStatus?: ((status: FollowerStatus) => void) | undefined;
+};
+
+/** A follower's data and status. Each change of them calls the callbacks. */
+export type FollowerState<Data, Changed> = {
+  readonly data: () => Data | undefined;
+  readonly mode: () => FollowerMode;
+  readonly status: () => FollowerStatus;
+  /** Stores data that the server sent or confirmed. */
+  setData(update: Update<Data, Changed>, source: 'stream' | 'poll'): void;
+  setError(error: SyncError): void;
+  setMode(mode: FollowerMode): void;
 };
 
 export const createFollowerState = <Data extends { readonly revision: number }, Changed>(
@@ -31,11 +70,11 @@ export const createFollowerState = <Data extends { readonly revision: number }, 
 ): FollowerState<Data, Changed> => {
   let data = initial?.data;
   let currentAt = initial?.at;
-  let source: Source = initial === undefined ? 'none' : 'initial';
-  let mode: Mode = 'connecting';
+  let source: DataSource = initial === undefined ? 'none' : 'initial';
+  let mode: FollowerMode = 'connecting';
   let lastError: LastError | undefined;
 
-  const status = (): Status => ({
+  const status = (): FollowerStatus => ({
     mode,
     revision: data?.revision,
     dataAgeMs: currentAt === undefined ? undefined : Math.max(0, now() - currentAt),
@@ -43,10 +82,10 @@ export const createFollowerState = <Data extends { readonly revision: number }, 
     lastError,
   });
 
-  const enter = (next: Mode) => {
+  const setMode = (next: FollowerMode) => {
     if (mode === next || mode === 'stopped') return;
     mode = next;
-    // Its owner has stopped it, and knows.
+    // The caller of `stop()` needs no callback.
     if (next !== 'stopped') onStatus?.(status());
   };
 
@@ -54,16 +93,16 @@ export const createFollowerState = <Data extends { readonly revision: number }, 
     data: () => data,
     mode: () => mode,
     status,
-    enter,
-    learn({ data: next, changed }, from) {
-      const differs = next !== data;
+    setMode,
+    setData({ data: next, changed }, from) {
+      const isChanged = next !== data;
       data = next;
       currentAt = now();
       source = from;
-      if (differs) onData?.(next, changed);
-      enter(from === 'stream' ? 'streaming' : 'polling');
+      if (isChanged) onData?.(next, changed);
+      setMode(from === 'stream' ? 'streaming' : 'polling');
     },
-    fail({ message, status: code }) {
+    setError({ message, status: code }) {
       lastError = { message, status: code, at: now() };
       onStatus?.(status());
     },

@@ -1,131 +1,245 @@
-import type { Address, SyncedResource } from './synced-resource.ts';
-import { createConnectionScope } from './connection-scope.ts';
-import type { ConnectionScope } from './connection-scope.ts';
-import { backOff, HEARTBEAT_MS, HEDGE_MS, POLL_INTERVAL_MS, rejectedKeyDelay } from './timing.ts';
-import { createPoll } from './poll.ts';
-import type { Poll } from './poll.ts';
-import { createFollowerState } from './follower-state.ts';
-import type { FollowerCallbacks, FollowerState } from './follower-state.ts';
-import type { Status } from './status.ts';
-import { readStream } from './stream.ts';
-import { toSyncError } from './errors.ts';
+import { createParser } from 'eventsource-parser';
+
+import { gapError, syncError, toSyncError } from './errors.ts';
 import type { SyncError } from './errors.ts';
+import { createFollowerState } from './follower-state.ts';
+import type { FollowerCallbacks, FollowerState, FollowerStatus } from './follower-state.ts';
+import { createConnectionScope } from './http.ts';
+import type { ConnectionScope } from './http.ts';
 import { defaultRuntime } from './runtime.ts';
 import type { Runtime } from './runtime.ts';
+import type { Address, SyncedResource } from './synced-resource.ts';
+import {
+  backoffDelay,
+  HEARTBEAT_MS,
+  IDLE_TIMEOUT_MS,
+  POLL_INTERVAL_MS,
+  rejectedKeyDelay,
+  RESPONSE_TIMEOUT_MS,
+} from './timing.ts';
 
 export type FollowOptions<Data, Changed = unknown> = Address &
   FollowerCallbacks<Data, Changed> & {
-    /** False: no stream, only polls. */
+    /** If false, the follower only polls. */
     readonly stream?: boolean | undefined;
-    /** Between polls while there is no stream; 30,000 by default. */
+    /** The time between polls while there is no stream; 30,000 by default. */
     readonly pollIntervalMs?: number | undefined;
   };
 
 export type Follower<Data> = {
-  /** The newest data; undefined until there are any. */
+  /** Returns the latest data, or undefined before the first. */
   data(): Data | undefined;
-  status(): Status;
-  /** At once and for good: no timer and no connection is left, and nothing is told any more. */
+  status(): FollowerStatus;
+  /** Closes all connections, cancels all timers and makes no more callbacks. */
   stop(): void;
 };
 
-type Parts<Data, Changed> = Runtime & {
-  readonly kind: SyncedResource<Data, Changed>;
-  readonly life: ConnectionScope;
-  readonly standing: FollowerState<Data, Changed>;
+type FollowerContext<Data, Changed> = {
+  readonly resource: SyncedResource<Data, Changed>;
+  readonly scope: ConnectionScope;
+  readonly state: FollowerState<Data, Changed>;
+  readonly runtime: Runtime;
+};
+
+type StreamContext<Data, Changed> = FollowerContext<Data, Changed> & {
   readonly poll: Poll;
   readonly intervalMs: number;
 };
 
-/** Follows one kind of data. Stream and polls take turns, so that their answers never cross. */
+/** Keeps a resource current, by a stream with polls as the fallback, or by polls alone. */
 export const follow = <Data extends { readonly revision: number }, Changed>(
-  kind: SyncedResource<Data, Changed>,
+  resource: SyncedResource<Data, Changed>,
   options: FollowOptions<Data, Changed>,
-  world: Runtime = defaultRuntime,
+  runtime: Runtime = defaultRuntime,
 ): Follower<Data> => {
-  const life = createConnectionScope(world);
-  const standing = createFollowerState(options, world.now);
-  const poll = createPoll(kind, life, standing);
+  const scope = createConnectionScope(runtime);
+  const state = createFollowerState(options, runtime.now);
+  const context = { resource, scope, state, runtime };
   const { pollIntervalMs = 0 } = options;
-  // What is no interval would have it poll without a pause.
+  // An interval of 0, less than 0 or NaN would poll without a pause.
   const intervalMs = pollIntervalMs > 0 ? pollIntervalMs : POLL_INTERVAL_MS;
   const run = options.stream === false ? followPolls : followStream;
-  void run({ ...world, kind, life, standing, poll, intervalMs });
+  void run({ ...context, poll: createPoll(context), intervalMs });
   return {
-    data: standing.data,
-    status: standing.status,
+    data: state.data,
+    status: state.status,
     stop() {
-      standing.enter('stopped');
-      life.end();
+      state.setMode('stopped');
+      scope.close();
     },
   };
 };
 
-/** Poll and then reconnect, whenever the stream is lost: sooner at first, and then ever more rejectedKeyDelay. */
-const followStream = async <Data, Changed>(parts: Parts<Data, Changed>): Promise<void> => {
-  const { life, random } = parts;
-  for (let failures = 0; !life.closed(); failures += 1) {
-    const { error, uptimeMs } = await runStream(parts);
+/**
+ * Polls, then streams until the stream is lost, and repeats both with growing delays. Polls and streams take
+ * turns, so a response can never overtake another one.
+ */
+const followStream = async <Data, Changed>(
+  context: StreamContext<Data, Changed>,
+): Promise<void> => {
+  const { scope, runtime } = context;
+  await pollFirst(context);
+  for (let failures = 0; !scope.isClosed(); failures += 1) {
+    const { error, uptimeMs } = await runStream(context);
     if (uptimeMs >= HEARTBEAT_MS) failures = 0;
-    // Data with a gap cannot wait; else not everyone asks in the moment in which a server goes down.
-    await life.sleep(life.retryAfterMs() + (error.gap ? 0 : backOff(0, random)));
-    await pollUntil(parts, Math.max(backOff(failures, random), rejectedKeyDelay(error, random)));
+    // After a gap the data may be wrong, so there is no delay. Otherwise the followers of a server that goes
+    // down must not all poll at the same time.
+    const jitterMs = error.isGap ? 0 : backoffDelay(0, runtime.random);
+    await scope.sleep(scope.retryAfterMs() + jitterMs);
+    const retryMs = backoffDelay(failures, runtime.random);
+    await pollUntil(context, Math.max(retryMs, rejectedKeyDelay(error, runtime.random)));
   }
 };
 
-/** Follows a stream for as long as it lives. Answers why it died, and how long it had told data. */
-const runStream = async <Data, Changed>({
-  kind,
-  life,
-  standing,
+/**
+ * The first request is a poll without any delay, so starting takes one round trip even if a proxy buffers
+ * streams. If it fails without a reason to wait, the stream follows at once and decides about the mode.
+ */
+const pollFirst = async <Data, Changed>({
+  scope,
+  state,
   poll,
-  now,
-  setTimer,
-}: Parts<Data, Changed>) => {
-  let begunAt = Number.POSITIVE_INFINITY;
-  const cancel = setTimer(HEDGE_MS, () => {
-    if (standing.mode() === 'connecting') void poll();
-  });
-  const onBegin = () => {
-    begunAt = now();
-    cancel();
+  runtime,
+}: StreamContext<Data, Changed>): Promise<void> => {
+  const error = await poll();
+  const delayMs = Math.max(rejectedKeyDelay(error, runtime.random), scope.retryAfterMs());
+  if (delayMs > 0) state.setMode('disconnected');
+  await scope.sleep(delayMs);
+};
+
+/** Polls now, and then at intervals until `ms` have passed and the server may be contacted again. */
+const pollUntil = async <Data, Changed>(
+  context: StreamContext<Data, Changed>,
+  ms: number,
+): Promise<void> => {
+  const { scope, intervalMs, runtime } = context;
+  let until = runtime.now() + ms;
+  do {
+    const error = await pollOrDisconnect(context);
+    const delayMs = Math.max(rejectedKeyDelay(error, runtime.random), scope.retryAfterMs());
+    until = Math.max(until, runtime.now() + delayMs);
+    await scope.sleep(Math.min(until - runtime.now(), Math.max(intervalMs, delayMs)));
+  } while (runtime.now() < until && !scope.isClosed());
+};
+
+const followPolls = async <Data, Changed>(context: StreamContext<Data, Changed>): Promise<void> => {
+  const { scope, intervalMs, runtime } = context;
+  for (let failures = 0; !scope.isClosed();) {
+    const error = await pollOrDisconnect(context);
+    failures = error === undefined ? 0 : failures + 1;
+    const pauseMs =
+      error === undefined
+        ? intervalMs
+        : Math.min(intervalMs, backoffDelay(failures, runtime.random));
+    await scope.sleep(
+      Math.max(pauseMs, scope.retryAfterMs(), rejectedKeyDelay(error, runtime.random)),
+    );
+  }
+};
+
+const pollOrDisconnect = async <Data, Changed>({
+  state,
+  poll,
+}: StreamContext<Data, Changed>): Promise<SyncError | undefined> => {
+  const error = await poll();
+  if (error !== undefined) state.setMode('disconnected');
+  return error;
+};
+
+/** Requests the data once. Returns the error if that fails. */
+type Poll = () => Promise<SyncError | undefined>;
+
+const createPoll = <Data, Changed>({
+  resource,
+  scope,
+  state,
+}: FollowerContext<Data, Changed>): Poll => {
+  let lastPoll: { readonly data: Data; readonly etag: string | null } | undefined;
+
+  /** The ETag of the current data: the one of the last poll, unless a stream has changed the data since. */
+  const currentEtag = (): string | undefined => {
+    const data = state.data();
+    if (data === undefined) return undefined;
+    return (data === lastPoll?.data ? lastPoll.etag : undefined) ?? resource.etagOf(data);
   };
-  const error = await readStream(kind, life, standing, onBegin).catch(toSyncError);
-  cancel();
-  if (!life.closed()) onStreamLost(standing, error);
-  return { error, uptimeMs: now() - begunAt };
+
+  const requestData = async (): Promise<void> => {
+    let text = '';
+    const onText = (part: string) => {
+      text += part;
+      return RESPONSE_TIMEOUT_MS;
+    };
+    const request = resource.pollRequest(currentEtag());
+    const { status, headers } = await scope.send(request, RESPONSE_TIMEOUT_MS, onText);
+    if (scope.isClosed()) return;
+    const current = status === 304 ? state.data() : undefined;
+    const data = current ?? resource.parse(text);
+    lastPoll = { data, etag: headers.get('etag') };
+    state.setData({ data }, 'poll');
+  };
+
+  return async () => {
+    try {
+      await requestData();
+    } catch (thrown) {
+      if (scope.isClosed()) return undefined;
+      const error = toSyncError(thrown);
+      state.setError(error);
+      return error;
+    }
+    return undefined;
+  };
+};
+
+/** Reads a stream until it is lost. Returns the reason, and for how long it had delivered data. */
+const runStream = async <Data, Changed>(context: FollowerContext<Data, Changed>) => {
+  const { scope, state, runtime } = context;
+  let startedAt = Number.POSITIVE_INFINITY;
+  const onStart = () => {
+    startedAt = runtime.now();
+  };
+  const error = await readStream(context, onStart).catch(toSyncError);
+  if (!scope.isClosed()) onStreamLost(state, error);
+  return { error, uptimeMs: runtime.now() - startedAt };
 };
 
 const onStreamLost = <Data, Changed>(
-  standing: FollowerState<Data, Changed>,
+  state: FollowerState<Data, Changed>,
   error: SyncError,
 ): void => {
-  standing.fail(error);
-  if (standing.mode() === 'streaming') standing.enter('connecting');
+  state.setError(error);
+  if (state.mode() === 'streaming') state.setMode('connecting');
+  // The first poll has failed, too.
+  else if (state.mode() === 'connecting') state.setMode('disconnected');
 };
 
-/** Polls now, and at intervals until `ms` have passed and the server may be asked again. */
-const pollUntil = async <Data, Changed>(parts: Parts<Data, Changed>, ms: number): Promise<void> => {
-  const { life, poll, intervalMs, now, random } = parts;
-  let until = now() + ms;
-  do {
-    const hold = Math.max(rejectedKeyDelay(await poll(), random), life.retryAfterMs());
-    until = Math.max(until, now() + hold);
-    await life.sleep(Math.min(until - now(), Math.max(intervalMs, hold)));
-  } while (now() < until && !life.closed());
-};
-
-const followPolls = async <Data, Changed>({
-  life,
-  poll,
-  intervalMs,
-  random,
-}: Parts<Data, Changed>): Promise<void> => {
-  for (let failures = 0; !life.closed();) {
-    const error = await poll();
-    failures = error === undefined ? 0 : failures + 1;
-    const pause =
-      error === undefined ? intervalMs : Math.min(intervalMs, backOff(failures, random));
-    await life.sleep(Math.max(pause, life.retryAfterMs(), rejectedKeyDelay(error, random)));
-  }
+/** Applies the events of one stream. Never resolves: rejects with the reason why the stream was lost. */
+const readStream = async <Data, Changed>(
+  { resource, scope, state }: FollowerContext<Data, Changed>,
+  onStart: () => void,
+): Promise<never> => {
+  let isStarted = false;
+  const parser = createParser({
+    onEvent(message) {
+      const { event = '' } = message;
+      const reduce = Object.hasOwn(resource.events, event) ? resource.events[event] : undefined;
+      // A callback may have stopped the follower between two events of one chunk.
+      if (scope.isClosed() || reduce === undefined) return;
+      if (!isStarted && !resource.initialEvents.includes(event)) {
+        throw gapError(`the stream started with the event "${event}"`);
+      }
+      const update = reduce(state.data(), message);
+      if (!isStarted) onStart();
+      isStarted = true;
+      state.setData(update, 'stream');
+    },
+  });
+  const request = resource.streamRequest(state.data());
+  const { headers } = await scope.send(request, RESPONSE_TIMEOUT_MS, text => {
+    parser.feed(text);
+    return isStarted ? IDLE_TIMEOUT_MS : RESPONSE_TIMEOUT_MS;
+  });
+  if (isStarted) throw syncError('the server closed the stream');
+  const type = headers.get('content-type') ?? 'no content type';
+  throw syncError(`expected an event stream, but received ${type}`);
 };

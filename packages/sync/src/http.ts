@@ -1,31 +1,33 @@
-import { toSyncError, syncError, errorFromResponse } from './errors.ts';
+import { errorFromResponse, syncError, toSyncError } from './errors.ts';
+import type { SyncError } from './errors.ts';
 import type { Runtime } from './runtime.ts';
 
-/** One request, ready to be sent. */
+/** The arguments of a `fetch` call. */
 export type RequestSpec = { readonly url: string; readonly init: RequestInit };
 
-/** A request under way, which ends when it has been silent for too long. */
-export type IdleTimeout = {
+/** Aborts a request that has received nothing for too long. */
+type IdleTimeout = {
   readonly signal: AbortSignal;
-  /** Something was reset: the silence begins anew. */
-  reset(idleTimeoutMs: number): void;
+  /** Starts the timeout again, with a new length. */
+  reset(timeoutMs: number): void;
+  /** Aborts the request, if it is still in flight, and cancels the timer. */
   end(): void;
 };
 
-export const createIdleTimeout = ({ setTimer }: Runtime, idleTimeoutMs: number): IdleTimeout => {
-  const ending = new AbortController();
+const createIdleTimeout = ({ setTimer }: Runtime, timeoutMs: number): IdleTimeout => {
+  const controller = new AbortController();
   let cancel: () => void = () => undefined;
   const reset = (ms: number) => {
     cancel();
-    cancel = setTimer(ms, () => ending.abort(syncError(`nothing was reset for ${ms / 1_000} s`)));
+    cancel = setTimer(ms, () => controller.abort(syncError(`no data for ${ms / 1_000} s`)));
   };
-  reset(idleTimeoutMs);
+  reset(timeoutMs);
   return {
-    signal: ending.signal,
+    signal: controller.signal,
     reset,
     end() {
       cancel();
-      ending.abort(syncError('stopped'));
+      controller.abort(syncError('closed'));
     },
   };
 };
@@ -33,7 +35,7 @@ export const createIdleTimeout = ({ setTimer }: Runtime, idleTimeoutMs: number):
 const readText = async (response: Response, onText: (text: string) => void): Promise<void> => {
   if (response.body === null) return;
   const reader = response.body.getReader();
-  // Fatal: a flag whose text was damaged on its way must not be served.
+  // Fatal: a flag with damaged text must not be served.
   const decoder = new TextDecoder('utf-8', { fatal: true });
   for (;;) {
     const { done, value } = await reader.read();
@@ -43,24 +45,87 @@ const readText = async (response: Response, onText: (text: string) => void): Pro
 };
 
 /**
- * The only place that touches the network: sends a request and hands over the answer's text as it comes.
- * Resolves when the answer has closed; rejects with syncError, and then nothing is left of the request.
+ * Sends a request and passes on the text of the response as it arrives. Resolves when the response is complete.
+ * Rejects with a SyncError, after everything that belongs to the request has been released. All network
+ * traffic of this package goes through here.
  */
-export const sendRequest = async (
+const sendRequest = async (
   { fetch, now }: Runtime,
   { url, init }: RequestSpec,
-  watch: IdleTimeout,
+  timeout: IdleTimeout,
   onText: (text: string) => void,
 ): Promise<Response> => {
   try {
-    const response = await fetch(url, { ...init, cache: 'no-store', signal: watch.signal });
+    const response = await fetch(url, { ...init, cache: 'no-store', signal: timeout.signal });
     if (response.status === 304) return response;
     if (!response.ok) throw await errorFromResponse(response, now());
     await readText(response, onText);
     return response;
   } catch (error) {
-    throw toSyncError(watch.signal.aborted ? watch.signal.reason : error);
+    throw toSyncError(timeout.signal.aborted ? timeout.signal.reason : error);
   } finally {
-    watch.end();
+    timeout.end();
   }
+};
+
+/** Owns requests and a timer, and releases all of them when it is closed. */
+export type ConnectionScope = {
+  readonly isClosed: () => boolean;
+  /**
+   * Sends a request, which fails if it receives nothing for `idleTimeoutMs`. `onText` returns the timeout until
+   * the next text.
+   */
+  readonly send: (
+    request: RequestSpec,
+    idleTimeoutMs: number,
+    onText: (text: string) => number,
+  ) => Promise<Response>;
+  /** Returns how long the server's last Retry-After header, of any request, still applies. */
+  readonly retryAfterMs: () => number;
+  /** Resolves after `ms`, or when the scope is closed. Supports one sleep at a time. */
+  readonly sleep: (ms: number) => Promise<void>;
+  readonly close: () => void;
+};
+
+export const createConnectionScope = (runtime: Runtime): ConnectionScope => {
+  const inFlight = new Set<IdleTimeout>();
+  let isClosed = false;
+  let retryAt = 0;
+  let wake: () => void = () => undefined;
+
+  const recordRetryAfter = (error: SyncError): never => {
+    retryAt = Math.max(retryAt, runtime.now() + (error.retryAfterMs ?? 0));
+    throw error;
+  };
+
+  return {
+    isClosed: () => isClosed,
+    async send(request, idleTimeoutMs, onText) {
+      if (isClosed) throw syncError('closed');
+      const timeout = createIdleTimeout(runtime, idleTimeoutMs);
+      inFlight.add(timeout);
+      try {
+        return await sendRequest(runtime, request, timeout, text =>
+          timeout.reset(onText(text)),
+        ).catch(recordRetryAfter);
+      } finally {
+        inFlight.delete(timeout);
+      }
+    },
+    retryAfterMs: () => Math.max(0, retryAt - runtime.now()),
+    sleep: ms =>
+      new Promise(resolve => {
+        if (ms <= 0 || isClosed) return resolve();
+        const cancel = runtime.setTimer(ms, resolve);
+        wake = () => {
+          cancel();
+          resolve();
+        };
+      }),
+    close() {
+      isClosed = true;
+      for (const timeout of inFlight) timeout.end();
+      wake();
+    },
+  };
 };

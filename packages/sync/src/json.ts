@@ -1,11 +1,11 @@
 export type JsonObject = { readonly [name: string]: unknown };
 
-/** Whether it is an object and not null or a list. */
+/** Returns whether `value` is an object, but not null or an array. */
 export const isJsonObject = (value: unknown): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** The object that a text is; undefined where it is none. */
-export const readObject = (text: string): JsonObject | undefined => {
+/** Parses a JSON object. Returns undefined if `text` is anything else. */
+export const parseJsonObject = (text: string): JsonObject | undefined => {
   try {
     const value: unknown = JSON.parse(text);
     return isJsonObject(value) ? value : undefined;
@@ -14,43 +14,43 @@ export const readObject = (text: string): JsonObject | undefined => {
   }
 };
 
-/** `Array.isArray`, without its `any`. */
-const isList = (value: unknown): value is readonly unknown[] => Array.isArray(value);
+/** Unlike `Array.isArray`, it does not narrow to `any[]`. */
+const isArray = (value: unknown): value is readonly unknown[] => Array.isArray(value);
 
-const sameFields = (a: JsonObject, b: JsonObject): boolean => {
+const haveSameFields = (a: JsonObject, b: JsonObject): boolean => {
   const names = Object.keys(a);
-  const others = Object.keys(b);
-  if (names.length !== others.length) return false;
-  for (let at = 0; at < names.length; at += 1) {
-    const name = names[at] ?? '';
-    // Mostly they stand in one order, and then need not be looked for.
-    if (name !== others[at] && !Object.hasOwn(b, name)) return false;
+  const otherNames = Object.keys(b);
+  if (names.length !== otherNames.length) return false;
+  for (let index = 0; index < names.length; index += 1) {
+    const name = names[index] ?? '';
+    // Names usually have the same order in both objects, which saves the lookup.
+    if (name !== otherNames[index] && !Object.hasOwn(b, name)) return false;
     if (!sameJson(a[name], b[name])) return false;
   }
   return true;
 };
 
-const sameItems = (a: readonly unknown[], b: readonly unknown[]): boolean => {
+const haveSameItems = (a: readonly unknown[], b: readonly unknown[]): boolean => {
   if (a.length !== b.length) return false;
-  for (let at = 0; at < a.length; at += 1) if (!sameJson(a[at], b[at])) return false;
+  for (let index = 0; index < a.length; index += 1) {
+    if (!sameJson(a[index], b[index])) return false;
+  }
   return true;
 };
 
-/** Whether two JSON values say the same, in whatever order their names stand. */
+/** Returns whether two JSON values are equal. The order of names in objects does not matter. */
 export const sameJson = (a: unknown, b: unknown): boolean => {
   if (a === b) return true;
-  // Most values are no objects, and then there is nothing more to see.
   if (typeof a !== 'object' || typeof b !== 'object') return false;
-  if (isList(a)) return isList(b) && sameItems(a, b);
-  return isJsonObject(a) && isJsonObject(b) && sameFields(a, b);
+  if (isArray(a)) return isArray(b) && haveSameItems(a, b);
+  return isJsonObject(a) && isJsonObject(b) && haveSameFields(a, b);
 };
 
-/** The names whose values differ between two records: changed, added and removed. */
-export const changedNames = (before: JsonObject, after: JsonObject): string[] => {
-  const names = Object.keys(after);
-  const changed = names.filter(
-    name => !Object.hasOwn(before, name) || !sameJson(before[name], after[name]),
+/** Returns the names whose values differ between two records: changed, added and removed ones. */
+export const changedNames = (previous: JsonObject, next: JsonObject): string[] => {
+  const changed = Object.keys(next).filter(
+    name => !Object.hasOwn(previous, name) || !sameJson(previous[name], next[name]),
   );
-  for (const name of Object.keys(before)) if (!Object.hasOwn(after, name)) changed.push(name);
+  for (const name of Object.keys(previous)) if (!Object.hasOwn(next, name)) changed.push(name);
   return changed;
 };

@@ -1,20 +1,20 @@
-/** What following needs of the world, so that a test can bring its own. */
+/** The network, clock, timers and randomness that a follower uses. Tests replace them. */
 export type Runtime = {
   readonly fetch: typeof globalThis.fetch;
-  /** Milliseconds since 1970. */
+  /** The current time in milliseconds since 1970. */
   readonly now: () => number;
-  /** Calls back once after `ms`; answers how to cancel. */
+  /** Calls `callback` once after `ms`. Returns a function that cancels the timer. */
   readonly setTimer: (ms: number, callback: () => void) => () => void;
-  /** 0 or more, and below 1. */
+  /** Returns a number from 0 up to, but not including, 1. */
   readonly random: () => number;
 };
 
-/** A timer of more, such as of `Infinity`, would fire at once: 25 days. */
+/** The longest delay that setTimeout supports (about 25 days). Anything longer fires immediately. */
 export const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
-/** The world as it is, in browsers and in Node. */
+/** The runtime of browsers and Node.js. */
 export const defaultRuntime: Runtime = {
-  // Looked up at each call: instrumentation replaces the global one after this module is loaded.
+  // Looked up on each call, because instrumentation may replace the global after this module was loaded.
   fetch: (input, init) => globalThis.fetch(input, init),
   now: () => Date.now(),
   setTimer(ms, callback) {

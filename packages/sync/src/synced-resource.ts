@@ -1,57 +1,57 @@
 import type { EventSourceMessage } from 'eventsource-parser';
 
+import { gapError } from './errors.ts';
 import type { RequestSpec } from './http.ts';
-import { readObject, sameJson } from './json.ts';
+import { parseJsonObject, sameJson } from './json.ts';
 import type { JsonObject } from './json.ts';
-import { gap } from './errors.ts';
 
-/** The data after an event, and what changed; `changed` is undefined if all data arrived again. */
+/** The data after an event, and the keys that it changed; undefined if it replaced the data as a whole. */
 export type Update<Data, Changed> = { readonly data: Data; readonly changed?: Changed };
 
-/** Applies an event of a stream to the current data. Throws on a gap. */
+/** Applies an event of a stream to the current data. Throws a gap error if it does not follow from them. */
 export type EventReducer<Data, Changed> = (
   data: Data | undefined,
   message: EventSourceMessage,
 ) => Update<Data, Changed>;
 
-/** One of the things that can be followed: how to ask for it, and what an answer makes of the data. */
+/** Something that a follower can keep current: a flag set, or the values of one context. */
 export type SyncedResource<Data, Changed> = {
-  /** The events that a stream may begin with. */
-  readonly opening: readonly string[];
-  /** What each event makes of the data. Unknown events say nothing. */
+  /** The events that may come first in a stream. */
+  readonly initialEvents: readonly string[];
+  /** The reducer of each event. Events of any other name are ignored: a newer server may send them. */
   readonly events: Readonly<Record<string, EventReducer<Data, Changed>>>;
-  readonly streamOf: (data: Data | undefined) => RequestSpec;
-  readonly pollOf: (etag: string | undefined) => RequestSpec;
-  /** The data of a poll's answer. Throws where there are none in it. */
-  readonly read: (text: string) => Data;
-  /** The entity tag that a poll would answer for these data, where that is known. */
+  readonly streamRequest: (data: Data | undefined) => RequestSpec;
+  readonly pollRequest: (etag: string | undefined) => RequestSpec;
+  /** Parses the response to a poll. Throws if it is malformed. */
+  readonly parse: (text: string) => Data;
+  /** Returns the ETag that a poll of these data has, if it can be derived from them. */
   readonly etagOf: (data: Data) => string | undefined;
 };
 
-/** Where the server is, and who asks. */
+/** The server to connect to, and the API key to use. */
 export type Address = {
-  /** Such as `https://flags.example.com`; a path is kept. */
+  /** Such as `https://flags.example.com`. It may include a path. */
   readonly url: string;
   readonly key: string;
-  /** Only for a key of all environments, which must name one. */
+  /** Required for keys of all environments, and omitted for others. */
   readonly environment?: string | undefined;
 };
 
-type Extra = {
+type RequestOptions = {
   /** Sent as JSON, by POST. */
   readonly body?: string;
   readonly headers?: Readonly<Record<string, string>> | undefined;
 };
 
-/** A header where it has a value. */
+/** Returns a header, or undefined if it has no value. */
 export const header = (name: string, value: string | undefined) =>
   value === undefined ? undefined : { [name]: value };
 
-/** A request to a route of the API. */
+/** Returns a request to a route of the API. */
 export const buildRequest = (
   { url, key, environment }: Address,
   route: string,
-  { body, headers }: Extra,
+  { body, headers }: RequestOptions,
 ): RequestSpec => {
   const query = environment === undefined ? '' : `?environment=${encodeURIComponent(environment)}`;
   const post = body === undefined ? {} : { method: 'POST', body };
@@ -62,38 +62,37 @@ export const buildRequest = (
   };
 };
 
-/** The object that a text is; what is none does not follow anything. */
-export const parse = (text: string): JsonObject => {
-  const value = readObject(text);
-  if (value === undefined) throw gap('what came is no JSON object');
+/** Parses a JSON object. Throws a gap error for anything else, because the stream can no longer be trusted. */
+export const parseObject = (text: string): JsonObject => {
+  const value = parseJsonObject(text);
+  if (value === undefined) throw gapError("the server's response is not a JSON object");
   return value;
 };
 
 /**
- * A record with the changes laid over it: null removes. The record itself stays as it was. What comes
- * inherits nothing, so that `__proto__` is a name like any other; and such an object is copied ten times
- * as fast as one that is spread.
+ * Returns a copy of `record` with the values of `patch`; null removes a name. The copy has no prototype, so
+ * `__proto__` is an ordinary name. Assigning to such an object is also ten times as fast as spreading.
  */
 export const applyPatch = <Value>(
   record: Readonly<Record<string, Value>>,
-  changes: Readonly<Record<string, Value | null>>,
+  patch: Readonly<Record<string, Value | null>>,
 ): Readonly<Record<string, Value>> => {
-  const laid: Record<string, Value> = {};
-  Object.setPrototypeOf(laid, null);
-  Object.assign(laid, record);
-  for (const [name, value] of Object.entries(changes)) {
-    if (value === null) delete laid[name];
-    else laid[name] = value;
+  const patched: Record<string, Value> = {};
+  Object.setPrototypeOf(patched, null);
+  Object.assign(patched, record);
+  for (const [name, value] of Object.entries(patch)) {
+    if (value === null) delete patched[name];
+    else patched[name] = value;
   }
-  return laid;
+  return patched;
 };
 
-/** Returns the names in `changes` whose values differ from those in `record`. */
-export const changedKeys = (
+/** Returns the names that `patch` adds to `record`, changes in it, or removes from it. */
+export const namesChangedBy = (
+  patch: Readonly<Record<string, unknown>>,
   record: Readonly<Record<string, unknown>>,
-  changes: Readonly<Record<string, unknown>>,
 ): string[] =>
-  Object.keys(changes).filter(name => {
+  Object.keys(patch).filter(name => {
     const current = Object.hasOwn(record, name) ? record[name] : null;
-    return !sameJson(current, changes[name]);
+    return !sameJson(current, patch[name]);
   });

@@ -1,6 +1,6 @@
 /**
- * What a follower is told, as an async iterable: the newest data each time, so that a slow reader skips
- * what is outdated. Each loop is a follower of its own, which stops when the loop ends or `signal` aborts.
+ * Returns an async iterable over the data of a follower. Each step yields the latest data, so a slow reader
+ * skips outdated ones. Each loop starts a follower, and stops it when the loop ends or `signal` aborts.
  *
  * @example
  * for await (const flagSet of updates(onData => followFlagSet({ url, key, onData }))) show(flagSet);
@@ -10,33 +10,33 @@ export const updates = <Data>(
   signal?: AbortSignal,
 ): AsyncIterable<Data> => ({
   async *[Symbol.asyncIterator]() {
-    let news: { readonly data: Data } | undefined;
+    let pending: { readonly data: Data } | undefined;
     let wake: () => void = () => undefined;
-    let closed = signal?.aborted === true;
-    const end = () => {
-      closed = true;
+    let isClosed = signal?.aborted === true;
+    const close = () => {
+      isClosed = true;
       wake();
     };
     const follower = start(data => {
-      news = { data };
+      pending = { data };
       wake();
     });
-    const take = () => {
-      const taken = news;
-      news = undefined;
-      return taken;
+    const takePending = () => {
+      const latest = pending;
+      pending = undefined;
+      return latest;
     };
-    signal?.addEventListener('abort', end);
+    signal?.addEventListener('abort', close);
     try {
       for (;;) {
-        if (closed) return;
-        const taken = take();
-        if (taken !== undefined) yield taken.data;
+        if (isClosed) return;
+        const latest = takePending();
+        if (latest !== undefined) yield latest.data;
         else await new Promise<void>(resolve => (wake = resolve));
       }
     } finally {
       follower.stop();
-      signal?.removeEventListener('abort', end);
+      signal?.removeEventListener('abort', close);
     }
   },
 });

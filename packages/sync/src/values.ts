@@ -1,83 +1,89 @@
+import { gapError } from './errors.ts';
 import { follow } from './follower.ts';
 import type { Follower, FollowOptions } from './follower.ts';
 import { isJsonObject } from './json.ts';
 import type { JsonObject } from './json.ts';
-import { buildRequest, header, applyPatch, changedKeys, parse } from './synced-resource.ts';
-import type { Address, SyncedResource, Update } from './synced-resource.ts';
-import { gap } from './errors.ts';
 import type { Runtime } from './runtime.ts';
+import {
+  applyPatch,
+  buildRequest,
+  header,
+  namesChangedBy,
+  parseObject,
+} from './synced-resource.ts';
+import type { Address, SyncedResource, Update } from './synced-resource.ts';
 
-/** The answers of all flags for one context, of one revision. */
+/** The evaluations of all flags for one context at one revision. */
 export type Values<Evaluation = unknown> = {
   readonly revision: number;
   readonly evaluations: Readonly<Record<string, Evaluation>>;
 };
 
-/** What the server sends is what its schema says an evaluation is; nobody checks it again. */
+/** Checks the envelope only: each evaluation has the shape that the server's API describes. */
 const isValues = <Evaluation>(value: JsonObject): value is Values<Evaluation> =>
   typeof value['revision'] === 'number' && isJsonObject(value['evaluations']);
 
-const readValues = <Evaluation>(text: string): Values<Evaluation> => {
-  const value = parse(text);
-  if (!isValues<Evaluation>(value)) throw gap('what came are no values');
+const parseValues = <Evaluation>(text: string): Values<Evaluation> => {
+  const value = parseObject(text);
+  if (!isValues<Evaluation>(value)) throw gapError("the server's response has no values");
   return value;
 };
 
-/** A change tells no predecessor, but revisions never fall within one stream. */
+/** Events of values do not name the previous event, but revisions never decrease within one stream. */
 const withRevision = <Evaluation>(
   values: Values<Evaluation> | undefined,
   revision: unknown,
 ): Values<Evaluation> => {
   if (values === undefined || typeof revision !== 'number' || revision < values.revision) {
-    throw gap('a change came out of order');
+    throw gapError('a change arrived out of order');
   }
   return revision === values.revision ? values : { ...values, revision };
 };
 
-const change = <Evaluation>(
+const applyChange = <Evaluation>(
   values: Values<Evaluation> | undefined,
   text: string,
 ): Update<Values<Evaluation>, string[]> => {
-  const { revision, evaluations } = readValues<Evaluation | null>(text);
-  const before = withRevision(values, revision).evaluations;
+  const { revision, evaluations } = parseValues<Evaluation | null>(text);
+  const current = withRevision(values, revision).evaluations;
   return {
-    data: { revision, evaluations: applyPatch(before, evaluations) },
-    changed: changedKeys(before, evaluations),
+    data: { revision, evaluations: applyPatch(current, evaluations) },
+    changed: namesChangedBy(evaluations, current),
   };
 };
 
-const valuesKind = <Evaluation>(
+const valuesResource = <Evaluation>(
   address: Address,
   body: string,
 ): SyncedResource<Values<Evaluation>, string[]> => ({
-  opening: ['values'],
+  initialEvents: ['values'],
   events: {
-    values: (_, { data }) => ({ data: readValues(data) }),
-    change: (values, { data }) => change(values, data),
+    values: (_, { data }) => ({ data: parseValues(data) }),
+    change: (values, { data }) => applyChange(values, data),
     heartbeat: (values, { data }) => ({
-      data: withRevision(values, parse(data)['revision']),
+      data: withRevision(values, parseObject(data)['revision']),
       changed: [],
     }),
   },
-  streamOf: () => buildRequest(address, 'evaluations/stream', { body }),
-  pollOf: etag =>
+  streamRequest: () => buildRequest(address, 'evaluations/stream', { body }),
+  pollRequest: etag =>
     buildRequest(address, 'evaluations', { body, headers: header('if-none-match', etag) }),
-  read: readValues,
+  parse: parseValues,
   etagOf: () => undefined,
 });
 
-/** `context` is sent as JSON once and for all: another context is another follower. */
+/** `context` is serialized once, so another context needs another follower. */
 export type FollowValuesOptions<Evaluation> = FollowOptions<Values<Evaluation>, string[]> & {
   readonly context: Readonly<Record<string, unknown>>;
 };
 
-/** Follows what all flags answer for one context: for keys of the roles `client` and `server`. */
+/** Follows the values of all flags for one context. Requires a key with the role `client` or `server`. */
 export const followValues = <Evaluation = unknown>(
   options: FollowValuesOptions<Evaluation>,
-  world?: Runtime,
+  runtime?: Runtime,
 ): Follower<Values<Evaluation>> =>
   follow(
-    valuesKind<Evaluation>(options, JSON.stringify({ context: options.context })),
+    valuesResource<Evaluation>(options, JSON.stringify({ context: options.context })),
     options,
-    world,
+    runtime,
   );

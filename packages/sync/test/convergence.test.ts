@@ -1,16 +1,16 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 
-import { followFlagSet, followValues } from '../src/index.ts';
-import type { FlagSet, Values } from '../src/index.ts';
-import { createFakeWorld, frame } from './support/fake-runtime.ts';
-import type { Call, FakeStream, FakeWorld } from './support/fake-runtime.ts';
+import { changedNames, followFlagSet, followValues } from '../src/index.ts';
+import type { FlagSet, FlagSetChanges, Values } from '../src/index.ts';
+import { createFakeRuntime, frame } from './support/fake-runtime.ts';
+import type { FakeRequest, FakeRuntime, FakeStream } from './support/fake-runtime.ts';
 
-/** What one step of a server does to one flag, and what the network does to the message about it. */
+/** A change of one flag on the server, and what the network does to the event. */
 type Step = {
   readonly flag: string;
   readonly value: number | null;
-  readonly fate: 'arrives' | 'is lost' | 'is damaged' | 'comes twice' | 'comes late' | 'cuts';
+  readonly fate: 'delivered' | 'lost' | 'damaged' | 'duplicated' | 'delayed' | 'cut';
 };
 
 const steps = fc.array(
@@ -18,73 +18,74 @@ const steps = fc.array(
     flag: fc.constantFrom('a', 'b', 'c'),
     value: fc.option(fc.integer({ min: 0, max: 3 }), { nil: null }),
     fate: fc.constantFrom(
-      'arrives',
-      'arrives',
-      'is lost',
-      'is damaged',
-      'comes twice',
-      'comes late',
-      'cuts',
+      'delivered',
+      'delivered',
+      'lost',
+      'damaged',
+      'duplicated',
+      'delayed',
+      'cut',
     ),
   }),
   { maxLength: 12 },
 );
 
-type Truth = { revision: number; flags: Record<string, number> };
+type ServerState = { revision: number; flags: Record<string, number> };
 
-/** How one kind of data travels. */
-type Wire = {
-  readonly first: (truth: Truth, lastEventId: string | null) => string;
-  readonly change: (truth: Truth, flag: string, value: number | null) => string;
-  readonly poll: (truth: Truth) => string;
+/** How one kind of data is sent. */
+type Protocol = {
+  readonly first: (state: ServerState, lastEventId: string | null) => string;
+  readonly change: (state: ServerState, flag: string, value: number | null) => string;
+  readonly poll: (state: ServerState) => string;
 };
 
-const createServer = (world: FakeWorld, wire: Wire) => {
-  const truth: Truth = { revision: 1, flags: { a: 0 } };
+const createServer = (runtime: FakeRuntime, protocol: Protocol) => {
+  const state: ServerState = { revision: 1, flags: { a: 0 } };
   let stream: FakeStream | undefined;
-  let late = '';
+  let delayed = '';
 
-  const serve = async (call: Call) => {
-    if (!call.url.endsWith('/stream')) return call.answer(200, wire.poll(truth));
-    stream = await call.open();
-    late = '';
-    await stream.write(wire.first(truth, call.headers.get('last-event-id')));
+  const serve = async (request: FakeRequest) => {
+    if (!request.url.endsWith('/stream')) return request.respond(200, protocol.poll(state));
+    stream = await request.openStream();
+    delayed = '';
+    await stream.write(protocol.first(state, request.headers.get('last-event-id')));
   };
   const serveAll = async () => {
-    while (world.waiting.length > 0) await serve(await world.next());
+    while (runtime.pending.length > 0) await serve(await runtime.nextRequest());
   };
   const deliver = async (text: string, fate: Step['fate']) => {
-    if (fate === 'cuts') return stream?.cut();
-    if (fate === 'is lost') return;
-    if (fate === 'is damaged') return stream?.write(`${text.slice(0, -6)}\n\n`);
-    const arriving =
-      fate === 'comes late' ? '' : text + (fate === 'comes twice' ? text : '') + late;
-    late = fate === 'comes late' ? text : '';
-    await stream?.write(arriving);
+    if (fate === 'cut') return stream?.cut();
+    if (fate === 'lost') return;
+    if (fate === 'damaged') return stream?.write(`${text.slice(0, -6)}\n\n`);
+    const sent = fate === 'delayed' ? '' : text + (fate === 'duplicated' ? text : '') + delayed;
+    delayed = fate === 'delayed' ? text : '';
+    await stream?.write(sent);
   };
   return {
-    truth,
+    state,
     serveAll,
-    async step({ flag, value, fate }: Step) {
-      truth.revision += 1;
-      if (value === null) delete truth.flags[flag];
-      else truth.flags[flag] = value;
-      await deliver(wire.change(truth, flag, value), fate);
+    async apply({ flag, value, fate }: Step) {
+      state.revision += 1;
+      if (value === null) delete state.flags[flag];
+      else state.flags[flag] = value;
+      await deliver(protocol.change(state, flag, value), fate);
       await serveAll();
     },
-    /** A minute passes with heartbeats, as every minute does. */
-    async calm() {
-      for (let beat = 0; beat < 60; beat += 1) {
-        await world.advance(1_000);
+    /** Serves a minute without faults, with its heartbeats. */
+    async recover() {
+      for (let second = 0; second < 60; second += 1) {
+        await runtime.advance(1_000);
         await serveAll();
-        if (beat % 15 === 0) await stream?.write(frame('heartbeat', { revision: truth.revision }));
+        if (second % 15 === 0) {
+          await stream?.write(frame('heartbeat', { revision: state.revision }));
+        }
       }
     },
   };
 };
 
 const idOf = (revision: number) => `epoch.${revision}.nonce`;
-const flagSetOf = ({ revision, flags }: Truth): FlagSet => ({
+const flagSetOf = ({ revision, flags }: ServerState): FlagSet => ({
   formatVersion: 1,
   environment: 'production',
   id: idOf(revision),
@@ -93,30 +94,42 @@ const flagSetOf = ({ revision, flags }: Truth): FlagSet => ({
   segments: {},
 });
 
-const flagSetWire: Wire = {
-  first: (truth, lastEventId) =>
-    lastEventId === idOf(truth.revision)
-      ? frame('current', { revision: truth.revision }, idOf(truth.revision))
-      : frame('set', flagSetOf(truth), idOf(truth.revision)),
+const flagSetProtocol: Protocol = {
+  first: (state, lastEventId) =>
+    lastEventId === idOf(state.revision)
+      ? frame('current', { revision: state.revision }, idOf(state.revision))
+      : frame('set', flagSetOf(state), idOf(state.revision)),
   change: ({ revision }, flag, value) =>
     frame(
       'change',
       { previous: idOf(revision - 1), revision, flags: { [flag]: value }, segments: {} },
       idOf(revision),
     ),
-  poll: truth => JSON.stringify(flagSetOf(truth)),
+  poll: state => JSON.stringify(flagSetOf(state)),
 };
 
-it('whatever becomes of the messages, a follower ends up with the flag set of the server', async () => {
+/** Changed keys must be exactly those that a comparison of the data finds. */
+const expectChanges = (
+  keys: string[],
+  previous: Values['evaluations'] | undefined,
+  next: Values['evaluations'],
+) => expect(keys.toSorted()).toEqual(changedNames(previous ?? {}, next).toSorted());
+
+it('a follower ends up with the flag set of the server, whatever happens to the events', async () => {
   await fc.assert(
     fc.asyncProperty(steps, async all => {
-      const world = createFakeWorld();
-      const server = createServer(world, flagSetWire);
-      const follower = followFlagSet({ url: 'http://flags.test', key: 'k' }, world);
+      const runtime = createFakeRuntime();
+      const server = createServer(runtime, flagSetProtocol);
+      let previous: FlagSet | undefined;
+      const onData = (flagSet: FlagSet, changed: FlagSetChanges | undefined) => {
+        if (changed !== undefined) expectChanges(changed.flags, previous?.flags, flagSet.flags);
+        previous = flagSet;
+      };
+      const follower = followFlagSet({ url: 'http://flags.test', key: 'k', onData }, runtime);
       await server.serveAll();
-      for (const step of all) await server.step(step);
-      await server.calm();
-      expect(follower.data()).toEqual(flagSetOf(server.truth));
+      for (const step of all) await server.apply(step);
+      await server.recover();
+      expect(follower.data()).toEqual(flagSetOf(server.state));
       expect(follower.status().mode).toBe('streaming');
       follower.stop();
     }),
@@ -124,36 +137,48 @@ it('whatever becomes of the messages, a follower ends up with the flag set of th
   );
 });
 
-const valuesOf = ({ revision, flags }: Truth): Values => ({ revision, evaluations: { ...flags } });
+const valuesOf = ({ revision, flags }: ServerState): Values => ({
+  revision,
+  evaluations: { ...flags },
+});
 
-const valuesWire: Wire = {
-  first: truth => frame('values', valuesOf(truth), idOf(truth.revision)),
+const valuesProtocol: Protocol = {
+  first: state => frame('values', valuesOf(state), idOf(state.revision)),
   change: ({ revision }, flag, value) =>
     frame('change', { revision, evaluations: { [flag]: value } }, idOf(revision)),
-  poll: truth => JSON.stringify(valuesOf(truth)),
+  poll: state => JSON.stringify(valuesOf(state)),
 };
 
-/** A connection delivers everything or breaks: that one message vanishes from within it does not happen. */
-const withoutLoss = (step: Step): Step =>
-  step.fate === 'is lost' ? { ...step, fate: 'cuts' } : step;
+/** A connection delivers everything or breaks: a single event cannot vanish from it. */
+const withoutLoss = (step: Step): Step => (step.fate === 'lost' ? { ...step, fate: 'cut' } : step);
 
-/** A message that comes late is noticed by the next one, or not needed if it says the newest. */
-const heardInOrder = (all: readonly Step[]): Step[] => {
+/** A delayed event is noticed when the next one arrives, so the last one must be delivered. */
+const withLastDelivered = (all: readonly Step[]): Step[] => {
   const last = all.at(-1);
-  if (last === undefined || last.fate !== 'comes late') return [...all];
-  return [...all, { ...last, fate: 'arrives' }];
+  if (last === undefined || last.fate !== 'delayed') return [...all];
+  return [...all, { ...last, fate: 'delivered' }];
 };
 
-it('whatever becomes of the messages, a follower ends up with the values of the server', async () => {
+it('a follower ends up with the values of the server, whatever happens to the events', async () => {
   await fc.assert(
     fc.asyncProperty(steps, async all => {
-      const world = createFakeWorld();
-      const server = createServer(world, valuesWire);
-      const follower = followValues({ url: 'http://flags.test', key: 'k', context: {} }, world);
+      const runtime = createFakeRuntime();
+      const server = createServer(runtime, valuesProtocol);
+      let previous: Values | undefined;
+      const onData = (values: Values, changed: string[] | undefined) => {
+        if (changed !== undefined) {
+          expectChanges(changed, previous?.evaluations, values.evaluations);
+        }
+        previous = values;
+      };
+      const follower = followValues(
+        { url: 'http://flags.test', key: 'k', context: {}, onData },
+        runtime,
+      );
       await server.serveAll();
-      for (const step of heardInOrder(all.map(withoutLoss))) await server.step(step);
-      await server.calm();
-      expect(follower.data()).toEqual(valuesOf(server.truth));
+      for (const step of withLastDelivered(all.map(withoutLoss))) await server.apply(step);
+      await server.recover();
+      expect(follower.data()).toEqual(valuesOf(server.state));
       follower.stop();
     }),
     { numRuns: 60 },

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 
 import { followFlagSet } from '../src/index.ts';
-import type { FlagSet, FollowOptions, Status } from '../src/index.ts';
-import { createFakeWorld } from './support/fake-runtime.ts';
-import type { Call, FakeWorld } from './support/fake-runtime.ts';
+import type { FlagSet, FollowerStatus, FollowOptions } from '../src/index.ts';
+import { createFakeRuntime } from './support/fake-runtime.ts';
+import type { FakeRequest, FakeRuntime } from './support/fake-runtime.ts';
 
 const set: FlagSet = {
   formatVersion: 1,
@@ -16,145 +16,206 @@ const set: FlagSet = {
 const text = JSON.stringify(set);
 
 const start = (options: Partial<FollowOptions<FlagSet>> = {}) => {
-  const world = createFakeWorld();
-  const statuses: Status[] = [];
+  const runtime = createFakeRuntime();
+  const statuses: FollowerStatus[] = [];
   const follower = followFlagSet(
     { url: 'http://flags.test', key: 'k', onStatus: status => statuses.push(status), ...options },
-    world,
+    runtime,
   );
-  return { world, follower, statuses };
+  return { runtime, follower, statuses };
 };
 
-const streaming = async () => {
-  const parts = start();
-  const stream = await (await parts.world.next()).open();
-  await stream.send('set', set, set.id);
-  return { ...parts, stream };
+/** Responds to the first poll, and returns the request for the stream. */
+const passFirstPoll = async (runtime: FakeRuntime): Promise<FakeRequest> => {
+  await (await runtime.nextRequest()).respond(200, text);
+  return runtime.nextRequest();
 };
 
-const isStream = ({ url }: Call) => url.endsWith('/stream');
+const failFirstPoll = async (runtime: FakeRuntime): Promise<FakeRequest> => {
+  await (await runtime.nextRequest()).fail('connect ECONNREFUSED');
+  return runtime.nextRequest();
+};
 
-/** Refuses every connection for so long, and answers at which second each was tried. */
-const refuse = async (world: FakeWorld, seconds: number) => {
+const startStreaming = async () => {
+  const started = start();
+  const stream = await (await passFirstPoll(started.runtime)).openStream();
+  await stream.send('current', { revision: 1 }, set.id);
+  return { ...started, stream };
+};
+
+const isStream = ({ url }: FakeRequest) => url.endsWith('/stream');
+
+/** Refuses every connection for `seconds`, and returns the seconds in which they were tried. */
+const refuseAll = async (runtime: FakeRuntime, seconds: number) => {
   const streams: number[] = [];
   const polls: number[] = [];
   for (let second = 0; second < seconds; second += 1) {
-    while (world.waiting.length > 0) {
-      const call = await world.next();
-      (isStream(call) ? streams : polls).push(second);
-      await call.fail('connect ECONNREFUSED');
+    while (runtime.pending.length > 0) {
+      const request = await runtime.nextRequest();
+      (isStream(request) ? streams : polls).push(second);
+      await request.fail('connect ECONNREFUSED');
     }
-    await world.advance(1_000);
+    await runtime.advance(1_000);
   }
   return { streams, polls };
 };
 
+describe('the first request', () => {
+  it('is a poll without any delay, followed by the stream as soon as it succeeds', async () => {
+    const { runtime, follower } = start();
+    runtime.randomValue = 0.999;
+    const begin = runtime.now();
+    const poll = await runtime.nextRequest();
+    expect(isStream(poll)).toBe(false);
+    await runtime.advance(9_999);
+    expect(runtime.pending).toHaveLength(0);
+    await poll.respond(200, text);
+    expect(follower.status()).toMatchObject({ mode: 'polling', revision: 1, source: 'poll' });
+    const stream = await runtime.nextRequest();
+    expect(isStream(stream)).toBe(true);
+    expect(stream.headers.get('last-event-id')).toBe(set.id);
+    expect(runtime.now()).toBe(begin + 9_999);
+  });
+
+  it('that fails is followed by the stream at once, before the server counts as away', async () => {
+    const { runtime, follower, statuses } = start();
+    await (await runtime.nextRequest()).fail('connect ECONNREFUSED');
+    const stream = await (await runtime.nextRequest()).openStream();
+    await stream.send('set', set, set.id);
+    expect(statuses.map(({ mode }) => mode)).toEqual(['connecting', 'streaming']);
+    expect(follower.status().lastError?.message).toBe('fetch failed: connect ECONNREFUSED');
+  });
+
+  it('that fails, as the stream does, means that the server is away', async () => {
+    const { runtime, statuses } = start();
+    await (await failFirstPoll(runtime)).fail('connect ECONNREFUSED');
+    expect(statuses.map(({ mode }) => mode)).toEqual(['connecting', 'connecting', 'disconnected']);
+    expect(runtime.pending).toHaveLength(0);
+    await runtime.advance(500);
+    expect(isStream(await runtime.nextRequest())).toBe(false);
+  });
+
+  it('that gets no response is given up after 10 s', async () => {
+    const { runtime, follower } = start();
+    const poll = await runtime.nextRequest();
+    await runtime.advance(9_999);
+    expect(poll.isAborted()).toBe(false);
+    await runtime.advance(1);
+    expect(poll.isAborted()).toBe(true);
+    expect(follower.status().lastError?.message).toBe('no data for 10 s');
+    expect(isStream(await runtime.nextRequest())).toBe(true);
+  });
+});
+
 describe('a stream', () => {
-  it('lives as long as a heartbeat comes every 15 s', async () => {
-    const { world, stream, follower } = await streaming();
-    for (let beat = 0; beat < 20; beat += 1) {
-      await world.advance(15_000);
+  it('lives as long as a heartbeat arrives every 15 s', async () => {
+    const { runtime, stream, follower } = await startStreaming();
+    for (let count = 0; count < 20; count += 1) {
+      await runtime.advance(15_000);
       await stream.send('heartbeat', { revision: 1 });
     }
     expect(follower.status().mode).toBe('streaming');
-    expect(world.waiting).toHaveLength(0);
+    expect(runtime.pending).toHaveLength(0);
   });
 
-  it('is dead after 37.5 s of silence: it polls, and connects again', async () => {
-    const { world, follower } = await streaming();
-    await world.advance(37_499);
+  it('is lost after 37.5 s without data: the follower polls, and reconnects', async () => {
+    const { runtime, follower } = await startStreaming();
+    await runtime.advance(37_499);
     expect(follower.status().mode).toBe('streaming');
-    await world.advance(1);
+    await runtime.advance(1);
     expect(follower.status()).toMatchObject({
       mode: 'connecting',
-      lastError: { message: 'nothing was reset for 37.5 s' },
+      lastError: { message: 'no data for 37.5 s' },
     });
-    await world.advance(500);
-    const poll = await world.next();
+    await runtime.advance(500);
+    const poll = await runtime.nextRequest();
     expect(isStream(poll)).toBe(false);
-    await poll.answer(304);
-    await world.advance(500);
-    expect(isStream(await world.next())).toBe(true);
+    await poll.respond(304);
+    await runtime.advance(500);
+    expect(isStream(await runtime.nextRequest())).toBe(true);
   });
 
-  it('that ends is lost, and half a message at its end is not read', async () => {
-    const { world, stream, follower } = await streaming();
+  it('that ends is lost, and half an event at its end is discarded', async () => {
+    const { runtime, stream, follower } = await startStreaming();
     await stream.write(
       'event: set\nid: x\ndata: {"id":"x","revision":2,"flags":{},"segments":{}}\n',
     );
     await stream.end();
     expect(follower.status()).toMatchObject({ mode: 'connecting', revision: 1 });
-    expect(follower.status().lastError?.message).toBe('the stream has closed');
-    await world.advance(1_000);
-    expect(isStream(await world.next())).toBe(false);
+    expect(follower.status().lastError?.message).toBe('the server closed the stream');
+    await runtime.advance(1_000);
+    expect(isStream(await runtime.nextRequest())).toBe(false);
   });
 
-  it('that is no stream but a page is lost', async () => {
-    const { world, follower } = start();
-    await (
-      await world.next()
-    ).answer(200, '<p>Welcome to our hotel</p>', { 'content-type': 'text/html' });
-    expect(follower.status().lastError?.message).toBe('no event stream but text/html came');
+  it('that is a web page instead is lost', async () => {
+    const { runtime, follower } = start();
+    const request = await passFirstPoll(runtime);
+    await request.respond(200, '<p>Welcome to our hotel</p>', { 'content-type': 'text/html' });
+    expect(follower.status().lastError?.message).toBe(
+      'expected an event stream, but received text/html',
+    );
   });
 
-  it('that accepts and says nothing is given up after 10 s', async () => {
-    const { world, follower } = start();
-    const call = await world.next();
-    await world.advance(9_999);
-    expect(call.aborted()).toBe(false);
-    await world.advance(1);
-    expect(call.aborted()).toBe(true);
-    expect(follower.status().lastError?.message).toBe('nothing was reset for 10 s');
+  it('that is accepted but sends nothing is given up after 10 s', async () => {
+    const { runtime, follower } = start();
+    const request = await passFirstPoll(runtime);
+    await runtime.advance(9_999);
+    expect(request.isAborted()).toBe(false);
+    await runtime.advance(1);
+    expect(request.isAborted()).toBe(true);
+    expect(follower.status().lastError?.message).toBe('no data for 10 s');
   });
 
-  it('that has not begun after a second has a poll beside it, whose answer it overrules', async () => {
-    const { world, follower } = start();
-    const stream = await (await world.next()).open();
-    await world.advance(999);
-    expect(world.waiting).toHaveLength(0);
-    await world.advance(1);
-    const poll = await world.next();
+  it('that has not sent anything yet is never overtaken by a poll', async () => {
+    const { runtime, follower } = start();
+    const stream = await (await passFirstPoll(runtime)).openStream();
+    await runtime.advance(9_999);
+    expect(runtime.pending).toHaveLength(0);
     await stream.send('set', { ...set, id: 'epoch.2.nonce', revision: 2 }, 'epoch.2.nonce');
-    await poll.answer(200, text);
     expect(follower.status()).toMatchObject({ mode: 'streaming', revision: 2 });
   });
 
-  it('held back by a proxy leaves the data to the polls', async () => {
-    const { world, follower } = start();
-    await (await world.next()).open();
-    await world.advance(1_000);
-    await (await world.next()).answer(200, text);
+  it('that a proxy buffers leaves the data to the polls', async () => {
+    const { runtime, follower } = start();
+    await (await passFirstPoll(runtime)).openStream();
+    await runtime.advance(1_000);
     expect(follower.status()).toMatchObject({ mode: 'polling', revision: 1, source: 'poll' });
+    await runtime.advance(10_000);
+    const poll = await runtime.nextRequest();
+    expect(isStream(poll)).toBe(false);
+    await poll.respond(200, JSON.stringify({ ...set, id: 'epoch.2.nonce', revision: 2 }));
+    expect(follower.status()).toMatchObject({ mode: 'polling', revision: 2, source: 'poll' });
   });
 });
 
-describe('a follower whose server is away', () => {
-  it('makes pauses that grow to 30 s, and never end', async () => {
-    const { world } = start();
-    world.chance = 0.999;
-    const { streams } = await refuse(world, 400);
-    const pauses = streams.slice(1).map((second, at) => second - (streams[at] ?? 0));
+describe('a follower of a server that is away', () => {
+  it('waits longer and longer, up to 30 s, and never gives up', async () => {
+    const { runtime } = start();
+    runtime.randomValue = 0.999;
+    const { streams } = await refuseAll(runtime, 400);
+    const pauses = streams.slice(1).map((second, index) => second - (streams[index] ?? 0));
     expect(pauses.slice(0, 6)).toEqual([2, 3, 5, 9, 17, 31]);
     expect(new Set(pauses.slice(6))).toEqual(new Set([31]));
     expect(pauses.length).toBeGreaterThan(12);
   });
 
-  it('draws its pauses from nothing to the longest: with no luck at all it comes back at once', async () => {
-    const { world } = start();
-    world.chance = 0;
-    const call = await world.next();
-    await call.fail('connect ECONNREFUSED');
-    const poll = await world.next();
+  it('draws each delay from 0 to the longest, so it may reconnect at once', async () => {
+    const { runtime } = start();
+    runtime.randomValue = 0;
+    await (await failFirstPoll(runtime)).fail('connect ECONNREFUSED');
+    const poll = await runtime.nextRequest();
+    expect(isStream(poll)).toBe(false);
     await poll.fail('connect ECONNREFUSED');
-    expect(isStream(await world.next())).toBe(true);
+    expect(isStream(await runtime.nextRequest())).toBe(true);
   });
 
-  it('says so, with the error, and keeps the data', async () => {
-    const { world, stream, follower, statuses } = await streaming();
+  it('reports it, with the error, and keeps the data', async () => {
+    const { runtime, stream, follower, statuses } = await startStreaming();
     await stream.cut();
-    await world.advance(1_000);
-    await (await world.next()).fail('connect ECONNREFUSED 127.0.0.1:4400');
+    await runtime.advance(1_000);
+    await (await runtime.nextRequest()).fail('connect ECONNREFUSED 127.0.0.1:4400');
     expect(statuses.map(({ mode }) => mode)).toEqual([
+      'polling',
       'streaming',
       'streaming',
       'connecting',
@@ -165,7 +226,7 @@ describe('a follower whose server is away', () => {
       message: 'fetch failed: connect ECONNREFUSED 127.0.0.1:4400',
       status: undefined,
     });
-    await world.advance(60_000);
+    await runtime.advance(60_000);
     expect(follower.status()).toMatchObject({
       mode: 'disconnected',
       revision: 1,
@@ -173,224 +234,263 @@ describe('a follower whose server is away', () => {
     });
   });
 
-  it('makes short pauses again after a stream that lived 15 s, not after one that died young', async () => {
-    const { world } = start();
-    world.chance = 0.999;
-    const liveFor = async (ms: number) => {
-      while (world.waiting.length === 0) await world.advance(500);
-      const call = await world.next();
-      if (!isStream(call)) {
-        await call.answer(200, text);
-        return liveFor(ms);
+  it('starts with short delays again after a stream of 15 s, but not after a shorter one', async () => {
+    const { runtime } = start();
+    runtime.randomValue = 0.999;
+    /** Cuts the next stream after `ms`, and returns how long it takes until the follower reconnects. */
+    const reconnectTimeAfter = async (ms: number) => {
+      while (runtime.pending.length === 0) await runtime.advance(500);
+      const request = await runtime.nextRequest();
+      if (!isStream(request)) {
+        await request.respond(200, text);
+        return reconnectTimeAfter(ms);
       }
-      const stream = await call.open();
+      const stream = await request.openStream();
       await stream.send('set', set, set.id);
-      await world.advance(ms);
+      await runtime.advance(ms);
       await stream.cut();
-      const lostAt = world.now();
+      const lostAt = runtime.now();
       for (;;) {
-        while (world.waiting.length === 0) await world.advance(100);
-        if (world.waiting.some(isStream)) return world.now() - lostAt;
-        await (await world.next()).answer(304);
+        while (runtime.pending.length === 0) await runtime.advance(100);
+        if (runtime.pending.some(isStream)) return runtime.now() - lostAt;
+        await (await runtime.nextRequest()).respond(304);
       }
     };
-    expect(await liveFor(0)).toBeLessThan(2_100);
-    expect(await liveFor(0)).toBeGreaterThan(2_900);
-    expect(await liveFor(14_000)).toBeGreaterThan(4_900);
-    expect(await liveFor(15_000)).toBeLessThan(2_100);
+    expect(await reconnectTimeAfter(0)).toBeLessThan(2_100);
+    expect(await reconnectTimeAfter(0)).toBeGreaterThan(2_900);
+    expect(await reconnectTimeAfter(14_000)).toBeGreaterThan(4_900);
+    expect(await reconnectTimeAfter(15_000)).toBeLessThan(2_100);
   });
 });
 
 describe('polls', () => {
-  it('go on at their interval where the stream is refused and they are not', async () => {
-    const { world, follower } = start({ pollIntervalMs: 20_000 });
+  it('continue at their interval if only the stream is rejected', async () => {
+    const { runtime, follower } = start({ pollIntervalMs: 20_000 });
     await (
-      await world.next()
-    ).answer(403, '{"error":{"code":"FORBIDDEN","message":"not for this key"}}');
+      await passFirstPoll(runtime)
+    ).respond(403, '{"error":{"code":"FORBIDDEN","message":"not for this key"}}');
     const polls: number[] = [];
-    const begin = world.now();
+    const begin = runtime.now();
     for (let second = 0; second < 60; second += 1) {
-      await world.advance(1_000);
-      for (const call of world.waiting.filter(waiting => !isStream(waiting))) {
-        polls.push(world.now() - begin);
-        await call.answer(200, text);
+      await runtime.advance(1_000);
+      for (const request of runtime.pending.filter(pending => !isStream(pending))) {
+        polls.push(runtime.now() - begin);
+        await request.respond(200, text);
       }
-      world.waiting.filter(isStream).forEach(() => expect.fail('the stream was asked too early'));
-      await Promise.all(Array.from(world.waiting, () => world.next()));
+      runtime.pending.filter(isStream).forEach(() => expect.fail('the stream came too early'));
+      await Promise.all(Array.from(runtime.pending, () => runtime.nextRequest()));
     }
     expect(polls).toEqual([1_000, 21_000, 41_000]);
     expect(follower.status()).toMatchObject({ mode: 'polling', source: 'poll' });
     expect(follower.status().lastError).toMatchObject({
       status: 403,
-      message: 'the server answered 403: not for this key',
+      message: 'the server responded with 403: not for this key',
     });
   });
 
-  it('alone are enough where no stream is wanted, and ask with the tag of the last answer', async () => {
-    const { world, follower } = start({ stream: false });
-    const first = await world.next();
+  it('are enough if the stream is turned off, and send the ETag of the last response', async () => {
+    const { runtime, follower } = start({ stream: false });
+    const first = await runtime.nextRequest();
     expect([isStream(first), first.headers.get('if-none-match')]).toEqual([false, null]);
-    await first.answer(200, text, { etag: '"weakened"' });
-    await world.advance(29_999);
-    expect(world.waiting).toHaveLength(0);
-    await world.advance(1);
-    const second = await world.next();
+    await first.respond(200, text, { etag: '"weakened"' });
+    await runtime.advance(29_999);
+    expect(runtime.pending).toHaveLength(0);
+    await runtime.advance(1);
+    const second = await runtime.nextRequest();
     expect(second.headers.get('if-none-match')).toBe('"weakened"');
-    await second.answer(304, undefined, { etag: '"weakened"' });
-    await world.advance(30_000);
-    expect((await world.next()).headers.get('if-none-match')).toBe('"weakened"');
+    await second.respond(304, undefined, { etag: '"weakened"' });
+    await runtime.advance(30_000);
+    expect((await runtime.nextRequest()).headers.get('if-none-match')).toBe('"weakened"');
     expect(follower.status().mode).toBe('polling');
   });
 
-  it.each([0, -1, Number.NaN])(
-    'come at the usual pace where the interval is %d',
-    async interval => {
-      const { world } = start({ stream: false, pollIntervalMs: interval });
-      await (await world.next()).answer(200, text);
-      await world.advance(29_999);
-      expect(world.waiting).toHaveLength(0);
-      await world.advance(1);
-      expect(world.waiting).toHaveLength(1);
-    },
-  );
+  it.each([0, -1, Number.NaN])('use the default interval instead of %d', async interval => {
+    const { runtime } = start({ stream: false, pollIntervalMs: interval });
+    await (await runtime.nextRequest()).respond(200, text);
+    await runtime.advance(29_999);
+    expect(runtime.pending).toHaveLength(0);
+    await runtime.advance(1);
+    expect(runtime.pending).toHaveLength(1);
+  });
 
-  it('that fail are tried again sooner than the interval, ever more rejectedKeyDelay', async () => {
-    const { world } = start({ stream: false });
-    const { polls } = await refuse(world, 100);
+  it('that fail are tried again sooner than the interval, with growing delays', async () => {
+    const { runtime } = start({ stream: false });
+    const { polls } = await refuseAll(runtime, 100);
     expect(polls.slice(0, 6)).toEqual([0, 1, 3, 7, 15, 30]);
   });
 
-  it('whose answer is no flag set count as failed', async () => {
-    const { world, follower } = start({ stream: false });
-    await (await world.next()).answer(200, '<p>Welcome</p>');
+  it('fail if the response is not a flag set', async () => {
+    const { runtime, follower } = start({ stream: false });
+    await (await runtime.nextRequest()).respond(200, '<p>Welcome</p>');
     expect(follower.status()).toMatchObject({ mode: 'disconnected', revision: undefined });
   });
 });
 
-describe('a server that asks to be left alone', () => {
+describe('Retry-After', () => {
   it.each([
     ['in seconds', '120', 120_000],
-    ['until a date', 'Sat, 31 Jan 2026 12:02:00 GMT', 120_000],
-    ['for longer than an hour', '86400', 3_600_000],
-  ])('%s is left alone: neither stream nor poll comes before', async (_, retryAfter, ms) => {
-    const { world } = start();
-    await (await world.next()).answer(503, '', { 'retry-after': retryAfter });
-    await world.advance(ms);
-    expect(world.waiting).toHaveLength(0);
-    await world.advance(1_000);
-    expect(await world.next()).toBeDefined();
+    ['as a date', 'Sat, 31 Jan 2026 12:02:00 GMT', 120_000],
+    ['of more than an hour, limited to one', '86400', 3_600_000],
+  ])('%s delays the stream after the first poll', async (_, retryAfter, ms) => {
+    const { runtime, follower } = start();
+    await (await runtime.nextRequest()).respond(503, '', { 'retry-after': retryAfter });
+    expect(follower.status().mode).toBe('disconnected');
+    await runtime.advance(ms - 1);
+    expect(runtime.pending).toHaveLength(0);
+    await runtime.advance(1);
+    expect(isStream(await runtime.nextRequest())).toBe(true);
   });
 
-  it('by the answer to a poll is left alone too', async () => {
-    const { world } = start();
-    await (await world.next()).fail('connect ECONNREFUSED');
-    await world.advance(1_000);
-    await (await world.next()).answer(429, '', { 'retry-after': '90' });
-    await world.advance(89_999);
-    expect(world.waiting).toHaveLength(0);
-    await world.advance(1);
-    expect(isStream(await world.next())).toBe(true);
+  it.each([
+    ['in seconds', '120', 120_000],
+    ['as a date', 'Sat, 31 Jan 2026 12:02:00 GMT', 120_000],
+    ['of more than an hour, limited to one', '86400', 3_600_000],
+  ])('%s delays the poll after a stream', async (_, retryAfter, ms) => {
+    const { runtime } = start();
+    await (await passFirstPoll(runtime)).respond(503, '', { 'retry-after': retryAfter });
+    await runtime.advance(ms);
+    expect(runtime.pending).toHaveLength(0);
+    await runtime.advance(1_000);
+    expect(await runtime.nextRequest()).toBeDefined();
   });
 
-  it('while only polls are wanted is left alone too', async () => {
-    const { world } = start({ stream: false });
-    await (await world.next()).answer(429, '', { 'retry-after': '90' });
-    await world.advance(89_999);
-    expect(world.waiting).toHaveLength(0);
-    await world.advance(1);
-    expect(world.waiting).toHaveLength(1);
+  it('delays the stream after a later poll, too', async () => {
+    const { runtime } = start();
+    await (await failFirstPoll(runtime)).fail('connect ECONNREFUSED');
+    await runtime.advance(1_000);
+    await (await runtime.nextRequest()).respond(429, '', { 'retry-after': '90' });
+    await runtime.advance(89_999);
+    expect(runtime.pending).toHaveLength(0);
+    await runtime.advance(1);
+    expect(isStream(await runtime.nextRequest())).toBe(true);
   });
 
-  it('without saying for how long, or wrongly, gets the usual pauses', async () => {
-    const { world } = start();
-    await (await world.next()).answer(500, 'oops', { 'retry-after': 'soon' });
-    await world.advance(1_000);
-    expect(isStream(await world.next())).toBe(false);
+  it('delays the next poll if the stream is turned off', async () => {
+    const { runtime } = start({ stream: false });
+    await (await runtime.nextRequest()).respond(429, '', { 'retry-after': '90' });
+    await runtime.advance(89_999);
+    expect(runtime.pending).toHaveLength(0);
+    await runtime.advance(1);
+    expect(runtime.pending).toHaveLength(1);
+  });
+
+  it('has no effect if it is missing or malformed', async () => {
+    const { runtime } = start();
+    await (await passFirstPoll(runtime)).respond(500, 'oops', { 'retry-after': 'soon' });
+    await runtime.advance(1_000);
+    expect(isStream(await runtime.nextRequest())).toBe(false);
   });
 });
 
-describe('a key that is refused', () => {
+describe('a key that is rejected', () => {
   it.each([401, 403])(
-    'by %i is reported, and shown again every 60 to 120 s for ever',
+    'with status %i is reported, and used again every 60 to 120 s',
     async status => {
-      const { world, follower } = start();
-      const asked: number[] = [];
-      const begin = world.now();
+      const { runtime, follower } = start();
+      const times: number[] = [];
+      const begin = runtime.now();
       for (let second = 0; second <= 600; second += 1) {
-        while (world.waiting.length > 0) {
-          asked.push(world.now() - begin);
-          await (await world.next()).answer(status, '{"error":{"message":"no such key"}}');
+        while (runtime.pending.length > 0) {
+          times.push(runtime.now() - begin);
+          const request = await runtime.nextRequest();
+          await request.respond(status, '{"error":{"message":"no such key"}}');
         }
-        await world.advance(1_000);
+        await runtime.advance(1_000);
       }
       expect(follower.status()).toMatchObject({ mode: 'disconnected', lastError: { status } });
-      expect(asked.slice(0, 4)).toEqual([0, 1_000, 91_000, 92_000]);
-      expect(asked.length).toBeGreaterThan(10);
+      expect(times.slice(0, 4)).toEqual([0, 90_000, 91_000, 181_000]);
+      expect(times.length).toBeGreaterThan(10);
     },
   );
 
-  it('is followed as ever once it is accepted', async () => {
-    const { world, follower } = start();
-    await (await world.next()).answer(401);
-    await world.advance(1_000);
-    await (await world.next()).answer(401);
-    await world.advance(91_000);
-    const stream = await (await world.next()).open();
+  it('is reported as soon as the first poll fails', async () => {
+    const { runtime, follower } = start();
+    await (await runtime.nextRequest()).respond(401);
+    expect(follower.status()).toMatchObject({ mode: 'disconnected', lastError: { status: 401 } });
+    expect(runtime.pending).toHaveLength(0);
+  });
+
+  it('is used as usual once it is accepted', async () => {
+    const { runtime, follower } = start();
+    await (await runtime.nextRequest()).respond(401);
+    await runtime.advance(90_000);
+    await (await runtime.nextRequest()).respond(401);
+    await runtime.advance(500);
+    await (await runtime.nextRequest()).respond(401);
+    await runtime.advance(91_000);
+    const stream = await (await runtime.nextRequest()).openStream();
     await stream.send('set', set, set.id);
     expect(follower.status()).toMatchObject({ mode: 'streaming', revision: 1 });
   });
 });
 
 describe('stopping', () => {
-  const moments: Record<string, (world: FakeWorld) => Promise<unknown>> = {
-    'before there is an answer': world => world.next(),
-    'while a poll stands beside the stream': world => world.advance(1_000),
-    'while it streams': async world => (await (await world.next()).open()).send('set', set, set.id),
-    'while it waits to poll': async world => (await world.next()).fail('gone'),
-    'while it waits to reconnect': async world => {
-      await (await world.next()).fail('gone');
-      await world.advance(600);
-      await (await world.next()).fail('gone');
+  const moments: Record<string, (runtime: FakeRuntime) => Promise<unknown>> = {
+    'before the first response': runtime => runtime.nextRequest(),
+    'after the first poll': passFirstPoll,
+    'while streaming': async runtime => {
+      const stream = await (await passFirstPoll(runtime)).openStream();
+      await stream.send('set', set, set.id);
+    },
+    'while waiting for the next poll': async runtime => {
+      await (await failFirstPoll(runtime)).fail('gone');
+    },
+    'while waiting to reconnect': async runtime => {
+      await (await failFirstPoll(runtime)).fail('gone');
+      await runtime.advance(600);
+      await (await runtime.nextRequest()).fail('gone');
     },
   };
 
   it.each(Object.entries(moments))(
-    '%s leaves no timer and no request, and tells nothing',
-    async (_, reach) => {
-      const { world, follower, statuses } = start();
-      await reach(world);
-      const calls: Call[] = [...world.waiting];
-      const told = statuses.length;
+    '%s leaves no timer and no request, and makes no callback',
+    async (_, arrive) => {
+      const { runtime, follower, statuses } = start();
+      await arrive(runtime);
+      const requests: FakeRequest[] = [...runtime.pending];
+      const callbacks = statuses.length;
       follower.stop();
       follower.stop();
-      await world.advance(0);
-      expect(world.timers()).toBe(0);
-      expect(calls.every(call => call.aborted())).toBe(true);
-      await world.advance(1_000_000);
-      expect(statuses).toHaveLength(told);
+      await runtime.advance(0);
+      expect(runtime.timerCount()).toBe(0);
+      expect(requests.every(request => request.isAborted())).toBe(true);
+      await runtime.advance(1_000_000);
+      expect(statuses).toHaveLength(callbacks);
       expect(follower.status().mode).toBe('stopped');
-      expect(world.waiting).toHaveLength(calls.length);
+      expect(runtime.pending).toHaveLength(requests.length);
     },
   );
 
-  it('by a listener, between two messages, ends there', async () => {
-    const world = createFakeWorld();
-    const told: number[] = [];
+  it('in a callback takes effect before the next event of the same chunk', async () => {
+    const runtime = createFakeRuntime();
+    const revisions: number[] = [];
     const follower = followFlagSet(
       {
         url: 'http://flags.test',
         key: 'k',
         onData({ revision }) {
-          told.push(revision);
+          revisions.push(revision);
           follower.stop();
         },
       },
-      world,
+      runtime,
     );
-    const stream = await (await world.next()).open();
+    const stream = await (await failFirstPoll(runtime)).openStream();
     const message = (revision: number) =>
       `event: set\nid: ${revision}\ndata: ${JSON.stringify({ ...set, id: String(revision), revision })}\n\n`;
     await stream.write(message(1) + message(2));
-    expect(told).toEqual([1]);
+    expect(revisions).toEqual([1]);
+  });
+
+  it('in a callback after the first poll opens no stream', async () => {
+    const runtime = createFakeRuntime();
+    const follower = followFlagSet(
+      { url: 'http://flags.test', key: 'k', onData: () => follower.stop() },
+      runtime,
+    );
+    await (await runtime.nextRequest()).respond(200, text);
+    await runtime.advance(100_000);
+    expect(runtime.pending).toHaveLength(0);
+    expect(runtime.timerCount()).toBe(0);
   });
 });

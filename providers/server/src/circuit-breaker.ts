@@ -1,4 +1,4 @@
-import { backOff, rejectedKeyDelay } from '@pennon/sync';
+import { backoffDelay, rejectedKeyDelay } from '@pennon/sync';
 import type { ConnectionScope, Runtime, SyncError } from '@pennon/sync';
 
 /** Stops requests to a server that fails, so that evaluations do not wait for it in vain. */
@@ -40,7 +40,7 @@ export const createCircuitBreaker = (
       const pauseMs = Math.max(
         scope.retryAfterMs(),
         rejectedKeyDelay(error, random),
-        backOff(failures, random),
+        backoffDelay(failures, random),
       );
       retryAt = now() + pauseMs;
       failures += 1;

@@ -162,7 +162,7 @@ const evaluateOnServer = async (
     return evaluation;
   } catch (thrown) {
     const error = toSyncError(thrown);
-    if (!isClientError(error) && !scope.closed()) breaker.trip(error);
+    if (!isClientError(error) && !scope.isClosed()) breaker.trip(error);
     throw error;
   }
 };
@@ -201,6 +201,6 @@ export const createRemoteEvaluator = (
     probe: () => requestNothing(post).then(() => undefined, toSyncError),
     invalidate: flagKeys => cache.invalidate(flagKeys),
     openError: breaker.openError,
-    close: scope.end,
+    close: scope.close,
   };
 };

@@ -1,12 +1,12 @@
 import { followFlagSet, isAuthError } from '@pennon/sync';
 import type {
+  DataSource,
   FlagSet,
   FlagSetChanges,
+  FollowerMode,
+  FollowerStatus,
   LastError,
-  Mode,
   Runtime,
-  Source,
-  Status,
 } from '@pennon/sync';
 
 import { parseFlagSet, readFlagFile } from './flag-file.ts';
@@ -15,11 +15,11 @@ import type { OnlineOptions } from './options.ts';
 
 /** How up to date the flags are, and why. Mode `file`: they come from an offline file. */
 export type Freshness = {
-  readonly mode: Mode | 'file';
+  readonly mode: FollowerMode | 'file';
   readonly revision: number | undefined;
   /** Milliseconds since the server last confirmed these flags, or since the file was read. */
   readonly dataAgeMs: number | undefined;
-  readonly source: Source | 'cacheFile' | 'bootstrap' | 'offlineFile';
+  readonly source: DataSource | 'cacheFile' | 'bootstrap' | 'offlineFile';
   /** The most recent error. It stays after a recovery: see `mode` for the current condition. */
   readonly lastError: LastError | undefined;
 };
@@ -57,7 +57,7 @@ export type FlagSource = {
 /** Opens a source, which emits updates until it is stopped. */
 export type OpenSource = (listener: SourceListener) => FlagSource;
 
-const serverState = ({ mode, source, lastError }: Status): SourceState => {
+const serverState = ({ mode, source, lastError }: FollowerStatus): SourceState => {
   if (mode === 'disconnected') {
     return lastError !== undefined && isAuthError(lastError) ? 'unauthorized' : 'unreachable';
   }

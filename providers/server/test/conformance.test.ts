@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { OpenFeature } from '@openfeature/server-sdk';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { createFakeWorld } from '../../../packages/sync/test/support/fake-runtime.ts';
+import { createFakeRuntime } from '../../../packages/sync/test/support/fake-runtime.ts';
 import { PennonProvider } from '../src/index.ts';
 import {
   evaluateCase,
@@ -27,7 +27,7 @@ afterAll(() => rm(directory, { recursive: true }));
 const open = async ({ flagSet }: Case) => {
   const offlineFile = join(directory, 'flags.json');
   await writeFile(offlineFile, toJson(flagSet));
-  return new PennonProvider({ offlineFile }, createFakeWorld());
+  return new PennonProvider({ offlineFile }, createFakeRuntime());
 };
 
 const withoutMessage = (result: object) =>

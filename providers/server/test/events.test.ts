@@ -133,7 +133,7 @@ describe('an outage of the server', () => {
     server.behave({ status: 401 });
     await server.cut();
     await server.advance(1_000);
-    expect(messages).toEqual(['the server answered 401: rejected with 401']);
+    expect(messages).toEqual(['the server responded with 401: rejected with 401']);
     expect(await client.getBooleanValue('a', false)).toBe(true);
   });
 });

@@ -60,12 +60,12 @@ describe('a process that closes its provider exits by itself', () => {
     ['breaks every connection', { type: 'cut' }],
     [
       'responds with 503 for an hour',
-      { type: 'answer', status: 503, headers: { 'retry-after': '3600' } },
+      { type: 'respond', status: 503, headers: { 'retry-after': '3600' } },
     ],
   ];
   it.each(faults)('while the server %s', async (_, fault) => {
     const proxy = await startProxy(server.url());
-    proxy.disturb(fault);
+    proxy.injectFault(fault);
     const bootstrap = { flags: { live: { enabled: true } } };
     const given = { url: proxy.url, key, initTimeoutMs: 200, bootstrap };
     const { output, exitedAfterMs } = await runChild(given);

@@ -53,10 +53,10 @@ const faults: [string, Fault][] = [
   ['connections are cut', { type: 'cut' }],
   ['connections are accepted without a response', { type: 'stall' }],
   ['responses are truncated', { type: 'truncate', bytes: 40 }],
-  ['the status is 500', { type: 'answer', status: 500 }],
-  ['the status is 503', { type: 'answer', status: 503, headers: { 'retry-after': '1' } }],
-  ['the status is 429', { type: 'answer', status: 429, headers: { 'retry-after': '1' } }],
-  ['the response is an HTML page', { type: 'answer', status: 200, body: '<p>Welcome</p>' }],
+  ['the status is 500', { type: 'respond', status: 500 }],
+  ['the status is 503', { type: 'respond', status: 503, headers: { 'retry-after': '1' } }],
+  ['the status is 429', { type: 'respond', status: 429, headers: { 'retry-after': '1' } }],
+  ['the response is an HTML page', { type: 'respond', status: 200, body: '<p>Welcome</p>' }],
 ];
 
 describe.each(['in-process', 'remote'] as const)('%s', mode => {
@@ -74,14 +74,14 @@ describe.each(['in-process', 'remote'] as const)('%s', mode => {
   });
 
   it.each(faults)('starts in time with its bootstrap flags while %s', async (_, fault) => {
-    proxy.disturb(fault);
+    proxy.injectFault(fault);
     const before = performance.now();
     const bootstrap = { flags: { live: { enabled: true } } };
     const { client, started } = open({ mode, initTimeoutMs: 400, bootstrap });
     expect(await started).toBe('ok');
     expect(performance.now() - before).toBeLessThan(1_000);
     await expect.poll(() => client.providerStatus, soon).toBe('STALE');
-    proxy.heal();
+    proxy.clearFaults();
     await expect.poll(() => client.providerStatus, soon).toBe('READY');
     expect(await client.getBooleanValue('live', false)).toBe(true);
   });
@@ -90,18 +90,18 @@ describe.each(['in-process', 'remote'] as const)('%s', mode => {
     const runtime = fault.type === 'stall' ? fastRuntime : defaultRuntime;
     const { client, started } = open({ mode, initTimeoutMs: 20_000 }, runtime);
     expect(await started).toBe('ok');
-    proxy.disturb(fault);
-    proxy.cut();
+    proxy.injectFault(fault);
+    proxy.cutConnections();
     await switchTo('off');
     await expect.poll(() => client.providerStatus, soon).toBe('STALE');
     expect(await client.getBooleanValue('live', false)).toBe(true);
-    proxy.heal();
+    proxy.clearFaults();
     await expect.poll(() => client.getBooleanValue('live', true), soon).toBe(false);
     await expect.poll(() => client.providerStatus, soon).toBe('READY');
   });
 
   it('is correct in the end if messages arrive in the wrong order', async () => {
-    proxy.disturb({ type: 'reorder' }, /stream/);
+    proxy.injectFault({ type: 'reorder' }, /stream/);
     const { client, started } = open({ mode });
     expect(await started).toBe('ok');
     await switchTo('off');

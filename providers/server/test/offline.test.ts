@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
-import { createFakeWorld } from '../../../packages/sync/test/support/fake-runtime.ts';
+import { createFakeRuntime } from '../../../packages/sync/test/support/fake-runtime.ts';
 import { PennonProvider } from '../src/index.ts';
 import { booleanFlag } from './support/flags.ts';
 import { openProvider } from './support/open.ts';
@@ -28,7 +28,7 @@ const flagSet = (on: boolean) =>
   });
 
 const open = (offlineFile = path, bootstrap?: object) => {
-  const world = createFakeWorld();
+  const world = createFakeRuntime();
   const opened = openProvider(new PennonProvider({ offlineFile, bootstrap }, world));
   /** Advances the fake time between checks for edits, until the real file has taken effect. */
   const waitUntil = (assertion: () => Promise<void> | void) =>
@@ -53,7 +53,7 @@ describe('an offline file', () => {
       source: 'offlineFile',
       revision: 5,
     });
-    expect(world.waiting).toHaveLength(0);
+    expect(world.pending).toHaveLength(0);
   });
 
   it('can contain flags in the short form, in JSON', async () => {
@@ -194,6 +194,6 @@ describe('an offline file', () => {
     await started;
     await provider.onClose();
     await world.advance(10_000);
-    expect(world.timers()).toBe(0);
+    expect(world.timerCount()).toBe(0);
   });
 });

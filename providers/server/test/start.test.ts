@@ -37,7 +37,7 @@ describe('a start', () => {
       source: 'stream',
       revision: 1,
     });
-    expect([server.count('stream'), server.count('poll')]).toEqual([1, 0]);
+    expect([server.count('stream'), server.count('poll')]).toEqual([1, 1]);
   });
 
   it('uses the flags of a poll if the stream does not open', async () => {
@@ -109,7 +109,7 @@ describe('a start', () => {
       const { client, started, events } = openOn(server, { bootstrap });
       await server.advance(1_500);
       expect(await started).toBe(
-        `PROVIDER_FATAL: the server rejected the key: the server answered ${status}: rejected with ${status}`,
+        `PROVIDER_FATAL: the server rejected the key: the server responded with ${status}: rejected with ${status}`,
       );
       expect(events).toEqual(['ERROR']);
       expect(client.providerStatus).toBe('FATAL');

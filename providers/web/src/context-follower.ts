@@ -1,76 +1,120 @@
 import type { EvaluationContext } from '@openfeature/web-sdk';
-import type { Follower, Status, Values, Runtime } from '@pennon/sync';
+import type { Follower, FollowerStatus, Runtime, Values } from '@pennon/sync';
 import { followValues } from '@pennon/sync';
 
-import type { Known } from './value-store.ts';
-import type { PageNews } from './page.ts';
-import type { Evaluation } from './resolve.ts';
+import type { Evaluation } from './resolution.ts';
+import type { ValueStore } from './value-store.ts';
 
-/** Where the server is, who asks, and how it is followed. */
-export type Where = {
-  readonly url: string;
-  readonly key: string;
-  readonly stream?: boolean | undefined;
-  readonly pollIntervalMs?: number | undefined;
-};
-
-/** Follows the context of the moment: each by a follower of its own, and none while nobody looks. */
-export type Pursuit = PageNews & {
+/** Follows the values of the current context, with one follower at a time. Paused while the page is hidden. */
+export type ContextFollower = {
   readonly context: () => EvaluationContext;
-  readonly status: () => Status | undefined;
-  /** Another context from now on. Throws where it cannot be sent. */
-  readonly turnTo: (context: EvaluationContext) => void;
-  /** Its first values are there: a page that nobody looks at needs no more. */
-  readonly rest: () => void;
-  readonly stop: () => void;
+  /** Undefined before the first context. */
+  readonly status: () => FollowerStatus | undefined;
+  /** Follows another context, even on a hidden page. Throws if the context cannot be serialized. */
+  readonly setContext: (context: EvaluationContext) => void;
+  /** Disconnects if the page is hidden: it has the values of the new context and needs no changes. */
+  readonly pauseIfHidden: () => void;
+  readonly close: () => void;
 };
 
-type Parts = {
-  readonly following: Where;
-  readonly known: Known;
-  readonly world: Runtime;
+export type ContextFollowerOptions = {
+  readonly server: {
+    readonly url: string;
+    readonly key: string;
+    readonly stream?: boolean | undefined;
+    readonly pollIntervalMs?: number | undefined;
+  };
+  readonly store: ValueStore;
+  readonly runtime: Runtime;
   readonly onData: (values: Values<Evaluation>, changed: string[] | undefined) => void;
-  readonly onStatus: (status: Status) => void;
+  readonly onStatus: (status: FollowerStatus) => void;
 };
 
-export const createPursuit = ({ following, known, world, ...listening }: Parts): Pursuit => {
+export const createContextFollower = ({
+  server,
+  store,
+  runtime,
+  onData,
+  onStatus,
+}: ContextFollowerOptions): ContextFollower => {
+  const closing = new AbortController();
   let context: EvaluationContext = {};
   let follower: Follower<Values<Evaluation>> | undefined;
-  let asleep = false;
+  let isPaused = false;
 
   const stop = () => follower?.stop();
   const follow = () => {
-    known.confirm(follower?.status().dataAgeMs);
+    store.touch(follower?.status().dataAgeMs);
     stop();
-    const initial = known.of(subjectOf(context));
-    follower = followValues({ ...following, ...listening, context, initial }, world);
+    const initial = store.valuesOf(subjectOf(context));
+    follower = followValues({ ...server, onData, onStatus, context, initial }, runtime);
   };
+
+  const listener: PageListener = {
+    onHidden() {
+      isPaused = true;
+      stop();
+    },
+    onVisible() {
+      if (isPaused) follow();
+      isPaused = false;
+    },
+    onNetworkChange() {
+      if (!isPaused) follow();
+    },
+  };
+  listenToPage(listener, runtime.setTimer, closing.signal);
 
   return {
     context: () => context,
     status: () => follower?.status(),
-    turnTo(next) {
+    setContext(next) {
       context = next;
       follow();
     },
-    rest() {
-      if (asleep) stop();
+    pauseIfHidden() {
+      if (isPaused) stop();
     },
-    sleep() {
-      asleep = true;
+    close() {
+      closing.abort();
       stop();
     },
-    wake() {
-      if (asleep) follow();
-      asleep = false;
-    },
-    askAnew() {
-      if (!asleep) follow();
-    },
-    stop,
   };
 };
 
-/** Whom a context is about, as a text that is equal for the same subject only. */
+/** Returns a text that is equal for two contexts if they are about the same subject. */
 export const subjectOf = ({ targetingKey = '' }: EvaluationContext): string =>
   JSON.stringify(targetingKey);
+
+type PageListener = {
+  readonly onHidden: () => void;
+  readonly onVisible: () => void;
+  /** The browser went online or offline, so the connection may be dead. */
+  readonly onNetworkChange: () => void;
+};
+
+/** A short visit to another tab keeps the stream. Hidden pages release it, because connections are limited. */
+const HIDDEN_MS = 5_000;
+
+/** Reports the visibility and connectivity of the page until `signal` aborts. Does nothing outside of a page. */
+const listenToPage = (
+  { onHidden, onVisible, onNetworkChange }: PageListener,
+  setTimer: Runtime['setTimer'],
+  signal: AbortSignal,
+): void => {
+  if (typeof document === 'undefined') return;
+  let cancelTimer = () => {};
+  const onVisibilityChange = () => {
+    cancelTimer();
+    if (document.hidden) cancelTimer = setTimer(HIDDEN_MS, onHidden);
+    else onVisible();
+  };
+  signal.addEventListener('abort', () => cancelTimer());
+  document.addEventListener('visibilitychange', onVisibilityChange, { signal });
+  // A page with an open connection cannot be put into the back/forward cache.
+  addEventListener('pagehide', onHidden, { signal });
+  addEventListener('pageshow', onVisibilityChange, { signal });
+  addEventListener('online', onNetworkChange, { signal });
+  addEventListener('offline', onNetworkChange, { signal });
+  onVisibilityChange();
+};

@@ -1,5 +1,5 @@
-export type { Keeper } from './persistence.ts';
-export type { Freshness } from './value-store.ts';
-export type { PennonWebProviderOptions } from './provider.ts';
+export type { ValueStorage } from './persistence.ts';
 export { PennonWebProvider } from './provider.ts';
-export type { Evaluation } from './resolve.ts';
+export type { PennonWebProviderOptions } from './provider.ts';
+export type { Evaluation } from './resolution.ts';
+export type { Freshness } from './value-store.ts';

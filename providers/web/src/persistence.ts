@@ -1,74 +1,83 @@
 import type { Values } from '@pennon/sync';
+import { isJsonObject } from '@pennon/sync';
 
-import type { Evaluation } from './resolve.ts';
+import type { Evaluation } from './resolution.ts';
 
-/** The part of `localStorage` that is used. */
-export type Keeper = Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>;
+/** The part of `localStorage` that the provider uses. */
+export type ValueStorage = Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>;
 
-export type Kept = {
+/** The stored JSON document. */
+export type PersistedValues = {
+  /** The subject that the values were evaluated for. */
   readonly subject: string;
   readonly at: number;
   readonly values: Values<Evaluation>;
 };
 
-/** The values that were last known, and when, of one subject: another subject's are removed, never answered. */
-export type Copy = {
-  /** Undefined where there are none of this subject. */
-  read(subject: string): Kept | undefined;
-  write(subject: string, values: Values<Evaluation>): void;
+/** Keeps the last values of one subject across page loads. */
+export type Persistence = {
+  /** Returns the stored values if they are of this subject and not too old. Otherwise removes them. */
+  load(subject: string): PersistedValues | undefined;
+  save(subject: string, values: Values<Evaluation>): void;
 };
 
-export type CopyOptions = {
+type PersistenceOptions = {
   readonly url: string;
   readonly key: string;
-  readonly keeper: Keeper | undefined;
+  readonly storage: ValueStorage | undefined;
   readonly maxAgeMs: number;
   readonly now: () => number;
 };
 
-/** A keeper may be full, forbidden or hold what others wrote there: then there is no copy. */
-export const createCopy = ({ url, key, keeper, maxAgeMs, now }: CopyOptions): Copy => {
-  // The end of a key tells keys apart, and is of no use to anybody.
+/** The storage may be full, blocked or hold anything else. The provider then works without it. */
+export const createPersistence = ({
+  url,
+  key,
+  storage,
+  maxAgeMs,
+  now,
+}: PersistenceOptions): Persistence => {
+  // The last characters distinguish keys, but cannot be used as a key.
   const slot = `pennon:${url}:${key.slice(-8)}`;
 
-  const read = (subject: string): Kept | undefined => {
+  const load = (subject: string): PersistedValues | undefined => {
     try {
-      const kept: unknown = JSON.parse(keeper?.getItem(slot) ?? 'null');
-      if (isKept(kept) && kept.subject === subject && now() - kept.at <= maxAgeMs) return kept;
-      keeper?.removeItem(slot);
+      const stored: unknown = JSON.parse(storage?.getItem(slot) ?? 'null');
+      if (isPersisted(stored) && stored.subject === subject && now() - stored.at <= maxAgeMs) {
+        return stored;
+      }
+      storage?.removeItem(slot);
     } catch {
-      // There is no copy.
+      // Unreadable values are like missing ones.
     }
     return undefined;
   };
 
   return {
-    read,
-    write(subject, values) {
+    load,
+    save(subject, values) {
       try {
-        keeper?.setItem(slot, JSON.stringify({ subject, at: now(), values } satisfies Kept));
+        const persisted: PersistedValues = { subject, at: now(), values };
+        storage?.setItem(slot, JSON.stringify(persisted));
       } catch {
-        // What is known stays known in memory; what is kept must not stay another subject's.
-        read(subject);
+        // The values of another subject must not stay in the storage, even if new ones do not fit.
+        load(subject);
       }
     },
   };
 };
 
-/** Whether it could have come from the server, which says what is inside an evaluation. */
-export const isValues = (value: unknown): value is Values<Evaluation> => {
-  const { revision, evaluations } = (value ?? {}) as Partial<Values<Evaluation>>;
-  return typeof revision === 'number' && typeof evaluations === 'object' && evaluations !== null;
-};
+/** Checks the envelope only: unknown fields, and the fields of each evaluation, are up to the server. */
+export const isValues = (value: unknown): value is Values<Evaluation> =>
+  isJsonObject(value) &&
+  typeof value['revision'] === 'number' &&
+  isJsonObject(value['evaluations']);
 
-/** Whether it could have been written here. */
-const isKept = (value: unknown): value is Kept => {
-  const { at, values } = (value ?? {}) as Partial<Kept>;
-  return typeof at === 'number' && isValues(values);
-};
+const isPersisted = (value: unknown): value is PersistedValues =>
+  isJsonObject(value) && typeof value['at'] === 'number' && isValues(value['values']);
 
-/** The browser's own, where it has one and lets the page use it. */
-export const localKeeper = (): Keeper | undefined => {
+/** Returns `localStorage`, or undefined if there is none or the browser blocks it. */
+export const browserStorage = (): ValueStorage | undefined => {
   try {
     return globalThis.localStorage;
   } catch {

@@ -5,50 +5,51 @@ import type {
   ResolutionDetails,
 } from '@openfeature/web-sdk';
 import { OpenFeatureEventEmitter, ProviderEvents } from '@openfeature/web-sdk';
-import type { Values, Runtime } from '@pennon/sync';
+import type { Runtime, Values } from '@pennon/sync';
 import { NOT_STARTED, defaultRuntime } from '@pennon/sync';
 
-import type { Keeper } from './persistence.ts';
-import { createCopy, isValues, localKeeper } from './persistence.ts';
-import type { Freshness, Known } from './value-store.ts';
-import { createKnown } from './value-store.ts';
-import type { Live } from './reconciler.ts';
-import { createLive } from './reconciler.ts';
-import type { Evaluation } from './resolve.ts';
-import { resolve } from './resolve.ts';
+import type { ValueStorage } from './persistence.ts';
+import { browserStorage, createPersistence, isValues } from './persistence.ts';
+import type { Reconciler } from './reconciler.ts';
+import { createReconciler } from './reconciler.ts';
+import type { Evaluation } from './resolution.ts';
+import { resolve } from './resolution.ts';
+import type { Freshness, ValueStore } from './value-store.ts';
+import { createValueStore } from './value-store.ts';
 
 export type PennonWebProviderOptions = {
-  /** Where the server listens, such as `https://flags.example.com`. */
+  /** The URL of the server, such as `https://flags.example.com`. */
   readonly url: string;
-  /** A key with the role `client`: it may be public, and sees only flags that are `clientVisible`. */
+  /** A key with the role `client`. It may be public, and can read only flags that are `clientVisible`. */
   readonly key: string;
   /**
-   * What `POST /api/v1/evaluations` answered for the first context, put into the page by the server that
-   * rendered it. The provider is ready with these at once. Null, or no such answer: as if there were none.
+   * The response of `POST /api/v1/evaluations` for the first context, which a server put into the page. The
+   * provider is ready with these values at once. Ignored if it is null or has another shape.
    */
   readonly bootstrap?: Values<Evaluation> | null | undefined;
-  /** How long the first values, and those of a new context, are waited for; 2,000 by default. */
+  /** How long to wait for the first values, and for those of a new context; 2,000 by default. */
   readonly initTimeoutMs?: number | undefined;
-  /** Where the last values are kept; `localStorage` by default, null for nowhere. */
-  readonly storage?: Keeper | null | undefined;
-  /** Values that were kept for longer are not used. By default they never expire. */
+  /** Where to store the last values: `localStorage` by default, or nowhere if null. */
+  readonly storage?: ValueStorage | null | undefined;
+  /** Stored values that are older are not used. By default they never expire. */
   readonly storageMaxAgeMs?: number | undefined;
-  /** False: no stream, only polls. */
+  /** If false, the provider only polls. */
   readonly stream?: boolean | undefined;
-  /** Between polls while there is no stream; 30,000 by default. */
+  /** The time between polls while there is no stream; 30,000 by default. */
   readonly pollIntervalMs?: number | undefined;
 };
 
 const INIT_TIMEOUT_MS = 2_000;
 
 /**
- * From version 0.9 on, the specification wants READY from `initialize` itself (2.8). The SDKs of today say
- * it on its behalf, and would run their handlers twice.
+ * Version 0.9 of the OpenFeature specification makes `initialize` responsible for READY (2.8). Current SDKs emit
+ * it themselves, so a second one would run every handler twice.
  */
-const SAYS_HOW_IT_STARTED: boolean = false;
+const EMITS_READY_ITSELF: boolean = false;
 
 /**
- * Resolves flags in a page from values that the server has evaluated for its context, and follows them live.
+ * An OpenFeature provider for browsers. The server evaluates all flags for the current context; the provider
+ * follows these values and resolves flags from them.
  *
  * @example
  * await OpenFeature.setProviderAndWait(
@@ -62,99 +63,100 @@ export class PennonWebProvider implements Provider {
   readonly metadata = { name: 'pennon-web' };
   readonly events = new OpenFeatureEventEmitter();
   readonly #options: PennonWebProviderOptions;
-  readonly #world: Runtime;
-  #known: Known | undefined;
-  #live: Live | undefined;
+  readonly #runtime: Runtime;
+  #store: ValueStore | undefined;
+  #reconciler: Reconciler | undefined;
 
-  constructor(options: PennonWebProviderOptions, world: Runtime = defaultRuntime) {
+  constructor(options: PennonWebProviderOptions, runtime: Runtime = defaultRuntime) {
     checkOptions(options);
     this.#options = options;
-    this.#world = world;
+    this.#runtime = runtime;
   }
 
   async initialize(context: EvaluationContext = {}): Promise<void> {
     const { bootstrap } = this.#options;
-    this.#live?.close();
-    this.#known = knownOf(this.#options, this.#world);
-    this.#live = startLive(this.#options, this.#world, this.#known, this.events);
+    this.#reconciler?.close();
+    this.#store = openStore(this.#options, this.#runtime);
+    this.#reconciler = openReconciler(this.#options, this.#runtime, this.#store, this.events);
     if (!isValues(bootstrap)) {
-      await this.#live.reconcile(context);
-      if (SAYS_HOW_IT_STARTED) this.events.emit(ProviderEvents.Ready);
+      await this.#reconciler.reconcile(context);
+      if (EMITS_READY_ITSELF) this.events.emit(ProviderEvents.Ready);
       return;
     }
-    this.#live.begin(context, bootstrap);
-    // Makes the provider ready before anything is painted. Nobody listens yet, so nobody is told twice.
+    this.#reconciler.start(context, bootstrap);
+    // Makes the provider ready before the first paint. The SDK does not listen yet, so handlers run once.
     this.events.emit(ProviderEvents.Ready);
   }
 
-  /** Must never throw before it returns its promise: the SDK would not count a change of context again. */
+  /** Must not throw before it returns its promise: the SDK would lose count of context changes. */
   async onContextChange(_: EvaluationContext, context: EvaluationContext): Promise<void> {
-    await this.#live?.reconcile(context);
+    await this.#reconciler?.reconcile(context);
   }
 
   async onClose(): Promise<void> {
-    this.#live?.close();
-    this.#known = undefined;
-    this.#live = undefined;
+    this.#reconciler?.close();
+    this.#store = undefined;
+    this.#reconciler = undefined;
   }
 
-  /** How current the values are, and why. */
+  /** Returns how current the values are, where they came from and the last error. */
   freshness(): Freshness {
-    return this.#live?.freshness() ?? NOT_STARTED;
+    return this.#reconciler?.freshness() ?? NOT_STARTED;
   }
 
   resolveBooleanEvaluation(flagKey: string, defaultValue: boolean): ResolutionDetails<boolean> {
-    return resolve(this.#known?.values()?.evaluations, flagKey, 'boolean', defaultValue);
+    return resolve(this.#store?.values()?.evaluations, flagKey, 'boolean', defaultValue);
   }
 
   resolveStringEvaluation(flagKey: string, defaultValue: string): ResolutionDetails<string> {
-    return resolve(this.#known?.values()?.evaluations, flagKey, 'string', defaultValue);
+    return resolve(this.#store?.values()?.evaluations, flagKey, 'string', defaultValue);
   }
 
   resolveNumberEvaluation(flagKey: string, defaultValue: number): ResolutionDetails<number> {
-    return resolve(this.#known?.values()?.evaluations, flagKey, 'number', defaultValue);
+    return resolve(this.#store?.values()?.evaluations, flagKey, 'number', defaultValue);
   }
 
   resolveObjectEvaluation<T extends JsonValue>(
     flagKey: string,
     defaultValue: T,
   ): ResolutionDetails<T> {
-    return resolve(this.#known?.values()?.evaluations, flagKey, 'object', defaultValue);
+    return resolve(this.#store?.values()?.evaluations, flagKey, 'object', defaultValue);
   }
 }
 
-/** Refuses what can never work, such as a setting that the build of the page did not fill in. */
+/** Rejects options that can never work, such as a setting that the build of the page did not fill in. */
 const checkOptions = ({ url, key }: PennonWebProviderOptions): void => {
   if (typeof url !== 'string') {
-    throw new TypeError('PennonWebProvider: "url" must be the address of a server');
+    throw new TypeError('PennonWebProvider: "url" must be the URL of a server');
   }
   if (typeof key !== 'string' || !/^[!-~]+$/.test(key)) {
     throw new TypeError('PennonWebProvider: "key" must be an API key');
   }
 };
 
-const knownOf = (
-  { url, key, storage = localKeeper(), storageMaxAgeMs = Infinity }: PennonWebProviderOptions,
+const openStore = (
+  { url, key, storage = browserStorage(), storageMaxAgeMs = Infinity }: PennonWebProviderOptions,
   { now }: Runtime,
-): Known => {
-  const keeper = storage ?? undefined;
-  return createKnown(createCopy({ url, key, keeper, maxAgeMs: storageMaxAgeMs, now }), now);
-};
+): ValueStore =>
+  createValueStore(
+    createPersistence({ url, key, storage: storage ?? undefined, maxAgeMs: storageMaxAgeMs, now }),
+    now,
+  );
 
-const startLive = (
+const openReconciler = (
   { url, key, stream, pollIntervalMs, initTimeoutMs = INIT_TIMEOUT_MS }: PennonWebProviderOptions,
-  world: Runtime,
-  known: Known,
+  runtime: Runtime,
+  store: ValueStore,
   events: OpenFeatureEventEmitter,
-): Live =>
-  createLive({
-    following: { url, key, stream, pollIntervalMs },
+): Reconciler =>
+  createReconciler({
+    server: { url, key, stream, pollIntervalMs },
     timeoutMs: initTimeoutMs,
-    known,
-    news: {
+    store,
+    events: {
       changed: flagsChanged => events.emit(ProviderEvents.ConfigurationChanged, { flagsChanged }),
       stale: message => events.emit(ProviderEvents.Stale, { message }),
       ready: () => events.emit(ProviderEvents.Ready),
     },
-    world,
+    runtime,
   });

@@ -1,143 +1,165 @@
 import type { EvaluationContext } from '@openfeature/web-sdk';
 import { GeneralError, ProviderFatalError } from '@openfeature/web-sdk';
-import type { Status, Values, Runtime } from '@pennon/sync';
+import type { FollowerStatus, Runtime, Values } from '@pennon/sync';
 import { isAuthError } from '@pennon/sync';
 
-import type { Freshness, Known } from './value-store.ts';
-import { watchPage } from './page.ts';
-import { createPursuit, subjectOf } from './context-follower.ts';
-import type { Where } from './context-follower.ts';
-import type { Evaluation } from './resolve.ts';
-import { createWait } from './deferred.ts';
+import { createContextFollower, subjectOf } from './context-follower.ts';
+import type { ContextFollowerOptions } from './context-follower.ts';
+import type { Evaluation } from './resolution.ts';
+import type { Freshness, ValueStore } from './value-store.ts';
 
-/** What happens while no context is being reconciled: of that, the promise tells. */
-export type LiveNews = {
+/** Called outside of reconciliations only. The SDK emits the events of those, from the promise. */
+export type ReconcilerEvents = {
   changed(flagsChanged: string[]): void;
   /** The values may be out of date. */
   stale(message: string): void;
-  /** They are current again. */
+  /** The values are current again. */
   ready(): void;
 };
 
-export type LiveParts = {
-  readonly following: Where;
-  /** How long a context waits for its values at the most. */
+export type ReconcilerOptions = {
+  readonly server: ContextFollowerOptions['server'];
+  /** How long to wait for the values of a context. */
   readonly timeoutMs: number;
-  readonly known: Known;
-  readonly news: LiveNews;
-  readonly world: Runtime;
+  readonly store: ValueStore;
+  readonly events: ReconcilerEvents;
+  readonly runtime: Runtime;
 };
 
-/** Keeps the values of the context of the moment current, while somebody looks at the page. */
-export type Live = {
+/** Keeps the values of the current context up to date. */
+export type Reconciler = {
+  /** Returns undefined before the first context. */
   freshness(): Freshness | undefined;
-  /** Follows the first context from the values that whoever rendered the page has brought. */
-  begin(context: EvaluationContext, given: Values<Evaluation>): void;
+  /** Follows the first context, starting from the values that the page came with. */
+  start(context: EvaluationContext, bootstrap: Values<Evaluation>): void;
   /**
-   * Follows another context. Resolves when its values are there, or else those that were last known of its
-   * subject; rejects where none are. Where yet another context comes meanwhile, that one decides for both.
+   * Follows another context. Resolves when its values have arrived or, if they do not, with the last known
+   * values of its subject; rejects if there are none. A later call takes over: both promises then settle with
+   * its result.
    */
   reconcile(context: EvaluationContext): Promise<void>;
   close(): void;
 };
 
-export const createLive = ({ following, timeoutMs, known, news, world }: LiveParts): Live => {
-  const closing = new AbortController();
-  let turns = 0;
-  let lastTurn = Promise.resolve();
-  /** For the values of the context that is being reconciled. */
-  const wait = createWait(world.setTimer, timeoutMs);
-  const word = createWord(news, () => explain(pursuit.status()));
+export const createReconciler = ({
+  server,
+  timeoutMs,
+  store,
+  events,
+  runtime,
+}: ReconcilerOptions): Reconciler => {
+  let isClosed = false;
+  let reconciliations = 0;
+  let lastReconciliation = Promise.resolve();
+  /** Resolved when it is known whether the values of the new context can be loaded. */
+  let pending: Deferred | undefined;
 
-  const learn = (values: Values<Evaluation>, changed: string[] | undefined) => {
-    const flagsChanged = known.learn(subjectOf(pursuit.context()), values, changed);
-    if (!wait.isOn() && flagsChanged.length > 0) news.changed(flagsChanged);
+  const onData = (values: Values<Evaluation>, changed: string[] | undefined) => {
+    const flagsChanged = store.update(subjectOf(follower.context()), values, changed);
+    if (pending === undefined && flagsChanged.length > 0) events.changed(flagsChanged);
   };
 
-  const look = (status: Status) => {
+  const onStatus = (status: FollowerStatus) => {
     if (!isCurrent(status) && status.mode !== 'disconnected') return;
-    if (wait.isOn()) wait.end();
-    else word.give(!isCurrent(status));
+    if (pending === undefined) notifier.update(!isCurrent(status));
+    else pending.resolve();
   };
 
-  const pursuit = createPursuit({ following, known, world, onData: learn, onStatus: look });
-  watchPage(world.setTimer, pursuit, closing.signal);
+  const follower = createContextFollower({ server, store, runtime, onData, onStatus });
+  const notifier = createStaleNotifier(events, () => messageOf(follower.status()));
 
-  /** One that cannot be sent throws. All the same, its subject is not served the values of another. */
-  const turnTo = (context: EvaluationContext) => {
+  const setContext = (context: EvaluationContext) => {
     try {
-      pursuit.turnTo(context);
+      follower.setContext(context);
     } catch (error) {
-      wait.over();
-      known.recall(subjectOf(context));
+      // The context cannot be sent, but its subject must not get the values of another one.
+      pending = undefined;
+      store.restore(subjectOf(context));
       throw error;
     }
   };
 
   const isUpToDate = (context: EvaluationContext): boolean =>
-    !wait.isOn() && isCurrent(pursuit.status()) && isSame(context, pursuit.context());
+    pending === undefined &&
+    isCurrent(follower.status()) &&
+    isSameContext(context, follower.context());
 
   const reconcile = async (context: EvaluationContext): Promise<void> => {
     if (isUpToDate(context)) return;
-    const turn = ++turns;
-    wait.end();
-    turnTo(context);
-    // Until they are there, or it is known or to be assumed that they will not be.
-    await wait.begin();
-    if (turn !== turns) return lastTurn;
-    wait.over();
-    word.start(!isCurrent(pursuit.status()));
-    pursuit.rest();
-    if (word.isBehind()) makeDo();
+    reconciliations += 1;
+    const id = reconciliations;
+    pending?.resolve();
+    setContext(context);
+    pending = createDeferred(runtime.setTimer, timeoutMs);
+    await pending.promise;
+    if (id !== reconciliations) return lastReconciliation;
+    pending = undefined;
+    notifier.reset(!isCurrent(follower.status()));
+    follower.pauseIfHidden();
+    if (notifier.isStale()) useLastKnown();
   };
 
-  const makeDo = () => {
-    if (!known.recall(subjectOf(pursuit.context()))) throw failure(pursuit.status());
-    // The SDK calls the provider ready when the promise resolves, so what it is comes after that.
-    world.setTimer(0, () => {
-      if (word.isBehind() && !closing.signal.aborted) news.stale(explain(pursuit.status()));
+  const useLastKnown = () => {
+    if (!store.restore(subjectOf(follower.context()))) throw errorOf(follower.status());
+    // The SDK sets the status to READY when the promise resolves, so STALE must be emitted after that.
+    runtime.setTimer(0, () => {
+      if (notifier.isStale() && !isClosed) events.stale(messageOf(follower.status()));
     });
   };
 
   return {
     freshness() {
-      const status = pursuit.status();
-      return status && known.freshness(status);
+      const status = follower.status();
+      return status && store.freshness(status);
     },
-    begin(first, given) {
-      known.bring(subjectOf(first), given);
-      pursuit.turnTo(first);
+    start(context, bootstrap) {
+      store.seed(subjectOf(context), bootstrap);
+      follower.setContext(context);
     },
-    reconcile: next => (lastTurn = reconcile(next)),
+    reconcile: context => (lastReconciliation = reconcile(context)),
     close() {
-      closing.abort();
-      wait.end();
-      pursuit.stop();
+      isClosed = true;
+      pending?.resolve();
+      follower.close();
     },
   };
 };
 
-/** Says STALE and READY in turns, each once. */
-const createWord = (news: LiveNews, why: () => string) => {
-  /** Nothing current is known, and whoever listens was told so. */
-  let behind = false;
+/** A promise that resolves when `resolve` is called, or after a timeout. */
+type Deferred = { readonly promise: Promise<void>; readonly resolve: () => void };
+
+const createDeferred = (setTimer: Runtime['setTimer'], timeoutMs: number): Deferred => {
+  let resolve = () => {};
+  const promise = new Promise<void>(settle => {
+    const cancelTimer = setTimer(timeoutMs, settle);
+    resolve = () => {
+      cancelTimer();
+      settle();
+    };
+  });
+  return { promise, resolve };
+};
+
+/** Emits STALE and READY alternately, never one of them twice in a row. */
+const createStaleNotifier = (events: ReconcilerEvents, message: () => string) => {
+  let isStale = false;
   return {
-    isBehind: () => behind,
-    /** What the SDK says itself, at the end of a reconciliation. */
-    start(isBehind: boolean) {
-      behind = isBehind;
+    isStale: () => isStale,
+    /** Sets the state without an event, at the end of a reconciliation, for which the SDK emits its own. */
+    reset(next: boolean) {
+      isStale = next;
     },
-    give(isBehind: boolean) {
-      if (behind === isBehind) return;
-      behind = isBehind;
-      if (isBehind) news.stale(why());
-      else news.ready();
+    update(next: boolean) {
+      if (isStale === next) return;
+      isStale = next;
+      if (isStale) events.stale(message());
+      else events.ready();
     },
   };
 };
 
-/** Pages often set the context anew as it was. One that cannot be JSON is like none. */
-const isSame = (a: EvaluationContext, b: EvaluationContext): boolean => {
+/** Pages often set an equal context again. A context that cannot be serialized is not equal to any other. */
+const isSameContext = (a: EvaluationContext, b: EvaluationContext): boolean => {
   try {
     return JSON.stringify(a) === JSON.stringify(b);
   } catch {
@@ -145,14 +167,14 @@ const isSame = (a: EvaluationContext, b: EvaluationContext): boolean => {
   }
 };
 
-const isCurrent = (status: Status | undefined): boolean =>
+const isCurrent = (status: FollowerStatus | undefined): boolean =>
   status?.mode === 'streaming' || status?.mode === 'polling';
 
-const explain = (status: Status | undefined): string =>
-  status?.lastError?.message ?? 'the server did not answer in time';
+const messageOf = (status: FollowerStatus | undefined): string =>
+  status?.lastError?.message ?? 'the server did not respond in time';
 
-/** A refused key stays refused; anything else may pass. */
-const failure = (status: Status | undefined): Error =>
+/** A rejected key is fatal, because retrying does not help. Anything else may be temporary. */
+const errorOf = (status: FollowerStatus | undefined): Error =>
   status?.lastError !== undefined && isAuthError(status.lastError)
-    ? new ProviderFatalError(explain(status))
-    : new GeneralError(explain(status));
+    ? new ProviderFatalError(messageOf(status))
+    : new GeneralError(messageOf(status));

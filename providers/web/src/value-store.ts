@@ -1,82 +1,76 @@
-import type { Status, Values } from '@pennon/sync';
+import type { FollowerStatus, Values } from '@pennon/sync';
 import { changedNames } from '@pennon/sync';
 
-import type { Copy } from './persistence.ts';
-import type { Evaluation } from './resolve.ts';
+import type { Persistence } from './persistence.ts';
+import type { Evaluation } from './resolution.ts';
 
-/** How current the values are, and why. `storage` and `bootstrap`: the server has not answered yet. */
-export type Freshness = Omit<Status, 'source'> & {
-  readonly source: Status['source'] | 'storage' | 'bootstrap';
+/** How current the values are. The sources `storage` and `bootstrap` mean that the server sent none yet. */
+export type Freshness = Omit<FollowerStatus, 'source'> & {
+  readonly source: FollowerStatus['source'] | 'storage' | 'bootstrap';
 };
 
-/** The values that are known, whose they are, and since when. One subject never gets those of another. */
-export type Known = {
+/** The current values and the subject that they belong to. A subject never gets the values of another one. */
+export type ValueStore = {
   values(): Values<Evaluation> | undefined;
-  /** The values of this subject, to go on from. */
-  of(subject: string): { readonly data: Values<Evaluation>; readonly at: number } | undefined;
+  /** Returns the values if they belong to this subject. */
+  valuesOf(subject: string): { readonly data: Values<Evaluation>; readonly at: number } | undefined;
+  /** Stores the values that the page came with. */
+  seed(subject: string, values: Values<Evaluation>): void;
   /**
-   * Stores values that the server sent and returns the keys of the flags that changed: `changed`, or all that
-   * differ from the stored values if it is undefined.
+   * Stores values that the server sent. Returns the keys of the flags that changed: `changed`, or if that is
+   * undefined, all that differ from the previous values.
    */
-  learn(subject: string, values: Values<Evaluation>, changed: string[] | undefined): string[];
-  /** What whoever rendered the page says. */
-  bring(subject: string, values: Values<Evaluation>): void;
-  /** Makes do with what was last known of this subject: answers whether anything was. */
-  recall(subject: string): boolean;
-  /** Of the values, as far as the follower of the moment does not know better. */
-  freshness(status: Status): Freshness;
-  /** The server said or showed so long ago that these are the values. */
-  confirm(ageMs: number | undefined): void;
+  update(subject: string, values: Values<Evaluation>, changed: string[] | undefined): string[];
+  /** Switches to the last known values of this subject. Returns whether there are any. */
+  restore(subject: string): boolean;
+  /** Records that the server confirmed the values `ageMs` ago. */
+  touch(ageMs: number | undefined): void;
+  freshness(status: FollowerStatus): Freshness;
 };
 
-type State = {
-  readonly owner: string;
+type StoredValues = {
+  readonly subject: string;
   readonly values: Values<Evaluation> | undefined;
-  /** Where from, if not from the server. */
-  readonly from?: 'storage' | 'bootstrap';
+  /** Undefined if the values came from the server. */
+  readonly source?: 'storage' | 'bootstrap';
   at: number;
 };
 
-export const createKnown = (copy: Copy, now: () => number): Known => {
-  let state: State | undefined;
+export const createValueStore = (persistence: Persistence, now: () => number): ValueStore => {
+  let current: StoredValues | undefined;
 
   return {
-    values: () => state?.values,
-    of: subject =>
-      state?.values !== undefined && state.owner === subject
-        ? { data: state.values, at: state.at }
+    values: () => current?.values,
+    valuesOf: subject =>
+      current?.values !== undefined && current.subject === subject
+        ? { data: current.values, at: current.at }
         : undefined,
-    learn(subject, values, changed) {
+    seed(subject, values) {
+      // Removes the stored values of any other subject, even if the server cannot be reached.
+      persistence.load(subject);
+      current = { subject, values, source: 'bootstrap', at: now() };
+    },
+    update(subject, values, changed) {
       const flagsChanged =
-        changed ?? changedNames(state?.values?.evaluations ?? {}, values.evaluations);
-      state = { owner: subject, values, at: now() };
-      copy.write(subject, values);
+        changed ?? changedNames(current?.values?.evaluations ?? {}, values.evaluations);
+      current = { subject, values, at: now() };
+      persistence.save(subject, values);
       return flagsChanged;
     },
-    bring(subject, values) {
-      // What is kept of another subject goes, also where the server is away.
-      copy.read(subject);
-      state = { owner: subject, values, from: 'bootstrap', at: now() };
-    },
-    recall(subject) {
-      if (state?.owner !== subject) {
-        state = {
-          owner: subject,
-          values: undefined,
-          at: 0,
-          ...copy.read(subject),
-          from: 'storage',
-        };
+    restore(subject) {
+      if (current?.subject !== subject) {
+        const { values, at = 0 } = persistence.load(subject) ?? {};
+        current = { subject, values, source: 'storage', at };
       }
-      return state.values !== undefined;
+      return current.values !== undefined;
+    },
+    touch(ageMs) {
+      if (current !== undefined && ageMs !== undefined) current.at = now() - ageMs;
     },
     freshness(status) {
-      if (state?.values === undefined || state.from === undefined) return status;
-      const { from, at, values } = state;
-      return { ...status, revision: values.revision, source: from, dataAgeMs: now() - at };
-    },
-    confirm(ageMs) {
-      if (state !== undefined && ageMs !== undefined) state.at = now() - ageMs;
+      if (current?.values === undefined || current.source === undefined) return status;
+      const { source, at, values } = current;
+      return { ...status, revision: values.revision, source, dataAgeMs: now() - at };
     },
   };
 };

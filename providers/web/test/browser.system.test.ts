@@ -22,7 +22,7 @@ afterAll(async () => {
   await server.close();
 });
 
-/** One visitor: a browser profile, a page on an origin of its own, and all that it reads from the server. */
+/** One visitor, with a new browser profile, a page on its own origin and a proxy to the server. */
 let proxy: Proxy;
 let pages: Pages;
 let visitor: BrowserContext;
@@ -40,14 +40,14 @@ beforeEach(async () => {
   await page.goto(pages.origin);
 });
 afterEach(async () => {
-  await refuseViolations();
+  await expectNoViolations();
   await visitor.close();
   await pages.close();
   await proxy.close();
 });
 
-/** Holds every test to the page's strict policy. */
-const refuseViolations = async () => {
+/** Fails the test if the content security policy has blocked anything. */
+const expectNoViolations = async () => {
   const blocked = await page.evaluate(() => pennon.violations);
   if (blocked.length > 0) throw new Error(`the policy has blocked ${blocked.join(', ')}`);
 };
@@ -63,29 +63,31 @@ const greeting = (text: string) => ({
   ],
 });
 
-const start = (more: object = {}, context: object = ADA) =>
-  page.evaluate(([options, given]) => pennon.start(options, given), [
-    { url: proxy.url, key, ...more },
+const start = (options: object = {}, context: object = ADA) =>
+  page.evaluate(([all, given]) => pennon.start(all, given), [
+    { url: proxy.url, key, ...options },
     { ...context },
   ] as const);
 
 const PATIENCE = { timeout: 15_000 };
 const status = () => page.evaluate(() => pennon.status());
 const shown = () => page.evaluate(() => document.querySelector('[data-flag]')?.textContent);
-const told = () => page.evaluate(() => pennon.told);
+const emitted = () => page.evaluate(() => pennon.emitted);
 
 describe('a page', () => {
-  it('shows the flags of its first load, from another origin and under a strict policy', async () => {
+  it('shows the flags on its first load, from another origin and with a strict policy', async () => {
     await start();
     await expect.poll(shown, PATIENCE).toBe('Hello, pro');
-    expect(await told()).toEqual([{ event: 'PROVIDER_READY' }]);
-    expect(proxy.seen.map(({ method, path }) => `${method} ${path}`)).toEqual([
+    expect(await emitted()).toEqual([{ event: 'PROVIDER_READY' }]);
+    expect(proxy.requests.map(({ method, path }) => `${method} ${path}`)).toEqual([
+      'OPTIONS /api/v1/evaluations',
+      'POST /api/v1/evaluations',
       'OPTIONS /api/v1/evaluations/stream',
       'POST /api/v1/evaluations/stream',
     ]);
   });
 
-  it('never reads rules, segments or hidden flags, over the stream or by polling', async () => {
+  it('never receives rules, segments or hidden flags, by stream or by poll', async () => {
     await server.putFlag('hidden-project', {
       ...greeting('Hidden greeting'),
       clientVisible: false,
@@ -99,9 +101,9 @@ describe('a page', () => {
     await page.reload();
     await start({ stream: false, storage: null });
     await expect.poll(shown, PATIENCE).toBe('Hi, pro');
-    const read = proxy.transcript();
-    expect(read).toContain('"greeting"');
-    expect(read).toContain('Hi, pro');
+    const transcript = proxy.transcript();
+    expect(transcript).toContain('"greeting"');
+    expect(transcript).toContain('Hi, pro');
     for (const secret of [
       'hidden',
       'secret-customer',
@@ -112,35 +114,35 @@ describe('a page', () => {
       'variants',
       key,
     ]) {
-      expect(read).not.toContain(secret);
+      expect(transcript).not.toContain(secret);
     }
-    expect(proxy.seen.filter(({ path }) => path.includes('pennon_client'))).toEqual([]);
+    expect(proxy.requests.filter(({ path }) => path.includes('pennon_client'))).toEqual([]);
     expect(await page.evaluate(() => pennon.valueOf('hidden-project'))).toBe('the default');
   });
 
-  it('shows a change within a moment, and is told exactly what changed', async () => {
+  it('shows a change, and emits exactly what changed', async () => {
     await server.putFlag('other', greeting('Other'));
     await start();
     await server.putFlag('greeting', greeting('Good morning'));
     await expect.poll(shown, PATIENCE).toBe('Good morning, pro');
-    expect(await told()).toEqual([
+    expect(await emitted()).toEqual([
       { event: 'PROVIDER_READY' },
       { event: 'PROVIDER_CONFIGURATION_CHANGED', flagsChanged: ['greeting'] },
     ]);
   });
 
-  it('shows the values of another context', async () => {
+  it('shows the values of a new context', async () => {
     await start();
     await page.evaluate(() => pennon.setContext({ targetingKey: 'bob' }));
     await expect.poll(shown, PATIENCE).toBe('Hello');
-    expect((await told()).map(({ event }) => event)).toEqual([
+    expect((await emitted()).map(({ event }) => event)).toEqual([
       'PROVIDER_READY',
       'PROVIDER_RECONCILING',
       'PROVIDER_CONTEXT_CHANGED',
     ]);
   });
 
-  it('keeps its flags while the server is killed, says so, and catches up when it is back', async () => {
+  it('keeps its flags while the server is down, is STALE, and catches up when it is back', async () => {
     await start();
     await server.kill();
     await expect.poll(status, PATIENCE).toBe('STALE');
@@ -152,30 +154,30 @@ describe('a page', () => {
     await expect.poll(status, PATIENCE).toBe('READY');
   });
 
-  it('shows on a second visit, while the server is down, what it showed on the first', async () => {
+  it('shows the values of the first visit on a second one while the server is down', async () => {
     await start();
     await expect.poll(shown, PATIENCE).toBe('Hello, pro');
-    proxy.disturb({ type: 'cut' });
-    proxy.cut();
+    proxy.injectFault({ type: 'cut' });
+    proxy.cutConnections();
     await page.reload();
     await start();
     await expect.poll(shown, PATIENCE).toBe('Hello, pro');
     await expect.poll(status, PATIENCE).toBe('STALE');
-    proxy.heal();
+    proxy.clearFaults();
     await expect.poll(status, PATIENCE).toBe('READY');
   });
 
-  it('shows another subject nothing of that', async () => {
+  it('shows another subject none of these values', async () => {
     await start();
-    proxy.disturb({ type: 'cut' });
-    proxy.cut();
+    proxy.injectFault({ type: 'cut' });
+    proxy.cutConnections();
     await page.reload();
     await start({}, { targetingKey: 'bob' });
     await expect.poll(status, PATIENCE).toBe('ERROR');
     await expect.poll(shown, PATIENCE).toBe('the default');
   });
 
-  it('gets nothing with a key for pages of another origin, and from a server that never answers', async () => {
+  it('gets no values with a key for another origin, or from a server that never responds', async () => {
     const { secret } = (await server.api('POST', 'keys', {
       name: 'elsewhere',
       role: 'client',
@@ -184,14 +186,14 @@ describe('a page', () => {
     })) as { secret: string };
     await start({ key: secret });
     await expect.poll(status, PATIENCE).toBe('FATAL');
-    proxy.disturb({ type: 'stall' });
+    proxy.injectFault({ type: 'stall' });
     await page.reload();
     await start({ initTimeoutMs: 200 });
     await expect.poll(status, PATIENCE).toBe('ERROR');
     await expect.poll(shown, PATIENCE).toBe('the default');
   });
 
-  it('holds no connection while it is hidden, and learns what it missed when it is shown', async () => {
+  it('has no connection while it is hidden, and loads missed changes when it is shown', async () => {
     await page.clock.install();
     await start();
     const setHidden = (hidden: boolean) =>
@@ -201,13 +203,13 @@ describe('a page', () => {
       }, hidden);
     await setHidden(true);
     await page.clock.runFor(5_000);
-    await expect.poll(() => proxy.underWay()).toBe(0);
+    await expect.poll(() => proxy.inFlight()).toBe(0);
     await server.putFlag('greeting', greeting('Missed'));
     await setHidden(false);
     await expect.poll(shown, PATIENCE).toBe('Missed, pro');
   });
 
-  it('says STALE once it is offline, and is current again once it is online', async () => {
+  it('is STALE while it is offline, and current again once it is online', async () => {
     await start();
     await visitor.setOffline(true);
     await expect.poll(status, PATIENCE).toBe('STALE');

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { compile, evaluateAll } from '@pennon/engine';
 import { startApplication } from './support/application.ts';
 
-/** The engine's shared cases, through the face that applications see. */
+/** A shared case of the engines, evaluated here through the OpenFeature client. */
 type Case = {
   readonly name: string;
   readonly flagSet: {
@@ -28,39 +28,42 @@ const themes: readonly { theme: string; cases: readonly Case[] }[] = readdirSync
   JSON.parse(readFileSync(new URL(file, folder), 'utf8')),
 );
 
-type RequestSpec = {
-  readonly given: JsonValue;
+type Resolver = {
+  readonly defaultValue: JsonValue;
   readonly details: (client: Client, key: string) => EvaluationDetails<JsonValue>;
 };
 
-const asked = new Map<string, RequestSpec>([
-  ['boolean', { given: false, details: (client, key) => client.getBooleanDetails(key, false) }],
-  ['string', { given: 'x', details: (client, key) => client.getStringDetails(key, 'x') }],
-  ['number', { given: -1, details: (client, key) => client.getNumberDetails(key, -1) }],
-  ['object', { given: {}, details: (client, key) => client.getObjectDetails(key, {}) }],
+const resolvers = new Map<string, Resolver>([
+  [
+    'boolean',
+    { defaultValue: false, details: (client, key) => client.getBooleanDetails(key, false) },
+  ],
+  ['string', { defaultValue: 'x', details: (client, key) => client.getStringDetails(key, 'x') }],
+  ['number', { defaultValue: -1, details: (client, key) => client.getNumberDetails(key, -1) }],
+  ['object', { defaultValue: {}, details: (client, key) => client.getObjectDetails(key, {}) }],
 ]);
 
-const buildRequest = ({ expected, flagSet, flagKey }: Case): RequestSpec | undefined => {
+const resolverOf = ({ expected, flagSet, flagKey }: Case): Resolver | undefined => {
   const flags = flagSet?.flags ?? {};
   const type = Object.hasOwn(flags, flagKey) ? flags[flagKey]?.type : undefined;
   return (
-    asked.get(expected.value === undefined ? String(type) : typeof expected.value) ??
-    asked.get('boolean')
+    resolvers.get(expected.value === undefined ? String(type) : typeof expected.value) ??
+    resolvers.get('boolean')
   );
 };
 
 describe.each(themes)('$theme', ({ cases }) => {
-  it.each(cases)('$name', each => {
-    const { flagSet, flagKey, context, expected } = each;
+  it.each(cases)('$name', testCase => {
+    const { flagSet, flagKey, context, expected } = testCase;
     const evaluations = evaluateAll(compile(flagSet), context);
-    // As it comes over the network: text, and no more than the server answers.
+    // Serialized and parsed, like the response of a server.
     const bootstrap = JSON.parse(JSON.stringify({ revision: 1, evaluations }));
     const { client } = startApplication({ bootstrap });
-    const ask = buildRequest(each);
-    const details = ask?.details(client, flagKey);
+    const resolver = resolverOf(testCase);
+    const details = resolver?.details(client, flagKey);
     expect(details).toMatchObject({
       flagKey,
-      value: expected.value ?? ask?.given,
+      value: expected.value ?? resolver?.defaultValue,
       reason: expected.reason,
       flagMetadata: expected.metadata ?? {},
     });

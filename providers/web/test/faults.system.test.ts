@@ -40,50 +40,50 @@ const flag = (text: string) => ({
 const greeting = () => client.getStringValue('greeting', 'the default');
 const PATIENCE = { timeout: 40_000, interval: 20 };
 
-const answer = (status: number, headers = {}): Fault => ({ type: 'answer', status, headers });
+const respond = (status: number, headers = {}): Fault => ({ type: 'respond', status, headers });
 
 describe('a network that', () => {
   it.each<[string, Fault]>([
     ['breaks every connection', { type: 'cut' }],
-    ['says nothing', { type: 'stall' }],
-    ['breaks off every answer', { type: 'truncate', bytes: 20 }],
-    ['answers 429', answer(429, { 'retry-after': '1' })],
-    ['answers 500', answer(500)],
-    ['answers 503', answer(503, { 'retry-after': '1' })],
-  ])('%s makes the values STALE, and what they missed comes when it mends', async (_, fault) => {
-    proxy.disturb(fault);
-    proxy.cut();
+    ['never responds', { type: 'stall' }],
+    ['truncates every response', { type: 'truncate', bytes: 20 }],
+    ['responds with 429', respond(429, { 'retry-after': '1' })],
+    ['responds with 500', respond(500)],
+    ['responds with 503', respond(503, { 'retry-after': '1' })],
+  ])('%s makes the values STALE, and missed changes arrive when it recovers', async (_, fault) => {
+    proxy.injectFault(fault);
+    proxy.cutConnections();
     await expect.poll(() => client.providerStatus, PATIENCE).toBe(ProviderStatus.STALE);
     expect(greeting()).toBe('Hello');
     await server.putFlag('greeting', flag('Welcome back'));
-    proxy.heal();
+    proxy.clearFaults();
     await expect.poll(greeting, PATIENCE).toBe('Welcome back');
     await expect.poll(() => client.providerStatus, PATIENCE).toBe(ProviderStatus.READY);
   });
 
-  it('answers 401 makes the values STALE, and does not take them away', async () => {
-    proxy.disturb(answer(401));
-    proxy.cut();
+  it('responds with 401 makes the values STALE, but keeps them', async () => {
+    proxy.injectFault(respond(401));
+    proxy.cutConnections();
     await expect.poll(() => client.providerStatus, PATIENCE).toBe(ProviderStatus.STALE);
     expect(greeting()).toBe('Hello');
   });
 
-  it('only lets polls through is current all the same', async () => {
-    proxy.disturb({ type: 'cut' }, /stream/);
-    proxy.cut();
+  it('lets only polls through keeps the values current', async () => {
+    proxy.injectFault({ type: 'cut' }, /stream/);
+    proxy.cutConnections();
     await server.putFlag('greeting', flag('By a poll'));
     await expect.poll(greeting, PATIENCE).toBe('By a poll');
     expect(client.providerStatus).toBe(ProviderStatus.READY);
   });
 
-  it('turns events round ends with the values of the server', async () => {
-    proxy.disturb({ type: 'reorder' }, /stream/);
-    proxy.cut();
+  it('reorders events ends up with the values of the server', async () => {
+    proxy.injectFault({ type: 'reorder' }, /stream/);
+    proxy.cutConnections();
     for (const text of ['one', 'two', 'three', 'four']) {
-      // oxlint-disable-next-line no-await-in-loop -- one change after the other
+      // oxlint-disable-next-line no-await-in-loop -- the changes must be made in order
       await server.putFlag('greeting', flag(text));
     }
-    proxy.heal();
+    proxy.clearFaults();
     await expect.poll(greeting, PATIENCE).toBe('four');
   });
 });

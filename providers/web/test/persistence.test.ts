@@ -2,19 +2,26 @@ import { ErrorCode, ProviderStatus } from '@openfeature/web-sdk';
 import type { EvaluationContext } from '@openfeature/web-sdk';
 import { describe, expect, it } from 'vitest';
 
-import { createFakeWorld } from '../../../packages/sync/test/support/fake-runtime.ts';
-import type { Keeper } from '../src/index.ts';
-import { createKeeper, startApplication, startReady, values } from './support/application.ts';
+import { createFakeRuntime } from '../../../packages/sync/test/support/fake-runtime.ts';
+import type { ValueStorage } from '../src/index.ts';
+import {
+  createStorage,
+  respondToPoll,
+  startApplication,
+  startReady,
+  startServing,
+  values,
+} from './support/application.ts';
 
-/** A keeper in which the values of a first visit are. */
-const visited = async (flags = { banner: 'of the first visit' }, subject = 'ada') => {
-  const keeper = createKeeper();
-  const { stream } = await startReady(flags, { storage: keeper }, { targetingKey: subject });
+/** Returns a storage with the values of a first visit. */
+const visit = async (flags = { banner: 'of the first visit' }, targetingKey = 'ada') => {
+  const storage = createStorage();
+  const { stream } = await startReady(flags, { storage }, { targetingKey });
   await stream.end();
-  return { keeper };
+  return storage;
 };
 
-type Visit = {
+type SecondVisit = {
   readonly context?: EvaluationContext;
   readonly key?: string;
   readonly url?: string;
@@ -22,127 +29,153 @@ type Visit = {
   readonly laterMs?: number;
 };
 
-/** A second visit, while the server is down. */
-const visitAgain = async (storage: Keeper, visit: Visit = {}) => {
-  const { context = { targetingKey: 'ada' }, laterMs = 0, ...options } = visit;
-  const world = createFakeWorld();
-  await world.advance(laterMs);
-  const application = startApplication({ storage, ...options }, context, world);
-  await world.advance(2_000);
+/** Starts an application with the storage of a first visit, while the server is away. */
+const visitAgain = async (storage: ValueStorage, secondVisit: SecondVisit = {}) => {
+  const { context = { targetingKey: 'ada' }, laterMs = 0, ...options } = secondVisit;
+  const runtime = createFakeRuntime();
+  await runtime.advance(laterMs);
+  const application = startApplication({ storage, ...options }, context, runtime);
+  await runtime.advance(2_000);
   await application.outcome;
   return application;
 };
 
-describe('a second visit while the server is down', () => {
-  it('is served with the values of the first, and is STALE', async () => {
-    const { keeper } = await visited();
-    const { world, client, told } = await visitAgain(keeper);
-    await world.advance(0);
+describe('a second visit while the server is away', () => {
+  it('uses the values of the first, and is STALE', async () => {
+    const { runtime, client, emitted } = await visitAgain(await visit());
+    await runtime.advance(0);
     expect(client.getStringValue('banner', '')).toBe('of the first visit');
     expect(client.providerStatus).toBe(ProviderStatus.STALE);
-    expect(told.map(({ event }) => event)).toEqual(['PROVIDER_READY', 'PROVIDER_STALE']);
+    expect(emitted.map(({ event }) => event)).toEqual(['PROVIDER_READY', 'PROVIDER_STALE']);
   });
 
-  it('is told only what differs when the server is back, and READY', async () => {
-    const { keeper } = await visited();
-    const { world, told } = await visitAgain(keeper);
-    told.length = 0;
-    const stream = await (await world.next()).open();
-    await stream.send('values', values(2, { banner: 'of the first visit', limit: 2 }));
-    expect(told).toEqual([
+  it('emits only the differences when the server is back, and READY', async () => {
+    const { runtime, emitted } = await visitAgain(await visit());
+    emitted.length = 0;
+    await respondToPoll(runtime, values(2, { banner: 'of the first visit', limit: 2 }));
+    expect(emitted).toEqual([
       { event: 'PROVIDER_CONFIGURATION_CHANGED', flagsChanged: ['limit'] },
       { event: 'PROVIDER_READY' },
     ]);
   });
 
-  it('is served however long ago the first was', async () => {
-    const { keeper } = await visited();
+  it('uses values of any age by default', async () => {
     const laterMs = 10 * 365 * 86_400_000;
-    const { client, provider } = await visitAgain(keeper, { laterMs });
+    const { client, provider } = await visitAgain(await visit(), { laterMs });
     expect(client.getStringValue('banner', '')).toBe('of the first visit');
-    const kept = { source: 'storage', revision: 1, dataAgeMs: laterMs + 2_000 };
-    expect(provider.freshness()).toMatchObject(kept);
+    expect(provider.freshness()).toMatchObject({
+      source: 'storage',
+      revision: 1,
+      dataAgeMs: laterMs + 2_000,
+    });
   });
 
-  it('is not served with values older than it is told to', async () => {
-    const { keeper } = await visited();
-    const { client } = await visitAgain(keeper, { storageMaxAgeMs: 1_000, laterMs: 1_001 });
+  it('does not use values that are older than storageMaxAgeMs', async () => {
+    const storage = await visit();
+    const { client } = await visitAgain(storage, { storageMaxAgeMs: 1_000, laterMs: 1_001 });
     expect(client.providerStatus).toBe(ProviderStatus.ERROR);
-    expect(keeper.slots.size).toBe(0);
+    expect(storage.slots.size).toBe(0);
   });
 
   it.each([
-    ['of another subject', { context: { targetingKey: 'bob' } }],
-    ['of nobody in particular', { context: {} }],
-  ])('%s gets nothing, and removes what the first has left', async (_, more) => {
-    const { keeper } = await visited();
-    const { client } = await visitAgain(keeper, more);
+    ['by another subject', { context: { targetingKey: 'bob' } }],
+    ['without a subject', { context: {} }],
+  ])('%s has no values, and removes those of the first', async (_, secondVisit) => {
+    const storage = await visit();
+    const { client } = await visitAgain(storage, secondVisit);
     expect(client.getBooleanDetails('banner', true)).toMatchObject({
       errorCode: ErrorCode.PROVIDER_NOT_READY,
     });
-    expect(keeper.slots.size).toBe(0);
+    expect(storage.slots.size).toBe(0);
   });
 
   it.each([
     ['with another key', { key: 'another-key' }],
     ['to another server', { url: 'http://other.test' }],
-  ])('%s gets nothing, and leaves it for the first', async (_, more) => {
-    const { keeper } = await visited();
-    const { client } = await visitAgain(keeper, more);
+  ])('%s has no values, and keeps those of the first', async (_, secondVisit) => {
+    const storage = await visit();
+    const { client } = await visitAgain(storage, secondVisit);
     expect(client.providerStatus).toBe(ProviderStatus.ERROR);
-    expect(keeper.slots.size).toBe(1);
+    expect(storage.slots.size).toBe(1);
   });
 
   it.each(['not JSON', 'null', '7', '[]', '{}', '{"subject":"\\"ada\\"","at":0,"values":7}'])(
-    'starts as a first one where somebody else has written %s',
+    'has no values if the storage contains %s',
     async text => {
-      const { keeper } = await visited();
-      for (const slot of keeper.slots.keys()) keeper.setItem(slot, text);
-      const { client } = await visitAgain(keeper);
+      const storage = await visit();
+      for (const slot of storage.slots.keys()) storage.setItem(slot, text);
+      const { client } = await visitAgain(storage);
       expect(client.providerStatus).toBe(ProviderStatus.ERROR);
     },
   );
+
+  it('uses values that a newer release has stored, with fields that it does not know', async () => {
+    const storage = await visit();
+    for (const [slot, text] of storage.slots) {
+      const stored = JSON.parse(text);
+      stored.writtenBy = '9.0.0';
+      stored.values.signature = 'x';
+      stored.values.evaluations.banner.owner = 'web';
+      storage.setItem(slot, JSON.stringify(stored));
+    }
+    const { client } = await visitAgain(storage);
+    expect(client.getStringValue('banner', '')).toBe('of the first visit');
+  });
 });
 
-describe('a place to keep values', () => {
-  it('holds the values of one subject at a time', async () => {
-    const keeper = createKeeper();
-    const { world, setContext } = await startReady({ a: 1 }, { storage: keeper });
-    const changing = setContext({ targetingKey: 'bob' });
-    await (await (await world.next()).open()).send('values', values(1, { a: 2 }));
-    await changing;
-    expect([...keeper.slots.values()]).toEqual([expect.stringContaining('bob')]);
+describe('the storage', () => {
+  it('has one document, with the subject, the time and the values', async () => {
+    const { slots } = await visit({ banner: 'hello' });
+    expect([...slots].map(([slot, text]) => [slot, JSON.parse(text)])).toEqual([
+      [
+        'pennon:http://flags.test:ient-key',
+        {
+          subject: '"ada"',
+          at: Date.parse('2026-01-31T12:00:00Z'),
+          values: values(1, { banner: 'hello' }),
+        },
+      ],
+    ]);
   });
 
-  it('that is full holds nothing of another subject', async () => {
-    const { keeper } = await visited();
-    const full = () => {
+  it('has the values of one subject at a time', async () => {
+    const storage = createStorage();
+    const { runtime, setContext } = await startReady({ a: 1 }, { storage });
+    const changing = setContext({ targetingKey: 'bob' });
+    await startServing(runtime, values(1, { a: 2 }));
+    await changing;
+    expect([...storage.slots.values()]).toEqual([expect.stringContaining('bob')]);
+  });
+
+  it('has no values of another subject if it is full', async () => {
+    const storage = await visit();
+    const setItem = () => {
       throw new Error('the quota is exceeded');
     };
-    await startReady({ a: 1 }, { storage: { ...keeper, setItem: full } }, { targetingKey: 'bob' });
-    expect(keeper.slots.size).toBe(0);
+    await startReady({ a: 1 }, { storage: { ...storage, setItem } }, { targetingKey: 'bob' });
+    expect(storage.slots.size).toBe(0);
   });
 
-  it('holds nothing of another subject than the one that the page brings values of', async () => {
-    const { keeper } = await visited();
+  it('has no values of another subject if the page comes with values', async () => {
+    const storage = await visit();
     const bootstrap = values(7, { banner: 'from the page' });
-    startApplication({ storage: keeper, bootstrap }, { targetingKey: 'bob' });
-    expect(keeper.slots.size).toBe(0);
+    startApplication({ storage, bootstrap }, { targetingKey: 'bob' });
+    expect(storage.slots.size).toBe(0);
   });
 
-  it('does not hold the key', async () => {
-    const keeper = createKeeper();
-    await startReady({ a: 1 }, { storage: keeper, key: 'pennon_client_0123456789' });
-    expect(JSON.stringify([...keeper.slots])).not.toContain('pennon_client_');
+  it('does not contain the key', async () => {
+    const storage = createStorage();
+    await startReady({ a: 1 }, { storage, key: 'pennon_client_0123456789' });
+    expect(JSON.stringify([...storage.slots])).not.toContain('pennon_client_');
   });
 
-  it('may be full or forbidden, and nothing else changes', async () => {
-    const forbid = () => {
+  it('may be blocked without any other effect', async () => {
+    const block = () => {
       throw new Error('forbidden');
     };
     const { client } = await startReady(
       { a: true },
-      { storage: { getItem: forbid, setItem: forbid, removeItem: forbid } },
+      { storage: { getItem: block, setItem: block, removeItem: block } },
     );
     expect(client.getBooleanValue('a', false)).toBe(true);
   });

@@ -30,8 +30,8 @@ afterAll(async () => {
 });
 
 beforeEach(async () => {
-  proxy.heal();
-  for (const name of ['left', 'right', 'patient']) await server.putFlag(name, flag(`${name} 1`));
+  proxy.clearFaults();
+  for (const name of ['left', 'right', 'suspended']) await server.putFlag(name, flag(`${name} 1`));
   page = await browser.newPage();
   await page.goto(pages.origin);
 });
@@ -41,21 +41,21 @@ afterEach(async () => {
   await page.close();
 });
 
-const flag = (words: string) => ({
+const flag = (value: string) => ({
   type: 'string',
-  variants: { all: words, pro: `${words} for pro` },
+  variants: { all: value, pro: `${value} for pro` },
   defaultVariant: 'all',
   clientVisible: true,
   rules: [{ attribute: 'plan', operator: 'equals', value: 'pro', variant: 'pro' }],
 });
 
-const start = (more: object = {}) =>
-  page.evaluate(options => pennonReact.start(options, { targetingKey: 'ada' }), {
+const start = (options: object = {}) =>
+  page.evaluate(given => pennonReact.start(given, { targetingKey: 'ada' }), {
     url: proxy.url,
     key,
     storage: null,
     initTimeoutMs: 10_000,
-    ...more,
+    ...options,
   });
 const PATIENCE = { timeout: 15_000 };
 const text = (id: string) => () =>
@@ -66,59 +66,59 @@ describe('with React', () => {
   it('only the component whose flag changed renders again', async () => {
     await start();
     await expect.poll(text('left'), PATIENCE).toBe('left 1');
-    await expect.poll(text('patient'), PATIENCE).toBe('patient 1');
+    await expect.poll(text('suspended'), PATIENCE).toBe('suspended 1');
     const before = await renders();
     await server.putFlag('right', flag('right 2'));
     await expect.poll(text('right'), PATIENCE).toBe('right 2');
     expect(await renders()).toEqual({ ...before, right: (before['right'] ?? 0) + 1 });
   });
 
-  it('nothing renders again where the connection is lost and found, and nothing changed', async () => {
+  it('no component renders again after a reconnect without changes', async () => {
     await start();
     await expect.poll(text('left'), PATIENCE).toBe('left 1');
-    await expect.poll(text('patient'), PATIENCE).toBe('patient 1');
+    await expect.poll(text('suspended'), PATIENCE).toBe('suspended 1');
     const before = await renders();
     const streams = proxy.count(/stream/);
-    proxy.cut();
+    proxy.cutConnections();
     await expect.poll(() => proxy.count(/stream/), { timeout: 10_000 }).toBeGreaterThan(streams);
     await server.putFlag('right', flag('right 3'));
     await expect.poll(text('right'), PATIENCE).toBe('right 3');
     expect(await renders()).toEqual({ ...before, right: (before['right'] ?? 0) + 1 });
   });
 
-  it('a component suspends until there are values, and then shows them and never the default', async () => {
-    proxy.disturb({ type: 'stall' }, /stream/);
-    proxy.disturb({ type: 'stall' }, /evaluations$/);
+  it('a component suspends until there are values, and never shows the default', async () => {
+    proxy.injectFault({ type: 'stall' }, /stream/);
+    proxy.injectFault({ type: 'stall' }, /evaluations$/);
     await start();
-    await expect.poll(text('waiting'), PATIENCE).toBe('One moment');
+    await expect.poll(text('loading'), PATIENCE).toBe('Loading');
     await expect.poll(text('left'), PATIENCE).toBe('the default');
-    expect(await renders()).not.toHaveProperty('patient');
-    proxy.heal();
-    proxy.cut();
-    await expect.poll(text('patient'), PATIENCE).toBe('patient 1');
-    expect(await page.evaluate(() => document.querySelector('#waiting'))).toBeNull();
-    expect((await renders())['patient']).toBe(1);
+    expect(await renders()).not.toHaveProperty('suspended');
+    proxy.clearFaults();
+    proxy.cutConnections();
+    await expect.poll(text('suspended'), PATIENCE).toBe('suspended 1');
+    expect(await page.evaluate(() => document.querySelector('#loading'))).toBeNull();
+    expect((await renders())['suspended']).toBe(1);
   });
 
-  it('a component shows the values of another context', async () => {
+  it('a component shows the values of a new context', async () => {
     await start();
-    await expect.poll(text('patient'), PATIENCE).toBe('patient 1');
+    await expect.poll(text('suspended'), PATIENCE).toBe('suspended 1');
     await page.evaluate(() => pennonReact.setContext({ targetingKey: 'ada', plan: 'pro' }));
     await expect.poll(text('left'), PATIENCE).toBe('left 1 for pro');
-    await expect.poll(text('patient'), PATIENCE).toBe('patient 1 for pro');
+    await expect.poll(text('suspended'), PATIENCE).toBe('suspended 1 for pro');
   });
 
-  it('the first paint has the flags that the page brings', async () => {
-    const answer = await fetch(`${server.url()}/api/v1/evaluations`, {
+  it('the first paint shows the values that the page comes with', async () => {
+    const response = await fetch(`${server.url()}/api/v1/evaluations`, {
       method: 'POST',
       headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
       body: JSON.stringify({ context: { targetingKey: 'ada' } }),
     });
-    const bootstrap: unknown = await answer.json();
-    proxy.disturb({ type: 'stall' });
+    const bootstrap: unknown = await response.json();
+    proxy.injectFault({ type: 'stall' });
     await start({ bootstrap });
-    await expect.poll(text('patient'), PATIENCE).toBe('patient 1');
+    await expect.poll(text('suspended'), PATIENCE).toBe('suspended 1');
     await expect.poll(text('left'), PATIENCE).toBe('left 1');
-    expect(await renders()).toEqual({ left: 1, right: 1, patient: 1 });
+    expect(await renders()).toEqual({ left: 1, right: 1, suspended: 1 });
   });
 });

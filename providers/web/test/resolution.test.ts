@@ -33,7 +33,7 @@ const bootstrap = {
 const { client } = startApplication({ bootstrap });
 
 describe('a resolution', () => {
-  it('has the value, its variant and the reason of each type of flag, and no error', () => {
+  it('has the value, the variant and the reason for each type of flag, and no error', () => {
     expect(client.getBooleanDetails('yes', false)).toEqual({
       flagKey: 'yes',
       value: true,
@@ -46,7 +46,7 @@ describe('a resolution', () => {
     expect(client.getObjectValue('object', {})).toEqual({ deep: { list: [1, null, 'x'] } });
   });
 
-  it('has the metadata of its flag: texts, numbers and booleans', () => {
+  it('has the metadata of its flag: strings, numbers and booleans', () => {
     expect(client.getStringDetails('text', '').flagMetadata).toEqual({
       team: 'shop',
       tier: 1,
@@ -54,7 +54,7 @@ describe('a resolution', () => {
     });
   });
 
-  it('of a flag that serves nothing is the default, with the reason and no error', () => {
+  it('of a flag that serves no variant is the default, with the reason and no error', () => {
     expect(client.getStringDetails('disabled', 'mine')).toEqual({
       flagKey: 'disabled',
       value: 'mine',
@@ -63,7 +63,7 @@ describe('a resolution', () => {
     });
   });
 
-  it('of another type than the flag is the default and TYPE_MISMATCH', () => {
+  it('with the wrong type is the default, with the error TYPE_MISMATCH', () => {
     const { BOOLEAN, STRING, NUMBER, OBJECT } = {
       BOOLEAN: client.getBooleanDetails('text', true),
       STRING: client.getStringDetails('number', 'mine'),
@@ -79,11 +79,11 @@ describe('a resolution', () => {
       7,
       { mine: true },
     ]);
-    expect(STRING.errorMessage).toBe('flag "number" is no string');
+    expect(STRING.errorMessage).toBe('flag "number" is not of the type string');
   });
 
   it.each(['none', 'constructor', '__proto__', 'toString', ''])(
-    'of the key "%s", which no flag has, is the default and FLAG_NOT_FOUND',
+    'of the unknown key "%s" is the default, with the error FLAG_NOT_FOUND',
     key => {
       expect(client.getBooleanDetails(key, true)).toMatchObject({
         value: true,
@@ -93,7 +93,7 @@ describe('a resolution', () => {
     },
   );
 
-  it('of a flag that the server could not decide is the default and says why', () => {
+  it('of a flag that the server could not evaluate is the default, with the error of the server', () => {
     expect(client.getBooleanDetails('broken', true)).toMatchObject({
       value: true,
       errorCode: ErrorCode.PARSE_ERROR,

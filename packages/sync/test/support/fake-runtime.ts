@@ -2,95 +2,96 @@ import type { Runtime } from '../../src/index.ts';
 
 type Timer = { readonly due: number; readonly callback: () => void };
 
-/** One request that a follower has sent, and what a test makes of it. */
-export type Call = {
+/** A request that was sent to the fake network. The test decides about its response. */
+export type FakeRequest = {
   readonly url: string;
   readonly method: string;
   readonly headers: Headers;
   readonly body: string | undefined;
-  readonly aborted: () => boolean;
-  /** Answers at once and whole. */
-  answer(
+  readonly isAborted: () => boolean;
+  /** Sends the complete response. */
+  respond(
     status: number,
     body?: string | Uint8Array<ArrayBuffer>,
     headers?: Record<string, string>,
   ): Promise<void>;
-  /** Begins a stream of server-sent events. */
-  open(): Promise<FakeStream>;
-  /** The connection fails before there is an answer. */
+  /** Starts a response of server-sent events. */
+  openStream(): Promise<FakeStream>;
+  /** Fails the connection before any response. */
   fail(message: string): Promise<void>;
 };
 
 export type FakeStream = {
   send(event: string, data: unknown, id?: string): Promise<void>;
-  /** Text as it is, such as half a frame. */
+  /** Sends raw text, such as half an event. */
   write(text: string): Promise<void>;
   end(): Promise<void>;
-  /** The connection breaks. */
+  /** Breaks the connection. */
   cut(): Promise<void>;
 };
 
-export type FakeWorld = Runtime & {
-  /** Requests not yet taken by `next`. */
-  readonly waiting: readonly Call[];
-  /** The next request, which must have been sent by now. */
-  next(): Promise<Call>;
-  /** Lets time pass; timers that fall due fire in order, and what they start is done. */
+export type FakeRuntime = Runtime & {
+  /** The requests that were sent, but not yet taken by `nextRequest`. */
+  readonly pending: readonly FakeRequest[];
+  /** Takes the oldest pending request. Throws if there is none. */
+  nextRequest(): Promise<FakeRequest>;
+  /** Advances the clock, fires due timers in order and waits for what they start. */
   advance(ms: number): Promise<void>;
-  readonly timers: () => number;
-  /** What `random` answers from now on. */
-  chance: number;
+  readonly timerCount: () => number;
+  /** The result of `random`. */
+  randomValue: number;
 };
 
-/** What is on its way arrives: promises and streams, which take a few turns and no time. */
+/** Waits until pending promises and streams have settled, without advancing the clock. */
 export const settle = async (): Promise<void> => {
-  for (let turn = 0; turn < 8; turn += 1) await new Promise(resolve => setImmediate(resolve));
+  for (let round = 0; round < 8; round += 1) await new Promise(resolve => setImmediate(resolve));
 };
 
+/** Returns the text of a server-sent event. */
 export const frame = (event: string, data: unknown, id?: string): string =>
   `event: ${event}\n${id === undefined ? '' : `id: ${id}\n`}data: ${JSON.stringify(data)}\n\n`;
 
 const encoder = new TextEncoder();
 
 const openStream = (resolve: (response: Response) => void, signal: AbortSignal): FakeStream => {
-  let over = false;
+  let isOver = false;
   let sink: ReadableStreamDefaultController<Uint8Array> | undefined;
   const body = new ReadableStream<Uint8Array>({
     start(controller) {
       sink = controller;
       signal.addEventListener('abort', () => {
-        if (!over) controller.error(signal.reason);
-        over = true;
+        if (!isOver) controller.error(signal.reason);
+        isOver = true;
       });
     },
   });
   resolve(new Response(body, { headers: { 'content-type': 'text/event-stream' } }));
   const write = (text: string) => {
-    if (!over) sink?.enqueue(encoder.encode(text));
+    if (!isOver) sink?.enqueue(encoder.encode(text));
     return settle();
   };
   return {
     write,
     send: (event, data, id) => write(frame(event, data, id)),
     end() {
-      over = true;
+      isOver = true;
       sink?.close();
       return settle();
     },
     cut() {
-      if (!over) sink?.error(new TypeError('terminated'));
-      over = true;
+      if (!isOver) sink?.error(new TypeError('terminated'));
+      isOver = true;
       return settle();
     },
   };
 };
 
-const createCall = (
+const createRequest = (
   url: string,
   init: RequestInit,
   resolve: (response: Response) => void,
   reject: (error: unknown) => void,
-): Call => {
+): FakeRequest => {
   const signal = init.signal ?? new AbortController().signal;
   signal.addEventListener('abort', () => reject(signal.reason));
   return {
@@ -98,12 +99,12 @@ const createCall = (
     method: init.method ?? 'GET',
     headers: new Headers(init.headers),
     body: typeof init.body === 'string' ? init.body : undefined,
-    aborted: () => signal.aborted,
-    answer(status, body, headers) {
+    isAborted: () => signal.aborted,
+    respond(status, body, headers) {
       resolve(new Response(body ?? null, { status, headers: headers ?? {} }));
       return settle();
     },
-    async open() {
+    async openStream() {
       const stream = openStream(resolve, signal);
       await settle();
       return stream;
@@ -115,21 +116,21 @@ const createCall = (
   };
 };
 
-/** A world in which time stands still and the network is a test's own. */
-export const createFakeWorld = (): FakeWorld => {
+/** A runtime with a clock and a network that the test controls. */
+export const createFakeRuntime = (): FakeRuntime => {
   let time = Date.parse('2026-01-31T12:00:00Z');
   const timers = new Set<Timer>();
-  const waiting: Call[] = [];
+  const pending: FakeRequest[] = [];
   const nextDue = (until: number) =>
     [...timers].filter(({ due }) => due <= until).toSorted((a, b) => a.due - b.due)[0];
 
-  const world: FakeWorld = {
-    waiting,
-    chance: 0.5,
+  const runtime: FakeRuntime = {
+    pending,
+    randomValue: 0.5,
     fetch: (url, init) =>
       new Promise((resolve, reject) => {
         const address = url instanceof Request ? url.url : url.toString();
-        waiting.push(createCall(address, init ?? {}, resolve, reject));
+        pending.push(createRequest(address, init ?? {}, resolve, reject));
       }),
     now: () => time,
     setTimer(ms, callback) {
@@ -137,13 +138,13 @@ export const createFakeWorld = (): FakeWorld => {
       timers.add(timer);
       return () => timers.delete(timer);
     },
-    random: () => world.chance,
-    timers: () => timers.size,
-    async next() {
+    random: () => runtime.randomValue,
+    timerCount: () => timers.size,
+    async nextRequest() {
       await settle();
-      const call = waiting.shift();
-      if (call === undefined) throw new Error('nothing was asked');
-      return call;
+      const request = pending.shift();
+      if (request === undefined) throw new Error('no request was sent');
+      return request;
     },
     async advance(ms) {
       const until = time + ms;
@@ -157,5 +158,5 @@ export const createFakeWorld = (): FakeWorld => {
       time = until;
     },
   };
-  return world;
+  return runtime;
 };

@@ -4,22 +4,22 @@ import { join } from 'node:path';
 
 import { startProcess } from '../../../../server/test/support/process.ts';
 
-/** A real server, as a process of its own on data of its own. */
+/** A real server in its own process, with its own data directory. */
 export type FlagServer = {
   readonly url: () => string;
-  /** Of all environments. */
+  /** An admin key of all environments. */
   readonly adminKey: string;
-  /** Calls the API as the admin and answers what it answers. A body of text is JSON already. */
+  /** Calls the API with the admin key and returns the parsed response. A string body is sent as it is. */
   api(method: string, route: string, body?: object | string): Promise<unknown>;
-  /** A new key for the environment `production`. */
+  /** Creates a key for the environment `production`. */
   createKey(
     role: 'server' | 'client' | 'viewer',
   ): Promise<{ readonly id: string; readonly secret: string }>;
   /** Creates a flag, or replaces it. */
   putFlag(key: string, flag: object): Promise<void>;
-  /** Ends as by a power cut. */
+  /** Kills the process, as a power cut would. */
   kill(): Promise<void>;
-  /** Starts again on the same data, at another port. */
+  /** Starts again with the same data, on another port. */
   restart(): Promise<void>;
   close(): Promise<void>;
 };
@@ -30,9 +30,9 @@ const ENVIRONMENT = 'environment=production';
 const isCreatedKey = (value: unknown): value is { id: string; secret: string } =>
   typeof value === 'object' && value !== null && 'id' in value && 'secret' in value;
 
-/** Starts the server and resolves once it listens. */
+/** Starts a server, and resolves when it is listening. */
 export const startFlagServer = async (): Promise<FlagServer> => {
-  const directory = await mkdtemp(join(tmpdir(), 'pennon-follow-'));
+  const directory = await mkdtemp(join(tmpdir(), 'pennon-sync-'));
   const env = {
     PENNON_DATA: join(directory, 'data'),
     PENNON_ADMIN_KEY: ADMIN_KEY,
@@ -51,7 +51,8 @@ export const startFlagServer = async (): Promise<FlagServer> => {
       body: typeof body === 'object' ? JSON.stringify(body) : (body ?? null),
     });
     const text = await response.text();
-    if (!response.ok) throw new Error(`${method} ${route} answered ${response.status}: ${text}`);
+    if (!response.ok)
+      throw new Error(`${method} ${route} responded with ${response.status}: ${text}`);
     return text === '' ? undefined : JSON.parse(text);
   };
 

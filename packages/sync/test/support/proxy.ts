@@ -1,66 +1,71 @@
-import { createServer, request as ask } from 'node:http';
+import { createServer, request as sendRequest } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** What happens to an answer on its way. */
+/** What the proxy does to a request or its response. */
 export type Fault =
-  /** The connection breaks before anything is answered. */
+  /** Breaks the connection before any response. */
   | { readonly type: 'cut' }
-  /** The connection is accepted, and nothing is ever said. */
+  /** Accepts the request and never responds. */
   | { readonly type: 'stall' }
-  /** The answer breaks off in the middle. */
+  /** Breaks the connection after part of the response. */
   | { readonly type: 'truncate'; readonly bytes: number }
-  /** Of each two server-sent events, the second comes first. */
+  /** Swaps each two server-sent events. */
   | { readonly type: 'reorder' }
-  /** Another answer than the server's. */
+  /** Sends this response instead of the server's. */
   | {
-      readonly type: 'answer';
+      readonly type: 'respond';
       readonly status: number;
       readonly headers?: Readonly<Record<string, string>>;
       readonly body?: string;
     };
 
-export type Seen = { readonly method: string; readonly path: string; readonly at: number };
+export type ProxiedRequest = {
+  readonly method: string;
+  readonly path: string;
+  readonly at: number;
+};
 
-/** Stands between a client and a real server, and does to their traffic what a bad network does. */
+/** An HTTP proxy in front of a real server, which can behave like a bad network. */
 export type Proxy = {
   readonly url: string;
-  /** What happens from now on to requests whose path matches; all of them unless said. */
-  disturb(fault: Fault, path?: RegExp): void;
-  /** From now on everything passes as it is. What was stalled stays so. */
-  heal(): void;
-  /** Breaks every connection that stands. */
-  cut(): void;
-  /** Every answer under way falls silent; its connection stays open. */
+  /** Applies a fault to all requests from now on, or to those that match `path`. */
+  injectFault(fault: Fault, path?: RegExp): void;
+  /** Stops applying faults. Requests that were stalled stay so. */
+  clearFaults(): void;
+  /** Breaks every open connection. */
+  cutConnections(): void;
+  /** Stops forwarding the responses in flight, but keeps their connections open. */
   freeze(): void;
-  /** Stands before another server from now on. */
+  /** Forwards to another server from now on. */
   retarget(url: string): void;
-  /** Requests in the order in which they came, disturbed ones too. */
-  readonly seen: readonly Seen[];
-  /** Requests whose answers have not closed. */
-  readonly underWay: () => number;
+  /** All requests in the order of their arrival, including those with faults. */
+  readonly requests: readonly ProxiedRequest[];
+  /** Returns the number of responses that are not complete. */
+  readonly inFlight: () => number;
+  /** Returns the number of requests that match `path`. */
   readonly count: (path: RegExp) => number;
-  /** All that clients got to read: heads and bodies. */
+  /** Returns everything that clients have received: headers and bodies. */
   readonly transcript: () => string;
   close(): Promise<void>;
 };
 
-/** What passes an answer on, piece by piece. */
-type Relay = { pass(text: Buffer): void; end(): void };
+/** Forwards a response body chunk by chunk. */
+type Relay = { forward(chunk: Buffer): void; end(): void };
 
-const straight = (response: ServerResponse): Relay => ({
-  pass: text => void response.write(text),
+const unchanged = (response: ServerResponse): Relay => ({
+  forward: chunk => void response.write(chunk),
   end: () => void response.end(),
 });
 
 const truncated = (response: ServerResponse, bytes: number): Relay => {
   let left = bytes;
   return {
-    pass(text) {
-      response.write(text.subarray(0, left), () => {
+    forward(chunk) {
+      response.write(chunk.subarray(0, left), () => {
         if (left <= 0) response.destroy();
       });
-      left -= text.length;
+      left -= chunk.length;
     },
     end: () => void response.destroy(),
   };
@@ -68,39 +73,39 @@ const truncated = (response: ServerResponse, bytes: number): Relay => {
 
 const reordered = (response: ServerResponse): Relay => {
   let text = '';
-  let held: string | undefined;
+  let delayed: string | undefined;
   const send = (frame: string) => {
-    if (held === undefined) held = frame;
+    if (delayed === undefined) delayed = frame;
     else {
-      response.write(`${frame}${held}`);
-      held = undefined;
+      response.write(`${frame}${delayed}`);
+      delayed = undefined;
     }
   };
   return {
-    pass(piece) {
-      text += piece.toString();
+    forward(chunk) {
+      text += chunk.toString();
       for (let end = text.indexOf('\n\n'); end !== -1; end = text.indexOf('\n\n')) {
         send(text.slice(0, end + 2));
         text = text.slice(end + 2);
       }
     },
-    end: () => void response.end(held),
+    end: () => void response.end(delayed),
   };
 };
 
 const relayFor = (response: ServerResponse, fault: Fault | undefined): Relay => {
   if (fault?.type === 'truncate') return truncated(response, fault.bytes);
-  return fault?.type === 'reorder' ? reordered(response) : straight(response);
+  return fault?.type === 'reorder' ? reordered(response) : unchanged(response);
 };
 
 /** Starts a proxy on a free port of this machine. */
-export const startProxy = async (target: string): Promise<Proxy> => {
-  const seen: Seen[] = [];
-  const read: string[] = [];
-  const underWay = new Set<ServerResponse>();
+export const startProxy = async (initialTarget: string): Promise<Proxy> => {
+  const requests: ProxiedRequest[] = [];
+  const received: string[] = [];
+  const inFlight = new Set<ServerResponse>();
   const frozen = new WeakSet<ServerResponse>();
   let faults: { readonly fault: Fault; readonly path: RegExp }[] = [];
-  let to = target;
+  let target = initialTarget;
 
   const forward = (
     request: IncomingMessage,
@@ -108,39 +113,39 @@ export const startProxy = async (target: string): Promise<Proxy> => {
     fault: Fault | undefined,
   ) => {
     const { method, headers, url = '/' } = request;
-    const onward = ask(new URL(url, to), {
+    const forwarded = sendRequest(new URL(url, target), {
       method,
-      headers: { ...headers, host: new URL(to).host },
+      headers: { ...headers, host: new URL(target).host },
     });
-    onward.on('response', answer => {
-      read.push(JSON.stringify(answer.headers));
-      response.writeHead(answer.statusCode ?? 502, answer.headers);
+    forwarded.on('response', upstream => {
+      received.push(JSON.stringify(upstream.headers));
+      response.writeHead(upstream.statusCode ?? 502, upstream.headers);
       response.flushHeaders();
       const relay = relayFor(response, fault);
-      answer.on('data', (piece: Buffer) => {
+      upstream.on('data', (chunk: Buffer) => {
         if (frozen.has(response)) return;
-        read.push(piece.toString());
-        relay.pass(piece);
+        received.push(chunk.toString());
+        relay.forward(chunk);
       });
-      answer.on('end', () => {
+      upstream.on('end', () => {
         if (!frozen.has(response)) relay.end();
       });
-      answer.on('error', () => response.destroy());
+      upstream.on('error', () => response.destroy());
     });
-    onward.on('error', () => response.destroy());
-    response.on('close', () => onward.destroy());
-    request.pipe(onward);
+    forwarded.on('error', () => response.destroy());
+    response.on('close', () => forwarded.destroy());
+    request.pipe(forwarded);
   };
 
   const serve = (request: IncomingMessage, response: ServerResponse) => {
     const path = request.url ?? '/';
-    seen.push({ method: request.method ?? '', path, at: Date.now() });
-    underWay.add(response);
-    response.on('close', () => underWay.delete(response));
+    requests.push({ method: request.method ?? '', path, at: Date.now() });
+    inFlight.add(response);
+    response.on('close', () => inFlight.delete(response));
     const fault = faults.find(candidate => candidate.path.test(path))?.fault;
     if (fault?.type === 'stall') return;
     if (fault?.type === 'cut') return void response.destroy();
-    if (fault?.type === 'answer') {
+    if (fault?.type === 'respond') {
       request.resume();
       return void response.writeHead(fault.status, fault.headers).end(fault.body);
     }
@@ -152,27 +157,27 @@ export const startProxy = async (target: string): Promise<Proxy> => {
     server.listen(0, '127.0.0.1', resolve);
   });
   const { port } = server.address() as AddressInfo;
-  const cut = () => {
-    for (const response of underWay) response.destroy();
+  const cutConnections = () => {
+    for (const response of inFlight) response.destroy();
   };
 
   return {
     url: `http://127.0.0.1:${port}`,
-    disturb: (fault, path = /./) => void faults.unshift({ fault, path }),
-    heal: () => void (faults = []),
-    cut,
+    injectFault: (fault, path = /./) => void faults.unshift({ fault, path }),
+    clearFaults: () => void (faults = []),
+    cutConnections,
     freeze() {
-      for (const response of underWay) frozen.add(response);
+      for (const response of inFlight) frozen.add(response);
     },
-    retarget: url => void (to = url),
-    seen,
-    underWay: () => underWay.size,
-    count: path => seen.filter(request => path.test(request.path)).length,
-    transcript: () => read.join(''),
+    retarget: url => void (target = url),
+    requests,
+    inFlight: () => inFlight.size,
+    count: path => requests.filter(request => path.test(request.path)).length,
+    transcript: () => received.join(''),
     async close() {
       server.close();
       server.closeAllConnections();
-      cut();
+      cutConnections();
     },
   };
 };

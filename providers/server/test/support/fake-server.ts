@@ -2,11 +2,11 @@ import { compile, evaluate, evaluateAll } from '@pennon/engine';
 import type { Runtime } from '@pennon/sync';
 
 import {
-  createFakeWorld,
+  createFakeRuntime,
   frame,
   settle,
 } from '../../../../packages/sync/test/support/fake-runtime.ts';
-import type { FakeWorld } from '../../../../packages/sync/test/support/fake-runtime.ts';
+import type { FakeRuntime } from '../../../../packages/sync/test/support/fake-runtime.ts';
 
 type Flags = Readonly<Record<string, object>>;
 type Changes = Readonly<Record<string, object | null>>;
@@ -60,7 +60,7 @@ const errorResponse = (status: number, code: string, message: string, headers = 
 
 export const startFakeServer = (
   first: Flags = {},
-  fake: FakeWorld = createFakeWorld(),
+  fake: FakeRuntime = createFakeRuntime(),
 ): FakeServer => {
   let flags = first;
   let segments: Flags = {};
@@ -146,9 +146,9 @@ export const startFakeServer = (
   };
 
   return {
-    runtime: { ...fake, fetch, random: () => fake.chance },
+    runtime: { ...fake, fetch, random: () => fake.randomValue },
     advance: ms => fake.advance(ms),
-    timers: fake.timers,
+    timers: fake.timerCount,
     openStreams: () => streams.size,
     count: route => counts[route],
     contexts,

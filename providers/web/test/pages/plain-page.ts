@@ -2,15 +2,15 @@ import type { EvaluationContext } from '@openfeature/web-sdk';
 
 import type { PennonWebProviderOptions } from '../../src/index.ts';
 
-export type Told = {
+export type EmittedEvent = {
   readonly event: string;
   readonly flagsChanged?: string[];
 };
 
-/** What the plain page lets a test do and see. */
+/** The API of the plain page for tests. */
 export type PlainPage = {
-  readonly told: Told[];
-  /** What the content security policy has blocked. */
+  readonly emitted: EmittedEvent[];
+  /** The URLs that the content security policy blocked. */
   readonly violations: string[];
   readonly start: (options: PennonWebProviderOptions, context: EvaluationContext) => Promise<void>;
   readonly setContext: (context: EvaluationContext) => Promise<void>;

@@ -1,13 +1,13 @@
-/** A page without a framework: shows the flags that it knows of, and notes what its handlers are told. */
+/** A page without a framework, which shows flags and records the events of its client. */
 import type { EvaluationContext } from '@openfeature/web-sdk';
 import { OpenFeature, ProviderEvents } from '@openfeature/web-sdk';
 
 import type { PennonWebProviderOptions } from '../../src/index.ts';
 import { PennonWebProvider } from '../../src/index.ts';
-import type { PlainPage, Told } from './plain-page.ts';
+import type { EmittedEvent, PlainPage } from './plain-page.ts';
 
 const client = OpenFeature.getClient();
-const told: Told[] = [];
+const emitted: EmittedEvent[] = [];
 const violations: string[] = [];
 
 document.addEventListener('securitypolicyviolation', event => violations.push(event.blockedURI));
@@ -21,13 +21,13 @@ const paint = () => {
 for (const event of Object.values(ProviderEvents)) {
   client.addHandler(event, details => {
     const { flagsChanged } = { flagsChanged: undefined, ...details };
-    told.push({ event, ...(flagsChanged && { flagsChanged }) });
+    emitted.push({ event, ...(flagsChanged && { flagsChanged }) });
     paint();
   });
 }
 
 const page: PlainPage = {
-  told,
+  emitted,
   violations,
   start: (options: PennonWebProviderOptions, context: EvaluationContext) =>
     OpenFeature.setProviderAndWait(new PennonWebProvider(options), context).catch(() => undefined),

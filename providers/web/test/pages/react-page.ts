@@ -2,12 +2,12 @@ import type { EvaluationContext } from '@openfeature/web-sdk';
 
 import type { PennonWebProviderOptions } from '../../src/index.ts';
 
-/** What the page made with React lets a test do and see. */
+/** The API of the React page for tests. */
 export type ReactPage = {
-  /** How often each flag's component has rendered. */
+  /** The number of renders of each component. */
   readonly renders: Record<string, number>;
   readonly violations: string[];
-  /** Sets the provider and renders at once, before there are values. */
+  /** Sets the provider, and renders before there are values. */
   readonly start: (options: PennonWebProviderOptions, context: EvaluationContext) => void;
   readonly setContext: (context: EvaluationContext) => Promise<void>;
 };

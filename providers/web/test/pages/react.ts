@@ -1,4 +1,4 @@
-/** A page made with React: one component for each flag, one of which suspends until there are values. */
+/** A React page with one component per flag. One of them suspends until there are values. */
 import { OpenFeatureProvider, useStringFlagValue, useSuspenseFlag } from '@openfeature/react-sdk';
 import { OpenFeature } from '@openfeature/web-sdk';
 import { createElement, Suspense } from 'react';
@@ -18,7 +18,7 @@ const show = (name: string, text: string) => {
 
 const Left = () => show('left', useStringFlagValue('left', 'the default'));
 const Right = () => show('right', useStringFlagValue('right', 'the default'));
-const Patient = () => show('patient', useSuspenseFlag('patient', 'the default').value);
+const Suspended = () => show('suspended', useSuspenseFlag('suspended', 'the default').value);
 
 const tree = () =>
   createElement(
@@ -28,8 +28,8 @@ const tree = () =>
     createElement(Right),
     createElement(
       Suspense,
-      { fallback: createElement('p', { id: 'waiting' }, 'One moment') },
-      createElement(Patient),
+      { fallback: createElement('p', { id: 'loading' }, 'Loading') },
+      createElement(Suspended),
     ),
   );
 

@@ -1,32 +1,35 @@
 import type { Client, EvaluationContext, JsonValue } from '@openfeature/web-sdk';
 import { OpenFeature, ProviderEvents } from '@openfeature/web-sdk';
 
-import type { FakeWorld } from '../../../../packages/sync/test/support/fake-runtime.ts';
-import { createFakeWorld } from '../../../../packages/sync/test/support/fake-runtime.ts';
-import type { Keeper, PennonWebProviderOptions } from '../../src/index.ts';
+import type {
+  FakeRuntime,
+  FakeStream,
+} from '../../../../packages/sync/test/support/fake-runtime.ts';
+import { createFakeRuntime } from '../../../../packages/sync/test/support/fake-runtime.ts';
+import type { PennonWebProviderOptions, ValueStorage } from '../../src/index.ts';
 import { PennonWebProvider } from '../../src/index.ts';
 
-export type Told = {
+export type EmittedEvent = {
   readonly event: string;
   readonly flagsChanged?: string[];
   readonly message?: string;
 };
 
 export type Application = {
-  readonly world: FakeWorld;
+  readonly runtime: FakeRuntime;
   readonly setContext: (context: EvaluationContext) => Promise<void>;
-  /** Sets the provider, as it was set at the start. */
+  /** Sets the provider again, with the first context. */
   readonly setProvider: () => Promise<void>;
   readonly client: Client;
   readonly provider: PennonWebProvider;
-  /** All events that a handler of the client was told, in order. */
-  readonly told: Told[];
-  /** What `setProviderAndWait` came to: undefined, or the error. */
+  /** All events that the client has emitted, in order. */
+  readonly emitted: EmittedEvent[];
+  /** Resolves to the error of the first `setProviderAndWait`, or to undefined if it succeeded. */
   readonly outcome: Promise<unknown>;
 };
 
-/** A place to keep values, and what is in it. */
-export const createKeeper = (): Keeper & { readonly slots: Map<string, string> } => {
+/** A storage in memory. `slots` are its contents. */
+export const createStorage = (): ValueStorage & { readonly slots: Map<string, string> } => {
   const slots = new Map<string, string>();
   return {
     slots,
@@ -38,25 +41,25 @@ export const createKeeper = (): Keeper & { readonly slots: Map<string, string> }
 
 let domains = 0;
 
-/** An application that sets the provider, in a world in which time and network are the test's own. */
+/** Starts an application that sets the provider, with a clock and a network that the test controls. */
 export const startApplication = (
   options: Partial<PennonWebProviderOptions> = {},
   context: EvaluationContext = { targetingKey: 'ada' },
-  world = createFakeWorld(),
+  runtime = createFakeRuntime(),
 ): Application => {
   domains += 1;
   const domain = `application-${domains}`;
   OpenFeature.setLogger({ error() {}, warn() {}, info() {}, debug() {} });
   const provider = new PennonWebProvider(
     { url: 'http://flags.test', key: 'client-key', storage: null, ...options },
-    world,
+    runtime,
   );
   const client = OpenFeature.getClient(domain);
-  const told: Told[] = [];
+  const emitted: EmittedEvent[] = [];
   for (const event of Object.values(ProviderEvents)) {
     client.addHandler(event, details => {
       const { flagsChanged, message } = { message: undefined, flagsChanged: undefined, ...details };
-      told.push({ event, ...(flagsChanged && { flagsChanged }), ...(message && { message }) });
+      emitted.push({ event, ...(flagsChanged && { flagsChanged }), ...(message && { message }) });
     });
   }
   const setProvider = () => OpenFeature.setProviderAndWait(domain, provider, context);
@@ -65,18 +68,20 @@ export const startApplication = (
     (error: unknown) => error,
   );
   const setContext = (next: EvaluationContext) => OpenFeature.setContext(domain, next);
-  return { world, setContext, setProvider, client, provider, told, outcome };
+  return { runtime, setContext, setProvider, client, provider, emitted, outcome };
 };
 
-export const served = (value: JsonValue, more: object = {}) => ({
+/** Returns an evaluation as the server sends it. */
+export const served = (value: JsonValue, fields: object = {}) => ({
   flagKey: 'any',
   enabled: true,
   reason: 'STATIC',
   variant: 'on',
   value,
-  ...more,
+  ...fields,
 });
 
+/** Returns the values of all flags as the server sends them. */
 export const values = (revision: number, flags: Readonly<Record<string, JsonValue>>) => ({
   revision,
   evaluations: Object.fromEntries(
@@ -84,16 +89,32 @@ export const values = (revision: number, flags: Readonly<Record<string, JsonValu
   ),
 });
 
-/** An application whose provider is ready with these flags. */
+/** Responds to the next request, which must be a poll, with these values. */
+export const respondToPoll = async (runtime: FakeRuntime, body: object): Promise<void> =>
+  (await runtime.nextRequest()).respond(200, JSON.stringify(body));
+
+/** Opens the stream that was requested next, which starts with these values. */
+export const openStream = async (runtime: FakeRuntime, body: object): Promise<FakeStream> => {
+  const stream = await (await runtime.nextRequest()).openStream();
+  await stream.send('values', body);
+  return stream;
+};
+
+/** Responds to the first poll with these values, and opens the stream, which starts with the same values. */
+export const startServing = async (runtime: FakeRuntime, body: object): Promise<FakeStream> => {
+  await respondToPoll(runtime, body);
+  return openStream(runtime, body);
+};
+
+/** Starts an application whose provider is ready with these flags. */
 export const startReady = async (
   flags: Readonly<Record<string, JsonValue>>,
   options: Partial<PennonWebProviderOptions> = {},
   context?: EvaluationContext,
 ) => {
   const application = startApplication(options, context);
-  const stream = await (await application.world.next()).open();
-  await stream.send('values', values(1, flags));
+  const stream = await startServing(application.runtime, values(1, flags));
   await application.outcome;
-  application.told.length = 0;
+  application.emitted.length = 0;
   return { ...application, stream };
 };

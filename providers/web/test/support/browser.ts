@@ -3,10 +3,10 @@ import { existsSync } from 'node:fs';
 import type { Browser } from 'playwright-core';
 import { chromium } from 'playwright-core';
 
-/** Debian's; another one by CHROMIUM. */
+/** The Chromium of Debian, unless the variable CHROMIUM names another one. */
 const executablePath = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
 
-const QUIET = [
+const ARGUMENTS = [
   '--no-sandbox',
   '--disable-gpu',
   '--disable-quic',
@@ -16,12 +16,10 @@ const QUIET = [
   '--disable-sync',
 ];
 
-/** A real browser without a window, with an empty profile. */
+/** Starts a headless browser with an empty profile. */
 export const startBrowser = (): Promise<Browser> => {
   if (!existsSync(executablePath)) {
-    throw new Error(
-      `there is no browser at ${executablePath}: install Debian's package "chromium"`,
-    );
+    throw new Error(`no browser at ${executablePath}: install the Debian package "chromium"`);
   }
-  return chromium.launch({ executablePath, headless: true, args: QUIET });
+  return chromium.launch({ executablePath, headless: true, args: ARGUMENTS });
 };

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 
 import { build } from 'esbuild';
 
-/** Serves one page and its script, on an origin of its own and under a strict policy. */
+/** A web server for one page, on its own origin and with a strict content security policy. */
 export type Pages = {
   readonly origin: string;
   close(): Promise<void>;
@@ -21,7 +21,7 @@ const bundle = async (entry: string): Promise<string> => {
   return outputFiles[0]?.text ?? '';
 };
 
-/** Nothing but the page's own script, and connections to the flag server. */
+/** Allows only the script of the page, and connections to the flag server. */
 const policy = (flagServer: string): string =>
   [
     "default-src 'none'",
@@ -32,7 +32,7 @@ const policy = (flagServer: string): string =>
     "trusted-types 'none'",
   ].join('; ');
 
-/** `body` is HTML; the script runs after it. */
+/** Serves a page with this HTML body, and with the bundled script after it. */
 export const servePages = async (
   entry: string,
   body: string,

@@ -1,10 +1,10 @@
 import type { FlagValue, JsonValue, ResolutionDetails } from '@openfeature/web-sdk';
 import { ErrorCode } from '@openfeature/web-sdk';
 
-/** The answer for one flag and one context, as the server sends it. */
+/** The result of one flag for one context, as the server sends it. */
 export type Evaluation = {
   readonly reason: string;
-  /** Where a variant was served; else the default in the code applies. */
+  /** Omitted if the flag serves no variant; the default in the code then applies. */
   readonly variant?: string;
   readonly value?: JsonValue;
   readonly metadata?: Readonly<Record<string, string | number | boolean>>;
@@ -14,15 +14,15 @@ export type Evaluation = {
 
 export type Evaluations = Readonly<Record<string, Evaluation>>;
 
-type Named = {
+type ValueTypes = {
   readonly boolean: boolean;
   readonly string: string;
   readonly number: number;
   readonly object: JsonValue;
 };
 
-/** What a flag answers, or why the default applies. Never throws. */
-export const resolve = <Type extends keyof Named, Value extends Named[Type]>(
+/** Resolves a flag to its value, or to the default with the reason for it. Never throws. */
+export const resolve = <Type extends keyof ValueTypes, Value extends ValueTypes[Type]>(
   evaluations: Evaluations | undefined,
   flagKey: string,
   type: Type,
@@ -41,21 +41,23 @@ export const resolve = <Type extends keyof Named, Value extends Named[Type]>(
     return fail(ErrorCode.FLAG_NOT_FOUND, `there is no flag "${flagKey}"`);
   const { reason, variant, value, metadata, errorCode, errorMessage } = evaluation;
   if (errorCode !== undefined)
-    return fail(CODES.get(errorCode) ?? ErrorCode.GENERAL, errorMessage ?? errorCode);
+    return fail(ERROR_CODES.get(errorCode) ?? ErrorCode.GENERAL, errorMessage ?? errorCode);
   const flagMetadata = metadata ?? {};
   if (variant === undefined) return { value: defaultValue, reason, flagMetadata };
-  if (!isA<Value>(value, type))
-    return fail(ErrorCode.TYPE_MISMATCH, `flag "${flagKey}" is no ${type}`);
+  if (!isOfType<Value>(value, type))
+    return fail(ErrorCode.TYPE_MISMATCH, `flag "${flagKey}" is not of the type ${type}`);
   return { value, variant, reason, flagMetadata };
 };
 
-/** Objects are the only values of flags that `typeof` calls an object. */
-// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- what the caller knows of its type
-const isA = <Value extends FlagValue>(value: unknown, type: keyof Named): value is Value =>
-  typeof value === type;
+/** The values of object flags are the only ones for which `typeof` returns "object". */
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the caller knows the type of `type`
+const isOfType = <Value extends FlagValue>(
+  value: unknown,
+  type: keyof ValueTypes,
+): value is Value => typeof value === type;
 
-/** Why the server could not decide a flag; a code that this release does not know is GENERAL. */
-const CODES = new Map<string, ErrorCode>([
+/** The error codes of the server. A code that this release does not know becomes GENERAL. */
+const ERROR_CODES = new Map<string, ErrorCode>([
   ['FLAG_NOT_FOUND', ErrorCode.FLAG_NOT_FOUND],
   ['TARGETING_KEY_MISSING', ErrorCode.TARGETING_KEY_MISSING],
   ['PARSE_ERROR', ErrorCode.PARSE_ERROR],
