@@ -6,7 +6,7 @@ import { startServer } from './support/server.ts';
 const actions = (answer: { body: { items: { action: string; key: string }[] } }) =>
   answer.body.items.map(({ action, key }) => `${action} ${key}`);
 
-it('every change leaves one entry: who, when, what, before and after', async () => {
+it('records one entry per change: who, when, what, before and after', async () => {
   await using server = await startServer({ clock: createFakeClock() });
   const editor = await server.keyOf('editor');
   const made = await server.ask('POST', '/api/v1/flags', {
@@ -43,14 +43,14 @@ it('every change leaves one entry: who, when, what, before and after', async () 
   expect(body.items[0]).toMatchObject({ before: patched.body, after: null });
 });
 
-it('a refused change leaves none', async () => {
+it('records nothing for a rejected change', async () => {
   await using server = await startServer();
   await server.api('POST', '/flags', { body: { key: 'f', enabled: 'yes' } });
   await server.api('PATCH', '/flags/ghost', { body: { enabled: true } });
   expect((await server.api('GET', '/audit')).body.items).toEqual([]);
 });
 
-it('is filtered by flag, segment, actor, action and time, and paged', async () => {
+it('filters by flag, segment, actor, action and time, and pages', async () => {
   const clock = createFakeClock();
   await using server = await startServer({ clock });
   const editor = await server.keyOf('editor');
@@ -84,12 +84,12 @@ it.each([
   'from=yesterday',
   'flag=a&segment=b',
   'who=me',
-])('refuses ?%s', async query => {
+])('rejects the query ?%s', async query => {
   await using server = await startServer();
   expect((await server.api('GET', `/audit?${query}`)).status).toBe(400);
 });
 
-it('keeps changes of environments and keys in a log that only a key for all environments reads', async () => {
+it('lists changes of environments and keys only for keys of all environments', async () => {
   await using server = await startServer();
   await server.ask('POST', '/api/v1/environments', { body: { key: 'staging' } });
   const viewer = await server.keyOf('viewer');
@@ -103,7 +103,7 @@ it('keeps changes of environments and keys in a log that only a key for all envi
   );
 });
 
-it("shows an environment's admin who made and revoked its keys, and no others, in one log with its flags", async () => {
+it("lists the changes of an environment's keys together with those of its flags", async () => {
   const clock = createFakeClock();
   await using server = await startServer({ clock });
   const admin = await server.keyOf('admin', 'development');
@@ -142,7 +142,7 @@ it("shows an environment's admin who made and revoked its keys, and no others, i
   expect(actions(await log('action=key.delete'))).toEqual([`key.delete ${ids[0]}`]);
 });
 
-it('goes on from page to page with what was older, whatever happens meanwhile', async () => {
+it('continues with older entries on the next page, even if newer ones are added in between', async () => {
   const clock = createFakeClock();
   await using server = await startServer({ clock });
   await server.keyOf('viewer');
@@ -165,7 +165,7 @@ it('goes on from page to page with what was older, whatever happens meanwhile', 
   expect(rest.body.nextCursor).toBeNull();
 });
 
-it('names on whose behalf a change was made by whole characters, and nobody where none is named', async () => {
+it('truncates X-On-Behalf-Of between code points, and leaves it out if it is empty', async () => {
   await using server = await startServer();
   const actorFor = async (name: string) => {
     const headers = { 'x-on-behalf-of': Buffer.from(name).toString('latin1') };

@@ -6,15 +6,15 @@ import { describe, expect, it } from 'vitest';
 
 import { ADMIN_KEY, startServer } from './support/server.ts';
 
-/** What a bare connection answers to some bytes, until the server ends it. */
-const answerTo = async (socket: Socket, bytes: string): Promise<string> => {
-  let answer = '';
+/** Sends bytes on a connection. Resolves to everything received until the server closes it. */
+const send = async (socket: Socket, bytes: string): Promise<string> => {
+  let received = '';
   socket.on('data', chunk => {
-    answer += String(chunk);
+    received += String(chunk);
   });
   socket.write(bytes);
   await once(socket, 'close');
-  return answer;
+  return received;
 };
 
 const open = async (url: string): Promise<Socket> => {
@@ -25,31 +25,32 @@ const open = async (url: string): Promise<Socket> => {
   return socket;
 };
 
-const shape = (answer: string) => JSON.parse(answer.slice(answer.indexOf('\r\n\r\n')));
+const bodyOf = (response: string) =>
+  JSON.parse(response.slice(response.indexOf('\r\n\r\n')));
 
-describe('what is no request', () => {
+describe('a connection without a valid request', () => {
   it.each([
     ['garbage', 'GARBAGE\r\n\r\n', 400],
     ['a header without a name', 'GET / HTTP/1.1\r\nHost: x\r\n: y\r\n\r\n', 400],
     ['an unknown method', 'FOO / HTTP/1.1\r\nHost: x\r\n\r\n', 400],
-    ['no Host', 'GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n', 400],
-    ['over-long headers', `GET /${'x'.repeat(20_000)} HTTP/1.1\r\nHost: x\r\n\r\n`, 413],
-  ])('%s is refused in the one shape of an error', async (_, bytes, status) => {
+    ['a missing Host header', 'GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n', 400],
+    ['headers that are too long', `GET /${'x'.repeat(20_000)} HTTP/1.1\r\nHost: x\r\n\r\n`, 413],
+  ])('receives the usual error body: %s', async (_, bytes, status) => {
     await using server = await startServer();
-    const answer = await answerTo(await open(await server.listen()), bytes);
-    expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
-    expect(shape(answer)).toEqual({
+    const response = await send(await open(await server.listen()), bytes);
+    expect(response).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+    expect(bodyOf(response)).toEqual({
       error: { code: expect.any(String), message: expect.any(String) },
     });
   });
 
-  it('a connection too many is told when to come back, and the others are served', async () => {
+  it('is closed with 503 and Retry-After above the limit, and others are served', async () => {
     await using server = await startServer({ limits: { connections: 1 } });
     const url = await server.listen();
     const first = await open(url);
-    const answer = await answerTo(await open(url), '');
-    expect(answer).toMatch(/^HTTP\/1.1 503 .*retry-after: 5\r\n/s);
-    const served = await answerTo(
+    const rejected = await send(await open(url), '');
+    expect(rejected).toMatch(/^HTTP\/1.1 503 .*retry-after: 5\r\n/s);
+    const served = await send(
       first,
       'GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n',
     );
@@ -57,8 +58,8 @@ describe('what is no request', () => {
   });
 });
 
-describe('a key that is revoked while a body is on its way', () => {
-  const late = async (path: string, role: 'client' | 'editor', body: object) => {
+describe('a key that is revoked before the body has arrived', () => {
+  const sendSlowly = async (path: string, role: 'client' | 'editor', body: object) => {
     await using server = await startServer();
     const url = await server.listen();
     const made = await server.ask('POST', '/api/v1/keys', {
@@ -70,22 +71,22 @@ describe('a key that is revoked while a body is on its way', () => {
       `POST ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer ${made.body.secret}\r\n` +
         `Content-Type: application/json\r\nContent-Length: ${text.length}\r\n\r\n${text.slice(0, 2)}`,
     );
-    // An answer on another connection shows that the server has read the headers sent before it.
+    // A response on another connection shows that the server has read the headers sent before it.
     await fetch(`${url}/healthz`);
     await server.ask('DELETE', `/api/v1/keys/${made.body.id}`);
-    const answer = await answerTo(socket, text.slice(2));
+    const response = await send(socket, text.slice(2));
     const flags = await server.api('GET', '/flags', { key: ADMIN_KEY });
-    return { answer, flags: flags.body.items };
+    return { response, flags: flags.body.items };
   };
 
   it('opens no stream', async () => {
-    const { answer } = await late('/api/v1/evaluations/stream', 'client', { context: {} });
-    expect(answer).toMatch(/^HTTP\/1.1 401 /);
+    const { response } = await sendSlowly('/api/v1/evaluations/stream', 'client', { context: {} });
+    expect(response).toMatch(/^HTTP\/1.1 401 /);
   });
 
   it('writes nothing', async () => {
-    const { answer, flags } = await late('/api/v1/flags', 'editor', { key: 'f', enabled: true });
-    expect(answer).toMatch(/^HTTP\/1.1 401 /);
+    const { response, flags } = await sendSlowly('/api/v1/flags', 'editor', { key: 'f', enabled: true });
+    expect(response).toMatch(/^HTTP\/1.1 401 /);
     expect(flags).toEqual([]);
   });
 });

@@ -4,7 +4,7 @@ import { createFakeClock } from './support/fake-clock.ts';
 import { startServer } from './support/server.ts';
 
 describe('environments', () => {
-  it('empty data begins with development and production', async () => {
+  it('are development and production at first', async () => {
     await using server = await startServer();
     const { body } = await server.ask('GET', '/api/v1/environments');
     expect(body.items.map(({ key }: { key: string }) => key)).toEqual([
@@ -13,7 +13,7 @@ describe('environments', () => {
     ]);
   });
 
-  it('are created, hold flag sets of their own, and go with their flags and keys', async () => {
+  it('have flag sets of their own, and are deleted with their flags and keys', async () => {
     await using server = await startServer();
     const made = await server.ask('POST', '/api/v1/environments', { body: { key: 'staging' } });
     expect(made.status).toBe(201);
@@ -33,11 +33,11 @@ describe('environments', () => {
     expect((await server.ask('GET', '/api/v1/flags?environment=staging')).body.items).toEqual([]);
   });
 
-  it('a key for all environments must name one, a key of one implies it and may name no other', async () => {
+  it('must be named with a key for all environments, and are implied by a key of one', async () => {
     await using server = await startServer();
     const missing = await server.ask('GET', '/api/v1/flags');
     expect([missing.status, missing.body.error.details[0].path]).toEqual([400, 'environment']);
-    expect((await server.ask('GET', '/api/v1/flags?environment=nowhere')).status).toBe(404);
+    expect((await server.ask('GET', '/api/v1/flags?environment=missing')).status).toBe(404);
     const key = await server.keyOf('viewer');
     expect((await server.ask('GET', '/api/v1/flags', { key })).status).toBe(200);
     expect((await server.ask('GET', '/api/v1/flags?environment=production', { key })).status).toBe(
@@ -52,7 +52,7 @@ describe('environments', () => {
 });
 
 describe('keys', () => {
-  it('show their secret once and never again, nowhere', async () => {
+  it('show their secret only when they are created', async () => {
     await using server = await startServer();
     const made = await server.ask('POST', '/api/v1/keys', {
       body: { name: 'web', role: 'client', environment: 'production' },
@@ -70,7 +70,7 @@ describe('keys', () => {
     expect(listed.text + audit.text).not.toMatch(/hash/);
   });
 
-  it('are refused when missing, unknown, malformed, contradictory, revoked or expired', async () => {
+  it('are rejected if they are missing, unknown, malformed, contradictory, revoked or expired', async () => {
     const clock = createFakeClock();
     await using server = await startServer({ clock });
     const status = async (headers: Record<string, string>) =>
@@ -79,7 +79,7 @@ describe('keys', () => {
       expiresAt: '2026-01-31T13:00:00Z',
     });
     expect(await status({})).toBe(401);
-    expect(await status({ authorization: 'Bearer nobody' })).toBe(401);
+    expect(await status({ authorization: 'Bearer unknown' })).toBe(401);
     expect(await status({ authorization: `Basic ${expiring}` })).toBe(401);
     expect(await status({ authorization: `Bearer ${expiring}`, 'x-api-key': 'other' })).toBe(401);
     expect(await status({ 'x-api-key': expiring })).toBe(200);
@@ -96,28 +96,28 @@ describe('keys', () => {
   it.each([
     ['a server key for all environments', { role: 'server', environment: '*' }],
     ['a client key for all environments', { role: 'client', environment: '*' }],
-    ['an environment that does not exist', { role: 'viewer', environment: 'nowhere' }],
+    ['an environment that does not exist', { role: 'viewer', environment: 'missing' }],
     ['an unknown role', { role: 'owner', environment: 'production' }],
     [
       'an expiry in the past',
       { role: 'viewer', environment: 'production', expiresAt: '2020-01-01T00:00:00Z' },
     ],
     [
-      'an expiry that its offset pushes past the year 9999',
+      'an expiry whose offset moves it past the year 9999',
       { role: 'viewer', environment: 'production', expiresAt: '9999-12-31T23:59:59-00:01' },
     ],
     [
-      'origins on a key that no page carries',
+      'allowed origins on a server key',
       { role: 'server', environment: 'production', allowedOrigins: ['https://a.example'] },
     ],
-  ])('%s is refused', async (_, body) => {
+  ])('cannot be created: %s', async (_, body) => {
     await using server = await startServer();
     expect(
       (await server.ask('POST', '/api/v1/keys', { body: { name: 'k', ...body } })).status,
     ).toBe(400);
   });
 
-  it("an environment's admin manages that environment's keys and no others", async () => {
+  it("are managed by their own environment's admin only", async () => {
     await using server = await startServer();
     const key = await server.keyOf('admin', 'development');
     const create = async (environment: string, role = 'viewer') =>
@@ -136,14 +136,14 @@ describe('keys', () => {
     ).toBe(403);
   });
 
-  it('the last admin key for all environments cannot be revoked', async () => {
+  it('cannot be revoked if only one admin key for all environments is left', async () => {
     await using server = await startServer();
     expect((await server.ask('DELETE', '/api/v1/keys/admin')).status).toBe(409);
     await server.keyOf('admin', '*');
     expect((await server.ask('DELETE', '/api/v1/keys/admin')).status).toBe(204);
   });
 
-  it('a client key bound to origins is refused to pages of others', async () => {
+  it('with allowed origins are rejected for pages of other origins', async () => {
     await using server = await startServer();
     const key = await server.keyOf('client', 'production', {
       allowedOrigins: ['https://a.example'],
@@ -160,7 +160,7 @@ describe('keys', () => {
     expect(await from('https://b.example')).toBe(403);
   });
 
-  it.each(['environments', 'keys'])('%s are listed in pages', async list => {
+  it.each(['environments', 'keys'])('list pages of %s', async list => {
     await using server = await startServer();
     for (const name of ['a', 'b', 'c']) {
       await server.ask('POST', '/api/v1/environments', { body: { key: name } });

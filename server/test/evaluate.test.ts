@@ -44,9 +44,9 @@ const evaluate = (body: object, key?: string) =>
   server.api('POST', '/evaluate', { body, ...(key === undefined ? {} : { key }) });
 
 describe('POST /evaluate', () => {
-  it('answers what was served, with the rule and the metadata', async () => {
-    const answer = await evaluate({ flagKey: 'seen', context: { plan: 'pro' } });
-    expect([answer.status, answer.body]).toEqual([
+  it('returns the served variant with its rule and metadata', async () => {
+    const served = await evaluate({ flagKey: 'seen', context: { plan: 'pro' } });
+    expect([served.status, served.body]).toEqual([
       200,
       {
         flagKey: 'seen',
@@ -69,7 +69,7 @@ describe('POST /evaluate', () => {
     });
   });
 
-  it('answers DISABLED and the code default with 200 and no value', async () => {
+  it('returns 200 without a value for a disabled flag and for a null default variant', async () => {
     expect(await evaluate({ flagKey: 'off', context: {} })).toMatchObject({
       status: 200,
       body: { flagKey: 'off', enabled: false, reason: 'DISABLED' },
@@ -85,14 +85,14 @@ describe('POST /evaluate', () => {
     ['FLAG_NOT_FOUND', 404, { flagKey: 'constructor', context: {} }],
     ['FLAG_NOT_FOUND', 404, { flagKey: '__proto__', context: {} }],
     ['TARGETING_KEY_MISSING', 400, { flagKey: 'half', context: {} }],
-  ])('answers %s as %i in the error shape', async (code, status, body) => {
+  ])('returns %s as an error with status %i', async (code, status, body) => {
     expect(await evaluate(body)).toMatchObject({
       status,
       body: { error: { code, message: expect.any(String) } },
     });
   });
 
-  it('explains a decision to whoever may see rules, and refuses client keys', async () => {
+  it('explains a decision, but not to client keys', async () => {
     const traced = await evaluate({ flagKey: 'seen', context: { plan: 'max' }, explain: true });
     expect(JSON.stringify(traced.body.trace)).toContain('pros');
     expect((await evaluate({ flagKey: 'seen', context: {}, explain: true }, client)).status).toBe(
@@ -103,7 +103,7 @@ describe('POST /evaluate', () => {
     );
   });
 
-  it('gives a client key the same answer byte for byte for an unknown and an invisible flag', async () => {
+  it('returns the same bytes to a client key for an unknown and for a hidden flag', async () => {
     const unknown = await evaluate({ flagKey: 'unknow', context: {} }, client);
     const invisible = await evaluate({ flagKey: 'unseen', context: {} }, client);
     expect(invisible.text).toBe(unknown.text.replaceAll('unknow', 'unseen'));
@@ -114,27 +114,27 @@ describe('POST /evaluate', () => {
     ['no context', { flagKey: 'seen' }],
     ['a context that is a list', { flagKey: 'seen', context: [] }],
     ['a flag key that is a number', { flagKey: 1, context: {} }],
-    ['a text for a boolean', { flagKey: 'seen', context: {}, explain: 'true' }],
+    ['a string in place of a boolean', { flagKey: 'seen', context: {}, explain: 'true' }],
     ['an unknown field', { flagKey: 'seen', context: {}, trace: true }],
     ['the environment in the body', { flagKey: 'seen', context: {}, environment: 'production' }],
     [
-      'a context nested too deep',
+      'a context that is nested too deep',
       { flagKey: 'seen', context: JSON.parse('{"a":'.repeat(30) + '1' + '}'.repeat(30)) },
     ],
-  ])('refuses %s', async (_, body) => {
+  ])('rejects %s', async (_, body) => {
     expect((await evaluate(body)).status).toBe(400);
   });
 
-  it('bounds how many values a context holds, on every door', async () => {
+  it('limits the number of values in a context on every route', async () => {
     const holding = (values: number) => ({
-      // The list itself is a value too.
+      // The list itself counts as a value.
       context: { list: Array.from({ length: values - 1 }, (_, at) => at) },
     });
-    const most = { flagKey: 'seen', ...holding(20_000) };
+    const allowed = { flagKey: 'seen', ...holding(20_000) };
     const tooMany = { flagKey: 'seen', ...holding(20_001) };
-    expect((await evaluate(most)).status).toBe(200);
-    const refused = await evaluate(tooMany);
-    expect([refused.status, refused.body.error.details]).toEqual([
+    expect((await evaluate(allowed)).status).toBe(200);
+    const rejected = await evaluate(tooMany);
+    expect([rejected.status, rejected.body.error.details]).toEqual([
       400,
       [{ path: 'context', message: 'must hold at most 20000 values, at all depths together' }],
     ]);
@@ -143,13 +143,13 @@ describe('POST /evaluate', () => {
     const typed = await server.ask('POST', '/trpc/evaluation.evaluate', {
       body: { environment: 'production', ...tooMany },
     });
-    expect(typed.body.error.data.error).toEqual(refused.body.error);
+    expect(typed.body.error.data.error).toEqual(rejected.body.error);
   });
 
-  it('takes attributes of any name', async () => {
+  it('accepts attributes of any name', async () => {
     const text = '{"flagKey":"seen","context":{"__proto__":{"plan":"pro"},"constructor":1}}';
-    const answer = await server.api('POST', '/evaluate', { text });
-    expect([answer.status, answer.body.variant]).toEqual([200, 'off']);
+    const response = await server.api('POST', '/evaluate', { text });
+    expect([response.status, response.body.variant]).toEqual([200, 'off']);
   });
 });
 
@@ -157,7 +157,7 @@ describe('POST /evaluations', () => {
   const evaluations = (body: object, more: object = {}) =>
     server.api('POST', '/evaluations', { body, ...more });
 
-  it('answers every flag of one revision, failed ones as entries', async () => {
+  it('returns an entry for every flag, also for those that failed', async () => {
     const { body } = await evaluations({ context: {} });
     expect(Object.keys(body.evaluations)).toEqual(['code', 'half', 'off', 'seen', 'unseen']);
     expect(body.revision).toBe(6);
@@ -170,7 +170,7 @@ describe('POST /evaluations', () => {
     });
   });
 
-  it('answers only the flags that were asked for, unknown ones as entries', async () => {
+  it('returns an entry for each requested flag, also for unknown ones', async () => {
     const { body } = await evaluations({ context: {}, flagKeys: ['seen', 'ghost'] });
     expect(body.evaluations).toMatchObject({
       ghost: { errorCode: 'FLAG_NOT_FOUND' },
@@ -178,19 +178,19 @@ describe('POST /evaluations', () => {
     });
   });
 
-  it('shows a client key visible flags alone', async () => {
+  it('returns only visible flags to a client key', async () => {
     const { body } = await evaluations({ context: {} }, { key: client });
     expect(Object.keys(body.evaluations)).toEqual(['off', 'seen']);
-    const asked = await evaluations(
+    const requested = await evaluations(
       { context: {}, flagKeys: ['unseen', 'ghost!'] },
       { key: client },
     );
-    expect(asked.body.evaluations.unseen.errorMessage.replaceAll('unseen', 'ghost!')).toBe(
-      asked.body.evaluations['ghost!'].errorMessage,
+    expect(requested.body.evaluations.unseen.errorMessage.replaceAll('unseen', 'ghost!')).toBe(
+      requested.body.evaluations['ghost!'].errorMessage,
     );
   });
 
-  it('has a strong entity tag of the whole answer, and answers 304 to who has it', async () => {
+  it('has a strong entity tag of the whole response, and returns 304 if it matches', async () => {
     const first = await evaluations({ context: { plan: 'pro' } });
     expect(first.headers.etag).toMatch(/^"[\w-]+"$/);
     const headers = { 'if-none-match': String(first.headers.etag) };
@@ -199,7 +199,7 @@ describe('POST /evaluations', () => {
     expect((await evaluations({ context: { plan: 'max' } }, { headers })).status).toBe(200);
   });
 
-  it('tells an infinite number from a missing one, which JSON text does not', async () => {
+  it('distinguishes an infinite number from null, although JSON does not', async () => {
     await using own = await startServer();
     await own.api('POST', '/flags', {
       body: {
@@ -208,32 +208,32 @@ describe('POST /evaluations', () => {
         rules: [{ attribute: 'a.b', operator: 'equals', value: 1 }],
       },
     });
-    const ask = async (exact: string) => {
+    const variantFor = async (exact: string) => {
       const text = `{"flagKeys":["dotted"],"context":{"a.b":${exact},"a":{"b":1}}}`;
       return (await own.api('POST', '/evaluations', { text })).body.evaluations.dotted.variant;
     };
-    expect([await ask('null'), await ask('1e999')]).toEqual(['on', 'off']);
+    expect([await variantFor('null'), await variantFor('1e999')]).toEqual(['on', 'off']);
   });
 
-  it('is never stale: the cache asks anew after each change, and forgets after a minute', async () => {
+  it('is cached for a minute, but never across a change', async () => {
     const clock = createFakeClock();
     await using own = await startServer({ clock });
     await own.api('POST', '/flags', { body: { key: 'f', enabled: true } });
-    const ask = async () =>
+    const evaluateAll = async () =>
       (await own.api('POST', '/evaluations', { body: { context: { a: 1 } } })).body;
-    expect(await ask()).toEqual(await ask());
+    expect(await evaluateAll()).toEqual(await evaluateAll());
     await own.api('PATCH', '/flags/f', { body: { enabled: false } });
-    expect(await ask()).toMatchObject({ revision: 3, evaluations: { f: { reason: 'DISABLED' } } });
+    expect(await evaluateAll()).toMatchObject({ revision: 3, evaluations: { f: { reason: 'DISABLED' } } });
     const cached = async () =>
       /pennon_cached_answers (\d+)/.exec((await own.ask('GET', '/metrics')).text)?.[1];
     expect(await cached()).toBe('2');
     clock.advance(61_000);
-    await ask();
+    await evaluateAll();
     expect(Number(await cached())).toBeLessThanOrEqual(2);
   });
 });
 
-it('the flag set is whole, tagged with its id, and only for keys that may have it', async () => {
+it('GET /flag-set returns the whole set with its id as entity tag, but not to client keys', async () => {
   const key = await server.keyOf('server');
   const set = await server.ask('GET', '/api/v1/flag-set', { key });
   expect(set.body).toMatchObject({

@@ -3,23 +3,23 @@ import { expect, it } from 'vitest';
 import { createFakeClock } from './support/fake-clock.ts';
 import { startServer } from './support/server.ts';
 
-it('one key may ask so often a second, and is then told when to come back', async () => {
+it('limits the requests of one key per second, with Retry-After', async () => {
   const clock = createFakeClock();
   await using server = await startServer({ clock, limits: { requestsPerSecond: 5 } });
-  const ask = () => server.ask('GET', '/api/v1/environments');
-  for (let i = 0; i < 5; i += 1) expect((await ask()).status).toBe(200);
-  const refused = await ask();
-  expect([refused.status, refused.headers['retry-after'], refused.body.error.code]).toEqual([
+  const request = () => server.ask('GET', '/api/v1/environments');
+  for (let i = 0; i < 5; i += 1) expect((await request()).status).toBe(200);
+  const rejected = await request();
+  expect([rejected.status, rejected.headers['retry-after'], rejected.body.error.code]).toEqual([
     429,
     '1',
     'TOO_MANY_REQUESTS',
   ]);
   clock.advance(200);
-  expect((await ask()).status).toBe(200);
-  expect((await ask()).status).toBe(429);
+  expect((await request()).status).toBe(200);
+  expect((await request()).status).toBe(429);
 });
 
-it('one key does not use up what another has', async () => {
+it('limits each key on its own', async () => {
   await using server = await startServer({
     clock: createFakeClock(),
     limits: { requestsPerSecond: 2 },
@@ -30,7 +30,7 @@ it('one key does not use up what another has', async () => {
   expect((await server.api('GET', '/flags')).status).toBe(200);
 });
 
-it('visitors who share a client key do not block one another', async () => {
+it('limits a client key for each address, so visitors do not block one another', async () => {
   await using server = await startServer({
     clock: createFakeClock(),
     limits: { requestsPerSecond: 2, trustedProxies: 1 },
@@ -50,7 +50,7 @@ it('visitors who share a client key do not block one another', async () => {
   expect(await from('192.0.2.2')).toBe(200);
 });
 
-it('an address that nobody vouches for is not believed', async () => {
+it('ignores X-Forwarded-For without a trusted proxy', async () => {
   await using server = await startServer({
     clock: createFakeClock(),
     limits: { requestsPerSecond: 1 },
@@ -67,22 +67,22 @@ it('an address that nobody vouches for is not believed', async () => {
   expect([await from('192.0.2.1'), await from('192.0.2.2')]).toEqual([200, 429]);
 });
 
-it('each call of a tRPC batch counts', async () => {
+it('counts each call of a tRPC batch', async () => {
   await using server = await startServer({
     clock: createFakeClock(),
     limits: { requestsPerSecond: 3 },
   });
   const path = Array.from({ length: 4 }, () => 'environments.list').join(',');
   const input = encodeURIComponent(JSON.stringify({ 0: {}, 1: {}, 2: {}, 3: {} }));
-  const answer = await server.ask('GET', `/trpc/${path}?batch=1&input=${input}`);
-  expect(answer.status).toBe(207);
-  expect(answer.headers['retry-after']).toBe('1');
-  expect(answer.body.filter((each: { error?: object }) => each.error !== undefined)).toHaveLength(
+  const response = await server.ask('GET', `/trpc/${path}?batch=1&input=${input}`);
+  expect(response.status).toBe(207);
+  expect(response.headers['retry-after']).toBe('1');
+  expect(response.body.filter((each: { error?: object }) => each.error !== undefined)).toHaveLength(
     1,
   );
 });
 
-it('0 turns the limit off', async () => {
+it('has no limit if it is set to 0', async () => {
   await using server = await startServer({
     clock: createFakeClock(),
     limits: { requestsPerSecond: 0 },

@@ -10,7 +10,7 @@ import { openSse } from './support/sse.ts';
 const flag = (key: string, more: object = {}) => ({ key, enabled: true, ...more });
 
 describe('the flag set stream', () => {
-  it('tells the whole flag set, then each change with the id of the one before', async () => {
+  it('sends the whole flag set, then each change with the id of the previous one', async () => {
     await using server = await startServer();
     const url = await server.listen();
     const key = await server.keyOf('server');
@@ -21,7 +21,7 @@ describe('the flag set stream', () => {
       id: set?.data.id,
       data: { revision: 1, flags: {}, environment: 'production' },
     });
-    const made = await server.api('POST', '/flags', { body: flag('f') });
+    const created = await server.api('POST', '/flags', { body: flag('f') });
     const first = await stream.next();
     expect(first).toMatchObject({
       event: 'change',
@@ -32,7 +32,7 @@ describe('the flag set stream', () => {
         segments: {},
       },
     });
-    expect(`"${first?.id}"`).toBe(made.headers.etag);
+    expect(`"${first?.id}"`).toBe(created.headers.etag);
     await server.api('DELETE', '/flags/f');
     expect(await stream.next()).toMatchObject({
       event: 'change',
@@ -41,7 +41,7 @@ describe('the flag set stream', () => {
     stream.close();
   });
 
-  it('goes on where the last event id is current, and sends everything where it is not', async () => {
+  it('resumes if the last event id is current, and otherwise sends the whole flag set', async () => {
     await using server = await startServer();
     const url = await server.listen();
     const key = await server.keyOf('server');
@@ -62,7 +62,7 @@ describe('the flag set stream', () => {
     current.close();
   });
 
-  it('beats every fifteen seconds, without an id', async () => {
+  it('sends a heartbeat without an id every 15 seconds', async () => {
     const clock = createFakeClock();
     await using server = await startServer({ clock });
     const url = await server.listen();
@@ -70,7 +70,7 @@ describe('the flag set stream', () => {
       key: await server.keyOf('server'),
     });
     await stream.next();
-    for (let beat = 0; beat < 2; beat += 1) {
+    for (let i = 0; i < 2; i += 1) {
       clock.advance(15_000);
       expect(await stream.next()).toEqual({
         event: 'heartbeat',
@@ -81,24 +81,24 @@ describe('the flag set stream', () => {
     stream.close();
   });
 
-  it('ends at once when its key is revoked or expires, or its environment goes', async () => {
+  it('ends at once if its key is revoked or expires, or its environment is deleted', async () => {
     const clock = createFakeClock();
     await using server = await startServer({ clock });
     const url = await server.listen();
-    const made = await server.ask('POST', '/api/v1/keys', {
+    const created = await server.ask('POST', '/api/v1/keys', {
       body: { name: 's', role: 'server', environment: 'production' },
     });
     const expiring = await server.keyOf('server', 'production', {
       expiresAt: '2026-01-31T12:00:05Z',
     });
     const [revoked, expired, orphaned] = await Promise.all(
-      [made.body.secret, expiring, await server.keyOf('server', 'development')].map(key =>
+      [created.body.secret, expiring, await server.keyOf('server', 'development')].map(key =>
         openSse(`${url}/api/v1/flag-set/stream`, { key }),
       ),
     );
     for (const stream of [revoked, expired, orphaned])
       expect(await stream?.next()).toMatchObject({ event: 'set' });
-    await server.ask('DELETE', `/api/v1/keys/${made.body.id}`);
+    await server.ask('DELETE', `/api/v1/keys/${created.body.id}`);
     expect(await revoked?.next()).toBeUndefined();
     clock.advance(5_000);
     expect(await expired?.next()).toBeUndefined();
@@ -106,7 +106,7 @@ describe('the flag set stream', () => {
     expect(await orphaned?.next()).toBeUndefined();
   });
 
-  it('are bounded in number: one too many is 503 with Retry-After', async () => {
+  it('is rejected with 503 and Retry-After if too many are open', async () => {
     await using server = await startServer({ limits: { streams: 1 } });
     const url = await server.listen();
     const key = await server.keyOf('server');
@@ -120,7 +120,7 @@ describe('the flag set stream', () => {
     first.close();
   });
 
-  it('end when the server drains, which does not wait for them', async () => {
+  it('ends if the server drains', async () => {
     const server = await startServer();
     const url = await server.listen();
     const stream = await openSse(`${url}/api/v1/flag-set/stream`, {
@@ -136,7 +136,7 @@ describe('the values stream', () => {
   const context = { targetingKey: 'ada', plan: 'pro' };
   const rules = [{ attribute: 'plan', operator: 'equals', value: 'pro' }];
 
-  it('tells all values of a context, then only what changed for it', async () => {
+  it('sends all values of a context, then only those that change for it', async () => {
     await using server = await startServer();
     const url = await server.listen();
     await server.api('POST', '/flags', { body: flag('visible', { clientVisible: true, rules }) });
@@ -155,7 +155,7 @@ describe('the values stream', () => {
 
     await server.api('PATCH', '/flags/secret', { body: { enabled: false } });
     await server.api('PATCH', '/flags/visible', {
-      body: { description: 'nothing that a value shows' },
+      body: { description: 'not part of a value' },
     });
     await server.api('PATCH', '/flags/visible', { body: { enabled: false } });
     expect(await stream.next()).toMatchObject({
@@ -175,7 +175,7 @@ describe('the values stream', () => {
     stream.close();
   });
 
-  it('follows what a value depends on: segments and other flags', async () => {
+  it('sends values that change through segments and other flags', async () => {
     await using server = await startServer();
     const url = await server.listen();
     await server.api('POST', '/segments', { body: { key: 'pros', conditions: rules } });
@@ -203,7 +203,7 @@ describe('the values stream', () => {
     stream.close();
   });
 
-  it('tells of a whole flag set that was replaced only what differs for it', async () => {
+  it('sends only the values that differ after the whole flag set is replaced', async () => {
     await using server = await startServer();
     const url = await server.listen();
     for (const key of ['constructor', 'kept', 'turned'])
@@ -232,7 +232,7 @@ describe('the values stream', () => {
   });
 });
 
-it('a stream that is cut again and again misses nothing and doubles nothing', async () => {
+it('a stream that is interrupted many times loses and repeats no change', async () => {
   await using server = await startServer();
   const url = await server.listen();
   const key = await server.keyOf('server');
@@ -274,15 +274,15 @@ it('a stream that is cut again and again misses nothing and doubles nothing', as
   expect(body.id).toBe(lastId);
 });
 
-it('a reader that does not read is dropped, and the others go on', async () => {
+it('a reader that is too slow is disconnected, and others continue', async () => {
   await using server = await startServer();
   const url = new URL(await server.listen());
   const key = await server.keyOf('server');
-  const sleeper = connect(Number(url.port), url.hostname);
-  sleeper.write(
+  const slow = connect(Number(url.port), url.hostname);
+  slow.write(
     `GET /api/v1/flag-set/stream HTTP/1.1\r\nHost: ${url.host}\r\nAuthorization: Bearer ${key}\r\n\r\n`,
   );
-  await once(sleeper, 'readable');
+  await once(slow, 'readable');
   const reader = await openSse(`${url.origin}/api/v1/flag-set/stream`, { key });
   await reader.next();
   const streams = async () =>
@@ -298,13 +298,13 @@ it('a reader that does not read is dropped, and the others go on', async () => {
     await server.api('PATCH', '/flags/big', { body: { description: `change ${changes}` } });
     expect((await reader.next())?.event).toBe('change');
   }
-  sleeper.destroy();
+  slow.destroy();
   reader.close();
 });
 
-it('a reader that leaves while the store is asked for it is not counted for ever', async () => {
-  const asked = Promise.withResolvers<void>();
-  const answer = Promise.withResolvers<void>();
+it('a reader that disconnects while the server waits for the store is not counted as a stream', async () => {
+  const requested = Promise.withResolvers<void>();
+  const released = Promise.withResolvers<void>();
   let isHeld = false;
   await using server = await startServer({
     clock: createFakeClock(),
@@ -312,8 +312,8 @@ it('a reader that leaves while the store is asked for it is not counted for ever
       ...store,
       async head(ledger) {
         if (isHeld) {
-          asked.resolve();
-          await answer.promise;
+          requested.resolve();
+          await released.promise;
         }
         return store.head(ledger);
       },
@@ -322,19 +322,19 @@ it('a reader that leaves while the store is asked for it is not counted for ever
   const url = new URL(await server.listen());
   const key = await server.keyOf('server');
   isHeld = true;
-  // Ahead of what this server knows: the store is asked before anything is told.
-  const ahead = `Authorization: Bearer ${key}\r\nLast-Event-ID: ahead.1000000.ofthem\r\n\r\n`;
-  const leaver = connect(Number(url.port), url.hostname);
-  leaver.write(`GET /api/v1/flag-set/stream HTTP/1.1\r\nHost: ${url.host}\r\n${ahead}`);
-  await asked.promise;
-  leaver.resetAndDestroy();
+  // This id is ahead of the server, so it reads the store before it sends anything.
+  const ahead = `Authorization: Bearer ${key}\r\nLast-Event-ID: ahead.1000000.nonce\r\n\r\n`;
+  const disconnecting = connect(Number(url.port), url.hostname);
+  disconnecting.write(`GET /api/v1/flag-set/stream HTTP/1.1\r\nHost: ${url.host}\r\n${ahead}`);
+  await requested.promise;
+  disconnecting.resetAndDestroy();
   await fetch(new URL('/healthz', url));
-  const stays = openSse(`${url.origin}/api/v1/flag-set/stream`, {
+  const staying = openSse(`${url.origin}/api/v1/flag-set/stream`, {
     key,
-    headers: { 'last-event-id': 'ahead.1000000.ofthem' },
+    headers: { 'last-event-id': 'ahead.1000000.nonce' },
   });
-  answer.resolve();
-  await (await stays).next();
+  released.resolve();
+  await (await staying).next();
   expect((await server.ask('GET', '/metrics')).text).toMatch(/^pennon_streams 1$/m);
-  (await stays).close();
+  (await staying).close();
 });

@@ -12,14 +12,13 @@ import type { Replica } from '../replication/replica.ts';
 import type { AuditQuery, Ledger, Store } from '../store/store.ts';
 import { CONTROL_LEDGER, requireLedger } from '../store/store.ts';
 
-export type AuditParts = {
+export type AuditServices = {
   readonly store: Store;
   readonly registry: Registry;
   readonly control: Replica<'control'>;
 };
 
-export type AuditInput = PageQuery & {
-  readonly environment?: string | undefined;
+export type AuditFilter = {
   readonly flag?: string | undefined;
   readonly segment?: string | undefined;
   readonly actor?: string | undefined;
@@ -28,94 +27,116 @@ export type AuditInput = PageQuery & {
   readonly until?: string | undefined;
 };
 
+export type AuditInput = PageQuery & AuditFilter & { readonly environment?: string | undefined };
+
 /**
- * The audit log of one environment with what happened to its keys, or with `*` that of all environments
- * and keys; newest first. Flags and keys have logs of their own: a page merges both, and its cursor
- * holds how far it got in each.
+ * Returns a page of the audit log, newest first: of one environment and its keys, or with `*` of all
+ * environments and keys. Flags and keys are logged in different ledgers, so a page merges two logs, and
+ * its cursor holds a position in each.
  */
 export const listAudit = async (
-  parts: AuditParts,
+  { store, registry, control }: AuditServices,
   caller: Caller,
-  { environment: asked, limit, cursor, ...filter }: AuditInput,
+  { environment: requested, limit, cursor, ...filter }: AuditInput,
 ): Promise<Page<AuditEntry>> => {
-  const environment = environmentOf(caller, asked);
-  const sources = sourcesOf(parts, environment);
-  const cursors = cursorsFor(cursorSecret(parts.control), ['audit', environment, filter]);
-  const { places, at } = positionOf(cursors.read(cursor), sources.length);
-  const logs = await Promise.all(
-    sources.map(({ ledger, wanted }, index) => {
-      const before = places[index] ?? undefined;
-      const known = before === undefined ? notNewerThan(at) : () => true;
-      const source = { ledger, wanted: (entry: AuditEntry) => known(entry) && wanted(entry) };
-      return entriesOf(parts.store, source, { ...queryOf(filter), before }, limit + 1);
+  const environment = environmentOf(caller, requested);
+  const logs = logsOf(registry, environment);
+  const cursors = cursorsFor(cursorSecret(control), ['audit', environment, filter]);
+  const { lastIds, lastAt } = parsePosition(cursors.read(cursor), logs.length);
+  const remaining = await Promise.all(
+    logs.map((log, index) => {
+      const before = lastIds[index] ?? undefined;
+      const query = { ...queryOf(filter), before };
+      // One entry more than a page holds shows whether another page follows.
+      return readLog(store, before === undefined ? skipNewer(log, lastAt) : log, query, limit + 1);
     }),
   );
-  const items: AuditEntry[] = [];
-  for (let log = newest(logs); log !== undefined && items.length < limit; log = newest(logs)) {
-    const entry = logs[log]?.shift();
-    if (entry === undefined) break;
-    items.push(entry);
-    places[log] = entry.id;
-  }
-  const more = logs.some(log => log.length > 0);
-  const reached: Position = { places, at: items.at(-1)?.at ?? at };
-  return { items, nextCursor: more ? cursors.write(JSON.stringify(reached)) : null };
+  const items = takeNewest(remaining, limit, (entry, index) => (lastIds[index] = entry.id));
+  const next: Position = { lastIds, lastAt: items.at(-1)?.at ?? lastAt };
+  const hasMore = remaining.some(entries => entries.length > 0);
+  return { items, nextCursor: hasMore ? cursors.write(JSON.stringify(next)) : null };
 };
 
-/** A log, and which of its entries belong to the answer. */
-type Source = { readonly ledger: Ledger; readonly wanted: (entry: AuditEntry) => boolean };
+/** The audit log of a ledger, and which of its entries are part of the list. */
+type Log = { readonly ledger: Ledger; readonly includes: (entry: AuditEntry) => boolean };
 
-const sourcesOf = ({ registry }: AuditParts, environment: string): readonly Source[] =>
+const logsOf = (registry: Registry, environment: string): readonly Log[] =>
   environment === ALL_ENVIRONMENTS
-    ? [{ ledger: CONTROL_LEDGER, wanted: () => true }]
+    ? [{ ledger: CONTROL_LEDGER, includes: () => true }]
     : [
-        { ledger: registry.find(environment).replica.ledger, wanted: () => true },
+        { ledger: registry.find(environment).replica.ledger, includes: () => true },
         {
           ledger: CONTROL_LEDGER,
-          wanted: entry => entry.kind === 'key' && entry.environment === environment,
+          includes: entry => entry.kind === 'key' && entry.environment === environment,
         },
       ];
 
-/** The last entry told of each log, null where none was, and when the last one of all was made. */
+/** The end of a page: the last entry from each log, or null if there was none, and the time of the last entry of all. */
 const Position = z.strictObject({
-  places: z.array(z.string().nullable()),
-  at: z.string().nullable(),
+  lastIds: z.array(z.string().nullable()),
+  lastAt: z.string().nullable(),
 });
 type Position = z.infer<typeof Position>;
 
-const positionOf = (position: string | undefined, logs: number): Position =>
+const parsePosition = (position: string | undefined, logCount: number): Position =>
   position === undefined
-    ? { places: Array.from({ length: logs }, () => null), at: null }
+    ? { lastIds: Array.from({ length: logCount }, () => null), lastAt: null }
     : Position.parse(JSON.parse(position));
 
-/** Of a log of which nothing was told yet: what came to it since the page before is no part of this list. */
-const notNewerThan = (at: string | null): ((entry: AuditEntry) => boolean) => {
-  let reached = at === null;
-  return entry => (reached ||= at === null || entry.at <= at);
+/**
+ * Leaves out the newest entries of a log that has not contributed to the list yet: those added after the
+ * previous page, which ended at `lastAt`, would break the order.
+ */
+const skipNewer = ({ ledger, includes }: Log, lastAt: string | null): Log => {
+  let isSkipping = lastAt !== null;
+  return {
+    ledger,
+    includes(entry) {
+      isSkipping &&= lastAt !== null && entry.at > lastAt;
+      return !isSkipping && includes(entry);
+    },
+  };
 };
 
-const CHUNK = 200;
+const CHUNK_SIZE = 200;
 
-/** At most `most` wanted entries of a log, read on until there are so many or no more. */
-const entriesOf = async (
+/** Reads a log in chunks until `count` entries are found or it ends. */
+const readLog = async (
   store: Store,
-  { ledger, wanted }: Source,
+  { ledger, includes }: Log,
   query: Omit<AuditQuery, 'limit'>,
-  most: number,
+  count: number,
 ): Promise<AuditEntry[]> => {
   const found: AuditEntry[] = [];
   let { before } = query;
   for (;;) {
-    const chunk = await store.audit(ledger, { ...query, before, limit: CHUNK });
+    const chunk = await store.audit(ledger, { ...query, before, limit: CHUNK_SIZE });
     if (chunk.length === 0 && before === undefined) await requireLedger(store, ledger);
-    found.push(...chunk.filter(wanted));
-    if (found.length >= most || chunk.length < CHUNK) return found.slice(0, most);
+    found.push(...chunk.filter(includes));
+    if (found.length >= count || chunk.length < CHUNK_SIZE) return found.slice(0, count);
     before = chunk.at(-1)?.id;
   }
 };
 
-/** Which log goes on with the newest entry; the first where two are of one moment. */
-const newest = (logs: readonly AuditEntry[][]): number | undefined => {
+/** Removes up to `count` entries from the front of the logs, the newest first, and reports each with its log. */
+const takeNewest = (
+  logs: readonly AuditEntry[][],
+  count: number,
+  onTake: (entry: AuditEntry, log: number) => void,
+): AuditEntry[] => {
+  const taken: AuditEntry[] = [];
+  while (taken.length < count) {
+    const index = newestLog(logs);
+    const entry = index === undefined ? undefined : logs[index]?.shift();
+    if (index === undefined || entry === undefined) break;
+    taken.push(entry);
+    onTake(entry, index);
+  }
+  return taken;
+};
+
+/** Returns the index of the log with the newest first entry; of several, the first one. */
+const newestLog = (logs: readonly AuditEntry[][]): number | undefined => {
   let found: number | undefined;
   for (const [index, [entry]] of logs.entries()) {
     const best = found === undefined ? undefined : logs[found]?.[0];
@@ -124,14 +145,7 @@ const newest = (logs: readonly AuditEntry[][]): number | undefined => {
   return found;
 };
 
-const queryOf = ({
-  flag,
-  segment,
-  actor,
-  action,
-  from,
-  until,
-}: Omit<AuditInput, keyof PageQuery>) => ({
+const queryOf = ({ flag, segment, actor, action, from, until }: AuditFilter) => ({
   ...(flag === undefined ? {} : { kind: 'flag' as const, key: flag }),
   ...(segment === undefined ? {} : { kind: 'segment' as const, key: segment }),
   actor,

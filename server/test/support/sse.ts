@@ -3,7 +3,7 @@ import { createParser } from 'eventsource-parser';
 export type SseEvent = {
   readonly event: string | undefined;
   readonly id: string | undefined;
-  // A test says what it expects of an event.
+  // Each test asserts the shape that it expects.
   // oxlint-disable-next-line typescript/no-explicit-any
   readonly data: any;
 };
@@ -15,7 +15,7 @@ export type Sse = {
   close(): void;
 };
 
-/** Follows a stream of server-sent events as a client would. */
+/** Opens a stream of server-sent events. */
 export const openSse = async (
   url: string,
   { key, body, headers = {} }: { key: string; body?: unknown; headers?: Record<string, string> },
