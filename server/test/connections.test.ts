@@ -25,8 +25,7 @@ const open = async (url: string): Promise<Socket> => {
   return socket;
 };
 
-const bodyOf = (response: string) =>
-  JSON.parse(response.slice(response.indexOf('\r\n\r\n')));
+const bodyOf = (response: string) => JSON.parse(response.slice(response.indexOf('\r\n\r\n')));
 
 describe('a connection without a valid request', () => {
   it.each([
@@ -85,7 +84,10 @@ describe('a key that is revoked before the body has arrived', () => {
   });
 
   it('writes nothing', async () => {
-    const { response, flags } = await sendSlowly('/api/v1/flags', 'editor', { key: 'f', enabled: true });
+    const { response, flags } = await sendSlowly('/api/v1/flags', 'editor', {
+      key: 'f',
+      enabled: true,
+    });
     expect(response).toMatch(/^HTTP\/1.1 401 /);
     expect(flags).toEqual([]);
   });

@@ -223,7 +223,10 @@ describe('POST /evaluations', () => {
       (await own.api('POST', '/evaluations', { body: { context: { a: 1 } } })).body;
     expect(await evaluateAll()).toEqual(await evaluateAll());
     await own.api('PATCH', '/flags/f', { body: { enabled: false } });
-    expect(await evaluateAll()).toMatchObject({ revision: 3, evaluations: { f: { reason: 'DISABLED' } } });
+    expect(await evaluateAll()).toMatchObject({
+      revision: 3,
+      evaluations: { f: { reason: 'DISABLED' } },
+    });
     const cached = async () =>
       /pennon_cached_answers (\d+)/.exec((await own.ask('GET', '/metrics')).text)?.[1];
     expect(await cached()).toBe('2');

@@ -62,6 +62,22 @@ describe('the flag set stream', () => {
     current.close();
   });
 
+  it('sends a flag with a higher version, but the same otherwise, if only its description changes', async () => {
+    await using server = await startServer();
+    const url = await server.listen();
+    await server.api('POST', '/flags', { body: flag('f', { description: 'old' }) });
+    const stream = await openSse(`${url}/api/v1/flag-set/stream`, {
+      key: await server.keyOf('server'),
+    });
+    const set = await stream.next();
+    await server.api('PATCH', '/flags/f', { body: { description: 'new' } });
+    expect(await stream.next()).toMatchObject({
+      event: 'change',
+      data: { revision: 3, flags: { f: { ...set?.data.flags.f, version: 2 } } },
+    });
+    stream.close();
+  });
+
   it('sends a heartbeat without an id every 15 seconds', async () => {
     const clock = createFakeClock();
     await using server = await startServer({ clock });

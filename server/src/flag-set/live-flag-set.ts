@@ -1,5 +1,5 @@
 import type { CompiledFlagSet } from '@pennon/engine';
-import { compile } from '@pennon/engine';
+import { compile, dependentsOf } from '@pennon/engine';
 import type { FlagSet, FlagSetChange } from '@pennon/schema';
 import { FORMAT_VERSION } from '@pennon/schema';
 
@@ -9,19 +9,18 @@ import type { WritePlan } from '../replication/writer.ts';
 import type { ChangeId } from '../store/change-id.ts';
 import { revisionOf } from '../store/change-id.ts';
 import type { Snapshot } from '../store/store.ts';
-import { dependents } from './dependents.ts';
 import { contentsAfter, contentsOf, writesOf } from './documents.ts';
 
 /**
- * One environment's flag set in memory: as stored records, as data, compiled, and as JSON text, all of
- * one revision. A view is immutable; each change creates a new one.
+ * One revision of an environment's flag set in memory: as stored records, as it travels, compiled, and as
+ * JSON. A view is immutable; each change creates a new one.
  */
 export type FlagSetView = {
   /** The stored records that everything else in this view is derived from. */
   readonly snapshot: Snapshot<'flagSet'>;
   readonly flagSet: FlagSet;
   readonly compiled: CompiledFlagSet;
-  /** The flag set as JSON text, made once, when first asked for. */
+  /** Returns the flag set as JSON. It is serialized once, on first use. */
   readonly json: () => string;
 };
 
@@ -57,23 +56,17 @@ export type LiveFlagSet = {
 /** A change without its view: a thousand views would each hold a whole flag set in memory. */
 export type PastChange = { readonly id: ChangeId; readonly change: FlagSetChange };
 
-/** How many past changes are available to followers that reconnect. */
-const HISTORY_LENGTH = 1_000;
-
 /** Compiles a replica's flag set, and again after each of its changes. */
 export const openLiveFlagSet = (environment: string, replica: Replica<'flagSet'>): LiveFlagSet => {
   const listeners = new Set<(event: FlagSetEvent) => void>();
   const closing = new AbortController();
-  let history: PastChange[] = [];
+  const history = createHistory();
   let view = wholeView(environment, replica.current());
 
   const stop = replica.subscribe(step => {
     const event = eventAfter(view, step);
     view = event.view;
-    // No sequence of changes leads across a reload.
-    if (event.type === 'set') history = [];
-    else history.push({ id: view.flagSet.id, change: event.change });
-    if (history.length > HISTORY_LENGTH) history.shift();
+    history.add(event);
     for (const listener of listeners) listener(event);
   });
 
@@ -89,16 +82,31 @@ export const openLiveFlagSet = (environment: string, replica: Replica<'flagSet'>
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    since(id) {
-      if (id === view.flagSet.id) return [];
-      const next = history.findIndex(({ change }) => change.previous === id);
-      return next === -1 ? undefined : history.slice(next);
-    },
+    since: id => (id === view.flagSet.id ? [] : history.since(id)),
     closed: closing.signal,
     close() {
       stop();
       replica.close();
       closing.abort();
+    },
+  };
+};
+
+/** How many past changes are available to followers that reconnect. */
+const HISTORY_LENGTH = 1_000;
+
+const createHistory = () => {
+  let changes: PastChange[] = [];
+  return {
+    add(event: FlagSetEvent) {
+      // No sequence of changes leads across a reload.
+      if (event.type === 'set') changes = [];
+      else changes.push({ id: event.view.flagSet.id, change: event.change });
+      if (changes.length > HISTORY_LENGTH) changes.shift();
+    },
+    since(id: ChangeId): readonly PastChange[] | undefined {
+      const next = changes.findIndex(({ change }) => change.previous === id);
+      return next === -1 ? undefined : changes.slice(next);
     },
   };
 };
@@ -151,7 +159,7 @@ const eventAfter = (
       flags: Object.fromEntries(flags),
       segments: Object.fromEntries(segments),
     },
-    affected: dependents(flagSet, new Set(flags.keys()), new Set(segments.keys())),
+    affected: dependentsOf(flagSet, { flags: flags.keys(), segments: segments.keys() }),
     view: viewOf(snapshot, flagSet, previous.compiled),
   };
 };

@@ -1,8 +1,7 @@
-import { expandShortForm } from '@pennon/engine';
+import { expandShortForm, references } from '@pennon/engine';
 import { Flag, isJsonObject } from '@pennon/schema';
 
 import { invalid } from '../errors.ts';
-import { referencesOf } from '../flag-set/dependents.ts';
 import { mergePatch, parseOrThrow } from '../resources/parse.ts';
 import type { ResourceType, ServerFields } from '../resources/resource-type.ts';
 import { validateFlag } from '../resources/validate.ts';
@@ -24,7 +23,7 @@ export const flagResource: ResourceType<'flags'> = {
   },
   usedBy: ({ flagSet }, key) =>
     Object.values(flagSet.flags)
-      .filter(flag => referencesOf(flag).flags.includes(key))
+      .filter(flag => references(flag).flags.includes(key))
       .map(flag => flag.key),
   warnings: flagWarnings,
   writes: flags => ({ flags }),

@@ -1,8 +1,7 @@
-import { compile } from '@pennon/engine';
+import { compile, references } from '@pennon/engine';
 import type { ErrorDetail, Export, ExportedEnvironment, FlagSet } from '@pennon/schema';
 import { ALL_ENVIRONMENTS, FORMAT_VERSION } from '@pennon/schema';
 
-import { referencesOf } from '../flag-set/dependents.ts';
 import { invalid } from '../errors.ts';
 import { invalidCombinations } from '../api-keys/api-keys.ts';
 import { ADMIN_KEY_ID } from '../bootstrap/first-start.ts';
@@ -59,7 +58,7 @@ const problemsOf = (environment: ExportedEnvironment, path: string): ErrorDetail
       at(`${path}.flags.${problem.flagKey}.${problem.path}`, problem.message),
     ),
     ...environment.flags.flatMap(flag => {
-      const { flags, segments } = referencesOf(flag);
+      const { flags, segments } = references(flag);
       return [
         ...flags.filter(key => !Object.hasOwn(flagSet.flags, key)).map(key => `flag "${key}"`),
         ...segments

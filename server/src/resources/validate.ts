@@ -1,8 +1,7 @@
 import type { Problem } from '@pennon/engine';
-import { compile } from '@pennon/engine';
+import { compile, dependentsOf, references } from '@pennon/engine';
 import type { ErrorDetail, Flag, FlagSet, Segment } from '@pennon/schema';
 
-import { dependents, referencesOf } from '../flag-set/dependents.ts';
 import type { FlagSetView } from '../flag-set/live-flag-set.ts';
 import { invalid } from '../errors.ts';
 
@@ -49,7 +48,7 @@ const detailOf = ({ path, message }: Pick<Problem, 'path' | 'message'>): ErrorDe
 });
 
 const unknownReferences = ({ flags, segments }: FlagSet, flag: Flag): ErrorDetail[] => {
-  const references = referencesOf(flag);
+  const referred = references(flag);
   const missing = (kind: 'flag' | 'segment', keys: readonly string[], known: object) =>
     keys
       .filter(key => !Object.hasOwn(known, key))
@@ -58,8 +57,8 @@ const unknownReferences = ({ flags, segments }: FlagSet, flag: Flag): ErrorDetai
         message: `${kind} "${key}" does not exist in this environment`,
       }));
   return [
-    ...missing('flag', references.flags, flags),
-    ...missing('segment', references.segments, segments),
+    ...missing('flag', referred.flags, flags),
+    ...missing('segment', referred.segments, segments),
   ];
 };
 
@@ -69,7 +68,7 @@ const validateDependents = (
   next: ValidationBase,
   written: { readonly flags: ReadonlySet<string>; readonly segments: ReadonlySet<string> },
 ): void => {
-  for (const key of dependents(next.flagSet, written.flags, written.segments)) {
+  for (const key of dependentsOf(next.flagSet, written)) {
     if (written.flags.has(key) || base.compiled.problemsOf(key).length > 0) continue;
     const [problem] = next.compiled.problemsOf(key);
     if (problem === undefined) continue;

@@ -1,6 +1,6 @@
+import { references } from '@pennon/engine';
 import { Segment } from '@pennon/schema';
 
-import { referencesOf } from '../flag-set/dependents.ts';
 import { mergePatch, parseOrThrow } from '../resources/parse.ts';
 import type { ResourceType } from '../resources/resource-type.ts';
 import { validateSegment } from '../resources/validate.ts';
@@ -15,7 +15,7 @@ export const segmentResource: ResourceType<'segments'> = {
   validate: validateSegment,
   usedBy: ({ flagSet }, key) =>
     Object.values(flagSet.flags)
-      .filter(flag => referencesOf(flag).segments.includes(key))
+      .filter(flag => references(flag).segments.includes(key))
       .map(flag => flag.key),
   warnings: () => [],
   writes: segments => ({ segments }),
