@@ -54,7 +54,7 @@ export const PROSE_RULES: readonly Rule[] = [
   rule(/\b(?:makes?|made|making) do\b|\bhas to do(?! with)\b/i, 'write "falls back to"'),
   rule(/\bat the (?:most|least)\b(?! recent)/i, 'write "at most" or "at least"'),
   rule(/\bwants?\b/i, 'write "expects", "needs" or "requires"'),
-  rule(/\blearn(?:s|t|ed)?\b/i, 'write "receives", "reads" or "finds out"'),
+  rule(/\blearn(?:s|t|ed)\b/i, 'write "receives", "reads" or "finds out"'),
   rule(/\bbut for\b/i, 'write "except for"'),
   rule(/\bbe had\b/i, 'write "available"'),
   rule(/\b(?:is|are|was|were) to be\b/i, 'write "must be" or "is"'),

@@ -14,6 +14,8 @@ const CLEAN = [
   '.ci',
   '.github',
   '*.{json,md,yaml}',
+  'deploy',
+  'docs',
   '.oxlintrc.json',
   'packages/client',
   'packages/packaging',

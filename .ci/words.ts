@@ -80,7 +80,8 @@ export const findingsBelow = (folders: readonly string[]): Finding[] =>
 export const describeFinding = ({ file, line, phrase, remedy }: Finding): string =>
   `${file}:${line}: "${phrase}": ${remedy}`;
 
-const TOP_FOLDERS = '{.changeset,.ci,.github,docs,packages,providers,python-provider,server}';
+const TOP_FOLDERS =
+  '{.changeset,.ci,.github,deploy,docs,packages,providers,python-provider,server}';
 export const EVERYTHING: readonly string[] = [TOP_FOLDERS, '*.{md,json,yaml}', '.oxlintrc.json'];
 
 if (import.meta.main) {

@@ -12,6 +12,7 @@ import { dirname, join, relative } from 'node:path';
 
 import { afterEach, beforeEach, expect, it } from 'vitest';
 
+import { addVersion } from '../src/changelog.ts';
 import { PACKAGES, root } from '../src/packages.ts';
 import { run } from './support/run.ts';
 
@@ -60,4 +61,5 @@ it('raises all published packages to one version and writes changelogs', async (
   expect(versions()).not.toEqual(before);
   const written = readFileSync(join(directory, 'packages/sync/CHANGELOG.md'), 'utf8');
   expect(written).toContain('What is new.');
+  expect(addVersion('# Changelog\n', String(versions()[0]), [written])).toContain('- What is new.');
 });

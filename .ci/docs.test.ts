@@ -1,0 +1,52 @@
+import { existsSync, globSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+
+import { expect, test } from 'vitest';
+
+const root = join(import.meta.dirname, '..');
+const read = (path: string): string => readFileSync(join(root, path), 'utf8');
+
+const PAGES = globSync(
+  ['*.md', '{docs,.github,.changeset}/**/*.md', '{packages,providers}/*/README.md'],
+  { cwd: root },
+).toSorted();
+
+/** Folders at the root. A quoted text that begins with one of them is a path. */
+const TOP = /^(?:\.ci|\.github|\.changeset|docs|packages|providers|python-provider|server)\//;
+
+/** Paths with placeholders, such as `cases/<operator>.json` or `*.test.ts`, are matched as patterns. */
+const exists = (path: string): boolean =>
+  /[*<{]/.test(path)
+    ? globSync(path.replaceAll(/<[^>]*>/g, '*'), { cwd: root }).length > 0
+    : existsSync(join(root, path));
+
+const quotedPaths = (page: string): string[] =>
+  [...read(page).matchAll(/`([^`\s]+)`/g)]
+    .map(([, text = '']) => text.replace(/:\d+$/, ''))
+    .filter(text => TOP.test(text));
+
+const linkedPaths = (page: string): string[] =>
+  [...read(page).matchAll(/\]\((?!https?:|#|mailto:)([^)#\s]+)[^)]*\)/g)].map(([, path = '']) =>
+    join(dirname(page), path),
+  );
+
+test.each(PAGES)('every path in %s exists', page => {
+  const missing = [...quotedPaths(page), ...linkedPaths(page)].filter(path => !exists(path));
+  expect(missing).toEqual([]);
+});
+
+test('each decision has a number of its own and the same sections', () => {
+  const records = globSync('docs/decisions/*.md', { cwd: root }).toSorted();
+  const numbers = records.map(path => Number(/(\d{4})-[a-z\d-]+\.md$/.exec(path)?.[1]));
+  expect(numbers).toEqual(records.map((_, index) => index + 1));
+  for (const path of records) {
+    const headings = [...read(path).matchAll(/^## (.*)$/gm)].map(([, heading]) => heading);
+    expect(headings).toEqual(['Context', 'Decision', 'Options not taken', 'Consequences']);
+  }
+});
+
+test('the changelog starts with the version of the packages', () => {
+  const { version } = JSON.parse(read('packages/engine/package.json'));
+  const [, latest] = /^## (\S+)$/m.exec(read('CHANGELOG.md')) ?? [];
+  expect(latest).toBe(version);
+});
