@@ -31,7 +31,7 @@ export const toSyncError = (thrown: unknown): SyncError => {
 export const isAuthError = ({ status }: { readonly status?: number | undefined }): boolean =>
   status === 401 || status === 403;
 
-/** Limits what a misconfigured server can ask for. */
+/** The upper limit for Retry-After, in case the server is misconfigured. */
 const LONGEST_RETRY_AFTER_MS = 3_600_000;
 
 /** Parses a Retry-After header: seconds or an HTTP date. Returns undefined if it is neither. */

@@ -115,7 +115,7 @@ const expectChanges = (
   next: Values['evaluations'],
 ) => expect(keys.toSorted()).toEqual(changedNames(previous ?? {}, next).toSorted());
 
-it('a follower ends up with the flag set of the server, whatever happens to the events', async () => {
+it('a follower ends up with the flag set of the server, even if events are lost or damaged', async () => {
   await fc.assert(
     fc.asyncProperty(steps, async all => {
       const runtime = createFakeRuntime();
@@ -159,7 +159,7 @@ const withLastDelivered = (all: readonly Step[]): Step[] => {
   return [...all, { ...last, fate: 'delivered' }];
 };
 
-it('a follower ends up with the values of the server, whatever happens to the events', async () => {
+it('a follower ends up with the values of the server, even if events are lost or damaged', async () => {
   await fc.assert(
     fc.asyncProperty(steps, async all => {
       const runtime = createFakeRuntime();

@@ -99,7 +99,7 @@ export class PennonWebProvider implements Provider {
     this.#reconciler = undefined;
   }
 
-  /** Returns how current the values are, where they came from and the last error. */
+  /** Returns how current the values are, their source and the last error. */
   freshness(): Freshness {
     return this.#reconciler?.freshness() ?? NOT_STARTED;
   }

@@ -1,13 +1,13 @@
 import type { Table } from '../table.ts';
-import { importTable } from './imports.ts';
+import { eventLoopTable } from './event-loop.ts';
+import { importTimeTable } from './import-time.ts';
 import { createProject } from './project.ts';
-import { turnTable } from './turns.ts';
 
-/** What the providers cost an application when it starts, and when flags change. */
+/** Measures what the providers cost an application when it starts, and when flags change. */
 export const providersBenchmark = async (): Promise<Table[]> => {
   const project = createProject();
   try {
-    return [await importTable(project), await turnTable(project)];
+    return [await importTimeTable(project), await eventLoopTable(project)];
   } finally {
     project.remove();
   }

@@ -7,28 +7,28 @@ import { promisify } from 'node:util';
 const root = resolve(import.meta.dirname, '../../../..');
 const execute = promisify(execFile);
 
-/** No program of a benchmark takes so long, unless it waits in vain. */
-const LONGEST_MS = 20_000;
+/** Programs finish in a fraction of this time, unless they wait for something that never happens. */
+const TIMEOUT_MS = 20_000;
 
-/** A project of somebody else, with our packages as they are published, and those of our peers. */
+/** A project of a user, with the published form of our packages, and with the packages they are compared with. */
 export type Project = {
   readonly directory: string;
-  /** Runs a program of the project in a process of its own, which has run nothing before. */
+  /** Runs a program in a new process, and returns its output. */
   run(text: string, ...args: readonly string[]): Promise<string>;
   remove(): void;
 };
 
-const OURS = {
+/** Our packages, by name, with their folders. */
+const OUR_PACKAGES = {
   '@pennon/engine': 'packages/engine',
   '@pennon/sync': 'packages/sync',
   '@pennon/server-provider': 'providers/server',
   '@pennon/web-provider': 'providers/web',
 };
 
-/** What they stand on, and what they are measured beside, by where it is installed. */
-const OTHERS = {
+/** Their dependencies and the packages they are compared with, by the folder that has them installed. */
+const OTHER_PACKAGES = {
   'packages/engine': ['murmurhash', 're2js'],
-  'packages/sync': ['eventsource-parser'],
   'providers/server': ['@openfeature/server-sdk', '@openfeature/core', 'yaml'],
   'providers/web': ['@openfeature/web-sdk'],
   'packages/bench': ['@growthbook/growthbook', '@openfeature/flagd-core', 'unleash-client'],
@@ -37,12 +37,12 @@ const OTHERS = {
 const writePackage = join(root, 'packages/packaging/src/write-package.ts');
 
 const install = (modules: string): void => {
-  for (const [name, folder] of Object.entries(OURS)) {
+  for (const [name, folder] of Object.entries(OUR_PACKAGES)) {
     execFileSync(process.execPath, [writePackage, join(modules, name)], {
       cwd: join(root, folder),
     });
   }
-  for (const [folder, names] of Object.entries(OTHERS)) {
+  for (const [folder, names] of Object.entries(OTHER_PACKAGES)) {
     for (const name of names) {
       mkdirSync(dirname(join(modules, name)), { recursive: true });
       symlinkSync(join(root, folder, 'node_modules', name), join(modules, name));
@@ -62,7 +62,7 @@ export const createProject = (): Project => {
       writeFileSync(program, text);
       const { stdout } = await execute(process.execPath, [program, ...args], {
         cwd: directory,
-        timeout: LONGEST_MS,
+        timeout: TIMEOUT_MS,
       });
       return stdout.trim();
     },

@@ -6,7 +6,7 @@ const ROUNDS = 11;
 
 type Candidate = {
   readonly name: string;
-  /** What an application with this package has loaded anyway. */
+  /** A package that every application with this one has already loaded. It is not measured. */
   readonly after?: string;
 };
 
@@ -21,7 +21,8 @@ const CANDIDATES: readonly Candidate[] = [
   { name: 'unleash-client' },
 ];
 
-const importing = ({ name, after }: Candidate): string => `
+/** Returns a program that prints the milliseconds of one import. */
+const programFor = ({ name, after }: Candidate): string => `
 ${after === undefined ? '' : `await import('${after}');`}
 const begin = performance.now();
 await import('${name}');
@@ -29,24 +30,24 @@ console.log(performance.now() - begin);
 process.exit();
 `;
 
-/** By turns, so that what else the machine does falls on all. */
-export const importTable = async (project: Project): Promise<Table> => {
-  const took = CANDIDATES.map((): number[] => []);
+export const importTimeTable = async (project: Project): Promise<Table> => {
+  const times = CANDIDATES.map((): number[] => []);
+  // One candidate after the other in each round, so other load on the machine affects all of them.
   for (let round = 0; round < ROUNDS; round += 1) {
-    for (const [at, candidate] of CANDIDATES.entries()) {
-      took[at]?.push(Number(await project.run(importing(candidate))));
+    for (const [index, candidate] of CANDIDATES.entries()) {
+      times[index]?.push(Number(await project.run(programFor(candidate))));
     }
   }
   return {
-    title: 'Importing a package as it is published, in a process of its own, in milliseconds',
+    title: 'Importing a published package in a new process, in milliseconds',
     columns: ['package', 'median', 'fastest'],
-    rows: CANDIDATES.map(({ name, after }, at) => [
+    rows: CANDIDATES.map(({ name, after }, index) => [
       after === undefined ? name : `${name}, after its SDK`,
-      median(took[at] ?? []).toFixed(1),
-      Math.min(...(took[at] ?? [])).toFixed(1),
+      median(times[index] ?? []).toFixed(1),
+      Math.min(...(times[index] ?? [])).toFixed(1),
     ]),
     notes: [
-      `${ROUNDS} processes each, by turns. flagd-core is the engine of flagd's provider alone.`,
+      `${ROUNDS} processes each, in turn. flagd-core is only the engine of flagd's provider.`,
     ],
   };
 };
