@@ -11,9 +11,9 @@ from wire import answer_json, problem_json, same_json
 
 from pennon_openfeature import PennonProvider
 from pennon_openfeature._engine import compile, evaluate  # noqa: A004
-from pennon_openfeature._evaluation_result import ResultWithTelemetry
 from pennon_openfeature._flag_set import read_flag_set
 from pennon_openfeature._flag_snapshot import FlagSnapshot
+from pennon_openfeature._resolution import ResultWithTelemetry
 
 SHARED_CASES = shared_cases()
 

@@ -18,19 +18,20 @@ class CircuitBreaker:
         self._trial_s = trial_ms / 1_000
         # Called when the breaker trips or resets.
         self._on_change = on_change
-        self._error: SyncError | None = None
+        self._open_error: SyncError | None = None
         self._trial_at = 0.0
         self._failures = 0
 
     @property
-    def is_open(self) -> bool:
-        return self._error is not None
-
     def open_error(self) -> SyncError | None:
-        """Returns the error that opened the breaker, or None if a request may be sent."""
+        """The error that opened the breaker, or None while it is closed."""
+        return self._open_error
+
+    def check(self) -> SyncError | None:
+        """Returns the error to fail with, or None if a request may be sent."""
         now = time.monotonic()
-        if self._error is None or now < self._trial_at:
-            return self._error
+        if self._open_error is None or now < self._trial_at:
+            return self._open_error
         self._trial_at = now + self._trial_s
         return None
 
@@ -42,10 +43,10 @@ class CircuitBreaker:
         )
         self._failures += 1
         self._trial_at = time.monotonic() + delay_ms / 1_000
-        self._error = error
+        self._open_error = error
         self._on_change()
 
     def reset(self) -> None:
-        if self._error is not None:
-            self._error, self._failures = None, 0
+        if self._open_error is not None:
+            self._open_error, self._failures = None, 0
             self._on_change()

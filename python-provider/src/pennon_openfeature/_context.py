@@ -13,17 +13,17 @@ _JSON_SCALARS: Final = frozenset([str, int, float, bool, type(None)])
 MAX_DEPTH = 20
 
 
-def plain_context(context: EvaluationContext | None) -> dict[str, Any]:
+def to_plain_context(context: EvaluationContext | None) -> dict[str, Any]:
     """The attributes, with the targeting key as the attribute `targetingKey`."""
     if context is None:
         return {}
-    plain = plain_attributes(context.attributes)
+    plain = to_plain_attributes(context.attributes)
     if context.targeting_key is not None:
         plain["targetingKey"] = context.targeting_key
     return plain
 
 
-def plain_attributes(attributes: Mapping[str, Any]) -> dict[str, Any]:
+def to_plain_attributes(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """A copy with native values converted to JSON, or to None if JSON cannot represent them."""
     plain = dict(attributes)
     for name, value in plain.items():

@@ -15,15 +15,21 @@ from ._json import parse_json
 FilePath: TypeAlias = "str | os.PathLike[str]"
 
 
-def read_flags(source: FilePath | Mapping[str, Any]) -> FlagSet:
-    """A flag set from a file or an object. Flags may be in the short form."""
-    document = source if isinstance(source, Mapping) else read_document(Path(source))
+def read_flag_file(path: FilePath) -> FlagSet:
+    """Reads a flag set from a JSON or YAML file."""
+    return parse_flag_set(read_document(Path(path)))
+
+
+def parse_flag_set(document: Mapping[str, Any]) -> FlagSet:
+    """A flag set with flags in the short form expanded.
+
+    A flag set with a `formatVersion` was written by a server, always in the full form.
+    """
     flags, segments = document.get("flags"), document.get("segments")
     if not isinstance(flags, dict):
-        raise SyncError('a flag set must have an object of "flags"')
+        raise SyncError('it must be an object with an object "flags"')
     if segments is not None and not isinstance(segments, dict):
-        raise SyncError('"segments" must be an object')
-    # Only the server writes a format version, and it always writes the full form.
+        raise SyncError('its "segments" must be an object')
     is_full_form = "formatVersion" in document
     revision = document.get("revision")
     return FlagSet(
@@ -47,9 +53,9 @@ def read_document(path: Path) -> dict[str, Any]:
         is_yaml = path.suffix.lower() in (".yaml", ".yml")
         document = _parse_yaml(text) if is_yaml else parse_json(text)
     except (ValueError, RecursionError) as error:
-        raise SyncError(f"{path} cannot be read: {error}") from error
+        raise SyncError(f"{path} cannot be used: {error}") from error
     if not isinstance(document, dict):
-        raise SyncError(f"{path} must contain an object")
+        raise SyncError(f"{path} cannot be used: it must contain an object")
     return document
 
 

@@ -8,18 +8,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from ._cache_file import CacheFile, cache_file_written_at, read_cache_file
-from ._engine import ChangedKeys
-from ._errors import SyncError
-from ._evaluation_result import ResultWithTelemetry, no_flags
-from ._flag_file import read_flags
-from ._flag_set import FlagSet
+from ._cache_file import CacheFile
+from ._flag_set import FlagSet, FlagSetUpdate
 from ._flag_snapshot import FlagSnapshot
 from ._follower import FollowOptions
 from ._freshness import Freshness, LastError, Source, last_error_of
 from ._options import Options
 from ._provider_state import SourceState
-from ._sources import FileSource, FlagSource, ServerSource, SourceListener
+from ._resolution import ResultWithTelemetry, no_flags
+from ._sources import FileSource, FlagSource, ServerSource, SourceListener, initial_sources
 
 logger = logging.getLogger("pennon_openfeature")
 
@@ -49,7 +46,7 @@ class FlagManager:
 
     def _create_source(self) -> FlagSource:
         options = self._options
-        listener = SourceListener(self._apply_flags, self._on_source_state)
+        listener = SourceListener(self._apply, self._on_source_state)
         if options.offline_file is not None:
             return FileSource(options.offline_file, options.timing.file_check_ms, listener)
         assert options.address is not None
@@ -63,7 +60,7 @@ class FlagManager:
         return self._snapshot
 
     @property
-    def state(self) -> SourceState:
+    def source_state(self) -> SourceState:
         return self._source.state
 
     def start(self) -> None:
@@ -105,7 +102,7 @@ class FlagManager:
             current,
             revision=self._snapshot.flag_set.revision if self._snapshot else None,
             source=self._initial_source if current.source == "none" else current.source,
-            last_error=_later(self._last_error, current.last_error),
+            last_error=_latest(self._last_error, current.last_error),
         )
 
     def _initial_flag_set(self) -> FlagSet | None:
@@ -113,68 +110,54 @@ class FlagManager:
         return self._snapshot.flag_set if self._snapshot and self._snapshot.flag_set.id else None
 
     def _load_initial_flags(self) -> float | None:
-        """Loads the cache file, otherwise the bootstrap. Returns when the flags were current."""
-        if self._options.offline_file is None and self._load("cache_file", self._read_cache_file):
-            assert self._options.cache_file is not None
-            return cache_file_written_at(self._options.cache_file)
-        self._load("bootstrap", self._read_bootstrap)
+        """Loads the first source that can be used. Returns when its flags were current."""
+        for source in initial_sources(self._options):
+            try:
+                flag_set = source.read()
+                if flag_set is None:
+                    continue
+                self._snapshot = FlagSnapshot(flag_set)
+            except Exception as error:  # noqa: BLE001 - logged, and another source may work
+                self._report(f"the flags of {source.name} cannot be used: {error}")
+                continue
+            self._initial_source = source.name
+            return source.current_at()
         return None
 
-    def _load(self, source: Source, read: Callable[[], FlagSet | None]) -> bool:
-        """Returns whether the flags are usable; an unusable file does not prevent the start."""
-        try:
-            flag_set = read()
-            if flag_set is None:
-                return False
-            self._snapshot = FlagSnapshot(flag_set)
-        except Exception as error:  # noqa: BLE001 - logged, and another source may work
-            self._record_error(f"the flags of {source} cannot be used: {error}")
-            return False
-        self._initial_source = source
-        return True
-
-    def _read_cache_file(self) -> FlagSet | None:
-        path, address = self._options.cache_file, self._options.address
-        cached = read_cache_file(path) if path is not None else None
-        environment = address.environment if address else None
-        if cached is None or environment in (None, cached.environment):
-            return cached
-        raise SyncError(f'it is of the environment "{cached.environment}", not "{environment}"')
-
-    def _read_bootstrap(self) -> FlagSet | None:
-        bootstrap = self._options.bootstrap
-        return read_flags(bootstrap) if bootstrap is not None else None
-
-    def _apply_flags(self, flag_set: FlagSet, changed: ChangedKeys | None) -> FlagSet:
-        snapshot = self._snapshot = FlagSnapshot(flag_set, self._snapshot, changed)
+    def _apply(self, update: FlagSetUpdate) -> FlagSet:
+        snapshot = self._snapshot = FlagSnapshot(update.flag_set, self._snapshot, update.changed)
         if self._cache_file is not None:
             self._cache_file.save(snapshot.flag_set)
-        problems = snapshot.compiled.problems
-        if problems and self._options.offline_file is not None:
-            # Whoever edits the file finds it in `freshness()`; the server's flags are valid.
-            first = problems[0]
-            message = f'flag "{first.flag_key}": {first.path} {first.message}'
-            self._last_error = last_error_of(message)
+        if self._options.offline_file is not None and snapshot.compiled.problems:
+            # For the person who edits the file.
+            self._last_error = last_error_of(_describe_problems(snapshot))
         self._listener.on_change(snapshot.affected)
         return snapshot.flag_set
 
     def _on_cache_file_error(self, error: OSError) -> None:
-        self._record_error(f"the cache file cannot be written: {error}")
+        self._report(f"the cache file cannot be written: {error}")
 
-    def _record_error(self, message: str) -> None:
+    def _report(self, message: str) -> None:
         logger.warning(message)
         self._last_error = last_error_of(message)
 
     def _on_source_state(self) -> None:
         self._listener.on_state()
         # Without flags, an unreachable server may still respond in time.
-        is_pending = self.state == "connecting" or (
-            self.state == "unreachable" and self._snapshot is None
+        is_pending = self.source_state == "connecting" or (
+            self.source_state == "unreachable" and self._snapshot is None
         )
         if not is_pending:
             self._settled.set()
 
 
-def _later(one: LastError | None, other: LastError | None) -> LastError | None:
+def _describe_problems(snapshot: FlagSnapshot) -> str:
+    problems = snapshot.compiled.problems
+    return "; ".join(
+        f'flag "{problem.flag_key}": {problem.path} {problem.message}' for problem in problems
+    )
+
+
+def _latest(one: LastError | None, other: LastError | None) -> LastError | None:
     errors = [error for error in (one, other) if error is not None]
     return max(errors, key=lambda error: error.at, default=None)

@@ -16,7 +16,7 @@ class FlagSet:
     """All flags and segments of one environment at one revision. Never modified in place."""
 
     id: str
-    # None if a flag set from a file does not include one.
+    # Missing in some flag sets from files.
     revision: int | None
     environment: str
     flags: Mapping[str, Any]
@@ -36,8 +36,8 @@ class FlagSet:
 
 
 @dataclass(frozen=True, slots=True)
-class Update:
-    """The flag set after an event or a poll. `changed` is None if the whole set arrived."""
+class FlagSetUpdate:
+    """A flag set, and the keys that changed since the previous update, if they are known."""
 
     flag_set: FlagSet
     changed: ChangedKeys | None = None
@@ -76,7 +76,7 @@ def read_flag_set(document: Mapping[str, Any]) -> FlagSet:
     )
 
 
-def apply_change(flag_set: FlagSet | None, change_id: str | None, data: str) -> Update:
+def apply_change(flag_set: FlagSet | None, change_id: str | None, data: str) -> FlagSetUpdate:
     """Applies a `change` event. Raises a gap if it does not continue from `flag_set`."""
     change = parse_object(data)
     if flag_set is None or change.get("previous") != flag_set.id:
@@ -94,7 +94,7 @@ def apply_change(flag_set: FlagSet | None, change_id: str | None, data: str) -> 
         flags=_apply_patch(flag_set.flags, flags),
         segments=_apply_patch(flag_set.segments, segments),
     )
-    return Update(
+    return FlagSetUpdate(
         next_flag_set,
         ChangedKeys(
             _changed_keys(flag_set.flags, flags), _changed_keys(flag_set.segments, segments)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from ._context import plain_attributes
+from ._context import to_plain_attributes
 from ._engine import (
     ChangedKeys,
     CompiledFlagSet,
@@ -18,8 +18,8 @@ from ._engine import (
     evaluate,
 )
 from ._errors import SyncError
-from ._evaluation_result import EvaluationResult, FlagTelemetry, ResultWithTelemetry, no_flags
 from ._flag_set import FlagSet, reuse_unchanged
+from ._resolution import EvaluationResult, FlagTelemetry, ResultWithTelemetry, no_flags
 
 logger = logging.getLogger("pennon_openfeature")
 
@@ -93,13 +93,13 @@ class Snapshot:
     def evaluate(self, flag_key: str, context: Mapping[str, Any] | None = None) -> EvaluationResult:
         if self._flags is None:
             return no_flags(flag_key).result
-        return self._flags.evaluate(flag_key, plain_attributes(context or {}))
+        return self._flags.evaluate(flag_key, to_plain_attributes(context or {}))
 
     def evaluate_all(self, context: Mapping[str, Any] | None = None) -> dict[str, EvaluationResult]:
         """The result of every flag, by its key."""
         if self._flags is None:
             return {}
-        plain = plain_attributes(context or {})
+        plain = to_plain_attributes(context or {})
         return {key: self._flags.evaluate(key, plain) for key in self._flags.flag_set.flags}
 
 

@@ -7,9 +7,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ._engine import ChangedKeys
 from ._errors import SyncError, to_sync_error
-from ._flag_set import FlagSet, Update, parse_object, read_flag_set
+from ._flag_set import FlagSet, FlagSetUpdate, parse_object, read_flag_set
 from ._freshness import Freshness, LastError, Mode, Source, last_error_of
 from ._http import Address, Connection, Response
 from ._stream import StreamReader
@@ -28,9 +27,8 @@ class FollowOptions:
 class FollowerCallbacks:
     """Called on the follower's thread, one at a time."""
 
-    # Receives new data and what changed since the previous call; that is None if the whole set
-    # arrived. Returns the data to keep. Raises SyncError if they are not usable.
-    on_data: Callable[[FlagSet, ChangedKeys | None], FlagSet]
+    # Receives new data. Returns the data to keep. Raises SyncError if they cannot be used.
+    on_data: Callable[[FlagSetUpdate], FlagSet]
     # Called when the mode changes or an error occurs, and after `on_data`.
     on_status: Callable[[], None]
 
@@ -54,7 +52,7 @@ class Follower:
         self._mode: Mode = "connecting"
         self._source: Source = "none"
         self._last_error: LastError | None = None
-        # Until when the server asked for no requests, on the monotonic clock.
+        # When Retry-After permits the next request, in milliseconds on the monotonic clock.
         self._retry_at = 0.0
         self._stopped = threading.Event()
         self._connection: Connection | None = None
@@ -127,7 +125,7 @@ class Follower:
                 reader.read(response)
             finally:
                 self._disconnect(connection)
-        except Exception as caught:  # noqa: BLE001 - the stream is lost, whatever the reason
+        except Exception as caught:  # noqa: BLE001 - any error ends the stream
             error = to_sync_error(caught)
         self._set_error(error)
         if self._mode == "streaming":
@@ -180,13 +178,13 @@ class Follower:
             return error
         return None
 
-    def _request_data(self) -> Update:
+    def _request_data(self) -> FlagSetUpdate:
         etag = f'"{self._data.id}"' if self._data and self._data.id else None
         connection = self._connect()
         try:
             response = connection.send("GET", "flag-set", {"if-none-match": etag})
             unchanged = self._data if response.status == 304 else None
-            return Update(unchanged or read_flag_set(parse_object(response.read())))
+            return FlagSetUpdate(unchanged or read_flag_set(parse_object(response.read())))
         finally:
             self._disconnect(connection)
 
@@ -201,12 +199,12 @@ class Follower:
         self._connection = None
         connection.close()
 
-    def _set_data(self, update: Update, source: Source) -> None:
+    def _set_data(self, update: FlagSetUpdate, source: Source) -> None:
         """Takes data that the server has sent, or confirmed if they are the current ones."""
         if self._stopped.is_set():
             return
         if update.flag_set is not self._data:
-            self._data = self._callbacks.on_data(update.flag_set, update.changed)
+            self._data = self._callbacks.on_data(update)
         self._current_at = time.monotonic()
         self._source = source
         self._set_mode("streaming" if source == "stream" else "polling")

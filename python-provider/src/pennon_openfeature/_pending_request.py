@@ -102,7 +102,7 @@ def _copy_outcome(done: Future[Result], target: Future[Result]) -> None:
 
 
 class SingleFlight(Generic[Result]):
-    """Lets callers that need the same result at the same time share one request."""
+    """Shares one request between callers that need the same result at the same time."""
 
     def __init__(self) -> None:
         self._in_flight: dict[Hashable, PendingRequest[Result]] = {}

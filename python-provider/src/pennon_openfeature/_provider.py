@@ -13,14 +13,14 @@ from openfeature.exception import ErrorCode, OpenFeatureError, ProviderFatalErro
 from openfeature.provider import Metadata
 from openfeature.track import TrackingEventDetails
 
-from ._context import plain_attributes
-from ._evaluation_result import EvaluationResult, ResultWithTelemetry, no_flags
+from ._context import to_plain_attributes
 from ._flag_file import FilePath
 from ._flag_snapshot import Snapshot
 from ._freshness import Freshness
 from ._options import Options, ProviderMode, parse_address, validate_options
 from ._process import register, unregister
 from ._provider_state import ProviderStateMachine
+from ._resolution import EvaluationResult, ResultWithTelemetry, no_flags
 from ._resolvers import Resolvers
 from ._session import EXIT_TIMEOUT_S, Session
 from ._timing import Timing
@@ -161,7 +161,7 @@ class PennonProvider(Resolvers):
 
         `context` holds `targetingKey` and any attributes. In remote mode the server evaluates.
         """
-        return self._evaluate(flag_key, plain_attributes(context or {})).result
+        return self._evaluate(flag_key, to_plain_attributes(context or {})).result
 
     def snapshot(self) -> Snapshot:
         """The current flags, for reading several of one revision."""

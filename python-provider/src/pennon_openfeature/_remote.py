@@ -12,10 +12,10 @@ from ._engine import Evaluation, is_number
 from ._errors import SyncError
 from ._evaluate_client import EvaluateClient
 from ._evaluation_cache import EvaluationCache
-from ._evaluation_result import EvaluationResult, ResultWithTelemetry, Unavailable
 from ._flag_snapshot import FlagSnapshot
 from ._options import Options
 from ._pending_request import PendingRequest, SingleFlight
+from ._resolution import EvaluationResult, ResultWithTelemetry, Unavailable
 
 
 class RemoteEvaluator:
@@ -43,7 +43,7 @@ class RemoteEvaluator:
     @property
     def is_available(self) -> bool:
         """Whether the server evaluates for a key that may not read the flag set."""
-        return self._evaluate_only and not self._breaker.is_open
+        return self._evaluate_only and self._breaker.open_error is None
 
     def probe(self, deadline: float) -> SyncError | None:
         """Finds out whether a key that may not read the flag set may evaluate."""
@@ -53,7 +53,7 @@ class RemoteEvaluator:
 
     def evaluate(self, flag_key: str, context: dict[str, Any]) -> ResultWithTelemetry:
         body = _request_body(flag_key, context)
-        result: EvaluationResult | None = self._cache.fresh(body)
+        result: EvaluationResult | None = self._cache.get(body)
         if result is None:
             try:
                 result = self._request(flag_key, body).result()
@@ -63,7 +63,7 @@ class RemoteEvaluator:
 
     async def evaluate_async(self, flag_key: str, context: dict[str, Any]) -> ResultWithTelemetry:
         body = _request_body(flag_key, context)
-        result: EvaluationResult | None = self._cache.fresh(body)
+        result: EvaluationResult | None = self._cache.get(body)
         if result is None:
             try:
                 result = await self._request(flag_key, body).result_async()
@@ -71,9 +71,9 @@ class RemoteEvaluator:
                 result = self._fallback(flag_key, context, body, error)
         return self._with_telemetry(result)
 
-    def drop(self, flag_keys: list[str]) -> None:
-        """Removes the cached results of flags that have changed."""
-        self._cache.drop(flag_keys)
+    def invalidate(self, flag_keys: list[str]) -> None:
+        """Removes the results of flags that changed from the cache."""
+        self._cache.invalidate(flag_keys)
 
     def close(self) -> None:
         self._client.close()
@@ -84,14 +84,14 @@ class RemoteEvaluator:
         self._single_flight = SingleFlight()
 
     def _request(self, flag_key: str, body: str) -> PendingRequest[Evaluation]:
-        change_count = self._cache.change_count
+        generation = self._cache.generation
 
         def store(result: Evaluation) -> None:
-            self._cache.store(body, result, change_count)
+            self._cache.set(body, result, generation)
 
         # A request from before a change is not shared with callers after it.
         return self._single_flight.run(
-            (body, change_count), lambda: self._client.evaluate(flag_key, body, store)
+            (body, generation), lambda: self._client.evaluate(flag_key, body, store)
         )
 
     def _fallback(
@@ -102,7 +102,7 @@ class RemoteEvaluator:
         flags = self._local_flags()
         if flags is not None:
             return flags.evaluate(flag_key, context)
-        return self._cache.any(body) or Unavailable(flag_key, "GENERAL", error.message)
+        return self._cache.get_expired(body) or Unavailable(flag_key, "GENERAL", error.message)
 
     def _with_telemetry(self, result: EvaluationResult) -> ResultWithTelemetry:
         flags = self._local_flags()

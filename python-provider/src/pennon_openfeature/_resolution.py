@@ -1,26 +1,56 @@
-"""Converts evaluation results to OpenFeature's resolution details of the requested type."""
+"""Results of a provider, and their conversion to OpenFeature's resolution details."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Literal, TypeAlias
+from dataclasses import dataclass
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from openfeature.exception import ErrorCode
 from openfeature.flag_evaluation import FlagResolutionDetails, Reason
 
-from ._engine import Failed, Served, copy_json
-from ._evaluation_result import ResultWithTelemetry, Unavailable
+from ._engine import Evaluation, Failed, Served, copy_json
 
-RequestedType: TypeAlias = Literal["boolean", "string", "integer", "float", "object"]
+
+@dataclass(frozen=True, slots=True)
+class Unavailable:
+    """The flag could not be evaluated here or by the server. The default value applies."""
+
+    flag_key: str
+    error_code: Literal["PROVIDER_NOT_READY", "INVALID_CONTEXT", "GENERAL"]
+    error_message: str
+    reason: Literal["ERROR"] = "ERROR"
+    enabled: Literal[False] = False
+
+
+EvaluationResult: TypeAlias = Evaluation | Unavailable
+
+# `version` and `flagSetId`, by which telemetry identifies a flag.
+FlagTelemetry: TypeAlias = Mapping[str, "bool | int | float | str"]
+
+
+class ResultWithTelemetry(NamedTuple):
+    """A result and the telemetry of its flag, both of one revision."""
+
+    result: EvaluationResult
+    telemetry: FlagTelemetry
+
+
+def no_flags(flag_key: str) -> ResultWithTelemetry:
+    message = "there are no flags: the provider is not initialized, or has not received any yet"
+    return ResultWithTelemetry(Unavailable(flag_key, "PROVIDER_NOT_READY", message), {})
+
+
+ExpectedType: TypeAlias = Literal["boolean", "string", "integer", "float", "object"]
 
 # Returned for a value of another type. Unlike None, it equals no value.
 _MISMATCH: Final = object()
 
 
-def resolution(
-    evaluated: ResultWithTelemetry, default_value: Any, requested: RequestedType
+def to_resolution(
+    evaluated: ResultWithTelemetry, default_value: Any, expected: ExpectedType
 ) -> FlagResolutionDetails[Any]:
-    """The value if one of the requested type was served, otherwise the default value and why."""
+    """The value if one of the expected type was served, otherwise the default value and why."""
     result, telemetry = evaluated
     # A new dictionary, because the application may modify it.
     metadata = {**(getattr(result, "metadata", None) or {}), **telemetry}
@@ -28,13 +58,13 @@ def resolution(
         code = ErrorCode(result.error_code)
         return _failure(default_value, code, result.error_message, metadata)
     if not isinstance(result, Served):
-        default = _default_float(default_value) if requested == "float" else default_value
+        default = _default_float(default_value) if expected == "float" else default_value
         return FlagResolutionDetails(default, reason=Reason(result.reason), flag_metadata=metadata)
-    value = _CONVERTERS[requested](result.value)
+    value = _CONVERTERS[expected](result.value)
     if value is _MISMATCH:
         message = (
-            f'flag "{result.flag_key}" was requested as {requested}, '
-            f'but its variant "{result.variant}" is {result.value!r:.100}'
+            f'flag "{result.flag_key}" is not of type {expected}: '
+            f'its variant "{result.variant}" is {result.value!r:.100}'
         )
         return _failure(default_value, ErrorCode.TYPE_MISMATCH, message, metadata)
     return FlagResolutionDetails(
@@ -83,11 +113,11 @@ def _float(value: Any) -> Any:
 
 
 def _object(value: Any) -> Any:
-    # A copy, so changes that the application makes do not reach other evaluations.
+    # A copy, which the application may modify without affecting other evaluations.
     return copy_json(value) if isinstance(value, dict) else _MISMATCH
 
 
-_CONVERTERS: Final[dict[RequestedType, Callable[[Any], Any]]] = {
+_CONVERTERS: Final[dict[ExpectedType, Callable[[Any], Any]]] = {
     "boolean": _boolean,
     "string": _string,
     "integer": _integer,
@@ -97,6 +127,6 @@ _CONVERTERS: Final[dict[RequestedType, Callable[[Any], Any]]] = {
 
 
 def _default_float(value: Any) -> Any:
-    """The SDK rejects an int where a float is requested, even the caller's own default value."""
+    """The SDK rejects an int instead of a float, even if it is the caller's default value."""
     number = _float(value)
     return value if number is _MISMATCH else number

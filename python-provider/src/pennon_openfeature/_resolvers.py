@@ -10,9 +10,13 @@ from openfeature.evaluation_context import EvaluationContext
 from openfeature.flag_evaluation import FlagResolutionDetails, FlagValueType
 from openfeature.provider import AbstractProvider
 
-from ._context import plain_context
-from ._evaluation_result import ResultWithTelemetry
-from ._resolution import RequestedType, resolution, unexpected_failure
+from ._context import to_plain_context
+from ._resolution import (
+    ExpectedType,
+    ResultWithTelemetry,
+    to_resolution,
+    unexpected_failure,
+)
 
 ObjectValue = Sequence[FlagValueType] | Mapping[str, FlagValueType]
 
@@ -33,11 +37,11 @@ class Resolvers(AbstractProvider):
         flag_key: str,
         default_value: Any,
         context: EvaluationContext | None,
-        requested: RequestedType,
+        expected: ExpectedType,
     ) -> FlagResolutionDetails[Any]:
         try:
-            evaluated = self._evaluate(flag_key, plain_context(context))
-            return resolution(evaluated, default_value, requested)
+            evaluated = self._evaluate(flag_key, to_plain_context(context))
+            return to_resolution(evaluated, default_value, expected)
         except Exception as error:  # noqa: BLE001 - an evaluation must not fail the application
             return unexpected_failure(error, default_value)
 
@@ -46,11 +50,11 @@ class Resolvers(AbstractProvider):
         flag_key: str,
         default_value: Any,
         context: EvaluationContext | None,
-        requested: RequestedType,
+        expected: ExpectedType,
     ) -> FlagResolutionDetails[Any]:
         try:
-            evaluated = await self._evaluate_async(flag_key, plain_context(context))
-            return resolution(evaluated, default_value, requested)
+            evaluated = await self._evaluate_async(flag_key, to_plain_context(context))
+            return to_resolution(evaluated, default_value, expected)
         except Exception as error:  # noqa: BLE001 - as above
             return unexpected_failure(error, default_value)
 

@@ -7,13 +7,13 @@ from typing import Any
 
 from openfeature.exception import GeneralError, ProviderFatalError
 
-from ._evaluation_result import ResultWithTelemetry
 from ._flag_manager import FlagListener, FlagManager
 from ._flag_snapshot import FlagSnapshot
 from ._freshness import Freshness
 from ._options import Options
 from ._provider_state import ProviderStateMachine, state_of
 from ._remote import RemoteEvaluator
+from ._resolution import ResultWithTelemetry
 
 # How long `stop` waits for threads that are connecting or inside a callback.
 STOP_TIMEOUT_S = 1
@@ -43,7 +43,7 @@ class Session:
         deadline = time.monotonic() + self._options.init_timeout_ms / 1_000
         self._flags.start()
         self._flags.wait_until_settled(deadline)
-        source = self._flags.state
+        source = self._flags.source_state
         if source == "ready":
             self._flags.wait_for_cache_file(deadline)
         elif source == "unauthorized":
@@ -61,7 +61,7 @@ class Session:
         self._update_state()
 
     def _no_flags_message(self) -> str:
-        if self._flags.state == "invalid":
+        if self._flags.source_state == "invalid":
             return f"no flags available: {self._last_error_message()}"
         timeout_ms = self._options.init_timeout_ms
         return f"no flags available within {timeout_ms:g} ms: {self._last_error_message()}"
@@ -73,12 +73,12 @@ class Session:
     def _on_change(self, flag_keys: list[str]) -> None:
         # Before the event, so handlers that evaluate do not get cached results.
         if self._remote is not None:
-            self._remote.drop(flag_keys)
-        self._state.flags_changed(flag_keys)
+            self._remote.invalidate(flag_keys)
+        self._state.change(flag_keys)
 
     def _update_state(self) -> None:
         evaluates_remotely = self._remote is not None and self._remote.is_available
-        state = state_of(self._flags.state, evaluates_remotely=evaluates_remotely)
+        state = state_of(self._flags.source_state, evaluates_remotely=evaluates_remotely)
         if state is not None:
             self._state.update(state, self._last_error_message())
 

@@ -1,19 +1,21 @@
-"""Flag sources: a server that is followed, or a file whose edits are followed."""
+"""Sources of flags: the server or an offline file, and the flags to start with."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from ._engine import ChangedKeys
-from ._flag_file import FilePath, read_flags
-from ._flag_set import FlagSet
+from ._cache_file import cache_file_written_at, read_cache_file
+from ._errors import SyncError
+from ._flag_file import FilePath, parse_flag_set, read_flag_file
+from ._flag_set import FlagSet, FlagSetUpdate
 from ._follower import Follower, FollowerCallbacks, FollowOptions
-from ._freshness import Freshness, LastError, last_error_of
+from ._freshness import Freshness, LastError, Source, last_error_of
+from ._options import Options
 from ._provider_state import SourceState
 
 
@@ -21,10 +23,10 @@ from ._provider_state import SourceState
 class SourceListener:
     """Called on the source's thread, one at a time."""
 
-    # Receives new flags and what changed, or None if the whole set arrived. Returns the flag set
-    # to keep. Raises SyncError if it is not usable.
-    on_flags: Callable[[FlagSet, ChangedKeys | None], FlagSet]
-    # Called after `on_flags`, and when the state may have changed.
+    # Receives the first flag set, and again whenever it changes. Returns the flag set to keep.
+    # Raises SyncError if it cannot be used.
+    on_update: Callable[[FlagSetUpdate], FlagSet]
+    # Called after `on_update`, and when the state may have changed.
     on_state: Callable[[], None]
 
 
@@ -47,7 +49,7 @@ class ServerSource:
 
     def __init__(self, options: FollowOptions, listener: SourceListener) -> None:
         self._options = options
-        self._callbacks = FollowerCallbacks(listener.on_flags, listener.on_state)
+        self._callbacks = FollowerCallbacks(listener.on_update, listener.on_state)
         self._follower: Follower | None = None
 
     @property
@@ -128,7 +130,7 @@ class FileSource:
                 return
             # Set before reading, so an edit during the read is noticed next time.
             self._signature = signature
-            self._listener.on_flags(read_flags(self._path), None)
+            self._listener.on_update(FlagSetUpdate(read_flag_file(self._path)))
             self._read_at = time.monotonic()
             self._state = "ready"
         except Exception as error:  # noqa: BLE001 - the last good flags remain in use
@@ -144,3 +146,47 @@ class FileSource:
     def _read_signature(self) -> object:
         stat = self._path.stat()
         return stat.st_mtime_ns, stat.st_size, stat.st_ino
+
+
+@dataclass(frozen=True, slots=True)
+class InitialSource:
+    """Flags for the time until the server or the offline file has been read."""
+
+    name: Source
+    # Returns None if there are no flags yet.
+    read: Callable[[], FlagSet | None]
+    # When the flags were current, on the monotonic clock, if that is known.
+    current_at: Callable[[], float | None] = lambda: None
+
+
+def initial_sources(options: Options) -> list[InitialSource]:
+    """The sources of flags to start with, the best first."""
+    sources: list[InitialSource] = []
+    cache_file, bootstrap = options.cache_file, options.bootstrap
+    if cache_file is not None and options.address is not None:
+        environment = options.address.environment
+        sources.append(
+            InitialSource(
+                "cache_file",
+                lambda: _require_environment(read_cache_file(cache_file), environment),
+                lambda: cache_file_written_at(cache_file),
+            )
+        )
+    if bootstrap is not None:
+        sources.append(InitialSource("bootstrap", lambda: _read_bootstrap(bootstrap)))
+    return sources
+
+
+def _require_environment(flag_set: FlagSet | None, environment: str | None) -> FlagSet | None:
+    """A cache file that other options left behind may be of another environment."""
+    if flag_set is None or environment in (None, flag_set.environment):
+        return flag_set
+    raise SyncError(
+        f'these flags are of the environment "{flag_set.environment}", not of "{environment}"'
+    )
+
+
+def _read_bootstrap(bootstrap: FilePath | Mapping[str, Any]) -> FlagSet:
+    if isinstance(bootstrap, Mapping):
+        return parse_flag_set(bootstrap)
+    return read_flag_file(bootstrap)

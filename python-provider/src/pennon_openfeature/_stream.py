@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from sseclient import SSEClient
 
 from ._errors import SyncError, gap
-from ._flag_set import FlagSet, Update, apply_change, parse_object, read_flag_set
+from ._flag_set import FlagSet, FlagSetUpdate, apply_change, parse_object, read_flag_set
 from ._http import Response
 
 
@@ -20,7 +20,7 @@ class StreamReader:
     def __init__(
         self,
         current: Callable[[], FlagSet | None],
-        on_update: Callable[[Update], None],
+        on_update: Callable[[FlagSetUpdate], None],
         idle_timeout_ms: float,
     ) -> None:
         self._current = current
@@ -55,28 +55,28 @@ class StreamReader:
         self._on_update(update)
 
 
-def _replace(_current: FlagSet | None, event_id: str | None, data: str) -> Update:
+def _replace(_current: FlagSet | None, event_id: str | None, data: str) -> FlagSetUpdate:
     flag_set = read_flag_set(parse_object(data))
-    return Update(replace(flag_set, id=event_id) if event_id else flag_set)
+    return FlagSetUpdate(replace(flag_set, id=event_id) if event_id else flag_set)
 
 
-def _confirm_id(current: FlagSet | None, event_id: str | None, _data: str) -> Update:
+def _confirm_id(current: FlagSet | None, event_id: str | None, _data: str) -> FlagSetUpdate:
     return _confirm(current, current is not None and current.id == event_id)
 
 
-def _confirm_revision(current: FlagSet | None, _event_id: str | None, data: str) -> Update:
+def _confirm_revision(current: FlagSet | None, _event_id: str | None, data: str) -> FlagSetUpdate:
     revision = parse_object(data).get("revision")
     return _confirm(current, current is not None and current.revision == revision)
 
 
-def _confirm(current: FlagSet | None, is_same: bool) -> Update:
+def _confirm(current: FlagSet | None, is_same: bool) -> FlagSetUpdate:
     if current is None or not is_same:
         raise gap("the server has other data")
-    return Update(current)
+    return FlagSetUpdate(current)
 
 
 # Applies an event (its id and its data) to the current flag set. Raises a gap if it cannot.
-EventReducer: TypeAlias = Callable[["FlagSet | None", "str | None", str], Update]
+EventReducer: TypeAlias = Callable[["FlagSet | None", "str | None", str], FlagSetUpdate]
 
 _INITIAL_EVENTS = ("set", "current")
 _REDUCERS: dict[str, EventReducer] = {

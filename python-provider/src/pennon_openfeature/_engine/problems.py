@@ -1,4 +1,4 @@
-"""Problems of flags and segments, and where they are."""
+"""Problems of flags and segments, and their locations."""
 
 from __future__ import annotations
 

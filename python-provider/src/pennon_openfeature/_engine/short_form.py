@@ -10,7 +10,7 @@ _CONDITION_FIELDS = ("attribute", "operator", "value")
 
 
 def expand_short_form(flag: object) -> object:
-    """A flag in the full form. Whatever is not understood stays, and `compile` reports it."""
+    """A flag in the full form. Invalid fields are left for `compile` to report."""
     if not isinstance(flag, dict):
         return flag
     rules = flag.get("rules")
