@@ -1,7 +1,8 @@
-"""What many tests need: a server, providers that do everything quickly, and their end."""
+"""Fixtures: a server, providers with short delays, and their shutdown."""
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -17,7 +18,7 @@ from pennon_openfeature._timing import Timing
 
 
 class QuickProvider(PennonProvider):
-    """The provider with all its times a hundredth, so that tests of patience are short."""
+    """The provider with delays of about a hundredth, so tests of timeouts are quick."""
 
     _timing = Timing(
         heartbeat_ms=150,
@@ -32,28 +33,28 @@ class QuickProvider(PennonProvider):
 
 
 def eventually(condition: Callable[[], Any], seconds: float = 10) -> None:
-    """Returns as soon as the condition holds; fails where it does not come to."""
+    """Returns as soon as the condition holds; fails if it does not within `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "it did not come to hold"
+        assert time.monotonic() < deadline, "the condition does not hold"
         time.sleep(0.002)
 
 
-class Listened:
-    """The events that a client's handlers were told, in their order."""
+class EventRecorder:
+    """Records the events that handlers of a client receive."""
 
     def __init__(self, client: OpenFeatureClient) -> None:
-        self.told: list[tuple[ProviderEvent, EventDetails]] = []
+        self._events: list[tuple[ProviderEvent, EventDetails]] = []
         for event in ProviderEvent:
             client.add_handler(event, self._handler(event))
 
     def _handler(self, event: ProviderEvent) -> Callable[[EventDetails], None]:
-        return lambda details: self.told.append((event, details))
+        return lambda details: self._events.append((event, details))
 
     def of(self, event: ProviderEvent) -> list[EventDetails]:
-        return [details for told, details in self.told if told is event]
+        return [details for recorded, details in self._events if recorded is event]
 
-    def changed(self) -> list[list[str] | None]:
+    def changed_flags(self) -> list[list[str] | None]:
         changes = self.of(ProviderEvent.PROVIDER_CONFIGURATION_CHANGED)
         return [details.flags_changed for details in changes]
 
@@ -65,19 +66,26 @@ def server() -> Iterator[FlagServer]:
 
 
 @pytest.fixture
+def unreachable_url() -> str:
+    """The URL of a port that was free a moment ago."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+@pytest.fixture
 def domain(request: pytest.FixtureRequest) -> str:
+    """An OpenFeature domain for this test only."""
     return str(request.node.nodeid)
 
 
 @pytest.fixture
 def client(domain: str) -> OpenFeatureClient:
-    """A client of a domain of this test's own."""
     return api.get_client(domain)
 
 
 @pytest.fixture
 def use(domain: str) -> Iterator[Callable[[PennonProvider], PennonProvider]]:
-    """Sets a provider for this test's client, and shuts it down in the end."""
+    """Sets a provider for the client of this test, and shuts it down after the test."""
     used: list[PennonProvider] = []
 
     def set_provider(provider: PennonProvider) -> PennonProvider:
@@ -90,5 +98,5 @@ def use(domain: str) -> Iterator[Callable[[PennonProvider], PennonProvider]]:
         provider.shutdown()
 
 
-def connected(server: FlagServer, **options: Any) -> QuickProvider:
+def provider_for(server: FlagServer, **options: Any) -> QuickProvider:
     return QuickProvider(**{"url": server.url, "key": KEY, **options})

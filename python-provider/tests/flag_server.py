@@ -1,4 +1,4 @@
-"""A small real server that speaks Pennon's protocol, and fails in whatever way a test asks."""
+"""A small HTTP server with Pennon's protocol, which can fail in many ways."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import queue
 import ssl
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,15 +14,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from faults import Fault, fails_with, send_json
+from json_forms import evaluation_json
 from typing_extensions import Self
-from wire import answer_json
 
 from pennon_openfeature._engine import Failed, compile, evaluate  # noqa: A004
 
-# Of 127.0.0.1 and localhost, with its key; nobody trusts it who is not told to.
+# For 127.0.0.1 and localhost, with its private key. No system trusts it.
 CERTIFICATE = Path(__file__).with_name("certificate.pem")
 KEY = "server-key-of-the-tests-000"
-Fault = Callable[[BaseHTTPRequestHandler], None]
 
 _STATUS = {"FLAG_NOT_FOUND": 404, "TARGETING_KEY_MISSING": 400, "PARSE_ERROR": 500}
 
@@ -40,7 +39,7 @@ def boolean_flag(default: str = "on", **more: Any) -> dict[str, Any]:
 
 
 class FlagServer:
-    """Runs from `with` on; `change` is a change that every open stream is told."""
+    """Runs within a `with` block. `change` sends a change to all open streams."""
 
     def __init__(
         self,
@@ -55,10 +54,12 @@ class FlagServer:
         self.segments: dict[str, Any] = {}
         self.revision = 1
         self.heartbeat_s = 0.05
-        # How each route fails, by its name; a route without a fault works.
+        # How requests fail, by endpoint. Endpoints without a fault work.
         self.faults: dict[str, Fault] = {}
+        # The number of requests by endpoint.
         self.requests: Counter[str] = Counter()
-        self.asked: list[tuple[str, dict[str, str]]] = []
+        # The path and the headers of each request.
+        self.received: list[tuple[str, dict[str, str]]] = []
         self._streams: list[queue.Queue[bytes | None]] = []
         self._lock = threading.Lock()
         self._http = _Server(("127.0.0.1", 0), _handler(self))
@@ -105,21 +106,21 @@ class FlagServer:
     def change(
         self, flags: dict[str, Any] | None = None, segments: dict[str, Any] | None = None
     ) -> None:
-        """None removes a flag or a segment."""
+        """Changes or removes (None) entries, and sends the change to all streams."""
         with self._lock:
             previous = self.id
             self.revision += 1
-            self.flags = _laid(self.flags, flags)
-            self.segments = _laid(self.segments, segments)
+            self.flags = _apply_patch(self.flags, flags)
+            self.segments = _apply_patch(self.segments, segments)
             data = {"previous": previous, "revision": self.revision}
             data |= {"flags": flags or {}, "segments": segments or {}}
-            self._tell(frame("change", data, self.id))
+            self._send_to_streams(frame("change", data, self.id))
 
-    def change_unheard(self, flags: dict[str, Any]) -> None:
-        """A change that no stream is told, as if it had been lost on the way."""
+    def change_silently(self, flags: dict[str, Any]) -> None:
+        """Changes flags without sending the change to streams, as if it was lost."""
         with self._lock:
             self.revision += 1
-            self.flags = _laid(self.flags, flags)
+            self.flags = _apply_patch(self.flags, flags)
 
     def cut_streams(self) -> None:
         with self._lock:
@@ -130,16 +131,15 @@ class FlagServer:
     def open_streams(self) -> int:
         return len(self._streams)
 
-    def tell(self, data: bytes) -> None:
-        """Bytes as they are, on every stream."""
+    def send_to_streams(self, data: bytes) -> None:
         with self._lock:
-            self._tell(data)
+            self._send_to_streams(data)
 
-    def _tell(self, data: bytes) -> None:
+    def _send_to_streams(self, data: bytes) -> None:
         for stream in self._streams:
             stream.put(data)
 
-    def join(self, last_id: str | None) -> queue.Queue[bytes | None]:
+    def subscribe(self, last_id: str | None) -> queue.Queue[bytes | None]:
         with self._lock:
             stream: queue.Queue[bytes | None] = queue.Queue()
             if last_id == self.id:
@@ -155,75 +155,20 @@ def frame(event: str, data: Any, event_id: str | None = None) -> bytes:
     return f"event: {event}\n{id_line}data: {json.dumps(data)}\n\n".encode()
 
 
-def answers(status: int, **headers: str) -> Fault:
-    """A fault: the server answers that status and nothing useful."""
-
-    def fail(request: BaseHTTPRequestHandler) -> None:
-        send_json(
-            request,
-            status,
-            {"error": {"code": "UNAVAILABLE", "message": "as the test asks"}},
-            {name.replace("_", "-"): value for name, value in headers.items()},
-        )
-
-    return fail
-
-
-def silent(until: threading.Event) -> Fault:
-    """A fault: the server accepts and says nothing."""
-
-    def fail(_request: BaseHTTPRequestHandler) -> None:
-        until.wait(10)
-
-    return fail
-
-
-def trickling(request: BaseHTTPRequestHandler) -> None:
-    """A fault: the answer comes for ever, and never so slowly that a connection would time out."""
-    request.send_response(200)
-    request.send_header("content-type", "application/json")
-    request.send_header("content-length", "1000000")
-    request.end_headers()
-    while True:
-        request.wfile.write(b" ")
-        time.sleep(0.02)
-
-
-def truncated(request: BaseHTTPRequestHandler) -> None:
-    """A fault: the answer breaks off in the middle."""
-    request.send_response(200)
-    request.send_header("content-type", "application/json")
-    request.send_header("content-length", "1000")
-    request.end_headers()
-    request.wfile.write(b'{"formatVersion": 1, "flags"')
-
-
-def send_json(
-    request: BaseHTTPRequestHandler, status: int, body: Any, headers: dict[str, str] | None = None
-) -> None:
-    data = json.dumps(body).encode()
-    request.send_response(status)
-    for name, value in {"content-type": "application/json", **(headers or {})}.items():
-        request.send_header(name, value)
-    request.send_header("content-length", str(len(data)))
-    request.end_headers()
-    request.wfile.write(data)
-
-
-def _laid(record: dict[str, Any], changes: dict[str, Any] | None) -> dict[str, Any]:
-    laid = {**record, **(changes or {})}
-    return {name: value for name, value in laid.items() if value is not None}
+def _apply_patch(record: dict[str, Any], changes: dict[str, Any] | None) -> dict[str, Any]:
+    patched = {**record, **(changes or {})}
+    return {name: value for name, value in patched.items() if value is not None}
 
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
-    # Many threads of one test may connect at once.
+    # Many threads of one test may connect at the same time.
     request_queue_size = 128
-    # Not waited for: a silent answer would hold the test's end.
+    # A request that hangs must not delay the end of the test.
     block_on_close = False
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is what many tests are about."""
+        """Ignored: in many tests the client closes the connection."""
 
 
 def _handler(server: FlagServer) -> type[BaseHTTPRequestHandler]:
@@ -240,12 +185,12 @@ def _handler(server: FlagServer) -> type[BaseHTTPRequestHandler]:
             route = self.path.removeprefix("/api/v1/").partition("?")[0]
             server.requests[route] += 1
             headers = {name.lower(): value for name, value in self.headers.items()}
-            server.asked.append((self.path, headers))
+            server.received.append((self.path, headers))
             if route in server.faults:
                 self.close_connection = True
                 server.faults[route](self)
             elif headers.get("authorization") != f"Bearer {KEY}":
-                answers(401)(self)
+                fails_with(401)(self)
             else:
                 routes[route]()
 
@@ -262,7 +207,7 @@ def _handler(server: FlagServer) -> type[BaseHTTPRequestHandler]:
             self.send_header("content-type", "text/event-stream; charset=utf-8")
             self.send_header("connection", "close")
             self.end_headers()
-            stream = server.join(self.headers.get("last-event-id"))
+            stream = server.subscribe(self.headers.get("last-event-id"))
             with suppress(OSError):
                 while (data := self._next(stream)) is not None:
                     self.wfile.write(data)
@@ -278,12 +223,12 @@ def _handler(server: FlagServer) -> type[BaseHTTPRequestHandler]:
 
         def _evaluate(self) -> None:
             body = self._body()
-            answer = evaluate(compile(server.flag_set()), body["flagKey"], body["context"])
-            if isinstance(answer, Failed):
-                error = {"code": answer.error_code, "message": answer.error_message}
-                send_json(self, _STATUS[answer.error_code], {"error": error})
+            result = evaluate(compile(server.flag_set()), body["flagKey"], body["context"])
+            if isinstance(result, Failed):
+                error = {"code": result.error_code, "message": result.error_message}
+                send_json(self, _STATUS[result.error_code], {"error": error})
             else:
-                send_json(self, 200, answer_json(answer))
+                send_json(self, 200, evaluation_json(result))
 
         def _evaluations(self) -> None:
             self._body()

@@ -1,4 +1,4 @@
-"""A forward proxy, as companies have them: it connects, or asks on behalf of whoever asks it."""
+"""A forward proxy, as in company networks: it tunnels TLS, and forwards plain requests."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class ForwardProxy(ThreadingHTTPServer):
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        # What it was asked to do, and by whom.
-        self.asked: list[tuple[str, str, str | None]] = []
+        # The method, the target and the credentials of each request.
+        self.received: list[tuple[str, str, str | None]] = []
 
     @property
     def port(self) -> int:
@@ -27,35 +27,35 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_CONNECT(self) -> None:
         host, _, port = self.path.rpartition(":")
-        with self._connected(host, int(port)) as there:
+        with self._connect(host, int(port)) as server:
             self.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
-            self._carry(there)
+            self._forward(server)
 
     def do_GET(self) -> None:
         parts = urlsplit(self.path)
-        with self._connected(str(parts.hostname), parts.port or 80) as there:
+        with self._connect(str(parts.hostname), parts.port or 80) as server:
             lines = [f"{self.command} {parts.path} HTTP/1.1"]
             lines += [f"{name}: {value}" for name, value in self.headers.items()]
             body = self.rfile.read(int(self.headers.get("content-length", 0)))
-            there.sendall("\r\n".join([*lines, "", ""]).encode() + body)
-            self._carry(there)
+            server.sendall("\r\n".join([*lines, "", ""]).encode() + body)
+            self._forward(server)
 
     def do_POST(self) -> None:
         self.do_GET()
 
-    def _connected(self, host: str, port: int) -> socket.socket:
+    def _connect(self, host: str, port: int) -> socket.socket:
         self.close_connection = True
-        self.server.asked.append((self.command, self.path, self.headers["proxy-authorization"]))
+        self.server.received.append((self.command, self.path, self.headers["proxy-authorization"]))
         return socket.create_connection((host, port))
 
-    def _carry(self, there: socket.socket) -> None:
-        ends = [self.connection, there]
+    def _forward(self, server: socket.socket) -> None:
+        ends = [self.connection, server]
         while True:
             for end in select.select(ends, [], [])[0]:
                 data = end.recv(65_536)
                 if not data:
                     return
-                (there if end is self.connection else self.connection).sendall(data)
+                (server if end is self.connection else self.connection).sendall(data)
 
     def log_message(self, *_arguments: object) -> None:
         pass

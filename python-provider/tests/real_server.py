@@ -1,4 +1,4 @@
-"""The real server as a process of its own, and a proxy before it that fails as it is told."""
+"""The real server in a process of its own, and a proxy in front of it that injects faults."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ ENVIRONMENT = "production"
 
 
 class RealServer:
-    """Pennon's own server, asked through its REST API."""
+    """Pennon's server, managed through its REST API."""
 
     def __init__(self, url: str) -> None:
         self.url = url
 
-    def ask(self, method: str, route: str, body: Any = None) -> Any:
+    def request(self, method: str, route: str, body: Any = None) -> Any:
         parts = urlsplit(self.url)
         connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=10)
         headers = {"authorization": f"Bearer {ADMIN_KEY}", "content-type": "application/json"}
@@ -43,18 +43,20 @@ class RealServer:
         return json.loads(text) if text else None
 
     def key(self, role: str = "server") -> str:
-        made = self.ask("POST", "keys", {"name": role, "role": role, "environment": ENVIRONMENT})
-        return str(made["secret"])
+        created = self.request(
+            "POST", "keys", {"name": role, "role": role, "environment": ENVIRONMENT}
+        )
+        return str(created["secret"])
 
     def create(self, key: str, **flag: Any) -> None:
         flag = {"key": key, "enabled": True, **flag}
-        self.ask("POST", f"flags?environment={ENVIRONMENT}", flag)
+        self.request("POST", f"flags?environment={ENVIRONMENT}", flag)
 
     def patch(self, key: str, **fields: Any) -> None:
-        self.ask("PATCH", f"flags/{key}?environment={ENVIRONMENT}", fields)
+        self.request("PATCH", f"flags/{key}?environment={ENVIRONMENT}", fields)
 
     def remove(self, key: str) -> None:
-        self.ask("DELETE", f"flags/{key}?environment={ENVIRONMENT}")
+        self.request("DELETE", f"flags/{key}?environment={ENVIRONMENT}")
 
 
 @contextmanager
@@ -73,9 +75,9 @@ def real_server(data: Path) -> Iterator[RealServer]:
         try:
             assert process.stdout
             line = process.stdout.readline()
-            listens = re.search(r"http://\S+?:\d+", line)
-            assert listens, f"the server did not start: {line!r}"
-            yield RealServer(listens[0])
+            url = re.search(r"http://\S+?:\d+", line)
+            assert url, f"the server did not start: {line!r}"
+            yield RealServer(url[0])
         finally:
             process.terminate()
 
@@ -89,41 +91,41 @@ _UNAVAILABLE = (
 
 
 class FaultProxy:
-    """Carries bytes to the server and back; or cuts, stalls, refuses and answers by itself."""
+    """Forwards bytes in both directions, or injects a fault."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
         self._target = (str(parts.hostname), int(parts.port or 0))
-        self._listening = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server(("127.0.0.1", 0))
         self._pairs: set[tuple[socket.socket, socket.socket]] = set()
-        self._ended = threading.Event()
+        self._closed = threading.Event()
         self.fault: Fault = "none"
-        # How many bytes of answers were carried in all.
-        self.carried = 0
+        # The total size of all responses in bytes.
+        self.response_bytes = 0
         threading.Thread(target=self._accept, daemon=True).start()
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._listening.getsockname()[1]}"
+        return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
 
     def cut(self) -> None:
-        """Every connection, at once and without a word."""
+        """Closes all connections immediately."""
         for pair in list(self._pairs):
             for end in pair:
                 with suppress(OSError):
                     end.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        self._ended.set()
+        self._closed.set()
         self.cut()
         with suppress(OSError):
-            self._listening.shutdown(socket.SHUT_RDWR)
-        self._listening.close()
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
 
     def _accept(self) -> None:
-        while not self._ended.is_set():
+        while not self._closed.is_set():
             try:
-                client, _ = self._listening.accept()
+                client, _ = self._listener.accept()
             except OSError:
                 return
             threading.Thread(target=self._serve, args=(client,), daemon=True).start()
@@ -136,24 +138,24 @@ class FaultProxy:
                     client.sendall(_UNAVAILABLE)
             elif self.fault != "refuse":
                 with suppress(OSError), socket.create_connection(self._target) as server:
-                    self._carry(client, server)
+                    self._forward(client, server)
 
-    def _carry(self, client: socket.socket, server: socket.socket) -> None:
+    def _forward(self, client: socket.socket, server: socket.socket) -> None:
         pair = (client, server)
         self._pairs.add(pair)
         try:
-            while not self._ended.is_set():
+            while not self._closed.is_set():
                 for end in select.select(pair, [], [], 0.05)[0]:
                     data = end.recv(65_536)
                     if not data:
                         return
-                    self._pass_on(data, client if end is server else server, client)
+                    self._send(data, client if end is server else server, client)
         finally:
             self._pairs.discard(pair)
 
-    def _pass_on(self, data: bytes, to: socket.socket, client: socket.socket) -> None:
-        while self.fault == "stall" and not self._ended.is_set():
-            self._ended.wait(0.01)
+    def _send(self, data: bytes, to: socket.socket, client: socket.socket) -> None:
+        while self.fault == "stall" and not self._closed.is_set():
+            self._closed.wait(0.01)
         if to is client:
-            self.carried += len(data)
+            self.response_bytes += len(data)
         to.sendall(data)

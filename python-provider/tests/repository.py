@@ -1,4 +1,4 @@
-"""Where the rest of the repository is: tests read its cases and run its TypeScript."""
+"""Paths in the repository: tests read the shared cases and run the TypeScript engine."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ CASES = ROOT / "packages" / "spec" / "cases"
 
 
 def shared_cases() -> list[dict[str, Any]]:
-    """Every case that all engines must pass."""
+    """The cases that all engines must pass."""
     files = sorted(CASES.glob("*.json"))
     return [case for file in files for case in json.loads(file.read_text("utf-8"))["cases"]]
 
 
-# The workspace pins its own Node, which runs TypeScript as it is.
+# The Node.js of the workspace, which runs TypeScript without a build.
 NODE = ROOT / "node_modules" / ".bin" / "node"

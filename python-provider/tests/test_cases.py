@@ -1,13 +1,13 @@
-"""The cases that every engine runs: packages/spec/cases is the contract."""
+"""The shared cases in packages/spec/cases, which every engine must pass."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
+from json_forms import evaluation_json, problem_json, same_json
 from openfeature.evaluation_context import EvaluationContext
 from repository import CASES, shared_cases
-from wire import answer_json, problem_json, same_json
 
 from pennon_openfeature import PennonProvider
 from pennon_openfeature._engine import compile, evaluate  # noqa: A004
@@ -19,14 +19,14 @@ SHARED_CASES = shared_cases()
 
 
 def is_resolvable(case: dict[str, Any]) -> bool:
-    """Whether a provider could meet it: it keeps the flags it has where a set is no flag set."""
+    """Whether a provider would use the flag set, and an application could pass the context."""
     compiled = compile(case["flagSet"])
     has_segments = all(problem.path != "segments" for problem in compiled.problems)
     return not compiled.refused and has_segments and isinstance(case["context"], dict)
 
 
 RESOLVABLE = [case for case in SHARED_CASES if is_resolvable(case)]
-DEFAULT = "the default value, of no type that any flag has"
+DEFAULT = "the default value"
 
 
 class LoadedProvider(PennonProvider):
@@ -40,20 +40,20 @@ class LoadedProvider(PennonProvider):
         return self._flags.evaluate_with_telemetry(flag_key, context)
 
 
-def test_there_are_cases_to_run() -> None:
-    assert SHARED_CASES, f"no case was found in {CASES}"
+def test_there_are_shared_cases() -> None:
+    assert SHARED_CASES, f"there are no cases in {CASES}"
 
 
-def test_every_case_has_a_name_of_its_own() -> None:
+def test_the_names_of_cases_are_unique() -> None:
     assert len({case["name"] for case in SHARED_CASES}) == len(SHARED_CASES)
 
 
 @pytest.mark.parametrize("case", SHARED_CASES, ids=lambda case: case["name"])
 def test_the_engine_agrees_that(case: dict[str, Any]) -> None:
     compiled = compile(case["flagSet"])
-    answer = answer_json(evaluate(compiled, case["flagKey"], case["context"]))
-    message = answer.pop("errorMessage", "")
-    assert same_json(answer, case["expected"]), answer
+    result = evaluation_json(evaluate(compiled, case["flagKey"], case["context"]))
+    message = result.pop("errorMessage", "")
+    assert same_json(result, case["expected"]), result
     for text in case.get("mentions", []):
         assert text in message
     if "problems" in case:
@@ -61,9 +61,9 @@ def test_the_engine_agrees_that(case: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("case", RESOLVABLE, ids=lambda case: case["name"])
-def test_the_providers_resolvers_agree_that(case: dict[str, Any]) -> None:
-    written = {"segments": {}, **_without_nulls(case["flagSet"])}
-    flag_set = read_flag_set({**written, "id": "x", "revision": 1, "environment": ""})
+def test_the_resolvers_of_the_provider_agree_that(case: dict[str, Any]) -> None:
+    document = {"segments": {}, **_without_nulls(case["flagSet"])}
+    flag_set = read_flag_set({**document, "id": "x", "revision": 1, "environment": ""})
     provider = LoadedProvider(FlagSnapshot(flag_set))
     expected = case["expected"]
     resolve = getattr(provider, f"resolve_{_kind_of(expected.get('value'))}_details")

@@ -1,4 +1,4 @@
-"""What must hold of the engine for every input."""
+"""Properties of the engine that hold for every input."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from wire import answer_json
+from json_forms import evaluation_json
 
 from pennon_openfeature._engine import Served, compile, evaluate  # noqa: A004
 from pennon_openfeature._engine.hash import DRAWS, draw, draw_seed
@@ -45,28 +45,28 @@ def flag_with(rule: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def variant_of(rule: dict[str, Any], unit: object) -> str | None:
-    answer = evaluate(compile(flag_with(rule)), "f", {"targetingKey": unit})
-    return answer.variant if isinstance(answer, Served) else None
+def variant_for(rule: dict[str, Any], targeting_key: object) -> str | None:
+    result = evaluate(compile(flag_with(rule)), "f", {"targetingKey": targeting_key})
+    return result.variant if isinstance(result, Served) else None
 
 
 @given(any_json, any_json)
-def test_no_json_at_all_makes_compiling_or_evaluating_raise(flag_set: Any, context: Any) -> None:
+def test_compiling_and_evaluating_never_raise_for_any_json(flag_set: Any, context: Any) -> None:
     evaluate(compile(flag_set), "f", context)
 
 
 @given(json_of_flags, json_of_flags, any_json)
-def test_no_flag_and_no_segment_makes_compiling_or_evaluating_raise(
+def test_compiling_and_evaluating_never_raise_for_any_flag_or_segment(
     flag: Any, segment: Any, context: Any
 ) -> None:
     compiled = compile({"flags": {"f": flag, "g": flag}, "segments": {"s": segment}})
-    answer = answer_json(evaluate(compiled, "f", context))
-    assert (answer.get("errorCode") == "PARSE_ERROR") == (
+    result = evaluation_json(evaluate(compiled, "f", context))
+    assert (result.get("errorCode") == "PARSE_ERROR") == (
         "f" in {problem.flag_key for problem in compiled.problems}
     )
 
 
-def test_json_of_any_depth_neither_raises_nor_overflows_the_stack() -> None:
+def test_deeply_nested_json_neither_raises_nor_overflows_the_stack() -> None:
     deep: Any = 1
     group: Any = {"attribute": "a", "operator": "exists"}
     for _ in range(100_000):
@@ -90,40 +90,40 @@ def test_a_chain_of_ten_thousand_flags_does_not_overflow_the_stack() -> None:
 
 
 @given(any_text, any_text, st.sampled_from([0, 1]))
-def test_a_draw_is_a_whole_number_below_a_hundred_thousand(unit: str, seed: str, n: int) -> None:
-    assert 0 <= draw(unit, draw_seed(seed, n)) < DRAWS
+def test_a_draw_is_an_integer_below_100_000(value: str, seed: str, which: int) -> None:
+    assert 0 <= draw(value, draw_seed(seed, which)) < DRAWS
 
 
 @given(any_text)
-def test_text_and_its_well_formed_self_draw_alike(unit: str) -> None:
-    assert draw(unit, 1) == draw(well_formed(unit), 1)
-    assert well_formed(unit).encode().decode() == well_formed(well_formed(unit))
+def test_a_text_and_its_well_formed_copy_have_the_same_draw(text: str) -> None:
+    assert draw(text, 1) == draw(well_formed(text), 1)
+    assert well_formed(text).encode().decode() == well_formed(well_formed(text))
 
 
 @given(st.text(min_size=1), st.integers(0, 100_000), st.integers(0, 100_000))
-def test_raising_a_percentage_only_adds_subjects(unit: str, one: int, other: int) -> None:
+def test_raising_a_percentage_only_adds_subjects(key: str, one: int, other: int) -> None:
     low, high = sorted((one, other))
-    if variant_of({"variant": "a", "percentage": low / 1000}, unit):
-        assert variant_of({"variant": "a", "percentage": high / 1000}, unit)
+    if variant_for({"variant": "a", "percentage": low / 1000}, key):
+        assert variant_for({"variant": "a", "percentage": high / 1000}, key)
 
 
 @given(st.text(min_size=1), st.lists(st.integers(0, 30_000), min_size=3, max_size=3))
-def test_weights_never_change_who_is_admitted(unit: str, weights: list[int]) -> None:
+def test_weights_never_change_who_is_admitted(key: str, weights: list[int]) -> None:
     split = [{"variant": v, "weight": w} for v, w in zip("abc", weights, strict=True)]
     split[0]["weight"] = weights[0] + 1
-    divided = variant_of({"split": split, "percentage": 50}, unit)
-    assert (divided is None) == (variant_of({"variant": "a", "percentage": 50}, unit) is None)
+    divided = variant_for({"split": split, "percentage": 50}, key)
+    assert (divided is None) == (variant_for({"variant": "a", "percentage": 50}, key) is None)
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
-def test_a_number_is_written_with_the_digits_that_give_it_back(number: float) -> None:
-    written = number_text(number)
-    assert float(written) == number
-    assert written[-2:] != ".0"
+def test_the_text_of_a_number_parses_to_the_same_number(number: float) -> None:
+    text = number_text(number)
+    assert float(text) == number
+    assert not text.endswith(".0")
 
 
-def test_numbers_are_written_as_ecmascript_writes_them() -> None:
-    written = {
+def test_the_text_of_a_number_is_that_of_ecmascript() -> None:
+    texts = {
         1.0: "1",
         -0.0: "0",
         1e16: "10000000000000000",
@@ -137,25 +137,25 @@ def test_numbers_are_written_as_ecmascript_writes_them() -> None:
         0.1: "0.1",
         -1234.5: "-1234.5",
     }
-    assert {number: number_text(number) for number in written} == written
+    assert {number: number_text(number) for number in texts} == texts
 
 
 @given(any_json)
-def test_a_copy_is_equal_and_shares_nothing_that_can_change(value: Any) -> None:
+def test_a_copy_is_equal_and_shares_no_mutable_object(value: Any) -> None:
     with suppress(InvalidValueError):
         copy = copy_json([value])
         assert copy_json(copy) == copy
         assert copy_json(copy) is not copy
 
 
-def test_a_pattern_never_holds_between_the_bytes_of_one_character() -> None:
-    def holds(pattern: str, text: str) -> bool:
+def test_a_pattern_never_matches_between_the_bytes_of_one_character() -> None:
+    def matches(pattern: str, text: str) -> bool:
         condition = {"attribute": "text", "operator": "matches", "value": pattern}
         compiled = compile(flag_with({"conditions": [condition], "variant": "a"}))
         return isinstance(evaluate(compiled, "f", {"text": text}), Served)
 
-    assert not holds(r"\B", "a😀b")
-    assert holds(r"\B", "a😀")
-    assert holds(r"\B", "😀b")
-    assert holds(r"\Bb", "ab")
-    assert holds(r"é\Bé", "éé")
+    assert not matches(r"\B", "a😀b")
+    assert matches(r"\B", "a😀")
+    assert matches(r"\B", "😀b")
+    assert matches(r"\Bb", "ab")
+    assert matches(r"é\Bé", "éé")

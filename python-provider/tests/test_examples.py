@@ -1,4 +1,4 @@
-"""Every example runs, each in a process of its own."""
+"""The examples and the code in the README, each in a process of its own."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def run(server: FlagServer, *arguments: str) -> str:
         "PYTHONPATH": str(EXAMPLES),
         "DJANGO_SETTINGS_MODULE": "django_site.settings",
     }
-    ended = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, *arguments],
         env=environment,
         cwd=PROJECT,
@@ -51,23 +51,23 @@ def run(server: FlagServer, *arguments: str) -> str:
         timeout=60,
         check=False,
     )
-    assert ended.returncode == 0, ended.stderr
-    return ended.stdout
+    assert completed.returncode == 0, completed.stderr
+    return completed.stdout
 
 
-def test_the_script_tells_a_flag(server: FlagServer) -> None:
+def test_the_script_prints_a_flag(server: FlagServer) -> None:
     assert run(server, "examples/script.py", "ada") == "new-checkout is on (STATIC)\n"
 
 
-def test_the_fastapi_application_asks_a_flag(server: FlagServer) -> None:
+def test_the_fastapi_application_evaluates_a_flag(server: FlagServer) -> None:
     assert run(server, "-c", FASTAPI) == '{"user":"ada","checkout":"new"}\n'
 
 
-def test_the_django_site_asks_a_flag(server: FlagServer) -> None:
+def test_the_django_site_evaluates_a_flag(server: FlagServer) -> None:
     assert run(server, "-c", DJANGO) == "the new checkout\n"
 
 
-def test_the_django_site_starts_without_its_flags(server: FlagServer) -> None:
+def test_the_django_site_starts_without_flags(server: FlagServer) -> None:
     server.faults = {"flag-set": lambda _: None, "flag-set/stream": lambda _: None}
     assert run(server, "-c", DJANGO) == "the old checkout\n"
 
@@ -78,12 +78,12 @@ def _python_blocks(readme: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("block", _python_blocks(PROJECT / "README.md"))
-def test_the_code_of_the_readme_compiles(block: str) -> None:
+def test_the_code_in_the_readme_compiles(block: str) -> None:
     compile(block, "README.md", "exec")
 
 
-def test_the_start_of_the_readme_runs_and_is_short(server: FlagServer) -> None:
-    start = _python_blocks(PROJECT / "README.md")[0]
-    assert len(start.splitlines()) < 20
-    written = start.replace("http://127.0.0.1:4400", server.url)
-    assert "on" in run(server, "-c", written).lower()
+def test_the_first_example_of_the_readme_runs_and_is_short(server: FlagServer) -> None:
+    example = _python_blocks(PROJECT / "README.md")[0]
+    assert len(example.splitlines()) < 20
+    code = example.replace("http://127.0.0.1:4400", server.url)
+    assert "on" in run(server, "-c", code).lower()

@@ -1,4 +1,4 @@
-"""What happens while things go wrong on the way, shown on a server that fails as it is told."""
+"""Following a server that fails, loses changes or rejects the key."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Listened, QuickProvider, connected, eventually
-from flag_server import KEY, FlagServer, answers, boolean_flag, frame, silent, truncated
+from conftest import EventRecorder, QuickProvider, eventually, provider_for
+from faults import Fault, Hang, fails_with, truncates
+from flag_server import KEY, FlagServer, boolean_flag, frame
 from openfeature import api
 from openfeature.client import OpenFeatureClient
 from openfeature.evaluation_context import EvaluationContext
@@ -38,55 +40,55 @@ def streaming(provider: PennonProvider) -> Callable[[], bool]:
     return lambda: provider.freshness().mode == "streaming"
 
 
-def test_a_stream_that_is_cut_is_opened_again_and_misses_nothing(
+def test_a_stream_that_is_cut_is_reopened_without_missing_a_change(
     server: FlagServer, client: OpenFeatureClient, use: Use
 ) -> None:
-    provider = use(connected(server))
+    provider = use(provider_for(server))
     eventually(streaming(provider))
     server.cut_streams()
-    server.change_unheard(OFF)
+    server.change_silently(OFF)
     eventually(lambda: is_off(client))
     eventually(streaming(provider))
     assert provider.freshness().last_error is not None
 
 
-def test_a_stream_continues_from_where_it_was(server: FlagServer, use: Use) -> None:
-    provider = use(connected(server))
+def test_a_reopened_stream_continues_from_the_last_event(server: FlagServer, use: Use) -> None:
+    provider = use(provider_for(server))
     eventually(streaming(provider))
     server.cut_streams()
     eventually(lambda: server.requests["flag-set/stream"] >= 2 and streaming(provider)())
-    path, headers = [each for each in server.asked if each[0].endswith("/stream")][-1]
+    path, headers = [each for each in server.received if each[0].endswith("/stream")][-1]
     assert headers["last-event-id"] == server.id
     assert KEY not in path
 
 
-def test_a_change_that_does_not_follow_is_a_gap_and_everything_is_asked_for_anew(
+def test_after_a_missing_change_the_whole_flag_set_is_loaded_again(
     server: FlagServer, client: OpenFeatureClient, use: Use
 ) -> None:
-    provider = use(connected(server))
+    provider = use(provider_for(server))
     eventually(streaming(provider))
-    server.change_unheard(OFF)
+    server.change_silently(OFF)
     server.change({"other": boolean_flag()})
     eventually(lambda: is_off(client) and client.get_boolean_value("other", False))
 
 
-def test_a_heartbeat_of_another_revision_is_a_gap(
+def test_after_a_heartbeat_of_another_revision_the_flags_are_loaded_again(
     server: FlagServer, client: OpenFeatureClient, use: Use
 ) -> None:
-    provider = use(connected(server))
+    provider = use(provider_for(server))
     eventually(streaming(provider))
-    server.change_unheard(OFF)
+    server.change_silently(OFF)
     eventually(lambda: is_off(client))
 
 
-def test_a_silent_stream_is_given_up_and_polled_meanwhile(
+def test_a_silent_stream_is_replaced_by_polls(
     server: FlagServer, client: OpenFeatureClient, use: Use
 ) -> None:
-    provider = use(connected(server))
+    provider = use(provider_for(server))
     eventually(streaming(provider))
     server.heartbeat_s = 60
-    server.tell(b": nobody reads comments\n\n")
-    server.change_unheard(OFF)
+    server.send_to_streams(b": a comment\n\n")
+    server.change_silently(OFF)
     eventually(lambda: is_off(client))
     server.heartbeat_s = 0.05
 
@@ -103,83 +105,96 @@ def test_a_silent_stream_is_given_up_and_polled_meanwhile(
         frame("set", {"formatVersion": 2, "revision": 9, "flags": {}, "segments": {}}, "x"),
     ],
 )
-def test_whatever_comes_on_the_stream_the_last_good_flags_stay(
+def test_invalid_events_on_the_stream_leave_the_last_good_flags_in_use(
     server: FlagServer, client: OpenFeatureClient, use: Use, frames: bytes
 ) -> None:
-    provider = use(connected(server))
+    provider = use(provider_for(server))
     eventually(streaming(provider))
-    server.tell(frames)
+    server.send_to_streams(frames)
     eventually(lambda: provider.freshness().last_error is not None)
     assert client.get_boolean_value("new-checkout", False) is True
     eventually(streaming(provider))
 
 
-def test_unknown_events_say_nothing(
+def test_unknown_events_are_ignored(
     server: FlagServer, client: OpenFeatureClient, use: Use
 ) -> None:
-    provider = use(connected(server))
+    provider = use(provider_for(server))
     eventually(streaming(provider))
-    server.tell(frame("weather", {"sun": True}))
+    server.send_to_streams(frame("unknown", {"field": True}))
     server.change(OFF)
     eventually(lambda: is_off(client))
     assert provider.freshness().last_error is None
 
 
 @pytest.mark.parametrize("status", [404, 500, 503])
-def test_where_there_is_no_stream_polls_keep_the_flags_current(
+def test_polls_keep_the_flags_current_if_there_is_no_stream(
     server: FlagServer, client: OpenFeatureClient, use: Use, status: int
 ) -> None:
-    server.faults["flag-set/stream"] = answers(status)
-    use(connected(server, poll_interval_ms=20))
+    server.faults["flag-set/stream"] = fails_with(status)
+    use(provider_for(server, poll_interval_ms=20))
     server.change(OFF)
     eventually(lambda: is_off(client))
     assert client.get_provider_status() == ProviderStatus.READY
 
 
-def test_without_a_stream_only_polls_are_made(
+def test_with_streaming_off_the_provider_only_polls(
     server: FlagServer, client: OpenFeatureClient, use: Use
 ) -> None:
-    provider = use(connected(server, stream=False, poll_interval_ms=10))
+    provider = use(provider_for(server, stream=False, poll_interval_ms=10))
     server.change(OFF)
     eventually(lambda: is_off(client))
     assert provider.freshness().mode == "polling"
     assert server.requests["flag-set/stream"] == 0
 
 
-def test_a_poll_that_finds_nothing_new_gets_no_body(server: FlagServer, use: Use) -> None:
-    use(connected(server, stream=False, poll_interval_ms=10))
+def test_polls_for_unchanged_flags_send_the_etag(server: FlagServer, use: Use) -> None:
+    use(provider_for(server, stream=False, poll_interval_ms=10))
     eventually(lambda: server.requests["flag-set"] >= 3)
-    assert server.asked[-1][1]["if-none-match"] == f'"{server.id}"'
+    assert server.received[-1][1]["if-none-match"] == f'"{server.id}"'
 
 
-def test_retry_after_is_obeyed(server: FlagServer, use: Use) -> None:
-    provider = use(connected(server, stream=False, poll_interval_ms=10))
-    server.faults["flag-set"] = answers(429, retry_after="3600")
-    eventually(lambda: provider.freshness().last_error is not None)
-    asked = server.requests["flag-set"]
-    error = provider.freshness().last_error
+def test_retry_after_delays_the_next_poll(server: FlagServer, use: Use) -> None:
+    def polls(environment: str) -> int:
+        return sum(path.endswith(f"environment={environment}") for path, _ in server.received)
+
+    def fail(request: BaseHTTPRequestHandler) -> None:
+        if request.path.endswith("environment=limited"):
+            fails_with(429, retry_after="3600")(request)
+        else:
+            fails_with(503)(request)
+
+    options: dict[str, Any] = {"stream": False, "poll_interval_ms": 10}
+    limited = use(provider_for(server, environment="limited", **options))
+    other = provider_for(server, environment="other", **options)
+    other.initialize(EvaluationContext())
+    server.faults["flag-set"] = fail
+    eventually(lambda: limited.freshness().last_error is not None)
+    error = limited.freshness().last_error
     assert error is not None
     assert error.status == 429
-    threading.Event().wait(0.2)
-    assert server.requests["flag-set"] == asked
+    polls_before, other_polls_before = polls("limited"), polls("other")
+    eventually(lambda: polls("other") >= other_polls_before + 10)
+    assert polls("limited") == polls_before
+    other.shutdown()
 
 
-def test_flags_that_cannot_be_confirmed_are_stale_and_ready_again_when_they_can(
+def test_the_provider_is_stale_while_the_server_is_down_and_ready_afterwards(
     server: FlagServer, client: OpenFeatureClient, use: Use
 ) -> None:
-    provider = use(connected(server))
-    listened = Listened(client)
+    provider = use(provider_for(server))
+    recorder = EventRecorder(client)
     eventually(streaming(provider))
-    server.faults = {"flag-set": answers(503), "flag-set/stream": answers(503)}
+    server.faults = {"flag-set": fails_with(503), "flag-set/stream": fails_with(503)}
     server.cut_streams()
     eventually(lambda: client.get_provider_status() == ProviderStatus.STALE)
     assert client.get_boolean_value("new-checkout", False) is True
     server.faults = {}
     eventually(lambda: client.get_provider_status() == ProviderStatus.READY)
-    eventually(lambda: len(listened.of(ProviderEvent.PROVIDER_STALE)) == 1)
+    eventually(lambda: len(recorder.of(ProviderEvent.PROVIDER_STALE)) == 1)
 
 
-def test_a_refused_key_at_the_start_is_fatal(
+def test_a_rejected_key_at_the_start_is_fatal(
     server: FlagServer, client: OpenFeatureClient, domain: str
 ) -> None:
     provider = QuickProvider(url=server.url, key="another-key")
@@ -192,8 +207,8 @@ def test_a_refused_key_at_the_start_is_fatal(
 def test_a_key_that_is_accepted_later_makes_the_provider_ready(
     server: FlagServer, client: OpenFeatureClient, domain: str
 ) -> None:
-    server.faults = {"flag-set": answers(401), "flag-set/stream": answers(401)}
-    provider = connected(server)
+    server.faults = {"flag-set": fails_with(401), "flag-set/stream": fails_with(401)}
+    provider = provider_for(server)
     with pytest.raises(ProviderFatalError):
         api.set_provider_and_wait(provider, domain)
     server.faults = {}
@@ -202,12 +217,12 @@ def test_a_key_that_is_accepted_later_makes_the_provider_ready(
     provider.shutdown()
 
 
-def test_a_key_that_is_revoked_leaves_the_flags_and_says_they_are_stale(
+def test_a_revoked_key_keeps_the_flags_and_makes_the_provider_stale(
     server: FlagServer, client: OpenFeatureClient, use: Use
 ) -> None:
-    provider = use(connected(server))
+    provider = use(provider_for(server))
     eventually(streaming(provider))
-    server.faults = {"flag-set": answers(401), "flag-set/stream": answers(401)}
+    server.faults = {"flag-set": fails_with(401), "flag-set/stream": fails_with(401)}
     server.cut_streams()
     eventually(lambda: client.get_provider_status() == ProviderStatus.STALE)
     error = provider.freshness().last_error
@@ -216,49 +231,43 @@ def test_a_key_that_is_revoked_leaves_the_flags_and_says_they_are_stale(
     assert client.get_boolean_value("new-checkout", False) is True
 
 
-@pytest.mark.parametrize("fault", ["500", "503", "silence", "truncated"])
-def test_initialize_is_bounded_whatever_the_server_does(
+@pytest.mark.parametrize("fault", ["500", "503", "hangs", "truncated"])
+def test_initialize_is_bounded_for_every_failure_of_the_server(
     server: FlagServer, client: OpenFeatureClient, domain: str, fault: str
 ) -> None:
-    released = threading.Event()
-    failing = {"silence": silent(released), "truncated": truncated}
-    fails = failing.get(fault) or answers(int(fault))
-    server.faults = {"flag-set": fails, "flag-set/stream": fails}
-    provider = connected(server, init_timeout_ms=100)
+    hang = Hang()
+    faults: dict[str, Fault] = {"hangs": hang, "truncated": truncates}
+    fail = faults.get(fault) or fails_with(int(fault))
+    server.faults = {"flag-set": fail, "flag-set/stream": fail}
+    provider = provider_for(server, init_timeout_ms=100)
     with pytest.raises(GeneralError, match="within 100 ms"):
         api.set_provider_and_wait(provider, domain)
     server.faults = {}
-    released.set()
+    hang.release()
     eventually(lambda: client.get_provider_status() == ProviderStatus.READY)
     provider.shutdown()
 
 
-def test_initialize_is_bounded_where_a_socket_accepts_and_nobody_speaks(domain: str) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as deaf:
-        url = f"http://127.0.0.1:{deaf.getsockname()[1]}"
+def test_initialize_is_bounded_if_the_server_never_responds(domain: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         provider = QuickProvider(url=url, key=KEY, init_timeout_ms=50)
         with pytest.raises(GeneralError):
             api.set_provider_and_wait(provider, domain)
         provider.shutdown()
 
 
-@pytest.fixture
-def nowhere() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as briefly:
-        return f"http://127.0.0.1:{briefly.getsockname()[1]}"
-
-
-def test_the_last_known_good_copy_serves_while_the_server_is_away(
-    server: FlagServer, client: OpenFeatureClient, use: Use, tmp_path: Path, nowhere: str
+def test_the_cache_file_is_used_while_the_server_is_down(
+    server: FlagServer, client: OpenFeatureClient, use: Use, tmp_path: Path, unreachable_url: str
 ) -> None:
-    copy = tmp_path / "flags.json"
-    first = use(connected(server, cache_file=copy))
+    cache_file = tmp_path / "flags.json"
+    first = use(provider_for(server, cache_file=cache_file))
     server.change(OFF)
-    eventually(lambda: copy.exists() and json.loads(copy.read_text())["revision"] == 2)
+    eventually(lambda: cache_file.exists() and json.loads(cache_file.read_text())["revision"] == 2)
     first.shutdown()
     hour_ago = time.time() - 3_600
-    os.utime(copy, (hour_ago, hour_ago))
-    provider = use(QuickProvider(url=nowhere, key=KEY, cache_file=copy))
+    os.utime(cache_file, (hour_ago, hour_ago))
+    provider = use(QuickProvider(url=unreachable_url, key=KEY, cache_file=cache_file))
     assert is_off(client)
     assert provider.freshness().source == "cache_file"
     hour_ms = 3_600_000
@@ -266,134 +275,134 @@ def test_the_last_known_good_copy_serves_while_the_server_is_away(
     eventually(lambda: client.get_provider_status() == ProviderStatus.STALE)
 
 
-def test_a_copy_that_the_server_confirms_is_not_loaded_again(
+def test_a_cached_flag_set_that_is_current_is_not_loaded_again(
     server: FlagServer, client: OpenFeatureClient, use: Use, tmp_path: Path
 ) -> None:
-    copy = tmp_path / "flags.json"
-    copy.write_text(json.dumps(server.flag_set()))
-    use(connected(server, cache_file=copy, stream=False))
-    assert server.asked[0][1]["if-none-match"] == f'"{server.id}"'
+    cache_file = tmp_path / "flags.json"
+    cache_file.write_text(json.dumps(server.flag_set()))
+    use(provider_for(server, cache_file=cache_file, stream=False))
+    assert server.received[0][1]["if-none-match"] == f'"{server.id}"'
     assert client.get_provider_status() == ProviderStatus.READY
     assert client.get_boolean_value("new-checkout", False) is True
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"flags": 1}', "\x00", '{"formatVersion": 2}'])
-def test_a_damaged_copy_is_no_copy(
+def test_a_damaged_cache_file_is_ignored_and_replaced(
     server: FlagServer, client: OpenFeatureClient, use: Use, tmp_path: Path, damage: str
 ) -> None:
-    copy = tmp_path / "flags.json"
-    copy.write_text(damage)
-    provider = use(connected(server, cache_file=copy))
+    cache_file = tmp_path / "flags.json"
+    cache_file.write_text(damage)
+    provider = use(provider_for(server, cache_file=cache_file))
     assert client.get_boolean_value("new-checkout", False) is True
-    assert json.loads(copy.read_text())["id"] == server.id
+    assert json.loads(cache_file.read_text())["id"] == server.id
     assert "cache_file" in str(provider.freshness().last_error)
 
 
-def test_a_refused_key_is_fatal_though_there_is_a_copy(
+def test_a_rejected_key_is_fatal_even_with_a_cache_file(
     server: FlagServer, client: OpenFeatureClient, tmp_path: Path, domain: str
 ) -> None:
-    copy = tmp_path / "flags.json"
-    copy.write_text(json.dumps(server.flag_set()))
-    provider = QuickProvider(url=server.url, key="another-key", cache_file=copy)
+    cache_file = tmp_path / "flags.json"
+    cache_file.write_text(json.dumps(server.flag_set()))
+    provider = QuickProvider(url=server.url, key="another-key", cache_file=cache_file)
     with pytest.raises(ProviderFatalError):
         api.set_provider_and_wait(provider, domain)
     assert client.get_provider_status() == ProviderStatus.FATAL
     provider.shutdown()
 
 
-def test_a_copy_of_another_environment_is_not_used(
-    server: FlagServer, tmp_path: Path, nowhere: str, domain: str
+def test_a_cache_file_of_another_environment_is_not_used(
+    server: FlagServer, tmp_path: Path, unreachable_url: str, domain: str
 ) -> None:
-    copy = tmp_path / "flags.json"
-    copy.write_text(json.dumps(server.flag_set()))
-    options: dict[str, Any] = {"url": nowhere, "key": KEY, "cache_file": copy}
+    cache_file = tmp_path / "flags.json"
+    cache_file.write_text(json.dumps(server.flag_set()))
+    options: dict[str, Any] = {"url": unreachable_url, "key": KEY, "cache_file": cache_file}
     provider = QuickProvider(**options, environment="staging", init_timeout_ms=50)
     with pytest.raises(GeneralError):
         api.set_provider_and_wait(provider, domain)
     provider.shutdown()
 
 
-def test_a_copy_that_cannot_be_written_harms_nobody(
+def test_flags_are_available_if_the_cache_file_cannot_be_written(
     server: FlagServer, client: OpenFeatureClient, use: Use, tmp_path: Path
 ) -> None:
     (tmp_path / "file").touch()
-    use(connected(server, cache_file=tmp_path / "file" / "flags.json"))
+    use(provider_for(server, cache_file=tmp_path / "file" / "flags.json"))
     assert client.get_boolean_value("new-checkout", False) is True
 
 
-def test_a_disk_that_hangs_holds_up_no_change_and_gets_the_newest_copy_only(
+def test_a_slow_disk_delays_no_change_and_receives_only_the_latest_flags(
     server: FlagServer,
     client: OpenFeatureClient,
     use: Use,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    goes_on = threading.Event()
+    disk_ready = threading.Event()
     revisions: list[object] = []
 
-    def hang(path: Path, flag_set: FlagSet) -> None:
+    def write_slowly(path: Path, flag_set: FlagSet) -> None:
         revisions.append(flag_set.revision)
-        goes_on.wait(20)
+        disk_ready.wait(20)
         write_cache_file(path, flag_set)
 
-    monkeypatch.setattr("pennon_openfeature._cache_file.write_cache_file", hang)
-    copy = tmp_path / "flags.json"
-    provider = use(connected(server, cache_file=copy, init_timeout_ms=200))
+    monkeypatch.setattr("pennon_openfeature._cache_file.write_cache_file", write_slowly)
+    cache_file = tmp_path / "flags.json"
+    provider = use(provider_for(server, cache_file=cache_file, init_timeout_ms=200))
     eventually(streaming(provider))
     for _ in range(20):
         server.change({"new-checkout": boolean_flag()})
     server.change(OFF)
     eventually(lambda: is_off(client))
-    assert not copy.exists()
-    goes_on.set()
-    eventually(lambda: copy.exists() and json.loads(copy.read_text())["revision"] == 22)
+    assert not cache_file.exists()
+    disk_ready.set()
+    eventually(lambda: cache_file.exists() and json.loads(cache_file.read_text())["revision"] == 22)
     assert revisions == [1, 22]
 
 
-def test_a_copy_leaves_no_temporary_file_behind(
+def test_writing_the_cache_file_leaves_no_temporary_file(
     server: FlagServer, use: Use, tmp_path: Path
 ) -> None:
-    use(connected(server, cache_file=tmp_path / "flags.json"))
+    use(provider_for(server, cache_file=tmp_path / "flags.json"))
     assert [file.name for file in tmp_path.iterdir()] == ["flags.json"]
 
 
-def test_the_bootstrap_serves_where_there_is_no_copy(
-    client: OpenFeatureClient, use: Use, nowhere: str
+def test_the_bootstrap_is_used_without_a_cache_file(
+    client: OpenFeatureClient, use: Use, unreachable_url: str
 ) -> None:
     short = {"flags": {"new-checkout": {"enabled": True, "rules": [{"percentage": 0}]}}}
-    use(QuickProvider(url=nowhere, key=KEY, bootstrap=short))
+    use(QuickProvider(url=unreachable_url, key=KEY, bootstrap=short))
     assert is_off(client)
     eventually(lambda: client.get_provider_status() == ProviderStatus.STALE)
 
 
-def test_flags_that_come_after_the_bootstrap_are_told_as_changed(
+def test_flags_that_arrive_after_the_bootstrap_are_reported_as_changed(
     server: FlagServer, client: OpenFeatureClient, use: Use
 ) -> None:
-    server.faults = {"flag-set": answers(503), "flag-set/stream": answers(503)}
-    use(connected(server, bootstrap=server.flag_set()))
-    listened = Listened(client)
+    server.faults = {"flag-set": fails_with(503), "flag-set/stream": fails_with(503)}
+    use(provider_for(server, bootstrap=server.flag_set()))
+    recorder = EventRecorder(client)
     server.change(OFF)
     server.faults = {}
-    eventually(lambda: listened.changed() == [["new-checkout"]])
+    eventually(lambda: recorder.changed_flags() == [["new-checkout"]])
     eventually(lambda: client.get_provider_status() == ProviderStatus.READY)
 
 
-def test_flags_that_come_after_a_start_without_any_are_told_as_changed_and_ready(
+def test_flags_that_arrive_after_a_failed_start_are_reported_as_changed_and_ready(
     server: FlagServer, client: OpenFeatureClient, domain: str
 ) -> None:
-    server.faults = dict.fromkeys(("flag-set", "flag-set/stream"), answers(503))
-    provider = connected(server, init_timeout_ms=50)
+    server.faults = dict.fromkeys(("flag-set", "flag-set/stream"), fails_with(503))
+    provider = provider_for(server, init_timeout_ms=50)
     with pytest.raises(GeneralError):
         api.set_provider_and_wait(provider, domain)
-    listened = Listened(client)
+    recorder = EventRecorder(client)
     server.faults = {}
-    eventually(lambda: listened.of(ProviderEvent.PROVIDER_READY))
-    assert listened.changed() == [["new-checkout"]]
+    eventually(lambda: recorder.of(ProviderEvent.PROVIDER_READY))
+    assert recorder.changed_flags() == [["new-checkout"]]
     assert client.get_provider_status() == ProviderStatus.READY
     provider.shutdown()
 
 
-def test_an_answer_that_comes_just_after_the_start_was_given_up_makes_the_provider_ready(
+def test_flags_that_arrive_just_after_a_failed_start_make_the_provider_ready(
     server: FlagServer, client: OpenFeatureClient, domain: str
 ) -> None:
     class Late(QuickProvider):
@@ -404,10 +413,10 @@ def test_an_answer_that_comes_just_after_the_start_was_given_up_makes_the_provid
                 super().initialize(evaluation_context)
             finally:
                 server.faults = {}
-                # Before the SDK has told the error.
+                # Before the SDK emits the error.
                 eventually(streaming(self))
 
-    server.faults = dict.fromkeys(("flag-set", "flag-set/stream"), answers(503))
+    server.faults = dict.fromkeys(("flag-set", "flag-set/stream"), fails_with(503))
     provider = Late(url=server.url, key=KEY, init_timeout_ms=50)
     with pytest.raises(GeneralError):
         api.set_provider_and_wait(provider, domain)
@@ -415,9 +424,9 @@ def test_an_answer_that_comes_just_after_the_start_was_given_up_makes_the_provid
     provider.shutdown()
 
 
-def test_shutting_down_leaves_no_thread_and_no_connection(server: FlagServer, use: Use) -> None:
+def test_shutdown_leaves_no_thread_and_no_connection(server: FlagServer, use: Use) -> None:
     before = {thread for thread in threading.enumerate() if thread.name.startswith("pennon")}
-    provider = use(connected(server))
+    provider = use(provider_for(server))
     eventually(streaming(provider))
     provider.shutdown()
     threads = {thread for thread in threading.enumerate() if thread.name.startswith("pennon")}

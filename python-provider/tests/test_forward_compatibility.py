@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import QuickProvider, connected, eventually
+from conftest import QuickProvider, eventually, provider_for
 from flag_server import KEY, FlagServer, boolean_flag
 from openfeature.client import OpenFeatureClient
 from openfeature.exception import ErrorCode
@@ -65,18 +64,12 @@ def assert_evaluates(client: OpenFeatureClient) -> None:
     assert details.error_code == ErrorCode.PARSE_ERROR
 
 
-@pytest.fixture
-def unreachable_url() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return f"http://127.0.0.1:{listener.getsockname()[1]}"
-
-
 @pytest.mark.parametrize("stream", [True, False])
 def test_a_flag_set_from_a_newer_server_is_followed(
     client: OpenFeatureClient, use: Use, stream: bool
 ) -> None:
     with FlagServer(FLAGS, envelope=ENVELOPE) as server:
-        provider = use(connected(server, stream=stream, poll_interval_ms=10))
+        provider = use(provider_for(server, stream=stream, poll_interval_ms=10))
         assert_evaluates(client)
         if stream:
             eventually(lambda: provider.freshness().mode == "streaming")

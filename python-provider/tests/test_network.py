@@ -1,4 +1,4 @@
-"""The way to the server: certificates, and the proxies that the environment names."""
+"""Connections to the server: certificates, and proxies from the environment."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from conftest import QuickProvider, connected, eventually
+from conftest import QuickProvider, eventually, provider_for
 from flag_server import CERTIFICATE, FlagServer, boolean_flag
 from forward_proxy import ForwardProxy
 from openfeature import api
@@ -42,7 +42,7 @@ def proxy() -> Iterator[ForwardProxy]:
         running.shutdown()
 
 
-def answers_and_streams(
+def assert_follows_changes(
     server: FlagServer, client: OpenFeatureClient, provider: PennonProvider
 ) -> None:
     eventually(lambda: provider.freshness().mode == "streaming")
@@ -52,7 +52,7 @@ def answers_and_streams(
 
 
 @MODES
-def test_a_certificate_that_ssl_cert_file_names_is_trusted(
+def test_a_certificate_in_ssl_cert_file_is_trusted(
     secure: FlagServer,
     client: OpenFeatureClient,
     use: Use,
@@ -60,20 +60,18 @@ def test_a_certificate_that_ssl_cert_file_names_is_trusted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
-    answers_and_streams(secure, client, use(connected(secure, mode=mode)))
+    assert_follows_changes(secure, client, use(provider_for(secure, mode=mode)))
 
 
-def test_a_certificate_that_nobody_vouches_for_is_not_trusted(
-    secure: FlagServer, domain: str
-) -> None:
-    provider = connected(secure, init_timeout_ms=200)
+def test_an_unknown_certificate_is_not_trusted(secure: FlagServer, domain: str) -> None:
+    provider = provider_for(secure, init_timeout_ms=200)
     with pytest.raises(GeneralError, match="certificate verify failed"):
         api.set_provider_and_wait(provider, domain)
     provider.shutdown()
 
 
 @MODES
-def test_a_proxy_is_asked_to_connect_to_a_secure_server(
+def test_connections_to_an_https_server_are_tunnelled_through_the_proxy(
     secure: FlagServer,
     client: OpenFeatureClient,
     use: Use,
@@ -83,15 +81,15 @@ def test_a_proxy_is_asked_to_connect_to_a_secure_server(
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
     monkeypatch.setenv("HTTPS_PROXY", f"127.0.0.1:{proxy.port}")
-    answers_and_streams(secure, client, use(connected(secure, mode=mode)))
-    assert {asked[:2] for asked in proxy.asked} == {
+    assert_follows_changes(secure, client, use(provider_for(secure, mode=mode)))
+    assert {request[:2] for request in proxy.received} == {
         ("CONNECT", secure.url.removeprefix("https://"))
     }
-    assert len(proxy.asked) >= 2
+    assert len(proxy.received) >= 2
 
 
 @MODES
-def test_a_proxy_asks_a_plain_server_and_is_told_its_own_password_only(
+def test_an_http_proxy_forwards_requests_and_receives_its_credentials(
     server: FlagServer,
     client: OpenFeatureClient,
     use: Use,
@@ -100,12 +98,12 @@ def test_a_proxy_asks_a_plain_server_and_is_told_its_own_password_only(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", f"http://ada:p%40ss@127.0.0.1:{proxy.port}")
-    answers_and_streams(server, client, use(connected(server, mode=mode)))
-    assert ("GET", f"{server.url}/api/v1/flag-set", "Basic YWRhOnBAc3M=") in proxy.asked
+    assert_follows_changes(server, client, use(provider_for(server, mode=mode)))
+    assert ("GET", f"{server.url}/api/v1/flag-set", "Basic YWRhOnBAc3M=") in proxy.received
     assert server.requests["flag-set"] == 1
 
 
-def test_no_proxy_is_asked_for_a_server_that_no_proxy_names(
+def test_a_server_in_no_proxy_is_connected_directly(
     server: FlagServer,
     client: OpenFeatureClient,
     use: Use,
@@ -114,11 +112,11 @@ def test_no_proxy_is_asked_for_a_server_that_no_proxy_names(
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{proxy.port}")
     monkeypatch.setenv("NO_PROXY", "example.com,127.0.0.1")
-    answers_and_streams(server, client, use(connected(server)))
-    assert proxy.asked == []
+    assert_follows_changes(server, client, use(provider_for(server)))
+    assert proxy.received == []
 
 
-def test_a_proxy_of_another_kind_is_refused_with_a_word_about_it(
+def test_an_unsupported_proxy_is_an_error_that_shows_a_valid_url(
     server: FlagServer, domain: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", "socks5://127.0.0.1:1080")

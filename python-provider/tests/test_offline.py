@@ -1,4 +1,4 @@
-"""Offline mode: a file, and no network at all."""
+"""Offline mode: a file instead of a server."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Listened, QuickProvider, eventually
+from conftest import EventRecorder, QuickProvider, eventually
 from flag_server import boolean_flag
 from openfeature import api
 from openfeature.client import OpenFeatureClient
@@ -25,13 +25,15 @@ Use = Callable[[PennonProvider], PennonProvider]
 
 
 def rewrite(file: Path, text: str) -> None:
-    """At once, as editors do."""
-    beside = file.with_suffix(".new")
-    beside.write_text(text, "utf-8")
-    os.replace(beside, file)
+    """Replaces the file atomically, as editors do."""
+    draft = file.with_suffix(".new")
+    draft.write_text(text, "utf-8")
+    os.replace(draft, file)
 
 
-def test_the_servers_own_json_is_read(client: OpenFeatureClient, use: Use, tmp_path: Path) -> None:
+def test_a_json_file_from_the_server_is_read(
+    client: OpenFeatureClient, use: Use, tmp_path: Path
+) -> None:
     file = tmp_path / "flags.json"
     flags = {"new-checkout": boolean_flag(version=3)}
     envelope = {"formatVersion": 1, "environment": "dev", "id": "x", "revision": 5, "segments": {}}
@@ -65,36 +67,38 @@ flags:
 """
 
 
-def test_the_short_form_is_read_in_yaml_and_its_words_are_text(
+def test_flags_in_the_short_form_are_read_from_yaml(
     client: OpenFeatureClient, use: Use, tmp_path: Path
 ) -> None:
     file = tmp_path / "flags.yaml"
     file.write_text(SHORT)
     use(QuickProvider(offline_file=file))
-    asked = [{"plan": "pro"}, {"plan": "free"}, {"country": "no"}]
-    answers = [
+    contexts = [{"plan": "pro"}, {"plan": "free"}, {"country": "no"}]
+    values = [
         client.get_boolean_value("new-checkout", False, EvaluationContext(None, attributes))
-        for attributes in asked
+        for attributes in contexts
     ]
-    assert answers == [True, False, True]
+    assert values == [True, False, True]
     assert client.get_string_value("since", "") == "2026-01-31"
     assert client.get_boolean_details("theme", False).error_code == "PARSE_ERROR"
 
 
-def test_edits_are_followed_and_told(client: OpenFeatureClient, use: Use, tmp_path: Path) -> None:
+def test_edits_are_followed_and_reported(
+    client: OpenFeatureClient, use: Use, tmp_path: Path
+) -> None:
     file = tmp_path / "flags.json"
     file.write_text(json.dumps({"flags": {"a": boolean_flag(), "b": boolean_flag()}}))
     use(QuickProvider(offline_file=file))
-    listened = Listened(client)
+    recorder = EventRecorder(client)
     rewrite(file, json.dumps({"flags": {"a": boolean_flag("off"), "b": boolean_flag()}}))
     eventually(lambda: client.get_boolean_value("a", True) is False)
-    eventually(lambda: listened.changed() == [["a"]])
+    eventually(lambda: recorder.changed_flags() == [["a"]])
 
 
 @pytest.mark.parametrize(
     "damage", ["", "{", "[]", '{"flags": []}', '{"flags": {}, "formatVersion": 2}']
 )
-def test_a_malformed_edit_keeps_the_last_good_flags_and_says_so(
+def test_a_malformed_edit_keeps_the_last_good_flags_and_is_reported(
     client: OpenFeatureClient, use: Use, tmp_path: Path, damage: str
 ) -> None:
     file = tmp_path / "flags.json"
@@ -109,7 +113,7 @@ def test_a_malformed_edit_keeps_the_last_good_flags_and_says_so(
     eventually(lambda: client.get_provider_status() == ProviderStatus.READY)
 
 
-def test_a_file_that_is_moved_away_and_back_is_good_again(
+def test_a_file_that_is_moved_away_and_back_is_read_again(
     client: OpenFeatureClient, use: Use, tmp_path: Path
 ) -> None:
     file, elsewhere = tmp_path / "flags.json", tmp_path / "elsewhere"
@@ -135,7 +139,7 @@ def test_a_file_that_cannot_be_read_at_the_start_is_an_error(
     provider.shutdown()
 
 
-def test_the_bootstrap_serves_until_the_file_can_be_read(
+def test_the_bootstrap_is_used_until_the_file_can_be_read(
     client: OpenFeatureClient, use: Use, tmp_path: Path
 ) -> None:
     file = tmp_path / "flags.json"
@@ -148,7 +152,7 @@ def test_the_bootstrap_serves_until_the_file_can_be_read(
 
 
 @pytest.mark.parametrize("bootstrap", ["missing.json", {"flags": 1}, {"formatVersion": 2}])
-def test_a_bootstrap_that_cannot_be_used_harms_nobody_where_the_file_can_be(
+def test_an_invalid_bootstrap_is_ignored_if_the_file_is_valid(
     client: OpenFeatureClient, use: Use, tmp_path: Path, bootstrap: Any
 ) -> None:
     file = tmp_path / "flags.json"
@@ -158,7 +162,7 @@ def test_a_bootstrap_that_cannot_be_used_harms_nobody_where_the_file_can_be(
     assert "bootstrap" in str(provider.freshness().last_error)
 
 
-def test_what_is_wrong_with_one_flag_is_told(use: Use, tmp_path: Path) -> None:
+def test_the_problem_of_a_flag_is_reported_in_freshness(use: Use, tmp_path: Path) -> None:
     file = tmp_path / "flags.json"
     file.write_text(json.dumps({"flags": {"a": boolean_flag("onn")}}))
     error = use(QuickProvider(offline_file=file)).freshness().last_error
@@ -166,7 +170,7 @@ def test_what_is_wrong_with_one_flag_is_told(use: Use, tmp_path: Path) -> None:
     assert 'flag "a": defaultVariant' in error.message
 
 
-def test_what_says_its_format_version_is_taken_as_it_is(
+def test_a_file_with_a_format_version_is_not_expanded(
     client: OpenFeatureClient, use: Use, tmp_path: Path
 ) -> None:
     file = tmp_path / "flags.json"
@@ -175,51 +179,51 @@ def test_what_says_its_format_version_is_taken_as_it_is(
     assert client.get_boolean_details("short", False).error_code == "PARSE_ERROR"
 
 
-def test_yaml_is_read_as_its_version_1_2() -> None:
-    written = """
+def test_yaml_is_parsed_as_version_1_2() -> None:
+    text = """
 text: [on, no, y, 1:30, 2026-01-31, 1_000, 0b1, "true", <<]
 numbers: [012, 0o17, 0xff, -1, +2, 1e3, 1.5, .5, .inf]
 others: [true, FALSE, null, ~, ]
 """
-    assert parse_yaml(written) == {
+    assert parse_yaml(text) == {
         "text": ["on", "no", "y", "1:30", "2026-01-31", "1_000", "0b1", "true", "<<"],
         "numbers": [12, 15, 255, -1, 2, 1000.0, 1.5, 0.5, float("inf")],
         "others": [True, False, None, None],
     }
 
 
-def test_names_in_yaml_are_text_as_json_would_write_them() -> None:
-    written = "{1: a, true: b, 1.50: c, 1e21: d, ~: e}"
-    assert list(parse_yaml(written)) == ["1", "true", "1.5", "1e+21", ""]
+def test_keys_in_yaml_become_the_text_that_json_writes() -> None:
+    text = "{1: a, true: b, 1.50: c, 1e21: d, ~: e}"
+    assert list(parse_yaml(text)) == ["1", "true", "1.5", "1e+21", ""]
     with pytest.raises(ValueError, match="same key twice"):
         parse_yaml("{1: a, 1.0: b}")
 
 
-def test_a_character_in_two_escapes_of_yaml_is_one() -> None:
+def test_a_surrogate_pair_in_yaml_is_one_character() -> None:
     assert parse_yaml(r'"\ud83d\ude00"') == "\U0001f600"
 
 
 @pytest.mark.parametrize("ending", ["json", "yaml"])
-def test_a_number_of_any_length_is_the_matter_of_its_flag_alone(
+def test_a_number_of_any_length_affects_only_its_flag(
     client: OpenFeatureClient, use: Use, tmp_path: Path, ending: str
 ) -> None:
     file = tmp_path / f"flags.{ending}"
     number = {"type": "number", "enabled": True, "variants": {"a": 7}, "defaultVariant": "a"}
     text = json.dumps({"flags": {"big": number, "other": {"enabled": True}}})
-    # Some editors write a mark at the beginning.
+    # Some editors write a byte order mark.
     file.write_text(text.replace("7", "7" * 5_000), "utf-8-sig")
     use(QuickProvider(offline_file=file))
     assert client.get_boolean_value("other", False) is True
     assert client.get_float_details("big", 1.0).error_code == "PARSE_ERROR"
 
 
-@pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity"])
-def test_words_that_json_lacks_are_no_json(word: str) -> None:
+@pytest.mark.parametrize("constant", ["NaN", "Infinity", "-Infinity"])
+def test_nan_and_infinity_are_not_valid_json(constant: str) -> None:
     with pytest.raises(ValueError, match="not valid JSON"):
-        parse_json(f'{{"a": {word}}}')
+        parse_json(f'{{"a": {constant}}}')
 
 
 @pytest.mark.parametrize("damage", ["a: 1\na: 2", "a: [", "!!python/object:os.system {}", "{a"])
-def test_what_is_no_yaml_or_says_a_name_twice_is_refused(damage: str) -> None:
+def test_invalid_yaml_and_duplicate_keys_are_rejected(damage: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         parse_yaml(damage)

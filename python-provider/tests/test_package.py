@@ -1,4 +1,4 @@
-"""The wheel and the sdist, as somebody installs them: from an index, in an empty environment."""
+"""The wheel and the sdist, installed from an index into an empty environment."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def pip(python: str | Path, *arguments: str) -> str:
 
 @pytest.fixture(scope="module")
 def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Both, built as `python -m build` builds them: the wheel from the sdist."""
+    """The sdist, and the wheel that is built from it."""
     directory = tmp_path_factory.mktemp("dist")
     command = [sys.executable, "-m", "build", "--outdir", str(directory), str(PROJECT)]
     subprocess.run(command, check=True, capture_output=True)
@@ -42,7 +42,7 @@ def free_port() -> int:
 
 @pytest.fixture(scope="module")
 def index(distributions: Path) -> Iterator[str]:
-    """An index on loopback: ours from here, all else from the index that pip is configured for."""
+    """A local index with this package; pip's configured index has all others."""
     port = free_port()
     command = [sys.executable, "-m", "pypiserver", "run", "-i", "127.0.0.1", "-p", str(port)]
     with subprocess.Popen(
@@ -50,7 +50,7 @@ def index(distributions: Path) -> Iterator[str]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     ) as process:
-        eventually(lambda: process.poll() is None and _answers(port), seconds=30)
+        eventually(lambda: process.poll() is None and _accepts_connections(port), seconds=30)
         yield f"http://127.0.0.1:{port}/simple/"
         process.terminate()
 
@@ -61,31 +61,31 @@ def _fallback() -> list[str]:
     return ["--fallback-url", configured[-1].strip("'")] if configured else []
 
 
-def _answers(port: int) -> bool:
-    with socket.socket() as asking:
-        return asking.connect_ex(("127.0.0.1", port)) == 0
+def _accepts_connections(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.mark.parametrize("kind", ["wheel", "sdist"])
-def test_what_is_installed_from_an_index_evaluates_a_flag(
+def test_the_package_installed_from_an_index_evaluates_a_flag(
     index: str, server: FlagServer, tmp_path: Path, kind: str
 ) -> None:
     venv.create(tmp_path / "empty", with_pip=True)
     python = tmp_path / "empty" / "bin" / "python"
-    choice = "--only-binary" if kind == "wheel" else "--no-binary"
-    chosen = [choice, "pennon-openfeature", "pennon-openfeature==0.1.0"]
-    installed = pip(python, "install", "--index-url", index, *chosen)
+    option = "--only-binary" if kind == "wheel" else "--no-binary"
+    arguments = [option, "pennon-openfeature", "pennon-openfeature==0.1.0"]
+    installed = pip(python, "install", "--index-url", index, *arguments)
     assert "Successfully installed" in installed
     environment = {**os.environ, "PENNON_URL": server.url, "PENNON_KEY": KEY}
     environment.pop("PYTHONPATH", None)
     script = PROJECT / "examples" / "script.py"
-    told = subprocess.check_output(
+    output = subprocess.check_output(
         [str(python), "-I", str(script), "ada"], env=environment, cwd=tmp_path, text=True
     )
-    assert told == "new-checkout is on (STATIC)\n"
+    assert output == "new-checkout is on (STATIC)\n"
 
 
-def test_the_wheel_holds_the_package_its_types_and_its_license_and_nothing_else(
+def test_the_wheel_contains_the_package_its_types_and_its_license_only(
     distributions: Path,
 ) -> None:
     with zipfile.ZipFile(distributions / f"{NAME}-py3-none-any.whl") as wheel:
@@ -96,7 +96,7 @@ def test_the_wheel_holds_the_package_its_types_and_its_license_and_nothing_else(
     assert all(name.endswith((".py", "py.typed")) for name in names if not name.startswith(NAME))
 
 
-def test_the_sdist_holds_what_the_wheel_is_built_from_and_nothing_else(
+def test_the_sdist_contains_only_what_the_wheel_is_built_from(
     distributions: Path,
 ) -> None:
     with tarfile.open(distributions / f"{NAME}.tar.gz") as sdist:

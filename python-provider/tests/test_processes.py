@@ -1,4 +1,4 @@
-"""Threads, forks and the end of the interpreter."""
+"""Threads, forks and the exit of the interpreter."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from typing import Any
 from urllib.request import urlopen
 
 import pytest
-from conftest import Listened, connected, eventually
-from flag_server import KEY, FlagServer, boolean_flag, silent
+from conftest import EventRecorder, eventually, provider_for
+from faults import Hang
+from flag_server import KEY, FlagServer, boolean_flag
 from openfeature import api
 from openfeature.client import OpenFeatureClient
 from openfeature.event import ProviderEvent
@@ -30,7 +31,7 @@ forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no f
 
 
 def numbered(number: int) -> dict[str, Any]:
-    """Two flags of one change: both carry its number, in value, variant and metadata."""
+    """Two flags with the number of a change in their value, variant and metadata."""
     flag = {
         "type": "number",
         "enabled": True,
@@ -41,14 +42,14 @@ def numbered(number: int) -> dict[str, Any]:
     return {"one": flag, "other": flag}
 
 
-def test_32_threads_never_see_half_a_set_during_1000_changes(
+def test_32_threads_never_see_a_mix_of_revisions_during_1000_changes(
     server: FlagServer, client: OpenFeatureClient, use: Use
 ) -> None:
     server.flags = numbered(1)
-    provider = use(connected(server))
+    provider = use(provider_for(server))
     eventually(lambda: provider.freshness().mode == "streaming")
     done = threading.Event()
-    torn: list[object] = []
+    mixed: list[object] = []
 
     def watch() -> None:
         last = 0
@@ -60,9 +61,9 @@ def test_32_threads_never_see_half_a_set_during_1000_changes(
             assert isinstance(other, Served)
             numbers = (details.value, details.flag_metadata["version"], details.variant)
             if numbers != (details.value, details.value, f"v{details.value}"):
-                torn.append(numbers)
+                mixed.append(numbers)
             if one.value != other.value or details.value < last:
-                torn.append((one.value, other.value, last))
+                mixed.append((one.value, other.value, last))
             last = details.value
 
     threads = [threading.Thread(target=watch) for _ in range(32)]
@@ -74,33 +75,35 @@ def test_32_threads_never_see_half_a_set_during_1000_changes(
     done.set()
     for thread in threads:
         thread.join()
-    assert torn == []
+    assert mixed == []
 
 
-def _child(provider: PennonProvider, answers: Any) -> None:
-    """In the forked process: the answer at once, and the one after the next change."""
-    answers.put(provider.evaluate("new-checkout").enabled)
+def _evaluate_in_child(provider: PennonProvider, results: Any) -> None:
+    """Sends the result after the fork, and the result after the next change."""
+    results.put(provider.evaluate("new-checkout").enabled)
     eventually(lambda: provider.evaluate("new-checkout").enabled is False)
-    answers.put(provider.evaluate("new-checkout").enabled)
+    results.put(provider.evaluate("new-checkout").enabled)
 
 
 @forks
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 @pytest.mark.parametrize("mode", ["in-process", "remote"])
-def test_a_forked_worker_answers_at_once_and_follows_on_its_own(
+def test_a_forked_worker_evaluates_immediately_and_follows_changes(
     server: FlagServer, use: Use, mode: Any
 ) -> None:
-    provider = use(connected(server, mode=mode))
+    provider = use(provider_for(server, mode=mode))
     eventually(lambda: server.open_streams() == 1)
     forking = multiprocessing.get_context("fork")
-    answers = forking.Queue()
-    workers = [forking.Process(target=_child, args=(provider, answers)) for _ in range(2)]
+    results = forking.Queue()
+    workers = [
+        forking.Process(target=_evaluate_in_child, args=(provider, results)) for _ in range(2)
+    ]
     for worker in workers:
         worker.start()
-    assert [answers.get(timeout=20) for _ in workers] == [True, True]
+    assert [results.get(timeout=20) for _ in workers] == [True, True]
     eventually(lambda: server.open_streams() == 3)
     server.change({"new-checkout": boolean_flag("off")})
-    assert [answers.get(timeout=20) for _ in workers] == [False, False]
+    assert [results.get(timeout=20) for _ in workers] == [False, False]
     for worker in workers:
         worker.join(20)
     assert [worker.exitcode for worker in workers] == [0, 0]
@@ -109,54 +112,54 @@ def test_a_forked_worker_answers_at_once_and_follows_on_its_own(
 
 @forks
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
-def test_handlers_of_the_parent_hear_every_change_in_a_forked_worker(
+def test_handlers_of_the_parent_receive_every_change_in_a_forked_worker(
     server: FlagServer, client: OpenFeatureClient, use: Use
 ) -> None:
-    # Told at once, so that the parent has a thread for handlers that its child has not.
+    # Called immediately, so the SDK starts a thread for handlers in the parent.
     client.add_handler(ProviderEvent.PROVIDER_READY, lambda _details: None)
-    listened = Listened(client)
-    use(connected(server))
-    eventually(lambda: listened.of(ProviderEvent.PROVIDER_READY))
+    recorder = EventRecorder(client)
+    use(provider_for(server))
+    eventually(lambda: recorder.of(ProviderEvent.PROVIDER_READY))
 
-    def hear(answers: Any) -> None:
-        answers.put("listening")
-        eventually(listened.changed)
-        answers.put(listened.changed())
+    def record(results: Any) -> None:
+        results.put("listening")
+        eventually(recorder.changed_flags)
+        results.put(recorder.changed_flags())
 
     forking = multiprocessing.get_context("fork")
-    answers = forking.Queue()
-    worker = forking.Process(target=hear, args=(answers,))
+    results = forking.Queue()
+    worker = forking.Process(target=record, args=(results,))
     worker.start()
-    assert answers.get(timeout=20) == "listening"
+    assert results.get(timeout=20) == "listening"
     eventually(lambda: server.open_streams() == 2)
     server.change({"new-checkout": boolean_flag("off")})
-    assert answers.get(timeout=20) == [["new-checkout"]]
+    assert results.get(timeout=20) == [["new-checkout"]]
     worker.join(20)
 
 
-def _value_in_child(client: OpenFeatureClient, answers: Any) -> None:
+def _status_in_child(client: OpenFeatureClient, results: Any) -> None:
     eventually(lambda: client.get_boolean_value("new-checkout", False) is True)
-    answers.put(client.get_provider_status().value)
+    results.put(client.get_provider_status().value)
 
 
 @forks
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
-def test_a_worker_that_is_forked_while_the_provider_starts_gets_ready_on_its_own(
+def test_a_worker_that_is_forked_while_the_provider_starts_becomes_ready(
     server: FlagServer, client: OpenFeatureClient, domain: str
 ) -> None:
-    released = threading.Event()
-    server.faults["flag-set"] = silent(released)
+    hang = Hang()
+    server.faults["flag-set"] = hang
     provider = PennonProvider(url=server.url, key=KEY, init_timeout_ms=10_000)
     api.set_provider(provider, domain)
     eventually(lambda: server.requests["flag-set"] == 1)
     forking = multiprocessing.get_context("fork")
-    answers = forking.Queue()
-    worker = forking.Process(target=_value_in_child, args=(client, answers))
+    results = forking.Queue()
+    worker = forking.Process(target=_status_in_child, args=(client, results))
     worker.start()
     eventually(lambda: server.requests["flag-set"] >= 2)
     server.faults = {}
-    released.set()
-    assert answers.get(timeout=20) == "READY"
+    hang.release()
+    assert results.get(timeout=20) == "READY"
     worker.join(20)
     eventually(lambda: client.get_boolean_value("new-checkout", False) is True)
     provider.shutdown()
@@ -165,45 +168,45 @@ def test_a_worker_that_is_forked_while_the_provider_starts_gets_ready_on_its_own
 @forks
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="open files are counted in /proc")
-def test_a_worker_holds_no_connection_of_its_parent(server: FlagServer, use: Use) -> None:
-    provider = use(connected(server))
+def test_a_forked_worker_holds_no_connection_of_its_parent(server: FlagServer, use: Use) -> None:
+    provider = use(provider_for(server))
     eventually(lambda: server.open_streams() == 1)
 
     def connections() -> int:
         port = int(server.url.rsplit(":", 1)[1])
-        # The directory that is being listed is open too, and closed when it is looked at.
+        # Listing the directory opens one more descriptor, which is closed afterwards.
         descriptors = [int(name) for name in os.listdir("/proc/self/fd")]
-        return sum(_leads_to(each, port) for each in descriptors)
+        return sum(_is_connected_to(each, port) for each in descriptors)
 
-    def count(answers: Any) -> None:
+    def count(results: Any) -> None:
         provider.shutdown()
-        answers.put(connections())
+        results.put(connections())
 
     forking = multiprocessing.get_context("fork")
-    answers = forking.Queue()
-    worker = forking.Process(target=count, args=(answers,))
+    results = forking.Queue()
+    worker = forking.Process(target=count, args=(results,))
     assert connections() == 1
     worker.start()
-    assert answers.get(timeout=20) == 0
+    assert results.get(timeout=20) == 0
     worker.join(20)
     assert connections() == 1
 
 
-def _leads_to(descriptor: int, port: int) -> bool:
+def _is_connected_to(descriptor: int, port: int) -> bool:
     try:
         if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
             return False
     except OSError:
         return False
-    with socket.socket(fileno=os.dup(descriptor)) as found:
+    with socket.socket(fileno=os.dup(descriptor)) as duplicate:
         try:
-            return bool(found.getpeername()[1] == port)
+            return bool(duplicate.getpeername()[1] == port)
         except (OSError, IndexError):
             return False
 
 
 @pytest.mark.parametrize("mode", ["in-process", "remote"])
-def test_the_interpreter_exits_at_once_and_quietly_with_a_provider_that_nobody_shut_down(
+def test_the_interpreter_exits_quietly_without_shutting_down_the_provider(
     server: FlagServer, mode: str
 ) -> None:
     script = f"""
@@ -212,17 +215,17 @@ from pennon_openfeature import PennonProvider
 api.set_provider_and_wait(PennonProvider(url={server.url!r}, key={KEY!r}, mode={mode!r}))
 print(api.get_client().get_boolean_value("new-checkout", False))
 """
-    ended = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-W", "error", "-c", script],
         capture_output=True,
         text=True,
         timeout=20,
         check=False,
     )
-    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "True\n", "")
+    assert (completed.returncode, completed.stdout, completed.stderr) == (0, "True\n", "")
 
 
-def test_the_interpreter_exits_quietly_while_changes_come(
+def test_the_interpreter_exits_quietly_while_changes_arrive(
     server: FlagServer, tmp_path: Path
 ) -> None:
     script = f"""
@@ -251,46 +254,46 @@ while provider.freshness().mode != "streaming":
 
     threading.Thread(target=change, daemon=True).start()
     command = [sys.executable, "-W", "error", "-c", script]
-    ended = [
+    runs = [
         subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
         for _ in range(8)
     ]
     done.set()
-    for each in ended:
-        assert (each.returncode, each.stdout, each.stderr) == (0, "True\n", "")
+    for run in runs:
+        assert (run.returncode, run.stdout, run.stderr) == (0, "True\n", "")
     assert [file.name for file in tmp_path.iterdir()] == ["flags.json"]
 
 
-def test_the_interpreter_exits_while_the_server_is_still_being_waited_for(
+def test_the_interpreter_exits_while_a_request_is_pending(
     server: FlagServer,
 ) -> None:
-    released = threading.Event()
-    server.faults["evaluate"] = silent(released)
+    hang = Hang()
+    server.faults["evaluate"] = hang
     script = f"""
 import asyncio, threading, time
 from openfeature import api
 from pennon_openfeature import PennonProvider
 provider = PennonProvider(url={server.url!r}, key={KEY!r}, mode="remote", request_timeout_ms=60_000)
 api.set_provider_and_wait(provider)
-ask = lambda: asyncio.run(api.get_client().get_boolean_value_async("new-checkout", False))
-threading.Thread(target=ask, daemon=True).start()
+evaluate = lambda: asyncio.run(api.get_client().get_boolean_value_async("new-checkout", False))
+threading.Thread(target=evaluate, daemon=True).start()
 while not any(each.name == "pennon-evaluate" for each in threading.enumerate()):
     time.sleep(0.01)
 """
     command = [sys.executable, "-W", "error", "-c", script]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
-    released.set()
-    assert (ended.returncode, ended.stderr) == (0, "")
+    completed = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    hang.release()
+    assert (completed.returncode, completed.stderr) == (0, "")
 
 
-def test_importing_it_loads_neither_yaml_nor_asyncio_servers() -> None:
+def test_importing_the_package_loads_no_optional_dependency() -> None:
     script = "import json, sys, pennon_openfeature; print(json.dumps(sorted(sys.modules)))"
     modules = json.loads(subprocess.check_output([sys.executable, "-c", script], text=True))
     assert not {"yaml", "requests", "urllib3"} & set(modules)
 
 
-def test_a_provider_that_was_replaced_is_shut_down(server: FlagServer, domain: str) -> None:
-    first, second = connected(server), connected(server)
+def test_a_replaced_provider_is_shut_down(server: FlagServer, domain: str) -> None:
+    first, second = provider_for(server), provider_for(server)
     api.set_provider_and_wait(first, domain)
     api.set_provider_and_wait(second, domain)
     eventually(lambda: first.freshness().mode == "stopped")
@@ -299,7 +302,7 @@ def test_a_provider_that_was_replaced_is_shut_down(server: FlagServer, domain: s
 
 
 @forks
-def test_workers_of_gunicorn_with_preload_answer_and_follow(server: FlagServer) -> None:
+def test_gunicorn_workers_with_preload_evaluate_and_follow_changes(server: FlagServer) -> None:
     with socket.create_server(("127.0.0.1", 0)) as briefly:
         port = briefly.getsockname()[1]
     command = [sys.executable, "-m", "gunicorn", "wsgi_app:application", "--preload"]
@@ -308,24 +311,24 @@ def test_workers_of_gunicorn_with_preload_answer_and_follow(server: FlagServer) 
     here = str(Path(__file__).parent)
     with subprocess.Popen([*command, *options], env=environment, cwd=here) as process:
         try:
-            eventually(lambda: len(_answers_of_workers(port, "on")) == 2, seconds=30)
+            eventually(lambda: len(_workers_with_result(port, "on")) == 2, seconds=30)
             eventually(lambda: server.open_streams() == 3)
             server.change({"new-checkout": boolean_flag("off")})
-            eventually(lambda: len(_answers_of_workers(port, "off")) == 2, seconds=30)
+            eventually(lambda: len(_workers_with_result(port, "off")) == 2, seconds=30)
         finally:
             process.terminate()
     assert process.returncode == 0
 
 
-def _answers_of_workers(port: int, wanted: str) -> set[str]:
-    """Which workers give that answer, of some that were asked."""
+def _workers_with_result(port: int, expected: str) -> set[str]:
+    """The workers among ten responses that respond with the expected result."""
     workers = set()
     for _ in range(10):
         try:
             with urlopen(f"http://127.0.0.1:{port}/", timeout=5) as response:
-                worker, answer = response.read().decode().split()
+                worker, result = response.read().decode().split()
         except OSError:
             return set()
-        if answer == wanted:
+        if result == expected:
             workers.add(worker)
     return workers

@@ -1,4 +1,4 @@
-"""What an application gets from the provider, in process, while all is well."""
+"""Evaluation, contexts, changes and options, without failures."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from enum import Enum
 from typing import Any
 
 import pytest
-from conftest import Listened, QuickProvider, connected, eventually
+from conftest import EventRecorder, QuickProvider, eventually, provider_for
 from flag_server import KEY, FlagServer, boolean_flag
 from openfeature import api
 from openfeature.client import OpenFeatureClient
@@ -24,17 +24,17 @@ from pennon_openfeature import PennonProvider, Served
 Use = Callable[[PennonProvider], PennonProvider]
 
 
-def typed(kind: str, value: Any) -> dict[str, Any]:
-    return {"type": kind, "enabled": True, "variants": {"it": value}, "defaultVariant": "it"}
+def flag_of_type(flag_type: str, value: Any) -> dict[str, Any]:
+    return {"type": flag_type, "enabled": True, "variants": {"it": value}, "defaultVariant": "it"}
 
 
 FLAGS = {
     "bool": boolean_flag(),
-    "text": typed("string", "blue"),
-    "whole": typed("number", 10),
-    "whole-float": typed("number", 10.0),
-    "fraction": typed("number", 0.5),
-    "object": typed("object", {"list": [1, {"deep": True}]}),
+    "text": flag_of_type("string", "blue"),
+    "whole": flag_of_type("number", 10),
+    "whole-float": flag_of_type("number", 10.0),
+    "fraction": flag_of_type("number", 0.5),
+    "object": flag_of_type("object", {"list": [1, {"deep": True}]}),
     "code-default": {**boolean_flag(), "defaultVariant": None},
     "disabled": {**boolean_flag(), "enabled": False},
     "broken": {"type": "boolean"},
@@ -49,7 +49,7 @@ def server() -> Any:
 
 
 def test_each_type_is_resolved(server: FlagServer, client: OpenFeatureClient, use: Use) -> None:
-    use(connected(server))
+    use(provider_for(server))
     assert client.get_boolean_value("bool", False) is True
     assert client.get_string_value("text", "") == "blue"
     assert client.get_integer_value("whole", 0) == 10
@@ -57,10 +57,10 @@ def test_each_type_is_resolved(server: FlagServer, client: OpenFeatureClient, us
     assert client.get_object_value("object", {}) == {"list": [1, {"deep": True}]}
 
 
-def test_an_int_for_a_float_flag_is_coerced_and_a_whole_float_for_an_int_flag(
+def test_whole_numbers_are_converted_between_int_and_float(
     server: FlagServer, client: OpenFeatureClient, use: Use
 ) -> None:
-    use(connected(server))
+    use(provider_for(server))
     as_float = client.get_float_value("whole", 0.0)
     assert (as_float, type(as_float)) == (10.0, float)
     as_int = client.get_integer_value("whole-float", 0)
@@ -68,31 +68,31 @@ def test_an_int_for_a_float_flag_is_coerced_and_a_whole_float_for_an_int_flag(
 
 
 @pytest.mark.parametrize(
-    ("flag", "ask"),
+    ("flag", "get_details"),
     [
         ("bool", lambda client, key: client.get_integer_details(key, 7)),
         ("bool", lambda client, key: client.get_float_details(key, 7.0)),
         ("whole", lambda client, key: client.get_boolean_details(key, True)),
         ("fraction", lambda client, key: client.get_integer_details(key, 7)),
         ("text", lambda client, key: client.get_object_details(key, {"a": 1})),
-        ("object", lambda client, key: client.get_string_details(key, "mine")),
+        ("object", lambda client, key: client.get_string_details(key, "default")),
     ],
 )
-def test_another_type_than_was_asked_for_is_a_mismatch_and_answers_the_default_value(
-    server: FlagServer, client: OpenFeatureClient, use: Use, flag: str, ask: Any
+def test_a_value_of_another_type_is_a_mismatch_and_the_default_value_applies(
+    server: FlagServer, client: OpenFeatureClient, use: Use, flag: str, get_details: Any
 ) -> None:
-    use(connected(server))
-    details = ask(client, flag)
+    use(provider_for(server))
+    details = get_details(client, flag)
     assert (details.error_code, details.reason) == (ErrorCode.TYPE_MISMATCH, Reason.ERROR)
-    assert details.value in (7, 7.0, True, {"a": 1}, "mine")
+    assert details.value in (7, 7.0, True, {"a": 1}, "default")
     assert f'"{flag}"' in details.error_message
 
 
-def test_reasons_variants_and_metadata_are_told(
+def test_details_contain_reason_variant_and_metadata(
     server: FlagServer, client: OpenFeatureClient, use: Use
 ) -> None:
     server.flags["bool"] = boolean_flag(version=7, metadata={"team": "checkout"})
-    use(connected(server))
+    use(provider_for(server))
     details = client.get_boolean_details("bool", False)
     assert (details.reason, details.variant) == (Reason.STATIC, "on")
     assert details.flag_metadata == {"team": "checkout", "version": 7, "flagSetId": "production"}
@@ -101,10 +101,10 @@ def test_reasons_variants_and_metadata_are_told(
 @pytest.mark.parametrize(
     ("flag", "reason"), [("code-default", Reason.DEFAULT), ("disabled", Reason.DISABLED)]
 )
-def test_a_flag_that_serves_no_variant_answers_the_default_value_without_an_error(
+def test_the_default_value_applies_without_an_error_if_no_variant_is_served(
     server: FlagServer, client: OpenFeatureClient, use: Use, flag: str, reason: Reason
 ) -> None:
-    use(connected(server))
+    use(provider_for(server))
     details = client.get_boolean_details(flag, True)
     assert (details.value, details.reason, details.error_code) == (True, reason, None)
 
@@ -118,21 +118,21 @@ def test_a_flag_that_serves_no_variant_answers_the_default_value_without_an_erro
         ("divided", ErrorCode.TARGETING_KEY_MISSING),
     ],
 )
-def test_a_flag_that_cannot_be_decided_answers_the_default_value_and_says_why(
+def test_the_default_value_applies_with_an_error_if_evaluation_fails(
     server: FlagServer, client: OpenFeatureClient, use: Use, flag: str, code: ErrorCode
 ) -> None:
-    use(connected(server))
+    use(provider_for(server))
     details = client.get_boolean_details(flag, True)
     assert (details.value, details.error_code) == (True, code)
     assert flag in (details.error_message or "")
 
 
-def test_the_async_resolvers_answer_as_the_others_do(
+def test_the_async_resolvers_return_the_same_results(
     server: FlagServer, client: OpenFeatureClient, use: Use
 ) -> None:
-    use(connected(server))
+    use(provider_for(server))
 
-    async def ask() -> list[Any]:
+    async def evaluate() -> list[Any]:
         mismatch = await client.get_boolean_details_async("text", True)
         return [
             await client.get_boolean_value_async("bool", False),
@@ -143,17 +143,17 @@ def test_the_async_resolvers_answer_as_the_others_do(
             (mismatch.value, mismatch.error_code),
         ]
 
-    answers = asyncio.run(ask())
-    assert answers[:4] == [True, "blue", 10, 10.0]
-    assert answers[5] == (True, ErrorCode.TYPE_MISMATCH)
+    values = asyncio.run(evaluate())
+    assert values[:4] == [True, "blue", 10, 10.0]
+    assert values[5] == (True, ErrorCode.TYPE_MISMATCH)
 
 
-def test_what_an_application_does_to_an_object_value_reaches_nobody_else(
+def test_modifying_an_object_value_does_not_affect_other_evaluations(
     server: FlagServer, client: OpenFeatureClient, use: Use
 ) -> None:
-    use(connected(server))
-    mine: Any = client.get_object_value("object", {})
-    mine["list"].append("mine")
+    use(provider_for(server))
+    value: Any = client.get_object_value("object", {})
+    value["list"].append("added")
     assert client.get_object_value("object", {}) == {"list": [1, {"deep": True}]}
 
 
@@ -187,7 +187,7 @@ class Plan(str, Enum):
         ({"attribute": "targetingKey", "operator": "equals", "value": "ada"}, {}),
     ],
 )
-def test_contexts_are_read_in_the_words_of_json(
+def test_values_in_contexts_are_converted_to_json(
     server: FlagServer,
     client: OpenFeatureClient,
     use: Use,
@@ -195,40 +195,40 @@ def test_contexts_are_read_in_the_words_of_json(
     attributes: dict[str, Any],
 ) -> None:
     rule = {"id": "r", "conditions": [condition], "variant": "on"}
-    server.flags["asks"] = boolean_flag("off", rules=[rule])
-    use(connected(server))
-    assert client.get_boolean_value("asks", False, EvaluationContext("ada", attributes))
+    server.flags["conditional"] = boolean_flag("off", rules=[rule])
+    use(provider_for(server))
+    assert client.get_boolean_value("conditional", False, EvaluationContext("ada", attributes))
 
 
-def test_a_context_of_any_depth_is_survived(
+def test_a_recursive_context_does_not_fail(
     server: FlagServer, client: OpenFeatureClient, use: Use
 ) -> None:
-    use(connected(server))
+    use(provider_for(server))
     deep: Any = {}
-    deep["again"] = deep
+    deep["self"] = deep
     assert client.get_boolean_value("bool", False, EvaluationContext("ada", {"deep": deep}))
 
 
 def test_tracking_does_nothing_and_does_not_raise(
     server: FlagServer, client: OpenFeatureClient, use: Use
 ) -> None:
-    use(connected(server))
+    use(provider_for(server))
     client.track("bought", EvaluationContext("ada"))
 
 
-def test_a_change_arrives_and_names_exactly_the_flags_that_changed(
+def test_a_change_is_reported_with_exactly_the_flags_that_changed(
     server: FlagServer, client: OpenFeatureClient, use: Use
 ) -> None:
-    provider = use(connected(server))
-    listened = Listened(client)
+    provider = use(provider_for(server))
+    recorder = EventRecorder(client)
     eventually(lambda: provider.freshness().mode == "streaming")
     server.change({"bool": boolean_flag("off"), "text": None, "new": boolean_flag()})
     eventually(lambda: client.get_boolean_value("bool", True) is False)
-    eventually(lambda: listened.changed() == [["bool", "new", "text"]])
-    assert client.get_string_details("text", "mine").error_code == ErrorCode.FLAG_NOT_FOUND
+    eventually(lambda: recorder.changed_flags() == [["bool", "new", "text"]])
+    assert client.get_string_details("text", "default").error_code == ErrorCode.FLAG_NOT_FOUND
 
 
-def test_flags_that_depend_on_what_changed_are_named_too(
+def test_a_change_is_reported_with_dependent_flags(
     server: FlagServer, client: OpenFeatureClient, use: Use
 ) -> None:
     payers = {"conditions": [{"attribute": "plan", "operator": "equals", "value": "pro"}]}
@@ -239,16 +239,16 @@ def test_flags_that_depend_on_what_changed_are_named_too(
         "a": boolean_flag("off", rules=[rule]),
         "b": boolean_flag("off", rules=[on_flag]),
     }
-    provider = use(connected(server))
-    listened = Listened(client)
+    provider = use(provider_for(server))
+    recorder = EventRecorder(client)
     eventually(lambda: provider.freshness().mode == "streaming")
     server.change(segments={"payers": {"conditions": [{**payers["conditions"][0], "not": True}]}})
-    eventually(lambda: listened.changed() == [["a", "b"]])
+    eventually(lambda: recorder.changed_flags() == [["a", "b"]])
     assert client.get_boolean_value("b", False) is True
 
 
-def test_several_flags_are_read_from_one_revision(server: FlagServer, use: Use) -> None:
-    provider = use(connected(server))
+def test_a_snapshot_evaluates_flags_of_one_revision(server: FlagServer, use: Use) -> None:
+    provider = use(provider_for(server))
     eventually(lambda: provider.freshness().mode == "streaming")
     snapshot = provider.snapshot()
     server.change({"bool": boolean_flag("off")})
@@ -259,28 +259,26 @@ def test_several_flags_are_read_from_one_revision(server: FlagServer, use: Use) 
     assert (snapshot.revision, before.value, after.value) == (1, True, False)
 
 
-def test_several_providers_live_in_one_process(server: FlagServer) -> None:
+def test_several_providers_in_one_process_are_independent(server: FlagServer) -> None:
     with FlagServer({"bool": boolean_flag("off")}) as other:
-        providers = {"one": connected(server), "other": connected(other)}
+        providers = {"one": provider_for(server), "other": provider_for(other)}
         for name, provider in providers.items():
             api.set_provider_and_wait(provider, name)
-        answers = [api.get_client(name).get_boolean_value("bool", False) for name in providers]
+        values = [api.get_client(name).get_boolean_value("bool", False) for name in providers]
         for provider in providers.values():
             provider.shutdown()
-    assert answers == [True, False]
+    assert values == [True, False]
 
 
-def test_the_environment_of_a_key_of_all_environments_is_named(
-    server: FlagServer, use: Use
-) -> None:
-    use(connected(server, environment="blue & green"))
-    assert server.asked[0][0] == "/api/v1/flag-set?environment=blue%20%26%20green"
+def test_the_environment_option_is_sent_to_the_server(server: FlagServer, use: Use) -> None:
+    use(provider_for(server, environment="blue & green"))
+    assert server.received[0][0] == "/api/v1/flag-set?environment=blue%20%26%20green"
 
 
-def test_a_provider_that_was_shut_down_can_be_used_again(
+def test_a_provider_can_be_initialized_again_after_shutdown(
     server: FlagServer, client: OpenFeatureClient, use: Use
 ) -> None:
-    provider = use(connected(server))
+    provider = use(provider_for(server))
     provider.shutdown()
     assert provider.freshness().mode == "stopped"
     details = provider.resolve_boolean_details("bool", False)
@@ -291,7 +289,7 @@ def test_a_provider_that_was_shut_down_can_be_used_again(
 
 
 @pytest.mark.parametrize(
-    ("options", "words"),
+    ("options", "message"),
     [
         ({}, "url and key"),
         ({"url": "http://x"}, "together"),
@@ -311,22 +309,22 @@ def test_a_provider_that_was_shut_down_can_be_used_again(
         ({"offline_file": "f.json", "mode": "remote"}, "remote"),
     ],
 )
-def test_options_that_cannot_be_are_refused_at_once(options: Any, words: str) -> None:
-    with pytest.raises(ValueError, match=words):
+def test_invalid_options_raise_immediately(options: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         QuickProvider(**options)
 
 
-def test_the_key_is_nowhere_to_be_read() -> None:
+def test_the_key_is_not_in_any_representation() -> None:
     provider = QuickProvider(url="http://x", key=KEY)
     assert KEY not in repr(provider)
     assert KEY not in repr(vars(provider))
 
 
-def test_details_are_the_applications_own(
+def test_modifying_details_does_not_affect_other_evaluations(
     server: FlagServer, client: OpenFeatureClient, use: Use
 ) -> None:
-    use(connected(server))
-    written = dataclasses.asdict(client.get_boolean_details("bool", False))
-    written["flag_metadata"]["flagSetId"] = "another"
+    use(provider_for(server))
+    fields = dataclasses.asdict(client.get_boolean_details("bool", False))
+    fields["flag_metadata"]["flagSetId"] = "another"
     details = client.get_boolean_details("bool", False)
     assert details.flag_metadata["flagSetId"] == "production"

@@ -1,4 +1,4 @@
-"""The provider with the real server, behind a proxy that cuts, stalls and refuses."""
+"""The provider with the real server, behind a proxy that injects faults."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Listened, QuickProvider, eventually
+from conftest import EventRecorder, QuickProvider, eventually
 from openfeature import api
 from openfeature.client import OpenFeatureClient
 from openfeature.evaluation_context import EvaluationContext
@@ -21,8 +21,8 @@ from pennon_openfeature._timing import Timing
 Use = Callable[[PennonProvider], PennonProvider]
 
 
-class PatientProvider(PennonProvider):
-    """Quick to try again, and as patient with a silent stream as the server's heartbeats ask."""
+class RetryingProvider(PennonProvider):
+    """Retries quickly, with the idle timeout that the heartbeats of the real server need."""
 
     _timing = Timing(min_backoff_ms=10, max_backoff_ms=100, rejected_key_ms=50, event_delay_ms=10)
 
@@ -45,7 +45,7 @@ def proxy(real: RealServer) -> Iterator[FaultProxy]:
 
 @pytest.fixture
 def flag(real: RealServer, request: pytest.FixtureRequest) -> Iterator[str]:
-    """A flag of this test's own, on at first."""
+    """A flag for this test only, which is on at first."""
     key = "".join(letter if letter.isalnum() else "-" for letter in request.node.name)[:100]
     real.create(key)
     yield key
@@ -60,41 +60,41 @@ def streaming(provider: PennonProvider) -> Callable[[], bool]:
 def test_flags_are_loaded_and_changes_arrive(
     real: RealServer, client: OpenFeatureClient, use: Use, flag: str, mode: Any
 ) -> None:
-    provider = use(PatientProvider(url=real.url, key=real.key(), mode=mode))
+    provider = use(RetryingProvider(url=real.url, key=real.key(), mode=mode))
     eventually(lambda: provider.freshness().revision)
-    listened = Listened(client)
+    recorder = EventRecorder(client)
     assert client.get_boolean_value(flag, False) is True
     real.patch(flag, enabled=False, description="a change")
     eventually(lambda: client.get_boolean_details(flag, False).reason == "DISABLED")
-    eventually(lambda: [flag] in listened.changed())
+    eventually(lambda: [flag] in recorder.changed_flags())
     assert client.get_boolean_details("missing", False).error_code == ErrorCode.FLAG_NOT_FOUND
 
 
-def test_a_key_of_all_environments_names_one(
+def test_a_key_of_all_environments_needs_the_environment_option(
     real: RealServer, client: OpenFeatureClient, use: Use, flag: str
 ) -> None:
     from real_server import ADMIN_KEY, ENVIRONMENT  # noqa: PLC0415
 
-    use(PatientProvider(url=real.url, key=ADMIN_KEY, environment=ENVIRONMENT))
+    use(RetryingProvider(url=real.url, key=ADMIN_KEY, environment=ENVIRONMENT))
     details = client.get_boolean_details(flag, False)
     assert details.flag_metadata == {"version": 1, "flagSetId": ENVIRONMENT}
 
 
-def test_both_modes_answer_alike_for_many_subjects(real: RealServer, use: Use) -> None:
+def test_both_modes_return_equal_results_for_many_subjects(real: RealServer, use: Use) -> None:
     key = real.key()
-    here = use(PatientProvider(url=real.url, key=key))
-    there = PatientProvider(url=real.url, key=key, mode="remote")
-    there.initialize(EvaluationContext())
+    local = use(RetryingProvider(url=real.url, key=key))
+    remote = RetryingProvider(url=real.url, key=key, mode="remote")
+    remote.initialize(EvaluationContext())
     for number in range(50):
         context = {"targetingKey": f"user-{number}", "plan": "pro"}
-        assert here.evaluate("divided", context) == there.evaluate("divided", context)
-    there.shutdown()
+        assert local.evaluate("divided", context) == remote.evaluate("divided", context)
+    remote.shutdown()
 
 
-def test_a_connection_that_is_cut_again_and_again_misses_no_change(
+def test_a_connection_that_is_cut_repeatedly_misses_no_change(
     real: RealServer, proxy: FaultProxy, client: OpenFeatureClient, use: Use, flag: str
 ) -> None:
-    provider = use(PatientProvider(url=proxy.url, key=real.key()))
+    provider = use(RetryingProvider(url=proxy.url, key=real.key()))
     for round_number in range(5):
         eventually(streaming(provider))
         proxy.cut()
@@ -104,7 +104,7 @@ def test_a_connection_that_is_cut_again_and_again_misses_no_change(
         )
 
 
-def test_a_stalled_connection_is_noticed_and_left(
+def test_a_stalled_connection_is_detected_and_replaced(
     real: RealServer, proxy: FaultProxy, client: OpenFeatureClient, use: Use, flag: str
 ) -> None:
     provider = use(QuickProvider(url=proxy.url, key=real.key()))
@@ -119,7 +119,7 @@ def test_a_stalled_connection_is_noticed_and_left(
 
 
 @pytest.mark.parametrize("fault", ["refuse", "503"])
-def test_while_the_server_cannot_be_reached_the_flags_stay_and_are_stale(
+def test_the_flags_remain_and_are_stale_while_the_server_is_unreachable(
     real: RealServer,
     proxy: FaultProxy,
     client: OpenFeatureClient,
@@ -127,7 +127,7 @@ def test_while_the_server_cannot_be_reached_the_flags_stay_and_are_stale(
     flag: str,
     fault: Any,
 ) -> None:
-    provider = use(PatientProvider(url=proxy.url, key=real.key()))
+    provider = use(RetryingProvider(url=proxy.url, key=real.key()))
     eventually(streaming(provider))
     proxy.fault = fault
     proxy.cut()
@@ -139,7 +139,7 @@ def test_while_the_server_cannot_be_reached_the_flags_stay_and_are_stale(
     eventually(lambda: client.get_provider_status() == ProviderStatus.READY)
 
 
-def test_an_application_starts_from_its_copy_while_the_server_is_away_and_catches_up(
+def test_an_application_starts_from_the_cache_file_and_catches_up(
     real: RealServer,
     proxy: FaultProxy,
     client: OpenFeatureClient,
@@ -152,41 +152,41 @@ def test_an_application_starts_from_its_copy_while_the_server_is_away_and_catche
         "key": real.key(),
         "cache_file": tmp_path / "flags.json",
     }
-    use(PatientProvider(**options)).shutdown()
+    use(RetryingProvider(**options)).shutdown()
     real.patch(flag, enabled=False)
     proxy.fault = "refuse"
-    provider = use(PatientProvider(**options))
+    provider = use(RetryingProvider(**options))
     assert client.get_boolean_value(flag, False) is True
     proxy.fault = "none"
     eventually(lambda: provider.evaluate(flag).enabled is False)
 
 
-def test_reconnecting_with_nothing_new_carries_no_flags(
+def test_reconnecting_without_a_change_transfers_no_flags(
     real: RealServer, proxy: FaultProxy, use: Use, flag: str
 ) -> None:
     for number in range(20):
         real.create(f"{flag[:80]}-{number}", description="x" * 1_000)
-    provider = use(PatientProvider(url=proxy.url, key=real.key()))
+    provider = use(RetryingProvider(url=proxy.url, key=real.key()))
     eventually(streaming(provider))
-    before = proxy.carried
+    before = proxy.response_bytes
     proxy.cut()
     eventually(lambda: provider.freshness().last_error and streaming(provider)())
-    assert proxy.carried - before < 5_000
+    assert proxy.response_bytes - before < 5_000
     for number in range(20):
         real.remove(f"{flag[:80]}-{number}")
 
 
 def test_an_unknown_key_is_fatal(real: RealServer, domain: str) -> None:
-    provider = PatientProvider(url=real.url, key="pennon_server_nobody_knows_this_key")
+    provider = RetryingProvider(url=real.url, key="pennon_server_an_unknown_key")
     with pytest.raises(ProviderFatalError):
         api.set_provider_and_wait(provider, domain)
     provider.shutdown()
 
 
-def test_a_client_key_may_evaluate_remotely_what_is_visible_to_clients(
+def test_a_client_key_evaluates_flags_that_are_visible_to_clients(
     real: RealServer, client: OpenFeatureClient, use: Use, flag: str
 ) -> None:
     real.patch(flag, clientVisible=True)
-    use(PatientProvider(url=real.url, key=real.key("client"), mode="remote"))
+    use(RetryingProvider(url=real.url, key=real.key("client"), mode="remote"))
     assert client.get_boolean_value(flag, False, EvaluationContext("ada")) is True
     assert client.get_boolean_details("divided", False).error_code == ErrorCode.FLAG_NOT_FOUND

@@ -1,14 +1,14 @@
-// Answers batches of questions with the TypeScript engine: one line in, one line out.
+// Runs the TypeScript engine: a line with a list of requests in, a line with their results out.
 import { createInterface } from 'node:readline';
 
 import { compile, evaluate } from '../../packages/engine/src/index.ts';
 
-const answered = ({ flagSet, flagKey, context }) => {
+const evaluated = ({ flagSet, flagKey, context }) => {
   const compiled = compile(flagSet);
-  const problems = compiled.problems.map(({ flagKey, path }) => ({ flagKey, path }));
-  return { answer: evaluate(compiled, flagKey, context), problems };
+  const problems = compiled.problems;
+  return { result: evaluate(compiled, flagKey, context), problems };
 };
 
 for await (const line of createInterface({ input: process.stdin, crlfDelay: Infinity })) {
-  process.stdout.write(`${JSON.stringify(JSON.parse(line).map(answered))}\n`);
+  process.stdout.write(`${JSON.stringify(JSON.parse(line).map(evaluated))}\n`);
 }

@@ -1,4 +1,4 @@
-"""A WSGI application whose provider is set before its workers are forked."""
+"""A WSGI application that sets its provider before the workers are forked."""
 
 from __future__ import annotations
 

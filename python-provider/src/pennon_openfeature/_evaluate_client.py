@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from typing import Any, Literal
@@ -34,6 +35,7 @@ class EvaluateClient:
         self._idle: list[Connection] = []
         self._in_flight: set[RequestScope] = set()
         self._threads = DaemonThreadPool()
+        self._closed = threading.Event()
 
     def probe(self, deadline: float) -> SyncError | None:
         """Evaluates no flags, until the server accepts or rejects the key or time is up.
@@ -44,7 +46,8 @@ class EvaluateClient:
             pause_s = max(PROBE_INTERVAL_S, error.retry_after_ms / 1_000)
             if time.monotonic() + pause_s >= deadline:
                 break
-            time.sleep(pause_s)
+            if self._closed.wait(pause_s):
+                break
         return error
 
     def _probe_once(self, deadline: float) -> SyncError | None:
@@ -149,6 +152,7 @@ class EvaluateClient:
         return fields
 
     def close(self) -> None:
+        self._closed.set()
         self._threads.stop()
         for scope in list(self._in_flight):
             scope.cancel()
@@ -164,6 +168,7 @@ class EvaluateClient:
         self._idle = []
         self._in_flight = set()
         self._threads = DaemonThreadPool()
+        self._closed = threading.Event()
 
 
 def _read_evaluation(flag_key: str, fields: dict[str, Any]) -> Evaluation:
