@@ -1,8 +1,9 @@
-/** Time as a parameter. Milliseconds since 1970, and timers that never keep the process alive. */
+/** Time as a parameter: milliseconds since 1970, and timers that do not keep the process alive. */
 export type Clock = {
   now(): number;
-  /** Calls back after `ms`; returns how to cancel. */
+  /** Calls back once after `ms`. Returns how to cancel. */
   after(ms: number, callback: () => void): () => void;
+  /** Calls back every `ms`. Returns how to cancel. */
   every(ms: number, callback: () => void): () => void;
 };
 
@@ -20,7 +21,7 @@ export const systemClock: Clock = {
   },
 };
 
-/** Resolves after `ms`, or at once when `signal` aborts. */
+/** Resolves after `ms`, or at once if `signal` aborts. */
 export const pause = (clock: Clock, ms: number, signal: AbortSignal): Promise<void> =>
   new Promise(resolve => {
     if (signal.aborted) return resolve();
@@ -33,12 +34,12 @@ export const pause = (clock: Clock, ms: number, signal: AbortSignal): Promise<vo
     signal.addEventListener('abort', done, { once: true });
   });
 
-/** Rejects where `work` takes longer than `ms`; what comes later is let go. */
-export const within = <Value>(clock: Clock, ms: number, work: Promise<Value>): Promise<Value> =>
+/** Rejects if `promise` takes longer than `ms`. A later result is ignored. */
+export const within = <Value>(clock: Clock, ms: number, promise: Promise<Value>): Promise<Value> =>
   new Promise((resolve, reject) => {
-    const cancel = clock.after(ms, () => reject(new Error(`no answer within ${ms} ms`)));
-    work.then(resolve, reject).finally(cancel);
+    const cancel = clock.after(ms, () => reject(new Error(`no response within ${ms} ms`)));
+    promise.then(resolve, reject).finally(cancel);
   });
 
-/** An formatInstant as it is stored and shown. */
+/** Formats milliseconds since 1970 as an RFC 3339 instant in UTC. */
 export const formatInstant = (ms: number): string => new Date(ms).toISOString();

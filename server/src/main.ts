@@ -174,10 +174,10 @@ const refuseLostData = (directory: string, keyFile: AdminKeyFile): void => {
 };
 
 const sayHello = (url: string, config: Config, keyFile: AdminKeyFile, server: Server): void => {
-  const copyOf = server.copyOf();
-  if (copyOf !== undefined)
+  const snapshotAt = server.snapshotAt();
+  if (snapshotAt !== undefined)
     say(
-      `The store is away: a copy of the data of ${formatInstant(copyOf)} is served, and nothing can be changed.`,
+      `The store is away: a copy of the data of ${formatInstant(snapshotAt)} is served, and nothing can be changed.`,
     );
   say(`Pennon listens on ${url} (data in ${placeOf(config)}; API at ${url}/docs)`);
   const key = keySource(config, keyFile, server);

@@ -1,51 +1,52 @@
 import { Counter, Gauge, Histogram, Registry, type Aggregator } from 'prom-client';
 
-import type { Counter as EvaluationCount, CounterOf } from './evaluation/counter.ts';
+import type { Counter as EvaluationCounter, CounterOf } from './evaluation/counter.ts';
 import type { Store } from './store/store.ts';
 
-/** What is measured of one server, in Prometheus' text format. */
+/** The metrics of one server, in the text format of Prometheus. */
 export type Metrics = {
   readonly counterOf: CounterOf;
   readonly countRequest: (route: string, method: string, status: number, seconds: number) => void;
-  /** The same store, with the time of each operation observed. */
+  /** Wraps a store so that the time of each operation is measured. */
   readonly timed: (store: Store) => Store;
-  /** Values read when somebody asks for the metrics. */
-  readonly observe: (source: Source) => void;
+  /** Registers values that are read whenever the metrics are requested. */
+  readonly observe: (values: ObservedValues) => void;
   readonly text: () => Promise<string>;
   readonly contentType: string;
 };
 
-type Source = {
+export type ObservedValues = {
   readonly streams: () => number;
-  readonly cachedAnswers: () => number;
+  readonly cachedEvaluations: () => number;
   readonly revisions: () => readonly (readonly [environment: string, revision: number])[];
-  /** Milliseconds since the store was last followed; 0 while it is. */
+  /** Milliseconds since the server stopped following its store; 0 while it follows. */
   readonly degradedMs: () => number;
 };
 
-export type Gather = (own: Registry) => () => Promise<string>;
+/** Returns how to get the text of all metrics, given those of this process. */
+export type GatherMetrics = (own: Registry) => () => Promise<string>;
 
-const ofOneServer: Gather = own => () => own.metrics();
+const onlyOwn: GatherMetrics = own => () => own.metrics();
 
-/** Stands for all flags that do not exist: a caller cannot make labels up. */
+/** The label of all flags that do not exist, so callers cannot create labels. */
 const UNKNOWN_FLAG = '(unknown)';
 
 const REQUEST_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5];
 
-/** `gather` makes the text where this server is one of several on its port. */
-export const createMetrics = (gather: Gather = ofOneServer): Metrics => {
+/** `gather` is set if the server is one of several processes. */
+export const createMetrics = (gather: GatherMetrics = onlyOwn): Metrics => {
   const registry = new Registry();
   const registers = [registry];
   const requests = new Histogram({
     name: 'pennon_request_seconds',
-    help: 'Requests by route pattern, method and status; streams count when they end.',
+    help: 'Duration of requests by route pattern, method and status. A stream is counted when it ends.',
     labelNames: ['route', 'method', 'status'],
     buckets: REQUEST_SECONDS,
     registers,
   });
   const store = new Histogram({
     name: 'pennon_store_seconds',
-    help: 'Time that the store took, by operation.',
+    help: 'Duration of store operations.',
     labelNames: ['operation'],
     buckets: REQUEST_SECONDS,
     registers,
@@ -57,18 +58,15 @@ export const createMetrics = (gather: Gather = ofOneServer): Metrics => {
     countRequest: (route, method, status, seconds) =>
       requests.observe({ route, method, status }, seconds),
     timed: inner => timedStore(inner, operation => store.startTimer({ operation })),
-    observe: source => observeSource(registry, source),
+    observe: values => observeValues(registry, values),
     text: gather(registry),
     contentType: registry.contentType,
   };
 };
 
-/**
- * Evaluations by environment, flag and reason. Counting is raising a number; labels are made when
- * somebody reads them.
- */
+/** Counts evaluations in plain numbers, which is cheap, and labels them only when metrics are requested. */
 const evaluationCounters = (registry: Registry): CounterOf => {
-  const counts = new Map<string, EvaluationCount & { readonly labels: Record<string, string> }>();
+  const counts = new Map<string, EvaluationCounter & { readonly labels: Record<string, string> }>();
   const counter = new Counter({
     name: 'pennon_evaluations_total',
     help: 'Evaluations by environment, flag and reason.',
@@ -79,18 +77,18 @@ const evaluationCounters = (registry: Registry): CounterOf => {
       for (const { labels, count } of counts.values()) counter.inc(labels, count);
     },
   });
-  return (environment, flagKey, reason, known) => {
-    const flag = known ? flagKey : UNKNOWN_FLAG;
+  return (environment, flagKey, reason, isKnown) => {
+    const flag = isKnown ? flagKey : UNKNOWN_FLAG;
     const name = `${environment}\n${flag}\n${reason}`;
     const existing = counts.get(name);
     if (existing !== undefined) return existing;
-    const made = { labels: { environment, flag, reason }, count: 0 };
-    counts.set(name, made);
-    return made;
+    const created = { labels: { environment, flag, reason }, count: 0 };
+    counts.set(name, created);
+    return created;
   };
 };
 
-const observeSource = (registry: Registry, source: Source): void => {
+const observeValues = (registry: Registry, values: ObservedValues): void => {
   const gauge = (name: string, help: string, read: () => number, aggregator: Aggregator = 'sum') =>
     new Gauge({
       name,
@@ -101,24 +99,24 @@ const observeSource = (registry: Registry, source: Source): void => {
         this.set(read());
       },
     });
-  gauge('pennon_streams', 'Open streams.', source.streams);
-  gauge('pennon_cached_answers', 'Bulk answers in the cache.', source.cachedAnswers);
+  gauge('pennon_streams', 'Open streams.', values.streams);
+  gauge('pennon_cached_answers', 'Bulk evaluations in the cache.', values.cachedEvaluations);
   gauge(
     'pennon_degraded_seconds',
-    'How long the store has not been followed; 0 while it is.',
-    () => source.degradedMs() / 1_000,
+    'Seconds since the server stopped following its store; 0 while it follows.',
+    () => values.degradedMs() / 1_000,
     'max',
   );
   const revision = new Gauge({
     name: 'pennon_revision',
     help: 'Revision of the flag set in memory, by environment.',
     labelNames: ['environment'],
-    // Of several servers on one port, the one that is behind.
+    // The most outdated one of several processes.
     aggregator: 'min',
     registers: [],
     collect() {
       revision.reset();
-      for (const [environment, now] of source.revisions()) revision.set({ environment }, now);
+      for (const [environment, now] of values.revisions()) revision.set({ environment }, now);
     },
   });
   registry.registerMetric(revision);

@@ -2,81 +2,120 @@ import type { AddressInfo } from 'node:net';
 
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 
-import { formatInstant, type Clock } from './clock.ts';
-import type { Limits } from './config.ts';
-import { createBroadcasts } from './streaming/broadcast.ts';
-import { createStreamRegistry, type StreamRegistry } from './streaming/stream-registry.ts';
-import type { Registry } from './flag-set/registry.ts';
-import { createEvaluationCache } from './evaluation/evaluation-cache.ts';
-import { longestOutage } from './flag-set/health.ts';
-import { PennonError } from './errors.ts';
-import type { GuardedRoute } from './http/access.ts';
-import { createApp } from './http/app.ts';
 import { createAuthenticate } from './auth/authenticate.ts';
 import { createRateLimit } from './auth/rate-limit.ts';
-import { createMetrics, type Gather } from './metrics.ts';
-import type { Services } from './services.ts';
-import type { Random } from './random.ts';
-import type { SnapshotFiles } from './replication/snapshot-files.ts';
-import { createOutageLog } from './replication/outage.ts';
 import { openReplicas, type Replicas } from './bootstrap/replicas.ts';
+import { formatInstant, type Clock } from './clock.ts';
+import type { Limits } from './config.ts';
+import { PennonError } from './errors.ts';
+import { createEvaluationCache } from './evaluation/evaluation-cache.ts';
+import { longestOutage } from './flag-set/health.ts';
+import type { GuardedRoute } from './http/access.ts';
+import { createApp } from './http/app.ts';
+import type { GatherMetrics, Metrics, ObservedValues } from './metrics.ts';
+import { createMetrics } from './metrics.ts';
+import type { Random } from './random.ts';
+import { createOutageLog } from './replication/outage.ts';
+import type { SnapshotFiles } from './replication/snapshot-files.ts';
+import type { Services } from './services.ts';
 import { joinFleet } from './status/fleet.ts';
 import type { ServerReport, Store } from './store/store.ts';
+import { createBroadcasts } from './streaming/broadcast.ts';
+import { createStreamRegistry, type StreamRegistry } from './streaming/stream-registry.ts';
 import { VERSION } from './version.ts';
 
 export type ServerOptions = {
-  /** Open; the server closes it. */
+  /** Must be open. The server closes it. */
   readonly store: Store;
-  /** What is served while the store is away at the start; undefined for a store of this server's own. */
+  /** Served if the store is unavailable at startup. Undefined if the store is part of this server. */
   readonly snapshotFiles?: SnapshotFiles | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: FastifyBaseLogger;
   readonly limits: Limits;
-  /** How metrics are gathered where this is one of several servers on its port. */
-  readonly gatherMetrics?: Gather | undefined;
-  /** Becomes the admin key for all environments; undefined keeps the one that there is. */
+  /** Collects the metrics of all processes, if the server is one of several on its port. */
+  readonly gatherMetrics?: GatherMetrics | undefined;
+  /** Becomes the admin key for all environments. Undefined keeps the existing one. */
   readonly adminKey: string | undefined;
-  /** The admin key of a first start where none was set. It must be kept before it is answered. */
+  /** Returns the admin key of a first start without `adminKey`. Must store it before returning. */
   readonly firstAdminKey: () => string;
 };
 
 export type Server = {
-  /** For requests without a socket, as tests make them. */
+  /** Sends a request without a socket, for tests. */
   readonly inject: FastifyInstance['inject'];
-  /** Every route with who may use it. */
+  /** All routes with their access. */
   readonly routes: readonly GuardedRoute[];
-  /** When the copy was made that is served while the store is away; undefined: no copy is. */
-  readonly copyOf: () => number | undefined;
-  /** Does a key with this secret hold? */
+  /** When the snapshot was saved that is served while the store is unavailable; otherwise undefined. */
+  readonly snapshotAt: () => number | undefined;
+  /** Whether a secret is that of a valid key. */
   readonly accepts: (secret: string) => boolean;
-  /** Resolves to the URL that it listens on. */
+  /** Resolves to the URL of the server. */
   listen(address: { host: string; port: number }): Promise<string>;
-  /** Ends streams, answers what is under way, and closes the store. */
+  /** Ends all streams, waits for pending requests, and closes the store. */
   close(): Promise<void>;
 };
 
-/** A request that is still under way after this is cut off. */
+/** Requests that are still pending after this are aborted. */
 const DRAIN_MS = 8_000;
 
-/** All wiring of a server, from its store to its doors. */
-export const createServer = async (given: ServerOptions): Promise<Server> => {
-  const { clock, random, logger, limits } = given;
-  const metrics = createMetrics(given.gatherMetrics);
-  const store = metrics.timed(given.store);
+/** Creates a server: wires everything from the store to the routes. */
+export const createServer = async (options: ServerOptions): Promise<Server> => {
+  const { clock, logger, snapshotFiles } = options;
+  const metrics = createMetrics(options.gatherMetrics);
+  const store = metrics.timed(options.store);
   const outages = createOutageLog(logger);
-  const data = await openReplicas({
-    ...given,
+  const replicas = await openReplicas({
+    ...options,
     store,
     reportOutage: outages.report,
     onWarning: message => logger.warn(message),
   });
-  const { control, registry } = data;
+  const services = await createServices({ ...options, store }, replicas, metrics);
+  metrics.observe(observedValues(services));
 
+  let isDraining = false;
+  const { http, routes } = await createApp({
+    services,
+    metrics,
+    logger,
+    isDraining: () => isDraining,
+  });
+
+  return {
+    inject: http.inject.bind(http),
+    routes,
+    snapshotAt: () => longestOutage(services)?.snapshotAt,
+    accepts: secret => accepts(services, secret),
+    async listen(address) {
+      await http.listen(address);
+      return urlOf(http.server.address());
+    },
+    async close() {
+      isDraining = true;
+      services.streams.drain();
+      const cancel = clock.after(DRAIN_MS, () => http.server.closeAllConnections());
+      await http.close();
+      cancel();
+      await services.fleet.close();
+      outages.close();
+      replicas.close();
+      await snapshotFiles?.flush();
+      await store.close();
+    },
+  };
+};
+
+const createServices = async (
+  options: ServerOptions,
+  replicas: Replicas,
+  metrics: Metrics,
+): Promise<Services> => {
+  const { store, clock, random, limits } = options;
+  const { control, registry } = replicas;
   const streams = createStreamRegistry(control, clock, limits.streams);
-  const fleet = await joinFleet({ store, clock, report: reporterOf(given, data, streams) });
-
-  const parts: Services = {
+  const fleet = await joinFleet({ store, clock, report: createReport(options, replicas, streams) });
+  return {
     store,
     control,
     registry,
@@ -90,38 +129,6 @@ export const createServer = async (given: ServerOptions): Promise<Server> => {
     clock,
     random,
     limits,
-  };
-  metrics.observe(sourceOf(parts));
-
-  let draining = false;
-  const { http, routes } = await createApp({
-    services: parts,
-    metrics,
-    logger,
-    isDraining: () => draining,
-  });
-
-  return {
-    inject: http.inject.bind(http),
-    routes,
-    copyOf: () => longestOutage(parts)?.snapshotAt,
-    accepts: secret => accepts(parts, secret),
-    async listen(address) {
-      await http.listen(address);
-      return urlOf(http.server.address());
-    },
-    async close() {
-      draining = true;
-      parts.streams.drain();
-      const cancel = clock.after(DRAIN_MS, () => http.server.closeAllConnections());
-      await http.close();
-      cancel();
-      await fleet.close();
-      outages.close();
-      data.close();
-      await given.snapshotFiles?.flush();
-      await store.close();
-    },
   };
 };
 
@@ -137,33 +144,37 @@ const accepts = ({ authenticate }: Services, secret: string): boolean => {
 
 const SERVER_ID_LENGTH = 12;
 
-/** What this server says of itself; its id lasts as long as the process. */
-const reporterOf = ({ clock, random }: ServerOptions, data: Replicas, streams: StreamRegistry) => {
+/** Returns how to report the state of this server to the others. Its id lasts as long as the process. */
+const createReport = (
+  { clock, random }: ServerOptions,
+  replicas: Replicas,
+  streams: StreamRegistry,
+): (() => ServerReport) => {
   const id = random(SERVER_ID_LENGTH);
   const startedAt = formatInstant(clock.now());
-  return (): ServerReport => ({
+  return () => ({
     id,
     version: VERSION,
     startedAt,
-    revisions: Object.fromEntries(revisionsOf(data.registry)),
+    revisions: Object.fromEntries(revisionsOf(replicas)),
     streams: streams.count(),
-    degradedSeconds: Math.round(degradedMs(data, clock) / 1_000),
+    degradedSeconds: Math.round(degradedMs(replicas, clock) / 1_000),
   });
 };
 
-const revisionsOf = (registry: Registry) =>
+const revisionsOf = ({ registry }: Pick<Replicas, 'registry'>) =>
   registry.all().map(live => [live.environment, live.view().flagSet.revision] as const);
 
-const degradedMs = (data: Pick<Replicas, 'control' | 'registry'>, clock: Clock): number => {
-  const since = longestOutage(data)?.since;
+const degradedMs = (replicas: Pick<Replicas, 'control' | 'registry'>, clock: Clock): number => {
+  const since = longestOutage(replicas)?.since;
   return since === undefined ? 0 : clock.now() - since;
 };
 
-const sourceOf = (parts: Services) => ({
-  streams: parts.streams.count,
-  cachedAnswers: parts.cache.size,
-  revisions: () => revisionsOf(parts.registry),
-  degradedMs: () => degradedMs(parts, parts.clock),
+const observedValues = (services: Services): ObservedValues => ({
+  streams: services.streams.count,
+  cachedEvaluations: services.cache.size,
+  revisions: () => revisionsOf(services),
+  degradedMs: () => degradedMs(services, services.clock),
 });
 
 const urlOf = (address: string | AddressInfo | null): string => {
