@@ -1,10 +1,10 @@
-"""Nanoseconds per evaluation of Pennon's Python engine and of others, measured in one run.
+"""Measures nanoseconds per evaluation, for Pennon's Python engine and for other engines.
 
     pip install -e '.[bench]' && python bench
 
-Every engine decides the same flags for the same subjects, through the least that its own
-documentation asks for. The engines take turns, so that a slow moment of the machine meets all.
-It exits with 1 where another engine is ahead on any flag.
+Every engine evaluates the same flags for the same subjects, with the least overhead that its
+documentation describes. The engines take turns, so a slow moment of the machine affects all of
+them. The exit code is 1 if another engine is faster for any flag.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from engines import ENGINES, Ask, Engine, is_on
+from engines import ENGINES, Engine, Evaluate, is_on
 from flags import FLAGS, SUBJECTS
 
 ROUNDS = 7
@@ -24,38 +24,41 @@ NANOSECONDS_A_ROUND = 60_000_000
 def main() -> int:
     engines = {name: make() for name, make in ENGINES.items()}
     check_agreement(engines)
-    best = measured(engines)
+    best = measure(engines)
     print(json.dumps(best) if "--json" in sys.argv else table(best))
     ours, *others = best.values()
     return 0 if all(ours[flag] < other[flag] for other in others for flag in FLAGS) else 1
 
 
 def check_agreement(engines: dict[str, Engine]) -> None:
-    """Where no hash decides, every engine must give the same answers, or speed means nothing."""
+    """The engines must agree about flags without hashing; otherwise a comparison is pointless."""
     for flag in ("always-on", "one-condition", "many-rules"):
         for subject in SUBJECTS:
-            answers = {name: is_on(engine(flag, subject)()) for name, engine in engines.items()}
-            assert len(set(answers.values())) == 1, (flag, subject, answers)
+            values = {name: is_on(engine(flag, subject)()) for name, engine in engines.items()}
+            assert len(set(values.values())) == 1, (flag, subject, values)
 
 
-def measured(engines: dict[str, Engine]) -> dict[str, dict[str, float]]:
+def measure(engines: dict[str, Engine]) -> dict[str, dict[str, float]]:
     best: dict[str, dict[str, float]] = {name: {} for name in engines}
     for flag in FLAGS:
-        asks = {name: [engine(flag, it) for it in SUBJECTS] for name, engine in engines.items()}
+        calls = {
+            name: [engine(flag, subject) for subject in SUBJECTS]
+            for name, engine in engines.items()
+        }
         for _ in range(ROUNDS):
-            for name, asked in asks.items():
-                taken = nanoseconds_each(asked)
-                best[name][flag] = min(taken, best[name].get(flag, taken))
+            for name, evaluations in calls.items():
+                nanoseconds = nanoseconds_per_call(evaluations)
+                best[name][flag] = min(nanoseconds, best[name].get(flag, nanoseconds))
     return best
 
 
-def nanoseconds_each(asks: Sequence[Ask]) -> float:
+def nanoseconds_per_call(evaluations: Sequence[Evaluate]) -> float:
     calls = 0
     start = now = time.perf_counter_ns()
     while now - start < NANOSECONDS_A_ROUND:
-        for ask in asks:
-            ask()
-        calls += len(asks)
+        for evaluate in evaluations:
+            evaluate()
+        calls += len(evaluations)
         now = time.perf_counter_ns()
     return (now - start) / calls
 
@@ -63,9 +66,9 @@ def nanoseconds_each(asks: Sequence[Ask]) -> float:
 def table(best: dict[str, dict[str, float]]) -> str:
     ours = next(iter(best.values()))
     lines = [["ns per evaluation", *FLAGS]]
-    for name, taken in best.items():
+    for name, times in best.items():
         lines.append(
-            [name, *(f"{taken[flag]:,.0f} ({taken[flag] / ours[flag]:.1f}x)" for flag in FLAGS)]
+            [name, *(f"{times[flag]:,.0f} ({times[flag] / ours[flag]:.1f}x)" for flag in FLAGS)]
         )
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(

@@ -1,4 +1,4 @@
-"""Each engine behind the least that its own documentation asks of a caller."""
+"""Each engine, called with the least overhead that its documentation describes."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from openfeature.evaluation_context import EvaluationContext
 
 from pennon_openfeature._engine import Served, compile, evaluate  # noqa: A004
 
-# Asks for one flag and one subject; what can be prepared per subject has been.
-Ask: TypeAlias = Callable[[], object]
-Engine: TypeAlias = Callable[[str, dict[str, Any]], Ask]
+# Evaluates one flag for one subject. Everything that a caller can prepare per subject is prepared.
+Evaluate: TypeAlias = Callable[[], object]
+Engine: TypeAlias = Callable[[str, dict[str, Any]], Evaluate]
 
 
 def pennon_engine() -> Engine:
@@ -29,7 +29,7 @@ def flagd_engine() -> Engine:
     core = FlagdCore()
     core.set_flags(flags.flagd())
 
-    def engine(flag: str, subject: dict[str, Any]) -> Ask:
+    def engine(flag: str, subject: dict[str, Any]) -> Evaluate:
         attributes = {name: value for name, value in subject.items() if name != "targetingKey"}
         context = EvaluationContext(subject["targetingKey"], attributes)
         if flag == "split":
@@ -44,8 +44,8 @@ def growthbook_engine() -> Engine:
 
     features = flags.growthbook()
 
-    def engine(flag: str, subject: dict[str, Any]) -> Ask:
-        # One instance a subject, as its documentation asks; making it is not measured.
+    def engine(flag: str, subject: dict[str, Any]) -> Evaluate:
+        # One instance per subject, as its documentation recommends; creating it is not measured.
         book = GrowthBook(attributes=subject, features=copy.deepcopy(features))
         return lambda: book.eval_feature(flag)
 
@@ -68,7 +68,7 @@ def unleash_engine() -> Engine:
     )
     client.initialize_client(fetch_toggles=False)
 
-    def engine(flag: str, subject: dict[str, Any]) -> Ask:
+    def engine(flag: str, subject: dict[str, Any]) -> Evaluate:
         properties = {
             name: str(value).lower() if isinstance(value, bool) else str(value)
             for name, value in subject.items()
@@ -90,10 +90,10 @@ ENGINES: dict[str, Callable[[], Engine]] = {
 }
 
 
-def is_on(answer: object) -> bool:
-    """The value of a boolean flag in any engine's answer."""
-    if isinstance(answer, bool):
-        return answer
-    if isinstance(answer, Served):
-        return answer.value is True
-    return getattr(answer, "value", False) is True
+def is_on(result: object) -> bool:
+    """The value of a boolean flag in the result of any engine."""
+    if isinstance(result, bool):
+        return result
+    if isinstance(result, Served):
+        return result.value is True
+    return getattr(result, "value", False) is True

@@ -1,4 +1,4 @@
-"""The same flags and the same subjects, as each engine writes them."""
+"""The same flags in the format of each engine, and the same subjects."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SUBJECTS: list[Json] = [
     for number in range(50)
 ]
 
-# What decides "many-rules": five rules, of which no more than one serves.
+# "many-rules" has five rules, of which at most one serves.
 LISTED = [f"user-{number}" for number in range(0, 50, 7)]
 
 
@@ -39,8 +39,8 @@ def pennon() -> Json:
 
     def when(*conditions: tuple[str, str, object], **rest: object) -> Json:
         names = ("attribute", "operator", "value")
-        written = [dict(zip(names, condition, strict=True)) for condition in conditions]
-        return {"conditions": written, "variant": "on", **rest}
+        fields = [dict(zip(names, condition, strict=True)) for condition in conditions]
+        return {"conditions": fields, "variant": "on", **rest}
 
     thirds = [{"variant": name, "weight": 1} for name in ("red", "green", "blue")]
     return {
@@ -139,12 +139,12 @@ def growthbook() -> Json:
 
 def unleash() -> Json:
     def strategy(*constraints: tuple[str, str, list[str] | str], rollout: str = "100") -> Json:
-        written = []
+        fields = []
         for context_name, operator, value in constraints:
             operand = {"values": value} if isinstance(value, list) else {"value": value}
-            written.append({"contextName": context_name, "operator": operator, **operand})
+            fields.append({"contextName": context_name, "operator": operator, **operand})
         parameters = {"rollout": rollout, "stickiness": "userId", "groupId": "flag"}
-        return {"name": "flexibleRollout", "parameters": parameters, "constraints": written}
+        return {"name": "flexibleRollout", "parameters": parameters, "constraints": fields}
 
     def feature(name: str, *strategies: Json) -> Json:
         return {"name": name, "enabled": True, "type": "release", "strategies": strategies}

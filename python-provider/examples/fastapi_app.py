@@ -1,4 +1,4 @@
-"""A FastAPI application: the provider lives as long as the application does.
+"""A FastAPI application with a provider for the lifetime of the application.
 
 PENNON_URL=http://127.0.0.1:4400 PENNON_KEY=pennon_server_… \\
     uvicorn --app-dir examples fastapi_app:app
@@ -23,7 +23,7 @@ async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         key=os.environ["PENNON_KEY"],
         cache_file=os.environ.get("PENNON_CACHE_FILE"),
     )
-    # Waiting for the first flags takes up to two seconds: not on the loop.
+    # In a thread, because waiting for the first flags would block the event loop.
     await run_in_threadpool(api.set_provider_and_wait, provider)
     yield
     await run_in_threadpool(api.shutdown)

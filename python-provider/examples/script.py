@@ -1,4 +1,4 @@
-"""One flag for one user: PENNON_URL and PENNON_KEY say where the flags are.
+"""Evaluates one flag for one user. PENNON_URL and PENNON_KEY configure the server.
 
 PENNON_URL=http://127.0.0.1:4400 PENNON_KEY=pennon_server_… python examples/script.py ada
 """

@@ -23,8 +23,8 @@ class QuickProvider(PennonProvider):
     _timing = Timing(
         heartbeat_ms=150,
         response_timeout_ms=300,
-        min_backoff_ms=10,
-        max_backoff_ms=100,
+        first_backoff_ms=10,
+        longest_backoff_ms=100,
         rejected_key_ms=50,
         server_lag_ms=100,
         file_check_ms=10,

@@ -16,6 +16,8 @@ from generated import EvaluationRequest, damaged, evaluation_request, locations
 from json_forms import same_json
 from repository import NODE, shared_cases
 
+from pennon_openfeature._engine import diff_flag_sets
+
 SEED = 20_260_131
 REQUESTS = 50_000
 BATCH = 500
@@ -95,6 +97,31 @@ def test_both_engines_evaluate_damaged_cases_alike(typescript: Engine) -> None:
         ):
             if differ(their, our):
                 pytest.fail(report(shrink(request, typescript), typescript), pytrace=False)
+
+
+def test_both_engines_find_the_same_differences_between_flag_sets(typescript: Engine) -> None:
+    random = Random(SEED)
+    pairs = []
+    for _ in range(2_000):
+        previous = evaluation_request(random)["flagSet"]
+        current = damaged(previous, random)
+        for _ in range(random.randint(0, 2)):
+            current = damaged(current, random)
+        # Parsed, because in the JSON of both engines equal numbers have one form.
+        pairs.append(json.loads(to_json({"previous": previous, "current": current})))
+    affected = 0
+    for pair, theirs in zip(pairs, typescript(pairs), strict=True):
+        diff = diff_flag_sets(pair["previous"], pair["current"])
+        ours = {
+            "changed": {
+                "flags": sorted(diff.changed.flags),
+                "segments": sorted(diff.changed.segments),
+            },
+            "affected": sorted(diff.affected),
+        }
+        assert ours == theirs, to_json(pair)
+        affected += len(diff.affected - diff.changed.flags)
+    assert affected > 100
 
 
 def shrink(request: EvaluationRequest, typescript: Engine) -> EvaluationRequest:

@@ -40,6 +40,27 @@ def streaming(provider: PennonProvider) -> Callable[[], bool]:
     return lambda: provider.freshness().mode == "streaming"
 
 
+def test_the_first_request_is_a_poll_and_the_stream_continues_from_it(
+    server: FlagServer, use: Use
+) -> None:
+    provider = use(provider_for(server))
+    eventually(streaming(provider))
+    (poll, _), (stream, headers) = server.received
+    assert poll.endswith("/flag-set")
+    assert stream.endswith("/flag-set/stream")
+    assert headers["last-event-id"] == server.id
+
+
+def test_no_stream_is_requested_after_a_first_poll_with_a_rejected_key(
+    server: FlagServer, domain: str
+) -> None:
+    provider = PennonProvider(url=server.url, key="another-key")
+    with pytest.raises(ProviderFatalError):
+        api.set_provider_and_wait(provider, domain)
+    assert server.requests == {"flag-set": 1}
+    provider.shutdown()
+
+
 def test_a_stream_that_is_cut_is_reopened_without_missing_a_change(
     server: FlagServer, client: OpenFeatureClient, use: Use
 ) -> None:

@@ -24,7 +24,9 @@ Use = Callable[[PennonProvider], PennonProvider]
 class RetryingProvider(PennonProvider):
     """Retries quickly, with the idle timeout that the heartbeats of the real server need."""
 
-    _timing = Timing(min_backoff_ms=10, max_backoff_ms=100, rejected_key_ms=50, event_delay_ms=10)
+    _timing = Timing(
+        first_backoff_ms=10, longest_backoff_ms=100, rejected_key_ms=50, event_delay_ms=10
+    )
 
 
 @pytest.fixture(scope="module")

@@ -1,1 +1,1 @@
-"""A Django site whose settings say where its flags are."""
+"""A Django site with the provider's options in its settings."""

@@ -1,4 +1,4 @@
-"""Sets the provider once Django is ready; forked workers then follow on their own."""
+"""Sets the provider when Django is ready. Forked workers follow changes on their own."""
 
 import logging
 
@@ -17,5 +17,5 @@ class FlagsConfig(AppConfig):
         try:
             api.set_provider_and_wait(PennonProvider(**settings.PENNON))
         except OpenFeatureError as error:
-            # The site starts all the same: with default values, until the flags come.
+            # The site starts with default values, until flags arrive.
             logging.getLogger(__name__).warning("no flags yet: %s", error.error_message)

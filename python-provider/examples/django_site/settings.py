@@ -1,4 +1,4 @@
-"""The settings of the site; `PENNON` holds the provider's options, by their own names."""
+"""The settings of the site. `PENNON` contains the options of the provider."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""One page, which asks one flag for whoever is looking."""
+"""One page, which evaluates a flag for the user in its URL."""
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import path

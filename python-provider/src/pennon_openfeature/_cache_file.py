@@ -6,33 +6,15 @@ import json
 import os
 import tempfile
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from ._flag_file import FilePath, read_document
-from ._flag_set import FlagSet, read_flag_set
+from ._flag_file import FilePath
+from ._flag_set import FlagSet
 
 # How long a short script waits at its end for the file to be written.
 CLOSE_TIMEOUT_S = 1
-
-
-def read_cache_file(path: FilePath) -> FlagSet | None:
-    """Returns None if the file does not exist yet."""
-    try:
-        return read_flag_set(read_document(Path(path)))
-    except FileNotFoundError:
-        return None
-
-
-def cache_file_written_at(path: FilePath) -> float | None:
-    """When the file was written, on the monotonic clock. Returns None if it does not exist."""
-    try:
-        age_s = max(0.0, time.time() - Path(path).stat().st_mtime)
-    except OSError:
-        return None
-    return time.monotonic() - age_s
 
 
 def write_cache_file(path: FilePath, flag_set: FlagSet) -> None:

@@ -39,7 +39,7 @@ class CircuitBreaker:
         delay_ms = max(
             error.retry_after_ms,
             self._timing.rejected_key_delay(error),
-            self._timing.backoff(self._failures),
+            self._timing.backoff_delay(self._failures),
         )
         self._failures += 1
         self._trial_at = time.monotonic() + delay_ms / 1_000

@@ -5,33 +5,39 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
+from typing import NamedTuple
 
 # Longer requests to wait are capped, so a misconfigured server cannot stop updates for good.
 MAX_RETRY_AFTER_MS = 3_600_000
 
 
-class SyncError(Exception):
-    """One request or stream that failed."""
+class ServerError(NamedTuple):
+    """The error in the body of a response."""
 
-    def __init__(  # noqa: PLR0913 - attributes, by keyword
+    code: str
+    message: str
+
+
+class SyncError(Exception):
+    """Why a request or a stream failed."""
+
+    def __init__(
         self,
         message: str,
         *,
         status: int | None = None,
-        code: str | None = None,
-        detail: str | None = None,
+        server_error: ServerError | None = None,
         retry_after_ms: float = 0,
         is_gap: bool = False,
     ) -> None:
         super().__init__(message)
         self.message = message
-        # The HTTP status and the error code of the response, if the server sent one.
+        # The HTTP status, if the server sent a response.
         self.status = status
-        self.code = code
-        # The server's own message, without the status in front.
-        self.detail = detail or message
+        self.server_error = server_error
+        # How long to wait before the next request, from the Retry-After header.
         self.retry_after_ms = retry_after_ms
-        # The data do not continue from the previous ones, so they must be loaded again.
+        # An event did not follow from the previous one, so the data must be loaded again.
         self.is_gap = is_gap
 
     @property
@@ -45,8 +51,8 @@ class SyncError(Exception):
         return self.status in (401, 403)
 
 
-def gap(message: str) -> SyncError:
-    """An error after which the data must be loaded again."""
+def gap_error(message: str) -> SyncError:
+    """An error after which the data must be loaded again, because they may be wrong."""
     return SyncError(message, is_gap=True)
 
 
@@ -57,17 +63,21 @@ def to_sync_error(error: Exception) -> SyncError:
 
 
 def error_from_response(status: int, headers: Mapping[str, str], error: object) -> SyncError:
-    """The error for an unsuccessful response, including the server's reason if it sent one."""
-    fields = error if isinstance(error, dict) else {}
-    detail = str(fields["message"]) if "message" in fields else None
-    code = fields.get("code")
+    """Converts a response with an error status, including the error in its body."""
+    server_error = _read_server_error(error)
+    reason = f": {server_error.message}" if server_error else ""
     return SyncError(
-        f"the server responded with {status}" + (f": {detail}" if detail is not None else ""),
+        f"the server responded with {status}{reason}",
         status=status,
-        code=code if isinstance(code, str) else None,
-        detail=detail,
+        server_error=server_error,
         retry_after_ms=_retry_after_ms(headers.get("retry-after")),
     )
+
+
+def _read_server_error(error: object) -> ServerError | None:
+    if not isinstance(error, dict):
+        return None
+    return ServerError(str(error.get("code")), str(error.get("message")))
 
 
 def _retry_after_ms(header: str | None) -> float:

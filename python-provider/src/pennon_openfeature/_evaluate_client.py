@@ -111,9 +111,10 @@ class EvaluateClient:
         try:
             fields = self._post("evaluate", body, scope)
         except SyncError as error:
-            code = _FLAG_ERROR_CODES.get(error.code or "")
-            if code is not None:
-                return Failed(flag_key, code, error.detail)
+            if error.server_error is not None:
+                code = _FLAG_ERROR_CODES.get(error.server_error.code)
+                if code is not None:
+                    return Failed(flag_key, code, error.server_error.message)
             if not (error.is_client_error or scope.is_cancelled):
                 self._breaker.trip(error)
             raise

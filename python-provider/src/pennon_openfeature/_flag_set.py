@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ._engine import ChangedKeys, same_json
-from ._errors import gap
+from ._errors import gap_error
 from ._json import parse_json
 
 
@@ -48,9 +48,9 @@ def parse_object(text: str | bytes) -> dict[str, Any]:
     try:
         value = parse_json(text)
     except (ValueError, RecursionError) as error:
-        raise gap("the server's response is not valid JSON") from error
+        raise gap_error("the server's response is not valid JSON") from error
     if not isinstance(value, dict):
-        raise gap("the server's response is not a JSON object")
+        raise gap_error("the server's response is not a JSON object")
     return value
 
 
@@ -63,9 +63,9 @@ def read_flag_set(document: Mapping[str, Any]) -> FlagSet:
         isinstance(flags, dict) and isinstance(segments, dict) and isinstance(flag_set_id, str)
     )
     if not is_flag_set:
-        raise gap("the server's response is not a flag set")
+        raise gap_error("the server's response is not a flag set")
     if not isinstance(revision, int):
-        raise gap("the server's response is a flag set without a revision")
+        raise gap_error("the server's response is a flag set without a revision")
     return FlagSet(
         id=document["id"],
         revision=revision,
@@ -80,13 +80,13 @@ def apply_change(flag_set: FlagSet | None, change_id: str | None, data: str) -> 
     """Applies a `change` event. Raises a gap if it does not continue from `flag_set`."""
     change = parse_object(data)
     if flag_set is None or change.get("previous") != flag_set.id:
-        raise gap("a change is missing")
+        raise gap_error("a change was missed")
     flags, segments = change.get("flags"), change.get("segments")
     revision = change.get("revision")
     if not (change_id and isinstance(flags, dict) and isinstance(segments, dict)):
-        raise gap("the change event is malformed")
+        raise gap_error("the change event is not valid")
     if not isinstance(revision, int):
-        raise gap("the change event has no revision")
+        raise gap_error("the change event has no revision")
     next_flag_set = replace(
         flag_set,
         id=change_id,

@@ -90,27 +90,38 @@ class Follower:
         return Freshness(mode, revision, age, self._source, self._last_error)
 
     def _run(self) -> None:
-        # Polls first, without any delay: proxies may buffer the beginning of a stream.
-        error = self._poll()
         if self._options.stream:
             self._follow_stream()
         else:
-            self._follow_polls(error)
+            self._follow_polls()
 
     def _follow_stream(self) -> None:
-        """Streams. When a stream is lost, polls and then reconnects with growing delays."""
+        """Polls, then streams until the stream is lost, and repeats both with growing delays."""
+        self._poll_first()
         failures = 0
         while not self._stopped.is_set():
             error, uptime_ms = self._run_stream()
             if uptime_ms >= self._timing.heartbeat_ms:
                 failures = 0
-            # A gap needs new data at once. Otherwise followers must not all poll a failing
-            # server at the same moment.
-            self._sleep(self._retry_after_ms() + (0 if error.is_gap else self._timing.backoff(0)))
+            # After a gap the data may be wrong, so there is no delay. Otherwise the followers of
+            # a server that goes down must not all poll at the same time.
+            jitter_ms = 0 if error.is_gap else self._timing.backoff_delay(0)
+            self._sleep(self._retry_after_ms() + jitter_ms)
             self._poll_until(
-                max(self._timing.backoff(failures), self._timing.rejected_key_delay(error))
+                max(self._timing.backoff_delay(failures), self._timing.rejected_key_delay(error))
             )
             failures += 1
+
+    def _poll_first(self) -> None:
+        """Polls without any delay, because a proxy may buffer the beginning of a stream.
+
+        If that fails without a reason to wait, the stream follows and decides about the mode.
+        """
+        error = self._poll()
+        delay_ms = max(self._timing.rejected_key_delay(error), self._retry_after_ms())
+        if delay_ms > 0:
+            self._set_mode("disconnected")
+        self._sleep(delay_ms)
 
     def _run_stream(self) -> tuple[SyncError, float]:
         """Returns why the stream was lost and how long it had delivered data."""
@@ -127,10 +138,16 @@ class Follower:
                 self._disconnect(connection)
         except Exception as caught:  # noqa: BLE001 - any error ends the stream
             error = to_sync_error(caught)
+        self._on_stream_lost(error)
+        return error, reader.uptime_ms
+
+    def _on_stream_lost(self, error: SyncError) -> None:
         self._set_error(error)
         if self._mode == "streaming":
             self._set_mode("connecting")
-        return error, reader.uptime_ms
+        elif self._mode == "connecting":
+            # The first poll has failed, too.
+            self._set_mode("disconnected")
 
     def _open_stream(self) -> tuple[Connection, Response]:
         connection = self._connect()
@@ -146,7 +163,8 @@ class Follower:
         """Polls at intervals for `ms`, or longer if the server sends Retry-After."""
         until = time.monotonic() * 1_000 + ms
         while not self._stopped.is_set():
-            hold = max(self._timing.rejected_key_delay(self._poll()), self._retry_after_ms())
+            error = self._poll_or_disconnect()
+            hold = max(self._timing.rejected_key_delay(error), self._retry_after_ms())
             now = time.monotonic() * 1_000
             until = max(until, now + hold)
             if until <= now:
@@ -155,15 +173,15 @@ class Follower:
             if time.monotonic() * 1_000 >= until:
                 return
 
-    def _follow_polls(self, error: SyncError | None) -> None:
+    def _follow_polls(self) -> None:
         failures = 0
         interval = self._options.poll_interval_ms
         while not self._stopped.is_set():
+            error = self._poll_or_disconnect()
             failures = failures + 1 if error else 0
-            delay = min(interval, self._timing.backoff(failures)) if error else interval
+            delay = min(interval, self._timing.backoff_delay(failures)) if error else interval
             minimum = max(self._retry_after_ms(), self._timing.rejected_key_delay(error))
             self._sleep(max(delay, minimum))
-            error = self._poll()
 
     def _poll(self) -> SyncError | None:
         """Requests the data once. Returns the error if that fails."""
@@ -173,10 +191,15 @@ class Follower:
             self._set_data(self._request_data(), "poll")
         except Exception as caught:  # noqa: BLE001 - reported, and the follower continues
             error = to_sync_error(caught)
-            self._mode = "disconnected"
             self._set_error(error)
             return error
         return None
+
+    def _poll_or_disconnect(self) -> SyncError | None:
+        error = self._poll()
+        if error is not None:
+            self._set_mode("disconnected")
+        return error
 
     def _request_data(self) -> FlagSetUpdate:
         etag = f'"{self._data.id}"' if self._data and self._data.id else None

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from ._cache_file import cache_file_written_at, read_cache_file
 from ._errors import SyncError
 from ._flag_file import FilePath, parse_flag_set, read_flag_file
 from ._flag_set import FlagSet, FlagSetUpdate
@@ -168,8 +167,8 @@ def initial_sources(options: Options) -> list[InitialSource]:
         sources.append(
             InitialSource(
                 "cache_file",
-                lambda: _require_environment(read_cache_file(cache_file), environment),
-                lambda: cache_file_written_at(cache_file),
+                lambda: _read_cache_file(cache_file, environment),
+                lambda: _written_at(cache_file),
             )
         )
     if bootstrap is not None:
@@ -177,13 +176,27 @@ def initial_sources(options: Options) -> list[InitialSource]:
     return sources
 
 
-def _require_environment(flag_set: FlagSet | None, environment: str | None) -> FlagSet | None:
-    """A cache file that other options left behind may be of another environment."""
-    if flag_set is None or environment in (None, flag_set.environment):
-        return flag_set
-    raise SyncError(
-        f'these flags are of the environment "{flag_set.environment}", not of "{environment}"'
-    )
+def _read_cache_file(path: FilePath, environment: str | None) -> FlagSet | None:
+    """The flags of the previous run. A missing file is not an error: the first run has none."""
+    try:
+        flag_set = read_flag_file(path)
+    except FileNotFoundError:
+        return None
+    # Other options may have left flags of another environment behind.
+    if environment not in (None, flag_set.environment):
+        raise SyncError(
+            f'these flags are of the environment "{flag_set.environment}", not of "{environment}"'
+        )
+    return flag_set
+
+
+def _written_at(path: FilePath) -> float | None:
+    """When a file was written, on the monotonic clock, or None if it does not exist."""
+    try:
+        age_s = max(0.0, time.time() - Path(path).stat().st_mtime)
+    except OSError:
+        return None
+    return time.monotonic() - age_s
 
 
 def _read_bootstrap(bootstrap: FilePath | Mapping[str, Any]) -> FlagSet:

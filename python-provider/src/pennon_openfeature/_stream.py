@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from sseclient import SSEClient
 
-from ._errors import SyncError, gap
+from ._errors import SyncError, gap_error
 from ._flag_set import FlagSet, FlagSetUpdate, apply_change, parse_object, read_flag_set
 from ._http import Response
 
@@ -47,7 +47,7 @@ class StreamReader:
         if reducer is None:
             return
         if self._began_at is None and event.event not in _INITIAL_EVENTS:
-            raise gap("the stream does not begin with a flag set")
+            raise gap_error("the stream does not begin with a flag set")
         update = reducer(self._current(), event.id, event.data)
         if self._began_at is None:
             self._began_at = time.monotonic()
@@ -71,7 +71,7 @@ def _confirm_revision(current: FlagSet | None, _event_id: str | None, data: str)
 
 def _confirm(current: FlagSet | None, is_same: bool) -> FlagSetUpdate:
     if current is None or not is_same:
-        raise gap("the server has other data")
+        raise gap_error("the server has other data")
     return FlagSetUpdate(current)
 
 

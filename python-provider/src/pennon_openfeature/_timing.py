@@ -14,8 +14,8 @@ class Timing:
     heartbeat_ms: float = 15_000
     # A request fails if its response has not begun by then.
     response_timeout_ms: float = 10_000
-    min_backoff_ms: float = 1_000
-    max_backoff_ms: float = 30_000
+    first_backoff_ms: float = 1_000
+    longest_backoff_ms: float = 30_000
     # A rejected key is retried this rarely, because an administrator may restore it.
     rejected_key_ms: float = 60_000
     # After a change, another server may still return the previous result for this long.
@@ -30,12 +30,12 @@ class Timing:
         """A stream that has been silent for this long is considered lost."""
         return 2.5 * self.heartbeat_ms
 
-    def backoff(self, failures: int) -> float:
-        """Full jitter, so followers do not all reconnect at the same moment after an outage."""
-        longest = min(self.max_backoff_ms, self.min_backoff_ms * 2.0 ** min(failures, 30))
+    def backoff_delay(self, failures: int) -> float:
+        """A random delay up to a growing limit, so followers do not all reconnect together."""
+        longest = min(self.longest_backoff_ms, self.first_backoff_ms * 2.0 ** min(failures, 30))
         return random.random() * longest  # noqa: S311
 
     def rejected_key_delay(self, error: SyncError | None) -> float:
-        """The minimum delay before a rejected key is sent again; 0 for all other errors."""
+        """The minimum delay before a rejected key is sent again, or 0 for any other error."""
         is_rejected = error is not None and error.is_auth_error
         return self.rejected_key_ms * (1 + random.random()) if is_rejected else 0  # noqa: S311
