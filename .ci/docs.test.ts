@@ -20,10 +20,21 @@ const exists = (path: string): boolean =>
     ? globSync(path.replaceAll(/<[^>]*>/g, '*'), { cwd: root }).length > 0
     : existsSync(join(root, path));
 
-const quotedPaths = (page: string): string[] =>
-  [...read(page).matchAll(/`([^`\s]+)`/g)]
-    .map(([, text = '']) => text.replace(/:\d+$/, ''))
-    .filter(text => TOP.test(text));
+const folderOf = (path: string): string => (/\.\w+$/.test(path) ? dirname(path) : path);
+
+/** A bare name of a source, such as `flag.ts`, is in the folder of the path before it in its line. */
+const quotedPathsIn = (line: string): string[] => {
+  const paths: string[] = [];
+  for (const [, text = ''] of line.matchAll(/`([^`\s]+)`/g)) {
+    const last = paths.at(-1);
+    if (TOP.test(text)) paths.push(text);
+    else if (last !== undefined && /^[\w-]+\.(?:ts|lua|py)$/.test(text))
+      paths.push(join(folderOf(last), text));
+  }
+  return paths;
+};
+
+const quotedPaths = (page: string): string[] => read(page).split('\n').flatMap(quotedPathsIn);
 
 const linkedPaths = (page: string): string[] =>
   [...read(page).matchAll(/\]\((?!https?:|#|mailto:)([^)#\s]+)[^)]*\)/g)].map(([, path = '']) =>
