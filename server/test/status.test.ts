@@ -105,12 +105,12 @@ it('a server grants its share of the limit, and the whole once it is alone', () 
   expect(granted(count)).toBe(100);
 });
 
-it('a share of less than one request a second is one every now and then', () => {
+it('a share below one request per second still grants single requests', () => {
   const clock = createFakeClock();
   const count = createRateLimit(1, () => 5, clock);
   expect(granted(count)).toBe(1);
   clock.advance(4_000);
-  expect(() => count(caller, '127.0.0.1')).toThrow('more than 1 requests a second');
+  expect(() => count(caller, '127.0.0.1')).toThrow('the limit of 1 requests per second is exceeded');
   clock.advance(1_000);
   expect(granted(count)).toBe(1);
 });

@@ -58,7 +58,7 @@ const flagNotFound = (flagKey: string): Failed => ({
   enabled: false,
   reason: 'ERROR',
   errorCode: 'FLAG_NOT_FOUND',
-  errorMessage: `flag "${flagKey}" does not exist`,
+  errorMessage: `there is no flag "${flagKey}"`,
 });
 
 export type EvaluateAllInput = {
