@@ -9,7 +9,7 @@ const actions = (answer: { body: { items: { action: string; key: string }[] } })
 it('records one entry per change: who, when, what, before and after', async () => {
   await using server = await startServer({ clock: createFakeClock() });
   const editor = await server.keyOf('editor');
-  const made = await server.ask('POST', '/api/v1/flags', {
+  const made = await server.request('POST', '/api/v1/flags', {
     key: editor,
     body: { key: 'f', enabled: true },
     headers: { 'x-on-behalf-of': 'ada@example.com' },
@@ -55,7 +55,10 @@ it('filters by flag, segment, actor, action and time, and pages', async () => {
   await using server = await startServer({ clock });
   const editor = await server.keyOf('editor');
   const conditions = [{ attribute: 'a', operator: 'exists' }];
-  await server.ask('POST', '/api/v1/flags', { key: editor, body: { key: 'one', enabled: true } });
+  await server.request('POST', '/api/v1/flags', {
+    key: editor,
+    body: { key: 'one', enabled: true },
+  });
   clock.advance(60_000);
   await server.api('POST', '/segments', { body: { key: 'one', conditions } });
   await server.api('POST', '/flags', { body: { key: 'two', enabled: true } });
@@ -91,14 +94,14 @@ it.each([
 
 it('lists changes of environments and keys only for keys of all environments', async () => {
   await using server = await startServer();
-  await server.ask('POST', '/api/v1/environments', { body: { key: 'staging' } });
+  await server.request('POST', '/api/v1/environments', { body: { key: 'staging' } });
   const viewer = await server.keyOf('viewer');
-  const log = await server.ask('GET', '/api/v1/audit?environment=*');
+  const log = await server.request('GET', '/api/v1/audit?environment=*');
   expect(actions(log).slice(0, 2)).toEqual([
     expect.stringMatching(/^key\.create /),
     'environment.create staging',
   ]);
-  expect((await server.ask('GET', '/api/v1/audit?environment=*', { key: viewer })).status).toBe(
+  expect((await server.request('GET', '/api/v1/audit?environment=*', { key: viewer })).status).toBe(
     403,
   );
 });
@@ -111,15 +114,16 @@ it("lists the changes of an environment's keys together with those of its flags"
   for (let i = 0; i < 5; i += 1) {
     clock.advance(1_000);
     const body = { name: 'v', role: 'viewer', environment: 'development' };
-    ids.push((await server.ask('POST', '/api/v1/keys', { key: admin, body })).body.id);
+    ids.push((await server.request('POST', '/api/v1/keys', { key: admin, body })).body.id);
     await server.keyOf('viewer', 'production');
-    await server.ask('POST', '/api/v1/flags', {
+    await server.request('POST', '/api/v1/flags', {
       key: admin,
       body: { key: `f${i}`, enabled: true },
     });
   }
-  await server.ask('DELETE', `/api/v1/keys/${ids[0]}`, { key: admin });
-  const log = async (query: string) => server.ask('GET', `/api/v1/audit?${query}`, { key: admin });
+  await server.request('DELETE', `/api/v1/keys/${ids[0]}`, { key: admin });
+  const log = async (query: string) =>
+    server.request('GET', `/api/v1/audit?${query}`, { key: admin });
   const whole = await log('limit=200');
   expect(actions(whole)).toHaveLength(12);
   expect(actions(whole)[0]).toMatch(/^flag\.create f4|^key\.delete/);

@@ -61,7 +61,7 @@ describe('a key that is revoked before the body has arrived', () => {
   const sendSlowly = async (path: string, role: 'client' | 'editor', body: object) => {
     await using server = await startServer();
     const url = await server.listen();
-    const made = await server.ask('POST', '/api/v1/keys', {
+    const made = await server.request('POST', '/api/v1/keys', {
       body: { name: 'late', role, environment: 'production' },
     });
     const text = JSON.stringify(body);
@@ -72,7 +72,7 @@ describe('a key that is revoked before the body has arrived', () => {
     );
     // A response on another connection shows that the server has read the headers sent before it.
     await fetch(`${url}/healthz`);
-    await server.ask('DELETE', `/api/v1/keys/${made.body.id}`);
+    await server.request('DELETE', `/api/v1/keys/${made.body.id}`);
     const response = await send(socket, text.slice(2));
     const flags = await server.api('GET', '/flags', { key: ADMIN_KEY });
     return { response, flags: flags.body.items };

@@ -10,7 +10,7 @@ beforeAll(async () => {
 afterAll(() => server.close());
 
 const trpc = (procedure: string, input: unknown) =>
-  server.ask('POST', `/trpc/${procedure}`, { body: input });
+  server.request('POST', `/trpc/${procedure}`, { body: input });
 const environment = 'production';
 
 describe('strictness', () => {
@@ -46,7 +46,7 @@ describe('strictness', () => {
     const depth = 5_000;
     const deep = `{"key":"d","enabled":true,"type":"object","defaultVariant":"a","variants":{"a":${'{"a":'.repeat(depth)}1${'}'.repeat(depth)}}}`;
     expect((await server.api('POST', '/flags', { text: deep })).status).toBe(400);
-    expect((await server.ask('POST', '/trpc/flags.create', { text: deep })).status).toBe(400);
+    expect((await server.request('POST', '/trpc/flags.create', { text: deep })).status).toBe(400);
   });
 
   it('a body that is too large is 413, another content type 415', async () => {
@@ -54,7 +54,7 @@ describe('strictness', () => {
     expect((await server.api('POST', '/flags', { text })).body.error.code).toBe(
       'PAYLOAD_TOO_LARGE',
     );
-    const large = await server.ask('POST', '/trpc/flags.create', { text });
+    const large = await server.request('POST', '/trpc/flags.create', { text });
     expect([large.status, large.body.error.data.error.code]).toEqual([413, 'PAYLOAD_TOO_LARGE']);
     const form = await server.api('POST', '/flags', {
       text: 'key=x',
@@ -62,7 +62,7 @@ describe('strictness', () => {
     });
     expect([form.status, form.body.error.code]).toEqual([415, 'UNSUPPORTED_MEDIA_TYPE']);
     expect(form.body.error.message).toContain('Content-Type: application/json');
-    const typed = await server.ask('POST', '/trpc/flags.create', {
+    const typed = await server.request('POST', '/trpc/flags.create', {
       text: '{}',
       headers: { 'content-type': 'text/plain' },
     });
@@ -84,7 +84,7 @@ describe('strictness', () => {
       415,
     );
     expect(
-      (await server.ask('POST', '/trpc/flags.list', { text: '{}', headers: packed })).status,
+      (await server.request('POST', '/trpc/flags.list', { text: '{}', headers: packed })).status,
     ).toBe(415);
     const plain = await server.api('POST', '/evaluate', {
       text: '{}',
@@ -96,7 +96,7 @@ describe('strictness', () => {
   it('an error has the same shape in tRPC, under data.error', async () => {
     const rest = await server.api('GET', '/flags/ghost');
     const input = encodeURIComponent(JSON.stringify({ environment, key: 'ghost' }));
-    const overTrpc = await server.ask('GET', `/trpc/flags.get?input=${input}`);
+    const overTrpc = await server.request('GET', `/trpc/flags.get?input=${input}`);
     expect(overTrpc.status).toBe(404);
     expect(overTrpc.body.error.data.error).toEqual(rest.body.error);
     expect(overTrpc.text).not.toContain('stack');
@@ -118,7 +118,7 @@ describe('strictness', () => {
       const input = encodeURIComponent(
         JSON.stringify(Object.fromEntries(Array.from({ length: calls }, (_, i) => [i, {}]))),
       );
-      return server.ask('GET', `/trpc/${path}?batch=1&input=${input}`);
+      return server.request('GET', `/trpc/${path}?batch=1&input=${input}`);
     };
     expect((await batch(20)).status).toBe(200);
     expect((await batch(21)).status).toBe(400);
@@ -149,7 +149,7 @@ describe('paths', () => {
     '/api/v1/flag-set/stream/',
     '/api/v1/flag-set;',
   ])('%s never gets past a permission', async path => {
-    const answer = await server.ask('GET', path, { key: null });
+    const answer = await server.request('GET', path, { key: null });
     expect([400, 401, 404, 405]).toContain(answer.status);
     expect(answer.body?.error?.data?.error?.code ?? answer.body?.error?.code).toMatch(
       /NOT_FOUND|UNAUTHORIZED|BAD_REQUEST|METHOD_NOT_SUPPORTED/,
@@ -162,7 +162,7 @@ describe('paths', () => {
     ['GET', '/api/v1/flags/a-flag/copy', 'POST'],
     ['PUT', '/trpc/flags.list', 'GET, POST'],
   ] as const)('%s %s is told which methods there are', async (method, path, allowed) => {
-    const answer = await server.ask(method, path);
+    const answer = await server.request(method, path);
     expect([answer.status, answer.headers['allow']]).toEqual([405, allowed]);
     expect(answer.body).toMatchObject({
       error: { code: 'METHOD_NOT_SUPPORTED', message: expect.stringContaining(allowed) },
@@ -181,7 +181,7 @@ describe('CORS', () => {
   const allowed = ['/api/v1/evaluate', '/api/v1/evaluations', '/api/v1/evaluations/stream'];
 
   it.each(allowed)('%s allows any origin without credentials', async path => {
-    const preflight = await server.ask('OPTIONS', path, {
+    const preflight = await server.request('OPTIONS', path, {
       key: null,
       headers: { origin: 'https://app.example', 'access-control-request-method': 'POST' },
     });
@@ -192,7 +192,7 @@ describe('CORS', () => {
         'authorization, x-api-key, content-type, if-none-match, last-event-id',
     });
     expect(preflight.headers).not.toHaveProperty('access-control-allow-credentials');
-    const refused = await server.ask('POST', path, { key: null, body: {} });
+    const refused = await server.request('POST', path, { key: null, body: {} });
     expect([refused.status, refused.headers['access-control-allow-origin']]).toEqual([401, '*']);
     expect(refused.headers['access-control-expose-headers']).toBe('ETag, Retry-After');
   });
@@ -206,7 +206,9 @@ describe('CORS', () => {
     '/openapi.json',
   ])('%s sends no CORS headers', async path => {
     for (const method of ['GET', 'OPTIONS'] as const) {
-      const answer = await server.ask(method, path, { headers: { origin: 'https://app.example' } });
+      const answer = await server.request(method, path, {
+        headers: { origin: 'https://app.example' },
+      });
       expect(Object.keys(answer.headers).filter(name => name.startsWith('access-control'))).toEqual(
         [],
       );
@@ -216,15 +218,17 @@ describe('CORS', () => {
 
 describe('operations', () => {
   it('says that it lives and is ready', async () => {
-    expect((await server.ask('GET', '/healthz', { key: null })).body).toEqual({ status: 'ok' });
-    expect((await server.ask('GET', '/readyz', { key: null })).body).toEqual({ status: 'ready' });
+    expect((await server.request('GET', '/healthz', { key: null })).body).toEqual({ status: 'ok' });
+    expect((await server.request('GET', '/readyz', { key: null })).body).toEqual({
+      status: 'ready',
+    });
   });
 
   it('measures requests by route pattern and evaluations by flag, with one label for all unknown ones', async () => {
     await server.api('POST', '/flags', { body: { key: 'counted', enabled: true } });
     for (const flagKey of ['counted', 'ghost-1', 'ghost-2'])
       await server.api('POST', '/evaluate', { body: { flagKey, context: {} } });
-    const { text } = await server.ask('GET', '/metrics');
+    const { text } = await server.request('GET', '/metrics');
     expect(text).toContain(
       'pennon_evaluations_total{environment="production",flag="counted",reason="STATIC"} 1',
     );
@@ -236,17 +240,17 @@ describe('operations', () => {
     expect(text).toMatch(/pennon_store_seconds_count\{operation="commit"\} \d+/);
     expect(text).not.toContain('ghost');
     const viewer = await server.keyOf('viewer');
-    expect((await server.ask('GET', '/metrics', { key: viewer })).status).toBe(403);
+    expect((await server.request('GET', '/metrics', { key: viewer })).status).toBe(403);
     expect(
-      (await server.ask('GET', '/metrics', { key: await server.keyOf('viewer', '*') })).status,
+      (await server.request('GET', '/metrics', { key: await server.keyOf('viewer', '*') })).status,
     ).toBe(200);
     expect(
-      (await server.ask('GET', '/metrics', { key: await server.keyOf('editor', '*') })).status,
+      (await server.request('GET', '/metrics', { key: await server.keyOf('editor', '*') })).status,
     ).toBe(403);
   });
 
   it('logs route patterns and never a key, a query or a context', async () => {
-    await server.ask('GET', '/api/v1/flags?environment=production&search=private-search');
+    await server.request('GET', '/api/v1/flags?environment=production&search=private-search');
     await server.api('POST', '/evaluate', {
       body: { flagKey: 'x', context: { email: 'private@example.com' } },
     });

@@ -6,7 +6,7 @@ import { startServer } from './support/server.ts';
 describe('environments', () => {
   it('are development and production at first', async () => {
     await using server = await startServer();
-    const { body } = await server.ask('GET', '/api/v1/environments');
+    const { body } = await server.request('GET', '/api/v1/environments');
     expect(body.items.map(({ key }: { key: string }) => key)).toEqual([
       'development',
       'production',
@@ -15,38 +15,40 @@ describe('environments', () => {
 
   it('have flag sets of their own, and are deleted with their flags and keys', async () => {
     await using server = await startServer();
-    const made = await server.ask('POST', '/api/v1/environments', { body: { key: 'staging' } });
+    const made = await server.request('POST', '/api/v1/environments', { body: { key: 'staging' } });
     expect(made.status).toBe(201);
     expect(
-      (await server.ask('POST', '/api/v1/environments', { body: { key: 'staging' } })).status,
+      (await server.request('POST', '/api/v1/environments', { body: { key: 'staging' } })).status,
     ).toBe(409);
     const key = await server.keyOf('editor', 'staging');
     expect(
-      (await server.ask('POST', '/api/v1/flags', { key, body: { key: 'f', enabled: true } }))
+      (await server.request('POST', '/api/v1/flags', { key, body: { key: 'f', enabled: true } }))
         .status,
     ).toBe(201);
     expect((await server.api('GET', '/flags/f')).status).toBe(404);
-    expect((await server.ask('DELETE', '/api/v1/environments/staging')).status).toBe(204);
-    expect((await server.ask('GET', '/api/v1/flags', { key })).status).toBe(401);
-    expect((await server.ask('DELETE', '/api/v1/environments/staging')).status).toBe(404);
-    await server.ask('POST', '/api/v1/environments', { body: { key: 'staging' } });
-    expect((await server.ask('GET', '/api/v1/flags?environment=staging')).body.items).toEqual([]);
+    expect((await server.request('DELETE', '/api/v1/environments/staging')).status).toBe(204);
+    expect((await server.request('GET', '/api/v1/flags', { key })).status).toBe(401);
+    expect((await server.request('DELETE', '/api/v1/environments/staging')).status).toBe(404);
+    await server.request('POST', '/api/v1/environments', { body: { key: 'staging' } });
+    expect((await server.request('GET', '/api/v1/flags?environment=staging')).body.items).toEqual(
+      [],
+    );
   });
 
   it('must be named with a key for all environments, and are implied by a key of one', async () => {
     await using server = await startServer();
-    const missing = await server.ask('GET', '/api/v1/flags');
+    const missing = await server.request('GET', '/api/v1/flags');
     expect([missing.status, missing.body.error.details[0].path]).toEqual([400, 'environment']);
-    expect((await server.ask('GET', '/api/v1/flags?environment=missing')).status).toBe(404);
+    expect((await server.request('GET', '/api/v1/flags?environment=missing')).status).toBe(404);
     const key = await server.keyOf('viewer');
-    expect((await server.ask('GET', '/api/v1/flags', { key })).status).toBe(200);
-    expect((await server.ask('GET', '/api/v1/flags?environment=production', { key })).status).toBe(
-      200,
-    );
-    expect((await server.ask('GET', '/api/v1/flags?environment=development', { key })).status).toBe(
-      403,
-    );
-    const { body } = await server.ask('GET', '/api/v1/environments', { key });
+    expect((await server.request('GET', '/api/v1/flags', { key })).status).toBe(200);
+    expect(
+      (await server.request('GET', '/api/v1/flags?environment=production', { key })).status,
+    ).toBe(200);
+    expect(
+      (await server.request('GET', '/api/v1/flags?environment=development', { key })).status,
+    ).toBe(403);
+    const { body } = await server.request('GET', '/api/v1/environments', { key });
     expect(body.items).toHaveLength(1);
   });
 });
@@ -54,18 +56,18 @@ describe('environments', () => {
 describe('keys', () => {
   it('show their secret only when they are created', async () => {
     await using server = await startServer();
-    const made = await server.ask('POST', '/api/v1/keys', {
+    const made = await server.request('POST', '/api/v1/keys', {
       body: { name: 'web', role: 'client', environment: 'production' },
     });
     expect(made.status).toBe(201);
     const { secret, ...shown } = made.body;
     expect(
-      (await server.ask('POST', '/api/v1/evaluations', { key: secret, body: { context: {} } }))
+      (await server.request('POST', '/api/v1/evaluations', { key: secret, body: { context: {} } }))
         .status,
     ).toBe(200);
-    const listed = await server.ask('GET', '/api/v1/keys');
+    const listed = await server.request('GET', '/api/v1/keys');
     expect(listed.body.items).toContainEqual(shown);
-    const audit = await server.ask('GET', '/api/v1/audit?environment=*');
+    const audit = await server.request('GET', '/api/v1/audit?environment=*');
     expect(listed.text + audit.text + server.logs()).not.toContain(secret);
     expect(listed.text + audit.text).not.toMatch(/hash/);
   });
@@ -74,7 +76,7 @@ describe('keys', () => {
     const clock = createFakeClock();
     await using server = await startServer({ clock });
     const status = async (headers: Record<string, string>) =>
-      (await server.ask('GET', '/api/v1/flags', { key: null, headers })).status;
+      (await server.request('GET', '/api/v1/flags', { key: null, headers })).status;
     const expiring = await server.keyOf('viewer', 'production', {
       expiresAt: '2026-01-31T13:00:00Z',
     });
@@ -85,11 +87,11 @@ describe('keys', () => {
     expect(await status({ 'x-api-key': expiring })).toBe(200);
     clock.advance(3_600_000);
     expect(await status({ 'x-api-key': expiring })).toBe(401);
-    const made = await server.ask('POST', '/api/v1/keys', {
+    const made = await server.request('POST', '/api/v1/keys', {
       body: { name: 'v', role: 'viewer', environment: 'production' },
     });
     expect(await status({ 'x-api-key': made.body.secret })).toBe(200);
-    expect((await server.ask('DELETE', `/api/v1/keys/${made.body.id}`)).status).toBe(204);
+    expect((await server.request('DELETE', `/api/v1/keys/${made.body.id}`)).status).toBe(204);
     expect(await status({ 'x-api-key': made.body.secret })).toBe(401);
   });
 
@@ -113,7 +115,7 @@ describe('keys', () => {
   ])('cannot be created: %s', async (_, body) => {
     await using server = await startServer();
     expect(
-      (await server.ask('POST', '/api/v1/keys', { body: { name: 'k', ...body } })).status,
+      (await server.request('POST', '/api/v1/keys', { body: { name: 'k', ...body } })).status,
     ).toBe(400);
   });
 
@@ -121,26 +123,30 @@ describe('keys', () => {
     await using server = await startServer();
     const key = await server.keyOf('admin', 'development');
     const create = async (environment: string, role = 'viewer') =>
-      (await server.ask('POST', '/api/v1/keys', { key, body: { name: 'k', role, environment } }))
-        .status;
+      (
+        await server.request('POST', '/api/v1/keys', {
+          key,
+          body: { name: 'k', role, environment },
+        })
+      ).status;
     expect(await create('development')).toBe(201);
     expect(await create('production')).toBe(403);
     expect(await create('*')).toBe(403);
-    const { body } = await server.ask('GET', '/api/v1/keys', { key });
+    const { body } = await server.request('GET', '/api/v1/keys', { key });
     expect(
       new Set(body.items.map(({ environment }: { environment: string }) => environment)),
     ).toEqual(new Set(['development']));
-    expect((await server.ask('DELETE', '/api/v1/keys/admin', { key })).status).toBe(404);
+    expect((await server.request('DELETE', '/api/v1/keys/admin', { key })).status).toBe(404);
     expect(
-      (await server.ask('POST', '/api/v1/environments', { key, body: { key: 'x' } })).status,
+      (await server.request('POST', '/api/v1/environments', { key, body: { key: 'x' } })).status,
     ).toBe(403);
   });
 
   it('cannot be revoked if only one admin key for all environments is left', async () => {
     await using server = await startServer();
-    expect((await server.ask('DELETE', '/api/v1/keys/admin')).status).toBe(409);
+    expect((await server.request('DELETE', '/api/v1/keys/admin')).status).toBe(409);
     await server.keyOf('admin', '*');
-    expect((await server.ask('DELETE', '/api/v1/keys/admin')).status).toBe(204);
+    expect((await server.request('DELETE', '/api/v1/keys/admin')).status).toBe(204);
   });
 
   it('with allowed origins are rejected for pages of other origins', async () => {
@@ -150,7 +156,7 @@ describe('keys', () => {
     });
     const from = async (origin: string) =>
       (
-        await server.ask('POST', '/api/v1/evaluations', {
+        await server.request('POST', '/api/v1/evaluations', {
           key,
           body: { context: {} },
           headers: { origin },
@@ -163,12 +169,12 @@ describe('keys', () => {
   it.each(['environments', 'keys'])('list pages of %s', async list => {
     await using server = await startServer();
     for (const name of ['a', 'b', 'c']) {
-      await server.ask('POST', '/api/v1/environments', { body: { key: name } });
+      await server.request('POST', '/api/v1/environments', { body: { key: name } });
       await server.keyOf('viewer', name);
     }
-    const all = await server.ask('GET', `/api/v1/${list}?limit=200`);
-    const first = await server.ask('GET', `/api/v1/${list}?limit=2`);
-    const rest = await server.ask(
+    const all = await server.request('GET', `/api/v1/${list}?limit=200`);
+    const first = await server.request('GET', `/api/v1/${list}?limit=2`);
+    const rest = await server.request(
       'GET',
       `/api/v1/${list}?limit=200&cursor=${first.body.nextCursor}`,
     );
@@ -179,7 +185,7 @@ describe('keys', () => {
       null,
     ]);
     for (const query of ['limit=0', 'limit=201', 'cursor=made-up']) {
-      expect((await server.ask('GET', `/api/v1/${list}?${query}`)).status).toBe(400);
+      expect((await server.request('GET', `/api/v1/${list}?${query}`)).status).toBe(400);
     }
   });
 });

@@ -140,7 +140,7 @@ describe('POST /evaluate', () => {
     ]);
     for (const path of ['evaluations', 'evaluations/stream'])
       expect((await server.api('POST', `/${path}`, { body: holding(20_001) })).status).toBe(400);
-    const typed = await server.ask('POST', '/trpc/evaluation.evaluate', {
+    const typed = await server.request('POST', '/trpc/evaluation.evaluate', {
       body: { environment: 'production', ...tooMany },
     });
     expect(typed.body.error.data.error).toEqual(rejected.body.error);
@@ -228,7 +228,7 @@ describe('POST /evaluations', () => {
       evaluations: { f: { reason: 'DISABLED' } },
     });
     const cached = async () =>
-      /pennon_cached_answers (\d+)/.exec((await own.ask('GET', '/metrics')).text)?.[1];
+      /pennon_cached_answers (\d+)/.exec((await own.request('GET', '/metrics')).text)?.[1];
     expect(await cached()).toBe('2');
     clock.advance(61_000);
     await evaluateAll();
@@ -238,7 +238,7 @@ describe('POST /evaluations', () => {
 
 it('GET /flag-set returns the whole set with its id as entity tag, but not to client keys', async () => {
   const key = await server.keyOf('server');
-  const set = await server.ask('GET', '/api/v1/flag-set', { key });
+  const set = await server.request('GET', '/api/v1/flag-set', { key });
   expect(set.body).toMatchObject({
     formatVersion: 1,
     environment: 'production',
@@ -247,10 +247,10 @@ it('GET /flag-set returns the whole set with its id as entity tag, but not to cl
   });
   expect(Object.keys(set.body.flags)).toEqual(['code', 'half', 'off', 'seen', 'unseen']);
   expect(set.headers.etag).toBe(`"${set.body.id}"`);
-  const again = await server.ask('GET', '/api/v1/flag-set', {
+  const again = await server.request('GET', '/api/v1/flag-set', {
     key,
     headers: { 'if-none-match': String(set.headers.etag) },
   });
   expect([again.status, again.text]).toEqual([304, '']);
-  expect((await server.ask('GET', '/api/v1/flag-set', { key: client })).status).toBe(403);
+  expect((await server.request('GET', '/api/v1/flag-set', { key: client })).status).toBe(403);
 });

@@ -101,7 +101,7 @@ describe('what is managed keeps its descriptive fields', () => {
     const [flag, segment, exported] = [
       await server.api('GET', '/flags/f'),
       await server.api('GET', '/segments/s'),
-      await server.ask('GET', '/api/v1/export'),
+      await server.request('GET', '/api/v1/export'),
     ];
     expect(flag.body).toMatchObject(DESCRIPTIVE);
     expect(segment.body).toMatchObject(DESCRIPTIVE);

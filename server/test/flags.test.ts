@@ -160,7 +160,7 @@ describe('creating a flag', () => {
       { path: 'rules', message: expect.stringContaining('every outcome is the variant "on"') },
       { path: 'rules.1', message: expect.stringContaining('never serves') },
     ]);
-    const elsewhere = await server.ask('POST', '/api/v1/flags?environment=development', {
+    const elsewhere = await server.request('POST', '/api/v1/flags?environment=development', {
       body: { key: 'same', ...colour },
     });
     expect(elsewhere.body.warnings).toEqual([
@@ -371,11 +371,11 @@ describe('listing flags', () => {
 describe('copying a flag', () => {
   it('says what would change, copies, and refuses to overwrite unless told to', async () => {
     await using own = await startServer();
-    await own.ask('POST', '/api/v1/flags?environment=development', {
+    await own.request('POST', '/api/v1/flags?environment=development', {
       body: { key: 'f', ...colour },
     });
     const copy = (body: object) =>
-      own.ask('POST', '/api/v1/flags/f/copy?environment=development', {
+      own.request('POST', '/api/v1/flags/f/copy?environment=development', {
         body: { to: 'production', ...body },
       });
 
@@ -404,18 +404,18 @@ describe('copying a flag', () => {
   it('refuses a copy that names what the other environment lacks', async () => {
     await using own = await startServer();
     const at = '?environment=development';
-    await own.ask('POST', `/api/v1/segments${at}`, {
+    await own.request('POST', `/api/v1/segments${at}`, {
       body: { key: 's', conditions: [{ attribute: 'a', operator: 'exists' }] },
     });
-    await own.ask('POST', `/api/v1/flags${at}`, {
+    await own.request('POST', `/api/v1/flags${at}`, {
       body: { key: 'f', ...on, rules: [{ conditions: [{ segment: 's' }] }] },
     });
-    const refused = await own.ask('POST', `/api/v1/flags/f/copy${at}`, {
+    const refused = await own.request('POST', `/api/v1/flags/f/copy${at}`, {
       body: { to: 'production' },
     });
     expect(refused.status).toBe(400);
     expect(refused.body.error.message).toContain('"s"');
-    const plan = await own.ask('POST', `/api/v1/flags/f/copy${at}`, {
+    const plan = await own.request('POST', `/api/v1/flags/f/copy${at}`, {
       body: { to: 'production', dryRun: true },
     });
     expect(plan.body).toMatchObject({ outcome: 'refused', problems: [{ path: 'rules' }, {}] });
@@ -424,7 +424,7 @@ describe('copying a flag', () => {
   it('takes a key that may write in both environments', async () => {
     const key = await server.keyOf('editor');
     await server.api('POST', '/flags', { body: { key: 'mine', ...on } });
-    const refused = await server.ask('POST', '/api/v1/flags/mine/copy', {
+    const refused = await server.request('POST', '/api/v1/flags/mine/copy', {
       key,
       body: { to: 'development' },
     });

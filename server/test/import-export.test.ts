@@ -17,7 +17,7 @@ afterEach(async () => {
 
 const toKey = 'another-admin-key-0123456789';
 const askTo = (method: 'GET' | 'POST' | 'DELETE' | 'PATCH', path: string, body?: unknown) =>
-  to.ask(method, path, { key: toKey, ...(body === undefined ? {} : { body }) });
+  to.request(method, path, { key: toKey, ...(body === undefined ? {} : { body }) });
 
 const fill = async (server: TestServer): Promise<void> => {
   const conditions = [{ attribute: 'plan', operator: 'equals', value: 'pro' }];
@@ -40,21 +40,21 @@ const fill = async (server: TestServer): Promise<void> => {
     },
   });
   await server.api('PATCH', '/flags/b', { body: { description: 'changed once' } });
-  await server.ask('POST', '/api/v1/environments', {
+  await server.request('POST', '/api/v1/environments', {
     body: { key: 'staging', description: 'where things are tried' },
   });
-  await server.ask('POST', '/api/v1/flags?environment=staging', {
+  await server.request('POST', '/api/v1/flags?environment=staging', {
     body: { key: 'c', enabled: false },
   });
 };
 
 const whole = async (server: TestServer, key?: string) =>
-  (await server.ask('GET', '/api/v1/export', key === undefined ? {} : { key })).body;
+  (await server.request('GET', '/api/v1/export', key === undefined ? {} : { key })).body;
 
 describe('an export', () => {
   it('holds every environment, and keys as hashes, never a secret nor the admin key', async () => {
     const secret = await from.keyOf('server');
-    const answer = await from.ask('GET', '/api/v1/export');
+    const answer = await from.request('GET', '/api/v1/export');
     expect(answer.status).toBe(200);
     const { formatVersion, environments, keys } = answer.body;
     expect(formatVersion).toBe(1);
@@ -73,11 +73,13 @@ describe('an export', () => {
 
   it('of one environment holds that and no keys; its admin gets no more', async () => {
     const admin = await from.keyOf('admin', 'staging');
-    const one = await from.ask('GET', '/api/v1/export?environment=staging');
+    const one = await from.request('GET', '/api/v1/export?environment=staging');
     expect(Object.keys(one.body)).toEqual(['formatVersion', 'environments']);
     expect(one.body.environments).toMatchObject([{ key: 'staging', flags: [{ key: 'c' }] }]);
-    expect((await from.ask('GET', '/api/v1/export', { key: admin })).body).toEqual(one.body);
-    const other = await from.ask('GET', '/api/v1/export?environment=production', { key: admin });
+    expect((await from.request('GET', '/api/v1/export', { key: admin })).body).toEqual(one.body);
+    const other = await from.request('GET', '/api/v1/export?environment=production', {
+      key: admin,
+    });
     expect(other.status).toBe(403);
   });
 });
@@ -90,10 +92,10 @@ describe('an import', () => {
     expect(status).toBe(200);
     expect(body.dryRun).toBe(false);
     expect(await whole(to, toKey)).toEqual(document);
-    expect((await to.ask('GET', '/api/v1/flag-set', { key: secret })).body.flags).toEqual(
-      (await from.ask('GET', '/api/v1/flag-set', { key: secret })).body.flags,
+    expect((await to.request('GET', '/api/v1/flag-set', { key: secret })).body.flags).toEqual(
+      (await from.request('GET', '/api/v1/flag-set', { key: secret })).body.flags,
     );
-    const answer = await to.ask('POST', '/api/v1/evaluate', {
+    const answer = await to.request('POST', '/api/v1/evaluate', {
       key: secret,
       body: { flagKey: 'b', context: { targetingKey: 'u', plan: 'pro' } },
     });
@@ -208,12 +210,14 @@ describe('an import', () => {
 
   it('of one environment takes an admin of it; keys and new environments take one of all', async () => {
     const admin = await from.keyOf('admin', 'staging');
-    const one = (await from.ask('GET', '/api/v1/export', { key: admin })).body;
+    const one = (await from.request('GET', '/api/v1/export', { key: admin })).body;
     one.environments[0].flags[0].enabled = true;
     const send = (body: unknown) =>
-      from.ask('POST', '/api/v1/import?overwrite=true', { key: admin, body });
+      from.request('POST', '/api/v1/import?overwrite=true', { key: admin, body });
     expect((await send(one)).status).toBe(200);
-    expect((await from.ask('GET', '/api/v1/flags/c?environment=staging')).body.enabled).toBe(true);
+    expect((await from.request('GET', '/api/v1/flags/c?environment=staging')).body.enabled).toBe(
+      true,
+    );
     expect((await send({ ...one, keys: (await whole(from)).keys })).status).toBe(403);
     const elsewhere = structuredClone(one);
     elsewhere.environments[0].key = 'production';

@@ -3,7 +3,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { StoreError } from '../src/store/store.ts';
-import type { Answer, Ask, TestServer } from './support/server.ts';
+import type { RequestOptions, TestResponse, TestServer } from './support/server.ts';
 import { startServer } from './support/server.ts';
 
 let server: TestServer;
@@ -11,7 +11,7 @@ let server: TestServer;
 let document: any;
 beforeAll(async () => {
   server = await startServer();
-  document = (await server.ask('GET', '/openapi.json', { key: null })).body;
+  document = (await server.request('GET', '/openapi.json', { key: null })).body;
 });
 afterAll(() => server.close());
 
@@ -21,7 +21,7 @@ type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 const documentedResponses = () => {
   const ajv = new Ajv2020({ strict: false, validateFormats: false });
   ajv.addSchema(document, 'api');
-  return (method: Method, path: string, { status, body }: Answer): void => {
+  return (method: Method, path: string, { status, body }: TestResponse): void => {
     const documented = document.paths[path][method.toLowerCase()].responses[status];
     expect([method, path, status, documented]).toEqual([method, path, status, expect.anything()]);
     if (documented.content?.['application/json'] === undefined) return;
@@ -86,10 +86,10 @@ describe('/openapi.json', () => {
     expectDocumented(
       'GET',
       '/api/v1/environments',
-      await server.ask('GET', '/api/v1/environments'),
+      await server.request('GET', '/api/v1/environments'),
     );
-    expectDocumented('GET', '/api/v1/keys', await server.ask('GET', '/api/v1/keys'));
-    expectDocumented('GET', '/healthz', await server.ask('GET', '/healthz'));
+    expectDocumented('GET', '/api/v1/keys', await server.request('GET', '/api/v1/keys'));
+    expectDocumented('GET', '/healthz', await server.request('GET', '/healthz'));
   });
 
   it('names the query, the headers and the status codes that REST has of its own', () => {
@@ -147,7 +147,7 @@ describe('every response that the document promises for a GET', () => {
 
   const fill = async (on: TestServer): Promise<void> => {
     const conditions = [{ attribute: 'plan', operator: 'equals', value: 'pro' }];
-    await on.ask('POST', '/api/v1/environments', { body: { key: KEY } });
+    await on.request('POST', '/api/v1/environments', { body: { key: KEY } });
     await on.api('POST', '/segments', { body: { key: KEY, conditions } });
     await on.api('POST', '/flags', { body: { key: KEY, enabled: true } });
   };
@@ -156,15 +156,17 @@ describe('every response that the document promises for a GET', () => {
   const check = async (
     on: TestServer,
     status: number,
-    request: (route: Path) => Promise<{ url: string } & Ask> | ({ url: string } & Ask) | undefined,
+    request: (
+      route: Path,
+    ) => Promise<{ url: string } & RequestOptions> | ({ url: string } & RequestOptions) | undefined,
   ): Promise<number> => {
     const expectDocumented = documentedResponses();
     let count = 0;
     for (const route of paths().filter(({ statuses }) => statuses.includes(status))) {
       const sent = await request(route);
       if (sent === undefined) continue;
-      const { url, ...ask } = sent;
-      const response = await on.ask('GET', url, ask);
+      const { url, ...options } = sent;
+      const response = await on.request('GET', url, options);
       expect([route.path, response.status]).toEqual([route.path, status]);
       expectDocumented('GET', route.path, response);
       const headers = Object.keys(document.paths[route.path].get.responses[status].headers ?? {});
@@ -183,7 +185,7 @@ describe('every response that the document promises for a GET', () => {
     expect(await check(own, 200, route => ({ url: urlOf(route) }))).toBe(paths().length);
     const conditional = await check(own, 304, async route => {
       const url = urlOf(route);
-      const { etag } = (await own.ask('GET', url)).headers;
+      const { etag } = (await own.request('GET', url)).headers;
       return { url, headers: { 'if-none-match': String(etag) } };
     });
     expect(conditional).toBeGreaterThanOrEqual(3);
@@ -201,7 +203,7 @@ describe('every response that the document promises for a GET', () => {
   it('is sent: 429 above the rate limit', async () => {
     await using own = await startServer({ limits: { requestsPerSecond: 1 } });
     for (let status = 200; status !== 429;)
-      ({ status } = await own.ask('GET', '/api/v1/environments'));
+      ({ status } = await own.request('GET', '/api/v1/environments'));
     expect(await check(own, 429, route => ({ url: urlOf(route) }))).toBe(paths().length);
   });
 
@@ -213,7 +215,7 @@ describe('every response that the document promises for a GET', () => {
     const unlessFailing = <Result>(call: () => Promise<Result>): Promise<Result> =>
       fails ? Promise.reject(error) : call();
     await using own = await startServer({
-      through: store => ({
+      wrapStore: store => ({
         ...store,
         get: (...args) => unlessFailing(() => store.get(...args)),
         page: (...args) => unlessFailing(() => store.page(...args)),
@@ -231,11 +233,14 @@ describe('every response that the document promises for a GET', () => {
 
 describe('/docs', () => {
   it('loads nothing from elsewhere', async () => {
-    const page = await server.ask('GET', '/docs', { key: null });
+    const page = await server.request('GET', '/docs', { key: null });
     expect(page.headers['content-security-policy']).toContain("default-src 'none'");
     expect(page.text).not.toMatch(/(src|href)="(https?:)?\/\//);
     for (const [, path = ''] of page.text.matchAll(/(?:src|href)="(\/[^"]+)"/g)) {
-      expect([path, (await server.ask('GET', path, { key: null })).status]).toEqual([path, 200]);
+      expect([path, (await server.request('GET', path, { key: null })).status]).toEqual([
+        path,
+        200,
+      ]);
     }
   });
 });

@@ -99,8 +99,8 @@ describe('every procedure', () => {
         const expected = PROCEDURES[path]?.includes(role) ? [400] : [403];
         const answer =
           type === 'mutation'
-            ? await server.ask('POST', `/trpc/${path}`, { key, body })
-            : await server.ask(
+            ? await server.request('POST', `/trpc/${path}`, { key, body })
+            : await server.request(
                 'GET',
                 `/trpc/${path}?input=${encodeURIComponent(JSON.stringify(body))}`,
                 { key },
@@ -116,7 +116,7 @@ describe('every procedure', () => {
       }
       for (const { procedure, method, path } of restRoutes()) {
         const url = `/api/v1${path.replaceAll(/\{\w+\}/g, 'some')}?bogus=true`;
-        const answer = await server.ask(method, url, {
+        const answer = await server.request(method, url, {
           key,
           ...(method === 'GET' || method === 'DELETE' ? {} : { body }),
         });
@@ -132,7 +132,7 @@ describe('every procedure', () => {
   it('refuses whoever has no key', async () => {
     for (const [path, { type }] of procedures()) {
       if (type === 'subscription') continue;
-      const answer = await server.ask(type === 'mutation' ? 'POST' : 'GET', `/trpc/${path}`, {
+      const answer = await server.request(type === 'mutation' ? 'POST' : 'GET', `/trpc/${path}`, {
         key: null,
         ...(type === 'mutation' ? { body } : {}),
       });
@@ -167,7 +167,7 @@ describe('every route', () => {
       for (const [name, roles] of Object.entries(ROUTES)) {
         const [method = '', path = ''] = name.split(' ');
         const key = (path === '/metrics' ? ofEverywhere : keys).get(role) ?? keys.get(role) ?? null;
-        const answer = await server.ask(method as 'GET', `${path}?bogus=true`, {
+        const answer = await server.request(method as 'GET', `${path}?bogus=true`, {
           key,
           ...(method === 'POST' ? { body } : {}),
         });
@@ -175,7 +175,7 @@ describe('every route', () => {
         expect([name, role, answer.status]).toEqual([name, role, expected]);
         expect(
           (
-            await server.ask(method as 'GET', path, {
+            await server.request(method as 'GET', path, {
               key: null,
               ...(method === 'POST' ? { body } : {}),
             })
@@ -187,6 +187,9 @@ describe('every route', () => {
 
   it('answers without a key only where it is public', async () => {
     for (const path of PUBLIC)
-      expect([path, (await server.ask('GET', path, { key: null })).status]).toEqual([path, 200]);
+      expect([path, (await server.request('GET', path, { key: null })).status]).toEqual([
+        path,
+        200,
+      ]);
   });
 });

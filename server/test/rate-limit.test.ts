@@ -6,7 +6,7 @@ import { startServer } from './support/server.ts';
 it('limits the requests of one key per second, with Retry-After', async () => {
   const clock = createFakeClock();
   await using server = await startServer({ clock, limits: { requestsPerSecond: 5 } });
-  const request = () => server.ask('GET', '/api/v1/environments');
+  const request = () => server.request('GET', '/api/v1/environments');
   for (let i = 0; i < 5; i += 1) expect((await request()).status).toBe(200);
   const rejected = await request();
   expect([rejected.status, rejected.headers['retry-after'], rejected.body.error.code]).toEqual([
@@ -38,7 +38,7 @@ it('limits a client key for each address, so visitors do not block one another',
   const key = await server.keyOf('client');
   const from = async (address: string) =>
     (
-      await server.ask('POST', '/api/v1/evaluations', {
+      await server.request('POST', '/api/v1/evaluations', {
         key,
         body: { context: {} },
         headers: { 'x-forwarded-for': address },
@@ -58,7 +58,7 @@ it('ignores X-Forwarded-For without a trusted proxy', async () => {
   const key = await server.keyOf('client');
   const from = async (address: string) =>
     (
-      await server.ask('POST', '/api/v1/evaluations', {
+      await server.request('POST', '/api/v1/evaluations', {
         key,
         body: { context: {} },
         headers: { 'x-forwarded-for': address },
@@ -74,7 +74,7 @@ it('counts each call of a tRPC batch', async () => {
   });
   const path = Array.from({ length: 4 }, () => 'environments.list').join(',');
   const input = encodeURIComponent(JSON.stringify({ 0: {}, 1: {}, 2: {}, 3: {} }));
-  const response = await server.ask('GET', `/trpc/${path}?batch=1&input=${input}`);
+  const response = await server.request('GET', `/trpc/${path}?batch=1&input=${input}`);
   expect(response.status).toBe(207);
   expect(response.headers['retry-after']).toBe('1');
   expect(response.body.filter((each: { error?: object }) => each.error !== undefined)).toHaveLength(
@@ -88,5 +88,5 @@ it('has no limit if it is set to 0', async () => {
     limits: { requestsPerSecond: 0 },
   });
   for (let i = 0; i < 50; i += 1)
-    expect((await server.ask('GET', '/api/v1/environments')).status).toBe(200);
+    expect((await server.request('GET', '/api/v1/environments')).status).toBe(200);
 });

@@ -9,7 +9,7 @@ import { startServer } from './support/server.ts';
 it('the status shows the only server of the embedded store, and how far it has got', async () => {
   await using server = await startServer();
   await server.api('POST', '/flags', { body: { key: 'f', enabled: true } });
-  const { status, body } = await server.ask('GET', '/api/v1/status');
+  const { status, body } = await server.request('GET', '/api/v1/status');
   expect(status).toBe(200);
   expect(body).toEqual({
     store: 'available',
@@ -39,8 +39,8 @@ it('the status takes a key for all environments', async () => {
   await using server = await startServer();
   const key = await server.keyOf('viewer');
   const everywhere = await server.keyOf('viewer', '*');
-  expect((await server.ask('GET', '/api/v1/status', { key })).status).toBe(403);
-  expect((await server.ask('GET', '/api/v1/status', { key: everywhere })).status).toBe(200);
+  expect((await server.request('GET', '/api/v1/status', { key })).status).toBe(403);
+  expect((await server.request('GET', '/api/v1/status', { key: everywhere })).status).toBe(200);
 });
 
 const report = (id: string): ServerReport => ({
@@ -110,7 +110,9 @@ it('a share below one request per second still grants single requests', () => {
   const count = createRateLimit(1, () => 5, clock);
   expect(granted(count)).toBe(1);
   clock.advance(4_000);
-  expect(() => count(caller, '127.0.0.1')).toThrow('the limit of 1 requests per second is exceeded');
+  expect(() => count(caller, '127.0.0.1')).toThrow(
+    'the limit of 1 requests per second is exceeded',
+  );
   clock.advance(1_000);
   expect(granted(count)).toBe(1);
 });

@@ -101,7 +101,7 @@ describe('the flag set stream', () => {
     const clock = createFakeClock();
     await using server = await startServer({ clock });
     const url = await server.listen();
-    const created = await server.ask('POST', '/api/v1/keys', {
+    const created = await server.request('POST', '/api/v1/keys', {
       body: { name: 's', role: 'server', environment: 'production' },
     });
     const expiring = await server.keyOf('server', 'production', {
@@ -114,11 +114,11 @@ describe('the flag set stream', () => {
     );
     for (const stream of [revoked, expired, orphaned])
       expect(await stream?.next()).toMatchObject({ event: 'set' });
-    await server.ask('DELETE', `/api/v1/keys/${created.body.id}`);
+    await server.request('DELETE', `/api/v1/keys/${created.body.id}`);
     expect(await revoked?.next()).toBeUndefined();
     clock.advance(5_000);
     expect(await expired?.next()).toBeUndefined();
-    await server.ask('DELETE', '/api/v1/environments/development');
+    await server.request('DELETE', '/api/v1/environments/development');
     expect(await orphaned?.next()).toBeUndefined();
   });
 
@@ -229,11 +229,11 @@ describe('the values stream', () => {
       body: { context },
     });
     await stream.next();
-    const exported = (await server.ask('GET', '/api/v1/export?environment=production')).body;
+    const exported = (await server.request('GET', '/api/v1/export?environment=production')).body;
     const [{ flags, ...environment }] = exported.environments;
     const [, kept, turned] = flags;
     const added = { ...kept, key: 'toString' };
-    await server.ask('POST', '/api/v1/import?overwrite=true', {
+    await server.request('POST', '/api/v1/import?overwrite=true', {
       body: {
         ...exported,
         environments: [{ ...environment, flags: [kept, { ...turned, enabled: false }, added] }],
@@ -286,7 +286,7 @@ it('a stream that is interrupted many times loses and repeats no change', async 
     stream.close();
   }
   await writer;
-  const { body } = await server.ask('GET', '/api/v1/flag-set', { key });
+  const { body } = await server.request('GET', '/api/v1/flag-set', { key });
   expect(body.id).toBe(lastId);
 });
 
@@ -302,7 +302,7 @@ it('a reader that is too slow is disconnected, and others continue', async () =>
   const reader = await openSse(`${url.origin}/api/v1/flag-set/stream`, { key });
   await reader.next();
   const streams = async () =>
-    /pennon_streams (\d+)/.exec((await server.ask('GET', '/metrics')).text)?.[1];
+    /pennon_streams (\d+)/.exec((await server.request('GET', '/metrics')).text)?.[1];
   expect(await streams()).toBe('2');
   await server.api('POST', '/flags', {
     body: flag('big', { type: 'string', variants: { a: 'x'.repeat(60_000) }, defaultVariant: 'a' }),
@@ -324,7 +324,7 @@ it('a reader that disconnects while the server waits for the store is not counte
   let isHeld = false;
   await using server = await startServer({
     clock: createFakeClock(),
-    through: store => ({
+    wrapStore: store => ({
       ...store,
       async head(ledger) {
         if (isHeld) {
@@ -351,6 +351,6 @@ it('a reader that disconnects while the server waits for the store is not counte
   });
   released.resolve();
   await (await staying).next();
-  expect((await server.ask('GET', '/metrics')).text).toMatch(/^pennon_streams 1$/m);
+  expect((await server.request('GET', '/metrics')).text).toMatch(/^pennon_streams 1$/m);
   (await staying).close();
 });

@@ -88,9 +88,9 @@ it('a subscription to flag changes resumes where it was cut, and its key is in n
   ]);
   const foreign = await takeFlags(client, 1, 'foreign');
   expect(foreign.messages).toMatchObject([{ event: 'set', flagSet: { revision: 3 } }]);
-  const exported = (await server.ask('GET', '/api/v1/export?environment=production')).body;
+  const exported = (await server.request('GET', '/api/v1/export?environment=production')).body;
   exported.environments[0].flags.pop();
-  await server.ask('POST', '/api/v1/import?overwrite=true', { body: exported });
+  await server.request('POST', '/api/v1/import?overwrite=true', { body: exported });
   await server.api('PATCH', '/flags/one', { body: { enabled: false } });
   const replaced = await takeFlags(client, 1, missed.lastId);
   expect(replaced.messages).toMatchObject([

@@ -41,6 +41,10 @@ export const createRateLimit = (
 };
 
 const tooManyRequests = (perSecond: number, seconds: number): PennonError =>
-  new PennonError('TOO_MANY_REQUESTS', `the limit of ${perSecond} requests per second is exceeded`, {
-    retryAfterSeconds: Math.max(1, Math.ceil(seconds)),
-  });
+  new PennonError(
+    'TOO_MANY_REQUESTS',
+    `the limit of ${perSecond} requests per second is exceeded`,
+    {
+      retryAfterSeconds: Math.max(1, Math.ceil(seconds)),
+    },
+  );

@@ -1,13 +1,13 @@
 import type { Clock } from '../../src/clock.ts';
 
 export type FakeClock = Clock & {
-  /** Lets time pass; timers that fall due fire in order. */
+  /** Advances the time and fires the timers that are due, in order. */
   advance(ms: number): void;
 };
 
 type Timer = { due: number; everyMs: number | undefined; callback: () => void };
 
-/** A clock that stands still until a test advances it. */
+/** Creates a clock that changes only if a test advances it. */
 export const createFakeClock = (start = Date.parse('2026-01-31T12:00:00Z')): FakeClock => {
   let now = start;
   const timers = new Set<Timer>();

@@ -16,30 +16,33 @@ export const ADMIN_KEY = 'test-admin-key-0123456789abcdef';
 
 type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS' | 'HEAD';
 
-export type Ask = {
+export type RequestOptions = {
+  /** The admin key if it is undefined; null sends none. */
   readonly key?: string | null;
+  /** Sent as JSON. */
   readonly body?: unknown;
-  /** A body as it is, in place of `body`. */
+  /** Sent as it is, in place of `body`. */
   readonly text?: string;
   readonly headers?: Readonly<Record<string, string>>;
 };
 
-export type Answer = {
+export type TestResponse = {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | number | undefined>>;
-  /** The body as JSON; undefined where there is none. */
-  // A test says what it expects of an answer.
+  /** The body as JSON, or undefined if it is not JSON. */
+  // Each test asserts the shape that it expects.
   // oxlint-disable-next-line typescript/no-explicit-any
   readonly body: any;
   readonly text: string;
 };
 
 export type TestServer = {
-  /** Asks without a socket, as the admin unless `key` says otherwise (null: without a key). */
-  ask(method: Method, path: string, ask?: Ask): Promise<Answer>;
-  /** The same under /api/v1, in the environment `production`. */
-  api(method: Method, path: string, ask?: Ask): Promise<Answer>;
-  keyOf(role: Role, environment?: string, more?: object): Promise<string>;
+  /** Sends a request without a socket. */
+  request(method: Method, path: string, options?: RequestOptions): Promise<TestResponse>;
+  /** Sends a request under /api/v1, in the environment `production`. */
+  api(method: Method, path: string, options?: RequestOptions): Promise<TestResponse>;
+  /** Creates a key and returns its secret. */
+  keyOf(role: Role, environment?: string, fields?: object): Promise<string>;
   /** Listens on a free port of the loopback interface. */
   listen(): Promise<string>;
   readonly routes: Server['routes'];
@@ -48,70 +51,74 @@ export type TestServer = {
   readonly [Symbol.asyncDispose]: () => Promise<void>;
 };
 
+type ServerSetup = {
+  readonly clock?: Clock;
+  readonly limits?: Partial<Limits>;
+  readonly adminKey?: string;
+  /** Wraps the store that the server uses. */
+  readonly wrapStore?: (store: Store) => Store;
+};
+
 /** Starts a server on its own memory store. */
-export const startServer = async (
-  given: {
-    clock?: Clock;
-    limits?: Partial<Limits>;
-    adminKey?: string;
-    /** The store as the server sees it. */
-    through?: (store: Store) => Store;
-  } = {},
-): Promise<TestServer> => {
+export const startServer = async ({
+  clock = systemClock,
+  limits,
+  adminKey = ADMIN_KEY,
+  wrapStore = store => store,
+}: ServerSetup = {}): Promise<TestServer> => {
   const lines: string[] = [];
   const server = await createServer({
-    store: (given.through ?? (store => store))(openMemoryStore({ random: secureRandom })),
-    clock: given.clock ?? systemClock,
+    store: wrapStore(openMemoryStore({ random: secureRandom })),
+    clock,
     random: secureRandom,
     logger: pino({ level: 'debug' }, { write: line => lines.push(line) }),
-    limits: { ...readConfig({}).limits, ...given.limits },
-    adminKey: given.adminKey ?? ADMIN_KEY,
+    limits: { ...readConfig({}).limits, ...limits },
+    adminKey,
     firstAdminKey: () => ADMIN_KEY,
   });
+  const request = requestTo(server);
+  return {
+    request,
+    api: (method, path, options) =>
+      request(
+        method,
+        `/api/v1${path}${path.includes('?') ? '&' : '?'}environment=production`,
+        options,
+      ),
+    async keyOf(role, environment = 'production', fields = {}) {
+      const name = `${role} of ${environment}`;
+      const body = { name, role, environment, ...fields };
+      const created = await request('POST', '/api/v1/keys', { body });
+      if (created.status !== 201) throw new Error(created.text);
+      return created.body.secret;
+    },
+    listen: () => server.listen({ host: '127.0.0.1', port: 0 }),
+    routes: server.routes,
+    logs: () => lines.join(''),
+    close: () => server.close(),
+    [Symbol.asyncDispose]: () => server.close(),
+  };
+};
 
-  const ask: TestServer['ask'] = async (method, path, { key, body, text, headers } = {}) => {
+const requestTo =
+  ({ inject }: Server): TestServer['request'] =>
+  async (method, path, { key = ADMIN_KEY, body, text, headers } = {}) => {
     const payload = text ?? (body === undefined ? undefined : JSON.stringify(body));
-    const response = await server.inject({
+    const response = await inject({
       method,
       url: path,
       headers: {
-        ...(key === null ? {} : { authorization: `Bearer ${key ?? ADMIN_KEY}` }),
+        ...(key === null ? {} : { authorization: `Bearer ${key}` }),
         ...(payload === undefined ? {} : { 'content-type': 'application/json' }),
         ...headers,
       },
       ...(payload === undefined ? {} : { payload }),
     });
+    const isJson = String(response.headers['content-type']).startsWith('application/json');
     return {
       status: response.statusCode,
       headers: response.headers,
-      body:
-        response.payload !== '' && isJson(response.headers['content-type'])
-          ? response.json()
-          : undefined,
+      body: response.payload !== '' && isJson ? response.json() : undefined,
       text: response.payload,
     };
   };
-  const api: TestServer['api'] = (method, path, asked) =>
-    ask(method, `/api/v1${path}${path.includes('?') ? '&' : '?'}environment=production`, asked);
-  const close = () => server.close();
-
-  return {
-    ask,
-    api,
-    async keyOf(role, environment = 'production', more = {}) {
-      const name = `${role} of ${environment}`;
-      const made = await ask('POST', '/api/v1/keys', {
-        body: { name, role, environment, ...more },
-      });
-      if (made.status !== 201) throw new Error(made.text);
-      return made.body.secret;
-    },
-    listen: () => server.listen({ host: '127.0.0.1', port: 0 }),
-    routes: server.routes,
-    logs: () => lines.join(''),
-    close,
-    [Symbol.asyncDispose]: close,
-  };
-};
-
-const isJson = (type: unknown): boolean => String(type).startsWith('application/json');
