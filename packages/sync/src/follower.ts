@@ -38,12 +38,9 @@ type FollowerContext<Data, Changed> = {
   readonly resource: SyncedResource<Data, Changed>;
   readonly scope: ConnectionScope;
   readonly state: FollowerState<Data, Changed>;
-  readonly runtime: Runtime;
-};
-
-type StreamContext<Data, Changed> = FollowerContext<Data, Changed> & {
   readonly poll: Poll;
   readonly intervalMs: number;
+  readonly runtime: Runtime;
 };
 
 /** Keeps a resource current, by a stream with polls as the fallback, or by polls alone. */
@@ -54,12 +51,12 @@ export const follow = <Data extends { readonly revision: number }, Changed>(
 ): Follower<Data> => {
   const scope = createConnectionScope(runtime);
   const state = createFollowerState(options, runtime.now);
-  const context = { resource, scope, state, runtime };
+  const poll = createPoll(resource, scope, state);
   const { pollIntervalMs = 0 } = options;
   // An interval of 0, less than 0 or NaN would poll without a pause.
   const intervalMs = pollIntervalMs > 0 ? pollIntervalMs : POLL_INTERVAL_MS;
   const run = options.stream === false ? followPolls : followStream;
-  void run({ ...context, poll: createPoll(context), intervalMs });
+  void run({ resource, scope, state, poll, intervalMs, runtime });
   return {
     data: state.data,
     status: state.status,
@@ -75,7 +72,7 @@ export const follow = <Data extends { readonly revision: number }, Changed>(
  * turns, so a response can never overtake another one.
  */
 const followStream = async <Data, Changed>(
-  context: StreamContext<Data, Changed>,
+  context: FollowerContext<Data, Changed>,
 ): Promise<void> => {
   const { scope, runtime } = context;
   await pollFirst(context);
@@ -100,7 +97,7 @@ const pollFirst = async <Data, Changed>({
   state,
   poll,
   runtime,
-}: StreamContext<Data, Changed>): Promise<void> => {
+}: FollowerContext<Data, Changed>): Promise<void> => {
   const error = await poll();
   const delayMs = Math.max(rejectedKeyDelay(error, runtime.random), scope.retryAfterMs());
   if (delayMs > 0) state.setMode('disconnected');
@@ -109,7 +106,7 @@ const pollFirst = async <Data, Changed>({
 
 /** Polls now, and then at intervals until `ms` have passed and the server may be contacted again. */
 const pollUntil = async <Data, Changed>(
-  context: StreamContext<Data, Changed>,
+  context: FollowerContext<Data, Changed>,
   ms: number,
 ): Promise<void> => {
   const { scope, intervalMs, runtime } = context;
@@ -122,7 +119,9 @@ const pollUntil = async <Data, Changed>(
   } while (runtime.now() < until && !scope.isClosed());
 };
 
-const followPolls = async <Data, Changed>(context: StreamContext<Data, Changed>): Promise<void> => {
+const followPolls = async <Data, Changed>(
+  context: FollowerContext<Data, Changed>,
+): Promise<void> => {
   const { scope, intervalMs, runtime } = context;
   for (let failures = 0; !scope.isClosed();) {
     const error = await pollOrDisconnect(context);
@@ -140,7 +139,7 @@ const followPolls = async <Data, Changed>(context: StreamContext<Data, Changed>)
 const pollOrDisconnect = async <Data, Changed>({
   state,
   poll,
-}: StreamContext<Data, Changed>): Promise<SyncError | undefined> => {
+}: FollowerContext<Data, Changed>): Promise<SyncError | undefined> => {
   const error = await poll();
   if (error !== undefined) state.setMode('disconnected');
   return error;
@@ -149,11 +148,11 @@ const pollOrDisconnect = async <Data, Changed>({
 /** Requests the data once. Returns the error if that fails. */
 type Poll = () => Promise<SyncError | undefined>;
 
-const createPoll = <Data, Changed>({
-  resource,
-  scope,
-  state,
-}: FollowerContext<Data, Changed>): Poll => {
+const createPoll = <Data, Changed>(
+  resource: SyncedResource<Data, Changed>,
+  scope: ConnectionScope,
+  state: FollowerState<Data, Changed>,
+): Poll => {
   let lastPoll: { readonly data: Data; readonly etag: string | null } | undefined;
 
   /** The ETag of the current data: the one of the last poll, unless a stream has changed the data since. */
