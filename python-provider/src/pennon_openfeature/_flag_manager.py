@@ -23,7 +23,7 @@ logger = logging.getLogger("pennon_openfeature")
 
 @dataclass(frozen=True, slots=True)
 class FlagListener:
-    # Receives the keys of flags whose result may differ from now on.
+    # Receives the keys of flags with results that may differ from now on.
     on_change: Callable[[list[str]], None]
     # Called after `on_change`, and when the state of the source may have changed.
     on_state: Callable[[], None]
@@ -130,7 +130,7 @@ class FlagManager:
             self._cache_file.save(snapshot.flag_set)
         if self._options.offline_file is not None and snapshot.compiled.problems:
             # For the person who edits the file.
-            self._last_error = last_error_of(_describe_problems(snapshot))
+            self._last_error = last_error_of("; ".join(map(str, snapshot.compiled.problems)))
         self._listener.on_change(snapshot.affected)
         return snapshot.flag_set
 
@@ -149,13 +149,6 @@ class FlagManager:
         )
         if not is_pending:
             self._settled.set()
-
-
-def _describe_problems(snapshot: FlagSnapshot) -> str:
-    problems = snapshot.compiled.problems
-    return "; ".join(
-        f'flag "{problem.flag_key}": {problem.path} {problem.message}' for problem in problems
-    )
 
 
 def _latest(one: LastError | None, other: LastError | None) -> LastError | None:

@@ -47,7 +47,7 @@ class FlagSnapshot:
         )
         if self.compiled.refused:
             raise SyncError(self.compiled.problems[0].message)
-        # The keys of all flags whose result may differ from the previous snapshot's.
+        # The keys of all flags with results that may differ from those of the previous snapshot.
         self.affected: list[str] = _affected_flags(previous, self, changed)
         self._telemetry: dict[str, FlagTelemetry] = {}
         _log_problems(self)
@@ -119,5 +119,4 @@ def _log_problems(snapshot: FlagSnapshot) -> None:
     affected = set(snapshot.affected)
     for problem in snapshot.compiled.problems:
         if problem.flag_key in affected or not problem.flag_key:
-            path = f" {problem.path}" if problem.path else ""
-            logger.warning('flag "%s":%s %s', problem.flag_key, path, problem.message)
+            logger.warning("%s", problem)

@@ -94,7 +94,7 @@ def _proxy_headers(proxy: SplitResult) -> dict[str, str]:
 
 
 class Response:
-    """A response whose body has not been read yet."""
+    """A response with a body that has not been read yet."""
 
     def __init__(self, response: http.client.HTTPResponse, connection: Connection) -> None:
         self.status = response.status

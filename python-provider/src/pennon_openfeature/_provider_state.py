@@ -63,6 +63,8 @@ class ProviderStateMachine:
     def finish_start(self, state: Literal["ready", "unauthorized", "error"]) -> None:
         """Called just before `initialize` returns or raises, which the SDK announces."""
         with self._lock:
+            if self._state == "closed":
+                return
             self._state = state
             self._delay = threading.Timer(self._event_delay_s, self._end_delay)
             self._delay.daemon = True

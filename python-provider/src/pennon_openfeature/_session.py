@@ -67,7 +67,8 @@ class Session:
         return f"no flags available within {timeout_ms:g} ms: {self._last_error_message()}"
 
     def _last_error_message(self) -> str:
-        error = self._flags.freshness().last_error
+        open_error = self._remote.open_error if self._remote else None
+        error = open_error or self._flags.freshness().last_error
         return error.message if error else "the server has not responded"
 
     def _on_change(self, flag_keys: list[str]) -> None:

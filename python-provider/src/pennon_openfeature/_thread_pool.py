@@ -1,4 +1,4 @@
-"""A thread pool whose threads never keep the process alive."""
+"""A thread pool that never keeps the process alive."""
 
 from __future__ import annotations
 

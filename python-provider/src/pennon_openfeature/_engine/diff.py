@@ -24,7 +24,7 @@ class ChangedKeys:
 @dataclass(frozen=True, slots=True)
 class FlagSetDiff:
     changed: ChangedKeys
-    # The keys of all flags whose result may differ, removed flags included.
+    # The keys of all flags with results that may differ, removed flags included.
     affected: frozenset[str]
 
 
@@ -51,8 +51,10 @@ def diff_flag_sets(previous: object, current: object) -> FlagSetDiff:
 
 
 def dependents_of(flag_set: object, changed: ChangedKeys) -> frozenset[str]:
-    """The changed flags, and every flag whose result depends on a change through any number of
-    others. `flag_set` is JSON."""
+    """The changed flags, and all flags that depend on a change, directly or through other flags.
+
+    `flag_set` is JSON.
+    """
     return closure_of(_dependents(read_envelope(flag_set)), changed)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from .format import join_quoted
+from .format import join_quoted, quote
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,10 +16,14 @@ class Problem:
     path: str
     message: str
 
+    def __str__(self) -> str:
+        owner = f"flag {quote(self.flag_key)}" if self.flag_key else "flag set"
+        return f"{owner}: {Finding(self.path, self.message)}"
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A problem whose flag is not known yet."""
+    """A problem before its flag is known."""
 
     path: str
     message: str
