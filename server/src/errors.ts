@@ -7,8 +7,8 @@ import { z } from 'zod';
 import { StoreError } from './store/store.ts';
 
 /**
- * The one table of errors: our code → HTTP status and tRPC code.
- * The last three are OpenFeature's own error codes, answered by an evaluation.
+ * Every error code with its HTTP status and tRPC code. The last three are OpenFeature's codes for failed
+ * evaluations.
  */
 export const ERRORS = {
   BAD_REQUEST: { http: 400, trpc: 'BAD_REQUEST' },
@@ -33,13 +33,13 @@ export type ErrorCode = keyof typeof ERRORS;
 
 type Extra = {
   readonly details?: readonly ErrorDetail[];
-  /** Whole seconds after which a try makes sense. */
+  /** How long the client should wait before it tries again, in whole seconds. */
   readonly retryAfterSeconds?: number;
-  /** The entity tag that the resource has now. */
+  /** The resource's current entity tag. */
   readonly etag?: string;
 };
 
-/** What a use case throws: a code of the table and a message that says what was wrong and the remedy. */
+/** The only error that use cases throw. The message says what was wrong and what to do. */
 export class PennonError extends Error {
   override readonly name = 'PennonError';
   readonly code: ErrorCode;
@@ -52,13 +52,13 @@ export class PennonError extends Error {
   }
 }
 
-/** A refusal of input with one detail for each field that was wrong. */
+/** Returns a BAD_REQUEST with one detail for each invalid field. */
 export const invalid = (details: readonly ErrorDetail[], what = 'the input'): PennonError => {
   const [first] = details;
-  const where =
+  const reason =
     first === undefined ? '' : `: ${first.path === '' ? '' : `${first.path} `}${first.message}`;
   const more = details.length > 1 ? ` (and ${details.length - 1} more)` : '';
-  return new PennonError('BAD_REQUEST', `${what} is not valid${where}${more}`, { details });
+  return new PennonError('BAD_REQUEST', `${what} is not valid${reason}${more}`, { details });
 };
 
 const RETRY_AFTER_SECONDS = 1;
@@ -66,21 +66,21 @@ const RETRY_AFTER_SECONDS = 1;
 const fromStore = (error: StoreError): PennonError =>
   new PennonError(
     'SERVICE_UNAVAILABLE',
-    `the store cannot do this now: ${error.message}`,
+    `the store is unavailable: ${error.message}`,
     { retryAfterSeconds: RETRY_AFTER_SECONDS },
     { cause: error },
   );
 
-const isOurs = (code: string): code is ErrorCode => Object.hasOwn(ERRORS, code);
+const isErrorCode = (code: string): code is ErrorCode => Object.hasOwn(ERRORS, code);
 
 const codeOfTrpc = (code: TRPC_ERROR_CODE_KEY): ErrorCode => {
   if (code === 'PARSE_ERROR') return 'BAD_REQUEST';
-  return isOurs(code) ? code : 'INTERNAL_SERVER_ERROR';
+  return isErrorCode(code) ? code : 'INTERNAL_SERVER_ERROR';
 };
 
 const fromTrpc = (error: TRPCError): PennonError => {
   const known = error.cause instanceof TRPCError ? undefined : fromKnown(error.cause);
-  // An answer that its own schema refuses is our fault and not the caller's input.
+  // An output that its schema rejects is a bug in the server, not invalid input.
   const isOutput = error.cause instanceof z.ZodError && error.code === 'INTERNAL_SERVER_ERROR';
   if (known !== undefined && !isOutput) return known;
   const code = codeOfTrpc(error.code);
@@ -108,7 +108,7 @@ const HTTP_TO_CODE: Readonly<Record<number, ErrorCode>> = {
   503: 'SERVICE_UNAVAILABLE',
 };
 
-/** An error of the HTTP framework carries its status and a message that is fit to be shown. */
+/** Errors of the HTTP framework have a status and a message that clients may see. */
 const fromHttp = (error: unknown): PennonError | undefined => {
   if (!(error instanceof Error) || !('statusCode' in error)) return undefined;
   const code = HTTP_TO_CODE[Number(error.statusCode)];
@@ -120,16 +120,16 @@ const fromHttp = (error: unknown): PennonError | undefined => {
 const internal = (cause: unknown): PennonError =>
   new PennonError(
     'INTERNAL_SERVER_ERROR',
-    'the server failed to answer; see its log',
+    'internal error; see the log of the server',
     {},
     { cause },
   );
 
-/** Whatever was thrown, as an error of the table. What nobody foresaw tells the caller nothing. */
+/** Converts anything thrown. Unexpected errors become INTERNAL_SERVER_ERROR without any details. */
 export const toPennonError = (error: unknown): PennonError =>
   fromKnown(error) ?? fromHttp(error) ?? internal(error);
 
-/** The one shape of an error on every door. */
+/** The body of every error response. */
 export const errorBody = (error: PennonError): ErrorBody => ({
   error: {
     code: error.code,

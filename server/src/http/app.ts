@@ -10,7 +10,7 @@ import { parseJsonBodies } from './body.ts';
 import { limitConnections, parserError, requireHost, sendRawError } from './connections.ts';
 import { addCors } from './cors.ts';
 import { serveDocs } from './docs.ts';
-import { answerErrors, sendError } from './errors.ts';
+import { handleErrors, sendError } from './errors.ts';
 import { serveEvaluations } from './evaluate.ts';
 import { serveFlagSet } from './flag-set.ts';
 import { serveHealth } from './health.ts';
@@ -47,7 +47,7 @@ export const createApp = async ({
   requireHost(app);
   addCors(app);
   const routes = guardRoutes(app, services);
-  answerErrors(app, routes);
+  handleErrors(app, routes);
   parseJsonBodies(app);
   setContentTypeOptions(app);
   logRequests(app);

@@ -1,13 +1,14 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 
+import { errorMessage } from '../error-message.ts';
 import { PennonError } from '../errors.ts';
 
-/** JSON in UTF-8 is the only content type; everything else is refused with 415. */
+/** Accepts only JSON in UTF-8. Anything else is UNSUPPORTED_MEDIA_TYPE. */
 export const parseJsonBodies = (app: FastifyInstance): void => {
-  takeOnlyJson(app);
+  acceptOnlyJson(app);
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
     try {
-      refuseEncoded(request);
+      requirePlainUtf8(request);
       done(null, parseJson(body));
     } catch (error) {
       done(error instanceof Error ? error : new Error(String(error)), undefined);
@@ -15,8 +16,8 @@ export const parseJsonBodies = (app: FastifyInstance): void => {
   });
 };
 
-/** Refuses every body until somebody says how JSON is read. */
-export const takeOnlyJson = (app: FastifyInstance): void => {
+/** Rejects every body. Callers then add a parser for JSON. */
+export const acceptOnlyJson = (app: FastifyInstance): void => {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, _body, done) => {
     done(
@@ -28,8 +29,8 @@ export const takeOnlyJson = (app: FastifyInstance): void => {
   });
 };
 
-/** A body in another encoding would be read as what it is not. */
-export const refuseEncoded = ({ headers }: FastifyRequest): void => {
+/** Throws UNSUPPORTED_MEDIA_TYPE for other charsets and for compressed bodies, which would be misread. */
+export const requirePlainUtf8 = ({ headers }: FastifyRequest): void => {
   const charset = /;\s*charset\s*=\s*"?([^";\s]+)/i.exec(headers['content-type'] ?? '')?.[1];
   if (charset !== undefined && !/^utf-?8$/i.test(charset)) {
     throw new PennonError('UNSUPPORTED_MEDIA_TYPE', 'send JSON in UTF-8, not in another charset');
@@ -41,13 +42,13 @@ export const refuseEncoded = ({ headers }: FastifyRequest): void => {
 
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
-/** An empty body is no input. Property names are kept as they are, `__proto__` too. */
+/** Returns undefined for an empty body. Keeps every property name, even `__proto__`. */
 const parseJson = (body: string | Buffer): unknown => {
   if (body.length === 0) return undefined;
   try {
     return JSON.parse(typeof body === 'string' ? body : decoder.decode(body));
   } catch (error) {
-    const why = error instanceof Error ? error.message.slice(0, 100) : '';
-    throw new PennonError('BAD_REQUEST', `the body is not valid JSON in UTF-8: ${why}`);
+    const reason = errorMessage(error).slice(0, 100);
+    throw new PennonError('BAD_REQUEST', `the body is not valid JSON in UTF-8: ${reason}`);
   }
 };

@@ -6,13 +6,13 @@ import type { FastifyInstance } from 'fastify';
 
 import { openApiDocument } from './openapi.ts';
 
-/** The files of the API page, by their name under /docs. */
+/** Files of the Swagger UI, by name under /docs. */
 const FILES = {
   'swagger-ui.css': 'text/css; charset=utf-8',
   'swagger-ui-bundle.js': 'text/javascript; charset=utf-8',
 } as const;
 
-/** Nothing from elsewhere: no script, style, font, image or connection. */
+/** The page loads nothing from other origins. */
 const POLICY = [
   "default-src 'none'",
   "script-src 'self'",
@@ -44,7 +44,7 @@ const PAGE = `<!doctype html>
 const START = `SwaggerUIBundle({ url: '/openapi.json', dom_id: '#api', validatorUrl: null, deepLinking: true });
 `;
 
-/** The OpenAPI document and a page to read and try it. */
+/** Serves the OpenAPI document, and a page to read and try it. */
 export const serveDocs = (app: FastifyInstance): void => {
   const config = { access: 'public' } as const;
   const assets = createRequire(import.meta.url).resolve('swagger-ui-dist/package.json');

@@ -3,8 +3,8 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import { errorBody, ERRORS, PennonError, toPennonError } from '../errors.ts';
 import type { GuardedRoute } from './access.ts';
 
-/** The one boundary where what was thrown becomes an answer. */
-export const answerErrors = (app: FastifyInstance, routes: readonly GuardedRoute[]): void => {
+/** Converts everything that routes throw to an error response. */
+export const handleErrors = (app: FastifyInstance, routes: readonly GuardedRoute[]): void => {
   app.setErrorHandler((error: FastifyError, request, reply) => sendError(error, request, reply));
   app.setNotFoundHandler((request, reply) => {
     const allowed = methodsOf(routes, request.url);
@@ -17,15 +17,15 @@ export const answerErrors = (app: FastifyInstance, routes: readonly GuardedRoute
   });
 };
 
-const noRoute = () => new PennonError('NOT_FOUND', 'there is no such route: see /docs');
+const noRoute = () => new PennonError('NOT_FOUND', 'this route does not exist; see /docs');
 
 const wrongMethod = ({ method }: FastifyRequest, allowed: readonly string[]) =>
   new PennonError(
     'METHOD_NOT_SUPPORTED',
-    `this route does not take ${method}: use ${allowed.join(', ')}`,
+    `this route does not support ${method}; use ${allowed.join(', ')}`,
   );
 
-/** The methods that a path takes. Parameters and the `*` at an end stand for any text. */
+/** The methods of the routes that match a path. Parameters, and `*` at the end, match any text. */
 const methodsOf = (routes: readonly GuardedRoute[], url: string): readonly string[] => {
   const [path = ''] = url.split('?', 1);
   const steps = path.split('/');
@@ -41,7 +41,7 @@ const matches = (pattern: readonly string[], steps: readonly string[]): boolean 
     (part, at) => part === '*' || part === steps[at] || (part.startsWith(':') && steps[at] !== ''),
   );
 
-/** Sends what was thrown as the one shape of an error. */
+/** Sends an error response for anything thrown. */
 export const sendError = (thrown: unknown, request: FastifyRequest, reply: FastifyReply) => {
   const error = toPennonError(thrown);
   if (error.code === 'INTERNAL_SERVER_ERROR')
@@ -52,7 +52,7 @@ export const sendError = (thrown: unknown, request: FastifyRequest, reply: Fasti
   return reply.code(http).send(isTrpc(request) ? trpcEnvelope(error, http) : errorBody(error));
 };
 
-/** Headers that an error brings: when to try again, what the resource's entity tag is now. */
+/** Headers of an error response: when to retry, and the current entity tag. */
 export const errorHeaders = ({ extra }: PennonError): Record<string, string> => ({
   'cache-control': 'no-store',
   ...(extra.retryAfterSeconds === undefined
@@ -64,10 +64,10 @@ export const errorHeaders = ({ extra }: PennonError): Record<string, string> => 
 const isTrpc = (request: FastifyRequest): boolean =>
   request.routeOptions?.url?.startsWith('/trpc/') === true;
 
-/** JSON-RPC's code for a request that was refused before tRPC saw it. */
+/** JSON-RPC's code for an invalid request. */
 const INVALID_REQUEST = -32_600;
 
-/** A refusal before tRPC saw the request, in the envelope that tRPC clients read. */
+/** The envelope that tRPC clients expect, for requests rejected before tRPC receives them. */
 const trpcEnvelope = (error: PennonError, httpStatus: number) => ({
   error: {
     message: error.message,

@@ -10,41 +10,42 @@ import { ADMIN_KEY_ID } from '../bootstrap/first-start.ts';
 import type { Snapshot, Store, Stored } from '../store/store.ts';
 import { isTransient } from '../store/store.ts';
 
-export type ExportParts = {
+export type ExportServices = {
   readonly store: Store;
   readonly control: Replica<'control'>;
   readonly registry: Registry;
 };
 
 /**
- * One environment, or with a key for all of them everything: environments, and API keys as their hashes.
- * The admin key of PENNON_ADMIN_KEY stays: it belongs to the installation, not to its data.
+ * Exports one environment, or with a key for all environments everything, including the hashes of API keys.
+ * The key set by PENNON_ADMIN_KEY is left out, because it belongs to the installation.
  */
 export const exportData = async (
-  parts: ExportParts,
+  services: ExportServices,
   caller: Caller,
-  asked: string | undefined,
+  requested: string | undefined,
 ): Promise<Export> => {
-  if (asked === undefined && caller.environment === ALL_ENVIRONMENTS) return exportAll(parts);
-  const live = parts.registry.find(environmentOf(caller, asked));
-  return { formatVersion: FORMAT_VERSION, environments: [await exportOne(parts, live)] };
+  if (requested === undefined && caller.environment === ALL_ENVIRONMENTS)
+    return exportAll(services);
+  const live = services.registry.find(environmentOf(caller, requested));
+  return { formatVersion: FORMAT_VERSION, environments: [await exportOne(services, live)] };
 };
 
-/** All environments that there are: one that cannot be read is an error, never left out. */
-const exportAll = async (parts: ExportParts): Promise<Export> => {
-  await parts.control.refresh().catch(unlessAway);
-  await parts.registry.whenReady();
-  const { environments, keys } = parts.control.current().records;
-  const all = sorted(environments).map(({ key }) => parts.registry.find(key));
+/** Fails if an environment cannot be read, rather than leaving it out. */
+const exportAll = async (services: ExportServices): Promise<Export> => {
+  await services.control.refresh().catch(ignoreUnavailable);
+  await services.registry.whenReady();
+  const { environments, keys } = services.control.current().records;
+  const all = sorted(environments).map(({ key }) => services.registry.find(key));
   return {
     formatVersion: FORMAT_VERSION,
-    environments: await Promise.all(all.map(live => exportOne(parts, live))),
+    environments: await Promise.all(all.map(live => exportOne(services, live))),
     keys: sorted(keys).filter(({ id }) => id !== ADMIN_KEY_ID),
   };
 };
 
 const exportOne = async (
-  { store, control }: ExportParts,
+  { store, control }: ExportServices,
   { environment, replica }: LiveFlagSet,
 ): Promise<ExportedEnvironment> => {
   const record = control.current().records.environments.get(environment)?.document;
@@ -58,19 +59,19 @@ const exportOne = async (
   };
 };
 
-/** As the store has it; while that is away, as this server last knew it: nobody is held hostage. */
+/** What the store has. If the store is unavailable, what this server has in memory, so data can always be exported. */
 const snapshotOf = async (
   store: Store,
   replica: Replica<'flagSet'>,
 ): Promise<Snapshot<'flagSet'>> => {
-  const read = await store.read(replica.ledger).catch(unlessAway);
+  const read = await store.read(replica.ledger).catch(ignoreUnavailable);
   return read ?? replica.current();
 };
 
-const unlessAway = (error: unknown): undefined => {
+const ignoreUnavailable = (error: unknown): undefined => {
   if (!isTransient(error)) throw error;
 };
 
-/** In the order of their keys: equal data is equal text. */
+/** In the order of keys, so equal data is exported as equal text. */
 const sorted = <Document>(records: ReadonlyMap<string, Stored<Document>>): Document[] =>
   [...records].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, { document }]) => document);

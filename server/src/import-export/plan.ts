@@ -2,15 +2,16 @@ import { isDeepStrictEqual } from 'node:util';
 
 import type { ExportedEnvironment, ExportedKey, Flag, Segment } from '@pennon/schema';
 
+import { PennonError } from '../errors.ts';
 import { differences, type Difference } from '../resources/differences.ts';
 import type { EnvironmentRecord, KeyRecord, Snapshot, Stored } from '../store/store.ts';
 
-/** `refused`: what is there differs, and is not to be overwritten. */
+/** `refused`: it exists, differs and must not be overwritten. */
 export type Outcome = 'create' | 'overwrite' | 'unchanged' | 'refused';
 
 export type EnvironmentPlan = { key: string; outcome: Outcome; changes: Change[] };
 
-/** What an import would do to one flag or segment, and to which of its fields. */
+/** What an import would change about one flag or segment. */
 export type Change = {
   kind: 'flag' | 'segment';
   key: string;
@@ -20,33 +21,35 @@ export type Change = {
 
 export type KeyPlan = { id: string; name: string; outcome: Outcome };
 
-/** What an import makes of an environment; `current` is undefined where there is none. */
+export type ImportPlan = { environments: EnvironmentPlan[]; keys: KeyPlan[] };
+
+/** Compares an imported environment with the current one, undefined if it does not exist. */
 export const planEnvironment = (
-  wanted: ExportedEnvironment,
+  imported: ExportedEnvironment,
   current: { record: EnvironmentRecord; snapshot: Snapshot<'flagSet'> } | undefined,
   overwrite: boolean,
 ): EnvironmentPlan => {
   const records = current?.snapshot.records;
   const changes = [
-    ...changesOf('flag', records?.flags ?? new Map(), wanted.flags),
-    ...changesOf('segment', records?.segments ?? new Map(), wanted.segments),
+    ...changesOf('flag', records?.flags ?? new Map(), imported.flags),
+    ...changesOf('segment', records?.segments ?? new Map(), imported.segments),
   ];
   const outcome = outcomeOf({
     exists: current !== undefined && !isEmpty(current.snapshot),
-    differs: changes.length > 0 || !isSameEnvironment(wanted, current?.record),
+    differs: changes.length > 0 || !isSameEnvironment(imported, current?.record),
     overwrite,
   });
-  return { key: wanted.key, outcome, changes };
+  return { key: imported.key, outcome, changes };
 };
 
 export const planKey = (
-  wanted: ExportedKey,
+  imported: ExportedKey,
   current: KeyRecord | undefined,
   overwrite: boolean,
 ): KeyPlan => {
-  const differs = !isDeepStrictEqual(plain(wanted), plain(current));
+  const differs = !isDeepStrictEqual(withoutNulls(imported), withoutNulls(current));
   const outcome = outcomeOf({ exists: current !== undefined, differs, overwrite });
-  return { id: wanted.id, name: wanted.name, outcome };
+  return { id: imported.id, name: imported.name, outcome };
 };
 
 const outcomeOf = ({
@@ -63,31 +66,31 @@ const outcomeOf = ({
   return overwrite ? 'overwrite' : 'refused';
 };
 
-/** An environment without flags and segments is nothing that could be lost. */
+/** An empty environment can be replaced without losing anything. */
 const isEmpty = ({ records }: Snapshot<'flagSet'>): boolean =>
   records.flags.size === 0 && records.segments.size === 0;
 
 const isSameEnvironment = (
-  wanted: ExportedEnvironment,
+  imported: ExportedEnvironment,
   record: EnvironmentRecord | undefined,
 ): boolean =>
   record !== undefined &&
-  record.createdAt === wanted.createdAt &&
-  (record.description ?? undefined) === (wanted.description ?? undefined);
+  record.createdAt === imported.createdAt &&
+  (record.description ?? undefined) === (imported.description ?? undefined);
 
 const changesOf = <Document extends Flag | Segment>(
   kind: Change['kind'],
   current: ReadonlyMap<string, Stored<Document>>,
-  wanted: readonly Document[],
+  imported: readonly Document[],
 ): Change[] => {
-  const kept = new Set(wanted.map(({ key }) => key));
-  const written = wanted.flatMap(document => {
+  const keys = new Set(imported.map(({ key }) => key));
+  const written = imported.flatMap(document => {
     const before = current.get(document.key)?.document;
     if (before === undefined) return [changeTo(kind, document.key, 'add')];
-    const found = differences(before, document, []);
-    return found.length === 0 ? [] : [changeTo(kind, document.key, 'change', found)];
+    const changed = differences(before, document, []);
+    return changed.length === 0 ? [] : [changeTo(kind, document.key, 'change', changed)];
   });
-  const removed = [...current.keys()].filter(key => !kept.has(key));
+  const removed = [...current.keys()].filter(key => !keys.has(key));
   return [...written, ...removed.map(key => changeTo(kind, key, 'remove'))];
 };
 
@@ -95,9 +98,28 @@ const changeTo = (
   kind: Change['kind'],
   key: string,
   change: Change['change'],
-  found: Difference[] = [],
-): Change => ({ kind, key, change, differences: found });
+  changed: Difference[] = [],
+): Change => ({ kind, key, change, differences: changed });
 
-/** What is absent, and what is undefined or null, is the same. */
-const plain = (record: object | undefined): unknown =>
+/** Absent, undefined and null are the same. */
+const withoutNulls = (record: object | undefined): unknown =>
   record && Object.fromEntries(Object.entries(record).filter(([, value]) => value != null));
+
+/** Throws CONFLICT if anything would be overwritten without permission to. */
+export const requireNoConflicts = ({ environments, keys }: ImportPlan): void => {
+  const conflicts = [
+    ...environments.filter(isRefused).map(({ key }) => `environment "${key}"`),
+    ...keys.filter(isRefused).map(({ id, name }) => `key "${name}" (${id})`),
+  ];
+  if (conflicts.length === 0) return;
+  const listed = conflicts.slice(0, 5).join(', ') + (conflicts.length > 5 ? ' and others' : '');
+  throw new PennonError(
+    'CONFLICT',
+    `nothing was imported, because this would overwrite ${listed}: check the dry run, then set "overwrite" to replace them`,
+    {
+      details: conflicts.map(conflict => ({ path: '', message: `${conflict} exists and differs` })),
+    },
+  );
+};
+
+const isRefused = ({ outcome }: { readonly outcome: Outcome }): boolean => outcome === 'refused';

@@ -1,41 +1,42 @@
-import { compile, references } from '@pennon/engine';
+import { compile } from '@pennon/engine';
 import type { ErrorDetail, Export, ExportedEnvironment, FlagSet } from '@pennon/schema';
 import { ALL_ENVIRONMENTS, FORMAT_VERSION } from '@pennon/schema';
 
 import { invalid } from '../errors.ts';
 import { invalidCombinations } from '../api-keys/api-keys.ts';
 import { ADMIN_KEY_ID } from '../bootstrap/first-start.ts';
+import { missingReferences } from '../resources/validate.ts';
 
-const MOST_DETAILS = 20;
+const MAX_DETAILS = 20;
 
-/** Refuses a document of which some flag could not be decided, or some key would belong to nothing. */
+/** Throws BAD_REQUEST if any flag would be invalid, or any key would belong to an unknown environment. */
 export const validateExport = (
   { environments, keys = [] }: Export,
   isEnvironment: (key: string) => boolean,
 ): void => {
   const known = new Set(environments.map(({ key }) => key));
   const details = [
-    ...doubles('environments', environments, ({ key }) => key),
-    ...doubles('keys', keys, ({ id }) => id),
-    ...doubles('keys', keys, ({ hash }) => hash),
+    ...duplicates('environments', environments, ({ key }) => key),
+    ...duplicates('keys', keys, ({ id }) => id),
+    ...duplicates('keys', keys, ({ hash }) => hash),
     ...environments.flatMap((environment, i) => problemsOf(environment, `environments.${i}`)),
     ...keys.flatMap((key, i) =>
       invalidCombinations(key).map(({ path, message }) => at(`keys.${i}.${path}`, message)),
     ),
     ...keys.flatMap(({ id, environment }, i) => {
       if (id === ADMIN_KEY_ID)
-        return [at(`keys.${i}.id`, 'is that of PENNON_ADMIN_KEY, which is not imported')];
+        return [at(`keys.${i}.id`, 'is the id of PENNON_ADMIN_KEY, which cannot be imported')];
       if (environment === ALL_ENVIRONMENTS || known.has(environment) || isEnvironment(environment))
         return [];
       return [at(`keys.${i}.environment`, `environment "${environment}" does not exist`)];
     }),
   ];
-  if (details.length > 0) throw invalid(details.slice(0, MOST_DETAILS), 'the document');
+  if (details.length > 0) throw invalid(details.slice(0, MAX_DETAILS), 'the document');
 };
 
 const at = (path: string, message: string): ErrorDetail => ({ path, message });
 
-const doubles = <Item>(
+const duplicates = <Item>(
   path: string,
   items: readonly Item[],
   nameOf: (item: Item) => string,
@@ -43,29 +44,23 @@ const doubles = <Item>(
   const seen = new Set<string>();
   return items.flatMap((item, i) => {
     const name = nameOf(item);
-    const isDouble = seen.has(name);
+    const isDuplicate = seen.has(name);
     seen.add(name);
-    return isDouble ? [at(`${path}.${i}`, `is the second with "${name.slice(0, 100)}"`)] : [];
+    return isDuplicate ? [at(`${path}.${i}`, `is a duplicate of "${name.slice(0, 100)}"`)] : [];
   });
 };
 
 const problemsOf = (environment: ExportedEnvironment, path: string): ErrorDetail[] => {
   const flagSet = flagSetOf(environment);
   return [
-    ...doubles(`${path}.flags`, environment.flags, ({ key }) => key),
-    ...doubles(`${path}.segments`, environment.segments, ({ key }) => key),
+    ...duplicates(`${path}.flags`, environment.flags, ({ key }) => key),
+    ...duplicates(`${path}.segments`, environment.segments, ({ key }) => key),
     ...compile(flagSet).problems.map(problem =>
       at(`${path}.flags.${problem.flagKey}.${problem.path}`, problem.message),
     ),
-    ...environment.flags.flatMap(flag => {
-      const { flags, segments } = references(flag);
-      return [
-        ...flags.filter(key => !Object.hasOwn(flagSet.flags, key)).map(key => `flag "${key}"`),
-        ...segments
-          .filter(key => !Object.hasOwn(flagSet.segments, key))
-          .map(key => `segment "${key}"`),
-      ].map(missing => at(`${path}.flags.${flag.key}`, `names ${missing}, which is not there`));
-    }),
+    ...environment.flags.flatMap(flag =>
+      missingReferences(flagSet, flag).map(message => at(`${path}.flags.${flag.key}`, message)),
+    ),
   ];
 };
 

@@ -1,5 +1,6 @@
 import type { Problem } from '@pennon/engine';
 import { compile, dependentsOf, references } from '@pennon/engine';
+import { toEvaluationFlag } from '@pennon/schema';
 import type { ErrorDetail, Flag, FlagSet, Segment } from '@pennon/schema';
 
 import type { FlagSetView } from '../flag-set/live-flag-set.ts';
@@ -13,9 +14,11 @@ export type ValidationBase = Pick<FlagSetView, 'flagSet' | 'compiled'>;
  * every stored flag is one that every engine can evaluate.
  */
 export const validateFlag = (base: ValidationBase, flag: Flag): void => {
-  const next = withWritten(base, { flags: { [flag.key]: flag }, segments: {} });
-  const problems = next.compiled.problemsOf(flag.key);
-  const details = [...unknownReferences(next.flagSet, flag), ...problems.map(detailOf)];
+  const next = withWritten(base, { flags: { [flag.key]: toEvaluationFlag(flag) }, segments: {} });
+  const details = [
+    ...missingReferences(next.flagSet, flag).map(message => ({ path: 'rules', message })),
+    ...next.compiled.problemsOf(flag.key).map(detailOf),
+  ];
   if (details.length > 0) throw invalid(details.slice(0, MAX_DETAILS), `flag "${flag.key}"`);
   validateDependents(base, next, { flags: new Set([flag.key]), segments: new Set() });
 };
@@ -47,19 +50,15 @@ const detailOf = ({ path, message }: Pick<Problem, 'path' | 'message'>): ErrorDe
   message,
 });
 
-const unknownReferences = ({ flags, segments }: FlagSet, flag: Flag): ErrorDetail[] => {
+/** One message for each flag and segment that `flag` refers to and the flag set does not have. */
+export const missingReferences = ({ flags, segments }: FlagSet, flag: Flag): string[] => {
   const referred = references(flag);
-  const missing = (kind: 'flag' | 'segment', keys: readonly string[], known: object) =>
-    keys
-      .filter(key => !Object.hasOwn(known, key))
-      .map(key => ({
-        path: 'rules',
-        message: `${kind} "${key}" does not exist in this environment`,
-      }));
   return [
-    ...missing('flag', referred.flags, flags),
-    ...missing('segment', referred.segments, segments),
-  ];
+    ...referred.flags.filter(key => !Object.hasOwn(flags, key)).map(key => `flag "${key}"`),
+    ...referred.segments
+      .filter(key => !Object.hasOwn(segments, key))
+      .map(key => `segment "${key}"`),
+  ].map(missing => `${missing} does not exist in this environment`);
 };
 
 /** Flags that were invalid before the write do not block it. */

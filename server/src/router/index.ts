@@ -8,7 +8,7 @@ import { segments } from './segments.ts';
 import { status } from './status.ts';
 import { transfer } from './import-export.ts';
 
-/** The one API. tRPC serves it at /trpc; REST and its OpenAPI document are made from its metadata. */
+/** The whole API. tRPC serves it at /trpc; REST and OpenAPI are derived from its metadata. */
 export const appRouter = router({
   flags,
   segments,

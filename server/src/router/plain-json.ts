@@ -3,49 +3,54 @@ import { LIMITS } from '@pennon/schema';
 import { invalid } from '../errors.ts';
 
 /**
- * Bounds what a procedure is sent before any schema sees it. Nesting is limited, and no name may be
- * `__proto__`, which zod would drop without a word; in an evaluation context that name is simply missing.
+ * Throws BAD_REQUEST if an input is nested too deeply, or has a property named `__proto__`, which zod would
+ * drop silently. In an evaluation context that name is allowed, and is a missing attribute.
  */
-export const requirePlainJson = (input: unknown, levelsAbove = 0): void => {
-  const found = findOffence(input, LIMITS.jsonDepth + levelsAbove, 'input');
+export const requirePlainJson = (input: unknown, extraDepth = 0): void => {
+  const found = findViolation(input, LIMITS.jsonDepth + extraDepth, 'input');
   if (found === undefined) return;
-  throw invalid([{ path: found.path.slice(0, found.told).join('.'), message: found.message }]);
+  const path = found.path.slice(0, found.maxSteps).join('.');
+  throw invalid([{ path, message: found.message }]);
 };
 
-/** `told` steps of the path are told: the whole way to what is too deep helps nobody. */
-type Offence = {
+type Violation = {
   readonly path: readonly string[];
-  readonly told: number;
+  /** How much of the path is reported: the whole path of a deep value is too long to be useful. */
+  readonly maxSteps: number;
   readonly message: string;
 };
 
-const TOO_DEEP: Offence = {
+const TOO_DEEP: Violation = {
   path: [],
-  told: 4,
+  maxSteps: 4,
   message: `must nest at most ${LIMITS.jsonDepth} levels deep`,
 };
-const FORBIDDEN_NAME: Offence = {
+const FORBIDDEN_NAME: Violation = {
   path: [],
-  told: Infinity,
+  maxSteps: Infinity,
   message: 'the name "__proto__" is not allowed',
 };
 
-type Place = 'input' | 'field' | 'context';
+type Location = 'input' | 'field' | 'context';
 
-const below = (place: Place, name: string): Place => {
-  if (place !== 'input') return place;
+const locationBelow = (location: Location, name: string): Location => {
+  if (location !== 'input') return location;
   return name === 'context' ? 'context' : 'field';
 };
 
-/** The path is made on the way back: most inputs are in order and need none. */
-const findOffence = (value: unknown, levels: number, place: Place): Offence | undefined => {
+/** Builds the path while unwinding, because most inputs are valid and need none. */
+const findViolation = (
+  value: unknown,
+  levels: number,
+  location: Location,
+): Violation | undefined => {
   if (typeof value !== 'object' || value === null) return undefined;
   if (levels === 0) return TOO_DEEP;
   for (const [name, member] of Object.entries(value)) {
     const found =
-      name === '__proto__' && place !== 'context'
+      name === '__proto__' && location !== 'context'
         ? FORBIDDEN_NAME
-        : findOffence(member, levels - 1, below(place, name));
+        : findViolation(member, levels - 1, locationBelow(location, name));
     if (found !== undefined) return { ...found, path: [name, ...found.path] };
   }
   return undefined;

@@ -60,17 +60,17 @@ const t = initTRPC
 
 export const { router, mergeRouters, createCallerFactory } = t;
 
-/** Every error leaves as a TRPCError of our table's code, with our error as the cause. */
+/** Converts any error to a TRPCError whose cause is the PennonError. */
 const asTrpcError = (error: unknown): TRPCError => {
   const known = toPennonError(error);
   return new TRPCError({ code: ERRORS[known.code].trpc, message: known.message, cause: known });
 };
 
-/** The one start of every procedure: deny by default, then who calls, then what was sent. */
+/** Runs before every procedure: denies by default, authenticates, then checks permission and input. */
 const guarded = t.procedure.use(async ({ ctx, meta, getRawInput, next }) => {
   try {
     if (meta?.permission === undefined) {
-      throw new PennonError('FORBIDDEN', 'this procedure states no permission and is refused');
+      throw new PennonError('FORBIDDEN', 'this procedure declares no permission');
     }
     const caller = ctx.authenticateRequest();
     requirePermission(caller, meta.permission);
@@ -83,5 +83,5 @@ const guarded = t.procedure.use(async ({ ctx, meta, getRawInput, next }) => {
   }
 });
 
-/** A procedure that takes this permission. There is no other way to make one. */
+/** The only way to make a procedure, so each one declares a permission. */
 export const procedure = (meta: Meta) => guarded.meta(meta);

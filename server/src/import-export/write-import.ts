@@ -1,0 +1,191 @@
+import type { Export, ExportedEnvironment } from '@pennon/schema';
+
+import { keyCreated } from '../api-keys/api-keys.ts';
+import { auditDraft } from '../audit/record.ts';
+import type { Caller } from '../auth/caller.ts';
+import {
+  environmentCreated,
+  newEnvironment,
+  type EnvironmentServices,
+} from '../environments/environments.ts';
+import { PennonError } from '../errors.ts';
+import { flagSetLedger } from '../flag-set/registry.ts';
+import type { AuditDraft, EnvironmentRecord, Snapshot, Writes } from '../store/store.ts';
+import { StoreError } from '../store/store.ts';
+import { planEnvironment, planKey, requireNoConflicts, type ImportPlan } from './plan.ts';
+
+/** One import in progress. */
+type ImportRun = {
+  readonly services: EnvironmentServices;
+  readonly caller: Caller;
+  readonly document: Export;
+  readonly overwrite: boolean;
+};
+
+/** The record and flag set of an environment; undefined if it does not exist. */
+export const currentOf = ({ control, registry }: EnvironmentServices, key: string) => {
+  const record = control.current().records.environments.get(key)?.document;
+  if (record === undefined) return undefined;
+  return { record, snapshot: registry.find(key).replica.current() };
+};
+
+/**
+ * Writes the flag sets of all environments that differ. Returns the records of new environments, which do
+ * not exist for anyone until `writeControl` writes their records.
+ */
+export const writeFlagSets = async (
+  run: ImportRun,
+  plan: ImportPlan,
+): Promise<readonly EnvironmentRecord[]> => {
+  const created: EnvironmentRecord[] = [];
+  try {
+    for (const [i, imported] of run.document.environments.entries()) {
+      if (plan.environments[i]?.outcome === 'unchanged') continue;
+      const current = currentOf(run.services, imported.key);
+      if (current === undefined) created.push(await createFlagSet(run, imported));
+      else await replaceFlagSet(run, imported, current.record);
+    }
+    return created;
+  } catch (error) {
+    await discardFlagSets(run.services, created).catch(() => undefined);
+    throw error;
+  }
+};
+
+const createFlagSet = async (
+  { services, caller }: ImportRun,
+  imported: ExportedEnvironment,
+): Promise<EnvironmentRecord> => {
+  const { store, random } = services;
+  const record = {
+    ...newEnvironment(imported, Date.parse(imported.createdAt), random),
+    createdAt: imported.createdAt,
+  };
+  await store.commit(flagSetLedger(record), {
+    expect: 'none',
+    writes: writesOf(imported),
+    audit: [auditOf(services, caller, imported)],
+  });
+  return record;
+};
+
+const replaceFlagSet = (
+  { services, caller, overwrite }: ImportRun,
+  imported: ExportedEnvironment,
+  record: EnvironmentRecord,
+): Promise<void> =>
+  services.registry.find(imported.key).replica.write(snapshot => {
+    const plan = planEnvironment(imported, { record, snapshot }, overwrite);
+    requireNoConflicts({ environments: [plan], keys: [] });
+    return {
+      writes: plan.changes.length === 0 ? {} : writesOf(imported),
+      audit: [auditOf(services, caller, imported, snapshot)],
+      replaceAll: true,
+      result: () => undefined,
+    };
+  });
+
+const writesOf = ({ flags, segments }: ExportedEnvironment): Writes<'flagSet'> => ({
+  flags: new Map(flags.map(flag => [flag.key, flag])),
+  segments: new Map(segments.map(segment => [segment.key, segment])),
+});
+
+/** The audit log records how many documents there were and are, because there may be thousands of them. */
+const auditOf = (
+  { clock }: EnvironmentServices,
+  caller: Caller,
+  { key, flags, segments }: ExportedEnvironment,
+  before?: Snapshot<'flagSet'>,
+): AuditDraft =>
+  auditDraft(caller, clock.now(), {
+    action: 'environment.import',
+    environment: key,
+    key,
+    before: before === undefined ? null : sizeOf(before),
+    after: { flags: flags.length, segments: segments.length },
+  });
+
+const sizeOf = ({ records }: Snapshot<'flagSet'>) => ({
+  flags: records.flags.size,
+  segments: records.segments.size,
+});
+
+/**
+ * Writes the records of environments, and the keys, in one commit. If the commit is refused, discards the
+ * flag sets of new environments.
+ */
+export const writeControl = async (
+  run: ImportRun,
+  created: readonly EnvironmentRecord[],
+): Promise<void> => {
+  const { services, caller } = run;
+  const now = services.clock.now();
+  try {
+    await services.control.write(({ records }) => {
+      const environments = [...created, ...changedRecords(run.document, records)];
+      const keys = changedKeys(run, records);
+      requireNotCreated(created, records);
+      if (environments.length === 0 && keys.length === 0) return NOTHING;
+      return {
+        writes: {
+          environments: new Map(environments.map(each => [each.key, each])),
+          keys: new Map(keys.map(key => [key.id, key])),
+        },
+        audit: [
+          ...created.map(environmentCreated),
+          ...keys.map(key => keyCreated(key, records.keys.get(key.id)?.document)),
+        ].map(change => auditDraft(caller, now, change)),
+        result: () => undefined,
+      };
+    });
+  } catch (error) {
+    // After a StoreError the records may have been written, and then they need the flag sets.
+    if (!(error instanceof StoreError)) await discardFlagSets(services, created);
+    throw error;
+  }
+};
+
+const NOTHING = { writes: {}, audit: [], result: () => undefined };
+
+type ControlRecords = Snapshot<'control'>['records'];
+
+const requireNotCreated = (
+  created: readonly EnvironmentRecord[],
+  { environments }: ControlRecords,
+): void => {
+  const existing = created.find(({ key }) => environments.has(key));
+  if (existing === undefined) return;
+  throw new PennonError(
+    'CONFLICT',
+    `environment "${existing.key}" was created during the import; import again`,
+  );
+};
+
+/** Records of existing environments whose description or creation time the import changes. */
+const changedRecords = (
+  { environments }: Export,
+  records: ControlRecords,
+): readonly EnvironmentRecord[] =>
+  environments.flatMap(({ key, description, createdAt }) => {
+    const record = records.environments.get(key)?.document;
+    if (record === undefined) return [];
+    if (record.createdAt === createdAt && (record.description ?? null) === (description ?? null))
+      return [];
+    return [
+      { key, ...(description == null ? {} : { description }), createdAt, ledger: record.ledger },
+    ];
+  });
+
+const changedKeys = ({ document, overwrite }: ImportRun, records: ControlRecords) =>
+  (document.keys ?? []).filter(key => {
+    const plan = planKey(key, records.keys.get(key.id)?.document, overwrite);
+    requireNoConflicts({ environments: [], keys: [plan] });
+    return plan.outcome !== 'unchanged';
+  });
+
+const discardFlagSets = async (
+  { store }: EnvironmentServices,
+  created: readonly EnvironmentRecord[],
+): Promise<void> => {
+  for (const record of created) await store.drop(flagSetLedger(record));
+};
