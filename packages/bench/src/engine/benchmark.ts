@@ -9,31 +9,31 @@ import {
   EXPECTED_SHARE,
   makeSubjects,
   SCENARIOS,
-  type Ask,
   type Engine,
+  type Evaluate,
   type Scenario,
 } from './scenarios.ts';
 import { unleash } from './unleash.ts';
 
 const ENGINES: readonly Engine[] = [pennon, growthbook, flagd, unleash];
-/** Enough flags and subjects that no engine can settle on one of them. */
+/** So many flags and subjects that no engine can optimize for one of them. */
 const FLAG_KEYS = Array.from({ length: 50 }, (_, at) => `feature-${at}`);
 const SUBJECTS = makeSubjects(1_000);
 const ROUNDS = { rounds: 9, roundMs: 60 };
 
-let answered = 0;
+let counted = 0;
 
-/** Asks flags and subjects in turn. What comes back is counted, so that no call can be left out. */
-const asking = (ask: Ask) => (times: number) => {
+/** Evaluates flags and subjects in turn. Results are counted, so that no call can be optimized away. */
+const loop = (evaluateFlag: Evaluate) => (times: number) => {
   for (let at = 0; at < times; at += 1) {
     const flagKey = FLAG_KEYS[at % FLAG_KEYS.length] ?? '';
-    if (ask(flagKey, at % SUBJECTS.length) === true) answered += 1;
+    if (evaluateFlag(flagKey, at % SUBJECTS.length) === true) counted += 1;
   }
 };
 
-/** An engine that does not decide would be fast: each must serve about the share that the flags say. */
-const assertDecides = (engine: Engine, scenario: Scenario, ask: Ask): void => {
-  const pairs = FLAG_KEYS.flatMap(key => SUBJECTS.map((_, at) => ask(key, at)));
+/** An engine that evaluates nothing would be fast, so each must serve the share that the flags define. */
+const assertShare = (engine: Engine, scenario: Scenario, evaluateFlag: Evaluate): void => {
+  const pairs = FLAG_KEYS.flatMap(key => SUBJECTS.map((_, at) => evaluateFlag(key, at)));
   const others = pairs.filter(value => value === true || value === 'green' || value === 'blue');
   const share = others.length / pairs.length;
   if (Math.abs(share - EXPECTED_SHARE[scenario]) > 0.02) {
@@ -44,12 +44,12 @@ const assertDecides = (engine: Engine, scenario: Scenario, ask: Ask): void => {
 };
 
 const measureScenario = (scenario: Scenario): string[] => {
-  const asks = ENGINES.map(engine => {
-    const ask = engine.prepare(scenario, FLAG_KEYS, SUBJECTS);
-    assertDecides(engine, scenario, ask);
-    return asking(ask);
+  const loops = ENGINES.map(engine => {
+    const evaluateFlag = engine.prepare(scenario, FLAG_KEYS, SUBJECTS);
+    assertShare(engine, scenario, evaluateFlag);
+    return loop(evaluateFlag);
   });
-  const [ours = Number.NaN, ...peers] = compare(asks, ROUNDS);
+  const [ours = Number.NaN, ...peers] = compare(loops, ROUNDS);
   const fastest = Math.min(...peers);
   return [
     scenario,
@@ -59,13 +59,13 @@ const measureScenario = (scenario: Scenario): string[] => {
   ];
 };
 
-const besidePeers = (): Table => ({
-  title: 'One evaluation, in nanoseconds, beside other engines in the same process',
+const comparePeers = (): Table => ({
+  title: 'One evaluation, in nanoseconds, compared with other engines in the same process',
   columns: ['flag', ...ENGINES.map(({ name }) => name), 'fastest peer'],
   rows: SCENARIOS.map(measureScenario),
   notes: [
-    '50 flags and 1,000 subjects in turn; medians of 9 rounds, engines by turns.',
-    'Engines alone: no SDK, no hooks, no metrics around them. Each is checked to serve the right shares.',
+    '50 flags and 1,000 subjects in turn; medians of 9 rounds that alternate between the engines.',
+    'Engines only, without an SDK, hooks or metrics. Each is checked to serve the right shares.',
   ],
 });
 
@@ -73,7 +73,7 @@ const MANY = Array.from({ length: 1_000 }, (_, at) => `feature-${at}`);
 const CONTEXT = { targetingKey: 'user-1', plan: 'pro', country: 'DE', age: 40 };
 
 const repeat = (run: () => unknown) => (times: number) => {
-  for (let at = 0; at < times; at += 1) if (run() === undefined) answered += 1;
+  for (let at = 0; at < times; at += 1) if (run() === undefined) counted += 1;
 };
 
 const formatNs = (ns: number): string =>
@@ -83,8 +83,8 @@ const formatNs = (ns: number): string =>
       ? `${(ns / 1e3).toFixed(1)} µs`
       : `${(ns / 1e6).toFixed(2)} ms`;
 
-/** What a server does around evaluations, on 1,000 flags of the typical kind. */
-const onManyFlags = (): Table => {
+/** Measures what a server does besides single evaluations, with 1,000 typical flags. */
+const measureManyFlags = (): Table => {
   const set = flagSetOf('attribute and percentage', MANY);
   const ready = compile(set);
   evaluateAll(ready, CONTEXT);
@@ -100,30 +100,30 @@ const onManyFlags = (): Table => {
     current = compile(changes[turn % 2], current);
     return evaluate(current, 'feature-7', CONTEXT);
   };
-  const named: readonly (readonly [string, () => unknown])[] = [
-    ['set up, before the first evaluation', () => compile(set)],
-    ['set up and compile every flag', () => compile(set).problems],
-    ['take one changed flag over, and ask it', update],
+  const tasks: readonly (readonly [string, () => unknown])[] = [
+    ['compile, without flags', () => compile(set)],
+    ['compile, with every flag', () => compile(set).problems],
+    ['apply one changed flag and evaluate it', update],
     ['evaluate all', () => evaluateAll(ready, CONTEXT)],
     ['explain one', () => explain(ready, 'feature-7', CONTEXT)],
   ];
   const measured = compare(
-    named.map(([, run]) => repeat(run)),
+    tasks.map(([, run]) => repeat(run)),
     ROUNDS,
   );
   return {
-    title: 'Around evaluations, with 1,000 flags of an attribute and a percentage',
-    columns: ['what', 'takes'],
-    rows: named.map(([what], at) => [what, formatNs(measured[at] ?? Number.NaN)]),
+    title: 'Other tasks, with 1,000 flags of an attribute and a percentage',
+    columns: ['task', 'time'],
+    rows: tasks.map(([task], at) => [task, formatNs(measured[at] ?? Number.NaN)]),
   };
 };
 
 const CALLS = 5_000_000;
 
-/** Five million evaluations that allocated 16 bytes each would fill the young generation several times. */
+/** Enough evaluations that allocating 16 bytes in each would fill the young generation several times. */
 const garbage = (): Table => {
   const rows = SCENARIOS.map(scenario => {
-    const run = asking(pennon.prepare(scenario, FLAG_KEYS, SUBJECTS));
+    const run = loop(pennon.prepare(scenario, FLAG_KEYS, SUBJECTS));
     run(200_000);
     return [scenario, String(collections(() => run(CALLS)))];
   });
@@ -135,7 +135,7 @@ const garbage = (): Table => {
 };
 
 export const engineBenchmark = (): Table[] => {
-  const tables = [besidePeers(), onManyFlags(), garbage()];
-  if (answered === 0) throw new Error('nothing was evaluated');
+  const tables = [comparePeers(), measureManyFlags(), garbage()];
+  if (counted === 0) throw new Error('nothing was evaluated');
   return tables;
 };

@@ -2,20 +2,20 @@ import { GCProfiler } from 'node:v8';
 
 const NS_PER_MS = 1_000_000;
 
-/** The middle one of some measurements: what a machine that is busy now and then cannot move much. */
+/** Returns the median, because other load on the machine affects it less than the mean. */
 export const median = (values: readonly number[]): number => {
   const sorted = values.toSorted((left, right) => left - right);
   return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
 };
 
-/** Nanoseconds for each of `times` calls. */
+/** Returns the nanoseconds per call of `times` calls. */
 const nanoseconds = (run: (times: number) => void, times: number): number => {
   const start = performance.now();
   run(times);
   return ((performance.now() - start) * NS_PER_MS) / times;
 };
 
-/** How many calls fill about `ms` milliseconds, found by doubling, which warms up as well. */
+/** Returns how many calls take about `ms` milliseconds. Finding that out also warms the code up. */
 const timesFor = (run: (times: number) => void, ms: number): number => {
   let times = 1_000;
   while ((nanoseconds(run, times) * times) / NS_PER_MS < ms / 2) times *= 2;
@@ -23,8 +23,8 @@ const timesFor = (run: (times: number) => void, ms: number): number => {
 };
 
 /**
- * Nanoseconds for each call of some candidates, by turns, so that what disturbs the machine disturbs
- * them all: the median of the rounds.
+ * Returns the nanoseconds per call of each candidate, as the median of the rounds. The rounds alternate
+ * between the candidates, so other load on the machine affects all of them equally.
  */
 export const compare = (
   candidates: readonly ((times: number) => void)[],
@@ -38,7 +38,7 @@ export const compare = (
   return measured.map(median);
 };
 
-/** How many garbage collections a run causes. */
+/** Returns how many garbage collections a run causes. */
 export const collections = (run: () => void): number => {
   const profiler = new GCProfiler();
   profiler.start();

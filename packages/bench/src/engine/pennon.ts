@@ -38,7 +38,7 @@ const FLAGS: Readonly<Record<Scenario, object>> = {
   'no rules': { ...BOOLEAN, defaultVariant: 'on' },
 };
 
-/** A flag set of that many flags of one kind. */
+/** Returns a flag set with one flag of the scenario for each key. */
 export const flagSetOf = (scenario: Scenario, flagKeys: readonly string[]) => ({
   formatVersion: 1,
   flags: Object.fromEntries(flagKeys.map(key => [key, { key, ...FLAGS[scenario] }])),
@@ -50,8 +50,8 @@ export const pennon: Engine = {
     const compiled = compile(flagSetOf(scenario, flagKeys));
     const contexts = subjects.map(({ id, ...attributes }) => ({ targetingKey: id, ...attributes }));
     return (flagKey, subject) => {
-      const answer = evaluate(compiled, flagKey, contexts[subject]);
-      return 'value' in answer ? answer.value : undefined;
+      const evaluation = evaluate(compiled, flagKey, contexts[subject]);
+      return 'value' in evaluation ? evaluation.value : undefined;
     };
   },
 };

@@ -1,4 +1,4 @@
-/** Who asks: the same people for every engine, in the words of a neutral record. */
+/** A subject in a neutral form, which each engine converts to its own context. */
 export type Subject = {
   readonly id: string;
   readonly plan: string;
@@ -6,7 +6,7 @@ export type Subject = {
   readonly age: number;
 };
 
-/** One kind of flag, which every engine writes in its own language. */
+/** One kind of flag, which each engine defines in its own format. */
 export type Scenario =
   'attribute and percentage' | 'three-way split' | 'list of countries' | 'no rules';
 
@@ -17,17 +17,17 @@ export const SCENARIOS: readonly Scenario[] = [
   'no rules',
 ];
 
-/** An engine set up for one scenario: what it serves to a subject, by a flag's key. */
-export type Ask = (flagKey: string, subject: number) => unknown;
+/** Returns the value of a flag for a subject. */
+export type Evaluate = (flagKey: string, subject: number) => unknown;
 
 export type Engine = {
   readonly name: string;
-  /** Whether this engine has such flags at all. */
+  /** Sets the engine up with flags of one scenario. */
   readonly prepare: (
     scenario: Scenario,
     flagKeys: readonly string[],
     subjects: readonly Subject[],
-  ) => Ask;
+  ) => Evaluate;
 };
 
 export const COUNTRIES = [
@@ -62,7 +62,7 @@ export const COUNTRIES = [
 export const COLORS = ['red', 'green', 'blue'] as const;
 export const PERCENTAGE = 50;
 
-/** The share of subjects that get what is not the default, by which each engine is checked to really decide. */
+/** The expected share of subjects that get a value other than the default. */
 export const EXPECTED_SHARE: Readonly<Record<Scenario, number>> = {
   'attribute and percentage': 0.75 * (PERCENTAGE / 100),
   'three-way split': 2 / 3,
@@ -70,7 +70,7 @@ export const EXPECTED_SHARE: Readonly<Record<Scenario, number>> = {
   'no rules': 1,
 };
 
-/** Three of four are on the plan, and every other lives in one of the countries. */
+/** Three of four subjects are on the plan, and every second one is in one of the countries. */
 export const makeSubjects = (count: number): Subject[] =>
   Array.from({ length: count }, (_, at) => ({
     id: `user-${at}-${(at * 2_654_435_761).toString(36)}`,

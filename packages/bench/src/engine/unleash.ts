@@ -43,7 +43,7 @@ const featureOf = (scenario: Scenario, name: string): FeatureInterface => {
   }
 };
 
-/** Its features in memory: no server, no polling, no metrics. */
+/** Returns a repository in memory, without a server, polling or metrics. */
 const repositoryOf = (features: ReadonlyMap<string, FeatureInterface>) =>
   Object.assign(new EventEmitter(), {
     getToggle: (name: string) => features.get(name),
@@ -54,7 +54,7 @@ const repositoryOf = (features: ReadonlyMap<string, FeatureInterface>) =>
     start: () => Promise.resolve(),
   });
 
-/** The engine inside unleash-client, without what it counts around each call. */
+/** The engine inside unleash-client, without the metrics that the client records for each call. */
 export const unleash: Engine = {
   name: 'unleash-client 6.12',
   prepare: (scenario, flagKeys, subjects) => {
