@@ -73,7 +73,7 @@ describe('a REDIS_URL', () => {
         nodes: [node('a', 7000), node('b', 7001), node('c', 6379)],
       },
     ],
-  ])('%s is understood', (url, address) => {
+  ])('%s is parsed', (url, address) => {
     expect(parseRedisUrl(url)).toEqual({ address });
   });
 
@@ -84,20 +84,20 @@ describe('a REDIS_URL', () => {
     ['redis://h:port', 'must look like'],
     ['redis://user:p@ss@h', 'must look like'],
     ['redis://u:100%@h', 'percent-encoded'],
-    ['redis://h:0', '1 to 65535'],
-    ['redis://h:65536', '1 to 65535'],
-    ['redis://h/flags', 'no number'],
+    ['redis://h:0', '1 and 65535'],
+    ['redis://h:65536', '1 and 65535'],
+    ['redis://h/flags', 'not a number'],
     ['redis://a,b', 'redis+sentinel:// or redis+cluster://'],
     ['redis+sentinel://a,b', 'must name the master'],
     ['redis+sentinel://a/flags/0/more', 'must name the master'],
-    ['redis+sentinel://a/flags?role=slave', 'does not know'],
+    ['redis+sentinel://a/flags?role=slave', 'unknown parameter'],
     ['redis+cluster://a/1', 'one database'],
-    ['redis://h?db=1', 'does not know'],
-  ])('%s is refused, and the message says why', (url, why) => {
-    expect(parseRedisUrl(url)).toEqual({ problem: expect.stringContaining(why) });
+    ['redis://h?db=1', 'unknown parameter'],
+  ])('%s is rejected with the reason', (url, reason) => {
+    expect(parseRedisUrl(url)).toEqual({ problem: expect.stringContaining(reason) });
   });
 
-  it('is never repeated in a message, where its password could be read', () => {
+  it('is never repeated in an error, because it may contain a password', () => {
     for (const url of [
       'redis://u:secret@h:port',
       'redis://u:secret@a,b',

@@ -1,20 +1,20 @@
-import { parseAuditEntry } from '../serialization.ts';
 import type { AuditEntry } from '@pennon/schema';
 
+import { parseAuditEntry } from '../serialization.ts';
 import type { AuditQuery, Ledger } from '../store.ts';
-import { replyOf, run, type RedisContext } from './context.ts';
-import { listOf, orNothing, rowsOf, textOf } from './reply.ts';
+import { replyOf, runScript, type RedisContext } from './commands.ts';
+import { asList, asRows, asText, optional } from './reply.ts';
 
-/** Our entries' ids are the revision and a number. No entry is older than one that never was. */
+/** The ids of entries are a revision and a number. No entry is older than any other text. */
 const ENTRY_ID = /^(0|[1-9][0-9]{0,15})-(0|[1-9][0-9]{0,8})$/;
 
-/** What Redis looks at in one go: a few milliseconds' work. */
-const ENTRIES_AT_ONCE = 2_000;
-const BYTES_AT_ONCE = 4 * 1024 * 1024;
+/** How much one script call reads, so that it blocks Redis for a few milliseconds only. */
+const MAX_ENTRIES_PER_CALL = 2_000;
+const MAX_BYTES_PER_CALL = 4 * 1024 * 1024;
 
-/** Audit entries, newest first: the log is read backwards until there are enough. */
+/** Returns audit entries, newest first. Reads the log backwards until there are enough. */
 export const searchAudit = async (
-  parts: RedisContext,
+  context: RedisContext,
   ledger: Ledger,
   query: AuditQuery,
 ): Promise<AuditEntry[]> => {
@@ -22,7 +22,8 @@ export const searchAudit = async (
   let before = query.before;
   if (before !== undefined && !ENTRY_ID.test(before)) return found;
   do {
-    const part = await searchPart(parts, ledger, query, before, query.limit - found.length);
+    const limit = query.limit - found.length;
+    const part = await searchPart(context, ledger, { ...query, before, limit });
     found.push(...part.entries);
     before = part.before;
   } while (before !== undefined && found.length < query.limit);
@@ -33,29 +34,28 @@ const searchPart = async (
   { connections, keys }: RedisContext,
   ledger: Ledger,
   query: AuditQuery,
-  before: string | undefined,
-  limit: number,
-) => {
+): Promise<{ entries: AuditEntry[]; before: string | undefined }> => {
   const args = [
-    before === undefined ? '+' : `(${before}`,
-    limit,
-    ENTRIES_AT_ONCE,
-    BYTES_AT_ONCE,
-    given(query.kind),
-    given(query.key),
-    given(query.actor),
-    given(query.action),
+    query.before === undefined ? '+' : `(${query.before}`,
+    query.limit,
+    MAX_ENTRIES_PER_CALL,
+    MAX_BYTES_PER_CALL,
+    filter(query.kind),
+    filter(query.key),
+    filter(query.actor),
+    filter(query.action),
     query.from ?? '',
     query.until ?? '',
   ];
-  const reply = await replyOf(run(connections.send, 'audit', [keys.audit(ledger)], args));
-  const [rows, next] = listOf(reply);
+  const reply = await replyOf(runScript(connections.send, 'audit', [keys.audit(ledger)], args));
+  const [rows, next] = asList(reply);
   return {
-    entries: rowsOf(rows, 2).map(([id = '', text = '']) =>
+    entries: asRows(rows, 2).map(([id = '', text = '']) =>
       parseAuditEntry({ id, revision: Number.parseInt(id, 10), text }),
     ),
-    before: orNothing(next, textOf),
+    before: optional(next, asText),
   };
 };
 
-const given = (value: string | undefined): string => (value === undefined ? '' : `=${value}`);
+/** `=` distinguishes a filter for the empty text from no filter. */
+const filter = (value: string | undefined): string => (value === undefined ? '' : `=${value}`);

@@ -1,73 +1,71 @@
 import { pause, within } from '../../clock.ts';
+import { newEpoch, newNonce } from '../change-id.ts';
 import {
+  parseWrites,
   serializeAuditDraft,
   serializeWrites,
-  parseWrites,
   type AuditDraftRow,
   type WriteRow,
 } from '../serialization.ts';
 import type { Commit, CommitOutcome, Ledger, LedgerKind } from '../store.ts';
-import { SILENCE_MS, type Answer, type Connections } from './connections.ts';
+import { IDLE_TIMEOUT_MS } from './clients.ts';
+import { runScript, type RedisContext } from './commands.ts';
+import type { CommandResult } from './connections.ts';
+import { commitUnknown } from './errors.ts';
 import { collectionsOf, FORMAT } from './keys.ts';
-import { run, type RedisContext } from './context.ts';
-import { listOf, textOf } from './reply.ts';
-import { unsettled } from './errors.ts';
-
-const EPOCH_LENGTH = 12;
-const NONCE_LENGTH = 8;
+import { asList, asText } from './reply.ts';
 
 /**
- * The most that the change feed carries of one change. A larger one reaches followers as a gap, and they
- * read the ledger anew: the feed's memory stays bounded, and so does what a follower gets at once.
+ * The maximum size of a change in the feed. A larger change is a gap for followers, and they read the
+ * ledger: this limits the memory of the feed, and what a follower receives at once.
  */
-const CARRIED_BYTES = 1024 * 1024;
+const MAX_FEED_BYTES = 1024 * 1024;
 
-/** A commit larger than this has a connection of its own, so that others do not wait behind it. */
-const SHARED_BYTES = 4 * 1024 * 1024;
-/** The slowest network that a large commit is given time for. */
-const BYTES_PER_MS = 1_024;
+/** A larger commit uses a dedicated connection, so that other commands do not wait for it. */
+const MAX_SHARED_BYTES = 4 * 1024 * 1024;
+/** The slowest network for which a large commit is given enough time. */
+const MIN_BYTES_PER_MS = 1_024;
 
-/** How long a commit that got no answer is tried to be settled, from its beginning on. */
-const SETTLE_MS = 3_000;
-const SETTLE_PAUSE_MS = 50;
+/** How long to try to confirm a commit without a reply, counted from its start. */
+const CONFIRM_MS = 3_000;
+const CONFIRM_PAUSE_MS = 50;
 
-/** Commits one change; answers once Redis has, and never leaves it half done. */
+/** Commits one change. Resolves once Redis has it, and never leaves it partly done. */
 export const commitTo = async <Kind extends LedgerKind>(
-  parts: RedisContext,
+  context: RedisContext,
   ledger: Ledger<Kind>,
-  { expect, writes, audit, replaceAll = false }: Commit<Kind>,
+  commit: Commit<Kind>,
 ): Promise<CommitOutcome<Kind>> => {
-  const rows = serializeWrites(writes);
-  const args = argumentsOf(parts, ledger, expect, replaceAll, rows, audit.map(serializeAuditDraft));
-  const reply = await settle(parts, () => attempt(parts, ledger, args));
-  const [outcome, id = '', previous = ''] = listOf(reply).map(textOf);
-  if (outcome === 'refused') return { committed: false, actual: id };
+  const rows = serializeWrites(commit.writes);
+  const args = scriptArguments(context, ledger, commit, rows);
+  const reply = await confirmCommit(context, () => sendCommit(context, ledger, args));
+  const [outcome, id = '', previous = ''] = asList(reply).map(asText);
+  if (outcome === 'rejected') return { committed: false, actual: id };
+  const { replaceAll = false } = commit;
   const change = { id, previous, writes: parseWrites(ledger.kind, rows), replaceAll };
   return { committed: true, change };
 };
 
-/** In the order that scripts/commit.lua says. */
-const argumentsOf = (
+/** Returns the arguments in the order of scripts/commit.lua. */
+const scriptArguments = <Kind extends LedgerKind>(
   { random, changeFeedLength, auditMaxEntries }: RedisContext,
-  { kind }: Ledger,
-  expect: string,
-  replaceAll: boolean,
+  { kind }: Ledger<Kind>,
+  { expect, audit, replaceAll = false }: Commit<Kind>,
   rows: readonly WriteRow[],
-  audit: readonly AuditDraftRow[],
 ): readonly (string | number)[] => {
-  const carried = JSON.stringify(rows);
+  const feedWrites = JSON.stringify(rows);
   return [
     FORMAT,
     expect,
-    random(EPOCH_LENGTH),
-    random(NONCE_LENGTH),
+    newEpoch(random),
+    newNonce(random),
     replaceAll ? 1 : 0,
     changeFeedLength,
     auditMaxEntries ?? '',
-    Buffer.byteLength(carried) <= CARRIED_BYTES ? carried : '',
+    Buffer.byteLength(feedWrites) <= MAX_FEED_BYTES ? feedWrites : '',
     audit.length,
-    ...audit.flatMap(auditArguments),
-    ...rows.flatMap(row => [numberOf(kind, row.collection), row.key, row.text ?? '']),
+    ...audit.map(serializeAuditDraft).flatMap(auditArguments),
+    ...rows.flatMap(row => [collectionNumber(kind, row.collection), row.key, row.text ?? '']),
   ];
 };
 
@@ -81,67 +79,57 @@ const auditArguments = (row: AuditDraftRow) => [
   row.text,
 ];
 
-const numberOf = (kind: LedgerKind, collection: string): number =>
+const collectionNumber = (kind: LedgerKind, collection: string): number =>
   collectionsOf(kind).findIndex(name => name === collection) + 1;
 
-const attempt = (
+const sendCommit = async (
   { connections, keys }: RedisContext,
   ledger: Ledger,
   args: readonly (string | number)[],
-): Promise<Answer> => {
-  const all = [
-    keys.head(ledger),
-    keys.changes(ledger),
-    keys.audit(ledger),
-    ...keys.collections(ledger),
-  ];
+): Promise<CommandResult> => {
+  const head = keys.head(ledger);
+  const allKeys = [head, keys.changes(ledger), keys.audit(ledger), ...keys.collections(ledger)];
   const bytes = args.reduce<number>((sum, each) => sum + Buffer.byteLength(String(each)), 0);
-  if (bytes <= SHARED_BYTES) return run(connections.send, 'commit', all, args);
-  return attemptAlone(connections, bytes, all, args);
-};
-
-const attemptAlone = async (
-  connections: Connections,
-  bytes: number,
-  keys: readonly string[],
-  args: readonly (string | number)[],
-): Promise<Answer> => {
-  const [head = ''] = keys;
-  const own = await connections.open(head, SILENCE_MS + bytes / BYTES_PER_MS);
+  if (bytes <= MAX_SHARED_BYTES) return runScript(connections.send, 'commit', allKeys, args);
+  const connection = await connections.open(head, IDLE_TIMEOUT_MS + bytes / MIN_BYTES_PER_MS);
   try {
-    return await run(own.send, 'commit', keys, args);
+    return await runScript(connection.send, 'commit', allKeys, args);
   } finally {
-    own.close();
+    connection.close();
   }
 };
 
 /**
- * A commit that got no answer may have been made. It is sent again, the same with the same nonce: Redis
- * makes it if it was not made, and only says so if it was. Where Redis stays away, nobody knows.
+ * Sends a commit, and sends it again with the same nonce if there is no reply. Redis then makes the change
+ * if it has not been made, and otherwise only confirms it. Fails if Redis stays unavailable, because then
+ * it is unknown whether the change was made.
  */
-const settle = async (parts: RedisContext, send: () => Promise<Answer>): Promise<unknown> => {
-  const { connections, clock } = parts;
-  const until = clock.now() + SETTLE_MS;
+const confirmCommit = async (
+  context: RedisContext,
+  send: () => Promise<CommandResult>,
+): Promise<unknown> => {
+  const { connections, clock } = context;
+  const deadline = clock.now() + CONFIRM_MS;
   const first = await send();
   if (first.type === 'reply') return first.reply;
-  if (first.type === 'refused') throw first.error;
-  const left = Math.max(0, until - clock.now());
-  return within(clock, left, sendAgain(parts, send, until)).catch(() => {
-    throw unsettled(connections.place);
+  if (first.type === 'rejected') throw first.error;
+  const left = Math.max(0, deadline - clock.now());
+  return within(clock, left, sendAgain(context, send, deadline)).catch(() => {
+    throw commitUnknown(connections.url);
   });
 };
 
 const sendAgain = async (
   { connections, clock }: RedisContext,
-  send: () => Promise<Answer>,
-  until: number,
+  send: () => Promise<CommandResult>,
+  deadline: number,
 ): Promise<unknown> => {
-  while (clock.now() < until && (await connections.reachable(until - clock.now()))) {
-    const again = await send();
-    if (again.type === 'reply') return again.reply;
-    await pause(clock, SETTLE_PAUSE_MS, NEVER);
+  while (clock.now() < deadline && (await connections.waitUntilReady(deadline - clock.now()))) {
+    const result = await send();
+    if (result.type === 'reply') return result.reply;
+    await pause(clock, CONFIRM_PAUSE_MS, NEVER);
   }
-  throw unsettled(connections.place);
+  throw commitUnknown(connections.url);
 };
 
 const NEVER = new AbortController().signal;

@@ -1,27 +1,28 @@
 import { revisionOf, type ChangeId } from '../change-id.ts';
 import { parseStored, parseWrites, type WriteRow } from '../serialization.ts';
 import type { Change, Ledger, LedgerKind } from '../store.ts';
-import { SILENCE_MS, type Send } from './connections.ts';
-import { replyOf, run, type RedisContext } from './context.ts';
-import { listOf, orNothing, textOf } from './reply.ts';
+import { IDLE_TIMEOUT_MS } from './clients.ts';
+import { replyOf, runScript, type RedisContext } from './commands.ts';
+import type { Send } from './connections.ts';
+import { asList, asText, optional } from './reply.ts';
 
-/** How long Redis keeps a reader waiting for a change. After that the reader makes sure of its place. */
-const WAIT_MS = 1_000;
-const CHANGES_AT_ONCE = 50;
+/** How long one XREAD waits for a change. After that the follower checks that its last change is valid. */
+const BLOCK_MS = 1_000;
+const MAX_CHANGES_PER_READ = 50;
 
-/** An entry of the feed; one without a change was too large to be carried. */
+/** An entry of the feed. Without a change if the change was too large for the feed. */
 type Entry<Kind extends LedgerKind> = {
   readonly position: string;
   readonly change: Change<Kind> | undefined;
 };
 
 /**
- * A ledger's changes, over a connection of its own: no ledger waits for another. The feed holds what
- * was committed lately, so whatever comes after `after` is there, however late the first is asked for.
+ * Yields a ledger's changes, over a dedicated connection so that ledgers do not wait for each other. The
+ * stream contains recent changes, so everything after `after` is there even if the first read is late.
  *
- * Redis tells a waiting reader nothing of a feed that was trimmed, dropped or begun anew, nor of changes
- * that a failover has lost: so each time that nothing came, the reader asks whether its last change is
- * still part of the ledger's history. Where it is not the feed ends, and the caller reads anew.
+ * A blocked XREAD is not notified if the stream is trimmed, dropped or created again, or if a failover
+ * loses changes. So whenever a read times out, the follower checks that its last change is still part of
+ * the ledger's history. If not, the feed ends and the caller reads the ledger again.
  */
 export async function* followLedger<Kind extends LedgerKind>(
   { connections, keys }: RedisContext,
@@ -30,70 +31,76 @@ export async function* followLedger<Kind extends LedgerKind>(
   signal: AbortSignal,
 ): AsyncGenerator<Change<Kind>, void> {
   if (signal.aborted) return;
-  const own = await connections.open(keys.changes(ledger), WAIT_MS + SILENCE_MS);
-  signal.addEventListener('abort', own.close);
-  if (signal.aborted) own.close();
+  const changes = keys.changes(ledger);
+  const connection = await connections.open(changes, BLOCK_MS + IDLE_TIMEOUT_MS);
+  signal.addEventListener('abort', connection.close);
+  if (signal.aborted) connection.close();
   try {
-    const feed = { send: own.send, head: keys.head(ledger), changes: keys.changes(ledger) };
-    for await (const change of changesOf(feed, ledger.kind, after)) {
+    const stream = { send: connection.send, head: keys.head(ledger), changes };
+    for await (const change of readChanges(stream, ledger.kind, after)) {
       if (signal.aborted) return;
       yield change;
     }
   } catch (error) {
     if (!signal.aborted) throw error;
   } finally {
-    signal.removeEventListener('abort', own.close);
-    own.close();
+    signal.removeEventListener('abort', connection.close);
+    connection.close();
   }
 }
 
-type Feed = { readonly send: Send; readonly head: string; readonly changes: string };
+type ChangeStream = { readonly send: Send; readonly head: string; readonly changes: string };
 
-async function* changesOf<Kind extends LedgerKind>(
-  feed: Feed,
+async function* readChanges<Kind extends LedgerKind>(
+  stream: ChangeStream,
   kind: Kind,
   after: ChangeId,
 ): AsyncGenerator<Change<Kind>, void> {
-  // From a change that Redis does not know: whatever the feed has. Its first change is the gap.
-  let last = (await isKnown(feed, after)) ? after : 'none';
+  // If Redis does not have this change, start with the oldest one. Its `previous` shows the gap.
+  let last = (await containsChange(stream, after)) ? after : 'none';
   let position = `${revisionOf(last)}-0`;
   for (;;) {
-    const entries = await readEntries(feed, kind, position);
+    const entries = await readEntries(stream, kind, position);
     for (const entry of entries) {
       if (entry.change === undefined) return;
       yield entry.change;
       last = entry.change.id;
       position = entry.position;
     }
-    if (entries.length === 0 && !(await isKnown(feed, last))) return;
+    if (entries.length === 0 && !(await containsChange(stream, last))) return;
   }
 }
 
-const isKnown = async ({ send, head, changes }: Feed, id: ChangeId): Promise<boolean> =>
-  (await replyOf(run(send, 'known', [head, changes], [id, revisionOf(id)]))) === 1;
+const containsChange = async (
+  { send, head, changes }: ChangeStream,
+  id: ChangeId,
+): Promise<boolean> => {
+  const reply = runScript(send, 'containsChange', [head, changes], [id, revisionOf(id)]);
+  return (await replyOf(reply)) === 1;
+};
 
 const readEntries = async <Kind extends LedgerKind>(
-  { send, changes }: Feed,
+  { send, changes }: ChangeStream,
   kind: Kind,
   position: string,
 ): Promise<readonly Entry<Kind>[]> => {
-  const options = ['BLOCK', WAIT_MS, 'COUNT', CHANGES_AT_ONCE, 'STREAMS'];
+  const options = ['BLOCK', BLOCK_MS, 'COUNT', MAX_CHANGES_PER_READ, 'STREAMS'];
   const reply = await replyOf(send('xread', [...options, changes, position]));
-  const [stream] = orNothing(reply, listOf) ?? [];
-  const [, entries] = orNothing(stream, listOf) ?? [];
-  return (orNothing(entries, listOf) ?? []).map(entry => entryOf(kind, listOf(entry)));
+  const [stream] = optional(reply, asList) ?? [];
+  const [, entries] = optional(stream, asList) ?? [];
+  return (optional(entries, asList) ?? []).map(entry => parseEntry(kind, asList(entry)));
 };
 
-const entryOf = <Kind extends LedgerKind>(
+const parseEntry = <Kind extends LedgerKind>(
   kind: Kind,
   [position, fields]: readonly unknown[],
 ): Entry<Kind> => ({
-  position: textOf(position),
-  change: changeOf(kind, listOf(fields).map(textOf)),
+  position: asText(position),
+  change: parseChange(kind, asList(fields).map(asText)),
 });
 
-/** The fields of an entry are id, previous, replaceAll and writes, each behind its name. */
-const changeOf = <Kind extends LedgerKind>(
+/** The fields of an entry are names and values in turn: id, previous, replaceAll and writes. */
+const parseChange = <Kind extends LedgerKind>(
   kind: Kind,
   fields: readonly string[],
 ): Change<Kind> | undefined => {

@@ -3,46 +3,45 @@ import type { ConnectionOptions } from 'node:tls';
 import type { Clock } from '../../clock.ts';
 import type { Random } from '../../random.ts';
 import type { ChangeId } from '../change-id.ts';
-import { parseDocument } from '../serialization.ts';
-import type { Ledger, Store } from '../store.ts';
+import { parseDocument, parseStored } from '../serialization.ts';
+import type { Collection, FleetMember, Ledger, ServerReport, Store } from '../store.ts';
 import { searchAudit } from './audit.ts';
+import { replyOf, runScript, type RedisContext } from './commands.ts';
 import { commitTo } from './commit.ts';
+import { warnAboutConfig } from './config-warnings.ts';
 import { openConnections } from './connections.ts';
+import { newerFormat } from './errors.ts';
 import { followLedger } from './follow.ts';
 import { FORMAT, keysUnder } from './keys.ts';
-import { replyOf, run, type RedisContext } from './context.ts';
 import { documentRow, readLedger, readPage } from './read.ts';
-import { listOf, orNothing, textOf } from './reply.ts';
-import { newer } from './errors.ts';
-import { heartbeat, leave } from './servers.ts';
-import { warnOfSettings } from './settings.ts';
+import { asList, asRows, asText, optional } from './reply.ts';
 import type { RedisAddress } from './url.ts';
 
 export type RedisOptions = {
   readonly address: RedisAddress;
-  /** What all keys begin with: several installations can share one Redis. */
+  /** The prefix of all keys, so that several installations can share one Redis. */
   readonly prefix: string;
   readonly random: Random;
   readonly clock: Clock;
   readonly auditMaxEntries?: number | undefined;
   readonly changeFeedLength?: number | undefined;
-  /** Told of settings of Redis that will lose data one day. */
+  /** Called for settings of Redis that can lose data. */
   readonly onWarning?: ((message: string) => void) | undefined;
-  /** More about TLS than what Node trusts by itself, such as a certificate authority. */
+  /** TLS options beyond Node's defaults, for example a certificate authority. */
   readonly tls?: ConnectionOptions | undefined;
 };
 
-/** Changes that a follower may fall behind before it reads everything anew. */
+/** How many changes a follower may be behind before it has to read the ledger again. */
 const CHANGE_FEED_LENGTH = 1_000;
-/** How long opening the store waits for Redis. After that every call says what is wrong. */
+/** How long opening the store waits for Redis. After that every call fails with the reason. */
 const FIRST_CONNECTION_MS = 3_000;
-const PING_LASTS_MS = 60_000;
+const PING_TTL_MS = 60_000;
 
-/** The shared store: any number of servers on one Redis, be it single, watched by Sentinels or a Cluster. */
+/** The shared store: any number of servers on one Redis, which may be a Sentinel group or a Cluster. */
 export const openRedisStore = async (options: RedisOptions): Promise<Store> => {
-  const { address, tls, prefix, random, clock, auditMaxEntries } = options;
+  const { address, tls, prefix, random, clock, auditMaxEntries, onWarning } = options;
   const connections = openConnections({ address, tls, clock });
-  const parts: RedisContext = {
+  const context: RedisContext = {
     connections,
     keys: keysUnder(prefix),
     clock,
@@ -50,42 +49,40 @@ export const openRedisStore = async (options: RedisOptions): Promise<Store> => {
     changeFeedLength: options.changeFeedLength ?? CHANGE_FEED_LENGTH,
     auditMaxEntries,
   };
-  const there = await connections.reachable(FIRST_CONNECTION_MS);
-  if (there && options.onWarning !== undefined)
-    await warnOfSettings(connections, options.onWarning);
-  return storeOn(parts);
+  const isReady = await connections.waitUntilReady(FIRST_CONNECTION_MS);
+  if (isReady && onWarning !== undefined) await warnAboutConfig(connections, onWarning);
+  return createStore(context);
 };
 
-const storeOn = (parts: RedisContext): Store => {
-  const { connections, keys } = parts;
+const createStore = (context: RedisContext): Store => {
+  const { connections, keys } = context;
   const closing = new AbortController();
   return {
-    read: ledger => readLedger(parts, ledger),
-    head: ledger => readHead(parts, ledger),
+    read: ledger => readLedger(context, ledger),
+    head: ledger => readHead(context, ledger),
     async get(ledger, collection, key) {
-      const [documents] = keys.collection(ledger, collection);
-      const reply = await replyOf(connections.send('hget', [documents, key]));
-      const stored = orNothing(reply, textOf);
-      return stored === undefined
-        ? undefined
-        : parseDocument(collection, documentRow(collection, key, stored));
+      const row = await readDocument(context, ledger, collection, key);
+      return row && parseDocument(collection, row);
     },
     async page(ledger, collection, range) {
-      const rows = await readPage(parts, ledger, collection, range);
+      const rows = await readPage(context, ledger, collection, range);
       return rows.map(row => parseDocument(collection, row));
     },
-    commit: (ledger, commit) => commitTo(parts, ledger, commit),
+    commit: (ledger, commit) => commitTo(context, ledger, commit),
     async drop(ledger) {
-      const all = [keys.head(ledger), keys.changes(ledger), keys.audit(ledger)];
-      await replyOf(run(connections.send, 'drop', [...all, ...keys.collections(ledger)], []));
+      const streams = [keys.head(ledger), keys.changes(ledger), keys.audit(ledger)];
+      const allKeys = [...streams, ...keys.collections(ledger)];
+      await replyOf(runScript(connections.send, 'drop', allKeys, []));
     },
     follow: (ledger, after, signal) =>
-      followLedger(parts, ledger, after, AbortSignal.any([signal, closing.signal])),
-    audit: (ledger, query) => searchAudit(parts, ledger, query),
-    heartbeat: (report, lastsMs) => heartbeat(parts, report, lastsMs),
-    leave: id => leave(parts, id),
+      followLedger(context, ledger, after, AbortSignal.any([signal, closing.signal])),
+    audit: (ledger, query) => searchAudit(context, ledger, query),
+    heartbeat: (report, ttlMs) => sendHeartbeat(context, report, ttlMs),
+    async leave(serverId) {
+      await replyOf(connections.send('zrem', [keys.servers, serverId]));
+    },
     async ping() {
-      await replyOf(connections.send('set', [keys.writable, '', 'PX', PING_LASTS_MS]));
+      await replyOf(connections.send('set', [keys.writable, '', 'PX', PING_TTL_MS]));
     },
     close() {
       closing.abort();
@@ -99,7 +96,32 @@ const readHead = async (
   ledger: Ledger,
 ): Promise<ChangeId | undefined> => {
   const reply = await replyOf(connections.send('hmget', [keys.head(ledger), 'format', 'id']));
-  const [format, id] = listOf(reply).map(each => orNothing(each, textOf));
-  if (format !== undefined && Number(format) > FORMAT) throw newer(connections.place, format);
+  const [format, id] = asList(reply).map(each => optional(each, asText));
+  if (format !== undefined && Number(format) > FORMAT) throw newerFormat(connections.url, format);
   return id;
+};
+
+const readDocument = async (
+  { connections, keys }: RedisContext,
+  ledger: Ledger,
+  collection: Collection,
+  key: string,
+) => {
+  const [documents] = keys.collection(ledger, collection);
+  const reply = await replyOf(connections.send('hget', [documents, key]));
+  const stored = optional(reply, asText);
+  return stored === undefined ? undefined : documentRow(collection, key, stored);
+};
+
+const sendHeartbeat = async (
+  { connections, keys }: RedisContext,
+  report: ServerReport,
+  ttlMs: number,
+): Promise<FleetMember[]> => {
+  const args = [report.id, JSON.stringify(report), ttlMs];
+  const reply = runScript(connections.send, 'heartbeat', [keys.servers, keys.reports], args);
+  return asRows(await replyOf(reply), 3).map(([id = '', ageMs, text = '']) => ({
+    report: parseStored<ServerReport>(text, `server/${id}`),
+    ageMs: Number(ageMs),
+  }));
 };

@@ -1,33 +1,33 @@
 import { COLLECTIONS, type Collection, type Ledger, type LedgerKind } from '../store.ts';
 
 /**
- * Every key that Pennon has in Redis. Keys of a ledger share a hash tag, so that a script can touch
- * them all in a cluster; `pennon` stands for the prefix (PENNON_REDIS_PREFIX), `<ledger>` for
+ * Every key that Pennon uses in Redis. The keys of a ledger share a hash tag, so that a script can use all
+ * of them in a cluster. `pennon` stands for the prefix (PENNON_REDIS_PREFIX) and `<ledger>` for
  * `control:control`, or `flagSet:` and the random id of an environment's flag set.
  *
- * | key                                    | type       | holds                                                         |
+ * | key                                    | type       | contents                                                      |
  * | -------------------------------------- | ---------- | ------------------------------------------------------------- |
  * | `pennon:{<ledger>}:head`               | hash       | `id` of the last change, `format` of the data                 |
  * | `pennon:{<ledger>}:<collection>`       | hash       | key → `{"changeId": …, "document": …}` as JSON                |
  * | `pennon:{<ledger>}:<collection>:keys`  | sorted set | the keys of that hash, all with score 0: in byte order        |
  * | `pennon:{<ledger>}:changes`            | stream     | the change feed, bounded; entry `<revision>-0` is a change    |
  * | `pennon:{<ledger>}:audit`              | stream     | the audit log; entries `<revision>-0`, `-1`, … of that change |
- * | `pennon:writable`                      | string     | nothing: written to learn whether Redis takes writes          |
- * | `pennon:{servers}:heard`               | sorted set | id of each live server, with when it was last heard           |
- * | `pennon:{servers}:reports`             | hash       | id → what that server says of itself, as JSON                 |
+ * | `pennon:writable`                      | string     | empty; written to check whether Redis accepts writes          |
+ * | `pennon:{servers}:heard`               | sorted set | server id → time of its last heartbeat                        |
+ * | `pennon:{servers}:reports`             | hash       | server id → its last report as JSON                           |
  *
- * Collections are `environments` and `keys` of the control ledger, `flags` and `segments` of a flag set.
+ * The control ledger has the collections `environments` and `keys`, a flag set `flags` and `segments`.
  */
 export type Keys = {
   readonly head: (ledger: Ledger) => string;
   readonly changes: (ledger: Ledger) => string;
   readonly audit: (ledger: Ledger) => string;
-  /** A collection's hash of documents, and its sorted set of keys. */
+  /** The hash of a collection's documents and the sorted set of their keys. */
   readonly collection: (
     ledger: Ledger,
     collection: Collection,
   ) => readonly [documents: string, keys: string];
-  /** Those pairs of all collections of the ledger, in the order of `collectionsOf`. */
+  /** The pairs of all collections of the ledger, in the order of `collectionsOf`. */
   readonly collections: (ledger: Ledger) => readonly string[];
   readonly writable: string;
   readonly servers: string;
@@ -35,12 +35,12 @@ export type Keys = {
 };
 
 /**
- * The format that this release reads and writes. It stands in every ledger's head, so that a script
- * checks it in the same step in which it reads or writes.
+ * The format that this version reads and writes. It is stored in every ledger's head, so that scripts
+ * check it atomically with their reads and writes.
  */
 export const FORMAT = 1;
 
-/** Letters, digits and `._:-`: a brace would move the hash tag. */
+/** Letters, digits and `._:-`. No braces, because they would change the hash tag. */
 export const PREFIX = /^[A-Za-z0-9._:-]{1,64}$/;
 
 export const keysUnder = (prefix: string): Keys => {
@@ -61,5 +61,5 @@ export const keysUnder = (prefix: string): Keys => {
   };
 };
 
-/** The collections of a kind of ledger, in the order in which scripts number them, from 1. */
+/** The collections of a ledger. Scripts number them in this order, from 1. */
 export const collectionsOf = (kind: LedgerKind): readonly Collection[] => COLLECTIONS[kind];

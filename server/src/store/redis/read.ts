@@ -7,107 +7,122 @@ import {
   type LedgerKind,
   type Snapshot,
 } from '../store.ts';
+import { replyOf, runScript, type RedisContext } from './commands.ts';
 import { collectionsOf, FORMAT } from './keys.ts';
-import { replyOf, run, type RedisContext } from './context.ts';
-import { listOf, orNothing, rowsOf, textOf } from './reply.ts';
+import { asList, asRows, asText, optional } from './reply.ts';
 
-/** Redis does nothing else while it answers, so a large ledger is read in parts. */
-const PART = { documents: 1_000, bytes: 4 * 1024 * 1024 };
-const EVERYTHING = { documents: Number.MAX_SAFE_INTEGER, bytes: Number.MAX_SAFE_INTEGER };
-/** How often parts are tried that a change has come between; after that, all is read in one. */
-const ATTEMPTS_IN_PARTS = 5;
+type PartSize = { readonly documents: number; readonly bytes: number };
 
-type Size = typeof PART;
-type Place = { readonly collection: number; readonly after: string | undefined };
+/** Redis does nothing else during a script, so a large ledger is read in parts. */
+const PART: PartSize = { documents: 1_000, bytes: 4 * 1024 * 1024 };
+const UNLIMITED: PartSize = {
+  documents: Number.MAX_SAFE_INTEGER,
+  bytes: Number.MAX_SAFE_INTEGER,
+};
+/** How often to read in parts if changes interrupt it, before reading everything in one call. */
+const MAX_ATTEMPTS_IN_PARTS = 5;
+
+/** Where a part starts: the number of a collection, and the key to start after. */
+type Position = { readonly collection: number; readonly after: string | undefined };
 type Part = {
   readonly id: ChangeId | undefined;
   readonly documents: readonly DocumentRow[];
-  readonly next: Place | undefined;
+  readonly next: Position | undefined;
 };
 
-const BEGINNING: Place = { collection: 1, after: undefined };
+const START: Position = { collection: 1, after: undefined };
 
-/** Everything in a ledger, of one revision. */
+/** Returns the whole ledger as of one change. */
 export const readLedger = async <Kind extends LedgerKind>(
-  parts: RedisContext,
+  context: RedisContext,
   ledger: Ledger<Kind>,
 ): Promise<Snapshot<Kind> | undefined> => {
   for (let attempt = 1; ; attempt += 1) {
-    const size = attempt <= ATTEMPTS_IN_PARTS ? PART : EVERYTHING;
-    const { id, documents, unbroken } = await readParts(parts, ledger, size);
-    if (!unbroken) continue;
-    return id === undefined ? undefined : { id, records: parseRecords(ledger.kind, documents) };
+    const size = attempt <= MAX_ATTEMPTS_IN_PARTS ? PART : UNLIMITED;
+    const read = await readAllParts(context, ledger, size);
+    if (read === 'interrupted') continue;
+    if (read.id === undefined) return undefined;
+    return { id: read.id, records: parseRecords(ledger.kind, read.documents) };
   }
 };
 
-const readParts = async (parts: RedisContext, ledger: Ledger, size: Size) => {
+/** Reads until the end of the ledger, unless a change comes between two parts. */
+const readAllParts = async (
+  context: RedisContext,
+  ledger: Ledger,
+  size: PartSize,
+): Promise<Pick<Part, 'id' | 'documents'> | 'interrupted'> => {
   const collections = collectionsOf(ledger.kind);
-  const documents: DocumentRow[] = [];
-  const first = await readPart(parts, ledger, collections, BEGINNING, size);
-  documents.push(...first.documents);
-  for (let next = first.next; next !== undefined;) {
-    const part = await readPart(parts, ledger, collections, next, size);
-    if (part.id !== first.id) return { id: first.id, documents, unbroken: false };
+  const { id, ...first } = await readPart(context, { ledger, collections, from: START, size });
+  const documents = [...first.documents];
+  for (let from = first.next; from !== undefined;) {
+    const part = await readPart(context, { ledger, collections, from, size });
+    if (part.id !== id) return 'interrupted';
     documents.push(...part.documents);
-    next = part.next;
+    from = part.next;
   }
-  return { id: first.id, documents, unbroken: true };
+  return { id, documents };
 };
 
-/** Documents of one collection in the byte order of their keys. */
+/** Returns documents of one collection in byte order of their keys. */
 export const readPage = async (
-  parts: RedisContext,
+  context: RedisContext,
   ledger: Ledger,
   collection: Collection,
   { after, limit }: { after?: string | undefined; limit: number },
 ): Promise<readonly DocumentRow[]> => {
   const documents: DocumentRow[] = [];
-  let next: Place | undefined = { collection: 1, after };
-  while (next !== undefined && documents.length < limit) {
+  let from: Position | undefined = { collection: 1, after };
+  while (from !== undefined && documents.length < limit) {
     const size = { documents: limit - documents.length, bytes: PART.bytes };
-    const part: Part = await readPart(parts, ledger, [collection], next, size);
+    const part: Part = await readPart(context, { ledger, collections: [collection], from, size });
     documents.push(...part.documents);
-    next = part.next;
+    from = part.next;
   }
   return documents;
 };
 
+type PartQuery = {
+  readonly ledger: Ledger;
+  readonly collections: readonly Collection[];
+  readonly from: Position;
+  readonly size: PartSize;
+};
+
 const readPart = async (
   { connections, keys }: RedisContext,
-  ledger: Ledger,
-  collections: readonly Collection[],
-  from: Place,
-  size: Size,
+  { ledger, collections, from, size }: PartQuery,
 ): Promise<Part> => {
-  const pairs = collections.flatMap(name => keys.collection(ledger, name));
-  const begin = from.after === undefined ? '-' : `(${from.after}`;
-  const args = [FORMAT, from.collection, begin, size.documents, size.bytes];
-  const reply = run(connections.send, 'documents', [keys.head(ledger), ...pairs], args);
-  const [id, rows, next] = listOf(await replyOf(reply));
+  const collectionKeys = collections.flatMap(name => keys.collection(ledger, name));
+  const start = from.after === undefined ? '-' : `(${from.after}`;
+  const args = [FORMAT, from.collection, start, size.documents, size.bytes];
+  const allKeys = [keys.head(ledger), ...collectionKeys];
+  const reply = await replyOf(runScript(connections.send, 'documents', allKeys, args));
+  const [id, rows, next] = asList(reply);
   return {
-    id: orNothing(id, textOf),
-    documents: rowsOf(rows, 3).map(([number, key = '', text = '']) =>
+    id: optional(id, asText),
+    documents: asRows(rows, 3).map(([number, key = '', text = '']) =>
       documentRow(collections[Number(number) - 1], key, text),
     ),
-    next: orNothing(next, placeOf),
+    next: optional(next, asPosition),
   };
 };
 
-const placeOf = (reply: unknown): Place => {
-  const [collection = '', after = ''] = listOf(reply).map(textOf);
+const asPosition = (reply: unknown): Position => {
+  const [collection = '', after = ''] = asList(reply).map(asText);
   return { collection: Number(collection), after };
 };
 
-/** A document as the commit script writes it. */
-const STORED = /^\{"changeId":"([^"]*)","document":/;
+/** The start of a document as the commit script writes it. */
+const STORED_PREFIX = /^\{"changeId":"([^"]*)","document":/;
 
 export const documentRow = (
   collection: Collection | undefined,
   key: string,
   stored: string,
 ): DocumentRow => {
-  const [prefix = '', changeId] = STORED.exec(stored) ?? [];
+  const [prefix = '', changeId] = STORED_PREFIX.exec(stored) ?? [];
   if (collection === undefined || changeId === undefined)
-    throw new StoreError('corrupt', `what Redis holds as "${key}" is no document of Pennon`);
+    throw new StoreError('corrupt', `the value of "${key}" in Redis is not a document of Pennon`);
   return { collection, key, changeId, text: stored.slice(prefix.length, -1) };
 };

@@ -1,26 +1,26 @@
 import { StoreError } from '../store.ts';
 
-/** What Redis answers, as what it must be. Anything else was not written by us. */
-export const textOf = (reply: unknown): string =>
-  typeof reply === 'string' ? reply : refuse('text', reply);
+/** Returns a reply as text. Throws if it has another type, because only foreign data can cause that. */
+export const asText = (reply: unknown): string =>
+  typeof reply === 'string' ? reply : throwCorrupt('text', reply);
 
-export const listOf = (reply: unknown): readonly unknown[] =>
-  Array.isArray(reply) ? reply : refuse('a list', reply);
+export const asList = (reply: unknown): readonly unknown[] =>
+  Array.isArray(reply) ? reply : throwCorrupt('a list', reply);
 
-/** null is how Redis says that there is nothing. */
-export const orNothing = <Value>(
+/** Parses a reply that may be null, which is how Redis returns a missing value. */
+export const optional = <Value>(
   reply: unknown,
-  read: (reply: unknown) => Value,
-): Value | undefined => (reply == null ? undefined : read(reply));
+  parse: (reply: unknown) => Value,
+): Value | undefined => (reply == null ? undefined : parse(reply));
 
-/** A flat list, taken `width` items at a time. */
-export const rowsOf = (reply: unknown, width: number): readonly (readonly string[])[] => {
-  const flat = listOf(reply).map(textOf);
+/** Splits a flat list of texts into rows of `width` items. */
+export const asRows = (reply: unknown, width: number): readonly (readonly string[])[] => {
+  const flat = asList(reply).map(asText);
   return Array.from({ length: flat.length / width }, (_, row) =>
     flat.slice(row * width, (row + 1) * width),
   );
 };
 
-const refuse = (wanted: string, reply: unknown): never => {
-  throw new StoreError('corrupt', `Redis answered ${typeof reply} where ${wanted} was expected`);
+const throwCorrupt = (expected: string, reply: unknown): never => {
+  throw new StoreError('corrupt', `Redis returned ${typeof reply} instead of ${expected}`);
 };

@@ -1,38 +1,38 @@
 import { pause, type Clock } from '../../clock.ts';
-import type { Answer } from './connections.ts';
+import type { CommandResult } from './connections.ts';
 
 /**
- * The nodes of a cluster that do not answer. The connection to the others is well meanwhile, so without
- * this everybody who needs such a node would wait in vain, one after the other. One does; from then on
- * all hear at once that it is silent, until it answers a question of ours.
+ * The cluster nodes that do not reply. The connection to the other nodes still works, so without this
+ * every command for such a node would wait for its own timeout. Only the first one does; the others fail
+ * at once until the node replies to a probe.
  */
 export type UnresponsiveNodes = {
-  readonly isSilent: (node: string) => boolean;
-  /** Looks whether the node answers: this key is asked for until it does. */
+  readonly has: (node: string) => boolean;
+  /** Adds a node, and probes it with this key until it replies. */
   readonly add: (node: string, key: string) => void;
 };
 
-const PAUSE_MS = 250;
+const PROBE_PAUSE_MS = 250;
 
-export const openUnresponsiveNodes = (
+export const createUnresponsiveNodes = (
   clock: Clock,
-  ask: (key: string) => Promise<Answer>,
-  closing: AbortSignal,
+  probe: (key: string) => Promise<CommandResult>,
+  closed: AbortSignal,
 ): UnresponsiveNodes => {
-  const silent = new Set<string>();
+  const nodes = new Set<string>();
 
-  const askUntilItAnswers = async (node: string, key: string) => {
-    while (!closing.aborted && (await ask(key)).type === 'silence')
-      await pause(clock, PAUSE_MS, closing);
-    silent.delete(node);
+  const probeUntilReply = async (node: string, key: string) => {
+    while (!closed.aborted && (await probe(key)).type === 'noReply')
+      await pause(clock, PROBE_PAUSE_MS, closed);
+    nodes.delete(node);
   };
 
   return {
-    isSilent: node => silent.has(node),
+    has: node => nodes.has(node),
     add(node, key) {
-      if (silent.has(node)) return;
-      silent.add(node);
-      void askUntilItAnswers(node, key);
+      if (nodes.has(node)) return;
+      nodes.add(node);
+      void probeUntilReply(node, key);
     },
   };
 };

@@ -1,12 +1,12 @@
 /**
- * Where Redis is. The forms of REDIS_URL, each with `rediss` in place of `redis` for TLS:
+ * The address of Redis. The forms of REDIS_URL, with `rediss` instead of `redis` for TLS:
  *
  *     redis://[[user]:[password]@]host[:6379][/database]
  *     redis+sentinel://[[user]:[password]@]host[:26379],host…/master[/database]
  *                      [?sentinelUsername=…&sentinelPassword=…]
  *     redis+cluster://[[user]:[password]@]host[:6379],host…
  *
- * User, password and the sentinels' own credentials are percent-encoded.
+ * User, password and the credentials of the sentinels are percent-encoded.
  */
 export type RedisAddress = Access & (Single | Sentinel | Cluster);
 
@@ -27,9 +27,9 @@ type Sentinel = {
 };
 export type RedisNode = { readonly host: string; readonly port: number };
 
-type Parsed = { readonly address: RedisAddress } | { readonly problem: string };
+type ParsedUrl = { readonly address: RedisAddress } | { readonly problem: string };
 
-/** Scheme, form, credentials, hosts, path and query. What the hosts are is looked at one by one. */
+/** Scheme, form, credentials, hosts, path and query. The hosts are parsed separately. */
 const URL_PARTS =
   /^redis(s?)(?:\+(sentinel|cluster))?:\/\/(?:([^@/?#]*)@)?([^@/?#]+)(?:\/([^?#]*))?(?:\?([^#]*))?$/;
 const NODE = /^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?$/;
@@ -37,37 +37,37 @@ const DATABASE = /^[0-9]{1,4}$/;
 const REDIS_PORT = 6379;
 const SENTINEL_PORT = 26_379;
 
-/** Reads a REDIS_URL. A problem is said without any part of the URL, which may hold a password. */
-export const parseRedisUrl = (url: string): Parsed => {
+/** Parses a REDIS_URL. `problem` contains no part of the URL, which may contain a password. */
+export const parseRedisUrl = (url: string): ParsedUrl => {
   try {
-    return { address: addressOf(url) };
+    return { address: parseAddress(url) };
   } catch (error) {
-    if (error instanceof Problem) return { problem: error.message };
+    if (error instanceof UrlProblem) return { problem: error.message };
     throw error;
   }
 };
 
-class Problem extends Error {}
+class UrlProblem extends Error {}
 
-const refuse = (message: string): never => {
-  throw new Problem(message);
+const reject = (message: string): never => {
+  throw new UrlProblem(message);
 };
 
-const addressOf = (url: string): RedisAddress => {
-  const parts = URL_PARTS.exec(url) ?? refuse(FORMS);
+const parseAddress = (url: string): RedisAddress => {
+  const parts = URL_PARTS.exec(url) ?? reject(FORMS);
   const [, tls, form = 'single', credentials, hosts = '', path = '', query = ''] = parts;
   const access = {
     tls: tls === 's',
-    ...credentialsOf(credentials),
+    ...parseCredentials(credentials),
     nodes: hosts
       .split(',')
-      .map(host => nodeOf(host, form === 'sentinel' ? SENTINEL_PORT : REDIS_PORT)),
+      .map(host => parseNode(host, form === 'sentinel' ? SENTINEL_PORT : REDIS_PORT)),
   };
   const parameters = new URLSearchParams(query);
-  if (form === 'sentinel') return { ...access, ...sentinelOf(path, parameters) };
-  refuseParameters(parameters, []);
-  if (form === 'single') return { ...access, ...singleOf(path, access.nodes) };
-  if (path !== '') refuse('a cluster has one database: leave the path away');
+  if (form === 'sentinel') return { ...access, ...parseSentinel(path, parameters) };
+  rejectUnknownParameters(parameters, []);
+  if (form === 'single') return { ...access, ...parseSingle(path, access.nodes) };
+  if (path !== '') reject('a cluster has one database: remove the path');
   return { ...access, form: 'cluster' };
 };
 
@@ -75,57 +75,57 @@ const FORMS =
   'must look like redis://host:6379, redis+sentinel://host:26379,host:26379/master or ' +
   'redis+cluster://host:6379,host:6379 (rediss for TLS), with user and password percent-encoded';
 
-const credentialsOf = (credentials = ''): Pick<Access, 'username' | 'password'> => {
+const parseCredentials = (credentials = ''): Pick<Access, 'username' | 'password'> => {
   const colon = credentials.indexOf(':');
   const [username, password] =
     colon === -1 ? [credentials, ''] : [credentials.slice(0, colon), credentials.slice(colon + 1)];
-  return { username: decoded(username), password: decoded(password) };
+  return { username: decode(username), password: decode(password) };
 };
 
-const decoded = (text: string): string | undefined => {
+const decode = (text: string): string | undefined => {
   try {
     return decodeURIComponent(text) || undefined;
   } catch {
-    return refuse('has a user or password that is not percent-encoded');
+    return reject('has a user or password that is not percent-encoded');
   }
 };
 
-const nodeOf = (text: string, defaultPort: number): RedisNode => {
-  const [, host = refuse(FORMS), port] = NODE.exec(text) ?? refuse(FORMS);
+const parseNode = (text: string, defaultPort: number): RedisNode => {
+  const [, host = reject(FORMS), port] = NODE.exec(text) ?? reject(FORMS);
   const number = port === undefined ? defaultPort : Number(port);
-  if (number < 1 || number > 65_535) refuse('has a port that is not within 1 to 65535');
+  if (number < 1 || number > 65_535) reject('has a port that is not between 1 and 65535');
   return { host: host.replace(/^\[|\]$/g, ''), port: number };
 };
 
-const databaseOf = (text: string): number =>
-  text === '' || DATABASE.test(text) ? Number(text) : refuse('has a database that is no number');
+const parseDatabase = (text: string): number =>
+  text === '' || DATABASE.test(text) ? Number(text) : reject('has a database that is not a number');
 
-const singleOf = (path: string, nodes: readonly RedisNode[]): Single => {
+const parseSingle = (path: string, nodes: readonly RedisNode[]): Single => {
   if (nodes.length > 1)
-    refuse('names several hosts: say redis+sentinel:// or redis+cluster:// for these');
-  return { form: 'single', database: databaseOf(path) };
+    reject('has several hosts: use redis+sentinel:// or redis+cluster:// for these');
+  return { form: 'single', database: parseDatabase(path) };
 };
 
-const sentinelOf = (path: string, parameters: URLSearchParams): Sentinel => {
+const parseSentinel = (path: string, parameters: URLSearchParams): Sentinel => {
   const [master = '', database = '', ...more] = path.split('/');
   if (master === '' || more.length > 0)
-    refuse('must name the master that the sentinels watch: redis+sentinel://host:26379/master');
-  refuseParameters(parameters, ['sentinelUsername', 'sentinelPassword']);
+    reject('must name the master of the sentinels: redis+sentinel://host:26379/master');
+  rejectUnknownParameters(parameters, ['sentinelUsername', 'sentinelPassword']);
   return {
     form: 'sentinel',
-    master: decoded(master) ?? '',
-    database: databaseOf(database),
+    master: decode(master) ?? '',
+    database: parseDatabase(database),
     sentinelUsername: parameters.get('sentinelUsername') ?? undefined,
     sentinelPassword: parameters.get('sentinelPassword') ?? undefined,
   };
 };
 
-const refuseParameters = (parameters: URLSearchParams, known: readonly string[]): void => {
+const rejectUnknownParameters = (parameters: URLSearchParams, known: readonly string[]): void => {
   const unknown = [...parameters.keys()].some(name => !known.includes(name));
-  if (unknown) refuse('has a parameter after "?" that Pennon does not know');
+  if (unknown) reject('has an unknown parameter after "?"');
 };
 
-/** The address as people may see it: without credentials. Two that hold other data are told apart. */
+/** Returns the address without credentials. Addresses of different data have different descriptions. */
 export const describeAddress = (address: RedisAddress): string => {
   const form = address.form === 'single' ? '' : `+${address.form}`;
   const hosts = address.nodes.map(

@@ -1,24 +1,24 @@
--- Searches a ledger's audit log from an entry back to older ones, and looks at so many entries that Redis
--- is never held up for long: whoever wants more calls again with where this stopped.
+-- Searches a ledger's audit log from an entry towards older ones. Reads a limited number of entries, so
+-- that it never blocks Redis for long. The caller continues from where it stopped.
 --
 -- KEYS    1 audit
--- ARGV    1 where to begin: `+`, or `(` and the id of an entry to begin before
---         2 entries wanted at most
---         3 entries to look at, about
---         4 bytes to look at, about
---         5 kind, 6 key, 7 actor (id or name), 8 action, each behind `=`; empty: any
---         9 from (at or after) and 10 until (before), milliseconds since 1970; empty: any
--- RESULT  {rows, the id of an entry to read on before, or nil where there are no more}
---         rows are id, the entry as JSON, and so on, newest first
+-- ARGV    1 where to start: `+`, or `(` and the id of an entry to start before
+--         2 maximum number of matching entries
+--         3 maximum number of entries to read, approximately
+--         4 maximum number of bytes to read, approximately
+--         5 kind, 6 key, 7 actor (id or name), 8 action, each prefixed with `=`; empty: any
+--         9 from (inclusive) and 10 until (exclusive), milliseconds since 1970; empty: any
+-- RESULT  {rows, id of the entry to continue before, or nil at the end of the log}
+--         rows is a flat list, newest first: id, the entry as JSON; for each entry
 -- EVENT   none
 
 local audit = KEYS[1]
-local from, wanted, enoughEntries, enoughBytes = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local from, limit, maxEntries, maxBytes = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local kind, key, actor, action = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
 local at, before = tonumber(ARGV[9]), tonumber(ARGV[10])
 local STEP = 50
 
--- An entry's fields are at, kind, key, actorId, actorName, action and entry, each behind its name.
+-- The fields of an entry are names and values in turn: at, kind, key, actorId, actorName, action, entry.
 local function matches(fields)
   return (kind == '' or '=' .. fields[4] == kind)
     and (key == '' or '=' .. fields[6] == key)
@@ -39,7 +39,7 @@ while true do
       found = found + 1
     end
     seen, bytes = seen + 1, bytes + #fields[14]
-    if found == wanted or seen >= enoughEntries or bytes >= enoughBytes then return { rows, id } end
+    if found == limit or seen >= maxEntries or bytes >= maxBytes then return { rows, id } end
     from = '(' .. id
   end
   if #entries < STEP then return { rows, false } end

@@ -1,31 +1,30 @@
--- Commits one change to a ledger: all of it or nothing. The change may create the ledger, or replace
--- everything in it. Redis does not roll a script back, so whatever can be wrong is found before the
--- first write.
+-- Commits one change to a ledger, all or nothing. The change may create the ledger or replace everything
+-- in it. Redis does not roll back a script, so all checks are made before the first write.
 --
--- A commit is made once, however often it is sent: a writer that got no answer sends it again with the
--- same nonce, and is told of the change that it made the first time.
+-- A commit is made once, even if it is sent several times: a writer that receives no reply sends it again
+-- with the same nonce, and gets the change that was made the first time.
 --
--- KEYS    1 head, 2 changes, 3 audit; then for each collection its documents and their keys
--- ARGV    1 format that the writer knows
---         2 id of the change that must be the last one; `none`: the ledger must not exist
---         3 epoch to begin, where this commit begins one
+-- KEYS    1 head, 2 changes, 3 audit; then, for each collection, its documents and their keys
+-- ARGV    1 format that the writer supports
+--         2 id that must be the last change; `none`: the ledger must not exist
+--         3 the new epoch, if this commit starts one
 --         4 nonce of this commit
---         5 `1` to replace everything, else `0`
---         6 changes to keep, about
---         7 audit entries to keep, about; empty: all
---         8 the writes as the change feed carries them; empty: too large to be carried
+--         5 `1` to replace everything, otherwise `0`
+--         6 approximate number of changes to keep
+--         7 approximate number of audit entries to keep; empty: all
+--         8 the writes for the change feed as JSON; empty: too large for the feed
 --         9 number of audit entries; then, for each, 7 arguments:
 --           at, kind, key, actorId, actorName, action, the entry as JSON
 --         …then, for each write, 3 arguments:
---           number of the collection, key, the document as JSON; empty removes
--- RESULT  {`committed`, id, previous} or {`refused`, id of the last change or `none`}
+--           collection number, key, the document as JSON; empty removes it
+-- RESULT  {`committed`, id, previous} or {`rejected`, id of the last change or `none`}
 -- ERRORS  PENNONNEWER, PENNONCORRUPT, NOPERM: nothing was written
 -- EVENT   the change, in changes, as `<revision>-0`: id, previous, replaceAll, writes
 
 local head, changes, audit = KEYS[1], KEYS[2], KEYS[3]
 local FIRST_COLLECTION = 4
-local knownFormat, expect, epoch, nonce = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-local replaceAll, keptChanges, keptAudit, writes = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
+local supportedFormat, expect, epoch, nonce = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local replaceAll, maxChanges, maxAudit, writes = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
 local auditEntries = tonumber(ARGV[9])
 local FIRST_AUDIT, AUDIT_ARGUMENTS, WRITE_ARGUMENTS = 10, 7, 3
 
@@ -37,7 +36,7 @@ local function parts(id)
   return string.match(id, '^(%w+)%.(%d+)%.(%w+)$')
 end
 
--- The id of the change that this very commit made when it was sent before.
+-- Returns the id of the change that this commit made when it was sent before, if it was.
 local function madeBefore(last, revision)
   local _, _, lastNonce = parts(last)
   if lastNonce == nonce then return last end
@@ -48,7 +47,7 @@ local function madeBefore(last, revision)
   if previous == expect and entryNonce == nonce then return id end
 end
 
--- Streams take rising ids only: an entry that is not ours could stand in the way of the next one.
+-- Streams accept increasing ids only, so a foreign entry could block the next one.
 local function lastRevisionIn(stream)
   if redis.call('EXISTS', stream) == 0 then return 0 end
   local info = redis.call('XINFO', 'STREAM', stream)
@@ -58,13 +57,13 @@ local function lastRevisionIn(stream)
   return 0
 end
 
--- A command that the user may not give ends a script where it stands, and what was written stays. Redis
--- can be asked about it since version 7.
+-- A command without permission ends the script and earlier writes remain, so permissions are checked
+-- first. Redis supports that since version 7.
 local function permitted(...)
   return not redis.acl_check_cmd or redis.acl_check_cmd(...)
 end
 
--- The first command that this script could need and its user may not give.
+-- Returns the first command that this script may need and its user may not run.
 local function forbidden()
   if not permitted('HSET', head, 'id', '') then return 'HSET', head end
   for _, stream in ipairs({ changes, audit }) do
@@ -82,24 +81,24 @@ end
 
 local stored = redis.call('HMGET', head, 'format', 'id')
 local format, last = stored[1], stored[2] or 'none'
-if format and tonumber(format) > tonumber(knownFormat) then
+if format and tonumber(format) > tonumber(supportedFormat) then
   return redis.error_reply('PENNONNEWER ' .. format)
 end
 
 local lastEpoch, lastRevision = parts(last)
-if last ~= 'none' and not lastRevision then return corrupt('"' .. last .. '" is no id of a change') end
+if last ~= 'none' and not lastRevision then return corrupt('"' .. last .. '" is not a change id') end
 
 if last ~= expect then
   local _, expectRevision = parts(expect)
   local made = madeBefore(last, string.format('%.0f', tonumber(expectRevision or 0) + 1))
   if made then return { 'committed', made, expect } end
-  return { 'refused', last }
+  return { 'rejected', last }
 end
 
 if last == 'none' then
   for i = 2, #KEYS do
     if redis.call('EXISTS', KEYS[i]) == 1 then
-      return corrupt(KEYS[i] .. ' is there, but ' .. head .. ' is not')
+      return corrupt(KEYS[i] .. ' exists, but ' .. head .. ' does not')
     end
   end
 end
@@ -107,13 +106,13 @@ end
 local revision = tonumber(lastRevision or 0) + 1
 for _, stream in ipairs({ changes, audit }) do
   if lastRevisionIn(stream) >= revision then
-    return corrupt(stream .. ' holds an entry that is newer than the last change, ' .. last)
+    return corrupt(stream .. ' has an entry newer than the last change, ' .. last)
   end
 end
 
 for i = FIRST_COLLECTION, #KEYS, 2 do
   if redis.call('HLEN', KEYS[i]) ~= redis.call('ZCARD', KEYS[i + 1]) then
-    return corrupt(KEYS[i] .. ' and ' .. KEYS[i + 1] .. ' do not name the same documents')
+    return corrupt(KEYS[i] .. ' and ' .. KEYS[i + 1] .. ' do not have the same documents')
   end
 end
 
@@ -123,12 +122,12 @@ if command then
 end
 
 local revisionText = string.format('%.0f', revision)
-local beginsEpoch = last == 'none' or replaceAll == '1'
-local id = (beginsEpoch and epoch or lastEpoch) .. '.' .. revisionText .. '.' .. nonce
+local startsEpoch = last == 'none' or replaceAll == '1'
+local id = (startsEpoch and epoch or lastEpoch) .. '.' .. revisionText .. '.' .. nonce
 
--- From here on everything succeeds.
+-- Nothing can fail from here on.
 
-redis.call('XADD', changes, 'MAXLEN', '~', keptChanges, revisionText .. '-0',
+redis.call('XADD', changes, 'MAXLEN', '~', maxChanges, revisionText .. '-0',
   'id', id, 'previous', last, 'replaceAll', replaceAll, 'writes', writes)
 
 if replaceAll == '1' then
@@ -155,11 +154,11 @@ end
 local function log(number, i)
   local entry = { revisionText .. '-' .. number, 'at', ARGV[i], 'kind', ARGV[i + 1], 'key', ARGV[i + 2],
     'actorId', ARGV[i + 3], 'actorName', ARGV[i + 4], 'action', ARGV[i + 5], 'entry', ARGV[i + 6] }
-  if keptAudit == '' then redis.call('XADD', audit, unpack(entry))
-  else redis.call('XADD', audit, 'MAXLEN', '~', keptAudit, unpack(entry)) end
+  if maxAudit == '' then redis.call('XADD', audit, unpack(entry))
+  else redis.call('XADD', audit, 'MAXLEN', '~', maxAudit, unpack(entry)) end
 end
 
 for number = 0, auditEntries - 1 do log(number, FIRST_AUDIT + number * AUDIT_ARGUMENTS) end
 
-redis.call('HSET', head, 'format', knownFormat, 'id', id)
+redis.call('HSET', head, 'format', supportedFormat, 'id', id)
 return { 'committed', id, last }

@@ -1,8 +1,8 @@
--- Removes a ledger with its change feed and its audit log. Removing what is not there is fine.
+-- Removes a ledger, its change feed and its audit log. Does nothing if the ledger does not exist.
 --
 -- KEYS    every key of the ledger, its head first
 -- ARGV    none
 -- RESULT  none
--- EVENT   none: followers see that the head is gone
+-- EVENT   none: followers find that the head is missing
 
 redis.call('UNLINK', unpack(KEYS))

@@ -1,9 +1,9 @@
--- Says whether a change is part of the ledger's history as it is now. A follower whose last change is not
--- has lost its place: the feed was trimmed, the ledger was dropped or begun anew, or Redis lost changes
--- that the follower has already seen.
+-- Returns whether a change is part of the ledger's current history. If a follower's last change is not,
+-- the feed was trimmed, the ledger was dropped or created again, or Redis lost changes that the follower
+-- has already received.
 --
 -- KEYS    1 head, 2 changes
--- ARGV    1 id of a change; `none` asks whether there is no such ledger
+-- ARGV    1 id of a change; `none` checks that the ledger does not exist
 --         2 its revision
 -- RESULT  1 or 0
 -- EVENT   none

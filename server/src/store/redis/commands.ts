@@ -1,0 +1,49 @@
+import { readFileSync } from 'node:fs';
+
+import type { Clock } from '../../clock.ts';
+import type { Random } from '../../random.ts';
+import type { CommandResult, Connections, Send } from './connections.ts';
+import type { Keys } from './keys.ts';
+
+/** What every operation of the store needs. */
+export type RedisContext = {
+  readonly connections: Connections;
+  readonly keys: Keys;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** The approximate number of changes to keep in each feed. */
+  readonly changeFeedLength: number;
+  /** The approximate number of audit entries to keep in each log. Undefined keeps all. */
+  readonly auditMaxEntries: number | undefined;
+};
+
+const readScript = (name: string): string =>
+  readFileSync(new URL(`./scripts/${name}.lua`, import.meta.url), 'utf8');
+
+/** The Lua scripts. Redis runs each one atomically. */
+const SCRIPTS = {
+  commit: readScript('commit'),
+  drop: readScript('drop'),
+  documents: readScript('documents'),
+  audit: readScript('audit'),
+  containsChange: readScript('contains-change'),
+  heartbeat: readScript('heartbeat'),
+} as const;
+
+/**
+ * Runs a script. Its text is sent every time, because a Redis that has just started or become master does
+ * not have it. Redis caches the compiled script.
+ */
+export const runScript = (
+  send: Send,
+  script: keyof typeof SCRIPTS,
+  keys: readonly string[],
+  args: readonly (string | number)[],
+): Promise<CommandResult> => send('eval', [SCRIPTS[script], keys.length, ...keys, ...args]);
+
+/** Returns the reply of a command. Throws its StoreError if there is none. */
+export const replyOf = async (result: Promise<CommandResult>): Promise<unknown> => {
+  const settled = await result;
+  if (settled.type === 'reply') return settled.reply;
+  throw settled.error;
+};
