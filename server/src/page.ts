@@ -2,12 +2,12 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
 
 import { PennonError } from './errors.ts';
 
-/** One page of a list, and the cursor for the next one. */
+/** One page of a list, and the cursor of the next page. */
 export type Page<Item> = { readonly items: Item[]; readonly nextCursor: string | null };
 
 /**
- * Cursors are opaque and ours: the position, signed for one list with its filters. A cursor that we did
- * not make, or that belongs to another list, is a BAD_REQUEST.
+ * Opaque cursors: a position, signed for one list with its filters. A cursor of another list, or one that
+ * this server did not sign, is a BAD_REQUEST.
  */
 export type Cursors = {
   write(position: string): string;
@@ -16,7 +16,7 @@ export type Cursors = {
 
 const TAG_BYTES = 9;
 
-/** `list` says which list the cursors belong to, filters included; `secret` is the installation's own. */
+/** `list` identifies the list with its filters; `secret` is known to the servers of one installation only. */
 export const cursorsFor = (secret: string, list: unknown): Cursors => {
   const tagOf = (position: string): Buffer =>
     createHmac('sha256', secret)
@@ -30,12 +30,12 @@ export const cursorsFor = (secret: string, list: unknown): Cursors => {
       if (cursor == null) return undefined;
       const bytes = Buffer.from(cursor, 'base64url');
       const position = bytes.subarray(TAG_BYTES).toString();
-      const given = bytes.subarray(0, TAG_BYTES);
-      const ours = given.length === TAG_BYTES && timingSafeEqual(given, tagOf(position));
-      if (ours && bytes.toString('base64url') === cursor) return position;
+      const tag = bytes.subarray(0, TAG_BYTES);
+      const isOurs = tag.length === TAG_BYTES && timingSafeEqual(tag, tagOf(position));
+      if (isOurs && bytes.toString('base64url') === cursor) return position;
       throw new PennonError(
         'BAD_REQUEST',
-        'cursor is not one of this list: use the nextCursor of its last answer',
+        'cursor is not a cursor of this list: use the nextCursor of the previous page',
         {
           details: [{ path: 'cursor', message: 'is not a cursor of this list' }],
         },
@@ -46,7 +46,7 @@ export const cursorsFor = (secret: string, list: unknown): Cursors => {
 
 export type PageQuery = { readonly limit: number; readonly cursor?: string | undefined };
 
-/** A page of a list that is in memory. Positions are unique texts; the list is answered in their order. */
+/** Returns a page of a list in memory, in the order of the positions, which are unique texts. */
 export const pageOf = <Item>(
   all: readonly Item[],
   positionOf: (item: Item) => string,

@@ -124,7 +124,7 @@ const createServices = async (
     streams,
     fleet,
     broadcastOf: createBroadcasts(clock),
-    cache: createEvaluationCache(limits.cachedAnswers, clock),
+    cache: createEvaluationCache(limits.cachedEvaluations, clock),
     counterOf: metrics.counterOf,
     clock,
     random,

@@ -12,15 +12,15 @@ import { createFakeClock, type FakeClock } from './support/fake-clock.ts';
 
 let directory: string;
 let clock: FakeClock;
-let copies: SnapshotFiles;
-let troubles: string[];
+let snapshots: SnapshotFiles;
+let warnings: string[];
 let ledger: Ledger<'flagSet'>;
 
 beforeEach(() => {
-  directory = join(mkdtempSync(join(tmpdir(), 'pennon-copies-')), 'copies');
+  directory = join(mkdtempSync(join(tmpdir(), 'pennon-snapshots-')), 'snapshots');
   clock = createFakeClock();
-  troubles = [];
-  copies = open();
+  warnings = [];
+  snapshots = open();
   ledger = newLedger();
 });
 afterEach(() => rmSync(join(directory, '..'), { recursive: true }));
@@ -30,7 +30,7 @@ const open = () =>
     directory,
     clock,
     random: secureRandom,
-    onWarning: said => troubles.push(said),
+    onWarning: message => warnings.push(message),
   });
 
 const snapshotOf = (revision: number, key = 'a'): Snapshot<'flagSet'> => {
@@ -46,39 +46,39 @@ const snapshotOf = (revision: number, key = 'a'): Snapshot<'flagSet'> => {
 
 const pathOf = () => join(directory, `flagSet-${ledger.id}.json`);
 
-it('a copy is what was kept, with the time at which it was', async () => {
-  copies.save(ledger, () => snapshotOf(7, '__proto__'));
-  await copies.flush();
+it('a saved snapshot is read with the time of the save', async () => {
+  snapshots.save(ledger, () => snapshotOf(7, '__proto__'));
+  await snapshots.flush();
   expect(open().read(ledger)).toEqual({
     snapshot: snapshotOf(7, '__proto__'),
     savedAt: clock.now(),
   });
 });
 
-it('many changes make one copy, of the last of them', async () => {
+it('many changes cause one save, of the last change', async () => {
   let revision = 0;
-  for (let i = 0; i < 100; i += 1) copies.save(ledger, () => snapshotOf(revision));
+  for (let i = 0; i < 100; i += 1) snapshots.save(ledger, () => snapshotOf(revision));
   revision = 100;
-  expect(copies.read(ledger)).toBeUndefined();
+  expect(snapshots.read(ledger)).toBeUndefined();
   clock.advance(1_000);
-  await copies.flush();
-  expect(copies.read(ledger)?.snapshot.id).toBe('epoch.100.nonce');
+  await snapshots.flush();
+  expect(snapshots.read(ledger)?.snapshot.id).toBe('epoch.100.nonce');
 });
 
-it('there is none of what was never kept, or is no more', async () => {
-  expect(copies.read(ledger)).toBeUndefined();
-  copies.save(ledger, () => snapshotOf(1));
-  await copies.flush();
-  copies.save(ledger, () => snapshotOf(2));
-  copies.remove(ledger);
-  await copies.flush();
-  expect(copies.read(ledger)).toBeUndefined();
+it('there is no snapshot of a ledger that was never saved or was removed', async () => {
+  expect(snapshots.read(ledger)).toBeUndefined();
+  snapshots.save(ledger, () => snapshotOf(1));
+  await snapshots.flush();
+  snapshots.save(ledger, () => snapshotOf(2));
+  snapshots.remove(ledger);
+  await snapshots.flush();
+  expect(snapshots.read(ledger)).toBeUndefined();
   expect(readdirSync(directory)).toEqual([]);
 });
 
-it('is for its owner alone', async () => {
-  copies.save(ledger, () => snapshotOf(1));
-  await copies.flush();
+it('a snapshot is readable by its owner only', async () => {
+  snapshots.save(ledger, () => snapshotOf(1));
+  await snapshots.flush();
   expect([statSync(directory).mode & 0o777, statSync(pathOf()).mode & 0o777]).toEqual([
     0o700, 0o600,
   ]);
@@ -91,31 +91,31 @@ it.each([
   'null',
   '{"format":1,"documents":[{"text":"{"}]}',
   '{"format":2}',
-])('a file that holds %j is no copy, and stops nothing', async text => {
-  copies.save(ledger, () => snapshotOf(1));
-  await copies.flush();
+])('a file with %j is ignored', async text => {
+  snapshots.save(ledger, () => snapshotOf(1));
+  await snapshots.flush();
   writeFileSync(pathOf(), text);
-  expect(copies.read(ledger)).toBeUndefined();
+  expect(snapshots.read(ledger)).toBeUndefined();
 });
 
-it('a file of which one letter was changed is no copy', async () => {
-  copies.save(ledger, () => snapshotOf(1));
-  await copies.flush();
+it('a file with one changed letter is ignored', async () => {
+  snapshots.save(ledger, () => snapshotOf(1));
+  await snapshots.flush();
   writeFileSync(pathOf(), readFileSync(pathOf(), 'utf8').replace('pro', 'pri'));
-  expect(copies.read(ledger)).toBeUndefined();
-  expect(troubles).toEqual([expect.stringContaining('it is damaged')]);
+  expect(snapshots.read(ledger)).toBeUndefined();
+  expect(warnings).toEqual([expect.stringContaining('it is damaged')]);
 });
 
-it('a disk that takes no copy is said, and stops nothing', async () => {
-  copies.save(ledger, () => snapshotOf(1));
-  await copies.flush();
+it('a failed save is reported, and a later one succeeds', async () => {
+  snapshots.save(ledger, () => snapshotOf(1));
+  await snapshots.flush();
   rmSync(directory, { recursive: true });
-  writeFileSync(directory, 'a file stands where the directory was');
-  copies.save(ledger, () => snapshotOf(2));
-  await copies.flush();
-  expect(troubles).toEqual([expect.stringContaining('cannot be saved')]);
+  writeFileSync(directory, 'a file instead of the directory');
+  snapshots.save(ledger, () => snapshotOf(2));
+  await snapshots.flush();
+  expect(warnings).toEqual([expect.stringContaining('cannot be saved')]);
   rmSync(directory);
-  copies.save(ledger, () => snapshotOf(2));
-  await copies.flush();
-  expect(copies.read(ledger)?.snapshot.id).toBe('epoch.2.nonce');
+  snapshots.save(ledger, () => snapshotOf(2));
+  await snapshots.flush();
+  expect(snapshots.read(ledger)?.snapshot.id).toBe('epoch.2.nonce');
 });

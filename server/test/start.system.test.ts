@@ -3,6 +3,7 @@ import {
   chmodSync,
   existsSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   statSync,
@@ -18,7 +19,7 @@ import { promisify } from 'node:util';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import { startInVain, startProcess, withoutRoot } from './support/process.ts';
+import { startAndFail, startProcess, withoutRoot } from './support/process.ts';
 import { openSse } from './support/sse.ts';
 
 const run = promisify(execFile);
@@ -45,7 +46,7 @@ const flagKeys = async (url: string, key: string): Promise<string[]> => {
 };
 
 describe('a first start', () => {
-  it('writes a key for its owner alone, prints its path and not the key, and a curl line that works', async () => {
+  it('writes a key readable by its owner only, prints its path but not the key, and prints a working curl command', async () => {
     const server = await startProcess({ env: { PENNON_DATA: data } });
     const path = join(data, 'admin-key');
     const key = readFileSync(path, 'utf8').trim();
@@ -63,7 +64,7 @@ describe('a first start', () => {
     await again.stop();
   });
 
-  it('leads nobody to a key that was revoked since', async () => {
+  it('does not point to a generated key that was revoked later', async () => {
     const first = await startProcess({ env: { PENNON_DATA: data } });
     const authorization = `Bearer ${readFileSync(join(data, 'admin-key'), 'utf8').trim()}`;
     const keys = `${first.url}/api/v1/keys`;
@@ -86,7 +87,7 @@ describe('a first start', () => {
     await again.stop();
   });
 
-  it('takes PENNON_ADMIN_KEY at every start, in place of the one before, and never prints it', async () => {
+  it('uses PENNON_ADMIN_KEY at every start, instead of the previous key, and never prints it', async () => {
     const first = await startProcess({ env: { PENNON_DATA: data } });
     const generated = readFileSync(join(data, 'admin-key'), 'utf8').trim();
     await first.stop();
@@ -111,8 +112,39 @@ describe('a first start', () => {
   });
 });
 
+describe('a start with PENNON_DATA=:memory:', () => {
+  const env = { PENNON_DATA: ':memory:' };
+
+  it('prints a generated admin key and a working curl command, and writes nothing to disk', async () => {
+    const server = await startProcess({ env, cwd: join(data, '..') });
+    const [, key = ''] =
+      /The admin key is (\S+) until the server stops/.exec(server.output()) ?? [];
+    const [, line = ''] = /Try: (curl .*)/.exec(server.output()) ?? [];
+    const { stdout } = await run('bash', ['-c', line]);
+    expect(JSON.parse(stdout).items).toHaveLength(2);
+    expect((await create(server.url, key, 'f')).status).toBe(201);
+    expect(readdirSync(join(data, '..'))).toEqual([]);
+    expect(await server.stop()).toBe(0);
+  });
+
+  it('uses PENNON_ADMIN_KEY without printing it, and starts empty again', async () => {
+    const first = await startProcess({ env: { ...env, PENNON_ADMIN_KEY: KEY } });
+    expect((await create(first.url, KEY, 'f')).status).toBe(201);
+    expect(first.output()).not.toContain(KEY);
+    await first.stop();
+    const second = await startProcess({ env: { ...env, PENNON_ADMIN_KEY: KEY } });
+    expect(await flagKeys(second.url, KEY)).toEqual([]);
+    await second.stop();
+  });
+
+  it('rejects several workers', async () => {
+    const { code, output } = await startAndFail({ env: { ...env, PENNON_WORKERS: '2' } });
+    expect([code, output]).toEqual([1, expect.stringMatching(/PENNON_WORKERS: .*set REDIS_URL/)]);
+  });
+});
+
 describe('stopping', () => {
-  it('SIGTERM drains, with streams open, and exits 0', async () => {
+  it('SIGTERM drains open streams and exits with 0', async () => {
     const server = await startProcess({ env: { PENNON_DATA: data, PENNON_ADMIN_KEY: KEY } });
     const stream = await openSse(`${server.url}/api/v1/flag-set/stream?environment=production`, {
       key: KEY,
@@ -123,14 +155,14 @@ describe('stopping', () => {
     expect(await stopped).toBe(0);
   });
 
-  it('SIGKILL during a thousand writes loses no acknowledged one', async () => {
+  it('SIGKILL during a thousand writes loses no acknowledged write', async () => {
     const env = { PENNON_DATA: data, PENNON_ADMIN_KEY: KEY, PENNON_RATE_LIMIT: '0' };
     const server = await startProcess({ env });
     const acknowledged: string[] = [];
     const write = async (worker: number) => {
       for (let i = worker; i < 1_000; i += 10) {
-        const answer = await create(server.url, KEY, `flag-${i}`).catch(() => undefined);
-        if (answer?.status === 201) acknowledged.push(`flag-${i}`);
+        const response = await create(server.url, KEY, `flag-${i}`).catch(() => undefined);
+        if (response?.status === 201) acknowledged.push(`flag-${i}`);
         if (acknowledged.length === 300) server.child.kill('SIGKILL');
       }
     };
@@ -138,22 +170,22 @@ describe('stopping', () => {
     expect(await server.stop('SIGKILL')).toBe('SIGKILL');
     expect(acknowledged.length).toBeGreaterThanOrEqual(300);
     const again = await startProcess({ env });
-    const kept = new Set(await flagKeys(again.url, KEY));
-    expect(acknowledged.filter(key => !kept.has(key))).toEqual([]);
+    const stored = new Set(await flagKeys(again.url, KEY));
+    expect(acknowledged.filter(key => !stored.has(key))).toEqual([]);
     await again.stop();
   });
 });
 
-describe('bad days', () => {
-  const expectRefusal = async (env: Record<string, string>, message: RegExp) => {
-    const { code, output } = await startInVain({
+describe('a failing start', () => {
+  const expectFailure = async (env: Record<string, string>, message: RegExp) => {
+    const { code, output } = await startAndFail({
       env: { PENNON_DATA: data, PENNON_ADMIN_KEY: KEY, ...env },
     });
     expect([code, output]).toEqual([1, expect.stringMatching(message)]);
     expect(output).not.toMatch(/\n\s+at /);
     expect(output).not.toContain(KEY);
   };
-  const filled = async () => {
+  const startWithData = async () => {
     const server = await startProcess({ env: { PENNON_DATA: data, PENNON_ADMIN_KEY: KEY } });
     await create(server.url, KEY, 'kept');
     return server;
@@ -166,59 +198,56 @@ describe('bad days', () => {
     ['LOG_LEVEL', 'loud'],
     ['PENNON_RATE_LIMIT', '-1'],
     ['PENNON_BODY_LIMIT', '1e6'],
-  ])('a wrong %s names the variable and not the value', async (name, value) => {
-    await expectRefusal({ [name]: value }, new RegExp(`${name}: must`));
+  ])('an invalid %s is reported with the variable and without the value', async (name, value) => {
+    await expectFailure({ [name]: value }, new RegExp(`${name}: must`));
   });
 
-  it('a PENNON_DATA that is a file says so', async () => {
-    const message = /PENNON_DATA: \/dev\/null is no directory/;
-    await expectRefusal({ PENNON_DATA: '/dev/null' }, message);
-    await expectRefusal({ PENNON_DATA: '/dev/null/pennon/data' }, message);
+  it('a PENNON_DATA that is a file is reported', async () => {
+    const message = /PENNON_DATA: \/dev\/null is not a directory/;
+    await expectFailure({ PENNON_DATA: '/dev/null' }, message);
+    await expectFailure({ PENNON_DATA: '/dev/null/pennon/data' }, message);
   });
 
-  it('a port that is taken says so', async () => {
+  it('a port that is in use is reported', async () => {
     const other = createServer().listen(0, '127.0.0.1');
     await new Promise(resolve => other.once('listening', resolve));
     const { port } = other.address() as AddressInfo;
-    await expectRefusal({ PORT: String(port) }, new RegExp(`port ${port} .* taken`));
+    await expectFailure({ PORT: String(port) }, new RegExp(`port ${port} .* in use`));
     other.close();
   });
 
-  it('data that another server owns is refused, and the other goes on', async () => {
-    const server = await filled();
-    await expectRefusal({}, /in use|another/i);
+  it('data in use by another server is rejected, and the other server continues', async () => {
+    const server = await startWithData();
+    await expectFailure({}, /in use|another/i);
     expect(await flagKeys(server.url, KEY)).toEqual(['kept']);
     await server.stop();
   });
 
-  it('data from a newer version is refused', async () => {
-    await (await filled()).stop();
+  it('data from a newer version is rejected', async () => {
+    await (await startWithData()).stop();
     const file = new DatabaseSync(join(data, 'pennon.db'));
     file.exec('PRAGMA user_version = 999');
     file.close();
-    await expectRefusal({}, /newer/i);
+    await expectFailure({}, /newer/i);
   });
 
   it.each([
     ['cut short', (path: string) => truncateSync(path, 5_000)],
     ['emptied', (path: string) => truncateSync(path, 0)],
-    [
-      'overwritten',
-      (path: string) => writeFileSync(path, 'this is no database, and never was one'.repeat(500)),
-    ],
-    ['gone', (path: string) => rmSync(path)],
-  ])('data that was %s is refused and never begun anew', async (_, damage) => {
+    ['overwritten', (path: string) => writeFileSync(path, 'this is not a database'.repeat(500))],
+    ['removed', (path: string) => rmSync(path)],
+  ])('data that was %s is rejected and never created again', async (_, damage) => {
     await (await startProcess({ env: { PENNON_DATA: data } })).stop();
     const path = join(data, 'pennon.db');
     damage(path);
-    const { code, output } = await startInVain({ env: { PENNON_DATA: data } });
+    const { code, output } = await startAndFail({ env: { PENNON_DATA: data } });
     expect([code, output]).toEqual([1, expect.stringMatching(/backup/i)]);
   });
 
-  it('a directory that is read-only is refused', async () => {
+  it('a read-only directory is rejected', async () => {
     const parent = join(data, '..');
     chmodSync(parent, 0o555);
-    const { code, output } = await startInVain({
+    const { code, output } = await startAndFail({
       env: { PENNON_DATA: data, PENNON_ADMIN_KEY: KEY },
       under: withoutRoot,
     });
@@ -227,26 +256,26 @@ describe('bad days', () => {
     expect(existsSync(data)).toBe(false);
   });
 
-  it('a full disk refuses writes with 503, keeps what there is and goes on evaluating', async () => {
+  it('on a full disk writes fail with 503, the data remains and evaluations continue', async () => {
     const server = await startProcess({
       env: { PENNON_DATA: data, PENNON_ADMIN_KEY: KEY },
       under: ['bash', '-c', 'ulimit -f 400; exec "$@"', '--'],
     });
-    const kept: string[] = [];
-    let refused: Response | undefined;
-    for (let i = 0; i < 2_000 && refused === undefined; i += 1) {
-      const answer = await create(server.url, KEY, `flag-${i}`);
-      if (answer.status === 201) kept.push(`flag-${i}`);
-      else refused = answer;
+    const stored: string[] = [];
+    let rejected: Response | undefined;
+    for (let i = 0; i < 2_000 && rejected === undefined; i += 1) {
+      const response = await create(server.url, KEY, `flag-${i}`);
+      if (response.status === 201) stored.push(`flag-${i}`);
+      else rejected = response;
     }
-    expect(refused?.status).toBe(503);
-    expect(await refused?.json()).toMatchObject({
+    expect(rejected?.status).toBe(503);
+    expect(await rejected?.json()).toMatchObject({
       error: { message: expect.stringMatching(/full|space/i) },
     });
-    expect((await flagKeys(server.url, KEY)).toSorted()).toEqual(kept.toSorted());
+    expect((await flagKeys(server.url, KEY)).toSorted()).toEqual(stored.toSorted());
     await server.stop();
     const again = await startProcess({ env: { PENNON_DATA: data, PENNON_ADMIN_KEY: KEY } });
-    expect((await flagKeys(again.url, KEY)).toSorted()).toEqual(kept.toSorted());
+    expect((await flagKeys(again.url, KEY)).toSorted()).toEqual(stored.toSorted());
     await again.stop();
   });
 });

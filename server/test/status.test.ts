@@ -6,7 +6,7 @@ import type { FleetMember, ServerReport, Store } from '../src/store/store.ts';
 import { createFakeClock } from './support/fake-clock.ts';
 import { startServer } from './support/server.ts';
 
-it('the status shows the only server of the embedded store, and how far it has got', async () => {
+it('the status has the only server of an embedded store, with its revisions', async () => {
   await using server = await startServer();
   await server.api('POST', '/flags', { body: { key: 'f', enabled: true } });
   const { status, body } = await server.request('GET', '/api/v1/status');
@@ -35,7 +35,7 @@ it('the status shows the only server of the embedded store, and how far it has g
   });
 });
 
-it('the status takes a key for all environments', async () => {
+it('the status requires a key for all environments', async () => {
   await using server = await startServer();
   const key = await server.keyOf('viewer');
   const everywhere = await server.keyOf('viewer', '*');
@@ -52,19 +52,19 @@ const report = (id: string): ServerReport => ({
   degradedSeconds: 0,
 });
 
-it('while the store is away the servers that were alive are still counted', async () => {
+it('while the store is unavailable the last known servers are still counted', async () => {
   const clock = createFakeClock();
-  let answers: FleetMember[] | undefined = ['b', 'c'].map(id => ({
+  let members: FleetMember[] | undefined = ['b', 'c'].map(id => ({
     report: report(id),
     ageMs: 500,
   }));
   const store: Pick<Store, 'heartbeat' | 'leave'> = {
-    heartbeat: async () => answers ?? Promise.reject(new Error('away')),
+    heartbeat: async () => members ?? Promise.reject(new Error('unavailable')),
     leave: async () => undefined,
   };
   const fleet = await joinFleet({ store, clock, report: () => report('a') });
   expect(fleet.size()).toBe(3);
-  answers = undefined;
+  members = undefined;
   clock.advance(60_000);
   await Promise.resolve();
   expect(fleet.size()).toBe(3);
@@ -93,7 +93,7 @@ const granted = (count: ReturnType<typeof createRateLimit>): number => {
     }
 };
 
-it('a server grants its share of the limit, and the whole once it is alone', () => {
+it('a server grants its share of the limit, and the whole limit once it is alone', () => {
   const clock = createFakeClock();
   let servers = 4;
   const count = createRateLimit(100, () => servers, clock);

@@ -4,91 +4,90 @@ import { AggregatorRegistry, type Registry } from 'prom-client';
 
 import type { Clock } from '../clock.ts';
 
-/** Several server processes on one port. The first process only starts them, and starts them again. */
+/** Several server processes on one port. The primary process only starts and restarts them. */
 export type Workers = {
-  /** Asks each to drain, and resolves once all have ended. */
+  /** Stops all workers. Resolves once they have exited. */
   readonly close: () => Promise<void>;
 };
 
-export type WorkersParts = {
+export type WorkersOptions = {
   readonly count: number;
-  /** The one port of all, also of those that are started later. */
+  /** The port of all workers, including those that are restarted. */
   readonly port: number;
   readonly clock: Clock;
-  /** Something that a person should read. */
-  readonly onTrouble: (message: string) => void;
-  /** A worker could not start, and no other one serves: another try would end alike. */
-  readonly onHopeless: () => void;
+  readonly onWarning: (message: string) => void;
+  /** Called if a worker cannot start and no other worker serves, because a retry would fail as well. */
+  readonly onStartFailed: () => void;
 };
 
-const FIRST_RESTART_MS = 100;
-const LAST_RESTART_MS = 10_000;
-/** A worker that lived for so long begins again with the shortest pause. */
-const PROVED_MS = 60_000;
-/** A worker that has not drained by then is ended, whatever it does. */
-const DRAINED_MS = 9_000;
+const MIN_RESTART_MS = 100;
+const MAX_RESTART_MS = 10_000;
+/** A worker that has run for this long is restarted with the shortest delay. */
+const STABLE_MS = 60_000;
+/** A worker that has not exited by then is killed. */
+const EXIT_TIMEOUT_MS = 9_000;
 
-/** Set for the one worker that tells people where the server listens. */
-export const ANNOUNCER_VARIABLE = 'PENNON_WORKER_SPEAKS';
+/** Set for the one worker that prints the start-up lines. */
+export const ANNOUNCER_VARIABLE = 'PENNON_WORKER_ANNOUNCES';
 
-export const startWorkers = (parts: WorkersParts): Workers => {
-  const { count, port, clock, onTrouble, onHopeless } = parts;
+export const startWorkers = (options: WorkersOptions): Workers => {
+  const { count, port, clock, onWarning, onStartFailed } = options;
   const running = new Map<number, Worker>();
   const serving = new Set<number>();
-  let spoken = false;
+  let announced = false;
   let closing = false;
 
-  // The workers take connections themselves. Where the first process hands them out, as is the default,
-  // it keeps what it gave to a worker that has just died, and whoever is at the other end waits for ever.
+  // Workers accept connections themselves. If the primary hands them out, which is the default, it keeps
+  // those of a worker that has just been killed, and their clients wait indefinitely.
   cluster.schedulingPolicy = cluster.SCHED_NONE;
-  answerMetrics();
+  serveWorkerMetrics();
 
-  const start = (number: number, pauseMs: number) => {
-    const isAnnouncer = number === 1 && !spoken;
+  const start = (number: number, restartMs: number) => {
+    const announces = number === 1 && !announced;
     const worker = cluster.fork({
       PORT: String(port),
-      [ANNOUNCER_VARIABLE]: isAnnouncer ? '1' : '',
+      [ANNOUNCER_VARIABLE]: announces ? '1' : '',
     });
-    const startedAt = clock.now();
-    let served = false;
     running.set(number, worker);
+    const startedAt = clock.now();
+    let hasServed = false;
     worker.once('listening', () => {
-      served = true;
-      spoken ||= isAnnouncer;
+      hasServed = true;
+      announced ||= announces;
       serving.add(number);
     });
     worker.once('exit', (code: number | null, signal: string | null) => {
       running.delete(number);
       serving.delete(number);
       if (closing) return;
-      if (!served && code !== null && code !== 0 && serving.size === 0) return onHopeless();
-      onTrouble(`worker ${number} ended (${signal ?? code}) and is started again`);
-      const proved = clock.now() - startedAt >= PROVED_MS;
-      startAfter(number, proved ? FIRST_RESTART_MS : pauseMs);
+      if (!hasServed && code !== null && code !== 0 && serving.size === 0) return onStartFailed();
+      onWarning(`worker ${number} exited (${signal ?? code}); restarting`);
+      const isStable = clock.now() - startedAt >= STABLE_MS;
+      restart(number, isStable ? MIN_RESTART_MS : restartMs);
     });
   };
 
-  const startAfter = (number: number, pauseMs: number) =>
-    clock.after(pauseMs, () => {
-      if (!closing) start(number, Math.min(pauseMs * 2, LAST_RESTART_MS));
+  const restart = (number: number, delayMs: number) =>
+    clock.after(delayMs, () => {
+      if (!closing) start(number, Math.min(delayMs * 2, MAX_RESTART_MS));
     });
 
-  for (let number = 1; number <= count; number += 1) start(number, FIRST_RESTART_MS);
+  for (let number = 1; number <= count; number += 1) start(number, MIN_RESTART_MS);
 
   return {
     async close() {
       closing = true;
-      await Promise.all([...running.values()].map(worker => end(worker, clock)));
+      await Promise.all([...running.values()].map(worker => stop(worker, clock)));
     },
   };
 };
 
-const end = async (worker: Worker, clock: Clock): Promise<void> => {
-  const gone = new Promise<void>(resolve => worker.once('exit', () => resolve()));
+const stop = async (worker: Worker, clock: Clock): Promise<void> => {
+  const exited = new Promise<void>(resolve => worker.once('exit', () => resolve()));
   worker.process.kill('SIGTERM');
-  const cancel = clock.after(DRAINED_MS, () => worker.process.kill('SIGKILL'));
-  await gone;
-  cancel();
+  const cancelKill = clock.after(EXIT_TIMEOUT_MS, () => worker.process.kill('SIGKILL'));
+  await exited;
+  cancelKill();
 };
 
 type MetricsMessage = { readonly type: typeof METRICS; readonly text?: string };
@@ -97,30 +96,30 @@ const METRICS = 'pennon:metrics';
 const isMetricsMessage = (message: unknown): message is MetricsMessage =>
   typeof message === 'object' && message !== null && 'type' in message && message.type === METRICS;
 
-/** Whichever worker is asked for metrics, it answers those of all: the first process adds them up. */
-const answerMetrics = (): void => {
-  const all = new AggregatorRegistry();
+/** In the primary process: sends a worker the sum of the metrics of all workers on request. */
+const serveWorkerMetrics = (): void => {
+  const aggregator = new AggregatorRegistry();
   cluster.on('message', (worker: Worker, message: unknown) => {
     if (!isMetricsMessage(message)) return;
     const send = (text: string) => worker.isConnected() && worker.send({ type: METRICS, text });
-    all.clusterMetrics().then(send, () => send(''));
+    aggregator.clusterMetrics().then(send, () => send(''));
   });
 };
 
-/** In a worker: the metrics of all workers, or its own where the others do not answer. */
-export const metricsOfAll = (own: Registry): (() => Promise<string>) => {
+/** In a worker: returns the metrics of all workers, or its own if the primary process has none. */
+export const gatherWorkerMetrics = (own: Registry): (() => Promise<string>) => {
   const { worker } = cluster;
   if (worker === undefined) return () => own.metrics();
-  // oxlint-disable-next-line eslint/no-new -- it is made to listen for the question of the first process
+  // oxlint-disable-next-line eslint/no-new -- it registers the listener for requests of the primary process
   new AggregatorRegistry();
   AggregatorRegistry.setRegistries(own);
-  const waiting: ((text: string) => void)[] = [];
+  const pending: ((text: string) => void)[] = [];
   worker.on('message', (message: unknown) => {
     if (isMetricsMessage(message))
-      for (const resolve of waiting.splice(0)) resolve(message.text ?? '');
+      for (const resolve of pending.splice(0)) resolve(message.text ?? '');
   });
   return async () => {
-    const text = new Promise<string>(resolve => waiting.push(resolve));
+    const text = new Promise<string>(resolve => pending.push(resolve));
     worker.send({ type: METRICS });
     return (await text) || own.metrics();
   };

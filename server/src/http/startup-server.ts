@@ -5,15 +5,15 @@ import type { AddressInfo } from 'node:net';
 import { errorBody, ERRORS, PennonError } from '../errors.ts';
 import { errorHeaders } from './errors.ts';
 
-/** Answers in place of a server that has no data yet: it lives, it is not ready, and when to ask again. */
+/** Responds while a server waits for its store: it is alive, not ready, and clients should retry. */
 export type StartupServer = {
   readonly port: number;
-  /** Leaves the port to the server. */
-  close(): Promise<void>;
+  /** Frees the port for the server. */
+  readonly close: () => Promise<void>;
 };
 
 const RETRY_AFTER_SECONDS = 1;
-const JSON_TYPE = {
+const JSON_HEADERS = {
   'content-type': 'application/json; charset=utf-8',
   'cache-control': 'no-store',
 };
@@ -23,10 +23,10 @@ export const openStartupServer = async (address: {
   port: number;
 }): Promise<StartupServer> => {
   const server = createServer((request, response) => {
-    // The connection is not kept: the next request is to meet the server itself.
+    // Closes the connection, so that the next request reaches the real server.
     response.setHeader('connection', 'close');
     request.resume();
-    answer(request.url, response);
+    respond(request.url, response);
   });
   server.listen(address.port, address.host);
   await once(server, 'listening');
@@ -38,10 +38,10 @@ const portOf = (server: Server): number => {
   return address === null || typeof address === 'string' ? 0 : address.port;
 };
 
-const answer = (path: string | undefined, response: ServerResponse): void => {
+const respond = (path: string | undefined, response: ServerResponse): void => {
   if (path === '/healthz') return send(response, 200, { status: 'ok' });
   if (path === '/readyz') return send(response, 503, { status: 'waiting' });
-  const message = 'this server waits for its store, and has no copy of the data to serve meanwhile';
+  const message = 'this server is waiting for its store and has no snapshot to serve; try again';
   const error = new PennonError('SERVICE_UNAVAILABLE', message, {
     retryAfterSeconds: RETRY_AFTER_SECONDS,
   });
@@ -54,7 +54,7 @@ const send = (
   body: unknown,
   headers: Readonly<Record<string, string>> = {},
 ): void => {
-  response.writeHead(status, { ...JSON_TYPE, ...headers });
+  response.writeHead(status, { ...JSON_HEADERS, ...headers });
   response.end(JSON.stringify(body));
 };
 

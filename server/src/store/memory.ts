@@ -30,7 +30,7 @@ type LedgerData = {
 
 export type MemoryStoreOptions = {
   readonly random: Random;
-  /** Lets another store open the same data later. */
+  /** Existing data, to open a second store on the data of a closed one. */
   readonly data?: MemoryData;
 };
 

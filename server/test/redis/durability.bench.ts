@@ -1,13 +1,13 @@
 import { startRedis, type RedisProcess } from './processes.ts';
 import { production, removeDirectories, startServerOn } from './servers.ts';
 
-// What each way to keep Redis durable costs a writer. Real processes on this machine: redis-server, one
-// Pennon server, and this client. Run it with nothing else at work:
+// Measures writes with each durability setting of Redis. Runs real processes on this machine:
+// redis-server, one Pennon server, and this client. Run it on an idle machine:
 //
 //     npx -y pnpm exec node server/test/redis/durability.bench.ts
 
 const SECONDS = 4;
-/** Settings take turns; of each, the round that was disturbed the least by others counts. */
+/** Settings alternate. The best round of each counts, as the least disturbed one. */
 const ROUNDS = 3;
 const EDITORS = 16;
 
@@ -18,7 +18,7 @@ type Setting = {
 };
 
 const aof = (fsync: string) => ({ appendonly: 'yes', appendfsync: fsync });
-const WAITS_FOR_REPLICA = { 'min-replicas-to-write': '1', 'min-replicas-max-lag': '10' };
+const REQUIRES_REPLICA = { 'min-replicas-to-write': '1', 'min-replicas-max-lag': '10' };
 
 const SETTINGS: readonly Setting[] = [
   { name: 'appendonly no', settings: {}, replicas: 0 },
@@ -28,13 +28,13 @@ const SETTINGS: readonly Setting[] = [
   { name: 'appendfsync everysec, one replica', settings: aof('everysec'), replicas: 1 },
   {
     name: 'appendfsync everysec, one replica, min-replicas-to-write 1',
-    settings: { ...aof('everysec'), ...WAITS_FOR_REPLICA },
+    settings: { ...aof('everysec'), ...REQUIRES_REPLICA },
     replicas: 1,
   },
   { name: 'appendfsync always, one replica', settings: aof('always'), replicas: 1 },
 ];
 
-/** A master with its replicas, once these are in step. */
+/** Starts a master with its replicas and waits until they are in sync. */
 const startAll = async ({ settings, replicas }: Setting): Promise<readonly RedisProcess[]> => {
   const master = await startRedis({ ...settings, 'repl-diskless-sync-delay': '0' });
   const replicaof = `127.0.0.1 ${master.port}`;
@@ -63,7 +63,7 @@ const measure = async (editors: number, put: (i: number) => Promise<void>): Prom
   return { perSecond: sorted.length / SECONDS, p50Ms: at(0.5), p99Ms: at(0.99) };
 };
 
-/** With one editor, and with many. */
+/** Measures with one editor and with many. */
 const run = async (setting: Setting): Promise<readonly Measured[]> => {
   const all = await startAll(setting);
   const server = await startServerOn(`redis://127.0.0.1:${all[0]?.port}`, {
@@ -75,11 +75,13 @@ const run = async (setting: Setting): Promise<readonly Measured[]> => {
     count += 1;
     const body = { enabled: true, description: `write ${count}` };
     const path = production(`/flags/flag-${editor}`);
-    const { status } = await server.ask('PUT', path, { body });
-    if (status !== 200) throw new Error(`a write answered ${status}`);
+    const { status } = await server.request('PUT', path, { body });
+    if (status !== 200) throw new Error(`a write returned ${status}`);
   };
   for (let i = 0; i < EDITORS; i += 1)
-    await server.ask('POST', production('/flags'), { body: { key: `flag-${i}`, enabled: true } });
+    await server.request('POST', production('/flags'), {
+      body: { key: `flag-${i}`, enabled: true },
+    });
   for (let i = 0; i < 500; i += 1) await put(0);
   const one = await measure(1, put);
   const many = await measure(EDITORS, put);
@@ -112,7 +114,7 @@ for (let round = 0; round < ROUNDS; round += 1)
   }
 removeDirectories();
 
-const say = (line: string) => process.stdout.write(`${line}\n`);
-say('| Redis | 1 editor: writes/s | p50 | p99 | 16 editors: writes/s | p50 | p99 |');
-say('| --- | --: | --: | --: | --: | --: | --: |');
-for (const [setting, measured] of best) say(rowOf(setting, measured));
+const print = (line: string) => process.stdout.write(`${line}\n`);
+print('| Redis | 1 editor: writes/s | p50 | p99 | 16 editors: writes/s | p50 | p99 |');
+print('| --- | --: | --: | --: | --: | --: | --: |');
+for (const [setting, measured] of best) print(rowOf(setting, measured));

@@ -6,21 +6,24 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
-/** Real Redis processes: each test file starts its own, on free ports, and ends those and no others. */
+import { endWithTests } from '../support/process.ts';
+
+/** A Redis process on a free port. Each test file starts and ends its own. */
 export type RedisProcess = {
   readonly port: number;
+  readonly url: string;
   readonly directory: string;
-  /** Starts it, again with the data of its directory; one that runs goes on. */
+  /** Starts the process, with the data in its directory. Does nothing while it is running. */
   start(): Promise<void>;
-  /** As the power cut does it: nothing is flushed that was not. */
+  /** Ends the process with SIGKILL. */
   kill(): Promise<void>;
   pause(): void;
   resume(): void;
-  /** One command; answers what redis-cli prints. */
+  /** Runs a command. Returns the output of redis-cli. */
   cli(...args: readonly string[]): string;
-  /** Removes its data, and leaves its settings; only while it does not run. */
+  /** Removes its data but not its settings. Only while it is not running. */
   wipe(): void;
-  /** Ends it and removes its directory. */
+  /** Ends the process and removes its directory. */
   remove(): Promise<void>;
 };
 
@@ -32,7 +35,7 @@ const requireProgram = (name: string): string => {
   );
 };
 
-/** Ports that nobody listens on at this moment, all different. */
+/** Returns different ports that are currently free. */
 export const freePorts = async (count: number): Promise<number[]> => {
   const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
   await Promise.all(servers.map(server => once(server, 'listening')));
@@ -43,11 +46,11 @@ export const freePorts = async (count: number): Promise<number[]> => {
 
 const freePort = async (): Promise<number> => {
   const [port] = await freePorts(1);
-  if (port === undefined) throw new Error('there is no free port');
+  if (port === undefined) throw new Error('no free port');
   return port;
 };
 
-/** Prepares a redis-server with these settings beside ours; `start` it. */
+/** Prepares a redis-server with these additional settings. Call `start` to start it. */
 export const redisProcess = async (
   settings: Readonly<Record<string, string>> = {},
 ): Promise<RedisProcess> => {
@@ -72,16 +75,16 @@ export const redisProcess = async (
   });
 };
 
-type Plan = {
+type ProcessOptions = {
   readonly port: number;
   readonly directory: string;
   readonly command: readonly [string, ...string[]];
   readonly ready: RegExp;
-  /** For redis-cli. */
+  /** Used by redis-cli. */
   readonly password?: string | undefined;
 };
 
-/** A server that hangs does not answer. */
+/** A paused server does not reply. */
 const CLI_TIMEOUT_MS = 2_000;
 
 const processOn = ({
@@ -90,26 +93,28 @@ const processOn = ({
   command: [program, ...args],
   ready,
   password,
-}: Plan): RedisProcess => {
+}: ProcessOptions): RedisProcess => {
   let child: ChildProcess | undefined;
 
   const kill = async () => {
-    const running = child;
+    const killed = child;
     child = undefined;
-    if (!isRunning(running)) return;
-    const gone = once(running, 'exit');
-    running.kill('SIGKILL');
-    await gone;
+    if (!isRunning(killed)) return;
+    const ended = once(killed, 'exit');
+    killed.kill('SIGKILL');
+    await ended;
   };
 
   return {
     port,
+    url: `redis://127.0.0.1:${port}`,
     directory,
     kill,
     async start() {
       if (isRunning(child)) return;
       child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-      await saysReady(child, ready);
+      endWithTests(child);
+      await waitForOutput(child, ready);
     },
     pause: () => void child?.kill('SIGSTOP'),
     resume: () => void child?.kill('SIGCONT'),
@@ -119,8 +124,8 @@ const processOn = ({
         timeout: CLI_TIMEOUT_MS,
         env: { ...process.env, ...(password !== undefined && { REDISCLI_AUTH: password }) },
       });
-      const said = `${done.stdout}${done.stderr}`;
-      if (done.status !== 0) throw new Error(`redis-cli ${commandArgs.join(' ')}: ${said}`);
+      if (done.status !== 0)
+        throw new Error(`redis-cli ${commandArgs.join(' ')}: ${done.stdout}${done.stderr}`);
       return done.stdout.trimEnd();
     },
     wipe() {
@@ -137,21 +142,21 @@ const processOn = ({
 const isRunning = (child: ChildProcess | undefined): child is ChildProcess =>
   child !== undefined && child.exitCode === null && child.signalCode === null;
 
-/** Resolves when a line of the output says that it is ready; rejects with its output if it ends first. */
-const saysReady = (child: ChildProcess, ready: RegExp): Promise<void> =>
+/** Resolves once a line of the output matches. Rejects with the output if the process ends first. */
+const waitForOutput = (child: ChildProcess, ready: RegExp): Promise<void> =>
   new Promise((resolve, reject) => {
-    const said: string[] = [];
-    if (child.stdout === null) return reject(new Error('no output to read'));
+    const lines: string[] = [];
+    if (child.stdout === null) return reject(new Error('the process has no output'));
     createInterface({ input: child.stdout }).on('line', line => {
-      said.push(line);
+      lines.push(line);
       if (ready.test(line)) resolve();
     });
     child.stderr?.resume();
     child.once('error', reject);
-    child.once('exit', code => reject(new Error(`redis ended with ${code}:\n${said.join('\n')}`)));
+    child.once('exit', code => reject(new Error(`redis ended with ${code}:\n${lines.join('\n')}`)));
   });
 
-/** A single Redis that runs. */
+/** Starts a single Redis. */
 export const startRedis = async (
   settings?: Readonly<Record<string, string>>,
 ): Promise<RedisProcess> => {
@@ -161,12 +166,12 @@ export const startRedis = async (
 };
 
 export type Sentinels = {
-  /** The first is the master at the beginning. */
+  /** The first one is the initial master. */
   readonly servers: readonly RedisProcess[];
   readonly sentinels: readonly RedisProcess[];
   readonly url: string;
-  /** Whether the master has all its replicas, and they have all its data. */
-  readonly isWhole: () => boolean;
+  /** Whether all replicas are connected to the master and in sync. */
+  readonly isHealthy: () => boolean;
   /** The port of the master that the sentinels agree on. */
   master(): number;
   remove(): Promise<void>;
@@ -176,15 +181,15 @@ const MASTER = 'flags';
 
 type SentinelOptions = {
   readonly replicas?: number;
-  /** Silence after which a master is taken for dead. */
+  /** How long a master may be silent before it is considered down. */
   readonly downAfterMs?: number;
-  /** Of every Redis. */
+  /** Settings of every Redis. */
   readonly settings?: Readonly<Record<string, string>>;
-  /** Of every Redis, and of every sentinel. */
+  /** The passwords of every Redis and of every sentinel. */
   readonly passwords?: { readonly redis: string; readonly sentinel: string } | undefined;
 };
 
-/** A master with replicas, and three sentinels that watch it. */
+/** Starts a master with replicas, and three sentinels. */
 export const startSentinels = async ({
   replicas = 1,
   downAfterMs = 1_000,
@@ -212,7 +217,7 @@ export const startSentinels = async ({
     sentinels,
     url: `redis+sentinel://${sentinels.map(({ port }) => `127.0.0.1:${port}`).join(',')}/${MASTER}`,
     master,
-    isWhole() {
+    isHealthy() {
       const info = servers.find(({ port }) => port === master())?.cli('info', 'replication');
       return info?.match(/state=online/g)?.length === replicas && info.includes('role:master');
     },
@@ -228,7 +233,7 @@ const knowsAll = (sentinel: RedisProcess, replicas: number): boolean => {
   return numberOf('num-slaves') === replicas && numberOf('num-other-sentinels') === 2;
 };
 
-/** A password for whoever asks, and for replicas that ask their master. */
+/** The password for clients, and for replicas connecting to their master. */
 const passwordSettings = (password: string) => ({ requirepass: password, masterauth: password });
 
 const startSentinel = async (
@@ -281,7 +286,7 @@ type ClusterOptions = {
   readonly password?: string;
 };
 
-/** A cluster of three masters, each with so many replicas. */
+/** Starts a cluster of three masters, each with this number of replicas. */
 export const startCluster = async ({
   replicas = 0,
   nodeTimeoutMs = 1_000,
@@ -297,7 +302,7 @@ export const startCluster = async ({
   );
   const masters = nodes.slice(0, 3);
   const [first] = nodes;
-  if (first === undefined) throw new Error('a cluster has nodes');
+  if (first === undefined) throw new Error('a cluster needs a node');
   for (const [i, node] of masters.entries()) {
     const [from, until] = [Math.floor((SLOTS * i) / 3), Math.floor((SLOTS * (i + 1)) / 3)];
     node.cli('cluster', 'addslotsrange', String(from), String(until - 1));
@@ -342,17 +347,17 @@ const countNodes = (node: RedisProcess): number =>
     .filter(line => !line.includes('handshake')).length;
 
 const POLL_MS = 50;
-const PATIENCE_MS = 30_000;
+const TIMEOUT_MS = 30_000;
 
-/** Resolves once `condition` holds. Only for what another process does by itself and tells nobody. */
+/** Polls until `condition` is true. Only for what another process does without a notification. */
 export const eventually = async (
   condition: () => boolean | Promise<boolean>,
-  patienceMs = PATIENCE_MS,
+  timeoutMs = TIMEOUT_MS,
 ): Promise<void> => {
-  const until = Date.now() + patienceMs;
+  const until = Date.now() + timeoutMs;
   while (!(await condition())) {
     if (Date.now() > until)
-      throw new Error(`it did not happen within ${patienceMs} ms: ${String(condition)}`);
+      throw new Error(`it did not happen within ${timeoutMs} ms: ${String(condition)}`);
     await new Promise(resolve => setTimeout(resolve, POLL_MS));
   }
 };

@@ -1,14 +1,14 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 
-/** A network between a client and a server that can fail as networks do. */
+/** A network between a client and a server that can fail. */
 export type Proxy = {
   readonly port: number;
-  /** From now on the server hears the client, and the client hears nothing. */
+  /** Drops everything that the server sends. */
   loseReplies(): void;
-  /** Both ways work again, for new connections. */
+  /** Forwards both directions again, for new connections. */
   heal(): void;
-  /** Ends every connection. */
+  /** Closes every connection. */
   cut(): void;
   close(): Promise<void>;
 };

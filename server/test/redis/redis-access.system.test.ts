@@ -1,17 +1,18 @@
 import { readFileSync } from 'node:fs';
 
-import { afterAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 
 import type { Store } from '../../src/store/store.ts';
 import { flag, flags, neverAborted, newLedger, take, write } from '../store/fixtures.ts';
 import { freePorts, startCluster, startRedis, startSentinels } from './processes.ts';
-import { removeDirectories, startServerOn } from './servers.ts';
+import { startServerOn } from './servers.ts';
+import { useProcesses, useRedis } from './setup.ts';
 import { openStore } from './store.ts';
 
 const fixture = (name: string) => new URL(`certificate/${name}`, import.meta.url).pathname;
 const certificate = fixture('certificate.pem');
 
-/** Writes, follows and reads: everything that a server does. */
+/** Uses every operation that a server uses. */
 const expectWorking = async (store: Store): Promise<void> => {
   const ledger = newLedger();
   const { id } = await write(store, ledger, {});
@@ -20,7 +21,7 @@ const expectWorking = async (store: Store): Promise<void> => {
   expect(await changes).toEqual([change]);
   expect((await store.read(ledger))?.id).toBe(change.id);
   await store.ping();
-  const said = {
+  const report = {
     id: 's',
     version: '1',
     startedAt: '',
@@ -28,39 +29,41 @@ const expectWorking = async (store: Store): Promise<void> => {
     streams: 0,
     degradedSeconds: 0,
   };
-  await store.heartbeat(said, 1_000);
+  await store.heartbeat(report, 1_000);
   await store.leave('s');
   expect(await store.audit(ledger, { limit: 1 })).toEqual([]);
   await store.drop(ledger);
 };
 
-const refusal = async (store: Store): Promise<string> => {
-  const said: unknown[] = [];
-  for (const ask of [
+/** Returns everything in the errors of a store that cannot connect. */
+const errorTextOf = async (store: Store): Promise<string> => {
+  const texts: unknown[] = [];
+  for (const operation of [
     store.head(newLedger()),
     take(store.follow(newLedger(), 'none', neverAborted()), 1),
   ])
-    await ask.catch((error: Error) =>
-      said.push(error.message, error.stack, JSON.stringify(error), error.cause),
+    await operation.catch((error: Error) =>
+      texts.push(error.message, error.stack, JSON.stringify(error), error.cause),
     );
-  expect(said).toHaveLength(8);
-  return said.join('\n');
+  expect(texts).toHaveLength(8);
+  return texts.join('\n');
 };
 
-describe('over TLS', async () => {
-  const [port = 0] = await freePorts(1);
-  const redis = await startRedis({
-    port: '0',
-    'tls-port': String(port),
-    'tls-cert-file': certificate,
-    'tls-key-file': fixture('key.pem'),
-    'tls-ca-cert-file': certificate,
-    'tls-auth-clients': 'no',
+describe('over TLS', () => {
+  const redis = useProcesses(async () => {
+    const [port = 0] = await freePorts(1);
+    return startRedis({
+      port: '0',
+      'tls-port': String(port),
+      'tls-cert-file': certificate,
+      'tls-key-file': fixture('key.pem'),
+      'tls-ca-cert-file': certificate,
+      'tls-auth-clients': 'no',
+    });
   });
-  afterAll(() => redis.remove());
 
-  it('the store works where the certificate is trusted', async () => {
-    const store = await openStore(`rediss://localhost:${port}`, {
+  it('the store works with a trusted certificate', async () => {
+    const store = await openStore(`rediss://localhost:${redis().port}`, {
       tls: { ca: readFileSync(certificate) },
     });
     await expectWorking(store);
@@ -68,78 +71,79 @@ describe('over TLS', async () => {
   });
 
   it('a server trusts the authority in NODE_EXTRA_CA_CERTS', async () => {
-    const server = await startServerOn(`rediss://localhost:${port}`, {
+    const server = await startServerOn(`rediss://localhost:${redis().port}`, {
       NODE_EXTRA_CA_CERTS: certificate,
     });
-    const { body } = await server.ask('GET', '/readyz');
+    const { body } = await server.request('GET', '/readyz');
     expect(body).toEqual({ status: 'ready' });
     await server.stop();
-    removeDirectories();
   });
 
-  it('a certificate that is not trusted is refused, and the message says so', async () => {
-    const store = await openStore(`rediss://localhost:${port}`);
-    expect(await refusal(store)).toMatch(
+  it('a certificate that is not trusted is rejected, with a clear message', async () => {
+    const store = await openStore(`rediss://localhost:${redis().port}`);
+    expect(await errorTextOf(store)).toMatch(
       /rediss:\/\/localhost:[0-9]+ cannot be reached \(.*certificate/,
     );
     await store.close();
   });
 });
 
-/** All that a user of Pennon's own needs, as the README tells it. */
+/** The permissions that the README lists for a dedicated user. */
 const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8');
 const [, PERMISSIONS = ''] = /^ACL SETUSER pennon on >secret ~pennon:\* (.*)$/m.exec(readme) ?? [];
 
-describe('with user and password', async () => {
-  const redis = await startRedis();
-  afterAll(() => redis.remove());
-  redis.cli('acl', 'setuser', 'pennon', 'on', '>p@ss:/%', '~pennon:*', ...PERMISSIONS.split(' '));
-  redis.cli('config', 'set', 'requirepass', 'nobody-knows');
+describe('with user and password', () => {
+  const redis = useRedis();
+  beforeAll(() => {
+    const server = redis();
+    const permissions = PERMISSIONS.split(' ');
+    server.cli('acl', 'setuser', 'pennon', 'on', '>p@ss:/%', '~pennon:*', ...permissions);
+    server.cli('config', 'set', 'requirepass', 'unknown-password');
+  });
 
-  it('the store works, with no more permissions than the README names', async () => {
-    const store = await openStore(`redis://pennon:p%40ss%3A%2F%25@127.0.0.1:${redis.port}`);
+  it('the store works with only the permissions that the README lists', async () => {
+    const store = await openStore(`redis://pennon:p%40ss%3A%2F%25@127.0.0.1:${redis().port}`);
     await expectWorking(store);
     await store.close();
   });
 
-  it.each(['pennon:wr0ng-secret', 'nobody:wr0ng-secret', ':wr0ng-secret'])(
-    '%s is refused, and no message shows the password',
+  it.each(['pennon:wr0ng-secret', 'unknown:wr0ng-secret', ':wr0ng-secret'])(
+    '%s is rejected, and no message contains the password',
     async credentials => {
-      const store = await openStore(`redis://${credentials}@127.0.0.1:${redis.port}`);
-      const said = await refusal(store);
-      expect(said).toContain('WRONGPASS');
-      expect(said).not.toContain('wr0ng');
+      const store = await openStore(`redis://${credentials}@127.0.0.1:${redis().port}`);
+      const text = await errorTextOf(store);
+      expect(text).toContain('WRONGPASS');
+      expect(text).not.toContain('wr0ng');
       await store.close();
     },
   );
 
-  it('a password that is missing is said to be', async () => {
-    const store = await openStore(`redis://127.0.0.1:${redis.port}`);
-    expect(await refusal(store)).toContain('NOAUTH');
+  it('a missing password is reported', async () => {
+    const store = await openStore(`redis://127.0.0.1:${redis().port}`);
+    expect(await errorTextOf(store)).toContain('NOAUTH');
     await store.close();
   });
 });
 
-describe('a user who lacks a permission', async () => {
-  const redis = await startRedis({ 'enable-debug-command': 'local' });
-  afterAll(() => redis.remove());
-  const permit = (...rules: readonly string[]) => redis.cli('acl', 'setuser', 'pennon', ...rules);
-  permit('on', '>secret', '~pennon:*', ...PERMISSIONS.split(' '));
+describe('a user without a permission', () => {
+  const redis = useRedis({ 'enable-debug-command': 'local' });
+  const permit = (...rules: readonly string[]) => redis().cli('acl', 'setuser', 'pennon', ...rules);
+  beforeAll(() => void permit('on', '>secret', '~pennon:*', ...PERMISSIONS.split(' ')));
 
   it.each(['xadd', 'hset', 'hdel', 'zadd', 'zrem', 'unlink'])(
-    'without %s a commit is refused as a whole, and made once that is given',
+    'without %s a commit is rejected as a whole, and accepted once it is granted',
     async command => {
-      const store = await openStore(`redis://pennon:secret@127.0.0.1:${redis.port}`);
+      const store = await openStore(`redis://pennon:secret@127.0.0.1:${redis().port}`);
       const ledger = newLedger();
       const { id } = await write(store, ledger, flags(flag('a')));
       const commit = { expect: id, writes: flags(flag('a', { enabled: false })), audit: [] };
       permit(`-${command}`);
-      const before = redis.cli('debug', 'digest');
+      const before = redis().cli('debug', 'digest');
       await expect(store.commit(ledger, commit)).rejects.toMatchObject({
         code: 'unavailable',
         message: expect.stringMatching(RegExp(`${command} on pennon:.*give the user`, 'i')),
       });
-      expect(redis.cli('debug', 'digest')).toBe(before);
+      expect(redis().cli('debug', 'digest')).toBe(before);
       permit(`+${command}`);
       expect(await store.commit(ledger, commit)).toMatchObject({ committed: true });
       await store.close();
@@ -147,14 +151,13 @@ describe('a user who lacks a permission', async () => {
   );
 });
 
-describe('behind Sentinels with passwords', async () => {
+describe('behind Sentinels with passwords', () => {
   const passwords = { redis: 'red1s', sentinel: 's3ntinel' };
-  const redis = await startSentinels({ passwords });
-  afterAll(() => redis.remove());
+  const redis = useProcesses(() => startSentinels({ passwords }));
   const urlWith = (redisPassword: string, sentinelPassword: string) =>
-    `${redis.url.replace('://', `://:${redisPassword}@`)}?sentinelPassword=${sentinelPassword}`;
+    `${redis().url.replace('://', `://:${redisPassword}@`)}?sentinelPassword=${sentinelPassword}`;
 
-  it('the store works with both of them', async () => {
+  it('the store works with both', async () => {
     const store = await openStore(urlWith(passwords.redis, passwords.sentinel));
     await expectWorking(store);
     await store.close();
@@ -164,38 +167,37 @@ describe('behind Sentinels with passwords', async () => {
     ['wr0ng-secret', passwords.sentinel],
     [passwords.redis, 'wr0ng-secret'],
   ])(
-    'and with a wrong one says so, and not which it was',
+    'a wrong one is reported, and no message contains it',
     async (redisPassword, sentinelPassword) => {
       const store = await openStore(urlWith(redisPassword, sentinelPassword));
-      const said = await refusal(store);
-      expect(said).toContain('WRONGPASS');
-      expect(said).not.toMatch(/wr0ng|red1s|s3ntinel/);
+      const text = await errorTextOf(store);
+      expect(text).toContain('WRONGPASS');
+      expect(text).not.toMatch(/wr0ng|red1s|s3ntinel/);
       await store.close();
     },
   );
 });
 
-describe('in a Cluster with a password', async () => {
-  const redis = await startCluster({ password: 'c1uster' });
-  afterAll(() => redis.remove());
+describe('in a Cluster with a password', () => {
+  const redis = useProcesses(() => startCluster({ password: 'c1uster' }));
 
   it('the store works', async () => {
-    const store = await openStore(redis.url.replace('://', '://:c1uster@'));
+    const store = await openStore(redis().url.replace('://', '://:c1uster@'));
     await expectWorking(store);
     await store.close();
   });
 
-  it('and with a user who has no more permissions than the README names', async () => {
-    for (const node of redis.nodes)
+  it('the store works for a user with only the permissions that the README lists', async () => {
+    for (const node of redis().nodes)
       node.cli('acl', 'setuser', 'pennon', 'on', '>secret', '~pennon:*', ...PERMISSIONS.split(' '));
-    const store = await openStore(redis.url.replace('://', '://pennon:secret@'));
+    const store = await openStore(redis().url.replace('://', '://pennon:secret@'));
     await expectWorking(store);
     await store.close();
   });
 
-  it('and with a wrong one says so, and not which it was', async () => {
-    const store = await openStore(redis.url.replace('://', '://:wr0ng-secret@'));
-    expect(await refusal(store)).not.toContain('wr0ng');
+  it('a wrong password is reported, and no message contains it', async () => {
+    const store = await openStore(redis().url.replace('://', '://:wr0ng-secret@'));
+    expect(await errorTextOf(store)).not.toContain('wr0ng');
     await store.close();
   });
 });

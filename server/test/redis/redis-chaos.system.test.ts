@@ -1,4 +1,4 @@
-import { afterAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 
 import { FORMAT_VERSION, type AuditEntry, type Flag, type Segment } from '@pennon/schema';
 
@@ -9,9 +9,10 @@ import { startEvaluations } from './chaos/evaluations.ts';
 import { faultsOf, type ExportDocument } from './chaos/faults.ts';
 import { startFollower, textOf, type Follower } from './chaos/followers.ts';
 import { ledgerOf, openHistory } from './chaos/history.ts';
-import { preparePlaces, start, stop } from './chaos/servers.ts';
+import { prepareSlots, start, stop, type ServerSlot } from './chaos/servers.ts';
 import { eventually, startSentinels } from './processes.ts';
-import { ask, removeDirectories } from './servers.ts';
+import { request } from './servers.ts';
+import { useProcesses } from './setup.ts';
 import { openStore } from './store.ts';
 
 const seed = Number(process.env['PENNON_CHAOS_SEED'] ?? Date.now() % 1_000_000);
@@ -21,129 +22,130 @@ const ENVIRONMENTS = ['development', 'production'];
 const SERVERS = 3;
 const FOLLOWERS = 20;
 const EDITORS = 12;
-/** Everybody has dice of their own, so that the same seed breaks the same things in the same order. */
+/** Followers and editors have separate dice, so the same seed causes the same faults in the same order. */
 const FIRST_FOLLOWER = 100;
 const FIRST_EDITOR = 200;
-/** No request to a server that runs may take longer, whatever happens to Redis. */
-const BOUND_MS = 10_000;
-/** How long Redis's losses may show around the fault that made them. */
-const AROUND_MS = 4_000;
-const LIMIT_MS = 300_000;
+/** No request to a running server may take longer, regardless of the state of Redis. */
+const REQUEST_LIMIT_MS = 10_000;
+/** How long before and after a fault Redis may lose writes because of it. */
+const MARGIN_MS = 4_000;
+const TEST_TIMEOUT_MS = 300_000;
 
-const redis = await startSentinels({
-  replicas: 2,
-  downAfterMs: 1_500,
-  settings: { appendonly: 'yes', appendfsync: 'everysec', 'repl-diskless-sync-delay': '0' },
+const redis = useProcesses(() =>
+  startSentinels({
+    replicas: 2,
+    downAfterMs: 1_500,
+    settings: { appendonly: 'yes', appendfsync: 'everysec', 'repl-diskless-sync-delay': '0' },
+  }),
+);
+let slots: readonly ServerSlot[] = [];
+beforeAll(async () => {
+  slots = await prepareSlots(SERVERS);
 });
-const places = await preparePlaces(SERVERS);
-afterAll(async () => {
-  await Promise.all(places.map(place => stop(place, 'SIGKILL')));
-  await redis.remove();
-  removeDirectories();
-});
+afterAll(() => Promise.all(slots.map(slot => stop(slot, 'SIGKILL'))));
 
 type Window = { readonly name: string; readonly from: number; until: number };
 
 it(
-  `whatever breaks, nothing that Redis keeps is lost, and all agree (PENNON_CHAOS_SEED=${seed})`,
-  { timeout: LIMIT_MS },
+  `under any faults no change in Redis is lost, and all servers and followers agree (PENNON_CHAOS_SEED=${seed})`,
+  { timeout: TEST_TIMEOUT_MS },
   async () => {
-    const story: string[] = [];
-    await expectSurvival(story).catch((error: unknown) => {
-      throw new Error(`after\n${story.join('\n')}\n${String(error)}`, { cause: error });
+    const faultLog: string[] = [];
+    await expectSurvival(faultLog).catch((error: unknown) => {
+      throw new Error(`after\n${faultLog.join('\n')}\n${String(error)}`, { cause: error });
     });
   },
 );
 
-/** One run; what goes wrong is told in `story`, in order. */
-const expectSurvival = async (story: string[]): Promise<void> => {
+/** One run. Adds its faults to `faultLog`, in order. */
+const expectSurvival = async (faultLog: string[]): Promise<void> => {
   const diceOf = (player: number) => createDice(seed * 1_000 + player);
   const dice = diceOf(0);
-  await Promise.all(places.map(place => start(place, redis.url)));
+  await Promise.all(slots.map(slot => start(slot, redis().url)));
   const keys = await sdkKeys();
   const followers = Array.from({ length: FOLLOWERS }, (_, i) => {
     const environment = ENVIRONMENTS[i % ENVIRONMENTS.length] ?? '';
     const key = () => keys.get(environment) ?? '';
-    return startFollower(environment, key, diceOf(FIRST_FOLLOWER + i).shuffle(places));
+    return startFollower(environment, key, diceOf(FIRST_FOLLOWER + i).shuffle(slots));
   });
   const editors = startEditors({
     count: EDITORS,
-    places,
+    slots,
     environments: ENVIRONMENTS,
     diceOf: i => diceOf(FIRST_EDITOR + i),
   });
-  const evaluations = startEvaluations(places, BOUND_MS);
+  const evaluations = startEvaluations(slots, REQUEST_LIMIT_MS);
 
   let restored: ExportDocument | undefined;
   const windows: Window[] = [];
   const faults = faultsOf({
-    redis,
-    places,
+    redis: redis(),
+    slots,
     dice,
     environments: ENVIRONMENTS,
     onRestored: document => (restored = document),
   });
-  const history = openHistory(redis.url, ENVIRONMENTS, followers);
+  const history = openHistory(redis().url, ENVIRONMENTS, followers);
   for (let round = 0; round < rounds; round += 1)
     for (const fault of dice.shuffle(faults)) {
-      await letWork();
-      await history.expectNoWayBack();
-      const master = redis.master();
-      story.push(`${new Date().toISOString()} ${fault.name}`);
+      await runUndisturbed();
+      await history.expectNoRollback();
+      const master = redis().master();
+      faultLog.push(`${new Date().toISOString()} ${fault.name}`);
       const window = { name: fault.name, from: Date.now(), until: Infinity };
       await fault.happen();
       window.until = Date.now();
-      await becomeWhole();
-      // A fault that costs nothing by itself may last so long that the sentinels change the master.
-      if (fault.loses || redis.master() !== master) windows.push(window);
+      await waitUntilHealthy();
+      // Even a harmless fault may last so long that the sentinels change the master.
+      if (fault.losesWrites || redis().master() !== master) windows.push(window);
     }
-  await letWork();
+  await runUndisturbed();
   await editors.stop();
-  await history.expectNoWayBack();
-  const { failures, answered } = await evaluations.stop();
+  await history.expectNoRollback();
+  const { failures, succeeded } = await evaluations.stop();
 
   for (const environment of ENVIRONMENTS) {
     const truth = await truthOf(environment);
     await expectAgreement(environment, followers, truth.text);
     expectOneEntryForEachChange(truth);
     expectReplay(truth, environment, restored);
-    expectKept(editors.edits, environment, truth.entries, windows);
-    expectNothingRefused(editors.edits, environment, truth.entries);
+    expectAcknowledgedWrites(editors.edits, environment, truth.entries, windows);
+    expectRejectedNotWritten(editors.edits, environment, truth.entries);
   }
-  expectBounds(editors.edits);
-  expect(failures, 'evaluations that failed on a server that ran').toEqual([]);
+  expectTimeLimits(editors.edits);
+  expect(failures, 'failed evaluations on a running server').toEqual([]);
   expect(history.longest()).toBeGreaterThan(500);
-  expect(answered).toBeGreaterThan(500);
+  expect(succeeded).toBeGreaterThan(500);
   await Promise.all(followers.map(follower => follower.stop()));
 };
 
 /** Time for editors and followers between one fault and the next. */
-const letWork = () => new Promise(resolve => setTimeout(resolve, 1_500));
+const runUndisturbed = () => new Promise(resolve => setTimeout(resolve, 1_500));
 
-/** Until Redis and the servers are whole again. */
-const becomeWhole = async (): Promise<void> => {
-  await eventually(redis.isWhole);
-  await Promise.all(places.map(place => place.starting));
+/** Waits until Redis and the servers are healthy. */
+const waitUntilHealthy = async (): Promise<void> => {
+  await eventually(redis().isHealthy);
+  await Promise.all(slots.map(slot => slot.starting));
   let states: string[] = [];
   await eventually(async () => {
     const ready = await Promise.all(
-      places.map(place => ask(place.url, 'GET', '/readyz').catch(() => undefined)),
+      slots.map(slot => request(slot.url, 'GET', '/readyz').catch(() => undefined)),
     );
-    states = ready.map(answer => JSON.stringify(answer?.body));
-    return ready.every(answer => answer?.body.status === 'ready');
+    states = ready.map(response => JSON.stringify(response?.body));
+    return ready.every(response => response?.body.status === 'ready');
   }).catch((error: unknown) => {
-    const said = places.map(({ running }, i) => `${states[i]} ${running?.output()}`);
-    throw new Error(`not all servers are ready:\n${said.join('\n')}`, { cause: error });
+    const outputs = slots.map(({ running }, i) => `${states[i]} ${running?.output()}`);
+    throw new Error(`not all servers are ready:\n${outputs.join('\n')}`, { cause: error });
   });
 };
 
-/** A key for the followers of each environment, as an SDK has one. */
+/** Creates a server key for each environment. */
 const sdkKeys = async (): Promise<ReadonlyMap<string, string>> => {
-  const [place] = places;
+  const [slot] = slots;
   const made = ENVIRONMENTS.map(async environment => {
     const body = { name: 'sdk', role: 'server', environment };
-    const answer = await ask(place?.url ?? '', 'POST', '/api/v1/keys', { body });
-    return [environment, answer.body.secret] as const;
+    const response = await request(slot?.url ?? '', 'POST', '/api/v1/keys', { body });
+    return [environment, response.body.secret] as const;
   });
   return new Map(await Promise.all(made));
 };
@@ -156,9 +158,9 @@ type Truth = {
   readonly entries: readonly AuditEntry[];
 };
 
-/** What Redis holds of an environment. */
+/** Returns the data of an environment in Redis. */
 const truthOf = async (environment: string): Promise<Truth> => {
-  const store = await openStore(redis.url);
+  const store = await openStore(redis().url);
   try {
     const ledger = await ledgerOf(store, environment);
     const read = await store.read(ledger);
@@ -185,7 +187,7 @@ const truthOf = async (environment: string): Promise<Truth> => {
   }
 };
 
-/** Every server and every follower has, byte for byte, what Redis has. */
+/** Every server and every follower has the data in Redis, byte for byte. */
 const expectAgreement = async (
   environment: string,
   followers: readonly Follower[],
@@ -197,20 +199,20 @@ const expectAgreement = async (
   );
   for (const [i, follower] of mine.entries())
     expect(textOf(follower.current()), `follower ${i} of ${environment}`).toBe(truth);
-  for (const place of places) {
+  for (const slot of slots) {
     const path = `/api/v1/flag-set?environment=${environment}`;
-    const { text } = await ask(place.url, 'GET', path);
-    expect(text, `server ${place.url}`).toBe(truth);
+    const { text } = await request(slot.url, 'GET', path);
+    expect(text, `server ${slot.url}`).toBe(truth);
   }
 };
 
-/** The first change of a ledger only makes it; every other one left exactly one entry. */
+/** The first change only creates the ledger; every other change has exactly one entry. */
 const expectOneEntryForEachChange = ({ id, entries }: Truth): void => {
   const expected = Array.from({ length: revisionOf(id) - 1 }, (_, i) => i + 2);
   expect(entries.map(({ revision }) => revision)).toEqual(expected);
 };
 
-/** The audit log, played from its beginning or the last import, ends in what there is. */
+/** Replaying the audit log from its start or the last import leads to the current flags. */
 const expectReplay = (
   { flags, entries }: Truth,
   environment: string,
@@ -229,55 +231,55 @@ const expectReplay = (
 
 const acknowledged = ({ status }: Edit): boolean => status === 200 || status === 201;
 
-/** The token of each write that is in the audit log. */
+/** Returns the token of each write in the audit log. */
 const tokensOf = (entries: readonly AuditEntry[]): string[] =>
   entries.flatMap(({ after }) => {
     if (typeof after !== 'object' || after === null || !('description' in after)) return [];
     return typeof after.description === 'string' ? [after.description] : [];
   });
 
-/** A write that was acknowledged is there once, but for what Redis itself has lost. */
-const expectKept = (
+/** Every acknowledged write exists once, except for those that Redis itself has lost. */
+const expectAcknowledgedWrites = (
   edits: readonly Edit[],
   environment: string,
   entries: readonly AuditEntry[],
   windows: readonly Window[],
 ): void => {
   const tokens = tokensOf(entries);
-  const there = new Set(tokens);
-  expect(tokens).toHaveLength(there.size);
+  const written = new Set(tokens);
+  expect(tokens).toHaveLength(written.size);
   const emptied = windows.findLast(({ name }) => name.includes('without its data'));
   const excused = ({ at }: Edit) =>
-    at <= (emptied?.until ?? 0) + AROUND_MS ||
-    windows.some(({ from, until }) => at >= from - AROUND_MS && at <= until + AROUND_MS);
+    at <= (emptied?.until ?? 0) + MARGIN_MS ||
+    windows.some(({ from, until }) => at >= from - MARGIN_MS && at <= until + MARGIN_MS);
   const lost = edits.filter(
     edit =>
       edit.environment === environment &&
       edit.token !== undefined &&
       acknowledged(edit) &&
-      !there.has(edit.token) &&
+      !written.has(edit.token) &&
       !excused(edit),
   );
   expect(lost, `acknowledged and lost in ${environment}`).toEqual([]);
 };
 
-/** What was refused for what it asked was not done, not even later. */
-const expectNothingRefused = (
+/** No rejected write was made, not even later. */
+const expectRejectedNotWritten = (
   edits: readonly Edit[],
   environment: string,
   entries: readonly AuditEntry[],
 ): void => {
-  const there = new Set(tokensOf(entries));
-  const done = edits.filter(
+  const written = new Set(tokensOf(entries));
+  const violations = edits.filter(
     ({ status = 0, token = '', ...edit }) =>
-      edit.environment === environment && status >= 400 && status < 500 && there.has(token),
+      edit.environment === environment && status >= 400 && status < 500 && written.has(token),
   );
-  expect(done, `refused and done in ${environment}`).toEqual([]);
+  expect(violations, `rejected but written in ${environment}`).toEqual([]);
 };
 
-const expectBounds = (edits: readonly Edit[]): void => {
-  const slow = edits.filter(({ undisturbed, ms }) => undisturbed && ms > BOUND_MS);
-  expect(slow, 'requests that hung').toEqual([]);
+const expectTimeLimits = (edits: readonly Edit[]): void => {
+  const slow = edits.filter(({ undisturbed, ms }) => undisturbed && ms > REQUEST_LIMIT_MS);
+  expect(slow, 'requests that took too long').toEqual([]);
   const broken = edits.filter(({ status = 0 }) => status >= 500 && status !== 503);
   expect(broken, 'requests that failed').toEqual([]);
   expect(edits.filter(acknowledged).length).toBeGreaterThan(2_000);

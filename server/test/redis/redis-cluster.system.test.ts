@@ -1,10 +1,8 @@
-import { afterAll } from 'vitest';
-
 import { describeStore } from '../store/suite.ts';
 import { startCluster } from './processes.ts';
+import { useProcesses } from './setup.ts';
 import { openForSuite } from './store.ts';
 
-const redis = await startCluster();
-afterAll(() => redis.remove());
+const redis = useProcesses(startCluster);
 
-describeStore('the Redis store on a Cluster of three masters', () => openForSuite(redis.url));
+describeStore('the Redis store on a Cluster of three masters', () => openForSuite(redis().url));

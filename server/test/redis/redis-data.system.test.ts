@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import type { Ledger, Store } from '../../src/store/store.ts';
 import {
@@ -11,43 +11,41 @@ import {
   take,
   write,
 } from '../store/fixtures.ts';
-import { startRedis } from './processes.ts';
+import { useRedis } from './setup.ts';
 import { openStore } from './store.ts';
 
-const redis = await startRedis({ 'enable-debug-command': 'local' });
-const url = `redis://127.0.0.1:${redis.port}`;
-afterAll(() => redis.remove());
+const redis = useRedis({ 'enable-debug-command': 'local' });
 
 let store: Store;
 beforeEach(async () => {
-  redis.cli('flushall');
-  store = await openStore(url);
+  redis().cli('flushall');
+  store = await openStore(redis().url);
 });
 afterEach(() => store.close());
 
 const keyOf = ({ kind, id }: Ledger, name: string) => `pennon:{${kind}:${id}}:${name}`;
 const nothing = { expect: 'none', writes: {}, audit: [] };
 
-describe('what is in Redis', () => {
-  it('is readable by people: a document is JSON in a hash, with the change that wrote it', async () => {
+describe('the data in Redis', () => {
+  it('has each document as JSON in a hash, with the change that wrote it', async () => {
     const ledger = newLedger();
     const { id } = await write(store, ledger, flags(flag('a')), { audit: [entry('a')] });
-    expect(JSON.parse(redis.cli('hget', keyOf(ledger, 'flags'), 'a'))).toEqual({
+    expect(JSON.parse(redis().cli('hget', keyOf(ledger, 'flags'), 'a'))).toEqual({
       changeId: id,
       document: flag('a'),
     });
-    expect(redis.cli('hget', keyOf(ledger, 'head'), 'id')).toBe(id);
-    expect(redis.cli('hget', keyOf(ledger, 'head'), 'format')).toBe('1');
+    expect(redis().cli('hget', keyOf(ledger, 'head'), 'id')).toBe(id);
+    expect(redis().cli('hget', keyOf(ledger, 'head'), 'format')).toBe('1');
   });
 
-  it('is all under the prefix, and the keys of a ledger share one hash tag', async () => {
-    const other = await openStore(url, { prefix: 'acme:flags' });
+  it('is under the prefix, and the keys of a ledger share one hash tag', async () => {
+    const other = await openStore(redis().url, { prefix: 'acme:flags' });
     const ledger = newLedger();
     await write(other, ledger, flags(flag('a')), { audit: [entry('a')] });
     await other.ping();
     expect(await store.head(ledger)).toBeUndefined();
     const tag = `acme:flags:{flagSet:${ledger.id}}:`;
-    expect(redis.cli('--scan').split('\n').toSorted()).toEqual(
+    expect(redis().cli('--scan').split('\n').toSorted()).toEqual(
       [
         ...['audit', 'changes', 'flags', 'flags:keys', 'head'].map(name => tag + name),
         'acme:flags:writable',
@@ -56,11 +54,11 @@ describe('what is in Redis', () => {
     await other.close();
   });
 
-  it('is gone without a trace when a ledger is dropped', async () => {
+  it('is removed completely when a ledger is dropped', async () => {
     const ledger = newLedger();
     await write(store, ledger, flags(flag('a')), { audit: [entry('a')] });
     await store.drop(ledger);
-    expect(redis.cli('dbsize')).toBe('0');
+    expect(redis().cli('dbsize')).toBe('0');
   });
 });
 
@@ -68,7 +66,7 @@ describe('data of a newer format', () => {
   const ledger = newLedger();
   beforeEach(async () => {
     await write(store, ledger, flags(flag('a')));
-    redis.cli('hset', keyOf(ledger, 'head'), 'format', '2');
+    redis().cli('hset', keyOf(ledger, 'head'), 'format', '2');
   });
 
   it.each([
@@ -76,8 +74,8 @@ describe('data of a newer format', () => {
     ['read', () => store.read(ledger)],
     ['page', () => store.page(ledger, 'flags', { limit: 5 })],
     ['commit', () => store.commit(ledger, nothing)],
-  ])('is refused by %s, with what to do', async (_, ask) => {
-    await expect(ask()).rejects.toMatchObject({
+  ])('is rejected by %s, with a remedy', async (_, operation) => {
+    await expect(operation()).rejects.toMatchObject({
       code: 'newer',
       message: expect.stringMatching(
         /written by a newer Pennon.*reads format 1.*Start that version/,
@@ -85,89 +83,89 @@ describe('data of a newer format', () => {
     });
   });
 
-  it('is left as it is', async () => {
-    const before = redis.cli('debug', 'digest');
+  it('is not modified', async () => {
+    const before = redis().cli('debug', 'digest');
     await expect(store.commit(ledger, nothing)).rejects.toThrow('newer Pennon');
-    expect(redis.cli('debug', 'digest')).toBe(before);
+    expect(redis().cli('debug', 'digest')).toBe(before);
   });
 });
 
-describe('data that is not sound', () => {
-  const refusedAsCorrupt = {
+describe('damaged data', () => {
+  const corrupt = {
     code: 'corrupt',
-    message: expect.stringMatching(/not sound|something else/),
+    message: expect.stringMatching(/not valid|something else/),
   };
-  const begun = async () => {
+  const createLedger = async () => {
     const ledger = newLedger();
     const { id } = await write(store, ledger, flags(flag('a')), { audit: [entry('a')] });
     return { ledger, id };
   };
 
-  it('is never taken for a first start: a ledger without its head is refused, and left as it is', async () => {
-    const { ledger } = await begun();
-    redis.cli('del', keyOf(ledger, 'head'));
-    await expect(store.commit(ledger, nothing)).rejects.toMatchObject(refusedAsCorrupt);
-    expect(redis.cli('exists', keyOf(ledger, 'flags'), keyOf(ledger, 'audit'))).toBe('2');
+  it('is never treated as a first start: a ledger without its head is rejected and not modified', async () => {
+    const { ledger } = await createLedger();
+    redis().cli('del', keyOf(ledger, 'head'));
+    await expect(store.commit(ledger, nothing)).rejects.toMatchObject(corrupt);
+    expect(redis().cli('exists', keyOf(ledger, 'flags'), keyOf(ledger, 'audit'))).toBe('2');
   });
 
   it.each(['changes', 'audit'])(
     'is found before anything is written: a foreign entry in %s',
     async stream => {
-      const { ledger, id } = await begun();
-      redis.cli('xadd', keyOf(ledger, stream), '*', 'who', 'knows');
-      const before = redis.cli('debug', 'digest');
+      const { ledger, id } = await createLedger();
+      redis().cli('xadd', keyOf(ledger, stream), '*', 'who', 'knows');
+      const before = redis().cli('debug', 'digest');
       const commit = { expect: id, writes: flags(flag('b')), audit: [entry('b')] };
-      await expect(store.commit(ledger, commit)).rejects.toMatchObject(refusedAsCorrupt);
-      expect(redis.cli('debug', 'digest')).toBe(before);
+      await expect(store.commit(ledger, commit)).rejects.toMatchObject(corrupt);
+      expect(redis().cli('debug', 'digest')).toBe(before);
     },
   );
 
   it.each(['head', 'flags', 'flags:keys', 'changes', 'audit'])(
     'is found before anything is written: %s of another type',
     async name => {
-      const { ledger, id } = await begun();
-      redis.cli('del', keyOf(ledger, name));
-      redis.cli('set', keyOf(ledger, name), 'x');
-      const before = redis.cli('debug', 'digest');
+      const { ledger, id } = await createLedger();
+      redis().cli('del', keyOf(ledger, name));
+      redis().cli('set', keyOf(ledger, name), 'x');
+      const before = redis().cli('debug', 'digest');
       const commit = { expect: id, writes: flags(flag('b')), audit: [entry('b')] };
-      await expect(store.commit(ledger, commit)).rejects.toMatchObject(refusedAsCorrupt);
-      expect(redis.cli('debug', 'digest')).toBe(before);
+      await expect(store.commit(ledger, commit)).rejects.toMatchObject(corrupt);
+      expect(redis().cli('debug', 'digest')).toBe(before);
     },
   );
 
-  it('that is no id of a change is refused', async () => {
-    const { ledger } = await begun();
-    redis.cli('hset', keyOf(ledger, 'head'), 'id', 'nonsense');
-    await expect(store.commit(ledger, nothing)).rejects.toMatchObject(refusedAsCorrupt);
+  it('that is not a change id is rejected', async () => {
+    const { ledger } = await createLedger();
+    redis().cli('hset', keyOf(ledger, 'head'), 'id', 'nonsense');
+    await expect(store.commit(ledger, nothing)).rejects.toMatchObject(corrupt);
   });
 
-  it('shows when it is read', async () => {
-    const { ledger } = await begun();
-    redis.cli('hset', keyOf(ledger, 'flags'), 'a', '{"changeId":"x.1.y","document":{');
+  it('is found when it is read', async () => {
+    const { ledger } = await createLedger();
+    redis().cli('hset', keyOf(ledger, 'flags'), 'a', '{"changeId":"x.1.y","document":{');
     await expect(store.get(ledger, 'flags', 'a')).rejects.toMatchObject({ code: 'corrupt' });
-    redis.cli('hset', keyOf(ledger, 'flags'), 'a', 'hello');
+    redis().cli('hset', keyOf(ledger, 'flags'), 'a', 'hello');
     await expect(store.read(ledger)).rejects.toMatchObject({ code: 'corrupt' });
-    redis.cli('hdel', keyOf(ledger, 'flags'), 'a');
+    redis().cli('hdel', keyOf(ledger, 'flags'), 'a');
     await expect(store.page(ledger, 'flags', { limit: 9 })).rejects.toMatchObject({
       code: 'corrupt',
     });
   });
 });
 
-describe('a Redis without memory left', () => {
-  it('takes no write, not even half of one, and says what to do', async () => {
+describe('a Redis without free memory', () => {
+  it('rejects a write as a whole, with a remedy', async () => {
     const ledger = newLedger();
     const { id } = await write(store, ledger, flags(flag('a')));
-    redis.cli('config', 'set', 'maxmemory', '1mb');
-    const before = redis.cli('debug', 'digest');
+    redis().cli('config', 'set', 'maxmemory', '1mb');
+    const before = redis().cli('debug', 'digest');
     const commit = { expect: id, writes: flags(flag('b')), audit: [entry('b')] };
     await expect(store.commit(ledger, commit)).rejects.toMatchObject({
       code: 'full',
       message: expect.stringContaining('Nothing was written'),
     });
     await expect(store.ping()).rejects.toMatchObject({ code: 'full' });
-    expect(redis.cli('debug', 'digest')).toBe(before);
-    redis.cli('config', 'set', 'maxmemory', '0');
+    expect(redis().cli('debug', 'digest')).toBe(before);
+    redis().cli('config', 'set', 'maxmemory', '0');
     await expect(store.commit(ledger, commit)).resolves.toMatchObject({ committed: true });
   });
 });
@@ -178,29 +176,29 @@ describe('the streams', () => {
       await write(opened, ledger, flags(flag('a')), { audit: [entry(`a${i}`)] });
   };
 
-  it('keep about as many changes as asked, and every audit entry', async () => {
-    const other = await openStore(url, { changeFeedLength: 100 });
+  it('keep about the configured number of changes, and every audit entry', async () => {
+    const other = await openStore(redis().url, { changeFeedLength: 100 });
     const ledger = newLedger();
     await commitMany(other, ledger, 500);
-    const kept = Number(redis.cli('xlen', keyOf(ledger, 'changes')));
-    expect(kept).toBeGreaterThanOrEqual(100);
-    expect(kept).toBeLessThan(300);
+    const length = Number(redis().cli('xlen', keyOf(ledger, 'changes')));
+    expect(length).toBeGreaterThanOrEqual(100);
+    expect(length).toBeLessThan(300);
     expect(await other.audit(ledger, { limit: 1_000 })).toHaveLength(500);
     await other.close();
   });
 
-  it('keep about as many audit entries as asked', async () => {
-    const other = await openStore(url, { auditMaxEntries: 50 });
+  it('keep about the configured number of audit entries', async () => {
+    const other = await openStore(redis().url, { auditMaxEntries: 50 });
     const ledger = newLedger();
     await commitMany(other, ledger, 500);
-    const kept = await other.audit(ledger, { limit: 1_000 });
-    expect(kept.length).toBeGreaterThanOrEqual(50);
-    expect(kept.length).toBeLessThan(250);
-    expect(kept[0]?.key).toBe('a499');
+    const entries = await other.audit(ledger, { limit: 1_000 });
+    expect(entries.length).toBeGreaterThanOrEqual(50);
+    expect(entries.length).toBeLessThan(250);
+    expect(entries[0]?.key).toBe('a499');
     await other.close();
   });
 
-  it('a change too large for the feed ends it: whoever follows reads anew', async () => {
+  it('a change too large for the feed ends it, so followers read the ledger again', async () => {
     const ledger = newLedger();
     const { id } = await write(store, ledger, {});
     const changes = take(store.follow(ledger, id, neverAborted()), Infinity);
@@ -225,7 +223,7 @@ describe('a large ledger', () => {
   const versions = (read: Awaited<ReturnType<typeof store.read<'flagSet'>>>) =>
     new Set([...(read?.records.flags.values() ?? [])].map(({ document }) => document.version));
 
-  it('is read in parts, and always of one revision, while it is written', async () => {
+  it('is read in parts, and always as of one revision, during writes', async () => {
     const ledger = newLedger();
     await write(store, ledger, many(1));
     const written = new AbortController();
@@ -255,7 +253,7 @@ describe('a large ledger', () => {
     expect(read?.records).toHaveLength(128);
   });
 
-  it('of more documents than a call takes arguments is committed and read', async () => {
+  it('with more documents than a function call has arguments is committed and read', async () => {
     const ledger = newLedger();
     const small = Array.from({ length: 50_000 }, (_, i) => flag(`f${i}`));
     await write(store, ledger, flags(...small.slice(0, 1)));
@@ -264,20 +262,20 @@ describe('a large ledger', () => {
   });
 });
 
-describe('settings of Redis that lose data one day', () => {
+describe('settings of Redis that can lose data', () => {
   it.each([
     ['maxmemory-policy', 'allkeys-lru', 'noeviction', 'set maxmemory-policy to noeviction'],
     ['appendonly', 'no', 'yes', 'Set appendonly to yes'],
-  ])('%s %s is warned of, and %s is not', async (name, dangerous, sound, remedy) => {
+  ])('%s %s causes a warning, and %s does not', async (name, dangerous, safe, remedy) => {
     const warnings = async () => {
-      const said: string[] = [];
-      const opened = await openStore(url, { onWarning: message => said.push(message) });
+      const messages: string[] = [];
+      const opened = await openStore(redis().url, { onWarning: message => messages.push(message) });
       await opened.close();
-      return said.join();
+      return messages.join();
     };
-    redis.cli('config', 'set', name, dangerous);
+    redis().cli('config', 'set', name, dangerous);
     expect(await warnings()).toContain(remedy);
-    redis.cli('config', 'set', name, sound);
+    redis().cli('config', 'set', name, safe);
     expect(await warnings()).not.toContain(remedy);
   });
 });

@@ -1,11 +1,12 @@
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import type { Ledger, Store } from '../../src/store/store.ts';
 import { entry, flag, flags, newLedger, write } from '../store/fixtures.ts';
 import { eventually, startCluster, startSentinels, type RedisProcess } from './processes.ts';
+import { useProcesses } from './setup.ts';
 import { openStore } from './store.ts';
 
-/** Commits one change after the other until told to stop; remembers those that were acknowledged. */
+/** Commits one change after another until stopped. Records the acknowledged ids. */
 const startWriter = (store: Store, ledger: Ledger<'flagSet'>) => {
   const acknowledged: string[] = [];
   let longestMs = 0;
@@ -31,7 +32,7 @@ const startWriter = (store: Store, ledger: Ledger<'flagSet'>) => {
   };
 };
 
-/** Follows as a replica does: reads anew whenever the feed breaks. Answers where it stands. */
+/** Follows as a replica does: reads again whenever the feed is lost. */
 const startFollower = (store: Store, ledger: Ledger<'flagSet'>) => {
   const stop = new AbortController();
   let known = '';
@@ -56,7 +57,7 @@ const startFollower = (store: Store, ledger: Ledger<'flagSet'>) => {
   };
 };
 
-const BOUND_MS = 8_000;
+const LIMIT_MS = 8_000;
 
 const expectSurvival = async (
   store: Store,
@@ -74,11 +75,11 @@ const expectSurvival = async (
   const head = await store.head(ledger);
   await eventually(() => follower.known() === head);
   await follower.stop();
-  expect(longestMs).toBeLessThan(BOUND_MS);
+  expect(longestMs).toBeLessThan(LIMIT_MS);
   await expectOneEntryForEachFlag(store, ledger);
 };
 
-/** Every flag that is there was created by one change with one audit entry. */
+/** Every flag was created by one change with one audit entry. */
 const expectOneEntryForEachFlag = async (
   store: Store,
   ledger: Ledger<'flagSet'>,
@@ -88,34 +89,43 @@ const expectOneEntryForEachFlag = async (
   expect(logged.toSorted()).toEqual([...(read?.records.flags.keys() ?? [])].toSorted());
 };
 
-describe('behind Sentinels', async () => {
-  const redis = await startSentinels({ replicas: 2 });
-  const store = await openStore(redis.url);
-  afterAll(async () => {
-    await store.close();
-    await redis.remove();
+/** Opens a store before the tests of a `describe` and closes it after them. */
+const useStore = (url: () => string): (() => Store) => {
+  let store: Store | undefined;
+  beforeAll(async () => {
+    store = await openStore(url());
   });
+  afterAll(() => store?.close());
+  return () => {
+    if (store === undefined) throw new Error('the store opens before the first test');
+    return store;
+  };
+};
+
+describe('behind Sentinels', () => {
+  const redis = useProcesses(() => startSentinels({ replicas: 2 }));
+  const store = useStore(() => redis().url);
   const master = (): RedisProcess => {
-    const port = redis.master();
-    const found = redis.servers.find(each => each.port === port);
+    const port = redis().master();
+    const found = redis().servers.find(each => each.port === port);
     if (found === undefined) throw new Error(`no server on port ${port}`);
     return found;
   };
 
-  it('writer and follower go on with the new master when the old one is killed', async () => {
-    await expectSurvival(store, async () => {
+  it('writer and follower continue with the new master when the old one is killed', async () => {
+    await expectSurvival(store(), async () => {
       const old = master();
       await old.kill();
-      await eventually(() => redis.master() !== old.port);
+      await eventually(() => redis().master() !== old.port);
       await old.start();
     });
   });
 
-  it('and when the old one hangs, and comes back believing that it is the master', async () => {
-    await expectSurvival(store, async () => {
+  it('and when the old one is paused and resumes as a former master', async () => {
+    await expectSurvival(store(), async () => {
       const old = master();
       old.pause();
-      await eventually(() => redis.master() !== old.port);
+      await eventually(() => redis().master() !== old.port);
       old.resume();
     });
   });
@@ -123,25 +133,25 @@ describe('behind Sentinels', async () => {
 
 const STORES = 20;
 
-describe('many servers behind Sentinels', async () => {
-  const redis = await startSentinels({ replicas: 2, downAfterMs: 3_000 });
-  const stores = await Promise.all(Array.from({ length: STORES }, () => openStore(redis.url)));
-  afterAll(async () => {
-    await Promise.all(stores.map(store => store.close()));
-    await redis.remove();
+describe('many servers behind Sentinels', () => {
+  const redis = useProcesses(() => startSentinels({ replicas: 2, downAfterMs: 3_000 }));
+  let stores: readonly Store[];
+  beforeAll(async () => {
+    stores = await Promise.all(Array.from({ length: STORES }, () => openStore(redis().url)));
   });
+  afterAll(() => Promise.all(stores.map(store => store.close())));
 
-  // Each loses its connection at a time of its own, so that some ask for the master just when it changes.
-  it('all go on with the new master, whatever they are at when it is told', async () => {
-    const old = redis.servers.find(({ port }) => port === redis.master());
+  // Each loses its connection at a different time, so some request the master just when it changes.
+  it('all continue with the new master, regardless of when they lose the old one', async () => {
+    const old = redis().servers.find(({ port }) => port === redis().master());
     old?.pause();
-    const asked = stores.map(async (store, i) => {
+    const attempts = stores.map(async (store, i) => {
       await new Promise(resolve => setTimeout(resolve, i * 25));
       return canWrite(store);
     });
-    expect(new Set(await Promise.all(asked))).toEqual(new Set([false]));
+    expect(new Set(await Promise.all(attempts))).toEqual(new Set([false]));
     await old?.kill();
-    await eventually(() => redis.master() !== old?.port);
+    await eventually(() => redis().master() !== old?.port);
     for (const store of stores) await eventually(() => canWrite(store));
   });
 });
@@ -152,20 +162,16 @@ const canWrite = (store: Store): Promise<boolean> =>
     () => false,
   );
 
-describe('in a Cluster', async () => {
-  const redis = await startCluster({ replicas: 1 });
-  const store = await openStore(redis.url);
-  afterAll(async () => {
-    await store.close();
-    await redis.remove();
-  });
+describe('in a Cluster', () => {
+  const redis = useProcesses(() => startCluster({ replicas: 1 }));
+  const store = useStore(() => redis().url);
 
-  /** The node that serves a ledger; the others answer MOVED. */
+  /** Returns the node that serves a ledger. The other nodes redirect with MOVED. */
   const ownerOf = ({ kind, id }: Ledger): RedisProcess | undefined =>
-    redis.nodes.find(node => serves(node, `pennon:{${kind}:${id}}:head`));
+    redis().nodes.find(node => serves(node, `pennon:{${kind}:${id}}:head`));
 
-  it('writer and follower go on with a replica when the master of their ledger is killed', async () => {
-    await expectSurvival(store, async ledger => {
+  it('writer and follower continue with a replica when the master of their ledger is killed', async () => {
+    await expectSurvival(store(), async ledger => {
       const old = ownerOf(ledger);
       await old?.kill();
       await eventually(() => ownerOf(ledger) !== undefined);
@@ -173,12 +179,12 @@ describe('in a Cluster', async () => {
     });
   });
 
-  it('and when it hangs, and comes back believing that it is the master', async () => {
-    await expectSurvival(store, async ledger => {
+  it('and when it is paused and resumes as a former master', async () => {
+    await expectSurvival(store(), async ledger => {
       const old = ownerOf(ledger);
       old?.pause();
       await eventually(() =>
-        redis.nodes.some(
+        redis().nodes.some(
           node => node !== old && serves(node, `pennon:{flagSet:${ledger.id}}:head`),
         ),
       );

@@ -1,53 +1,47 @@
-import { afterAll, afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it } from 'vitest';
 
 import { openSse } from '../support/sse.ts';
-import { eventually, startRedis } from './processes.ts';
-import {
-  ADMIN_KEY,
-  production,
-  removeDirectories,
-  startServerOn,
-  type RedisServer,
-} from './servers.ts';
+import { eventually } from './processes.ts';
+import { ADMIN_KEY, production, startServerOn, type RedisServer } from './servers.ts';
+import { useRedis } from './setup.ts';
 
 const LIMIT = 300;
 
-const redis = await startRedis();
-const url = `redis://127.0.0.1:${redis.port}`;
-afterAll(async () => {
-  await redis.remove();
-  removeDirectories();
-});
+const redis = useRedis();
 
 let servers: RedisServer[];
 beforeEach(async () => {
-  redis.cli('flushall');
-  const start = () => startServerOn(url, { PENNON_RATE_LIMIT: String(LIMIT) });
+  redis().cli('flushall');
+  const start = () => startServerOn(redis().url, { PENNON_RATE_LIMIT: String(LIMIT) });
   servers = await Promise.all([start(), start(), start()]);
-  await eventually(async () => (await Promise.all(servers.map(seen))).every(count => count === 3));
+  await eventually(async () =>
+    (await Promise.all(servers.map(fleetSize))).every(count => count === 3),
+  );
 });
 afterEach(() => Promise.all(servers.map(server => server.stop())));
 
-const status = async (server: RedisServer) => (await server.ask('GET', '/api/v1/status')).body;
-const seen = async (server: RedisServer): Promise<number> => (await status(server)).servers.length;
+const statusOf = async (server: RedisServer) =>
+  (await server.request('GET', '/api/v1/status')).body;
+const fleetSize = async (server: RedisServer): Promise<number> =>
+  (await statusOf(server)).servers.length;
 const first = (): RedisServer => {
   const [server] = servers;
   if (server === undefined) throw new Error('no server');
   return server;
 };
 
-it('the status names every server that is alive, its revisions, lag and streams', async () => {
-  await first().ask('POST', production('/flags'), { body: { key: 'f', enabled: true } });
+it('the status has the revisions, lag and streams of every running server', async () => {
+  await first().request('POST', production('/flags'), { body: { key: 'f', enabled: true } });
   const stream = await openSse(`${first().url}${production('/flag-set/stream')}`, {
     key: ADMIN_KEY,
   });
   await stream.next();
   const other = servers[1] ?? first();
   await eventually(async () => {
-    const { servers: all } = await status(other);
+    const { servers: all } = await statusOf(other);
     return all.some((each: { streams: number; self: boolean }) => each.streams === 1 && !each.self);
   });
-  const { store, environments, servers: all } = await status(other);
+  const { store, environments, servers: all } = await statusOf(other);
   expect(store).toBe('available');
   expect(environments).toContainEqual({ key: 'production', revision: 2 });
   expect(new Set(all.map(({ id }: { id: string }) => id)).size).toBe(3);
@@ -59,32 +53,32 @@ it('the status names every server that is alive, its revisions, lag and streams'
   stream.close();
 });
 
-it('a server that stops is gone at once, one that is killed within seconds', async () => {
+it('a stopped server leaves at once, a killed one within seconds', async () => {
   await servers[2]?.stop();
-  await eventually(async () => (await seen(first())) === 2);
+  await eventually(async () => (await fleetSize(first())) === 2);
   servers[1]?.child.kill('SIGKILL');
-  await eventually(async () => (await seen(first())) === 1);
-  expect((await status(first())).servers).toMatchObject([{ self: true }]);
+  await eventually(async () => (await fleetSize(first())) === 1);
+  expect((await statusOf(first())).servers).toMatchObject([{ self: true }]);
 });
 
-it('each server grants its share of the rate limit, and never asks Redis for it', async () => {
+it('each server grants its share of the rate limit without requests to Redis', async () => {
   const secret = await viewerKey();
   const commands = () =>
-    Number(/total_commands_processed:([0-9]+)/.exec(redis.cli('info', 'stats'))?.[1]);
+    Number(/total_commands_processed:([0-9]+)/.exec(redis().cli('info', 'stats'))?.[1]);
   for (const server of servers) {
     const before = commands();
     const { granted, seconds } = await burst(server, secret);
     expectShare(granted, LIMIT / 3, seconds);
-    // Heartbeats and feeds of three servers go on meanwhile; 300 requests add nothing to them.
+    // Three servers send heartbeats and read feeds during the burst; 300 requests add nothing to that.
     expect(commands() - before).toBeLessThan(100 + 60 * seconds);
   }
 });
 
-it('those that are left share the limit of one that is gone', async () => {
+it('the remaining servers share the limit of one that has stopped', async () => {
   const secret = await viewerKey();
   await servers.at(-1)?.stop();
   const left = servers.slice(0, -1);
-  for (const server of left) await eventually(async () => (await seen(server)) === 2);
+  for (const server of left) await eventually(async () => (await fleetSize(server)) === 2);
   for (const server of left) {
     const { granted, seconds } = await burst(server, secret);
     expectShare(granted, LIMIT / 2, seconds);
@@ -92,12 +86,12 @@ it('those that are left share the limit of one that is gone', async () => {
 });
 
 const evaluate = (server: RedisServer, key: string) =>
-  server.ask('POST', '/api/v1/evaluations', { key, body: { context: {} } });
+  server.request('POST', '/api/v1/evaluations', { key, body: { context: {} } });
 
-/** A key that every server knows. Asking them takes one of its requests, which soon comes back. */
+/** Creates a key and waits until every server accepts it. That uses one of its requests. */
 const viewerKey = async (): Promise<string> => {
   const body = { name: 'v', role: 'viewer', environment: 'production' };
-  const { secret } = (await first().ask('POST', '/api/v1/keys', { body })).body;
+  const { secret } = (await first().request('POST', '/api/v1/keys', { body })).body;
   for (const server of servers)
     await eventually(async () => (await evaluate(server, secret)).status === 200);
   return secret;
@@ -105,8 +99,8 @@ const viewerKey = async (): Promise<string> => {
 
 const burst = async (server: RedisServer, key: string) => {
   const start = performance.now();
-  const asked = Array.from({ length: LIMIT }, () => evaluate(server, key));
-  const granted = (await Promise.all(asked)).filter(answer => answer.status === 200).length;
+  const requests = Array.from({ length: LIMIT }, () => evaluate(server, key));
+  const granted = (await Promise.all(requests)).filter(({ status }) => status === 200).length;
   return { granted, seconds: (performance.now() - start) / 1_000 };
 };
 

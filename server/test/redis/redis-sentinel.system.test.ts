@@ -1,10 +1,8 @@
-import { afterAll } from 'vitest';
-
 import { describeStore } from '../store/suite.ts';
 import { startSentinels } from './processes.ts';
+import { useProcesses } from './setup.ts';
 import { openForSuite } from './store.ts';
 
-const redis = await startSentinels();
-afterAll(() => redis.remove());
+const redis = useProcesses(startSentinels);
 
-describeStore('the Redis store behind Sentinels', () => openForSuite(redis.url));
+describeStore('the Redis store behind Sentinels', () => openForSuite(redis().url));

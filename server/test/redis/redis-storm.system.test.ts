@@ -3,18 +3,17 @@ import { once } from 'node:events';
 
 import { afterAll, expect, it } from 'vitest';
 
-import { eventually, startRedis } from './processes.ts';
-import { production, removeDirectories, startServerOn } from './servers.ts';
+import { eventually } from './processes.ts';
+import { production, startServerOn } from './servers.ts';
+import { useRedis } from './setup.ts';
 
 const STREAMS = 5_000;
 const BACK_WITHIN_MS = 30_000;
 
-const redis = await startRedis();
+const redis = useRedis();
 const children: ChildProcess[] = [];
 afterAll(async () => {
   for (const child of children) child.kill('SIGKILL');
-  await redis.remove();
-  removeDirectories();
 });
 
 const start = (file: string, args: readonly string[]): ChildProcess => {
@@ -23,21 +22,22 @@ const start = (file: string, args: readonly string[]): ChildProcess => {
   return child;
 };
 
-type Live = { live: number; ids: string[]; refusals: Record<string, number> };
+type ClientStatus = { live: number; ids: string[]; rejections: Record<string, number> };
 
 it(
-  `${STREAMS} streams that are cut at once come back within 30 s, while evaluations go on without an error`,
+  `${STREAMS} streams that are cut at once reconnect within 30 s, while evaluations continue without errors`,
   { timeout: 180_000 },
   async () => {
-    const url = `redis://127.0.0.1:${redis.port}`;
+    const { url } = redis();
     const servers = await Promise.all([startServerOn(url), startServerOn(url)]);
     const [first] = servers;
-    await first?.ask('POST', production('/flags'), { body: { key: 'f', enabled: true } });
+    await first?.request('POST', production('/flags'), { body: { key: 'f', enabled: true } });
     const body = { name: 'sdk', role: 'server', environment: 'production' };
-    const { secret } = (await first?.ask('POST', '/api/v1/keys', { body }))?.body ?? {};
+    const { secret } = (await first?.request('POST', '/api/v1/keys', { body }))?.body ?? {};
     const [, second] = servers;
     await eventually(
-      async () => (await second?.ask('GET', '/api/v1/flag-set', { key: secret }))?.status === 200,
+      async () =>
+        (await second?.request('GET', '/api/v1/flag-set', { key: secret }))?.status === 200,
     );
 
     const proxy = start(
@@ -47,20 +47,20 @@ it(
     const [{ port }] = await once(proxy, 'message');
     const stream = `http://127.0.0.1:${port}/api/v1/flag-set/stream`;
     const clients = start('clients.ts', [stream, secret, String(STREAMS)]);
-    const live = async (): Promise<Live> => {
-      clients.send('live');
-      const [answer] = await once(clients, 'message');
-      return answer;
+    const status = async (): Promise<ClientStatus> => {
+      clients.send('status');
+      const [message] = await once(clients, 'message');
+      return message;
     };
-    await eventually(async () => (await live()).live === STREAMS, 90_000);
+    await eventually(async () => (await status()).live === STREAMS, 90_000);
 
     const evaluations = startEvaluations(servers, secret);
     proxy.send('cut');
     const cutAt = performance.now();
     const [{ cut }] = await once(proxy, 'message');
     expect(cut).toBe(2 * STREAMS);
-    await eventually(async () => (await live()).live < STREAMS / 2);
-    await eventually(async () => (await live()).live === STREAMS, BACK_WITHIN_MS);
+    await eventually(async () => (await status()).live < STREAMS / 2);
+    await eventually(async () => (await status()).live === STREAMS, BACK_WITHIN_MS);
     const backMs = performance.now() - cutAt;
     const { failures, count, times } = await evaluations.stop();
     expect(backMs).toBeLessThan(BACK_WITHIN_MS);
@@ -68,12 +68,12 @@ it(
     expect(count).toBeGreaterThan(20);
     expect(Math.max(...times), 'the slowest evaluation').toBeLessThan(2_000);
 
-    await first?.ask('PATCH', production('/flags/f'), { body: { enabled: false } });
+    await first?.request('PATCH', production('/flags/f'), { body: { enabled: false } });
     await eventually(async () => {
-      const { live: all, ids } = await live();
+      const { live: all, ids } = await status();
       return all === STREAMS && ids.length === 1;
     });
-    expect((await live()).refusals).toEqual({});
+    expect((await status()).rejections).toEqual({});
     await Promise.all(servers.map(server => server.stop()));
   },
 );
@@ -88,11 +88,11 @@ const startEvaluations = (
   const run = async () => {
     while (!stopping.signal.aborted)
       for (const server of servers) {
-        const answer = await server
-          .ask('POST', '/api/v1/evaluate', { key, body: { flagKey: 'f', context: {} } })
+        const response = await server
+          .request('POST', '/api/v1/evaluate', { key, body: { flagKey: 'f', context: {} } })
           .catch((error: unknown) => ({ status: 0, ms: 0, error }));
-        if (answer.status !== 200) failures.push(answer);
-        times.push(answer.ms);
+        if (response.status !== 200) failures.push(response);
+        times.push(response.ms);
         await new Promise(resolve => setTimeout(resolve, 5));
       }
   };

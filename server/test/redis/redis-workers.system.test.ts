@@ -1,30 +1,25 @@
 import { existsSync, readFileSync } from 'node:fs';
 
-import { afterAll, afterEach, beforeEach, expect, it, onTestFinished } from 'vitest';
+import { afterEach, beforeEach, expect, it, onTestFinished } from 'vitest';
 
-import { startInVain } from '../support/process.ts';
-import { eventually, freePorts, startRedis } from './processes.ts';
+import { startAndFail } from '../support/process.ts';
+import { eventually, freePorts } from './processes.ts';
 import {
   ADMIN_KEY,
-  ask,
+  request,
   newDirectory,
   production,
-  removeDirectories,
   startServerOn,
   type RedisServer,
 } from './servers.ts';
+import { useRedis } from './setup.ts';
 
-const redis = await startRedis();
-const url = `redis://127.0.0.1:${redis.port}`;
-afterAll(async () => {
-  await redis.remove();
-  removeDirectories();
-});
+const redis = useRedis();
 
 let server: RedisServer;
 beforeEach(async () => {
-  redis.cli('flushall');
-  server = await startServerOn(url, { PENNON_WORKERS: '3' });
+  redis().cli('flushall');
+  server = await startServerOn(redis().url, { PENNON_WORKERS: '3' });
   await eventually(async () => (await servers()).length === 3);
 });
 afterEach(async () => {
@@ -32,9 +27,9 @@ afterEach(async () => {
 });
 
 const servers = async (): Promise<{ id: string }[]> =>
-  (await server.ask('GET', '/api/v1/status')).body.servers;
+  (await server.request('GET', '/api/v1/status')).body.servers;
 
-/** The processes of the workers. */
+/** Returns the process ids of the workers. */
 const workers = (): number[] => {
   const pid = server.child.pid ?? 0;
   const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');
@@ -42,69 +37,69 @@ const workers = (): number[] => {
 };
 
 /**
- * What a client gets that tries again, as all do, where its connection ends. One that was with a worker
- * that died ends at once; none may stay open with nobody behind it.
+ * Returns the status of /healthz for a client that retries if its connection is closed, as clients do. The
+ * connections of a killed worker must close at once and never stay open without a server.
  */
-const healthSoon = async (): Promise<number> => {
+const healthWithRetries = async (): Promise<number> => {
   for (let attempt = 1; ; attempt += 1) {
     const signal = AbortSignal.timeout(5_000);
-    const answer = await server.ask('GET', '/healthz', { signal }).catch((error: unknown) => {
+    const response = await server.request('GET', '/healthz', { signal }).catch((error: unknown) => {
       if (attempt === 5 || signal.aborted) throw error;
     });
-    if (answer !== undefined) return answer.status;
+    if (response !== undefined) return response.status;
   }
 };
 
 const evaluate = () =>
-  server.ask('POST', production('/evaluate'), { body: { flagKey: 'f', context: {} } });
+  server.request('POST', production('/evaluate'), { body: { flagKey: 'f', context: {} } });
 
-it('several workers serve one port, and one of them says so', async () => {
+it('several workers serve one port, and one of them prints it', async () => {
   expect(server.output().match(/listens on/g)).toHaveLength(1);
   expect(workers()).toHaveLength(3);
-  const made = await server.ask('POST', production('/flags'), {
+  const made = await server.request('POST', production('/flags'), {
     body: { key: 'f', enabled: true },
   });
   expect(made.status).toBe(201);
   const patched = Array.from({ length: 20 }, (_, i) =>
-    server.ask('PATCH', production('/flags/f'), { body: { description: String(i) } }),
+    server.request('PATCH', production('/flags/f'), { body: { description: String(i) } }),
   );
   expect((await Promise.all(patched)).map(({ status }) => status)).toEqual(Array(20).fill(200));
 });
 
-it('whichever worker is asked, the metrics are those of all', async () => {
-  await server.ask('POST', production('/flags'), { body: { key: 'f', enabled: true } });
+it('every worker returns the metrics of all workers', async () => {
+  await server.request('POST', production('/flags'), { body: { key: 'f', enabled: true } });
   await eventually(async () => {
-    const answers = await Promise.all(Array.from({ length: 10 }, evaluate));
-    return answers.every(({ status }) => status === 200);
+    const responses = await Promise.all(Array.from({ length: 10 }, evaluate));
+    return responses.every(({ status }) => status === 200);
   });
-  const counted = async () => {
-    const { body } = await server.ask('GET', '/metrics');
+  const countEvaluations = async () => {
+    const { body } = await server.request('GET', '/metrics');
     const line = /pennon_evaluations_total\{[^}]*flag="f"[^}]*reason="STATIC"[^}]*\} ([0-9]+)/.exec(
       body,
     );
     expect(body).toMatch(/pennon_revision\{environment="production"\} 2/);
     return Number(line?.[1]);
   };
-  const before = await counted();
+  const before = await countEvaluations();
   await Promise.all(Array.from({ length: 30 }, evaluate));
-  for (let i = 0; i < 6; i += 1) expect(await counted()).toBe(before + 30);
+  for (let i = 0; i < 6; i += 1) expect(await countEvaluations()).toBe(before + 30);
 });
 
-it('a worker that is killed is started again, and meanwhile the others serve', async () => {
+it('a killed worker is restarted while the others serve', async () => {
   const [victim] = workers();
   process.kill(victim ?? 0, 'SIGKILL');
-  for (let i = 0; i < 200; i += 1) expect(await healthSoon()).toBe(200);
+  for (let i = 0; i < 200; i += 1) expect(await healthWithRetries()).toBe(200);
   await eventually(() => workers().length === 3 && !workers().includes(victim ?? 0));
   await eventually(async () => (await servers()).length === 3);
-  expect(server.output()).toMatch(/worker [123] ended \(SIGKILL\) and is started again/);
+  expect(server.output()).toMatch(/worker [123] exited \(SIGKILL\); restarting/);
   expect(server.output().match(/listens on/g)).toHaveLength(1);
 });
 
-it('workers that are killed one after the other leave nobody without an answer', async () => {
+it('killing workers one after another leaves no request without a response', async () => {
   const stopping = new AbortController();
-  const answers: number[] = [];
-  const asking = Array.from({ length: 8 }, async () => {
-    while (!stopping.signal.aborted) answers.push(await healthSoon());
+  const statuses: number[] = [];
+  const clients = Array.from({ length: 8 }, async () => {
+    while (!stopping.signal.aborted) statuses.push(await healthWithRetries());
   });
   const seen = new Set((await servers()).map(({ id }) => id));
   for (let i = 1; i <= 6; i += 1) {
@@ -115,51 +110,52 @@ it('workers that are killed one after the other leave nobody without an answer',
     });
   }
   stopping.abort();
-  await Promise.all(asking);
-  expect(answers.length).toBeGreaterThan(100);
-  expect([...new Set(answers)]).toEqual([200]);
+  await Promise.all(clients);
+  expect(statuses.length).toBeGreaterThan(100);
+  expect([...new Set(statuses)]).toEqual([200]);
 });
 
-it('a worker that cannot start again is tried ever less often, while the others serve', async () => {
-  const restarts = () => server.output().match(/and is started again/g)?.length ?? 0;
-  redis.cli('hset', 'pennon:{control:control}:head', 'format', '99');
+it('a worker that cannot start is restarted after growing pauses while the others serve', async () => {
+  const restarts = () => server.output().match(/; restarting/g)?.length ?? 0;
+  redis().cli('hset', 'pennon:{control:control}:head', 'format', '99');
   const [victim] = workers();
   process.kill(victim ?? 0, 'SIGKILL');
   const times: number[] = [];
   await eventually(async () => {
-    expect(await healthSoon()).toBe(200);
+    expect(await healthWithRetries()).toBe(200);
     if (restarts() > times.length) times.push(performance.now());
     return times.length === 5;
   });
   const pauses = times.slice(1).map((time, i) => time - (times[i] ?? 0));
   for (const [i, pause] of pauses.entries()) expect(pause).toBeGreaterThan(100 * 2 ** i - 60);
-  redis.cli('hset', 'pennon:{control:control}:head', 'format', '1');
+  redis().cli('hset', 'pennon:{control:control}:head', 'format', '1');
   await eventually(async () => (await servers()).length === 3);
 });
 
-it('workers that wait for Redis get ready by themselves, on the port where they waited', async () => {
-  await redis.kill();
+it('workers that wait for Redis become ready by themselves, on the same port', async () => {
+  await redis().kill();
   const [port = 0] = await freePorts(1);
-  const starting = startServerOn(url, { PENNON_WORKERS: '3', PORT: String(port) });
-  const readiness = () => ask(`http://127.0.0.1:${port}`, 'GET', '/readyz').catch(() => undefined);
+  const starting = startServerOn(redis().url, { PENNON_WORKERS: '3', PORT: String(port) });
+  const readiness = () =>
+    request(`http://127.0.0.1:${port}`, 'GET', '/readyz').catch(() => undefined);
   await eventually(async () => (await readiness())?.body.status === 'waiting');
-  await redis.start();
+  await redis().start();
   const late = await starting;
   onTestFinished(async () => void (await late.stop()));
-  const alive = async () => (await late.ask('GET', '/api/v1/status')).body.servers?.length;
-  await eventually(async () => (await alive()) === 6);
+  const fleetSize = async () => (await late.request('GET', '/api/v1/status')).body.servers?.length;
+  await eventually(async () => (await fleetSize()) === 6);
   expect(late.url).toContain(`:${port}`);
   expect(await late.stop()).toBe(0);
 });
 
-it('SIGTERM drains all workers and exits 0, and none is left behind', async () => {
+it('SIGTERM drains all workers and exits with 0', async () => {
   const all = workers();
   expect(await server.stop()).toBe(0);
   expect(all.filter(pid => existsSync(`/proc/${pid}`))).toEqual([]);
-  expect(redis.cli('zcard', 'pennon:{servers}:heard')).toBe('0');
+  expect(redis().cli('zcard', 'pennon:{servers}:heard')).toBe('0');
 });
 
-it('a worker that hangs does not keep the others from ending, and ends with them', async () => {
+it('a paused worker does not block the shutdown, and ends with the others', async () => {
   const all = workers();
   process.kill(all[1] ?? 0, 'SIGSTOP');
   const start = performance.now();
@@ -168,29 +164,29 @@ it('a worker that hangs does not keep the others from ending, and ends with them
   expect(all.filter(pid => existsSync(`/proc/${pid}`))).toEqual([]);
 });
 
-it('where the first process is killed no worker goes on alone', async () => {
+it('if the primary process is killed its workers exit', async () => {
   const all = workers();
   await server.stop('SIGKILL');
   await eventually(() => all.every(pid => !existsSync(`/proc/${pid}`)));
   expect(all).toHaveLength(3);
 });
 
-it('what no worker can start with ends them all, and is said', async () => {
-  redis.cli('hset', 'pennon:{control:control}:head', 'format', '99');
+it('an error that prevents every worker from starting ends all processes, with a message', async () => {
+  redis().cli('hset', 'pennon:{control:control}:head', 'format', '99');
   const env = {
-    REDIS_URL: url,
+    REDIS_URL: redis().url,
     PENNON_ADMIN_KEY: ADMIN_KEY,
     PENNON_DATA: newDirectory(),
     PENNON_WORKERS: '2',
   };
-  const { code, output } = await startInVain({ env });
+  const { code, output } = await startAndFail({ env });
   expect(code).toBe(1);
   expect(output).toContain('written by a newer Pennon');
 });
 
-it('the embedded store takes no workers', async () => {
+it('the embedded store rejects several workers', async () => {
   const env = { PENNON_DATA: newDirectory(), PENNON_WORKERS: '2' };
-  const { code, output } = await startInVain({ env });
+  const { code, output } = await startAndFail({ env });
   expect(code).toBe(1);
   expect(output).toMatch(/PENNON_WORKERS: .*set REDIS_URL/);
 });

@@ -7,28 +7,28 @@ import { startProcess, type ServerProcess } from '../support/process.ts';
 export const ADMIN_KEY = 'test-admin-key-0123456789abcdef';
 
 export type RedisServer = ServerProcess & {
-  /** Asks over HTTP, as the admin unless `key` says otherwise. */
-  ask(method: string, path: string, ask?: Ask): Promise<Answer>;
+  /** Sends an HTTP request, with the admin key unless `key` is given. */
+  request(method: string, path: string, options?: RequestOptions): Promise<TestResponse>;
 };
 
-type Ask = {
+type RequestOptions = {
   readonly key?: string;
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
 };
 
-export type Answer = {
+export type TestResponse = {
   readonly status: number;
   readonly headers: Headers;
-  // A test says what it expects of an answer.
+  // Tests assert the shape of the body.
   // oxlint-disable-next-line typescript/no-explicit-any
   readonly body: any;
   readonly text: string;
   readonly ms: number;
 };
 
-/** Directories of servers, removed together at the end. */
+/** Data directories, removed together after the tests. */
 const directories: string[] = [];
 export const newDirectory = (): string => {
   const directory = mkdtempSync(join(tmpdir(), 'pennon-data-'));
@@ -54,15 +54,18 @@ export const startServerOn = async (
       ...env,
     },
   });
-  return { ...process, ask: (method, path, asked) => ask(process.url, method, path, asked) };
+  return {
+    ...process,
+    request: (method, path, options) => request(process.url, method, path, options),
+  };
 };
 
-export const ask = async (
+export const request = async (
   url: string,
   method: string,
   path: string,
-  { key = ADMIN_KEY, body, headers = {}, signal }: Ask = {},
-): Promise<Answer> => {
+  { key = ADMIN_KEY, body, headers = {}, signal }: RequestOptions = {},
+): Promise<TestResponse> => {
   const start = performance.now();
   const response = await fetch(`${url}${path}`, {
     method,

@@ -11,7 +11,7 @@ export const addressOf = (url: string): RedisAddress => {
   throw new Error(parsed.problem);
 };
 
-/** The store on this Redis, as a server opens it. */
+/** Opens the store as a server does. */
 export const openStore = (url: string, options: Partial<RedisOptions> = {}): Promise<Store> =>
   openRedisStore({
     address: addressOf(url),
@@ -21,7 +21,7 @@ export const openStore = (url: string, options: Partial<RedisOptions> = {}): Pro
     ...options,
   });
 
-/** For the store suite: data of its own under a prefix of its own. */
+/** Opens a store for the suite, with its own data under its own prefix. */
 export const openForSuite = async (
   url: string,
   options: Partial<RedisOptions> = {},

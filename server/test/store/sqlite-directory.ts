@@ -52,7 +52,7 @@ export const createDirectoryWithData = async () => {
       audit: [entry(key, { after: key.repeat(9_000) })],
     });
   }
-  const kept = await contents(store, LEDGER);
+  const expected = await contents(store, LEDGER);
   await store.close();
-  return { directory, kept };
+  return { directory, expected };
 };

@@ -44,13 +44,13 @@ describe('the data directory', { timeout: 60_000 }, () => {
   });
 
   test('is rejected while another store of this process uses it, and accepted after that', async () => {
-    const { directory, kept } = await createDirectoryWithData();
+    const { directory, expected } = await createDirectoryWithData();
     const owner = await openStore(directory);
     expect(await rejectedOpen(directory)).toMatchObject({ code: 'locked' });
     await write(owner, LEDGER, {});
     await owner.close();
     const next = await openStore(directory);
-    expect((await contents(next, LEDGER))?.records).toEqual(kept?.records);
+    expect((await contents(next, LEDGER))?.records).toEqual(expected?.records);
     await next.close();
   });
 
@@ -153,11 +153,11 @@ describe('damaged data', { timeout: 60_000 }, () => {
   });
 
   test('is never read as less data, no matter which page is zeroed', async () => {
-    const { directory, kept } = await createDirectoryWithData();
+    const { directory, expected } = await createDirectoryWithData();
     const intact = readFileSync(databaseFile(directory));
     for (let page = 0; page < intact.length; page += PAGE_BYTES) {
       writeFileSync(databaseFile(directory), Buffer.from(intact).fill(0, page, page + PAGE_BYTES));
-      expect([kept, 'corrupt']).toContainEqual(await contentsOrError(directory));
+      expect([expected, 'corrupt']).toContainEqual(await contentsOrError(directory));
     }
   });
 });

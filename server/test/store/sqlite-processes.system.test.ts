@@ -45,10 +45,10 @@ describe('a data directory', () => {
   test('is opened by exactly one of several processes that start at once', async () => {
     const directory = join(newDirectory(), 'new');
     const all = [start(), start(), start()];
-    const answers = await Promise.all(all.map(each => each.send(`open ${directory}`)));
+    const results = await Promise.all(all.map(each => each.send(`open ${directory}`)));
     const locked = expect.objectContaining({ code: 'locked' });
-    expect(answers.filter(each => each === 'done')).toHaveLength(1);
-    expect(answers.filter(each => each !== 'done')).toEqual([locked, locked]);
+    expect(results.filter(each => each === 'done')).toHaveLength(1);
+    expect(results.filter(each => each !== 'done')).toEqual([locked, locked]);
   });
 });
 
@@ -74,11 +74,11 @@ describe('a process', () => {
       const child = start();
       await child.send(`open ${directory}`);
       const { head, keys, audited } = await readStore(child);
-      const kept = revisionOf(head ?? '');
-      expect(kept).toBeGreaterThanOrEqual(acknowledged);
-      expect(keys).toHaveLength(kept);
-      expect(audited).toEqual(Array.from({ length: kept }, (_, i) => `flag${kept - i}`));
-      acknowledged = await floodAndKill(child, kept + 1, 40 * round + round);
+      const revision = revisionOf(head ?? '');
+      expect(revision).toBeGreaterThanOrEqual(acknowledged);
+      expect(keys).toHaveLength(revision);
+      expect(audited).toEqual(Array.from({ length: revision }, (_, i) => `flag${revision - i}`));
+      acknowledged = await floodAndKill(child, revision + 1, 40 * round + round);
     }
   });
 });

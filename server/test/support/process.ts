@@ -6,24 +6,25 @@ export type ServerProcess = {
   readonly url: string;
   readonly child: ChildProcess;
   readonly output: () => string;
-  /** Sends a signal and resolves to the exit code, or the name of the signal that ended it. */
+  /** Sends a signal. Resolves to the exit code, or the name of the signal that ended the process. */
   stop(signal?: NodeJS.Signals): Promise<number | string | null>;
 };
 
 const MAIN = new URL('../../src/main.ts', import.meta.url).pathname;
 
-type Start = {
+type StartOptions = {
   readonly env: Readonly<Record<string, string>>;
-  /** A command that the server runs under, such as `bash -c 'ulimit -f 100; exec "$@"' --`. */
+  /** A command that runs the server, for example `bash -c 'ulimit -f 100; exec "$@"' --`. */
   readonly under?: readonly string[];
+  readonly cwd?: string;
 };
 
 const NOBODY = 65_534;
 const READS_ALL = '+dac_read_search';
 
 /**
- * As another user than root, who may write anywhere: one who can read all, since the checkout may be
- * in a place of root's own. Who is not root already runs as they are.
+ * A command that runs the server as a user other than root, because root may write anywhere. The user may
+ * read every file, because the checkout may belong to root. Empty if the tests do not run as root.
  */
 export const withoutRoot: readonly string[] =
   process.getuid?.() === 0
@@ -37,12 +38,25 @@ export const withoutRoot: readonly string[] =
       ]
     : [];
 
-const start = ({ env, under = [] }: Start) => {
+const running = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
+/** Kills the process with the test process, even if a test file is interrupted. */
+export const endWithTests = (child: ChildProcess): void => {
+  running.add(child);
+  child.once('exit', () => running.delete(child));
+};
+
+const start = ({ env, under = [], cwd }: StartOptions) => {
   const [command, ...args] = [...under, process.execPath, MAIN];
   const child = spawn(command ?? process.execPath, args, {
     env: { PATH: process.env['PATH'] ?? '', HOST: '127.0.0.1', PORT: '0', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
+    ...(cwd === undefined ? {} : { cwd }),
   });
+  endWithTests(child);
   let output = '';
   const { promise: ready, resolve } = Promise.withResolvers<string>();
   const collect = (chunk: Buffer) => {
@@ -55,9 +69,9 @@ const start = ({ env, under = [] }: Start) => {
   return { child, ready, output: () => output, exited: once(child, 'close') };
 };
 
-/** Starts the server as a process of its own, and resolves once it says where it listens. */
-export const startProcess = async (given: Start): Promise<ServerProcess> => {
-  const { child, ready, output, exited } = start(given);
+/** Starts the server in its own process. Resolves once it has printed its URL. */
+export const startProcess = async (options: StartOptions): Promise<ServerProcess> => {
+  const { child, ready, output, exited } = start(options);
   const url = await Promise.race([
     ready,
     exited.then(() => {
@@ -76,11 +90,11 @@ export const startProcess = async (given: Start): Promise<ServerProcess> => {
   };
 };
 
-/** Starts the server where it cannot start, and resolves to its exit code and what it said. */
-export const startInVain = async (
-  given: Start,
+/** Starts a server that must fail to start. Resolves to its exit code and output. */
+export const startAndFail = async (
+  options: StartOptions,
 ): Promise<{ code: number | null; output: string }> => {
-  const { exited, output } = start(given);
+  const { exited, output } = start(options);
   const [code] = await exited;
   return { code, output: output() };
 };

@@ -68,13 +68,13 @@ const WORKLOADS = [
   { name: 'each visitor once (no cache hits)', contextOf: visitor },
 ] as const;
 
-const start = async (directory: string, cachedAnswers: number): Promise<Server> =>
+const start = async (directory: string, cachedEvaluations: number): Promise<Server> =>
   createServer({
     store: await openSqliteStore({ directory, random: secureRandom }),
     clock: systemClock,
     random: secureRandom,
     logger: pino({ level: 'silent' }),
-    limits: { ...readConfig({}).limits, requestsPerSecond: 0, cachedAnswers },
+    limits: { ...readConfig({}).limits, requestsPerSecond: 0, cachedEvaluations },
     adminKey: KEY,
     firstAdminKey: () => KEY,
   });

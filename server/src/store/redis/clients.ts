@@ -94,7 +94,7 @@ const createCluster = (nodes: readonly RedisNode[], options: ClientOptions): Clu
 const backOff = (attempt: number): number =>
   Math.min(MIN_RETRY_MS * 2 ** (attempt - 1), MAX_RETRY_MS);
 
-/** The server is no longer the master. Reconnecting asks Sentinel for the new one. */
+/** The server is no longer the master. Reconnecting requests the new one from Sentinel. */
 const isDemotion = ({ message }: Error): boolean => message.startsWith('READONLY');
 
 /** Creates a client with its own connection, which does not reconnect. */

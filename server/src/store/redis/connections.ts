@@ -160,7 +160,7 @@ const keepConnected = (client: SharedClient, clock: Clock, stopped: AbortSignal)
   client.on('ready', () => {
     lastError = 'not connected yet';
   });
-  // The client gives up if Sentinel announces a new master while the client is asking for one.
+  // The client gives up if Sentinel announces a new master while the client is requesting one.
   client.on('end', () => {
     clock.after(MIN_RETRY_MS, () => {
       if (!stopped.aborted) client.connect().catch(setLastError);

@@ -22,7 +22,7 @@ const UNLIMITED: PartSize = {
 /** How often to read in parts if changes interrupt it, before reading everything in one call. */
 const MAX_ATTEMPTS_IN_PARTS = 5;
 
-/** Where a part starts: the number of a collection, and the key to start after. */
+/** The start of a part: the number of a collection, and the key to start after. */
 type Position = { readonly collection: number; readonly after: string | undefined };
 type Part = {
   readonly id: ChangeId | undefined;

@@ -54,7 +54,7 @@ const reject = (message: string): never => {
 };
 
 const parseAddress = (url: string): RedisAddress => {
-  const parts = URL_PARTS.exec(url) ?? reject(FORMS);
+  const parts = URL_PARTS.exec(url) ?? reject(REDIS_URL_FORMS);
   const [, tls, form = 'single', credentials, hosts = '', path = '', query = ''] = parts;
   const access = {
     tls: tls === 's',
@@ -71,7 +71,7 @@ const parseAddress = (url: string): RedisAddress => {
   return { ...access, form: 'cluster' };
 };
 
-const FORMS =
+export const REDIS_URL_FORMS =
   'must look like redis://host:6379, redis+sentinel://host:26379,host:26379/master or ' +
   'redis+cluster://host:6379,host:6379 (rediss for TLS), with user and password percent-encoded';
 
@@ -91,7 +91,7 @@ const decode = (text: string): string | undefined => {
 };
 
 const parseNode = (text: string, defaultPort: number): RedisNode => {
-  const [, host = reject(FORMS), port] = NODE.exec(text) ?? reject(FORMS);
+  const [, host = reject(REDIS_URL_FORMS), port] = NODE.exec(text) ?? reject(REDIS_URL_FORMS);
   const number = port === undefined ? defaultPort : Number(port);
   if (number < 1 || number > 65_535) reject('has a port that is not between 1 and 65535');
   return { host: host.replace(/^\[|\]$/g, ''), port: number };

@@ -57,7 +57,7 @@ export const startDatabaseThread = async (
   };
   let closing: Promise<void> | undefined;
 
-  // The first reply tells whether the database could be opened.
+  // The first reply is an error if the database could not be opened.
   await nextReply();
   return { call, close: () => (closing ??= closeThread()) };
 };

@@ -1,12 +1,12 @@
-/** Chance that can be had again: the same seed rolls the same. */
+/** Reproducible random numbers: the same seed rolls the same numbers. */
 export type Dice = {
-  /** A whole number from 0 to below `sides`. */
+  /** Returns an integer from 0 to `sides - 1`. */
   roll(sides: number): number;
   pick<Item>(items: readonly Item[]): Item;
   shuffle<Item>(items: readonly Item[]): Item[];
 };
 
-/** mulberry32: small, fast and good enough to break things with. */
+/** Uses mulberry32, which is small, fast and good enough for tests. */
 export const createDice = (seed: number): Dice => {
   let state = seed >>> 0;
   const roll = (sides: number): number => {
@@ -19,7 +19,7 @@ export const createDice = (seed: number): Dice => {
     roll,
     pick: items => {
       const item = items[roll(items.length)];
-      if (item === undefined) throw new Error('there is nothing to pick from');
+      if (item === undefined) throw new Error('cannot pick from an empty list');
       return item;
     },
     shuffle: items =>

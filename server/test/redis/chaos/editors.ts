@@ -1,41 +1,41 @@
-import { ask } from '../servers.ts';
+import { request } from '../servers.ts';
 import type { Dice } from './dice.ts';
-import type { Place } from './servers.ts';
+import type { ServerSlot } from './servers.ts';
 
-/** One request of an editor, and what became of it. */
+/** One request of an editor and its outcome. */
 export type Edit = {
   readonly environment: string;
   readonly key: string;
-  /** Stands in the flag's description, so that every write can be found again; undefined for a deletion. */
+  /** Written to the flag's description, so that every write can be found. Undefined for a deletion. */
   readonly token: string | undefined;
-  /** Undefined where there was no answer, because the server was down. */
+  /** Undefined if there was no response, because the server was down. */
   readonly status: number | undefined;
   readonly ms: number;
-  /** Whether the server was up and running from the question to the answer. */
+  /** Whether the server was running during the whole request. */
   readonly undisturbed: boolean;
   readonly at: number;
 };
 
 export type Editors = {
   readonly edits: readonly Edit[];
-  /** Lets every editor finish what it does. */
+  /** Waits until every editor has finished its request. */
   stop(): Promise<void>;
 };
 
-type EditorParts = {
+type EditorOptions = {
   readonly count: number;
-  readonly places: readonly Place[];
+  readonly slots: readonly ServerSlot[];
   readonly environments: readonly string[];
-  /** Chance of its own for each editor: they do not take turns. */
+  /** Separate dice for each editor, because editors run concurrently. */
   readonly diceOf: (editor: number) => Dice;
 };
 
 const FLAGS = 12;
-const LONGEST_THOUGHT_MS = 40;
-const PATIENCE_MS = 30_000;
+const MAX_PAUSE_MS = 40;
+const REQUEST_TIMEOUT_MS = 30_000;
 
-/** People and scripts that change the same few flags, each on any server, without a word to each other. */
-export const startEditors = ({ count, places, environments, diceOf }: EditorParts): Editors => {
+/** Editors that change the same few flags on any server, without coordination. */
+export const startEditors = ({ count, slots, environments, diceOf }: EditorOptions): Editors => {
   const edits: Edit[] = [];
   const stopping = new AbortController();
   let tokens = 0;
@@ -51,21 +51,21 @@ export const startEditors = ({ count, places, environments, diceOf }: EditorPart
   };
 
   const edit = async (dice: Dice) => {
-    const place = dice.pick(places);
+    const slot = dice.pick(slots);
     const { environment, key, method, token, looksFirst } = plan(dice);
-    const { running: server, paused, pauses } = place;
+    const { running: server, paused, pauses } = slot;
     const path = method === 'POST' ? '/api/v1/flags' : `/api/v1/flags/${key}`;
     const body = bodyOf(method, key, token);
     const url = `${path}?environment=${environment}`;
-    const etag = method === 'PATCH' && looksFirst ? await etagOf(place, url) : undefined;
+    const etag = method === 'PATCH' && looksFirst ? await etagOf(slot, url) : undefined;
     const start = performance.now();
-    const asked = ask(place.url, method, url, {
+    const outgoing = request(slot.url, method, url, {
       ...(body === undefined ? {} : { body }),
       ...(etag === undefined ? {} : { headers: { 'if-match': etag } }),
-      signal: AbortSignal.timeout(PATIENCE_MS),
+      signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
     });
-    const status = await asked.then(
-      answer => answer.status,
+    const status = await outgoing.then(
+      response => response.status,
       () => undefined,
     );
     edits.push({
@@ -75,7 +75,7 @@ export const startEditors = ({ count, places, environments, diceOf }: EditorPart
       status,
       ms: performance.now() - start,
       undisturbed:
-        server !== undefined && !paused && place.running === server && place.pauses === pauses,
+        server !== undefined && !paused && slot.running === server && slot.pauses === pauses,
       at: Date.now(),
     });
   };
@@ -83,7 +83,7 @@ export const startEditors = ({ count, places, environments, diceOf }: EditorPart
   const run = async (dice: Dice) => {
     while (!stopping.signal.aborted) {
       await edit(dice);
-      await new Promise(resolve => setTimeout(resolve, dice.roll(LONGEST_THOUGHT_MS)));
+      await new Promise(resolve => setTimeout(resolve, dice.roll(MAX_PAUSE_MS)));
     }
   };
   const running = Array.from({ length: count }, (_, editor) => run(diceOf(editor)));
@@ -96,11 +96,11 @@ export const startEditors = ({ count, places, environments, diceOf }: EditorPart
   };
 };
 
-/** What stands there now, so that the write is refused if another comes between. */
-const etagOf = async (place: Place, url: string): Promise<string | undefined> => {
-  const signal = AbortSignal.timeout(PATIENCE_MS);
-  const seen = await ask(place.url, 'GET', url, { signal }).catch(() => undefined);
-  return seen?.headers.get('etag') ?? undefined;
+/** Returns the current ETag, so that the write is rejected if another one comes first. */
+const etagOf = async (slot: ServerSlot, url: string): Promise<string | undefined> => {
+  const signal = AbortSignal.timeout(REQUEST_TIMEOUT_MS);
+  const current = await request(slot.url, 'GET', url, { signal }).catch(() => undefined);
+  return current?.headers.get('etag') ?? undefined;
 };
 
 const bodyOf = (method: string, key: string, token: string | undefined): object | undefined => {

@@ -1,40 +1,40 @@
-import { ask } from '../servers.ts';
-import type { Place } from './servers.ts';
+import { request } from '../servers.ts';
+import type { ServerSlot } from './servers.ts';
 
 export type Evaluations = {
-  /** Ends, and answers what should not have happened, and how many were answered. */
-  stop(): Promise<{ readonly failures: readonly string[]; readonly answered: number }>;
+  /** Stops. Returns the unexpected failures and the number of successful evaluations. */
+  stop(): Promise<{ readonly failures: readonly string[]; readonly succeeded: number }>;
 };
 
 const PAUSE_MS = 20;
 
 /**
- * Evaluates all the time on whichever server is up. One that runs, undisturbed from the question to the
- * answer, answers well and within the bound, whatever becomes of Redis.
+ * Evaluates continuously on every server that is up. A server that runs during the whole request must
+ * evaluate successfully and within the limit, regardless of the state of Redis.
  */
-export const startEvaluations = (places: readonly Place[], boundMs: number): Evaluations => {
+export const startEvaluations = (slots: readonly ServerSlot[], limitMs: number): Evaluations => {
   const failures: string[] = [];
   const stopping = new AbortController();
-  let answered = 0;
+  let succeeded = 0;
 
-  const evaluate = async (place: Place) => {
-    const { running: server, pauses } = place;
-    if (server === undefined || place.paused) return;
-    const said = await ask(place.url, 'POST', '/api/v1/evaluations?environment=production', {
+  const evaluate = async (slot: ServerSlot) => {
+    const { running: server, pauses } = slot;
+    if (server === undefined || slot.paused) return;
+    const outcome = await request(slot.url, 'POST', '/api/v1/evaluations?environment=production', {
       body: { context: { targetingKey: 'ada' } },
-      signal: AbortSignal.timeout(boundMs),
+      signal: AbortSignal.timeout(limitMs),
     }).then(
-      ({ status, body }) => (status === 200 ? 'well' : `${status} ${JSON.stringify(body)}`),
-      (error: unknown) => `no answer: ${String(error)}`,
+      ({ status, body }) => (status === 200 ? 'ok' : `${status} ${JSON.stringify(body)}`),
+      (error: unknown) => `no response: ${String(error)}`,
     );
-    const undisturbed = place.running === server && place.pauses === pauses;
-    if (said === 'well') answered += 1;
-    else if (undisturbed) failures.push(`${new Date().toISOString()} ${place.url} ${said}`);
+    const undisturbed = slot.running === server && slot.pauses === pauses;
+    if (outcome === 'ok') succeeded += 1;
+    else if (undisturbed) failures.push(`${new Date().toISOString()} ${slot.url} ${outcome}`);
   };
 
   const run = async () => {
     while (!stopping.signal.aborted) {
-      for (const place of places) await evaluate(place);
+      for (const slot of slots) await evaluate(slot);
       await new Promise(resolve => setTimeout(resolve, PAUSE_MS));
     }
   };
@@ -43,7 +43,7 @@ export const startEvaluations = (places: readonly Place[], boundMs: number): Eva
     async stop() {
       stopping.abort();
       await running;
-      return { failures, answered };
+      return { failures, succeeded };
     },
   };
 };

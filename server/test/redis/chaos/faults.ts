@@ -1,22 +1,22 @@
-import { ask, production, startServerOn } from '../servers.ts';
+import { request, production, startServerOn } from '../servers.ts';
 import { eventually, type RedisProcess, type Sentinels } from '../processes.ts';
 import type { Dice } from './dice.ts';
-import { pause, start, stop, type Place } from './servers.ts';
+import { pause, start, stop, type ServerSlot } from './servers.ts';
 
-/** Something that goes wrong, and is over when it resolves. */
+/** Something that fails; over when `happen` resolves. */
 export type Fault = {
   readonly name: string;
-  /** Redis may lose what it has acknowledged. */
-  readonly loses: boolean;
+  /** Whether Redis may lose acknowledged writes. */
+  readonly losesWrites: boolean;
   readonly happen: () => Promise<void>;
 };
 
-type World = {
+type ChaosEnvironment = {
   readonly redis: Sentinels;
-  readonly places: readonly Place[];
+  readonly slots: readonly ServerSlot[];
   readonly dice: Dice;
   readonly environments: readonly string[];
-  /** Called with the document that was put back after Redis had lost all data. */
+  /** Called with the export that was imported after Redis had lost all data. */
   readonly onRestored: (document: ExportDocument) => void;
 };
 
@@ -25,25 +25,31 @@ export type ExportDocument = { environments: { key: string; flags: any[]; segmen
 
 const wait = (ms: number) => new Promise(resolve => setTimeout(resolve, ms));
 
-/** Everything that is to go wrong in a run, in no order. */
-export const faultsOf = ({ redis, places, dice, environments, onRestored }: World): Fault[] => {
+/** The faults of a run, in no particular order. */
+export const faultsOf = ({
+  redis,
+  slots,
+  dice,
+  environments,
+  onRestored,
+}: ChaosEnvironment): Fault[] => {
   const master = (): RedisProcess => {
     const port = redis.master();
     const found = redis.servers.find(server => server.port === port);
     if (found === undefined) throw new Error(`the sentinels name a master on port ${port}`);
     return found;
   };
-  const running = () => places.filter(place => place.running !== undefined);
-  const survivor = async (): Promise<Place> => {
+  const running = () => slots.filter(slot => slot.running !== undefined);
+  const survivor = async (): Promise<ServerSlot> => {
     await eventually(() => running().length > 0);
     return dice.pick(running());
   };
 
-  const comeBack = async (place: Place, signal: NodeJS.Signals) => {
-    await stop(place, signal);
+  const restart = async (slot: ServerSlot, signal: NodeJS.Signals) => {
+    await stop(slot, signal);
     await wait(dice.roll(1_000));
-    // It may have to wait for Redis; nothing else waits for it.
-    void start(place, redis.url);
+    // Not awaited, because it may have to wait for Redis.
+    void start(slot, redis.url);
   };
 
   const failover = async (fail: (old: RedisProcess) => Promise<void>) => {
@@ -57,22 +63,22 @@ export const faultsOf = ({ redis, places, dice, environments, onRestored }: Worl
   return [
     {
       name: 'a server is killed',
-      loses: false,
-      happen: async () => comeBack(await survivor(), 'SIGKILL'),
+      losesWrites: false,
+      happen: async () => restart(await survivor(), 'SIGKILL'),
     },
     {
       name: 'a server is stopped and started',
-      loses: false,
-      happen: async () => comeBack(await survivor(), 'SIGTERM'),
+      losesWrites: false,
+      happen: async () => restart(await survivor(), 'SIGTERM'),
     },
     {
-      name: 'a server hangs for a while',
-      loses: false,
+      name: 'a server is paused',
+      losesWrites: false,
       happen: async () => pause(await survivor(), 500 + dice.roll(1_500)),
     },
     {
-      name: 'Redis is killed and comes back with its data',
-      loses: false,
+      name: 'Redis is killed and restarts with its data',
+      losesWrites: false,
       async happen() {
         const old = master();
         await old.kill();
@@ -80,8 +86,8 @@ export const faultsOf = ({ redis, places, dice, environments, onRestored }: Worl
       },
     },
     {
-      name: 'Redis hangs for a moment',
-      loses: false,
+      name: 'Redis is paused briefly',
+      losesWrites: false,
       async happen() {
         const old = master();
         old.pause();
@@ -91,51 +97,51 @@ export const faultsOf = ({ redis, places, dice, environments, onRestored }: Worl
     },
     {
       name: 'the streams are trimmed',
-      loses: false,
+      losesWrites: false,
       async happen() {
         for (const key of master().cli('--scan', '--pattern', '*:changes').split('\n'))
           master().cli('xtrim', key, 'MAXLEN', String(dice.roll(3)));
       },
     },
     {
-      name: 'the master dies and a replica takes over',
-      loses: true,
+      name: 'the master is killed and a replica is promoted',
+      losesWrites: true,
       happen: () => failover(old => old.kill()),
     },
     {
-      name: 'the master hangs, a replica takes over, and the old one comes back to itself',
-      loses: true,
+      name: 'the master is paused, a replica is promoted, and the old master resumes',
+      losesWrites: true,
       happen: () => failover(async old => old.pause()),
     },
     {
-      name: 'the sentinels are told to change the master',
-      loses: true,
-      happen: () => failover(old => tellToChange(redis, old)),
+      name: 'a failover is requested from the sentinels',
+      losesWrites: true,
+      happen: () => failover(old => requestFailover(redis, old)),
     },
     {
-      name: 'Redis comes back without its data, and people put it right',
-      loses: true,
+      name: 'Redis restarts without its data, and operators restore it',
+      losesWrites: true,
       async happen() {
         await loseEverything(redis);
-        onRestored(await putRight(redis, places, environments));
+        onRestored(await restoreData(redis, slots, environments));
       },
     },
   ];
 };
 
-const TOLD_AGAIN_MS = 5_000;
+const REPEAT_MS = 5_000;
 
-/** A sentinel gives up where no replica seems good to it, such as right after their master was away. */
-const tellToChange = async (redis: Sentinels, { port }: RedisProcess): Promise<void> => {
-  let toldAt = 0;
+/** Repeats the request, because a sentinel gives up if no replica is suitable at that time. */
+const requestFailover = async (redis: Sentinels, { port }: RedisProcess): Promise<void> => {
+  let requestedAt = 0;
   await eventually(() => {
     if (redis.master() !== port) return true;
-    if (Date.now() - toldAt < TOLD_AGAIN_MS) return false;
-    toldAt = Date.now();
+    if (Date.now() - requestedAt < REPEAT_MS) return false;
+    requestedAt = Date.now();
     try {
       redis.sentinels[0]?.cli('sentinel', 'failover', 'flags');
     } catch {
-      // It is at it already, or has nobody to choose.
+      // A failover is already in progress, or no replica is suitable.
     }
     return false;
   });
@@ -148,41 +154,41 @@ const loseEverything = async ({ servers }: Sentinels): Promise<void> => {
 };
 
 /**
- * What the README tells people to do: the servers go on with what they know, and refuse writes; the data
- * is exported from one of them, a server without a copy begins anew, and the data is imported there.
+ * Restores data as the README describes: the servers serve from memory and reject writes; an operator
+ * exports the data from one of them, starts a server without a snapshot, and imports the data there.
  */
-const putRight = async (
+const restoreData = async (
   redis: Sentinels,
-  places: readonly Place[],
+  slots: readonly ServerSlot[],
   environments: readonly string[],
 ): Promise<ExportDocument> => {
-  await Promise.all(places.map(place => place.starting));
-  const knowing = () => places.find(place => place.running !== undefined && !place.paused);
+  await Promise.all(slots.map(slot => slot.starting));
+  const runningSlot = () => slots.find(slot => slot.running !== undefined && !slot.paused);
   let document: ExportDocument | undefined;
   await eventually(async () => {
-    const place = knowing();
-    if (place === undefined) return false;
-    const readiness = await ask(place.url, 'GET', '/readyz').catch(() => undefined);
+    const slot = runningSlot();
+    if (slot === undefined) return false;
+    const readiness = await request(slot.url, 'GET', '/readyz').catch(() => undefined);
     if (readiness?.body.status !== 'degraded') return false;
-    document = (await ask(place.url, 'GET', '/api/v1/export')).body;
+    document = (await request(slot.url, 'GET', '/api/v1/export')).body;
     return true;
   });
   const fresh = await startServerOn(redis.url, { PENNON_RATE_LIMIT: '0' });
   await eventually(async () => {
-    const imported = await ask(fresh.url, 'POST', '/api/v1/import?overwrite=true', {
+    const imported = await request(fresh.url, 'POST', '/api/v1/import?overwrite=true', {
       body: document,
     });
     return imported.status === 200;
   });
   await eventually(async () => {
-    const seen = await Promise.all(
+    const responses = await Promise.all(
       environments.map(name =>
-        ask(fresh.url, 'GET', production('/flags').replace('production', name)),
+        request(fresh.url, 'GET', production('/flags').replace('production', name)),
       ),
     );
-    return seen.every(({ status }) => status === 200);
+    return responses.every(({ status }) => status === 200);
   });
   await fresh.stop();
-  if (document === undefined) throw new Error('there was nothing to put back');
+  if (document === undefined) throw new Error('no export to import');
   return document;
 };

@@ -1,7 +1,7 @@
 import { openSse } from '../../support/sse.ts';
-import type { Place } from './servers.ts';
+import type { ServerSlot } from './servers.ts';
 
-/** A flag set is any JSON here: what it must be is what Redis holds in the end. */
+/** Any JSON; the test compares it with the data in Redis. */
 export type FlagSet = {
   formatVersion: number;
   environment: string;
@@ -13,13 +13,13 @@ export type FlagSet = {
   segments: Record<string, any>;
 };
 
-/** A client that follows one environment, now on this server and now on that one. */
+/** A client that follows one environment on changing servers. */
 export type Follower = {
   readonly environment: string;
   current(): FlagSet | undefined;
-  /** Every id that it had, in order. */
+  /** Every id that it has had, in order. */
   readonly ids: readonly string[];
-  /** Changes that it was told: id → the id before. */
+  /** The changes that it has received: id → previous id. */
   readonly links: ReadonlyMap<string, string>;
   stop(): Promise<void>;
 };
@@ -29,7 +29,7 @@ const RECONNECT_MS = 100;
 export const startFollower = (
   environment: string,
   key: () => string,
-  places: readonly Place[],
+  slots: readonly ServerSlot[],
 ): Follower => {
   const ids: string[] = [];
   const links = new Map<string, string>();
@@ -38,7 +38,7 @@ export const startFollower = (
   let cut: () => void = () => undefined;
   let turn = 0;
 
-  const have = (next: FlagSet) => {
+  const setFlagSet = (next: FlagSet) => {
     flagSet = next;
     if (ids.at(-1) !== next.id) ids.push(next.id);
   };
@@ -53,25 +53,26 @@ export const startFollower = (
     if (stopping.signal.aborted || !stream.response.ok) return stream.close();
     for (let event = await stream.next(); event !== undefined; event = await stream.next()) {
       const { data, id = '' } = event;
-      if (event.event === 'set') have(data);
-      if (event.event === 'current' && id !== flagSet?.id) throw new Error('current, but not ours');
+      if (event.event === 'set') setFlagSet(data);
+      if (event.event === 'current' && id !== flagSet?.id)
+        throw new Error('a `current` event for another id');
       if (event.event !== 'change') continue;
       links.set(id, data.previous);
       if (flagSet === undefined || data.previous !== flagSet.id) return stream.close();
-      have({
+      setFlagSet({
         ...flagSet,
         id,
         revision: data.revision,
-        flags: lay(flagSet.flags, data.flags),
-        segments: lay(flagSet.segments, data.segments),
+        flags: applyChanges(flagSet.flags, data.flags),
+        segments: applyChanges(flagSet.segments, data.segments),
       });
     }
   };
 
   const run = async () => {
     for (; !stopping.signal.aborted; turn += 1) {
-      const place = places[turn % places.length];
-      if (place !== undefined) await followOn(place.url).catch(() => undefined);
+      const slot = slots[turn % slots.length];
+      if (slot !== undefined) await followOn(slot.url).catch(() => undefined);
       await new Promise(resolve => setTimeout(resolve, RECONNECT_MS));
     }
   };
@@ -90,12 +91,12 @@ export const startFollower = (
   };
 };
 
-const lay = (record: Record<string, unknown>, changes: Record<string, unknown>) =>
+const applyChanges = (record: Record<string, unknown>, changes: Record<string, unknown>) =>
   Object.fromEntries(
     Object.entries({ ...record, ...changes }).filter(([, value]) => value !== null),
   );
 
-/** The same data is the same text, byte for byte as servers send it, whatever the order it came in. */
+/** Serializes a flag set as servers do, regardless of the order of its changes. */
 export const textOf = (flagSet: FlagSet | undefined): string =>
   JSON.stringify(
     flagSet && { ...flagSet, flags: inOrder(flagSet.flags), segments: inOrder(flagSet.segments) },

@@ -6,15 +6,15 @@ import { openStore } from '../store.ts';
 import type { Follower } from './followers.ts';
 
 export type History = {
-  /** Whoever went back so far to older data did so because Redis had lost what they had. */
-  expectNoWayBack(): Promise<void>;
-  /** The longest unbroken history that was looked at. */
+  /** Expects that followers went back to older data only if Redis had lost the newer data. */
+  expectNoRollback(): Promise<void>;
+  /** The length of the longest history without a gap. */
   longest(): number;
 };
 
 /**
- * What Redis holds of the past of each environment: changes that its feed has, had before, or that any
- * follower was told. A follower that has left one of these for an older one was sent back in time.
+ * The history of each environment in Redis: changes that its feed has or had, or that a follower has
+ * received. A follower that went from one of these to an older one received old data.
  */
 export const openHistory = (
   url: string,
@@ -30,27 +30,28 @@ export const openHistory = (
     return past;
   };
 
-  const look = async (store: Store, environment: string) => {
+  const check = async (store: Store, environment: string) => {
     const ledger = await ledgerOf(store, environment);
     const last = (await store.head(ledger)) ?? '';
     const mine = followers.filter(follower => follower.environment === environment);
-    const so = mine.map(({ ids }) => [...ids]);
-    for (const [id, previous] of await fedLinks(store, ledger, last)) links.set(id, previous);
-    for (const { links: told } of mine) for (const [id, previous] of told) links.set(id, previous);
+    const idsByFollower = mine.map(({ ids }) => [...ids]);
+    for (const [id, previous] of await linksInFeed(store, ledger, last)) links.set(id, previous);
+    for (const { links: received } of mine)
+      for (const [id, previous] of received) links.set(id, previous);
     const past = pastOf(last);
     longest = Math.max(longest, past.size);
     expect(
-      so.flatMap(ids => waysBack(ids, past)),
-      `ways back in ${environment}`,
+      idsByFollower.flatMap(ids => rollbacks(ids, past)),
+      `rollbacks in ${environment}`,
     ).toEqual([]);
   };
 
   return {
     longest: () => longest,
-    async expectNoWayBack() {
+    async expectNoRollback() {
       const store = await openStore(url);
       try {
-        for (const environment of environments) await look(store, environment);
+        for (const environment of environments) await check(store, environment);
       } finally {
         await store.close();
       }
@@ -58,7 +59,7 @@ export const openHistory = (
   };
 };
 
-/** Where an environment's flags are; the name of the ledger changes when all data is lost. */
+/** Returns the ledger of an environment. It changes when all data is lost and restored. */
 export const ledgerOf = async (store: Store, environment: string): Promise<Ledger<'flagSet'>> => {
   const control = await store.read(CONTROL_LEDGER);
   const record = control?.records.environments.get(environment)?.document;
@@ -66,8 +67,8 @@ export const ledgerOf = async (store: Store, environment: string): Promise<Ledge
   return { kind: 'flagSet', id: record.ledger };
 };
 
-/** Changes that the feed still has up to this one: id → the id before. */
-const fedLinks = async (
+/** Returns the changes in the feed up to this one: id → previous id. */
+const linksInFeed = async (
   store: Store,
   ledger: Ledger<'flagSet'>,
   last: string,
@@ -81,7 +82,7 @@ const fedLinks = async (
   return links;
 };
 
-const waysBack = (ids: readonly string[], past: ReadonlySet<string>): string[] =>
+const rollbacks = (ids: readonly string[], past: ReadonlySet<string>): string[] =>
   ids.flatMap((id, i) => {
     const before = ids[i - 1];
     if (before === undefined || revisionOf(id) >= revisionOf(before)) return [];

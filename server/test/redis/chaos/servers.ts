@@ -1,20 +1,20 @@
 import { freePorts } from '../processes.ts';
 import { newDirectory, startServerOn, type RedisServer } from '../servers.ts';
 
-/** A server with an address and a data directory of its own, which come back with it. */
-export type Place = {
+/** A server whose address and data directory stay the same when it restarts. */
+export type ServerSlot = {
   readonly url: string;
   readonly environment: Readonly<Record<string, string>>;
   /** Undefined while it is down. */
   running: RedisServer | undefined;
-  /** The start that is under way. */
+  /** Resolves when the current start is complete. */
   starting: Promise<void>;
   paused: boolean;
-  /** How often it was paused. */
+  /** The number of times it was paused. */
   pauses: number;
 };
 
-export const preparePlaces = async (count: number): Promise<Place[]> =>
+export const prepareSlots = async (count: number): Promise<ServerSlot[]> =>
   (await freePorts(count)).map(port => ({
     url: `http://127.0.0.1:${port}`,
     environment: {
@@ -29,26 +29,26 @@ export const preparePlaces = async (count: number): Promise<Place[]> =>
     pauses: 0,
   }));
 
-/** Starts the server of a place; resolves once it serves, which takes Redis or a copy. */
-export const start = (place: Place, redis: string): Promise<void> => {
+/** Starts the server of a slot. Resolves once it serves, which requires Redis or a snapshot. */
+export const start = (slot: ServerSlot, redis: string): Promise<void> => {
   const begin = async () => {
-    place.running = await startServerOn(redis, place.environment);
+    slot.running = await startServerOn(redis, slot.environment);
   };
-  place.starting = begin();
-  return place.starting;
+  slot.starting = begin();
+  return slot.starting;
 };
 
-export const stop = async (place: Place, signal: NodeJS.Signals): Promise<void> => {
-  const server = place.running;
-  place.running = undefined;
+export const stop = async (slot: ServerSlot, signal: NodeJS.Signals): Promise<void> => {
+  const server = slot.running;
+  slot.running = undefined;
   await server?.stop(signal);
 };
 
-export const pause = async (place: Place, ms: number): Promise<void> => {
-  place.paused = true;
-  place.pauses += 1;
-  place.running?.child.kill('SIGSTOP');
+export const pause = async (slot: ServerSlot, ms: number): Promise<void> => {
+  slot.paused = true;
+  slot.pauses += 1;
+  slot.running?.child.kill('SIGSTOP');
   await new Promise(resolve => setTimeout(resolve, ms));
-  place.running?.child.kill('SIGCONT');
-  place.paused = false;
+  slot.running?.child.kill('SIGCONT');
+  slot.paused = false;
 };

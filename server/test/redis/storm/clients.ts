@@ -1,22 +1,22 @@
 import { Agent, request } from 'node:http';
 
-// Thousands of clients in a process of their own, each following one flag set as a provider does.
-// Arguments: URL, key, how many. Says how many are live whenever that was asked for.
+// A process with thousands of clients that each follow one flag set as a provider does.
+// Arguments: URL, key, number of clients. Sends the number of live streams for each `status` message.
 
 const [, , url = '', key = '', count = '0'] = process.argv;
 const agent = new Agent({ keepAlive: false, maxSockets: Infinity });
-const FIRST_WAIT_MS = 500;
-const LONGEST_WAIT_MS = 8_000;
+const MIN_BACKOFF_MS = 500;
+const MAX_BACKOFF_MS = 8_000;
 
 type Client = { live: boolean; id: string | undefined; failures: number };
 const clients: Client[] = [];
-const refusals = new Map<string, number>();
+const rejections = new Map<string, number>();
 
-/** Full jitter and growing back-off: a herd that was frightened together does not come back together. */
-const again = (client: Client): void => {
-  const longest = Math.min(FIRST_WAIT_MS * 2 ** client.failures, LONGEST_WAIT_MS);
+/** Full jitter and growing back-off, so that clients cut together do not reconnect together. */
+const reconnect = (client: Client): void => {
+  const maxDelay = Math.min(MIN_BACKOFF_MS * 2 ** client.failures, MAX_BACKOFF_MS);
   client.failures += 1;
-  setTimeout(() => follow(client), Math.random() * longest);
+  setTimeout(() => follow(client), Math.random() * maxDelay);
 };
 
 const follow = (client: Client): void => {
@@ -24,10 +24,10 @@ const follow = (client: Client): void => {
     authorization: `Bearer ${key}`,
     ...(client.id === undefined ? {} : { 'last-event-id': client.id }),
   };
-  const asked = request(url, { agent, headers }, response => {
+  const outgoing = request(url, { agent, headers }, response => {
     if (response.statusCode !== 200) {
       const status = String(response.statusCode);
-      refusals.set(status, (refusals.get(status) ?? 0) + 1);
+      rejections.set(status, (rejections.get(status) ?? 0) + 1);
       response.resume();
     }
     response.on('data', (chunk: Buffer) => {
@@ -39,24 +39,24 @@ const follow = (client: Client): void => {
     });
     response.once('close', () => {
       client.live = false;
-      again(client);
+      reconnect(client);
     });
     response.on('error', () => undefined);
   });
-  asked.on('error', () => again(client));
-  asked.end();
+  outgoing.on('error', () => reconnect(client));
+  outgoing.end();
 };
 
 for (let i = 0; i < Number(count); i += 1) {
   const client = { live: false, id: undefined, failures: 0 };
   clients.push(client);
-  again(client);
+  reconnect(client);
 }
 
 process.on('message', message => {
-  if (message !== 'live') return;
+  if (message !== 'status') return;
   const live = clients.filter(client => client.live);
   const ids = new Set(live.map(({ id }) => id));
-  process.send?.({ live: live.length, ids: [...ids], refusals: Object.fromEntries(refusals) });
+  process.send?.({ live: live.length, ids: [...ids], rejections: Object.fromEntries(rejections) });
 });
 process.on('disconnect', () => process.exit(0));

@@ -1,13 +1,14 @@
 import { connect, createServer, type Socket } from 'node:net';
 
-// A process of its own between clients and servers, which can cut every connection at once.
-// Arguments: the ports of the servers. Says its port when it listens, and `cut` when it was told to.
+// A process between clients and servers that can cut every connection at once.
+// Arguments: the ports of the servers. Sends its port once it listens, and the number of cut connections
+// for each `cut` message.
 
 const ports = process.argv.slice(2).map(Number);
 const sockets = new Set<Socket>();
 let turn = 0;
 
-const keep = (socket: Socket): void => {
+const track = (socket: Socket): void => {
   sockets.add(socket);
   socket.on('error', () => undefined);
   socket.once('close', () => sockets.delete(socket));
@@ -16,8 +17,8 @@ const keep = (socket: Socket): void => {
 const server = createServer(client => {
   turn += 1;
   const upstream = connect(ports[turn % ports.length] ?? 0, '127.0.0.1');
-  keep(client);
-  keep(upstream);
+  track(client);
+  track(upstream);
   client.pipe(upstream).pipe(client);
   client.once('close', () => upstream.destroy());
   upstream.once('close', () => client.destroy());

@@ -1,0 +1,173 @@
+import { createHash } from 'node:crypto';
+import { statSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import type { Clock } from '../clock.ts';
+import type { Random } from '../random.ts';
+import { openMemoryStore } from './memory.ts';
+import { openRedisStore } from './redis/index.ts';
+import { describeAddress, parseRedisUrl, REDIS_URL_FORMS, type RedisAddress } from './redis/url.ts';
+import { databaseExists, openSqliteStore } from './sqlite/index.ts';
+import { StoreError, type Store } from './store.ts';
+
+const MEMORY = ':memory:';
+
+/** The place of a server's data, and the properties of the store there. */
+export type StoreLocation = {
+  /** For people; contains no credentials. */
+  readonly description: string;
+  /**
+   * Whether several server processes can use the data. They need the same admin key, and a server can
+   * start before the store is available.
+   */
+  readonly isShared: boolean;
+  /** The data directory, if the data is in one. */
+  readonly data?: { readonly directory: string; readonly exists: () => boolean } | undefined;
+  /** The directory of snapshots of the data. Undefined if the store needs none, or nothing is on disk. */
+  readonly snapshotDirectory?: string | undefined;
+  readonly open: (deps: StoreDeps) => Promise<Store>;
+};
+
+export type StoreDeps = {
+  readonly random: Random;
+  readonly clock: Clock;
+  readonly onWarning: (message: string) => void;
+};
+
+export type StoreSetting = 'REDIS_URL' | 'PENNON_DATA';
+
+export type StoreSettings = {
+  readonly REDIS_URL?: string | undefined;
+  readonly PENNON_DATA: string;
+  readonly PENNON_REDIS_PREFIX: string;
+  /** 0 keeps all entries. */
+  readonly PENNON_AUDIT_MAX_ENTRIES: number;
+};
+
+type StoreType = {
+  /** The setting that selects this store. */
+  readonly setting: StoreSetting;
+  /** Why a URL is invalid, if it is. Contains no part of the URL, which may contain a password. */
+  readonly problem: (url: string) => string | undefined;
+  readonly locate: (url: string, settings: StoreSettings) => StoreLocation;
+};
+
+const redis: StoreType = {
+  setting: 'REDIS_URL',
+  problem(url) {
+    const parsed = parseRedisUrl(url);
+    return 'problem' in parsed ? parsed.problem : undefined;
+  },
+  locate(url, settings) {
+    const address = redisAddress(url);
+    const description = describeAddress(address);
+    const prefix = settings.PENNON_REDIS_PREFIX;
+    const auditMaxEntries = settings.PENNON_AUDIT_MAX_ENTRIES || undefined;
+    return {
+      description,
+      isShared: true,
+      snapshotDirectory: snapshotDirectory(settings.PENNON_DATA, `${description} ${prefix}`),
+      open: deps => openRedisStore({ ...deps, address, prefix, auditMaxEntries }),
+    };
+  },
+};
+
+const sqlite: StoreType = {
+  setting: 'PENNON_DATA',
+  problem: url => (directoryOf(url) === undefined ? 'must be a valid file: URL' : undefined),
+  locate(url) {
+    const directory = directoryOf(url) ?? url;
+    return {
+      description: directory,
+      isShared: false,
+      data: { directory, exists: () => databaseExists(directory) },
+      async open({ random }) {
+        requireDirectory(directory);
+        return openSqliteStore({ directory, random });
+      },
+    };
+  },
+};
+
+const memory: StoreType = {
+  setting: 'PENNON_DATA',
+  problem: () => undefined,
+  locate: () => ({
+    description: 'memory, until the server stops',
+    isShared: false,
+    open: async ({ random }) => openMemoryStore({ random }),
+  }),
+};
+
+/** Every store, by the scheme of its URL. A path has the scheme ''. */
+const STORES: Readonly<Record<string, StoreType>> = {
+  '': sqlite,
+  'file:': sqlite,
+  [MEMORY]: memory,
+  'redis:': redis,
+  'rediss:': redis,
+  'redis+sentinel:': redis,
+  'rediss+sentinel:': redis,
+  'redis+cluster:': redis,
+  'rediss+cluster:': redis,
+};
+
+const storeOf = (url: string, setting: StoreSetting): StoreType | undefined => {
+  const scheme = url === MEMORY ? url : (/^[a-z][a-z0-9+.-]+:/i.exec(url)?.[0].toLowerCase() ?? '');
+  const store = STORES[scheme];
+  return store?.setting === setting ? store : undefined;
+};
+
+const FORMS: Readonly<Record<StoreSetting, string>> = {
+  REDIS_URL: REDIS_URL_FORMS,
+  PENNON_DATA: 'must be a directory, a file: URL or :memory:; use REDIS_URL for Redis',
+};
+
+/** Returns why the value of a setting is not the URL of a store, or undefined if it is. */
+export const storeUrlProblem = (setting: StoreSetting, url: string): string | undefined => {
+  const store = storeOf(url, setting);
+  return store === undefined ? FORMS[setting] : store.problem(url);
+};
+
+/** Returns the location of the data for settings without problems. REDIS_URL has priority. */
+export const locateStore = (settings: StoreSettings): StoreLocation => {
+  const { REDIS_URL, PENNON_DATA } = settings;
+  const [setting, url]: [StoreSetting, string] =
+    REDIS_URL === undefined ? ['PENNON_DATA', PENNON_DATA] : ['REDIS_URL', REDIS_URL];
+  const store = storeOf(url, setting);
+  if (store === undefined) throw new Error(`${setting} ${FORMS[setting]}`);
+  return store.locate(url, settings);
+};
+
+const redisAddress = (url: string): RedisAddress => {
+  const parsed = parseRedisUrl(url);
+  if ('address' in parsed) return parsed.address;
+  throw new Error(`REDIS_URL ${parsed.problem}`);
+};
+
+/** Returns the directory of a path or a `file:` URL; undefined if the URL is invalid or is not a path. */
+const directoryOf = (url: string): string | undefined => {
+  if (url === MEMORY) return undefined;
+  if (!url.toLowerCase().startsWith('file:')) return resolve(url);
+  try {
+    return fileURLToPath(url);
+  } catch {
+    return undefined;
+  }
+};
+
+/** Snapshots are separate for each Redis and prefix, because they are different data. */
+const snapshotDirectory = (dataUrl: string, name: string): string | undefined => {
+  const directory = directoryOf(dataUrl);
+  const id = createHash('sha256').update(name).digest('hex').slice(0, 16);
+  return directory && join(directory, `snapshots-${id}`);
+};
+
+/** Throws if the path, or the part of it that exists, is not a directory. */
+const requireDirectory = (path: string): void => {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  if (stats === undefined) return requireDirectory(dirname(path));
+  if (stats.isDirectory()) return;
+  throw new StoreError('readonly', `PENNON_DATA: ${path} is not a directory`);
+};
