@@ -39,7 +39,7 @@ type Extra = {
   readonly etag?: string;
 };
 
-/** The only error that use cases throw. The message says what was wrong and what to do. */
+/** The only error that use cases throw. The message has the problem and the remedy. */
 export class PennonError extends Error {
   override readonly name = 'PennonError';
   readonly code: ErrorCode;

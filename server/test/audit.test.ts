@@ -3,8 +3,8 @@ import { expect, it } from 'vitest';
 import { createFakeClock } from './support/fake-clock.ts';
 import { startServer } from './support/server.ts';
 
-const actions = (answer: { body: { items: { action: string; key: string }[] } }) =>
-  answer.body.items.map(({ action, key }) => `${action} ${key}`);
+const actions = (response: { body: { items: { action: string; key: string }[] } }) =>
+  response.body.items.map(({ action, key }) => `${action} ${key}`);
 
 it('records one entry per change: who, when, what, before and after', async () => {
   await using server = await startServer({ clock: createFakeClock() });

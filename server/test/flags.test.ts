@@ -19,7 +19,7 @@ const colour = {
 };
 
 describe('creating a flag', () => {
-  it('fills the short form in once and stores the full form', async () => {
+  it('expands the short form and stores the full form', async () => {
     const made = await server.api('POST', '/flags', { body: { key: 'short', ...on } });
     expect(made.status).toBe(201);
     expect(made.headers.location).toBe('/api/v1/flags/short?environment=production');
@@ -43,7 +43,7 @@ describe('creating a flag', () => {
     expect(read.headers.etag).toMatch(/^"[^"]+"$/);
   });
 
-  it('answers off where a short flag has rules that authenticateRequest nobody else', async () => {
+  it('uses "off" as the default variant of a short flag with rules', async () => {
     const rule = { attribute: 'plan', operator: 'equals', value: 'pro', percentage: 50 };
     const made = await server.api('POST', '/flags', {
       body: { key: 'short-rules', ...on, rules: [rule] },
@@ -60,7 +60,7 @@ describe('creating a flag', () => {
     ]);
   });
 
-  it('conflicts with a flag that exists, which stays as it is', async () => {
+  it('is a conflict if the flag already exists, and does not change it', async () => {
     await server.api('POST', '/flags', { body: { key: 'twice', ...on, description: 'first' } });
     const again = await server.api('POST', '/flags', { body: { key: 'twice', ...on } });
     expect(again.status).toBe(409);
@@ -81,7 +81,7 @@ describe('creating a flag', () => {
       /ghost/,
     ],
     ['an unknown field', { colour: 'red' }, /^colour$/, /unknown field/],
-    ['a text for a boolean', { enabled: 'false' }, /^enabled$/, /true or false/],
+    ['a string instead of a boolean', { enabled: 'false' }, /^enabled$/, /true or false/],
     [
       'a rule with both variant and split',
       { rules: [{ variant: 'on', split: [{ variant: 'on', weight: 1 }] }] },
@@ -101,14 +101,14 @@ describe('creating a flag', () => {
       /./,
     ],
     ['a key with two dots', { key: 'a..b' }, /^key$/, /\.\./],
-    ['an over-long key', { key: 'x'.repeat(101) }, /^key$/, /100/],
+    ['a key that is too long', { key: 'x'.repeat(101) }, /^key$/, /100/],
     [
-      'a name that is __proto__',
+      'a variant named __proto__',
       JSON.parse('{"variants":{"on":true,"__proto__":false}}'),
       /__proto__/,
       /./,
     ],
-  ])('refuses %s, naming it, and nothing is stored', async (_, more, path, message) => {
+  ])('rejects %s with its path, and stores nothing', async (_, more, path, message) => {
     const before = await server.api('GET', '/flags?limit=200');
     const refused = await server.api('POST', '/flags', {
       body: { key: 'refused', ...on, ...more },
@@ -120,7 +120,7 @@ describe('creating a flag', () => {
     expect((await server.api('GET', '/flags?limit=200')).body).toEqual(before.body);
   });
 
-  it('refuses a cycle of flags and leaves both as they were', async () => {
+  it('rejects a cycle of flags and changes neither', async () => {
     await server.api('POST', '/flags', { body: { key: 'a', ...on } });
     const onA = { conditions: [{ flag: 'a', variants: ['on'] }], variant: 'on' };
     await server.api('POST', '/flags', { body: { key: 'b', ...on, rules: [onA] } });
@@ -131,7 +131,7 @@ describe('creating a flag', () => {
     expect((await server.api('GET', '/flags/a')).body.version).toBe(1);
   });
 
-  it('warns of rules that make no difference or that nobody reaches, and of another type elsewhere', async () => {
+  it('warns about rules without effect, unreachable rules and a different type elsewhere', async () => {
     const same = await server.api('POST', '/flags', {
       body: {
         key: 'same',
@@ -171,7 +171,7 @@ describe('creating a flag', () => {
 });
 
 describe('changing a flag', () => {
-  it('replaces it whole, keeps createdAt and raises version and updatedAt', async () => {
+  it('replaces the whole flag, keeps createdAt and increases version and updatedAt', async () => {
     const clock = createFakeClock();
     await using own = await startServer({ clock });
     const made = await own.api('POST', '/flags', {
@@ -192,7 +192,7 @@ describe('changing a flag', () => {
     expect(put.headers.etag).not.toBe(made.headers.etag);
   });
 
-  it('patches what is given: undefined keeps, null clears', async () => {
+  it('patches only the given fields; null clears a field', async () => {
     await server.api('POST', '/flags', {
       body: { key: 'patched', ...colour, description: 'd', metadata: { team: 'a' } },
     });
@@ -212,11 +212,11 @@ describe('changing a flag', () => {
   it.each([
     ['a type change', { type: 'boolean' }],
     ['an unknown variant in a rule', { rules: [{ id: 'r', conditions: [], variant: 'green' }] }],
-    ['a rule in short form, since a patch fills nothing in', { rules: [{ variant: 'red' }] }],
-    ['clearing what must be', { variants: null }],
-    ['fields that the server keeps', { version: 7 }],
-    ['another key than the path names', { key: 'other' }],
-  ])('refuses %s and changes nothing', async (_, body) => {
+    ['a rule in short form, which a patch does not expand', { rules: [{ variant: 'red' }] }],
+    ['clearing a required field', { variants: null }],
+    ['fields that the server manages', { version: 7 }],
+    ['a key that differs from the path', { key: 'other' }],
+  ])('rejects %s and changes nothing', async (_, body) => {
     const key = 'guarded';
     await server.api('POST', '/flags', { body: { key, ...colour } });
     const before = await server.api('GET', `/flags/${key}`);
@@ -224,14 +224,14 @@ describe('changing a flag', () => {
     expect((await server.api('GET', `/flags/${key}`)).body).toEqual(before.body);
   });
 
-  it.each(['null', '', '[]', '"text"'])('refuses the body %s and changes nothing', async text => {
+  it.each(['null', '', '[]', '"text"'])('rejects the body %s and changes nothing', async text => {
     await server.api('POST', '/flags', { body: { key: 'bodiless', ...on } });
     const refused = await server.api('PATCH', '/flags/bodiless', { text });
     expect(refused.status).toBe(400);
     expect((await server.api('GET', '/flags/bodiless')).body.version).toBe(1);
   });
 
-  it('honours If-Match: the current tag passes, an older one is 412 with the current version', async () => {
+  it('checks If-Match: a previous tag is 412 with the current version', async () => {
     const made = await server.api('POST', '/flags', { body: { key: 'matched', ...on } });
     const headers = { 'if-match': String(made.headers.etag) };
     const first = await server.api('PATCH', '/flags/matched', {
@@ -256,7 +256,7 @@ describe('changing a flag', () => {
     expect((await server.api('DELETE', '/flags/matched', { headers })).status).toBe(412);
   });
 
-  it('lets exactly one of two concurrent editors with the same If-Match win', async () => {
+  it('accepts only one of two concurrent changes with the same If-Match', async () => {
     const made = await server.api('POST', '/flags', { body: { key: 'raced', ...on } });
     const headers = { 'if-match': String(made.headers.etag) };
     const edits = ['one', 'two'].map(description =>
@@ -266,7 +266,7 @@ describe('changing a flag', () => {
     expect(statuses.toSorted((a, b) => a - b)).toEqual([200, 412]);
   });
 
-  it('answers 304 to a reader whose copy is current, and 404 where there is none', async () => {
+  it('returns 304 if the entity tag is current, and 404 if the flag does not exist', async () => {
     const made = await server.api('POST', '/flags', { body: { key: 'cached', ...on } });
     const headers = { 'if-none-match': String(made.headers.etag) };
     const same = await server.api('GET', '/flags/cached', { headers });
@@ -277,7 +277,7 @@ describe('changing a flag', () => {
     expect((await server.api('PUT', '/flags/ghost', { body: on })).status).toBe(404);
   });
 
-  it('gives an entity tag that never returns after a delete and a new creation', async () => {
+  it('never reuses an entity tag after the flag is deleted and created again', async () => {
     const first = await server.api('POST', '/flags', { body: { key: 'reborn', ...on } });
     await server.api('DELETE', '/flags/reborn');
     const second = await server.api('POST', '/flags', { body: { key: 'reborn', ...on } });
@@ -287,14 +287,14 @@ describe('changing a flag', () => {
 });
 
 describe('deleting a flag', () => {
-  it('answers 204 and then 404', async () => {
+  it('returns 204, then 404', async () => {
     await server.api('POST', '/flags', { body: { key: 'gone', ...on } });
     const deleted = await server.api('DELETE', '/flags/gone');
     expect([deleted.status, deleted.text]).toEqual([204, '']);
     expect((await server.api('DELETE', '/flags/gone')).status).toBe(404);
   });
 
-  it('is refused while others depend on it, and names them', async () => {
+  it('is a conflict while other flags depend on it, and names them', async () => {
     await server.api('POST', '/flags', { body: { key: 'base', ...on } });
     const rules = [{ conditions: [{ any: [{ flag: 'base', variants: ['on'] }] }] }];
     await server.api('POST', '/flags', { body: { key: 'user', ...on, rules } });
@@ -305,7 +305,7 @@ describe('deleting a flag', () => {
 });
 
 describe('listing flags', () => {
-  it('pages in a stable order and is complete under concurrent writes', async () => {
+  it('returns every flag in a stable order, despite concurrent writes', async () => {
     await using own = await startServer();
     const keys = Array.from({ length: 25 }, (_, i) => `flag-${String(i).padStart(2, '0')}`);
     for (const key of keys) await own.api('POST', '/flags', { body: { key, ...on } });
@@ -353,13 +353,13 @@ describe('listing flags', () => {
     'cursor=abc',
     'colour=red',
     'limit=5&limit=6',
-  ])('refuses ?%s', async query => {
+  ])('rejects ?%s', async query => {
     const refused = await server.api('GET', `/flags?${query}`);
     expect(refused.status).toBe(400);
     expect(refused.body.error.details[0].path).toBe(query.split('=')[0]);
   });
 
-  it('refuses a cursor of another list', async () => {
+  it('rejects a cursor of another list', async () => {
     const page = await server.api('GET', '/flags?limit=1');
     expect(
       (await server.api('GET', `/flags?limit=1&tag=x&cursor=${page.body.nextCursor}`)).status,
@@ -369,7 +369,7 @@ describe('listing flags', () => {
 });
 
 describe('copying a flag', () => {
-  it('says what would change, copies, and refuses to overwrite unless told to', async () => {
+  it('returns what would change, copies, and overwrites only with `overwrite`', async () => {
     await using own = await startServer();
     await own.request('POST', '/api/v1/flags?environment=development', {
       body: { key: 'f', ...colour },
@@ -401,7 +401,7 @@ describe('copying a flag', () => {
     expect((await copy({ to: 'development' })).status).toBe(400);
   });
 
-  it('refuses a copy that names what the other environment lacks', async () => {
+  it('rejects a copy that refers to a segment missing in the other environment', async () => {
     await using own = await startServer();
     const at = '?environment=development';
     await own.request('POST', `/api/v1/segments${at}`, {
@@ -421,7 +421,7 @@ describe('copying a flag', () => {
     expect(plan.body).toMatchObject({ outcome: 'refused', problems: [{ path: 'rules' }, {}] });
   });
 
-  it('takes a key that may write in both environments', async () => {
+  it('requires a key that can write in both environments', async () => {
     const key = await server.keyOf('editor');
     await server.api('POST', '/flags', { body: { key: 'mine', ...on } });
     const refused = await server.request('POST', '/api/v1/flags/mine/copy', {

@@ -55,9 +55,9 @@ const exportFrom = async (server: TestServer, key?: string) =>
 describe('an export', () => {
   it('has every environment and the hashes of keys, but no secrets and no admin key', async () => {
     const secret = await source.keyOf('server');
-    const answer = await source.request('GET', '/api/v1/export');
-    expect(answer.status).toBe(200);
-    const { formatVersion, environments, keys } = answer.body;
+    const response = await source.request('GET', '/api/v1/export');
+    expect(response.status).toBe(200);
+    const { formatVersion, environments, keys } = response.body;
     expect(formatVersion).toBe(1);
     expect(environments.map(({ key }: { key: string }) => key)).toEqual([
       'development',
@@ -68,8 +68,8 @@ describe('an export', () => {
     expect(keys).toEqual([
       expect.objectContaining({ role: 'server', hash: expect.stringMatching(/^[0-9a-f]{64}$/) }),
     ]);
-    expect(answer.text).not.toContain(secret);
-    expect(answer.text).not.toContain('"admin"');
+    expect(response.text).not.toContain(secret);
+    expect(response.text).not.toContain('"admin"');
   });
 
   it('of one environment has only that and no keys, also for its own admin', async () => {
@@ -96,11 +96,11 @@ describe('an import', () => {
     expect((await target.request('GET', '/api/v1/flag-set', { key: secret })).body.flags).toEqual(
       (await source.request('GET', '/api/v1/flag-set', { key: secret })).body.flags,
     );
-    const answer = await target.request('POST', '/api/v1/evaluate', {
+    const response = await target.request('POST', '/api/v1/evaluate', {
       key: secret,
       body: { flagKey: 'b', context: { targetingKey: 'u', plan: 'pro' } },
     });
-    expect(answer.body).toMatchObject({ variant: 'on', reason: 'TARGETING_MATCH' });
+    expect(response.body).toMatchObject({ variant: 'on', reason: 'TARGETING_MATCH' });
   });
 
   it('changes nothing if repeated', async () => {

@@ -42,7 +42,7 @@ describe('/openapi.json', () => {
     });
   });
 
-  it('holds every route of the server and no other', () => {
+  it('has every route of the server and no other', () => {
     const documented = Object.entries<object>(document.paths).flatMap(([path, item]) =>
       Object.keys(item).map(method => `${method.toUpperCase()} ${path}`),
     );
@@ -58,7 +58,7 @@ describe('/openapi.json', () => {
     expect(documented.toSorted()).toEqual(served.toSorted());
   });
 
-  it('describes responses as they are, errors included', async () => {
+  it('describes responses as they are, including errors', async () => {
     const expectDocumented = documentedResponses();
     const send = async (method: Method, path: string, template: string, body?: object) => {
       const response = await server.api(method, path, body === undefined ? {} : { body });
@@ -92,7 +92,7 @@ describe('/openapi.json', () => {
     expectDocumented('GET', '/healthz', await server.request('GET', '/healthz'));
   });
 
-  it('names the query, the headers and the status codes that REST has of its own', () => {
+  it('documents the query, headers and status codes of REST', () => {
     const put = document.paths['/api/v1/flags/{key}'].put;
     expect(
       put.parameters
@@ -121,7 +121,7 @@ describe('/openapi.json', () => {
   });
 });
 
-describe('every response that the document promises for a GET', () => {
+describe('every response documented for a GET', () => {
   const KEY = 'known';
   /** Paths of the JSON routes that take a key. */
   const paths = () =>
@@ -232,7 +232,7 @@ describe('every response that the document promises for a GET', () => {
 });
 
 describe('/docs', () => {
-  it('loads nothing from elsewhere', async () => {
+  it('loads nothing from other origins', async () => {
     const page = await server.request('GET', '/docs', { key: null });
     expect(page.headers['content-security-policy']).toContain("default-src 'none'");
     expect(page.text).not.toMatch(/(src|href)="(https?:)?\/\//);

@@ -8,8 +8,8 @@ import type { TestServer } from './support/server.ts';
 import { startServer } from './support/server.ts';
 
 /**
- * Who may do what, written down here once more and by hand: a procedure or route that is not in these
- * tables, or that states no permission, fails this test.
+ * Who may do what, repeated here by hand. A procedure or route that is missing from these tables, or that
+ * declares no permission, fails this test.
  */
 const readers: Role[] = ['admin', 'editor', 'viewer'];
 const writers: Role[] = ['admin', 'editor'];
@@ -71,33 +71,32 @@ const PUBLIC = [
 
 let server: TestServer;
 const keys = new Map<Role, string>();
-const ofEverywhere = new Map<Role, string>();
+const globalKeys = new Map<Role, string>();
 beforeAll(async () => {
   server = await startServer();
   for (const role of Roles.options) {
     keys.set(role, await server.keyOf(role));
-    if (role !== 'server' && role !== 'client')
-      ofEverywhere.set(role, await server.keyOf(role, '*'));
+    if (role !== 'server' && role !== 'client') globalKeys.set(role, await server.keyOf(role, '*'));
   }
 });
 afterAll(() => server.close());
 
-/** Nothing that is sent here is valid, so whoever is let in gets a 400 and nothing happens. */
+/** Invalid for every route, so an allowed request is a 400 and changes nothing. */
 const body = { bogus: true };
 
 describe('every procedure', () => {
-  it('is in the table and states a permission', () => {
+  it('is in the table and declares a permission', () => {
     expect([...procedures().keys()].toSorted()).toEqual(Object.keys(PROCEDURES).toSorted());
     for (const [path, { meta }] of procedures())
       expect([path, meta?.permission]).toEqual([path, expect.any(String)]);
   });
 
   for (const role of Roles.options) {
-    it(`lets a ${role} key in, or refuses it, as the table says, over tRPC and REST`, async () => {
+    it(`allows a ${role} key exactly what the table allows, over tRPC and REST`, async () => {
       const key = keys.get(role) ?? null;
       for (const [path, { type }] of procedures()) {
         const expected = PROCEDURES[path]?.includes(role) ? [400] : [403];
-        const answer =
+        const response =
           type === 'mutation'
             ? await server.request('POST', `/trpc/${path}`, { key, body })
             : await server.request(
@@ -106,9 +105,9 @@ describe('every procedure', () => {
                 { key },
               );
         if (type !== 'subscription')
-          expect([path, role, answer.status]).toEqual([path, role, expected[0]]);
+          expect([path, role, response.status]).toEqual([path, role, expected[0]]);
         else
-          expect([path, role, answer.text.includes('FORBIDDEN')]).toEqual([
+          expect([path, role, response.text.includes('FORBIDDEN')]).toEqual([
             path,
             role,
             expected[0] === 403,
@@ -116,11 +115,11 @@ describe('every procedure', () => {
       }
       for (const { procedure, method, path } of restRoutes()) {
         const url = `/api/v1${path.replaceAll(/\{\w+\}/g, 'some')}?bogus=true`;
-        const answer = await server.request(method, url, {
+        const response = await server.request(method, url, {
           key,
           ...(method === 'GET' || method === 'DELETE' ? {} : { body }),
         });
-        expect([procedure, role, answer.status]).toEqual([
+        expect([procedure, role, response.status]).toEqual([
           procedure,
           role,
           PROCEDURES[procedure]?.includes(role) ? 400 : 403,
@@ -129,14 +128,14 @@ describe('every procedure', () => {
     });
   }
 
-  it('refuses whoever has no key', async () => {
+  it('rejects requests without a key', async () => {
     for (const [path, { type }] of procedures()) {
       if (type === 'subscription') continue;
-      const answer = await server.request(type === 'mutation' ? 'POST' : 'GET', `/trpc/${path}`, {
+      const response = await server.request(type === 'mutation' ? 'POST' : 'GET', `/trpc/${path}`, {
         key: null,
         ...(type === 'mutation' ? { body } : {}),
       });
-      expect([path, answer.status]).toEqual([path, 401]);
+      expect([path, response.status]).toEqual([path, 401]);
     }
   });
 });
@@ -147,7 +146,7 @@ describe('every route', () => {
       ({ method, path }) => `${method} /api/v1${path.replaceAll(/\{(\w+)\}/g, ':$1')}`,
     );
 
-  it('is public by name, or guarded by its procedures or by the permission that it states', () => {
+  it('is a known public route, or protected by its procedures or its permission', () => {
     const guarded = [...Object.keys(ROUTES), ...rest()];
     for (const { method, url, access } of server.routes) {
       const name = `${method} ${url}`;
@@ -163,16 +162,16 @@ describe('every route', () => {
   });
 
   for (const role of Roles.options) {
-    it(`lets a ${role} key in, or refuses it, as the table says`, async () => {
+    it(`allows a ${role} key exactly what the table allows`, async () => {
       for (const [name, roles] of Object.entries(ROUTES)) {
         const [method = '', path = ''] = name.split(' ');
-        const key = (path === '/metrics' ? ofEverywhere : keys).get(role) ?? keys.get(role) ?? null;
-        const answer = await server.request(method as 'GET', `${path}?bogus=true`, {
+        const key = (path === '/metrics' ? globalKeys : keys).get(role) ?? keys.get(role) ?? null;
+        const response = await server.request(method as 'GET', `${path}?bogus=true`, {
           key,
           ...(method === 'POST' ? { body } : {}),
         });
         const expected = roles.includes(role) ? (path === '/metrics' ? 200 : 400) : 403;
-        expect([name, role, answer.status]).toEqual([name, role, expected]);
+        expect([name, role, response.status]).toEqual([name, role, expected]);
         expect(
           (
             await server.request(method as 'GET', path, {
@@ -185,7 +184,7 @@ describe('every route', () => {
     });
   }
 
-  it('answers without a key only where it is public', async () => {
+  it('can be used without a key only if it is public', async () => {
     for (const path of PUBLIC)
       expect([path, (await server.request('GET', path, { key: null })).status]).toEqual([
         path,

@@ -4,7 +4,7 @@ import { startServer } from './support/server.ts';
 
 const conditions = [{ attribute: 'plan', operator: 'equals', value: 'pro' }];
 
-it('a segment lives the same life as a flag', async () => {
+it('a segment is created, changed, listed, copied and deleted like a flag', async () => {
   await using server = await startServer();
   const made = await server.api('POST', '/segments', {
     body: { key: 'pros', conditions, tags: ['x'] },
@@ -38,7 +38,7 @@ it('a segment in use cannot be deleted', async () => {
   ]);
 });
 
-it('a changed segment changes the answers of the flags that use it', async () => {
+it('changing a segment changes the evaluation of the flags that use it', async () => {
   await using server = await startServer();
   await server.api('POST', '/segments', { body: { key: 'pros', conditions } });
   await server.api('POST', '/flags', {
@@ -63,10 +63,10 @@ it.each([
     { conditions: [{ attribute: 'a', operator: 'before', value: 'tomorrow' }] },
   ],
   [
-    'groups nested too deep',
+    'groups nested too deeply',
     { conditions: [1, 2, 3, 4, 5, 6].reduce<object[]>(inner => [{ any: inner }], conditions) },
   ],
-])('a segment with %s is refused', async (_, body) => {
+])('a segment with %s is rejected', async (_, body) => {
   await using server = await startServer();
   expect((await server.api('POST', '/segments', { body: { key: 's', ...body } })).status).toBe(400);
   expect((await server.api('GET', '/segments')).body.items).toEqual([]);

@@ -11,7 +11,7 @@ import { expect, it } from 'vitest';
 import type { AppRouter } from '../src/router/index.ts';
 import { ADMIN_KEY, startServer } from './support/server.ts';
 
-/** A client as an application makes one: keys in headers, an EventSource with a fetch of its own. */
+/** A client like those of applications: the key is in a header, also of the EventSource. */
 const clientOf = (url: string, key: string, seen: string[] = []) => {
   const headers = { authorization: `Bearer ${key}` };
   return createTRPCClient<AppRouter>({
@@ -73,7 +73,7 @@ it('a typed client manages flags and evaluates them', async () => {
   await client.flags.delete.mutate({ environment, key: 'f' });
 });
 
-it('a subscription to flag changes resumes where it was cut, and its key is in no URL', async () => {
+it('a subscription to flag changes resumes after the last event, and sends no key in URLs', async () => {
   await using server = await startServer();
   const url = await server.listen();
   const seen: string[] = [];
@@ -100,7 +100,7 @@ it('a subscription to flag changes resumes where it was cut, and its key is in n
   expect(seen.join()).not.toContain(ADMIN_KEY);
 });
 
-it('a subscription to the values of one context tells what changed for it', async () => {
+it('a subscription to the values of one context receives what changed for it', async () => {
   await using server = await startServer();
   const url = await server.listen();
   await server.api('POST', '/flags', { body: { key: 'f', enabled: true, clientVisible: true } });
@@ -126,7 +126,7 @@ it('a subscription to the values of one context tells what changed for it', asyn
   ]);
 });
 
-it('a subscription that is refused has the code of its error, as any call has', async () => {
+it('a rejected subscription reports the error code like any other call', async () => {
   await using server = await startServer({ limits: { streams: 1 } });
   const url = await server.listen();
   const watch = (input: object) =>

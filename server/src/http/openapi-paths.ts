@@ -61,7 +61,7 @@ const TRPC_ERRORS: readonly ErrorStatus[] = [
   400, 401, 403, 404, 405, 409, 412, 413, 415, 429, 500, 503,
 ];
 
-/** Procedures are described by their types; the document only says where they are. */
+/** Procedures are described by their TypeScript types, so the document has only their URL. */
 const trpcOperation = (operationId: string, summary: string): ZodOpenApiOperationObject => ({
   tags: ['tRPC'],
   operationId,

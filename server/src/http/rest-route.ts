@@ -12,17 +12,17 @@ export type RestRoute = Omit<RestMeta, 'status'> & {
   /** Such as `flags.create`. */
   readonly procedure: string;
   readonly meta: Meta;
-  readonly params: Fields;
-  readonly query: Fields;
+  readonly params: Schemas;
+  readonly query: Schemas;
   readonly headers: readonly HeaderField[];
   /** Undefined if the route takes no body. */
-  readonly body: Fields | undefined;
+  readonly body: Schemas | undefined;
   readonly success: Success;
   /** A GET with an entity tag: If-None-Match is supported, and 304. */
   readonly conditional: boolean;
 };
 
-type Fields = Readonly<Record<string, z.ZodType>>;
+type Schemas = Readonly<Record<string, z.ZodType>>;
 
 /** An input field that is a request header over REST. */
 type HeaderField = { readonly field: string; readonly name: string; readonly schema: z.ZodType };
@@ -82,7 +82,7 @@ export const restRoutes = (): readonly RestRoute[] => {
 /** Assigns each input field to its place in the request. */
 const requestOf = (
   { method, path }: RestMeta,
-  shape: Fields,
+  shape: Schemas,
 ): Pick<RestRoute, 'params' | 'query' | 'headers' | 'body'> => {
   const takesBody = method === 'POST' || method === 'PUT' || method === 'PATCH';
   const fields = Object.entries(shape).map(([field, schema]) => {
@@ -90,7 +90,7 @@ const requestOf = (
     const place = path.includes(`{${field}}`) ? { in: 'path' } : placed;
     return { field, schema, name: field, ...place };
   });
-  const fieldsIn = (wanted: string): Fields =>
+  const fieldsIn = (wanted: string): Schemas =>
     Object.fromEntries(
       fields.filter(each => each.in === wanted).map(({ field, schema }) => [field, schema]),
     );

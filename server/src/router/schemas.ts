@@ -1,7 +1,7 @@
 import { ErrorDetail, Json, Key, LIMITS, strictObject } from '@pennon/schema';
 import { z } from 'zod';
 
-/** Where an input field is sent over REST, if not in the default place (see RestMeta). */
+/** Input fields that have their own place in a REST request, instead of the default one (see RestMeta). */
 export const restParams = z.registry<
   { readonly in: 'query' } | { readonly in: 'header'; readonly name: string }
 >();

@@ -13,8 +13,8 @@ const trpc = (procedure: string, input: unknown) =>
   server.request('POST', `/trpc/${procedure}`, { body: input });
 const environment = 'production';
 
-describe('strictness', () => {
-  it('a text is never a boolean, on any door, and the schemas stay as strict after a REST call', async () => {
+describe('requests', () => {
+  it('never accept a string as a boolean, over REST or tRPC', async () => {
     const input = { key: 'strict', enabled: 'false' };
     const overTrpc = () => trpc('flags.create', { environment, ...input });
     expect((await overTrpc()).status).toBe(400);
@@ -32,24 +32,28 @@ describe('strictness', () => {
 
   it.each([
     ['malformed JSON', '{"key": ', 400],
-    ['JSON that is no object', '["a"]', 400],
-    ['bytes that are no UTF-8 text', Buffer.from([0x22, 0xff, 0x22]).toString('latin1'), 400],
+    ['JSON that is not an object', '["a"]', 400],
+    ['bytes that are not UTF-8', Buffer.from([0x22, 0xff, 0x22]).toString('latin1'), 400],
     ['an empty body', '', 400],
-    ['over-deep JSON', '{"key":"deep","enabled":true,"metadata":'.padEnd(2_000, '{"a":'), 400],
-  ])('%s is refused with a clear message', async (_, text, status) => {
+    [
+      'JSON nested too deeply',
+      '{"key":"deep","enabled":true,"metadata":'.padEnd(2_000, '{"a":'),
+      400,
+    ],
+  ])('with %s are rejected with a clear message', async (_, text, status) => {
     const refused = await server.api('POST', '/flags', { text });
     expect([refused.status, refused.body.error.code]).toEqual([status, 'BAD_REQUEST']);
     expect(refused.body.error.message.length).toBeGreaterThan(10);
   });
 
-  it('values that nest too deep are refused, not stored and not fatal', async () => {
+  it('with values nested too deeply are rejected', async () => {
     const depth = 5_000;
     const deep = `{"key":"d","enabled":true,"type":"object","defaultVariant":"a","variants":{"a":${'{"a":'.repeat(depth)}1${'}'.repeat(depth)}}}`;
     expect((await server.api('POST', '/flags', { text: deep })).status).toBe(400);
     expect((await server.request('POST', '/trpc/flags.create', { text: deep })).status).toBe(400);
   });
 
-  it('a body that is too large is 413, another content type 415', async () => {
+  it('are 413 if the body is too large, and 415 if it is not JSON', async () => {
     const text = JSON.stringify({ key: 'big', enabled: true, description: 'x'.repeat(2_000_000) });
     expect((await server.api('POST', '/flags', { text })).body.error.code).toBe(
       'PAYLOAD_TOO_LARGE',
@@ -93,7 +97,7 @@ describe('strictness', () => {
     expect(plain.status).toBe(415);
   });
 
-  it('an error has the same shape in tRPC, under data.error', async () => {
+  it('return errors of the same shape over tRPC, under data.error', async () => {
     const rest = await server.api('GET', '/flags/ghost');
     const input = encodeURIComponent(JSON.stringify({ environment, key: 'ghost' }));
     const overTrpc = await server.request('GET', `/trpc/flags.get?input=${input}`);
@@ -102,17 +106,17 @@ describe('strictness', () => {
     expect(overTrpc.text).not.toContain('stack');
   });
 
-  it('a path that is none is refused without being repeated', async () => {
+  it('with an invalid path are rejected without repeating it', async () => {
     for (const part of ['%ff', 'a'.repeat(3_000)]) {
-      const answer = await server.api('GET', `/flags/${part}`);
-      expect([answer.status, answer.body.error]).toEqual([
+      const response = await server.api('GET', `/flags/${part}`);
+      expect([response.status, response.body.error]).toEqual([
         400,
         { code: 'BAD_REQUEST', message: expect.stringContaining('longer than 2000 characters') },
       ]);
     }
   });
 
-  it('a batch holds twenty calls at the most', async () => {
+  it('have at most twenty calls in a tRPC batch', async () => {
     const batch = (calls: number) => {
       const path = Array.from({ length: calls }, () => 'environments.list').join(',');
       const input = encodeURIComponent(
@@ -148,10 +152,10 @@ describe('paths', () => {
     '/%E0%A4%A',
     '/api/v1/flag-set/stream/',
     '/api/v1/flag-set;',
-  ])('%s never gets past a permission', async path => {
-    const answer = await server.request('GET', path, { key: null });
-    expect([400, 401, 404, 405]).toContain(answer.status);
-    expect(answer.body?.error?.data?.error?.code ?? answer.body?.error?.code).toMatch(
+  ])('%s never bypasses a permission', async path => {
+    const response = await server.request('GET', path, { key: null });
+    expect([400, 401, 404, 405]).toContain(response.status);
+    expect(response.body?.error?.data?.error?.code ?? response.body?.error?.code).toMatch(
       /NOT_FOUND|UNAUTHORIZED|BAD_REQUEST|METHOD_NOT_SUPPORTED/,
     );
   });
@@ -161,15 +165,15 @@ describe('paths', () => {
     ['POST', '/api/v1/flags/a-flag?environment=production', 'DELETE, GET, HEAD, PATCH, PUT'],
     ['GET', '/api/v1/flags/a-flag/copy', 'POST'],
     ['PUT', '/trpc/flags.list', 'GET, POST'],
-  ] as const)('%s %s is told which methods there are', async (method, path, allowed) => {
-    const answer = await server.request(method, path);
-    expect([answer.status, answer.headers['allow']]).toEqual([405, allowed]);
-    expect(answer.body).toMatchObject({
+  ] as const)('%s %s is 405 with the allowed methods', async (method, path, allowed) => {
+    const response = await server.request(method, path);
+    expect([response.status, response.headers['allow']]).toEqual([405, allowed]);
+    expect(response.body).toMatchObject({
       error: { code: 'METHOD_NOT_SUPPORTED', message: expect.stringContaining(allowed) },
     });
   });
 
-  it('a key that is no key is refused as one', async () => {
+  it('with an invalid key are rejected', async () => {
     expect((await server.api('GET', `/flags/${'x'.repeat(150)}`)).status).toBe(400);
     expect((await server.api('GET', '/flags/a%2fb')).status).toBe(400);
     expect((await server.api('GET', '/flags/__proto__')).status).toBe(400);
@@ -206,25 +210,25 @@ describe('CORS', () => {
     '/openapi.json',
   ])('%s sends no CORS headers', async path => {
     for (const method of ['GET', 'OPTIONS'] as const) {
-      const answer = await server.request(method, path, {
+      const response = await server.request(method, path, {
         headers: { origin: 'https://app.example' },
       });
-      expect(Object.keys(answer.headers).filter(name => name.startsWith('access-control'))).toEqual(
-        [],
-      );
+      expect(
+        Object.keys(response.headers).filter(name => name.startsWith('access-control')),
+      ).toEqual([]);
     }
   });
 });
 
 describe('operations', () => {
-  it('says that it lives and is ready', async () => {
+  it('report health and readiness', async () => {
     expect((await server.request('GET', '/healthz', { key: null })).body).toEqual({ status: 'ok' });
     expect((await server.request('GET', '/readyz', { key: null })).body).toEqual({
       status: 'ready',
     });
   });
 
-  it('measures requests by route pattern and evaluations by flag, with one label for all unknown ones', async () => {
+  it('measure requests by route pattern and evaluations by flag, with one label for unknown flags', async () => {
     await server.api('POST', '/flags', { body: { key: 'counted', enabled: true } });
     for (const flagKey of ['counted', 'ghost-1', 'ghost-2'])
       await server.api('POST', '/evaluate', { body: { flagKey, context: {} } });
@@ -249,7 +253,7 @@ describe('operations', () => {
     ).toBe(403);
   });
 
-  it('logs route patterns and never a key, a query or a context', async () => {
+  it('log route patterns, but no keys, queries or contexts', async () => {
     await server.request('GET', '/api/v1/flags?environment=production&search=private-search');
     await server.api('POST', '/evaluate', {
       body: { flagKey: 'x', context: { email: 'private@example.com' } },
