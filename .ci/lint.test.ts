@@ -46,6 +46,7 @@ const REFUSED: Readonly<Record<string, readonly Example[]>> = {
     ['server/src/main.ts', "import 'ioredis';"],
     ['server/src/store/sqlite/a.ts', "import 'ioredis';"],
     ['server/src/store/redis/a.ts', "import 'fastify';"],
+    ['server/src/store/redis/b.ts', "import '@trpc/server';"],
     [
       'server/src/flags/a.ts',
       "import type { FastifyRequest } from 'fastify';\nexport type A = FastifyRequest;",
@@ -107,6 +108,13 @@ const REFUSED: Readonly<Record<string, readonly Example[]>> = {
   'typescript(no-unsafe-member-access)': [
     ['server/src/j.ts', "export const a = () => JSON.parse('{}').b;"],
   ],
+  'eslint(max-params)': [
+    ['server/src/n.ts', 'export const n = (a: 1, b: 1, c: 1, d: 1, e: 1) => [a, b, c, d, e];'],
+    [
+      'packages/engine/src/m.ts',
+      'export function m(a: 1, b: 1, c: 1, d: 1, e: 1) {\n  return [a, b, c, d, e];\n}',
+    ],
+  ],
   'import(no-default-export)': [['server/src/k.ts', 'export default 1;']],
   'import(no-cycle)': [
     ['server/src/l.ts', "import { m } from './m.ts';\nexport const l = () => m;"],
@@ -138,6 +146,7 @@ const ACCEPTED: readonly Example[] = [
     "import type { FastifyInstance } from 'fastify';\nexport type Z = FastifyInstance;",
   ],
   ['server/src/router/z.ts', "export { tracked } from '@trpc/server';"],
+  ['server/src/y.ts', 'export const y = (a: 1, b: 1, c: 1, d: 1) => [a, b, c, d];'],
   ['server/src/clock.ts', 'export const now = () => Date.now();'],
   ['server/src/random.ts', 'export const random = () => Math.random();'],
   ['packages/bench/src/z.ts', 'console.log(1);'],

@@ -177,8 +177,7 @@ const bandsOf = (
 const compileSplit = (
   raw: unknown,
   path: string,
-  id: string | undefined,
-  seed: string,
+  { id, seed }: { readonly id: string | undefined; readonly seed: string },
   around: RuleScope,
 ) => {
   if (!isList(raw) || raw.length === 0) {
@@ -216,8 +215,7 @@ const compileServe = (
     around.report(path, 'must have either a "variant" or a "split"');
     return undefined;
   }
-  if (split !== undefined)
-    return compileSplit(split, below(path, 'split'), rule.id, rule.seed, around);
+  if (split !== undefined) return compileSplit(split, below(path, 'split'), rule, around);
   const known = readVariant(variant, below(path, 'variant'), around);
   if (known === undefined) return undefined;
   const reason = rule.threshold < DRAWS ? 'SPLIT' : 'TARGETING_MATCH';
