@@ -82,5 +82,8 @@ export const NAMES_GONE: readonly RegExp[] = [
   /^(?:Stage|Teller|Wait|Way|Word|World)$/,
 ];
 
+/** Fields of the API that would otherwise be refused. Their names cannot change. */
+export const API_FIELDS = /^(?:heardSecondsAgo)$/;
+
 /** What to do about a name. */
 export const NAME_REMEDY = 'name the role in standard terms: see docs/glossary.md';

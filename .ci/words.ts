@@ -8,7 +8,7 @@ import { globSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 
 import { hasViews, viewsOf } from './prose.ts';
-import { NAME_REMEDY, NAMES_GONE, PROSE_RULES, WORDS_GONE } from './word-rules.ts';
+import { API_FIELDS, NAME_REMEDY, NAMES_GONE, PROSE_RULES, WORDS_GONE } from './word-rules.ts';
 import { countTable } from './word-counts.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -52,8 +52,9 @@ const wordsOf = (name: string): string[] =>
     .map(word => word.toLowerCase());
 
 const isGone = (name: string): boolean =>
-  NAMES_GONE.some(gone => gone.test(name)) ||
-  wordsOf(name).some(word => WORDS_GONE.some(gone => gone.test(word)));
+  !API_FIELDS.test(name) &&
+  (NAMES_GONE.some(gone => gone.test(name)) ||
+    wordsOf(name).some(word => WORDS_GONE.some(gone => gone.test(word))));
 
 const namesIn = (code: string): { index: number; phrase: string; remedy: string }[] =>
   [...code.matchAll(/[A-Za-z_$][\w$]*/g)]

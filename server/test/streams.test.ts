@@ -231,12 +231,14 @@ describe('the values stream', () => {
     await stream.next();
     const exported = (await server.request('GET', '/api/v1/export?environment=production')).body;
     const [{ flags, ...environment }] = exported.environments;
-    const [, kept, turned] = flags;
-    const added = { ...kept, key: 'toString' };
+    const [, unchanged, changed] = flags;
+    const added = { ...unchanged, key: 'toString' };
     await server.request('POST', '/api/v1/import?overwrite=true', {
       body: {
         ...exported,
-        environments: [{ ...environment, flags: [kept, { ...turned, enabled: false }, added] }],
+        environments: [
+          { ...environment, flags: [unchanged, { ...changed, enabled: false }, added] },
+        ],
       },
     });
     expect((await stream.next())?.data.evaluations).toEqual({

@@ -52,7 +52,7 @@ export const evaluateFlag = (
   return result;
 };
 
-/** The same error for unknown flags and for flags hidden from a client key, which cannot tell them apart. */
+/** The same error for unknown flags and for flags hidden from a client key, so it reveals nothing about them. */
 const flagNotFound = (flagKey: string): Failed => ({
   flagKey,
   enabled: false,

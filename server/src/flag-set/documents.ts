@@ -54,12 +54,12 @@ const applyWrites = <Projection>(
   writes: ReadonlyMap<string, Projection | null>,
 ): Record<string, Projection> => {
   if (writes.size === 0) return before;
-  const kept = { ...before };
+  const after = { ...before };
   let isSorted = true;
   for (const [key, document] of writes) {
-    if (document === null) delete kept[key];
-    else kept[key] = document;
+    if (document === null) delete after[key];
+    else after[key] = document;
     isSorted &&= Object.hasOwn(before, key);
   }
-  return isSorted ? kept : sortedByKey(Object.entries(kept));
+  return isSorted ? after : sortedByKey(Object.entries(after));
 };
