@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeAlias
 
 from .attributes import Context, is_plain_name, reader
 from .format import describe, join_quoted, quote
-from .operators import OPERATORS, OperandError, Test
+from .operators import OPERATORS, OperandError, ValueTest
 from .problems import Location, report_unknown_fields
 
 MAX_GROUP_DEPTH = 5
@@ -115,16 +115,16 @@ def _compile_attribute(
         return never
     if name is None:
         return never
-    condition = _whole_value(name, test) if operator.presence else _any_element(name, test)
-    return opposite(condition) if operator.opposite else condition
+    condition = _whole_value(name, test) if operator.tests_presence else _any_element(name, test)
+    return opposite(condition) if operator.is_negated else condition
 
 
-def _whole_value(name: str, test: Test) -> Condition:
+def _whole_value(name: str, test: ValueTest) -> Condition:
     read = reader(name)
     return lambda context, _others: test(read(context))
 
 
-def _any_element(name: str, test: Test) -> Condition:
+def _any_element(name: str, test: ValueTest) -> Condition:
     if not is_plain_name(name):
         read = reader(name)
         return lambda context, _others: _holds_for_any(test, read(context))
@@ -137,7 +137,7 @@ def _any_element(name: str, test: Test) -> Condition:
     return holds
 
 
-def _holds_for_any(test: Test, value: object) -> bool:
+def _holds_for_any(test: ValueTest, value: object) -> bool:
     if isinstance(value, list):
         # Tests return False for lists and objects within the list.
         return any(map(test, value))

@@ -13,13 +13,13 @@ from typing import Final, TypeAlias
 from .cidr import Network, parse_address, parse_network
 from .dates import parse_instant
 from .format import describe
-from .re2_subset import PatternError, search
+from .re2_subset import PatternError, compile_pattern
 from .semver import Version, parse_version
 from .text import well_formed
 from .values import as_double, is_number
 
-Test: TypeAlias = Callable[[object], bool]
-Prepare: TypeAlias = Callable[[object], Test]
+ValueTest: TypeAlias = Callable[[object], bool]
+Prepare: TypeAlias = Callable[[object], ValueTest]
 
 
 class OperandError(ValueError):
@@ -33,13 +33,13 @@ class OperandError(ValueError):
 @dataclass(frozen=True, slots=True)
 class Operator:
     prepare: Prepare
-    # Holds exactly if the test does not, so also for a missing attribute.
-    opposite: bool = False
-    # Tests only whether there is an attribute, so a list is not tested by its elements.
-    presence: bool = False
+    # The condition holds exactly if the test does not pass, so also for a missing attribute.
+    is_negated: bool = False
+    # Tests only that the attribute is present, so a list is not tested by its elements.
+    tests_presence: bool = False
 
 
-def _equals(operand: object) -> Test:
+def _equals(operand: object) -> ValueTest:
     if isinstance(operand, str):
         return _equals_text(operand)
     if isinstance(operand, bool):
@@ -50,14 +50,14 @@ def _equals(operand: object) -> Test:
     return lambda value: as_double(value) == number
 
 
-def _equals_text(operand: str) -> Test:
+def _equals_text(operand: str) -> ValueTest:
     text = well_formed(operand)
     if text.isascii():
         return lambda value: value == text
     return lambda value: isinstance(value, str) and well_formed(value) == text
 
 
-def _in(operand: object) -> Test:
+def _in(operand: object) -> ValueTest:
     if not isinstance(operand, list) or not all(map(_is_scalar, operand)):
         raise OperandError.expected("a list of strings, finite numbers and booleans", operand)
     texts = frozenset(well_formed(member) for member in operand if isinstance(member, str))
@@ -80,9 +80,9 @@ def _is_scalar(value: object) -> bool:
 
 
 def _text_operator(holds: Callable[[str, str], bool]) -> Prepare:
-    def prepare(operand: object) -> Test:
+    def prepare(operand: object) -> ValueTest:
         if not isinstance(operand, str) or not operand:
-            raise OperandError.expected("a text that is not empty", operand)
+            raise OperandError.expected("a string that is not empty", operand)
         text = well_formed(operand)
         if text.isascii():
             return lambda value: isinstance(value, str) and holds(value, text)
@@ -92,7 +92,7 @@ def _text_operator(holds: Callable[[str, str], bool]) -> Prepare:
 
 
 def _number_operator(holds: Callable[[float, float], bool]) -> Prepare:
-    def prepare(operand: object) -> Test:
+    def prepare(operand: object) -> ValueTest:
         if not is_number(operand):
             raise OperandError.expected("a finite number", operand)
         number = as_double(operand)
@@ -102,9 +102,9 @@ def _number_operator(holds: Callable[[float, float], bool]) -> Prepare:
     return prepare
 
 
-def _exists(operand: object) -> Test:
+def _exists(operand: object) -> ValueTest:
     if operand is not None and operand is not True:
-        raise OperandError.expected('left out (for the opposite, use "not": true)', operand)
+        raise OperandError.expected('absent or true (for the opposite, use "not": true)', operand)
     return _is_present
 
 
@@ -115,7 +115,7 @@ def _is_present(value: object) -> bool:
 
 
 def _date_operator(holds: Callable[[int, int], bool]) -> Prepare:
-    def prepare(operand: object) -> Test:
+    def prepare(operand: object) -> ValueTest:
         bound = parse_instant(operand) if isinstance(operand, str) else None
         if bound is None:
             raise OperandError.expected("a date and time such as 2026-01-31T12:00:00Z", operand)
@@ -130,7 +130,7 @@ def _date_operator(holds: Callable[[int, int], bool]) -> Prepare:
 
 
 def _semver_operator(holds: Callable[[Version, Version], bool]) -> Prepare:
-    def prepare(operand: object) -> Test:
+    def prepare(operand: object) -> ValueTest:
         bound = parse_version(operand) if isinstance(operand, str) else None
         if bound is None:
             raise OperandError.expected("a version such as 1.2.3 or 2.0.0-beta.1", operand)
@@ -144,7 +144,7 @@ def _semver_operator(holds: Callable[[Version, Version], bool]) -> Prepare:
     return prepare
 
 
-def _in_cidr(operand: object) -> Test:
+def _in_cidr(operand: object) -> ValueTest:
     members = operand if isinstance(operand, list) else [operand]
     networks = [_prepare_network(member) for member in members]
 
@@ -164,21 +164,21 @@ def _prepare_network(operand: object) -> Network:
     return network
 
 
-def _matches(operand: object) -> Test:
+def _matches(operand: object) -> ValueTest:
     if not isinstance(operand, str):
         raise OperandError.expected("a pattern", operand)
     try:
-        finds = search(operand)
+        search = compile_pattern(operand)
     except PatternError as error:
         raise OperandError(str(error)) from error
-    return lambda value: isinstance(value, str) and finds(value)
+    return lambda value: isinstance(value, str) and search(value)
 
 
 OPERATORS: Final[dict[str, Operator]] = {
     "equals": Operator(_equals),
-    "notEquals": Operator(_equals, opposite=True),
+    "notEquals": Operator(_equals, is_negated=True),
     "in": Operator(_in),
-    "notIn": Operator(_in, opposite=True),
+    "notIn": Operator(_in, is_negated=True),
     "contains": Operator(_text_operator(lambda value, text: text in value)),
     "startsWith": Operator(_text_operator(lambda value, text: value.startswith(text))),
     "endsWith": Operator(_text_operator(lambda value, text: value.endswith(text))),
@@ -186,7 +186,7 @@ OPERATORS: Final[dict[str, Operator]] = {
     "lessThan": Operator(_number_operator(lambda value, bound: value < bound)),
     "greaterOrEqual": Operator(_number_operator(lambda value, bound: value >= bound)),
     "lessOrEqual": Operator(_number_operator(lambda value, bound: value <= bound)),
-    "exists": Operator(_exists, presence=True),
+    "exists": Operator(_exists, tests_presence=True),
     "before": Operator(_date_operator(lambda value, bound: value < bound)),
     "after": Operator(_date_operator(lambda value, bound: value > bound)),
     "semverEquals": Operator(_semver_operator(lambda value, bound: value == bound)),

@@ -42,7 +42,7 @@ class PatternError(ValueError):
     """A pattern is not supported; the message describes what it must be."""
 
 
-def search(pattern: str) -> Search:
+def compile_pattern(pattern: str) -> Search:
     """Returns a function that finds the pattern anywhere in a text. Raises PatternError."""
     pattern = well_formed(pattern)
     if len(pattern) > MAX_CHARACTERS:
