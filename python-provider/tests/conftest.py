@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 from flag_server import KEY, FlagServer, boolean_flag
@@ -15,6 +15,8 @@ from openfeature.event import EventDetails, ProviderEvent
 
 from pennon_openfeature import PennonProvider
 from pennon_openfeature._timing import Timing
+
+Use: TypeAlias = Callable[[PennonProvider], PennonProvider]
 
 
 class QuickProvider(PennonProvider):
@@ -38,6 +40,11 @@ def eventually(condition: Callable[[], Any], seconds: float = 10) -> None:
     while not condition():
         assert time.monotonic() < deadline, "the condition does not hold"
         time.sleep(0.002)
+
+
+def streaming(provider: PennonProvider) -> Callable[[], bool]:
+    """A condition for `eventually`."""
+    return lambda: provider.freshness().mode == "streaming"
 
 
 class EventRecorder:
@@ -84,7 +91,7 @@ def client(domain: str) -> OpenFeatureClient:
 
 
 @pytest.fixture
-def use(domain: str) -> Iterator[Callable[[PennonProvider], PennonProvider]]:
+def use(domain: str) -> Iterator[Use]:
     """Sets a provider for the client of this test, and shuts it down after the test."""
     used: list[PennonProvider] = []
 

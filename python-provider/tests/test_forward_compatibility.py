@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import QuickProvider, eventually, provider_for
+from conftest import QuickProvider, Use, eventually, provider_for
 from flag_server import KEY, FlagServer, boolean_flag
 from openfeature.client import OpenFeatureClient
 from openfeature.exception import ErrorCode
-
-from pennon_openfeature import PennonProvider
-
-Use = Callable[[PennonProvider], PennonProvider]
 
 FLAGS: dict[str, Any] = {
     "described-better": boolean_flag(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from conftest import QuickProvider, eventually, provider_for
+from conftest import QuickProvider, Use, eventually, provider_for
 from flag_server import CERTIFICATE, FlagServer, boolean_flag
 from forward_proxy import ForwardProxy
 from openfeature import api
@@ -15,8 +15,6 @@ from openfeature.client import OpenFeatureClient
 from openfeature.exception import GeneralError
 
 from pennon_openfeature import PennonProvider
-
-Use = Callable[[PennonProvider], PennonProvider]
 
 MODES = pytest.mark.parametrize("mode", ["in-process", "remote"])
 

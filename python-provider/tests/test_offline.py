@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import EventRecorder, QuickProvider, eventually
+from conftest import EventRecorder, QuickProvider, Use, eventually
 from flag_server import boolean_flag
 from openfeature import api
 from openfeature.client import OpenFeatureClient
@@ -17,11 +16,8 @@ from openfeature.evaluation_context import EvaluationContext
 from openfeature.exception import GeneralError
 from openfeature.provider import ProviderStatus
 
-from pennon_openfeature import PennonProvider
 from pennon_openfeature._json import parse_json
 from pennon_openfeature._yaml import parse_yaml
-
-Use = Callable[[PennonProvider], PennonProvider]
 
 
 def rewrite(file: Path, text: str) -> None:

@@ -10,13 +10,12 @@ import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
 import pytest
-from conftest import EventRecorder, eventually, provider_for
+from conftest import EventRecorder, Use, eventually, provider_for
 from faults import Hang
 from flag_server import KEY, FlagServer, boolean_flag
 from openfeature import api
@@ -24,8 +23,6 @@ from openfeature.client import OpenFeatureClient
 from openfeature.event import ProviderEvent
 
 from pennon_openfeature import PennonProvider, Served
-
-Use = Callable[[PennonProvider], PennonProvider]
 
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 

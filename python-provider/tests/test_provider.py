@@ -4,24 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Callable
 from datetime import date, datetime, timedelta, timezone
 from enum import Enum
 from typing import Any
 
 import pytest
-from conftest import EventRecorder, QuickProvider, eventually, provider_for
-from flag_server import KEY, FlagServer, boolean_flag
-from openfeature import api
+from conftest import Use, provider_for
+from flag_server import FlagServer, boolean_flag
 from openfeature.client import OpenFeatureClient
 from openfeature.evaluation_context import EvaluationContext
 from openfeature.exception import ErrorCode
 from openfeature.flag_evaluation import Reason
-from openfeature.provider import ProviderStatus
-
-from pennon_openfeature import PennonProvider, Served
-
-Use = Callable[[PennonProvider], PennonProvider]
 
 
 def flag_of_type(flag_type: str, value: Any) -> dict[str, Any]:
@@ -214,110 +207,6 @@ def test_tracking_does_nothing_and_does_not_raise(
 ) -> None:
     use(provider_for(server))
     client.track("bought", EvaluationContext("ada"))
-
-
-def test_a_change_is_reported_with_exactly_the_flags_that_changed(
-    server: FlagServer, client: OpenFeatureClient, use: Use
-) -> None:
-    provider = use(provider_for(server))
-    recorder = EventRecorder(client)
-    eventually(lambda: provider.freshness().mode == "streaming")
-    server.change({"bool": boolean_flag("off"), "text": None, "new": boolean_flag()})
-    eventually(lambda: client.get_boolean_value("bool", True) is False)
-    eventually(lambda: recorder.changed_flags() == [["bool", "new", "text"]])
-    assert client.get_string_details("text", "default").error_code == ErrorCode.FLAG_NOT_FOUND
-
-
-def test_a_change_is_reported_with_dependent_flags(
-    server: FlagServer, client: OpenFeatureClient, use: Use
-) -> None:
-    payers = {"conditions": [{"attribute": "plan", "operator": "equals", "value": "pro"}]}
-    server.segments["payers"] = payers
-    rule = {"id": "r", "conditions": [{"segment": "payers"}], "variant": "on"}
-    on_flag = {"id": "r", "conditions": [{"flag": "a", "variants": ["on"]}], "variant": "on"}
-    server.flags |= {
-        "a": boolean_flag("off", rules=[rule]),
-        "b": boolean_flag("off", rules=[on_flag]),
-    }
-    provider = use(provider_for(server))
-    recorder = EventRecorder(client)
-    eventually(lambda: provider.freshness().mode == "streaming")
-    server.change(segments={"payers": {"conditions": [{**payers["conditions"][0], "not": True}]}})
-    eventually(lambda: recorder.changed_flags() == [["a", "b"]])
-    assert client.get_boolean_value("b", False) is True
-
-
-def test_a_snapshot_evaluates_flags_of_one_revision(server: FlagServer, use: Use) -> None:
-    provider = use(provider_for(server))
-    eventually(lambda: provider.freshness().mode == "streaming")
-    snapshot = provider.snapshot()
-    server.change({"bool": boolean_flag("off")})
-    eventually(lambda: provider.snapshot().revision == 2)
-    before, after = snapshot.evaluate("bool"), provider.evaluate("bool", {"targetingKey": "ada"})
-    assert isinstance(before, Served)
-    assert isinstance(after, Served)
-    assert (snapshot.revision, before.value, after.value) == (1, True, False)
-
-
-def test_several_providers_in_one_process_are_independent(server: FlagServer) -> None:
-    with FlagServer({"bool": boolean_flag("off")}) as other:
-        providers = {"one": provider_for(server), "other": provider_for(other)}
-        for name, provider in providers.items():
-            api.set_provider_and_wait(provider, name)
-        values = [api.get_client(name).get_boolean_value("bool", False) for name in providers]
-        for provider in providers.values():
-            provider.shutdown()
-    assert values == [True, False]
-
-
-def test_the_environment_option_is_sent_to_the_server(server: FlagServer, use: Use) -> None:
-    use(provider_for(server, environment="blue & green"))
-    assert server.received[0][0] == "/api/v1/flag-set?environment=blue%20%26%20green"
-
-
-def test_a_provider_can_be_initialized_again_after_shutdown(
-    server: FlagServer, client: OpenFeatureClient, use: Use
-) -> None:
-    provider = use(provider_for(server))
-    provider.shutdown()
-    assert provider.freshness().mode == "stopped"
-    details = provider.resolve_boolean_details("bool", False)
-    assert details.error_code == ErrorCode.PROVIDER_NOT_READY
-    provider.initialize(EvaluationContext())
-    assert provider.resolve_boolean_details("bool", False).value is True
-    assert client.get_provider_status() == ProviderStatus.READY
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({}, "url and key"),
-        ({"url": "http://x"}, "together"),
-        ({"url": "flags.example.com", "key": KEY}, "https://"),
-        ({"url": "http://x:99999", "key": KEY}, "https://"),
-        ({"url": "http://[::1", "key": KEY}, "https://"),
-        ({"url": 5, "key": KEY}, "https://"),
-        ({"url": "http://x", "key": "a b"}, "visible"),
-        ({"url": "http://x", "key": 5}, "visible"),
-        ({"url": "http://x", "key": KEY, "mode": "magic"}, "in-process"),
-        ({"url": "http://x", "key": KEY, "init_timeout_ms": 0}, "init_timeout_ms"),
-        ({"url": "http://x", "key": KEY, "init_timeout_ms": "5"}, "init_timeout_ms"),
-        ({"url": "http://x", "key": KEY, "poll_interval_ms": float("inf")}, "poll_interval_ms"),
-        ({"url": "http://x", "key": KEY, "cache_ttl_ms": None}, "cache_ttl_ms"),
-        ({"url": "http://x", "key": KEY, "cache_entries": -1}, "cache_entries"),
-        ({"url": "http://x", "key": KEY, "offline_file": "f.json"}, "uses no server"),
-        ({"offline_file": "f.json", "mode": "remote"}, "remote"),
-    ],
-)
-def test_invalid_options_raise_immediately(options: Any, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        QuickProvider(**options)
-
-
-def test_the_key_is_not_in_any_representation() -> None:
-    provider = QuickProvider(url="http://x", key=KEY)
-    assert KEY not in repr(provider)
-    assert KEY not in repr(vars(provider))
 
 
 def test_modifying_details_does_not_affect_other_evaluations(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import EventRecorder, QuickProvider, eventually
+from conftest import EventRecorder, QuickProvider, Use, eventually, streaming
 from openfeature import api
 from openfeature.client import OpenFeatureClient
 from openfeature.evaluation_context import EvaluationContext
@@ -17,8 +17,6 @@ from real_server import FaultProxy, RealServer, real_server
 
 from pennon_openfeature import PennonProvider
 from pennon_openfeature._timing import Timing
-
-Use = Callable[[PennonProvider], PennonProvider]
 
 
 class RetryingProvider(PennonProvider):
@@ -52,10 +50,6 @@ def flag(real: RealServer, request: pytest.FixtureRequest) -> Iterator[str]:
     real.create(key)
     yield key
     real.remove(key)
-
-
-def streaming(provider: PennonProvider) -> Callable[[], bool]:
-    return lambda: provider.freshness().mode == "streaming"
 
 
 @pytest.mark.parametrize("mode", ["in-process", "remote"])

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
-from conftest import QuickProvider, eventually, provider_for
+from conftest import QuickProvider, Use, eventually, provider_for
 from faults import Hang, fails_with, send_json, trickles
 from flag_server import KEY, FlagServer, boolean_flag
 from openfeature import api
@@ -21,8 +21,6 @@ from openfeature.flag_evaluation import FlagResolutionDetails
 from openfeature.provider import ProviderStatus
 
 from pennon_openfeature import PennonProvider
-
-Use = Callable[[PennonProvider], PennonProvider]
 
 HALF = {"id": "half", "variant": "on", "percentage": 50}
 FLAGS = {

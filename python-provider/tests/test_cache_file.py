@@ -1,0 +1,158 @@
+"""Starting with the cache file or the bootstrap, and writing the cache file."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import EventRecorder, QuickProvider, Use, eventually, provider_for, streaming
+from faults import fails_with
+from flag_server import KEY, FlagServer, boolean_flag
+from openfeature import api
+from openfeature.client import OpenFeatureClient
+from openfeature.exception import GeneralError, ProviderFatalError
+from openfeature.provider import ProviderStatus
+
+from pennon_openfeature._cache_file import write_cache_file
+from pennon_openfeature._flag_set import FlagSet
+
+OFF = {"new-checkout": boolean_flag("off")}
+
+
+def is_off(client: OpenFeatureClient) -> bool:
+    return client.get_boolean_value("new-checkout", True) is False
+
+
+def test_the_cache_file_is_used_while_the_server_is_down(
+    server: FlagServer, client: OpenFeatureClient, use: Use, tmp_path: Path, unreachable_url: str
+) -> None:
+    cache_file = tmp_path / "flags.json"
+    first = use(provider_for(server, cache_file=cache_file))
+    server.change(OFF)
+    eventually(lambda: cache_file.exists() and json.loads(cache_file.read_text())["revision"] == 2)
+    first.shutdown()
+    hour_ago = time.time() - 3_600
+    os.utime(cache_file, (hour_ago, hour_ago))
+    provider = use(QuickProvider(url=unreachable_url, key=KEY, cache_file=cache_file))
+    assert is_off(client)
+    assert provider.freshness().source == "cache_file"
+    hour_ms = 3_600_000
+    assert hour_ms <= (provider.freshness().data_age_ms or 0) < 2 * hour_ms
+    eventually(lambda: client.get_provider_status() == ProviderStatus.STALE)
+
+
+def test_a_cached_flag_set_that_is_current_is_not_loaded_again(
+    server: FlagServer, client: OpenFeatureClient, use: Use, tmp_path: Path
+) -> None:
+    cache_file = tmp_path / "flags.json"
+    cache_file.write_text(json.dumps(server.flag_set()))
+    use(provider_for(server, cache_file=cache_file, stream=False))
+    assert server.received[0][1]["if-none-match"] == f'"{server.id}"'
+    assert client.get_provider_status() == ProviderStatus.READY
+    assert client.get_boolean_value("new-checkout", False) is True
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"flags": 1}', "\x00", '{"formatVersion": 2}'])
+def test_a_damaged_cache_file_is_ignored_and_replaced(
+    server: FlagServer, client: OpenFeatureClient, use: Use, tmp_path: Path, damage: str
+) -> None:
+    cache_file = tmp_path / "flags.json"
+    cache_file.write_text(damage)
+    provider = use(provider_for(server, cache_file=cache_file))
+    assert client.get_boolean_value("new-checkout", False) is True
+    assert json.loads(cache_file.read_text())["id"] == server.id
+    assert "cache_file" in str(provider.freshness().last_error)
+
+
+def test_a_rejected_key_is_fatal_even_with_a_cache_file(
+    server: FlagServer, client: OpenFeatureClient, tmp_path: Path, domain: str
+) -> None:
+    cache_file = tmp_path / "flags.json"
+    cache_file.write_text(json.dumps(server.flag_set()))
+    provider = QuickProvider(url=server.url, key="another-key", cache_file=cache_file)
+    with pytest.raises(ProviderFatalError):
+        api.set_provider_and_wait(provider, domain)
+    assert client.get_provider_status() == ProviderStatus.FATAL
+    provider.shutdown()
+
+
+def test_a_cache_file_of_another_environment_is_not_used(
+    server: FlagServer, tmp_path: Path, unreachable_url: str, domain: str
+) -> None:
+    cache_file = tmp_path / "flags.json"
+    cache_file.write_text(json.dumps(server.flag_set()))
+    options: dict[str, Any] = {"url": unreachable_url, "key": KEY, "cache_file": cache_file}
+    provider = QuickProvider(**options, environment="staging", init_timeout_ms=50)
+    with pytest.raises(GeneralError):
+        api.set_provider_and_wait(provider, domain)
+    provider.shutdown()
+
+
+def test_flags_are_available_if_the_cache_file_cannot_be_written(
+    server: FlagServer, client: OpenFeatureClient, use: Use, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    use(provider_for(server, cache_file=tmp_path / "file" / "flags.json"))
+    assert client.get_boolean_value("new-checkout", False) is True
+
+
+def test_a_slow_disk_delays_no_change_and_receives_only_the_latest_flags(
+    server: FlagServer,
+    client: OpenFeatureClient,
+    use: Use,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    disk_ready = threading.Event()
+    revisions: list[object] = []
+
+    def write_slowly(path: Path, flag_set: FlagSet) -> None:
+        revisions.append(flag_set.revision)
+        disk_ready.wait(20)
+        write_cache_file(path, flag_set)
+
+    monkeypatch.setattr("pennon_openfeature._cache_file.write_cache_file", write_slowly)
+    cache_file = tmp_path / "flags.json"
+    provider = use(provider_for(server, cache_file=cache_file, init_timeout_ms=200))
+    eventually(streaming(provider))
+    for _ in range(20):
+        server.change({"new-checkout": boolean_flag()})
+    server.change(OFF)
+    eventually(lambda: is_off(client))
+    assert not cache_file.exists()
+    disk_ready.set()
+    eventually(lambda: cache_file.exists() and json.loads(cache_file.read_text())["revision"] == 22)
+    assert revisions == [1, 22]
+
+
+def test_writing_the_cache_file_leaves_no_temporary_file(
+    server: FlagServer, use: Use, tmp_path: Path
+) -> None:
+    use(provider_for(server, cache_file=tmp_path / "flags.json"))
+    assert [file.name for file in tmp_path.iterdir()] == ["flags.json"]
+
+
+def test_the_bootstrap_is_used_without_a_cache_file(
+    client: OpenFeatureClient, use: Use, unreachable_url: str
+) -> None:
+    short = {"flags": {"new-checkout": {"enabled": True, "rules": [{"percentage": 0}]}}}
+    use(QuickProvider(url=unreachable_url, key=KEY, bootstrap=short))
+    assert is_off(client)
+    eventually(lambda: client.get_provider_status() == ProviderStatus.STALE)
+
+
+def test_flags_that_arrive_after_the_bootstrap_are_reported_as_changed(
+    server: FlagServer, client: OpenFeatureClient, use: Use
+) -> None:
+    server.faults = {"flag-set": fails_with(503), "flag-set/stream": fails_with(503)}
+    use(provider_for(server, bootstrap=server.flag_set()))
+    recorder = EventRecorder(client)
+    server.change(OFF)
+    server.faults = {}
+    eventually(lambda: recorder.changed_flags() == [["new-checkout"]])
+    eventually(lambda: client.get_provider_status() == ProviderStatus.READY)
