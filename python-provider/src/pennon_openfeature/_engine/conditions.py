@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
 from .attributes import Context, is_plain_name, reader
-from .format import describe, join_quoted, quote
+from .format import MISSING, describe, join_quoted, quote
 from .operators import OPERATORS, OperandError, ValueTest
 from .problems import Location, report_unknown_fields
 
@@ -101,7 +101,7 @@ def _compile_attribute(
             f"must be the name of an attribute, but is {describe(name)}"
         )
         name = None
-    key = definition.get("operator")
+    key = definition.get("operator", MISSING)
     operator = OPERATORS.get(key) if isinstance(key, str) else None
     if operator is None:
         location.at("operator").report(
@@ -109,7 +109,7 @@ def _compile_attribute(
         )
         return never
     try:
-        test = operator.prepare(definition.get("value"))
+        test = operator.prepare(definition.get("value", MISSING))
     except OperandError as error:
         location.at("value").report(f"{error} (the operand of {quote(str(key))})")
         return never

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .format import describe
+from .format import MISSING, describe
 from .problems import Problem
 from .values import as_double
 
@@ -30,7 +30,7 @@ def read_envelope(flag_set: object) -> Envelope:
             f"this version reads format version {FORMAT_VERSION}, not {describe(version)}: "
             "update the SDK"
         )
-    flags, segments = flag_set.get("flags"), flag_set.get("segments")
+    flags, segments = flag_set.get("flags", MISSING), flag_set.get("segments")
     if not isinstance(flags, dict):
         return _refuse(f"the flags of a flag set must be an object, but are {describe(flags)}")
     if segments is None or isinstance(segments, dict):

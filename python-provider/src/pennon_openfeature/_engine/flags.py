@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from .attributes import Context
 from .conditions import CompiledSegment, ConditionScope, OtherFlags
-from .format import describe, join_quoted, quote
+from .format import MISSING, describe, join_quoted, quote
 from .problems import Finding, Location, Problem
 from .requires import check_requires
 from .results import Evaluation, FlagInfo, Metadata, NotServed, malformed
@@ -78,8 +78,8 @@ def _compile(location: Location, key: str, definition: object, scope: ConditionS
     check_requires(location, definition)
     check_key(location, key, definition)
     _check_client_visible(location.at("clientVisible"), definition.get("clientVisible"))
-    is_enabled = _read_enabled(location.at("enabled"), definition.get("enabled"))
-    variants = _read_variants(location.at("variants"), definition.get("variants"))
+    is_enabled = _read_enabled(location.at("enabled"), definition.get("enabled", MISSING))
+    variants = _read_variants(location.at("variants"), definition.get("variants", MISSING))
     info = _read_info(location, key, definition, variants)
     default = definition.get("defaultVariant")
     if default is not None:
@@ -105,7 +105,7 @@ def _read_enabled(location: Location, is_enabled: object) -> bool:
 def _read_info(
     location: Location, key: str, definition: dict[str, Any], variants: dict[str, JsonValue] | None
 ) -> FlagInfo:
-    flag_type = _read_type(location.at("type"), definition.get("type"))
+    flag_type = _read_type(location.at("type"), definition.get("type", MISSING))
     return FlagInfo(
         key=key,
         is_boolean=flag_type == "boolean",

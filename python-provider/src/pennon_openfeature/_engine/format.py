@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable
+from typing import Final
 
 from .text import number_text
+
+# The value of a required field that a definition does not have.
+MISSING: Final = object()
 
 SHOWN_CHARACTERS = 100
 SHOWN_NAMES = 8
@@ -33,8 +37,10 @@ def join_quoted(names: Iterable[object]) -> str:
 
 def describe(value: object) -> str:
     """A value with its type: `the text "10"`, `the number 10`, `a list of 3`."""
-    if value is None:
+    if value is MISSING:
         return "missing"
+    if value is None:
+        return "null"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):

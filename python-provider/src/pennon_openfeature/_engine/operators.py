@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 
 from .cidr import Network, parse_address, parse_network
 from .dates import parse_instant
-from .format import describe
+from .format import MISSING, describe
 from .re2_subset import PatternError, compile_pattern
 from .semver import Version, parse_version
 from .text import well_formed
@@ -103,7 +103,7 @@ def _number_operator(holds: Callable[[float, float], bool]) -> Prepare:
 
 
 def _exists(operand: object) -> ValueTest:
-    if operand is not None and operand is not True:
+    if operand not in (MISSING, None) and operand is not True:
         raise OperandError.expected('absent or true (for the opposite, use "not": true)', operand)
     return _is_present
 

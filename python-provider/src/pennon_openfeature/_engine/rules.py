@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from .attributes import Context, bucketing_value, reader
 from .conditions import Condition, ConditionScope, OtherFlags, always, compile_conditions, never
-from .format import describe, join_quoted, quote
+from .format import MISSING, describe, join_quoted, quote
 from .hash import ADMISSION_DRAW, DRAWS, VARIANT_DRAW, draw, draw_seed
 from .problems import Location, report_unknown_fields
 from .results import Evaluation, FlagInfo, Served, bucketing_value_missing
@@ -156,7 +156,7 @@ def read_variant(location: Location, name: object, variants: Collection[str] | N
     if variants is None or name in variants:
         return name
     location.report(
-        f"the flag has no variant {quote(name)}; its variants are {join_quoted(variants)}"
+        f"the flag has no variant {quote(name)}; its variants are {join_quoted(sorted(map(str, variants)))}"
     )
     return None
 
@@ -189,11 +189,12 @@ def _read_share(
         location.report(f'must be {{"variant": …, "weight": …}}, but is {describe(entry)}')
         return None
     report_unknown_fields(location, entry, SPLIT_FIELDS, "a part of a split")
-    variant = read_variant(location.at("variant"), entry.get("variant"), variants)
-    weight = as_double(entry.get("weight"))
+    variant = read_variant(location.at("variant"), entry.get("variant", MISSING), variants)
+    raw_weight = entry.get("weight", MISSING)
+    weight = as_double(raw_weight)
     if not (weight >= 0 and weight.is_integer()):
         location.at("weight").report(
-            f"must be a whole number that is not negative, but is {describe(entry.get('weight'))}"
+            f"must be a whole number that is not negative, but is {describe(raw_weight)}"
         )
         return None
     return Share(variant, int(weight)) if variant is not None else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .conditions import CompiledSegment, ConditionScope, compile_conditions, never
-from .format import describe, quote
+from .format import MISSING, describe, quote
 from .problems import Finding, Location
 from .requires import check_requires
 
@@ -25,7 +25,7 @@ def _read_conditions(location: Location, key: str, definition: object) -> list[o
         return []
     check_requires(location, definition)
     check_key(location, key, definition)
-    conditions = definition.get("conditions")
+    conditions = definition.get("conditions", MISSING)
     if isinstance(conditions, list) and conditions:
         return conditions
     location.at("conditions").report(
