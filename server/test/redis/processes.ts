@@ -196,7 +196,11 @@ export const startSentinels = async ({
   settings: given = {},
   passwords,
 }: SentinelOptions = {}): Promise<Sentinels> => {
-  const settings = { ...given, ...(passwords && passwordSettings(passwords.redis)) };
+  const settings = {
+    'repl-diskless-sync-delay': '0',
+    ...given,
+    ...(passwords && passwordSettings(passwords.redis)),
+  };
   const original = await startRedis(settings);
   const followers = await Promise.all(
     Array.from({ length: replicas }, () =>
@@ -212,6 +216,7 @@ export const startSentinels = async ({
   const master = () =>
     Number(first?.cli('sentinel', 'get-master-addr-by-name', MASTER).split('\n')[1]);
   await eventually(() => sentinels.every(each => knowsAll(each, replicas)));
+  await eventually(() => followers.every(isInSync));
   return {
     servers,
     sentinels,
@@ -317,6 +322,7 @@ export const startCluster = async ({
   await eventually(() =>
     nodes.every(node => node.cli('cluster', 'info').includes('cluster_state:ok')),
   );
+  await eventually(() => nodes.slice(3).every(isInSync));
   return {
     nodes,
     url: `redis+cluster://${masters.map(({ port }) => `127.0.0.1:${port}`).join(',')}`,
@@ -326,10 +332,15 @@ export const startCluster = async ({
   };
 };
 
+/** A replica that has never been in sync cannot become master. */
+const isInSync = (replica: RedisProcess): boolean =>
+  replica.cli('info', 'replication').includes('master_link_status:up');
+
 const clusterSettings = async (nodeTimeoutMs: number): Promise<Record<string, string>> => ({
   'cluster-enabled': 'yes',
   'cluster-config-file': 'nodes.conf',
   'cluster-node-timeout': String(nodeTimeoutMs),
+  'repl-diskless-sync-delay': '0',
   'cluster-port': String(await freePort()),
 });
 

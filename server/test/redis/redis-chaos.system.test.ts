@@ -1,6 +1,12 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 
-import { FORMAT_VERSION, type AuditEntry, type Flag, type Segment } from '@pennon/schema';
+import {
+  FORMAT_VERSION,
+  toEvaluationFlag,
+  toEvaluationSegment,
+  type AuditEntry,
+  type Flag,
+} from '@pennon/schema';
 
 import { revisionOf } from '../../src/store/change-id.ts';
 import { createDice } from './chaos/dice.ts';
@@ -165,20 +171,17 @@ const truthOf = async (environment: string): Promise<Truth> => {
     const ledger = await ledgerOf(store, environment);
     const read = await store.read(ledger);
     if (read === undefined) throw new Error(`Redis does not have ${environment}`);
-    const documents = <ServerFields extends Flag | Segment>(
-      records: ReadonlyMap<string, { document: ServerFields }>,
-    ): [string, ServerFields][] => [...records].map(([key, { document }]) => [key, document]);
-    const flags = documents(read.records.flags);
+    const { flags, segments } = read.records;
     return {
       id: read.id,
-      flags: new Map(flags),
+      flags: new Map([...flags].map(([key, { document }]) => [key, document])),
       text: textOf({
         formatVersion: FORMAT_VERSION,
         environment,
         id: read.id,
         revision: revisionOf(read.id),
-        flags: Object.fromEntries(flags),
-        segments: Object.fromEntries(documents(read.records.segments)),
+        flags: projectAll(flags, toEvaluationFlag),
+        segments: projectAll(segments, toEvaluationSegment),
       }),
       entries: (await store.audit(ledger, { limit: 1_000_000 })).toReversed(),
     };
@@ -186,6 +189,11 @@ const truthOf = async (environment: string): Promise<Truth> => {
     await store.close();
   }
 };
+
+const projectAll = <Document>(
+  documents: ReadonlyMap<string, { document: Document }>,
+  project: (document: Document) => unknown,
+) => Object.fromEntries([...documents].map(([key, { document }]) => [key, project(document)]));
 
 /** Every server and every follower has the data in Redis, byte for byte. */
 const expectAgreement = async (

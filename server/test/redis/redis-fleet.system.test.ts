@@ -30,6 +30,12 @@ const first = (): RedisServer => {
   return server;
 };
 
+type ReportedStatus = {
+  readonly self: boolean;
+  readonly streams: number;
+  readonly environments: readonly { readonly behind: number | null }[];
+};
+
 it('the status has the revisions, lag and streams of every running server', async () => {
   await first().request('POST', production('/flags'), { body: { key: 'f', enabled: true } });
   const stream = await openSse(`${first().url}${production('/flag-set/stream')}`, {
@@ -37,9 +43,11 @@ it('the status has the revisions, lag and streams of every running server', asyn
   });
   await stream.next();
   const other = servers[1] ?? first();
+  // A server reports with its next heartbeat, up to two seconds after the write and the stream.
   await eventually(async () => {
-    const { servers: all } = await statusOf(other);
-    return all.some((each: { streams: number; self: boolean }) => each.streams === 1 && !each.self);
+    const all: ReportedStatus[] = (await statusOf(other)).servers;
+    const hasStream = all.some(({ streams, self }) => streams === 1 && !self);
+    return hasStream && all.every(each => each.environments.every(({ behind }) => behind === 0));
   });
   const { store, environments, servers: all } = await statusOf(other);
   expect(store).toBe('available');
