@@ -44,23 +44,18 @@ export const startWorkers = (options: WorkersOptions): Workers => {
 
   const start = (number: number, restartMs: number) => {
     const announces = number === 1 && !announced;
-    const worker = cluster.fork({
-      PORT: String(port),
-      [ANNOUNCER_VARIABLE]: announces ? '1' : '',
-    });
+    const worker = cluster.fork({ PORT: port, [ANNOUNCER_VARIABLE]: announces ? '1' : '' });
     running.set(number, worker);
     const startedAt = clock.now();
-    let hasServed = false;
     worker.once('listening', () => {
-      hasServed = true;
       announced ||= announces;
       serving.add(number);
     });
     worker.once('exit', (code: number | null, signal: string | null) => {
       running.delete(number);
-      serving.delete(number);
+      const hasServed = serving.delete(number);
       if (closing) return;
-      if (!hasServed && code !== null && code !== 0 && serving.size === 0) return onStartFailed();
+      if (!hasServed && (code ?? 0) !== 0 && serving.size === 0) return onStartFailed();
       onWarning(`worker ${number} exited (${signal ?? code}); restarting`);
       const isStable = clock.now() - startedAt >= STABLE_MS;
       restart(number, isStable ? MIN_RESTART_MS : restartMs);

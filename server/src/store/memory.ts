@@ -12,9 +12,8 @@ import {
   serializeWrites,
   type AuditRow,
   type DocumentRow,
-  type WriteRow,
 } from './serialization.ts';
-import type { AuditDraft, AuditQuery, Collection, Ledger, Store } from './store.ts';
+import type { AuditQuery, Change, Collection, Commit, Ledger, LedgerKind, Store } from './store.ts';
 import { CONTROL_LEDGER, StoreError } from './store.ts';
 
 /** The ledgers of a memory store, by kind and id. */
@@ -57,26 +56,15 @@ export const openMemoryStore = ({ random, data = new Map() }: MemoryStoreOptions
       const row = find(ledger)?.documents.get(pathOf({ collection, key }));
       return row && parseDocument(collection, row);
     },
-    async page(ledger, collection, { after, limit }) {
-      const rows = rowsOf(find(ledger) ?? EMPTY, collection);
-      return rows
-        .filter(({ key }) => after === undefined || compareBytes(key, after) > 0)
-        .slice(0, limit)
-        .map(row => parseDocument(collection, row));
-    },
-    async commit(ledger, { expect, writes, audit, replaceAll = false }) {
-      const found = find(ledger) ?? EMPTY;
-      const previous = found.head;
-      if (previous !== expect) return { committed: false, actual: previous };
-      const ids = { epoch: newEpoch(random), nonce: newNonce(random), replaceAll };
-      const id = nextChangeId(previous, ids);
-      const written = serializeWrites(writes);
-      data.set(nameOf(ledger), {
-        head: id,
-        documents: documentsAfter(replaceAll ? EMPTY : found, id, written),
-        audit: [...found.audit, ...auditRows(audit, revisionOf(id), found.audit.length)],
-      });
-      const change = { id, previous, writes: parseWrites(ledger.kind, written), replaceAll };
+    page: async (ledger, collection, range) =>
+      rowsAfter(find(ledger) ?? EMPTY, collection, range.after)
+        .slice(0, range.limit)
+        .map(row => parseDocument(collection, row)),
+    async commit(ledger, commit) {
+      const current = find(ledger) ?? EMPTY;
+      if (current.head !== commit.expect) return { committed: false, actual: current.head };
+      const { next, change } = applyCommit(ledger.kind, current, commit, random);
+      data.set(nameOf(ledger), next);
       feeds.publish(ledger, change);
       return { committed: true, change };
     },
@@ -87,15 +75,7 @@ export const openMemoryStore = ({ random, data = new Map() }: MemoryStoreOptions
     },
     // Every commit happens in this process, so the feed has all changes after the call.
     follow: (ledger, _after, signal) => feeds.follow(ledger, signal),
-    async audit(ledger, query) {
-      const entries = (find(ledger) ?? EMPTY).audit.map(parseAuditEntry).toReversed();
-      const before = entries.findIndex(({ id }) => id === query.before);
-      if (query.before !== undefined && before === -1) return [];
-      return entries
-        .slice(before + 1)
-        .filter(matches(query))
-        .slice(0, query.limit);
-    },
+    audit: async (ledger, query) => searchAudit(find(ledger) ?? EMPTY, query),
     // No other server can use this store.
     heartbeat: async report => [{ report, ageMs: 0 }],
     leave: async () => {},
@@ -112,33 +92,53 @@ export const openMemoryStore = ({ random, data = new Map() }: MemoryStoreOptions
 const nameOf = ({ kind, id }: Ledger): string => `${kind}/${id}`;
 const pathOf = ({ collection, key }: { collection: string; key: string }) => `${collection}/${key}`;
 
-const documentsAfter = (
-  { documents }: LedgerData,
-  changeId: ChangeId,
-  written: readonly WriteRow[],
-): LedgerData['documents'] => {
-  const next = new Map(documents);
-  for (const { collection, key, text } of written)
+const applyCommit = <Kind extends LedgerKind>(
+  kind: Kind,
+  { head: previous, documents, audit: log }: LedgerData,
+  { writes, audit, replaceAll = false }: Commit<Kind>,
+  random: Random,
+): { next: LedgerData; change: Change<Kind> } => {
+  const ids = { epoch: newEpoch(random), nonce: newNonce(random), replaceAll };
+  const id = nextChangeId(previous, ids);
+  const rows = serializeWrites(writes);
+  const next = new Map(replaceAll ? [] : documents);
+  for (const { collection, key, text } of rows)
     if (text === null) next.delete(pathOf({ collection, key }));
-    else next.set(pathOf({ collection, key }), { collection, key, text, changeId });
-  return next;
-};
-
-/** Entries are numbered within their ledger; `count` is how many there are. */
-const auditRows = (drafts: readonly AuditDraft[], revision: number, count: number): AuditRow[] =>
-  drafts.map((draft, i) => ({
-    id: String(count + i + 1),
-    revision,
+    else next.set(pathOf({ collection, key }), { collection, key, text, changeId: id });
+  const entries = audit.map((draft, i) => ({
+    id: String(log.length + i + 1),
+    revision: revisionOf(id),
     text: serializeAuditDraft(draft).text,
   }));
+  return {
+    next: { head: id, documents: next, audit: [...log, ...entries] },
+    change: { id, previous, writes: parseWrites(kind, rows), replaceAll },
+  };
+};
 
 const compareBytes = (a: string, b: string): number =>
   Buffer.compare(Buffer.from(a), Buffer.from(b));
 
-const rowsOf = ({ documents }: LedgerData, collection: Collection): DocumentRow[] =>
+/** The documents of a collection with greater keys than `after`, in byte order of their keys. */
+const rowsAfter = (
+  { documents }: LedgerData,
+  collection: Collection,
+  after: string | undefined,
+): DocumentRow[] =>
   [...documents.values()]
     .filter(row => row.collection === collection)
+    .filter(({ key }) => after === undefined || compareBytes(key, after) > 0)
     .toSorted((a, b) => compareBytes(a.key, b.key));
+
+const searchAudit = ({ audit }: LedgerData, query: AuditQuery): AuditEntry[] => {
+  const newestFirst = audit.map(parseAuditEntry).toReversed();
+  const before = newestFirst.findIndex(({ id }) => id === query.before);
+  if (query.before !== undefined && before === -1) return [];
+  return newestFirst
+    .slice(before + 1)
+    .filter(matches(query))
+    .slice(0, query.limit);
+};
 
 const matches =
   ({ kind, key, actor, action, from, until }: AuditQuery) =>
