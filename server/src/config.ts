@@ -53,7 +53,7 @@ export const Settings = z.object({
     .regex(/^[\x21-\x7e]+$/, 'must consist of visible ASCII characters without spaces')
     .optional()
     .describe(
-      'The `*` admin key. If unset, the first start writes one to `admin-key` in PENNON_DATA.',
+      'The `*` admin key. If unset, the first start writes one to `admin-key` in PENNON_DATA, or prints it with `:memory:`.',
     ),
   LOG_LEVEL: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
