@@ -20,33 +20,14 @@ export type Broadcast = {
 /** Part of the protocol: followers treat 2.5 intervals of silence as a lost connection. */
 const HEARTBEAT_MS = 15_000;
 
-/** Deliveries in one turn of the event loop, so that evaluations are not delayed by many streams. */
-const SLICE = 200;
-
 const createBroadcast = (live: LiveFlagSet, clock: Clock): Broadcast => {
   const subscribers = new Set<Subscriber>();
-  let isDelivering = false;
+  const deliver = createDelivery(subscribers);
 
   const publish = (event: StreamEvent) => {
     for (const subscriber of subscribers) subscriber.push(event);
-    if (!isDelivering) void deliver();
+    void deliver();
   };
-
-  /** Repeats until nothing was delivered, because more events may arrive during a pass. */
-  const deliver = async () => {
-    isDelivering = true;
-    let delivered: number;
-    do {
-      delivered = 0;
-      for (const subscriber of subscribers) {
-        if (!subscriber.deliver()) continue;
-        delivered += 1;
-        if (delivered % SLICE === 0) await new Promise(resolve => setImmediate(resolve));
-      }
-    } while (delivered > 0);
-    isDelivering = false;
-  };
-
   const unsubscribe = live.subscribe(publish);
   const stopHeartbeat = clock.every(HEARTBEAT_MS, () =>
     publish({ type: 'heartbeat', view: live.view() }),
@@ -68,6 +49,28 @@ const createBroadcast = (live: LiveFlagSet, clock: Clock): Broadcast => {
       if (live.closed.aborted) subscriber.close();
       return subscription;
     },
+  };
+};
+
+/** Deliveries in one turn of the event loop, so that evaluations are not delayed by many streams. */
+const SLICE = 200;
+
+/** Returns a function that delivers until no subscriber waits for a queued event. Runs once at a time. */
+const createDelivery = (subscribers: ReadonlySet<Subscriber>): (() => Promise<void>) => {
+  let isRunning = false;
+  return async () => {
+    if (isRunning) return;
+    isRunning = true;
+    let delivered: number;
+    do {
+      delivered = 0;
+      for (const subscriber of subscribers) {
+        if (!subscriber.deliver()) continue;
+        delivered += 1;
+        if (delivered % SLICE === 0) await new Promise(resolve => setImmediate(resolve));
+      }
+    } while (delivered > 0);
+    isRunning = false;
   };
 };
 

@@ -16,9 +16,6 @@ export type Subscriber = {
   readonly close: () => void;
 };
 
-/** A reader that is this many events behind receives the whole flag set in their place. */
-const MOST_QUEUED = 100;
-
 /**
  * Creates both ends. `first` are the events to read before any that is pushed; `onClose` is called once.
  *
@@ -31,7 +28,7 @@ export const createSubscription = <First>(
 ): { subscriber: Subscriber; subscription: Subscription<StreamEvent | First> } => {
   type Result = IteratorResult<StreamEvent | First, void>;
   const done: Result = { done: true, value: undefined };
-  let queue: (StreamEvent | First)[] = [...first];
+  const queue = createQueue(first);
   let resolveNext: ((result: Result) => void) | undefined;
   let isClosed = false;
 
@@ -42,32 +39,14 @@ export const createSubscription = <First>(
   const close = () => {
     if (isClosed) return;
     isClosed = true;
-    queue = [];
     resolveWith(done);
     onClose();
   };
-
-  const subscriber: Subscriber = {
-    push(event) {
-      if (isClosed) return;
-      // A queued event already shows that the stream is alive.
-      if (event.type === 'heartbeat' && queue.length > 0) return;
-      queue.push(event);
-      if (queue.length > MOST_QUEUED) queue = [{ type: 'set', view: event.view }];
-    },
-    deliver() {
-      const value = resolveNext && queue.shift();
-      if (value === undefined) return false;
-      resolveWith({ value });
-      return true;
-    },
-    close,
-  };
   const subscription: Subscription<StreamEvent | First> = {
     next() {
+      if (isClosed) return Promise.resolve(done);
       const value = queue.shift();
       if (value !== undefined) return Promise.resolve({ value });
-      if (isClosed) return Promise.resolve(done);
       return new Promise(resolve => {
         resolveNext = resolve;
       });
@@ -78,5 +57,27 @@ export const createSubscription = <First>(
     },
     [Symbol.asyncIterator]: () => subscription,
   };
-  return { subscriber, subscription };
+  const deliver = () => {
+    const value = resolveNext && queue.shift();
+    if (value === undefined) return false;
+    resolveWith({ value });
+    return true;
+  };
+  return { subscriber: { push: queue.push, deliver, close }, subscription };
+};
+
+/** A reader that is this many events behind receives the whole flag set in their place. */
+const MAX_QUEUED = 100;
+
+const createQueue = <First>(first: readonly First[]) => {
+  let events: (StreamEvent | First)[] = [...first];
+  return {
+    shift: () => events.shift(),
+    push: (event: StreamEvent) => {
+      // A queued event already shows that the stream is alive.
+      if (event.type === 'heartbeat' && events.length > 0) return;
+      events.push(event);
+      if (events.length > MAX_QUEUED) events = [{ type: 'set', view: event.view }];
+    },
+  };
 };
