@@ -21,8 +21,12 @@ afterAll(async () => {
 
 /** No operation may take longer, regardless of the state of Redis. Includes a margin for slow machines. */
 const LIMIT_MS = 6_000;
-/** The limit for an operation that does not wait for an unresponsive node. */
-const IMMEDIATE_MS = 1_500;
+/** The error of an operation that failed at once, because nothing was sent to Redis. */
+const NOT_SENT = {
+  name: 'StoreError',
+  code: 'unavailable',
+  message: expect.stringContaining('cannot be reached'),
+};
 
 const timed = async <Value>(work: Promise<Value>) => {
   const start = performance.now();
@@ -65,11 +69,7 @@ describe('while Redis is unavailable', () => {
     const [, commit] = allOperations()[0] ?? [];
     await timed(commit?.() ?? Promise.resolve());
     for (const [name, run] of allOperations()) {
-      const { ms, ...outcome } = await timed(run());
-      expect(outcome, name).toMatchObject({
-        error: { name: 'StoreError', code: 'unavailable' },
-      });
-      expect(ms, name).toBeLessThan(200);
+      expect(await timed(run()), name).toMatchObject({ error: NOT_SENT });
     }
     await redis().start();
     await waitUntilAvailable();
@@ -96,8 +96,8 @@ describe('while Redis is unavailable', () => {
       expect(each).toMatchObject({ error: { name: 'StoreError', code: 'unavailable' } });
       expect(each.ms).toBeLessThan(LIMIT_MS);
     }
-    const [again] = await Promise.all(allOperations().map(([, run]) => timed(run())));
-    expect(again?.ms, 'the store has detected it').toBeLessThan(200);
+    const again = await Promise.all(allOperations().map(([, run]) => timed(run())));
+    for (const each of again) expect(each).toMatchObject({ error: NOT_SENT });
     redis().resume();
     await waitUntilAvailable();
     expect(id).toBeDefined();
@@ -154,11 +154,9 @@ describe('a Cluster with one paused master', () => {
     master?.pause();
     expect(slowest(await many(unavailable))).toBeLessThan(LIMIT_MS);
     const again = await many(unavailable);
-    expect(again.every(each => 'error' in each && each.error instanceof StoreError)).toBe(true);
-    expect(slowest(again)).toBeLessThan(IMMEDIATE_MS);
+    for (const each of again) expect(each).toMatchObject({ error: NOT_SENT });
     const others = await many(available);
     expect(others.every(each => 'value' in each)).toBe(true);
-    expect(slowest(others)).toBeLessThan(IMMEDIATE_MS);
     master?.resume();
     await eventually(async () => 'value' in (await timed(opened.read(unavailable))));
   });
