@@ -1,11 +1,21 @@
+import type { AttributeCondition, FlagCondition, SegmentCondition } from '@pennon/schema';
+
 import { reader, type Attributes, type Read } from './attributes.ts';
 import { evaluateMemoized } from './evaluate.ts';
-import { given, isList, isObject, ownValue, unknownNames, type Fields } from './fields.ts';
+import {
+  fieldNames,
+  optional,
+  isList,
+  isObject,
+  ownValue,
+  unknownNames,
+  type Fields,
+} from './fields.ts';
 import type { CompiledCondition, CompiledSegment, Holds, Slot } from './model.ts';
-import { anyPasses, operatorOf, OPERATOR_NAMES, type Test } from './operators.ts';
+import { anyPasses, operatorOf, OPERATOR_NAMES, type ValueTest } from './operators.ts';
 import type { Patterns } from './re2-subset.ts';
 import { below, type Report } from './problems.ts';
-import { list, name, quote } from './format.ts';
+import { joinQuoted, describe, quote } from './format.ts';
 
 const GROUP_DEPTH = 5;
 
@@ -65,7 +75,7 @@ const opposite =
 const unless = (not: boolean, holds: Holds): Holds => (not ? opposite(holds) : holds);
 
 /** Text, which most attributes are, goes straight to the test. */
-const passes = (read: Read, test: Test) => (context: Attributes) => {
+const passes = (read: Read, test: ValueTest) => (context: Attributes) => {
   const value = read(context);
   return typeof value === 'string' ? test(value) : value !== undefined && anyPasses(value, test);
 };
@@ -75,16 +85,19 @@ const isPresent = (read: Read) => (context: Attributes) => read(context) !== und
 const readAttribute = (fields: Fields, { path, report }: Place): string | undefined => {
   const attribute = ownValue(fields, 'attribute');
   if (typeof attribute === 'string' && attribute !== '') return attribute;
-  report(below(path, 'attribute'), `must be the name of an attribute, and is ${name(attribute)}`);
+  report(
+    below(path, 'attribute'),
+    `must be the name of an attribute, and is ${describe(attribute)}`,
+  );
   return undefined;
 };
 
 const readOperator = (fields: Fields, { path, report }: Place) => {
   const operator = ownValue(fields, 'operator');
-  const entry = typeof operator === 'string' ? operatorOf(operator) : undefined;
+  const entry = operatorOf(operator);
   if (typeof operator === 'string' && entry !== undefined) return { operator, entry };
   const known = OPERATOR_NAMES.join(', ');
-  report(below(path, 'operator'), `must be one of ${known}, and is ${name(operator)}`);
+  report(below(path, 'operator'), `must be one of ${known}, and is ${describe(operator)}`);
   return undefined;
 };
 
@@ -96,13 +109,13 @@ const onAttribute: Compile = (fields, place, not) => {
   const operand = ownValue(fields, 'value');
   const test = entry.prepare(operand, place.patterns);
   if (typeof test !== 'function') {
-    place.report(below(place.path, 'value'), `${test.refused} (the operand of ${quote(operator)})`);
+    place.report(below(place.path, 'value'), `${test.problem} (the operand of ${quote(operator)})`);
     return undefined;
   }
   if (attribute === undefined) return undefined;
   const read = reader(attribute);
-  const holds = entry.presence ? isPresent(read) : passes(read, test);
-  const flipped = not !== (entry.opposite ?? false);
+  const holds = entry.testsPresence ? isPresent(read) : passes(read, test);
+  const flipped = not !== (entry.isNegated ?? false);
   return {
     kind: 'attribute',
     attribute,
@@ -123,7 +136,7 @@ const onSegment: Compile = (fields, { path, named, report }, not) => {
   const segment = ownValue(fields, 'segment');
   const at = below(path, 'segment');
   if (typeof segment !== 'string') {
-    report(at, `must be the key of a segment, and is ${name(segment)}`);
+    report(at, `must be the key of a segment, and is ${describe(segment)}`);
     return undefined;
   }
   const found = named?.segment(segment);
@@ -160,7 +173,8 @@ const answersOneOf = (slot: Slot | undefined, variants: ReadonlySet<string>): Ho
 const onFlag: Compile = (fields, { path, named, report }, not) => {
   const flag = ownValue(fields, 'flag');
   const variants = namesIn(ownValue(fields, 'variants'));
-  if (!isText(flag)) report(below(path, 'flag'), `must be the key of a flag, and is ${name(flag)}`);
+  if (!isText(flag))
+    report(below(path, 'flag'), `must be the key of a flag, and is ${describe(flag)}`);
   if (variants === undefined) {
     report(
       below(path, 'variants'),
@@ -179,7 +193,7 @@ const onGroup =
     const members = ownValue(fields, kind);
     const path = below(place.path, kind);
     if (!isList(members) || members.length === 0) {
-      place.report(path, `must be a list of one or more conditions, and is ${name(members)}`);
+      place.report(path, `must be a list of one or more conditions, and is ${describe(members)}`);
       return undefined;
     }
     const depth = place.depth + 1;
@@ -193,9 +207,23 @@ const onGroup =
 
 /** What each kind of condition consists of. The kind is told by the one field of its name. */
 const KINDS = {
-  attribute: { fields: new Set(['attribute', 'operator', 'value', 'not']), compile: onAttribute },
-  segment: { fields: new Set(['segment', 'not']), compile: onSegment },
-  flag: { fields: new Set(['flag', 'variants', 'not']), compile: onFlag },
+  attribute: {
+    fields: fieldNames<AttributeCondition>({
+      attribute: true,
+      operator: true,
+      value: true,
+      not: true,
+    }),
+    compile: onAttribute,
+  },
+  segment: {
+    fields: fieldNames<SegmentCondition>({ segment: true, not: true }),
+    compile: onSegment,
+  },
+  flag: {
+    fields: fieldNames<FlagCondition>({ flag: true, variants: true, not: true }),
+    compile: onFlag,
+  },
   any: { fields: new Set(['any', 'not']), compile: onGroup('any', holdsAny) },
   all: { fields: new Set(['all', 'not']), compile: onGroup('all', holdsAll) },
 } satisfies Record<
@@ -209,9 +237,9 @@ const kindsOf = (fields: Fields) =>
   Object.entries(KINDS).filter(([kind]) => Object.hasOwn(fields, kind));
 
 const readNot = (fields: Fields, { path, report }: Place): boolean => {
-  const not = given(fields, 'not');
+  const not = optional(fields, 'not');
   if (not !== undefined && typeof not !== 'boolean') {
-    report(below(path, 'not'), `must be true or false, and is ${name(not)}`);
+    report(below(path, 'not'), `must be true or false, and is ${describe(not)}`);
   }
   return not === true;
 };
@@ -219,12 +247,12 @@ const readNot = (fields: Fields, { path, report }: Place): boolean => {
 const compileCondition = (raw: unknown, place: Place): CompiledCondition | undefined => {
   const { path, report } = place;
   if (!isObject(raw)) {
-    report(path, `must be a condition, and is ${name(raw)}`);
+    report(path, `must be a condition, and is ${describe(raw)}`);
     return undefined;
   }
   const [found, another] = kindsOf(raw);
   if (found === undefined || another !== undefined) {
-    report(path, `must have exactly one of the fields ${list(Object.keys(KINDS))}`);
+    report(path, `must have exactly one of the fields ${joinQuoted(Object.keys(KINDS))}`);
     return undefined;
   }
   const [kind, { fields, compile }] = found;
@@ -238,7 +266,7 @@ const compileCondition = (raw: unknown, place: Place): CompiledCondition | undef
   for (const unknown of unknownNames(raw, fields)) {
     report(
       below(path, unknown),
-      `there is no such field; a condition of this kind has ${list([...fields])}`,
+      `there is no such field; a condition of this kind has ${joinQuoted([...fields])}`,
     );
   }
   return compile(raw, place, readNot(raw, place));

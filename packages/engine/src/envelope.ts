@@ -1,5 +1,5 @@
-import { given, isObject, ownValue, type Fields } from './fields.ts';
-import { name } from './format.ts';
+import { optional, isObject, ownValue, type Fields } from './fields.ts';
+import { describe } from './format.ts';
 import type { Problem } from './problems.ts';
 
 const FORMAT_VERSION = 1;
@@ -24,18 +24,19 @@ const refuse = (message: string): Envelope => ({
 
 /** Reads a flag set without looking into its flags. Unknown fields are ignored: the server may be newer. */
 export const readEnvelope = (flagSet: unknown): Envelope => {
-  if (!isObject(flagSet)) return refuse(`a flag set must be an object, but is ${name(flagSet)}`);
-  const version = given(flagSet, 'formatVersion') ?? FORMAT_VERSION;
+  if (!isObject(flagSet))
+    return refuse(`a flag set must be an object, but is ${describe(flagSet)}`);
+  const version = optional(flagSet, 'formatVersion') ?? FORMAT_VERSION;
   if (version !== FORMAT_VERSION) {
     return refuse(
-      `this version reads format version ${FORMAT_VERSION}, not ${name(version)}: update the SDK`,
+      `this version reads format version ${FORMAT_VERSION}, not ${describe(version)}: update the SDK`,
     );
   }
   const flags = ownValue(flagSet, 'flags');
   if (!isObject(flags))
-    return refuse(`the flags of a flag set must be an object, but are ${name(flags)}`);
-  const segments = given(flagSet, 'segments') ?? {};
+    return refuse(`the flags of a flag set must be an object, but are ${describe(flags)}`);
+  const segments = optional(flagSet, 'segments') ?? {};
   if (isObject(segments)) return { flags, segments, refused: false, problems: [] };
-  const problems = [problem('segments', `must be an object, but is ${name(segments)}`)];
+  const problems = [problem('segments', `must be an object, but is ${describe(segments)}`)];
   return { flags, segments: {}, refused: false, problems };
 };

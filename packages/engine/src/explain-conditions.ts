@@ -4,7 +4,7 @@ import { isList } from './fields.ts';
 import type { AttributeCondition, CompiledCondition, FlagCondition } from './model.ts';
 import { anyPasses, isScalar } from './operators.ts';
 import type { ConditionTrace } from './trace.ts';
-import { code, cut, list, name, operandWords, quote } from './format.ts';
+import { codeSpan, truncate, joinQuoted, describe, describeOperand, quote } from './format.ts';
 
 const MAX_VARIANTS = 100;
 
@@ -21,24 +21,24 @@ const listWords = (
   { entry, operand, test }: AttributeCondition,
 ): string => {
   const which = anyPasses(items, test) ? 'one' : 'none';
-  return `a list of ${items.length}, of which ${which} ${entry.does} ${operandWords(operand)}`;
+  return `a list of ${items.length}, of which ${which} ${entry.verb} ${describeOperand(operand)}`;
 };
 
 /** What a present attribute is, and how it stands to the operand. */
 const valueWords = (value: unknown, condition: AttributeCondition): string => {
   const { entry, operator, operand, test } = condition;
   if (isList(value)) return listWords(value, condition);
-  if (!isScalar(value) || !entry.takes(value)) {
-    return `${name(value)}, ${code(operator)} wants ${entry.wants}`;
+  if (!isScalar(value) || !entry.accepts(value)) {
+    return `${describe(value)}, ${codeSpan(operator)} expects ${entry.expects}`;
   }
-  return `${name(value)}, which ${test(value) ? entry.does : entry.doesNot} ${operandWords(operand)}`;
+  return `${describe(value)}, which ${test(value) ? entry.verb : entry.negatedVerb} ${describeOperand(operand)}`;
 };
 
 const attributeWords = (condition: AttributeCondition, { context }: Walk): string => {
   const value = condition.read(context);
-  const attribute = code(condition.attribute);
+  const attribute = codeSpan(condition.attribute);
   if (value === undefined) return `${attribute} is missing`;
-  if (condition.entry.presence) return `${attribute} is present: ${name(value)}`;
+  if (condition.entry.testsPresence) return `${attribute} is present: ${describe(value)}`;
   return `${attribute} is ${valueWords(value, condition)}`;
 };
 
@@ -46,13 +46,13 @@ const flagWords = (
   { flag, variants, slot }: FlagCondition,
   { context, evaluationId }: Walk,
 ): string => {
-  if (slot === undefined) return `there is no flag ${code(flag)}`;
+  if (slot === undefined) return `there is no flag ${codeSpan(flag)}`;
   const answer = evaluateMemoized(slot, context, evaluationId);
   if (answer === undefined || !('variant' in answer)) {
-    return `the flag ${code(flag)} answers no variant (${answer?.reason ?? 'ERROR'})`;
+    return `the flag ${codeSpan(flag)} answers no variant (${answer?.reason ?? 'ERROR'})`;
   }
   const listed = variants.includes(answer.variant) ? 'is' : 'is not';
-  return `the flag ${code(flag)} answers ${quote(answer.variant)}, which ${listed} one of ${list(variants)}`;
+  return `the flag ${codeSpan(flag)} answers ${quote(answer.variant)}, which ${listed} one of ${joinQuoted(variants)}`;
 };
 
 /** How many of a list hold: `2 of 3 conditions hold`. */
@@ -70,7 +70,7 @@ const factOf = (condition: CompiledCondition, walk: Walk): string => {
   if (condition.kind === 'flag') return flagWords(condition, walk);
   const counted = countWords(condition.conditions, walk);
   if (condition.kind === 'any') return `${counted}, and one is enough`;
-  const of = condition.kind === 'segment' ? ` of the segment ${code(condition.segment)}` : '';
+  const of = condition.kind === 'segment' ? ` of the segment ${codeSpan(condition.segment)}` : '';
   return `${counted}${of}, and all are wanted`;
 };
 
@@ -84,15 +84,20 @@ const traceCondition = (condition: CompiledCondition, walk: Walk): ConditionTrac
   const holds = condition.holds(walk.context, walk.evaluationId);
   const fact = { ...turned, holds, why: whyOf(condition, walk) };
   if (kind === 'attribute') {
-    return { kind, attribute: cut(condition.attribute), operator: condition.operator, ...fact };
+    return {
+      kind,
+      attribute: truncate(condition.attribute),
+      operator: condition.operator,
+      ...fact,
+    };
   }
   if (kind === 'flag') {
-    const variants = condition.variants.slice(0, MAX_VARIANTS).map(cut);
-    return { kind, flag: cut(condition.flag), variants, ...fact };
+    const variants = condition.variants.slice(0, MAX_VARIANTS).map(truncate);
+    return { kind, flag: truncate(condition.flag), variants, ...fact };
   }
   const conditions = traceConditions(condition.conditions, walk);
   return kind === 'segment'
-    ? { kind, segment: cut(condition.segment), ...fact, conditions }
+    ? { kind, segment: truncate(condition.segment), ...fact, conditions }
     : { kind, ...fact, conditions };
 };
 

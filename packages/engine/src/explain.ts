@@ -7,7 +7,7 @@ import { traceConditions, whyOf, type Walk } from './explain-conditions.ts';
 import { draw, DRAWS } from './hash.ts';
 import type { CompiledFlag, CompiledFlagSet, CompiledRule } from './model.ts';
 import type { AdmissionTrace, Explanation, RuleOutcome, RuleTrace, SplitTrace } from './trace.ts';
-import { code, cut, quote } from './format.ts';
+import { codeSpan, truncate, quote } from './format.ts';
 
 const MAX_RULES = 500;
 const MAX_CONDITIONS = 1_000;
@@ -17,8 +17,8 @@ const traceAdmission = ({ admission, bucketBy }: CompiledRule, unit: string): Ad
   const drawn = draw(unit, inner);
   return {
     percentage: threshold / 1000,
-    bucketBy: cut(bucketBy),
-    unit: cut(unit),
+    bucketBy: truncate(bucketBy),
+    unit: truncate(unit),
     draw: drawn,
     threshold,
     admitted: drawn < threshold,
@@ -32,9 +32,14 @@ const traceSplit = (
   if (served.kind !== 'split') return undefined;
   const bands = served.bands.map(({ variant, weight, until }, at) => {
     const from = served.bands[at - 1]?.until ?? 0;
-    return { variant: cut(variant), weight, from, until };
+    return { variant: truncate(variant), weight, from, until };
   });
-  return { bucketBy: cut(bucketBy), unit: cut(unit), draw: draw(unit, served.inner), bands };
+  return {
+    bucketBy: truncate(bucketBy),
+    unit: truncate(unit),
+    draw: draw(unit, served.inner),
+    bands,
+  };
 };
 
 type Draws = { readonly admission?: AdmissionTrace; readonly split?: SplitTrace };
@@ -60,7 +65,7 @@ const notAdmittedWords = (
 ) =>
   drawn === undefined
     ? 'the conditions hold, but a percentage of 0 admits nobody'
-    : `the conditions hold, but ${code(bucketBy)} draws ${drawn.draw}, ` +
+    : `the conditions hold, but ${codeSpan(bucketBy)} draws ${drawn.draw}, ` +
       `and ${drawn.percentage} % admits draws below ${admission.threshold}`;
 
 /** What became of a rule whose conditions hold. */
@@ -74,7 +79,7 @@ const outcomeWords = (
   const variant = 'variant' in answer ? quote(answer.variant) : 'no variant';
   return split === undefined
     ? `the conditions hold, and the rule serves ${variant}`
-    : `the conditions hold, and ${code(rule.bucketBy)} draws ${split.draw} of the split, which is ${variant}`;
+    : `the conditions hold, and ${codeSpan(rule.bucketBy)} draws ${split.draw} of the split, which is ${variant}`;
 };
 
 /** A rule without conditions has none that could fail. */

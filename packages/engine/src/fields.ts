@@ -12,10 +12,18 @@ export const ownValue = (fields: Fields, name: string): unknown =>
   Object.hasOwn(fields, name) ? fields[name] : undefined;
 
 /** An own value where null means absent. */
-export const given = (fields: Fields, name: string): unknown => ownValue(fields, name) ?? undefined;
+export const optional = (fields: Fields, name: string): unknown =>
+  ownValue(fields, name) ?? undefined;
 
 /** Own names in an order that does not depend on how the object was written. */
 export const sortedNames = (fields: Fields): string[] => Object.keys(fields).toSorted();
+
+/** The names of the fields of `Type`. The compiler refuses a table that lacks one. */
+export const fieldNames = <Type>(table: Record<KeyOf<Type>, true>): ReadonlySet<string> =>
+  new Set(Object.keys(table));
+
+/** The keys of every member of a union. */
+type KeyOf<Type> = Type extends unknown ? keyof Type : never;
 
 export const unknownNames = (fields: Fields, known: ReadonlySet<string>): string[] =>
   Object.keys(fields)

@@ -2,13 +2,13 @@ import type { FlagType, Value } from '@pennon/schema';
 
 import { malformed, notServed, served, type FlagInfo, type Metadata } from './results.ts';
 import type { CompileDeps, Named } from './conditions.ts';
-import { given, hasLength, isObject, ownValue, sortedNames, type Fields } from './fields.ts';
+import { optional, hasLength, isObject, ownValue, sortedNames, type Fields } from './fields.ts';
 import type { CompiledFlag, CompiledRule } from './model.ts';
 import { below, type Problem, type Report } from './problems.ts';
 import { checkRequires } from './requires.ts';
 import { compileRules, readSeed, readVariant } from './rules.ts';
 import { TYPES } from './values.ts';
-import { list, name, quote } from './format.ts';
+import { joinQuoted, describe, quote } from './format.ts';
 
 const NAME_LENGTH = 100;
 
@@ -18,35 +18,35 @@ const isType = (value: unknown): value is FlagType =>
 const readType = (fields: Fields, report: Report): FlagType | undefined => {
   const type = ownValue(fields, 'type');
   if (isType(type)) return type;
-  report('type', `must be one of ${list(Object.keys(TYPES))}, and is ${name(type)}`);
+  report('type', `must be one of ${joinQuoted(Object.keys(TYPES))}, and is ${describe(type)}`);
   return undefined;
 };
 
 const readEnabled = (fields: Fields, report: Report): boolean => {
   const enabled = ownValue(fields, 'enabled');
   if (typeof enabled !== 'boolean')
-    report('enabled', `must be true or false, and is ${name(enabled)}`);
+    report('enabled', `must be true or false, and is ${describe(enabled)}`);
   return enabled === true;
 };
 
 const reportKey = (fields: Fields, key: string, report: Report) => {
-  const own = given(fields, 'key');
+  const own = optional(fields, 'key');
   if (own !== undefined && own !== key) {
-    report('key', `must be ${quote(key)}, under which it is stored, and is ${name(own)}`);
+    report('key', `must be ${quote(key)}, under which it is stored, and is ${describe(own)}`);
   }
 };
 
 const reportClientVisible = (fields: Fields, report: Report) => {
-  const visible = given(fields, 'clientVisible');
+  const visible = optional(fields, 'clientVisible');
   if (visible !== undefined && typeof visible !== 'boolean') {
-    report('clientVisible', `must be true or false, and is ${name(visible)}`);
+    report('clientVisible', `must be true or false, and is ${describe(visible)}`);
   }
 };
 
 const readVariants = (fields: Fields, report: Report): Fields | undefined => {
   const variants = ownValue(fields, 'variants');
   if (isObject(variants) && Object.keys(variants).length > 0) return variants;
-  report('variants', `must be an object of one or more variants, and is ${name(variants)}`);
+  report('variants', `must be an object of one or more variants, and is ${describe(variants)}`);
   return undefined;
 };
 
@@ -65,7 +65,7 @@ const readValues = (variants: Fields, type: FlagType | undefined, report: Report
     else
       report(
         path,
-        `must be ${TYPES[type].wanted}, as the flag's type is "${type}", and is ${name(raw)}`,
+        `must be ${TYPES[type].wanted}, as the flag's type is "${type}", and is ${describe(raw)}`,
       );
   }
   return values;
@@ -75,9 +75,9 @@ const isMetadataValue = (value: unknown): value is Metadata[string] =>
   typeof value === 'string' || typeof value === 'boolean' || Number.isFinite(value);
 
 const readMetadata = (fields: Fields, report: Report): FlagInfo['metadata'] => {
-  const metadata = given(fields, 'metadata') ?? {};
+  const metadata = optional(fields, 'metadata') ?? {};
   if (!isObject(metadata)) {
-    report('metadata', `must be an object, and is ${name(metadata)}`);
+    report('metadata', `must be an object, and is ${describe(metadata)}`);
     return {};
   }
   const entries: [string, Metadata[string]][] = [];
@@ -87,7 +87,7 @@ const readMetadata = (fields: Fields, report: Report): FlagInfo['metadata'] => {
     else
       report(
         below('metadata', entry),
-        `must be a string, a finite number or a boolean, and is ${name(value)}`,
+        `must be a string, a finite number or a boolean, and is ${describe(value)}`,
       );
   }
   return entries.length === 0 ? {} : { metadata: Object.freeze(Object.fromEntries(entries)) };
@@ -109,14 +109,14 @@ const readFlag = (fields: Fields, key: string, means: CompileDeps, report: Repor
   const written = readVariants(fields, report);
   const variants = written && new Set(sortedNames(written));
   const values = readValues(written ?? {}, type, report);
-  const chosen = given(fields, 'defaultVariant');
+  const chosen = optional(fields, 'defaultVariant');
   const defaultVariant =
     chosen === undefined ? undefined : readVariant(chosen, 'defaultVariant', { variants, report });
   const seed = readSeed(fields, '', key, report);
   reportClientVisible(fields, report);
   const metadata = readMetadata(fields, report);
   const facts: FlagInfo = { key, type: type ?? 'object', values, seed, metadata };
-  const rules = compileRules(given(fields, 'rules'), { ...means, facts, variants, report });
+  const rules = compileRules(optional(fields, 'rules'), { ...means, facts, variants, report });
   return { facts, enabled, defaultVariant, rules };
 };
 
@@ -182,7 +182,7 @@ export const compileFlag = (key: string, raw: unknown, means: CompileDeps): Comp
     return asMalformed(names, {
       flagKey: key,
       path: '',
-      message: `must be a flag, and is ${name(raw)}`,
+      message: `must be a flag, and is ${describe(raw)}`,
     });
   }
   const problems: Problem[] = [];

@@ -2,7 +2,7 @@ import type { Evaluation, Failed, NotServed, Served } from '@pennon/schema';
 
 import type { Attributes, Read } from './attributes.ts';
 import type { Contents } from './envelope.ts';
-import type { OperatorEntry, Test } from './operators.ts';
+import type { OperatorEntry, ValueTest } from './operators.ts';
 import type { Patterns } from './re2-subset.ts';
 import type { Finding, Problem } from './problems.ts';
 
@@ -21,7 +21,7 @@ export type AttributeCondition = Common & {
   readonly entry: OperatorEntry;
   readonly operand: unknown;
   readonly read: Read;
-  readonly test: Test;
+  readonly test: ValueTest;
 };
 export type SegmentCondition = Common & {
   readonly kind: 'segment';

@@ -3,200 +3,208 @@ import type { Operator } from '@pennon/schema';
 import { contains, parseAddress, parseNetwork, type Network } from './cidr.ts';
 import { parseInstant } from './dates.ts';
 import { isList } from './fields.ts';
-import { search, type Patterns } from './re2-subset.ts';
+import { compilePattern, type Patterns } from './re2-subset.ts';
 import { compareVersions, parseVersion } from './semver.ts';
-import { name } from './format.ts';
+import { describe } from './format.ts';
 
-/** What conditions compare; numbers are finite. */
+/** A value that operators compare. Numbers are finite. */
 export type Scalar = string | number | boolean;
-export type Test = (value: Scalar) => boolean;
-export type Refused = { readonly refused: string };
+export type ValueTest = (value: Scalar) => boolean;
+export type InvalidOperand = { readonly problem: string };
 
-/** One operator: `prepare` does at compile what can be done there, and what it returns runs hot. */
 export type OperatorEntry = {
-  readonly prepare: (operand: unknown, patterns: Patterns | undefined) => Test | Refused;
-  /** Whether an attribute value can be compared at all; where not, `wants` says what is wanted. */
-  readonly takes: (value: Scalar) => boolean;
-  readonly wants: string;
-  /** What an attribute is said to do where the test holds, and where it does not. */
-  readonly does: string;
-  readonly doesNot: string;
-  /** Holds exactly where the test does not, a missing attribute included. */
-  readonly opposite?: true;
-  /** Asks only whether there is an attribute at all, a list or an object included. */
-  readonly presence?: true;
+  /** Runs once, at compile: parses the operand and returns the test that evaluations run. */
+  readonly prepare: (
+    operand: unknown,
+    patterns: Patterns | undefined,
+  ) => ValueTest | InvalidOperand;
+  /** Whether the operator can compare the value; `expects` describes the values that it accepts. */
+  readonly accepts: (value: Scalar) => boolean;
+  readonly expects: string;
+  /** How an explanation puts that the test passes, and that it does not. */
+  readonly verb: string;
+  readonly negatedVerb: string;
+  /** The condition holds exactly if the test does not pass, so also if the attribute is missing. */
+  readonly isNegated?: true;
+  /** Tests only that the attribute is present; lists and objects count too. */
+  readonly testsPresence?: true;
+  readonly isOperandOptional?: true;
+  /** Needs regular expressions, which are loaded only if a flag uses them. */
+  readonly needsPatterns?: true;
+  /** With an empty list as operand, no attribute passes. */
+  readonly neverPassesEmptyList?: true;
 };
 
-const refuse = (wanted: string, operand: unknown): Refused => ({
-  refused: `must be ${wanted}, and is ${name(operand)}`,
+const invalid = (expected: string, operand: unknown): InvalidOperand => ({
+  problem: `must be ${expected}, but is ${describe(operand)}`,
 });
 
-const isText = (value: unknown): value is string => typeof value === 'string';
+const isString = (value: unknown): value is string => typeof value === 'string';
 const isNumber = (value: unknown): value is number =>
   typeof value === 'number' && Number.isFinite(value);
 export const isScalar = (value: unknown): value is Scalar =>
-  isText(value) || isNumber(value) || typeof value === 'boolean';
+  isString(value) || isNumber(value) || typeof value === 'boolean';
 
 /** An unpaired surrogate counts as U+FFFD. */
-const wellFormed = (value: Scalar): Scalar => (isText(value) ? value.toWellFormed() : value);
+const wellFormed = (value: Scalar): Scalar => (isString(value) ? value.toWellFormed() : value);
 
-/** Only an operand with U+FFFD in it can tell an ill-formed text from the same text repaired. */
-const isTolerant = (operand: Scalar): boolean => isText(operand) && operand.includes('\uFFFD');
+/** Ill-formed values must be repaired before the comparison only if the operand contains U+FFFD. */
+const needsRepair = (operand: Scalar): boolean => isString(operand) && operand.includes('\uFFFD');
 
-const equalTo = (operand: Scalar): Test =>
-  isTolerant(operand) ? value => wellFormed(value) === operand : value => value === operand;
+const equalTo = (operand: Scalar): ValueTest =>
+  needsRepair(operand) ? value => wellFormed(value) === operand : value => value === operand;
 
-const oneOf = (operands: readonly Scalar[]): Test => {
-  const wanted = new Set(operands);
-  return operands.some(isTolerant)
-    ? value => wanted.has(wellFormed(value))
-    : value => wanted.has(value);
+const oneOf = (operands: readonly Scalar[]): ValueTest => {
+  const set = new Set(operands);
+  return operands.some(needsRepair) ? value => set.has(wellFormed(value)) : value => set.has(value);
 };
 
 const equality = {
   prepare: (operand: unknown) =>
     isScalar(operand)
       ? equalTo(wellFormed(operand))
-      : refuse('a string, a finite number or a boolean', operand),
-  takes: () => true,
-  wants: 'a string, a number or a boolean',
+      : invalid('a string, a finite number or a boolean', operand),
+  accepts: () => true,
+  expects: 'a string, a number or a boolean',
 };
 
 const membership = {
   prepare: (operand: unknown) =>
     isList(operand) && operand.every(isScalar)
       ? oneOf(operand.map(wellFormed))
-      : refuse('a list of strings, finite numbers and booleans', operand),
-  takes: () => true,
-  wants: 'a string, a number or a boolean',
+      : invalid('a list of strings, finite numbers and booleans', operand),
+  accepts: () => true,
+  expects: 'a string, a number or a boolean',
 };
 
-/** Operators on text. A well-formed operand without U+FFFD is found in ill-formed text as it is. */
-const onText = (finds: (text: string, operand: string) => boolean) => ({
-  prepare: (operand: unknown): Test | Refused => {
-    if (!isText(operand) || operand === '') return refuse('a text that is not empty', operand);
-    const wanted = operand.toWellFormed();
-    return isTolerant(wanted)
-      ? value => isText(value) && finds(value.toWellFormed(), wanted)
-      : value => isText(value) && finds(value, wanted);
+const onStrings = (compare: (value: string, operand: string) => boolean) => ({
+  prepare: (operand: unknown): ValueTest | InvalidOperand => {
+    if (!isString(operand) || operand === '') return invalid('a string that is not empty', operand);
+    const repaired = operand.toWellFormed();
+    return needsRepair(repaired)
+      ? value => isString(value) && compare(value.toWellFormed(), repaired)
+      : value => isString(value) && compare(value, repaired);
   },
-  takes: isText,
-  wants: 'a text',
+  accepts: isString,
+  expects: 'a string',
 });
 
 const onNumbers = (prepared: (operand: number) => (value: number) => boolean) => ({
-  prepare: (operand: unknown): Test | Refused => {
-    if (!isNumber(operand)) return refuse('a finite number', operand);
+  prepare: (operand: unknown): ValueTest | InvalidOperand => {
+    if (!isNumber(operand)) return invalid('a finite number', operand);
     const compare = prepared(operand);
     return value => typeof value === 'number' && compare(value);
   },
-  takes: isNumber,
-  wants: 'a number',
+  accepts: isNumber,
+  expects: 'a number',
 });
 
 const DATE = 'a date and time such as 2026-01-31T12:00:00Z';
 const isDate = (value: unknown): value is string =>
-  isText(value) && !Number.isNaN(parseInstant(value));
+  isString(value) && !Number.isNaN(parseInstant(value));
 
-/** NaN, which a text that is no date reads as, compares false with everything. */
+/** A value that is not a date parses to NaN, and every comparison with NaN is false. */
 const onDates = (compare: (value: number, operand: number) => boolean) => ({
-  prepare: (operand: unknown): Test | Refused => {
-    if (!isDate(operand)) return refuse(DATE, operand);
-    const wanted = parseInstant(operand);
-    return value => isText(value) && compare(parseInstant(value), wanted);
+  prepare: (operand: unknown): ValueTest | InvalidOperand => {
+    if (!isDate(operand)) return invalid(DATE, operand);
+    const instant = parseInstant(operand);
+    return value => isString(value) && compare(parseInstant(value), instant);
   },
-  takes: isDate,
-  wants: DATE,
+  accepts: isDate,
+  expects: DATE,
 });
 
 const VERSION = 'a version such as 1.2.3 or 2.0.0-beta.1';
-const versionOf = (value: unknown) => (isText(value) ? parseVersion(value) : undefined);
+const versionOf = (value: unknown) => (isString(value) ? parseVersion(value) : undefined);
 
 const onVersions = (holds: (order: number) => boolean) => ({
-  prepare: (operand: unknown): Test | Refused => {
-    const wanted = versionOf(operand);
-    if (wanted === undefined) return refuse(VERSION, operand);
+  prepare: (operand: unknown): ValueTest | InvalidOperand => {
+    const required = versionOf(operand);
+    if (required === undefined) return invalid(VERSION, operand);
     return value => {
       const version = versionOf(value);
-      return version !== undefined && holds(compareVersions(version, wanted));
+      return version !== undefined && holds(compareVersions(version, required));
     };
   },
-  takes: (value: Scalar) => versionOf(value) !== undefined,
-  wants: VERSION,
+  accepts: (value: Scalar) => versionOf(value) !== undefined,
+  expects: VERSION,
 });
 
 const ADDRESS = 'an IPv4 or IPv6 address';
 const NETWORK = 'a network such as 10.0.0.0/8 or 2001:db8::/32, an address, or a list of them';
-const addressOf = (value: unknown) => (isText(value) ? parseAddress(value) : undefined);
-const networkOf = (value: unknown) => (isText(value) ? parseNetwork(value) : undefined);
+const addressOf = (value: unknown) => (isString(value) ? parseAddress(value) : undefined);
+const networkOf = (value: unknown) => (isString(value) ? parseNetwork(value) : undefined);
 
 const inNetworks =
-  (networks: readonly Network[]): Test =>
+  (networks: readonly Network[]): ValueTest =>
   value => {
     const address = addressOf(value);
     return address !== undefined && networks.some(network => contains(network, address));
   };
 
 const networks = {
-  prepare: (operand: unknown): Test | Refused => {
-    const written = isList(operand) ? operand : [operand];
-    const read = written.map(networkOf);
-    const known = read.filter(network => network !== undefined);
-    if (known.length === read.length) return inNetworks(known);
-    return refuse(NETWORK, isList(operand) ? written[read.indexOf(undefined)] : operand);
+  prepare: (operand: unknown): ValueTest | InvalidOperand => {
+    const operands = isList(operand) ? operand : [operand];
+    const parsed = operands.map(networkOf);
+    const valid = parsed.filter(network => network !== undefined);
+    if (valid.length === parsed.length) return inNetworks(valid);
+    return invalid(NETWORK, operands[parsed.indexOf(undefined)]);
   },
-  takes: (value: Scalar) => addressOf(value) !== undefined,
-  wants: ADDRESS,
-};
-
-const pattern = {
-  prepare: (operand: unknown, patterns: Patterns | undefined): Test | Refused => {
-    if (!isText(operand)) return refuse('a pattern', operand);
-    const finds = search(operand, patterns);
-    return typeof finds === 'function' ? value => isText(value) && finds(value) : finds;
-  },
-  takes: isText,
-  wants: 'a text',
-};
-
-const presence = {
-  prepare: (operand: unknown): Test | Refused =>
-    operand === undefined || operand === null || operand === true
-      ? () => true
-      : refuse('left out (for the opposite, use "not": true)', operand),
-  takes: () => true,
-  wants: 'any value',
-  presence: true,
+  accepts: (value: Scalar) => addressOf(value) !== undefined,
+  expects: ADDRESS,
+  neverPassesEmptyList: true,
 } as const;
 
-const is = (does: string) => ({ does: `is ${does}`, doesNot: `is not ${does}` });
+const pattern = {
+  prepare: (operand: unknown, patterns: Patterns | undefined): ValueTest | InvalidOperand => {
+    if (!isString(operand)) return invalid('a pattern', operand);
+    const search = compilePattern(operand, patterns);
+    return typeof search === 'function' ? value => isString(value) && search(value) : search;
+  },
+  accepts: isString,
+  expects: 'a string',
+  needsPatterns: true,
+} as const;
 
-/** Every operator. One that is missing here does not compile. */
+const presence = {
+  prepare: (operand: unknown): ValueTest | InvalidOperand =>
+    operand === undefined || operand === null || operand === true
+      ? () => true
+      : invalid('absent or true (for the opposite, use "not": true)', operand),
+  accepts: () => true,
+  expects: 'any value',
+  testsPresence: true,
+  isOperandOptional: true,
+} as const;
+
+const is = (relation: string) => ({ verb: `is ${relation}`, negatedVerb: `is not ${relation}` });
+
+/** All operators. The compiler refuses a table that lacks one of the schema's. */
 export const OPERATORS = {
   equals: { ...equality, ...is('equal to') },
-  notEquals: { ...equality, ...is('equal to'), opposite: true },
-  in: { ...membership, ...is('one of') },
-  notIn: { ...membership, ...is('one of'), opposite: true },
+  notEquals: { ...equality, ...is('equal to'), isNegated: true },
+  in: { ...membership, ...is('one of'), neverPassesEmptyList: true },
+  notIn: { ...membership, ...is('one of'), isNegated: true },
   contains: {
-    ...onText((text, operand) => text.includes(operand)),
-    does: 'contains',
-    doesNot: 'does not contain',
+    ...onStrings((value, operand) => value.includes(operand)),
+    verb: 'contains',
+    negatedVerb: 'does not contain',
   },
   startsWith: {
-    ...onText((text, operand) => text.startsWith(operand)),
-    does: 'starts with',
-    doesNot: 'does not start with',
+    ...onStrings((value, operand) => value.startsWith(operand)),
+    verb: 'starts with',
+    negatedVerb: 'does not start with',
   },
   endsWith: {
-    ...onText((text, operand) => text.endsWith(operand)),
-    does: 'ends with',
-    doesNot: 'does not end with',
+    ...onStrings((value, operand) => value.endsWith(operand)),
+    verb: 'ends with',
+    negatedVerb: 'does not end with',
   },
   greaterThan: { ...onNumbers(operand => value => value > operand), ...is('greater than') },
   lessThan: { ...onNumbers(operand => value => value < operand), ...is('less than') },
   greaterOrEqual: { ...onNumbers(operand => value => value >= operand), ...is('at least') },
   lessOrEqual: { ...onNumbers(operand => value => value <= operand), ...is('at most') },
-  exists: { ...presence, does: 'is present', doesNot: 'is missing' },
+  exists: { ...presence, verb: 'is present', negatedVerb: 'is missing' },
   before: { ...onDates((value, operand) => value < operand), ...is('before') },
   after: { ...onDates((value, operand) => value > operand), ...is('after') },
   semverEquals: { ...onVersions(order => order === 0), ...is('the same version as') },
@@ -205,18 +213,42 @@ export const OPERATORS = {
   semverGreaterOrEqual: { ...onVersions(order => order >= 0), ...is('a version at or above') },
   semverLessOrEqual: { ...onVersions(order => order <= 0), ...is('a version at or below') },
   inCidr: { ...networks, ...is('in') },
-  matches: { ...pattern, does: 'matches', doesNot: 'does not match' },
+  matches: { ...pattern, verb: 'matches', negatedVerb: 'does not match' },
 } as const satisfies Record<Operator, OperatorEntry>;
 
 const byName: ReadonlyMap<string, OperatorEntry> = new Map(Object.entries(OPERATORS));
 
 export const OPERATOR_NAMES: readonly string[] = [...byName.keys()];
 
-/** The operator of that name; `constructor` is none. */
-export const operatorOf = (operator: string): OperatorEntry | undefined => byName.get(operator);
+/** Returns undefined for names that are not operators, such as `constructor`. */
+export const operatorOf = (name: unknown): OperatorEntry | undefined =>
+  typeof name === 'string' ? byName.get(name) : undefined;
 
-/** Whether a scalar, or any scalar of a list, passes the test. Nothing else passes any. */
-export const anyPasses = (value: unknown, test: Test): boolean => {
+/** How operators differ, apart from what they compare. */
+export type OperatorTraits = {
+  /** Whether the condition holds if the attribute is missing. */
+  readonly holdsIfMissing: boolean;
+  readonly isOperandOptional: boolean;
+  readonly needsPatterns: boolean;
+  /** Whether the condition never holds if the operand is an empty list. */
+  readonly neverHoldsForEmptyList: boolean;
+};
+
+/** Returns the traits of an operator; undefined for names that are not operators. */
+export const operatorTraits = (name: string): OperatorTraits | undefined => {
+  const entry = operatorOf(name);
+  return (
+    entry && {
+      holdsIfMissing: entry.isNegated ?? false,
+      isOperandOptional: entry.isOperandOptional ?? false,
+      needsPatterns: entry.needsPatterns ?? false,
+      neverHoldsForEmptyList: entry.neverPassesEmptyList ?? false,
+    }
+  );
+};
+
+/** Whether a scalar, or any scalar in a list, passes the test. Other values never do. */
+export const anyPasses = (value: unknown, test: ValueTest): boolean => {
   if (typeof value === 'object')
     return isList(value) && value.some(item => isScalar(item) && test(item));
   return isScalar(value) && test(value);

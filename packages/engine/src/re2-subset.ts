@@ -82,24 +82,24 @@ const compiled = (pattern: string, patterns: Patterns): Machine | string => {
  * A search for an RE2 pattern, in linear time, or what is wrong with the pattern.
  * Only what every engine's RE2 reads alike is accepted.
  */
-export const search = (
+export const compilePattern = (
   pattern: string,
   patterns: Patterns | undefined,
-): ((text: string) => boolean) | { refused: string } => {
-  if (patterns === undefined) return { refused: 'needs regular expressions, which are not loaded' };
+): ((text: string) => boolean) | { problem: string } => {
+  if (patterns === undefined) return { problem: 'needs regular expressions, which are not loaded' };
   if (!hasLength(pattern, 0, MAX_CHARACTERS)) {
-    return { refused: `must be a pattern of at most ${MAX_CHARACTERS} characters` };
+    return { problem: `must be a pattern of at most ${MAX_CHARACTERS} characters` };
   }
   const wellFormed = pattern.toWellFormed();
   const machine = compiled(wellFormed, patterns);
-  if (typeof machine === 'string') return { refused: `must be an RE2 pattern: ${machine}` };
+  if (typeof machine === 'string') return { problem: `must be an RE2 pattern: ${machine}` };
   const parts = partsOf(wellFormed);
   if (parts.some(outsideSubset)) {
-    return { refused: 'must not use \\C, \\p, \\P or a named group: engines differ in them' };
+    return { problem: 'must not use \\C, \\p, \\P or a named group: engines differ in them' };
   }
   if (mostRepeats(parts) > MAX_REPEATS) {
     return {
-      refused: `must not repeat more than ${MAX_REPEATS} times, multiplied through nesting`,
+      problem: `must not repeat more than ${MAX_REPEATS} times, multiplied through nesting`,
     };
   }
   return text => machine.test(text.toWellFormed());

@@ -1,4 +1,5 @@
 import { isList, isObject, ownValue } from './fields.ts';
+import { operatorOf } from './operators.ts';
 
 /** Groups nest at most five deep in a flag that is well-formed; what is deeper decides nothing. */
 const MAX_DEPTH = 5;
@@ -69,7 +70,7 @@ export const references = (flag: unknown): References => {
 export const needsPatterns = (definition: unknown): boolean => {
   let found = false;
   const see: See = condition => {
-    found ||= ownValue(condition, 'operator') === 'matches';
+    found ||= operatorOf(ownValue(condition, 'operator'))?.needsPatterns ?? false;
   };
   visitRules(definition, see);
   if (isObject(definition)) visit(ownValue(definition, 'conditions'), 0, see);

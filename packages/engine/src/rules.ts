@@ -1,8 +1,11 @@
+import type { Rule, SplitEntry } from '@pennon/schema';
+
 import { served, unitMissing, type FlagInfo } from './results.ts';
 import { reader } from './attributes.ts';
 import { compileConditions, holdsAll, type CompileDeps } from './conditions.ts';
 import {
-  given,
+  fieldNames,
+  optional,
   hasLength,
   isList,
   isObject,
@@ -13,18 +16,18 @@ import {
 import { ADMISSION_DRAW, bound, DRAWS, drawSeed, VARIANT_DRAW } from './hash.ts';
 import type { Admission, Band, CompiledCondition, CompiledRule, Serve } from './model.ts';
 import { below, type Report } from './problems.ts';
-import { list, name, quote } from './format.ts';
+import { joinQuoted, describe, quote } from './format.ts';
 
-const RULE_FIELDS: ReadonlySet<string> = new Set([
-  'id',
-  'conditions',
-  'variant',
-  'split',
-  'percentage',
-  'bucketBy',
-  'seed',
-]);
-const BAND_FIELDS: ReadonlySet<string> = new Set(['variant', 'weight']);
+const RULE_FIELDS = fieldNames<Rule>({
+  id: true,
+  conditions: true,
+  variant: true,
+  split: true,
+  percentage: true,
+  bucketBy: true,
+  seed: true,
+});
+const SPLIT_ENTRY_FIELDS = fieldNames<SplitEntry>({ variant: true, weight: true });
 const ID_LENGTH = 100;
 const SEED_LENGTH = 256;
 const MAX_TOTAL_WEIGHT = 100_000;
@@ -41,10 +44,13 @@ export type RuleScope = CompileDeps & {
 type Compiled<Part> = Part | undefined;
 
 const readId = (fields: Fields, path: string, report: Report): string | undefined => {
-  const id = given(fields, 'id');
+  const id = optional(fields, 'id');
   if (id === undefined) return undefined;
   if (typeof id === 'string' && hasLength(id, 1, ID_LENGTH)) return id;
-  report(below(path, 'id'), `must be a text of 1 to ${ID_LENGTH} characters, and is ${name(id)}`);
+  report(
+    below(path, 'id'),
+    `must be a text of 1 to ${ID_LENGTH} characters, and is ${describe(id)}`,
+  );
   return undefined;
 };
 
@@ -55,32 +61,32 @@ export const readSeed = (
   defaultResult: string,
   report: Report,
 ): string => {
-  const seed = given(fields, 'seed');
+  const seed = optional(fields, 'seed');
   if (seed === undefined) return defaultResult;
   if (typeof seed === 'string' && hasLength(seed, 1, SEED_LENGTH)) return seed;
   report(
     below(path, 'seed'),
-    `must be a text of 1 to ${SEED_LENGTH} characters, and is ${name(seed)}`,
+    `must be a text of 1 to ${SEED_LENGTH} characters, and is ${describe(seed)}`,
   );
   return defaultResult;
 };
 
 const readBucketBy = (fields: Fields, path: string, report: Report): string => {
-  const bucketBy = given(fields, 'bucketBy') ?? 'targetingKey';
+  const bucketBy = optional(fields, 'bucketBy') ?? 'targetingKey';
   if (typeof bucketBy === 'string' && bucketBy !== '') return bucketBy;
-  report(below(path, 'bucketBy'), `must be the name of an attribute, and is ${name(bucketBy)}`);
+  report(below(path, 'bucketBy'), `must be the name of an attribute, and is ${describe(bucketBy)}`);
   return 'targetingKey';
 };
 
 /** How many of the 100,000 draws are admitted. */
 const readThreshold = (fields: Fields, path: string, report: Report): number => {
-  const percentage = given(fields, 'percentage') ?? 100;
+  const percentage = optional(fields, 'percentage') ?? 100;
   if (typeof percentage === 'number' && percentage >= 0 && percentage <= 100) {
     const threshold = Math.floor(percentage * 1000 + 0.5);
     if (threshold / 1000 === percentage) return threshold;
   }
   const wanted = 'must be a number from 0 to 100 with at most three decimals';
-  report(below(path, 'percentage'), `${wanted}, and is ${name(percentage)}`);
+  report(below(path, 'percentage'), `${wanted}, and is ${describe(percentage)}`);
   return 0;
 };
 
@@ -91,11 +97,11 @@ export const readVariant = (
   { variants, report }: Pick<RuleScope, 'variants' | 'report'>,
 ): string | undefined => {
   if (typeof variant !== 'string') {
-    report(path, `must be the name of a variant, and is ${name(variant)}`);
+    report(path, `must be the name of a variant, and is ${describe(variant)}`);
     return undefined;
   }
   if (variants?.has(variant) ?? true) return variant;
-  const known = list([...(variants ?? [])]);
+  const known = joinQuoted([...(variants ?? [])]);
   report(path, `the flag has no variant ${quote(variant)}; its variants are ${known}`);
   return undefined;
 };
@@ -105,10 +111,10 @@ const compileConditionsOf = (
   path: string,
   around: RuleScope,
 ): CompiledCondition[] => {
-  const conditions = given(fields, 'conditions') ?? [];
+  const conditions = optional(fields, 'conditions') ?? [];
   const at = below(path, 'conditions');
   if (isList(conditions)) return compileConditions(conditions, { ...around, path: at, depth: 0 });
-  around.report(at, `must be a list of conditions, and is ${name(conditions)}`);
+  around.report(at, `must be a list of conditions, and is ${describe(conditions)}`);
   return [];
 };
 
@@ -120,10 +126,10 @@ type Share = { readonly variant: string; readonly weight: number };
 const readShare = (raw: unknown, path: string, around: RuleScope): Compiled<Share> => {
   const { report } = around;
   if (!isObject(raw)) {
-    report(path, `must be {"variant": …, "weight": …}, and is ${name(raw)}`);
+    report(path, `must be {"variant": …, "weight": …}, and is ${describe(raw)}`);
     return undefined;
   }
-  for (const unknown of unknownNames(raw, BAND_FIELDS)) {
+  for (const unknown of unknownNames(raw, SPLIT_ENTRY_FIELDS)) {
     report(
       below(path, unknown),
       'there is no such field; a part of a split has "variant" and "weight"',
@@ -134,7 +140,7 @@ const readShare = (raw: unknown, path: string, around: RuleScope): Compiled<Shar
   if (!isWeight(weight)) {
     report(
       below(path, 'weight'),
-      `must be a whole number that is not negative, and is ${name(weight)}`,
+      `must be a whole number that is not negative, and is ${describe(weight)}`,
     );
     return undefined;
   }
@@ -183,7 +189,7 @@ const compileSplit = (
   if (!isList(raw) || raw.length === 0) {
     around.report(
       path,
-      `must be a list of one or more {"variant": …, "weight": …}, and is ${name(raw)}`,
+      `must be a list of one or more {"variant": …, "weight": …}, and is ${describe(raw)}`,
     );
     return undefined;
   }
@@ -209,8 +215,8 @@ const compileServe = (
   rule: { readonly id: string | undefined; readonly seed: string; readonly threshold: number },
   around: RuleScope,
 ): Compiled<Serve> => {
-  const variant = given(fields, 'variant');
-  const split = given(fields, 'split');
+  const variant = optional(fields, 'variant');
+  const split = optional(fields, 'split');
   if ((variant === undefined) === (split === undefined)) {
     around.report(path, 'must have either a "variant" or a "split"');
     return undefined;
@@ -232,11 +238,14 @@ const admissionAt = (threshold: number, seed: string): Admission => ({
 const compileRule = (raw: unknown, path: string, around: RuleScope): Compiled<CompiledRule> => {
   const { facts, report } = around;
   if (!isObject(raw)) {
-    report(path, `must be a rule, and is ${name(raw)}`);
+    report(path, `must be a rule, and is ${describe(raw)}`);
     return undefined;
   }
   for (const unknown of unknownNames(raw, RULE_FIELDS)) {
-    report(below(path, unknown), `there is no such field; a rule has ${list([...RULE_FIELDS])}`);
+    report(
+      below(path, unknown),
+      `there is no such field; a rule has ${joinQuoted([...RULE_FIELDS])}`,
+    );
   }
   const id = readId(raw, path, report);
   const conditions = compileConditionsOf(raw, path, around);
@@ -261,7 +270,7 @@ const compileRule = (raw: unknown, path: string, around: RuleScope): Compiled<Co
 const reportRepeatedIds = (rules: readonly unknown[], report: Report) => {
   const seen = new Set<unknown>();
   rules.forEach((rule, at) => {
-    const id = isObject(rule) ? given(rule, 'id') : undefined;
+    const id = isObject(rule) ? optional(rule, 'id') : undefined;
     if (typeof id !== 'string') return;
     if (seen.has(id))
       report(`rules.${at}.id`, `another rule of this flag has the id ${quote(id)} already`);
@@ -273,7 +282,7 @@ const reportRepeatedIds = (rules: readonly unknown[], report: Report) => {
 export const compileRules = (raw: unknown, around: RuleScope): CompiledRule[] => {
   if (raw === undefined) return [];
   if (!isList(raw)) {
-    around.report('rules', `must be a list of rules, and is ${name(raw)}`);
+    around.report('rules', `must be a list of rules, and is ${describe(raw)}`);
     return [];
   }
   reportRepeatedIds(raw, around.report);

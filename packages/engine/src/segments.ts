@@ -1,10 +1,10 @@
 import { compileConditions, holdsAll } from './conditions.ts';
-import { given, isList, isObject, ownValue } from './fields.ts';
+import { optional, isList, isObject, ownValue } from './fields.ts';
 import type { CompiledSegment, SegmentSlot } from './model.ts';
 import type { Patterns } from './re2-subset.ts';
 import { checkRequires } from './requires.ts';
 import type { Finding, Report } from './problems.ts';
-import { name, quote } from './format.ts';
+import { describe, quote } from './format.ts';
 
 const compileParts = (
   key: string,
@@ -13,17 +13,20 @@ const compileParts = (
   report: Report,
 ) => {
   if (!isObject(raw)) {
-    report('', `must be a segment, and is ${name(raw)}`);
+    report('', `must be a segment, and is ${describe(raw)}`);
     return [];
   }
   checkRequires(raw, report);
-  const ownKey = given(raw, 'key');
+  const ownKey = optional(raw, 'key');
   if (ownKey !== undefined && ownKey !== key) {
-    report('key', `must be ${quote(key)}, under which it is stored, and is ${name(ownKey)}`);
+    report('key', `must be ${quote(key)}, under which it is stored, and is ${describe(ownKey)}`);
   }
   const conditions = ownValue(raw, 'conditions');
   if (!isList(conditions) || conditions.length === 0) {
-    report('conditions', `must be a list of one or more conditions, and is ${name(conditions)}`);
+    report(
+      'conditions',
+      `must be a list of one or more conditions, and is ${describe(conditions)}`,
+    );
     return [];
   }
   const path = 'conditions';

@@ -1,32 +1,60 @@
-import { given, isList, isObject, ownValue, type Fields } from './fields.ts';
+import type { DescriptiveField, FlagCreate, RuleInput } from '@pennon/schema';
+
+import { optional, isList, isObject, ownValue, type Fields } from './fields.ts';
+import { operatorOf } from './operators.ts';
 
 const MAX_GROUP_DEPTH = 5;
 
 const SHORT_CONDITION: ReadonlySet<string> = new Set(['attribute', 'operator', 'value']);
 
-/** Where null means absent, and is left out. A default variant of null means the caller's own. */
-const NULLABLE_IN_FLAG: ReadonlySet<string> = new Set(
-  'key type variants rules seed clientVisible metadata version createdAt updatedAt'.split(' '),
-);
-const NULLABLE_IN_RULE: ReadonlySet<string> = new Set(
-  'id conditions variant split percentage bucketBy seed attribute operator value'.split(' '),
-);
+/** `true` for the fields whose null means absent. The compiler refuses a table that lacks a field. */
+const nullable = <Name extends string>(table: Record<Name, boolean>): ReadonlySet<string> =>
+  new Set(Object.entries(table).flatMap(([name, isNullable]) => (isNullable ? [name] : [])));
+
+/** A default variant of null means the caller's own default, and descriptive fields keep null. */
+const NULLABLE_IN_FLAG = nullable<Exclude<keyof FlagCreate, DescriptiveField>>({
+  key: true,
+  type: true,
+  enabled: false,
+  variants: true,
+  defaultVariant: false,
+  rules: true,
+  seed: true,
+  clientVisible: true,
+  metadata: true,
+  version: true,
+  createdAt: true,
+  updatedAt: true,
+});
+const NULLABLE_IN_RULE = nullable<keyof RuleInput>({
+  id: true,
+  conditions: true,
+  variant: true,
+  split: true,
+  percentage: true,
+  bucketBy: true,
+  seed: true,
+  attribute: true,
+  operator: true,
+  value: true,
+});
 const NULLABLE_IN_CONDITION: ReadonlySet<string> = new Set(['not']);
-const NULLABLE_IN_EXISTS: ReadonlySet<string> = new Set(['not', 'value']);
+const NULLABLE_WITH_OPERAND: ReadonlySet<string> = new Set(['not', 'value']);
 
 const fieldsWhere = (fields: Fields, keep: (name: string, value: unknown) => boolean): Fields =>
   Object.fromEntries(Object.entries(fields).filter(([name, value]) => keep(name, value)));
 
 /** Other fields of null stay, for validation to refuse them. */
-const withoutNulls = (fields: Fields, nullable: ReadonlySet<string>): Fields =>
-  fieldsWhere(fields, (name, value) => (value ?? undefined) !== undefined || !nullable.has(name));
+const withoutNulls = (fields: Fields, names: ReadonlySet<string>): Fields =>
+  fieldsWhere(fields, (name, value) => (value ?? undefined) !== undefined || !names.has(name));
 
 const isShort = (name: string): boolean => SHORT_CONDITION.has(name);
 
 const fillInCondition = (condition: unknown, depth: number): unknown => {
   if (!isObject(condition)) return condition;
-  const isExists = ownValue(condition, 'operator') === 'exists';
-  const kept = withoutNulls(condition, isExists ? NULLABLE_IN_EXISTS : NULLABLE_IN_CONDITION);
+  const isOperandOptional = operatorOf(ownValue(condition, 'operator'))?.isOperandOptional;
+  const names = isOperandOptional ? NULLABLE_WITH_OPERAND : NULLABLE_IN_CONDITION;
+  const kept = withoutNulls(condition, names);
   const groups = ['any', 'all'].filter(group => isList(ownValue(kept, group)));
   const filled = groups.map(group => [group, fillInConditions(kept[group], depth + 1)] as const);
   return { ...kept, ...Object.fromEntries(filled) };
@@ -77,14 +105,14 @@ const fillInRules = (rules: unknown): unknown => {
 
 /** On where nobody is singled out, off where rules say who gets it. */
 const booleanDefault = (flag: Fields): string => {
-  const rules = given(flag, 'rules');
+  const rules = optional(flag, 'rules');
   return isList(rules) && rules.length > 0 ? 'off' : 'on';
 };
 
 /** A flag that says neither its variants nor another type is boolean; others must say all themselves. */
 const valuesOf = (flag: Fields): Fields => {
-  const type = given(flag, 'type') ?? 'boolean';
-  if (type !== 'boolean' || given(flag, 'variants') !== undefined) return {};
+  const type = optional(flag, 'type') ?? 'boolean';
+  if (type !== 'boolean' || optional(flag, 'variants') !== undefined) return {};
   const defaultVariant = ownValue(flag, 'defaultVariant');
   return {
     type,
@@ -95,14 +123,14 @@ const valuesOf = (flag: Fields): Fields => {
 
 const fillInFlag = (flag: Fields, flagKey: string | undefined): Fields => {
   const kept = withoutNulls(flag, NULLABLE_IN_FLAG);
-  const key = given(flag, 'key') ?? flagKey;
+  const key = optional(flag, 'key') ?? flagKey;
   return {
     ...(key !== undefined && { key, seed: key }),
     clientVisible: false,
     metadata: {},
     ...kept,
     ...valuesOf(flag),
-    rules: fillInRules(given(flag, 'rules')),
+    rules: fillInRules(optional(flag, 'rules')),
   };
 };
 

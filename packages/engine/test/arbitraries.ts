@@ -1,3 +1,4 @@
+import type { Operator } from '@pennon/schema';
 import fc from 'fast-check';
 
 /** Names that collide often, and those that every object inherits. */
@@ -84,7 +85,7 @@ const OPERANDS = {
   semverLessOrEqual: fc.constantFrom('1.2.3', '0.0.1'),
   inCidr: fc.constantFrom<unknown>('10.0.0.0/8', ['::/0', '10.1.2.3'], []),
   matches: fc.constantFrom('^p', '[0-9]+', '', '(?i)PRO', '.'),
-};
+} satisfies Record<Operator, fc.Arbitrary<unknown>>;
 
 const attributeCondition = fc.oneof(
   ...Object.entries(OPERANDS).map(([operator, operand]) =>
@@ -160,6 +161,9 @@ export const flag = fc
     defaultVariant: fc.constantFrom('on', 'off', null),
     rules: fc.array(rule, { maxLength: 3 }),
     seed: maybe(fc.constantFrom('shared', 'ünïcödé')),
+    clientVisible: maybe(fc.boolean()),
+    version: maybe(fc.nat()),
+    requires: fc.constantFrom(undefined, []),
     metadata: maybe(fc.dictionary(fc.string({ maxLength: 3 }), scalar, { maxKeys: 2 })),
   })
   .map(({ rules, ...others }) => ({
@@ -170,6 +174,8 @@ export const flag = fc
 
 export const segment = fc.record({
   conditions: fc.array(segmentMember, { minLength: 1, maxLength: 3 }),
+  version: maybe(fc.nat()),
+  requires: fc.constantFrom(undefined, []),
 });
 
 const keyed = (key: fc.Arbitrary<string>, item: fc.Arbitrary<unknown>) =>
@@ -177,12 +183,23 @@ const keyed = (key: fc.Arbitrary<string>, item: fc.Arbitrary<unknown>) =>
     .uniqueArray(fc.tuple(key, item), { selector: ([name]) => name, maxLength: 6 })
     .map(Object.fromEntries<unknown>);
 
+/** Flags or segments by key, some of which repeat their key. */
+const definitions = (key: fc.Arbitrary<string>, item: fc.Arbitrary<object>) =>
+  keyed(key, fc.tuple(item, fc.boolean())).map(entries =>
+    Object.fromEntries(
+      Object.entries(entries).map(([name, entry]) => {
+        const [definition, repeatsKey] = entry as [object, boolean];
+        return [name, repeatsKey ? { key: name, ...definition } : definition];
+      }),
+    ),
+  );
+
 /** As it would be read from JSON: plain objects, nothing undefined. */
 const throughJson = <Item>(item: fc.Arbitrary<Item>) =>
   item.map(value => JSON.parse(JSON.stringify(value)) as unknown);
 
 export const flagSet = throughJson(
-  fc.record({ flags: keyed(flagKey, flag), segments: keyed(segmentKey, segment) }),
+  fc.record({ flags: definitions(flagKey, flag), segments: definitions(segmentKey, segment) }),
 );
 
 /** Any JSON at all, with names that mean something to an engine. */

@@ -80,7 +80,7 @@ describe('explain', () => {
     [
       { attribute: 'age', operator: 'greaterThan', value: 18 },
       { age: '10' },
-      '`age` is the text "10", `greaterThan` wants a number',
+      '`age` is the text "10", `greaterThan` expects a number',
     ],
     [{ attribute: 'age', operator: 'greaterThan', value: 18 }, {}, '`age` is missing'],
     [
@@ -106,12 +106,12 @@ describe('explain', () => {
     [
       { attribute: 'plan', operator: 'equals', value: 'pro' },
       { plan: {} },
-      '`plan` is an object, `equals` wants a string, a number or a boolean',
+      '`plan` is an object, `equals` expects a string, a number or a boolean',
     ],
     [
       { attribute: 'at', operator: 'before', value: '2026-01-31T12:00:00Z' },
       { at: 'today' },
-      '`at` is the text "today", `before` wants a date and time such as 2026-01-31T12:00:00Z',
+      '`at` is the text "today", `before` expects a date and time such as 2026-01-31T12:00:00Z',
     ],
     [{ attribute: 'plan', operator: 'exists' }, { plan: [] }, '`plan` is present: a list of 0'],
     [

@@ -9,7 +9,7 @@ import { fits, Key, Name, text } from './text.ts';
 export const OPERATORS = {
   scalar: ['equals', 'notEquals'],
   list: ['in', 'notIn'],
-  text: ['contains', 'startsWith', 'endsWith'],
+  string: ['contains', 'startsWith', 'endsWith'],
   number: ['greaterThan', 'lessThan', 'greaterOrEqual', 'lessOrEqual'],
   none: ['exists'],
   date: ['before', 'after'],
@@ -63,7 +63,7 @@ export const AttributeCondition = z
     [
       comparison(OPERATORS.scalar, Operand),
       comparison(OPERATORS.list, listOf(Operand)),
-      comparison(OPERATORS.text, OperandText.min(1, 'must not be empty')),
+      comparison(OPERATORS.string, OperandText.min(1, 'must not be empty')),
       comparison(OPERATORS.number, z.number()),
       comparison(OPERATORS.none, z.literal(true).nullish()),
       comparison(OPERATORS.date, OperandText),
@@ -106,8 +106,14 @@ interface All<Member> {
   not?: boolean | null | undefined;
 }
 
-/** The kinds of condition, told apart by the one field that names the kind. */
-export const CONDITION_KINDS = ['attribute', 'segment', 'flag', 'any', 'all'] as const;
+/** The fields of each kind of condition. A condition has exactly one field that is the name of a kind. */
+export const CONDITION_FIELDS = {
+  attribute: Object.keys(AttributeCondition.options[0].shape),
+  segment: Object.keys(SegmentCondition.shape),
+  flag: Object.keys(FlagCondition.shape),
+  any: ['any', 'not'],
+  all: ['all', 'not'],
+};
 
 const tooMany = `must hold at most ${LIMITS.conditionsPerRule} conditions, those in groups included`;
 
@@ -137,7 +143,7 @@ export const Condition: z.ZodType<Condition, Condition> = z
         not,
       }),
     ],
-    { error: exactlyOneOf(CONDITION_KINDS) },
+    { error: exactlyOneOf(Object.keys(CONDITION_FIELDS)) },
   )
   .meta({ id: 'Condition' });
 

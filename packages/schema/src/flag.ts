@@ -109,6 +109,15 @@ export const toEvaluationFlag = (flag: Flag): EvaluationFlag =>
     version: flag.version,
   }) satisfies Record<Exclude<keyof EvaluationFlag, 'requires'>, unknown>;
 
+/** Names of the fields of a flag by their purpose. Generated into the contract for all languages. */
+export const FLAG_FIELDS = {
+  deciding: [...Object.keys(decidingFields), 'requires'],
+  travelling: Object.keys(EvaluationFlag.shape),
+  descriptive: Object.keys(descriptiveFields),
+  serverManaged: Object.keys(serverManagedFields),
+};
+export type DescriptiveField = keyof typeof descriptiveFields;
+
 /** A flag as people write it on creation; the short form is filled in once. */
 export const FlagCreate = strictObject({
   key: Key,

@@ -35,6 +35,14 @@ export const toEvaluationSegment = (segment: Segment): EvaluationSegment =>
     version: segment.version,
   }) satisfies Record<Exclude<keyof EvaluationSegment, 'requires'>, unknown>;
 
+/** Names of the fields of a segment by their purpose. Generated into the contract for all languages. */
+export const SEGMENT_FIELDS = {
+  deciding: [...Object.keys(decidingFields), 'requires'],
+  travelling: Object.keys(EvaluationSegment.shape),
+  descriptive: Object.keys(descriptiveFields),
+  serverManaged: Object.keys(serverManagedFields),
+};
+
 /** A segment as people write it on creation. */
 export const SegmentCreate = strictObject({
   key: Key,

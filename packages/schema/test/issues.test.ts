@@ -12,8 +12,8 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
 
-import { flagCreate } from './arbitraries.ts';
-import { replaced, sitesOf } from './sites.ts';
+import { flagCreate } from './support/arbitraries.ts';
+import { replaced, sitesOf } from './support/sites.ts';
 
 const problems = (schema: z.ZodType, input: unknown) => {
   const { error } = schema.safeParse(input);

@@ -7,7 +7,7 @@ import {
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
-import { flag, segment } from './arbitraries.ts';
+import { flag, segment } from './support/arbitraries.ts';
 
 const STAYS = new Set(['name', 'description', 'tags', 'owner', 'createdAt', 'updatedAt']);
 

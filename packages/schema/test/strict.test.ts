@@ -3,8 +3,8 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { z } from 'zod';
 
-import { flag, flagCreate, flagSet, segment } from './arbitraries.ts';
-import { fixedSitesOf, replaced, valueAt } from './sites.ts';
+import { flag, flagCreate, flagSet, segment } from './support/arbitraries.ts';
+import { fixedSitesOf, replaced, valueAt } from './support/sites.ts';
 
 type Subject = [name: string, schema: z.ZodType, valid: fc.Arbitrary<object>];
 

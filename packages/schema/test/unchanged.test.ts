@@ -26,7 +26,7 @@ import {
   flagSet,
   ruleInput,
   segment,
-} from './arbitraries.ts';
+} from './support/arbitraries.ts';
 
 test.each([
   ['flag', Flag, flag],

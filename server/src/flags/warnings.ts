@@ -1,3 +1,4 @@
+import { operatorTraits } from '@pennon/engine';
 import type { Condition, ErrorDetail, Flag, Rule } from '@pennon/schema';
 
 /** Returns what is accepted, but probably unintended. `elsewhere`: the same key in other environments. */
@@ -89,14 +90,12 @@ const shadowedBy = (
   return earlier && `rule "${earlier.rule.id}" before it serves all of its subjects`;
 };
 
-const FALSE_FOR_EMPTY_LIST = new Set(['in', 'inCidr']);
-
-/** Whether the condition fails for every subject, because its list is empty. */
+/** Whether the condition can never hold, because its operand is an empty list. */
 const neverHolds = (condition: Condition): boolean =>
   'operator' in condition &&
   Array.isArray(condition.value) &&
   condition.value.length === 0 &&
-  FALSE_FOR_EMPTY_LIST.has(condition.operator) !== (condition.not === true);
+  operatorTraits(condition.operator)?.neverHoldsForEmptyList !== (condition.not === true);
 
 /** Whether `earlier` admits every subject that `rule` admits. */
 const admitsAll = (flag: Flag, earlier: Rule, rule: Rule): boolean =>

@@ -68,16 +68,21 @@ const compared = <const Name extends string, Value>(
 
 const network = fc.constantFrom('10.0.0.0/8', '2001:db8::/32', '::1');
 
+/** Conditions by the kind of their operand: a new kind does not compile without its generator. */
+const byOperand = {
+  scalar: compared(OPERATORS.scalar, scalar),
+  list: compared(OPERATORS.list, fc.array(scalar, { maxLength: 5 })),
+  string: compared(OPERATORS.string, textOf(1, 20)),
+  number: compared(OPERATORS.number, number),
+  none: compared(OPERATORS.none, fc.constantFrom(true as const, null)),
+  date: compared(OPERATORS.date, instant),
+  semver: compared(OPERATORS.semver, fc.constantFrom('1.2.3', '1.0.0-rc.1+build')),
+  network: compared(OPERATORS.network, fc.oneof(network, fc.array(network, { maxLength: 3 }))),
+  pattern: compared(OPERATORS.pattern, textOf(0, 20)),
+} satisfies Record<keyof typeof OPERATORS, fc.Arbitrary<AttributeCondition>>;
+
 export const attributeCondition: fc.Arbitrary<AttributeCondition> = fc.oneof(
-  compared(OPERATORS.scalar, scalar),
-  compared(OPERATORS.list, fc.array(scalar, { maxLength: 5 })),
-  compared(OPERATORS.text, textOf(1, 20)),
-  compared(OPERATORS.number, number),
-  compared(OPERATORS.none, fc.constantFrom(true as const, null)),
-  compared(OPERATORS.date, instant),
-  compared(OPERATORS.semver, fc.constantFrom('1.2.3', '1.0.0-rc.1+build')),
-  compared(OPERATORS.network, fc.oneof(network, fc.array(network, { maxLength: 3 }))),
-  compared(OPERATORS.pattern, textOf(0, 20)),
+  ...Object.values(byOperand),
 );
 
 const groupsOf = <Member>(member: fc.Arbitrary<Member>) => {

@@ -1,13 +1,17 @@
-import { readdir, readFile } from 'node:fs/promises';
-
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { z } from 'zod';
 
-import { directory, documents, files, jsonSchema } from '../generate.ts';
-import { evaluation, flag, flagCreate, flagSet, segment } from './arbitraries.ts';
-import { removed, replaced, sitesOf } from './sites.ts';
+import { documents, jsonSchema } from '../generate.ts';
+import {
+  evaluation,
+  flag,
+  flagCreate,
+  flagSet,
+  segment,
+} from '../../schema/test/support/arbitraries.ts';
+import { removed, replaced, sitesOf } from '../../schema/test/support/sites.ts';
 
 const ajv = new Ajv2020({ strict: true, allowUnionTypes: true, formats: { 'date-time': true } });
 
@@ -16,17 +20,6 @@ const documentOf = (name: string) => {
   if (document === undefined) throw new Error(`no document is named ${name}`);
   return document;
 };
-
-test('the JSON Schema in the contract is what the schemas generate now', async () => {
-  const written = (await readdir(directory)).toSorted();
-  const generated = files();
-  expect(written, 'run "pnpm --filter @pennon/schema generate"').toEqual(
-    [...generated.keys()].toSorted(),
-  );
-  const texts = await Promise.all(written.map(name => readFile(new URL(name, directory), 'utf8')));
-  for (const [index, name] of written.entries())
-    expect(texts[index], name).toBe(generated.get(name));
-});
 
 test.each([...documents])(
   'the document %s is valid, titled and complete in itself',

@@ -1,0 +1,79 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+
+import { operatorTraits } from '@pennon/engine';
+import * as schema from '@pennon/schema';
+import { z } from 'zod';
+
+/** The folder that all generated files are in, by paths such as `schema/flag.json`. */
+export const directory = new URL('./', import.meta.url);
+
+type Titled = { readonly title: string; readonly zod: z.ZodType };
+
+/** The JSON Schema documents, by name. */
+export const documents: ReadonlyMap<string, Titled> = new Map(
+  Object.entries({
+    'api-key': { title: 'An API key, without its secret', zod: schema.ApiKey },
+    'api-key-create': { title: 'An API key to create', zod: schema.ApiKeyCreate },
+    'audit-entry': { title: 'One recorded change', zod: schema.AuditEntry },
+    environment: { title: 'An environment', zod: schema.Environment },
+    'environment-create': { title: 'An environment to create', zod: schema.EnvironmentCreate },
+    error: { title: 'An error response', zod: schema.ErrorBody },
+    evaluation: { title: 'The result of evaluating one flag', zod: schema.Evaluation },
+    'evaluation-context': { title: 'An evaluation context', zod: schema.EvaluationContext },
+    export: { title: 'An export of one or all environments', zod: schema.Export },
+    flag: { title: 'A flag as it is managed and stored', zod: schema.Flag },
+    'flag-create': { title: 'A flag to create or replace', zod: schema.FlagCreate },
+    'flag-patch': { title: 'Changes of a flag', zod: schema.FlagPatch },
+    'flag-set': { title: 'All flags and segments of one environment', zod: schema.FlagSet },
+    'flag-set-change': { title: 'The difference of two flag sets', zod: schema.FlagSetChange },
+    segment: { title: 'A segment as it is managed and stored', zod: schema.Segment },
+    'segment-create': { title: 'A segment to create or replace', zod: schema.SegmentCreate },
+    'segment-patch': { title: 'Changes of a segment', zod: schema.SegmentPatch },
+  }),
+);
+
+/**
+ * Returns one self-contained document in JSON Schema, draft 2020-12. It cannot express limits in bytes,
+ * the number of conditions in groups, and rules that span several fields.
+ */
+export const jsonSchema = (name: string, { title, zod }: Titled) => {
+  const { $schema, ...rest } = z.toJSONSchema(zod, { io: 'input', unrepresentable: 'any' });
+  return { $schema, $id: `urn:pennon:schema:${name}`, title, ...rest };
+};
+
+/** Every operator with the kind of its operand and its traits. */
+const operators = () =>
+  Object.fromEntries(
+    Object.entries(schema.OPERATORS).flatMap(([operand, names]) =>
+      names.map(name => [name, { operand, ...operatorTraits(name) }] as const),
+    ),
+  );
+
+/** The fields of everything that a flag set contains. */
+const fields = () => ({
+  flag: schema.FLAG_FIELDS,
+  segment: schema.SEGMENT_FIELDS,
+  rule: Object.keys(schema.Rule.shape),
+  splitEntry: Object.keys(schema.SplitEntry.shape),
+  condition: schema.CONDITION_FIELDS,
+});
+
+const textOf = (json: unknown): string => `${JSON.stringify(json, null, 2)}\n`;
+
+/** The text of every generated file, by its path. */
+export const files = (): ReadonlyMap<string, string> =>
+  new Map([
+    ['operators.json', textOf(operators())],
+    ['fields.json', textOf(fields())],
+    ...[...documents].map(
+      ([name, document]) => [`schema/${name}.json`, textOf(jsonSchema(name, document))] as const,
+    ),
+  ]);
+
+const write = async (): Promise<void> => {
+  await mkdir(new URL('schema/', directory), { recursive: true });
+  const writes = [...files()].map(([path, text]) => writeFile(new URL(path, directory), text));
+  await Promise.all(writes);
+};
+
+if (import.meta.main) await write();
