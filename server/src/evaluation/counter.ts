@@ -1,6 +1,6 @@
 import type { Evaluation } from '@pennon/schema';
 
-/** How often a flag was evaluated with one reason. Callers hold it and raise it: that is cheap enough for bulk evaluations. */
+/** How often a flag was evaluated with one reason. Callers raise it, which is cheap enough for bulk results. */
 export type Counter = { count: number };
 
 /** Returns the counter of an environment, flag and reason. `isKnown` is false if the flag does not exist. */

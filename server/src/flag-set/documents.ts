@@ -24,7 +24,7 @@ export const writesOf = ({ flags, segments }: Writes<'flagSet'>): EvaluationWrit
   segments: projectWrites(segments, toEvaluationSegment),
 });
 
-/** Returns the contents after a change. Unchanged documents stay the same objects, so they are not compiled again. */
+/** Returns the contents after a change. Unchanged documents stay the same objects and stay compiled. */
 export const contentsAfter = (before: Contents, writes: EvaluationWrites): Contents => ({
   flags: applyWrites(before.flags, writes.flags),
   segments: applyWrites(before.segments, writes.segments),

@@ -19,7 +19,7 @@ export type FollowFlagSetInput = {
   readonly lastEventId?: string | null | undefined;
 };
 
-/** The first event if the follower's last event id is known. `missed` are the changes after it, oldest first. */
+/** The first event if the last event id is known. `missed` are the changes after it, oldest first. */
 export type Resumed = {
   readonly type: 'resumed';
   readonly missed: readonly PastChange[];
