@@ -17,8 +17,14 @@ const CLEAN = [
   'deploy',
   'docs',
   '.oxlintrc.json',
+  'packages/bench',
   'packages/client',
   'packages/packaging',
+  'packages/sync',
+  'providers/README.md',
+  'providers/web',
+  'python-provider',
+  'server',
 ];
 
 type Examples = {
