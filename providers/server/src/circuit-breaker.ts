@@ -1,7 +1,7 @@
 import { backoffDelay, rejectedKeyDelay } from '@pennon/sync';
 import type { ConnectionScope, Runtime, SyncError } from '@pennon/sync';
 
-/** Stops requests to a server that fails, so that evaluations do not wait for it in vain. */
+/** Stops requests to a server that fails, so evaluations do not wait for its timeouts. */
 export type CircuitBreaker = {
   /** The error that opened the circuit; undefined while it is closed. */
   readonly openError: () => SyncError | undefined;

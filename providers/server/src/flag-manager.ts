@@ -82,7 +82,7 @@ const mergeUpdates = (pending: FlagSetUpdate, next: FlagSetUpdate): FlagSetUpdat
     },
 });
 
-/** Opens a source whose state changes only after its updates were applied; `invalid` if that failed. */
+/** Opens a source. Its state changes only once its updates were applied, to `invalid` if that failed. */
 const connect = (
   open: OpenSource,
   apply: (update: FlagSetUpdate) => Promise<boolean>,
@@ -149,7 +149,7 @@ export type CurrentFlags = {
   readonly lastError: () => LastError | undefined;
 };
 
-/** `onChange` is called with the keys of flags whose result or metadata may have changed. */
+/** `onChange` is called with the keys of all flags with a result or metadata that may have changed. */
 export const createCurrentFlags = (
   onChange: (flagsChanged: string[]) => void,
   now: () => number,
@@ -171,7 +171,7 @@ export const createCurrentFlags = (
       return false;
     }
     await yieldToEventLoop();
-    const flagsChanged = affectedFlags(snapshot, next, merged.changed);
+    const flagsChanged = affectedFlags(snapshot?.flagSet, merged);
     snapshot = next;
     if (flagsChanged.length > 0) onChange(flagsChanged);
     return true;
@@ -198,7 +198,7 @@ export type FlagManager = {
 };
 
 export type FlagListener = {
-  /** Called with the keys of flags whose result or metadata may have changed. */
+  /** Called with the keys of all flags with a result or metadata that may have changed. */
   readonly onChange: (flagsChanged: string[]) => void;
   /** Called after `onChange`, and whenever the state of the source may have changed. */
   readonly onState: () => void;

@@ -1,6 +1,6 @@
-import { compileWith, evaluate, evaluateAll, references } from '@pennon/engine/core';
+import { compileWith, dependentsOf, evaluate, evaluateAll } from '@pennon/engine/core';
 import type { CompiledFlagSet, Evaluations, Patterns } from '@pennon/engine/core';
-import type { Evaluation } from '@pennon/schema';
+import type { Evaluation, EvaluationFlag, EvaluationSegment } from '@pennon/schema';
 import { isJsonObject, sameJson } from '@pennon/sync';
 import type { FlagSetChanges, JsonObject } from '@pennon/sync';
 
@@ -65,6 +65,46 @@ export const createFlagSnapshot = (
 /** Comparing 100 flags takes a millisecond or two, even in code that has not been optimized yet. */
 const COMPARED_PER_TURN = 100;
 
+type Effect = 'result' | 'telemetry' | 'none';
+
+/**
+ * What depends on each field of a flag. All other fields are descriptions, or were added by a newer server,
+ * and nothing depends on them. Metadata counts, because malformed metadata makes the flag malformed.
+ */
+const FLAG_FIELDS = {
+  key: 'result',
+  type: 'result',
+  enabled: 'result',
+  variants: 'result',
+  defaultVariant: 'result',
+  rules: 'result',
+  seed: 'result',
+  clientVisible: 'result',
+  metadata: 'result',
+  requires: 'result',
+  version: 'telemetry',
+} satisfies Record<keyof EvaluationFlag, Effect>;
+
+const SEGMENT_FIELDS = {
+  key: 'result',
+  conditions: 'result',
+  requires: 'result',
+  version: 'none',
+} satisfies Record<keyof EvaluationSegment, Effect>;
+
+const fieldsWith = (fields: Readonly<Record<string, Effect>>, ...effects: Effect[]): string[] =>
+  Object.keys(fields).filter(field => effects.includes(fields[field] ?? 'none'));
+
+const RESULT_FIELDS = fieldsWith(FLAG_FIELDS, 'result');
+const VISIBLE_FIELDS = fieldsWith(FLAG_FIELDS, 'result', 'telemetry');
+const VISIBLE_SEGMENT_FIELDS = fieldsWith(SEGMENT_FIELDS, 'result');
+
+const isSame = (previous: unknown, next: unknown, fields: readonly string[]): boolean =>
+  previous === next ||
+  (isJsonObject(previous) && isJsonObject(next)
+    ? fields.every(field => sameJson(previous[field], next[field]))
+    : sameJson(previous, next));
+
 const asObject = (value: unknown): JsonObject => (isJsonObject(value) ? value : {});
 
 /** Has no prototype, so `__proto__` is a key like any other. Much faster than a spread of many keys. */
@@ -74,25 +114,27 @@ const copyOf = (record: JsonObject): Record<string, unknown> => {
   return Object.assign(copy, record);
 };
 
-type Merged = { readonly record: JsonObject; readonly changed: string[] };
+type RecordUpdate = {
+  readonly previous: JsonObject;
+  readonly next: JsonObject;
+  /** The only keys that may have changed; undefined to compare all. */
+  readonly keys: readonly string[] | undefined;
+  /** The fields to compare. */
+  readonly fields: readonly string[];
+};
 
-/** Returns `next`, with the objects of `previous` for all values that are the same, and the keys of the others. */
-const mergeRecords = async (
-  previous: JsonObject,
-  next: JsonObject,
-  keys: readonly string[] | undefined,
-): Promise<Merged> => {
+/** Returns `next` with the values of `previous` for all that is unchanged, and the keys of the others. */
+const mergeRecords = async ({ previous, next, keys, fields }: RecordUpdate) => {
   const record = copyOf(previous);
   const changed: string[] = [];
   const merge = (key: string) => {
-    const isNew = !Object.hasOwn(previous, key);
-    if (Object.hasOwn(next, key)) {
-      if (!isNew && sameJson(previous[key], next[key])) return;
-      record[key] = next[key];
-      changed.push(key);
-    } else if (!isNew) {
+    const isKnown = Object.hasOwn(previous, key);
+    if (!Object.hasOwn(next, key)) {
+      if (isKnown) changed.push(key);
       delete record[key];
+    } else if (!isKnown || !isSame(previous[key], next[key], fields)) {
       changed.push(key);
+      record[key] = next[key];
     }
   };
   await forEachChunked(keys ?? Object.keys({ ...previous, ...next }), COMPARED_PER_TURN, merge);
@@ -102,19 +144,25 @@ const mergeRecords = async (
 export type MergedFlagSet = { readonly flagSet: RawFlagSet; readonly changed: FlagSetChanges };
 
 /**
- * Returns the flag set of an update with the objects of the previous one wherever nothing changed, so only
+ * Returns the flag set of an update with the objects of the previous one for all that is unchanged, so only
  * what changed is compiled. Compares all flags only if the update does not name those that changed.
  */
 export const reuseUnchanged = async (
   previous: RawFlagSet | undefined,
   { flagSet, changed }: FlagSetUpdate,
 ): Promise<MergedFlagSet> => {
-  const flags = await mergeRecords(previous?.flags ?? {}, flagSet.flags, changed?.flags);
-  const segments = await mergeRecords(
-    asObject(previous?.segments),
-    asObject(flagSet.segments),
-    changed?.segments,
-  );
+  const flags = await mergeRecords({
+    previous: previous?.flags ?? {},
+    next: flagSet.flags,
+    keys: changed?.flags,
+    fields: VISIBLE_FIELDS,
+  });
+  const segments = await mergeRecords({
+    previous: asObject(previous?.segments),
+    next: asObject(flagSet.segments),
+    keys: changed?.segments,
+    fields: VISIBLE_SEGMENT_FIELDS,
+  });
   return {
     flagSet: {
       ...flagSet,
@@ -126,23 +174,15 @@ export const reuseUnchanged = async (
   };
 };
 
-const includesAny = (names: readonly string[], wanted: ReadonlySet<string>): boolean =>
-  names.some(name => wanted.has(name));
-
-/** Returns the keys of the changed flags, and of all flags that depend on them or on a changed segment. */
+/**
+ * Returns the changed flags, and all flags that depend on a changed result or segment. The server increases
+ * the version of a flag with every edit; a new version alone does not affect other flags.
+ */
 export const affectedFlags = (
-  previous: FlagSnapshot | undefined,
-  { flagSet: { flags } }: FlagSnapshot,
-  changed: FlagSetChanges,
+  previous: RawFlagSet | undefined,
+  { flagSet, changed }: MergedFlagSet,
 ): string[] => {
-  const affected = new Set(changed.flags);
-  const segments = new Set(changed.segments);
-  if (previous === undefined || affected.size + segments.size === 0) return changed.flags;
-  const found = Object.keys(flags).map(key => ({ key, names: references(flags[key]) }));
-  for (const { key, names } of found) if (includesAny(names.segments, segments)) affected.add(key);
-  for (let size = -1; size !== affected.size;) {
-    size = affected.size;
-    for (const { key, names } of found) if (includesAny(names.flags, affected)) affected.add(key);
-  }
-  return [...affected];
+  const old = previous?.flags ?? {};
+  const flags = changed.flags.filter(key => !isSame(old[key], flagSet.flags[key], RESULT_FIELDS));
+  return [...new Set([...changed.flags, ...dependentsOf(flagSet, { ...changed, flags })])];
 };

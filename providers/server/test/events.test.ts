@@ -42,6 +42,45 @@ describe('a change', () => {
     expect(await client.getBooleanValue('third', false, { plan: 'pro' })).toBe(true);
   });
 
+  it('of only the version of a flag is not reported for flags that depend on it', async () => {
+    const dependent = booleanFlag('dependent', false, {
+      rules: [{ id: 'r', conditions: [{ flag: 'a', variants: ['on'] }], variant: 'on' }],
+    });
+    const server = startFakeServer({ a, dependent });
+    const { events, client } = await startOn(server);
+    await server.change({ a: { ...a, version: 2 } });
+    expect(events).toEqual(['READY', 'CHANGED a']);
+    const { flagMetadata } = await client.getBooleanDetails('a', false);
+    expect(flagMetadata['version']).toBe(2);
+    await server.change({ a: { ...a, version: 3, defaultVariant: 'off' } });
+    expect(events).toEqual(['READY', 'CHANGED a', 'CHANGED a,dependent']);
+  });
+
+  it('of fields that no result depends on is not an event', async () => {
+    const server = startFakeServer({ a });
+    const { events, provider } = await startOn(server);
+    await server.change({ a: { ...a, archived: true, description: 'Another one.' } });
+    expect(events).toEqual(['READY']);
+    expect(provider.freshness().revision).toBe(2);
+  });
+
+  it('that arrives while the previous one is processed is reported with both', async () => {
+    const many = Array.from({ length: 500 }, (_, at) => booleanFlag(`flag-${at}`, true));
+    const server = startFakeServer({ a, b });
+    const { events, client } = await startOn(server);
+    const changes = [
+      server.change(Object.fromEntries(many.map(flag => [flag.key, flag]))),
+      server.change({ a: booleanFlag('a', false) }),
+      server.change({ b: null }),
+    ];
+    await Promise.all(changes);
+    await expect.poll(() => events.join()).toContain('CHANGED a,b');
+    expect(await client.getBooleanValue('a', true)).toBe(false);
+    expect(await client.getBooleanDetails('b', true)).toMatchObject({
+      errorCode: 'FLAG_NOT_FOUND',
+    });
+  });
+
   it('of an unused segment is not an event', async () => {
     const server = startFakeServer({ a });
     const { events, provider } = await startOn(server);
@@ -154,6 +193,23 @@ describe('flags in a format that this release cannot read', () => {
     await server.cut();
     await server.advance(2_000);
     expect(events).toEqual(['READY', 'STALE', 'CHANGED a', 'READY']);
+  });
+
+  it('do not hide changes: the next flags are compared with those in use', async () => {
+    const server = startFakeServer({ a, b });
+    const { events, client } = await startOn(server);
+    await server.send(
+      'set',
+      { formatVersion: 2, id: 'x', revision: 9, flags: {}, segments: {} },
+      'x',
+    );
+    const change = { previous: 'x', revision: 10, flags: { b: null }, segments: {} };
+    await server.send('change', change, 'y');
+    expect(events).toEqual(['READY', 'STALE']);
+    const set = { formatVersion: 1, id: 'z', revision: 11, flags: { b }, segments: {} };
+    await server.send('set', set, 'z');
+    expect(events).toEqual(['READY', 'STALE', 'CHANGED a', 'READY']);
+    expect(await client.getBooleanValue('b', false)).toBe(true);
   });
 });
 

@@ -28,21 +28,21 @@ const flagSet = (on: boolean) =>
   });
 
 const open = (offlineFile = path, bootstrap?: object) => {
-  const world = createFakeRuntime();
-  const opened = openProvider(new PennonProvider({ offlineFile, bootstrap }, world));
+  const runtime = createFakeRuntime();
+  const opened = openProvider(new PennonProvider({ offlineFile, bootstrap }, runtime));
   /** Advances the fake time between checks for edits, until the real file has taken effect. */
   const waitUntil = (assertion: () => Promise<void> | void) =>
     vi.waitFor(async () => {
-      await world.advance(1_000);
+      await runtime.advance(1_000);
       await assertion();
     });
-  return { ...opened, world, waitUntil };
+  return { ...opened, runtime, waitUntil };
 };
 
 describe('an offline file', () => {
   it('in the format of the server is used as it is, without any network', async () => {
     await writeFile(path, flagSet(true));
-    const { client, started, provider, world } = open();
+    const { client, started, provider, runtime } = open();
     expect(await started).toBe('ok');
     expect(await client.getBooleanDetails('f', false)).toMatchObject({
       value: true,
@@ -53,7 +53,7 @@ describe('an offline file', () => {
       source: 'offlineFile',
       revision: 5,
     });
-    expect(world.pending).toHaveLength(0);
+    expect(runtime.pending).toHaveLength(0);
   });
 
   it('can contain flags in the short form, in JSON', async () => {
@@ -121,10 +121,20 @@ describe('an offline file', () => {
 
   it('rewritten with the same flags is not a change', async () => {
     await writeFile(path, flagSet(true));
-    const { started, events, waitUntil, provider, world } = open();
+    const { started, events, waitUntil, provider, runtime } = open();
     await started;
-    await world.advance(60_000);
+    await runtime.advance(60_000);
     await writeFile(path, `${flagSet(true)}\n`);
+    await waitUntil(() => expect(provider.freshness().dataAgeMs).toBeLessThan(60_000));
+    expect(events).toEqual(['READY']);
+  });
+
+  it('with another description of a flag is not a change', async () => {
+    await writeFile(path, flagSet(true));
+    const { started, events, waitUntil, provider, runtime } = open();
+    await started;
+    await runtime.advance(60_000);
+    await writeFile(path, flagSet(true).replace('"rules"', '"description":"new","rules"'));
     await waitUntil(() => expect(provider.freshness().dataAgeMs).toBeLessThan(60_000));
     expect(events).toEqual(['READY']);
   });
@@ -190,10 +200,10 @@ describe('an offline file', () => {
 
   it('is not checked for edits after `onClose`', async () => {
     await writeFile(path, flagSet(true));
-    const { started, provider, world } = open();
+    const { started, provider, runtime } = open();
     await started;
     await provider.onClose();
-    await world.advance(10_000);
-    expect(world.timerCount()).toBe(0);
+    await runtime.advance(10_000);
+    expect(runtime.timerCount()).toBe(0);
   });
 });

@@ -129,6 +129,51 @@ describe('remote mode', () => {
     expect(await client.getBooleanValue('f', false)).toBe(true);
   });
 
+  it('caches a result for only two seconds if the flag has just changed, because servers may lag', async () => {
+    const { client, server } = await start();
+    const evaluate = (key: string) => client.getBooleanValue(key, false, { plan: 'basic' });
+    await server.change({ f: booleanFlag('f', true) });
+    await evaluate('f');
+    await evaluate('g');
+    await server.advance(1_999);
+    await evaluate('f');
+    expect(requests(server)).toBe(2);
+    await server.advance(1);
+    await evaluate('f');
+    await evaluate('g');
+    expect(requests(server)).toBe(3);
+    await server.advance(59_999);
+    await evaluate('f');
+    expect(requests(server)).toBe(3);
+  });
+
+  it('returns errors of the flag or its context as results, and caches them', async () => {
+    const half = { id: 'r', conditions: [], percentage: 50, variant: 'on' };
+    const { client, server } = await start(
+      {},
+      startFakeServer({
+        ...flags,
+        split: booleanFlag('split', false, { rules: [half] }),
+        malformed: booleanFlag('malformed', true, { rules: 'all' }),
+      }),
+    );
+    for (let call = 0; call < 2; call += 1) {
+      expect(await client.getBooleanDetails('unknown', true)).toMatchObject({
+        errorCode: 'FLAG_NOT_FOUND',
+        errorMessage: 'there is no flag "unknown"',
+      });
+      expect(await client.getBooleanDetails('split', true)).toMatchObject({
+        errorCode: 'TARGETING_KEY_MISSING',
+      });
+      expect(await client.getBooleanDetails('malformed', true)).toMatchObject({
+        errorCode: 'PARSE_ERROR',
+      });
+    }
+    expect(requests(server)).toBe(3);
+    expect(client.providerStatus).toBe('READY');
+    expect(await client.getBooleanValue('f', false, { plan: 'pro' })).toBe(true);
+  });
+
   it('receives changes by polling if `stream` is false', async () => {
     const { client, server, events } = await start({ stream: false, pollIntervalMs: 5_000 });
     expect(await client.getBooleanValue('f', true)).toBe(false);
@@ -174,7 +219,7 @@ describe('remote mode, during an outage of the evaluate route', () => {
     },
   );
 
-  it('makes no caller wait in vain: after a pause, one request is the trial for all', async () => {
+  it('spares callers the timeout: after a pause, one request is the trial for all', async () => {
     const { client, server } = await start();
     server.behave('silent', 'evaluate');
     await after(server, 2_000, client.getBooleanValue('f', false, { plan: '0' }));
