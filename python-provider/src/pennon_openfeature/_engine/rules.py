@@ -155,9 +155,8 @@ def read_variant(location: Location, name: object, variants: Collection[str] | N
         return None
     if variants is None or name in variants:
         return name
-    location.report(
-        f"the flag has no variant {quote(name)}; its variants are {join_quoted(sorted(map(str, variants)))}"
-    )
+    known = join_quoted(sorted(map(str, variants)))
+    location.report(f"the flag has no variant {quote(name)}; its variants are {known}")
     return None
 
 
