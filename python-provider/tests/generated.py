@@ -11,6 +11,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Any, TypeAlias
 
+from repository import read_spec
 from sample_values import (
     ADDRESSES,
     DATES,
@@ -42,18 +43,9 @@ BUCKETING_VALUES: list[Json] = [
     {},
     ["user-1"],
 ]
-# The kind of operand of each operator.
+# The kind of operand of each operator, so a new operator is generated too.
 OPERANDS: dict[str, str] = {
-    **dict.fromkeys(["equals", "notEquals"], "scalar"),
-    **dict.fromkeys(["in", "notIn"], "scalars"),
-    **dict.fromkeys(["contains", "startsWith", "endsWith"], "text"),
-    **dict.fromkeys(["greaterThan", "lessThan", "greaterOrEqual", "lessOrEqual"], "number"),
-    "exists": "nothing",
-    **dict.fromkeys(["before", "after"], "date"),
-    **dict.fromkeys(["semverEquals", "semverGreaterThan", "semverLessThan"], "version"),
-    **dict.fromkeys(["semverGreaterOrEqual", "semverLessOrEqual"], "version"),
-    "inCidr": "networks",
-    "matches": "pattern",
+    operator: traits["operand"] for operator, traits in read_spec("operators.json").items()
 }
 
 
@@ -160,23 +152,23 @@ class _Generator:
         while self.chance(0.95) and not is_valid_operand(operator, operand):
             operand = self.operand(OPERANDS[operator])
         condition = {"attribute": self.pick(self.names), "operator": operator, "value": operand}
-        if operator == "exists" and self.chance(0.5):
+        if OPERANDS[operator] == "none" and self.chance(0.5):
             del condition["value"]
         return condition
 
     def operand(self, kind: str) -> Json:
-        makers: dict[str, Callable[[], Json]] = {
+        generators: dict[str, Callable[[], Json]] = {
             "scalar": self.scalar,
-            "scalars": lambda: [self.scalar() for _ in range(self.random.randint(0, 5))],
-            "text": lambda: self.pick(TEXTS),
+            "list": lambda: [self.scalar() for _ in range(self.random.randint(0, 5))],
+            "string": lambda: self.pick(TEXTS),
             "number": lambda: self.pick(NUMBERS),
-            "nothing": lambda: self.pick([None, True, True, False]),
+            "none": lambda: self.pick([None, True, True, False]),
             "date": lambda: self.pick(DATES),
-            "version": lambda: self.pick(VERSIONS),
-            "networks": self.networks,
+            "semver": lambda: self.pick(VERSIONS),
+            "network": self.networks,
             "pattern": self.pattern,
         }
-        return makers[kind]()
+        return generators[kind]()
 
     def scalar(self) -> Json:
         return self.pick([*TEXTS, *NUMBERS[:30], True, False])

@@ -7,7 +7,13 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-CASES = ROOT / "packages" / "spec" / "cases"
+SPEC = ROOT / "packages" / "spec"
+CASES = SPEC / "cases"
+
+
+def read_spec(name: str) -> Any:
+    """A generated file of the specification."""
+    return json.loads((SPEC / name).read_text("utf-8"))
 
 
 def shared_cases() -> list[dict[str, Any]]:
