@@ -26,11 +26,10 @@ const RETRY_AFTER_SECONDS = 5;
 /** The longest delay of a timer, about 25 days. A later expiry is checked again after it. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
-/** `most` is the number of streams that may be open at once. */
 export const createStreamRegistry = (
   control: Replica<'control'>,
   clock: Clock,
-  most: number,
+  maxStreams: number,
 ): StreamRegistry => {
   /** Each stream with the hash of its key: a key whose secret was replaced counts as revoked. */
   const streams = new Map<AbortController, { keyId: string; hash: string }>();
@@ -46,8 +45,8 @@ export const createStreamRegistry = (
   return {
     open(caller, request) {
       if (isDraining) throw unavailable('the server is shutting down');
-      if (streams.size >= most)
-        throw unavailable(`this server has ${most} open streams, which is its limit`);
+      if (streams.size >= maxStreams)
+        throw unavailable(`this server has ${maxStreams} open streams, which is its limit`);
       const hash = hashOf(caller.keyId);
       if (hash === undefined) throw new PennonError('UNAUTHORIZED', 'the key was revoked');
       const stream = new AbortController();
