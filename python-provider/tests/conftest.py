@@ -24,7 +24,7 @@ class QuickProvider(PennonProvider):
 
     _timing = Timing(
         heartbeat_ms=150,
-        response_timeout_ms=300,
+        response_timeout_ms=2_000,
         first_backoff_ms=10,
         longest_backoff_ms=100,
         rejected_key_ms=50,
@@ -73,10 +73,11 @@ def server() -> Iterator[FlagServer]:
 
 
 @pytest.fixture
-def unreachable_url() -> str:
-    """The URL of a port that was free a moment ago."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return f"http://127.0.0.1:{listener.getsockname()[1]}"
+def unreachable_url() -> Iterator[str]:
+    """The URL of a port that refuses connections, reserved by a socket that does not listen."""
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{reserved.getsockname()[1]}"
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import asyncio
 import gc
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
@@ -179,7 +180,10 @@ def test_values_without_a_json_form_do_not_fail(
 def test_callers_do_not_wait_for_a_server_that_hangs(
     server: FlagServer, client: OpenFeatureClient, use: Use
 ) -> None:
-    use(remote(server))
+    class PatientProvider(QuickProvider):
+        _timing = replace(QuickProvider._timing, first_backoff_ms=1e9, longest_backoff_ms=1e9)
+
+    use(PatientProvider(url=server.url, key=KEY, mode="remote", request_timeout_ms=300))
     hang = server.faults["evaluate"] = Hang()
     assert client.get_boolean_value("new-checkout", False) is True
     assert client.get_boolean_value("disabled", True) is True
