@@ -1,4 +1,3 @@
-import { needsPatterns } from '@pennon/engine/core';
 import type { Patterns } from '@pennon/engine/core';
 import { isJsonObject, NOT_STARTED } from '@pennon/sync';
 import type { FlagSet, LastError, Runtime } from '@pennon/sync';
@@ -122,11 +121,8 @@ const connect = (
 const createPatternLoader = () => {
   let patterns: Patterns | undefined;
   let areNeeded = false;
-  return async ({ flagSet, changed }: MergedFlagSet): Promise<Patterns | undefined> => {
-    const { flags, segments } = flagSet;
-    areNeeded ||=
-      changed.flags.some(key => needsPatterns(flags[key])) ||
-      (isJsonObject(segments) && changed.segments.some(key => needsPatterns(segments[key])));
+  return async ({ usesPatterns }: MergedFlagSet): Promise<Patterns | undefined> => {
+    areNeeded ||= usesPatterns;
     if (areNeeded) {
       patterns ??= await import('@pennon/engine/patterns').then(
         module => module.patterns,

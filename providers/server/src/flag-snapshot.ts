@@ -1,4 +1,11 @@
-import { compileWith, dependentsOf, evaluate, evaluateAll } from '@pennon/engine/core';
+import {
+  compileWith,
+  dependentsOf,
+  evaluate,
+  evaluateAll,
+  needsPatterns,
+  references,
+} from '@pennon/engine/core';
 import type { CompiledFlagSet, Evaluations, Patterns } from '@pennon/engine/core';
 import type { Evaluation, EvaluationFlag, EvaluationSegment } from '@pennon/schema';
 import { isJsonObject, sameJson } from '@pennon/sync';
@@ -123,10 +130,16 @@ type RecordUpdate = {
   readonly fields: readonly string[];
 };
 
+const allKeys = (previous: JsonObject, next: JsonObject): string[] => [
+  ...Object.keys(next),
+  ...Object.keys(previous).filter(key => !Object.hasOwn(next, key)),
+];
+
 /** Returns `next` with the values of `previous` for all that is unchanged, and the keys of the others. */
 const mergeRecords = async ({ previous, next, keys, fields }: RecordUpdate) => {
   const record = copyOf(previous);
   const changed: string[] = [];
+  let usesPatterns = false;
   const merge = (key: string) => {
     const isKnown = Object.hasOwn(previous, key);
     if (!Object.hasOwn(next, key)) {
@@ -135,13 +148,21 @@ const mergeRecords = async ({ previous, next, keys, fields }: RecordUpdate) => {
     } else if (!isKnown || !isSame(previous[key], next[key], fields)) {
       changed.push(key);
       record[key] = next[key];
+      usesPatterns ||= needsPatterns(next[key]);
+      // The engine remembers the references of each flag: now, they take no time from a single turn later.
+      references(next[key]);
     }
   };
-  await forEachChunked(keys ?? Object.keys({ ...previous, ...next }), COMPARED_PER_TURN, merge);
-  return { record, changed };
+  await forEachChunked(keys ?? allKeys(previous, next), COMPARED_PER_TURN, merge);
+  return { record, changed, usesPatterns };
 };
 
-export type MergedFlagSet = { readonly flagSet: RawFlagSet; readonly changed: FlagSetChanges };
+export type MergedFlagSet = {
+  readonly flagSet: RawFlagSet;
+  readonly changed: FlagSetChanges;
+  /** Whether a flag or segment that changed has a condition with a regular expression. */
+  readonly usesPatterns: boolean;
+};
 
 /**
  * Returns the flag set of an update with the objects of the previous one for all that is unchanged, so only
@@ -171,6 +192,7 @@ export const reuseUnchanged = async (
       segments: isJsonObject(flagSet.segments) ? segments.record : flagSet.segments,
     },
     changed: { flags: flags.changed, segments: segments.changed },
+    usesPatterns: flags.usesPatterns || segments.usesPatterns,
   };
 };
 
@@ -182,7 +204,9 @@ export const affectedFlags = (
   previous: RawFlagSet | undefined,
   { flagSet, changed }: MergedFlagSet,
 ): string[] => {
-  const old = previous?.flags ?? {};
-  const flags = changed.flags.filter(key => !isSame(old[key], flagSet.flags[key], RESULT_FIELDS));
+  if (previous === undefined) return [...changed.flags];
+  const flags = changed.flags.filter(
+    key => !isSame(previous.flags[key], flagSet.flags[key], RESULT_FIELDS),
+  );
   return [...new Set([...changed.flags, ...dependentsOf(flagSet, { ...changed, flags })])];
 };

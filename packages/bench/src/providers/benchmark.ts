@@ -1,5 +1,5 @@
 import type { Table } from '../table.ts';
-import { eventLoopTable } from './event-loop.ts';
+import { eventLoopTables } from './event-loop.ts';
 import { importTimeTable } from './import-time.ts';
 import { createProject } from './project.ts';
 
@@ -7,7 +7,7 @@ import { createProject } from './project.ts';
 export const providersBenchmark = async (): Promise<Table[]> => {
   const project = createProject();
   try {
-    return [await importTimeTable(project), await eventLoopTable(project)];
+    return [await importTimeTable(project), ...(await eventLoopTables(project))];
   } finally {
     project.remove();
   }

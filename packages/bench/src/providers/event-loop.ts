@@ -25,9 +25,10 @@ const WEB: ProviderPackage = {
 };
 
 /**
- * Returns a program that starts a provider and prints the longest task of the event loop during each step: until
- * the provider is ready, until one flag has changed, and until all flags have arrived again. Tasks are only
- * measured while data arrive, because on a busy machine an idle event loop is interrupted, too.
+ * Returns a program that starts a provider and prints two times for each step: the longest task of the event loop,
+ * and the time from the last byte received to the effect. The steps end when the provider is ready, when one flag
+ * has changed, and when all flags have arrived again. Tasks are only measured while data arrive, because on a busy
+ * machine an idle event loop is interrupted, too.
  */
 const programFor = ({ name, className, options }: ProviderPackage): string => `
 const { ${className}: Provider } = await import('${name}');
@@ -38,6 +39,7 @@ let longestMs = 0;
 let last = 0;
 let idleTasks = 0;
 let isMeasuring = false;
+let receivedAt = 0;
 const measure = () => {
   const now = performance.now();
   longestMs = Math.max(longestMs, now - last);
@@ -47,6 +49,7 @@ const measure = () => {
   else isMeasuring = false;
 };
 const startMeasuring = () => {
+  receivedAt = performance.now();
   idleTasks = 0;
   if (isMeasuring) return;
   isMeasuring = true;
@@ -74,50 +77,79 @@ const results = [];
 for (const step of steps) {
   longestMs = 0;
   await step();
+  const effectMs = performance.now() - receivedAt;
   await new Promise(resolve => setTimeout(resolve, 50));
-  results.push(longestMs);
+  results.push(longestMs, effectMs);
 }
 console.log(JSON.stringify(results));
 process.exit();
 `;
 
-const numbersIn = (json: string): number[] => json.match(/[\d.]+/g)?.map(Number) ?? [];
-
 const STEPS = ['all flags, at the start', 'a change of one flag', 'all flags again, one changed'];
 
-/** Returns the longest task of each step in milliseconds: the median of several processes, and the minimum. */
+/** The times of one step in milliseconds. */
+type StepTimes = { readonly longestMs: number; readonly effectMs: number };
+
+/** Parses the output of the program: two numbers for each step. */
+const timesIn = (json: string): StepTimes[] => {
+  const numbers = json.match(/[\d.]+/g)?.map(Number) ?? [];
+  return STEPS.map((_, index) => ({
+    longestMs: numbers[2 * index] ?? Number.NaN,
+    effectMs: numbers[2 * index + 1] ?? Number.NaN,
+  }));
+};
+
+/** Runs a provider in several processes and returns the times of all steps, by process. */
 const measureProvider = async (
   project: Project,
   provider: ProviderPackage,
   flagCount: number,
-): Promise<string[]> => {
+): Promise<StepTimes[][]> => {
   const server = await startFlagServer(flagCount);
-  const rounds: number[][] = [];
+  const rounds: StepTimes[][] = [];
   for (let round = 0; round < ROUNDS; round += 1) {
-    rounds.push(numbersIn(await project.run(programFor(provider), server.url)));
+    rounds.push(timesIn(await project.run(programFor(provider), server.url)));
   }
   server.close();
-  return STEPS.map((_, index) => {
-    const times = rounds.map(round => round[index] ?? Number.NaN);
-    return `${median(times).toFixed(1)} (${Math.min(...times).toFixed(1)})`;
-  });
+  return rounds;
 };
 
-export const eventLoopTable = async (project: Project): Promise<Table> => {
-  const columns: string[][] = [];
+/** Returns the median of all processes and the minimum, for each step. */
+const columnOf = (rounds: StepTimes[][], time: keyof StepTimes): string[] =>
+  STEPS.map((_, index) => {
+    const times = rounds.map(round => round[index]?.[time] ?? Number.NaN);
+    return `${median(times).toFixed(1)} (${Math.min(...times).toFixed(1)})`;
+  });
+
+const rowsOf = (measured: StepTimes[][][], time: keyof StepTimes): string[][] => {
+  const columns = measured.map(rounds => columnOf(rounds, time));
+  return STEPS.map((step, index) => [step, ...columns.map(column => column[index] ?? '')]);
+};
+
+export const eventLoopTables = async (project: Project): Promise<Table[]> => {
+  const measured: StepTimes[][][] = [];
   for (const provider of [SERVER, WEB]) {
     for (const flagCount of FLAG_COUNTS) {
-      columns.push(await measureProvider(project, provider, flagCount));
+      measured.push(await measureProvider(project, provider, flagCount));
     }
   }
-  return {
-    title: 'The longest task of the event loop, in milliseconds',
-    columns: ['step', 'server, 1 flag', '1,000 flags', 'web, 1 flag', '1,000 flags'],
-    rows: STEPS.map((step, index) => [step, ...columns.map(column => column[index] ?? '')]),
-    notes: [
-      `Median and (minimum) of ${ROUNDS} new processes. One flag is ${FLAG_BYTES} bytes of JSON.`,
-      'JSON.parse is most of the longest task. The provider splits its own work into several tasks.',
-      'On a busy machine, most of the time is waiting for a processor.',
-    ],
-  };
+  const columns = ['step', 'server, 1 flag', '1,000 flags', 'web, 1 flag', '1,000 flags'];
+  return [
+    {
+      title: 'The longest task of the event loop, in milliseconds',
+      columns,
+      rows: rowsOf(measured, 'longestMs'),
+      notes: [
+        `Median and (minimum) of ${ROUNDS} new processes. One flag is ${FLAG_BYTES} bytes of JSON.`,
+        'JSON.parse is most of the longest task. The provider splits its own work into several tasks.',
+        'On a busy machine, most of the time is waiting for a processor.',
+      ],
+    },
+    {
+      title: 'From the last byte received until the flags are in use, in milliseconds',
+      columns,
+      rows: rowsOf(measured, 'effectMs'),
+      notes: ['All tasks of the event loop together, including JSON.parse.'],
+    },
+  ];
 };
