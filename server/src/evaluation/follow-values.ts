@@ -83,14 +83,18 @@ const changesFor = (
   previous: FlagSetView,
   event: FlagSetEvent,
 ): Record<string, Evaluation | null> => {
-  const keys =
-    event.type === 'change'
-      ? [...event.affected]
-      : Object.keys({ ...previous.flagSet.flags, ...event.view.flagSet.flags });
+  const keys = affectedKeys(previous, event);
   return changesBetween(
     evaluateVisible(previous, keys, reader),
     evaluateVisible(event.view, keys, reader),
   );
+};
+
+/** A set that replaces events which this stream missed may affect any flag. */
+const affectedKeys = (previous: FlagSetView, event: FlagSetEvent): readonly string[] => {
+  if (event.type === 'change') return [...event.affected];
+  if (event.since?.view === previous) return event.since.affected;
+  return Object.keys({ ...previous.flagSet.flags, ...event.view.flagSet.flags });
 };
 
 const evaluateVisible = (

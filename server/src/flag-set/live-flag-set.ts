@@ -1,5 +1,5 @@
 import type { CompiledFlagSet } from '@pennon/engine';
-import { compile, dependentsOf } from '@pennon/engine';
+import { compile, dependentsOf, diffFlagSets } from '@pennon/engine';
 import type { FlagSet, FlagSetChange } from '@pennon/schema';
 import { FORMAT_VERSION } from '@pennon/schema';
 
@@ -33,7 +33,12 @@ export type FlagSetEvent =
       readonly affected: ReadonlySet<string>;
       readonly view: FlagSetView;
     }
-  | { readonly type: 'set'; readonly view: FlagSetView };
+  | {
+      readonly type: 'set';
+      readonly view: FlagSetView;
+      /** What the set changes compared with the view before it; undefined if no view came before it. */
+      readonly since?: { readonly view: FlagSetView; readonly affected: readonly string[] };
+    };
 
 export type LiveFlagSet = {
   readonly environment: string;
@@ -146,7 +151,11 @@ const eventAfter = (
   { snapshot, ...step }: ReplicaEvent<'flagSet'>,
 ): FlagSetEvent => {
   const { environment } = previous.flagSet;
-  if (step.type === 'reload') return { type: 'set', view: wholeView(environment, snapshot) };
+  if (step.type === 'reload') {
+    const view = wholeView(environment, snapshot);
+    const { affected } = diffFlagSets(previous.flagSet, view.flagSet);
+    return { type: 'set', view, since: { view: previous, affected } };
+  }
   const { id } = step.change;
   const writes = writesOf(step.change.writes);
   const { flags, segments } = writes;
