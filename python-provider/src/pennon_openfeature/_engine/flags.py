@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -21,16 +22,18 @@ from .rules import (
     read_variant,
 )
 from .segments import check_key
-from .values import InvalidValueError, JsonValue, copy_json, is_number
+from .values import MAX_DEPTH, InvalidValueError, JsonValue, copy_json, is_number
 
 Decide: TypeAlias = Callable[[Context, OtherFlags], Evaluation]
+
+OBJECT = f"a JSON object with finite numbers only, at most {MAX_DEPTH} levels deep"
 
 # Each type of flag: what its values must be, and whether a value is.
 TYPES: dict[str, tuple[str, Callable[[object], bool]]] = {
     "boolean": ("true or false", lambda value: isinstance(value, bool)),
     "string": ("a string", lambda value: isinstance(value, str)),
     "number": ("a finite number", is_number),
-    "object": ("a JSON object", lambda value: isinstance(value, dict)),
+    "object": (OBJECT, lambda value: isinstance(value, dict)),
 }
 
 
@@ -145,17 +148,13 @@ def _read_values(
 
 def _read_value(location: Location, value: JsonValue, flag_type: str) -> JsonValue:
     expected, is_of_type = TYPES[flag_type]
-    if not is_of_type(value):
-        location.report(
-            f'must be {expected}, as the type of the flag is "{flag_type}", '
-            f"but is {describe(value)}"
-        )
-        return None
-    try:
-        return copy_json(value)
-    except InvalidValueError as error:
-        location.report(str(error))
-        return None
+    if is_of_type(value):
+        with suppress(InvalidValueError):
+            return copy_json(value)
+    location.report(
+        f'must be {expected}, as the flag\'s type is "{flag_type}", but is {describe(value)}'
+    )
+    return None
 
 
 def _read_metadata(location: Location, metadata: object) -> Metadata | None:

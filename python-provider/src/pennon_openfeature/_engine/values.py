@@ -41,14 +41,14 @@ def is_number(value: object) -> bool:
 
 
 class InvalidValueError(ValueError):
-    """A value cannot be served; the message describes what it must be."""
+    """A value cannot be served: it is too deep, or contains a number that is not finite."""
 
 
 def copy_json(value: JsonValue, depth_left: int = MAX_DEPTH) -> JsonValue:
-    """A deep copy with numbers rounded to doubles. Raises InvalidValueError if it is too deep."""
+    """A deep copy with numbers rounded to doubles."""
     if isinstance(value, list | dict):
         if depth_left == 0:
-            raise InvalidValueError(f"must be at most {MAX_DEPTH} levels deep")
+            raise InvalidValueError(f"more than {MAX_DEPTH} levels deep")
         if isinstance(value, list):
             return [copy_json(member, depth_left - 1) for member in value]
         return {name: copy_json(member, depth_left - 1) for name, member in value.items()}
@@ -61,5 +61,5 @@ def copy_json(value: JsonValue, depth_left: int = MAX_DEPTH) -> JsonValue:
 
 def _finite(number: float) -> float:
     if not is_number(number):
-        raise InvalidValueError("must contain finite numbers only")
+        raise InvalidValueError("not a finite number")
     return as_double(number)
