@@ -22,6 +22,7 @@ const CLEAN = [
   'packages/packaging',
   'packages/sync',
   'providers/README.md',
+  'providers/server',
   'providers/web',
   'python-provider',
   'server',

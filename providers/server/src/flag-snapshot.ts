@@ -18,15 +18,15 @@ import type { FlagSetUpdate } from './sources.ts';
 export const yieldToEventLoop = (): Promise<void> =>
   new Promise(resolve => void setImmediate(resolve));
 
-/** Processes so few items in one turn of the event loop that the application never waits for long. */
+/** Visits so few items in one turn of the event loop that the application never waits for long. */
 export const forEachChunked = async <Item>(
   items: readonly Item[],
   chunkSize: number,
-  process: (item: Item) => void,
+  visit: (item: Item) => void,
 ): Promise<void> => {
   for (const [index, item] of items.entries()) {
     if (index % chunkSize === chunkSize - 1) await yieldToEventLoop();
-    process(item);
+    visit(item);
   }
 };
 
@@ -149,7 +149,7 @@ const mergeRecords = async ({ previous, next, keys, fields }: RecordUpdate) => {
       changed.push(key);
       record[key] = next[key];
       usesPatterns ||= needsPatterns(next[key]);
-      // The engine remembers the references of each flag: now, they take no time from a single turn later.
+      // The engine caches the references of each flag. Found in short turns here, they cost no long turn later.
       references(next[key]);
     }
   };

@@ -4,7 +4,7 @@ import type { Evaluation } from '@pennon/schema';
 
 import type { FlagTelemetry } from './flag-snapshot.ts';
 
-/** There are no flags, or the server could not be reached. The caller's default value applies. */
+/** No evaluation took place: there are no flags, or the server is unreachable. The default value applies. */
 export type Unavailable = {
   readonly flagKey: string;
   readonly enabled: false;

@@ -43,10 +43,10 @@ describe('a start', () => {
   it('uses the flags of a poll if the stream does not open', async () => {
     const server = startFakeServer(on);
     server.behave('silent', 'stream');
-    const { client, started } = openOn(server);
-    await server.advance(1_000);
+    const { client, started, provider } = openOn(server);
     expect(await started).toBe('ok');
     expect(await client.getBooleanValue('f', false)).toBe(true);
+    expect(provider.freshness().source).toBe('poll');
   });
 
   const outages = {
