@@ -18,7 +18,7 @@ export type RestRoute = Omit<RestMeta, 'status'> & {
   /** Undefined if the route takes no body. */
   readonly body: Schemas | undefined;
   readonly success: Success;
-  /** A GET with an entity tag: If-None-Match is supported, and 304. */
+  /** Whether If-None-Match is supported: a GET whose response has an entity tag. */
   readonly conditional: boolean;
 };
 
@@ -43,7 +43,7 @@ type Definition = {
   readonly type: string;
 };
 
-/** Every procedure of the router by its path. They are declared nested, but stored flat. */
+/** Every procedure of the router by its path. Their type is nested, but the record is flat. */
 export const procedures = (): ReadonlyMap<string, Definition> =>
   new Map(
     Object.entries(
@@ -51,7 +51,7 @@ export const procedures = (): ReadonlyMap<string, Definition> =>
     ).map(([path, { _def }]) => [path, _def]),
   );
 
-/** The route of every procedure that has one. */
+/** Returns the routes of all procedures that have one. */
 export const restRoutes = (): readonly RestRoute[] => {
   const all = [...procedures()].flatMap(([procedure, definition]) => {
     const { meta, output } = definition;
@@ -60,9 +60,9 @@ export const restRoutes = (): readonly RestRoute[] => {
     return [{ procedure, meta, rest: meta.rest, input, output }];
   });
   const readable = all.flatMap(({ rest }) => (rest.method === 'GET' ? [rest.path] : []));
-  const bodies = createResponseBodies();
+  const responseOf = createResponseBodies();
   return all.map(({ procedure, meta, rest, input, output }) => {
-    const { hasEtag, body } = bodies(output);
+    const { hasEtag, body } = responseOf(output);
     return {
       ...rest,
       procedure,
@@ -108,7 +108,10 @@ const idField = (readable: readonly string[], path: string): string | undefined 
   return resource?.slice(`${path}/{`.length, -1);
 };
 
-/** Moves `etag` out of output schemas. Remembers them, since a component of the document is one schema. */
+/**
+ * Removes `etag` from output schemas, always with the same result for the same schema: the OpenAPI document
+ * may have only one schema for each id.
+ */
 const createResponseBodies = () => {
   const known = new Map<z.ZodObject, z.ZodObject>();
 

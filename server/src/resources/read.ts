@@ -11,7 +11,7 @@ export type ListQuery = PageQuery & Filter & { readonly environment?: string | u
 
 /** Every other property of a filter must equal the document's field of the same name. */
 type Filter = {
-  /** Text in the key, name or description, ignoring case. */
+  /** Text in the key, name or description; case is ignored. */
   readonly search?: string | undefined;
   readonly tag?: string | undefined;
 };
@@ -21,14 +21,14 @@ export type WithEtag<Document> = Document & { etag: string };
 /** Documents read from the store in one request while listing. */
 const CHUNK = 500;
 
-/** Reads go to the store, so they return what any server has written. */
+/** Reads from the store rather than from memory, so a change by any server is visible at once. */
 export const createReader = <Name extends ResourceName>(
   type: ResourceType<Name>,
   { store, registry }: ResourceServices,
 ) => {
   const ledgerOf = (environment: string) => registry.find(environment).replica.ledger;
 
-  /** Every document that matches, in the order of keys. Throws if the ledger is missing. */
+  /** Every document after a key, in the order of keys. Throws if the ledger is missing. */
   async function* documents(
     environment: string,
     after: string | undefined,

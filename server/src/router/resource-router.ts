@@ -20,7 +20,7 @@ import {
   withEtag,
 } from './schemas.ts';
 
-/** The inputs and outputs of a resource's procedures, from the schemas of its documents. */
+/** Derives the inputs and outputs of a resource's procedures from the schemas of its documents. */
 export const resourceSchemas = <
   Document extends z.core.$ZodLooseShape,
   Create extends z.core.$ZodLooseShape,
@@ -59,7 +59,7 @@ export const resourceSchemas = <
   };
 };
 
-/** The procedures of a resource type. Each schema parses what the service takes or returns. */
+/** Returns the procedures of a resource type. The schemas must fit what its service takes and returns. */
 export const resourceRouter = <
   Name extends ResourceName,
   Create extends z.ZodType<ResourceKey>,
@@ -85,7 +85,7 @@ export const resourceRouter = <
   const tag = kind === 'flag' ? 'Flags' : 'Segments';
   const all = `/${collection}` as const;
   const one = `${all}/{key}` as const;
-  // tRPC checks outputs against a type that it cannot resolve while Document is generic: Outputs does it.
+  // Generic schemas make tRPC's check of each result impossible; the parameter types above replace it.
   const response: z.ZodType<Single> = schemas.response;
   const paged: z.ZodType<Paged> = schemas.page;
   const copied: z.ZodType<Copied> = schemas.copied;
