@@ -20,6 +20,7 @@ const CLEAN = [
   'packages/bench',
   'packages/client',
   'packages/packaging',
+  'packages/spec/cases',
   'packages/sync',
   'providers/README.md',
   'providers/server',

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 
 import { expect, test } from 'vitest';
 
-import { subjectProblems } from './commits.ts';
+import { subjectProblems } from './commit-subjects.ts';
 
 test.each([
   'sync: resume after a gap',
@@ -10,6 +10,8 @@ test.each([
   'packages/engine: seed the second draw',
   'ci: pass the logger to every suite',
   'redis: address nodes by host name',
+  'node provider: emit STALE once',
+  'flag-set, streaming: shorten comments',
   'server: embed the version in /openapi.json',
   `store: ${'a'.repeat(65)}`,
   'Revert "sync: resume after a gap"',
@@ -26,6 +28,7 @@ test.each([
   ['sync: resuming after a gap', 'not an imperative'],
   ['sync: a follower resumes after a gap', 'not an imperative'],
   ['sync: no more gaps', 'not an imperative'],
+  ['sync: one state machine', 'not an imperative'],
   ['sync: Resume after a gap', 'lower case'],
   ['sync: resume after a gap.', 'full stop'],
   [`store: ${'a'.repeat(66)}`, '73 characters'],
@@ -47,7 +50,7 @@ const git = (...args: string[]): string[] => {
  * after it are checked.
  */
 const subjectsSinceThisLint = (): string[] => {
-  const added = git('log', '--diff-filter=A', '--format=%H', '--', 'commits.ts').at(-1);
+  const added = git('log', '--diff-filter=A', '--format=%H', '--', 'commit-subjects.ts').at(-1);
   return added === undefined ? [] : git('log', '--no-merges', '--format=%s', `${added}..HEAD`);
 };
 

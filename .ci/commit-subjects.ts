@@ -8,7 +8,7 @@ const IMPERATIVES = new Set(
 
 /** First words that are not verbs. */
 const NOT_VERBS = new Set(
-  'a all an and another at both but each every for from if in it its more new no not nothing now of on only some the these this to two we when with'.split(
+  'a all an and another at both but each every for from if in it its more new no not nothing now of on one only some the these this to two we when with'.split(
     ' ',
   ),
 );
@@ -21,7 +21,7 @@ const isImperative = (word: string): boolean =>
 /** Returns what is wrong with the subject of a commit: `sync: resume after a gap` is a good one. */
 export const subjectProblems = (subject: string): string[] => {
   if (subject.startsWith('Revert "')) return [];
-  const [, part, first = ''] = /^([a-z\d][a-z\d./-]*): ([\w-]+)/.exec(subject) ?? [];
+  const [, part, first = ''] = /^([a-z\d][a-z\d ,./-]*): ([\w-]+)/.exec(subject) ?? [];
   return [
     ...(subject.length > LONGEST
       ? [`${subject.length} characters: at most ${LONGEST}; the reason belongs in the body`]
