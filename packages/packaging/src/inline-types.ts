@@ -55,7 +55,7 @@ export const inlineTypes = (
 };
 
 /**
- * Returns a module whose declarations are the types, expanded by one level. The compiler prints the name
+ * Returns a module that declares the types, expanded by one level. The compiler prints the name
  * of a type if it has one, but a mapped object type and a primitive type in a box have none.
  */
 const expansionOf = (types: readonly TypeReference[]): string => `

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 
 import { readInstalled } from './manifest.ts';
 
-/** Returns the licenses of the packages whose files are part of a bundle. Empty if there are none. */
+/** Returns the licenses of the packages that are part of a bundle. Empty if there are none. */
 export const licensesOf = (inputs: readonly string[]): string => {
   const folders = new Set(inputs.flatMap(input => packageFolder(input) ?? []));
   return [...folders].toSorted().map(licenseOf).join('\n');

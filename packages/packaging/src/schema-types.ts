@@ -1,6 +1,6 @@
 /**
  * Removes @pennon/schema from the declarations of the package in the current directory: the types that
- * they import from it are copied to `dist/schema.d.ts`. This works for types only. A package whose code
+ * they import from it are copied to `dist/schema.d.ts`. This works for types only: a package with code that
  * imports the schemas must depend on them.
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
