@@ -11,6 +11,8 @@ import type { FlagServer } from '../../sync/test/support/flag-server.ts';
 import { startFlagServer } from '../../sync/test/support/flag-server.ts';
 import { startBrowser } from '../../../providers/web/test/support/browser.ts';
 import { PACKAGES, root } from '../src/packages.ts';
+import { BUNDLER_PACKAGES, BUNDLERS, bundlePage } from './support/bundlers.ts';
+import { NEXT_PACKAGES, startNextApp, writeNextApp } from './support/next-app.ts';
 import type { Packed } from './support/packed.ts';
 import { packAll } from './support/packed.ts';
 import { servePage } from './support/page.ts';
@@ -272,6 +274,68 @@ describe('installed from a registry in an empty project', () => {
       );
       await expect.poll(() => tab.textContent('output'), { timeout: 10_000 }).toBe('true false');
     });
+  });
+
+  describe('with bundlers and other runtimes', () => {
+    let project: Project;
+    beforeAll(async () => {
+      const more = [...BUNDLER_PACKAGES, ...NEXT_PACKAGES, 'deno', 'bun'];
+      const versions = { node: '26', typescript: '5.9' };
+      project = await createProject(join(directory, 'bundlers'), versions, registry, more);
+    }, 5 * MINUTES);
+
+    it.each(BUNDLERS)('a page bundled by $name evaluates a flag', async bundler => {
+      project.write('page.js', PAGE);
+      const { secret } = await server.createKey('client');
+      const bundle = await bundlePage(project, bundler);
+      await using page = await servePage(readFileSync(bundle, 'utf8'));
+      await using browser = await startBrowser();
+      const tab = await browser.newPage();
+      await tab.goto(
+        `${page.url}#${new URLSearchParams({ url: server.url(), key: secret }).toString()}`,
+      );
+      await expect.poll(() => tab.textContent('output'), { timeout: 10_000 }).toBe('true false');
+    });
+
+    it.each([
+      { runtime: 'deno', args: ['run', '--allow-all', '--node-modules-dir=manual', '--no-lock'] },
+      { runtime: 'bun', args: ['run'] },
+    ])('$runtime evaluates the same flags', async ({ runtime, args }) => {
+      const [read, evaluate] = [await server.createKey('viewer'), await server.createKey('server')];
+      project.write('evaluate.js', EVALUATE);
+      const keys = [read.secret, evaluate.secret];
+      const output = await project.run(runtime, ...args, 'evaluate.js', server.url(), ...keys);
+      expect(JSON.parse(output)).toEqual({
+        engine: true,
+        client: true,
+        provider: true,
+        other: false,
+        matching: true,
+      });
+    });
+
+    it(
+      'Next.js evaluates a flag in a server component and in a client component',
+      async () => {
+        const [onServer, inBrowser] = [
+          await server.createKey('server'),
+          await server.createKey('client'),
+        ];
+        writeNextApp(project.directory);
+        await project.run('next', 'build');
+        await using app = await startNextApp(project.directory, {
+          FLAGS_URL: server.url(),
+          FLAGS_SERVER_KEY: onServer.secret,
+          FLAGS_CLIENT_KEY: inBrowser.secret,
+        });
+        await using browser = await startBrowser();
+        const tab = await browser.newPage();
+        await tab.goto(app.url);
+        expect(await tab.textContent('#server')).toBe('true');
+        await expect.poll(() => tab.textContent('#browser'), { timeout: 10_000 }).toBe('true');
+      },
+      4 * MINUTES,
+    );
   });
 });
 

@@ -49,16 +49,18 @@ export const createProject = async (
   directory: string,
   { node, typescript }: Versions,
   registry: Registry,
+  more: readonly string[] = [],
 ): Promise<Project> => {
   mkdirSync(directory);
   const write = (file: string, text: string) => writeFileSync(join(directory, file), text);
   write('package.json', JSON.stringify({ name: 'a-project', private: true, type: 'module' }));
   const ours = PACKAGES.map(({ name }) => name);
   const theirs = [`node@${node}`, `typescript@${typescript}`, ...DEPENDENCIES];
-  await install(directory, [...ours, ...theirs], registry);
+  await install(directory, [...ours, ...theirs, ...more], registry);
   const bin = join(directory, 'node_modules/.bin');
+  const env = { PATH: `${bin}:${process.env['PATH']}`, NEXT_TELEMETRY_DISABLED: '1' };
   const runOwn: Project['run'] = (program, ...args) =>
-    run(join(bin, program), args, { cwd: directory });
+    run(join(bin, program), args, { cwd: directory, env });
   return {
     directory,
     write,
