@@ -1,5 +1,5 @@
 import { expandShortForm, references } from '@pennon/engine';
-import { Flag, isJsonObject } from '@pennon/schema';
+import { Flag, isJsonObject, type FlagPatch } from '@pennon/schema';
 
 import { invalid } from '../errors.ts';
 import { mergePatch, parseOrThrow } from '../resources/parse.ts';
@@ -33,15 +33,25 @@ export const flagResource: ResourceType<'flags'> = {
 const withServerFields = (expanded: unknown, serverFields: ServerFields): object =>
   isJsonObject(expanded) ? { ...expanded, ...serverFields } : serverFields;
 
+/** Fields that a patch may set to null, but that every flag has. */
+type Clearable = {
+  [Field in keyof Flag & keyof FlagPatch]: null extends FlagPatch[Field]
+    ? undefined extends Flag[Field]
+      ? never
+      : Field
+    : never;
+}[keyof Flag & keyof FlagPatch];
+
 /** What null sets a field to in a patch; fields that are not listed are removed. */
-const clearedValues = (key: string) => ({
-  defaultVariant: null,
-  rules: [],
-  seed: key,
-  clientVisible: false,
-  metadata: {},
-  tags: [],
-});
+const clearedValues = (key: string) =>
+  ({
+    defaultVariant: null,
+    rules: [],
+    seed: key,
+    clientVisible: false,
+    metadata: {},
+    tags: [],
+  }) satisfies Pick<Flag, Clearable | 'tags'>;
 
 const requireSameType = ({ key, type }: Flag, current: Flag): void => {
   if (current.type === type) return;

@@ -35,7 +35,7 @@ const flagSetOperation = (headers: Headers) => ({
   requestParams: { query: z.object(environment), header: z.object(headers) },
 });
 
-/** An operation whose input is a JSON body, with the environment in the query. */
+/** An operation with a JSON body, and the environment in the query. */
 const evaluationOperation = (tag: string, body: z.ZodObject, headers: Headers = {}) => ({
   tags: [tag],
   security,

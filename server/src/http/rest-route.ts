@@ -18,7 +18,7 @@ export type RestRoute = Omit<RestMeta, 'status'> & {
   /** Undefined if the route takes no body. */
   readonly body: Schemas | undefined;
   readonly success: Success;
-  /** Whether If-None-Match is supported: a GET whose response has an entity tag. */
+  /** Whether If-None-Match is supported: on every GET with an entity tag in its response. */
   readonly conditional: boolean;
 };
 

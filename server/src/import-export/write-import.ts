@@ -161,7 +161,7 @@ const requireNotCreated = (
   );
 };
 
-/** Records of existing environments whose description or creation time the import changes. */
+/** Existing environments with a description or creation time that the import changes. */
 const changedRecords = (
   { environments }: Export,
   records: ControlRecords,

@@ -60,7 +60,7 @@ const t = initTRPC
 
 export const { router, mergeRouters, createCallerFactory } = t;
 
-/** Converts any error to a TRPCError whose cause is the PennonError. */
+/** Converts any error to a TRPCError, with the PennonError as its cause. */
 const asTrpcError = (error: unknown): TRPCError => {
   const known = toPennonError(error);
   return new TRPCError({ code: ERRORS[known.code].trpc, message: known.message, cause: known });
