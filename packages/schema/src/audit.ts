@@ -4,7 +4,7 @@ import { Json } from './json.ts';
 import { strictObject } from './strict-object.ts';
 import { Instant } from './text.ts';
 
-/** Every kind of change that is recorded. */
+/** The kinds of change in the audit log. */
 export const AUDIT_ACTIONS = [
   'flag.create',
   'flag.replace',
@@ -25,15 +25,15 @@ export const AUDIT_ACTIONS = [
 export const AuditAction = z.enum(AUDIT_ACTIONS);
 export type AuditAction = z.infer<typeof AuditAction>;
 
-/** Who made a change: the key, and whom it says it acted for, which nobody has verified. */
+/** Who made a change: the API key and, if the request names one, the user that it acted for. */
 export const Actor = strictObject({
   id: z.string(),
   name: z.string(),
-  onBehalfOf: z.string().optional().describe('From X-On-Behalf-Of; unverified.'),
+  onBehalfOf: z.string().optional().describe('The value of X-On-Behalf-Of. It is not verified.'),
 });
 export type Actor = z.infer<typeof Actor>;
 
-/** One change: who, when, what, before and after. */
+/** One recorded change: who made it, when, and the resource before and after it. */
 export const AuditEntry = strictObject({
   id: z.string(),
   at: Instant,
@@ -43,7 +43,7 @@ export const AuditEntry = strictObject({
   kind: z.enum(['flag', 'segment', 'environment', 'key']),
   key: z.string(),
   revision: z.int().min(0),
-  before: Json.describe('What it was; null where it was created.'),
-  after: Json.describe('What it is; null where it was deleted.'),
+  before: Json.describe('The resource before the change; null if the change created it.'),
+  after: Json.describe('The resource after the change; null if the change deleted it.'),
 }).meta({ id: 'AuditEntry' });
 export type AuditEntry = z.infer<typeof AuditEntry>;

@@ -5,7 +5,7 @@ import { LIMITS } from './limits.ts';
 import { strictObject } from './strict-object.ts';
 import { fits, Key, Name, text } from './text.ts';
 
-/** Operators by the operand they take. The engine's table of operators is complete over these. */
+/** Operators by the type of their operand. The engine's table does not compile if one is missing. */
 export const OPERATORS = {
   scalar: ['equals', 'notEquals'],
   list: ['in', 'notIn'],
@@ -38,9 +38,9 @@ const Network = z.union([OperandText, listOf(OperandText)], {
 
 /** The name of an attribute of the evaluation context. */
 export const Attribute = text(1, LIMITS.attributeLength).describe(
-  'Attribute of the evaluation context: its exact name, else a dotted path.',
+  'Attribute of the evaluation context: its exact name, otherwise a dotted path.',
 );
-const not = z.boolean().nullish().describe('The exact logical opposite.');
+const not = z.boolean().nullish().describe('If true, inverts the condition.');
 
 const comparison = <const Names extends readonly string[], Operand extends z.ZodType>(
   operators: Names,
@@ -50,7 +50,7 @@ const comparison = <const Names extends readonly string[], Operand extends z.Zod
 const exactlyOneOf = (fields: readonly string[]): string =>
   `must have exactly one of ${fields.map(field => `"${field}"`).join(', ')}`;
 
-/** Where there is no attribute either, a condition of another kind was meant: `describeIssues`. */
+/** Without `attribute` either, this is probably a condition of another kind: see `describeIssues`. */
 const unknownOperator = (issue: { input?: unknown }): string | undefined =>
   isJsonObject(issue.input) && Object.hasOwn(issue.input, 'attribute')
     ? undefined
@@ -76,14 +76,14 @@ export const AttributeCondition = z
   .meta({ id: 'AttributeCondition' });
 export type AttributeCondition = z.infer<typeof AttributeCondition>;
 
-/** The conditions of a named segment all hold. */
+/** Holds if all conditions of the named segment hold. */
 export const SegmentCondition = strictObject({ segment: Key, not }).meta({
   id: 'SegmentCondition',
-  description: 'The conditions of a named segment all hold.',
+  description: 'Holds if all conditions of the named segment hold.',
 });
 export type SegmentCondition = z.infer<typeof SegmentCondition>;
 
-/** Another flag of the same set answers one of these variants. */
+/** Holds if another flag of the same set evaluates to one of these variants. */
 export const FlagCondition = strictObject({
   flag: Key,
   variants: z
@@ -91,22 +91,25 @@ export const FlagCondition = strictObject({
     .min(1, 'must name at least one variant')
     .max(LIMITS.variants, `must name at most ${LIMITS.variants} variants`),
   not,
-}).meta({ id: 'FlagCondition', description: 'Another flag answers one of these variants.' });
+}).meta({
+  id: 'FlagCondition',
+  description: 'Holds if another flag evaluates to one of these variants.',
+});
 export type FlagCondition = z.infer<typeof FlagCondition>;
 
-/** One of its members holds. */
+/** Holds if at least one member holds. */
 interface Any<Member> {
   any: Member[];
   not?: boolean | null | undefined;
 }
 
-/** Its members all hold. */
+/** Holds if all members hold. */
 interface All<Member> {
   all: Member[];
   not?: boolean | null | undefined;
 }
 
-/** The fields of each kind of condition. A condition has exactly one field that is the name of a kind. */
+/** The fields of each kind of condition. A condition has exactly one field named after a kind. */
 export const CONDITION_FIELDS = {
   attribute: Object.keys(AttributeCondition.options[0].shape),
   segment: Object.keys(SegmentCondition.shape),
@@ -115,15 +118,15 @@ export const CONDITION_FIELDS = {
   all: ['all', 'not'],
 };
 
-const tooMany = `must hold at most ${LIMITS.conditionsPerRule} conditions, those in groups included`;
+const tooMany = `must have at most ${LIMITS.conditionsPerRule} conditions, including those in groups`;
 
 const membersOf = <Member extends z.ZodType>(member: Member) =>
-  z.array(member).min(1, 'must hold at least one condition').max(LIMITS.conditionsPerRule, tooMany);
+  z.array(member).min(1, 'must have at least one condition').max(LIMITS.conditionsPerRule, tooMany);
 
 export type Condition =
   AttributeCondition | SegmentCondition | FlagCondition | Any<Condition> | All<Condition>;
 
-/** One condition of a rule. Groups nest at most five deep, which the engine checks. */
+/** One condition of a rule. The engine, not this schema, limits the depth of groups to five. */
 export const Condition: z.ZodType<Condition, Condition> = z
   .union(
     [
@@ -149,7 +152,7 @@ export const Condition: z.ZodType<Condition, Condition> = z
 
 export type SegmentMember = AttributeCondition | Any<SegmentMember> | All<SegmentMember>;
 
-/** One condition of a segment: attribute conditions and groups only. */
+/** One condition of a segment. Segments cannot refer to flags or to other segments. */
 export const SegmentMember: z.ZodType<SegmentMember, SegmentMember> = z
   .union(
     [
@@ -171,22 +174,22 @@ export const SegmentMember: z.ZodType<SegmentMember, SegmentMember> = z
   )
   .meta({ id: 'SegmentMember' });
 
-/** Conditions at all depths; the groups that hold them do not count. */
+/** Counts the conditions at all depths. Groups themselves do not count. */
 const count = (conditions: readonly Condition[]): number =>
   conditions.reduce((sum, condition) => {
     if ('any' in condition) return sum + count(condition.any);
     return sum + ('all' in condition ? count(condition.all) : 1);
   }, 0);
 
-/** `max` comes first: zod then looks at no element of a list that is too long. */
+/** Checks `max` first, so zod skips the elements of a list that is too long. */
 const bounded = <Member extends Condition>(member: z.ZodType<Member, Member>) =>
   z
     .array(member)
     .max(LIMITS.conditionsPerRule, tooMany)
     .refine(conditions => count(conditions) <= LIMITS.conditionsPerRule, tooMany);
 
-/** What must all hold in a rule; an empty list holds for everyone. */
+/** The conditions of a rule, which holds if all of them hold. An empty list always holds. */
 export const Conditions = bounded(Condition);
 
-/** What must all hold in a segment, which is never empty. */
-export const SegmentConditions = bounded(SegmentMember).min(1, 'must hold at least one condition');
+/** The conditions of a segment, which holds if all of them hold. */
+export const SegmentConditions = bounded(SegmentMember).min(1, 'must have at least one condition');

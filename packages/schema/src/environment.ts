@@ -4,7 +4,7 @@ import { descriptiveFields } from './flag.ts';
 import { strictObject } from './strict-object.ts';
 import { Instant, Key } from './text.ts';
 
-/** Where a flag set lives. */
+/** An environment, such as `production`. Each has its own flag set. */
 export const Environment = strictObject({
   key: Key,
   description: descriptiveFields.description,
@@ -12,12 +12,12 @@ export const Environment = strictObject({
 }).meta({ id: 'Environment' });
 export type Environment = z.infer<typeof Environment>;
 
-/** An environment as people write it on creation. */
+/** The body of a request that creates an environment. */
 export const EnvironmentCreate = strictObject({
   key: Key,
   description: descriptiveFields.description,
 });
 export type EnvironmentCreate = z.infer<typeof EnvironmentCreate>;
 
-/** Stands for every environment, in keys and in the audit log. */
+/** Means all environments, in API keys and in the audit log. */
 export const ALL_ENVIRONMENTS = '*';

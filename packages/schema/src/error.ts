@@ -2,11 +2,11 @@ import { z } from 'zod';
 
 import { strictObject } from './strict-object.ts';
 
-/** One thing that was wrong: a dotted path, empty for the whole, and what to do about it. */
+/** One problem: the dotted path of the input, empty for the whole input, and how to fix it. */
 export const ErrorDetail = strictObject({ path: z.string(), message: z.string() });
 export type ErrorDetail = z.infer<typeof ErrorDetail>;
 
-/** The one shape of an error, on every door. */
+/** The body of every error response, in REST and tRPC. */
 export const ErrorBody = strictObject({
   error: strictObject({
     code: z.string(),

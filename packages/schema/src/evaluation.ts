@@ -6,27 +6,27 @@ import { strictObject } from './strict-object.ts';
 import { Name, text } from './text.ts';
 
 /**
- * Facts about the subject: `targetingKey` and any other attribute. Kept as it is; an attribute that no
- * rule can use, such as null or an infinite number, is missing to the engine and no error.
+ * Attributes of the subject: `targetingKey` and any others. Parsing returns the same object. If an
+ * attribute has a value that no rule can use, such as null, the engine treats it as missing.
  */
 export const EvaluationContext = JsonObjectSchema.meta({
   id: 'EvaluationContext',
   type: 'object',
-  properties: { targetingKey: { description: 'Identifies the subject: usually a string.' } },
+  properties: { targetingKey: { description: 'Identifies the subject. Usually a string.' } },
   additionalProperties: true,
 });
 export type EvaluationContext = z.infer<typeof EvaluationContext>;
 
-/** A flag key as a caller asks for it: any text, since an unknown key has an answer of its own. */
-export const RequestedFlagKey = text(0, LIMITS.askedKeyLength);
+/** A flag key in a request. Accepts any text, because an unknown key returns FLAG_NOT_FOUND. */
+export const RequestedFlagKey = text(0, LIMITS.requestedKeyLength);
 
-/** Why a flag could not be decided; OpenFeature's words. */
+/** Why a flag could not be evaluated: error codes of OpenFeature. */
 export const ErrorCode = z.enum(['FLAG_NOT_FOUND', 'PARSE_ERROR', 'TARGETING_KEY_MISSING']);
 export type ErrorCode = z.infer<typeof ErrorCode>;
 
 const Metadata = z.record(Name, Scalar);
 
-/** A variant was served. */
+/** A variant is served. */
 export const Served = strictObject({
   flagKey: z.string(),
   enabled: z.boolean(),
@@ -38,7 +38,7 @@ export const Served = strictObject({
 });
 export type Served = z.infer<typeof Served>;
 
-/** No variant: the flag is disabled, or its default variant is null. The caller's default applies. */
+/** The result of a disabled flag or a null default variant. The caller's default applies. */
 export const NotServed = strictObject({
   flagKey: z.string(),
   enabled: z.literal(false),
@@ -47,7 +47,7 @@ export const NotServed = strictObject({
 });
 export type NotServed = z.infer<typeof NotServed>;
 
-/** The flag could not be decided. The caller's default applies. */
+/** The flag could not be evaluated. The caller's default applies. */
 export const Failed = strictObject({
   flagKey: z.string(),
   enabled: z.literal(false),
@@ -57,11 +57,11 @@ export const Failed = strictObject({
 });
 export type Failed = z.infer<typeof Failed>;
 
-/** The answer for one flag: served, not served or failed. */
+/** The result of evaluating one flag. */
 export const Evaluation = z.union([Served, NotServed, Failed]).meta({ id: 'Evaluation' });
 export type Evaluation = z.infer<typeof Evaluation>;
 
-/** Only these flags of a set. */
+/** The flags that a request is limited to. */
 export const FlagKeys = z
   .array(RequestedFlagKey)
   .max(LIMITS.flagKeysPerRequest, `must name at most ${LIMITS.flagKeysPerRequest} flags`);

@@ -7,7 +7,7 @@ import { ApiKey } from './key.ts';
 import { strictObject } from './strict-object.ts';
 import { Segment } from './segment.ts';
 
-/** An environment as it moves house: with everything in its flag set. */
+/** An environment in an export, with its flags and segments. */
 export const ExportedEnvironment = strictObject({
   ...Environment.shape,
   flags: z.array(Flag),
@@ -15,17 +15,17 @@ export const ExportedEnvironment = strictObject({
 }).meta({ id: 'ExportedEnvironment' });
 export type ExportedEnvironment = z.infer<typeof ExportedEnvironment>;
 
-/** An API key as it moves house: the hash of its secret, so that the secret goes on to work. */
+/** An API key in an export. Includes the hash of its secret, so the secret works after an import. */
 export const ExportedKey = strictObject({
   ...ApiKey.shape,
   hash: z.string().regex(/^[0-9a-f]{64}$/, 'must be a SHA-256 in hexadecimal'),
 }).meta({ id: 'ExportedKey' });
 export type ExportedKey = z.infer<typeof ExportedKey>;
 
-/** What one installation hands to another: one environment, or all of them and the keys. */
+/** An export of one environment, or of all environments and API keys. */
 export const Export = strictObject({
   formatVersion: z.literal(FORMAT_VERSION),
   environments: z.array(ExportedEnvironment),
-  keys: z.array(ExportedKey).optional().describe('In an export of all environments only.'),
+  keys: z.array(ExportedKey).optional().describe('Present only in an export of all environments.'),
 }).meta({ id: 'Export' });
 export type Export = z.infer<typeof Export>;

@@ -5,16 +5,16 @@ import { strictObject } from './strict-object.ts';
 import { EvaluationSegment } from './segment.ts';
 import { Key } from './text.ts';
 
-/** The one format version that this release reads and writes. */
+/** The only format version that this release reads and writes. */
 export const FORMAT_VERSION = 1;
 
-/** The id of a change: the epoch, the revision and a random nonce. Also an ETag and an SSE event id. */
+/** The id of a change: epoch, revision and a random nonce. Also used as ETag and as SSE event id. */
 export const ChangeId = z.string().meta({
-  description: 'Opaque id of the last change: equal ids mean equal flag sets.',
+  description: 'Opaque id of the latest change. Equal ids mean equal flag sets.',
   examples: ['q7Zk3v9s.42.b1Xw0c8e'],
 });
 
-/** All flags and segments of one environment, of one revision. */
+/** All flags and segments of one environment at one revision. */
 export const FlagSet = strictObject({
   formatVersion: z.literal(FORMAT_VERSION),
   environment: Key,
@@ -25,7 +25,7 @@ export const FlagSet = strictObject({
 }).meta({ id: 'FlagSet' });
 export type FlagSet = z.infer<typeof FlagSet>;
 
-/** What changed between two flag sets; null means removed. */
+/** The difference between two consecutive flag sets. A flag or segment is null if it was removed. */
 export const FlagSetChange = strictObject({
   previous: ChangeId,
   revision: z.int().min(1),

@@ -6,7 +6,7 @@ import { strictObject } from './strict-object.ts';
 import { Rule, RuleInput, Seed } from './rule.ts';
 import { fits, hasLength, Instant, Key, Name, text } from './text.ts';
 
-/** The type that all variants of a flag have; `object` is a JSON object, not a list or null. */
+/** The type of all variants of a flag. `object` is a JSON object, not a list or null. */
 export const FlagType = z.enum(['boolean', 'string', 'number', 'object']).meta({ id: 'FlagType' });
 export type FlagType = z.infer<typeof FlagType>;
 
@@ -31,7 +31,7 @@ const tags = z
   .array(text(1, LIMITS.nameLength))
   .max(LIMITS.tags, `must have at most ${LIMITS.tags} tags`);
 
-/** Fields that an engine decides by. */
+/** Fields that decide the result of an evaluation. */
 const decidingFields = {
   key: Key,
   type: FlagType,
@@ -43,7 +43,7 @@ const decidingFields = {
   clientVisible: z.boolean(),
 };
 
-/** Fields that only people read. They never leave the server in a flag set. */
+/** Fields that no engine reads. They are not part of the flag sets that the server sends. */
 export const descriptiveFields = {
   name: text(0, LIMITS.titleLength).nullish(),
   description: text(0, LIMITS.textLength).nullish(),
@@ -53,10 +53,10 @@ export const descriptiveFields = {
 
 const version = z.int().min(1);
 
-/** Fields that the server writes. */
+/** Fields that only the server writes. */
 export const serverManagedFields = { version, createdAt: Instant, updatedAt: Instant };
 
-/** The server-managed fields on input: accepted and ignored, so a flag that was read can be sent back whole. */
+/** Server-managed fields in a request: ignored, so clients can send back a flag as they read it. */
 export const readOnlyFields = {
   version: z.int().nullish().meta({ readOnly: true }),
   createdAt: Instant.nullish().meta({ readOnly: true }),
@@ -64,8 +64,8 @@ export const readOnlyFields = {
 };
 
 /**
- * A flag as it is managed and stored: the full form, at most 512 KiB. The schema checks the shape and
- * the limits; rules that span several fields are checked when the flag is compiled.
+ * A flag in its full form, as managed and stored; at most 512 KiB. The schema checks shape and
+ * limits. The engine checks constraints between fields, such as whether a variant exists.
  */
 export const Flag = strictObject({
   ...decidingFields,
@@ -78,15 +78,15 @@ export const Flag = strictObject({
 export type Flag = z.infer<typeof Flag>;
 
 /**
- * Names of features that an engine must support to decide the flag or segment; an engine that does not
- * know one of them reports PARSE_ERROR. Format 1 has no such names, so the server sends none yet.
+ * Names of features that an engine must support to evaluate the flag or segment. If one is unknown to
+ * it, the result is PARSE_ERROR. Format 1 defines no such names, so the server sends none yet.
  */
 export const requires = z
   .array(Name)
-  .describe('Features that an engine must support to decide it. Absent if format 1 is enough.')
+  .describe('Features that an engine must support to evaluate it. Absent if format 1 is enough.')
   .optional();
 
-/** A flag as it travels in a flag set: what an engine needs, and nothing that only people read. */
+/** A flag in a flag set: the fields that an engine needs, without descriptive fields. */
 export const EvaluationFlag = strictObject({ ...decidingFields, metadata, version, requires }).meta(
   {
     id: 'EvaluationFlag',
@@ -94,7 +94,7 @@ export const EvaluationFlag = strictObject({ ...decidingFields, metadata, versio
 );
 export type EvaluationFlag = z.infer<typeof EvaluationFlag>;
 
-/** Returns the part of a flag that travels. Field by field, so that a new field stays on the server by default. */
+/** Projects a flag, field by field: a new field stays on the server unless it is added here. */
 export const toEvaluationFlag = (flag: Flag): EvaluationFlag =>
   ({
     key: flag.key,
@@ -109,7 +109,7 @@ export const toEvaluationFlag = (flag: Flag): EvaluationFlag =>
     version: flag.version,
   }) satisfies Record<Exclude<keyof EvaluationFlag, 'requires'>, unknown>;
 
-/** Names of the fields of a flag by their purpose. Generated into the contract for all languages. */
+/** Field names of a flag by purpose. Written to `packages/spec/fields.json` for all languages. */
 export const FLAG_FIELDS = {
   deciding: [...Object.keys(decidingFields), 'requires'],
   travelling: Object.keys(EvaluationFlag.shape),
@@ -118,7 +118,7 @@ export const FLAG_FIELDS = {
 };
 export type DescriptiveField = keyof typeof descriptiveFields;
 
-/** A flag as people write it on creation; the short form is filled in once. */
+/** The body of a request that creates a flag. The server fills in absent fields. */
 export const FlagCreate = strictObject({
   key: Key,
   type: FlagType.nullish(),
@@ -134,11 +134,11 @@ export const FlagCreate = strictObject({
 }).refine(...fits(LIMITS.flagBytes));
 export type FlagCreate = z.infer<typeof FlagCreate>;
 
-/** A flag's replacement: as on creation, and the key says which. */
+/** The body of a request that replaces the flag with this key. */
 export const FlagReplace = FlagCreate;
 export type FlagReplace = z.infer<typeof FlagReplace>;
 
-/** Part of a flag: what is absent is kept, null clears. Nothing is filled in. */
+/** A merge patch of a flag: absent fields stay unchanged, null removes a value. */
 export const FlagPatch = strictObject({
   key: Key,
   type: FlagType.optional(),

@@ -9,20 +9,22 @@ type UnknownIssue = Extract<Issue, { code: 'unrecognized_keys' }>;
 type Path = readonly PropertyKey[];
 type Problem = { path: PropertyKey[]; message: string };
 
-/** So many problems are told; one entry more counts the rest. */
-const TOLD = 20;
+/** The largest number of problems that are listed. One last entry counts any others. */
+const LISTED_PROBLEMS = 20;
 
-/** zod's own messages begin so. Every other message was written for its place, and is kept. */
-const isZodsOwn = ({ message }: Issue): boolean => /^(?:Invalid|Too|Unrecognized) /.test(message);
+/** Whether zod wrote the message. Messages of these schemas start differently. */
+const isZodMessage = ({ message }: Issue): boolean =>
+  /^(?:Invalid|Too|Unrecognized) /.test(message);
 
 /**
- * What zod was given where it wanted another type. An issue does not carry its input, and only the
- * message of zod tells a missing field from a field of the wrong type.
+ * Returns the type of the input if zod expected another one. It is parsed from the message, because
+ * an issue has no input, and a missing field has the same code as a field of the wrong type.
  */
-const received = ({ message }: Issue): string | undefined => /, received (\w+)$/.exec(message)?.[1];
+const receivedType = ({ message }: Issue): string | undefined =>
+  /, received (\w+)$/.exec(message)?.[1];
 
 const isMissing = (issue: Issue): boolean =>
-  issue.code === 'invalid_type' && received(issue) === 'undefined';
+  issue.code === 'invalid_type' && receivedType(issue) === 'undefined';
 
 const NOUNS: Readonly<Record<string, string>> = {
   array: 'a list',
@@ -35,10 +37,10 @@ const NOUNS: Readonly<Record<string, string>> = {
 };
 
 const wrongType = (expected: string, given: string | undefined): string => {
-  const wanted = `must be ${NOUNS[expected] ?? expected}`;
-  if (given === undefined || (expected === 'int' && given === 'number')) return wanted;
-  if (given === 'undefined') return `is missing: it ${wanted}`;
-  return `${wanted}, not ${given === 'boolean' ? 'a boolean' : (NOUNS[given] ?? given)}`;
+  const expectation = `must be ${NOUNS[expected] ?? expected}`;
+  if (given === undefined || (expected === 'int' && given === 'number')) return expectation;
+  if (given === 'undefined') return `is missing: it ${expectation}`;
+  return `${expectation}, not ${given === 'boolean' ? 'a boolean' : (NOUNS[given] ?? given)}`;
 };
 
 const oneOf = (values: readonly unknown[]): string => {
@@ -48,41 +50,42 @@ const oneOf = (values: readonly unknown[]): string => {
 
 const UNITS: Readonly<Record<string, string>> = { array: ' entries', string: ' characters' };
 
-const bound = (side: 'least' | 'most', origin: string, limit: number | bigint): string =>
+const limitMessage = (side: 'least' | 'most', origin: string, limit: number | bigint): string =>
   `must ${origin === 'array' ? 'have' : 'be'} at ${side} ${limit}${UNITS[origin] ?? ''}`;
 
-const reworded = (issue: Issue): string => {
-  if (issue.code === 'invalid_type') return wrongType(issue.expected, received(issue));
+const plainMessage = (issue: Issue): string => {
+  if (issue.code === 'invalid_type') return wrongType(issue.expected, receivedType(issue));
   if (issue.code === 'invalid_value') return oneOf(issue.values);
-  if (issue.code === 'too_big') return bound('most', issue.origin, issue.maximum);
-  if (issue.code === 'too_small') return bound('least', issue.origin, issue.minimum);
+  if (issue.code === 'too_big') return limitMessage('most', issue.origin, issue.maximum);
+  if (issue.code === 'too_small') return limitMessage('least', issue.origin, issue.minimum);
   if (issue.code === 'unrecognized_keys') return unknownField([]);
   return 'has a value that is not accepted here';
 };
 
-const messageOf = (issue: Issue): string => (isZodsOwn(issue) ? reworded(issue) : issue.message);
+const messageOf = (issue: Issue): string =>
+  isZodMessage(issue) ? plainMessage(issue) : issue.message;
 
-/** No branch has this discriminator. With a message of its own, the union says it was not meant. */
-const isDiscriminator = (issue: Issue): issue is UnionIssue =>
+/** Whether no branch of a discriminated union matches the discriminator. */
+const isUnknownDiscriminator = (issue: Issue): issue is UnionIssue =>
   issue.code === 'invalid_union' && issue.errors.length === 0;
 
-/** Of the right type, and only too long or too short. */
+/** Whether the input has the right type and is only too long or too short. */
 const isSize = ({ code }: Issue): boolean => code === 'too_big' || code === 'too_small';
 
 const distanceOf = (issue: Issue): number => {
   const depth = issue.path.length;
   if (issue.code === 'unrecognized_keys') return depth === 0 ? issue.keys.length : 0;
   if (depth === 0) return isSize(issue) ? 0 : Infinity;
-  if (isDiscriminator(issue)) return depth > 1 || isZodsOwn(issue) ? 0 : Infinity;
+  if (isUnknownDiscriminator(issue)) return depth > 1 || isZodMessage(issue) ? 0 : Infinity;
   return depth === 1 && isMissing(issue) ? 1 : 0;
 };
 
-/** How far the input is from one branch of a union: the fields that are missing or too many. */
+/** Counts the fields that are missing or unknown if this branch of a union was meant. */
 const distance = (branch: readonly Issue[]): number =>
   branch.reduce((sum, issue) => sum + distanceOf(issue), 0);
 
-/** The branch that the input comes closest to, where there is exactly one. */
-const branchMeant = (branches: readonly Issue[][]): readonly Issue[] | undefined => {
+/** Returns the branch of a union that is closest to the input, or undefined if several are. */
+const closestBranch = (branches: readonly Issue[][]): readonly Issue[] | undefined => {
   const distances = branches.map(distance);
   const least = Math.min(...distances);
   const nearest = branches.filter((_, index) => distances[index] === least);
@@ -90,48 +93,50 @@ const branchMeant = (branches: readonly Issue[][]): readonly Issue[] | undefined
 };
 
 const unionMessage = (issue: UnionIssue): string => {
-  if (!isZodsOwn(issue)) return issue.message;
+  if (!isZodMessage(issue)) return issue.message;
   if ('options' in issue && issue.options) return oneOf(issue.options);
   return 'must have one of the accepted shapes';
 };
 
-const ofUnion = (issue: UnionIssue, path: Path): Problem[] => {
-  const meant = branchMeant(issue.errors);
-  if (meant) return meant.flatMap(nested => ofIssue(nested, path));
+const unionProblems = (issue: UnionIssue, path: Path): Problem[] => {
+  const closest = closestBranch(issue.errors);
+  if (closest) return closest.flatMap(nested => issueProblems(nested, path));
   const missing = issue.errors.length > 0 && issue.errors.every(branch => branch.some(isMissing));
   const message = unionMessage(issue);
   return [{ path: [...path], message: missing ? `is missing: it ${message}` : message }];
 };
 
-/** Each unknown field is a problem at its own path. */
-const ofUnknown = (issue: UnknownIssue, path: Path): Problem[] =>
+const unknownFieldProblems = (issue: UnknownIssue, path: Path): Problem[] =>
   issue.keys.map(key => ({ path: [...path, key], message: messageOf(issue) }));
 
-const ofIssue = (issue: Issue, base: Path): Problem[] => {
+const issueProblems = (issue: Issue, base: Path): Problem[] => {
   const path = [...base, ...issue.path];
-  if (issue.code === 'invalid_union') return ofUnion(issue, path);
-  if (issue.code === 'unrecognized_keys') return ofUnknown(issue, path);
+  if (issue.code === 'invalid_union') return unionProblems(issue, path);
+  if (issue.code === 'unrecognized_keys') return unknownFieldProblems(issue, path);
   if (issue.code !== 'invalid_key') return [{ path, message: messageOf(issue) }];
   return issue.issues.map(nested => ({ path, message: `has a name that ${messageOf(nested)}` }));
 };
 
-/** All problems of a parse; of a union, those of the branch that was meant. */
+/** Returns all problems of a parse. For a union, these are the problems of the closest branch. */
 export const problemsOf = (error: z.ZodError): Problem[] =>
-  error.issues.flatMap(issue => ofIssue(issue, []));
+  error.issues.flatMap(issue => issueProblems(issue, []));
 
 const dotted = (path: Path): string => path.map(step => shortened(String(step))).join('.');
 
 /**
- * The problems of a parse as people read them: a dotted path (empty for the whole), what was wrong
- * and what to do. At most 20, and one entry more that counts the rest. Of what the caller sent only
- * names are repeated, and shortened.
+ * Returns the problems of a parse: for each a dotted path, empty for the whole input, and a message
+ * that includes the remedy. If there are more than 20, one last entry counts the rest. Messages
+ * repeat field names of the input, shortened, but never its values, which may be secret.
  *
  * @example
  * describeIssues(error) // [{ path: 'rules.0.percentage', message: 'must be a number, not a string' }]
  */
 export const describeIssues = (error: z.ZodError): ErrorDetail[] => {
   const problems = problemsOf(error).map(({ path, message }) => ({ path: dotted(path), message }));
-  const untold = problems.length - TOLD;
-  if (untold <= 0) return problems;
-  return [...problems.slice(0, TOLD), { path: '', message: `has ${untold} more problems` }];
+  const unlisted = problems.length - LISTED_PROBLEMS;
+  if (unlisted <= 0) return problems;
+  return [
+    ...problems.slice(0, LISTED_PROBLEMS),
+    { path: '', message: `has ${unlisted} more problems` },
+  ];
 };

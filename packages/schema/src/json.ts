@@ -3,60 +3,63 @@ import { z } from 'zod';
 import { LIMITS } from './limits.ts';
 import { fits } from './text.ts';
 
-/** What a JSON text can say. */
+/** Any value that JSON can represent. */
 export type JsonValue =
   string | number | boolean | null | readonly JsonValue[] | { readonly [name: string]: JsonValue };
 export type JsonObject = { readonly [name: string]: JsonValue };
 
-/** Whether it is an object and not null or a list. What stands inside is not looked at. */
+/** Whether the value is an object, not null or a list. Does not check the values inside. */
 export const isJsonObject = (value: unknown): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const isScalar = (value: unknown): value is Scalar =>
   typeof value === 'string' || typeof value === 'boolean' || Number.isFinite(value);
 
-/** Without recursion, so that no depth overflows the stack. `1e999` is no JSON value: it is infinite. */
+/**
+ * Whether JSON can represent the value. `JSON.parse` turns `1e999` into Infinity, which JSON
+ * cannot represent. Iterative, so deep values do not overflow the stack.
+ */
 const isJson = (value: unknown): value is JsonValue => {
-  const left: unknown[] = [value];
-  while (left.length > 0) {
-    const next = left.pop();
+  const pending: unknown[] = [value];
+  while (pending.length > 0) {
+    const next = pending.pop();
     if (typeof next === 'object' && next !== null)
-      for (const inner of Object.values(next)) left.push(inner);
+      for (const inner of Object.values(next)) pending.push(inner);
     else if (next !== null && !isScalar(next)) return false;
   }
   return true;
 };
 
-const wanted = (what: string) => ({
+const expected = (what: string) => ({
   error: (issue: { input?: unknown }) =>
     issue.input === undefined ? `is missing: it must be ${what}` : `must be ${what}`,
 });
 
-/** Any JSON value, kept as it is. Depth is bounded where the text is parsed, before a schema sees it. */
+/** Any JSON value, returned unchanged. Depth is limited earlier, when the request body is parsed. */
 export const Json = z
-  .custom<JsonValue>(isJson, wanted('a JSON value without infinite numbers'))
+  .custom<JsonValue>(isJson, expected('a JSON value without infinite numbers'))
   .meta({ description: 'Any JSON value.' });
 
-/** A JSON object, kept as it is (own `__proto__` included): never copied key by key. */
+/** A JSON object, returned unchanged. A copy key by key would lose an own `__proto__`. */
 export const JsonObjectSchema = z
-  .custom<JsonObject>(isJsonObject, wanted('a JSON object'))
+  .custom<JsonObject>(isJsonObject, expected('a JSON object'))
   .meta({ type: 'object', additionalProperties: true });
 
-/** What an operator compares with: a string, a finite number or a boolean. */
+/** A string, a finite number or a boolean: the operand of most operators. */
 export type Scalar = string | number | boolean;
 export const Scalar = z
-  .custom<Scalar>(isScalar, wanted('a string, a number or a boolean'))
+  .custom<Scalar>(isScalar, expected('a string, a number or a boolean'))
   .meta({ type: ['string', 'number', 'boolean'] });
 
 const isValue = (value: unknown): value is Value =>
   isScalar(value) || (isJsonObject(value) && isJson(value));
 
-/** What one variant serves: at most 64 KiB. The flag's type decides which JSON type it must have. */
+/** The value of a variant; at most 64 KiB. Its JSON type must be the type of the flag. */
 export type Value = Scalar | JsonObject;
 export const Value = z
   .custom<Value>(
     isValue,
-    wanted('a string, a number, a boolean or a JSON object, without infinite numbers'),
+    expected('a string, a number, a boolean or a JSON object, without infinite numbers'),
   )
   .meta({ type: ['string', 'number', 'boolean', 'object'] })
   .refine(...fits(LIMITS.valueBytes));

@@ -5,23 +5,23 @@ import { LIMITS } from './limits.ts';
 import { strictObject } from './strict-object.ts';
 import { Instant, Key, text } from './text.ts';
 
-/** What a key may do; the server's table of permissions says it in full. */
+/** The role of an API key. The server's permission table lists the procedures that each may call. */
 export const Role = z.enum(['admin', 'editor', 'viewer', 'server', 'client']).meta({ id: 'Role' });
 export type Role = z.infer<typeof Role>;
 
-/** One environment, or `*` for all. */
+/** The environment that an API key can access, or `*` for all. */
 export const KeyScope = z.union([z.literal(ALL_ENVIRONMENTS), Key], {
-  error: 'must be the key of an environment, or "*" for all',
+  error: 'must be the key of an environment, or "*" for all environments',
 });
 
-const likeABrowser = 'must be an origin as browsers send it, such as "https://app.example.com"';
+const originMessage = 'must be an origin as browsers send it, such as "https://app.example.com"';
 
-/** Scheme, host and port exactly as a browser sends them: any other text would never match one. */
+/** Scheme, host and port exactly as a browser sends them. Any other spelling would never match. */
 const Origin = z
   .string()
   .max(LIMITS.originLength, `must be at most ${LIMITS.originLength} characters`)
-  .regex(/^https?:\/\/[^/?#\s]+$/, { error: likeABrowser, abort: true })
-  .refine(origin => URL.canParse(origin) && new URL(origin).origin === origin, likeABrowser);
+  .regex(/^https?:\/\/[^/?#\s]+$/, { error: originMessage, abort: true })
+  .refine(origin => URL.canParse(origin) && new URL(origin).origin === origin, originMessage);
 
 const keyFields = {
   name: text(1, LIMITS.nameLength),
@@ -35,18 +35,18 @@ const keyFields = {
     .nullish(),
 };
 
-/** An API key as it is listed: never its secret, never its hash. */
+/** An API key as the API returns it, without secret or hash. */
 export const ApiKey = strictObject({ id: z.string(), ...keyFields, createdAt: Instant }).meta({
   id: 'ApiKey',
 });
 export type ApiKey = z.infer<typeof ApiKey>;
 
-/** A key as people ask for it. */
+/** The body of a request that creates an API key. */
 export const ApiKeyCreate = strictObject(keyFields);
 export type ApiKeyCreate = z.infer<typeof ApiKeyCreate>;
 
-/** The answer to a creation: the only time that the secret is shown. */
+/** The response to the creation of an API key, the only one that includes the secret. */
 export const ApiKeyCreated = ApiKey.extend({
-  secret: z.string().describe('Shown only now. It is kept as a hash.'),
+  secret: z.string().describe('Returned only here. The server stores a hash of it.'),
 }).meta({ id: 'ApiKeyCreated' });
 export type ApiKeyCreated = z.infer<typeof ApiKeyCreated>;

@@ -1,12 +1,12 @@
 /**
- * Every bound of the data model, in one place. Lengths are in code points, `…Bytes` are bytes of
- * UTF-8 JSON text, depths count the outermost as 1, and the rest are numbers of entries.
+ * The limits of the data model. Lengths are in code points, `…Bytes` in bytes of JSON in UTF-8.
+ * Depths count the outermost level as 1. The rest are numbers of entries.
  */
 export const LIMITS = {
   keyLength: 100,
-  /** Of a variant's name and a rule's id. */
+  /** Of variant names, rule ids, tags and API key names. */
   nameLength: 100,
-  /** Of what people call a flag or a segment, and of its owner. */
+  /** Of the `name` and the `owner` of a flag or segment. */
   titleLength: 200,
   textLength: 2_000,
   seedLength: 256,
@@ -14,13 +14,13 @@ export const LIMITS = {
   patternLength: 256,
   versionLength: 256,
   originLength: 300,
-  /** Of a flag key that is asked for; longer than any that can exist. */
-  askedKeyLength: 1_000,
+  /** Of a flag key in a request. Longer than `keyLength`, so an unknown key is not a bad request. */
+  requestedKeyLength: 1_000,
   tags: 50,
   variants: 100,
   splitWeight: 100_000,
   rules: 200,
-  /** In one rule or segment, at all depths together; a group itself does not count. */
+  /** In one rule or segment, at all depths together. Groups themselves do not count. */
   conditionsPerRule: 50,
   groupDepth: 5,
   listValues: 10_000,
@@ -29,7 +29,7 @@ export const LIMITS = {
   flagBytes: 512 * 1024,
   segmentBytes: 512 * 1024,
   contextDepth: 20,
-  /** At all depths together: a list is compared value by value with each condition on it. */
+  /** At all depths together. Limited because a condition may compare every value of a list. */
   contextValues: 20_000,
   jsonDepth: 32,
   flagKeysPerRequest: 1_000,

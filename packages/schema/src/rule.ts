@@ -7,12 +7,12 @@ import { LIMITS } from './limits.ts';
 import { strictObject } from './strict-object.ts';
 import { Name, text } from './text.ts';
 
-const wholeWeight = `must be a whole number from 0 to ${LIMITS.splitWeight}`;
+const weightMessage = `must be a whole number from 0 to ${LIMITS.splitWeight}`;
 
-/** One variant's share of a split: its weight over the sum of all weights. */
+/** A variant's share of a split: its weight divided by the sum of all weights. */
 export const SplitEntry = strictObject({
   variant: Name,
-  weight: z.int(wholeWeight).min(0, wholeWeight).max(LIMITS.splitWeight, wholeWeight),
+  weight: z.int(weightMessage).min(0, weightMessage).max(LIMITS.splitWeight, weightMessage),
 });
 export type SplitEntry = z.infer<typeof SplitEntry>;
 
@@ -24,15 +24,17 @@ const percentage = z
   .number()
   .min(0, 'must be 0 to 100')
   .max(100, 'must be 0 to 100')
-  .describe('How much of the traffic the rule admits, 0 to 100 in steps of 0.001.');
-const bucketBy = Attribute.describe('Attribute whose value is hashed; targetingKey by default.');
+  .describe('Percentage of subjects that the rule applies to, 0 to 100 in steps of 0.001.');
+const bucketBy = Attribute.describe(
+  'Attribute whose value is hashed. The default is targetingKey.',
+);
 
-/** Text mixed into the hash: 1 to 256 code points. */
-export const Seed = text(1, LIMITS.seedLength).describe('Text mixed into the hash.');
+/** Text that is part of the hashed input: 1 to 256 code points. */
+export const Seed = text(1, LIMITS.seedLength).describe('Text that is part of the hashed input.');
 
 /**
- * What a rule consists of, whole: what is stored, and what a patch must send. That it has a `variant`
- * or a `split`, and that its variants exist, is checked where the flag is compiled.
+ * A rule in its full form, as stored and as a patch must send it. Whether it has a `variant` or a
+ * `split`, and whether those variants exist, is checked when the flag is compiled.
  */
 export const Rule = strictObject({
   id: Name,
@@ -45,15 +47,19 @@ export const Rule = strictObject({
 }).meta({ id: 'Rule' });
 export type Rule = z.infer<typeof Rule>;
 
-const withoutAttribute = (rule: RuleInput, context: z.core.$RefinementCtx): void => {
+const refuseOperatorAndValue = (rule: RuleInput, context: z.core.$RefinementCtx): void => {
   for (const name of ['operator', 'value'] as const) {
     if (rule[name] == null) continue;
-    context.addIssue({ code: 'custom', path: [name], message: 'needs an "attribute" beside it' });
+    context.addIssue({
+      code: 'custom',
+      path: [name],
+      message: 'can only be used together with "attribute"',
+    });
   }
 };
 
-/** A condition in short is held to the same schema as a condition in full. */
-const asCondition = (rule: RuleInput, context: z.core.$RefinementCtx): void => {
+/** Checks the short form with the schema of the full form, so both have the same messages. */
+const checkAsCondition = (rule: RuleInput, context: z.core.$RefinementCtx): void => {
   const { attribute, operator, value } = rule;
   const { error } = AttributeCondition.safeParse({ attribute, operator, value });
   for (const { path, message } of error ? problemsOf(error) : [])
@@ -61,14 +67,14 @@ const asCondition = (rule: RuleInput, context: z.core.$RefinementCtx): void => {
 };
 
 const checkShortForm = (rule: RuleInput, context: z.core.$RefinementCtx): void => {
-  if (rule.attribute == null) return withoutAttribute(rule, context);
+  if (rule.attribute == null) return refuseOperatorAndValue(rule, context);
   if (rule.conditions != null)
     context.addIssue({
       code: 'custom',
       path: ['attribute'],
-      message: 'cannot stand beside "conditions": write it as one of them',
+      message: 'cannot be combined with "conditions": add it to that list',
     });
-  asCondition(rule, context);
+  checkAsCondition(rule, context);
 };
 
 const ruleInput = strictObject({
@@ -84,6 +90,6 @@ const ruleInput = strictObject({
     .nullish(),
 });
 
-/** A rule as people may write it on creation: parts left out, or its one condition in short. */
+/** A rule in a request that creates a flag. A single condition may be inline. */
 export const RuleInput = ruleInput.superRefine(checkShortForm).meta({ id: 'RuleInput' });
 export type RuleInput = z.infer<typeof ruleInput>;

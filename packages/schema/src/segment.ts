@@ -6,10 +6,10 @@ import { LIMITS } from './limits.ts';
 import { strictObject } from './strict-object.ts';
 import { fits, Key } from './text.ts';
 
-/** Fields that an engine decides by. */
+/** Fields that decide whether a segment holds. */
 const decidingFields = { key: Key, conditions: SegmentConditions };
 
-/** Named, shared conditions that must all hold, as managed and stored: at most 512 KiB. */
+/** Named, shared conditions that must all hold, as managed and stored; at most 512 KiB. */
 export const Segment = strictObject({
   ...decidingFields,
   ...descriptiveFields,
@@ -19,7 +19,7 @@ export const Segment = strictObject({
   .meta({ id: 'Segment' });
 export type Segment = z.infer<typeof Segment>;
 
-/** A segment as it travels in a flag set: what an engine needs, and nothing that only people read. */
+/** A segment in a flag set: the fields that an engine needs, without descriptive fields. */
 export const EvaluationSegment = strictObject({
   ...decidingFields,
   version: serverManagedFields.version,
@@ -27,7 +27,7 @@ export const EvaluationSegment = strictObject({
 }).meta({ id: 'EvaluationSegment' });
 export type EvaluationSegment = z.infer<typeof EvaluationSegment>;
 
-/** Returns the part of a segment that travels. */
+/** Projects a segment, field by field: a new field stays on the server unless it is added here. */
 export const toEvaluationSegment = (segment: Segment): EvaluationSegment =>
   ({
     key: segment.key,
@@ -35,7 +35,7 @@ export const toEvaluationSegment = (segment: Segment): EvaluationSegment =>
     version: segment.version,
   }) satisfies Record<Exclude<keyof EvaluationSegment, 'requires'>, unknown>;
 
-/** Names of the fields of a segment by their purpose. Generated into the contract for all languages. */
+/** Field names of a segment by purpose. Written to `packages/spec/fields.json` for all languages. */
 export const SEGMENT_FIELDS = {
   deciding: [...Object.keys(decidingFields), 'requires'],
   travelling: Object.keys(EvaluationSegment.shape),
@@ -43,7 +43,7 @@ export const SEGMENT_FIELDS = {
   serverManaged: Object.keys(serverManagedFields),
 };
 
-/** A segment as people write it on creation. */
+/** The body of a request that creates a segment. */
 export const SegmentCreate = strictObject({
   key: Key,
   conditions: SegmentConditions,
@@ -52,11 +52,11 @@ export const SegmentCreate = strictObject({
 }).refine(...fits(LIMITS.segmentBytes));
 export type SegmentCreate = z.infer<typeof SegmentCreate>;
 
-/** A segment's replacement: as on creation, and the key says which. */
+/** The body of a request that replaces the segment with this key. */
 export const SegmentReplace = SegmentCreate;
 export type SegmentReplace = z.infer<typeof SegmentReplace>;
 
-/** Part of a segment: what is absent is kept, null clears. */
+/** A merge patch of a segment: absent fields stay unchanged, null removes a value. */
 export const SegmentPatch = strictObject({
   key: Key,
   conditions: SegmentConditions.optional(),

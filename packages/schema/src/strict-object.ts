@@ -2,19 +2,19 @@ import { z } from 'zod';
 
 const quoted = (names: readonly string[]): string => names.map(name => `"${name}"`).join(', ');
 
-/** The longest name of a caller's own making that a message repeats, in UTF-16 units. */
+/** The length in UTF-16 units to which a message shortens names of the input. */
 const REPEATED_LENGTH = 50;
-/** A caller's text as a message may repeat it: never long. */
+/** Returns a name of the input, shortened if it is too long for a message. */
 export const shortened = (name: string): string =>
   name.length > REPEATED_LENGTH ? `${name.slice(0, REPEATED_LENGTH)}…` : name;
 
-/** Says of an unknown field what is known; `allowed` is empty where the object's own fields are not. */
+/** Returns the message for an unknown field. `allowed` is empty if the known fields cannot be listed. */
 export const unknownField = (allowed: readonly string[]): string =>
   allowed.length > 0
     ? `is an unknown field; the fields here are ${quoted(allowed)}`
     : 'is an unknown field; leave it out';
 
-/** A strict object whose refusal of an unknown field names the fields that it has. */
+/** Returns a strict object schema. If a field is unknown, its message lists the known fields. */
 export const strictObject = <Shape extends z.core.$ZodLooseShape>(shape: Shape) =>
   z.strictObject(shape, {
     error: issue =>

@@ -2,7 +2,7 @@ import { z } from 'zod';
 
 import { LIMITS } from './limits.ts';
 
-/** Length in code points; an unpaired surrogate counts one. Python's `len` counts the same. */
+/** Returns the length in code points, as Python's `len` does. An unpaired surrogate counts as one. */
 const codePoints = (text: string): number => {
   let count = 0;
   for (const _ of text) count += 1;
@@ -10,8 +10,8 @@ const codePoints = (text: string): number => {
 };
 
 /**
- * Whether the text has `min` to `max` code points. Counts only where the number of UTF-16 units, one
- * or two a code point, leaves it open, so that a very long text costs nothing.
+ * Whether the text has `min` to `max` code points. Counts them only if the number of UTF-16 units, one
+ * or two per code point, leaves it open, so very long texts are cheap to refuse.
  */
 export const hasLength = (text: string, min: number, max: number): boolean => {
   if (text.length < min || text.length > 2 * max) return false;
@@ -20,7 +20,7 @@ export const hasLength = (text: string, min: number, max: number): boolean => {
   return length >= min && length <= max;
 };
 
-/** Text of `min` to `max` code points. */
+/** A schema for text of `min` to `max` code points. */
 export const text = (min: number, max: number) =>
   z
     .string()
@@ -30,7 +30,7 @@ export const text = (min: number, max: number) =>
     })
     .meta(min === 0 ? { maxLength: max } : { minLength: min, maxLength: max });
 
-/** A flag, segment or environment key: always one safe path segment of a URL. */
+/** A flag, segment or environment key. Always one URL path segment that needs no encoding. */
 export const Key = z
   .string()
   .min(1, `must be 1 to ${LIMITS.keyLength} characters`)
@@ -40,10 +40,10 @@ export const Key = z
     'must consist of letters, digits, ".", "_" and "-", start with a letter or digit, and not contain ".."',
   );
 
-/** A variant's name or a rule's id: any text of 1 to 100 code points. */
+/** The name of a variant or the id of a rule: any text of 1 to 100 code points. */
 export const Name = text(1, LIMITS.nameLength);
 
-/** An instant, of the years 0000 to 9999, in UTC or with an offset: `2026-01-31T12:00:00.000Z`. */
+/** A date and time in UTC or with an offset, years 0000 to 9999: `2026-01-31T12:00:00.000Z`. */
 export const Instant = z.iso.datetime({
   offset: true,
   error: 'must be a date and time such as "2026-01-31T12:00:00Z"',
@@ -51,15 +51,15 @@ export const Instant = z.iso.datetime({
 
 const encoder = new TextEncoder();
 
-/** Bytes of the value's JSON text in UTF-8; 0 for what JSON cannot say. */
+/** Returns the size of the value as JSON in UTF-8, or 0 if JSON cannot represent it. */
 export const jsonBytes = (value: unknown): number =>
   encoder.encode(JSON.stringify(value) ?? '').length;
 
-/** One UTF-16 unit is at most six bytes of JSON text: `\u0000`. */
+/** A cheap check before encoding. A UTF-16 unit takes at most six bytes of JSON: `\u0000`. */
 const surelyFits = (value: unknown, max: number): boolean =>
   typeof value === 'string' ? 6 * value.length + 2 <= max : typeof value !== 'object';
 
-/** The arguments of a `refine`: the value's JSON text must fit in `max` bytes. */
+/** Returns the arguments of `refine` that limit a value to `max` bytes of JSON. */
 export const fits = (max: number) =>
   [
     (value: unknown) => surelyFits(value, max) || jsonBytes(value) <= max,

@@ -9,17 +9,17 @@ import { condition, evaluationFlag, flag, flagCreate, segment } from './support/
 const read = (file: string): unknown =>
   JSON.parse(readFileSync(new URL(`../../spec/${file}`, import.meta.url), 'utf8'));
 
-type Groups = Readonly<
+type FieldGroups = Readonly<
   Record<'deciding' | 'travelling' | 'descriptive' | 'serverManaged', string[]>
 >;
-const fields = read('fields.json') as { flag: Groups; segment: Groups; rule: string[] };
+const fields = read('fields.json') as { flag: FieldGroups; segment: FieldGroups; rule: string[] };
 const operators = Object.keys(read('operators.json') as object);
 
 const sample = <Item>(item: fc.Arbitrary<Item>) => fc.sample(item, { numRuns: 1_000, seed: 1 });
 
 const namesUsed = (items: readonly object[]): Set<string> => new Set(items.flatMap(Object.keys));
 
-test('the contract names the operators of the schema', () => {
+test('operators.json lists the operators of the schema', () => {
   expect(operators).toEqual(Operator.options);
 });
 
@@ -33,7 +33,7 @@ test('the generator of conditions uses every operator and every field', () => {
 test.each([
   ['flag', flag, fields.flag],
   ['segment', segment, fields.segment],
-])('the generator of a %s uses every field that is managed', (_, generator, groups) => {
+])('the generator of a %s uses every field of the managed resource', (_, generator, groups) => {
   const { requires: _requires, ...managed } = Object.fromEntries(
     Object.values(groups)
       .flat()
@@ -42,7 +42,7 @@ test.each([
   expect(namesUsed(sample<object>(generator))).toEqual(new Set(Object.keys(managed)));
 });
 
-test('the generator of evaluation flags uses every field that travels', () => {
+test('the generator of evaluation flags uses every field that is sent', () => {
   expect(namesUsed(sample(evaluationFlag))).toEqual(new Set(fields.flag.travelling));
 });
 

@@ -15,7 +15,7 @@ test.each([
   'toString',
   'null',
   'x'.repeat(100),
-])('%s is a key', key => {
+])('%s is a valid key', key => {
   expect(Key.parse(key)).toBe(key);
 });
 
@@ -40,11 +40,11 @@ test.each([
   ['a Cyrillic look-alike', 'сheckout'],
   ['a number', 7],
   ['null', null],
-])('%s makes no key', (_, key) => {
+])('%s is not a valid key', (_, key) => {
   expect(Key.safeParse(key).success).toBe(false);
 });
 
-test('a key is always one segment of a URL, which no client has to encode', () => {
+test('a key is always a single URL path segment that needs no encoding', () => {
   const keys = fc
     .string({ minLength: 1, maxLength: 100 })
     .filter(text => Key.safeParse(text).success);

@@ -22,7 +22,7 @@ import { expect, test } from 'vitest';
 import type { z } from 'zod';
 
 const at = '2026-01-31T12:00:00.000Z';
-const kept = { version: 1, createdAt: at, updatedAt: at };
+const serverManaged = { version: 1, createdAt: at, updatedAt: at };
 const flag = {
   key: 'a',
   type: 'boolean',
@@ -33,7 +33,7 @@ const flag = {
   seed: 'a',
   clientVisible: false,
   metadata: {},
-  ...kept,
+  ...serverManaged,
 };
 const leaf = { attribute: 'a', operator: 'exists' };
 const rule = { id: 'r', conditions: [], variant: 'on' };
@@ -90,7 +90,7 @@ const lengths = [ascii, emoji, surrogates].flatMap((letters): Limit[] => [
     n => ({ attribute: 'a', operator: 'semverEquals', value: letters(n) }),
   ],
   [
-    'characters of a name for people',
+    'characters of the name of a flag',
     LIMITS.titleLength,
     FlagPatch,
     n => ({ key: 'a', name: letters(n) }),
@@ -114,7 +114,7 @@ const lengths = [ascii, emoji, surrogates].flatMap((letters): Limit[] => [
     FlagPatch,
     n => ({ key: 'a', metadata: { a: letters(n) } }),
   ],
-  ['characters of a key that is asked for', LIMITS.askedKeyLength, RequestedFlagKey, letters],
+  ['characters of a requested flag key', LIMITS.requestedKeyLength, RequestedFlagKey, letters],
 ]);
 
 const counts: Limit[] = [
@@ -203,14 +203,14 @@ const counts: Limit[] = [
   ['flag keys of a request', LIMITS.flagKeysPerRequest, FlagKeys, n => listOf(n, String)],
 ];
 
-/** A text of exactly so many bytes as JSON, its quotation marks and four-byte letters included. */
+/** Returns a string of exactly `bytes` bytes as JSON, with quotation marks and four-byte characters. */
 const textOf = (bytes: number): string => {
   const odd = (bytes - 2) % 4;
   return emoji((bytes - 2 - odd) / 4) + ascii(odd);
 };
 const objectOf = (bytes: number) => ({ a: textOf(bytes - '{"a":}'.length) });
 
-/** A document of exactly so many bytes as JSON, made of eight texts of 60,000 and one of the rest. */
+/** Returns a document of exactly `bytes` bytes as JSON: eight strings of 60,000 and one for the rest. */
 const filled = (bytes: number, document: (texts: string[]) => object): object => {
   const texts = listOf(8, () => ascii(60_000));
   return document([...texts, ascii(bytes - JSON.stringify(document([...texts, ''])).length)]);
@@ -221,10 +221,10 @@ const conditionsOf = (texts: string[]) => ({
 });
 
 const bytes: Limit[] = [
-  ['bytes of a text value', LIMITS.valueBytes, Value, textOf],
+  ['bytes of a string value', LIMITS.valueBytes, Value, textOf],
   ['bytes of an object value', LIMITS.valueBytes, Value, objectOf],
   [
-    'bytes of a text that needs escapes',
+    'bytes of a string that needs escapes',
     LIMITS.valueBytes,
     Value,
     n => '\n'.repeat((n - 2) / 2) + ascii(n % 2),
@@ -242,7 +242,7 @@ const bytes: Limit[] = [
     n => ({ attribute: 'a', operator: 'in', value: [1, textOf(n)] }),
   ],
   [
-    'bytes of a text operand',
+    'bytes of a string operand',
     LIMITS.valueBytes,
     Condition,
     n => ({ attribute: 'a', operator: 'contains', value: textOf(n) }),
@@ -269,7 +269,7 @@ const bytes: Limit[] = [
     'bytes of a segment',
     LIMITS.segmentBytes,
     Segment,
-    n => filled(n, texts => ({ key: 'a', ...conditionsOf(texts), ...kept })),
+    n => filled(n, texts => ({ key: 'a', ...conditionsOf(texts), ...serverManaged })),
   ],
   [
     'bytes of a segment on creation',
@@ -286,7 +286,7 @@ const bytes: Limit[] = [
 ];
 
 test.each([...lengths, ...counts, ...bytes])(
-  '%s: exactly %d are accepted and one more is refused with the limit named',
+  '%s: exactly %d are accepted, and the error for one more names the limit',
   (_, limit, schema, of) => {
     expect(schema.safeParse(of(limit)).error).toBeUndefined();
     const { error } = schema.safeParse(of(limit + 1));
@@ -305,7 +305,7 @@ test.each([
   ['a seed', Flag, { ...flag, seed: '' }],
   ['a tag', Flag, { ...flag, tags: [''] }],
   ['an attribute', Condition, { ...leaf, attribute: '' }],
-  ['a text to look for', Condition, { attribute: 'a', operator: 'startsWith', value: '' }],
+  ['the operand of startsWith', Condition, { attribute: 'a', operator: 'startsWith', value: '' }],
   ['the variants of a flag condition', Condition, { flag: 'a', variants: [] }],
   ['a group', Condition, { any: [] }],
   ['the conditions of a segment', SegmentCreate, { key: 'a', conditions: [] }],
@@ -356,7 +356,7 @@ test.each([
     '{"attribute": "a", "operator": "greaterThan", "value": 1e999}',
   ],
   ['an operand in a list', Condition, '{"attribute": "a", "operator": "in", "value": [1, 1e999]}'],
-])('%s must not be an infinite number, which JSON could not say again', (_, schema, text) => {
+])('%s must not be an infinite number, which JSON cannot represent', (_, schema, text) => {
   expect(schema.safeParse(JSON.parse(text)).success).toBe(false);
 });
 
@@ -390,7 +390,7 @@ test.each([
     },
   ],
   ['tags', { tags: listOf(200_000, () => null) }],
-])('a list of 200,000 %s is one problem: its elements are not looked at', (_, fields) => {
+])('a list of 200,000 %s is one problem, because its elements are not checked', (_, fields) => {
   const { error } = FlagCreate.safeParse({ key: 'a', enabled: true, ...fields });
   expect(error && describeIssues(error)).toHaveLength(1);
 });

@@ -9,30 +9,30 @@ import { expect, test } from 'vitest';
 
 import { flag, segment } from './support/arbitraries.ts';
 
-const STAYS = new Set(['name', 'description', 'tags', 'owner', 'createdAt', 'updatedAt']);
+const NOT_SENT = new Set(['name', 'description', 'tags', 'owner', 'createdAt', 'updatedAt']);
 
-const travelling = (managed: object) =>
-  Object.fromEntries(Object.entries(managed).filter(([field]) => !STAYS.has(field)));
+const sentFields = (managed: object) =>
+  Object.fromEntries(Object.entries(managed).filter(([field]) => !NOT_SENT.has(field)));
 
-test('an evaluation flag has every deciding field, metadata and version, and nothing else', () => {
+test('an evaluation flag has exactly the deciding fields, metadata and version', () => {
   fc.assert(
     fc.property(flag, managed => {
-      expect(toEvaluationFlag(managed)).toStrictEqual(travelling(managed));
+      expect(toEvaluationFlag(managed)).toStrictEqual(sentFields(managed));
       expect(EvaluationFlag.safeParse(toEvaluationFlag(managed)).success).toBe(true);
     }),
   );
 });
 
-test('an evaluation segment has its key, conditions and version, and nothing else', () => {
+test('an evaluation segment has exactly its key, conditions and version', () => {
   fc.assert(
     fc.property(segment, managed => {
-      expect(toEvaluationSegment(managed)).toStrictEqual(travelling(managed));
+      expect(toEvaluationSegment(managed)).toStrictEqual(sentFields(managed));
       expect(EvaluationSegment.safeParse(toEvaluationSegment(managed)).success).toBe(true);
     }),
   );
 });
 
-test('the schemas of what travels have no descriptive field', () => {
+test('the schemas of evaluation flags and segments have no descriptive field', () => {
   const fields = [...Object.keys(EvaluationFlag.shape), ...Object.keys(EvaluationSegment.shape)];
-  expect(fields.filter(field => STAYS.has(field))).toEqual([]);
+  expect(fields.filter(field => NOT_SENT.has(field))).toEqual([]);
 });

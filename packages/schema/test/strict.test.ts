@@ -15,88 +15,20 @@ const subjects: Subject[] = [
   ['flag set', FlagSet, flagSet],
 ];
 
-const refuses = (schema: z.ZodType, document: object): void => {
+const expectRefused = (schema: z.ZodType, document: object): void => {
   expect(schema.safeParse(document).success).toBe(false);
 };
 
-test.each(subjects)('in a %s no text stands for a boolean or a number', (_, schema, valid) => {
-  fc.assert(
-    fc.property(valid, document => {
-      for (const site of fixedSitesOf(document)) {
-        const value = valueAt(site);
-        if (site.name === 'value') continue;
-        if (typeof value !== 'boolean' && typeof value !== 'number') continue;
-        refuses(schema, replaced(document, site, String(value)));
-      }
-    }),
-    { numRuns: 30 },
-  );
-});
-
-test.each(subjects)('in a %s no number stands for a boolean', (_, schema, valid) => {
-  fc.assert(
-    fc.property(valid, document => {
-      for (const site of fixedSitesOf(document)) {
-        if (typeof valueAt(site) !== 'boolean' || site.name === 'value') continue;
-        refuses(schema, replaced(document, site, 0));
-        refuses(schema, replaced(document, site, 1));
-      }
-    }),
-    { numRuns: 30 },
-  );
-});
-
-/** Fields of which null means absent; in `FlagCreate` nearly every field is one. */
-const NULLABLE = ['name', 'description', 'tags', 'owner', 'not', 'value'];
-const OF_A_RULE = ['variant', 'split', 'percentage', 'bucketBy', 'seed'];
-const nullable = new Map([
-  ['flag', ['defaultVariant', ...OF_A_RULE, ...NULLABLE]],
-  ['segment', NULLABLE],
-  ['flag set', ['defaultVariant', ...OF_A_RULE, ...NULLABLE]],
-]);
-
-test.each(subjects.filter(([name]) => nullable.has(name)))(
-  'in a %s null is refused wherever absence is not allowed',
-  (subject, schema, valid) => {
-    const allowed = new Set(nullable.get(subject));
-    fc.assert(
-      fc.property(valid, document => {
-        const needed = fixedSitesOf(document).filter(({ name }) => !allowed.has(name));
-        for (const site of needed) refuses(schema, replaced(document, site, null));
-      }),
-      { numRuns: 30 },
-    );
-  },
-);
-
-/** Places whose names people choose. */
-const NAMED_FREELY = new Set(['metadata', 'variants', 'flags', 'segments', 'value']);
-
-const objectSitesOf = (document: object) =>
-  fixedSitesOf(document).filter(site => {
-    const value = valueAt(site);
-    return isJsonObject(value) && !NAMED_FREELY.has(site.name);
-  });
-
-/** As JSON.parse would make it: an own field, whatever its name. */
-const withField = (object: unknown, name: string): object =>
-  Object.defineProperty({ ...(isJsonObject(object) ? object : {}) }, name, {
-    value: 1,
-    enumerable: true,
-  });
-
 test.each(subjects)(
-  'in a %s an unknown field is refused by name, at every depth',
+  'a %s refuses a string instead of a boolean or a number',
   (_, schema, valid) => {
     fc.assert(
-      fc.property(valid, fc.constantFrom('surprise', '__proto__', 'toString'), (document, name) => {
-        for (const site of objectSitesOf(document)) {
-          const surprised = replaced(document, site, withField(valueAt(site), name));
-          const { error } = schema.safeParse(surprised);
-          const said = error
-            ? describeIssues(error).map(({ path, message }) => path + message)
-            : [];
-          expect(said).toContainEqual(expect.stringContaining(`${name}is an unknown field`));
+      fc.property(valid, document => {
+        for (const site of fixedSitesOf(document)) {
+          const value = valueAt(site);
+          if (site.name === 'value') continue;
+          if (typeof value !== 'boolean' && typeof value !== 'number') continue;
+          expectRefused(schema, replaced(document, site, String(value)));
         }
       }),
       { numRuns: 30 },
@@ -104,7 +36,78 @@ test.each(subjects)(
   },
 );
 
-test('an unknown field of the whole document is refused by name', () => {
+test.each(subjects)('a %s refuses a number instead of a boolean', (_, schema, valid) => {
+  fc.assert(
+    fc.property(valid, document => {
+      for (const site of fixedSitesOf(document)) {
+        if (typeof valueAt(site) !== 'boolean' || site.name === 'value') continue;
+        expectRefused(schema, replaced(document, site, 0));
+        expectRefused(schema, replaced(document, site, 1));
+      }
+    }),
+    { numRuns: 30 },
+  );
+});
+
+/** Fields that may be null, which means absent. Nearly all fields of `FlagCreate` may be. */
+const NULLABLE = ['name', 'description', 'tags', 'owner', 'not', 'value'];
+const RULE_FIELDS = ['variant', 'split', 'percentage', 'bucketBy', 'seed'];
+const nullable = new Map([
+  ['flag', ['defaultVariant', ...RULE_FIELDS, ...NULLABLE]],
+  ['segment', NULLABLE],
+  ['flag set', ['defaultVariant', ...RULE_FIELDS, ...NULLABLE]],
+]);
+
+test.each(subjects.filter(([name]) => nullable.has(name)))(
+  'a %s refuses null in every required field',
+  (subject, schema, valid) => {
+    const allowed = new Set(nullable.get(subject));
+    fc.assert(
+      fc.property(valid, document => {
+        const required = fixedSitesOf(document).filter(({ name }) => !allowed.has(name));
+        for (const site of required) expectRefused(schema, replaced(document, site, null));
+      }),
+      { numRuns: 30 },
+    );
+  },
+);
+
+/** Objects that may have any field names. */
+const RECORDS = new Set(['metadata', 'variants', 'flags', 'segments', 'value']);
+
+const objectSitesOf = (document: object) =>
+  fixedSitesOf(document).filter(site => {
+    const value = valueAt(site);
+    return isJsonObject(value) && !RECORDS.has(site.name);
+  });
+
+/** Adds an own field as `JSON.parse` does, even if its name is `__proto__`. */
+const withField = (object: unknown, name: string): object =>
+  Object.defineProperty({ ...(isJsonObject(object) ? object : {}) }, name, {
+    value: 1,
+    enumerable: true,
+  });
+
+test.each(subjects)(
+  'a %s refuses an unknown field at every depth and names it',
+  (_, schema, valid) => {
+    fc.assert(
+      fc.property(valid, fc.constantFrom('surprise', '__proto__', 'toString'), (document, name) => {
+        for (const site of objectSitesOf(document)) {
+          const extended = replaced(document, site, withField(valueAt(site), name));
+          const { error } = schema.safeParse(extended);
+          const messages = error
+            ? describeIssues(error).map(({ path, message }) => path + message)
+            : [];
+          expect(messages).toContainEqual(expect.stringContaining(`${name}is an unknown field`));
+        }
+      }),
+      { numRuns: 30 },
+    );
+  },
+);
+
+test('an unknown field at the top level is refused and named', () => {
   fc.assert(
     fc.property(flag, document => {
       const { error } = Flag.safeParse(withField(document, '__proto__'));

@@ -38,20 +38,17 @@ test.each([
   ['evaluation segment', EvaluationSegment, evaluationSegment],
   ['flag set', FlagSet, flagSet],
   ['evaluation', Evaluation, evaluation],
-])(
-  'a valid %s is parsed to itself: nothing is dropped, coerced or filled in',
-  (_, schema, valid) => {
-    fc.assert(
-      fc.property(valid, document => {
-        const before = structuredClone(document);
-        expect(schema.parse(document)).toEqual(before);
-        expect(document).toEqual(before);
-      }),
-    );
-  },
-);
+])('parsing a valid %s drops, converts and adds nothing', (_, schema, valid) => {
+  fc.assert(
+    fc.property(valid, document => {
+      const before = structuredClone(document);
+      expect(schema.parse(document)).toEqual(before);
+      expect(document).toEqual(before);
+    }),
+  );
+});
 
-test('any JSON value is kept as it is, not copied', () => {
+test('parsing a JSON value returns the same object', () => {
   fc.assert(
     fc.property(fc.jsonValue(), value => {
       expect(Json.parse(value)).toBe(value);
@@ -63,18 +60,18 @@ test.each([
   ['a value', Value],
   ['a JSON object', JsonObjectSchema],
   ['an evaluation context', EvaluationContext],
-])('%s keeps an own __proto__, which a copy would lose', (_, schema) => {
+])('parsing %s keeps an own __proto__, which a copy would lose', (_, schema) => {
   const trap: unknown = JSON.parse('{"__proto__": {"admin": true}, "constructor": 1}');
   expect(schema.parse(trap)).toBe(trap);
 });
 
-test('a record drops an own __proto__, which is why a server refuses the name before it parses', () => {
+test('a record drops an own __proto__, so the server has to refuse the name before parsing', () => {
   const variants: unknown = JSON.parse('{"on": true, "__proto__": false}');
   const parsed = FlagCreate.parse({ key: 'a', enabled: true, variants });
   expect(parsed.variants).toStrictEqual({ on: true });
 });
 
-test('a JSON value may be deeper than a call stack', () => {
+test('a JSON value may be deeper than the call stack', () => {
   let deep: unknown = 1;
   for (let depth = 0; depth < 100_000; depth += 1) deep = [deep];
   expect(Json.safeParse(deep).success).toBe(true);

@@ -16,7 +16,7 @@ import type {
 import { OPERATORS, toEvaluationFlag, toEvaluationSegment } from '@pennon/schema';
 import fc from 'fast-check';
 
-/** Any text of so many code points, unpaired surrogates included. */
+/** Returns a generator of text of this many code points, with unpaired surrogates. */
 export const textOf = (minLength: number, maxLength: number) =>
   fc.string({
     unit: fc.oneof(
@@ -31,7 +31,7 @@ const key = fc
   .string({ unit: fc.constantFrom(...Array.from('abcXYZ019._-')), minLength: 1, maxLength: 100 })
   .filter(text => /^[A-Za-z0-9]/.test(text) && !text.includes('..'));
 const name = textOf(1, 100);
-const people = textOf(0, 50);
+const prose = textOf(0, 50);
 const number = fc.double({ noNaN: true, noDefaultInfinity: true });
 const scalar = fc.oneof(textOf(0, 20), number, fc.boolean());
 const percentage = fc.double({ noNaN: true, min: 0, max: 100 });
@@ -39,7 +39,7 @@ const instant = fc
   .date({ min: new Date('0001-01-01'), max: new Date('9999-12-31'), noInvalidDate: true })
   .map(date => date.toISOString());
 
-/** Names without `__proto__`: records drop it, which is why the server refuses it before. */
+/** Names never include `__proto__`: a record drops it, so the server refuses it before parsing. */
 const recordOf = <Item>(item: fc.Arbitrary<Item>, minKeys = 0) =>
   fc.dictionary(
     name.filter(text => text !== '__proto__'),
@@ -57,7 +57,7 @@ const value = fc.oneof(scalar, jsonObject);
 
 const not = fc.option(fc.boolean());
 
-const compared = <const Name extends string, Value>(
+const comparison = <const Name extends string, Value>(
   operators: readonly Name[],
   operand: fc.Arbitrary<Value>,
 ) =>
@@ -68,17 +68,17 @@ const compared = <const Name extends string, Value>(
 
 const network = fc.constantFrom('10.0.0.0/8', '2001:db8::/32', '::1');
 
-/** Conditions by the kind of their operand: a new kind does not compile without its generator. */
+/** Conditions by the kind of their operand. A new kind does not compile without a generator. */
 const byOperand = {
-  scalar: compared(OPERATORS.scalar, scalar),
-  list: compared(OPERATORS.list, fc.array(scalar, { maxLength: 5 })),
-  string: compared(OPERATORS.string, textOf(1, 20)),
-  number: compared(OPERATORS.number, number),
-  none: compared(OPERATORS.none, fc.constantFrom(true as const, null)),
-  date: compared(OPERATORS.date, instant),
-  semver: compared(OPERATORS.semver, fc.constantFrom('1.2.3', '1.0.0-rc.1+build')),
-  network: compared(OPERATORS.network, fc.oneof(network, fc.array(network, { maxLength: 3 }))),
-  pattern: compared(OPERATORS.pattern, textOf(0, 20)),
+  scalar: comparison(OPERATORS.scalar, scalar),
+  list: comparison(OPERATORS.list, fc.array(scalar, { maxLength: 5 })),
+  string: comparison(OPERATORS.string, textOf(1, 20)),
+  number: comparison(OPERATORS.number, number),
+  none: comparison(OPERATORS.none, fc.constantFrom(true as const, null)),
+  date: comparison(OPERATORS.date, instant),
+  semver: comparison(OPERATORS.semver, fc.constantFrom('1.2.3', '1.0.0-rc.1+build')),
+  network: comparison(OPERATORS.network, fc.oneof(network, fc.array(network, { maxLength: 3 }))),
+  pattern: comparison(OPERATORS.pattern, textOf(0, 20)),
 } satisfies Record<keyof typeof OPERATORS, fc.Arbitrary<AttributeCondition>>;
 
 export const attributeCondition: fc.Arbitrary<AttributeCondition> = fc.oneof(
@@ -93,7 +93,7 @@ const groupsOf = <Member>(member: fc.Arbitrary<Member>) => {
   );
 };
 
-/** Groups at most two deep and three wide, so that five of them hold fewer than 50 conditions. */
+/** Groups are at most two deep and three wide, so five of them have fewer than 50 conditions. */
 export const { condition } = fc.letrec<{ condition: Condition }>(tie => ({
   condition: fc.oneof(
     { maxDepth: 2 },
@@ -116,7 +116,7 @@ const split = fc.array(fc.record({ variant: name, weight: fc.integer({ min: 0, m
   minLength: 1,
   maxLength: 3,
 });
-const served = {
+const outcome = {
   variant: fc.option(name),
   split: fc.option(split),
   percentage: fc.option(percentage),
@@ -125,16 +125,16 @@ const served = {
 };
 
 const rule: fc.Arbitrary<Rule> = fc.record(
-  { id: name, conditions, ...served },
+  { id: name, conditions, ...outcome },
   { requiredKeys: ['id', 'conditions'] },
 );
 
 const ruleInFull = fc.record(
-  { id: fc.option(name), conditions: fc.option(conditions), ...served },
+  { id: fc.option(name), conditions: fc.option(conditions), ...outcome },
   { requiredKeys: [] },
 );
 const ruleInShort = fc
-  .tuple(attributeCondition, fc.record(served, { requiredKeys: [] }))
+  .tuple(attributeCondition, fc.record(outcome, { requiredKeys: [] }))
   .map(([{ attribute, operator, value: operand }, rest]) => ({
     attribute,
     operator,
@@ -144,18 +144,18 @@ const ruleInShort = fc
 
 export const ruleInput: fc.Arbitrary<RuleInput> = fc.oneof(ruleInFull, ruleInShort);
 
-const forPeople = {
-  name: fc.option(people),
-  description: fc.option(people),
+const descriptiveFields = {
+  name: fc.option(prose),
+  description: fc.option(prose),
   tags: fc.option(fc.array(textOf(1, 100), { maxLength: 3 })),
-  owner: fc.option(people),
+  owner: fc.option(prose),
 };
-const byTheServer = {
+const serverManagedFields = {
   version: fc.integer({ min: 1 }),
   createdAt: instant,
   updatedAt: instant,
 };
-const maybeWrittenBack = {
+const readOnlyFields = {
   version: fc.option(fc.integer({ min: 1 })),
   createdAt: fc.option(instant),
   updatedAt: fc.option(instant),
@@ -175,8 +175,8 @@ export const flag: fc.Arbitrary<Flag> = fc.record(
     seed: textOf(1, 256),
     clientVisible: fc.boolean(),
     metadata,
-    ...byTheServer,
-    ...forPeople,
+    ...serverManagedFields,
+    ...descriptiveFields,
   },
   {
     requiredKeys: [
@@ -207,8 +207,8 @@ export const flagCreate: fc.Arbitrary<FlagCreate> = fc.record(
     seed: fc.option(textOf(1, 256)),
     clientVisible: fc.option(fc.boolean()),
     metadata: fc.option(metadata),
-    ...forPeople,
-    ...maybeWrittenBack,
+    ...descriptiveFields,
+    ...readOnlyFields,
   },
   { requiredKeys: ['key', 'enabled'] },
 );
@@ -217,8 +217,8 @@ export const segment: fc.Arbitrary<Segment> = fc.record(
   {
     key,
     conditions: fc.array(member, { minLength: 1, maxLength: 4 }),
-    ...byTheServer,
-    ...forPeople,
+    ...serverManagedFields,
+    ...descriptiveFields,
   },
   { requiredKeys: ['key', 'conditions', 'version', 'createdAt', 'updatedAt'] },
 );

@@ -1,42 +1,42 @@
-/** One place in a document: the object or list that holds it, its name there and the names above. */
-export type Site = { readonly holder: object; readonly name: string; readonly path: string[] };
+/** One position in a document: the object or list that contains it, its name there and its full path. */
+export type Site = { readonly parent: object; readonly name: string; readonly path: string[] };
 
-/** What people may fill freely, so that a changed type inside is no mistake. */
-const OPEN = new Set(['variants', 'metadata', 'value']);
+/** Fields with values of any type, so a changed type inside them is valid. */
+const UNTYPED = new Set(['variants', 'metadata', 'value']);
 
-/** Every place in a document, in order. */
-export const sitesOf = (holder: object, above: readonly string[] = []): Site[] =>
-  Object.entries(holder).flatMap(([name, inner]: [string, unknown]) => {
-    const path = [...above, name];
-    const site = { holder, name, path };
+/** Returns every position in a document, in order. */
+export const sitesOf = (parent: object, parentPath: readonly string[] = []): Site[] =>
+  Object.entries(parent).flatMap(([name, inner]: [string, unknown]) => {
+    const path = [...parentPath, name];
+    const site = { parent, name, path };
     return typeof inner === 'object' && inner !== null ? [site, ...sitesOf(inner, path)] : [site];
   });
 
-/** The places whose type the schema fixes: none within variants, metadata and operands. */
+/** Returns the positions whose type the schema defines: none inside variants, metadata and operands. */
 export const fixedSitesOf = (document: object): Site[] =>
-  sitesOf(document).filter(({ path }) => !path.slice(0, -1).some(name => OPEN.has(name)));
+  sitesOf(document).filter(({ path }) => !path.slice(0, -1).some(name => UNTYPED.has(name)));
 
-export const valueAt = ({ holder, name }: Site): unknown => Reflect.get(holder, name);
+export const valueAt = ({ parent, name }: Site): unknown => Reflect.get(parent, name);
 
-/** A copy of the document in which this place holds something else. */
+/** Returns a copy of the document with another value at this position. */
 export const replaced = (document: object, { path }: Site, value: unknown): object =>
-  changed(document, path, (holder, name) => Reflect.set(holder, name, value));
+  changed(document, path, (parent, name) => Reflect.set(parent, name, value));
 
-/** A copy of the document without this place. */
+/** Returns a copy of the document without this position. */
 export const removed = (document: object, { path }: Site): object =>
-  changed(document, path, (holder, name) => Reflect.deleteProperty(holder, name));
+  changed(document, path, (parent, name) => Reflect.deleteProperty(parent, name));
 
 const changed = (
   document: object,
   path: readonly string[],
-  change: (holder: object, name: string) => void,
+  change: (parent: object, name: string) => void,
 ): object => {
   const copy: object = structuredClone(document);
-  let holder = copy;
+  let parent = copy;
   for (const name of path.slice(0, -1)) {
-    const inner: unknown = Reflect.get(holder, name);
-    if (typeof inner === 'object' && inner !== null) holder = inner;
+    const inner: unknown = Reflect.get(parent, name);
+    if (typeof inner === 'object' && inner !== null) parent = inner;
   }
-  change(holder, path.at(-1) ?? '');
+  change(parent, path.at(-1) ?? '');
   return copy;
 };
