@@ -1,70 +1,70 @@
-import { isObject, ownValue, type Fields } from './fields.ts';
+import { isObject, ownValue, type RawObject } from './json.ts';
 
-/** The facts about the subject, read by own names only. */
-export type Attributes = Fields;
+/** The attributes of an evaluation context. Only own properties are read. */
+export type Attributes = RawObject;
 
-/** Reads one attribute of a context; undefined is missing. */
-export type Read = (context: Attributes) => unknown;
+/** Reads one attribute of a context. Returns undefined if it is missing. */
+export type AttributeReader = (context: Attributes) => unknown;
 
-const NOTHING: Attributes = Object.freeze({});
+const NO_ATTRIBUTES: Attributes = Object.freeze({});
 
-/** A context that is no object is an empty one. */
+/** A context that is not an object has no attributes. */
 export const attributesOf = (context: unknown): Attributes =>
-  isObject(context) ? context : NOTHING;
+  isObject(context) ? context : NO_ATTRIBUTES;
 
-/** NaN and the infinities are missing, and so is null. */
-const usable = (value: unknown): unknown => {
+/** NaN, infinities and null are missing. */
+const presentValue = (value: unknown): unknown => {
   if (typeof value === 'number') return Number.isFinite(value) ? value : undefined;
   return value === null ? undefined : value;
 };
 
-const alwaysMissing: Read = () => undefined;
+const readNothing: AttributeReader = () => undefined;
 
-/** What almost every draw reads: a name that is written out is found faster than one in a variable. */
-const targetingKey: Read = context => {
+/** Almost every draw reads this attribute, and V8 reads a literal name faster than one in a variable. */
+const readTargetingKey: AttributeReader = context => {
   const value = context['targetingKey'];
   if (value === undefined || !Object.hasOwn(context, 'targetingKey')) return undefined;
-  return usable(value);
+  return presentValue(value);
 };
 
-/** An inherited value is found first and refused then: most names are own or nowhere. */
-const byName =
-  (name: string): Read =>
+/** Checks ownership last, because most names are either own or undefined. */
+const readerOfName =
+  (name: string): AttributeReader =>
   context => {
     const value = context[name];
     if (value === undefined || !Object.hasOwn(context, name)) return undefined;
-    return usable(value);
+    return presentValue(value);
   };
 
-/** Steps through objects only, never through lists or text. */
-const walk = (context: Attributes, steps: readonly string[]): unknown => {
+/** Steps through objects only, never through lists or strings. */
+const readPath = (context: Attributes, steps: readonly string[]): unknown => {
   let reached: unknown = context;
   for (const step of steps) {
     if (!isObject(reached)) return undefined;
     reached = ownValue(reached, step);
   }
-  return usable(reached);
+  return presentValue(reached);
 };
 
-const byPath = (name: string, steps: readonly string[]): Read => {
-  const leadsNowhere = steps.includes('__proto__');
+const readerOfPath = (name: string, steps: readonly string[]): AttributeReader => {
+  const isNeverPresent = steps.includes('__proto__');
   return context => {
     const exact = ownValue(context, name) ?? undefined;
-    if (exact !== undefined) return usable(exact);
-    return leadsNowhere ? undefined : walk(context, steps);
+    if (exact !== undefined) return presentValue(exact);
+    return isNeverPresent ? undefined : readPath(context, steps);
   };
 };
 
-/** An attribute's reader: its exact own name first, then the dotted path. */
-export const reader = (name: string): Read => {
-  if (name === '__proto__') return alwaysMissing;
-  if (name === 'targetingKey') return targetingKey;
+/** Returns the reader of an attribute: its exact name comes first, then the dotted path. */
+export const attributeReader = (name: string): AttributeReader => {
+  if (name === '__proto__') return readNothing;
+  if (name === 'targetingKey') return readTargetingKey;
   const steps = name.split('.');
-  return steps.length === 1 ? byName(name) : byPath(name, steps);
+  return steps.length === 1 ? readerOfName(name) : readerOfPath(name, steps);
 };
 
-/** The text that is hashed for a subject; undefined where there is nothing to hash. */
-export const unitOf = (value: unknown): string | undefined => {
+/** Returns the text that is hashed for an attribute's value; undefined if the value cannot be hashed. */
+export const toBucketingValue = (value: unknown): string | undefined => {
   if (typeof value === 'string') return value === '' ? undefined : value;
   return typeof value === 'number' || typeof value === 'boolean' ? String(value) : undefined;
 };

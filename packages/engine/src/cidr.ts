@@ -1,4 +1,4 @@
-/** Four groups are IPv4, one byte each; eight are IPv6, sixteen bits each. */
+/** Four groups of 8 bits for IPv4, or eight groups of 16 bits for IPv6. */
 export type Address = readonly number[];
 export type Network = { readonly address: Address; readonly prefix: number };
 
@@ -7,7 +7,7 @@ const IPV6_GROUPS = 8;
 
 const bitsOfGroup = (address: Address): number => (address.length === IPV4_GROUPS ? 8 : 16);
 
-/** A decimal number without leading zeros, or NaN. */
+/** Parses a decimal number without leading zeros; NaN if it is invalid or greater than `max`. */
 const decimal = (text: string, max: number): number => {
   if (!/^(?:0|[1-9][0-9]{0,2})$/.test(text)) return Number.NaN;
   const value = Number(text);
@@ -24,7 +24,7 @@ const hexadecimal = (text: string): number =>
 
 const pairUp = ([a = 0, b = 0, c = 0, d = 0]: Address): Address => [a * 256 + b, c * 256 + d];
 
-/** The groups on one side of `::`; only the very last may be a dotted IPv4 address. */
+/** Parses the groups on one side of `::`. Only the last group of an address can be a dotted IPv4 address. */
 const parseGroups = (text: string, isLast: boolean): Address | undefined => {
   if (text === '') return [];
   const parts = text.split(':', IPV6_GROUPS + 1);
@@ -35,7 +35,7 @@ const parseGroups = (text: string, isLast: boolean): Address | undefined => {
   return dotted.length === 0 ? groups : [...groups, ...pairUp(dotted)];
 };
 
-/** `::` stands for one group of zeros or more, once. */
+/** `::` replaces one or more groups of zeros, and can occur once. */
 const parseIPv6 = (text: string): Address | undefined => {
   const sides = text.split('::', 3);
   if (sides.length > 2) return undefined;
@@ -53,22 +53,22 @@ const isMapped = (address: Address): boolean =>
   address[5] === 0xffff &&
   address.slice(0, 5).every(group => group === 0);
 
-const unmapped = (address: Address): Address => {
+const toIPv4 = (address: Address): Address => {
   const [high = 0, low = 0] = address.slice(6);
   return [high >> 8, high & 255, low >> 8, low & 255];
 };
 
-const LONGEST = 45;
+const MAX_CHARACTERS = 45;
 
-const parseAsWritten = (text: string): Address | undefined => {
-  if (text.length > LONGEST) return undefined;
+const parseLiteral = (text: string): Address | undefined => {
+  if (text.length > MAX_CHARACTERS) return undefined;
   return text.includes(':') ? parseIPv6(text) : parseIPv4(text);
 };
 
-/** An IPv4 or IPv6 address; an IPv4-mapped IPv6 address is its IPv4 address. */
+/** Parses an IPv4 or IPv6 address. An IPv4-mapped IPv6 address becomes its IPv4 address. */
 export const parseAddress = (text: string): Address | undefined => {
-  const address = parseAsWritten(text);
-  return address !== undefined && isMapped(address) ? unmapped(address) : address;
+  const address = parseLiteral(text);
+  return address !== undefined && isMapped(address) ? toIPv4(address) : address;
 };
 
 const asHost = (address: Address): Network => ({
@@ -76,20 +76,20 @@ const asHost = (address: Address): Network => ({
   prefix: address.length * bitsOfGroup(address),
 });
 
-/** A network such as `10.0.0.0/8`; a bare address is a network of one. Mapped networks are invalid. */
+/** Parses a network such as `10.0.0.0/8`, or a single address. IPv4-mapped networks are invalid. */
 export const parseNetwork = (text: string): Network | undefined => {
   const slash = text.indexOf('/');
   if (slash === -1) {
     const host = parseAddress(text);
     return host === undefined ? undefined : asHost(host);
   }
-  const address = parseAsWritten(text.slice(0, slash));
+  const address = parseLiteral(text.slice(0, slash));
   if (address === undefined || isMapped(address)) return undefined;
   const prefix = decimal(text.slice(slash + 1), address.length * bitsOfGroup(address));
   return Number.isNaN(prefix) ? undefined : { address, prefix };
 };
 
-/** Host bits are masked: only the first `prefix` bits are compared. Families never mix. */
+/** Compares the first `prefix` bits. An IPv4 network contains no IPv6 address, and vice versa. */
 export const contains = (network: Network, address: Address): boolean => {
   if (network.address.length !== address.length) return false;
   const bits = bitsOfGroup(address);

@@ -1,9 +1,10 @@
 import type { CompileDeps } from './conditions.ts';
 import { changedKeys, closureOf, type Dependent } from './diff.ts';
 import { readEnvelope, type Contents, type Envelope } from './envelope.ts';
-import { ownValue } from './fields.ts';
+
 import { asMalformed, compileFlag } from './flag.ts';
 import { analyzeGraph, type GraphPosition, type Node } from './graph.ts';
+import { ownValue } from './json.ts';
 import type { CompiledFlag, CompiledFlagSet, SegmentSlot, Slot } from './model.ts';
 import type { Problem } from './problems.ts';
 import type { Patterns } from './re2-subset.ts';
@@ -18,11 +19,11 @@ const emptySlot = (key: string): Slot => ({
   key,
   flag: undefined,
   evaluationId: -1,
-  answer: undefined,
+  result: undefined,
 });
 
-const IN_CYCLE = 'it depends on itself through its flag conditions: remove one of them';
-const TOO_DEEP = `flag conditions must not lead more than ${MAX_DEPTH} flags deep`;
+const IN_CYCLE = 'depends on itself through flag conditions: remove one of them';
+const TOO_DEEP = `must not depend on other flags more than ${MAX_DEPTH} flags deep`;
 
 const wholeFlag = (flagKey: string, message: string): Problem => ({ flagKey, path: '', message });
 
@@ -108,18 +109,18 @@ const compiledSet = (
   patterns: Patterns | undefined,
 ): CompiledFlagSet => {
   const flagKeys = Object.freeze([...slots.keys()]);
-  const named = {
+  const lookup = {
     slot: (key: string) => slots.get(key),
     segment: (key: string) => segments.get(key)?.compiled(),
   };
-  const deps: FlagSetDeps = { contents: envelope, slots, named, patterns };
-  const ready = (slot: Slot): CompiledFlag | undefined => {
+  const deps: FlagSetDeps = { contents: envelope, slots, lookup, patterns };
+  const compiledFlag = (slot: Slot): CompiledFlag | undefined => {
     if (slot.flag === undefined) compileSlot(deps, slot.key);
     return slot.flag;
   };
   const problemsOf = (key: string): readonly Problem[] => {
     const slot = slots.get(key);
-    return (slot && ready(slot)?.problems) ?? [];
+    return (slot && compiledFlag(slot)?.problems) ?? [];
   };
   const problems = lazily(() => [...envelope.problems, ...flagKeys.flatMap(problemsOf)]);
   return {
@@ -133,7 +134,7 @@ const compiledSet = (
     contents: envelope,
     slots,
     segments,
-    ready,
+    compiledFlag,
     patterns,
   };
 };

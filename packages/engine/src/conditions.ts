@@ -1,54 +1,64 @@
 import type { AttributeCondition, FlagCondition, SegmentCondition } from '@pennon/schema';
 
-import { reader, type Attributes, type Read } from './attributes.ts';
+import { attributeReader, type AttributeReader, type Attributes } from './attributes.ts';
 import { evaluateMemoized } from './evaluate.ts';
+import { codeSpan, describe, joinQuoted, quote } from './format.ts';
 import {
   fieldNames,
-  optional,
   isList,
   isObject,
+  optional,
   ownValue,
   unknownNames,
-  type Fields,
-} from './fields.ts';
-import type { CompiledCondition, CompiledSegment, Holds, Slot } from './model.ts';
-import { anyPasses, operatorOf, OPERATOR_NAMES, type ValueTest } from './operators.ts';
-import type { Patterns } from './re2-subset.ts';
+  type RawObject,
+} from './json.ts';
+import type { CompiledCondition, CompiledSegment, Predicate, Slot } from './model.ts';
+import {
+  anyPasses,
+  OPERATOR_NAMES,
+  operatorOf,
+  type OperatorEntry,
+  type ValueTest,
+} from './operators.ts';
 import { below, type Report } from './problems.ts';
-import { joinQuoted, describe, quote } from './format.ts';
+import type { Patterns } from './re2-subset.ts';
 
 const GROUP_DEPTH = 5;
 
-/** What conditions may name: the flags and segments of the same set. Every name is noted. */
-export type Named = {
+/** Finds what conditions refer to: the flags and segments of the same set. */
+export type FlagSetLookup = {
   readonly slot: (flagKey: string) => Slot | undefined;
   readonly segment: (segmentKey: string) => CompiledSegment | undefined;
 };
 
-/** What the conditions of a flag are compiled with, beside what is written in them. */
+/** What compiling the conditions of a flag needs. */
 export type CompileDeps = {
-  readonly named: Named;
-  /** Undefined where nothing that is compiled has the operator `matches`. */
+  readonly lookup: FlagSetLookup;
+  /** Undefined if regular expressions are not loaded. */
   readonly patterns: Patterns | undefined;
 };
 
-/** Where a condition stands, and whom to tell what is wrong. */
-type Place = {
+/** A condition's path, the number of groups around it, and what compiling it needs. */
+type ConditionScope = {
   readonly path: string;
-  /** How many groups are around it. */
   readonly depth: number;
-  /** Undefined within a segment, which names nothing. */
-  readonly named: Named | undefined;
+  /** Undefined within a segment, which refers to nothing. */
+  readonly lookup: FlagSetLookup | undefined;
   readonly patterns: Patterns | undefined;
   readonly report: Report;
 };
 
-type Compile = (fields: Fields, place: Place, not: boolean) => CompiledCondition | undefined;
+/** Returns undefined if the condition is malformed, which it has then reported. */
+type ConditionCompiler = (
+  raw: RawObject,
+  scope: ConditionScope,
+  not: boolean,
+) => CompiledCondition | undefined;
 
-const always: Holds = () => true;
+const always: Predicate = () => true;
 
-/** Whether all hold; the common short lists without a loop. */
-export const holdsAll = (conditions: readonly CompiledCondition[]): Holds => {
+/** Whether all conditions hold. Short lists, which are the common ones, need no loop. */
+export const holdsAll = (conditions: readonly CompiledCondition[]): Predicate => {
   const [first, second] = conditions.map(condition => condition.holds);
   if (first === undefined) return always;
   if (second === undefined) return first;
@@ -60,62 +70,65 @@ export const holdsAll = (conditions: readonly CompiledCondition[]): Holds => {
   };
 };
 
-const holdsAny = (conditions: readonly CompiledCondition[]): Holds => {
+const holdsAny = (conditions: readonly CompiledCondition[]): Predicate => {
   return (context, evaluationId) => {
     for (const condition of conditions) if (condition.holds(context, evaluationId)) return true;
     return false;
   };
 };
 
-const opposite =
-  (holds: Holds): Holds =>
-  (context, evaluationId) =>
-    !holds(context, evaluationId);
+const negateIf = (isNegated: boolean, holds: Predicate): Predicate =>
+  isNegated ? (context, evaluationId) => !holds(context, evaluationId) : holds;
 
-const unless = (not: boolean, holds: Holds): Holds => (not ? opposite(holds) : holds);
-
-/** Text, which most attributes are, goes straight to the test. */
-const passes = (read: Read, test: ValueTest) => (context: Attributes) => {
+/** Strings, which most attributes are, go straight to the test. */
+const passes = (read: AttributeReader, test: ValueTest) => (context: Attributes) => {
   const value = read(context);
   return typeof value === 'string' ? test(value) : value !== undefined && anyPasses(value, test);
 };
 
-const isPresent = (read: Read) => (context: Attributes) => read(context) !== undefined;
+const isPresent = (read: AttributeReader) => (context: Attributes) => read(context) !== undefined;
 
-const readAttribute = (fields: Fields, { path, report }: Place): string | undefined => {
-  const attribute = ownValue(fields, 'attribute');
+const readAttributeName = (
+  raw: RawObject,
+  { path, report }: ConditionScope,
+): string | undefined => {
+  const attribute = ownValue(raw, 'attribute');
   if (typeof attribute === 'string' && attribute !== '') return attribute;
-  report(
-    below(path, 'attribute'),
-    `must be the name of an attribute, and is ${describe(attribute)}`,
-  );
+  const found = describe(attribute);
+  report(below(path, 'attribute'), `must be the name of an attribute, but is ${found}`);
   return undefined;
 };
 
-const readOperator = (fields: Fields, { path, report }: Place) => {
-  const operator = ownValue(fields, 'operator');
+type NamedOperator = { readonly operator: string; readonly entry: OperatorEntry };
+
+const readOperator = (
+  raw: RawObject,
+  { path, report }: ConditionScope,
+): NamedOperator | undefined => {
+  const operator = ownValue(raw, 'operator');
   const entry = operatorOf(operator);
   if (typeof operator === 'string' && entry !== undefined) return { operator, entry };
   const known = OPERATOR_NAMES.join(', ');
-  report(below(path, 'operator'), `must be one of ${known}, and is ${describe(operator)}`);
+  report(below(path, 'operator'), `must be one of ${known}, but is ${describe(operator)}`);
   return undefined;
 };
 
-const onAttribute: Compile = (fields, place, not) => {
-  const attribute = readAttribute(fields, place);
-  const known = readOperator(fields, place);
-  if (known === undefined) return undefined;
-  const { operator, entry } = known;
-  const operand = ownValue(fields, 'value');
-  const test = entry.prepare(operand, place.patterns);
+const compileAttributeCondition: ConditionCompiler = (raw, scope, not) => {
+  const attribute = readAttributeName(raw, scope);
+  const found = readOperator(raw, scope);
+  if (found === undefined) return undefined;
+  const { operator, entry } = found;
+  const operand = ownValue(raw, 'value');
+  const test = entry.prepare(operand, scope.patterns);
   if (typeof test !== 'function') {
-    place.report(below(place.path, 'value'), `${test.problem} (the operand of ${quote(operator)})`);
+    const path = below(scope.path, 'value');
+    scope.report(path, `the operand of ${codeSpan(operator)} ${test.problem}`);
     return undefined;
   }
   if (attribute === undefined) return undefined;
-  const read = reader(attribute);
+  const read = attributeReader(attribute);
   const holds = entry.testsPresence ? isPresent(read) : passes(read, test);
-  const flipped = not !== (entry.isNegated ?? false);
+  const isNegated = not !== (entry.isNegated ?? false);
   return {
     kind: 'attribute',
     attribute,
@@ -125,87 +138,82 @@ const onAttribute: Compile = (fields, place, not) => {
     read,
     test,
     not,
-    holds: unless(flipped, holds),
+    holds: negateIf(isNegated, holds),
   };
 };
 
-const whyBroken = ({ findings: [first] }: CompiledSegment): string =>
+const describeFirst = ({ findings: [first] }: CompiledSegment): string =>
   [first?.path, first?.message].filter(Boolean).join(': ');
 
-const onSegment: Compile = (fields, { path, named, report }, not) => {
-  const segment = ownValue(fields, 'segment');
-  const at = below(path, 'segment');
+const compileSegmentCondition: ConditionCompiler = (raw, { path, lookup, report }, not) => {
+  const segment = ownValue(raw, 'segment');
+  const segmentPath = below(path, 'segment');
   if (typeof segment !== 'string') {
-    report(at, `must be the key of a segment, and is ${describe(segment)}`);
+    report(segmentPath, `must be the key of a segment, but is ${describe(segment)}`);
     return undefined;
   }
-  const found = named?.segment(segment);
+  const found = lookup?.segment(segment);
   if (found === undefined) {
-    report(at, `there is no segment ${quote(segment)}: create it first, or name another one`);
+    report(segmentPath, `there is no segment ${quote(segment)}: create it, or use another one`);
     return undefined;
   }
   if (found.findings.length > 0)
-    report(at, `the segment ${quote(segment)} is malformed: ${whyBroken(found)}`);
-  return {
-    kind: 'segment',
-    segment,
-    conditions: found.conditions,
-    not,
-    holds: unless(not, found.holds),
-  };
+    report(segmentPath, `the segment ${quote(segment)} is malformed: ${describeFirst(found)}`);
+  const holds = negateIf(not, found.holds);
+  return { kind: 'segment', segment, conditions: found.conditions, not, holds };
 };
 
-const isText = (value: unknown): value is string => typeof value === 'string';
+const isString = (value: unknown): value is string => typeof value === 'string';
 
-const namesIn = (value: unknown): readonly string[] | undefined => {
-  if (!isList(value) || value.length === 0 || !value.every(isText)) return undefined;
-  return new Set(value).size === value.length ? [...value] : undefined;
+const readVariants = (raw: RawObject): readonly string[] | undefined => {
+  const variants = ownValue(raw, 'variants');
+  if (!isList(variants) || variants.length === 0 || !variants.every(isString)) return undefined;
+  return new Set(variants).size === variants.length ? [...variants] : undefined;
 };
 
-const answersOneOf = (slot: Slot | undefined, variants: ReadonlySet<string>): Holds => {
+const servesOneOf = (slot: Slot | undefined, variants: ReadonlySet<string>): Predicate => {
   if (slot === undefined) return () => false;
   return (context, evaluationId) => {
-    const answer = evaluateMemoized(slot, context, evaluationId);
-    return answer !== undefined && 'variant' in answer && variants.has(answer.variant);
+    const result = evaluateMemoized(slot, context, evaluationId);
+    return result !== undefined && 'variant' in result && variants.has(result.variant);
   };
 };
 
-const onFlag: Compile = (fields, { path, named, report }, not) => {
-  const flag = ownValue(fields, 'flag');
-  const variants = namesIn(ownValue(fields, 'variants'));
-  if (!isText(flag))
-    report(below(path, 'flag'), `must be the key of a flag, and is ${describe(flag)}`);
-  if (variants === undefined) {
-    report(
-      below(path, 'variants'),
-      'must be a list of one or more names of variants, each of them once',
-    );
-  }
-  if (!isText(flag) || variants === undefined) return undefined;
-  const slot = named?.slot(flag);
-  const holds = unless(not, answersOneOf(slot, new Set(variants)));
+const compileFlagCondition: ConditionCompiler = (raw, { path, lookup, report }, not) => {
+  const flag = ownValue(raw, 'flag');
+  const variants = readVariants(raw);
+  if (!isString(flag))
+    report(below(path, 'flag'), `must be the key of a flag, but is ${describe(flag)}`);
+  if (variants === undefined)
+    report(below(path, 'variants'), 'must be a non-empty list of different variant names');
+  if (!isString(flag) || variants === undefined) return undefined;
+  const slot = lookup?.slot(flag);
+  const holds = negateIf(not, servesOneOf(slot, new Set(variants)));
   return { kind: 'flag', flag, variants, slot, not, holds };
 };
 
-const onGroup =
-  (kind: 'any' | 'all', combine: (conditions: readonly CompiledCondition[]) => Holds): Compile =>
-  (fields, place, not) => {
-    const members = ownValue(fields, kind);
-    const path = below(place.path, kind);
+const groupCompiler =
+  (
+    kind: 'any' | 'all',
+    combine: (conditions: readonly CompiledCondition[]) => Predicate,
+  ): ConditionCompiler =>
+  (raw, scope, not) => {
+    const members = ownValue(raw, kind);
+    const path = below(scope.path, kind);
     if (!isList(members) || members.length === 0) {
-      place.report(path, `must be a list of one or more conditions, and is ${describe(members)}`);
+      scope.report(path, `must be a non-empty list of conditions, but is ${describe(members)}`);
       return undefined;
     }
-    const depth = place.depth + 1;
+    const depth = scope.depth + 1;
     if (depth > GROUP_DEPTH) {
-      place.report(path, `groups must not nest more than ${GROUP_DEPTH} deep`);
+      scope.report(path, `groups must not nest more than ${GROUP_DEPTH} deep`);
       return undefined;
     }
-    const conditions = compileConditions(members, { ...place, path, depth });
-    return { kind, conditions, not, holds: unless(not, combine(conditions)) };
+    const conditions = compileConditions(members, { ...scope, path, depth });
+    return { kind, conditions, not, holds: negateIf(not, combine(conditions)) };
   };
 
-/** What each kind of condition consists of. The kind is told by the one field of its name. */
+/** The fields of each kind of condition. A condition has exactly one field that is the name of a kind. */
 const KINDS = {
   attribute: {
     fields: fieldNames<AttributeCondition>({
@@ -214,40 +222,39 @@ const KINDS = {
       value: true,
       not: true,
     }),
-    compile: onAttribute,
+    compile: compileAttributeCondition,
   },
   segment: {
     fields: fieldNames<SegmentCondition>({ segment: true, not: true }),
-    compile: onSegment,
+    compile: compileSegmentCondition,
   },
   flag: {
     fields: fieldNames<FlagCondition>({ flag: true, variants: true, not: true }),
-    compile: onFlag,
+    compile: compileFlagCondition,
   },
-  any: { fields: new Set(['any', 'not']), compile: onGroup('any', holdsAny) },
-  all: { fields: new Set(['all', 'not']), compile: onGroup('all', holdsAll) },
+  any: { fields: new Set(['any', 'not']), compile: groupCompiler('any', holdsAny) },
+  all: { fields: new Set(['all', 'not']), compile: groupCompiler('all', holdsAll) },
 } satisfies Record<
   CompiledCondition['kind'],
-  { readonly fields: ReadonlySet<string>; readonly compile: Compile }
+  { readonly fields: ReadonlySet<string>; readonly compile: ConditionCompiler }
 >;
 
-const OUTSIDE_SEGMENTS: ReadonlySet<string> = new Set(['segment', 'flag']);
+const FORBIDDEN_IN_SEGMENTS: ReadonlySet<string> = new Set(['segment', 'flag']);
 
-const kindsOf = (fields: Fields) =>
-  Object.entries(KINDS).filter(([kind]) => Object.hasOwn(fields, kind));
+const kindsOf = (raw: RawObject) =>
+  Object.entries(KINDS).filter(([kind]) => Object.hasOwn(raw, kind));
 
-const readNot = (fields: Fields, { path, report }: Place): boolean => {
-  const not = optional(fields, 'not');
-  if (not !== undefined && typeof not !== 'boolean') {
-    report(below(path, 'not'), `must be true or false, and is ${describe(not)}`);
-  }
+const readNot = (raw: RawObject, { path, report }: ConditionScope): boolean => {
+  const not = optional(raw, 'not');
+  if (not !== undefined && typeof not !== 'boolean')
+    report(below(path, 'not'), `must be true or false, but is ${describe(not)}`);
   return not === true;
 };
 
-const compileCondition = (raw: unknown, place: Place): CompiledCondition | undefined => {
-  const { path, report } = place;
+const compileCondition = (raw: unknown, scope: ConditionScope): CompiledCondition | undefined => {
+  const { path, report } = scope;
   if (!isObject(raw)) {
-    report(path, `must be a condition, and is ${describe(raw)}`);
+    report(path, `must be a condition, but is ${describe(raw)}`);
     return undefined;
   }
   const [found, another] = kindsOf(raw);
@@ -256,24 +263,22 @@ const compileCondition = (raw: unknown, place: Place): CompiledCondition | undef
     return undefined;
   }
   const [kind, { fields, compile }] = found;
-  if (place.named === undefined && OUTSIDE_SEGMENTS.has(kind)) {
-    report(
-      path,
-      'must be a condition on an attribute or a group: segments name no flags and no segments',
-    );
+  if (scope.lookup === undefined && FORBIDDEN_IN_SEGMENTS.has(kind)) {
+    report(path, 'must be an attribute condition or a group: segments cannot refer to others');
     return undefined;
   }
   for (const unknown of unknownNames(raw, fields)) {
-    report(
-      below(path, unknown),
-      `there is no such field; a condition of this kind has ${joinQuoted([...fields])}`,
-    );
+    const known = joinQuoted([...fields]);
+    report(below(path, unknown), `is an unknown field; this kind of condition has ${known}`);
   }
-  return compile(raw, place, readNot(raw, place));
+  return compile(raw, scope, readNot(raw, scope));
 };
 
-/** Compiles a list of conditions; what is malformed is reported and left out. */
-export const compileConditions = (raw: readonly unknown[], place: Place): CompiledCondition[] =>
+/** Compiles a list of conditions. Malformed ones are reported and left out. */
+export const compileConditions = (
+  raw: readonly unknown[],
+  scope: ConditionScope,
+): CompiledCondition[] =>
   raw
-    .map((condition, at) => compileCondition(condition, { ...place, path: below(place.path, at) }))
+    .map((condition, at) => compileCondition(condition, { ...scope, path: below(scope.path, at) }))
     .filter(condition => condition !== undefined);

@@ -1,9 +1,9 @@
-/** The engine without its regular expressions, for those who load them when a flag needs them. */
+/** The engine without regular expressions, for applications that load them only if a flag needs them. */
 export { compileWith, type Compile } from './compile.ts';
 export { dependentsOf, diffFlagSets, type FlagSetDiff } from './diff.ts';
 export { evaluate, evaluateAll, type Evaluations } from './evaluate.ts';
 export type { CompiledFlagSet } from './model.ts';
-export type { Patterns } from './re2-subset.ts';
 export type { Finding, Problem } from './problems.ts';
+export type { Patterns } from './re2-subset.ts';
 export { needsPatterns, references, type References } from './references.ts';
 export { expandShortForm } from './short-form.ts';

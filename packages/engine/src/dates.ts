@@ -8,7 +8,7 @@ const isLeap = (year: number): boolean => year % 4 === 0 && (year % 100 !== 0 ||
 const daysOf = (year: number, month: number): number =>
   (DAYS_OF[month - 1] ?? 0) + (month === 2 && isLeap(year) ? 1 : 0);
 
-/** Days since 0001-01-01; Date.UTC would take the years 1 to 99 for 1901 to 1999. */
+/** Days since 0001-01-01. Date.UTC would read the years 1 to 99 as 1901 to 1999. */
 const dayNumber = (year: number, month: number, day: number): number => {
   const past = year - 1;
   const leapDays = Math.floor(past / 4) - Math.floor(past / 100) + Math.floor(past / 400);
@@ -21,7 +21,7 @@ const isDigit = (text: string, at: number): boolean => {
   return unit >= 48 && unit <= 57;
 };
 
-/** The number that `count` digits write, or NaN. */
+/** Parses `count` digits; NaN if one is not a digit. */
 const digits = (text: string, at: number, count: number): number => {
   let value = 0;
   for (let end = at + count; at < end; at += 1) {
@@ -40,7 +40,7 @@ const hasSeparators = (text: string): boolean =>
   text[13] === ':' &&
   text[16] === ':';
 
-/** Milliseconds of the day, or NaN. */
+/** Milliseconds since midnight; NaN if the time is invalid. */
 const timeOfDay = (text: string): number => {
   const hour = digits(text, 11, 2);
   const minute = digits(text, 14, 2);
@@ -49,7 +49,7 @@ const timeOfDay = (text: string): number => {
   return real ? (hour * 60 + minute) * MINUTE_MS + second * 1000 : Number.NaN;
 };
 
-/** Milliseconds of the days up to this one, or NaN where there is no such day. */
+/** Milliseconds from 0001-01-01 to this day; NaN if the date is invalid. */
 const startOfDay = (text: string): number => {
   const year = digits(text, 0, 4);
   const month = digits(text, 5, 2);
@@ -58,7 +58,7 @@ const startOfDay = (text: string): number => {
   return real ? dayNumber(year, month, day) * 1440 * MINUTE_MS : Number.NaN;
 };
 
-/** Where the fraction ends: after the dot and its digits, or at once where there is no dot. */
+/** Returns the index after the fraction, which is optional. */
 const endOfFraction = (text: string): number => {
   if (text[SECONDS_END] !== '.') return SECONDS_END;
   let end = SECONDS_END + 1;
@@ -66,7 +66,7 @@ const endOfFraction = (text: string): number => {
   return end;
 };
 
-/** The first three digits of the fraction: what is finer is cut off. */
+/** Reads the first three digits of the fraction; further ones are truncated. */
 const milliseconds = (text: string, end: number): number => {
   let value = 0;
   for (let at = SECONDS_END + 1; at <= SECONDS_END + 3; at += 1) {
@@ -75,7 +75,7 @@ const milliseconds = (text: string, end: number): number => {
   return value;
 };
 
-/** The offset in milliseconds, or NaN. */
+/** The offset in milliseconds; NaN if it is invalid. */
 const offset = (text: string, at: number): number => {
   const sign = text[at];
   if (sign === 'Z' || sign === 'z') return text.length === at + 1 ? 0 : Number.NaN;
@@ -88,8 +88,9 @@ const offset = (text: string, at: number): number => {
 };
 
 /**
- * Milliseconds since 0001-01-01T00:00:00Z of a date and time such as `2026-01-31T12:00:00Z`,
- * cut to whole milliseconds; NaN where it is none. NaN compares false, so a bad date fails a condition.
+ * Returns the milliseconds from 0001-01-01T00:00:00Z to a date and time such as `2026-01-31T12:00:00Z`,
+ * truncated to whole milliseconds; NaN for other texts. Comparisons with NaN are false, so a condition on
+ * an invalid date does not hold.
  */
 export const parseInstant = (text: string): number => {
   if (text.length < SECONDS_END + 1 || !hasSeparators(text)) return Number.NaN;

@@ -1,5 +1,5 @@
 import { readEnvelope, type Contents } from './envelope.ts';
-import { isList, isObject, type Fields } from './fields.ts';
+import { isList, isObject, type RawObject } from './json.ts';
 import { NO_REFERENCES, references } from './references.ts';
 
 /** Flags and segments that were added, removed or replaced, by key. */
@@ -18,7 +18,7 @@ export type Dependent = {
 export type FlagSetDiff = {
   /** Keys that were added, removed or replaced, sorted. */
   readonly changed: { readonly flags: string[]; readonly segments: string[] };
-  /** Keys of all flags whose result may differ: changed and removed flags, and all that depend on a change. */
+  /** Keys of all flags that may have another result: changed and removed flags, and all that depend on a change. */
   readonly affected: string[];
 };
 
@@ -28,7 +28,7 @@ const MAX_DEPTH = 64;
 const isSameList = (a: readonly unknown[], b: readonly unknown[], depth: number): boolean =>
   a.length === b.length && a.every((item, at) => isSameJson(item, b[at], depth));
 
-const isSameObject = (a: Fields, b: Fields, depth: number): boolean => {
+const isSameObject = (a: RawObject, b: RawObject, depth: number): boolean => {
   const names = Object.keys(a);
   if (names.length !== Object.keys(b).length) return false;
   for (const name of names)
@@ -45,13 +45,13 @@ const isSameJson = (a: unknown, b: unknown, depth = 0): boolean => {
 };
 
 /** Whether both have the same value under the name. The first comparison settles most flags of a large set. */
-const isUnchanged = (previous: Fields, next: Fields, name: string): boolean => {
+const isUnchanged = (previous: RawObject, next: RawObject, name: string): boolean => {
   const value = next[name];
   if (value !== undefined && previous[name] === value) return true;
   return Object.hasOwn(previous, name) && isSameJson(previous[name], value);
 };
 
-const changedNames = (previous: Fields, next: Fields): Set<string> => {
+const changedNames = (previous: RawObject, next: RawObject): Set<string> => {
   const changed = new Set<string>();
   const names = Object.keys(next);
   let common = names.length;
@@ -66,7 +66,7 @@ const changedNames = (previous: Fields, next: Fields): Set<string> => {
   return changed;
 };
 
-/** Returns what was added, removed or replaced. Objects that are shared are not looked into. */
+/** Finds the keys that were added, removed or replaced. Objects that both share are not compared further. */
 export const changedKeys = (previous: Contents, next: Contents): ChangedKeys => ({
   flags: changedNames(previous.flags, next.flags),
   segments: changedNames(previous.segments, next.segments),
@@ -99,7 +99,7 @@ export const closureOf = (
   const reached = new Set(changed.flags);
   for (const { key, segments } of dependents)
     if (hasAny(segments, changed.segments)) reached.add(key);
-  // A set also iterates over what is added meanwhile.
+  // The loop also visits keys that it adds to the set.
   for (const key of reached) for (const dependent of byFlag.get(key) ?? []) reached.add(dependent);
   return reached;
 };
@@ -115,8 +115,8 @@ const dependentsIn = ({ flags }: Contents): Dependent[] => {
 };
 
 /**
- * Returns the keys of the changed flags and of every flag whose result can depend on a changed flag or
- * segment, through other flags too. The flags of a flag set must not be changed in place.
+ * Returns the keys of the changed flags and of every flag that depends on a changed flag or segment,
+ * through other flags too. The flags of a flag set must not be changed in place.
  */
 export const dependentsOf = (
   flagSet: unknown,

@@ -1,11 +1,11 @@
-import { optional, isObject, ownValue, type Fields } from './fields.ts';
 import { describe } from './format.ts';
+import { isObject, optional, ownValue, type RawObject } from './json.ts';
 import type { Problem } from './problems.ts';
 
 const FORMAT_VERSION = 1;
 
-/** The raw flags and segments of a flag set, by key. */
-export type Contents = { readonly flags: Fields; readonly segments: Fields };
+/** The unchecked flags and segments of a flag set, by key. */
+export type Contents = { readonly flags: RawObject; readonly segments: RawObject };
 
 export type Envelope = Contents & {
   /** Whether nothing of the flag set can be used. */
@@ -22,14 +22,14 @@ const refuse = (message: string): Envelope => ({
   problems: [problem('', message)],
 });
 
-/** Reads a flag set without looking into its flags. Unknown fields are ignored: the server may be newer. */
+/** Reads the outer fields of a flag set. Unknown fields are ignored, because the server may be newer. */
 export const readEnvelope = (flagSet: unknown): Envelope => {
   if (!isObject(flagSet))
     return refuse(`a flag set must be an object, but is ${describe(flagSet)}`);
   const version = optional(flagSet, 'formatVersion') ?? FORMAT_VERSION;
   if (version !== FORMAT_VERSION) {
     return refuse(
-      `this version reads format version ${FORMAT_VERSION}, not ${describe(version)}: update the SDK`,
+      `the engine reads format version ${FORMAT_VERSION}, not ${describe(version)}: update the SDK`,
     );
   }
   const flags = ownValue(flagSet, 'flags');

@@ -1,72 +1,72 @@
 import type { Evaluation } from '@pennon/schema';
 
-import { notFound } from './results.ts';
-import { attributesOf, unitOf, type Attributes } from './attributes.ts';
-import { DRAWS, position } from './hash.ts';
+import { attributesOf, toBucketingValue, type Attributes } from './attributes.ts';
+import { DRAWS, signedHash } from './hash.ts';
 import type { Band, CompiledFlag, CompiledFlagSet, CompiledRule, Slot } from './model.ts';
+import { notFound } from './results.ts';
 
-/** The band in which a position lies; the last one ends where all positions do. */
-const bandOf = (bands: readonly Band[], at: number): Band | undefined => {
-  for (const band of bands) if (at < band.bound) return band;
+/** Finds the band that contains a hash. The last band ends at the highest hash. */
+const bandAt = (bands: readonly Band[], hash: number): Band | undefined => {
+  for (const band of bands) if (hash < band.upperBound) return band;
   return undefined;
 };
 
-/** What a rule whose conditions hold serves; undefined where its percentage passes the subject over. */
+/** Returns the result of a rule after its conditions held; undefined if it does not admit the subject. */
 export const serve = (rule: CompiledRule, context: Attributes): Evaluation | undefined => {
-  const { threshold, bound, inner } = rule.admission;
+  const { threshold, upperBound, hashSeed } = rule.admission;
   if (threshold === 0) return undefined;
-  if (threshold === DRAWS && rule.serve.kind === 'variant') return rule.serve.answer;
-  const unit = unitOf(rule.readUnit(context));
-  if (unit === undefined) return rule.unitMissing;
-  if (threshold < DRAWS && position(unit, inner) >= bound) return undefined;
-  if (rule.serve.kind === 'variant') return rule.serve.answer;
-  return bandOf(rule.serve.bands, position(unit, rule.serve.inner))?.answer;
+  if (threshold === DRAWS && rule.serve.kind === 'variant') return rule.serve.result;
+  const value = toBucketingValue(rule.readBucketBy(context));
+  if (value === undefined) return rule.targetingKeyMissing;
+  if (threshold < DRAWS && signedHash(value, hashSeed) >= upperBound) return undefined;
+  if (rule.serve.kind === 'variant') return rule.serve.result;
+  return bandAt(rule.serve.bands, signedHash(value, rule.serve.hashSeed))?.result;
 };
 
-/** The decision. A malformed flag is an error before anything else, and a disabled one asks nobody. */
+/** The decision: malformed or disabled, then the first rule that serves, then the default variant. */
 const decide = (flag: CompiledFlag, context: Attributes, evaluationId: number): Evaluation => {
   if (flag.fixedResult !== undefined) return flag.fixedResult;
   for (const rule of flag.rules) {
     if (!rule.holds(context, evaluationId)) continue;
-    const answer = serve(rule, context);
-    if (answer !== undefined) return answer;
+    const result = serve(rule, context);
+    if (result !== undefined) return result;
   }
   return flag.defaultResult;
 };
 
-let questions = 0;
+let lastEvaluationId = 0;
 
-/** A number for an evaluation, and with it for every answer of another flag that it remembers. */
-export const newEvaluationId = (): number => (questions += 1);
+/** The results of other flags are memoized by this id. */
+export const newEvaluationId = (): number => (lastEvaluationId += 1);
 
-/** A flag's answer, decided at most once within one evaluation. Its slot must be ready. */
+/** Evaluates a flag at most once within one evaluation. Its slot must be compiled. */
 export const evaluateMemoized = (
   slot: Slot,
   context: Attributes,
   evaluationId: number,
 ): Evaluation | undefined => {
   if (slot.evaluationId !== evaluationId && slot.flag !== undefined) {
-    slot.answer = decide(slot.flag, context, evaluationId);
+    slot.result = decide(slot.flag, context, evaluationId);
     slot.evaluationId = evaluationId;
   }
-  return slot.answer;
+  return slot.result;
 };
 
-/** Decides one flag. Never throws, and answers the same question the same way for ever. */
+/** Evaluates one flag. Never throws, and always returns the same result for the same arguments. */
 export const evaluate = (
   compiled: CompiledFlagSet,
   flagKey: string,
   context: unknown,
 ): Evaluation => {
   const slot = compiled.slots.get(flagKey);
-  const flag = slot && (slot.flag ?? compiled.ready(slot));
+  const flag = slot && (slot.flag ?? compiled.compiledFlag(slot));
   if (flag === undefined) return notFound(flagKey);
   return decide(flag, attributesOf(context), flag.dependsOnFlags ? newEvaluationId() : 0);
 };
 
 export type Evaluations = { readonly [flagKey: string]: Evaluation };
 
-/** Decides many flags, all of them unless named, each at most once. The object inherits nothing. */
+/** Evaluates many flags, by default all of them, each at most once. The returned object has no prototype. */
 export const evaluateAll = (
   compiled: CompiledFlagSet,
   context: unknown,
@@ -78,9 +78,9 @@ export const evaluateAll = (
   Object.setPrototypeOf(evaluations, null);
   for (const flagKey of flagKeys) {
     const slot = compiled.slots.get(flagKey);
-    if (slot !== undefined && slot.flag === undefined) compiled.ready(slot);
-    const answer = slot && evaluateMemoized(slot, attributes, evaluationId);
-    evaluations[flagKey] = answer ?? notFound(flagKey);
+    if (slot !== undefined && slot.flag === undefined) compiled.compiledFlag(slot);
+    const result = slot && evaluateMemoized(slot, attributes, evaluationId);
+    evaluations[flagKey] = result ?? notFound(flagKey);
   }
   return evaluations;
 };

@@ -1,72 +1,81 @@
-import type { FlagType, Value } from '@pennon/schema';
+import type { Evaluation, FlagType, Value } from '@pennon/schema';
 
-import { malformed, notServed, served, type FlagInfo, type Metadata } from './results.ts';
-import type { CompileDeps, Named } from './conditions.ts';
-import { optional, hasLength, isObject, ownValue, sortedNames, type Fields } from './fields.ts';
+import type { CompileDeps, FlagSetLookup } from './conditions.ts';
+import { describe, joinQuoted, quote } from './format.ts';
+import { hasLength, isObject, optional, ownValue, sortedNames, type RawObject } from './json.ts';
 import type { CompiledFlag, CompiledRule } from './model.ts';
 import { below, type Problem, type Report } from './problems.ts';
 import { checkRequires } from './requires.ts';
+import { malformed, notServed, served, type FlagInfo, type Metadata } from './results.ts';
 import { compileRules, readSeed, readVariant } from './rules.ts';
 import { TYPES } from './values.ts';
-import { joinQuoted, describe, quote } from './format.ts';
 
 const NAME_LENGTH = 100;
 
 const isType = (value: unknown): value is FlagType =>
   typeof value === 'string' && Object.hasOwn(TYPES, value);
 
-const readType = (fields: Fields, report: Report): FlagType | undefined => {
-  const type = ownValue(fields, 'type');
+const readType = (raw: RawObject, report: Report): FlagType | undefined => {
+  const type = ownValue(raw, 'type');
   if (isType(type)) return type;
-  report('type', `must be one of ${joinQuoted(Object.keys(TYPES))}, and is ${describe(type)}`);
+  report('type', `must be one of ${joinQuoted(Object.keys(TYPES))}, but is ${describe(type)}`);
   return undefined;
 };
 
-const readEnabled = (fields: Fields, report: Report): boolean => {
-  const enabled = ownValue(fields, 'enabled');
+const readEnabled = (raw: RawObject, report: Report): boolean => {
+  const enabled = ownValue(raw, 'enabled');
   if (typeof enabled !== 'boolean')
-    report('enabled', `must be true or false, and is ${describe(enabled)}`);
+    report('enabled', `must be true or false, but is ${describe(enabled)}`);
   return enabled === true;
 };
 
-const reportKey = (fields: Fields, key: string, report: Report) => {
-  const own = optional(fields, 'key');
-  if (own !== undefined && own !== key) {
-    report('key', `must be ${quote(key)}, under which it is stored, and is ${describe(own)}`);
-  }
+const checkKey = (raw: RawObject, key: string, report: Report): void => {
+  const own = optional(raw, 'key');
+  if (own !== undefined && own !== key)
+    report('key', `must be ${quote(key)} as in the flag set, but is ${describe(own)}`);
 };
 
-const reportClientVisible = (fields: Fields, report: Report) => {
-  const visible = optional(fields, 'clientVisible');
-  if (visible !== undefined && typeof visible !== 'boolean') {
-    report('clientVisible', `must be true or false, and is ${describe(visible)}`);
-  }
+const checkClientVisible = (raw: RawObject, report: Report): void => {
+  const visible = optional(raw, 'clientVisible');
+  if (visible !== undefined && typeof visible !== 'boolean')
+    report('clientVisible', `must be true or false, but is ${describe(visible)}`);
 };
 
-const readVariants = (fields: Fields, report: Report): Fields | undefined => {
-  const variants = ownValue(fields, 'variants');
+const readVariants = (raw: RawObject, report: Report): RawObject | undefined => {
+  const variants = ownValue(raw, 'variants');
   if (isObject(variants) && Object.keys(variants).length > 0) return variants;
-  report('variants', `must be an object of one or more variants, and is ${describe(variants)}`);
+  report('variants', `must be an object with at least one variant, but is ${describe(variants)}`);
   return undefined;
 };
 
-/** The values by their names; a value that is not of the flag's type is reported and left out. */
-const readValues = (variants: Fields, type: FlagType | undefined, report: Report) => {
+const readValue = (
+  raw: unknown,
+  type: FlagType,
+  path: string,
+  report: Report,
+): Value | undefined => {
+  const value = TYPES[type].copy(raw);
+  if (value === undefined) {
+    const expected = `must be ${TYPES[type].expects}, because the flag's type is "${type}"`;
+    report(path, `${expected}, but is ${describe(raw)}`);
+  }
+  return value;
+};
+
+/** Returns the values by variant name. Values of another type are reported and left out. */
+const readValues = (
+  variants: RawObject,
+  type: FlagType | undefined,
+  report: Report,
+): ReadonlyMap<string, Value> => {
   const values = new Map<string, Value>();
   for (const variant of sortedNames(variants)) {
     const path = below('variants', variant);
-    if (!hasLength(variant, 1, NAME_LENGTH)) {
+    if (!hasLength(variant, 1, NAME_LENGTH))
       report(path, `the name of a variant must have 1 to ${NAME_LENGTH} characters`);
-    }
     if (type === undefined) continue;
-    const raw = ownValue(variants, variant);
-    const value = TYPES[type].copy(raw);
+    const value = readValue(ownValue(variants, variant), type, path, report);
     if (value !== undefined) values.set(variant, value);
-    else
-      report(
-        path,
-        `must be ${TYPES[type].wanted}, as the flag's type is "${type}", and is ${describe(raw)}`,
-      );
   }
   return values;
 };
@@ -74,83 +83,93 @@ const readValues = (variants: Fields, type: FlagType | undefined, report: Report
 const isMetadataValue = (value: unknown): value is Metadata[string] =>
   typeof value === 'string' || typeof value === 'boolean' || Number.isFinite(value);
 
-const readMetadata = (fields: Fields, report: Report): FlagInfo['metadata'] => {
-  const metadata = optional(fields, 'metadata') ?? {};
+const readMetadata = (raw: RawObject, report: Report): FlagInfo['metadata'] => {
+  const metadata = optional(raw, 'metadata') ?? {};
   if (!isObject(metadata)) {
-    report('metadata', `must be an object, and is ${describe(metadata)}`);
+    report('metadata', `must be an object, but is ${describe(metadata)}`);
     return {};
   }
   const entries: [string, Metadata[string]][] = [];
-  for (const entry of sortedNames(metadata)) {
-    const value = ownValue(metadata, entry);
-    if (isMetadataValue(value)) entries.push([entry, value]);
-    else
-      report(
-        below('metadata', entry),
-        `must be a string, a finite number or a boolean, and is ${describe(value)}`,
-      );
+  for (const name of sortedNames(metadata)) {
+    const value = ownValue(metadata, name);
+    if (isMetadataValue(value)) entries.push([name, value]);
+    else {
+      const expected = 'must be a string, a finite number or a boolean';
+      report(below('metadata', name), `${expected}, but is ${describe(value)}`);
+    }
   }
   return entries.length === 0 ? {} : { metadata: Object.freeze(Object.fromEntries(entries)) };
 };
 
-/** What compiling one flag has found so far. */
-type Read = {
-  readonly facts: FlagInfo;
+/** A flag that was read, with defaults in place of what is malformed. */
+type ParsedFlag = {
+  readonly flagInfo: FlagInfo;
   readonly enabled: boolean;
   readonly defaultVariant: string | undefined;
   readonly rules: readonly CompiledRule[];
 };
 
-const readFlag = (fields: Fields, key: string, means: CompileDeps, report: Report): Read => {
-  checkRequires(fields, report);
-  reportKey(fields, key, report);
-  const type = readType(fields, report);
-  const enabled = readEnabled(fields, report);
-  const written = readVariants(fields, report);
-  const variants = written && new Set(sortedNames(written));
-  const values = readValues(written ?? {}, type, report);
-  const chosen = optional(fields, 'defaultVariant');
+/** Unknown fields are ignored: what changes the decision is named in `requires`. */
+const parseFlag = (raw: RawObject, key: string, deps: CompileDeps, report: Report): ParsedFlag => {
+  checkRequires(raw, report);
+  checkKey(raw, key, report);
+  const type = readType(raw, report);
+  const enabled = readEnabled(raw, report);
+  const rawVariants = readVariants(raw, report);
+  const variants = rawVariants && new Set(sortedNames(rawVariants));
+  const values = readValues(rawVariants ?? {}, type, report);
+  const chosen = optional(raw, 'defaultVariant');
   const defaultVariant =
     chosen === undefined ? undefined : readVariant(chosen, 'defaultVariant', { variants, report });
-  const seed = readSeed(fields, '', key, report);
-  reportClientVisible(fields, report);
-  const metadata = readMetadata(fields, report);
-  const facts: FlagInfo = { key, type: type ?? 'object', values, seed, metadata };
-  const rules = compileRules(optional(fields, 'rules'), { ...means, facts, variants, report });
-  return { facts, enabled, defaultVariant, rules };
+  const seed = readSeed(raw, '', key, report);
+  checkClientVisible(raw, report);
+  const metadata = readMetadata(raw, report);
+  const flagInfo: FlagInfo = { key, type: type ?? 'object', values, seed, metadata };
+  const rules = compileRules(optional(raw, 'rules'), { ...deps, flagInfo, variants, report });
+  return { flagInfo, enabled, defaultVariant, rules };
 };
 
-/** Without a default variant the caller's own default applies, so the result is never STATIC. */
-const defaultResultOf = ({ facts, defaultVariant, rules }: Read) => {
+/** Without a default variant the caller's own default applies, so the reason is never STATIC. */
+const defaultResultOf = ({ flagInfo, defaultVariant, rules }: ParsedFlag): Evaluation => {
   const reason = rules.length === 0 ? 'STATIC' : 'DEFAULT';
-  const answer = defaultVariant === undefined ? undefined : served(facts, reason, defaultVariant);
-  return answer ?? notServed(facts, 'DEFAULT');
+  const result =
+    defaultVariant === undefined ? undefined : served(flagInfo, reason, defaultVariant);
+  return result ?? notServed(flagInfo, 'DEFAULT');
 };
 
-/** Notes every name that a flag's conditions look up, so that it is known whose change concerns it. */
-const recordReferences = (named: Named, flags: Set<string>, segments: Set<string>): Named => ({
+/** Records every key that is looked up, even if it does not exist: it may be added later. */
+const recordReferences = (
+  lookup: FlagSetLookup,
+  flags: Set<string>,
+  segments: Set<string>,
+): FlagSetLookup => ({
   slot: key => {
     flags.add(key);
-    return named.slot(key);
+    return lookup.slot(key);
   },
   segment: key => {
     segments.add(key);
-    return named.segment(key);
+    return lookup.segment(key);
   },
 });
 
-/** The same flag, answering PARSE_ERROR. It still knows whom it names: their change may heal it. */
+type Identity = Pick<CompiledFlag, 'key' | 'flags' | 'segments' | 'depth'>;
+
+/**
+ * Returns the same flag as PARSE_ERROR. Keeps its references, because a change to one of them may make
+ * it valid again.
+ */
 export const asMalformed = (
-  flag: Pick<CompiledFlag, 'key' | 'flags' | 'segments' | 'depth'>,
+  flag: Identity,
   first: Problem,
   ...others: readonly Problem[]
 ): CompiledFlag => {
-  const failure = malformed(first);
+  const result = malformed(first);
   return {
     key: flag.key,
-    fixedResult: failure,
+    fixedResult: result,
     rules: [],
-    defaultResult: failure,
+    defaultResult: result,
     dependsOnFlags: false,
     problems: [first, ...others],
     flags: flag.flags,
@@ -159,36 +178,30 @@ export const asMalformed = (
   };
 };
 
-type Names = Pick<CompiledFlag, 'key' | 'flags' | 'segments'>;
-
-const decidable = (names: Names, read: Read): CompiledFlag => ({
-  key: names.key,
-  fixedResult: read.enabled ? undefined : notServed(read.facts, 'DISABLED'),
-  rules: read.rules,
-  defaultResult: defaultResultOf(read),
-  dependsOnFlags: names.flags.size > 0,
+const asCompiled = (identity: Identity, parsed: ParsedFlag): CompiledFlag => ({
+  ...identity,
+  fixedResult: parsed.enabled ? undefined : notServed(parsed.flagInfo, 'DISABLED'),
+  rules: parsed.rules,
+  defaultResult: defaultResultOf(parsed),
+  dependsOnFlags: identity.flags.size > 0,
   problems: [],
-  flags: names.flags,
-  segments: names.segments,
-  depth: 0,
 });
 
-/** Compiles one flag by itself: that it stands in a cycle, or too deep, only its set can tell. */
-export const compileFlag = (key: string, raw: unknown, means: CompileDeps): CompiledFlag => {
+/** Compiles one flag. Cycles and depth are checked by its flag set, which knows the other flags. */
+export const compileFlag = (key: string, raw: unknown, deps: CompileDeps): CompiledFlag => {
   const flags = new Set<string>();
   const segments = new Set<string>();
-  const names = { key, flags, segments, depth: 0 };
+  const identity: Identity = { key, flags, segments, depth: 0 };
   if (!isObject(raw)) {
-    return asMalformed(names, {
-      flagKey: key,
-      path: '',
-      message: `must be a flag, and is ${describe(raw)}`,
-    });
+    const message = `must be a flag, but is ${describe(raw)}`;
+    return asMalformed(identity, { flagKey: key, path: '', message });
   }
   const problems: Problem[] = [];
   const report: Report = (path, message) => problems.push({ flagKey: key, path, message });
-  const named = recordReferences(means.named, flags, segments);
-  const read = readFlag(raw, key, { ...means, named }, report);
+  const lookup = recordReferences(deps.lookup, flags, segments);
+  const parsed = parseFlag(raw, key, { ...deps, lookup }, report);
   const [first, ...others] = problems;
-  return first === undefined ? decidable(names, read) : asMalformed(names, first, ...others);
+  return first === undefined
+    ? asCompiled(identity, parsed)
+    : asMalformed(identity, first, ...others);
 };

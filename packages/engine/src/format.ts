@@ -1,30 +1,30 @@
-import { isList } from './fields.ts';
+import { isList } from './json.ts';
 
-const SHOWN_CHARACTERS = 100;
-const SHOWN_NAMES = 8;
+const MAX_CHARACTERS = 100;
+const MAX_NAMES = 8;
 
-/** At most 100 characters of a text; what is cut is marked. */
+/** Returns at most 100 characters of a text, with a mark if some are left out. */
 export const truncate = (text: string): string => {
-  if (text.length <= SHOWN_CHARACTERS) return text;
-  const shown = Array.from(text.slice(0, 2 * SHOWN_CHARACTERS)).slice(0, SHOWN_CHARACTERS - 1);
-  return `${shown.join('')}…`;
+  if (text.length <= MAX_CHARACTERS) return text;
+  const characters = Array.from(text.slice(0, 2 * MAX_CHARACTERS)).slice(0, MAX_CHARACTERS - 1);
+  return `${characters.join('')}…`;
 };
 
 export const quote = (text: string): string => JSON.stringify(truncate(text));
 
-/** A name of an attribute, an operator, a flag or a segment within a sentence. */
+/** Formats the name of an attribute, an operator, a flag or a segment within a sentence. */
 export const codeSpan = (text: string): string => `\`${truncate(text)}\``;
 
-/** `"on", "off"`: names as people read them, cut where there are many. */
+/** `"on", "off"`, or `"a", "b" and 12 more` if there are many names. */
 export const joinQuoted = (names: readonly string[]): string => {
-  const shown = names.slice(0, SHOWN_NAMES).map(quote).join(', ');
-  return names.length > SHOWN_NAMES ? `${shown} and ${names.length - SHOWN_NAMES} more` : shown;
+  const shown = names.slice(0, MAX_NAMES).map(quote).join(', ');
+  return names.length > MAX_NAMES ? `${shown} and ${names.length - MAX_NAMES} more` : shown;
 };
 
-/** A value with its type: `the text "10"`, `the number 10`, `a list of 3`. */
+/** Describes a value with its type: `the string "10"`, `the number 10`, `a list of 3`. */
 export const describe = (value: unknown): string => {
   if (value === undefined) return 'missing';
-  if (typeof value === 'string') return `the text ${quote(value)}`;
+  if (typeof value === 'string') return `the string ${quote(value)}`;
   if (typeof value === 'number') return `the number ${value}`;
   if (typeof value === 'boolean') return String(value);
   if (value === null) return 'null';
@@ -34,10 +34,10 @@ export const describe = (value: unknown): string => {
 const literal = (value: unknown): string =>
   typeof value === 'string' ? quote(value) : truncate(String(value));
 
-/** An operand with its type; a list with its first values. */
+/** Describes an operand with its type; a list with its first values. */
 export const describeOperand = (operand: unknown): string => {
   if (!isList(operand)) return describe(operand);
-  const shown = operand.slice(0, SHOWN_NAMES).map(literal).join(', ');
-  const more = operand.length - SHOWN_NAMES;
+  const shown = operand.slice(0, MAX_NAMES).map(literal).join(', ');
+  const more = operand.length - MAX_NAMES;
   return more > 0 ? `[${shown} and ${more} more]` : `[${shown}]`;
 };

@@ -1,71 +1,68 @@
-/** How a node of a graph stands: within a cycle, or with the longest chain of edges below it. */
+/** Whether a node is part of a cycle; otherwise the length of the longest chain of edges from it. */
 export type GraphPosition = { readonly inCycle: boolean; readonly depth: number };
 
-/** A node: what it leads to, and a depth that is known of it already. */
+/** A node with its edges, and a depth that is already known for it. */
 export type Node = { readonly edges: readonly string[]; readonly depth: number };
 
 type Visit = Node & { readonly key: string; readonly order: number; lowest: number; next: number };
 
-type Walk = {
+type Search = {
   readonly nodeOf: (key: string) => Node;
   readonly visits: Map<string, Visit>;
-  /** Visited, and not yet known to stand in a cycle or not. */
+  /** Visited nodes of components that are not complete yet. */
   readonly open: Visit[];
-  /** The way from the start to here, in place of a call stack that a long chain would overflow. */
-  readonly way: Visit[];
-  readonly analyzeGraph: Map<string, GraphPosition>;
+  /** The path from the start to the current node. It replaces the call stack, which a long chain could overflow. */
+  readonly path: Visit[];
+  readonly positions: Map<string, GraphPosition>;
 };
 
-const enter = (walk: Walk, key: string): void => {
-  const order = walk.visits.size;
-  const visit = { ...walk.nodeOf(key), key, order, lowest: order, next: 0 };
-  walk.visits.set(key, visit);
-  walk.open.push(visit);
-  walk.way.push(visit);
+const enter = (search: Search, key: string): void => {
+  const order = search.visits.size;
+  const visit = { ...search.nodeOf(key), key, order, lowest: order, next: 0 };
+  search.visits.set(key, visit);
+  search.open.push(visit);
+  search.path.push(visit);
 };
 
-const depthOf = (walk: Walk, { edges, depth }: Visit): number =>
-  edges.reduce(
-    (most, edge) => Math.max(most, 1 + (walk.analyzeGraph.get(edge)?.depth ?? 0)),
-    depth,
-  );
+const depthOf = ({ positions }: Search, { edges, depth }: Visit): number =>
+  edges.reduce((most, edge) => Math.max(most, 1 + (positions.get(edge)?.depth ?? 0)), depth);
 
-/** Everything that was opened from `visit` on leads back to it, and nothing further up. */
-const closeFrom = (walk: Walk, visit: Visit): void => {
-  const members = walk.open.splice(walk.open.lastIndexOf(visit));
+/** Completes the component of `visit`: every node that was opened since leads back to it. */
+const closeComponent = (search: Search, visit: Visit): void => {
+  const members = search.open.splice(search.open.lastIndexOf(visit));
   const inCycle = members.length > 1 || visit.edges.includes(visit.key);
-  const depth = inCycle ? 0 : depthOf(walk, visit);
-  for (const { key } of members) walk.analyzeGraph.set(key, { inCycle, depth });
+  const depth = inCycle ? 0 : depthOf(search, visit);
+  for (const { key } of members) search.positions.set(key, { inCycle, depth });
 };
 
-const leave = (walk: Walk, visit: Visit): void => {
-  walk.way.pop();
-  const above = walk.way.at(-1);
-  if (above !== undefined) above.lowest = Math.min(above.lowest, visit.lowest);
-  if (visit.lowest === visit.order) closeFrom(walk, visit);
+const leave = (search: Search, visit: Visit): void => {
+  search.path.pop();
+  const parent = search.path.at(-1);
+  if (parent !== undefined) parent.lowest = Math.min(parent.lowest, visit.lowest);
+  if (visit.lowest === visit.order) closeComponent(search, visit);
 };
 
-const follow = (walk: Walk, visit: Visit, edge: string): void => {
-  const known = walk.visits.get(edge);
-  if (known === undefined) enter(walk, edge);
-  else if (!walk.analyzeGraph.has(edge)) visit.lowest = Math.min(visit.lowest, known.order);
+const followEdge = (search: Search, visit: Visit, edge: string): void => {
+  const known = search.visits.get(edge);
+  if (known === undefined) enter(search, edge);
+  else if (!search.positions.has(edge)) visit.lowest = Math.min(visit.lowest, known.order);
 };
 
 /**
- * The standing of every node that can be reached from `start`: Tarjan's strongly connected
- * components. A member of a cycle is a leaf to those who lead to it.
+ * Returns the position of every node that can be reached from `start`: Tarjan's strongly connected
+ * components. For nodes that lead to a cycle, its members have no further edges.
  */
 export const analyzeGraph = (
   start: string,
   nodeOf: (key: string) => Node,
 ): ReadonlyMap<string, GraphPosition> => {
-  const walk: Walk = { nodeOf, visits: new Map(), open: [], way: [], analyzeGraph: new Map() };
-  enter(walk, start);
-  for (let visit = walk.way.at(-1); visit !== undefined; visit = walk.way.at(-1)) {
+  const search: Search = { nodeOf, visits: new Map(), open: [], path: [], positions: new Map() };
+  enter(search, start);
+  for (let visit = search.path.at(-1); visit !== undefined; visit = search.path.at(-1)) {
     const edge = visit.edges[visit.next];
     visit.next += 1;
-    if (edge === undefined) leave(walk, visit);
-    else follow(walk, visit, edge);
+    if (edge === undefined) leave(search, visit);
+    else followEdge(search, visit, edge);
   }
-  return walk.analyzeGraph;
+  return search.positions;
 };

@@ -1,15 +1,15 @@
 import murmurhash from 'murmurhash';
 
-/** In every browser and every Node, but not in the language's own library. */
+/** Part of every browser and every Node, but not of the language's own library. */
 declare const TextEncoder: new () => { encode(text: string): Uint8Array };
 
 const encoder = new TextEncoder();
 
-/** Hashes are compared as signed numbers, which V8 keeps out of the heap; this shifts them in order. */
-const BIAS = 0x8000_0000;
+/** Flips the sign bit, so that signed hashes have the order of unsigned ones. */
+const SIGN_BIT = 0x8000_0000;
 const RANGE = 0x1_0000_0000;
 
-/** All of a scale of draws, and the fineness of both percentages and splits. */
+/** The number of different draws, which is the precision of percentages and splits. */
 export const DRAWS = 100_000;
 
 const mixBlock = (block: number): number => {
@@ -23,12 +23,15 @@ const finish = (hash: number): number => {
   return mixed ^ (mixed >>> 16);
 };
 
-/** TextEncoder writes an unpaired surrogate as U+FFFD, which is what the contract asks. */
+/** TextEncoder writes an unpaired surrogate as U+FFFD, as the contract requires. */
 const hashOfBytes = (text: string, seed: number): number =>
   murmurhash.v3(encoder.encode(text), seed >>> 0) | 0;
 
-/** MurmurHash3 x86-32 of the text's UTF-8 bytes, as a signed number. ASCII needs no buffer. */
-const signedHash = (text: string, seed: number): number => {
+/**
+ * MurmurHash3 x86-32 of the text's UTF-8 bytes as a signed 32-bit integer, which V8 keeps out of the heap.
+ * ASCII text needs no buffer; other text is hashed again by the library.
+ */
+const murmur3Signed = (text: string, seed: number): number => {
   const length = text.length;
   const blocks = length & ~3;
   let hash = seed;
@@ -54,25 +57,26 @@ const signedHash = (text: string, seed: number): number => {
 };
 
 /** MurmurHash3 x86-32 of the text's UTF-8 bytes, unsigned. */
-export const murmur3 = (text: string, seed: number): number => signedHash(text, seed) >>> 0;
+export const murmur3 = (text: string, seed: number): number => murmur3Signed(text, seed) >>> 0;
 
-/** Which of the two independent draws: who is admitted, or which variant they get. */
+/** The two independent draws: which variant a subject gets, and whether a rule admits it. */
 export const VARIANT_DRAW = 0;
 export const ADMISSION_DRAW = 1;
 
-/** The inner hash of a draw, made once at compile. */
-export const drawSeed = (seed: string, which: number): number => signedHash(seed, which);
+/** The inner hash of a draw, which is computed once, at compile. */
+export const drawSeed = (seed: string, which: number): number => murmur3Signed(seed, which);
 
-/** The draw of a unit, 0 to 99,999, as the contract writes it. */
-export const draw = (unit: string, inner: number): number =>
-  Math.floor((murmur3(unit, inner) * DRAWS) / RANGE);
+/** The draw of a bucketing value, 0 to 99,999, as the contract defines it. */
+export const draw = (bucketingValue: string, hashSeed: number): number =>
+  Math.floor((murmur3(bucketingValue, hashSeed) * DRAWS) / RANGE);
 
-/** Where a unit stands on the whole range of hashes; order is that of the draws, in finer steps. */
-export const position = (unit: string, inner: number): number => signedHash(unit, inner) ^ BIAS;
+/** A hash in the same order as the draws, without the arithmetic that a draw needs. */
+export const signedHash = (bucketingValue: string, hashSeed: number): number =>
+  murmur3Signed(bucketingValue, hashSeed) ^ SIGN_BIT;
 
 /**
- * The position at which draws of `from` and more begin, so that
- * `draw(unit, inner) < from` exactly where `position(unit, inner) < bound(from)`.
- * The quotient is either exact or at least 1/3125 away from a whole number, so `ceil` cannot err.
+ * Returns the signed hash at which the draws of `from` and more begin, so that `draw(value, seed) < from`
+ * exactly if `signedHash(value, seed) < upperBound(from)`. The quotient is either whole or at least 1/3125
+ * away from a whole number, so a rounding error cannot change the result of `ceil`.
  */
-export const bound = (from: number): number => Math.ceil((from * RANGE) / DRAWS) - BIAS;
+export const upperBound = (from: number): number => Math.ceil((from * RANGE) / DRAWS) - SIGN_BIT;

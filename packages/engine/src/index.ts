@@ -1,5 +1,20 @@
+import { compileWith, type Compile } from './compile.ts';
+import { patterns } from './re2js.ts';
+
+/**
+ * Compiles a flag set; each flag is compiled when it is first evaluated. Never throws: a malformed flag is
+ * evaluated to PARSE_ERROR and listed in `problems`, and other flags are not affected. Reuses unchanged
+ * flags from `previous`. The flag set must not be changed in place afterwards.
+ *
+ * @example
+ * const compiled = compile({
+ *   flags: { 'new-checkout': { type: 'boolean', enabled: true, variants: { on: true, off: false }, defaultVariant: 'on' } },
+ * });
+ * evaluate(compiled, 'new-checkout', { targetingKey: 'ada' }); // { variant: 'on', value: true, … }
+ */
+export const compile: Compile = compileWith(patterns);
+
 export type { Compile } from './compile.ts';
-export { compile } from './complete.ts';
 export { dependentsOf, diffFlagSets, type FlagSetDiff } from './diff.ts';
 export { evaluate, evaluateAll, type Evaluations } from './evaluate.ts';
 export { explain } from './explain.ts';

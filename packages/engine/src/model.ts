@@ -1,131 +1,132 @@
 import type { Evaluation, Failed, NotServed, Served } from '@pennon/schema';
 
-import type { Attributes, Read } from './attributes.ts';
+import type { AttributeReader, Attributes } from './attributes.ts';
 import type { Contents } from './envelope.ts';
 import type { OperatorEntry, ValueTest } from './operators.ts';
-import type { Patterns } from './re2-subset.ts';
 import type { Finding, Problem } from './problems.ts';
+import type { Patterns } from './re2-subset.ts';
 
 /**
- * Whether a condition holds for a context. `evaluationId` numbers the evaluation that asks, so that
- * another flag's answer is remembered within it and never beyond it.
+ * Whether a condition holds for a context. `evaluationId` identifies the evaluation, within which the
+ * result of another flag is memoized.
  */
-export type Holds = (context: Attributes, evaluationId: number) => boolean;
+export type Predicate = (context: Attributes, evaluationId: number) => boolean;
 
-type Common = { readonly not: boolean; readonly holds: Holds };
+/** `holds` already includes `not`. */
+type ConditionBase = { readonly not: boolean; readonly holds: Predicate };
 
-export type AttributeCondition = Common & {
+export type CompiledAttributeCondition = ConditionBase & {
   readonly kind: 'attribute';
   readonly attribute: string;
   readonly operator: string;
   readonly entry: OperatorEntry;
   readonly operand: unknown;
-  readonly read: Read;
+  readonly read: AttributeReader;
   readonly test: ValueTest;
 };
-export type SegmentCondition = Common & {
+export type CompiledSegmentCondition = ConditionBase & {
   readonly kind: 'segment';
   readonly segment: string;
   readonly conditions: readonly CompiledCondition[];
 };
-export type FlagCondition = Common & {
+export type CompiledFlagCondition = ConditionBase & {
   readonly kind: 'flag';
   readonly flag: string;
   readonly variants: readonly string[];
   readonly slot: Slot | undefined;
 };
-export type GroupCondition = Common & {
+export type CompiledGroup = ConditionBase & {
   readonly kind: 'any' | 'all';
   readonly conditions: readonly CompiledCondition[];
 };
 export type CompiledCondition =
-  AttributeCondition | SegmentCondition | FlagCondition | GroupCondition;
+  CompiledAttributeCondition | CompiledSegmentCondition | CompiledFlagCondition | CompiledGroup;
 
 export type CompiledSegment = {
   readonly conditions: readonly CompiledCondition[];
-  readonly holds: Holds;
+  readonly holds: Predicate;
   readonly findings: readonly Finding[];
 };
 
-/** Who is admitted: the draw's inner hash, and the position below which subjects are admitted. */
+/** Which subjects a rule admits: those with a draw below the threshold. */
 export type Admission = {
-  readonly inner: number;
-  /** Nobody below, everybody at `DRAWS`; between them, where the draw must stay below. */
+  readonly hashSeed: number;
+  /** 0 admits no subject and `DRAWS` all of them, without a draw. */
   readonly threshold: number;
-  readonly bound: number;
+  /** The signed hash at which the draw `threshold` begins. */
+  readonly upperBound: number;
 };
 
-/** One band of a split: it ends where the draw `until` begins, which is at the position `bound`. */
+/** One variant's part of a split. It ends before the draw `until`, which begins at the hash `upperBound`. */
 export type Band = {
   readonly variant: string;
   readonly weight: number;
   readonly until: number;
-  readonly bound: number;
-  readonly answer: Served;
+  readonly upperBound: number;
+  readonly result: Served;
 };
 
-/** What a rule serves to those whom it admits. */
+/** What a rule serves to the subjects that it admits. */
 export type Serve =
-  | { readonly kind: 'variant'; readonly answer: Served }
-  | { readonly kind: 'split'; readonly inner: number; readonly bands: readonly Band[] };
+  | { readonly kind: 'variant'; readonly result: Served }
+  | { readonly kind: 'split'; readonly hashSeed: number; readonly bands: readonly Band[] };
 
 export type CompiledRule = {
   readonly id: string | undefined;
   readonly conditions: readonly CompiledCondition[];
-  readonly holds: Holds;
+  readonly holds: Predicate;
   readonly admission: Admission;
   readonly serve: Serve;
   readonly bucketBy: string;
-  readonly readUnit: Read;
-  readonly unitMissing: Failed;
+  readonly readBucketBy: AttributeReader;
+  readonly targetingKeyMissing: Failed;
 };
 
-/** What a flag says before any rule is looked at: it is malformed, or it is disabled. */
+/** The result of a flag that is malformed or disabled, for every context. */
 export type FixedResult = Failed | NotServed;
 
-/** A flag that is ready to be decided. */
 export type CompiledFlag = {
   readonly key: string;
   readonly fixedResult: FixedResult | undefined;
   readonly rules: readonly CompiledRule[];
   readonly defaultResult: Evaluation;
-  /** Whether a rule asks another flag, so that an evaluation needs a number. */
+  /** Whether a condition evaluates another flag, so that the evaluation needs an id. */
   readonly dependsOnFlags: boolean;
   readonly problems: readonly Problem[];
-  /** The flags and segments that it names: where one of them changes, this flag is compiled anew. */
+  /** The flags and segments that it refers to. If one of them changes, the flag is compiled again. */
   readonly flags: ReadonlySet<string>;
   readonly segments: ReadonlySet<string>;
-  /** The longest chain of flag conditions below it. */
+  /** The length of the longest chain of flag conditions that starts here. */
   readonly depth: number;
 };
 
-/** One flag of a set. It compiles when it is first evaluationId for, and shares what it is evaluationId within one evaluation. */
+/** One flag of a set. Compiled lazily. Its result is memoized within one evaluation. */
 export type Slot = {
   readonly key: string;
   flag: CompiledFlag | undefined;
   evaluationId: number;
-  answer: Evaluation | undefined;
+  result: Evaluation | undefined;
 };
 
-/** A flag set that is ready to be evaluationId. What begins with a slot is the engine's own business. */
+/** One segment of a set, compiled when a flag first refers to it. */
+export type SegmentSlot = { readonly compiled: () => CompiledSegment };
+
+/** A flag set that is ready to be evaluated. The fields from `contents` on are internal to the engine. */
 export type CompiledFlagSet = {
-  /** The keys of its flags, malformed ones included. */
+  /** The keys of all flags, including malformed ones. */
   readonly flagKeys: readonly string[];
-  /** True for what is no flag set of a known format: whoever follows one keeps the set before. */
+  /** Whether it is not a flag set of a known format. Followers then keep the previous set. */
   readonly refused: boolean;
-  /** Everything that is wrong with it. Asking compiles every flag. */
+  /** All problems of the set. Reading them compiles every flag. */
   readonly problems: readonly Problem[];
   readonly problemsOf: (flagKey: string) => readonly Problem[];
-  /** What is wrong with a segment; nothing where there is none of that key. */
+  /** The problems of a segment; empty if there is no such segment. */
   readonly problemsOfSegment: (segmentKey: string) => readonly Finding[];
   readonly contents: Contents;
   readonly slots: ReadonlyMap<string, Slot>;
   readonly segments: ReadonlyMap<string, SegmentSlot>;
-  /** The flag in a slot of this set, compiled now if it was not yet. */
-  readonly ready: (slot: Slot) => CompiledFlag | undefined;
-  /** What it is compiled with. */
+  /** Returns the flag of a slot of this set, and compiles it on first use. */
+  readonly compiledFlag: (slot: Slot) => CompiledFlag | undefined;
+  /** The regular expressions that it was compiled with. */
   readonly patterns: Patterns | undefined;
 };
-
-/** One segment of a set, compiled when a flag first names it. */
-export type SegmentSlot = { readonly compiled: () => CompiledSegment };

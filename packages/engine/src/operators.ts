@@ -2,7 +2,7 @@ import type { Operator } from '@pennon/schema';
 
 import { contains, parseAddress, parseNetwork, type Network } from './cidr.ts';
 import { parseInstant } from './dates.ts';
-import { isList } from './fields.ts';
+import { isList } from './json.ts';
 import { compilePattern, type Patterns } from './re2-subset.ts';
 import { compareVersions, parseVersion } from './semver.ts';
 import { describe } from './format.ts';
@@ -220,7 +220,7 @@ const byName: ReadonlyMap<string, OperatorEntry> = new Map(Object.entries(OPERAT
 
 export const OPERATOR_NAMES: readonly string[] = [...byName.keys()];
 
-/** Returns undefined for names that are not operators, such as `constructor`. */
+/** Undefined for names that are not operators, such as `constructor`. */
 export const operatorOf = (name: unknown): OperatorEntry | undefined =>
   typeof name === 'string' ? byName.get(name) : undefined;
 
@@ -234,7 +234,7 @@ export type OperatorTraits = {
   readonly neverHoldsForEmptyList: boolean;
 };
 
-/** Returns the traits of an operator; undefined for names that are not operators. */
+/** Returns undefined for names that are not operators. */
 export const operatorTraits = (name: string): OperatorTraits | undefined => {
   const entry = operatorOf(name);
   return (

@@ -1,15 +1,15 @@
-/** What is wrong with a flag, and where: `path` is dotted from the flag, empty for the flag as a whole. */
+/** What is wrong with a flag. `path` is dotted and starts at the flag; it is empty for the flag as a whole. */
 export type Problem = {
   readonly flagKey: string;
   readonly path: string;
   readonly message: string;
 };
 
-/** What is wrong below a path, before it is known whose it is. */
+/** A problem of a segment, or of a flag before its key is added. */
 export type Finding = { readonly path: string; readonly message: string };
 
 export type Report = (path: string, message: string) => void;
 
-/** The path of `name` within what lies at `path`. */
+/** The path of a field or list entry of the value at `path`. */
 export const below = (path: string, name: string | number): string =>
   path === '' ? String(name) : `${path}.${name}`;

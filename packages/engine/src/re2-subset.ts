@@ -1,12 +1,12 @@
-import { hasLength } from './fields.ts';
+import { hasLength } from './json.ts';
 
 const MAX_CHARACTERS = 256;
 const MAX_REPEATS = 100;
 
 const NAMED_CLASS = '\\[:\\^?[a-z]+:\\]';
 
-/** The parts of a pattern that RE2 has accepted, as far as the subset must tell them apart. */
-const PART = new RegExp(
+/** Splits a valid RE2 pattern into tokens, as finely as the subset needs. */
+const TOKEN = new RegExp(
   [
     '\\\\Q(?<quoted>[^]*?)(?:\\\\E|$)',
     '\\\\x\\{[^}]*\\}',
@@ -23,54 +23,56 @@ const PART = new RegExp(
   'g',
 );
 
-type Parts = { readonly [name: string]: string | undefined };
+/** The named groups of `TOKEN`; at most one of the kinds is set. */
+type Token = { readonly [name: string]: string | undefined };
 
-const partsOf = (pattern: string): Parts[] =>
-  Array.from(pattern.matchAll(PART), ({ groups }) => groups ?? {});
+const tokensOf = (pattern: string): Token[] =>
+  Array.from(pattern.matchAll(TOKEN), ({ groups }) => groups ?? {});
 
-const outsideSubset = ({ escape, set, named }: Parts): boolean =>
+const isOutsideSubset = ({ escape, set, named }: Token): boolean =>
   named !== undefined || /^[CpP]$/.test(escape ?? '') || /\\[CpP]/.test(withoutPairs(set ?? ''));
 
-/** In a class `\\p` is a backslash and a letter. */
+/** Removes escaped backslashes: in a class, `\\p` is a backslash and a letter. */
 const withoutPairs = (set: string): string => set.replaceAll('\\\\', '');
 
-/** How often the part before a count is repeated already, and the most of all parts of its group. */
+/** How often the last item of a group is repeated, and the highest count in the group. */
 type Repeats = { readonly last: number; readonly most: number };
 
 const ONCE: Repeats = { last: 1, most: 1 };
 
-/** A count of nothing counts as one: what is repeated within it still has to be parsed and built. */
-const countOf = ({ least, most }: Parts): number => Math.max(1, Number(most ?? least));
+/** `{0}` counts as one, because its contents are still parsed and built. */
+const countOf = ({ least, most }: Token): number => Math.max(1, Number(most ?? least));
 
-/** These stand for no character, so that a count after them belongs to what is before them. */
-const isTransparent = ({ flags, quoted, quantifier }: Parts): boolean =>
+/** These match no character themselves, so a count after them applies to the item before them. */
+const isTransparent = ({ flags, quoted, quantifier }: Token): boolean =>
   flags !== undefined || quoted === '' || quantifier !== undefined;
 
-/** The counts `{n}`, `{n,}` and `{n,m}` of a pattern multiplied through its nesting. */
-const mostRepeats = (parts: readonly Parts[]): number => {
+/** Returns the highest product of nested counts `{n}`, `{n,}` and `{n,m}` in a pattern. */
+const highestRepeat = (tokens: readonly Token[]): number => {
   const outer: Repeats[] = [];
-  let here = ONCE;
-  for (const part of parts) {
-    if (part['open'] !== undefined) {
-      outer.push(here);
-      here = ONCE;
-    } else if (part['close'] !== undefined) {
-      here = { last: here.most, most: Math.max(here.most, outer.pop()?.most ?? 1) };
-    } else if (part['least'] !== undefined) {
-      const last = here.last * countOf(part);
-      here = { last, most: Math.max(last, here.most) };
-    } else if (!isTransparent(part)) {
-      here = { last: 1, most: here.most };
+  let current = ONCE;
+  for (const token of tokens) {
+    if (token['open'] !== undefined) {
+      outer.push(current);
+      current = ONCE;
+    } else if (token['close'] !== undefined) {
+      current = { last: current.most, most: Math.max(current.most, outer.pop()?.most ?? 1) };
+    } else if (token['least'] !== undefined) {
+      const last = current.last * countOf(token);
+      current = { last, most: Math.max(last, current.most) };
+    } else if (!isTransparent(token)) {
+      current = { last: 1, most: current.most };
     }
   }
-  return here.most;
+  return current.most;
 };
 
-/** A library that reads RE2's language. It is as heavy as all of the engine, so that not everybody loads it. */
-export type Patterns = { compile(pattern: string): Machine };
-type Machine = { test(text: string): boolean };
+/** A library for RE2. It is as large as the rest of the engine, so it is loaded only if a flag needs it. */
+export type Patterns = { compile(pattern: string): CompiledPattern };
+type CompiledPattern = { test(text: string): boolean };
 
-const compiled = (pattern: string, patterns: Patterns): Machine | string => {
+/** Returns the error message of the library if the pattern is invalid. */
+const compileRe2 = (pattern: string, patterns: Patterns): CompiledPattern | string => {
   try {
     return patterns.compile(pattern);
   } catch (error) {
@@ -79,8 +81,8 @@ const compiled = (pattern: string, patterns: Patterns): Machine | string => {
 };
 
 /**
- * A search for an RE2 pattern, in linear time, or what is wrong with the pattern.
- * Only what every engine's RE2 reads alike is accepted.
+ * Returns a linear-time search for an RE2 pattern, or what is wrong with the pattern. Accepts only the
+ * syntax that the RE2 libraries of all engines interpret in the same way.
  */
 export const compilePattern = (
   pattern: string,
@@ -91,16 +93,16 @@ export const compilePattern = (
     return { problem: `must be a pattern of at most ${MAX_CHARACTERS} characters` };
   }
   const wellFormed = pattern.toWellFormed();
-  const machine = compiled(wellFormed, patterns);
-  if (typeof machine === 'string') return { problem: `must be an RE2 pattern: ${machine}` };
-  const parts = partsOf(wellFormed);
-  if (parts.some(outsideSubset)) {
-    return { problem: 'must not use \\C, \\p, \\P or a named group: engines differ in them' };
+  const compiled = compileRe2(wellFormed, patterns);
+  if (typeof compiled === 'string') return { problem: `must be an RE2 pattern: ${compiled}` };
+  const tokens = tokensOf(wellFormed);
+  if (tokens.some(isOutsideSubset)) {
+    return { problem: 'must not use \\C, \\p, \\P or a named group: engines differ in these' };
   }
-  if (mostRepeats(parts) > MAX_REPEATS) {
+  if (highestRepeat(tokens) > MAX_REPEATS) {
     return {
       problem: `must not repeat more than ${MAX_REPEATS} times, multiplied through nesting`,
     };
   }
-  return text => machine.test(text.toWellFormed());
+  return text => compiled.test(text.toWellFormed());
 };

@@ -2,5 +2,5 @@ import { RE2JS } from 're2js';
 
 import type { Patterns } from './re2-subset.ts';
 
-/** The regular expressions of all our engines. */
+/** RE2 in JavaScript: the regular expressions of the operator `matches`. */
 export const patterns: Patterns = RE2JS;

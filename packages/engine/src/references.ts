@@ -1,7 +1,7 @@
-import { isList, isObject, ownValue } from './fields.ts';
+import { isList, isObject, ownValue, type RawObject } from './json.ts';
 import { operatorOf } from './operators.ts';
 
-/** Groups nest at most five deep in a flag that is well-formed; what is deeper decides nothing. */
+/** Groups of a well-formed flag nest at most this deep. Deeper conditions are never evaluated. */
 const MAX_DEPTH = 5;
 
 /** The keys of the flags and segments that a flag refers to, each once and sorted. */
@@ -13,36 +13,35 @@ export type References = {
 /** The one result for all flags that refer to nothing. */
 export const NO_REFERENCES: References = Object.freeze({ flags: [], segments: [] });
 
-const add = (names: string[], name: unknown): void => {
-  if (typeof name === 'string' && !names.includes(name)) names.push(name);
-};
+type VisitCondition = (condition: RawObject) => void;
 
-type See = (condition: { readonly [name: string]: unknown }) => void;
-
-const visit = (conditions: unknown, depth: number, see: See): void => {
+const visitConditions = (conditions: unknown, depth: number, visit: VisitCondition): void => {
   if (!isList(conditions) || depth > MAX_DEPTH) return;
   for (const condition of conditions) {
     if (!isObject(condition)) continue;
-    see(condition);
-    visit(ownValue(condition, 'any'), depth + 1, see);
-    visit(ownValue(condition, 'all'), depth + 1, see);
+    visit(condition);
+    visitConditions(ownValue(condition, 'any'), depth + 1, visit);
+    visitConditions(ownValue(condition, 'all'), depth + 1, visit);
   }
 };
 
-/** Every condition of a flag's rules. */
-const visitRules = (flag: unknown, see: See): void => {
-  const rules = isObject(flag) ? ownValue(flag, 'rules') : undefined;
+const visitRules = (flag: RawObject, visit: VisitCondition): void => {
+  const rules = ownValue(flag, 'rules');
   for (const rule of isList(rules) ? rules : []) {
-    if (isObject(rule)) visit(ownValue(rule, 'conditions'), 0, see);
+    if (isObject(rule)) visitConditions(ownValue(rule, 'conditions'), 0, visit);
   }
 };
 
-const findReferences = (flag: unknown): References => {
+const addKey = (keys: string[], key: unknown): void => {
+  if (typeof key === 'string' && !keys.includes(key)) keys.push(key);
+};
+
+const findReferences = (flag: RawObject): References => {
   const flags: string[] = [];
   const segments: string[] = [];
   visitRules(flag, condition => {
-    add(flags, ownValue(condition, 'flag'));
-    add(segments, ownValue(condition, 'segment'));
+    addKey(flags, ownValue(condition, 'flag'));
+    addKey(segments, ownValue(condition, 'segment'));
   });
   if (flags.length === 0 && segments.length === 0) return NO_REFERENCES;
   return Object.freeze({
@@ -51,28 +50,29 @@ const findReferences = (flag: unknown): References => {
   });
 };
 
-const known = new WeakMap<object, References>();
+const cache = new WeakMap<object, References>();
 
 /**
- * Returns the flags and segments that a flag's conditions refer to. Never throws, whatever the flag is.
- * The result is kept for the object, so a flag must not be changed in place.
+ * Returns the flags and segments that a flag's conditions refer to. Never throws, even for malformed
+ * flags. The result is cached for the object, so a flag must not be changed in place.
  */
 export const references = (flag: unknown): References => {
   if (!isObject(flag)) return NO_REFERENCES;
-  const cached = known.get(flag);
+  const cached = cache.get(flag);
   if (cached !== undefined) return cached;
   const found = findReferences(flag);
-  known.set(flag, found);
+  cache.set(flag, found);
   return found;
 };
 
-/** Whether a flag or a segment has a condition that only regular expressions can decide. */
+/** Whether a flag or a segment has a condition that needs regular expressions. */
 export const needsPatterns = (definition: unknown): boolean => {
+  if (!isObject(definition)) return false;
   let found = false;
-  const see: See = condition => {
+  const visit: VisitCondition = condition => {
     found ||= operatorOf(ownValue(condition, 'operator'))?.needsPatterns ?? false;
   };
-  visitRules(definition, see);
-  if (isObject(definition)) visit(ownValue(definition, 'conditions'), 0, see);
+  visitRules(definition, visit);
+  visitConditions(ownValue(definition, 'conditions'), 0, visit);
   return found;
 };

@@ -1,21 +1,21 @@
 import type { Failed, FlagType, NotServed, Served, Value } from '@pennon/schema';
 
-import type { Problem } from './problems.ts';
 import { quote } from './format.ts';
+import type { Problem } from './problems.ts';
 
 export type Metadata = NonNullable<Served['metadata']>;
 
-/** What every answer of one flag has in common. */
+/** What all results of one flag have in common. */
 export type FlagInfo = {
   readonly key: string;
   readonly type: FlagType;
   readonly values: ReadonlyMap<string, Value>;
   readonly seed: string;
-  /** Only where the flag has any. */
+  /** Empty if the flag has no metadata, so that it can be spread into a result. */
   readonly metadata: { readonly metadata?: Metadata };
 };
 
-/** An answer with a variant, made once and frozen, since everybody gets the same object. */
+/** A result with a variant. It is frozen, because all evaluations share it. */
 export const served = (
   { key, type, values, metadata }: FlagInfo,
   reason: Served['reason'],
@@ -29,7 +29,7 @@ export const served = (
   return Object.freeze({ flagKey: key, enabled, reason, variant, value, ...rule, ...metadata });
 };
 
-/** An answer without a variant: the caller's own default applies. */
+/** A result without a variant: the caller's own default applies. */
 export const notServed = ({ key, metadata }: FlagInfo, reason: NotServed['reason']): NotServed =>
   Object.freeze({ flagKey: key, enabled: false, reason, ...metadata });
 
@@ -40,18 +40,18 @@ export const notFound = (flagKey: string): Failed =>
   failed(flagKey, 'FLAG_NOT_FOUND', `there is no flag ${quote(flagKey)}`);
 
 export const malformed = ({ flagKey, path, message }: Problem): Failed => {
-  const where = path === '' ? '' : `${path}: `;
+  const location = path === '' ? '' : `${path}: `;
   return failed(
     flagKey,
     'PARSE_ERROR',
-    `the flag ${quote(flagKey)} is malformed: ${where}${message}`,
+    `the flag ${quote(flagKey)} is malformed: ${location}${message}`,
   );
 };
 
-export const unitMissing = (flagKey: string, bucketBy: string): Failed =>
+export const targetingKeyMissing = (flagKey: string, bucketBy: string): Failed =>
   failed(
     flagKey,
     'TARGETING_KEY_MISSING',
     `the flag ${quote(flagKey)} needs the attribute ${quote(bucketBy)} of the evaluation context ` +
-      'as a text that is not empty, a number or a boolean',
+      'as a non-empty string, a number or a boolean',
   );

@@ -1,22 +1,22 @@
 import type { Rule, SplitEntry } from '@pennon/schema';
 
-import { served, unitMissing, type FlagInfo } from './results.ts';
-import { reader } from './attributes.ts';
+import { attributeReader } from './attributes.ts';
 import { compileConditions, holdsAll, type CompileDeps } from './conditions.ts';
+import { describe, joinQuoted, quote } from './format.ts';
+import { ADMISSION_DRAW, DRAWS, drawSeed, upperBound, VARIANT_DRAW } from './hash.ts';
 import {
   fieldNames,
-  optional,
   hasLength,
   isList,
   isObject,
+  optional,
   ownValue,
   unknownNames,
-  type Fields,
-} from './fields.ts';
-import { ADMISSION_DRAW, bound, DRAWS, drawSeed, VARIANT_DRAW } from './hash.ts';
+  type RawObject,
+} from './json.ts';
 import type { Admission, Band, CompiledCondition, CompiledRule, Serve } from './model.ts';
 import { below, type Report } from './problems.ts';
-import { joinQuoted, describe, quote } from './format.ts';
+import { served, targetingKeyMissing, type FlagInfo } from './results.ts';
 
 const RULE_FIELDS = fieldNames<Rule>({
   id: true,
@@ -32,72 +32,66 @@ const ID_LENGTH = 100;
 const SEED_LENGTH = 256;
 const MAX_TOTAL_WEIGHT = 100_000;
 
-/** The flag around a rule, as far as a rule must know it. */
+/** What a rule must know of its flag. Every function below that returns undefined has reported why. */
 export type RuleScope = CompileDeps & {
-  readonly facts: FlagInfo;
-  /** Undefined where the flag's variants cannot be read, so that no rule is blamed for it. */
+  readonly flagInfo: FlagInfo;
+  /** Undefined if the flag's variants are malformed, so that no rule is reported because of them. */
   readonly variants: ReadonlySet<string> | undefined;
   readonly report: Report;
 };
 
-/** A rule that cannot be compiled has been reported, so its flag is malformed. */
-type Compiled<Part> = Part | undefined;
-
-const readId = (fields: Fields, path: string, report: Report): string | undefined => {
-  const id = optional(fields, 'id');
+const readId = (raw: RawObject, path: string, report: Report): string | undefined => {
+  const id = optional(raw, 'id');
   if (id === undefined) return undefined;
   if (typeof id === 'string' && hasLength(id, 1, ID_LENGTH)) return id;
-  report(
-    below(path, 'id'),
-    `must be a text of 1 to ${ID_LENGTH} characters, and is ${describe(id)}`,
-  );
+  const message = `must be a string of 1 to ${ID_LENGTH} characters, but is ${describe(id)}`;
+  report(below(path, 'id'), message);
   return undefined;
 };
 
-/** A seed of a rule or a flag. */
+/** Reads the seed of a rule or a flag. */
 export const readSeed = (
-  fields: Fields,
+  raw: RawObject,
   path: string,
-  defaultResult: string,
+  defaultSeed: string,
   report: Report,
 ): string => {
-  const seed = optional(fields, 'seed');
-  if (seed === undefined) return defaultResult;
+  const seed = optional(raw, 'seed');
+  if (seed === undefined) return defaultSeed;
   if (typeof seed === 'string' && hasLength(seed, 1, SEED_LENGTH)) return seed;
-  report(
-    below(path, 'seed'),
-    `must be a text of 1 to ${SEED_LENGTH} characters, and is ${describe(seed)}`,
-  );
-  return defaultResult;
+  const message = `must be a string of 1 to ${SEED_LENGTH} characters, but is ${describe(seed)}`;
+  report(below(path, 'seed'), message);
+  return defaultSeed;
 };
 
-const readBucketBy = (fields: Fields, path: string, report: Report): string => {
-  const bucketBy = optional(fields, 'bucketBy') ?? 'targetingKey';
+const readBucketBy = (raw: RawObject, path: string, report: Report): string => {
+  const bucketBy = optional(raw, 'bucketBy') ?? 'targetingKey';
   if (typeof bucketBy === 'string' && bucketBy !== '') return bucketBy;
-  report(below(path, 'bucketBy'), `must be the name of an attribute, and is ${describe(bucketBy)}`);
+  const message = `must be the name of an attribute, but is ${describe(bucketBy)}`;
+  report(below(path, 'bucketBy'), message);
   return 'targetingKey';
 };
 
-/** How many of the 100,000 draws are admitted. */
-const readThreshold = (fields: Fields, path: string, report: Report): number => {
-  const percentage = optional(fields, 'percentage') ?? 100;
+/** Reads the percentage as the number of draws that the rule admits. */
+const readThreshold = (raw: RawObject, path: string, report: Report): number => {
+  const percentage = optional(raw, 'percentage') ?? 100;
   if (typeof percentage === 'number' && percentage >= 0 && percentage <= 100) {
     const threshold = Math.floor(percentage * 1000 + 0.5);
     if (threshold / 1000 === percentage) return threshold;
   }
-  const wanted = 'must be a number from 0 to 100 with at most three decimals';
-  report(below(path, 'percentage'), `${wanted}, and is ${describe(percentage)}`);
+  const expected = 'must be a number from 0 to 100 with at most three decimals';
+  report(below(path, 'percentage'), `${expected}, but is ${describe(percentage)}`);
   return 0;
 };
 
-/** A variant that the flag has, by name. */
+/** Reads the name of a variant that the flag must have. */
 export const readVariant = (
   variant: unknown,
   path: string,
   { variants, report }: Pick<RuleScope, 'variants' | 'report'>,
 ): string | undefined => {
   if (typeof variant !== 'string') {
-    report(path, `must be the name of a variant, and is ${describe(variant)}`);
+    report(path, `must be the name of a variant, but is ${describe(variant)}`);
     return undefined;
   }
   if (variants?.has(variant) ?? true) return variant;
@@ -106,187 +100,184 @@ export const readVariant = (
   return undefined;
 };
 
-const compileConditionsOf = (
-  fields: Fields,
+const compileRuleConditions = (
+  raw: RawObject,
   path: string,
-  around: RuleScope,
+  { lookup, patterns, report }: RuleScope,
 ): CompiledCondition[] => {
-  const conditions = optional(fields, 'conditions') ?? [];
+  const conditions = optional(raw, 'conditions') ?? [];
   const at = below(path, 'conditions');
-  if (isList(conditions)) return compileConditions(conditions, { ...around, path: at, depth: 0 });
-  around.report(at, `must be a list of conditions, and is ${describe(conditions)}`);
+  if (isList(conditions))
+    return compileConditions(conditions, { path: at, depth: 0, lookup, patterns, report });
+  report(at, `must be a list of conditions, but is ${describe(conditions)}`);
   return [];
 };
 
 const isWeight = (value: unknown): value is number =>
   typeof value === 'number' && Number.isInteger(value) && value >= 0;
 
-type Share = { readonly variant: string; readonly weight: number };
-
-const readShare = (raw: unknown, path: string, around: RuleScope): Compiled<Share> => {
-  const { report } = around;
+const readSplitEntry = (raw: unknown, path: string, scope: RuleScope): SplitEntry | undefined => {
+  const { report } = scope;
   if (!isObject(raw)) {
-    report(path, `must be {"variant": …, "weight": …}, and is ${describe(raw)}`);
+    report(path, `must be {"variant": …, "weight": …}, but is ${describe(raw)}`);
     return undefined;
   }
   for (const unknown of unknownNames(raw, SPLIT_ENTRY_FIELDS)) {
-    report(
-      below(path, unknown),
-      'there is no such field; a part of a split has "variant" and "weight"',
-    );
+    const known = joinQuoted([...SPLIT_ENTRY_FIELDS]);
+    report(below(path, unknown), `is an unknown field; an entry of a split has ${known}`);
   }
-  const variant = readVariant(ownValue(raw, 'variant'), below(path, 'variant'), around);
+  const variant = readVariant(ownValue(raw, 'variant'), below(path, 'variant'), scope);
   const weight = ownValue(raw, 'weight');
   if (!isWeight(weight)) {
-    report(
-      below(path, 'weight'),
-      `must be a whole number that is not negative, and is ${describe(weight)}`,
-    );
+    const message = `must be a whole number of at least 0, but is ${describe(weight)}`;
+    report(below(path, 'weight'), message);
     return undefined;
   }
   return variant === undefined ? undefined : { variant, weight };
 };
 
-const reportRepeated = (shares: readonly Compiled<Share>[], path: string, report: Report) => {
+const reportRepeatedVariants = (
+  entries: readonly (SplitEntry | undefined)[],
+  path: string,
+  report: Report,
+): void => {
   const seen = new Set<string>();
-  shares.forEach((share, at) => {
-    if (share === undefined) return;
-    if (seen.has(share.variant)) {
-      report(
-        below(below(path, at), 'variant'),
-        `the variant ${quote(share.variant)} is in this split already`,
-      );
+  entries.forEach((entry, at) => {
+    if (entry === undefined) return;
+    if (seen.has(entry.variant)) {
+      const message = `the variant ${quote(entry.variant)} is already in this split`;
+      report(below(below(path, at), 'variant'), message);
     }
-    seen.add(share.variant);
+    seen.add(entry.variant);
   });
 };
 
-/** Bands in the order of the split: each ends where the draws of the next one begin. */
+/** The bands are in the order of the split. Each ends at the draw with which the next one begins. */
 const bandsOf = (
-  shares: readonly Share[],
+  entries: readonly SplitEntry[],
   total: number,
   ruleId: string | undefined,
-  facts: FlagInfo,
-) => {
+  flagInfo: FlagInfo,
+): Band[] | undefined => {
   const bands: Band[] = [];
-  let before = 0;
-  for (const { variant, weight } of shares) {
-    before += weight;
-    const answer = served(facts, 'SPLIT', variant, ruleId);
-    if (answer === undefined) return undefined;
-    const until = Math.ceil((before * DRAWS) / total);
-    bands.push({ variant, weight, until, bound: bound(until), answer });
+  let cumulative = 0;
+  for (const { variant, weight } of entries) {
+    cumulative += weight;
+    const result = served(flagInfo, 'SPLIT', variant, ruleId);
+    if (result === undefined) return undefined;
+    const until = Math.ceil((cumulative * DRAWS) / total);
+    bands.push({ variant, weight, until, upperBound: upperBound(until), result });
   }
   return bands;
+};
+
+/** The parts of a rule that are read before what it serves. */
+type RuleHead = {
+  readonly id: string | undefined;
+  readonly seed: string;
+  readonly threshold: number;
 };
 
 const compileSplit = (
   raw: unknown,
   path: string,
-  { id, seed }: { readonly id: string | undefined; readonly seed: string },
-  around: RuleScope,
-) => {
+  { id, seed }: RuleHead,
+  scope: RuleScope,
+): Serve | undefined => {
   if (!isList(raw) || raw.length === 0) {
-    around.report(
-      path,
-      `must be a list of one or more {"variant": …, "weight": …}, and is ${describe(raw)}`,
-    );
+    const expected = 'must be a non-empty list of {"variant": …, "weight": …}';
+    scope.report(path, `${expected}, but is ${describe(raw)}`);
     return undefined;
   }
-  const read = raw.map((share, at) => readShare(share, below(path, at), around));
-  reportRepeated(read, path, around.report);
-  const shares = read.filter(share => share !== undefined);
-  if (shares.length < read.length) return undefined;
-  const total = shares.reduce((sum, { weight }) => sum + weight, 0);
+  const read = raw.map((entry, at) => readSplitEntry(entry, below(path, at), scope));
+  reportRepeatedVariants(read, path, scope.report);
+  const entries = read.filter(entry => entry !== undefined);
+  if (entries.length < read.length) return undefined;
+  const total = entries.reduce((sum, { weight }) => sum + weight, 0);
   if (total < 1 || total > MAX_TOTAL_WEIGHT) {
-    around.report(
-      path,
-      `the weights must add up to 1 to ${MAX_TOTAL_WEIGHT}, and add up to ${total}`,
-    );
+    scope.report(path, `the total weight must be 1 to ${MAX_TOTAL_WEIGHT}, but is ${total}`);
     return undefined;
   }
-  const bands = bandsOf(shares, total, id, around.facts);
-  return bands && ({ kind: 'split', inner: drawSeed(seed, VARIANT_DRAW), bands } satisfies Serve);
+  const bands = bandsOf(entries, total, id, scope.flagInfo);
+  return bands && { kind: 'split', hashSeed: drawSeed(seed, VARIANT_DRAW), bands };
 };
 
 const compileServe = (
-  fields: Fields,
+  raw: RawObject,
   path: string,
-  rule: { readonly id: string | undefined; readonly seed: string; readonly threshold: number },
-  around: RuleScope,
-): Compiled<Serve> => {
-  const variant = optional(fields, 'variant');
-  const split = optional(fields, 'split');
+  head: RuleHead,
+  scope: RuleScope,
+): Serve | undefined => {
+  const variant = optional(raw, 'variant');
+  const split = optional(raw, 'split');
   if ((variant === undefined) === (split === undefined)) {
-    around.report(path, 'must have either a "variant" or a "split"');
+    scope.report(path, 'must have either a "variant" or a "split"');
     return undefined;
   }
-  if (split !== undefined) return compileSplit(split, below(path, 'split'), rule, around);
-  const known = readVariant(variant, below(path, 'variant'), around);
+  if (split !== undefined) return compileSplit(split, below(path, 'split'), head, scope);
+  const known = readVariant(variant, below(path, 'variant'), scope);
   if (known === undefined) return undefined;
-  const reason = rule.threshold < DRAWS ? 'SPLIT' : 'TARGETING_MATCH';
-  const answer = served(around.facts, reason, known, rule.id);
-  return answer && { kind: 'variant', answer };
+  const reason = head.threshold < DRAWS ? 'SPLIT' : 'TARGETING_MATCH';
+  const result = served(scope.flagInfo, reason, known, head.id);
+  return result && { kind: 'variant', result };
 };
 
-const admissionAt = (threshold: number, seed: string): Admission => ({
-  inner: drawSeed(seed, ADMISSION_DRAW),
+const admissionBelow = (threshold: number, seed: string): Admission => ({
+  hashSeed: drawSeed(seed, ADMISSION_DRAW),
   threshold,
-  bound: bound(threshold),
+  upperBound: upperBound(threshold),
 });
 
-const compileRule = (raw: unknown, path: string, around: RuleScope): Compiled<CompiledRule> => {
-  const { facts, report } = around;
+const compileRule = (raw: unknown, path: string, scope: RuleScope): CompiledRule | undefined => {
+  const { flagInfo, report } = scope;
   if (!isObject(raw)) {
-    report(path, `must be a rule, and is ${describe(raw)}`);
+    report(path, `must be a rule, but is ${describe(raw)}`);
     return undefined;
   }
   for (const unknown of unknownNames(raw, RULE_FIELDS)) {
-    report(
-      below(path, unknown),
-      `there is no such field; a rule has ${joinQuoted([...RULE_FIELDS])}`,
-    );
+    const known = joinQuoted([...RULE_FIELDS]);
+    report(below(path, unknown), `is an unknown field; a rule has ${known}`);
   }
   const id = readId(raw, path, report);
-  const conditions = compileConditionsOf(raw, path, around);
+  const conditions = compileRuleConditions(raw, path, scope);
   const threshold = readThreshold(raw, path, report);
   const bucketBy = readBucketBy(raw, path, report);
-  const seed = readSeed(raw, path, facts.seed, report);
-  const serve = compileServe(raw, path, { id, seed, threshold }, around);
+  const seed = readSeed(raw, path, flagInfo.seed, report);
+  const serve = compileServe(raw, path, { id, seed, threshold }, scope);
   return (
     serve && {
       id,
       conditions,
       holds: holdsAll(conditions),
-      admission: admissionAt(threshold, seed),
+      admission: admissionBelow(threshold, seed),
       serve,
       bucketBy,
-      readUnit: reader(bucketBy),
-      unitMissing: unitMissing(facts.key, bucketBy),
+      readBucketBy: attributeReader(bucketBy),
+      targetingKeyMissing: targetingKeyMissing(flagInfo.key, bucketBy),
     }
   );
 };
 
-const reportRepeatedIds = (rules: readonly unknown[], report: Report) => {
-  const seen = new Set<unknown>();
+const reportRepeatedIds = (rules: readonly unknown[], report: Report): void => {
+  const seen = new Set<string>();
   rules.forEach((rule, at) => {
     const id = isObject(rule) ? optional(rule, 'id') : undefined;
     if (typeof id !== 'string') return;
     if (seen.has(id))
-      report(`rules.${at}.id`, `another rule of this flag has the id ${quote(id)} already`);
+      report(`rules.${at}.id`, `another rule of this flag already has the id ${quote(id)}`);
     seen.add(id);
   });
 };
 
-/** Compiles a flag's rules in their order; what is malformed is reported and left out. */
-export const compileRules = (raw: unknown, around: RuleScope): CompiledRule[] => {
+/** Compiles a flag's rules in their order. Malformed ones are reported and left out. */
+export const compileRules = (raw: unknown, scope: RuleScope): CompiledRule[] => {
   if (raw === undefined) return [];
   if (!isList(raw)) {
-    around.report('rules', `must be a list of rules, and is ${describe(raw)}`);
+    scope.report('rules', `must be a list of rules, but is ${describe(raw)}`);
     return [];
   }
-  reportRepeatedIds(raw, around.report);
+  reportRepeatedIds(raw, scope.report);
   return raw
-    .map((rule, at) => compileRule(rule, `rules.${at}`, around))
+    .map((rule, at) => compileRule(rule, `rules.${at}`, scope))
     .filter(rule => rule !== undefined);
 };

@@ -8,7 +8,7 @@ const VERSION = new RegExp(
     '(?:\\+[0-9A-Za-z-]+(?:\\.[0-9A-Za-z-]+)*)?$',
 );
 
-/** A version as SemVer 2 orders it. Numbers stay text: they may have any size. */
+/** A version, ordered as in SemVer 2. Numbers stay text, because they can have any size. */
 export type Version = {
   readonly numbers: readonly [string, string, string];
   readonly preRelease: readonly string[];
@@ -25,20 +25,20 @@ export const parseVersion = (text: string): Version | undefined => {
 const compareText = (left: string, right: string): number =>
   left === right ? 0 : left < right ? -1 : 1;
 
-/** Decimal numbers without leading zeros: the longer one is greater. */
+/** Compares decimal numbers without leading zeros: the longer one is greater. */
 const compareNumbers = (left: string, right: string): number =>
   left.length === right.length ? compareText(left, right) : left.length - right.length;
 
 const isNumeric = (identifier: string): boolean => /^[0-9]+$/.test(identifier);
 
-/** Numeric identifiers are below all others. */
+/** Numeric identifiers are lower than all others. */
 const compareIdentifiers = (left: string, right: string): number => {
   const numeric = isNumeric(left);
   if (numeric !== isNumeric(right)) return numeric ? -1 : 1;
   return numeric ? compareNumbers(left, right) : compareText(left, right);
 };
 
-/** A version is above its pre-releases; where one list is the other's start, the longer is above. */
+/** A version is higher than its pre-releases. If one list starts with the other, the longer one is higher. */
 const comparePreReleases = (left: readonly string[], right: readonly string[]): number => {
   if (left.length === 0 || right.length === 0) return right.length - left.length;
   for (let at = 0; at < Math.min(left.length, right.length); at += 1) {
@@ -48,7 +48,7 @@ const comparePreReleases = (left: readonly string[], right: readonly string[]): 
   return left.length - right.length;
 };
 
-/** Below, at or above zero as `left` is below, equal to or above `right`. */
+/** Returns a negative number, zero or a positive number if `left` is lower, equal or higher. */
 export const compareVersions = (left: Version, right: Version): number =>
   compareNumbers(left.numbers[0], right.numbers[0]) ||
   compareNumbers(left.numbers[1], right.numbers[1]) ||

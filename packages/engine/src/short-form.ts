@@ -1,18 +1,18 @@
 import type { DescriptiveField, FlagCreate, RuleInput } from '@pennon/schema';
 
-import { optional, isList, isObject, ownValue, type Fields } from './fields.ts';
+import { isList, isObject, optional, ownValue, type RawObject } from './json.ts';
 import { operatorOf } from './operators.ts';
 
 const MAX_GROUP_DEPTH = 5;
 
 const SHORT_CONDITION: ReadonlySet<string> = new Set(['attribute', 'operator', 'value']);
 
-/** `true` for the fields whose null means absent. The compiler refuses a table that lacks a field. */
-const nullable = <Name extends string>(table: Record<Name, boolean>): ReadonlySet<string> =>
+/** `true` for fields in which null means absent. The compiler refuses a table that lacks a field. */
+const nullableNames = <Name extends string>(table: Record<Name, boolean>): ReadonlySet<string> =>
   new Set(Object.entries(table).flatMap(([name, isNullable]) => (isNullable ? [name] : [])));
 
-/** A default variant of null means the caller's own default, and descriptive fields keep null. */
-const NULLABLE_IN_FLAG = nullable<Exclude<keyof FlagCreate, DescriptiveField>>({
+/** A default variant of null means the caller's own default, and descriptive fields may be null. */
+const NULLABLE_IN_FLAG = nullableNames<Exclude<keyof FlagCreate, DescriptiveField>>({
   key: true,
   type: true,
   enabled: false,
@@ -26,7 +26,7 @@ const NULLABLE_IN_FLAG = nullable<Exclude<keyof FlagCreate, DescriptiveField>>({
   createdAt: true,
   updatedAt: true,
 });
-const NULLABLE_IN_RULE = nullable<keyof RuleInput>({
+const NULLABLE_IN_RULE = nullableNames<keyof RuleInput>({
   id: true,
   conditions: true,
   variant: true,
@@ -41,53 +41,64 @@ const NULLABLE_IN_RULE = nullable<keyof RuleInput>({
 const NULLABLE_IN_CONDITION: ReadonlySet<string> = new Set(['not']);
 const NULLABLE_WITH_OPERAND: ReadonlySet<string> = new Set(['not', 'value']);
 
-const fieldsWhere = (fields: Fields, keep: (name: string, value: unknown) => boolean): Fields =>
-  Object.fromEntries(Object.entries(fields).filter(([name, value]) => keep(name, value)));
+const filterFields = (
+  object: RawObject,
+  keep: (name: string, value: unknown) => boolean,
+): RawObject =>
+  Object.fromEntries(Object.entries(object).filter(([name, value]) => keep(name, value)));
 
-/** Other fields of null stay, for validation to refuse them. */
-const withoutNulls = (fields: Fields, names: ReadonlySet<string>): Fields =>
-  fieldsWhere(fields, (name, value) => (value ?? undefined) !== undefined || !names.has(name));
+/** Removes null from optional fields. Null in other fields stays, so that validation rejects it. */
+const withoutNulls = (object: RawObject, nullable: ReadonlySet<string>): RawObject =>
+  filterFields(object, (name, value) => (value ?? undefined) !== undefined || !nullable.has(name));
 
 const isShort = (name: string): boolean => SHORT_CONDITION.has(name);
 
-const fillInCondition = (condition: unknown, depth: number): unknown => {
-  if (!isObject(condition)) return condition;
-  const isOperandOptional = operatorOf(ownValue(condition, 'operator'))?.isOperandOptional;
-  const names = isOperandOptional ? NULLABLE_WITH_OPERAND : NULLABLE_IN_CONDITION;
-  const kept = withoutNulls(condition, names);
-  const groups = ['any', 'all'].filter(group => isList(ownValue(kept, group)));
-  const filled = groups.map(group => [group, fillInConditions(kept[group], depth + 1)] as const);
-  return { ...kept, ...Object.fromEntries(filled) };
+const expandCondition = (raw: unknown, depth: number): unknown => {
+  if (!isObject(raw)) return raw;
+  const isOperandOptional = operatorOf(ownValue(raw, 'operator'))?.isOperandOptional;
+  const nullable = isOperandOptional ? NULLABLE_WITH_OPERAND : NULLABLE_IN_CONDITION;
+  const condition = withoutNulls(raw, nullable);
+  const groups = ['any', 'all'].filter(group => isList(ownValue(condition, group)));
+  const expanded = groups.map(
+    group => [group, expandConditions(condition[group], depth + 1)] as const,
+  );
+  return { ...condition, ...Object.fromEntries(expanded) };
 };
 
-/** Only what may be null is left out; deeper groups than a flag may have are left as they are. */
-const fillInConditions = (conditions: unknown, depth: number): unknown =>
+/** Leaves groups that nest too deep unchanged, so that validation rejects them. */
+const expandConditions = (conditions: unknown, depth: number): unknown =>
   isList(conditions) && depth <= MAX_GROUP_DEPTH
-    ? conditions.map(condition => fillInCondition(condition, depth))
+    ? conditions.map(condition => expandCondition(condition, depth))
     : conditions;
 
-/** One condition written into the rule itself. Beside `conditions` it is none, and is refused later. */
-const withConditions = (rule: Fields): Fields => {
+/** Moves a condition in the rule itself into `conditions`. Validation rejects a rule that has both. */
+const withConditions = (rule: RawObject): RawObject => {
   const conditions = ownValue(rule, 'conditions');
-  if (conditions !== undefined) return { ...rule, conditions: fillInConditions(conditions, 0) };
+  if (conditions !== undefined) return { ...rule, conditions: expandConditions(conditions, 0) };
   if (!Object.hasOwn(rule, 'attribute')) return { ...rule, conditions: [] };
-  const condition = fieldsWhere(rule, isShort);
-  return { ...fieldsWhere(rule, name => !isShort(name)), conditions: [condition] };
+  const condition = filterFields(rule, isShort);
+  return { ...filterFields(rule, name => !isShort(name)), conditions: [condition] };
 };
 
-const serveOf = (rule: Fields): Fields =>
+const defaultServe = (rule: RawObject): RawObject =>
   Object.hasOwn(rule, 'variant') || Object.hasOwn(rule, 'split') ? {} : { variant: 'on' };
 
-const fillInRule = (raw: unknown, freeId: () => string): unknown => {
+const expandRule = (raw: unknown, nextId: () => string): unknown => {
   if (!isObject(raw)) return raw;
   const rule = withConditions(withoutNulls(raw, NULLABLE_IN_RULE));
   const { id, conditions, ...others } = rule;
-  const rest = { ...serveOf(others), ...others };
-  return { id: id ?? freeId(), conditions, percentage: 100, bucketBy: 'targetingKey', ...rest };
+  return {
+    id: id ?? nextId(),
+    conditions,
+    percentage: 100,
+    bucketBy: 'targetingKey',
+    ...defaultServe(others),
+    ...others,
+  };
 };
 
-/** `rule-1`, `rule-2`, …: the same ids for the same rules, and never one that is taken. */
-const freeIds = (rules: readonly unknown[]): (() => string) => {
+/** Generates `rule-1`, `rule-2` and so on, skipping ids that are taken. The same rules get the same ids. */
+const idGenerator = (rules: readonly unknown[]): (() => string) => {
   const taken = new Set(rules.map(rule => (isObject(rule) ? ownValue(rule, 'id') : undefined)));
   let last = 0;
   return () => {
@@ -97,20 +108,20 @@ const freeIds = (rules: readonly unknown[]): (() => string) => {
   };
 };
 
-const fillInRules = (rules: unknown): unknown => {
+const expandRules = (rules: unknown): unknown => {
   if (!isList(rules)) return rules ?? [];
-  const freeId = freeIds(rules);
-  return rules.map(rule => fillInRule(rule, freeId));
+  const nextId = idGenerator(rules);
+  return rules.map(rule => expandRule(rule, nextId));
 };
 
-/** On where nobody is singled out, off where rules say who gets it. */
-const booleanDefault = (flag: Fields): string => {
+/** A flag without rules is on for every subject; with rules it is off unless one serves. */
+const booleanDefault = (flag: RawObject): string => {
   const rules = optional(flag, 'rules');
   return isList(rules) && rules.length > 0 ? 'off' : 'on';
 };
 
-/** A flag that says neither its variants nor another type is boolean; others must say all themselves. */
-const valuesOf = (flag: Fields): Fields => {
+/** A flag without variants and without another type is boolean. Other types must state their variants. */
+const booleanFields = (flag: RawObject): RawObject => {
   const type = optional(flag, 'type') ?? 'boolean';
   if (type !== 'boolean' || optional(flag, 'variants') !== undefined) return {};
   const defaultVariant = ownValue(flag, 'defaultVariant');
@@ -121,26 +132,25 @@ const valuesOf = (flag: Fields): Fields => {
   };
 };
 
-const fillInFlag = (flag: Fields, flagKey: string | undefined): Fields => {
-  const kept = withoutNulls(flag, NULLABLE_IN_FLAG);
+const expandFlag = (flag: RawObject, flagKey: string | undefined): RawObject => {
   const key = optional(flag, 'key') ?? flagKey;
   return {
     ...(key !== undefined && { key, seed: key }),
     clientVisible: false,
     metadata: {},
-    ...kept,
-    ...valuesOf(flag),
-    rules: fillInRules(optional(flag, 'rules')),
+    ...withoutNulls(flag, NULLABLE_IN_FLAG),
+    ...booleanFields(flag),
+    rules: expandRules(optional(flag, 'rules')),
   };
 };
 
 /**
- * Fills a flag that was written in the short form in to the full form. What it does not understand it
- * leaves as it is, for validation to refuse. Never throws and changes nothing in place.
+ * Returns the full form of a flag in short form. Leaves what it does not recognize unchanged, so that
+ * validation rejects it. Never throws, and changes nothing in place.
  *
  * @example
  * expandShortForm({ enabled: true, rules: [{ percentage: 20 }] }, 'new-checkout');
  * // { key: 'new-checkout', type: 'boolean', variants: { on: true, off: false }, defaultVariant: 'off', … }
  */
 export const expandShortForm = (flag: unknown, flagKey?: string): unknown =>
-  isObject(flag) ? fillInFlag(flag, flagKey) : flag;
+  isObject(flag) ? expandFlag(flag, flagKey) : flag;

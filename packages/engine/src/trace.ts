@@ -1,6 +1,6 @@
 import type { Evaluation } from '@pennon/schema';
 
-/** Whether one condition held, and why. `not` is already counted in `holds`. */
+/** Whether one condition held, and why. `holds` already includes `not`. */
 export type ConditionTrace = {
   readonly holds: boolean;
   readonly why: string;
@@ -16,7 +16,7 @@ export type ConditionTrace = {
   | { readonly kind: 'any' | 'all'; readonly conditions: readonly ConditionTrace[] }
 );
 
-/** The draw that admits: a subject is admitted where its draw is below the threshold. */
+/** The draw that admits a subject: its `draw` must be below the `threshold`. */
 export type AdmissionTrace = {
   readonly percentage: number;
   readonly bucketBy: string;
@@ -26,7 +26,7 @@ export type AdmissionTrace = {
   readonly admitted: boolean;
 };
 
-/** The draw that chooses: the variant whose band it falls in, from `from` to before `until`. */
+/** The draw that picks a variant: its band contains the `draw`, and excludes `until`. */
 export type SplitTrace = {
   readonly bucketBy: string;
   readonly unit: string;
@@ -43,7 +43,7 @@ export type RuleOutcome =
   'served' | 'conditionsFailed' | 'notAdmitted' | 'unitMissing' | 'notReached';
 
 export type RuleTrace = {
-  /** The rule's place in the flag, from 0. */
+  /** The index of the rule in its flag. */
   readonly rule: number;
   readonly ruleId?: string;
   readonly outcome: RuleOutcome;
@@ -57,9 +57,9 @@ export type Trace = {
   /** The decision in one sentence. */
   readonly why: string;
   readonly rules: readonly RuleTrace[];
-  /** How many rules and conditions are not shown, where a trace would grow beyond its bound. */
+  /** The number of rules and conditions that are left out, if a trace would exceed its limit. */
   readonly leftOut?: number;
 };
 
-/** An evaluation, and how it came about. */
+/** An evaluation and how it was decided. */
 export type Explanation = Evaluation & { readonly trace: Trace };

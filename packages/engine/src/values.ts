@@ -1,10 +1,11 @@
 import type { FlagType, JsonObject, JsonValue, Value } from '@pennon/schema';
 
-import { isList, isObject, type Fields } from './fields.ts';
+import { isList, isObject, type RawObject } from './json.ts';
 
-/** How deep objects and lists may nest in a value; deeper ones would overflow somebody's stack. */
+/** How deep objects and lists may nest in a value. Deeper values could overflow a reader's stack. */
 const MAX_LEVELS = 20;
 
+/** Wraps a copy, because null is a valid one. */
 type Copied<Copy> = { readonly copy: Copy };
 
 const copyList = (items: readonly unknown[], level: number): Copied<JsonValue> | undefined => {
@@ -17,10 +18,10 @@ const copyList = (items: readonly unknown[], level: number): Copied<JsonValue> |
   return { copy: Object.freeze(copies) };
 };
 
-/** `fromEntries` makes own properties of all names, `__proto__` too. */
-const copyObject = (fields: Fields, level: number): Copied<JsonObject> | undefined => {
+/** `fromEntries` makes an own property of every name, including `__proto__`. */
+const copyObject = (object: RawObject, level: number): Copied<JsonObject> | undefined => {
   const copies: [string, JsonValue][] = [];
-  for (const [name, value] of Object.entries(fields)) {
+  for (const [name, value] of Object.entries(object)) {
     const copied = copyJson(value, level);
     if (copied === undefined) return undefined;
     copies.push([name, copied.copy]);
@@ -28,7 +29,7 @@ const copyObject = (fields: Fields, level: number): Copied<JsonObject> | undefin
   return { copy: Object.freeze(Object.fromEntries(copies)) };
 };
 
-/** A deeply frozen copy of a JSON value, or undefined where it is none that we serve. */
+/** Makes a deeply frozen copy of a JSON value; undefined if it is not JSON or nests too deep. */
 const copyJson = (value: unknown, level: number): Copied<JsonValue> | undefined => {
   if (value === null || typeof value === 'string' || typeof value === 'boolean')
     return { copy: value };
@@ -38,29 +39,29 @@ const copyJson = (value: unknown, level: number): Copied<JsonValue> | undefined 
   return isObject(value) ? copyObject(value, level + 1) : undefined;
 };
 
-type Type = {
-  /** What a variant of this type must be, in words. */
-  readonly wanted: string;
-  /** A value that nobody can change, or undefined where it is not of this type. */
+type TypeEntry = {
+  /** What a variant of this type must be, for messages. */
+  readonly expects: string;
+  /** Makes a frozen copy of a value; undefined if it is not of this type. */
   readonly copy: (value: unknown) => Value | undefined;
 };
 
-/** Every type of flag. One that is missing here does not compile. */
+/** All flag types. The compiler refuses a table that lacks one of the schema's. */
 export const TYPES = {
   boolean: {
-    wanted: 'true or false',
+    expects: 'true or false',
     copy: value => (typeof value === 'boolean' ? value : undefined),
   },
   string: {
-    wanted: 'a string',
+    expects: 'a string',
     copy: value => (typeof value === 'string' ? value : undefined),
   },
   number: {
-    wanted: 'a finite number',
+    expects: 'a finite number',
     copy: value => (typeof value === 'number' && Number.isFinite(value) ? value : undefined),
   },
   object: {
-    wanted: `a JSON object with finite numbers only, at most ${MAX_LEVELS} levels deep`,
+    expects: `a JSON object with finite numbers, at most ${MAX_LEVELS} levels deep`,
     copy: value => (isObject(value) ? copyObject(value, 1)?.copy : undefined),
   },
-} satisfies Record<FlagType, Type>;
+} satisfies Record<FlagType, TypeEntry>;

@@ -1,7 +1,7 @@
 import type { Operator } from '@pennon/schema';
 import fc from 'fast-check';
 
-/** Names that collide often, and those that every object inherits. */
+/** Few names, so that they collide often, and some that every object inherits. */
 export const flagKey = fc.constantFrom(
   'a',
   'b',
@@ -46,7 +46,7 @@ const number = fc.oneof(
 );
 export const scalar = fc.oneof(text, number, fc.boolean());
 
-/** Any value that a context may hold, and some that JSON cannot write. */
+/** Any value that a context can contain, and some that are not JSON. */
 const attributeValue: fc.Arbitrary<unknown> = fc.oneof(
   { weight: 6, arbitrary: scalar },
   { weight: 2, arbitrary: fc.array(fc.oneof(scalar, fc.constant(null)), { maxLength: 4 }) },
@@ -153,7 +153,7 @@ const VARIANTS = {
   object: '{"on": {"deep": [1, {"__proto__": null}]}, "off": {}, "__proto__": {"a": 1}}',
 };
 
-/** A well-formed flag; whether its names lead anywhere, and in circles, is up to the set. */
+/** A well-formed flag. It can refer to flags that do not exist, and be part of a cycle. */
 export const flag = fc
   .record({
     type: fc.constantFrom(...(Object.keys(VARIANTS) as (keyof typeof VARIANTS)[])),
@@ -194,7 +194,7 @@ const definitions = (key: fc.Arbitrary<string>, item: fc.Arbitrary<object>) =>
     ),
   );
 
-/** As it would be read from JSON: plain objects, nothing undefined. */
+/** As parsed from JSON: plain objects without undefined. */
 const throughJson = <Item>(item: fc.Arbitrary<Item>) =>
   item.map(value => JSON.parse(JSON.stringify(value)) as unknown);
 
@@ -202,7 +202,7 @@ export const flagSet = throughJson(
   fc.record({ flags: definitions(flagKey, flag), segments: definitions(segmentKey, segment) }),
 );
 
-/** Any JSON at all, with names that mean something to an engine. */
+/** Any JSON, with names that an engine reads. */
 export const anyJson: fc.Arbitrary<unknown> = fc.letrec(tie => ({
   value: fc.oneof(
     { maxDepth: 6, withCrossShrink: true },
@@ -237,19 +237,19 @@ export const anyJson: fc.Arbitrary<unknown> = fc.letrec(tie => ({
   ),
 })).value;
 
-type Place = { readonly holder: Record<string, unknown>; readonly name: string };
+type Site = { readonly holder: Record<string, unknown>; readonly name: string };
 
-const placesIn = (root: unknown): Place[] => {
-  const places: Place[] = [];
+const sitesIn = (root: unknown): Site[] => {
+  const sites: Site[] = [];
   const waiting = [root];
   for (let holder = waiting.pop(); holder !== undefined; holder = waiting.pop()) {
     if (typeof holder !== 'object' || holder === null) continue;
     for (const [name, inner] of Object.entries(holder)) {
-      places.push({ holder: holder as Record<string, unknown>, name });
+      sites.push({ holder: holder as Record<string, unknown>, name });
       waiting.push(inner);
     }
   }
-  return places;
+  return sites;
 };
 
 const define = (holder: Record<string, unknown>, name: string, value: unknown) =>
@@ -260,7 +260,7 @@ const define = (holder: Record<string, unknown>, name: string, value: unknown) =
     configurable: true,
   });
 
-/** A well-formed flag set in which a few values were replaced, removed or added anywhere. */
+/** A well-formed flag set with a few values replaced, removed or added in any place. */
 export const damagedFlagSet = fc
   .tuple(
     flagSet,
@@ -277,17 +277,17 @@ export const damagedFlagSet = fc
   .map(([set, damages]) => {
     const copy = structuredClone(set);
     for (const { at, how, value, name } of damages) {
-      const places = placesIn(copy);
-      const place = places[at % Math.max(1, places.length)];
-      if (place === undefined) continue;
-      if (how === 'replace') define(place.holder, place.name, value);
-      else if (how === 'remove' && !Array.isArray(place.holder)) delete place.holder[place.name];
-      else if (!Array.isArray(place.holder)) define(place.holder, name, value);
+      const sites = sitesIn(copy);
+      const site = sites[at % Math.max(1, sites.length)];
+      if (site === undefined) continue;
+      if (how === 'replace') define(site.holder, site.name, value);
+      else if (how === 'remove' && !Array.isArray(site.holder)) delete site.holder[site.name];
+      else if (!Array.isArray(site.holder)) define(site.holder, name, value);
     }
     return copy;
   });
 
-/** The same JSON with the names of every object in another order. */
+/** Returns the same JSON with the names of every object in reverse order. */
 export const reordered = (value: unknown): unknown => {
   if (Array.isArray(value)) return value.map(reordered);
   if (typeof value !== 'object' || value === null) return value;

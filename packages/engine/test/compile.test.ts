@@ -4,16 +4,16 @@ import { describe, expect, test } from 'vitest';
 import { compile, evaluate, evaluateAll, type CompiledFlagSet } from '../src/index.ts';
 import { context, flag, flagKey, segment, segmentKey } from './arbitraries.ts';
 
-const simple = (parts: object = {}) => ({
+const simple = (overrides: object = {}) => ({
   type: 'boolean',
   enabled: true,
   variants: { on: true, off: false },
   defaultVariant: 'on',
-  ...parts,
+  ...overrides,
 });
 
-type Parts = Record<string, unknown>;
-type Set = { readonly flags: Parts; readonly segments: Parts };
+type Definitions = Record<string, unknown>;
+type FlagSet = { readonly flags: Definitions; readonly segments: Definitions };
 
 /** One change of a flag set, made as a store makes it: unchanged flags stay the same objects. */
 const change = fc.oneof(
@@ -22,46 +22,46 @@ const change = fc.oneof(
 );
 
 const changed = (
-  set: Set,
-  { part, key, to }: { part: keyof Set; key: string; to: unknown },
-): Set => {
+  set: FlagSet,
+  { part, key, to }: { part: keyof FlagSet; key: string; to: unknown },
+): FlagSet => {
   const others = Object.entries(set[part]).filter(([name]) => name !== key);
   return { ...set, [part]: Object.fromEntries(to === null ? others : [...others, [key, to]]) };
 };
 
-const evaluationId = (compiled: CompiledFlagSet, about: unknown) => ({
-  evaluations: Object.entries(evaluateAll(compiled, about)),
+const stateOf = (compiled: CompiledFlagSet, attributes: unknown) => ({
+  evaluations: Object.entries(evaluateAll(compiled, attributes)),
   problems: compiled.problems,
   keys: compiled.flagKeys,
 });
 
-describe('compiling with the set before', () => {
+describe('compiling with the previous set', () => {
   test(
-    'answers like a fresh compile after any changes, whichever flags were evaluationId in between',
+    'gives the results of a fresh compile after any changes, whichever flags were evaluated before',
     { timeout: 30_000 },
     () => {
       const step = fc.record({
         changes: fc.array(change, { minLength: 1, maxLength: 3 }),
-        ask: fc.array(flagKey, { maxLength: 2 }),
-        askAll: fc.boolean(),
-        about: context,
+        evaluated: fc.array(flagKey, { maxLength: 2 }),
+        evaluatesAll: fc.boolean(),
+        attributes: context,
       });
       fc.assert(
         fc.property(fc.array(step, { minLength: 1, maxLength: 8 }), steps => {
-          let set: Set = { flags: {}, segments: {} };
+          let set: FlagSet = { flags: {}, segments: {} };
           let compiled: CompiledFlagSet | undefined;
-          for (const { changes, ask, askAll, about } of steps) {
+          for (const { changes, evaluated, evaluatesAll, attributes } of steps) {
             set = changes.reduce(changed, set);
             compiled = compile(set, compiled);
-            for (const key of ask) evaluate(compiled, key, about);
-            if (askAll)
-              expect(evaluationId(compiled, about)).toStrictEqual(
-                evaluationId(compile(set), about),
+            for (const key of evaluated) evaluate(compiled, key, attributes);
+            if (evaluatesAll)
+              expect(stateOf(compiled, attributes)).toStrictEqual(
+                stateOf(compile(set), attributes),
               );
           }
-          const about = steps.at(-1)?.about;
-          expect(compiled && evaluationId(compiled, about)).toStrictEqual(
-            evaluationId(compile(set), about),
+          const attributes = steps.at(-1)?.attributes;
+          expect(compiled && stateOf(compiled, attributes)).toStrictEqual(
+            stateOf(compile(set), attributes),
           );
         }),
         { numRuns: 1_000 },
@@ -69,81 +69,81 @@ describe('compiling with the set before', () => {
     },
   );
 
-  test('takes over the very same answers of what did not change', () => {
-    const kept = simple();
-    const before = compile({ flags: { kept, other: simple() } });
-    const answer = evaluate(before, 'kept', {});
-    const after = compile({ flags: { kept, other: simple() } }, before);
-    expect(evaluate(after, 'kept', {})).toBe(answer);
+  test('reuses the result objects of unchanged flags', () => {
+    const unchanged = simple();
+    const before = compile({ flags: { unchanged, other: simple() } });
+    const result = evaluate(before, 'unchanged', {});
+    const after = compile({ flags: { unchanged, other: simple() } }, before);
+    expect(evaluate(after, 'unchanged', {})).toBe(result);
   });
 
   test('reuses the results of a flag that is the same JSON in another object', () => {
     const text = JSON.stringify({
-      flags: { kept: simple({ rules: [{ conditions: [{ segment: 's' }], variant: 'off' }] }) },
+      flags: { unchanged: simple({ rules: [{ conditions: [{ segment: 's' }], variant: 'off' }] }) },
       segments: { s: { conditions: [{ attribute: 'a', operator: 'exists' }] } },
     });
     const before = compile(JSON.parse(text));
-    const result = evaluate(before, 'kept', { a: 1 });
+    const result = evaluate(before, 'unchanged', { a: 1 });
     const after = compile(JSON.parse(text), before);
-    expect(evaluate(after, 'kept', { a: 1 })).toBe(result);
+    expect(evaluate(after, 'unchanged', { a: 1 })).toBe(result);
   });
 
-  test('leaves the set before as it was', () => {
-    const asks = simple({
+  test('does not change the previous set', () => {
+    const dependent = simple({
       defaultVariant: 'off',
-      rules: [{ variant: 'on', conditions: [{ flag: 'evaluationId', variants: ['on'] }] }],
+      rules: [{ variant: 'on', conditions: [{ flag: 'other', variants: ['on'] }] }],
     });
-    const before = compile({ flags: { asks, evaluationId: simple() } });
-    const after = compile({ flags: { asks, evaluationId: simple({ enabled: false }) } }, before);
-    expect(evaluate(after, 'asks', {})).toMatchObject({ variant: 'off' });
-    expect(evaluate(before, 'asks', {})).toMatchObject({ variant: 'on' });
+    const before = compile({ flags: { dependent, other: simple() } });
+    const after = compile({ flags: { dependent, other: simple({ enabled: false }) } }, before);
+    expect(evaluate(after, 'dependent', {})).toMatchObject({ variant: 'off' });
+    expect(evaluate(before, 'dependent', {})).toMatchObject({ variant: 'on' });
   });
 });
 
-describe('answers', () => {
+describe('results', () => {
   const input = { deep: { list: [1, { a: 1 }] } };
   const compiled = compile({
     flags: {
       flag: simple({ type: 'object', variants: { on: input }, metadata: { owner: 'ada' } }),
     },
   });
-  const answer = evaluate(compiled, 'flag', {});
+  const result = evaluate(compiled, 'flag', {});
 
-  test('are frozen to the bottom', () => {
+  test('are deeply frozen', () => {
     const frozen = (value: unknown): boolean =>
       typeof value !== 'object' ||
       value === null ||
       (Object.isFrozen(value) && Object.values(value).every(frozen));
-    expect(frozen(answer)).toBe(true);
+    expect(frozen(result)).toBe(true);
     expect(frozen(evaluate(compiled, 'unknown', {}))).toBe(true);
   });
 
-  test('do not freeze what they were made from, and do not change with it', () => {
+  test('are copies: their source is not frozen, and changes of it do not show', () => {
     input.deep.list.push(2);
-    expect(answer).toMatchObject({
+    expect(result).toMatchObject({
       value: { deep: { list: [1, { a: 1 }] } },
       metadata: { owner: 'ada' },
     });
   });
 
-  test('of all flags inherit nothing', () => {
+  test('of all flags have no prototype', () => {
     const flags: object = JSON.parse(`{"__proto__": ${JSON.stringify(simple())}}`) as object;
-    const answers = evaluateAll(compile({ flags }), {}, ['__proto__', 'constructor', 'toString']);
-    expect(Object.keys(answers)).toEqual(['__proto__', 'constructor', 'toString']);
-    expect(answers['__proto__']).toMatchObject({ variant: 'on' });
-    expect(answers['toString']).toMatchObject({ errorCode: 'FLAG_NOT_FOUND' });
-    expect(answers['valueOf']).toBeUndefined();
+    const results = evaluateAll(compile({ flags }), {}, ['__proto__', 'constructor', 'toString']);
+    expect(Object.keys(results)).toEqual(['__proto__', 'constructor', 'toString']);
+    expect(results['__proto__']).toMatchObject({ variant: 'on' });
+    expect(results['toString']).toMatchObject({ errorCode: 'FLAG_NOT_FOUND' });
+    expect(results['valueOf']).toBeUndefined();
   });
 });
 
 describe('a flag set that cannot be read', () => {
   test.each([
-    ['no object', 5],
+    ['a number', 5],
     ['a list', []],
     ['without flags', {}],
     ['with flags that are a list', { flags: [] }],
     ['of a newer format', { formatVersion: 2, flags: { flag: simple() } }],
-    ['of a format that is no number', { formatVersion: '1', flags: { flag: simple() } }],
+    ['of a format that is not a number', { formatVersion: '1', flags: { flag: simple() } }],
   ])('is refused as a whole: %s', (_, set) => {
     const compiled = compile(set);
     expect(compiled).toMatchObject({ refused: true, flagKeys: [] });
@@ -151,7 +151,7 @@ describe('a flag set that cannot be read', () => {
     expect(evaluate(compiled, 'flag', {})).toMatchObject({ errorCode: 'FLAG_NOT_FOUND' });
   });
 
-  test('is read where only fields around the flags are unknown', () => {
+  test('is read if only fields of the envelope are unknown', () => {
     const compiled = compile({
       formatVersion: 1,
       id: 'x',
@@ -164,7 +164,7 @@ describe('a flag set that cannot be read', () => {
 });
 
 describe('a segment', () => {
-  test('tells its own problems, used or not', () => {
+  test('reports its own problems, even if no flag refers to it', () => {
     const compiled = compile({
       flags: {},
       segments: { broken: { conditions: [{ attribute: 'a', operator: 'matches', value: '(' }] } },

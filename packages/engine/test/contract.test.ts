@@ -8,14 +8,14 @@ import { flagSet } from './arbitraries.ts';
 const read = (file: string): unknown =>
   JSON.parse(readFileSync(new URL(`../../spec/${file}`, import.meta.url), 'utf8'));
 
-type Fields = {
+type FieldLists = {
   readonly flag: { readonly travelling: readonly string[] };
   readonly segment: { readonly travelling: readonly string[] };
   readonly rule: readonly string[];
   readonly splitEntry: readonly string[];
   readonly condition: Readonly<Record<string, readonly string[]>>;
 };
-const fields = read('fields.json') as Fields;
+const fields = read('fields.json') as FieldLists;
 const operators = Object.keys(read('operators.json') as object);
 
 /** Every object in a value, with the name of the field or list that it is in. */

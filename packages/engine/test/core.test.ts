@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { compileWith, evaluate, needsPatterns } from '../src/core.ts';
 import { patterns } from '../src/re2js.ts';
 
-const matching = { attribute: 'mail', operator: 'matches', value: '@example\\.com$' };
+const matchingCondition = { attribute: 'mail', operator: 'matches', value: '@example\\.com$' };
 const equal = { attribute: 'plan', operator: 'equals', value: 'pro' };
 const flagWith = (...conditions: readonly object[]) => ({
   type: 'boolean',
@@ -16,7 +16,7 @@ const flagWith = (...conditions: readonly object[]) => ({
 });
 const ADA = { mail: 'ada@example.com', plan: 'pro' };
 
-/** All modules that are loaded with one of this package, with what each imports for running. */
+/** Returns a module of this package with everything that it imports at run time. */
 const loadedWith = (module: string, known: Set<string> = new Set()): Set<string> => {
   if (known.has(module)) return known;
   known.add(module);
@@ -31,23 +31,23 @@ describe('the engine without regular expressions', () => {
   const packagesOf = (module: string) =>
     [...loadedWith(module)].filter(found => !found.startsWith('./') && found !== '@pennon/schema');
 
-  test('loads the hash alone, and the whole engine the regular expressions too', () => {
+  test('loads only the hash; the whole engine also loads the regular expressions', () => {
     expect(packagesOf('./core.ts')).toEqual(['murmurhash']);
     expect(packagesOf('./index.ts').toSorted()).toEqual(['murmurhash', 're2js']);
   });
 
-  test('decides every flag but those that need them', () => {
+  test('evaluates all flags except those that need them', () => {
     const compiled = compileWith(undefined)({
-      flags: { plain: flagWith(equal), needy: flagWith(equal, matching) },
+      flags: { plain: flagWith(equal), matching: flagWith(equal, matchingCondition) },
     });
     expect(evaluate(compiled, 'plain', ADA)).toMatchObject({ value: true });
-    expect(evaluate(compiled, 'needy', ADA)).toMatchObject({ errorCode: 'PARSE_ERROR' });
+    expect(evaluate(compiled, 'matching', ADA)).toMatchObject({ errorCode: 'PARSE_ERROR' });
   });
 
-  test('compiles anew what was compiled without them', () => {
+  test('compiles flags again that were compiled without them', () => {
     const flagSet = {
-      flags: { needy: flagWith(matching), segmented: flagWith({ segment: 'ours' }) },
-      segments: { ours: { conditions: [matching] } },
+      flags: { matching: flagWith(matchingCondition), segmented: flagWith({ segment: 'ours' }) },
+      segments: { ours: { conditions: [matchingCondition] } },
     };
     const without = compileWith(undefined)(flagSet);
     expect(without.problems).toHaveLength(2);
@@ -59,21 +59,21 @@ describe('the engine without regular expressions', () => {
 
 describe('a definition needs regular expressions', () => {
   test.each([
-    ['a flag with a pattern', flagWith(equal, matching)],
-    ['a flag with a pattern in a group', flagWith({ any: [equal, { all: [matching] }] })],
-    ['a segment with a pattern', { conditions: [equal, matching] }],
-    ['a segment with a pattern in a group', { conditions: [{ any: [matching] }] }],
+    ['a flag with a pattern', flagWith(equal, matchingCondition)],
+    ['a flag with a pattern in a group', flagWith({ any: [equal, { all: [matchingCondition] }] })],
+    ['a segment with a pattern', { conditions: [equal, matchingCondition] }],
+    ['a segment with a pattern in a group', { conditions: [{ any: [matchingCondition] }] }],
   ])('%s', (_, definition) => {
     expect(needsPatterns(definition)).toBe(true);
   });
 });
 
-describe('a definition needs no regular expressions', () => {
+describe('a definition does not need regular expressions', () => {
   test.each([
     ['a flag without rules', { ...flagWith(), rules: [] }],
     ['a flag without patterns', flagWith(equal, { any: [equal] })],
     ['a segment without patterns', { conditions: [equal] }],
-    ['what is no definition', 'matches'],
+    ['a string', 'matches'],
     ['nothing', undefined],
   ])('%s', (_, definition) => {
     expect(needsPatterns(definition)).toBe(false);

@@ -6,7 +6,7 @@ import { percentage, split, unit } from './arbitraries.ts';
 
 const KEY = 'new-checkout';
 
-/** A boolean flag with one rule for everyone. */
+/** A boolean flag with one rule for all subjects. */
 const flagWith = (rule: object, seed: string = KEY) => ({
   type: 'boolean',
   enabled: true,
@@ -22,15 +22,15 @@ const variantOf = (
   compiled: ReturnType<typeof compile>,
   targetingKey: string,
 ): string | undefined => {
-  const answer = evaluate(compiled, KEY, { targetingKey });
-  return 'variant' in answer ? answer.variant : undefined;
+  const result = evaluate(compiled, KEY, { targetingKey });
+  return 'variant' in result ? result.variant : undefined;
 };
 const isAdmitted = (compiled: ReturnType<typeof compile>, targetingKey: string) =>
   variantOf(compiled, targetingKey) !== undefined;
 
 type Share = { readonly variant: string; readonly weight: number };
 
-/** The variant by the words of the contract: cum_i * 100000 <= draw(0) * W < cum_(i+1) * 100000. */
+/** Returns the variant by the formula of the contract: cum_i * 100000 <= draw(0) * W < cum_(i+1) * 100000. */
 const bandByContract = (shares: readonly Share[], text: string): string | undefined => {
   const total = shares.reduce((sum, { weight }) => sum + weight, 0);
   const drawn = draw(text, drawSeed(KEY, 0)) * total;
@@ -84,7 +84,7 @@ describe('admission', () => {
   });
 
   test.each([0.001, 1, 10, 33.333, 50, 99.9])(
-    'of %d %% lies within 5 sigma on 200,000 subjects',
+    'of %d %% is within 5 sigma for 200,000 subjects',
     share => {
       const compiled = compiledWith({ variant: 'on', percentage: share });
       let admitted = 0;
@@ -110,7 +110,7 @@ describe('the variant', () => {
     );
   });
 
-  test('lies in the band that the contract computes in whole numbers', () => {
+  test('is in the band that the contract computes in whole numbers', () => {
     fc.assert(
       fc.property(split, fc.array(unit, { minLength: 10 }), (shares, units) => {
         const compiled = compiledWith({ split: shares });
@@ -121,7 +121,7 @@ describe('the variant', () => {
     );
   });
 
-  test('observed shares lie within 5 sigma of the weights on 200,000 subjects', () => {
+  test('has shares within 5 sigma of the weights for 200,000 subjects', () => {
     const shares = [
       { variant: 'on', weight: 1 },
       { variant: 'off', weight: 20 },
@@ -168,11 +168,11 @@ describe('two seeds', () => {
     expect(chiSquare(drawSeed(one, 0), drawSeed(other, 0))).toBeLessThan(CRITICAL);
   });
 
-  test('and so are the two draws of one seed', () => {
+  test('the two draws of one seed are independent', () => {
     expect(chiSquare(drawSeed(KEY, 0), drawSeed(KEY, 1))).toBeLessThan(CRITICAL);
   });
 
-  test('and one seed is not independent of itself, so that this test could fail', () => {
+  test('one seed is not independent of itself, which proves that the test can fail', () => {
     expect(chiSquare(drawSeed(KEY, 0), drawSeed(KEY, 0))).toBeGreaterThan(CRITICAL);
   });
 });

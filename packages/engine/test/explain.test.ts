@@ -5,20 +5,20 @@ import { describe, expect, test } from 'vitest';
 import { compile, evaluate, explain, type ConditionTrace, type Explanation } from '../src/index.ts';
 import { context, flagSet } from './arbitraries.ts';
 
-const flagWith = (rules: readonly object[], parts: object = {}) => ({
+const flagWith = (rules: readonly object[], overrides: object = {}) => ({
   type: 'boolean',
   enabled: true,
   variants: { on: true, off: false },
   defaultVariant: 'off',
   rules,
-  ...parts,
+  ...overrides,
 });
 
-const explained = (rules: readonly object[], about: JsonObject, parts?: object) =>
-  explain(compile({ flags: { flag: flagWith(rules, parts) } }), 'flag', about);
+const explained = (rules: readonly object[], attributes: JsonObject, overrides?: object) =>
+  explain(compile({ flags: { flag: flagWith(rules, overrides) } }), 'flag', attributes);
 
-/** What a group makes of the traces within it. */
-const combined = (trace: ConditionTrace): boolean | undefined => {
+/** Returns whether a group holds, computed from the traces of its members. */
+const holdsByMembers = (trace: ConditionTrace): boolean | undefined => {
   if (trace.kind === 'any') return trace.conditions.some(({ holds }) => holds);
   if (trace.kind === 'all' || trace.kind === 'segment')
     return trace.conditions.every(({ holds }) => holds);
@@ -26,21 +26,21 @@ const combined = (trace: ConditionTrace): boolean | undefined => {
 };
 
 const expectConsistent = (trace: ConditionTrace): void => {
-  const plain = combined(trace);
-  if (plain !== undefined) expect(trace.holds).toBe(plain !== (trace.not ?? false));
+  const positive = holdsByMembers(trace);
+  if (positive !== undefined) expect(trace.holds).toBe(positive !== (trace.not ?? false));
   if ('conditions' in trace) trace.conditions.forEach(expectConsistent);
 };
 
-/** The decision read off a trace alone: a rule serves where all of its conditions hold and it admits. */
-const expectTold = ({ trace, ...answer }: Explanation): void => {
+/** Checks that the trace alone leads to the result: a rule serves if its conditions hold and it admits. */
+const expectTraced = ({ trace, ...result }: Explanation): void => {
   const end = trace.rules.findIndex(
     ({ outcome }) => outcome === 'served' || outcome === 'unitMissing',
   );
   const ending = trace.rules[end];
-  if ('ruleId' in answer)
-    expect(ending).toMatchObject({ outcome: 'served', ruleId: answer.ruleId });
+  if ('ruleId' in result)
+    expect(ending).toMatchObject({ outcome: 'served', ruleId: result.ruleId });
   expect(ending?.outcome === 'unitMissing').toBe(
-    'errorCode' in answer && answer.errorCode === 'TARGETING_KEY_MISSING',
+    'errorCode' in result && result.errorCode === 'TARGETING_KEY_MISSING',
   );
   trace.rules.forEach(({ outcome, conditions, admission, split }, at) => {
     if (end !== -1) expect(outcome === 'notReached').toBe(at > end);
@@ -50,37 +50,41 @@ const expectTold = ({ trace, ...answer }: Explanation): void => {
       expect(admission.admitted).toBe(admission.draw < admission.threshold);
     if (admission !== undefined) expect(admission.admitted).toBe(outcome === 'served');
     const band = split?.bands.find(({ from, until }) => from <= split.draw && split.draw < until);
-    if (band !== undefined) expect(answer).toMatchObject({ variant: band.variant });
+    if (band !== undefined) expect(result).toMatchObject({ variant: band.variant });
     conditions.forEach(expectConsistent);
   });
 };
 
 describe('explain', () => {
-  test('agrees with evaluate, and its trace tells the same decision', { timeout: 30_000 }, () => {
-    fc.assert(
-      fc.property(flagSet, context, (set, about) => {
-        const compiled = compile(set);
-        for (const key of [...compiled.flagKeys, 'unknown']) {
-          const explanation = explain(compiled, key, about);
-          const { trace, ...answer } = explanation;
-          expect(answer).toStrictEqual(evaluate(compiled, key, about));
-          expect(JSON.parse(JSON.stringify(trace))).toStrictEqual(trace);
-          expectTold(explanation);
-        }
-      }),
-      { numRuns: 2_000 },
-    );
-  });
+  test(
+    'has the result of evaluate, and its trace leads to the same result',
+    { timeout: 30_000 },
+    () => {
+      fc.assert(
+        fc.property(flagSet, context, (set, attributes) => {
+          const compiled = compile(set);
+          for (const key of [...compiled.flagKeys, 'unknown']) {
+            const explanation = explain(compiled, key, attributes);
+            const { trace, ...result } = explanation;
+            expect(result).toStrictEqual(evaluate(compiled, key, attributes));
+            expect(JSON.parse(JSON.stringify(trace))).toStrictEqual(trace);
+            expectTraced(explanation);
+          }
+        }),
+        { numRuns: 2_000 },
+      );
+    },
+  );
 
-  const whyOf = (condition: object, about: JsonObject): string | undefined =>
-    explained([{ conditions: [condition], variant: 'on' }], about).trace.rules[0]?.conditions[0]
-      ?.why;
+  const whyOf = (condition: object, attributes: JsonObject): string | undefined =>
+    explained([{ conditions: [condition], variant: 'on' }], attributes).trace.rules[0]
+      ?.conditions[0]?.why;
 
   test.each([
     [
       { attribute: 'age', operator: 'greaterThan', value: 18 },
       { age: '10' },
-      '`age` is the text "10", `greaterThan` expects a number',
+      '`age` is the string "10", `greaterThan` expects a number',
     ],
     [{ attribute: 'age', operator: 'greaterThan', value: 18 }, {}, '`age` is missing'],
     [
@@ -96,12 +100,12 @@ describe('explain', () => {
     [
       { attribute: 'plan', operator: 'in', value: ['pro', 3] },
       { plan: 'free' },
-      '`plan` is the text "free", which is not one of ["pro", 3]',
+      '`plan` is the string "free", which is not one of ["pro", 3]',
     ],
     [
       { attribute: 'tags', operator: 'contains', value: 'x' },
       { tags: ['a', 'b'] },
-      '`tags` is a list of 2, of which none contains the text "x"',
+      '`tags` is a list of 2, of which none contains the string "x"',
     ],
     [
       { attribute: 'plan', operator: 'equals', value: 'pro' },
@@ -111,13 +115,13 @@ describe('explain', () => {
     [
       { attribute: 'at', operator: 'before', value: '2026-01-31T12:00:00Z' },
       { at: 'today' },
-      '`at` is the text "today", `before` expects a date and time such as 2026-01-31T12:00:00Z',
+      '`at` is the string "today", `before` expects a date and time such as 2026-01-31T12:00:00Z',
     ],
     [{ attribute: 'plan', operator: 'exists' }, { plan: [] }, '`plan` is present: a list of 0'],
     [
       { attribute: 'plan', operator: 'equals', value: 'pro', not: true },
       { plan: 'pro' },
-      '`plan` is the text "pro", which is equal to the text "pro", and `not` turns this round',
+      '`plan` is the string "pro", which is equal to the string "pro", and `not` inverts this',
     ],
     [{ flag: 'other', variants: ['on'] }, {}, 'there is no flag `other`'],
     [
@@ -128,10 +132,10 @@ describe('explain', () => {
         ],
       },
       { b: 1 },
-      '1 of 2 conditions holds, and one is enough',
+      '1 of 2 conditions holds, and one is required',
     ],
-  ])('says why: %j for %j', (condition, about, why) => {
-    expect(whyOf(condition, about)).toBe(why);
+  ])('explains %j for %j', (condition, attributes, why) => {
+    expect(whyOf(condition, attributes)).toBe(why);
   });
 
   test('shows the draws with their numbers', () => {
@@ -173,38 +177,38 @@ describe('explain', () => {
     [
       'a flag without rules',
       { rules: [] },
-      'the flag has no rules, so that the default variant "off" applies',
+      'the flag has no rules, so the default variant "off" applies',
     ],
     [
       'rules at 0 %',
       { rules: [{ variant: 'on', percentage: 0 }] },
-      'no rule serves, so that the default variant "off" applies',
+      'no rule serves, so the default variant "off" applies',
     ],
     [
       'no default variant',
       { rules: [], defaultVariant: null },
-      "the flag has no rules, and without a default variant the caller's own default applies",
+      "the flag has no rules, and there is no default variant, so the caller's own default applies",
     ],
     [
       'a disabled flag',
       { enabled: false },
-      "the flag is disabled, so that the caller's own default applies",
+      "the flag is disabled, so the caller's own default applies",
     ],
     [
       'a malformed flag',
       { enabled: 1 },
-      'the flag "flag" is malformed: enabled: must be true or false, and is the number 1',
+      'the flag "flag" is malformed: enabled: must be true or false, but is the number 1',
     ],
     [
-      'a missing unit',
+      'a missing bucketing value',
       { rules: [{ variant: 'on', percentage: 1 }] },
-      'the flag "flag" needs the attribute "targetingKey" of the evaluation context as a text that is not empty, a number or a boolean',
+      'the flag "flag" needs the attribute "targetingKey" of the evaluation context as a non-empty string, a number or a boolean',
     ],
-  ])('says the decision in one sentence: %s', (_, parts, why) => {
-    expect(explained([], {}, parts).trace.why).toBe(why);
+  ])('explains the decision in one sentence: %s', (_, overrides, why) => {
+    expect(explained([], {}, overrides).trace.why).toBe(why);
   });
 
-  test('of a huge flag and a huge context stays small', () => {
+  test('stays small for a huge flag and a huge context', () => {
     const long = 'x'.repeat(100_000);
     const members = Array.from({ length: 50 }, () => ({
       attribute: long,

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import murmurhash from 'murmurhash';
 import { describe, expect, test } from 'vitest';
 
-import { bound, draw, drawSeed, murmur3, position } from '../src/hash.ts';
+import { draw, drawSeed, murmur3, signedHash, upperBound } from '../src/hash.ts';
 
 type Vector = { readonly utf8Hex: string; readonly seed: number; readonly unsigned: number };
 const { vectors } = JSON.parse(
@@ -20,7 +20,7 @@ const textOf = (bytes: Uint8Array): string | undefined => {
 const seed = fc.integer({ min: 0, max: 0xffff_ffff });
 
 describe('MurmurHash3', () => {
-  test('there are 113 known answers, and all but three are for text', () => {
+  test('has 113 published vectors, all except three for text', () => {
     expect(vectors).toHaveLength(113);
     expect(vectors.filter(vector => textOf(bytesOf(vector)) === undefined)).toHaveLength(3);
   });
@@ -31,14 +31,18 @@ describe('MurmurHash3', () => {
     expect(murmurhash.v3(bytesOf(vector), vector.seed)).toBe(vector.unsigned);
   });
 
-  test('of ASCII, without a buffer, is what the library makes of it', { timeout: 30_000 }, () => {
-    fc.assert(
-      fc.property(fc.string({ unit: 'binary-ascii', maxLength: 100 }), seed, (text, seeded) => {
-        expect(murmur3(text, seeded)).toBe(murmurhash.v3(text, seeded));
-      }),
-      { numRuns: 5_000 },
-    );
-  });
+  test(
+    'of ASCII, computed without a buffer, equals the result of the library',
+    { timeout: 30_000 },
+    () => {
+      fc.assert(
+        fc.property(fc.string({ unit: 'binary-ascii', maxLength: 100 }), seed, (text, seeded) => {
+          expect(murmur3(text, seeded)).toBe(murmurhash.v3(text, seeded));
+        }),
+        { numRuns: 5_000 },
+      );
+    },
+  );
 
   test('of any text is that of its UTF-8 bytes', { timeout: 30_000 }, () => {
     fc.assert(
@@ -69,7 +73,7 @@ describe('a draw', () => {
   });
 
   test(
-    'is below a threshold exactly where its position is below the bound',
+    'is below a threshold exactly if its signed hash is below the upper bound',
     { timeout: 30_000 },
     () => {
       fc.assert(
@@ -78,10 +82,12 @@ describe('a draw', () => {
           fc.integer(),
           fc.integer({ min: 0, max: 100_000 }),
           (unit, seeded, threshold) => {
-            expect(position(unit, seeded) < bound(threshold)).toBe(draw(unit, seeded) < threshold);
+            expect(signedHash(unit, seeded) < upperBound(threshold)).toBe(
+              draw(unit, seeded) < threshold,
+            );
             const drawn = draw(unit, seeded);
-            expect(position(unit, seeded) < bound(drawn)).toBe(false);
-            expect(position(unit, seeded) < bound(drawn + 1)).toBe(true);
+            expect(signedHash(unit, seeded) < upperBound(drawn)).toBe(false);
+            expect(signedHash(unit, seeded) < upperBound(drawn + 1)).toBe(true);
           },
         ),
         { numRuns: 5_000 },
@@ -93,7 +99,7 @@ describe('a draw', () => {
     const wrong: number[] = [];
     for (let from = 0; from <= 100_000; from += 1) {
       const first = ((BigInt(from) << 32n) + 99_999n) / 100_000n;
-      if (bound(from) + 2 ** 31 !== Number(first)) wrong.push(from);
+      if (upperBound(from) + 2 ** 31 !== Number(first)) wrong.push(from);
     }
     expect(wrong).toEqual([]);
   });

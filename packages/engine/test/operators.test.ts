@@ -10,8 +10,8 @@ import { compilePattern } from '../src/re2-subset.ts';
 import { patterns } from '../src/re2js.ts';
 import { compareVersions, parseVersion } from '../src/semver.ts';
 
-describe('an parseInstant', () => {
-  /** 0001-01-01 in Unix milliseconds; `Date.UTC` takes the year 1 for 1901. */
+describe('an instant', () => {
+  /** 0001-01-01 in Unix milliseconds. `Date.UTC` reads the year 1 as 1901. */
   const EPOCH = Date.parse('0001-01-01T00:00:00.000Z');
 
   const date = fc.date({
@@ -20,7 +20,7 @@ describe('an parseInstant', () => {
     noInvalidDate: true,
   });
 
-  test('is what Date reads', () => {
+  test('is parsed as Date does', () => {
     fc.assert(
       fc.property(date, when => {
         expect(parseInstant(when.toISOString()) + EPOCH).toBe(when.getTime());
@@ -29,7 +29,7 @@ describe('an parseInstant', () => {
     );
   });
 
-  test('with an offset is what Date reads', () => {
+  test('with an offset is parsed as Date does', () => {
     const two = (value: number) => String(value).padStart(2, '0');
     const offset = fc
       .tuple(fc.constantFrom('+', '-'), fc.nat(23), fc.nat(59))
@@ -43,14 +43,14 @@ describe('an parseInstant', () => {
     );
   });
 
-  test('is cut to milliseconds, before 1970 too', () => {
+  test('is truncated to milliseconds, before 1970 too', () => {
     expect(parseInstant('1969-12-31T23:59:59.9999Z')).toBe(
       parseInstant('1969-12-31T23:59:59.999Z'),
     );
     expect(parseInstant('2026-01-31t12:00:00.5z')).toBe(parseInstant('2026-01-31T12:00:00.500Z'));
   });
 
-  test('is none for a day of any month that is not there', () => {
+  test('is invalid for days that a month does not have', () => {
     for (let month = 1; month <= 12; month += 1) {
       for (let day = 1; day <= 31; day += 1) {
         for (const year of [1900, 2000, 2023, 2024]) {
@@ -85,13 +85,13 @@ describe('an parseInstant', () => {
     '2026-01-31T12:00:00Z ',
     '2026-01-31T12:00:00Z\n',
     '２026-01-31T12:00:00Z',
-  ])('is none in %j', text => {
+  ])('is not in %j', text => {
     expect(parseInstant(text)).toBeNaN();
   });
 });
 
 describe('versions', () => {
-  /** The order that semver.org gives as its example, and some more. */
+  /** The example of semver.org, and more. */
   const ORDERED = [
     '0.0.0-0',
     '0.0.1',
@@ -116,7 +116,7 @@ describe('versions', () => {
   ];
   const parse = (text: string) => parseVersion(text) ?? expect.fail(`${text} is a version`);
 
-  test('are ordered as SemVer 2 says', () => {
+  test('are ordered as SemVer 2 defines', () => {
     ORDERED.forEach((left, at) => {
       ORDERED.forEach((right, to) => {
         expect(Math.sign(compareVersions(parse(left), parse(right)))).toBe(Math.sign(at - to));
@@ -147,7 +147,7 @@ describe('versions', () => {
     '１.2.3',
     '1.2.3-a_b',
     `1.2.3-${'a'.repeat(251)}`,
-  ])('are none in %j', text => {
+  ])('are not in %j', text => {
     expect(parseVersion(text)).toBeUndefined();
   });
 
@@ -158,30 +158,30 @@ describe('versions', () => {
 
 describe('networks', () => {
   const address = fc.oneof(fc.ipV4(), fc.ipV6());
-  /** Node takes a mapped address for an IPv6 one; our contract takes it for its IPv4 address. */
+  /** Node treats a mapped address as IPv6; the contract treats it as its IPv4 address. */
   const isMapped = (text: string) => !isIPv4(text) && parseAddress(text)?.length === 4;
 
-  test('contain the addresses of their family that Node finds in them, and none of the other', () => {
+  test('contain the addresses that Node finds in them, and none of the other family', () => {
     const base = address.filter(text => !isMapped(text));
     fc.assert(
       fc.property(base, fc.nat(128), address, fc.boolean(), (text, bits, other, near) => {
         const family = isIPv4(text) ? 'ipv4' : 'ipv6';
         const prefix = family === 'ipv4' ? bits % 33 : bits;
-        const evaluationId = near ? text : other;
+        const candidate = near ? text : other;
         const network = parseNetwork(`${text}/${prefix}`);
-        const found = parseAddress(evaluationId);
-        const sameFamily = network?.address.length === found?.length && !isMapped(evaluationId);
+        const found = parseAddress(candidate);
+        const sameFamily = network?.address.length === found?.length && !isMapped(candidate);
         const blocks = new BlockList();
         blocks.addSubnet(text, prefix, family);
         const holds = network && found && contains(network, found);
-        if (sameFamily) expect(holds).toBe(blocks.check(evaluationId, family));
-        else if (!isMapped(evaluationId)) expect(holds).toBe(false);
+        if (sameFamily) expect(holds).toBe(blocks.check(candidate, family));
+        else if (!isMapped(candidate)) expect(holds).toBe(false);
       }),
       { numRuns: 3_000 },
     );
   });
 
-  test('are read where Node reads them, and written in many ways', () => {
+  test('are valid exactly if they are valid for Node', () => {
     const written = fc.oneof(
       address,
       fc.string({
@@ -251,13 +251,13 @@ describe('networks', () => {
     '10.0.0.0/8 ',
     '::10.0.0.1:1',
     '10.0.0.0/1e1',
-  ])('refuse the operand %j', operand => {
+  ])('reject the operand %j', operand => {
     expect(inCidr(operand, '10.0.0.1')).toMatch(/network/);
   });
 });
 
 describe('patterns', () => {
-  const refusal = (pattern: string): string | undefined => {
+  const problemOf = (pattern: string): string | undefined => {
     const found = compilePattern(pattern, patterns);
     return typeof found === 'function' ? undefined : found.problem;
   };
@@ -279,7 +279,7 @@ describe('patterns', () => {
     '[\\\\p]',
     '\\Q\\pN(?P<a>\\E',
   ])('are accepted: %j', pattern => {
-    expect(refusal(pattern)).toBeUndefined();
+    expect(problemOf(pattern)).toBeUndefined();
   });
 
   test.each([
@@ -294,8 +294,8 @@ describe('patterns', () => {
     '\\\\\\pN',
     '[]\\pN]',
     '\\Qa\\E\\pN',
-  ])('are refused as beyond the subset: %j', pattern => {
-    expect(refusal(pattern)).toMatch(/engines differ/);
+  ])('are rejected outside the subset: %j', pattern => {
+    expect(problemOf(pattern)).toMatch(/engines differ/);
   });
 
   test.each([
@@ -316,8 +316,8 @@ describe('patterns', () => {
     '\\x{41}{101}',
     '[a]{101}',
     '\\Qa\\E{101}',
-  ])('are refused for their repeats: %j', pattern => {
-    expect(refusal(pattern)).toMatch(/more than 100 times/);
+  ])('are rejected for their repeats: %j', pattern => {
+    expect(problemOf(pattern)).toMatch(/more than 100 times/);
   });
 
   test.each([
@@ -336,13 +336,13 @@ describe('patterns', () => {
     '(?P=a)',
     '[a',
     '\\',
-  ])('are refused as RE2 refuses them: %j', pattern => {
-    expect(refusal(pattern)).toMatch(/RE2/);
+  ])('are rejected if RE2 rejects them: %j', pattern => {
+    expect(problemOf(pattern)).toMatch(/RE2/);
   });
 
-  test('have at most 256 characters, of which emoji are one each', () => {
-    expect(refusal('😀'.repeat(256))).toBeUndefined();
-    expect(refusal('😀'.repeat(257))).toMatch(/256 characters/);
+  test('have at most 256 characters, and an emoji counts as one', () => {
+    expect(problemOf('😀'.repeat(256))).toBeUndefined();
+    expect(problemOf('😀'.repeat(257))).toMatch(/256 characters/);
   });
 
   test('search in linear time', () => {
@@ -351,7 +351,7 @@ describe('patterns', () => {
     expect(typeof found === 'function' && found(evil)).toBe(false);
   });
 
-  test('never throw, whatever the pattern and the text', { timeout: 30_000 }, () => {
+  test('never throw, for any pattern and any text', { timeout: 30_000 }, () => {
     const pattern = fc.oneof(
       fc.string({
         unit: fc.constantFrom(...Array.from('ab(){}[]|*+?^$.\\,-:0129pPCQExiUsm<>=')),

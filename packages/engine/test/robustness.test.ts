@@ -11,18 +11,16 @@ import {
 } from '../src/index.ts';
 import { anyJson, context, damagedFlagSet, flagKey, flagSet, reordered } from './arbitraries.ts';
 
-/** Asks a flag set everything that it can be evaluationId. */
-const askEverything = (set: unknown, about: unknown, key: string) => {
+/** Calls every function of the engine with a flag set. */
+const callEverything = (set: unknown, attributes: unknown, key: string) => {
   const compiled = compile(set);
   const again = compile(set, compiled);
-  for (const evaluationId of [...compiled.flagKeys, key]) {
-    expect(evaluate(compiled, evaluationId, about)).toStrictEqual(
-      evaluate(again, evaluationId, about),
-    );
-    JSON.stringify(explain(compiled, evaluationId, about));
-    compiled.problemsOf(evaluationId);
+  for (const each of [...compiled.flagKeys, key]) {
+    expect(evaluate(compiled, each, attributes)).toStrictEqual(evaluate(again, each, attributes));
+    JSON.stringify(explain(compiled, each, attributes));
+    compiled.problemsOf(each);
   }
-  evaluateAll(again, about);
+  evaluateAll(again, attributes);
   return compiled.problems;
 };
 
@@ -32,8 +30,8 @@ const anyContext = fc.oneof(context, anyJson);
 describe('nothing throws', () => {
   test('for any JSON as a flag set, any context and any key', { timeout: 30_000 }, () => {
     fc.assert(
-      fc.property(anything, anyContext, fc.oneof(flagKey, fc.string()), (set, about, key) => {
-        askEverything(set, about, key);
+      fc.property(anything, anyContext, fc.oneof(flagKey, fc.string()), (set, attributes, key) => {
+        callEverything(set, attributes, key);
       }),
       { numRuns: 2_000 },
     );
@@ -41,16 +39,16 @@ describe('nothing throws', () => {
 
   test('for any JSON as a flag', { timeout: 30_000 }, () => {
     fc.assert(
-      fc.property(anyJson, anyContext, (flag, about) => {
-        askEverything({ flags: { flag } }, about, 'flag');
-        askEverything({ flags: { a: expandShortForm(flag, 'a') } }, about, 'a');
+      fc.property(anyJson, anyContext, (flag, attributes) => {
+        callEverything({ flags: { flag } }, attributes, 'flag');
+        callEverything({ flags: { a: expandShortForm(flag, 'a') } }, attributes, 'a');
         references(flag);
       }),
       { numRuns: 2_000 },
     );
   });
 
-  test('for the flags of a damaged set, filled in', { timeout: 30_000 }, () => {
+  test('for expanding the flags of a damaged set', { timeout: 30_000 }, () => {
     fc.assert(
       fc.property(damagedFlagSet, set => {
         for (const flag of Object.values(Object(Object(set).flags) as object)) {
@@ -62,24 +60,24 @@ describe('nothing throws', () => {
   });
 
   test.each([undefined, null, 5, 'text', [], () => 1, Symbol('x'), 10n])(
-    'for %s as anything',
+    'for %s in any place',
     odd => {
-      askEverything(odd, odd, 'a');
-      askEverything({ flags: { a: odd }, segments: odd }, odd, 'a');
+      callEverything(odd, odd, 'a');
+      callEverything({ flags: { a: odd }, segments: odd }, odd, 'a');
       expect(expandShortForm(odd)).toBe(odd);
       expect(references(odd)).toEqual({ flags: [], segments: [] });
     },
   );
 });
 
-describe('every problem fails its flag, and nothing else does', () => {
-  test('a flag answers PARSE_ERROR exactly where it has problems', { timeout: 30_000 }, () => {
+describe('a problem affects its flag, and no other one', () => {
+  test('a flag is PARSE_ERROR exactly if it has problems', { timeout: 30_000 }, () => {
     fc.assert(
-      fc.property(fc.oneof(flagSet, damagedFlagSet), context, (set, about) => {
+      fc.property(fc.oneof(flagSet, damagedFlagSet), context, (set, attributes) => {
         const compiled = compile(set);
         for (const key of compiled.flagKeys) {
-          const answer = evaluate(compiled, key, about);
-          const failed = 'errorCode' in answer && answer.errorCode === 'PARSE_ERROR';
+          const result = evaluate(compiled, key, attributes);
+          const failed = 'errorCode' in result && result.errorCode === 'PARSE_ERROR';
           expect(compiled.problemsOf(key).length > 0).toBe(failed);
         }
       }),
@@ -88,7 +86,7 @@ describe('every problem fails its flag, and nothing else does', () => {
   });
 
   test(
-    'the flags of a well-formed set fail for nothing but whom they name',
+    'the flags of a well-formed set have only problems with what they refer to',
     { timeout: 30_000 },
     () => {
       fc.assert(
@@ -108,12 +106,14 @@ describe('every problem fails its flag, and nothing else does', () => {
 describe('the order of names in an object', () => {
   test('never matters', () => {
     fc.assert(
-      fc.property(fc.oneof(flagSet, damagedFlagSet), context, (set, about) => {
+      fc.property(fc.oneof(flagSet, damagedFlagSet), context, (set, attributes) => {
         const one = compile(set);
         const other = compile(reordered(set));
         expect(one.flagKeys.toSorted()).toEqual(other.flagKeys.toSorted());
         for (const key of one.flagKeys) {
-          expect(evaluate(other, key, reordered(about))).toStrictEqual(evaluate(one, key, about));
+          expect(evaluate(other, key, reordered(attributes))).toStrictEqual(
+            evaluate(one, key, attributes),
+          );
           expect(new Set(other.problemsOf(key))).toEqual(new Set(one.problemsOf(key)));
         }
       }),
@@ -122,16 +122,16 @@ describe('the order of names in an object', () => {
   });
 });
 
-describe('what nests deeply', () => {
+describe('deep nesting', () => {
   const DEEP = 200_000;
   const nested = (open: string, inner: string, close: string): unknown =>
     JSON.parse(open.repeat(DEEP) + inner + close.repeat(DEEP));
-  const flagOf = (parts: object) => ({
+  const flagOf = (overrides: object) => ({
     type: 'boolean',
     enabled: true,
     variants: { on: true },
     defaultVariant: 'on',
-    ...parts,
+    ...overrides,
   });
 
   test.each([
@@ -151,8 +151,8 @@ describe('what nests deeply', () => {
       },
     ],
     ['a rule', { rules: nested('[', '', ']') }],
-  ])('never overflows the stack: %s', (_, parts) => {
-    const flag = flagOf(parts);
+  ])('never overflows the stack: %s', (_, overrides) => {
+    const flag = flagOf(overrides);
     expect(evaluate(compile({ flags: { flag } }), 'flag', {})).toMatchObject({
       errorCode: 'PARSE_ERROR',
     });
@@ -173,8 +173,8 @@ describe('what nests deeply', () => {
   const chain = (length: number, last: string | undefined) =>
     Object.fromEntries(
       Array.from({ length }, (_, at) => {
-        const named = at === length - 1 ? last : `f${at + 1}`;
-        const conditions = named === undefined ? [] : [{ flag: named, variants: ['on'] }];
+        const next = at === length - 1 ? last : `f${at + 1}`;
+        const conditions = next === undefined ? [] : [{ flag: next, variants: ['on'] }];
         return [`f${at}`, flagOf({ rules: [{ variant: 'on', conditions }] })];
       }),
     );
@@ -186,13 +186,13 @@ describe('what nests deeply', () => {
     expect(evaluate(compiled, 'f19988', {})).toMatchObject({ errorCode: 'PARSE_ERROR' });
   });
 
-  test('never overflows the stack: a ring of 20,000 flags', () => {
+  test('never overflows the stack: a cycle of 20,000 flags', () => {
     const compiled = compile({ flags: chain(20_000, 'f0') });
     expect(evaluate(compiled, 'f10000', {})).toMatchObject({ errorCode: 'PARSE_ERROR' });
   });
 });
 
-test('many flags that all ask each other are each decided once', () => {
+test('many flags with conditions on each other are each evaluated once', () => {
   const LAYERS = 10;
   const WIDTH = 30;
   const keysOf = (layer: number) => Array.from({ length: WIDTH }, (_, at) => `f${layer}-${at}`);

@@ -11,7 +11,7 @@ const ruleOf = (rule: unknown, others: readonly unknown[] = []) =>
   ).rules[0];
 
 describe('the short form', () => {
-  test('of a flag is boolean with on and off', () => {
+  test('of a flag expands to boolean with on and off', () => {
     expect(expandShortForm({ key: 'flag', enabled: true })).toStrictEqual({
       key: 'flag',
       type: 'boolean',
@@ -29,14 +29,14 @@ describe('the short form', () => {
     ['on without rules', { enabled: true }, 'on'],
     ['on with an empty list of rules', { enabled: true, rules: [] }, 'on'],
     ['off with any rule', { enabled: true, rules: [{ percentage: 20 }] }, 'off'],
-    ['on where the type is said', { type: 'boolean', enabled: false }, 'on'],
-    ['what it says itself', { enabled: true, defaultVariant: 'off' }, 'off'],
-    ["the caller's own where it says null", { enabled: true, defaultVariant: null }, null],
+    ['on with a type', { type: 'boolean', enabled: false }, 'on'],
+    ['its own, if it has one', { enabled: true, defaultVariant: 'off' }, 'off'],
+    ["the caller's own, if it is null", { enabled: true, defaultVariant: null }, null],
   ])('has the default variant: %s', (_, flag, defaultVariant) => {
     expect(expandShortForm(flag, 'flag')).toMatchObject({ type: 'boolean', defaultVariant });
   });
 
-  test('of a rule for everyone serves on', () => {
+  test('of a rule without conditions serves on', () => {
     expect(ruleOf({ percentage: 20 })).toStrictEqual({
       id: 'rule-1',
       conditions: [],
@@ -46,7 +46,7 @@ describe('the short form', () => {
     });
   });
 
-  test('of a rule with an attribute is one condition', () => {
+  test('of a rule with an attribute expands to one condition', () => {
     expect(
       ruleOf({ attribute: 'plan', operator: 'equals', value: 'pro', percentage: null }),
     ).toStrictEqual({
@@ -67,7 +67,7 @@ describe('the short form', () => {
     });
   });
 
-  test('keeps the full form as it is', () => {
+  test('leaves the full form unchanged', () => {
     const rule = {
       id: 'mine',
       conditions: [{ any: [{ segment: 's', not: true }] }],
@@ -79,7 +79,7 @@ describe('the short form', () => {
     expect(ruleOf(rule)).toStrictEqual(rule);
   });
 
-  test('drops null where null means absent', () => {
+  test('removes null if null means absent', () => {
     const rule = {
       id: null,
       conditions: [
@@ -109,7 +109,7 @@ describe('the short form', () => {
     });
   });
 
-  test('gives ids that are not taken, the same every time', () => {
+  test('generates ids that are not taken, and always the same ones', () => {
     const flag = { enabled: true, rules: [{}, { id: 'rule-2' }, { id: 'mine' }, {}, {}] };
     const ids = () =>
       (expandShortForm(flag) as { rules: { id: string }[] }).rules.map(({ id }) => id);
@@ -127,25 +127,25 @@ describe('the short form', () => {
 
   test.each([
     [
-      'both a condition of its own and conditions',
+      'a condition in the rule itself beside conditions',
       { rules: [{ attribute: 'a', operator: 'exists', conditions: [] }] },
     ],
-    ['not in a short rule', { rules: [{ attribute: 'a', operator: 'exists', not: true }] }],
+    ['`not` in a short rule', { rules: [{ attribute: 'a', operator: 'exists', not: true }] }],
     ['a value without an attribute', { rules: [{ operator: 'equals', value: 1 }] }],
     ['a type without variants', { type: 'string' }],
     ['variants without a type', { variants: { on: true } }],
     ['variants without a default variant', { type: 'boolean', variants: { on: true } }],
-    ['a rule that is no object', { rules: [5] }],
-    ['rules that are no list', { rules: {} }],
-    ['metadata that is no object', { metadata: 5 }],
-  ])('leaves to be refused: %s', (_, parts) => {
-    const filled = expandShortForm({ enabled: true, ...parts }, 'flag');
+    ['a rule that is not an object', { rules: [5] }],
+    ['rules that are not a list', { rules: {} }],
+    ['metadata that is not an object', { metadata: 5 }],
+  ])('leaves for validation to reject: %s', (_, overrides) => {
+    const expanded = expandShortForm({ enabled: true, ...overrides }, 'flag');
     const at = '2026-01-31T12:00:00.000Z';
-    const stored = { ...(filled as object), version: 1, createdAt: at, updatedAt: at };
+    const stored = { ...(expanded as object), version: 1, createdAt: at, updatedAt: at };
     expect(Flag.safeParse(stored).success).toBe(false);
   });
 
-  test('is a stored flag once it is filled in', () => {
+  test('expands to a flag that can be stored', () => {
     const written = FlagCreate.parse({
       key: 'flag',
       enabled: true,
@@ -168,7 +168,7 @@ describe('the short form', () => {
 });
 
 describe('the references of a flag', () => {
-  test('are the flags and segments that its conditions name, in groups too, each once', () => {
+  test('are the flags and segments of its conditions, in groups too, each once', () => {
     const conditions = [
       { flag: 'b', variants: ['on'] },
       {
@@ -189,7 +189,7 @@ describe('the references of a flag', () => {
     });
   });
 
-  test('are none for a flag without conditions', () => {
+  test('are empty for a flag without conditions', () => {
     expect(references({ rules: [{ variant: 'on' }] })).toEqual({ flags: [], segments: [] });
   });
 });
