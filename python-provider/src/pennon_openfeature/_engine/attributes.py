@@ -11,7 +11,7 @@ from .values import as_double
 Context: TypeAlias = Mapping[str, object]
 
 # Returns the value of one attribute of a context, or None if it is missing.
-Reader: TypeAlias = Callable[[Context], object]
+AttributeReader: TypeAlias = Callable[[Context], object]
 
 # Always missing, in every engine: in JavaScript it refers to the prototype of an object.
 FORBIDDEN_STEP = "__proto__"
@@ -22,7 +22,7 @@ def is_plain_name(name: str) -> bool:
     return "." not in name and name != FORBIDDEN_STEP
 
 
-def reader(name: str) -> Reader:
+def attribute_reader(name: str) -> AttributeReader:
     if is_plain_name(name):
         return lambda context: context.get(name)
     if name == FORBIDDEN_STEP:
@@ -30,7 +30,7 @@ def reader(name: str) -> Reader:
     return _path_reader(name)
 
 
-def _path_reader(name: str) -> Reader:
+def _path_reader(name: str) -> AttributeReader:
     steps = name.split(".")
     is_forbidden = FORBIDDEN_STEP in steps
 
@@ -52,7 +52,7 @@ def _follow_path(context: Context, steps: list[str]) -> object:
     return value
 
 
-def bucketing_value(value: object) -> str | None:
+def to_bucketing_value(value: object) -> str | None:
     """The text that is hashed for an attribute value, or None if the value cannot be hashed."""
     if isinstance(value, str):
         return value or None

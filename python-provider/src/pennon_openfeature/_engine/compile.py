@@ -14,8 +14,8 @@ from .segments import compile_segment
 
 MAX_DEPTH = 10
 
-IN_CYCLE = "it depends on itself through its flag conditions: remove one of them"
-TOO_DEEP = f"flag conditions must not lead more than {MAX_DEPTH} flags deep"
+IN_CYCLE = "depends on itself through flag conditions: remove one of them"
+TOO_DEEP = f"must not depend on other flags more than {MAX_DEPTH} flags deep"
 
 
 @dataclass(frozen=True, slots=True)

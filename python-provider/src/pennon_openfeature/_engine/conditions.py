@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
-from .attributes import Context, is_plain_name, reader
-from .format import MISSING, describe, join_quoted, quote
+from .attributes import Context, attribute_reader, is_plain_name
+from .format import MISSING, code_span, describe, join_quoted, quote
 from .operators import OPERATORS, OperandError, ValueTest
 from .problems import Location, report_unknown_fields
 
@@ -20,12 +20,12 @@ class OtherFlags(Protocol):
     def variant_of(self, flag_key: str, context: Context) -> str | None: ...
 
 
-Condition: TypeAlias = Callable[[Context, OtherFlags], bool]
+Predicate: TypeAlias = Callable[[Context, OtherFlags], bool]
 
 
 @dataclass(frozen=True, slots=True)
 class CompiledSegment:
-    holds: Condition
+    holds: Predicate
     # The first problem of a malformed segment.
     problem: str | None = None
 
@@ -40,7 +40,7 @@ class ConditionScope:
     segment_references: set[str] = field(default_factory=set)
 
 
-Compile: TypeAlias = Callable[[Location, dict[str, Any], ConditionScope, int], Condition]
+Compile: TypeAlias = Callable[[Location, dict[str, Any], ConditionScope, int], Predicate]
 
 
 def always(_context: Context, _others: OtherFlags) -> bool:
@@ -53,7 +53,7 @@ def never(_context: Context, _others: OtherFlags) -> bool:
 
 def compile_conditions(
     location: Location, definitions: list[object], scope: ConditionScope, depth: int
-) -> Condition:
+) -> Predicate:
     """A condition that holds if all of the list do. Malformed ones are reported."""
     return all_of(
         [
@@ -65,7 +65,7 @@ def compile_conditions(
 
 def _compile_condition(
     location: Location, definition: object, scope: ConditionScope, depth: int
-) -> Condition:
+) -> Predicate:
     if not isinstance(definition, dict):
         location.report(f"must be a condition, but is {describe(definition)}")
         return never
@@ -75,14 +75,14 @@ def _compile_condition(
         return never
     if scope.is_segment and kinds[0] in ("flag", "segment"):
         location.report(
-            "must be a condition on an attribute or a group: segments refer to no flags and no "
-            "segments"
+            "must be an attribute condition or a group: segments cannot refer to others"
         )
         return never
     fields, compile_kind = KINDS[kinds[0]]
-    report_unknown_fields(location, definition, fields, "a condition of this kind")
+    report_unknown_fields(location, definition, fields, "this kind of condition")
+    is_negated = _is_negated(location, definition)
     condition = compile_kind(location, definition, scope, depth)
-    return opposite(condition) if _is_negated(location, definition) else condition
+    return opposite(condition) if is_negated else condition
 
 
 def _is_negated(location: Location, definition: dict[str, Any]) -> bool:
@@ -94,7 +94,7 @@ def _is_negated(location: Location, definition: dict[str, Any]) -> bool:
 
 def _compile_attribute(
     location: Location, definition: dict[str, Any], _scope: ConditionScope, _depth: int
-) -> Condition:
+) -> Predicate:
     name = definition["attribute"]
     if not isinstance(name, str) or not name:
         location.at("attribute").report(
@@ -111,7 +111,7 @@ def _compile_attribute(
     try:
         test = operator.prepare(definition.get("value", MISSING))
     except OperandError as error:
-        location.at("value").report(f"{error} (the operand of {quote(str(key))})")
+        location.at("value").report(f"the operand of {code_span(str(key))} {error}")
         return never
     if name is None:
         return never
@@ -119,14 +119,14 @@ def _compile_attribute(
     return opposite(condition) if operator.is_negated else condition
 
 
-def _whole_value(name: str, test: ValueTest) -> Condition:
-    read = reader(name)
+def _whole_value(name: str, test: ValueTest) -> Predicate:
+    read = attribute_reader(name)
     return lambda context, _others: test(read(context))
 
 
-def _any_element(name: str, test: ValueTest) -> Condition:
+def _any_element(name: str, test: ValueTest) -> Predicate:
     if not is_plain_name(name):
-        read = reader(name)
+        read = attribute_reader(name)
         return lambda context, _others: _holds_for_any(test, read(context))
 
     # The same with an inlined lookup, because most conditions are of this kind.
@@ -146,7 +146,7 @@ def _holds_for_any(test: ValueTest, value: object) -> bool:
 
 def _compile_segment_reference(
     location: Location, definition: dict[str, Any], scope: ConditionScope, _depth: int
-) -> Condition:
+) -> Predicate:
     location = location.at("segment")
     key = definition["segment"]
     if not isinstance(key, str):
@@ -155,9 +155,7 @@ def _compile_segment_reference(
     scope.segment_references.add(key)
     segment = scope.segments.get(key)
     if segment is None:
-        location.report(
-            f"there is no segment {quote(key)}: create it first, or refer to another one"
-        )
+        location.report(f"there is no segment {quote(key)}: create it, or use another one")
         return never
     if segment.problem:
         location.report(f"the segment {quote(key)} is malformed: {segment.problem}")
@@ -166,7 +164,7 @@ def _compile_segment_reference(
 
 def _compile_flag_reference(
     location: Location, definition: dict[str, Any], scope: ConditionScope, _depth: int
-) -> Condition:
+) -> Predicate:
     key = definition["flag"]
     if not isinstance(key, str):
         location.at("flag").report(f"must be the key of a flag, but is {describe(key)}")
@@ -180,27 +178,27 @@ def _read_variants(location: Location, names: object) -> frozenset[str]:
     is_valid = isinstance(names, list) and all(isinstance(name, str) for name in names)
     if isinstance(names, list) and is_valid and 0 < len(names) == len(set(names)):
         return frozenset(names)
-    location.report("must be a list of one or more names of variants, each of them once")
+    location.report("must be a non-empty list of different variant names")
     return frozenset()
 
 
 def _compile_any(
     location: Location, definition: dict[str, Any], scope: ConditionScope, depth: int
-) -> Condition:
+) -> Predicate:
     return any_of(_compile_members(location.at("any"), definition["any"], scope, depth))
 
 
 def _compile_all(
     location: Location, definition: dict[str, Any], scope: ConditionScope, depth: int
-) -> Condition:
+) -> Predicate:
     return all_of(_compile_members(location.at("all"), definition["all"], scope, depth))
 
 
 def _compile_members(
     location: Location, members: object, scope: ConditionScope, depth: int
-) -> list[Condition]:
+) -> list[Predicate]:
     if not isinstance(members, list) or not members:
-        location.report(f"must be a list of one or more conditions, but is {describe(members)}")
+        location.report(f"must be a non-empty list of conditions, but is {describe(members)}")
         return []
     # Checked before the members are compiled, so no definition can overflow the stack.
     if depth >= MAX_GROUP_DEPTH:
@@ -222,11 +220,11 @@ KINDS: dict[str, tuple[tuple[str, ...], Compile]] = {
 }
 
 
-def opposite(condition: Condition) -> Condition:
+def opposite(condition: Predicate) -> Predicate:
     return lambda context, others: not condition(context, others)
 
 
-def all_of(conditions: list[Condition]) -> Condition:
+def all_of(conditions: list[Predicate]) -> Predicate:
     """Holds if every condition does, so always without conditions."""
     if len(conditions) < 2:
         return conditions[0] if conditions else always
@@ -243,7 +241,7 @@ def all_of(conditions: list[Condition]) -> Condition:
     return holds
 
 
-def any_of(conditions: list[Condition]) -> Condition:
+def any_of(conditions: list[Predicate]) -> Predicate:
     """Holds if at least one condition does."""
     if len(conditions) < 2:
         return conditions[0] if conditions else never

@@ -27,7 +27,7 @@ def read_envelope(flag_set: object) -> Envelope:
     version = flag_set.get("formatVersion")
     if version is not None and as_double(version) != FORMAT_VERSION:
         return _refuse(
-            f"this version reads format version {FORMAT_VERSION}, not {describe(version)}: "
+            f"the engine reads format version {FORMAT_VERSION}, not {describe(version)}: "
             "update the SDK"
         )
     flags, segments = flag_set.get("flags", MISSING), flag_set.get("segments")

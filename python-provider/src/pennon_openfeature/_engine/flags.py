@@ -26,7 +26,7 @@ from .values import MAX_DEPTH, InvalidValueError, JsonValue, copy_json, is_numbe
 
 Decide: TypeAlias = Callable[[Context, OtherFlags], Evaluation]
 
-OBJECT = f"a JSON object with finite numbers only, at most {MAX_DEPTH} levels deep"
+OBJECT = f"a JSON object with finite numbers, at most {MAX_DEPTH} levels deep"
 
 # Each type of flag: what its values must be, and whether a value is.
 TYPES: dict[str, tuple[str, Callable[[object], bool]]] = {
@@ -78,15 +78,20 @@ def _compile(location: Location, key: str, definition: object, scope: ConditionS
     if not isinstance(definition, dict):
         location.report(f"must be a flag, but is {describe(definition)}")
         return _always(NotServed(key, "DISABLED"))
+    # In the order of the TypeScript engine, because the error message has the first problem.
     check_requires(location, definition)
     check_key(location, key, definition)
-    _check_client_visible(location.at("clientVisible"), definition.get("clientVisible"))
+    flag_type = _read_type(location.at("type"), definition.get("type", MISSING))
     is_enabled = _read_enabled(location.at("enabled"), definition.get("enabled", MISSING))
     variants = _read_variants(location.at("variants"), definition.get("variants", MISSING))
-    info = _read_info(location, key, definition, variants)
+    values = _read_values(location.at("variants"), variants or {}, flag_type)
     default = definition.get("defaultVariant")
     if default is not None:
         default = read_variant(location.at("defaultVariant"), default, variants)
+    seed = read_seed(location.at("seed"), definition.get("seed"), key)
+    _check_client_visible(location.at("clientVisible"), definition.get("clientVisible"))
+    metadata = _read_metadata(location.at("metadata"), definition.get("metadata"))
+    info = FlagInfo(key, flag_type == "boolean", values, seed, metadata)
     rule_scope = RuleScope(info, variants, scope)
     rules = _compile_rules(location.at("rules"), definition.get("rules"), rule_scope)
     if not is_enabled:
@@ -105,19 +110,6 @@ def _read_enabled(location: Location, is_enabled: object) -> bool:
     return is_enabled is True
 
 
-def _read_info(
-    location: Location, key: str, definition: dict[str, Any], variants: dict[str, JsonValue] | None
-) -> FlagInfo:
-    flag_type = _read_type(location.at("type"), definition.get("type", MISSING))
-    return FlagInfo(
-        key=key,
-        is_boolean=flag_type == "boolean",
-        values=_read_values(location.at("variants"), variants or {}, flag_type),
-        seed=read_seed(location.at("seed"), definition.get("seed"), key),
-        metadata=_read_metadata(location.at("metadata"), definition.get("metadata")),
-    )
-
-
 def _read_type(location: Location, flag_type: object) -> str | None:
     if isinstance(flag_type, str) and flag_type in TYPES:
         return flag_type
@@ -128,7 +120,7 @@ def _read_type(location: Location, flag_type: object) -> str | None:
 def _read_variants(location: Location, variants: object) -> dict[str, JsonValue] | None:
     if isinstance(variants, dict) and variants:
         return variants
-    location.report(f"must be an object of one or more variants, but is {describe(variants)}")
+    location.report(f"must be an object with at least one variant, but is {describe(variants)}")
     return None
 
 
@@ -136,7 +128,7 @@ def _read_values(
     location: Location, variants: dict[Any, JsonValue], flag_type: str | None
 ) -> dict[str, JsonValue]:
     values: dict[str, JsonValue] = {}
-    for name, value in variants.items():
+    for name, value in _sorted_items(variants):
         if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME_CHARACTERS:
             location.at(name).report(
                 f"the name of a variant must have 1 to {MAX_NAME_CHARACTERS} characters"
@@ -146,13 +138,18 @@ def _read_values(
     return values
 
 
+def _sorted_items(mapping: dict[Any, Any]) -> list[tuple[Any, Any]]:
+    """In an order that does not depend on how the object was written."""
+    return sorted(mapping.items(), key=lambda item: str(item[0]))
+
+
 def _read_value(location: Location, value: JsonValue, flag_type: str) -> JsonValue:
     expected, is_of_type = TYPES[flag_type]
     if is_of_type(value):
         with suppress(InvalidValueError):
             return copy_json(value)
     location.report(
-        f'must be {expected}, as the flag\'s type is "{flag_type}", but is {describe(value)}'
+        f'must be {expected}, because the flag\'s type is "{flag_type}", but is {describe(value)}'
     )
     return None
 
@@ -164,7 +161,7 @@ def _read_metadata(location: Location, metadata: object) -> Metadata | None:
         location.report(f"must be an object, but is {describe(metadata)}")
         return None
     read: dict[str, Any] = {}
-    for name, value in metadata.items():
+    for name, value in _sorted_items(metadata):
         if isinstance(value, str | bool) or is_number(value):
             read[name] = copy_json(value)
         else:
@@ -199,7 +196,7 @@ def _report_repeated_ids(location: Location, rules: list[object]) -> None:
             continue
         if rule_id in seen:
             location.at(index).at("id").report(
-                f"another rule of this flag has the id {quote(rule_id)} already"
+                f"another rule of this flag already has the id {quote(rule_id)}"
             )
         seen.add(rule_id)
 

@@ -12,13 +12,13 @@ from .text import number_text
 # The value of a required field that a definition does not have.
 MISSING: Final = object()
 
-SHOWN_CHARACTERS = 100
-SHOWN_NAMES = 8
+MAX_CHARACTERS = 100
+MAX_NAMES = 8
 
 
 def truncate(text: str) -> str:
     """The text, shortened to 100 characters."""
-    return text if len(text) <= SHOWN_CHARACTERS else f"{text[: SHOWN_CHARACTERS - 1]}…"
+    return text if len(text) <= MAX_CHARACTERS else f"{text[: MAX_CHARACTERS - 1]}…"
 
 
 def quote(text: str) -> str:
@@ -27,16 +27,21 @@ def quote(text: str) -> str:
     return quoted.encode("utf-8", "backslashreplace").decode()
 
 
+def code_span(text: str) -> str:
+    """The name of an operator within a sentence."""
+    return f"`{truncate(text)}`"
+
+
 def join_quoted(names: Iterable[object]) -> str:
     """`"on", "off"`, shortened to 8 names."""
     quoted = [quote(str(name)) for name in names]
-    shown = ", ".join(quoted[:SHOWN_NAMES])
-    hidden = len(quoted) - SHOWN_NAMES
+    shown = ", ".join(quoted[:MAX_NAMES])
+    hidden = len(quoted) - MAX_NAMES
     return f"{shown} and {hidden} more" if hidden > 0 else shown
 
 
 def describe(value: object) -> str:
-    """A value with its type: `the text "10"`, `the number 10`, `a list of 3`."""
+    """A value with its type: `the string "10"`, `the number 10`, `a list of 3`."""
     if value is MISSING:
         return "missing"
     if value is None:
@@ -44,13 +49,13 @@ def describe(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        return f"the text {quote(value)}"
+        return f"the string {quote(value)}"
     if isinstance(value, int | float):
-        return f"the number {_describe_number(value)}"
+        return f"the number {describe_number(value)}"
     return f"a list of {len(value)}" if isinstance(value, list) else "an object"
 
 
-def _describe_number(value: float) -> str:
+def describe_number(value: float) -> str:
     try:
         number = float(value)
     except OverflowError:

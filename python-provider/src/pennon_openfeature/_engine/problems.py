@@ -52,8 +52,6 @@ def report_unknown_fields(
     location: Location, fields: Collection[object], known: Collection[str], owner: str
 ) -> None:
     """Unknown fields of rules, splits and conditions may decide, so they are not ignored."""
-    for name in fields:
+    for name in sorted(map(str, fields)):
         if name not in known:
-            location.at(str(name)).report(
-                f"there is no such field; {owner} has {join_quoted(known)}"
-            )
+            location.at(name).report(f"is an unknown field; {owner} has {join_quoted(known)}")

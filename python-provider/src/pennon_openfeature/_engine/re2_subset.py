@@ -52,7 +52,7 @@ def compile_pattern(pattern: str) -> Search:
     if any(map(_has_unfinished_name, parts)):
         raise PatternError("must be an RE2 pattern: invalid character class range: [:]")
     if any(map(_is_outside_subset, parts)):
-        raise PatternError(r"must not use \C, \p, \P or a named group: engines differ in them")
+        raise PatternError(r"must not use \C, \p, \P or a named group: engines differ in these")
     if _max_repeats(parts) > MAX_REPEATS:
         raise PatternError(
             f"must not repeat more than {MAX_REPEATS} times, multiplied through nesting"

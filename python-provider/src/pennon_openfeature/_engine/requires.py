@@ -29,5 +29,5 @@ def check_requires(location: Location, definition: dict[str, Any]) -> None:
             location.at(index).report(f"must be a name, but is {describe(feature)}")
         elif feature not in SUPPORTED:
             location.at(index).report(
-                f"requires {quote(feature)}, which this version does not support: update the SDK"
+                f"{quote(feature)} is not supported by this version: update the SDK"
             )

@@ -82,9 +82,9 @@ def malformed(problem: Problem) -> Failed:
     return Failed(problem.flag_key, "PARSE_ERROR", message)
 
 
-def bucketing_value_missing(flag_key: str, bucket_by: str) -> Failed:
+def targeting_key_missing(flag_key: str, bucket_by: str) -> Failed:
     message = (
         f"the flag {quote(flag_key)} needs the attribute {quote(bucket_by)} of the evaluation "
-        "context as a text that is not empty, a number or a boolean"
+        "context as a non-empty string, a number or a boolean"
     )
     return Failed(flag_key, "TARGETING_KEY_MISSING", message)

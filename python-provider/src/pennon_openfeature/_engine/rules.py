@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, NamedTuple, TypeAlias
 
-from .attributes import Context, bucketing_value, reader
-from .conditions import Condition, ConditionScope, OtherFlags, always, compile_conditions, never
-from .format import MISSING, describe, join_quoted, quote
+from .attributes import Context, attribute_reader, to_bucketing_value
+from .conditions import ConditionScope, OtherFlags, Predicate, always, compile_conditions, never
+from .format import MISSING, describe, describe_number, join_quoted, quote
 from .hash import ADMISSION_DRAW, DRAWS, VARIANT_DRAW, draw, draw_seed
 from .problems import Location, report_unknown_fields
-from .results import Evaluation, FlagInfo, Served, bucketing_value_missing
+from .results import Evaluation, FlagInfo, Served, targeting_key_missing
 from .values import as_double
 
 RULE_FIELDS = ("id", "conditions", "variant", "split", "percentage", "bucketBy", "seed")
@@ -40,7 +40,7 @@ class RuleScope:
     conditions: ConditionScope
 
 
-class Share(NamedTuple):
+class SplitEntry(NamedTuple):
     variant: str
     weight: int
 
@@ -89,11 +89,13 @@ def read_seed(location: Location, seed: object, default: str) -> str:
 def _read_text(location: Location, text: object, max_characters: int) -> str | None:
     if isinstance(text, str) and 0 < len(text) <= max_characters:
         return text
-    location.report(f"must be a text of 1 to {max_characters} characters, but is {describe(text)}")
+    location.report(
+        f"must be a string of 1 to {max_characters} characters, but is {describe(text)}"
+    )
     return None
 
 
-def _compile_conditions(location: Location, conditions: object, scope: ConditionScope) -> Condition:
+def _compile_conditions(location: Location, conditions: object, scope: ConditionScope) -> Predicate:
     if conditions is None:
         return always
     if isinstance(conditions, list):
@@ -103,10 +105,12 @@ def _compile_conditions(location: Location, conditions: object, scope: Condition
 
 
 def _read_bucketing(location: Location, definition: dict[str, Any], default: str) -> Bucketing:
+    threshold = _read_threshold(location.at("percentage"), definition.get("percentage"))
+    attribute = _read_bucket_by(location.at("bucketBy"), definition.get("bucketBy"))
     seed = read_seed(location.at("seed"), definition.get("seed"), default)
     return Bucketing(
-        attribute=_read_bucket_by(location.at("bucketBy"), definition.get("bucketBy")),
-        threshold=_read_threshold(location.at("percentage"), definition.get("percentage")),
+        attribute=attribute,
+        threshold=threshold,
         admission_seed=draw_seed(seed, ADMISSION_DRAW),
         variant_seed=draw_seed(seed, VARIANT_DRAW),
     )
@@ -138,7 +142,7 @@ def _read_threshold(location: Location, percentage: object) -> int:
 
 def _read_outcome(
     location: Location, definition: dict[str, Any], scope: RuleScope
-) -> str | list[Share] | None:
+) -> str | list[SplitEntry] | None:
     variant, split = definition.get("variant"), definition.get("split")
     if (variant is None) == (split is None):
         location.report('must have either a "variant" or a "split"')
@@ -161,54 +165,54 @@ def read_variant(location: Location, name: object, variants: Collection[str] | N
 
 
 def _read_split(
-    location: Location, entries: object, variants: Collection[str] | None
-) -> list[Share] | None:
-    expected = 'must be a list of one or more {"variant": …, "weight": …}'
-    if not isinstance(entries, list) or not entries:
-        location.report(f"{expected}, but is {describe(entries)}")
+    location: Location, split: object, variants: Collection[str] | None
+) -> list[SplitEntry] | None:
+    expected = 'must be a non-empty list of {"variant": …, "weight": …}'
+    if not isinstance(split, list) or not split:
+        location.report(f"{expected}, but is {describe(split)}")
         return None
-    read = [_read_share(location.at(at), entry, variants) for at, entry in enumerate(entries)]
+    read = [_read_entry(location.at(index), entry, variants) for index, entry in enumerate(split)]
     _report_repeated_variants(location, read)
-    shares = [share for share in read if share is not None]
-    if len(shares) < len(read):
+    entries = [entry for entry in read if entry is not None]
+    if len(entries) < len(read):
         return None
-    total = sum(share.weight for share in shares)
+    total = sum(entry.weight for entry in entries)
     if not 1 <= total <= MAX_TOTAL_WEIGHT:
         location.report(
-            f"the weights must add up to 1 to {MAX_TOTAL_WEIGHT}, but add up to {total}"
+            f"the total weight must be 1 to {MAX_TOTAL_WEIGHT}, but is {describe_number(total)}"
         )
         return None
-    return shares
+    return entries
 
 
-def _read_share(
+def _read_entry(
     location: Location, entry: object, variants: Collection[str] | None
-) -> Share | None:
+) -> SplitEntry | None:
     if not isinstance(entry, dict):
         location.report(f'must be {{"variant": …, "weight": …}}, but is {describe(entry)}')
         return None
-    report_unknown_fields(location, entry, SPLIT_FIELDS, "a part of a split")
+    report_unknown_fields(location, entry, SPLIT_FIELDS, "an entry of a split")
     variant = read_variant(location.at("variant"), entry.get("variant", MISSING), variants)
     raw_weight = entry.get("weight", MISSING)
     weight = as_double(raw_weight)
     if not (weight >= 0 and weight.is_integer()):
         location.at("weight").report(
-            f"must be a whole number that is not negative, but is {describe(raw_weight)}"
+            f"must be a whole number of at least 0, but is {describe(raw_weight)}"
         )
         return None
-    return Share(variant, int(weight)) if variant is not None else None
+    return SplitEntry(variant, int(weight)) if variant is not None else None
 
 
-def _report_repeated_variants(location: Location, shares: list[Share | None]) -> None:
+def _report_repeated_variants(location: Location, entries: list[SplitEntry | None]) -> None:
     seen: set[str] = set()
-    for index, share in enumerate(shares):
-        if share is None:
+    for index, entry in enumerate(entries):
+        if entry is None:
             continue
-        if share.variant in seen:
+        if entry.variant in seen:
             location.at(index).at("variant").report(
-                f"the variant {quote(share.variant)} is in this split already"
+                f"the variant {quote(entry.variant)} is already in this split"
             )
-        seen.add(share.variant)
+        seen.add(entry.variant)
 
 
 class _ServedResults(NamedTuple):
@@ -225,7 +229,7 @@ class _ServedResults(NamedTuple):
 
 
 def _rule(
-    holds: Condition, bucketing: Bucketing, outcome: str | list[Share], results: _ServedResults
+    holds: Predicate, bucketing: Bucketing, outcome: str | list[SplitEntry], results: _ServedResults
 ) -> CompiledRule:
     if isinstance(outcome, list):
         return _drawing_rule(
@@ -238,27 +242,27 @@ def _rule(
     return lambda context, others: targeted if holds(context, others) else None
 
 
-def _serve_split(shares: list[Share], bucketing: Bucketing, results: _ServedResults) -> Serve:
+def _serve_split(entries: list[SplitEntry], bucketing: Bucketing, results: _ServedResults) -> Serve:
     """Serves the variant whose band of the total weight contains the draw."""
     seed = bucketing.variant_seed
-    served = [results.drawn(share.variant) for share in shares]
-    upper_bounds = [end * DRAWS for end in accumulate(share.weight for share in shares)]
-    total = sum(share.weight for share in shares)
+    served = [results.drawn(entry.variant) for entry in entries]
+    upper_bounds = [end * DRAWS for end in accumulate(entry.weight for entry in entries)]
+    total = sum(entry.weight for entry in entries)
     return lambda value: served[bisect_right(upper_bounds, draw(value, seed) * total)]
 
 
 def _drawing_rule(
-    holds: Condition, bucketing: Bucketing, serve: Serve, flag_key: str
+    holds: Predicate, bucketing: Bucketing, serve: Serve, flag_key: str
 ) -> CompiledRule:
-    read = reader(bucketing.attribute)
-    missing = bucketing_value_missing(flag_key, bucketing.attribute)
+    read = attribute_reader(bucketing.attribute)
+    missing = targeting_key_missing(flag_key, bucketing.attribute)
     threshold, seed = bucketing.threshold, bucketing.admission_seed
 
     def decide(context: Context, others: OtherFlags) -> Evaluation | None:
         if not holds(context, others):
             return None
         attribute = read(context)
-        value = attribute if type(attribute) is str else bucketing_value(attribute)
+        value = attribute if type(attribute) is str else to_bucketing_value(attribute)
         if not value:
             return missing
         return serve(value) if threshold == DRAWS or draw(value, seed) < threshold else None

@@ -29,15 +29,15 @@ def _read_conditions(location: Location, key: str, definition: object) -> list[o
     if isinstance(conditions, list) and conditions:
         return conditions
     location.at("conditions").report(
-        f"must be a list of one or more conditions, but is {describe(conditions)}"
+        f"must be a non-empty list of conditions, but is {describe(conditions)}"
     )
     return []
 
 
 def check_key(location: Location, key: str, definition: dict[str, Any]) -> None:
-    """A definition may repeat the key that it is stored under."""
+    """A definition may repeat its key in the flag set."""
     own_key = definition.get("key")
     if own_key is not None and own_key != key:
         location.at("key").report(
-            f"must be {quote(key)}, under which it is stored, but is {describe(own_key)}"
+            f"must be {quote(key)} as in the flag set, but is {describe(own_key)}"
         )
