@@ -1,3 +1,4 @@
+import { cpSync } from 'node:fs';
 import { join } from 'node:path';
 
 import type { Project } from './projects.ts';
@@ -15,47 +16,22 @@ export const BUNDLER_PACKAGES = [
 /** A bundler that makes `dist/<name>.js` of `page.js`, with its default settings as far as possible. */
 type Bundler = {
   readonly name: string;
-  readonly config: { readonly file: string; readonly text: string };
   readonly command: readonly [string, ...string[]];
 };
+
+const CONFIGS = join(import.meta.dirname, '../fixtures/bundlers');
 
 export const BUNDLERS: readonly Bundler[] = [
   {
     name: 'vite',
-    config: {
-      file: 'vite.config.js',
-      text: `export default {
-        logLevel: 'error',
-        build: { emptyOutDir: false, rollupOptions: { input: 'page.js', output: { entryFileNames: 'vite.js' } } },
-      };`,
-    },
     command: ['vite', 'build'],
   },
   {
     name: 'webpack',
-    config: {
-      file: 'webpack.config.js',
-      text: `export default {
-        mode: 'production',
-        entry: './page.js',
-        output: { filename: 'webpack.js' },
-        experiments: { topLevelAwait: true },
-      };`,
-    },
     command: ['webpack'],
   },
   {
     name: 'rollup',
-    config: {
-      file: 'rollup.config.js',
-      text: `import commonjs from '@rollup/plugin-commonjs';
-        import { nodeResolve } from '@rollup/plugin-node-resolve';
-        export default {
-          input: 'page.js',
-          output: { file: 'dist/rollup.js' },
-          plugins: [nodeResolve({ browser: true }), commonjs()],
-        };`,
-    },
     command: ['rollup', '--config'],
   },
 ];
@@ -63,9 +39,10 @@ export const BUNDLERS: readonly Bundler[] = [
 /** Returns the path of the bundle. */
 export const bundlePage = async (
   project: Project,
-  { name, config, command: [program, ...args] }: Bundler,
+  { name, command: [program, ...args] }: Bundler,
 ): Promise<string> => {
-  project.write(config.file, config.text);
+  const config = `${name}.config.js`;
+  cpSync(join(CONFIGS, config), join(project.directory, config));
   await project.run(program, ...args);
   return join(project.directory, 'dist', `${name}.js`);
 };

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { cpSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 
@@ -8,63 +8,11 @@ import { endWithTests } from '../../../../server/test/support/process.ts';
 
 export const NEXT_PACKAGES = ['next', 'react', 'react-dom', '@openfeature/react-sdk'];
 
-const FILES = {
-  'app/layout.js': `
-    export default function Layout({ children }) {
-      return <html lang="en"><body>{children}</body></html>;
-    }`,
-  // Rendered on the server for each request, with the server provider.
-  'app/page.js': `
-    import { OpenFeature } from '@openfeature/server-sdk';
-    import { PennonProvider } from '@pennon/server-provider';
-    import { Checkout } from './checkout';
+const APP = join(import.meta.dirname, '../fixtures/next');
 
-    export const dynamic = 'force-dynamic';
-
-    let started;
-    const start = () =>
-      (started ??= OpenFeature.setProviderAndWait(
-        new PennonProvider({ url: process.env.FLAGS_URL, key: process.env.FLAGS_SERVER_KEY }),
-      ));
-
-    export default async function Page() {
-      await start();
-      const isNew = await OpenFeature.getClient().getBooleanValue('new-checkout', false, {
-        targetingKey: 'ada',
-        plan: 'pro',
-      });
-      return (
-        <main>
-          <p id="server">{String(isNew)}</p>
-          <Checkout url={process.env.FLAGS_URL} clientKey={process.env.FLAGS_CLIENT_KEY} />
-        </main>
-      );
-    }`,
-  // Rendered in the browser, with the web provider.
-  'app/checkout.js': `
-    'use client';
-    import { OpenFeature, OpenFeatureProvider, useBooleanFlagValue } from '@openfeature/react-sdk';
-    import { PennonWebProvider } from '@pennon/web-provider';
-    import { useEffect } from 'react';
-
-    const Value = () => <p id="browser">{String(useBooleanFlagValue('new-checkout', false))}</p>;
-
-    export const Checkout = ({ url, clientKey }) => {
-      useEffect(() => {
-        OpenFeature.setProvider(new PennonWebProvider({ url, key: clientKey }), {
-          targetingKey: 'ada',
-          plan: 'pro',
-        });
-      }, [url, clientKey]);
-      return <OpenFeatureProvider suspend={false}><Value /></OpenFeatureProvider>;
-    };`,
-};
-
-/** Writes an application with a server component and a client component to `directory`. */
-export const writeNextApp = (directory: string): void => {
-  mkdirSync(join(directory, 'app'), { recursive: true });
-  for (const [file, text] of Object.entries(FILES)) writeFileSync(join(directory, file), text);
-};
+/** Adds an application with a server component and a client component to `directory`. */
+export const writeNextApp = (directory: string): void =>
+  cpSync(APP, directory, { recursive: true });
 
 const freePort = async (): Promise<number> => {
   const server = createServer().listen(0, '127.0.0.1');
