@@ -37,7 +37,7 @@ export const bundleInto = (folder: string): void => {
   writeLicenses(folder, metafile);
 };
 
-/** Returns the source of each export that the package in the current directory publishes. */
+/** The source file of each export of the package in the current directory. */
 const entries = (): readonly string[] =>
   Object.values(readManifest().publishConfig.exports).map(({ import: { default: file } }) =>
     file.replace(/^\.\/dist\/(.+)\.js$/, 'src/$1.ts'),

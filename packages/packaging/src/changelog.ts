@@ -15,7 +15,7 @@ const sectionOf = (changelog: string, version: string): string => {
   return section.split(/^## /m)[0] ?? '';
 };
 
-/** Returns the entries of a section without the hash of their commit. Raised dependencies are left out. */
+/** Lists the entries of a section without commit hashes and without raised dependencies. */
 const entriesOf = (section: string): string[] =>
   section
     .split(/^### .*$|^(?=- )/m)

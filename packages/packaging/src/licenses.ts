@@ -9,7 +9,7 @@ export const licensesOf = (inputs: readonly string[]): string => {
   return [...folders].toSorted().map(licenseOf).join('\n');
 };
 
-/** Returns the part of a path up to the last `node_modules/<name>`. */
+/** Cuts a path after the last `node_modules/<name>`. */
 export const packageFolder = (path: string): string | undefined =>
   /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0];
 

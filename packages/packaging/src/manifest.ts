@@ -17,11 +17,11 @@ const Manifest = z.object({
 });
 export type Manifest = z.infer<typeof Manifest>;
 
-/** Returns the manifest of the package in the current directory. */
+/** Reads the manifest of the package in the current directory. */
 export const readManifest = (): Manifest =>
   Manifest.parse(JSON.parse(readFileSync('package.json', 'utf8')));
 
-/** Returns the packages that users of this package install with it. */
+/** The packages that users install if they install this one. */
 export const dependencyNames = ({ dependencies, peerDependencies }: Manifest): string[] =>
   Object.keys({ ...dependencies, ...peerDependencies });
 
@@ -32,6 +32,6 @@ const Installed = z.object({
   exports: z.record(z.string(), z.unknown()).default({}),
 });
 
-/** Returns the manifest of an installed package, of which `folder` is the root. */
+/** Reads the manifest of an installed package. `folder` is the root of that package. */
 export const readInstalled = (folder: string): z.infer<typeof Installed> =>
   Installed.parse(JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')));

@@ -18,7 +18,7 @@ const filesEnding = (ending: string) =>
     .map(name => join(dist, name))
     .filter(file => readFileSync(file, 'utf8').includes(`'${SCHEMA}'`));
 
-/** Returns `A` and `B` for `import type { A, B as C } from '@pennon/schema'`. */
+/** Finds `A` and `B` in `import type { A, B as C } from '@pennon/schema'`. */
 const referencesIn = (declarations: string): readonly TypeReference[] =>
   [...declarations.matchAll(/\{([^{}]*)\} from '@pennon\/schema'/g)].flatMap(([, list = '']) =>
     list

@@ -37,7 +37,7 @@ const flag = (index: number) => ({
   rules: [{ attribute: 'plan', operator: 'in', value: ['pro', 'max'], percentage: 50 }],
 });
 
-/** Returns the mean time of a request in one round, in microseconds. */
+/** The mean time of a request in one round, in microseconds. */
 const measureRound = async (post: Post, contextOf: (request: number) => object, round: number) => {
   const start = performance.now();
   for (let i = 0; i < REQUESTS; i += 1) {

@@ -16,14 +16,14 @@ import {
 import { unleash } from './unleash.ts';
 
 const ENGINES: readonly Engine[] = [pennon, growthbook, flagd, unleash];
-/** So many flags and subjects that no engine can optimize for one of them. */
+/** If there were few flags and subjects, an engine could optimize for one of them. */
 const FLAG_KEYS = Array.from({ length: 50 }, (_, at) => `feature-${at}`);
 const SUBJECTS = makeSubjects(1_000);
 const ROUNDS = { rounds: 9, roundMs: 60 };
 
 let counted = 0;
 
-/** Evaluates flags and subjects in turn. Results are counted, so that no call can be optimized away. */
+/** Evaluates flags and subjects in turn. If results were not counted, calls could be optimized away. */
 const loop = (evaluateFlag: Evaluate) => (times: number) => {
   for (let at = 0; at < times; at += 1) {
     const flagKey = FLAG_KEYS[at % FLAG_KEYS.length] ?? '';

@@ -2,7 +2,7 @@ import { GCProfiler } from 'node:v8';
 
 const NS_PER_MS = 1_000_000;
 
-/** Returns the median, because other load on the machine affects it less than the mean. */
+/** The median is used because other load on the machine affects it less than the mean. */
 export const median = (values: readonly number[]): number => {
   const sorted = values.toSorted((left, right) => left - right);
   return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
@@ -38,7 +38,7 @@ export const compare = (
   return measured.map(median);
 };
 
-/** Returns how many garbage collections a run causes. */
+/** Counts the garbage collections during a run. */
 export const collections = (run: () => void): number => {
   const profiler = new GCProfiler();
   profiler.start();

@@ -43,7 +43,7 @@ const featureOf = (scenario: Scenario, name: string): FeatureInterface => {
   }
 };
 
-/** Returns a repository in memory, without a server, polling or metrics. */
+/** A repository in memory, without a server, polling or metrics. */
 const repositoryOf = (features: ReadonlyMap<string, FeatureInterface>) =>
   Object.assign(new EventEmitter(), {
     getToggle: (name: string) => features.get(name),

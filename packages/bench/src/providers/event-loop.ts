@@ -25,10 +25,10 @@ const WEB: ProviderPackage = {
 };
 
 /**
- * Returns a program that starts a provider and prints two times for each step: the longest task of the event loop,
- * and the time from the last byte received to the effect. The steps end when the provider is ready, when one flag
- * has changed, and when all flags have arrived again. Tasks are only measured while data arrive, because on a busy
- * machine an idle event loop is interrupted, too.
+ * Returns a program that starts a provider and prints two times for each step: the longest task of
+ * the event loop, and the time from the last byte received to the effect. The steps end when the
+ * provider is ready, when one flag has changed, and when all flags have arrived again. Tasks are only
+ * measured if data arrive, because on a busy machine an idle event loop is interrupted too.
  */
 const programFor = ({ name, className, options }: ProviderPackage): string => `
 const { ${className}: Provider } = await import('${name}');
@@ -114,7 +114,7 @@ const measureProvider = async (
   return rounds;
 };
 
-/** Returns the median of all processes and the minimum, for each step. */
+/** For each step, the median of all processes and the minimum. */
 const columnOf = (rounds: StepTimes[][], time: keyof StepTimes): string[] =>
   STEPS.map((_, index) => {
     const times = rounds.map(round => round[index]?.[time] ?? Number.NaN);

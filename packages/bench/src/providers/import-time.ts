@@ -21,7 +21,7 @@ const CANDIDATES: readonly Candidate[] = [
   { name: 'unleash-client' },
 ];
 
-/** Returns a program that prints the milliseconds of one import. */
+/** The source of a program that prints the milliseconds of one import. */
 const programFor = ({ name, after }: Candidate): string => `
 ${after === undefined ? '' : `await import('${after}');`}
 const begin = performance.now();

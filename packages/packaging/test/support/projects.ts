@@ -26,8 +26,8 @@ const DEPENDENCIES = [
 ];
 
 /**
- * Installs packages into `cwd`. Retries, because the registry reports a missing package if one request to npm's own registry fails.
- * The retry reuses the packages that were downloaded before.
+ * Installs packages into `cwd`. Retries, because the registry reports a missing package if one request
+ * to npm's own registry fails. A retry reuses the packages that have been downloaded.
  */
 export const install = async (
   cwd: string,
