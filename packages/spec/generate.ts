@@ -4,7 +4,7 @@ import { operatorTraits } from '@pennon/engine';
 import * as schema from '@pennon/schema';
 import { z } from 'zod';
 
-/** The folder that all generated files are in, by paths such as `schema/flag.json`. */
+/** The folder of all generated files. */
 export const directory = new URL('./', import.meta.url);
 
 type Titled = { readonly title: string; readonly zod: z.ZodType };
@@ -21,27 +21,28 @@ export const documents: ReadonlyMap<string, Titled> = new Map(
     evaluation: { title: 'The result of evaluating one flag', zod: schema.Evaluation },
     'evaluation-context': { title: 'An evaluation context', zod: schema.EvaluationContext },
     export: { title: 'An export of one or all environments', zod: schema.Export },
-    flag: { title: 'A flag as it is managed and stored', zod: schema.Flag },
+    flag: { title: 'A flag as managed and stored', zod: schema.Flag },
     'flag-create': { title: 'A flag to create or replace', zod: schema.FlagCreate },
-    'flag-patch': { title: 'Changes of a flag', zod: schema.FlagPatch },
+    'flag-patch': { title: 'A merge patch of a flag', zod: schema.FlagPatch },
     'flag-set': { title: 'All flags and segments of one environment', zod: schema.FlagSet },
-    'flag-set-change': { title: 'The difference of two flag sets', zod: schema.FlagSetChange },
-    segment: { title: 'A segment as it is managed and stored', zod: schema.Segment },
+    'flag-set-change': { title: 'The difference between two flag sets', zod: schema.FlagSetChange },
+    segment: { title: 'A segment as managed and stored', zod: schema.Segment },
     'segment-create': { title: 'A segment to create or replace', zod: schema.SegmentCreate },
-    'segment-patch': { title: 'Changes of a segment', zod: schema.SegmentPatch },
+    'segment-patch': { title: 'A merge patch of a segment', zod: schema.SegmentPatch },
   }),
 );
 
 /**
- * Returns one self-contained document in JSON Schema, draft 2020-12. It cannot express limits in bytes,
- * the number of conditions in groups, and rules that span several fields.
+ * Returns one self-contained JSON Schema document, draft 2020-12. JSON Schema cannot express limits in
+ * bytes, the number of conditions in groups, and constraints between fields. If a request violates one
+ * of these, only the server refuses it.
  */
 export const jsonSchema = (name: string, { title, zod }: Titled) => {
   const { $schema, ...rest } = z.toJSONSchema(zod, { io: 'input', unrepresentable: 'any' });
   return { $schema, $id: `urn:pennon:schema:${name}`, title, ...rest };
 };
 
-/** Every operator with the kind of its operand and its traits. */
+/** All operators with the type of their operand and their traits. */
 const operators = () =>
   Object.fromEntries(
     Object.entries(schema.OPERATORS).flatMap(([operand, names]) =>
@@ -49,7 +50,7 @@ const operators = () =>
     ),
   );
 
-/** The fields of everything that a flag set contains. */
+/** The field names of everything that a flag set contains. */
 const fields = () => ({
   flag: schema.FLAG_FIELDS,
   segment: schema.SEGMENT_FIELDS,
@@ -60,7 +61,7 @@ const fields = () => ({
 
 const textOf = (json: unknown): string => `${JSON.stringify(json, null, 2)}\n`;
 
-/** The text of every generated file, by its path. */
+/** Returns the text of each generated file, by path such as `schema/flag.json`. */
 export const files = (): ReadonlyMap<string, string> =>
   new Map([
     ['operators.json', textOf(operators())],

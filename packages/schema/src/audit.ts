@@ -25,7 +25,7 @@ export const AUDIT_ACTIONS = [
 export const AuditAction = z.enum(AUDIT_ACTIONS);
 export type AuditAction = z.infer<typeof AuditAction>;
 
-/** Who made a change: the API key and, if the request names one, the user that it acted for. */
+/** Who made a change: the API key, and optionally the user that it acted for. */
 export const Actor = strictObject({
   id: z.string(),
   name: z.string(),

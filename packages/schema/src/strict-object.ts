@@ -8,7 +8,7 @@ const REPEATED_LENGTH = 50;
 export const shortened = (name: string): string =>
   name.length > REPEATED_LENGTH ? `${name.slice(0, REPEATED_LENGTH)}…` : name;
 
-/** Returns the message for an unknown field. `allowed` is empty if the known fields cannot be listed. */
+/** Returns the message for an unknown field. `allowed` is empty for schemas that cannot list their fields. */
 export const unknownField = (allowed: readonly string[]): string =>
   allowed.length > 0
     ? `is an unknown field; the fields here are ${quoted(allowed)}`

@@ -16,7 +16,7 @@ const cases = readdirSync(folder).flatMap(
     (JSON.parse(readFileSync(new URL(file, folder), 'utf8')) as { readonly cases: Case[] }).cases,
 );
 
-/** Every value under this name, at any depth. */
+/** Returns all values of fields with this name, at any depth. */
 const valuesOf = (name: string, value: unknown): unknown[] => {
   if (typeof value !== 'object' || value === null) return [];
   const inner = Object.values(value).flatMap(item => valuesOf(name, item));
@@ -25,17 +25,17 @@ const valuesOf = (name: string, value: unknown): unknown[] => {
     : inner;
 };
 
-const casesWith = (name: string, wanted?: unknown): Case[] =>
+const casesWith = (name: string, expected?: unknown): Case[] =>
   cases.filter(({ flagSet }) =>
-    valuesOf(name, flagSet).some(value => wanted === undefined || value === wanted),
+    valuesOf(name, flagSet).some(value => expected === undefined || value === expected),
   );
 
-const reasonsOf = (found: readonly Case[]): Set<string> =>
-  new Set(found.map(({ expected }) => expected.reason));
+const reasonsOf = (selected: readonly Case[]): Set<string> =>
+  new Set(selected.map(({ expected }) => expected.reason));
 
 describe('every operator has cases', () => {
   test.each(Operator.options)(
-    '%s: it holds, it does not hold, its operand is invalid',
+    '%s: cases that hold, cases that fail and cases with an invalid operand',
     operator => {
       const reasons = reasonsOf(casesWith('operator', operator));
       expect([...reasons]).toEqual(expect.arrayContaining(['TARGETING_MATCH', 'DEFAULT', 'ERROR']));

@@ -6,11 +6,11 @@ import { directory, files } from '../generate.ts';
 
 const hint = 'run "pnpm --filter @pennon/spec generate"';
 
-test.each([...files()])('%s is what the schemas and the engine generate', async (path, text) => {
+test.each([...files()])('%s is up to date with the schemas and the engine', async (path, text) => {
   expect(await readFile(new URL(path, directory), 'utf8'), hint).toBe(text);
 });
 
-test('no generated file is left over', async () => {
+test('no generated file is obsolete', async () => {
   const written = (await readdir(new URL('schema/', directory))).map(name => `schema/${name}`);
   expect(written.filter(path => !files().has(path))).toEqual([]);
 });

@@ -17,12 +17,12 @@ const ajv = new Ajv2020({ strict: true, allowUnionTypes: true, formats: { 'date-
 
 const documentOf = (name: string) => {
   const document = documents.get(name);
-  if (document === undefined) throw new Error(`no document is named ${name}`);
+  if (document === undefined) throw new Error(`there is no document "${name}"`);
   return document;
 };
 
 test.each([...documents])(
-  'the document %s is valid, titled and complete in itself',
+  'the document %s is valid, has a title and is self-contained',
   (name, document) => {
     const schema = jsonSchema(name, document);
     expect(schema).toMatchObject({ $id: `urn:pennon:schema:${name}`, title: expect.any(String) });
@@ -30,11 +30,12 @@ test.each([...documents])(
   },
 );
 
-/** Parts that accept anything; where that is meant, they carry a description. */
-const empty = (schema: unknown): number => JSON.stringify(schema).split('{}').length - 1;
+/** Counts the parts that accept anything. If that is intended, a part has a description. */
+const countUnrestricted = (schema: unknown): number =>
+  JSON.stringify(schema).split('{}').length - 1;
 
-test.each([...documents])('no part of %s accepts anything by oversight', (name, document) => {
-  expect(empty(jsonSchema(name, document))).toBe(0);
+test.each([...documents])('no part of %s accepts any value unintentionally', (name, document) => {
+  expect(countUnrestricted(jsonSchema(name, document))).toBe(0);
 });
 
 type Subject = [name: string, valid: fc.Arbitrary<object>];
@@ -45,7 +46,7 @@ const subjects: Subject[] = [
   ['evaluation', evaluation],
 ];
 
-const judgesOf = (name: string) => {
+const validatorsOf = (name: string) => {
   const document = documentOf(name);
   const { $id: _, ...schema } = jsonSchema(name, document);
   const byJsonSchema = ajv.compile(schema);
@@ -70,7 +71,7 @@ const junk = fc.oneof(
   ),
 );
 
-/** A valid document in which one place is gone or holds something else, which may be valid too. */
+/** A valid document with one position removed or replaced, possibly by another valid value. */
 const damaged = (valid: fc.Arbitrary<object>) =>
   fc.tuple(valid, fc.nat(), fc.option(junk, { nil: undefined })).map(([document, at, value]) => {
     const sites = sitesOf(document);
@@ -80,7 +81,7 @@ const damaged = (valid: fc.Arbitrary<object>) =>
   });
 
 test.each(subjects)('zod and JSON Schema accept every valid %s', (name, valid) => {
-  const { byJsonSchema, byZod } = judgesOf(name);
+  const { byJsonSchema, byZod } = validatorsOf(name);
   fc.assert(
     fc.property(valid, document => {
       expect([byZod(document), byJsonSchema(document)]).toEqual([true, true]);
@@ -89,7 +90,7 @@ test.each(subjects)('zod and JSON Schema accept every valid %s', (name, valid) =
 });
 
 test.each(subjects)('zod and JSON Schema agree on a damaged %s', (name, valid) => {
-  const { byJsonSchema, byZod } = judgesOf(name);
+  const { byJsonSchema, byZod } = validatorsOf(name);
   fc.assert(
     fc.property(damaged(valid), document => {
       expect(byJsonSchema(document)).toBe(byZod(document));
@@ -98,8 +99,8 @@ test.each(subjects)('zod and JSON Schema agree on a damaged %s', (name, valid) =
   );
 });
 
-test('of a flag on creation JSON Schema refuses nothing that zod accepts', () => {
-  const { byJsonSchema, byZod } = judgesOf('flag-create');
+test('JSON Schema accepts every flag on creation that zod accepts', () => {
+  const { byJsonSchema, byZod } = validatorsOf('flag-create');
   fc.assert(
     fc.property(damaged(flagCreate), document => {
       if (byZod(document)) expect(byJsonSchema(document)).toBe(true);
