@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -97,6 +98,20 @@ def test_both_engines_evaluate_damaged_cases_alike(typescript: Engine) -> None:
         ):
             if differ(their, our):
                 pytest.fail(report(shrink(request, typescript), typescript), pytrace=False)
+
+
+def test_both_engines_describe_problems_with_the_same_sentences(typescript: Engine) -> None:
+    names = ("flagSet", "flagKey", "context")
+    requests = [{name: case[name] for name in names} for case in shared_cases()]
+    for request, theirs, ours in zip(requests, typescript(requests), python(requests), strict=True):
+        assert messages(ours) == messages(theirs), to_json(request)
+
+
+def messages(evaluated: Json) -> set[str]:
+    """All messages with their paths. Those about patterns are from different libraries."""
+    problems = [f"{problem['path']}: {problem['message']}" for problem in evaluated["problems"]]
+    texts = [*problems, evaluated["result"].get("errorMessage", "")]
+    return {re.sub(r"(`matches` must ).*", r"\1", text) for text in texts}
 
 
 def test_both_engines_find_the_same_differences_between_flag_sets(typescript: Engine) -> None:
