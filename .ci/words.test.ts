@@ -19,6 +19,7 @@ const CLEAN = [
   '.oxlintrc.json',
   'packages/bench',
   'packages/client',
+  'packages/engine',
   'packages/packaging',
   'packages/schema',
   'packages/spec',

@@ -42,7 +42,7 @@ const changedByText = (previous: RawObject, next: RawObject): string[] =>
     )
     .toSorted();
 
-/** Every text under this name, at any depth. */
+/** Returns all values under this name, at any depth. */
 const namedIn = (value: unknown, name: string): unknown[] => {
   if (Array.isArray(value)) return value.flatMap(item => namedIn(item, name));
   if (!isObject(value)) return [];
@@ -69,7 +69,7 @@ const affectedByRepetition = (
   return [...reached].toSorted();
 };
 
-/** Two flag sets that have much in common. */
+/** Two flag sets that share most definitions. */
 const pair = fc
   .tuple(
     flagSet,
@@ -89,22 +89,26 @@ const pair = fc
   });
 
 describe('diffFlagSets', () => {
-  test('finds what a comparison of texts and a repeated search find', { timeout: 30_000 }, () => {
-    fc.assert(
-      fc.property(pair, ({ previous, next }) => {
-        const { changed, affected } = diffFlagSets(previous, next);
-        const flags = changedByText(partOf(previous, 'flags'), partOf(next, 'flags'));
-        const segments = changedByText(partOf(previous, 'segments'), partOf(next, 'segments'));
-        expect(changed).toStrictEqual({ flags, segments });
-        expect(affected).toStrictEqual(
-          affectedByRepetition(partOf(next, 'flags'), flags, segments),
-        );
-      }),
-      { numRuns: 2_000 },
-    );
-  });
+  test(
+    'returns the same as a comparison of JSON texts and a repeated search',
+    { timeout: 30_000 },
+    () => {
+      fc.assert(
+        fc.property(pair, ({ previous, next }) => {
+          const { changed, affected } = diffFlagSets(previous, next);
+          const flags = changedByText(partOf(previous, 'flags'), partOf(next, 'flags'));
+          const segments = changedByText(partOf(previous, 'segments'), partOf(next, 'segments'));
+          expect(changed).toStrictEqual({ flags, segments });
+          expect(affected).toStrictEqual(
+            affectedByRepetition(partOf(next, 'flags'), flags, segments),
+          );
+        }),
+        { numRuns: 2_000 },
+      );
+    },
+  );
 
-  test('leaves out no flag whose result or problems differ', { timeout: 30_000 }, () => {
+  test('includes every flag with different results or problems', { timeout: 30_000 }, () => {
     fc.assert(
       fc.property(pair, context, ({ previous, next }, attributes) => {
         const affected = new Set(diffFlagSets(previous, next).affected);
@@ -121,7 +125,7 @@ describe('diffFlagSets', () => {
     );
   });
 
-  test('finds no difference between a flag set and the same in another order', () => {
+  test('finds no difference between flag sets that differ only in the order of names', () => {
     fc.assert(
       fc.property(flagSet, set => {
         expect(diffFlagSets(set, reordered(set))).toStrictEqual({
@@ -132,7 +136,7 @@ describe('diffFlagSets', () => {
     );
   });
 
-  test('never throws, and finds all flags of a set that had no predecessor', () => {
+  test('never throws, and finds all flags if there is no previous flag set', () => {
     fc.assert(
       fc.property(fc.oneof(damagedFlagSet, fc.jsonValue()), set => {
         const { changed, affected } = diffFlagSets(undefined, set);
@@ -143,7 +147,7 @@ describe('diffFlagSets', () => {
     );
   });
 
-  test('a removed, an added and a replaced flag are changed, and what depends on them is affected', () => {
+  test('removed, added and replaced flags are changed, and their dependents are affected', () => {
     const on = (key: string) => ({ conditions: [{ flag: key, variants: ['on'] }], variant: 'on' });
     const plain = { type: 'boolean', enabled: true, variants: { on: true }, defaultVariant: 'on' };
     const previous = {
@@ -181,7 +185,7 @@ describe('diffFlagSets', () => {
 });
 
 describe('dependentsOf', () => {
-  test('finds what diffFlagSets finds, given what changed', () => {
+  test('returns the affected flags of diffFlagSets, given its changes', () => {
     fc.assert(
       fc.property(pair, ({ previous, next }) => {
         const { changed, affected } = diffFlagSets(previous, next);
