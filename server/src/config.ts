@@ -1,4 +1,5 @@
 import { describeIssues } from '@pennon/schema';
+import { closest, distance } from 'fastest-levenshtein';
 import { z } from 'zod';
 
 import { PREFIX } from './store/redis/keys.ts';
@@ -102,16 +103,52 @@ export class ConfigError extends Error {
   override readonly name = 'ConfigError';
 }
 
+/** Variables of the providers, of the command line client and of the server's own workers. */
+const OTHER_VARIABLES: ReadonlySet<string> = new Set([
+  'PENNON_URL',
+  'PENNON_KEY',
+  'PENNON_WORKER_ANNOUNCES',
+]);
+
+/** Kubernetes sets these in each container, for each service that has a name such as `pennon`. */
+const isServiceLink = (name: string, value: string): boolean =>
+  /_SERVICE_(HOST|PORT(_[A-Z0-9_]+)?)$|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$/.test(name) ||
+  (name.endsWith('_PORT') && /^(tcp|udp|sctp):\/\//.test(value));
+
+const SETTING_NAMES = Object.keys(Settings.shape);
+const withoutPrefix = (name: string): string => name.replace(/^PENNON_/, '');
+
+/** Returns the setting with the most similar name, or undefined if none is similar. */
+const similarSetting = (name: string): string | undefined => {
+  const short = withoutPrefix(name);
+  const nearest = closest(short, SETTING_NAMES.map(withoutPrefix));
+  if (distance(short, nearest) > short.length / 2) return undefined;
+  return SETTING_NAMES.find(each => withoutPrefix(each) === nearest);
+};
+
+/** Returns a problem for each variable that looks like a setting and is not one. */
+const unknownVariables = (env: Readonly<Record<string, string | undefined>>): string[] =>
+  Object.entries(env)
+    .filter(([name]) => name.startsWith('PENNON_') && !(name in Settings.shape))
+    .filter(([name, value = '']) => !OTHER_VARIABLES.has(name) && !isServiceLink(name, value))
+    .map(([name]) => {
+      const similar = similarSetting(name);
+      return `${name}: is not a setting${similar === undefined ? '' : `; did you mean ${similar}?`}`;
+    });
+
 /** Reads the settings. An empty variable is unset. Throws a ConfigError that lists every invalid setting. */
 export const readConfig = (env: Readonly<Record<string, string | undefined>>): Config => {
   const values = Object.fromEntries(
     Object.keys(Settings.shape).flatMap(name => (env[name] ? [[name, env[name]]] : [])),
   );
   const parsed = Settings.safeParse(values);
-  if (!parsed.success) {
-    const problems = describeIssues(parsed.error).map(({ path, message }) => `${path}: ${message}`);
+  const issues = parsed.success ? [] : describeIssues(parsed.error);
+  const problems = [
+    ...issues.map(({ path, message }) => `${path}: ${message}`),
+    ...unknownVariables(env),
+  ];
+  if (!parsed.success || problems.length > 0)
     throw new ConfigError(`invalid setting: ${problems.join('; ')}`);
-  }
   const settings = parsed.data;
   const store = locateStore(settings);
   requireSharedStoreForWorkers(store, settings.PENNON_WORKERS);

@@ -202,6 +202,38 @@ describe('a failing start', () => {
     await expectFailure({ [name]: value }, new RegExp(`${name}: must`));
   });
 
+  it.each([
+    ['PENNON_WORKER', 'PENNON_WORKERS'],
+    ['PENNON_DATADIR', 'PENNON_DATA'],
+    ['PENNON_TRUST_PROXIES', 'PENNON_TRUST_PROXY'],
+    ['PENNON_PORT', 'PORT'],
+  ])('an unknown %s is reported with the name that was probably meant', async (name, meant) => {
+    const message = new RegExp(`${name}: is not a setting; did you mean ${meant}\\?`);
+    await expectFailure({ [name]: 'secret-value' }, message);
+  });
+
+  it('an unknown variable that is similar to no setting is reported', async () => {
+    await expectFailure(
+      { PENNON_FROBNICATION_STYLE: 'x' },
+      /PENNON_FROBNICATION_STYLE: is not a setting$/m,
+    );
+  });
+
+  it('variables of the providers and of Kubernetes are no settings and are accepted', async () => {
+    const server = await startProcess({
+      env: {
+        PENNON_DATA: data,
+        PENNON_URL: 'http://example.com',
+        PENNON_KEY: 'a-key',
+        PENNON_SERVICE_HOST: '10.0.0.1',
+        PENNON_SERVICE_PORT_HTTP: '80',
+        PENNON_PORT: 'tcp://10.0.0.1:80',
+        PENNON_PORT_80_TCP_ADDR: '10.0.0.1',
+      },
+    });
+    expect(await server.stop()).toBe(0);
+  });
+
   it('a PENNON_DATA that is a file is reported', async () => {
     const message = /PENNON_DATA: \/dev\/null is not a directory/;
     await expectFailure({ PENNON_DATA: '/dev/null' }, message);

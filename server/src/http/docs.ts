@@ -1,6 +1,7 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 import type { FastifyInstance } from 'fastify';
 
@@ -47,7 +48,7 @@ const START = `SwaggerUIBundle({ url: '/openapi.json', dom_id: '#api', validator
 /** Serves the OpenAPI document, and a page to read and try it. */
 export const serveDocs = (app: FastifyInstance): void => {
   const config = { access: 'public' } as const;
-  const assets = createRequire(import.meta.url).resolve('swagger-ui-dist/package.json');
+  const assets = findAssets();
   let document: string | undefined;
 
   app.get('/openapi.json', { config }, async (_, reply) =>
@@ -66,7 +67,14 @@ export const serveDocs = (app: FastifyInstance): void => {
       reply
         .type(type)
         .header('cache-control', 'public, max-age=3600')
-        .send(readFileSync(join(assets, '..', name))),
+        .send(readFileSync(join(assets, name))),
     );
   }
+};
+
+/** Returns the directory of the Swagger UI. The build copies these files beside its code. */
+const findAssets = (): string => {
+  const built = fileURLToPath(new URL('./swagger-ui', import.meta.url));
+  if (existsSync(built)) return built;
+  return dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'));
 };

@@ -38,9 +38,9 @@ describe('the data directory', { timeout: 60_000 }, () => {
     await store.close();
   });
 
-  test('has one file, pennon.db, after the store has closed', async () => {
+  test('has only pennon.db and its lock after the store has closed', async () => {
     const { directory } = await createDirectoryWithData();
-    expect(listFiles(directory).map(([name]) => name)).toEqual(['pennon.db']);
+    expect(listFiles(directory).map(([name]) => name)).toEqual(['pennon.db', 'pennon.lock']);
   });
 
   test('is rejected while another store of this process uses it, and accepted after that', async () => {

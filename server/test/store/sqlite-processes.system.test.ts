@@ -226,7 +226,8 @@ describe('a user without write access', () => {
     await child.send('close');
     if (!isRoot) return directory;
     chownSync(directory, NOBODY, NOBODY);
-    chownSync(databaseFile(directory), NOBODY, NOBODY);
+    for (const name of ['pennon.db', 'pennon.lock'])
+      chownSync(join(directory, name), NOBODY, NOBODY);
     return directory;
   };
 

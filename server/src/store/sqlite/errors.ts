@@ -36,8 +36,11 @@ const CODE_BY_SQLITE_CODE: Readonly<Record<number, StoreErrorCode>> = {
   26: 'corrupt', // SQLITE_NOTADB
 };
 
-/** A write failed for a reason other than ENOSPC: a quota, a file size limit or a broken disk. */
-const SQLITE_IOERR_WRITE = 778;
+/**
+ * A write, or the growth of the shared memory file, failed for a reason other than ENOSPC: a quota, a file
+ * size limit or a broken disk.
+ */
+const CANNOT_GROW: ReadonlySet<number> = new Set([778, 4874]); // SQLITE_IOERR_WRITE, _SHMSIZE
 
 const CODE_BY_SYSTEM_CODE: Readonly<Record<string, StoreErrorCode>> = {
   EACCES: 'readonly',
@@ -60,7 +63,7 @@ export const toStoreError = (error: unknown, path: string, fallback?: StoreError
 
 const sqliteErrorCode = (error: Error, fallback?: StoreErrorCode): StoreErrorCode | undefined => {
   if (!('errcode' in error) || typeof error.errcode !== 'number') return undefined;
-  if (error.errcode === SQLITE_IOERR_WRITE) return 'full';
+  if (CANNOT_GROW.has(error.errcode)) return 'full';
   return CODE_BY_SQLITE_CODE[error.errcode & 0xff] ?? fallback;
 };
 

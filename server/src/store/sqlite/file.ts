@@ -33,21 +33,74 @@ export const databaseExists = (directory: string): boolean => {
   return existsSync(path) || existsSync(walPath(path));
 };
 
-/** Opens the directory's database exclusively. Creates both if they do not exist. */
-export const openDatabase = (directory: string): DatabaseSync => {
+/** A database that no other server can open, but that other processes can read. */
+export type OwnedDatabase = { readonly database: DatabaseSync; readonly close: () => void };
+
+/** Opens the directory's database as its only server. Creates both if they do not exist. */
+export const openDatabase = (directory: string): OwnedDatabase => {
   const path = databasePath(directory);
   createDirectory(directory);
   if (!existsSync(path)) createDatabase(directory, path);
-  requireWritable([directory, path, walPath(path)].filter(file => existsSync(file)));
+  const lockPath = join(directory, 'pennon.lock');
+  requireWritable([directory, path, walPath(path), lockPath].filter(file => existsSync(file)));
   requireNotEmpty(path);
-  const database = new DatabaseSync(path, { timeout: LOCK_WAIT_MS });
+  const lock = acquireLock(lockPath, path);
   try {
-    initialize(database, path);
+    const database = openExisting(path, initialize);
+    return {
+      database,
+      close() {
+        database.close();
+        lock.close();
+      },
+    };
+  } catch (error) {
+    lock.close();
+    throw error;
+  }
+};
+
+/** Opens a database that exists and prepares it. */
+const openExisting = (
+  path: string,
+  prepare: (database: DatabaseSync, path: string) => void,
+  source = path,
+): DatabaseSync => {
+  const database = new DatabaseSync(path);
+  try {
+    database.exec(`PRAGMA busy_timeout = ${LOCK_WAIT_MS}`);
+    prepare(database, source);
     return database;
   } catch (error) {
     database.close();
-    throw toStoreError(error, path, 'corrupt');
+    throw toStoreError(error, source, 'corrupt');
   }
+};
+
+/**
+ * Locks an empty file until the process ends, even if it is killed. The database itself stays unlocked, so
+ * another process can back it up. The file is never removed: a process could be waiting for it.
+ */
+const acquireLock = (lockPath: string, path: string): DatabaseSync => {
+  const lock = new DatabaseSync(lockPath);
+  try {
+    chmodSync(lockPath, 0o600);
+    lock.exec(`PRAGMA busy_timeout = ${LOCK_WAIT_MS}; BEGIN EXCLUSIVE`);
+    return lock;
+  } catch (error) {
+    lock.close();
+    throw toStoreError(error, path);
+  }
+};
+
+/**
+ * Opens a database to read it, even if a server uses it. `source` is the path to name in errors, if the
+ * file is a copy.
+ */
+export const openForReading = (path: string, source = path): DatabaseSync => {
+  if (!existsSync(path)) throw storeError('unavailable', source, 'there is no database');
+  requireNotEmpty(path, source);
+  return openExisting(path, readFormat, source);
 };
 
 const createDirectory = (directory: string): void => {
@@ -84,9 +137,7 @@ const writeEmptyDatabase = (draft: string): void => {
   const database = new DatabaseSync(draft);
   try {
     chmodSync(draft, 0o600);
-    database.exec(
-      'PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL',
-    );
+    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
     database.exec(`PRAGMA application_id = ${APPLICATION_ID}`);
     migrate(database, 0);
   } finally {
@@ -102,7 +153,7 @@ const linkIfMissing = (draft: string, path: string): void => {
   }
 };
 
-const syncDirectory = (directory: string): void => {
+export const syncDirectory = (directory: string): void => {
   const handle = openSync(directory, 'r');
   try {
     fsyncSync(handle);
@@ -122,13 +173,11 @@ const requireWritable = (files: readonly string[]): void => {
 };
 
 /** SQLite treats an empty file as a new database and deletes its write-ahead log. */
-const requireNotEmpty = (path: string): void => {
-  if (statSync(path).size === 0) throw storeError('corrupt', path, 'the file is empty');
+const requireNotEmpty = (path: string, source = path): void => {
+  if (statSync(path).size === 0) throw storeError('corrupt', source, 'the file is empty');
 };
 
 const initialize = (database: DatabaseSync, path: string): void => {
-  // Before the first read, which takes the lock. The process holds it until it ends.
-  database.exec('PRAGMA locking_mode = EXCLUSIVE');
   const format = readFormat(database, path);
   checkPages(database, path);
   database.exec(`

@@ -14,6 +14,7 @@ import {
 import type { Commit, CommitOutcome, Ledger, LedgerKind, Store } from '../store.ts';
 import { startDatabaseThread, type DatabaseThread } from './thread.ts';
 
+export { backUp, requireSoundData, restore } from './backup.ts';
 export { databaseExists, databasePath } from './file.ts';
 
 export type SqliteOptions = {

@@ -4,7 +4,7 @@ import { nextChangeId, revisionOf, type ChangeId } from '../change-id.ts';
 import type { AuditRow, DocumentRow } from '../serialization.ts';
 import type { Ledger } from '../store.ts';
 import { auditStatement } from './audit-query.ts';
-import { checkWritable } from './file.ts';
+import { checkWritable, type OwnedDatabase } from './file.ts';
 import type { CommitInput, CommitOutput, Input, OperationName, Output } from './protocol.ts';
 import { integerColumn, textColumn, transaction, type Row } from './sql.ts';
 
@@ -13,7 +13,7 @@ export type OperationTable = {
 };
 
 /** Returns the operations on a database. Each is synchronous, so they never overlap. */
-export const operationsOn = (database: DatabaseSync): OperationTable => {
+export const operationsOn = ({ database, close }: OwnedDatabase): OperationTable => {
   const statements = prepareStatements(database);
   const find = (ledger: Ledger) => findLedger(statements, ledger);
   return {
@@ -48,7 +48,7 @@ export const operationsOn = (database: DatabaseSync): OperationTable => {
       return rows.map(auditRow);
     },
     ping: () => checkWritable(database),
-    close: () => database.close(),
+    close,
   };
 };
 

@@ -28,8 +28,16 @@ export const transaction = <Result>(database: DatabaseSync, work: () => Result):
     database.exec('COMMIT');
     return result;
   } catch (error) {
-    // SQLite rolls back by itself after some errors, for example if the disk is full.
-    if (database.isTransaction) database.exec('ROLLBACK');
+    rollBack(database);
     throw error;
+  }
+};
+
+/** SQLite rolls back by itself after some errors, for example if the disk is full, and then rejects this. */
+const rollBack = (database: DatabaseSync): void => {
+  try {
+    database.exec('ROLLBACK');
+  } catch {
+    // The transaction has already ended.
   }
 };

@@ -62,12 +62,16 @@ export const startDatabaseThread = async (
   return { call, close: () => (closing ??= closeThread()) };
 };
 
+/** The build writes JavaScript. */
+const WORKER = import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js';
+
 const startWorker = (directory: string): Worker =>
-  new Worker(new URL('./worker.ts', import.meta.url), {
+  new Worker(new URL(WORKER, import.meta.url), {
     name: 'pennon-store',
     workerData: directory,
-    // Without the flags of the process, because preloaded modules must not run a second time.
-    execArgv: [],
+    // Without the flags of the process, because preloaded modules must not run a second time. Node 22
+    // warns that SQLite is experimental.
+    execArgv: ['--disable-warning=ExperimentalWarning'],
   });
 
 const settle = (call: PendingCall | undefined, reply: WorkerReply): void => {

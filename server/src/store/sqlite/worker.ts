@@ -25,13 +25,13 @@ const serve = (port: MessagePort, directory: string): void => {
 };
 
 const openOperations = (directory: string, path: string): OperationTable => {
-  const database = openDatabase(directory);
+  const owned = openDatabase(directory);
   try {
-    const operations = operationsOn(database);
+    const operations = operationsOn(owned);
     operations.ping();
     return operations;
   } catch (error) {
-    database.close();
+    owned.close();
     throw toStoreError(error, path, 'corrupt');
   }
 };
