@@ -56,7 +56,7 @@ const unknownOperator = (issue: { input?: unknown }): string | undefined =>
     ? undefined
     : 'must have an "attribute" and an "operator"';
 
-/** Compares one attribute with an operand, whose type depends on the operator. */
+/** Compares one attribute with an operand. The operator determines the type of the operand. */
 export const AttributeCondition = z
   .discriminatedUnion(
     'operator',
