@@ -21,10 +21,15 @@ export type Finding = {
   readonly remedy: string;
 };
 
-const SKIPPED =
-  /(?:^|\/)(?:node_modules|dist|\.venv|\.test-results|pennon-data|pnpm-lock\.yaml|word-examples\.json)(?:\/|$)|\/spec\/schema\//;
+/** Installed or generated, except for the last one: examples of what is refused. */
+const SKIPPED = [
+  /(?:^|\/)(?:\.git|node_modules|dist|\.venv|\.\w+_cache|\.hypothesis|\.test-results)(?:\/|$)/,
+  /(?:^|\/)(?:pennon-data|generated-\w+|[\w-]+\.egg-info|pnpm-lock\.yaml)(?:\/|$)/,
+  /^packages\/spec\/schema\//,
+  /^\.ci\/word-examples\.json$/,
+];
 
-const isSkipped = (path: string): boolean => SKIPPED.test(path);
+const isSkipped = (path: string): boolean => SKIPPED.some(skipped => skipped.test(path));
 
 /** Returns the files that have views, by their path from the root. */
 const readFiles = (folders: readonly string[]): ReadonlyMap<string, string> => {
@@ -73,7 +78,7 @@ export const findingsIn = (file: string, source: string): Finding[] => {
   return isGone(name) ? [{ file, line: 0, phrase: name, remedy: NAME_REMEDY }, ...inText] : inText;
 };
 
-/** Returns everything to change below the given folders. */
+/** Returns everything to change below folders or files, which may be patterns. */
 export const findingsBelow = (folders: readonly string[]): Finding[] =>
   [...readFiles(folders)].flatMap(([file, source]) => findingsIn(file, source));
 
@@ -81,9 +86,8 @@ export const findingsBelow = (folders: readonly string[]): Finding[] =>
 export const describeFinding = ({ file, line, phrase, remedy }: Finding): string =>
   `${file}:${line}: "${phrase}": ${remedy}`;
 
-const TOP_FOLDERS =
-  '{.changeset,.ci,.github,deploy,docs,packages,providers,python-provider,server}';
-export const EVERYTHING: readonly string[] = [TOP_FOLDERS, '*.{md,json,yaml}', '.oxlintrc.json'];
+/** All files and folders at the root. */
+export const EVERYTHING = ['{*,.*}'];
 
 if (import.meta.main) {
   const folders = process.argv.slice(2).filter(argument => !argument.startsWith('--'));

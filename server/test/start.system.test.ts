@@ -219,7 +219,7 @@ describe('a failing start', () => {
     );
   });
 
-  it('variables of the providers and of Kubernetes are no settings and are accepted', async () => {
+  it('variables of the providers and of Kubernetes are accepted, although they are not settings', async () => {
     const server = await startProcess({
       env: {
         PENNON_DATA: data,

@@ -38,7 +38,7 @@ describe('a backup', { timeout: 60_000 }, () => {
     await store.close();
   });
 
-  test('of a server that writes is one whole state, and the server goes on', async () => {
+  test('of a server that writes is one whole state, and the server continues', async () => {
     const directory = newDirectory();
     const child = startChild();
     onTestFinished(child.kill);
