@@ -118,13 +118,24 @@ const isServiceLink = (name: string, value: string): boolean =>
 const SETTING_NAMES = Object.keys(Settings.shape);
 const withoutPrefix = (name: string): string => name.replace(/^PENNON_/, '');
 
+/** Returns the most similar of some names, or undefined if none is similar. */
+export const similarName = (name: string, names: readonly string[]): string | undefined => {
+  const nearest = closest(name, names);
+  return distance(name, nearest) > name.length / 2 ? undefined : nearest;
+};
+
 /** Returns the setting with the most similar name, or undefined if none is similar. */
 const similarSetting = (name: string): string | undefined => {
-  const short = withoutPrefix(name);
-  const nearest = closest(short, SETTING_NAMES.map(withoutPrefix));
-  if (distance(short, nearest) > short.length / 2) return undefined;
-  return SETTING_NAMES.find(each => withoutPrefix(each) === nearest);
+  const similar = similarName(withoutPrefix(name), SETTING_NAMES.map(withoutPrefix));
+  return SETTING_NAMES.find(each => withoutPrefix(each) === similar);
 };
+
+/** Settings that are secret, and so cannot be on a command line, which every user can read. */
+export const SECRET_SETTINGS: ReadonlySet<string> = new Set(['PENNON_ADMIN_KEY']);
+
+/** Returns the flag of a setting, without its dashes: `log-level` for LOG_LEVEL, `data` for PENNON_DATA. */
+export const flagOf = (setting: string): string =>
+  withoutPrefix(setting).toLowerCase().replaceAll('_', '-');
 
 /** Returns a problem for each variable that looks like a setting and is not one. */
 const unknownVariables = (env: Readonly<Record<string, string | undefined>>): string[] =>

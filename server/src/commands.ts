@@ -1,0 +1,162 @@
+import cluster from 'node:cluster';
+import { parseArgs } from 'node:util';
+
+import { flagOf, readConfig, SECRET_SETTINGS, Settings, similarName } from './config.ts';
+import { errorMessage } from './error-message.ts';
+import { systemClock } from './clock.ts';
+import { secureRandom } from './random.ts';
+import { backUp, requireSoundData, restore } from './store/sqlite/index.ts';
+import { CONTROL_LEDGER } from './store/store.ts';
+import { VERSION } from './version.ts';
+
+const names = Object.keys(Settings.shape);
+
+const settingLines = (): string =>
+  Object.entries(Settings.shape)
+    .map(([name, { description = '' }]) => {
+      const flag = SECRET_SETTINGS.has(name) ? '(variable only)' : `--${flagOf(name)}`;
+      return `  ${flag.padEnd(24)} ${name.padEnd(26)} ${description}`;
+    })
+    .join('\n');
+
+const HELP = `Usage: pennon <command> [flags]
+
+Commands:
+  start           Start the server.
+  backup FILE     Write a copy of the embedded store to a new file, even while the server runs.
+  restore FILE    Create the embedded store of an empty data directory from a backup.
+  check           Check the settings and the data.
+
+Settings, as flags and as environment variables (a flag wins):
+${settingLines()}
+
+Other flags:
+  --help, --version
+
+Exit codes: 0 success, 1 the command failed, 2 the command line is invalid.
+`;
+
+/** An invalid command line. */
+class UsageError extends Error {}
+
+type CommandLine = { readonly command: string; readonly file: string };
+
+/** Parses the command line, and copies its settings to `env`. */
+const parseCommandLine = (args: readonly string[], env: Environment): CommandLine => {
+  const options = Object.fromEntries(
+    names.map(name => [flagOf(name), { type: 'string' as const }]),
+  );
+  const { values, positionals } = parse(args, options);
+  for (const name of names) {
+    const value = values[flagOf(name)];
+    if (value === undefined) continue;
+    if (SECRET_SETTINGS.has(name))
+      throw new UsageError(
+        `--${flagOf(name)} would show the secret to every user of this machine: set ${name} instead`,
+      );
+    env[name] = value;
+  }
+  const [command = 'help', file = ''] = positionals;
+  return { command, file };
+};
+
+const parse = (args: readonly string[], options: Record<string, { type: 'string' }>) => {
+  for (const arg of args) {
+    const flag = /^--?([^=]*)/.exec(arg)?.[1];
+    if (flag !== undefined && !(flag in options)) throw new UsageError(unknownFlag(flag));
+  }
+  try {
+    return parseArgs({ args: [...args], options, allowPositionals: true });
+  } catch (error) {
+    throw new UsageError(errorMessage(error), { cause: error });
+  }
+};
+
+const unknownFlag = (flag: string): string => {
+  const similar = similarName(flag, names.map(flagOf));
+  return `--${flag} is not a flag${similar === undefined ? '; see pennon --help' : `; did you mean --${similar}?`}`;
+};
+
+/** Returns the directory of the embedded store. Throws if the settings select another store. */
+const dataDirectory = (env: Environment): string => {
+  const { data, description } = readConfig(env).store;
+  if (data !== undefined) return data.directory;
+  throw new Error(
+    `the data is in ${description}, not in a directory: back up that store with its own tools`,
+  );
+};
+
+const requireFile = (file: string): string => {
+  if (file === '') throw new UsageError('the command needs the name of a file; see pennon --help');
+  return file;
+};
+
+/** Checks the settings and the data. Throws an error with the first problem. */
+const check = async (env: Environment): Promise<string> => {
+  const { store } = readConfig(env);
+  if (store.data === undefined) {
+    const opened = await store.open({
+      clock: systemClock,
+      random: secureRandom,
+      onWarning: () => {},
+    });
+    try {
+      await opened.head(CONTROL_LEDGER);
+    } finally {
+      await opened.close();
+    }
+  } else if (store.data.exists()) requireSoundData(store.data.directory);
+  else return `The settings are valid. ${store.description} has no data yet.\n`;
+  return `The settings are valid, and the data in ${store.description} is sound.\n`;
+};
+
+export type Environment = Record<string, string | undefined>;
+
+export type CommandResult = {
+  /** Undefined if the command started the server, which ends the process itself. */
+  readonly exitCode: number | undefined;
+  readonly output?: string;
+  readonly error?: string;
+};
+
+/** Runs a command. `env` receives the settings of the command line. */
+export const runCommand = async (
+  args: readonly string[],
+  env: Environment,
+): Promise<CommandResult> => {
+  try {
+    if (args.includes('--help') || args.includes('-h')) return { exitCode: 0, output: HELP };
+    if (args.includes('--version')) return { exitCode: 0, output: `${VERSION}\n` };
+    // A worker inherits the settings, and its port, from the primary process.
+    if (cluster.isPrimary || args[0] !== 'start')
+      return await perform(parseCommandLine(args, env), env);
+    await import('./main.ts');
+    return { exitCode: undefined };
+  } catch (error) {
+    const exitCode = error instanceof UsageError ? 2 : 1;
+    return { exitCode, error: `pennon: ${errorMessage(error)}\n` };
+  }
+};
+
+const perform = async (
+  { command, file }: CommandLine,
+  env: Environment,
+): Promise<CommandResult> => {
+  switch (command) {
+    case 'help':
+      return { exitCode: 0, output: HELP };
+    case 'start':
+      await import('./main.ts');
+      return { exitCode: undefined };
+    case 'backup':
+      backUp(dataDirectory(env), requireFile(file));
+      return { exitCode: 0, output: `Wrote ${file}\n` };
+    case 'restore':
+      restore(dataDirectory(env), requireFile(file));
+      return { exitCode: 0, output: `Restored ${file} to ${dataDirectory(env)}\n` };
+    case 'check':
+      return { exitCode: 0, output: await check(env) };
+    default:
+      throw new UsageError(`"${command}" is not a command; see pennon --help`);
+  }
+};
