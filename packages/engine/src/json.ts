@@ -21,7 +21,7 @@ export const sortedNames = (object: RawObject): string[] => Object.keys(object).
 /** The keys of every member of a union. */
 type KeyOf<Type> = Type extends unknown ? keyof Type : never;
 
-/** Returns the names of the fields of `Type`. The compiler refuses a table that lacks one. */
+/** Returns the names of the fields of `Type`. TypeScript rejects a table that lacks one. */
 export const fieldNames = <Type>(table: Record<KeyOf<Type>, true>): ReadonlySet<string> =>
   new Set(Object.keys(table));
 

@@ -179,7 +179,7 @@ const presence = {
 
 const is = (relation: string) => ({ verb: `is ${relation}`, negatedVerb: `is not ${relation}` });
 
-/** All operators. The compiler refuses a table that lacks one of the schema's. */
+/** All operators. TypeScript rejects a table that lacks one of the schema's. */
 export const OPERATORS = {
   equals: { ...equality, ...is('equal to') },
   notEquals: { ...equality, ...is('equal to'), isNegated: true },

@@ -7,7 +7,7 @@ const MAX_GROUP_DEPTH = 5;
 
 const SHORT_CONDITION: ReadonlySet<string> = new Set(['attribute', 'operator', 'value']);
 
-/** `true` for fields in which null means absent. The compiler refuses a table that lacks a field. */
+/** `true` for fields in which null means absent. TypeScript rejects a table that lacks a field. */
 const nullableNames = <Name extends string>(table: Record<Name, boolean>): ReadonlySet<string> =>
   new Set(Object.entries(table).flatMap(([name, isNullable]) => (isNullable ? [name] : [])));
 

@@ -46,7 +46,7 @@ type TypeEntry = {
   readonly copy: (value: unknown) => Value | undefined;
 };
 
-/** All flag types. The compiler refuses a table that lacks one of the schema's. */
+/** All flag types. TypeScript rejects a table that lacks one of the schema's. */
 export const TYPES = {
   boolean: {
     expects: 'true or false',

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 
 import { evaluateFlag, evaluateFlags } from '../evaluation/evaluate.ts';
-import { matchesNone } from '../resources/entity-tag.ts';
+import { isNotModified } from '../resources/entity-tag.ts';
 import { parseOrThrow } from '../resources/parse.ts';
 import { EvaluateAllRequest, EvaluateRequest } from '../router/evaluation.ts';
 import type { Services } from '../services.ts';
@@ -25,7 +25,7 @@ export const serveEvaluations = (app: FastifyInstance, services: Services): void
     const input = parseOrThrow(EvaluateAllRequest, flatInput(request));
     const { json, etag } = evaluateFlags(services, callerOf(request), input);
     reply.headers({ etag, 'cache-control': 'private, no-cache' });
-    if (matchesNone(request.headers['if-none-match'], etag)) return reply.code(304).send();
+    if (isNotModified(request.headers['if-none-match'], etag)) return reply.code(304).send();
     return reply.type('application/json; charset=utf-8').send(json);
   });
 };

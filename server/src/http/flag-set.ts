@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 
 import { readFlagSet } from '../flag-set/read-flag-set.ts';
-import { changeIdOf, entityTag, matchesNone } from '../resources/entity-tag.ts';
+import { changeIdOf, entityTag, isNotModified } from '../resources/entity-tag.ts';
 import type { Services } from '../services.ts';
 import { callerOf } from './access.ts';
 import { API, onlyEnvironment } from './request.ts';
@@ -17,7 +17,7 @@ export const serveFlagSet = (app: FastifyInstance, services: Services): void => 
       const { flagSet, json } = await readFlagSet(services, callerOf(request), input);
       const etag = entityTag(flagSet.id);
       reply.headers({ etag, 'cache-control': 'private, no-cache' });
-      if (matchesNone(ifNoneMatch, etag)) return reply.code(304).send();
+      if (isNotModified(ifNoneMatch, etag)) return reply.code(304).send();
       return reply.type('application/json; charset=utf-8').send(json());
     },
   );

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 
-import { matchesNone } from '../resources/entity-tag.ts';
+import { isNotModified } from '../resources/entity-tag.ts';
 import { invalid } from '../errors.ts';
 import type { Services } from '../services.ts';
 import { appRouter } from '../router/index.ts';
@@ -131,7 +131,7 @@ const respond = (
   const { etag, ...body } = output as { etag?: unknown };
   if (typeof etag === 'string') {
     reply.header('etag', etag);
-    if (conditional && matchesNone(request.headers['if-none-match'], etag))
+    if (conditional && isNotModified(request.headers['if-none-match'], etag))
       return reply.code(304).send();
   }
   if (success.locationField !== undefined)

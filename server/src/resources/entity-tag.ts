@@ -39,7 +39,7 @@ export const requireMatch = (
 };
 
 /** Whether If-None-Match has this tag, by weak comparison (RFC 9110). */
-export const matchesNone = (header: string | undefined, etag: string): boolean => {
+export const isNotModified = (header: string | undefined, etag: string): boolean => {
   if (header === undefined) return false;
   const tags = tagsOf(header);
   return tags === undefined || tags.some(tag => tag.replace(/^W\//, '') === etag);
