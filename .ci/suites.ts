@@ -51,7 +51,7 @@ const runVitest = async (): Promise<Tally> => {
   const report = join(results, 'vitest.json');
   const entry = join(root, 'node_modules', 'vitest', 'vitest.mjs');
   const args = [entry, 'run', '--config', '.ci/vitest.config.ts'];
-  const code = await run(process.execPath, args, { env: { PENNON_TEST_REPORT: report } });
+  const code = await run(process.execPath, args, { env: { VITEST_JSON_REPORT: report } });
   const tally = await readTally(code, async () => readVitest(await readFile(report, 'utf8')));
   return problem === undefined ? tally : total([tally, failure(problem)]);
 };

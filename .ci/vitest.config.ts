@@ -6,7 +6,7 @@ const startsProcesses = '**/*.system.test.ts';
 const installed = '**/node_modules/**';
 
 /** The path of the report that `pnpm test` reads. Unset if Vitest is run directly. */
-const report = process.env['PENNON_TEST_REPORT'];
+const report = process.env['VITEST_JSON_REPORT'];
 
 /**
  * `unit` tests run in this process, in under a minute. `system` tests start real servers as separate
