@@ -7,7 +7,6 @@ from typing import Any
 from pennon_openfeature._engine import (
     ChangedKeys,
     compile,  # noqa: A004
-    dependents_of,
     diff_flag_sets,
     evaluate,
     same_json,
@@ -58,8 +57,31 @@ def test_flags_that_refer_to_a_changed_segment_are_affected() -> None:
         "indirect": flag_on("direct"),
         "other": flag_with({"segment": "others"}),
     }
-    changed = ChangedKeys(frozenset(), frozenset({"payers"}))
-    assert dependents_of({"flags": flags}, changed) == {"direct", "indirect"}
+    before = {"flags": flags, "segments": {"payers": {"conditions": []}, "others": {}}}
+    after = {"flags": flags, "segments": {"payers": {"conditions": [1]}, "others": {}}}
+    diff = diff_flag_sets(before, after)
+    assert diff.changed == ChangedKeys(frozenset(), frozenset({"payers"}))
+    assert diff.affected == {"direct", "indirect"}
+
+
+def test_a_new_version_alone_affects_neither_the_flag_nor_its_dependents() -> None:
+    flags = {"edited": FLAG, "on-edited": flag_on("edited"), "payer": flag_with({"segment": "s"})}
+    segment = {"conditions": [{"attribute": "a", "operator": "exists"}], "version": 1}
+    before = {"flags": flags, "segments": {"s": segment}}
+    after = {
+        "flags": {**flags, "edited": {**FLAG, "version": 2, "description": "new"}},
+        "segments": {"s": {**segment, "version": 2}},
+    }
+    diff = diff_flag_sets(before, after)
+    assert diff.changed == ChangedKeys(frozenset({"edited"}), frozenset({"s"}))
+    assert diff.affected == frozenset()
+
+
+def test_only_the_keys_of_the_hint_are_compared() -> None:
+    hint = ChangedKeys(frozenset({"added", "unrelated", "unknown"}), frozenset())
+    diff = diff_flag_sets({"flags": PREVIOUS}, {"flags": CURRENT}, hint)
+    assert diff.changed == ChangedKeys(frozenset({"added"}), frozenset())
+    assert diff.affected == {"added", "on-added"}
 
 
 def test_a_flag_set_does_not_differ_from_an_equal_one() -> None:

@@ -122,9 +122,14 @@ def test_both_engines_find_the_same_differences_between_flag_sets(typescript: En
         current = damaged(previous, random)
         for _ in range(random.randint(0, 2)):
             current = damaged(current, random)
+        if isinstance(flags := current.get("flags"), dict):
+            for flag in flags.values():
+                # As if the flag was edited on the server.
+                if isinstance(flag, dict) and random.random() < 0.2:
+                    flag["version"] = random.randint(1, 9)
         # Parsed, because in the JSON of both engines equal numbers have one form.
         pairs.append(json.loads(to_json({"previous": previous, "current": current})))
-    affected = 0
+    indirect = without_effect = 0
     for pair, theirs in zip(pairs, typescript(pairs), strict=True):
         diff = diff_flag_sets(pair["previous"], pair["current"])
         ours = {
@@ -135,8 +140,10 @@ def test_both_engines_find_the_same_differences_between_flag_sets(typescript: En
             "affected": sorted(diff.affected),
         }
         assert ours == theirs, to_json(pair)
-        affected += len(diff.affected - diff.changed.flags)
-    assert affected > 100
+        indirect += len(diff.affected - diff.changed.flags)
+        without_effect += len(diff.changed.flags - diff.affected)
+    assert indirect > 100
+    assert without_effect > 100
 
 
 def shrink(request: EvaluationRequest, typescript: Engine) -> EvaluationRequest:

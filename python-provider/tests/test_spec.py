@@ -16,6 +16,7 @@ from repository import read_spec, shared_cases
 
 from pennon_openfeature._engine import Served, compile, evaluate  # noqa: A004
 from pennon_openfeature._engine.conditions import KINDS
+from pennon_openfeature._engine.diff import FLAG_FIELDS, SEGMENT_FIELDS
 from pennon_openfeature._engine.operators import OPERATORS, OperandError
 from pennon_openfeature._engine.rules import RULE_FIELDS, SPLIT_FIELDS
 
@@ -104,6 +105,11 @@ def test_the_engine_reads_the_deciding_field_of_a_segment(field: str) -> None:
     flag_set = {"flags": {"f": {**FLAG, "rules": [rule]}}, "segments": {"s": segment}}
     (problem,) = compile(flag_set).problems
     assert f"malformed: {field}: " in problem.message
+
+
+def test_the_difference_of_flag_sets_considers_the_fields_that_results_depend_on() -> None:
+    for kind, fields in {"flag": FLAG_FIELDS, "segment": SEGMENT_FIELDS}.items():
+        assert {*fields, "version"} == {*FIELDS[kind]["travelling"]}
 
 
 @pytest.mark.parametrize("kind", ["flag", "segment"])

@@ -1,7 +1,6 @@
 import type { CompileDeps } from './conditions.ts';
-import { changedKeys, closureOf, type Dependent } from './diff.ts';
+import { staleKeys, type Dependent } from './diff.ts';
 import { readEnvelope, type Contents, type Envelope } from './envelope.ts';
-
 import { asMalformed, compileFlag } from './flag.ts';
 import { analyzeGraph, type GraphPosition, type Node } from './graph.ts';
 import { ownValue } from './json.ts';
@@ -76,14 +75,13 @@ type Reusable = {
 const NOTHING: Reusable = { slot: () => undefined, segment: () => undefined };
 
 const reusableFrom = (previous: CompiledFlagSet, contents: Contents): Reusable => {
-  const changed = changedKeys(previous.contents, contents);
-  const stale = closureOf(compiledDependents(previous.slots), changed);
+  const stale = staleKeys(previous.contents, contents, compiledDependents(previous.slots));
   return {
     slot: key => {
-      const slot = stale.has(key) ? undefined : previous.slots.get(key);
+      const slot = stale.flags.has(key) ? undefined : previous.slots.get(key);
       return slot?.flag === undefined ? undefined : slot;
     },
-    segment: key => (changed.segments.has(key) ? undefined : previous.segments.get(key)),
+    segment: key => (stale.segments.has(key) ? undefined : previous.segments.get(key)),
   };
 };
 

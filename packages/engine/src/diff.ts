@@ -1,9 +1,11 @@
+import type { EvaluationFlag, EvaluationSegment } from '@pennon/schema';
+
 import { readEnvelope, type Contents } from './envelope.ts';
-import { isList, isObject, type RawObject } from './json.ts';
+import { fieldNames, isList, isObject, ownValue, type RawObject } from './json.ts';
 import { NO_REFERENCES, references } from './references.ts';
 
-/** Flags and segments that were added, removed or replaced, by key. */
-export type ChangedKeys = {
+/** Keys of flags and segments. */
+type Keys = {
   readonly flags: ReadonlySet<string>;
   readonly segments: ReadonlySet<string>;
 };
@@ -15,18 +17,49 @@ export type Dependent = {
   readonly segments: Iterable<string>;
 };
 
+/** The keys that may have changed, as a change event names them. All others are known to be unchanged. */
+export type ChangeHint = {
+  readonly flags: Iterable<string>;
+  readonly segments: Iterable<string>;
+};
+
 export type FlagSetDiff = {
   /** Keys that were added, removed or replaced, sorted. */
   readonly changed: { readonly flags: string[]; readonly segments: string[] };
-  /** Keys of all flags that may have another result: changed and removed flags, and all that depend on a change. */
+  /**
+   * Keys of all flags that may have another result, sorted: those that differ in more than their version,
+   * removed flags, and all flags that depend on such a flag or segment.
+   */
   readonly affected: string[];
 };
 
+/**
+ * The fields that results depend on. The engine ignores all others of a flag or a segment, such as a
+ * description in an offline file, and the version, which the server increases with every edit.
+ */
+const FLAG_FIELDS = fieldNames<Omit<EvaluationFlag, 'version'>>({
+  key: true,
+  type: true,
+  enabled: true,
+  variants: true,
+  defaultVariant: true,
+  rules: true,
+  seed: true,
+  clientVisible: true,
+  metadata: true,
+  requires: true,
+});
+const SEGMENT_FIELDS = fieldNames<Omit<EvaluationSegment, 'version'>>({
+  key: true,
+  conditions: true,
+  requires: true,
+});
+
 /** Deeper values are never equal, so that no input overflows the stack. Well-formed flags are far below. */
-const MAX_DEPTH = 64;
+const MAX_COMPARED_DEPTH = 64;
 
 const isSameList = (a: readonly unknown[], b: readonly unknown[], depth: number): boolean =>
-  a.length === b.length && a.every((item, at) => isSameJson(item, b[at], depth));
+  a.length === b.length && a.every((item, index) => isSameJson(item, b[index], depth));
 
 const isSameObject = (a: RawObject, b: RawObject, depth: number): boolean => {
   const names = Object.keys(a);
@@ -39,37 +72,62 @@ const isSameObject = (a: RawObject, b: RawObject, depth: number): boolean => {
 /** Whether two values are the same JSON. The order of an object's names does not matter. */
 const isSameJson = (a: unknown, b: unknown, depth = 0): boolean => {
   if (Object.is(a, b)) return true;
-  if (depth === MAX_DEPTH) return false;
+  if (depth === MAX_COMPARED_DEPTH) return false;
   if (isList(a)) return isList(b) && isSameList(a, b, depth + 1);
   return isObject(a) && isObject(b) && isSameObject(a, b, depth + 1);
 };
 
-/** Whether both have the same value under the name. The first comparison settles most flags of a large set. */
-const isUnchanged = (previous: RawObject, next: RawObject, name: string): boolean => {
-  const value = next[name];
-  if (value !== undefined && previous[name] === value) return true;
-  return Object.hasOwn(previous, name) && isSameJson(previous[name], value);
+/** Compares the fields of two definitions that results depend on. */
+const haveSameFields = (fields: ReadonlySet<string>, a: unknown, b: unknown): boolean => {
+  if (!isObject(a) || !isObject(b)) return isSameJson(a, b);
+  for (const field of fields) if (!isSameJson(ownValue(a, field), ownValue(b, field))) return false;
+  return true;
 };
 
-const changedNames = (previous: RawObject, next: RawObject): Set<string> => {
-  const changed = new Set<string>();
-  const names = Object.keys(next);
-  let common = names.length;
-  for (const name of names) {
-    if (isUnchanged(previous, next, name)) continue;
-    changed.add(name);
-    if (!Object.hasOwn(previous, name)) common -= 1;
+/** How two definitions of the same flag or segment are compared. */
+type Comparison = {
+  readonly isSameFlag: (a: unknown, b: unknown) => boolean;
+  readonly isSameSegment: (a: unknown, b: unknown) => boolean;
+};
+
+const BY_JSON: Comparison = { isSameFlag: isSameJson, isSameSegment: isSameJson };
+const BY_EFFECT: Comparison = {
+  isSameFlag: (a, b) => haveSameFields(FLAG_FIELDS, a, b),
+  isSameSegment: (a, b) => haveSameFields(SEGMENT_FIELDS, a, b),
+};
+
+const keysOfBoth = (previous: RawObject, next: RawObject): string[] => {
+  const keys = Object.keys(next);
+  for (const key of Object.keys(previous)) if (!Object.hasOwn(next, key)) keys.push(key);
+  return keys;
+};
+
+/** Returns the keys with different values, among `candidates` if they are given. */
+const differingKeys = (
+  previous: RawObject,
+  next: RawObject,
+  isSame: (a: unknown, b: unknown) => boolean,
+  candidates: Iterable<string> = keysOfBoth(previous, next),
+): Set<string> => {
+  const differing = new Set<string>();
+  for (const key of candidates) {
+    const [before, after] = [ownValue(previous, key), ownValue(next, key)];
+    // Settles most keys of a large set.
+    if (after !== undefined && before === after) continue;
+    const isInBoth = Object.hasOwn(previous, key) === Object.hasOwn(next, key);
+    if (!isInBoth || !isSame(before, after)) differing.add(key);
   }
-  const before = Object.keys(previous);
-  if (common === before.length) return changed;
-  for (const name of before) if (!Object.hasOwn(next, name)) changed.add(name);
-  return changed;
+  return differing;
 };
 
-/** Finds the keys that were added, removed or replaced. Objects that both share are not compared further. */
-export const changedKeys = (previous: Contents, next: Contents): ChangedKeys => ({
-  flags: changedNames(previous.flags, next.flags),
-  segments: changedNames(previous.segments, next.segments),
+const compareContents = (
+  previous: Contents,
+  next: Contents,
+  { isSameFlag, isSameSegment }: Comparison,
+  candidates?: ChangeHint,
+): Keys => ({
+  flags: differingKeys(previous.flags, next.flags, isSameFlag, candidates?.flags),
+  segments: differingKeys(previous.segments, next.segments, isSameSegment, candidates?.segments),
 });
 
 const hasAny = (keys: Iterable<string>, changed: ReadonlySet<string>): boolean => {
@@ -90,11 +148,8 @@ const dependentsByFlag = (dependents: Iterable<Dependent>): ReadonlyMap<string, 
   return byFlag;
 };
 
-/** Returns the changed flags and all that depend on them or on a changed segment, however far. */
-export const closureOf = (
-  dependents: readonly Dependent[],
-  changed: ChangedKeys,
-): ReadonlySet<string> => {
+/** Returns the given flags and all that depend on them or on one of the segments, however far. */
+const closureOf = (dependents: readonly Dependent[], changed: Keys): ReadonlySet<string> => {
   const byFlag = dependentsByFlag(dependents);
   const reached = new Set(changed.flags);
   for (const { key, segments } of dependents)
@@ -102,6 +157,16 @@ export const closureOf = (
   // The loop also visits keys that it adds to the set.
   for (const key of reached) for (const dependent of byFlag.get(key) ?? []) reached.add(dependent);
   return reached;
+};
+
+/** Returns the flags and segments that must be compiled again. `dependents` are the flags that refer to others. */
+export const staleKeys = (
+  previous: Contents,
+  next: Contents,
+  dependents: readonly Dependent[],
+): Keys => {
+  const changed = compareContents(previous, next, BY_EFFECT);
+  return { flags: closureOf(dependents, changed), segments: changed.segments };
 };
 
 /** The flags that refer to others. Most refer to none, and are left out at once. */
@@ -127,17 +192,19 @@ export const dependentsOf = (
 };
 
 /**
- * Compares two flag sets, given as JSON. Objects that both share cost nothing, so a flag set that was
- * updated without copying its flags is compared in microseconds.
+ * Compares two flag sets, given as JSON. With `hint`, compares only the flags and segments that it names.
+ * Objects that both share cost nothing, so a flag set that was updated without copying its flags is compared
+ * in microseconds.
  *
  * @example
  * diffFlagSets(previous, next); // { changed: { flags: ['new-checkout'], segments: [] }, affected: [… ] }
  */
-export const diffFlagSets = (previous: unknown, next: unknown): FlagSetDiff => {
-  const contents = readEnvelope(next);
-  const changed = changedKeys(readEnvelope(previous), contents);
-  const hasChanged = changed.flags.size > 0 || changed.segments.size > 0;
-  const affected = hasChanged ? closureOf(dependentsIn(contents), changed) : changed.flags;
+export const diffFlagSets = (previous: unknown, next: unknown, hint?: ChangeHint): FlagSetDiff => {
+  const [before, after] = [readEnvelope(previous), readEnvelope(next)];
+  const changed = compareContents(before, after, BY_JSON, hint);
+  const effective = compareContents(before, after, BY_EFFECT, changed);
+  const hasEffect = effective.flags.size > 0 || effective.segments.size > 0;
+  const affected = hasEffect ? closureOf(dependentsIn(after), effective) : effective.flags;
   return {
     changed: { flags: [...changed.flags].toSorted(), segments: [...changed.segments].toSorted() },
     affected: [...affected].toSorted(),

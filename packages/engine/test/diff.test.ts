@@ -33,6 +33,20 @@ const canonical = (value: unknown): string =>
       : inner,
   );
 
+/** What the version of a flag or segment has no effect on. */
+const withoutVersion = (definition: unknown): unknown => {
+  if (!isObject(definition)) return definition;
+  const { version: _, ...others } = definition;
+  return others;
+};
+
+const withEffect = (keys: readonly string[], previous: RawObject, next: RawObject): string[] =>
+  keys.filter(
+    key =>
+      Object.hasOwn(previous, key) !== Object.hasOwn(next, key) ||
+      canonical(withoutVersion(previous[key])) !== canonical(withoutVersion(next[key])),
+  );
+
 const changedByText = (previous: RawObject, next: RawObject): string[] =>
   [...new Set([...Object.keys(previous), ...Object.keys(next)])]
     .filter(
@@ -69,7 +83,13 @@ const affectedByRepetition = (
   return [...reached].toSorted();
 };
 
-/** Two flag sets that share most definitions. */
+/** Increases versions, as every edit does on the server. */
+const withNextVersion = (definition: unknown): unknown =>
+  isObject(definition)
+    ? { ...definition, version: Number(definition['version'] ?? 0) + 1 }
+    : definition;
+
+/** Two flag sets that share most definitions; some differ only in their version. */
 const pair = fc
   .tuple(
     flagSet,
@@ -78,11 +98,18 @@ const pair = fc
       maxKeys: 1,
       noNullPrototype: true,
     }),
+    fc.array(fc.oneof<fc.Arbitrary<string>[]>(flagKey, fc.constantFrom('s', 't')), {
+      maxLength: 3,
+    }),
   )
-  .map(([previous, flags, segments]) => {
+  .map(([previous, flags, segments, republished]) => {
     const replaced = (part: 'flags' | 'segments', by: RawObject) => {
-      const entries = Object.entries({ ...partOf(previous, part), ...by });
-      return Object.fromEntries(entries.filter(([, definition]) => definition !== null));
+      const entries = Object.entries({ ...partOf(previous, part), ...by })
+        .filter(([, definition]) => definition !== null)
+        .map(([key, definition]) =>
+          republished.includes(key) ? [key, withNextVersion(definition)] : [key, definition],
+        );
+      return Object.fromEntries(entries) as RawObject;
     };
     const next = { flags: replaced('flags', flags), segments: replaced('segments', segments) };
     return { previous, next: JSON.parse(JSON.stringify(next)) as unknown };
@@ -100,7 +127,11 @@ describe('diffFlagSets', () => {
           const segments = changedByText(partOf(previous, 'segments'), partOf(next, 'segments'));
           expect(changed).toStrictEqual({ flags, segments });
           expect(affected).toStrictEqual(
-            affectedByRepetition(partOf(next, 'flags'), flags, segments),
+            affectedByRepetition(
+              partOf(next, 'flags'),
+              withEffect(flags, partOf(previous, 'flags'), partOf(next, 'flags')),
+              withEffect(segments, partOf(previous, 'segments'), partOf(next, 'segments')),
+            ),
           );
         }),
         { numRuns: 2_000 },
@@ -177,6 +208,70 @@ describe('diffFlagSets', () => {
     });
   });
 
+  test('a new version alone changes a flag, but affects neither it nor its dependents', () => {
+    const on = (condition: object) => ({ conditions: [condition], variant: 'on' });
+    const plain = { type: 'boolean', enabled: true, variants: { on: true }, defaultVariant: 'on' };
+    const previous = {
+      flags: {
+        edited: { ...plain, version: 1 },
+        'on-edited': { ...plain, rules: [on({ flag: 'edited', variants: ['on'] })] },
+        'in-payers': { ...plain, rules: [on({ segment: 'payers' })] },
+      },
+      segments: { payers: { conditions: [{ attribute: 'a', operator: 'exists' }], version: 1 } },
+    };
+    const next = {
+      flags: { ...previous.flags, edited: { ...plain, version: 2 } },
+      segments: { payers: { ...previous.segments.payers, version: 2 } },
+    };
+    expect(diffFlagSets(previous, next)).toStrictEqual({
+      changed: { flags: ['edited'], segments: ['payers'] },
+      affected: [],
+    });
+    const disabled = { ...next, flags: { ...next.flags, edited: { ...plain, enabled: false } } };
+    expect(diffFlagSets(previous, disabled).affected).toEqual(['edited', 'on-edited']);
+  });
+
+  test('a description in an offline file has no effect on results', () => {
+    const described = (description: string) => ({ flags: { f: { description } }, segments: {} });
+    expect(diffFlagSets(described('old'), described('new'))).toStrictEqual({
+      changed: { flags: ['f'], segments: [] },
+      affected: [],
+    });
+  });
+
+  test('with the keys of a change event, returns the same as a comparison of all flags', () => {
+    const unknownKeys = fc.array(fc.oneof(flagKey, fc.string()), { maxLength: 3 });
+    fc.assert(
+      fc.property(pair, unknownKeys, ({ previous, next }, others) => {
+        const diff = diffFlagSets(previous, next);
+        const { flags, segments } = diff.changed;
+        const hint = { flags: new Set([...flags, ...others]), segments: [...segments, ...others] };
+        expect(diffFlagSets(previous, next, hint)).toStrictEqual(diff);
+      }),
+    );
+  });
+
+  test('compares only the flags and segments of the hint', () => {
+    const compared: string[] = [];
+    const traced = (version: number, flags: readonly string[]) => ({
+      flags: Object.fromEntries(
+        flags.map(key => [
+          key,
+          {
+            get version() {
+              compared.push(key);
+              return version;
+            },
+          },
+        ]),
+      ),
+    });
+    const keys = ['a', 'b', 'c'];
+    const diff = diffFlagSets(traced(1, keys), traced(2, keys), { flags: ['b'], segments: [] });
+    expect(diff.changed.flags).toEqual(['b']);
+    expect(new Set(compared)).toEqual(new Set(['b']));
+  });
+
   test('a flag that is deeper than any well-formed flag counts as changed', () => {
     const nested = () => JSON.parse(`${'['.repeat(100_000)}${']'.repeat(100_000)}`) as unknown;
     const { changed } = diffFlagSets({ flags: { f: nested() } }, { flags: { f: nested() } });
@@ -185,11 +280,19 @@ describe('diffFlagSets', () => {
 });
 
 describe('dependentsOf', () => {
-  test('returns the affected flags of diffFlagSets, given its changes', () => {
+  test('returns the affected flags of diffFlagSets, given its changes with an effect', () => {
     fc.assert(
       fc.property(pair, ({ previous, next }) => {
         const { changed, affected } = diffFlagSets(previous, next);
-        expect([...dependentsOf(next, changed)].toSorted()).toStrictEqual(affected);
+        const keys = {
+          flags: withEffect(changed.flags, partOf(previous, 'flags'), partOf(next, 'flags')),
+          segments: withEffect(
+            changed.segments,
+            partOf(previous, 'segments'),
+            partOf(next, 'segments'),
+          ),
+        };
+        expect([...dependentsOf(next, keys)].toSorted()).toStrictEqual(affected);
       }),
     );
   });

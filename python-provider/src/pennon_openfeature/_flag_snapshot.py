@@ -12,8 +12,8 @@ from ._engine import (
     ChangedKeys,
     CompiledFlagSet,
     Evaluation,
+    affected_flags,
     changed_keys,
-    closure_of,
     compile,  # noqa: A004
     evaluate,
 )
@@ -106,12 +106,16 @@ class Snapshot:
 def _affected_flags(
     previous: FlagSnapshot | None, current: FlagSnapshot, changed: ChangedKeys | None
 ) -> list[str]:
-    """Changed and removed flags, and the flags that depend on them or on a changed segment."""
+    """Changed and removed flags, and the flags that depend on them or on a changed segment.
+
+    A flag that only has another version is not affected.
+    """
     if previous is None:
         return sorted(current.flag_set.flags)
     if changed is None:
         changed = changed_keys(previous.flag_set, current.flag_set)
-    return sorted(closure_of(current.compiled.unlinked.values(), changed))
+    dependents = current.compiled.unlinked.values()
+    return sorted(affected_flags(previous.flag_set, current.flag_set, changed, dependents))
 
 
 def _log_problems(snapshot: FlagSnapshot) -> None:

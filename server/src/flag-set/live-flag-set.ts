@@ -1,5 +1,5 @@
 import type { CompiledFlagSet } from '@pennon/engine';
-import { compile, dependentsOf, diffFlagSets } from '@pennon/engine';
+import { compile, diffFlagSets } from '@pennon/engine';
 import type { FlagSet, FlagSetChange } from '@pennon/schema';
 import { FORMAT_VERSION } from '@pennon/schema';
 
@@ -30,7 +30,7 @@ export type FlagSetEvent =
       readonly type: 'change';
       readonly change: FlagSetChange;
       /** Keys of the flags whose results may differ: the changed ones and their dependents. */
-      readonly affected: ReadonlySet<string>;
+      readonly affected: readonly string[];
       readonly view: FlagSetView;
     }
   | {
@@ -160,6 +160,8 @@ const eventAfter = (
   const writes = writesOf(step.change.writes);
   const { flags, segments } = writes;
   const flagSet = flagSetOf(environment, id, contentsAfter(previous.flagSet, writes));
+  const written = { flags: flags.keys(), segments: segments.keys() };
+  const { affected } = diffFlagSets(previous.flagSet, flagSet, written);
   return {
     type: 'change',
     change: {
@@ -168,7 +170,7 @@ const eventAfter = (
       flags: Object.fromEntries(flags),
       segments: Object.fromEntries(segments),
     },
-    affected: dependentsOf(flagSet, { flags: flags.keys(), segments: segments.keys() }),
+    affected,
     view: viewOf(snapshot, flagSet, previous.compiled),
   };
 };

@@ -1,5 +1,5 @@
 import type { Problem } from '@pennon/engine';
-import { compile, dependentsOf, references } from '@pennon/engine';
+import { compile, diffFlagSets, references } from '@pennon/engine';
 import { toEvaluationFlag } from '@pennon/schema';
 import type { ErrorDetail, Flag, FlagSet, Segment } from '@pennon/schema';
 
@@ -67,7 +67,7 @@ const validateDependents = (
   next: ValidationBase,
   written: { readonly flags: ReadonlySet<string>; readonly segments: ReadonlySet<string> },
 ): void => {
-  for (const key of dependentsOf(next.flagSet, written)) {
+  for (const key of diffFlagSets(base.flagSet, next.flagSet, written).affected) {
     if (written.flags.has(key) || base.compiled.problemsOf(key).length > 0) continue;
     const [problem] = next.compiled.problemsOf(key);
     if (problem === undefined) continue;

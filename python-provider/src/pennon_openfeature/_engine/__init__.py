@@ -3,9 +3,8 @@
 from .compile import CompiledFlagSet, compile  # noqa: A004
 from .diff import (
     ChangedKeys,
+    affected_flags,
     changed_keys,
-    closure_of,
-    dependents_of,
     diff_flag_sets,
     same_json,
 )
@@ -23,11 +22,10 @@ __all__ = [
     "NotServed",
     "Problem",
     "Served",
+    "affected_flags",
     "changed_keys",
-    "closure_of",
     "compile",
     "copy_json",
-    "dependents_of",
     "diff_flag_sets",
     "evaluate",
     "expand_short_form",

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from .envelope import Envelope, read_envelope
+from .envelope import read_envelope
+from .format import MISSING
 from .references import references
 
 # Deeper values are never equal, so no input overflows the stack. Valid flags are less deep.
-MAX_DEPTH = 64
+MAX_COMPARED_DEPTH = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,8 @@ class ChangedKeys:
 @dataclass(frozen=True, slots=True)
 class FlagSetDiff:
     changed: ChangedKeys
-    # The keys of all flags with results that may differ, removed flags included.
+    # The keys of all flags with results that may differ, removed flags included. A flag that only
+    # has another version is not one of them.
     affected: frozenset[str]
 
 
@@ -41,23 +43,6 @@ class Dependent(Protocol):
     def segments(self) -> frozenset[str]: ...
 
 
-def diff_flag_sets(previous: object, current: object) -> FlagSetDiff:
-    """Compares two flag sets, given as JSON. Objects that both share are not looked into."""
-    envelope = read_envelope(current)
-    changed = changed_keys(read_envelope(previous), envelope)
-    if not changed.flags and not changed.segments:
-        return FlagSetDiff(changed, frozenset())
-    return FlagSetDiff(changed, closure_of(_dependents(envelope), changed))
-
-
-def dependents_of(flag_set: object, changed: ChangedKeys) -> frozenset[str]:
-    """The changed flags, and all flags that depend on a change, directly or through other flags.
-
-    `flag_set` is JSON.
-    """
-    return closure_of(_dependents(read_envelope(flag_set)), changed)
-
-
 class Contents(Protocol):
     @property
     def flags(self) -> Mapping[str, object]: ...
@@ -66,28 +51,89 @@ class Contents(Protocol):
     def segments(self) -> Mapping[str, object]: ...
 
 
-def changed_keys(previous: Contents, current: Contents) -> ChangedKeys:
+# The fields that results depend on. The engine ignores all others of a flag or a segment, such as a
+# description in an offline file, and the version, which the server increases with every edit.
+FLAG_FIELDS = (
+    *("key", "type", "enabled", "variants", "defaultVariant", "rules", "seed", "clientVisible"),
+    *("metadata", "requires"),
+)
+SEGMENT_FIELDS = ("key", "conditions", "requires")
+
+
+def diff_flag_sets(
+    previous: object, current: object, hint: ChangedKeys | None = None
+) -> FlagSetDiff:
+    """Compares two flag sets, given as JSON. Objects that both share are not looked into.
+
+    `hint` are the only keys that may have changed, as a change event names them.
+    """
+    before, after = read_envelope(previous), read_envelope(current)
+    changed = changed_keys(before, after, hint)
+    dependents = (_FlagReferences(key, *references(flag)) for key, flag in after.flags.items())
+    return FlagSetDiff(changed, affected_flags(before, after, changed, dependents))
+
+
+def changed_keys(
+    previous: Contents, current: Contents, hint: ChangedKeys | None = None
+) -> ChangedKeys:
+    """The keys that were added, removed or replaced, among those of `hint` if it is given."""
+    hint = hint or ChangedKeys(
+        frozenset(previous.flags.keys() | current.flags.keys()),
+        frozenset(previous.segments.keys() | current.segments.keys()),
+    )
     return ChangedKeys(
-        _changed_names(previous.flags, current.flags),
-        _changed_names(previous.segments, current.segments),
+        _differing_keys(previous.flags, current.flags, hint.flags, same_json),
+        _differing_keys(previous.segments, current.segments, hint.segments, same_json),
     )
 
 
-def _changed_names(previous: Mapping[str, object], current: Mapping[str, object]) -> frozenset[str]:
+def affected_flags(
+    previous: Contents, current: Contents, changed: ChangedKeys, dependents: Iterable[Dependent]
+) -> frozenset[str]:
+    """The flags with results that may differ, given the changed keys and the current flags."""
+    effective = ChangedKeys(
+        _differing_keys(previous.flags, current.flags, changed.flags, _have_same_flag_fields),
+        _differing_keys(
+            previous.segments, current.segments, changed.segments, _have_same_segment_fields
+        ),
+    )
+    if not effective.flags and not effective.segments:
+        return frozenset()
+    return _closure_of(dependents, effective)
+
+
+def _differing_keys(
+    previous: Mapping[str, object],
+    current: Mapping[str, object],
+    candidates: frozenset[str],
+    is_same: Callable[[object, object], bool],
+) -> frozenset[str]:
     return frozenset(
-        name
-        for name in previous.keys() | current.keys()
-        if name not in previous
-        or name not in current
-        or not same_json(previous[name], current[name])
+        key
+        for key in candidates
+        if (key in previous) != (key in current) or not is_same(previous.get(key), current.get(key))
     )
+
+
+def _have_same_flag_fields(one: object, other: object) -> bool:
+    return _have_same_fields(FLAG_FIELDS, one, other)
+
+
+def _have_same_segment_fields(one: object, other: object) -> bool:
+    return _have_same_fields(SEGMENT_FIELDS, one, other)
+
+
+def _have_same_fields(fields: Iterable[str], one: object, other: object) -> bool:
+    if not isinstance(one, dict) or not isinstance(other, dict):
+        return same_json(one, other)
+    return all(same_json(one.get(field, MISSING), other.get(field, MISSING)) for field in fields)
 
 
 def same_json(one: object, other: object, depth: int = 0) -> bool:
     """Equality of JSON values. Unlike in Python, true is not 1."""
     if one is other:
         return True
-    if depth == MAX_DEPTH:
+    if depth == MAX_COMPARED_DEPTH:
         return False
     if isinstance(one, dict) and isinstance(other, dict):
         return one.keys() == other.keys() and all(
@@ -102,7 +148,7 @@ def same_json(one: object, other: object, depth: int = 0) -> bool:
     return isinstance(one, bool) == isinstance(other, bool) and one == other
 
 
-def closure_of(dependents: Iterable[Dependent], changed: ChangedKeys) -> frozenset[str]:
+def _closure_of(dependents: Iterable[Dependent], changed: ChangedKeys) -> frozenset[str]:
     """The changed flags, and all flags that depend on them or on a changed segment."""
     by_flag: dict[str, list[str]] = {}
     reached = list(changed.flags)
@@ -123,7 +169,3 @@ class _FlagReferences(NamedTuple):
     key: str
     flags: frozenset[str]
     segments: frozenset[str]
-
-
-def _dependents(envelope: Envelope) -> list[_FlagReferences]:
-    return [_FlagReferences(key, *references(flag)) for key, flag in envelope.flags.items()]
