@@ -401,6 +401,26 @@ describe('copying a flag', () => {
     expect((await copy({ to: 'development' })).status).toBe(400);
   });
 
+  it('writes nothing if the other environment has the same flag, as the dry run shows', async () => {
+    await using own = await startServer();
+    await own.request('POST', '/api/v1/flags?environment=development', {
+      body: { key: 'f', ...colour },
+    });
+    const copy = (body: object) =>
+      own.request('POST', '/api/v1/flags/f/copy?environment=development', {
+        body: { to: 'production', ...body },
+      });
+    const first = await copy({});
+    const before = await own.api('GET', '/flag-set');
+
+    expect((await copy({ dryRun: true, overwrite: true })).body.outcome).toBe('unchanged');
+    const again = await copy({ overwrite: true });
+    expect([again.status, again.body]).toEqual([200, first.body]);
+    expect(again.headers['etag']).toBe(first.headers['etag']);
+    expect((await own.api('GET', '/flag-set')).body.id).toBe(before.body.id);
+    expect((await own.api('GET', '/audit?action=flag.copy')).body.items).toHaveLength(1);
+  });
+
   it('rejects a copy that refers to a segment missing in the other environment', async () => {
     await using own = await startServer();
     const at = '?environment=development';

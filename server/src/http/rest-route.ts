@@ -32,7 +32,7 @@ type Success = {
   /** Without `etag`, which is a header. Undefined for 204. */
   readonly body: z.ZodType | undefined;
   readonly hasEtag: boolean;
-  /** The field that completes the URL of a created resource, if that can be read. */
+  /** The body field to append to the path for the Location header: the id of a created resource that has a GET route. */
   readonly locationField: string | undefined;
 };
 
@@ -43,7 +43,7 @@ type Definition = {
   readonly type: string;
 };
 
-/** Every procedure of the router by its path. Their type is nested, but the record is flat. */
+/** Every procedure of the router, by its path. At run time tRPC has them in one flat record, unlike its type. */
 export const procedures = (): ReadonlyMap<string, Definition> =>
   new Map(
     Object.entries(
@@ -53,15 +53,22 @@ export const procedures = (): ReadonlyMap<string, Definition> =>
 
 /** Returns the routes of all procedures that have one. */
 export const restRoutes = (): readonly RestRoute[] => {
-  const all = [...procedures()].flatMap(([procedure, definition]) => {
-    const { meta, output } = definition;
-    const [input] = definition.inputs;
-    if (meta?.rest === undefined || !(input instanceof z.ZodObject)) return [];
-    return [{ procedure, meta, rest: meta.rest, input, output }];
-  });
-  const readable = all.flatMap(({ rest }) => (rest.method === 'GET' ? [rest.path] : []));
+  const declared = [...procedures()].flatMap(
+    ([
+      procedure,
+      {
+        meta,
+        inputs: [input],
+        output,
+      },
+    ]) =>
+      meta?.rest === undefined || !(input instanceof z.ZodObject)
+        ? []
+        : [{ procedure, meta, rest: meta.rest, input, output }],
+  );
+  const readPaths = declared.flatMap(({ rest }) => (rest.method === 'GET' ? [rest.path] : []));
   const responseOf = createResponseBodies();
-  return all.map(({ procedure, meta, rest, input, output }) => {
+  return declared.map(({ procedure, meta, rest, input, output }) => {
     const { hasEtag, body } = responseOf(output);
     return {
       ...rest,
@@ -72,7 +79,7 @@ export const restRoutes = (): readonly RestRoute[] => {
         status: body === undefined ? 204 : (rest.status ?? 200),
         body,
         hasEtag,
-        locationField: rest.status === 201 ? idField(readable, rest.path) : undefined,
+        locationField: rest.status === 201 ? idField(readPaths, rest.path) : undefined,
       },
       conditional: rest.method === 'GET' && hasEtag,
     };
@@ -102,10 +109,10 @@ const requestOf = (
   };
 };
 
-/** The `key` of `/flags/{key}`, given `/flags`. */
-const idField = (readable: readonly string[], path: string): string | undefined => {
-  const resource = readable.find(each => each.startsWith(`${path}/{`));
-  return resource?.slice(`${path}/{`.length, -1);
+/** Returns `key` for the path `/flags` if `/flags/{key}` can be read. */
+const idField = (readPaths: readonly string[], path: string): string | undefined => {
+  const resourcePath = readPaths.find(each => each.startsWith(`${path}/{`));
+  return resourcePath?.slice(`${path}/{`.length, -1);
 };
 
 /**

@@ -3,11 +3,19 @@ import { serverManagedFields, type ErrorDetail } from '@pennon/schema';
 import { environmentOf, type Caller } from '../auth/caller.ts';
 import { PennonError } from '../errors.ts';
 import type { FlagSetView } from '../flag-set/live-flag-set.ts';
+import type { WritePlan } from '../replication/writer.ts';
 import type { Documents } from '../store/store.ts';
 import { differences, type Difference } from './differences.ts';
-import { serverFieldsAfter, type Planner, type Written } from './plan.ts';
+import {
+  planNothing,
+  planPut,
+  recordsOf,
+  serverFieldsAfter,
+  warningsOf,
+  type Written,
+} from './plan.ts';
 import { notFound } from './read.ts';
-import type { ResourceKey, ResourceName, ResourceServices, ResourceType } from './resource-type.ts';
+import type { ResourceContext, ResourceKey, ResourceName } from './resource-type.ts';
 import { alreadyExists } from './write.ts';
 
 export type CopyInput = ResourceKey & {
@@ -17,7 +25,7 @@ export type CopyInput = ResourceKey & {
 };
 
 /** What a copy would change. */
-export type CopyPlan = {
+export type CopyPreview = {
   dryRun: true;
   key: string;
   environment: string;
@@ -29,61 +37,95 @@ export type CopyPlan = {
   warnings?: ErrorDetail[] | undefined;
 };
 
+/** One copy: the document to copy, and the environments it is copied from and to. */
+type Copy<Document> = {
+  readonly source: Document;
+  readonly from: string;
+  readonly to: string;
+  readonly overwrite: boolean;
+};
+
 /** Copies a document into another environment, or with `dryRun` returns what that would change. */
-export const createCopier = <Name extends ResourceName>(
-  type: ResourceType<Name>,
-  { registry, clock }: ResourceServices,
-  { recordsOf, warningsOf, planPut }: Planner<Name>,
+export const copyDocument = async <Name extends ResourceName>(
+  context: ResourceContext<Name>,
+  caller: Caller,
+  { environment, key, to: requestedTarget, overwrite = false, dryRun = false }: CopyInput,
+): Promise<Written<Documents[Name]> | CopyPreview> => {
+  const from = environmentOf(caller, environment);
+  const to = environmentOf(caller, requestedTarget);
+  if (from === to) throw sameEnvironment();
+  const source = await readSource(context, from, key);
+  const target = context.registry.find(to);
+  await target.replica.refresh();
+  const copy = { source, from, to, overwrite };
+  if (dryRun) return previewCopy(context, target.view(), copy);
+  return target.write(view => planCopy(context, view, caller, copy));
+};
+
+const readSource = async <Name extends ResourceName>(
+  { type, registry }: ResourceContext<Name>,
+  environment: string,
+  key: string,
+): Promise<Documents[Name]> => {
+  const { replica } = registry.find(environment);
+  await replica.refresh();
+  const source = recordsOf(type, replica.current()).get(key);
+  if (source === undefined) throw notFound(type, key, environment);
+  return source.document;
+};
+
+const previewCopy = <Name extends ResourceName>(
+  context: ResourceContext<Name>,
+  view: FlagSetView,
+  { source, from, to, overwrite }: Copy<Documents[Name]>,
+): CopyPreview => {
+  const { current = null, document, changed } = compareWithTarget(context, view, source);
+  const problems = problemsOf(() =>
+    context.type.validate(view, document, current && current.document),
+  );
+  const isRefused = problems.length > 0 || (current !== null && !overwrite);
+  return {
+    dryRun: true,
+    key: source.key,
+    environment: from,
+    to,
+    outcome: isRefused ? 'refused' : outcomeOf(current !== null, changed.length > 0),
+    differences: changed,
+    ...(problems.length === 0 ? {} : { problems }),
+    ...warningsOf(context, document, to),
+  };
+};
+
+/** Plans the copy. It writes nothing, not even a version, if the target already has the same document. */
+const planCopy = <Name extends ResourceName>(
+  context: ResourceContext<Name>,
+  view: FlagSetView,
+  caller: Caller,
+  { source, to: environment, overwrite }: Copy<Documents[Name]>,
+): WritePlan<'flagSet', Written<Documents[Name]>> => {
+  const { type } = context;
+  const { current, at, document, changed } = compareWithTarget(context, view, source);
+  if (current !== undefined && !overwrite)
+    throw alreadyExists(type, source.key, environment, 'set "overwrite" to replace it');
+  type.validate(view, document, current?.document ?? null);
+  if (current !== undefined && changed.length === 0)
+    return planNothing(context, current, environment);
+  const write = { caller, action: 'copy', environment, at } as const;
+  return planPut(context, write, document, current?.document ?? null);
+};
+
+/** Returns the copy as it would be stored at the target, what it would replace, and their differences. */
+const compareWithTarget = <Name extends ResourceName>(
+  { type, clock }: ResourceContext<Name>,
+  { snapshot }: FlagSetView,
+  source: Documents[Name],
 ) => {
-  type Document = Documents[Name];
-
-  const readSource = async (environment: string, key: string): Promise<Document> => {
-    const { replica } = registry.find(environment);
-    await replica.refresh();
-    const source = recordsOf(replica.current()).get(key);
-    if (source === undefined) throw notFound(type, key, environment);
-    return source.document;
-  };
-
-  /** The copy as it would be stored at the target, and the document that it would replace. */
-  const prepare = ({ snapshot }: FlagSetView, source: Document) => {
-    const current = recordsOf(snapshot).get(source.key)?.document ?? null;
-    const at = clock.now();
-    return { current, at, document: { ...source, ...serverFieldsAfter(current, at) } };
-  };
-
-  const plan = (source: Document, from: string, { to, overwrite = false }: CopyInput): CopyPlan => {
-    const view = registry.find(to).view();
-    const { current, document } = prepare(view, source);
-    const problems = problemsOf(() => type.validate(view, document, current));
-    const changed = differences(current, document, Object.keys(serverManagedFields));
-    const isRefused = problems.length > 0 || (current !== null && !overwrite);
-    return {
-      dryRun: true,
-      key: source.key,
-      environment: from,
-      to,
-      outcome: isRefused ? 'refused' : outcomeOf(current !== null, changed.length > 0),
-      differences: changed,
-      ...(problems.length === 0 ? {} : { problems }),
-      ...warningsOf(document, to),
-    };
-  };
-
-  return async (caller: Caller, input: CopyInput): Promise<Written<Document> | CopyPlan> => {
-    const from = environmentOf(caller, input.environment);
-    const environment = environmentOf(caller, input.to);
-    if (from === environment) throw sameEnvironment();
-    const source = await readSource(from, input.key);
-    if (input.dryRun === true) return plan(source, from, input);
-    return registry.find(environment).write(view => {
-      const { current, at, document } = prepare(view, source);
-      if (current !== null && input.overwrite !== true)
-        throw alreadyExists(type, input.key, environment, 'set "overwrite" to replace it');
-      type.validate(view, document, current);
-      return planPut({ caller, action: 'copy', environment, at }, document, current);
-    });
-  };
+  const current = recordsOf(type, snapshot).get(source.key);
+  const replaced = current?.document ?? null;
+  const at = clock.now();
+  const document = { ...source, ...serverFieldsAfter(replaced, at) };
+  const changed = differences(replaced, document, Object.keys(serverManagedFields));
+  return { current, at, document, changed };
 };
 
 const sameEnvironment = (): PennonError =>
@@ -91,7 +133,7 @@ const sameEnvironment = (): PennonError =>
     details: [{ path: 'to', message: 'must be another environment' }],
   });
 
-const outcomeOf = (exists: boolean, differs: boolean): CopyPlan['outcome'] => {
+const outcomeOf = (exists: boolean, differs: boolean): CopyPreview['outcome'] => {
   if (!exists) return 'create';
   return differs ? 'overwrite' : 'unchanged';
 };

@@ -3,13 +3,22 @@ import type { Flag, Segment } from '@pennon/schema';
 import { PennonError } from '../errors.ts';
 import { environmentOf, type Caller } from '../auth/caller.ts';
 import { cursorsFor, type Page, type PageQuery } from '../page.ts';
-import { requireLedger, type Documents, type Stored } from '../store/store.ts';
+import {
+  requireLedger,
+  type Documents,
+  type Ledger,
+  type Store,
+  type Stored,
+} from '../store/store.ts';
 import { entityTag } from './entity-tag.ts';
-import type { ResourceKey, ResourceName, ResourceServices, ResourceType } from './resource-type.ts';
+import type { ResourceContext, ResourceKey, ResourceName, ResourceType } from './resource-type.ts';
 
 export type ListQuery = PageQuery & Filter & { readonly environment?: string | undefined };
 
-/** Every other property of a filter must equal the document's field of the same name. */
+/**
+ * Conditions of a list, all of which a document must meet. `search` and `tag` exist for every resource type;
+ * any other property, such as `enabled`, is the value that the field of that name must have.
+ */
 type Filter = {
   /** Text in the key, name or description; case is ignored. */
   readonly search?: string | undefined;
@@ -18,64 +27,61 @@ type Filter = {
 
 export type WithEtag<Document> = Document & { etag: string };
 
-/** Documents read from the store in one request while listing. */
-const CHUNK = 500;
+/** How many documents a list reads from the store at a time. */
+const CHUNK_SIZE = 500;
 
-/** Reads from the store rather than from memory, so a change by any server is visible at once. */
-export const createReader = <Name extends ResourceName>(
-  type: ResourceType<Name>,
-  { store, registry }: ResourceServices,
-) => {
-  const ledgerOf = (environment: string) => registry.find(environment).replica.ledger;
+// The use cases read the store, not the replica, so a change by any server is visible at once.
 
-  /** Every document after a key, in the order of keys. Throws if the ledger is missing. */
-  async function* documents(
-    environment: string,
-    after: string | undefined,
-  ): AsyncGenerator<Documents[Name]> {
-    const ledger = ledgerOf(environment);
-    for (;;) {
-      const chunk = await store.page(ledger, type.collection, { after, limit: CHUNK });
-      for (const { document } of chunk) yield document;
-      after = chunk.at(-1)?.document.key ?? after;
-      if (after === undefined) await requireLedger(store, ledger);
-      if (chunk.length < CHUNK) return;
-    }
-  }
-
-  return {
-    get: async (
-      caller: Caller,
-      { environment: requested, key }: ResourceKey,
-    ): Promise<WithEtag<Documents[Name]>> => {
-      const environment = environmentOf(caller, requested);
-      const ledger = ledgerOf(environment);
-      const found = await store.get(ledger, type.collection, key);
-      if (found !== undefined) return withEtag(found);
-      await requireLedger(store, ledger);
-      throw notFound(type, key, environment);
-    },
-
-    /** The cursor is the key of the last document of the page. */
-    list: async (
-      caller: Caller,
-      { environment: requested, limit, cursor, ...filter }: ListQuery,
-    ): Promise<Page<Documents[Name]>> => {
-      const environment = environmentOf(caller, requested);
-      const cursors = cursorsFor(ledgerOf(environment).id, [type.collection, filter]);
-      const matches = matcher(filter);
-      const items: Documents[Name][] = [];
-      for await (const document of documents(environment, cursors.read(cursor))) {
-        if (!matches(document)) continue;
-        const last = items.at(-1);
-        if (items.length === limit && last !== undefined)
-          return { items, nextCursor: cursors.write(last.key) };
-        items.push(document);
-      }
-      return { items, nextCursor: null };
-    },
-  };
+/** Throws NOT_FOUND if the document does not exist. */
+export const getDocument = async <Name extends ResourceName>(
+  { type, store, registry }: ResourceContext<Name>,
+  caller: Caller,
+  { environment: requested, key }: ResourceKey,
+): Promise<WithEtag<Documents[Name]>> => {
+  const environment = environmentOf(caller, requested);
+  const { ledger } = registry.find(environment).replica;
+  const found = await store.get(ledger, type.collection, key);
+  if (found !== undefined) return withEtag(found);
+  await requireLedger(store, ledger);
+  throw notFound(type, key, environment);
 };
+
+/** Returns a page in the order of keys. The cursor is the key of the last document of the page. */
+export const listDocuments = async <Name extends ResourceName>(
+  { type, store, registry }: ResourceContext<Name>,
+  caller: Caller,
+  { environment: requested, limit, cursor, ...filter }: ListQuery,
+): Promise<Page<Documents[Name]>> => {
+  const { ledger } = registry.find(environmentOf(caller, requested)).replica;
+  const cursors = cursorsFor(ledger.id, [type.collection, filter]);
+  const matches = matcher(filter);
+  const items: Documents[Name][] = [];
+  for await (const document of documentsAfter(cursors.read(cursor), store, ledger, type)) {
+    if (!matches(document)) continue;
+    const last = items.at(-1);
+    if (items.length === limit && last !== undefined)
+      return { items, nextCursor: cursors.write(last.key) };
+    items.push(document);
+  }
+  return { items, nextCursor: null };
+};
+
+/** Yields every document after a key, in the order of keys. Throws if the ledger is missing. */
+async function* documentsAfter<Name extends ResourceName>(
+  key: string | undefined,
+  store: Store,
+  ledger: Ledger,
+  { collection }: ResourceType<Name>,
+): AsyncGenerator<Documents[Name]> {
+  let after = key;
+  for (;;) {
+    const chunk = await store.page(ledger, collection, { after, limit: CHUNK_SIZE });
+    for (const { document } of chunk) yield document;
+    after = chunk.at(-1)?.document.key ?? after;
+    if (after === undefined) await requireLedger(store, ledger);
+    if (chunk.length < CHUNK_SIZE) return;
+  }
+}
 
 /** Returns a predicate that holds if a document matches every given filter. */
 const matcher = ({ search, tag, ...fields }: Filter): ((document: Flag | Segment) => boolean) => {

@@ -1,8 +1,14 @@
-import { createCopier } from './copy.ts';
-import { createPlanner } from './plan.ts';
-import { createReader } from './read.ts';
-import type { ResourceName, ResourceServices, ResourceType } from './resource-type.ts';
-import { createWriter } from './write.ts';
+import type { Caller } from '../auth/caller.ts';
+import { copyDocument, type CopyInput } from './copy.ts';
+import { getDocument, listDocuments, type ListQuery } from './read.ts';
+import type { ResourceKey, ResourceName, ResourceServices, ResourceType } from './resource-type.ts';
+import {
+  createDocument,
+  deleteDocument,
+  replaceDocument,
+  updateDocument,
+  type ConditionalKey,
+} from './write.ts';
 
 /**
  * The use cases of one resource type. Flags and segments are created, changed, copied, deleted and listed
@@ -12,10 +18,14 @@ export const createResourceService = <Name extends ResourceName>(
   type: ResourceType<Name>,
   services: ResourceServices,
 ) => {
-  const planner = createPlanner(type, services);
+  const context = { ...services, type };
   return {
-    ...createReader(type, services),
-    ...createWriter(type, services, planner),
-    copy: createCopier(type, services, planner),
+    get: (caller: Caller, input: ResourceKey) => getDocument(context, caller, input),
+    list: (caller: Caller, query: ListQuery) => listDocuments(context, caller, query),
+    create: (caller: Caller, input: ResourceKey) => createDocument(context, caller, input),
+    replace: (caller: Caller, input: ConditionalKey) => replaceDocument(context, caller, input),
+    update: (caller: Caller, input: ConditionalKey) => updateDocument(context, caller, input),
+    delete: (caller: Caller, input: ConditionalKey) => deleteDocument(context, caller, input),
+    copy: (caller: Caller, input: CopyInput) => copyDocument(context, caller, input),
   };
 };

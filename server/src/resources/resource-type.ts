@@ -5,7 +5,7 @@ import type { Registry } from '../flag-set/registry.ts';
 import type { Documents, Store, Writes } from '../store/store.ts';
 import type { ValidationBase } from './validate.ts';
 
-/** Collections of a flag set that people manage one document at a time. */
+/** The collections of a flag set. Each document in them is a resource of the management API. */
 export type ResourceName = 'flags' | 'segments';
 
 /** Fields that the server sets on every write. */
@@ -47,6 +47,11 @@ export type ResourceServices = {
   readonly store: Store;
   readonly registry: Registry;
   readonly clock: Clock;
+};
+
+/** What the use cases of one resource type work with. */
+export type ResourceContext<Name extends ResourceName> = ResourceServices & {
+  readonly type: ResourceType<Name>;
 };
 
 /** Identifies one document. A key for all environments must name the environment. */

@@ -3,102 +3,122 @@ import { PennonError } from '../errors.ts';
 import type { FlagSetView } from '../flag-set/live-flag-set.ts';
 import type { Documents } from '../store/store.ts';
 import { entityTag, requireMatch } from './entity-tag.ts';
-import { serverFieldsAfter, type Planner, type Written } from './plan.ts';
+import { planDelete, planPut, recordsOf, serverFieldsAfter, type Written } from './plan.ts';
 import { notFound } from './read.ts';
 import type {
+  ResourceContext,
   ResourceKey,
   ResourceName,
-  ResourceServices,
   ResourceType,
   ServerFields,
 } from './resource-type.ts';
 
-type Conditional = { readonly ifMatch?: string | undefined };
+/** A write of a document that must exist. */
+export type ConditionalKey = ResourceKey & {
+  /** The If-Match header: entity tags, one of which must be current. */
+  readonly ifMatch?: string | undefined;
+};
 
-/** Every write is decided on one view: existence, preconditions and validity of the same revision. */
-export const createWriter = <Name extends ResourceName>(
+// Every write is decided on one view: existence, preconditions and validity on the same revision.
+
+/** Throws CONFLICT if the document exists. */
+export const createDocument = <Name extends ResourceName>(
+  context: ResourceContext<Name>,
+  caller: Caller,
+  { environment: requested, ...input }: ResourceKey,
+): Promise<Written<Documents[Name]>> => {
+  const { type, registry, clock } = context;
+  const environment = environmentOf(caller, requested);
+  return registry.find(environment).write(view => {
+    if (recordsOf(type, view.snapshot).has(input.key))
+      throw alreadyExists(type, input.key, environment, 'use PUT or PATCH to change it');
+    const at = clock.now();
+    const document = type.parse(input, serverFieldsAfter(null, at));
+    type.validate(view, document, null);
+    return planPut(context, { caller, action: 'create', environment, at }, document, null);
+  });
+};
+
+/** Replaces all fields of a document. */
+export const replaceDocument = <Name extends ResourceName>(
+  context: ResourceContext<Name>,
+  caller: Caller,
+  { environment, ifMatch, ...input }: ConditionalKey,
+): Promise<Written<Documents[Name]>> => {
+  const target = { environment, ifMatch, key: input.key };
+  return changeDocument(context, caller, target, {
+    action: 'replace',
+    apply: (_, serverFields) => context.type.parse(input, serverFields),
+  });
+};
+
+/** Changes the given fields: undefined leaves a field as it is, null clears it. */
+export const updateDocument = <Name extends ResourceName>(
+  context: ResourceContext<Name>,
+  caller: Caller,
+  { environment, ifMatch, ...patch }: ConditionalKey,
+): Promise<Written<Documents[Name]>> => {
+  const target = { environment, ifMatch, key: patch.key };
+  return changeDocument(context, caller, target, {
+    action: 'update',
+    apply: (current, serverFields) => context.type.merge(current, patch, serverFields),
+  });
+};
+
+/** Throws CONFLICT while other flags refer to the document. */
+export const deleteDocument = <Name extends ResourceName>(
+  context: ResourceContext<Name>,
+  caller: Caller,
+  target: ConditionalKey,
+): Promise<void> => {
+  const { type, registry, clock } = context;
+  const environment = environmentOf(caller, target.environment);
+  return registry.find(environment).write(view => {
+    const current = requireCurrent(type, view, environment, target);
+    requireUnused(type, target.key, type.usedBy(view, target.key));
+    return planDelete(context, { caller, action: 'delete', environment, at: clock.now() }, current);
+  });
+};
+
+/** How a write derives the next document from the current one. */
+type DocumentChange<Document> = {
+  readonly action: 'replace' | 'update';
+  readonly apply: (current: Document, serverFields: ServerFields) => Document;
+};
+
+const changeDocument = <Name extends ResourceName>(
+  context: ResourceContext<Name>,
+  caller: Caller,
+  target: ConditionalKey,
+  { action, apply }: DocumentChange<Documents[Name]>,
+): Promise<Written<Documents[Name]>> => {
+  const { type, registry, clock } = context;
+  const environment = environmentOf(caller, target.environment);
+  return registry.find(environment).write(view => {
+    const current = requireCurrent(type, view, environment, target);
+    const at = clock.now();
+    const document = apply(current, serverFieldsAfter(current, at));
+    type.validate(view, document, current);
+    return planPut(context, { caller, action, environment, at }, document, current);
+  });
+};
+
+/** The current document. Throws NOT_FOUND, or PRECONDITION_FAILED if If-Match does not have its tag. */
+const requireCurrent = <Name extends ResourceName>(
   type: ResourceType<Name>,
-  { registry, clock }: ResourceServices,
-  { recordsOf, planPut, planRemove }: Planner<Name>,
-) => {
-  type Document = Documents[Name];
-
-  /** The current document. Throws NOT_FOUND, or PRECONDITION_FAILED if `ifMatch` does not name it. */
-  const requireCurrent = (
-    { snapshot }: FlagSetView,
-    environment: string,
-    { key, ifMatch }: { readonly key: string } & Conditional,
-  ): Document => {
-    const current = recordsOf(snapshot).get(key);
-    if (current === undefined) throw notFound(type, key, environment);
-    const { document, changeId } = current;
-    requireMatch(ifMatch, {
-      etag: entityTag(changeId),
-      version: document.version,
-      what: `${type.kind} "${key}"`,
-    });
-    return document;
-  };
-
-  const change = (
-    caller: Caller,
-    action: 'replace' | 'update',
-    target: ResourceKey & Conditional,
-    next: (current: Document, serverFields: ServerFields) => Document,
-  ): Promise<Written<Document>> => {
-    const environment = environmentOf(caller, target.environment);
-    return registry.find(environment).write(view => {
-      const current = requireCurrent(view, environment, target);
-      const at = clock.now();
-      const document = next(current, serverFieldsAfter(current, at));
-      type.validate(view, document, current);
-      return planPut({ caller, action, environment, at }, document, current);
-    });
-  };
-
-  return {
-    create: (
-      caller: Caller,
-      { environment: requested, ...input }: ResourceKey,
-    ): Promise<Written<Document>> => {
-      const environment = environmentOf(caller, requested);
-      return registry.find(environment).write(view => {
-        if (recordsOf(view.snapshot).has(input.key))
-          throw alreadyExists(type, input.key, environment, 'use PUT or PATCH to change it');
-        const at = clock.now();
-        const document = type.parse(input, serverFieldsAfter(null, at));
-        type.validate(view, document, null);
-        return planPut({ caller, action: 'create', environment, at }, document, null);
-      });
-    },
-
-    replace: (
-      caller: Caller,
-      { environment, ifMatch, ...input }: ResourceKey & Conditional,
-    ): Promise<Written<Document>> =>
-      change(caller, 'replace', { environment, ifMatch, key: input.key }, (_, serverFields) =>
-        type.parse(input, serverFields),
-      ),
-
-    /** Changes the given fields: undefined leaves a field as it is, null clears it. */
-    patch: (
-      caller: Caller,
-      { environment, ifMatch, ...patch }: ResourceKey & Conditional,
-    ): Promise<Written<Document>> =>
-      change(caller, 'update', { environment, ifMatch, key: patch.key }, (current, serverFields) =>
-        type.merge(current, patch, serverFields),
-      ),
-
-    /** Throws CONFLICT while other flags refer to the document. */
-    remove: (caller: Caller, target: ResourceKey & Conditional): Promise<void> => {
-      const environment = environmentOf(caller, target.environment);
-      return registry.find(environment).write(view => {
-        const current = requireCurrent(view, environment, target);
-        requireUnused(type, target.key, type.usedBy(view, target.key));
-        return planRemove({ caller, action: 'delete', environment, at: clock.now() }, current);
-      });
-    },
-  };
+  { snapshot }: FlagSetView,
+  environment: string,
+  { key, ifMatch }: ConditionalKey,
+): Documents[Name] => {
+  const current = recordsOf(type, snapshot).get(key);
+  if (current === undefined) throw notFound(type, key, environment);
+  const { document, changeId } = current;
+  requireMatch(ifMatch, {
+    etag: entityTag(changeId),
+    version: document.version,
+    what: `${type.kind} "${key}"`,
+  });
+  return document;
 };
 
 type Kind = Pick<ResourceType, 'kind'>;

@@ -1,23 +1,23 @@
 import { Key, strictObject } from '@pennon/schema';
 import { z } from 'zod';
 
-import type { CopyPlan as Plan } from '../resources/copy.ts';
+import type { CopyPreview as Preview } from '../resources/copy.ts';
 import type { ListQuery } from '../resources/read.ts';
 import { createResourceService } from '../resources/resource-service.ts';
 import type { ResourceKey, ResourceName, ResourceType } from '../resources/resource-type.ts';
 import type { Written } from '../resources/plan.ts';
 import type { Page } from '../page.ts';
 import type { Documents } from '../store/store.ts';
-import { procedure, router, type Context } from './procedure.ts';
+import { procedure, router, type Context, type RestMeta } from './procedure.ts';
 import {
   copyInput,
-  CopyPlan,
+  CopyPreview,
   environment,
   ifMatch,
   Nothing,
   page,
   paging,
-  withEtag,
+  documentResponse,
 } from './schemas.ts';
 
 /** Derives the inputs and outputs of a resource's procedures from the schemas of its documents. */
@@ -41,7 +41,7 @@ export const resourceSchemas = <
   /** Fields that a list can be filtered by; each must equal the given value. */
   readonly filter: Filter;
 }) => {
-  const response = withEtag(document).meta({ id });
+  const response = documentResponse(document).meta({ id });
   return {
     create: strictObject({ ...environment, ...create.shape }),
     list: strictObject({
@@ -55,7 +55,7 @@ export const resourceSchemas = <
     update: strictObject({ ...environment, ...ifMatch, ...patch.shape }),
     response,
     page: page(document),
-    copied: z.union([response, CopyPlan]),
+    copied: z.union([response, CopyPreview]),
   };
 };
 
@@ -78,86 +78,75 @@ export const resourceRouter = <
     readonly update: Update;
     readonly response: z.ZodType<Single, Written<Documents[Name]>>;
     readonly page: z.ZodType<Paged, Page<Documents[Name]>>;
-    readonly copied: z.ZodType<Copied, Written<Documents[Name]> | Plan>;
+    readonly copied: z.ZodType<Copied, Written<Documents[Name]> | Preview>;
   },
 ) => {
   const { collection, kind } = type;
   const tag = kind === 'flag' ? 'Flags' : 'Segments';
-  const all = `/${collection}` as const;
-  const one = `${all}/{key}` as const;
+  const collectionPath = `/${collection}` as const;
+  const documentPath = `${collectionPath}/{key}` as const;
   // Generic schemas make tRPC's check of each result impossible; the parameter types above replace it.
   const response: z.ZodType<Single> = schemas.response;
   const paged: z.ZodType<Paged> = schemas.page;
   const copied: z.ZodType<Copied> = schemas.copied;
   const service = ({ services }: Context) => createResourceService(type, services);
+  const reads = (rest: Omit<RestMeta, 'tag'>) =>
+    procedure({ permission: `${collection}.read`, rest: { ...rest, tag } });
+  const writes = (rest: Omit<RestMeta, 'tag'>) =>
+    procedure({ permission: `${collection}.write`, rest: { ...rest, tag } });
 
   return router({
-    create: procedure({
-      permission: `${collection}.write`,
-      rest: { method: 'POST', status: 201, path: all, tag, summary: `Create a ${kind}` },
+    create: writes({
+      method: 'POST',
+      status: 201,
+      path: collectionPath,
+      summary: `Create a ${kind}`,
     })
       .input(schemas.create)
       .output(response)
       .mutation(({ ctx, input }) => service(ctx).create(ctx.caller, input)),
 
-    list: procedure({
-      permission: `${collection}.read`,
-      rest: {
-        method: 'GET',
-        path: all,
-        tag,
-        summary: `List ${collection} in the order of their keys`,
-      },
+    list: reads({
+      method: 'GET',
+      path: collectionPath,
+      summary: `List ${collection} in the order of their keys`,
     })
       .input(schemas.list)
       .output(paged)
       .query(({ ctx, input }) => service(ctx).list(ctx.caller, input)),
 
-    get: procedure({
-      permission: `${collection}.read`,
-      rest: { method: 'GET', path: one, tag, summary: `Read a ${kind}` },
-    })
+    get: reads({ method: 'GET', path: documentPath, summary: `Read a ${kind}` })
       .input(strictObject({ ...environment, key: Key }))
       .output(response)
       .query(({ ctx, input }) => service(ctx).get(ctx.caller, input)),
 
-    replace: procedure({
-      permission: `${collection}.write`,
-      rest: { method: 'PUT', path: one, tag, summary: `Replace a ${kind}` },
-    })
+    replace: writes({ method: 'PUT', path: documentPath, summary: `Replace a ${kind}` })
       .input(schemas.replace)
       .output(response)
       .mutation(({ ctx, input }) => service(ctx).replace(ctx.caller, input)),
 
-    update: procedure({
-      permission: `${collection}.write`,
-      rest: { method: 'PATCH', path: one, tag, summary: `Change some fields of a ${kind}` },
+    update: writes({
+      method: 'PATCH',
+      path: documentPath,
+      summary: `Change some fields of a ${kind}`,
     })
       .input(schemas.update)
       .output(response)
-      .mutation(({ ctx, input }) => service(ctx).patch(ctx.caller, input)),
+      .mutation(({ ctx, input }) => service(ctx).update(ctx.caller, input)),
 
-    delete: procedure({
-      permission: `${collection}.write`,
-      rest: {
-        method: 'DELETE',
-        path: one,
-        tag,
-        summary: `Delete a ${kind} that no flag refers to`,
-      },
+    delete: writes({
+      method: 'DELETE',
+      path: documentPath,
+      summary: `Delete a ${kind} that no flag refers to`,
     })
       .input(strictObject({ ...environment, ...ifMatch, key: Key }))
       .output(Nothing)
-      .mutation(({ ctx, input }) => service(ctx).remove(ctx.caller, input)),
+      .mutation(({ ctx, input }) => service(ctx).delete(ctx.caller, input)),
 
-    copy: procedure({
-      permission: `${collection}.write`,
-      rest: {
-        method: 'POST',
-        path: `${one}/copy`,
-        tag,
-        summary: `Copy a ${kind} to another environment`,
-      },
+    copy: writes({
+      method: 'POST',
+      path: `${documentPath}/copy`,
+      summary: `Copy a ${kind} to another environment`,
     })
       .input(strictObject(copyInput))
       .output(copied)

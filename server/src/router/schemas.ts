@@ -35,9 +35,10 @@ export const page = <Item extends z.ZodType>(item: Item) =>
 
 const warnings = z.array(ErrorDetail).optional().describe('Accepted, but probably unintended.');
 
-/** A document with its entity tag, which is the ETag header over REST. */
-export const withEtag = <Shape extends z.core.$ZodLooseShape>(document: z.ZodObject<Shape>) =>
-  strictObject({ ...document.shape, etag: z.string(), warnings });
+/** The response with a document: its fields, warnings, and the entity tag, which is a header over REST. */
+export const documentResponse = <Shape extends z.core.$ZodLooseShape>(
+  document: z.ZodObject<Shape>,
+) => strictObject({ ...document.shape, etag: z.string(), warnings });
 
 export const copyInput = {
   ...environment,
@@ -47,7 +48,7 @@ export const copyInput = {
   dryRun: z.boolean().optional().describe('Only return what would change.'),
 };
 
-export const CopyPlan = strictObject({
+export const CopyPreview = strictObject({
   dryRun: z.literal(true),
   key: Key,
   environment: z.string(),
@@ -59,6 +60,6 @@ export const CopyPlan = strictObject({
     .optional()
     .describe('Why it would be refused even with `overwrite`.'),
   warnings,
-}).meta({ id: 'CopyPlan' });
+}).meta({ id: 'CopyPreview' });
 
 export const Nothing = z.void();
