@@ -425,9 +425,9 @@ describe('while the store is unavailable or has lost the ledger', () => {
     expect(keys()).toEqual(['first', 'late', 'slow']);
   });
 
-  it('a write fails as unavailable, not as not found', async () => {
+  it('a write fails as missing data, not as a missing document', async () => {
     await store.drop(ledger);
     const written = replica.write(() => ({ writes: removal('first'), audit: [], result: () => 1 }));
-    await expect(written).rejects.toMatchObject({ name: 'StoreError', code: 'unavailable' });
+    await expect(written).rejects.toMatchObject({ name: 'StoreError', code: 'missing' });
   });
 });

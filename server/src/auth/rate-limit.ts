@@ -7,7 +7,7 @@ import type { Caller } from './caller.ts';
 /** Counts a request of a caller. Throws TOO_MANY_REQUESTS if it exceeds the limit. */
 export type CountRequest = (caller: Caller, address: string) => void;
 
-type Bucket = { tokens: number; at: number };
+type Bucket = { tokens: number; refilledAt: number };
 
 /** Buckets in memory. The least recently used one is evicted first. */
 const MAX_BUCKETS = 100_000;
@@ -32,11 +32,11 @@ export const createRateLimit = (
     const capacity = Math.max(1, share);
     const bucketKey = caller.role === 'client' ? `${caller.keyId} ${address}` : caller.keyId;
     const now = clock.now();
-    const bucket = buckets.get(bucketKey) ?? { tokens: capacity, at: now };
-    const refilled = bucket.tokens + (Math.max(0, now - bucket.at) * share) / 1_000;
+    const bucket = buckets.get(bucketKey) ?? { tokens: capacity, refilledAt: now };
+    const refilled = bucket.tokens + (Math.max(0, now - bucket.refilledAt) * share) / 1_000;
     const tokens = Math.min(capacity, refilled);
     if (tokens < 1) throw tooManyRequests(perSecond, (1 - tokens) / share);
-    buckets.set(bucketKey, { tokens: tokens - 1, at: now });
+    buckets.set(bucketKey, { tokens: tokens - 1, refilledAt: now });
   };
 };
 

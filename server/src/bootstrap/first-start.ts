@@ -21,12 +21,12 @@ const SYSTEM = { keyId: 'system', name: 'system', onBehalfOf: undefined };
 /** The id of the key from PENNON_ADMIN_KEY or the first start. */
 export const ADMIN_KEY_ID = 'admin';
 
-const adminKeyRecord = (secret: string, at: number): KeyRecord => ({
+const adminKeyRecord = (secret: string, createdAt: number): KeyRecord => ({
   id: ADMIN_KEY_ID,
   name: 'admin',
   role: 'admin',
   environment: ALL_ENVIRONMENTS,
-  createdAt: formatInstant(at),
+  createdAt: formatInstant(createdAt),
   hash: hashSecret(secret),
 });
 

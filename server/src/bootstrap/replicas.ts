@@ -59,7 +59,7 @@ const initializeIfEmpty = async (options: ReplicasOptions): Promise<void> => {
   if ((await store.head(CONTROL_LEDGER)) !== undefined) return;
   if (snapshotFiles?.has(CONTROL_LEDGER) === true)
     throw new StoreError(
-      'unavailable',
+      'missing',
       `the store is empty, but ${snapshotFiles.directory} has a snapshot of earlier data, which cannot be read. ${REMEDY}`,
     );
   await initializeStore(options, options.adminKey ?? options.firstAdminKey());

@@ -32,12 +32,12 @@ const LEDGER_ID_LENGTH = 16;
 /** Returns the record of a new environment. The random id of its ledger is never used again. */
 export const newEnvironment = (
   input: EnvironmentCreate,
-  at: number,
+  createdAt: number,
   random: Random,
 ): EnvironmentRecord => ({
   key: input.key,
   ...(input.description == null ? {} : { description: input.description }),
-  createdAt: formatInstant(at),
+  createdAt: formatInstant(createdAt),
   ledger: random(LEDGER_ID_LENGTH),
 });
 

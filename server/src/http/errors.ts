@@ -38,7 +38,7 @@ const methodsOf = (routes: readonly GuardedRoute[], url: string): readonly strin
 const matches = (pattern: readonly string[], steps: readonly string[]): boolean =>
   (pattern.length === steps.length || (pattern.at(-1) === '*' && steps.length > pattern.length)) &&
   pattern.every(
-    (part, at) => part === '*' || part === steps[at] || (part.startsWith(':') && steps[at] !== ''),
+    (part, i) => part === '*' || part === steps[i] || (part.startsWith(':') && steps[i] !== ''),
   );
 
 /** Sends an error response for anything thrown. */

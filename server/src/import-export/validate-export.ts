@@ -21,20 +21,20 @@ export const validateExport = (
     ...duplicates('keys', keys, ({ hash }) => hash),
     ...environments.flatMap((environment, i) => problemsOf(environment, `environments.${i}`)),
     ...keys.flatMap((key, i) =>
-      invalidCombinations(key).map(({ path, message }) => at(`keys.${i}.${path}`, message)),
+      invalidCombinations(key).map(({ path, message }) => detail(`keys.${i}.${path}`, message)),
     ),
     ...keys.flatMap(({ id, environment }, i) => {
       if (id === ADMIN_KEY_ID)
-        return [at(`keys.${i}.id`, 'is the id of PENNON_ADMIN_KEY, which cannot be imported')];
+        return [detail(`keys.${i}.id`, 'is the id of PENNON_ADMIN_KEY, which cannot be imported')];
       if (environment === ALL_ENVIRONMENTS || known.has(environment) || isEnvironment(environment))
         return [];
-      return [at(`keys.${i}.environment`, `environment "${environment}" does not exist`)];
+      return [detail(`keys.${i}.environment`, `environment "${environment}" does not exist`)];
     }),
   ];
   if (details.length > 0) throw invalid(details.slice(0, MAX_DETAILS), 'the document');
 };
 
-const at = (path: string, message: string): ErrorDetail => ({ path, message });
+const detail = (path: string, message: string): ErrorDetail => ({ path, message });
 
 const duplicates = <Item>(
   path: string,
@@ -46,7 +46,7 @@ const duplicates = <Item>(
     const name = nameOf(item);
     const isDuplicate = seen.has(name);
     seen.add(name);
-    return isDuplicate ? [at(`${path}.${i}`, `is a duplicate of "${name.slice(0, 100)}"`)] : [];
+    return isDuplicate ? [detail(`${path}.${i}`, `is a duplicate of "${name.slice(0, 100)}"`)] : [];
   });
 };
 
@@ -56,10 +56,10 @@ const problemsOf = (environment: ExportedEnvironment, path: string): ErrorDetail
     ...duplicates(`${path}.flags`, environment.flags, ({ key }) => key),
     ...duplicates(`${path}.segments`, environment.segments, ({ key }) => key),
     ...compile(flagSet).problems.map(problem =>
-      at(`${path}.flags.${problem.flagKey}.${problem.path}`, problem.message),
+      detail(`${path}.flags.${problem.flagKey}.${problem.path}`, problem.message),
     ),
     ...environment.flags.flatMap(flag =>
-      missingReferences(flagSet, flag).map(message => at(`${path}.flags.${flag.key}`, message)),
+      missingReferences(flagSet, flag).map(message => detail(`${path}.flags.${flag.key}`, message)),
     ),
   ];
 };

@@ -10,7 +10,7 @@ import type { ReplicaState } from './replica-state.ts';
 import { createReplicaState } from './replica-state.ts';
 import type { SnapshotFiles } from './snapshot-files.ts';
 import type { ReplicaWriter } from './writer.ts';
-import { createWriter } from './writer.ts';
+import { createReplicaWriter } from './writer.ts';
 
 /**
  * One ledger in memory, kept current by the store's change feed.
@@ -58,7 +58,7 @@ export const openReplica = async <Kind extends LedgerKind>(
     subscribe: state.subscribe,
     waitForRevision: catchUp.waitForRevision,
     refresh: catchUp.refresh,
-    write: createWriter({ store, state, catchUp }, clock).write,
+    write: createReplicaWriter({ store, state, catchUp }, clock).write,
     outage: outages.current,
     close,
   };

@@ -125,10 +125,10 @@ type Header = {
 const serializeSnapshot = <Kind extends LedgerKind>(
   { kind }: Ledger<Kind>,
   { id, records }: Snapshot<Kind>,
-  at: number,
+  savedAt: number,
 ): string => {
   const documents = JSON.stringify(serializeRecords(kind, records));
-  const header = { format: FORMAT, at: formatInstant(at), id, sha256: sha256(documents) };
+  const header = { format: FORMAT, at: formatInstant(savedAt), id, sha256: sha256(documents) };
   return `${JSON.stringify(header satisfies Header)}\n${documents}\n`;
 };
 

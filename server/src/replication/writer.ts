@@ -8,7 +8,7 @@ import type { CatchUp } from './catch-up.ts';
 
 /** What to commit, and what the write returns once it is committed. */
 export type WritePlan<Kind extends LedgerKind, Result> = {
-  /** Nothing is committed if this is empty. */
+  /** Without any collection, not even an empty one, nothing is committed. */
   readonly writes: Writes<Kind>;
   readonly audit: readonly AuditDraft[];
   /** Replaces all documents with `writes` and starts a new epoch. */
@@ -34,23 +34,23 @@ const MAX_ATTEMPTS = 50;
 /** Limit for waiting in the queue and retrying, together. */
 const WRITE_TIMEOUT_MS = 8_000;
 
-export const createWriter = <Kind extends LedgerKind>(
+export const createReplicaWriter = <Kind extends LedgerKind>(
   deps: WriterDeps<Kind>,
   clock: Clock,
 ): ReplicaWriter<Kind> => {
   let lastWrite: Promise<unknown> = Promise.resolve();
-  let outage: { readonly error: unknown } | undefined;
+  let lastFailure: { readonly error: unknown } | undefined;
 
   return {
     write(planWrite) {
-      const outageBefore = outage;
+      const failureBefore = lastFailure;
       const deadline = clock.now() + WRITE_TIMEOUT_MS;
       const run = async () => {
-        if (outage !== outageBefore) throw notAttempted(outage?.error);
+        if (lastFailure !== failureBefore) throw notAttempted(lastFailure?.error);
         try {
           return await retryUntil(deadline, clock, () => commitOnce(deps, planWrite));
         } catch (error) {
-          if (isTransient(error)) outage = { error };
+          if (isTransient(error)) lastFailure = { error };
           throw error;
         }
       };
@@ -102,8 +102,8 @@ const commitOnce = async <Kind extends LedgerKind, Result>(
 };
 
 /**
- * Plans the write on the replica. If the plan is rejected, refreshes and plans again, because a rejection
- * must be based on the store's data and not on an older replica.
+ * Plans the write on the replica. If that throws, refreshes the replica and plans again: a caller's write may
+ * be refused only because of the data in the store, never because of an older replica.
  */
 const planOnCurrent = async <Kind extends LedgerKind, Result>(
   state: ReplicaState<Kind>,

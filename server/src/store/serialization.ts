@@ -15,7 +15,7 @@ import {
 /** A stored document: JSON text, with the collection and key to find it by. */
 export type DocumentRow = { collection: string; key: string; text: string; changeId: ChangeId };
 
-/** A written document. `text` null removes it. */
+/** A written document. `text` null deletes it. */
 export type WriteRow = { collection: string; key: string; text: string | null };
 
 /** An audit entry as JSON text, with the fields that the audit log can be filtered by. */

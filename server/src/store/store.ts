@@ -33,7 +33,7 @@ export interface Store {
 
   /**
    * Writes documents, increments the revision, publishes the change and appends to the audit log, all or
-   * nothing. Rejected, with nothing changed, if the ledger's last change is not `expect`.
+   * nothing. Changes nothing, and returns the last change, if that is not `expect`.
    */
   commit<Kind extends LedgerKind>(
     ledger: Ledger<Kind>,
@@ -119,7 +119,7 @@ export type Snapshot<Kind extends LedgerKind> = {
   };
 };
 
-/** The documents that a change writes, by collection and key. null removes a document. */
+/** The documents that a change writes, by collection and key. null deletes a document. */
 export type Writes<Kind extends LedgerKind> = {
   readonly [Name in CollectionOf<Kind>]?: ReadonlyMap<string, Documents[Name] | null>;
 };
@@ -181,8 +181,12 @@ export type ServerReport = {
 /** A running server: its last report, and how old that is. */
 export type FleetMember = { readonly report: ServerReport; readonly ageMs: number };
 
-/** Why a store operation failed. Only `unavailable` may go away without an operator. */
-export type StoreErrorCode = 'unavailable' | 'full' | 'readonly' | 'corrupt' | 'locked' | 'newer';
+/**
+ * Why a store operation failed. `unavailable`: the store cannot be reached at the moment. `missing`: it can
+ * be reached, but does not have the data that must be there. The others end only when an operator acts.
+ */
+export type StoreErrorCode =
+  'unavailable' | 'missing' | 'full' | 'readonly' | 'corrupt' | 'locked' | 'newer';
 
 export class StoreError extends Error {
   override readonly name = 'StoreError';
@@ -200,8 +204,11 @@ export const requireLedger = async (store: Pick<Store, 'head'>, ledger: Ledger):
 };
 
 export const ledgerNotFound = ({ id }: Ledger): StoreError =>
-  new StoreError('unavailable', `the store has no data for ledger "${id}": it was removed or lost`);
+  new StoreError('missing', `the store has no data for ledger "${id}": it was removed or lost`);
 
-/** Whether the error may go away without an operator, because the store is only unreachable. */
+/**
+ * Whether the same operation can succeed later on this server: once the store can be reached again, or its
+ * data has been restored.
+ */
 export const isTransient = (error: unknown): boolean =>
-  error instanceof StoreError && error.code === 'unavailable';
+  error instanceof StoreError && (error.code === 'unavailable' || error.code === 'missing');

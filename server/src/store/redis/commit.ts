@@ -40,7 +40,7 @@ export const commitTo = async <Kind extends LedgerKind>(
   const args = scriptArguments(context, ledger, commit, rows);
   const reply = await confirmCommit(context, () => sendCommit(context, ledger, args));
   const [outcome, id = '', previous = ''] = asList(reply).map(asText);
-  if (outcome === 'rejected') return { committed: false, actual: id };
+  if (outcome === 'conflict') return { committed: false, actual: id };
   const { replaceAll = false } = commit;
   const change = { id, previous, writes: parseWrites(ledger.kind, rows), replaceAll };
   return { committed: true, change };
@@ -100,9 +100,9 @@ const sendCommit = async (
 };
 
 /**
- * Sends a commit, and sends it again with the same nonce if there is no reply. Redis then makes the change
- * if it has not been made, and otherwise only confirms it. Fails if Redis stays unavailable, because then
- * it is unknown whether the change was made.
+ * Sends a commit. Throws if Redis refuses this first one, because then nothing was written. If there is no
+ * reply, sends it again with the same nonce: Redis makes the change if it has not been made, and otherwise
+ * only confirms it.
  */
 const confirmCommit = async (
   context: RedisContext,
@@ -119,6 +119,10 @@ const confirmCommit = async (
   });
 };
 
+/**
+ * Repeats a commit until Redis replies with its result. Any other outcome, a refusal included, does not show
+ * what became of the first attempt, so it is tried again, and at the deadline the change is unknown.
+ */
 const sendAgain = async (
   { connections, clock }: RedisContext,
   send: () => Promise<CommandResult>,

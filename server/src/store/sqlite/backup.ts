@@ -13,7 +13,6 @@ import {
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 
-import { StoreError } from '../store.ts';
 import { storeError, toStoreError } from './errors.ts';
 import { databasePath, openForReading, syncDirectory } from './file.ts';
 import { textColumn } from './sql.ts';
@@ -25,8 +24,7 @@ import { textColumn } from './sql.ts';
  */
 export const backUp = (directory: string, file: string): void => {
   const target = resolve(file);
-  if (existsSync(target))
-    throw new StoreError('unavailable', `${target} exists: choose a new name`);
+  if (existsSync(target)) throw new Error(`${target} exists: choose a new name`);
   const database = openForReading(databasePath(directory));
   try {
     writeNewFile(target, draft => {
@@ -40,7 +38,7 @@ export const backUp = (directory: string, file: string): void => {
 /** Creates the database of an empty directory from a backup, which must be whole. */
 export const restore = (directory: string, file: string): void => {
   const source = resolve(file);
-  if (!existsSync(source)) throw new StoreError('unavailable', `${source} does not exist`);
+  if (!existsSync(source)) throw new Error(`${source} does not exist`);
   requireEmpty(directory);
   writeNewFile(databasePath(directory), draft => {
     copyFileSync(source, draft);
@@ -59,8 +57,7 @@ const requireEmpty = (directory: string): void => {
   if (!existsSync(directory)) return;
   const files = readdirSync(directory).filter(name => name !== 'lost+found');
   if (files.length > 0)
-    throw new StoreError(
-      'unavailable',
+    throw new Error(
       `${directory} is not empty (it contains ${files[0]}): restore into a new directory`,
     );
 };

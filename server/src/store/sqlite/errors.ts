@@ -3,6 +3,7 @@ import { StoreError, type StoreErrorCode } from '../store.ts';
 /** What each code means for a file or directory, and what to do about it. */
 const MESSAGES = {
   unavailable: (path, detail) => `${path} cannot be used (${detail})`,
+  missing: (path, detail) => `${path} is missing (${detail})`,
   full: (path, detail) =>
     `${path} cannot grow (${detail}): the disk is full, or a quota or file size limit is reached. ` +
     'Nothing was written; free some space and try again',

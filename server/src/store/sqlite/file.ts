@@ -98,7 +98,7 @@ const acquireLock = (lockPath: string, path: string): DatabaseSync => {
  * file is a copy.
  */
 export const openForReading = (path: string, source = path): DatabaseSync => {
-  if (!existsSync(path)) throw storeError('unavailable', source, 'there is no database');
+  if (!existsSync(path)) throw storeError('missing', source, 'there is no database');
   requireNotEmpty(path, source);
   return openExisting(path, readFormat, source);
 };

@@ -83,10 +83,10 @@ const prepareStatements = (database: DatabaseSync) => ({
      ON CONFLICT (ledger, collection, key)
      DO UPDATE SET change_id = excluded.change_id, document = excluded.document`,
   ),
-  removeDocument: database.prepare(
+  deleteDocument: database.prepare(
     'DELETE FROM documents WHERE ledger = ? AND collection = ? AND key = ?',
   ),
-  removeAllDocuments: database.prepare('DELETE FROM documents WHERE ledger = ?'),
+  deleteAllDocuments: database.prepare('DELETE FROM documents WHERE ledger = ?'),
   appendAudit: database.prepare(
     `INSERT INTO audit (ledger, revision, at, kind, key, actor_id, actor_name, action, entry)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -110,14 +110,14 @@ const commit = (statements: Statements, input: CommitInput): CommitOutput => {
 };
 
 const writeDocuments = (
-  { removeAllDocuments, putDocument, removeDocument }: Statements,
+  { deleteAllDocuments, putDocument, deleteDocument }: Statements,
   ledger: number,
   id: ChangeId,
   { replaceAll, writes }: CommitInput,
 ): void => {
-  if (replaceAll) removeAllDocuments.run(ledger);
+  if (replaceAll) deleteAllDocuments.run(ledger);
   for (const { collection, key, text } of writes)
-    if (text === null) removeDocument.run(ledger, collection, key);
+    if (text === null) deleteDocument.run(ledger, collection, key);
     else putDocument.run(ledger, collection, key, id, text);
 };
 

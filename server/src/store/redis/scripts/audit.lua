@@ -15,7 +15,7 @@
 local audit = KEYS[1]
 local from, limit, maxEntries, maxBytes = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local kind, key, actor, action = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
-local at, before = tonumber(ARGV[9]), tonumber(ARGV[10])
+local since, till = tonumber(ARGV[9]), tonumber(ARGV[10])
 local STEP = 50
 
 -- The fields of an entry are names and values in turn: at, kind, key, actorId, actorName, action, entry.
@@ -24,8 +24,8 @@ local function matches(fields)
     and (key == '' or '=' .. fields[6] == key)
     and (actor == '' or '=' .. fields[8] == actor or '=' .. fields[10] == actor)
     and (action == '' or '=' .. fields[12] == action)
-    and (not at or tonumber(fields[2]) >= at)
-    and (not before or tonumber(fields[2]) < before)
+    and (not since or tonumber(fields[2]) >= since)
+    and (not till or tonumber(fields[2]) < till)
 end
 
 local rows, found, seen, bytes = {}, 0, 0, 0

@@ -2,7 +2,8 @@
 -- in it. Redis does not roll back a script, so all checks are made before the first write.
 --
 -- A commit is made once, even if it is sent several times: a writer that receives no reply sends it again
--- with the same nonce, and gets the change that was made the first time.
+-- with the same nonce. The result is the change that was made the first time, as long as the change feed
+-- still has it. Otherwise it is `conflict`, as for any commit that expects an older change.
 --
 -- KEYS    1 head, 2 changes, 3 audit; then, for each collection, its documents and their keys
 -- ARGV    1 format that the writer supports
@@ -16,8 +17,8 @@
 --         9 number of audit entries; then, for each, 7 arguments:
 --           at, kind, key, actorId, actorName, action, the entry as JSON
 --         …then, for each write, 3 arguments:
---           collection number, key, the document as JSON; empty removes it
--- RESULT  {`committed`, id, previous} or {`rejected`, id of the last change or `none`}
+--           collection number, key, the document as JSON; empty deletes it
+-- RESULT  {`committed`, id, previous} or {`conflict`, id of the last change or `none`}
 -- ERRORS  PENNONNEWER, PENNONCORRUPT, NOPERM: nothing was written
 -- EVENT   the change, in changes, as `<revision>-0`: id, previous, replaceAll, writes
 
@@ -25,7 +26,7 @@ local head, changes, audit = KEYS[1], KEYS[2], KEYS[3]
 local FIRST_COLLECTION = 4
 local supportedFormat, expect, epoch, nonce = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local replaceAll, maxChanges, maxAudit, writes = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
-local auditEntries = tonumber(ARGV[9])
+local auditCount = tonumber(ARGV[9])
 local FIRST_AUDIT, AUDIT_ARGUMENTS, WRITE_ARGUMENTS = 10, 7, 3
 
 local function corrupt(what)
@@ -47,7 +48,8 @@ local function madeBefore(last, revision)
   if previous == expect and entryNonce == nonce then return id end
 end
 
--- Streams accept increasing ids only, so a foreign entry could block the next one.
+-- Returns the highest revision that a stream has ever had. XADD fails unless the new id is higher, so an entry
+-- that Pennon did not write could make the commit fail halfway.
 local function lastRevisionIn(stream)
   if redis.call('EXISTS', stream) == 0 then return 0 end
   local info = redis.call('XINFO', 'STREAM', stream)
@@ -92,7 +94,7 @@ if last ~= expect then
   local _, expectRevision = parts(expect)
   local made = madeBefore(last, string.format('%.0f', tonumber(expectRevision or 0) + 1))
   if made then return { 'committed', made, expect } end
-  return { 'rejected', last }
+  return { 'conflict', last }
 end
 
 if last == 'none' then
@@ -139,16 +141,16 @@ local function put(documents, keys, key, document)
   redis.call('ZADD', keys, 0, key)
 end
 
-local function remove(documents, keys, key)
+local function delete(documents, keys, key)
   redis.call('HDEL', documents, key)
   redis.call('ZREM', keys, key)
 end
 
-for i = FIRST_AUDIT + auditEntries * AUDIT_ARGUMENTS, #ARGV, WRITE_ARGUMENTS do
+for i = FIRST_AUDIT + auditCount * AUDIT_ARGUMENTS, #ARGV, WRITE_ARGUMENTS do
   local collection, key, document = tonumber(ARGV[i]), ARGV[i + 1], ARGV[i + 2]
-  local at = FIRST_COLLECTION + (collection - 1) * 2
-  if document == '' then remove(KEYS[at], KEYS[at + 1], key)
-  else put(KEYS[at], KEYS[at + 1], key, document) end
+  local documents = FIRST_COLLECTION + (collection - 1) * 2
+  if document == '' then delete(KEYS[documents], KEYS[documents + 1], key)
+  else put(KEYS[documents], KEYS[documents + 1], key, document) end
 end
 
 local function log(number, i)
@@ -158,7 +160,7 @@ local function log(number, i)
   else redis.call('XADD', audit, 'MAXLEN', '~', maxAudit, unpack(entry)) end
 end
 
-for number = 0, auditEntries - 1 do log(number, FIRST_AUDIT + number * AUDIT_ARGUMENTS) end
+for number = 0, auditCount - 1 do log(number, FIRST_AUDIT + number * AUDIT_ARGUMENTS) end
 
 redis.call('HSET', head, 'format', supportedFormat, 'id', id)
 return { 'committed', id, last }
