@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from conftest import QuickProvider, Use, eventually, provider_for
-from flag_server import CERTIFICATE, FlagServer, boolean_flag
+from flag_server import CERTIFICATE, KEY, FlagServer, boolean_flag
 from forward_proxy import ForwardProxy
 from openfeature import api
 from openfeature.client import OpenFeatureClient
@@ -62,7 +63,7 @@ def test_a_certificate_in_ssl_cert_file_is_trusted(
 
 
 def test_an_unknown_certificate_is_not_trusted(secure: FlagServer, domain: str) -> None:
-    provider = provider_for(secure, init_timeout_ms=200)
+    provider = provider_for(secure, init_timeout_ms=1_000)
     with pytest.raises(GeneralError, match="certificate verify failed"):
         api.set_provider_and_wait(provider, domain)
     provider.shutdown()
@@ -122,3 +123,40 @@ def test_an_unsupported_proxy_is_an_error_that_shows_a_valid_url(
     with pytest.raises(GeneralError, match="http://proxy:3128"):
         api.set_provider_and_wait(provider, domain)
     provider.shutdown()
+
+
+@MODES
+def test_the_certificates_of_ssl_context_are_trusted(
+    secure: FlagServer, client: OpenFeatureClient, use: Use, mode: Any
+) -> None:
+    context = ssl.create_default_context(cafile=str(CERTIFICATE))
+    assert_follows_changes(
+        secure, client, use(provider_for(secure, mode=mode, ssl_context=context))
+    )
+
+
+@MODES
+def test_the_option_proxy_wins_over_the_environment(
+    server: FlagServer,
+    client: OpenFeatureClient,
+    use: Use,
+    mode: Any,
+    proxy: ForwardProxy,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    url = f"http://ada:p%40ss@127.0.0.1:{proxy.port}"
+    assert_follows_changes(server, client, use(provider_for(server, mode=mode, proxy=url)))
+    assert ("GET", f"{server.url}/api/v1/flag-set", "Basic YWRhOnBAc3M=") in proxy.received
+
+
+@MODES
+def test_headers_are_sent_with_each_request(
+    server: FlagServer, client: OpenFeatureClient, use: Use, mode: Any
+) -> None:
+    headers = {"X-Gateway": "blue", "User-Agent": "checkout/1"}
+    assert_follows_changes(server, client, use(provider_for(server, mode=mode, headers=headers)))
+    for _, received in server.received:
+        assert (received["x-gateway"], received["user-agent"]) == ("blue", "checkout/1")
+        assert received["authorization"] == f"Bearer {KEY}"

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+import ssl
+from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import QuickProvider
-from flag_server import KEY
+from conftest import QuickProvider, Use
+from flag_server import KEY, FlagServer
+from openfeature.client import OpenFeatureClient
+
+from pennon_openfeature import PennonProvider
+
+
+@pytest.fixture(autouse=True)
+def no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PENNON_URL", "PENNON_KEY"):
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({}, "url and key"),
-        ({"url": "http://x"}, "together"),
+        ({}, "pass them, or set PENNON_URL and PENNON_KEY"),
+        ({"environment": "production"}, "url and key are required"),
+        ({"url": "http://x"}, "key is required: pass it, or set PENNON_KEY"),
+        ({"url": "http://x", "key": ""}, "key is required"),
+        ({"key": KEY}, "url is required: pass it, or set PENNON_URL"),
+        ({"url": "http://x", "key": KEY, "environment": 5}, "environment must be"),
         ({"url": "flags.example.com", "key": KEY}, "https://"),
         ({"url": "http://x:99999", "key": KEY}, "https://"),
         ({"url": "http://[::1", "key": KEY}, "https://"),
@@ -28,6 +43,22 @@ from flag_server import KEY
         ({"url": "http://x", "key": KEY, "cache_entries": -1}, "cache_entries"),
         ({"url": "http://x", "key": KEY, "offline_file": "f.json"}, "uses no server"),
         ({"offline_file": "f.json", "mode": "remote"}, "remote"),
+        ({"url": "http://x", "key": KEY, "stream": "no"}, "stream must be True or False"),
+        ({"url": "http://x", "key": KEY, "bootstrap": 5}, "bootstrap must be the path"),
+        ({"url": "http://x", "key": KEY, "cache_file": 5}, "cache_file must be the path"),
+        ({"url": "http://x", "key": KEY, "headers": "x: y"}, "headers must be a mapping"),
+        ({"url": "http://x", "key": KEY, "headers": {"a b": "c"}}, "'a b' is not the name"),
+        ({"url": "http://x", "key": KEY, "headers": {"x": "a\r\nb: c"}}, 'the value of "x"'),
+        ({"url": "http://x", "key": KEY, "headers": {"x": 5}}, 'the value of "x"'),
+        ({"url": "http://x", "key": KEY, "headers": {"Authorization": "x"}}, "sets .* itself"),
+        ({"url": "http://x", "key": KEY, "ssl_context": "ca.pem"}, "create_default_context"),
+        ({"url": "http://x", "key": KEY, "proxy": "socks5://p"}, "http://proxy:3128"),
+        ({"url": "http://x", "key": KEY, "proxy": 5}, "http://proxy:3128"),
+        ({"flags": {}, "url": "http://x", "key": KEY}, "flags cannot .* uses no server"),
+        ({"flags": {}, "mode": "remote"}, "remote"),
+        ({"flags": {}, "offline_file": "f.json"}, "flags cannot be combined with offline_file"),
+        ({"flags": {}, "bootstrap": "f.json"}, "flags cannot be combined with bootstrap"),
+        ({"flags": {}, "cache_file": "f.json"}, "flags cannot be combined with cache_file"),
     ],
 )
 def test_invalid_options_raise_immediately(options: Any, message: str) -> None:
@@ -35,7 +66,82 @@ def test_invalid_options_raise_immediately(options: Any, message: str) -> None:
         QuickProvider(**options)
 
 
-def test_the_key_is_not_in_any_representation() -> None:
-    provider = QuickProvider(url="http://x", key=KEY)
-    assert KEY not in repr(provider)
-    assert KEY not in repr(vars(provider))
+@pytest.mark.parametrize(
+    ("name", "similar"),
+    [
+        ("cache_ttl", "cache_ttl_ms"),
+        ("cacheTtl", "cache_ttl_ms"),
+        ("cacheTtlMs", "cache_ttl_ms"),
+        ("ttl", "cache_ttl_ms"),
+        ("initTimeoutMs", "init_timeout_ms"),
+        ("timeout", "init_timeout_ms"),
+        ("pol_interval_ms", "poll_interval_ms"),
+        ("sdk_key", "key"),
+        ("base_url", "url"),
+        ("env", "environment"),
+        ("ca_file", "ssl_context"),
+    ],
+)
+def test_an_unknown_option_is_refused_with_a_similar_one(name: str, similar: str) -> None:
+    options: Any = {"url": "http://x", "key": KEY, name: 1}
+    with pytest.raises(TypeError, match=f'no option "{name}"; did you mean "{similar}"\\?$'):
+        PennonProvider(**options)
+
+
+def test_an_unknown_option_that_is_similar_to_none_is_refused_with_all_options() -> None:
+    options: Any = {"wavelength": 1}
+    with pytest.raises(TypeError, match='"wavelength"; the options are url, key, environment, '):
+        PennonProvider(**options)
+
+
+def test_url_and_key_are_read_from_the_environment(
+    server: FlagServer, client: OpenFeatureClient, use: Use, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PENNON_URL", server.url)
+    monkeypatch.setenv("PENNON_KEY", KEY)
+    use(PennonProvider())
+    assert client.get_boolean_value("new-checkout", False) is True
+
+
+def test_url_and_key_that_are_passed_win_over_the_environment(
+    server: FlagServer, client: OpenFeatureClient, use: Use, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PENNON_URL", "http://x.invalid")
+    monkeypatch.setenv("PENNON_KEY", "another-key")
+    use(PennonProvider(url=server.url, key=KEY))
+    assert client.get_boolean_value("new-checkout", False) is True
+
+
+def test_an_invalid_variable_is_refused_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PENNON_URL", "flags.example.com")
+    with pytest.raises(ValueError, match=r"^PENNON_URL must be a URL"):
+        PennonProvider(key=KEY)
+    monkeypatch.setenv("PENNON_KEY", "a b")
+    with pytest.raises(ValueError, match=r"^PENNON_KEY must consist"):
+        PennonProvider(url="http://x")
+
+
+def test_the_variables_are_not_used_without_a_server(
+    tmp_path: Path, use: Use, client: OpenFeatureClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PENNON_URL", "not a URL")
+    monkeypatch.setenv("PENNON_KEY", "not a key")
+    file = tmp_path / "flags.json"
+    file.write_text('{"flags": {"new-checkout": {"enabled": true}}}')
+    use(PennonProvider(offline_file=file))
+    assert client.get_boolean_value("new-checkout", False) is True
+    use(PennonProvider(flags={"new-checkout": False}))
+    assert client.get_boolean_value("new-checkout", True) is False
+
+
+def test_secrets_are_not_in_any_representation() -> None:
+    provider = QuickProvider(
+        url="http://x",
+        key=KEY,
+        headers={"x-gateway": "a-secret"},
+        proxy="http://ada:a-secret@proxy:3128",
+        ssl_context=ssl.create_default_context(),
+    )
+    for shown in (repr(provider), repr(vars(provider))):
+        assert KEY not in shown
+        assert "a-secret" not in shown

@@ -16,7 +16,14 @@ from ._freshness import Freshness, LastError, Source, last_error_of
 from ._options import Options
 from ._provider_state import SourceState
 from ._resolution import ResultWithTelemetry, no_flags
-from ._sources import FileSource, FlagSource, ServerSource, SourceListener, initial_sources
+from ._sources import (
+    FileSource,
+    FlagSource,
+    LocalSource,
+    ServerSource,
+    SourceListener,
+    initial_sources,
+)
 
 logger = logging.getLogger("pennon_openfeature")
 
@@ -47,6 +54,8 @@ class FlagManager:
     def _create_source(self) -> FlagSource:
         options = self._options
         listener = SourceListener(self._apply, self._on_source_state)
+        if options.flags is not None:
+            return LocalSource(options.flags, listener)
         if options.offline_file is not None:
             return FileSource(options.offline_file, options.timing.file_check_ms, listener)
         assert options.address is not None
@@ -76,6 +85,10 @@ class FlagManager:
     def wait_for_cache_file(self, deadline: float) -> None:
         if self._cache_file is not None:
             self._cache_file.wait(deadline - time.monotonic())
+
+    def set_flags(self, flag_set: FlagSet) -> None:
+        assert isinstance(self._source, LocalSource)
+        self._source.set_flags(flag_set)
 
     def stop(self, timeout_s: float) -> None:
         self._source.stop(timeout_s)

@@ -14,10 +14,15 @@ from ._errors import SyncError
 # disconnected: polls fail too, so the flags may be out of date.
 # stopped: the provider is not running.
 # file: the flags come from an offline file.
-Mode: TypeAlias = Literal["connecting", "streaming", "polling", "disconnected", "stopped", "file"]
+# flags: the flags come from the application.
+Mode: TypeAlias = Literal[
+    "connecting", "streaming", "polling", "disconnected", "stopped", "file", "flags"
+]
 
 # Where the current flags came from.
-Source: TypeAlias = Literal["none", "cache_file", "bootstrap", "stream", "poll", "offline_file"]
+Source: TypeAlias = Literal[
+    "none", "cache_file", "bootstrap", "stream", "poll", "offline_file", "flags"
+]
 
 
 @dataclass(frozen=True, slots=True)

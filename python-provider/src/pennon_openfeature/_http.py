@@ -23,12 +23,25 @@ _PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
+class Network:
+    """How to connect to the server. By default, the environment variables decide."""
+
+    # Sent with each request, for example to a gateway in front of the server.
+    headers: Mapping[str, str] = field(default_factory=dict)
+    # Trusted authorities, and a client certificate if the server requires one.
+    ssl_context: ssl.SSLContext | None = None
+    # The URL of a proxy, which may contain its user and password.
+    proxy: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Address:
     """The server's URL, the key, and the environment if the key does not imply one."""
 
     url: str
     key: str
     environment: str | None = None
+    network: Network = field(default_factory=Network)
 
     def path(self, endpoint: str) -> str:
         query = f"?environment={quote(self.environment, safe='')}" if self.environment else ""
@@ -56,12 +69,12 @@ class Route:
 def route_to(address: Address, timeout_ms: float) -> Route:
     server = urlsplit(address.url)
     host, port = str(server.hostname), server.port or _PORTS[server.scheme]
-    proxy = proxy_for(server)
+    proxy = proxy_for(server, address.network)
     to_host, to_port = (proxy.host, proxy.port) if proxy else (host, port)
     seconds = timeout_ms / 1_000
     if server.scheme == "https":
-        # Trusts the system's certificate authorities, or those in SSL_CERT_FILE.
-        tls = ssl.create_default_context()
+        # By default, trusts the system's certificate authorities, or those in SSL_CERT_FILE.
+        tls = address.network.ssl_context or ssl.create_default_context()
         secure = http.client.HTTPSConnection(to_host, to_port, timeout=seconds, context=tls)
         if proxy is not None:
             secure.set_tunnel(host, port, proxy.headers)
@@ -72,11 +85,10 @@ def route_to(address: Address, timeout_ms: float) -> Route:
     return Route(plain, f"http://{server.netloc.rpartition('@')[2]}", proxy.headers)
 
 
-def proxy_for(server: SplitResult) -> Proxy | None:
-    """The proxy in HTTPS_PROXY or HTTP_PROXY, unless NO_PROXY excludes the server."""
-    url = getproxies_environment().get(server.scheme)
-    # With the port, because NO_PROXY may contain one.
-    if not url or proxy_bypass(server.netloc.rpartition("@")[2]):
+def proxy_for(server: SplitResult, network: Network) -> Proxy | None:
+    """The given proxy, or the one in HTTPS_PROXY or HTTP_PROXY unless NO_PROXY excludes it."""
+    url = network.proxy or _proxy_in_environment(server)
+    if url is None:
         return None
     parts = urlsplit(url if "://" in url else f"http://{url}")
     if parts.scheme != "http" or not parts.hostname:
@@ -84,6 +96,12 @@ def proxy_for(server: SplitResult) -> Proxy | None:
             "the proxy in the environment is not supported: use a URL such as http://proxy:3128"
         )
     return Proxy(parts.hostname, parts.port or 80, _proxy_headers(parts))
+
+
+def _proxy_in_environment(server: SplitResult) -> str | None:
+    url = getproxies_environment().get(server.scheme)
+    # With the port, because NO_PROXY may contain one.
+    return None if proxy_bypass(server.netloc.rpartition("@")[2]) else url or None
 
 
 def _proxy_headers(proxy: SplitResult) -> dict[str, str]:
@@ -143,7 +161,8 @@ class Connection:
         200 or 304."""
         try:
             self._open()
-            sent = {name: value for name, value in headers.items() if value is not None}
+            sent = {**self._address.network.headers}
+            sent |= {name: value for name, value in headers.items() if value is not None}
             sent |= {"authorization": f"Bearer {self._address.key}", **self._route.headers}
             path = self._route.origin + self._address.path(endpoint)
             self._http.request(method, path, body, sent)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import difflib
 import os
-from collections.abc import Mapping
+import re
+import ssl
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from ._flag_file import FilePath
-from ._http import Address
+from ._flag_set import FlagSet
+from ._http import Address, Network
 from ._timing import Timing
 
 # Ten years. Threads cannot wait for an infinite time.
@@ -29,10 +33,46 @@ class Options:
     cache_file: FilePath | None
     bootstrap: FilePath | Mapping[str, Any] | None
     offline_file: FilePath | None
+    flags: FlagSet | None
     cache_ttl_ms: float
     cache_entries: int
     request_timeout_ms: float
     timing: Timing
+
+
+def unknown_option(name: str, options: Iterable[str]) -> TypeError:
+    """The error for a name that is not an option, with the most similar option."""
+    names = list(options)
+    similar = _similar_option(name, names)
+    hint = f'did you mean "{similar}"?' if similar else f"the options are {', '.join(names)}"
+    return TypeError(f'PennonProvider: there is no option "{name}"; {hint}')
+
+
+# What other libraries call an option, if the names are not similar.
+_OTHER_NAMES = {
+    "address": "url",
+    "host": "url",
+    "endpoint": "url",
+    "token": "key",
+    "secret": "key",
+    "timeout": "init_timeout_ms",
+    "cache_path": "cache_file",
+    "cache_size": "cache_entries",
+    "ca": "ssl_context",
+    "ca_file": "ssl_context",
+    "cert": "ssl_context",
+    "verify": "ssl_context",
+}
+
+
+def _similar_option(name: str, options: list[str]) -> str | None:
+    """`cacheTtl` and `cache_ttl` are similar to `cache_ttl_ms`, `sdk_key` to `key`."""
+    snake_case = re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", name).replace("-", "_").lower()
+    if snake_case in _OTHER_NAMES:
+        return _OTHER_NAMES[snake_case]
+    similar = difflib.get_close_matches(snake_case, options, n=1)
+    related = [each for each in options if snake_case in each or f"_{each}" in f"_{snake_case}"]
+    return next(iter([*similar, *related]), None)
 
 
 def validate_options(options: Options) -> Options:
@@ -44,14 +84,15 @@ def validate_options(options: Options) -> Options:
             raise ValueError(f"{name} must be a number of milliseconds above 0, up to ten years")
     if not _is_number(options.cache_entries, above=-1):
         raise ValueError("cache_entries must be 0 or more")
-    if options.offline_file is not None:
-        _validate_offline(options)
-    elif options.address is None:
-        raise ValueError("url and key are required, or offline_file to run without a server")
+    if not isinstance(options.stream, bool):
+        raise ValueError(f"stream must be True or False, not {options.stream!r}")
     for name in ("cache_file", "offline_file"):
         path = getattr(options, name)
         if path is not None and not isinstance(path, str | os.PathLike):
             raise ValueError(f"{name} must be the path of a file")
+    if not isinstance(options.bootstrap, str | os.PathLike | Mapping | None):
+        raise ValueError("bootstrap must be the path of a file, or an object with flags")
+    _validate_combination(options)
     return options
 
 
@@ -60,24 +101,79 @@ def _is_number(value: object, above: float) -> bool:
     return is_number and above < value <= MAX_MS  # type: ignore[operator]
 
 
-def _validate_offline(options: Options) -> None:
+def _validate_combination(options: Options) -> None:
+    """Flags come from one origin: the server, the offline file or the application."""
+    origin = "flags" if options.flags is not None else "offline_file"
+    if getattr(options, origin) is None:
+        return
     if options.address is not None:
-        raise ValueError("offline_file cannot be combined with url and key: it uses no server")
+        raise ValueError(f"{origin} cannot be combined with url and key: it uses no server")
     if options.mode == "remote":
-        raise ValueError('offline_file cannot be combined with mode "remote"')
+        raise ValueError(f'{origin} cannot be combined with mode "remote"')
+    for other in ("offline_file", "bootstrap", "cache_file"):
+        if options.flags is not None and getattr(options, other) is not None:
+            raise ValueError(f"flags cannot be combined with {other}")
 
 
-def parse_address(url: str | None, key: str | None, environment: str | None) -> Address | None:
-    """The server's address, or None if neither url nor key is given."""
-    if url is None and key is None:
-        return None
+def parse_address(
+    url: str | None, key: str | None, environment: str | None, network: Network
+) -> Address:
+    """The address of the server. PENNON_URL and PENNON_KEY apply if url or key is not given."""
+    url_name, url = ("PENNON_URL", os.environ.get("PENNON_URL")) if url is None else ("url", url)
+    key_name, key = ("PENNON_KEY", os.environ.get("PENNON_KEY")) if key is None else ("key", key)
     if not url or not key:
-        raise ValueError("url and key must be given together")
+        raise ValueError(_missing_message(is_url_missing=not url, is_key_missing=not key))
     if not _is_url(url):
-        raise ValueError(f"url must be a URL such as https://flags.example.com, not {url!r}")
-    if not _is_key(key):
-        raise ValueError("key must consist of visible ASCII characters")
-    return Address(url, key, environment)
+        raise ValueError(f"{url_name} must be a URL such as https://flags.example.com, not {url!r}")
+    if not _is_visible(key):
+        raise ValueError(f"{key_name} must consist of visible ASCII characters")
+    if not isinstance(environment, str | None):
+        raise ValueError(f"environment must be the key of an environment, not {environment!r}")
+    return Address(url, key, environment, network)
+
+
+def _missing_message(*, is_url_missing: bool, is_key_missing: bool) -> str:
+    if is_url_missing and is_key_missing:
+        return (
+            "url and key are required: pass them, or set PENNON_URL and PENNON_KEY. "
+            "To run without a server, pass offline_file or flags."
+        )
+    name = "url" if is_url_missing else "key"
+    return f"{name} is required: pass it, or set PENNON_{name.upper()}"
+
+
+# The provider sets these itself.
+_RESERVED_HEADERS = frozenset(
+    "authorization content-length content-type host if-none-match last-event-id".split()
+)
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+
+def parse_network(
+    headers: Mapping[str, str] | None, ssl_context: ssl.SSLContext | None, proxy: str | None
+) -> Network:
+    """How to connect to the server. Raises ValueError if that is invalid."""
+    for name, value in _header_items(headers):
+        if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
+            raise ValueError(f"headers: {name!r} is not the name of a header")
+        if name.lower() in _RESERVED_HEADERS:
+            raise ValueError(f'headers: the provider sets "{name}" itself')
+        # The value may be a secret, so the message does not contain it.
+        if not isinstance(value, str) or not value.isascii() or not value.isprintable():
+            raise ValueError(f'headers: the value of "{name}" must be visible ASCII text')
+    if not isinstance(ssl_context, ssl.SSLContext | None):
+        raise ValueError(
+            'ssl_context must be an SSLContext: ssl.create_default_context(cafile="ca.pem")'
+        )
+    if proxy is not None and not (_is_url(proxy) and urlsplit(proxy).scheme == "http"):
+        raise ValueError("proxy must be a URL such as http://proxy:3128")
+    return Network(dict(headers or {}), ssl_context, proxy)
+
+
+def _header_items(headers: object) -> Iterable[tuple[object, object]]:
+    if not isinstance(headers, Mapping | None):
+        raise ValueError("headers must be a mapping of names to values")
+    return (headers or {}).items()
 
 
 def _is_url(url: object) -> bool:
@@ -93,5 +189,5 @@ def _is_url(url: object) -> bool:
     return bool(host) and host.isprintable() and " " not in host
 
 
-def _is_key(key: object) -> bool:
+def _is_visible(key: object) -> bool:
     return isinstance(key, str) and key.isascii() and key.isprintable() and " " not in key

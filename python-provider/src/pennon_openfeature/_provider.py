@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import ssl
 import threading
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from dataclasses import replace
+from typing import Any, ClassVar, NoReturn
 
 from openfeature.evaluation_context import EvaluationContext
 from openfeature.event import ProviderEvent, ProviderEventDetails
@@ -17,7 +19,15 @@ from ._context import to_plain_attributes
 from ._flag_file import FilePath
 from ._flag_snapshot import Snapshot
 from ._freshness import Freshness
-from ._options import Options, ProviderMode, parse_address, validate_options
+from ._local_flags import parse_local_flags
+from ._options import (
+    Options,
+    ProviderMode,
+    parse_address,
+    parse_network,
+    unknown_option,
+    validate_options,
+)
 from ._process import register, unregister
 from ._provider_state import ProviderStateMachine
 from ._resolution import EvaluationResult, ResultWithTelemetry, no_flags
@@ -53,14 +63,25 @@ class PennonProvider(Resolvers):
         cache_file: FilePath | None = None,
         bootstrap: FilePath | Mapping[str, Any] | None = None,
         offline_file: FilePath | None = None,
+        flags: Mapping[str, Any] | None = None,
         cache_ttl_ms: float = 60_000,
         cache_entries: int = 10_000,
         request_timeout_ms: float = 2_000,
+        headers: Mapping[str, str] | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+        proxy: str | None = None,
+        # Type checkers reject them, because no value is of this type.
+        **unknown: NoReturn,
     ) -> None:
         super().__init__()
+        for name in unknown:
+            raise unknown_option(name, PennonProvider.__init__.__kwdefaults__ or ())
+        network = parse_network(headers, ssl_context, proxy)
+        is_local = flags is not None or offline_file is not None
+        has_address = not is_local or url is not None or key is not None
         self._options = validate_options(
             Options(
-                address=parse_address(url, key, environment),
+                address=parse_address(url, key, environment, network) if has_address else None,
                 mode=mode,
                 init_timeout_ms=init_timeout_ms,
                 stream=stream,
@@ -68,6 +89,7 @@ class PennonProvider(Resolvers):
                 cache_file=cache_file,
                 bootstrap=bootstrap,
                 offline_file=offline_file,
+                flags=None if flags is None else parse_local_flags(flags),
                 cache_ttl_ms=cache_ttl_ms,
                 cache_entries=cache_entries,
                 request_timeout_ms=request_timeout_ms,
@@ -151,6 +173,19 @@ class PennonProvider(Resolvers):
         tracking_event_details: TrackingEventDetails | None = None,
     ) -> None:
         """Does nothing: tracking events are not supported yet."""
+
+    def set_flags(self, flags: Mapping[str, Any]) -> None:
+        """Replaces all flags of a provider that was created with the option `flags`.
+
+        Emits PROVIDER_CONFIGURATION_CHANGED if results may differ. Raises ValueError, and keeps the
+        current flags, if a flag is malformed.
+        """
+        if self._options.flags is None:
+            raise ValueError("set_flags requires a provider with the option flags")
+        flag_set = parse_local_flags(flags)
+        self._options = replace(self._options, flags=flag_set)
+        if self._session is not None:
+            self._session.set_flags(flag_set)
 
     def freshness(self) -> Freshness:
         """How current the flags are, and why."""

@@ -8,6 +8,7 @@ from typing import Any
 from openfeature.exception import GeneralError, ProviderFatalError
 
 from ._flag_manager import FlagListener, FlagManager
+from ._flag_set import FlagSet
 from ._flag_snapshot import FlagSnapshot
 from ._freshness import Freshness
 from ._options import Options
@@ -82,6 +83,9 @@ class Session:
         state = state_of(self._flags.source_state, evaluates_remotely=evaluates_remotely)
         if state is not None:
             self._state.update(state, self._last_error_message())
+
+    def set_flags(self, flag_set: FlagSet) -> None:
+        self._flags.set_flags(flag_set)
 
     def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
         self._flags.stop(timeout_s)

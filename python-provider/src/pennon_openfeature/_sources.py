@@ -147,6 +147,39 @@ class FileSource:
         return stat.st_mtime_ns, stat.st_size, stat.st_ino
 
 
+class LocalSource:
+    """Flags that the application passes. They are always current."""
+
+    def __init__(self, flag_set: FlagSet, listener: SourceListener) -> None:
+        self._flag_set = flag_set
+        self._listener = listener
+        # Applications may replace the flags on any thread.
+        self._lock = threading.Lock()
+        self._state: SourceState = "connecting"
+
+    @property
+    def state(self) -> SourceState:
+        return self._state
+
+    def start(self, initial: FlagSet | None, current_at: float | None) -> None:  # noqa: ARG002
+        self.set_flags(self._flag_set)
+
+    def set_flags(self, flag_set: FlagSet) -> None:
+        with self._lock:
+            self._listener.on_update(FlagSetUpdate(flag_set))
+            self._state = "ready"
+            self._listener.on_state()
+
+    def stop(self, timeout_s: float) -> None:
+        """Does nothing: there is no thread."""
+
+    def after_fork(self, initial: FlagSet | None) -> None:  # noqa: ARG002
+        self._lock = threading.Lock()
+
+    def freshness(self) -> Freshness:
+        return Freshness("flags", data_age_ms=0, source="flags")
+
+
 @dataclass(frozen=True, slots=True)
 class InitialSource:
     """Flags for the time until the server or the offline file has been read."""
