@@ -1,3 +1,5 @@
+import { dirname } from 'node:path';
+
 import { expandShortForm } from '@pennon/engine/core';
 import { isJsonObject } from '@pennon/sync';
 import type { JsonObject } from '@pennon/sync';
@@ -12,6 +14,9 @@ export type RawFlagSet = {
   readonly id?: unknown;
 };
 
+export const messageOf = (error: unknown): string =>
+  error instanceof Error ? error.message : String(error);
+
 const hasFlags = (value: JsonObject): value is JsonObject & RawFlagSet =>
   isJsonObject(value['flags']);
 
@@ -20,7 +25,7 @@ const expandFlags = (flags: JsonObject): JsonObject =>
 
 /**
  * Returns the flag set, with flags in the short form expanded. A flag set with a `formatVersion` was written
- * by a server, always in the full form, and is returned as it is. Throws if the value is not a flag set.
+ * by a server, always in the full form, and is returned unchanged. Throws if the value is not a flag set.
  */
 export const parseFlagSet = (value: unknown): RawFlagSet => {
   if (!isJsonObject(value) || !hasFlags(value)) {
@@ -35,7 +40,7 @@ export const parseFlagSet = (value: unknown): RawFlagSet => {
 const parseText = async (path: string, text: string): Promise<unknown> =>
   /\.ya?ml$/i.test(path)
     ? (await import('yaml')).parse(text, { logLevel: 'error' })
-    : // Editors on Windows start a file with a byte order mark.
+    : // Editors on Windows may put a byte order mark at the start of a file.
       JSON.parse(text.replace(/^\uFEFF/, ''));
 
 /** Reads a flag set from a JSON or YAML file. Rejects with a message that names the file. */
@@ -44,7 +49,38 @@ export const readFlagFile = async (path: string): Promise<RawFlagSet> => {
     const { readFile } = await import('node:fs/promises');
     return parseFlagSet(await parseText(path, await readFile(path, 'utf8')));
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new Error(`${path} cannot be used: ${reason}`, { cause: error });
+    throw new Error(`${path} cannot be used: ${messageOf(error)}`, { cause: error });
+  }
+};
+
+/** Writes and closes a new file. Only its owner may read it, because rules may contain personal data. */
+const writePrivateFile = async (path: string, text: string): Promise<void> => {
+  const { open } = await import('node:fs/promises');
+  const file = await open(path, 'w', 0o600);
+  try {
+    await file.writeFile(text);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+};
+
+let temporaryFiles = 0;
+
+/**
+ * Writes a flag set to a JSON file, and creates its folder if necessary. The file is replaced in one step, so
+ * readers see either the previous or the new flag set. Rejects with a message that names the file.
+ */
+export const writeFlagFile = async (path: string, flagSet: RawFlagSet): Promise<void> => {
+  const { mkdir, rename, rm } = await import('node:fs/promises');
+  temporaryFiles += 1;
+  const temporary = `${path}.${process.pid}.${temporaryFiles}.tmp`;
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    await writePrivateFile(temporary, JSON.stringify(flagSet));
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => undefined);
+    throw new Error(`${path} could not be written: ${messageOf(error)}`, { cause: error });
   }
 };

@@ -1,110 +1,92 @@
-import type { Patterns } from '@pennon/engine/core';
 import { isJsonObject, NOT_STARTED } from '@pennon/sync';
 import type { FlagSet, LastError, Runtime } from '@pennon/sync';
 
-import { createCacheFile } from './cache-file.ts';
+import { messageOf, writeFlagFile } from './flag-file.ts';
 import type { RawFlagSet } from './flag-file.ts';
-import {
-  affectedFlags,
-  createFlagSnapshot,
-  forEachChunked,
-  reuseUnchanged,
-  yieldToEventLoop,
-} from './flag-snapshot.ts';
-import type { FlagSnapshot, MergedFlagSet } from './flag-snapshot.ts';
+import { createFlagSnapshot, describeProblems } from './flag-snapshot.ts';
+import type { FlagSnapshot } from './flag-snapshot.ts';
+import { createLatestValueQueue } from './latest-value-queue.ts';
 import { isOffline } from './options.ts';
 import type { OfflineOptions, OnlineOptions, PennonProviderOptions } from './options.ts';
-import { fileSource, initialSources, serverSource } from './sources.ts';
-import type { FlagSetUpdate, FlagSource, Freshness, OpenSource, SourceState } from './sources.ts';
+import { fileSource, initialSources, mergeUpdates, serverSource } from './sources.ts';
+import type {
+  FlagSetUpdate,
+  FlagSource,
+  Freshness,
+  InitialFlags,
+  InitialSource,
+  KnownFlags,
+  OpenSource,
+  SourceFreshness,
+  SourceState,
+} from './sources.ts';
 
-/** Processes one value at a time. While it is busy, it keeps one pending value only. */
-export type LatestValueQueue<Value> = {
-  readonly offer: (value: Value) => void;
-  /** Whether a value is being processed or pending. */
-  readonly isBusy: () => boolean;
-  close(): void;
+/** The current snapshot, and the last error that is not an error of its source. */
+export type CurrentFlags = {
+  readonly snapshot: () => FlagSnapshot | undefined;
+  /**
+   * Makes a flag set the current one. Resolves to false if it cannot be used: the current snapshot stays, and
+   * `lastError` has the reason. Must not be called again before the promise has resolved.
+   */
+  readonly update: (update: FlagSetUpdate) => Promise<boolean>;
+  readonly reportError: (message: string) => void;
+  readonly lastError: () => LastError | undefined;
 };
 
-type QueueOptions<Value> = {
-  readonly process: (value: Value) => Promise<void>;
-  /** Combines the pending value with one that supersedes it. */
-  readonly merge: (pending: Value, next: Value) => Value;
-  /** Called once nothing is pending any more. */
-  readonly onIdle: () => void;
-};
+/** `onChange` receives the keys of all flags with results that may have changed. */
+export const createCurrentFlags = (
+  onChange: (flagsChanged: string[]) => void,
+  now: () => number,
+): CurrentFlags => {
+  let snapshot: FlagSnapshot | undefined;
+  let lastError: LastError | undefined;
 
-/** After `close`, nothing is processed and `onIdle` is not called any more. */
-export const createLatestValueQueue = <Value>({
-  process,
-  merge,
-  onIdle,
-}: QueueOptions<Value>): LatestValueQueue<Value> => {
-  let pending: { readonly value: Value } | undefined;
-  let busy = false;
-  let closed = false;
-
-  const processAll = async (): Promise<void> => {
-    while (pending !== undefined) {
-      const { value } = pending;
-      pending = undefined;
-      await process(value);
-    }
-    busy = false;
-    if (!closed) onIdle();
+  const reportError = (message: string) => {
+    lastError = { message, status: undefined, at: now() };
   };
-
   return {
-    offer(value) {
-      if (closed) return;
-      pending = { value: pending === undefined ? value : merge(pending.value, value) };
-      if (busy) return;
-      busy = true;
-      void processAll();
+    snapshot: () => snapshot,
+    async update(update) {
+      try {
+        snapshot = await createFlagSnapshot(update, snapshot);
+      } catch (error) {
+        reportError(messageOf(error));
+        return false;
+      }
+      if (snapshot.affected.length > 0) onChange(snapshot.affected);
+      return true;
     },
-    isBusy: () => busy,
-    close() {
-      closed = true;
-      pending = undefined;
-    },
+    reportError,
+    lastError: () => lastError,
   };
 };
 
-const union = (a: readonly string[], b: readonly string[]): string[] => [...new Set([...a, ...b])];
+/** Makes an update current. Resolves to false if it cannot be used. */
+type ApplyUpdate = (update: FlagSetUpdate) => Promise<boolean>;
 
-/** The later flag set, with the changes of both updates. */
-const mergeUpdates = (pending: FlagSetUpdate, next: FlagSetUpdate): FlagSetUpdate => ({
-  flagSet: next.flagSet,
-  changed: pending.changed &&
-    next.changed && {
-      flags: union(pending.changed.flags, next.changed.flags),
-      segments: union(pending.changed.segments, next.changed.segments),
-    },
-});
-
-/** Opens a source. Its state changes only once its updates were applied, to `invalid` if that failed. */
-const connect = (
-  open: OpenSource,
-  apply: (update: FlagSetUpdate) => Promise<boolean>,
-  onState: () => void,
-): FlagSource => {
+/**
+ * Opens a source and applies its updates one at a time. The state changes only after all updates so far have
+ * been applied; it is `invalid` if the last one cannot be used.
+ */
+const openAndApply = (open: OpenSource, apply: ApplyUpdate, onState: () => void): FlagSource => {
   let isApplied = true;
   let state: SourceState = 'connecting';
-  const refresh = () => {
+  const refreshState = () => {
     state = isApplied ? source.state() : 'invalid';
     onState();
   };
   const queue = createLatestValueQueue<FlagSetUpdate>({
     async process({ flagSet, changed }) {
-      // After an update that was not applied, the changes do not describe the way from the current flags.
+      // `changed` compares with the previous update, so it is of no use if that is not the current flag set.
       isApplied = await apply({ flagSet, changed: isApplied ? changed : undefined });
     },
     merge: mergeUpdates,
-    onIdle: refresh,
+    onIdle: refreshState,
   });
   const source = open({
     onUpdate: queue.offer,
     onState() {
-      if (!queue.isBusy()) refresh();
+      if (!queue.isBusy()) refreshState();
     },
   });
   return {
@@ -117,73 +99,107 @@ const connect = (
   };
 };
 
-/** Loads the regular expressions when the first flag needs them; tries again later if that fails. */
-const createPatternLoader = () => {
-  let patterns: Patterns | undefined;
-  let areNeeded = false;
-  return async ({ usesPatterns }: MergedFlagSet): Promise<Patterns | undefined> => {
-    areNeeded ||= usesPatterns;
-    if (areNeeded) {
-      patterns ??= await import('@pennon/engine/patterns').then(
-        module => module.patterns,
-        () => undefined,
+type SourceDeps = {
+  readonly current: CurrentFlags;
+  readonly runtime: Runtime;
+  readonly onState: () => void;
+};
+
+/** Where the initial flags came from, and when they were current. */
+type InitialOrigin = Pick<InitialSource, 'name'> & Pick<InitialFlags, 'currentAt'>;
+
+/** Applies the best initial flags that can be used, if there are any. */
+const applyInitialFlags = async (
+  options: PennonProviderOptions,
+  { update, reportError }: CurrentFlags,
+): Promise<InitialOrigin | undefined> => {
+  for (const { name, read } of initialSources(options)) {
+    try {
+      const flags = await read();
+      if (flags !== undefined && (await update({ flagSet: flags.flagSet })))
+        return { name, currentAt: flags.currentAt };
+    } catch (error) {
+      reportError(messageOf(error));
+    }
+  }
+  return undefined;
+};
+
+/** Follows the offline file. Also reports malformed flags, for the person who edits it. */
+const followFile = (
+  { offlineFile }: OfflineOptions,
+  { current, runtime, onState }: SourceDeps,
+): FlagSource => {
+  const apply: ApplyUpdate = async update => {
+    const isApplied = await current.update(update);
+    const snapshot = current.snapshot();
+    const problems = isApplied && snapshot ? await describeProblems(snapshot) : [];
+    if (problems.length > 0) current.reportError(`${offlineFile}: ${problems.join('; ')}`);
+    return isApplied;
+  };
+  return openAndApply(fileSource(offlineFile, runtime), apply, onState);
+};
+
+const isComplete = (flagSet: RawFlagSet): flagSet is RawFlagSet & FlagSet =>
+  typeof flagSet.id === 'string' &&
+  typeof flagSet.revision === 'number' &&
+  isJsonObject(flagSet.segments);
+
+/** Returns the initial flags if they are those of the cache file, so the server does not send them again. */
+const knownFlags = (
+  initial: InitialOrigin | undefined,
+  snapshot: FlagSnapshot | undefined,
+): KnownFlags => {
+  const currentAt = initial?.currentAt;
+  return snapshot === undefined || currentAt === undefined || !isComplete(snapshot.flagSet)
+    ? undefined
+    : { data: snapshot.flagSet, at: currentAt };
+};
+
+/** Follows the server. Also saves each flag set that was applied to the cache file. */
+const followServer = (
+  options: OnlineOptions,
+  initial: InitialOrigin | undefined,
+  { current, runtime, onState }: SourceDeps,
+): FlagSource => {
+  const { cacheFile } = options;
+  const cacheWriter = createLatestValueQueue<RawFlagSet>({
+    process: async flagSet => {
+      if (cacheFile === undefined) return;
+      await writeFlagFile(cacheFile, flagSet).catch((error: unknown) =>
+        current.reportError(messageOf(error)),
       );
-    }
-    return patterns;
+    },
+  });
+  const apply: ApplyUpdate = async update => {
+    const isApplied = await current.update(update);
+    if (isApplied) cacheWriter.offer(update.flagSet);
+    return isApplied;
   };
-};
-
-/** Holds the current snapshot, and what last went wrong with the flags themselves. */
-export type CurrentFlags = {
-  readonly snapshot: () => FlagSnapshot | undefined;
-  /**
-   * Makes a flag set the current one. Resolves to false if it cannot be used: the current snapshot stays, and
-   * `lastError` has the reason. One update at a time: callers wait for the promise.
-   */
-  readonly update: (update: FlagSetUpdate) => Promise<boolean>;
-  readonly report: (message: string) => void;
-  readonly lastError: () => LastError | undefined;
-};
-
-/** `onChange` is called with the keys of all flags with a result or metadata that may have changed. */
-export const createCurrentFlags = (
-  onChange: (flagsChanged: string[]) => void,
-  now: () => number,
-): CurrentFlags => {
-  const loadPatterns = createPatternLoader();
-  let snapshot: FlagSnapshot | undefined;
-  let lastError: LastError | undefined;
-
-  const report = (message: string) => {
-    lastError = { message, status: undefined, at: now() };
-  };
-  const replace = async (update: FlagSetUpdate): Promise<boolean> => {
-    // Parsing the flag set took most of this turn of the event loop.
-    await yieldToEventLoop();
-    const merged = await reuseUnchanged(snapshot?.flagSet, update);
-    const next = createFlagSnapshot(merged.flagSet, snapshot, await loadPatterns(merged));
-    if (next.compiled.refused) {
-      report(next.compiled.problems.map(({ message }) => message).join('; '));
-      return false;
-    }
-    await yieldToEventLoop();
-    const flagsChanged = affectedFlags(snapshot?.flagSet, merged);
-    snapshot = next;
-    if (flagsChanged.length > 0) onChange(flagsChanged);
-    return true;
-  };
-
+  const open = serverSource(options, knownFlags(initial, current.snapshot()), runtime);
+  const source = openAndApply(open, apply, onState);
   return {
-    snapshot: () => snapshot,
-    update: update =>
-      replace(update).catch((error: unknown) => {
-        report(String(error));
-        return false;
-      }),
-    report,
-    lastError: () => lastError,
+    ...source,
+    async stop() {
+      await source.stop();
+      await cacheWriter.whenIdle();
+      cacheWriter.close();
+    },
   };
 };
+
+const latest = (a: LastError | undefined, b: LastError | undefined): LastError | undefined =>
+  a !== undefined && (b === undefined || a.at > b.at) ? a : b;
+
+/** Returns whether the current flags are those of the source, and no longer the initial ones. */
+const hasEmitted = ({ source }: SourceFreshness): boolean =>
+  source !== 'none' && source !== 'initial';
+
+const initialFreshness = (initial: InitialOrigin | undefined, now: number) =>
+  initial && {
+    source: initial.name,
+    dataAgeMs: initial.currentAt === undefined ? undefined : Math.max(0, now - initial.currentAt),
+  };
 
 /** The current flags, kept as up to date as their source allows. */
 export type FlagManager = {
@@ -194,154 +210,49 @@ export type FlagManager = {
 };
 
 export type FlagListener = {
-  /** Called with the keys of all flags with a result or metadata that may have changed. */
+  /** Called with the keys of all flags with results that may have changed. */
   readonly onChange: (flagsChanged: string[]) => void;
   /** Called after `onChange`, and whenever the state of the source may have changed. */
   readonly onState: () => void;
 };
 
-/** Compiling a flag takes longer than anything else that is done to it. */
-const COMPILED_PER_TURN = 25;
-
-/** Describes the malformed flags of a file, for the person who edits it. */
-const describeProblems = async (
-  path: string,
-  snapshot: FlagSnapshot | undefined,
-): Promise<string | undefined> => {
-  if (snapshot === undefined) return undefined;
-  const { compiled } = snapshot;
-  await forEachChunked(compiled.flagKeys, COMPILED_PER_TURN, compiled.problemsOf);
-  if (compiled.problems.length === 0) return undefined;
-  const problems = compiled.problems.map(
-    ({ flagKey, path: field, message }) => `flag "${flagKey}": ${field} ${message}`,
-  );
-  return `${path}: ${problems.join('; ')}`;
-};
-
-type ManagerDeps = {
-  readonly current: CurrentFlags;
-  readonly runtime: Runtime;
-  readonly onState: () => void;
-};
-
-/** Resolves when the source has emitted its one flag set and that was applied, or when either failed. */
-const openOnce = (open: OpenSource, { update }: CurrentFlags): Promise<FlagSource> =>
-  new Promise(resolve => {
-    const source = connect(open, update, () => {
-      if (source.state() !== 'connecting') resolve(source);
-    });
-  });
-
-/** Opens the initial sources one by one, until one of them has flags that can be used. */
-const openInitial = async (
-  options: PennonProviderOptions,
-  { current, runtime }: ManagerDeps,
-): Promise<FlagSource | undefined> => {
-  for (const open of initialSources(options, runtime)) {
-    const source = await openOnce(open, current);
-    if (source.state() === 'ready') return source;
-    const { lastError } = source.freshness();
-    if (lastError !== undefined) current.report(lastError.message);
-  }
-  return undefined;
-};
-
-const followFile = (
-  { offlineFile }: OfflineOptions,
-  { current, runtime, onState }: ManagerDeps,
-): FlagSource => {
-  const apply = async (update: FlagSetUpdate): Promise<boolean> => {
-    const isApplied = await current.update(update);
-    const problems = isApplied && (await describeProblems(offlineFile, current.snapshot()));
-    if (problems) current.report(problems);
-    return isApplied;
-  };
-  return connect(fileSource(offlineFile, runtime), apply, onState);
-};
-
-const isComplete = (flagSet: RawFlagSet): flagSet is RawFlagSet & FlagSet =>
-  typeof flagSet.id === 'string' &&
-  typeof flagSet.revision === 'number' &&
-  isJsonObject(flagSet.segments);
-
-/** Flags that the server sent before, and does not send again if they are still current. */
-const initialData = (
-  initial: FlagSource | undefined,
-  { current, runtime }: ManagerDeps,
-): { readonly data: FlagSet; readonly at: number } | undefined => {
-  const flagSet = current.snapshot()?.flagSet;
-  const ageMs = initial?.freshness().dataAgeMs;
-  return flagSet === undefined || ageMs === undefined || !isComplete(flagSet)
-    ? undefined
-    : { data: flagSet, at: runtime.now() - ageMs };
-};
-
-/** Flags that were applied are saved to the cache file. */
-const followServer = (
-  options: OnlineOptions,
-  initial: FlagSource | undefined,
-  deps: ManagerDeps,
-): FlagSource => {
-  const { current, runtime, onState } = deps;
-  const cacheFile = options.cacheFile && createCacheFile(options.cacheFile, current.report);
-  const apply = async (update: FlagSetUpdate): Promise<boolean> => {
-    const isApplied = await current.update(update);
-    if (isApplied && cacheFile) cacheFile.save(update.flagSet);
-    return isApplied;
-  };
-  const open = serverSource(options, initialData(initial, deps), runtime);
-  const source = connect(open, apply, onState);
-  return {
-    ...source,
-    async stop() {
-      await source.stop();
-      if (cacheFile) await cacheFile.close();
-    },
-  };
-};
-
-const latest = (a: LastError | undefined, b: LastError | undefined): LastError | undefined =>
-  a !== undefined && (b === undefined || a.at > b.at) ? a : b;
-
-/** Starts with the flags of an earlier run or of the options, then follows the server or the offline file. */
+/** Starts with the cache file or the bootstrap flags, then follows the server or the offline file. */
 export const createFlagManager = (
   options: PennonProviderOptions,
   runtime: Runtime,
   { onChange, onState }: FlagListener,
 ): FlagManager => {
   const current = createCurrentFlags(onChange, runtime.now);
-  const deps: ManagerDeps = { current, runtime, onState };
-  let initial: FlagSource | undefined;
-  let followed: FlagSource | undefined;
+  const deps: SourceDeps = { current, runtime, onState };
+  let initial: InitialOrigin | undefined;
+  let source: FlagSource | undefined;
   let closed = false;
 
   const start = async (): Promise<void> => {
-    initial = await openInitial(options, deps);
+    initial = await applyInitialFlags(options, current);
     if (closed) return;
-    followed = isOffline(options)
-      ? followFile(options, deps)
-      : followServer(options, initial, deps);
+    source = isOffline(options) ? followFile(options, deps) : followServer(options, initial, deps);
   };
   void start();
 
+  const sourceFreshness = (): SourceFreshness =>
+    source?.freshness() ?? { ...NOT_STARTED, mode: closed ? 'stopped' : 'connecting' };
+
   return {
     snapshot: current.snapshot,
-    sourceState: () => followed?.state() ?? 'connecting',
+    sourceState: () => source?.state() ?? 'connecting',
     freshness() {
-      const { mode, lastError, ...data } = followed?.freshness() ?? NOT_STARTED;
-      const isInitial = data.source === 'none' || data.source === 'initial';
-      const { dataAgeMs, source } = (isInitial ? initial?.freshness() : undefined) ?? data;
+      const freshness = sourceFreshness();
       return {
-        mode: followed === undefined && !closed ? 'connecting' : mode,
+        ...freshness,
+        ...(hasEmitted(freshness) ? undefined : initialFreshness(initial, runtime.now())),
         revision: current.snapshot()?.revision,
-        dataAgeMs,
-        source,
-        lastError: latest(current.lastError(), lastError),
+        lastError: latest(current.lastError(), freshness.lastError),
       };
     },
     async close() {
       closed = true;
-      await followed?.stop();
+      await source?.stop();
     },
   };
 };

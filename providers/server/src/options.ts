@@ -46,6 +46,9 @@ export type PennonProviderOptions = OnlineOptions | OfflineOptions;
 export const isOffline = (options: PennonProviderOptions): options is OfflineOptions =>
   'offlineFile' in options && options.offlineFile !== undefined;
 
+export const isRemote = (options: PennonProviderOptions): options is OnlineOptions =>
+  !isOffline(options) && options.mode === 'remote';
+
 const fail = (message: string): never => {
   throw new TypeError(`PennonProvider: ${message}`);
 };

@@ -1,5 +1,6 @@
 import { GeneralError, ProviderFatalError } from '@openfeature/server-sdk';
 
+import type { RemoteAccess } from './remote.ts';
 import type { SourceState } from './sources.ts';
 
 /**
@@ -12,55 +13,53 @@ import type { SourceState } from './sources.ts';
  */
 export type ProviderState = 'starting' | 'ready' | 'stale' | 'unauthorized' | 'error' | 'closed';
 
-/** Whether the server evaluates flags for this key; `none` if evaluation is not remote. */
-export type RemoteAccess = 'none' | 'untested' | 'granted' | 'denied';
-
-/** Everything that decides the state of a provider. */
-export type Conditions = {
+/** Everything that the next state depends on, except for the current state. */
+export type StateInputs = {
   readonly source: SourceState;
-  /** There are flags to evaluate, even if they are old. */
+  /** Whether there are flags to evaluate, even if they are old. */
   readonly hasFlags: boolean;
-  readonly remote: RemoteAccess;
+  /** Undefined if flags are evaluated in this process. */
+  readonly remoteAccess: RemoteAccess | undefined;
   /** The HTTP status of the last error. */
   readonly lastStatus: number | undefined;
-  /** `initialize` must not wait any longer. */
-  readonly isLate: boolean;
+  /** Whether `initialize` has waited for `initTimeoutMs`. */
+  readonly initTimedOut: boolean;
 };
 
 /** A key without access to the flag set is enough if the server evaluates flags for it. */
-const isReady = ({ source, remote }: Conditions): boolean =>
-  source === 'ready' || (source === 'unauthorized' && remote === 'granted');
+const isReady = ({ source, remoteAccess }: StateInputs): boolean =>
+  source === 'ready' || (source === 'unauthorized' && remoteAccess === 'granted');
 
 /** 401 concerns every route; 403 perhaps only the flag set, which remote evaluation does not depend on. */
-const isKeyRejected = ({ lastStatus, remote }: Conditions): boolean =>
-  lastStatus === 401 || (lastStatus === 403 && remote === 'none');
+const isKeyRejected = ({ lastStatus, remoteAccess }: StateInputs): boolean =>
+  lastStatus === 401 || (lastStatus === 403 && remoteAccess === undefined);
 
-/** A rejected key ends the start even if there are flags: the application must not run on them unnoticed. */
-const startedState = (conditions: Conditions): ProviderState => {
-  const { source, hasFlags, remote, isLate } = conditions;
-  if (isReady(conditions)) return 'ready';
-  if (source === 'unauthorized' && (remote === 'none' || remote === 'denied'))
-    return 'unauthorized';
-  if (!isLate && source !== 'invalid') return 'starting';
-  if (isKeyRejected(conditions)) return 'unauthorized';
+/** A rejected key ends the start even if there are flags, because the application must notice it. */
+const stateAtStart = (inputs: StateInputs): ProviderState => {
+  const { source, hasFlags, remoteAccess, initTimedOut } = inputs;
+  if (isReady(inputs)) return 'ready';
+  if (source === 'unauthorized' && remoteAccess !== 'unknown') return 'unauthorized';
+  if (!initTimedOut && source !== 'invalid') return 'starting';
+  if (isKeyRejected(inputs)) return 'unauthorized';
   return hasFlags ? 'stale' : 'error';
 };
 
-const runningState = (conditions: Conditions): ProviderState => {
-  if (isReady(conditions)) return 'ready';
-  if (conditions.hasFlags) return 'stale';
-  return conditions.source === 'unauthorized' ? 'unauthorized' : 'error';
+const stateAfterStart = (inputs: StateInputs): ProviderState => {
+  if (isReady(inputs)) return 'ready';
+  if (inputs.hasFlags) return 'stale';
+  return inputs.source === 'unauthorized' ? 'unauthorized' : 'error';
 };
 
-/** All transitions, except those to `closed`. */
-export const nextState = (current: ProviderState, conditions: Conditions): ProviderState => {
+/** Returns the state that follows from the inputs. Only `close()` leads to `closed`. */
+export const nextState = (current: ProviderState, inputs: StateInputs): ProviderState => {
   if (current === 'closed') return 'closed';
-  return current === 'starting' ? startedState(conditions) : runningState(conditions);
+  return current === 'starting' ? stateAtStart(inputs) : stateAfterStart(inputs);
 };
 
-const hasFailed = (state: ProviderState): boolean => state === 'unauthorized' || state === 'error';
+/** The SDK does not distinguish the two after the start. */
+const isError = (state: ProviderState): boolean => state === 'unauthorized' || state === 'error';
 
-/** Called after the start; the outcome of the start itself is a promise. */
+/** Receives the events after the start. The outcome of the start itself is the promise `started`. */
 export type ProviderListener = {
   readonly onChange: (flagsChanged: string[]) => void;
   readonly onReady: () => void;
@@ -68,13 +67,12 @@ export type ProviderListener = {
   readonly onError: (message: string) => void;
 };
 
-/** Emits each transition once, and nothing after `close()`. */
+/** Emits one event for each change of state, and none after `close()`. */
 export type ProviderStateMachine = {
   /** Resolves when there are flags to evaluate; rejects if there are none in time, or on `close()`. */
   readonly started: Promise<void>;
-  readonly state: () => ProviderState;
-  update(conditions: Conditions): void;
-  /** Reports changed flags, unless the provider is starting: nothing was evaluated yet. */
+  update(inputs: StateInputs): void;
+  /** Reports changed flags, except during the start: nothing was evaluated yet. */
   change(flagsChanged: string[]): void;
   close(): void;
 };
@@ -89,38 +87,36 @@ const createDeferred = () => {
   return { promise, resolve, reject };
 };
 
-/** `reason` returns why the provider is in its current state, for messages. */
+/** `getReason` returns why the provider is not ready, for messages. */
 export const createProviderState = (
   listener: ProviderListener,
-  reason: () => string,
+  getReason: () => string,
 ): ProviderStateMachine => {
   const start = createDeferred();
   let state: ProviderState = 'starting';
 
-  const settleStart = () => {
+  const finishStart = () => {
     if (state === 'ready' || state === 'stale') start.resolve();
     if (state === 'unauthorized')
-      start.reject(new ProviderFatalError(`the server rejected the key: ${reason()}`));
-    if (state === 'error') start.reject(new GeneralError(`no flags available: ${reason()}`));
+      start.reject(new ProviderFatalError(`the server rejected the key: ${getReason()}`));
+    if (state === 'error') start.reject(new GeneralError(`no flags available: ${getReason()}`));
     // The SDK emits READY once the promise has resolved, and READY would replace an earlier STALE.
-    if (state === 'stale') setImmediate(() => state === 'stale' && listener.onStale(reason()));
+    if (state === 'stale') setImmediate(() => state === 'stale' && listener.onStale(getReason()));
   };
 
-  /** Without flags, a rejected key is one more error: it is not reported twice. */
   const emit = (previous: ProviderState) => {
     if (state === 'ready') listener.onReady();
-    if (state === 'stale') listener.onStale(reason());
-    if (hasFailed(state) && !hasFailed(previous)) listener.onError(reason());
+    if (state === 'stale') listener.onStale(getReason());
+    if (isError(state) && !isError(previous)) listener.onError(getReason());
   };
 
   return {
     started: start.promise,
-    state: () => state,
-    update(conditions) {
+    update(inputs) {
       const previous = state;
-      state = nextState(previous, conditions);
+      state = nextState(previous, inputs);
       if (state === previous) return;
-      if (previous === 'starting') settleStart();
+      if (previous === 'starting') finishStart();
       else emit(previous);
     },
     change(flagsChanged) {

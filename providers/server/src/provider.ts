@@ -8,16 +8,95 @@ import type {
 import { LONGEST_TIMER_MS, NOT_STARTED, defaultRuntime } from '@pennon/sync';
 import type { Runtime } from '@pennon/sync';
 
-import { toPlainContext } from './context.ts';
+import { createFlagManager } from './flag-manager.ts';
+import type { FlagManager } from './flag-manager.ts';
 import type { FlagSnapshot } from './flag-snapshot.ts';
-import { isOffline, validateOptions } from './options.ts';
+import { isOffline, isRemote, validateOptions } from './options.ts';
 import type { PennonProviderOptions } from './options.ts';
+import { createProviderState } from './provider-state.ts';
 import type { ProviderListener } from './provider-state.ts';
-import { BOOLEAN, NUMBER, noFlags, objectType, STRING, toResolution } from './resolution.ts';
+import { createRemoteEvaluator } from './remote.ts';
+import type { RemoteEvaluator } from './remote.ts';
+import {
+  BOOLEAN,
+  NUMBER,
+  noFlags,
+  objectType,
+  STRING,
+  toPlainContext,
+  toResolution,
+} from './resolution.ts';
 import type { EvaluationResult, ExpectedType } from './resolution.ts';
-import { createSession } from './session.ts';
-import type { Session } from './session.ts';
 import type { Freshness } from './sources.ts';
+
+/** One run of a provider, from `initialize` to `onClose`. */
+type Session = {
+  /** Resolves when there are flags to evaluate; rejects if there are none in time. */
+  readonly started: Promise<void>;
+  readonly flags: FlagManager;
+  /** Undefined if flags are evaluated in this process. */
+  readonly remote: RemoteEvaluator | undefined;
+  close(): Promise<void>;
+};
+
+const INIT_TIMEOUT_MS = 2_000;
+
+const createSession = (
+  options: PennonProviderOptions,
+  runtime: Runtime,
+  listener: ProviderListener,
+): Session => {
+  const flags = createFlagManager(options, runtime, {
+    onChange(flagsChanged) {
+      // Before the event, so handlers that evaluate do not get cached results.
+      remote?.invalidate(flagsChanged);
+      state.change(flagsChanged);
+    },
+    onState() {
+      if (flags.sourceState() === 'unauthorized') void remote?.checkAccess();
+      updateState();
+    },
+  });
+  const remote = isRemote(options)
+    ? createRemoteEvaluator(options, runtime, () => updateState())
+    : undefined;
+  const lastError = () => remote?.openError() ?? flags.freshness().lastError;
+  const state = createProviderState(
+    listener,
+    () => lastError()?.message ?? 'the server has not responded',
+  );
+  const updateState = (initTimedOut = false) =>
+    state.update({
+      source: flags.sourceState(),
+      hasFlags: flags.snapshot() !== undefined,
+      remoteAccess: remote?.access(),
+      lastStatus: flags.freshness().lastError?.status,
+      initTimedOut,
+    });
+
+  const timeoutMs = options.initTimeoutMs ?? INIT_TIMEOUT_MS;
+  const cancelTimer = runtime.setTimer(timeoutMs, () => updateState(true));
+  state.started.then(cancelTimer, cancelTimer);
+  const close = (): Promise<void> => {
+    state.close();
+    remote?.close();
+    return flags.close();
+  };
+  return { started: state.started, flags, remote, close };
+};
+
+/** Evaluates on the server in remote mode, otherwise with the current flags. */
+const evaluate = (
+  { flags, remote }: Session,
+  flagKey: string,
+  context: unknown,
+): EvaluationResult | Promise<EvaluationResult> => {
+  const plain = toPlainContext(context);
+  const evaluateLocally = () => flags.snapshot()?.evaluate(flagKey, plain);
+  return remote === undefined
+    ? (evaluateLocally() ?? noFlags(flagKey))
+    : remote.evaluate(flagKey, plain, evaluateLocally);
+};
 
 /**
  * From version 0.9 on, the specification requires providers to emit READY and ERROR from `initialize` (2.8).
@@ -131,18 +210,19 @@ export class PennonProvider implements Provider {
    */
   evaluate(flagKey: string, context?: EvaluationContext): EvaluationResult {
     return (
-      this.#session?.snapshot()?.evaluate(flagKey, toPlainContext(context)) ?? noFlags(flagKey)
+      this.#session?.flags.snapshot()?.evaluate(flagKey, toPlainContext(context)) ??
+      noFlags(flagKey)
     );
   }
 
   /** Returns the current flags, to evaluate several of the same revision. */
   snapshot(): Snapshot {
-    return toPublicSnapshot(this.#session?.snapshot());
+    return toPublicSnapshot(this.#session?.flags.snapshot());
   }
 
   /** Returns how up to date the flags are, and why. */
   freshness(): Freshness {
-    return this.#session?.freshness() ?? NOT_STARTED;
+    return this.#session?.flags.freshness() ?? NOT_STARTED;
   }
 
   readonly #listener: ProviderListener = {
@@ -161,8 +241,8 @@ export class PennonProvider implements Provider {
     context: EvaluationContext,
   ): Promise<ResolutionDetails<T>> {
     const session = this.#session;
-    const result = (await session?.evaluate(flagKey, context)) ?? noFlags(flagKey);
-    const telemetry = session?.snapshot()?.telemetryOf(flagKey) ?? {};
+    const result = session ? await evaluate(session, flagKey, context) : noFlags(flagKey);
+    const telemetry = session?.flags.snapshot()?.telemetryOf(flagKey) ?? {};
     return toResolution(result, expected, defaultValue, telemetry);
   }
 }

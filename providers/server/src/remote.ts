@@ -1,137 +1,116 @@
-import { buildRequest, createConnectionScope, isJsonObject, toSyncError } from '@pennon/sync';
-import type { Address, ConnectionScope, Runtime, SyncError } from '@pennon/sync';
-import type { Evaluation, Failed } from '@pennon/schema';
+import { isAuthError, toSyncError } from '@pennon/sync';
+import type { Runtime, SyncError } from '@pennon/sync';
+import type { Evaluation } from '@pennon/schema';
 
-import { createCircuitBreaker } from './circuit-breaker.ts';
-import type { CircuitBreaker } from './circuit-breaker.ts';
-import { createEvaluationCache } from './evaluation-cache.ts';
-import type { CacheOptions, EvaluationCache } from './evaluation-cache.ts';
+import { createEvaluateClient, isClientError } from './evaluate-client.ts';
+import type { OnlineOptions } from './options.ts';
 import { unavailable } from './resolution.ts';
 import type { EvaluationResult } from './resolution.ts';
 
-/** Evaluates flags on the server, and caches the results. */
-export type RemoteEvaluator = {
-  /** If the server is unreachable, falls back to `evaluateLocally`, then to an expired result. */
-  evaluate(
-    flagKey: string,
-    context: unknown,
-    evaluateLocally: () => Evaluation | undefined,
-  ): Promise<EvaluationResult>;
-  /** Evaluates no flag, to find out whether the server accepts the key. Resolves to the error, if any. */
-  probe(): Promise<SyncError | undefined>;
-  /** Removes the results of flags that changed from the cache. */
+/** For this long after a change was received, another server may still evaluate the previous flags. */
+const SERVER_LAG_MS = 2_000;
+
+type Entry = { readonly evaluation: Evaluation; readonly expiresAt: number };
+
+/** Results of remote evaluation, by request body. Evicts the least recently used entry. */
+type EvaluationCache = {
+  /** Returns a result that has not expired. */
+  readonly get: (body: string) => Evaluation | undefined;
+  /** Returns a result of any age, for when the server is unreachable. */
+  readonly getExpired: (body: string) => Evaluation | undefined;
+  /** Grows with each invalidation. */
+  readonly generation: () => number;
+  /** Does nothing if flags changed since the request was sent, in an earlier `generation`. */
+  set(body: string, evaluation: Evaluation, generation: number): void;
+  /** Removes the results of flags that changed. */
   invalidate(flagKeys: readonly string[]): void;
-  /** Why the server receives no requests at the moment; undefined if it does. */
-  readonly openError: () => SyncError | undefined;
-  close(): void;
 };
 
-export type RemoteOptions = Address & {
-  readonly cache: CacheOptions;
-  readonly requestTimeoutMs: number;
-  /** Called when the server becomes unreachable or reachable. */
-  readonly onChange: () => void;
-};
+type CacheOptions = { readonly maxEntries: number; readonly ttlMs: number };
 
-/** Stands for numbers without a JSON form; a random text, so no context contains it. Created on first use. */
-let notFinite: string | undefined;
-const placeholder = (): string => (notFinite ??= `not finite ${crypto.randomUUID()}`);
-
-const sortKeys = (value: object): object =>
-  Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)));
-
-const canonical = (_: string, value: unknown): unknown => {
-  if (typeof value === 'number') return Number.isFinite(value) ? value : placeholder();
-  return isJsonObject(value) ? sortKeys(value) : value;
-};
-
-/**
- * Returns the JSON of a request body, the same for contexts that differ only in the order of attributes.
- * A number that is not finite is written as 1e999, which is read as infinity: null would mean that the
- * attribute is missing, and then a dotted path could supply it.
- */
-const toJson = (body: object): string => {
-  const json = JSON.stringify(body, canonical);
-  return notFinite === undefined ? json : json.replaceAll(`"${notFinite}"`, '1e999');
-};
-
-const NOT_JSON =
-  'the evaluation context has no JSON form: it contains itself, or is nested too deep';
-
-/** Returns the body of a request, which is also its cache key. Undefined if the context has no JSON form. */
-const requestBody = (flagKey: string, context: unknown): string | undefined => {
-  try {
-    return toJson({ flagKey, context });
-  } catch {
-    return undefined;
-  }
-};
-
-type Post = (route: string, body: string) => Promise<unknown>;
-
-/** However slowly the response arrives, it must be complete within `requestTimeoutMs`. */
-const createPost =
-  (scope: ConnectionScope, options: RemoteOptions, { now }: Runtime): Post =>
-  async (route, body) => {
-    let text = '';
-    const deadline = now() + options.requestTimeoutMs;
-    await scope.send(buildRequest(options, route, { body }), options.requestTimeoutMs, chunk => {
-      text += chunk;
-      return deadline - now();
-    });
-    const response: unknown = JSON.parse(text);
-    return response;
-  };
-
-const FLAG_ERRORS: ReadonlySet<unknown> = new Set<Failed['errorCode']>([
-  'FLAG_NOT_FOUND',
-  'PARSE_ERROR',
-  'TARGETING_KEY_MISSING',
-]);
-
-const isFlagError = (code: unknown): code is Failed['errorCode'] => FLAG_ERRORS.has(code);
-
-/** An error about the flag or the context is the result of the evaluation. Throws all other errors again. */
-const resultOf = (flagKey: string, error: SyncError): Failed => {
-  const { code, message } = error.serverError ?? {};
-  if (!isFlagError(code)) throw error;
+/** Remembers the flags that changed within `SERVER_LAG_MS`. */
+const createRecentChanges = (now: () => number) => {
+  let changeTimes = new Map<string, number>();
+  const isRecent = (changedAt: number): boolean => now() < changedAt + SERVER_LAG_MS;
   return {
-    flagKey,
-    enabled: false,
-    reason: 'ERROR',
-    errorCode: code,
-    errorMessage: message ?? error.message,
+    has: (flagKey: string): boolean => isRecent(changeTimes.get(flagKey) ?? -Infinity),
+    add(flagKeys: readonly string[]) {
+      changeTimes = new Map([...changeTimes].filter(([, changedAt]) => isRecent(changedAt)));
+      for (const flagKey of flagKeys) changeTimes.set(flagKey, now());
+    },
   };
 };
 
-const NOT_OURS = 'the response does not come from a Pennon server';
-
-const isEvaluation = (value: unknown, flagKey: string): value is Evaluation =>
-  isJsonObject(value) && value['flagKey'] === flagKey && typeof value['reason'] === 'string';
-
-const requestEvaluation = async (
-  post: Post,
-  flagKey: string,
-  body: string,
-): Promise<Evaluation> => {
-  try {
-    const response = await post('evaluate', body);
-    if (isEvaluation(response, flagKey)) return response;
-  } catch (error) {
-    return resultOf(flagKey, toSyncError(error));
-  }
-  throw new Error(NOT_OURS);
+/** Returns a map that evicts the least recently used entry. */
+const createLruMap = <Value>(maxEntries: number) => {
+  // A Map iterates in the order of insertion, so the first entry is the least recently used.
+  const entries = new Map<string, Value>();
+  return {
+    entries,
+    put: (key: string, value: Value) => {
+      entries.delete(key);
+      entries.set(key, value);
+      const [leastRecentlyUsed] = entries.keys();
+      if (entries.size > maxEntries && leastRecentlyUsed !== undefined)
+        entries.delete(leastRecentlyUsed);
+    },
+  };
 };
 
-const requestNothing = async (post: Post): Promise<void> => {
-  const response = await post('evaluations', toJson({ flagKeys: [], context: {} }));
-  if (!isJsonObject(response) || !isJsonObject(response['evaluations'])) throw new Error(NOT_OURS);
+const createEvaluationCache = (
+  { maxEntries, ttlMs }: CacheOptions,
+  now: () => number,
+): EvaluationCache => {
+  const { entries, put } = createLruMap<Entry>(maxEntries);
+  const recentChanges = createRecentChanges(now);
+  let generation = 0;
+  return {
+    get(body) {
+      const entry = entries.get(body);
+      if (entry === undefined || now() >= entry.expiresAt) return undefined;
+      put(body, entry);
+      return entry.evaluation;
+    },
+    getExpired: body => entries.get(body)?.evaluation,
+    generation: () => generation,
+    set(body, evaluation, requestGeneration) {
+      if (requestGeneration !== generation) return;
+      const isUncertain = recentChanges.has(evaluation.flagKey);
+      const lifetimeMs = isUncertain ? Math.min(ttlMs, SERVER_LAG_MS) : ttlMs;
+      put(body, { evaluation, expiresAt: now() + lifetimeMs });
+    },
+    invalidate(flagKeys) {
+      // The first flag set that is received is not a change: the servers had it before.
+      if (generation > 0) recentChanges.add(flagKeys);
+      generation += 1;
+      const changed = new Set(flagKeys);
+      for (const [body, { evaluation }] of entries)
+        if (changed.has(evaluation.flagKey)) entries.delete(body);
+    },
+  };
 };
 
-/** The request was rejected because of what it contains; others may succeed. */
-const isClientError = ({ status }: SyncError): boolean => status === 400 || status === 413;
+/** Whether the server evaluates flags for this key. */
+export type RemoteAccess = 'unknown' | 'granted' | 'denied';
 
-/** Shares one promise between callers that need the same at the same time. */
+const createAccessCheck = (probe: () => Promise<void>, onChange: () => void) => {
+  let access: RemoteAccess = 'unknown';
+  const request = (): Promise<RemoteAccess> =>
+    probe().then(
+      () => 'granted',
+      (error: unknown) => (isAuthError(toSyncError(error)) ? 'denied' : 'unknown'),
+    );
+  return {
+    access: () => access,
+    async check(): Promise<void> {
+      if (access === 'granted') return;
+      access = await request();
+      onChange();
+    },
+  };
+};
+
+/** Returns a function that shares one promise between concurrent calls with the same key. */
 const createSingleFlight = <Value>() => {
   const inFlight = new Map<string, Promise<Value>>();
   return (key: string, start: () => Promise<Value>): Promise<Value> => {
@@ -141,66 +120,82 @@ const createSingleFlight = <Value>() => {
   };
 };
 
-type Deps = {
-  readonly post: Post;
-  readonly cache: EvaluationCache;
-  readonly breaker: CircuitBreaker;
-  readonly scope: ConnectionScope;
+const NO_JSON_FORM =
+  'the evaluation context has no JSON form: it contains itself, or is nested too deep';
+
+/** Evaluates flags on the server, and caches the results. */
+export type RemoteEvaluator = {
+  /** If the server is unreachable, falls back to `evaluateLocally`, then to an expired result. */
+  evaluate(
+    flagKey: string,
+    context: unknown,
+    evaluateLocally: () => Evaluation | undefined,
+  ): Promise<EvaluationResult>;
+  /** `unknown` before `checkAccess`, and while the server is unreachable. */
+  readonly access: () => RemoteAccess;
+  /** Finds out whether the server evaluates flags for a key that may not read the flag set. */
+  checkAccess(): Promise<void>;
+  /** Removes the results of flags that changed from the cache. */
+  invalidate(flagKeys: readonly string[]): void;
+  /** Why the server receives no requests at the moment, or undefined if it does. */
+  readonly openError: () => SyncError | undefined;
+  close(): void;
 };
 
-/** Sends a request, and updates the cache and the circuit breaker with its outcome. */
-const evaluateOnServer = async (
-  { post, cache, breaker, scope }: Deps,
-  flagKey: string,
-  body: string,
-): Promise<Evaluation> => {
-  const generation = cache.generation();
-  try {
-    const evaluation = await requestEvaluation(post, flagKey, body);
-    cache.set(body, evaluation, generation);
-    breaker.reset();
-    return evaluation;
-  } catch (thrown) {
-    const error = toSyncError(thrown);
-    if (!isClientError(error) && !scope.isClosed()) breaker.trip(error);
-    throw error;
-  }
-};
+const REQUEST_TIMEOUT_MS = 2_000;
+const CACHE_TTL_MS = 60_000;
+const CACHE_ENTRIES = 10_000;
 
+/** `onChange` is called when `access` or `openError` may have changed. */
 export const createRemoteEvaluator = (
-  options: RemoteOptions,
+  options: OnlineOptions,
   runtime: Runtime,
+  onChange: () => void,
 ): RemoteEvaluator => {
-  const scope = createConnectionScope(runtime);
-  const post = createPost(scope, options, runtime);
-  const cache = createEvaluationCache(options.cache, runtime.now);
-  const breaker = createCircuitBreaker({ scope, ...options }, runtime);
-  const deps: Deps = { post, cache, breaker, scope };
+  const { requestTimeoutMs = REQUEST_TIMEOUT_MS } = options;
+  const { cacheTtlMs: ttlMs = CACHE_TTL_MS, cacheEntries: maxEntries = CACHE_ENTRIES } = options;
+  const client = createEvaluateClient(
+    { ...options, requestTimeoutMs, onCircuitChange: onChange },
+    runtime,
+  );
+  const { openError, admitRequest } = client;
+  const cache = createEvaluationCache({ maxEntries, ttlMs }, runtime.now);
   const share = createSingleFlight<Evaluation>();
+  const accessCheck = createAccessCheck(client.probe, onChange);
+
+  /** Resolves to the result of the server, or to the error. */
+  const tryServer = async (flagKey: string, body: string): Promise<Evaluation | SyncError> => {
+    const error = admitRequest();
+    if (error !== undefined) return error;
+    const generation = cache.generation();
+    // A request that was sent before a change is not shared with callers after it.
+    return share(`${generation} ${body}`, async () => {
+      const evaluation = await client.evaluate(flagKey, body);
+      cache.set(body, evaluation, generation);
+      return evaluation;
+    }).catch(toSyncError);
+  };
 
   const fallback = (flagKey: string, body: string, error: SyncError): EvaluationResult =>
     isClientError(error)
       ? unavailable(flagKey, 'INVALID_CONTEXT', error.message)
       : (cache.getExpired(body) ?? unavailable(flagKey, 'GENERAL', error.message));
 
-  /** Returns the result of the server, or the error. */
-  const tryServer = (flagKey: string, body: string): Promise<Evaluation | SyncError> => {
-    const openError = breaker.check();
-    if (openError !== undefined) return Promise.resolve(openError);
-    return share(body, () => evaluateOnServer(deps, flagKey, body)).catch(toSyncError);
-  };
-
   return {
     async evaluate(flagKey, context, evaluateLocally) {
-      const body = requestBody(flagKey, context);
-      if (body === undefined) return unavailable(flagKey, 'INVALID_CONTEXT', NOT_JSON);
+      const body = client.bodyOf(flagKey, context);
+      if (body === undefined) return unavailable(flagKey, 'INVALID_CONTEXT', NO_JSON_FORM);
       const outcome = cache.get(body) ?? (await tryServer(flagKey, body));
       if (!(outcome instanceof Error)) return outcome;
       return evaluateLocally() ?? fallback(flagKey, body, outcome);
     },
-    probe: () => requestNothing(post).then(() => undefined, toSyncError),
+    access() {
+      const access = accessCheck.access();
+      return access === 'granted' && openError() !== undefined ? 'unknown' : access;
+    },
+    checkAccess: () => accessCheck.check(),
     invalidate: flagKeys => cache.invalidate(flagKeys),
-    openError: breaker.openError,
-    close: scope.close,
+    openError,
+    close: client.close,
   };
 };

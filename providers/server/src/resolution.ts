@@ -1,8 +1,69 @@
+import { isDate } from 'node:util/types';
+
 import { ErrorCode } from '@openfeature/server-sdk';
 import type { FlagMetadata, JsonValue, ResolutionDetails } from '@openfeature/server-sdk';
 import type { Evaluation } from '@pennon/schema';
 
 import type { FlagTelemetry } from './flag-snapshot.ts';
+
+/** The deepest context that the server accepts. Deeper values are not converted, so a cycle has an end. */
+const MAX_DEPTH = 20;
+
+/** Returns undefined for an invalid date, so the attribute is missing. */
+const toIsoText = (date: Date): string | undefined =>
+  Number.isNaN(date.getTime()) ? undefined : date.toISOString();
+
+/** An object or a list: the items of a list are read by index, as members are by name. */
+type Container = { readonly [name: string]: unknown };
+
+const isContainer = (value: unknown): value is Container =>
+  typeof value === 'object' && value !== null;
+
+/** Recognizes most values without a call of `toPlainValue`, because this runs in every evaluation. */
+const isPlainScalar = (value: unknown): boolean => {
+  const type = typeof value;
+  return type === 'string' || type === 'number' || type === 'boolean' || type === 'undefined';
+};
+
+const toPlainValue = (value: unknown, depth: number): unknown => {
+  if (isDate(value)) return toIsoText(value);
+  if (isContainer(value)) return depth > MAX_DEPTH ? value : convertMembers(value, depth);
+  if (typeof value === 'bigint') return Number(value);
+  return typeof value === 'function' || typeof value === 'symbol' ? undefined : value;
+};
+
+/** Defines the member instead of assigning it, because its name may be `__proto__`. */
+const setMember = (copy: object, name: string, value: unknown): void =>
+  void Object.defineProperty(copy, name, {
+    value,
+    enumerable: true,
+    writable: true,
+    configurable: true,
+  });
+
+const copyOf = (value: object): object =>
+  Array.isArray(value) ? Array.from<unknown>(value) : { ...value };
+
+/** Returns `value` itself if no member has to be converted, so most contexts are not copied. */
+const convertMembers = (value: Container, depth: number): object => {
+  let copy: object | undefined;
+  for (const name in value) {
+    const member = value[name];
+    if (isPlainScalar(member) || !Object.hasOwn(value, name)) continue;
+    const plain = toPlainValue(member, depth + 1);
+    if (plain === member) continue;
+    copy ??= copyOf(value);
+    setMember(copy, name, plain);
+  }
+  return copy ?? value;
+};
+
+/**
+ * Returns the evaluation context in the form that the engine and the server read: dates become text in UTC,
+ * BigInts become numbers, and functions, symbols and invalid dates become undefined.
+ */
+export const toPlainContext = (context: unknown): unknown =>
+  isContainer(context) ? convertMembers(context, 1) : context;
 
 /** No evaluation took place: there are no flags, or the server is unreachable. The default value applies. */
 export type Unavailable = {

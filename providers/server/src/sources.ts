@@ -5,39 +5,55 @@ import type {
   FlagSetChanges,
   FollowerMode,
   FollowerStatus,
+  FollowOptions,
   LastError,
   Runtime,
 } from '@pennon/sync';
 
-import { parseFlagSet, readFlagFile } from './flag-file.ts';
+import { messageOf, parseFlagSet, readFlagFile } from './flag-file.ts';
 import type { RawFlagSet } from './flag-file.ts';
 import type { OnlineOptions } from './options.ts';
 
-/** How up to date the flags are, and why. Mode `file`: they come from an offline file. */
+/** How up to date the flags are, and why. In mode `file`, they come from an offline file. */
 export type Freshness = {
   readonly mode: FollowerMode | 'file';
   readonly revision: number | undefined;
   /** Milliseconds since the server last confirmed these flags, or since the file was read. */
   readonly dataAgeMs: number | undefined;
   readonly source: DataSource | 'cacheFile' | 'bootstrap' | 'offlineFile';
-  /** The most recent error. It stays after a recovery: see `mode` for the current condition. */
+  /** The most recent error. It is kept after a recovery; `mode` is the current state. */
   readonly lastError: LastError | undefined;
 };
 
+/** The freshness of a source. The revision is that of the flags in use, which only the flag manager knows. */
+export type SourceFreshness = Omit<Freshness, 'revision'>;
+
 /**
- * - `connecting`: nothing received yet, and nothing failed
- * - `ready`: the last flag set it emitted is current
- * - `unreachable`: the last request failed
+ * - `connecting`: it has not emitted a flag set, and nothing has failed
+ * - `ready`: the last flag set that it emitted is current
+ * - `unreachable`: the server does not respond, or responds with an error
  * - `unauthorized`: the server rejects the key
- * - `invalid`: the flag set cannot be used
+ * - `invalid`: the file or the last flag set cannot be used
  */
 export type SourceState = 'connecting' | 'ready' | 'unreachable' | 'unauthorized' | 'invalid';
 
 export type FlagSetUpdate = {
   readonly flagSet: RawFlagSet;
-  /** The keys that changed since the previous update; undefined if the source does not know them. */
+  /** The keys that changed since the previous update, or undefined if the flag set arrived as a whole. */
   readonly changed?: FlagSetChanges | undefined;
 };
+
+const union = (a: readonly string[], b: readonly string[]): string[] => [...new Set([...a, ...b])];
+
+/** Returns the later flag set with the changes of both updates. */
+export const mergeUpdates = (first: FlagSetUpdate, second: FlagSetUpdate): FlagSetUpdate => ({
+  flagSet: second.flagSet,
+  changed: first.changed &&
+    second.changed && {
+      flags: union(first.changed.flags, second.changed.flags),
+      segments: union(first.changed.segments, second.changed.segments),
+    },
+});
 
 export type SourceListener = {
   /** Called with the first flag set, and again whenever it changes. */
@@ -46,11 +62,10 @@ export type SourceListener = {
   readonly onState: () => void;
 };
 
-/** Where flags come from: the server, an offline file, the cache file or the bootstrap flags. */
+/** The origin of flags while a provider runs: the server or an offline file. */
 export type FlagSource = {
   readonly state: () => SourceState;
-  readonly freshness: () => Freshness;
-  /** Resolves when nothing is left to do. */
+  readonly freshness: () => SourceFreshness;
   stop(): void | Promise<void>;
 };
 
@@ -64,17 +79,17 @@ const serverState = ({ mode, source, lastError }: FollowerStatus): SourceState =
   return source === 'stream' || source === 'poll' ? 'ready' : 'connecting';
 };
 
-/** Follows the flag set of the server. `initial` is not downloaded again if it is still current. */
+/** Flags that were received from the server before, and when they were current. */
+export type KnownFlags = FollowOptions<FlagSet, FlagSetChanges>['initial'];
+
+/** Follows the flag set of the server, which does not send `initial` again if it is still current. */
 export const serverSource =
-  (
-    { url, key, environment, stream, pollIntervalMs }: OnlineOptions,
-    initial: { readonly data: FlagSet; readonly at: number } | undefined,
-    runtime: Runtime,
-  ): OpenSource =>
+  (options: OnlineOptions, initial: KnownFlags, runtime: Runtime): OpenSource =>
   ({ onUpdate, onState }) => {
+    const { url, key, environment, stream, pollIntervalMs } = options;
+    const connection = { url, key, environment, stream, pollIntervalMs };
     const onData = (flagSet: FlagSet, changed: FlagSetChanges | undefined) =>
       onUpdate({ flagSet, changed });
-    const connection = { url, key, environment, stream, pollIntervalMs };
     const follower = followFlagSet({ ...connection, initial, onData, onStatus: onState }, runtime);
     return {
       state: () => serverState(follower.status()),
@@ -83,74 +98,64 @@ export const serverSource =
     };
   };
 
-/** A flag set from a file or an object, and when it was known to be current. */
-type Loaded = { readonly flagSet: RawFlagSet; readonly at: number | undefined };
+/** The interval between checks for edits. File system notifications get lost on many mounts. */
+const FILE_CHECK_MS = 1_000;
 
-type Loader = {
-  readonly name: 'cacheFile' | 'bootstrap' | 'offlineFile';
-  /** Resolves to undefined if there is nothing to load, or nothing new. */
-  readonly load: () => Promise<Loaded | undefined>;
-  /** Loads again after so many milliseconds; once only if it is undefined. */
-  readonly intervalMs?: number;
+/** Returns a text that is different after the file was edited or replaced. */
+const fingerprint = async (path: string): Promise<string> => {
+  const { stat } = await import('node:fs/promises');
+  const { mtimeMs, size, ino } = await stat(path);
+  return `${mtimeMs} ${size} ${ino}`;
 };
 
-/** The state of a source that loads flag sets, from the outcome of each load. */
-const createLoadState = ({ name }: Loader, now: () => number) => {
-  let state: SourceState = 'connecting';
-  let loaded: Loaded | undefined;
-  let lastError: LastError | undefined;
-  return {
-    state: () => state,
-    loaded(next: Loaded) {
-      state = 'ready';
-      loaded = next;
-    },
-    missing() {
-      if (state === 'connecting') state = 'unreachable';
-    },
-    failed(message: string) {
-      state = 'invalid';
-      lastError = { message, status: undefined, at: now() };
-    },
-    freshness: (): Omit<Freshness, 'mode'> => ({
-      revision: typeof loaded?.flagSet.revision === 'number' ? loaded.flagSet.revision : undefined,
-      dataAgeMs: loaded?.at === undefined ? undefined : Math.max(0, now() - loaded.at),
-      source: loaded === undefined ? 'none' : name,
-      lastError,
-    }),
+/** Returns a function that reads the file, or resolves to undefined if it was not edited since the last call. */
+const createEditReader = (path: string): (() => Promise<RawFlagSet | undefined>) => {
+  let previous: string | undefined;
+  return async () => {
+    const current = await fingerprint(path).catch(() => 'missing');
+    if (current === previous) return undefined;
+    previous = current;
+    return readFlagFile(path);
   };
 };
 
-/** A load that fails is reported in `freshness()`; the flags loaded before it stay in use. */
-const loadedSource =
-  (loader: Loader, { now, setTimer }: Runtime): OpenSource =>
+/** Reads the file, and reads it again after each edit. If it is invalid, the flags read before stay in use. */
+export const fileSource =
+  (path: string, { now, setTimer }: Runtime): OpenSource =>
   ({ onUpdate, onState }) => {
-    const state = createLoadState(loader, now);
+    const readIfEdited = createEditReader(path);
+    let state: SourceState = 'connecting';
+    let readAt: number | undefined;
+    let lastError: LastError | undefined;
     let stopped = false;
     let cancelTimer: () => void = () => undefined;
 
-    const onLoaded = (loaded: Loaded | undefined) => {
-      if (stopped) return;
-      if (loaded === undefined) state.missing();
-      else {
-        state.loaded(loaded);
-        onUpdate({ flagSet: loaded.flagSet });
-      }
+    const emit = (flagSet: RawFlagSet | undefined) => {
+      if (flagSet === undefined || stopped) return;
+      state = 'ready';
+      readAt = now();
+      onUpdate({ flagSet });
     };
-    const onFailed = (error: unknown) =>
-      state.failed(error instanceof Error ? error.message : String(error));
-    const load = async (): Promise<void> => {
-      await loader.load().then(onLoaded).catch(onFailed);
+    const onFailed = (error: unknown) => {
+      state = 'invalid';
+      lastError = { message: messageOf(error), status: undefined, at: now() };
+    };
+    const check = async (): Promise<void> => {
+      await readIfEdited().then(emit, onFailed);
       if (stopped) return;
       onState();
-      if (loader.intervalMs !== undefined)
-        cancelTimer = setTimer(loader.intervalMs, () => void load());
+      cancelTimer = setTimer(FILE_CHECK_MS, () => void check());
     };
 
-    void load();
+    void check();
     return {
-      state: state.state,
-      freshness: () => ({ mode: stopped ? 'stopped' : 'file', ...state.freshness() }),
+      state: () => state,
+      freshness: () => ({
+        mode: stopped ? 'stopped' : 'file',
+        dataAgeMs: readAt === undefined ? undefined : Math.max(0, now() - readAt),
+        source: readAt === undefined ? 'none' : 'offlineFile',
+        lastError,
+      }),
       stop() {
         stopped = true;
         cancelTimer();
@@ -158,29 +163,17 @@ const loadedSource =
     };
   };
 
-/** Checking for edits relies on polling: file system notifications get lost on many mounts. */
-const FILE_CHECK_MS = 1_000;
+/** Flags to start with. `currentAt` is when they were current, in milliseconds since 1970, if it is known. */
+export type InitialFlags = { readonly flagSet: RawFlagSet; readonly currentAt: number | undefined };
 
-/** A text that differs if the file was edited or replaced. */
-const fingerprint = async (path: string): Promise<string> => {
-  const { stat } = await import('node:fs/promises');
-  const { mtimeMs, size, ino } = await stat(path);
-  return `${mtimeMs} ${size} ${ino}`;
+/** The origin of flags until the server or the offline file has been read. */
+export type InitialSource = {
+  readonly name: 'cacheFile' | 'bootstrap';
+  /** Resolves to undefined if there are no flags yet. */
+  readonly read: () => Promise<InitialFlags | undefined>;
 };
 
-/** Follows the edits of a file. */
-export const fileSource = (path: string, runtime: Runtime): OpenSource => {
-  let previous: string | undefined;
-  const load = async (): Promise<Loaded | undefined> => {
-    const current = await fingerprint(path).catch(() => 'missing');
-    if (current === previous) return undefined;
-    previous = current;
-    return { flagSet: await readFlagFile(path), at: runtime.now() };
-  };
-  return loadedSource({ name: 'offlineFile', load, intervalMs: FILE_CHECK_MS }, runtime);
-};
-
-/** Flags of another environment, such as a cache file that other options left behind, would be wrong. */
+/** Throws if the flags are of another environment, such as after a change of the options. */
 const requireEnvironment = (flagSet: RawFlagSet, expected: string | undefined): RawFlagSet => {
   const { environment } = flagSet;
   if (expected !== undefined && typeof environment === 'string' && environment !== expected) {
@@ -191,43 +184,38 @@ const requireEnvironment = (flagSet: RawFlagSet, expected: string | undefined): 
   return flagSet;
 };
 
-/** The flags of the previous run. A missing file is not an error: the first run has none. */
-const cacheFileSource = (
-  path: string,
-  environment: string | undefined,
-  runtime: Runtime,
-): OpenSource => {
-  const load = async (): Promise<Loaded | undefined> => {
-    const { stat } = await import('node:fs/promises');
-    const found = await stat(path).catch(() => undefined);
-    if (found === undefined) return undefined;
-    const flagSet = requireEnvironment(await readFlagFile(path), environment);
-    return { flagSet, at: found.mtimeMs };
-  };
-  return loadedSource({ name: 'cacheFile', load }, runtime);
+/** Returns the flags of the previous run. A missing file is not an error: the first run has none. */
+const readCacheFile = async (path: string): Promise<InitialFlags | undefined> => {
+  const { stat } = await import('node:fs/promises');
+  const stats = await stat(path).catch(() => undefined);
+  return stats && { flagSet: await readFlagFile(path), currentAt: stats.mtimeMs };
 };
 
-/** The flags of the option `bootstrap`. An object is copied, because the application may change it later. */
-const bootstrapSource = (
-  bootstrap: string | object,
-  environment: string | undefined,
-  runtime: Runtime,
-): OpenSource => {
-  const load = async (): Promise<Loaded> => {
-    const flagSet =
-      typeof bootstrap === 'string'
-        ? await readFlagFile(bootstrap)
-        : parseFlagSet(structuredClone(bootstrap));
-    return { flagSet: requireEnvironment(flagSet, environment), at: undefined };
-  };
-  return loadedSource({ name: 'bootstrap', load }, runtime);
-};
+/** Returns the flags of the option `bootstrap`. An object is copied, because the application may change it later. */
+const readBootstrap = async (bootstrap: string | object): Promise<InitialFlags> => ({
+  flagSet:
+    typeof bootstrap === 'string'
+      ? await readFlagFile(bootstrap)
+      : parseFlagSet(structuredClone(bootstrap)),
+  currentAt: undefined,
+});
 
-/** The sources of flags to start with, the best first. Each emits at most one flag set. */
-export const initialSources = (
-  { cacheFile, bootstrap, environment }: Partial<OnlineOptions>,
-  runtime: Runtime,
-): OpenSource[] => [
-  ...(cacheFile === undefined ? [] : [cacheFileSource(cacheFile, environment, runtime)]),
-  ...(bootstrap === undefined ? [] : [bootstrapSource(bootstrap, environment, runtime)]),
-];
+/** Returns the sources of flags to start with, the best first. */
+export const initialSources = ({
+  cacheFile,
+  bootstrap,
+  environment,
+}: Partial<OnlineOptions>): InitialSource[] => {
+  const sources: InitialSource[] = [];
+  if (cacheFile !== undefined)
+    sources.push({ name: 'cacheFile', read: () => readCacheFile(cacheFile) });
+  if (bootstrap !== undefined)
+    sources.push({ name: 'bootstrap', read: () => readBootstrap(bootstrap) });
+  return sources.map(({ name, read }) => ({
+    name,
+    async read() {
+      const flags = await read();
+      return flags && { ...flags, flagSet: requireEnvironment(flags.flagSet, environment) };
+    },
+  }));
+};

@@ -8,10 +8,9 @@ import { createCurrentFlags } from '../src/flag-manager.ts';
 import type { RawFlagSet } from '../src/flag-file.ts';
 import { booleanFlag, onIf } from './support/flags.ts';
 
-const flagAt = (at: number, version = 1) =>
-  booleanFlag(`flag-${at}`, false, {
-    version,
-    name: `Flag ${at}`,
+const createFlag = (index: number) =>
+  booleanFlag(`flag-${index}`, false, {
+    name: `Flag ${index}`,
     description: 'What it is for, in a sentence as people write them.',
     metadata: { team: 'web' },
     updatedAt: '2026-01-31T12:00:00.000Z',
@@ -34,12 +33,18 @@ const flagSetAt = (revision: number) => ({
   environment: 'production',
   id: `epoch.${revision}.nonce`,
   revision,
-  flags: Object.fromEntries(Array.from({ length: 1_000 }, (_, at) => [`flag-${at}`, flagAt(at)])),
+  flags: Object.fromEntries(
+    Array.from({ length: 1_000 }, (_, index) => [`flag-${index}`, createFlag(index)]),
+  ),
   segments: {
     insiders: { key: 'insiders', conditions: [{ attribute: 'plan', operator: 'exists' }] },
   },
 });
 const json = JSON.stringify(flagSetAt(1));
+/** The same flags, except that flag-0 has another default variant and so another version. */
+const jsonAfterEdit = json
+  .replace('"defaultVariant":"off"', '"defaultVariant":"on"')
+  .replace('"version":1', '"version":2');
 
 const open = () => {
   const reported: string[][] = [];
@@ -85,7 +90,7 @@ describe('a thousand flags', () => {
     snapshot()?.evaluateAll({});
     expect(compiledKeys()).toHaveLength(1_000);
     const before = snapshot()?.flagSet.flags ?? {};
-    await update(JSON.parse(json.replace('"version":1', '"version":2')));
+    await update(JSON.parse(jsonAfterEdit));
     const after = snapshot()?.flagSet.flags ?? {};
     expect(Object.keys(after).filter(key => after[key] !== before[key])).toEqual(['flag-0']);
     expect(compiledKeys()).toHaveLength(999);
@@ -97,7 +102,7 @@ describe('a thousand flags', () => {
     await update(JSON.parse(json));
     const before = flag('flag-1');
     const changes: FlagSetChanges = { flags: ['flag-0'], segments: [] };
-    const next = JSON.parse(json.replace('"version":1', '"version":2'));
+    const next = JSON.parse(jsonAfterEdit);
     expect(await turnsOf(() => update(next, changes))).toBeLessThan(5);
     expect(flag('flag-0')).toMatchObject({ version: 2 });
     expect(flag('flag-1')).toBe(before);

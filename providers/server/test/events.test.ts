@@ -42,18 +42,29 @@ describe('a change', () => {
     expect(await client.getBooleanValue('third', false, { plan: 'pro' })).toBe(true);
   });
 
-  it('of only the version of a flag is not reported for flags that depend on it', async () => {
+  it('of only the version of a flag is not an event, but its metadata has the new version', async () => {
     const dependent = booleanFlag('dependent', false, {
       rules: [{ id: 'r', conditions: [{ flag: 'a', variants: ['on'] }], variant: 'on' }],
     });
     const server = startFakeServer({ a, dependent });
     const { events, client } = await startOn(server);
     await server.change({ a: { ...a, version: 2 } });
-    expect(events).toEqual(['READY', 'CHANGED a']);
+    expect(events).toEqual(['READY']);
     const { flagMetadata } = await client.getBooleanDetails('a', false);
     expect(flagMetadata['version']).toBe(2);
     await server.change({ a: { ...a, version: 3, defaultVariant: 'off' } });
-    expect(events).toEqual(['READY', 'CHANGED a', 'CHANGED a,dependent']);
+    expect(events).toEqual(['READY', 'CHANGED a,dependent']);
+  });
+
+  it('of only the version of a flag is not an event either if the whole flag set arrives', async () => {
+    const server = startFakeServer({ a, b });
+    const { events, client } = await startOn(server);
+    server.replace({ a: { ...a, version: 2 }, b: { ...b, version: 2, defaultVariant: 'off' } });
+    await server.cut();
+    await server.advance(2_000);
+    expect(events).toEqual(['READY', 'CHANGED b']);
+    const { flagMetadata } = await client.getBooleanDetails('a', false);
+    expect(flagMetadata['version']).toBe(2);
   });
 
   it('of fields that no result depends on is not an event', async () => {
@@ -65,7 +76,7 @@ describe('a change', () => {
   });
 
   it('that arrives while the previous one is processed is reported with both', async () => {
-    const many = Array.from({ length: 500 }, (_, at) => booleanFlag(`flag-${at}`, true));
+    const many = Array.from({ length: 500 }, (_, index) => booleanFlag(`flag-${index}`, true));
     const server = startFakeServer({ a, b });
     const { events, client } = await startOn(server);
     const changes = [
@@ -113,7 +124,7 @@ describe('a change', () => {
   });
 
   it('does not make the provider stale while many flags are processed', async () => {
-    const many = Array.from({ length: 2_000 }, (_, at) => booleanFlag(`flag-${at}`, true));
+    const many = Array.from({ length: 2_000 }, (_, index) => booleanFlag(`flag-${index}`, true));
     const server = startFakeServer({
       a,
       ...Object.fromEntries(many.map(flag => [flag.key, flag])),

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { createLatestValueQueue } from '../src/flag-manager.ts';
+import { createLatestValueQueue } from '../src/latest-value-queue.ts';
 
 /** A queue whose values are processed until the test calls `finish`. */
 const openQueue = () => {
@@ -12,9 +12,9 @@ const openQueue = () => {
       processed.push(value);
       return new Promise(resolve => void pending.push(resolve));
     },
-    merge: (_, next) => next,
     onIdle: () => (idleCalls += 1),
   });
+  /** Resolves the promise of the value that is being processed. */
   const finish = async () => {
     pending.shift()?.();
     await new Promise(resolve => void setImmediate(resolve));
@@ -59,6 +59,19 @@ describe('a value that is offered while another one is processed', () => {
     queue.offer('third');
     expect([processed, idleCalls()]).toEqual([['first'], 0]);
   });
+});
+
+it('a queue is idle once the last pending value has been processed', async () => {
+  const { queue, processed, finish } = openQueue();
+  await queue.whenIdle();
+  queue.offer('first');
+  queue.offer('second');
+  const idle = queue.whenIdle().then(() => [...processed, 'idle']);
+  await finish();
+  queue.offer('third');
+  await finish();
+  await finish();
+  expect(await idle).toEqual(['first', 'second', 'third', 'idle']);
 });
 
 it('a value that is offered to an idle queue is processed at once', async () => {

@@ -1,16 +1,16 @@
 import { describe, expect, it } from 'vitest';
 
 import { nextState } from '../src/provider-state.ts';
-import type { Conditions, ProviderState } from '../src/provider-state.ts';
+import type { StateInputs, ProviderState } from '../src/provider-state.ts';
 
-type Case = readonly [title: string, conditions: Partial<Conditions>, expected: ProviderState];
+type Case = readonly [title: string, inputs: Partial<StateInputs>, expected: ProviderState];
 
-const NOTHING_YET: Conditions = {
+const NOTHING_YET: StateInputs = {
   source: 'connecting',
   hasFlags: false,
-  remote: 'none',
+  remoteAccess: undefined,
   lastStatus: undefined,
-  isLate: false,
+  initTimedOut: false,
 };
 
 describe('a provider that is starting', () => {
@@ -31,28 +31,28 @@ describe('a provider that is starting', () => {
     ],
     [
       'first finds out whether the server evaluates flags for a key without access to the flag set',
-      { source: 'unauthorized', remote: 'untested' },
+      { source: 'unauthorized', remoteAccess: 'unknown' },
       'starting',
     ],
     [
       'is ready if the server evaluates flags, even without access to the flag set',
-      { source: 'unauthorized', remote: 'granted' },
+      { source: 'unauthorized', remoteAccess: 'granted' },
       'ready',
     ],
     [
       'is unauthorized if the server does not evaluate flags either',
-      { source: 'unauthorized', remote: 'denied' },
+      { source: 'unauthorized', remoteAccess: 'denied' },
       'unauthorized',
     ],
     ['fails if its file is invalid', { source: 'invalid' }, 'error'],
     ['uses older flags if its file is invalid', { source: 'invalid', hasFlags: true }, 'stale'],
   ];
-  it.each(cases)('%s', (_, conditions, expected) => {
-    expect(nextState('starting', { ...NOTHING_YET, ...conditions })).toBe(expected);
+  it.each(cases)('%s', (_, inputs, expected) => {
+    expect(nextState('starting', { ...NOTHING_YET, ...inputs })).toBe(expected);
   });
 });
 
-describe('a provider that must not wait any longer', () => {
+describe('a provider that is starting, after `initTimeoutMs`,', () => {
   const cases: readonly Case[] = [
     ['fails without flags', {}, 'error'],
     ['uses older flags', { hasFlags: true }, 'stale'],
@@ -63,18 +63,18 @@ describe('a provider that must not wait any longer', () => {
     ],
     [
       'is unauthorized after a 401',
-      { lastStatus: 401, hasFlags: true, remote: 'untested' },
+      { lastStatus: 401, hasFlags: true, remoteAccess: 'unknown' },
       'unauthorized',
     ],
     ['is unauthorized after a 403', { lastStatus: 403, hasFlags: true }, 'unauthorized'],
     [
       'uses older flags if the 403 may concern only the flag set',
-      { lastStatus: 403, hasFlags: true, remote: 'untested' },
+      { lastStatus: 403, hasFlags: true, remoteAccess: 'unknown' },
       'stale',
     ],
   ];
-  it.each(cases)('%s', (_, conditions, expected) => {
-    expect(nextState('starting', { ...NOTHING_YET, ...conditions, isLate: true })).toBe(expected);
+  it.each(cases)('%s', (_, inputs, expected) => {
+    expect(nextState('starting', { ...NOTHING_YET, ...inputs, initTimedOut: true })).toBe(expected);
   });
 });
 

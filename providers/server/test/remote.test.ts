@@ -129,6 +129,17 @@ describe('remote mode', () => {
     expect(await client.getBooleanValue('f', false)).toBe(true);
   });
 
+  it('does not return the result of a request from before a change to callers after it', async () => {
+    const { client, server } = await start();
+    server.behave('silent', 'evaluate');
+    const early = client.getBooleanValue('f', true);
+    await server.change({ f: booleanFlag('f', true) });
+    server.behave('normal', 'evaluate');
+    expect(await client.getBooleanValue('f', false)).toBe(true);
+    expect(requests(server)).toBe(2);
+    await after(server, 2_000, early);
+  });
+
   it('caches a result for only two seconds if the flag has just changed, because servers may lag', async () => {
     const { client, server } = await start();
     const evaluate = (key: string) => client.getBooleanValue(key, false, { plan: 'basic' });

@@ -1,0 +1,207 @@
+import {
+  backoffDelay,
+  buildRequest,
+  createConnectionScope,
+  isJsonObject,
+  rejectedKeyDelay,
+  toSyncError,
+} from '@pennon/sync';
+import type { Address, ConnectionScope, Runtime, SyncError } from '@pennon/sync';
+import type { Evaluation, Failed } from '@pennon/schema';
+
+/** Returns the JSON of a request body, or undefined if it has none. */
+type Serialize = (body: object) => string | undefined;
+
+const sortKeys = (value: object): object =>
+  Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)));
+
+/**
+ * The JSON is also the cache key, so it is the same for contexts that differ only in the order of attributes.
+ * A number that is not finite is written as 1e999, which the server reads as infinity. As null, the attribute
+ * would be missing, and the server would look for it under its dotted path.
+ */
+const createSerializer = (random: () => number): Serialize => {
+  // Random, so no context contains this text.
+  const placeholder = `not finite ${random()}`;
+  const toCanonical = (_: string, value: unknown): unknown => {
+    if (typeof value === 'number') return Number.isFinite(value) ? value : placeholder;
+    return isJsonObject(value) ? sortKeys(value) : value;
+  };
+  return body => {
+    try {
+      return JSON.stringify(body, toCanonical).replaceAll(`"${placeholder}"`, '1e999');
+    } catch {
+      return undefined;
+    }
+  };
+};
+
+type Post = (route: string, body: string) => Promise<unknown>;
+
+const createPost =
+  (scope: ConnectionScope, options: ClientOptions, { now }: Runtime): Post =>
+  async (route, body) => {
+    const { requestTimeoutMs } = options;
+    const deadline = now() + requestTimeoutMs;
+    let text = '';
+    await scope.send(buildRequest(options, route, { body }), requestTimeoutMs, chunk => {
+      text += chunk;
+      // The time-out is for the whole response, however many chunks it arrives in.
+      return deadline - now();
+    });
+    const response: unknown = JSON.parse(text);
+    return response;
+  };
+
+const NOT_PENNON = 'the response does not come from a Pennon server';
+
+const isEvaluation = (value: unknown, flagKey: string): value is Evaluation =>
+  isJsonObject(value) && value['flagKey'] === flagKey && typeof value['reason'] === 'string';
+
+const FLAG_ERRORS: ReadonlySet<unknown> = new Set<Failed['errorCode']>([
+  'FLAG_NOT_FOUND',
+  'PARSE_ERROR',
+  'TARGETING_KEY_MISSING',
+]);
+
+const isFlagError = (code: unknown): code is Failed['errorCode'] => FLAG_ERRORS.has(code);
+
+/** Returns an error about the flag or its context as a result. Throws all other errors again. */
+const failedEvaluation = (flagKey: string, error: SyncError): Failed => {
+  const { code, message } = error.serverError ?? {};
+  if (!isFlagError(code)) throw error;
+  return {
+    flagKey,
+    enabled: false,
+    reason: 'ERROR',
+    errorCode: code,
+    errorMessage: message ?? error.message,
+  };
+};
+
+const requestEvaluation = async (
+  post: Post,
+  flagKey: string,
+  body: string,
+): Promise<Evaluation> => {
+  try {
+    const response = await post('evaluate', body);
+    if (isEvaluation(response, flagKey)) return response;
+  } catch (error) {
+    return failedEvaluation(flagKey, toSyncError(error));
+  }
+  throw new Error(NOT_PENNON);
+};
+
+const requestNoFlags = async (post: Post): Promise<void> => {
+  const response = await post('evaluations', '{"flagKeys":[],"context":{}}');
+  if (!isJsonObject(response) || !isJsonObject(response['evaluations']))
+    throw new Error(NOT_PENNON);
+};
+
+/** Stops requests to a server that fails, so evaluations do not wait for its time-outs. */
+type CircuitBreaker = {
+  /** The error that opened the circuit, or undefined while it is closed. */
+  readonly openError: () => SyncError | undefined;
+  /**
+   * Must be called before each request. Returns the error to fail with, or undefined if the request may be
+   * sent. After a pause, the open circuit admits one request as a trial, and no other until it has timed out.
+   */
+  readonly admitRequest: () => SyncError | undefined;
+  trip(error: SyncError): void;
+  reset(): void;
+};
+
+type BreakerOptions = {
+  /** How long a trial may take before another one is admitted. */
+  readonly trialMs: number;
+  readonly retryAfterMs: () => number;
+  /** Called when the circuit opens, closes, or stays open with another error. */
+  readonly onChange: () => void;
+};
+
+const createCircuitBreaker = (
+  { trialMs, retryAfterMs, onChange }: BreakerOptions,
+  { now, random }: Runtime,
+): CircuitBreaker => {
+  let openError: SyncError | undefined;
+  let failures = 0;
+  let nextTrialAt = 0;
+  return {
+    openError: () => openError,
+    admitRequest() {
+      if (openError === undefined || now() < nextTrialAt) return openError;
+      nextTrialAt = now() + trialMs;
+      return undefined;
+    },
+    trip(error) {
+      openError = error;
+      const pauseMs = Math.max(
+        retryAfterMs(),
+        rejectedKeyDelay(error, random),
+        backoffDelay(failures, random),
+      );
+      nextTrialAt = now() + pauseMs;
+      failures += 1;
+      onChange();
+    },
+    reset() {
+      if (openError === undefined) return;
+      openError = undefined;
+      failures = 0;
+      onChange();
+    },
+  };
+};
+
+/** The server rejected the content of the request, so other requests may succeed. */
+export const isClientError = ({ status }: SyncError): boolean => status === 400 || status === 413;
+
+type ClientOptions = Address & {
+  readonly requestTimeoutMs: number;
+  /** Called when the circuit opens, closes, or stays open with another error. */
+  readonly onCircuitChange: () => void;
+};
+
+/** Requests evaluations from the server. A circuit breaker pauses the requests while the server fails. */
+export type EvaluateClient = Pick<CircuitBreaker, 'openError' | 'admitRequest'> & {
+  /** Returns the body of an evaluation request, or undefined if the context has no JSON form. */
+  readonly bodyOf: (flagKey: string, context: unknown) => string | undefined;
+  /** Sends a request that was admitted. Rejects with a `SyncError`. */
+  readonly evaluate: (flagKey: string, body: string) => Promise<Evaluation>;
+  /** Evaluates no flags, to find out whether the server accepts the key. Rejects if it does not. */
+  readonly probe: () => Promise<void>;
+  readonly close: () => void;
+};
+
+export const createEvaluateClient = (options: ClientOptions, runtime: Runtime): EvaluateClient => {
+  const scope = createConnectionScope(runtime);
+  const post = createPost(scope, options, runtime);
+  const serialize = createSerializer(runtime.random);
+  const breaker = createCircuitBreaker(
+    {
+      retryAfterMs: scope.retryAfterMs,
+      trialMs: options.requestTimeoutMs,
+      onChange: options.onCircuitChange,
+    },
+    runtime,
+  );
+  return {
+    openError: breaker.openError,
+    admitRequest: breaker.admitRequest,
+    bodyOf: (flagKey, context) => serialize({ flagKey, context }),
+    async evaluate(flagKey, body) {
+      try {
+        const evaluation = await requestEvaluation(post, flagKey, body);
+        breaker.reset();
+        return evaluation;
+      } catch (thrown) {
+        const error = toSyncError(thrown);
+        if (!isClientError(error)) breaker.trip(error);
+        throw error;
+      }
+    },
+    probe: () => requestNoFlags(post),
+    close: scope.close,
+  };
+};
