@@ -61,7 +61,7 @@ const DRAIN_MS = 8_000;
 
 /** Creates a server: wires everything from the store to the routes. */
 export const createServer = async (options: ServerOptions): Promise<Server> => {
-  const { clock, logger, snapshotFiles } = options;
+  const { logger, snapshotFiles } = options;
   const metrics = createMetrics(options.gatherMetrics);
   const store = metrics.timed(options.store);
   const outages = createOutageLog(logger);
@@ -93,17 +93,22 @@ export const createServer = async (options: ServerOptions): Promise<Server> => {
     },
     async close() {
       isDraining = true;
-      services.streams.drain();
-      const cancel = clock.after(DRAIN_MS, () => http.server.closeAllConnections());
-      await http.close();
-      cancel();
-      await services.fleet.close();
+      await drain(http, services);
       outages.close();
       replicas.close();
       await snapshotFiles?.flush();
       await store.close();
     },
   };
+};
+
+/** Ends all streams, waits for pending requests, and leaves the fleet. */
+const drain = async (http: FastifyInstance, { streams, fleet, clock }: Services): Promise<void> => {
+  streams.drain();
+  const cancel = clock.after(DRAIN_MS, () => http.server.closeAllConnections());
+  await http.close();
+  cancel();
+  await fleet.close();
 };
 
 const createServices = async (

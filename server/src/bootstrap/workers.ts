@@ -31,32 +31,23 @@ const EXIT_TIMEOUT_MS = 9_000;
 export const ANNOUNCER_VARIABLE = 'PENNON_WORKER_ANNOUNCES';
 
 export const startWorkers = (options: WorkersOptions): Workers => {
-  const { count, port, clock, onWarning, onStartFailed } = options;
-  const running = new Map<number, Worker>();
-  const serving = new Set<number>();
-  let announced = false;
-  let closing = false;
-
-  // Workers accept connections themselves. If the primary hands them out, which is the default, it keeps
-  // those of a worker that has just been killed, and their clients wait indefinitely.
-  cluster.schedulingPolicy = cluster.SCHED_NONE;
+  const { count, port, clock } = options;
+  const pool: WorkerPool = { running: new Map(), serving: new Set(), isClosing: false };
+  let hasAnnounced = false;
+  useOwnSockets();
   serveWorkerMetrics();
 
   const start = (number: number, restartMs: number) => {
-    const announces = number === 1 && !announced;
+    const announces = number === 1 && !hasAnnounced;
     const worker = cluster.fork({ PORT: port, [ANNOUNCER_VARIABLE]: announces ? '1' : '' });
-    running.set(number, worker);
+    pool.running.set(number, worker);
     const startedAt = clock.now();
     worker.once('listening', () => {
-      announced ||= announces;
-      serving.add(number);
+      hasAnnounced ||= announces;
+      pool.serving.add(number);
     });
     worker.once('exit', (code: number | null, signal: string | null) => {
-      running.delete(number);
-      const hasServed = serving.delete(number);
-      if (closing) return;
-      if (!hasServed && (code ?? 0) !== 0 && serving.size === 0) return onStartFailed();
-      onWarning(`worker ${number} exited (${signal ?? code}); restarting`);
+      if (!mustRestart(pool, options, number, { code, signal })) return;
       const isStable = clock.now() - startedAt >= STABLE_MS;
       restart(number, isStable ? MIN_RESTART_MS : restartMs);
     });
@@ -64,19 +55,54 @@ export const startWorkers = (options: WorkersOptions): Workers => {
 
   const restart = (number: number, delayMs: number) =>
     clock.after(delayMs, () => {
-      if (!closing) start(number, Math.min(delayMs * 2, MAX_RESTART_MS));
+      if (!pool.isClosing) start(number, Math.min(delayMs * 2, MAX_RESTART_MS));
     });
 
   for (let number = 1; number <= count; number += 1) start(number, MIN_RESTART_MS);
 
   return {
     async close() {
-      closing = true;
-      await Promise.all([...running.values()].map(worker => stop(worker, clock)));
+      pool.isClosing = true;
+      await Promise.all([...pool.running.values()].map(worker => stop(worker, clock)));
     },
   };
 };
 
+/** The workers of the primary process, by number from 1. */
+type WorkerPool = {
+  readonly running: Map<number, Worker>;
+  /** Those that accept connections. */
+  readonly serving: Set<number>;
+  isClosing: boolean;
+};
+
+/**
+ * Lets workers accept connections themselves. If the primary process hands them out, which is the default, it
+ * keeps those of a worker that has just been killed, and their clients wait indefinitely.
+ */
+const useOwnSockets = (): void => {
+  cluster.schedulingPolicy = cluster.SCHED_NONE;
+};
+
+/** Removes a worker that has exited from the pool, and reports it. Returns whether to restart it. */
+const mustRestart = (
+  { running, serving, isClosing }: WorkerPool,
+  { onWarning, onStartFailed }: WorkersOptions,
+  number: number,
+  { code, signal }: { readonly code: number | null; readonly signal: string | null },
+): boolean => {
+  running.delete(number);
+  const hasServed = serving.delete(number);
+  if (isClosing) return false;
+  if (!hasServed && (code ?? 0) !== 0 && serving.size === 0) {
+    onStartFailed();
+    return false;
+  }
+  onWarning(`worker ${number} exited (${signal ?? code}); restarting`);
+  return true;
+};
+
+/** Resolves once the worker has exited. */
 const stop = async (worker: Worker, clock: Clock): Promise<void> => {
   const exited = new Promise<void>(resolve => worker.once('exit', () => resolve()));
   worker.process.kill('SIGTERM');

@@ -23,7 +23,7 @@ export const serveRest = (app: FastifyInstance, services: Services): void => {
       config: { access: { permission } },
       ...(limits === undefined ? {} : { bodyLimit: limits.bodyBytes }),
       handler: async (request, reply) => {
-        const caller = createCaller({ services, authenticateRequest: () => callerOf(request) });
+        const caller = createCaller({ services, requireCaller: () => callerOf(request) });
         const call = procedureOf(caller, route.procedure);
         return respond(route, request, reply, await call(inputOf(route, request)));
       },

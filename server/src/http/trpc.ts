@@ -31,7 +31,7 @@ export const serveTrpc = async (app: FastifyInstance, services: Services): Promi
           router: appRouter,
           createContext: () => ({
             services,
-            authenticateRequest: () => authenticateRequest(services, request),
+            requireCaller: () => authenticateRequest(services, request),
           }),
           maxBatchSize: MAX_BATCH_SIZE,
           req: request,

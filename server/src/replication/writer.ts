@@ -8,7 +8,7 @@ import type { CatchUp } from './catch-up.ts';
 
 /** What to commit, and what the write returns once it is committed. */
 export type WritePlan<Kind extends LedgerKind, Result> = {
-  /** Without any collection, not even an empty one, nothing is committed. */
+  /** Nothing is committed if this has no collection. */
   readonly writes: Writes<Kind>;
   readonly audit: readonly AuditDraft[];
   /** Replaces all documents with `writes` and starts a new epoch. */

@@ -7,30 +7,26 @@ import { invalid } from '../errors.ts';
  * drop silently. In an evaluation context that name is allowed, and is a missing attribute.
  */
 export const requirePlainJson = (input: unknown, extraDepth = 0): void => {
-  const found = findViolation(input, LIMITS.jsonDepth + extraDepth, 'input');
+  const maxDepth = LIMITS.jsonDepth + extraDepth;
+  const found = findViolation(input, maxDepth, 'input');
   if (found === undefined) return;
-  const path = found.path.slice(0, found.maxSteps).join('.');
-  throw invalid([{ path, message: found.message }]);
+  const { path, kind } = found;
+  throw invalid([
+    kind === 'tooDeep'
+      ? // The whole path of a deep value is too long to be useful.
+        { path: joined(path.slice(0, 4)), message: `must nest at most ${maxDepth} levels deep` }
+      : { path: joined(path), message: 'the name "__proto__" is not allowed' },
+  ]);
 };
+
+const joined = (path: readonly string[]): string => path.join('.');
 
 type Violation = {
+  readonly kind: 'tooDeep' | 'forbiddenName';
   readonly path: readonly string[];
-  /** How much of the path is reported: the whole path of a deep value is too long to be useful. */
-  readonly maxSteps: number;
-  readonly message: string;
 };
 
-const TOO_DEEP: Violation = {
-  path: [],
-  maxSteps: 4,
-  message: `must nest at most ${LIMITS.jsonDepth} levels deep`,
-};
-const FORBIDDEN_NAME: Violation = {
-  path: [],
-  maxSteps: Infinity,
-  message: 'the name "__proto__" is not allowed',
-};
-
+/** Whether a value is the whole input, in its evaluation context, or in another of its fields. */
 type Location = 'input' | 'field' | 'context';
 
 const locationBelow = (location: Location, name: string): Location => {
@@ -45,11 +41,11 @@ const findViolation = (
   location: Location,
 ): Violation | undefined => {
   if (typeof value !== 'object' || value === null) return undefined;
-  if (levels === 0) return TOO_DEEP;
+  if (levels === 0) return { kind: 'tooDeep', path: [] };
   for (const [name, member] of Object.entries(value)) {
-    const found =
+    const found: Violation | undefined =
       name === '__proto__' && location !== 'context'
-        ? FORBIDDEN_NAME
+        ? { kind: 'forbiddenName', path: [] }
         : findViolation(member, levels - 1, locationBelow(location, name));
     if (found !== undefined) return { ...found, path: [name, ...found.path] };
   }

@@ -11,8 +11,11 @@ import { requirePlainJson } from './plain-json.ts';
 /** What a procedure receives with each request. */
 export type Context = {
   readonly services: Services;
-  /** Authenticates and counts against the rate limit; throws UNAUTHORIZED or TOO_MANY_REQUESTS. */
-  readonly authenticateRequest: () => Caller;
+  /**
+   * Returns the caller. Over tRPC this authenticates the request and counts it against the rate limit, so it
+   * throws UNAUTHORIZED or TOO_MANY_REQUESTS; a REST route has done both before it calls the procedure.
+   */
+  readonly requireCaller: () => Caller;
 };
 
 /** What a procedure declares about itself. */
@@ -66,13 +69,16 @@ const asTrpcError = (error: unknown): TRPCError => {
   return new TRPCError({ code: ERRORS[known.code].trpc, message: known.message, cause: known });
 };
 
-/** Runs before every procedure: denies by default, authenticates, then checks permission and input. */
+/**
+ * Runs before every procedure: denies by default, checks the caller's permission, and checks that the input
+ * is plain JSON. The schema of each procedure checks the rest of its input.
+ */
 const guarded = t.procedure.use(async ({ ctx, meta, getRawInput, next }) => {
   try {
     if (meta?.permission === undefined) {
       throw new PennonError('FORBIDDEN', 'this procedure declares no permission');
     }
-    const caller = ctx.authenticateRequest();
+    const caller = ctx.requireCaller();
     requirePermission(caller, meta.permission);
     requirePlainJson(await getRawInput(), meta.limits?.extraDepth);
     const result = await next({ ctx: { ...ctx, caller } });

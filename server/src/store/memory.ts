@@ -35,7 +35,7 @@ export type MemoryStoreOptions = {
 
 const EMPTY: LedgerData = { head: 'none', documents: new Map(), audit: [] };
 
-/** Stores everything in this process. The shortest implementation of the store port: its specification. */
+/** Stores everything in this process. It is the shortest store, so it shows best what the others must do. */
 export const openMemoryStore = ({ random, data = new Map() }: MemoryStoreOptions): Store => {
   const feeds = createLedgerFeeds();
   let closed = false;
@@ -46,20 +46,7 @@ export const openMemoryStore = ({ random, data = new Map() }: MemoryStoreOptions
   };
 
   return {
-    async read(ledger) {
-      const found = find(ledger);
-      if (found === undefined) return undefined;
-      return { id: found.head, records: parseRecords(ledger.kind, [...found.documents.values()]) };
-    },
-    head: async ledger => find(ledger)?.head,
-    async get(ledger, collection, key) {
-      const row = find(ledger)?.documents.get(pathOf({ collection, key }));
-      return row && parseDocument(collection, row);
-    },
-    page: async (ledger, collection, range) =>
-      rowsAfter(find(ledger) ?? EMPTY, collection, range.after)
-        .slice(0, range.limit)
-        .map(row => parseDocument(collection, row)),
+    ...readsOf(find),
     async commit(ledger, commit) {
       const current = find(ledger) ?? EMPTY;
       if (current.head !== commit.expect) return { committed: false, actual: current.head };
@@ -75,7 +62,6 @@ export const openMemoryStore = ({ random, data = new Map() }: MemoryStoreOptions
     },
     // Every commit happens in this process, so the feed has all changes after the call.
     follow: (ledger, _after, signal) => feeds.follow(ledger, signal),
-    audit: async (ledger, query) => searchAudit(find(ledger) ?? EMPTY, query),
     // No other server can use this store.
     heartbeat: async report => [{ report, ageMs: 0 }],
     leave: async () => {},
@@ -88,6 +74,26 @@ export const openMemoryStore = ({ random, data = new Map() }: MemoryStoreOptions
     },
   };
 };
+
+const readsOf = (
+  find: (ledger: Ledger) => LedgerData | undefined,
+): Pick<Store, 'read' | 'head' | 'get' | 'page' | 'audit'> => ({
+  async read(ledger) {
+    const found = find(ledger);
+    if (found === undefined) return undefined;
+    return { id: found.head, records: parseRecords(ledger.kind, [...found.documents.values()]) };
+  },
+  head: async ledger => find(ledger)?.head,
+  async get(ledger, collection, key) {
+    const row = find(ledger)?.documents.get(pathOf({ collection, key }));
+    return row && parseDocument(collection, row);
+  },
+  page: async (ledger, collection, range) =>
+    rowsAfter(find(ledger) ?? EMPTY, collection, range.after)
+      .slice(0, range.limit)
+      .map(row => parseDocument(collection, row)),
+  audit: async (ledger, query) => searchAudit(find(ledger) ?? EMPTY, query),
+});
 
 const nameOf = ({ kind, id }: Ledger): string => `${kind}/${id}`;
 const pathOf = ({ collection, key }: { collection: string; key: string }) => `${collection}/${key}`;

@@ -16,46 +16,29 @@ export type Subscriber = {
   readonly close: () => void;
 };
 
-/**
- * Creates both ends. `first` are the events to read before any that is pushed; `onClose` is called once.
- *
- * The iterator is written by hand: thousands of streams wait in one of these, and an async generator costs
- * twice as much for each event.
- */
+const DONE: IteratorReturnResult<void> = { done: true, value: undefined };
+
+/** Creates both ends. `first` are the events to read before any that is pushed; `onClose` is called once. */
 export const createSubscription = <First>(
   first: readonly First[],
   onClose: () => void,
 ): { subscriber: Subscriber; subscription: Subscription<StreamEvent | First> } => {
   type Result = IteratorResult<StreamEvent | First, void>;
-  const done: Result = { done: true, value: undefined };
   const queue = createQueue(first);
   let resolveNext: ((result: Result) => void) | undefined;
   let isClosed = false;
 
+  const next = (): Promise<Result> => {
+    if (isClosed) return Promise.resolve(DONE);
+    const value = queue.shift();
+    if (value !== undefined) return Promise.resolve({ value });
+    return new Promise(resolve => {
+      resolveNext = resolve;
+    });
+  };
   const resolveWith = (result: Result) => {
     resolveNext?.(result);
     resolveNext = undefined;
-  };
-  const close = () => {
-    if (isClosed) return;
-    isClosed = true;
-    resolveWith(done);
-    onClose();
-  };
-  const subscription: Subscription<StreamEvent | First> = {
-    next() {
-      if (isClosed) return Promise.resolve(done);
-      const value = queue.shift();
-      if (value !== undefined) return Promise.resolve({ value });
-      return new Promise(resolve => {
-        resolveNext = resolve;
-      });
-    },
-    async return() {
-      close();
-      return done;
-    },
-    [Symbol.asyncIterator]: () => subscription,
   };
   const deliver = () => {
     const value = resolveNext && queue.shift();
@@ -63,7 +46,32 @@ export const createSubscription = <First>(
     resolveWith({ value });
     return true;
   };
-  return { subscriber: { push: queue.push, deliver, close }, subscription };
+  const close = () => {
+    if (isClosed) return;
+    isClosed = true;
+    resolveWith(DONE);
+    onClose();
+  };
+  return { subscriber: { push: queue.push, deliver, close }, subscription: iterator(next, close) };
+};
+
+/**
+ * Returns an iterator that is written by hand: thousands of streams wait in one, and an async generator costs
+ * twice as much for each event.
+ */
+const iterator = <Event>(
+  next: () => Promise<IteratorResult<Event, void>>,
+  close: () => void,
+): Subscription<Event> => {
+  const subscription: Subscription<Event> = {
+    next,
+    async return() {
+      close();
+      return DONE;
+    },
+    [Symbol.asyncIterator]: () => subscription,
+  };
+  return subscription;
 };
 
 /** A reader that is this many events behind receives the whole flag set in their place. */

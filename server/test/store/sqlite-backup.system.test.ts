@@ -1,13 +1,5 @@
-import {
-  mkdirSync,
-  readFileSync,
-  readdirSync,
-  statSync,
-  truncateSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdirSync, readdirSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 
 import { describe, expect, onTestFinished, test } from 'vitest';
 
@@ -17,11 +9,12 @@ import { startChild } from './child-process.ts';
 import { contents } from './fixtures.ts';
 import {
   createDirectoryWithData,
-  databaseFile,
+  execute,
   LEDGER,
   listFiles,
   newDirectory,
   openStore,
+  zeroPage,
 } from './sqlite-directory.ts';
 
 describe('a backup', { timeout: 60_000 }, () => {
@@ -83,11 +76,7 @@ describe('restoring', { timeout: 60_000 }, () => {
     [
       'was written by a newer version',
       /newer Pennon/,
-      file => {
-        const database = new DatabaseSync(file);
-        database.exec('PRAGMA user_version = 99');
-        database.close();
-      },
+      file => execute(file, 'PRAGMA user_version = 99'),
     ],
   ])(
     'a file that %s is rejected with its path, and restores nothing',
@@ -118,14 +107,7 @@ describe('restoring', { timeout: 60_000 }, () => {
 test('damage of the audit log, which a start does not look for, is found by the complete check', async () => {
   const { directory } = await createDirectoryWithData();
   requireSoundData(directory);
-  const path = databaseFile(directory);
-  const database = new DatabaseSync(path);
-  const row = database.prepare("SELECT rootpage FROM sqlite_schema WHERE name = 'audit'").get();
-  database.close();
-  const first = (Number(row?.['rootpage']) - 1) * PAGE_BYTES;
-  writeFileSync(path, readFileSync(path).fill(0, first, first + PAGE_BYTES));
+  zeroPage(directory, 'audit');
   await (await openStore(directory)).close();
   expect(() => requireSoundData(directory)).toThrow(/is not valid Pennon data/);
 });
-
-const PAGE_BYTES = 4_096;

@@ -1,7 +1,8 @@
 import { hash } from 'node:crypto';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 
 import { afterAll } from 'vitest';
 
@@ -23,6 +24,29 @@ export const newDirectory = (): string => {
 };
 
 export const databaseFile = (directory: string): string => join(directory, 'pennon.db');
+
+/** Runs SQL on a database file that no store has open. */
+export const execute = (file: string, sql: string): void => {
+  const database = new DatabaseSync(file);
+  database.exec(sql);
+  database.close();
+};
+
+export const PAGE_BYTES = 4_096;
+
+/** Overwrites the first page of a table with zeros. */
+export const zeroPage = (directory: string, table: string): void => {
+  const file = databaseFile(directory);
+  const first = (rootPage(file, table) - 1) * PAGE_BYTES;
+  writeFileSync(file, readFileSync(file).fill(0, first, first + PAGE_BYTES));
+};
+
+const rootPage = (file: string, table: string): number => {
+  const database = new DatabaseSync(file);
+  const row = database.prepare('SELECT rootpage FROM sqlite_schema WHERE name = ?').get(table);
+  database.close();
+  return Number(row?.['rootpage']);
+};
 
 export const openStore = (directory: string): Promise<Store> =>
   openSqliteStore({ directory, random: secureRandom });

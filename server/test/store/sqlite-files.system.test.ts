@@ -8,7 +8,6 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 
 import { describe, expect, test } from 'vitest';
 
@@ -18,11 +17,14 @@ import { contents, write } from './fixtures.ts';
 import {
   createDirectoryWithData,
   databaseFile,
+  execute,
   LEDGER,
   listFiles,
   newDirectory,
   openStore,
+  PAGE_BYTES,
   rejectedOpen,
+  zeroPage,
 } from './sqlite-directory.ts';
 
 describe('the data directory', { timeout: 60_000 }, () => {
@@ -65,12 +67,6 @@ describe('the data directory', { timeout: 60_000 }, () => {
   });
 });
 
-const execute = (directory: string, sql: string) => {
-  const database = new DatabaseSync(databaseFile(directory));
-  database.exec(sql);
-  database.close();
-};
-
 /** Leaves the files that a SIGKILL would leave: as they are while a store has them open. */
 const leaveAsKilled = async (directory: string) => {
   const copy = newDirectory();
@@ -93,11 +89,20 @@ describe('damaged data', { timeout: 60_000 }, () => {
     ['a text file', directory => writeFileSync(databaseFile(directory), 'hello '.repeat(2_000))],
     [
       'another program\u2019s database',
-      directory => execute(directory, 'PRAGMA application_id = 7'),
+      directory => execute(databaseFile(directory), 'PRAGMA application_id = 7'),
     ],
-    ['a database without a format', directory => execute(directory, 'PRAGMA user_version = 0')],
-    ['a database without its tables', directory => execute(directory, 'DROP TABLE documents')],
-    ['a database without its log', directory => execute(directory, 'DROP TABLE audit')],
+    [
+      'a database without a format',
+      directory => execute(databaseFile(directory), 'PRAGMA user_version = 0'),
+    ],
+    [
+      'a database without its tables',
+      directory => execute(databaseFile(directory), 'DROP TABLE documents'),
+    ],
+    [
+      'a database without its log',
+      directory => execute(databaseFile(directory), 'DROP TABLE audit'),
+    ],
     [
       'an empty database beside a write-ahead log',
       async directory => {
@@ -126,7 +131,7 @@ describe('damaged data', { timeout: 60_000 }, () => {
 
   test('such as a document that is not JSON is reported with its key, and other documents can be read', async () => {
     const { directory } = await createDirectoryWithData();
-    execute(directory, `UPDATE documents SET document = '{"key":' WHERE key = 'b'`);
+    execute(databaseFile(directory), `UPDATE documents SET document = '{"key":' WHERE key = 'b'`);
     const store = await openStore(directory);
     await expect(store.read(LEDGER)).rejects.toThrow(/flags\/b .* damaged/);
     await expect(store.get(LEDGER, 'flags', 'b')).rejects.toBeInstanceOf(StoreError);
@@ -136,15 +141,13 @@ describe('damaged data', { timeout: 60_000 }, () => {
 
   test('such as a zeroed page of documents is found at start', async () => {
     const { directory } = await createDirectoryWithData();
-    const bytes = readFileSync(databaseFile(directory));
-    const first = (rootPage(directory, 'documents') - 1) * PAGE_BYTES;
-    writeFileSync(databaseFile(directory), bytes.fill(0, first, first + PAGE_BYTES));
+    zeroPage(directory, 'documents');
     expect(await rejectedOpen(directory)).toMatchObject({ code: 'corrupt' });
   });
 
   test('of a newer format is rejected with both formats and not modified', async () => {
     const { directory } = await createDirectoryWithData();
-    execute(directory, 'PRAGMA user_version = 99');
+    execute(databaseFile(directory), 'PRAGMA user_version = 99');
     const before = listFiles(directory);
     const { code, message } = await rejectedOpen(directory);
     expect(code).toBe('newer');
@@ -161,15 +164,6 @@ describe('damaged data', { timeout: 60_000 }, () => {
     }
   });
 });
-
-const PAGE_BYTES = 4_096;
-
-const rootPage = (directory: string, table: string): number => {
-  const database = new DatabaseSync(databaseFile(directory));
-  const row = database.prepare('SELECT rootpage FROM sqlite_schema WHERE name = ?').get(table);
-  database.close();
-  return Number(row?.rootpage);
-};
 
 /** Returns what the store contains, or the code of the StoreError. */
 const contentsOrError = async (directory: string) => {

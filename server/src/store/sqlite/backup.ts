@@ -1,20 +1,9 @@
-import {
-  chmodSync,
-  closeSync,
-  copyFileSync,
-  existsSync,
-  fsyncSync,
-  linkSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  readdirSync,
-  rmSync,
-} from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { copyFileSync, existsSync, readdirSync } from 'node:fs';
+import { resolve } from 'node:path';
 
 import { storeError, toStoreError } from './errors.ts';
-import { databasePath, openForReading, syncDirectory } from './file.ts';
+import { databasePath, openForReading } from './file.ts';
+import { writeNewFile } from './new-file.ts';
 import { textColumn } from './sql.ts';
 
 /**
@@ -30,6 +19,8 @@ export const backUp = (directory: string, file: string): void => {
     writeNewFile(target, draft => {
       database.exec(`VACUUM INTO '${draft.replaceAll("'", "''")}'`);
     });
+  } catch (error) {
+    throw toStoreError(error, target);
   } finally {
     database.close();
   }
@@ -40,10 +31,15 @@ export const restore = (directory: string, file: string): void => {
   const source = resolve(file);
   if (!existsSync(source)) throw new Error(`${source} does not exist`);
   requireEmpty(directory);
-  writeNewFile(databasePath(directory), draft => {
-    copyFileSync(source, draft);
-    requireIntact(draft, source);
-  });
+  const target = databasePath(directory);
+  try {
+    writeNewFile(target, draft => {
+      copyFileSync(source, draft);
+      requireIntact(draft, source);
+    });
+  } catch (error) {
+    throw toStoreError(error, target);
+  }
 };
 
 /** Throws a StoreError if a part of the directory's database is damaged, its audit log included. */
@@ -75,34 +71,5 @@ const requireIntact = (path: string, source: string): void => {
     throw toStoreError(error, source, 'corrupt');
   } finally {
     database.close();
-  }
-};
-
-/** Writes a draft and gives it its name once it is on disk, so a partial file never has that name. */
-const writeNewFile = (target: string, write: (draft: string) => void): void => {
-  const directory = dirname(target);
-  let temporary: string | undefined;
-  try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
-    temporary = mkdtempSync(join(directory, 'new-'));
-    const draft = join(temporary, 'pennon.db');
-    write(draft);
-    chmodSync(draft, 0o600);
-    syncFile(draft);
-    linkSync(draft, target);
-    syncDirectory(directory);
-  } catch (error) {
-    throw toStoreError(error, target);
-  } finally {
-    if (temporary !== undefined) rmSync(temporary, { recursive: true });
-  }
-};
-
-const syncFile = (path: string): void => {
-  const handle = openSync(path, 'r+');
-  try {
-    fsyncSync(handle);
-  } finally {
-    closeSync(handle);
   }
 };

@@ -1,15 +1,10 @@
 import {
   accessSync,
   chmodSync,
-  closeSync,
   constants,
   existsSync,
-  fsyncSync,
   linkSync,
   mkdirSync,
-  mkdtempSync,
-  openSync,
-  rmSync,
   statSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -17,6 +12,7 @@ import { DatabaseSync } from 'node:sqlite';
 
 import { APPLICATION_ID, FORMAT, MIGRATIONS } from './format.ts';
 import { storeError, toStoreError } from './errors.ts';
+import { writeNewFile } from './new-file.ts';
 import { integerColumn, textColumn, transaction } from './sql.ts';
 
 /** Long enough for a previous process that is closing. */
@@ -112,24 +108,17 @@ const createDirectory = (directory: string): void => {
 };
 
 /**
- * Creates the database under a temporary name and renames it when complete, so an empty or partial
- * `pennon.db` is always damage and never an interrupted first start. `link` does not overwrite: if two
- * processes start at once there is one database, and the lock decides which process gets it.
+ * Creates the database as a new file, so an empty or partial `pennon.db` is always damage and never an
+ * interrupted first start. If two processes start at once there is one database, and the lock decides which
+ * process gets it.
  */
 const createDatabase = (directory: string, path: string): void => {
   if (existsSync(walPath(path)))
     throw storeError('corrupt', path, 'it is missing, but its write-ahead log exists');
-  let temporary: string | undefined;
   try {
-    temporary = mkdtempSync(join(directory, 'new-'));
-    const draft = join(temporary, 'pennon.db');
-    writeEmptyDatabase(draft);
-    linkIfMissing(draft, path);
-    syncDirectory(directory);
+    writeNewFile(path, writeEmptyDatabase, linkIfMissing);
   } catch (error) {
     throw toStoreError(error, directory);
-  } finally {
-    if (temporary !== undefined) rmSync(temporary, { recursive: true });
   }
 };
 
@@ -150,15 +139,6 @@ const linkIfMissing = (draft: string, path: string): void => {
     linkSync(draft, path);
   } catch (error) {
     if (!existsSync(path)) throw error;
-  }
-};
-
-export const syncDirectory = (directory: string): void => {
-  const handle = openSync(directory, 'r');
-  try {
-    fsyncSync(handle);
-  } finally {
-    closeSync(handle);
   }
 };
 

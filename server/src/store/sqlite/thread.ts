@@ -14,41 +14,18 @@ export type DatabaseThread = {
   readonly close: () => Promise<void>;
 };
 
-/** (`resolve` is a method so that calls with different outputs fit into one queue.) */
-type PendingCall = { resolve(output: Output<OperationName>): void; reject(error: Error): void };
-
 /** Opens the database of `directory` in a thread. `onEnd` is called once the thread has ended. */
 export const startDatabaseThread = async (
   directory: string,
   onEnd: () => void,
 ): Promise<DatabaseThread> => {
   const worker = startWorker(directory);
-  const pending: PendingCall[] = [];
-  let endError: StoreError | undefined;
-
-  const nextReply = <Name extends OperationName>(): Promise<Output<Name>> =>
-    new Promise((resolve, reject) => pending.push({ resolve, reject }));
-
-  const call: DatabaseThread['call'] = (name, input) => {
-    if (endError !== undefined) return Promise.reject(endError);
-    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
-    worker.postMessage({ name, input });
-    return nextReply();
-  };
-
-  const end = (error: StoreError) => {
-    endError ??= error;
-    for (const each of pending.splice(0)) each.reject(error);
-    onEnd();
-  };
-  worker.on('message', (reply: WorkerReply) => settle(pending.shift(), reply));
-  worker.on('error', error => end(unavailable(`the store failed: ${String(error)}`)));
-  worker.on('exit', () => end(unavailable('the store is closed')));
+  const channel = openChannel(worker, onEnd);
 
   const closeThread = async () => {
-    if (endError !== undefined) return;
-    const closed = call('close', undefined);
-    endError = unavailable('the store is closed');
+    if (channel.isClosed()) return;
+    const closed = channel.call('close', undefined);
+    channel.close(unavailable('the store is closed'));
     try {
       await closed;
     } finally {
@@ -58,11 +35,51 @@ export const startDatabaseThread = async (
   let closing: Promise<void> | undefined;
 
   // The first reply is an error if the database could not be opened.
-  await nextReply();
-  return { call, close: () => (closing ??= closeThread()) };
+  await channel.nextReply();
+  return { call: channel.call, close: () => (closing ??= closeThread()) };
 };
 
-/** The build writes JavaScript. */
+/** `resolve` is declared as a method, because only then calls with different outputs fit into one list. */
+type PendingCall = { resolve(output: Output<OperationName>): void; reject(error: Error): void };
+
+/** Sends operations to a worker and assigns its replies, which come in the same order. */
+const openChannel = (worker: Worker, onEnd: () => void) => {
+  const pending: PendingCall[] = [];
+  let closeError: StoreError | undefined;
+
+  const nextReply = <Name extends OperationName>(): Promise<Output<Name>> =>
+    new Promise((resolve, reject) => pending.push({ resolve, reject }));
+
+  const call: DatabaseThread['call'] = (name, input) => {
+    if (closeError !== undefined) return Promise.reject(closeError);
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
+    worker.postMessage({ name, input });
+    return nextReply();
+  };
+
+  const close = (error: StoreError) => {
+    closeError ??= error;
+  };
+
+  const end = (error: StoreError) => {
+    close(error);
+    for (const each of pending.splice(0)) each.reject(error);
+    onEnd();
+  };
+  worker.on('message', (reply: WorkerReply) => settle(pending.shift(), reply));
+  worker.on('error', error => end(unavailable(`the store failed: ${String(error)}`)));
+  worker.on('exit', () => end(unavailable('the store is closed')));
+
+  return {
+    nextReply,
+    call,
+    isClosed: () => closeError !== undefined,
+    /** Rejects further calls with this error. Earlier ones still receive their replies. */
+    close,
+  };
+};
+
+/** The sources run as TypeScript, the build as JavaScript. */
 const WORKER = import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js';
 
 const startWorker = (directory: string): Worker =>
