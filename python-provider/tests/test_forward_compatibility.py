@@ -16,14 +16,14 @@ FLAGS: dict[str, Any] = {
     "described-better": boolean_flag(
         archived=False, lifecycle={"stage": "rollout"}, ramp=[1, 2, 3], requires=[]
     ),
-    "decided-otherwise": boolean_flag(requires=["schedules"], schedules=[{"at": "later"}]),
+    "newer-feature": boolean_flag(requires=["schedules"], schedules=[{"at": "later"}]),
     "depends-on-it": boolean_flag(
         "off",
         rules=[
             {
                 "id": "r",
                 "variant": "on",
-                "conditions": [{"flag": "decided-otherwise", "variants": ["on"], "not": True}],
+                "conditions": [{"flag": "newer-feature", "variants": ["on"], "not": True}],
             }
         ],
     ),
@@ -51,7 +51,7 @@ DESCRIPTION: dict[str, Any] = {
 def assert_evaluates(client: OpenFeatureClient) -> None:
     """Only what the engine cannot evaluate correctly is a parse error; the other flags work."""
     assert client.get_boolean_value("described-better", False) is True
-    details = client.get_boolean_details("decided-otherwise", False)
+    details = client.get_boolean_details("newer-feature", False)
     assert details.error_code == ErrorCode.PARSE_ERROR
     assert '"schedules"' in str(details.error_message)
     assert client.get_boolean_value("depends-on-it", False) is True

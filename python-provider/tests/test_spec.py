@@ -34,7 +34,7 @@ VALID_OPERANDS: dict[str, Any] = {
     "network": "10.0.0.0/8",
     "pattern": "a",
 }
-# Invalid for every field that decides.
+# Invalid for every field that the engine reads.
 INVALID = 5
 
 FLAG: dict[str, Any] = {
@@ -92,13 +92,13 @@ def test_rules_splits_and_conditions_have_the_fields_of_the_schema() -> None:
     assert {kind: list(fields) for kind, (fields, _) in KINDS.items()} == FIELDS["condition"]
 
 
-@pytest.mark.parametrize("field", FIELDS["flag"]["deciding"])
-def test_the_engine_reads_the_deciding_field_of_a_flag(field: str) -> None:
+@pytest.mark.parametrize("field", FIELDS["flag"]["evaluated"])
+def test_the_engine_reads_the_evaluated_field_of_a_flag(field: str) -> None:
     assert field in problem_paths({"flags": {"f": {**FLAG, field: INVALID}}})
 
 
-@pytest.mark.parametrize("field", FIELDS["segment"]["deciding"])
-def test_the_engine_reads_the_deciding_field_of_a_segment(field: str) -> None:
+@pytest.mark.parametrize("field", FIELDS["segment"]["evaluated"])
+def test_the_engine_reads_the_evaluated_field_of_a_segment(field: str) -> None:
     exists = {"attribute": "a", "operator": "exists"}
     segment = {"conditions": [exists], field: INVALID}
     rule = {"id": "r", "conditions": [{"segment": "s"}], "variant": "on"}
@@ -109,13 +109,13 @@ def test_the_engine_reads_the_deciding_field_of_a_segment(field: str) -> None:
 
 def test_the_difference_of_flag_sets_considers_the_fields_that_results_depend_on() -> None:
     for kind, fields in {"flag": FLAG_FIELDS, "segment": SEGMENT_FIELDS}.items():
-        assert {*fields, "version"} == {*FIELDS[kind]["travelling"]}
+        assert {*fields, "version"} == {*FIELDS[kind]["sent"]}
 
 
 @pytest.mark.parametrize("kind", ["flag", "segment"])
-def test_the_engine_ignores_fields_that_do_not_decide(kind: str) -> None:
+def test_the_engine_ignores_other_fields(kind: str) -> None:
     fields = FIELDS[kind]
-    ignored = {*fields["descriptive"], *fields["serverManaged"]} - {*fields["deciding"]}
+    ignored = {*fields["descriptive"], *fields["serverManaged"]} - {*fields["evaluated"]}
     extra = dict.fromkeys(ignored, INVALID)
     exists = {"attribute": "a", "operator": "exists"}
     segments = {"s": {"conditions": [exists], **extra}}
@@ -125,10 +125,10 @@ def test_the_engine_ignores_fields_that_do_not_decide(kind: str) -> None:
     assert problem_paths(flag_set) == set()
 
 
-def test_every_operator_and_deciding_field_is_generated() -> None:
+def test_every_operator_and_evaluated_field_is_generated() -> None:
     random = Random(20_260_131)
     text = json.dumps([evaluation_request(random)["flagSet"] for _ in range(500)])
-    fields = {*FIELDS["flag"]["deciding"], *FIELDS["rule"], *FIELDS["splitEntry"]}
+    fields = {*FIELDS["flag"]["evaluated"], *FIELDS["rule"], *FIELDS["splitEntry"]}
     fields.update(*FIELDS["condition"].values())
     assert OPERANDS.keys() == OPERATORS.keys()
     assert {name for name in {*OPERANDS, *fields} if f'"{name}"' not in text} == set()

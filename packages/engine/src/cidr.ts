@@ -58,10 +58,11 @@ const toIPv4 = (address: Address): Address => {
   return [high >> 8, high & 255, low >> 8, low & 255];
 };
 
-const MAX_CHARACTERS = 45;
+/** The length of the longest IPv6 address. */
+const MAX_ADDRESS_LENGTH = 45;
 
 const parseLiteral = (text: string): Address | undefined => {
-  if (text.length > MAX_CHARACTERS) return undefined;
+  if (text.length > MAX_ADDRESS_LENGTH) return undefined;
   return text.includes(':') ? parseIPv6(text) : parseIPv4(text);
 };
 
@@ -93,9 +94,9 @@ export const parseNetwork = (text: string): Network | undefined => {
 export const contains = (network: Network, address: Address): boolean => {
   if (network.address.length !== address.length) return false;
   const bits = bitsOfGroup(address);
-  for (let at = 0, left = network.prefix; left > 0; at += 1, left -= bits) {
-    const differing = (network.address[at] ?? 0) ^ (address[at] ?? 0);
-    if (differing >> Math.max(0, bits - left) !== 0) return false;
+  for (let group = 0, bitsLeft = network.prefix; bitsLeft > 0; group += 1, bitsLeft -= bits) {
+    const differing = (network.address[group] ?? 0) ^ (address[group] ?? 0);
+    if (differing >> Math.max(0, bits - bitsLeft) !== 0) return false;
   }
   return true;
 };

@@ -4,84 +4,92 @@ import { readEnvelope, type Contents, type Envelope } from './envelope.ts';
 import { asMalformed, compileFlag } from './flag.ts';
 import { analyzeGraph, type GraphPosition, type Node } from './graph.ts';
 import { ownValue } from './json.ts';
-import type { CompiledFlag, CompiledFlagSet, SegmentSlot, Slot } from './model.ts';
+import type { CompiledFlag, CompiledFlagSet, LazySegment, LazyFlag } from './model.ts';
 import type { Problem } from './problems.ts';
-import type { Patterns } from './re2-subset.ts';
-import { segmentSlot } from './segments.ts';
+import type { RegexEngine } from './re2-subset.ts';
+import { lazySegment } from './segments.ts';
 
-const MAX_DEPTH = 10;
+/** How many flags deep a flag may depend on others. */
+const MAX_DEPENDENCY_DEPTH = 10;
 
-type Slots = ReadonlyMap<string, Slot>;
-type SegmentSlots = ReadonlyMap<string, SegmentSlot>;
+type LazyFlags = ReadonlyMap<string, LazyFlag>;
+type LazySegments = ReadonlyMap<string, LazySegment>;
 
-const emptySlot = (key: string): Slot => ({
+const newLazyFlag = (key: string): LazyFlag => ({
   key,
-  flag: undefined,
+  compiled: undefined,
   evaluationId: -1,
   result: undefined,
 });
 
 const IN_CYCLE = 'depends on itself through flag conditions: remove one of them';
-const TOO_DEEP = `must not depend on other flags more than ${MAX_DEPTH} flags deep`;
+const TOO_DEEP = `must not depend on other flags more than ${MAX_DEPENDENCY_DEPTH} flags deep`;
 
 const wholeFlag = (flagKey: string, message: string): Problem => ({ flagKey, path: '', message });
 
 const withDepth = (flag: CompiledFlag, { inCycle, depth }: GraphPosition): CompiledFlag => {
   const positioned = { ...flag, depth };
   if (inCycle) return asMalformed(positioned, wholeFlag(flag.key, IN_CYCLE));
-  return depth > MAX_DEPTH ? asMalformed(positioned, wholeFlag(flag.key, TOO_DEEP)) : positioned;
+  return depth > MAX_DEPENDENCY_DEPTH
+    ? asMalformed(positioned, wholeFlag(flag.key, TOO_DEEP))
+    : positioned;
 };
 
 /** A malformed flag has no edges, because it evaluates no other flag. */
 const edgesOf = (flag: CompiledFlag): readonly string[] =>
-  flag.problems.length > 0 ? [] : [...flag.flags];
+  flag.problems.length > 0 ? [] : [...flag.referencedFlags];
 
 /** What compiling the flags of one flag set needs. */
-type FlagSetDeps = CompileDeps & { readonly contents: Contents; readonly slots: Slots };
+type FlagSetDeps = CompileDeps & { readonly contents: Contents; readonly lazyFlags: LazyFlags };
 
-/** Compiles a flag together with all flags it depends on. Compiled flags hold no reference to their set. */
-const compileSlot = ({ contents, slots, ...deps }: FlagSetDeps, start: string): void => {
+/** Compiles a flag and all flags that it depends on, because its depth depends on theirs. */
+const compileLazyFlag = ({ contents, lazyFlags, ...deps }: FlagSetDeps, start: string): void => {
   const drafts = new Map<string, CompiledFlag>();
   const nodeOf = (key: string): Node => {
-    const slot = slots.get(key);
-    if (slot === undefined) return { edges: [], depth: 0 };
-    if (slot.flag !== undefined) return { edges: [], depth: slot.flag.depth };
+    const lazyFlag = lazyFlags.get(key);
+    if (lazyFlag === undefined) return { edges: [], depth: 0 };
+    if (lazyFlag.compiled !== undefined) return { edges: [], depth: lazyFlag.compiled.depth };
     const draft = compileFlag(key, ownValue(contents.flags, key), deps);
     drafts.set(key, draft);
     return { edges: edgesOf(draft), depth: 0 };
   };
   const positions = analyzeGraph(start, nodeOf);
   for (const [key, draft] of drafts) {
-    const slot = slots.get(key);
+    const lazyFlag = lazyFlags.get(key);
     const position = positions.get(key);
-    if (slot !== undefined && position !== undefined) slot.flag = withDepth(draft, position);
+    if (lazyFlag !== undefined && position !== undefined)
+      lazyFlag.compiled = withDepth(draft, position);
   }
 };
 
 /** The compiled flags that refer to others. Flags that are not compiled are never reused. */
-const compiledDependents = (slots: Slots): Dependent[] => {
+const compiledDependents = (lazyFlags: LazyFlags): Dependent[] => {
   const dependents: Dependent[] = [];
-  for (const { flag } of slots.values())
-    if (flag !== undefined && flag.flags.size + flag.segments.size > 0) dependents.push(flag);
+  for (const { compiled } of lazyFlags.values())
+    if (
+      compiled !== undefined &&
+      compiled.referencedFlags.size + compiled.referencedSegments.size > 0
+    )
+      dependents.push(compiled);
   return dependents;
 };
 
 /** What a flag set can take over from the previous one: compiled flags and segments, by key. */
 type Reusable = {
-  readonly slot: (key: string) => Slot | undefined;
-  readonly segment: (key: string) => SegmentSlot | undefined;
+  readonly flag: (key: string) => LazyFlag | undefined;
+  readonly segment: (key: string) => LazySegment | undefined;
 };
 
-const NOTHING: Reusable = { slot: () => undefined, segment: () => undefined };
+const NOTHING_REUSABLE: Reusable = { flag: () => undefined, segment: () => undefined };
 
 const reusableFrom = (previous: CompiledFlagSet, contents: Contents): Reusable => {
-  const stale = staleKeys(previous.contents, contents, compiledDependents(previous.slots));
+  const stale = staleKeys(previous.contents, contents, compiledDependents(previous.lazyFlags));
   return {
-    slot: key => {
-      const slot = stale.flags.has(key) ? undefined : previous.slots.get(key);
-      return slot?.flag === undefined ? undefined : slot;
+    flag: key => {
+      const lazyFlag = stale.flags.has(key) ? undefined : previous.lazyFlags.get(key);
+      return lazyFlag?.compiled === undefined ? undefined : lazyFlag;
     },
-    segment: key => (stale.segments.has(key) ? undefined : previous.segments.get(key)),
+    segment: key => (stale.segments.has(key) ? undefined : previous.lazySegments.get(key)),
   };
 };
 
@@ -102,23 +110,23 @@ const lazily = <Value>(compute: () => Value): (() => Value) => {
 
 const compiledSet = (
   envelope: Envelope,
-  slots: Slots,
-  segments: SegmentSlots,
-  patterns: Patterns | undefined,
+  lazyFlags: LazyFlags,
+  lazySegments: LazySegments,
+  regexEngine: RegexEngine | undefined,
 ): CompiledFlagSet => {
-  const flagKeys = Object.freeze([...slots.keys()]);
+  const flagKeys = Object.freeze([...lazyFlags.keys()]);
   const lookup = {
-    slot: (key: string) => slots.get(key),
-    segment: (key: string) => segments.get(key)?.compiled(),
+    flag: (key: string) => lazyFlags.get(key),
+    segment: (key: string) => lazySegments.get(key)?.compiled(),
   };
-  const deps: FlagSetDeps = { contents: envelope, slots, lookup, patterns };
-  const compiledFlag = (slot: Slot): CompiledFlag | undefined => {
-    if (slot.flag === undefined) compileSlot(deps, slot.key);
-    return slot.flag;
+  const deps: FlagSetDeps = { contents: envelope, lazyFlags, lookup, regexEngine };
+  const compiledFlag = (lazyFlag: LazyFlag): CompiledFlag | undefined => {
+    if (lazyFlag.compiled === undefined) compileLazyFlag(deps, lazyFlag.key);
+    return lazyFlag.compiled;
   };
   const problemsOf = (key: string): readonly Problem[] => {
-    const slot = slots.get(key);
-    return (slot && compiledFlag(slot)?.problems) ?? [];
+    const lazyFlag = lazyFlags.get(key);
+    return (lazyFlag && compiledFlag(lazyFlag)?.problems) ?? [];
   };
   const problems = lazily(() => [...envelope.problems, ...flagKeys.flatMap(problemsOf)]);
   return {
@@ -128,12 +136,12 @@ const compiledSet = (
       return problems();
     },
     problemsOf,
-    problemsOfSegment: key => segments.get(key)?.compiled().findings ?? [],
+    problemsOfSegment: key => lazySegments.get(key)?.compiled().findings ?? [],
     contents: envelope,
-    slots,
-    segments,
+    lazyFlags,
+    lazySegments,
     compiledFlag,
-    patterns,
+    regexEngine,
   };
 };
 
@@ -141,21 +149,21 @@ const compiledSet = (
 export type Compile = (flagSet: unknown, previous?: CompiledFlagSet) => CompiledFlagSet;
 
 /**
- * Returns `compile` with the given regular expressions. Without any, a flag with the operator `matches`
- * is PARSE_ERROR.
+ * Returns `compile` with the given engine for regular expressions. Without one, a flag with the operator
+ * `matches` is PARSE_ERROR.
  */
 export const compileWith =
-  (patterns: Patterns | undefined): Compile =>
+  (regexEngine: RegexEngine | undefined): Compile =>
   (flagSet, previous) => {
     const envelope = readEnvelope(flagSet);
-    // Flags that were compiled with other regular expressions may have another result now.
-    const canReuse = previous?.patterns === patterns;
-    const reusable = previous && canReuse ? reusableFrom(previous, envelope) : NOTHING;
+    // A flag with a regular expression is PARSE_ERROR if it was compiled without an engine for it.
+    const canReuse = previous?.regexEngine === regexEngine;
+    const reusable = previous && canReuse ? reusableFrom(previous, envelope) : NOTHING_REUSABLE;
     const { flags, segments } = envelope;
-    const slots = mapKeys(flags, key => reusable.slot(key) ?? emptySlot(key));
-    const segmentSlots = mapKeys(
+    const lazyFlags = mapKeys(flags, key => reusable.flag(key) ?? newLazyFlag(key));
+    const lazySegments = mapKeys(
       segments,
-      key => reusable.segment(key) ?? segmentSlot(key, segments[key], patterns),
+      key => reusable.segment(key) ?? lazySegment(key, segments[key], regexEngine),
     );
-    return compiledSet(envelope, slots, segmentSlots, patterns);
+    return compiledSet(envelope, lazyFlags, lazySegments, regexEngine);
   };

@@ -12,7 +12,7 @@ import {
   unknownNames,
   type RawObject,
 } from './json.ts';
-import type { CompiledCondition, CompiledSegment, Predicate, Slot } from './model.ts';
+import type { CompiledCondition, CompiledSegment, Predicate, LazyFlag } from './model.ts';
 import {
   anyPasses,
   OPERATOR_NAMES,
@@ -21,21 +21,22 @@ import {
   type ValueTest,
 } from './operators.ts';
 import { below, type Report } from './problems.ts';
-import type { Patterns } from './re2-subset.ts';
+import type { RegexEngine } from './re2-subset.ts';
 
-const GROUP_DEPTH = 5;
+/** How many groups may be nested. */
+export const MAX_GROUP_DEPTH = 5;
 
 /** Finds what conditions refer to: the flags and segments of the same set. */
 export type FlagSetLookup = {
-  readonly slot: (flagKey: string) => Slot | undefined;
+  readonly flag: (flagKey: string) => LazyFlag | undefined;
   readonly segment: (segmentKey: string) => CompiledSegment | undefined;
 };
 
 /** What compiling the conditions of a flag needs. */
 export type CompileDeps = {
   readonly lookup: FlagSetLookup;
-  /** Undefined if regular expressions are not loaded. */
-  readonly patterns: Patterns | undefined;
+  /** Undefined if it is not loaded. */
+  readonly regexEngine: RegexEngine | undefined;
 };
 
 /** A condition's path, the number of groups around it, and what compiling it needs. */
@@ -44,11 +45,11 @@ type ConditionScope = {
   readonly depth: number;
   /** Undefined within a segment, which refers to nothing. */
   readonly lookup: FlagSetLookup | undefined;
-  readonly patterns: Patterns | undefined;
+  readonly regexEngine: RegexEngine | undefined;
   readonly report: Report;
 };
 
-/** Returns undefined if the condition is malformed, which it has then reported. */
+/** Reports a malformed condition and returns undefined. */
 type ConditionCompiler = (
   raw: RawObject,
   scope: ConditionScope,
@@ -119,7 +120,7 @@ const compileAttributeCondition: ConditionCompiler = (raw, scope, not) => {
   if (found === undefined) return undefined;
   const { operator, entry } = found;
   const operand = ownValue(raw, 'value');
-  const test = entry.prepare(operand, scope.patterns);
+  const test = entry.prepare(operand, scope.regexEngine);
   if (typeof test !== 'function') {
     const path = below(scope.path, 'value');
     scope.report(path, `the operand of ${codeSpan(operator)} ${test.problem}`);
@@ -171,10 +172,10 @@ const readVariants = (raw: RawObject): readonly string[] | undefined => {
   return new Set(variants).size === variants.length ? [...variants] : undefined;
 };
 
-const servesOneOf = (slot: Slot | undefined, variants: ReadonlySet<string>): Predicate => {
-  if (slot === undefined) return () => false;
+const servesOneOf = (lazyFlag: LazyFlag | undefined, variants: ReadonlySet<string>): Predicate => {
+  if (lazyFlag === undefined) return () => false;
   return (context, evaluationId) => {
-    const result = evaluateMemoized(slot, context, evaluationId);
+    const result = evaluateMemoized(lazyFlag, context, evaluationId);
     return result !== undefined && 'variant' in result && variants.has(result.variant);
   };
 };
@@ -187,9 +188,9 @@ const compileFlagCondition: ConditionCompiler = (raw, { path, lookup, report }, 
   if (variants === undefined)
     report(below(path, 'variants'), 'must be a non-empty list of different variant names');
   if (!isString(flag) || variants === undefined) return undefined;
-  const slot = lookup?.slot(flag);
-  const holds = negateIf(not, servesOneOf(slot, new Set(variants)));
-  return { kind: 'flag', flag, variants, slot, not, holds };
+  const lazyFlag = lookup?.flag(flag);
+  const holds = negateIf(not, servesOneOf(lazyFlag, new Set(variants)));
+  return { kind: 'flag', flag, variants, lazyFlag, not, holds };
 };
 
 const groupCompiler =
@@ -205,8 +206,8 @@ const groupCompiler =
       return undefined;
     }
     const depth = scope.depth + 1;
-    if (depth > GROUP_DEPTH) {
-      scope.report(path, `groups must not nest more than ${GROUP_DEPTH} deep`);
+    if (depth > MAX_GROUP_DEPTH) {
+      scope.report(path, `groups must not nest more than ${MAX_GROUP_DEPTH} deep`);
       return undefined;
     }
     const conditions = compileConditions(members, { ...scope, path, depth });
@@ -280,5 +281,7 @@ export const compileConditions = (
   scope: ConditionScope,
 ): CompiledCondition[] =>
   raw
-    .map((condition, at) => compileCondition(condition, { ...scope, path: below(scope.path, at) }))
+    .map((condition, index) =>
+      compileCondition(condition, { ...scope, path: below(scope.path, index) }),
+    )
     .filter(condition => condition !== undefined);

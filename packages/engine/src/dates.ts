@@ -1,6 +1,7 @@
 const DAYS_BEFORE = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334] as const;
 const DAYS_OF = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] as const;
 const MINUTE_MS = 60_000;
+/** The index after the seconds: a fraction or the offset begins there. */
 const SECONDS_END = 19;
 
 const isLeap = (year: number): boolean => year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
@@ -10,23 +11,24 @@ const daysOf = (year: number, month: number): number =>
 
 /** Days since 0001-01-01. Date.UTC would read the years 1 to 99 as 1901 to 1999. */
 const dayNumber = (year: number, month: number, day: number): number => {
-  const past = year - 1;
-  const leapDays = Math.floor(past / 4) - Math.floor(past / 100) + Math.floor(past / 400);
+  const fullYears = year - 1;
+  const leapDays =
+    Math.floor(fullYears / 4) - Math.floor(fullYears / 100) + Math.floor(fullYears / 400);
   const leapDay = month > 2 && isLeap(year) ? 1 : 0;
-  return past * 365 + leapDays + (DAYS_BEFORE[month - 1] ?? 0) + leapDay + day - 1;
+  return fullYears * 365 + leapDays + (DAYS_BEFORE[month - 1] ?? 0) + leapDay + day - 1;
 };
 
-const isDigit = (text: string, at: number): boolean => {
-  const unit = text.charCodeAt(at);
-  return unit >= 48 && unit <= 57;
+const isDigit = (text: string, index: number): boolean => {
+  const code = text.charCodeAt(index);
+  return code >= 48 && code <= 57;
 };
 
 /** Parses `count` digits; NaN if one is not a digit. */
-const digits = (text: string, at: number, count: number): number => {
+const digits = (text: string, start: number, count: number): number => {
   let value = 0;
-  for (let end = at + count; at < end; at += 1) {
-    if (!isDigit(text, at)) return Number.NaN;
-    value = value * 10 + text.charCodeAt(at) - 48;
+  for (let index = start; index < start + count; index += 1) {
+    if (!isDigit(text, index)) return Number.NaN;
+    value = value * 10 + text.charCodeAt(index) - 48;
   }
   return value;
 };
@@ -45,8 +47,8 @@ const timeOfDay = (text: string): number => {
   const hour = digits(text, 11, 2);
   const minute = digits(text, 14, 2);
   const second = digits(text, 17, 2);
-  const real = within(hour, 0, 23) && within(minute, 0, 59) && within(second, 0, 59);
-  return real ? (hour * 60 + minute) * MINUTE_MS + second * 1000 : Number.NaN;
+  const isValid = within(hour, 0, 23) && within(minute, 0, 59) && within(second, 0, 59);
+  return isValid ? (hour * 60 + minute) * MINUTE_MS + second * 1000 : Number.NaN;
 };
 
 /** Milliseconds from 0001-01-01 to this day; NaN if the date is invalid. */
@@ -54,8 +56,8 @@ const startOfDay = (text: string): number => {
   const year = digits(text, 0, 4);
   const month = digits(text, 5, 2);
   const day = digits(text, 8, 2);
-  const real = year >= 1 && within(month, 1, 12) && within(day, 1, daysOf(year, month));
-  return real ? dayNumber(year, month, day) * 1440 * MINUTE_MS : Number.NaN;
+  const isValid = year >= 1 && within(month, 1, 12) && within(day, 1, daysOf(year, month));
+  return isValid ? dayNumber(year, month, day) * 1440 * MINUTE_MS : Number.NaN;
 };
 
 /** Returns the index after the fraction, which is optional. */
@@ -69,20 +71,20 @@ const endOfFraction = (text: string): number => {
 /** Reads the first three digits of the fraction; further ones are truncated. */
 const milliseconds = (text: string, end: number): number => {
   let value = 0;
-  for (let at = SECONDS_END + 1; at <= SECONDS_END + 3; at += 1) {
-    value = value * 10 + (at < end ? text.charCodeAt(at) - 48 : 0);
+  for (let index = SECONDS_END + 1; index <= SECONDS_END + 3; index += 1) {
+    value = value * 10 + (index < end ? text.charCodeAt(index) - 48 : 0);
   }
   return value;
 };
 
-/** The offset in milliseconds; NaN if it is invalid. */
-const offset = (text: string, at: number): number => {
-  const sign = text[at];
-  if (sign === 'Z' || sign === 'z') return text.length === at + 1 ? 0 : Number.NaN;
-  if ((sign !== '+' && sign !== '-') || text[at + 3] !== ':' || text.length !== at + 6)
+/** Parses the rest of the text as a time zone offset in milliseconds; NaN if it is invalid. */
+const offset = (text: string, start: number): number => {
+  const sign = text[start];
+  if (sign === 'Z' || sign === 'z') return text.length === start + 1 ? 0 : Number.NaN;
+  if ((sign !== '+' && sign !== '-') || text[start + 3] !== ':' || text.length !== start + 6)
     return Number.NaN;
-  const hours = digits(text, at + 1, 2);
-  const minutes = digits(text, at + 4, 2);
+  const hours = digits(text, start + 1, 2);
+  const minutes = digits(text, start + 4, 2);
   if (!within(hours, 0, 23) || !within(minutes, 0, 59)) return Number.NaN;
   return (sign === '+' ? 1 : -1) * (hours * 60 + minutes) * MINUTE_MS;
 };

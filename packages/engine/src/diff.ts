@@ -13,8 +13,8 @@ type Keys = {
 /** A flag, and what its conditions refer to. */
 export type Dependent = {
   readonly key: string;
-  readonly flags: Iterable<string>;
-  readonly segments: Iterable<string>;
+  readonly referencedFlags: Iterable<string>;
+  readonly referencedSegments: Iterable<string>;
 };
 
 /** The keys that may have changed, as a change event names them. All others are known to be unchanged. */
@@ -138,8 +138,8 @@ const hasAny = (keys: Iterable<string>, changed: ReadonlySet<string>): boolean =
 /** The flags that refer to each flag directly. */
 const dependentsByFlag = (dependents: Iterable<Dependent>): ReadonlyMap<string, string[]> => {
   const byFlag = new Map<string, string[]>();
-  for (const { key, flags } of dependents) {
-    for (const flag of flags) {
+  for (const { key, referencedFlags } of dependents) {
+    for (const flag of referencedFlags) {
       const known = byFlag.get(flag);
       if (known === undefined) byFlag.set(flag, [key]);
       else known.push(key);
@@ -152,8 +152,8 @@ const dependentsByFlag = (dependents: Iterable<Dependent>): ReadonlyMap<string, 
 const closureOf = (dependents: readonly Dependent[], changed: Keys): ReadonlySet<string> => {
   const byFlag = dependentsByFlag(dependents);
   const reached = new Set(changed.flags);
-  for (const { key, segments } of dependents)
-    if (hasAny(segments, changed.segments)) reached.add(key);
+  for (const { key, referencedSegments } of dependents)
+    if (hasAny(referencedSegments, changed.segments)) reached.add(key);
   // The loop also visits keys that it adds to the set.
   for (const key of reached) for (const dependent of byFlag.get(key) ?? []) reached.add(dependent);
   return reached;
@@ -173,8 +173,9 @@ export const staleKeys = (
 const dependentsIn = ({ flags }: Contents): Dependent[] => {
   const dependents: Dependent[] = [];
   for (const key of Object.keys(flags)) {
-    const referred = references(flags[key]);
-    if (referred !== NO_REFERENCES) dependents.push({ key, ...referred });
+    const found = references(flags[key]);
+    if (found !== NO_REFERENCES)
+      dependents.push({ key, referencedFlags: found.flags, referencedSegments: found.segments });
   }
   return dependents;
 };

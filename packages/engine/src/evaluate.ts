@@ -1,30 +1,34 @@
 import type { Evaluation } from '@pennon/schema';
 
 import { attributesOf, toBucketingValue, type Attributes } from './attributes.ts';
-import { DRAWS, signedHash } from './hash.ts';
-import type { Band, CompiledFlag, CompiledFlagSet, CompiledRule, Slot } from './model.ts';
+import { DRAWS, orderedHash } from './hash.ts';
+import type { Band, CompiledFlag, CompiledFlagSet, CompiledRule, LazyFlag } from './model.ts';
 import { notFound } from './results.ts';
 
-/** Finds the band that contains a hash. The last band ends at the highest hash. */
-const bandAt = (bands: readonly Band[], hash: number): Band | undefined => {
-  for (const band of bands) if (hash < band.upperBound) return band;
+/** Finds the band with this ordered hash. The bands of a split include every hash. */
+const bandOf = (bands: readonly Band[], hash: number): Band | undefined => {
+  for (const band of bands) if (hash < band.untilHash) return band;
   return undefined;
 };
 
-/** Returns the result of a rule after its conditions held; undefined if it does not admit the subject. */
+/** Returns the result of a rule with conditions that hold; undefined if it does not admit the subject. */
 export const serve = (rule: CompiledRule, context: Attributes): Evaluation | undefined => {
-  const { threshold, upperBound, hashSeed } = rule.admission;
+  const { threshold, thresholdHash, drawSeed } = rule.admission;
   if (threshold === 0) return undefined;
   if (threshold === DRAWS && rule.serve.kind === 'variant') return rule.serve.result;
   const value = toBucketingValue(rule.readBucketBy(context));
   if (value === undefined) return rule.targetingKeyMissing;
-  if (threshold < DRAWS && signedHash(value, hashSeed) >= upperBound) return undefined;
+  if (threshold < DRAWS && orderedHash(value, drawSeed) >= thresholdHash) return undefined;
   if (rule.serve.kind === 'variant') return rule.serve.result;
-  return bandAt(rule.serve.bands, signedHash(value, rule.serve.hashSeed))?.result;
+  return bandOf(rule.serve.bands, orderedHash(value, rule.serve.drawSeed))?.result;
 };
 
-/** The decision: malformed or disabled, then the first rule that serves, then the default variant. */
-const decide = (flag: CompiledFlag, context: Attributes, evaluationId: number): Evaluation => {
+/** Malformed and disabled flags first, then the first rule that serves, then the default variant. */
+const evaluateFlag = (
+  flag: CompiledFlag,
+  context: Attributes,
+  evaluationId: number,
+): Evaluation => {
   if (flag.fixedResult !== undefined) return flag.fixedResult;
   for (const rule of flag.rules) {
     if (!rule.holds(context, evaluationId)) continue;
@@ -36,20 +40,20 @@ const decide = (flag: CompiledFlag, context: Attributes, evaluationId: number): 
 
 let lastEvaluationId = 0;
 
-/** The results of other flags are memoized by this id. */
+/** Identifies one evaluation, within which each flag is evaluated at most once. */
 export const newEvaluationId = (): number => (lastEvaluationId += 1);
 
-/** Evaluates a flag at most once within one evaluation. Its slot must be compiled. */
+/** Evaluates a flag at most once within one evaluation. The flag must be compiled. */
 export const evaluateMemoized = (
-  slot: Slot,
+  lazyFlag: LazyFlag,
   context: Attributes,
   evaluationId: number,
 ): Evaluation | undefined => {
-  if (slot.evaluationId !== evaluationId && slot.flag !== undefined) {
-    slot.result = decide(slot.flag, context, evaluationId);
-    slot.evaluationId = evaluationId;
+  if (lazyFlag.evaluationId !== evaluationId && lazyFlag.compiled !== undefined) {
+    lazyFlag.result = evaluateFlag(lazyFlag.compiled, context, evaluationId);
+    lazyFlag.evaluationId = evaluationId;
   }
-  return slot.result;
+  return lazyFlag.result;
 };
 
 /** Evaluates one flag. Never throws, and always returns the same result for the same arguments. */
@@ -58,10 +62,10 @@ export const evaluate = (
   flagKey: string,
   context: unknown,
 ): Evaluation => {
-  const slot = compiled.slots.get(flagKey);
-  const flag = slot && (slot.flag ?? compiled.compiledFlag(slot));
+  const lazyFlag = compiled.lazyFlags.get(flagKey);
+  const flag = lazyFlag && (lazyFlag.compiled ?? compiled.compiledFlag(lazyFlag));
   if (flag === undefined) return notFound(flagKey);
-  return decide(flag, attributesOf(context), flag.dependsOnFlags ? newEvaluationId() : 0);
+  return evaluateFlag(flag, attributesOf(context), flag.dependsOnFlags ? newEvaluationId() : 0);
 };
 
 export type Evaluations = { readonly [flagKey: string]: Evaluation };
@@ -77,9 +81,9 @@ export const evaluateAll = (
   const evaluations: { [flagKey: string]: Evaluation } = {};
   Object.setPrototypeOf(evaluations, null);
   for (const flagKey of flagKeys) {
-    const slot = compiled.slots.get(flagKey);
-    if (slot !== undefined && slot.flag === undefined) compiled.compiledFlag(slot);
-    const result = slot && evaluateMemoized(slot, attributes, evaluationId);
+    const lazyFlag = compiled.lazyFlags.get(flagKey);
+    if (lazyFlag !== undefined && lazyFlag.compiled === undefined) compiled.compiledFlag(lazyFlag);
+    const result = lazyFlag && evaluateMemoized(lazyFlag, attributes, evaluationId);
     evaluations[flagKey] = result ?? notFound(flagKey);
   }
   return evaluations;

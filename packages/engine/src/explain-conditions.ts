@@ -51,11 +51,11 @@ const explainAttribute = (
 };
 
 const explainFlag = (
-  { flag, variants, slot }: CompiledFlagCondition,
+  { flag, variants, lazyFlag }: CompiledFlagCondition,
   { context, evaluationId }: TraceScope,
 ): string => {
-  if (slot === undefined) return `there is no flag ${codeSpan(flag)}`;
-  const result = evaluateMemoized(slot, context, evaluationId);
+  if (lazyFlag === undefined) return `there is no flag ${codeSpan(flag)}`;
+  const result = evaluateMemoized(lazyFlag, context, evaluationId);
   if (result === undefined || !('variant' in result)) {
     return `the flag ${codeSpan(flag)} has no variant (${result?.reason ?? 'ERROR'})`;
   }

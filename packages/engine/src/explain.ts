@@ -13,8 +13,8 @@ const MAX_RULES = 500;
 const MAX_CONDITIONS = 1_000;
 
 const traceAdmission = ({ admission, bucketBy }: CompiledRule, value: string): AdmissionTrace => {
-  const { threshold, hashSeed } = admission;
-  const drawn = draw(value, hashSeed);
+  const { threshold, drawSeed } = admission;
+  const drawn = draw(value, drawSeed);
   return {
     percentage: threshold / 1000,
     bucketBy: truncate(bucketBy),
@@ -30,21 +30,21 @@ const traceSplit = (
   value: string,
 ): SplitTrace | undefined => {
   if (served.kind !== 'split') return undefined;
-  const bands = served.bands.map(({ variant, weight, until }, at) => {
-    const from = served.bands[at - 1]?.until ?? 0;
+  const bands = served.bands.map(({ variant, weight, until }, index) => {
+    const from = served.bands[index - 1]?.until ?? 0;
     return { variant: truncate(variant), weight, from, until };
   });
   return {
     bucketBy: truncate(bucketBy),
     unit: truncate(value),
-    draw: draw(value, served.hashSeed),
+    draw: draw(value, served.drawSeed),
     bands,
   };
 };
 
 type DrawTraces = { readonly admission?: AdmissionTrace; readonly split?: SplitTrace };
 
-/** Repeats the draws of the decision. At 0 %, and at 100 % without a split, there are none. */
+/** Repeats the draws of the evaluation. At 0 %, and at 100 % without a split, there are none. */
 const traceDraws = (rule: CompiledRule, context: Attributes): DrawTraces => {
   const { threshold } = rule.admission;
   const value = threshold === 0 ? undefined : toBucketingValue(rule.readBucketBy(context));
@@ -84,19 +84,19 @@ const explainOutcome = (
 
 /** Explains the first condition that does not hold. */
 const explainFailure = ({ conditions }: CompiledRule, scope: TraceScope): string => {
-  const at = conditions.findIndex(({ holds }) => !holds(scope.context, scope.evaluationId));
-  const failing = conditions[at];
+  const index = conditions.findIndex(({ holds }) => !holds(scope.context, scope.evaluationId));
+  const failing = conditions[index];
   const why = failing === undefined ? '' : explainCondition(failing, scope);
-  return `condition ${at + 1} of ${conditions.length} does not hold: ${why}`;
+  return `condition ${index + 1} of ${conditions.length} does not hold: ${why}`;
 };
 
-const identify = ({ id }: CompiledRule, rule: number) => ({
-  rule,
+const identify = ({ id }: CompiledRule, index: number) => ({
+  rule: index,
   ...(id === undefined ? {} : { ruleId: id }),
 });
 
-const notReached = (rule: CompiledRule, at: number): RuleTrace => ({
-  ...identify(rule, at),
+const notReached = (rule: CompiledRule, index: number): RuleTrace => ({
+  ...identify(rule, index),
   outcome: 'notReached',
   why: 'the evaluation ended before this rule',
   conditions: [],
@@ -104,8 +104,8 @@ const notReached = (rule: CompiledRule, at: number): RuleTrace => ({
 
 type TracedRule = { readonly trace: RuleTrace; readonly result: Evaluation | undefined };
 
-const traceRule = (rule: CompiledRule, at: number, scope: TraceScope): TracedRule => {
-  const identity = identify(rule, at);
+const traceRule = (rule: CompiledRule, index: number, scope: TraceScope): TracedRule => {
+  const identity = identify(rule, index);
   const conditions = traceConditions(rule.conditions, scope);
   if (!rule.holds(scope.context, scope.evaluationId)) {
     const failure = explainFailure(rule, scope);
@@ -119,14 +119,18 @@ const traceRule = (rule: CompiledRule, at: number, scope: TraceScope): TracedRul
   return { trace, result };
 };
 
-/** Explains the whole decision in one sentence. `rules` is their number, `ruleAt` the one that decided. */
-const explainDecision = (result: Evaluation, rules: number, ruleAt: number | undefined): string => {
+/** Explains the whole evaluation in one sentence. `servedBy` is the index of the rule that has the result. */
+const explainResult = (
+  result: Evaluation,
+  ruleCount: number,
+  servedBy: number | undefined,
+): string => {
   if ('errorMessage' in result) return result.errorMessage;
   if (result.reason === 'DISABLED')
     return "the flag is disabled, so the caller's own default applies";
   const variant = 'variant' in result ? quote(result.variant) : undefined;
-  if (ruleAt !== undefined) return `rule ${ruleAt + 1} serves ${variant}`;
-  const because = rules === 0 ? 'the flag has no rules' : 'no rule serves';
+  if (servedBy !== undefined) return `rule ${servedBy + 1} serves ${variant}`;
+  const because = ruleCount === 0 ? 'the flag has no rules' : 'no rule serves';
   return variant === undefined
     ? `${because}, and there is no default variant, so the caller's own default applies`
     : `${because}, so the default variant ${variant} applies`;
@@ -136,33 +140,33 @@ const explanationOf = (
   result: Evaluation,
   rules: readonly RuleTrace[],
   leftOut: number,
-  ruleAt?: number,
+  servedBy?: number,
 ): Explanation => {
   const shown = rules.slice(0, MAX_RULES);
   const hidden = leftOut + rules.length - shown.length;
-  const why = explainDecision(result, rules.length, ruleAt);
+  const why = explainResult(result, rules.length, servedBy);
   return { ...result, trace: { why, rules: shown, ...(hidden > 0 && { leftOut: hidden }) } };
 };
 
 const explainFlag = (flag: CompiledFlag, scope: TraceScope): Explanation => {
   const rules: RuleTrace[] = [];
-  let decided: Evaluation | undefined = flag.fixedResult;
-  let ruleAt: number | undefined;
-  flag.rules.forEach((rule, at) => {
-    if (decided !== undefined) {
-      rules.push(notReached(rule, at));
-      return;
+  let result: Evaluation | undefined = flag.fixedResult;
+  let servedBy: number | undefined;
+  for (const [index, rule] of flag.rules.entries()) {
+    if (result !== undefined) {
+      rules.push(notReached(rule, index));
+      continue;
     }
-    const { trace, result } = traceRule(rule, at, scope);
-    rules.push(trace);
-    decided = result;
-    ruleAt = at;
-  });
-  return explanationOf(decided ?? flag.defaultResult, rules, scope.leftOut, decided && ruleAt);
+    const traced = traceRule(rule, index, scope);
+    rules.push(traced.trace);
+    result = traced.result;
+    if (result !== undefined) servedBy = index;
+  }
+  return explanationOf(result ?? flag.defaultResult, rules, scope.leftOut, servedBy);
 };
 
 /**
- * Follows the same decision as `evaluate`, and states for each rule and condition whether it held and why.
+ * Returns the result of `evaluate`, and for each rule and condition whether it held and why.
  * A trace is JSON of limited size: long texts are truncated, and what is left out is counted.
  */
 export const explain = (
@@ -170,8 +174,8 @@ export const explain = (
   flagKey: string,
   context: unknown,
 ): Explanation => {
-  const slot = compiled.slots.get(flagKey);
-  const flag = slot && compiled.compiledFlag(slot);
+  const lazyFlag = compiled.lazyFlags.get(flagKey);
+  const flag = lazyFlag && compiled.compiledFlag(lazyFlag);
   if (flag === undefined) return explanationOf(notFound(flagKey), [], 0);
   return explainFlag(flag, {
     context: attributesOf(context),

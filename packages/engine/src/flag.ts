@@ -10,7 +10,7 @@ import { malformed, notServed, served, type FlagInfo, type Metadata } from './re
 import { compileRules, readSeed, readVariant } from './rules.ts';
 import { TYPES } from './values.ts';
 
-const NAME_LENGTH = 100;
+const MAX_NAME_LENGTH = 100;
 
 const isType = (value: unknown): value is FlagType =>
   typeof value === 'string' && Object.hasOwn(TYPES, value);
@@ -71,8 +71,8 @@ const readValues = (
   const values = new Map<string, Value>();
   for (const variant of sortedNames(variants)) {
     const path = below('variants', variant);
-    if (!hasLength(variant, 1, NAME_LENGTH))
-      report(path, `the name of a variant must have 1 to ${NAME_LENGTH} characters`);
+    if (!hasLength(variant, 1, MAX_NAME_LENGTH))
+      report(path, `the name of a variant must have 1 to ${MAX_NAME_LENGTH} characters`);
     if (type === undefined) continue;
     const value = readValue(ownValue(variants, variant), type, path, report);
     if (value !== undefined) values.set(variant, value);
@@ -101,7 +101,7 @@ const readMetadata = (raw: RawObject, report: Report): FlagInfo['metadata'] => {
   return entries.length === 0 ? {} : { metadata: Object.freeze(Object.fromEntries(entries)) };
 };
 
-/** A flag that was read, with defaults in place of what is malformed. */
+/** The fields of a flag after they were checked, with defaults in place of malformed ones. */
 type ParsedFlag = {
   readonly flagInfo: FlagInfo;
   readonly enabled: boolean;
@@ -109,7 +109,7 @@ type ParsedFlag = {
   readonly rules: readonly CompiledRule[];
 };
 
-/** Unknown fields are ignored: what changes the decision is named in `requires`. */
+/** Ignores unknown fields: if a newer field changes results, `requires` names it. */
 const parseFlag = (raw: RawObject, key: string, deps: CompileDeps, report: Report): ParsedFlag => {
   checkRequires(raw, report);
   checkKey(raw, key, report);
@@ -143,9 +143,9 @@ const recordReferences = (
   flags: Set<string>,
   segments: Set<string>,
 ): FlagSetLookup => ({
-  slot: key => {
+  flag: key => {
     flags.add(key);
-    return lookup.slot(key);
+    return lookup.flag(key);
   },
   segment: key => {
     segments.add(key);
@@ -153,55 +153,57 @@ const recordReferences = (
   },
 });
 
-type Identity = Pick<CompiledFlag, 'key' | 'flags' | 'segments' | 'depth'>;
+/** What a compiled flag has whether it is malformed or not. */
+type CompiledFlagBase = Pick<
+  CompiledFlag,
+  'key' | 'referencedFlags' | 'referencedSegments' | 'depth'
+>;
 
 /**
  * Returns the same flag as PARSE_ERROR. Keeps its references, because a change to one of them may make
  * it valid again.
  */
 export const asMalformed = (
-  flag: Identity,
+  base: CompiledFlagBase,
   first: Problem,
   ...others: readonly Problem[]
 ): CompiledFlag => {
   const result = malformed(first);
   return {
-    key: flag.key,
+    key: base.key,
     fixedResult: result,
     rules: [],
     defaultResult: result,
     dependsOnFlags: false,
     problems: [first, ...others],
-    flags: flag.flags,
-    segments: flag.segments,
-    depth: flag.depth,
+    referencedFlags: base.referencedFlags,
+    referencedSegments: base.referencedSegments,
+    depth: base.depth,
   };
 };
 
-const asCompiled = (identity: Identity, parsed: ParsedFlag): CompiledFlag => ({
-  ...identity,
+const asCompiled = (base: CompiledFlagBase, parsed: ParsedFlag): CompiledFlag => ({
+  ...base,
   fixedResult: parsed.enabled ? undefined : notServed(parsed.flagInfo, 'DISABLED'),
   rules: parsed.rules,
   defaultResult: defaultResultOf(parsed),
-  dependsOnFlags: identity.flags.size > 0,
+  dependsOnFlags: base.referencedFlags.size > 0,
   problems: [],
 });
 
-/** Compiles one flag. Cycles and depth are checked by its flag set, which knows the other flags. */
+/** Compiles one flag. Its flag set, which knows the other flags, checks cycles and depth. */
 export const compileFlag = (key: string, raw: unknown, deps: CompileDeps): CompiledFlag => {
-  const flags = new Set<string>();
-  const segments = new Set<string>();
-  const identity: Identity = { key, flags, segments, depth: 0 };
+  const referencedFlags = new Set<string>();
+  const referencedSegments = new Set<string>();
+  const base: CompiledFlagBase = { key, referencedFlags, referencedSegments, depth: 0 };
   if (!isObject(raw)) {
     const message = `must be a flag, but is ${describe(raw)}`;
-    return asMalformed(identity, { flagKey: key, path: '', message });
+    return asMalformed(base, { flagKey: key, path: '', message });
   }
   const problems: Problem[] = [];
   const report: Report = (path, message) => problems.push({ flagKey: key, path, message });
-  const lookup = recordReferences(deps.lookup, flags, segments);
+  const lookup = recordReferences(deps.lookup, referencedFlags, referencedSegments);
   const parsed = parseFlag(raw, key, { ...deps, lookup }, report);
   const [first, ...others] = problems;
-  return first === undefined
-    ? asCompiled(identity, parsed)
-    : asMalformed(identity, first, ...others);
+  return first === undefined ? asCompiled(base, parsed) : asMalformed(base, first, ...others);
 };

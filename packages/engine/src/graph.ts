@@ -1,15 +1,16 @@
 /** Whether a node is part of a cycle; otherwise the length of the longest chain of edges from it. */
 export type GraphPosition = { readonly inCycle: boolean; readonly depth: number };
 
-/** A node with its edges, and a depth that is already known for it. */
+/** A node: the keys that it leads to, and its depth if it is known already, otherwise 0. */
 export type Node = { readonly edges: readonly string[]; readonly depth: number };
 
+/** `lowest` is the lowest order of the open nodes that it leads to; `next` is the index of the next edge. */
 type Visit = Node & { readonly key: string; readonly order: number; lowest: number; next: number };
 
 type Search = {
   readonly nodeOf: (key: string) => Node;
   readonly visits: Map<string, Visit>;
-  /** Visited nodes of components that are not complete yet. */
+  /** Visited nodes of components that are not complete yet, in the order of the visits. */
   readonly open: Visit[];
   /** The path from the start to the current node. It replaces the call stack, which a long chain could overflow. */
   readonly path: Visit[];
@@ -27,7 +28,7 @@ const enter = (search: Search, key: string): void => {
 const depthOf = ({ positions }: Search, { edges, depth }: Visit): number =>
   edges.reduce((most, edge) => Math.max(most, 1 + (positions.get(edge)?.depth ?? 0)), depth);
 
-/** Completes the component of `visit`: every node that was opened since leads back to it. */
+/** Completes a component: `visit` and every node that was visited after it and is still open. */
 const closeComponent = (search: Search, visit: Visit): void => {
   const members = search.open.splice(search.open.lastIndexOf(visit));
   const inCycle = members.length > 1 || visit.edges.includes(visit.key);
@@ -49,8 +50,9 @@ const followEdge = (search: Search, visit: Visit, edge: string): void => {
 };
 
 /**
- * Returns the position of every node that can be reached from `start`: Tarjan's strongly connected
- * components. For nodes that lead to a cycle, its members have no further edges.
+ * Returns the position of every node that can be reached from `start`, by Tarjan's algorithm for strongly
+ * connected components. The members of a cycle have depth 0, so a node that leads to a cycle is only one
+ * deeper.
  */
 export const analyzeGraph = (
   start: string,

@@ -4,7 +4,7 @@ import type { AttributeReader, Attributes } from './attributes.ts';
 import type { Contents } from './envelope.ts';
 import type { OperatorEntry, ValueTest } from './operators.ts';
 import type { Finding, Problem } from './problems.ts';
-import type { Patterns } from './re2-subset.ts';
+import type { RegexEngine } from './re2-subset.ts';
 
 /**
  * Whether a condition holds for a context. `evaluationId` identifies the evaluation, within which the
@@ -33,7 +33,7 @@ export type CompiledFlagCondition = ConditionBase & {
   readonly kind: 'flag';
   readonly flag: string;
   readonly variants: readonly string[];
-  readonly slot: Slot | undefined;
+  readonly lazyFlag: LazyFlag | undefined;
 };
 export type CompiledGroup = ConditionBase & {
   readonly kind: 'any' | 'all';
@@ -50,26 +50,27 @@ export type CompiledSegment = {
 
 /** Which subjects a rule admits: those with a draw below the threshold. */
 export type Admission = {
-  readonly hashSeed: number;
+  readonly drawSeed: number;
   /** 0 admits no subject and `DRAWS` all of them, without a draw. */
   readonly threshold: number;
-  /** The signed hash at which the draw `threshold` begins. */
-  readonly upperBound: number;
+  /** The lowest ordered hash with the draw `threshold`. */
+  readonly thresholdHash: number;
 };
 
-/** One variant's part of a split. It ends before the draw `until`, which begins at the hash `upperBound`. */
+/** One variant's part of a split, up to but excluding the draw `until`. */
 export type Band = {
   readonly variant: string;
   readonly weight: number;
   readonly until: number;
-  readonly upperBound: number;
+  /** The lowest ordered hash with the draw `until`. */
+  readonly untilHash: number;
   readonly result: Served;
 };
 
 /** What a rule serves to the subjects that it admits. */
 export type Serve =
   | { readonly kind: 'variant'; readonly result: Served }
-  | { readonly kind: 'split'; readonly hashSeed: number; readonly bands: readonly Band[] };
+  | { readonly kind: 'split'; readonly drawSeed: number; readonly bands: readonly Band[] };
 
 export type CompiledRule = {
   readonly id: string | undefined;
@@ -93,23 +94,24 @@ export type CompiledFlag = {
   /** Whether a condition evaluates another flag, so that the evaluation needs an id. */
   readonly dependsOnFlags: boolean;
   readonly problems: readonly Problem[];
-  /** The flags and segments that it refers to. If one of them changes, the flag is compiled again. */
-  readonly flags: ReadonlySet<string>;
-  readonly segments: ReadonlySet<string>;
+  /** The keys in its conditions. If one of these flags or segments changes, the flag is compiled again. */
+  readonly referencedFlags: ReadonlySet<string>;
+  readonly referencedSegments: ReadonlySet<string>;
   /** The length of the longest chain of flag conditions that starts here. */
   readonly depth: number;
 };
 
-/** One flag of a set. Compiled lazily. Its result is memoized within one evaluation. */
-export type Slot = {
+/** One flag of a set, compiled on first use, with the result of the last evaluation that reached it. */
+export type LazyFlag = {
   readonly key: string;
-  flag: CompiledFlag | undefined;
+  compiled: CompiledFlag | undefined;
+  /** The evaluation that `result` belongs to. */
   evaluationId: number;
   result: Evaluation | undefined;
 };
 
-/** One segment of a set, compiled when a flag first refers to it. */
-export type SegmentSlot = { readonly compiled: () => CompiledSegment };
+/** One segment of a set, compiled when a flag that refers to it is compiled. */
+export type LazySegment = { readonly compiled: () => CompiledSegment };
 
 /** A flag set that is ready to be evaluated. The fields from `contents` on are internal to the engine. */
 export type CompiledFlagSet = {
@@ -123,10 +125,9 @@ export type CompiledFlagSet = {
   /** The problems of a segment; empty if there is no such segment. */
   readonly problemsOfSegment: (segmentKey: string) => readonly Finding[];
   readonly contents: Contents;
-  readonly slots: ReadonlyMap<string, Slot>;
-  readonly segments: ReadonlyMap<string, SegmentSlot>;
-  /** Returns the flag of a slot of this set, and compiles it on first use. */
-  readonly compiledFlag: (slot: Slot) => CompiledFlag | undefined;
-  /** The regular expressions that it was compiled with. */
-  readonly patterns: Patterns | undefined;
+  readonly lazyFlags: ReadonlyMap<string, LazyFlag>;
+  readonly lazySegments: ReadonlyMap<string, LazySegment>;
+  /** Compiles a flag of this set on first use. */
+  readonly compiledFlag: (lazyFlag: LazyFlag) => CompiledFlag | undefined;
+  readonly regexEngine: RegexEngine | undefined;
 };

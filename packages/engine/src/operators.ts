@@ -3,7 +3,7 @@ import type { Operator } from '@pennon/schema';
 import { contains, parseAddress, parseNetwork, type Network } from './cidr.ts';
 import { parseInstant } from './dates.ts';
 import { isList } from './json.ts';
-import { compilePattern, type Patterns } from './re2-subset.ts';
+import { compilePattern, type RegexEngine } from './re2-subset.ts';
 import { compareVersions, parseVersion } from './semver.ts';
 import { describe } from './format.ts';
 
@@ -16,7 +16,7 @@ export type OperatorEntry = {
   /** Runs once, at compile: parses the operand and returns the test that evaluations run. */
   readonly prepare: (
     operand: unknown,
-    patterns: Patterns | undefined,
+    regexEngine: RegexEngine | undefined,
   ) => ValueTest | InvalidOperand;
   /** Whether the operator can compare the value; `expects` describes the values that it accepts. */
   readonly accepts: (value: Scalar) => boolean;
@@ -156,9 +156,9 @@ const networks = {
 } as const;
 
 const pattern = {
-  prepare: (operand: unknown, patterns: Patterns | undefined): ValueTest | InvalidOperand => {
+  prepare: (operand: unknown, regexEngine: RegexEngine | undefined): ValueTest | InvalidOperand => {
     if (!isString(operand)) return invalid('a pattern', operand);
-    const search = compilePattern(operand, patterns);
+    const search = compilePattern(operand, regexEngine);
     return typeof search === 'function' ? value => isString(value) && search(value) : search;
   },
   accepts: isString,

@@ -1,6 +1,6 @@
 import { hasLength } from './json.ts';
 
-const MAX_CHARACTERS = 256;
+const MAX_PATTERN_LENGTH = 256;
 const MAX_REPEATS = 100;
 
 const NAMED_CLASS = '\\[:\\^?[a-z]+:\\]';
@@ -68,13 +68,13 @@ const highestRepeat = (tokens: readonly Token[]): number => {
 };
 
 /** A library for RE2. It is as large as the rest of the engine, so it is loaded only if a flag needs it. */
-export type Patterns = { compile(pattern: string): CompiledPattern };
+export type RegexEngine = { compile(pattern: string): CompiledPattern };
 type CompiledPattern = { test(text: string): boolean };
 
 /** Returns the error message of the library if the pattern is invalid. */
-const compileRe2 = (pattern: string, patterns: Patterns): CompiledPattern | string => {
+const compileRe2 = (pattern: string, regexEngine: RegexEngine): CompiledPattern | string => {
   try {
-    return patterns.compile(pattern);
+    return regexEngine.compile(pattern);
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }
@@ -86,14 +86,15 @@ const compileRe2 = (pattern: string, patterns: Patterns): CompiledPattern | stri
  */
 export const compilePattern = (
   pattern: string,
-  patterns: Patterns | undefined,
+  regexEngine: RegexEngine | undefined,
 ): ((text: string) => boolean) | { problem: string } => {
-  if (patterns === undefined) return { problem: 'needs regular expressions, which are not loaded' };
-  if (!hasLength(pattern, 0, MAX_CHARACTERS)) {
-    return { problem: `must be a pattern of at most ${MAX_CHARACTERS} characters` };
+  if (regexEngine === undefined)
+    return { problem: 'needs regular expressions, which are not loaded' };
+  if (!hasLength(pattern, 0, MAX_PATTERN_LENGTH)) {
+    return { problem: `must be a pattern of at most ${MAX_PATTERN_LENGTH} characters` };
   }
   const wellFormed = pattern.toWellFormed();
-  const compiled = compileRe2(wellFormed, patterns);
+  const compiled = compileRe2(wellFormed, regexEngine);
   if (typeof compiled === 'string') return { problem: `must be an RE2 pattern: ${compiled}` };
   const tokens = tokensOf(wellFormed);
   if (tokens.some(isOutsideSubset)) {

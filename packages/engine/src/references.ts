@@ -1,8 +1,6 @@
+import { MAX_GROUP_DEPTH } from './conditions.ts';
 import { isList, isObject, ownValue, type RawObject } from './json.ts';
 import { operatorOf } from './operators.ts';
-
-/** Groups of a well-formed flag nest at most this deep. Deeper conditions are never evaluated. */
-const MAX_DEPTH = 5;
 
 /** The keys of the flags and segments that a flag refers to, each once and sorted. */
 export type References = {
@@ -10,13 +8,14 @@ export type References = {
   readonly segments: readonly string[];
 };
 
-/** The one result for all flags that refer to nothing. */
+/** The shared result of all flags that refer to no flag or segment. */
 export const NO_REFERENCES: References = Object.freeze({ flags: [], segments: [] });
 
 type VisitCondition = (condition: RawObject) => void;
 
+/** Visits conditions in groups too, up to the depth that a well-formed flag can have. */
 const visitConditions = (conditions: unknown, depth: number, visit: VisitCondition): void => {
-  if (!isList(conditions) || depth > MAX_DEPTH) return;
+  if (!isList(conditions) || depth > MAX_GROUP_DEPTH) return;
   for (const condition of conditions) {
     if (!isObject(condition)) continue;
     visit(condition);

@@ -6,8 +6,8 @@ import { below, type Report } from './problems.ts';
 const SUPPORTED: ReadonlySet<string> = new Set();
 
 /**
- * Reports every feature in `requires` that this engine does not support. A newer server names there what
- * changes the decision, because engines ignore unknown fields.
+ * Reports every feature in `requires` that this engine does not support. A newer server lists the features
+ * that change results, because engines ignore the fields that they do not know.
  */
 export const checkRequires = (definition: RawObject, report: Report): void => {
   const required = optional(definition, 'requires') ?? [];
@@ -15,8 +15,8 @@ export const checkRequires = (definition: RawObject, report: Report): void => {
     report('requires', `must be a list of names, but is ${describe(required)}`);
     return;
   }
-  required.forEach((feature, at) => {
-    const path = below('requires', at);
+  required.forEach((feature, index) => {
+    const path = below('requires', index);
     if (typeof feature !== 'string') report(path, `must be a name, but is ${describe(feature)}`);
     else if (!SUPPORTED.has(feature))
       report(path, `${quote(feature)} is not supported by this version: update the SDK`);

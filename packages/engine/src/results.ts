@@ -15,6 +15,9 @@ export type FlagInfo = {
   readonly metadata: { readonly metadata?: Metadata };
 };
 
+/** Of a boolean flag, the result's field `enabled` is the value. A flag of another type is on if it is served. */
+const isOn = (type: FlagType, value: Value): boolean => type !== 'boolean' || value === true;
+
 /** A result with a variant. It is frozen, because all evaluations share it. */
 export const served = (
   { key, type, values, metadata }: FlagInfo,
@@ -24,9 +27,15 @@ export const served = (
 ): Served | undefined => {
   const value = values.get(variant);
   if (value === undefined) return undefined;
-  const enabled = type === 'boolean' ? value === true : true;
-  const rule = ruleId === undefined ? {} : { ruleId };
-  return Object.freeze({ flagKey: key, enabled, reason, variant, value, ...rule, ...metadata });
+  return Object.freeze({
+    flagKey: key,
+    enabled: isOn(type, value),
+    reason,
+    variant,
+    value,
+    ...(ruleId === undefined ? {} : { ruleId }),
+    ...metadata,
+  });
 };
 
 /** A result without a variant: the caller's own default applies. */

@@ -3,7 +3,7 @@ import type { Rule, SplitEntry } from '@pennon/schema';
 import { attributeReader } from './attributes.ts';
 import { compileConditions, holdsAll, type CompileDeps } from './conditions.ts';
 import { describe, joinQuoted, quote } from './format.ts';
-import { ADMISSION_DRAW, DRAWS, drawSeed, upperBound, VARIANT_DRAW } from './hash.ts';
+import { ADMISSION_DRAW, DRAWS, drawSeed, lowestHash, VARIANT_DRAW } from './hash.ts';
 import {
   fieldNames,
   hasLength,
@@ -28,14 +28,14 @@ const RULE_FIELDS = fieldNames<Rule>({
   seed: true,
 });
 const SPLIT_ENTRY_FIELDS = fieldNames<SplitEntry>({ variant: true, weight: true });
-const ID_LENGTH = 100;
-const SEED_LENGTH = 256;
+const MAX_ID_LENGTH = 100;
+const MAX_SEED_LENGTH = 256;
 const MAX_TOTAL_WEIGHT = 100_000;
 
-/** What a rule must know of its flag. Every function below that returns undefined has reported why. */
+/** What compiling a rule needs. Every function below that returns undefined has reported a problem. */
 export type RuleScope = CompileDeps & {
   readonly flagInfo: FlagInfo;
-  /** Undefined if the flag's variants are malformed, so that no rule is reported because of them. */
+  /** Undefined if they are malformed: then rules are not checked for the variants that they name. */
   readonly variants: ReadonlySet<string> | undefined;
   readonly report: Report;
 };
@@ -43,8 +43,8 @@ export type RuleScope = CompileDeps & {
 const readId = (raw: RawObject, path: string, report: Report): string | undefined => {
   const id = optional(raw, 'id');
   if (id === undefined) return undefined;
-  if (typeof id === 'string' && hasLength(id, 1, ID_LENGTH)) return id;
-  const message = `must be a string of 1 to ${ID_LENGTH} characters, but is ${describe(id)}`;
+  if (typeof id === 'string' && hasLength(id, 1, MAX_ID_LENGTH)) return id;
+  const message = `must be a string of 1 to ${MAX_ID_LENGTH} characters, but is ${describe(id)}`;
   report(below(path, 'id'), message);
   return undefined;
 };
@@ -58,8 +58,8 @@ export const readSeed = (
 ): string => {
   const seed = optional(raw, 'seed');
   if (seed === undefined) return defaultSeed;
-  if (typeof seed === 'string' && hasLength(seed, 1, SEED_LENGTH)) return seed;
-  const message = `must be a string of 1 to ${SEED_LENGTH} characters, but is ${describe(seed)}`;
+  if (typeof seed === 'string' && hasLength(seed, 1, MAX_SEED_LENGTH)) return seed;
+  const message = `must be a string of 1 to ${MAX_SEED_LENGTH} characters, but is ${describe(seed)}`;
   report(below(path, 'seed'), message);
   return defaultSeed;
 };
@@ -103,13 +103,15 @@ export const readVariant = (
 const compileRuleConditions = (
   raw: RawObject,
   path: string,
-  { lookup, patterns, report }: RuleScope,
+  { lookup, regexEngine, report }: RuleScope,
 ): CompiledCondition[] => {
   const conditions = optional(raw, 'conditions') ?? [];
-  const at = below(path, 'conditions');
-  if (isList(conditions))
-    return compileConditions(conditions, { path: at, depth: 0, lookup, patterns, report });
-  report(at, `must be a list of conditions, but is ${describe(conditions)}`);
+  const conditionsPath = below(path, 'conditions');
+  if (isList(conditions)) {
+    const scope = { path: conditionsPath, depth: 0, lookup, regexEngine, report };
+    return compileConditions(conditions, scope);
+  }
+  report(conditionsPath, `must be a list of conditions, but is ${describe(conditions)}`);
   return [];
 };
 
@@ -142,11 +144,11 @@ const reportRepeatedVariants = (
   report: Report,
 ): void => {
   const seen = new Set<string>();
-  entries.forEach((entry, at) => {
+  entries.forEach((entry, index) => {
     if (entry === undefined) return;
     if (seen.has(entry.variant)) {
       const message = `the variant ${quote(entry.variant)} is already in this split`;
-      report(below(below(path, at), 'variant'), message);
+      report(below(below(path, index), 'variant'), message);
     }
     seen.add(entry.variant);
   });
@@ -166,7 +168,7 @@ const bandsOf = (
     const result = served(flagInfo, 'SPLIT', variant, ruleId);
     if (result === undefined) return undefined;
     const until = Math.ceil((cumulative * DRAWS) / total);
-    bands.push({ variant, weight, until, upperBound: upperBound(until), result });
+    bands.push({ variant, weight, until, untilHash: lowestHash(until), result });
   }
   return bands;
 };
@@ -189,7 +191,7 @@ const compileSplit = (
     scope.report(path, `${expected}, but is ${describe(raw)}`);
     return undefined;
   }
-  const read = raw.map((entry, at) => readSplitEntry(entry, below(path, at), scope));
+  const read = raw.map((entry, index) => readSplitEntry(entry, below(path, index), scope));
   reportRepeatedVariants(read, path, scope.report);
   const entries = read.filter(entry => entry !== undefined);
   if (entries.length < read.length) return undefined;
@@ -199,7 +201,7 @@ const compileSplit = (
     return undefined;
   }
   const bands = bandsOf(entries, total, id, scope.flagInfo);
-  return bands && { kind: 'split', hashSeed: drawSeed(seed, VARIANT_DRAW), bands };
+  return bands && { kind: 'split', drawSeed: drawSeed(seed, VARIANT_DRAW), bands };
 };
 
 const compileServe = (
@@ -223,9 +225,9 @@ const compileServe = (
 };
 
 const admissionBelow = (threshold: number, seed: string): Admission => ({
-  hashSeed: drawSeed(seed, ADMISSION_DRAW),
+  drawSeed: drawSeed(seed, ADMISSION_DRAW),
   threshold,
-  upperBound: upperBound(threshold),
+  thresholdHash: lowestHash(threshold),
 });
 
 const compileRule = (raw: unknown, path: string, scope: RuleScope): CompiledRule | undefined => {
@@ -260,11 +262,11 @@ const compileRule = (raw: unknown, path: string, scope: RuleScope): CompiledRule
 
 const reportRepeatedIds = (rules: readonly unknown[], report: Report): void => {
   const seen = new Set<string>();
-  rules.forEach((rule, at) => {
+  rules.forEach((rule, index) => {
     const id = isObject(rule) ? optional(rule, 'id') : undefined;
     if (typeof id !== 'string') return;
     if (seen.has(id))
-      report(`rules.${at}.id`, `another rule of this flag already has the id ${quote(id)}`);
+      report(`rules.${index}.id`, `another rule of this flag already has the id ${quote(id)}`);
     seen.add(id);
   });
 };
@@ -278,6 +280,6 @@ export const compileRules = (raw: unknown, scope: RuleScope): CompiledRule[] => 
   }
   reportRepeatedIds(raw, scope.report);
   return raw
-    .map((rule, at) => compileRule(rule, `rules.${at}`, scope))
+    .map((rule, index) => compileRule(rule, `rules.${index}`, scope))
     .filter(rule => rule !== undefined);
 };

@@ -1,15 +1,15 @@
 import { compileConditions, holdsAll } from './conditions.ts';
 import { describe, quote } from './format.ts';
 import { isList, isObject, optional, ownValue } from './json.ts';
-import type { CompiledCondition, CompiledSegment, SegmentSlot } from './model.ts';
+import type { CompiledCondition, CompiledSegment, LazySegment } from './model.ts';
 import type { Finding, Report } from './problems.ts';
-import type { Patterns } from './re2-subset.ts';
+import type { RegexEngine } from './re2-subset.ts';
 import { checkRequires } from './requires.ts';
 
 const compileSegmentConditions = (
   key: string,
   raw: unknown,
-  patterns: Patterns | undefined,
+  regexEngine: RegexEngine | undefined,
   report: Report,
 ): CompiledCondition[] => {
   if (!isObject(raw)) {
@@ -26,26 +26,26 @@ const compileSegmentConditions = (
     return [];
   }
   const path = 'conditions';
-  return compileConditions(conditions, { path, depth: 0, lookup: undefined, patterns, report });
+  return compileConditions(conditions, { path, depth: 0, lookup: undefined, regexEngine, report });
 };
 
 const compileSegment = (
   key: string,
   raw: unknown,
-  patterns: Patterns | undefined,
+  regexEngine: RegexEngine | undefined,
 ): CompiledSegment => {
   const findings: Finding[] = [];
   const report: Report = (path, message) => findings.push({ path, message });
-  const conditions = compileSegmentConditions(key, raw, patterns, report);
+  const conditions = compileSegmentConditions(key, raw, regexEngine, report);
   return { conditions, holds: holdsAll(conditions), findings };
 };
 
 /** Returns a segment that is compiled on first use. Segments refer to nothing, so they need no flag set. */
-export const segmentSlot = (
+export const lazySegment = (
   key: string,
   raw: unknown,
-  patterns: Patterns | undefined,
-): SegmentSlot => {
+  regexEngine: RegexEngine | undefined,
+): LazySegment => {
   let compiled: CompiledSegment | undefined;
-  return { compiled: () => (compiled ??= compileSegment(key, raw, patterns)) };
+  return { compiled: () => (compiled ??= compileSegment(key, raw, regexEngine)) };
 };

@@ -1,4 +1,4 @@
-const MAX_CHARACTERS = 256;
+const MAX_VERSION_LENGTH = 256;
 
 const NUMBER = '(?:0|[1-9][0-9]*)';
 const IDENTIFIER = '(?:0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)';
@@ -15,7 +15,7 @@ export type Version = {
 };
 
 export const parseVersion = (text: string): Version | undefined => {
-  if (text.length > MAX_CHARACTERS) return undefined;
+  if (text.length > MAX_VERSION_LENGTH) return undefined;
   const found = VERSION.exec(text);
   if (found === null) return undefined;
   const [, major = '', minor = '', patch = '', preRelease] = found;
@@ -41,8 +41,8 @@ const compareIdentifiers = (left: string, right: string): number => {
 /** A version is higher than its pre-releases. If one list starts with the other, the longer one is higher. */
 const comparePreReleases = (left: readonly string[], right: readonly string[]): number => {
   if (left.length === 0 || right.length === 0) return right.length - left.length;
-  for (let at = 0; at < Math.min(left.length, right.length); at += 1) {
-    const order = compareIdentifiers(left[at] ?? '', right[at] ?? '');
+  for (let index = 0; index < Math.min(left.length, right.length); index += 1) {
+    const order = compareIdentifiers(left[index] ?? '', right[index] ?? '');
     if (order !== 0) return order;
   }
   return left.length - right.length;

@@ -1,13 +1,12 @@
 import type { DescriptiveField, FlagCreate, RuleInput } from '@pennon/schema';
 
+import { MAX_GROUP_DEPTH } from './conditions.ts';
 import { isList, isObject, optional, ownValue, type RawObject } from './json.ts';
 import { operatorOf } from './operators.ts';
 
-const MAX_GROUP_DEPTH = 5;
-
 const SHORT_CONDITION: ReadonlySet<string> = new Set(['attribute', 'operator', 'value']);
 
-/** `true` for fields in which null means absent. TypeScript rejects a table that lacks a field. */
+/** Returns the fields in which null means absent. TypeScript rejects a table that lacks a field. */
 const nullableNames = <Name extends string>(table: Record<Name, boolean>): ReadonlySet<string> =>
   new Set(Object.entries(table).flatMap(([name, isNullable]) => (isNullable ? [name] : [])));
 
@@ -39,7 +38,7 @@ const NULLABLE_IN_RULE = nullableNames<keyof RuleInput>({
   value: true,
 });
 const NULLABLE_IN_CONDITION: ReadonlySet<string> = new Set(['not']);
-const NULLABLE_WITH_OPERAND: ReadonlySet<string> = new Set(['not', 'value']);
+const NULLABLE_IF_OPERAND_IS_OPTIONAL: ReadonlySet<string> = new Set(['not', 'value']);
 
 const filterFields = (
   object: RawObject,
@@ -56,7 +55,7 @@ const isShort = (name: string): boolean => SHORT_CONDITION.has(name);
 const expandCondition = (raw: unknown, depth: number): unknown => {
   if (!isObject(raw)) return raw;
   const isOperandOptional = operatorOf(ownValue(raw, 'operator'))?.isOperandOptional;
-  const nullable = isOperandOptional ? NULLABLE_WITH_OPERAND : NULLABLE_IN_CONDITION;
+  const nullable = isOperandOptional ? NULLABLE_IF_OPERAND_IS_OPTIONAL : NULLABLE_IN_CONDITION;
   const condition = withoutNulls(raw, nullable);
   const groups = ['any', 'all'].filter(group => isList(ownValue(condition, group)));
   const expanded = groups.map(

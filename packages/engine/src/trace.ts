@@ -20,6 +20,7 @@ export type ConditionTrace = {
 export type AdmissionTrace = {
   readonly percentage: number;
   readonly bucketBy: string;
+  /** The bucketing value. */
   readonly unit: string;
   readonly draw: number;
   readonly threshold: number;
@@ -29,6 +30,7 @@ export type AdmissionTrace = {
 /** The draw that picks a variant: its band contains the `draw`, and excludes `until`. */
 export type SplitTrace = {
   readonly bucketBy: string;
+  /** The bucketing value. */
   readonly unit: string;
   readonly draw: number;
   readonly bands: readonly {
@@ -39,6 +41,7 @@ export type SplitTrace = {
   }[];
 };
 
+/** `unitMissing`: the attribute that `bucketBy` names has no value that can be hashed. */
 export type RuleOutcome =
   'served' | 'conditionsFailed' | 'notAdmitted' | 'unitMissing' | 'notReached';
 
@@ -54,12 +57,12 @@ export type RuleTrace = {
 };
 
 export type Trace = {
-  /** The decision in one sentence. */
+  /** The reason for the result in one sentence. */
   readonly why: string;
   readonly rules: readonly RuleTrace[];
   /** The number of rules and conditions that are left out, if a trace would exceed its limit. */
   readonly leftOut?: number;
 };
 
-/** An evaluation and how it was decided. */
+/** The result of an evaluation, and how it came about. */
 export type Explanation = Evaluation & { readonly trace: Trace };

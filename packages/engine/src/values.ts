@@ -3,15 +3,15 @@ import type { FlagType, JsonObject, JsonValue, Value } from '@pennon/schema';
 import { isList, isObject, type RawObject } from './json.ts';
 
 /** How deep objects and lists may nest in a value. Deeper values could overflow a reader's stack. */
-const MAX_LEVELS = 20;
+const MAX_VALUE_DEPTH = 20;
 
 /** Wraps a copy, because null is a valid one. */
 type Copied<Copy> = { readonly copy: Copy };
 
-const copyList = (items: readonly unknown[], level: number): Copied<JsonValue> | undefined => {
+const copyList = (items: readonly unknown[], depth: number): Copied<JsonValue> | undefined => {
   const copies: JsonValue[] = [];
   for (const item of items) {
-    const copied = copyJson(item, level);
+    const copied = copyJson(item, depth);
     if (copied === undefined) return undefined;
     copies.push(copied.copy);
   }
@@ -19,10 +19,10 @@ const copyList = (items: readonly unknown[], level: number): Copied<JsonValue> |
 };
 
 /** `fromEntries` makes an own property of every name, including `__proto__`. */
-const copyObject = (object: RawObject, level: number): Copied<JsonObject> | undefined => {
+const copyObject = (object: RawObject, depth: number): Copied<JsonObject> | undefined => {
   const copies: [string, JsonValue][] = [];
   for (const [name, value] of Object.entries(object)) {
-    const copied = copyJson(value, level);
+    const copied = copyJson(value, depth);
     if (copied === undefined) return undefined;
     copies.push([name, copied.copy]);
   }
@@ -30,13 +30,13 @@ const copyObject = (object: RawObject, level: number): Copied<JsonObject> | unde
 };
 
 /** Makes a deeply frozen copy of a JSON value; undefined if it is not JSON or nests too deep. */
-const copyJson = (value: unknown, level: number): Copied<JsonValue> | undefined => {
+const copyJson = (value: unknown, depth: number): Copied<JsonValue> | undefined => {
   if (value === null || typeof value === 'string' || typeof value === 'boolean')
     return { copy: value };
   if (typeof value === 'number') return Number.isFinite(value) ? { copy: value } : undefined;
-  if (level === MAX_LEVELS) return undefined;
-  if (isList(value)) return copyList(value, level + 1);
-  return isObject(value) ? copyObject(value, level + 1) : undefined;
+  if (depth === MAX_VALUE_DEPTH) return undefined;
+  if (isList(value)) return copyList(value, depth + 1);
+  return isObject(value) ? copyObject(value, depth + 1) : undefined;
 };
 
 type TypeEntry = {
@@ -61,7 +61,7 @@ export const TYPES = {
     copy: value => (typeof value === 'number' && Number.isFinite(value) ? value : undefined),
   },
   object: {
-    expects: `a JSON object with finite numbers, at most ${MAX_LEVELS} levels deep`,
+    expects: `a JSON object with finite numbers, at most ${MAX_VALUE_DEPTH} levels deep`,
     copy: value => (isObject(value) ? copyObject(value, 1)?.copy : undefined),
   },
 } satisfies Record<FlagType, TypeEntry>;

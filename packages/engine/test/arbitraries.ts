@@ -55,7 +55,7 @@ const attributeValue: fc.Arbitrary<unknown> = fc.oneof(
 );
 
 export const context = fc.dictionary(attributeName, attributeValue, { maxKeys: 6 });
-export const unit = fc.oneof(
+export const bucketingValue = fc.oneof(
   fc.string({ minLength: 1, unit: 'binary' }),
   fc.uuid(),
   fc.emailAddress(),
@@ -169,7 +169,7 @@ export const flag = fc
   .map(({ rules, ...others }) => ({
     ...others,
     variants: JSON.parse(VARIANTS[others.type]) as unknown,
-    rules: rules.map((each, at) => ({ id: `r${at}`, ...each })),
+    rules: rules.map((each, index) => ({ id: `r${index}`, ...each })),
   }));
 
 export const segment = fc.record({
@@ -237,19 +237,19 @@ export const anyJson: fc.Arbitrary<unknown> = fc.letrec(tie => ({
   ),
 })).value;
 
-type Site = { readonly holder: Record<string, unknown>; readonly name: string };
+type Position = { readonly holder: Record<string, unknown>; readonly name: string };
 
-const sitesIn = (root: unknown): Site[] => {
-  const sites: Site[] = [];
-  const waiting = [root];
-  for (let holder = waiting.pop(); holder !== undefined; holder = waiting.pop()) {
+const positionsIn = (root: unknown): Position[] => {
+  const positions: Position[] = [];
+  const pending = [root];
+  for (let holder = pending.pop(); holder !== undefined; holder = pending.pop()) {
     if (typeof holder !== 'object' || holder === null) continue;
     for (const [name, inner] of Object.entries(holder)) {
-      sites.push({ holder: holder as Record<string, unknown>, name });
-      waiting.push(inner);
+      positions.push({ holder: holder as Record<string, unknown>, name });
+      pending.push(inner);
     }
   }
-  return sites;
+  return positions;
 };
 
 const define = (holder: Record<string, unknown>, name: string, value: unknown) =>
@@ -266,7 +266,7 @@ export const damagedFlagSet = fc
     flagSet,
     fc.array(
       fc.record({
-        at: fc.nat(),
+        index: fc.nat(),
         how: fc.constantFrom('replace', 'remove', 'add'),
         value: anyJson,
         name: fc.constantFrom('not', 'weight', 'value', 'extra', '__proto__', '0'),
@@ -276,13 +276,14 @@ export const damagedFlagSet = fc
   )
   .map(([set, damages]) => {
     const copy = structuredClone(set);
-    for (const { at, how, value, name } of damages) {
-      const sites = sitesIn(copy);
-      const site = sites[at % Math.max(1, sites.length)];
-      if (site === undefined) continue;
-      if (how === 'replace') define(site.holder, site.name, value);
-      else if (how === 'remove' && !Array.isArray(site.holder)) delete site.holder[site.name];
-      else if (!Array.isArray(site.holder)) define(site.holder, name, value);
+    for (const { index, how, value, name } of damages) {
+      const positions = positionsIn(copy);
+      const position = positions[index % Math.max(1, positions.length)];
+      if (position === undefined) continue;
+      const { holder, name: member } = position;
+      if (how === 'replace') define(holder, member, value);
+      else if (how === 'remove' && !Array.isArray(holder)) delete holder[member];
+      else if (!Array.isArray(holder)) define(holder, name, value);
     }
     return copy;
   });

@@ -9,8 +9,8 @@ const read = (file: string): unknown =>
   JSON.parse(readFileSync(new URL(`../../spec/${file}`, import.meta.url), 'utf8'));
 
 type FieldLists = {
-  readonly flag: { readonly travelling: readonly string[] };
-  readonly segment: { readonly travelling: readonly string[] };
+  readonly flag: { readonly sent: readonly string[] };
+  readonly segment: { readonly sent: readonly string[] };
   readonly rule: readonly string[];
   readonly splitEntry: readonly string[];
   readonly condition: Readonly<Record<string, readonly string[]>>;
@@ -35,10 +35,10 @@ type IsOne = (holder: string, object: object) => boolean;
 const isCondition: IsOne = holder => ['conditions', 'any', 'all'].includes(holder);
 
 const kinds: readonly (readonly [name: string, fields: readonly string[], isOne: IsOne])[] = [
-  ['flag', fields.flag.travelling, (_, object) => Object.hasOwn(object, 'enabled')],
+  ['flag', fields.flag.sent, (_, object) => Object.hasOwn(object, 'enabled')],
   [
     'segment',
-    fields.segment.travelling,
+    fields.segment.sent,
     (holder, object) => holder !== 'rules' && Object.hasOwn(object, 'conditions'),
   ],
   ['rule', fields.rule, holder => holder === 'rules'],

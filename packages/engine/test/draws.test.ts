@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
 import { compile, draw, drawSeed, evaluate } from '../src/index.ts';
-import { percentage, split, unit } from './arbitraries.ts';
+import { bucketingValue, percentage, split } from './arbitraries.ts';
 
 const KEY = 'new-checkout';
 
@@ -43,7 +43,7 @@ const bandByContract = (shares: readonly Share[], text: string): string | undefi
 };
 
 const SUBJECTS = 200_000;
-const subject = (at: number) => `subject-${at}`;
+const subject = (index: number) => `subject-${index}`;
 
 describe('admission', () => {
   test('raising a percentage never removes a subject', () => {
@@ -51,11 +51,11 @@ describe('admission', () => {
       fc.property(
         percentage,
         percentage,
-        fc.array(unit, { minLength: 20 }),
-        (one, other, units) => {
+        fc.array(bucketingValue, { minLength: 20 }),
+        (one, other, values) => {
           const lower = compiledWith({ variant: 'on', percentage: Math.min(one, other) });
           const higher = compiledWith({ variant: 'on', percentage: Math.max(one, other) });
-          for (const each of units)
+          for (const each of values)
             if (isAdmitted(lower, each)) expect(isAdmitted(higher, each)).toBe(true);
         },
       ),
@@ -69,11 +69,11 @@ describe('admission', () => {
         percentage,
         split,
         split,
-        fc.array(unit, { minLength: 10 }),
-        (share, one, other, units) => {
+        fc.array(bucketingValue, { minLength: 10 }),
+        (share, one, other, values) => {
           const variant = compiledWith({ variant: 'on', percentage: share });
           const splits = [one, other].map(each => compiledWith({ split: each, percentage: share }));
-          for (const each of units) {
+          for (const each of values) {
             const admitted = isAdmitted(variant, each);
             for (const compiled of splits) expect(isAdmitted(compiled, each)).toBe(admitted);
           }
@@ -88,7 +88,8 @@ describe('admission', () => {
     share => {
       const compiled = compiledWith({ variant: 'on', percentage: share });
       let admitted = 0;
-      for (let at = 0; at < SUBJECTS; at += 1) if (isAdmitted(compiled, subject(at))) admitted += 1;
+      for (let index = 0; index < SUBJECTS; index += 1)
+        if (isAdmitted(compiled, subject(index))) admitted += 1;
       const chance = share / 100;
       const sigma = Math.sqrt(SUBJECTS * chance * (1 - chance));
       expect(Math.abs(admitted - SUBJECTS * chance)).toBeLessThanOrEqual(5 * sigma);
@@ -99,22 +100,27 @@ describe('admission', () => {
 describe('the variant', () => {
   test('does not depend on the percentage', () => {
     fc.assert(
-      fc.property(percentage, split, fc.array(unit, { minLength: 20 }), (share, shares, units) => {
-        const some = compiledWith({ split: shares, percentage: share });
-        const all = compiledWith({ split: shares });
-        for (const each of units) {
-          if (isAdmitted(some, each)) expect(variantOf(some, each)).toBe(variantOf(all, each));
-        }
-      }),
+      fc.property(
+        percentage,
+        split,
+        fc.array(bucketingValue, { minLength: 20 }),
+        (share, shares, values) => {
+          const some = compiledWith({ split: shares, percentage: share });
+          const all = compiledWith({ split: shares });
+          for (const each of values) {
+            if (isAdmitted(some, each)) expect(variantOf(some, each)).toBe(variantOf(all, each));
+          }
+        },
+      ),
       { numRuns: 300 },
     );
   });
 
   test('is in the band that the contract computes in whole numbers', () => {
     fc.assert(
-      fc.property(split, fc.array(unit, { minLength: 10 }), (shares, units) => {
+      fc.property(split, fc.array(bucketingValue, { minLength: 10 }), (shares, values) => {
         const compiled = compiledWith({ split: shares });
-        for (const each of units)
+        for (const each of values)
           expect(variantOf(compiled, each)).toBe(bandByContract(shares, each));
       }),
       { numRuns: 300 },
@@ -129,8 +135,8 @@ describe('the variant', () => {
     ];
     const compiled = compiledWith({ split: shares });
     const counts = new Map<string | undefined, number>();
-    for (let at = 0; at < SUBJECTS; at += 1) {
-      const variant = variantOf(compiled, subject(at));
+    for (let index = 0; index < SUBJECTS; index += 1) {
+      const variant = variantOf(compiled, subject(index));
       counts.set(variant, (counts.get(variant) ?? 0) + 1);
     }
     for (const { variant, weight } of shares) {
@@ -150,9 +156,9 @@ describe('two seeds', () => {
 
   const chiSquare = (one: number, other: number): number => {
     const counts = Array.from({ length: BANDS * BANDS }, () => 0);
-    for (let at = 0; at < SUBJECTS; at += 1) {
-      const row = Math.floor((draw(subject(at), one) * BANDS) / 100_000);
-      const column = Math.floor((draw(subject(at), other) * BANDS) / 100_000);
+    for (let index = 0; index < SUBJECTS; index += 1) {
+      const row = Math.floor((draw(subject(index), one) * BANDS) / 100_000);
+      const column = Math.floor((draw(subject(index), other) * BANDS) / 100_000);
       counts[row * BANDS + column] = (counts[row * BANDS + column] ?? 0) + 1;
     }
     const expected = SUBJECTS / (BANDS * BANDS);

@@ -42,8 +42,8 @@ const expectTraced = ({ trace, ...result }: Explanation): void => {
   expect(ending?.outcome === 'unitMissing').toBe(
     'errorCode' in result && result.errorCode === 'TARGETING_KEY_MISSING',
   );
-  trace.rules.forEach(({ outcome, conditions, admission, split }, at) => {
-    if (end !== -1) expect(outcome === 'notReached').toBe(at > end);
+  trace.rules.forEach(({ outcome, conditions, admission, split }, index) => {
+    if (end !== -1) expect(outcome === 'notReached').toBe(index > end);
     if (outcome === 'notReached') return;
     expect(conditions.every(({ holds }) => holds)).toBe(outcome !== 'conditionsFailed');
     if (admission !== undefined)
@@ -204,7 +204,7 @@ describe('explain', () => {
       { rules: [{ variant: 'on', percentage: 1 }] },
       'the flag "flag" needs the attribute "targetingKey" of the evaluation context as a non-empty string, a number or a boolean',
     ],
-  ])('explains the decision in one sentence: %s', (_, overrides, why) => {
+  ])('explains the result in one sentence: %s', (_, overrides, why) => {
     expect(explained([], {}, overrides).trace.why).toBe(why);
   });
 

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import murmurhash from 'murmurhash';
 import { describe, expect, test } from 'vitest';
 
-import { draw, drawSeed, murmur3, signedHash, upperBound } from '../src/hash.ts';
+import { draw, drawSeed, lowestHash, murmur3, orderedHash } from '../src/hash.ts';
 
 type Vector = { readonly utf8Hex: string; readonly seed: number; readonly unsigned: number };
 const { vectors } = JSON.parse(
@@ -36,9 +36,13 @@ describe('MurmurHash3', () => {
     { timeout: 30_000 },
     () => {
       fc.assert(
-        fc.property(fc.string({ unit: 'binary-ascii', maxLength: 100 }), seed, (text, seeded) => {
-          expect(murmur3(text, seeded)).toBe(murmurhash.v3(text, seeded));
-        }),
+        fc.property(
+          fc.string({ unit: 'binary-ascii', maxLength: 100 }),
+          seed,
+          (text, initialHash) => {
+            expect(murmur3(text, initialHash)).toBe(murmurhash.v3(text, initialHash));
+          },
+        ),
         { numRuns: 5_000 },
       );
     },
@@ -46,8 +50,10 @@ describe('MurmurHash3', () => {
 
   test('of any text is that of its UTF-8 bytes', { timeout: 30_000 }, () => {
     fc.assert(
-      fc.property(fc.string({ unit: 'binary', maxLength: 40 }), seed, (text, seeded) => {
-        expect(murmur3(text, seeded)).toBe(murmurhash.v3(new TextEncoder().encode(text), seeded));
+      fc.property(fc.string({ unit: 'binary', maxLength: 40 }), seed, (text, initialHash) => {
+        expect(murmur3(text, initialHash)).toBe(
+          murmurhash.v3(new TextEncoder().encode(text), initialHash),
+        );
       }),
       { numRuns: 1_000 },
     );
@@ -64,16 +70,16 @@ describe('MurmurHash3', () => {
 describe('a draw', () => {
   test('is the hash scaled to 0 to 99,999', () => {
     fc.assert(
-      fc.property(fc.string(), fc.string(), fc.nat(1), (unit, seeded, which) => {
-        const hash = BigInt(murmurhash.v3(unit, murmurhash.v3(seeded, which)));
-        expect(BigInt(draw(unit, drawSeed(seeded, which)))).toBe((hash * 100_000n) >> 32n);
+      fc.property(fc.string(), fc.string(), fc.nat(1), (bucketingValue, text, which) => {
+        const hash = BigInt(murmurhash.v3(bucketingValue, murmurhash.v3(text, which)));
+        expect(BigInt(draw(bucketingValue, drawSeed(text, which)))).toBe((hash * 100_000n) >> 32n);
       }),
       { numRuns: 2_000 },
     );
   });
 
   test(
-    'is below a threshold exactly if its signed hash is below the upper bound',
+    'is below a threshold exactly if the ordered hash is below the lowest hash of the threshold',
     { timeout: 30_000 },
     () => {
       fc.assert(
@@ -81,13 +87,13 @@ describe('a draw', () => {
           fc.string(),
           fc.integer(),
           fc.integer({ min: 0, max: 100_000 }),
-          (unit, seeded, threshold) => {
-            expect(signedHash(unit, seeded) < upperBound(threshold)).toBe(
-              draw(unit, seeded) < threshold,
+          (bucketingValue, seedOfDraw, threshold) => {
+            expect(orderedHash(bucketingValue, seedOfDraw) < lowestHash(threshold)).toBe(
+              draw(bucketingValue, seedOfDraw) < threshold,
             );
-            const drawn = draw(unit, seeded);
-            expect(signedHash(unit, seeded) < upperBound(drawn)).toBe(false);
-            expect(signedHash(unit, seeded) < upperBound(drawn + 1)).toBe(true);
+            const drawn = draw(bucketingValue, seedOfDraw);
+            expect(orderedHash(bucketingValue, seedOfDraw) < lowestHash(drawn)).toBe(false);
+            expect(orderedHash(bucketingValue, seedOfDraw) < lowestHash(drawn + 1)).toBe(true);
           },
         ),
         { numRuns: 5_000 },
@@ -95,11 +101,11 @@ describe('a draw', () => {
     },
   );
 
-  test('begins at the first hash that is scaled to it', { timeout: 30_000 }, () => {
+  test('has as its lowest hash the first one that is scaled to it', { timeout: 30_000 }, () => {
     const wrong: number[] = [];
-    for (let from = 0; from <= 100_000; from += 1) {
-      const first = ((BigInt(from) << 32n) + 99_999n) / 100_000n;
-      if (upperBound(from) + 2 ** 31 !== Number(first)) wrong.push(from);
+    for (let limit = 0; limit <= 100_000; limit += 1) {
+      const first = ((BigInt(limit) << 32n) + 99_999n) / 100_000n;
+      if (lowestHash(limit) + 2 ** 31 !== Number(first)) wrong.push(limit);
     }
     expect(wrong).toEqual([]);
   });

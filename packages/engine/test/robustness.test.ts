@@ -172,10 +172,10 @@ describe('deep nesting', () => {
 
   const chain = (length: number, last: string | undefined) =>
     Object.fromEntries(
-      Array.from({ length }, (_, at) => {
-        const next = at === length - 1 ? last : `f${at + 1}`;
+      Array.from({ length }, (_, index) => {
+        const next = index === length - 1 ? last : `f${index + 1}`;
         const conditions = next === undefined ? [] : [{ flag: next, variants: ['on'] }];
-        return [`f${at}`, flagOf({ rules: [{ variant: 'on', conditions }] })];
+        return [`f${index}`, flagOf({ rules: [{ variant: 'on', conditions }] })];
       }),
     );
 
@@ -195,7 +195,8 @@ describe('deep nesting', () => {
 test('many flags with conditions on each other are each evaluated once', () => {
   const LAYERS = 10;
   const WIDTH = 30;
-  const keysOf = (layer: number) => Array.from({ length: WIDTH }, (_, at) => `f${layer}-${at}`);
+  const keysOf = (layer: number) =>
+    Array.from({ length: WIDTH }, (_, index) => `f${layer}-${index}`);
   const flagIn = (layer: number) => ({
     type: 'boolean',
     enabled: true,

@@ -127,7 +127,7 @@ describe('the short form', () => {
 
   test.each([
     [
-      'a condition in the rule itself beside conditions',
+      'a short form together with conditions',
       { rules: [{ attribute: 'a', operator: 'exists', conditions: [] }] },
     ],
     ['`not` in a short rule', { rules: [{ attribute: 'a', operator: 'exists', not: true }] }],
@@ -140,8 +140,8 @@ describe('the short form', () => {
     ['metadata that is not an object', { metadata: 5 }],
   ])('leaves for validation to reject: %s', (_, overrides) => {
     const expanded = expandShortForm({ enabled: true, ...overrides }, 'flag');
-    const at = '2026-01-31T12:00:00.000Z';
-    const stored = { ...(expanded as object), version: 1, createdAt: at, updatedAt: at };
+    const now = '2026-01-31T12:00:00.000Z';
+    const stored = { ...(expanded as object), version: 1, createdAt: now, updatedAt: now };
     expect(Flag.safeParse(stored).success).toBe(false);
   });
 
@@ -155,12 +155,12 @@ describe('the short form', () => {
         { split: [{ variant: 'on', weight: 1 }], percentage: 5 },
       ],
     });
-    const at = '2026-01-31T12:00:00.000Z';
+    const now = '2026-01-31T12:00:00.000Z';
     const stored = {
       ...(expandShortForm(written) as object),
       version: 1,
-      createdAt: at,
-      updatedAt: at,
+      createdAt: now,
+      updatedAt: now,
     };
     expect(Flag.parse(stored)).toStrictEqual(stored);
     expect(compile({ flags: { flag: stored } }).problems).toEqual([]);

@@ -31,8 +31,8 @@ const tags = z
   .array(text(1, LIMITS.nameLength))
   .max(LIMITS.tags, `must have at most ${LIMITS.tags} tags`);
 
-/** Fields that decide the result of an evaluation. */
-const decidingFields = {
+/** Fields that an engine reads to evaluate a flag. */
+const evaluatedFields = {
   key: Key,
   type: FlagType,
   enabled: z.boolean(),
@@ -68,7 +68,7 @@ export const readOnlyFields = {
  * limits. The engine checks constraints between fields, such as whether a variant exists.
  */
 export const Flag = strictObject({
-  ...decidingFields,
+  ...evaluatedFields,
   metadata,
   ...descriptiveFields,
   ...serverManagedFields,
@@ -87,11 +87,14 @@ export const requires = z
   .optional();
 
 /** A flag in a flag set: the fields that an engine needs, without descriptive fields. */
-export const EvaluationFlag = strictObject({ ...decidingFields, metadata, version, requires }).meta(
-  {
-    id: 'EvaluationFlag',
-  },
-);
+export const EvaluationFlag = strictObject({
+  ...evaluatedFields,
+  metadata,
+  version,
+  requires,
+}).meta({
+  id: 'EvaluationFlag',
+});
 export type EvaluationFlag = z.infer<typeof EvaluationFlag>;
 
 /** Projects a flag, field by field: a new field stays on the server unless it is added here. */
@@ -111,8 +114,8 @@ export const toEvaluationFlag = (flag: Flag): EvaluationFlag =>
 
 /** Field names of a flag by purpose. Written to `packages/spec/fields.json` for all languages. */
 export const FLAG_FIELDS = {
-  deciding: [...Object.keys(decidingFields), 'requires'],
-  travelling: Object.keys(EvaluationFlag.shape),
+  evaluated: [...Object.keys(evaluatedFields), 'requires'],
+  sent: Object.keys(EvaluationFlag.shape),
   descriptive: Object.keys(descriptiveFields),
   serverManaged: Object.keys(serverManagedFields),
 };

@@ -6,12 +6,12 @@ import { LIMITS } from './limits.ts';
 import { strictObject } from './strict-object.ts';
 import { fits, Key } from './text.ts';
 
-/** Fields that decide whether a segment holds. */
-const decidingFields = { key: Key, conditions: SegmentConditions };
+/** Fields that an engine reads to evaluate a segment. */
+const evaluatedFields = { key: Key, conditions: SegmentConditions };
 
 /** Named, shared conditions that must all hold, as managed and stored; at most 512 KiB. */
 export const Segment = strictObject({
-  ...decidingFields,
+  ...evaluatedFields,
   ...descriptiveFields,
   ...serverManagedFields,
 })
@@ -21,7 +21,7 @@ export type Segment = z.infer<typeof Segment>;
 
 /** A segment in a flag set: the fields that an engine needs, without descriptive fields. */
 export const EvaluationSegment = strictObject({
-  ...decidingFields,
+  ...evaluatedFields,
   version: serverManagedFields.version,
   requires,
 }).meta({ id: 'EvaluationSegment' });
@@ -37,8 +37,8 @@ export const toEvaluationSegment = (segment: Segment): EvaluationSegment =>
 
 /** Field names of a segment by purpose. Written to `packages/spec/fields.json` for all languages. */
 export const SEGMENT_FIELDS = {
-  deciding: [...Object.keys(decidingFields), 'requires'],
-  travelling: Object.keys(EvaluationSegment.shape),
+  evaluated: [...Object.keys(evaluatedFields), 'requires'],
+  sent: Object.keys(EvaluationSegment.shape),
   descriptive: Object.keys(descriptiveFields),
   serverManaged: Object.keys(serverManagedFields),
 };

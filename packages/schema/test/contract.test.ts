@@ -10,7 +10,7 @@ const read = (file: string): unknown =>
   JSON.parse(readFileSync(new URL(`../../spec/${file}`, import.meta.url), 'utf8'));
 
 type FieldGroups = Readonly<
-  Record<'deciding' | 'travelling' | 'descriptive' | 'serverManaged', string[]>
+  Record<'evaluated' | 'sent' | 'descriptive' | 'serverManaged', string[]>
 >;
 const fields = read('fields.json') as { flag: FieldGroups; segment: FieldGroups; rule: string[] };
 const operators = Object.keys(read('operators.json') as object);
@@ -43,7 +43,7 @@ test.each([
 });
 
 test('the generator of evaluation flags uses every field that is sent', () => {
-  expect(namesUsed(sample(evaluationFlag))).toEqual(new Set(fields.flag.travelling));
+  expect(namesUsed(sample(evaluationFlag))).toEqual(new Set(fields.flag.sent));
 });
 
 test('the generator of rules uses every field', () => {

@@ -13,7 +13,7 @@ import { expect, test } from 'vitest';
 import { z } from 'zod';
 
 import { flagCreate } from './support/arbitraries.ts';
-import { replaced, sitesOf } from './support/sites.ts';
+import { replaced, positionsOf } from './support/positions.ts';
 
 const detailsOf = (schema: z.ZodType, input: unknown) => {
   const { error } = schema.safeParse(input);
@@ -322,11 +322,11 @@ test('any wrong value in a flag is reported at its path or above, in plain words
   const junk = fc.constantFrom(null, 'true', -1, 1.5, [], {}, [null], { a: { b: 1 } });
   fc.assert(
     fc.property(flagCreate, fc.nat(), junk, (document, at, value) => {
-      const sites = sitesOf(document);
-      const site = sites[at % sites.length];
-      fc.pre(site !== undefined);
-      for (const { path, message } of detailsOf(FlagCreate, replaced(document, site, value))) {
-        expect(path === '' || path.split('.')[0] === site.path[0]).toBe(true);
+      const positions = positionsOf(document);
+      const position = positions[at % positions.length];
+      fc.pre(position !== undefined);
+      for (const { path, message } of detailsOf(FlagCreate, replaced(document, position, value))) {
+        expect(path === '' || path.split('.')[0] === position.path[0]).toBe(true);
         expect(message).toMatch(/^(?:must|has|is missing:|is an unknown field;|can only|cannot) /);
       }
     }),

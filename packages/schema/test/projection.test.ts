@@ -14,7 +14,7 @@ const NOT_SENT = new Set(['name', 'description', 'tags', 'owner', 'createdAt', '
 const sentFields = (managed: object) =>
   Object.fromEntries(Object.entries(managed).filter(([field]) => !NOT_SENT.has(field)));
 
-test('an evaluation flag has exactly the deciding fields, metadata and version', () => {
+test('an evaluation flag has exactly the evaluated fields, metadata and version', () => {
   fc.assert(
     fc.property(flag, managed => {
       expect(toEvaluationFlag(managed)).toStrictEqual(sentFields(managed));

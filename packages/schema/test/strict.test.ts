@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import type { z } from 'zod';
 
 import { flag, flagCreate, flagSet, segment } from './support/arbitraries.ts';
-import { fixedSitesOf, replaced, valueAt } from './support/sites.ts';
+import { typedPositionsOf, replaced, valueAt } from './support/positions.ts';
 
 type Subject = [name: string, schema: z.ZodType, valid: fc.Arbitrary<object>];
 
@@ -24,11 +24,11 @@ test.each(subjects)(
   (_, schema, valid) => {
     fc.assert(
       fc.property(valid, document => {
-        for (const site of fixedSitesOf(document)) {
-          const value = valueAt(site);
-          if (site.name === 'value') continue;
+        for (const position of typedPositionsOf(document)) {
+          const value = valueAt(position);
+          if (position.name === 'value') continue;
           if (typeof value !== 'boolean' && typeof value !== 'number') continue;
-          expectRefused(schema, replaced(document, site, String(value)));
+          expectRefused(schema, replaced(document, position, String(value)));
         }
       }),
       { numRuns: 30 },
@@ -39,10 +39,10 @@ test.each(subjects)(
 test.each(subjects)('a %s refuses a number instead of a boolean', (_, schema, valid) => {
   fc.assert(
     fc.property(valid, document => {
-      for (const site of fixedSitesOf(document)) {
-        if (typeof valueAt(site) !== 'boolean' || site.name === 'value') continue;
-        expectRefused(schema, replaced(document, site, 0));
-        expectRefused(schema, replaced(document, site, 1));
+      for (const position of typedPositionsOf(document)) {
+        if (typeof valueAt(position) !== 'boolean' || position.name === 'value') continue;
+        expectRefused(schema, replaced(document, position, 0));
+        expectRefused(schema, replaced(document, position, 1));
       }
     }),
     { numRuns: 30 },
@@ -64,8 +64,8 @@ test.each(subjects.filter(([name]) => nullable.has(name)))(
     const allowed = new Set(nullable.get(subject));
     fc.assert(
       fc.property(valid, document => {
-        const required = fixedSitesOf(document).filter(({ name }) => !allowed.has(name));
-        for (const site of required) expectRefused(schema, replaced(document, site, null));
+        const required = typedPositionsOf(document).filter(({ name }) => !allowed.has(name));
+        for (const position of required) expectRefused(schema, replaced(document, position, null));
       }),
       { numRuns: 30 },
     );
@@ -76,9 +76,9 @@ test.each(subjects.filter(([name]) => nullable.has(name)))(
 const RECORDS = new Set(['metadata', 'variants', 'flags', 'segments', 'value']);
 
 const objectSitesOf = (document: object) =>
-  fixedSitesOf(document).filter(site => {
-    const value = valueAt(site);
-    return isJsonObject(value) && !RECORDS.has(site.name);
+  typedPositionsOf(document).filter(position => {
+    const value = valueAt(position);
+    return isJsonObject(value) && !RECORDS.has(position.name);
   });
 
 /** Adds an own field as `JSON.parse` does, even if its name is `__proto__`. */
@@ -93,8 +93,8 @@ test.each(subjects)(
   (_, schema, valid) => {
     fc.assert(
       fc.property(valid, fc.constantFrom('surprise', '__proto__', 'toString'), (document, name) => {
-        for (const site of objectSitesOf(document)) {
-          const extended = replaced(document, site, withField(valueAt(site), name));
+        for (const position of objectSitesOf(document)) {
+          const extended = replaced(document, position, withField(valueAt(position), name));
           const { error } = schema.safeParse(extended);
           const messages = error
             ? describeIssues(error).map(({ path, message }) => path + message)

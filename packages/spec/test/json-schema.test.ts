@@ -11,7 +11,7 @@ import {
   flagSet,
   segment,
 } from '../../schema/test/support/arbitraries.ts';
-import { removed, replaced, sitesOf } from '../../schema/test/support/sites.ts';
+import { removed, replaced, positionsOf } from '../../schema/test/support/positions.ts';
 
 const ajv = new Ajv2020({ strict: true, allowUnionTypes: true, formats: { 'date-time': true } });
 
@@ -74,10 +74,10 @@ const junk = fc.oneof(
 /** A valid document with one position removed or replaced, possibly by another valid value. */
 const damaged = (valid: fc.Arbitrary<object>) =>
   fc.tuple(valid, fc.nat(), fc.option(junk, { nil: undefined })).map(([document, at, value]) => {
-    const sites = sitesOf(document);
-    const site = sites[at % sites.length];
-    if (site === undefined) return document;
-    return value === undefined ? removed(document, site) : replaced(document, site, value);
+    const positions = positionsOf(document);
+    const position = positions[at % positions.length];
+    if (position === undefined) return document;
+    return value === undefined ? removed(document, position) : replaced(document, position, value);
   });
 
 test.each(subjects)('zod and JSON Schema accept every valid %s', (name, valid) => {

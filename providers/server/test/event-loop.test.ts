@@ -56,8 +56,8 @@ const open = () => {
     current.update({ flagSet, changed });
   const flag = (key: string) => current.snapshot()?.flagSet.flags[key];
   const compiledKeys = () =>
-    [...(current.snapshot()?.compiled.slots.values() ?? [])]
-      .filter(slot => slot.flag !== undefined)
+    [...(current.snapshot()?.compiled.lazyFlags.values() ?? [])]
+      .filter(({ compiled }) => compiled !== undefined)
       .map(({ key }) => key);
   return { snapshot: current.snapshot, update, flag, compiledKeys, reported };
 };

@@ -10,7 +10,7 @@ from openfeature.evaluation_context import EvaluationContext
 
 _JSON_SCALARS: Final = frozenset([str, int, float, bool, type(None)])
 
-MAX_DEPTH = 20
+MAX_CONTEXT_DEPTH = 20
 
 
 def to_plain_context(context: EvaluationContext | None) -> dict[str, Any]:
@@ -28,7 +28,7 @@ def to_plain_attributes(attributes: Mapping[str, Any]) -> dict[str, Any]:
     plain = dict(attributes)
     for name, value in plain.items():
         if type(value) not in _JSON_SCALARS:
-            plain[name] = _plain(value, MAX_DEPTH)
+            plain[name] = _plain(value, MAX_CONTEXT_DEPTH)
     return plain
 
 

@@ -12,16 +12,11 @@ from .graph import GraphPosition, analyze_graph
 from .problems import Problem
 from .segments import compile_segment
 
-MAX_DEPTH = 10
+# How many flags deep a flag may depend on others.
+MAX_DEPENDENCY_DEPTH = 10
 
 IN_CYCLE = "depends on itself through flag conditions: remove one of them"
-TOO_DEEP = f"must not depend on other flags more than {MAX_DEPTH} flags deep"
-
-
-@dataclass(frozen=True, slots=True)
-class SegmentSlot:
-    definition: object
-    segment: CompiledSegment
+TOO_DEEP = f"must not depend on other flags more than {MAX_DEPENDENCY_DEPTH} flags deep"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +29,7 @@ class CompiledFlagSet:
     refused: bool = False
     # For the next compile: flags before cycles and chains were checked, and segments.
     unlinked: Mapping[str, CompiledFlag] = field(default_factory=dict)
-    segments: Mapping[str, SegmentSlot] = field(default_factory=dict)
+    segments: Mapping[str, CompiledSegment] = field(default_factory=dict)
 
 
 def compile(flag_set: object, previous: CompiledFlagSet | None = None) -> CompiledFlagSet:  # noqa: A001
@@ -54,36 +49,43 @@ def compile(flag_set: object, previous: CompiledFlagSet | None = None) -> Compil
     )
 
 
-def _compile_segments(envelope: Envelope, previous: CompiledFlagSet) -> dict[str, SegmentSlot]:
-    slots: dict[str, SegmentSlot] = {}
+def _compile_segments(envelope: Envelope, previous: CompiledFlagSet) -> dict[str, CompiledSegment]:
+    segments: dict[str, CompiledSegment] = {}
     for key, definition in envelope.segments.items():
-        slot = previous.segments.get(key)
-        if slot is None or slot.definition is not definition:
-            slot = SegmentSlot(definition, compile_segment(key, definition))
-        slots[key] = slot
-    return slots
+        segment = previous.segments.get(key)
+        if segment is None or segment.definition is not definition:
+            segment = compile_segment(key, definition)
+        segments[key] = segment
+    return segments
 
 
 def _compile_flags(
-    envelope: Envelope, segments: dict[str, SegmentSlot], previous: CompiledFlagSet
+    envelope: Envelope, segments: dict[str, CompiledSegment], previous: CompiledFlagSet
 ) -> dict[str, CompiledFlag]:
-    usable = {key: slot.segment for key, slot in segments.items()}
     unchanged = frozenset(
-        key for key, slot in segments.items() if previous.segments.get(key) is slot
+        key for key, segment in segments.items() if previous.segments.get(key) is segment
     )
     flags: dict[str, CompiledFlag] = {}
     for key, definition in envelope.flags.items():
         flag = previous.unlinked.get(key)
-        if flag is None or flag.definition is not definition or not flag.segments <= unchanged:
-            flag = compile_flag(key, definition, usable)
+        if (
+            flag is None
+            or flag.definition is not definition
+            or not flag.referenced_segments <= unchanged
+        ):
+            flag = compile_flag(key, definition, segments)
         flags[key] = flag
     return flags
 
 
 def _malformed_links(flags: dict[str, CompiledFlag]) -> dict[str, CompiledFlag]:
     """The flags that are part of a cycle or of a chain that is too long, as malformed flags."""
-    # A malformed flag leads nowhere, whichever flags its conditions refer to.
-    graph = {key: flag.flags for key, flag in flags.items() if flag.flags and not flag.problems}
+    # A malformed flag evaluates no other flag, whichever flags its conditions refer to.
+    graph = {
+        key: flag.referenced_flags
+        for key, flag in flags.items()
+        if flag.referenced_flags and not flag.problems
+    }
     malformed: dict[str, CompiledFlag] = {}
     for key, position in analyze_graph(graph).items():
         message = _link_problem(position)
@@ -95,4 +97,4 @@ def _malformed_links(flags: dict[str, CompiledFlag]) -> dict[str, CompiledFlag]:
 def _link_problem(position: GraphPosition) -> str | None:
     if position.in_cycle:
         return IN_CYCLE
-    return TOO_DEEP if position.depth > MAX_DEPTH else None
+    return TOO_DEEP if position.depth > MAX_DEPENDENCY_DEPTH else None

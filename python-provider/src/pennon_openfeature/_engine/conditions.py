@@ -25,6 +25,8 @@ Predicate: TypeAlias = Callable[[Context, OtherFlags], bool]
 
 @dataclass(frozen=True, slots=True)
 class CompiledSegment:
+    # The definition that it was compiled from.
+    definition: object
     holds: Predicate
     # The first problem of a malformed segment.
     problem: str | None = None
@@ -57,7 +59,7 @@ def compile_conditions(
     """A condition that holds if all of the list do. Malformed ones are reported."""
     return all_of(
         [
-            _compile_condition(location.at(index), definition, scope, depth)
+            _compile_condition(location.below(index), definition, scope, depth)
             for index, definition in enumerate(definitions)
         ]
     )
@@ -88,7 +90,7 @@ def _compile_condition(
 def _is_negated(location: Location, definition: dict[str, Any]) -> bool:
     negated = definition.get("not")
     if negated is not None and not isinstance(negated, bool):
-        location.at("not").report(f"must be true or false, but is {describe(negated)}")
+        location.below("not").report(f"must be true or false, but is {describe(negated)}")
     return negated is True
 
 
@@ -97,21 +99,21 @@ def _compile_attribute(
 ) -> Predicate:
     name = definition["attribute"]
     if not isinstance(name, str) or not name:
-        location.at("attribute").report(
+        location.below("attribute").report(
             f"must be the name of an attribute, but is {describe(name)}"
         )
         name = None
     key = definition.get("operator", MISSING)
     operator = OPERATORS.get(key) if isinstance(key, str) else None
     if operator is None:
-        location.at("operator").report(
+        location.below("operator").report(
             f"must be one of {', '.join(OPERATORS)}, but is {describe(key)}"
         )
         return never
     try:
         test = operator.prepare(definition.get("value", MISSING))
     except OperandError as error:
-        location.at("value").report(f"the operand of {code_span(str(key))} {error}")
+        location.below("value").report(f"the operand of {code_span(str(key))} {error}")
         return never
     if name is None:
         return never
@@ -147,7 +149,7 @@ def _holds_for_any(test: ValueTest, value: object) -> bool:
 def _compile_segment_reference(
     location: Location, definition: dict[str, Any], scope: ConditionScope, _depth: int
 ) -> Predicate:
-    location = location.at("segment")
+    location = location.below("segment")
     key = definition["segment"]
     if not isinstance(key, str):
         location.report(f"must be the key of a segment, but is {describe(key)}")
@@ -167,10 +169,10 @@ def _compile_flag_reference(
 ) -> Predicate:
     key = definition["flag"]
     if not isinstance(key, str):
-        location.at("flag").report(f"must be the key of a flag, but is {describe(key)}")
+        location.below("flag").report(f"must be the key of a flag, but is {describe(key)}")
     else:
         scope.flag_references.add(key)
-    variants = _read_variants(location.at("variants"), definition.get("variants"))
+    variants = _read_variants(location.below("variants"), definition.get("variants"))
     return lambda context, others: others.variant_of(key, context) in variants
 
 
@@ -185,13 +187,13 @@ def _read_variants(location: Location, names: object) -> frozenset[str]:
 def _compile_any(
     location: Location, definition: dict[str, Any], scope: ConditionScope, depth: int
 ) -> Predicate:
-    return any_of(_compile_members(location.at("any"), definition["any"], scope, depth))
+    return any_of(_compile_members(location.below("any"), definition["any"], scope, depth))
 
 
 def _compile_all(
     location: Location, definition: dict[str, Any], scope: ConditionScope, depth: int
 ) -> Predicate:
-    return all_of(_compile_members(location.at("all"), definition["all"], scope, depth))
+    return all_of(_compile_members(location.below("all"), definition["all"], scope, depth))
 
 
 def _compile_members(
@@ -205,7 +207,7 @@ def _compile_members(
         location.report(f"groups must not nest more than {MAX_GROUP_DEPTH} deep")
         return []
     return [
-        _compile_condition(location.at(index), member, scope, depth + 1)
+        _compile_condition(location.below(index), member, scope, depth + 1)
         for index, member in enumerate(members)
     ]
 

@@ -37,10 +37,10 @@ class Dependent(Protocol):
     def key(self) -> str: ...
 
     @property
-    def flags(self) -> frozenset[str]: ...
+    def referenced_flags(self) -> frozenset[str]: ...
 
     @property
-    def segments(self) -> frozenset[str]: ...
+    def referenced_segments(self) -> frozenset[str]: ...
 
 
 class Contents(Protocol):
@@ -153,9 +153,9 @@ def _closure_of(dependents: Iterable[Dependent], changed: ChangedKeys) -> frozen
     by_flag: dict[str, list[str]] = {}
     reached = list(changed.flags)
     for dependent in dependents:
-        if not changed.segments.isdisjoint(dependent.segments):
+        if not changed.segments.isdisjoint(dependent.referenced_segments):
             reached.append(dependent.key)
-        for flag_key in dependent.flags:
+        for flag_key in dependent.referenced_flags:
             by_flag.setdefault(flag_key, []).append(dependent.key)
     closure = set(reached)
     for key in reached:
@@ -167,5 +167,5 @@ def _closure_of(dependents: Iterable[Dependent], changed: ChangedKeys) -> frozen
 
 class _FlagReferences(NamedTuple):
     key: str
-    flags: frozenset[str]
-    segments: frozenset[str]
+    referenced_flags: frozenset[str]
+    referenced_segments: frozenset[str]

@@ -29,7 +29,7 @@ class _Memo:
 
     def _evaluate(self, flag_key: str, context: Context) -> str | None:
         flag = self._flags.get(flag_key)
-        result = flag.decide(context, self) if flag else None
+        result = flag.evaluate(context, self) if flag else None
         return result.variant if isinstance(result, Served) else None
 
 
@@ -42,5 +42,5 @@ def evaluate(flag_set: CompiledFlagSet, flag_key: str, context: object) -> Evalu
     flag = flag_set.flags.get(flag_key)
     if flag is None:
         return not_found(flag_key)
-    others = _Memo(flag_set.flags) if flag.flags else _NO_OTHERS
-    return flag.decide(context if isinstance(context, dict) else _EMPTY, others)
+    others = _Memo(flag_set.flags) if flag.referenced_flags else _NO_OTHERS
+    return flag.evaluate(context if isinstance(context, dict) else _EMPTY, others)

@@ -22,11 +22,11 @@ from .rules import (
     read_variant,
 )
 from .segments import check_key
-from .values import MAX_DEPTH, InvalidValueError, JsonValue, copy_json, is_number
+from .values import MAX_VALUE_DEPTH, InvalidValueError, JsonValue, copy_json, is_number
 
-Decide: TypeAlias = Callable[[Context, OtherFlags], Evaluation]
+EvaluateFlag: TypeAlias = Callable[[Context, OtherFlags], Evaluation]
 
-OBJECT = f"a JSON object with finite numbers, at most {MAX_DEPTH} levels deep"
+OBJECT = f"a JSON object with finite numbers, at most {MAX_VALUE_DEPTH} levels deep"
 
 # Each type of flag: what its values must be, and whether a value is.
 TYPES: dict[str, tuple[str, Callable[[object], bool]]] = {
@@ -42,10 +42,10 @@ class CompiledFlag:
     key: str
     # The definition that it was compiled from.
     definition: object
-    decide: Decide
-    # The keys of the flags and segments that its conditions refer to.
-    flags: frozenset[str]
-    segments: frozenset[str]
+    evaluate: EvaluateFlag
+    # The keys in its conditions.
+    referenced_flags: frozenset[str]
+    referenced_segments: frozenset[str]
     problems: tuple[Problem, ...] = ()
 
 
@@ -55,9 +55,9 @@ def compile_flag(
     """Compiles one flag. Cycles and chains of flags are checked for the whole set."""
     findings: list[Finding] = []
     scope = ConditionScope(segments)
-    decide = _compile(Location(findings), key, definition, scope)
+    evaluate = _compile(Location(findings), key, definition, scope)
     references = frozenset(scope.flag_references), frozenset(scope.segment_references)
-    flag = CompiledFlag(key, definition, decide, *references)
+    flag = CompiledFlag(key, definition, evaluate, *references)
     problems = [Problem(key, finding.path, finding.message) for finding in findings]
     return as_malformed(flag, *problems) if problems else flag
 
@@ -67,36 +67,38 @@ def as_malformed(flag: CompiledFlag, first: Problem, *others: Problem) -> Compil
 
     It keeps its references, because a change to one of them may make it valid again.
     """
-    return replace(flag, decide=_always(malformed(first)), problems=(first, *others))
+    return replace(flag, evaluate=_always(malformed(first)), problems=(first, *others))
 
 
-def _always(result: Evaluation) -> Decide:
+def _always(result: Evaluation) -> EvaluateFlag:
     return lambda _context, _others: result
 
 
-def _compile(location: Location, key: str, definition: object, scope: ConditionScope) -> Decide:
+def _compile(
+    location: Location, key: str, definition: object, scope: ConditionScope
+) -> EvaluateFlag:
     if not isinstance(definition, dict):
         location.report(f"must be a flag, but is {describe(definition)}")
         return _always(NotServed(key, "DISABLED"))
     # In the order of the TypeScript engine, because the error message has the first problem.
     check_requires(location, definition)
     check_key(location, key, definition)
-    flag_type = _read_type(location.at("type"), definition.get("type", MISSING))
-    is_enabled = _read_enabled(location.at("enabled"), definition.get("enabled", MISSING))
-    variants = _read_variants(location.at("variants"), definition.get("variants", MISSING))
-    values = _read_values(location.at("variants"), variants or {}, flag_type)
+    flag_type = _read_type(location.below("type"), definition.get("type", MISSING))
+    is_enabled = _read_enabled(location.below("enabled"), definition.get("enabled", MISSING))
+    variants = _read_variants(location.below("variants"), definition.get("variants", MISSING))
+    values = _read_values(location.below("variants"), variants or {}, flag_type)
     default = definition.get("defaultVariant")
     if default is not None:
-        default = read_variant(location.at("defaultVariant"), default, variants)
-    seed = read_seed(location.at("seed"), definition.get("seed"), key)
-    _check_client_visible(location.at("clientVisible"), definition.get("clientVisible"))
-    metadata = _read_metadata(location.at("metadata"), definition.get("metadata"))
+        default = read_variant(location.below("defaultVariant"), default, variants)
+    seed = read_seed(location.below("seed"), definition.get("seed"), key)
+    _check_client_visible(location.below("clientVisible"), definition.get("clientVisible"))
+    metadata = _read_metadata(location.below("metadata"), definition.get("metadata"))
     info = FlagInfo(key, flag_type == "boolean", values, seed, metadata)
     rule_scope = RuleScope(info, variants, scope)
-    rules = _compile_rules(location.at("rules"), definition.get("rules"), rule_scope)
+    rules = _compile_rules(location.below("rules"), definition.get("rules"), rule_scope)
     if not is_enabled:
         return _always(info.not_served("DISABLED"))
-    return _first_of(rules, _default_result(info, default, has_rules=bool(rules)))
+    return _evaluate_rules(rules, _default_result(info, default, has_rules=bool(rules)))
 
 
 def _check_client_visible(location: Location, is_visible: object) -> None:
@@ -130,11 +132,11 @@ def _read_values(
     values: dict[str, JsonValue] = {}
     for name, value in _sorted_items(variants):
         if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME_CHARACTERS:
-            location.at(name).report(
+            location.below(name).report(
                 f"the name of a variant must have 1 to {MAX_NAME_CHARACTERS} characters"
             )
         if flag_type is not None:
-            values[name] = _read_value(location.at(name), value, flag_type)
+            values[name] = _read_value(location.below(name), value, flag_type)
     return values
 
 
@@ -165,7 +167,7 @@ def _read_metadata(location: Location, metadata: object) -> Metadata | None:
         if isinstance(value, str | bool) or is_number(value):
             read[name] = copy_json(value)
         else:
-            location.at(name).report(
+            location.below(name).report(
                 f"must be a string, a finite number or a boolean, but is {describe(value)}"
             )
     return read or None
@@ -185,7 +187,7 @@ def _compile_rules(location: Location, rules: object, scope: RuleScope) -> list[
         location.report(f"must be a list of rules, but is {describe(rules)}")
         return []
     _report_repeated_ids(location, rules)
-    return [compile_rule(location.at(index), rule, scope) for index, rule in enumerate(rules)]
+    return [compile_rule(location.below(index), rule, scope) for index, rule in enumerate(rules)]
 
 
 def _report_repeated_ids(location: Location, rules: list[object]) -> None:
@@ -195,22 +197,22 @@ def _report_repeated_ids(location: Location, rules: list[object]) -> None:
         if not isinstance(rule_id, str):
             continue
         if rule_id in seen:
-            location.at(index).at("id").report(
+            location.below(index).below("id").report(
                 f"another rule of this flag already has the id {quote(rule_id)}"
             )
         seen.add(rule_id)
 
 
-def _first_of(rules: list[CompiledRule], default: Evaluation) -> Decide:
+def _evaluate_rules(rules: list[CompiledRule], default: Evaluation) -> EvaluateFlag:
     """The result of the first rule that serves, otherwise the default result."""
     if not rules:
         return _always(default)
 
-    def decide(context: Context, others: OtherFlags) -> Evaluation:
+    def evaluate(context: Context, others: OtherFlags) -> Evaluation:
         for rule in rules:
             result = rule(context, others)
             if result is not None:
                 return result
         return default
 
-    return decide
+    return evaluate

@@ -14,15 +14,15 @@ ADMISSION_DRAW = 1
 
 
 def draw_seed(seed: str, which: int) -> int:
-    """The inner hash of a draw, computed once at compile."""
+    """Hashes a seed for one of its two draws. Computed once, when a rule is compiled."""
     return _murmur3(seed, which)
 
 
-def draw(bucketing_value: str, hash_seed: int) -> int:
+def draw(bucketing_value: str, seed_of_draw: int) -> int:
     """A number from 0 to 99,999 that depends on the value and the seed only."""
-    return _murmur3(bucketing_value, hash_seed) * DRAWS >> 32
+    return _murmur3(bucketing_value, seed_of_draw) * DRAWS >> 32
 
 
-def _murmur3(text: str, seed: int) -> int:
+def _murmur3(text: str, initial_hash: int) -> int:
     # mmh3 crashes the interpreter on unpaired surrogates.
-    return mmh3.hash(text if text.isascii() else well_formed(text), seed, False)
+    return mmh3.hash(text if text.isascii() else well_formed(text), initial_hash, False)

@@ -23,7 +23,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A problem before its flag is known."""
+    """A problem of a segment, or of a flag before its key is added."""
 
     path: str
     message: str
@@ -33,7 +33,7 @@ class Finding:
 
 
 class Location:
-    """A location within a definition, at which problems are reported."""
+    """A location within a flag or segment, at which problems are reported."""
 
     __slots__ = ("_findings", "_path")
 
@@ -41,7 +41,8 @@ class Location:
         self._findings = findings
         self._path = path
 
-    def at(self, step: str | int) -> Location:
+    def below(self, step: str | int) -> Location:
+        """The location of a field or of an element of a list."""
         return Location(self._findings, f"{self._path}.{step}" if self._path else str(step))
 
     def report(self, message: str) -> None:
@@ -51,7 +52,7 @@ class Location:
 def report_unknown_fields(
     location: Location, fields: Collection[object], known: Collection[str], owner: str
 ) -> None:
-    """Unknown fields of rules, splits and conditions may decide, so they are not ignored."""
+    """Unknown fields of rules, splits and conditions could change results, so they are problems."""
     for name in sorted(map(str, fields)):
         if name not in known:
-            location.at(name).report(f"is an unknown field; {owner} has {join_quoted(known)}")
+            location.below(name).report(f"is an unknown field; {owner} has {join_quoted(known)}")

@@ -14,10 +14,10 @@ SUPPORTED: frozenset[str] = frozenset()
 def check_requires(location: Location, definition: dict[str, Any]) -> None:
     """Reports every feature in `requires` that this engine does not support.
 
-    A newer server lists there what changes the decision, because fields that an engine does not
-    know are otherwise ignored.
+    A newer server lists the features that change results, because engines ignore the fields that
+    they do not know.
     """
-    location = location.at("requires")
+    location = location.below("requires")
     required = definition.get("requires")
     if required is None:
         return
@@ -26,8 +26,8 @@ def check_requires(location: Location, definition: dict[str, Any]) -> None:
         return
     for index, feature in enumerate(required):
         if not isinstance(feature, str):
-            location.at(index).report(f"must be a name, but is {describe(feature)}")
+            location.below(index).report(f"must be a name, but is {describe(feature)}")
         elif feature not in SUPPORTED:
-            location.at(index).report(
+            location.below(index).report(
                 f"{quote(feature)} is not supported by this version: update the SDK"
             )

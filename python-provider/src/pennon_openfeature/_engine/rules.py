@@ -61,9 +61,9 @@ def compile_rule(location: Location, definition: object, scope: RuleScope) -> Co
         location.report(f"must be a rule, but is {describe(definition)}")
         return _never_serves
     report_unknown_fields(location, definition, RULE_FIELDS, "a rule")
-    rule_id = _read_id(location.at("id"), definition.get("id"))
+    rule_id = _read_id(location.below("id"), definition.get("id"))
     holds = _compile_conditions(
-        location.at("conditions"), definition.get("conditions"), scope.conditions
+        location.below("conditions"), definition.get("conditions"), scope.conditions
     )
     bucketing = _read_bucketing(location, definition, scope.info.seed)
     outcome = _read_outcome(location, definition, scope)
@@ -105,9 +105,9 @@ def _compile_conditions(location: Location, conditions: object, scope: Condition
 
 
 def _read_bucketing(location: Location, definition: dict[str, Any], default: str) -> Bucketing:
-    threshold = _read_threshold(location.at("percentage"), definition.get("percentage"))
-    attribute = _read_bucket_by(location.at("bucketBy"), definition.get("bucketBy"))
-    seed = read_seed(location.at("seed"), definition.get("seed"), default)
+    threshold = _read_threshold(location.below("percentage"), definition.get("percentage"))
+    attribute = _read_bucket_by(location.below("bucketBy"), definition.get("bucketBy"))
+    seed = read_seed(location.below("seed"), definition.get("seed"), default)
     return Bucketing(
         attribute=attribute,
         threshold=threshold,
@@ -148,8 +148,8 @@ def _read_outcome(
         location.report('must have either a "variant" or a "split"')
         return None
     if split is None:
-        return read_variant(location.at("variant"), variant, scope.variants)
-    return _read_split(location.at("split"), split, scope.variants)
+        return read_variant(location.below("variant"), variant, scope.variants)
+    return _read_split(location.below("split"), split, scope.variants)
 
 
 def read_variant(location: Location, name: object, variants: Collection[str] | None) -> str | None:
@@ -171,7 +171,9 @@ def _read_split(
     if not isinstance(split, list) or not split:
         location.report(f"{expected}, but is {describe(split)}")
         return None
-    read = [_read_entry(location.at(index), entry, variants) for index, entry in enumerate(split)]
+    read = [
+        _read_entry(location.below(index), entry, variants) for index, entry in enumerate(split)
+    ]
     _report_repeated_variants(location, read)
     entries = [entry for entry in read if entry is not None]
     if len(entries) < len(read):
@@ -192,11 +194,11 @@ def _read_entry(
         location.report(f'must be {{"variant": …, "weight": …}}, but is {describe(entry)}')
         return None
     report_unknown_fields(location, entry, SPLIT_FIELDS, "an entry of a split")
-    variant = read_variant(location.at("variant"), entry.get("variant", MISSING), variants)
+    variant = read_variant(location.below("variant"), entry.get("variant", MISSING), variants)
     raw_weight = entry.get("weight", MISSING)
     weight = as_double(raw_weight)
     if not (weight >= 0 and weight.is_integer()):
-        location.at("weight").report(
+        location.below("weight").report(
             f"must be a whole number of at least 0, but is {describe(raw_weight)}"
         )
         return None
@@ -209,7 +211,7 @@ def _report_repeated_variants(location: Location, entries: list[SplitEntry | Non
         if entry is None:
             continue
         if entry.variant in seen:
-            location.at(index).at("variant").report(
+            location.below(index).below("variant").report(
                 f"the variant {quote(entry.variant)} is already in this split"
             )
         seen.add(entry.variant)
@@ -246,9 +248,9 @@ def _serve_split(entries: list[SplitEntry], bucketing: Bucketing, results: _Serv
     """Serves the variant whose band of the total weight contains the draw."""
     seed = bucketing.variant_seed
     served = [results.drawn(entry.variant) for entry in entries]
-    upper_bounds = [end * DRAWS for end in accumulate(entry.weight for entry in entries)]
+    ends = [end * DRAWS for end in accumulate(entry.weight for entry in entries)]
     total = sum(entry.weight for entry in entries)
-    return lambda value: served[bisect_right(upper_bounds, draw(value, seed) * total)]
+    return lambda value: served[bisect_right(ends, draw(value, seed) * total)]
 
 
 def _drawing_rule(
@@ -258,7 +260,7 @@ def _drawing_rule(
     missing = targeting_key_missing(flag_key, bucketing.attribute)
     threshold, seed = bucketing.threshold, bucketing.admission_seed
 
-    def decide(context: Context, others: OtherFlags) -> Evaluation | None:
+    def evaluate(context: Context, others: OtherFlags) -> Evaluation | None:
         if not holds(context, others):
             return None
         attribute = read(context)
@@ -267,4 +269,4 @@ def _drawing_rule(
             return missing
         return serve(value) if threshold == DRAWS or draw(value, seed) < threshold else None
 
-    return decide
+    return evaluate

@@ -15,8 +15,10 @@ def compile_segment(key: str, definition: object) -> CompiledSegment:
     location = Location(findings)
     scope = ConditionScope({}, is_segment=True)
     conditions = _read_conditions(location, key, definition)
-    holds = compile_conditions(location.at("conditions"), conditions, scope, 0)
-    return CompiledSegment(never, str(findings[0])) if findings else CompiledSegment(holds)
+    holds = compile_conditions(location.below("conditions"), conditions, scope, 0)
+    if findings:
+        return CompiledSegment(definition, never, str(findings[0]))
+    return CompiledSegment(definition, holds)
 
 
 def _read_conditions(location: Location, key: str, definition: object) -> list[object]:
@@ -28,7 +30,7 @@ def _read_conditions(location: Location, key: str, definition: object) -> list[o
     conditions = definition.get("conditions", MISSING)
     if isinstance(conditions, list) and conditions:
         return conditions
-    location.at("conditions").report(
+    location.below("conditions").report(
         f"must be a non-empty list of conditions, but is {describe(conditions)}"
     )
     return []
@@ -38,6 +40,6 @@ def check_key(location: Location, key: str, definition: dict[str, Any]) -> None:
     """A definition may repeat its key in the flag set."""
     own_key = definition.get("key")
     if own_key is not None and own_key != key:
-        location.at("key").report(
+        location.below("key").report(
             f"must be {quote(key)} as in the flag set, but is {describe(own_key)}"
         )

@@ -14,7 +14,7 @@ NOT_A_NUMBER = math.nan
 MAX_EXACT_INTEGER = 2**53
 
 # Deeper values could overflow the stack of an application that reads them.
-MAX_DEPTH = 20
+MAX_VALUE_DEPTH = 20
 
 
 def as_double(value: object) -> float:
@@ -44,11 +44,11 @@ class InvalidValueError(ValueError):
     """A value cannot be served: it is too deep, or contains a number that is not finite."""
 
 
-def copy_json(value: JsonValue, depth_left: int = MAX_DEPTH) -> JsonValue:
+def copy_json(value: JsonValue, depth_left: int = MAX_VALUE_DEPTH) -> JsonValue:
     """A deep copy with numbers rounded to doubles."""
     if isinstance(value, list | dict):
         if depth_left == 0:
-            raise InvalidValueError(f"more than {MAX_DEPTH} levels deep")
+            raise InvalidValueError(f"more than {MAX_VALUE_DEPTH} levels deep")
         if isinstance(value, list):
             return [copy_json(member, depth_left - 1) for member in value]
         return {name: copy_json(member, depth_left - 1) for name, member in value.items()}
