@@ -30,7 +30,7 @@ export const Actor = strictObject({
   id: z.string(),
   name: z.string(),
   onBehalfOf: z.string().optional().describe('The value of X-On-Behalf-Of. It is not verified.'),
-});
+}).meta({ id: 'Actor' });
 export type Actor = z.infer<typeof Actor>;
 
 /** One recorded change: who made it, when, and the resource before and after it. */

@@ -42,10 +42,12 @@ export const Attribute = text(1, LIMITS.attributeLength).describe(
 );
 const not = z.boolean().nullish().describe('If true, inverts the condition.');
 
+/** `id` names this kind of comparison in the JSON Schema and the OpenAPI document. */
 const comparison = <const Names extends readonly string[], Operand extends z.ZodType>(
+  id: string,
   operators: Names,
   value: Operand,
-) => strictObject({ attribute: Attribute, operator: z.enum(operators), value, not });
+) => strictObject({ attribute: Attribute, operator: z.enum(operators), value, not }).meta({ id });
 
 const exactlyOneOf = (fields: readonly string[]): string =>
   `must have exactly one of ${fields.map(field => `"${field}"`).join(', ')}`;
@@ -61,15 +63,15 @@ export const AttributeCondition = z
   .discriminatedUnion(
     'operator',
     [
-      comparison(OPERATORS.scalar, Operand),
-      comparison(OPERATORS.list, listOf(Operand)),
-      comparison(OPERATORS.string, OperandText.min(1, 'must not be empty')),
-      comparison(OPERATORS.number, z.number()),
-      comparison(OPERATORS.none, z.literal(true).nullish()),
-      comparison(OPERATORS.date, OperandText),
-      comparison(OPERATORS.semver, text(1, LIMITS.versionLength)),
-      comparison(OPERATORS.network, Network),
-      comparison(OPERATORS.pattern, text(0, LIMITS.patternLength)),
+      comparison('ScalarCondition', OPERATORS.scalar, Operand),
+      comparison('ListCondition', OPERATORS.list, listOf(Operand)),
+      comparison('StringCondition', OPERATORS.string, OperandText.min(1, 'must not be empty')),
+      comparison('NumberCondition', OPERATORS.number, z.number()),
+      comparison('PresenceCondition', OPERATORS.none, z.literal(true).nullish()),
+      comparison('DateCondition', OPERATORS.date, OperandText),
+      comparison('VersionCondition', OPERATORS.semver, text(1, LIMITS.versionLength)),
+      comparison('NetworkCondition', OPERATORS.network, Network),
+      comparison('PatternCondition', OPERATORS.pattern, text(0, LIMITS.patternLength)),
     ],
     { error: unknownOperator },
   )
@@ -138,13 +140,13 @@ export const Condition: z.ZodType<Condition, Condition> = z
           return membersOf(Condition);
         },
         not,
-      }),
+      }).meta({ id: 'AnyCondition' }),
       strictObject({
         get all() {
           return membersOf(Condition);
         },
         not,
-      }),
+      }).meta({ id: 'AllCondition' }),
     ],
     { error: exactlyOneOf(Object.keys(CONDITION_FIELDS)) },
   )
@@ -162,13 +164,13 @@ export const SegmentMember: z.ZodType<SegmentMember, SegmentMember> = z
           return membersOf(SegmentMember);
         },
         not,
-      }),
+      }).meta({ id: 'SegmentAnyCondition' }),
       strictObject({
         get all() {
           return membersOf(SegmentMember);
         },
         not,
-      }),
+      }).meta({ id: 'SegmentAllCondition' }),
     ],
     { error: exactlyOneOf(['attribute', 'any', 'all']) },
   )

@@ -3,7 +3,9 @@ import { z } from 'zod';
 import { strictObject } from './strict-object.ts';
 
 /** One problem: the dotted path of the input, empty for the whole input, and how to fix it. */
-export const ErrorDetail = strictObject({ path: z.string(), message: z.string() });
+export const ErrorDetail = strictObject({ path: z.string(), message: z.string() }).meta({
+  id: 'ErrorDetail',
+});
 export type ErrorDetail = z.infer<typeof ErrorDetail>;
 
 /** The body of every error response, in REST and tRPC. */

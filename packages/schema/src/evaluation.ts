@@ -24,7 +24,7 @@ export const RequestedFlagKey = text(0, LIMITS.requestedKeyLength);
 export const ErrorCode = z.enum(['FLAG_NOT_FOUND', 'PARSE_ERROR', 'TARGETING_KEY_MISSING']);
 export type ErrorCode = z.infer<typeof ErrorCode>;
 
-const Metadata = z.record(Name, Scalar);
+const Metadata = z.record(Name, Scalar).meta({ id: 'EvaluationMetadata' });
 
 /** A variant is served. */
 export const Served = strictObject({
@@ -35,7 +35,7 @@ export const Served = strictObject({
   value: Value,
   ruleId: Name.optional(),
   metadata: Metadata.optional(),
-});
+}).meta({ id: 'ServedEvaluation' });
 export type Served = z.infer<typeof Served>;
 
 /** The result of a disabled flag or a null default variant. The caller's default applies. */
@@ -44,7 +44,7 @@ export const NotServed = strictObject({
   enabled: z.literal(false),
   reason: z.enum(['DEFAULT', 'DISABLED']),
   metadata: Metadata.optional(),
-});
+}).meta({ id: 'NotServedEvaluation' });
 export type NotServed = z.infer<typeof NotServed>;
 
 /** The flag could not be evaluated. The caller's default applies. */
@@ -54,7 +54,7 @@ export const Failed = strictObject({
   reason: z.literal('ERROR'),
   errorCode: ErrorCode,
   errorMessage: z.string(),
-});
+}).meta({ id: 'FailedEvaluation' });
 export type Failed = z.infer<typeof Failed>;
 
 /** The result of evaluating one flag. */

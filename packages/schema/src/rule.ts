@@ -13,7 +13,7 @@ const weightMessage = `must be a whole number from 0 to ${LIMITS.splitWeight}`;
 export const SplitEntry = strictObject({
   variant: Name,
   weight: z.int(weightMessage).min(0, weightMessage).max(LIMITS.splitWeight, weightMessage),
-});
+}).meta({ id: 'SplitEntry' });
 export type SplitEntry = z.infer<typeof SplitEntry>;
 
 const split = z

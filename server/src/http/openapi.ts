@@ -5,9 +5,11 @@ import { z } from 'zod';
 import type { ZodOpenApiOperationObject, ZodOpenApiPathsObject } from 'zod-openapi';
 
 import { appRouter } from '../router/index.ts';
+import { addExamples } from './openapi-examples.ts';
 import type { ErrorStatus } from './openapi-responses.ts';
 import { errorResponses, etag, location, notModified } from './openapi-responses.ts';
 import { ifNoneMatch, OTHER_PATHS, security } from './openapi-paths.ts';
+import { simplifyUnions } from './openapi-unions.ts';
 import { API } from './request.ts';
 import type { RestRoute } from './rest-route.ts';
 import { restRoutes } from './rest-route.ts';
@@ -18,21 +20,25 @@ import { restRoutes } from './rest-route.ts';
  * it as `paths`, made from the same `RestRoute` that `rest.ts` serves.
  */
 export const openApiDocument = (): OpenAPIObject =>
-  generateOpenApiDocument(appRouter, {
-    title: 'Pennon',
-    description:
-      'Feature flags with targeting, percentage rollouts and live updates. Send an API key in `Authorization: Bearer` or `X-API-Key`.',
-    version: '1',
-    license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
-    openApiVersion: '3.1.0',
-    baseUrl: '/',
-    paths: { ...restPaths(), ...OTHER_PATHS },
-    securitySchemes: {
-      bearer: { type: 'http', scheme: 'bearer' },
-      apiKey: { type: 'apiKey', in: 'header', name: 'X-API-Key' },
-    },
-    defs: { Error: ErrorBody },
-  });
+  addExamples(
+    simplifyUnions(
+      generateOpenApiDocument(appRouter, {
+        title: 'Pennon',
+        description:
+          'Feature flags with targeting, percentage rollouts and live updates. Send an API key in `Authorization: Bearer` or `X-API-Key`.',
+        version: '1',
+        license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+        openApiVersion: '3.1.0',
+        baseUrl: '/',
+        paths: { ...restPaths(), ...OTHER_PATHS },
+        securitySchemes: {
+          bearer: { type: 'http', scheme: 'bearer' },
+          apiKey: { type: 'apiKey', in: 'header', name: 'X-API-Key' },
+        },
+        defs: { Error: ErrorBody },
+      }),
+    ),
+  );
 
 const restPaths = (): ZodOpenApiPathsObject => {
   const paths: ZodOpenApiPathsObject = {};
@@ -64,14 +70,24 @@ const headersOf = ({ headers, conditional }: RestRoute): Record<string, z.ZodTyp
 
 /** A body may repeat the path parameters, so what was read can be written back. */
 const requestBodyOf = ({
+  procedure,
   body,
   params,
 }: RestRoute): Pick<ZodOpenApiOperationObject, 'requestBody'> => {
   if (body === undefined) return {};
   const repeated = Object.entries(params).map(([name, schema]) => [name, schema.optional()]);
-  const schema = z.strictObject({ ...body, ...Object.fromEntries(repeated) });
+  const schema = z
+    .strictObject({ ...body, ...Object.fromEntries(repeated) })
+    .meta({ id: `${pascalCase(procedure)}Body` });
   return { requestBody: { required: true, content: { 'application/json': { schema } } } };
 };
+
+/** Returns `FlagsCreate` for `flags.create`: the prefix of the names of its schemas. */
+const pascalCase = (procedure: string): string =>
+  procedure
+    .split('.')
+    .map(word => `${word[0]?.toUpperCase()}${word.slice(1)}`)
+    .join('');
 
 const successOf = ({ success, conditional }: RestRoute): ZodOpenApiOperationObject['responses'] => {
   const { status, body, hasEtag, locationField } = success;

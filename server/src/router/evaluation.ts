@@ -35,10 +35,12 @@ export const EvaluateAllRequest = strictObject({
   flagKeys: FlagKeys.optional().describe('Only these flags; all flags if absent.'),
 }) satisfies z.ZodType<EvaluateAllInput>;
 
+const trace = z.unknown().optional().describe('Every rule and condition, with `explain`.');
+
 export const Decision = z
   .union([
-    Served.extend({ trace: z.unknown().optional() }),
-    NotServed.extend({ trace: z.unknown().optional() }),
+    Served.extend({ trace }).meta({ id: 'ServedDecision' }),
+    NotServed.extend({ trace }).meta({ id: 'NotServedDecision' }),
   ])
   .meta({ id: 'Decision' });
 

@@ -1,10 +1,10 @@
-import { Export, ExportedEnvironment, Json, Key, strictObject } from '@pennon/schema';
+import { Export, ExportedEnvironment, Key, strictObject } from '@pennon/schema';
 import { z } from 'zod';
 
 import { exportData } from '../import-export/export.ts';
 import { importData } from '../import-export/import.ts';
 import { procedure, router } from './procedure.ts';
-import { restParams } from './schemas.ts';
+import { Difference, restParams } from './schemas.ts';
 
 const tag = 'Import and export';
 const MAX_IMPORT_BYTES = 64 * 1_048_576;
@@ -22,7 +22,7 @@ const ImportReport = strictObject({
           kind: z.enum(['flag', 'segment']),
           key: Key,
           change: z.enum(['add', 'change', 'remove']),
-          differences: z.array(strictObject({ path: z.string(), before: Json, after: Json })),
+          differences: z.array(Difference),
         }),
       ),
     }),

@@ -30,8 +30,11 @@ export const paging = {
   cursor: z.string().max(1_000).optional().describe('The nextCursor of the previous page.'),
 };
 
+/** One page of a list, named after its items in the OpenAPI document. */
 export const page = <Item extends z.ZodType>(item: Item) =>
-  strictObject({ items: z.array(item), nextCursor: z.string().nullable() });
+  strictObject({ items: z.array(item), nextCursor: z.string().nullable() }).meta({
+    id: `${item.meta()?.id}Page`,
+  });
 
 const warnings = z.array(ErrorDetail).optional().describe('Accepted, but probably unintended.');
 
@@ -48,13 +51,17 @@ export const copyInput = {
   dryRun: z.boolean().optional().describe('Only return what would change.'),
 };
 
+export const Difference = strictObject({ path: z.string(), before: Json, after: Json }).meta({
+  id: 'Difference',
+});
+
 export const CopyPreview = strictObject({
   dryRun: z.literal(true),
   key: Key,
   environment: z.string(),
   to: z.string(),
   outcome: z.enum(['create', 'overwrite', 'refused', 'unchanged']),
-  differences: z.array(strictObject({ path: z.string(), before: Json, after: Json })),
+  differences: z.array(Difference),
   problems: z
     .array(ErrorDetail)
     .optional()
