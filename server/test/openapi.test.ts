@@ -2,9 +2,10 @@ import { Validator } from '@seriousme/openapi-schema-validator';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
+import { BODY_EXAMPLES } from '../src/http/openapi-examples.ts';
 import { StoreError } from '../src/store/store.ts';
 import type { RequestOptions, TestResponse, TestServer } from './support/server.ts';
-import { startServer } from './support/server.ts';
+import { ADMIN_KEY, startServer } from './support/server.ts';
 
 let server: TestServer;
 // oxlint-disable-next-line typescript/no-explicit-any
@@ -115,9 +116,152 @@ describe('/openapi.json', () => {
     const create = document.paths['/api/v1/flags'].post;
     expect(create.responses['201'].headers).toHaveProperty('Location');
     expect(document.paths['/api/v1/keys'].post.responses['201'].headers).toEqual({});
-    expect(put.requestBody.content['application/json'].schema.properties).toHaveProperty('key');
+    expect(put.requestBody.content['application/json'].schema.$ref).toMatch(/FlagsReplaceBody$/);
+    expect(document.components.schemas.FlagsReplaceBody.properties).toHaveProperty('key');
     expect(document.paths['/api/v1/flags/{key}'].get.responses).toHaveProperty('304');
     expect(document.paths['/api/v1/flags/{key}'].delete.responses).toHaveProperty('204');
+  });
+});
+
+describe('the schemas of /openapi.json', () => {
+  const objectsIn = (node: unknown): Record<string, unknown>[] => {
+    if (typeof node !== 'object' || node === null) return [];
+    const inner = Object.values(node).flatMap(objectsIn);
+    return Array.isArray(node) ? inner : [node as Record<string, unknown>, ...inner];
+  };
+
+  it('are all used, and all defined', () => {
+    const prefix = '#/components/schemas/';
+    const references = objectsIn(document).flatMap(({ $ref }) =>
+      typeof $ref === 'string' ? [$ref.replace(prefix, '')] : [],
+    );
+    expect([...new Set(references)].toSorted()).toEqual(
+      Object.keys(document.components.schemas).toSorted(),
+    );
+  });
+
+  it('have one type each, or one type and null', () => {
+    const lists = objectsIn(document).flatMap(({ type }) => (Array.isArray(type) ? [type] : []));
+    expect(lists.length).toBeGreaterThan(10);
+    for (const types of lists) expect(types).toEqual([expect.any(String), 'null']);
+  });
+
+  it('have a member for each type of a flag, chosen by the type', () => {
+    for (const name of ['Flag', 'FlagResponse', 'EvaluationFlag']) {
+      const { schemas } = document.components;
+      const { mapping, propertyName } = schemas[name].discriminator;
+      expect(propertyName).toBe('type');
+      expect(Object.keys(mapping)).toEqual(['boolean', 'string', 'number', 'object']);
+      const number = schemas[mapping.number.split('/').at(-1)];
+      expect(number.properties.type.enum).toEqual(['number']);
+      expect(number.properties.variants.additionalProperties).toEqual({ type: 'number' });
+    }
+  });
+
+  it('accept a flag of each type, and refuse values of another type', () => {
+    const ajv = new Ajv2020({ strict: false, validateFormats: false });
+    ajv.addSchema(document, 'api');
+    const at = '2026-01-31T12:00:00.000Z';
+    const flagOf = (type: string, value: unknown) => ({
+      key: 'a',
+      type,
+      enabled: true,
+      variants: { a: value },
+      defaultVariant: null,
+      rules: [],
+      seed: 'a',
+      clientVisible: false,
+      metadata: { a: 1, b: 'b', c: true },
+      version: 1,
+      createdAt: at,
+      updatedAt: at,
+    });
+    const accepts = (flag: object) => ajv.validate('api#/components/schemas/Flag', flag);
+    const values = { boolean: true, string: 'a', number: 1.5, object: { a: [1] } };
+    for (const [type, value] of Object.entries(values)) {
+      expect([type, accepts(flagOf(type, value))]).toEqual([type, true]);
+      for (const other of Object.keys(values).filter(each => each !== type))
+        expect([type, other, accepts(flagOf(other, value))]).toEqual([type, other, false]);
+    }
+  });
+});
+
+describe('the examples of /openapi.json', () => {
+  type Parameter = { in: string; name: string; required?: boolean; example?: string };
+  type Operation = {
+    operationId: string;
+    parameters?: Parameter[];
+    requestBody?: { content: { 'application/json': { example?: object } } };
+  };
+
+  const operations = () =>
+    Object.entries<Record<string, Operation>>(document.paths).flatMap(([path, item]) =>
+      Object.entries(item).map(([method, operation]) => ({
+        path,
+        method: method.toUpperCase(),
+        ...operation,
+      })),
+    );
+
+  it('exist for every request body', () => {
+    const missing = operations().filter(
+      ({ requestBody }) => requestBody && !requestBody.content['application/json'].example,
+    );
+    expect(missing.map(({ operationId }) => operationId)).toEqual([]);
+    const withBody = operations().filter(({ requestBody }) => requestBody !== undefined);
+    expect(withBody.map(({ operationId }) => operationId).toSorted()).toEqual(
+      Object.keys(BODY_EXAMPLES).toSorted(),
+    );
+  });
+
+  /** The URL with the example of each parameter, as a page that tries an operation fills it in. */
+  const urlOf = (path: string, parameters: readonly Parameter[], ids: Record<string, string>) => {
+    const query = new URLSearchParams();
+    let url = path;
+    for (const { in: place, name, example = ids[path] } of parameters) {
+      if (example === undefined) continue;
+      if (place === 'path') url = url.replace(`{${name}}`, example);
+      if (place === 'query') query.set(name, example);
+    }
+    return `${url}?${query.toString()}`;
+  };
+
+  it('succeed as they are on a new server: every body, then every GET, then every DELETE', async () => {
+    await using own = await startServer();
+    const base = await own.listen();
+    const ids: Record<string, string> = {};
+    const send = async ({
+      path,
+      method,
+      parameters = [],
+      requestBody,
+    }: ReturnType<typeof operations>[number]) => {
+      const abort = new AbortController();
+      const example = requestBody?.content['application/json'].example;
+      const response = await fetch(base + urlOf(path, parameters, ids), {
+        method,
+        signal: abort.signal,
+        headers: {
+          authorization: `Bearer ${ADMIN_KEY}`,
+          ...(example && { 'content-type': 'application/json' }),
+        },
+        ...(example && { body: JSON.stringify(example) }),
+      });
+      const isStream = response.headers.get('content-type')?.startsWith('text/event-stream');
+      const text = isStream ? '' : await response.text();
+      abort.abort();
+      expect([method, path, response.ok, text]).toEqual([method, path, true, text]);
+      if (path === '/api/v1/keys' && method === 'POST')
+        ids['/api/v1/keys/{id}'] = JSON.parse(text).id;
+    };
+    const byId = new Map(operations().map(each => [each.operationId, each]));
+    for (const operationId of Object.keys(BODY_EXAMPLES)) {
+      const operation = byId.get(operationId);
+      if (operation !== undefined) await send(operation);
+    }
+    const rest = operations().filter(({ path }) => !path.startsWith('/trpc/'));
+    for (const operation of rest) if (operation.method === 'GET') await send(operation);
+    for (const operation of rest) if (operation.method === 'DELETE') await send(operation);
   });
 });
 

@@ -35,6 +35,9 @@ const PAGE = `<!doctype html>
     <link rel="stylesheet" href="/docs/swagger-ui.css" />
   </head>
   <body>
+    <p style="margin: 0; padding: 0.75rem 1.25rem; font: 0.875rem sans-serif">
+      To try requests, select Authorize and enter an API key. It stays in this browser tab until you close it.
+    </p>
     <div id="api"></div>
     <script src="/docs/swagger-ui-bundle.js"></script>
     <script src="/docs/start.js"></script>
@@ -42,7 +45,34 @@ const PAGE = `<!doctype html>
 </html>
 `;
 
-const START = `SwaggerUIBundle({ url: '/openapi.json', dom_id: '#api', validatorUrl: null, deepLinking: true });
+/**
+ * Stores the key in the session storage of the tab: it is kept over a reload and removed when the tab is closed.
+ * The option `persistAuthorization` would store it in the local storage, without an end.
+ */
+const START = `const STORED = 'pennon-authorized';
+const storeKey = () => ({
+  statePlugins: {
+    auth: {
+      wrapActions: {
+        persistAuthorizationIfNeeded: (_, system) => () => {
+          const authorized = system.authSelectors.authorized();
+          sessionStorage.setItem(STORED, JSON.stringify(authorized?.toJS() ?? {}));
+        },
+      },
+    },
+  },
+});
+const ui = SwaggerUIBundle({
+  url: '/openapi.json',
+  dom_id: '#api',
+  validatorUrl: null,
+  deepLinking: true,
+  plugins: [storeKey],
+  onComplete: () => {
+    const stored = sessionStorage.getItem(STORED);
+    if (stored !== null) ui.authActions.restoreAuthorization(JSON.parse(stored));
+  },
+});
 `;
 
 /** Serves the OpenAPI document, and a page to read and try it. */

@@ -1,6 +1,6 @@
-import { FORMAT_VERSION } from '@pennon/schema';
-import type { OpenAPIObject } from 'trpc-to-openapi';
+import { FORMAT_VERSION, isJsonObject, type JsonObject } from '@pennon/schema';
 
+import { mapObject, objectIn } from './openapi-json.ts';
 import { API } from './request.ts';
 
 const ENVIRONMENT = 'production';
@@ -30,7 +30,7 @@ const flag = {
  * The body of each operation that takes one, by operation id. On a new installation they succeed in this order;
  * a test sends them.
  */
-export const BODY_EXAMPLES: Readonly<Record<string, object>> = {
+export const BODY_EXAMPLES: Readonly<Record<string, JsonObject>> = {
   'environments-create': { key: NEW_ENVIRONMENT, description: 'The last stop before production' },
   'segments-create': { key: SEGMENT, name: 'Beta testers', conditions },
   'segments-replace': { name: 'Beta testers', tags: ['checkout'], conditions },
@@ -74,53 +74,38 @@ const PATH_EXAMPLES: readonly { readonly path: string; readonly example: string 
   { path: `${API}/environments/{key}`, example: NEW_ENVIRONMENT },
 ];
 
-type Parameter = { readonly name: string; readonly in: string };
-type Operation = {
-  readonly operationId?: string;
-  readonly parameters?: readonly object[];
-  readonly requestBody?: object;
-};
-
-const METHODS: ReadonlySet<string> = new Set(['get', 'post', 'put', 'patch', 'delete']);
-
-/** Adds examples to the parameters and bodies of all operations, so that readers can try them as they are. */
-export const addExamples = (document: OpenAPIObject): OpenAPIObject => ({
+/** Adds examples to the parameters and bodies of all operations, so that readers can send them as they are. */
+export const addExamples = (document: JsonObject): JsonObject => ({
   ...document,
-  paths: Object.fromEntries(
-    Object.entries(document.paths ?? {}).map(([path, item]) => [path, addToPath(path, item)]),
+  paths: mapObject(objectIn(document, 'paths'), (path, item) =>
+    mapObject(item, (_, operation) => addToOperation(path, operation)),
   ),
 });
 
-const addToPath = (path: string, item: object): object =>
-  Object.fromEntries(
-    Object.entries(item).map(([name, value]: [string, Operation]) => [
-      name,
-      METHODS.has(name) ? addToOperation(path, value) : value,
-    ]),
-  );
-
-const addToOperation = (path: string, operation: Operation): Operation => {
-  const { operationId = '', parameters, requestBody } = operation;
+const addToOperation = (path: string, operation: JsonObject): JsonObject => {
+  const { operationId, parameters, requestBody } = operation;
+  const example = typeof operationId === 'string' ? BODY_EXAMPLES[operationId] : undefined;
   return {
     ...operation,
-    ...(parameters && { parameters: parameters.map(each => addToParameter(path, each)) }),
-    ...(requestBody && { requestBody: addToBody(requestBody, BODY_EXAMPLES[operationId]) }),
+    ...(Array.isArray(parameters) && {
+      parameters: parameters.filter(isJsonObject).map(each => addToParameter(path, each)),
+    }),
+    ...(isJsonObject(requestBody) && example && { requestBody: addToBody(requestBody, example) }),
   };
 };
 
-const addToParameter = (path: string, parameter: object): object => {
-  const example = exampleOf(path, parameter as Parameter);
+const addToParameter = (path: string, parameter: JsonObject): JsonObject => {
+  const example = exampleOf(path, parameter);
   return example === undefined ? parameter : { ...parameter, example };
 };
 
-const exampleOf = (path: string, { name, in: place }: Parameter): string | undefined => {
+const exampleOf = (path: string, { name, in: place }: JsonObject): string | undefined => {
   if (place === 'query' && name === 'environment') return ENVIRONMENT;
   if (place !== 'path' || name !== 'key') return undefined;
   return PATH_EXAMPLES.find(each => path.startsWith(each.path))?.example;
 };
 
-const addToBody = (body: object, example: object | undefined): object => {
-  if (example === undefined || !('content' in body)) return body;
-  const [[type, media] = []] = Object.entries(body.content as Record<string, object>);
-  return type === undefined ? body : { ...body, content: { [type]: { ...media, example } } };
-};
+const addToBody = (body: JsonObject, example: JsonObject): JsonObject => ({
+  ...body,
+  content: mapObject(objectIn(body, 'content'), (_, media) => ({ ...media, example })),
+});

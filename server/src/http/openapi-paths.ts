@@ -1,4 +1,4 @@
-import { EvaluationContext, FlagSet, FlagSetChange, strictObject } from '@pennon/schema';
+import { FlagSet, FlagSetChange, strictObject } from '@pennon/schema';
 import { z } from 'zod';
 import type { ZodOpenApiOperationObject, ZodOpenApiPathsObject } from 'zod-openapi';
 
@@ -7,6 +7,7 @@ import {
   EvaluateAllRequest,
   EvaluateRequest,
   Evaluations,
+  ValuesStreamRequest,
 } from '../router/evaluation.ts';
 import { environment } from '../router/schemas.ts';
 import type { ErrorStatus } from './openapi-responses.ts';
@@ -42,6 +43,12 @@ const evaluationOperation = (tag: string, body: z.ZodObject, headers: Headers = 
   requestParams: { query: z.object(environment), header: z.object(headers) },
   requestBody: { required: true, content: json(body) },
 });
+
+/** The body of a request over REST, which has the environment in the query. `id` names its schema. */
+const bodyOf = <Shape extends z.core.$ZodLooseShape>(request: z.ZodObject<Shape>, id: string) => {
+  const { environment: _, ...body } = request.shape;
+  return strictObject(body).meta({ id });
+};
 
 const publicOperation = { tags: ['Operations'], security: [] };
 
@@ -90,7 +97,7 @@ const trpcOperation = (operationId: string, summary: string): ZodOpenApiOperatio
 export const OTHER_PATHS: ZodOpenApiPathsObject = {
   [`${API}/evaluate`]: {
     post: {
-      ...evaluationOperation('Evaluation', EvaluateRequest.omit({ environment: true })),
+      ...evaluationOperation('Evaluation', bodyOf(EvaluateRequest, 'EvaluateBody')),
       operationId: 'evaluation-evaluate',
       summary: 'Evaluate one flag for a context',
       responses: {
@@ -103,7 +110,7 @@ export const OTHER_PATHS: ZodOpenApiPathsObject = {
     post: {
       ...evaluationOperation(
         'Evaluation',
-        EvaluateAllRequest.omit({ environment: true }),
+        bodyOf(EvaluateAllRequest, 'EvaluateAllBody'),
         ifNoneMatch,
       ),
       operationId: 'evaluation-evaluateAll',
@@ -148,7 +155,7 @@ export const OTHER_PATHS: ZodOpenApiPathsObject = {
   },
   [`${API}/evaluations/stream`]: {
     post: {
-      ...evaluationOperation('Delivery', z.strictObject({ context: EvaluationContext })),
+      ...evaluationOperation('Delivery', bodyOf(ValuesStreamRequest, 'EvaluationStreamBody')),
       operationId: 'evaluations-stream',
       summary: 'Follow the evaluated flags of one context as server-sent events',
       responses: {

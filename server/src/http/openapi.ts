@@ -1,4 +1,4 @@
-import { ErrorBody } from '@pennon/schema';
+import { ErrorBody, type JsonObject, JsonObjectSchema } from '@pennon/schema';
 import type { OpenAPIObject } from 'trpc-to-openapi';
 import { generateOpenApiDocument } from 'trpc-to-openapi';
 import { z } from 'zod';
@@ -9,7 +9,7 @@ import { addExamples } from './openapi-examples.ts';
 import type { ErrorStatus } from './openapi-responses.ts';
 import { errorResponses, etag, location, notModified } from './openapi-responses.ts';
 import { ifNoneMatch, OTHER_PATHS, security } from './openapi-paths.ts';
-import { simplifyUnions } from './openapi-unions.ts';
+import { adaptToGenerators } from './openapi-generators.ts';
 import { API } from './request.ts';
 import type { RestRoute } from './rest-route.ts';
 import { restRoutes } from './rest-route.ts';
@@ -19,26 +19,27 @@ import { restRoutes } from './rest-route.ts';
  * of a POST as part of the body, and no entity tag, status 304 or Location. So the operations are passed to
  * it as `paths`, made from the same `RestRoute` that `rest.ts` serves.
  */
-export const openApiDocument = (): OpenAPIObject =>
-  addExamples(
-    simplifyUnions(
-      generateOpenApiDocument(appRouter, {
-        title: 'Pennon',
-        description:
-          'Feature flags with targeting, percentage rollouts and live updates. Send an API key in `Authorization: Bearer` or `X-API-Key`.',
-        version: '1',
-        license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
-        openApiVersion: '3.1.0',
-        baseUrl: '/',
-        paths: { ...restPaths(), ...OTHER_PATHS },
-        securitySchemes: {
-          bearer: { type: 'http', scheme: 'bearer' },
-          apiKey: { type: 'apiKey', in: 'header', name: 'X-API-Key' },
-        },
-        defs: { Error: ErrorBody },
-      }),
-    ),
-  );
+export const openApiDocument = (): JsonObject => {
+  const document = JsonObjectSchema.parse(JSON.parse(JSON.stringify(describeRoutes())));
+  return addExamples(adaptToGenerators(document));
+};
+
+const describeRoutes = (): OpenAPIObject =>
+  generateOpenApiDocument(appRouter, {
+    title: 'Pennon',
+    description:
+      'Feature flags with targeting, percentage rollouts and live updates. Send an API key in `Authorization: Bearer` or `X-API-Key`.',
+    version: '1',
+    license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+    openApiVersion: '3.1.0',
+    baseUrl: '/',
+    paths: { ...restPaths(), ...OTHER_PATHS },
+    securitySchemes: {
+      bearer: { type: 'http', scheme: 'bearer' },
+      apiKey: { type: 'apiKey', in: 'header', name: 'X-API-Key' },
+    },
+    defs: { Error: ErrorBody },
+  });
 
 const restPaths = (): ZodOpenApiPathsObject => {
   const paths: ZodOpenApiPathsObject = {};
