@@ -43,7 +43,7 @@ const PROCEDURES: Record<string, Role[]> = {
   'evaluation.evaluate': everyone,
   'evaluation.evaluateAll': everyone,
   'evaluation.watch': ['admin', 'server', 'client'],
-  'status.read': ['admin', 'viewer'],
+  'status.read': readers,
   'transfer.export': admins,
   'transfer.import': admins,
 };
@@ -55,8 +55,8 @@ const ROUTES: Record<string, Role[]> = {
   'GET /api/v1/flag-set': followers,
   'HEAD /api/v1/flag-set': followers,
   'GET /api/v1/flag-set/stream': followers,
-  'GET /metrics': ['admin', 'viewer'],
-  'HEAD /metrics': ['admin', 'viewer'],
+  'GET /metrics': readers,
+  'HEAD /metrics': readers,
 };
 
 const PUBLIC = [

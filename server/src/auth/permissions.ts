@@ -15,7 +15,7 @@ export const ROLES = {
   client: [...EVALUATE, ...VALUES],
   server: [...EVALUATE, ...EXPLAIN, ...VALUES, ...FLAG_SET],
   viewer: [...READ, ...EVALUATE, ...EXPLAIN, ...OPERATE],
-  editor: [...READ, ...WRITE, ...EVALUATE, ...EXPLAIN],
+  editor: [...READ, ...WRITE, ...EVALUATE, ...EXPLAIN, ...OPERATE],
   admin: [
     ...READ,
     ...WRITE,

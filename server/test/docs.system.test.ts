@@ -1,0 +1,109 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+import type { Element } from './support/markdown.ts';
+import { elementsOf } from './support/markdown.ts';
+import type { ServerProcess } from './support/process.ts';
+import { startProcess } from './support/process.ts';
+import { ADMIN_KEY } from './support/server.ts';
+
+const DOCS = new URL('../../docs/', import.meta.url).pathname;
+
+/** The pages with examples that run against a server, each against a new one. */
+const pages = globSync('*.md', { cwd: DOCS })
+  .map(name => ({
+    name: basename(name),
+    elements: elementsOf(readFileSync(join(DOCS, name), 'utf8')),
+  }))
+  .filter(({ elements }) => elements.some(isExample));
+
+function isExample(element: Element): boolean {
+  if (element.kind === 'row') return false;
+  return element.language === 'sh' || ['flag', 'segment'].includes(element.label);
+}
+
+describe.each(pages)('docs/$name', ({ elements }) => {
+  let directory: string;
+  let server: ServerProcess;
+  beforeAll(async () => {
+    directory = mkdtempSync(join(tmpdir(), 'pennon-docs-'));
+    server = await startProcess({ env: { PENNON_DATA: ':memory:', PENNON_ADMIN_KEY: ADMIN_KEY } });
+  });
+  afterAll(async () => {
+    await server.stop();
+    rmSync(directory, { recursive: true });
+  });
+
+  /** The variables of the quick start. */
+  const environment = () => ({
+    PATH: process.env['PATH'],
+    PENNON: `${server.url}/api/v1`,
+    KEY: `Authorization: Bearer ${ADMIN_KEY}`,
+    JSON: 'content-type: application/json',
+  });
+
+  const post = async (path: string, body: string): Promise<unknown> => {
+    const response = await fetch(`${server.url}/api/v1/${path}?environment=development`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${ADMIN_KEY}`, 'content-type': 'application/json' },
+      body,
+    });
+    const result = await response.json();
+    expect(response.ok, JSON.stringify(result)).toBe(true);
+    return result;
+  };
+
+  const runShell = async (script: string): Promise<string> => {
+    const shell = spawn('bash', ['-e', '-o', 'pipefail', '-c', script], {
+      cwd: directory,
+      env: environment(),
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const chunks: Buffer[] = [];
+    shell.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
+    const [code] = await once(shell, 'close');
+    expect(code).toBe(0);
+    return Buffer.concat(chunks).toString();
+  };
+
+  it('works as printed', async () => {
+    let output = '';
+    let flagKey: string | undefined;
+    for (const element of elements) {
+      if (element.kind === 'row') {
+        if (flagKey === undefined) continue;
+        const [context = '', variant] = element.cells;
+        const body = JSON.stringify({ flagKey, context: JSON.parse(context) });
+        expect(await post('evaluate', body), `line ${element.line}`).toMatchObject({ variant });
+        continue;
+      }
+      const { language, label, text, line } = element;
+      flagKey = undefined;
+      if (language === 'sh') output = await runShell(text);
+      else if (label === 'result')
+        expect(lastJson(output), `line ${line}`).toMatchObject(JSON.parse(text));
+      else if (label === 'segment') await post('segments', text);
+      else if (label === 'flag') {
+        await post('flags', text);
+        flagKey = JSON.parse(text).key;
+      }
+    }
+  });
+});
+
+/** The last JSON object of an output of several, which have no separator. */
+const lastJson = (output: string): unknown => {
+  for (let start = output.indexOf('{'); start !== -1; start = output.indexOf('{', start + 1)) {
+    try {
+      return JSON.parse(output.slice(start));
+    } catch {
+      // Another object follows.
+    }
+  }
+  throw new Error(`no JSON in ${output}`);
+};
