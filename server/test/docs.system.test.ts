@@ -1,20 +1,23 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import type { Element } from './support/markdown.ts';
+import type { Block, Element } from './support/markdown.ts';
 import { elementsOf } from './support/markdown.ts';
 import type { ServerProcess } from './support/process.ts';
 import { startProcess } from './support/process.ts';
-import { ADMIN_KEY } from './support/server.ts';
 
 const DOCS = new URL('../../docs/', import.meta.url).pathname;
+const CLI = new URL('../src/cli.ts', import.meta.url).pathname;
 
-/** The pages with examples that run against a server, each against a new one. */
+/**
+ * The pages with examples that run against a server, each against a new one. A shell block with the label
+ * `manual` does not run, because it starts a server itself.
+ */
 const pages = globSync('*.md', { cwd: DOCS })
   .map(name => ({
     name: basename(name),
@@ -24,33 +27,43 @@ const pages = globSync('*.md', { cwd: DOCS })
 
 function isExample(element: Element): boolean {
   if (element.kind === 'row') return false;
-  return element.language === 'sh' || ['flag', 'segment'].includes(element.label);
+  return isScript(element) || ['flag', 'segment'].includes(element.label);
+}
+
+function isScript({ language, label }: Block): boolean {
+  return language === 'sh' && label !== 'manual';
 }
 
 describe.each(pages)('docs/$name', ({ elements }) => {
   let directory: string;
   let server: ServerProcess;
+  let adminKey: string;
   beforeAll(async () => {
     directory = mkdtempSync(join(tmpdir(), 'pennon-docs-'));
-    server = await startProcess({ env: { PENNON_DATA: ':memory:', PENNON_ADMIN_KEY: ADMIN_KEY } });
+    server = await startProcess({ env: { PENNON_DATA: join(directory, 'pennon-data') } });
+    adminKey = readFileSync(join(directory, 'pennon-data', 'admin-key'), 'utf8').trim();
+    const command = join(directory, 'pennon');
+    writeFileSync(command, `#!/bin/sh\nexec '${process.execPath}' '${CLI}' "$@"\n`);
+    chmodSync(command, 0o755);
   });
   afterAll(async () => {
     await server.stop();
     rmSync(directory, { recursive: true });
   });
 
-  /** The variables of the quick start. */
+  /** The variables of the quick start. The ports of the examples are replaced by the server's. */
   const environment = () => ({
-    PATH: process.env['PATH'],
+    PATH: `${directory}:${process.env['PATH']}`,
     PENNON: `${server.url}/api/v1`,
-    KEY: `Authorization: Bearer ${ADMIN_KEY}`,
+    KEY: `Authorization: Bearer ${adminKey}`,
+    PENNON_ADMIN_KEY: adminKey,
     JSON: 'content-type: application/json',
   });
 
   const post = async (path: string, body: string): Promise<unknown> => {
     const response = await fetch(`${server.url}/api/v1/${path}?environment=development`, {
       method: 'POST',
-      headers: { authorization: `Bearer ${ADMIN_KEY}`, 'content-type': 'application/json' },
+      headers: { authorization: `Bearer ${adminKey}`, 'content-type': 'application/json' },
       body,
     });
     const result = await response.json();
@@ -59,7 +72,8 @@ describe.each(pages)('docs/$name', ({ elements }) => {
   };
 
   const runShell = async (script: string): Promise<string> => {
-    const shell = spawn('bash', ['-e', '-o', 'pipefail', '-c', script], {
+    const here = script.replaceAll(/http:\/\/127\.0\.0\.1:440[01]/g, server.url);
+    const shell = spawn('bash', ['-e', '-o', 'pipefail', '-c', here], {
       cwd: directory,
       env: environment(),
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -82,9 +96,9 @@ describe.each(pages)('docs/$name', ({ elements }) => {
         expect(await post('evaluate', body), `line ${element.line}`).toMatchObject({ variant });
         continue;
       }
-      const { language, label, text, line } = element;
+      const { label, text, line } = element;
       flagKey = undefined;
-      if (language === 'sh') output = await runShell(text);
+      if (isScript(element)) output = await runShell(text);
       else if (label === 'result')
         expect(lastJson(output), `line ${line}`).toMatchObject(JSON.parse(text));
       else if (label === 'segment') await post('segments', text);
