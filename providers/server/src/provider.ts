@@ -14,7 +14,7 @@ import type { FlagSnapshot } from './flag-snapshot.ts';
 import { isOffline, isRemote, validateOptions } from './options.ts';
 import type { PennonProviderOptions } from './options.ts';
 import { createProviderState } from './provider-state.ts';
-import type { ProviderListener } from './provider-state.ts';
+import type { ProviderListener, StateInputs } from './provider-state.ts';
 import { createRemoteEvaluator } from './remote.ts';
 import type { RemoteEvaluator } from './remote.ts';
 import {
@@ -41,6 +41,18 @@ type Session = {
 
 const INIT_TIMEOUT_MS = 2_000;
 
+const stateInputs = (
+  flags: FlagManager,
+  remote: RemoteEvaluator | undefined,
+  initTimedOut: boolean,
+): StateInputs => ({
+  source: flags.sourceState(),
+  hasFlags: flags.snapshot() !== undefined,
+  remoteAccess: remote?.access(),
+  lastStatus: flags.freshness().lastError?.status,
+  initTimedOut,
+});
+
 const createSession = (
   options: PennonProviderOptions,
   runtime: Runtime,
@@ -66,13 +78,7 @@ const createSession = (
     () => lastError()?.message ?? 'the server has not responded',
   );
   const updateState = (initTimedOut = false) =>
-    state.update({
-      source: flags.sourceState(),
-      hasFlags: flags.snapshot() !== undefined,
-      remoteAccess: remote?.access(),
-      lastStatus: flags.freshness().lastError?.status,
-      initTimedOut,
-    });
+    state.update(stateInputs(flags, remote, initTimedOut));
 
   const timeoutMs = options.initTimeoutMs ?? INIT_TIMEOUT_MS;
   const cancelTimer = runtime.setTimer(timeoutMs, () => updateState(true));

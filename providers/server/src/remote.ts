@@ -3,6 +3,7 @@ import type { Runtime, SyncError } from '@pennon/sync';
 import type { Evaluation } from '@pennon/schema';
 
 import { createEvaluateClient, isClientError } from './evaluate-client.ts';
+import type { EvaluateClient } from './evaluate-client.ts';
 import type { OnlineOptions } from './options.ts';
 import { unavailable } from './resolution.ts';
 import type { EvaluationResult } from './resolution.ts';
@@ -90,7 +91,7 @@ const createEvaluationCache = (
   };
 };
 
-/** Whether the server evaluates flags for this key. */
+/** Whether the server evaluates flags for the key of this provider. */
 export type RemoteAccess = 'unknown' | 'granted' | 'denied';
 
 const createAccessCheck = (probe: () => Promise<void>, onChange: () => void) => {
@@ -117,6 +118,22 @@ const createSingleFlight = <Value>() => {
     const promise = inFlight.get(key) ?? start().finally(() => inFlight.delete(key));
     inFlight.set(key, promise);
     return promise;
+  };
+};
+
+/** Returns a function that requests an evaluation. It resolves to the result of the server, or to the error. */
+const createRequester = (client: EvaluateClient, cache: EvaluationCache) => {
+  const share = createSingleFlight<Evaluation>();
+  return async (flagKey: string, body: string): Promise<Evaluation | SyncError> => {
+    const error = client.admitRequest();
+    if (error !== undefined) return error;
+    const generation = cache.generation();
+    // A request that was sent before a change is not shared with callers after it.
+    return share(`${generation} ${body}`, async () => {
+      const evaluation = await client.evaluate(flagKey, body);
+      cache.set(body, evaluation, generation);
+      return evaluation;
+    }).catch(toSyncError);
   };
 };
 
@@ -158,23 +175,9 @@ export const createRemoteEvaluator = (
     { ...options, requestTimeoutMs, onCircuitChange: onChange },
     runtime,
   );
-  const { openError, admitRequest } = client;
   const cache = createEvaluationCache({ maxEntries, ttlMs }, runtime.now);
-  const share = createSingleFlight<Evaluation>();
+  const request = createRequester(client, cache);
   const accessCheck = createAccessCheck(client.probe, onChange);
-
-  /** Resolves to the result of the server, or to the error. */
-  const tryServer = async (flagKey: string, body: string): Promise<Evaluation | SyncError> => {
-    const error = admitRequest();
-    if (error !== undefined) return error;
-    const generation = cache.generation();
-    // A request that was sent before a change is not shared with callers after it.
-    return share(`${generation} ${body}`, async () => {
-      const evaluation = await client.evaluate(flagKey, body);
-      cache.set(body, evaluation, generation);
-      return evaluation;
-    }).catch(toSyncError);
-  };
 
   const fallback = (flagKey: string, body: string, error: SyncError): EvaluationResult =>
     isClientError(error)
@@ -185,17 +188,17 @@ export const createRemoteEvaluator = (
     async evaluate(flagKey, context, evaluateLocally) {
       const body = client.bodyOf(flagKey, context);
       if (body === undefined) return unavailable(flagKey, 'INVALID_CONTEXT', NO_JSON_FORM);
-      const outcome = cache.get(body) ?? (await tryServer(flagKey, body));
+      const outcome = cache.get(body) ?? (await request(flagKey, body));
       if (!(outcome instanceof Error)) return outcome;
       return evaluateLocally() ?? fallback(flagKey, body, outcome);
     },
     access() {
       const access = accessCheck.access();
-      return access === 'granted' && openError() !== undefined ? 'unknown' : access;
+      return access === 'granted' && client.openError() !== undefined ? 'unknown' : access;
     },
     checkAccess: () => accessCheck.check(),
     invalidate: flagKeys => cache.invalidate(flagKeys),
-    openError,
+    openError: client.openError,
     close: client.close,
   };
 };

@@ -27,8 +27,12 @@ class CircuitBreaker:
         """The error that opened the breaker, or None while it is closed."""
         return self._open_error
 
-    def check(self) -> SyncError | None:
-        """Returns the error to fail with, or None if a request may be sent."""
+    def admit_request(self) -> SyncError | None:
+        """Must be called before each request.
+
+        Returns the error to fail with, or None if the request may be sent. After a delay, the open
+        breaker admits one request as a trial, and no other until that has timed out.
+        """
         now = time.monotonic()
         if self._open_error is None or now < self._trial_at:
             return self._open_error

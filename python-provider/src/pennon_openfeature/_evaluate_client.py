@@ -70,7 +70,7 @@ class EvaluateClient:
 
         `on_result` receives the result even if all callers have stopped waiting.
         """
-        open_error = self._breaker.check()
+        open_error = self._breaker.admit_request()
         if open_error is not None:
             # Without the traceback, which would keep the frames of all previous callers alive.
             raise open_error.with_traceback(None)
