@@ -1,6 +1,6 @@
 import { createParser } from 'eventsource-parser';
 
-import { gapError, syncError, toSyncError } from './errors.ts';
+import { gapError, isRequestError, syncError, toSyncError } from './errors.ts';
 import type { SyncError } from './errors.ts';
 import { createFollowerState } from './follower-state.ts';
 import type { FollowerCallbacks, FollowerState, FollowerStatus } from './follower-state.ts';
@@ -11,6 +11,7 @@ import type { Runtime } from './runtime.ts';
 import type { Address, SyncedResource } from './synced-resource.ts';
 import {
   backoffDelay,
+  CHECK_TIMEOUT_MS,
   HEARTBEAT_MS,
   IDLE_TIMEOUT_MS,
   POLL_INTERVAL_MS,
@@ -90,7 +91,8 @@ const followStream = async <Data, Changed>(
 
 /**
  * The first request is a poll without any delay, so starting takes one round trip even if a proxy buffers
- * streams. If it fails without a reason to wait, the stream follows at once and decides about the mode.
+ * streams. If it fails without a reason to wait, the stream follows at once and decides about the mode, except
+ * if the error will not go away by itself.
  */
 const pollFirst = async <Data, Changed>({
   scope,
@@ -100,7 +102,8 @@ const pollFirst = async <Data, Changed>({
 }: FollowerContext<Data, Changed>): Promise<void> => {
   const error = await poll();
   const delayMs = Math.max(rejectedKeyDelay(error, runtime.random), scope.retryAfterMs());
-  if (delayMs > 0) state.setMode('disconnected');
+  const isLasting = delayMs > 0 || (error !== undefined && isRequestError(error));
+  if (isLasting) state.setMode('disconnected');
   await scope.sleep(delayMs);
 };
 
@@ -162,14 +165,21 @@ const createPoll = <Data, Changed>(
     return (data === lastPoll?.data ? lastPoll.etag : undefined) ?? resource.etagOf(data);
   };
 
+  /** Once the server is known to be away, a slow response is better than none. */
+  const timeoutMs = (): number =>
+    state.data() === undefined || state.mode() === 'disconnected'
+      ? RESPONSE_TIMEOUT_MS
+      : CHECK_TIMEOUT_MS;
+
   const requestData = async (): Promise<void> => {
     let text = '';
+    const idleTimeoutMs = timeoutMs();
     const onText = (part: string) => {
       text += part;
-      return RESPONSE_TIMEOUT_MS;
+      return idleTimeoutMs;
     };
     const request = resource.pollRequest(currentEtag());
-    const { status, headers } = await scope.send(request, RESPONSE_TIMEOUT_MS, onText);
+    const { status, headers } = await scope.send(request, idleTimeoutMs, onText);
     if (scope.isClosed()) return;
     const current = status === 304 ? state.data() : undefined;
     const data = current ?? resource.parse(text);

@@ -1,4 +1,4 @@
-export { isAuthError, toSyncError } from './errors.ts';
+export { isAuthError, isRequestError, toSyncError } from './errors.ts';
 export type { SyncError } from './errors.ts';
 export { followFlagSet } from './flag-set.ts';
 export type { FlagSet, FlagSetChanges } from './flag-set.ts';
@@ -9,6 +9,7 @@ export { createConnectionScope } from './http.ts';
 export type { ConnectionScope } from './http.ts';
 export { changedNames, isJsonObject, sameJson } from './json.ts';
 export type { JsonObject } from './json.ts';
+export { unknownOption } from './options.ts';
 export { LONGEST_TIMER_MS, defaultRuntime } from './runtime.ts';
 export type { Runtime } from './runtime.ts';
 export { buildRequest } from './synced-resource.ts';

@@ -35,6 +35,8 @@ export type Address = {
   readonly key: string;
   /** Required for keys of all environments, and omitted for others. */
   readonly environment?: string | undefined;
+  /** Headers to add to each request, such as those that a proxy requires. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
 };
 
 type RequestOptions = {
@@ -49,7 +51,7 @@ export const header = (name: string, value: string | undefined) =>
 
 /** Returns a request to a route of the API. */
 export const buildRequest = (
-  { url, key, environment }: Address,
+  { url, key, environment, headers: added }: Address,
   route: string,
   { body, headers }: RequestOptions,
 ): RequestSpec => {
@@ -58,7 +60,7 @@ export const buildRequest = (
   const type = body === undefined ? {} : { 'content-type': 'application/json' };
   return {
     url: `${url.replace(/\/+$/, '')}/api/v1/${route}${query}`,
-    init: { ...post, headers: { authorization: `Bearer ${key}`, ...type, ...headers } },
+    init: { ...post, headers: { ...added, authorization: `Bearer ${key}`, ...type, ...headers } },
   };
 };
 

@@ -4,7 +4,12 @@ import type { SyncError } from './errors.ts';
 /** How often the server sends a heartbeat on each stream. */
 export const HEARTBEAT_MS = 15_000;
 /** A stream that receives nothing for this long counts as lost. */
-export const IDLE_TIMEOUT_MS = 2.5 * HEARTBEAT_MS;
+export const IDLE_TIMEOUT_MS = 2 * HEARTBEAT_MS;
+/**
+ * The limit for a poll while the server counts as available. With the idle timeout and the longest jitter,
+ * it adds up to less than 2.5 heartbeats: the time in which a frozen server must be noticed.
+ */
+export const CHECK_TIMEOUT_MS = 6_000;
 /** The limit for a stream's first event, for a poll's response, and between two chunks of that response. */
 export const RESPONSE_TIMEOUT_MS = 10_000;
 export const POLL_INTERVAL_MS = 30_000;

@@ -16,6 +16,8 @@ import type { Address, SyncedResource, Update } from './synced-resource.ts';
 /** The evaluations of all flags for one context at one revision. */
 export type Values<Evaluation = unknown> = {
   readonly revision: number;
+  /** Omitted by older servers. */
+  readonly environment?: string;
   readonly evaluations: Readonly<Record<string, Evaluation>>;
 };
 
@@ -45,10 +47,10 @@ const applyChange = <Evaluation>(
   text: string,
 ): Update<Values<Evaluation>, string[]> => {
   const { revision, evaluations } = parseValues<Evaluation | null>(text);
-  const current = withRevision(values, revision).evaluations;
+  const current = withRevision(values, revision);
   return {
-    data: { revision, evaluations: applyPatch(current, evaluations) },
-    changed: namesChangedBy(evaluations, current),
+    data: { ...current, revision, evaluations: applyPatch(current.evaluations, evaluations) },
+    changed: namesChangedBy(evaluations, current.evaluations),
   };
 };
 

@@ -95,6 +95,25 @@ describe('the first request', () => {
     expect(isStream(await runtime.nextRequest())).toBe(false);
   });
 
+  it.each([400, 404, 413])(
+    'that is rejected with %i means at once that the server has no data for these options',
+    async status => {
+      const { runtime, follower } = start();
+      await (await runtime.nextRequest()).respond(status, '{"error":{"message":"no such thing"}}');
+      expect(follower.status()).toMatchObject({ mode: 'disconnected', lastError: { status } });
+      const stream = await (await runtime.nextRequest()).openStream();
+      await stream.send('set', set, set.id);
+      expect(follower.status().mode).toBe('streaming');
+    },
+  );
+
+  it.each([408, 425, 429, 500])('that fails with %i may succeed by the stream', async status => {
+    const { runtime, follower } = start();
+    await (await runtime.nextRequest()).respond(status);
+    expect(follower.status().mode).toBe('connecting');
+    expect(isStream(await runtime.nextRequest())).toBe(true);
+  });
+
   it('that gets no response is given up after 10 s', async () => {
     const { runtime, follower } = start();
     const poll = await runtime.nextRequest();
@@ -118,14 +137,14 @@ describe('a stream', () => {
     expect(runtime.pending).toHaveLength(0);
   });
 
-  it('is lost after 37.5 s without data: the follower polls, and reconnects', async () => {
+  it('is lost after 30 s without data: the follower polls, and reconnects', async () => {
     const { runtime, follower } = await startStreaming();
-    await runtime.advance(37_499);
+    await runtime.advance(29_999);
     expect(follower.status().mode).toBe('streaming');
     await runtime.advance(1);
     expect(follower.status()).toMatchObject({
       mode: 'connecting',
-      lastError: { message: 'no data for 37.5 s' },
+      lastError: { message: 'no data for 30 s' },
     });
     await runtime.advance(500);
     const poll = await runtime.nextRequest();
@@ -134,6 +153,17 @@ describe('a stream', () => {
     await runtime.advance(500);
     expect(isStream(await runtime.nextRequest())).toBe(true);
   });
+
+  it.each([0, 0.5, 0.999])(
+    'of a server that is frozen is noticed within 2.5 heartbeats (jitter %d)',
+    async jitter => {
+      const { runtime, follower } = await startStreaming();
+      runtime.randomValue = jitter;
+      await runtime.advance(37_500);
+      expect(follower.status().mode).toBe('disconnected');
+      expect(follower.data()).toEqual(set);
+    },
+  );
 
   it('that ends is lost, and half an event at its end is discarded', async () => {
     const { runtime, stream, follower } = await startStreaming();

@@ -21,6 +21,7 @@ export type ContextFollowerOptions = {
   readonly server: {
     readonly url: string;
     readonly key: string;
+    readonly headers?: Readonly<Record<string, string>> | undefined;
     readonly stream?: boolean | undefined;
     readonly pollIntervalMs?: number | undefined;
   };
@@ -82,9 +83,17 @@ export const createContextFollower = ({
   };
 };
 
-/** Returns a text that is equal for two contexts if they are about the same subject. */
-export const subjectOf = ({ targetingKey = '' }: EvaluationContext): string =>
-  JSON.stringify(targetingKey);
+/**
+ * Returns a text that is equal for two contexts if they are about the same subject. Contexts without a
+ * targeting key may be about anybody, so they must be equal as a whole.
+ */
+export const subjectOf = (context: EvaluationContext): string => {
+  try {
+    return JSON.stringify(context.targetingKey || context);
+  } catch {
+    return 'not serializable';
+  }
+};
 
 type PageListener = {
   readonly onHidden: () => void;

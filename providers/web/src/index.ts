@@ -1,5 +1,11 @@
 export type { ValueStorage } from './persistence.ts';
+export type { LocalFlags } from './local-flags.ts';
+export type {
+  Bootstrap,
+  FlagsOptions,
+  OnlineOptions,
+  PennonWebProviderOptions,
+} from './options.ts';
 export { PennonWebProvider } from './provider.ts';
-export type { PennonWebProviderOptions } from './provider.ts';
 export type { Evaluation } from './resolution.ts';
 export type { Freshness } from './value-store.ts';

@@ -14,7 +14,7 @@ export type PersistedValues = {
   readonly values: Values<Evaluation>;
 };
 
-/** Keeps the last values of one subject across page loads. */
+/** Keeps the last values of one subject across page loads, for each server, key and domain. */
 export type Persistence = {
   /** Returns the stored values if they are of this subject and not too old. Otherwise removes them. */
   load(subject: string): PersistedValues | undefined;
@@ -24,6 +24,8 @@ export type Persistence = {
 type PersistenceOptions = {
   readonly url: string;
   readonly key: string;
+  /** The domain of the provider. Each domain has its own context, and so its own values. */
+  readonly domain: string | undefined;
   readonly storage: ValueStorage | undefined;
   readonly maxAgeMs: number;
   readonly now: () => number;
@@ -33,12 +35,13 @@ type PersistenceOptions = {
 export const createPersistence = ({
   url,
   key,
+  domain,
   storage,
   maxAgeMs,
   now,
 }: PersistenceOptions): Persistence => {
   // The last characters distinguish keys, but cannot be used as a key.
-  const slot = `pennon:${url}:${key.slice(-8)}`;
+  const slot = `pennon:${url}:${key.slice(-8)}${domain === undefined ? '' : `:${domain}`}`;
 
   const load = (subject: string): PersistedValues | undefined => {
     try {
@@ -76,10 +79,13 @@ export const isValues = (value: unknown): value is Values<Evaluation> =>
 const isPersisted = (value: unknown): value is PersistedValues =>
   isJsonObject(value) && typeof value['at'] === 'number' && isValues(value['values']);
 
-/** Returns `localStorage`, or undefined if there is none or the browser blocks it. */
+/**
+ * Returns `localStorage`, or undefined if there is none or the browser blocks it. Outside of a page it is not
+ * even looked at: Node.js 26 prints a warning then.
+ */
 export const browserStorage = (): ValueStorage | undefined => {
   try {
-    return globalThis.localStorage;
+    return typeof document === 'undefined' ? undefined : globalThis.localStorage;
   } catch {
     return undefined;
   }

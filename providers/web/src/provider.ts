@@ -1,43 +1,26 @@
 import type {
   EvaluationContext,
   JsonValue,
+  Logger,
   Provider,
   ResolutionDetails,
 } from '@openfeature/web-sdk';
-import { OpenFeatureEventEmitter, ProviderEvents } from '@openfeature/web-sdk';
+import { OpenFeature, OpenFeatureEventEmitter, ProviderEvents } from '@openfeature/web-sdk';
 import type { Runtime, Values } from '@pennon/sync';
-import { NOT_STARTED, defaultRuntime } from '@pennon/sync';
+import { changedNames, NOT_STARTED, defaultRuntime } from '@pennon/sync';
 
-import type { ValueStorage } from './persistence.ts';
+import { subjectOf } from './context-follower.ts';
+import type { LocalFlags } from './local-flags.ts';
+import { evaluateFlags } from './local-flags.ts';
+import type { OnlineOptions, PennonWebProviderOptions } from './options.ts';
+import { checkOptions, hasFlags } from './options.ts';
 import { browserStorage, createPersistence, isValues } from './persistence.ts';
-import type { Reconciler } from './reconciler.ts';
+import type { Reconciler, ReconcilerEvents } from './reconciler.ts';
 import { createReconciler } from './reconciler.ts';
-import type { Evaluation } from './resolution.ts';
+import type { Evaluation, ResolutionSource } from './resolution.ts';
 import { resolve } from './resolution.ts';
 import type { Freshness, ValueStore } from './value-store.ts';
 import { createValueStore } from './value-store.ts';
-
-export type PennonWebProviderOptions = {
-  /** The URL of the server, such as `https://flags.example.com`. */
-  readonly url: string;
-  /** A key with the role `client`. It may be public, and can read only flags that are `clientVisible`. */
-  readonly key: string;
-  /**
-   * The response of `POST /api/v1/evaluations` for the first context, which a server put into the page. The
-   * provider is ready with these values at once. Ignored if it is null or has another shape.
-   */
-  readonly bootstrap?: Values<Evaluation> | null | undefined;
-  /** How long to wait for the first values, and for those of a new context; 2,000 by default. */
-  readonly initTimeoutMs?: number | undefined;
-  /** Where to store the last values: `localStorage` by default, or nowhere if null. */
-  readonly storage?: ValueStorage | null | undefined;
-  /** Stored values that are older are not used. By default they never expire. */
-  readonly storageMaxAgeMs?: number | undefined;
-  /** If false, the provider only polls. */
-  readonly stream?: boolean | undefined;
-  /** The time between polls while there is no stream; 30,000 by default. */
-  readonly pollIntervalMs?: number | undefined;
-};
 
 const INIT_TIMEOUT_MS = 2_000;
 
@@ -61,31 +44,69 @@ const EMITS_READY_ITSELF: boolean = false;
 export class PennonWebProvider implements Provider {
   readonly runsOn = 'client';
   readonly metadata = { name: 'pennon-web' };
+  /** The values are those of one context, so the SDK must not bind an instance to several domains. */
+  readonly domainScoped = true;
   readonly events = new OpenFeatureEventEmitter();
   readonly #options: PennonWebProviderOptions;
   readonly #runtime: Runtime;
-  #store: ValueStore | undefined;
+  #source: ResolutionSource | undefined;
   #reconciler: Reconciler | undefined;
+  #localValues: Values<Evaluation> | undefined;
+  /** The subject of the first context, to which the values of the page belong. */
+  #firstSubject: string | undefined;
 
   constructor(options: PennonWebProviderOptions, runtime: Runtime = defaultRuntime) {
     checkOptions(options);
     this.#options = options;
-    this.#runtime = runtime;
+    if (hasFlags(options)) this.#localValues = evaluateFlags(options.flags, 1);
+    this.#runtime = hasFlags(options) ? runtime : withFetch(runtime, options.fetch);
   }
 
-  async initialize(context: EvaluationContext = {}): Promise<void> {
-    const { bootstrap } = this.#options;
+  async initialize(context: EvaluationContext = {}, domain?: string): Promise<void> {
     this.#reconciler?.close();
-    this.#store = openStore(this.#options, this.#runtime);
-    this.#reconciler = openReconciler(this.#options, this.#runtime, this.#store, this.events);
-    if (!isValues(bootstrap)) {
-      await this.#reconciler.reconcile(context);
+    if (hasFlags(this.#options)) this.#startWithFlags();
+    else await this.#startWithServer(this.#options, context, domain);
+  }
+
+  #startWithFlags(): void {
+    this.#source = { values: () => this.#localValues, isRestored: () => false };
+    if (EMITS_READY_ITSELF) this.events.emit(ProviderEvents.Ready);
+  }
+
+  async #startWithServer(
+    options: OnlineOptions,
+    context: EvaluationContext,
+    domain: string | undefined,
+  ): Promise<void> {
+    this.#firstSubject ??= subjectOf(context);
+    const store = openStore(options, domain, this.#runtime);
+    const reconciler = openReconciler(options, store, this.#events, this.#runtime);
+    this.#source = store;
+    this.#reconciler = reconciler;
+    const bootstrap = bootstrapFor(context, options);
+    if (bootstrap === undefined || this.#firstSubject !== subjectOf(context)) {
+      await reconciler.reconcile(context);
       if (EMITS_READY_ITSELF) this.events.emit(ProviderEvents.Ready);
       return;
     }
-    this.#reconciler.start(context, bootstrap);
+    reconciler.start(context, bootstrap);
     // Makes the provider ready before the first paint. The SDK does not listen yet, so handlers run once.
     this.events.emit(ProviderEvents.Ready);
+  }
+
+  readonly #events: ReconcilerEvents = {
+    changed: flagsChanged =>
+      this.events.emit(ProviderEvents.ConfigurationChanged, { flagsChanged }),
+    stale: message => {
+      this.#logger().warn(`Pennon: the values may be out of date: ${message}`);
+      this.events.emit(ProviderEvents.Stale, { message });
+    },
+    ready: () => this.events.emit(ProviderEvents.Ready),
+  };
+
+  /** The SDK has no accessor for the logger that `OpenFeature.setLogger` has set. */
+  #logger(): Logger {
+    return this.#options.logger ?? OpenFeature['_logger'];
   }
 
   /** Must not throw before it returns its promise: the SDK would lose count of context changes. */
@@ -95,68 +116,82 @@ export class PennonWebProvider implements Provider {
 
   async onClose(): Promise<void> {
     this.#reconciler?.close();
-    this.#store = undefined;
+    this.#source = undefined;
     this.#reconciler = undefined;
+  }
+
+  /** Replaces the flags of the option `flags`, and emits which have changed. */
+  setFlags(flags: LocalFlags): void {
+    const previous = this.#localValues;
+    if (previous === undefined)
+      throw new TypeError('PennonWebProvider: "setFlags" requires the option "flags"');
+    const next = evaluateFlags(flags, previous.revision + 1);
+    this.#localValues = next;
+    const flagsChanged = changedNames(previous.evaluations, next.evaluations);
+    if (this.#source !== undefined && flagsChanged.length > 0) this.#events.changed(flagsChanged);
   }
 
   /** Returns how current the values are, their source and the last error. */
   freshness(): Freshness {
-    return this.#reconciler?.freshness() ?? NOT_STARTED;
+    const values = this.#source && this.#localValues;
+    return values === undefined
+      ? (this.#reconciler?.freshness() ?? NOT_STARTED)
+      : { ...NOT_STARTED, mode: 'flags', source: 'flags', revision: values.revision };
   }
 
   resolveBooleanEvaluation(flagKey: string, defaultValue: boolean): ResolutionDetails<boolean> {
-    return resolve(this.#store?.values()?.evaluations, flagKey, 'boolean', defaultValue);
+    return resolve(this.#source, flagKey, 'boolean', defaultValue);
   }
 
   resolveStringEvaluation(flagKey: string, defaultValue: string): ResolutionDetails<string> {
-    return resolve(this.#store?.values()?.evaluations, flagKey, 'string', defaultValue);
+    return resolve(this.#source, flagKey, 'string', defaultValue);
   }
 
   resolveNumberEvaluation(flagKey: string, defaultValue: number): ResolutionDetails<number> {
-    return resolve(this.#store?.values()?.evaluations, flagKey, 'number', defaultValue);
+    return resolve(this.#source, flagKey, 'number', defaultValue);
   }
 
   resolveObjectEvaluation<T extends JsonValue>(
     flagKey: string,
     defaultValue: T,
   ): ResolutionDetails<T> {
-    return resolve(this.#store?.values()?.evaluations, flagKey, 'object', defaultValue);
+    return resolve(this.#source, flagKey, 'object', defaultValue);
   }
 }
 
-/** Rejects options that can never work, such as a setting that the build of the page did not fill in. */
-const checkOptions = ({ url, key }: PennonWebProviderOptions): void => {
-  if (typeof url !== 'string') {
-    throw new TypeError('PennonWebProvider: "url" must be the URL of a server');
-  }
-  if (typeof key !== 'string' || !/^[!-~]+$/.test(key)) {
-    throw new TypeError('PennonWebProvider: "key" must be an API key');
-  }
+const withFetch = (runtime: Runtime, fetch: OnlineOptions['fetch']): Runtime =>
+  fetch === undefined ? runtime : { ...runtime, fetch };
+
+/** Returns the values that the page came with, unless they are malformed or for another subject. */
+const bootstrapFor = (
+  { targetingKey }: EvaluationContext,
+  { bootstrap }: OnlineOptions,
+): Values<Evaluation> | undefined => {
+  if (!isValues(bootstrap)) return undefined;
+  const isForAnother =
+    bootstrap.targetingKey !== undefined && bootstrap.targetingKey !== targetingKey;
+  return isForAnother ? undefined : bootstrap;
 };
 
 const openStore = (
-  { url, key, storage = browserStorage(), storageMaxAgeMs = Infinity }: PennonWebProviderOptions,
+  { url, key, storage = browserStorage(), storageMaxAgeMs = Infinity }: OnlineOptions,
+  domain: string | undefined,
   { now }: Runtime,
-): ValueStore =>
-  createValueStore(
-    createPersistence({ url, key, storage: storage ?? undefined, maxAgeMs: storageMaxAgeMs, now }),
-    now,
-  );
+): ValueStore => {
+  const slot = { url, key, domain, storage: storage ?? undefined };
+  return createValueStore(createPersistence({ ...slot, maxAgeMs: storageMaxAgeMs, now }), now);
+};
 
 const openReconciler = (
-  { url, key, stream, pollIntervalMs, initTimeoutMs = INIT_TIMEOUT_MS }: PennonWebProviderOptions,
-  runtime: Runtime,
+  { url, key, headers, stream, pollIntervalMs, initTimeoutMs = INIT_TIMEOUT_MS }: OnlineOptions,
   store: ValueStore,
-  events: OpenFeatureEventEmitter,
+  events: ReconcilerEvents,
+  runtime: Runtime,
 ): Reconciler =>
   createReconciler({
-    server: { url, key, stream, pollIntervalMs },
+    server: { url, key, headers, stream, pollIntervalMs },
     timeoutMs: initTimeoutMs,
     store,
-    events: {
-      changed: flagsChanged => events.emit(ProviderEvents.ConfigurationChanged, { flagsChanged }),
-      stale: message => events.emit(ProviderEvents.Stale, { message }),
-      ready: () => events.emit(ProviderEvents.Ready),
-    },
+    events,
     runtime,
   });

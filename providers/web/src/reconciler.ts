@@ -19,7 +19,7 @@ export type ReconcilerEvents = {
 
 export type ReconcilerOptions = {
   readonly server: ContextFollowerOptions['server'];
-  /** How long to wait for the values of a context. */
+  /** How long to wait for the values of a context if there are none of its subject. */
   readonly timeoutMs: number;
   readonly store: ValueStore;
   readonly events: ReconcilerEvents;
@@ -33,13 +33,17 @@ export type Reconciler = {
   /** Follows the first context, starting from the values that the page came with. */
   start(context: EvaluationContext, bootstrap: Values<Evaluation>): void;
   /**
-   * Follows another context. Resolves when its values have arrived or, if they do not, with the last known
-   * values of its subject; rejects if there are none. A later call takes over: both promises then settle with
-   * its result.
+   * Follows another context. Resolves when its values have arrived or, if the first request fails, with the
+   * last known values of its subject; rejects if there are none. The first call, which a page waits for, does
+   * not wait for a slow server if there are such values. A later call takes over: both promises then settle
+   * with its result.
    */
   reconcile(context: EvaluationContext): Promise<void>;
   close(): void;
 };
+
+/** How long a page waits for a slow server although it has values. */
+const GRACE_MS = 250;
 
 export const createReconciler = ({
   server,
@@ -52,7 +56,7 @@ export const createReconciler = ({
   let reconciliations = 0;
   let lastReconciliation = Promise.resolve();
   /** Resolved when it is known whether the values of the new context can be loaded. */
-  let pending: Deferred | undefined;
+  let pending: (Deferred & { readonly hasLastKnown: boolean }) | undefined;
 
   const onData = (values: Values<Evaluation>, changed: string[] | undefined) => {
     const flagsChanged = store.update(subjectOf(follower.context()), values, changed);
@@ -60,7 +64,8 @@ export const createReconciler = ({
   };
 
   const onStatus = (status: FollowerStatus) => {
-    if (!isCurrent(status) && status.mode !== 'disconnected') return;
+    const hasFailed = pending?.hasLastKnown === true && status.lastError !== undefined;
+    if (!isCurrent(status) && status.mode !== 'disconnected' && !hasFailed) return;
     if (pending === undefined) notifier.update(!isCurrent(status));
     else pending.resolve();
   };
@@ -89,8 +94,10 @@ export const createReconciler = ({
     reconciliations += 1;
     const id = reconciliations;
     pending?.resolve();
+    const hasLastKnown = store.has(subjectOf(context));
     setContext(context);
-    pending = createDeferred(runtime.setTimer, timeoutMs);
+    const waitMs = hasLastKnown && id === 1 ? Math.min(GRACE_MS, timeoutMs) : timeoutMs;
+    pending = { ...createDeferred(runtime.setTimer, waitMs), hasLastKnown };
     await pending.promise;
     if (id !== reconciliations) return lastReconciliation;
     pending = undefined;

@@ -1,24 +1,32 @@
 import type { FollowerStatus, Values } from '@pennon/sync';
-import { changedNames } from '@pennon/sync';
+import { changedNames, sameJson } from '@pennon/sync';
 
 import type { Persistence } from './persistence.ts';
 import type { Evaluation } from './resolution.ts';
 
-/** How current the values are. The sources `storage` and `bootstrap` mean that the server sent none yet. */
-export type Freshness = Omit<FollowerStatus, 'source'> & {
-  readonly source: FollowerStatus['source'] | 'storage' | 'bootstrap';
+/**
+ * How current the values are. The sources `storage` and `bootstrap` mean that the server sent none yet; the
+ * mode and source `flags`, that there is no server.
+ */
+export type Freshness = Omit<FollowerStatus, 'mode' | 'source'> & {
+  readonly mode: FollowerStatus['mode'] | 'flags';
+  readonly source: FollowerStatus['source'] | 'storage' | 'bootstrap' | 'flags';
 };
 
 /** The current values and the subject that they belong to. A subject never gets the values of another one. */
 export type ValueStore = {
   values(): Values<Evaluation> | undefined;
+  /** Whether the values come from the storage. */
+  isRestored(): boolean;
   /** Returns the values if they belong to this subject. */
   valuesOf(subject: string): { readonly data: Values<Evaluation>; readonly at: number } | undefined;
+  /** Returns whether `restore` would find values of this subject. */
+  has(subject: string): boolean;
   /** Stores the values that the page came with. */
   seed(subject: string, values: Values<Evaluation>): void;
   /**
    * Stores values that the server sent. Returns the keys of the flags that changed: `changed`, or if that is
-   * undefined, all that differ from the previous values.
+   * undefined, all that differ from the previous values. A new version alone is not a change.
    */
   update(subject: string, values: Values<Evaluation>, changed: string[] | undefined): string[];
   /** Switches to the last known values of this subject. Returns whether there are any. */
@@ -41,6 +49,9 @@ export const createValueStore = (persistence: Persistence, now: () => number): V
 
   return {
     values: () => current?.values,
+    isRestored: () => current?.source === 'storage',
+    has: subject =>
+      (current?.subject === subject ? current : persistence.load(subject))?.values !== undefined,
     valuesOf: subject =>
       current?.values !== undefined && current.subject === subject
         ? { data: current.values, at: current.at }
@@ -51,8 +62,10 @@ export const createValueStore = (persistence: Persistence, now: () => number): V
       current = { subject, values, source: 'bootstrap', at: now() };
     },
     update(subject, values, changed) {
-      const flagsChanged =
-        changed ?? changedNames(current?.values?.evaluations ?? {}, values.evaluations);
+      const previous = current?.values?.evaluations ?? {};
+      const flagsChanged = (changed ?? changedNames(previous, values.evaluations)).filter(
+        key => !isSameResult(previous[key], values.evaluations[key]),
+      );
       current = { subject, values, at: now() };
       persistence.save(subject, values);
       return flagsChanged;
@@ -74,3 +87,9 @@ export const createValueStore = (persistence: Persistence, now: () => number): V
     },
   };
 };
+
+/** The version grows with every edit of a flag, even with one of its description. */
+const isSameResult = (a: Evaluation | undefined, b: Evaluation | undefined): boolean =>
+  a !== undefined &&
+  b !== undefined &&
+  sameJson({ ...a, version: undefined }, { ...b, version: undefined });

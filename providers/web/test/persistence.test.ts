@@ -1,8 +1,9 @@
-import { ErrorCode, ProviderStatus } from '@openfeature/web-sdk';
+import { ErrorCode, OpenFeature, ProviderStatus } from '@openfeature/web-sdk';
 import type { EvaluationContext } from '@openfeature/web-sdk';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 
 import { createFakeRuntime } from '../../../packages/sync/test/support/fake-runtime.ts';
+import { PennonWebProvider } from '../src/index.ts';
 import type { ValueStorage } from '../src/index.ts';
 import {
   createStorage,
@@ -16,13 +17,15 @@ import {
 /** Returns a storage with the values of a first visit. */
 const visit = async (flags = { banner: 'of the first visit' }, targetingKey = 'ada') => {
   const storage = createStorage();
-  const { stream } = await startReady(flags, { storage }, { targetingKey });
+  const { stream } = await startReady(flags, { storage, domain: 'shop' }, { targetingKey });
   await stream.end();
+  await OpenFeature.clearProviders();
   return storage;
 };
 
 type SecondVisit = {
   readonly context?: EvaluationContext;
+  readonly domain?: string;
   readonly key?: string;
   readonly url?: string;
   readonly storageMaxAgeMs?: number;
@@ -34,7 +37,8 @@ const visitAgain = async (storage: ValueStorage, secondVisit: SecondVisit = {}) 
   const { context = { targetingKey: 'ada' }, laterMs = 0, ...options } = secondVisit;
   const runtime = createFakeRuntime();
   await runtime.advance(laterMs);
-  const application = startApplication({ storage, ...options }, context, runtime);
+  const shop = { storage, domain: 'shop' };
+  const application = startApplication({ ...shop, ...options }, context, runtime);
   await runtime.advance(2_000);
   await application.outcome;
   return application;
@@ -63,6 +67,7 @@ describe('a second visit while the server is away', () => {
     const laterMs = 10 * 365 * 86_400_000;
     const { client, provider } = await visitAgain(await visit(), { laterMs });
     expect(client.getStringValue('banner', '')).toBe('of the first visit');
+    expect(client.getStringDetails('banner', '').reason).toBe('CACHED');
     expect(provider.freshness()).toMatchObject({
       source: 'storage',
       revision: 1,
@@ -92,6 +97,7 @@ describe('a second visit while the server is away', () => {
   it.each([
     ['with another key', { key: 'another-key' }],
     ['to another server', { url: 'http://other.test' }],
+    ['in another domain', { domain: 'blog' }],
   ])('%s has no values, and keeps those of the first', async (_, secondVisit) => {
     const storage = await visit();
     const { client } = await visitAgain(storage, secondVisit);
@@ -123,12 +129,50 @@ describe('a second visit while the server is away', () => {
   });
 });
 
+describe('a second visit', () => {
+  const start = (storage: ValueStorage) => startApplication({ storage, domain: 'shop' });
+
+  it('that gets no response uses the values of the first after a moment', async () => {
+    const { runtime, client, outcome } = start(await visit());
+    await runtime.advance(249);
+    expect(client.providerStatus).toBe(ProviderStatus.NOT_READY);
+    await runtime.advance(1);
+    expect(await outcome).toBeUndefined();
+    await runtime.advance(0);
+    expect(client.providerStatus).toBe(ProviderStatus.STALE);
+    await (await runtime.nextRequest()).respond(200, JSON.stringify(values(2, { banner: 'new' })));
+    expect(client.providerStatus).toBe(ProviderStatus.READY);
+    expect(client.getStringDetails('banner', '')).toMatchObject({ value: 'new', reason: 'STATIC' });
+  });
+
+  it.each([400, 401, 403, 404, 429, 500, 503])(
+    'uses the values of the first as soon as the server responds with %i',
+    async status => {
+      const { runtime, client, outcome } = start(await visit());
+      await (await runtime.nextRequest()).respond(status);
+      expect(await outcome).toBeUndefined();
+      await runtime.advance(0);
+      expect(client.providerStatus).toBe(ProviderStatus.STALE);
+      expect(client.getStringValue('banner', '')).toBe('of the first visit');
+    },
+  );
+
+  it('is ready with the values of the server if it responds in time, and emits READY only', async () => {
+    const { runtime, client, outcome, emitted } = start(await visit());
+    await runtime.advance(200);
+    await startServing(runtime, values(2, { banner: 'new' }));
+    await outcome;
+    expect(emitted).toEqual([{ event: 'PROVIDER_READY' }]);
+    expect(client.getStringValue('banner', '')).toBe('new');
+  });
+});
+
 describe('the storage', () => {
   it('has one document, with the subject, the time and the values', async () => {
     const { slots } = await visit({ banner: 'hello' });
     expect([...slots].map(([slot, text]) => [slot, JSON.parse(text)])).toEqual([
       [
-        'pennon:http://flags.test:ient-key',
+        'pennon:http://flags.test:ient-key:shop',
         {
           subject: '"ada"',
           at: Date.parse('2026-01-31T12:00:00Z'),
@@ -136,6 +180,44 @@ describe('the storage', () => {
         },
       ],
     ]);
+  });
+
+  it('keeps the values of each domain, so two providers for two subjects do not overwrite them', async () => {
+    const storage = createStorage();
+    await startReady({ banner: 'for ada' }, { storage, domain: 'shop' }, { targetingKey: 'ada' });
+    await startReady({ banner: 'for bob' }, { storage, domain: 'blog' }, { targetingKey: 'bob' });
+    await OpenFeature.clearProviders();
+    const shop = await visitAgain(storage, { domain: 'shop' });
+    const blog = await visitAgain(storage, { domain: 'blog', context: { targetingKey: 'bob' } });
+    expect(shop.client.getStringValue('banner', '')).toBe('for ada');
+    expect(blog.client.getStringValue('banner', '')).toBe('for bob');
+  });
+
+  it.each<[string, EvaluationContext]>([
+    ['another context', { mail: 'bob@example.com' }],
+    ['no attributes', {}],
+    ['an empty targeting key', { targetingKey: '', mail: 'ada@example.com' }],
+  ])('has nothing of a context without a targeting key for %s', async (_, context) => {
+    const storage = createStorage();
+    const ada = { mail: 'ada@example.com' };
+    await startReady({ banner: 'for ada' }, { storage, domain: 'shop' }, ada);
+    await OpenFeature.clearProviders();
+    const { client } = await visitAgain(storage, { context });
+    expect(client.getStringDetails('banner', '')).toMatchObject({
+      errorCode: ErrorCode.PROVIDER_NOT_READY,
+    });
+  });
+
+  it('has the values of a context without a targeting key for the same context', async () => {
+    const storage = createStorage();
+    const context = { mail: 'ada@example.com' };
+    await startReady({ banner: 'for ada' }, { storage, domain: 'shop' }, context);
+    await OpenFeature.clearProviders();
+    const { client } = await visitAgain(storage, { context });
+    expect(client.getStringDetails('banner', '')).toMatchObject({
+      value: 'for ada',
+      reason: 'CACHED',
+    });
   });
 
   it('has the values of one subject at a time', async () => {
@@ -152,14 +234,15 @@ describe('the storage', () => {
     const setItem = () => {
       throw new Error('the quota is exceeded');
     };
-    await startReady({ a: 1 }, { storage: { ...storage, setItem } }, { targetingKey: 'bob' });
+    const full = { storage: { ...storage, setItem }, domain: 'shop' };
+    await startReady({ a: 1 }, full, { targetingKey: 'bob' });
     expect(storage.slots.size).toBe(0);
   });
 
   it('has no values of another subject if the page comes with values', async () => {
     const storage = await visit();
     const bootstrap = values(7, { banner: 'from the page' });
-    startApplication({ storage, bootstrap }, { targetingKey: 'bob' });
+    startApplication({ storage, bootstrap, domain: 'shop' }, { targetingKey: 'bob' });
     expect(storage.slots.size).toBe(0);
   });
 
@@ -167,6 +250,21 @@ describe('the storage', () => {
     const storage = createStorage();
     await startReady({ a: 1 }, { storage, key: 'pennon_client_0123456789' });
     expect(JSON.stringify([...storage.slots])).not.toContain('pennon_client_');
+  });
+
+  it('of the browser is not looked at outside of a page, because Node.js would print a warning', async () => {
+    const read = vi.fn<() => undefined>();
+    vi.stubGlobal('localStorage', undefined);
+    Object.defineProperty(globalThis, 'localStorage', { get: read, configurable: true });
+    const provider = new PennonWebProvider(
+      { url: 'http://flags.test', key: 'k' },
+      createFakeRuntime(),
+    );
+    const outcome = provider.initialize().catch((error: unknown) => error);
+    await provider.onClose();
+    await outcome;
+    vi.unstubAllGlobals();
+    expect(read).not.toHaveBeenCalled();
   });
 
   it('may be blocked without any other effect', async () => {

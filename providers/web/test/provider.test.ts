@@ -1,8 +1,9 @@
 import { ErrorCode, OpenFeature, ProviderStatus } from '@openfeature/web-sdk';
-import type { JsonValue } from '@openfeature/web-sdk';
+import type { JsonValue, Logger } from '@openfeature/web-sdk';
 import { describe, expect, it } from 'vitest';
 
 import { settle } from '../../../packages/sync/test/support/fake-runtime.ts';
+import { PennonWebProvider } from '../src/index.ts';
 import {
   createStorage,
   openStream,
@@ -71,6 +72,21 @@ describe('starting', () => {
     expect(await outcome).toBeInstanceOf(Error);
   });
 
+  it.each([400, 404])(
+    'fails at once if the server rejects the request with %i, and goes on trying',
+    async status => {
+      const { runtime, outcome, client } = startApplication();
+      await (await runtime.nextRequest()).respond(status, errorBody('NOT_FOUND'));
+      expect(await outcome).toMatchObject({
+        code: ErrorCode.GENERAL,
+        message: `the server responded with ${status}: it is NOT_FOUND`,
+      });
+      expect(client.providerStatus).toBe(ProviderStatus.ERROR);
+      await openStream(runtime, values(1, { banner: true }));
+      expect(client.providerStatus).toBe(ProviderStatus.READY);
+    },
+  );
+
   it('fails as soon as both the first poll and the stream have failed', async () => {
     const { runtime, outcome, client } = startApplication();
     await (await runtime.nextRequest()).fail('connection refused');
@@ -122,8 +138,93 @@ describe('invalid options', () => {
     ['{"key":null}', '"key" must be'],
     ['{"key":""}', '"key" must be'],
     ['{"key":"a key\\n"}', '"key" must be'],
+    ['{"pollInterval":1}', 'there is no option "pollInterval"; did you mean "pollIntervalMs"?'],
+    ['{"domains":[]}', 'there is no option "domains"; the options are url, key, '],
+    ['{"flags":{}}', 'pass either "url" or "flags", not both'],
   ])('%s are rejected by the constructor', (text, message) => {
     expect(() => startApplication(JSON.parse(text))).toThrow(message);
+  });
+
+  it.each(['undefined', 'null', '"http://flags.test"'])(
+    '%s instead of options is rejected',
+    text => {
+      const options = text === 'undefined' ? undefined : JSON.parse(text);
+      const create = () => Reflect.construct(PennonWebProvider, [options]);
+      expect(create).toThrow(
+        'PennonWebProvider: pass an object with "url" and "key", or with "flags"',
+      );
+    },
+  );
+});
+
+describe('the options for the network', () => {
+  it('add headers to each request, but do not replace the key', async () => {
+    const headers = { 'x-tenant': 'shop', authorization: 'nobody' };
+    const { runtime } = startApplication({ headers });
+    const request = await runtime.nextRequest();
+    expect(request.headers.get('x-tenant')).toBe('shop');
+    expect(request.headers.get('authorization')).toBe('Bearer client-key');
+  });
+
+  it('replace fetch', async () => {
+    const fetch = () => Promise.resolve(Response.json(values(1, { banner: 'by my own fetch' })));
+    const { client, outcome } = startApplication({ fetch, stream: false });
+    await outcome;
+    expect(client.getStringValue('banner', '')).toBe('by my own fetch');
+  });
+});
+
+describe('the logger', () => {
+  const startStale = async (logger?: Logger) => {
+    const { runtime, outcome } = startApplication({
+      bootstrap: values(7, { banner: true }),
+      ...(logger && { logger }),
+    });
+    const warnings: unknown[] = [];
+    const silent = { error() {}, info() {}, debug() {}, warn() {} };
+    OpenFeature.setLogger({ ...silent, warn: (message: unknown) => warnings.push(message) });
+    await outcome;
+    await (await runtime.nextRequest()).fail('connection refused');
+    await (await runtime.nextRequest()).fail('connection refused');
+    OpenFeature.setLogger(silent);
+    return warnings;
+  };
+
+  it('of OpenFeature receives a warning when the values may be out of date', async () => {
+    expect(await startStale()).toEqual([
+      'Pennon: the values may be out of date: fetch failed: connection refused',
+    ]);
+  });
+
+  it('of the options receives it instead', async () => {
+    const warnings: unknown[] = [];
+    const warn = (message: unknown) => void warnings.push(message);
+    expect(await startStale({ error() {}, info() {}, debug() {}, warn })).toEqual([]);
+    expect(warnings).toHaveLength(1);
+  });
+});
+
+describe('two domains', () => {
+  it('cannot share an instance, whose values are those of one context', async () => {
+    const { provider, client } = await startReady({ a: 'for ada' });
+    const bind = () => OpenFeature.setProviderAndWait('another', provider, { targetingKey: 'bob' });
+    await expect(async () => bind()).rejects.toThrow('to more than one domain');
+    await expect(async () => OpenFeature.setProviderAndWait(provider)).rejects.toThrow(
+      'to more than one domain',
+    );
+    expect(client.getStringValue('a', '')).toBe('for ada');
+    expect(OpenFeature.getClient('another').getStringValue('a', 'mine')).toBe('mine');
+  });
+
+  it('may use an instance one after the other, without the values of the first', async () => {
+    const { runtime, provider } = await startReady({ a: 'for ada' });
+    await OpenFeature.clearProviders();
+    const context = { targetingKey: 'bob' };
+    const outcome = OpenFeature.setProviderAndWait('another', provider, context);
+    expect(OpenFeature.getClient('another').getStringValue('a', 'mine')).toBe('mine');
+    await startServing(runtime, values(1, { a: 'for bob' }));
+    await outcome;
+    expect(OpenFeature.getClient('another').getStringValue('a', '')).toBe('for bob');
   });
 });
 
@@ -163,6 +264,18 @@ describe('changes', () => {
     await stream.send('heartbeat', { revision: 9 });
     await stream.send('values', values(9, { a: true }));
     expect(emitted).toEqual([]);
+  });
+
+  it('of only the version are not emitted, but the version is the new one', async () => {
+    const { client, emitted, stream } = await startReady({ a: true });
+    const evaluations = { a: served(true, { version: 2 }) };
+    await stream.send('change', { revision: 2, evaluations });
+    await stream.send('values', { revision: 3, environment: 'production', evaluations });
+    expect(emitted).toEqual([]);
+    expect(client.getBooleanDetails('a', false).flagMetadata).toEqual({
+      version: 2,
+      flagSetId: 'production',
+    });
   });
 
   it('emits STALE when the server is lost, and READY when it is back', async () => {
@@ -280,6 +393,37 @@ describe('a change of context', () => {
     expect(client.providerStatus).toBe(ProviderStatus.READY);
   });
 
+  it('of the same subject waits for its values, and does not serve older ones after a moment', async () => {
+    const { runtime, setContext, client } = await startReady({ a: 'free' });
+    const changing = setContext({ targetingKey: 'ada', plan: 'pro' });
+    await runtime.advance(1_000);
+    expect(client.providerStatus).toBe(ProviderStatus.RECONCILING);
+    await startServing(runtime, values(1, { a: 'pro' }));
+    await changing;
+    expect(client.getStringValue('a', '')).toBe('pro');
+  });
+
+  it('of the same subject keeps its values at once if the first request fails', async () => {
+    const { runtime, setContext, client } = await startReady({ a: 'free' });
+    const changing = setContext({ targetingKey: 'ada', plan: 'pro' });
+    await (await runtime.nextRequest()).fail('connection refused');
+    await changing;
+    await runtime.advance(0);
+    expect(client.providerStatus).toBe(ProviderStatus.STALE);
+    expect(client.getStringValue('a', '')).toBe('free');
+  });
+
+  it('without targeting keys never serves the values of another context', async () => {
+    const { runtime, setContext, client } = await startReady({ a: 1 }, {}, { mail: 'ada@x.test' });
+    const changing = setContext({ mail: 'bob@x.test' });
+    await runtime.advance(2_000);
+    await changing;
+    expect(client.getNumberDetails('a', 0)).toMatchObject({
+      value: 0,
+      errorCode: ErrorCode.PROVIDER_NOT_READY,
+    });
+  });
+
   it('of the same subject keeps its values if the server is away, and emits STALE', async () => {
     const { runtime, setContext, client, emitted } = await startReady({ a: true });
     const changing = setContext({ targetingKey: 'ada', plan: 'pro' });
@@ -379,6 +523,26 @@ describe('the values that a page comes with', () => {
       expect(client.getStringValue('banner', '')).toBe('live');
     },
   );
+
+  it('are ignored if they are for another targeting key', async () => {
+    const forBob = { ...bootstrap, targetingKey: 'bob' };
+    const { client } = startApplication({ bootstrap: forBob });
+    expect(client.providerStatus).toBe(ProviderStatus.NOT_READY);
+    const bob = startApplication({ bootstrap: forBob }, { targetingKey: 'bob' });
+    expect(bob.client.getStringValue('banner', '')).toBe('from the page');
+  });
+
+  it('are not used for another subject if the provider is set again', async () => {
+    const { runtime, provider } = startApplication({ bootstrap });
+    await OpenFeature.clearProviders();
+    await runtime.nextRequest();
+    const domain = 'set-again';
+    const outcome = OpenFeature.setProviderAndWait(domain, provider, { targetingKey: 'bob' });
+    expect(OpenFeature.getClient(domain).getStringValue('banner', 'mine')).toBe('mine');
+    await startServing(runtime, values(8, { banner: 'for bob' }));
+    await outcome;
+    expect(OpenFeature.getClient(domain).getStringValue('banner', '')).toBe('for bob');
+  });
 
   it('are STALE if the server is away', async () => {
     const { runtime, client, outcome } = startApplication({ bootstrap });

@@ -22,6 +22,11 @@ const REQUIREMENTS: readonly (readonly [number: string, coveredBy: string])[] = 
   ],
   ['2.4.1', 'makes the provider ready with the values of its context, and emits READY once'],
   ['2.4.2.1', 'waits no longer than 2 s for a server that does not respond'],
+  ['2.4.3', 'cannot share an instance, whose values are those of one context'],
+  [
+    '2.4.4',
+    'keeps the values of each domain, so two providers for two subjects do not overwrite them',
+  ],
   ['2.5.1', 'leaves no timer, no connection and no values, even if it is repeated'],
   ['2.5.2', 'leaves no timer, no connection and no values, even if it is repeated'],
   ['2.5.3', 'leaves no timer, no connection and no values, even if it is repeated'],
@@ -54,8 +59,6 @@ const REQUIREMENTS: readonly (readonly [number: string, coveredBy: string])[] = 
 /** Optional requirements that this provider does not implement, with the reason. */
 const OMITTED = {
   '2.3.1': 'it needs no hooks',
-  '2.4.3': 'an instance has no state of its domain',
-  '2.4.4': 'an instance has no state of its domain',
   '2.7.1': 'the server records no tracking events yet',
   '5.1.5': 'the SDK emits PROVIDER_ERROR when a promise rejects with such a code',
 } as const;

@@ -39,7 +39,7 @@ describe('a resolution', () => {
       value: true,
       variant: 'on',
       reason: 'TARGETING_MATCH',
-      flagMetadata: {},
+      flagMetadata: { ruleId: 'r1' },
     });
     expect(client.getStringValue('text', '')).toBe('red');
     expect(client.getNumberValue('number', 0)).toBe(0.5);
@@ -52,6 +52,24 @@ describe('a resolution', () => {
       tier: 1,
       beta: true,
     });
+  });
+
+  it('has the version, the rule and the flag set, which telemetry reads', () => {
+    const evaluations = {
+      f: served(true, { version: 4, ruleId: 'r1', metadata: { team: 'shop', version: 'theirs' } }),
+      off: { enabled: false, reason: 'DISABLED', version: 2 },
+    };
+    const values = { revision: 1, environment: 'production', evaluations };
+    const application = startApplication({ bootstrap: values });
+    const metadataOf = (key: string) =>
+      application.client.getBooleanDetails(key, false).flagMetadata;
+    expect(metadataOf('f')).toEqual({
+      team: 'shop',
+      version: 4,
+      ruleId: 'r1',
+      flagSetId: 'production',
+    });
+    expect(metadataOf('off')).toEqual({ version: 2, flagSetId: 'production' });
   });
 
   it('of a flag that serves no variant is the default, with the reason and no error', () => {

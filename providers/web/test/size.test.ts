@@ -5,7 +5,13 @@ import { expect, it } from 'vitest';
 
 const KIB = 1_024;
 
-it('the provider is at most 7 KiB, minified and gzipped, without the SDK', async () => {
+/**
+ * The limit was 7 KiB before the provider had flags without a server, a logger, refused unknown options and
+ * told subjects without a targeting key apart.
+ */
+const LIMIT = 8.5 * KIB;
+
+it('the provider is at most 8.5 KiB, minified and gzipped, without the SDK', async () => {
   const { outputFiles } = await build({
     entryPoints: [new URL('../src/index.ts', import.meta.url).pathname],
     bundle: true,
@@ -17,5 +23,5 @@ it('the provider is at most 7 KiB, minified and gzipped, without the SDK', async
   });
   const bytes = gzipSync(outputFiles[0]?.contents ?? '', { level: 9 }).length;
   expect(bytes).toBeGreaterThan(KIB);
-  expect(bytes).toBeLessThanOrEqual(7 * KIB);
+  expect(bytes).toBeLessThanOrEqual(LIMIT);
 });

@@ -6,7 +6,7 @@ import type {
   FakeStream,
 } from '../../../../packages/sync/test/support/fake-runtime.ts';
 import { createFakeRuntime } from '../../../../packages/sync/test/support/fake-runtime.ts';
-import type { PennonWebProviderOptions, ValueStorage } from '../../src/index.ts';
+import type { OnlineOptions, ValueStorage } from '../../src/index.ts';
 import { PennonWebProvider } from '../../src/index.ts';
 
 export type EmittedEvent = {
@@ -41,14 +41,20 @@ export const createStorage = (): ValueStorage & { readonly slots: Map<string, st
 
 let domains = 0;
 
+const newDomain = (): string => {
+  domains += 1;
+  return `application-${domains}`;
+};
+
+/** Applications have different domains, unless they state the same. */
+export type ApplicationOptions = Partial<OnlineOptions> & { readonly domain?: string };
+
 /** Starts an application that sets the provider, with a clock and a network that the test controls. */
 export const startApplication = (
-  options: Partial<PennonWebProviderOptions> = {},
+  { domain = newDomain(), ...options }: ApplicationOptions = {},
   context: EvaluationContext = { targetingKey: 'ada' },
   runtime = createFakeRuntime(),
 ): Application => {
-  domains += 1;
-  const domain = `application-${domains}`;
   OpenFeature.setLogger({ error() {}, warn() {}, info() {}, debug() {} });
   const provider = new PennonWebProvider(
     { url: 'http://flags.test', key: 'client-key', storage: null, ...options },
@@ -109,7 +115,7 @@ export const startServing = async (runtime: FakeRuntime, body: object): Promise<
 /** Starts an application whose provider is ready with these flags. */
 export const startReady = async (
   flags: Readonly<Record<string, JsonValue>>,
-  options: Partial<PennonWebProviderOptions> = {},
+  options: ApplicationOptions = {},
   context?: EvaluationContext,
 ) => {
   const application = startApplication(options, context);
