@@ -31,17 +31,15 @@ export const toSyncError = (thrown: unknown): SyncError => {
 export const isAuthError = ({ status }: { readonly status?: number | undefined }): boolean =>
   status === 401 || status === 403;
 
-const TEMPORARY_STATUSES: readonly number[] = [408, 425, 429];
+const TEMPORARY_STATUSES: ReadonlySet<number> = new Set([408, 425, 429]);
 
 /**
  * Returns whether the server rejected the request itself, such as one for an environment that does not exist.
- * The same request will fail again until somebody corrects the server or the options.
+ * The same request fails again until the server or the options are corrected.
  */
 export const isRequestError = (error: { readonly status?: number | undefined }): boolean => {
   const { status = 0 } = error;
-  return (
-    status >= 400 && status < 500 && !TEMPORARY_STATUSES.includes(status) && !isAuthError(error)
-  );
+  return status >= 400 && status < 500 && !TEMPORARY_STATUSES.has(status) && !isAuthError(error);
 };
 
 /** The upper limit for Retry-After, in case the server is misconfigured. */

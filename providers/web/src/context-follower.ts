@@ -85,7 +85,7 @@ export const createContextFollower = ({
 
 /**
  * Returns a text that is equal for two contexts if they are about the same subject. Contexts without a
- * targeting key may be about anybody, so they must be equal as a whole.
+ * targeting key are about the same subject only if they are equal as a whole.
  */
 export const subjectOf = (context: EvaluationContext): string => {
   try {

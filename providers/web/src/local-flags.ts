@@ -27,10 +27,18 @@ const evaluate = (flagKey: string, flag: JsonValue): Evaluation => {
   if (JSON.stringify(rules) !== '[]') fail('has rules, which only a server can evaluate');
   if (!enabled) return { reason: 'DISABLED', ...metadata };
   if (defaultVariant === null) return { reason: 'DEFAULT', ...metadata };
-  const variant = String(defaultVariant);
-  return isJsonObject(variants) && Object.hasOwn(variants, variant)
-    ? { reason: 'STATIC', variant, value: variants[variant] ?? null, ...metadata }
-    : fail(`has no variant "${variant}"`);
+  const isKnown =
+    typeof defaultVariant === 'string' &&
+    isJsonObject(variants) &&
+    Object.hasOwn(variants, defaultVariant);
+  return isKnown
+    ? {
+        reason: 'STATIC',
+        variant: defaultVariant,
+        value: variants[defaultVariant] ?? null,
+        ...metadata,
+      }
+    : fail(`has no variant ${JSON.stringify(defaultVariant)}`);
 };
 
 const variantOf = (value: JsonValue): string => {

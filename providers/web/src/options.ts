@@ -47,7 +47,7 @@ export type FlagsOptions = CommonOptions & {
 
 export type PennonWebProviderOptions = OnlineOptions | FlagsOptions;
 
-/** Values that a page comes with, and the subject that they are for, if they say so. */
+/** Values that a page comes with, and the targeting key that they were evaluated for, if it is known. */
 export type Bootstrap = Values<Evaluation> & { readonly targetingKey?: string };
 
 export const hasFlags = (options: PennonWebProviderOptions): options is FlagsOptions =>

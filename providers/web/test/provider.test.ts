@@ -73,7 +73,7 @@ describe('starting', () => {
   });
 
   it.each([400, 404])(
-    'fails at once if the server rejects the request with %i, and goes on trying',
+    'fails at once if the server rejects the request with %i, and continues to try',
     async status => {
       const { runtime, outcome, client } = startApplication();
       await (await runtime.nextRequest()).respond(status, errorBody('NOT_FOUND'));

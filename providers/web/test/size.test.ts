@@ -6,8 +6,8 @@ import { expect, it } from 'vitest';
 const KIB = 1_024;
 
 /**
- * The limit was 7 KiB before the provider had flags without a server, a logger, refused unknown options and
- * told subjects without a targeting key apart.
+ * The limit was 7 KiB before the provider had flags without a server, a logger, names for unknown options
+ * and separate subjects without a targeting key.
  */
 const LIMIT = 8.5 * KIB;
 

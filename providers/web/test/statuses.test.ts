@@ -1,4 +1,4 @@
-import { OpenFeature } from '@openfeature/web-sdk';
+import { OpenFeature, OpenFeatureError } from '@openfeature/web-sdk';
 import type { Client } from '@openfeature/web-sdk';
 import { afterEach, expect, it } from 'vitest';
 
@@ -41,8 +41,10 @@ const storageOf = async ({ stored }: Situation) => {
 
 type Server = ReturnType<typeof startFakeServer>;
 
+const statusOf = (client: Client): string => client.providerStatus;
+
 const waitForStatus = async (client: Client, { runtime }: Server, status: string) => {
-  for (let second = 0; second < 200 && client.providerStatus !== status; second += 1)
+  for (let second = 0; second < 200 && statusOf(client) !== status; second += 1)
     await runtime.advance(1_000);
   expect(client.providerStatus).toBe(status);
 };
@@ -69,8 +71,7 @@ it.each(situations.filter(({ mode }) => mode === 'web'))('$name', async situatio
   let outcome: string | undefined;
   OpenFeature.setProviderAndWait(provider, { targetingKey: 'ada' }).then(
     () => (outcome = 'ok'),
-    (error: unknown) =>
-      (outcome = error instanceof Error && 'code' in error ? `${error.code}` : ''),
+    (error: unknown) => (outcome = error instanceof OpenFeatureError ? error.code : String(error)),
   );
   await server.runtime.advance(situation.startsAtOnce === true ? atOnceMs : 2_000);
   await settle();
