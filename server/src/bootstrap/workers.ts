@@ -77,7 +77,7 @@ type WorkerPool = {
 };
 
 /**
- * Lets workers accept connections themselves. If the primary process hands them out, which is the default, it
+ * Makes workers accept connections themselves. If the primary process hands them out, which is the default, it
  * keeps those of a worker that has just been killed, and their clients wait indefinitely.
  */
 const useOwnSockets = (): void => {
