@@ -33,9 +33,13 @@ const PAGE = `<!doctype html>
     <title>Pennon API</title>
     <link rel="icon" href="data:," />
     <link rel="stylesheet" href="/docs/swagger-ui.css" />
+    <style>
+      .note { max-width: 1460px; margin: 0 auto; padding: 0.75rem 1.25rem; font: 0.875rem sans-serif; }
+      .swagger-ui .responses-wrapper { overflow-x: auto; }
+    </style>
   </head>
   <body>
-    <p style="margin: 0; padding: 0.75rem 1.25rem; font: 0.875rem sans-serif">
+    <p class="note">
       To try requests, select Authorize and enter an API key. It stays in this browser tab until you close it.
     </p>
     <div id="api"></div>
@@ -70,7 +74,7 @@ const ui = SwaggerUIBundle({
   plugins: [storeKey],
   onComplete: () => {
     const stored = sessionStorage.getItem(STORED);
-    if (stored !== null) ui.authActions.restoreAuthorization(JSON.parse(stored));
+    if (stored !== null) ui.authActions.restoreAuthorization({ authorized: JSON.parse(stored) });
   },
 });
 `;
