@@ -25,6 +25,7 @@ class QuickProvider(PennonProvider):
     _timing = Timing(
         heartbeat_ms=150,
         response_timeout_ms=2_000,
+        check_timeout_ms=500,
         first_backoff_ms=10,
         longest_backoff_ms=100,
         rejected_key_ms=50,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import queue
+import socket
 import ssl
 import threading
 from collections import Counter
@@ -54,6 +55,8 @@ class FlagServer:
         self.segments: dict[str, Any] = {}
         self.revision = 1
         self.heartbeat_s = 0.05
+        # Older servers do not send the version and the environment with an evaluation.
+        self.sends_telemetry = True
         # How requests fail, by endpoint. Endpoints without a fault work.
         self.faults: dict[str, Fault] = {}
         # The number of requests by endpoint.
@@ -62,17 +65,23 @@ class FlagServer:
         self.received: list[tuple[str, dict[str, str]]] = []
         self._streams: list[queue.Queue[bytes | None]] = []
         self._lock = threading.Lock()
-        self._http = _Server(("127.0.0.1", 0), _handler(self))
         self._scheme = "https" if secure else "http"
-        if secure:
+        self._http = self._bind(0)
+
+    def _bind(self, port: int) -> _Server:
+        http = _Server(("127.0.0.1", port), _handler(self))
+        if self._scheme == "https":
             tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             tls.load_cert_chain(CERTIFICATE)
-            self._http.socket = tls.wrap_socket(self._http.socket, server_side=True)
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True)
+            http.socket = tls.wrap_socket(http.socket, server_side=True)
+        return http
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._serve()
         return self
+
+    def _serve(self) -> None:
+        threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True).start()
 
     def __exit__(
         self,
@@ -80,9 +89,22 @@ class FlagServer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.go_away()
+
+    def go_away(self) -> None:
+        """Cuts all connections, and refuses new ones until `come_back`."""
         self.cut_streams()
         self._http.shutdown()
         self._http.server_close()
+        self._http.cut_connections()
+
+    def come_back(self) -> None:
+        self._http = self._bind(self._http.server_address[1])
+        self._serve()
+
+    def cut_connections(self) -> None:
+        self.cut_streams()
+        self._http.cut_connections()
 
     @property
     def url(self) -> str:
@@ -167,6 +189,23 @@ class _Server(ThreadingHTTPServer):
     # A request that hangs must not delay the end of the test.
     block_on_close = False
 
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        super().__init__(address, handler)
+        self._connections: set[socket.socket] = set()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self._connections.discard(request)
+        super().shutdown_request(request)
+
+    def cut_connections(self) -> None:
+        for connection in list(self._connections):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Ignored: in many tests the client closes the connection."""
 
@@ -228,7 +267,11 @@ def _handler(server: FlagServer) -> type[BaseHTTPRequestHandler]:
                 error = {"code": result.error_code, "message": result.error_message}
                 send_json(self, _STATUS[result.error_code], {"error": error})
             else:
-                send_json(self, 200, evaluation_json(result))
+                flag = server.flags.get(body["flagKey"], {})
+                telemetry = {"environment": "production"} if server.sends_telemetry else {}
+                if server.sends_telemetry and "version" in flag:
+                    telemetry["version"] = flag["version"]
+                send_json(self, 200, {**evaluation_json(result), **telemetry})
 
         def _evaluations(self) -> None:
             self._body()

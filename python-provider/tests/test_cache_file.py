@@ -6,6 +6,7 @@ import json
 import os
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,7 @@ def test_a_damaged_cache_file_is_ignored_and_replaced(
     cache_file.write_text(damage)
     provider = use(provider_for(server, cache_file=cache_file))
     assert client.get_boolean_value("new-checkout", False) is True
+    eventually(lambda: server.id in cache_file.read_text())
     assert json.loads(cache_file.read_text())["id"] == server.id
     assert "cache_file" in str(provider.freshness().last_error)
 
@@ -134,6 +136,7 @@ def test_writing_the_cache_file_leaves_no_temporary_file(
     server: FlagServer, use: Use, tmp_path: Path
 ) -> None:
     use(provider_for(server, cache_file=tmp_path / "flags.json"))
+    eventually((tmp_path / "flags.json").exists)
     assert [file.name for file in tmp_path.iterdir()] == ["flags.json"]
 
 
@@ -156,3 +159,64 @@ def test_flags_that_arrive_after_the_bootstrap_are_reported_as_changed(
     server.faults = {}
     eventually(lambda: recorder.changed_flags() == [["new-checkout"]])
     eventually(lambda: client.get_provider_status() == ProviderStatus.READY)
+
+
+def ends(call: Callable[[], object]) -> bool:
+    """Whether a call ends. If it hangs, the test must not."""
+    thread = threading.Thread(target=call, daemon=True)
+    thread.start()
+    thread.join(20)
+    return not thread.is_alive()
+
+
+def test_a_disk_that_hangs_delays_neither_the_start_nor_the_shutdown(
+    server: FlagServer,
+    client: OpenFeatureClient,
+    domain: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    disk_ready = threading.Event()
+    monkeypatch.setattr(Path, "mkdir", lambda *_args, **_options: disk_ready.wait(60))
+    cache_file = tmp_path / "new" / "flags.json"
+    # Longer than the test waits.
+    provider = provider_for(server, cache_file=cache_file, init_timeout_ms=60_000)
+    assert ends(lambda: api.set_provider_and_wait(provider, domain))
+    assert client.get_boolean_value("new-checkout", False) is True
+    assert client.get_provider_status() == ProviderStatus.READY
+    assert ends(provider.shutdown)
+    disk_ready.set()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+@pytest.mark.parametrize("option", ["cache_file", "bootstrap"])
+def test_a_file_that_hangs_when_it_is_read_does_not_delay_the_start(
+    server: FlagServer, client: OpenFeatureClient, domain: str, tmp_path: Path, option: str
+) -> None:
+    pipe = tmp_path / "flags.json"
+    os.mkfifo(pipe)
+    provider = provider_for(server, **{option: pipe}, init_timeout_ms=60_000)
+    assert ends(lambda: api.set_provider_and_wait(provider, domain))
+    assert client.get_provider_status() == ProviderStatus.READY
+    assert client.get_boolean_value("new-checkout", False) is True
+    assert ends(provider.shutdown)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_flags_that_a_slow_disk_delivers_while_the_server_is_down_are_used(
+    server: FlagServer, client: OpenFeatureClient, domain: str, tmp_path: Path, unreachable_url: str
+) -> None:
+    pipe = tmp_path / "flags.json"
+    os.mkfifo(pipe)
+    provider = QuickProvider(url=unreachable_url, key=KEY, bootstrap=pipe, init_timeout_ms=60_000)
+    started = threading.Thread(
+        target=api.set_provider_and_wait, args=(provider, domain), daemon=True
+    )
+    started.start()
+    eventually(lambda: provider.freshness().mode == "disconnected")
+    pipe.write_text(json.dumps(server.flag_set()))
+    started.join(20)
+    eventually(lambda: client.get_provider_status() == ProviderStatus.STALE)
+    assert is_off(client) is False
+    assert provider.freshness().source == "bootstrap"
+    provider.shutdown()

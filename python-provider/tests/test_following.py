@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 from conftest import EventRecorder, Use, eventually, provider_for, streaming
-from faults import fails_with
+from faults import Hang, fails_with
 from flag_server import KEY, FlagServer, boolean_flag, frame
 from openfeature.client import OpenFeatureClient
 from openfeature.evaluation_context import EvaluationContext
 from openfeature.event import ProviderEvent
 from openfeature.provider import ProviderStatus
+
+from pennon_openfeature._timing import Timing
 
 OFF = {"new-checkout": boolean_flag("off")}
 
@@ -199,3 +201,26 @@ def test_shutdown_leaves_no_thread_and_no_connection(server: FlagServer, use: Us
     assert threads <= before
     server.change(OFF)
     assert provider.freshness().mode == "stopped"
+
+
+def test_a_server_that_freezes_makes_the_provider_stale(
+    server: FlagServer, client: OpenFeatureClient, use: Use
+) -> None:
+    provider = use(provider_for(server))
+    eventually(streaming(provider))
+    hang = Hang()
+    server.faults = dict.fromkeys(("flag-set", "flag-set/stream"), hang)
+    server.heartbeat_s = 60
+    server.send_to_streams(b": the thread of the stream waits for the new interval\n\n")
+    eventually(lambda: client.get_provider_status() == ProviderStatus.STALE)
+    assert hang.is_active
+    assert client.get_boolean_value("new-checkout", False) is True
+    server.faults, server.heartbeat_s = {}, 0.05
+    hang.release()
+    eventually(lambda: client.get_provider_status() == ProviderStatus.READY)
+
+
+def test_a_frozen_server_is_noticed_within_two_and_a_half_heartbeats() -> None:
+    timing = Timing()
+    longest_ms = timing.idle_timeout_ms + timing.first_backoff_ms + timing.check_timeout_ms
+    assert longest_ms < 2.5 * timing.heartbeat_ms

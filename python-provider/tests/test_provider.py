@@ -9,12 +9,14 @@ from enum import Enum
 from typing import Any
 
 import pytest
-from conftest import Use, provider_for
+from conftest import EventRecorder, QuickProvider, Use, eventually, provider_for, streaming
 from flag_server import FlagServer, boolean_flag
+from openfeature import api
 from openfeature.client import OpenFeatureClient
 from openfeature.evaluation_context import EvaluationContext
 from openfeature.exception import ErrorCode
 from openfeature.flag_evaluation import Reason
+from openfeature.provider import ProviderStatus
 
 
 def flag_of_type(flag_type: str, value: Any) -> dict[str, Any]:
@@ -89,6 +91,18 @@ def test_details_contain_reason_variant_and_metadata(
     details = client.get_boolean_details("bool", False)
     assert (details.reason, details.variant) == (Reason.STATIC, "on")
     assert details.flag_metadata == {"team": "checkout", "version": 7, "flagSetId": "production"}
+
+
+def test_the_metadata_names_the_rule_that_served(
+    server: FlagServer, client: OpenFeatureClient, use: Use
+) -> None:
+    pro = {"attribute": "plan", "operator": "equals", "value": "pro"}
+    rules = [{"id": "payers", "conditions": [pro], "variant": "on"}]
+    server.flags["bool"] = boolean_flag("off", version=7, rules=rules)
+    use(provider_for(server))
+    details = client.get_boolean_details("bool", False, EvaluationContext("ada", {"plan": "pro"}))
+    assert details.reason == Reason.TARGETING_MATCH
+    assert details.flag_metadata == {"version": 7, "flagSetId": "production", "ruleId": "payers"}
 
 
 @pytest.mark.parametrize(
@@ -217,3 +231,50 @@ def test_modifying_details_does_not_affect_other_evaluations(
     fields["flag_metadata"]["flagSetId"] = "another"
     details = client.get_boolean_details("bool", False)
     assert details.flag_metadata["flagSetId"] == "production"
+
+
+def test_one_provider_serves_two_domains_and_survives_the_end_of_one(
+    server: FlagServer, domain: str
+) -> None:
+    rules = [{"attribute": "user", "operator": "equals", "value": "ada"}]
+    server.flags = {
+        "for-ada": {
+            **boolean_flag("off"),
+            "rules": [{"id": "ada", "conditions": rules, "variant": "on"}],
+        }
+    }
+    provider = provider_for(server)
+    domains = [f"{domain}-{number}" for number in range(2)]
+    ada, bob = (api.get_client(each) for each in domains)
+    for each in domains:
+        api.set_provider_and_wait(provider, each)
+    ada.context = EvaluationContext("ada", {"user": "ada"})
+    bob.context = EvaluationContext("bob", {"user": "bob"})
+    assert (ada.get_boolean_value("for-ada", False), bob.get_boolean_value("for-ada", True)) == (
+        True,
+        False,
+    )
+    assert server.requests["flag-set"] == 1
+    api.set_provider_and_wait(QuickProvider(flags={}), domains[0])
+    eventually(streaming(provider))
+    server.change({"for-ada": boolean_flag()})
+    eventually(lambda: bob.get_boolean_value("for-ada", False))
+    assert bob.get_provider_status() == ProviderStatus.READY
+    provider.shutdown()
+
+
+def test_an_edit_without_an_effect_is_not_reported_and_the_version_is_current(
+    server: FlagServer, client: OpenFeatureClient, use: Use
+) -> None:
+    server.flags = {"new-checkout": boolean_flag(version=1)}
+    provider = use(provider_for(server))
+    recorder = EventRecorder(client)
+    eventually(streaming(provider))
+    server.change({"new-checkout": boolean_flag(version=2)})
+    eventually(lambda: provider.freshness().revision == 2)
+    details = client.get_boolean_details("new-checkout", False)
+    assert details.flag_metadata["version"] == 2
+    server.change({"new-checkout": boolean_flag(version=3, metadata={"team": "checkout"})})
+    server.change({"new-checkout": boolean_flag("off", version=4)})
+    eventually(lambda: len(recorder.changed_flags()) >= 2)
+    assert recorder.changed_flags() == [["new-checkout"], ["new-checkout"]]

@@ -48,7 +48,11 @@ def test_the_result_of_the_server_is_returned(
     use(remote(server))
     details = client.get_boolean_details("new-checkout", False)
     assert (details.value, details.reason, details.variant) == (True, "STATIC", "on")
-    assert details.flag_metadata["team"] == "checkout"
+    assert details.flag_metadata == {
+        "team": "checkout",
+        "version": 4,
+        "flagSetId": "production",
+    }
     assert client.get_boolean_details("disabled", True).reason == "DISABLED"
 
 
@@ -80,6 +84,89 @@ def test_results_are_cached_by_flag_and_context(
     assert server.requests["evaluate"] == 1
     client.get_boolean_value("new-checkout", False, EvaluationContext("bob"))
     assert server.requests["evaluate"] == 2
+
+
+def test_a_result_from_the_cache_has_the_reason_cached_and_the_same_metadata(
+    server: FlagServer, client: OpenFeatureClient, use: Use
+) -> None:
+    server.faults = {"flag-set": fails_with(403), "flag-set/stream": fails_with(403)}
+    rules = [{"id": "everyone", "conditions": [], "variant": "on"}]
+    server.flags = {**FLAGS, "ruled": boolean_flag("off", version=9, rules=rules)}
+    use(remote(server))
+    first, second = (client.get_boolean_details("ruled", False) for _ in range(2))
+    assert (first.reason, second.reason) == ("TARGETING_MATCH", "CACHED")
+    expected = {"version": 9, "flagSetId": "production", "ruleId": "everyone"}
+    assert first.flag_metadata == second.flag_metadata == expected
+    assert (first.value, first.variant) == (second.value, second.variant)
+    reasons = [client.get_boolean_details("disabled", True).reason for _ in range(2)]
+    assert reasons == ["DISABLED", "CACHED"]
+    assert [client.get_boolean_details("missing", True).error_code for _ in range(2)] == [
+        ErrorCode.FLAG_NOT_FOUND
+    ] * 2
+    assert client.get_boolean_details("missing", True).reason == "ERROR"
+
+
+def test_an_older_server_sends_no_version_so_that_of_the_flag_set_is_used(
+    server: FlagServer, client: OpenFeatureClient, use: Use
+) -> None:
+    server.sends_telemetry = False
+    use(remote(server))
+    details = client.get_boolean_details("new-checkout", False)
+    assert details.flag_metadata["version"] == 4
+    assert details.flag_metadata["flagSetId"] == "production"
+
+
+def test_an_edit_without_an_effect_updates_the_version_of_cached_results(
+    server: FlagServer, client: OpenFeatureClient, use: Use
+) -> None:
+    provider = use(remote(server))
+    eventually(lambda: server.open_streams() == 1)
+    assert client.get_boolean_details("new-checkout", False).flag_metadata["version"] == 4
+    server.change({"new-checkout": boolean_flag(version=5)})
+    eventually(lambda: provider.freshness().revision == 2)
+    assert client.get_boolean_details("new-checkout", False).flag_metadata["version"] == 5
+
+
+def test_no_context_receives_the_cached_result_of_another(server: FlagServer, use: Use) -> None:
+    values: list[Any] = [1, 1.5, True, "1", "true", None, [], [1], {}, {"a": 1}, {"a": {"b": 1}}]
+    contexts: list[dict[str, Any]] = [{}, *({"a": value} for value in values)]
+    contexts += [{"targetingKey": "a"}, {"targetingKey": "b"}, {"a.b": 1}, {"a": {"b": "1"}}]
+
+    def echo(request: BaseHTTPRequestHandler) -> None:
+        body = request.rfile.read(int(request.headers["content-length"])).decode()
+        result = {"reason": "STATIC", "variant": body, "value": True, "enabled": True}
+        send_json(request, 200, result)
+
+    provider = use(remote(server))
+    server.faults["evaluate"] = echo
+
+    def variants() -> list[str | None]:
+        with ThreadPoolExecutor(8) as pool:
+            keys = ["new-checkout", "other"]
+            return list(
+                pool.map(
+                    lambda pair: provider.evaluate(*pair).variant,  # type: ignore[union-attr]
+                    [(key, context) for context in contexts for key in keys],
+                )
+            )
+
+    first = variants()
+    assert len(set(first)) == 2 * len(contexts)
+    assert variants() == first
+    assert server.requests["evaluate"] == 2 * len(contexts)
+
+
+def test_the_provider_recovers_without_an_evaluation(
+    server: FlagServer, client: OpenFeatureClient, use: Use
+) -> None:
+    server.faults = {"flag-set": fails_with(403), "flag-set/stream": fails_with(403)}
+    use(remote(server))
+    server.faults |= dict.fromkeys(("evaluate", "evaluations"), fails_with(503))
+    client.get_boolean_value("new-checkout", False)
+    eventually(lambda: client.get_provider_status() == ProviderStatus.STALE)
+    del server.faults["evaluate"], server.faults["evaluations"]
+    eventually(lambda: client.get_provider_status() == ProviderStatus.READY)
+    assert server.requests["evaluate"] == 1
 
 
 def test_an_expired_result_is_requested_again(

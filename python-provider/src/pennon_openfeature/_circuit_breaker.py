@@ -27,6 +27,12 @@ class CircuitBreaker:
         """The error that opened the breaker, or None while it is closed."""
         return self._open_error
 
+    def seconds_until_trial(self) -> float:
+        """How long no request may be sent."""
+        if self._open_error is None:
+            return 0
+        return max(0.0, self._trial_at - time.monotonic())
+
     def admit_request(self) -> SyncError | None:
         """Must be called before each request.
 

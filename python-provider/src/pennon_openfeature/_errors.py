@@ -41,14 +41,33 @@ class SyncError(Exception):
         self.is_gap = is_gap
 
     @property
-    def is_client_error(self) -> bool:
-        """Whether the request itself was invalid. Other requests may still succeed."""
+    def is_context_error(self) -> bool:
+        """Whether the server rejected the context of an evaluation. It may accept others."""
         return self.status in (400, 413)
 
     @property
     def is_auth_error(self) -> bool:
         """Whether the server rejected the key. Retrying soon does not help."""
-        return self.status in (401, 403)
+        return is_auth_status(self.status)
+
+    @property
+    def is_request_error(self) -> bool:
+        """Whether the same request will fail until the options or the server are corrected."""
+        return is_request_status(self.status)
+
+
+def is_auth_status(status: int | None) -> bool:
+    return status in (401, 403)
+
+
+_TEMPORARY_STATUSES = (408, 425, 429)
+
+
+def is_request_status(status: int | None) -> bool:
+    """Whether a request is rejected for itself, as one for an environment that does not exist."""
+    if status is None or status in _TEMPORARY_STATUSES or is_auth_status(status):
+        return False
+    return 400 <= status < 500
 
 
 def gap_error(message: str) -> SyncError:

@@ -13,6 +13,7 @@ from ._errors import SyncError, to_sync_error
 from ._flag_set import parse_object
 from ._http import Address, Connection
 from ._pending_request import PendingRequest, RequestScope
+from ._resolution import FlagTelemetry, ResultWithTelemetry, flag_telemetry
 from ._thread_pool import DaemonThreadPool, Result
 
 PROBE_INTERVAL_S = 0.1
@@ -42,15 +43,21 @@ class EvaluateClient:
 
         Returns the last error, or None if the server evaluates for this key.
         """
-        while (error := self._probe_once(deadline)) is not None and not error.is_auth_error:
+        while (error := self.probe_once(deadline)) is not None:
+            if error.is_auth_error or error.is_request_error:
+                break
             pause_s = max(PROBE_INTERVAL_S, error.retry_after_ms / 1_000)
             if time.monotonic() + pause_s >= deadline:
                 break
-            if self._closed.wait(pause_s):
+            if self.wait_until_closed(pause_s):
                 break
         return error
 
-    def _probe_once(self, deadline: float) -> SyncError | None:
+    def wait_until_closed(self, seconds: float) -> bool:
+        """Returns whether the client is closed by then."""
+        return self._closed.wait(seconds)
+
+    def probe_once(self, deadline: float) -> SyncError | None:
         timeout_ms = max((deadline - time.monotonic()) * 1_000, 1)
 
         def send(scope: RequestScope) -> None:
@@ -64,8 +71,8 @@ class EvaluateClient:
         return None
 
     def evaluate(
-        self, flag_key: str, body: str, on_result: Callable[[Evaluation], None]
-    ) -> PendingRequest[Evaluation]:
+        self, flag_key: str, body: str, on_result: Callable[[ResultWithTelemetry], None]
+    ) -> PendingRequest[ResultWithTelemetry]:
         """Starts a request. Raises SyncError without one while the circuit breaker is open.
 
         `on_result` receives the result even if all callers have stopped waiting.
@@ -75,7 +82,7 @@ class EvaluateClient:
             # Without the traceback, which would keep the frames of all previous callers alive.
             raise open_error.with_traceback(None)
 
-        def send(scope: RequestScope) -> Evaluation:
+        def send(scope: RequestScope) -> ResultWithTelemetry:
             result = self._evaluate(flag_key, body, scope)
             on_result(result)
             return result
@@ -107,19 +114,20 @@ class EvaluateClient:
             self._in_flight.discard(scope)
             raise to_sync_error(error) from error
 
-    def _evaluate(self, flag_key: str, body: str, scope: RequestScope) -> Evaluation:
+    def _evaluate(self, flag_key: str, body: str, scope: RequestScope) -> ResultWithTelemetry:
         try:
             fields = self._post("evaluate", body, scope)
         except SyncError as error:
             if error.server_error is not None:
                 code = _FLAG_ERROR_CODES.get(error.server_error.code)
                 if code is not None:
-                    return Failed(flag_key, code, error.server_error.message)
-            if not (error.is_client_error or scope.is_cancelled):
+                    failed = Failed(flag_key, code, error.server_error.message)
+                    return ResultWithTelemetry(failed, {})
+            if not (error.is_context_error or scope.is_cancelled):
                 self._breaker.trip(error)
             raise
         self._breaker.reset()
-        return _read_evaluation(flag_key, fields)
+        return ResultWithTelemetry(_read_evaluation(flag_key, fields), _read_telemetry(fields))
 
     def _post(self, endpoint: str, body: str, scope: RequestScope) -> dict[str, Any]:
         try:
@@ -185,3 +193,8 @@ def _read_evaluation(flag_key: str, fields: dict[str, Any]) -> Evaluation:
         fields.get("ruleId"),
         metadata,
     )
+
+
+def _read_telemetry(fields: dict[str, Any]) -> FlagTelemetry:
+    """Empty for a server that does not send it."""
+    return flag_telemetry(fields.get("version"), fields.get("environment"))

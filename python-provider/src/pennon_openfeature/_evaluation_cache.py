@@ -7,7 +7,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterable
 
-from ._engine import Evaluation
+from ._resolution import ResultWithTelemetry
 
 
 class EvaluationCache:
@@ -18,7 +18,7 @@ class EvaluationCache:
         self._server_lag_s = server_lag_ms / 1_000
         self._max_entries = max_entries
         # Each result with its expiry time, on the monotonic clock.
-        self._entries: OrderedDict[str, tuple[float, Evaluation]] = OrderedDict()
+        self._entries: OrderedDict[str, tuple[float, ResultWithTelemetry]] = OrderedDict()
         # When each flag changed, for changes within `server_lag_ms`.
         self._changed_at: dict[str, float] = {}
         self._lock = threading.Lock()
@@ -29,27 +29,28 @@ class EvaluationCache:
         """Grows with each invalidation."""
         return self._generation
 
-    def get(self, body: str) -> Evaluation | None:
+    def get(self, body: str) -> ResultWithTelemetry | None:
         """Returns a result that has not expired."""
         with self._lock:
             expires_at, result = self._entries.get(body, (0.0, None))
             if result is None or time.monotonic() >= expires_at:
                 return None
             self._entries.move_to_end(body)
-            return result
+            return result._replace(is_cached=True)
 
-    def get_expired(self, body: str) -> Evaluation | None:
+    def get_expired(self, body: str) -> ResultWithTelemetry | None:
         """Returns a result of any age, for when the server is unreachable."""
         with self._lock:
-            return self._entries.get(body, (0.0, None))[1]
+            result = self._entries.get(body, (0.0, None))[1]
+        return None if result is None else result._replace(is_cached=True)
 
-    def set(self, body: str, result: Evaluation, generation: int) -> None:
+    def set(self, body: str, result: ResultWithTelemetry, generation: int) -> None:
         """Does nothing if flags changed since the request was sent, in an earlier generation."""
         with self._lock:
             if generation != self._generation:
                 return
             now = time.monotonic()
-            changed_at = self._changed_at.get(result.flag_key, -self._server_lag_s)
+            changed_at = self._changed_at.get(result.result.flag_key, -self._server_lag_s)
             # Just after a change, the server that responded may not have received it yet.
             is_uncertain = now < changed_at + self._server_lag_s
             ttl_s = min(self._ttl_s, self._server_lag_s) if is_uncertain else self._ttl_s
@@ -73,7 +74,7 @@ class EvaluationCache:
             self._entries = OrderedDict(
                 (body, entry)
                 for body, entry in self._entries.items()
-                if entry[1].flag_key not in changed
+                if entry[1].result.flag_key not in changed
             )
 
     def after_fork(self) -> None:

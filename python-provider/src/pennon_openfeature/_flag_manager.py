@@ -19,6 +19,7 @@ from ._resolution import ResultWithTelemetry, no_flags
 from ._sources import (
     FileSource,
     FlagSource,
+    InitialSource,
     LocalSource,
     ServerSource,
     SourceListener,
@@ -30,8 +31,8 @@ logger = logging.getLogger("pennon_openfeature")
 
 @dataclass(frozen=True, slots=True)
 class FlagListener:
-    # Receives the keys of flags with results that may differ from now on.
-    on_change: Callable[[list[str]], None]
+    # Receives each new snapshot, after it is in use.
+    on_change: Callable[[FlagSnapshot], None]
     # Called after `on_change`, and when the state of the source may have changed.
     on_state: Callable[[], None]
 
@@ -48,6 +49,10 @@ class FlagManager:
         # The last error outside of the source, such as of the cache file.
         self._last_error: LastError | None = None
         self._settled = threading.Event()
+        # When the initial flags were current, on the monotonic clock, if that is known.
+        self._initial_current_at: float | None = None
+        # Guards the first snapshot, which a slow disk may deliver after the server.
+        self._lock = threading.Lock()
         self._cache_file: CacheFile | None = None
         self._source = self._create_source()
 
@@ -73,18 +78,29 @@ class FlagManager:
         return self._source.state
 
     def start(self) -> None:
-        current_at = self._load_initial_flags()
+        self._start_loading()
         if self._options.cache_file is not None and self._options.offline_file is None:
             self._cache_file = CacheFile(self._options.cache_file, self._on_cache_file_error)
-        self._source.start(self._initial_flag_set(), current_at)
+        self._source.start(self._initial_flag_set(), self._initial_current_at)
 
     def wait_until_settled(self, deadline: float) -> None:
-        """Returns when waiting longer cannot help to start, or at the deadline."""
-        self._settled.wait(max(0.0, deadline - time.monotonic()))
+        """Returns when waiting longer cannot help to start, or at the deadline.
+
+        If there are flags, that is after a moment, even if the server has not responded.
+        """
+        self._settled.wait(self._moment_before(deadline))
+        if self._snapshot is None:
+            self._settled.wait(max(0.0, deadline - time.monotonic()))
 
     def wait_for_cache_file(self, deadline: float) -> None:
+        """Waits a moment, so the file exists when a short script ends."""
         if self._cache_file is not None:
-            self._cache_file.wait(deadline - time.monotonic())
+            self._cache_file.wait(self._moment_before(deadline))
+
+    def _moment_before(self, deadline: float) -> float:
+        """A moment in seconds, but not beyond the deadline."""
+        moment_s = self._options.timing.initial_wait_ms / 1_000
+        return max(0.0, min(moment_s, deadline - time.monotonic()))
 
     def set_flags(self, flag_set: FlagSet) -> None:
         assert isinstance(self._source, LocalSource)
@@ -96,6 +112,7 @@ class FlagManager:
             self._cache_file.close()
 
     def after_fork(self) -> None:
+        self._lock = threading.Lock()
         self._settled = threading.Event()
         self._initial_source = self.freshness().source
         if self._cache_file is not None:
@@ -122,29 +139,54 @@ class FlagManager:
         """What the follower need not load again. Without an id, the server cannot confirm it."""
         return self._snapshot.flag_set if self._snapshot and self._snapshot.flag_set.id else None
 
-    def _load_initial_flags(self) -> float | None:
-        """Loads the first source that can be used. Returns when its flags were current."""
-        for source in initial_sources(self._options):
+    def _start_loading(self) -> None:
+        """Loads the initial flags on another thread, and waits a moment for it.
+
+        The disk may hang. Flags that it delivers later are used if there are no others by then.
+        """
+        sources = initial_sources(self._options)
+        if not sources:
+            return
+        loader = threading.Thread(
+            target=self._load_first, args=(sources,), name="pennon-load", daemon=True
+        )
+        loader.start()
+        loader.join(self._options.timing.initial_wait_ms / 1_000)
+
+    def _load_first(self, sources: list[InitialSource]) -> None:
+        """Loads the first source that can be used."""
+        for source in sources:
             try:
                 flag_set = source.read()
                 if flag_set is None:
                     continue
-                self._snapshot = FlagSnapshot(flag_set)
+                self._start_with(FlagSnapshot(flag_set), source)
             except Exception as error:  # noqa: BLE001 - logged, and another source may work
                 self._report(f"the flags of {source.name} cannot be used: {error}")
                 continue
+            return
+
+    def _start_with(self, snapshot: FlagSnapshot, source: InitialSource) -> None:
+        current_at = source.current_at()
+        with self._lock:
+            if self._snapshot is not None:
+                return
+            self._initial_current_at = current_at
             self._initial_source = source.name
-            return source.current_at()
-        return None
+            self._snapshot = snapshot
+        if self.source_state == "unreachable":
+            self._on_source_state()
 
     def _apply(self, update: FlagSetUpdate) -> FlagSet:
-        snapshot = self._snapshot = FlagSnapshot(update.flag_set, self._snapshot, update.changed)
+        with self._lock:
+            snapshot = FlagSnapshot(update.flag_set, self._snapshot, update.changed)
+            self._snapshot = snapshot
         if self._cache_file is not None:
             self._cache_file.save(snapshot.flag_set)
         if self._options.offline_file is not None and snapshot.compiled.problems:
             # For the person who edits the file.
             self._last_error = last_error_of("; ".join(map(str, snapshot.compiled.problems)))
-        self._listener.on_change(snapshot.affected)
+        self._listener.on_change(snapshot)
         return snapshot.flag_set
 
     def _on_cache_file_error(self, error: OSError) -> None:

@@ -19,7 +19,13 @@ from ._engine import (
 )
 from ._errors import SyncError
 from ._flag_set import FlagSet, reuse_unchanged
-from ._resolution import EvaluationResult, FlagTelemetry, ResultWithTelemetry, no_flags
+from ._resolution import (
+    EvaluationResult,
+    FlagTelemetry,
+    ResultWithTelemetry,
+    flag_telemetry,
+    no_flags,
+)
 
 logger = logging.getLogger("pennon_openfeature")
 
@@ -27,7 +33,7 @@ logger = logging.getLogger("pennon_openfeature")
 class FlagSnapshot:
     """The flags that evaluations read. A new revision is a new object, so no lock is needed."""
 
-    __slots__ = ("_telemetry", "affected", "compiled", "flag_set")
+    __slots__ = ("_telemetry", "affected", "changed", "compiled", "flag_set")
 
     def __init__(
         self,
@@ -47,8 +53,13 @@ class FlagSnapshot:
         )
         if self.compiled.refused:
             raise SyncError(self.compiled.problems[0].message)
+        # The flags that differ from the previous snapshot, even if only by their version.
+        self.changed: frozenset[str] = frozenset(flag_set.flags)
         # The keys of all flags with results that may differ from those of the previous snapshot.
-        self.affected: list[str] = _affected_flags(previous, self, changed)
+        self.affected: list[str] = sorted(flag_set.flags)
+        if previous is not None:
+            keys = changed or changed_keys(previous.flag_set, flag_set)
+            self.changed, self.affected = keys.flags, _affected_flags(previous, self, keys)
         self._telemetry: dict[str, FlagTelemetry] = {}
         _log_problems(self)
 
@@ -70,12 +81,7 @@ class FlagSnapshot:
     def _make_telemetry(self, flag_key: str) -> FlagTelemetry:
         definition = self.flag_set.flags.get(flag_key)
         version = definition.get("version") if isinstance(definition, dict) else None
-        telemetry: dict[str, bool | int | float | str] = {}
-        if isinstance(version, int):
-            telemetry["version"] = version
-        if self.flag_set.environment:
-            telemetry["flagSetId"] = self.flag_set.environment
-        return MappingProxyType(telemetry)
+        return MappingProxyType(dict(flag_telemetry(version, self.flag_set.environment)))
 
 
 class Snapshot:
@@ -104,16 +110,12 @@ class Snapshot:
 
 
 def _affected_flags(
-    previous: FlagSnapshot | None, current: FlagSnapshot, changed: ChangedKeys | None
+    previous: FlagSnapshot, current: FlagSnapshot, changed: ChangedKeys
 ) -> list[str]:
     """Changed and removed flags, and the flags that depend on them or on a changed segment.
 
     A flag that only has another version is not affected.
     """
-    if previous is None:
-        return sorted(current.flag_set.flags)
-    if changed is None:
-        changed = changed_keys(previous.flag_set, current.flag_set)
     dependents = current.compiled.unlinked.values()
     return sorted(affected_flags(previous.flag_set, current.flag_set, changed, dependents))
 

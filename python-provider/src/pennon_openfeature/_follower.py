@@ -115,11 +115,12 @@ class Follower:
     def _poll_first(self) -> None:
         """Polls without any delay, because a proxy may buffer the beginning of a stream.
 
-        If that fails without a reason to wait, the stream follows and decides about the mode.
+        If that fails without a reason to wait, the stream follows and decides about the mode,
+        unless the error will not go away by itself.
         """
         error = self._poll()
         delay_ms = max(self._timing.rejected_key_delay(error), self._retry_after_ms())
-        if delay_ms > 0:
+        if delay_ms > 0 or (error is not None and error.is_request_error):
             self._set_mode("disconnected")
         self._sleep(delay_ms)
 
@@ -150,7 +151,7 @@ class Follower:
             self._set_mode("disconnected")
 
     def _open_stream(self) -> tuple[Connection, Response]:
-        connection = self._connect()
+        connection = self._connect(self._timing.response_timeout_ms)
         last_id = self._data.id if self._data and self._data.id else None
         headers = {"last-event-id": last_id, "accept": "text/event-stream"}
         try:
@@ -203,7 +204,7 @@ class Follower:
 
     def _request_data(self) -> FlagSetUpdate:
         etag = f'"{self._data.id}"' if self._data and self._data.id else None
-        connection = self._connect()
+        connection = self._connect(self._poll_timeout_ms())
         try:
             response = connection.send("GET", "flag-set", {"if-none-match": etag})
             unchanged = self._data if response.status == 304 else None
@@ -211,8 +212,14 @@ class Follower:
         finally:
             self._disconnect(connection)
 
-    def _connect(self) -> Connection:
-        connection = Connection(self._options.address, self._timing.response_timeout_ms)
+    def _poll_timeout_ms(self) -> float:
+        """Once the server is known to be away, a slow response is better than none."""
+        if self._data is None or self._mode == "disconnected":
+            return self._timing.response_timeout_ms
+        return self._timing.check_timeout_ms
+
+    def _connect(self, timeout_ms: float) -> Connection:
+        connection = Connection(self._options.address, timeout_ms)
         self._connection = connection
         if self._stopped.is_set():
             raise SyncError("stopped")

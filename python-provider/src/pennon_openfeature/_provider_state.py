@@ -19,7 +19,8 @@ ProviderState: TypeAlias = Literal["starting", "ready", "stale", "unauthorized",
 
 # connecting: waiting for the first response. ready: the flags are current.
 # unreachable: the server does not respond. unauthorized: it rejects the key.
-# invalid: the file cannot be used.
+# invalid: the file cannot be used, or the server rejects the request, as for an environment that
+# does not exist.
 SourceState: TypeAlias = Literal["connecting", "ready", "unreachable", "unauthorized", "invalid"]
 
 Emit: TypeAlias = Callable[[ProviderEvent, ProviderEventDetails], None]

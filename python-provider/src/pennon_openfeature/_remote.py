@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from typing import Any
+import threading
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import Any, Literal
 from uuid import uuid4
 
 from ._circuit_breaker import CircuitBreaker
-from ._engine import Evaluation, is_number
+from ._engine import is_number
 from ._errors import SyncError
 from ._evaluate_client import EvaluateClient
 from ._evaluation_cache import EvaluationCache
 from ._flag_snapshot import FlagSnapshot
 from ._options import Options
 from ._pending_request import PendingRequest, SingleFlight
-from ._resolution import EvaluationResult, ResultWithTelemetry, Unavailable
+from ._resolution import ResultWithTelemetry, Unavailable
 
 
 class RemoteEvaluator:
@@ -36,9 +39,12 @@ class RemoteEvaluator:
         self._cache = EvaluationCache(
             options.cache_ttl_ms, options.cache_entries, timing.server_lag_ms
         )
-        self._single_flight: SingleFlight[Evaluation] = SingleFlight()
+        self._single_flight: SingleFlight[ResultWithTelemetry] = SingleFlight()
+        self._on_availability = on_availability
+        self._request_timeout_s = timeout_ms / 1_000
         # The key may evaluate, but it may not read the flag set.
         self._evaluate_only = False
+        self._recovery: threading.Thread | None = None
 
     @property
     def is_available(self) -> bool:
@@ -56,9 +62,31 @@ class RemoteEvaluator:
         self._evaluate_only = error is None
         return error
 
+    def recover(self) -> None:
+        """Probes on another thread until `is_available`, so no evaluation has to find that out."""
+        if self._recovery is not None and self._recovery.is_alive():
+            return
+        recovery = threading.Thread(target=self._recover, name="pennon-recover", daemon=True)
+        # The exiting interpreter starts no threads.
+        with suppress(RuntimeError):
+            recovery.start()
+            self._recovery = recovery
+
+    def _recover(self) -> None:
+        while not self.is_available:
+            if self._client.wait_until_closed(self._breaker.seconds_until_trial()):
+                return
+            error = self._client.probe_once(time.monotonic() + self._request_timeout_s)
+            if error is not None:
+                self._breaker.trip(error)
+                continue
+            self._evaluate_only = True
+            self._breaker.reset()
+            self._on_availability()
+
     def evaluate(self, flag_key: str, context: dict[str, Any]) -> ResultWithTelemetry:
         body = _request_body(flag_key, context)
-        result: EvaluationResult | None = self._cache.get(body)
+        result = self._cache.get(body)
         if result is None:
             try:
                 result = self._request(flag_key, body).result()
@@ -68,7 +96,7 @@ class RemoteEvaluator:
 
     async def evaluate_async(self, flag_key: str, context: dict[str, Any]) -> ResultWithTelemetry:
         body = _request_body(flag_key, context)
-        result: EvaluationResult | None = self._cache.get(body)
+        result = self._cache.get(body)
         if result is None:
             try:
                 result = await self._request(flag_key, body).result_async()
@@ -76,7 +104,7 @@ class RemoteEvaluator:
                 result = self._fallback(flag_key, context, body, error)
         return self._with_telemetry(result)
 
-    def invalidate(self, flag_keys: list[str]) -> None:
+    def invalidate(self, flag_keys: Iterable[str]) -> None:
         """Removes the results of flags that changed from the cache."""
         self._cache.invalidate(flag_keys)
 
@@ -87,11 +115,12 @@ class RemoteEvaluator:
         self._client.after_fork()
         self._cache.after_fork()
         self._single_flight = SingleFlight()
+        self._recovery = None
 
-    def _request(self, flag_key: str, body: str) -> PendingRequest[Evaluation]:
+    def _request(self, flag_key: str, body: str) -> PendingRequest[ResultWithTelemetry]:
         generation = self._cache.generation
 
-        def store(result: Evaluation) -> None:
+        def store(result: ResultWithTelemetry) -> None:
             self._cache.set(body, result, generation)
 
         # A request from before a change is not shared with callers after it.
@@ -101,17 +130,26 @@ class RemoteEvaluator:
 
     def _fallback(
         self, flag_key: str, context: dict[str, Any], body: str, error: SyncError
-    ) -> EvaluationResult:
-        if error.is_client_error:
-            return Unavailable(flag_key, "INVALID_CONTEXT", error.message)
+    ) -> ResultWithTelemetry:
+        if error.is_context_error:
+            return _unavailable(flag_key, "INVALID_CONTEXT", error)
         flags = self._local_flags()
         if flags is not None:
-            return flags.evaluate(flag_key, context)
-        return self._cache.get_expired(body) or Unavailable(flag_key, "GENERAL", error.message)
+            return flags.evaluate_with_telemetry(flag_key, context)
+        return self._cache.get_expired(body) or _unavailable(flag_key, "GENERAL", error)
 
-    def _with_telemetry(self, result: EvaluationResult) -> ResultWithTelemetry:
+    def _with_telemetry(self, result: ResultWithTelemetry) -> ResultWithTelemetry:
+        """Adds what an older server does not send, or an error does not contain."""
         flags = self._local_flags()
-        return ResultWithTelemetry(result, flags.telemetry_of(result.flag_key) if flags else {})
+        if result.telemetry or flags is None:
+            return result
+        return result._replace(telemetry=flags.telemetry_of(result.result.flag_key))
+
+
+def _unavailable(
+    flag_key: str, code: Literal["INVALID_CONTEXT", "GENERAL"], error: SyncError
+) -> ResultWithTelemetry:
+    return ResultWithTelemetry(Unavailable(flag_key, code, error.message), {})
 
 
 def _request_body(flag_key: str, context: dict[str, Any]) -> str:

@@ -29,11 +29,22 @@ EvaluationResult: TypeAlias = Evaluation | Unavailable
 FlagTelemetry: TypeAlias = Mapping[str, "bool | int | float | str"]
 
 
+def flag_telemetry(version: object, environment: object) -> FlagTelemetry:
+    telemetry: dict[str, bool | int | float | str] = {}
+    if isinstance(version, int):
+        telemetry["version"] = version
+    if environment and isinstance(environment, str):
+        telemetry["flagSetId"] = environment
+    return telemetry
+
+
 class ResultWithTelemetry(NamedTuple):
     """A result and the telemetry of its flag, both of one revision."""
 
     result: EvaluationResult
     telemetry: FlagTelemetry
+    # Whether the result is one of an earlier evaluation.
+    is_cached: bool = False
 
 
 def no_flags(flag_key: str) -> ResultWithTelemetry:
@@ -51,15 +62,15 @@ def to_resolution(
     evaluated: ResultWithTelemetry, default_value: Any, expected: ExpectedType
 ) -> FlagResolutionDetails[Any]:
     """The value if one of the expected type was served, otherwise the default value and why."""
-    result, telemetry = evaluated
-    # A new dictionary, because the application may modify it.
-    metadata = {**(getattr(result, "metadata", None) or {}), **telemetry}
+    result = evaluated.result
+    metadata = _metadata_of(evaluated)
     if isinstance(result, Failed | Unavailable):
         code = ErrorCode(result.error_code)
         return _failure(default_value, code, result.error_message, metadata)
+    reason = Reason.CACHED if evaluated.is_cached else Reason(result.reason)
     if not isinstance(result, Served):
         default = _default_float(default_value) if expected == "float" else default_value
-        return FlagResolutionDetails(default, reason=Reason(result.reason), flag_metadata=metadata)
+        return FlagResolutionDetails(default, reason=reason, flag_metadata=metadata)
     value = _CONVERTERS[expected](result.value)
     if value is _MISMATCH:
         message = (
@@ -68,8 +79,17 @@ def to_resolution(
         )
         return _failure(default_value, ErrorCode.TYPE_MISMATCH, message, metadata)
     return FlagResolutionDetails(
-        value, reason=Reason(result.reason), variant=result.variant, flag_metadata=metadata
+        value, reason=reason, variant=result.variant, flag_metadata=metadata
     )
+
+
+def _metadata_of(evaluated: ResultWithTelemetry) -> dict[str, Any]:
+    """A new dictionary, because the application may modify it."""
+    result = evaluated.result
+    metadata = {**(getattr(result, "metadata", None) or {}), **evaluated.telemetry}
+    if isinstance(result, Served) and result.rule_id is not None:
+        metadata["ruleId"] = result.rule_id
+    return metadata
 
 
 def unexpected_failure(error: Exception, default_value: Any) -> FlagResolutionDetails[Any]:

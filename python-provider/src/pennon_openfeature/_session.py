@@ -72,17 +72,24 @@ class Session:
         error = open_error or self._flags.freshness().last_error
         return error.message if error else "the server has not responded"
 
-    def _on_change(self, flag_keys: list[str]) -> None:
-        # Before the event, so handlers that evaluate do not get cached results.
+    def _on_change(self, snapshot: FlagSnapshot) -> None:
+        # Before the event, so handlers that evaluate do not get cached results. Cached results
+        # contain the version of their flag, which may be all that changed.
         if self._remote is not None:
-            self._remote.invalidate(flag_keys)
-        self._state.change(flag_keys)
+            self._remote.invalidate({*snapshot.affected, *snapshot.changed})
+        self._state.change(snapshot.affected)
 
     def _update_state(self) -> None:
         evaluates_remotely = self._remote is not None and self._remote.is_available
-        state = state_of(self._flags.source_state, evaluates_remotely=evaluates_remotely)
+        source = self._flags.source_state
+        state = state_of(source, evaluates_remotely=evaluates_remotely)
         if state is not None:
             self._state.update(state, self._last_error_message())
+        if self._remote is None or source != "unauthorized" or evaluates_remotely:
+            return
+        # At the start, `_start_without_flag_set` probes.
+        if self._state.state not in ("starting", "closed"):
+            self._remote.recover()
 
     def set_flags(self, flag_set: FlagSet) -> None:
         self._flags.set_flags(flag_set)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from ._errors import SyncError
+from ._errors import SyncError, is_auth_status, is_request_status
 from ._flag_file import FilePath, parse_flag_set, read_flag_file
 from ._flag_set import FlagSet, FlagSetUpdate
 from ._follower import Follower, FollowerCallbacks, FollowOptions
@@ -54,10 +54,12 @@ class ServerSource:
     @property
     def state(self) -> SourceState:
         freshness = self.freshness()
-        if freshness.mode == "disconnected":
-            error = freshness.last_error
-            return "unauthorized" if error and error.status in (401, 403) else "unreachable"
-        return "connecting" if freshness.source == "none" else "ready"
+        if freshness.mode != "disconnected":
+            return "connecting" if freshness.source == "none" else "ready"
+        status = freshness.last_error.status if freshness.last_error else None
+        if is_auth_status(status):
+            return "unauthorized"
+        return "invalid" if is_request_status(status) else "unreachable"
 
     def start(self, initial: FlagSet | None, current_at: float | None) -> None:
         self._follower = Follower(self._options, self._callbacks, initial, current_at)

@@ -14,6 +14,11 @@ class Timing:
     heartbeat_ms: float = 15_000
     # A request fails if its response has not begun by then.
     response_timeout_ms: float = 10_000
+    # The same for a poll while the server counts as available. With the idle timeout and the
+    # longest jitter, it adds up to less than 2.5 heartbeats: by then, a frozen server is noticed.
+    check_timeout_ms: float = 6_000
+    # A start with flags at hand waits this long for the server and for the disk.
+    initial_wait_ms: float = 250
     first_backoff_ms: float = 1_000
     longest_backoff_ms: float = 30_000
     # A rejected key is retried this rarely, because an administrator may restore it.
@@ -28,7 +33,7 @@ class Timing:
     @property
     def idle_timeout_ms(self) -> float:
         """A stream that has been silent for this long is considered lost."""
-        return 2.5 * self.heartbeat_ms
+        return 2 * self.heartbeat_ms
 
     def backoff_delay(self, failures: int) -> float:
         """A random delay up to a growing limit, so followers do not all reconnect together."""
