@@ -4,6 +4,7 @@ PENNON_URL=http://127.0.0.1:4400 PENNON_KEY=pennon_server_… \\
     uvicorn --app-dir examples fastapi_app:app
 """
 
+import logging
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,19 +13,24 @@ from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
 from openfeature import api
 from openfeature.evaluation_context import EvaluationContext
+from openfeature.exception import OpenFeatureError
 
 from pennon_openfeature import PennonProvider
 
 
+def start_flags() -> None:
+    provider = PennonProvider(cache_file=os.environ.get("PENNON_CACHE_FILE"))
+    try:
+        api.set_provider_and_wait(provider)
+    except OpenFeatureError as error:
+        # The application starts with default values, and flags are used once they arrive.
+        logging.getLogger(__name__).warning("no flags yet: %s", error.error_message)
+
+
 @asynccontextmanager
 async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-    provider = PennonProvider(
-        url=os.environ["PENNON_URL"],
-        key=os.environ["PENNON_KEY"],
-        cache_file=os.environ.get("PENNON_CACHE_FILE"),
-    )
     # In a thread, because waiting for the first flags would block the event loop.
-    await run_in_threadpool(api.set_provider_and_wait, provider)
+    await run_in_threadpool(start_flags)
     yield
     await run_in_threadpool(api.shutdown)
 

@@ -8,9 +8,5 @@ ROOT_URLCONF = "django_site.urls"
 INSTALLED_APPS = ["django_site.apps.FlagsConfig"]
 USE_TZ = True
 
-PENNON = {
-    "url": os.environ["PENNON_URL"],
-    "key": os.environ["PENNON_KEY"],
-    "init_timeout_ms": 2_000,
-    "cache_file": os.environ.get("PENNON_CACHE_FILE"),
-}
+# The URL and the key are in PENNON_URL and PENNON_KEY.
+PENNON = {"cache_file": os.environ.get("PENNON_CACHE_FILE")}
