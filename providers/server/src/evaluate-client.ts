@@ -46,7 +46,7 @@ const createPost =
     let text = '';
     await scope.send(buildRequest(options, route, { body }), requestTimeoutMs, chunk => {
       text += chunk;
-      // The time-out is for the whole response, however many chunks it arrives in.
+      // The timeout is for the whole response, however many chunks it arrives in.
       return deadline - now();
     });
     const response: unknown = JSON.parse(text);
@@ -99,7 +99,7 @@ const requestNoFlags = async (post: Post): Promise<void> => {
     throw new Error(NOT_PENNON);
 };
 
-/** Stops requests to a server that fails, so evaluations do not wait for its time-outs. */
+/** Stops requests to a server that fails, so evaluations do not wait for its timeouts. */
 type CircuitBreaker = {
   /** The error that opened the circuit, or undefined while it is closed. */
   readonly openError: () => SyncError | undefined;
