@@ -168,7 +168,7 @@ describe('an import', () => {
             change: 'change',
             differences: expect.arrayContaining([
               { path: 'description', before: 'mine', after: 'changed once' },
-              { path: 'version', before: 3, after: 2 },
+              { path: 'version', before: 3, after: 4 },
             ]),
           },
           { kind: 'flag', key: 'extra', change: 'remove', differences: [] },

@@ -79,6 +79,12 @@ describe('/openapi.json', () => {
     await send('PUT', '/flags/f', '/flags/{key}', { enabled: false });
     await send('POST', '/flags/f/copy', '/flags/{key}/copy', { to: 'development', dryRun: true });
     await send('POST', '/flags/f/copy', '/flags/{key}/copy', { to: 'development' });
+    await send('GET', '/flags/f/versions', '/flags/{key}/versions');
+    await send('GET', '/flags/f/versions/1', '/flags/{key}/versions/{version}');
+    await send('GET', '/flags/f/versions/9', '/flags/{key}/versions/{version}');
+    await send('GET', '/flags/f/versions/2/diff', '/flags/{key}/versions/{version}/diff');
+    await send('POST', '/flags/f/revert', '/flags/{key}/revert', { version: 1 });
+    await send('POST', '/flags/f/revert', '/flags/{key}/revert', { version: 9 });
     await send('GET', '/audit', '/audit');
     await send('POST', '/evaluate', '/evaluate', { flagKey: 'f', context: {} });
     await send('POST', '/evaluate', '/evaluate', { flagKey: 'f', context: {}, explain: true });
@@ -187,7 +193,7 @@ describe('the schemas of /openapi.json', () => {
 });
 
 describe('the examples of /openapi.json', () => {
-  type Parameter = { in: string; name: string; required?: boolean; example?: string };
+  type Parameter = { in: string; name: string; required?: boolean; example?: string | number };
   type Operation = {
     operationId: string;
     parameters?: Parameter[];
@@ -220,8 +226,8 @@ describe('the examples of /openapi.json', () => {
     let url = path;
     for (const { in: place, name, example = ids[path] } of parameters) {
       if (example === undefined) continue;
-      if (place === 'path') url = url.replace(`{${name}}`, example);
-      if (place === 'query') query.set(name, example);
+      if (place === 'path') url = url.replace(`{${name}}`, String(example));
+      if (place === 'query') query.set(name, String(example));
     }
     return `${url}?${query.toString()}`;
   };
@@ -285,7 +291,7 @@ describe('every response documented for a GET', () => {
       parameter => parameter.name === name,
     );
   const urlOf = (route: Path, { key = KEY, environment = 'production' } = {}): string => {
-    const url = route.path.replaceAll(/\{\w+\}/g, key);
+    const url = route.path.replace('{version}', '1').replaceAll(/\{\w+\}/g, key);
     return takes(route, 'environment') ? `${url}?environment=${environment}` : url;
   };
 
@@ -363,6 +369,7 @@ describe('every response documented for a GET', () => {
         ...store,
         get: (...args) => unlessFailing(() => store.get(...args)),
         page: (...args) => unlessFailing(() => store.page(...args)),
+        versions: (...args) => unlessFailing(() => store.versions(...args)),
         audit: (...args) => unlessFailing(() => store.audit(...args)),
       }),
     });
@@ -371,7 +378,7 @@ describe('every response documented for a GET', () => {
     const count = await check(own, status, route =>
       /flags|segments|audit/.test(route.path) ? { url: urlOf(route) } : undefined,
     );
-    expect(count).toBe(5);
+    expect(count).toBe(11);
   });
 });
 

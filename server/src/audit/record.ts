@@ -19,7 +19,7 @@ export type AuditedChange = {
 
 /** Returns the audit entry for a change that `caller` makes at `at` (milliseconds since 1970). */
 export const auditDraft = (
-  caller: Pick<Caller, 'keyId' | 'name' | 'onBehalfOf'>,
+  caller: Pick<Caller, 'keyId' | 'name' | 'onBehalfOf' | 'comment'>,
   at: number,
   { action, environment, key, before, after }: AuditedChange,
 ): AuditDraft => ({
@@ -29,6 +29,7 @@ export const auditDraft = (
   environment,
   kind: kindOf(action),
   key,
+  ...(caller.comment === undefined ? {} : { comment: caller.comment }),
   before: toJson(before),
   after: toJson(after),
 });

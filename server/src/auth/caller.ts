@@ -16,6 +16,8 @@ export type Caller = {
   readonly expiresAt: number | undefined;
   /** From X-On-Behalf-Of; unverified. */
   readonly onBehalfOf: string | undefined;
+  /** From X-Change-Comment: why the caller makes the change. */
+  readonly comment?: string | undefined;
 };
 
 export const actorOf = (caller: Pick<Caller, 'keyId' | 'name' | 'onBehalfOf'>): Actor => ({

@@ -48,7 +48,11 @@ export type LiveFlagSet = {
    * Commits what `decide` plans. It receives the view of exactly the snapshot that the commit expects, so
    * whether a key exists and whether a flag compiles are decided on the same data.
    */
-  write<Result>(decide: (view: FlagSetView) => WritePlan<'flagSet', Result>): Promise<Result>;
+  write<Result>(
+    decide: (
+      view: FlagSetView,
+    ) => WritePlan<'flagSet', Result> | Promise<WritePlan<'flagSet', Result>>,
+  ): Promise<Result>;
   /** Calls `listener` with each later event, in order. Returns how to unsubscribe. */
   subscribe(listener: (event: FlagSetEvent) => void): () => void;
   /** The changes after the change `id`, oldest first, or undefined if it is unknown or too old. */

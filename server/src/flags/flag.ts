@@ -27,6 +27,7 @@ export const flagResource: ResourceType<'flags'> = {
       .map(flag => flag.key),
   warnings: flagWarnings,
   writes: flags => ({ flags }),
+  versions: flags => ({ flags }),
 };
 
 /** Expanding the short form of an object returns an object. */

@@ -35,10 +35,12 @@ export const BODY_EXAMPLES: Readonly<Record<string, JsonObject>> = {
   'segments-create': { key: SEGMENT, name: 'Beta testers', conditions },
   'segments-replace': { name: 'Beta testers', tags: ['checkout'], conditions },
   'segments-update': { description: 'Customers who try new features first' },
+  'segments-revert': { version: 1 },
   'segments-copy': { to: NEW_ENVIRONMENT, overwrite: true },
   'flags-create': flag,
   'flags-replace': { ...flag, description: 'The checkout with fewer steps', tags: ['checkout'] },
   'flags-update': { rules: [{ ...rule, percentage: 50 }] },
+  'flags-revert': { version: 1 },
   'flags-copy': { to: NEW_ENVIRONMENT, overwrite: true },
   'evaluation-evaluate': { flagKey: FLAG, context, explain: true },
   'evaluation-evaluateAll': { context },
@@ -99,8 +101,9 @@ const addToParameter = (path: string, parameter: JsonObject): JsonObject => {
   return example === undefined ? parameter : { ...parameter, example };
 };
 
-const exampleOf = (path: string, { name, in: place }: JsonObject): string | undefined => {
+const exampleOf = (path: string, { name, in: place }: JsonObject): string | number | undefined => {
   if (place === 'query' && name === 'environment') return ENVIRONMENT;
+  if (place === 'path' && name === 'version') return 1;
   if (place !== 'path' || name !== 'key') return undefined;
   return PATH_EXAMPLES.find(each => path.startsWith(each.path))?.example;
 };

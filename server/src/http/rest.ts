@@ -13,7 +13,7 @@ import { restRoutes } from './rest-route.ts';
 
 const createCaller = createCallerFactory(appRouter);
 
-/** Serves the procedures as REST routes. Only the query is converted from text; schemas never coerce. */
+/** Serves the procedures as REST routes. Only path and query are converted from text; schemas never coerce. */
 export const serveRest = (app: FastifyInstance, services: Services): void => {
   for (const route of restRoutes()) {
     const { limits, permission } = route.meta;
@@ -40,7 +40,9 @@ const procedureOf = (caller: object, path: string): ((input: unknown) => Promise
 
 /** Merges path, query, headers and body into the flat input of the procedure. */
 const inputOf = (route: RestRoute, request: FastifyRequest): Record<string, unknown> => {
-  const params = Object.entries(request.params as Record<string, string>);
+  const params = Object.entries(request.params as Record<string, string>).map(
+    ([name, value]) => [name, fromText(unwrap(route.params[name]), value)] as const,
+  );
   const query = queryOf(route, request.query as Record<string, unknown>);
   const body = bodyOf(route, request.body);
   requireSameParams(params, body);

@@ -87,8 +87,10 @@ const changesOf = <Document extends Flag | Segment>(
   const written = imported.flatMap(document => {
     const before = current.get(document.key)?.document;
     if (before === undefined) return [changeTo(kind, document.key, 'add')];
-    const changed = differences(before, document, []);
-    return changed.length === 0 ? [] : [changeTo(kind, document.key, 'change', changed)];
+    if (isSameContent(before, document)) return [];
+    const version = importedVersion(document, before.version);
+    const changed = differences(before, { ...document, version }, []);
+    return [changeTo(kind, document.key, 'change', changed)];
   });
   const removed = [...current.keys()].filter(key => !keys.has(key));
   return [...written, ...removed.map(key => changeTo(kind, key, 'remove'))];
@@ -100,6 +102,17 @@ const changeTo = (
   change: Change['change'],
   changed: Difference[] = [],
 ): Change => ({ kind, key, change, differences: changed });
+
+/** Whether two documents differ at most in the number of their version. */
+export const isSameContent = (current: object, imported: object): boolean =>
+  differences(current, imported, ['version']).length === 0;
+
+/**
+ * Returns the version of an imported document that changes: the imported one, unless it is not higher than
+ * the last one here. So no version of a key has two contents.
+ */
+export const importedVersion = (imported: { readonly version: number }, last: number): number =>
+  Math.max(imported.version, last + 1);
 
 /** Absent, undefined and null are the same. */
 const withoutNulls = (record: object | undefined): unknown =>

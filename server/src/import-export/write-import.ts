@@ -1,4 +1,4 @@
-import type { Export, ExportedEnvironment } from '@pennon/schema';
+import type { Export, ExportedEnvironment, Flag, Segment } from '@pennon/schema';
 
 import { keyCreated } from '../api-keys/api-keys.ts';
 import { auditDraft } from '../audit/record.ts';
@@ -10,9 +10,27 @@ import {
 } from '../environments/environments.ts';
 import { PennonError } from '../errors.ts';
 import { flagSetLedger } from '../flag-set/registry.ts';
-import type { AuditDraft, EnvironmentRecord, Snapshot, Writes } from '../store/store.ts';
+import { lastVersion, versionOf } from '../resources/plan.ts';
+import type {
+  AuditDraft,
+  EnvironmentRecord,
+  Ledger,
+  NewVersions,
+  Snapshot,
+  Store,
+  Stored,
+  VersionedCollection,
+  Writes,
+} from '../store/store.ts';
 import { StoreError } from '../store/store.ts';
-import { planEnvironment, planKey, requireNoConflicts, type ImportPlan } from './plan.ts';
+import {
+  importedVersion,
+  isSameContent,
+  planEnvironment,
+  planKey,
+  requireNoConflicts,
+  type ImportPlan,
+} from './plan.ts';
 
 /** One import in progress. */
 type ImportRun = {
@@ -61,10 +79,12 @@ const createFlagSet = async (
     ...newEnvironment(imported, Date.parse(imported.createdAt), random),
     createdAt: imported.createdAt,
   };
+  const entry = auditOf(services, caller, imported);
   await store.commit(flagSetLedger(record), {
     expect: 'none',
     writes: writesOf(imported),
-    audit: [auditOf(services, caller, imported)],
+    versions: versionsOf(entry, imported),
+    audit: [entry],
   });
   return record;
 };
@@ -74,18 +94,66 @@ const replaceFlagSet = (
   imported: ExportedEnvironment,
   record: EnvironmentRecord,
 ): Promise<void> =>
-  services.registry.find(imported.key).replica.write(snapshot => {
+  services.registry.find(imported.key).replica.write(async snapshot => {
     const plan = planEnvironment(imported, { record, snapshot }, overwrite);
     requireNoConflicts({ environments: [plan], keys: [] });
+    if (plan.changes.length === 0) return NOTHING;
+    const ledger = flagSetLedger(record);
+    const flags = await renumber(services.store, ledger, 'flags', {
+      imported: imported.flags,
+      current: snapshot.records.flags,
+    });
+    const segments = await renumber(services.store, ledger, 'segments', {
+      imported: imported.segments,
+      current: snapshot.records.segments,
+    });
+    const entry = auditOf(services, caller, imported, snapshot);
     return {
-      writes: plan.changes.length === 0 ? {} : writesOf(imported),
-      audit: [auditOf(services, caller, imported, snapshot)],
+      writes: writesOf({ flags: flags.documents, segments: segments.documents }),
+      versions: versionsOf(entry, { flags: flags.changed, segments: segments.changed }),
+      audit: [entry],
       replaceAll: true,
       result: () => undefined,
     };
   });
 
-const writesOf = ({ flags, segments }: ExportedEnvironment): Writes<'flagSet'> => ({
+/** Returns the imported documents as they will be stored, and those of them that change. */
+const renumber = async <Document extends Flag | Segment>(
+  store: Store,
+  ledger: Ledger,
+  collection: VersionedCollection,
+  {
+    imported,
+    current,
+  }: {
+    readonly imported: readonly Document[];
+    readonly current: ReadonlyMap<string, Stored<Document>>;
+  },
+): Promise<{ documents: Document[]; changed: Document[] }> => {
+  const documents: Document[] = [];
+  const changed: Document[] = [];
+  for (const document of imported) {
+    const replaced = current.get(document.key)?.document;
+    if (replaced !== undefined && isSameContent(replaced, document)) {
+      documents.push(replaced);
+      continue;
+    }
+    const last = replaced?.version ?? (await lastVersion(store, ledger, collection, document.key));
+    const renumbered = { ...document, version: importedVersion(document, last) };
+    documents.push(renumbered);
+    changed.push(renumbered);
+  }
+  return { documents, changed };
+};
+
+type Contents = Pick<ExportedEnvironment, 'flags' | 'segments'>;
+
+const versionsOf = (entry: AuditDraft, { flags, segments }: Contents): NewVersions => ({
+  flags: flags.map(flag => versionOf(entry, flag)),
+  segments: segments.map(segment => versionOf(entry, segment)),
+});
+
+const writesOf = ({ flags, segments }: Contents): Writes<'flagSet'> => ({
   flags: new Map(flags.map(flag => [flag.key, flag])),
   segments: new Map(segments.map(segment => [segment.key, segment])),
 });

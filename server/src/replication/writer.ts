@@ -1,7 +1,14 @@
 import type { Clock } from '../clock.ts';
 import { PennonError } from '../errors.ts';
 import type { ChangeId } from '../store/change-id.ts';
-import type { AuditDraft, LedgerKind, Snapshot, Store, Writes } from '../store/store.ts';
+import type {
+  AuditDraft,
+  LedgerKind,
+  NewVersions,
+  Snapshot,
+  Store,
+  Writes,
+} from '../store/store.ts';
 import { isTransient, StoreError } from '../store/store.ts';
 import type { ReplicaState } from './replica-state.ts';
 import type { CatchUp } from './catch-up.ts';
@@ -10,16 +17,21 @@ import type { CatchUp } from './catch-up.ts';
 export type WritePlan<Kind extends LedgerKind, Result> = {
   /** Nothing is committed if this has no collection. */
   readonly writes: Writes<Kind>;
+  /** The versions that the commit adds. */
+  readonly versions?: NewVersions | undefined;
   readonly audit: readonly AuditDraft[];
   /** Replaces all documents with `writes` and starts a new epoch. */
   readonly replaceAll?: boolean;
   readonly result: (id: ChangeId) => Result;
 };
 
-/** Plans a write on a snapshot. Called again if another writer commits first. */
+/**
+ * Plans a write on a snapshot. Called again if another writer commits first. May read the store: the plan is
+ * committed only if the snapshot is still the ledger's last change then.
+ */
 export type PlanWrite<Kind extends LedgerKind, Result> = (
   snapshot: Snapshot<Kind>,
-) => WritePlan<Kind, Result>;
+) => WritePlan<Kind, Result> | Promise<WritePlan<Kind, Result>>;
 
 /**
  * Writes to a ledger with optimistic concurrency. Writes of this server run one at a time; a write that
@@ -89,9 +101,9 @@ const commitOnce = async <Kind extends LedgerKind, Result>(
   planWrite: PlanWrite<Kind, Result>,
 ): Promise<{ result: Result } | undefined> => {
   const { base, plan } = await planOnCurrent(state, catchUp, planWrite);
-  const { writes, audit, replaceAll = false, result } = plan;
-  if (Object.keys(writes).length === 0) return { result: result(base) };
-  const outcome = await store.commit(state.ledger, { expect: base, writes, audit, replaceAll });
+  const { result, ...commit } = plan;
+  if (Object.keys(commit.writes).length === 0) return { result: result(base) };
+  const outcome = await store.commit(state.ledger, { ...commit, expect: base });
   if (!outcome.committed) {
     if (state.current().id === base) await catchUp.catchUpTo(outcome.actual);
     return undefined;
@@ -110,12 +122,12 @@ const planOnCurrent = async <Kind extends LedgerKind, Result>(
   { refresh }: CatchUp,
   planWrite: PlanWrite<Kind, Result>,
 ) => {
-  const planNow = () => {
+  const planNow = async () => {
     const snapshot = state.current();
-    return { base: snapshot.id, plan: planWrite(snapshot) };
+    return { base: snapshot.id, plan: await planWrite(snapshot) };
   };
   try {
-    return planNow();
+    return await planNow();
   } catch (error) {
     if (!(await refresh())) throw error;
     return planNow();

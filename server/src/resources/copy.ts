@@ -7,10 +7,10 @@ import type { WritePlan } from '../replication/writer.ts';
 import type { Documents } from '../store/store.ts';
 import { differences, type Difference } from './differences.ts';
 import {
+  nextServerFields,
   planNothing,
   planPut,
   recordsOf,
-  serverFieldsAfter,
   warningsOf,
   type Written,
 } from './plan.ts';
@@ -74,12 +74,12 @@ const readSource = async <Name extends ResourceName>(
   return source.document;
 };
 
-const previewCopy = <Name extends ResourceName>(
+const previewCopy = async <Name extends ResourceName>(
   context: ResourceContext<Name>,
   view: FlagSetView,
   { source, from, to, overwrite }: Copy<Documents[Name]>,
-): CopyPreview => {
-  const { current = null, document, changed } = compareWithTarget(context, view, source);
+): Promise<CopyPreview> => {
+  const { current = null, document, changed } = await compareWithTarget(context, view, source, to);
   const problems = problemsOf(() =>
     context.type.validate(view, document, current && current.document),
   );
@@ -97,14 +97,15 @@ const previewCopy = <Name extends ResourceName>(
 };
 
 /** Plans the copy. It writes nothing, not even a version, if the target already has the same document. */
-const planCopy = <Name extends ResourceName>(
+const planCopy = async <Name extends ResourceName>(
   context: ResourceContext<Name>,
   view: FlagSetView,
   caller: Caller,
   { source, to: environment, overwrite }: Copy<Documents[Name]>,
-): WritePlan<'flagSet', Written<Documents[Name]>> => {
+): Promise<WritePlan<'flagSet', Written<Documents[Name]>>> => {
   const { type } = context;
-  const { current, at, document, changed } = compareWithTarget(context, view, source);
+  const compared = await compareWithTarget(context, view, source, environment);
+  const { current, at, document, changed } = compared;
   if (current !== undefined && !overwrite)
     throw alreadyExists(type, source.key, environment, 'set "overwrite" to replace it');
   type.validate(view, document, current?.document ?? null);
@@ -115,15 +116,19 @@ const planCopy = <Name extends ResourceName>(
 };
 
 /** Returns the copy as it would be stored at the target, what it would replace, and their differences. */
-const compareWithTarget = <Name extends ResourceName>(
-  { type, clock }: ResourceContext<Name>,
+const compareWithTarget = async <Name extends ResourceName>(
+  context: ResourceContext<Name>,
   { snapshot }: FlagSetView,
   source: Documents[Name],
+  environment: string,
 ) => {
+  const { type, registry, clock } = context;
+  const { ledger } = registry.find(environment).replica;
   const current = recordsOf(type, snapshot).get(source.key);
   const replaced = current?.document ?? null;
   const at = clock.now();
-  const document = { ...source, ...serverFieldsAfter(replaced, at) };
+  const next = { ledger, key: source.key, current: replaced, at };
+  const document = { ...source, ...(await nextServerFields(context, next)) };
   const changed = differences(replaced, document, Object.keys(serverManagedFields));
   return { current, at, document, changed };
 };

@@ -4,7 +4,15 @@ import { auditDraft } from '../audit/record.ts';
 import type { Caller } from '../auth/caller.ts';
 import { formatInstant } from '../clock.ts';
 import type { WritePlan } from '../replication/writer.ts';
-import type { Documents, Snapshot, Stored } from '../store/store.ts';
+import type {
+  AuditDraft,
+  Documents,
+  Ledger,
+  Snapshot,
+  Store,
+  Stored,
+  Version,
+} from '../store/store.ts';
 import { withEtag, type WithEtag } from './read.ts';
 import type { ResourceContext, ResourceName, ResourceType, ServerFields } from './resource-type.ts';
 
@@ -16,7 +24,7 @@ type Warnings = { warnings?: ErrorDetail[] | undefined };
 /** Who writes where and when, for the audit log. */
 export type Write = {
   readonly caller: Caller;
-  readonly action: 'create' | 'replace' | 'update' | 'copy' | 'delete';
+  readonly action: 'create' | 'replace' | 'update' | 'copy' | 'revert' | 'delete';
   readonly environment: string;
   /** In milliseconds since 1970. */
   readonly at: number;
@@ -50,10 +58,27 @@ export const planPut = <Name extends ResourceName>(
   write: Write,
   document: Documents[Name],
   current: Documents[Name] | null,
-): WritePlan<'flagSet', Written<Documents[Name]>> => ({
-  writes: context.type.writes(new Map([[document.key, document]])),
-  audit: [auditOf(context.type, write, { key: document.key, before: current, after: document })],
-  result: changeId => writtenOf(context, { document, changeId }, write.environment),
+): WritePlan<'flagSet', Written<Documents[Name]>> => {
+  const { type } = context;
+  const entry = auditOf(type, write, { key: document.key, before: current, after: document });
+  return {
+    writes: type.writes(new Map([[document.key, document]])),
+    versions: type.versions([versionOf(entry, document)]),
+    audit: [entry],
+    result: changeId => writtenOf(context, { document, changeId }, write.environment),
+  };
+};
+
+/** Returns the version that a change makes of a document. */
+export const versionOf = <Document>(
+  { at, actor, action, comment }: AuditDraft,
+  document: Document,
+): Version<Document> => ({
+  at,
+  actor,
+  action,
+  ...(comment === undefined ? {} : { comment }),
+  document,
 });
 
 /** Plans a commit that deletes the current document. */
@@ -93,13 +118,41 @@ const auditOf = (
   change: { key: string; before: object | null; after: object | null },
 ) => auditDraft(caller, at, { action: `${kind}.${action}`, environment, ...change });
 
-/** Returns the next server fields. `updatedAt` increases with every write, even if the clock does not. */
-export const serverFieldsAfter = (current: ServerFields | null, now: number): ServerFields => {
-  const instant = formatInstant(now);
-  if (current === null) return { version: 1, createdAt: instant, updatedAt: instant };
-  return {
-    version: current.version + 1,
-    createdAt: current.createdAt,
-    updatedAt: formatInstant(Math.max(now, Date.parse(current.updatedAt) + 1)),
-  };
+/**
+ * Returns the server fields of a document that replaces `current`, or that does not exist (null). A document
+ * that existed before continues its versions, so each version of a key has one content.
+ */
+export const nextServerFields = async <Name extends ResourceName>(
+  { store, type }: Pick<ResourceContext<Name>, 'store' | 'type'>,
+  { ledger, key, current, at }: NextDocument<Documents[Name]>,
+): Promise<ServerFields> => {
+  if (current !== null) return serverFieldsAfter(current, at);
+  const instant = formatInstant(at);
+  const version = (await lastVersion(store, ledger, type.collection, key)) + 1;
+  return { version, createdAt: instant, updatedAt: instant };
 };
+
+type NextDocument<Document> = {
+  readonly ledger: Ledger;
+  readonly key: string;
+  readonly current: Document | null;
+  readonly at: number;
+};
+
+/** Returns the number of a document's last version, also if it was deleted; 0 if it never existed. */
+export const lastVersion = async (
+  store: Pick<Store, 'versions'>,
+  ledger: Ledger,
+  collection: ResourceName,
+  key: string,
+): Promise<number> => {
+  const [last] = await store.versions(ledger, collection, { key, limit: 1 });
+  return last?.document.version ?? 0;
+};
+
+/** `updatedAt` increases with every write, even if the clock does not. */
+export const serverFieldsAfter = (current: ServerFields, now: number): ServerFields => ({
+  version: current.version + 1,
+  createdAt: current.createdAt,
+  updatedAt: formatInstant(Math.max(now, Date.parse(current.updatedAt) + 1)),
+});

@@ -1,7 +1,15 @@
 import type { Caller } from '../auth/caller.ts';
 import { copyDocument, type CopyInput } from './copy.ts';
+import type { PageQuery } from '../page.ts';
 import { getDocument, listDocuments, type ListQuery } from './read.ts';
 import type { ResourceKey, ResourceName, ResourceServices, ResourceType } from './resource-type.ts';
+import {
+  compareVersions,
+  getVersion,
+  listVersions,
+  revertDocument,
+  type VersionKey,
+} from './versions.ts';
 import {
   createDocument,
   deleteDocument,
@@ -27,5 +35,12 @@ export const createResourceService = <Name extends ResourceName>(
     update: (caller: Caller, input: ConditionalKey) => updateDocument(context, caller, input),
     delete: (caller: Caller, input: ConditionalKey) => deleteDocument(context, caller, input),
     copy: (caller: Caller, input: CopyInput) => copyDocument(context, caller, input),
+    listVersions: (caller: Caller, query: ResourceKey & PageQuery) =>
+      listVersions(context, caller, query),
+    getVersion: (caller: Caller, input: VersionKey) => getVersion(context, caller, input),
+    compareVersions: (caller: Caller, input: VersionKey & { with?: number | undefined }) =>
+      compareVersions(context, caller, input),
+    revert: (caller: Caller, input: ConditionalKey & VersionKey) =>
+      revertDocument(context, caller, input),
   };
 };

@@ -2,7 +2,7 @@ import type { ErrorDetail } from '@pennon/schema';
 
 import type { Clock } from '../clock.ts';
 import type { Registry } from '../flag-set/registry.ts';
-import type { Documents, Store, Writes } from '../store/store.ts';
+import type { Documents, NewVersions, Store, Version, Writes } from '../store/store.ts';
 import type { ValidationBase } from './validate.ts';
 
 /** The collections of a flag set. Each document in them is a resource of the management API. */
@@ -41,6 +41,7 @@ export type ResourceType<Name extends ResourceName = ResourceName> = {
     elsewhere: ReadonlyMap<string, Documents[Name]>,
   ) => readonly ErrorDetail[];
   readonly writes: (documents: ReadonlyMap<string, Documents[Name] | null>) => Writes<'flagSet'>;
+  readonly versions: (versions: readonly Version<Documents[Name]>[]) => NewVersions;
 };
 
 export type ResourceServices = {

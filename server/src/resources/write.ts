@@ -3,7 +3,14 @@ import { PennonError } from '../errors.ts';
 import type { FlagSetView } from '../flag-set/live-flag-set.ts';
 import type { Documents } from '../store/store.ts';
 import { entityTag, requireMatch } from './entity-tag.ts';
-import { planDelete, planPut, recordsOf, serverFieldsAfter, type Written } from './plan.ts';
+import {
+  nextServerFields,
+  planDelete,
+  planPut,
+  recordsOf,
+  serverFieldsAfter,
+  type Written,
+} from './plan.ts';
 import { notFound } from './read.ts';
 import type {
   ResourceContext,
@@ -29,11 +36,14 @@ export const createDocument = <Name extends ResourceName>(
 ): Promise<Written<Documents[Name]>> => {
   const { type, registry, clock } = context;
   const environment = environmentOf(caller, requested);
-  return registry.find(environment).write(view => {
+  const live = registry.find(environment);
+  const { ledger } = live.replica;
+  return live.write(async view => {
     if (recordsOf(type, view.snapshot).has(input.key))
       throw alreadyExists(type, input.key, environment, 'use PUT or PATCH to change it');
     const at = clock.now();
-    const document = type.parse(input, serverFieldsAfter(null, at));
+    const next = { ledger, key: input.key, current: null, at };
+    const document = type.parse(input, await nextServerFields(context, next));
     type.validate(view, document, null);
     return planPut(context, { caller, action: 'create', environment, at }, document, null);
   });

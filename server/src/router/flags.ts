@@ -5,6 +5,7 @@ import { flagResource } from '../flags/flag.ts';
 import { followFlagSet } from '../streaming/follow-flag-set.ts';
 import { mergeRouters, procedure, router } from './procedure.ts';
 import { resourceRouter, resourceSchemas } from './resource-router.ts';
+import { versionRouter, versionSchema } from './version-router.ts';
 import { environment } from './schemas.ts';
 import { trackFlagSet } from './tracked.ts';
 
@@ -22,4 +23,13 @@ const watch = procedure({ permission: 'flags.read' })
     trackFlagSet(await followFlagSet(ctx.services, ctx.caller, input, signal)),
   );
 
-export const flags = mergeRouters(resourceRouter(flagResource, schemas), router({ watch }));
+const versions = versionRouter(flagResource, {
+  response: schemas.response,
+  version: versionSchema('FlagVersion', Flag),
+});
+
+export const flags = mergeRouters(
+  resourceRouter(flagResource, schemas),
+  versions,
+  router({ watch }),
+);

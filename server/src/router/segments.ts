@@ -1,15 +1,22 @@
 import { Segment, SegmentCreate, SegmentPatch } from '@pennon/schema';
 
 import { segmentResource } from '../segments/segment.ts';
+import { mergeRouters } from './procedure.ts';
 import { resourceRouter, resourceSchemas } from './resource-router.ts';
+import { versionRouter, versionSchema } from './version-router.ts';
 
-export const segments = resourceRouter(
-  segmentResource,
-  resourceSchemas({
-    id: 'SegmentResponse',
-    document: Segment,
-    create: SegmentCreate,
-    patch: SegmentPatch,
-    filter: {},
+const schemas = resourceSchemas({
+  id: 'SegmentResponse',
+  document: Segment,
+  create: SegmentCreate,
+  patch: SegmentPatch,
+  filter: {},
+});
+
+export const segments = mergeRouters(
+  resourceRouter(segmentResource, schemas),
+  versionRouter(segmentResource, {
+    response: schemas.response,
+    version: versionSchema('SegmentVersion', Segment),
   }),
 );

@@ -19,6 +19,7 @@ export const segmentResource: ResourceType<'segments'> = {
       .map(flag => flag.key),
   warnings: () => [],
   writes: segments => ({ segments }),
+  versions: segments => ({ segments }),
 };
 
 /** What null sets a field to in a patch; fields that are not listed are removed. */

@@ -8,10 +8,13 @@ import {
   parseDocument,
   parseRecords,
   parseWrites,
+  parseVersion,
   serializeAuditDraft,
+  serializeVersions,
   serializeWrites,
   type AuditRow,
   type DocumentRow,
+  type VersionRow,
 } from './serialization.ts';
 import type { AuditQuery, Change, Collection, Commit, Ledger, LedgerKind, Store } from './store.ts';
 import { CONTROL_LEDGER, StoreError } from './store.ts';
@@ -23,6 +26,8 @@ type LedgerData = {
   readonly head: ChangeId | 'none';
   /** By collection and key. Documents are JSON text, so no caller shares an object with the store. */
   readonly documents: ReadonlyMap<string, DocumentRow>;
+  /** Oldest first, also of documents that were deleted. */
+  readonly versions: readonly VersionRow[];
   /** Oldest first. */
   readonly audit: readonly AuditRow[];
 };
@@ -33,7 +38,7 @@ export type MemoryStoreOptions = {
   readonly data?: MemoryData;
 };
 
-const EMPTY: LedgerData = { head: 'none', documents: new Map(), audit: [] };
+const EMPTY: LedgerData = { head: 'none', documents: new Map(), versions: [], audit: [] };
 
 /** Stores everything in this process. It is the shortest store, so it shows best what the others must do. */
 export const openMemoryStore = ({ random, data = new Map() }: MemoryStoreOptions): Store => {
@@ -60,6 +65,12 @@ export const openMemoryStore = ({ random, data = new Map() }: MemoryStoreOptions
       data.delete(nameOf(ledger));
       feeds.end(ledger);
     },
+    async clear(ledger) {
+      const current = find(ledger);
+      if (current === undefined) return;
+      data.set(nameOf(ledger), { ...EMPTY, head: current.head, audit: current.audit });
+      feeds.end(ledger);
+    },
     // Every commit happens in this process, so the feed has all changes after the call.
     follow: (ledger, _after, signal) => feeds.follow(ledger, signal),
     // No other server can use this store.
@@ -77,7 +88,7 @@ export const openMemoryStore = ({ random, data = new Map() }: MemoryStoreOptions
 
 const readsOf = (
   find: (ledger: Ledger) => LedgerData | undefined,
-): Pick<Store, 'read' | 'head' | 'get' | 'page' | 'audit'> => ({
+): Pick<Store, 'read' | 'head' | 'get' | 'page' | 'versions' | 'audit'> => ({
   async read(ledger) {
     const found = find(ledger);
     if (found === undefined) return undefined;
@@ -92,6 +103,12 @@ const readsOf = (
     rowsAfter(find(ledger) ?? EMPTY, collection, range.after)
       .slice(0, range.limit)
       .map(row => parseDocument(collection, row)),
+  versions: async (ledger, collection, { key, below = Infinity, limit }) =>
+    (find(ledger) ?? EMPTY).versions
+      .filter(row => row.collection === collection && row.key === key && row.version < below)
+      .toSorted((a, b) => b.version - a.version)
+      .slice(0, limit)
+      .map(row => parseVersion(collection, row)),
   audit: async (ledger, query) => searchAudit(find(ledger) ?? EMPTY, query),
 });
 
@@ -100,8 +117,8 @@ const pathOf = ({ collection, key }: { collection: string; key: string }) => `${
 
 const applyCommit = <Kind extends LedgerKind>(
   kind: Kind,
-  { head: previous, documents, audit: log }: LedgerData,
-  { writes, audit, replaceAll = false }: Commit<Kind>,
+  { head: previous, documents, versions, audit: log }: LedgerData,
+  { writes, versions: newVersions, audit, replaceAll = false }: Commit<Kind>,
   random: Random,
 ): { next: LedgerData; change: Change<Kind> } => {
   const ids = { epoch: newEpoch(random), nonce: newNonce(random), replaceAll };
@@ -117,10 +134,25 @@ const applyCommit = <Kind extends LedgerKind>(
     text: serializeAuditDraft(draft).text,
   }));
   return {
-    next: { head: id, documents: next, audit: [...log, ...entries] },
+    next: {
+      head: id,
+      documents: next,
+      versions: withVersions(versions, serializeVersions(newVersions)),
+      audit: [...log, ...entries],
+    },
     change: { id, previous, writes: parseWrites(kind, rows), replaceAll },
   };
 };
+
+const withVersions = (
+  versions: readonly VersionRow[],
+  added: readonly VersionRow[],
+): readonly VersionRow[] => {
+  const numbers = new Set(added.map(versionPath));
+  return [...versions.filter(row => !numbers.has(versionPath(row))), ...added];
+};
+
+const versionPath = (row: VersionRow): string => `${pathOf(row)}/${row.version}`;
 
 const compareBytes = (a: string, b: string): number =>
   Buffer.compare(Buffer.from(a), Buffer.from(b));
@@ -147,13 +179,14 @@ const searchAudit = ({ audit }: LedgerData, query: AuditQuery): AuditEntry[] => 
 };
 
 const matches =
-  ({ kind, key, actor, action, from, until }: AuditQuery) =>
+  ({ kind, key, actor, onBehalfOf, action, from, until }: AuditQuery) =>
   (entry: AuditEntry): boolean => {
     const at = Date.parse(entry.at);
     return (
       (kind === undefined || entry.kind === kind) &&
       (key === undefined || entry.key === key) &&
       (actor === undefined || entry.actor.id === actor || entry.actor.name === actor) &&
+      (onBehalfOf === undefined || entry.actor.onBehalfOf === onBehalfOf) &&
       (action === undefined || entry.action === action) &&
       (from === undefined || at >= from) &&
       (until === undefined || at < until)

@@ -7,8 +7,11 @@ import {
   type Collection,
   type Documents,
   type LedgerKind,
+  type NewVersions,
   type Snapshot,
   type Stored,
+  type Version,
+  type VersionedCollection,
   type Writes,
 } from './store.ts';
 
@@ -18,6 +21,14 @@ export type DocumentRow = { collection: string; key: string; text: string; chang
 /** A written document. `text` null deletes it. */
 export type WriteRow = { collection: string; key: string; text: string | null };
 
+/** A version of a document as JSON text. */
+export type VersionRow = {
+  collection: VersionedCollection;
+  key: string;
+  version: number;
+  text: string;
+};
+
 /** An audit entry as JSON text, with the fields that the audit log can be filtered by. */
 export type AuditDraftRow = {
   at: number;
@@ -25,6 +36,7 @@ export type AuditDraftRow = {
   key: string;
   actorId: string;
   actorName: string;
+  onBehalfOf: string | null;
   action: AuditAction;
   text: string;
 };
@@ -127,12 +139,36 @@ export const serializeWrites = <Kind extends LedgerKind>(writes: Writes<Kind>): 
   );
 };
 
+export const serializeVersions = ({
+  flags = [],
+  segments = [],
+}: NewVersions = {}): VersionRow[] => [
+  ...flags.map(version => versionRow('flags', version)),
+  ...segments.map(version => versionRow('segments', version)),
+];
+
+const versionRow = <Name extends VersionedCollection>(
+  collection: Name,
+  version: Version<Documents[Name]>,
+): VersionRow => ({
+  collection,
+  key: version.document.key,
+  version: version.document.version,
+  text: JSON.stringify(version),
+});
+
+export const parseVersion = <Name extends VersionedCollection>(
+  collection: Name,
+  { key, text }: { readonly key: string; readonly text: string },
+): Version<Documents[Name]> => parseStored(text, `a version of ${collection}/${key}`);
+
 export const serializeAuditDraft = (draft: AuditDraft): AuditDraftRow => ({
   at: Date.parse(draft.at),
   kind: draft.kind,
   key: draft.key,
   actorId: draft.actor.id,
   actorName: draft.actor.name,
+  onBehalfOf: draft.actor.onBehalfOf ?? null,
   action: draft.action,
   text: JSON.stringify(draft),
 });

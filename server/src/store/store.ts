@@ -31,6 +31,13 @@ export interface Store {
     range: { after?: string | undefined; limit: number },
   ): Promise<Stored<Documents[Name]>[]>;
 
+  /** Returns up to `limit` versions of a document below `below`, newest first, even if it was deleted. */
+  versions<Name extends VersionedCollection>(
+    ledger: Ledger,
+    collection: Name,
+    range: VersionRange,
+  ): Promise<Version<Documents[Name]>[]>;
+
   /**
    * Writes documents, increments the revision, publishes the change and appends to the audit log, all or
    * nothing. Changes nothing, and returns the last change, if that is not `expect`.
@@ -40,8 +47,14 @@ export interface Store {
     commit: Commit<Kind>,
   ): Promise<CommitOutcome<Kind>>;
 
-  /** Removes a ledger, its change feed and its audit log. Does nothing if the ledger does not exist. */
+  /** Removes a ledger with everything in it. Does nothing if the ledger does not exist. */
   drop(ledger: Ledger): Promise<void>;
+
+  /**
+   * Removes the documents, versions and change feed of a ledger that is no longer used, and keeps its audit
+   * log and its last change. Does nothing if the ledger does not exist.
+   */
+  clear(ledger: Ledger): Promise<void>;
 
   /**
    * Yields changes as any process commits them, until `signal` aborts. The subscription starts with the
@@ -90,6 +103,22 @@ export type Documents = {
 };
 export type Collection = keyof Documents;
 
+/** The collections of a flag set whose documents have versions. */
+export const VERSIONED_COLLECTIONS = ['flags', 'segments'] as const;
+export type VersionedCollection = (typeof VERSIONED_COLLECTIONS)[number];
+
+/** Versions of one document: those with a number less than `below`. */
+export type VersionRange = {
+  readonly key: string;
+  readonly below?: number | undefined;
+  readonly limit: number;
+};
+
+/** A document as one commit left it, and who changed it. Its number is the document's `version`. */
+export type Version<Document> = Pick<AuditEntry, 'at' | 'actor' | 'action' | 'comment'> & {
+  readonly document: Document;
+};
+
 /** The collections in each kind of ledger. */
 export const COLLECTIONS = {
   control: ['environments', 'keys'],
@@ -128,12 +157,18 @@ export type Commit<Kind extends LedgerKind> = {
   /** The id that must be the ledger's last change; `none` if the ledger must not exist yet. */
   readonly expect: ChangeId | 'none';
   readonly writes: Writes<Kind>;
+  /** The versions that this commit adds. */
+  readonly versions?: NewVersions | undefined;
   readonly audit: readonly AuditDraft[];
   /**
-   * Replaces all documents with `writes` and starts a new epoch. The revision continues and the audit log
-   * is kept.
+   * Replaces all documents with `writes` and starts a new epoch. The revision continues; the audit log and
+   * the versions are kept.
    */
   readonly replaceAll?: boolean;
+};
+
+export type NewVersions = {
+  readonly [Name in VersionedCollection]?: readonly Version<Documents[Name]>[];
 };
 
 /** A committed change, as the change feed carries it. */
@@ -160,6 +195,7 @@ export type AuditQuery = {
   readonly key?: string | undefined;
   /** Id or name of the API key that made the change. */
   readonly actor?: string | undefined;
+  readonly onBehalfOf?: string | undefined;
   readonly action?: AuditAction | undefined;
   /** Inclusive, in milliseconds since 1970. */
   readonly from?: number | undefined;

@@ -14,7 +14,7 @@ import type {
 } from '../../src/store/store.ts';
 
 export const EPOCH_START = Date.parse('2026-01-01T00:00:00.000Z');
-const at = (second: number): string => new Date(EPOCH_START + second * 1_000).toISOString();
+export const at = (second: number): string => new Date(EPOCH_START + second * 1_000).toISOString();
 
 /** A ledger that no other test uses. */
 let ledgers = 0;

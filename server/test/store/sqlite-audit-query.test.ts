@@ -12,6 +12,7 @@ describe('a search of the audit log', () => {
     ['time', { from: 1, until: 2 }, ['audit_all']],
     ['kind and key', { kind: 'flag', key: 'a', from: 1 }, ['audit_by_subject']],
     ['action', { action: 'flag.create', before: '7' }, ['audit_by_action']],
+    ['onBehalfOf', { onBehalfOf: 'a' }, ['audit_by_on_behalf_of']],
     ['actor', { actor: 'a' }, ['audit_by_actor_id', 'audit_by_actor_name']],
   ])('by %s reads an index in order and stops at the limit', (_, query, indexes) => {
     const database = new DatabaseSync(':memory:');

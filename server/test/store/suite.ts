@@ -8,6 +8,7 @@ import { describeDocuments } from './suite/documents.ts';
 import { describeDurability } from './suite/durability.ts';
 import { describeFleet } from './suite/fleet.ts';
 import { describeModel } from './suite/model.ts';
+import { describeVersions } from './suite/versions.ts';
 
 /** A store with its own data. */
 export type OpenedStore = {
@@ -32,6 +33,7 @@ export const describeStore = (name: string, open: () => Promise<OpenedStore>): v
     describeDocuments(opened);
     describeChangeFeed(opened);
     describeAudit(opened);
+    describeVersions(opened);
     describeDurability(opened);
     describeModel(opened);
     describeFleet(opened);

@@ -44,6 +44,7 @@ const searchPart = async (
     filter(query.key),
     filter(query.actor),
     filter(query.action),
+    filter(query.onBehalfOf),
     query.from ?? '',
     query.until ?? '',
   ];

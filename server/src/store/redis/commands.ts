@@ -23,7 +23,7 @@ const readScript = (name: string): string =>
 /** The Lua scripts. Redis runs each one atomically. */
 const SCRIPTS = {
   commit: readScript('commit'),
-  drop: readScript('drop'),
+  remove: readScript('remove'),
   documents: readScript('documents'),
   audit: readScript('audit'),
   containsChange: readScript('contains-change'),

@@ -3,8 +3,10 @@ import { newEpoch, newNonce } from '../change-id.ts';
 import {
   parseWrites,
   serializeAuditDraft,
+  serializeVersions,
   serializeWrites,
   type AuditDraftRow,
+  type VersionRow,
   type WriteRow,
 } from '../serialization.ts';
 import type { Commit, CommitOutcome, Ledger, LedgerKind } from '../store.ts';
@@ -12,8 +14,9 @@ import { IDLE_TIMEOUT_MS } from './clients.ts';
 import { runScript, type RedisContext } from './commands.ts';
 import type { CommandResult } from './connections.ts';
 import { commitUnknown } from './errors.ts';
-import { collectionsOf, FORMAT } from './keys.ts';
+import { collectionsOf, FORMAT, versionedIn } from './keys.ts';
 import { asList, asText } from './reply.ts';
+import { versionField } from './versions.ts';
 
 /**
  * The maximum size of a change in the feed. A larger change is a gap for followers, and they read the
@@ -50,10 +53,11 @@ export const commitTo = async <Kind extends LedgerKind>(
 const scriptArguments = <Kind extends LedgerKind>(
   { random, changeFeedLength, auditMaxEntries }: RedisContext,
   { kind }: Ledger<Kind>,
-  { expect, audit, replaceAll = false }: Commit<Kind>,
+  { expect, versions, audit, replaceAll = false }: Commit<Kind>,
   rows: readonly WriteRow[],
 ): readonly (string | number)[] => {
   const feedWrites = JSON.stringify(rows);
+  const versionRows = serializeVersions(versions);
   return [
     FORMAT,
     expect,
@@ -64,7 +68,10 @@ const scriptArguments = <Kind extends LedgerKind>(
     auditMaxEntries ?? '',
     Buffer.byteLength(feedWrites) <= MAX_FEED_BYTES ? feedWrites : '',
     audit.length,
+    versionRows.length,
+    collectionsOf(kind).length,
     ...audit.map(serializeAuditDraft).flatMap(auditArguments),
+    ...versionRows.flatMap(row => versionArguments(kind, row)),
     ...rows.flatMap(row => [collectionNumber(kind, row.collection), row.key, row.text ?? '']),
   ];
 };
@@ -77,6 +84,13 @@ const auditArguments = (row: AuditDraftRow) => [
   row.actorName,
   row.action,
   row.text,
+  row.onBehalfOf ?? '',
+];
+
+const versionArguments = (kind: LedgerKind, { collection, key, version, text }: VersionRow) => [
+  versionedIn(kind).indexOf(collection) + 1,
+  versionField(key, version),
+  text,
 ];
 
 const collectionNumber = (kind: LedgerKind, collection: string): number =>
@@ -88,7 +102,8 @@ const sendCommit = async (
   args: readonly (string | number)[],
 ): Promise<CommandResult> => {
   const head = keys.head(ledger);
-  const allKeys = [head, keys.changes(ledger), keys.audit(ledger), ...keys.collections(ledger)];
+  const streams = [keys.changes(ledger), keys.audit(ledger)];
+  const allKeys = [head, ...streams, ...keys.collections(ledger), ...keys.versions(ledger)];
   const bytes = args.reduce<number>((sum, each) => sum + Buffer.byteLength(String(each)), 0);
   if (bytes <= MAX_SHARED_BYTES) return runScript(connections.send, 'commit', allKeys, args);
   const connection = await connections.open(head, IDLE_TIMEOUT_MS + bytes / MIN_BYTES_PER_MS);

@@ -15,6 +15,7 @@ import { followLedger } from './follow.ts';
 import { FORMAT, keysUnder } from './keys.ts';
 import { documentRow, readLedger, readPage } from './read.ts';
 import { asList, asRows, asText, optional } from './reply.ts';
+import { readVersions } from './versions.ts';
 import type { RedisAddress } from './url.ts';
 
 export type RedisOptions = {
@@ -57,6 +58,14 @@ export const openRedisStore = async (options: RedisOptions): Promise<Store> => {
 const createStore = (context: RedisContext): Store => {
   const { connections, keys } = context;
   const closing = new AbortController();
+  const contentKeys = (ledger: Ledger) => [
+    keys.changes(ledger),
+    ...keys.collections(ledger),
+    ...keys.versions(ledger),
+  ];
+  const remove = async (all: readonly string[]) => {
+    await replyOf(runScript(connections.send, 'remove', all, []));
+  };
   return {
     read: ledger => readLedger(context, ledger),
     head: ledger => readHead(context, ledger),
@@ -68,12 +77,10 @@ const createStore = (context: RedisContext): Store => {
       const rows = await readPage(context, ledger, collection, range);
       return rows.map(row => parseDocument(collection, row));
     },
+    versions: (ledger, collection, range) => readVersions(context, ledger, collection, range),
     commit: (ledger, commit) => commitTo(context, ledger, commit),
-    async drop(ledger) {
-      const streams = [keys.head(ledger), keys.changes(ledger), keys.audit(ledger)];
-      const allKeys = [...streams, ...keys.collections(ledger)];
-      await replyOf(runScript(connections.send, 'drop', allKeys, []));
-    },
+    drop: ledger => remove([keys.head(ledger), keys.audit(ledger), ...contentKeys(ledger)]),
+    clear: ledger => remove(contentKeys(ledger)),
     follow: (ledger, after, signal) =>
       followLedger(context, ledger, after, AbortSignal.any([signal, closing.signal])),
     audit: (ledger, query) => searchAudit(context, ledger, query),

@@ -1,20 +1,29 @@
-import { COLLECTIONS, type Collection, type Ledger, type LedgerKind } from '../store.ts';
+import {
+  COLLECTIONS,
+  VERSIONED_COLLECTIONS,
+  type Collection,
+  type Ledger,
+  type LedgerKind,
+  type VersionedCollection,
+} from '../store.ts';
 
 /**
  * Every key that Pennon uses in Redis. The keys of a ledger share a hash tag, so that a script can use all
  * of them in a cluster. `pennon` stands for the prefix (PENNON_REDIS_PREFIX) and `<ledger>` for
  * `control:control`, or `flagSet:` and the random id of an environment's flag set.
  *
- * | key                                    | type       | contents                                                      |
- * | -------------------------------------- | ---------- | ------------------------------------------------------------- |
- * | `pennon:{<ledger>}:head`               | hash       | `id` of the last change, `format` of the data                 |
- * | `pennon:{<ledger>}:<collection>`       | hash       | key → `{"changeId": …, "document": …}` as JSON                |
- * | `pennon:{<ledger>}:<collection>:keys`  | sorted set | the keys of that hash, all with score 0: in byte order        |
- * | `pennon:{<ledger>}:changes`            | stream     | the change feed, bounded; entry `<revision>-0` is a change    |
- * | `pennon:{<ledger>}:audit`              | stream     | the audit log; entries `<revision>-0`, `-1`, … of that change |
- * | `pennon:writable`                      | string     | empty; written to check whether Redis accepts writes          |
- * | `pennon:{servers}:heard`               | sorted set | server id → time of its last heartbeat                        |
- * | `pennon:{servers}:reports`             | hash       | server id → its last report as JSON                           |
+ * | key                                            | type       | contents                                                      |
+ * | ---------------------------------------------- | ---------- | ------------------------------------------------------------- |
+ * | `pennon:{<ledger>}:head`                       | hash       | `id` of the last change, `format` of the data                 |
+ * | `pennon:{<ledger>}:<collection>`               | hash       | key → `{"changeId": …, "document": …}` as JSON                |
+ * | `pennon:{<ledger>}:<collection>:keys`          | sorted set | the keys of that hash, all with score 0: in byte order        |
+ * | `pennon:{<ledger>}:<collection>:versions`      | hash       | `<key>/<number>` → a version as JSON; numbers count down      |
+ * | `pennon:{<ledger>}:<collection>:versions:keys` | sorted set | the fields of that hash: the newest version of a key first    |
+ * | `pennon:{<ledger>}:changes`                    | stream     | the change feed, bounded; entry `<revision>-0` is a change    |
+ * | `pennon:{<ledger>}:audit`                      | stream     | the audit log; entries `<revision>-0`, `-1`, … of that change |
+ * | `pennon:writable`                              | string     | empty; written to check whether Redis accepts writes          |
+ * | `pennon:{servers}:heard`                       | sorted set | server id → time of its last heartbeat                        |
+ * | `pennon:{servers}:reports`                     | hash       | server id → its last report as JSON                           |
  *
  * The control ledger has the collections `environments` and `keys`, a flag set `flags` and `segments`.
  */
@@ -29,6 +38,13 @@ export type Keys = {
   ) => readonly [documents: string, keys: string];
   /** The pairs of all collections of the ledger, in the order of `collectionsOf`. */
   readonly collections: (ledger: Ledger) => readonly string[];
+  /** The hash of a collection's versions and the sorted set of its fields. */
+  readonly version: (
+    ledger: Ledger,
+    collection: VersionedCollection,
+  ) => readonly [versions: string, fields: string];
+  /** The pairs of all versioned collections of the ledger, in the order of `versionedIn`. */
+  readonly versions: (ledger: Ledger) => readonly string[];
   readonly writable: string;
   readonly servers: string;
   readonly reports: string;
@@ -49,12 +65,18 @@ export const keysUnder = (prefix: string): Keys => {
     inLedger(ledger, name),
     inLedger(ledger, `${name}:keys`),
   ];
+  const version: Keys['version'] = (ledger, name) => [
+    inLedger(ledger, `${name}:versions`),
+    inLedger(ledger, `${name}:versions:keys`),
+  ];
   return {
     head: ledger => inLedger(ledger, 'head'),
     changes: ledger => inLedger(ledger, 'changes'),
     audit: ledger => inLedger(ledger, 'audit'),
     collection,
     collections: ledger => collectionsOf(ledger.kind).flatMap(name => collection(ledger, name)),
+    version,
+    versions: ledger => versionedIn(ledger.kind).flatMap(name => version(ledger, name)),
     writable: `${prefix}:writable`,
     servers: `${prefix}:{servers}:heard`,
     reports: `${prefix}:{servers}:reports`,
@@ -63,3 +85,7 @@ export const keysUnder = (prefix: string): Keys => {
 
 /** The collections of a ledger. Scripts number them in this order, from 1. */
 export const collectionsOf = (kind: LedgerKind): readonly Collection[] => COLLECTIONS[kind];
+
+/** The collections of a ledger that have versions. Scripts number them in this order, from 1. */
+export const versionedIn = (kind: LedgerKind): readonly VersionedCollection[] =>
+  kind === 'flagSet' ? VERSIONED_COLLECTIONS : [];

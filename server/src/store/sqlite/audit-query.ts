@@ -41,6 +41,7 @@ const conditions = (ledger: number, query: AuditQuery): Condition[] => [
   ...ifSet('number < ?', query.before === undefined ? undefined : entryNumber(query.before)),
   ...ifSet('kind = ?', query.kind),
   ...ifSet('key = ?', query.key),
+  ...ifSet('on_behalf_of = ?', query.onBehalfOf),
   ...ifSet('action = ?', query.action),
   ...ifSet('at >= ?', query.from),
   ...ifSet('at < ?', query.until),

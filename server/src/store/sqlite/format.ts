@@ -47,6 +47,20 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX audit_by_actor_name ON audit (ledger, actor_name, number, at);
   CREATE INDEX audit_by_action     ON audit (ledger, action, number, at);
   `,
+  `
+  CREATE TABLE versions (
+    ledger     INTEGER NOT NULL REFERENCES ledgers ON DELETE CASCADE,
+    collection TEXT NOT NULL,
+    key        TEXT NOT NULL,
+    version    INTEGER NOT NULL,
+    entry      TEXT NOT NULL,
+    PRIMARY KEY (ledger, collection, key, version)
+  ) STRICT;
+
+  ALTER TABLE audit ADD COLUMN on_behalf_of TEXT;
+  UPDATE audit SET on_behalf_of = json_extract(entry, '$.actor.onBehalfOf');
+  CREATE INDEX audit_by_on_behalf_of ON audit (ledger, on_behalf_of, number, at);
+  `,
 ];
 
 /** The format that this version reads and writes. */

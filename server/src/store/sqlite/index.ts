@@ -7,8 +7,10 @@ import {
   parseAuditEntry,
   parseDocument,
   parseRecords,
+  parseVersion,
   parseWrites,
   serializeAuditDraft,
+  serializeVersions,
   serializeWrites,
 } from '../serialization.ts';
 import type { Commit, CommitOutcome, Ledger, LedgerKind, Store } from '../store.ts';
@@ -47,6 +49,10 @@ export const openSqliteStore = async ({ directory, random }: SqliteOptions): Pro
       const rows = await call('page', { ledger, collection, after, limit });
       return rows.map(row => parseDocument(collection, row));
     },
+    async versions(ledger, collection, { key, below = Number.MAX_SAFE_INTEGER, limit }) {
+      const rows = await call('versions', { ledger, collection, key, below, limit });
+      return rows.map(row => parseVersion(collection, row));
+    },
     async commit(ledger, commit) {
       const outcome = await commitIn(thread, ledger, commit, random);
       if (outcome.committed) feeds.publish(ledger, outcome.change);
@@ -54,6 +60,10 @@ export const openSqliteStore = async ({ directory, random }: SqliteOptions): Pro
     },
     async drop(ledger) {
       await call('drop', ledger);
+      feeds.end(ledger);
+    },
+    async clear(ledger) {
+      await call('clear', ledger);
       feeds.end(ledger);
     },
     // Every commit happens in this process, so the feed has all changes after the call.
@@ -67,7 +77,7 @@ export const openSqliteStore = async ({ directory, random }: SqliteOptions): Pro
 const commitIn = async <Kind extends LedgerKind>(
   { call }: DatabaseThread,
   ledger: Ledger<Kind>,
-  { expect, writes, audit, replaceAll = false }: Commit<Kind>,
+  { expect, writes, versions, audit, replaceAll = false }: Commit<Kind>,
   random: Random,
 ): Promise<CommitOutcome<Kind>> => {
   const rows = serializeWrites(writes);
@@ -76,6 +86,7 @@ const commitIn = async <Kind extends LedgerKind>(
     expect,
     replaceAll,
     writes: rows,
+    versions: serializeVersions(versions),
     audit: audit.map(serializeAuditDraft),
     epoch: newEpoch(random),
     nonce: newNonce(random),

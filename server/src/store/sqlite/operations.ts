@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 
 import { nextChangeId, revisionOf, type ChangeId } from '../change-id.ts';
-import type { AuditRow, DocumentRow } from '../serialization.ts';
+import type { AuditRow, DocumentRow, VersionRow } from '../serialization.ts';
 import type { Ledger } from '../store.ts';
 import { auditStatement } from './audit-query.ts';
 import { checkWritable, type OwnedDatabase } from './file.ts';
@@ -38,8 +38,18 @@ export const operationsOn = ({ database, close }: OwnedDatabase): OperationTable
           : statements.nextPage.all(found.number, collection, after, limit);
       return rows.map(documentRow);
     },
+    versions({ ledger, collection, key, below, limit }) {
+      const found = find(ledger);
+      if (found === undefined) return [];
+      const rows = statements.versions.all(found.number, collection, key, below, limit);
+      return rows.map(row => ({ collection, ...versionColumns(row) }));
+    },
     commit: input => transaction(database, () => commit(statements, input)),
     drop: ({ kind, id }) => void statements.dropLedger.run(kind, id),
+    clear(ledger) {
+      const found = find(ledger);
+      if (found !== undefined) transaction(database, () => clear(statements, found.number));
+    },
     audit({ ledger, query }) {
       const found = find(ledger);
       if (found === undefined) return [];
@@ -87,9 +97,20 @@ const prepareStatements = (database: DatabaseSync) => ({
     'DELETE FROM documents WHERE ledger = ? AND collection = ? AND key = ?',
   ),
   deleteAllDocuments: database.prepare('DELETE FROM documents WHERE ledger = ?'),
+  versions: database.prepare(
+    `SELECT key, version, entry FROM versions
+     WHERE ledger = ? AND collection = ? AND key = ? AND version < ?
+     ORDER BY version DESC LIMIT ?`,
+  ),
+  addVersion: database.prepare(
+    `INSERT INTO versions (ledger, collection, key, version, entry) VALUES (?, ?, ?, ?, ?)
+     ON CONFLICT (ledger, collection, key, version) DO UPDATE SET entry = excluded.entry`,
+  ),
+  deleteAllVersions: database.prepare('DELETE FROM versions WHERE ledger = ?'),
   appendAudit: database.prepare(
-    `INSERT INTO audit (ledger, revision, at, kind, key, actor_id, actor_name, action, entry)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    `INSERT INTO audit
+     (ledger, revision, at, kind, key, actor_id, actor_name, on_behalf_of, action, entry)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   ),
 });
 
@@ -105,6 +126,8 @@ const commit = (statements: Statements, input: CommitInput): CommitOutput => {
   const { kind, id: ledgerId } = input.ledger;
   const ledger = integerColumn(statements.setHead.get(kind, ledgerId, id), 'number');
   writeDocuments(statements, ledger, id, input);
+  for (const { collection, key, version, text } of input.versions)
+    statements.addVersion.run(ledger, collection, key, version, text);
   appendAudit(statements, ledger, revisionOf(id), input);
   return { committed: true, id, previous };
 };
@@ -121,14 +144,22 @@ const writeDocuments = (
     else putDocument.run(ledger, collection, key, id, text);
 };
 
+const clear = ({ deleteAllDocuments, deleteAllVersions }: Statements, ledger: number): void => {
+  deleteAllDocuments.run(ledger);
+  deleteAllVersions.run(ledger);
+};
+
 const appendAudit = (
   statements: Statements,
   ledger: number,
   revision: number,
   { audit }: CommitInput,
 ): void => {
-  for (const { at, kind, key, actorId, actorName, action, text } of audit)
-    statements.appendAudit.run(ledger, revision, at, kind, key, actorId, actorName, action, text);
+  for (const row of audit) {
+    const { at, kind, key, actorId, actorName, onBehalfOf, action, text } = row;
+    const actor = [actorId, actorName, onBehalfOf] as const;
+    statements.appendAudit.run(ledger, revision, at, kind, key, ...actor, action, text);
+  }
 };
 
 const documentRow = (row: Row): DocumentRow => ({
@@ -136,6 +167,12 @@ const documentRow = (row: Row): DocumentRow => ({
   key: textColumn(row, 'key'),
   changeId: textColumn(row, 'change_id'),
   text: textColumn(row, 'document'),
+});
+
+const versionColumns = (row: Row): Omit<VersionRow, 'collection'> => ({
+  key: textColumn(row, 'key'),
+  version: integerColumn(row, 'version'),
+  text: textColumn(row, 'entry'),
 });
 
 const auditRow = (row: Row): AuditRow => ({

@@ -1,6 +1,12 @@
 import type { ChangeId } from '../change-id.ts';
-import type { AuditDraftRow, AuditRow, DocumentRow, WriteRow } from '../serialization.ts';
-import type { AuditQuery, Ledger, StoreErrorCode } from '../store.ts';
+import type {
+  AuditDraftRow,
+  AuditRow,
+  DocumentRow,
+  VersionRow,
+  WriteRow,
+} from '../serialization.ts';
+import type { AuditQuery, Ledger, StoreErrorCode, VersionedCollection } from '../store.ts';
 
 /**
  * The operations of the thread that owns the database. Documents and audit entries are passed as the JSON
@@ -11,8 +17,10 @@ export type Operations = {
   head: { input: Ledger; output: ChangeId | undefined };
   get: { input: DocumentQuery; output: DocumentRow | undefined };
   page: { input: PageQuery; output: DocumentRow[] };
+  versions: { input: VersionQuery; output: VersionRow[] };
   commit: { input: CommitInput; output: CommitOutput };
   drop: { input: Ledger; output: void };
+  clear: { input: Ledger; output: void };
   audit: { input: { ledger: Ledger; query: AuditQuery }; output: AuditRow[] };
   ping: { input: void; output: void };
   close: { input: void; output: void };
@@ -40,11 +48,20 @@ export type PageQuery = {
   limit: number;
 };
 
+export type VersionQuery = {
+  ledger: Ledger;
+  collection: VersionedCollection;
+  key: string;
+  below: number;
+  limit: number;
+};
+
 export type CommitInput = {
   ledger: Ledger;
   expect: ChangeId | 'none';
   replaceAll: boolean;
   writes: WriteRow[];
+  versions: VersionRow[];
   audit: AuditDraftRow[];
   /** The new epoch, if this commit starts one. */
   epoch: string;

@@ -107,6 +107,22 @@ const describeFilters = (opened: () => OpenedStore): void => {
     expect(await keysOf(store, ledger, { actor: 'ada' })).toEqual([]);
   });
 
+  test('can be filtered by the user that the key acted for', async () => {
+    const { store } = opened();
+    const ledger = newLedger();
+    const actingFor = (onBehalfOf: string) => ({ actor: { id: 'k1', name: 'bot', onBehalfOf } });
+    const audit = [
+      entry('a', actingFor('Zoë')),
+      entry('b', actingFor('Bo')),
+      entry('c', by('k1', 'Zoë')),
+      entry('d', actingFor('Zoë')),
+    ];
+    await write(store, ledger, {}, { audit });
+    expect(await keysOf(store, ledger, { onBehalfOf: 'Zoë' })).toEqual(['d', 'a']);
+    expect(await keysOf(store, ledger, { onBehalfOf: 'Zoë', limit: 1 })).toEqual(['d']);
+    expect(await keysOf(store, ledger, { onBehalfOf: 'zoë' })).toEqual([]);
+  });
+
   test('can be filtered by time, from inclusive and until exclusive', async () => {
     const { store } = opened();
     const ledger = newLedger();
@@ -151,6 +167,7 @@ const drafts: fc.Arbitrary<AuditDraft> = fc
     actor: fc.record({
       id: fc.constantFrom('k1', 'k2', 'Ada'),
       name: fc.constantFrom('Ada', 'Bo'),
+      onBehalfOf: fc.constantFrom('Ada', 'Cy'),
     }),
     action: fc.constantFrom(...ACTIONS),
     kind: fc.constantFrom('flag' as const, 'segment' as const),
@@ -167,17 +184,19 @@ const queries: fc.Arbitrary<AuditQuery> = fc.record({
   kind: optional(fc.constantFrom('flag' as const, 'segment' as const)),
   key: optional(fc.constantFrom('a', 'b', 'a.b', 'unknown')),
   actor: optional(fc.constantFrom('k1', 'Ada', 'Bo')),
+  onBehalfOf: optional(fc.constantFrom('Ada', 'Cy', 'k1')),
   action: optional(fc.constantFrom(...ACTIONS)),
   from: optional(instants),
   until: optional(instants),
 });
 
 const matches =
-  ({ kind, key, actor, action, from, until }: AuditQuery) =>
+  ({ kind, key, actor, onBehalfOf, action, from, until }: AuditQuery) =>
   (each: AuditEntry): boolean =>
     (kind === undefined || each.kind === kind) &&
     (key === undefined || each.key === key) &&
     (actor === undefined || each.actor.id === actor || each.actor.name === actor) &&
+    (onBehalfOf === undefined || each.actor.onBehalfOf === onBehalfOf) &&
     (action === undefined || each.action === action) &&
     (from === undefined || Date.parse(each.at) >= from) &&
     (until === undefined || Date.parse(each.at) < until);

@@ -6,24 +6,26 @@
 --         2 maximum number of matching entries
 --         3 maximum number of entries to read, approximately
 --         4 maximum number of bytes to read, approximately
---         5 kind, 6 key, 7 actor (id or name), 8 action, each prefixed with `=`; empty: any
---         9 from (inclusive) and 10 until (exclusive), milliseconds since 1970; empty: any
+--         5 kind, 6 key, 7 actor (id or name), 8 action, 9 onBehalfOf, each prefixed with `=`; empty: any
+--         10 from (inclusive) and 11 until (exclusive), milliseconds since 1970; empty: any
 -- RESULT  {rows, id of the entry to continue before, or nil at the end of the log}
 --         rows is a flat list, newest first: id, the entry as JSON; for each entry
 -- EVENT   none
 
 local audit = KEYS[1]
 local from, limit, maxEntries, maxBytes = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local kind, key, actor, action = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
-local since, till = tonumber(ARGV[9]), tonumber(ARGV[10])
+local kind, key, actor, action, onBehalfOf = ARGV[5], ARGV[6], ARGV[7], ARGV[8], ARGV[9]
+local since, till = tonumber(ARGV[10]), tonumber(ARGV[11])
 local STEP = 50
 
--- The fields of an entry are names and values in turn: at, kind, key, actorId, actorName, action, entry.
+-- The fields of an entry are names and values in turn: at, kind, key, actorId, actorName, action, entry,
+-- onBehalfOf. Entries of earlier versions lack the last one.
 local function matches(fields)
   return (kind == '' or '=' .. fields[4] == kind)
     and (key == '' or '=' .. fields[6] == key)
     and (actor == '' or '=' .. fields[8] == actor or '=' .. fields[10] == actor)
     and (action == '' or '=' .. fields[12] == action)
+    and (onBehalfOf == '' or '=' .. (fields[16] or '') == onBehalfOf)
     and (not since or tonumber(fields[2]) >= since)
     and (not till or tonumber(fields[2]) < till)
 end

@@ -5,7 +5,8 @@
 -- with the same nonce. The result is the change that was made the first time, as long as the change feed
 -- still has it. Otherwise it is `conflict`, as for any commit that expects an older change.
 --
--- KEYS    1 head, 2 changes, 3 audit; then, for each collection, its documents and their keys
+-- KEYS    1 head, 2 changes, 3 audit; then, for each collection, its documents and their keys; then, for
+--         each versioned collection, its versions and their fields
 -- ARGV    1 format that the writer supports
 --         2 id that must be the last change; `none`: the ledger must not exist
 --         3 the new epoch, if this commit starts one
@@ -14,8 +15,10 @@
 --         6 approximate number of changes to keep
 --         7 approximate number of audit entries to keep; empty: all
 --         8 the writes for the change feed as JSON; empty: too large for the feed
---         9 number of audit entries; then, for each, 7 arguments:
---           at, kind, key, actorId, actorName, action, the entry as JSON
+--         9 number of audit entries, 10 number of versions, 11 number of collections
+--         …then, for each audit entry, 8 arguments:
+--           at, kind, key, actorId, actorName, action, the entry as JSON, onBehalfOf or empty
+--         …then, for each version, 3 arguments: versioned collection number, field, the version as JSON
 --         …then, for each write, 3 arguments:
 --           collection number, key, the document as JSON; empty deletes it
 -- RESULT  {`committed`, id, previous} or {`conflict`, id of the last change or `none`}
@@ -27,7 +30,11 @@ local FIRST_COLLECTION = 4
 local supportedFormat, expect, epoch, nonce = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local replaceAll, maxChanges, maxAudit, writes = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
 local auditCount = tonumber(ARGV[9])
-local FIRST_AUDIT, AUDIT_ARGUMENTS, WRITE_ARGUMENTS = 10, 7, 3
+local versionCount, collectionCount = tonumber(ARGV[10]), tonumber(ARGV[11])
+local FIRST_VERSIONED = FIRST_COLLECTION + collectionCount * 2
+local FIRST_AUDIT, AUDIT_ARGUMENTS, VERSION_ARGUMENTS, WRITE_ARGUMENTS = 12, 8, 3, 3
+local FIRST_VERSION = FIRST_AUDIT + auditCount * AUDIT_ARGUMENTS
+local FIRST_WRITE = FIRST_VERSION + versionCount * VERSION_ARGUMENTS
 
 local function corrupt(what)
   return redis.error_reply('PENNONCORRUPT ' .. what)
@@ -133,7 +140,7 @@ redis.call('XADD', changes, 'MAXLEN', '~', maxChanges, revisionText .. '-0',
   'id', id, 'previous', last, 'replaceAll', replaceAll, 'writes', writes)
 
 if replaceAll == '1' then
-  for i = FIRST_COLLECTION, #KEYS do redis.call('UNLINK', KEYS[i]) end
+  for i = FIRST_COLLECTION, FIRST_VERSIONED - 1 do redis.call('UNLINK', KEYS[i]) end
 end
 
 local function put(documents, keys, key, document)
@@ -146,7 +153,13 @@ local function delete(documents, keys, key)
   redis.call('ZREM', keys, key)
 end
 
-for i = FIRST_AUDIT + auditCount * AUDIT_ARGUMENTS, #ARGV, WRITE_ARGUMENTS do
+for i = FIRST_VERSION, FIRST_WRITE - 1, VERSION_ARGUMENTS do
+  local versions = FIRST_VERSIONED + (tonumber(ARGV[i]) - 1) * 2
+  redis.call('HSET', KEYS[versions], ARGV[i + 1], ARGV[i + 2])
+  redis.call('ZADD', KEYS[versions + 1], 0, ARGV[i + 1])
+end
+
+for i = FIRST_WRITE, #ARGV, WRITE_ARGUMENTS do
   local collection, key, document = tonumber(ARGV[i]), ARGV[i + 1], ARGV[i + 2]
   local documents = FIRST_COLLECTION + (collection - 1) * 2
   if document == '' then delete(KEYS[documents], KEYS[documents + 1], key)
@@ -155,7 +168,8 @@ end
 
 local function log(number, i)
   local entry = { revisionText .. '-' .. number, 'at', ARGV[i], 'kind', ARGV[i + 1], 'key', ARGV[i + 2],
-    'actorId', ARGV[i + 3], 'actorName', ARGV[i + 4], 'action', ARGV[i + 5], 'entry', ARGV[i + 6] }
+    'actorId', ARGV[i + 3], 'actorName', ARGV[i + 4], 'action', ARGV[i + 5], 'entry', ARGV[i + 6],
+    'onBehalfOf', ARGV[i + 7] }
   if maxAudit == '' then redis.call('XADD', audit, unpack(entry))
   else redis.call('XADD', audit, 'MAXLEN', '~', maxAudit, unpack(entry)) end
 end

@@ -1,0 +1,234 @@
+import { serverManagedFields, type Actor, type AuditAction } from '@pennon/schema';
+
+import { environmentOf, type Caller } from '../auth/caller.ts';
+import { PennonError } from '../errors.ts';
+import type { FlagSetView } from '../flag-set/live-flag-set.ts';
+import { cursorsFor, type Page, type PageQuery } from '../page.ts';
+import type { WritePlan } from '../replication/writer.ts';
+import { requireLedger, type Documents, type Version } from '../store/store.ts';
+import { differences, type Difference } from './differences.ts';
+import { entityTag, requireMatch } from './entity-tag.ts';
+import {
+  lastVersion,
+  nextServerFields,
+  planNothing,
+  planPut,
+  recordsOf,
+  type Written,
+} from './plan.ts';
+import { notFound } from './read.ts';
+import type { ResourceContext, ResourceKey, ResourceName, ResourceType } from './resource-type.ts';
+import type { ConditionalKey } from './write.ts';
+
+/** One version of a document in a list: who made it, when, and which fields it changed. */
+export type VersionSummary = {
+  version: number;
+  at: string;
+  actor: Actor;
+  action: AuditAction;
+  comment?: string | undefined;
+  changed: string[];
+};
+
+export type VersionKey = ResourceKey & { readonly version: number };
+
+/** How two versions differ, from the older to the newer one. */
+export type VersionDifferences = {
+  key: string;
+  environment: string;
+  /** null: the first version is compared with nothing. */
+  from: number | null;
+  to: number;
+  differences: Difference[];
+};
+
+/** Returns a page of the versions of a document, newest first. The cursor is the last version of the page. */
+export const listVersions = async <Name extends ResourceName>(
+  context: ResourceContext<Name>,
+  caller: Caller,
+  { environment: requested, key, limit, cursor }: ResourceKey & PageQuery,
+): Promise<Page<VersionSummary>> => {
+  const { type, store, registry } = context;
+  const environment = environmentOf(caller, requested);
+  const { ledger } = registry.find(environment).replica;
+  const cursors = cursorsFor(ledger.id, [type.collection, 'versions', key]);
+  const position = cursors.read(cursor);
+  const below = position === undefined ? undefined : Number(position);
+  // One more shows what the last version of the page changed, and whether another page follows.
+  const found = await store.versions(ledger, type.collection, { key, below, limit: limit + 1 });
+  if (found.length === 0 && below === undefined) await requireDocument(context, environment, key);
+  const items = found.slice(0, limit);
+  const last = items.at(-1);
+  return {
+    items: items.map((version, index) => summaryOf(version, found[index + 1])),
+    nextCursor:
+      last !== undefined && found.length > limit
+        ? cursors.write(String(last.document.version))
+        : null,
+  };
+};
+
+/** Returns one version: its summary and the whole document. */
+export const getVersion = async <Name extends ResourceName>(
+  context: ResourceContext<Name>,
+  caller: Caller,
+  { environment: requested, key, version }: VersionKey,
+): Promise<VersionSummary & { document: Documents[Name] }> => {
+  const environment = environmentOf(caller, requested);
+  const { found, previous } = await readVersion(context, environment, key, version);
+  return { ...summaryOf(found, previous), document: found.document };
+};
+
+/** Compares a version with another one, or with the version before it. */
+export const compareVersions = async <Name extends ResourceName>(
+  context: ResourceContext<Name>,
+  caller: Caller,
+  { environment: requested, key, version, with: other }: VersionKey & { with?: number | undefined },
+): Promise<VersionDifferences> => {
+  const environment = environmentOf(caller, requested);
+  const { found, previous } = await readVersion(context, environment, key, version);
+  const compared =
+    other === undefined ? previous : (await readVersion(context, environment, key, other)).found;
+  const isNewer = compared !== undefined && compared.document.version > version;
+  const [from, to] = isNewer ? [found, compared] : [compared, found];
+  return {
+    key,
+    environment,
+    from: from?.document.version ?? null,
+    to: to.document.version,
+    differences: differencesOf(from, to),
+  };
+};
+
+/**
+ * Writes the content of an earlier version as a new version. Creates the document again if it was deleted.
+ * Writes nothing if the document already has that content.
+ */
+export const revertDocument = async <Name extends ResourceName>(
+  context: ResourceContext<Name>,
+  caller: Caller,
+  { environment: requested, key, version, ifMatch }: ConditionalKey & VersionKey,
+): Promise<Written<Documents[Name]>> => {
+  const environment = environmentOf(caller, requested);
+  return context.registry.find(environment).write(async view => {
+    requireCurrentMatch(context.type, view, { key, ifMatch });
+    const { found } = await readVersion(context, environment, key, version);
+    return planRevert(context, view, caller, { environment, version: found });
+  });
+};
+
+const planRevert = async <Name extends ResourceName>(
+  context: ResourceContext<Name>,
+  view: FlagSetView,
+  caller: Caller,
+  { environment, version }: { environment: string; version: Version<Documents[Name]> },
+): Promise<WritePlan<'flagSet', Written<Documents[Name]>>> => {
+  const { type, registry, clock } = context;
+  const { key } = version.document;
+  const stored = recordsOf(type, view.snapshot).get(key);
+  const current = stored?.document ?? null;
+  const at = clock.now();
+  const { ledger } = registry.find(environment).replica;
+  const serverFields = await nextServerFields(context, { ledger, key, current, at });
+  const document = explainRefusal(type, version, () => {
+    const next = type.parse(version.document, serverFields);
+    type.validate(view, next, current);
+    return next;
+  });
+  if (stored !== undefined && contentDifferences(current, document).length === 0)
+    return planNothing(context, stored, environment);
+  return planPut(context, { caller, action: 'revert', environment, at }, document, current);
+};
+
+/** Adds the version and the remedy to the error if the current data does not allow the document. */
+const explainRefusal = <Name extends ResourceName, Result>(
+  { kind }: ResourceType<Name>,
+  { document: { key, version } }: Version<Documents[Name]>,
+  work: () => Result,
+): Result => {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof PennonError)) throw error;
+    throw new PennonError(
+      error.code,
+      `version ${version} of ${kind} "${key}" cannot be brought back: ${error.message}. ` +
+        `Bring back what it refers to first, or write the ${kind} with PUT`,
+      error.extra,
+      { cause: error },
+    );
+  }
+};
+
+/** Throws PRECONDITION_FAILED if If-Match does not have the tag of the current document. */
+const requireCurrentMatch = <Name extends ResourceName>(
+  type: ResourceType<Name>,
+  { snapshot }: FlagSetView,
+  { key, ifMatch }: ConditionalKey,
+): void => {
+  const current = recordsOf(type, snapshot).get(key);
+  const what = `${type.kind} "${key}"`;
+  if (current !== undefined) {
+    const { document, changeId } = current;
+    requireMatch(ifMatch, { etag: entityTag(changeId), version: document.version, what });
+  } else if (ifMatch !== undefined)
+    throw new PennonError(
+      'PRECONDITION_FAILED',
+      `${what} was deleted, so If-Match has no current tag: leave it out to create the ${type.kind} again`,
+    );
+};
+
+/** Returns a version and the one before it. Throws NOT_FOUND if there is no such version. */
+const readVersion = async <Name extends ResourceName>(
+  context: ResourceContext<Name>,
+  environment: string,
+  key: string,
+  version: number,
+) => {
+  const { type, store, registry } = context;
+  const { ledger } = registry.find(environment).replica;
+  const range = { key, below: version + 1, limit: 2 };
+  const [found, previous] = await store.versions(ledger, type.collection, range);
+  if (found?.document.version === version) return { found, previous };
+  await requireDocument(context, environment, key);
+  throw versionNotFound(type, key, version, await lastVersion(store, ledger, type.collection, key));
+};
+
+/** Throws NOT_FOUND if neither the document nor a version of it exists. */
+const requireDocument = async <Name extends ResourceName>(
+  { type, store, registry }: ResourceContext<Name>,
+  environment: string,
+  key: string,
+): Promise<void> => {
+  const { ledger } = registry.find(environment).replica;
+  if ((await lastVersion(store, ledger, type.collection, key)) > 0) return;
+  if ((await store.get(ledger, type.collection, key)) !== undefined) return;
+  await requireLedger(store, ledger);
+  throw notFound(type, key, environment);
+};
+
+const versionNotFound = (
+  { kind }: Pick<ResourceType, 'kind'>,
+  key: string,
+  version: number,
+  last: number,
+): PennonError => {
+  const known = last === 0 ? 'no version was recorded' : `the last one is ${last}`;
+  return new PennonError('NOT_FOUND', `${kind} "${key}" has no version ${version}: ${known}`);
+};
+
+const summaryOf = <Document extends object & { version: number }>(
+  version: Version<Document>,
+  previous: Version<Document> | undefined,
+): VersionSummary => {
+  const { document, ...change } = version;
+  const changed = differencesOf(previous, version).map(({ path }) => path);
+  return { version: document.version, ...change, changed };
+};
+
+const differencesOf = (from: Version<object> | undefined, to: Version<object>): Difference[] =>
+  contentDifferences(from?.document ?? null, to.document);
+
+/** What differs apart from the fields that the server sets. */
+const contentDifferences = (before: object | null, after: object): Difference[] =>
+  differences(before, after, Object.keys(serverManagedFields));
