@@ -62,7 +62,7 @@ def evaluation_request(random: Random) -> EvaluationRequest:
     }
     if random.random() < 0.3:
         for _ in range(random.randint(1, 3)):
-            flag_set = damaged(flag_set, random)
+            damage(flag_set, random)
     flag_key = random.choice(keys) if random.random() < 0.99 else random.choice(TEXTS)
     return {"flagSet": flag_set, "flagKey": flag_key, "context": generator.context()}
 
@@ -244,8 +244,14 @@ FIELDS = [
 def damaged(json: Json, random: Random) -> Json:
     """A copy with one member deleted, replaced, added or duplicated."""
     json = copy.deepcopy(json)
+    damage(json, random)
+    return json
+
+
+def damage(json: Json, random: Random) -> None:
+    """Deletes, replaces, adds or duplicates one member in place."""
     if not (found := list(locations(json))):
-        return json
+        return
     holder, name = random.choice(found)
     change = random.random()
     if change < 0.3:
@@ -256,7 +262,6 @@ def damaged(json: Json, random: Random) -> Json:
         holder[random.choice(FIELDS)] = copy.deepcopy(random.choice(REPLACEMENTS))
     else:
         holder.append(copy.deepcopy(holder[name]))
-    return json
 
 
 def locations(json: Json) -> Any:

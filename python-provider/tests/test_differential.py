@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import re
 import subprocess
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache
+from multiprocessing import get_context
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from evaluate_lines import evaluate_line
@@ -20,12 +25,10 @@ from repository import NODE, shared_cases
 from pennon_openfeature._engine import diff_flag_sets
 
 SEED = 20_260_131
-REQUESTS = 50_000
-BATCH = 500
+BATCHES = 100
+REQUESTS_PER_BATCH = 500
 
 Json = dict[str, Any]
-# Runs a batch of requests in an engine.
-Engine = Callable[[list[EvaluationRequest]], list[Json]]
 
 
 def to_json(value: object) -> str:
@@ -33,22 +36,37 @@ def to_json(value: object) -> str:
     return json.dumps(value).replace("Infinity", "1e999")
 
 
-@pytest.fixture(scope="module")
-def typescript() -> Iterator[Engine]:
+def start_typescript() -> subprocess.Popen[str]:
     driver = Path(__file__).with_name("typescript_engine.mjs")
-    with subprocess.Popen(
+    return subprocess.Popen(
         [str(NODE), str(driver)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
+    )
 
-        def run(requests: list[EvaluationRequest]) -> list[Json]:
-            assert process.stdin
-            assert process.stdout
-            process.stdin.write(to_json(requests) + "\n")
-            process.stdin.flush()
-            results: list[Json] = json.loads(process.stdout.readline())
-            return results
 
-        yield run
+class TypescriptEngine:
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdin
+        assert process.stdout
+        self._input, self._output = process.stdin, process.stdout
+
+    def __call__(self, requests: list[EvaluationRequest]) -> list[Json]:
+        self.send(to_json(requests))
+        return self.receive()
+
+    def send(self, line: str) -> None:
+        """Starts a batch, which is evaluated while this process continues."""
+        self._input.write(line + "\n")
+        self._input.flush()
+
+    def receive(self) -> list[Json]:
+        results: list[Json] = json.loads(self._output.readline())
+        return results
+
+
+@pytest.fixture(scope="module")
+def typescript() -> Iterator[TypescriptEngine]:
+    with start_typescript() as process:
+        yield TypescriptEngine(process)
 
 
 def python(requests: list[EvaluationRequest]) -> list[Json]:
@@ -67,26 +85,53 @@ def differ(one: Json, other: Json) -> bool:
     return not same_json(comparable(one), comparable(other))
 
 
-def test_both_engines_evaluate_generated_flags_alike(typescript: Engine) -> None:
-    random = Random(SEED)
-    reasons: dict[str, int] = {}
-    for _ in range(REQUESTS // BATCH):
-        requests = [evaluation_request(random) for _ in range(BATCH)]
-        theirs, ours = typescript(requests), python(requests)
-        for request, their, our in zip(requests, theirs, ours, strict=True):
-            if differ(their, our):
-                pytest.fail(report(shrink(request, typescript), typescript), pytrace=False)
-            result = our["result"]
-            reason = result.get("errorCode", result["reason"])
-            reasons[reason] = reasons.get(reason, 0) + 1
+class BatchResult(NamedTuple):
+    batch: int
+    reasons: Counter[str]
+    # The first request about which the engines disagree.
+    difference: EvaluationRequest | None
+
+
+def compare_batch(batch: int) -> BatchResult:
+    """Runs in a worker process. The same number always generates the same requests."""
+    random = Random(f"{SEED}-{batch}")
+    requests = [evaluation_request(random) for _ in range(REQUESTS_PER_BATCH)]
+    line = to_json(requests)
+    typescript = _engine_of_worker()
+    typescript.send(line)
+    ours: list[Json] = json.loads(evaluate_line(line))
+    reasons: Counter[str] = Counter()
+    for request, their, our in zip(requests, typescript.receive(), ours, strict=True):
+        if differ(their, our):
+            return BatchResult(batch, reasons, request)
+        reasons[our["result"].get("errorCode", our["result"]["reason"])] += 1
+    return BatchResult(batch, reasons, None)
+
+
+@cache
+def _engine_of_worker() -> TypescriptEngine:
+    """The engine of a worker process. It ends with that process, which closes its input."""
+    return TypescriptEngine(start_typescript())
+
+
+def test_both_engines_evaluate_generated_flags_alike(typescript: TypescriptEngine) -> None:
+    reasons: Counter[str] = Counter()
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as workers:
+        for result in workers.map(compare_batch, range(BATCHES)):
+            if result.difference is not None:
+                workers.shutdown(wait=False, cancel_futures=True)
+                found = report(shrink(result.difference, typescript), typescript)
+                pytest.fail(f"batch {result.batch} of seed {SEED}: {found}", pytrace=False)
+            reasons += result.reasons
+    assert reasons.total() == BATCHES * REQUESTS_PER_BATCH
     assert reasons.keys() == {
         *("STATIC", "DEFAULT", "TARGETING_MATCH", "SPLIT", "DISABLED"),
         *("FLAG_NOT_FOUND", "PARSE_ERROR", "TARGETING_KEY_MISSING"),
     }
-    assert min(reasons.values()) > REQUESTS / 500, reasons
+    assert min(reasons.values()) > reasons.total() / 500, reasons
 
 
-def test_both_engines_evaluate_damaged_cases_alike(typescript: Engine) -> None:
+def test_both_engines_evaluate_damaged_cases_alike(typescript: TypescriptEngine) -> None:
     random = Random(SEED)
     for case in shared_cases():
         names = ("flagSet", "flagKey", "context")
@@ -100,7 +145,9 @@ def test_both_engines_evaluate_damaged_cases_alike(typescript: Engine) -> None:
                 pytest.fail(report(shrink(request, typescript), typescript), pytrace=False)
 
 
-def test_both_engines_describe_problems_with_the_same_sentences(typescript: Engine) -> None:
+def test_both_engines_describe_problems_with_the_same_sentences(
+    typescript: TypescriptEngine,
+) -> None:
     names = ("flagSet", "flagKey", "context")
     requests = [{name: case[name] for name in names} for case in shared_cases()]
     for request, theirs, ours in zip(requests, typescript(requests), python(requests), strict=True):
@@ -114,7 +161,9 @@ def messages(evaluated: Json) -> set[str]:
     return {re.sub(r"(`matches` must ).*", r"\1", text) for text in texts}
 
 
-def test_both_engines_find_the_same_differences_between_flag_sets(typescript: Engine) -> None:
+def test_both_engines_find_the_same_differences_between_flag_sets(
+    typescript: TypescriptEngine,
+) -> None:
     random = Random(SEED)
     pairs = []
     for _ in range(2_000):
@@ -146,7 +195,7 @@ def test_both_engines_find_the_same_differences_between_flag_sets(typescript: En
     assert without_effect > 100
 
 
-def shrink(request: EvaluationRequest, typescript: Engine) -> EvaluationRequest:
+def shrink(request: EvaluationRequest, typescript: TypescriptEngine) -> EvaluationRequest:
     """Removes parts of a request while the engines still disagree about it."""
     while True:
         smaller = next(
@@ -168,7 +217,7 @@ def _smaller(request: EvaluationRequest) -> Iterator[EvaluationRequest]:
         yield smaller
 
 
-def report(request: EvaluationRequest, typescript: Engine) -> str:
+def report(request: EvaluationRequest, typescript: TypescriptEngine) -> str:
     return "\n".join(
         [
             "the engines disagree about",

@@ -16,9 +16,10 @@ from repository import read_spec, shared_cases
 
 from pennon_openfeature._engine import Served, compile, evaluate  # noqa: A004
 from pennon_openfeature._engine.conditions import KINDS
-from pennon_openfeature._engine.diff import FLAG_FIELDS, SEGMENT_FIELDS
+from pennon_openfeature._engine.flags import FLAG_FIELDS
 from pennon_openfeature._engine.operators import OPERATORS, OperandError
 from pennon_openfeature._engine.rules import RULE_FIELDS, SPLIT_FIELDS
+from pennon_openfeature._engine.segments import SEGMENT_FIELDS
 
 OPERATOR_TRAITS: dict[str, dict[str, Any]] = read_spec("operators.json")
 FIELDS: dict[str, Any] = read_spec("fields.json")

@@ -1,8 +1,8 @@
-import type { EvaluationFlag, EvaluationSegment } from '@pennon/schema';
-
 import { readEnvelope, type Contents } from './envelope.ts';
-import { fieldNames, isList, isObject, ownValue, type RawObject } from './json.ts';
+import { FLAG_FIELDS } from './flag.ts';
+import { isList, isObject, ownValue, type RawObject } from './json.ts';
 import { NO_REFERENCES, references } from './references.ts';
+import { SEGMENT_FIELDS } from './segments.ts';
 
 /** Keys of flags and segments. */
 type Keys = {
@@ -33,28 +33,6 @@ export type FlagSetDiff = {
   readonly affected: string[];
 };
 
-/**
- * The fields that results depend on. The engine ignores all others of a flag or a segment, such as a
- * description in an offline file, and the version, which the server increases with every edit.
- */
-const FLAG_FIELDS = fieldNames<Omit<EvaluationFlag, 'version'>>({
-  key: true,
-  type: true,
-  enabled: true,
-  variants: true,
-  defaultVariant: true,
-  rules: true,
-  seed: true,
-  clientVisible: true,
-  metadata: true,
-  requires: true,
-});
-const SEGMENT_FIELDS = fieldNames<Omit<EvaluationSegment, 'version'>>({
-  key: true,
-  conditions: true,
-  requires: true,
-});
-
 /** Deeper values are never equal, so that no input overflows the stack. Well-formed flags are far below. */
 const MAX_COMPARED_DEPTH = 64;
 
@@ -84,7 +62,7 @@ const haveSameFields = (fields: ReadonlySet<string>, a: unknown, b: unknown): bo
   return true;
 };
 
-/** How two definitions of the same flag or segment are compared. */
+/** How two definitions of the same flag or segment are compared: as JSON, or by their effect on results. */
 type Comparison = {
   readonly isSameFlag: (a: unknown, b: unknown) => boolean;
   readonly isSameSegment: (a: unknown, b: unknown) => boolean;
@@ -114,8 +92,8 @@ const differingKeys = (
     const [before, after] = [ownValue(previous, key), ownValue(next, key)];
     // Settles most keys of a large set.
     if (after !== undefined && before === after) continue;
-    const isInBoth = Object.hasOwn(previous, key) === Object.hasOwn(next, key);
-    if (!isInBoth || !isSame(before, after)) differing.add(key);
+    const isAddedOrRemoved = Object.hasOwn(previous, key) !== Object.hasOwn(next, key);
+    if (isAddedOrRemoved || !isSame(before, after)) differing.add(key);
   }
   return differing;
 };
@@ -178,18 +156,6 @@ const dependentsIn = ({ flags }: Contents): Dependent[] => {
       dependents.push({ key, referencedFlags: found.flags, referencedSegments: found.segments });
   }
   return dependents;
-};
-
-/**
- * Returns the keys of the changed flags and of every flag that depends on a changed flag or segment,
- * through other flags too. The flags of a flag set must not be changed in place.
- */
-export const dependentsOf = (
-  flagSet: unknown,
-  changed: { readonly flags: Iterable<string>; readonly segments: Iterable<string> },
-): ReadonlySet<string> => {
-  const keys = { flags: new Set(changed.flags), segments: new Set(changed.segments) };
-  return closureOf(dependentsIn(readEnvelope(flagSet)), keys);
 };
 
 /**

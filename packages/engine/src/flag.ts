@@ -1,8 +1,16 @@
-import type { Evaluation, FlagType, Value } from '@pennon/schema';
+import type { Evaluation, EvaluationFlag, FlagType, Value } from '@pennon/schema';
 
 import type { CompileDeps, FlagSetLookup } from './conditions.ts';
 import { describe, joinQuoted, quote } from './format.ts';
-import { hasLength, isObject, optional, ownValue, sortedNames, type RawObject } from './json.ts';
+import {
+  fieldNames,
+  hasLength,
+  isObject,
+  optional,
+  ownValue,
+  sortedNames,
+  type RawObject,
+} from './json.ts';
 import type { CompiledFlag, CompiledRule } from './model.ts';
 import { below, type Problem, type Report } from './problems.ts';
 import { checkRequires } from './requires.ts';
@@ -11,6 +19,23 @@ import { compileRules, readSeed, readVariant } from './rules.ts';
 import { TYPES } from './values.ts';
 
 const MAX_NAME_LENGTH = 100;
+
+/**
+ * The fields that results depend on: all that are read below. Others are ignored, such as a description in
+ * an offline file, or the version, which the server increases with every edit.
+ */
+export const FLAG_FIELDS = fieldNames<Omit<EvaluationFlag, 'version'>>({
+  key: true,
+  type: true,
+  enabled: true,
+  variants: true,
+  defaultVariant: true,
+  rules: true,
+  seed: true,
+  clientVisible: true,
+  metadata: true,
+  requires: true,
+});
 
 const isType = (value: unknown): value is FlagType =>
   typeof value === 'string' && Object.hasOwn(TYPES, value);

@@ -1,6 +1,7 @@
 /** A JSON object with contents that have not been checked. */
 export type RawObject = { readonly [name: string]: unknown };
 
+/** The schema has the same function, but the engine imports only types from it, to load no zod. */
 export const isObject = (value: unknown): value is RawObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
@@ -37,7 +38,10 @@ const countCharacters = (text: string): number => {
   return count;
 };
 
-/** Whether the text has `min` to `max` characters. Never iterates over a text that is far too long. */
+/**
+ * Whether the text has `min` to `max` characters. Never iterates over a text that is far too long. The schema
+ * has the same function, but the engine imports only types from it, to load no zod.
+ */
 export const hasLength = (text: string, min: number, max: number): boolean =>
   text.length >= min &&
   (text.length <= max || (text.length <= 2 * max && countCharacters(text) <= max));

@@ -1,10 +1,19 @@
+import type { EvaluationSegment } from '@pennon/schema';
+
 import { compileConditions, holdsAll } from './conditions.ts';
 import { describe, quote } from './format.ts';
-import { isList, isObject, optional, ownValue } from './json.ts';
+import { fieldNames, isList, isObject, optional, ownValue } from './json.ts';
 import type { CompiledCondition, CompiledSegment, LazySegment } from './model.ts';
 import type { Finding, Report } from './problems.ts';
 import type { RegexEngine } from './re2-subset.ts';
 import { checkRequires } from './requires.ts';
+
+/** The fields that results depend on: all that are read below. */
+export const SEGMENT_FIELDS = fieldNames<Omit<EvaluationSegment, 'version'>>({
+  key: true,
+  conditions: true,
+  requires: true,
+});
 
 const compileSegmentConditions = (
   key: string,

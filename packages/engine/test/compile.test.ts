@@ -64,7 +64,7 @@ describe('compiling with the previous set', () => {
             stateOf(compile(set), attributes),
           );
         }),
-        { numRuns: 1_000 },
+        { numRuns: 500 },
       );
     },
   );

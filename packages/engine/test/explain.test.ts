@@ -71,7 +71,7 @@ describe('explain', () => {
             expectTraced(explanation);
           }
         }),
-        { numRuns: 2_000 },
+        { numRuns: 1_000 },
       );
     },
   );

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from .envelope import read_envelope
+from .flags import FLAG_FIELDS
 from .format import MISSING
 from .references import references
+from .segments import SEGMENT_FIELDS
 
 # Deeper values are never equal, so no input overflows the stack. Valid flags are less deep.
 MAX_COMPARED_DEPTH = 64
@@ -49,15 +51,6 @@ class Contents(Protocol):
 
     @property
     def segments(self) -> Mapping[str, object]: ...
-
-
-# The fields that results depend on. The engine ignores all others of a flag or a segment, such as a
-# description in an offline file, and the version, which the server increases with every edit.
-FLAG_FIELDS = (
-    *("key", "type", "enabled", "variants", "defaultVariant", "rules", "seed", "clientVisible"),
-    *("metadata", "requires"),
-)
-SEGMENT_FIELDS = ("key", "conditions", "requires")
 
 
 def diff_flag_sets(

@@ -28,6 +28,13 @@ EvaluateFlag: TypeAlias = Callable[[Context, OtherFlags], Evaluation]
 
 OBJECT = f"a JSON object with finite numbers, at most {MAX_VALUE_DEPTH} levels deep"
 
+# The fields that results depend on: all that are read below. Others are ignored, such as a
+# description in an offline file, or the version, which the server increases with every edit.
+FLAG_FIELDS = (
+    *("key", "type", "enabled", "variants", "defaultVariant", "rules", "seed", "clientVisible"),
+    *("metadata", "requires"),
+)
+
 # Each type of flag: what its values must be, and whether a value is.
 TYPES: dict[str, tuple[str, Callable[[object], bool]]] = {
     "boolean": ("true or false", lambda value: isinstance(value, bool)),

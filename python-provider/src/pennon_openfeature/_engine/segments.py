@@ -9,6 +9,9 @@ from .format import MISSING, describe, quote
 from .problems import Finding, Location
 from .requires import check_requires
 
+# The fields that results depend on: all that are read below.
+SEGMENT_FIELDS = ("key", "conditions", "requires")
+
 
 def compile_segment(key: str, definition: object) -> CompiledSegment:
     findings: list[Finding] = []
