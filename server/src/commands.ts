@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import { flagOf, readConfig, SECRET_SETTINGS, Settings, similarName } from './config.ts';
 import { errorMessage } from './error-message.ts';
 import { systemClock } from './clock.ts';
+import { createLogger, logFatal } from './logging.ts';
 import { secureRandom } from './random.ts';
 import { backUp, requireSoundData, restore } from './store/sqlite/index.ts';
 import { CONTROL_LEDGER } from './store/store.ts';
@@ -134,6 +135,10 @@ export const runCommand = async (
     return { exitCode: undefined };
   } catch (error) {
     const exitCode = error instanceof UsageError ? 2 : 1;
+    if (args.includes('start')) {
+      logFatal(createLogger(), `pennon: ${errorMessage(error)}`);
+      return { exitCode };
+    }
     return { exitCode, error: `pennon: ${errorMessage(error)}\n` };
   }
 };

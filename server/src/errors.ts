@@ -4,7 +4,7 @@ import { TRPCError } from '@trpc/server';
 import type { TRPC_ERROR_CODE_KEY } from '@trpc/server';
 import { z } from 'zod';
 
-import { StoreError } from './store/store.ts';
+import { StoreError, type StoreErrorCode } from './store/store.ts';
 
 /**
  * Every error code with its HTTP status and tRPC code. The last three are OpenFeature's codes for failed
@@ -63,10 +63,22 @@ export const invalid = (details: readonly ErrorDetail[], what = 'the input'): Pe
 
 const RETRY_AFTER_SECONDS = 1;
 
+/** What callers may know of a failure of the store: no address, path or text of the store itself. */
+const STORE_MESSAGES: Readonly<Record<StoreErrorCode, string>> = {
+  unavailable: 'the store is unavailable; evaluations continue from memory. Try again',
+  missing: 'the store lacks data that it had before. The log of the server has the details',
+  full: 'the store is full, so nothing was written. Try again once there is free space',
+  readonly:
+    'the store rejects writes, so nothing was written. The log of the server has the reason',
+  corrupt: 'the data in the store is not valid. The log of the server has the details',
+  locked: 'the store is in use by another process. Try again',
+  newer: 'the data in the store was written by a newer version of Pennon. Use that version',
+};
+
 const fromStore = (error: StoreError): PennonError =>
   new PennonError(
     'SERVICE_UNAVAILABLE',
-    `the store is unavailable: ${error.message}`,
+    error.clientMessage ?? STORE_MESSAGES[error.code],
     { retryAfterSeconds: RETRY_AFTER_SECONDS },
     { cause: error },
   );

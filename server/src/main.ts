@@ -1,14 +1,14 @@
 import cluster from 'node:cluster';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { pino } from 'pino';
-
 import { generatedAdminKeyFor, type GeneratedAdminKey } from './bootstrap/admin-key.ts';
+import { watchLaunchers } from './bootstrap/launchers.ts';
 import { ANNOUNCER_VARIABLE, gatherWorkerMetrics, startWorkers } from './bootstrap/workers.ts';
 import { formatInstant, systemClock } from './clock.ts';
 import { ConfigError, readConfig, type Config } from './config.ts';
 import { errorMessage } from './error-message.ts';
 import { openStartupServer } from './http/startup-server.ts';
+import { capturePlainOutput, createLogger, logFatal } from './logging.ts';
 import { secureRandom } from './random.ts';
 import { openSnapshotFiles } from './replication/snapshot-files.ts';
 import { createServer, type Server, type ServerOptions } from './server.ts';
@@ -19,6 +19,8 @@ const EXIT_TIMEOUT_MS = 9_500;
 /** How often a server that waits for its store tries again. */
 const RETRY_MS = 500;
 
+const logger = createLogger();
+
 /** Only one of several workers prints the start-up lines. */
 const isAnnouncer = (process.env[ANNOUNCER_VARIABLE] ?? '1') === '1';
 const print = (line: string) => {
@@ -27,6 +29,7 @@ const print = (line: string) => {
 
 const main = async (): Promise<void> => {
   const config = readConfig(process.env);
+  logger.level = config.logLevel;
   if (config.workers > 1 && cluster.isPrimary) await runWorkers(config);
   else await serve(config);
 };
@@ -36,8 +39,8 @@ const runWorkers = async (config: Config): Promise<void> => {
     count: config.workers,
     port: config.port === 0 ? await freePort(config) : config.port,
     clock: systemClock,
-    onWarning: message => process.stderr.write(`${message}\n`),
-    // The worker has printed the reason.
+    onWarning: message => logger.warn(message),
+    // The worker has logged the reason.
     onStartFailed: () => void workers.close().finally(() => process.exit(1)),
   });
   stopOnSignal(workers.close);
@@ -63,10 +66,9 @@ const serve = async (config: Config): Promise<void> => {
 };
 
 const serverOptions = async (
-  { store, logLevel, limits, workers, adminKey }: Config,
+  { store, limits, workers, adminKey }: Config,
   generatedKey: GeneratedAdminKey,
 ): Promise<ServerOptions> => {
-  const logger = pino({ level: logLevel }, pino.destination(2));
   const deps = {
     clock: systemClock,
     random: secureRandom,
@@ -104,6 +106,7 @@ const waitForStore = async (options: ServerOptions, config: Config, reason: unkn
   });
   const { port } = startupServer;
   const ignoreSignals = stopOnSignal(startupServer.close);
+  logger.warn({ reason: errorMessage(reason) }, 'store unavailable; waiting for it');
   print(`Pennon waits for its store, on port ${port}: ${errorMessage(reason)}`);
   for (;;) {
     await sleep(RETRY_MS);
@@ -111,6 +114,7 @@ const waitForStore = async (options: ServerOptions, config: Config, reason: unkn
       if (!isTransient(error)) throw error;
     });
     if (server === undefined) continue;
+    logger.info('store available');
     await startupServer.close();
     ignoreSignals();
     return { server, port };
@@ -184,13 +188,21 @@ const explainListenError = (error: unknown, { host, port }: Config): unknown => 
     : new ConfigError(`port ${port} on ${host} ${explanation}`, { cause: error });
 };
 
-/** Prints why the server cannot run: one line if an operator can fix it, otherwise the stack. */
+/** Logs why the server cannot run: one line if an operator can fix it, otherwise with the stack. */
 const exitWithError = (error: unknown): never => {
   const isExpected = error instanceof ConfigError || error instanceof StoreError;
-  const stack = error instanceof Error ? error.stack : undefined;
-  const text = (isExpected ? undefined : stack) ?? errorMessage(error);
-  process.stderr.write(`Pennon cannot run: ${text}\n`);
+  const message = `Pennon cannot run: ${errorMessage(error)}`;
+  logFatal(logger, message, isExpected ? undefined : error);
   process.exit(1);
 };
 
+/** Node's file watcher ends only if it receives the signal itself. */
+const stopProcess = (launcher: number): void => {
+  logger.info({ launcher }, 'the process that started Pennon has ended; stopping');
+  const isWatched = process.env['WATCH_REPORT_DEPENDENCIES'] !== undefined;
+  process.kill(isWatched ? process.ppid : process.pid, 'SIGTERM');
+};
+
+capturePlainOutput(logger, exitWithError);
+if (cluster.isPrimary) watchLaunchers({ env: process.env, onEnd: stopProcess });
 main().catch(exitWithError);

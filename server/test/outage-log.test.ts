@@ -11,7 +11,7 @@ const recordLog = () => {
 
 it('the loss of the store and its return are logged once each, for any number of replicas', () => {
   const { lines, outages } = recordLog();
-  const ends = ['a', 'b', 'c'].map(() => outages.report('cannot be reached'));
+  const ends = ['a', 'b', 'c'].map(() => outages.report({ reason: 'cannot be reached' }));
   for (const end of ends) end();
   expect(lines).toEqual([
     {
@@ -23,10 +23,10 @@ it('the loss of the store and its return are logged once each, for any number of
   ]);
 });
 
-it('a second outage with another reason is logged during the first', () => {
+it('the loss of the store is logged during that of one ledger, and both returns', () => {
   const { lines, outages } = recordLog();
-  const endFirst = outages.report('ledger a is missing');
-  outages.report('cannot be reached')();
+  const endFirst = outages.report({ reason: 'ledger a is missing', part: 'a' });
+  outages.report({ reason: 'cannot be reached' })();
   endFirst();
   expect(lines).toMatchObject([
     { level: 'warn', reason: 'ledger a is missing' },
@@ -36,9 +36,23 @@ it('a second outage with another reason is logged during the first', () => {
   ]);
 });
 
+it('a second reason for the same loss is not logged', () => {
+  const { lines, outages } = recordLog();
+  const ends = ['cannot be reached', 'did not reply', 'is loading'].map(reason =>
+    outages.report({ reason }),
+  );
+  for (const end of ends) end();
+  outages.report({ reason: 'did not reply' });
+  expect(lines).toMatchObject([
+    { level: 'warn', reason: 'cannot be reached' },
+    { level: 'info', reason: 'cannot be reached' },
+    { level: 'warn', reason: 'did not reply' },
+  ]);
+});
+
 it('replicas that close during an outage have not recovered', () => {
   const { lines, outages } = recordLog();
-  const end = outages.report('cannot be reached');
+  const end = outages.report({ reason: 'cannot be reached' });
   outages.close();
   end();
   expect(lines).toHaveLength(1);

@@ -368,7 +368,7 @@ describe('while the store is unavailable or has lost the ledger', () => {
 
   const openWithReports = async () => {
     const reports: string[] = [];
-    const reportOutage = (reason: string) => {
+    const reportOutage = ({ reason }: { reason: string }) => {
       reports.push(reason);
       return () => void reports.push('over');
     };

@@ -19,7 +19,7 @@ import { promisify } from 'node:util';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import { startAndFail, startProcess, withoutRoot } from './support/process.ts';
+import { parseLog, startAndFail, startProcess, withoutRoot } from './support/process.ts';
 import { openSse } from './support/sse.ts';
 
 const run = promisify(execFile);
@@ -176,12 +176,53 @@ describe('stopping', () => {
   });
 });
 
+describe('the log on standard error', () => {
+  /** The server runs this code when it receives SIGUSR2. */
+  const onSignal = (code: string) => {
+    const preload = `process.on('SIGUSR2', () => { ${code} })`;
+    return {
+      PENNON_DATA: data,
+      NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(preload)}`,
+    };
+  };
+
+  it('has JSON lines only, also for warnings of Node and for the console of a library', async () => {
+    const server = await startProcess({
+      env: onSignal(`
+        process.emitWarning('be careful', 'OddWarning');
+        console.error('from a', 'library');
+      `),
+    });
+    server.child.kill('SIGUSR2');
+    await expect.poll(server.log, { timeout: 10_000 }).toMatch(/library[^]*careful/);
+    expect(await server.stop()).toBe(0);
+    expect(parseLog(server.log())).toEqual([
+      expect.objectContaining({ level: 30, msg: expect.stringContaining(server.url) }),
+      expect.objectContaining({ level: 40, msg: 'from a library' }),
+      expect.objectContaining({ level: 40, msg: 'be careful', name: 'OddWarning' }),
+    ]);
+  });
+
+  it.each([
+    ['an exception', "throw new Error('unforeseen')"],
+    ['a rejected promise', "Promise.reject(new Error('unforeseen'))"],
+  ])('has JSON lines only if %s ends the process', async (_, failure) => {
+    const server = await startProcess({ env: { ...onSignal(failure), LOG_LEVEL: 'silent' } });
+    expect(await server.stop('SIGUSR2')).toBe(1);
+    const err = { message: 'unforeseen', stack: expect.stringContaining('at ') };
+    expect(parseLog(server.log())).toMatchObject([
+      { level: 60, msg: 'Pennon cannot run: unforeseen', err },
+    ]);
+  });
+});
+
 describe('a failing start', () => {
   const expectFailure = async (env: Record<string, string>, message: RegExp) => {
-    const { code, output } = await startAndFail({
+    const { code, output, log } = await startAndFail({
       env: { PENNON_DATA: data, PENNON_ADMIN_KEY: KEY, ...env },
     });
     expect([code, output]).toEqual([1, expect.stringMatching(message)]);
+    expect(parseLog(log)).toMatchObject([{ level: 60, msg: expect.stringMatching(message) }]);
     expect(output).not.toMatch(/\n\s+at /);
     expect(output).not.toContain(KEY);
   };
@@ -215,7 +256,7 @@ describe('a failing start', () => {
   it('an unknown variable that is similar to no setting is reported', async () => {
     await expectFailure(
       { PENNON_FROBNICATION_STYLE: 'x' },
-      /PENNON_FROBNICATION_STYLE: is not a setting$/m,
+      /PENNON_FROBNICATION_STYLE: is not a setting("|$)/,
     );
   });
 
@@ -301,9 +342,12 @@ describe('a failing start', () => {
       else rejected = response;
     }
     expect(rejected?.status).toBe(503);
-    expect(await rejected?.json()).toMatchObject({
+    const body = await rejected?.text();
+    expect(JSON.parse(body ?? '')).toMatchObject({
       error: { message: expect.stringMatching(/full|space/i) },
     });
+    expect(body).not.toContain('pennon.db');
+    expect(server.log()).toContain(`${data}/pennon.db cannot grow`);
     expect((await flagKeys(server.url, KEY)).toSorted()).toEqual(stored.toSorted());
     await server.stop();
     const again = await startProcess({ env: { PENNON_DATA: data, PENNON_ADMIN_KEY: KEY } });

@@ -1,6 +1,6 @@
 import { errorMessage } from '../error-message.ts';
 import { PennonError } from '../errors.ts';
-import type { Outage } from '../replication/outage.ts';
+import { affectedPart, type Outage } from '../replication/outage.ts';
 import type { Replica, ReplicaDeps } from '../replication/replica.ts';
 import { openReplica } from '../replication/replica.ts';
 import type { EnvironmentRecord, Ledger } from '../store/store.ts';
@@ -133,7 +133,7 @@ const reconcileLoop = ({ clock, reportOutage }: ReplicaDeps, reconcile: () => Pr
     if (reason !== outage?.reason) {
       const since = outage?.since ?? clock.now();
       outage?.reportEnd();
-      outage = { since, reason, reportEnd: reportOutage(reason) };
+      outage = { since, reason, reportEnd: reportOutage({ reason, part: affectedPart(error) }) };
     }
     cancelRetry ??= clock.after(RETRY_MS, () => {
       cancelRetry = undefined;

@@ -1,6 +1,13 @@
-import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type {
+  FastifyBaseLogger,
+  FastifyError,
+  FastifyInstance,
+  FastifyReply,
+  FastifyRequest,
+} from 'fastify';
 
 import { errorBody, ERRORS, PennonError, toPennonError } from '../errors.ts';
+import { StoreError } from '../store/store.ts';
 import type { GuardedRoute } from './access.ts';
 
 /** Converts everything that routes throw to an error response. */
@@ -44,12 +51,20 @@ const matches = (pattern: readonly string[], steps: readonly string[]): boolean 
 /** Sends an error response for anything thrown. */
 export const sendError = (thrown: unknown, request: FastifyRequest, reply: FastifyReply) => {
   const error = toPennonError(thrown);
-  if (error.code === 'INTERNAL_SERVER_ERROR')
-    request.log.error({ err: error.cause ?? error }, 'request failed');
+  logFailure(request.log, error);
   const { http } = ERRORS[error.code];
   reply.headers(errorHeaders(error));
   if (http === 401) reply.header('www-authenticate', 'Bearer');
   return reply.code(http).send(isTrpc(request) ? trpcEnvelope(error, http) : errorBody(error));
+};
+
+/** Logs what the response leaves out: unexpected errors, and why the store failed. */
+export const logFailure = (log: FastifyBaseLogger, error: PennonError, fields = {}): void => {
+  const { code, cause } = error;
+  if (code === 'INTERNAL_SERVER_ERROR')
+    log.error({ ...fields, err: cause ?? error }, 'request failed');
+  else if (cause instanceof StoreError)
+    log.warn({ ...fields, reason: cause.message }, 'request failed in the store');
 };
 
 /** Headers of an error response: when to retry, and the current entity tag. */

@@ -7,7 +7,7 @@ import { appRouter, type AppRouter } from '../router/index.ts';
 import type { Services } from '../services.ts';
 import { authenticateRequest } from './access.ts';
 import { acceptOnlyJson, requirePlainUtf8 } from './body.ts';
-import { errorHeaders } from './errors.ts';
+import { errorHeaders, logFailure } from './errors.ts';
 import { procedures } from './rest-route.ts';
 
 const MAX_BATCH_SIZE = 20;
@@ -69,9 +69,5 @@ const optionsFor = (
     headers:
       error === undefined ? { 'cache-control': 'no-store' } : errorHeaders(toPennonError(error)),
   }),
-  onError: ({ error, path }) => {
-    const known = toPennonError(error);
-    if (known.code !== 'INTERNAL_SERVER_ERROR') return;
-    request.log.error({ err: known.cause ?? known, procedure: path }, 'procedure failed');
-  },
+  onError: ({ error, path }) => logFailure(request.log, toPennonError(error), { procedure: path }),
 });

@@ -1,6 +1,5 @@
 import type { Clock } from '../clock.ts';
 import { pause } from '../clock.ts';
-import { errorMessage } from '../error-message.ts';
 import type { LedgerKind, Store } from '../store/store.ts';
 import type { CatchUp } from './catch-up.ts';
 import type { OutageTracker } from './outage.ts';
@@ -40,7 +39,7 @@ export const startFollower = <Kind extends LedgerKind>(deps: FollowerDeps<Kind>)
         await followOnce(deps, AbortSignal.any([closing.signal, attempt.signal]));
         retryMs = MIN_RETRY_MS;
       } catch (error) {
-        if (!closing.signal.aborted) outages.start(errorMessage(error));
+        if (!closing.signal.aborted) outages.start(error);
         retryMs = Math.min(retryMs * 2, MAX_RETRY_MS);
       } finally {
         attempt.abort();

@@ -1,4 +1,6 @@
 import type { Clock } from '../clock.ts';
+import { errorMessage } from '../error-message.ts';
+import { StoreError } from '../store/store.ts';
 
 /** A period in which a replica does not follow the store, so its data may be out of date. */
 export type Outage = {
@@ -9,14 +11,24 @@ export type Outage = {
   readonly snapshotAt?: number;
 };
 
+export type OutageReason = {
+  readonly reason: string;
+  /** What is affected; undefined if it is the whole store. */
+  readonly part?: string | undefined;
+};
+
+/** Returns what an error affects: the whole store if it cannot be reached, otherwise one part of its data. */
+export const affectedPart = (error: unknown): string | undefined =>
+  error instanceof StoreError && error.code === 'unavailable' ? undefined : errorMessage(error);
+
 /** Called at the start of an outage. Returns the function to call when it is over. */
-export type ReportOutage = (reason: string) => () => void;
+export type ReportOutage = (reason: OutageReason) => () => void;
 
 /** The current outage of one replica, if any. */
 export type OutageTracker = {
   readonly current: () => Outage | undefined;
   /** Starts an outage. Does nothing during one. */
-  readonly start: (reason: string) => void;
+  readonly start: (error: unknown) => void;
   readonly end: () => void;
   readonly close: () => void;
 };
@@ -31,7 +43,7 @@ export const createOutageTracker = (
 ): OutageTracker => {
   let current = initial;
   let previous: Outage | undefined;
-  let reportEnd = initial && report(initial.reason);
+  let reportEnd = initial && report(initial);
   let cancelSettle = () => {};
 
   const settle = () => {
@@ -42,10 +54,11 @@ export const createOutageTracker = (
 
   return {
     current: () => current,
-    start(reason) {
+    start(error) {
       if (current !== undefined) return;
       cancelSettle();
-      reportEnd ??= report(reason);
+      const reason = errorMessage(error);
+      reportEnd ??= report({ reason, part: affectedPart(error) });
       current = { since: previous?.since ?? clock.now(), reason };
     },
     end() {
@@ -63,7 +76,10 @@ export const createOutageTracker = (
 
 type Logger = Readonly<Record<'info' | 'warn', (fields: object, message: string) => void>>;
 
-/** Logs the loss of the store and its return once each, however many replicas report them. */
+/**
+ * Logs the loss of the store and its return once each, however many replicas report them, with
+ * different reasons. The loss of a part of the store is logged by itself.
+ */
 export type OutageLog = {
   readonly report: ReportOutage;
   /** Stops logging: replicas that close during an outage have not recovered. */
@@ -71,19 +87,21 @@ export type OutageLog = {
 };
 
 export const createOutageLog = (logger: Logger): OutageLog => {
-  const replicasByReason = new Map<string, number>();
+  /** Reports that have not ended, by the affected part, which is '' for the whole store. */
+  const open = new Map<string, { replicas: number; readonly reason: string }>();
   let closed = false;
 
   return {
-    report(reason) {
-      const replicas = replicasByReason.get(reason) ?? 0;
-      replicasByReason.set(reason, replicas + 1);
-      if (replicas === 0) logger.warn({ reason }, 'store unavailable; serving from memory');
+    report({ reason, part = '' }) {
+      const outage = open.get(part) ?? { replicas: 0, reason };
+      open.set(part, outage);
+      outage.replicas += 1;
+      if (outage.replicas === 1) logger.warn({ reason }, 'store unavailable; serving from memory');
       return () => {
-        const left = (replicasByReason.get(reason) ?? 0) - 1;
-        if (left > 0) return void replicasByReason.set(reason, left);
-        replicasByReason.delete(reason);
-        if (!closed) logger.info({ reason }, 'store available again');
+        outage.replicas -= 1;
+        if (outage.replicas > 0) return;
+        open.delete(part);
+        if (!closed) logger.info({ reason: outage.reason }, 'store available again');
       };
     },
     close: () => void (closed = true),

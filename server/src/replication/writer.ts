@@ -135,8 +135,7 @@ const planOnCurrent = async <Kind extends LedgerKind, Result>(
 };
 
 const notAttempted = (cause: unknown): StoreError =>
-  new StoreError(
-    'unavailable',
-    'nothing was written: the store became unavailable while this change was queued',
-    { cause },
-  );
+  new StoreError('unavailable', NOT_ATTEMPTED, { cause, clientMessage: NOT_ATTEMPTED });
+
+const NOT_ATTEMPTED =
+  'nothing was written: the store became unavailable while this change was queued';

@@ -224,13 +224,21 @@ export type FleetMember = { readonly report: ServerReport; readonly ageMs: numbe
 export type StoreErrorCode =
   'unavailable' | 'missing' | 'full' | 'readonly' | 'corrupt' | 'locked' | 'newer';
 
+export type StoreErrorOptions = ErrorOptions & {
+  /** What callers of the API may read in place of the message. By default it depends on the code. */
+  readonly clientMessage?: string;
+};
+
+/** The message is for operators: it may contain addresses and paths, which callers must not receive. */
 export class StoreError extends Error {
   override readonly name = 'StoreError';
   readonly code: StoreErrorCode;
+  readonly clientMessage: string | undefined;
 
-  constructor(code: StoreErrorCode, message: string, options?: ErrorOptions) {
+  constructor(code: StoreErrorCode, message: string, options: StoreErrorOptions = {}) {
     super(message, options);
     this.code = code;
+    this.clientMessage = options.clientMessage;
   }
 }
 

@@ -5,7 +5,10 @@ import { once } from 'node:events';
 export type ServerProcess = {
   readonly url: string;
   readonly child: ChildProcess;
+  /** Standard output and standard error. */
   readonly output: () => string;
+  /** Standard error, which has only the log. */
+  readonly log: () => string;
   /** Sends a signal. Resolves to the exit code, or the name of the signal that ended the process. */
   stop(signal?: NodeJS.Signals): Promise<number | string | null>;
 };
@@ -58,6 +61,7 @@ const start = ({ env, under = [], cwd }: StartOptions) => {
   });
   endWithTests(child);
   let output = '';
+  let log = '';
   const { promise: ready, resolve } = Promise.withResolvers<string>();
   const collect = (chunk: Buffer) => {
     output += chunk.toString();
@@ -66,12 +70,13 @@ const start = ({ env, under = [], cwd }: StartOptions) => {
   };
   child.stdout?.on('data', collect);
   child.stderr?.on('data', collect);
-  return { child, ready, output: () => output, exited: once(child, 'close') };
+  child.stderr?.on('data', (chunk: Buffer) => (log += chunk.toString()));
+  return { child, ready, output: () => output, log: () => log, exited: once(child, 'close') };
 };
 
 /** Starts the server in its own process. Resolves once it has printed its URL. */
 export const startProcess = async (options: StartOptions): Promise<ServerProcess> => {
-  const { child, ready, output, exited } = start(options);
+  const { child, ready, output, log, exited } = start(options);
   const url = await Promise.race([
     ready,
     exited.then(() => {
@@ -82,6 +87,7 @@ export const startProcess = async (options: StartOptions): Promise<ServerProcess
     url,
     child,
     output,
+    log,
     async stop(signal = 'SIGTERM') {
       child.kill(signal);
       const [code, endedBy] = await exited;
@@ -93,8 +99,18 @@ export const startProcess = async (options: StartOptions): Promise<ServerProcess
 /** Starts a server that must fail to start. Resolves to its exit code and output. */
 export const startAndFail = async (
   options: StartOptions,
-): Promise<{ code: number | null; output: string }> => {
-  const { exited, output } = start(options);
+): Promise<{ code: number | null; output: string; log: string }> => {
+  const { exited, output, log } = start(options);
   const [code] = await exited;
-  return { code, output: output() };
+  return { code, output: output(), log: log() };
 };
+
+/** One line of the log. */
+export type LogLine = Readonly<Record<string, unknown>> & { readonly msg: string };
+
+/** Parses a log. Throws if a line is not JSON. */
+export const parseLog = (log: string): LogLine[] =>
+  log
+    .split('\n')
+    .filter(line => line !== '')
+    .map(line => JSON.parse(line));

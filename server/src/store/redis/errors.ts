@@ -65,10 +65,12 @@ export const noReply = (url: string, reason: string): StoreError =>
 
 /** Redis did not reply to a commit, which may have been made completely and may still be made. */
 export const commitUnknown = (url: string): StoreError =>
-  new StoreError(
-    'unavailable',
-    `${url} did not reply in time, so it is not known whether the change was made: check before you try again`,
-  );
+  new StoreError('unavailable', `${url} ${COMMIT_UNKNOWN}`, {
+    clientMessage: `the store ${COMMIT_UNKNOWN}`,
+  });
+
+const COMMIT_UNKNOWN =
+  'did not reply in time, so it is not known whether the change was made: check before you try again';
 
 export const storeClosed = (): StoreError => new StoreError('unavailable', 'the store is closed');
 

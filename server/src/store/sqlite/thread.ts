@@ -66,7 +66,10 @@ const openChannel = (worker: Worker, onEnd: () => void) => {
     for (const each of pending.splice(0)) each.reject(error);
     onEnd();
   };
-  worker.on('message', (reply: WorkerReply) => settle(pending.shift(), reply));
+  worker.on('message', (reply: WorkerReply | object) => {
+    // With --watch, Node sends the names of loaded modules over the same channel.
+    if ('ok' in reply) settle(pending.shift(), reply);
+  });
   worker.on('error', error => end(unavailable(`the store failed: ${String(error)}`)));
   worker.on('exit', () => end(unavailable('the store is closed')));
 

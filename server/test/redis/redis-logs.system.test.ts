@@ -1,0 +1,98 @@
+import { readFileSync } from 'node:fs';
+
+import { beforeEach, expect, it } from 'vitest';
+
+import { parseLog } from '../support/process.ts';
+import { eventually } from './processes.ts';
+import { newDirectory, production, startServerOn } from './servers.ts';
+import { useRedis } from './setup.ts';
+
+const redis = useRedis({ appendonly: 'yes', appendfsync: 'always' });
+
+beforeEach(async () => {
+  redis().resume();
+  await redis().start();
+  redis().cli('flushall');
+});
+
+const LOST = 'store unavailable; serving from memory';
+const RETURNED = 'store available again';
+
+it.each([
+  ['killed', () => redis().kill(), () => redis().start()],
+  ['paused', async () => redis().pause(), async () => redis().resume()],
+])(
+  '(%s Redis) each worker logs the loss and the return once, and callers read no address or path',
+  async (_, stop, restart) => {
+    const directory = newDirectory();
+    const env = { PENNON_WORKERS: '2', PENNON_DATA: directory, LOG_LEVEL: 'info' };
+    const server = await startServerOn(redis().url, env);
+    for (const key of ['staging', 'test'])
+      await server.request('POST', '/api/v1/environments', { body: { key } });
+    await stop();
+
+    const bodies: string[] = [];
+    const refuse = async (method: string, path: string, body?: object) => {
+      const response = await server.request(method, path, body === undefined ? {} : { body });
+      expect([path, response.status]).toEqual([path, 503]);
+      bodies.push(response.text);
+    };
+    const flag = { key: 'f', enabled: true };
+    for (let i = 0; i < 3; i += 1) {
+      await refuse('GET', production('/flags'));
+      await refuse('POST', production('/flags'), flag);
+      await refuse('POST', '/trpc/flags.create', { environment: 'production', ...flag });
+      await refuse('GET', production('/audit'));
+    }
+    await eventually(() => server.log().split(LOST).length === 3);
+    bodies.push((await server.request('GET', '/readyz')).text);
+    for (const body of bodies) {
+      for (const part of ['127.0.0.1', String(redis().port), 'redis:', 'ECONN', directory])
+        expect(body).not.toContain(part);
+      if (body !== bodies.at(-1)) expect(body).toMatch(/[Tt]ry again/);
+    }
+    expect(server.log()).toContain(`"reason":"${redis().url} cannot be reached`);
+
+    await restart();
+    await eventually(() => server.log().split(RETURNED).length === 3);
+    expect(await server.stop()).toBe(0);
+    const lines = parseLog(server.log());
+    for (const message of [LOST, RETURNED]) {
+      const pids = lines.filter(({ msg }) => msg === message).map(({ pid }) => pid);
+      expect([message, pids.length, new Set(pids).size]).toEqual([message, 2, 2]);
+    }
+  },
+);
+
+it('the primary process and its workers log JSON lines only, to the last line', async () => {
+  const env = { PENNON_WORKERS: '2', LOG_LEVEL: 'info' };
+  const server = await startServerOn(redis().url, env);
+  const pid = server.child.pid ?? 0;
+  const [victim] = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ');
+  process.kill(Number(victim), 'SIGKILL');
+  await eventually(() => server.log().includes('restarting'));
+  redis().cli('hset', 'pennon:{control:control}:head', 'format', '99');
+  await eventually(() => server.log().includes('written by a newer Pennon'));
+  expect(await server.stop()).toBe(0);
+  const lines = parseLog(server.log());
+  expect(lines).toContainEqual(
+    expect.objectContaining({ pid, level: 40, msg: expect.stringMatching(/^worker \d exited/) }),
+  );
+});
+
+it('a server that waits for Redis logs that it waits, and that Redis is available', async () => {
+  await redis().kill();
+  const starting = startServerOn(redis().url, { LOG_LEVEL: 'info' });
+  await new Promise(resolve => setTimeout(resolve, 6_000));
+  await redis().start();
+  const server = await starting;
+  expect(await server.stop()).toBe(0);
+  expect(parseLog(server.log()).slice(0, 2)).toMatchObject([
+    {
+      level: 40,
+      msg: 'store unavailable; waiting for it',
+      reason: expect.stringMatching('redis:'),
+    },
+    { level: 30, msg: 'store available' },
+  ]);
+});
