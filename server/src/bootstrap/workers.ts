@@ -31,7 +31,7 @@ const EXIT_TIMEOUT_MS = 9_000;
 export const ANNOUNCER_VARIABLE = 'PENNON_WORKER_ANNOUNCES';
 
 export const startWorkers = (options: WorkersOptions): Workers => {
-  const { count, port, clock } = options;
+  const { count, port, clock, onWarning, onStartFailed } = options;
   const pool: WorkerPool = { running: new Map(), serving: new Set(), isClosing: false };
   let hasAnnounced = false;
   useOwnSockets();
@@ -47,9 +47,13 @@ export const startWorkers = (options: WorkersOptions): Workers => {
       pool.serving.add(number);
     });
     worker.once('exit', (code: number | null, signal: string | null) => {
-      if (!mustRestart(pool, options, number, { code, signal })) return;
+      const hasServed = leavePool(pool, number);
+      if (pool.isClosing) return;
+      if (!hasServed && (code ?? 0) !== 0 && pool.serving.size === 0) return onStartFailed();
       const isStable = clock.now() - startedAt >= STABLE_MS;
-      restart(number, isStable ? MIN_RESTART_MS : restartMs);
+      const delayMs = isStable ? MIN_RESTART_MS : restartMs;
+      onWarning(`worker ${number} exited (${signal ?? code}); restarting in ${delayMs} ms`);
+      restart(number, delayMs);
     });
   };
 
@@ -84,22 +88,10 @@ const useOwnSockets = (): void => {
   cluster.schedulingPolicy = cluster.SCHED_NONE;
 };
 
-/** Removes a worker that has exited from the pool, and reports it. Returns whether to restart it. */
-const mustRestart = (
-  { running, serving, isClosing }: WorkerPool,
-  { onWarning, onStartFailed }: WorkersOptions,
-  number: number,
-  { code, signal }: { readonly code: number | null; readonly signal: string | null },
-): boolean => {
+/** Removes a worker that has exited. Returns whether it has accepted connections. */
+const leavePool = ({ running, serving }: WorkerPool, number: number): boolean => {
   running.delete(number);
-  const hasServed = serving.delete(number);
-  if (isClosing) return false;
-  if (!hasServed && (code ?? 0) !== 0 && serving.size === 0) {
-    onStartFailed();
-    return false;
-  }
-  onWarning(`worker ${number} exited (${signal ?? code}); restarting`);
-  return true;
+  return serving.delete(number);
 };
 
 /** Resolves once the worker has exited. */

@@ -19,8 +19,6 @@ afterAll(async () => {
   await proxy.close();
 });
 
-/** No operation may take longer, regardless of the state of Redis. Includes a margin for slow machines. */
-const LIMIT_MS = 6_000;
 /** The error of an operation that failed at once, because nothing was sent to Redis. */
 const NOT_SENT = {
   name: 'StoreError',
@@ -28,19 +26,17 @@ const NOT_SENT = {
   message: expect.stringContaining('cannot be reached'),
 };
 
-const timed = async <Value>(work: Promise<Value>) => {
-  const start = performance.now();
-  const outcome = await work.then(
+/** Returns how an operation ends. Tests that await this while Redis does not reply show that it ends at all. */
+const outcomeOf = <Value>(work: Promise<Value>) =>
+  work.then(
     value => ({ value }),
     (error: unknown) => ({ error }),
   );
-  return { ms: performance.now() - start, ...outcome };
-};
 
 /** Resolves once the store is available again. */
 const waitUntilAvailable = async (opened: Store = store): Promise<void> => {
   for (;;) {
-    if (!('error' in (await timed(opened.ping())))) return;
+    if (!('error' in (await outcomeOf(opened.ping())))) return;
     await new Promise(resolve => setTimeout(resolve, 20));
   }
 };
@@ -67,9 +63,9 @@ describe('while Redis is unavailable', () => {
   it('every operation fails at once as unavailable, and works when Redis is available again', async () => {
     await redis().kill();
     const [, commit] = allOperations()[0] ?? [];
-    await timed(commit?.() ?? Promise.resolve());
+    await outcomeOf(commit?.() ?? Promise.resolve());
     for (const [name, run] of allOperations()) {
-      expect(await timed(run()), name).toMatchObject({ error: NOT_SENT });
+      expect(await outcomeOf(run()), name).toMatchObject({ error: NOT_SENT });
     }
     await redis().start();
     await waitUntilAvailable();
@@ -88,15 +84,14 @@ describe('while Redis is unavailable', () => {
     expect(await store.head(ledger)).toBeUndefined();
   });
 
-  it('with a paused Redis every operation fails within its limit', async () => {
+  it('with a paused Redis every operation fails while it is still paused', async () => {
     const { id } = await write(store, newLedger(), {});
     redis().pause();
-    const all = await Promise.all(allOperations().map(([, run]) => timed(run())));
+    const all = await Promise.all(allOperations().map(([, run]) => outcomeOf(run())));
     for (const each of all) {
       expect(each).toMatchObject({ error: { name: 'StoreError', code: 'unavailable' } });
-      expect(each.ms).toBeLessThan(LIMIT_MS);
     }
-    const again = await Promise.all(allOperations().map(([, run]) => timed(run())));
+    const again = await Promise.all(allOperations().map(([, run]) => outcomeOf(run())));
     for (const each of again) expect(each).toMatchObject({ error: NOT_SENT });
     redis().resume();
     await waitUntilAvailable();
@@ -106,7 +101,7 @@ describe('while Redis is unavailable', () => {
   it('a follower fails, and another one continues from its position', async () => {
     const ledger = newLedger();
     const { id } = await write(store, ledger, {});
-    const lost = timed(take(store.follow(ledger, id, neverAborted()), 1));
+    const lost = outcomeOf(take(store.follow(ledger, id, neverAborted()), 1));
     await redis().kill();
     expect(await lost).toMatchObject({ error: { code: 'unavailable' } });
     await redis().start();
@@ -116,7 +111,7 @@ describe('while Redis is unavailable', () => {
     expect(await changes).toEqual([change]);
   });
 
-  it('a follower of a paused Redis fails within its limit', async () => {
+  it('a follower of a paused Redis fails while it is still paused', async () => {
     const ledger = newLedger();
     const { id } = await write(store, ledger, {});
     const changes = store.follow(ledger, id, neverAborted())[Symbol.asyncIterator]();
@@ -124,9 +119,8 @@ describe('while Redis is unavailable', () => {
     await write(store, ledger, {});
     await first;
     redis().pause();
-    const { ms, ...outcome } = await timed(changes.next());
+    const outcome = await outcomeOf(changes.next());
     expect(outcome).toMatchObject({ error: { code: 'unavailable' } });
-    expect(ms).toBeLessThan(LIMIT_MS);
   });
 });
 
@@ -142,23 +136,23 @@ describe('a Cluster with one paused master', () => {
   const isOn = (node: RedisProcess, { kind, id }: Ledger) =>
     node.cli('keys', `pennon:{${kind}:${id}}:*`) !== '';
   const many = (ledger: Ledger<'flagSet'>) =>
-    Promise.all(Array.from({ length: 20 }, () => timed(opened.read(ledger))));
-  const slowest = (all: readonly { readonly ms: number }[]) => Math.max(...all.map(({ ms }) => ms));
+    Promise.all(Array.from({ length: 20 }, () => outcomeOf(opened.read(ledger))));
 
-  it('commands for it fail within their limit, then at once; others are not affected', async () => {
+  it('commands for it fail while it is paused, then without being sent; others are not affected', async () => {
     const ledgers = Array.from({ length: 20 }, newLedger);
     for (const ledger of ledgers) await write(opened, ledger, flags(flag('a')));
     const [master] = cluster().nodes;
     const available = ledgers.find(each => master && !isOn(master, each)) ?? newLedger();
     const unavailable = ledgers.find(each => master && isOn(master, each)) ?? newLedger();
     master?.pause();
-    expect(slowest(await many(unavailable))).toBeLessThan(LIMIT_MS);
+    for (const each of await many(unavailable))
+      expect(each).toMatchObject({ error: { name: 'StoreError', code: 'unavailable' } });
     const again = await many(unavailable);
     for (const each of again) expect(each).toMatchObject({ error: NOT_SENT });
     const others = await many(available);
     expect(others.every(each => 'value' in each)).toBe(true);
     master?.resume();
-    await eventually(async () => 'value' in (await timed(opened.read(unavailable))));
+    await eventually(async () => 'value' in (await outcomeOf(opened.read(unavailable))));
   });
 });
 
@@ -168,7 +162,7 @@ describe('a commit without a reply', () => {
     const first = await write(store, ledger, flags(flag('a')), { audit: [entry('a')] });
     proxy.loseReplies();
     const commit = { expect: first.id, writes: flags(flag('b')), audit: [entry('b')] };
-    const outcome = timed(store.commit(ledger, commit));
+    const outcome = outcomeOf(store.commit(ledger, commit));
     await redisHas(ledger.id, 'b');
     interrupt();
     return { ledger, first, outcome: await outcome };
@@ -193,7 +187,6 @@ describe('a commit without a reply', () => {
     expect(outcome).toMatchObject({
       error: { code: 'unavailable', message: expect.stringContaining('not known') },
     });
-    expect(outcome.ms).toBeLessThan(LIMIT_MS);
     proxy.heal();
     proxy.cut();
     await waitUntilAvailable();

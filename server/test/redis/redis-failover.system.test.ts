@@ -9,16 +9,13 @@ import { openStore } from './store.ts';
 /** Commits one change after another until stopped. Records the acknowledged ids. */
 const startWriter = (store: Store, ledger: Ledger<'flagSet'>) => {
   const acknowledged: string[] = [];
-  let longestMs = 0;
   const stop = new AbortController();
   const run = async () => {
     for (let i = 0; !stop.signal.aborted; i += 1) {
-      const start = performance.now();
       await write(store, ledger, flags(flag(`f${i}`)), { audit: [entry(`f${i}`)] }).then(
         ({ id }) => acknowledged.push(id),
         () => new Promise(resolve => setTimeout(resolve, 50)),
       );
-      longestMs = Math.max(longestMs, performance.now() - start);
     }
   };
   const running = run();
@@ -27,7 +24,6 @@ const startWriter = (store: Store, ledger: Ledger<'flagSet'>) => {
     async stop() {
       stop.abort();
       await running;
-      return { longestMs };
     },
   };
 };
@@ -57,8 +53,6 @@ const startFollower = (store: Store, ledger: Ledger<'flagSet'>) => {
   };
 };
 
-const LIMIT_MS = 8_000;
-
 const expectSurvival = async (
   store: Store,
   failover: (ledger: Ledger) => Promise<void>,
@@ -71,11 +65,10 @@ const expectSurvival = async (
   await failover(ledger);
   const before = writer.acknowledged.length;
   await eventually(() => writer.acknowledged.length > before + 50);
-  const { longestMs } = await writer.stop();
+  await writer.stop();
   const head = await store.head(ledger);
   await eventually(() => follower.known() === head);
   await follower.stop();
-  expect(longestMs).toBeLessThan(LIMIT_MS);
   await expectOneEntryForEachFlag(store, ledger);
 };
 

@@ -8,7 +8,6 @@ import { production, startServerOn } from './servers.ts';
 import { useRedis } from './setup.ts';
 
 const STREAMS = 5_000;
-const BACK_WITHIN_MS = 30_000;
 
 const redis = useRedis();
 const children: ChildProcess[] = [];
@@ -25,7 +24,7 @@ const start = (file: string, args: readonly string[]): ChildProcess => {
 type ClientStatus = { live: number; ids: string[]; rejections: Record<string, number> };
 
 it(
-  `${STREAMS} streams that are cut at once reconnect within 30 s, while evaluations continue without errors`,
+  `${STREAMS} streams that are cut at once all reconnect, while evaluations continue without errors`,
   { timeout: 180_000 },
   async () => {
     const { url } = redis();
@@ -56,17 +55,13 @@ it(
 
     const evaluations = startEvaluations(servers, secret);
     proxy.send('cut');
-    const cutAt = performance.now();
     const [{ cut }] = await once(proxy, 'message');
     expect(cut).toBe(2 * STREAMS);
     await eventually(async () => (await status()).live < STREAMS / 2);
-    await eventually(async () => (await status()).live === STREAMS, BACK_WITHIN_MS);
-    const backMs = performance.now() - cutAt;
-    const { failures, count, times } = await evaluations.stop();
-    expect(backMs).toBeLessThan(BACK_WITHIN_MS);
+    await eventually(async () => (await status()).live === STREAMS, 90_000);
+    const { failures, count } = await evaluations.stop();
     expect(failures).toEqual([]);
     expect(count).toBeGreaterThan(20);
-    expect(Math.max(...times), 'the slowest evaluation').toBeLessThan(2_000);
 
     await first?.request('PATCH', production('/flags/f'), { body: { enabled: false } });
     await eventually(async () => {
@@ -83,16 +78,16 @@ const startEvaluations = (
   key: string,
 ) => {
   const failures: unknown[] = [];
-  const times: number[] = [];
+  let count = 0;
   const stopping = new AbortController();
   const run = async () => {
     while (!stopping.signal.aborted)
       for (const server of servers) {
         const response = await server
           .request('POST', '/api/v1/evaluate', { key, body: { flagKey: 'f', context: {} } })
-          .catch((error: unknown) => ({ status: 0, ms: 0, error }));
+          .catch((error: unknown) => ({ status: 0, error }));
         if (response.status !== 200) failures.push(response);
-        times.push(response.ms);
+        count += 1;
         await new Promise(resolve => setTimeout(resolve, 5));
       }
   };
@@ -101,7 +96,7 @@ const startEvaluations = (
     async stop() {
       stopping.abort();
       await running;
-      return { failures, count: times.length, times };
+      return { failures, count };
     },
   };
 };

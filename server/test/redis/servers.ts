@@ -25,7 +25,6 @@ export type TestResponse = {
   // oxlint-disable-next-line typescript/no-explicit-any
   readonly body: any;
   readonly text: string;
-  readonly ms: number;
 };
 
 /** Data directories, removed together after the tests. */
@@ -66,7 +65,6 @@ export const request = async (
   path: string,
   { key = ADMIN_KEY, body, headers = {}, signal }: RequestOptions = {},
 ): Promise<TestResponse> => {
-  const start = performance.now();
   const response = await fetch(`${url}${path}`, {
     method,
     headers: {
@@ -84,7 +82,6 @@ export const request = async (
     headers: response.headers,
     body: json ? JSON.parse(text) : text,
     text,
-    ms: performance.now() - start,
   };
 };
 

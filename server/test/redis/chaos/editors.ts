@@ -8,9 +8,8 @@ export type Edit = {
   readonly key: string;
   /** Written to the flag's description, so that every write can be found. Undefined for a deletion. */
   readonly token: string | undefined;
-  /** Undefined if there was no response, because the server was down. */
+  /** Undefined if there was no response in time. */
   readonly status: number | undefined;
-  readonly ms: number;
   /** Whether the server was running during the whole request. */
   readonly undisturbed: boolean;
   readonly at: number;
@@ -28,14 +27,16 @@ type EditorOptions = {
   readonly environments: readonly string[];
   /** Separate dice for each editor, because editors run concurrently. */
   readonly diceOf: (editor: number) => Dice;
+  /** After this a request is given up. */
+  readonly limitMs: number;
 };
 
 const FLAGS = 12;
 const MAX_PAUSE_MS = 40;
-const REQUEST_TIMEOUT_MS = 30_000;
 
 /** Editors that change the same few flags on any server, without coordination. */
-export const startEditors = ({ count, slots, environments, diceOf }: EditorOptions): Editors => {
+export const startEditors = (options: EditorOptions): Editors => {
+  const { count, slots, environments, diceOf, limitMs } = options;
   const edits: Edit[] = [];
   const stopping = new AbortController();
   let tokens = 0;
@@ -57,12 +58,11 @@ export const startEditors = ({ count, slots, environments, diceOf }: EditorOptio
     const path = method === 'POST' ? '/api/v1/flags' : `/api/v1/flags/${key}`;
     const body = bodyOf(method, key, token);
     const url = `${path}?environment=${environment}`;
-    const etag = method === 'PATCH' && looksFirst ? await etagOf(slot, url) : undefined;
-    const start = performance.now();
+    const etag = method === 'PATCH' && looksFirst ? await etagOf(slot, url, limitMs) : undefined;
     const outgoing = request(slot.url, method, url, {
       ...(body === undefined ? {} : { body }),
       ...(etag === undefined ? {} : { headers: { 'if-match': etag } }),
-      signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
+      signal: AbortSignal.timeout(limitMs),
     });
     const status = await outgoing.then(
       response => response.status,
@@ -73,7 +73,6 @@ export const startEditors = ({ count, slots, environments, diceOf }: EditorOptio
       key,
       token,
       status,
-      ms: performance.now() - start,
       undisturbed:
         server !== undefined && !paused && slot.running === server && slot.pauses === pauses,
       at: Date.now(),
@@ -97,8 +96,12 @@ export const startEditors = ({ count, slots, environments, diceOf }: EditorOptio
 };
 
 /** Returns the current ETag, so that the write is rejected if another one comes first. */
-const etagOf = async (slot: ServerSlot, url: string): Promise<string | undefined> => {
-  const signal = AbortSignal.timeout(REQUEST_TIMEOUT_MS);
+const etagOf = async (
+  slot: ServerSlot,
+  url: string,
+  limitMs: number,
+): Promise<string | undefined> => {
+  const signal = AbortSignal.timeout(limitMs);
   const current = await request(slot.url, 'GET', url, { signal }).catch(() => undefined);
   return current?.headers.get('etag') ?? undefined;
 };
