@@ -5,7 +5,7 @@ import { eventually } from './processes.ts';
 import { ADMIN_KEY, production, startServerOn, type RedisServer } from './servers.ts';
 import { useRedis } from './setup.ts';
 
-const LIMIT = 300;
+const LIMIT = 90;
 /** Requests of a burst: many more than a server can grant in the time that it takes to send them. */
 const BURST = 10 * LIMIT;
 
