@@ -56,6 +56,8 @@ describe('POST /evaluate', () => {
         value: true,
         ruleId: 'pros',
         metadata: { team: 'a' },
+        version: 1,
+        environment: 'production',
       },
     ]);
     const other = await evaluate({ flagKey: 'seen', context: {} });
@@ -66,6 +68,8 @@ describe('POST /evaluate', () => {
       variant: 'off',
       value: false,
       metadata: { team: 'a' },
+      version: 1,
+      environment: 'production',
     });
   });
 
@@ -78,6 +82,8 @@ describe('POST /evaluate', () => {
       flagKey: 'code',
       enabled: false,
       reason: 'DEFAULT',
+      version: 1,
+      environment: 'production',
     });
   });
 
@@ -160,7 +166,8 @@ describe('POST /evaluations', () => {
   it('returns an entry for every flag, also for those that failed', async () => {
     const { body } = await evaluations({ context: {} });
     expect(Object.keys(body.evaluations)).toEqual(['code', 'half', 'off', 'seen', 'unseen']);
-    expect(body.revision).toBe(6);
+    expect(body).toMatchObject({ revision: 6, environment: 'production' });
+    expect(body.evaluations).toMatchObject({ off: { version: 1 }, seen: { version: 1 } });
     expect(body.evaluations.half).toEqual({
       flagKey: 'half',
       enabled: false,

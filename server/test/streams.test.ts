@@ -219,6 +219,27 @@ describe('the values stream', () => {
     stream.close();
   });
 
+  it('has the environment and the version of each flag, of which a new one alone is not sent', async () => {
+    await using server = await startServer();
+    const url = await server.listen();
+    await server.api('POST', '/flags', { body: flag('edited') });
+    const stream = await openSse(`${url}/api/v1/evaluations/stream`, {
+      key: await server.keyOf('server'),
+      body: { context },
+    });
+    expect((await stream.next())?.data).toMatchObject({
+      environment: 'production',
+      evaluations: { edited: { version: 1 } },
+    });
+    await server.api('PATCH', '/flags/edited', { body: { description: 'Another one.' } });
+    await server.api('PATCH', '/flags/edited', { body: { enabled: false } });
+    expect((await stream.next())?.data).toMatchObject({
+      environment: 'production',
+      evaluations: { edited: { version: 3, reason: 'DISABLED' } },
+    });
+    stream.close();
+  });
+
   it('sends only the values that differ after the whole flag set is replaced', async () => {
     await using server = await startServer();
     const url = await server.listen();
@@ -243,7 +264,7 @@ describe('the values stream', () => {
     });
     expect((await stream.next())?.data.evaluations).toEqual({
       constructor: null,
-      turned: { flagKey: 'turned', enabled: false, reason: 'DISABLED' },
+      turned: { flagKey: 'turned', enabled: false, reason: 'DISABLED', version: 1 },
       toString: expect.objectContaining({ variant: 'on' }),
     });
     stream.close();

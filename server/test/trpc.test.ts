@@ -66,6 +66,8 @@ it('a typed client manages flags and evaluates them', async () => {
     flagKey: 'f',
     enabled: false,
     reason: 'DISABLED',
+    version: 2,
+    environment,
   });
   const all = await client.evaluation.evaluateAll.mutate({ environment, context: {} });
   expect(all).toMatchObject({ revision: 3, evaluations: { f: { reason: 'DISABLED' } } });

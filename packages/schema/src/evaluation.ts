@@ -26,6 +26,9 @@ export type ErrorCode = z.infer<typeof ErrorCode>;
 
 const Metadata = z.record(Name, Scalar).meta({ id: 'EvaluationMetadata' });
 
+/** An engine does not know it: the server adds it for telemetry. */
+const Version = z.int().optional().describe('The version of the flag, in responses of the server.');
+
 /** A variant is served. */
 export const Served = strictObject({
   flagKey: z.string(),
@@ -35,6 +38,7 @@ export const Served = strictObject({
   value: Value,
   ruleId: Name.optional(),
   metadata: Metadata.optional(),
+  version: Version,
 }).meta({ id: 'ServedEvaluation' });
 export type Served = z.infer<typeof Served>;
 
@@ -44,6 +48,7 @@ export const NotServed = strictObject({
   enabled: z.literal(false),
   reason: z.enum(['DEFAULT', 'DISABLED']),
   metadata: Metadata.optional(),
+  version: Version,
 }).meta({ id: 'NotServedEvaluation' });
 export type NotServed = z.infer<typeof NotServed>;
 

@@ -8,6 +8,7 @@ import { isNotFound } from './counter.ts';
 /** The evaluations of many flags for one context, by flag key. */
 export type Evaluations = {
   revision: number;
+  environment: string;
   evaluations: Record<string, Evaluation>;
 };
 
@@ -24,18 +25,14 @@ export type BulkEvaluation = {
 
 const TAG_LENGTH = 27;
 
-export const createBulkEvaluation = (
-  environment: string,
-  data: Evaluations,
-  counterOf: CounterOf,
-): BulkEvaluation => {
+export const createBulkEvaluation = (data: Evaluations, counterOf: CounterOf): BulkEvaluation => {
   const json = JSON.stringify(data);
   return {
     data,
     json,
     etag: `"${createHash('sha256').update(json).digest('base64url').slice(0, TAG_LENGTH)}"`,
     counters: Object.values(data.evaluations).map(each =>
-      counterOf(environment, each.flagKey, each.reason, !isNotFound(each)),
+      counterOf(data.environment, each.flagKey, each.reason, !isNotFound(each)),
     ),
   };
 };

@@ -30,7 +30,7 @@ export type EvaluateInput = {
 type Traced = Partial<Pick<Explanation, 'trace'>>;
 
 /** The result of a single evaluation. A failed one is thrown as an error with its code instead. */
-export type Decision = Exclude<Evaluation, Failed> & Traced;
+export type Decision = Exclude<Evaluation, Failed> & Traced & { readonly environment: string };
 
 /** Evaluates one flag, with the trace of the decision if `explain` is set. */
 export const evaluateFlag = (
@@ -49,7 +49,27 @@ export const evaluateFlag = (
       : decide(view.compiled, flagKey, context);
   counterOf(environment, flagKey, result.reason, !isNotFound(result)).count += 1;
   if (result.reason === 'ERROR') throw new PennonError(result.errorCode, result.errorMessage);
-  return result;
+  return { ...result, ...versionIn(view, flagKey), environment };
+};
+
+/** Adds the version of its flag to each result. Errors have none: a hidden flag must look like an unknown one. */
+export const withVersions = (
+  view: FlagSetView,
+  evaluations: Readonly<Record<string, Evaluation>>,
+): Record<string, Evaluation> =>
+  Object.fromEntries(
+    Object.entries(evaluations).map(([key, evaluation]) => [
+      key,
+      evaluation.reason === 'ERROR' ? evaluation : { ...evaluation, ...versionIn(view, key) },
+    ]),
+  );
+
+const versionIn = (
+  { flagSet: { flags } }: FlagSetView,
+  key: string,
+): { readonly version?: number } => {
+  const version = Object.hasOwn(flags, key) ? flags[key]?.version : undefined;
+  return version === undefined ? {} : { version };
 };
 
 /** The same error for unknown flags and for flags hidden from a client key, so it reveals nothing about them. */
@@ -83,7 +103,8 @@ export const evaluateFlags = (
       flagKeys === undefined
         ? evaluateAll(view.compiled, context, visibleKeys(view, visibleOnly))
         : evaluateRequested(view, visibleOnly, context, flagKeys);
-    return createBulkEvaluation(environment, { revision, evaluations }, counterOf);
+    const data = { revision, environment, evaluations: withVersions(view, evaluations) };
+    return createBulkEvaluation(data, counterOf);
   });
   for (const counter of bulk.counters) counter.count += 1;
   return bulk;

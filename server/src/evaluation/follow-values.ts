@@ -8,7 +8,7 @@ import type { FlagSetEvent, FlagSetView } from '../flag-set/live-flag-set.ts';
 import type { StreamServices } from '../streaming/follow-flag-set.ts';
 import type { StreamEvent } from '../streaming/subscription.ts';
 import { validateContext } from './context.ts';
-import { isVisible } from './evaluate.ts';
+import { isVisible, withVersions } from './evaluate.ts';
 
 /** All values of a context, what a change of the flag set makes of them (null: removed), or a heartbeat. */
 export type ValuesEvent =
@@ -76,18 +76,23 @@ async function* valuesFor(
 }
 
 const allFor = (reader: Reader, view: FlagSetView): Evaluations =>
-  evaluateVisible(view, Object.keys(view.flagSet.flags), reader);
+  withVersions(view, evaluateVisible(view, Object.keys(view.flagSet.flags), reader));
 
 const changesFor = (
   reader: Reader,
   previous: FlagSetView,
   event: FlagSetEvent,
 ): Record<string, Evaluation | null> => {
+  const { view } = event;
   const keys = affectedKeys(previous, event);
-  return changesBetween(
-    evaluateVisible(previous, keys, reader),
-    evaluateVisible(event.view, keys, reader),
-  );
+  const before = evaluateVisible(previous, keys, reader);
+  const after = evaluateVisible(view, keys, reader);
+  const changed = Object.entries(after).filter(([key, result]) => !isSame(before[key], result));
+  const removed = Object.keys(before).filter(key => !Object.hasOwn(after, key));
+  return {
+    ...withVersions(view, Object.fromEntries(changed)),
+    ...Object.fromEntries(removed.map(key => [key, null])),
+  };
 };
 
 /** A set that replaces events which this stream missed may affect any flag. */
@@ -107,17 +112,6 @@ const evaluateVisible = (
     context,
     keys.filter(key => isVisible(view, visibleOnly, key)),
   );
-
-const changesBetween = (
-  before: Evaluations,
-  after: Evaluations,
-): Record<string, Evaluation | null> => {
-  const changes: [string, Evaluation | null][] = [];
-  for (const [key, evaluation] of Object.entries(after))
-    if (!isSame(before[key], evaluation)) changes.push([key, evaluation]);
-  for (const key of Object.keys(before)) if (!Object.hasOwn(after, key)) changes.push([key, null]);
-  return Object.fromEntries(changes);
-};
 
 /** Results that need no context are created by the compiler, so most unchanged ones are the same object. */
 const isSame = (a: Evaluation | undefined, b: Evaluation): boolean =>

@@ -95,8 +95,8 @@ const flagSetFrame = (event: StreamEvent | Resumed): string => {
 
 const valuesFrame = (event: ValuesEvent): string => {
   if (event.type === 'heartbeat') return sharedFrame(event);
-  const { id, revision } = event.view.flagSet;
-  return frame(event.type, { revision, evaluations: event.evaluations }, id);
+  const { id, revision, environment } = event.view.flagSet;
+  return frame(event.type, { revision, environment, evaluations: event.evaluations }, id);
 };
 
 /** Frames by the event, or by the view if it is a whole set, because each stream begins with one. */

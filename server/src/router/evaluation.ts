@@ -35,17 +35,21 @@ export const EvaluateAllRequest = strictObject({
   flagKeys: FlagKeys.optional().describe('Only these flags; all flags if absent.'),
 }) satisfies z.ZodType<EvaluateAllInput>;
 
-const trace = z.unknown().optional().describe('Every rule and condition, with `explain`.');
+const addedToDecision = {
+  environment: z.string().describe('The key of the environment.'),
+  trace: z.unknown().optional().describe('Every rule and condition, with `explain`.'),
+};
 
 export const Decision = z
   .union([
-    Served.extend({ trace }).meta({ id: 'ServedDecision' }),
-    NotServed.extend({ trace }).meta({ id: 'NotServedDecision' }),
+    Served.extend(addedToDecision).meta({ id: 'ServedDecision' }),
+    NotServed.extend(addedToDecision).meta({ id: 'NotServedDecision' }),
   ])
   .meta({ id: 'Decision' });
 
 export const Evaluations = strictObject({
   revision: z.int(),
+  environment: z.string(),
   evaluations: z.record(z.string(), Evaluation),
 }).meta({ id: 'Evaluations' });
 

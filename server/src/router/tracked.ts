@@ -18,6 +18,7 @@ export type ValuesMessage =
 
 type Values<Value> = {
   readonly revision: number;
+  readonly environment: string;
   readonly evaluations: Readonly<Record<string, Value>>;
 };
 
@@ -46,10 +47,11 @@ export async function* trackValues(
 ): AsyncGenerator<TrackedEnvelope<ValuesMessage>> {
   for await (const event of events) {
     if (event.type === 'heartbeat') continue;
-    const { id, revision } = event.view.flagSet;
+    const { id, revision, environment } = event.view.flagSet;
+    const about = { revision, environment };
     // One case for each type: TypeScript would lose which evaluations may be null.
     yield event.type === 'values'
-      ? tracked(id, { event: 'values', revision, evaluations: event.evaluations })
-      : tracked(id, { event: 'change', revision, evaluations: event.evaluations });
+      ? tracked(id, { event: 'values', ...about, evaluations: event.evaluations })
+      : tracked(id, { event: 'change', ...about, evaluations: event.evaluations });
   }
 }
