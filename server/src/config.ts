@@ -66,6 +66,15 @@ export const Settings = z.object({
   PENNON_TRUST_PROXY: wholeNumber(0, 16, 0).describe(
     'Number of proxies in front of the server; their X-Forwarded-For is trusted.',
   ),
+  PENNON_BASE_PATH: z
+    .string()
+    .max(200, 'must have at most 200 characters')
+    .regex(
+      /^(\/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+$/,
+      'must begin with "/", not end with it, and have only letters, digits and -._~ between, such as "/flags"; leave it unset to serve at the root',
+    )
+    .optional()
+    .describe('Path below which everything is served, such as `/flags`, behind a proxy.'),
   PENNON_BODY_LIMIT: wholeNumber(1_024, 64 * 1_048_576, 1_048_576).describe(
     'Largest request body in bytes.',
   ),
@@ -86,6 +95,8 @@ export type Config = {
   readonly adminKey: string | undefined;
   readonly logLevel: z.infer<typeof Settings>['LOG_LEVEL'];
   readonly limits: Limits;
+  /** Empty, or a path such as `/flags`. */
+  readonly basePath: string;
 };
 
 /** The limits of one server. */
@@ -170,6 +181,7 @@ export const readConfig = (env: Readonly<Record<string, string | undefined>>): C
     workers: settings.PENNON_WORKERS,
     adminKey: settings.PENNON_ADMIN_KEY,
     logLevel: settings.LOG_LEVEL,
+    basePath: settings.PENNON_BASE_PATH ?? '',
     limits: {
       requestsPerSecond: settings.PENNON_RATE_LIMIT,
       trustedProxies: settings.PENNON_TRUST_PROXY,

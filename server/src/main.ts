@@ -47,8 +47,8 @@ const runWorkers = async (config: Config): Promise<void> => {
 };
 
 /** Returns a port that is currently free. */
-const freePort = async ({ host }: Config): Promise<number> => {
-  const server = await openStartupServer({ host, port: 0 });
+const freePort = async (config: Config): Promise<number> => {
+  const server = await openStartupServer({ ...config, port: 0 });
   await server.close();
   return server.port;
 };
@@ -62,11 +62,11 @@ const serve = async (config: Config): Promise<void> => {
     throw explainListenError(error, config);
   });
   stopOnSignal(() => server.close());
-  printStartUp(url, config, generatedKey, server);
+  printStartUp(url + config.basePath, config, generatedKey, server);
 };
 
 const serverOptions = async (
-  { store, limits, workers, adminKey }: Config,
+  { store, limits, workers, adminKey, basePath }: Config,
   generatedKey: GeneratedAdminKey,
 ): Promise<ServerOptions> => {
   const deps = {
@@ -79,6 +79,7 @@ const serverOptions = async (
     ...deps,
     logger,
     limits,
+    basePath,
     adminKey,
     store: await store.open(deps),
     snapshotFiles: directory === undefined ? undefined : openSnapshotFiles({ ...deps, directory }),

@@ -33,6 +33,8 @@ export type ServerOptions = {
   readonly random: Random;
   readonly logger: FastifyBaseLogger;
   readonly limits: Limits;
+  /** The path below which everything is served, such as `/flags`. By default the root. */
+  readonly basePath?: string;
   /** Collects the metrics of all processes, if the server is one of several on its port. */
   readonly gatherMetrics?: GatherMetrics | undefined;
   /** Becomes the admin key for all environments. Undefined keeps the existing one. */
@@ -116,7 +118,7 @@ const createServices = async (
   replicas: Replicas,
   metrics: Metrics,
 ): Promise<Services> => {
-  const { store, clock, random, limits } = options;
+  const { store, clock, random, limits, basePath = '' } = options;
   const { control, registry } = replicas;
   const streams = createStreamRegistry(control, clock, limits.streams);
   const fleet = await joinFleet({ store, clock, report: createReport(options, replicas, streams) });
@@ -134,6 +136,7 @@ const createServices = async (
     clock,
     random,
     limits,
+    basePath,
   };
 };
 

@@ -28,4 +28,6 @@ export type Services = {
   readonly clock: Clock;
   readonly random: Random;
   readonly limits: Limits;
+  /** The path below which everything is served; empty at the root. */
+  readonly basePath: string;
 };

@@ -1,3 +1,5 @@
+import type { IncomingMessage } from 'node:http';
+
 import { fastify, LogController } from 'fastify';
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 
@@ -6,6 +8,7 @@ import type { Metrics } from '../metrics.ts';
 import type { Services } from '../services.ts';
 import type { GuardedRoute } from './access.ts';
 import { guardRoutes } from './access.ts';
+import { stripBasePath } from './base-path.ts';
 import { parseJsonBodies } from './body.ts';
 import { limitConnections, parserError, requireHost, sendRawError } from './connections.ts';
 import { addCors } from './cors.ts';
@@ -47,13 +50,13 @@ export const createApp = async ({
   requireHost(app);
   addCors(app);
   const routes = guardRoutes(app, services);
-  handleErrors(app, routes);
+  handleErrors(app, routes, services.basePath);
   parseJsonBodies(app);
   setContentTypeOptions(app);
   logRequests(app);
   serveMetrics(app, metrics);
   serveHealth(app, services, isDraining);
-  serveDocs(app);
+  serveDocs(app, services.basePath);
   serveEvaluations(app, services);
   serveFlagSet(app, services);
   serveStreams(app, services);
@@ -65,7 +68,7 @@ export const createApp = async ({
 
 /** Paths match exactly, including case and slashes. */
 const createFastify = (
-  { limits, random }: Services,
+  { limits, random, basePath }: Services,
   loggerInstance: FastifyBaseLogger,
 ): FastifyInstance =>
   fastify({
@@ -76,6 +79,9 @@ const createFastify = (
     keepAliveTimeout: KEEP_ALIVE_MS,
     forceCloseConnections: 'idle',
     trustProxy: (_, hop) => hop < limits.trustedProxies,
+    ...(basePath === ''
+      ? {}
+      : { rewriteUrl: ({ url = '/' }: IncomingMessage) => stripBasePath(basePath, url) }),
     routerOptions: { maxParamLength: MAX_PARAMETER_LENGTH },
     clientErrorHandler: (error, socket) => sendRawError(socket, parserError(error)),
     // Fastify sets its timeout after Node has created the server, and Node then uses the longer of the two.

@@ -25,14 +25,14 @@ const POLICY = [
   "frame-ancestors 'none'",
 ].join('; ');
 
-const PAGE = `<!doctype html>
+const page = (basePath: string): string => `<!doctype html>
 <html lang="en">
   <head>
     <meta charset="utf-8" />
     <meta name="viewport" content="width=device-width, initial-scale=1" />
     <title>Pennon API</title>
     <link rel="icon" href="data:," />
-    <link rel="stylesheet" href="/docs/swagger-ui.css" />
+    <link rel="stylesheet" href="${basePath}/docs/swagger-ui.css" />
     <style>
       .note { max-width: 1460px; margin: 0 auto; padding: 0.75rem 1.25rem; font: 0.875rem sans-serif; }
       .swagger-ui .responses-wrapper { overflow-x: auto; }
@@ -43,8 +43,8 @@ const PAGE = `<!doctype html>
       To try requests, select Authorize and enter an API key. It stays in this browser tab until you close it.
     </p>
     <div id="api"></div>
-    <script src="/docs/swagger-ui-bundle.js"></script>
-    <script src="/docs/start.js"></script>
+    <script src="${basePath}/docs/swagger-ui-bundle.js"></script>
+    <script src="${basePath}/docs/start.js"></script>
   </body>
 </html>
 `;
@@ -53,7 +53,7 @@ const PAGE = `<!doctype html>
  * Stores the key in the session storage of the tab: it is kept over a reload and removed when the tab is closed.
  * The option `persistAuthorization` would store it in the local storage, without an end.
  */
-const START = `const STORED = 'pennon-authorized';
+const startScript = (basePath: string): string => `const STORED = 'pennon-authorized';
 const storeKey = () => ({
   statePlugins: {
     auth: {
@@ -67,7 +67,7 @@ const storeKey = () => ({
   },
 });
 const ui = SwaggerUIBundle({
-  url: '/openapi.json',
+  url: '${basePath}/openapi.json',
   dom_id: '#api',
   validatorUrl: null,
   deepLinking: true,
@@ -80,7 +80,7 @@ const ui = SwaggerUIBundle({
 `;
 
 /** Serves the OpenAPI document, and a page to read and try it. */
-export const serveDocs = (app: FastifyInstance): void => {
+export const serveDocs = (app: FastifyInstance, basePath: string): void => {
   const config = { access: 'public' } as const;
   const assets = findAssets();
   let document: string | undefined;
@@ -88,13 +88,16 @@ export const serveDocs = (app: FastifyInstance): void => {
   app.get('/openapi.json', { config }, async (_, reply) =>
     reply
       .type('application/json; charset=utf-8')
-      .send((document ??= JSON.stringify(openApiDocument()))),
+      .send((document ??= JSON.stringify(openApiDocument(basePath)))),
   );
   app.get('/docs', { config }, async (_, reply) =>
-    reply.type('text/html; charset=utf-8').header('content-security-policy', POLICY).send(PAGE),
+    reply
+      .type('text/html; charset=utf-8')
+      .header('content-security-policy', POLICY)
+      .send(page(basePath)),
   );
   app.get('/docs/start.js', { config }, async (_, reply) =>
-    reply.type('text/javascript; charset=utf-8').send(START),
+    reply.type('text/javascript; charset=utf-8').send(startScript(basePath)),
   );
   for (const [name, type] of Object.entries(FILES)) {
     app.get(`/docs/${name}`, { config }, async (_, reply) =>

@@ -11,20 +11,25 @@ import { StoreError } from '../store/store.ts';
 import type { GuardedRoute } from './access.ts';
 
 /** Converts everything that routes throw to an error response. */
-export const handleErrors = (app: FastifyInstance, routes: readonly GuardedRoute[]): void => {
+export const handleErrors = (
+  app: FastifyInstance,
+  routes: readonly GuardedRoute[],
+  basePath: string,
+): void => {
   app.setErrorHandler((error: FastifyError, request, reply) => sendError(error, request, reply));
   app.setNotFoundHandler((request, reply) => {
     const allowed = methodsOf(routes, request.url);
     if (allowed.length > 0) reply.header('allow', allowed.join(', '));
     return sendError(
-      allowed.length > 0 ? wrongMethod(request, allowed) : noRoute(),
+      allowed.length > 0 ? wrongMethod(request, allowed) : noRoute(basePath),
       request,
       reply,
     );
   });
 };
 
-const noRoute = () => new PennonError('NOT_FOUND', 'this route does not exist; see /docs');
+const noRoute = (basePath: string) =>
+  new PennonError('NOT_FOUND', `this route does not exist; see ${basePath}/docs`);
 
 const wrongMethod = ({ method }: FastifyRequest, allowed: readonly string[]) =>
   new PennonError(

@@ -19,12 +19,12 @@ import { restRoutes } from './rest-route.ts';
  * of a POST as part of the body, and no entity tag, status 304 or Location. So the operations are passed to
  * it as `paths`, made from the same `RestRoute` that `rest.ts` serves.
  */
-export const openApiDocument = (): JsonObject => {
-  const document = JsonObjectSchema.parse(JSON.parse(JSON.stringify(describeRoutes())));
+export const openApiDocument = (basePath = ''): JsonObject => {
+  const document = JsonObjectSchema.parse(JSON.parse(JSON.stringify(describeRoutes(basePath))));
   return addExamples(adaptToGenerators(document));
 };
 
-const describeRoutes = (): OpenAPIObject =>
+const describeRoutes = (basePath: string): OpenAPIObject =>
   generateOpenApiDocument(appRouter, {
     title: 'Pennon',
     description:
@@ -32,7 +32,7 @@ const describeRoutes = (): OpenAPIObject =>
     version: '1',
     license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     openApiVersion: '3.1.0',
-    baseUrl: '/',
+    baseUrl: basePath === '' ? '/' : basePath,
     paths: { ...restPaths(), ...OTHER_PATHS },
     securitySchemes: {
       bearer: { type: 'http', scheme: 'bearer' },

@@ -141,9 +141,9 @@ const respond = (
   return reply.code(success.status).send(body);
 };
 
-/** The URL of a created resource, with the environment if the request named one. */
+/** The URL of a created resource, with the base path, and with the environment if the request named one. */
 const locationOf = (request: FastifyRequest, id: string): string => {
-  const [path = '', query] = request.url.split('?');
+  const [path = '', query] = request.originalUrl.split('?');
   const environment = new URLSearchParams(query).get('environment');
   return `${path}/${encodeURIComponent(id)}${environment === null ? '' : `?environment=${encodeURIComponent(environment)}`}`;
 };

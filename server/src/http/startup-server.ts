@@ -3,6 +3,7 @@ import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 import { errorBody, ERRORS, PennonError } from '../errors.ts';
+import { stripBasePath } from './base-path.ts';
 import { errorHeaders } from './errors.ts';
 
 /** Responds while a server waits for its store: it is alive, not ready, and clients should retry. */
@@ -21,12 +22,13 @@ const JSON_HEADERS = {
 export const openStartupServer = async (address: {
   host: string;
   port: number;
+  basePath: string;
 }): Promise<StartupServer> => {
   const server = createServer((request, response) => {
     // Closes the connection, so that the next request reaches the real server.
     response.setHeader('connection', 'close');
     request.resume();
-    respond(request.url, response);
+    respond(stripBasePath(address.basePath, request.url ?? '/'), response);
   });
   server.listen(address.port, address.host);
   await once(server, 'listening');
@@ -38,7 +40,7 @@ const portOf = (server: Server): number => {
   return address === null || typeof address === 'string' ? 0 : address.port;
 };
 
-const respond = (path: string | undefined, response: ServerResponse): void => {
+const respond = (path: string, response: ServerResponse): void => {
   if (path === '/healthz') return send(response, 200, { status: 'ok' });
   if (path === '/readyz') return send(response, 503, { status: 'waiting' });
   const message = 'this server is waiting for its store and has no snapshot to serve; try again';

@@ -55,6 +55,7 @@ type ServerSetup = {
   readonly clock?: Clock;
   readonly limits?: Partial<Limits>;
   readonly adminKey?: string;
+  readonly basePath?: string;
   /** Wraps the store that the server uses. */
   readonly wrapStore?: (store: Store) => Store;
 };
@@ -64,6 +65,7 @@ export const startServer = async ({
   clock = systemClock,
   limits,
   adminKey = ADMIN_KEY,
+  basePath = '',
   wrapStore = store => store,
 }: ServerSetup = {}): Promise<TestServer> => {
   const lines: string[] = [];
@@ -74,6 +76,7 @@ export const startServer = async ({
     logger: pino({ level: 'debug' }, { write: line => lines.push(line) }),
     limits: { ...readConfig({}).limits, ...limits },
     adminKey,
+    basePath,
     firstAdminKey: () => ADMIN_KEY,
   });
   const request = requestTo(server);
