@@ -11,7 +11,7 @@ from conftest import EventRecorder, QuickProvider, Use, eventually, streaming
 from openfeature import api
 from openfeature.client import OpenFeatureClient
 from openfeature.evaluation_context import EvaluationContext
-from openfeature.exception import ErrorCode, ProviderFatalError
+from openfeature.exception import ErrorCode, GeneralError, ProviderFatalError
 from openfeature.provider import ProviderStatus
 from real_server import FaultProxy, RealServer, real_server
 
@@ -64,6 +64,35 @@ def test_flags_are_loaded_and_changes_arrive(
     eventually(lambda: client.get_boolean_details(flag, False).reason == "DISABLED")
     eventually(lambda: [flag] in recorder.changed_flags())
     assert client.get_boolean_details("missing", False).error_code == ErrorCode.FLAG_NOT_FOUND
+
+
+def test_an_edit_of_the_description_is_not_reported(
+    real: RealServer, client: OpenFeatureClient, use: Use, flag: str
+) -> None:
+    provider = use(RetryingProvider(url=real.url, key=real.key()))
+    recorder = EventRecorder(client)
+    eventually(streaming(provider))
+    real.patch(flag, description="the checkout with fewer steps")
+    eventually(lambda: client.get_boolean_details(flag, False).flag_metadata["version"] == 2)
+    real.patch(flag, enabled=False)
+    eventually(lambda: client.get_boolean_details(flag, False).reason == "DISABLED")
+    eventually(recorder.changed_flags)
+    assert recorder.changed_flags() == [[flag]]
+
+
+@pytest.mark.parametrize("mode", ["in-process", "remote"])
+def test_an_unknown_environment_is_reported_at_once_with_its_name(
+    real: RealServer, client: OpenFeatureClient, domain: str, mode: Any
+) -> None:
+    from real_server import ADMIN_KEY  # noqa: PLC0415
+
+    options: dict[str, Any] = {"url": real.url, "key": ADMIN_KEY, "mode": mode}
+    # A minute is longer than this test may take.
+    provider = RetryingProvider(**options, environment="produktion", init_timeout_ms=60_000)
+    with pytest.raises(GeneralError, match=r'404.*"produktion"'):
+        api.set_provider_and_wait(provider, domain)
+    assert client.get_provider_status() == ProviderStatus.ERROR
+    provider.shutdown()
 
 
 def test_a_key_of_all_environments_needs_the_environment_option(

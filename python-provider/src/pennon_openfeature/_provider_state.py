@@ -109,6 +109,7 @@ class ProviderStateMachine:
             return
         self._state = self._next
         if self._next == "ready":
+            logger.info("the flags are current")
             self._emit(ProviderEvent.PROVIDER_READY, ProviderEventDetails())
         else:
             logger.warning("the flags may be out of date: %s", self._message)
