@@ -12,6 +12,7 @@ import { StoreError, type StoreErrorCode } from './store/store.ts';
  */
 export const ERRORS = {
   BAD_REQUEST: { http: 400, trpc: 'BAD_REQUEST' },
+  NO_EFFECT: { http: 400, trpc: 'BAD_REQUEST' },
   UNAUTHORIZED: { http: 401, trpc: 'UNAUTHORIZED' },
   FORBIDDEN: { http: 403, trpc: 'FORBIDDEN' },
   NOT_FOUND: { http: 404, trpc: 'NOT_FOUND' },

@@ -138,6 +138,7 @@ describe('creating a flag', () => {
         ...on,
         defaultVariant: 'on',
         rules: [{ attribute: 'a', operator: 'exists' }],
+        allowNoEffect: true,
       },
     });
     expect(same.body.warnings).toEqual([
@@ -274,14 +275,14 @@ describe('changing a flag', () => {
     await server.api('PATCH', '/flags/cached', { body: { enabled: false } });
     expect((await server.api('GET', '/flags/cached', { headers })).status).toBe(200);
     expect((await server.api('GET', '/flags/ghost')).status).toBe(404);
-    expect((await server.api('PUT', '/flags/ghost', { body: on })).status).toBe(404);
+    expect((await server.api('PATCH', '/flags/ghost', { body: on })).status).toBe(404);
   });
 
   it('never reuses an entity tag after the flag is deleted and created again', async () => {
     const first = await server.api('POST', '/flags', { body: { key: 'reborn', ...on } });
     await server.api('DELETE', '/flags/reborn');
     const second = await server.api('POST', '/flags', { body: { key: 'reborn', ...on } });
-    expect(second.body.version).toBe(1);
+    expect(second.body.version).toBe(2);
     expect(second.headers.etag).not.toBe(first.headers.etag);
   });
 });
@@ -388,15 +389,15 @@ describe('copying a flag', () => {
       version: 1,
       variants: colour.variants,
     });
-    await own.api('PATCH', '/flags/f', { body: { enabled: false } });
+    await own.api('PATCH', '/flags/f', { body: { description: 'here' } });
     const diff = await copy({ dryRun: true });
     expect(diff.body).toMatchObject({
       outcome: 'refused',
-      differences: [{ path: 'enabled', before: false, after: true }],
+      differences: [{ path: 'description', before: 'here', after: null }],
     });
     expect((await copy({})).status).toBe(409);
     expect((await copy({ dryRun: true, overwrite: true })).body.outcome).toBe('overwrite');
-    expect((await copy({ overwrite: true })).body).toMatchObject({ enabled: true, version: 3 });
+    expect((await copy({ overwrite: true })).body).toMatchObject({ enabled: false, version: 3 });
     expect((await copy({ to: 'nowhere' })).status).toBe(404);
     expect((await copy({ to: 'development' })).status).toBe(400);
   });

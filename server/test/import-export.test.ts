@@ -37,6 +37,7 @@ const fill = async (server: TestServer): Promise<void> => {
       type: 'object',
       variants: { on: { deep: [1, { constructor: null }], text: 'Größe 📏' } },
       defaultVariant: 'on',
+      allowNoEffect: true,
       rules: [{ conditions: [{ flag: 'a', variants: ['on'] }], variant: 'on' }],
     },
   });

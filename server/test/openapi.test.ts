@@ -105,9 +105,10 @@ describe('/openapi.json', () => {
       put.parameters
         .map(({ name, in: place }: { name: string; in: string }) => `${place} ${name}`)
         .toSorted(),
-    ).toEqual(['header If-Match', 'path key', 'query environment']);
+    ).toEqual(['header If-Match', 'header If-None-Match', 'path key', 'query environment']);
     expect(Object.keys(put.responses)).toEqual([
       '200',
+      '201',
       '400',
       '401',
       '403',

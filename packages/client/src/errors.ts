@@ -5,6 +5,7 @@ import type { AppRouter } from './router.ts';
 /** Every code that an API error can have. The last three come from OpenFeature. */
 export type ErrorCode =
   | 'BAD_REQUEST'
+  | 'NO_EFFECT'
   | 'UNAUTHORIZED'
   | 'FORBIDDEN'
   | 'NOT_FOUND'

@@ -23,7 +23,7 @@ export type { CompiledFlagSet } from './model.ts';
 export { operatorTraits, type OperatorTraits } from './operators.ts';
 export type { Finding, Problem } from './problems.ts';
 export { references, type References } from './references.ts';
-export { expandShortForm } from './short-form.ts';
+export { expandRules, expandShortForm } from './short-form.ts';
 export type {
   AdmissionTrace,
   ConditionTrace,

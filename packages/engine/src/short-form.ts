@@ -107,7 +107,8 @@ const idGenerator = (rules: readonly unknown[]): (() => string) => {
   };
 };
 
-const expandRules = (rules: unknown): unknown => {
+/** Returns the full form of the rules of a flag: each gets an id, conditions, a percentage and a variant. */
+export const expandRules = (rules: unknown): unknown => {
   if (!isList(rules)) return rules ?? [];
   const nextId = idGenerator(rules);
   return rules.map(rule => expandRule(rule, nextId));

@@ -148,7 +148,7 @@ export const FlagPatch = strictObject({
   enabled: z.boolean().optional(),
   variants: variants.optional(),
   defaultVariant: Name.nullish(),
-  rules: rules(Rule).nullish(),
+  rules: rules(RuleInput).nullish(),
   seed: Seed.nullish(),
   clientVisible: z.boolean().nullish(),
   metadata: metadata.nullish(),

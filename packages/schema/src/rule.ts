@@ -33,7 +33,7 @@ const bucketBy = Attribute.describe(
 export const Seed = text(1, LIMITS.seedLength).describe('Text that is part of the hashed input.');
 
 /**
- * A rule in its full form, as stored and as a patch must send it. Whether it has a `variant` or a
+ * A rule in its full form, as stored. Whether it has a `variant` or a
  * `split`, and whether those variants exist, is checked when the flag is compiled.
  */
 export const Rule = strictObject({
@@ -90,6 +90,6 @@ const ruleInput = strictObject({
     .nullish(),
 });
 
-/** A rule in a request that creates a flag. A single condition may be inline. */
+/** A rule in a request. A single condition may be inline. */
 export const RuleInput = ruleInput.superRefine(checkShortForm).meta({ id: 'RuleInput' });
 export type RuleInput = z.infer<typeof ruleInput>;

@@ -1,10 +1,11 @@
-import { expandShortForm, references } from '@pennon/engine';
+import { expandRules, expandShortForm, references } from '@pennon/engine';
 import { Flag, isJsonObject, type FlagPatch } from '@pennon/schema';
 
 import { invalid } from '../errors.ts';
 import { mergePatch, parseOrThrow } from '../resources/parse.ts';
 import type { ResourceType, ServerFields } from '../resources/resource-type.ts';
 import { validateFlag } from '../resources/validate.ts';
+import { requireEffect } from './effect.ts';
 import { flagWarnings } from './warnings.ts';
 
 export const flagResource: ResourceType<'flags'> = {
@@ -14,13 +15,18 @@ export const flagResource: ResourceType<'flags'> = {
     parseOrThrow(Flag, withServerFields(expandShortForm(input), serverFields)),
   merge: (current, patch, serverFields) =>
     parseOrThrow(Flag, {
-      ...mergePatch(current, patch, clearedValues(current.key)),
+      ...mergePatch(current, withFullRules(patch), clearedValues(current.key)),
       ...serverFields,
     }),
   validate(base, flag, current) {
     if (current !== null) requireSameType(flag, current);
     validateFlag(base, flag);
   },
+  requireEffect,
+  arrive: (flag, current, enabled) => ({
+    ...flag,
+    enabled: enabled ?? current?.enabled ?? false,
+  }),
   usedBy: ({ flagSet }, key) =>
     Object.values(flagSet.flags)
       .filter(flag => references(flag).flags.includes(key))
@@ -33,6 +39,9 @@ export const flagResource: ResourceType<'flags'> = {
 /** Expanding the short form of an object returns an object. */
 const withServerFields = (expanded: unknown, serverFields: ServerFields): object =>
   isJsonObject(expanded) ? { ...expanded, ...serverFields } : serverFields;
+
+const withFullRules = (patch: object): object =>
+  'rules' in patch && patch.rules != null ? { ...patch, rules: expandRules(patch.rules) } : patch;
 
 /** Fields that a patch may set to null, but that every flag has. */
 type Clearable = {

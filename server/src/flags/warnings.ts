@@ -1,6 +1,8 @@
 import { operatorTraits } from '@pennon/engine';
 import type { Condition, ErrorDetail, Flag, Rule } from '@pennon/schema';
 
+import { variantsOf } from './effect.ts';
+
 /** Returns what is accepted, but probably unintended. `elsewhere`: the same key in other environments. */
 export const flagWarnings = (
   flag: Flag,
@@ -35,7 +37,7 @@ const analyzeRules = (flag: Flag): readonly AnalyzedRule[] => {
 const singleOutcome = (flag: Flag, rules: readonly AnalyzedRule[]): ErrorDetail[] => {
   if (rules.length === 0) return [];
   const reachable = rules.filter(({ unreachable }) => unreachable === undefined);
-  const outcomes = new Set(reachable.flatMap(({ rule }) => outcomesOf(rule)));
+  const outcomes = new Set(reachable.flatMap(({ rule }) => variantsOf(rule)));
   if (!reachable.some(({ rule }) => servesEveryone(rule))) outcomes.add(flag.defaultVariant);
   if (outcomes.size !== 1) return [];
   const [only] = outcomes;
@@ -43,12 +45,6 @@ const singleOutcome = (flag: Flag, rules: readonly AnalyzedRule[]): ErrorDetail[
   return [
     { path: 'rules', message: `every outcome is ${outcome}, so the rules make no difference` },
   ];
-};
-
-/** Variants that a rule can serve. */
-const outcomesOf = (rule: Rule): (string | null)[] => {
-  if (rule.variant != null) return [rule.variant];
-  return (rule.split ?? []).filter(({ weight }) => weight > 0).map(({ variant }) => variant);
 };
 
 const percentageOf = (rule: Rule): number => rule.percentage ?? 100;

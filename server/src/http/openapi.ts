@@ -91,14 +91,17 @@ const pascalCase = (procedure: string): string =>
     .join('');
 
 const successOf = ({ success, conditional }: RestRoute): ZodOpenApiOperationObject['responses'] => {
-  const { status, body, hasEtag, locationField } = success;
+  const { status, body, hasEtag, locationField, createsIfAbsent } = success;
   if (body === undefined) return { [status]: { description: 'Done' } };
+  const content = { 'application/json': { schema: body } };
+  const headers = hasEtag ? etag : {};
+  const created = { description: 'Created', headers: { ...headers, ...location }, content };
   return {
-    [status]: {
-      description: status === 201 ? 'Created' : 'OK',
-      headers: { ...(hasEtag ? etag : {}), ...(locationField === undefined ? {} : location) },
-      content: { 'application/json': { schema: body } },
-    },
+    [status]:
+      locationField === undefined
+        ? { description: status === 201 ? 'Created' : 'OK', headers, content }
+        : created,
+    ...(createsIfAbsent ? { 201: created } : {}),
     ...(conditional ? notModified : {}),
   };
 };

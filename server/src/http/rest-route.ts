@@ -8,7 +8,7 @@ import { restParams } from '../router/schemas.ts';
  * A REST route, derived from the metadata and schemas of its procedure. `rest.ts` serves it and
  * `openapi.ts` documents it, so the document promises exactly what the server does.
  */
-export type RestRoute = Omit<RestMeta, 'status'> & {
+export type RestRoute = Omit<RestMeta, 'status' | 'createsIfAbsent'> & {
   /** Such as `flags.create`. */
   readonly procedure: string;
   readonly meta: Meta;
@@ -34,6 +34,8 @@ type Success = {
   readonly hasEtag: boolean;
   /** The body field to append to the path for the Location header: the id of a created resource that has a GET route. */
   readonly locationField: string | undefined;
+  /** Whether the status is 201 if the request creates the resource. */
+  readonly createsIfAbsent: boolean;
 };
 
 type Definition = {
@@ -79,6 +81,7 @@ export const restRoutes = (): readonly RestRoute[] => {
         status: body === undefined ? 204 : (rest.status ?? 200),
         body,
         hasEtag,
+        createsIfAbsent: rest.createsIfAbsent === true,
         locationField: rest.status === 201 ? idField(readPaths, rest.path) : undefined,
       },
       conditional: rest.method === 'GET' && hasEtag,

@@ -23,9 +23,16 @@ export const serveRest = (app: FastifyInstance, services: Services): void => {
       config: { access: { permission } },
       ...(limits === undefined ? {} : { bodyLimit: limits.bodyBytes }),
       handler: async (request, reply) => {
-        const caller = createCaller({ services, requireCaller: () => callerOf(request) });
+        let isCreated = false;
+        const caller = createCaller({
+          services,
+          requireCaller: () => callerOf(request),
+          onCreated: () => (isCreated = true),
+        });
         const call = procedureOf(caller, route.procedure);
-        return respond(route, request, reply, await call(inputOf(route, request)));
+        const output = await call(inputOf(route, request));
+        if (isCreated) reply.code(201).header('location', request.url);
+        return respond(route, request, reply, output);
       },
     });
   }
@@ -138,7 +145,7 @@ const respond = (
   }
   if (success.locationField !== undefined)
     reply.header('location', locationOf(request, String(Reflect.get(body, success.locationField))));
-  return reply.code(success.status).send(body);
+  return reply.code(reply.statusCode === 201 ? 201 : success.status).send(body);
 };
 
 /** The URL of a created resource, with the base path, and with the environment if the request named one. */

@@ -22,6 +22,8 @@ export type CopyInput = ResourceKey & {
   readonly to: string;
   readonly overwrite?: boolean | undefined;
   readonly dryRun?: boolean | undefined;
+  /** Whether a flag arrives enabled. By default a new flag is disabled, and a replaced one stays as it is. */
+  readonly enabled?: boolean | undefined;
 };
 
 /** What a copy would change. */
@@ -43,13 +45,14 @@ type Copy<Document> = {
   readonly from: string;
   readonly to: string;
   readonly overwrite: boolean;
+  readonly enabled: boolean | undefined;
 };
 
 /** Copies a document into another environment, or with `dryRun` returns what that would change. */
 export const copyDocument = async <Name extends ResourceName>(
   context: ResourceContext<Name>,
   caller: Caller,
-  { environment, key, to: requestedTarget, overwrite = false, dryRun = false }: CopyInput,
+  { environment, key, to: requestedTarget, overwrite = false, dryRun = false, enabled }: CopyInput,
 ): Promise<Written<Documents[Name]> | CopyPreview> => {
   const from = environmentOf(caller, environment);
   const to = environmentOf(caller, requestedTarget);
@@ -57,7 +60,7 @@ export const copyDocument = async <Name extends ResourceName>(
   const source = await readSource(context, from, key);
   const target = context.registry.find(to);
   await target.replica.refresh();
-  const copy = { source, from, to, overwrite };
+  const copy = { source, from, to, overwrite, enabled };
   if (dryRun) return previewCopy(context, target.view(), copy);
   return target.write(view => planCopy(context, view, caller, copy));
 };
@@ -77,9 +80,10 @@ const readSource = async <Name extends ResourceName>(
 const previewCopy = async <Name extends ResourceName>(
   context: ResourceContext<Name>,
   view: FlagSetView,
-  { source, from, to, overwrite }: Copy<Documents[Name]>,
+  copy: Copy<Documents[Name]>,
 ): Promise<CopyPreview> => {
-  const { current = null, document, changed } = await compareWithTarget(context, view, source, to);
+  const { source, from, to, overwrite } = copy;
+  const { current = null, document, changed } = await compareWithTarget(context, view, copy);
   const problems = problemsOf(() =>
     context.type.validate(view, document, current && current.document),
   );
@@ -101,11 +105,11 @@ const planCopy = async <Name extends ResourceName>(
   context: ResourceContext<Name>,
   view: FlagSetView,
   caller: Caller,
-  { source, to: environment, overwrite }: Copy<Documents[Name]>,
+  copy: Copy<Documents[Name]>,
 ): Promise<WritePlan<'flagSet', Written<Documents[Name]>>> => {
   const { type } = context;
-  const compared = await compareWithTarget(context, view, source, environment);
-  const { current, at, document, changed } = compared;
+  const { source, to: environment, overwrite } = copy;
+  const { current, at, document, changed } = await compareWithTarget(context, view, copy);
   if (current !== undefined && !overwrite)
     throw alreadyExists(type, source.key, environment, 'set "overwrite" to replace it');
   type.validate(view, document, current?.document ?? null);
@@ -119,16 +123,16 @@ const planCopy = async <Name extends ResourceName>(
 const compareWithTarget = async <Name extends ResourceName>(
   context: ResourceContext<Name>,
   { snapshot }: FlagSetView,
-  source: Documents[Name],
-  environment: string,
+  { source, to, enabled }: Copy<Documents[Name]>,
 ) => {
   const { type, registry, clock } = context;
-  const { ledger } = registry.find(environment).replica;
+  const { ledger } = registry.find(to).replica;
   const current = recordsOf(type, snapshot).get(source.key);
   const replaced = current?.document ?? null;
   const at = clock.now();
   const next = { ledger, key: source.key, current: replaced, at };
-  const document = { ...source, ...(await nextServerFields(context, next)) };
+  const arriving = type.arrive(source, replaced, enabled);
+  const document = { ...arriving, ...(await nextServerFields(context, next)) };
   const changed = differences(replaced, document, Object.keys(serverManagedFields));
   return { current, at, document, changed };
 };

@@ -16,6 +16,9 @@ import {
   replaceDocument,
   updateDocument,
   type ConditionalKey,
+  type CreateInput,
+  type ReplaceInput,
+  type UpdateInput,
 } from './write.ts';
 
 /**
@@ -30,9 +33,9 @@ export const createResourceService = <Name extends ResourceName>(
   return {
     get: (caller: Caller, input: ResourceKey) => getDocument(context, caller, input),
     list: (caller: Caller, query: ListQuery) => listDocuments(context, caller, query),
-    create: (caller: Caller, input: ResourceKey) => createDocument(context, caller, input),
-    replace: (caller: Caller, input: ConditionalKey) => replaceDocument(context, caller, input),
-    update: (caller: Caller, input: ConditionalKey) => updateDocument(context, caller, input),
+    create: (caller: Caller, input: CreateInput) => createDocument(context, caller, input),
+    replace: (caller: Caller, input: ReplaceInput) => replaceDocument(context, caller, input),
+    update: (caller: Caller, input: UpdateInput) => updateDocument(context, caller, input),
     delete: (caller: Caller, input: ConditionalKey) => deleteDocument(context, caller, input),
     copy: (caller: Caller, input: CopyInput) => copyDocument(context, caller, input),
     listVersions: (caller: Caller, query: ResourceKey & PageQuery) =>

@@ -33,6 +33,14 @@ export type ResourceType<Name extends ResourceName = ResourceName> = {
     document: Documents[Name],
     current: Documents[Name] | null,
   ) => void;
+  /** Throws NO_EFFECT if the write changes what decides, but every outcome is the same. */
+  readonly requireEffect: (document: Documents[Name], current: Documents[Name] | null) => void;
+  /** Returns the document as a copy of it arrives in another environment, in place of `current`. */
+  readonly arrive: (
+    document: Documents[Name],
+    current: Documents[Name] | null,
+    enabled: boolean | undefined,
+  ) => Documents[Name];
   /** Keys of the flags that refer to this document. */
   readonly usedBy: (base: ValidationBase, key: string) => readonly string[];
   /** Accepted, but probably unintended. `elsewhere`: the same key in other environments. */

@@ -1,11 +1,16 @@
+import { serverManagedFields } from '@pennon/schema';
+
 import { environmentOf, type Caller } from '../auth/caller.ts';
 import { PennonError } from '../errors.ts';
 import type { FlagSetView } from '../flag-set/live-flag-set.ts';
-import type { Documents } from '../store/store.ts';
+import type { WritePlan } from '../replication/writer.ts';
+import type { Documents, Stored } from '../store/store.ts';
+import { differences } from './differences.ts';
 import { entityTag, requireMatch } from './entity-tag.ts';
 import {
   nextServerFields,
   planDelete,
+  planNothing,
   planPut,
   recordsOf,
   serverFieldsAfter,
@@ -26,53 +31,136 @@ export type ConditionalKey = ResourceKey & {
   readonly ifMatch?: string | undefined;
 };
 
+/** What a write allows although it is probably a mistake. */
+type Allowances = {
+  /** Rules that serve nothing but the default variant. */
+  readonly allowNoEffect?: boolean | undefined;
+};
+
+/** The document that a write changes, and the caller. */
+type Target = {
+  readonly caller: Caller;
+  readonly environment: string;
+  readonly key: string;
+  readonly ifMatch: string | undefined;
+};
+
+export type CreateInput = ResourceKey & Allowances;
+export type UpdateInput = ConditionalKey & Allowances;
+export type ReplaceInput = UpdateInput & {
+  /** The If-None-Match header. `*`: the document must not exist. */
+  readonly ifNoneMatch?: string | undefined;
+};
+
 // Every write is decided on one view: existence, preconditions and validity on the same revision.
 
 /** Throws CONFLICT if the document exists. */
 export const createDocument = <Name extends ResourceName>(
   context: ResourceContext<Name>,
   caller: Caller,
-  { environment: requested, ...input }: ResourceKey,
+  { environment: requested, allowNoEffect = false, ...input }: CreateInput,
 ): Promise<Written<Documents[Name]>> => {
-  const { type, registry, clock } = context;
+  const { type, registry } = context;
   const environment = environmentOf(caller, requested);
-  const live = registry.find(environment);
-  const { ledger } = live.replica;
-  return live.write(async view => {
+  return registry.find(environment).write(view => {
     if (recordsOf(type, view.snapshot).has(input.key))
       throw alreadyExists(type, input.key, environment, 'use PUT or PATCH to change it');
-    const at = clock.now();
-    const next = { ledger, key: input.key, current: null, at };
-    const document = type.parse(input, await nextServerFields(context, next));
-    type.validate(view, document, null);
-    return planPut(context, { caller, action: 'create', environment, at }, document, null);
+    return planCreate(context, view, caller, { environment, allowNoEffect, input });
   });
 };
 
-/** Replaces all fields of a document. */
-export const replaceDocument = <Name extends ResourceName>(
+type Creation = {
+  readonly environment: string;
+  readonly allowNoEffect: boolean;
+  readonly input: { readonly key: string };
+};
+
+const planCreate = async <Name extends ResourceName>(
+  context: ResourceContext<Name>,
+  view: FlagSetView,
+  caller: Caller,
+  { environment, allowNoEffect, input }: Creation,
+): Promise<WritePlan<'flagSet', Written<Documents[Name]>>> => {
+  const { type, registry, clock } = context;
+  const { ledger } = registry.find(environment).replica;
+  const at = clock.now();
+  const next = { ledger, key: input.key, current: null, at };
+  const document = type.parse(input, await nextServerFields(context, next));
+  type.validate(view, document, null);
+  if (!allowNoEffect) type.requireEffect(document, null);
+  return planPut(context, { caller, action: 'create', environment, at }, document, null);
+};
+
+/** Replaces all fields of a document, or creates it unless If-Match requires that it exists. */
+export const replaceDocument = async <Name extends ResourceName>(
   context: ResourceContext<Name>,
   caller: Caller,
-  { environment, ifMatch, ...input }: ConditionalKey,
-): Promise<Written<Documents[Name]>> => {
-  const target = { environment, ifMatch, key: input.key };
-  return changeDocument(context, caller, target, {
-    action: 'replace',
-    apply: (_, serverFields) => context.type.parse(input, serverFields),
+  { environment: requested, ifMatch, ifNoneMatch, allowNoEffect = false, ...input }: ReplaceInput,
+): Promise<{ document: Written<Documents[Name]>; created: boolean }> => {
+  const { type, registry } = context;
+  const environment = environmentOf(caller, requested);
+  const { key } = input;
+  let created = false;
+  const document = await registry.find(environment).write(view => {
+    const exists = recordsOf(type, view.snapshot).has(key);
+    requireAbsence(type, key, exists, ifNoneMatch);
+    if (!exists && ifMatch !== undefined) throw nothingToMatch(type, key);
+    created = !exists;
+    if (created) return planCreate(context, view, caller, { environment, allowNoEffect, input });
+    return planChange(
+      context,
+      view,
+      { caller, environment, ifMatch, key },
+      {
+        action: 'replace',
+        allowNoEffect,
+        apply: (_, serverFields) => type.parse(input, serverFields),
+      },
+    );
   });
+  return { document, created };
 };
+
+/** Throws PRECONDITION_FAILED if If-None-Match is `*` and the document exists. */
+const requireAbsence = (
+  { kind }: Kind,
+  key: string,
+  exists: boolean,
+  ifNoneMatch: string | undefined,
+): void => {
+  if (ifNoneMatch === undefined) return;
+  if (ifNoneMatch.trim() !== '*')
+    throw new PennonError('BAD_REQUEST', 'If-None-Match must be "*" on a write', {
+      details: [{ path: 'ifNoneMatch', message: 'must be "*"' }],
+    });
+  if (exists)
+    throw new PennonError(
+      'PRECONDITION_FAILED',
+      `${kind} "${key}" already exists: leave out If-None-Match to replace it`,
+    );
+};
+
+const nothingToMatch = ({ kind }: Kind, key: string): PennonError =>
+  new PennonError(
+    'PRECONDITION_FAILED',
+    `${kind} "${key}" does not exist, so no entity tag is current: leave out If-Match to create it`,
+  );
 
 /** Changes the given fields: undefined leaves a field as it is, null clears it. */
 export const updateDocument = <Name extends ResourceName>(
   context: ResourceContext<Name>,
   caller: Caller,
-  { environment, ifMatch, ...patch }: ConditionalKey,
+  { environment: requested, ifMatch, allowNoEffect = false, ...patch }: UpdateInput,
 ): Promise<Written<Documents[Name]>> => {
-  const target = { environment, ifMatch, key: patch.key };
-  return changeDocument(context, caller, target, {
-    action: 'update',
-    apply: (current, serverFields) => context.type.merge(current, patch, serverFields),
-  });
+  const environment = environmentOf(caller, requested);
+  const target = { caller, environment, ifMatch, key: patch.key };
+  return context.registry.find(environment).write(view =>
+    planChange(context, view, target, {
+      action: 'update',
+      allowNoEffect,
+      apply: (current, serverFields) => context.type.merge(current, patch, serverFields),
+    }),
+  );
 };
 
 /** Throws CONFLICT while other flags refer to the document. */
@@ -84,7 +172,8 @@ export const deleteDocument = <Name extends ResourceName>(
   const { type, registry, clock } = context;
   const environment = environmentOf(caller, target.environment);
   return registry.find(environment).write(view => {
-    const current = requireCurrent(type, view, environment, target);
+    const { key, ifMatch } = target;
+    const current = requireCurrent(type, view, { environment, key, ifMatch }).document;
     requireUnused(type, target.key, type.usedBy(view, target.key));
     return planDelete(context, { caller, action: 'delete', environment, at: clock.now() }, current);
   });
@@ -93,33 +182,38 @@ export const deleteDocument = <Name extends ResourceName>(
 /** How a write derives the next document from the current one. */
 type DocumentChange<Document> = {
   readonly action: 'replace' | 'update';
+  readonly allowNoEffect: boolean;
   readonly apply: (current: Document, serverFields: ServerFields) => Document;
 };
 
-const changeDocument = <Name extends ResourceName>(
+/** Plans a change of one document. A change that changes nothing writes no version. */
+const planChange = <Name extends ResourceName>(
   context: ResourceContext<Name>,
-  caller: Caller,
-  target: ConditionalKey,
-  { action, apply }: DocumentChange<Documents[Name]>,
-): Promise<Written<Documents[Name]>> => {
-  const { type, registry, clock } = context;
-  const environment = environmentOf(caller, target.environment);
-  return registry.find(environment).write(view => {
-    const current = requireCurrent(type, view, environment, target);
-    const at = clock.now();
-    const document = apply(current, serverFieldsAfter(current, at));
-    type.validate(view, document, current);
-    return planPut(context, { caller, action, environment, at }, document, current);
-  });
+  view: FlagSetView,
+  target: Target,
+  { action, allowNoEffect, apply }: DocumentChange<Documents[Name]>,
+): WritePlan<'flagSet', Written<Documents[Name]>> => {
+  const { type, clock } = context;
+  const { caller, environment } = target;
+  const stored = requireCurrent(type, view, target);
+  const current = stored.document;
+  const at = clock.now();
+  const document = apply(current, serverFieldsAfter(current, at));
+  type.validate(view, document, current);
+  if (!allowNoEffect) type.requireEffect(document, current);
+  if (isSameContent(current, document)) return planNothing(context, stored, environment);
+  return planPut(context, { caller, action, environment, at }, document, current);
 };
+
+const isSameContent = (current: object, document: object): boolean =>
+  differences(current, document, Object.keys(serverManagedFields)).length === 0;
 
 /** The current document. Throws NOT_FOUND, or PRECONDITION_FAILED if If-Match does not have its tag. */
 const requireCurrent = <Name extends ResourceName>(
   type: ResourceType<Name>,
   { snapshot }: FlagSetView,
-  environment: string,
-  { key, ifMatch }: ConditionalKey,
-): Documents[Name] => {
+  { environment, key, ifMatch }: Omit<Target, 'caller'>,
+): Stored<Documents[Name]> => {
   const current = recordsOf(type, snapshot).get(key);
   if (current === undefined) throw notFound(type, key, environment);
   const { document, changeId } = current;
@@ -128,7 +222,7 @@ const requireCurrent = <Name extends ResourceName>(
     version: document.version,
     what: `${type.kind} "${key}"`,
   });
-  return document;
+  return current;
 };
 
 type Kind = Pick<ResourceType, 'kind'>;

@@ -6,7 +6,7 @@ import { followFlagSet } from '../streaming/follow-flag-set.ts';
 import { mergeRouters, procedure, router } from './procedure.ts';
 import { resourceRouter, resourceSchemas } from './resource-router.ts';
 import { versionRouter, versionSchema } from './version-router.ts';
-import { environment } from './schemas.ts';
+import { environment, flagCopyOptions, flagWriteOptions } from './schemas.ts';
 import { trackFlagSet } from './tracked.ts';
 
 const schemas = resourceSchemas({
@@ -14,6 +14,7 @@ const schemas = resourceSchemas({
   document: Flag,
   create: FlagCreate,
   patch: FlagPatch,
+  options: { write: flagWriteOptions, copy: flagCopyOptions },
   filter: { enabled: z.boolean().optional(), type: FlagType.optional() },
 });
 

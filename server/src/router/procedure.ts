@@ -16,6 +16,8 @@ export type Context = {
    * throws UNAUTHORIZED or TOO_MANY_REQUESTS; a REST route has done both before it calls the procedure.
    */
   readonly requireCaller: () => Caller;
+  /** Called if a procedure with `createsIfAbsent` created its resource. REST responds with 201 then. */
+  readonly onCreated?: (() => void) | undefined;
 };
 
 /** What a procedure declares about itself. */
@@ -44,6 +46,8 @@ export type RestMeta = {
   readonly summary: string;
   /** Set if a resource is created. Otherwise the status is 204 without output, or 200. */
   readonly status?: 201;
+  /** Set if the status is 201 whenever the request creates the resource. */
+  readonly createsIfAbsent?: true;
 };
 
 const t = initTRPC

@@ -1,7 +1,7 @@
 import { Key, strictObject } from '@pennon/schema';
 import { z } from 'zod';
 
-import type { CopyPreview as Preview } from '../resources/copy.ts';
+import type { CopyInput, CopyPreview as Preview } from '../resources/copy.ts';
 import type { ListQuery } from '../resources/read.ts';
 import { createResourceService } from '../resources/resource-service.ts';
 import type { ResourceKey, ResourceName, ResourceType } from '../resources/resource-type.ts';
@@ -14,6 +14,7 @@ import {
   CopyPreview,
   environment,
   ifMatch,
+  ifNoneMatch,
   Nothing,
   page,
   paging,
@@ -26,12 +27,15 @@ export const resourceSchemas = <
   Create extends z.core.$ZodLooseShape,
   Patch extends z.core.$ZodLooseShape,
   Filter extends { readonly [Field in keyof Document]?: z.ZodType },
+  Write extends z.core.$ZodLooseShape,
+  Copy extends z.core.$ZodLooseShape,
 >({
   id,
   document,
   create,
   patch,
   filter,
+  options,
 }: {
   /** Names the response in the OpenAPI document. */
   readonly id: string;
@@ -40,10 +44,12 @@ export const resourceSchemas = <
   readonly patch: z.ZodObject<Patch>;
   /** Fields that a list can be filtered by; each must equal the given value. */
   readonly filter: Filter;
+  /** Fields of requests that are not fields of the document. */
+  readonly options: { readonly write: Write; readonly copy: Copy };
 }) => {
   const response = documentResponse(document).meta({ id });
   return {
-    create: strictObject({ ...environment, ...create.shape }),
+    create: strictObject({ ...environment, ...options.write, ...create.shape }),
     list: strictObject({
       ...environment,
       ...paging,
@@ -51,8 +57,15 @@ export const resourceSchemas = <
       tag: z.string().max(200).optional(),
       ...filter,
     }),
-    replace: strictObject({ ...environment, ...ifMatch, ...create.shape }),
-    update: strictObject({ ...environment, ...ifMatch, ...patch.shape }),
+    replace: strictObject({
+      ...environment,
+      ...ifMatch,
+      ...ifNoneMatch,
+      ...options.write,
+      ...create.shape,
+    }),
+    update: strictObject({ ...environment, ...ifMatch, ...options.write, ...patch.shape }),
+    copy: strictObject({ ...copyInput, ...options.copy }),
     response,
     page: page(document),
     copied: z.union([response, CopyPreview]),
@@ -66,6 +79,7 @@ export const resourceRouter = <
   List extends z.ZodType<ListQuery>,
   Replace extends z.ZodType<ResourceKey>,
   Update extends z.ZodType<ResourceKey>,
+  Copy extends z.ZodType<CopyInput>,
   Single,
   Paged,
   Copied,
@@ -76,6 +90,7 @@ export const resourceRouter = <
     readonly list: List;
     readonly replace: Replace;
     readonly update: Update;
+    readonly copy: Copy;
     readonly response: z.ZodType<Single, Written<Documents[Name]>>;
     readonly page: z.ZodType<Paged, Page<Documents[Name]>>;
     readonly copied: z.ZodType<Copied, Written<Documents[Name]> | Preview>;
@@ -120,10 +135,19 @@ export const resourceRouter = <
       .output(response)
       .query(({ ctx, input }) => service(ctx).get(ctx.caller, input)),
 
-    replace: writes({ method: 'PUT', path: documentPath, summary: `Replace a ${kind}` })
+    replace: writes({
+      method: 'PUT',
+      path: documentPath,
+      summary: `Replace a ${kind}, or create it`,
+      createsIfAbsent: true,
+    })
       .input(schemas.replace)
       .output(response)
-      .mutation(({ ctx, input }) => service(ctx).replace(ctx.caller, input)),
+      .mutation(async ({ ctx, input }) => {
+        const { document, created } = await service(ctx).replace(ctx.caller, input);
+        if (created) ctx.onCreated?.();
+        return document;
+      }),
 
     update: writes({
       method: 'PATCH',
@@ -148,7 +172,7 @@ export const resourceRouter = <
       path: `${documentPath}/copy`,
       summary: `Copy a ${kind} to another environment`,
     })
-      .input(strictObject(copyInput))
+      .input(schemas.copy)
       .output(copied)
       .mutation(({ ctx, input }) => service(ctx).copy(ctx.caller, input)),
   });

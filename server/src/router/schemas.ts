@@ -21,6 +21,33 @@ export const ifMatch = {
     .register(restParams, { in: 'header', name: 'If-Match' }),
 };
 
+export const ifNoneMatch = {
+  ifNoneMatch: z
+    .string()
+    .max(1_000)
+    .optional()
+    .describe('"*" creates the resource, and fails if it exists. A header over REST.')
+    .register(restParams, { in: 'header', name: 'If-None-Match' }),
+};
+
+/** Fields of a request that writes a flag. */
+export const flagWriteOptions = {
+  allowNoEffect: z
+    .boolean()
+    .optional()
+    .describe('Accept rules that serve nothing but the default variant.'),
+};
+
+/** Fields of a request that copies a flag. */
+export const flagCopyOptions = {
+  enabled: z
+    .boolean()
+    .optional()
+    .describe(
+      'Whether the copy is enabled. By default a new copy is disabled, and a replaced flag stays as it is.',
+    ),
+};
+
 export const paging = {
   limit: z
     .int('must be a whole number')

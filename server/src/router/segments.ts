@@ -11,6 +11,7 @@ const schemas = resourceSchemas({
   create: SegmentCreate,
   patch: SegmentPatch,
   filter: {},
+  options: { write: {}, copy: {} },
 });
 
 export const segments = mergeRouters(

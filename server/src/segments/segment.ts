@@ -13,6 +13,8 @@ export const segmentResource: ResourceType<'segments'> = {
   merge: (current, patch, serverFields) =>
     parseOrThrow(Segment, { ...mergePatch(current, patch, CLEARED_VALUES), ...serverFields }),
   validate: validateSegment,
+  requireEffect: () => undefined,
+  arrive: segment => segment,
   usedBy: ({ flagSet }, key) =>
     Object.values(flagSet.flags)
       .filter(flag => references(flag).segments.includes(key))
