@@ -25,6 +25,16 @@ export const SYSTEM_PACKAGES: readonly SystemPackage[] = [
     usedBy: '{server,packages/*,providers/*}/test/**/*redis*.test.ts',
   },
   {
+    program: 'nginx',
+    debian: 'nginx-light',
+    usedBy: 'server/test/deploy/proxy.system.test.ts',
+  },
+  {
+    program: 'caddy',
+    debian: 'caddy',
+    usedBy: 'server/test/deploy/proxy.system.test.ts',
+  },
+  {
     program: 'chromium',
     debian: 'chromium',
     usedBy: '{server,packages/*,providers/*}/test/**/*{browser,react,published}*.test.ts',

@@ -26,9 +26,14 @@ describe('a server with PENNON_BASE_PATH', () => {
     const location = `${BASE}/api/v1/flags/rest?${environment}`;
     expect([status, headers['location']]).toEqual([201, location]);
     expect((await server.request('GET', location)).body.key).toBe('rest');
-    const body = { key: 'staging' };
-    const created = await server.request('POST', `${BASE}/api/v1/environments`, { body });
-    expect(created.headers['location']).toBe(`${BASE}/api/v1/environments/staging`);
+    const body = {
+      key: 'staff',
+      conditions: [{ attribute: 'staff', operator: 'equals', value: true }],
+    };
+    const segment = await server.request('POST', `${BASE}/api/v1/segments?${environment}`, {
+      body,
+    });
+    expect(segment.headers['location']).toBe(`${BASE}/api/v1/segments/staff?${environment}`);
   });
 
   it('serves tRPC below it', async () => {

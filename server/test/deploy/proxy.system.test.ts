@@ -1,0 +1,177 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { request, type IncomingMessage } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+import { eventually, freePorts } from '../redis/processes.ts';
+import { endWithTests, startProcess, type ServerProcess } from '../support/process.ts';
+import { openSse } from '../support/sse.ts';
+
+const KEY = 'an-admin-key-of-24-characters-or-more';
+const RATE_LIMIT = 20;
+const configurations = new URL('../../../deploy/proxy/', import.meta.url);
+
+type Ports = { readonly proxy: number; readonly server: number };
+type ProxyProgram = (directory: string, ports: Ports) => readonly [string, ...string[]];
+
+const readConfiguration = (file: string): string =>
+  readFileSync(new URL(file, configurations), 'utf8');
+
+/** Debian's nginx includes the file in its `http` block. */
+const nginx =
+  (file: string): ProxyProgram =>
+  (directory, ports) => {
+    const site = readConfiguration(file)
+      .replace('127.0.0.1:4400', `127.0.0.1:${ports.server}`)
+      .replace('listen 80;', `listen ${ports.proxy};`);
+    const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
+      name => `${name}_temp_path ${directory}/${name};`,
+    );
+    const main = `
+      daemon off; pid ${directory}/nginx.pid; error_log stderr;
+      events {}
+      http { access_log off; ${temporary.join(' ')} gzip on; gzip_types *; include ${directory}/site.conf; }`;
+    writeFileSync(join(directory, 'site.conf'), site);
+    writeFileSync(join(directory, 'nginx.conf'), main);
+    return ['nginx', '-c', join(directory, 'nginx.conf'), '-e', 'stderr'];
+  };
+
+/** Without a host name, so that Caddy requests no certificate. */
+const caddy =
+  (file: string): ProxyProgram =>
+  (directory, ports) => {
+    const site = readConfiguration(file)
+      .replace('127.0.0.1:4400', `127.0.0.1:${ports.server}`)
+      .replace(/^(flags\.)?example\.com \{/m, `http://:${ports.proxy} {`);
+    const config = join(directory, 'Caddyfile');
+    writeFileSync(config, `{\n\tadmin off\n}\n${site}`);
+    return ['caddy', 'run', '--adapter', 'caddyfile', '--config', config];
+  };
+
+const isServing = (url: string): Promise<boolean> =>
+  fetch(url).then(
+    ({ ok }) => ok,
+    () => false,
+  );
+
+describe.each([
+  ['nginx.conf', nginx('nginx.conf'), ''],
+  ['nginx-path.conf', nginx('nginx-path.conf'), '/flags'],
+  ['Caddyfile', caddy('Caddyfile'), ''],
+  ['Caddyfile-path', caddy('Caddyfile-path'), '/flags'],
+])('behind deploy/proxy/%s', (_, program, basePath) => {
+  let directory: string;
+  let server: ServerProcess;
+  let url: string;
+  let api: string;
+  let stopProxy = () => {};
+
+  beforeAll(async () => {
+    directory = mkdtempSync(join(tmpdir(), 'pennon-proxy-'));
+    const [proxyPort = 0, serverPort = 0] = await freePorts(2);
+    server = await startProcess({
+      env: {
+        PORT: String(serverPort),
+        PENNON_DATA: ':memory:',
+        PENNON_ADMIN_KEY: KEY,
+        PENNON_TRUST_PROXY: '1',
+        PENNON_RATE_LIMIT: String(RATE_LIMIT),
+        ...(basePath === '' ? {} : { PENNON_BASE_PATH: basePath }),
+      },
+    });
+    const [command, ...args] = program(directory, { proxy: proxyPort, server: serverPort });
+    const child = spawn(command, args, {
+      stdio: 'ignore',
+      env: { ...process.env, HOME: directory, XDG_DATA_HOME: directory },
+    });
+    endWithTests(child);
+    stopProxy = () => void child.kill('SIGTERM');
+    url = `http://127.0.0.1:${proxyPort}${basePath}`;
+    api = `${url}/api/v1`;
+    await eventually(() => isServing(`${url}/healthz`));
+  });
+  afterAll(async () => {
+    stopProxy();
+    await server.stop();
+    rmSync(directory, { recursive: true });
+  });
+
+  const call = (method: string, path: string, body: object) =>
+    fetch(api + path, {
+      method,
+      headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+
+  it('a change arrives on an open stream at once', async () => {
+    const path = '/flag-set/stream?environment=production';
+    const stream = await openSse(api + path, { key: KEY });
+    expect(await stream.next()).toMatchObject({ event: 'set' });
+    for (const key of ['first', 'second']) {
+      const body = { key, enabled: true };
+      const created = await call('POST', '/flags?environment=production', body);
+      expect([created.status, created.headers.get('location')]).toEqual([
+        201,
+        `${basePath}/api/v1/flags/${key}?environment=production`,
+      ]);
+      const start = performance.now();
+      expect(await stream.next()).toMatchObject({
+        event: 'change',
+        data: { flags: { [key]: {} } },
+      });
+      expect(performance.now() - start).toBeLessThan(1_000);
+    }
+    stream.close();
+  });
+
+  it('the stream of a browser begins at once', async () => {
+    const path = '/evaluations/stream?environment=production';
+    const response = await call('POST', path, { context: { targetingKey: 'ada' } });
+    const first = await response.body?.getReader().read();
+    expect(new TextDecoder().decode(first?.value)).toContain('event: values');
+  });
+
+  it('/docs loads its files, and its document names the right server', async () => {
+    const page = await (await fetch(`${url}/docs`)).text();
+    const files = [...page.matchAll(/(?:href|src)="(\/[^"]+)"/g)].map(([, path]) => path);
+    expect(files).toHaveLength(3);
+    for (const file of files) expect((await fetch(new URL(file ?? '', url))).status).toBe(200);
+    const document = await (await fetch(`${url}/openapi.json`)).json();
+    expect(document).toMatchObject({ servers: [{ url: basePath === '' ? '/' : basePath }] });
+  });
+
+  it('the rate limit of a client key counts each address, and ignores what a client claims to be', async () => {
+    const body = { name: 'page', role: 'client', environment: 'production' };
+    const { secret } = (await (await call('POST', '/keys', body)).json()) as { secret: string };
+    const evaluateFrom = (localAddress: string, forwardedFor: string): Promise<number> =>
+      new Promise((resolve, reject) => {
+        const sent = request(
+          `${api}/evaluations?environment=production`,
+          {
+            method: 'POST',
+            localAddress,
+            headers: {
+              authorization: `Bearer ${secret}`,
+              'content-type': 'application/json',
+              'x-forwarded-for': forwardedFor,
+            },
+          },
+          (response: IncomingMessage) => {
+            response.resume();
+            resolve(response.statusCode ?? 0);
+          },
+        );
+        sent.on('error', reject);
+        sent.end(JSON.stringify({ context: {} }));
+      });
+    const burst = Array.from({ length: 4 * RATE_LIMIT }, (_value, i) =>
+      evaluateFrom('127.0.0.1', `10.0.0.${i}`),
+    );
+    const statuses = await Promise.all(burst);
+    expect(new Set(statuses)).toEqual(new Set([200, 429]));
+    expect(await evaluateFrom('127.0.0.2', '127.0.0.1')).toBe(200);
+  });
+});
