@@ -264,7 +264,7 @@ describe('the values stream', () => {
     });
     expect((await stream.next())?.data.evaluations).toEqual({
       constructor: null,
-      turned: { flagKey: 'turned', enabled: false, reason: 'DISABLED', version: 1 },
+      turned: { flagKey: 'turned', enabled: false, reason: 'DISABLED', version: 2 },
       toString: expect.objectContaining({ variant: 'on' }),
     });
     stream.close();
