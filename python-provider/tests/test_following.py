@@ -214,6 +214,7 @@ def test_a_server_that_freezes_makes_the_provider_stale(
     server.send_to_streams(b": the thread of the stream waits for the new interval\n\n")
     eventually(lambda: client.get_provider_status() == ProviderStatus.STALE)
     assert hang.is_active
+    assert "did not respond in time" in str(provider.freshness().last_error)
     assert client.get_boolean_value("new-checkout", False) is True
     server.faults, server.heartbeat_s = {}, 0.05
     hang.release()

@@ -122,6 +122,16 @@ def test_a_file_that_is_moved_away_and_back_is_read_again(
     eventually(lambda: client.get_provider_status() == ProviderStatus.READY, seconds=2)
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_file_that_hangs_is_an_error_after_the_time_limit(domain: str, tmp_path: Path) -> None:
+    pipe = tmp_path / "flags.json"
+    os.mkfifo(pipe)
+    provider = QuickProvider(offline_file=pipe, init_timeout_ms=50)
+    with pytest.raises(GeneralError, match="within 50 ms: the offline file has not responded"):
+        api.set_provider_and_wait(provider, domain)
+    provider.shutdown()
+
+
 @pytest.mark.parametrize("content", [None, "{", '{"flags": 1}'])
 def test_a_file_that_cannot_be_read_at_the_start_is_an_error(
     domain: str, tmp_path: Path, content: Any

@@ -13,7 +13,7 @@ from openfeature.client import OpenFeatureClient
 from openfeature.evaluation_context import EvaluationContext
 from openfeature.exception import ErrorCode, GeneralError, ProviderFatalError
 from openfeature.provider import ProviderStatus
-from real_server import FaultProxy, RealServer, real_server
+from real_server import ADMIN_KEY, ENVIRONMENT, FaultProxy, RealServer, real_server
 
 from pennon_openfeature import PennonProvider
 from pennon_openfeature._timing import Timing
@@ -84,8 +84,6 @@ def test_an_edit_of_the_description_is_not_reported(
 def test_an_unknown_environment_is_reported_at_once_with_its_name(
     real: RealServer, client: OpenFeatureClient, domain: str, mode: Any
 ) -> None:
-    from real_server import ADMIN_KEY  # noqa: PLC0415
-
     options: dict[str, Any] = {"url": real.url, "key": ADMIN_KEY, "mode": mode}
     # A minute is longer than this test may take.
     provider = RetryingProvider(**options, environment="produktion", init_timeout_ms=60_000)
@@ -98,8 +96,6 @@ def test_an_unknown_environment_is_reported_at_once_with_its_name(
 def test_a_key_of_all_environments_needs_the_environment_option(
     real: RealServer, client: OpenFeatureClient, use: Use, flag: str
 ) -> None:
-    from real_server import ADMIN_KEY, ENVIRONMENT  # noqa: PLC0415
-
     use(RetryingProvider(url=real.url, key=ADMIN_KEY, environment=ENVIRONMENT))
     details = client.get_boolean_details(flag, False)
     assert details.flag_metadata == {"version": 1, "flagSetId": ENVIRONMENT}
@@ -213,5 +209,10 @@ def test_a_client_key_evaluates_flags_that_are_visible_to_clients(
 ) -> None:
     real.patch(flag, clientVisible=True)
     use(RetryingProvider(url=real.url, key=real.key("client"), mode="remote"))
-    assert client.get_boolean_value(flag, False, EvaluationContext("ada")) is True
+    ada = EvaluationContext("ada")
+    first, second = (client.get_boolean_details(flag, False, ada) for _ in range(2))
+    assert (first.value, second.value) == (True, True)
+    assert (first.reason, second.reason) == ("STATIC", "CACHED")
+    expected = {"version": 2, "flagSetId": ENVIRONMENT}
+    assert first.flag_metadata == second.flag_metadata == expected
     assert client.get_boolean_details("divided", False).error_code == ErrorCode.FLAG_NOT_FOUND

@@ -92,12 +92,13 @@ def test_a_result_from_the_cache_has_the_reason_cached_and_the_same_metadata(
     server.faults = {"flag-set": fails_with(403), "flag-set/stream": fails_with(403)}
     rules = [{"id": "everyone", "conditions": [], "variant": "on"}]
     server.flags = {**FLAGS, "ruled": boolean_flag("off", version=9, rules=rules)}
-    use(remote(server))
+    provider = use(remote(server))
     first, second = (client.get_boolean_details("ruled", False) for _ in range(2))
     assert (first.reason, second.reason) == ("TARGETING_MATCH", "CACHED")
     expected = {"version": 9, "flagSetId": "production", "ruleId": "everyone"}
     assert first.flag_metadata == second.flag_metadata == expected
     assert (first.value, first.variant) == (second.value, second.variant)
+    assert provider.evaluate("ruled").reason == "CACHED"
     reasons = [client.get_boolean_details("disabled", True).reason for _ in range(2)]
     assert reasons == ["DISABLED", "CACHED"]
     assert [client.get_boolean_details("missing", True).error_code for _ in range(2)] == [

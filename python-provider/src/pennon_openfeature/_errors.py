@@ -78,6 +78,8 @@ def gap_error(message: str) -> SyncError:
 def to_sync_error(error: Exception) -> SyncError:
     if isinstance(error, SyncError):
         return error
+    if isinstance(error, TimeoutError):
+        return SyncError("the server did not respond in time")
     return SyncError(f"{type(error).__name__}: {error}")
 
 

@@ -36,13 +36,13 @@ class EvaluationCache:
             if result is None or time.monotonic() >= expires_at:
                 return None
             self._entries.move_to_end(body)
-            return result._replace(is_cached=True)
+            return result.as_cached()
 
     def get_expired(self, body: str) -> ResultWithTelemetry | None:
         """Returns a result of any age, for when the server is unreachable."""
         with self._lock:
             result = self._entries.get(body, (0.0, None))[1]
-        return None if result is None else result._replace(is_cached=True)
+        return None if result is None else result.as_cached()
 
     def set(self, body: str, result: ResultWithTelemetry, generation: int) -> None:
         """Does nothing if flags changed since the request was sent, in an earlier generation."""

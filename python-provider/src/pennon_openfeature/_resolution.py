@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from openfeature.exception import ErrorCode
@@ -43,8 +43,12 @@ class ResultWithTelemetry(NamedTuple):
 
     result: EvaluationResult
     telemetry: FlagTelemetry
-    # Whether the result is one of an earlier evaluation.
-    is_cached: bool = False
+
+    def as_cached(self) -> ResultWithTelemetry:
+        """The result of an earlier evaluation. Errors stay errors, so they are noticed."""
+        if isinstance(self.result, Failed | Unavailable):
+            return self
+        return self._replace(result=replace(self.result, reason="CACHED"))
 
 
 def no_flags(flag_key: str) -> ResultWithTelemetry:
@@ -67,7 +71,7 @@ def to_resolution(
     if isinstance(result, Failed | Unavailable):
         code = ErrorCode(result.error_code)
         return _failure(default_value, code, result.error_message, metadata)
-    reason = Reason.CACHED if evaluated.is_cached else Reason(result.reason)
+    reason = Reason(result.reason)
     if not isinstance(result, Served):
         default = _default_float(default_value) if expected == "float" else default_value
         return FlagResolutionDetails(default, reason=reason, flag_metadata=metadata)

@@ -70,7 +70,10 @@ class Session:
     def _last_error_message(self) -> str:
         open_error = self._remote.open_error if self._remote else None
         error = open_error or self._flags.freshness().last_error
-        return error.message if error else "the server has not responded"
+        if error is not None:
+            return error.message
+        is_offline = self._options.offline_file is not None
+        return f"the {'offline file' if is_offline else 'server'} has not responded"
 
     def _on_change(self, snapshot: FlagSnapshot) -> None:
         # Before the event, so handlers that evaluate do not get cached results. Cached results

@@ -12,6 +12,8 @@ from .values import JsonValue
 
 ServedReason: TypeAlias = Literal["STATIC", "DEFAULT", "TARGETING_MATCH", "SPLIT"]
 NotServedReason: TypeAlias = Literal["DEFAULT", "DISABLED"]
+# Never the result of this engine: a provider reports it for a result of an earlier evaluation.
+CachedReason: TypeAlias = Literal["CACHED"]
 ErrorCode: TypeAlias = Literal["FLAG_NOT_FOUND", "PARSE_ERROR", "TARGETING_KEY_MISSING"]
 Metadata: TypeAlias = Mapping[str, bool | int | float | str]
 
@@ -22,7 +24,7 @@ class Served:
 
     flag_key: str
     enabled: bool
-    reason: ServedReason
+    reason: ServedReason | CachedReason
     variant: str
     value: JsonValue
     rule_id: str | None = None
@@ -34,7 +36,7 @@ class NotServed:
     """The flag is disabled, or it has no default variant. The caller's default value applies."""
 
     flag_key: str
-    reason: NotServedReason
+    reason: NotServedReason | CachedReason
     metadata: Metadata | None = None
     enabled: Literal[False] = False
 
