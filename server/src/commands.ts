@@ -6,7 +6,7 @@ import { errorMessage } from './error-message.ts';
 import { systemClock } from './clock.ts';
 import { createLogger, logFatal } from './logging.ts';
 import { secureRandom } from './random.ts';
-import { backUp, requireSoundData, restore } from './store/sqlite/index.ts';
+import { backUp, requireIntactData, restore } from './store/sqlite/index.ts';
 import { CONTROL_LEDGER } from './store/store.ts';
 import { VERSION } from './version.ts';
 
@@ -106,7 +106,7 @@ const check = async (env: Environment): Promise<string> => {
     } finally {
       await opened.close();
     }
-  } else if (store.data.exists()) requireSoundData(store.data.directory);
+  } else if (store.data.exists()) requireIntactData(store.data.directory);
   else return `The settings are valid. ${store.description} has no data yet.\n`;
   return `The settings are valid, and the data in ${store.description} is sound.\n`;
 };

@@ -273,7 +273,7 @@ describe('waiting for a revision', () => {
   it('reloads first if the replica is behind', async () => {
     store.muteFeed();
     const { id } = await write(store, ledger, flags(flag('seen-elsewhere')));
-    await replica.waitForRevision(id);
+    await replica.waitForChange(id);
     expect(replica.current().id).toBe(id);
   });
 
@@ -281,24 +281,22 @@ describe('waiting for a revision', () => {
     store.muteFeed();
     const { id } = await write(store, ledger, flags(flag('seen-elsewhere')));
     store.unavailable = true;
-    await expect(replica.waitForRevision(id)).rejects.toThrow(StoreError);
-    await expect(replica.waitForRevision(replica.current().id)).resolves.toBeUndefined();
+    await expect(replica.waitForChange(id)).rejects.toThrow(StoreError);
+    await expect(replica.waitForChange(replica.current().id)).resolves.toBeUndefined();
   });
 
   it('resolves if the store has lost the change', async () => {
     const { id } = replica.current();
-    await replica.waitForRevision(id.replace(/\.1\./, '.99.'));
+    await replica.waitForChange(id.replace(/\.1\./, '.99.'));
     expect(replica.current().id).toBe(id);
   });
 
   it('shares requests to the store among concurrent calls', async () => {
     const before = store.headCalls;
     const lost = replica.current().id.replace(/\.1\./, '.99.');
-    await Promise.all(Array.from({ length: 500 }, () => replica.waitForRevision(lost)));
+    await Promise.all(Array.from({ length: 500 }, () => replica.waitForChange(lost)));
     expect(store.headCalls - before).toBeLessThanOrEqual(2);
-    await Promise.all(
-      ['', 'nonsense', replica.current().id].map(id => replica.waitForRevision(id)),
-    );
+    await Promise.all(['', 'nonsense', replica.current().id].map(id => replica.waitForChange(id)));
     expect(store.headCalls - before).toBeLessThanOrEqual(2);
   });
 });

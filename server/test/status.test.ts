@@ -58,8 +58,8 @@ it('while the store is unavailable the last known servers are still counted', as
     report: report(id),
     ageMs: 500,
   }));
-  const store: Pick<Store, 'heartbeat' | 'leave'> = {
-    heartbeat: async () => members ?? Promise.reject(new Error('unavailable')),
+  const store: Pick<Store, 'reportServer' | 'leave'> = {
+    reportServer: async () => members ?? Promise.reject(new Error('unavailable')),
     leave: async () => undefined,
   };
   const fleet = await joinFleet({ store, clock, report: () => report('a') });

@@ -98,7 +98,7 @@ const changesFor = (
 /** A set that replaces events which this stream missed may affect any flag. */
 const affectedKeys = (previous: FlagSetView, event: FlagSetEvent): readonly string[] => {
   if (event.type === 'change') return event.affected;
-  if (event.since?.view === previous) return event.since.affected;
+  if (event.replaced?.view === previous) return event.replaced.affected;
   return Object.keys({ ...previous.flagSet.flags, ...event.view.flagSet.flags });
 };
 

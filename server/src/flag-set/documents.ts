@@ -6,19 +6,19 @@ import type { Snapshot, Stored, Writes } from '../store/store.ts';
 type Records<Document> = ReadonlyMap<string, Stored<Document>>;
 type Contents = Pick<FlagSet, 'flags' | 'segments'>;
 
-/** The flags and segments that a change writes, as they travel; null means removed. */
+/** The flags and segments that a change writes, as they are sent; null means removed. */
 export type EvaluationWrites = {
   readonly flags: ReadonlyMap<string, EvaluationFlag | null>;
   readonly segments: ReadonlyMap<string, EvaluationSegment | null>;
 };
 
-/** Returns what a snapshot's flags and segments look like in a flag set that travels. */
+/** Returns a snapshot's flags and segments as they are sent. */
 export const contentsOf = ({ records }: Snapshot<'flagSet'>): Contents => ({
   flags: projectAll(records.flags, toEvaluationFlag),
   segments: projectAll(records.segments, toEvaluationSegment),
 });
 
-/** Returns what a change's writes look like in a flag set that travels. */
+/** Returns a change's writes as they are sent. */
 export const writesOf = ({ flags, segments }: Writes<'flagSet'>): EvaluationWrites => ({
   flags: projectWrites(flags, toEvaluationFlag),
   segments: projectWrites(segments, toEvaluationSegment),

@@ -12,7 +12,7 @@ import type { Snapshot } from '../store/store.ts';
 import { contentsAfter, contentsOf, writesOf } from './documents.ts';
 
 /**
- * One revision of an environment's flag set in memory: as stored records, as it travels, compiled, and as
+ * One revision of an environment's flag set in memory: as stored records, as it is sent, compiled, and as
  * JSON. A view is immutable; each change creates a new one.
  */
 export type FlagSetView = {
@@ -36,8 +36,11 @@ export type FlagSetEvent =
   | {
       readonly type: 'set';
       readonly view: FlagSetView;
-      /** What the set changes compared with the view before it; undefined if no view came before it. */
-      readonly since?: { readonly view: FlagSetView; readonly affected: readonly string[] };
+      /**
+       * The view that the set replaces, with the keys of the flags whose results may differ between both;
+       * undefined if it replaces none.
+       */
+      readonly replaced?: { readonly view: FlagSetView; readonly affected: readonly string[] };
     };
 
 export type LiveFlagSet = {
@@ -45,18 +48,18 @@ export type LiveFlagSet = {
   readonly replica: Replica<'flagSet'>;
   view(): FlagSetView;
   /**
-   * Commits what `decide` plans. It receives the view of exactly the snapshot that the commit expects, so
+   * Commits what `planWrite` plans. It receives the view of exactly the snapshot that the commit expects, so
    * whether a key exists and whether a flag compiles are decided on the same data.
    */
   write<Result>(
-    decide: (
+    planWrite: (
       view: FlagSetView,
     ) => WritePlan<'flagSet', Result> | Promise<WritePlan<'flagSet', Result>>,
   ): Promise<Result>;
   /** Calls `listener` with each later event, in order. Returns how to unsubscribe. */
   subscribe(listener: (event: FlagSetEvent) => void): () => void;
   /** The changes after the change `id`, oldest first, or undefined if it is unknown or too old. */
-  since(id: ChangeId): readonly PastChange[] | undefined;
+  changesSince(id: ChangeId): readonly PastChange[] | undefined;
   /** Aborts when the environment is deleted or the server stops. */
   readonly closed: AbortSignal;
   close(): void;
@@ -70,10 +73,10 @@ export const openLiveFlagSet = (environment: string, replica: Replica<'flagSet'>
   const listeners = new Set<(event: FlagSetEvent) => void>();
   const closing = new AbortController();
   const history = createHistory();
-  let view = wholeView(environment, replica.current());
+  let view = viewFromSnapshot(environment, replica.current());
 
-  const stop = replica.subscribe(step => {
-    const event = eventAfter(view, step);
+  const stop = replica.subscribe(replicaEvent => {
+    const event = eventAfter(view, replicaEvent);
     view = event.view;
     history.add(event);
     for (const listener of listeners) listener(event);
@@ -83,15 +86,15 @@ export const openLiveFlagSet = (environment: string, replica: Replica<'flagSet'>
     environment,
     replica,
     view: () => view,
-    write: decide =>
+    write: planWrite =>
       replica.write(snapshot =>
-        decide(snapshot === view.snapshot ? view : wholeView(environment, snapshot)),
+        planWrite(snapshot === view.snapshot ? view : viewFromSnapshot(environment, snapshot)),
       ),
     subscribe(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    since: id => (id === view.flagSet.id ? [] : history.since(id)),
+    changesSince: id => (id === view.flagSet.id ? [] : history.since(id)),
     closed: closing.signal,
     close() {
       stop();
@@ -146,30 +149,27 @@ const flagSetOf = (
   ...contents,
 });
 
-const wholeView = (environment: string, snapshot: Snapshot<'flagSet'>): FlagSetView =>
+const viewFromSnapshot = (environment: string, snapshot: Snapshot<'flagSet'>): FlagSetView =>
   viewOf(snapshot, flagSetOf(environment, snapshot.id, contentsOf(snapshot)));
 
 /** Returns the event that leads from `previous` to the next view, which reuses unchanged compiled flags. */
-const eventAfter = (
-  previous: FlagSetView,
-  { snapshot, ...step }: ReplicaEvent<'flagSet'>,
-): FlagSetEvent => {
+const eventAfter = (previous: FlagSetView, replicaEvent: ReplicaEvent<'flagSet'>): FlagSetEvent => {
   const { environment } = previous.flagSet;
-  if (step.type === 'reload') {
-    const view = wholeView(environment, snapshot);
+  if (replicaEvent.type === 'reload') {
+    const view = viewFromSnapshot(environment, replicaEvent.snapshot);
     const { affected } = diffFlagSets(previous.flagSet, view.flagSet);
-    return { type: 'set', view, since: { view: previous, affected } };
+    return { type: 'set', view, replaced: { view: previous, affected } };
   }
-  const { id } = step.change;
-  const writes = writesOf(step.change.writes);
+  const { snapshot, change } = replicaEvent;
+  const writes = writesOf(change.writes);
   const { flags, segments } = writes;
-  const flagSet = flagSetOf(environment, id, contentsAfter(previous.flagSet, writes));
+  const flagSet = flagSetOf(environment, change.id, contentsAfter(previous.flagSet, writes));
   const written = { flags: flags.keys(), segments: segments.keys() };
   const { affected } = diffFlagSets(previous.flagSet, flagSet, written);
   return {
     type: 'change',
     change: {
-      previous: step.change.previous,
+      previous: change.previous,
       revision: flagSet.revision,
       flags: Object.fromEntries(flags),
       segments: Object.fromEntries(segments),

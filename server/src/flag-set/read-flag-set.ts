@@ -17,6 +17,6 @@ export const readFlagSet = async (
   { environment, knownId }: ReadFlagSetInput,
 ): Promise<FlagSetView> => {
   const live = registry.find(environmentOf(caller, environment));
-  await live.replica.waitForRevision(knownId);
+  await live.replica.waitForChange(knownId);
   return live.view();
 };

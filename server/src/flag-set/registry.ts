@@ -41,14 +41,16 @@ export const openRegistry = async (
     liveFlagSets.close();
   };
   loop.run();
-  await loop.whenIdle().catch(async (error: unknown) => {
-    // If the store itself is available, only this environment is broken, and the others are served.
-    const storeAvailable = isNewer(error) ? Promise.reject(error) : deps.store.head(control.ledger);
-    await storeAvailable.catch((reason: unknown) => {
+  try {
+    await loop.whenIdle();
+  } catch (error) {
+    const reason = isNewerFormat(error) ? error : await errorOf(deps.store.head(control.ledger));
+    // If the store is available, only this environment is broken, and the others are served.
+    if (reason !== undefined) {
       close();
       throw reason;
-    });
-  });
+    }
+  }
   return {
     find(environment) {
       const found = liveFlagSets.get(environment);
@@ -106,7 +108,7 @@ const createLiveFlagSets = (deps: ReplicaDeps) => {
       const errors = outcomes.flatMap((each): unknown[] =>
         each.status === 'rejected' ? [each.reason] : [],
       );
-      if (errors.length > 0) throw errors.find(isNewer) ?? errors[0];
+      if (errors.length > 0) throw errors.find(isNewerFormat) ?? errors[0];
     },
     close() {
       closed = true;
@@ -158,7 +160,15 @@ const reconcileLoop = ({ clock, reportOutage }: ReplicaDeps, reconcile: () => Pr
   };
 };
 
-const isNewer = (error: unknown): boolean => error instanceof StoreError && error.code === 'newer';
+/** Returns why a promise rejects, or undefined if it does not. */
+const errorOf = (promise: Promise<unknown>): Promise<unknown> =>
+  promise.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+
+const isNewerFormat = (error: unknown): boolean =>
+  error instanceof StoreError && error.code === 'newer';
 
 const environmentsOf = (control: Replica<'control'>): Environments =>
   new Map(

@@ -28,7 +28,7 @@ export type CatchUp = {
    * Resolves once the replica has this change or a later one, or the store has lost the change.
    * Concurrent calls share one reload, because many clients reconnect at once after an outage.
    */
-  readonly waitForRevision: (id: ChangeId) => Promise<void>;
+  readonly waitForChange: (id: ChangeId) => Promise<void>;
 };
 
 /** How long to wait for the feed before reloading. */
@@ -55,7 +55,7 @@ export const createCatchUp = <Kind extends LedgerKind>(
       await catchUpTo(last ?? 'none');
       return true;
     },
-    waitForRevision: createRevisionWaiter(state, reload),
+    waitForChange: createChangeWaiter(state, reload),
   };
 };
 
@@ -97,10 +97,10 @@ const feedDelivers = <Kind extends LedgerKind>(
     const cancelTimeout = clock.after(FEED_WAIT_MS, () => done(false));
   });
 
-const createRevisionWaiter = <Kind extends LedgerKind>(
+const createChangeWaiter = <Kind extends LedgerKind>(
   state: ReplicaState<Kind>,
   reload: () => Promise<void>,
-): CatchUp['waitForRevision'] => {
+): CatchUp['waitForChange'] => {
   let reloading: Promise<void> | undefined;
   return async id => {
     // A reload that was already running may have read the ledger before the change was made.

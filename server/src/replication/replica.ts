@@ -23,7 +23,7 @@ export type Replica<Kind extends LedgerKind> = Pick<
   ReplicaState<Kind>,
   'ledger' | 'current' | 'subscribe'
 > &
-  Pick<CatchUp, 'waitForRevision' | 'refresh'> &
+  Pick<CatchUp, 'waitForChange' | 'refresh'> &
   ReplicaWriter<Kind> & {
     /** Undefined while the replica follows the store. */
     readonly outage: () => Outage | undefined;
@@ -56,7 +56,7 @@ export const openReplica = async <Kind extends LedgerKind>(
     ledger,
     current: state.current,
     subscribe: state.subscribe,
-    waitForRevision: catchUp.waitForRevision,
+    waitForChange: catchUp.waitForChange,
     refresh: catchUp.refresh,
     write: createReplicaWriter({ store, state, catchUp }, clock).write,
     outage: outages.current,

@@ -12,7 +12,7 @@ import {
   planPut,
   recordsOf,
   warningsOf,
-  type Written,
+  type WriteResult,
 } from './plan.ts';
 import { notFound } from './read.ts';
 import type { ResourceContext, ResourceKey, ResourceName } from './resource-type.ts';
@@ -53,7 +53,7 @@ export const copyDocument = async <Name extends ResourceName>(
   context: ResourceContext<Name>,
   caller: Caller,
   { environment, key, to: requestedTarget, overwrite = false, dryRun = false, enabled }: CopyInput,
-): Promise<Written<Documents[Name]> | CopyPreview> => {
+): Promise<WriteResult<Documents[Name]> | CopyPreview> => {
   const from = environmentOf(caller, environment);
   const to = environmentOf(caller, requestedTarget);
   if (from === to) throw sameEnvironment();
@@ -106,7 +106,7 @@ const planCopy = async <Name extends ResourceName>(
   view: FlagSetView,
   caller: Caller,
   copy: Copy<Documents[Name]>,
-): Promise<WritePlan<'flagSet', Written<Documents[Name]>>> => {
+): Promise<WritePlan<'flagSet', WriteResult<Documents[Name]>>> => {
   const { type } = context;
   const { source, to: environment, overwrite } = copy;
   const { current, at, document, changed } = await compareWithTarget(context, view, copy);
@@ -115,8 +115,8 @@ const planCopy = async <Name extends ResourceName>(
   type.validate(view, document, current?.document ?? null);
   if (current !== undefined && changed.length === 0)
     return planNothing(context, current, environment);
-  const write = { caller, action: 'copy', environment, at } as const;
-  return planPut(context, write, document, current?.document ?? null);
+  const auditInfo = { caller, action: 'copy', environment, at } as const;
+  return planPut(context, auditInfo, document, current?.document ?? null);
 };
 
 /** Returns the copy as it would be stored at the target, what it would replace, and their differences. */

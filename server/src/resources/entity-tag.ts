@@ -20,7 +20,7 @@ const tagsOf = (header: string): readonly string[] | undefined =>
 /** Throws PRECONDITION_FAILED unless If-Match has the current tag. Weak tags never match. */
 export const requireMatch = (
   header: string | undefined,
-  current: { etag: string; version: number; what: string },
+  current: { etag: string; version: number; name: string },
 ): void => {
   if (header === undefined) return;
   const tags = tagsOf(header);
@@ -33,7 +33,7 @@ export const requireMatch = (
   }
   throw new PennonError(
     'PRECONDITION_FAILED',
-    `${current.what} has changed: its current version is ${current.version}; read it again`,
+    `${current.name} has changed: its current version is ${current.version}; read it again`,
     { details: [{ path: 'version', message: String(current.version) }], etag: current.etag },
   );
 };

@@ -17,12 +17,12 @@ import { withEtag, type WithEtag } from './read.ts';
 import type { ResourceContext, ResourceName, ResourceType, ServerFields } from './resource-type.ts';
 
 /** A document after a write: with its new entity tag, and warnings if there are any. */
-export type Written<Document> = WithEtag<Document> & Warnings;
+export type WriteResult<Document> = WithEtag<Document> & Warnings;
 
 type Warnings = { warnings?: ErrorDetail[] | undefined };
 
-/** Who writes where and when, for the audit log. */
-export type Write = {
+/** Who writes what, where and when: for the audit log and the version. */
+export type AuditInfo = {
   readonly caller: Caller;
   readonly action: 'create' | 'replace' | 'update' | 'copy' | 'revert' | 'delete';
   readonly environment: string;
@@ -55,17 +55,17 @@ export const warningsOf = <Name extends ResourceName>(
 /** Plans a commit that stores `document` in place of `current`. */
 export const planPut = <Name extends ResourceName>(
   context: ResourceContext<Name>,
-  write: Write,
+  auditInfo: AuditInfo,
   document: Documents[Name],
   current: Documents[Name] | null,
-): WritePlan<'flagSet', Written<Documents[Name]>> => {
+): WritePlan<'flagSet', WriteResult<Documents[Name]>> => {
   const { type } = context;
-  const entry = auditOf(type, write, { key: document.key, before: current, after: document });
+  const entry = auditOf(type, auditInfo, { key: document.key, before: current, after: document });
   return {
     writes: type.writes(new Map([[document.key, document]])),
     versions: type.versions([versionOf(entry, document)]),
     audit: [entry],
-    result: changeId => writtenOf(context, { document, changeId }, write.environment),
+    result: changeId => writeResultOf(context, { document, changeId }, auditInfo.environment),
   };
 };
 
@@ -84,11 +84,11 @@ export const versionOf = <Document>(
 /** Plans a commit that deletes the current document. */
 export const planDelete = <Name extends ResourceName>(
   { type }: ResourceContext<Name>,
-  write: Write,
+  auditInfo: AuditInfo,
   current: Documents[Name],
 ): WritePlan<'flagSet', void> => ({
   writes: type.writes(new Map([[current.key, null]])),
-  audit: [auditOf(type, write, { key: current.key, before: current, after: null })],
+  audit: [auditOf(type, auditInfo, { key: current.key, before: current, after: null })],
   result: () => undefined,
 });
 
@@ -97,24 +97,24 @@ export const planNothing = <Name extends ResourceName>(
   context: ResourceContext<Name>,
   stored: Stored<Documents[Name]>,
   environment: string,
-): WritePlan<'flagSet', Written<Documents[Name]>> => ({
+): WritePlan<'flagSet', WriteResult<Documents[Name]>> => ({
   writes: {},
   audit: [],
-  result: () => writtenOf(context, stored, environment),
+  result: () => writeResultOf(context, stored, environment),
 });
 
-const writtenOf = <Name extends ResourceName>(
+const writeResultOf = <Name extends ResourceName>(
   context: ResourceContext<Name>,
   stored: Stored<Documents[Name]>,
   environment: string,
-): Written<Documents[Name]> => ({
+): WriteResult<Documents[Name]> => ({
   ...withEtag(stored),
   ...warningsOf(context, stored.document, environment),
 });
 
 const auditOf = (
   { kind }: Pick<ResourceType, 'kind'>,
-  { caller, at, action, environment }: Write,
+  { caller, at, action, environment }: AuditInfo,
   change: { key: string; before: object | null; after: object | null },
 ) => auditDraft(caller, at, { action: `${kind}.${action}`, environment, ...change });
 

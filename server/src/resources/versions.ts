@@ -14,7 +14,7 @@ import {
   planNothing,
   planPut,
   recordsOf,
-  type Written,
+  type WriteResult,
 } from './plan.ts';
 import { notFound } from './read.ts';
 import type { ResourceContext, ResourceKey, ResourceName, ResourceType } from './resource-type.ts';
@@ -108,7 +108,7 @@ export const revertDocument = async <Name extends ResourceName>(
   context: ResourceContext<Name>,
   caller: Caller,
   { environment: requested, key, version, ifMatch }: ConditionalKey & VersionKey,
-): Promise<Written<Documents[Name]>> => {
+): Promise<WriteResult<Documents[Name]>> => {
   const environment = environmentOf(caller, requested);
   return context.registry.find(environment).write(async view => {
     requireCurrentMatch(context.type, view, { key, ifMatch });
@@ -122,7 +122,7 @@ const planRevert = async <Name extends ResourceName>(
   view: FlagSetView,
   caller: Caller,
   { environment, version }: { environment: string; version: Version<Documents[Name]> },
-): Promise<WritePlan<'flagSet', Written<Documents[Name]>>> => {
+): Promise<WritePlan<'flagSet', WriteResult<Documents[Name]>>> => {
   const { type, registry, clock } = context;
   const { key } = version.document;
   const stored = recordsOf(type, view.snapshot).get(key);
@@ -167,14 +167,14 @@ const requireCurrentMatch = <Name extends ResourceName>(
   { key, ifMatch }: ConditionalKey,
 ): void => {
   const current = recordsOf(type, snapshot).get(key);
-  const what = `${type.kind} "${key}"`;
+  const name = `${type.kind} "${key}"`;
   if (current !== undefined) {
     const { document, changeId } = current;
-    requireMatch(ifMatch, { etag: entityTag(changeId), version: document.version, what });
+    requireMatch(ifMatch, { etag: entityTag(changeId), version: document.version, name });
   } else if (ifMatch !== undefined)
     throw new PennonError(
       'PRECONDITION_FAILED',
-      `${what} was deleted, so If-Match has no current tag: leave it out to create the ${type.kind} again`,
+      `${name} was deleted, so If-Match has no current tag: leave it out to create the ${type.kind} again`,
     );
 };
 

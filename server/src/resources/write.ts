@@ -14,7 +14,7 @@ import {
   planPut,
   recordsOf,
   serverFieldsAfter,
-  type Written,
+  type WriteResult,
 } from './plan.ts';
 import { notFound } from './read.ts';
 import type {
@@ -59,7 +59,7 @@ export const createDocument = <Name extends ResourceName>(
   context: ResourceContext<Name>,
   caller: Caller,
   { environment: requested, allowNoEffect = false, ...input }: CreateInput,
-): Promise<Written<Documents[Name]>> => {
+): Promise<WriteResult<Documents[Name]>> => {
   const { type, registry } = context;
   const environment = environmentOf(caller, requested);
   return registry.find(environment).write(view => {
@@ -80,7 +80,7 @@ const planCreate = async <Name extends ResourceName>(
   view: FlagSetView,
   caller: Caller,
   { environment, allowNoEffect, input }: Creation,
-): Promise<WritePlan<'flagSet', Written<Documents[Name]>>> => {
+): Promise<WritePlan<'flagSet', WriteResult<Documents[Name]>>> => {
   const { type, registry, clock } = context;
   const { ledger } = registry.find(environment).replica;
   const at = clock.now();
@@ -96,7 +96,7 @@ export const replaceDocument = async <Name extends ResourceName>(
   context: ResourceContext<Name>,
   caller: Caller,
   { environment: requested, ifMatch, ifNoneMatch, allowNoEffect = false, ...input }: ReplaceInput,
-): Promise<{ document: Written<Documents[Name]>; created: boolean }> => {
+): Promise<{ document: WriteResult<Documents[Name]>; created: boolean }> => {
   const { type, registry } = context;
   const environment = environmentOf(caller, requested);
   const { key } = input;
@@ -151,7 +151,7 @@ export const updateDocument = <Name extends ResourceName>(
   context: ResourceContext<Name>,
   caller: Caller,
   { environment: requested, ifMatch, allowNoEffect = false, ...patch }: UpdateInput,
-): Promise<Written<Documents[Name]>> => {
+): Promise<WriteResult<Documents[Name]>> => {
   const environment = environmentOf(caller, requested);
   const target = { caller, environment, ifMatch, key: patch.key };
   return context.registry.find(environment).write(view =>
@@ -192,7 +192,7 @@ const planChange = <Name extends ResourceName>(
   view: FlagSetView,
   target: Target,
   { action, allowNoEffect, apply }: DocumentChange<Documents[Name]>,
-): WritePlan<'flagSet', Written<Documents[Name]>> => {
+): WritePlan<'flagSet', WriteResult<Documents[Name]>> => {
   const { type, clock } = context;
   const { caller, environment } = target;
   const stored = requireCurrent(type, view, target);
@@ -208,7 +208,7 @@ const planChange = <Name extends ResourceName>(
 const isSameContent = (current: object, document: object): boolean =>
   differences(current, document, Object.keys(serverManagedFields)).length === 0;
 
-/** The current document. Throws NOT_FOUND, or PRECONDITION_FAILED if If-Match does not have its tag. */
+/** Returns the current document. Throws NOT_FOUND, or PRECONDITION_FAILED if If-Match does not have its tag. */
 const requireCurrent = <Name extends ResourceName>(
   type: ResourceType<Name>,
   { snapshot }: FlagSetView,
@@ -220,7 +220,7 @@ const requireCurrent = <Name extends ResourceName>(
   requireMatch(ifMatch, {
     etag: entityTag(changeId),
     version: document.version,
-    what: `${type.kind} "${key}"`,
+    name: `${type.kind} "${key}"`,
   });
   return current;
 };

@@ -5,7 +5,7 @@ import type { CopyInput, CopyPreview as Preview } from '../resources/copy.ts';
 import type { ListQuery } from '../resources/read.ts';
 import { createResourceService } from '../resources/resource-service.ts';
 import type { ResourceKey, ResourceName, ResourceType } from '../resources/resource-type.ts';
-import type { Written } from '../resources/plan.ts';
+import type { WriteResult } from '../resources/plan.ts';
 import type { Page } from '../page.ts';
 import type { Documents } from '../store/store.ts';
 import { procedure, router, type Context, type RestMeta } from './procedure.ts';
@@ -91,9 +91,9 @@ export const resourceRouter = <
     readonly replace: Replace;
     readonly update: Update;
     readonly copy: Copy;
-    readonly response: z.ZodType<Single, Written<Documents[Name]>>;
+    readonly response: z.ZodType<Single, WriteResult<Documents[Name]>>;
     readonly page: z.ZodType<Paged, Page<Documents[Name]>>;
-    readonly copied: z.ZodType<Copied, Written<Documents[Name]> | Preview>;
+    readonly copied: z.ZodType<Copied, WriteResult<Documents[Name]> | Preview>;
   },
 ) => {
   const { collection, kind } = type;

@@ -3,7 +3,7 @@ import { z } from 'zod';
 
 import type { ResourceName, ResourceType } from '../resources/resource-type.ts';
 import { createResourceService } from '../resources/resource-service.ts';
-import type { Written } from '../resources/plan.ts';
+import type { WriteResult } from '../resources/plan.ts';
 import type { VersionSummary } from '../resources/versions.ts';
 import type { Documents } from '../store/store.ts';
 import { procedure, router, type Context, type RestMeta } from './procedure.ts';
@@ -41,7 +41,7 @@ const versionKey = { ...documentKey, version: Version };
 export const versionRouter = <Name extends ResourceName, Single, Read>(
   type: ResourceType<Name>,
   schemas: {
-    readonly response: z.ZodType<Single, Written<Documents[Name]>>;
+    readonly response: z.ZodType<Single, WriteResult<Documents[Name]>>;
     readonly version: z.ZodType<Read, VersionSummary & { document: Documents[Name] }>;
   },
 ) => {

@@ -1,30 +1,30 @@
 import type { Clock } from '../clock.ts';
 import type { FleetMember, ServerReport, Store } from '../store/store.ts';
 
-/** The servers that share the store, as of the last successful heartbeat. */
+/** The servers that share the store, as of the last successful report. */
 export type Fleet = {
   /** The id of this server. */
   readonly self: string;
-  /** This server as it is now, and the others as of their last heartbeat. */
+  /** This server as it is now, and the others as of their last report. */
   members(): readonly FleetMember[];
   /** The number of servers, at least 1. */
   readonly size: () => number;
-  /** Stops the heartbeat and removes this server's record from the store. */
+  /** Stops reporting and removes this server's report from the store. */
   close(): Promise<void>;
 };
 
 export type FleetOptions = {
-  readonly store: Pick<Store, 'heartbeat' | 'leave'>;
+  readonly store: Pick<Store, 'reportServer' | 'leave'>;
   readonly clock: Clock;
   readonly report: () => ServerReport;
 };
 
-const HEARTBEAT_MS = 2_000;
-/** A server without a heartbeat for this long is no longer counted. */
-const HEARTBEAT_TTL_MS = 7_000;
+const REPORT_MS = 2_000;
+/** A server without a report for this long is no longer counted. */
+const REPORT_TTL_MS = 7_000;
 
 /**
- * Sends heartbeats and reads those of the others. While the store is unavailable all servers are assumed
+ * Reports this server to the store at intervals, and reads the reports of the others. While the store is unavailable all servers are assumed
  * to be running, because their clients and streams are still there.
  */
 export const joinFleet = async ({ store, clock, report }: FleetOptions): Promise<Fleet> => {
@@ -32,14 +32,14 @@ export const joinFleet = async ({ store, clock, report }: FleetOptions): Promise
   let others: readonly FleetMember[] = [];
   let updatedAt = clock.now();
 
-  const heartbeat = async () => {
-    const members = await store.heartbeat(report(), HEARTBEAT_TTL_MS);
+  const exchange = async () => {
+    const members = await store.reportServer(report(), REPORT_TTL_MS);
     others = members.filter(member => member.report.id !== self);
     updatedAt = clock.now();
   };
-  const tryHeartbeat = () => heartbeat().catch(() => undefined);
-  const stop = clock.every(HEARTBEAT_MS, () => void tryHeartbeat());
-  await tryHeartbeat();
+  const tryExchange = () => exchange().catch(() => undefined);
+  const stop = clock.every(REPORT_MS, () => void tryExchange());
+  await tryExchange();
 
   return {
     self,

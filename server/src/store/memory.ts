@@ -74,7 +74,7 @@ export const openMemoryStore = ({ random, data = new Map() }: MemoryStoreOptions
     // Every commit happens in this process, so the feed has all changes after the call.
     follow: (ledger, _after, signal) => feeds.follow(ledger, signal),
     // No other server can use this store.
-    heartbeat: async report => [{ report, ageMs: 0 }],
+    reportServer: async report => [{ report, ageMs: 0 }],
     leave: async () => {},
     async ping() {
       find(CONTROL_LEDGER);

@@ -75,12 +75,12 @@ export interface Store {
   audit(ledger: Ledger, query: AuditQuery): Promise<AuditEntry[]>;
 
   /**
-   * Records that this server is running, valid for `ttlMs`, and returns the servers whose record is
-   * still valid, this one included.
+   * Saves the report of this server, valid for `ttlMs`, and returns all servers whose report is still valid,
+   * this one included.
    */
-  heartbeat(report: ServerReport, ttlMs: number): Promise<FleetMember[]>;
+  reportServer(report: ServerReport, ttlMs: number): Promise<FleetMember[]>;
 
-  /** Removes the record of a server, so that others need not wait until it expires. */
+  /** Removes the report of a server, so that others need not wait until it expires. */
   leave(serverId: string): Promise<void>;
 
   /** Throws a StoreError if the store cannot be written to. */
@@ -218,8 +218,15 @@ export type ServerReport = {
 export type FleetMember = { readonly report: ServerReport; readonly ageMs: number };
 
 /**
- * Why a store operation failed. `unavailable`: the store cannot be reached at the moment. `missing`: it can
- * be reached, but does not have the data that must be there. The others end only when an operator acts.
+ * Why a store operation failed:
+ * - `unavailable`: the store cannot be reached at the moment
+ * - `missing`: it can be reached, but does not have the data that must be there
+ * - `full`, `readonly`: it does not accept writes
+ * - `corrupt`: the data is damaged, or is not Pennon's
+ * - `locked`: another process uses it
+ * - `newer`: a newer version of Pennon wrote the data, in a format that this version cannot read
+ *
+ * All but the first two end only when an operator acts.
  */
 export type StoreErrorCode =
   'unavailable' | 'missing' | 'full' | 'readonly' | 'corrupt' | 'locked' | 'newer';

@@ -17,7 +17,7 @@ export type Broadcast = {
   ): Subscription<StreamEvent | First>;
 };
 
-/** Part of the protocol: followers treat 2.5 intervals of silence as a lost connection. */
+/** Part of the protocol: followers treat two intervals of silence as a lost stream. */
 const HEARTBEAT_MS = 15_000;
 
 const createBroadcast = (live: LiveFlagSet, clock: Clock): Broadcast => {

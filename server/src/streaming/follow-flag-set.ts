@@ -38,7 +38,7 @@ export const followFlagSet = async (
 ): Promise<Subscription<StreamEvent | Resumed>> => {
   const environment = environmentOf(caller, requested);
   const id = lastEventId ?? '';
-  await registry.find(environment).replica.waitForRevision(id);
+  await registry.find(environment).replica.waitForChange(id);
   const live = registry.find(environment);
   const stream = streams.open(caller, request);
   return broadcastOf(live).subscribe(stream, [openingFor(live, id)]);
@@ -46,6 +46,6 @@ export const followFlagSet = async (
 
 const openingFor = (live: LiveFlagSet, lastEventId: ChangeId): StreamEvent | Resumed => {
   const view = live.view();
-  const missed = live.since(lastEventId);
+  const missed = live.changesSince(lastEventId);
   return missed === undefined ? { type: 'set', view } : { type: 'resumed', missed, view };
 };

@@ -29,7 +29,7 @@ const expectWorking = async (store: Store): Promise<void> => {
     streams: 0,
     degradedSeconds: 0,
   };
-  await store.heartbeat(report, 1_000);
+  await store.reportServer(report, 1_000);
   await store.leave('s');
   expect(await store.audit(ledger, { limit: 1 })).toEqual([]);
   await store.drop(ledger);

@@ -45,7 +45,7 @@ it('the status has the revisions, lag and streams of every running server', asyn
   });
   await stream.next();
   const other = servers[1] ?? first();
-  // A server reports with its next heartbeat, up to two seconds after the write and the stream.
+  // A server reports again up to two seconds after the write and the stream.
   await eventually(async () => {
     const all: ReportedStatus[] = (await statusOf(other)).servers;
     const hasStream = all.some(({ streams, self }) => streams === 1 && !self);
@@ -81,7 +81,7 @@ it('each server grants its share of the rate limit without requests to Redis', a
   for (const server of servers) {
     const before = commands();
     expectShare(await burst(server, secret), LIMIT / 3);
-    // During the burst the servers send heartbeats and read feeds, but nothing for each request.
+    // During the burst the servers send reports and read feeds, but nothing for each request.
     expect(commands() - before).toBeLessThan(BURST);
   }
 });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 
 import { revisionOf } from '../../src/store/change-id.ts';
-import { backUp, requireSoundData, restore } from '../../src/store/sqlite/index.ts';
+import { backUp, requireIntactData, restore } from '../../src/store/sqlite/index.ts';
 import { startChild } from './child-process.ts';
 import { contents } from './fixtures.ts';
 import {
@@ -106,8 +106,8 @@ describe('restoring', { timeout: 60_000 }, () => {
 
 test('damage of the audit log, which a start does not look for, is found by the complete check', async () => {
   const { directory } = await createDirectoryWithData();
-  requireSoundData(directory);
+  requireIntactData(directory);
   zeroPage(directory, 'audit');
   await (await openStore(directory)).close();
-  expect(() => requireSoundData(directory)).toThrow(/is not valid Pennon data/);
+  expect(() => requireIntactData(directory)).toThrow(/is not valid Pennon data/);
 });

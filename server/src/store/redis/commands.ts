@@ -27,7 +27,7 @@ const SCRIPTS = {
   documents: readScript('documents'),
   audit: readScript('audit'),
   containsChange: readScript('contains-change'),
-  heartbeat: readScript('heartbeat'),
+  reportServer: readScript('report-server'),
 } as const;
 
 /**

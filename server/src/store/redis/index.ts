@@ -84,7 +84,7 @@ const createStore = (context: RedisContext): Store => {
     follow: (ledger, after, signal) =>
       followLedger(context, ledger, after, AbortSignal.any([signal, closing.signal])),
     audit: (ledger, query) => searchAudit(context, ledger, query),
-    heartbeat: (report, ttlMs) => sendHeartbeat(context, report, ttlMs),
+    reportServer: (report, ttlMs) => saveReport(context, report, ttlMs),
     async leave(serverId) {
       await replyOf(connections.send('zrem', [keys.servers, serverId]));
     },
@@ -120,13 +120,13 @@ const readDocument = async (
   return stored === undefined ? undefined : documentRow(collection, key, stored);
 };
 
-const sendHeartbeat = async (
+const saveReport = async (
   { connections, keys }: RedisContext,
   report: ServerReport,
   ttlMs: number,
 ): Promise<FleetMember[]> => {
   const args = [report.id, JSON.stringify(report), ttlMs];
-  const reply = runScript(connections.send, 'heartbeat', [keys.servers, keys.reports], args);
+  const reply = runScript(connections.send, 'reportServer', [keys.servers, keys.reports], args);
   return asRows(await replyOf(reply), 3).map(([id = '', ageMs, text = '']) => ({
     report: parseStored<ServerReport>(text, `server/${id}`),
     ageMs: Number(ageMs),

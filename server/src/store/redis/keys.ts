@@ -22,7 +22,7 @@ import {
  * | `pennon:{<ledger>}:changes`                    | stream     | the change feed, bounded; entry `<revision>-0` is a change    |
  * | `pennon:{<ledger>}:audit`                      | stream     | the audit log; entries `<revision>-0`, `-1`, … of that change |
  * | `pennon:writable`                              | string     | empty; written to check whether Redis accepts writes          |
- * | `pennon:{servers}:heard`                       | sorted set | server id → time of its last heartbeat                        |
+ * | `pennon:{servers}:heard`                       | sorted set | server id → time of its last report                           |
  * | `pennon:{servers}:reports`                     | hash       | server id → its last report as JSON                           |
  *
  * The control ledger has the collections `environments` and `keys`, a flag set `flags` and `segments`.

@@ -43,7 +43,7 @@ export const restore = (directory: string, file: string): void => {
 };
 
 /** Throws a StoreError if a part of the directory's database is damaged, its audit log included. */
-export const requireSoundData = (directory: string): void => {
+export const requireIntactData = (directory: string): void => {
   const path = databasePath(directory);
   requireIntact(path, path);
 };

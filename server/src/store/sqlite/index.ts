@@ -16,7 +16,7 @@ import {
 import type { Commit, CommitOutcome, Ledger, LedgerKind, Store } from '../store.ts';
 import { startDatabaseThread, type DatabaseThread } from './thread.ts';
 
-export { backUp, requireSoundData, restore } from './backup.ts';
+export { backUp, requireIntactData, restore } from './backup.ts';
 export { databaseExists, databasePath } from './file.ts';
 
 export type SqliteOptions = {
@@ -35,7 +35,7 @@ export const openSqliteStore = async ({ directory, random }: SqliteOptions): Pro
     head: ledger => call('head', ledger),
     ping: () => call('ping', undefined),
     // No other server can use this store.
-    heartbeat: report => Promise.resolve([{ report, ageMs: 0 }]),
+    reportServer: report => Promise.resolve([{ report, ageMs: 0 }]),
     leave: () => Promise.resolve(),
     async read(ledger) {
       const found = await call('read', ledger);

@@ -17,20 +17,20 @@ const report = (more: Partial<ServerReport> = {}): ServerReport => ({
 
 export const describeFleet = (opened: () => OpenedStore): void => {
   describe('the fleet', () => {
-    test('returns the last heartbeat of a server', async () => {
+    test('returns the last report of a server', async () => {
       const { store } = opened();
-      await store.heartbeat(report(), TTL_MS);
-      const members = await store.heartbeat(report({ streams: 4 }), TTL_MS);
+      await store.reportServer(report(), TTL_MS);
+      const members = await store.reportServer(report({ streams: 4 }), TTL_MS);
       expect(members).toEqual([{ report: report({ streams: 4 }), ageMs: 0 }]);
     });
 
-    test('lets a server leave, even twice and before its first heartbeat', async () => {
+    test('lets a server leave, even twice and before its first report', async () => {
       const { store } = opened();
       await store.leave('server-1');
-      await store.heartbeat(report(), TTL_MS);
+      await store.reportServer(report(), TTL_MS);
       await store.leave('server-1');
       await store.leave('server-1');
-      expect(await store.heartbeat(report({ id: 'server-2' }), TTL_MS)).toEqual([
+      expect(await store.reportServer(report({ id: 'server-2' }), TTL_MS)).toEqual([
         { report: report({ id: 'server-2' }), ageMs: 0 },
       ]);
     });

@@ -1,9 +1,9 @@
--- Records that a server is running and returns the running servers. Uses the time of Redis, so the clocks
+-- Saves the report of a server and returns those of all running servers. Uses the time of Redis, so the clocks
 -- of the servers do not matter.
 --
--- KEYS    1 servers (sorted set: id → time of the last heartbeat), 2 reports (hash: id → report)
--- ARGV    1 id, 2 the server's report as JSON, 3 milliseconds for which the record is valid
--- RESULT  flat list: id, milliseconds since its heartbeat, report; for each server
+-- KEYS    1 servers (sorted set: id → time of the last report), 2 reports (hash: id → report)
+-- ARGV    1 id, 2 the server's report as JSON, 3 milliseconds for which the report is valid
+-- RESULT  flat list: id, milliseconds since its report, report; for each server
 -- EVENT   none
 
 local servers, reports = KEYS[1], KEYS[2]
