@@ -8,6 +8,7 @@ import { openReplicas, type Replicas } from './bootstrap/replicas.ts';
 import { formatInstant, type Clock } from './clock.ts';
 import type { Limits } from './config.ts';
 import { PennonError } from './errors.ts';
+import { startPurge } from './environments/purge.ts';
 import { createEvaluationCache } from './evaluation/evaluation-cache.ts';
 import { longestOutage } from './flag-set/health.ts';
 import type { GuardedRoute } from './http/access.ts';
@@ -75,6 +76,10 @@ export const createServer = async (options: ServerOptions): Promise<Server> => {
   });
   const services = await createServices({ ...options, store }, replicas, metrics);
   metrics.observe(observedValues(services));
+  const stopPurge = startPurge({
+    ...services,
+    onError: error => logger.warn({ err: error }, 'a deleted environment is not purged yet'),
+  });
 
   let isDraining = false;
   const { http, routes } = await createApp({
@@ -95,6 +100,7 @@ export const createServer = async (options: ServerOptions): Promise<Server> => {
     },
     async close() {
       isDraining = true;
+      stopPurge();
       await drain(http, services);
       outages.close();
       replicas.close();

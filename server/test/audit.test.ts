@@ -146,6 +146,130 @@ it("lists the changes of an environment's keys together with those of its flags"
   expect(actions(await log('action=key.delete'))).toEqual([`key.delete ${ids[0]}`]);
 });
 
+it('of all environments has their flags and segments, environments and keys, deleted ones too', async () => {
+  const clock = createFakeClock();
+  await using server = await startServer({ clock });
+  const conditions = [{ attribute: 'a', operator: 'exists' }];
+  const send = async (method: 'POST' | 'DELETE', path: string, body?: object) => {
+    clock.advance(1_000);
+    await server.request(method, `/api/v1${path}`, body && { body });
+  };
+  await send('POST', '/flags?environment=production', { key: 'a', enabled: true });
+  await send('POST', '/segments?environment=development', { key: 'b', conditions });
+  await send('POST', '/environments', { key: 'staging' });
+  await send('POST', '/flags?environment=staging', { key: 'c', enabled: true });
+  await send('DELETE', '/environments/staging?confirm=staging');
+  await send('POST', '/flags?environment=development', { key: 'd', enabled: true });
+  const log = async (query: string) => server.request('GET', `/api/v1/audit?${query}`);
+  const all = await log('environment=*&limit=200');
+  expect(actions(all).slice(0, 6)).toEqual([
+    'flag.create d',
+    'environment.delete staging',
+    'flag.create c',
+    'environment.create staging',
+    'segment.create b',
+    'flag.create a',
+  ]);
+  expect(actions(await log('environment=*&action=flag.create'))).toEqual([
+    'flag.create d',
+    'flag.create c',
+    'flag.create a',
+  ]);
+  expect(actions(await log('environment=*&segment=b'))).toEqual(['segment.create b']);
+  expect(actions(await log('environment=staging'))).toEqual(['flag.create c']);
+  const paged: unknown[] = [];
+  for (let cursor: string | null = ''; cursor !== null;) {
+    const query = `environment=*&limit=2${cursor === '' ? '' : `&cursor=${cursor}`}`;
+    const page: Awaited<ReturnType<typeof log>> = await log(query);
+    paged.push(...page.body.items);
+    cursor = page.body.nextCursor;
+    await send('POST', '/environments', { key: `new-${paged.length}` });
+    await send('POST', `/flags?environment=new-${paged.length}`, { key: 'late', enabled: true });
+  }
+  expect(paged).toEqual(all.body.items);
+});
+
+it('of a deleted environment is not shown to keys of a new one with the same name', async () => {
+  await using server = await startServer();
+  const create = async () => {
+    await server.request('POST', '/api/v1/environments', { body: { key: 'staging' } });
+    await server.request('POST', '/api/v1/flags?environment=staging', {
+      body: { key: 'f', enabled: true },
+    });
+  };
+  await create();
+  await server.request('DELETE', '/api/v1/environments/staging?confirm=staging');
+  await create();
+  const admin = await server.keyOf('admin', 'staging');
+  const own = await server.request('GET', '/api/v1/audit?action=flag.create', { key: admin });
+  expect(actions(own)).toEqual(['flag.create f']);
+  const all = await server.request('GET', '/api/v1/audit?environment=staging&flag=f');
+  expect(actions(all)).toEqual(['flag.create f', 'flag.create f']);
+});
+
+it('can be filtered by the user that a key acted for', async () => {
+  await using server = await startServer();
+  for (const [key, name] of [
+    ['a', 'Zoë'],
+    ['b', 'Bo'],
+    ['c', 'Zoë'],
+  ]) {
+    const headers = { 'x-on-behalf-of': Buffer.from(name ?? '').toString('latin1') };
+    await server.api('POST', '/flags', { body: { key, enabled: true }, headers });
+  }
+  const found = async (name: string) =>
+    actions(await server.api('GET', `/audit?onBehalfOf=${encodeURIComponent(name)}`));
+  expect(await found('Zoë')).toEqual(['flag.create c', 'flag.create a']);
+  expect(await found('Ada')).toEqual([]);
+  expect((await server.api('GET', '/audit?onBehalfOf=')).status).toBe(400);
+});
+
+const latin1 = (text: string) => Buffer.from(text).toString('latin1');
+
+it('has the comment of a change, and so has its version', async () => {
+  await using server = await startServer();
+  const comment = `${'😀'.repeat(498)}Ö!`;
+  const headers = { 'x-change-comment': latin1(`  ${comment} `) };
+  await server.api('POST', '/flags', { body: { key: 'f', enabled: true }, headers });
+  await server.request('POST', '/api/v1/environments', { body: { key: 'staging' }, headers });
+  await server.api('PATCH', '/flags/f', { body: { enabled: false } });
+  const [second, first] = (await server.api('GET', '/audit?flag=f')).body.items;
+  expect(first.comment).toBe(comment);
+  expect(second).not.toHaveProperty('comment');
+  const control = (await server.request('GET', '/api/v1/audit?environment=*')).body.items;
+  expect(control.find(({ key }: { key: string }) => key === 'staging').comment).toBe(comment);
+  const versions = (await server.api('GET', '/flags/f/versions')).body.items;
+  expect(versions.map((each: { comment?: string }) => each.comment)).toEqual([undefined, comment]);
+});
+
+it.each([
+  ['longer than 500 characters', latin1('😀'.repeat(501)), 'must be at most 500 characters'],
+  ['invalid UTF-8', 'caf\u00e9', 'must be UTF-8'],
+])('rejects a change with a comment that is %s, and changes nothing', async (_, header, reason) => {
+  await using server = await startServer();
+  const headers = { 'x-change-comment': header };
+  const send = async (url: string, body: object) => {
+    const { status, text } = await server.request('POST', url, { body, headers });
+    return [status, text.includes(`X-Change-Comment ${reason}`)];
+  };
+  const input = { environment: 'production', key: 'f', enabled: true };
+  expect(await send('/api/v1/flags?environment=production', { key: 'f', enabled: true })).toEqual([
+    400,
+    true,
+  ]);
+  expect(await send('/trpc/flags.create', input)).toEqual([400, true]);
+  expect((await server.api('GET', '/flags/f')).status).toBe(404);
+});
+
+it('ignores a comment without text', async () => {
+  await using server = await startServer();
+  await server.api('POST', '/flags', {
+    body: { key: 'f', enabled: true },
+    headers: { 'x-change-comment': '  ' },
+  });
+  expect((await server.api('GET', '/audit')).body.items[0]).not.toHaveProperty('comment');
+});
+
 it('continues with older entries on the next page, even if newer ones are added in between', async () => {
   const clock = createFakeClock();
   await using server = await startServer({ clock });

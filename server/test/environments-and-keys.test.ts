@@ -26,9 +26,13 @@ describe('environments', () => {
         .status,
     ).toBe(201);
     expect((await server.api('GET', '/flags/f')).status).toBe(404);
-    expect((await server.request('DELETE', '/api/v1/environments/staging')).status).toBe(204);
+    expect(
+      (await server.request('DELETE', '/api/v1/environments/staging?confirm=staging')).status,
+    ).toBe(204);
     expect((await server.request('GET', '/api/v1/flags', { key })).status).toBe(401);
-    expect((await server.request('DELETE', '/api/v1/environments/staging')).status).toBe(404);
+    expect(
+      (await server.request('DELETE', '/api/v1/environments/staging?confirm=staging')).status,
+    ).toBe(404);
     await server.request('POST', '/api/v1/environments', { body: { key: 'staging' } });
     expect((await server.request('GET', '/api/v1/flags?environment=staging')).body.items).toEqual(
       [],

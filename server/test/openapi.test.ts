@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { BODY_EXAMPLES } from '../src/http/openapi-examples.ts';
 import { StoreError } from '../src/store/store.ts';
+import { createFakeClock } from './support/fake-clock.ts';
 import type { RequestOptions, TestResponse, TestServer } from './support/server.ts';
 import { ADMIN_KEY, startServer } from './support/server.ts';
 
@@ -105,7 +106,13 @@ describe('/openapi.json', () => {
       put.parameters
         .map(({ name, in: place }: { name: string; in: string }) => `${place} ${name}`)
         .toSorted(),
-    ).toEqual(['header If-Match', 'header If-None-Match', 'path key', 'query environment']);
+    ).toEqual([
+      'header If-Match',
+      'header If-None-Match',
+      'header X-Change-Comment',
+      'path key',
+      'query environment',
+    ]);
     expect(Object.keys(put.responses)).toEqual([
       '200',
       '201',
@@ -352,7 +359,10 @@ describe('every response documented for a GET', () => {
   });
 
   it('is sent: 429 above the rate limit', async () => {
-    await using own = await startServer({ limits: { requestsPerSecond: 1 } });
+    await using own = await startServer({
+      clock: createFakeClock(),
+      limits: { requestsPerSecond: 1 },
+    });
     for (let status = 200; status !== 429;)
       ({ status } = await own.request('GET', '/api/v1/environments'));
     expect(await check(own, 429, route => ({ url: urlOf(route) }))).toBe(paths().length);

@@ -44,6 +44,7 @@ const PROCEDURES: Record<string, Role[]> = {
   'environments.create': admins,
   'environments.list': readers,
   'environments.delete': admins,
+  'environments.restore': admins,
   'keys.create': admins,
   'keys.list': admins,
   'keys.delete': admins,

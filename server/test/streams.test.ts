@@ -118,7 +118,7 @@ describe('the flag set stream', () => {
     expect(await revoked?.next()).toBeUndefined();
     clock.advance(5_000);
     expect(await expired?.next()).toBeUndefined();
-    await server.request('DELETE', '/api/v1/environments/development');
+    await server.request('DELETE', '/api/v1/environments/development?confirm=development');
     expect(await orphaned?.next()).toBeUndefined();
   });
 

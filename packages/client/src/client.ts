@@ -26,6 +26,11 @@ export type ApiClientOptions = {
   readonly url: string;
   /** An API key. It is sent in a header, never in a URL. */
   readonly key: string;
+  /**
+   * Why changes are made, for the audit log: at most 500 characters. A single change can have its own:
+   * `api.flags.update.mutate(input, { context: { comment: 'OPS-17' } })`.
+   */
+  readonly comment?: string | undefined;
   /** Defaults to the global `fetch`. */
   readonly fetch?: typeof globalThis.fetch;
 };
@@ -45,14 +50,19 @@ export type ApiClientOptions = {
 export const createApiClient = ({
   url,
   key,
+  comment,
   fetch = globalThis.fetch,
 }: ApiClientOptions): ApiClient =>
   createTRPCClient<AppRouter>({
-    links: [createLink({ url: endpoint(url), fetch: withKey(fetch, key) })],
+    links: [createLink({ url: endpoint(url), comment, fetch: withKey(fetch, key) })],
   });
 
-/** The URL of the tRPC endpoint, and a `fetch` that sends the key. */
-type Connection = { readonly url: string; readonly fetch: typeof globalThis.fetch };
+/** The URL of the tRPC endpoint, the comment of all changes, and a `fetch` that sends the key. */
+type Connection = {
+  readonly url: string;
+  readonly comment: string | undefined;
+  readonly fetch: typeof globalThis.fetch;
+};
 
 /** The server accepts up to 20 calls in one batch. */
 const MAX_BATCH_SIZE = 20;
@@ -74,7 +84,10 @@ const createLink = (connection: Connection): TRPCLink<AppRouter> =>
         maxItems: MAX_BATCH_SIZE,
         maxURLLength: MAX_URL_LENGTH,
       }),
-      false: httpLink(adaptFetch(connection)),
+      false: httpLink({
+        ...adaptFetch(connection),
+        headers: ({ op }) => commentHeader(op.context['comment'] ?? connection.comment),
+      }),
     }),
   });
 
@@ -94,6 +107,14 @@ const watchLinks = ({ url, fetch }: Connection): TRPCLink<AppRouter>[] => {
       eventSourceOptions: ({ op }) => ({ fetch: failures.fetchFor(op) }),
     }),
   ];
+};
+
+/** `fetch` accepts only characters up to U+00FF in headers, so each byte of the text in UTF-8 becomes one. */
+const commentHeader = (comment: unknown): Record<string, string> => {
+  if (comment === undefined) return {};
+  if (typeof comment !== 'string') throw new TypeError('comment must be a text');
+  const bytes = new TextEncoder().encode(comment.replaceAll(/\s+/g, ' ').trim());
+  return { 'x-change-comment': String.fromCharCode(...bytes) };
 };
 
 const endpoint = (url: string): string => {

@@ -50,6 +50,29 @@ describe('the typed client', () => {
     ).toBe(true);
   });
 
+  it('sends a comment with every change, or with one of them', async () => {
+    const options = { url, key: ADMIN_KEY };
+    const commenting = createApiClient({ ...options, comment: 'Größe 😀' });
+    const key = 'commented';
+    await commenting.flags.create.mutate({ ...production, key, enabled: true });
+    const context = { comment: 'OPS-17\nsecond line' };
+    await api.flags.update.mutate({ ...production, key, enabled: false }, { context });
+    await api.flags.delete.mutate({ ...production, key });
+    const { items } = await api.audit.list.query({ ...production, flag: key });
+    expect(items.map(({ comment }) => comment)).toEqual([
+      undefined,
+      'OPS-17 second line',
+      'Größe 😀',
+    ]);
+    const versions = await api.flags.listVersions.query({ ...production, key });
+    expect(versions.items.map(({ comment }) => comment)).toEqual([
+      'OPS-17 second line',
+      'Größe 😀',
+    ]);
+    const reverted = await api.flags.revert.mutate({ ...production, key, version: 1 });
+    expect([reverted.version, reverted.enabled]).toEqual([3, true]);
+  });
+
   it('batches queries of one tick, up to the batch size that the server accepts', async () => {
     requests.length = 0;
     await Promise.all(Array.from({ length: 45 }, () => api.environments.list.query({})));

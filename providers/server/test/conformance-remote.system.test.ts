@@ -57,7 +57,7 @@ const store = async ({ flagSet }: Case): Promise<string | undefined> => {
     (await storeAll('segments', environment, segments ?? {})) &&
     (await storeAll('flags', environment, flags));
   if (stored) return environment;
-  await server.api('DELETE', `environments/${environment}`);
+  await server.api('DELETE', `environments/${environment}?confirm=${environment}`);
   return undefined;
 };
 
@@ -96,7 +96,7 @@ it.each(readThemes())(
       if (environment === undefined) continue;
       const results = await evaluateAllCases(environment, group);
       expect(results).toEqual(group.map(one => ({ name: one.name, ...expectedDetails(one) })));
-      await server.api('DELETE', `environments/${environment}`);
+      await server.api('DELETE', `environments/${environment}?confirm=${environment}`);
     }
   },
 );

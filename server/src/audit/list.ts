@@ -4,7 +4,7 @@ import { z } from 'zod';
 
 import type { Caller } from '../auth/caller.ts';
 import { environmentOf } from '../auth/caller.ts';
-import type { Registry } from '../flag-set/registry.ts';
+import { flagSetLedger, type Registry } from '../flag-set/registry.ts';
 import type { Page, PageQuery } from '../page.ts';
 import { cursorsFor } from '../page.ts';
 import { cursorSecret } from '../replication/cursor-secret.ts';
@@ -22,6 +22,7 @@ export type AuditFilter = {
   readonly flag?: string | undefined;
   readonly segment?: string | undefined;
   readonly actor?: string | undefined;
+  readonly onBehalfOf?: string | undefined;
   readonly action?: AuditAction | undefined;
   readonly from?: string | undefined;
   readonly until?: string | undefined;
@@ -30,28 +31,31 @@ export type AuditFilter = {
 export type AuditInput = PageQuery & AuditFilter & { readonly environment?: string | undefined };
 
 /**
- * Returns a page of the audit log, newest first: of one environment and its keys, or with `*` of all
- * environments and keys. Flags and keys are logged in different ledgers, so a page merges two logs, and
- * its cursor holds a position in each.
+ * Returns a page of the audit log, newest first: of one environment and its keys, or with `*` of everything.
+ * Each ledger has a log of its own, so a page merges several, and its cursor holds a position in each.
  */
 export const listAudit = async (
-  { store, registry, control }: AuditServices,
+  services: AuditServices,
   caller: Caller,
   { environment: requested, limit, cursor, ...filter }: AuditInput,
 ): Promise<Page<AuditEntry>> => {
+  const { store, control } = services;
   const environment = environmentOf(caller, requested);
-  const logs = logsOf(registry, environment);
+  const logs = logsOf(services, caller, environment);
   const cursors = cursorsFor(cursorSecret(control), ['audit', environment, filter]);
-  const { lastIds, lastAt } = parsePosition(cursors.read(cursor), logs.length);
+  const { lastIds, lastAt } = parsePosition(cursors.read(cursor));
   const remaining = await Promise.all(
-    logs.map((log, index) => {
-      const before = lastIds[index] ?? undefined;
+    logs.map(log => {
+      const before = lastIds[nameOf(log)];
       const query = { ...queryOf(filter), before };
       // One entry more than a page holds shows whether another page follows.
       return readLog(store, before === undefined ? skipNewer(log, lastAt) : log, query, limit + 1);
     }),
   );
-  const items = takeNewest(remaining, limit, (entry, index) => (lastIds[index] = entry.id));
+  const items = takeNewest(remaining, limit, (entry, index) => {
+    const log = logs[index];
+    if (log !== undefined) lastIds[nameOf(log)] = entry.id;
+  });
   const next: Position = { lastIds, lastAt: items.at(-1)?.at ?? lastAt };
   const hasMore = remaining.some(entries => entries.length > 0);
   return { items, nextCursor: hasMore ? cursors.write(JSON.stringify(next)) : null };
@@ -60,28 +64,46 @@ export const listAudit = async (
 /** The audit log of a ledger, and which of its entries are part of the list. */
 type Log = { readonly ledger: Ledger; readonly includes: (entry: AuditEntry) => boolean };
 
-const logsOf = (registry: Registry, environment: string): readonly Log[] =>
-  environment === ALL_ENVIRONMENTS
-    ? [{ ledger: CONTROL_LEDGER, includes: () => true }]
-    : [
-        { ledger: registry.find(environment).replica.ledger, includes: () => true },
-        {
-          ledger: CONTROL_LEDGER,
-          includes: entry => entry.kind === 'key' && entry.environment === environment,
-        },
-      ];
+/** Short, because a cursor may have hundreds of them. Ids of ledgers are random. */
+const nameOf = ({ ledger }: Log): string => ledger.id.slice(0, 8);
 
-/** The end of a page: the last entry from each log, or null if there was none, and the time of the last entry of all. */
+const logsOf = (
+  { registry, control }: AuditServices,
+  caller: Caller,
+  environment: string,
+): readonly Log[] => {
+  const { records } = control.current();
+  const deleted = [...records.deletedEnvironments.values()].map(({ document }) => document);
+  if (environment === ALL_ENVIRONMENTS) {
+    const existing = [...records.environments.values()].map(({ document }) => document);
+    const all = [...existing, ...deleted.map(each => each.environment)];
+    return [...all.map(flagSetLedger), CONTROL_LEDGER].map(wholeLog);
+  }
+  // The key of an environment that was created again must not show the changes of the deleted one.
+  const former =
+    caller.environment === ALL_ENVIRONMENTS
+      ? deleted.map(each => each.environment).filter(({ key }) => key === environment)
+      : [];
+  const exists = records.environments.has(environment) || former.length === 0;
+  const ledgers = [
+    ...(exists ? [registry.find(environment).replica.ledger] : []),
+    ...former.map(flagSetLedger),
+  ];
+  const includes = (entry: AuditEntry) => entry.kind === 'key' && entry.environment === environment;
+  return [...ledgers.map(wholeLog), { ledger: CONTROL_LEDGER, includes }];
+};
+
+const wholeLog = (ledger: Ledger): Log => ({ ledger, includes: () => true });
+
+/** The end of a page: the last entry from each log that has had one, and the time of the last entry of all. */
 const Position = z.strictObject({
-  lastIds: z.array(z.string().nullable()),
+  lastIds: z.record(z.string(), z.string()),
   lastAt: z.string().nullable(),
 });
 type Position = z.infer<typeof Position>;
 
-const parsePosition = (position: string | undefined, logCount: number): Position =>
-  position === undefined
-    ? { lastIds: Array.from({ length: logCount }, () => null), lastAt: null }
-    : Position.parse(JSON.parse(position));
+const parsePosition = (position: string | undefined): Position =>
+  position === undefined ? { lastIds: {}, lastAt: null } : Position.parse(JSON.parse(position));
 
 /**
  * Leaves out the newest entries of a log that has not contributed to the list yet: those added after the
@@ -145,10 +167,11 @@ const newestLog = (logs: readonly AuditEntry[][]): number | undefined => {
   return found;
 };
 
-const queryOf = ({ flag, segment, actor, action, from, until }: AuditFilter) => ({
+const queryOf = ({ flag, segment, actor, onBehalfOf, action, from, until }: AuditFilter) => ({
   ...(flag === undefined ? {} : { kind: 'flag' as const, key: flag }),
   ...(segment === undefined ? {} : { kind: 'segment' as const, key: segment }),
   actor,
+  onBehalfOf,
   action,
   from: from === undefined ? undefined : Date.parse(from),
   until: until === undefined ? undefined : Date.parse(until),

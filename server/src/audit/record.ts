@@ -17,6 +17,9 @@ export type AuditedChange = {
   readonly after: object | null;
 };
 
+/** The actor of changes that the server makes itself, without an API key. */
+export const SYSTEM = { keyId: 'system', name: 'system', onBehalfOf: undefined };
+
 /** Returns the audit entry for a change that `caller` makes at `at` (milliseconds since 1970). */
 export const auditDraft = (
   caller: Pick<Caller, 'keyId' | 'name' | 'onBehalfOf' | 'comment'>,

@@ -1,6 +1,6 @@
 import { ALL_ENVIRONMENTS } from '@pennon/schema';
 
-import { auditDraft } from '../audit/record.ts';
+import { auditDraft, SYSTEM } from '../audit/record.ts';
 import type { Clock } from '../clock.ts';
 import { formatInstant } from '../clock.ts';
 import { createLedger, environmentCreated, newEnvironment } from '../environments/environments.ts';
@@ -14,9 +14,6 @@ import { CONTROL_LEDGER } from '../store/store.ts';
 
 /** The environments in a new installation. */
 const INITIAL_ENVIRONMENTS = ['development', 'production'];
-
-/** The actor of changes that the server makes itself, without an API key. */
-const SYSTEM = { keyId: 'system', name: 'system', onBehalfOf: undefined };
 
 /** The id of the key from PENNON_ADMIN_KEY or the first start. */
 export const ADMIN_KEY_ID = 'admin';

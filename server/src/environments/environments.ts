@@ -1,7 +1,5 @@
 import type { Environment, EnvironmentCreate } from '@pennon/schema';
-import { ALL_ENVIRONMENTS } from '@pennon/schema';
 
-import { keyDeleted } from '../api-keys/api-keys.ts';
 import type { AuditedChange } from '../audit/record.ts';
 import { auditDraft } from '../audit/record.ts';
 import type { Caller } from '../auth/caller.ts';
@@ -11,13 +9,10 @@ import { formatInstant } from '../clock.ts';
 import { PennonError } from '../errors.ts';
 import type { Registry } from '../flag-set/registry.ts';
 import { flagSetLedger } from '../flag-set/registry.ts';
-import type { Page, PageQuery } from '../page.ts';
-import { cursorsFor, pageOf } from '../page.ts';
 import type { Random } from '../random.ts';
-import { cursorSecret } from '../replication/cursor-secret.ts';
 import type { Replica } from '../replication/replica.ts';
 import type { EnvironmentRecord, Snapshot, Store } from '../store/store.ts';
-import { isTransient, StoreError } from '../store/store.ts';
+import { StoreError } from '../store/store.ts';
 
 export type EnvironmentServices = {
   readonly store: Store;
@@ -87,55 +82,11 @@ const writeRecord = async (
   }
 };
 
-/** Returns a page of the environments that the caller's key can access, in the order of their keys. */
-export const listEnvironments = (
-  control: Replica<'control'>,
-  caller: Caller,
-  query: PageQuery,
-): Page<Environment> => {
-  const all = [...control.current().records.environments.values()]
-    .map(({ document }) => toEnvironment(document))
-    .filter(({ key }) => caller.environment === ALL_ENVIRONMENTS || caller.environment === key);
-  const cursors = cursorsFor(cursorSecret(control), ['environments', caller.environment]);
-  return pageOf(all, ({ key }) => key, cursors, query);
-};
-
-/** Deletes an environment with its flag set and its API keys, and ends their streams. */
-export const deleteEnvironment = async (
-  { store, control, registry, clock }: EnvironmentServices,
-  caller: Caller,
-  key: string,
-): Promise<void> => {
-  requireAllEnvironments(caller, 'deleting an environment');
-  const deleted = await control.write(({ records }) => {
-    const record = records.environments.get(key)?.document;
-    if (record === undefined)
-      throw new PennonError('NOT_FOUND', `environment "${key}" does not exist`);
-    const now = clock.now();
-    const keys = [...records.keys.values()]
-      .map(({ document }) => document)
-      .filter(({ environment }) => environment === key);
-    return {
-      writes: {
-        environments: new Map([[key, null]]),
-        keys: new Map(keys.map(({ id }) => [id, null])),
-      },
-      audit: [environmentDeleted(record), ...keys.map(keyDeleted)].map(change =>
-        auditDraft(caller, now, change),
-      ),
-      result: () => record,
-    };
-  });
-  await registry.whenReady();
-  // The environment is deleted once its record is. Data left behind is unreachable.
-  await store.drop(flagSetLedger(deleted)).catch((error: unknown) => {
-    if (!isTransient(error)) throw error;
-  });
-};
-
 /** Removes the ledger id from a stored environment. */
-const toEnvironment = ({ ledger: _ledger, ...environment }: EnvironmentRecord): Environment =>
-  environment;
+export const toEnvironment = ({
+  ledger: _ledger,
+  ...environment
+}: EnvironmentRecord): Environment => environment;
 
 export const environmentCreated = (record: EnvironmentRecord): AuditedChange => ({
   action: 'environment.create',
@@ -143,14 +94,6 @@ export const environmentCreated = (record: EnvironmentRecord): AuditedChange => 
   key: record.key,
   before: null,
   after: toEnvironment(record),
-});
-
-const environmentDeleted = (record: EnvironmentRecord): AuditedChange => ({
-  action: 'environment.delete',
-  environment: record.key,
-  key: record.key,
-  before: toEnvironment(record),
-  after: null,
 });
 
 const requireUnusedKey = ({ records }: Snapshot<'control'>, key: string): void => {

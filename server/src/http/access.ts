@@ -4,6 +4,7 @@ import type { Credentials } from '../auth/authenticate.ts';
 import type { Caller } from '../auth/caller.ts';
 import { requireAllEnvironments, requirePermission } from '../auth/caller.ts';
 import type { Permission } from '../auth/permissions.ts';
+import { invalid, type PennonError } from '../errors.ts';
 import type { Services } from '../services.ts';
 
 /**
@@ -27,9 +28,42 @@ declare module 'fastify' {
 
 /** Authenticates a request by its headers and counts it against the rate limit. */
 export const authenticateRequest = (services: Services, request: FastifyRequest): Caller => {
-  const caller = services.authenticate(credentialsOf(request));
+  const caller = callerFrom(services, request);
   services.countRequest(caller, request.ip);
   return caller;
+};
+
+const callerFrom = ({ authenticate }: Services, request: FastifyRequest): Caller => {
+  const caller = authenticate(credentialsOf(request));
+  const comment = changeComment(request);
+  return comment === undefined ? caller : { ...caller, comment };
+};
+
+export const CHANGE_COMMENT = 'X-Change-Comment';
+const MAX_COMMENT_LENGTH = 500;
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+/** Returns the comment of a change, for the audit log. Throws BAD_REQUEST if it is not valid. */
+const changeComment = ({ headers }: FastifyRequest): string | undefined => {
+  const header = toSingle(headers[CHANGE_COMMENT.toLowerCase()]);
+  if (header === undefined) return undefined;
+  const comment = decodeUtf8(header)?.trim();
+  if (comment === undefined) throw invalidComment('must be UTF-8');
+  if (Array.from(comment).length > MAX_COMMENT_LENGTH)
+    throw invalidComment(`must be at most ${MAX_COMMENT_LENGTH} characters`);
+  return comment === '' ? undefined : comment;
+};
+
+const invalidComment = (message: string): PennonError =>
+  invalid([{ path: CHANGE_COMMENT, message }], 'the header');
+
+/** Node decodes header bytes as Latin-1. Returns undefined if they are not UTF-8. */
+const decodeUtf8 = (header: string): string | undefined => {
+  try {
+    return utf8.decode(Buffer.from(header, 'latin1'));
+  } catch {
+    return undefined;
+  }
 };
 
 const credentialsOf = ({ headers }: FastifyRequest): Credentials => ({
@@ -67,7 +101,7 @@ export const guardRoutes = (app: FastifyInstance, services: Services): readonly 
   // A slow body can arrive after the key was revoked, so the key is checked again.
   app.addHook('preHandler', async request => {
     if (request.caller !== undefined && request.body !== undefined)
-      request.caller = services.authenticate(credentialsOf(request));
+      request.caller = callerFrom(services, request);
   });
   return routes;
 };

@@ -103,6 +103,7 @@ const addToParameter = (path: string, parameter: JsonObject): JsonObject => {
 
 const exampleOf = (path: string, { name, in: place }: JsonObject): string | number | undefined => {
   if (place === 'query' && name === 'environment') return ENVIRONMENT;
+  if (place === 'query' && name === 'confirm') return NEW_ENVIRONMENT;
   if (place === 'path' && name === 'version') return 1;
   if (place !== 'path' || name !== 'key') return undefined;
   return PATH_EXAMPLES.find(each => path.startsWith(each.path))?.example;

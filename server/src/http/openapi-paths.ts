@@ -12,6 +12,7 @@ import {
 import { environment } from '../router/schemas.ts';
 import type { ErrorStatus } from './openapi-responses.ts';
 import { errorDescription, errorResponses, etag, notModified } from './openapi-responses.ts';
+import { CHANGE_COMMENT } from './access.ts';
 import { API } from './request.ts';
 
 export const security = [{ bearer: [] }, { apiKey: [] }];
@@ -21,6 +22,13 @@ export const ifNoneMatch = {
     .string()
     .optional()
     .describe('Entity tags. The response is 304 if one of them is current.'),
+};
+export const changeComment = {
+  [CHANGE_COMMENT]: z
+    .string()
+    .max(500)
+    .optional()
+    .describe('Why the change is made, for the audit log. At most 500 characters, in UTF-8.'),
 };
 const lastEventId = {
   'Last-Event-ID': z.string().optional().describe('The id of the last event received.'),

@@ -8,7 +8,7 @@ import { appRouter } from '../router/index.ts';
 import { addExamples } from './openapi-examples.ts';
 import type { ErrorStatus } from './openapi-responses.ts';
 import { errorResponses, etag, location, notModified } from './openapi-responses.ts';
-import { ifNoneMatch, OTHER_PATHS, security } from './openapi-paths.ts';
+import { changeComment, ifNoneMatch, OTHER_PATHS, security } from './openapi-paths.ts';
 import { adaptToGenerators } from './openapi-generators.ts';
 import { API } from './request.ts';
 import type { RestRoute } from './rest-route.ts';
@@ -64,9 +64,10 @@ const operationOf = (route: RestRoute): ZodOpenApiOperationObject => ({
   responses: { ...successOf(route), ...errorResponses(...errorsOf(route)) },
 });
 
-const headersOf = ({ headers, conditional }: RestRoute): Record<string, z.ZodType> => ({
+const headersOf = ({ method, headers, conditional }: RestRoute): Record<string, z.ZodType> => ({
   ...Object.fromEntries(headers.map(({ name, schema }) => [name, schema])),
   ...(conditional ? ifNoneMatch : {}),
+  ...(method === 'GET' ? {} : changeComment),
 });
 
 /** A body may repeat the path parameters, so what was read can be written back. */

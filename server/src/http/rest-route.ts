@@ -104,11 +104,12 @@ const requestOf = (
     Object.fromEntries(
       fields.filter(each => each.in === wanted).map(({ field, schema }) => [field, schema]),
     );
+  const body = fieldsIn('body');
   return {
     params: fieldsIn('path'),
     query: fieldsIn('query'),
     headers: fields.filter(each => each.in === 'header'),
-    body: takesBody ? fieldsIn('body') : undefined,
+    body: Object.keys(body).length > 0 ? body : undefined,
   };
 };
 

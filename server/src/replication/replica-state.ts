@@ -93,11 +93,12 @@ const SNAPSHOT_AFTER: {
     change: Change<Kind>,
   ) => Snapshot<Kind>;
 } = {
-  control: ({ environments, keys }, change) => ({
+  control: ({ environments, keys, deletedEnvironments }, change) => ({
     id: change.id,
     records: {
       environments: merge(environments, change, change.writes.environments),
       keys: merge(keys, change, change.writes.keys),
+      deletedEnvironments: merge(deletedEnvironments, change, change.writes.deletedEnvironments),
     },
   }),
   flagSet: ({ flags, segments }, change) => ({

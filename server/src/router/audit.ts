@@ -12,6 +12,9 @@ import { listAudit } from '../audit/list.ts';
 import { procedure, router } from './procedure.ts';
 import { page, paging } from './schemas.ts';
 
+/** A cursor has a position in the log of each environment. */
+const MAX_CURSOR_LENGTH = 8_000;
+
 export const audit = router({
   list: procedure({
     permission: 'audit.read',
@@ -25,11 +28,16 @@ export const audit = router({
     .input(
       strictObject({
         ...paging,
+        cursor: z
+          .string()
+          .max(MAX_CURSOR_LENGTH)
+          .optional()
+          .describe('The nextCursor of the previous page.'),
         environment: z
           .union([z.literal(ALL_ENVIRONMENTS), Key])
           .optional()
           .describe(
-            'Required with a key for all environments. "*" is the log of environments and keys.',
+            'Required with a key for all environments. "*" means all of them, deleted ones too.',
           ),
         flag: Key.optional(),
         segment: Key.optional(),
@@ -39,6 +47,7 @@ export const audit = router({
           .max(100)
           .optional()
           .describe('Id or name of the key that made the change.'),
+        onBehalfOf: z.string().min(1).max(200).optional().describe('The value of X-On-Behalf-Of.'),
         action: AuditAction.optional(),
         from: Instant.optional().describe('At or after this time.'),
         until: Instant.optional().describe('Before this time.'),

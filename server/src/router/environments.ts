@@ -1,12 +1,17 @@
-import { Environment, EnvironmentCreate, Key, strictObject } from '@pennon/schema';
+import { Environment, EnvironmentCreate, Instant, Key, strictObject } from '@pennon/schema';
+import { z } from 'zod';
 
-import {
-  createEnvironment,
-  deleteEnvironment,
-  listEnvironments,
-} from '../environments/environments.ts';
+import { deleteEnvironment, restoreEnvironment } from '../environments/deleted-environments.ts';
+import { createEnvironment } from '../environments/environments.ts';
+import { listEnvironments } from '../environments/list.ts';
 import { procedure, router } from './procedure.ts';
-import { Nothing, page, paging } from './schemas.ts';
+import { Nothing, page, paging, restParams } from './schemas.ts';
+
+const ListedEnvironment = strictObject({
+  ...Environment.shape,
+  deletedAt: Instant.optional().describe('Present if the environment is deleted.'),
+  purgeAt: Instant.optional().describe('Until then a deleted environment can be restored.'),
+}).meta({ id: 'ListedEnvironment' });
 
 const tag = 'Environments';
 
@@ -34,8 +39,16 @@ export const environments = router({
       summary: 'List the environments that the key can access',
     },
   })
-    .input(strictObject(paging))
-    .output(page(Environment))
+    .input(
+      strictObject({
+        ...paging,
+        deleted: z
+          .boolean()
+          .optional()
+          .describe('List the deleted environments that can be restored instead.'),
+      }),
+    )
+    .output(page(ListedEnvironment))
     .query(({ ctx, input }) => listEnvironments(ctx.services.control, ctx.caller, input)),
 
   delete: procedure({
@@ -44,10 +57,36 @@ export const environments = router({
       method: 'DELETE',
       path: '/environments/{key}',
       tag,
-      summary: 'Delete an environment with its flags, segments and keys',
+      summary:
+        'Delete an environment with its flags, segments and keys; it can be restored for 30 days',
     },
   })
-    .input(strictObject({ key: Key }))
+    .input(
+      strictObject({
+        key: Key,
+        confirm: z.string().max(200).optional().describe('The key again. Required.'),
+      }),
+    )
     .output(Nothing)
-    .mutation(({ ctx, input }) => deleteEnvironment(ctx.services, ctx.caller, input.key)),
+    .mutation(({ ctx, input }) => deleteEnvironment(ctx.services, ctx.caller, input)),
+
+  restore: procedure({
+    permission: 'environments.manage',
+    rest: {
+      method: 'POST',
+      path: '/environments/{key}/restore',
+      tag,
+      summary: 'Restore a deleted environment with its flags, segments and keys',
+    },
+  })
+    .input(
+      strictObject({
+        key: Key,
+        deletedAt: Instant.optional()
+          .describe('Which one, if several with this key are deleted. The last one, if left out.')
+          .register(restParams, { in: 'query' }),
+      }),
+    )
+    .output(Environment)
+    .mutation(({ ctx, input }) => restoreEnvironment(ctx.services, ctx.caller, input)),
 });

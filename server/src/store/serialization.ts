@@ -63,6 +63,7 @@ const RECORD_PARSERS: {
   control: rows => ({
     environments: parseCollection('environments', rows),
     keys: parseCollection('keys', rows),
+    deletedEnvironments: parseCollection('deletedEnvironments', rows),
   }),
   flagSet: rows => ({
     flags: parseCollection('flags', rows),
@@ -108,6 +109,9 @@ const WRITE_PARSERS: { [Kind in LedgerKind]: (rows: readonly WriteRow[]) => Writ
   control: rows => ({
     ...(writesTo('environments', rows) && { environments: parseWritten('environments', rows) }),
     ...(writesTo('keys', rows) && { keys: parseWritten('keys', rows) }),
+    ...(writesTo('deletedEnvironments', rows) && {
+      deletedEnvironments: parseWritten('deletedEnvironments', rows),
+    }),
   }),
   flagSet: rows => ({
     ...(writesTo('flags', rows) && { flags: parseWritten('flags', rows) }),

@@ -92,12 +92,27 @@ export interface Store {
 /** An environment with the id of its ledger. The id is random, so reusing a name never finds old data. */
 export type EnvironmentRecord = Environment & { readonly ledger: string };
 
+/** A deleted environment, which can be restored with its keys until it is purged. */
+export type DeletedEnvironment = {
+  readonly environment: EnvironmentRecord;
+  /** Empty once purged. */
+  readonly keys: readonly KeyRecord[];
+  readonly deletedAt: string;
+  /** From then on it is purged instead of restored. */
+  readonly purgeAt: string;
+  readonly purgedAt?: string;
+  /** Whether the data of its ledger is removed, which happens after `purgedAt` is set. */
+  readonly isCleared?: boolean;
+};
+
 /** An API key with the SHA-256 of its secret in hexadecimal; the secret itself is never stored. */
 export type KeyRecord = ApiKey & { readonly hash: string };
 
 export type Documents = {
   environments: EnvironmentRecord;
   keys: KeyRecord;
+  /** By the id of their ledger, because several can have had the same key. */
+  deletedEnvironments: DeletedEnvironment;
   flags: Flag;
   segments: Segment;
 };
@@ -121,7 +136,7 @@ export type Version<Document> = Pick<AuditEntry, 'at' | 'actor' | 'action' | 'co
 
 /** The collections in each kind of ledger. */
 export const COLLECTIONS = {
-  control: ['environments', 'keys'],
+  control: ['environments', 'keys', 'deletedEnvironments'],
   flagSet: ['flags', 'segments'],
 } as const satisfies Record<string, readonly Collection[]>;
 

@@ -272,7 +272,10 @@ describe('an environment whose data is missing', () => {
     expect(await ready(second)).toBe('degraded');
     expect((await second.request('GET', '/api/v1/export')).status).toBe(503);
     expect((await second.request('GET', '/api/v1/export?environment=production')).status).toBe(200);
-    expect((await second.request('DELETE', '/api/v1/environments/development')).status).toBe(204);
+    expect(
+      (await second.request('DELETE', '/api/v1/environments/development?confirm=development'))
+        .status,
+    ).toBe(204);
     await eventually(async () => (await ready(second)) === 'ready');
     expect((await second.request('GET', '/api/v1/flags?environment=development')).status).toBe(404);
     await Promise.all([first, second].map(server => server.stop()));

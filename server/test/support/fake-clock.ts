@@ -3,6 +3,8 @@ import type { Clock } from '../../src/clock.ts';
 export type FakeClock = Clock & {
   /** Advances the time and fires the timers that are due, in order. */
   advance(ms: number): void;
+  /** Sets the time to a later one. Fires each timer that is due once, however often it would have fired. */
+  jump(ms: number): void;
 };
 
 type Timer = { due: number; everyMs: number | undefined; callback: () => void };
@@ -32,6 +34,14 @@ export const createFakeClock = (start = Date.parse('2026-01-31T12:00:00Z')): Fak
         timer.callback();
       }
       now = until;
+    },
+    jump(ms) {
+      now += ms;
+      for (const timer of [...timers].filter(({ due }) => due <= now)) {
+        if (timer.everyMs === undefined) timers.delete(timer);
+        else timer.due = now + timer.everyMs;
+        timer.callback();
+      }
     },
   };
 };

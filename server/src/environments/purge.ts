@@ -1,0 +1,117 @@
+import { auditDraft, SYSTEM } from '../audit/record.ts';
+import { formatInstant, type Clock } from '../clock.ts';
+import { flagSetLedger } from '../flag-set/registry.ts';
+import type { Replica } from '../replication/replica.ts';
+import type { DeletedEnvironment, Store } from '../store/store.ts';
+import { changeOf } from './deleted-environments.ts';
+
+export type PurgeServices = {
+  readonly store: Store;
+  readonly control: Replica<'control'>;
+  readonly clock: Clock;
+  /** Called if an environment could not be purged. It is tried again. */
+  readonly onError: (error: unknown) => void;
+};
+
+const DAY_MS = 86_400_000;
+const RETRY_MS = 60_000;
+
+/**
+ * Purges deleted environments once their time is over. Every server does this: whichever is first makes the
+ * commit, and any server completes what another one did not. Returns how to stop.
+ */
+export const startPurge = (services: PurgeServices): (() => void) => {
+  const { control, clock, onError } = services;
+  let cancel = () => {};
+  let notBefore = 0;
+  let isRunning = false;
+  let closed = false;
+
+  const schedule = () => {
+    cancel();
+    const due = nextPurge(control);
+    if (closed || isRunning || due === undefined) return;
+    const delayMs = Math.max(due, notBefore) - clock.now();
+    if (delayMs <= 0) return void run();
+    // A timer cannot be much longer, and the clock may be set in the meantime.
+    cancel = clock.after(Math.min(DAY_MS, delayMs), schedule);
+  };
+
+  const run = async () => {
+    isRunning = true;
+    try {
+      await purgeDue(services);
+    } catch (error) {
+      notBefore = clock.now() + RETRY_MS;
+      if (!closed) onError(error);
+    }
+    isRunning = false;
+    schedule();
+  };
+
+  const unsubscribe = control.subscribe(schedule);
+  schedule();
+  return () => {
+    closed = true;
+    cancel();
+    unsubscribe();
+  };
+};
+
+const uncleared = (control: Replica<'control'>): DeletedEnvironment[] =>
+  [...control.current().records.deletedEnvironments.values()]
+    .map(({ document }) => document)
+    .filter(({ isCleared }) => isCleared !== true);
+
+const nextPurge = (control: Replica<'control'>): number | undefined => {
+  const all = uncleared(control).map(({ purgeAt }) => Date.parse(purgeAt));
+  return all.length === 0 ? undefined : Math.min(...all);
+};
+
+const purgeDue = async (services: PurgeServices): Promise<void> => {
+  const { control, clock } = services;
+  for (const { environment, purgeAt } of uncleared(control))
+    if (Date.parse(purgeAt) <= clock.now()) await purge(services, environment.ledger);
+};
+
+/**
+ * Purges an environment in three steps, each of which can be repeated: a server may stop after any of them.
+ * After the first one it cannot be restored. Its data is removed only then, so nothing is ever restored
+ * without its data. The audit log of its ledger is kept.
+ */
+const purge = async (services: PurgeServices, ledger: string): Promise<void> => {
+  const { store } = services;
+  const environment = await markPurged(services, ledger);
+  if (environment === undefined) return;
+  await store.clear(flagSetLedger(environment));
+  await markCleared(services, ledger);
+};
+
+/** Sets `purgedAt` and audits it, unless that is done. Returns undefined if it has been restored. */
+const markPurged = ({ control, clock }: PurgeServices, ledger: string) =>
+  control.write(({ records }) => {
+    const deleted = records.deletedEnvironments.get(ledger)?.document;
+    if (deleted === undefined) return nothing(undefined);
+    if (deleted.purgedAt !== undefined) return nothing(deleted.environment);
+    const now = clock.now();
+    const purged = { ...deleted, keys: [], purgedAt: formatInstant(now) };
+    return {
+      writes: { deletedEnvironments: new Map([[ledger, purged]]) },
+      audit: [auditDraft(SYSTEM, now, changeOf(deleted, 'environment.purge'))],
+      result: () => deleted.environment,
+    };
+  });
+
+const markCleared = ({ control }: PurgeServices, ledger: string) =>
+  control.write(({ records }) => {
+    const deleted = records.deletedEnvironments.get(ledger)?.document;
+    if (deleted === undefined || deleted.isCleared === true) return nothing(undefined);
+    const cleared = { ...deleted, isCleared: true };
+    return {
+      writes: { deletedEnvironments: new Map([[ledger, cleared]]) },
+      audit: [],
+      result: () => undefined,
+    };
+  });
+
+const nothing = <Result>(result: Result) => ({ writes: {}, audit: [], result: () => result });
