@@ -86,6 +86,14 @@ export const findingsBelow = (folders: readonly string[]): Finding[] =>
 export const describeFinding = ({ file, line, phrase, remedy }: Finding): string =>
   `${file}:${line}: "${phrase}": ${remedy}`;
 
+/** Prints all findings, and their number to stderr. The process fails if there are any. */
+const report = (findings: readonly Finding[]): void => {
+  for (const finding of findings) console.log(describeFinding(finding));
+  const count = findings.length === 0 ? 'Nothing' : `${findings.length} phrases and names`;
+  console.error(`${count} to change.`);
+  if (findings.length > 0) process.exitCode = 1;
+};
+
 /** All files and folders at the root. */
 export const EVERYTHING = ['{*,.*}'];
 
@@ -93,5 +101,5 @@ if (import.meta.main) {
   const folders = process.argv.slice(2).filter(argument => !argument.startsWith('--'));
   const chosen = folders.length === 0 ? EVERYTHING : folders;
   if (process.argv.includes('--count')) console.log(countTable(readFiles(chosen)));
-  else for (const finding of findingsBelow(chosen)) console.log(describeFinding(finding));
+  else report(findingsBelow(chosen));
 }
