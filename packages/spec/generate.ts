@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 
 import { operatorTraits } from '@pennon/engine';
@@ -61,11 +62,35 @@ const fields = () => ({
 
 const textOf = (json: unknown): string => `${JSON.stringify(json, null, 2)}\n`;
 
+/** The table of the fields of a flag, in the format of Prettier. */
+const flagFieldTable = (): string => {
+  const entries = Object.entries(schema.FLAG_FIELD_DESCRIPTIONS);
+  const rows = [['field', 'value'], ...entries.map(([name, text]) => [`\`${name}\``, text])];
+  const widths = [0, 1].map(column => Math.max(...rows.map(row => row[column]?.length ?? 0)));
+  const lines = rows.map(row => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)));
+  lines.splice(
+    1,
+    0,
+    widths.map(width => '-'.repeat(width)),
+  );
+  return lines.map(cells => `| ${cells.join(' | ')} |\n`).join('');
+};
+
+const EVALUATION_PAGE = '../../docs/evaluation.md';
+
+/** Returns the page with the current table. The rest of the page is written by hand. */
+const evaluationPage = (): string =>
+  readFileSync(new URL(EVALUATION_PAGE, directory), 'utf8').replace(
+    /^\| field .*\n(?:\|.*\n)+/m,
+    flagFieldTable,
+  );
+
 /** Returns the text of each generated file, by path such as `schema/flag.json`. */
 export const files = (): ReadonlyMap<string, string> =>
   new Map([
     ['operators.json', textOf(operators())],
     ['fields.json', textOf(fields())],
+    [EVALUATION_PAGE, evaluationPage()],
     ...[...documents].map(
       ([name, document]) => [`schema/${name}.json`, textOf(jsonSchema(name, document))] as const,
     ),

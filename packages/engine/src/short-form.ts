@@ -1,6 +1,7 @@
-import type { DescriptiveField, FlagCreate, RuleInput } from '@pennon/schema';
+import type { EvaluationFlag, RuleInput } from '@pennon/schema';
 
 import { MAX_GROUP_DEPTH } from './conditions.ts';
+import { FLAG_FIELDS } from './flag.ts';
 import { isList, isObject, optional, ownValue, type RawObject } from './json.ts';
 import { operatorOf } from './operators.ts';
 
@@ -10,21 +11,19 @@ const SHORT_CONDITION: ReadonlySet<string> = new Set(['attribute', 'operator', '
 const nullableNames = <Name extends string>(table: Record<Name, boolean>): ReadonlySet<string> =>
   new Set(Object.entries(table).flatMap(([name, isNullable]) => (isNullable ? [name] : [])));
 
-/** A default variant of null means the caller's own default, and descriptive fields may be null. */
-const NULLABLE_IN_FLAG = nullableNames<Exclude<keyof FlagCreate, DescriptiveField>>({
-  key: true,
-  type: true,
-  enabled: false,
-  variants: true,
-  defaultVariant: false,
-  rules: true,
-  seed: true,
-  clientVisible: true,
-  metadata: true,
-  version: true,
-  createdAt: true,
-  updatedAt: true,
-});
+/** A default variant of null means the caller's own default. The others cannot be null in a request. */
+const NOT_NULLABLE_IN_FLAG: readonly string[] = [
+  'enabled',
+  'defaultVariant',
+  'requires',
+] satisfies (keyof EvaluationFlag)[];
+
+/** Descriptive fields are not among these, because they stay null. */
+const NULLABLE_IN_FLAG: ReadonlySet<string> = new Set(
+  [...FLAG_FIELDS, 'version', 'createdAt', 'updatedAt'].filter(
+    name => !NOT_NULLABLE_IN_FLAG.includes(name),
+  ),
+);
 const NULLABLE_IN_RULE = nullableNames<keyof RuleInput>({
   id: true,
   conditions: true,

@@ -112,6 +112,22 @@ export const toEvaluationFlag = (flag: Flag): EvaluationFlag =>
     version: flag.version,
   }) satisfies Record<Exclude<keyof EvaluationFlag, 'requires'>, unknown>;
 
+/** What each field is. Written to `docs/evaluation.md`, with the fields in this order. */
+export const FLAG_FIELD_DESCRIPTIONS: Readonly<Record<keyof EvaluationFlag, string>> = {
+  key: 'the name of the flag',
+  type: '`boolean`, `string`, `number` or `object` (a JSON object, not a list and not null)',
+  enabled: 'whether the flag is evaluated at all; required',
+  variants: "values by variant name, all of the flag's type; at least one",
+  defaultVariant:
+    "the variant to serve if no rule serves one; null means the caller's own default value",
+  rules: 'an ordered list of rules',
+  seed: "the text that is hashed with the bucketing value, 1 to 256 characters; default: the flag's key",
+  clientVisible: 'whether client keys can evaluate the flag; default: false',
+  metadata: 'strings, numbers and booleans by name, returned with each evaluation',
+  version: 'counts the writes of the flag; set by the server',
+  requires: 'names of features that an engine must support to evaluate the flag; set by the server',
+};
+
 /** Field names of a flag by purpose. Written to `packages/spec/fields.json` for all languages. */
 export const FLAG_FIELDS = {
   evaluated: [...Object.keys(evaluatedFields), 'requires'],
@@ -119,7 +135,9 @@ export const FLAG_FIELDS = {
   descriptive: Object.keys(descriptiveFields),
   serverManaged: Object.keys(serverManagedFields),
 };
-export type DescriptiveField = keyof typeof descriptiveFields;
+
+/** The fields of a request that changes a flag: TypeScript rejects a request without one of them. */
+type RequestFields = Record<keyof typeof evaluatedFields | 'metadata', z.ZodType>;
 
 /** The body of a request that creates a flag. The server fills in absent fields. */
 export const FlagCreate = strictObject({
@@ -134,7 +152,7 @@ export const FlagCreate = strictObject({
   metadata: metadata.nullish(),
   ...descriptiveFields,
   ...readOnlyFields,
-}).refine(...fits(LIMITS.flagBytes));
+} satisfies RequestFields).refine(...fits(LIMITS.flagBytes));
 export type FlagCreate = z.infer<typeof FlagCreate>;
 
 /** The body of a request that replaces the flag with this key. */
@@ -153,5 +171,5 @@ export const FlagPatch = strictObject({
   clientVisible: z.boolean().nullish(),
   metadata: metadata.nullish(),
   ...descriptiveFields,
-}).refine(...fits(LIMITS.flagBytes));
+} satisfies RequestFields).refine(...fits(LIMITS.flagBytes));
 export type FlagPatch = z.infer<typeof FlagPatch>;
