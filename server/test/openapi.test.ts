@@ -3,6 +3,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { BODY_EXAMPLES } from '../src/http/openapi-examples.ts';
+import { restRoutes } from '../src/http/rest-route.ts';
 import { StoreError } from '../src/store/store.ts';
 import { createFakeClock } from './support/fake-clock.ts';
 import type { RequestOptions, TestResponse, TestServer } from './support/server.ts';
@@ -217,14 +218,20 @@ describe('the examples of /openapi.json', () => {
       })),
     );
 
+  const besideProcedures = (): string[] =>
+    restRoutes()
+      .filter(({ example }) => example !== undefined)
+      .map(({ procedure }) => procedure.replace('.', '-'));
+
   it('exist for every request body', () => {
     const missing = operations().filter(
       ({ requestBody }) => requestBody && !requestBody.content['application/json'].example,
     );
     expect(missing.map(({ operationId }) => operationId)).toEqual([]);
     const withBody = operations().filter(({ requestBody }) => requestBody !== undefined);
-    expect(withBody.map(({ operationId }) => operationId).toSorted()).toEqual(
-      Object.keys(BODY_EXAMPLES).toSorted(),
+    const ids = withBody.map(({ operationId }) => operationId);
+    expect([...Object.keys(BODY_EXAMPLES), ...besideProcedures()].toSorted()).toEqual(
+      ids.toSorted(),
     );
   });
 
@@ -269,7 +276,7 @@ describe('the examples of /openapi.json', () => {
         ids['/api/v1/keys/{id}'] = JSON.parse(text).id;
     };
     const byId = new Map(operations().map(each => [each.operationId, each]));
-    for (const operationId of Object.keys(BODY_EXAMPLES)) {
+    for (const operationId of [...besideProcedures(), ...Object.keys(BODY_EXAMPLES)]) {
       const operation = byId.get(operationId);
       if (operation !== undefined) await send(operation);
     }

@@ -27,11 +27,10 @@ const flag = {
 };
 
 /**
- * The body of each operation that takes one, by operation id. On a new installation they succeed in this order;
- * a test sends them.
+ * Bodies by operation id, of operations that share values or have no procedure of their own. On a new server
+ * they succeed in this order, after the examples of procedures; a test sends them.
  */
 export const BODY_EXAMPLES: Readonly<Record<string, JsonObject>> = {
-  'environments-create': { key: NEW_ENVIRONMENT, description: 'The last stop before production' },
   'segments-create': { key: SEGMENT, name: 'Beta testers', conditions },
   'segments-replace': { name: 'Beta testers', tags: ['checkout'], conditions },
   'segments-update': { description: 'Customers who try new features first' },
@@ -45,7 +44,6 @@ export const BODY_EXAMPLES: Readonly<Record<string, JsonObject>> = {
   'evaluation-evaluate': { flagKey: FLAG, context, explain: true },
   'evaluation-evaluateAll': { context },
   'evaluations-stream': { context },
-  'keys-create': { name: 'Checkout service', role: 'server', environment: ENVIRONMENT },
   'transfer-import': {
     formatVersion: FORMAT_VERSION,
     environments: [

@@ -75,13 +75,19 @@ const requestBodyOf = ({
   procedure,
   body,
   params,
+  example,
 }: RestRoute): Pick<ZodOpenApiOperationObject, 'requestBody'> => {
   if (body === undefined) return {};
   const repeated = Object.entries(params).map(([name, schema]) => [name, schema.optional()]);
   const schema = z
     .strictObject({ ...body, ...Object.fromEntries(repeated) })
     .meta({ id: `${pascalCase(procedure)}Body` });
-  return { requestBody: { required: true, content: { 'application/json': { schema } } } };
+  return {
+    requestBody: {
+      required: true,
+      content: { 'application/json': { schema, ...(example && { example }) } },
+    },
+  };
 };
 
 /** Returns `FlagsCreate` for `flags.create`: the prefix of the names of its schemas. */

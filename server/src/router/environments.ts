@@ -24,6 +24,7 @@ export const environments = router({
       path: '/environments',
       tag,
       summary: 'Create an environment',
+      example: { key: 'staging', description: 'The last stop before production' },
     },
   })
     .input(EnvironmentCreate)

@@ -16,6 +16,7 @@ export const keys = router({
       path: '/keys',
       tag,
       summary: 'Create an API key; only this response contains its secret',
+      example: { name: 'Checkout service', role: 'server', environment: 'production' },
     },
   })
     .input(ApiKeyCreate)

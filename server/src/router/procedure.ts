@@ -1,4 +1,4 @@
-import type { ErrorBody } from '@pennon/schema';
+import type { ErrorBody, JsonObject } from '@pennon/schema';
 import { initTRPC, TRPCError } from '@trpc/server';
 
 import type { Services } from '../services.ts';
@@ -44,6 +44,8 @@ export type RestMeta = {
   /** Groups the route in the OpenAPI document. */
   readonly tag: string;
   readonly summary: string;
+  /** A body that succeeds on a new server, unless `http/openapi-examples.ts` has one. */
+  readonly example?: JsonObject;
   /** Set if a resource is created. Otherwise the status is 204 without output, or 200. */
   readonly status?: 201;
   /** Set if the status is 201 whenever the request creates the resource. */
