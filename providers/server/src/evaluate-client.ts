@@ -55,7 +55,10 @@ const createPost =
 
 const NOT_PENNON = 'the response does not come from a Pennon server';
 
-const isEvaluation = (value: unknown, flagKey: string): value is Evaluation =>
+/** Older servers do not send the environment. */
+export type RemoteEvaluation = Evaluation & { readonly environment?: string };
+
+const isEvaluation = (value: unknown, flagKey: string): value is RemoteEvaluation =>
   isJsonObject(value) && value['flagKey'] === flagKey && typeof value['reason'] === 'string';
 
 const FLAG_ERRORS: ReadonlySet<unknown> = new Set<Failed['errorCode']>([
@@ -83,7 +86,7 @@ const requestEvaluation = async (
   post: Post,
   flagKey: string,
   body: string,
-): Promise<Evaluation> => {
+): Promise<RemoteEvaluation> => {
   try {
     const response = await post('evaluate', body);
     if (isEvaluation(response, flagKey)) return response;
@@ -168,8 +171,8 @@ export type EvaluateClient = Pick<CircuitBreaker, 'openError' | 'admitRequest'> 
   /** Returns the body of an evaluation request, or undefined if the context has no JSON form. */
   readonly bodyOf: (flagKey: string, context: unknown) => string | undefined;
   /** Sends a request that was admitted. Rejects with a `SyncError`. */
-  readonly evaluate: (flagKey: string, body: string) => Promise<Evaluation>;
-  /** Evaluates no flags, to find out whether the server accepts the key. Rejects if it does not. */
+  readonly evaluate: (flagKey: string, body: string) => Promise<RemoteEvaluation>;
+  /** Evaluates no flags, to find out whether the server accepts the key. Closes the circuit, or rejects. */
   readonly probe: () => Promise<void>;
   readonly close: () => void;
 };
@@ -201,7 +204,10 @@ export const createEvaluateClient = (options: ClientOptions, runtime: Runtime): 
         throw error;
       }
     },
-    probe: () => requestNoFlags(post),
+    async probe() {
+      await requestNoFlags(post);
+      breaker.reset();
+    },
     close: scope.close,
   };
 };

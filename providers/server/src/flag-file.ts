@@ -36,6 +36,41 @@ export const parseFlagSet = (value: unknown): RawFlagSet => {
     : { ...value, flags: expandFlags(value.flags) };
 };
 
+/** The value of each flag, or the flag in the short form. */
+export type LocalFlags = Readonly<Record<string, unknown>>;
+
+const flagWith = (type: string, variants: object, defaultVariant: string) => ({
+  type,
+  enabled: true,
+  variants,
+  defaultVariant,
+});
+
+/** An object with a boolean `enabled` is a flag. Anything else is the value of a flag. */
+const toFlag = (flagKey: string, flag: unknown): unknown => {
+  if (typeof flag === 'boolean')
+    return flagWith('boolean', { on: true, off: false }, flag ? 'on' : 'off');
+  if (typeof flag === 'string' || typeof flag === 'number')
+    return flagWith(typeof flag, { value: flag }, 'value');
+  if (!isJsonObject(flag)) {
+    const types = 'a boolean, a string, a number or an object';
+    throw new TypeError(
+      `PennonProvider: the flag "${flagKey}" must be a flag in the short form, or its value: ${types}`,
+    );
+  }
+  return typeof flag['enabled'] === 'boolean' ? flag : flagWith('object', { value: flag }, 'value');
+};
+
+/** Returns a flag set of the flags that an application passes itself. They are copied. */
+export const parseLocalFlags = (flags: LocalFlags): RawFlagSet => {
+  if (!isJsonObject(flags))
+    throw new TypeError('PennonProvider: "flags" must be an object with flags or values by key');
+  const entries = Object.entries(structuredClone(flags));
+  return {
+    flags: expandFlags(Object.fromEntries(entries.map(([key, flag]) => [key, toFlag(key, flag)]))),
+  };
+};
+
 /** The YAML parser is loaded on first use: most applications never need it. */
 const parseText = async (path: string, text: string): Promise<unknown> =>
   /\.ya?ml$/i.test(path)

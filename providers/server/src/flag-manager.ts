@@ -1,13 +1,13 @@
 import { isJsonObject, NOT_STARTED } from '@pennon/sync';
 import type { FlagSet, LastError, Runtime } from '@pennon/sync';
 
-import { messageOf, writeFlagFile } from './flag-file.ts';
+import { messageOf, parseLocalFlags, writeFlagFile } from './flag-file.ts';
 import type { RawFlagSet } from './flag-file.ts';
-import { createFlagSnapshot, describeProblems } from './flag-snapshot.ts';
+import { createFlagSnapshot, describeNewProblems, describeProblems } from './flag-snapshot.ts';
 import type { FlagSnapshot } from './flag-snapshot.ts';
 import { createLatestValueQueue } from './latest-value-queue.ts';
-import { isOffline } from './options.ts';
-import type { OfflineOptions, OnlineOptions, PennonProviderOptions } from './options.ts';
+import { isLocal, isOffline } from './options.ts';
+import type { FlagsOptions, OfflineOptions, OnlineOptions, ResolvedOptions } from './options.ts';
 import { fileSource, initialSources, mergeUpdates, serverSource } from './sources.ts';
 import type {
   FlagSetUpdate,
@@ -33,15 +33,15 @@ export type CurrentFlags = {
   readonly lastError: () => LastError | undefined;
 };
 
-/** `onChange` receives the keys of all flags with results that may have changed. */
 export const createCurrentFlags = (
-  onChange: (flagsChanged: string[]) => void,
+  { onChange, onWarning }: Pick<FlagListener, 'onChange' | 'onWarning'>,
   now: () => number,
 ): CurrentFlags => {
   let snapshot: FlagSnapshot | undefined;
   let lastError: LastError | undefined;
 
   const reportError = (message: string) => {
+    if (message !== lastError?.message) onWarning(message);
     lastError = { message, status: undefined, at: now() };
   };
   return {
@@ -99,23 +99,38 @@ const openAndApply = (open: OpenSource, apply: ApplyUpdate, onState: () => void)
   };
 };
 
-type SourceDeps = {
+type SourceDeps = Pick<FlagListener, 'onState' | 'onWarning'> & {
   readonly current: CurrentFlags;
   readonly runtime: Runtime;
-  readonly onState: () => void;
 };
 
 /** Where the initial flags came from, and when they were current. */
 type InitialOrigin = Pick<InitialSource, 'name'> & Pick<InitialFlags, 'currentAt'>;
 
+/** How long to wait for a disk that may never respond, such as one of a network. */
+const DISK_TIMEOUT_MS = 1_000;
+
+/** Rejects if the promise takes longer than a disk should. */
+const withinDiskTimeout = <Value>(
+  promise: Promise<Value>,
+  { setTimer }: Runtime,
+  what: string,
+): Promise<Value> =>
+  new Promise((resolve, reject) => {
+    const cancelTimer = setTimer(DISK_TIMEOUT_MS, () =>
+      reject(new Error(`${what} took longer than ${DISK_TIMEOUT_MS / 1_000} s`)),
+    );
+    void promise.then(resolve, reject).finally(cancelTimer);
+  });
+
 /** Applies the best initial flags that can be used, if there are any. */
 const applyInitialFlags = async (
-  options: PennonProviderOptions,
-  { update, reportError }: CurrentFlags,
+  options: ResolvedOptions,
+  { current: { update, reportError }, runtime }: SourceDeps,
 ): Promise<InitialOrigin | undefined> => {
   for (const { name, read } of initialSources(options)) {
     try {
-      const flags = await read();
+      const flags = await withinDiskTimeout(read(), runtime, `reading the option ${name}`);
       if (flags !== undefined && (await update({ flagSet: flags.flagSet })))
         return { name, currentAt: flags.currentAt };
     } catch (error) {
@@ -156,12 +171,20 @@ const knownFlags = (
     : { data: snapshot.flagSet, at: currentAt };
 };
 
+/** Compiles the flags in the background, to warn of malformed ones before they are evaluated. */
+const warnOfProblems = async ({ current, onWarning }: SourceDeps): Promise<void> => {
+  const snapshot = current.snapshot();
+  const problems = snapshot ? await describeNewProblems(snapshot) : [];
+  for (const problem of problems) onWarning(problem);
+};
+
 /** Follows the server. Also saves each flag set that was applied to the cache file. */
 const followServer = (
   options: OnlineOptions,
   initial: InitialOrigin | undefined,
-  { current, runtime, onState }: SourceDeps,
+  deps: SourceDeps,
 ): FlagSource => {
+  const { current, runtime, onState } = deps;
   const { cacheFile } = options;
   const cacheWriter = createLatestValueQueue<RawFlagSet>({
     process: async flagSet => {
@@ -174,6 +197,7 @@ const followServer = (
   const apply: ApplyUpdate = async update => {
     const isApplied = await current.update(update);
     if (isApplied) cacheWriter.offer(update.flagSet);
+    if (isApplied) void warnOfProblems(deps);
     return isApplied;
   };
   const open = serverSource(options, knownFlags(initial, current.snapshot()), runtime);
@@ -182,9 +206,54 @@ const followServer = (
     ...source,
     async stop() {
       await source.stop();
-      await cacheWriter.whenIdle();
+      const written = withinDiskTimeout(cacheWriter.whenIdle(), runtime, `writing ${cacheFile}`);
+      await written.catch((error: unknown) => current.reportError(messageOf(error)));
       cacheWriter.close();
     },
+  };
+};
+
+/** Throws if a flag is malformed. */
+const requireNoProblems = async (flagSet: RawFlagSet): Promise<void> => {
+  const problems = await describeProblems(await createFlagSnapshot({ flagSet }, undefined));
+  if (problems.length > 0) throw new TypeError(`PennonProvider: ${problems.join('; ')}`);
+};
+
+/** The flags of the option `flags`, which the application replaces. */
+type LocalSource = FlagSource & {
+  /** Resolves when the flags are in effect. Rejects, and keeps the current ones, if one is malformed. */
+  readonly setFlags: (flagSet: RawFlagSet) => Promise<void>;
+};
+
+const openLocal = ({ flags }: FlagsOptions, { current, onState }: SourceDeps): LocalSource => {
+  let state: SourceState = 'connecting';
+  let previous: Promise<unknown> = Promise.resolve();
+  const applyAfter = async (earlier: Promise<unknown>, flagSet: RawFlagSet): Promise<void> => {
+    await earlier;
+    await requireNoProblems(flagSet);
+    await current.update({ flagSet });
+  };
+  const setFlags = (flagSet: RawFlagSet): Promise<void> => {
+    const applied = applyAfter(previous, flagSet);
+    previous = applied.catch(() => undefined);
+    return applied;
+  };
+  const finish = (next: SourceState) => {
+    state = next;
+    onState();
+  };
+  setFlags(parseLocalFlags(flags)).then(
+    () => finish('ready'),
+    (error: unknown) => {
+      current.reportError(messageOf(error));
+      finish('invalid');
+    },
+  );
+  return {
+    state: () => state,
+    freshness: () => ({ ...NOT_STARTED, mode: 'flags', source: 'flags' }),
+    stop: () => undefined,
+    setFlags,
   };
 };
 
@@ -206,6 +275,8 @@ export type FlagManager = {
   readonly snapshot: () => FlagSnapshot | undefined;
   readonly sourceState: () => SourceState;
   readonly freshness: () => Freshness;
+  /** Replaces the flags of the option `flags`. Resolves when they are in effect. */
+  readonly setFlags: (flagSet: RawFlagSet) => Promise<void>;
   close(): Promise<void>;
 };
 
@@ -214,24 +285,33 @@ export type FlagListener = {
   readonly onChange: (flagsChanged: string[]) => void;
   /** Called after `onChange`, and whenever the state of the source may have changed. */
   readonly onState: () => void;
+  /** Called with problems that an application should know of, and that it can run with. */
+  readonly onWarning: (message: string) => void;
 };
 
 /** Starts with the cache file or the bootstrap flags, then follows the server or the offline file. */
 export const createFlagManager = (
-  options: PennonProviderOptions,
+  options: ResolvedOptions,
   runtime: Runtime,
-  { onChange, onState }: FlagListener,
+  listener: FlagListener,
 ): FlagManager => {
-  const current = createCurrentFlags(onChange, runtime.now);
-  const deps: SourceDeps = { current, runtime, onState };
+  const current = createCurrentFlags(listener, runtime.now);
+  const deps: SourceDeps = { current, runtime, ...listener };
   let initial: InitialOrigin | undefined;
+  let local: LocalSource | undefined;
   let source: FlagSource | undefined;
   let closed = false;
 
   const start = async (): Promise<void> => {
-    initial = await applyInitialFlags(options, current);
+    if (isLocal(options)) {
+      source = local = openLocal(options, deps);
+      return;
+    }
+    initial = await applyInitialFlags(options, deps);
     if (closed) return;
     source = isOffline(options) ? followFile(options, deps) : followServer(options, initial, deps);
+    // The start may have waited for these flags.
+    listener.onState();
   };
   void start();
 
@@ -250,6 +330,7 @@ export const createFlagManager = (
         lastError: latest(current.lastError(), freshness.lastError),
       };
     },
+    setFlags: async flagSet => local?.setFlags(flagSet),
     async close() {
       closed = true;
       await source?.stop();

@@ -141,6 +141,8 @@ export type FlagSnapshot = {
   evaluate(flagKey: string, context: unknown): Evaluation;
   evaluateAll(context: unknown): Evaluations;
   telemetryOf(flagKey: string): FlagTelemetry;
+  /** Whether a browser may see the results of the flag. */
+  isClientVisible(flagKey: string): boolean;
 };
 
 const NO_FLAGS: RawFlagSet = { flags: {} };
@@ -173,13 +175,29 @@ export const createFlagSnapshot = async (
     evaluate: (flagKey, context) => evaluate(compiled, flagKey, context),
     evaluateAll: context => evaluateAll(compiled, context),
     telemetryOf: flagKey => telemetryIn(flagSet, flagKey),
+    isClientVisible(flagKey) {
+      const flag = Object.hasOwn(flagSet.flags, flagKey) ? flagSet.flags[flagKey] : undefined;
+      return isJsonObject(flag) && flag['clientVisible'] === true;
+    },
   };
 };
 
 /** Compiles all flags, and returns a description of each problem found. */
 export const describeProblems = async ({ compiled }: FlagSnapshot): Promise<string[]> => {
   await forEachChunked(compiled.flagKeys, COMPILED_PER_TURN, compiled.problemsOf);
-  return compiled.problems.map(
-    ({ flagKey, path, message }) => `flag "${flagKey}": ${path} ${message}`,
-  );
+  return compiled.problems.map(describeProblem);
+};
+
+const describeProblem = ({ flagKey, path, message }: CompiledFlagSet['problems'][number]): string =>
+  `${flagKey === '' ? '' : `flag "${flagKey}": `}${path === '' ? '' : `${path} `}${message}`;
+
+/** Compiles the flags that differ from the previous snapshot, and returns a description of their problems. */
+export const describeNewProblems = async ({
+  compiled,
+  affected,
+}: FlagSnapshot): Promise<string[]> => {
+  const keys = new Set(affected);
+  const changed = compiled.flagKeys.filter(key => keys.has(key));
+  await forEachChunked(changed, COMPILED_PER_TURN, compiled.problemsOf);
+  return compiled.problems.filter(({ flagKey }) => keys.has(flagKey)).map(describeProblem);
 };

@@ -1,5 +1,11 @@
-export type { OfflineOptions, OnlineOptions, PennonProviderOptions } from './options.ts';
+export type { LocalFlags } from './flag-file.ts';
+export type {
+  FlagsOptions,
+  OfflineOptions,
+  OnlineOptions,
+  PennonProviderOptions,
+} from './options.ts';
 export { PennonProvider } from './provider.ts';
-export type { Snapshot } from './provider.ts';
-export type { EvaluationResult, Unavailable } from './resolution.ts';
+export type { Bootstrap, Snapshot } from './provider.ts';
+export type { CachedEvaluation, EvaluationResult, Unavailable } from './resolution.ts';
 export type { Freshness } from './sources.ts';

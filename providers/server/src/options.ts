@@ -1,53 +1,92 @@
+import type { Logger } from '@openfeature/server-sdk';
+import { unknownOption } from '@pennon/sync';
+import type { Runtime } from '@pennon/sync';
+
+import type { LocalFlags } from './flag-file.ts';
+
 type CommonOptions = {
+  /** How long `initialize` waits for flags, in milliseconds. Default: 2,000. */
+  readonly initTimeoutMs?: number | undefined;
+  /**
+   * Receives warnings: flags that may be out of date, malformed flags, files that cannot be read or written.
+   * Default: the logger of OpenFeature.
+   */
+  readonly logger?: Logger | undefined;
+};
+
+type InitialFlagsOptions = {
   /**
    * The flags to start with if the server or the file provides none: the path of a JSON or YAML file, or an
    * object. Either a flag set in the format of `GET /api/v1/flag-set`, or flags in the short form.
    */
   readonly bootstrap?: string | object | undefined;
-  /** How long `initialize` waits for flags, in milliseconds. Default: 2,000. */
-  readonly initTimeoutMs?: number | undefined;
 };
 
+type ServerOptions = CommonOptions &
+  InitialFlagsOptions & {
+    /** Required if the key is for all environments; otherwise the key implies it. */
+    readonly environment?: string | undefined;
+    /** `in-process` (default) evaluates flags in this process; `remote` evaluates them on the server. */
+    readonly mode?: 'in-process' | 'remote' | undefined;
+    /** `false` polls instead of opening a stream. */
+    readonly stream?: boolean | undefined;
+    /** The interval between polls without a stream, in milliseconds. Default: 30,000. */
+    readonly pollIntervalMs?: number | undefined;
+    /** Keeps the last known good flags, to start without the server. Each provider needs its own file. */
+    readonly cacheFile?: string | undefined;
+    /** Remote mode: how long results are cached, in milliseconds. Default: 60,000. */
+    readonly cacheTtlMs?: number | undefined;
+    /** Remote mode: how many results are cached. Default: 10,000; 0 turns the cache off. */
+    readonly cacheEntries?: number | undefined;
+    /** Remote mode: how long an evaluation waits for the server, in milliseconds. Default: 2,000. */
+    readonly requestTimeoutMs?: number | undefined;
+    /** Headers to add to each request, such as those that a proxy requires. */
+    readonly headers?: Readonly<Record<string, string>> | undefined;
+    /** Replaces the global `fetch`, such as with one that uses a proxy or trusts another authority. */
+    readonly fetch?: Runtime['fetch'] | undefined;
+  };
+
 /** Flags from a server. */
-export type OnlineOptions = CommonOptions & {
+export type OnlineOptions = ServerOptions & {
   /** The address of the server, such as `https://flags.example.com`. */
   readonly url: string;
   /** An API key with the role `server`. */
   readonly key: string;
-  /** Required if the key is for all environments; otherwise the key implies it. */
-  readonly environment?: string | undefined;
-  /** `in-process` (default) evaluates flags in this process; `remote` evaluates them on the server. */
-  readonly mode?: 'in-process' | 'remote' | undefined;
-  /** `false` polls instead of opening a stream. */
-  readonly stream?: boolean | undefined;
-  /** The interval between polls without a stream, in milliseconds. Default: 30,000. */
-  readonly pollIntervalMs?: number | undefined;
-  /** Keeps the last known good flags, to start without the server. Each provider needs its own file. */
-  readonly cacheFile?: string | undefined;
-  /** Remote mode: how long results are cached, in milliseconds. Default: 60,000. */
-  readonly cacheTtlMs?: number | undefined;
-  /** Remote mode: how many results are cached. Default: 10,000; 0 turns the cache off. */
-  readonly cacheEntries?: number | undefined;
-  /** Remote mode: how long an evaluation waits for the server, in milliseconds. Default: 2,000. */
-  readonly requestTimeoutMs?: number | undefined;
 };
 
 /** Flags from a file, without any network. */
-export type OfflineOptions = CommonOptions & {
-  /**
-   * The path of a JSON file, or of a YAML file if it ends in .yaml or .yml. Either a flag set in the format of
-   * `GET /api/v1/flag-set`, or flags in the short form. Edits take effect within a second.
-   */
-  readonly offlineFile: string;
+export type OfflineOptions = CommonOptions &
+  InitialFlagsOptions & {
+    /**
+     * The path of a JSON file, or of a YAML file if it ends in .yaml or .yml. Either a flag set in the format
+     * of `GET /api/v1/flag-set`, or flags in the short form. Edits take effect within a second.
+     */
+    readonly offlineFile: string;
+  };
+
+/** Flags for tests, without a server or a file. */
+export type FlagsOptions = CommonOptions & {
+  /** The flags by key, each a value or a flag in the short form. `setFlags` replaces them. */
+  readonly flags: LocalFlags;
 };
 
-export type PennonProviderOptions = OnlineOptions | OfflineOptions;
+/** `url` and `key` are by default the environment variables PENNON_URL and PENNON_KEY. */
+export type PennonProviderOptions =
+  | (ServerOptions & { readonly url?: string | undefined; readonly key?: string | undefined })
+  | OfflineOptions
+  | FlagsOptions;
+
+/** The options with the defaults of the environment. */
+export type ResolvedOptions = OnlineOptions | OfflineOptions | FlagsOptions;
 
 export const isOffline = (options: PennonProviderOptions): options is OfflineOptions =>
   'offlineFile' in options && options.offlineFile !== undefined;
 
-export const isRemote = (options: PennonProviderOptions): options is OnlineOptions =>
-  !isOffline(options) && options.mode === 'remote';
+export const isLocal = (options: PennonProviderOptions): options is FlagsOptions =>
+  'flags' in options && options.flags !== undefined;
+
+export const isRemote = (options: ResolvedOptions): options is OnlineOptions =>
+  'url' in options && options.mode === 'remote';
 
 const fail = (message: string): never => {
   throw new TypeError(`PennonProvider: ${message}`);
@@ -55,7 +94,9 @@ const fail = (message: string): never => {
 
 const DURATIONS = ['initTimeoutMs', 'pollIntervalMs', 'cacheTtlMs', 'requestTimeoutMs'] as const;
 
-const validateDurations = (options: Partial<OnlineOptions>): void => {
+type Durations = { readonly [name in (typeof DURATIONS)[number]]?: number | undefined };
+
+const validateDurations = (options: Durations): void => {
   for (const name of DURATIONS) {
     const value = options[name];
     if (value !== undefined && !(typeof value === 'number' && value > 0)) {
@@ -76,11 +117,66 @@ const validateServer = ({ url, key, mode }: OnlineOptions): void => {
   if (!MODES.has(mode)) fail('"mode" must be "in-process" or "remote"');
 };
 
-/** Throws on options that can never work, so the stack trace shows the code that passed them. */
-export const validateOptions = (options: PennonProviderOptions): void => {
+/** The type requires that no option is forgotten. */
+const NAMES: Record<keyof OnlineOptions | keyof OfflineOptions | keyof FlagsOptions, true> = {
+  url: true,
+  key: true,
+  environment: true,
+  mode: true,
+  cacheFile: true,
+  bootstrap: true,
+  initTimeoutMs: true,
+  stream: true,
+  pollIntervalMs: true,
+  cacheTtlMs: true,
+  cacheEntries: true,
+  requestTimeoutMs: true,
+  headers: true,
+  fetch: true,
+  logger: true,
+  offlineFile: true,
+  flags: true,
+};
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Empty variables are like missing ones. */
+const withEnvironment = (
+  options: Exclude<PennonProviderOptions, OfflineOptions | FlagsOptions>,
+  variables: Environment,
+): OnlineOptions => {
+  const url = options.url ?? (variables['PENNON_URL'] || undefined);
+  const key = options.key ?? (variables['PENNON_KEY'] || undefined);
+  if (url === undefined)
+    return fail(
+      'pass "url" and "key" (or set PENNON_URL and PENNON_KEY), "offlineFile" or "flags"',
+    );
+  if (key === undefined) return fail('pass "key", or set PENNON_KEY');
+  return { ...options, url, key };
+};
+
+/** Fails if options that exclude each other were passed. */
+const validateChoice = (options: PennonProviderOptions): void => {
+  const given = (['url', 'offlineFile', 'flags'] as const).filter(
+    name => Object.entries(options).find(([other]) => other === name)?.[1] !== undefined,
+  );
+  if (given.length > 1) fail(`pass either "${given[0]}" or "${given[1]}", not both`);
+};
+
+/**
+ * Returns the options with the defaults of the environment. Throws on options that can never work, so the stack
+ * trace shows the code that passed them.
+ */
+export const resolveOptions = (
+  options: PennonProviderOptions,
+  variables: Environment,
+): ResolvedOptions => {
+  const problem = unknownOption(options, Object.keys(NAMES));
+  if (problem !== undefined) fail(problem);
   validateDurations(options);
-  if (!isOffline(options)) return validateServer(options);
-  if ('url' in options && options.url !== undefined) {
-    fail('pass either "url" or "offlineFile", not both');
-  }
+  validateChoice(options);
+  if (isOffline(options) || isLocal(options)) return options;
+  const resolved = withEnvironment(options, variables);
+  validateServer(resolved);
+  return resolved;
 };

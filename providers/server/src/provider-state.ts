@@ -1,12 +1,14 @@
 import { GeneralError, ProviderFatalError } from '@openfeature/server-sdk';
 
+import { isRequestError } from '@pennon/sync';
+
 import type { RemoteAccess } from './remote.ts';
 import type { SourceState } from './sources.ts';
 
 /**
  * - `starting`: `initialize` is pending
  * - `ready`: the flags are current, or the server evaluates them
- * - `stale`: there are flags, but they may be out of date
+ * - `stale`: there are flags or cached results, but they may be out of date
  * - `unauthorized`: the server rejects the key, and there are no flags
  * - `error`: there are no flags
  * - `closed`: after `onClose`
@@ -16,12 +18,14 @@ export type ProviderState = 'starting' | 'ready' | 'stale' | 'unauthorized' | 'e
 /** Everything that the next state depends on, except for the current state. */
 export type StateInputs = {
   readonly source: SourceState;
-  /** Whether there are flags to evaluate, even if they are old. */
+  /** Whether there are flags to evaluate or cached results, even if they are old. */
   readonly hasFlags: boolean;
   /** Undefined if flags are evaluated in this process. */
   readonly remoteAccess: RemoteAccess | undefined;
   /** The HTTP status of the last error. */
   readonly lastStatus: number | undefined;
+  /** Whether a server that has not responded yet is too slow for a start with older flags. */
+  readonly graceEnded: boolean;
   /** Whether `initialize` has waited for `initTimeoutMs`. */
   readonly initTimedOut: boolean;
 };
@@ -34,18 +38,27 @@ const isReady = ({ source, remoteAccess }: StateInputs): boolean =>
 const isKeyRejected = ({ lastStatus, remoteAccess }: StateInputs): boolean =>
   lastStatus === 401 || (lastStatus === 403 && remoteAccess === undefined);
 
+/** Whether the flags that the server may still send are worth waiting for. */
+const isWaiting = ({ source, hasFlags, lastStatus, graceEnded, initTimedOut }: StateInputs) => {
+  if (initTimedOut || source === 'invalid') return false;
+  if (hasFlags) return source !== 'unreachable' && !graceEnded;
+  return source !== 'unreachable' || !isRequestError({ status: lastStatus });
+};
+
 /** A rejected key ends the start even if there are flags, because the application must notice it. */
 const stateAtStart = (inputs: StateInputs): ProviderState => {
-  const { source, hasFlags, remoteAccess, initTimedOut } = inputs;
+  const { source, hasFlags, remoteAccess } = inputs;
   if (isReady(inputs)) return 'ready';
   if (source === 'unauthorized' && remoteAccess !== 'unknown') return 'unauthorized';
-  if (!initTimedOut && source !== 'invalid') return 'starting';
+  if (isWaiting(inputs)) return 'starting';
   if (isKeyRejected(inputs)) return 'unauthorized';
   return hasFlags ? 'stale' : 'error';
 };
 
-const stateAfterStart = (inputs: StateInputs): ProviderState => {
+/** A provider that could not start because of its key must not run on older flags unnoticed. */
+const stateAfterStart = (current: ProviderState, inputs: StateInputs): ProviderState => {
   if (isReady(inputs)) return 'ready';
+  if (current === 'unauthorized') return 'unauthorized';
   if (inputs.hasFlags) return 'stale';
   return inputs.source === 'unauthorized' ? 'unauthorized' : 'error';
 };
@@ -53,7 +66,7 @@ const stateAfterStart = (inputs: StateInputs): ProviderState => {
 /** Returns the state that follows from the inputs. Only `close()` leads to `closed`. */
 export const nextState = (current: ProviderState, inputs: StateInputs): ProviderState => {
   if (current === 'closed') return 'closed';
-  return current === 'starting' ? stateAtStart(inputs) : stateAfterStart(inputs);
+  return current === 'starting' ? stateAtStart(inputs) : stateAfterStart(current, inputs);
 };
 
 /** The SDK does not distinguish the two after the start. */

@@ -1,4 +1,9 @@
-import { ErrorCode, OpenFeatureEventEmitter, ProviderEvents } from '@openfeature/server-sdk';
+import {
+  ErrorCode,
+  OpenFeature,
+  OpenFeatureEventEmitter,
+  ProviderEvents,
+} from '@openfeature/server-sdk';
 import type {
   EvaluationContext,
   JsonValue,
@@ -9,10 +14,12 @@ import { LONGEST_TIMER_MS, NOT_STARTED, defaultRuntime } from '@pennon/sync';
 import type { Runtime } from '@pennon/sync';
 
 import { createFlagManager } from './flag-manager.ts';
-import type { FlagManager } from './flag-manager.ts';
+import type { FlagListener, FlagManager } from './flag-manager.ts';
+import { parseLocalFlags } from './flag-file.ts';
+import type { LocalFlags } from './flag-file.ts';
 import type { FlagSnapshot } from './flag-snapshot.ts';
-import { isOffline, isRemote, validateOptions } from './options.ts';
-import type { PennonProviderOptions } from './options.ts';
+import { isLocal, isOffline, isRemote, resolveOptions } from './options.ts';
+import type { PennonProviderOptions, ResolvedOptions } from './options.ts';
 import { createProviderState } from './provider-state.ts';
 import type { ProviderListener, StateInputs } from './provider-state.ts';
 import { createRemoteEvaluator } from './remote.ts';
@@ -40,23 +47,47 @@ type Session = {
 };
 
 const INIT_TIMEOUT_MS = 2_000;
+/** How long a start waits for a slow server although there are flags. */
+const GRACE_MS = 250;
 
 const stateInputs = (
   flags: FlagManager,
   remote: RemoteEvaluator | undefined,
-  initTimedOut: boolean,
+  timers: Pick<StateInputs, 'graceEnded' | 'initTimedOut'>,
 ): StateInputs => ({
   source: flags.sourceState(),
-  hasFlags: flags.snapshot() !== undefined,
+  hasFlags: flags.snapshot() !== undefined || remote?.hasResults() === true,
   remoteAccess: remote?.access(),
   lastStatus: flags.freshness().lastError?.status,
-  initTimedOut,
+  ...timers,
 });
 
+/** Calls `onTimer` after the grace period, and when `initialize` must not wait any longer. */
+const startTimers = (
+  { initTimeoutMs = INIT_TIMEOUT_MS }: ResolvedOptions,
+  { setTimer }: Runtime,
+  onTimer: () => void,
+) => {
+  const timers = { graceEnded: false, initTimedOut: false };
+  const cancelGrace = setTimer(GRACE_MS, () => {
+    timers.graceEnded = true;
+    onTimer();
+  });
+  const cancelTimeout = setTimer(initTimeoutMs, () => {
+    timers.initTimedOut = true;
+    onTimer();
+  });
+  const cancel = () => {
+    cancelGrace();
+    cancelTimeout();
+  };
+  return { timers, cancel };
+};
+
 const createSession = (
-  options: PennonProviderOptions,
+  options: ResolvedOptions,
   runtime: Runtime,
-  listener: ProviderListener,
+  listener: ProviderListener & Pick<FlagListener, 'onWarning'>,
 ): Session => {
   const flags = createFlagManager(options, runtime, {
     onChange(flagsChanged) {
@@ -68,6 +99,7 @@ const createSession = (
       if (flags.sourceState() === 'unauthorized') void remote?.checkAccess();
       updateState();
     },
+    onWarning: listener.onWarning,
   });
   const remote = isRemote(options)
     ? createRemoteEvaluator(options, runtime, () => updateState())
@@ -77,12 +109,9 @@ const createSession = (
     listener,
     () => lastError()?.message ?? 'the server has not responded',
   );
-  const updateState = (initTimedOut = false) =>
-    state.update(stateInputs(flags, remote, initTimedOut));
-
-  const timeoutMs = options.initTimeoutMs ?? INIT_TIMEOUT_MS;
-  const cancelTimer = runtime.setTimer(timeoutMs, () => updateState(true));
-  state.started.then(cancelTimer, cancelTimer);
+  const { timers, cancel } = startTimers(options, runtime, () => updateState());
+  const updateState = () => state.update(stateInputs(flags, remote, timers));
+  state.started.then(cancel, cancel);
   const close = (): Promise<void> => {
     state.close();
     remote?.close();
@@ -116,6 +145,44 @@ export type Snapshot = {
   evaluate(flagKey: string, context?: EvaluationContext): EvaluationResult;
   /** Returns the result of every flag, by key. */
   evaluateAll(context?: EvaluationContext): Readonly<Record<string, EvaluationResult>>;
+  /**
+   * Returns what the option `bootstrap` of the web provider requires: the results of all flags that are
+   * `clientVisible`. Put it into the page, as JSON.
+   */
+  toBootstrap(context?: EvaluationContext): Bootstrap;
+};
+
+/** The results of a page for one context. The web provider ignores them for another targeting key. */
+export type Bootstrap = {
+  readonly revision: number;
+  readonly environment?: string;
+  readonly targetingKey?: string;
+  readonly evaluations: Readonly<Record<string, EvaluationResult>>;
+};
+
+/** Returns the results of the flags that a browser may see, each with the version of its flag. */
+const visibleResults = (flags: FlagSnapshot, context: EvaluationContext | undefined) =>
+  Object.fromEntries(
+    Object.entries(flags.evaluateAll(toPlainContext(context)))
+      .filter(([key]) => flags.isClientVisible(key))
+      .map(([key, result]) => {
+        const { version } = flags.telemetryOf(key);
+        return [key, version === undefined ? result : { ...result, version }];
+      }),
+  );
+
+const toBootstrap = (
+  flags: FlagSnapshot | undefined,
+  context: EvaluationContext | undefined,
+): Bootstrap => {
+  const environment = flags?.flagSet.environment;
+  const targetingKey = context?.targetingKey;
+  return {
+    revision: flags?.revision ?? 0,
+    ...(typeof environment === 'string' && { environment }),
+    ...(targetingKey !== undefined && { targetingKey }),
+    evaluations: flags === undefined ? {} : visibleResults(flags, context),
+  };
 };
 
 const toPublicSnapshot = (flags: FlagSnapshot | undefined): Snapshot => ({
@@ -123,6 +190,7 @@ const toPublicSnapshot = (flags: FlagSnapshot | undefined): Snapshot => ({
   evaluate: (flagKey, context) =>
     flags?.evaluate(flagKey, toPlainContext(context)) ?? noFlags(flagKey),
   evaluateAll: context => flags?.evaluateAll(toPlainContext(context)) ?? {},
+  toBootstrap: context => toBootstrap(flags, context),
 });
 
 /** Checking a file for edits does not keep the process alive. */
@@ -146,15 +214,17 @@ export class PennonProvider implements Provider {
   readonly metadata = { name: 'pennon' } as const;
   readonly runsOn = 'server';
   readonly events = new OpenFeatureEventEmitter();
-  readonly #options: PennonProviderOptions;
   readonly #runtime: Runtime;
+  #options: ResolvedOptions;
   #session: Session | undefined;
 
   /** `runtime` replaces clock, timers, randomness and network in tests. */
-  constructor(options: PennonProviderOptions, runtime: Partial<Runtime> = {}) {
-    validateOptions(options);
-    this.#options = options;
-    this.#runtime = { ...(isOffline(options) ? fileRuntime : defaultRuntime), ...runtime };
+  constructor(options: PennonProviderOptions = {}, runtime: Partial<Runtime> = {}) {
+    this.#options = resolveOptions(options, process.env);
+    if (isLocal(options)) parseLocalFlags(options.flags);
+    const fetch = 'fetch' in options && options.fetch ? { fetch: options.fetch } : {};
+    const base = isOffline(options) ? fileRuntime : defaultRuntime;
+    this.#runtime = { ...base, ...runtime, ...fetch };
   }
 
   /**
@@ -226,19 +296,40 @@ export class PennonProvider implements Provider {
     return toPublicSnapshot(this.#session?.flags.snapshot());
   }
 
+  /**
+   * Replaces the flags of the option `flags`, and emits which have changed. Resolves when they are in effect.
+   * Rejects, and keeps the current flags, if one is malformed.
+   */
+  async setFlags(flags: LocalFlags): Promise<void> {
+    if (!isLocal(this.#options))
+      throw new TypeError('PennonProvider: "setFlags" requires the option "flags"');
+    await this.#session?.flags.setFlags(parseLocalFlags(flags));
+    this.#options = { ...this.#options, flags };
+  }
+
   /** Returns how up to date the flags are, and why. */
   freshness(): Freshness {
     return this.#session?.flags.freshness() ?? NOT_STARTED;
   }
 
-  readonly #listener: ProviderListener = {
-    onChange: flagsChanged =>
+  readonly #listener = {
+    onChange: (flagsChanged: string[]) =>
       this.events.emit(ProviderEvents.ConfigurationChanged, { flagsChanged }),
     onReady: () => this.events.emit(ProviderEvents.Ready),
-    onStale: message => this.events.emit(ProviderEvents.Stale, { message }),
-    onError: message =>
+    onStale: (message: string) => {
+      this.#warn(`the flags may be out of date: ${message}`);
+      this.events.emit(ProviderEvents.Stale, { message });
+    },
+    onError: (message: string) =>
       this.events.emit(ProviderEvents.Error, { message, errorCode: ErrorCode.GENERAL }),
+    onWarning: (message: string) => this.#warn(message),
   };
+
+  /** The SDK has no accessor for the logger that `OpenFeature.setLogger` has set. */
+  #warn(message: string): void {
+    const logger = this.#options.logger ?? OpenFeature['_logger'];
+    logger.warn(`Pennon: ${message}`);
+  }
 
   async #resolve<T>(
     flagKey: string,

@@ -3,7 +3,7 @@ import type { Runtime, SyncError } from '@pennon/sync';
 import type { Evaluation } from '@pennon/schema';
 
 import { createEvaluateClient, isClientError } from './evaluate-client.ts';
-import type { EvaluateClient } from './evaluate-client.ts';
+import type { EvaluateClient, RemoteEvaluation } from './evaluate-client.ts';
 import type { OnlineOptions } from './options.ts';
 import { unavailable } from './resolution.ts';
 import type { EvaluationResult } from './resolution.ts';
@@ -11,18 +11,19 @@ import type { EvaluationResult } from './resolution.ts';
 /** For this long after a change was received, another server may still evaluate the previous flags. */
 const SERVER_LAG_MS = 2_000;
 
-type Entry = { readonly evaluation: Evaluation; readonly expiresAt: number };
+type Entry = { readonly evaluation: RemoteEvaluation; readonly expiresAt: number };
 
 /** Results of remote evaluation, by request body. Evicts the least recently used entry. */
 type EvaluationCache = {
   /** Returns a result that has not expired. */
-  readonly get: (body: string) => Evaluation | undefined;
+  readonly get: (body: string) => RemoteEvaluation | undefined;
   /** Returns a result of any age, for when the server is unreachable. */
-  readonly getExpired: (body: string) => Evaluation | undefined;
+  readonly getExpired: (body: string) => RemoteEvaluation | undefined;
+  readonly isEmpty: () => boolean;
   /** Grows with each invalidation. */
   readonly generation: () => number;
   /** Does nothing if flags changed since the request was sent, in an earlier `generation`. */
-  set(body: string, evaluation: Evaluation, generation: number): void;
+  set(body: string, evaluation: RemoteEvaluation, generation: number): void;
   /** Removes the results of flags that changed. */
   invalidate(flagKeys: readonly string[]): void;
 };
@@ -73,6 +74,7 @@ const createEvaluationCache = (
       return entry.evaluation;
     },
     getExpired: body => entries.get(body)?.evaluation,
+    isEmpty: () => entries.size === 0,
     generation: () => generation,
     set(body, evaluation, requestGeneration) {
       if (requestGeneration !== generation) return;
@@ -94,7 +96,10 @@ const createEvaluationCache = (
 /** Whether the server evaluates flags for the key of this provider. */
 export type RemoteAccess = 'unknown' | 'granted' | 'denied';
 
-const createAccessCheck = (probe: () => Promise<void>, onChange: () => void) => {
+const createAccessCheck = (
+  { probe, openError }: Pick<EvaluateClient, 'probe' | 'openError'>,
+  onChange: () => void,
+) => {
   let access: RemoteAccess = 'unknown';
   const request = (): Promise<RemoteAccess> =>
     probe().then(
@@ -104,7 +109,7 @@ const createAccessCheck = (probe: () => Promise<void>, onChange: () => void) => 
   return {
     access: () => access,
     async check(): Promise<void> {
-      if (access === 'granted') return;
+      if (access === 'granted' && openError() === undefined) return;
       access = await request();
       onChange();
     },
@@ -123,8 +128,8 @@ const createSingleFlight = <Value>() => {
 
 /** Returns a function that requests an evaluation. It resolves to the result of the server, or to the error. */
 const createRequester = (client: EvaluateClient, cache: EvaluationCache) => {
-  const share = createSingleFlight<Evaluation>();
-  return async (flagKey: string, body: string): Promise<Evaluation | SyncError> => {
+  const share = createSingleFlight<RemoteEvaluation>();
+  return async (flagKey: string, body: string): Promise<RemoteEvaluation | SyncError> => {
     const error = client.admitRequest();
     if (error !== undefined) return error;
     const generation = cache.generation();
@@ -136,6 +141,12 @@ const createRequester = (client: EvaluateClient, cache: EvaluationCache) => {
     }).catch(toSyncError);
   };
 };
+
+/** Errors of a flag stay errors, so that they are noticed. */
+const asCached = (evaluation: RemoteEvaluation | undefined): EvaluationResult | undefined =>
+  evaluation === undefined || evaluation.reason === 'ERROR'
+    ? evaluation
+    : { ...evaluation, reason: 'CACHED' };
 
 const NO_JSON_FORM =
   'the evaluation context has no JSON form: it contains itself, or is nested too deep';
@@ -152,6 +163,8 @@ export type RemoteEvaluator = {
   readonly access: () => RemoteAccess;
   /** Finds out whether the server evaluates flags for a key that may not read the flag set. */
   checkAccess(): Promise<void>;
+  /** Whether the cache has results for when the server is unreachable. */
+  readonly hasResults: () => boolean;
   /** Removes the results of flags that changed from the cache. */
   invalidate(flagKeys: readonly string[]): void;
   /** Why the server receives no requests at the moment, or undefined if it does. */
@@ -177,18 +190,18 @@ export const createRemoteEvaluator = (
   );
   const cache = createEvaluationCache({ maxEntries, ttlMs }, runtime.now);
   const request = createRequester(client, cache);
-  const accessCheck = createAccessCheck(client.probe, onChange);
+  const accessCheck = createAccessCheck(client, onChange);
 
   const fallback = (flagKey: string, body: string, error: SyncError): EvaluationResult =>
     isClientError(error)
       ? unavailable(flagKey, 'INVALID_CONTEXT', error.message)
-      : (cache.getExpired(body) ?? unavailable(flagKey, 'GENERAL', error.message));
+      : (asCached(cache.getExpired(body)) ?? unavailable(flagKey, 'GENERAL', error.message));
 
   return {
     async evaluate(flagKey, context, evaluateLocally) {
       const body = client.bodyOf(flagKey, context);
       if (body === undefined) return unavailable(flagKey, 'INVALID_CONTEXT', NO_JSON_FORM);
-      const outcome = cache.get(body) ?? (await request(flagKey, body));
+      const outcome = asCached(cache.get(body)) ?? (await request(flagKey, body));
       if (!(outcome instanceof Error)) return outcome;
       return evaluateLocally() ?? fallback(flagKey, body, outcome);
     },
@@ -197,6 +210,7 @@ export const createRemoteEvaluator = (
       return access === 'granted' && client.openError() !== undefined ? 'unknown' : access;
     },
     checkAccess: () => accessCheck.check(),
+    hasResults: () => !cache.isEmpty(),
     invalidate: flagKeys => cache.invalidate(flagKeys),
     openError: client.openError,
     close: client.close,

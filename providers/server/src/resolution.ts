@@ -2,7 +2,7 @@ import { isDate } from 'node:util/types';
 
 import { ErrorCode } from '@openfeature/server-sdk';
 import type { FlagMetadata, JsonValue, ResolutionDetails } from '@openfeature/server-sdk';
-import type { Evaluation } from '@pennon/schema';
+import type { Evaluation, NotServed, Served } from '@pennon/schema';
 
 import type { FlagTelemetry } from './flag-snapshot.ts';
 
@@ -74,8 +74,13 @@ export type Unavailable = {
   readonly errorMessage: string;
 };
 
+/** A result of the server that was received for an earlier evaluation. */
+export type CachedEvaluation = (Omit<Served, 'reason'> | Omit<NotServed, 'reason'>) & {
+  readonly reason: 'CACHED';
+};
+
 /** The result of the engine or of the server, or why there is none. */
-export type EvaluationResult = Evaluation | Unavailable;
+export type EvaluationResult = Evaluation | CachedEvaluation | Unavailable;
 
 export const unavailable = (
   flagKey: string,
@@ -115,8 +120,26 @@ export const objectType = <T extends JsonValue>(): ExpectedType<T> => ({
   is: (value): value is T => typeof value === 'object' && value !== null,
 });
 
-const metadataOf = (result: EvaluationResult, telemetry: FlagTelemetry): FlagMetadata =>
-  'metadata' in result ? { ...result.metadata, ...telemetry } : { ...telemetry };
+/** What a result states itself takes precedence over `telemetry`, which is that of the flags in this process. */
+const metadataOf = (
+  { metadata, version, environment, ruleId }: ResultDetails,
+  telemetry: FlagTelemetry,
+): FlagMetadata => ({
+  ...metadata,
+  ...telemetry,
+  ...(version !== undefined && { version }),
+  ...(environment !== undefined && { flagSetId: environment }),
+  ...(ruleId !== undefined && { ruleId }),
+});
+
+/** What only some results have. */
+type ResultDetails = {
+  readonly flagKey: string;
+  readonly metadata?: FlagMetadata | undefined;
+  readonly version?: number | undefined;
+  readonly environment?: string | undefined;
+  readonly ruleId?: string | undefined;
+};
 
 /** Converts a result to OpenFeature's form. */
 export const toResolution = <T>(

@@ -14,13 +14,13 @@ import { messageOf, parseFlagSet, readFlagFile } from './flag-file.ts';
 import type { RawFlagSet } from './flag-file.ts';
 import type { OnlineOptions } from './options.ts';
 
-/** How up to date the flags are, and why. In mode `file`, they come from an offline file. */
+/** How up to date the flags are, and why. In the modes `file` and `flags`, there is no server. */
 export type Freshness = {
-  readonly mode: FollowerMode | 'file';
+  readonly mode: FollowerMode | 'file' | 'flags';
   readonly revision: number | undefined;
   /** Milliseconds since the server last confirmed these flags, or since the file was read. */
   readonly dataAgeMs: number | undefined;
-  readonly source: DataSource | 'cacheFile' | 'bootstrap' | 'offlineFile';
+  readonly source: DataSource | 'cacheFile' | 'bootstrap' | 'offlineFile' | 'flags';
   /** The most recent error. It is kept after a recovery; `mode` is the current state. */
   readonly lastError: LastError | undefined;
 };
@@ -72,11 +72,12 @@ export type FlagSource = {
 /** Opens a source, which emits updates until it is stopped. */
 export type OpenSource = (listener: SourceListener) => FlagSource;
 
+/** A first request that failed is enough to use the initial flags, although the follower tries again at once. */
 const serverState = ({ mode, source, lastError }: FollowerStatus): SourceState => {
-  if (mode === 'disconnected') {
-    return lastError !== undefined && isAuthError(lastError) ? 'unauthorized' : 'unreachable';
-  }
-  return source === 'stream' || source === 'poll' ? 'ready' : 'connecting';
+  const hasReceived = source === 'stream' || source === 'poll';
+  const hasFailed = mode === 'disconnected' || (!hasReceived && lastError !== undefined);
+  if (!hasFailed) return hasReceived ? 'ready' : 'connecting';
+  return lastError !== undefined && isAuthError(lastError) ? 'unauthorized' : 'unreachable';
 };
 
 /** Flags that were received from the server before, and when they were current. */
@@ -86,8 +87,8 @@ export type KnownFlags = FollowOptions<FlagSet, FlagSetChanges>['initial'];
 export const serverSource =
   (options: OnlineOptions, initial: KnownFlags, runtime: Runtime): OpenSource =>
   ({ onUpdate, onState }) => {
-    const { url, key, environment, stream, pollIntervalMs } = options;
-    const connection = { url, key, environment, stream, pollIntervalMs };
+    const { url, key, environment, headers, stream, pollIntervalMs } = options;
+    const connection = { url, key, environment, headers, stream, pollIntervalMs };
     const onData = (flagSet: FlagSet, changed: FlagSetChanges | undefined) =>
       onUpdate({ flagSet, changed });
     const follower = followFlagSet({ ...connection, initial, onData, onStatus: onState }, runtime);

@@ -101,7 +101,10 @@ const expectedChanges = (previous: Written, next: Written): string[] => {
 const open = () => {
   const reported: string[][] = [];
   const current = createCurrentFlags(
-    flagsChanged => void reported.push(flagsChanged.toSorted()),
+    {
+      onChange: flagsChanged => void reported.push(flagsChanged.toSorted()),
+      onWarning: () => undefined,
+    },
     () => 0,
   );
   /** Parsed from JSON, as everything that is received, so no object is identical to a previous one. */

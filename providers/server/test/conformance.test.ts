@@ -18,6 +18,9 @@ import {
 } from './support/cases.ts';
 import type { Case } from './support/cases.ts';
 
+const ignore = () => undefined;
+OpenFeature.setLogger({ error: ignore, warn: ignore, info: ignore, debug: ignore });
+
 let directory: string;
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'pennon-cases-'));

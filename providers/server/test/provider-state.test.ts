@@ -10,6 +10,7 @@ const NOTHING_YET: StateInputs = {
   hasFlags: false,
   remoteAccess: undefined,
   lastStatus: undefined,
+  graceEnded: false,
   initTimedOut: false,
 };
 
@@ -43,6 +44,18 @@ describe('a provider that is starting', () => {
       'is unauthorized if the server does not evaluate flags either',
       { source: 'unauthorized', remoteAccess: 'denied' },
       'unauthorized',
+    ],
+    [
+      'uses older flags as soon as the server is unreachable',
+      { source: 'unreachable', hasFlags: true },
+      'stale',
+    ],
+    ['uses older flags if the server is slow', { hasFlags: true, graceEnded: true }, 'stale'],
+    ['keeps waiting for a slow server without flags', { graceEnded: true }, 'starting'],
+    [
+      'fails as soon as the server rejects the request',
+      { source: 'unreachable', lastStatus: 404 },
+      'error',
     ],
     ['fails if its file is invalid', { source: 'invalid' }, 'error'],
     ['uses older flags if its file is invalid', { source: 'invalid', hasFlags: true }, 'stale'],
@@ -90,6 +103,13 @@ describe('a provider that has started', () => {
   ] as const)('with source state %s, and flags: %s, is %s', (source, hasFlags, expected) => {
     expect(nextState('ready', { ...NOTHING_YET, source, hasFlags })).toBe(expected);
   });
+});
+
+it('a provider that could not start because of its key does not use older flags unnoticed', () => {
+  const inputs = { ...NOTHING_YET, hasFlags: true };
+  expect(nextState('unauthorized', { ...inputs, source: 'unauthorized' })).toBe('unauthorized');
+  expect(nextState('unauthorized', { ...inputs, source: 'unreachable' })).toBe('unauthorized');
+  expect(nextState('unauthorized', { ...inputs, source: 'ready' })).toBe('ready');
 });
 
 it('a closed provider stays closed', () => {

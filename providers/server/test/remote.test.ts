@@ -39,7 +39,7 @@ describe('remote mode', () => {
       value: true,
       variant: 'on',
       reason: 'TARGETING_MATCH',
-      flagMetadata: { team: 'web', version: 4, flagSetId: 'production' },
+      flagMetadata: { team: 'web', version: 4, flagSetId: 'production', ruleId: 'plan-rule' },
     });
     expect(server.contexts).toEqual([{ plan: 'pro', at: '1970-01-01T00:00:00.000Z' }]);
   });
@@ -49,6 +49,19 @@ describe('remote mode', () => {
     for (let call = 0; call < 1_000; call += 1)
       await client.getBooleanValue('f', false, { plan: 'pro' });
     expect(requests(server)).toBe(1);
+  });
+
+  it('has the reason CACHED for a result from the cache, except for errors', async () => {
+    const { client } = await start();
+    const reasons = async (key: string) => {
+      const first = await client.getBooleanDetails(key, false, { plan: 'pro' });
+      const second = await client.getBooleanDetails(key, false, { plan: 'pro' });
+      expect({ ...second, reason: first.reason }).toEqual(first);
+      return [first.reason, second.reason];
+    };
+    expect(await reasons('f')).toEqual(['TARGETING_MATCH', 'CACHED']);
+    expect(await reasons('g')).toEqual(['STATIC', 'CACHED']);
+    expect(await reasons('missing')).toEqual(['ERROR', 'ERROR']);
   });
 
   it('sends 100 requests for 10,000 calls of a hundred users', async () => {
@@ -289,7 +302,7 @@ describe('remote mode, with a key that has no access to the flag set', () => {
     return server;
   };
 
-  it('is ready, without the version of flags', async () => {
+  it('is ready, with the version and the environment that the server returned', async () => {
     const server = limited();
     const { client, started, provider } = openOn(server, { mode: 'remote' });
     await server.advance(1_500);
@@ -297,12 +310,12 @@ describe('remote mode, with a key that has no access to the flag set', () => {
     expect(client.providerStatus).toBe('READY');
     expect(await client.getBooleanDetails('f', false, { plan: 'pro' })).toMatchObject({
       value: true,
-      flagMetadata: { team: 'web' },
+      flagMetadata: { team: 'web', version: 4, flagSetId: 'production', ruleId: 'plan-rule' },
     });
     expect(provider.evaluate('f')).toMatchObject({ errorCode: 'PROVIDER_NOT_READY' });
   });
 
-  it('returns cached results or the default value while the server is unreachable, and emits ERROR', async () => {
+  it('returns cached results or the default value while the server is unreachable, and emits STALE', async () => {
     const server = limited();
     const { client, started, events } = openOn(server, { mode: 'remote' });
     await server.advance(1_500);
@@ -316,12 +329,22 @@ describe('remote mode, with a key that has no access to the flag set', () => {
       errorCode: 'GENERAL',
       errorMessage: 'fetch failed: ECONNREFUSED',
     });
-    expect(events).toEqual(['READY', 'ERROR']);
+    expect(events).toEqual(['READY', 'STALE']);
     server.behave('normal', 'evaluate');
     await server.advance(30_000);
     await client.getBooleanValue('f', false, { plan: 'new' });
     await settle();
-    expect(events).toEqual(['READY', 'ERROR', 'READY']);
+    expect(events).toEqual(['READY', 'STALE', 'READY']);
+  });
+
+  it('emits ERROR if there are no cached results either', async () => {
+    const server = limited();
+    const { client, started, events } = openOn(server, { mode: 'remote' });
+    await server.advance(1_500);
+    await started;
+    server.behave('broken', 'evaluate');
+    await client.getBooleanValue('f', false);
+    expect(events).toEqual(['READY', 'ERROR']);
   });
 
   it('does not fail fatally while it is unknown whether the server evaluates', async () => {

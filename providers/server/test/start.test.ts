@@ -57,18 +57,21 @@ describe('a start', () => {
   } as const;
 
   describe.each(Object.entries(outages))('while the server %s', (_, behavior) => {
-    it('ends after 2 s with the bootstrap flags, which are stale', async () => {
+    it('ends after a moment, at the latest, with the bootstrap flags, which are stale', async () => {
       const server = startFakeServer(off);
       server.behave(behavior);
       const { client, started, events, provider } = openOn(server, { bootstrap });
-      await server.advance(1_999);
-      expect(events).toEqual([]);
+      await server.advance(249);
+      expect(events).toEqual(behavior === 'silent' ? [] : ['READY', 'STALE']);
       await server.advance(1);
       expect(await started).toBe('ok');
       expect(await client.getBooleanValue('f', false)).toBe(true);
       expect(events).toEqual(['READY', 'STALE']);
       expect(client.providerStatus).toBe('STALE');
       expect(provider.freshness()).toMatchObject({ source: 'bootstrap' });
+      server.behave('normal');
+      await server.advance(700_000);
+      expect(events).toEqual(['READY', 'STALE', 'CHANGED f', 'READY']);
     });
 
     it('ends after `initTimeoutMs` with an error if there are no flags', async () => {
@@ -116,6 +119,41 @@ describe('a start', () => {
       expect(await client.getBooleanValue('f', false)).toBe(false);
     },
   );
+
+  it.each([400, 404])(
+    'ends at once if the server rejects the request with %i, and continues to try',
+    async status => {
+      const server = startFakeServer(on);
+      server.behave({ status });
+      const { client, started, events } = openOn(server);
+      await server.advance(0);
+      expect(await started).toBe(
+        `GENERAL: no flags available: the server responded with ${status}: rejected with ${status}`,
+      );
+      server.behave('normal');
+      await server.advance(10_000);
+      expect(events).toEqual(['ERROR', 'CHANGED f', 'READY']);
+      expect(client.providerStatus).toBe('READY');
+    },
+  );
+
+  it('does not wait for more than one request if the key is rejected', async () => {
+    const server = startFakeServer(on);
+    server.behave({ status: 401 });
+    const { started } = openOn(server);
+    await server.advance(0);
+    expect(await started).toContain('PROVIDER_FATAL');
+    expect([server.count('poll'), server.count('stream')]).toEqual([1, 0]);
+  });
+
+  it('is ready only with the flags of a server that responds in time', async () => {
+    const server = startFakeServer(off);
+    const { client, started, events } = openOn(server, { bootstrap });
+    expect(await started).toBe('ok');
+    await settle();
+    expect(events).toEqual(['READY']);
+    expect(await client.getBooleanValue('f', true)).toBe(false);
+  });
 
   it('that failed with a rejected key succeeds when the key becomes valid', async () => {
     const server = startFakeServer(on);
@@ -302,6 +340,18 @@ describe('invalid options', () => {
       { url: 'http://flags.test', key: 'k', offlineFile: 'f.json' },
       'pass either "url" or "offlineFile"',
     ],
+    [
+      JSON.parse('{"url":"http://flags.test","key":"k","cacheTtl":5}'),
+      'PennonProvider: there is no option "cacheTtl"; did you mean "cacheTtlMs"?',
+    ],
+    [JSON.parse('{"offlineFile":"f.json","cache_file":"c"}'), 'did you mean "cacheFile"?'],
+    [JSON.parse('{"apiKey":"k"}'), 'there is no option "apiKey"; did you mean "key"?'],
+    [JSON.parse('{"domains":[]}'), 'there is no option "domains"; the options are url, key, '],
+    [{ url: 'http://flags.test' }, 'pass "key", or set PENNON_KEY'],
+    [{}, 'pass "url" and "key" (or set PENNON_URL and PENNON_KEY), "offlineFile" or "flags"'],
+    [undefined, 'pass "url" and "key" (or set PENNON_URL and PENNON_KEY)'],
+    [{ offlineFile: 'f.json', flags: {} }, 'pass either "offlineFile" or "flags", not both'],
+    [{ flags: JSON.parse('{"f":[1]}') }, 'the flag "f" must be a flag in the short form, or its'],
   ])('%j throw in the constructor', (options, message) => {
     expect(() => new PennonProvider(options)).toThrow(message);
   });

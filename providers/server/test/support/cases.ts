@@ -99,9 +99,9 @@ export const expectedDetails = ({ expected, flagKey }: Case): object => {
   };
 };
 
-/** The details without what cases do not specify: message, version and flag set id. */
+/** The details without what cases do not specify: message, version, rule and flag set id. */
 export const withoutTelemetry = (details: EvaluationDetails<JsonValue>): object => {
   const { flagKey, reason, value, variant, errorCode, flagMetadata } = details;
-  const { version: _, flagSetId: __, ...metadata } = flagMetadata;
+  const { version: _, flagSetId: __, ruleId: ___, ...metadata } = flagMetadata;
   return { flagKey, reason, value, variant, errorCode, flagMetadata: metadata };
 };

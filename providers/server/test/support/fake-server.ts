@@ -25,6 +25,8 @@ export type FakeServer = {
   readonly openStreams: () => number;
   /** The number of requests that a route has received. */
   readonly count: (route: Route) => number;
+  /** The headers of the last request. */
+  readonly headers: () => Headers;
   /** The evaluation contexts that were received. */
   readonly contexts: readonly unknown[];
   /** Changes the behavior of one route, or of all. */
@@ -53,6 +55,9 @@ const routeOf = (url: string): Route => {
   return url.includes('/flag-set') ? 'poll' : 'evaluate';
 };
 
+const versionOf = (flag: object | undefined): object =>
+  flag !== undefined && 'version' in flag ? { version: flag.version } : {};
+
 const STATUS = { FLAG_NOT_FOUND: 404, TARGETING_KEY_MISSING: 400, PARSE_ERROR: 500 };
 
 const errorResponse = (status: number, code: string, message: string, headers = {}): Response =>
@@ -69,6 +74,7 @@ export const startFakeServer = (
   const counts: Record<Route, number> = { stream: 0, poll: 0, evaluate: 0 };
   const streams = new Set<ReadableStreamDefaultController<Uint8Array>>();
   const contexts: unknown[] = [];
+  let lastHeaders = new Headers();
   const encoder = new TextEncoder();
 
   const id = () => `epoch.${revision}.nonce`;
@@ -101,7 +107,7 @@ export const startFakeServer = (
     const result = evaluate(compile(flagSet()), flagKey, context);
     return result.reason === 'ERROR'
       ? errorResponse(STATUS[result.errorCode], result.errorCode, result.errorMessage)
-      : Response.json(result);
+      : Response.json({ ...result, ...versionOf(flags[flagKey]), environment: 'production' });
   };
 
   const serveEvaluation = (url: string, body: string): Response => {
@@ -129,6 +135,7 @@ export const startFakeServer = (
     const url = input instanceof Request ? input.url : input.toString();
     const route = routeOf(url);
     counts[route] += 1;
+    lastHeaders = new Headers(init.headers);
     const signal = init.signal ?? new AbortController().signal;
     signal.throwIfAborted();
     const behavior = behaviors[route] ?? 'normal';
@@ -151,6 +158,7 @@ export const startFakeServer = (
     timers: fake.timerCount,
     openStreams: () => streams.size,
     count: route => counts[route],
+    headers: () => lastHeaders,
     contexts,
     behave(behavior, route) {
       behaviors =

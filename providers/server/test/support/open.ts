@@ -28,6 +28,10 @@ const NAMES = {
 
 let domains = 0;
 
+const ignore = () => undefined;
+/** Warnings would only clutter the output of the tests. */
+OpenFeature.setLogger({ error: ignore, warn: ignore, info: ignore, debug: ignore });
+
 afterEach(() => OpenFeature.clearProviders());
 
 const listen = (client: Client): string[] => {

@@ -1,0 +1,146 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { OpenFeature } from '@openfeature/server-sdk';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+
+import { PennonProvider } from '../src/index.ts';
+import type { OnlineOptions } from '../src/index.ts';
+import { startFakeServer } from './support/fake-server.ts';
+import { booleanFlag } from './support/flags.ts';
+import { openOn, openProvider, startOn } from './support/open.ts';
+
+const flags = { f: booleanFlag('f', true) };
+
+let directory: string;
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'pennon-options-'));
+});
+afterEach(() => {
+  vi.unstubAllEnvs();
+  return rm(directory, { recursive: true });
+});
+
+describe('the environment', () => {
+  it('has the defaults of `url` and `key`', async () => {
+    vi.stubEnv('PENNON_URL', 'http://flags.test');
+    vi.stubEnv('PENNON_KEY', 'key-of-the-environment');
+    const server = startFakeServer(flags);
+    const { client, started } = openProvider(new PennonProvider(undefined, server.runtime));
+    expect(await started).toBe('ok');
+    expect(await client.getBooleanValue('f', false)).toBe(true);
+    expect(server.headers().get('authorization')).toBe('Bearer key-of-the-environment');
+  });
+
+  it('is not used for options that are passed', async () => {
+    vi.stubEnv('PENNON_URL', 'http://other.test');
+    vi.stubEnv('PENNON_KEY', 'other-key');
+    const server = startFakeServer(flags);
+    await startOn(server);
+    expect(server.headers().get('authorization')).toBe('Bearer server-key');
+    expect(() => new PennonProvider({ offlineFile: 'flags.json' })).not.toThrow();
+    expect(() => new PennonProvider({ flags: {} })).not.toThrow();
+  });
+
+  it('is checked like the options', () => {
+    vi.stubEnv('PENNON_URL', 'flags.test');
+    vi.stubEnv('PENNON_KEY', 'k');
+    expect(() => new PennonProvider()).toThrow('"url" must be the address of a server');
+    vi.stubEnv('PENNON_URL', '');
+    expect(() => new PennonProvider()).toThrow('pass "url" and "key"');
+  });
+});
+
+describe('the options for the network', () => {
+  it.each(['in-process', 'remote'] as const)(
+    'add headers to each request, but do not replace the key (%s)',
+    async mode => {
+      const server = startFakeServer(flags);
+      const headers = { 'x-tenant': 'shop', authorization: 'nothing' };
+      const { client } = await startOn(server, { mode, headers });
+      await client.getBooleanValue('f', false);
+      expect(server.headers().get('x-tenant')).toBe('shop');
+      expect(server.headers().get('authorization')).toBe('Bearer server-key');
+    },
+  );
+
+  it('replace fetch', async () => {
+    const server = startFakeServer(flags);
+    const options = { url: 'http://flags.test', key: 'k', fetch: server.runtime.fetch };
+    const { client, started } = openProvider(new PennonProvider(options));
+    expect(await started).toBe('ok');
+    expect(await client.getBooleanValue('f', false)).toBe(true);
+  });
+});
+
+const ignore = () => undefined;
+
+/** A logger that collects the warnings. */
+const collectWarnings = () => {
+  const warnings: string[] = [];
+  const warn = (message: unknown) => void warnings.push(String(message));
+  return { warnings, logger: { error: ignore, info: ignore, debug: ignore, warn } };
+};
+
+describe('the logger', () => {
+  const open = async (options: Partial<OnlineOptions> = {}, extra: object = {}) => {
+    const { warnings, logger } = collectWarnings();
+    const server = startFakeServer({ ...flags, ...extra });
+    const opened = await startOn(server, { logger, ...options });
+    return { ...opened, server, warnings };
+  };
+
+  it('receives a warning when the flags may be out of date', async () => {
+    const { server, warnings } = await open();
+    server.behave('broken');
+    await server.cut();
+    await server.advance(1_000);
+    expect(warnings).toEqual(['Pennon: the flags may be out of date: fetch failed: ECONNREFUSED']);
+  });
+
+  it('receives a warning for each malformed flag, once', async () => {
+    const bad = booleanFlag('bad', true, { rules: 'all' });
+    const { client, server, warnings } = await open({}, { bad });
+    await vi.waitFor(() =>
+      expect(warnings).toEqual([expect.stringContaining('flag "bad": rules')]),
+    );
+    await client.getBooleanValue('bad', false);
+    await server.change({ f: booleanFlag('f', false) });
+    expect(warnings).toHaveLength(1);
+    await server.change({ bad: booleanFlag('bad', true, { rules: 'none' }) });
+    await vi.waitFor(() => expect(warnings).toHaveLength(2));
+  });
+
+  it('receives a warning if the cache file cannot be written, and another if it cannot be read', async () => {
+    await writeFile(join(directory, 'file'), '{');
+    const unwritable = await open({ cacheFile: join(directory, 'file', 'flags.json') });
+    await vi.waitFor(() =>
+      expect(unwritable.warnings).toEqual([expect.stringContaining('could not be written')]),
+    );
+    const unreadable = await open({ cacheFile: join(directory, 'file') });
+    await vi.waitFor(() =>
+      expect(unreadable.warnings).toEqual([expect.stringContaining('cannot be used')]),
+    );
+  });
+
+  it('receives a warning if the offline file has malformed flags', async () => {
+    const { warnings, logger } = collectWarnings();
+    const offlineFile = join(directory, 'flags.json');
+    await writeFile(offlineFile, '{"flags":{"bad":{"enabled":"yes"}}}');
+    expect(await openProvider(new PennonProvider({ offlineFile, logger })).started).toBe('ok');
+    expect(warnings).toEqual([expect.stringContaining('flag "bad": enabled')]);
+  });
+
+  it('is that of OpenFeature by default', async () => {
+    const { warnings, logger } = collectWarnings();
+    OpenFeature.setLogger(logger);
+    const server = startFakeServer(flags);
+    server.behave('broken');
+    const { started } = openOn(server, { bootstrap: { flags } });
+    await server.advance(250);
+    await started;
+    OpenFeature.setLogger({ error: ignore, warn: ignore, info: ignore, debug: ignore });
+    expect(warnings).toEqual([expect.stringContaining('Pennon: the flags may be out of date')]);
+  });
+});
