@@ -87,6 +87,12 @@ describe('/openapi.json', () => {
     await send('GET', '/flags/f/versions/2/diff', '/flags/{key}/versions/{version}/diff');
     await send('POST', '/flags/f/revert', '/flags/{key}/revert', { version: 1 });
     await send('POST', '/flags/f/revert', '/flags/{key}/revert', { version: 9 });
+    const rule = { id: 'r', attribute: 'plan', operator: 'equals', value: 'pro', variant: 'off' };
+    await send('POST', '/flags/f/rules', '/flags/{key}/rules', { ...rule, position: 0 });
+    await send('POST', '/flags/f/rules', '/flags/{key}/rules', rule);
+    await send('PATCH', '/flags/f/rules/r', '/flags/{key}/rules/{id}', { percentage: 5 });
+    await send('DELETE', '/flags/f/rules/ghost', '/flags/{key}/rules/{id}');
+    await send('DELETE', '/flags/f/rules/r', '/flags/{key}/rules/{id}');
     await send('GET', '/audit', '/audit');
     await send('POST', '/evaluate', '/evaluate', { flagKey: 'f', context: {} });
     await send('POST', '/evaluate', '/evaluate', { flagKey: 'f', context: {}, explain: true });
@@ -282,7 +288,10 @@ describe('the examples of /openapi.json', () => {
     }
     const rest = operations().filter(({ path }) => !path.startsWith('/trpc/'));
     for (const operation of rest) if (operation.method === 'GET') await send(operation);
-    for (const operation of rest) if (operation.method === 'DELETE') await send(operation);
+    const deletes = rest.filter(({ method }) => method === 'DELETE');
+    // A rule is deleted before its flag.
+    for (const operation of deletes.toSorted((a, b) => b.path.length - a.path.length))
+      await send(operation);
   });
 });
 

@@ -66,7 +66,8 @@ const checkAsCondition = (rule: RuleInput, context: z.core.$RefinementCtx): void
     context.addIssue({ code: 'custom', path, message });
 };
 
-const checkShortForm = (rule: RuleInput, context: z.core.$RefinementCtx): void => {
+/** Refuses a rule in short form that is incomplete, or that has `conditions` too. */
+export const checkShortForm = (rule: RuleInput, context: z.core.$RefinementCtx): void => {
   if (rule.attribute == null) return refuseOperatorAndValue(rule, context);
   if (rule.conditions != null)
     context.addIssue({

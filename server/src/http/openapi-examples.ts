@@ -39,6 +39,14 @@ export const BODY_EXAMPLES: Readonly<Record<string, JsonObject>> = {
   'flags-create': flag,
   'flags-replace': { ...flag, description: 'The checkout with fewer steps', tags: ['checkout'] },
   'flags-update': { rules: [{ ...rule, percentage: 50 }] },
+  'flags-addRule': {
+    id: 'employees',
+    attribute: 'email',
+    operator: 'endsWith',
+    value: '@example.com',
+    position: { before: rule.id },
+  },
+  'flags-updateRule': { percentage: 75 },
   'flags-revert': { version: 1 },
   'flags-copy': { to: NEW_ENVIRONMENT, overwrite: true },
   'evaluation-evaluate': { flagKey: FLAG, context, explain: true },
@@ -66,6 +74,8 @@ export const BODY_EXAMPLES: Readonly<Record<string, JsonObject>> = {
     ],
   },
 };
+
+const RULE_PATH = `${API}/flags/{key}/rules/{id}`;
 
 /** Path parameters, by the beginning of the path. */
 const PATH_EXAMPLES: readonly { readonly path: string; readonly example: string }[] = [
@@ -103,6 +113,7 @@ const exampleOf = (path: string, { name, in: place }: JsonObject): string | numb
   if (place === 'query' && name === 'environment') return ENVIRONMENT;
   if (place === 'query' && name === 'confirm') return NEW_ENVIRONMENT;
   if (place === 'path' && name === 'version') return 1;
+  if (path.startsWith(RULE_PATH) && name === 'id') return rule.id;
   if (place !== 'path' || name !== 'key') return undefined;
   return PATH_EXAMPLES.find(each => path.startsWith(each.path))?.example;
 };

@@ -150,16 +150,35 @@ const nothingToMatch = ({ kind }: Kind, key: string): PennonError =>
 export const updateDocument = <Name extends ResourceName>(
   context: ResourceContext<Name>,
   caller: Caller,
-  { environment: requested, ifMatch, allowNoEffect = false, ...patch }: UpdateInput,
+  { environment, ifMatch, allowNoEffect, ...patch }: UpdateInput,
+): Promise<WriteResult<Documents[Name]>> =>
+  patchDocument(
+    context,
+    caller,
+    { environment, ifMatch, allowNoEffect, key: patch.key },
+    () => patch,
+  );
+
+/** Changes the fields that `patchOf` returns for the current document. */
+export const patchDocument = <Name extends ResourceName>(
+  context: ResourceContext<Name>,
+  caller: Caller,
+  { environment: requested, ifMatch, allowNoEffect = false, key }: UpdateInput,
+  patchOf: (current: Documents[Name]) => object,
 ): Promise<WriteResult<Documents[Name]>> => {
   const environment = environmentOf(caller, requested);
-  const target = { caller, environment, ifMatch, key: patch.key };
   return context.registry.find(environment).write(view =>
-    planChange(context, view, target, {
-      action: 'update',
-      allowNoEffect,
-      apply: (current, serverFields) => context.type.merge(current, patch, serverFields),
-    }),
+    planChange(
+      context,
+      view,
+      { caller, environment, ifMatch, key },
+      {
+        action: 'update',
+        allowNoEffect,
+        apply: (current, serverFields) =>
+          context.type.merge(current, patchOf(current), serverFields),
+      },
+    ),
   );
 };
 

@@ -5,6 +5,7 @@ import { flagResource } from '../flags/flag.ts';
 import { followFlagSet } from '../streaming/follow-flag-set.ts';
 import { mergeRouters, procedure, router } from './procedure.ts';
 import { resourceRouter, resourceSchemas } from './resource-router.ts';
+import { ruleRouter } from './rule-router.ts';
 import { versionRouter, versionSchema } from './version-router.ts';
 import { environment, flagCopyOptions, flagWriteOptions } from './schemas.ts';
 import { trackFlagSet } from './tracked.ts';
@@ -32,5 +33,6 @@ const versions = versionRouter(flagResource, {
 export const flags = mergeRouters(
   resourceRouter(flagResource, schemas),
   versions,
+  ruleRouter(schemas.response),
   router({ watch }),
 );

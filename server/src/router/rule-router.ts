@@ -1,0 +1,69 @@
+import { checkShortForm, Key, Name, RuleInput, strictObject } from '@pennon/schema';
+import { z } from 'zod';
+
+import { flagResource } from '../flags/flag.ts';
+import { addRule, deleteRule, updateRule } from '../flags/rules.ts';
+import type { WriteResult } from '../resources/plan.ts';
+import type { Documents } from '../store/store.ts';
+import { procedure, router, type Context, type RestMeta } from './procedure.ts';
+import { environment, flagWriteOptions, ifMatch } from './schemas.ts';
+
+const POSITION = 'must be an index from 0, {"before": "<rule id>"} or {"after": "<rule id>"}';
+
+const position = z
+  .union([z.int().min(0), strictObject({ before: Name }), strictObject({ after: Name })], {
+    error: POSITION,
+  })
+  .optional()
+  .describe('The place of the rule: its index, or the id of the rule that it is before or after.');
+
+const target = {
+  ...environment,
+  ...ifMatch,
+  ...flagWriteOptions,
+  key: Key,
+  defaultVariant: Name.nullish().describe('Sets the default variant in the same change.'),
+};
+
+/** Returns the procedures for single rules of a flag. Each returns the whole flag. */
+export const ruleRouter = <Single>(
+  response: z.ZodType<Single, WriteResult<Documents['flags']>>,
+) => {
+  const rulesPath = '/flags/{key}/rules';
+  const rulePath = `${rulesPath}/{id}`;
+  const contextOf = ({ services }: Context) => ({ ...services, type: flagResource });
+  const writes = (rest: Omit<RestMeta, 'tag'>) =>
+    procedure({ permission: 'flags.write', rest: { ...rest, tag: 'Flags' } });
+  // tRPC cannot check a result against a generic schema; the parameter type above replaces that check.
+  const flag: z.ZodType<Single> = response;
+
+  return router({
+    addRule: writes({
+      method: 'POST',
+      status: 201,
+      path: rulesPath,
+      summary: 'Add a rule to a flag, at the end or at a position',
+    })
+      .input(strictObject({ ...target, ...RuleInput.shape, position }).superRefine(checkShortForm))
+      .output(flag)
+      .mutation(({ ctx, input }) => addRule(contextOf(ctx), ctx.caller, input)),
+
+    updateRule: writes({
+      method: 'PATCH',
+      path: rulePath,
+      summary: 'Change some fields of a rule, or move it',
+    })
+      .input(
+        strictObject({ ...target, ...RuleInput.shape, id: Name, position }).superRefine(
+          checkShortForm,
+        ),
+      )
+      .output(flag)
+      .mutation(({ ctx, input }) => updateRule(contextOf(ctx), ctx.caller, input)),
+
+    deleteRule: writes({ method: 'DELETE', path: rulePath, summary: 'Remove a rule from a flag' })
+      .input(strictObject({ ...target, id: Name }))
+      .output(flag)
+      .mutation(({ ctx, input }) => deleteRule(contextOf(ctx), ctx.caller, input)),
+  });
+};
