@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from conftest import EventRecorder, QuickProvider, Use, eventually, provider_for, streaming
-from faults import fails_with
+from faults import Hang, fails_with
 from flag_server import KEY, FlagServer, boolean_flag
 from openfeature import api
 from openfeature.client import OpenFeatureClient
@@ -203,19 +203,22 @@ def test_a_file_that_hangs_when_it_is_read_does_not_delay_the_start(
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+@pytest.mark.parametrize("fault", [fails_with(503), Hang()], ids=["fails", "hangs"])
 def test_flags_that_a_slow_disk_delivers_while_the_server_is_down_are_used(
-    server: FlagServer, client: OpenFeatureClient, domain: str, tmp_path: Path, unreachable_url: str
+    server: FlagServer, client: OpenFeatureClient, domain: str, tmp_path: Path, fault: Any
 ) -> None:
     pipe = tmp_path / "flags.json"
     os.mkfifo(pipe)
-    provider = QuickProvider(url=unreachable_url, key=KEY, bootstrap=pipe, init_timeout_ms=60_000)
+    server.faults = dict.fromkeys(("flag-set", "flag-set/stream"), fault)
+    provider = provider_for(server, bootstrap=pipe, init_timeout_ms=60_000)
     started = threading.Thread(
         target=api.set_provider_and_wait, args=(provider, domain), daemon=True
     )
     started.start()
-    eventually(lambda: provider.freshness().mode == "disconnected")
+    eventually(lambda: server.requests["flag-set"])
     pipe.write_text(json.dumps(server.flag_set()))
     started.join(20)
+    assert not started.is_alive()
     eventually(lambda: client.get_provider_status() == ProviderStatus.STALE)
     assert is_off(client) is False
     assert provider.freshness().source == "bootstrap"

@@ -54,6 +54,7 @@ class FlagManager:
         # Guards the first snapshot, which a slow disk may deliver after the server.
         self._lock = threading.Lock()
         self._cache_file: CacheFile | None = None
+        self._has_source_started = False
         self._source = self._create_source()
 
     def _create_source(self) -> FlagSource:
@@ -81,6 +82,7 @@ class FlagManager:
         self._start_loading()
         if self._options.cache_file is not None and self._options.offline_file is None:
             self._cache_file = CacheFile(self._options.cache_file, self._on_cache_file_error)
+        self._has_source_started = True
         self._source.start(self._initial_flag_set(), self._initial_current_at)
 
     def wait_until_settled(self, deadline: float) -> None:
@@ -174,8 +176,9 @@ class FlagManager:
             self._initial_current_at = current_at
             self._initial_source = source.name
             self._snapshot = snapshot
-        if self.source_state == "unreachable":
-            self._on_source_state()
+        # Late flags end the wait for the server, which has already had its moment.
+        if self._has_source_started:
+            self._settled.set()
 
     def _apply(self, update: FlagSetUpdate) -> FlagSet:
         with self._lock:

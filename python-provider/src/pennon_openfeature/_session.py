@@ -53,6 +53,8 @@ class Session:
             raise GeneralError(self._no_flags_message())
         else:
             self._state.update("stale", self._last_error_message())
+            # The server may have responded since then.
+            self._update_state()
 
     def _start_without_flag_set(self, deadline: float) -> None:
         """In remote mode, a key that may only evaluate is enough."""
