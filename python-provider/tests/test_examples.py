@@ -1,4 +1,4 @@
-"""The examples, and the code in the README and in docs/python.md, each in a process of its own."""
+"""The examples, and the code in the README and in the guides, each in a process of its own."""
 
 from __future__ import annotations
 
@@ -184,10 +184,11 @@ def _blocks(page: Path, language: str = "python") -> list[str]:
 
 
 README = PROJECT / "README.md"
-PAGE = ROOT / "docs" / "python.md"
+PAGES = [ROOT / "docs" / name for name in ("python.md", "testing.md")]
+BLOCKS = [block for page in PAGES for block in _blocks(page)]
 
 
-@pytest.mark.parametrize("block", [*_blocks(README), *_blocks(PAGE)])
+@pytest.mark.parametrize("block", [*_blocks(README), *BLOCKS])
 def test_the_code_in_the_pages_compiles(block: str) -> None:
     compile(block, "README.md", "exec")
 
@@ -212,8 +213,8 @@ def _belongs_to_an_example(block: str) -> bool:
     return any(block in file.read_text("utf-8") for file in EXAMPLES.rglob("*.py"))
 
 
-@pytest.mark.parametrize("block", _blocks(PAGE))
-def test_the_code_in_the_page_is_that_of_an_example_or_runs(
+@pytest.mark.parametrize("block", BLOCKS)
+def test_the_code_in_a_page_is_that_of_an_example_or_runs(
     server: FlagServer, tmp_path: Path, block: str
 ) -> None:
     if _belongs_to_an_example(block):
