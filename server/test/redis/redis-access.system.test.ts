@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 
+import type { Flag } from '@pennon/schema';
 import { beforeAll, describe, expect, it } from 'vitest';
 
-import type { Store } from '../../src/store/store.ts';
+import type { Store, Version } from '../../src/store/store.ts';
 import { flag, flags, neverAborted, newLedger, take, write } from '../store/fixtures.ts';
 import { freePorts, startCluster, startRedis, startSentinels } from './processes.ts';
 import { startServerOn } from './servers.ts';
@@ -17,7 +18,14 @@ const expectWorking = async (store: Store): Promise<void> => {
   const ledger = newLedger();
   const { id } = await write(store, ledger, {});
   const changes = take(store.follow(ledger, id, neverAborted()), 1);
-  const change = await write(store, ledger, flags(flag('a')));
+  const document = flag('a');
+  const version: Version<Flag> = {
+    at: document.updatedAt,
+    actor: { id: 'k', name: 'k' },
+    action: 'flag.create',
+    document,
+  };
+  const change = await write(store, ledger, flags(document), { versions: { flags: [version] } });
   expect(await changes).toEqual([change]);
   expect((await store.read(ledger))?.id).toBe(change.id);
   await store.ping();
@@ -32,6 +40,8 @@ const expectWorking = async (store: Store): Promise<void> => {
   await store.reportServer(report, 1_000);
   await store.leave('s');
   expect(await store.audit(ledger, { limit: 1 })).toEqual([]);
+  expect(await store.versions(ledger, 'flags', { key: 'a', limit: 1 })).toEqual([version]);
+  await store.clear(ledger);
   await store.drop(ledger);
 };
 
@@ -88,9 +98,9 @@ describe('over TLS', () => {
   });
 });
 
-/** The permissions that the README lists for a dedicated user. */
-const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8');
-const [, PERMISSIONS = ''] = /^ACL SETUSER pennon on >secret ~pennon:\* (.*)$/m.exec(readme) ?? [];
+/** The permissions that the documentation lists for a dedicated user. */
+const page = readFileSync(new URL('../../../docs/operations.md', import.meta.url), 'utf8');
+const [, PERMISSIONS = ''] = /^ACL SETUSER pennon on >secret ~pennon:\* (.*)$/m.exec(page) ?? [];
 
 describe('with user and password', () => {
   const redis = useRedis();
@@ -101,7 +111,7 @@ describe('with user and password', () => {
     server.cli('config', 'set', 'requirepass', 'unknown-password');
   });
 
-  it('the store works with only the permissions that the README lists', async () => {
+  it('the store works with only the permissions that the documentation lists', async () => {
     const store = await openStore(`redis://pennon:p%40ss%3A%2F%25@127.0.0.1:${redis().port}`);
     await expectWorking(store);
     await store.close();
@@ -187,7 +197,7 @@ describe('in a Cluster with a password', () => {
     await store.close();
   });
 
-  it('the store works for a user with only the permissions that the README lists', async () => {
+  it('the store works for a user with only the permissions that the documentation lists', async () => {
     for (const node of redis().nodes)
       node.cli('acl', 'setuser', 'pennon', 'on', '>secret', '~pennon:*', ...PERMISSIONS.split(' '));
     const store = await openStore(redis().url.replace('://', '://pennon:secret@'));

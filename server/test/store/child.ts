@@ -20,7 +20,9 @@ const store = (): Store => {
 
 const commit = async (key: string, bytes = 0): Promise<string> => {
   const document = flag(key, { description: 'x'.repeat(bytes) });
-  const { id } = await write(store(), ledger, flags(document), { audit: [entry(key)] });
+  const { at, actor, action } = entry(key);
+  const versions = { flags: [{ at, actor, action, document }] };
+  const { id } = await write(store(), ledger, flags(document), { versions, audit: [entry(key)] });
   return id;
 };
 
@@ -31,9 +33,14 @@ const flood = async (from: number): Promise<never> => {
 const read = async () => {
   const snapshot = await store().read(ledger);
   const audit = await store().audit(ledger, { limit: 100_000 });
+  const keys = [...(snapshot?.records.flags.keys() ?? [])];
+  const versions = await Promise.all(
+    keys.map(async key => store().versions(ledger, 'flags', { key, limit: 2 })),
+  );
   return {
     head: await store().head(ledger),
-    keys: [...(snapshot?.records.flags.keys() ?? [])],
+    keys,
+    versioned: versions.flat().map(({ document }) => document.key),
     audited: audit.map(({ key }) => key),
   };
 };

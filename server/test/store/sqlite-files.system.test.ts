@@ -11,9 +11,10 @@ import { join } from 'node:path';
 
 import { describe, expect, test } from 'vitest';
 
+import { APPLICATION_ID, FORMAT, MIGRATIONS } from '../../src/store/sqlite/format.ts';
 import { databaseExists } from '../../src/store/sqlite/index.ts';
 import { StoreError } from '../../src/store/store.ts';
-import { contents, write } from './fixtures.ts';
+import { contents, entry, flag, flags, write } from './fixtures.ts';
 import {
   createDirectoryWithData,
   databaseFile,
@@ -151,8 +152,32 @@ describe('damaged data', { timeout: 60_000 }, () => {
     const before = listFiles(directory);
     const { code, message } = await rejectedOpen(directory);
     expect(code).toBe('newer');
-    expect(message).toMatch(/format 99.* up to 1/);
+    expect(message).toMatch(new RegExp(`format 99.* up to ${FORMAT}`));
     expect(listFiles(directory)).toEqual(before);
+  });
+
+  test('of the first format is migrated with its audit log', async () => {
+    const directory = newDirectory();
+    execute(
+      databaseFile(directory),
+      `PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = 1; ${MIGRATIONS[0]}
+       INSERT INTO ledgers (kind, id, head) VALUES ('${LEDGER.kind}', '${LEDGER.id}', 'e.1.n');`,
+    );
+    const actor = { id: 'k1', name: 'bot', onBehalfOf: 'Zoë' };
+    const [draft, other] = [entry('a', { actor }), entry('b')];
+    for (const { at, key, actor: by, ...rest } of [draft, other])
+      execute(
+        databaseFile(directory),
+        `INSERT INTO audit (ledger, revision, at, kind, key, actor_id, actor_name, action, entry)
+         VALUES (1, 1, ${Date.parse(at)}, '${rest.kind}', '${key}', '${by.id}', '${by.name}',
+           '${rest.action}', '${JSON.stringify({ at, key, actor: by, ...rest })}')`,
+      );
+    const store = await openStore(directory);
+    expect(await store.audit(LEDGER, { limit: 5 })).toMatchObject([other, draft]);
+    expect(await store.audit(LEDGER, { limit: 5, onBehalfOf: 'Zoë' })).toMatchObject([draft]);
+    expect(await store.versions(LEDGER, 'flags', { key: 'a', limit: 1 })).toEqual([]);
+    await write(store, LEDGER, flags(flag('a')), { expect: 'e.1.n' });
+    await store.close();
   });
 
   test('is never read as less data, no matter which page is zeroed', async () => {

@@ -73,10 +73,11 @@ describe('a process', () => {
     for (let round = 1; round <= 8; round += 1) {
       const child = start();
       await child.send(`open ${directory}`);
-      const { head, keys, audited } = await readStore(child);
+      const { head, keys, versioned, audited } = await readStore(child);
       const revision = revisionOf(head ?? '');
       expect(revision).toBeGreaterThanOrEqual(acknowledged);
       expect(keys).toHaveLength(revision);
+      expect(versioned).toEqual(keys);
       expect(audited).toEqual(Array.from({ length: revision }, (_, i) => `flag${revision - i}`));
       acknowledged = await floodAndKill(child, revision + 1, 40 * round + round);
     }
@@ -85,7 +86,12 @@ describe('a process', () => {
 
 /** Returns what the previous process has left. */
 const readStore = async (child: Child) =>
-  (await child.send('read')) as { head?: string; keys: string[]; audited: string[] };
+  (await child.send('read')) as {
+    head?: string;
+    keys: string[];
+    versioned: string[];
+    audited: string[];
+  };
 
 /** Kills the child after `count` acknowledged commits. Returns the last acknowledged revision. */
 const floodAndKill = async (child: Child, from: number, count: number): Promise<number> => {

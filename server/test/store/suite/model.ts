@@ -2,7 +2,14 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
 import { parseChangeId, type ChangeId } from '../../../src/store/change-id.ts';
-import type { AuditDraft, Commit, Ledger, Store } from '../../../src/store/store.ts';
+import type {
+  AuditDraft,
+  Commit,
+  Ledger,
+  Store,
+  Version,
+  Writes,
+} from '../../../src/store/store.ts';
 import { contents, entry, flag, neverAborted, newLedger, segment, take } from '../fixtures.ts';
 import type { OpenedStore } from '../suite.ts';
 
@@ -11,6 +18,8 @@ type Model = {
   readonly ledger: Ledger<'flagSet'>;
   id: ChangeId | 'none';
   records: Map<string, { document: unknown; changeId: ChangeId }>;
+  /** By collection, key and number. */
+  versions: Map<string, Version<{ key: string; version: number }>>;
   audit: (AuditDraft & { revision: number })[];
   /** All ids that the ledger has had. */
   readonly past: ChangeId[];
@@ -47,6 +56,7 @@ const newModel = (): Model => ({
   ledger: newLedger(),
   id: 'none',
   records: new Map(),
+  versions: new Map(),
   audit: [],
   past: [],
 });
@@ -55,7 +65,11 @@ const commit = async (store: Store, model: Model, { knows, commit: attempted }: 
   const older = model.past.at(-2) ?? 'none';
   const expected = { last: model.id, older, none: 'none' }[knows];
   const changes = store.follow(model.ledger, model.id, neverAborted());
-  const outcome = await store.commit(model.ledger, { ...attempted, expect: expected });
+  const outcome = await store.commit(model.ledger, {
+    ...attempted,
+    versions: versionsIn(attempted.writes),
+    expect: expected,
+  });
   expect(outcome.committed).toBe(expected === model.id);
   if (!outcome.committed) return expect(outcome.actual).toBe(model.id);
   expect(outcome.change.previous).toBe(model.id);
@@ -76,6 +90,11 @@ const apply = (model: Model, id: ChangeId, attempted: CommitStep['commit']): voi
     for (const [key, document] of documents)
       if (document === null) model.records.delete(`${name}/${key}`);
       else model.records.set(`${name}/${key}`, { document, changeId: id });
+  for (const [collection, versions] of Object.entries(versionsIn(attempted.writes)))
+    for (const version of versions) {
+      const { key, version: number } = version.document;
+      model.versions.set(`${collection}/${key}/${number}`, version);
+    }
   model.audit.unshift(...attempted.audit.map(draft => ({ ...draft, revision })).toReversed());
 };
 
@@ -83,10 +102,22 @@ const drop = async (store: Store, model: Model): Promise<void> => {
   await store.drop(model.ledger);
   model.id = 'none';
   model.records.clear();
+  model.versions.clear();
   model.audit = [];
 };
 
-const expectAgreement = async (store: Store, { ledger, id, records, audit }: Model) => {
+/** A version of each document that is written. */
+const versionsIn = ({ flags = new Map(), segments = new Map() }: Writes<'flagSet'>) => ({
+  flags: [...flags.values()].flatMap(document => document ?? []).map(versionOf),
+  segments: [...segments.values()].flatMap(document => document ?? []).map(versionOf),
+});
+
+const versionOf = <Document>(document: Document): Version<Document> => {
+  const { at, actor, action } = entry('any');
+  return { at, actor, action, document };
+};
+
+const expectAgreement = async (store: Store, { ledger, id, records, versions, audit }: Model) => {
   const found = await contents(store, ledger);
   const sorted = [...records].toSorted(([a], [b]) => (a < b ? -1 : 1));
   const entries = audit.map(each => ({ ...each, id: expect.any(String) }));
@@ -95,8 +126,13 @@ const expectAgreement = async (store: Store, { ledger, id, records, audit }: Mod
   expect(await pageOf(store, ledger)).toEqual(
     sorted.flatMap(([key, stored]) => (key.startsWith('flags/') ? [stored] : [])),
   );
-  for (const key of KEYS)
+  for (const key of KEYS) {
     expect(await store.get(ledger, 'segments', key)).toEqual(records.get(`segments/${key}`));
+    const newestFirst = [9, 8, 7, 6, 5, 4, 3, 2, 1].flatMap(
+      number => versions.get(`flags/${key}/${number}`) ?? [],
+    );
+    expect(await store.versions(ledger, 'flags', { key, limit: 10 })).toEqual(newestFirst);
+  }
 };
 
 /** The flags, page by page. */
