@@ -49,7 +49,7 @@ type ConditionScope = {
   readonly report: Report;
 };
 
-/** Reports a malformed condition and returns undefined. */
+/** Compiles a condition. If it is malformed, reports that and returns undefined. */
 type ConditionCompiler = (
   raw: RawObject,
   scope: ConditionScope,
@@ -58,8 +58,8 @@ type ConditionCompiler = (
 
 const always: Predicate = () => true;
 
-/** Whether all conditions hold. Short lists, which are the common ones, need no loop. */
-export const holdsAll = (conditions: readonly CompiledCondition[]): Predicate => {
+/** Returns whether all conditions hold, as one predicate. Short lists, which are common, need no loop. */
+export const allOf = (conditions: readonly CompiledCondition[]): Predicate => {
   const [first, second] = conditions.map(condition => condition.holds);
   if (first === undefined) return always;
   if (second === undefined) return first;
@@ -71,7 +71,7 @@ export const holdsAll = (conditions: readonly CompiledCondition[]): Predicate =>
   };
 };
 
-const holdsAny = (conditions: readonly CompiledCondition[]): Predicate => {
+const anyOf = (conditions: readonly CompiledCondition[]): Predicate => {
   return (context, evaluationId) => {
     for (const condition of conditions) if (condition.holds(context, evaluationId)) return true;
     return false;
@@ -143,7 +143,7 @@ const compileAttributeCondition: ConditionCompiler = (raw, scope, not) => {
   };
 };
 
-const describeFirst = ({ findings: [first] }: CompiledSegment): string =>
+const describeFirstFinding = ({ findings: [first] }: CompiledSegment): string =>
   [first?.path, first?.message].filter(Boolean).join(': ');
 
 const compileSegmentCondition: ConditionCompiler = (raw, { path, lookup, report }, not) => {
@@ -159,7 +159,10 @@ const compileSegmentCondition: ConditionCompiler = (raw, { path, lookup, report 
     return undefined;
   }
   if (found.findings.length > 0)
-    report(segmentPath, `the segment ${quote(segment)} is malformed: ${describeFirst(found)}`);
+    report(
+      segmentPath,
+      `the segment ${quote(segment)} is malformed: ${describeFirstFinding(found)}`,
+    );
   const holds = negateIf(not, found.holds);
   return { kind: 'segment', segment, conditions: found.conditions, not, holds };
 };
@@ -233,8 +236,8 @@ const KINDS = {
     fields: fieldNames<FlagCondition>({ flag: true, variants: true, not: true }),
     compile: compileFlagCondition,
   },
-  any: { fields: new Set(['any', 'not']), compile: groupCompiler('any', holdsAny) },
-  all: { fields: new Set(['all', 'not']), compile: groupCompiler('all', holdsAll) },
+  any: { fields: new Set(['any', 'not']), compile: groupCompiler('any', anyOf) },
+  all: { fields: new Set(['all', 'not']), compile: groupCompiler('all', allOf) },
 } satisfies Record<
   CompiledCondition['kind'],
   { readonly fields: ReadonlySet<string>; readonly compile: ConditionCompiler }

@@ -89,11 +89,10 @@ const onStrings = (compare: (value: string, operand: string) => boolean) => ({
   expects: 'a string',
 });
 
-const onNumbers = (prepared: (operand: number) => (value: number) => boolean) => ({
+const onNumbers = (compare: (value: number, operand: number) => boolean) => ({
   prepare: (operand: unknown): ValueTest | InvalidOperand => {
     if (!isNumber(operand)) return invalid('a finite number', operand);
-    const compare = prepared(operand);
-    return value => typeof value === 'number' && compare(value);
+    return value => typeof value === 'number' && compare(value, operand);
   },
   accepts: isNumber,
   expects: 'a number',
@@ -200,10 +199,10 @@ export const OPERATORS = {
     verb: 'ends with',
     negatedVerb: 'does not end with',
   },
-  greaterThan: { ...onNumbers(operand => value => value > operand), ...is('greater than') },
-  lessThan: { ...onNumbers(operand => value => value < operand), ...is('less than') },
-  greaterOrEqual: { ...onNumbers(operand => value => value >= operand), ...is('at least') },
-  lessOrEqual: { ...onNumbers(operand => value => value <= operand), ...is('at most') },
+  greaterThan: { ...onNumbers((value, operand) => value > operand), ...is('greater than') },
+  lessThan: { ...onNumbers((value, operand) => value < operand), ...is('less than') },
+  greaterOrEqual: { ...onNumbers((value, operand) => value >= operand), ...is('at least') },
+  lessOrEqual: { ...onNumbers((value, operand) => value <= operand), ...is('at most') },
   exists: { ...presence, verb: 'is present', negatedVerb: 'is missing' },
   before: { ...onDates((value, operand) => value < operand), ...is('before') },
   after: { ...onDates((value, operand) => value > operand), ...is('after') },

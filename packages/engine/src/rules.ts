@@ -1,7 +1,7 @@
 import type { Rule, SplitEntry } from '@pennon/schema';
 
 import { attributeReader } from './attributes.ts';
-import { compileConditions, holdsAll, type CompileDeps } from './conditions.ts';
+import { compileConditions, allOf, type CompileDeps } from './conditions.ts';
 import { describe, joinQuoted, quote } from './format.ts';
 import { ADMISSION_DRAW, DRAWS, drawSeed, lowestHash, VARIANT_DRAW } from './hash.ts';
 import {
@@ -250,7 +250,7 @@ const compileRule = (raw: unknown, path: string, scope: RuleScope): CompiledRule
     serve && {
       id,
       conditions,
-      holds: holdsAll(conditions),
+      holds: allOf(conditions),
       admission: admissionBelow(threshold, seed),
       serve,
       bucketBy,

@@ -1,6 +1,6 @@
 import type { EvaluationSegment } from '@pennon/schema';
 
-import { compileConditions, holdsAll } from './conditions.ts';
+import { compileConditions, allOf } from './conditions.ts';
 import { describe, quote } from './format.ts';
 import { fieldNames, isList, isObject, optional, ownValue } from './json.ts';
 import type { CompiledCondition, CompiledSegment, LazySegment } from './model.ts';
@@ -46,7 +46,7 @@ const compileSegment = (
   const findings: Finding[] = [];
   const report: Report = (path, message) => findings.push({ path, message });
   const conditions = compileSegmentConditions(key, raw, regexEngine, report);
-  return { conditions, holds: holdsAll(conditions), findings };
+  return { conditions, holds: allOf(conditions), findings };
 };
 
 /** Returns a segment that is compiled on first use. Segments refer to nothing, so they need no flag set. */

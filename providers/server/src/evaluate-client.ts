@@ -96,7 +96,7 @@ const requestEvaluation = async (
   throw new Error(NOT_PENNON);
 };
 
-const requestNoFlags = async (post: Post): Promise<void> => {
+const probeServer = async (post: Post): Promise<void> => {
   const response = await post('evaluations', '{"flagKeys":[],"context":{}}');
   if (!isJsonObject(response) || !isJsonObject(response['evaluations']))
     throw new Error(NOT_PENNON);
@@ -105,7 +105,7 @@ const requestNoFlags = async (post: Post): Promise<void> => {
 /** Stops requests to a server that fails, so evaluations do not wait for its timeouts. */
 type CircuitBreaker = {
   /** The error that opened the circuit, or undefined while it is closed. */
-  readonly openError: () => SyncError | undefined;
+  readonly circuitError: () => SyncError | undefined;
   /**
    * Must be called before each request. Returns the error to fail with, or undefined if the request may be
    * sent. After a pause, the open circuit admits one request as a trial, and no other until it has timed out.
@@ -127,18 +127,18 @@ const createCircuitBreaker = (
   { trialMs, retryAfterMs, onChange }: BreakerOptions,
   { now, random }: Runtime,
 ): CircuitBreaker => {
-  let openError: SyncError | undefined;
+  let circuitError: SyncError | undefined;
   let failures = 0;
   let nextTrialAt = 0;
   return {
-    openError: () => openError,
+    circuitError: () => circuitError,
     admitRequest() {
-      if (openError === undefined || now() < nextTrialAt) return openError;
+      if (circuitError === undefined || now() < nextTrialAt) return circuitError;
       nextTrialAt = now() + trialMs;
       return undefined;
     },
     trip(error) {
-      openError = error;
+      circuitError = error;
       const pauseMs = Math.max(
         retryAfterMs(),
         rejectedKeyDelay(error, random),
@@ -149,8 +149,8 @@ const createCircuitBreaker = (
       onChange();
     },
     reset() {
-      if (openError === undefined) return;
-      openError = undefined;
+      if (circuitError === undefined) return;
+      circuitError = undefined;
       failures = 0;
       onChange();
     },
@@ -167,7 +167,7 @@ type ClientOptions = Address & {
 };
 
 /** Requests evaluations from the server. A circuit breaker pauses the requests while the server fails. */
-export type EvaluateClient = Pick<CircuitBreaker, 'openError' | 'admitRequest'> & {
+export type EvaluateClient = Pick<CircuitBreaker, 'circuitError' | 'admitRequest'> & {
   /** Returns the body of an evaluation request, or undefined if the context has no JSON form. */
   readonly bodyOf: (flagKey: string, context: unknown) => string | undefined;
   /** Sends a request that was admitted. Rejects with a `SyncError`. */
@@ -190,7 +190,7 @@ export const createEvaluateClient = (options: ClientOptions, runtime: Runtime): 
     runtime,
   );
   return {
-    openError: breaker.openError,
+    circuitError: breaker.circuitError,
     admitRequest: breaker.admitRequest,
     bodyOf: (flagKey, context) => serialize({ flagKey, context }),
     async evaluate(flagKey, body) {
@@ -205,7 +205,7 @@ export const createEvaluateClient = (options: ClientOptions, runtime: Runtime): 
       }
     },
     async probe() {
-      await requestNoFlags(post);
+      await probeServer(post);
       breaker.reset();
     },
     close: scope.close,

@@ -69,16 +69,16 @@ type ApplyUpdate = (update: FlagSetUpdate) => Promise<boolean>;
  * been applied; it is `invalid` if the last one cannot be used.
  */
 const openAndApply = (open: OpenSource, apply: ApplyUpdate, onState: () => void): FlagSource => {
-  let isApplied = true;
+  let isLastRejected = false;
   let state: SourceState = 'connecting';
   const refreshState = () => {
-    state = isApplied ? source.state() : 'invalid';
+    state = isLastRejected ? 'invalid' : source.state();
     onState();
   };
   const queue = createLatestValueQueue<FlagSetUpdate>({
     async process({ flagSet, changed }) {
-      // `changed` compares with the previous update, so it is of no use if that is not the current flag set.
-      isApplied = await apply({ flagSet, changed: isApplied ? changed : undefined });
+      // `changed` is relative to the previous update, so it is wrong if that one was rejected.
+      isLastRejected = !(await apply({ flagSet, changed: isLastRejected ? undefined : changed }));
     },
     merge: mergeUpdates,
     onIdle: refreshState,
@@ -280,6 +280,7 @@ export type FlagManager = {
   close(): Promise<void>;
 };
 
+/** Nothing is called before `createFlagManager` has returned. */
 export type FlagListener = {
   /** Called with the keys of all flags with results that may have changed. */
   readonly onChange: (flagsChanged: string[]) => void;

@@ -86,7 +86,7 @@ export type ProviderStateMachine = {
   readonly started: Promise<void>;
   update(inputs: StateInputs): void;
   /** Reports changed flags, except during the start: nothing was evaluated yet. */
-  change(flagsChanged: string[]): void;
+  reportChange(flagsChanged: string[]): void;
   close(): void;
 };
 
@@ -94,8 +94,9 @@ export type ProviderStateMachine = {
 const createDeferred = () => {
   let resolve: () => void = () => undefined;
   let reject: (error: Error) => void = () => undefined;
-  const promise = new Promise<void>((...settle) => {
-    [resolve, reject] = settle;
+  const promise = new Promise<void>((onResolve, onReject) => {
+    resolve = onResolve;
+    reject = onReject;
   });
   return { promise, resolve, reject };
 };
@@ -132,7 +133,7 @@ export const createProviderState = (
       if (previous === 'starting') finishStart();
       else emit(previous);
     },
-    change(flagsChanged) {
+    reportChange(flagsChanged) {
       if (state !== 'starting' && state !== 'closed') listener.onChange(flagsChanged);
     },
     close() {

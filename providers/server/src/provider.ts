@@ -93,7 +93,7 @@ const createSession = (
     onChange(flagsChanged) {
       // Before the event, so handlers that evaluate do not get cached results.
       remote?.invalidate(flagsChanged);
-      state.change(flagsChanged);
+      state.reportChange(flagsChanged);
     },
     onState() {
       if (flags.sourceState() === 'unauthorized') void remote?.checkAccess();
@@ -104,7 +104,7 @@ const createSession = (
   const remote = isRemote(options)
     ? createRemoteEvaluator(options, runtime, () => updateState())
     : undefined;
-  const lastError = () => remote?.openError() ?? flags.freshness().lastError;
+  const lastError = () => remote?.circuitError() ?? flags.freshness().lastError;
   const state = createProviderState(
     listener,
     () => lastError()?.message ?? 'the server has not responded',

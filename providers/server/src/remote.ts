@@ -97,7 +97,7 @@ const createEvaluationCache = (
 export type RemoteAccess = 'unknown' | 'granted' | 'denied';
 
 const createAccessCheck = (
-  { probe, openError }: Pick<EvaluateClient, 'probe' | 'openError'>,
+  { probe, circuitError }: Pick<EvaluateClient, 'probe' | 'circuitError'>,
   onChange: () => void,
 ) => {
   let access: RemoteAccess = 'unknown';
@@ -109,7 +109,7 @@ const createAccessCheck = (
   return {
     access: () => access,
     async check(): Promise<void> {
-      if (access === 'granted' && openError() === undefined) return;
+      if (access === 'granted' && circuitError() === undefined) return;
       access = await request();
       onChange();
     },
@@ -167,8 +167,8 @@ export type RemoteEvaluator = {
   readonly hasResults: () => boolean;
   /** Removes the results of flags that changed from the cache. */
   invalidate(flagKeys: readonly string[]): void;
-  /** Why the server receives no requests at the moment, or undefined if it does. */
-  readonly openError: () => SyncError | undefined;
+  /** The error because of which no requests are sent at the moment, or undefined if they are. */
+  readonly circuitError: () => SyncError | undefined;
   close(): void;
 };
 
@@ -176,7 +176,7 @@ const REQUEST_TIMEOUT_MS = 2_000;
 const CACHE_TTL_MS = 60_000;
 const CACHE_ENTRIES = 10_000;
 
-/** `onChange` is called when `access` or `openError` may have changed. */
+/** `onChange` is called when `access` or `circuitError` may have changed. */
 export const createRemoteEvaluator = (
   options: OnlineOptions,
   runtime: Runtime,
@@ -207,12 +207,12 @@ export const createRemoteEvaluator = (
     },
     access() {
       const access = accessCheck.access();
-      return access === 'granted' && client.openError() !== undefined ? 'unknown' : access;
+      return access === 'granted' && client.circuitError() !== undefined ? 'unknown' : access;
     },
     checkAccess: () => accessCheck.check(),
     hasResults: () => !cache.isEmpty(),
     invalidate: flagKeys => cache.invalidate(flagKeys),
-    openError: client.openError,
+    circuitError: client.circuitError,
     close: client.close,
   };
 };

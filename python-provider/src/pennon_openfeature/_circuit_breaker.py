@@ -18,18 +18,18 @@ class CircuitBreaker:
         self._trial_s = trial_ms / 1_000
         # Called when the breaker trips or resets.
         self._on_change = on_change
-        self._open_error: SyncError | None = None
+        self._circuit_error: SyncError | None = None
         self._trial_at = 0.0
         self._failures = 0
 
     @property
-    def open_error(self) -> SyncError | None:
+    def circuit_error(self) -> SyncError | None:
         """The error that opened the breaker, or None while it is closed."""
-        return self._open_error
+        return self._circuit_error
 
     def seconds_until_trial(self) -> float:
         """How long no request may be sent."""
-        if self._open_error is None:
+        if self._circuit_error is None:
             return 0
         return max(0.0, self._trial_at - time.monotonic())
 
@@ -40,8 +40,8 @@ class CircuitBreaker:
         breaker admits one request as a trial, and no other until that has timed out.
         """
         now = time.monotonic()
-        if self._open_error is None or now < self._trial_at:
-            return self._open_error
+        if self._circuit_error is None or now < self._trial_at:
+            return self._circuit_error
         self._trial_at = now + self._trial_s
         return None
 
@@ -53,10 +53,10 @@ class CircuitBreaker:
         )
         self._failures += 1
         self._trial_at = time.monotonic() + delay_ms / 1_000
-        self._open_error = error
+        self._circuit_error = error
         self._on_change()
 
     def reset(self) -> None:
-        if self._open_error is not None:
-            self._open_error, self._failures = None, 0
+        if self._circuit_error is not None:
+            self._circuit_error, self._failures = None, 0
             self._on_change()

@@ -77,10 +77,10 @@ class EvaluateClient:
 
         `on_result` receives the result even if all callers have stopped waiting.
         """
-        open_error = self._breaker.admit_request()
-        if open_error is not None:
+        circuit_error = self._breaker.admit_request()
+        if circuit_error is not None:
             # Without the traceback, which would keep the frames of all previous callers alive.
-            raise open_error.with_traceback(None)
+            raise circuit_error.with_traceback(None)
 
         def send(scope: RequestScope) -> ResultWithTelemetry:
             result = self._evaluate(flag_key, body, scope)

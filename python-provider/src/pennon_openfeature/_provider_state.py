@@ -77,7 +77,7 @@ class ProviderStateMachine:
             if self._delay is None:
                 self._enter_next()
 
-    def change(self, flag_keys: list[str]) -> None:
+    def report_change(self, flag_keys: list[str]) -> None:
         with self._lock:
             # Nothing has been evaluated before the start, so there is nothing to invalidate.
             if flag_keys and self._state not in ("starting", "closed"):

@@ -49,12 +49,12 @@ class RemoteEvaluator:
     @property
     def is_available(self) -> bool:
         """Whether the server evaluates for a key that may not read the flag set."""
-        return self._evaluate_only and self.open_error is None
+        return self._evaluate_only and self.circuit_error is None
 
     @property
-    def open_error(self) -> SyncError | None:
+    def circuit_error(self) -> SyncError | None:
         """Why the server receives no requests at the moment, or None if it does."""
-        return self._breaker.open_error
+        return self._breaker.circuit_error
 
     def probe(self, deadline: float) -> SyncError | None:
         """Finds out whether a key that may not read the flag set may evaluate."""

@@ -70,8 +70,8 @@ class Session:
         return f"no flags available within {timeout_ms:g} ms: {self._last_error_message()}"
 
     def _last_error_message(self) -> str:
-        open_error = self._remote.open_error if self._remote else None
-        error = open_error or self._flags.freshness().last_error
+        circuit_error = self._remote.circuit_error if self._remote else None
+        error = circuit_error or self._flags.freshness().last_error
         if error is not None:
             return error.message
         is_offline = self._options.offline_file is not None
@@ -82,7 +82,7 @@ class Session:
         # contain the version of their flag, which may be all that changed.
         if self._remote is not None:
             self._remote.invalidate({*snapshot.affected, *snapshot.changed})
-        self._state.change(snapshot.affected)
+        self._state.report_change(snapshot.affected)
 
     def _update_state(self) -> None:
         evaluates_remotely = self._remote is not None and self._remote.is_available
