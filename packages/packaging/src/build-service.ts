@@ -16,7 +16,10 @@ const { dependencies } = z
 
 rmSync('dist', { recursive: true, force: true });
 const { metafile } = buildSync({
-  entryPoints: { pennon: join(source, 'cli.ts'), worker: join(source, 'store/sqlite/worker.ts') },
+  entryPoints: {
+    pennon: join(source, 'cli.ts'),
+    'thread-main': join(source, 'store/sqlite/thread-main.ts'),
+  },
   outdir: 'dist',
   bundle: true,
   splitting: true,

@@ -32,7 +32,7 @@ type Traced = Partial<Pick<Explanation, 'trace'>>;
 /** The result of a single evaluation. A failed one is thrown as an error with its code instead. */
 export type Decision = Exclude<Evaluation, Failed> & Traced & { readonly environment: string };
 
-/** Evaluates one flag, with the trace of the decision if `explain` is set. */
+/** Evaluates one flag, with a trace if `explain` is set. */
 export const evaluateFlag = (
   { registry, counterOf }: EvaluationServices,
   caller: Caller,
@@ -42,11 +42,11 @@ export const evaluateFlag = (
   validateContext(context);
   const environment = environmentOf(caller, requested);
   const view = registry.find(environment).view();
-  const decide = withTrace === true ? explain : evaluate;
+  const evaluateOrExplain = withTrace === true ? explain : evaluate;
   const result: Evaluation & Traced =
     seesOnlyVisible(caller) && !isVisible(view, true, flagKey)
       ? flagNotFound(flagKey)
-      : decide(view.compiled, flagKey, context);
+      : evaluateOrExplain(view.compiled, flagKey, context);
   counterOf(environment, flagKey, result.reason, !isNotFound(result)).count += 1;
   if (result.reason === 'ERROR') throw new PennonError(result.errorCode, result.errorMessage);
   return { ...result, ...versionIn(view, flagKey), environment };

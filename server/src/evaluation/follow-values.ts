@@ -36,13 +36,13 @@ export const followValues = (
   { registry, streams, broadcastOf }: StreamServices,
   caller: Caller,
   { environment, context, lastEventId }: FollowValuesInput,
-  request: AbortSignal | undefined,
+  requestEnded: AbortSignal | undefined,
 ): AsyncGenerator<ValuesEvent, void> => {
   validateContext(context);
   const live = registry.find(environmentOf(caller, environment));
   const reader = { context, visibleOnly: seesOnlyVisible(caller), lastEventId };
   const whole: StreamEvent = { type: 'set', view: live.view() };
-  const events = broadcastOf(live).subscribe(streams.open(caller, request), [whole]);
+  const events = broadcastOf(live).subscribe(streams.open(caller, requestEnded), [whole]);
   return valuesFor(reader, events);
 };
 

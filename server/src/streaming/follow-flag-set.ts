@@ -34,17 +34,17 @@ export const followFlagSet = async (
   { registry, streams, broadcastOf }: StreamServices,
   caller: Caller,
   { environment: requested, lastEventId }: FollowFlagSetInput,
-  request: AbortSignal | undefined,
+  requestEnded: AbortSignal | undefined,
 ): Promise<Subscription<StreamEvent | Resumed>> => {
   const environment = environmentOf(caller, requested);
   const id = lastEventId ?? '';
   await registry.find(environment).replica.waitForChange(id);
   const live = registry.find(environment);
-  const stream = streams.open(caller, request);
-  return broadcastOf(live).subscribe(stream, [openingFor(live, id)]);
+  const stream = streams.open(caller, requestEnded);
+  return broadcastOf(live).subscribe(stream, [firstEventFor(live, id)]);
 };
 
-const openingFor = (live: LiveFlagSet, lastEventId: ChangeId): StreamEvent | Resumed => {
+const firstEventFor = (live: LiveFlagSet, lastEventId: ChangeId): StreamEvent | Resumed => {
   const view = live.view();
   const missed = live.changesSince(lastEventId);
   return missed === undefined ? { type: 'set', view } : { type: 'resumed', missed, view };

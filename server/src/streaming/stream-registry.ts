@@ -10,7 +10,7 @@ import { onAbort } from './on-abort.ts';
  */
 export type StreamRegistry = {
   /** Registers a stream. Throws SERVICE_UNAVAILABLE if too many are open. */
-  open(caller: Caller, request: AbortSignal | undefined): OpenStream;
+  open(caller: Caller, requestEnded: AbortSignal | undefined): OpenStream;
   readonly count: () => number;
   /** Ends every stream and refuses new ones. */
   drain(): void;
@@ -43,7 +43,7 @@ export const createStreamRegistry = (
   control.subscribe(endRevoked);
 
   return {
-    open(caller, request) {
+    open(caller, requestEnded) {
       if (isDraining) throw unavailable('the server is shutting down');
       if (streams.size >= maxStreams)
         throw unavailable(`this server has ${maxStreams} open streams, which is its limit`);
@@ -53,7 +53,7 @@ export const createStreamRegistry = (
       streams.set(stream, { keyId: caller.keyId, hash });
       const close = () => stream.abort();
       const cancelExpiry = abortAt(stream, caller.expiresAt, clock);
-      if (request !== undefined) onAbort(request, close);
+      if (requestEnded !== undefined) onAbort(requestEnded, close);
       onAbort(stream.signal, () => {
         cancelExpiry();
         streams.delete(stream);

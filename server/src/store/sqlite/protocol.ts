@@ -29,16 +29,16 @@ export type OperationName = keyof Operations;
 export type Input<Name extends OperationName> = Operations[Name]['input'];
 export type Output<Name extends OperationName> = Operations[Name]['output'];
 
-export type WorkerRequest<Name extends OperationName = OperationName> = {
+export type ThreadRequest<Name extends OperationName = OperationName> = {
   [Each in Name]: { name: Each; input: Input<Each> };
 }[Name];
 
 /** Replies are sent in the order of the requests, so they need no id. */
-export type WorkerReply<Name extends OperationName = OperationName> =
-  { ok: true; output: Output<Name> } | WorkerError;
+export type ThreadReply<Name extends OperationName = OperationName> =
+  { ok: true; output: Output<Name> } | ThreadError;
 
 /** An error in the thread. Without a `code` it is a bug, not a StoreError. */
-export type WorkerError = { ok: false; code: StoreErrorCode | undefined; message: string };
+export type ThreadError = { ok: false; code: StoreErrorCode | undefined; message: string };
 
 export type DocumentQuery = { ledger: Ledger; collection: string; key: string };
 export type PageQuery = {

@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 
 import { StoreError } from '../store.ts';
-import type { Input, OperationName, Output, WorkerError, WorkerReply } from './protocol.ts';
+import type { Input, OperationName, Output, ThreadError, ThreadReply } from './protocol.ts';
 
 /** The thread that owns the database. */
 export type DatabaseThread = {
@@ -19,7 +19,7 @@ export const startDatabaseThread = async (
   directory: string,
   onEnd: () => void,
 ): Promise<DatabaseThread> => {
-  const worker = startWorker(directory);
+  const worker = startThread(directory);
   const channel = openChannel(worker, onEnd);
 
   const closeThread = async () => {
@@ -42,7 +42,7 @@ export const startDatabaseThread = async (
 /** `resolve` is declared as a method, because only then calls with different outputs fit into one list. */
 type PendingCall = { resolve(output: Output<OperationName>): void; reject(error: Error): void };
 
-/** Sends operations to a worker and assigns its replies, which come in the same order. */
+/** Sends operations to the thread and assigns its replies, which come in the same order. */
 const openChannel = (worker: Worker, onEnd: () => void) => {
   const pending: PendingCall[] = [];
   let closeError: StoreError | undefined;
@@ -66,7 +66,7 @@ const openChannel = (worker: Worker, onEnd: () => void) => {
     for (const each of pending.splice(0)) each.reject(error);
     onEnd();
   };
-  worker.on('message', (reply: WorkerReply | object) => {
+  worker.on('message', (reply: ThreadReply | object) => {
     // With --watch, Node sends the names of loaded modules over the same channel.
     if ('ok' in reply) settle(pending.shift(), reply);
   });
@@ -83,10 +83,10 @@ const openChannel = (worker: Worker, onEnd: () => void) => {
 };
 
 /** The sources run as TypeScript, the build as JavaScript. */
-const WORKER = import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js';
+const THREAD_MAIN = import.meta.url.endsWith('.ts') ? './thread-main.ts' : './thread-main.js';
 
-const startWorker = (directory: string): Worker =>
-  new Worker(new URL(WORKER, import.meta.url), {
+const startThread = (directory: string): Worker =>
+  new Worker(new URL(THREAD_MAIN, import.meta.url), {
     name: 'pennon-store',
     workerData: directory,
     // Without the flags of the process, because preloaded modules must not run a second time. Node 22
@@ -94,12 +94,12 @@ const startWorker = (directory: string): Worker =>
     execArgv: ['--disable-warning=ExperimentalWarning'],
   });
 
-const settle = (call: PendingCall | undefined, reply: WorkerReply): void => {
+const settle = (call: PendingCall | undefined, reply: ThreadReply): void => {
   if (reply.ok) call?.resolve(reply.output);
   else call?.reject(toError(reply));
 };
 
 const unavailable = (message: string) => new StoreError('unavailable', message);
 
-const toError = ({ code, message }: WorkerError): Error =>
+const toError = ({ code, message }: ThreadError): Error =>
   code === undefined ? new Error(message) : new StoreError(code, message);

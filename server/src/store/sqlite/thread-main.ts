@@ -5,7 +5,7 @@ import { StoreError } from '../store.ts';
 import { toStoreError } from './errors.ts';
 import { databasePath, openDatabase } from './file.ts';
 import { operationsOn, type OperationTable } from './operations.ts';
-import type { OperationName, Output, WorkerError, WorkerReply, WorkerRequest } from './protocol.ts';
+import type { OperationName, Output, ThreadError, ThreadReply, ThreadRequest } from './protocol.ts';
 
 /**
  * The thread that owns the database. SQLite blocks on the disk, and the event loop that evaluates flags
@@ -15,12 +15,12 @@ const serve = (port: MessagePort, directory: string): void => {
   const path = databasePath(directory);
   try {
     const operations = openOperations(directory, path);
-    port.postMessage({ ok: true, output: undefined } satisfies WorkerReply<'ping'>);
-    port.on('message', (request: WorkerRequest) =>
+    port.postMessage({ ok: true, output: undefined } satisfies ThreadReply<'ping'>);
+    port.on('message', (request: ThreadRequest) =>
       port.postMessage(replyTo(request, operations, path)),
     );
   } catch (error) {
-    port.postMessage(toWorkerError(error, path));
+    port.postMessage(toThreadError(error, path));
   }
 };
 
@@ -37,23 +37,23 @@ const openOperations = (directory: string, path: string): OperationTable => {
 };
 
 const replyTo = <Name extends OperationName>(
-  request: WorkerRequest<Name>,
+  request: ThreadRequest<Name>,
   operations: OperationTable,
   path: string,
-): WorkerReply<Name> => {
+): ThreadReply<Name> => {
   try {
     return { ok: true, output: perform(operations, request) };
   } catch (error) {
-    return toWorkerError(error, path);
+    return toThreadError(error, path);
   }
 };
 
 const perform = <Name extends OperationName>(
   operations: OperationTable,
-  { name, input }: WorkerRequest<Name>,
+  { name, input }: ThreadRequest<Name>,
 ): Output<Name> => operations[name](input);
 
-const toWorkerError = (thrown: unknown, path: string): WorkerError => {
+const toThreadError = (thrown: unknown, path: string): ThreadError => {
   const error = toStoreError(thrown, path);
   const code = error instanceof StoreError ? error.code : undefined;
   return { ok: false, code, message: errorMessage(error) };
