@@ -2,10 +2,11 @@ import type { Flag, Rule, RuleInput } from '@pennon/schema';
 
 import type { Caller } from '../auth/caller.ts';
 import { invalid, PennonError } from '../errors.ts';
+import { changeMembers, type MemberChange } from '../resources/members.ts';
 import { mergePatch } from '../resources/parse.ts';
 import type { WriteResult } from '../resources/plan.ts';
 import type { ResourceContext } from '../resources/resource-type.ts';
-import { patchDocument, type UpdateInput } from '../resources/write.ts';
+import { patchDocument, type ConditionalKey, type UpdateInput } from '../resources/write.ts';
 
 /** The place of a rule in its list: its index, or the id of the rule that it is next to. */
 export type RulePosition = number | { readonly before: string } | { readonly after: string };
@@ -59,6 +60,24 @@ export const deleteRule = (
 ): Promise<WriteResult<Flag>> =>
   writeRules(context, caller, write, flag => flag.rules.toSpliced(indexOfRule(flag, id), 1));
 
+/**
+ * Adds members to a list of a rule, and removes members from it. Which variants the rules serve stays the
+ * same, so a flag whose rules change nothing may be changed too.
+ */
+export const updateRuleMembers = (
+  context: FlagContext,
+  caller: Caller,
+  { environment, key, ifMatch, id, ...change }: ConditionalKey & MemberChange & { id: string },
+): Promise<WriteResult<Flag>> =>
+  patchDocument(context, caller, { environment, key, ifMatch, allowNoEffect: true }, flag => {
+    const index = indexOfRule(flag, id);
+    const path = `rules.${index}.conditions`;
+    const rules = flag.rules.map(rule =>
+      rule.id === id ? { ...rule, conditions: changeMembers(rule.conditions, path, change) } : rule,
+    );
+    return { rules };
+  });
+
 /** Separates the fields of the rule from those of the request. */
 const splitInput = <Input extends RuleWrite>({
   environment,
@@ -78,7 +97,7 @@ const writeRules = (
   patchDocument(context, caller, target, flag => ({ rules: rulesAfter(flag), defaultVariant }));
 
 /** Returns the index of a rule. Throws NOT_FOUND if the flag does not have it. */
-export const indexOfRule = ({ key, rules }: Flag, id: string): number => {
+const indexOfRule = ({ key, rules }: Flag, id: string): number => {
   const index = rules.findIndex(rule => rule.id === id);
   if (index !== -1) return index;
   throw new PennonError(

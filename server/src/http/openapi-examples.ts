@@ -10,7 +10,7 @@ const NEW_ENVIRONMENT = 'staging';
 const AT = '2026-01-31T12:00:00.000Z';
 
 const context = { targetingKey: 'user-123', email: 'ada@example.com', country: 'DE' };
-const conditions = [{ attribute: 'email', operator: 'endsWith', value: '@example.com' }];
+const conditions = [{ attribute: 'email', operator: 'in', value: ['ada@example.com'] }];
 const rule = {
   id: 'first-countries',
   conditions: [{ attribute: 'country', operator: 'in', value: ['AT', 'DE'] }],
@@ -34,6 +34,7 @@ export const BODY_EXAMPLES: Readonly<Record<string, JsonObject>> = {
   'segments-create': { key: SEGMENT, name: 'Beta testers', conditions },
   'segments-replace': { name: 'Beta testers', tags: ['checkout'], conditions },
   'segments-update': { description: 'Customers who try new features first' },
+  'segments-updateMembers': { attribute: 'email', add: ['grace@example.com'], remove: [] },
   'segments-revert': { version: 1 },
   'segments-copy': { to: NEW_ENVIRONMENT, overwrite: true },
   'flags-create': flag,
@@ -47,6 +48,7 @@ export const BODY_EXAMPLES: Readonly<Record<string, JsonObject>> = {
     position: { before: rule.id },
   },
   'flags-updateRule': { percentage: 75 },
+  'flags-updateRuleMembers': { attribute: 'country', add: ['CH'], remove: ['DE'] },
   'flags-revert': { version: 1 },
   'flags-copy': { to: NEW_ENVIRONMENT, overwrite: true },
   'evaluation-evaluate': { flagKey: FLAG, context, explain: true },

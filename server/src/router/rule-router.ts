@@ -2,11 +2,11 @@ import { checkShortForm, Key, Name, RuleInput, strictObject } from '@pennon/sche
 import { z } from 'zod';
 
 import { flagResource } from '../flags/flag.ts';
-import { addRule, deleteRule, updateRule } from '../flags/rules.ts';
+import { addRule, deleteRule, updateRule, updateRuleMembers } from '../flags/rules.ts';
 import type { WriteResult } from '../resources/plan.ts';
 import type { Documents } from '../store/store.ts';
 import { procedure, router, type Context, type RestMeta } from './procedure.ts';
-import { environment, flagWriteOptions, ifMatch } from './schemas.ts';
+import { environment, flagWriteOptions, ifMatch, memberChange, requireMembers } from './schemas.ts';
 
 const POSITION = 'must be an index from 0, {"before": "<rule id>"} or {"after": "<rule id>"}';
 
@@ -65,5 +65,22 @@ export const ruleRouter = <Single>(
       .input(strictObject({ ...target, id: Name }))
       .output(flag)
       .mutation(({ ctx, input }) => deleteRule(contextOf(ctx), ctx.caller, input)),
+
+    updateRuleMembers: writes({
+      method: 'POST',
+      path: `${rulePath}/members`,
+      summary: 'Add members to the list of a rule, and remove members from it',
+    })
+      .input(
+        strictObject({
+          ...environment,
+          ...ifMatch,
+          key: Key,
+          id: Name,
+          ...memberChange,
+        }).superRefine(requireMembers),
+      )
+      .output(flag)
+      .mutation(({ ctx, input }) => updateRuleMembers(contextOf(ctx), ctx.caller, input)),
   });
 };

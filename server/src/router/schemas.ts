@@ -1,4 +1,13 @@
-import { ErrorDetail, Json, Key, LIMITS, strictObject } from '@pennon/schema';
+import {
+  Attribute,
+  ErrorDetail,
+  Json,
+  Key,
+  LIMITS,
+  OPERATORS,
+  Scalar,
+  strictObject,
+} from '@pennon/schema';
 import { z } from 'zod';
 
 /** Input fields that have their own place in a REST request, instead of the default one (see RestMeta). */
@@ -36,6 +45,29 @@ export const flagWriteOptions = {
     .boolean()
     .optional()
     .describe('Accept rules that serve nothing but the default variant.'),
+};
+
+const members = z.array(Scalar).max(LIMITS.listValues).optional();
+
+/** Fields of a request that changes the members of a list. */
+export const memberChange = {
+  attribute: Attribute,
+  operator: z
+    .enum([...OPERATORS.list, ...OPERATORS.network])
+    .optional()
+    .describe('Required if several conditions compare the attribute with a list.'),
+  add: members.describe('Members that the list must have.'),
+  remove: members.describe('Members that the list must not have.'),
+};
+
+/** Refuses a change of members that has neither `add` nor `remove`. */
+export const requireMembers = (
+  { add, remove }: { readonly add?: unknown; readonly remove?: unknown },
+  context: z.core.$RefinementCtx,
+): void => {
+  if (add !== undefined || remove !== undefined) return;
+  const message = 'is missing: send members to "add", to "remove", or both';
+  context.addIssue({ code: 'custom', path: ['add'], message });
 };
 
 /** Fields of a request that copies a flag. */
