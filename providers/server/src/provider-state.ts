@@ -24,8 +24,8 @@ export type StateInputs = {
   readonly remoteAccess: RemoteAccess | undefined;
   /** The HTTP status of the last error. */
   readonly lastStatus: number | undefined;
-  /** Whether a server that has not responded yet is too slow for a start with older flags. */
-  readonly graceEnded: boolean;
+  /** Whether the grace period is over, in which a start waits for the server although there are older flags. */
+  readonly isGraceOver: boolean;
   /** Whether `initialize` has waited for `initTimeoutMs`. */
   readonly initTimedOut: boolean;
 };
@@ -39,9 +39,10 @@ const isKeyRejected = ({ lastStatus, remoteAccess }: StateInputs): boolean =>
   lastStatus === 401 || (lastStatus === 403 && remoteAccess === undefined);
 
 /** Whether the flags that the server may still send are worth waiting for. */
-const isWaiting = ({ source, hasFlags, lastStatus, graceEnded, initTimedOut }: StateInputs) => {
+const isWaiting = ({ source, hasFlags, lastStatus, isGraceOver, initTimedOut }: StateInputs) => {
   if (initTimedOut || source === 'invalid') return false;
-  if (hasFlags) return source !== 'unreachable' && !graceEnded;
+  if (hasFlags) return source !== 'unreachable' && !isGraceOver;
+  // Without flags, it is also worth waiting for a server that may respond to the next attempt.
   return source !== 'unreachable' || !isRequestError({ status: lastStatus });
 };
 

@@ -53,7 +53,7 @@ const GRACE_MS = 250;
 const stateInputs = (
   flags: FlagManager,
   remote: RemoteEvaluator | undefined,
-  timers: Pick<StateInputs, 'graceEnded' | 'initTimedOut'>,
+  timers: Pick<StateInputs, 'isGraceOver' | 'initTimedOut'>,
 ): StateInputs => ({
   source: flags.sourceState(),
   hasFlags: flags.snapshot() !== undefined || remote?.hasResults() === true,
@@ -68,9 +68,9 @@ const startTimers = (
   { setTimer }: Runtime,
   onTimer: () => void,
 ) => {
-  const timers = { graceEnded: false, initTimedOut: false };
+  const timers = { isGraceOver: false, initTimedOut: false };
   const cancelGrace = setTimer(GRACE_MS, () => {
-    timers.graceEnded = true;
+    timers.isGraceOver = true;
     onTimer();
   });
   const cancelTimeout = setTimer(initTimeoutMs, () => {

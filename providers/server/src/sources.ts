@@ -62,7 +62,7 @@ export type SourceListener = {
   readonly onState: () => void;
 };
 
-/** The origin of flags while a provider runs: the server or an offline file. */
+/** The origin of flags while a provider runs: the server, an offline file or local flags. */
 export type FlagSource = {
   readonly state: () => SourceState;
   readonly freshness: () => SourceFreshness;

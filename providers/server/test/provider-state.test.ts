@@ -10,7 +10,7 @@ const NOTHING_YET: StateInputs = {
   hasFlags: false,
   remoteAccess: undefined,
   lastStatus: undefined,
-  graceEnded: false,
+  isGraceOver: false,
   initTimedOut: false,
 };
 
@@ -50,8 +50,8 @@ describe('a provider that is starting', () => {
       { source: 'unreachable', hasFlags: true },
       'stale',
     ],
-    ['uses older flags if the server is slow', { hasFlags: true, graceEnded: true }, 'stale'],
-    ['keeps waiting for a slow server without flags', { graceEnded: true }, 'starting'],
+    ['uses older flags if the server is slow', { hasFlags: true, isGraceOver: true }, 'stale'],
+    ['keeps waiting for a slow server without flags', { isGraceOver: true }, 'starting'],
     [
       'fails as soon as the server rejects the request',
       { source: 'unreachable', lastStatus: 404 },
