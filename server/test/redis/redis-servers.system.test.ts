@@ -141,6 +141,41 @@ describe('three servers on one Redis', () => {
     expect(log.body.items).toHaveLength(200);
   });
 
+  it('a flag that several servers create, change and delete has one content for each version', async () => {
+    const written = new Map<number, string>();
+    const note = (response: { status: number; body: { version: number; description: string } }) => {
+      if (response.status >= 300) return;
+      expect(written.has(response.body.version)).toBe(false);
+      written.set(response.body.version, response.body.description);
+    };
+    const path = production('/flags/numbered');
+    for (let round = 0; round < 60; round += 1)
+      await Promise.all(
+        servers.map(async (server, i) => {
+          const description = `${round} ${i}`;
+          const body = { ...flag('numbered'), description };
+          note(await server.request('POST', production('/flags'), { body }));
+          note(await server.request('PATCH', path, { body: { description: `${description}!` } }));
+          if (i === 0) await server.request('DELETE', path);
+        }),
+      );
+    const found = new Map<number, string>();
+    for (const version of written.keys()) {
+      const url = production(`/flags/numbered/versions/${version}`);
+      const { body } = await servers[0].request('GET', url);
+      found.set(version, body.document.description);
+    }
+    expect(found).toEqual(written);
+    expect(Math.max(...written.keys())).toBe(written.size);
+    const reverted = await servers[1].request('POST', production('/flags/numbered/revert'), {
+      body: { version: 1 },
+    });
+    expect(reverted.body).toMatchObject({
+      version: written.size + 1,
+      description: written.get(1),
+    });
+  });
+
   it('data of a newer version is rejected at start, with a clear message', async () => {
     const env = {
       REDIS_URL: redis().url,
