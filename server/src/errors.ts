@@ -1,5 +1,5 @@
 import type { ErrorBody, ErrorDetail } from '@pennon/schema';
-import { describeIssues } from '@pennon/schema';
+import { ALL_ENVIRONMENTS, describeIssues, didYouMean } from '@pennon/schema';
 import { TRPCError } from '@trpc/server';
 import type { TRPC_ERROR_CODE_KEY } from '@trpc/server';
 import { z } from 'zod';
@@ -38,6 +38,8 @@ type Extra = {
   readonly retryAfterSeconds?: number;
   /** The resource's current entity tag. */
   readonly etag?: string;
+  /** Added to the message for keys for all environments, because it names environments. */
+  readonly environments?: string;
 };
 
 /** The only error that use cases throw. The message has the problem and the remedy. */
@@ -52,6 +54,28 @@ export class PennonError extends Error {
     this.extra = extra;
   }
 }
+
+/** Returns the error as a caller may see it: only keys for all environments see the names of environments. */
+export const errorFor = (
+  caller: { readonly environment: string } | undefined,
+  error: PennonError,
+) =>
+  error.extra.environments === undefined || caller?.environment !== ALL_ENVIRONMENTS
+    ? error
+    : new PennonError(error.code, error.message + error.extra.environments, {}, { cause: error });
+
+/** Returns the environments that there are, and the one that was probably meant, for messages. */
+export const describeEnvironments = (unknown: string, names: readonly string[]): string => {
+  if (names.length === 0) return '; there are no environments yet';
+  const sorted = names.toSorted();
+  const listed = sorted.slice(0, MAX_LISTED).map(name => `"${name}"`);
+  const more = sorted.length > MAX_LISTED ? ` and ${sorted.length - MAX_LISTED} more` : '';
+  const list = `the environments are ${listed.join(', ')}${more}`;
+  const suggestion = didYouMean(unknown, sorted);
+  return suggestion === '' ? `; ${list}` : `${suggestion} T${list.slice(1)}`;
+};
+
+const MAX_LISTED = 20;
 
 /** Returns a BAD_REQUEST with one detail for each invalid field. */
 export const invalid = (details: readonly ErrorDetail[], what = 'the input'): PennonError => {

@@ -37,7 +37,12 @@ export const cursorsFor = (secret: string, list: unknown): Cursors => {
         'BAD_REQUEST',
         'cursor is not a cursor of this list: use the nextCursor of the previous page',
         {
-          details: [{ path: 'cursor', message: 'is not a cursor of this list' }],
+          details: [
+            {
+              path: 'cursor',
+              message: 'is not a cursor of this list: use the nextCursor of the previous page',
+            },
+          ],
         },
       );
     },

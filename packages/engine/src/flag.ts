@@ -69,7 +69,8 @@ const checkClientVisible = (raw: RawObject, report: Report): void => {
 const readVariants = (raw: RawObject, report: Report): RawObject | undefined => {
   const variants = ownValue(raw, 'variants');
   if (isObject(variants) && Object.keys(variants).length > 0) return variants;
-  report('variants', `must be an object with at least one variant, but is ${describe(variants)}`);
+  const found = isObject(variants) ? 'has none' : `is ${describe(variants)}`;
+  report('variants', `must be an object with at least one variant, but ${found}`);
   return undefined;
 };
 

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 
 import { Json } from './json.ts';
+import { oneOf } from './suggest.ts';
 import { strictObject } from './strict-object.ts';
 import { Instant } from './text.ts';
 
@@ -26,7 +27,7 @@ export const AUDIT_ACTIONS = [
   'key.create',
   'key.delete',
 ] as const;
-export const AuditAction = z.enum(AUDIT_ACTIONS);
+export const AuditAction = oneOf(AUDIT_ACTIONS);
 export type AuditAction = z.infer<typeof AuditAction>;
 
 /** Who made a change: the API key, and optionally the user that it acted for. */

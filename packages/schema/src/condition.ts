@@ -1,9 +1,10 @@
 import { z } from 'zod';
 
-import { isJsonObject, Scalar } from './json.ts';
+import { isJsonObject, scalar, Scalar } from './json.ts';
 import { LIMITS } from './limits.ts';
 import { strictObject } from './strict-object.ts';
-import { fits, Key, Name, text } from './text.ts';
+import { didYouMean, oneOfMessage } from './suggest.ts';
+import { expected, fits, Key, Name, text } from './text.ts';
 
 /** Operators by the type of their operand. The engine's table does not compile if one is missing. */
 export const OPERATORS = {
@@ -24,14 +25,71 @@ export const OPERATORS = {
   pattern: ['matches'],
 } as const;
 export type Operator = (typeof OPERATORS)[keyof typeof OPERATORS][number];
-export const Operator = z.enum(Object.values(OPERATORS).flat());
+const OPERATOR_NAMES = Object.values(OPERATORS).flat();
+
+/** Operators by the names that they have elsewhere. */
+const OPERATOR_SYNONYMS = {
+  '=': 'equals',
+  '==': 'equals',
+  '===': 'equals',
+  eq: 'equals',
+  is: 'equals',
+  '!=': 'notEquals',
+  '!==': 'notEquals',
+  ne: 'notEquals',
+  neq: 'notEquals',
+  isnot: 'notEquals',
+  oneof: 'in',
+  isoneof: 'in',
+  isnotoneof: 'notIn',
+  includes: 'contains',
+  notcontains: '"contains" with "not": true',
+  doesnotcontain: '"contains" with "not": true',
+  prefix: 'startsWith',
+  suffix: 'endsWith',
+  '>': 'greaterThan',
+  gt: 'greaterThan',
+  '>=': 'greaterOrEqual',
+  ge: 'greaterOrEqual',
+  gte: 'greaterOrEqual',
+  greaterthanorequal: 'greaterOrEqual',
+  '<': 'lessThan',
+  lt: 'lessThan',
+  '<=': 'lessOrEqual',
+  le: 'lessOrEqual',
+  lte: 'lessOrEqual',
+  lessthanorequal: 'lessOrEqual',
+  isset: 'exists',
+  present: 'exists',
+  notexists: '"exists" with "not": true',
+  cidr: 'inCidr',
+  regex: 'matches',
+  regexp: 'matches',
+};
+
+export const Operator = z.enum(OPERATOR_NAMES, {
+  error: ({ input }) => oneOfMessage(OPERATOR_NAMES, input, OPERATOR_SYNONYMS),
+});
 
 const tooManyValues = `must be a list of at most ${LIMITS.listValues} values`;
 const listOf = <Item extends z.ZodType>(item: Item) =>
   z.array(item).max(LIMITS.listValues, tooManyValues);
 
 const Operand = Scalar.refine(...fits(LIMITS.valueBytes));
-const OperandText = z.string().refine(...fits(LIMITS.valueBytes));
+/** The operators that compare with a list have other names. */
+const SingleOperand = scalar(value =>
+  Array.isArray(value)
+    ? 'must be one value, not a list: use the operator "in" or "notIn" for a list'
+    : undefined,
+).refine(...fits(LIMITS.valueBytes));
+const operandText = (what = 'a string') =>
+  z
+    .string({ error: ({ input }) => expected(`must be ${what}`, input) })
+    .refine(...fits(LIMITS.valueBytes));
+const OperandText = operandText();
+const Presence = z.literal(true, {
+  error: 'must be true or absent; for the opposite, add "not": true to the condition',
+});
 const Network = z.union([OperandText, listOf(OperandText)], {
   error: 'must be a network such as "10.0.0.0/8", or a list of networks',
 });
@@ -49,29 +107,54 @@ const comparison = <const Names extends readonly string[], Operand extends z.Zod
   value: Operand,
 ) => strictObject({ attribute: Attribute, operator: z.enum(operators), value, not }).meta({ id });
 
-const exactlyOneOf = (fields: readonly string[]): string =>
-  `must have exactly one of ${fields.map(field => `"${field}"`).join(', ')}`;
+/** Kinds of conditions by the names that they have elsewhere. */
+const KIND_SYNONYMS = { and: 'all', or: 'any', property: 'attribute', field: 'attribute' };
+
+/** Returns the message for a condition of an unknown kind. Suggests a kind if a field is similar to it. */
+const exactlyOneOf =
+  (kinds: readonly string[]) =>
+  ({ input }: { input?: unknown }): string => {
+    const expectation = `must have exactly one of ${kinds.map(kind => `"${kind}"`).join(', ')}`;
+    if (!isJsonObject(input) || kinds.some(kind => Object.hasOwn(input, kind))) return expectation;
+    if (isJsonObject(input['not'])) return `${expectation}; add "not": true to that condition`;
+    const suggestions = Object.keys(input).map(name => didYouMean(name, kinds, KIND_SYNONYMS));
+    return expectation + (suggestions.find(suggestion => suggestion !== '') ?? '');
+  };
 
 /** Without `attribute` either, this is probably a condition of another kind: see `describeIssues`. */
-const unknownOperator = (issue: { input?: unknown }): string | undefined =>
-  isJsonObject(issue.input) && Object.hasOwn(issue.input, 'attribute')
-    ? undefined
-    : 'must have an "attribute" and an "operator"';
+export const NOT_A_COMPARISON = 'must have an "attribute" and an "operator"';
+
+const unknownOperator = ({ input }: { input?: unknown }): string =>
+  isJsonObject(input) && Object.hasOwn(input, 'attribute')
+    ? oneOfMessage(OPERATOR_NAMES, input['operator'], OPERATOR_SYNONYMS)
+    : NOT_A_COMPARISON;
 
 /** Compares one attribute with an operand. The operator determines the type of the operand. */
 export const AttributeCondition = z
   .discriminatedUnion(
     'operator',
     [
-      comparison('ScalarCondition', OPERATORS.scalar, Operand),
+      comparison('ScalarCondition', OPERATORS.scalar, SingleOperand),
       comparison('ListCondition', OPERATORS.list, listOf(Operand)),
       comparison('StringCondition', OPERATORS.string, OperandText.min(1, 'must not be empty')),
       comparison('NumberCondition', OPERATORS.number, z.number()),
-      comparison('PresenceCondition', OPERATORS.none, z.literal(true).nullish()),
-      comparison('DateCondition', OPERATORS.date, OperandText),
-      comparison('VersionCondition', OPERATORS.semver, text(1, LIMITS.versionLength)),
+      comparison('PresenceCondition', OPERATORS.none, Presence.nullish()),
+      comparison(
+        'DateCondition',
+        OPERATORS.date,
+        operandText('a date and time such as "2026-01-31T12:00:00Z"'),
+      ),
+      comparison(
+        'VersionCondition',
+        OPERATORS.semver,
+        text(1, LIMITS.versionLength, 'a version such as "1.2.3"'),
+      ),
       comparison('NetworkCondition', OPERATORS.network, Network),
-      comparison('PatternCondition', OPERATORS.pattern, text(0, LIMITS.patternLength)),
+      comparison(
+        'PatternCondition',
+        OPERATORS.pattern,
+        text(0, LIMITS.patternLength, 'a regular expression in a string'),
+      ),
     ],
     { error: unknownOperator },
   )

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
 import { Environment } from './environment.ts';
-import { FORMAT_VERSION } from './flag-set.ts';
+import { FormatVersion } from './flag-set.ts';
 import { Flag } from './flag.ts';
 import { ApiKey } from './key.ts';
 import { strictObject } from './strict-object.ts';
@@ -24,7 +24,7 @@ export type ExportedKey = z.infer<typeof ExportedKey>;
 
 /** An export of one environment, or of all environments and API keys. */
 export const Export = strictObject({
-  formatVersion: z.literal(FORMAT_VERSION),
+  formatVersion: FormatVersion,
   environments: z.array(ExportedEnvironment),
   keys: z.array(ExportedKey).optional().describe('Present only in an export of all environments.'),
 }).meta({ id: 'Export' });

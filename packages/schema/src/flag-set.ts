@@ -8,6 +8,10 @@ import { Key } from './text.ts';
 /** The only format version that this release reads and writes. */
 export const FORMAT_VERSION = 1;
 
+export const FormatVersion = z.literal(FORMAT_VERSION, {
+  error: ({ input }) => (input === undefined ? 'is missing: it must be 1' : 'must be 1'),
+});
+
 /** The id of a change: epoch, revision and a random nonce. Also used as ETag and as SSE event id. */
 export const ChangeId = z.string().meta({
   description: 'Opaque id of the latest change. Equal ids mean equal flag sets.',
@@ -16,7 +20,7 @@ export const ChangeId = z.string().meta({
 
 /** All flags and segments of one environment at one revision. */
 export const FlagSet = strictObject({
-  formatVersion: z.literal(FORMAT_VERSION),
+  formatVersion: FormatVersion,
   environment: Key,
   id: ChangeId,
   revision: z.int().min(0),

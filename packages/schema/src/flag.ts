@@ -4,16 +4,27 @@ import { Scalar, Value } from './json.ts';
 import { LIMITS } from './limits.ts';
 import { strictObject } from './strict-object.ts';
 import { Rule, RuleInput, Seed } from './rule.ts';
-import { fits, hasLength, Instant, Key, Name, text } from './text.ts';
+import { oneOf } from './suggest.ts';
+import { expected, fits, hasLength, Instant, Key, Name, text } from './text.ts';
 
 /** The type of all variants of a flag. `object` is a JSON object, not a list or null. */
-export const FlagType = z.enum(['boolean', 'string', 'number', 'object']).meta({ id: 'FlagType' });
+export const FlagType = oneOf(['boolean', 'string', 'number', 'object'], {
+  json: 'object',
+  text: 'string',
+  int: 'number',
+  integer: 'number',
+  float: 'number',
+}).meta({ id: 'FlagType' });
 export type FlagType = z.infer<typeof FlagType>;
 
 const atMost = (limit: number) => (entries: object) => Object.keys(entries).length <= limit;
 
+const variantsMessage = 'must be an object of variants such as {"on": true, "off": false}';
 const variants = z
-  .record(Name, Value)
+  .record(Name, Value, {
+    error: ({ code, input }) =>
+      code === 'invalid_type' ? expected(variantsMessage, input) : undefined,
+  })
   .refine(all => Object.keys(all).length >= 1, 'must have at least one variant')
   .refine(atMost(LIMITS.variants), `must have at most ${LIMITS.variants} variants`)
   .meta({ minProperties: 1, maxProperties: LIMITS.variants });
@@ -31,13 +42,15 @@ const tags = z
   .array(text(1, LIMITS.nameLength))
   .max(LIMITS.tags, `must have at most ${LIMITS.tags} tags`);
 
+const DefaultVariant = text(1, LIMITS.nameLength, 'the name of a variant, or null');
+
 /** Fields that an engine reads to evaluate a flag. */
 const evaluatedFields = {
   key: Key,
   type: FlagType,
   enabled: z.boolean(),
   variants,
-  defaultVariant: Name.nullable(),
+  defaultVariant: DefaultVariant.nullable(),
   rules: rules(Rule),
   seed: Seed,
   clientVisible: z.boolean(),
@@ -145,7 +158,7 @@ export const FlagCreate = strictObject({
   type: FlagType.nullish(),
   enabled: z.boolean(),
   variants: variants.nullish(),
-  defaultVariant: Name.nullish(),
+  defaultVariant: DefaultVariant.nullish(),
   rules: rules(RuleInput).nullish(),
   seed: Seed.nullish(),
   clientVisible: z.boolean().nullish(),
@@ -165,7 +178,7 @@ export const FlagPatch = strictObject({
   type: FlagType.optional(),
   enabled: z.boolean().optional(),
   variants: variants.optional(),
-  defaultVariant: Name.nullish(),
+  defaultVariant: DefaultVariant.nullish(),
   rules: rules(RuleInput).nullish(),
   seed: Seed.nullish(),
   clientVisible: z.boolean().nullish(),

@@ -1,7 +1,8 @@
 import type { z } from 'zod';
 
+import { NOT_A_COMPARISON } from './condition.ts';
 import type { ErrorDetail } from './error.ts';
-import { shortened, unknownField } from './strict-object.ts';
+import { shortened, unknownField, withSuggestion } from './strict-object.ts';
 
 type Issue = z.core.$ZodIssue;
 type UnionIssue = Extract<Issue, { code: 'invalid_union' }>;
@@ -76,7 +77,8 @@ const distanceOf = (issue: Issue): number => {
   const depth = issue.path.length;
   if (issue.code === 'unrecognized_keys') return depth === 0 ? issue.keys.length : 0;
   if (depth === 0) return isSize(issue) ? 0 : Infinity;
-  if (isUnknownDiscriminator(issue)) return depth > 1 || isZodMessage(issue) ? 0 : Infinity;
+  if (isUnknownDiscriminator(issue))
+    return depth > 1 || issue.message !== NOT_A_COMPARISON ? 0 : Infinity;
   return depth === 1 && isMissing(issue) ? 1 : 0;
 };
 
@@ -107,7 +109,7 @@ const unionProblems = (issue: UnionIssue, path: Path): Problem[] => {
 };
 
 const unknownFieldProblems = (issue: UnknownIssue, path: Path): Problem[] =>
-  issue.keys.map(key => ({ path: [...path, key], message: messageOf(issue) }));
+  issue.keys.map(key => ({ path: [...path, key], message: withSuggestion(key, messageOf(issue)) }));
 
 const issueProblems = (issue: Issue, base: Path): Problem[] => {
   const path = [...base, ...issue.path];

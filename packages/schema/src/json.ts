@@ -47,9 +47,15 @@ export const JsonObjectSchema = z
 
 /** A string, a finite number or a boolean: the operand of most operators. */
 export type Scalar = string | number | boolean;
-export const Scalar = z
-  .custom<Scalar>(isScalar, expected('a string, a number or a boolean'))
-  .meta({ type: ['string', 'number', 'boolean'] });
+const scalarError = expected('a string, a number or a boolean').error;
+
+/** A schema for scalars. `explain` returns a better message for a value that is not a scalar, if any. */
+export const scalar = (explain: (value: unknown) => string | undefined = () => undefined) =>
+  z
+    .custom<Scalar>(isScalar, { error: issue => explain(issue.input) ?? scalarError(issue) })
+    .meta({ type: ['string', 'number', 'boolean'] });
+
+export const Scalar = scalar();
 
 const isValue = (value: unknown): value is Value =>
   isScalar(value) || (isJsonObject(value) && isJson(value));

@@ -2,11 +2,20 @@ import { z } from 'zod';
 
 import { ALL_ENVIRONMENTS } from './environment.ts';
 import { LIMITS } from './limits.ts';
+import { oneOf } from './suggest.ts';
 import { strictObject } from './strict-object.ts';
 import { Instant, Key, text } from './text.ts';
 
 /** The role of an API key. The server's permission table lists the procedures that each may call. */
-export const Role = z.enum(['admin', 'editor', 'viewer', 'server', 'client']).meta({ id: 'Role' });
+export const Role = oneOf(['admin', 'editor', 'viewer', 'server', 'client'], {
+  sdk: 'server',
+  backend: 'server',
+  browser: 'client',
+  frontend: 'client',
+  reader: 'viewer',
+  writer: 'editor',
+  owner: 'admin',
+}).meta({ id: 'Role' });
 export type Role = z.infer<typeof Role>;
 
 /** The environment that an API key can access, or `*` for all. */

@@ -5,19 +5,25 @@ import { problemsOf } from './issues.ts';
 import { Scalar } from './json.ts';
 import { LIMITS } from './limits.ts';
 import { strictObject } from './strict-object.ts';
-import { Name, text } from './text.ts';
+import { expected, Name, text } from './text.ts';
 
 const weightMessage = `must be a whole number from 0 to ${LIMITS.splitWeight}`;
+const weightError = ({ input }: { input?: unknown }): string =>
+  input === undefined ? `is missing: it ${weightMessage}` : weightMessage;
 
 /** A variant's share of a split: its weight divided by the sum of all weights. */
 export const SplitEntry = strictObject({
   variant: Name,
-  weight: z.int(weightMessage).min(0, weightMessage).max(LIMITS.splitWeight, weightMessage),
+  weight: z
+    .int({ error: weightError })
+    .min(0, weightMessage)
+    .max(LIMITS.splitWeight, weightMessage),
 }).meta({ id: 'SplitEntry' });
 export type SplitEntry = z.infer<typeof SplitEntry>;
 
+const splitMessage = 'must be a list such as [{"variant": "on", "weight": 50}]';
 const split = z
-  .array(SplitEntry)
+  .array(SplitEntry, { error: ({ input }) => expected(splitMessage, input) })
   .min(1, 'must have at least one entry')
   .max(LIMITS.variants, `must have at most ${LIMITS.variants} entries`);
 const percentage = z

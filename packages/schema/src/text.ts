@@ -20,10 +20,25 @@ export const hasLength = (text: string, min: number, max: number): boolean => {
   return length >= min && length <= max;
 };
 
-/** A schema for text of `min` to `max` code points. */
-export const text = (min: number, max: number) =>
+const TYPE_NAMES: Readonly<Record<string, string>> = {
+  string: 'a string',
+  number: 'a number',
+  boolean: 'a boolean',
+};
+
+const typeOf = (value: unknown): string => {
+  if (value === null) return 'null';
+  return Array.isArray(value) ? 'a list' : (TYPE_NAMES[typeof value] ?? 'an object');
+};
+
+/** Returns the message for a value of the wrong type. `expectation` begins with "must be". */
+export const expected = (expectation: string, value: unknown): string =>
+  value === undefined ? `is missing: it ${expectation}` : `${expectation}, not ${typeOf(value)}`;
+
+/** A schema for text of `min` to `max` code points. `what` describes it, for messages. */
+export const text = (min: number, max: number, what = 'a string') =>
   z
-    .string()
+    .string({ error: ({ input }) => expected(`must be ${what}`, input) })
     .refine(value => hasLength(value, min, max), {
       error:
         min === 0 ? `must be at most ${max} characters` : `must be ${min} to ${max} characters`,

@@ -60,7 +60,7 @@ test.each([
     'an unknown type',
     { type: 'json' },
     'type',
-    'must be one of "boolean", "string", "number", "object"',
+    'must be one of "boolean", "string", "number", "object"; did you mean "object"?',
   ],
   [
     'null for a variant',
@@ -120,7 +120,7 @@ test.each([
     'a short form without an operator',
     { rules: [{ attribute: 'a', value: 1 }] },
     'rules.0.operator',
-    `must be one of ${everyOperator}`,
+    `is missing: it must be one of ${everyOperator}`,
   ],
 ])('the message for %s names the path and the remedy', (_, fields, path, message) => {
   expect(flagDetails(fields)).toEqual([{ path, message }]);
@@ -133,9 +133,14 @@ test.each([
     'an unknown operator',
     { attribute: 'a', operator: 'equls', value: 1 },
     'operator',
-    `must be one of ${everyOperator}`,
+    `must be one of ${everyOperator}; did you mean "equals"?`,
   ],
-  ['no operator', { attribute: 'a', value: 1 }, 'operator', `must be one of ${everyOperator}`],
+  [
+    'no operator',
+    { attribute: 'a', value: 1 },
+    'operator',
+    `is missing: it must be one of ${everyOperator}`,
+  ],
   [
     'no value',
     { attribute: 'a', operator: 'equals' },
@@ -166,7 +171,18 @@ test.each([
     'value.1',
     'must be a string, not a number',
   ],
-  ['exists: false', { attribute: 'a', operator: 'exists', value: false }, 'value', 'must be true'],
+  [
+    'exists: false',
+    { attribute: 'a', operator: 'exists', value: false },
+    'value',
+    'must be true or absent; for the opposite, add "not": true to the condition',
+  ],
+  [
+    'a list for one value',
+    { attribute: 'a', operator: 'equals', value: ['b'] },
+    'value',
+    'must be one value, not a list: use the operator "in" or "notIn" for a list',
+  ],
   [
     'an operator without an attribute',
     { operator: 'equals', value: 1 },
@@ -183,7 +199,7 @@ test.each([
     'a segment with an unknown field',
     { segment: 'a', nott: true },
     'nott',
-    'is an unknown field; the fields here are "segment", "not"',
+    'is an unknown field; did you mean "not"? The fields here are "segment", "not"',
   ],
   ['a flag without variants', { flag: 'a' }, 'variants', 'is missing: it must be a list'],
   [
@@ -204,7 +220,14 @@ test.each([
     'any',
     'must be a list, not an object',
   ],
-  ['a misspelled kind', { sgment: 'a' }, '', kindsMessage],
+  ['a misspelled kind', { sgment: 'a' }, '', `${kindsMessage}; did you mean "segment"?`],
+  ['a kind of another language', { and: [] }, '', `${kindsMessage}; did you mean "all"?`],
+  [
+    'a negated condition',
+    { not: { segment: 'a' } },
+    '',
+    `${kindsMessage}; add "not": true to that condition`,
+  ],
   [
     'two kinds at once',
     { attribute: 'a', segment: 'b' },
@@ -236,7 +259,7 @@ test('the message for an unknown field lists the known fields', () => {
     {
       path: 'enable',
       message:
-        'is an unknown field; the fields here are "key", "type", "enabled", "variants", "defaultVariant", "rules", "seed", "clientVisible", "metadata", "name", "description", "tags", "owner"',
+        'is an unknown field; did you mean "enabled"? The fields here are "key", "type", "enabled", "variants", "defaultVariant", "rules", "seed", "clientVisible", "metadata", "name", "description", "tags", "owner"',
     },
   ]);
 });

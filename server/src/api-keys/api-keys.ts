@@ -8,7 +8,7 @@ import type { Caller } from '../auth/caller.ts';
 import { requireAllEnvironments } from '../auth/caller.ts';
 import type { Clock } from '../clock.ts';
 import { formatInstant } from '../clock.ts';
-import { invalid, PennonError } from '../errors.ts';
+import { describeEnvironments, invalid, PennonError } from '../errors.ts';
 import type { Page, PageQuery } from '../page.ts';
 import { cursorsFor, pageOf } from '../page.ts';
 import type { Random } from '../random.ts';
@@ -40,7 +40,7 @@ export const createKey = (
   const secret = `pennon_${input.role}_${random(SECRET_LENGTH)}`;
   const record = recordOf(input, { id: random(ID_LENGTH), secret, now });
   return control.write(({ records }) => {
-    requireEnvironment(records.environments, input.environment);
+    requireEnvironment(caller, records.environments, input.environment);
     return {
       writes: { keys: new Map([[record.id, record]]) },
       audit: [auditDraft(caller, now, keyCreated(record))],
@@ -85,7 +85,10 @@ export const deleteKey = (
   control.write(({ records }) => {
     const key = records.keys.get(id)?.document;
     if (key === undefined || !manages(caller, key.environment)) {
-      throw new PennonError('NOT_FOUND', `key "${id}" does not exist`);
+      throw new PennonError(
+        'NOT_FOUND',
+        `key "${id}" does not exist: use the id of a key, from GET /api/v1/keys`,
+      );
     }
     if (isLastAdmin(records.keys, id)) {
       throw new PennonError(
@@ -135,11 +138,17 @@ const requireManages = (caller: Caller, environment: string): void => {
 };
 
 const requireEnvironment = (
+  caller: Caller,
   environments: ReadonlyMap<string, unknown>,
   environment: string,
 ): void => {
   if (environment === ALL_ENVIRONMENTS || environments.has(environment)) return;
-  throw invalid([{ path: 'environment', message: `environment "${environment}" does not exist` }]);
+  const known =
+    caller.environment === ALL_ENVIRONMENTS
+      ? describeEnvironments(environment, [...environments.keys()])
+      : '';
+  const message = `must be an environment that exists, and "${environment}" does not${known}`;
+  throw invalid([{ path: 'environment', message }]);
 };
 
 /** Combinations of fields that are invalid in any key, whether it is created or imported. */

@@ -83,7 +83,7 @@ const secretOf = ({ authorization, apiKey }: Credentials): string => {
   return secret;
 };
 
-const UNKNOWN_KEY = 'the key does not exist or was revoked';
+const UNKNOWN_KEY = 'the key does not exist or was revoked: use another key';
 
 const requireAllowedOrigin = (key: KeyRecord, origin: string | undefined): void => {
   if (origin === undefined || key.allowedOrigins == null) return;

@@ -3,7 +3,7 @@ import { ALL_ENVIRONMENTS } from '@pennon/schema';
 
 import { PennonError } from '../errors.ts';
 import type { Permission } from './permissions.ts';
-import { hasPermission } from './permissions.ts';
+import { describeRoles, hasPermission } from './permissions.ts';
 
 /** The holder of an API key, for one request. */
 export type Caller = {
@@ -31,7 +31,7 @@ export const requirePermission = (caller: Caller, permission: Permission): void 
   if (hasPermission(caller.role, permission)) return;
   throw new PennonError(
     'FORBIDDEN',
-    `a key with role "${caller.role}" lacks the permission "${permission}"`,
+    `a key with role "${caller.role}" lacks the permission "${permission}": use a key with role ${describeRoles(permission)}`,
   );
 };
 
@@ -54,7 +54,10 @@ export const environmentOf = (caller: Caller, requested: string | undefined): st
     );
   }
   if (requested === undefined || requested === caller.environment) return caller.environment;
-  throw new PennonError('FORBIDDEN', `this key is for environment "${caller.environment}" only`);
+  throw new PennonError(
+    'FORBIDDEN',
+    `this key is for environment "${caller.environment}" only: leave out "environment", or use another key`,
+  );
 };
 
 /** Whether only flags that are `clientVisible` exist for the caller: client keys are public. */

@@ -1,4 +1,4 @@
-import type { Role } from '@pennon/schema';
+import { Role } from '@pennon/schema';
 
 /** Permissions by role. Every route and procedure requires one, or is rejected at startup. */
 const READ = ['flags.read', 'segments.read', 'environments.read', 'audit.read'] as const;
@@ -38,6 +38,13 @@ const allowed: Readonly<Record<Role, ReadonlySet<Permission>>> = {
   editor: new Set(ROLES.editor),
   admin: new Set(ROLES.admin),
 };
+
+/** Names the roles that have a permission, for messages: `"editor" or "admin"`. */
+export const describeRoles = (permission: Permission): string =>
+  Role.options
+    .filter(role => allowed[role].has(permission))
+    .map(role => `"${role}"`)
+    .join(' or ');
 
 export const hasPermission = (role: Role, permission: Permission): boolean =>
   allowed[role].has(permission);

@@ -4,7 +4,7 @@ import { keyCreated, keyDeleted } from '../api-keys/api-keys.ts';
 import { auditDraft, type AuditedChange } from '../audit/record.ts';
 import { requireAllEnvironments, type Caller } from '../auth/caller.ts';
 import { formatInstant } from '../clock.ts';
-import { PennonError } from '../errors.ts';
+import { describeEnvironments, PennonError } from '../errors.ts';
 import type { DeletedEnvironment, KeyRecord, Snapshot } from '../store/store.ts';
 import { toEnvironment, type EnvironmentServices } from './environments.ts';
 
@@ -26,7 +26,7 @@ export const deleteEnvironment = async (
   requireAllEnvironments(caller, 'deleting an environment');
   await control.write(({ records }) => {
     const environment = records.environments.get(key)?.document;
-    if (environment === undefined) throw environmentNotFound(key);
+    if (environment === undefined) throw environmentNotFound(key, records);
     requireConfirmation(key, confirm);
     const now = clock.now();
     const keys = keysOf(records, key);
@@ -51,8 +51,11 @@ export const deleteEnvironment = async (
   await registry.whenReady();
 };
 
-const environmentNotFound = (key: string): PennonError =>
-  new PennonError('NOT_FOUND', `environment "${key}" does not exist`);
+const environmentNotFound = (key: string, { environments }: ControlRecords): PennonError =>
+  new PennonError(
+    'NOT_FOUND',
+    `environment "${key}" does not exist${describeEnvironments(key, [...environments.keys()])}`,
+  );
 
 const requireConfirmation = (key: string, confirm: string | undefined): void => {
   if (confirm === key) return;

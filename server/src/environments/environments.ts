@@ -98,5 +98,5 @@ export const environmentCreated = (record: EnvironmentRecord): AuditedChange => 
 
 const requireUnusedKey = ({ records }: Snapshot<'control'>, key: string): void => {
   if (!records.environments.has(key)) return;
-  throw new PennonError('CONFLICT', `environment "${key}" already exists`);
+  throw new PennonError('CONFLICT', `environment "${key}" already exists: choose another key`);
 };

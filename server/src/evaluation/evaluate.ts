@@ -1,9 +1,10 @@
 import type { Explanation } from '@pennon/engine';
 import { evaluate, evaluateAll, explain } from '@pennon/engine';
-import type { Evaluation, EvaluationContext, Failed } from '@pennon/schema';
+import { didYouMean, type Evaluation, type EvaluationContext, type Failed } from '@pennon/schema';
 
 import type { Caller } from '../auth/caller.ts';
 import { environmentOf, requirePermission, seesOnlyVisible } from '../auth/caller.ts';
+import { hasPermission } from '../auth/permissions.ts';
 import { PennonError } from '../errors.ts';
 import type { FlagSetView } from '../flag-set/live-flag-set.ts';
 import type { Registry } from '../flag-set/registry.ts';
@@ -48,7 +49,7 @@ export const evaluateFlag = (
       ? flagNotFound(flagKey)
       : evaluateOrExplain(view.compiled, flagKey, context);
   counterOf(environment, flagKey, result.reason, !isNotFound(result)).count += 1;
-  if (result.reason === 'ERROR') throw new PennonError(result.errorCode, result.errorMessage);
+  if (result.reason === 'ERROR') throw failure(result, caller, view);
   return { ...result, ...versionIn(view, flagKey), environment };
 };
 
@@ -70,6 +71,17 @@ const versionIn = (
 ): { readonly version?: number } => {
   const version = Object.hasOwn(flags, key) ? flags[key]?.version : undefined;
   return version === undefined ? {} : { version };
+};
+
+/** Suggests a similar flag to callers that may list flags. Client keys must not find out about hidden ones. */
+const failure = (
+  { errorCode, errorMessage, flagKey }: Failed,
+  { role }: Caller,
+  { flagSet }: FlagSetView,
+): PennonError => {
+  const isSuggested = errorCode === 'FLAG_NOT_FOUND' && hasPermission(role, 'flags.read');
+  const suggestion = isSuggested ? didYouMean(flagKey, Object.keys(flagSet.flags)) : '';
+  return new PennonError(errorCode, errorMessage + suggestion);
 };
 
 /** The same error for unknown flags and for flags hidden from a client key, so it reveals nothing about them. */

@@ -1,5 +1,5 @@
 import { errorMessage } from '../error-message.ts';
-import { PennonError } from '../errors.ts';
+import { describeEnvironments, PennonError } from '../errors.ts';
 import { affectedPart, type Outage } from '../replication/outage.ts';
 import type { Replica, ReplicaDeps } from '../replication/replica.ts';
 import { openReplica } from '../replication/replica.ts';
@@ -56,7 +56,9 @@ export const openRegistry = async (
       const found = liveFlagSets.get(environment);
       if (found !== undefined) return found;
       if (environmentsOf(control).has(environment)) throw notOpen(environment);
-      throw new PennonError('NOT_FOUND', `environment "${environment}" does not exist`);
+      throw new PennonError('NOT_FOUND', `environment "${environment}" does not exist`, {
+        environments: describeEnvironments(environment, [...environmentsOf(control).keys()]),
+      });
     },
     all: () => liveFlagSets.all().toSorted((a, b) => (a.environment < b.environment ? -1 : 1)),
     whenReady: () => loop.whenIdle().catch(() => undefined),

@@ -1,3 +1,4 @@
+import { shortened, similarName } from '@pennon/schema';
 import type {
   FastifyBaseLogger,
   FastifyError,
@@ -6,9 +7,10 @@ import type {
   FastifyRequest,
 } from 'fastify';
 
-import { errorBody, ERRORS, PennonError, toPennonError } from '../errors.ts';
+import { errorBody, errorFor, ERRORS, PennonError, toPennonError } from '../errors.ts';
 import { StoreError } from '../store/store.ts';
 import type { GuardedRoute } from './access.ts';
+import { API } from './request.ts';
 
 /** Converts everything that routes throw to an error response. */
 export const handleErrors = (
@@ -21,15 +23,58 @@ export const handleErrors = (
     const allowed = methodsOf(routes, request.url);
     if (allowed.length > 0) reply.header('allow', allowed.join(', '));
     return sendError(
-      allowed.length > 0 ? wrongMethod(request, allowed) : noRoute(basePath),
+      allowed.length > 0
+        ? wrongMethod(request, allowed)
+        : noRoute(pathOf(request), routes, basePath),
       request,
       reply,
     );
   });
+  // A parameter can be empty, so a slash at the end would otherwise be an empty key.
+  app.addHook('onRequest', async request => {
+    const path = pathOf(request);
+    if (path !== '/' && path.endsWith('/')) throw trailingSlash(basePath + path);
+  });
 };
 
-const noRoute = (basePath: string) =>
-  new PennonError('NOT_FOUND', `this route does not exist; see ${basePath}/docs`);
+const pathOf = ({ url }: FastifyRequest): string => url.split('?', 1)[0] ?? '';
+
+const trailingSlash = (path: string) =>
+  new PennonError(
+    'NOT_FOUND',
+    `this route does not exist: remove the slash at the end, as in ${shortened(path.replace(/\/+$/, ''))}`,
+  );
+
+const noRoute = (path: string, routes: readonly GuardedRoute[], basePath: string) => {
+  const similar = similarRoute(path, routes);
+  const suggestion = similar === undefined ? '' : `; did you mean ${basePath}${similar}?`;
+  return new PennonError(
+    'NOT_FOUND',
+    `this route does not exist${suggestion || ';'} see ${basePath}/docs`,
+  );
+};
+
+/** Returns the route with the prefix that a path lacks, or the route with a similar name, if there is one. */
+const similarRoute = (path: string, routes: readonly GuardedRoute[]): string | undefined => {
+  const paths = [API + path, path.replace(/^\/(?:api|v1)\//, `${API}/`)];
+  const steps = path.split('/');
+  const filled = routes.map(({ url }) => ({
+    url,
+    like: url
+      .split('/')
+      .map((part, at) => (part.startsWith(':') ? (steps[at] ?? '') : part))
+      .join('/'),
+  }));
+  const prefixed = routes.find(({ url }) =>
+    paths.some(each => matches(url.split('/'), each.split('/'))),
+  );
+  const similar = similarName(
+    path,
+    filled.map(({ like }) => like),
+  );
+  const found = prefixed?.url ?? filled.find(({ like }) => like === similar)?.url;
+  return found?.replaceAll(/:(\w+)/g, '{$1}');
+};
 
 const wrongMethod = ({ method }: FastifyRequest, allowed: readonly string[]) =>
   new PennonError(
@@ -55,7 +100,7 @@ const matches = (pattern: readonly string[], steps: readonly string[]): boolean 
 
 /** Sends an error response for anything thrown. */
 export const sendError = (thrown: unknown, request: FastifyRequest, reply: FastifyReply) => {
-  const error = toPennonError(thrown);
+  const error = errorFor(request.caller, toPennonError(thrown));
   logFailure(request.log, error);
   const { http } = ERRORS[error.code];
   reply.headers(errorHeaders(error));

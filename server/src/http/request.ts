@@ -1,3 +1,4 @@
+import { didYouMean } from '@pennon/schema';
 import type { FastifyRequest } from 'fastify';
 
 import { invalid } from '../errors.ts';
@@ -25,6 +26,14 @@ export const flatInput = (request: FastifyRequest): object => {
   return { ...body, ...onlyEnvironment(request) };
 };
 
+/** Returns the message for a query parameter that the route does not have. */
+export const unknownParameter = (name: string, known: readonly string[]): string => {
+  const message = `is not a query parameter of this route${didYouMean(name, known)}`;
+  if (known.length === 0) return `${message}, which has none`;
+  const list = known.map(each => `"${each}"`).join(', ');
+  return message.endsWith('?') ? `${message} It has ${list}` : `${message}; it has ${list}`;
+};
+
 /** Returns the `environment` of a query. Any other query parameter is a BAD_REQUEST. */
 export const onlyEnvironment = (request: FastifyRequest): { environment?: string } => {
   const query = Object.entries(request.query as Record<string, unknown>);
@@ -36,7 +45,9 @@ export const onlyEnvironment = (request: FastifyRequest): { environment?: string
       [
         {
           path: invalidEntry[0],
-          message: 'is not a query parameter of this route, or is given twice',
+          message: Object.hasOwn(request.query as object, 'environment')
+            ? 'is not a query parameter of this route, or is given twice; the only one is "environment"'
+            : unknownParameter(invalidEntry[0], ['environment']),
         },
       ],
       'the query',

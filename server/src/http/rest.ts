@@ -7,7 +7,7 @@ import type { Services } from '../services.ts';
 import { appRouter } from '../router/index.ts';
 import { createCallerFactory } from '../router/procedure.ts';
 import { callerOf } from './access.ts';
-import { API } from './request.ts';
+import { API, unknownParameter } from './request.ts';
 import type { RestRoute } from './rest-route.ts';
 import { restRoutes } from './rest-route.ts';
 
@@ -66,7 +66,7 @@ const queryOf = (route: RestRoute, query: Record<string, unknown>): Entries => {
   const unknown = Object.keys(query).filter(name => !Object.hasOwn(route.query, name));
   if (unknown.length > 0) {
     throw invalid(
-      unknown.map(path => ({ path, message: 'is not a query parameter of this route' })),
+      unknown.map(path => ({ path, message: unknownParameter(path, Object.keys(route.query)) })),
       'the query',
     );
   }
@@ -98,9 +98,18 @@ const bodyOf = (route: RestRoute, body: unknown): Entries => {
     return [];
   }
   if (typeof body !== 'object' || body === null || Array.isArray(body))
-    throw invalid([{ path: '', message: 'must be a JSON object' }], 'the body');
+    throw invalid([{ path: '', message: notAnObject(route.body, body) }], 'the body');
   requireNoMisplacedField(route, body);
   return Object.entries(body);
+};
+
+/** Names the fields that a body must have, or those that it may have if it needs none of them. */
+const notAnObject = (fields: NonNullable<RestRoute['body']>, body: unknown): string => {
+  const entries = Object.entries(fields);
+  const required = entries.filter(([, schema]) => !schema.safeParse(undefined).success);
+  const names = (required.length > 0 ? required : entries).map(([name]) => `"${name}"`);
+  const expectation = `must be a JSON object with ${required.length > 0 ? '' : 'any of '}${names.join(', ')}`;
+  return body === undefined ? `is missing: it ${expectation}` : expectation;
 };
 
 /** Some clients send an empty object with DELETE. */

@@ -1,8 +1,9 @@
+import { didYouMean, shortened } from '@pennon/schema';
 import type { FastifyHandlerOptions } from '@trpc/server/adapters/fastify';
 import { fastifyRequestHandler } from '@trpc/server/adapters/fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
-import { toPennonError } from '../errors.ts';
+import { PennonError, toPennonError } from '../errors.ts';
 import { appRouter, type AppRouter } from '../router/index.ts';
 import type { Services } from '../services.ts';
 import { authenticateRequest } from './access.ts';
@@ -25,8 +26,9 @@ export const serveTrpc = async (app: FastifyInstance, services: Services): Promi
       exposeHeadRoute: false,
       ...(bodyBytes === undefined ? {} : { bodyLimit: bodyBytes }),
       config: { access: 'procedures' },
-      handler: (request, reply) =>
-        fastifyRequestHandler({
+      handler: (request, reply) => {
+        requireProcedure(request.method, request.params.path);
+        return fastifyRequestHandler({
           ...optionsFor(request),
           router: appRouter,
           createContext: () => ({
@@ -37,13 +39,34 @@ export const serveTrpc = async (app: FastifyInstance, services: Services): Promi
           req: request,
           res: reply,
           path: request.params.path ?? url.slice(PREFIX.length),
-        }),
+        });
+      },
     });
 
   route(`${PREFIX}:path`);
   // The router prefers exact paths, so a call alone, not in a batch, may have the larger body.
   for (const [path, { meta }] of procedures())
     if (meta?.limits !== undefined) route(PREFIX + path, meta.limits.bodyBytes);
+};
+
+/** Throws if a call names no procedure, or one of another kind. In a batch, tRPC reports each call by itself. */
+const requireProcedure = (method: string, path: string | undefined): void => {
+  if (path === undefined || path.includes(',')) return;
+  const known = procedures();
+  const definition = known.get(path);
+  if (definition === undefined) {
+    const suggestion = didYouMean(path, [...known.keys()]);
+    throw new PennonError(
+      'NOT_FOUND',
+      `there is no procedure "${shortened(path)}"${suggestion || ';'} see /docs`,
+    );
+  }
+  const expected = definition.type === 'mutation' ? 'POST' : 'GET';
+  if (method === expected) return;
+  throw new PennonError(
+    'METHOD_NOT_SUPPORTED',
+    `the procedure "${path}" is a ${definition.type}: use ${expected}, not ${method}`,
+  );
 };
 
 /** tRPC parses the body itself. */

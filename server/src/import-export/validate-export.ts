@@ -5,7 +5,7 @@ import { ALL_ENVIRONMENTS, FORMAT_VERSION } from '@pennon/schema';
 import { invalid } from '../errors.ts';
 import { invalidCombinations } from '../api-keys/api-keys.ts';
 import { ADMIN_KEY_ID } from '../bootstrap/first-start.ts';
-import { missingReferences } from '../resources/validate.ts';
+import { problemsOfFlag } from '../resources/validate.ts';
 
 const MAX_DETAILS = 20;
 
@@ -52,14 +52,14 @@ const duplicates = <Item>(
 
 const problemsOf = (environment: ExportedEnvironment, path: string): ErrorDetail[] => {
   const flagSet = flagSetOf(environment);
+  const compiled = compile(flagSet);
   return [
     ...duplicates(`${path}.flags`, environment.flags, ({ key }) => key),
     ...duplicates(`${path}.segments`, environment.segments, ({ key }) => key),
-    ...compile(flagSet).problems.map(problem =>
-      detail(`${path}.flags.${problem.flagKey}.${problem.path}`, problem.message),
-    ),
     ...environment.flags.flatMap(flag =>
-      missingReferences(flagSet, flag).map(message => detail(`${path}.flags.${flag.key}`, message)),
+      problemsOfFlag({ flagSet, compiled }, flag).map(problem =>
+        detail(`${path}.flags.${flag.key}.${problem.path}`, problem.message),
+      ),
     ),
   ];
 };

@@ -72,8 +72,9 @@ const readSource = async <Name extends ResourceName>(
 ): Promise<Documents[Name]> => {
   const { replica } = registry.find(environment);
   await replica.refresh();
-  const source = recordsOf(type, replica.current()).get(key);
-  if (source === undefined) throw notFound(type, key, environment);
+  const records = recordsOf(type, replica.current());
+  const source = records.get(key);
+  if (source === undefined) throw notFound(type, key, environment, records);
   return source.document;
 };
 

@@ -17,6 +17,9 @@ const TAG = /^"[\x21\x23-\x7e]*"$/;
 const tagsOf = (header: string): readonly string[] | undefined =>
   header.trim() === '*' ? undefined : header.split(',').map(tag => tag.trim());
 
+const INVALID_TAG =
+  'must be "*" or quoted entity tags such as "abc": send the ETag header of a response as it is';
+
 /** Throws PRECONDITION_FAILED unless If-Match has the current tag. Weak tags never match. */
 export const requireMatch = (
   header: string | undefined,
@@ -26,10 +29,9 @@ export const requireMatch = (
   const tags = tagsOf(header);
   if (tags === undefined || tags.includes(current.etag)) return;
   if (!tags.every(tag => TAG.test(tag.replace(/^W\//, '')))) {
-    throw new PennonError(
-      'BAD_REQUEST',
-      'If-Match must be "*" or quoted entity tags such as "abc"',
-    );
+    throw new PennonError('BAD_REQUEST', `If-Match ${INVALID_TAG}`, {
+      details: [{ path: 'If-Match', message: INVALID_TAG }],
+    });
   }
   throw new PennonError(
     'PRECONDITION_FAILED',

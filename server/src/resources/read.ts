@@ -1,4 +1,4 @@
-import type { Flag, Segment } from '@pennon/schema';
+import { didYouMean, type Flag, type Segment } from '@pennon/schema';
 
 import { PennonError } from '../errors.ts';
 import { environmentOf, type Caller } from '../auth/caller.ts';
@@ -39,11 +39,12 @@ export const getDocument = async <Name extends ResourceName>(
   { environment: requested, key }: ResourceKey,
 ): Promise<WithEtag<Documents[Name]>> => {
   const environment = environmentOf(caller, requested);
-  const { ledger } = registry.find(environment).replica;
+  const { replica } = registry.find(environment);
+  const { ledger } = replica;
   const found = await store.get(ledger, type.collection, key);
   if (found !== undefined) return withEtag(found);
   await requireLedger(store, ledger);
-  throw notFound(type, key, environment);
+  throw notFound(type, key, environment, replica.current().records[type.collection]);
 };
 
 /** Returns a page in the order of keys. The cursor is the key of the last document of the page. */
@@ -107,5 +108,9 @@ export const notFound = (
   { kind }: Pick<ResourceType, 'kind'>,
   key: string,
   environment: string,
+  known: ReadonlyMap<string, unknown>,
 ): PennonError =>
-  new PennonError('NOT_FOUND', `${kind} "${key}" does not exist in environment "${environment}"`);
+  new PennonError(
+    'NOT_FOUND',
+    `${kind} "${key}" does not exist in environment "${environment}"${didYouMean(key, [...known.keys()])}`,
+  );

@@ -1,7 +1,7 @@
 import type { Problem } from '@pennon/engine';
-import { compile, diffFlagSets, references } from '@pennon/engine';
-import { toEvaluationFlag } from '@pennon/schema';
-import type { ErrorDetail, Flag, FlagSet, Segment } from '@pennon/schema';
+import { compile, diffFlagSets } from '@pennon/engine';
+import { didYouMean, toEvaluationFlag } from '@pennon/schema';
+import type { Condition, ErrorDetail, Flag, FlagSet, Segment } from '@pennon/schema';
 
 import type { FlagSetView } from '../flag-set/live-flag-set.ts';
 import { invalid } from '../errors.ts';
@@ -15,10 +15,7 @@ export type ValidationBase = Pick<FlagSetView, 'flagSet' | 'compiled'>;
  */
 export const validateFlag = (base: ValidationBase, flag: Flag): void => {
   const next = withWritten(base, { flags: { [flag.key]: toEvaluationFlag(flag) }, segments: {} });
-  const details = [
-    ...missingReferences(next.flagSet, flag).map(message => ({ path: 'rules', message })),
-    ...next.compiled.problemsOf(flag.key).map(detailOf),
-  ];
+  const details = problemsOfFlag(next, flag);
   if (details.length > 0) throw invalid(details.slice(0, MAX_DETAILS), `flag "${flag.key}"`);
   validateDependents(base, next, { flags: new Set([flag.key]), segments: new Set() });
 };
@@ -50,16 +47,45 @@ const detailOf = ({ path, message }: Pick<Problem, 'path' | 'message'>): ErrorDe
   message,
 });
 
-/** One message for each flag and segment that `flag` refers to and the flag set does not have. */
-export const missingReferences = ({ flags, segments }: FlagSet, flag: Flag): string[] => {
-  const referred = references(flag);
-  return [
-    ...referred.flags.filter(key => !Object.hasOwn(flags, key)).map(key => `flag "${key}"`),
-    ...referred.segments
-      .filter(key => !Object.hasOwn(segments, key))
-      .map(key => `segment "${key}"`),
-  ].map(missing => `${missing} does not exist in this environment`);
+/** The problems of a flag within its set. A missing segment, which the engine reports too, is listed once. */
+export const problemsOfFlag = (
+  { flagSet, compiled }: ValidationBase,
+  flag: Flag,
+): readonly ErrorDetail[] => {
+  const missing = missingReferences(flagSet, flag);
+  const paths = new Set(missing.map(({ path }) => path));
+  const others = compiled.problemsOf(flag.key).filter(({ path }) => !paths.has(path));
+  return [...missing, ...others.map(detailOf)];
 };
+
+/** One problem for each condition with a flag or segment that the flag set does not have. */
+const missingReferences = ({ flags, segments }: FlagSet, flag: Flag): ErrorDetail[] =>
+  flag.rules
+    .flatMap(({ conditions }, at) => referencesIn(conditions, `rules.${at}.conditions`))
+    .flatMap(({ kind, key, path }) => {
+      const known = kind === 'flag' ? flags : segments;
+      if (Object.hasOwn(known, key)) return [];
+      const suggestion = didYouMean(key, Object.keys(known));
+      const message = `there is no ${kind} "${key}" in this environment: create it first, or use another one${suggestion}`;
+      return [{ path, message }];
+    });
+
+type Reference = {
+  readonly kind: 'flag' | 'segment';
+  readonly key: string;
+  readonly path: string;
+};
+
+const referencesIn = (conditions: readonly Condition[], path: string): Reference[] =>
+  conditions.flatMap((condition, at): Reference[] => {
+    const own = `${path}.${at}`;
+    if ('any' in condition) return referencesIn(condition.any, `${own}.any`);
+    if ('all' in condition) return referencesIn(condition.all, `${own}.all`);
+    if ('flag' in condition) return [{ kind: 'flag', key: condition.flag, path: `${own}.flag` }];
+    if ('segment' in condition)
+      return [{ kind: 'segment', key: condition.segment, path: `${own}.segment` }];
+    return [];
+  });
 
 /** Flags that were invalid before the write do not block it. */
 const validateDependents = (

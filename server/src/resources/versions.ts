@@ -200,11 +200,12 @@ const requireDocument = async <Name extends ResourceName>(
   environment: string,
   key: string,
 ): Promise<void> => {
-  const { ledger } = registry.find(environment).replica;
+  const { replica } = registry.find(environment);
+  const { ledger } = replica;
   if ((await lastVersion(store, ledger, type.collection, key)) > 0) return;
   if ((await store.get(ledger, type.collection, key)) !== undefined) return;
   await requireLedger(store, ledger);
-  throw notFound(type, key, environment);
+  throw notFound(type, key, environment, recordsOf(type, replica.current()));
 };
 
 const versionNotFound = (

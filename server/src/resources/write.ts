@@ -233,8 +233,9 @@ const requireCurrent = <Name extends ResourceName>(
   { snapshot }: FlagSetView,
   { environment, key, ifMatch }: Omit<Target, 'caller'>,
 ): Stored<Documents[Name]> => {
-  const current = recordsOf(type, snapshot).get(key);
-  if (current === undefined) throw notFound(type, key, environment);
+  const records = recordsOf(type, snapshot);
+  const current = records.get(key);
+  if (current === undefined) throw notFound(type, key, environment, records);
   const { document, changeId } = current;
   requireMatch(ifMatch, {
     etag: entityTag(changeId),

@@ -2,7 +2,7 @@ import type { ErrorBody, JsonObject } from '@pennon/schema';
 import { initTRPC, TRPCError } from '@trpc/server';
 
 import type { Services } from '../services.ts';
-import { errorBody, ERRORS, PennonError, toPennonError } from '../errors.ts';
+import { errorBody, errorFor, ERRORS, PennonError, toPennonError } from '../errors.ts';
 import type { Caller } from '../auth/caller.ts';
 import { requirePermission } from '../auth/caller.ts';
 import type { Permission } from '../auth/permissions.ts';
@@ -70,8 +70,8 @@ const t = initTRPC
 export const { router, mergeRouters, createCallerFactory } = t;
 
 /** Converts any error to a TRPCError, with the PennonError as its cause. */
-const asTrpcError = (error: unknown): TRPCError => {
-  const known = toPennonError(error);
+const asTrpcError = (error: unknown, caller: Caller | undefined): TRPCError => {
+  const known = errorFor(caller, toPennonError(error));
   return new TRPCError({ code: ERRORS[known.code].trpc, message: known.message, cause: known });
 };
 
@@ -80,18 +80,19 @@ const asTrpcError = (error: unknown): TRPCError => {
  * is plain JSON. The schema of each procedure checks the rest of its input.
  */
 const guarded = t.procedure.use(async ({ ctx, meta, getRawInput, next }) => {
+  let caller: Caller | undefined;
   try {
     if (meta?.permission === undefined) {
       throw new PennonError('FORBIDDEN', 'this procedure declares no permission');
     }
-    const caller = ctx.requireCaller();
+    caller = ctx.requireCaller();
     requirePermission(caller, meta.permission);
     requirePlainJson(await getRawInput(), meta.limits?.extraDepth);
     const result = await next({ ctx: { ...ctx, caller } });
     if (!result.ok) throw result.error;
     return result;
   } catch (error) {
-    throw asTrpcError(error);
+    throw asTrpcError(error, caller);
   }
 });
 

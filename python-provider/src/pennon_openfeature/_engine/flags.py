@@ -129,7 +129,8 @@ def _read_type(location: Location, flag_type: object) -> str | None:
 def _read_variants(location: Location, variants: object) -> dict[str, JsonValue] | None:
     if isinstance(variants, dict) and variants:
         return variants
-    location.report(f"must be an object with at least one variant, but is {describe(variants)}")
+    found = "has none" if isinstance(variants, dict) else f"is {describe(variants)}"
+    location.report(f"must be an object with at least one variant, but {found}")
     return None
 
 
