@@ -8,7 +8,7 @@ const SHORTEST = 3;
 
 const normalize = (name: string): string => name.toLowerCase().replaceAll(/[\s._-]/g, '');
 
-const sortedLetters = (name: string): string => [...name].toSorted().join('');
+const sortedLetters = (name: string): string => Array.from(name).toSorted().join('');
 
 /** How different two normalized names are: 0 if they are equal, Infinity if they are not similar. */
 const difference = (a: string, b: string): number => {
