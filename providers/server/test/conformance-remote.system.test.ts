@@ -76,6 +76,8 @@ const evaluateAllCases = async (environment: string, cases: readonly Case[]) => 
     key,
     environment,
     mode: 'remote',
+    // Cases with equal contexts must not get the reason CACHED.
+    cacheEntries: 0,
     stream: false,
   });
   await OpenFeature.setProviderAndWait('remote', provider);
