@@ -22,7 +22,7 @@ export const SYSTEM_PACKAGES: readonly SystemPackage[] = [
   {
     program: 'redis-server',
     debian: 'redis-server',
-    usedBy: '{server,packages/*,providers/*}/test/**/*redis*.test.ts',
+    usedBy: '{server,packages/*,providers/*}/test/**/*{redis,service}*.test.ts',
   },
   {
     program: 'nginx',

@@ -2,6 +2,7 @@ import { createTRPCClient, httpBatchLink } from '@trpc/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { readConfig } from '../src/config.ts';
+import { openStartupServer } from '../src/http/startup-server.ts';
 import type { AppRouter } from '../src/router/index.ts';
 import { ADMIN_KEY, startServer, type TestServer } from './support/server.ts';
 import { openSse } from './support/sse.ts';
@@ -126,6 +127,23 @@ describe('a server with PENNON_BASE_PATH', () => {
     const refused = await server.request('DELETE', `${BASE}/api/v1/evaluate`);
     expect([refused.status, refused.headers['allow']]).toEqual([405, 'OPTIONS, POST']);
   });
+});
+
+it('a server that waits for its store responds to probes with and without PENNON_BASE_PATH', async () => {
+  const waiting = await openStartupServer({ host: '127.0.0.1', port: 0, basePath: BASE });
+  const paths = [
+    '/healthz',
+    '/readyz',
+    `${BASE}/healthz`,
+    `${BASE}/readyz`,
+    `${BASE}/api/v1/flags`,
+  ];
+  const statuses = paths.map(async path => {
+    const response = await fetch(`http://127.0.0.1:${waiting.port}${path}`);
+    return response.status;
+  });
+  expect(await Promise.all(statuses)).toEqual([200, 503, 200, 503, 503]);
+  await waiting.close();
 });
 
 describe('PENNON_BASE_PATH', () => {

@@ -1,9 +1,20 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { isBuiltin } from 'node:module';
+import { createServer, type AddressInfo } from 'node:net';
+import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { publint } from 'publint';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 
 import { root } from '../src/packages.ts';
@@ -30,15 +41,23 @@ afterAll(async () => {
   rmSync(directory, { recursive: true });
 });
 
-const start = async (project: string, ...args: readonly string[]) => {
+const start = async (project: string, args: readonly string[], launcher?: string) => {
   const bin = join(project, 'node_modules/.bin');
-  const child: ChildProcess = spawn(join(bin, 'pennon'), ['start', '--port', '0', ...args], {
+  const command = launcher === undefined ? [join(bin, 'pennon')] : [launcher, 'pennon'];
+  const [program = '', ...more] = [...command, 'start', '--port', '0', ...args];
+  const child: ChildProcess = spawn(program, more, {
     cwd: project,
-    env: { PATH: `${bin}:${process.env['PATH']}`, PENNON_ADMIN_KEY: KEY },
+    env: {
+      PATH: `${bin}:${process.env['PATH']}`,
+      HOME: homedir(),
+      PENNON_ADMIN_KEY: KEY,
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   onTestFinished(() => void child.kill('SIGKILL'));
   let output = '';
+  let log = '';
+  child.stderr?.on('data', (chunk: Buffer) => (log += chunk.toString()));
   const url = await new Promise<string>((resolve, reject) => {
     const collect = (chunk: Buffer) => {
       output += chunk.toString();
@@ -49,7 +68,7 @@ const start = async (project: string, ...args: readonly string[]) => {
     child.stderr?.on('data', collect);
     child.once('exit', () => reject(new Error(output)));
   });
-  return { child, url, output: () => output };
+  return { child, url, output: () => output, log: () => log };
 };
 
 const call = async (url: string, body?: object): Promise<Response> =>
@@ -59,15 +78,100 @@ const call = async (url: string, body?: object): Promise<Response> =>
     ...(body !== undefined && { body: JSON.stringify(body) }),
   });
 
+/** Creates a project with the package, and returns its directory. */
+const createProject = async (name: string, more: readonly string[] = []): Promise<string> => {
+  const project = join(directory, name);
+  mkdirSync(project);
+  writeFileSync(join(project, 'package.json'), '{"private": true}');
+  await install(project, [tarball, ...more], registry);
+  return project;
+};
+
+const freePort = async (): Promise<number> => {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  await once(server.close(), 'close');
+  return port;
+};
+
+describe('the package pennon, packed', () => {
+  const unpack = async (): Promise<string> => {
+    const target = mkdtempSync(join(directory, 'unpacked-'));
+    await run('tar', ['-xf', tarball, '-C', target], { cwd: directory });
+    return join(target, 'package');
+  };
+
+  it('has no problems in publint, and has its license and those of bundled packages', async () => {
+    const pkgDir = await unpack();
+    const { messages } = await publint({ pkgDir, strict: true, pack: false });
+    expect(messages).toEqual([]);
+    expect(readFileSync(join(pkgDir, 'LICENSE'), 'utf8')).toContain('Apache License');
+    const licenses = readFileSync(join(pkgDir, 'dist/THIRD-PARTY-LICENSES.txt'), 'utf8');
+    for (const name of ['@trpc/server', 'trpc-to-openapi', 'swagger-ui-dist'])
+      expect(licenses).toMatch(new RegExp(`^${name} \\d`, 'm'));
+  });
+
+  it('depends on exactly those packages that its files import, with versions', async () => {
+    const pkgDir = await unpack();
+    const { dependencies } = JSON.parse(readFileSync(join(pkgDir, 'package.json'), 'utf8'));
+    const dist = join(pkgDir, 'dist');
+    const code = readdirSync(dist)
+      .filter(file => file.endsWith('.js'))
+      .map(file => readFileSync(join(dist, file), 'utf8'))
+      .join('\n');
+    const imported = [...code.matchAll(/^(?:import|\} from|import .* from) "([^".][^"]*)";$/gm)]
+      .map(([, specifier = '']) => /^(@[^/]+\/)?[^/]+/.exec(specifier)?.[0] ?? '')
+      .filter(name => !isBuiltin(name));
+    expect([...new Set(imported)].toSorted()).toEqual(Object.keys(dependencies).toSorted());
+    for (const version of Object.values(dependencies)) expect(version).toMatch(/^\d+\.\d+\.\d+$/);
+  });
+});
+
+describe('the package pennon, installed, with Redis', () => {
+  it(
+    'checks Redis, and serves with several workers that log JSON lines only',
+    { timeout: 3 * MINUTES },
+    async () => {
+      const project = await createProject('with-redis');
+      expect(existsSync(join(project, 'node_modules/typescript'))).toBe(false);
+      const port = await freePort();
+      const url = `redis://127.0.0.1:${port}`;
+      const check = () =>
+        run(join(project, 'node_modules/.bin/pennon'), ['check', '--redis-url', url], {
+          cwd: project,
+        });
+      await expect(check()).rejects.toThrow(/cannot be reached/);
+      const redis = spawn('redis-server', ['--port', String(port), '--save', ''], {
+        cwd: project,
+        stdio: 'ignore',
+      });
+      onTestFinished(() => void redis.kill('SIGKILL'));
+      await expect.poll(check, { timeout: 20_000 }).toContain('is sound');
+
+      const args = ['--redis-url', url, '--workers', '2', '--data', 'snapshots'];
+      const server = await start(project, args);
+      const readServers = async () => {
+        const headers = { authorization: `Bearer ${KEY}` };
+        const response = await fetch(`${server.url}/api/v1/status`, { headers });
+        return ((await response.json()) as { servers: unknown[] }).servers.length;
+      };
+      await expect.poll(readServers, { timeout: 20_000 }).toBe(2);
+      expect((await call(server.url, { key: 'shared', enabled: true })).status).toBe(201);
+      const ended = once(server.child, 'exit');
+      server.child.kill('SIGTERM');
+      expect(await ended).toEqual([0, null]);
+      for (const line of server.log().split('\n').filter(Boolean)) JSON.parse(line);
+    },
+  );
+});
+
 describe.each(['22.13.0', '24', '26'])('the package pennon, installed with Node %s', node => {
   it(
     'serves, is backed up while it writes, and serves the restored data',
     { timeout: 5 * MINUTES },
     async () => {
-      const project = join(directory, `node-${node}`);
-      mkdirSync(project);
-      writeFileSync(join(project, 'package.json'), '{"private": true}');
-      await install(project, [tarball, `node@${node}`], registry);
+      const project = await createProject(`node-${node}`, [`node@${node}`]);
       const bin = join(project, 'node_modules/.bin');
       const pennon = (...args: readonly string[]) =>
         run(join(bin, 'pennon'), args, {
@@ -83,7 +187,7 @@ describe.each(['22.13.0', '24', '26'])('the package pennon, installed with Node 
       );
       await expect(pennon('start', '--prot', '1')).rejects.toThrow(/did you mean --port\?/);
 
-      const server = await start(project, '--data', 'first');
+      const server = await start(project, ['--data', 'first']);
       expect(server.output()).not.toContain('ExperimentalWarning');
       expect((await call(server.url, { key: 'kept', enabled: true })).status).toBe(201);
       const writes = Array.from({ length: 50 }, (_, i) => call(server.url, { key: `flag-${i}` }));
@@ -97,12 +201,21 @@ describe.each(['22.13.0', '24', '26'])('the package pennon, installed with Node 
 
       await expect(pennon('restore', 'copy.db', '--data', 'first')).rejects.toThrow(/is not empty/);
       await pennon('restore', 'copy.db', '--data', 'second');
-      const restored = await start(project, '--data', 'second');
+      const restored = await start(project, ['--data', 'second']);
       const { items } = (await (await call(restored.url)).json()) as { items: { key: string }[] };
       expect(items.map(({ key }) => key)).toContain('kept');
       const [end] = [once(restored.child, 'exit')];
       restored.child.kill('SIGTERM');
       expect(await end).toEqual([0, null]);
+
+      const launched = await start(project, ['--data', 'second'], 'npx');
+      launched.child.kill('SIGTERM');
+      const isServing = () =>
+        call(launched.url).then(
+          () => true,
+          () => false,
+        );
+      await expect.poll(isServing, { timeout: 20_000 }).toBe(false);
     },
   );
 });
