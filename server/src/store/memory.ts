@@ -26,8 +26,8 @@ type LedgerData = {
   readonly head: ChangeId | 'none';
   /** By collection and key. Documents are JSON text, so no caller shares an object with the store. */
   readonly documents: ReadonlyMap<string, DocumentRow>;
-  /** Oldest first, also of documents that were deleted. */
-  readonly versions: readonly VersionRow[];
+  /** By collection and key, also of documents that were deleted. */
+  readonly versions: ReadonlyMap<string, readonly VersionRow[]>;
   /** Oldest first. */
   readonly audit: readonly AuditRow[];
 };
@@ -38,7 +38,7 @@ export type MemoryStoreOptions = {
   readonly data?: MemoryData;
 };
 
-const EMPTY: LedgerData = { head: 'none', documents: new Map(), versions: [], audit: [] };
+const EMPTY: LedgerData = { head: 'none', documents: new Map(), versions: new Map(), audit: [] };
 
 /** Stores everything in this process. It is the shortest store, so it shows best what the others must do. */
 export const openMemoryStore = ({ random, data = new Map() }: MemoryStoreOptions): Store => {
@@ -104,8 +104,8 @@ const readsOf = (
       .slice(0, range.limit)
       .map(row => parseDocument(collection, row)),
   versions: async (ledger, collection, { key, below = Infinity, limit }) =>
-    (find(ledger) ?? EMPTY).versions
-      .filter(row => row.collection === collection && row.key === key && row.version < below)
+    ((find(ledger) ?? EMPTY).versions.get(pathOf({ collection, key })) ?? [])
+      .filter(({ version }) => version < below)
       .toSorted((a, b) => b.version - a.version)
       .slice(0, limit)
       .map(row => parseVersion(collection, row)),
@@ -145,14 +145,17 @@ const applyCommit = <Kind extends LedgerKind>(
 };
 
 const withVersions = (
-  versions: readonly VersionRow[],
+  versions: LedgerData['versions'],
   added: readonly VersionRow[],
-): readonly VersionRow[] => {
-  const numbers = new Set(added.map(versionPath));
-  return [...versions.filter(row => !numbers.has(versionPath(row))), ...added];
+): LedgerData['versions'] => {
+  if (added.length === 0) return versions;
+  const next = new Map(versions);
+  for (const row of added) {
+    const others = (next.get(pathOf(row)) ?? []).filter(({ version }) => version !== row.version);
+    next.set(pathOf(row), [...others, row]);
+  }
+  return next;
 };
-
-const versionPath = (row: VersionRow): string => `${pathOf(row)}/${row.version}`;
 
 const compareBytes = (a: string, b: string): number =>
   Buffer.compare(Buffer.from(a), Buffer.from(b));
