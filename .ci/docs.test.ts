@@ -46,6 +46,22 @@ test.each(PAGES)('every path in %s exists', page => {
   expect(missing).toEqual([]);
 });
 
+/** Blocks that a page introduces with "From `path`:", with that path. */
+const quotedCode = (page: string): (readonly [path: string, code: string])[] =>
+  [...read(page).matchAll(/From\s+`([^`]+)`[^\n]*:\n\n```\w+\n([\s\S]*?)```/g)].map(
+    ([, path = '', code = '']) => [path, code],
+  );
+
+const withoutIndents = (code: string): string => code.replaceAll(/^ +/gm, '').trim();
+
+test.each(PAGES.filter(page => quotedCode(page).length > 0))(
+  'every example in %s is part of the file that it names',
+  page => {
+    for (const [path, code] of quotedCode(page))
+      expect(withoutIndents(read(path))).toContain(withoutIndents(code));
+  },
+);
+
 test('each decision has a number of its own and the same sections', () => {
   const records = globSync('docs/decisions/*.md', { cwd: root }).toSorted();
   const numbers = records.map(path => Number(/(\d{4})-[a-z\d-]+\.md$/.exec(path)?.[1]));

@@ -328,11 +328,24 @@ describe('installed from a registry in an empty project', () => {
           FLAGS_SERVER_KEY: onServer.secret,
           FLAGS_CLIENT_KEY: inBrowser.secret,
         });
+        // The HTML has the values already, so the page does not change when it becomes interactive.
+        expect(await (await fetch(app.url)).text()).toContain('<p id="browser">true</p>');
         await using browser = await startBrowser();
         const tab = await browser.newPage();
+        const errors: string[] = [];
+        tab.on('console', message => /hydrat/i.test(message.text()) && errors.push(message.text()));
+        tab.on('pageerror', error => errors.push(error.message));
         await tab.goto(app.url);
         expect(await tab.textContent('#server')).toBe('true');
         await expect.poll(() => tab.textContent('#browser'), { timeout: 10_000 }).toBe('true');
+        await server.putFlag('new-checkout', {
+          defaultVariant: 'off',
+          clientVisible: true,
+          type: 'boolean',
+          variants: { on: true, off: false },
+        });
+        await expect.poll(() => tab.textContent('#browser'), { timeout: 10_000 }).toBe('false');
+        expect(errors).toEqual([]);
       },
       4 * MINUTES,
     );

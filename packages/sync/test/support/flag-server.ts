@@ -71,9 +71,7 @@ export const startFlagServer = async (): Promise<FlagServer> => {
     },
     async putFlag(key, flag) {
       const body = { key, enabled: true, ...flag };
-      await api('PUT', `flags/${key}?${ENVIRONMENT}`, body).catch(() =>
-        api('POST', `flags?${ENVIRONMENT}`, body),
-      );
+      await api('PUT', `flags/${key}?${ENVIRONMENT}`, body);
     },
     async kill() {
       await running.stop('SIGKILL');

@@ -1,0 +1,113 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+
+import {
+  startFlagServer,
+  type FlagServer,
+} from '../../../packages/sync/test/support/flag-server.ts';
+
+const EXAMPLES = new URL('../examples/', import.meta.url).pathname;
+
+const children: ChildProcess[] = [];
+afterEach(() => {
+  for (const child of children.splice(0)) child.kill('SIGKILL');
+});
+
+const start = (name: string, env: Readonly<Record<string, string>>) => {
+  const child = spawn(process.execPath, [join(EXAMPLES, name)], {
+    env: { PATH: process.env['PATH'] ?? '', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  children.push(child);
+  let output = '';
+  child.stdout.on('data', chunk => (output += String(chunk)));
+  child.stderr.on('data', chunk => (output += String(chunk)));
+  return { child, output: () => output, exited: once(child, 'close') };
+};
+
+const run = async (name: string, env: Readonly<Record<string, string>>) => {
+  const { output, exited } = start(name, env);
+  const [code] = await exited;
+  return { code, output: output() };
+};
+
+const freePort = async (): Promise<number> => {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  server.close();
+  return port;
+};
+
+/** The URL that a service prints when it listens. */
+const addressOf = async (output: () => string): Promise<string> => {
+  await expect.poll(output, { timeout: 15_000 }).toMatch(/port: \d+/);
+  const [, port] = /port: (\d+)/.exec(output()) ?? [];
+  return `http://127.0.0.1:${port}`;
+};
+
+const pageOf = async (url: string, user?: string): Promise<string> =>
+  (await fetch(user === undefined ? url : `${url}/?user=${user}`)).text();
+
+let server: FlagServer;
+let settings: Record<'PENNON_URL' | 'PENNON_KEY', string>;
+beforeAll(async () => {
+  server = await startFlagServer();
+  await server.putFlag('new-checkout', {
+    rules: [{ attribute: 'plan', operator: 'equals', value: 'pro' }],
+  });
+  const { secret } = await server.createKey('server');
+  settings = { PENNON_URL: server.url(), PENNON_KEY: secret };
+});
+afterAll(() => server.close());
+
+/** Nothing listens there. */
+const away = async () => ({
+  ...settings,
+  PENNON_URL: `http://127.0.0.1:${await freePort()}`,
+});
+
+it('the examples are those that these tests run', () => {
+  const names = readdirSync(EXAMPLES).filter(name => name.endsWith('.ts'));
+  expect(names.toSorted()).toEqual(['script.ts', 'service.ts', 'several.ts']);
+});
+
+it('the script prints the value, or the default value while the server is down', async () => {
+  const up = await run('script.ts', settings);
+  expect(up).toEqual({ code: 0, output: 'new-checkout is on (TARGETING_MATCH)\n' });
+  const down = await run('script.ts', await away());
+  expect(down.code).toBe(0);
+  expect(down.output).toContain('no flags, so the default value applies');
+  expect(down.output).toContain('new-checkout is off (ERROR)');
+});
+
+it('several flags are evaluated without promises', async () => {
+  const { code, output } = await run('several.ts', settings);
+  expect(code).toBe(0);
+  expect(output).toContain('true TARGETING_MATCH');
+  expect(output).toContain("flagKey: 'new-checkout'");
+});
+
+it('the service follows changes, and ends on SIGTERM', async () => {
+  const { child, output, exited } = start('service.ts', { ...settings, PORT: '0' });
+  const url = await addressOf(output);
+  expect([await pageOf(url), await pageOf(url, 'ada')]).toEqual(['old checkout', 'new checkout']);
+  await server.api('PATCH', 'flags/new-checkout?environment=production', { enabled: false });
+  await expect.poll(output).toContain('changed flags: new-checkout');
+  expect(await pageOf(url, 'ada')).toBe('old checkout');
+  await server.api('PATCH', 'flags/new-checkout?environment=production', { enabled: true });
+  child.kill('SIGTERM');
+  expect(await exited).toEqual([0, null]);
+});
+
+it('the service starts while the server is down, and serves the default value', async () => {
+  const { output } = start('service.ts', { ...(await away()), PORT: '0' });
+  const url = await addressOf(output);
+  expect(await pageOf(url, 'ada')).toBe('old checkout');
+  expect(output()).toContain('no flags yet');
+});
