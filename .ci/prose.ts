@@ -20,22 +20,21 @@ type Span = { readonly kind: Kind; readonly end: number };
 /** Returns the span that starts at `index`, or undefined if none starts there. */
 type Scan = (source: string, index: number) => Span | undefined;
 
-const stickyMatch = (pattern: RegExp, source: string, index: number): string | undefined => {
-  const sticky = new RegExp(pattern.source, `${pattern.flags}y`);
-  sticky.lastIndex = index;
-  return sticky.exec(source)?.[0];
-};
-
 /** Tries patterns in order at one index. */
-const scanner =
-  (patterns: readonly (readonly [Kind, RegExp])[]): Scan =>
-  (source, index) => {
-    for (const [kind, pattern] of patterns) {
-      const text = stickyMatch(pattern, source, index);
+const scanner = (patterns: readonly (readonly [Kind, RegExp])[]): Scan => {
+  // Compiled once, because files are scanned at nearly every index.
+  const sticky = patterns.map(
+    ([kind, pattern]) => [kind, new RegExp(pattern.source, `${pattern.flags}y`)] as const,
+  );
+  return (source, index) => {
+    for (const [kind, pattern] of sticky) {
+      pattern.lastIndex = index;
+      const text = pattern.exec(source)?.[0];
       if (text !== undefined && text !== '') return { kind, end: index + text.length };
     }
     return undefined;
   };
+};
 
 const QUOTED = /'(?:\\[\s\S]|[^'\\\n])*'|"(?:\\[\s\S]|[^"\\\n])*"/;
 
