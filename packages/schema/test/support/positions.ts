@@ -28,17 +28,16 @@ export const replaced = (document: object, { path }: Position, value: unknown): 
 export const removed = (document: object, { path }: Position): object =>
   changed(document, path, (parent, name) => Reflect.deleteProperty(parent, name));
 
+/** Copies only the objects and lists on the path, and shares the rest: most tests change every position. */
 const changed = (
   document: object,
-  path: readonly string[],
+  [name = '', ...path]: readonly string[],
   change: (parent: object, name: string) => void,
 ): object => {
-  const copy: object = structuredClone(document);
-  let parent = copy;
-  for (const name of path.slice(0, -1)) {
-    const inner: unknown = Reflect.get(parent, name);
-    if (typeof inner === 'object' && inner !== null) parent = inner;
-  }
-  change(parent, path.at(-1) ?? '');
+  const copy: object = Array.isArray(document) ? [...document] : { ...document };
+  const inner: unknown = Reflect.get(copy, name);
+  if (path.length > 0 && typeof inner === 'object' && inner !== null)
+    Reflect.set(copy, name, changed(inner, path, change));
+  else change(copy, name);
   return copy;
 };
