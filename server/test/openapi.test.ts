@@ -93,6 +93,8 @@ describe('/openapi.json', () => {
     await send('PATCH', '/flags/f/rules/r', '/flags/{key}/rules/{id}', { percentage: 5 });
     await send('DELETE', '/flags/f/rules/ghost', '/flags/{key}/rules/{id}');
     await send('DELETE', '/flags/f/rules/r', '/flags/{key}/rules/{id}');
+    await send('PATCH', '/flags', '/flags', { keys: ['f'], patch: { tags: ['a'] } });
+    await send('PATCH', '/flags', '/flags', { keys: ['ghost'], patch: {} });
     await send('GET', '/audit', '/audit');
     await send('POST', '/evaluate', '/evaluate', { flagKey: 'f', context: {} });
     await send('POST', '/evaluate', '/evaluate', { flagKey: 'f', context: {}, explain: true });

@@ -29,6 +29,7 @@ const PROCEDURES: Record<string, Role[]> = {
   'flags.getVersion': readers,
   'flags.compareVersions': readers,
   'flags.revert': writers,
+  'flags.updateMany': writers,
   'flags.addRule': writers,
   'flags.updateRule': writers,
   'flags.deleteRule': writers,

@@ -63,7 +63,8 @@ const clearedValues = (key: string) =>
     tags: [],
   }) satisfies Pick<Flag, Clearable | 'tags'>;
 
-const requireSameType = ({ key, type }: Flag, current: Flag): void => {
+/** Throws BAD_REQUEST if the flag has another type than before. */
+export const requireSameType = ({ key, type }: Flag, current: Flag): void => {
   if (current.type === type) return;
   const message = `is "${current.type}" and cannot become "${type}", because applications read it as "${current.type}"; create another flag`;
   throw invalid([{ path: 'type', message }], `flag "${key}"`);

@@ -40,6 +40,7 @@ export const BODY_EXAMPLES: Readonly<Record<string, JsonObject>> = {
   'flags-create': flag,
   'flags-replace': { ...flag, description: 'The checkout with fewer steps', tags: ['checkout'] },
   'flags-update': { rules: [{ ...rule, percentage: 50 }] },
+  'flags-updateMany': { keys: [FLAG], patch: { tags: ['checkout', 'autumn'] } },
   'flags-addRule': {
     id: 'employees',
     attribute: 'email',

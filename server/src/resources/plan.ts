@@ -59,13 +59,28 @@ export const planPut = <Name extends ResourceName>(
   document: Documents[Name],
   current: Documents[Name] | null,
 ): WritePlan<'flagSet', WriteResult<Documents[Name]>> => {
-  const { type } = context;
-  const entry = auditOf(type, auditInfo, { key: document.key, before: current, after: document });
   return {
-    writes: type.writes(new Map([[document.key, document]])),
-    versions: type.versions([versionOf(entry, document)]),
-    audit: [entry],
+    ...putsOf(context, auditInfo, [{ document, current }]),
     result: changeId => writeResultOf(context, { document, changeId }, auditInfo.environment),
+  };
+};
+
+type Put<Document> = { readonly document: Document; readonly current: Document | null };
+
+/** Returns what a commit contains that stores documents: each gets a version and an audit entry. */
+export const putsOf = <Name extends ResourceName>(
+  { type }: ResourceContext<Name>,
+  auditInfo: AuditInfo,
+  puts: readonly Put<Documents[Name]>[],
+): Omit<WritePlan<'flagSet', unknown>, 'result'> => {
+  const entries = puts.map(({ document, current }) => ({
+    document,
+    entry: auditOf(type, auditInfo, { key: document.key, before: current, after: document }),
+  }));
+  return {
+    writes: type.writes(new Map(puts.map(({ document }) => [document.key, document]))),
+    versions: type.versions(entries.map(({ document, entry }) => versionOf(entry, document))),
+    audit: entries.map(({ entry }) => entry),
   };
 };
 

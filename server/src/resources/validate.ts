@@ -13,11 +13,22 @@ export type ValidationBase = Pick<FlagSetView, 'flagSet' | 'compiled'>;
  * Throws BAD_REQUEST if the flag, or one that depends on it, would not compile. The engine decides, so
  * every stored flag is one that every engine can evaluate.
  */
-export const validateFlag = (base: ValidationBase, flag: Flag): void => {
-  const next = withWritten(base, { flags: { [flag.key]: toEvaluationFlag(flag) }, segments: {} });
+export const validateFlag = (base: ValidationBase, flag: Flag): void => validateFlags(base, [flag]);
+
+/** Validates flags that are written together, and may depend on each other. */
+export const validateFlags = (base: ValidationBase, flags: readonly Flag[]): void => {
+  const written = Object.fromEntries(flags.map(flag => [flag.key, toEvaluationFlag(flag)]));
+  const next = withWritten(base, { flags: written, segments: {} });
+  for (const flag of flags) requireValid(next, flag);
+  validateDependents(base, next, {
+    flags: new Set(flags.map(({ key }) => key)),
+    segments: new Set(),
+  });
+};
+
+const requireValid = (next: ValidationBase, flag: Flag): void => {
   const details = problemsOfFlag(next, flag);
   if (details.length > 0) throw invalid(details.slice(0, MAX_DETAILS), `flag "${flag.key}"`);
-  validateDependents(base, next, { flags: new Set([flag.key]), segments: new Set() });
 };
 
 /** Throws BAD_REQUEST if the segment, or a flag that uses it, would not compile. */

@@ -224,7 +224,8 @@ const planChange = <Name extends ResourceName>(
   return planPut(context, { caller, action, environment, at }, document, current);
 };
 
-const isSameContent = (current: object, document: object): boolean =>
+/** Whether two documents differ only in the fields that the server sets. */
+export const isSameContent = (current: object, document: object): boolean =>
   differences(current, document, Object.keys(serverManagedFields)).length === 0;
 
 /** Returns the current document. Throws NOT_FOUND, or PRECONDITION_FAILED if If-Match does not have its tag. */
@@ -236,14 +237,21 @@ const requireCurrent = <Name extends ResourceName>(
   const records = recordsOf(type, snapshot);
   const current = records.get(key);
   if (current === undefined) throw notFound(type, key, environment, records);
-  const { document, changeId } = current;
+  requireCurrentTag(type, current, ifMatch);
+  return current;
+};
+
+/** Throws PRECONDITION_FAILED if If-Match does not have the tag of the document. */
+export const requireCurrentTag = (
+  { kind }: Kind,
+  { document, changeId }: Stored<Documents[ResourceName]>,
+  ifMatch: string | undefined,
+): void =>
   requireMatch(ifMatch, {
     etag: entityTag(changeId),
     version: document.version,
-    name: `${type.kind} "${key}"`,
+    name: `${kind} "${document.key}"`,
   });
-  return current;
-};
 
 type Kind = Pick<ResourceType, 'kind'>;
 

@@ -1,13 +1,14 @@
-import { Flag, FlagCreate, FlagPatch, FlagType, strictObject } from '@pennon/schema';
+import { Flag, FlagCreate, FlagPatch, FlagType, Key, strictObject } from '@pennon/schema';
 import { z } from 'zod';
 
 import { flagResource } from '../flags/flag.ts';
+import { updateFlags } from '../flags/update-many.ts';
 import { followFlagSet } from '../streaming/follow-flag-set.ts';
 import { mergeRouters, procedure, router } from './procedure.ts';
 import { resourceRouter, resourceSchemas } from './resource-router.ts';
 import { ruleRouter } from './rule-router.ts';
 import { versionRouter, versionSchema } from './version-router.ts';
-import { environment, flagCopyOptions, flagWriteOptions } from './schemas.ts';
+import { environment, flagCopyOptions, flagWriteOptions, warnings } from './schemas.ts';
 import { trackFlagSet } from './tracked.ts';
 
 const schemas = resourceSchemas({
@@ -18,6 +19,45 @@ const schemas = resourceSchemas({
   options: { write: flagWriteOptions, copy: flagCopyOptions },
   filter: { enabled: z.boolean().optional(), type: FlagType.optional() },
 });
+
+/** How many flags one request may change. */
+const MAX_UPDATED_FLAGS = 100;
+const numberOfKeys = `must be 1 to ${MAX_UPDATED_FLAGS} flag keys`;
+
+const { key: _, ...patchFields } = FlagPatch.shape;
+
+const updateMany = procedure({
+  permission: 'flags.write',
+  rest: {
+    method: 'PATCH',
+    path: '/flags',
+    tag: 'Flags',
+    summary: 'Change the same fields of several flags, all of them or none',
+  },
+})
+  .input(
+    strictObject({
+      ...environment,
+      ...flagWriteOptions,
+      keys: z.array(Key).min(1, numberOfKeys).max(MAX_UPDATED_FLAGS, numberOfKeys),
+      patch: strictObject(patchFields).meta({ id: 'FlagsPatch' }),
+      ifMatch: z
+        .record(Key, z.string().max(1_000))
+        .optional()
+        .describe('Entity tags by flag key; those of a flag must include its current one.'),
+    }),
+  )
+  .output(
+    strictObject({
+      items: z.array(Flag),
+      etags: z.record(Key, z.string()).describe('The entity tag of each flag, by its key.'),
+      changed: z.array(Key).describe('Keys of the flags that are different now.'),
+      warnings,
+    }).meta({ id: 'FlagsResponse' }),
+  )
+  .mutation(({ ctx: { services, caller }, input }) =>
+    updateFlags({ ...services, type: flagResource }, caller, input),
+  );
 
 const watch = procedure({ permission: 'flags.read' })
   .input(strictObject({ ...environment, lastEventId: z.string().max(200).nullish() }))
@@ -34,5 +74,5 @@ export const flags = mergeRouters(
   resourceRouter(flagResource, schemas),
   versions,
   ruleRouter(schemas.response),
-  router({ watch }),
+  router({ updateMany, watch }),
 );

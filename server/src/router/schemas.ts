@@ -95,7 +95,10 @@ export const page = <Item extends z.ZodType>(item: Item) =>
     id: `${item.meta()?.id}Page`,
   });
 
-const warnings = z.array(ErrorDetail).optional().describe('Accepted, but probably unintended.');
+export const warnings = z
+  .array(ErrorDetail)
+  .optional()
+  .describe('Accepted, but probably unintended.');
 
 /** The response with a document: its fields, warnings, and the entity tag, which is a header over REST. */
 export const documentResponse = <Shape extends z.core.$ZodLooseShape>(
