@@ -1,18 +1,94 @@
-import { operatorTraits } from '@pennon/engine';
-import type { Condition, ErrorDetail, Flag, Rule } from '@pennon/schema';
+import type { ErrorDetail, Flag, FlagSet, Rule } from '@pennon/schema';
 
+import {
+  attributeConditionsIn,
+  comparedType,
+  usageAsOtherType,
+  type Usage,
+} from '../resources/attribute-types.ts';
+import {
+  bucketByWarnings,
+  conditionWarnings,
+  emptyLists,
+  neverHolds,
+} from '../resources/condition-warnings.ts';
 import { variantsOf } from './effect.ts';
 
-/** Returns what is accepted, but probably unintended. `elsewhere`: the same key in other environments. */
+const MAX_WARNINGS = 50;
+
+/**
+ * Returns what is accepted, but probably unintended. `elsewhere`: the same key in other environments;
+ * `flagSet`: the environment of the flag, undefined if it is being deleted.
+ */
 export const flagWarnings = (
   flag: Flag,
   elsewhere: ReadonlyMap<string, Flag>,
+  flagSet: FlagSet | undefined,
 ): readonly ErrorDetail[] => {
   const rules = analyzeRules(flag);
   return [
     ...singleOutcome(flag, rules),
     ...unreachableRules(rules),
     ...differentTypes(flag, elsewhere),
+    ...ruleWarnings(flag, flagSet),
+  ].slice(0, MAX_WARNINGS);
+};
+
+const ruleWarnings = (flag: Flag, flagSet: FlagSet | undefined): ErrorDetail[] => {
+  const owner = `flag "${flag.key}"`;
+  const usages = usagesByRule(flag, owner);
+  return flag.rules.flatMap(({ conditions, percentage, bucketBy }, index) => {
+    const path = `rules.${index}`;
+    const base = `${path}.conditions`;
+    return [
+      ...tinyPercentage(percentage, `${path}.percentage`),
+      ...bucketByWarnings(bucketBy, `${path}.bucketBy`),
+      ...emptyLists(conditions, base).filter(
+        // Such a rule never serves anyone, and has a warning already.
+        warning => !conditions.some((each, at) => neverHolds(each) && isIn(warning, base, at)),
+      ),
+      ...conditionWarnings(
+        conditions,
+        base,
+        ({ condition }, type) =>
+          usages
+            .get(condition.attribute)
+            ?.find(usage => usage.type !== type && !usage.path.startsWith(`${base}.`)) ??
+          (flagSet && usageAsOtherType(flagSet, owner, condition, type)),
+      ),
+    ];
+  });
+};
+
+const isIn = ({ path }: ErrorDetail, base: string, index: number): boolean =>
+  path === `${base}.${index}.value`;
+
+/** The conditions of a flag by attribute, one of each rule and type. */
+const usagesByRule = (flag: Flag, owner: string): ReadonlyMap<string, readonly Usage[]> => {
+  const usages = flag.rules.flatMap(({ conditions }, index) => {
+    const found = new Map<string, Usage>();
+    for (const { path, condition } of attributeConditionsIn(
+      conditions,
+      `rules.${index}.conditions`,
+    )) {
+      const type = comparedType(condition);
+      const { attribute } = condition;
+      if (type !== undefined) found.set(`${type} ${attribute}`, { owner, path, attribute, type });
+    }
+    return [...found.values()];
+  });
+  return Map.groupBy(usages, ({ attribute }) => attribute);
+};
+
+/** 0.5 is accepted as half a percent. */
+const tinyPercentage = (percentage: number | null | undefined, path: string): ErrorDetail[] => {
+  if (percentage == null || percentage <= 0 || percentage >= 1) return [];
+  const share = Number((percentage * 100).toPrecision(6));
+  return [
+    {
+      path,
+      message: `is less than one percent: if ${share} % of the subjects are meant, send ${share}`,
+    },
   ];
 };
 
@@ -85,13 +161,6 @@ const shadowedBy = (
   );
   return earlier && `rule "${earlier.rule.id}" before it serves all of its subjects`;
 };
-
-/** Whether the condition can never hold, because its operand is an empty list. */
-const neverHolds = (condition: Condition): boolean =>
-  'operator' in condition &&
-  Array.isArray(condition.value) &&
-  condition.value.length === 0 &&
-  operatorTraits(condition.operator)?.neverHoldsForEmptyList !== (condition.not === true);
 
 /** Whether `earlier` admits every subject that `rule` admits. */
 const admitsAll = (flag: Flag, earlier: Rule, rule: Rule): boolean =>

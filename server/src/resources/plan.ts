@@ -42,13 +42,18 @@ export const warningsOf = <Name extends ResourceName>(
   document: Documents[Name],
   environment: string,
 ): Warnings => {
-  const elsewhere = registry.all().flatMap(live => {
+  const all = registry.all();
+  const elsewhere = all.flatMap(live => {
     const found = recordsOf(type, live.replica.current()).get(document.key);
     return live.environment === environment || found === undefined
       ? []
       : [[live.environment, found.document] as const];
   });
-  const warnings = type.warnings(document, new Map(elsewhere));
+  const warnings = type.warnings(
+    document,
+    new Map(elsewhere),
+    all.find(live => live.environment === environment)?.view().flagSet,
+  );
   return warnings.length === 0 ? {} : { warnings: [...warnings] };
 };
 

@@ -1,4 +1,4 @@
-import type { ErrorDetail } from '@pennon/schema';
+import type { ErrorDetail, FlagSet } from '@pennon/schema';
 
 import type { Clock } from '../clock.ts';
 import type { Registry } from '../flag-set/registry.ts';
@@ -43,10 +43,14 @@ export type ResourceType<Name extends ResourceName = ResourceName> = {
   ) => Documents[Name];
   /** Keys of the flags that refer to this document. */
   readonly usedBy: (base: ValidationBase, key: string) => readonly string[];
-  /** Accepted, but probably unintended. `elsewhere`: the same key in other environments. */
+  /**
+   * Accepted, but probably unintended. `elsewhere`: the same key in other environments; `flagSet`: the
+   * environment of the document, undefined if it is being deleted.
+   */
   readonly warnings: (
     document: Documents[Name],
     elsewhere: ReadonlyMap<string, Documents[Name]>,
+    flagSet: FlagSet | undefined,
   ) => readonly ErrorDetail[];
   readonly writes: (documents: ReadonlyMap<string, Documents[Name] | null>) => Writes<'flagSet'>;
   readonly versions: (versions: readonly Version<Documents[Name]>[]) => NewVersions;

@@ -1,9 +1,25 @@
 import { references } from '@pennon/engine';
 import { Segment } from '@pennon/schema';
 
+import { usageAsOtherType } from '../resources/attribute-types.ts';
+import { conditionWarnings, emptyLists } from '../resources/condition-warnings.ts';
 import { mergePatch, parseOrThrow } from '../resources/parse.ts';
 import type { ResourceType } from '../resources/resource-type.ts';
 import { validateSegment } from '../resources/validate.ts';
+
+const segmentWarnings: ResourceType<'segments'>['warnings'] = (
+  { key, conditions },
+  _elsewhere,
+  flagSet,
+) => [
+  ...emptyLists(conditions, 'conditions'),
+  ...conditionWarnings(
+    conditions,
+    'conditions',
+    ({ condition }, type) =>
+      flagSet && usageAsOtherType(flagSet, `segment "${key}"`, condition, type),
+  ),
+];
 
 export const segmentResource: ResourceType<'segments'> = {
   collection: 'segments',
@@ -19,7 +35,7 @@ export const segmentResource: ResourceType<'segments'> = {
     Object.values(flagSet.flags)
       .filter(flag => references(flag).segments.includes(key))
       .map(flag => flag.key),
-  warnings: () => [],
+  warnings: segmentWarnings,
   writes: segments => ({ segments }),
   versions: segments => ({ segments }),
 };
