@@ -10,8 +10,8 @@ import { eventually } from './processes.ts';
 import { ADMIN_KEY, request, newDirectory, startServerOn, type RedisServer } from './servers.ts';
 import { useRedis } from './setup.ts';
 
-const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8');
-const [, printed = ''] = /### Import and export[^]*?```sh\n([^]*?)```/.exec(readme) ?? [];
+const page = readFileSync(new URL('../../../docs/operations.md', import.meta.url), 'utf8');
+const [, printed = ''] = /## Import and export[^]*?```sh\n([^]*?)```/.exec(page) ?? [];
 
 const redis = useRedis();
 const servers: ServerProcess[] = [];
@@ -46,7 +46,7 @@ beforeEach(async () => {
   sdkKey = (await requestEmbedded('POST', '/keys', key)).body.secret;
 });
 
-/** Runs the commands of the README against these two servers. Returns the exit code and the output. */
+/** Runs the commands of the documentation against these two servers. Returns the exit code and the output. */
 const move = async () => {
   const script = printed
     .replaceAll('http://127.0.0.1:4400', embedded.url)
