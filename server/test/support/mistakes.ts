@@ -681,7 +681,7 @@ export const MISTAKES: readonly Row[] = [
     { ...patch('stale etag', { enabled: true }), headers: { 'if-match': '"abc.1.def"' } },
     412,
     null,
-    'flag "theme" has changed: its current version is 2; read it again',
+    'flag "theme" has changed: its current version is',
   ],
   [
     { ...patch('version as etag', { enabled: true }), headers: { 'if-match': '3' } },
