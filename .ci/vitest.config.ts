@@ -25,6 +25,9 @@ export default defineConfig({
           name: 'unit',
           include: ['.ci/*.test.ts', tests],
           exclude: [installed, startsProcesses],
+          // Only for tests that hang. A busy machine must not fail a test.
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
           maxWorkers: '100%',
           sequence: { groupOrder: 0 },
         },

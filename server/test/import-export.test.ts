@@ -140,7 +140,9 @@ describe('an import', () => {
         after: { flags: 2, segments: 1 },
       },
     ]);
-    const control = (await atTarget('GET', '/api/v1/audit?environment=*&limit=1')).body.items;
+    const control = (
+      await atTarget('GET', '/api/v1/audit?environment=*&action=environment.create&limit=1')
+    ).body.items;
     expect(control).toMatchObject([{ action: 'environment.create', key: 'staging' }]);
   });
 
