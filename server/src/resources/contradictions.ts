@@ -204,10 +204,14 @@ const rangeOf = ({ operator, operand }: Literal): Range | undefined => {
     : { unit, from: -Infinity, to: bound, includesBounds };
 };
 
+const DATE = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:Z|[+-]\d{2}:\d{2})$/i;
+
 /** NaN if the value is not a number or a date. */
 const pointOf = (value: unknown, unit: Range['unit']): number => {
   if (unit === 'number') return typeof value === 'number' ? value : Number.NaN;
-  return typeof value === 'string' ? Date.parse(value) : Number.NaN;
+  return typeof value === 'string' && DATE.test(value)
+    ? Date.parse(value.toUpperCase())
+    : Number.NaN;
 };
 
 const isInside = (point: number, { from, to, includesBounds }: Range): boolean =>
