@@ -8,7 +8,7 @@ import type { SourceState } from './sources.ts';
 /**
  * - `starting`: `initialize` is pending
  * - `ready`: the flags are current, or the server evaluates them
- * - `stale`: there are flags or cached results, but they may be out of date
+ * - `stale`: the flags or cached results may be out of date, or the server that evaluated is lost
  * - `unauthorized`: the server rejects the key, and there are no flags
  * - `error`: there are no flags
  * - `closed`: after `onClose`
@@ -18,7 +18,7 @@ export type ProviderState = 'starting' | 'ready' | 'stale' | 'unauthorized' | 'e
 /** Everything that the next state depends on, except for the current state. */
 export type StateInputs = {
   readonly source: SourceState;
-  /** Whether there are flags to evaluate or cached results, even if they are old. */
+  /** Whether there are flags to evaluate, even if they are old. */
   readonly hasFlags: boolean;
   /** Undefined if flags are evaluated in this process. */
   readonly remoteAccess: RemoteAccess | undefined;
@@ -56,11 +56,14 @@ const stateAtStart = (inputs: StateInputs): ProviderState => {
   return hasFlags ? 'stale' : 'error';
 };
 
+/** In remote mode, a provider that was ready may have neither flags nor cached results. */
+const hadResults = (current: ProviderState): boolean => current === 'ready' || current === 'stale';
+
 /** A provider that could not start because of its key must not run on older flags unnoticed. */
 const stateAfterStart = (current: ProviderState, inputs: StateInputs): ProviderState => {
   if (isReady(inputs)) return 'ready';
   if (current === 'unauthorized') return 'unauthorized';
-  if (inputs.hasFlags) return 'stale';
+  if (inputs.hasFlags || hadResults(current)) return 'stale';
   return inputs.source === 'unauthorized' ? 'unauthorized' : 'error';
 };
 
@@ -70,15 +73,14 @@ export const nextState = (current: ProviderState, inputs: StateInputs): Provider
   return current === 'starting' ? stateAtStart(inputs) : stateAfterStart(current, inputs);
 };
 
-/** The SDK does not distinguish the two after the start. */
-const isError = (state: ProviderState): boolean => state === 'unauthorized' || state === 'error';
-
-/** Receives the events after the start. The outcome of the start itself is the promise `started`. */
+/**
+ * Receives the events after the start. The outcome of the start itself is the promise `started`; a provider that
+ * has started never becomes one in error.
+ */
 export type ProviderListener = {
   readonly onChange: (flagsChanged: string[]) => void;
   readonly onReady: () => void;
   readonly onStale: (message: string) => void;
-  readonly onError: (message: string) => void;
 };
 
 /** Emits one event for each change of state, and none after `close()`. */
@@ -119,10 +121,9 @@ export const createProviderState = (
     if (state === 'stale') setImmediate(() => state === 'stale' && listener.onStale(getReason()));
   };
 
-  const emit = (previous: ProviderState) => {
+  const emit = () => {
     if (state === 'ready') listener.onReady();
     if (state === 'stale') listener.onStale(getReason());
-    if (isError(state) && !isError(previous)) listener.onError(getReason());
   };
 
   return {
@@ -132,7 +133,7 @@ export const createProviderState = (
       state = nextState(previous, inputs);
       if (state === previous) return;
       if (previous === 'starting') finishStart();
-      else emit(previous);
+      else emit();
     },
     reportChange(flagsChanged) {
       if (state !== 'starting' && state !== 'closed') listener.onChange(flagsChanged);

@@ -56,7 +56,7 @@ const stateInputs = (
   timers: Pick<StateInputs, 'isGraceOver' | 'initTimedOut'>,
 ): StateInputs => ({
   source: flags.sourceState(),
-  hasFlags: flags.snapshot() !== undefined || remote?.hasResults() === true,
+  hasFlags: flags.snapshot() !== undefined,
   remoteAccess: remote?.access(),
   lastStatus: flags.freshness().lastError?.status,
   ...timers,
@@ -235,8 +235,8 @@ export class PennonProvider implements Provider {
     this.#session ??= createSession(this.#options, this.#runtime, this.#listener);
     const { started } = this.#session;
     if (EMITS_START_EVENTS) {
-      const { onReady, onError } = this.#listener;
-      await started.then(onReady, (error: unknown) => onError(String(error)));
+      const { onReady } = this.#listener;
+      await started.then(onReady, (error: unknown) => this.#emitError(String(error)));
     }
     await started;
   }
@@ -320,10 +320,12 @@ export class PennonProvider implements Provider {
       this.#warn(`the flags may be out of date: ${message}`);
       this.events.emit(ProviderEvents.Stale, { message });
     },
-    onError: (message: string) =>
-      this.events.emit(ProviderEvents.Error, { message, errorCode: ErrorCode.GENERAL }),
     onWarning: (message: string) => this.#warn(message),
   };
+
+  #emitError(message: string): void {
+    this.events.emit(ProviderEvents.Error, { message, errorCode: ErrorCode.GENERAL });
+  }
 
   /** The SDK has no accessor for the logger that `OpenFeature.setLogger` has set. */
   #warn(message: string): void {

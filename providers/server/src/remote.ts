@@ -19,7 +19,6 @@ type EvaluationCache = {
   readonly get: (body: string) => RemoteEvaluation | undefined;
   /** Returns a result of any age, for when the server is unreachable. */
   readonly getExpired: (body: string) => RemoteEvaluation | undefined;
-  readonly isEmpty: () => boolean;
   /** Grows with each invalidation. */
   readonly generation: () => number;
   /** Does nothing if flags changed since the request was sent, in an earlier `generation`. */
@@ -74,7 +73,6 @@ const createEvaluationCache = (
       return entry.evaluation;
     },
     getExpired: body => entries.get(body)?.evaluation,
-    isEmpty: () => entries.size === 0,
     generation: () => generation,
     set(body, evaluation, requestGeneration) {
       if (requestGeneration !== generation) return;
@@ -163,8 +161,6 @@ export type RemoteEvaluator = {
   readonly access: () => RemoteAccess;
   /** Finds out whether the server evaluates flags for a key that may not read the flag set. */
   checkAccess(): Promise<void>;
-  /** Whether the cache has results for when the server is unreachable. */
-  readonly hasResults: () => boolean;
   /** Removes the results of flags that changed from the cache. */
   invalidate(flagKeys: readonly string[]): void;
   /** The error because of which no requests are sent at the moment, or undefined if they are. */
@@ -210,7 +206,6 @@ export const createRemoteEvaluator = (
       return access === 'granted' && client.circuitError() !== undefined ? 'unknown' : access;
     },
     checkAccess: () => accessCheck.check(),
-    hasResults: () => !cache.isEmpty(),
     invalidate: flagKeys => cache.invalidate(flagKeys),
     circuitError: client.circuitError,
     close: client.close,

@@ -95,14 +95,26 @@ describe('a provider that has started', () => {
   it.each([
     ['ready', true, 'ready'],
     ['unreachable', true, 'stale'],
-    ['unreachable', false, 'error'],
+    ['unreachable', false, 'stale'],
     ['invalid', true, 'stale'],
     ['unauthorized', true, 'stale'],
-    ['unauthorized', false, 'unauthorized'],
+    ['unauthorized', false, 'stale'],
     ['connecting', true, 'stale'],
   ] as const)('with source state %s, and flags: %s, is %s', (source, hasFlags, expected) => {
     expect(nextState('ready', { ...NOTHING_YET, source, hasFlags })).toBe(expected);
   });
+
+  it.each([
+    ['unreachable', false, 'error'],
+    ['unreachable', true, 'stale'],
+    ['unauthorized', false, 'unauthorized'],
+    ['ready', false, 'ready'],
+  ] as const)(
+    'after a failed start, with source state %s, and flags: %s, is %s',
+    (source, hasFlags, expected) => {
+      expect(nextState('error', { ...NOTHING_YET, source, hasFlags })).toBe(expected);
+    },
+  );
 });
 
 it('a provider that could not start because of its key does not use older flags unnoticed', () => {

@@ -206,17 +206,15 @@ const proofs: Record<string, () => Promise<void>> = {
   '5.1.4': () => prove('5.1.5'),
   '5.1.5': async () => {
     const server = startFakeServer(flags);
-    server.behave({ status: 403 }, 'stream');
-    server.behave({ status: 403 }, 'poll');
-    const { client } = openOn(server, { mode: 'remote' });
-    await server.advance(1_500);
+    server.behave('broken');
+    const { client, started } = openOn(server, {});
     const details: object[] = [];
     client.addHandler(ProviderEvents.Error, event => details.push({ ...event }));
-    server.behave('broken', 'evaluate');
-    await client.getBooleanValue('b', false);
-    expect(details).toMatchObject([
-      { message: 'fetch failed: ECONNREFUSED', errorCode: 'GENERAL' },
-    ]);
+    await server.advance(2_000);
+    // The SDK emits the event when `initialize` rejects, with the message of that error.
+    const message = 'no flags available: fetch failed: ECONNREFUSED';
+    expect(await started).toBe(`GENERAL: ${message}`);
+    expect(details).toMatchObject([{ message }]);
   },
 };
 
