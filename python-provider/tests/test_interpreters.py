@@ -1,4 +1,8 @@
-"""The package with every supported version of Python that is installed."""
+"""The package with every supported version of Python that is installed.
+
+Not part of the ordinary run, because it takes a minute and depends on the machine. Run it with
+`pytest -m interpreters`.
+"""
 
 from __future__ import annotations
 
@@ -40,6 +44,7 @@ def _works(python: Path) -> bool:
         return False
 
 
+@pytest.mark.interpreters
 @pytest.mark.parametrize("version", OTHERS)
 def test_the_package_works_with_python(version: str, tmp_path: Path) -> None:
     base = find_python(version)
