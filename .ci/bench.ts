@@ -3,12 +3,23 @@ import { join } from 'node:path';
 import { preparePython, python } from './python.ts';
 import { root, run } from './run.ts';
 
+/** `pnpm bench` runs every benchmark, `pnpm bench http` one of them, and `--quick` shortens them. */
+const args = process.argv.slice(2);
+const names = args.filter(arg => !arg.startsWith('--'));
+
+const runPython = async (): Promise<number> => {
+  const problem = await preparePython();
+  if (problem === undefined) return run(python, ['bench'], { cwd: join(root, 'python-provider') });
+  console.error(problem);
+  return 1;
+};
+
 // One after the other, because benchmarks that run at the same time slow each other down.
-const typescriptCode = await run(process.execPath, [
-  join(root, 'packages', 'bench', 'src', 'main.ts'),
-]);
-const problem = await preparePython();
-if (problem !== undefined) console.error(problem);
-const pythonCode =
-  problem === undefined ? await run(python, ['bench'], { cwd: join(root, 'python-provider') }) : 1;
+const others = args.filter(arg => arg !== 'python');
+const isPythonOnly = names.length === 1 && names[0] === 'python';
+const typescriptCode = isPythonOnly
+  ? 0
+  : await run(process.execPath, [join(root, 'packages', 'bench', 'src', 'main.ts'), ...others]);
+const runsPython = names.length === 0 || names.includes('python');
+const pythonCode = runsPython ? await runPython() : 0;
 process.exitCode = typescriptCode === 0 ? pythonCode : typescriptCode;

@@ -1,15 +1,32 @@
+import { parseArgs } from 'node:util';
+
 import { bulkBenchmark } from './bulk/benchmark.ts';
 import { engineBenchmark } from './engine/benchmark.ts';
+import { httpBenchmark } from './http/benchmark.ts';
 import { providersBenchmark } from './providers/benchmark.ts';
 import { format, type Table } from './table.ts';
 
-/** All benchmarks. They run one at a time, because two at once would slow each other down. */
-const BENCHMARKS: readonly (() => readonly Table[] | Promise<readonly Table[]>)[] = [
-  engineBenchmark,
-  providersBenchmark,
-  bulkBenchmark,
-];
+type Benchmark = (options: {
+  readonly isQuick: boolean;
+}) => readonly Table[] | Promise<readonly Table[]>;
 
-for (const benchmark of BENCHMARKS) {
-  for (const table of await benchmark()) console.log(`${format(table)}\n`);
+const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
+  engine: engineBenchmark,
+  providers: providersBenchmark,
+  bulk: bulkBenchmark,
+  http: httpBenchmark,
+};
+
+const { values, positionals } = parseArgs({
+  options: { quick: { type: 'boolean', default: false } },
+  allowPositionals: true,
+});
+const unknown = positionals.filter(name => !Object.hasOwn(BENCHMARKS, name));
+if (unknown.length > 0)
+  throw new Error(`no benchmark "${unknown[0]}": use ${Object.keys(BENCHMARKS).join(', ')}`);
+
+// One at a time, because two at once would slow each other down.
+for (const [name, benchmark] of Object.entries(BENCHMARKS)) {
+  if (positionals.length > 0 && !positionals.includes(name)) continue;
+  for (const table of await benchmark({ isQuick: values.quick })) console.log(`${format(table)}\n`);
 }

@@ -1,0 +1,151 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { z } from 'zod';
+
+import { median } from '../engine/measure.ts';
+import type { Table } from '../table.ts';
+import { loadNote, measure, startServer, type Load, type Round } from './processes.ts';
+import type { ServerProcess } from './processes.ts';
+import { FLAG_KEYS, PLANS, WORKLOADS, type Workload } from './workloads.ts';
+
+const PENNON = new URL('../../../../server/src/main.ts', import.meta.url).pathname;
+const RIVALS = [
+  { name: 'bare node:http', file: 'bare.ts' },
+  { name: 'Fastify, fixed response', file: 'fastify.ts' },
+  { name: 'Fastify and flagd-core', file: 'flagd.ts' },
+] as const;
+const CreatedKey = z.object({ secret: z.string() });
+
+const ADMIN_KEY = 'the-admin-key-of-a-benchmark';
+
+const startPennon = async (settings: Readonly<Record<string, string>>) => {
+  const server = await startServer([PENNON], {
+    HOST: '127.0.0.1',
+    PORT: '0',
+    PENNON_DATA: ':memory:',
+    PENNON_ADMIN_KEY: ADMIN_KEY,
+    PENNON_RATE_LIMIT: '0',
+    LOG_LEVEL: 'fatal',
+    ...settings,
+  });
+  const post = async (path: string, body: object): Promise<string> => {
+    const response = await fetch(`${server.url}/api/v1/${path}`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${ADMIN_KEY}`, 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+    if (!response.ok) throw new Error(await response.text());
+    return response.text();
+  };
+  const rules = [{ attribute: 'plan', operator: 'in', value: PLANS, percentage: 50 }];
+  for (const key of FLAG_KEYS)
+    await post('flags?environment=production', { key, enabled: true, rules });
+  const created = await post('keys', { name: 'bench', role: 'server', environment: 'production' });
+  const { secret } = CreatedKey.parse(JSON.parse(created));
+  return { server, secret };
+};
+
+/** One server with the load that it gets. */
+type Candidate = { readonly name: string; readonly server: ServerProcess; readonly load: Load };
+
+const startCandidates = async (
+  { path, bodies, settings }: Workload,
+  directory: string,
+  seconds: number,
+): Promise<readonly Candidate[]> => {
+  const file = join(directory, 'bodies');
+  writeFileSync(file, bodies.map(body => JSON.stringify(body)).join('\n'));
+  const load = { path, bodies: file, seconds };
+  const { server, secret } = await startPennon(settings);
+  const response = await fetch(server.url + path, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${secret}`, 'content-type': 'application/json' },
+    body: JSON.stringify(bodies[0]),
+  });
+  const fixed = join(directory, 'response');
+  writeFileSync(fixed, await response.text());
+  const rivals = await Promise.all(
+    RIVALS.map(async ({ name, file: script }) => ({
+      name,
+      server: await startServer([new URL(`servers/${script}`, import.meta.url).pathname, fixed]),
+      load,
+    })),
+  );
+  return [...rivals, { name: 'Pennon', server, load: { ...load, key: secret } }];
+};
+
+/** The rounds alternate between the servers, so other load on the machine affects all of them. */
+const measureRounds = async (
+  candidates: readonly Candidate[],
+  rounds: number,
+): Promise<readonly (readonly Round[])[]> => {
+  const measured: Round[][] = [];
+  for (let round = 0; round <= rounds; round += 1) {
+    const results: Round[] = [];
+    for (const { server, load } of candidates) results.push(await measure(server, load));
+    // The first round warms up.
+    if (round > 0) measured.push(results);
+  }
+  return measured;
+};
+
+const measureWorkload = async (
+  workload: Workload,
+  { rounds, seconds }: { readonly rounds: number; readonly seconds: number },
+): Promise<Table> => {
+  const directory = mkdtempSync(join(tmpdir(), 'pennon-bench-'));
+  const candidates = await startCandidates(workload, directory, seconds);
+  const measured = await measureRounds(candidates, rounds);
+  for (const { server } of candidates) await server.stop();
+  rmSync(directory, { recursive: true });
+  const bareOf = (round: readonly Round[]): Round => {
+    const [bare] = round;
+    if (bare === undefined) throw new Error('a round has no results');
+    return bare;
+  };
+  const rows = candidates.map(({ name }, index) => {
+    const values = (pick: (own: Round, bare: Round) => number): number[] =>
+      measured.flatMap(round =>
+        round[index] === undefined ? [] : [pick(round[index], bareOf(round))],
+      );
+    const shares = values((own, bare) => own.perSecond / bare.perSecond);
+    return [
+      name,
+      median(values(own => own.perSecond)).toFixed(0),
+      median(shares).toFixed(2),
+      Math.max(...shares).toFixed(2),
+      median(values(own => own.cpuMicros)).toFixed(0),
+      median(values((own, bare) => own.p99 / bare.p50)).toFixed(1),
+      median(values(own => own.p99)).toFixed(1),
+    ];
+  });
+  return {
+    title: `HTTP: ${workload.name}`,
+    columns: ['server', 'requests/s', '÷ bare', 'best', 'CPU µs', 'p99 ÷ p50 of bare', 'p99 ms'],
+    rows,
+    notes: [
+      `To reach: ${workload.goal} of bare; p99 at most 5 times the p50 of bare.`,
+      `${rounds} rounds of ${seconds} s that alternate between the servers; medians, ratios within a round.`,
+      loadNote(),
+    ],
+  };
+};
+
+/** Compares a request to Pennon with the same request to bare Node, Fastify and flagd-core, side by side. */
+export const httpBenchmark = async ({
+  isQuick,
+}: {
+  readonly isQuick: boolean;
+}): Promise<Table[]> => {
+  const tables: Table[] = [];
+  for (const workload of WORKLOADS)
+    tables.push(
+      await measureWorkload(
+        workload,
+        isQuick ? { rounds: 2, seconds: 1 } : { rounds: 7, seconds: 4 },
+      ),
+    );
+  return tables;
+};
