@@ -161,7 +161,7 @@ describe('paths', () => {
   });
 
   it.each([
-    ['PUT', '/api/v1/flags', 'GET, HEAD, POST'],
+    ['PUT', '/api/v1/flags', 'GET, HEAD, PATCH, POST'],
     ['POST', '/api/v1/flags/a-flag?environment=production', 'DELETE, GET, HEAD, PATCH, PUT'],
     ['GET', '/api/v1/flags/a-flag/copy', 'POST'],
     ['PUT', '/trpc/flags.list', 'GET, POST'],

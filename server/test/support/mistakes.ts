@@ -769,7 +769,7 @@ export const MISTAKES: readonly Row[] = [
     { title: 'PUT on list', method: 'PUT', path: `/flags${P}`, body: on },
     405,
     null,
-    'this route does not support PUT; use GET, HEAD, POST',
+    'this route does not support PUT; use GET, HEAD, PATCH, POST',
   ],
   [
     { title: 'POST on one', method: 'POST', path: `/flags/theme${P}`, body: on },
