@@ -19,7 +19,7 @@ from openfeature.client import OpenFeatureClient
 from openfeature.exception import GeneralError, ProviderFatalError
 from openfeature.provider import ProviderStatus
 
-from pennon_openfeature._cache_file import write_cache_file
+from pennon_openfeature._flag_file import write_flag_file
 from pennon_openfeature._flag_set import FlagSet
 
 OFF = {"new-checkout": boolean_flag("off")}
@@ -116,9 +116,9 @@ def test_a_slow_disk_delays_no_change_and_receives_only_the_latest_flags(
     def write_slowly(path: Path, flag_set: FlagSet) -> None:
         revisions.append(flag_set.revision)
         disk_ready.wait(20)
-        write_cache_file(path, flag_set)
+        write_flag_file(path, flag_set)
 
-    monkeypatch.setattr("pennon_openfeature._cache_file.write_cache_file", write_slowly)
+    monkeypatch.setattr("pennon_openfeature._flag_manager.write_flag_file", write_slowly)
     cache_file = tmp_path / "flags.json"
     provider = use(provider_for(server, cache_file=cache_file, init_timeout_ms=200))
     eventually(streaming(provider))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pennon_openfeature._engine import (
-    ChangedKeys,
+    FlagSetChanges,
     compile,  # noqa: A004
     diff_flag_sets,
     evaluate,
@@ -47,7 +47,7 @@ CURRENT: dict[str, Any] = {
 
 def test_changed_flags_and_all_that_depend_on_them_are_affected() -> None:
     diff = diff_flag_sets({"flags": PREVIOUS}, {"flags": CURRENT})
-    assert diff.changed == ChangedKeys(frozenset({"added", "removed", "replaced"}), frozenset())
+    assert diff.changed == FlagSetChanges(frozenset({"added", "removed", "replaced"}), frozenset())
     assert diff.affected == (CURRENT.keys() | {"removed"}) - {"unrelated"}
 
 
@@ -60,7 +60,7 @@ def test_flags_that_refer_to_a_changed_segment_are_affected() -> None:
     before = {"flags": flags, "segments": {"payers": {"conditions": []}, "others": {}}}
     after = {"flags": flags, "segments": {"payers": {"conditions": [1]}, "others": {}}}
     diff = diff_flag_sets(before, after)
-    assert diff.changed == ChangedKeys(frozenset(), frozenset({"payers"}))
+    assert diff.changed == FlagSetChanges(frozenset(), frozenset({"payers"}))
     assert diff.affected == {"direct", "indirect"}
 
 
@@ -73,14 +73,14 @@ def test_a_new_version_alone_affects_neither_the_flag_nor_its_dependents() -> No
         "segments": {"s": {**segment, "version": 2}},
     }
     diff = diff_flag_sets(before, after)
-    assert diff.changed == ChangedKeys(frozenset({"edited"}), frozenset({"s"}))
+    assert diff.changed == FlagSetChanges(frozenset({"edited"}), frozenset({"s"}))
     assert diff.affected == frozenset()
 
 
 def test_only_the_keys_of_the_hint_are_compared() -> None:
-    hint = ChangedKeys(frozenset({"added", "unrelated", "unknown"}), frozenset())
+    hint = FlagSetChanges(frozenset({"added", "unrelated", "unknown"}), frozenset())
     diff = diff_flag_sets({"flags": PREVIOUS}, {"flags": CURRENT}, hint)
-    assert diff.changed == ChangedKeys(frozenset({"added"}), frozenset())
+    assert diff.changed == FlagSetChanges(frozenset({"added"}), frozenset())
     assert diff.affected == {"added", "on-added"}
 
 

@@ -1,10 +1,10 @@
 """OpenFeature provider for Pennon: evaluates feature flags in this process."""
 
 from ._engine import Evaluation, Failed, NotServed, Served
-from ._flag_snapshot import Snapshot
-from ._freshness import Freshness, LastError
-from ._provider import PennonProvider
+from ._follower_state import LastError
+from ._provider import PennonProvider, Snapshot
 from ._resolution import EvaluationResult, Unavailable
+from ._sources import Freshness
 
 __all__ = [
     "Evaluation",

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable
 from typing import Any, Literal
+from uuid import uuid4
 
-from ._circuit_breaker import CircuitBreaker
-from ._engine import Evaluation, Failed, NotServed, Served
+from ._engine import Evaluation, Failed, NotServed, Served, is_number
 from ._errors import SyncError, to_sync_error
 from ._flag_set import parse_object
-from ._http import Address, Connection
-from ._pending_request import PendingRequest, RequestScope
+from ._http import Address, Connection, RequestScope
+from ._pending_request import DaemonThreadPool, PendingRequest, Result
 from ._resolution import FlagTelemetry, ResultWithTelemetry, flag_telemetry
-from ._thread_pool import DaemonThreadPool, Result
+from ._timing import Timing
 
 PROBE_INTERVAL_S = 0.1
 
@@ -24,6 +25,62 @@ _FLAG_ERROR_CODES: dict[str, Literal["FLAG_NOT_FOUND", "PARSE_ERROR", "TARGETING
     "PARSE_ERROR": "PARSE_ERROR",
     "TARGETING_KEY_MISSING": "TARGETING_KEY_MISSING",
 }
+
+
+class CircuitBreaker:
+    """Stops requests to a server that does not respond, so callers do not wait for it.
+
+    Opens after a failed request. After a delay, one request is let through as a trial.
+    """
+
+    def __init__(self, timing: Timing, trial_ms: float, on_change: Callable[[], None]) -> None:
+        self._timing = timing
+        # How long a trial may take before another one is let through.
+        self._trial_s = trial_ms / 1_000
+        # Called when the breaker trips or resets.
+        self._on_change = on_change
+        self._circuit_error: SyncError | None = None
+        self._trial_at = 0.0
+        self._failures = 0
+
+    @property
+    def circuit_error(self) -> SyncError | None:
+        """The error that opened the breaker, or None while it is closed."""
+        return self._circuit_error
+
+    def seconds_until_trial(self) -> float:
+        """How long no request may be sent."""
+        if self._circuit_error is None:
+            return 0
+        return max(0.0, self._trial_at - time.monotonic())
+
+    def admit_request(self) -> SyncError | None:
+        """Must be called before each request.
+
+        Returns the error to fail with, or None if the request may be sent. After a delay, the open
+        breaker admits one request as a trial, and no other until that has timed out.
+        """
+        now = time.monotonic()
+        if self._circuit_error is None or now < self._trial_at:
+            return self._circuit_error
+        self._trial_at = now + self._trial_s
+        return None
+
+    def trip(self, error: SyncError) -> None:
+        delay_ms = max(
+            error.retry_after_ms,
+            self._timing.rejected_key_delay(error),
+            self._timing.backoff_delay(self._failures),
+        )
+        self._failures += 1
+        self._trial_at = time.monotonic() + delay_ms / 1_000
+        self._circuit_error = error
+        self._on_change()
+
+    def reset(self) -> None:
+        if self._circuit_error is not None:
+            self._circuit_error, self._failures = None, 0
+            self._on_change()
 
 
 class EvaluateClient:
@@ -198,3 +255,32 @@ def _read_evaluation(flag_key: str, fields: dict[str, Any]) -> Evaluation:
 def _read_telemetry(fields: dict[str, Any]) -> FlagTelemetry:
     """Empty for a server that does not send it."""
     return flag_telemetry(fields.get("version"), fields.get("environment"))
+
+
+def body_of(flag_key: str, context: dict[str, Any]) -> str:
+    """The body of the request, in a canonical form because it is also the cache key."""
+    body = {"flagKey": flag_key, "context": context}
+    try:
+        return json.dumps(body, sort_keys=True, allow_nan=False)
+    except (ValueError, TypeError):
+        safe = {"flagKey": flag_key, "context": _json_safe(context)}
+        return json.dumps(safe, sort_keys=True).replace(f'"{_NOT_FINITE}"', "1e999")
+
+
+# A placeholder for numbers that JSON cannot represent. Random, so no context contains it.
+_NOT_FINITE = f"not finite {uuid4()}"
+
+
+def _json_safe(value: Any) -> Any:
+    """A copy without values that JSON cannot represent.
+
+    Numbers that are not finite stay so: if they became null, the server would look up the dotted
+    path instead.
+    """
+    if isinstance(value, dict):
+        return {name: _json_safe(each) for name, each in value.items() if isinstance(name, str)}
+    if isinstance(value, list):
+        return [_json_safe(each) for each in value]
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return value if is_number(value) else _NOT_FINITE
+    return value if isinstance(value, str | bool) else None

@@ -1,13 +1,16 @@
-"""Flag sets in files: JSON or YAML, in the server's full form or in the short form."""
+"""Flag sets in files and from the application, in the server's full form or in the short form."""
 
 from __future__ import annotations
 
+import json
 import os
+import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from ._engine import expand_short_form
+from ._engine import compile, expand_short_form  # noqa: A004
 from ._errors import SyncError
 from ._flag_set import FlagSet
 from ._json import parse_json
@@ -17,7 +20,7 @@ FilePath: TypeAlias = "str | os.PathLike[str]"
 
 def read_flag_file(path: FilePath) -> FlagSet:
     """Reads a flag set from a JSON or YAML file."""
-    return parse_flag_set(read_document(Path(path)))
+    return parse_flag_set(_read_document(Path(path)))
 
 
 def parse_flag_set(document: Mapping[str, Any]) -> FlagSet:
@@ -46,7 +49,7 @@ def _expand(flags: dict[str, Any]) -> dict[str, Any]:
     return {key: expand_short_form(flag) for key, flag in flags.items()}
 
 
-def read_document(path: Path) -> dict[str, Any]:
+def _read_document(path: Path) -> dict[str, Any]:
     # Some editors write a byte order mark.
     text = path.read_text("utf-8-sig")
     try:
@@ -65,3 +68,61 @@ def _parse_yaml(text: str) -> Any:
     except ImportError as error:
         raise SyncError("install pennon-openfeature[yaml] to read YAML files") from error
     return parse_yaml(text)
+
+
+def write_flag_file(path: FilePath, flag_set: FlagSet) -> None:
+    """Replaces the file atomically, so readers and crashes see the old file or the new one."""
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # mkstemp makes the file readable for its owner only; rules may contain personal data.
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(json.dumps(flag_set.document(), separators=(",", ":")))
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def parse_local_flags(flags: Mapping[str, Any]) -> FlagSet:
+    """A flag set of flags by key, each a value or a flag. Raises ValueError if one is malformed."""
+    if not isinstance(flags, Mapping):
+        raise ValueError("flags must be a mapping of flag keys to values or flags")
+    flag_set = FlagSet(
+        id="",
+        revision=None,
+        environment="",
+        flags={key: _to_flag(key, each) for key, each in flags.items()},
+        segments={},
+    )
+    problems = compile(flag_set.document()).problems
+    if problems:
+        raise ValueError("; ".join(map(str, problems)))
+    return flag_set
+
+
+def _to_flag(key: str, flag_or_value: object) -> object:
+    """An object with the boolean field `enabled` is a flag. Anything else is the flag's value."""
+    if isinstance(flag_or_value, dict) and isinstance(flag_or_value.get("enabled"), bool):
+        return expand_short_form(flag_or_value)
+    if isinstance(flag_or_value, bool):
+        variant = "on" if flag_or_value else "off"
+        variants = {"on": True, "off": False}
+        return {**_flag("boolean", variants), "defaultVariant": variant}
+    for flag_type, python_type in _TYPES.items():
+        if isinstance(flag_or_value, python_type):
+            return _flag(flag_type, {"value": flag_or_value})
+    raise ValueError(
+        f'flag "{key}": must be a flag, or its value: a boolean, a string, a number or an object'
+    )
+
+
+_TYPES = {"string": str, "number": int | float, "object": dict}
+
+
+def _flag(flag_type: str, variants: dict[str, Any]) -> dict[str, Any]:
+    return {"type": flag_type, "enabled": True, "variants": variants, "defaultVariant": "value"}

@@ -8,25 +8,31 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from ._cache_file import CacheFile
+from ._flag_file import write_flag_file
 from ._flag_set import FlagSet, FlagSetUpdate
 from ._flag_snapshot import FlagSnapshot
 from ._follower import FollowOptions
-from ._freshness import Freshness, LastError, Source, last_error_of
+from ._follower_state import LastError, last_error_of
+from ._latest_value_queue import LatestValueQueue
 from ._options import Options
-from ._provider_state import SourceState
 from ._resolution import ResultWithTelemetry, no_flags
 from ._sources import (
+    DataOrigin,
     FileSource,
     FlagSource,
+    Freshness,
     InitialSource,
     LocalSource,
     ServerSource,
     SourceListener,
+    SourceState,
     initial_sources,
 )
 
 logger = logging.getLogger("pennon_openfeature")
+
+# How long a short script waits at its end for the cache file to be written.
+CACHE_FILE_TIMEOUT_S = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +51,7 @@ class FlagManager:
         self._listener = listener
         self._snapshot: FlagSnapshot | None = None
         # Where the flags came from before the source delivered any.
-        self._initial_source: Source = "none"
+        self._initial_source: DataOrigin = "none"
         # The last error outside of the source, such as of the cache file.
         self._last_error: LastError | None = None
         self._settled = threading.Event()
@@ -53,7 +59,7 @@ class FlagManager:
         self._initial_current_at: float | None = None
         # Guards the first snapshot, which a slow disk may deliver after the server.
         self._lock = threading.Lock()
-        self._cache_file: CacheFile | None = None
+        self._cache_writer: LatestValueQueue[FlagSet] | None = None
         self._has_source_started = False
         self._source = self._create_source()
 
@@ -81,7 +87,7 @@ class FlagManager:
     def start(self) -> None:
         self._start_loading()
         if self._options.cache_file is not None and self._options.offline_file is None:
-            self._cache_file = CacheFile(self._options.cache_file, self._on_cache_file_error)
+            self._cache_writer = LatestValueQueue(self._write_cache_file, "pennon-cache")
         self._has_source_started = True
         self._source.start(self._initial_flag_set(), self._initial_current_at)
 
@@ -96,8 +102,8 @@ class FlagManager:
 
     def wait_for_cache_file(self, deadline: float) -> None:
         """Waits a moment, so the file exists when a short script ends."""
-        if self._cache_file is not None:
-            self._cache_file.wait(self._moment_before(deadline))
+        if self._cache_writer is not None:
+            self._cache_writer.wait_until_idle(self._moment_before(deadline))
 
     def _moment_before(self, deadline: float) -> float:
         """A moment in seconds, but not beyond the deadline."""
@@ -110,15 +116,15 @@ class FlagManager:
 
     def stop(self, timeout_s: float) -> None:
         self._source.stop(timeout_s)
-        if self._cache_file is not None:
-            self._cache_file.close()
+        if self._cache_writer is not None:
+            self._cache_writer.wait_until_idle(CACHE_FILE_TIMEOUT_S)
 
     def after_fork(self) -> None:
         self._lock = threading.Lock()
         self._settled = threading.Event()
         self._initial_source = self.freshness().source
-        if self._cache_file is not None:
-            self._cache_file.after_fork()
+        if self._cache_writer is not None:
+            self._cache_writer.after_fork()
         self._source.after_fork(self._initial_flag_set())
 
     def evaluate(self, flag_key: str, context: object) -> ResultWithTelemetry:
@@ -184,16 +190,20 @@ class FlagManager:
         with self._lock:
             snapshot = FlagSnapshot(update.flag_set, self._snapshot, update.changed)
             self._snapshot = snapshot
-        if self._cache_file is not None:
-            self._cache_file.save(snapshot.flag_set)
+        if self._cache_writer is not None:
+            self._cache_writer.offer(snapshot.flag_set)
         if self._options.offline_file is not None and snapshot.compiled.problems:
             # For the person who edits the file.
             self._last_error = last_error_of("; ".join(map(str, snapshot.compiled.problems)))
         self._listener.on_change(snapshot)
         return snapshot.flag_set
 
-    def _on_cache_file_error(self, error: OSError) -> None:
-        self._report(f"the cache file cannot be written: {error}")
+    def _write_cache_file(self, flag_set: FlagSet) -> None:
+        assert self._options.cache_file is not None
+        try:
+            write_flag_file(self._options.cache_file, flag_set)
+        except OSError as error:
+            self._report(f"the cache file cannot be written: {error}")
 
     def _report(self, message: str) -> None:
         logger.warning(message)

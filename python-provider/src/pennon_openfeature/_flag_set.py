@@ -1,12 +1,12 @@
-"""Flag sets as the server sends them: the envelope, and changes to it."""
+"""Flag sets as the server sends them: the envelope, and the events of its stream."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
-from ._engine import ChangedKeys, same_json
+from ._engine import FlagSetChanges, same_json
 from ._errors import gap_error
 from ._json import parse_json
 
@@ -40,7 +40,7 @@ class FlagSetUpdate:
     """A flag set, and the keys that changed since the previous update, if they are known."""
 
     flag_set: FlagSet
-    changed: ChangedKeys | None = None
+    changed: FlagSetChanges | None = None
 
 
 def parse_object(text: str | bytes) -> dict[str, Any]:
@@ -76,7 +76,7 @@ def read_flag_set(document: Mapping[str, Any]) -> FlagSet:
     )
 
 
-def apply_change(flag_set: FlagSet | None, change_id: str | None, data: str) -> FlagSetUpdate:
+def _apply_change(flag_set: FlagSet | None, change_id: str | None, data: str) -> FlagSetUpdate:
     """Applies a `change` event. Raises a gap if it does not continue from `flag_set`."""
     change = parse_object(data)
     if flag_set is None or change.get("previous") != flag_set.id:
@@ -96,7 +96,7 @@ def apply_change(flag_set: FlagSet | None, change_id: str | None, data: str) -> 
     )
     return FlagSetUpdate(
         next_flag_set,
-        ChangedKeys(
+        FlagSetChanges(
             _changed_keys(flag_set.flags, flags), _changed_keys(flag_set.segments, segments)
         ),
     )
@@ -111,20 +111,35 @@ def _apply_patch(record: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[st
     return {name: value for name, value in {**record, **patch}.items() if value is not None}
 
 
-def reuse_unchanged(previous: FlagSet, current: FlagSet) -> FlagSet:
-    """`current`, but with the objects of `previous` for all flags and segments that are equal.
-
-    The engine does not compile an object again that it has compiled before.
-    """
-    return replace(
-        current,
-        flags=_reuse_equal(previous.flags, current.flags),
-        segments=_reuse_equal(previous.segments, current.segments),
-    )
+def _replace(_current: FlagSet | None, event_id: str | None, data: str) -> FlagSetUpdate:
+    flag_set = read_flag_set(parse_object(data))
+    return FlagSetUpdate(replace(flag_set, id=event_id) if event_id else flag_set)
 
 
-def _reuse_equal(previous: Mapping[str, Any], current: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        key: previous[key] if key in previous and same_json(previous[key], value) else value
-        for key, value in current.items()
-    }
+def _confirm_id(current: FlagSet | None, event_id: str | None, _data: str) -> FlagSetUpdate:
+    return _confirm(current, current is not None and current.id == event_id)
+
+
+def _confirm_revision(current: FlagSet | None, _event_id: str | None, data: str) -> FlagSetUpdate:
+    revision = parse_object(data).get("revision")
+    return _confirm(current, current is not None and current.revision == revision)
+
+
+def _confirm(current: FlagSet | None, is_same: bool) -> FlagSetUpdate:
+    if current is None or not is_same:
+        raise gap_error("the server has other data")
+    return FlagSetUpdate(current)
+
+
+# Applies an event (its id and its data) to the current flag set. Raises a gap if it cannot.
+EventReducer: TypeAlias = Callable[["FlagSet | None", "str | None", str], FlagSetUpdate]
+
+# The events that may come first in a stream.
+INITIAL_EVENTS = ("set", "current")
+# The reducer of each event. Others are ignored, because a newer server may send them.
+EVENTS: dict[str, EventReducer] = {
+    "set": _replace,
+    "change": _apply_change,
+    "current": _confirm_id,
+    "heartbeat": _confirm_revision,
+}

@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from ._context import to_plain_attributes
 from ._engine import (
-    ChangedKeys,
     CompiledFlagSet,
     Evaluation,
+    FlagSetChanges,
     affected_flags,
     changed_keys,
     compile,  # noqa: A004
     evaluate,
+    same_json,
 )
 from ._errors import SyncError
-from ._flag_set import FlagSet, reuse_unchanged
+from ._flag_set import FlagSet
 from ._resolution import (
-    EvaluationResult,
     FlagTelemetry,
     ResultWithTelemetry,
     flag_telemetry,
-    no_flags,
 )
 
 logger = logging.getLogger("pennon_openfeature")
@@ -39,14 +38,14 @@ class FlagSnapshot:
         self,
         flag_set: FlagSet,
         previous: FlagSnapshot | None = None,
-        changed: ChangedKeys | None = None,
+        changed: FlagSetChanges | None = None,
     ) -> None:
         """`changed` are the differences from `previous`, or None if they are not known.
 
         Raises SyncError if this engine cannot read the format of the flag set.
         """
         if previous is not None and changed is None:
-            flag_set = reuse_unchanged(previous.flag_set, flag_set)
+            flag_set = _reuse_unchanged(previous.flag_set, flag_set)
         self.flag_set: FlagSet = flag_set
         self.compiled: CompiledFlagSet = compile(
             self.flag_set.document(), previous.compiled if previous else None
@@ -84,33 +83,27 @@ class FlagSnapshot:
         return MappingProxyType(dict(flag_telemetry(version, self.flag_set.environment)))
 
 
-class Snapshot:
-    """Flags of one revision, which do not change while several of them are read."""
+def _reuse_unchanged(previous: FlagSet, current: FlagSet) -> FlagSet:
+    """`current`, but with the objects of `previous` for all flags and segments that are equal.
 
-    __slots__ = ("_flags",)
+    The engine does not compile an object again that it has compiled before.
+    """
+    return replace(
+        current,
+        flags=_reuse_equal(previous.flags, current.flags),
+        segments=_reuse_equal(previous.segments, current.segments),
+    )
 
-    def __init__(self, flags: FlagSnapshot | None) -> None:
-        self._flags = flags
 
-    @property
-    def revision(self) -> int | None:
-        return self._flags.flag_set.revision if self._flags else None
-
-    def evaluate(self, flag_key: str, context: Mapping[str, Any] | None = None) -> EvaluationResult:
-        if self._flags is None:
-            return no_flags(flag_key).result
-        return self._flags.evaluate(flag_key, to_plain_attributes(context or {}))
-
-    def evaluate_all(self, context: Mapping[str, Any] | None = None) -> dict[str, EvaluationResult]:
-        """The result of every flag, by its key."""
-        if self._flags is None:
-            return {}
-        plain = to_plain_attributes(context or {})
-        return {key: self._flags.evaluate(key, plain) for key in self._flags.flag_set.flags}
+def _reuse_equal(previous: Mapping[str, Any], current: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: previous[key] if key in previous and same_json(previous[key], value) else value
+        for key, value in current.items()
+    }
 
 
 def _affected_flags(
-    previous: FlagSnapshot, current: FlagSnapshot, changed: ChangedKeys
+    previous: FlagSnapshot, current: FlagSnapshot, changed: FlagSetChanges
 ) -> list[str]:
     """Changed and removed flags, and the flags that depend on them or on a changed segment.
 

@@ -6,12 +6,21 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
-from ._errors import SyncError, to_sync_error
-from ._flag_set import FlagSet, FlagSetUpdate, parse_object, read_flag_set
-from ._freshness import Freshness, LastError, Mode, Source, last_error_of
+from sseclient import SSEClient
+
+from ._errors import SyncError, gap_error, to_sync_error
+from ._flag_set import (
+    EVENTS,
+    INITIAL_EVENTS,
+    FlagSet,
+    FlagSetUpdate,
+    parse_object,
+    read_flag_set,
+)
+from ._follower_state import FollowerCallbacks, FollowerState, FollowerStatus
 from ._http import Address, Connection, Response
-from ._stream import StreamReader
 from ._timing import Timing
 
 
@@ -21,16 +30,6 @@ class FollowOptions:
     stream: bool
     poll_interval_ms: float
     timing: Timing
-
-
-@dataclass(frozen=True, slots=True)
-class FollowerCallbacks:
-    """Called on the follower's thread, one at a time."""
-
-    # Receives new data. Returns the data to keep. Raises SyncError if they cannot be used.
-    on_data: Callable[[FlagSetUpdate], FlagSet]
-    # Called when the mode changes or an error occurs, and after `on_data`.
-    on_status: Callable[[], None]
 
 
 class Follower:
@@ -45,13 +44,7 @@ class Follower:
     ) -> None:
         self._options = options
         self._timing = options.timing
-        self._callbacks = callbacks
-        self._data = initial
-        # When the server last sent or confirmed the data, on the monotonic clock.
-        self._current_at = current_at
-        self._mode: Mode = "connecting"
-        self._source: Source = "none"
-        self._last_error: LastError | None = None
+        self._state = FollowerState(callbacks, initial, current_at)
         # When Retry-After permits the next request, in milliseconds on the monotonic clock.
         self._retry_at = 0.0
         self._stopped = threading.Event()
@@ -61,7 +54,7 @@ class Follower:
 
     @property
     def current_at(self) -> float | None:
-        return self._current_at
+        return self._state.current_at
 
     def start(self) -> None:
         self._thread.start()
@@ -71,6 +64,7 @@ class Follower:
 
         Waits up to `timeout_s` for the thread if it is connecting or inside a callback.
         """
+        self._state.stop()
         self._stopped.set()
         connection = self._connection
         if connection is not None:
@@ -83,11 +77,8 @@ class Follower:
         if self._connection is not None:
             self._connection.abandon()
 
-    def freshness(self) -> Freshness:
-        age = None if self._current_at is None else (time.monotonic() - self._current_at) * 1_000
-        revision = self._data.revision if self._data else None
-        mode: Mode = "stopped" if self._stopped.is_set() else self._mode
-        return Freshness(mode, revision, age, self._source, self._last_error)
+    def status(self) -> FollowerStatus:
+        return self._state.status()
 
     def _run(self) -> None:
         if self._options.stream:
@@ -121,14 +112,14 @@ class Follower:
         error = self._poll()
         delay_ms = max(self._timing.rejected_key_delay(error), self._retry_after_ms())
         if delay_ms > 0 or (error is not None and error.is_request_error):
-            self._set_mode("disconnected")
+            self._state.set_mode("disconnected")
         self._sleep(delay_ms)
 
     def _run_stream(self) -> tuple[SyncError, float]:
         """Returns why the stream was lost and how long it had delivered data."""
         reader = StreamReader(
-            current=lambda: self._data,
-            on_update=lambda update: self._set_data(update, "stream"),
+            current=lambda: self._state.data,
+            on_update=lambda update: self._state.set_data(update, "stream"),
             idle_timeout_ms=self._timing.idle_timeout_ms,
         )
         try:
@@ -144,15 +135,15 @@ class Follower:
 
     def _on_stream_lost(self, error: SyncError) -> None:
         self._set_error(error)
-        if self._mode == "streaming":
-            self._set_mode("connecting")
-        elif self._mode == "connecting":
+        if self._state.mode == "streaming":
+            self._state.set_mode("connecting")
+        elif self._state.mode == "connecting":
             # The first poll has failed, too.
-            self._set_mode("disconnected")
+            self._state.set_mode("disconnected")
 
     def _open_stream(self) -> tuple[Connection, Response]:
         connection = self._connect(self._timing.response_timeout_ms)
-        last_id = self._data.id if self._data and self._data.id else None
+        last_id = self._state.data.id if self._state.data and self._state.data.id else None
         headers = {"last-event-id": last_id, "accept": "text/event-stream"}
         try:
             return connection, connection.send("GET", "flag-set/stream", headers)
@@ -189,7 +180,7 @@ class Follower:
         if self._stopped.is_set():
             return None
         try:
-            self._set_data(self._request_data(), "poll")
+            self._state.set_data(self._request_data(), "poll")
         except Exception as caught:  # noqa: BLE001 - reported, and the follower continues
             error = to_sync_error(caught)
             self._set_error(error)
@@ -199,22 +190,22 @@ class Follower:
     def _poll_or_disconnect(self) -> SyncError | None:
         error = self._poll()
         if error is not None:
-            self._set_mode("disconnected")
+            self._state.set_mode("disconnected")
         return error
 
     def _request_data(self) -> FlagSetUpdate:
-        etag = f'"{self._data.id}"' if self._data and self._data.id else None
+        etag = f'"{self._state.data.id}"' if self._state.data and self._state.data.id else None
         connection = self._connect(self._poll_timeout_ms())
         try:
             response = connection.send("GET", "flag-set", {"if-none-match": etag})
-            unchanged = self._data if response.status == 304 else None
+            unchanged = self._state.data if response.status == 304 else None
             return FlagSetUpdate(unchanged or read_flag_set(parse_object(response.read())))
         finally:
             self._disconnect(connection)
 
     def _poll_timeout_ms(self) -> float:
         """Once the server is known to be away, a slow response is better than none."""
-        if self._data is None or self._mode == "disconnected":
+        if self._state.data is None or self._state.mode == "disconnected":
             return self._timing.response_timeout_ms
         return self._timing.check_timeout_ms
 
@@ -229,26 +220,9 @@ class Follower:
         self._connection = None
         connection.close()
 
-    def _set_data(self, update: FlagSetUpdate, source: Source) -> None:
-        """Takes data that the server has sent, or confirmed if they are the current ones."""
-        if self._stopped.is_set():
-            return
-        if update.flag_set is not self._data:
-            self._data = self._callbacks.on_data(update)
-        self._current_at = time.monotonic()
-        self._source = source
-        self._set_mode("streaming" if source == "stream" else "polling")
-
-    def _set_mode(self, mode: Mode) -> None:
-        if self._mode != mode and not self._stopped.is_set():
-            self._mode = mode
-            self._callbacks.on_status()
-
     def _set_error(self, error: SyncError) -> None:
-        self._last_error = last_error_of(error)
         self._retry_at = max(self._retry_at, time.monotonic() * 1_000 + error.retry_after_ms)
-        if not self._stopped.is_set():
-            self._callbacks.on_status()
+        self._state.set_error(error)
 
     def _retry_after_ms(self) -> float:
         return max(0.0, self._retry_at - time.monotonic() * 1_000)
@@ -256,3 +230,44 @@ class Follower:
     def _sleep(self, ms: float) -> None:
         if ms > 0:
             self._stopped.wait(ms / 1_000)
+
+
+class StreamReader:
+    """Reads one stream until it is lost."""
+
+    def __init__(
+        self,
+        current: Callable[[], FlagSet | None],
+        on_update: Callable[[FlagSetUpdate], None],
+        idle_timeout_ms: float,
+    ) -> None:
+        self._current = current
+        self._on_update = on_update
+        self._idle_timeout_ms = idle_timeout_ms
+        self._began_at: float | None = None
+
+    @property
+    def uptime_ms(self) -> float:
+        """How long the stream has delivered data; 0 if it never did."""
+        return 0 if self._began_at is None else (time.monotonic() - self._began_at) * 1_000
+
+    def read(self, response: Response) -> None:
+        """Never returns; raises SyncError when the stream is lost."""
+        content_type = response.headers.get("content-type", "none")
+        if not content_type.startswith("text/event-stream"):
+            raise SyncError(f"expected an event stream, received content type {content_type}")
+        # The chunks end with an error, so SSEClient never emits an event that was cut off.
+        for event in SSEClient(response.chunks()).events():
+            self._handle(event, response)
+
+    def _handle(self, event: Any, response: Response) -> None:
+        reducer = EVENTS.get(event.event)
+        if reducer is None:
+            return
+        if self._began_at is None and event.event not in INITIAL_EVENTS:
+            raise gap_error("the stream does not begin with a flag set")
+        update = reducer(self._current(), event.id, event.data)
+        if self._began_at is None:
+            self._began_at = time.monotonic()
+            response.set_idle_timeout(self._idle_timeout_ms)
+        self._on_update(update)

@@ -216,3 +216,26 @@ def _error_in(response: Response) -> object:
     except (OSError, ValueError, RecursionError, http.client.HTTPException):
         return None
     return body.get("error") if isinstance(body, dict) else None
+
+
+class RequestScope:
+    """The connection of a request, which another thread may cancel at any time."""
+
+    def __init__(self) -> None:
+        self.is_cancelled = False
+        self._connection: Connection | None = None
+
+    def use(self, connection: Connection) -> Connection:
+        self._connection = connection
+        if self.is_cancelled:
+            raise SyncError("stopped")
+        return connection
+
+    def cancel(self) -> None:
+        self.is_cancelled = True
+        if self._connection is not None:
+            self._connection.cancel()
+
+    def abandon(self) -> None:
+        if self._connection is not None:
+            self._connection.abandon()

@@ -1,41 +1,76 @@
-"""Requests that run on another thread, with a timeout for the threads and tasks that wait."""
+"""Requests that run on daemon threads, with a timeout for the threads and tasks that wait."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from typing import Generic
+from queue import SimpleQueue
+from typing import Any, Generic, TypeVar
 
 from ._errors import SyncError
-from ._http import Connection
-from ._thread_pool import Result
+
+Result = TypeVar("Result")
+
+MAX_THREADS = 32
 
 
-class RequestScope:
-    """The connection of a request, which another thread may cancel at any time."""
+class DaemonThreadPool:
+    """Runs calls on daemon threads.
+
+    ThreadPoolExecutor would not do: the interpreter waits for its threads at exit, even if they
+    are waiting for a slow server.
+    """
 
     def __init__(self) -> None:
-        self.is_cancelled = False
-        self._connection: Connection | None = None
+        self._calls: SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = SimpleQueue()
+        self._idle = threading.Semaphore(0)
+        self._lock = threading.Lock()
+        self._thread_count = 0
+        self._is_stopped = False
 
-    def use(self, connection: Connection) -> Connection:
-        self._connection = connection
-        if self.is_cancelled:
-            raise SyncError("stopped")
-        return connection
+    def submit(self, call: Callable[[], Result]) -> Future[Result]:
+        """Raises RuntimeError after `stop`, or if the exiting interpreter starts no threads."""
+        if self._is_stopped:
+            raise RuntimeError("stopped")
+        future: Future[Result] = Future()
+        self._calls.put((future, call))
+        if not self._idle.acquire(blocking=False):
+            self._start_thread()
+        return future
 
-    def cancel(self) -> None:
-        self.is_cancelled = True
-        if self._connection is not None:
-            self._connection.cancel()
+    def stop(self) -> None:
+        """Accepts no further calls. Threads end when their current call does."""
+        self._is_stopped = True
+        self._calls.put(None)
 
-    def abandon(self) -> None:
-        if self._connection is not None:
-            self._connection.abandon()
+    def _start_thread(self) -> None:
+        with self._lock:
+            if self._thread_count == MAX_THREADS:
+                return
+            self._thread_count += 1
+        threading.Thread(target=self._work, name="pennon-evaluate", daemon=True).start()
+
+    def _work(self) -> None:
+        while self._run_next():
+            self._idle.release()
+        # Passes the stop signal on to the next thread.
+        self._calls.put(None)
+
+    def _run_next(self) -> bool:
+        task = self._calls.get()
+        if task is None:
+            return False
+        future, call = task
+        if future.set_running_or_notify_cancel():
+            try:
+                future.set_result(call())
+            except BaseException as error:  # noqa: BLE001 - raised by `Future.result`
+                future.set_exception(error)
+        return True
 
 
 class PendingRequest(Generic[Result]):
@@ -99,27 +134,3 @@ def _copy_outcome(done: Future[Result], target: Future[Result]) -> None:
         target.set_result(done.result())
     else:
         target.set_exception(error)
-
-
-class SingleFlight(Generic[Result]):
-    """Shares one request between callers that need the same result at the same time."""
-
-    def __init__(self) -> None:
-        self._in_flight: dict[Hashable, PendingRequest[Result]] = {}
-        self._lock = threading.Lock()
-
-    def run(
-        self, key: Hashable, start: Callable[[], PendingRequest[Result]]
-    ) -> PendingRequest[Result]:
-        with self._lock:
-            pending = self._in_flight.get(key)
-            if pending is not None and not pending.has_timed_out:
-                return pending
-            pending = self._in_flight[key] = start()
-        pending.add_done_callback(lambda: self._remove(key, pending))
-        return pending
-
-    def _remove(self, key: Hashable, done: PendingRequest[Result]) -> None:
-        with self._lock:
-            if self._in_flight.get(key) is done:
-                del self._in_flight[key]

@@ -15,11 +15,8 @@ from openfeature.exception import ErrorCode, OpenFeatureError, ProviderFatalErro
 from openfeature.provider import Metadata
 from openfeature.track import TrackingEventDetails
 
-from ._context import to_plain_attributes
-from ._flag_file import FilePath
-from ._flag_snapshot import Snapshot
-from ._freshness import Freshness
-from ._local_flags import parse_local_flags
+from ._flag_file import FilePath, parse_local_flags
+from ._flag_snapshot import FlagSnapshot
 from ._options import (
     Options,
     ProviderMode,
@@ -30,12 +27,38 @@ from ._options import (
 )
 from ._process import register, unregister
 from ._provider_state import ProviderStateMachine
-from ._resolution import EvaluationResult, ResultWithTelemetry, no_flags
+from ._resolution import EvaluationResult, ResultWithTelemetry, no_flags, to_plain_attributes
 from ._resolvers import Resolvers
 from ._session import EXIT_TIMEOUT_S, Session
+from ._sources import Freshness
 from ._timing import Timing
 
 logger = logging.getLogger("pennon_openfeature")
+
+
+class Snapshot:
+    """Flags of one revision, which do not change while several of them are read."""
+
+    __slots__ = ("_flags",)
+
+    def __init__(self, flags: FlagSnapshot | None) -> None:
+        self._flags = flags
+
+    @property
+    def revision(self) -> int | None:
+        return self._flags.flag_set.revision if self._flags else None
+
+    def evaluate(self, flag_key: str, context: Mapping[str, Any] | None = None) -> EvaluationResult:
+        if self._flags is None:
+            return no_flags(flag_key).result
+        return self._flags.evaluate(flag_key, to_plain_attributes(context or {}))
+
+    def evaluate_all(self, context: Mapping[str, Any] | None = None) -> dict[str, EvaluationResult]:
+        """The result of every flag, by its key."""
+        if self._flags is None:
+            return {}
+        plain = to_plain_attributes(context or {})
+        return {key: self._flags.evaluate(key, plain) for key in self._flags.flag_set.flags}
 
 
 class PennonProvider(Resolvers):

@@ -9,6 +9,8 @@ from typing import Literal, TypeAlias
 
 from openfeature.event import ProviderEvent, ProviderEventDetails
 
+from ._sources import SourceState
+
 logger = logging.getLogger("pennon_openfeature")
 
 # starting: `initialize` is running. ready: the flags are current. stale: they may be out of date.
@@ -16,12 +18,6 @@ logger = logging.getLogger("pennon_openfeature")
 # error: it could not start because no flags were available in time.
 # closed: before `initialize`, and after `shutdown`.
 ProviderState: TypeAlias = Literal["starting", "ready", "stale", "unauthorized", "error", "closed"]
-
-# connecting: waiting for the first response. ready: the flags are current.
-# unreachable: the server does not respond. unauthorized: it rejects the key.
-# invalid: the file cannot be used, or the server rejects the request, as for an environment that
-# does not exist.
-SourceState: TypeAlias = Literal["connecting", "ready", "unreachable", "unauthorized", "invalid"]
 
 Emit: TypeAlias = Callable[[ProviderEvent, ProviderEventDetails], None]
 

@@ -2,23 +2,115 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterable
 from contextlib import suppress
-from typing import Any, Literal
-from uuid import uuid4
+from typing import Any, Generic, Literal
 
-from ._circuit_breaker import CircuitBreaker
-from ._engine import is_number
 from ._errors import SyncError
-from ._evaluate_client import EvaluateClient
-from ._evaluation_cache import EvaluationCache
+from ._evaluate_client import CircuitBreaker, EvaluateClient, body_of
 from ._flag_snapshot import FlagSnapshot
 from ._options import Options
-from ._pending_request import PendingRequest, SingleFlight
+from ._pending_request import PendingRequest, Result
 from ._resolution import ResultWithTelemetry, Unavailable
+
+
+class EvaluationCache:
+    """Results of remote evaluation by request body. Evicts the least recently used entry."""
+
+    def __init__(self, ttl_ms: float, max_entries: int, server_lag_ms: float) -> None:
+        self._ttl_s = ttl_ms / 1_000
+        self._server_lag_s = server_lag_ms / 1_000
+        self._max_entries = max_entries
+        # Each result with its expiry time, on the monotonic clock.
+        self._entries: OrderedDict[str, tuple[float, ResultWithTelemetry]] = OrderedDict()
+        # When each flag changed, for changes within `server_lag_ms`.
+        self._changed_at: dict[str, float] = {}
+        self._lock = threading.Lock()
+        self._generation = 0
+
+    @property
+    def generation(self) -> int:
+        """Grows with each invalidation."""
+        return self._generation
+
+    def get(self, body: str) -> ResultWithTelemetry | None:
+        """Returns a result that has not expired."""
+        with self._lock:
+            expires_at, result = self._entries.get(body, (0.0, None))
+            if result is None or time.monotonic() >= expires_at:
+                return None
+            self._entries.move_to_end(body)
+            return result.as_cached()
+
+    def get_expired(self, body: str) -> ResultWithTelemetry | None:
+        """Returns a result of any age, for when the server is unreachable."""
+        with self._lock:
+            result = self._entries.get(body, (0.0, None))[1]
+        return None if result is None else result.as_cached()
+
+    def set(self, body: str, result: ResultWithTelemetry, generation: int) -> None:
+        """Does nothing if flags changed since the request was sent, in an earlier generation."""
+        with self._lock:
+            if generation != self._generation:
+                return
+            now = time.monotonic()
+            changed_at = self._changed_at.get(result.result.flag_key, -self._server_lag_s)
+            # Just after a change, the server that responded may not have received it yet.
+            is_uncertain = now < changed_at + self._server_lag_s
+            ttl_s = min(self._ttl_s, self._server_lag_s) if is_uncertain else self._ttl_s
+            self._entries[body] = (now + ttl_s, result)
+            self._entries.move_to_end(body)
+            while len(self._entries) > self._max_entries:
+                self._entries.popitem(last=False)
+
+    def invalidate(self, flag_keys: Iterable[str]) -> None:
+        """Removes the results of flags that have changed."""
+        changed = frozenset(flag_keys)
+        now = time.monotonic()
+        with self._lock:
+            # The first flags are new to this provider, not to the servers.
+            if self._generation > 0:
+                recent = {
+                    key: at for key, at in self._changed_at.items() if now < at + self._server_lag_s
+                }
+                self._changed_at = {**recent, **dict.fromkeys(changed, now)}
+            self._generation += 1
+            self._entries = OrderedDict(
+                (body, entry)
+                for body, entry in self._entries.items()
+                if entry[1].result.flag_key not in changed
+            )
+
+    def after_fork(self) -> None:
+        """A thread of the parent may hold the lock."""
+        self._lock = threading.Lock()
+
+
+class SingleFlight(Generic[Result]):
+    """Shares one request between callers that need the same result at the same time."""
+
+    def __init__(self) -> None:
+        self._in_flight: dict[Hashable, PendingRequest[Result]] = {}
+        self._lock = threading.Lock()
+
+    def run(
+        self, key: Hashable, start: Callable[[], PendingRequest[Result]]
+    ) -> PendingRequest[Result]:
+        with self._lock:
+            pending = self._in_flight.get(key)
+            if pending is not None and not pending.has_timed_out:
+                return pending
+            pending = self._in_flight[key] = start()
+        pending.add_done_callback(lambda: self._remove(key, pending))
+        return pending
+
+    def _remove(self, key: Hashable, done: PendingRequest[Result]) -> None:
+        with self._lock:
+            if self._in_flight.get(key) is done:
+                del self._in_flight[key]
 
 
 class RemoteEvaluator:
@@ -85,7 +177,7 @@ class RemoteEvaluator:
             self._on_availability()
 
     def evaluate(self, flag_key: str, context: dict[str, Any]) -> ResultWithTelemetry:
-        body = _request_body(flag_key, context)
+        body = body_of(flag_key, context)
         result = self._cache.get(body)
         if result is None:
             try:
@@ -95,7 +187,7 @@ class RemoteEvaluator:
         return self._with_telemetry(result)
 
     async def evaluate_async(self, flag_key: str, context: dict[str, Any]) -> ResultWithTelemetry:
-        body = _request_body(flag_key, context)
+        body = body_of(flag_key, context)
         result = self._cache.get(body)
         if result is None:
             try:
@@ -150,32 +242,3 @@ def _unavailable(
     flag_key: str, code: Literal["INVALID_CONTEXT", "GENERAL"], error: SyncError
 ) -> ResultWithTelemetry:
     return ResultWithTelemetry(Unavailable(flag_key, code, error.message), {})
-
-
-def _request_body(flag_key: str, context: dict[str, Any]) -> str:
-    """The body of the request, in a canonical form because it is also the cache key."""
-    body = {"flagKey": flag_key, "context": context}
-    try:
-        return json.dumps(body, sort_keys=True, allow_nan=False)
-    except (ValueError, TypeError):
-        safe = {"flagKey": flag_key, "context": _json_safe(context)}
-        return json.dumps(safe, sort_keys=True).replace(f'"{_NOT_FINITE}"', "1e999")
-
-
-# A placeholder for numbers that JSON cannot represent. Random, so no context contains it.
-_NOT_FINITE = f"not finite {uuid4()}"
-
-
-def _json_safe(value: Any) -> Any:
-    """A copy without values that JSON cannot represent.
-
-    Numbers that are not finite stay so: if they became null, the server would look up the dotted
-    path instead.
-    """
-    if isinstance(value, dict):
-        return {name: _json_safe(each) for name, each in value.items() if isinstance(name, str)}
-    if isinstance(value, list):
-        return [_json_safe(each) for each in value]
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return value if is_number(value) else _NOT_FINITE
-    return value if isinstance(value, str | bool) else None

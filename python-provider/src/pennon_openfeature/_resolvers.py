@@ -10,10 +10,10 @@ from openfeature.evaluation_context import EvaluationContext
 from openfeature.flag_evaluation import FlagResolutionDetails, FlagValueType
 from openfeature.provider import AbstractProvider
 
-from ._context import to_plain_context
 from ._resolution import (
     ExpectedType,
     ResultWithTelemetry,
+    to_plain_context,
     to_resolution,
     unexpected_failure,
 )

@@ -10,11 +10,11 @@ from openfeature.exception import GeneralError, ProviderFatalError
 from ._flag_manager import FlagListener, FlagManager
 from ._flag_set import FlagSet
 from ._flag_snapshot import FlagSnapshot
-from ._freshness import Freshness
 from ._options import Options
 from ._provider_state import ProviderStateMachine, state_of
 from ._remote import RemoteEvaluator
 from ._resolution import ResultWithTelemetry
+from ._sources import Freshness
 
 # How long `stop` waits for threads that are connecting or inside a callback.
 STOP_TIMEOUT_S = 1

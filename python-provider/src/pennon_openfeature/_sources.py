@@ -7,15 +7,46 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, TypeAlias
 
 from ._errors import SyncError, is_auth_status, is_request_status
 from ._flag_file import FilePath, parse_flag_set, read_flag_file
 from ._flag_set import FlagSet, FlagSetUpdate
-from ._follower import Follower, FollowerCallbacks, FollowOptions
-from ._freshness import Freshness, LastError, Source, last_error_of
+from ._follower import Follower, FollowOptions
+from ._follower_state import (
+    DataSource,
+    FollowerCallbacks,
+    FollowerMode,
+    LastError,
+    last_error_of,
+)
 from ._options import Options
-from ._provider_state import SourceState
+
+# file: the flags come from an offline file. flags: they come from the application.
+FreshnessMode: TypeAlias = FollowerMode | Literal["file", "flags"]
+
+# Where the current flags came from.
+DataOrigin: TypeAlias = DataSource | Literal["cache_file", "bootstrap", "offline_file", "flags"]
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """How current the flags of a provider are, and why."""
+
+    mode: FreshnessMode
+    revision: int | None = None
+    # Milliseconds since the server last sent or confirmed the flags, or since the file was read.
+    data_age_ms: float | None = None
+    source: DataOrigin = "none"
+    # Kept after recovery; `mode` shows whether the problem persists.
+    last_error: LastError | None = None
+
+
+# connecting: waiting for the first response. ready: the flags are current.
+# unreachable: the server does not respond. unauthorized: it rejects the key.
+# invalid: the file cannot be used, or the server rejects the request, as for an environment that
+# does not exist.
+SourceState: TypeAlias = Literal["connecting", "ready", "unreachable", "unauthorized", "invalid"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +107,12 @@ class ServerSource:
             self.start(initial, self._follower.current_at)
 
     def freshness(self) -> Freshness:
-        return self._follower.freshness() if self._follower else Freshness("connecting")
+        if self._follower is None:
+            return Freshness("connecting")
+        status = self._follower.status()
+        return Freshness(
+            status.mode, status.revision, status.data_age_ms, status.source, status.last_error
+        )
 
 
 class FileSource:
@@ -186,7 +222,7 @@ class LocalSource:
 class InitialSource:
     """Flags for the time until the server or the offline file has been read."""
 
-    name: Source
+    name: DataOrigin
     # Returns None if there are no flags yet.
     read: Callable[[], FlagSet | None]
     # When the flags were current, on the monotonic clock, if that is known.

@@ -2,7 +2,7 @@
 
 from .compile import CompiledFlagSet, compile  # noqa: A004
 from .diff import (
-    ChangedKeys,
+    FlagSetChanges,
     affected_flags,
     changed_keys,
     diff_flag_sets,
@@ -15,10 +15,10 @@ from .short_form import expand_short_form
 from .values import copy_json, is_number
 
 __all__ = [
-    "ChangedKeys",
     "CompiledFlagSet",
     "Evaluation",
     "Failed",
+    "FlagSetChanges",
     "NotServed",
     "Problem",
     "Served",

@@ -17,7 +17,7 @@ MAX_COMPARED_DEPTH = 64
 
 
 @dataclass(frozen=True, slots=True)
-class ChangedKeys:
+class FlagSetChanges:
     """The keys of flags and segments that were added, removed or replaced."""
 
     flags: frozenset[str]
@@ -26,7 +26,7 @@ class ChangedKeys:
 
 @dataclass(frozen=True, slots=True)
 class FlagSetDiff:
-    changed: ChangedKeys
+    changed: FlagSetChanges
     # The keys of all flags with results that may differ, removed flags included. A flag that only
     # has another version is not one of them.
     affected: frozenset[str]
@@ -54,7 +54,7 @@ class Contents(Protocol):
 
 
 def diff_flag_sets(
-    previous: object, current: object, hint: ChangedKeys | None = None
+    previous: object, current: object, hint: FlagSetChanges | None = None
 ) -> FlagSetDiff:
     """Compares two flag sets, given as JSON. Objects that both share are not looked into.
 
@@ -67,24 +67,24 @@ def diff_flag_sets(
 
 
 def changed_keys(
-    previous: Contents, current: Contents, hint: ChangedKeys | None = None
-) -> ChangedKeys:
+    previous: Contents, current: Contents, hint: FlagSetChanges | None = None
+) -> FlagSetChanges:
     """The keys that were added, removed or replaced, among those of `hint` if it is given."""
-    hint = hint or ChangedKeys(
+    hint = hint or FlagSetChanges(
         frozenset(previous.flags.keys() | current.flags.keys()),
         frozenset(previous.segments.keys() | current.segments.keys()),
     )
-    return ChangedKeys(
+    return FlagSetChanges(
         _differing_keys(previous.flags, current.flags, hint.flags, same_json),
         _differing_keys(previous.segments, current.segments, hint.segments, same_json),
     )
 
 
 def affected_flags(
-    previous: Contents, current: Contents, changed: ChangedKeys, dependents: Iterable[Dependent]
+    previous: Contents, current: Contents, changed: FlagSetChanges, dependents: Iterable[Dependent]
 ) -> frozenset[str]:
     """The flags with results that may differ, given the changed keys and the current flags."""
-    effective = ChangedKeys(
+    effective = FlagSetChanges(
         _differing_keys(previous.flags, current.flags, changed.flags, _have_same_flag_fields),
         _differing_keys(
             previous.segments, current.segments, changed.segments, _have_same_segment_fields
@@ -141,7 +141,7 @@ def same_json(one: object, other: object, depth: int = 0) -> bool:
     return isinstance(one, bool) == isinstance(other, bool) and one == other
 
 
-def _closure_of(dependents: Iterable[Dependent], changed: ChangedKeys) -> frozenset[str]:
+def _closure_of(dependents: Iterable[Dependent], changed: FlagSetChanges) -> frozenset[str]:
     """The changed flags, and all flags that depend on them or on a changed segment."""
     by_flag: dict[str, list[str]] = {}
     reached = list(changed.flags)
