@@ -88,7 +88,7 @@ describe.each(pages)('docs/$name', ({ elements }) => {
   it('works as printed', async () => {
     let output = '';
     let flagKey: string | undefined;
-    for (const element of elements) {
+    for (const [index, element] of elements.entries()) {
       if (element.kind === 'row') {
         if (flagKey === undefined) continue;
         const [context = '', variant] = element.cells;
@@ -98,9 +98,14 @@ describe.each(pages)('docs/$name', ({ elements }) => {
       }
       const { label, text, line } = element;
       flagKey = undefined;
-      if (isScript(element)) output = await runShell(text);
-      else if (label === 'result')
-        expect(lastJson(output), `line ${line}`).toMatchObject(JSON.parse(text));
+      if (isScript(element)) {
+        output = await runShell(text);
+        const results = jsonObjectsIn(output);
+        // The response to the last command may be an error, if the page shows it.
+        const unseen = hasResult(elements[index + 1]) ? results.slice(0, -1) : results;
+        for (const result of unseen) expect(result, `line ${line}`).not.toHaveProperty('error');
+      } else if (label === 'result')
+        expect(jsonObjectsIn(output).at(-1), `line ${line}`).toMatchObject(JSON.parse(text));
       else if (label === 'segment') await post('segments', text);
       else if (label === 'flag') {
         await post('flags', text);
@@ -110,14 +115,30 @@ describe.each(pages)('docs/$name', ({ elements }) => {
   });
 });
 
-/** The last JSON object of an output of several, which have no separator. */
-const lastJson = (output: string): unknown => {
-  for (let start = output.indexOf('{'); start !== -1; start = output.indexOf('{', start + 1)) {
+const hasResult = (next: Element | undefined): boolean =>
+  next?.kind === 'block' && next.label === 'result';
+
+/** The JSON objects of an output, which are not separated. All other text is ignored. */
+const jsonObjectsIn = (output: string): unknown[] => {
+  const objects: unknown[] = [];
+  let start = output.indexOf('{');
+  while (start !== -1) {
+    const end = objectEnd(output, start);
+    objects.push(JSON.parse(output.slice(start, end)));
+    start = output.indexOf('{', end);
+  }
+  return objects;
+};
+
+/** The end of the shortest text from `start` that is a JSON object. */
+const objectEnd = (output: string, start: number): number => {
+  for (let end = output.indexOf('}', start); end !== -1; end = output.indexOf('}', end + 1)) {
     try {
-      return JSON.parse(output.slice(start));
+      JSON.parse(output.slice(start, end + 1));
+      return end + 1;
     } catch {
-      // Another object follows.
+      // The object has not ended yet.
     }
   }
-  throw new Error(`no JSON in ${output}`);
+  throw new Error(`no JSON object at ${start} of ${output}`);
 };
