@@ -100,6 +100,22 @@ const writePrivateFile = async (path: string, text: string): Promise<void> => {
   }
 };
 
+/** Creates a folder and its parents. The option `recursive` of `mkdir` never ends in /proc, and keeps a core busy. */
+const createFolder = async (path: string): Promise<void> => {
+  const { mkdir, stat } = await import('node:fs/promises');
+  const exists = (): Promise<boolean> =>
+    stat(path).then(
+      stats => stats.isDirectory(),
+      () => false,
+    );
+  if (await exists()) return;
+  if (dirname(path) !== path) await createFolder(dirname(path));
+  await mkdir(path).catch(async (error: unknown) => {
+    // Another process may have created it.
+    if (!(await exists())) throw error;
+  });
+};
+
 let temporaryFiles = 0;
 
 /**
@@ -107,11 +123,11 @@ let temporaryFiles = 0;
  * readers see either the previous or the new flag set. Rejects with a message that names the file.
  */
 export const writeFlagFile = async (path: string, flagSet: RawFlagSet): Promise<void> => {
-  const { mkdir, rename, rm } = await import('node:fs/promises');
+  const { rename, rm } = await import('node:fs/promises');
   temporaryFiles += 1;
   const temporary = `${path}.${process.pid}.${temporaryFiles}.tmp`;
   try {
-    await mkdir(dirname(path), { recursive: true });
+    await createFolder(dirname(path));
     await writePrivateFile(temporary, JSON.stringify(flagSet));
     await rename(temporary, path);
   } catch (error) {

@@ -112,6 +112,14 @@ describe('the logger', () => {
     await vi.waitFor(() => expect(warnings).toHaveLength(2));
   });
 
+  it('receives a warning if the folder of the cache file cannot be created', async () => {
+    // Node's own way to create several folders never ends here.
+    const { warnings } = await open({ cacheFile: '/proc/pennon/1/flags.json' });
+    await vi.waitFor(() =>
+      expect(warnings).toEqual([expect.stringContaining('could not be written: ENOENT')]),
+    );
+  });
+
   it('receives a warning if the cache file cannot be written, and another if it cannot be read', async () => {
     await writeFile(join(directory, 'file'), '{');
     const unwritable = await open({ cacheFile: join(directory, 'file', 'flags.json') });
