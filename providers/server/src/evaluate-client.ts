@@ -111,6 +111,8 @@ type CircuitBreaker = {
    * sent. After a pause, the open circuit admits one request as a trial, and no other until it has timed out.
    */
   readonly admitRequest: () => SyncError | undefined;
+  /** How long no request is admitted, in milliseconds. */
+  readonly pauseMs: () => number;
   trip(error: SyncError): void;
   reset(): void;
 };
@@ -137,14 +139,15 @@ const createCircuitBreaker = (
       nextTrialAt = now() + trialMs;
       return undefined;
     },
+    pauseMs: () => (circuitError === undefined ? 0 : Math.max(0, nextTrialAt - now())),
     trip(error) {
       circuitError = error;
-      const pauseMs = Math.max(
+      const delayMs = Math.max(
         retryAfterMs(),
         rejectedKeyDelay(error, random),
         backoffDelay(failures, random),
       );
-      nextTrialAt = now() + pauseMs;
+      nextTrialAt = now() + delayMs;
       failures += 1;
       onChange();
     },
@@ -167,12 +170,12 @@ type ClientOptions = Address & {
 };
 
 /** Requests evaluations from the server. A circuit breaker pauses the requests while the server fails. */
-export type EvaluateClient = Pick<CircuitBreaker, 'circuitError' | 'admitRequest'> & {
+export type EvaluateClient = Pick<CircuitBreaker, 'circuitError' | 'admitRequest' | 'pauseMs'> & {
   /** Returns the body of an evaluation request, or undefined if the context has no JSON form. */
   readonly bodyOf: (flagKey: string, context: unknown) => string | undefined;
   /** Sends a request that was admitted. Rejects with a `SyncError`. */
   readonly evaluate: (flagKey: string, body: string) => Promise<RemoteEvaluation>;
-  /** Evaluates no flags, to find out whether the server accepts the key. Closes the circuit, or rejects. */
+  /** Evaluates no flags, to find out whether the server accepts the key. Closes the circuit, or keeps it open and rejects. */
   readonly probe: () => Promise<void>;
   readonly close: () => void;
 };
@@ -192,6 +195,7 @@ export const createEvaluateClient = (options: ClientOptions, runtime: Runtime): 
   return {
     circuitError: breaker.circuitError,
     admitRequest: breaker.admitRequest,
+    pauseMs: breaker.pauseMs,
     bodyOf: (flagKey, context) => serialize({ flagKey, context }),
     async evaluate(flagKey, body) {
       try {
@@ -205,8 +209,13 @@ export const createEvaluateClient = (options: ClientOptions, runtime: Runtime): 
       }
     },
     async probe() {
-      await probeServer(post);
-      breaker.reset();
+      try {
+        await probeServer(post);
+        breaker.reset();
+      } catch (error) {
+        if (breaker.circuitError() !== undefined) breaker.trip(toSyncError(error));
+        throw error;
+      }
     },
     close: scope.close,
   };

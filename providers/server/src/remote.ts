@@ -114,6 +114,32 @@ const createAccessCheck = (
   };
 };
 
+/** Checks until the circuit is closed, so that no evaluation is needed to find out that a lost server is back. */
+const createRecovery = (
+  { circuitError, pauseMs, admitRequest }: EvaluateClient,
+  check: () => Promise<void>,
+  setTimer: Runtime['setTimer'],
+) => {
+  let isStopped = false;
+  let cancelTimer: () => void = () => undefined;
+  const tryAgain = async (): Promise<void> => {
+    if (admitRequest() === undefined) await check();
+    update();
+  };
+  const update = () => {
+    cancelTimer();
+    if (isStopped || circuitError() === undefined) return;
+    cancelTimer = setTimer(pauseMs(), () => void tryAgain());
+  };
+  return {
+    update,
+    stop() {
+      isStopped = true;
+      cancelTimer();
+    },
+  };
+};
+
 /** Returns a function that shares one promise between concurrent calls with the same key. */
 const createSingleFlight = <Value>() => {
   const inFlight = new Map<string, Promise<Value>>();
@@ -180,13 +206,16 @@ export const createRemoteEvaluator = (
 ): RemoteEvaluator => {
   const { requestTimeoutMs = REQUEST_TIMEOUT_MS } = options;
   const { cacheTtlMs: ttlMs = CACHE_TTL_MS, cacheEntries: maxEntries = CACHE_ENTRIES } = options;
-  const client = createEvaluateClient(
-    { ...options, requestTimeoutMs, onCircuitChange: onChange },
-    runtime,
-  );
+  const onCircuitChange = () => {
+    // A key that can read the flag set follows it, and so notices the return of the server.
+    if (accessCheck.access() === 'granted') recovery.update();
+    onChange();
+  };
+  const client = createEvaluateClient({ ...options, requestTimeoutMs, onCircuitChange }, runtime);
   const cache = createEvaluationCache({ maxEntries, ttlMs }, runtime.now);
   const request = createRequester(client, cache);
   const accessCheck = createAccessCheck(client, onChange);
+  const recovery = createRecovery(client, () => accessCheck.check(), runtime.setTimer);
 
   const fallback = (flagKey: string, body: string, error: SyncError): EvaluationResult =>
     isClientError(error)
@@ -208,6 +237,9 @@ export const createRemoteEvaluator = (
     checkAccess: () => accessCheck.check(),
     invalidate: flagKeys => cache.invalidate(flagKeys),
     circuitError: client.circuitError,
-    close: client.close,
+    close() {
+      recovery.stop();
+      client.close();
+    },
   };
 };

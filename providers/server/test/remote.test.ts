@@ -337,6 +337,34 @@ describe('remote mode, with a key that has no access to the flag set', () => {
     expect(events).toEqual(['READY', 'STALE', 'READY']);
   });
 
+  it('is ready when the server is back, without any evaluation', async () => {
+    const server = limited();
+    const { client, started, provider, events } = openOn(server, { mode: 'remote' });
+    await server.advance(1_500);
+    await started;
+    server.behave('broken', 'evaluate');
+    await client.getBooleanValue('f', false);
+    await server.advance(90_000);
+    expect(events).toEqual(['READY', 'STALE']);
+    server.behave('normal', 'evaluate');
+    await server.advance(30_000);
+    expect(events).toEqual(['READY', 'STALE', 'READY']);
+    await provider.onClose();
+    expect(server.timers()).toBe(0);
+  });
+
+  it('tries to reach the server no more after it was closed', async () => {
+    const server = limited();
+    const { client, started, provider } = openOn(server, { mode: 'remote' });
+    await server.advance(1_500);
+    await started;
+    server.behave('broken', 'evaluate');
+    await client.getBooleanValue('f', false);
+    await provider.onClose();
+    await server.advance(60_000);
+    expect(server.timers()).toBe(0);
+  });
+
   it('emits STALE if there are no cached results either', async () => {
     const server = limited();
     const { client, started, events } = openOn(server, { mode: 'remote' });
