@@ -1,7 +1,7 @@
 import type { CompileDeps } from './conditions.ts';
 import { staleKeys, type Dependent } from './diff.ts';
 import { readEnvelope, type Contents, type Envelope } from './envelope.ts';
-import { asMalformed, compileFlag } from './flag.ts';
+import { asMalformed, compileFlag } from './flags.ts';
 import { analyzeGraph, type GraphPosition, type Node } from './graph.ts';
 import { ownValue } from './json.ts';
 import type { CompiledFlag, CompiledFlagSet, LazySegment, LazyFlag } from './model.ts';

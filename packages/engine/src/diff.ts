@@ -1,5 +1,5 @@
 import { readEnvelope, type Contents } from './envelope.ts';
-import { FLAG_FIELDS } from './flag.ts';
+import { FLAG_FIELDS } from './flags.ts';
 import { isList, isObject, ownValue, type RawObject } from './json.ts';
 import { NO_REFERENCES, references } from './references.ts';
 import { SEGMENT_FIELDS } from './segments.ts';

@@ -1,7 +1,7 @@
 import type { EvaluationFlag, RuleInput } from '@pennon/schema';
 
 import { MAX_GROUP_DEPTH } from './conditions.ts';
-import { FLAG_FIELDS } from './flag.ts';
+import { FLAG_FIELDS } from './flags.ts';
 import { isList, isObject, optional, ownValue, type RawObject } from './json.ts';
 import { operatorOf } from './operators.ts';
 

@@ -161,7 +161,7 @@ const createCircuitBreaker = (
 };
 
 /** The server rejected the content of the request, so other requests may succeed. */
-export const isClientError = ({ status }: SyncError): boolean => status === 400 || status === 413;
+export const isContextError = ({ status }: SyncError): boolean => status === 400 || status === 413;
 
 type ClientOptions = Address & {
   readonly requestTimeoutMs: number;
@@ -204,7 +204,7 @@ export const createEvaluateClient = (options: ClientOptions, runtime: Runtime): 
         return evaluation;
       } catch (thrown) {
         const error = toSyncError(thrown);
-        if (!isClientError(error)) breaker.trip(error);
+        if (!isContextError(error)) breaker.trip(error);
         throw error;
       }
     },

@@ -2,7 +2,7 @@ import { isAuthError, toSyncError } from '@pennon/sync';
 import type { Runtime, SyncError } from '@pennon/sync';
 import type { Evaluation } from '@pennon/schema';
 
-import { createEvaluateClient, isClientError } from './evaluate-client.ts';
+import { createEvaluateClient, isContextError } from './evaluate-client.ts';
 import type { EvaluateClient, RemoteEvaluation } from './evaluate-client.ts';
 import type { OnlineOptions } from './options.ts';
 import { unavailable } from './resolution.ts';
@@ -218,7 +218,7 @@ export const createRemoteEvaluator = (
   const recovery = createRecovery(client, () => accessCheck.check(), runtime.setTimer);
 
   const fallback = (flagKey: string, body: string, error: SyncError): EvaluationResult =>
-    isClientError(error)
+    isContextError(error)
       ? unavailable(flagKey, 'INVALID_CONTEXT', error.message)
       : (asCached(cache.getExpired(body)) ?? unavailable(flagKey, 'GENERAL', error.message));
 

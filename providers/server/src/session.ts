@@ -1,0 +1,110 @@
+import type { Runtime } from '@pennon/sync';
+
+import { createFlagManager } from './flag-manager.ts';
+import type { FlagListener, FlagManager } from './flag-manager.ts';
+import { isRemote } from './options.ts';
+import type { ResolvedOptions } from './options.ts';
+import { createProviderState } from './provider-state.ts';
+import type { ProviderListener, StateInputs } from './provider-state.ts';
+import { createRemoteEvaluator } from './remote.ts';
+import type { RemoteEvaluator } from './remote.ts';
+import { noFlags, toPlainContext } from './resolution.ts';
+import type { EvaluationResult } from './resolution.ts';
+
+/** One run of a provider, from `initialize` to `onClose`. */
+export type Session = {
+  /** Resolves when there are flags to evaluate; rejects if there are none in time. */
+  readonly started: Promise<void>;
+  readonly flags: FlagManager;
+  /** Evaluates on the server in remote mode, otherwise with the current flags. */
+  readonly evaluate: (
+    flagKey: string,
+    context: unknown,
+  ) => EvaluationResult | Promise<EvaluationResult>;
+  close(): Promise<void>;
+};
+
+const INIT_TIMEOUT_MS = 2_000;
+/** How long a start waits for a slow server although there are flags. */
+const GRACE_MS = 250;
+
+const stateInputs = (
+  flags: FlagManager,
+  remote: RemoteEvaluator | undefined,
+  timers: Pick<StateInputs, 'isGraceOver' | 'initTimedOut'>,
+): StateInputs => ({
+  source: flags.sourceState(),
+  hasFlags: flags.snapshot() !== undefined,
+  remoteAccess: remote?.access(),
+  lastStatus: flags.freshness().lastError?.status,
+  ...timers,
+});
+
+/** Calls `onTimer` after the grace period, and when `initialize` must not wait any longer. */
+const startTimers = (
+  { initTimeoutMs = INIT_TIMEOUT_MS }: ResolvedOptions,
+  { setTimer }: Runtime,
+  onTimer: () => void,
+) => {
+  const timers = { isGraceOver: false, initTimedOut: false };
+  const cancelGrace = setTimer(GRACE_MS, () => {
+    timers.isGraceOver = true;
+    onTimer();
+  });
+  const cancelTimeout = setTimer(initTimeoutMs, () => {
+    timers.initTimedOut = true;
+    onTimer();
+  });
+  const cancel = () => {
+    cancelGrace();
+    cancelTimeout();
+  };
+  return { timers, cancel };
+};
+
+/** Returns a function that evaluates on the server in remote mode, otherwise with the current flags. */
+const createEvaluate =
+  (flags: FlagManager, remote: RemoteEvaluator | undefined): Session['evaluate'] =>
+  (flagKey, context) => {
+    const plain = toPlainContext(context);
+    const evaluateLocally = () => flags.snapshot()?.evaluate(flagKey, plain);
+    return remote === undefined
+      ? (evaluateLocally() ?? noFlags(flagKey))
+      : remote.evaluate(flagKey, plain, evaluateLocally);
+  };
+
+export const createSession = (
+  options: ResolvedOptions,
+  runtime: Runtime,
+  listener: ProviderListener & Pick<FlagListener, 'onWarning'>,
+): Session => {
+  const flags = createFlagManager(options, runtime, {
+    onChange(flagsChanged) {
+      // Before the event, so handlers that evaluate do not get cached results.
+      remote?.invalidate(flagsChanged);
+      state.reportChange(flagsChanged);
+    },
+    onState() {
+      if (flags.sourceState() === 'unauthorized') void remote?.checkAccess();
+      updateState();
+    },
+    onWarning: listener.onWarning,
+  });
+  const remote = isRemote(options)
+    ? createRemoteEvaluator(options, runtime, () => updateState())
+    : undefined;
+  const lastError = () => remote?.circuitError() ?? flags.freshness().lastError;
+  const state = createProviderState(
+    listener,
+    () => lastError()?.message ?? 'the server has not responded',
+  );
+  const { timers, cancel } = startTimers(options, runtime, () => updateState());
+  const updateState = () => state.update(stateInputs(flags, remote, timers));
+  state.started.then(cancel, cancel);
+  const close = (): Promise<void> => {
+    state.close();
+    remote?.close();
+    return flags.close();
+  };
+  return { started: state.started, flags, evaluate: createEvaluate(flags, remote), close };
+};

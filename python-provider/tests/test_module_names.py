@@ -1,0 +1,80 @@
+"""The Python package has the modules of the TypeScript packages, under the same names.
+
+A reader who knows one of them finds every part of the other. Each exception has its reason.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from repository import ROOT
+
+PACKAGE = ROOT / "python-provider" / "src" / "pennon_openfeature"
+ENGINE = PACKAGE / "_engine"
+
+PROVIDER_IN_TYPESCRIPT_ONLY = {
+    "index": "the exports, which are in __init__.py",
+    "runtime": "replaces fetch and timers in tests; in Python, tests set the options of _timing",
+    "synced_resource": "what flag sets and values have in common; Python follows flag sets only",
+    "updates": "an async iterable for applications that use packages/sync alone",
+    "values": "the evaluated values of a browser",
+}
+PROVIDER_IN_PYTHON_ONLY = {
+    "pending_request": "threads and timeouts, for which JavaScript has promises",
+    "process": "forks, and threads that end with the process; Node.js has neither",
+    "resolvers": "the ten methods that the SDK requires, two for each type; in TypeScript four",
+    "yaml": "YAML 1.2, which PyYAML does not read; the parser for Node.js does",
+}
+
+ENGINE_IN_TYPESCRIPT_ONLY = {
+    "core": "the exports without regular expressions, for applications that load these later",
+    "explain": "only the server explains evaluations",
+    "explain_conditions": "only the server explains evaluations",
+    "index": "the exports, which are in __init__.py",
+    "json": "access to own properties and lengths in characters, which Python has built in",
+    "model": "the types of compiled flags; in Python, each class is next to its functions",
+    "re2js": "the library for regular expressions, loaded on demand",
+    "trace": "only the server explains evaluations",
+}
+ENGINE_IN_PYTHON_ONLY = {
+    "text": "numbers as text and surrogates as in JavaScript, which has both built in",
+}
+
+
+def python_modules(folder: Path) -> set[str]:
+    return {path.stem.removeprefix("_") for path in folder.glob("*.py") if path.stem != "__init__"}
+
+
+def typescript_modules(*folders: str) -> set[str]:
+    paths = [path for folder in folders for path in (ROOT / folder).glob("*.ts")]
+    return {path.stem.replace("-", "_") for path in paths}
+
+
+@pytest.mark.parametrize(
+    ("python", "typescript", "python_only", "typescript_only"),
+    [
+        pytest.param(
+            python_modules(PACKAGE),
+            typescript_modules("providers/server/src", "packages/sync/src"),
+            PROVIDER_IN_PYTHON_ONLY,
+            PROVIDER_IN_TYPESCRIPT_ONLY,
+            id="provider",
+        ),
+        pytest.param(
+            python_modules(ENGINE),
+            typescript_modules("packages/engine/src"),
+            ENGINE_IN_PYTHON_ONLY,
+            ENGINE_IN_TYPESCRIPT_ONLY,
+            id="engine",
+        ),
+    ],
+)
+def test_python_and_typescript_have_modules_of_the_same_names(
+    python: set[str],
+    typescript: set[str],
+    python_only: dict[str, str],
+    typescript_only: dict[str, str],
+) -> None:
+    assert python - typescript == set(python_only)
+    assert typescript - python == set(typescript_only)
