@@ -7,7 +7,7 @@ import type { Evaluation, NotServed, Served } from '@pennon/schema';
 import type { FlagTelemetry } from './flag-snapshot.ts';
 
 /** The deepest context that the server accepts. Deeper values are not converted, so a cycle has an end. */
-const MAX_DEPTH = 20;
+const MAX_CONTEXT_DEPTH = 20;
 
 /** Returns undefined for an invalid date, so the attribute is missing. */
 const toIsoText = (date: Date): string | undefined =>
@@ -27,7 +27,7 @@ const isPlainScalar = (value: unknown): boolean => {
 
 const toPlainValue = (value: unknown, depth: number): unknown => {
   if (isDate(value)) return toIsoText(value);
-  if (isContainer(value)) return depth > MAX_DEPTH ? value : convertMembers(value, depth);
+  if (isContainer(value)) return depth > MAX_CONTEXT_DEPTH ? value : convertMembers(value, depth);
   if (typeof value === 'bigint') return Number(value);
   return typeof value === 'function' || typeof value === 'symbol' ? undefined : value;
 };

@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 
 # Longer requests to wait are capped, so a misconfigured server cannot stop updates for good.
-MAX_RETRY_AFTER_MS = 3_600_000
+LONGEST_RETRY_AFTER_MS = 3_600_000
 
 
 class ServerError(NamedTuple):
@@ -85,29 +85,29 @@ def to_sync_error(error: Exception) -> SyncError:
 
 def error_from_response(status: int, headers: Mapping[str, str], error: object) -> SyncError:
     """Converts a response with an error status, including the error in its body."""
-    server_error = _read_server_error(error)
+    server_error = _server_error_in(error)
     reason = f": {server_error.message}" if server_error else ""
     return SyncError(
         f"the server responded with {status}{reason}",
         status=status,
         server_error=server_error,
-        retry_after_ms=_retry_after_ms(headers.get("retry-after")),
+        retry_after_ms=_parse_retry_after(headers.get("retry-after")),
     )
 
 
-def _read_server_error(error: object) -> ServerError | None:
+def _server_error_in(error: object) -> ServerError | None:
     if not isinstance(error, dict):
         return None
     return ServerError(str(error.get("code")), str(error.get("message")))
 
 
-def _retry_after_ms(header: str | None) -> float:
+def _parse_retry_after(header: str | None) -> float:
     """Parses seconds or an HTTP date into milliseconds from now. Returns 0 for anything else."""
     if header is None:
         return 0
     is_seconds = header.isascii() and header.isdigit()
     delay_ms = float(header[:10]) * 1_000 if is_seconds else _ms_until(header)
-    return min(max(delay_ms, 0), MAX_RETRY_AFTER_MS)
+    return min(max(delay_ms, 0), LONGEST_RETRY_AFTER_MS)
 
 
 def _ms_until(date: str) -> float:

@@ -39,13 +39,13 @@ def parse_flag_set(document: Mapping[str, Any]) -> FlagSet:
         id=str(document.get("id", "")),
         revision=revision if isinstance(revision, int) else None,
         environment=str(document.get("environment", "")),
-        flags=flags if is_full_form else _expand(flags),
+        flags=flags if is_full_form else _expand_flags(flags),
         segments=segments or {},
         format_version=document.get("formatVersion", 1),
     )
 
 
-def _expand(flags: dict[str, Any]) -> dict[str, Any]:
+def _expand_flags(flags: dict[str, Any]) -> dict[str, Any]:
     return {key: expand_short_form(flag) for key, flag in flags.items()}
 
 
@@ -112,10 +112,10 @@ def _to_flag(key: str, flag_or_value: object) -> object:
     if isinstance(flag_or_value, bool):
         variant = "on" if flag_or_value else "off"
         variants = {"on": True, "off": False}
-        return {**_flag("boolean", variants), "defaultVariant": variant}
+        return {**_flag_with("boolean", variants), "defaultVariant": variant}
     for flag_type, python_type in _TYPES.items():
         if isinstance(flag_or_value, python_type):
-            return _flag(flag_type, {"value": flag_or_value})
+            return _flag_with(flag_type, {"value": flag_or_value})
     raise ValueError(
         f'flag "{key}": must be a flag, or its value: a boolean, a string, a number or an object'
     )
@@ -124,5 +124,5 @@ def _to_flag(key: str, flag_or_value: object) -> object:
 _TYPES = {"string": str, "number": int | float, "object": dict}
 
 
-def _flag(flag_type: str, variants: dict[str, Any]) -> dict[str, Any]:
+def _flag_with(flag_type: str, variants: dict[str, Any]) -> dict[str, Any]:
     return {"type": flag_type, "enabled": True, "variants": variants, "defaultVariant": "value"}

@@ -94,21 +94,21 @@ class FlagManager:
     def wait_until_settled(self, deadline: float) -> None:
         """Returns when waiting longer cannot help to start, or at the deadline.
 
-        If there are flags, that is after a moment, even if the server has not responded.
+        If there are flags, that is after the grace period, even if the server has not responded.
         """
-        self._settled.wait(self._moment_before(deadline))
+        self._settled.wait(self._grace_before(deadline))
         if self._snapshot is None:
             self._settled.wait(max(0.0, deadline - time.monotonic()))
 
     def wait_for_cache_file(self, deadline: float) -> None:
-        """Waits a moment, so the file exists when a short script ends."""
+        """Waits for the grace period, so the file exists when a short script ends."""
         if self._cache_writer is not None:
-            self._cache_writer.wait_until_idle(self._moment_before(deadline))
+            self._cache_writer.wait_until_idle(self._grace_before(deadline))
 
-    def _moment_before(self, deadline: float) -> float:
-        """A moment in seconds, but not beyond the deadline."""
-        moment_s = self._options.timing.initial_wait_ms / 1_000
-        return max(0.0, min(moment_s, deadline - time.monotonic()))
+    def _grace_before(self, deadline: float) -> float:
+        """The grace period in seconds, but not beyond the deadline."""
+        grace_s = self._options.timing.grace_ms / 1_000
+        return max(0.0, min(grace_s, deadline - time.monotonic()))
 
     def set_flags(self, flag_set: FlagSet) -> None:
         assert isinstance(self._source, LocalSource)
@@ -148,7 +148,7 @@ class FlagManager:
         return self._snapshot.flag_set if self._snapshot and self._snapshot.flag_set.id else None
 
     def _start_loading(self) -> None:
-        """Loads the initial flags on another thread, and waits a moment for it.
+        """Loads the initial flags on another thread, and waits for the grace period.
 
         The disk may hang. Flags that it delivers later are used if there are no others by then.
         """
@@ -159,7 +159,7 @@ class FlagManager:
             target=self._load_first, args=(sources,), name="pennon-load", daemon=True
         )
         loader.start()
-        loader.join(self._options.timing.initial_wait_ms / 1_000)
+        loader.join(self._options.timing.grace_ms / 1_000)
 
     def _load_first(self, sources: list[InitialSource]) -> None:
         """Loads the first source that can be used."""
@@ -182,7 +182,7 @@ class FlagManager:
             self._initial_current_at = current_at
             self._initial_source = source.name
             self._snapshot = snapshot
-        # Late flags end the wait for the server, which has already had its moment.
+        # Late flags end the wait for the server, which has already had its grace period.
         if self._has_source_started:
             self._settled.set()
 

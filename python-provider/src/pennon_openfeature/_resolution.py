@@ -36,24 +36,24 @@ def to_plain_attributes(attributes: Mapping[str, Any]) -> dict[str, Any]:
     plain = dict(attributes)
     for name, value in plain.items():
         if type(value) not in _JSON_SCALARS:
-            plain[name] = _plain(value, MAX_CONTEXT_DEPTH)
+            plain[name] = _to_plain_value(value, MAX_CONTEXT_DEPTH)
     return plain
 
 
-def _plain(value: Any, depth_left: int) -> Any:
+def _to_plain_value(value: Any, depth_left: int) -> Any:
     if isinstance(value, date):
-        return _date_text(value)
+        return _to_iso_text(value)
     if not isinstance(value, Mapping | list | tuple | set | frozenset):
         return _plain_scalar(value)
     if depth_left == 0:
         return None
     if isinstance(value, Mapping):
         return {
-            name: _plain(member, depth_left - 1)
+            name: _to_plain_value(member, depth_left - 1)
             for name, member in value.items()
             if isinstance(name, str)
         }
-    return [_plain(member, depth_left - 1) for member in value]
+    return [_to_plain_value(member, depth_left - 1) for member in value]
 
 
 def _plain_scalar(value: Any) -> str | int | float | bool | None:
@@ -67,7 +67,7 @@ def _plain_scalar(value: Any) -> str | int | float | bool | None:
     return float(value) if isinstance(value, float) else None
 
 
-def _date_text(value: date) -> str | None:
+def _to_iso_text(value: date) -> str | None:
     """The date in UTC with milliseconds. Naive dates are in UTC.
 
     Returns None if conversion to UTC leaves the range of years.

@@ -124,7 +124,7 @@ class FileSource:
         self._listener = listener
         self._state: SourceState = "connecting"
         # Identifies the content that was read last.
-        self._signature: object = None
+        self._fingerprint: object = None
         self._read_at: float | None = None
         self._last_error: LastError | None = None
         self._stopped: threading.Event | None = None
@@ -146,7 +146,7 @@ class FileSource:
     def after_fork(self, initial: FlagSet | None) -> None:
         if self._stopped is not None:
             # The parent may have noticed an edit without having read it.
-            self._signature = None
+            self._fingerprint = None
             self.start(initial, None)
 
     def freshness(self) -> Freshness:
@@ -162,25 +162,25 @@ class FileSource:
 
     def _read_if_changed(self) -> None:
         try:
-            signature = self._read_signature()
-            if signature == self._signature:
+            fingerprint = self._read_fingerprint()
+            if fingerprint == self._fingerprint:
                 return
             # Set before reading, so an edit during the read is noticed next time.
-            self._signature = signature
+            self._fingerprint = fingerprint
             self._listener.on_update(FlagSetUpdate(read_flag_file(self._path)))
             self._read_at = time.monotonic()
             self._state = "ready"
         except Exception as error:  # noqa: BLE001 - the last good flags remain in use
             if isinstance(error, OSError):
                 # The same content may be readable next time.
-                self._signature = None
+                self._fingerprint = None
             self._last_error = last_error_of(
                 f"the offline file cannot be used, so the last good flags remain: {error}"
             )
             self._state = "invalid"
         self._listener.on_state()
 
-    def _read_signature(self) -> object:
+    def _read_fingerprint(self) -> object:
         stat = self._path.stat()
         return stat.st_mtime_ns, stat.st_size, stat.st_ino
 

@@ -17,8 +17,9 @@ class Timing:
     # The same for a poll while the server counts as available. With the idle timeout and the
     # longest jitter, it adds up to less than 2.5 heartbeats: by then, a frozen server is noticed.
     check_timeout_ms: float = 6_000
-    # A start with flags at hand waits this long for the server and for the disk.
-    initial_wait_ms: float = 250
+    # The grace period: how long a start waits for the server although there are older flags, and
+    # for the disk.
+    grace_ms: float = 250
     first_backoff_ms: float = 1_000
     longest_backoff_ms: float = 30_000
     # A rejected key is retried this rarely, because an administrator may restore it.

@@ -8,10 +8,10 @@ from typing import TypeAlias
 from .text import number_text
 from .values import as_double
 
-Context: TypeAlias = Mapping[str, object]
+Attributes: TypeAlias = Mapping[str, object]
 
 # Returns the value of one attribute of a context, or None if it is missing.
-AttributeReader: TypeAlias = Callable[[Context], object]
+AttributeReader: TypeAlias = Callable[[Attributes], object]
 
 # Always missing, in every engine: in JavaScript it refers to the prototype of an object.
 FORBIDDEN_STEP = "__proto__"
@@ -34,7 +34,7 @@ def _path_reader(name: str) -> AttributeReader:
     steps = name.split(".")
     is_forbidden = FORBIDDEN_STEP in steps
 
-    def read(context: Context) -> object:
+    def read(context: Attributes) -> object:
         exact = context.get(name)
         if exact is not None or is_forbidden:
             return exact
@@ -43,7 +43,7 @@ def _path_reader(name: str) -> AttributeReader:
     return read
 
 
-def _follow_path(context: Context, steps: list[str]) -> object:
+def _follow_path(context: Attributes, steps: list[str]) -> object:
     value: object = context
     for step in steps:
         if not isinstance(value, dict):

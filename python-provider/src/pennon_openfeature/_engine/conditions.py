@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
-from .attributes import Context, attribute_reader, is_plain_name
+from .attributes import Attributes, attribute_reader, is_plain_name
 from .format import MISSING, code_span, describe, join_quoted, quote
 from .operators import OPERATORS, OperandError, ValueTest
 from .problems import Location, report_unknown_fields
@@ -17,10 +17,10 @@ MAX_GROUP_DEPTH = 5
 class OtherFlags(Protocol):
     """The other flags of the set within one evaluation, each evaluated at most once."""
 
-    def variant_of(self, flag_key: str, context: Context) -> str | None: ...
+    def variant_of(self, flag_key: str, context: Attributes) -> str | None: ...
 
 
-Predicate: TypeAlias = Callable[[Context, OtherFlags], bool]
+Predicate: TypeAlias = Callable[[Attributes, OtherFlags], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +45,11 @@ class ConditionScope:
 Compile: TypeAlias = Callable[[Location, dict[str, Any], ConditionScope, int], Predicate]
 
 
-def always(_context: Context, _others: OtherFlags) -> bool:
+def always(_context: Attributes, _others: OtherFlags) -> bool:
     return True
 
 
-def never(_context: Context, _others: OtherFlags) -> bool:
+def never(_context: Attributes, _others: OtherFlags) -> bool:
     return False
 
 
@@ -132,7 +132,7 @@ def _any_element(name: str, test: ValueTest) -> Predicate:
         return lambda context, _others: _holds_for_any(test, read(context))
 
     # The same with an inlined lookup, because most conditions are of this kind.
-    def holds(context: Context, _others: OtherFlags) -> bool:
+    def holds(context: Attributes, _others: OtherFlags) -> bool:
         value = context.get(name)
         return _holds_for_any(test, value) if type(value) is list else test(value)
 
@@ -232,7 +232,7 @@ def all_of(conditions: list[Predicate]) -> Predicate:
         return conditions[0] if conditions else always
     first, *rest = conditions
 
-    def holds(context: Context, others: OtherFlags) -> bool:
+    def holds(context: Attributes, others: OtherFlags) -> bool:
         if not first(context, others):
             return False
         for condition in rest:  # noqa: SIM110 - a generator costs more than the conditions
@@ -248,7 +248,7 @@ def any_of(conditions: list[Predicate]) -> Predicate:
     if len(conditions) < 2:
         return conditions[0] if conditions else never
 
-    def holds(context: Context, others: OtherFlags) -> bool:
+    def holds(context: Attributes, others: OtherFlags) -> bool:
         for condition in conditions:  # noqa: SIM110 - a generator costs more than the conditions
             if condition(context, others):
                 return True

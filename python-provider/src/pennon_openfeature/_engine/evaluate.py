@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from .attributes import Context
+from .attributes import Attributes
 from .compile import CompiledFlagSet
 from .flags import CompiledFlag
 from .results import Evaluation, Served, not_found
 
-_EMPTY: Final[Context] = {}
+_NO_ATTRIBUTES: Final[Attributes] = {}
 
 
 class _Memo:
@@ -22,12 +22,12 @@ class _Memo:
         self._flags = flags
         self._variants: dict[str, str | None] = {}
 
-    def variant_of(self, flag_key: str, context: Context) -> str | None:
+    def variant_of(self, flag_key: str, context: Attributes) -> str | None:
         if flag_key not in self._variants:
             self._variants[flag_key] = self._evaluate(flag_key, context)
         return self._variants[flag_key]
 
-    def _evaluate(self, flag_key: str, context: Context) -> str | None:
+    def _evaluate(self, flag_key: str, context: Attributes) -> str | None:
         flag = self._flags.get(flag_key)
         result = flag.evaluate(context, self) if flag else None
         return result.variant if isinstance(result, Served) else None
@@ -43,4 +43,4 @@ def evaluate(flag_set: CompiledFlagSet, flag_key: str, context: object) -> Evalu
     if flag is None:
         return not_found(flag_key)
     others = _Memo(flag_set.flags) if flag.referenced_flags else _NO_OTHERS
-    return flag.evaluate(context if isinstance(context, dict) else _EMPTY, others)
+    return flag.evaluate(context if isinstance(context, dict) else _NO_ATTRIBUTES, others)

@@ -7,14 +7,14 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from .attributes import Context
+from .attributes import Attributes
 from .conditions import CompiledSegment, ConditionScope, OtherFlags
 from .format import MISSING, describe, join_quoted, quote
 from .problems import Finding, Location, Problem
 from .requires import check_requires
 from .results import Evaluation, FlagInfo, Metadata, NotServed, malformed
 from .rules import (
-    MAX_NAME_CHARACTERS,
+    MAX_NAME_LENGTH,
     CompiledRule,
     RuleScope,
     compile_rule,
@@ -24,7 +24,7 @@ from .rules import (
 from .segments import check_key
 from .values import MAX_VALUE_DEPTH, InvalidValueError, JsonValue, copy_json, is_number
 
-EvaluateFlag: TypeAlias = Callable[[Context, OtherFlags], Evaluation]
+EvaluateFlag: TypeAlias = Callable[[Attributes, OtherFlags], Evaluation]
 
 OBJECT = f"a JSON object with finite numbers, at most {MAX_VALUE_DEPTH} levels deep"
 
@@ -139,9 +139,9 @@ def _read_values(
 ) -> dict[str, JsonValue]:
     values: dict[str, JsonValue] = {}
     for name, value in _sorted_items(variants):
-        if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME_CHARACTERS:
+        if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME_LENGTH:
             location.below(name).report(
-                f"the name of a variant must have 1 to {MAX_NAME_CHARACTERS} characters"
+                f"the name of a variant must have 1 to {MAX_NAME_LENGTH} characters"
             )
         if flag_type is not None:
             values[name] = _read_value(location.below(name), value, flag_type)
@@ -216,7 +216,7 @@ def _evaluate_rules(rules: list[CompiledRule], default: Evaluation) -> EvaluateF
     if not rules:
         return _always(default)
 
-    def evaluate(context: Context, others: OtherFlags) -> Evaluation:
+    def evaluate(context: Attributes, others: OtherFlags) -> Evaluation:
         for rule in rules:
             result = rule(context, others)
             if result is not None:

@@ -12,13 +12,13 @@ from .text import number_text
 # The value of a required field that a definition does not have.
 MISSING: Final = object()
 
-MAX_CHARACTERS = 100
-MAX_NAMES = 8
+MAX_SHOWN_CHARACTERS = 100
+MAX_SHOWN_NAMES = 8
 
 
 def truncate(text: str) -> str:
     """The text, shortened to 100 characters."""
-    return text if len(text) <= MAX_CHARACTERS else f"{text[: MAX_CHARACTERS - 1]}…"
+    return text if len(text) <= MAX_SHOWN_CHARACTERS else f"{text[: MAX_SHOWN_CHARACTERS - 1]}…"
 
 
 def quote(text: str) -> str:
@@ -35,8 +35,8 @@ def code_span(text: str) -> str:
 def join_quoted(names: Iterable[object]) -> str:
     """`"on", "off"`, shortened to 8 names."""
     quoted = [quote(str(name)) for name in names]
-    shown = ", ".join(quoted[:MAX_NAMES])
-    hidden = len(quoted) - MAX_NAMES
+    shown = ", ".join(quoted[:MAX_SHOWN_NAMES])
+    hidden = len(quoted) - MAX_SHOWN_NAMES
     return f"{shown} and {hidden} more" if hidden > 0 else shown
 
 

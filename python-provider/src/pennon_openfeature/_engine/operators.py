@@ -31,7 +31,7 @@ class OperandError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Operator:
+class OperatorEntry:
     prepare: Prepare
     # The condition holds exactly if the test does not pass, so also for a missing attribute.
     is_negated: bool = False
@@ -174,26 +174,26 @@ def _matches(operand: object) -> ValueTest:
     return lambda value: isinstance(value, str) and search(value)
 
 
-OPERATORS: Final[dict[str, Operator]] = {
-    "equals": Operator(_equals),
-    "notEquals": Operator(_equals, is_negated=True),
-    "in": Operator(_in),
-    "notIn": Operator(_in, is_negated=True),
-    "contains": Operator(_text_operator(lambda value, text: text in value)),
-    "startsWith": Operator(_text_operator(lambda value, text: value.startswith(text))),
-    "endsWith": Operator(_text_operator(lambda value, text: value.endswith(text))),
-    "greaterThan": Operator(_number_operator(lambda value, bound: value > bound)),
-    "lessThan": Operator(_number_operator(lambda value, bound: value < bound)),
-    "greaterOrEqual": Operator(_number_operator(lambda value, bound: value >= bound)),
-    "lessOrEqual": Operator(_number_operator(lambda value, bound: value <= bound)),
-    "exists": Operator(_exists, tests_presence=True),
-    "before": Operator(_date_operator(lambda value, bound: value < bound)),
-    "after": Operator(_date_operator(lambda value, bound: value > bound)),
-    "semverEquals": Operator(_semver_operator(lambda value, bound: value == bound)),
-    "semverGreaterThan": Operator(_semver_operator(lambda value, bound: value > bound)),
-    "semverLessThan": Operator(_semver_operator(lambda value, bound: value < bound)),
-    "semverGreaterOrEqual": Operator(_semver_operator(lambda value, bound: value >= bound)),
-    "semverLessOrEqual": Operator(_semver_operator(lambda value, bound: value <= bound)),
-    "inCidr": Operator(_in_cidr),
-    "matches": Operator(_matches),
+OPERATORS: Final[dict[str, OperatorEntry]] = {
+    "equals": OperatorEntry(_equals),
+    "notEquals": OperatorEntry(_equals, is_negated=True),
+    "in": OperatorEntry(_in),
+    "notIn": OperatorEntry(_in, is_negated=True),
+    "contains": OperatorEntry(_text_operator(lambda value, text: text in value)),
+    "startsWith": OperatorEntry(_text_operator(lambda value, text: value.startswith(text))),
+    "endsWith": OperatorEntry(_text_operator(lambda value, text: value.endswith(text))),
+    "greaterThan": OperatorEntry(_number_operator(lambda value, bound: value > bound)),
+    "lessThan": OperatorEntry(_number_operator(lambda value, bound: value < bound)),
+    "greaterOrEqual": OperatorEntry(_number_operator(lambda value, bound: value >= bound)),
+    "lessOrEqual": OperatorEntry(_number_operator(lambda value, bound: value <= bound)),
+    "exists": OperatorEntry(_exists, tests_presence=True),
+    "before": OperatorEntry(_date_operator(lambda value, bound: value < bound)),
+    "after": OperatorEntry(_date_operator(lambda value, bound: value > bound)),
+    "semverEquals": OperatorEntry(_semver_operator(lambda value, bound: value == bound)),
+    "semverGreaterThan": OperatorEntry(_semver_operator(lambda value, bound: value > bound)),
+    "semverLessThan": OperatorEntry(_semver_operator(lambda value, bound: value < bound)),
+    "semverGreaterOrEqual": OperatorEntry(_semver_operator(lambda value, bound: value >= bound)),
+    "semverLessOrEqual": OperatorEntry(_semver_operator(lambda value, bound: value <= bound)),
+    "inCidr": OperatorEntry(_in_cidr),
+    "matches": OperatorEntry(_matches),
 }

@@ -10,7 +10,7 @@ import re2
 
 from .text import well_formed
 
-MAX_CHARACTERS = 256
+MAX_PATTERN_LENGTH = 256
 MAX_REPEATS = 100
 
 Search: TypeAlias = Callable[[str], bool]
@@ -45,8 +45,8 @@ class PatternError(ValueError):
 def compile_pattern(pattern: str) -> Search:
     """Returns a function that finds the pattern anywhere in a text. Raises PatternError."""
     pattern = well_formed(pattern)
-    if len(pattern) > MAX_CHARACTERS:
-        raise PatternError(f"must be a pattern of at most {MAX_CHARACTERS} characters")
+    if len(pattern) > MAX_PATTERN_LENGTH:
+        raise PatternError(f"must be a pattern of at most {MAX_PATTERN_LENGTH} characters")
     find = _compile(pattern).search
     parts = list(_PART.finditer(pattern))
     if any(map(_has_unfinished_name, parts)):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, NamedTuple, TypeAlias
 
-from .attributes import Context, attribute_reader, to_bucketing_value
+from .attributes import Attributes, attribute_reader, to_bucketing_value
 from .conditions import ConditionScope, OtherFlags, Predicate, always, compile_conditions, never
 from .format import MISSING, describe, describe_number, join_quoted, quote
 from .hash import ADMISSION_DRAW, DRAWS, VARIANT_DRAW, draw, draw_seed
@@ -20,12 +20,12 @@ from .values import as_double
 RULE_FIELDS = ("id", "conditions", "variant", "split", "percentage", "bucketBy", "seed")
 SPLIT_FIELDS = ("variant", "weight")
 
-MAX_NAME_CHARACTERS = 100
-MAX_SEED_CHARACTERS = 256
+MAX_NAME_LENGTH = 100
+MAX_SEED_LENGTH = 256
 MAX_TOTAL_WEIGHT = 100_000
 
 # Returns None if the rule does not serve the subject, so the next rule is tried.
-CompiledRule: TypeAlias = Callable[[Context, OtherFlags], "Evaluation | None"]
+CompiledRule: TypeAlias = Callable[[Attributes, OtherFlags], "Evaluation | None"]
 # Returns the result for the text that is hashed.
 Serve: TypeAlias = Callable[[str], Served]
 
@@ -72,18 +72,18 @@ def compile_rule(location: Location, definition: object, scope: RuleScope) -> Co
     return _rule(holds, bucketing, outcome, _ServedResults(scope.info, rule_id))
 
 
-def _never_serves(_context: Context, _others: OtherFlags) -> None:
+def _never_serves(_context: Attributes, _others: OtherFlags) -> None:
     return None
 
 
 def _read_id(location: Location, rule_id: object) -> str | None:
-    return _read_text(location, rule_id, MAX_NAME_CHARACTERS) if rule_id is not None else None
+    return _read_text(location, rule_id, MAX_NAME_LENGTH) if rule_id is not None else None
 
 
 def read_seed(location: Location, seed: object, default: str) -> str:
     if seed is None:
         return default
-    return _read_text(location, seed, MAX_SEED_CHARACTERS) or default
+    return _read_text(location, seed, MAX_SEED_LENGTH) or default
 
 
 def _read_text(location: Location, text: object, max_characters: int) -> str | None:
@@ -260,7 +260,7 @@ def _drawing_rule(
     missing = targeting_key_missing(flag_key, bucketing.attribute)
     threshold, seed = bucketing.threshold, bucketing.admission_seed
 
-    def evaluate(context: Context, others: OtherFlags) -> Evaluation | None:
+    def evaluate(context: Attributes, others: OtherFlags) -> Evaluation | None:
         if not holds(context, others):
             return None
         attribute = read(context)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TypeAlias
 
-MAX_CHARACTERS = 256
+MAX_VERSION_LENGTH = 256
 
 Identifier: TypeAlias = tuple[int, int, str]
 Version: TypeAlias = tuple[int, int, int, int, tuple[Identifier, ...]]
@@ -21,7 +21,7 @@ _VERSION = re.compile(
 
 def parse_version(text: str) -> Version | None:
     """A version without its build metadata, or None if the text is not a semantic version."""
-    parts = _VERSION.fullmatch(text) if len(text) <= MAX_CHARACTERS else None
+    parts = _VERSION.fullmatch(text) if len(text) <= MAX_VERSION_LENGTH else None
     if parts is None:
         return None
     major, minor, patch, prerelease = parts.groups()
