@@ -3,7 +3,9 @@ import { OpenFeature } from '@openfeature/server-sdk';
 import { PennonProvider } from '@pennon/server-provider';
 
 const provider = new PennonProvider();
-await OpenFeature.setProviderAndWait(provider);
+await OpenFeature.setProviderAndWait(provider).catch((error: unknown) => {
+  console.error('no flags yet:', error);
+});
 
 const context = { targetingKey: 'ada', plan: 'pro' };
 const result = provider.evaluate('new-checkout', context);

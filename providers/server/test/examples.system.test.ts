@@ -86,11 +86,14 @@ it('the script prints the value, or the default value while the server is down',
   expect(down.output).toContain('new-checkout is off (ERROR)');
 });
 
-it('several flags are evaluated without promises', async () => {
+it('several flags are evaluated without promises, also while the server is down', async () => {
   const { code, output } = await run('several.ts', settings);
   expect(code).toBe(0);
   expect(output).toContain('true TARGETING_MATCH');
   expect(output).toContain("flagKey: 'new-checkout'");
+  const down = await run('several.ts', await away());
+  expect(down.code).toBe(0);
+  expect(down.output).toContain('no value ERROR');
 });
 
 it('the service follows changes, and ends on SIGTERM', async () => {

@@ -1,6 +1,6 @@
 import type { Logger } from '@openfeature/web-sdk';
 import type { Runtime, Values } from '@pennon/sync';
-import { unknownOption } from '@pennon/sync';
+import { isJsonObject, unknownOption } from '@pennon/sync';
 
 import type { LocalFlags } from './local-flags.ts';
 import type { ValueStorage } from './persistence.ts';
@@ -80,6 +80,8 @@ const problemOf = (options: PennonWebProviderOptions | undefined): string | unde
     return 'pass an object with "url" and "key", or with "flags"';
   const unknown = unknownOption(options, Object.keys(NAMES));
   if (unknown !== undefined) return unknown;
+  if (hasFlags(options) && !isJsonObject(options.flags))
+    return '"flags" must be an object with flags or values by key';
   if (hasFlags(options))
     return 'url' in options && options.url !== undefined
       ? 'pass either "url" or "flags", not both'

@@ -11,10 +11,25 @@ export const readExamples = (label: string): readonly string[] =>
     ([, text = '']) => text,
   );
 
+/** Returns the first example of the README in `directory`, with a server that does not exist. */
+export const readmeExample = (directory: string): string => {
+  const readme = readFileSync(join(directory, 'README.md'), 'utf8');
+  const [, text = ''] = /```ts\n(.*?)\n```/s.exec(readme) ?? [];
+  return text
+    .replace('https://flags.example.com', 'http://127.0.0.1:1')
+    .replace('pennon_', 'a-key')
+    .replace('…', '')
+    .replace(/\n *cacheFile:[^\n]*/, '');
+};
+
+let examples = 0;
+
 /** Runs an example as a module of the package in `directory`, with the sources of that package. */
 export const runExample = async (text: string, directory: string): Promise<void> => {
   const folder = join(directory, 'node_modules', '.examples');
-  const file = join(folder, `${process.pid}.mjs`);
+  // A module is only run the first time that it is imported.
+  examples += 1;
+  const file = join(folder, `${process.pid}-${examples}.mjs`);
   mkdirSync(folder, { recursive: true });
   const source = pathToFileURL(join(directory, 'src', 'index.ts')).href;
   writeFileSync(file, text.replace(/'@pennon\/[\w-]+'/, `'${source}'`));
