@@ -138,6 +138,16 @@ describe('`npx -y pnpm start`', () => {
     await expectEnded(launched);
   });
 
+  it('ends with npx also if nothing collects the exit code of npx', async () => {
+    const launched = await launch(['sh', '-c', 'npx -y pnpm start & exec sleep 120']);
+    let npx = launched.pid;
+    while (parentOf(npx) !== launched.child.pid) npx = parentOf(npx);
+    process.kill(npx, 'SIGKILL');
+    await expectEnded(launched);
+    expect(isRunning(launched.child.pid ?? 0)).toBe(true);
+    launched.child.kill('SIGKILL');
+  });
+
   it('finishes pending requests first', async () => {
     const launched = await launch(['npx', '-y', 'pnpm', 'start']);
     const key = readFileSync(join(data, 'admin-key'), 'utf8').trim();

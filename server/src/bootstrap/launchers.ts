@@ -62,10 +62,14 @@ const readProcess = (pid: number): ProcessInfo | undefined => {
   }
 };
 
-const readLinuxProcess = (pid: number): ProcessInfo => {
+/** Returns the fields of a process from its state on. The name before them can contain parentheses. */
+const statusOf = (pid: number): string => {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  // The name in parentheses can contain spaces and parentheses.
-  const [, parent, , session] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return stat.slice(stat.lastIndexOf(')') + 2);
+};
+
+const readLinuxProcess = (pid: number): ProcessInfo => {
+  const [, parent, , session] = statusOf(pid).split(' ');
   const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
   return { parent: Number(parent), session: Number(session), command };
 };
@@ -88,8 +92,10 @@ const isLauncher = ([program = '', ...args]: readonly string[]): boolean => {
   return PACKAGE_MANAGER.test(basename(args[0] ?? '')) || args.includes('--watch');
 };
 
+/** A process that has ended remains as a zombie, in state Z, until its parent collects its exit code. */
 const isRunning = (pid: number): boolean => {
   try {
+    if (process.platform === 'linux') return !/^[ZX]/.test(statusOf(pid));
     return process.kill(pid, 0);
   } catch (error) {
     // A process of another user is running, although it cannot be signalled.
