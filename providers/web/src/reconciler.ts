@@ -77,10 +77,11 @@ export const createReconciler = ({
     try {
       follower.setContext(context);
     } catch (error) {
-      // The context cannot be sent, but its subject must not get the values of another one.
       pending = undefined;
-      store.restore(subjectOf(context));
       throw error;
+    } finally {
+      // From now on a page is shown to this subject, which must not get the values of another one.
+      store.restore(subjectOf(context));
     }
   };
 

@@ -354,7 +354,11 @@ describe('a change of context', () => {
     const { runtime, setContext, client, emitted, stream } = await startReady({ a: 'for ada' });
     const changing = setContext({ targetingKey: 'bob' });
     expect(client.providerStatus).toBe(ProviderStatus.RECONCILING);
-    expect(client.getStringValue('a', '')).toBe('for ada');
+    // Not for a moment the values of the previous subject.
+    expect(client.getStringDetails('a', '')).toMatchObject({
+      value: '',
+      errorCode: ErrorCode.PROVIDER_NOT_READY,
+    });
     const poll = await runtime.nextRequest();
     expect(JSON.parse(poll.body ?? '')).toEqual({ context: { targetingKey: 'bob' } });
     await poll.respond(200, JSON.stringify(values(1, { a: 'for bob' })));
@@ -428,6 +432,8 @@ describe('a change of context', () => {
   it('of the same subject keeps its values if the server is away, and emits STALE', async () => {
     const { runtime, setContext, client, emitted } = await startReady({ a: true });
     const changing = setContext({ targetingKey: 'ada', plan: 'pro' });
+    expect(client.providerStatus).toBe(ProviderStatus.RECONCILING);
+    expect(client.getBooleanValue('a', false)).toBe(true);
     await runtime.advance(2_000);
     await changing;
     expect(client.getBooleanValue('a', false)).toBe(true);
