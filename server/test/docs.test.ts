@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 
 import { expect, it } from 'vitest';
 
@@ -68,6 +68,15 @@ it('the dashboard, the alerts and docs/operations.md use only metrics that the s
     ),
   );
   expect(names).toEqual(expect.arrayContaining([...new Set(used)]));
+});
+
+it('docs/rest.md states how many cases packages/spec has', () => {
+  const folder = new URL('../../packages/spec/cases/', import.meta.url);
+  const total = readdirSync(folder)
+    .map(name => JSON.parse(readFileSync(new URL(name, folder), 'utf8')).cases.length)
+    .reduce((sum, count) => sum + count, 0);
+  const [, stated = ''] = /more than ([\d,]+) test cases/.exec(read('docs/rest.md')) ?? [];
+  expect(Math.floor(total / 100) * 100).toBe(Number(stated.replace(',', '')));
 });
 
 it('docs/operations.md explains every alert', () => {
