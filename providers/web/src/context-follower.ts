@@ -31,25 +31,28 @@ export type ContextFollowerOptions = {
   readonly onStatus: (status: FollowerStatus) => void;
 };
 
-export const createContextFollower = ({
-  server,
-  store,
-  runtime,
-  onData,
-  onStatus,
-}: ContextFollowerOptions): ContextFollower => {
+/** Follows one context at a time. */
+const createSingleFollower = ({ server, store, ...options }: ContextFollowerOptions) => {
+  const { runtime, onData, onStatus } = options;
+  let follower: Follower<Values<Evaluation>> | undefined;
+  const stop = () => follower?.stop();
+  return {
+    status: () => follower?.status(),
+    stop,
+    follow(context: EvaluationContext) {
+      store.touch(follower?.status().dataAgeMs);
+      stop();
+      const initial = store.valuesOf(subjectOf(context));
+      follower = followValues({ ...server, onData, onStatus, context, initial }, runtime);
+    },
+  };
+};
+
+export const createContextFollower = (options: ContextFollowerOptions): ContextFollower => {
+  const { status, stop, follow } = createSingleFollower(options);
   const closing = new AbortController();
   let context: EvaluationContext = {};
-  let follower: Follower<Values<Evaluation>> | undefined;
   let isPaused = false;
-
-  const stop = () => follower?.stop();
-  const follow = () => {
-    store.touch(follower?.status().dataAgeMs);
-    stop();
-    const initial = store.valuesOf(subjectOf(context));
-    follower = followValues({ ...server, onData, onStatus, context, initial }, runtime);
-  };
 
   const listener: PageListener = {
     onHidden() {
@@ -57,21 +60,21 @@ export const createContextFollower = ({
       stop();
     },
     onVisible() {
-      if (isPaused) follow();
+      if (isPaused) follow(context);
       isPaused = false;
     },
     onNetworkChange() {
-      if (!isPaused) follow();
+      if (!isPaused) follow(context);
     },
   };
-  listenToPage(listener, runtime.setTimer, closing.signal);
+  listenToPage(listener, options.runtime.setTimer, closing.signal);
 
   return {
     context: () => context,
-    status: () => follower?.status(),
+    status,
     setContext(next) {
       context = next;
-      follow();
+      follow(context);
     },
     pauseIfHidden() {
       if (isPaused) stop();

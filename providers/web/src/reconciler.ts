@@ -4,7 +4,7 @@ import type { FollowerStatus, Runtime, Values } from '@pennon/sync';
 import { isAuthError } from '@pennon/sync';
 
 import { createContextFollower, subjectOf } from './context-follower.ts';
-import type { ContextFollowerOptions } from './context-follower.ts';
+import type { ContextFollower, ContextFollowerOptions } from './context-follower.ts';
 import type { Evaluation } from './resolution.ts';
 import type { Freshness, ValueStore } from './value-store.ts';
 
@@ -42,77 +42,33 @@ export type Reconciler = {
   close(): void;
 };
 
-/** How long a page waits for a slow server although it has values. */
-const GRACE_MS = 250;
-
-export const createReconciler = ({
-  server,
-  timeoutMs,
-  store,
-  events,
-  runtime,
-}: ReconcilerOptions): Reconciler => {
-  let isClosed = false;
-  let reconciliations = 0;
+export const createReconciler = (options: ReconcilerOptions): Reconciler => {
+  const { server, store, events, runtime } = options;
   let lastReconciliation = Promise.resolve();
-  /** Resolved when it is known whether the values of the new context can be loaded. */
-  let pending: (Deferred & { readonly hasLastKnown: boolean }) | undefined;
 
   const onData = (values: Values<Evaluation>, changed: string[] | undefined) => {
     const flagsChanged = store.update(subjectOf(follower.context()), values, changed);
-    if (pending === undefined && flagsChanged.length > 0) events.changed(flagsChanged);
+    if (!contextSwitch.isPending() && flagsChanged.length > 0) events.changed(flagsChanged);
   };
-
   const onStatus = (status: FollowerStatus) => {
-    const hasFailed = pending?.hasLastKnown === true && status.lastError !== undefined;
-    if (!isCurrent(status) && status.mode !== 'disconnected' && !hasFailed) return;
-    if (pending === undefined) notifier.update(!isCurrent(status));
-    else pending.resolve();
+    if (contextSwitch.isPending()) contextSwitch.onStatus(status);
+    else if (isSettled(status)) notifier.update(!isCurrent(status));
   };
-
   const follower = createContextFollower({ server, store, runtime, onData, onStatus });
+  const contextSwitch = createContextSwitch(options, follower);
   const notifier = createStaleNotifier(events, () => messageOf(follower.status()));
 
-  const setContext = (context: EvaluationContext) => {
-    try {
-      follower.setContext(context);
-    } catch (error) {
-      pending = undefined;
-      throw error;
-    } finally {
-      // From now on a page is shown to this subject, which must not get the values of another one.
-      store.restore(subjectOf(context));
-    }
-  };
-
-  const isUpToDate = (context: EvaluationContext): boolean =>
-    pending === undefined &&
-    isCurrent(follower.status()) &&
-    isSameContext(context, follower.context());
-
   const reconcile = async (context: EvaluationContext): Promise<void> => {
-    if (isUpToDate(context)) return;
-    reconciliations += 1;
-    const id = reconciliations;
-    pending?.resolve();
-    const hasLastKnown = store.has(subjectOf(context));
-    setContext(context);
-    const waitMs = hasLastKnown && id === 1 ? Math.min(GRACE_MS, timeoutMs) : timeoutMs;
-    pending = { ...createDeferred(runtime.setTimer, waitMs), hasLastKnown };
-    await pending.promise;
-    if (id !== reconciliations) return lastReconciliation;
-    pending = undefined;
+    if (!contextSwitch.isPending() && isUpToDate(follower, context)) return;
+    const started = contextSwitch.start(context);
+    await started.promise;
+    if (!contextSwitch.finish(started)) return lastReconciliation;
     notifier.reset(!isCurrent(follower.status()));
     follower.pauseIfHidden();
-    if (notifier.isStale()) useLastKnown();
-  };
-
-  const useLastKnown = () => {
-    if (!store.restore(subjectOf(follower.context()))) throw errorOf(follower.status());
+    if (!notifier.isStale()) return;
+    if (!store.restore(subjectOf(context))) throw errorOf(follower.status());
     // The SDK sets the status to READY when the promise resolves, so STALE must be emitted after that.
-    runtime.setTimer(0, () => {
-      if (notifier.isStale() && !isClosed) events.stale(messageOf(follower.status()));
-    });
+    runtime.setTimer(0, notifier.repeatStale);
   };
 
   return {
@@ -126,10 +82,61 @@ export const createReconciler = ({
     },
     reconcile: context => (lastReconciliation = reconcile(context)),
     close() {
-      isClosed = true;
-      pending?.resolve();
+      notifier.close();
+      contextSwitch.cancel();
       follower.close();
     },
+  };
+};
+
+/** How long a page waits for a slow server although it has values. */
+const GRACE_MS = 250;
+
+type PendingSwitch = Deferred & { readonly hasLastKnown: boolean };
+
+/** Switches to another context, and waits until it is known whether its values can be loaded. */
+const createContextSwitch = (
+  { store, timeoutMs, runtime }: ReconcilerOptions,
+  follower: ContextFollower,
+) => {
+  let isFirst = true;
+  let pending: PendingSwitch | undefined;
+
+  const setContext = (context: EvaluationContext) => {
+    try {
+      follower.setContext(context);
+    } catch (error) {
+      pending = undefined;
+      throw error;
+    } finally {
+      // From now on a page is shown to this subject, which must not get the values of another one.
+      store.restore(subjectOf(context));
+    }
+  };
+
+  return {
+    isPending: () => pending !== undefined,
+    /** Follows the context. The promise resolves when its values arrived or are not expected to arrive soon. */
+    start(context: EvaluationContext): PendingSwitch {
+      const hasLastKnown = store.has(subjectOf(context));
+      const waitMs = hasLastKnown && isFirst ? Math.min(GRACE_MS, timeoutMs) : timeoutMs;
+      isFirst = false;
+      pending?.resolve();
+      setContext(context);
+      pending = { ...createDeferred(runtime.setTimer, waitMs), hasLastKnown };
+      return pending;
+    },
+    onStatus(status: FollowerStatus) {
+      const canUseLastKnown = pending?.hasLastKnown === true && status.lastError !== undefined;
+      if (isSettled(status) || canUseLastKnown) pending?.resolve();
+    },
+    /** Returns false, and ends nothing, if a later switch has taken over. */
+    finish(started: PendingSwitch): boolean {
+      if (pending !== started) return false;
+      pending = undefined;
+      return true;
+    },
+    cancel: () => pending?.resolve(),
   };
 };
 
@@ -151,6 +158,7 @@ const createDeferred = (setTimer: Runtime['setTimer'], timeoutMs: number): Defer
 /** Emits STALE and READY alternately, never one of them twice in a row. */
 const createStaleNotifier = (events: ReconcilerEvents, message: () => string) => {
   let isStale = false;
+  let isClosed = false;
   return {
     isStale: () => isStale,
     /** Sets the state without an event, at the end of a reconciliation, for which the SDK emits its own. */
@@ -163,8 +171,18 @@ const createStaleNotifier = (events: ReconcilerEvents, message: () => string) =>
       if (isStale) events.stale(message());
       else events.ready();
     },
+    /** Emits STALE if the values are still out of date. */
+    repeatStale() {
+      if (isStale && !isClosed) events.stale(message());
+    },
+    close() {
+      isClosed = true;
+    },
   };
 };
+
+const isUpToDate = (follower: ContextFollower, context: EvaluationContext): boolean =>
+  isCurrent(follower.status()) && isSameContext(context, follower.context());
 
 /** Pages often set an equal context again. A context that cannot be serialized is not equal to any other. */
 const isSameContext = (a: EvaluationContext, b: EvaluationContext): boolean => {
@@ -177,6 +195,10 @@ const isSameContext = (a: EvaluationContext, b: EvaluationContext): boolean => {
 
 const isCurrent = (status: FollowerStatus | undefined): boolean =>
   status?.mode === 'streaming' || status?.mode === 'polling';
+
+/** Whether it is known that the values are current, or that the server cannot be reached. */
+const isSettled = (status: FollowerStatus): boolean =>
+  isCurrent(status) || status.mode === 'disconnected';
 
 const messageOf = (status: FollowerStatus | undefined): string =>
   status?.lastError?.message ?? 'the server did not respond in time';
