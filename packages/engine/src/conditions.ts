@@ -58,7 +58,7 @@ type ConditionCompiler = (
 
 const always: Predicate = () => true;
 
-/** Returns whether all conditions hold, as one predicate. Short lists, which are common, need no loop. */
+/** Returns one predicate that is true if all conditions hold. Short lists, which are common, need no loop. */
 export const allOf = (conditions: readonly CompiledCondition[]): Predicate => {
   const [first, second] = conditions.map(condition => condition.holds);
   if (first === undefined) return always;

@@ -14,7 +14,7 @@ import { cursorsFor, pageOf } from '../page.ts';
 import type { Random } from '../random.ts';
 import { cursorSecret } from '../replication/cursor-secret.ts';
 import type { Replica } from '../replication/replica.ts';
-import type { KeyRecord, Stored } from '../store/store.ts';
+import type { KeyDocument, Stored } from '../store/store.ts';
 
 export type KeyServices = {
   readonly control: Replica<'control'>;
@@ -52,7 +52,7 @@ export const createKey = (
 const recordOf = (
   { name, role, environment, expiresAt, allowedOrigins }: ApiKeyCreate,
   { id, secret, now }: { readonly id: string; readonly secret: string; readonly now: number },
-): KeyRecord => ({
+): KeyDocument => ({
   id,
   name,
   role,
@@ -104,10 +104,10 @@ export const deleteKey = (
   });
 
 /** Removes the hash from a stored key. */
-const toApiKey = ({ hash: _hash, ...key }: KeyRecord): ApiKey => key;
+const toApiKey = ({ hash: _hash, ...key }: KeyDocument): ApiKey => key;
 
 /** Audits a new key, or one that replaces `before`. The hash is left out. */
-export const keyCreated = (key: KeyRecord, before?: KeyRecord): AuditedChange => ({
+export const keyCreated = (key: KeyDocument, before?: KeyDocument): AuditedChange => ({
   action: 'key.create',
   environment: key.environment,
   key: key.id,
@@ -116,7 +116,7 @@ export const keyCreated = (key: KeyRecord, before?: KeyRecord): AuditedChange =>
 });
 
 /** Audits a revoked key. The hash is left out. */
-export const keyDeleted = (key: KeyRecord): AuditedChange => ({
+export const keyDeleted = (key: KeyDocument): AuditedChange => ({
   action: 'key.delete',
   environment: key.environment,
   key: key.id,
@@ -177,7 +177,7 @@ const validateKey = (input: ApiKeyCreate, now: number): void => {
 };
 
 /** Keys that expire do not count: the installation would lose its last admin without a request. */
-const isLastAdmin = (keys: ReadonlyMap<string, Stored<KeyRecord>>, id: string): boolean => {
+const isLastAdmin = (keys: ReadonlyMap<string, Stored<KeyDocument>>, id: string): boolean => {
   const admins = [...keys.values()].filter(
     ({ document }) =>
       document.role === 'admin' &&

@@ -3,7 +3,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Clock } from '../clock.ts';
 import { PennonError } from '../errors.ts';
 import type { Replica } from '../replication/replica.ts';
-import type { KeyRecord } from '../store/store.ts';
+import type { KeyDocument } from '../store/store.ts';
 import type { Caller } from './caller.ts';
 
 /** The request headers that identify the caller. */
@@ -56,7 +56,7 @@ const nameOf = (header: string | undefined): string | undefined => {
   return name ? Array.from(name).slice(0, MAX_NAME_LENGTH).join('') : undefined;
 };
 
-const indexByHash = (control: Replica<'control'>): ReadonlyMap<string, KeyRecord> =>
+const indexByHash = (control: Replica<'control'>): ReadonlyMap<string, KeyDocument> =>
   new Map(
     [...control.current().records.keys.values()].map(({ document }) => [document.hash, document]),
   );
@@ -85,7 +85,7 @@ const secretOf = ({ authorization, apiKey }: Credentials): string => {
 
 const UNKNOWN_KEY = 'the key does not exist or was revoked: use another key';
 
-const requireAllowedOrigin = (key: KeyRecord, origin: string | undefined): void => {
+const requireAllowedOrigin = (key: KeyDocument, origin: string | undefined): void => {
   if (origin === undefined || key.allowedOrigins == null) return;
   if (key.allowedOrigins.includes(origin)) return;
   throw new PennonError('FORBIDDEN', 'this key cannot be used by pages of this origin');

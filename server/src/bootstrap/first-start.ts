@@ -9,7 +9,7 @@ import { hashSecret } from '../auth/authenticate.ts';
 import { keyCreated } from '../api-keys/api-keys.ts';
 import type { Random } from '../random.ts';
 import type { Replica } from '../replication/replica.ts';
-import type { KeyRecord, Store } from '../store/store.ts';
+import type { KeyDocument, Store } from '../store/store.ts';
 import { CONTROL_LEDGER } from '../store/store.ts';
 
 /** The environments in a new installation. */
@@ -18,7 +18,7 @@ const INITIAL_ENVIRONMENTS = ['development', 'production'];
 /** The id of the key from PENNON_ADMIN_KEY or the first start. */
 export const ADMIN_KEY_ID = 'admin';
 
-const adminKeyRecord = (secret: string, createdAt: number): KeyRecord => ({
+const adminKeyDocument = (secret: string, createdAt: number): KeyDocument => ({
   id: ADMIN_KEY_ID,
   name: 'admin',
   role: 'admin',
@@ -38,7 +38,7 @@ export const initializeStore = async (
   const now = clock.now();
   const environments = INITIAL_ENVIRONMENTS.map(key => newEnvironment({ key }, now, random));
   for (const environment of environments) await createLedger(store, environment);
-  const admin = adminKeyRecord(adminKey, now);
+  const admin = adminKeyDocument(adminKey, now);
   const { committed } = await store.commit(CONTROL_LEDGER, {
     expect: 'none',
     writes: {
@@ -62,7 +62,7 @@ export const setAdminKey = (
 ): Promise<void> =>
   control.write(({ records }) => {
     const before = records.keys.get(ADMIN_KEY_ID)?.document;
-    const after = adminKeyRecord(secret, clock.now());
+    const after = adminKeyDocument(secret, clock.now());
     if (before?.hash === after.hash) return { writes: {}, audit: [], result: () => undefined };
     return {
       writes: { keys: new Map([[ADMIN_KEY_ID, after]]) },

@@ -5,7 +5,7 @@ import { auditDraft, type AuditedChange } from '../audit/record.ts';
 import { requireAllEnvironments, type Caller } from '../auth/caller.ts';
 import { formatInstant } from '../clock.ts';
 import { describeEnvironments, PennonError } from '../errors.ts';
-import type { DeletedEnvironment, KeyRecord, Snapshot } from '../store/store.ts';
+import type { DeletedEnvironment, KeyDocument, Snapshot } from '../store/store.ts';
 import { toEnvironment, type EnvironmentServices } from './environments.ts';
 
 type ControlRecords = Snapshot<'control'>['records'];
@@ -65,7 +65,7 @@ const requireConfirmation = (key: string, confirm: string | undefined): void => 
   });
 };
 
-const keysOf = ({ keys }: ControlRecords, environment: string): KeyRecord[] =>
+const keysOf = ({ keys }: ControlRecords, environment: string): KeyDocument[] =>
   [...keys.values()]
     .map(({ document }) => document)
     .filter(document => document.environment === environment);

@@ -11,7 +11,7 @@ import type { Registry } from '../flag-set/registry.ts';
 import { flagSetLedger } from '../flag-set/registry.ts';
 import type { Random } from '../random.ts';
 import type { Replica } from '../replication/replica.ts';
-import type { EnvironmentRecord, Snapshot, Store } from '../store/store.ts';
+import type { EnvironmentDocument, Snapshot, Store } from '../store/store.ts';
 import { StoreError } from '../store/store.ts';
 
 export type EnvironmentServices = {
@@ -24,12 +24,12 @@ export type EnvironmentServices = {
 
 const LEDGER_ID_LENGTH = 16;
 
-/** Returns the record of a new environment. The random id of its ledger is never used again. */
+/** Returns the document of a new environment. The random id of its ledger is never used again. */
 export const newEnvironment = (
   input: EnvironmentCreate,
   createdAt: number,
   random: Random,
-): EnvironmentRecord => ({
+): EnvironmentDocument => ({
   key: input.key,
   ...(input.description == null ? {} : { description: input.description }),
   createdAt: formatInstant(createdAt),
@@ -37,12 +37,15 @@ export const newEnvironment = (
 });
 
 /** Creates the empty flag set of an environment that is not in the control ledger yet. */
-export const createLedger = async (store: Store, environment: EnvironmentRecord): Promise<void> => {
+export const createLedger = async (
+  store: Store,
+  environment: EnvironmentDocument,
+): Promise<void> => {
   await store.commit(flagSetLedger(environment), { expect: 'none', writes: {}, audit: [] });
 };
 
 /**
- * Creates an environment with an empty flag set. The flag set is written before the record that names
+ * Creates an environment with an empty flag set. The flag set is written before the document that names
  * it, so an environment never refers to missing data.
  */
 export const createEnvironment = async (
@@ -54,30 +57,30 @@ export const createEnvironment = async (
   requireAllEnvironments(caller, 'creating an environment');
   await control.refresh();
   requireUnusedKey(control.current(), input.key);
-  const record = newEnvironment(input, clock.now(), random);
-  await createLedger(store, record);
-  await writeRecord(services, caller, record);
+  const document = newEnvironment(input, clock.now(), random);
+  await createLedger(store, document);
+  await writeEnvironment(services, caller, document);
   await registry.whenReady();
-  return toEnvironment(record);
+  return toEnvironment(document);
 };
 
-const writeRecord = async (
+const writeEnvironment = async (
   { store, control, clock }: EnvironmentServices,
   caller: Caller,
-  record: EnvironmentRecord,
+  document: EnvironmentDocument,
 ): Promise<void> => {
   try {
     await control.write(snapshot => {
-      requireUnusedKey(snapshot, record.key);
+      requireUnusedKey(snapshot, document.key);
       return {
-        writes: { environments: new Map([[record.key, record]]) },
-        audit: [auditDraft(caller, clock.now(), environmentCreated(record))],
+        writes: { environments: new Map([[document.key, document]]) },
+        audit: [auditDraft(caller, clock.now(), environmentCreated(document))],
         result: () => undefined,
       };
     });
   } catch (error) {
-    // After a StoreError the record may have been written, so its data must stay.
-    if (!(error instanceof StoreError)) await store.drop(flagSetLedger(record));
+    // After a StoreError the document may have been written, so its data must stay.
+    if (!(error instanceof StoreError)) await store.drop(flagSetLedger(document));
     throw error;
   }
 };
@@ -86,14 +89,14 @@ const writeRecord = async (
 export const toEnvironment = ({
   ledger: _ledger,
   ...environment
-}: EnvironmentRecord): Environment => environment;
+}: EnvironmentDocument): Environment => environment;
 
-export const environmentCreated = (record: EnvironmentRecord): AuditedChange => ({
+export const environmentCreated = (document: EnvironmentDocument): AuditedChange => ({
   action: 'environment.create',
-  environment: record.key,
-  key: record.key,
+  environment: document.key,
+  key: document.key,
   before: null,
-  after: toEnvironment(record),
+  after: toEnvironment(document),
 });
 
 const requireUnusedKey = ({ records }: Snapshot<'control'>, key: string): void => {

@@ -6,7 +6,7 @@ import type { Counter, CounterOf } from './counter.ts';
 import { isNotFound } from './counter.ts';
 
 /** The evaluations of many flags for one context, by flag key. */
-export type Evaluations = {
+export type BulkEvaluationData = {
   revision: number;
   environment: string;
   evaluations: Record<string, Evaluation>;
@@ -14,7 +14,7 @@ export type Evaluations = {
 
 /** A bulk evaluation that is ready to be sent. */
 export type BulkEvaluation = {
-  readonly data: Evaluations;
+  readonly data: BulkEvaluationData;
   /** `data` as JSON. */
   readonly json: string;
   /** The strong entity tag of `json`. */
@@ -25,7 +25,10 @@ export type BulkEvaluation = {
 
 const TAG_LENGTH = 27;
 
-export const createBulkEvaluation = (data: Evaluations, counterOf: CounterOf): BulkEvaluation => {
+export const createBulkEvaluation = (
+  data: BulkEvaluationData,
+  counterOf: CounterOf,
+): BulkEvaluation => {
   const json = JSON.stringify(data);
   return {
     data,

@@ -3,7 +3,7 @@ import { describeEnvironments, PennonError } from '../errors.ts';
 import { affectedPart, type Outage } from '../replication/outage.ts';
 import type { Replica, ReplicaDeps } from '../replication/replica.ts';
 import { openReplica } from '../replication/replica.ts';
-import type { EnvironmentRecord, Ledger } from '../store/store.ts';
+import type { EnvironmentDocument, Ledger } from '../store/store.ts';
 import { StoreError } from '../store/store.ts';
 import type { LiveFlagSet } from './live-flag-set.ts';
 import { openLiveFlagSet } from './live-flag-set.ts';
@@ -23,7 +23,7 @@ export type Registry = {
   close(): void;
 };
 
-export const flagSetLedger = (environment: EnvironmentRecord): Ledger<'flagSet'> => ({
+export const flagSetLedger = (environment: EnvironmentDocument): Ledger<'flagSet'> => ({
   kind: 'flagSet',
   id: environment.ledger,
 });
@@ -67,7 +67,7 @@ export const openRegistry = async (
   };
 };
 
-type Environments = ReadonlyMap<string, EnvironmentRecord>;
+type Environments = ReadonlyMap<string, EnvironmentDocument>;
 
 /** The open live flag sets, by environment key. */
 const createLiveFlagSets = (deps: ReplicaDeps) => {
@@ -88,7 +88,7 @@ const createLiveFlagSets = (deps: ReplicaDeps) => {
   };
 
   /** If the environment was created again, the old flag set is served until the new one is open. */
-  const openOne = async (environment: EnvironmentRecord) => {
+  const openOne = async (environment: EnvironmentDocument) => {
     const replica = await openReplica(deps, flagSetLedger(environment));
     if (closed) return replica.close();
     const previous = open.get(environment.key);
@@ -96,7 +96,7 @@ const createLiveFlagSets = (deps: ReplicaDeps) => {
     if (previous !== undefined) discard(previous);
   };
 
-  const isOpen = ({ key, ledger }: EnvironmentRecord) =>
+  const isOpen = ({ key, ledger }: EnvironmentDocument) =>
     open.get(key)?.replica.ledger.id === ledger;
 
   return {

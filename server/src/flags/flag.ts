@@ -23,7 +23,7 @@ export const flagResource: ResourceType<'flags'> = {
     validateFlag(base, flag);
   },
   requireEffect,
-  arrive: (flag, current, enabled) => ({
+  copyOf: (flag, current, enabled) => ({
     ...flag,
     enabled: enabled ?? current?.enabled ?? false,
   }),

@@ -9,7 +9,7 @@ import {
 import {
   bucketByWarnings,
   conditionWarnings,
-  emptyLists,
+  emptyListWarnings,
   neverHolds,
 } from '../resources/condition-warnings.ts';
 import { variantsOf } from './effect.ts';
@@ -43,7 +43,7 @@ const ruleWarnings = (flag: Flag, flagSet: FlagSet | undefined): ErrorDetail[] =
     return [
       ...tinyPercentage(percentage, `${path}.percentage`),
       ...bucketByWarnings(bucketBy, `${path}.bucketBy`),
-      ...emptyLists(conditions, base).filter(
+      ...emptyListWarnings(conditions, base).filter(
         // Such a rule never serves anyone, and has a warning already.
         warning => !conditions.some((each, at) => neverHolds(each) && isIn(warning, base, at)),
       ),

@@ -6,7 +6,7 @@ import {
   Decision,
   EvaluateAllRequest,
   EvaluateRequest,
-  Evaluations,
+  EvaluateAllResponse,
   ValuesStreamRequest,
 } from '../router/evaluation.ts';
 import { environment } from '../router/schemas.ts';
@@ -124,7 +124,7 @@ export const OTHER_PATHS: ZodOpenApiPathsObject = {
       operationId: 'evaluation-evaluateAll',
       summary: 'Evaluate all flags, or some of them, for a context',
       responses: {
-        200: { description: 'OK', headers: etag, content: json(Evaluations) },
+        200: { description: 'OK', headers: etag, content: json(EvaluateAllResponse) },
         ...notModified,
         ...errorResponses(400, 401, 403, 404, 413, 415, 429, 500, 503),
       },

@@ -48,12 +48,12 @@ const exportOne = async (
   { store, control }: ExportServices,
   { environment, replica }: LiveFlagSet,
 ): Promise<ExportedEnvironment> => {
-  const record = control.current().records.environments.get(environment)?.document;
+  const document = control.current().records.environments.get(environment)?.document;
   const { records } = await snapshotOf(store, replica);
   return {
     key: environment,
-    ...(record?.description == null ? {} : { description: record.description }),
-    createdAt: record?.createdAt ?? '',
+    ...(document?.description == null ? {} : { description: document.description }),
+    createdAt: document?.createdAt ?? '',
     flags: sorted(records.flags),
     segments: sorted(records.segments),
   };

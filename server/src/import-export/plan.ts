@@ -4,7 +4,7 @@ import type { ExportedEnvironment, ExportedKey, Flag, Segment } from '@pennon/sc
 
 import { PennonError } from '../errors.ts';
 import { differences, type Difference } from '../resources/differences.ts';
-import type { EnvironmentRecord, KeyRecord, Snapshot, Stored } from '../store/store.ts';
+import type { EnvironmentDocument, KeyDocument, Snapshot, Stored } from '../store/store.ts';
 
 /** `refused`: it exists, differs and must not be overwritten. */
 export type Outcome = 'create' | 'overwrite' | 'unchanged' | 'refused';
@@ -26,7 +26,7 @@ export type ImportPlan = { environments: EnvironmentPlan[]; keys: KeyPlan[] };
 /** Compares an imported environment with the current one, undefined if it does not exist. */
 export const planEnvironment = (
   imported: ExportedEnvironment,
-  current: { record: EnvironmentRecord; snapshot: Snapshot<'flagSet'> } | undefined,
+  current: { document: EnvironmentDocument; snapshot: Snapshot<'flagSet'> } | undefined,
   overwrite: boolean,
 ): EnvironmentPlan => {
   const records = current?.snapshot.records;
@@ -36,7 +36,7 @@ export const planEnvironment = (
   ];
   const outcome = outcomeOf({
     exists: current !== undefined && !isEmpty(current.snapshot),
-    differs: changes.length > 0 || !isSameEnvironment(imported, current?.record),
+    differs: changes.length > 0 || !isSameEnvironment(imported, current?.document),
     overwrite,
   });
   return { key: imported.key, outcome, changes };
@@ -44,7 +44,7 @@ export const planEnvironment = (
 
 export const planKey = (
   imported: ExportedKey,
-  current: KeyRecord | undefined,
+  current: KeyDocument | undefined,
   overwrite: boolean,
 ): KeyPlan => {
   const differs = !isDeepStrictEqual(withoutNulls(imported), withoutNulls(current));
@@ -72,11 +72,11 @@ const isEmpty = ({ records }: Snapshot<'flagSet'>): boolean =>
 
 const isSameEnvironment = (
   imported: ExportedEnvironment,
-  record: EnvironmentRecord | undefined,
+  document: EnvironmentDocument | undefined,
 ): boolean =>
-  record !== undefined &&
-  record.createdAt === imported.createdAt &&
-  (record.description ?? undefined) === (imported.description ?? undefined);
+  document !== undefined &&
+  document.createdAt === imported.createdAt &&
+  (document.description ?? undefined) === (imported.description ?? undefined);
 
 const changesOf = <Document extends Flag | Segment>(
   kind: Change['kind'],
@@ -115,8 +115,8 @@ export const importedVersion = (imported: { readonly version: number }, last: nu
   Math.max(imported.version, last + 1);
 
 /** Absent, undefined and null are the same. */
-const withoutNulls = (record: object | undefined): unknown =>
-  record && Object.fromEntries(Object.entries(record).filter(([, value]) => value != null));
+const withoutNulls = (value: object | undefined): unknown =>
+  value && Object.fromEntries(Object.entries(value).filter(([, value]) => value != null));
 
 /** Throws CONFLICT if anything would be overwritten without permission to. */
 export const requireNoConflicts = ({ environments, keys }: ImportPlan): void => {

@@ -13,7 +13,7 @@ import { flagSetLedger } from '../flag-set/registry.ts';
 import { lastVersion, versionOf } from '../resources/plan.ts';
 import type {
   AuditDraft,
-  EnvironmentRecord,
+  EnvironmentDocument,
   Ledger,
   NewVersions,
   Snapshot,
@@ -40,11 +40,11 @@ type ImportRun = {
   readonly overwrite: boolean;
 };
 
-/** The record and flag set of an environment; undefined if it does not exist. */
+/** The document and flag set of an environment; undefined if it does not exist. */
 export const currentOf = ({ control, registry }: EnvironmentServices, key: string) => {
-  const record = control.current().records.environments.get(key)?.document;
-  if (record === undefined) return undefined;
-  return { record, snapshot: registry.find(key).replica.current() };
+  const document = control.current().records.environments.get(key)?.document;
+  if (document === undefined) return undefined;
+  return { document, snapshot: registry.find(key).replica.current() };
 };
 
 /**
@@ -54,14 +54,14 @@ export const currentOf = ({ control, registry }: EnvironmentServices, key: strin
 export const writeFlagSets = async (
   run: ImportRun,
   plan: ImportPlan,
-): Promise<readonly EnvironmentRecord[]> => {
-  const created: EnvironmentRecord[] = [];
+): Promise<readonly EnvironmentDocument[]> => {
+  const created: EnvironmentDocument[] = [];
   try {
     for (const [i, imported] of run.document.environments.entries()) {
       if (plan.environments[i]?.outcome === 'unchanged') continue;
       const current = currentOf(run.services, imported.key);
       if (current === undefined) created.push(await createFlagSet(run, imported));
-      else await replaceFlagSet(run, imported, current.record);
+      else await replaceFlagSet(run, imported, current.document);
     }
     return created;
   } catch (error) {
@@ -73,32 +73,32 @@ export const writeFlagSets = async (
 const createFlagSet = async (
   { services, caller }: ImportRun,
   imported: ExportedEnvironment,
-): Promise<EnvironmentRecord> => {
+): Promise<EnvironmentDocument> => {
   const { store, random } = services;
-  const record = {
+  const document = {
     ...newEnvironment(imported, Date.parse(imported.createdAt), random),
     createdAt: imported.createdAt,
   };
   const entry = auditOf(services, caller, imported);
-  await store.commit(flagSetLedger(record), {
+  await store.commit(flagSetLedger(document), {
     expect: 'none',
     writes: writesOf(imported),
     versions: versionsOf(entry, imported),
     audit: [entry],
   });
-  return record;
+  return document;
 };
 
 const replaceFlagSet = (
   { services, caller, overwrite }: ImportRun,
   imported: ExportedEnvironment,
-  record: EnvironmentRecord,
+  document: EnvironmentDocument,
 ): Promise<void> =>
   services.registry.find(imported.key).replica.write(async snapshot => {
-    const plan = planEnvironment(imported, { record, snapshot }, overwrite);
+    const plan = planEnvironment(imported, { document, snapshot }, overwrite);
     requireNoConflicts({ environments: [plan], keys: [] });
     if (plan.changes.length === 0) return NOTHING;
-    const ledger = flagSetLedger(record);
+    const ledger = flagSetLedger(document);
     const flags = await renumber(services.store, ledger, 'flags', {
       imported: imported.flags,
       current: snapshot.records.flags,
@@ -184,7 +184,7 @@ const sizeOf = ({ records }: Snapshot<'flagSet'>) => ({
  */
 export const writeControl = async (
   run: ImportRun,
-  created: readonly EnvironmentRecord[],
+  created: readonly EnvironmentDocument[],
 ): Promise<void> => {
   const { services, caller } = run;
   const now = services.clock.now();
@@ -218,7 +218,7 @@ const NOTHING = { writes: {}, audit: [], result: () => undefined };
 type ControlRecords = Snapshot<'control'>['records'];
 
 const requireNotCreated = (
-  created: readonly EnvironmentRecord[],
+  created: readonly EnvironmentDocument[],
   { environments }: ControlRecords,
 ): void => {
   const existing = created.find(({ key }) => environments.has(key));
@@ -233,14 +233,17 @@ const requireNotCreated = (
 const changedRecords = (
   { environments }: Export,
   records: ControlRecords,
-): readonly EnvironmentRecord[] =>
+): readonly EnvironmentDocument[] =>
   environments.flatMap(({ key, description, createdAt }) => {
-    const record = records.environments.get(key)?.document;
-    if (record === undefined) return [];
-    if (record.createdAt === createdAt && (record.description ?? null) === (description ?? null))
+    const document = records.environments.get(key)?.document;
+    if (document === undefined) return [];
+    if (
+      document.createdAt === createdAt &&
+      (document.description ?? null) === (description ?? null)
+    )
       return [];
     return [
-      { key, ...(description == null ? {} : { description }), createdAt, ledger: record.ledger },
+      { key, ...(description == null ? {} : { description }), createdAt, ledger: document.ledger },
     ];
   });
 
@@ -253,7 +256,7 @@ const changedKeys = ({ document, overwrite }: ImportRun, records: ControlRecords
 
 const discardFlagSets = async (
   { store }: EnvironmentServices,
-  created: readonly EnvironmentRecord[],
+  created: readonly EnvironmentDocument[],
 ): Promise<void> => {
-  for (const record of created) await store.drop(flagSetLedger(record));
+  for (const document of created) await store.drop(flagSetLedger(document));
 };

@@ -29,7 +29,7 @@ export type WritePlan<Kind extends LedgerKind, Result> = {
  * Plans a write on a snapshot. Called again if another writer commits first. May read the store: the plan is
  * committed only if the snapshot is still the ledger's last change then.
  */
-export type PlanWrite<Kind extends LedgerKind, Result> = (
+export type WritePlanner<Kind extends LedgerKind, Result> = (
   snapshot: Snapshot<Kind>,
 ) => WritePlan<Kind, Result> | Promise<WritePlan<Kind, Result>>;
 
@@ -39,7 +39,7 @@ export type PlanWrite<Kind extends LedgerKind, Result> = (
  * behind it fail at once instead of each waiting for its own timeout.
  */
 export type ReplicaWriter<Kind extends LedgerKind> = {
-  readonly write: <Result>(planWrite: PlanWrite<Kind, Result>) => Promise<Result>;
+  readonly write: <Result>(planWrite: WritePlanner<Kind, Result>) => Promise<Result>;
 };
 
 const MAX_ATTEMPTS = 50;
@@ -98,7 +98,7 @@ type WriterDeps<Kind extends LedgerKind> = {
 /** Plans and commits once. Returns undefined if another writer committed first. */
 const commitOnce = async <Kind extends LedgerKind, Result>(
   { store, state, catchUp }: WriterDeps<Kind>,
-  planWrite: PlanWrite<Kind, Result>,
+  planWrite: WritePlanner<Kind, Result>,
 ): Promise<{ result: Result } | undefined> => {
   const { base, plan } = await planOnCurrent(state, catchUp, planWrite);
   const { result, ...commit } = plan;
@@ -120,7 +120,7 @@ const commitOnce = async <Kind extends LedgerKind, Result>(
 const planOnCurrent = async <Kind extends LedgerKind, Result>(
   state: ReplicaState<Kind>,
   { refresh }: CatchUp,
-  planWrite: PlanWrite<Kind, Result>,
+  planWrite: WritePlanner<Kind, Result>,
 ) => {
   const planNow = async () => {
     const snapshot = state.current();

@@ -69,7 +69,7 @@ const usagesOfFlags = new WeakMap<EvaluationFlag, readonly Usage[]>();
 const usagesOfSegments = new WeakMap<EvaluationSegment, readonly Usage[]>();
 
 const usagesInFlag = (flag: EvaluationFlag): readonly Usage[] =>
-  remember(usagesOfFlags, flag, () =>
+  memoize(usagesOfFlags, flag, () =>
     flag.rules.flatMap(({ conditions }, index) =>
       usagesAmong(
         attributeConditionsIn(conditions, `rules.${index}.conditions`),
@@ -79,7 +79,7 @@ const usagesInFlag = (flag: EvaluationFlag): readonly Usage[] =>
   );
 
 const usagesInSegment = (segment: EvaluationSegment): readonly Usage[] =>
-  remember(usagesOfSegments, segment, () =>
+  memoize(usagesOfSegments, segment, () =>
     usagesAmong(
       attributeConditionsIn(segment.conditions, 'conditions'),
       `segment "${segment.key}"`,
@@ -95,7 +95,7 @@ const usagesOfFlagSets = new WeakMap<FlagSet, UsagesByAttribute>();
 const OWNERS_PER_TYPE = 2;
 
 const usagesIn = (flagSet: FlagSet): UsagesByAttribute =>
-  remember(usagesOfFlagSets, flagSet, () => {
+  memoize(usagesOfFlagSets, flagSet, () => {
     const byAttribute = new Map<string, Usage[]>();
     const add = (usage: Usage) => {
       const usages = byAttribute.get(usage.attribute) ?? [];
@@ -109,7 +109,7 @@ const usagesIn = (flagSet: FlagSet): UsagesByAttribute =>
     return byAttribute;
   });
 
-const remember = <Key extends object, Value>(
+const memoize = <Key extends object, Value>(
   cache: WeakMap<Key, Value>,
   key: Key,
   compute: () => Value,

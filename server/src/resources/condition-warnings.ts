@@ -20,10 +20,10 @@ export const conditionWarnings = (
   findOtherUsage: FindOtherUsage,
 ): readonly ErrorDetail[] => [
   ...attributeConditionsIn(conditions, base).flatMap(located => [
-    ...pathIntoList(located.condition.attribute, `${located.path}.attribute`),
-    ...textOfList(located),
-    ...mixedTypes(located),
-    ...otherType(located, findOtherUsage),
+    ...pathIntoListWarnings(located.condition.attribute, `${located.path}.attribute`),
+    ...textOfListWarnings(located),
+    ...mixedTypeWarnings(located),
+    ...otherTypeWarnings(located, findOtherUsage),
   ]),
   ...contradictions(conditions, base),
 ];
@@ -32,11 +32,11 @@ export const conditionWarnings = (
 const LIST_STEP = /^\d+$|\[\d*\]$/;
 
 /** Paths lead through objects only, so an index of a list is never found. */
-const pathIntoList = (attribute: string, path: string): ErrorDetail[] => {
+const pathIntoListWarnings = (attribute: string, path: string): ErrorDetail[] => {
   const steps = attribute.split('.');
   const index = steps.findIndex((step, at) => LIST_STEP.test(step) && (at > 0 || /\[/.test(step)));
   if (index === -1) return [];
-  const list = [...steps.slice(0, index), (steps[index] ?? '').replace(/^\d+$|\[\d*\]$/, '')]
+  const list = [...steps.slice(0, index), (steps[index] ?? '').replace(LIST_STEP, '')]
     .filter(step => step !== '')
     .join('.');
   const rest = steps.slice(index + 1);
@@ -54,7 +54,7 @@ const pathIntoList = (attribute: string, path: string): ErrorDetail[] => {
 
 /** Warns about an attribute to bucket by that is an entry of a list. */
 export const bucketByWarnings = (bucketBy: string | null | undefined, path: string) =>
-  bucketBy == null ? [] : pathIntoList(bucketBy, path);
+  bucketBy == null ? [] : pathIntoListWarnings(bucketBy, path);
 
 const SEPARATOR = /[,;|]/;
 const GROUPED_DIGITS = /^[+-]?\d{1,3}(?:,\d{3})+(?:\.\d+)?$/;
@@ -73,7 +73,10 @@ const unquoted = (entry: string): string => /^(["'])(.*)\1$/.exec(entry)?.[2] ??
 /** How many entries of a list a message repeats. */
 const SHOWN_ENTRIES = 3;
 
-const textOfList = ({ path, condition: { operator, value } }: LocatedCondition): ErrorDetail[] => {
+const textOfListWarnings = ({
+  path,
+  condition: { operator, value },
+}: LocatedCondition): ErrorDetail[] => {
   if (!EQUALITY.has(operator)) return [];
   const values: readonly unknown[] = Array.isArray(value) ? value : [value];
   for (const [index, text] of values.entries()) {
@@ -96,7 +99,7 @@ const textOfList = ({ path, condition: { operator, value } }: LocatedCondition):
 
 const EQUALITY: ReadonlySet<string> = new Set(['equals', 'notEquals', 'in', 'notIn']);
 
-const mixedTypes = ({ path, condition: { value } }: LocatedCondition): ErrorDetail[] => {
+const mixedTypeWarnings = ({ path, condition: { value } }: LocatedCondition): ErrorDetail[] => {
   if (!Array.isArray(value)) return [];
   const types = [...new Set(value.map(each => typeof each))];
   if (types.length < 2) return [];
@@ -108,7 +111,10 @@ const mixedTypes = ({ path, condition: { value } }: LocatedCondition): ErrorDeta
   ];
 };
 
-const otherType = (located: LocatedCondition, findOtherUsage: FindOtherUsage): ErrorDetail[] => {
+const otherTypeWarnings = (
+  located: LocatedCondition,
+  findOtherUsage: FindOtherUsage,
+): ErrorDetail[] => {
   const { path, condition } = located;
   const type = comparedType(condition);
   const usage = type && findOtherUsage(located, type);
@@ -126,7 +132,7 @@ const otherType = (located: LocatedCondition, findOtherUsage: FindOtherUsage): E
 };
 
 /** Returns warnings about empty lists, in groups too. */
-export const emptyLists = (
+export const emptyListWarnings = (
   conditions: readonly Condition[],
   base: string,
 ): readonly ErrorDetail[] =>

@@ -63,7 +63,7 @@ const conjunctionOf = (
   isNegated: boolean,
 ): Conjunction => {
   const parts = conditions.map((condition, index) =>
-    partOf(condition, `${base}.${index}`, isNegated),
+    conjunctionOfOne(condition, `${base}.${index}`, isNegated),
   );
   return {
     literals: parts.flatMap(({ literals }) => literals),
@@ -71,8 +71,12 @@ const conjunctionOf = (
   };
 };
 
-/** A negated group holds by De Morgan's laws: not `any` means that all members do not hold. */
-const partOf = (condition: Condition, path: string, isNegatedOutside: boolean): Conjunction => {
+/** By De Morgan's laws, a negated `any` is the conjunction of its negated members, and a negated `all` is not. */
+const conjunctionOfOne = (
+  condition: Condition,
+  path: string,
+  isNegatedOutside: boolean,
+): Conjunction => {
   const isNegated = isNegatedOutside !== (condition.not === true);
   const members = membersOf(condition);
   if (members !== undefined) {
@@ -80,7 +84,7 @@ const partOf = (condition: Condition, path: string, isNegatedOutside: boolean): 
     const base = `${path}.${members.kind}`;
     if (isConjunction) return conjunctionOf(members.conditions, base, isNegated);
     const alternatives = members.conditions.map((member, index) =>
-      partOf(member, `${base}.${index}`, isNegated),
+      conjunctionOfOne(member, `${base}.${index}`, isNegated),
     );
     return { literals: [], alternatives: [alternatives] };
   }
@@ -115,9 +119,9 @@ const literalOf = (condition: AttributeCondition, path: string, isNegated: boole
 
 const contradictionsAmong = (all: readonly Literal[]): Contradiction[] =>
   [...Map.groupBy(all, ({ attribute }) => attribute).values()].flatMap(literals => [
-    ...literals.flatMap(literal => withoutValue(literal, literals)),
+    ...literals.flatMap(literal => contradictionOfValues(literal, literals)),
     ...literals.flatMap((literal, index) =>
-      literals.slice(index + 1).flatMap(other => pairContradiction(literal, other)),
+      literals.slice(index + 1).flatMap(other => contradictionOfPair(literal, other)),
     ),
   ]);
 
@@ -129,8 +133,8 @@ const valuesOf = ({ operator, operand, isNegated }: Literal): readonly Scalar[] 
     : undefined;
 };
 
-/** If a literal allows some values only, each of them must hold for the other literals. */
-const withoutValue = (literal: Literal, literals: readonly Literal[]): Contradiction[] => {
+/** Returns a contradiction if a literal allows some values only, and each of them is excluded by another one. */
+const contradictionOfValues = (literal: Literal, literals: readonly Literal[]): Contradiction[] => {
   const values = valuesOf(literal);
   if (values === undefined || values.length === 0) return [];
   const others = literals.filter(
@@ -223,14 +227,14 @@ const areDisjoint = (a: Range, b: Range): boolean => {
   return from > to || (from === to && !(a.includesBounds && b.includesBounds));
 };
 
-/** Two ranges are open to the same side if one contains the other. */
+/** Whether every point inside `inner` is inside `outer`. */
 const contains = (outer: Range, inner: Range): boolean =>
   inner.from >= outer.from &&
   inner.to <= outer.to &&
   (outer.includesBounds || !inner.includesBounds || inner.from > outer.from || inner.to < outer.to);
 
-/** Compares two literals, neither of which lists the values that it allows. */
-const pairContradiction = (a: Literal, b: Literal): Contradiction[] => {
+/** Returns a contradiction of two literals. Those that list their values are compared by `contradictionOfValues`. */
+const contradictionOfPair = (a: Literal, b: Literal): Contradiction[] => {
   if (valuesOf(a) !== undefined || valuesOf(b) !== undefined) return [];
   if (a.isNegated && b.isNegated) return [];
   if (a.isNegated !== b.isNegated) {

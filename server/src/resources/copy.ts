@@ -132,8 +132,8 @@ const compareWithTarget = async <Name extends ResourceName>(
   const replaced = current?.document ?? null;
   const at = clock.now();
   const next = { ledger, key: source.key, current: replaced, at };
-  const arriving = type.arrive(source, replaced, enabled);
-  const document = { ...arriving, ...(await nextServerFields(context, next)) };
+  const copied = type.copyOf(source, replaced, enabled);
+  const document = { ...copied, ...(await nextServerFields(context, next)) };
   const changed = differences(replaced, document, Object.keys(serverManagedFields));
   return { current, at, document, changed };
 };

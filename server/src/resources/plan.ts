@@ -63,16 +63,14 @@ export const planPut = <Name extends ResourceName>(
   auditInfo: AuditInfo,
   document: Documents[Name],
   current: Documents[Name] | null,
-): WritePlan<'flagSet', WriteResult<Documents[Name]>> => {
-  return {
-    ...putsOf(context, auditInfo, [{ document, current }]),
-    result: changeId => writeResultOf(context, { document, changeId }, auditInfo.environment),
-  };
-};
+): WritePlan<'flagSet', WriteResult<Documents[Name]>> => ({
+  ...putsOf(context, auditInfo, [{ document, current }]),
+  result: changeId => writeResultOf(context, { document, changeId }, auditInfo.environment),
+});
 
 type Put<Document> = { readonly document: Document; readonly current: Document | null };
 
-/** Returns what a commit contains that stores documents: each gets a version and an audit entry. */
+/** Returns the plan to store documents, without its result. Each gets a version and an audit entry. */
 export const putsOf = <Name extends ResourceName>(
   { type }: ResourceContext<Name>,
   auditInfo: AuditInfo,

@@ -33,18 +33,18 @@ export type ResourceType<Name extends ResourceName = ResourceName> = {
     document: Documents[Name],
     current: Documents[Name] | null,
   ) => void;
-  /** Throws NO_EFFECT if the write changes what decides, but every outcome is the same. */
+  /** Throws NO_EFFECT if the write changes rules or the default, but every rule serves the default anyway. */
   readonly requireEffect: (document: Documents[Name], current: Documents[Name] | null) => void;
-  /** Returns the document as a copy of it arrives in another environment, in place of `current`. */
-  readonly arrive: (
+  /** Returns the document that a copy stores in another environment, in place of `current`. */
+  readonly copyOf: (
     document: Documents[Name],
     current: Documents[Name] | null,
     enabled: boolean | undefined,
   ) => Documents[Name];
-  /** Keys of the flags that refer to this document. */
+  /** Returns the keys of the flags that refer to this document. */
   readonly usedBy: (base: ValidationBase, key: string) => readonly string[];
   /**
-   * Accepted, but probably unintended. `elsewhere`: the same key in other environments; `flagSet`: the
+   * Returns what is accepted, but probably unintended. `elsewhere`: the same key in other environments; `flagSet`: the
    * environment of the document, undefined if it is being deleted.
    */
   readonly warnings: (

@@ -53,10 +53,10 @@ export const listVersions = async <Name extends ResourceName>(
   const { ledger } = registry.find(environment).replica;
   const cursors = cursorsFor(ledger.id, [type.collection, 'versions', key]);
   const position = cursors.read(cursor);
-  const below = position === undefined ? undefined : Number(position);
+  const before = position === undefined ? undefined : Number(position);
   // One more shows what the last version of the page changed, and whether another page follows.
-  const found = await store.versions(ledger, type.collection, { key, below, limit: limit + 1 });
-  if (found.length === 0 && below === undefined) await requireDocument(context, environment, key);
+  const found = await store.versions(ledger, type.collection, { key, before, limit: limit + 1 });
+  if (found.length === 0 && before === undefined) await requireDocument(context, environment, key);
   const items = found.slice(0, limit);
   const last = items.at(-1);
   return {
@@ -130,7 +130,7 @@ const planRevert = async <Name extends ResourceName>(
   const at = clock.now();
   const { ledger } = registry.find(environment).replica;
   const serverFields = await nextServerFields(context, { ledger, key, current, at });
-  const document = explainRefusal(type, version, () => {
+  const document = withExplainedRefusal(type, version, () => {
     const next = type.parse(version.document, serverFields);
     type.validate(view, next, current);
     return next;
@@ -141,7 +141,7 @@ const planRevert = async <Name extends ResourceName>(
 };
 
 /** Adds the version and the remedy to the error if the current data does not allow the document. */
-const explainRefusal = <Name extends ResourceName, Result>(
+const withExplainedRefusal = <Name extends ResourceName, Result>(
   { kind }: ResourceType<Name>,
   { document: { key, version } }: Version<Documents[Name]>,
   work: () => Result,
@@ -187,7 +187,7 @@ const readVersion = async <Name extends ResourceName>(
 ) => {
   const { type, store, registry } = context;
   const { ledger } = registry.find(environment).replica;
-  const range = { key, below: version + 1, limit: 2 };
+  const range = { key, before: version + 1, limit: 2 };
   const [found, previous] = await store.versions(ledger, type.collection, range);
   if (found?.document.version === version) return { found, previous };
   await requireDocument(context, environment, key);

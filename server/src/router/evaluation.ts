@@ -47,7 +47,7 @@ export const Decision = z
   ])
   .meta({ id: 'Decision' });
 
-export const Evaluations = strictObject({
+export const EvaluateAllResponse = strictObject({
   revision: z.int(),
   environment: z.string(),
   evaluations: z.record(z.string(), Evaluation),
@@ -61,7 +61,7 @@ export const evaluation = router({
 
   evaluateAll: procedure({ permission: 'evaluate' })
     .input(EvaluateAllRequest)
-    .output(Evaluations)
+    .output(EvaluateAllResponse)
     .mutation(({ ctx, input }) => evaluateFlags(ctx.services, ctx.caller, input).data),
 
   watch: procedure({ permission: 'values.stream' })

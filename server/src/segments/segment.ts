@@ -2,7 +2,7 @@ import { references } from '@pennon/engine';
 import { Segment } from '@pennon/schema';
 
 import { usageAsOtherType } from '../resources/attribute-types.ts';
-import { conditionWarnings, emptyLists } from '../resources/condition-warnings.ts';
+import { conditionWarnings, emptyListWarnings } from '../resources/condition-warnings.ts';
 import { mergePatch, parseOrThrow } from '../resources/parse.ts';
 import type { ResourceType } from '../resources/resource-type.ts';
 import { validateSegment } from '../resources/validate.ts';
@@ -12,7 +12,7 @@ const segmentWarnings: ResourceType<'segments'>['warnings'] = (
   _elsewhere,
   flagSet,
 ) => [
-  ...emptyLists(conditions, 'conditions'),
+  ...emptyListWarnings(conditions, 'conditions'),
   ...conditionWarnings(
     conditions,
     'conditions',
@@ -30,7 +30,7 @@ export const segmentResource: ResourceType<'segments'> = {
     parseOrThrow(Segment, { ...mergePatch(current, patch, CLEARED_VALUES), ...serverFields }),
   validate: validateSegment,
   requireEffect: () => undefined,
-  arrive: segment => segment,
+  copyOf: segment => segment,
   usedBy: ({ flagSet }, key) =>
     Object.values(flagSet.flags)
       .filter(flag => references(flag).segments.includes(key))

@@ -103,9 +103,9 @@ const readsOf = (
     rowsAfter(find(ledger) ?? EMPTY, collection, range.after)
       .slice(0, range.limit)
       .map(row => parseDocument(collection, row)),
-  versions: async (ledger, collection, { key, below = Infinity, limit }) =>
+  versions: async (ledger, collection, { key, before = Infinity, limit }) =>
     ((find(ledger) ?? EMPTY).versions.get(pathOf({ collection, key })) ?? [])
-      .filter(({ version }) => version < below)
+      .filter(({ version }) => version < before)
       .toSorted((a, b) => b.version - a.version)
       .slice(0, limit)
       .map(row => parseVersion(collection, row)),

@@ -107,22 +107,24 @@ export const parseWrites = <Kind extends LedgerKind>(
 
 const WRITE_PARSERS: { [Kind in LedgerKind]: (rows: readonly WriteRow[]) => Writes<Kind> } = {
   control: rows => ({
-    ...(writesTo('environments', rows) && { environments: parseWritten('environments', rows) }),
-    ...(writesTo('keys', rows) && { keys: parseWritten('keys', rows) }),
-    ...(writesTo('deletedEnvironments', rows) && {
-      deletedEnvironments: parseWritten('deletedEnvironments', rows),
+    ...(hasWritesTo('environments', rows) && {
+      environments: parseCollectionWrites('environments', rows),
+    }),
+    ...(hasWritesTo('keys', rows) && { keys: parseCollectionWrites('keys', rows) }),
+    ...(hasWritesTo('deletedEnvironments', rows) && {
+      deletedEnvironments: parseCollectionWrites('deletedEnvironments', rows),
     }),
   }),
   flagSet: rows => ({
-    ...(writesTo('flags', rows) && { flags: parseWritten('flags', rows) }),
-    ...(writesTo('segments', rows) && { segments: parseWritten('segments', rows) }),
+    ...(hasWritesTo('flags', rows) && { flags: parseCollectionWrites('flags', rows) }),
+    ...(hasWritesTo('segments', rows) && { segments: parseCollectionWrites('segments', rows) }),
   }),
 };
 
-const writesTo = (collection: Collection, rows: readonly WriteRow[]): boolean =>
+const hasWritesTo = (collection: Collection, rows: readonly WriteRow[]): boolean =>
   rows.some(row => row.collection === collection);
 
-const parseWritten = <Name extends Collection>(
+const parseCollectionWrites = <Name extends Collection>(
   collection: Name,
   rows: readonly WriteRow[],
 ): ReadonlyMap<string, Documents[Name] | null> =>

@@ -31,7 +31,7 @@ export interface Store {
     range: { after?: string | undefined; limit: number },
   ): Promise<Stored<Documents[Name]>[]>;
 
-  /** Returns up to `limit` versions of a document below `below`, newest first, even if it was deleted. */
+  /** Returns up to `limit` versions of a document, newest first, even if the document was deleted. */
   versions<Name extends VersionedCollection>(
     ledger: Ledger,
     collection: Name,
@@ -90,13 +90,13 @@ export interface Store {
 }
 
 /** An environment with the id of its ledger. The id is random, so reusing a name never finds old data. */
-export type EnvironmentRecord = Environment & { readonly ledger: string };
+export type EnvironmentDocument = Environment & { readonly ledger: string };
 
 /** A deleted environment, which can be restored with its keys until it is purged. */
 export type DeletedEnvironment = {
-  readonly environment: EnvironmentRecord;
+  readonly environment: EnvironmentDocument;
   /** Empty once purged. */
-  readonly keys: readonly KeyRecord[];
+  readonly keys: readonly KeyDocument[];
   readonly deletedAt: string;
   /** From then on it is purged instead of restored. */
   readonly purgeAt: string;
@@ -106,11 +106,11 @@ export type DeletedEnvironment = {
 };
 
 /** An API key with the SHA-256 of its secret in hexadecimal; the secret itself is never stored. */
-export type KeyRecord = ApiKey & { readonly hash: string };
+export type KeyDocument = ApiKey & { readonly hash: string };
 
 export type Documents = {
-  environments: EnvironmentRecord;
-  keys: KeyRecord;
+  environments: EnvironmentDocument;
+  keys: KeyDocument;
   /** By the id of their ledger, because several can have had the same key. */
   deletedEnvironments: DeletedEnvironment;
   flags: Flag;
@@ -122,10 +122,10 @@ export type Collection = keyof Documents;
 export const VERSIONED_COLLECTIONS = ['flags', 'segments'] as const;
 export type VersionedCollection = (typeof VERSIONED_COLLECTIONS)[number];
 
-/** Versions of one document: those with a number less than `below`. */
+/** Versions of one document: those with a lower number than `before`. */
 export type VersionRange = {
   readonly key: string;
-  readonly below?: number | undefined;
+  readonly before?: number | undefined;
   readonly limit: number;
 };
 

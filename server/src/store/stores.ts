@@ -13,7 +13,7 @@ import { StoreError, type Store } from './store.ts';
 
 const MEMORY = ':memory:';
 
-/** The place of a server's data, and the properties of the store there. */
+/** Where a server's data is, and the properties of the store there. */
 export type StoreLocation = {
   /** For people; contains no credentials. */
   readonly description: string;
@@ -100,8 +100,8 @@ const memory: StoreType = {
   }),
 };
 
-/** Every store, by the scheme of its URL. A path has the scheme ''. */
-const STORES: Readonly<Record<string, StoreType>> = {
+/** Every type of store, by the scheme of its URL. A path has the scheme ''. */
+const STORE_TYPES: Readonly<Record<string, StoreType>> = {
   '': sqlite,
   'file:': sqlite,
   [MEMORY]: memory,
@@ -113,9 +113,9 @@ const STORES: Readonly<Record<string, StoreType>> = {
   'rediss+cluster:': redis,
 };
 
-const storeOf = (url: string, setting: StoreSetting): StoreType | undefined => {
+const storeTypeOf = (url: string, setting: StoreSetting): StoreType | undefined => {
   const scheme = url === MEMORY ? url : (/^[a-z][a-z0-9+.-]+:/i.exec(url)?.[0].toLowerCase() ?? '');
-  const store = STORES[scheme];
+  const store = STORE_TYPES[scheme];
   return store?.setting === setting ? store : undefined;
 };
 
@@ -126,7 +126,7 @@ const FORMS: Readonly<Record<StoreSetting, string>> = {
 
 /** Returns why the value of a setting is not the URL of a store, or undefined if it is. */
 export const storeUrlProblem = (setting: StoreSetting, url: string): string | undefined => {
-  const store = storeOf(url, setting);
+  const store = storeTypeOf(url, setting);
   return store === undefined ? FORMS[setting] : store.problem(url);
 };
 
@@ -135,7 +135,7 @@ export const locateStore = (settings: StoreSettings): StoreLocation => {
   const { REDIS_URL, PENNON_DATA } = settings;
   const [setting, url]: [StoreSetting, string] =
     REDIS_URL === undefined ? ['PENNON_DATA', PENNON_DATA] : ['REDIS_URL', REDIS_URL];
-  const store = storeOf(url, setting);
+  const store = storeTypeOf(url, setting);
   if (store === undefined) throw new Error(`${setting} ${FORMS[setting]}`);
   return store.locate(url, settings);
 };

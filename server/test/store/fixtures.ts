@@ -5,8 +5,8 @@ import type {
   AuditDraft,
   Change,
   Commit,
-  EnvironmentRecord,
-  KeyRecord,
+  EnvironmentDocument,
+  KeyDocument,
   Ledger,
   LedgerKind,
   Store,
@@ -47,13 +47,13 @@ export const segment = (key: string): Segment => ({
   updatedAt: at(0),
 });
 
-export const environment = (key: string): EnvironmentRecord => ({
+export const environment = (key: string): EnvironmentDocument => ({
   key,
   createdAt: at(0),
   ledger: `ledger-of-${key}`,
 });
 
-export const apiKey = (id: string): KeyRecord => ({
+export const apiKey = (id: string): KeyDocument => ({
   id,
   name: `key ${id}`,
   role: 'editor',

@@ -14,15 +14,15 @@ const DIGITS = 16;
 export const versionField = (key: string, version: number): string =>
   `${key}/${String(Number.MAX_SAFE_INTEGER - version).padStart(DIGITS, '0')}`;
 
-/** Returns the versions of a document below a number, newest first. */
+/** Returns the versions of a document before a number, newest first. */
 export const readVersions = async <Name extends VersionedCollection>(
   { connections, keys }: RedisContext,
   ledger: Ledger,
   collection: Name,
-  { key, below = Number.MAX_SAFE_INTEGER, limit }: VersionRange,
+  { key, before = Number.MAX_SAFE_INTEGER, limit }: VersionRange,
 ): Promise<Version<Documents[Name]>[]> => {
   const [versions, fieldSet] = keys.version(ledger, collection);
-  const range = [`(${versionField(key, below)}`, `(${key}0`, 'LIMIT', 0, limit];
+  const range = [`(${versionField(key, before)}`, `(${key}0`, 'LIMIT', 0, limit];
   const found = await replyOf(connections.send('zrangebylex', [fieldSet, ...range]));
   const fields = asList(found).map(asText);
   const rows: Version<Documents[Name]>[] = [];

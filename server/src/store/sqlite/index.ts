@@ -49,8 +49,8 @@ export const openSqliteStore = async ({ directory, random }: SqliteOptions): Pro
       const rows = await call('page', { ledger, collection, after, limit });
       return rows.map(row => parseDocument(collection, row));
     },
-    async versions(ledger, collection, { key, below = Number.MAX_SAFE_INTEGER, limit }) {
-      const rows = await call('versions', { ledger, collection, key, below, limit });
+    async versions(ledger, collection, { key, before = Number.MAX_SAFE_INTEGER, limit }) {
+      const rows = await call('versions', { ledger, collection, key, before, limit });
       return rows.map(row => parseVersion(collection, row));
     },
     async commit(ledger, commit) {

@@ -38,10 +38,10 @@ export const operationsOn = ({ database, close }: OwnedDatabase): OperationTable
           : statements.nextPage.all(found.number, collection, after, limit);
       return rows.map(documentRow);
     },
-    versions({ ledger, collection, key, below, limit }) {
+    versions({ ledger, collection, key, before, limit }) {
       const found = find(ledger);
       if (found === undefined) return [];
-      const rows = statements.versions.all(found.number, collection, key, below, limit);
+      const rows = statements.versions.all(found.number, collection, key, before, limit);
       return rows.map(row => ({ collection, ...versionColumns(row) }));
     },
     commit: input => transaction(database, () => commit(statements, input)),

@@ -52,7 +52,7 @@ export type VersionQuery = {
   ledger: Ledger;
   collection: VersionedCollection;
   key: string;
-  below: number;
+  before: number;
   limit: number;
 };
 

@@ -37,7 +37,7 @@ const numbersOf = async (
   (await store.versions(ledger, collection, { key, limit: 1_000, ...range })).map(
     ({ document }) => document.version,
   );
-type Range = { collection: VersionedCollection; below: number; limit: number };
+type Range = { collection: VersionedCollection; before: number; limit: number };
 
 export const describeVersions = (opened: () => OpenedStore): void => {
   describe('versions', () => {
@@ -54,7 +54,7 @@ export const describeVersions = (opened: () => OpenedStore): void => {
       ]);
     });
 
-    test('are read in the order of their numbers, below a number and up to a limit', async () => {
+    test('are read in the order of their numbers, before a number and up to a limit', async () => {
       const { store } = opened();
       const ledger = newLedger();
       const numbers = [1, 2, 9, 10, 11, 100, 999_999, 1_000_000, 2 ** 40];
@@ -62,9 +62,9 @@ export const describeVersions = (opened: () => OpenedStore): void => {
       const newestFirst = numbers.toReversed();
       expect(await numbersOf(opened(), ledger, 'a')).toEqual(newestFirst);
       expect(await numbersOf(opened(), ledger, 'a', { limit: 2 })).toEqual([2 ** 40, 1_000_000]);
-      expect(await numbersOf(opened(), ledger, 'a', { below: 100 })).toEqual([11, 10, 9, 2, 1]);
-      expect(await numbersOf(opened(), ledger, 'a', { below: 101, limit: 1 })).toEqual([100]);
-      expect(await numbersOf(opened(), ledger, 'a', { below: 1 })).toEqual([]);
+      expect(await numbersOf(opened(), ledger, 'a', { before: 100 })).toEqual([11, 10, 9, 2, 1]);
+      expect(await numbersOf(opened(), ledger, 'a', { before: 101, limit: 1 })).toEqual([100]);
+      expect(await numbersOf(opened(), ledger, 'a', { before: 1 })).toEqual([]);
     });
 
     test('can be more than a store reads at once', async () => {
