@@ -64,17 +64,9 @@ const DRAIN_MS = 8_000;
 
 /** Creates a server: wires everything from the store to the routes. */
 export const createServer = async (options: ServerOptions): Promise<Server> => {
-  const { logger, snapshotFiles } = options;
+  const { logger } = options;
   const metrics = createMetrics(options.gatherMetrics);
-  const store = metrics.timed(options.store);
-  const outages = createOutageLog(logger);
-  const replicas = await openReplicas({
-    ...options,
-    store,
-    reportOutage: outages.report,
-    onWarning: message => logger.warn(message),
-  });
-  const services = await createServices({ ...options, store }, replicas, metrics);
+  const { services, closeServices } = await openServices(options, metrics);
   metrics.observe(observedValues(services));
   const stopPurge = startPurge({
     ...services,
@@ -102,12 +94,30 @@ export const createServer = async (options: ServerOptions): Promise<Server> => {
       isDraining = true;
       stopPurge();
       await drain(http, services);
-      outages.close();
-      replicas.close();
-      await snapshotFiles?.flush();
-      await store.close();
+      await closeServices();
     },
   };
+};
+
+/** Opens everything that the routes call. `closeServices` closes it after the last request. */
+const openServices = async (options: ServerOptions, metrics: Metrics) => {
+  const { logger, snapshotFiles } = options;
+  const store = metrics.timed(options.store);
+  const outages = createOutageLog(logger);
+  const replicas = await openReplicas({
+    ...options,
+    store,
+    reportOutage: outages.report,
+    onWarning: message => logger.warn(message),
+  });
+  const services = await createServices({ ...options, store }, replicas, metrics);
+  const closeServices = async (): Promise<void> => {
+    outages.close();
+    replicas.close();
+    await snapshotFiles?.flush();
+    await store.close();
+  };
+  return { services, closeServices };
 };
 
 /** Ends all streams, waits for pending requests, and leaves the fleet. */

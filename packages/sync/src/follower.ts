@@ -148,6 +148,10 @@ const pollOrDisconnect = async <Data, Changed>({
   return error;
 };
 
+/** Once the server is known to be away, a slow response is better than none. */
+const pollTimeoutMs = <Data, Changed>({ data, mode }: FollowerState<Data, Changed>): number =>
+  data() === undefined || mode() === 'disconnected' ? RESPONSE_TIMEOUT_MS : CHECK_TIMEOUT_MS;
+
 /** Requests the data once. Returns the error if that fails. */
 type Poll = () => Promise<SyncError | undefined>;
 
@@ -165,15 +169,9 @@ const createPoll = <Data, Changed>(
     return (data === lastPoll?.data ? lastPoll.etag : undefined) ?? resource.etagOf(data);
   };
 
-  /** Once the server is known to be away, a slow response is better than none. */
-  const timeoutMs = (): number =>
-    state.data() === undefined || state.mode() === 'disconnected'
-      ? RESPONSE_TIMEOUT_MS
-      : CHECK_TIMEOUT_MS;
-
   const requestData = async (): Promise<void> => {
     let text = '';
-    const idleTimeoutMs = timeoutMs();
+    const idleTimeoutMs = pollTimeoutMs(state);
     const onText = (part: string) => {
       text += part;
       return idleTimeoutMs;

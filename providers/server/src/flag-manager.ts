@@ -61,8 +61,8 @@ export const createCurrentFlags = (
   };
 };
 
-/** Makes an update current. Resolves to false if it cannot be used. */
-type ApplyUpdate = (update: FlagSetUpdate) => Promise<boolean>;
+/** Makes the flag set of an update the current one. Resolves to false if it cannot be used. */
+type ApplyUpdate = CurrentFlags['update'];
 
 /**
  * Opens a source and applies its updates one at a time. The state changes only after all updates so far have
@@ -104,7 +104,7 @@ type SourceDeps = Pick<FlagListener, 'onState' | 'onWarning'> & {
   readonly runtime: Runtime;
 };
 
-/** Where the initial flags came from, and when they were current. */
+/** Where the initial flags were read from, and when they were current. */
 type InitialOrigin = Pick<InitialSource, 'name'> & Pick<InitialFlags, 'currentAt'>;
 
 /** How long to wait for a disk that may never respond, such as one of a network. */
@@ -260,15 +260,27 @@ const openLocal = ({ flags }: FlagsOptions, { current, onState }: SourceDeps): L
 const latest = (a: LastError | undefined, b: LastError | undefined): LastError | undefined =>
   a !== undefined && (b === undefined || a.at > b.at) ? a : b;
 
-/** Returns whether the current flags are those of the source, and no longer the initial ones. */
+/** Returns whether the source has emitted flags, which then replace the initial ones. */
 const hasEmitted = ({ source }: SourceFreshness): boolean =>
   source !== 'none' && source !== 'initial';
 
-const initialFreshness = (initial: InitialOrigin | undefined, now: number) =>
-  initial && {
-    source: initial.name,
-    dataAgeMs: initial.currentAt === undefined ? undefined : Math.max(0, now - initial.currentAt),
-  };
+const initialFreshness = ({ name, currentAt }: InitialOrigin, now: number) => ({
+  source: name,
+  dataAgeMs: currentAt === undefined ? undefined : Math.max(0, now - currentAt),
+});
+
+/** Returns the freshness of the flags in use. They are the initial ones until the source has emitted others. */
+const freshnessInUse = (
+  source: SourceFreshness,
+  initial: InitialOrigin | undefined,
+  current: CurrentFlags,
+  now: number,
+): Freshness => ({
+  ...source,
+  ...(initial === undefined || hasEmitted(source) ? undefined : initialFreshness(initial, now)),
+  revision: current.snapshot()?.revision,
+  lastError: latest(current.lastError(), source.lastError),
+});
 
 /** The current flags, kept as up to date as their source allows. */
 export type FlagManager = {
@@ -301,7 +313,7 @@ export const createFlagManager = (
   let initial: InitialOrigin | undefined;
   let local: LocalSource | undefined;
   let source: FlagSource | undefined;
-  let closed = false;
+  let isClosed = false;
 
   const start = async (): Promise<void> => {
     if (isLocal(options)) {
@@ -309,7 +321,7 @@ export const createFlagManager = (
       return;
     }
     initial = await applyInitialFlags(options, deps);
-    if (closed) return;
+    if (isClosed) return;
     source = isOffline(options) ? followFile(options, deps) : followServer(options, initial, deps);
     // The start may have waited for these flags.
     listener.onState();
@@ -317,23 +329,15 @@ export const createFlagManager = (
   void start();
 
   const sourceFreshness = (): SourceFreshness =>
-    source?.freshness() ?? { ...NOT_STARTED, mode: closed ? 'stopped' : 'connecting' };
+    source?.freshness() ?? { ...NOT_STARTED, mode: isClosed ? 'stopped' : 'connecting' };
 
   return {
     snapshot: current.snapshot,
     sourceState: () => source?.state() ?? 'connecting',
-    freshness() {
-      const freshness = sourceFreshness();
-      return {
-        ...freshness,
-        ...(hasEmitted(freshness) ? undefined : initialFreshness(initial, runtime.now())),
-        revision: current.snapshot()?.revision,
-        lastError: latest(current.lastError(), freshness.lastError),
-      };
-    },
+    freshness: () => freshnessInUse(sourceFreshness(), initial, current, runtime.now()),
     setFlags: async flagSet => local?.setFlags(flagSet),
     async close() {
-      closed = true;
+      isClosed = true;
       await source?.stop();
     },
   };

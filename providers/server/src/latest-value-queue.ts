@@ -25,7 +25,7 @@ export const createLatestValueQueue = <Value>({
 }: QueueOptions<Value>): LatestValueQueue<Value> => {
   let pending: { readonly value: Value } | undefined;
   let processing: Promise<void> | undefined;
-  let closed = false;
+  let isClosed = false;
 
   const processAll = async (): Promise<void> => {
     while (pending !== undefined) {
@@ -34,19 +34,19 @@ export const createLatestValueQueue = <Value>({
       await process(value);
     }
     processing = undefined;
-    if (!closed) onIdle?.();
+    if (!isClosed) onIdle?.();
   };
 
   return {
     offer(value) {
-      if (closed) return;
+      if (isClosed) return;
       pending = { value: pending === undefined ? value : merge(pending.value, value) };
       processing ??= processAll();
     },
     isBusy: () => processing !== undefined,
     whenIdle: () => processing ?? Promise.resolve(),
     close() {
-      closed = true;
+      isClosed = true;
       pending = undefined;
     },
   };

@@ -76,7 +76,7 @@ export type PennonProviderOptions =
   | OfflineOptions
   | FlagsOptions;
 
-/** The options with the defaults of the environment. */
+/** The options with the defaults that environment variables provide. */
 export type ResolvedOptions = OnlineOptions | OfflineOptions | FlagsOptions;
 
 export const isOffline = (options: PennonProviderOptions): options is OfflineOptions =>
@@ -117,8 +117,8 @@ const validateServer = ({ url, key, mode }: OnlineOptions): void => {
   if (!MODES.has(mode)) fail('"mode" must be "in-process" or "remote"');
 };
 
-/** The type requires that no option is forgotten. */
-const NAMES: Record<keyof OnlineOptions | keyof OfflineOptions | keyof FlagsOptions, true> = {
+/** All options. TypeScript rejects a table that lacks one. */
+const OPTIONS: Record<keyof OnlineOptions | keyof OfflineOptions | keyof FlagsOptions, true> = {
   url: true,
   key: true,
   environment: true,
@@ -138,12 +138,13 @@ const NAMES: Record<keyof OnlineOptions | keyof OfflineOptions | keyof FlagsOpti
   flags: true,
 };
 
-type Environment = Readonly<Record<string, string | undefined>>;
+/** The environment variables of the process. */
+type Variables = Readonly<Record<string, string | undefined>>;
 
-/** Empty variables are like missing ones. */
-const withEnvironment = (
+/** Returns the options with `url` and `key`. Empty variables count as missing. */
+const withVariables = (
   options: Exclude<PennonProviderOptions, OfflineOptions | FlagsOptions>,
-  variables: Environment,
+  variables: Variables,
 ): OnlineOptions => {
   const url = options.url ?? (variables['PENNON_URL'] || undefined);
   const key = options.key ?? (variables['PENNON_KEY'] || undefined);
@@ -155,7 +156,7 @@ const withEnvironment = (
   return { ...options, url, key };
 };
 
-/** Fails if options that exclude each other were passed. */
+/** Fails if more than one origin of flags was passed. */
 const validateChoice = (options: PennonProviderOptions): void => {
   const given = (['url', 'offlineFile', 'flags'] as const).filter(
     name => Object.entries(options).find(([other]) => other === name)?.[1] !== undefined,
@@ -164,19 +165,19 @@ const validateChoice = (options: PennonProviderOptions): void => {
 };
 
 /**
- * Returns the options with the defaults of the environment. Throws on options that can never work, so the stack
- * trace shows the code that passed them.
+ * Returns the options with the defaults that environment variables provide. Throws on options that can never
+ * work, so the stack trace shows the code that passed them.
  */
 export const resolveOptions = (
   options: PennonProviderOptions,
-  variables: Environment,
+  variables: Variables,
 ): ResolvedOptions => {
-  const problem = unknownOption(options, Object.keys(NAMES));
+  const problem = unknownOption(options, Object.keys(OPTIONS));
   if (problem !== undefined) fail(problem);
   validateDurations(options);
   validateChoice(options);
   if (isOffline(options) || isLocal(options)) return options;
-  const resolved = withEnvironment(options, variables);
+  const resolved = withVariables(options, variables);
   validateServer(resolved);
   return resolved;
 };

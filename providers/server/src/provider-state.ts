@@ -27,7 +27,7 @@ export type StateInputs = {
   /** Whether the grace period is over, in which a start waits for the server although there are older flags. */
   readonly isGraceOver: boolean;
   /** Whether `initialize` has waited for `initTimeoutMs`. */
-  readonly initTimedOut: boolean;
+  readonly hasInitTimedOut: boolean;
 };
 
 /** A key without access to the flag set is enough if the server evaluates flags for it. */
@@ -39,8 +39,8 @@ const isKeyRejected = ({ lastStatus, remoteAccess }: StateInputs): boolean =>
   lastStatus === 401 || (lastStatus === 403 && remoteAccess === undefined);
 
 /** Whether the flags that the server may still send are worth waiting for. */
-const isWaiting = ({ source, hasFlags, lastStatus, isGraceOver, initTimedOut }: StateInputs) => {
-  if (initTimedOut || source === 'invalid') return false;
+const isWaiting = ({ source, hasFlags, lastStatus, isGraceOver, hasInitTimedOut }: StateInputs) => {
+  if (hasInitTimedOut || source === 'invalid') return false;
   if (hasFlags) return source !== 'unreachable' && !isGraceOver;
   // Without flags, it is also worth waiting for a server that may respond to the next attempt.
   return source !== 'unreachable' || !isRequestError({ status: lastStatus });

@@ -180,7 +180,7 @@ export class PennonProvider implements Provider {
   }
 
   /**
-   * Evaluates a flag without a promise, for hot code. Always evaluates in this process, even in remote mode:
+   * Evaluates a flag without a promise, for code that runs very often. Always evaluates in this process, even in remote mode:
    * the provider follows the flag set there too.
    */
   evaluate(flagKey: string, context?: EvaluationContext): EvaluationResult {

@@ -25,13 +25,13 @@ export type Session = {
 };
 
 const INIT_TIMEOUT_MS = 2_000;
-/** How long a start waits for a slow server although there are flags. */
+/** The grace period: how long a start waits for a slow server although there are older flags. */
 const GRACE_MS = 250;
 
 const stateInputs = (
   flags: FlagManager,
   remote: RemoteEvaluator | undefined,
-  timers: Pick<StateInputs, 'isGraceOver' | 'initTimedOut'>,
+  timers: Pick<StateInputs, 'isGraceOver' | 'hasInitTimedOut'>,
 ): StateInputs => ({
   source: flags.sourceState(),
   hasFlags: flags.snapshot() !== undefined,
@@ -46,13 +46,13 @@ const startTimers = (
   { setTimer }: Runtime,
   onTimer: () => void,
 ) => {
-  const timers = { isGraceOver: false, initTimedOut: false };
+  const timers = { isGraceOver: false, hasInitTimedOut: false };
   const cancelGrace = setTimer(GRACE_MS, () => {
     timers.isGraceOver = true;
     onTimer();
   });
   const cancelTimeout = setTimer(initTimeoutMs, () => {
-    timers.initTimedOut = true;
+    timers.hasInitTimedOut = true;
     onTimer();
   });
   const cancel = () => {

@@ -72,7 +72,7 @@ export type FlagSource = {
 /** Opens a source, which emits updates until it is stopped. */
 export type OpenSource = (listener: SourceListener) => FlagSource;
 
-/** A first request that failed is enough to use the initial flags, although the follower tries again at once. */
+/** One failed request makes the server unreachable, so that the initial flags are used, although the follower retries. */
 const serverState = ({ mode, source, lastError }: FollowerStatus): SourceState => {
   const hasReceived = source === 'stream' || source === 'poll';
   const hasFailed = mode === 'disconnected' || (!hasReceived && lastError !== undefined);
@@ -109,7 +109,7 @@ const fingerprint = async (path: string): Promise<string> => {
   return `${mtimeMs} ${size} ${ino}`;
 };
 
-/** Returns a function that reads the file, or resolves to undefined if it was not edited since the last call. */
+/** Returns a function that reads the file. It resolves to undefined if the file was not edited since the last call. */
 const createEditReader = (path: string): (() => Promise<RawFlagSet | undefined>) => {
   let previous: string | undefined;
   return async () => {
@@ -120,6 +120,11 @@ const createEditReader = (path: string): (() => Promise<RawFlagSet | undefined>)
   };
 };
 
+const NOT_READ = { dataAgeMs: undefined, source: 'none' } as const;
+
+const readBefore = (ageMs: number) =>
+  ({ dataAgeMs: Math.max(0, ageMs), source: 'offlineFile' }) as const;
+
 /** Reads the file, and reads it again after each edit. If it is invalid, the flags read before stay in use. */
 export const fileSource =
   (path: string, { now, setTimer }: Runtime): OpenSource =>
@@ -128,11 +133,11 @@ export const fileSource =
     let state: SourceState = 'connecting';
     let readAt: number | undefined;
     let lastError: LastError | undefined;
-    let stopped = false;
+    let isStopped = false;
     let cancelTimer: () => void = () => undefined;
 
     const emit = (flagSet: RawFlagSet | undefined) => {
-      if (flagSet === undefined || stopped) return;
+      if (flagSet === undefined || isStopped) return;
       state = 'ready';
       readAt = now();
       onUpdate({ flagSet });
@@ -143,7 +148,7 @@ export const fileSource =
     };
     const check = async (): Promise<void> => {
       await readIfEdited().then(emit, onFailed);
-      if (stopped) return;
+      if (isStopped) return;
       onState();
       cancelTimer = setTimer(FILE_CHECK_MS, () => void check());
     };
@@ -152,13 +157,12 @@ export const fileSource =
     return {
       state: () => state,
       freshness: () => ({
-        mode: stopped ? 'stopped' : 'file',
-        dataAgeMs: readAt === undefined ? undefined : Math.max(0, now() - readAt),
-        source: readAt === undefined ? 'none' : 'offlineFile',
+        mode: isStopped ? 'stopped' : 'file',
+        ...(readAt === undefined ? NOT_READ : readBefore(now() - readAt)),
         lastError,
       }),
       stop() {
-        stopped = true;
+        isStopped = true;
         cancelTimer();
       },
     };

@@ -11,7 +11,7 @@ const NOTHING_YET: StateInputs = {
   remoteAccess: undefined,
   lastStatus: undefined,
   isGraceOver: false,
-  initTimedOut: false,
+  hasInitTimedOut: false,
 };
 
 describe('a provider that is starting', () => {
@@ -87,7 +87,9 @@ describe('a provider that is starting, after `initTimeoutMs`,', () => {
     ],
   ];
   it.each(cases)('%s', (_, inputs, expected) => {
-    expect(nextState('starting', { ...NOTHING_YET, ...inputs, initTimedOut: true })).toBe(expected);
+    expect(nextState('starting', { ...NOTHING_YET, ...inputs, hasInitTimedOut: true })).toBe(
+      expected,
+    );
   });
 });
 

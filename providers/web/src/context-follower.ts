@@ -39,7 +39,7 @@ const createSingleFollower = ({ server, store, ...options }: ContextFollowerOpti
   return {
     status: () => follower?.status(),
     stop,
-    follow(context: EvaluationContext) {
+    follow: (context: EvaluationContext) => {
       store.touch(follower?.status().dataAgeMs);
       stop();
       const initial = store.valuesOf(subjectOf(context));

@@ -102,18 +102,6 @@ const createContextSwitch = (
   let isFirst = true;
   let pending: PendingSwitch | undefined;
 
-  const setContext = (context: EvaluationContext) => {
-    try {
-      follower.setContext(context);
-    } catch (error) {
-      pending = undefined;
-      throw error;
-    } finally {
-      // From now on a page is shown to this subject, which must not get the values of another one.
-      store.restore(subjectOf(context));
-    }
-  };
-
   return {
     isPending: () => pending !== undefined,
     /** Follows the context. The promise resolves when its values arrived or are not expected to arrive soon. */
@@ -122,7 +110,8 @@ const createContextSwitch = (
       const waitMs = hasLastKnown && isFirst ? Math.min(GRACE_MS, timeoutMs) : timeoutMs;
       isFirst = false;
       pending?.resolve();
-      setContext(context);
+      pending = undefined;
+      setContext(follower, store, context);
       pending = { ...createDeferred(runtime.setTimer, waitMs), hasLastKnown };
       return pending;
     },
@@ -138,6 +127,22 @@ const createContextSwitch = (
     },
     cancel: () => pending?.resolve(),
   };
+};
+
+/**
+ * Follows the context, and throws if it cannot be sent. In both cases a page is shown to its subject from now
+ * on, which must not get the values of another one.
+ */
+const setContext = (
+  follower: ContextFollower,
+  store: ValueStore,
+  context: EvaluationContext,
+): void => {
+  try {
+    follower.setContext(context);
+  } finally {
+    store.restore(subjectOf(context));
+  }
 };
 
 /** A promise that resolves when `resolve` is called, or after a timeout. */
@@ -172,7 +177,7 @@ const createStaleNotifier = (events: ReconcilerEvents, message: () => string) =>
       else events.ready();
     },
     /** Emits STALE if the values are still out of date. */
-    repeatStale() {
+    repeatStale: () => {
       if (isStale && !isClosed) events.stale(message());
     },
     close() {

@@ -25,12 +25,12 @@ export const startPurge = (services: PurgeServices): (() => void) => {
   let cancel = () => {};
   let notBefore = 0;
   let isRunning = false;
-  let closed = false;
+  let isClosed = false;
 
   const schedule = () => {
     cancel();
     const due = nextPurge(control);
-    if (closed || isRunning || due === undefined) return;
+    if (isClosed || isRunning || due === undefined) return;
     const delayMs = Math.max(due, notBefore) - clock.now();
     if (delayMs <= 0) return void run();
     // A timer cannot be much longer, and the clock may be set in the meantime.
@@ -43,7 +43,7 @@ export const startPurge = (services: PurgeServices): (() => void) => {
       await purgeDue(services);
     } catch (error) {
       notBefore = clock.now() + RETRY_MS;
-      if (!closed) onError(error);
+      if (!isClosed) onError(error);
     }
     isRunning = false;
     schedule();
@@ -52,7 +52,7 @@ export const startPurge = (services: PurgeServices): (() => void) => {
   const unsubscribe = control.subscribe(schedule);
   schedule();
   return () => {
-    closed = true;
+    isClosed = true;
     cancel();
     unsubscribe();
   };

@@ -33,7 +33,7 @@ export const openRegistry = async (
   control: Replica<'control'>,
 ): Promise<Registry> => {
   const liveFlagSets = createLiveFlagSets(deps);
-  const loop = reconcileLoop(deps, () => liveFlagSets.reconcile(environmentsOf(control)));
+  const loop = createUpdateLoop(deps, () => liveFlagSets.update(environmentsOf(control)));
   const unsubscribe = control.subscribe(loop.run);
   const close = () => {
     unsubscribe();
@@ -72,28 +72,23 @@ type Environments = ReadonlyMap<string, EnvironmentDocument>;
 /** The open live flag sets, by environment key. */
 const createLiveFlagSets = (deps: ReplicaDeps) => {
   const open = new Map<string, LiveFlagSet>();
-  let closed = false;
-
-  const discard = (live: LiveFlagSet) => {
-    live.close();
-    deps.snapshotFiles?.remove(live.replica.ledger);
-  };
+  let isClosed = false;
 
   const closeRemoved = (environments: Environments) => {
     for (const [key, live] of open) {
       if (environments.has(key)) continue;
       open.delete(key);
-      discard(live);
+      discard(deps, live);
     }
   };
 
   /** If the environment was created again, the old flag set is served until the new one is open. */
   const openOne = async (environment: EnvironmentDocument) => {
     const replica = await openReplica(deps, flagSetLedger(environment));
-    if (closed) return replica.close();
+    if (isClosed) return replica.close();
     const previous = open.get(environment.key);
     open.set(environment.key, openLiveFlagSet(environment.key, replica));
-    if (previous !== undefined) discard(previous);
+    if (previous !== undefined) discard(deps, previous);
   };
 
   const isOpen = ({ key, ledger }: EnvironmentDocument) =>
@@ -103,61 +98,81 @@ const createLiveFlagSets = (deps: ReplicaDeps) => {
     get: (environment: string) => open.get(environment),
     all: () => [...open.values()],
     /** Opens and closes flag sets to match `environments`. Throws if some could not be opened. */
-    async reconcile(environments: Environments): Promise<void> {
+    async update(environments: Environments): Promise<void> {
       closeRemoved(environments);
-      const missing = [...environments.values()].filter(each => !isOpen(each) && !closed);
-      const outcomes = await Promise.allSettled(missing.map(openOne));
-      const errors = outcomes.flatMap((each): unknown[] =>
-        each.status === 'rejected' ? [each.reason] : [],
-      );
-      if (errors.length > 0) throw errors.find(isNewerFormat) ?? errors[0];
+      const missing = [...environments.values()].filter(each => !isOpen(each) && !isClosed);
+      await settleAll(missing.map(openOne));
     },
     close() {
-      closed = true;
+      isClosed = true;
       for (const live of open.values()) live.close();
     },
   };
 };
 
-/** Runs `reconcile` on request, one run at a time, and again after a delay if it failed. */
-const reconcileLoop = ({ clock, reportOutage }: ReplicaDeps, reconcile: () => Promise<void>) => {
-  let lastRun: Promise<void> = Promise.resolve();
-  let cancelRetry: (() => void) | undefined;
+const discard = ({ snapshotFiles }: ReplicaDeps, live: LiveFlagSet): void => {
+  live.close();
+  snapshotFiles?.remove(live.replica.ledger);
+};
+
+/** Waits for all promises. Throws if one rejects; a newer format, which no retry can read, comes first. */
+const settleAll = async (promises: readonly Promise<unknown>[]): Promise<void> => {
+  const outcomes = await Promise.allSettled(promises);
+  const errors = outcomes.flatMap((each): unknown[] =>
+    each.status === 'rejected' ? [each.reason] : [],
+  );
+  if (errors.length > 0) throw errors.find(isNewerFormat) ?? errors[0];
+};
+
+/** Reports an outage while environments cannot be opened. */
+const createOpenOutage = ({ clock, reportOutage }: ReplicaDeps) => {
   let outage: (Outage & { readonly reportEnd: () => void }) | undefined;
-  let closed = false;
-
-  const recover = () => {
-    outage?.reportEnd();
-    outage = undefined;
-  };
-
-  const fail = (error: unknown) => {
-    if (closed) return;
-    const reason = `an environment could not be opened: ${errorMessage(error)}`;
-    if (reason !== outage?.reason) {
+  return {
+    current: () => outage,
+    /** Starts the outage, or reports its new reason. */
+    start(error: unknown) {
+      const reason = `an environment could not be opened: ${errorMessage(error)}`;
+      if (reason === outage?.reason) return;
       const since = outage?.since ?? clock.now();
       outage?.reportEnd();
       outage = { since, reason, reportEnd: reportOutage({ reason, part: affectedPart(error) }) };
-    }
-    cancelRetry ??= clock.after(RETRY_MS, () => {
+    },
+    end: () => {
+      outage?.reportEnd();
+      outage = undefined;
+    },
+  };
+};
+
+/** Runs `update` on request, one run at a time, and again after a delay if it failed. */
+const createUpdateLoop = (deps: ReplicaDeps, update: () => Promise<void>) => {
+  const outage = createOpenOutage(deps);
+  let lastRun: Promise<void> = Promise.resolve();
+  let cancelRetry: (() => void) | undefined;
+  let isClosed = false;
+
+  const fail = (error: unknown) => {
+    if (isClosed) return;
+    outage.start(error);
+    cancelRetry ??= deps.clock.after(RETRY_MS, () => {
       cancelRetry = undefined;
       run();
     });
   };
 
   const run = () => {
-    lastRun = lastRun.catch(() => undefined).then(reconcile);
-    lastRun.then(recover, fail);
+    lastRun = lastRun.catch(() => undefined).then(update);
+    lastRun.then(outage.end, fail);
   };
 
   return {
     run,
     whenIdle: () => lastRun,
-    outage: () => outage,
+    outage: outage.current,
     close() {
-      closed = true;
+      isClosed = true;
       cancelRetry?.();
-      recover();
+      outage.end();
     },
   };
 };

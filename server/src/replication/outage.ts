@@ -89,7 +89,7 @@ export type OutageLog = {
 export const createOutageLog = (logger: Logger): OutageLog => {
   /** Reports that have not ended, by the affected part, which is '' for the whole store. */
   const open = new Map<string, { replicas: number; readonly reason: string }>();
-  let closed = false;
+  let isClosed = false;
 
   return {
     report({ reason, part = '' }) {
@@ -101,9 +101,9 @@ export const createOutageLog = (logger: Logger): OutageLog => {
         outage.replicas -= 1;
         if (outage.replicas > 0) return;
         open.delete(part);
-        if (!closed) logger.info({ reason: outage.reason }, 'store available again');
+        if (!isClosed) logger.info({ reason: outage.reason }, 'store available again');
       };
     },
-    close: () => void (closed = true),
+    close: () => void (isClosed = true),
   };
 };

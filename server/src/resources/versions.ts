@@ -7,7 +7,6 @@ import { cursorsFor, type Page, type PageQuery } from '../page.ts';
 import type { WritePlan } from '../replication/writer.ts';
 import { requireLedger, type Documents, type Version } from '../store/store.ts';
 import { differences, type Difference } from './differences.ts';
-import { entityTag, requireMatch } from './entity-tag.ts';
 import {
   lastVersion,
   nextServerFields,
@@ -18,7 +17,7 @@ import {
 } from './plan.ts';
 import { notFound } from './read.ts';
 import type { ResourceContext, ResourceKey, ResourceName, ResourceType } from './resource-type.ts';
-import type { ConditionalKey } from './write.ts';
+import { requireCurrentTag, type ConditionalKey } from './write.ts';
 
 /** One version of a document in a list: who made it, when, and which fields it changed. */
 export type VersionSummary = {
@@ -111,7 +110,7 @@ export const revertDocument = async <Name extends ResourceName>(
 ): Promise<WriteResult<Documents[Name]>> => {
   const environment = environmentOf(caller, requested);
   return context.registry.find(environment).write(async view => {
-    requireCurrentMatch(context.type, view, { key, ifMatch });
+    requireRevertible(context.type, view, { key, ifMatch });
     const { found } = await readVersion(context, environment, key, version);
     return planRevert(context, view, caller, { environment, version: found });
   });
@@ -160,21 +159,18 @@ const withExplainedRefusal = <Name extends ResourceName, Result>(
   }
 };
 
-/** Throws PRECONDITION_FAILED if If-Match does not have the tag of the current document. */
-const requireCurrentMatch = <Name extends ResourceName>(
+/** Throws PRECONDITION_FAILED if If-Match does not have the tag of the current document, or it was deleted. */
+const requireRevertible = <Name extends ResourceName>(
   type: ResourceType<Name>,
   { snapshot }: FlagSetView,
   { key, ifMatch }: ConditionalKey,
 ): void => {
   const current = recordsOf(type, snapshot).get(key);
-  const name = `${type.kind} "${key}"`;
-  if (current !== undefined) {
-    const { document, changeId } = current;
-    requireMatch(ifMatch, { etag: entityTag(changeId), version: document.version, name });
-  } else if (ifMatch !== undefined)
+  if (current !== undefined) requireCurrentTag(type, current, ifMatch);
+  else if (ifMatch !== undefined)
     throw new PennonError(
       'PRECONDITION_FAILED',
-      `${name} was deleted, so If-Match has no current tag: leave it out to create the ${type.kind} again`,
+      `${type.kind} "${key}" was deleted, so If-Match has no current tag: leave it out to create the ${type.kind} again`,
     );
 };
 

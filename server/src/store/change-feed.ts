@@ -19,7 +19,7 @@ const MAX_QUEUED = 1_000;
 
 export const createChangeFeed = <Item>(): ChangeFeed<Item> => {
   const followers = new Map<string, Set<Queue<Item>>>();
-  let closed = false;
+  let isClosed = false;
 
   const end = (ledgerId: string) => {
     for (const queue of followers.get(ledgerId) ?? []) queue.end();
@@ -48,11 +48,11 @@ export const createChangeFeed = <Item>(): ChangeFeed<Item> => {
       });
       add(ledgerId, queue);
       signal.addEventListener('abort', queue.discard, { once: true });
-      if (closed || signal.aborted) queue.discard();
+      if (isClosed || signal.aborted) queue.discard();
       return queue.items();
     },
     close() {
-      closed = true;
+      isClosed = true;
       for (const ledgerId of followers.keys()) end(ledgerId);
     },
   };
@@ -70,13 +70,13 @@ type Queue<Item> = {
 /** `onEnd` is called once, as soon as the queue accepts no more items. */
 const createQueue = <Item>(onEnd: () => void): Queue<Item> => {
   const queued: Item[] = [];
-  let ended = false;
+  let isEnded = false;
   let failure: StoreError | undefined;
   let wake = () => {};
 
   const end = () => {
-    if (ended) return;
-    ended = true;
+    if (isEnded) return;
+    isEnded = true;
     onEnd();
     wake();
   };
@@ -100,7 +100,7 @@ const createQueue = <Item>(onEnd: () => void): Queue<Item> => {
       for (;;) {
         const item = queued.shift();
         if (item !== undefined) yield item;
-        else if (!ended) await new Promise<void>(resolve => (wake = resolve));
+        else if (!isEnded) await new Promise<void>(resolve => (wake = resolve));
         else if (failure !== undefined) throw failure;
         else return;
       }

@@ -17,7 +17,7 @@ import {
   type VersionRow,
 } from './serialization.ts';
 import type { AuditQuery, Change, Collection, Commit, Ledger, LedgerKind, Store } from './store.ts';
-import { CONTROL_LEDGER, StoreError } from './store.ts';
+import { CONTROL_LEDGER, fleetOfOne, StoreError } from './store.ts';
 
 /** The ledgers of a memory store, by kind and id. */
 export type MemoryData = Map<string, LedgerData>;
@@ -43,15 +43,16 @@ const EMPTY: LedgerData = { head: 'none', documents: new Map(), versions: new Ma
 /** Stores everything in this process. It is the shortest store, so it shows best what the others must do. */
 export const openMemoryStore = ({ random, data = new Map() }: MemoryStoreOptions): Store => {
   const feeds = createLedgerFeeds();
-  let closed = false;
+  let isClosed = false;
 
   const find = (ledger: Ledger): LedgerData | undefined => {
-    if (closed) throw new StoreError('unavailable', 'the store is closed');
+    if (isClosed) throw new StoreError('unavailable', 'the store is closed');
     return data.get(nameOf(ledger));
   };
 
   return {
     ...readsOf(find),
+    ...fleetOfOne,
     async commit(ledger, commit) {
       const current = find(ledger) ?? EMPTY;
       if (current.head !== commit.expect) return { committed: false, actual: current.head };
@@ -73,14 +74,11 @@ export const openMemoryStore = ({ random, data = new Map() }: MemoryStoreOptions
     },
     // Every commit happens in this process, so the feed has all changes after the call.
     follow: (ledger, _after, signal) => feeds.follow(ledger, signal),
-    // No other server can use this store.
-    reportServer: async report => [{ report, ageMs: 0 }],
-    leave: async () => {},
     async ping() {
       find(CONTROL_LEDGER);
     },
     async close() {
-      closed = true;
+      isClosed = true;
       feeds.close();
     },
   };

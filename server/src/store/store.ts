@@ -229,8 +229,15 @@ export type ServerReport = {
   /** How long the server has been without the store; 0 while it follows the store. */
   readonly degradedSeconds: number;
 };
+
 /** A running server: its last report, and how old that is. */
 export type FleetMember = { readonly report: ServerReport; readonly ageMs: number };
+
+/** The fleet of a store that only one server can use. */
+export const fleetOfOne: Pick<Store, 'reportServer' | 'leave'> = {
+  reportServer: async report => [{ report, ageMs: 0 }],
+  leave: async () => {},
+};
 
 /**
  * Why a store operation failed:

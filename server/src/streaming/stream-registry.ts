@@ -52,12 +52,9 @@ export const createStreamRegistry = (
       const stream = new AbortController();
       streams.set(stream, { keyId: caller.keyId, hash });
       const close = () => stream.abort();
-      const cancelExpiry = abortAt(stream, caller.expiresAt, clock);
+      abortAt(stream, caller.expiresAt, clock);
       if (requestEnded !== undefined) onAbort(requestEnded, close);
-      onAbort(stream.signal, () => {
-        cancelExpiry();
-        streams.delete(stream);
-      });
+      onAbort(stream.signal, () => streams.delete(stream));
       return { ended: stream.signal, close };
     },
     count: () => streams.size,
@@ -68,13 +65,9 @@ export const createStreamRegistry = (
   };
 };
 
-/** Aborts at `expiresAt`, in milliseconds since 1970. Returns how to cancel. */
-const abortAt = (
-  stream: AbortController,
-  expiresAt: number | undefined,
-  clock: Clock,
-): (() => void) => {
-  if (expiresAt === undefined) return () => undefined;
+/** Aborts the stream at `expiresAt`, in milliseconds since 1970, unless it was aborted before. */
+const abortAt = (stream: AbortController, expiresAt: number | undefined, clock: Clock): void => {
+  if (expiresAt === undefined) return;
   let cancel: () => void = () => undefined;
   const check = () => {
     const remainingMs = expiresAt - clock.now();
@@ -82,7 +75,7 @@ const abortAt = (
     else cancel = clock.after(Math.min(remainingMs, LONGEST_TIMER_MS), check);
   };
   check();
-  return () => cancel();
+  onAbort(stream.signal, () => cancel());
 };
 
 const unavailable = (message: string): PennonError =>

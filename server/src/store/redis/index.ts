@@ -58,11 +58,6 @@ export const openRedisStore = async (options: RedisOptions): Promise<Store> => {
 const createStore = (context: RedisContext): Store => {
   const { connections, keys } = context;
   const closing = new AbortController();
-  const contentKeys = (ledger: Ledger) => [
-    keys.changes(ledger),
-    ...keys.collections(ledger),
-    ...keys.versions(ledger),
-  ];
   const remove = async (all: readonly string[]) => {
     await replyOf(runScript(connections.send, 'remove', all, []));
   };
@@ -79,8 +74,9 @@ const createStore = (context: RedisContext): Store => {
     },
     versions: (ledger, collection, range) => readVersions(context, ledger, collection, range),
     commit: (ledger, commit) => commitTo(context, ledger, commit),
-    drop: ledger => remove([keys.head(ledger), keys.audit(ledger), ...contentKeys(ledger)]),
-    clear: ledger => remove(contentKeys(ledger)),
+    drop: ledger =>
+      remove([keys.head(ledger), keys.audit(ledger), ...contentKeys(context, ledger)]),
+    clear: ledger => remove(contentKeys(context, ledger)),
     follow: (ledger, after, signal) =>
       followLedger(context, ledger, after, AbortSignal.any([signal, closing.signal])),
     audit: (ledger, query) => searchAudit(context, ledger, query),
@@ -97,6 +93,13 @@ const createStore = (context: RedisContext): Store => {
     },
   };
 };
+
+/** The keys of what a ledger contains, without its last change and its audit log. */
+const contentKeys = ({ keys }: RedisContext, ledger: Ledger): readonly string[] => [
+  keys.changes(ledger),
+  ...keys.collections(ledger),
+  ...keys.versions(ledger),
+];
 
 const readHead = async (
   { connections, keys }: RedisContext,

@@ -14,6 +14,7 @@ import {
   serializeWrites,
 } from '../serialization.ts';
 import type { Commit, CommitOutcome, Ledger, LedgerKind, Store } from '../store.ts';
+import { fleetOfOne } from '../store.ts';
 import { startDatabaseThread, type DatabaseThread } from './thread.ts';
 
 export { backUp, requireIntactData, restore } from './backup.ts';
@@ -31,28 +32,10 @@ export const openSqliteStore = async ({ directory, random }: SqliteOptions): Pro
   const thread = await startDatabaseThread(resolve(directory), feeds.close);
   const { call, close } = thread;
   return {
+    ...readsOf(thread),
+    ...fleetOfOne,
     close,
-    head: ledger => call('head', ledger),
     ping: () => call('ping', undefined),
-    // No other server can use this store.
-    reportServer: report => Promise.resolve([{ report, ageMs: 0 }]),
-    leave: () => Promise.resolve(),
-    async read(ledger) {
-      const found = await call('read', ledger);
-      return found && { id: found.id, records: parseRecords(ledger.kind, found.documents) };
-    },
-    async get(ledger, collection, key) {
-      const row = await call('get', { ledger, collection, key });
-      return row && parseDocument(collection, row);
-    },
-    async page(ledger, collection, { after, limit }) {
-      const rows = await call('page', { ledger, collection, after, limit });
-      return rows.map(row => parseDocument(collection, row));
-    },
-    async versions(ledger, collection, { key, before = Number.MAX_SAFE_INTEGER, limit }) {
-      const rows = await call('versions', { ledger, collection, key, before, limit });
-      return rows.map(row => parseVersion(collection, row));
-    },
     async commit(ledger, commit) {
       const outcome = await commitIn(thread, ledger, commit, random);
       if (outcome.committed) feeds.publish(ledger, outcome.change);
@@ -68,11 +51,33 @@ export const openSqliteStore = async ({ directory, random }: SqliteOptions): Pro
     },
     // Every commit happens in this process, so the feed has all changes after the call.
     follow: (ledger, _after, signal) => feeds.follow(ledger, signal),
-    async audit(ledger, query) {
-      return (await call('audit', { ledger, query })).map(parseAuditEntry);
-    },
   };
 };
+
+const readsOf = ({
+  call,
+}: DatabaseThread): Pick<Store, 'read' | 'head' | 'get' | 'page' | 'versions' | 'audit'> => ({
+  head: ledger => call('head', ledger),
+  async read(ledger) {
+    const found = await call('read', ledger);
+    return found && { id: found.id, records: parseRecords(ledger.kind, found.documents) };
+  },
+  async get(ledger, collection, key) {
+    const row = await call('get', { ledger, collection, key });
+    return row && parseDocument(collection, row);
+  },
+  async page(ledger, collection, { after, limit }) {
+    const rows = await call('page', { ledger, collection, after, limit });
+    return rows.map(row => parseDocument(collection, row));
+  },
+  async versions(ledger, collection, { key, before = Number.MAX_SAFE_INTEGER, limit }) {
+    const rows = await call('versions', { ledger, collection, key, before, limit });
+    return rows.map(row => parseVersion(collection, row));
+  },
+  async audit(ledger, query) {
+    return (await call('audit', { ledger, query })).map(parseAuditEntry);
+  },
+});
 
 const commitIn = async <Kind extends LedgerKind>(
   { call }: DatabaseThread,

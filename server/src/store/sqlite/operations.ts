@@ -29,14 +29,9 @@ export const operationsOn = ({ database, close }: OwnedDatabase): OperationTable
       const row = found && statements.document.get(found.number, collection, key);
       return row && documentRow(row);
     },
-    page({ ledger, collection, after, limit }) {
-      const found = find(ledger);
-      if (found === undefined) return [];
-      const rows =
-        after === undefined
-          ? statements.firstPage.all(found.number, collection, limit)
-          : statements.nextPage.all(found.number, collection, after, limit);
-      return rows.map(documentRow);
+    page(input) {
+      const found = find(input.ledger);
+      return found === undefined ? [] : readPage(statements, found.number, input);
     },
     versions({ ledger, collection, key, before, limit }) {
       const found = find(ledger);
@@ -54,8 +49,10 @@ export const operationsOn = ({ database, close }: OwnedDatabase): OperationTable
       const found = find(ledger);
       if (found === undefined) return [];
       const { sql, values } = auditStatement(found.number, query);
-      const rows = database.prepare(sql).all(...values);
-      return rows.map(auditRow);
+      return database
+        .prepare(sql)
+        .all(...values)
+        .map(auditRow);
     },
     ping: () => checkWritable(database),
     close,
@@ -117,6 +114,18 @@ const prepareStatements = (database: DatabaseSync) => ({
 const findLedger = (statements: Statements, { kind, id }: Ledger) => {
   const row = statements.ledger.get(kind, id);
   return row && { number: integerColumn(row, 'number'), head: textColumn(row, 'head') };
+};
+
+const readPage = (
+  { firstPage, nextPage }: Statements,
+  ledger: number,
+  { collection, after, limit }: Input<'page'>,
+): DocumentRow[] => {
+  const rows =
+    after === undefined
+      ? firstPage.all(ledger, collection, limit)
+      : nextPage.all(ledger, collection, after, limit);
+  return rows.map(documentRow);
 };
 
 const commit = (statements: Statements, input: CommitInput): CommitOutput => {
