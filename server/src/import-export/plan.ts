@@ -115,8 +115,8 @@ export const importedVersion = (imported: { readonly version: number }, last: nu
   Math.max(imported.version, last + 1);
 
 /** Absent, undefined and null are the same. */
-const withoutNulls = (value: object | undefined): unknown =>
-  value && Object.fromEntries(Object.entries(value).filter(([, value]) => value != null));
+const withoutNulls = (fields: object | undefined): unknown =>
+  fields && Object.fromEntries(Object.entries(fields).filter(([, value]) => value != null));
 
 /** Throws CONFLICT if anything would be overwritten without permission to. */
 export const requireNoConflicts = ({ environments, keys }: ImportPlan): void => {
