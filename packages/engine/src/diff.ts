@@ -17,7 +17,7 @@ export type Dependent = {
   readonly referencedSegments: Iterable<string>;
 };
 
-/** The keys that may have changed, as a change event names them. All others are known to be unchanged. */
+/** The keys that may have changed, such as those in a change event. All others are unchanged. */
 export type ChangeHint = {
   readonly flags: Iterable<string>;
   readonly segments: Iterable<string>;

@@ -12,7 +12,7 @@ const bandOf = (bands: readonly Band[], hash: number): Band | undefined => {
 };
 
 /** Returns the result of a rule with conditions that hold; undefined if it does not admit the subject. */
-export const serve = (rule: CompiledRule, context: Attributes): Evaluation | undefined => {
+export const serveRule = (rule: CompiledRule, context: Attributes): Evaluation | undefined => {
   const { threshold, thresholdHash, drawSeed } = rule.admission;
   if (threshold === 0) return undefined;
   if (threshold === DRAWS && rule.serve.kind === 'variant') return rule.serve.result;
@@ -32,7 +32,7 @@ const evaluateFlag = (
   if (flag.fixedResult !== undefined) return flag.fixedResult;
   for (const rule of flag.rules) {
     if (!rule.holds(context, evaluationId)) continue;
-    const result = serve(rule, context);
+    const result = serveRule(rule, context);
     if (result !== undefined) return result;
   }
   return flag.defaultResult;

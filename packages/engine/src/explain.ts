@@ -1,7 +1,7 @@
 import type { Evaluation } from '@pennon/schema';
 
 import { attributesOf, toBucketingValue, type Attributes } from './attributes.ts';
-import { newEvaluationId, serve } from './evaluate.ts';
+import { newEvaluationId, serveRule } from './evaluate.ts';
 import { explainCondition, traceConditions, type TraceScope } from './explain-conditions.ts';
 import { codeSpan, quote, truncate } from './format.ts';
 import { draw, DRAWS } from './hash.ts';
@@ -112,7 +112,7 @@ const traceRule = (rule: CompiledRule, index: number, scope: TraceScope): Traced
     const trace = { ...identity, outcome: 'conditionsFailed', why: failure, conditions } as const;
     return { trace, result: undefined };
   }
-  const result = serve(rule, scope.context);
+  const result = serveRule(rule, scope.context);
   const draws = traceDraws(rule, scope.context);
   const why = explainOutcome(rule, result, draws);
   const trace = { ...identity, outcome: outcomeOf(result), why, conditions, ...draws };
@@ -130,10 +130,10 @@ const explainResult = (
     return "the flag is disabled, so the caller's own default applies";
   const variant = 'variant' in result ? quote(result.variant) : undefined;
   if (servedBy !== undefined) return `rule ${servedBy + 1} serves ${variant}`;
-  const because = ruleCount === 0 ? 'the flag has no rules' : 'no rule serves';
+  const cause = ruleCount === 0 ? 'the flag has no rules' : 'no rule serves';
   return variant === undefined
-    ? `${because}, and there is no default variant, so the caller's own default applies`
-    : `${because}, so the default variant ${variant} applies`;
+    ? `${cause}, and there is no default variant, so the caller's own default applies`
+    : `${cause}, so the default variant ${variant} applies`;
 };
 
 const explanationOf = (

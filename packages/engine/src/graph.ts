@@ -4,7 +4,10 @@ export type GraphPosition = { readonly inCycle: boolean; readonly depth: number 
 /** A node: the keys that it leads to, and its depth if it is known already, otherwise 0. */
 export type Node = { readonly edges: readonly string[]; readonly depth: number };
 
-/** `lowest` is the lowest order of the open nodes that it leads to; `next` is the index of the next edge. */
+/**
+ * One node during the search. `order` counts the visits, `lowest` is the lowest order of the open nodes that it
+ * leads to (Tarjan's low link), and `next` is the index of the next edge.
+ */
 type Visit = Node & { readonly key: string; readonly order: number; lowest: number; next: number };
 
 type Search = {

@@ -21,10 +21,10 @@ export type OperatorEntry = {
   /** Whether the operator can compare the value; `expects` describes the values that it accepts. */
   readonly accepts: (value: Scalar) => boolean;
   readonly expects: string;
-  /** How an explanation puts that the test passes, and that it does not. */
+  /** The verb of an explanation if the test passes, and if it does not: `contains`, `does not contain`. */
   readonly verb: string;
   readonly negatedVerb: string;
-  /** The condition holds exactly if the test does not pass, so also if the attribute is missing. */
+  /** The condition holds if the test does not pass, and therefore also if the attribute is missing. */
   readonly isNegated?: true;
   /** Tests only that the attribute is present; lists and objects count too. */
   readonly testsPresence?: true;

@@ -5,7 +5,7 @@ import { invalid, PennonError } from '../errors.ts';
 import type { FlagSetView } from '../flag-set/live-flag-set.ts';
 import type { WritePlan } from '../replication/writer.ts';
 import { entityTag } from '../resources/entity-tag.ts';
-import { putsOf, serverFieldsAfter, warningsOf } from '../resources/plan.ts';
+import { putsOf, serverFieldsAfter, warningsOf, type AuditInfo } from '../resources/plan.ts';
 import type { ResourceContext } from '../resources/resource-type.ts';
 import { validateFlags } from '../resources/validate.ts';
 import { isSameContent, requireCurrentTag } from '../resources/write.ts';
@@ -124,11 +124,9 @@ const validateUpdates = (
   for (const { document, stored } of updates) type.requireEffect(document, stored.document);
 };
 
-type WriteInfo = Parameters<typeof putsOf>[1];
-
 const planUpdates = (
   context: FlagContext,
-  info: WriteInfo,
+  auditInfo: AuditInfo,
   updates: readonly FlagUpdate[],
 ): WritePlan<'flagSet', FlagsWriteResult> => {
   const changed = updates.filter(({ isChanged }) => isChanged);
@@ -137,10 +135,13 @@ const planUpdates = (
       ? { writes: {}, audit: [] }
       : putsOf(
           context,
-          info,
+          auditInfo,
           changed.map(({ document, stored }) => ({ document, current: stored.document })),
         );
-  return { ...puts, result: changeId => resultOf(context, info.environment, updates, changeId) };
+  return {
+    ...puts,
+    result: changeId => resultOf(context, auditInfo.environment, updates, changeId),
+  };
 };
 
 const resultOf = (

@@ -10,7 +10,7 @@ import {
 } from './attribute-types.ts';
 import { contradictions } from './contradictions.ts';
 
-/** Finds a condition, of this or another document, that compares the attribute as another type. */
+/** Finds a condition, in this or another document, that compares the attribute with values of another type. */
 type FindOtherUsage = (located: LocatedCondition, type: ComparedType) => Usage | undefined;
 
 /** Returns what is accepted in a list of conditions, but probably unintended. */

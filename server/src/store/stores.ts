@@ -13,7 +13,7 @@ import { StoreError, type Store } from './store.ts';
 
 const MEMORY = ':memory:';
 
-/** Where a server's data is, and the properties of the store there. */
+/** The location of a server's data, and the properties of the store there. */
 export type StoreLocation = {
   /** For people; contains no credentials. */
   readonly description: string;
