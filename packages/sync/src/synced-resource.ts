@@ -49,9 +49,13 @@ type RequestOptions = {
 export const header = (name: string, value: string | undefined) =>
   value === undefined ? undefined : { [name]: value };
 
+/** A header of the same name in other letters would be sent in addition, and not replaced. */
+const lowerCaseNames = (headers: Readonly<Record<string, string>>) =>
+  Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
+
 /** Returns a request to a route of the API. */
 export const buildRequest = (
-  { url, key, environment, headers: added }: Address,
+  { url, key, environment, headers: added = {} }: Address,
   route: string,
   { body, headers }: RequestOptions,
 ): RequestSpec => {
@@ -60,7 +64,10 @@ export const buildRequest = (
   const type = body === undefined ? {} : { 'content-type': 'application/json' };
   return {
     url: `${url.replace(/\/+$/, '')}/api/v1/${route}${query}`,
-    init: { ...post, headers: { ...added, authorization: `Bearer ${key}`, ...type, ...headers } },
+    init: {
+      ...post,
+      headers: { ...lowerCaseNames(added), authorization: `Bearer ${key}`, ...type, ...headers },
+    },
   };
 };
 

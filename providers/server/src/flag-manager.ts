@@ -202,6 +202,7 @@ const followServer = (
   };
   const open = serverSource(options, knownFlags(initial, current.snapshot()), runtime);
   const source = openAndApply(open, apply, onState);
+  if (initial !== undefined) void warnOfProblems(deps);
   return {
     ...source,
     async stop() {

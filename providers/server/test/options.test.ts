@@ -53,11 +53,16 @@ describe('the environment', () => {
 });
 
 describe('the options for the network', () => {
-  it.each(['in-process', 'remote'] as const)(
-    'add headers to each request, but do not replace the key (%s)',
-    async mode => {
+  it.each([
+    ['in-process', 'authorization'],
+    ['in-process', 'Authorization'],
+    ['remote', 'authorization'],
+    ['remote', 'Authorization'],
+  ] as const)(
+    'add headers to each request, but do not replace the key (%s, %s)',
+    async (mode, name) => {
       const server = startFakeServer(flags);
-      const headers = { 'x-tenant': 'shop', authorization: 'nothing' };
+      const headers = { 'x-tenant': 'shop', [name]: 'nothing' };
       const { client } = await startOn(server, { mode, headers });
       await client.getBooleanValue('f', false);
       expect(server.headers().get('x-tenant')).toBe('shop');
@@ -110,6 +115,15 @@ describe('the logger', () => {
     expect(warnings).toHaveLength(1);
     await server.change({ bad: booleanFlag('bad', true, { rules: 'none' }) });
     await vi.waitFor(() => expect(warnings).toHaveLength(2));
+  });
+
+  it('receives a warning for each malformed flag of the option bootstrap, once', async () => {
+    const bad = booleanFlag('bad', true, { rules: 'all' });
+    const bootstrap = { flags: { ...flags, bad } };
+    const { warnings } = await open({ bootstrap }, { bad });
+    await vi.waitFor(() =>
+      expect(warnings).toEqual([expect.stringContaining('flag "bad": rules')]),
+    );
   });
 
   it('receives a warning if the folder of the cache file cannot be created', async () => {

@@ -160,7 +160,7 @@ describe('invalid options', () => {
 
 describe('the options for the network', () => {
   it('add headers to each request, but do not replace the key', async () => {
-    const headers = { 'x-tenant': 'shop', authorization: 'nobody' };
+    const headers = { 'X-Tenant': 'shop', Authorization: 'other' };
     const { runtime } = startApplication({ headers });
     const request = await runtime.nextRequest();
     expect(request.headers.get('x-tenant')).toBe('shop');
