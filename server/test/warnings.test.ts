@@ -34,6 +34,31 @@ const on = (attribute: string, operator: string, value?: unknown, not?: boolean)
   ...(not !== undefined && { not }),
 });
 
+describe('a variant that another flag does not have', () => {
+  it('earns a warning with its place and the variants, at any depth', async () => {
+    const other = { key: 'theme', type: 'string', enabled: true, defaultVariant: 'light' };
+    const variants = { light: 'l', dark: 'd' };
+    await server.api('POST', '/flags', { body: { ...other, variants } });
+    const requires = (...names: string[]) => ({ flag: 'theme', variants: names });
+    expect(await warningsFor(requires('dark', 'drak'))).toEqual([
+      {
+        path: 'rules.0.conditions.0.variants.1',
+        message:
+          '"drak" is not a variant of flag "theme", so it never matches; did you mean "dark"?',
+      },
+    ]);
+    expect(await warningsFor({ any: [{ all: [{ ...requires('xyz'), not: true }] }] })).toEqual([
+      {
+        path: 'rules.0.conditions.0.any.0.all.0.variants.0',
+        message:
+          '"xyz" is not a variant of flag "theme", so it never matches: its variants are "light", "dark"',
+      },
+    ]);
+    expect(await warningsFor(requires('light', 'dark'))).toEqual([]);
+    await server.api('DELETE', '/flags/theme');
+  });
+});
+
 describe('a percentage below 1', () => {
   it.each([
     [0.5, 50],

@@ -11,6 +11,7 @@ import {
   conditionWarnings,
   emptyListWarnings,
   neverHolds,
+  unknownVariantWarnings,
 } from '../resources/condition-warnings.ts';
 import { variantsOf } from './effect.ts';
 
@@ -43,6 +44,7 @@ const ruleWarnings = (flag: Flag, flagSet: FlagSet | undefined): ErrorDetail[] =
     return [
       ...tinyPercentage(percentage, `${path}.percentage`),
       ...bucketByWarnings(bucketBy, `${path}.bucketBy`),
+      ...(flagSet === undefined ? [] : unknownVariantWarnings(conditions, base, flagSet)),
       ...emptyListWarnings(conditions, base).filter(
         // Such a rule never serves anyone, and has a warning already.
         warning => !conditions.some((each, at) => neverHolds(each) && isIn(warning, base, at)),

@@ -1,5 +1,5 @@
 import { operatorTraits } from '@pennon/engine';
-import type { Condition, ErrorDetail } from '@pennon/schema';
+import { didYouMean, type Condition, type ErrorDetail, type FlagSet } from '@pennon/schema';
 
 import {
   attributeConditionsIn,
@@ -27,6 +27,38 @@ export const conditionWarnings = (
   ]),
   ...contradictions(conditions, base),
 ];
+
+/** Warns about conditions that require a variant which the other flag does not have. */
+export const unknownVariantWarnings = (
+  conditions: readonly Condition[],
+  base: string,
+  { flags }: Pick<FlagSet, 'flags'>,
+): ErrorDetail[] =>
+  conditions.flatMap((condition, index) => {
+    const path = `${base}.${index}`;
+    if ('any' in condition) return unknownVariantWarnings(condition.any, `${path}.any`, { flags });
+    if ('all' in condition) return unknownVariantWarnings(condition.all, `${path}.all`, { flags });
+    const other = 'flag' in condition ? flags[condition.flag] : undefined;
+    if (!('flag' in condition) || other === undefined) return [];
+    const names = Object.keys(other.variants);
+    return [...condition.variants.entries()]
+      .filter(([, variant]) => !names.includes(variant))
+      .map(([at, variant]) => ({
+        path: `${path}.variants.${at}`,
+        message: `"${variant}" is not a variant of flag "${condition.flag}", so it never matches${variantRemedy(variant, names)}`,
+      }));
+  });
+
+const variantRemedy = (variant: string, names: readonly string[]): string => {
+  const suggestion = didYouMean(variant, names);
+  if (suggestion !== '') return suggestion;
+  const listed = names.slice(0, LISTED_VARIANTS).map(name => `"${name}"`);
+  const more = names.length > listed.length ? ` and ${names.length - listed.length} more` : '';
+  return `: its variants are ${listed.join(', ')}${more}`;
+};
+
+/** How many variants a message lists. */
+const LISTED_VARIANTS = 10;
 
 /** A step such as `0`, or a name that ends in `[0]`. */
 const LIST_STEP = /^\d+$|\[\d*\]$/;
