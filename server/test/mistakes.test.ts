@@ -97,3 +97,12 @@ describe('a message contains nothing that the caller may not see', () => {
     }
   });
 });
+
+it.each([
+  [undefined, 'the body is missing: it must be a JSON object with "to"'],
+  [['production'], 'the body must be a JSON object with "to"'],
+])('the message about the body %j is a sentence', async (body, message) => {
+  const path = '/flags/theme/copy?environment=production';
+  const response = await server.api('POST', path, { body });
+  expect(response.body.error).toMatchObject({ code: 'BAD_REQUEST', message });
+});

@@ -264,7 +264,7 @@ describe('versions', () => {
     const refused = await server.api('POST', '/flags/f/revert', { body: { version: 1 } });
     expect(refused.status).toBe(400);
     expect(refused.body.error.message).toMatch(
-      /^version 1 of flag "f" cannot be brought back: .*rules\.0\.conditions\.0\.segment there is no segment "s".*Bring back what it refers to first, or write the flag with PUT$/,
+      /^version 1 of flag "f" cannot be brought back: .*rules\.0\.conditions\.0\.segment refers to segment "s", which does not exist.*Bring back what it refers to first, or write the flag with PUT$/,
     );
     expect(refused.body.error.details[0].path).toMatch(/^rules/);
     await server.api('POST', '/segments/s/revert', { body: { version: 1 } });

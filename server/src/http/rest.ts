@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 
 import { isNotModified } from '../resources/entity-tag.ts';
-import { invalid } from '../errors.ts';
+import { invalid, PennonError } from '../errors.ts';
 import type { Services } from '../services.ts';
 import { appRouter } from '../router/index.ts';
 import { createCallerFactory } from '../router/procedure.ts';
@@ -98,7 +98,7 @@ const bodyOf = (route: RestRoute, body: unknown): Entries => {
     return [];
   }
   if (typeof body !== 'object' || body === null || Array.isArray(body))
-    throw invalid([{ path: '', message: notAnObject(route.body, body) }], 'the body');
+    throw invalidBody(notAnObject(route.body, body));
   requireNoMisplacedField(route, body);
   return Object.entries(body);
 };
@@ -115,8 +115,11 @@ const notAnObject = (fields: NonNullable<RestRoute['body']>, body: unknown): str
 /** Some clients send an empty object with DELETE. */
 const requireNoBody = (body: unknown): void => {
   if (body === undefined || body === null || Object.keys(body).length === 0) return;
-  throw invalid([{ path: '', message: 'must be empty: this route takes no body' }], 'the body');
+  throw invalidBody('must be empty: this route takes no body');
 };
+
+const invalidBody = (message: string): PennonError =>
+  new PennonError('BAD_REQUEST', `the body ${message}`, { details: [{ path: '', message }] });
 
 const requireNoMisplacedField = ({ query, headers }: RestRoute, body: object): void => {
   const places = [

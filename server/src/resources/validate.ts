@@ -77,7 +77,7 @@ const missingReferences = ({ flags, segments }: FlagSet, flag: Flag): ErrorDetai
       const known = kind === 'flag' ? flags : segments;
       if (Object.hasOwn(known, key)) return [];
       const suggestion = didYouMean(key, Object.keys(known));
-      const message = `there is no ${kind} "${key}" in this environment: create it first, or use another one${suggestion}`;
+      const message = `refers to ${kind} "${key}", which does not exist in this environment: create it first, or use another one${suggestion}`;
       return [{ path, message }];
     });
 

@@ -578,13 +578,13 @@ export const MISTAKES: readonly Row[] = [
     post('unknown segment', condition({ segment: 'beta-tester' })),
     400,
     'rules.0.conditions.0.segment',
-    'there is no segment "beta-tester" in this environment: create it first, or use another one; did you mean "beta-testers"?',
+    'refers to segment "beta-tester", which does not exist in this environment: create it first, or use another one; did you mean "beta-testers"?',
   ],
   [
     post('unknown flag', condition({ flag: 'them', variants: ['dark'] })),
     400,
     'rules.0.conditions.0.flag',
-    'there is no flag "them" in this environment: create it first, or use another one; did you mean "theme"?',
+    'refers to flag "them", which does not exist in this environment: create it first, or use another one; did you mean "theme"?',
   ],
   [
     post(
@@ -593,7 +593,7 @@ export const MISTAKES: readonly Row[] = [
     ),
     400,
     'rules.0.conditions.0.any.0.all.0.flag',
-    'there is no flag "ghost-flag" in this environment: create it first, or use another one',
+    'refers to flag "ghost-flag", which does not exist in this environment: create it first, or use another one',
   ],
   [
     post('flag condition variant', condition({ flag: 'theme', variant: 'dark' })),
@@ -1108,7 +1108,7 @@ export const MISTAKES: readonly Row[] = [
     },
     400,
     'rules.0.conditions.0.segment',
-    'there is no segment "beta-testers" in this environment: create it first, or use another one',
+    'refers to segment "beta-testers", which does not exist in this environment: create it first, or use another one',
   ],
   // keys
   [
@@ -1258,7 +1258,7 @@ export const MISTAKES: readonly Row[] = [
     ),
     400,
     'environments.0.flags.a.rules.0.conditions.0.any.0.segment',
-    'there is no segment "nope" in this environment: create it first, or use another one',
+    'refers to segment "nope", which does not exist in this environment: create it first, or use another one',
   ],
   [
     importOf(
@@ -1274,7 +1274,7 @@ export const MISTAKES: readonly Row[] = [
     ),
     400,
     'environments.0.flags.a.rules.0.conditions.0.flag',
-    'there is no flag "nope" in this environment: create it first, or use another one',
+    'refers to flag "nope", which does not exist in this environment: create it first, or use another one',
   ],
   [
     importOf('import duplicate', exported({ flags: [full, full] })),
