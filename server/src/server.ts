@@ -9,7 +9,7 @@ import { formatInstant, type Clock } from './clock.ts';
 import type { Limits } from './config.ts';
 import { PennonError } from './errors.ts';
 import { startPurge } from './environments/purge.ts';
-import { createEvaluationCache } from './evaluation/evaluation-cache.ts';
+import { createBulkEvaluationCache } from './evaluation/bulk-evaluation-cache.ts';
 import { longestOutage } from './flag-set/health.ts';
 import type { GuardedRoute } from './http/access.ts';
 import { createApp } from './http/app.ts';
@@ -147,7 +147,7 @@ const createServices = async (
     streams,
     fleet,
     broadcastOf: createBroadcasts(clock),
-    cache: createEvaluationCache(limits.cachedEvaluations, clock),
+    cache: createBulkEvaluationCache(limits.cachedEvaluations, clock),
     counterOf: metrics.counterOf,
     clock,
     random,

@@ -3,7 +3,7 @@ import type { Limits } from './config.ts';
 import type { LiveFlagSet } from './flag-set/live-flag-set.ts';
 import type { Registry } from './flag-set/registry.ts';
 import type { CounterOf } from './evaluation/counter.ts';
-import type { EvaluationCache } from './evaluation/evaluation-cache.ts';
+import type { BulkEvaluationCache } from './evaluation/bulk-evaluation-cache.ts';
 import type { Broadcast } from './streaming/broadcast.ts';
 import type { StreamRegistry } from './streaming/stream-registry.ts';
 import type { Authenticate } from './auth/authenticate.ts';
@@ -23,7 +23,7 @@ export type Services = {
   readonly streams: StreamRegistry;
   readonly fleet: Fleet;
   readonly broadcastOf: (live: LiveFlagSet) => Broadcast;
-  readonly cache: EvaluationCache;
+  readonly cache: BulkEvaluationCache;
   readonly counterOf: CounterOf;
   readonly clock: Clock;
   readonly random: Random;

@@ -1,11 +1,11 @@
 /** Four groups of 8 bits for IPv4, or eight groups of 16 bits for IPv6. */
-export type Address = readonly number[];
-export type Network = { readonly address: Address; readonly prefix: number };
+export type IpAddress = readonly number[];
+export type Network = { readonly address: IpAddress; readonly prefix: number };
 
 const IPV4_GROUPS = 4;
 const IPV6_GROUPS = 8;
 
-const bitsOfGroup = (address: Address): number => (address.length === IPV4_GROUPS ? 8 : 16);
+const bitsOfGroup = (address: IpAddress): number => (address.length === IPV4_GROUPS ? 8 : 16);
 
 /** Parses a decimal number without leading zeros; NaN if it is invalid or greater than `max`. */
 const decimal = (text: string, max: number): number => {
@@ -14,7 +14,7 @@ const decimal = (text: string, max: number): number => {
   return value <= max ? value : Number.NaN;
 };
 
-const parseIPv4 = (text: string): Address | undefined => {
+const parseIPv4 = (text: string): IpAddress | undefined => {
   const bytes = text.split('.', IPV4_GROUPS + 1).map(part => decimal(part, 255));
   return bytes.length === IPV4_GROUPS && !bytes.some(Number.isNaN) ? bytes : undefined;
 };
@@ -22,10 +22,10 @@ const parseIPv4 = (text: string): Address | undefined => {
 const hexadecimal = (text: string): number =>
   /^[0-9A-Fa-f]{1,4}$/.test(text) ? Number.parseInt(text, 16) : Number.NaN;
 
-const pairUp = ([a = 0, b = 0, c = 0, d = 0]: Address): Address => [a * 256 + b, c * 256 + d];
+const pairUp = ([a = 0, b = 0, c = 0, d = 0]: IpAddress): IpAddress => [a * 256 + b, c * 256 + d];
 
 /** Parses the groups on one side of `::`. Only the last group of an address can be a dotted IPv4 address. */
-const parseGroups = (text: string, isLast: boolean): Address | undefined => {
+const parseGroups = (text: string, isLast: boolean): IpAddress | undefined => {
   if (text === '') return [];
   const parts = text.split(':', IPV6_GROUPS + 1);
   const dotted = isLast && text.includes('.') ? parseIPv4(parts.pop() ?? '') : [];
@@ -36,7 +36,7 @@ const parseGroups = (text: string, isLast: boolean): Address | undefined => {
 };
 
 /** `::` replaces one or more groups of zeros, and can occur once. */
-const parseIPv6 = (text: string): Address | undefined => {
+const parseIPv6 = (text: string): IpAddress | undefined => {
   const sides = text.split('::', 3);
   if (sides.length > 2) return undefined;
   const [before = '', after] = sides;
@@ -48,12 +48,12 @@ const parseIPv6 = (text: string): Address | undefined => {
   return [...head, ...Array.from({ length: zeros }, () => 0), ...tail];
 };
 
-const isMapped = (address: Address): boolean =>
+const isMapped = (address: IpAddress): boolean =>
   address.length === IPV6_GROUPS &&
   address[5] === 0xffff &&
   address.slice(0, 5).every(group => group === 0);
 
-const toIPv4 = (address: Address): Address => {
+const toIPv4 = (address: IpAddress): IpAddress => {
   const [high = 0, low = 0] = address.slice(6);
   return [high >> 8, high & 255, low >> 8, low & 255];
 };
@@ -61,18 +61,18 @@ const toIPv4 = (address: Address): Address => {
 /** The length of the longest IPv6 address. */
 const MAX_ADDRESS_LENGTH = 45;
 
-const parseLiteral = (text: string): Address | undefined => {
+const parseLiteral = (text: string): IpAddress | undefined => {
   if (text.length > MAX_ADDRESS_LENGTH) return undefined;
   return text.includes(':') ? parseIPv6(text) : parseIPv4(text);
 };
 
 /** Parses an IPv4 or IPv6 address. An IPv4-mapped IPv6 address becomes its IPv4 address. */
-export const parseAddress = (text: string): Address | undefined => {
+export const parseAddress = (text: string): IpAddress | undefined => {
   const address = parseLiteral(text);
   return address !== undefined && isMapped(address) ? toIPv4(address) : address;
 };
 
-const asHost = (address: Address): Network => ({
+const asHost = (address: IpAddress): Network => ({
   address,
   prefix: address.length * bitsOfGroup(address),
 });
@@ -91,7 +91,7 @@ export const parseNetwork = (text: string): Network | undefined => {
 };
 
 /** Compares the first `prefix` bits. An IPv4 network contains no IPv6 address, and vice versa. */
-export const contains = (network: Network, address: Address): boolean => {
+export const networkContains = (network: Network, address: IpAddress): boolean => {
   if (network.address.length !== address.length) return false;
   const bits = bitsOfGroup(address);
   for (let group = 0, bitsLeft = network.prefix; bitsLeft > 0; group += 1, bitsLeft -= bits) {

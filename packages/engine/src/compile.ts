@@ -2,7 +2,7 @@ import type { CompileDeps } from './conditions.ts';
 import { staleKeys, type Dependent } from './diff.ts';
 import { readEnvelope, type Contents, type Envelope } from './envelope.ts';
 import { asMalformed, compileFlag } from './flags.ts';
-import { analyzeGraph, type GraphPosition, type Node } from './graph.ts';
+import { analyzeGraph, type GraphPosition, type GraphNode } from './graph.ts';
 import { ownValue } from './json.ts';
 import type { CompiledFlag, CompiledFlagSet, LazySegment, LazyFlag } from './model.ts';
 import type { Problem } from './problems.ts';
@@ -45,7 +45,7 @@ type FlagSetDeps = CompileDeps & { readonly contents: Contents; readonly lazyFla
 /** Compiles a flag and all flags that it depends on, because its depth depends on theirs. */
 const compileLazyFlag = ({ contents, lazyFlags, ...deps }: FlagSetDeps, start: string): void => {
   const drafts = new Map<string, CompiledFlag>();
-  const nodeOf = (key: string): Node => {
+  const nodeOf = (key: string): GraphNode => {
     const lazyFlag = lazyFlags.get(key);
     if (lazyFlag === undefined) return { edges: [], depth: 0 };
     if (lazyFlag.compiled !== undefined) return { edges: [], depth: lazyFlag.compiled.depth };

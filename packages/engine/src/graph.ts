@@ -2,16 +2,21 @@
 export type GraphPosition = { readonly inCycle: boolean; readonly depth: number };
 
 /** A node: the keys that it leads to, and its depth if it is known already, otherwise 0. */
-export type Node = { readonly edges: readonly string[]; readonly depth: number };
+export type GraphNode = { readonly edges: readonly string[]; readonly depth: number };
 
 /**
  * One node during the search. `order` counts the visits, `lowest` is the lowest order of the open nodes that it
  * leads to (Tarjan's low link), and `next` is the index of the next edge.
  */
-type Visit = Node & { readonly key: string; readonly order: number; lowest: number; next: number };
+type Visit = GraphNode & {
+  readonly key: string;
+  readonly order: number;
+  lowest: number;
+  next: number;
+};
 
 type Search = {
-  readonly nodeOf: (key: string) => Node;
+  readonly nodeOf: (key: string) => GraphNode;
   readonly visits: Map<string, Visit>;
   /** Visited nodes of components that are not complete yet, in the order of the visits. */
   readonly open: Visit[];
@@ -59,7 +64,7 @@ const followEdge = (search: Search, visit: Visit, edge: string): void => {
  */
 export const analyzeGraph = (
   start: string,
-  nodeOf: (key: string) => Node,
+  nodeOf: (key: string) => GraphNode,
 ): ReadonlyMap<string, GraphPosition> => {
   const search: Search = { nodeOf, visits: new Map(), open: [], path: [], positions: new Map() };
   enter(search, start);

@@ -1,6 +1,6 @@
 import type { Operator } from '@pennon/schema';
 
-import { contains, parseAddress, parseNetwork, type Network } from './cidr.ts';
+import { networkContains, parseAddress, parseNetwork, type Network } from './cidr.ts';
 import { parseInstant } from './dates.ts';
 import { isList } from './json.ts';
 import { compilePattern, type RegexEngine } from './re2-subset.ts';
@@ -138,7 +138,7 @@ const inNetworks =
   (networks: readonly Network[]): ValueTest =>
   value => {
     const address = addressOf(value);
-    return address !== undefined && networks.some(network => contains(network, address));
+    return address !== undefined && networks.some(network => networkContains(network, address));
   };
 
 const networks = {

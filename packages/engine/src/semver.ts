@@ -9,12 +9,12 @@ const VERSION = new RegExp(
 );
 
 /** A version, ordered as in SemVer 2. Numbers stay text, because they can have any size. */
-export type Version = {
+export type SemanticVersion = {
   readonly numbers: readonly [string, string, string];
   readonly preRelease: readonly string[];
 };
 
-export const parseVersion = (text: string): Version | undefined => {
+export const parseVersion = (text: string): SemanticVersion | undefined => {
   if (text.length > MAX_VERSION_LENGTH) return undefined;
   const found = VERSION.exec(text);
   if (found === null) return undefined;
@@ -49,7 +49,7 @@ const comparePreReleases = (left: readonly string[], right: readonly string[]): 
 };
 
 /** Returns a negative number, zero or a positive number if `left` is lower, equal or higher. */
-export const compareVersions = (left: Version, right: Version): number =>
+export const compareVersions = (left: SemanticVersion, right: SemanticVersion): number =>
   compareNumbers(left.numbers[0], right.numbers[0]) ||
   compareNumbers(left.numbers[1], right.numbers[1]) ||
   compareNumbers(left.numbers[2], right.numbers[2]) ||

@@ -60,7 +60,7 @@ export const createReconciler = (options: ReconcilerOptions): Reconciler => {
 
   const reconcile = async (context: EvaluationContext): Promise<void> => {
     if (!contextSwitch.isPending() && isUpToDate(follower, context)) return;
-    const started = contextSwitch.start(context);
+    const started = contextSwitch.switchTo(context);
     await started.promise;
     if (!contextSwitch.finish(started)) return lastReconciliation;
     notifier.reset(!isCurrent(follower.status()));
@@ -105,7 +105,7 @@ const createContextSwitch = (
   return {
     isPending: () => pending !== undefined,
     /** Follows the context. The promise resolves when its values arrived or are not expected to arrive soon. */
-    start(context: EvaluationContext): PendingSwitch {
+    switchTo(context: EvaluationContext): PendingSwitch {
       const hasLastKnown = store.has(subjectOf(context));
       const waitMs = hasLastKnown && isFirst ? Math.min(GRACE_MS, timeoutMs) : timeoutMs;
       isFirst = false;

@@ -13,11 +13,11 @@ import { createBulkEvaluation } from './bulk-evaluation.ts';
 import { validateContext } from './context.ts';
 import type { CounterOf } from './counter.ts';
 import { isNotFound } from './counter.ts';
-import type { EvaluationCache } from './evaluation-cache.ts';
+import type { BulkEvaluationCache } from './bulk-evaluation-cache.ts';
 
 export type EvaluationServices = {
   readonly registry: Registry;
-  readonly cache: EvaluationCache;
+  readonly cache: BulkEvaluationCache;
   readonly counterOf: CounterOf;
 };
 

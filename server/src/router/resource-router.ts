@@ -100,18 +100,18 @@ export const resourceRouter = <
   const tag = kind === 'flag' ? 'Flags' : 'Segments';
   const collectionPath = `/${collection}` as const;
   const documentPath = `${collectionPath}/{key}` as const;
-  // Generic schemas make tRPC's check of each result impossible; the parameter types above replace it.
+  // tRPC cannot check a result against a generic schema; the parameter types above replace that check.
   const response: z.ZodType<Single> = schemas.response;
   const paged: z.ZodType<Paged> = schemas.page;
   const copied: z.ZodType<Copied> = schemas.copied;
   const service = ({ services }: Context) => createResourceService(type, services);
-  const reads = (rest: Omit<RestMeta, 'tag'>) =>
+  const readProcedure = (rest: Omit<RestMeta, 'tag'>) =>
     procedure({ permission: `${collection}.read`, rest: { ...rest, tag } });
-  const writes = (rest: Omit<RestMeta, 'tag'>) =>
+  const writeProcedure = (rest: Omit<RestMeta, 'tag'>) =>
     procedure({ permission: `${collection}.write`, rest: { ...rest, tag } });
 
   return router({
-    create: writes({
+    create: writeProcedure({
       method: 'POST',
       status: 201,
       path: collectionPath,
@@ -121,7 +121,7 @@ export const resourceRouter = <
       .output(response)
       .mutation(({ ctx, input }) => service(ctx).create(ctx.caller, input)),
 
-    list: reads({
+    list: readProcedure({
       method: 'GET',
       path: collectionPath,
       summary: `List ${collection} in the order of their keys`,
@@ -130,12 +130,12 @@ export const resourceRouter = <
       .output(paged)
       .query(({ ctx, input }) => service(ctx).list(ctx.caller, input)),
 
-    get: reads({ method: 'GET', path: documentPath, summary: `Read a ${kind}` })
+    get: readProcedure({ method: 'GET', path: documentPath, summary: `Read a ${kind}` })
       .input(strictObject({ ...environment, key: Key }))
       .output(response)
       .query(({ ctx, input }) => service(ctx).get(ctx.caller, input)),
 
-    replace: writes({
+    replace: writeProcedure({
       method: 'PUT',
       path: documentPath,
       summary: `Replace a ${kind}, or create it`,
@@ -149,7 +149,7 @@ export const resourceRouter = <
         return document;
       }),
 
-    update: writes({
+    update: writeProcedure({
       method: 'PATCH',
       path: documentPath,
       summary: `Change some fields of a ${kind}`,
@@ -158,7 +158,7 @@ export const resourceRouter = <
       .output(response)
       .mutation(({ ctx, input }) => service(ctx).update(ctx.caller, input)),
 
-    delete: writes({
+    delete: writeProcedure({
       method: 'DELETE',
       path: documentPath,
       summary: `Delete a ${kind} that no flag refers to`,
@@ -167,7 +167,7 @@ export const resourceRouter = <
       .output(Nothing)
       .mutation(({ ctx, input }) => service(ctx).delete(ctx.caller, input)),
 
-    copy: writes({
+    copy: writeProcedure({
       method: 'POST',
       path: `${documentPath}/copy`,
       summary: `Copy a ${kind} to another environment`,

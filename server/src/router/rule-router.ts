@@ -17,7 +17,7 @@ const position = z
   .optional()
   .describe('The place of the rule: its index, or the id of the rule that it is before or after.');
 
-const target = {
+const ruleWriteFields = {
   ...environment,
   ...ifMatch,
   ...flagWriteOptions,
@@ -32,41 +32,49 @@ export const ruleRouter = <Single>(
   const rulesPath = '/flags/{key}/rules';
   const rulePath = `${rulesPath}/{id}`;
   const contextOf = ({ services }: Context) => ({ ...services, type: flagResource });
-  const writes = (rest: Omit<RestMeta, 'tag'>) =>
+  const writeProcedure = (rest: Omit<RestMeta, 'tag'>) =>
     procedure({ permission: 'flags.write', rest: { ...rest, tag: 'Flags' } });
   // tRPC cannot check a result against a generic schema; the parameter type above replaces that check.
   const flag: z.ZodType<Single> = response;
 
   return router({
-    addRule: writes({
+    addRule: writeProcedure({
       method: 'POST',
       status: 201,
       path: rulesPath,
       summary: 'Add a rule to a flag, at the end or at a position',
     })
-      .input(strictObject({ ...target, ...RuleInput.shape, position }).superRefine(checkShortForm))
+      .input(
+        strictObject({ ...ruleWriteFields, ...RuleInput.shape, position }).superRefine(
+          checkShortForm,
+        ),
+      )
       .output(flag)
       .mutation(({ ctx, input }) => addRule(contextOf(ctx), ctx.caller, input)),
 
-    updateRule: writes({
+    updateRule: writeProcedure({
       method: 'PATCH',
       path: rulePath,
       summary: 'Change some fields of a rule, or move it',
     })
       .input(
-        strictObject({ ...target, ...RuleInput.shape, id: Name, position }).superRefine(
+        strictObject({ ...ruleWriteFields, ...RuleInput.shape, id: Name, position }).superRefine(
           checkShortForm,
         ),
       )
       .output(flag)
       .mutation(({ ctx, input }) => updateRule(contextOf(ctx), ctx.caller, input)),
 
-    deleteRule: writes({ method: 'DELETE', path: rulePath, summary: 'Remove a rule from a flag' })
-      .input(strictObject({ ...target, id: Name }))
+    deleteRule: writeProcedure({
+      method: 'DELETE',
+      path: rulePath,
+      summary: 'Remove a rule from a flag',
+    })
+      .input(strictObject({ ...ruleWriteFields, id: Name }))
       .output(flag)
       .mutation(({ ctx, input }) => deleteRule(contextOf(ctx), ctx.caller, input)),
 
-    updateRuleMembers: writes({
+    updateRuleMembers: writeProcedure({
       method: 'POST',
       path: `${rulePath}/members`,
       summary: 'Add members to the list of a rule, and remove members from it',

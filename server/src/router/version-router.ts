@@ -38,26 +38,26 @@ const documentKey = { ...environment, key: Key };
 const versionKey = { ...documentKey, version: Version };
 
 /** Returns the procedures for the versions of a resource type. */
-export const versionRouter = <Name extends ResourceName, Single, Read>(
+export const versionRouter = <Name extends ResourceName, Single, SingleVersion>(
   type: ResourceType<Name>,
   schemas: {
     readonly response: z.ZodType<Single, WriteResult<Documents[Name]>>;
-    readonly version: z.ZodType<Read, VersionSummary & { document: Documents[Name] }>;
+    readonly version: z.ZodType<SingleVersion, VersionSummary & { document: Documents[Name] }>;
   },
 ) => {
   const { collection, kind } = type;
   const tag = kind === 'flag' ? 'Flags' : 'Segments';
   const documentPath = `/${collection}/{key}` as const;
   const versionPath = `${documentPath}/versions/{version}` as const;
-  // Generic schemas make tRPC's check of each result impossible; the parameter types above replace it.
+  // tRPC cannot check a result against a generic schema; the parameter types above replace that check.
   const response: z.ZodType<Single> = schemas.response;
-  const version: z.ZodType<Read> = schemas.version;
+  const version: z.ZodType<SingleVersion> = schemas.version;
   const service = ({ services }: Context) => createResourceService(type, services);
-  const reads = (rest: Omit<RestMeta, 'tag' | 'method'>) =>
+  const readProcedure = (rest: Omit<RestMeta, 'tag' | 'method'>) =>
     procedure({ permission: `${collection}.read`, rest: { ...rest, method: 'GET', tag } });
 
   return router({
-    listVersions: reads({
+    listVersions: readProcedure({
       path: `${documentPath}/versions`,
       summary: `List the versions of a ${kind}, newest first, even if it was deleted`,
     })
@@ -65,12 +65,15 @@ export const versionRouter = <Name extends ResourceName, Single, Read>(
       .output(VersionPage)
       .query(({ ctx, input }) => service(ctx).listVersions(ctx.caller, input)),
 
-    getVersion: reads({ path: versionPath, summary: `Read a version of a ${kind}` })
+    getVersion: readProcedure({
+      path: versionPath,
+      summary: `SingleVersion a version of a ${kind}`,
+    })
       .input(strictObject(versionKey))
       .output(version)
       .query(({ ctx, input }) => service(ctx).getVersion(ctx.caller, input)),
 
-    compareVersions: reads({
+    compareVersions: readProcedure({
       path: `${versionPath}/diff`,
       summary: `Compare two versions of a ${kind}`,
     })

@@ -12,7 +12,7 @@ _MAPPED = 0xFFFF
 BITS = {4: 32, 6: 128}
 
 
-class Address(NamedTuple):
+class IpAddress(NamedTuple):
     version: int
     number: int
 
@@ -22,16 +22,16 @@ class Network(NamedTuple):
     mask: int
     number: int
 
-    def contains(self, address: Address) -> bool:
+    def contains(self, address: IpAddress) -> bool:
         return self.version == address.version and self.number == address.number & self.mask
 
 
-def parse_address(text: str) -> Address | None:
+def parse_address(text: str) -> IpAddress | None:
     """An address, or None if the text is invalid. IPv4-mapped IPv6 becomes IPv4."""
     address = _parse_as_written(text)
     if address is None or not _is_mapped(address):
         return address
-    return Address(4, address.number & 0xFFFF_FFFF)
+    return IpAddress(4, address.number & 0xFFFF_FFFF)
 
 
 def parse_network(text: str) -> Network | None:
@@ -49,7 +49,7 @@ def parse_network(text: str) -> Network | None:
     return _mask(address, int(prefix))
 
 
-def _mask(address: Address, prefix: int) -> Network | None:
+def _mask(address: IpAddress, prefix: int) -> Network | None:
     bits = BITS[address.version]
     if prefix > bits:
         return None
@@ -57,14 +57,14 @@ def _mask(address: Address, prefix: int) -> Network | None:
     return Network(address.version, mask, address.number & mask)
 
 
-def _parse_as_written(text: str) -> Address | None:
+def _parse_as_written(text: str) -> IpAddress | None:
     try:
         if ":" in text:
-            return None if "%" in text else Address(6, int(IPv6Address(text)))
-        return Address(4, int(IPv4Address(text)))
+            return None if "%" in text else IpAddress(6, int(IPv6Address(text)))
+        return IpAddress(4, int(IPv4Address(text)))
     except AddressValueError:
         return None
 
 
-def _is_mapped(address: Address) -> bool:
+def _is_mapped(address: IpAddress) -> bool:
     return address.version == 6 and address.number >> 32 == _MAPPED

@@ -14,7 +14,7 @@ from .cidr import Network, parse_address, parse_network
 from .dates import parse_instant
 from .format import MISSING, describe
 from .re2_subset import PatternError, compile_pattern
-from .semver import Version, parse_version
+from .semver import SemanticVersion, parse_version
 from .text import well_formed
 from .values import as_double, is_number
 
@@ -129,7 +129,7 @@ def _date_operator(holds: Callable[[int, int], bool]) -> Prepare:
     return prepare
 
 
-def _semver_operator(holds: Callable[[Version, Version], bool]) -> Prepare:
+def _semver_operator(holds: Callable[[SemanticVersion, SemanticVersion], bool]) -> Prepare:
     def prepare(operand: object) -> ValueTest:
         bound = parse_version(operand) if isinstance(operand, str) else None
         if bound is None:

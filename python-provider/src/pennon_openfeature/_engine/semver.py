@@ -8,7 +8,7 @@ from typing import TypeAlias
 MAX_VERSION_LENGTH = 256
 
 Identifier: TypeAlias = tuple[int, int, str]
-Version: TypeAlias = tuple[int, int, int, int, tuple[Identifier, ...]]
+SemanticVersion: TypeAlias = tuple[int, int, int, int, tuple[Identifier, ...]]
 
 _NUMERIC = "(?:0|[1-9][0-9]*)"
 _IDENTIFIER = f"(?:{_NUMERIC}|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"
@@ -19,7 +19,7 @@ _VERSION = re.compile(
 )
 
 
-def parse_version(text: str) -> Version | None:
+def parse_version(text: str) -> SemanticVersion | None:
     """A version without its build metadata, or None if the text is not a semantic version."""
     parts = _VERSION.fullmatch(text) if len(text) <= MAX_VERSION_LENGTH else None
     if parts is None:

@@ -7,7 +7,7 @@ import type { BulkEvaluation } from './bulk-evaluation.ts';
  * Caches bulk evaluations for a minute. The key holds the id of the flag set and the whole context, so
  * an entry is never stale: after a change the key is another one.
  */
-export type EvaluationCache = {
+export type BulkEvaluationCache = {
   get(key: readonly unknown[], create: () => BulkEvaluation): BulkEvaluation;
   readonly size: () => number;
 };
@@ -16,7 +16,7 @@ const TTL_MS = 60_000;
 const MAX_BYTES = 64 * 1_048_576;
 
 /** Holds at most `entries` bulk evaluations and 64 MiB of text; 0 turns the cache off. */
-export const createEvaluationCache = (entries: number, clock: Clock): EvaluationCache => {
+export const createBulkEvaluationCache = (entries: number, clock: Clock): BulkEvaluationCache => {
   if (entries === 0) return { get: (_, create) => create(), size: () => 0 };
   const cache = new LRUCache<string, BulkEvaluation>({
     max: entries,
