@@ -189,10 +189,20 @@ export type RemoteEvaluator = {
   checkAccess(): Promise<void>;
   /** Removes the results of flags that changed from the cache. */
   invalidate(flagKeys: readonly string[]): void;
-  /** The error because of which no requests are sent at the moment, or undefined if they are. */
+  /** The error because of which requests are paused, or undefined if they are not. */
   readonly circuitError: () => SyncError | undefined;
   close(): void;
 };
+
+/** Returns the expired result, if there is one, in place of a request that failed because of the server. */
+const fallbackFor = (
+  flagKey: string,
+  expired: RemoteEvaluation | undefined,
+  error: SyncError,
+): EvaluationResult =>
+  isContextError(error)
+    ? unavailable(flagKey, 'INVALID_CONTEXT', error.message)
+    : (asCached(expired) ?? unavailable(flagKey, 'GENERAL', error.message));
 
 const REQUEST_TIMEOUT_MS = 2_000;
 const CACHE_TTL_MS = 60_000;
@@ -217,18 +227,13 @@ export const createRemoteEvaluator = (
   const accessCheck = createAccessCheck(client, onChange);
   const recovery = createRecovery(client, () => accessCheck.check(), runtime.setTimer);
 
-  const fallback = (flagKey: string, body: string, error: SyncError): EvaluationResult =>
-    isContextError(error)
-      ? unavailable(flagKey, 'INVALID_CONTEXT', error.message)
-      : (asCached(cache.getExpired(body)) ?? unavailable(flagKey, 'GENERAL', error.message));
-
   return {
     async evaluate(flagKey, context, evaluateLocally) {
       const body = client.bodyOf(flagKey, context);
       if (body === undefined) return unavailable(flagKey, 'INVALID_CONTEXT', NO_JSON_FORM);
       const outcome = asCached(cache.get(body)) ?? (await request(flagKey, body));
       if (!(outcome instanceof Error)) return outcome;
-      return evaluateLocally() ?? fallback(flagKey, body, outcome);
+      return evaluateLocally() ?? fallbackFor(flagKey, cache.getExpired(body), outcome);
     },
     access() {
       const access = accessCheck.access();
