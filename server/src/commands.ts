@@ -57,9 +57,14 @@ const parseCommandLine = (args: readonly string[], env: Environment): CommandLin
       );
     env[name] = value;
   }
-  const [command = 'help', file = ''] = positionals;
+  const [command = 'help', file = '', ...more] = positionals;
+  const [surplus] = takesFile(command) ? more : [file, ...more].filter(Boolean);
+  if (surplus !== undefined)
+    throw new UsageError(`"${surplus}" is one argument too many; see pennon --help`);
   return { command, file };
 };
+
+const takesFile = (command: string): boolean => command === 'backup' || command === 'restore';
 
 const parse = (args: readonly string[], options: Record<string, { type: 'string' }>) => {
   for (const arg of args) {

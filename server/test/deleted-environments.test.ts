@@ -143,7 +143,7 @@ describe('a deleted environment', () => {
     const refused = await restore(server, `?deletedAt=${deletedAt}`);
     expect(refused.status).toBe(409);
     expect(refused.body.error.message).toContain(
-      `delete it, then restore with deletedAt=${deletedAt}`,
+      `delete it, then restore with ?deletedAt=${deletedAt}`,
     );
     await remove(server);
     expect(await deleted(server)).toHaveLength(2);

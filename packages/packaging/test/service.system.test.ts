@@ -166,6 +166,21 @@ describe('the package pennon, installed, with Redis', () => {
   );
 });
 
+it.each(['20', '22.12.0'])(
+  'the package pennon refuses Node %s with a remedy',
+  { timeout: 3 * MINUTES },
+  async node => {
+    const project = await createProject(`old-node-${node}`, [`node@${node}`]);
+    const bin = join(project, 'node_modules/.bin');
+    const refused = run(join(bin, 'pennon'), ['start'], {
+      cwd: project,
+      env: { PATH: `${bin}:${process.env['PATH']}` },
+    });
+    await expect(refused).rejects.toThrow(/Node 22\.13 or newer is required, but this is v2/);
+    expect(existsSync(join(project, 'pennon-data'))).toBe(false);
+  },
+);
+
 describe.each(['22.13.0', '24', '26'])('the package pennon, installed with Node %s', node => {
   it(
     'serves, is backed up while it writes, and serves the restored data',
@@ -186,6 +201,12 @@ describe.each(['22.13.0', '24', '26'])('the package pennon, installed with Node 
         /set PENNON_ADMIN_KEY instead/,
       );
       await expect(pennon('start', '--prot', '1')).rejects.toThrow(/did you mean --port\?/);
+      for (const args of [
+        ['start', 'now'],
+        ['check', 'now'],
+        ['backup', 'a.db', 'now'],
+      ])
+        await expect(pennon(...args)).rejects.toThrow(/is one argument too many/);
 
       const server = await start(project, ['--data', 'first']);
       expect(server.output()).not.toContain('ExperimentalWarning');

@@ -139,7 +139,7 @@ const requireNotInUse = (
   if (environments.has(key))
     throw new PennonError(
       'CONFLICT',
-      `environment "${key}" was created again: delete it, then restore with deletedAt=${deletedAt}`,
+      `environment "${key}" was created again: delete it, then restore with ?deletedAt=${deletedAt}`,
     );
   const hashes = new Set([...keys.values()].map(({ document }) => document.hash));
   const used = restored.find(({ id, hash }) => keys.has(id) || hashes.has(hash));
