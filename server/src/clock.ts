@@ -34,7 +34,7 @@ export const pause = (clock: Clock, ms: number, signal: AbortSignal): Promise<vo
     signal.addEventListener('abort', done, { once: true });
   });
 
-/** Rejects if `promise` takes longer than `ms`. A later result is ignored. */
+/** Rejects when `promise` takes longer than `ms`. A later result is ignored. */
 export const within = <Value>(clock: Clock, ms: number, promise: Promise<Value>): Promise<Value> =>
   new Promise((resolve, reject) => {
     const cancel = clock.after(ms, () => reject(new Error(`no response within ${ms} ms`)));

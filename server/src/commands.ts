@@ -119,7 +119,7 @@ const check = async (env: Environment): Promise<string> => {
 export type Environment = Record<string, string | undefined>;
 
 export type CommandResult = {
-  /** Undefined if the command started the server, which ends the process itself. */
+  /** Undefined when the command started the server, which ends the process itself. */
   readonly exitCode: number | undefined;
   readonly output?: string;
   readonly error?: string;

@@ -129,13 +129,13 @@ const isServiceLink = (name: string, value: string): boolean =>
 const SETTING_NAMES = Object.keys(Settings.shape);
 const withoutPrefix = (name: string): string => name.replace(/^PENNON_/, '');
 
-/** Returns the most similar of some names, or undefined if none is similar. */
+/** Returns the most similar of some names, or undefined when none is similar. */
 export const similarName = (name: string, names: readonly string[]): string | undefined => {
   const nearest = closest(name, names);
   return distance(name, nearest) > name.length / 2 ? undefined : nearest;
 };
 
-/** Returns the setting with the most similar name, or undefined if none is similar. */
+/** Returns the setting with the most similar name, or undefined when none is similar. */
 const similarSetting = (name: string): string | undefined => {
   const similar = similarName(withoutPrefix(name), SETTING_NAMES.map(withoutPrefix));
   return SETTING_NAMES.find(each => withoutPrefix(each) === similar);

@@ -28,7 +28,7 @@ import { VERSION } from './version.ts';
 export type ServerOptions = {
   /** Must be open. The server closes it. */
   readonly store: Store;
-  /** Served if the store is unavailable at startup. Undefined if the store is part of this server. */
+  /** Served if the store is unavailable at startup. Undefined when the store is part of this server. */
   readonly snapshotFiles?: SnapshotFiles | undefined;
   readonly clock: Clock;
   readonly random: Random;

@@ -9,7 +9,7 @@ import {
 import type { Address, ConnectionScope, Runtime, SyncError } from '@pennon/sync';
 import type { Evaluation, Failed } from '@pennon/schema';
 
-/** Returns the JSON of a request body, or undefined if it has none. */
+/** Returns the JSON of a request body, or undefined when it has none. */
 type Serialize = (body: object) => string | undefined;
 
 const sortKeys = (value: object): object =>
@@ -107,7 +107,7 @@ type CircuitBreaker = {
   /** The error that opened the circuit, or undefined while it is closed. */
   readonly circuitError: () => SyncError | undefined;
   /**
-   * Must be called before each request. Returns the error to fail with, or undefined if the request may be
+   * Must be called before each request. Returns the error to fail with, or undefined when the request may be
    * sent. After a pause, the open circuit admits one request as a trial, and no other until it has timed out.
    */
   readonly admitRequest: () => SyncError | undefined;
@@ -171,7 +171,7 @@ type ClientOptions = Address & {
 
 /** Requests evaluations from the server. A circuit breaker pauses the requests while the server fails. */
 export type EvaluateClient = Pick<CircuitBreaker, 'circuitError' | 'admitRequest' | 'pauseMs'> & {
-  /** Returns the body of an evaluation request, or undefined if the context has no JSON form. */
+  /** Returns the body of an evaluation request, or undefined when the context has no JSON form. */
   readonly bodyOf: (flagKey: string, context: unknown) => string | undefined;
   /** Sends a request that was admitted. Rejects with a `SyncError`. */
   readonly evaluate: (flagKey: string, body: string) => Promise<RemoteEvaluation>;

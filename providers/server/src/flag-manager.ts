@@ -110,7 +110,7 @@ type InitialOrigin = Pick<InitialSource, 'name'> & Pick<InitialFlags, 'currentAt
 /** How long to wait for a disk that may never respond, such as one of a network. */
 const DISK_TIMEOUT_MS = 1_000;
 
-/** Rejects if the promise takes longer than a disk should. */
+/** Rejects when the promise takes longer than a disk should. */
 const withinDiskTimeout = <Value>(
   promise: Promise<Value>,
   { setTimer }: Runtime,

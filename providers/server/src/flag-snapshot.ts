@@ -148,7 +148,7 @@ export type FlagSnapshot = {
 const NO_FLAGS: RawFlagSet = { flags: {} };
 
 /**
- * Compiles the flag set of an update, reusing unchanged flags of `previous`. Rejects if the engine cannot
+ * Compiles the flag set of an update, reusing unchanged flags of `previous`. Rejects when the engine cannot
  * read the format of the flag set. Flags that need regular expressions evaluate to PARSE_ERROR if these could
  * not be loaded.
  */

@@ -156,7 +156,7 @@ const withVariables = (
   return { ...options, url, key };
 };
 
-/** Fails if more than one origin of flags was passed. */
+/** Fails when more than one origin of flags was passed. */
 const validateChoice = (options: PennonProviderOptions): void => {
   const given = (['url', 'offlineFile', 'flags'] as const).filter(
     name => Object.entries(options).find(([other]) => other === name)?.[1] !== undefined,

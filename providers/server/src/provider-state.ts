@@ -20,7 +20,7 @@ export type StateInputs = {
   readonly source: SourceState;
   /** Whether there are flags to evaluate, even if they are old. */
   readonly hasFlags: boolean;
-  /** Undefined if flags are evaluated in this process. */
+  /** Undefined when flags are evaluated in this process. */
   readonly remoteAccess: RemoteAccess | undefined;
   /** The HTTP status of the last error. */
   readonly lastStatus: number | undefined;

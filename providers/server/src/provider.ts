@@ -127,7 +127,7 @@ export class PennonProvider implements Provider {
   }
 
   /**
-   * Resolves when there are flags to evaluate. Rejects if none are available in time, or if the server rejects
+   * Resolves when there are flags to evaluate. Rejects when none are available in time, or if the server rejects
    * the key; the provider keeps trying, and emits READY when it succeeds.
    */
   async initialize(): Promise<void> {

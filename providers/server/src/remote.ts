@@ -21,7 +21,7 @@ type EvaluationCache = {
   readonly getExpired: (body: string) => RemoteEvaluation | undefined;
   /** Grows with each invalidation. */
   readonly generation: () => number;
-  /** Does nothing if flags changed since the request was sent, in an earlier `generation`. */
+  /** Does nothing when flags changed since the request was sent, in an earlier `generation`. */
   set(body: string, evaluation: RemoteEvaluation, generation: number): void;
   /** Removes the results of flags that changed. */
   invalidate(flagKeys: readonly string[]): void;
@@ -189,7 +189,7 @@ export type RemoteEvaluator = {
   checkAccess(): Promise<void>;
   /** Removes the results of flags that changed from the cache. */
   invalidate(flagKeys: readonly string[]): void;
-  /** The error because of which requests are paused, or undefined if they are not. */
+  /** The error because of which requests are paused, or undefined when they are not. */
   readonly circuitError: () => SyncError | undefined;
   close(): void;
 };

@@ -39,7 +39,7 @@ export type SourceState = 'connecting' | 'ready' | 'unreachable' | 'unauthorized
 
 export type FlagSetUpdate = {
   readonly flagSet: RawFlagSet;
-  /** The keys that changed since the previous update, or undefined if the flag set arrived as a whole. */
+  /** The keys that changed since the previous update, or undefined when the flag set arrived as a whole. */
   readonly changed?: FlagSetChanges | undefined;
 };
 
@@ -109,7 +109,7 @@ const fingerprint = async (path: string): Promise<string> => {
   return `${mtimeMs} ${size} ${ino}`;
 };
 
-/** Returns a function that reads the file. It resolves to undefined if the file was not edited since the last call. */
+/** Returns a function that reads the file. It resolves to undefined when the file was not edited since the last call. */
 const createEditReader = (path: string): (() => Promise<RawFlagSet | undefined>) => {
   let previous: string | undefined;
   return async () => {
@@ -174,7 +174,7 @@ export type InitialFlags = { readonly flagSet: RawFlagSet; readonly currentAt: n
 /** The origin of flags until the server or the offline file has been read. */
 export type InitialSource = {
   readonly name: 'cacheFile' | 'bootstrap';
-  /** Resolves to undefined if there are no flags yet. */
+  /** Resolves to undefined when there are no flags yet. */
   readonly read: () => Promise<InitialFlags | undefined>;
 };
 

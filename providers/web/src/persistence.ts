@@ -80,7 +80,7 @@ const isPersisted = (value: unknown): value is PersistedValues =>
   isJsonObject(value) && typeof value['at'] === 'number' && isValues(value['values']);
 
 /**
- * Returns `localStorage`, or undefined if there is none or the browser blocks it. Outside of a page it is not
+ * Returns `localStorage`, or undefined when there is none or the browser blocks it. Outside of a page it is not
  * even looked at: Node.js 26 prints a warning then.
  */
 export const browserStorage = (): ValueStorage | undefined => {

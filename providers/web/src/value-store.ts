@@ -39,7 +39,7 @@ export type ValueStore = {
 type StoredValues = {
   readonly subject: string;
   readonly values: Values<Evaluation> | undefined;
-  /** Undefined if the values came from the server. */
+  /** Undefined when the values came from the server. */
   readonly source?: 'storage' | 'bootstrap';
   at: number;
 };

@@ -10,7 +10,7 @@ import type { StoreLocation } from '../store/stores.ts';
 export type GeneratedAdminKey = {
   /** Returns the key. Generates and stores it first if there is none. */
   readonly readOrCreate: () => string;
-  /** Returns the key, or undefined if there is none that can be read. */
+  /** Returns the key, or undefined when there is none that can be read. */
   readonly read: () => string | undefined;
   /** Removes a key that is no longer valid. */
   readonly remove: () => void;

@@ -17,7 +17,7 @@ export type LauncherOptions = {
 
 const POLL_MS = 500;
 
-/** Watches the launchers of this process. Does nothing if a package manager has not started it. */
+/** Watches the launchers of this process. Does nothing when a package manager has not started it. */
 export const watchLaunchers = ({ env, onEnd }: LauncherOptions): void => {
   const launchers = env['npm_config_user_agent'] === undefined ? [] : launchersOf(process.pid);
   if (launchers.length === 0) return;
@@ -47,13 +47,13 @@ const launchersOf = (pid: number): number[] => {
 
 type ProcessInfo = {
   readonly parent: number;
-  /** A process that `setsid` has started has a session of its own. Undefined if it is not known. */
+  /** A process that `setsid` has started has a session of its own. Undefined when it is not known. */
   readonly session: number | undefined;
   /** The program and its arguments. A program may have replaced them by one text. */
   readonly command: readonly string[];
 };
 
-/** Returns undefined if the process has ended, or if the system does not show it, as on Windows. */
+/** Returns undefined when the process has ended, or if the system does not show it, as on Windows. */
 const readProcess = (pid: number): ProcessInfo | undefined => {
   try {
     return process.platform === 'linux' ? readLinuxProcess(pid) : readPosixProcess(pid);

@@ -16,7 +16,7 @@ export type WorkersOptions = {
   readonly port: number;
   readonly clock: Clock;
   readonly onWarning: (message: string) => void;
-  /** Called if a worker cannot start and no other worker serves, because a retry would fail as well. */
+  /** Called when a worker cannot start and no other worker serves, because a retry would fail as well. */
   readonly onStartFailed: () => void;
 };
 

@@ -9,7 +9,7 @@ export type PurgeServices = {
   readonly store: Store;
   readonly control: Replica<'control'>;
   readonly clock: Clock;
-  /** Called if an environment could not be purged. It is tried again. */
+  /** Called when an environment could not be purged. It is tried again. */
   readonly onError: (error: unknown) => void;
 };
 
@@ -87,7 +87,7 @@ const purge = async (services: PurgeServices, ledger: string): Promise<void> => 
   await markCleared(services, ledger);
 };
 
-/** Sets `purgedAt` and audits it, unless that is done. Returns undefined if it has been restored. */
+/** Sets `purgedAt` and audits it, unless that is done. Returns undefined when it has been restored. */
 const markPurged = ({ control, clock }: PurgeServices, ledger: string) =>
   control.write(({ records }) => {
     const deleted = records.deletedEnvironments.get(ledger)?.document;

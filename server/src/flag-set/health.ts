@@ -2,7 +2,7 @@ import type { Outage } from '../replication/outage.ts';
 import type { Replica } from '../replication/replica.ts';
 import type { Registry } from './registry.ts';
 
-/** Returns the longest current outage of any ledger, or undefined if all of them follow the store. */
+/** Returns the longest current outage of any ledger, or undefined when all of them follow the store. */
 export const longestOutage = ({
   control,
   registry,

@@ -38,7 +38,7 @@ export type FlagSetEvent =
       readonly view: FlagSetView;
       /**
        * The view that the set replaces, with the keys of the flags whose results may differ between both;
-       * undefined if it replaces none.
+       * undefined when it replaces none.
        */
       readonly replaced?: { readonly view: FlagSetView; readonly affected: readonly string[] };
     };
@@ -58,7 +58,7 @@ export type LiveFlagSet = {
   ): Promise<Result>;
   /** Calls `listener` with each later event, in order. Returns how to unsubscribe. */
   subscribe(listener: (event: FlagSetEvent) => void): () => void;
-  /** The changes after the change `id`, oldest first, or undefined if it is unknown or too old. */
+  /** The changes after the change `id`, oldest first, or undefined when it is unknown or too old. */
   changesSince(id: ChangeId): readonly PastChange[] | undefined;
   /** Aborts when the environment is deleted or the server stops. */
   readonly closed: AbortSignal;

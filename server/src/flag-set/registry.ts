@@ -177,7 +177,7 @@ const createUpdateLoop = (deps: ReplicaDeps, update: () => Promise<void>) => {
   };
 };
 
-/** Returns why a promise rejects, or undefined if it does not. */
+/** Returns why a promise rejects, or undefined when it does not. */
 const errorOf = (promise: Promise<unknown>): Promise<unknown> =>
   promise.then(
     () => undefined,

@@ -19,7 +19,7 @@ const MAX_WARNINGS = 50;
 
 /**
  * Returns what is accepted, but probably unintended. `elsewhere`: the same key in other environments;
- * `flagSet`: the environment of the flag, undefined if it is being deleted.
+ * `flagSet`: the environment of the flag, undefined when it is being deleted.
  */
 export const flagWarnings = (
   flag: Flag,
@@ -98,7 +98,7 @@ type AnalyzedRule = {
   readonly rule: Rule;
   /** As JSON, so that they can be compared. */
   readonly conditions: ReadonlySet<string>;
-  /** Why the rule never serves anyone; undefined if it may. */
+  /** Why the rule never serves anyone; undefined when it may. */
   readonly unreachable: string | undefined;
 };
 

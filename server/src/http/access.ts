@@ -57,7 +57,7 @@ const changeComment = ({ headers }: FastifyRequest): string | undefined => {
 const invalidComment = (message: string): PennonError =>
   invalid([{ path: CHANGE_COMMENT, message }], 'the header');
 
-/** Node decodes header bytes as Latin-1. Returns undefined if they are not UTF-8. */
+/** Node decodes header bytes as Latin-1. Returns undefined when they are not UTF-8. */
 const decodeUtf8 = (header: string): string | undefined => {
   try {
     return utf8.decode(Buffer.from(header, 'latin1'));

@@ -15,7 +15,7 @@ export type RestRoute = Omit<RestMeta, 'status' | 'createsIfAbsent'> & {
   readonly params: Schemas;
   readonly query: Schemas;
   readonly headers: readonly HeaderField[];
-  /** Undefined if the route takes no body. */
+  /** Undefined when the route takes no body. */
   readonly body: Schemas | undefined;
   readonly success: Success;
   /** Whether If-None-Match is supported: on every GET with an entity tag in its response. */

@@ -31,7 +31,7 @@ export const exportData = async (
   return { formatVersion: FORMAT_VERSION, environments: [await exportOne(services, live)] };
 };
 
-/** Fails if an environment cannot be read, rather than leaving it out. */
+/** Fails when an environment cannot be read, rather than leaving it out. */
 const exportAll = async (services: ExportServices): Promise<Export> => {
   await services.control.refresh().catch(ignoreUnavailable);
   await services.registry.whenReady();

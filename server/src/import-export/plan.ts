@@ -23,7 +23,7 @@ export type KeyPlan = { id: string; name: string; outcome: Outcome };
 
 export type ImportPlan = { environments: EnvironmentPlan[]; keys: KeyPlan[] };
 
-/** Compares an imported environment with the current one, undefined if it does not exist. */
+/** Compares an imported environment with the current one, undefined when it does not exist. */
 export const planEnvironment = (
   imported: ExportedEnvironment,
   current: { document: EnvironmentDocument; snapshot: Snapshot<'flagSet'> } | undefined,

@@ -40,7 +40,7 @@ type ImportRun = {
   readonly overwrite: boolean;
 };
 
-/** The document and flag set of an environment; undefined if it does not exist. */
+/** The document and flag set of an environment; undefined when it does not exist. */
 export const currentOf = ({ control, registry }: EnvironmentServices, key: string) => {
   const document = control.current().records.environments.get(key)?.document;
   if (document === undefined) return undefined;

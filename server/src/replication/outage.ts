@@ -7,13 +7,13 @@ export type Outage = {
   /** In milliseconds since 1970. */
   readonly since: number;
   readonly reason: string;
-  /** When the served snapshot file was saved; undefined if the data was last read from the store. */
+  /** When the served snapshot file was saved; undefined when the data was last read from the store. */
   readonly snapshotAt?: number;
 };
 
 export type OutageReason = {
   readonly reason: string;
-  /** What is affected; undefined if it is the whole store. */
+  /** What is affected; undefined when it is the whole store. */
   readonly part?: string | undefined;
 };
 

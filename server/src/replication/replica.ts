@@ -32,7 +32,7 @@ export type Replica<Kind extends LedgerKind> = Pick<
 
 export type ReplicaDeps = {
   readonly store: Store;
-  /** Undefined if the store is part of this server, because then both fail together. */
+  /** Undefined when the store is part of this server, because then both fail together. */
   readonly snapshotFiles?: SnapshotFiles | undefined;
   readonly clock: Clock;
   readonly reportOutage: ReportOutage;

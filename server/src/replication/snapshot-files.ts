@@ -19,7 +19,7 @@ import type { Ledger, LedgerKind, Snapshot } from '../store/store.ts';
  */
 export type SnapshotFiles = {
   readonly directory: string;
-  /** Returns the saved snapshot, or undefined if there is none that can be read. */
+  /** Returns the saved snapshot, or undefined when there is none that can be read. */
   read<Kind extends LedgerKind>(ledger: Ledger<Kind>): SavedSnapshot<Kind> | undefined;
   /** Whether there is a file, even if it is damaged. */
   has(ledger: Ledger): boolean;
@@ -41,7 +41,7 @@ export type SnapshotFilesOptions = {
   readonly directory: string;
   readonly clock: Clock;
   readonly random: Random;
-  /** Called if a snapshot cannot be saved or read. The server continues without it. */
+  /** Called when a snapshot cannot be saved or read. The server continues without it. */
   readonly onWarning: (message: string) => void;
 };
 

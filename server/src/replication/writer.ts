@@ -95,7 +95,7 @@ type WriterDeps<Kind extends LedgerKind> = {
   readonly catchUp: CatchUp;
 };
 
-/** Plans and commits once. Returns undefined if another writer committed first. */
+/** Plans and commits once. Returns undefined when another writer committed first. */
 const commitOnce = async <Kind extends LedgerKind, Result>(
   { store, state, catchUp }: WriterDeps<Kind>,
   planWrite: WritePlanner<Kind, Result>,

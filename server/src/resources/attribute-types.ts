@@ -36,7 +36,7 @@ const TYPE_OF_OPERATOR: ReadonlyMap<string, ComparedType> = new Map([
   ].map(operator => [operator, 'string'] as const),
 ]);
 
-/** The type of the values that can pass; undefined if several types can. */
+/** The type of the values that can pass; undefined when several types can. */
 export const comparedType = ({ operator, value }: AttributeCondition): ComparedType | undefined => {
   const fixed = TYPE_OF_OPERATOR.get(operator);
   if (fixed !== undefined || operator === 'exists') return fixed;

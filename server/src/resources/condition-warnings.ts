@@ -91,7 +91,7 @@ export const bucketByWarnings = (bucketBy: string | null | undefined, path: stri
 const SEPARATOR = /[,;|]/;
 const GROUPED_DIGITS = /^[+-]?\d{1,3}(?:,\d{3})+(?:\.\d+)?$/;
 
-/** Returns the entries of a list that is written as one string; undefined if it is not one. */
+/** Returns the entries of a list that is written as one string; undefined when it is not one. */
 const entriesOf = (text: string): readonly string[] | undefined => {
   if (GROUPED_DIGITS.test(text)) return undefined;
   const inner = /^\s*\[(?<entries>.*)\]\s*$/s.exec(text)?.groups?.['entries'];

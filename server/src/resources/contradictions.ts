@@ -10,7 +10,7 @@ type Literal = {
   readonly attribute: string;
   readonly operator: string;
   readonly operand: AttributeCondition['value'];
-  /** The type of the values that pass; undefined if several types can. */
+  /** The type of the values that pass; undefined when several types can. */
   readonly type: ComparedType | undefined;
   readonly isNegated: boolean;
 };
@@ -164,7 +164,7 @@ const isExcluded = (value: Scalar, literal: Literal): boolean => {
   return isPassed !== undefined && isPassed === literal.isNegated;
 };
 
-/** Whether a value passes the comparison, without its negation; undefined if that is not known. */
+/** Whether a value passes the comparison, without its negation; undefined when that is not known. */
 const passes = (value: Scalar, literal: Literal): boolean | undefined => {
   const { operator, operand } = literal;
   if (operator === 'exists') return true;

@@ -45,7 +45,7 @@ export type ResourceType<Name extends ResourceName = ResourceName> = {
   readonly usedBy: (base: ValidationBase, key: string) => readonly string[];
   /**
    * Returns what is accepted, but probably unintended. `elsewhere`: the same key in other environments; `flagSet`: the
-   * environment of the document, undefined if it is being deleted.
+   * environment of the document, undefined when it is being deleted.
    */
   readonly warnings: (
     document: Documents[Name],

@@ -16,7 +16,7 @@ export type Context = {
    * throws UNAUTHORIZED or TOO_MANY_REQUESTS; a REST route has done both before it calls the procedure.
    */
   readonly requireCaller: () => Caller;
-  /** Called if a procedure with `createsIfAbsent` created its resource. REST responds with 201 then. */
+  /** Called when a procedure with `createsIfAbsent` created its resource. REST responds with 201 then. */
   readonly onCreated?: (() => void) | undefined;
 };
 
@@ -25,7 +25,7 @@ export type Meta = {
   readonly permission: Permission;
   /** Its REST route. Procedures without one are served over tRPC only. */
   readonly rest?: RestMeta;
-  /** Set if the input may be larger than those of other procedures. */
+  /** Set when the input may be larger than those of other procedures. */
   readonly limits?: {
     readonly bodyBytes: number;
     /** Levels of nesting beyond the general limit. */
@@ -46,9 +46,9 @@ export type RestMeta = {
   readonly summary: string;
   /** A body that succeeds on a new server, unless `http/openapi-examples.ts` has one. */
   readonly example?: JsonObject;
-  /** Set if a resource is created. Otherwise the status is 204 without output, or 200. */
+  /** Set when a resource is created. Otherwise the status is 204 without output, or 200. */
   readonly status?: 201;
-  /** Set if the status is 201 whenever the request creates the resource. */
+  /** Set when the status is 201 whenever the request creates the resource. */
   readonly createsIfAbsent?: true;
 };
 

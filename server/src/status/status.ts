@@ -15,7 +15,7 @@ export type StatusDeps = {
 export type Status = {
   /** `away` if the store is unavailable, or has lost the data of an environment. */
   store: 'available' | 'away';
-  /** The revision in the store; null if the store does not return it. */
+  /** The revision in the store; null when the store does not return it. */
   environments: { key: string; revision: number | null }[];
   servers: ServerStatus[];
 };

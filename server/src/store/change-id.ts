@@ -22,7 +22,7 @@ export const newNonce = (random: Random): string => random(NONCE_LENGTH);
 export const formatChangeId = (epoch: string, revision: number, nonce: string): ChangeId =>
   `${epoch}.${revision}.${nonce}`;
 
-/** Returns the parts of an id, or undefined if the text is not a change id. */
+/** Returns the parts of an id, or undefined when the text is not a change id. */
 export const parseChangeId = (
   id: string,
 ): { epoch: string; revision: number; nonce: string } | undefined => {

@@ -11,13 +11,13 @@ import type { ChangeId } from './change-id.ts';
  * shortest implementation and reads as the specification.
  */
 export interface Store {
-  /** Returns the whole ledger as of its last change, or undefined if the ledger does not exist. */
+  /** Returns the whole ledger as of its last change, or undefined when the ledger does not exist. */
   read<Kind extends LedgerKind>(ledger: Ledger<Kind>): Promise<Snapshot<Kind> | undefined>;
 
-  /** Returns the id of the ledger's last change, or undefined if the ledger does not exist. */
+  /** Returns the id of the ledger's last change, or undefined when the ledger does not exist. */
   head(ledger: Ledger): Promise<ChangeId | undefined>;
 
-  /** Returns one document, or undefined if it does not exist. */
+  /** Returns one document, or undefined when it does not exist. */
   get<Name extends Collection>(
     ledger: Ledger,
     collection: Name,
@@ -47,12 +47,12 @@ export interface Store {
     commit: Commit<Kind>,
   ): Promise<CommitOutcome<Kind>>;
 
-  /** Removes a ledger with everything in it. Does nothing if the ledger does not exist. */
+  /** Removes a ledger with everything in it. Does nothing when the ledger does not exist. */
   drop(ledger: Ledger): Promise<void>;
 
   /**
    * Removes the documents, versions and change feed of a ledger that is no longer used, and keeps its audit
-   * log and its last change. Does nothing if the ledger does not exist.
+   * log and its last change. Does nothing when the ledger does not exist.
    */
   clear(ledger: Ledger): Promise<void>;
 

@@ -24,7 +24,7 @@ export type StoreLocation = {
   readonly isShared: boolean;
   /** The data directory, if the data is in one. */
   readonly data?: { readonly directory: string; readonly exists: () => boolean } | undefined;
-  /** The directory of snapshots of the data. Undefined if the store needs none, or nothing is on disk. */
+  /** The directory of snapshots of the data. Undefined when the store needs none, or nothing is on disk. */
   readonly snapshotDirectory?: string | undefined;
   readonly open: (deps: StoreDeps) => Promise<Store>;
 };
@@ -124,7 +124,7 @@ const FORMS: Readonly<Record<StoreSetting, string>> = {
   PENNON_DATA: 'must be a directory, a file: URL or :memory:; use REDIS_URL for Redis',
 };
 
-/** Returns why the value of a setting is not the URL of a store, or undefined if it is. */
+/** Returns why the value of a setting is not the URL of a store, or undefined when it is. */
 export const storeUrlProblem = (setting: StoreSetting, url: string): string | undefined => {
   const store = storeTypeOf(url, setting);
   return store === undefined ? FORMS[setting] : store.problem(url);
@@ -146,7 +146,7 @@ const redisAddress = (url: string): RedisAddress => {
   throw new Error(`REDIS_URL ${parsed.problem}`);
 };
 
-/** Returns the directory of a path or a `file:` URL; undefined if the URL is invalid or is not a path. */
+/** Returns the directory of a path or a `file:` URL; undefined when the URL is invalid or is not a path. */
 const directoryOf = (url: string): string | undefined => {
   if (url === MEMORY) return undefined;
   if (!url.toLowerCase().startsWith('file:')) return resolve(url);

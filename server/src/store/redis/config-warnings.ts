@@ -20,7 +20,7 @@ const RISKS: readonly {
   },
 ];
 
-/** Reports settings of Redis that can lose data. Does nothing if Redis does not show its settings. */
+/** Reports settings of Redis that can lose data. Does nothing when Redis does not show its settings. */
 export const warnAboutConfig = async (
   { send }: Connections,
   onWarning: (message: string) => void,

@@ -9,7 +9,7 @@ import type { OperationName, Output, ThreadError, ThreadReply, ThreadRequest } f
 
 /**
  * The thread that owns the database. SQLite blocks on the disk, and the event loop that evaluates flags
- * must not. The first reply is an error if the database could not be opened.
+ * must not. The first reply is an error when the database could not be opened.
  */
 const serve = (port: MessagePort, directory: string): void => {
   const path = databasePath(directory);

@@ -34,7 +34,7 @@ export const startDatabaseThread = async (
   };
   let closing: Promise<void> | undefined;
 
-  // The first reply is an error if the database could not be opened.
+  // The first reply is an error when the database could not be opened.
   await channel.nextReply();
   return { call: channel.call, close: () => (closing ??= closeThread()) };
 };
