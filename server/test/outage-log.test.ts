@@ -1,6 +1,8 @@
 import { expect, it } from 'vitest';
 
-import { createOutageLog } from '../src/replication/outage.ts';
+import { createOutageLog, createOutageTracker } from '../src/replication/outage.ts';
+import { StoreError } from '../src/store/store.ts';
+import { createFakeClock } from './support/fake-clock.ts';
 
 const recordLog = () => {
   const lines: unknown[] = [];
@@ -56,4 +58,20 @@ it('replicas that close during an outage have not recovered', () => {
   outages.close();
   end();
   expect(lines).toHaveLength(1);
+});
+
+it('a store that comes back without its data is logged as available, and the data as lost', () => {
+  const { lines, outages } = recordLog();
+  const clock = createFakeClock();
+  const tracker = createOutageTracker(clock, outages.report);
+  tracker.start(new StoreError('unavailable', 'cannot be reached'));
+  const since = tracker.current()?.since;
+  for (let attempt = 0; attempt < 2; attempt += 1)
+    tracker.start(new StoreError('missing', 'no data for ledger a'));
+  expect(lines).toMatchObject([
+    { level: 'warn', reason: 'cannot be reached' },
+    { level: 'warn', reason: 'no data for ledger a' },
+    { level: 'info', reason: 'cannot be reached' },
+  ]);
+  expect(tracker.current()).toEqual({ since, reason: 'no data for ledger a' });
 });

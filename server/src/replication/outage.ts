@@ -27,7 +27,7 @@ export type ReportOutage = (reason: OutageReason) => () => void;
 /** The current outage of one replica, if any. */
 export type OutageTracker = {
   readonly current: () => Outage | undefined;
-  /** Starts an outage. Does nothing during one. */
+  /** Starts an outage. During one, reports the error only if it affects something else. */
   readonly start: (error: unknown) => void;
   readonly end: () => void;
   readonly close: () => void;
@@ -44,6 +44,7 @@ export const createOutageTracker = (
   let current = initial;
   let previous: Outage | undefined;
   let reportEnd = initial && report(initial);
+  let reportedPart: string | undefined;
   let cancelSettle = () => {};
 
   const settle = () => {
@@ -55,11 +56,19 @@ export const createOutageTracker = (
   return {
     current: () => current,
     start(error) {
-      if (current !== undefined) return;
+      const part = affectedPart(error);
+      if (current !== undefined && part === reportedPart) return;
       cancelSettle();
       const reason = errorMessage(error);
-      reportEnd ??= report({ reason, part: affectedPart(error) });
-      current = { since: previous?.since ?? clock.now(), reason };
+      const since = current?.since ?? previous?.since ?? clock.now();
+      if (reportEnd === undefined || part !== reportedPart) {
+        // A store that is back without its data is available again, but a part of it is lost.
+        const endReport = reportEnd;
+        reportEnd = report({ reason, part });
+        reportedPart = part;
+        endReport?.();
+      }
+      current = { since, reason };
     },
     end() {
       if (current === undefined) return;
