@@ -370,15 +370,20 @@ describe('listing flags', () => {
 });
 
 describe('copying a flag', () => {
-  it('returns what would change, copies, and overwrites only with `overwrite`', async () => {
-    await using own = await startServer();
+  /** Creates a flag in `development`, and returns the request that copies it to `production`. */
+  const flagToCopy = async (own: TestServer) => {
     await own.request('POST', '/api/v1/flags?environment=development', {
       body: { key: 'f', ...colour },
     });
-    const copy = (body: object) =>
+    return (body: object) =>
       own.request('POST', '/api/v1/flags/f/copy?environment=development', {
         body: { to: 'production', ...body },
       });
+  };
+
+  it('returns what would change, copies, and overwrites only with `overwrite`', async () => {
+    await using own = await startServer();
+    const copy = await flagToCopy(own);
 
     const plan = await copy({ dryRun: true });
     expect(plan.body).toMatchObject({ dryRun: true, outcome: 'create' });
@@ -404,13 +409,7 @@ describe('copying a flag', () => {
 
   it('writes nothing if the other environment has the same flag, as the dry run shows', async () => {
     await using own = await startServer();
-    await own.request('POST', '/api/v1/flags?environment=development', {
-      body: { key: 'f', ...colour },
-    });
-    const copy = (body: object) =>
-      own.request('POST', '/api/v1/flags/f/copy?environment=development', {
-        body: { to: 'production', ...body },
-      });
+    const copy = await flagToCopy(own);
     const first = await copy({});
     const before = await own.api('GET', '/flag-set');
 
