@@ -1,6 +1,9 @@
-/** Time as a parameter: milliseconds since 1970, and timers that do not keep the process alive. */
+/** Time as a parameter, and timers that do not keep the process alive. */
 export type Clock = {
+  /** The time of day in milliseconds since 1970, for what is stored or shown. It may be set forward and back. */
   now(): number;
+  /** Milliseconds since an arbitrary moment, for durations and limits. Never decreases. */
+  monotonic(): number;
   /** Calls back once after `ms`. Returns how to cancel. */
   after(ms: number, callback: () => void): () => void;
   /** Calls back every `ms`. Returns how to cancel. */
@@ -9,6 +12,7 @@ export type Clock = {
 
 export const systemClock: Clock = {
   now: () => Date.now(),
+  monotonic: () => performance.now(),
   after: (ms, callback) => {
     const timer = setTimeout(callback, ms);
     timer.unref();
@@ -40,6 +44,10 @@ export const within = <Value>(clock: Clock, ms: number, promise: Promise<Value>)
     const cancel = clock.after(ms, () => reject(new Error(`no response within ${ms} ms`)));
     promise.then(resolve, reject).finally(cancel);
   });
+
+/** Returns the milliseconds until `instant`, in milliseconds since 1970, or 0 if it has passed. */
+export const msUntil = (instant: number, clock: Pick<Clock, 'now'>): number =>
+  Math.max(0, instant - clock.now());
 
 /** Formats milliseconds since 1970 as an RFC 3339 instant in UTC. */
 export const formatInstant = (ms: number): string => new Date(ms).toISOString();

@@ -191,7 +191,7 @@ const revisionsOf = ({ registry }: Pick<Replicas, 'registry'>) =>
 
 const degradedMs = (replicas: Pick<Replicas, 'control' | 'registry'>, clock: Clock): number => {
   const since = longestOutage(replicas)?.since;
-  return since === undefined ? 0 : clock.now() - since;
+  return since === undefined ? 0 : clock.monotonic() - since;
 };
 
 const observedValues = (services: Services): ObservedValues => ({

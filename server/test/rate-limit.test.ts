@@ -19,6 +19,18 @@ it('limits the requests of one key per second, with Retry-After', async () => {
   expect((await request()).status).toBe(429);
 });
 
+it('counts as before if the clock of the machine is set back or forward', async () => {
+  const clock = createFakeClock();
+  await using server = await startServer({ clock, limits: { requestsPerSecond: 2 } });
+  const status = async () => (await server.request('GET', '/api/v1/environments')).status;
+  expect([await status(), await status(), await status()]).toEqual([200, 200, 429]);
+  clock.setWallTime(-3_600_000);
+  clock.advance(500);
+  expect([await status(), await status()]).toEqual([200, 429]);
+  clock.setWallTime(7_200_000);
+  expect(await status()).toBe(429);
+});
+
 it('limits each key on its own', async () => {
   await using server = await startServer({
     clock: createFakeClock(),

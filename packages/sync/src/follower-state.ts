@@ -1,4 +1,5 @@
 import type { SyncError } from './errors.ts';
+import type { Runtime } from './runtime.ts';
 import type { Update } from './synced-resource.ts';
 
 /**
@@ -42,8 +43,8 @@ export const NOT_STARTED = {
 } as const satisfies FollowerStatus;
 
 export type FollowerCallbacks<Data, Changed> = {
-  /** Data that are already known, and when they were current, in milliseconds since 1970. */
-  readonly initial?: { readonly data: Data; readonly at: number } | undefined;
+  /** Data that are already known, and how long ago they were current, in milliseconds, if that is known. */
+  readonly initial?: { readonly data: Data; readonly ageMs: number | undefined } | undefined;
   /**
    * Called whenever the data change. `changed` has the keys that changed since the previous call, or is
    * undefined if the data arrived as a whole. Must not throw.
@@ -66,10 +67,10 @@ export type FollowerState<Data, Changed> = {
 
 export const createFollowerState = <Data extends { readonly revision: number }, Changed>(
   { initial, onData, onStatus }: FollowerCallbacks<Data, Changed>,
-  now: () => number,
+  { now, monotonic }: Runtime,
 ): FollowerState<Data, Changed> => {
   let data = initial?.data;
-  let currentAt = initial?.at;
+  let currentAt = initial?.ageMs === undefined ? undefined : monotonic() - initial.ageMs;
   let source: DataSource = initial === undefined ? 'none' : 'initial';
   let mode: FollowerMode = 'connecting';
   let lastError: LastError | undefined;
@@ -77,7 +78,7 @@ export const createFollowerState = <Data extends { readonly revision: number }, 
   const status = (): FollowerStatus => ({
     mode,
     revision: data?.revision,
-    dataAgeMs: currentAt === undefined ? undefined : Math.max(0, now() - currentAt),
+    dataAgeMs: currentAt === undefined ? undefined : monotonic() - currentAt,
     source,
     lastError,
   });
@@ -97,7 +98,7 @@ export const createFollowerState = <Data extends { readonly revision: number }, 
     setData({ data: next, changed }, from) {
       const isChanged = next !== data;
       data = next;
-      currentAt = now();
+      currentAt = monotonic();
       source = from;
       if (isChanged) onData?.(next, changed);
       setMode(from === 'stream' ? 'streaming' : 'polling');

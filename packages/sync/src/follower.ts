@@ -51,7 +51,7 @@ export const follow = <Data extends { readonly revision: number }, Changed>(
   runtime: Runtime = defaultRuntime,
 ): Follower<Data> => {
   const scope = createConnectionScope(runtime);
-  const state = createFollowerState(options, runtime.now);
+  const state = createFollowerState(options, runtime);
   const poll = createPoll(resource, scope, state);
   const { pollIntervalMs = 0 } = options;
   // An interval of 0, less than 0 or NaN would poll without a pause.
@@ -113,13 +113,13 @@ const pollUntil = async <Data, Changed>(
   ms: number,
 ): Promise<void> => {
   const { scope, intervalMs, runtime } = context;
-  let until = runtime.now() + ms;
+  let until = runtime.monotonic() + ms;
   do {
     const error = await pollOrDisconnect(context);
     const delayMs = Math.max(rejectedKeyDelay(error, runtime.random), scope.retryAfterMs());
-    until = Math.max(until, runtime.now() + delayMs);
-    await scope.sleep(Math.min(until - runtime.now(), Math.max(intervalMs, delayMs)));
-  } while (runtime.now() < until && !scope.isClosed());
+    until = Math.max(until, runtime.monotonic() + delayMs);
+    await scope.sleep(Math.min(until - runtime.monotonic(), Math.max(intervalMs, delayMs)));
+  } while (runtime.monotonic() < until && !scope.isClosed());
 };
 
 const followPolls = async <Data, Changed>(
@@ -203,11 +203,11 @@ const runStream = async <Data, Changed>(context: FollowerContext<Data, Changed>)
   const { scope, state, runtime } = context;
   let startedAt = Number.POSITIVE_INFINITY;
   const onStart = () => {
-    startedAt = runtime.now();
+    startedAt = runtime.monotonic();
   };
   const error = await readStream(context, onStart).catch(toSyncError);
   if (!scope.isClosed()) onStreamLost(state, error);
-  return { error, uptimeMs: runtime.now() - startedAt };
+  return { error, uptimeMs: runtime.monotonic() - startedAt };
 };
 
 const onStreamLost = <Data, Changed>(

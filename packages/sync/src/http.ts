@@ -94,7 +94,7 @@ export const createConnectionScope = (runtime: Runtime): ConnectionScope => {
   let wake: () => void = () => undefined;
 
   const recordRetryAfter = (error: SyncError): never => {
-    retryAt = Math.max(retryAt, runtime.now() + (error.retryAfterMs ?? 0));
+    retryAt = Math.max(retryAt, runtime.monotonic() + (error.retryAfterMs ?? 0));
     throw error;
   };
 
@@ -112,7 +112,7 @@ export const createConnectionScope = (runtime: Runtime): ConnectionScope => {
         inFlight.delete(timeout);
       }
     },
-    retryAfterMs: () => Math.max(0, retryAt - runtime.now()),
+    retryAfterMs: () => Math.max(0, retryAt - runtime.monotonic()),
     sleep: ms =>
       new Promise(resolve => {
         if (ms <= 0 || isClosed) return resolve();

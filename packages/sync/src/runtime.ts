@@ -1,8 +1,10 @@
 /** The network, clock, timers and randomness that a follower uses. Tests replace them. */
 export type Runtime = {
   readonly fetch: typeof globalThis.fetch;
-  /** The current time in milliseconds since 1970. */
+  /** The time of day in milliseconds since 1970, for what is stored or shown. It may be set forward and back. */
   readonly now: () => number;
+  /** Milliseconds since an arbitrary moment, for durations and limits. Never decreases. */
+  readonly monotonic: () => number;
   /** Calls `callback` once after `ms`. Returns a function that cancels the timer. */
   readonly setTimer: (ms: number, callback: () => void) => () => void;
   /** Returns a number from 0 up to, but not including, 1. */
@@ -17,9 +19,22 @@ export const defaultRuntime: Runtime = {
   // Looked up on each call, because instrumentation may replace the global after this module was loaded.
   fetch: (input, init) => globalThis.fetch(input, init),
   now: () => Date.now(),
+  monotonic: () => performance.now(),
   setTimer(ms, callback) {
     const timer = setTimeout(callback, Math.min(ms, LONGEST_TIMER_MS));
     return () => clearTimeout(timer);
   },
   random: () => Math.random(),
+};
+
+/**
+ * Returns how long ago a stored time was, or undefined if that is unknown. It is unknown for a time in the
+ * future: the clock has been set back since, or was another one.
+ */
+export const ageOf = (
+  storedAt: number | undefined,
+  { now }: Pick<Runtime, 'now'>,
+): number | undefined => {
+  const ageMs = storedAt === undefined ? -1 : now() - Math.floor(storedAt);
+  return ageMs < 0 ? undefined : ageMs;
 };

@@ -234,7 +234,7 @@ describe('a gap', () => {
   );
 
   it('is a stream that does not start with the data, so reordered messages are not applied', async () => {
-    const { runtime, received } = start({ initial: { data: setOf(1), at: 0 } });
+    const { runtime, received } = start({ initial: { data: setOf(1), ageMs: undefined } });
     await (await runtime.nextRequest()).respond(304);
     const stream = await (await runtime.nextRequest()).openStream();
     await stream.send(...changeAfter(1, { a: { v: 2 } }));
@@ -268,7 +268,7 @@ describe('a gap', () => {
 describe('initial data', () => {
   it('are confirmed by the first poll and by the stream, without being sent', async () => {
     const { runtime, received, follower } = start({
-      initial: { data: setOf(3, { a: {} }), at: 0 },
+      initial: { data: setOf(3, { a: {} }), ageMs: undefined },
     });
     expect(follower.status()).toMatchObject({ mode: 'connecting', revision: 3, source: 'initial' });
     const poll = await runtime.nextRequest();
@@ -284,7 +284,7 @@ describe('initial data', () => {
 
   it('are confirmed by a poll with status 304', async () => {
     const { runtime, received, follower } = start({
-      initial: { data: setOf(3), at: 0 },
+      initial: { data: setOf(3), ageMs: undefined },
       stream: false,
     });
     const request = await runtime.nextRequest();

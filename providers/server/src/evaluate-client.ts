@@ -39,15 +39,15 @@ const createSerializer = (random: () => number): Serialize => {
 type Post = (route: string, body: string) => Promise<unknown>;
 
 const createPost =
-  (scope: ConnectionScope, options: ClientOptions, { now }: Runtime): Post =>
+  (scope: ConnectionScope, options: ClientOptions, { monotonic }: Runtime): Post =>
   async (route, body) => {
     const { requestTimeoutMs } = options;
-    const deadline = now() + requestTimeoutMs;
+    const deadline = monotonic() + requestTimeoutMs;
     let text = '';
     await scope.send(buildRequest(options, route, { body }), requestTimeoutMs, chunk => {
       text += chunk;
       // The timeout is for the whole response, however many chunks it arrives in.
-      return deadline - now();
+      return deadline - monotonic();
     });
     const response: unknown = JSON.parse(text);
     return response;
@@ -127,7 +127,7 @@ type BreakerOptions = {
 
 const createCircuitBreaker = (
   { trialMs, retryAfterMs, onChange }: BreakerOptions,
-  { now, random }: Runtime,
+  { monotonic, random }: Runtime,
 ): CircuitBreaker => {
   let circuitError: SyncError | undefined;
   let failures = 0;
@@ -135,11 +135,11 @@ const createCircuitBreaker = (
   return {
     circuitError: () => circuitError,
     admitRequest() {
-      if (circuitError === undefined || now() < nextTrialAt) return circuitError;
-      nextTrialAt = now() + trialMs;
+      if (circuitError === undefined || monotonic() < nextTrialAt) return circuitError;
+      nextTrialAt = monotonic() + trialMs;
       return undefined;
     },
-    pauseMs: () => (circuitError === undefined ? 0 : Math.max(0, nextTrialAt - now())),
+    pauseMs: () => (circuitError === undefined ? 0 : Math.max(0, nextTrialAt - monotonic())),
     trip(error) {
       circuitError = error;
       const delayMs = Math.max(
@@ -147,7 +147,7 @@ const createCircuitBreaker = (
         rejectedKeyDelay(error, random),
         backoffDelay(failures, random),
       );
-      nextTrialAt = now() + delayMs;
+      nextTrialAt = monotonic() + delayMs;
       failures += 1;
       onChange();
     },

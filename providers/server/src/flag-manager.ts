@@ -104,8 +104,14 @@ type SourceDeps = Pick<FlagListener, 'onState' | 'onWarning'> & {
   readonly runtime: Runtime;
 };
 
-/** Where the initial flags were read from, and when they were current. */
-type InitialOrigin = Pick<InitialSource, 'name'> & Pick<InitialFlags, 'currentAt'>;
+/** Where the initial flags were read from, and when they were current, by the monotonic clock. */
+type InitialOrigin = Pick<InitialSource, 'name'> & { readonly currentAt: number | undefined };
+
+const originOf = (
+  name: InitialSource['name'],
+  { ageMs }: InitialFlags,
+  { monotonic }: Runtime,
+): InitialOrigin => ({ name, currentAt: ageMs === undefined ? undefined : monotonic() - ageMs });
 
 /** How long to wait for a disk that may never respond, such as one of a network. */
 const DISK_TIMEOUT_MS = 1_000;
@@ -128,11 +134,11 @@ const applyInitialFlags = async (
   options: ResolvedOptions,
   { current: { update, reportError }, runtime }: SourceDeps,
 ): Promise<InitialOrigin | undefined> => {
-  for (const { name, read } of initialSources(options)) {
+  for (const { name, read } of initialSources(options, runtime)) {
     try {
       const flags = await withinDiskTimeout(read(), runtime, `reading the option ${name}`);
       if (flags !== undefined && (await update({ flagSet: flags.flagSet })))
-        return { name, currentAt: flags.currentAt };
+        return originOf(name, flags, runtime);
     } catch (error) {
       reportError(messageOf(error));
     }
@@ -164,12 +170,14 @@ const isComplete = (flagSet: RawFlagSet): flagSet is RawFlagSet & FlagSet =>
 const knownFlags = (
   initial: InitialOrigin | undefined,
   snapshot: FlagSnapshot | undefined,
-): KnownFlags => {
-  const currentAt = initial?.currentAt;
-  return snapshot === undefined || currentAt === undefined || !isComplete(snapshot.flagSet)
+  runtime: Runtime,
+): KnownFlags =>
+  initial?.name !== 'cacheFile' || snapshot === undefined || !isComplete(snapshot.flagSet)
     ? undefined
-    : { data: snapshot.flagSet, at: currentAt };
-};
+    : { data: snapshot.flagSet, ageMs: ageNow(initial, runtime) };
+
+const ageNow = ({ currentAt }: InitialOrigin, { monotonic }: Runtime): number | undefined =>
+  currentAt === undefined ? undefined : monotonic() - currentAt;
 
 /** Compiles the flags in the background, to warn of malformed ones before they are evaluated. */
 const warnOfProblems = async ({ current, onWarning }: SourceDeps): Promise<void> => {
@@ -200,7 +208,7 @@ const followServer = (
     if (isApplied) void warnOfProblems(deps);
     return isApplied;
   };
-  const open = serverSource(options, knownFlags(initial, current.snapshot()), runtime);
+  const open = serverSource(options, knownFlags(initial, current.snapshot(), runtime), runtime);
   const source = openAndApply(open, apply, onState);
   if (initial !== undefined) void warnOfProblems(deps);
   return {
@@ -265,9 +273,9 @@ const latest = (a: LastError | undefined, b: LastError | undefined): LastError |
 const hasEmitted = ({ source }: SourceFreshness): boolean =>
   source !== 'none' && source !== 'initial';
 
-const initialFreshness = ({ name, currentAt }: InitialOrigin, now: number) => ({
-  source: name,
-  dataAgeMs: currentAt === undefined ? undefined : Math.max(0, now - currentAt),
+const initialFreshness = (initial: InitialOrigin, runtime: Runtime) => ({
+  source: initial.name,
+  dataAgeMs: ageNow(initial, runtime),
 });
 
 /** Returns the freshness of the flags in use. They are the initial ones until the source has emitted others. */
@@ -275,10 +283,10 @@ const freshnessInUse = (
   source: SourceFreshness,
   initial: InitialOrigin | undefined,
   current: CurrentFlags,
-  now: number,
+  runtime: Runtime,
 ): Freshness => ({
   ...source,
-  ...(initial === undefined || hasEmitted(source) ? undefined : initialFreshness(initial, now)),
+  ...(initial === undefined || hasEmitted(source) ? undefined : initialFreshness(initial, runtime)),
   revision: current.snapshot()?.revision,
   lastError: latest(current.lastError(), source.lastError),
 });
@@ -335,7 +343,7 @@ export const createFlagManager = (
   return {
     snapshot: current.snapshot,
     sourceState: () => source?.state() ?? 'connecting',
-    freshness: () => freshnessInUse(sourceFreshness(), initial, current, runtime.now()),
+    freshness: () => freshnessInUse(sourceFreshness(), initial, current, runtime),
     setFlags: async flagSet => local?.setFlags(flagSet),
     async close() {
       isClosed = true;

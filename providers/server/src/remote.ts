@@ -30,14 +30,14 @@ type EvaluationCache = {
 type CacheOptions = { readonly maxEntries: number; readonly ttlMs: number };
 
 /** Remembers the flags that changed within `SERVER_LAG_MS`. */
-const createRecentChanges = (now: () => number) => {
+const createRecentChanges = (monotonic: () => number) => {
   let changeTimes = new Map<string, number>();
-  const isRecent = (changedAt: number): boolean => now() < changedAt + SERVER_LAG_MS;
+  const isRecent = (changedAt: number): boolean => monotonic() < changedAt + SERVER_LAG_MS;
   return {
     has: (flagKey: string): boolean => isRecent(changeTimes.get(flagKey) ?? -Infinity),
     add(flagKeys: readonly string[]) {
       changeTimes = new Map([...changeTimes].filter(([, changedAt]) => isRecent(changedAt)));
-      for (const flagKey of flagKeys) changeTimes.set(flagKey, now());
+      for (const flagKey of flagKeys) changeTimes.set(flagKey, monotonic());
     },
   };
 };
@@ -60,15 +60,15 @@ const createLruMap = <Value>(maxEntries: number) => {
 
 const createEvaluationCache = (
   { maxEntries, ttlMs }: CacheOptions,
-  now: () => number,
+  monotonic: () => number,
 ): EvaluationCache => {
   const { entries, put } = createLruMap<Entry>(maxEntries);
-  const recentChanges = createRecentChanges(now);
+  const recentChanges = createRecentChanges(monotonic);
   let generation = 0;
   return {
     get(body) {
       const entry = entries.get(body);
-      if (entry === undefined || now() >= entry.expiresAt) return undefined;
+      if (entry === undefined || monotonic() >= entry.expiresAt) return undefined;
       put(body, entry);
       return entry.evaluation;
     },
@@ -78,7 +78,7 @@ const createEvaluationCache = (
       if (requestGeneration !== generation) return;
       const isUncertain = recentChanges.has(evaluation.flagKey);
       const lifetimeMs = isUncertain ? Math.min(ttlMs, SERVER_LAG_MS) : ttlMs;
-      put(body, { evaluation, expiresAt: now() + lifetimeMs });
+      put(body, { evaluation, expiresAt: monotonic() + lifetimeMs });
     },
     invalidate(flagKeys) {
       // The first flag set that is received is not a change: the servers had it before.
@@ -222,7 +222,7 @@ export const createRemoteEvaluator = (
     onChange();
   };
   const client = createEvaluateClient({ ...options, requestTimeoutMs, onCircuitChange }, runtime);
-  const cache = createEvaluationCache({ maxEntries, ttlMs }, runtime.now);
+  const cache = createEvaluationCache({ maxEntries, ttlMs }, runtime.monotonic);
   const request = createRequester(client, cache);
   const accessCheck = createAccessCheck(client, onChange);
   const recovery = createRecovery(client, () => accessCheck.check(), runtime.setTimer);

@@ -1,4 +1,4 @@
-import { followFlagSet, isAuthError } from '@pennon/sync';
+import { ageOf, followFlagSet, isAuthError } from '@pennon/sync';
 import type {
   DataSource,
   FlagSet,
@@ -80,7 +80,7 @@ const serverState = ({ mode, source, lastError }: FollowerStatus): SourceState =
   return lastError !== undefined && isAuthError(lastError) ? 'unauthorized' : 'unreachable';
 };
 
-/** Flags that were received from the server before, and when they were current. */
+/** Flags that were received from the server before, and how old they are. */
 export type KnownFlags = FollowOptions<FlagSet, FlagSetChanges>['initial'];
 
 /** Follows the flag set of the server, which does not send `initial` again if it is still current. */
@@ -122,12 +122,11 @@ const createEditReader = (path: string): (() => Promise<RawFlagSet | undefined>)
 
 const NOT_READ = { dataAgeMs: undefined, source: 'none' } as const;
 
-const readBefore = (ageMs: number) =>
-  ({ dataAgeMs: Math.max(0, ageMs), source: 'offlineFile' }) as const;
+const readBefore = (ageMs: number) => ({ dataAgeMs: ageMs, source: 'offlineFile' }) as const;
 
 /** Reads the file, and reads it again after each edit. If it is invalid, the flags read before stay in use. */
 export const fileSource =
-  (path: string, { now, setTimer }: Runtime): OpenSource =>
+  (path: string, { now, monotonic, setTimer }: Runtime): OpenSource =>
   ({ onUpdate, onState }) => {
     const readIfEdited = createEditReader(path);
     let state: SourceState = 'connecting';
@@ -139,7 +138,7 @@ export const fileSource =
     const emit = (flagSet: RawFlagSet | undefined) => {
       if (flagSet === undefined || isStopped) return;
       state = 'ready';
-      readAt = now();
+      readAt = monotonic();
       onUpdate({ flagSet });
     };
     const onFailed = (error: unknown) => {
@@ -158,7 +157,7 @@ export const fileSource =
       state: () => state,
       freshness: () => ({
         mode: isStopped ? 'stopped' : 'file',
-        ...(readAt === undefined ? NOT_READ : readBefore(now() - readAt)),
+        ...(readAt === undefined ? NOT_READ : readBefore(monotonic() - readAt)),
         lastError,
       }),
       stop() {
@@ -168,8 +167,8 @@ export const fileSource =
     };
   };
 
-/** Flags to start with. `currentAt` is when they were current, in milliseconds since 1970, if it is known. */
-export type InitialFlags = { readonly flagSet: RawFlagSet; readonly currentAt: number | undefined };
+/** Flags to start with. `ageMs` is how long ago they were current, if that is known. */
+export type InitialFlags = { readonly flagSet: RawFlagSet; readonly ageMs: number | undefined };
 
 /** The origin of flags until the server or the offline file has been read. */
 export type InitialSource = {
@@ -190,10 +189,10 @@ const requireEnvironment = (flagSet: RawFlagSet, expected: string | undefined): 
 };
 
 /** Returns the flags of the previous run. A missing file is not an error: the first run has none. */
-const readCacheFile = async (path: string): Promise<InitialFlags | undefined> => {
+const readCacheFile = async (path: string, runtime: Runtime): Promise<InitialFlags | undefined> => {
   const { stat } = await import('node:fs/promises');
   const stats = await stat(path).catch(() => undefined);
-  return stats && { flagSet: await readFlagFile(path), currentAt: stats.mtimeMs };
+  return stats && { flagSet: await readFlagFile(path), ageMs: ageOf(stats.mtimeMs, runtime) };
 };
 
 /** Returns the flags of the option `bootstrap`. An object is copied, because the application may change it later. */
@@ -202,18 +201,17 @@ const readBootstrap = async (bootstrap: string | object): Promise<InitialFlags> 
     typeof bootstrap === 'string'
       ? await readFlagFile(bootstrap)
       : parseFlagSet(structuredClone(bootstrap)),
-  currentAt: undefined,
+  ageMs: undefined,
 });
 
 /** Returns the sources of flags to start with, the best first. */
-export const initialSources = ({
-  cacheFile,
-  bootstrap,
-  environment,
-}: Partial<OnlineOptions>): InitialSource[] => {
+export const initialSources = (
+  { cacheFile, bootstrap, environment }: Partial<OnlineOptions>,
+  runtime: Runtime,
+): InitialSource[] => {
   const sources: InitialSource[] = [];
   if (cacheFile !== undefined)
-    sources.push({ name: 'cacheFile', read: () => readCacheFile(cacheFile) });
+    sources.push({ name: 'cacheFile', read: () => readCacheFile(cacheFile, runtime) });
   if (bootstrap !== undefined)
     sources.push({ name: 'bootstrap', read: () => readBootstrap(bootstrap) });
   return sources.map(({ name, read }) => ({

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { settle } from '../../../packages/sync/test/support/fake-runtime.ts';
 import { PennonProvider } from '../src/index.ts';
 import { startFakeServer } from './support/fake-server.ts';
+import type { FakeServer } from './support/fake-server.ts';
 import { booleanFlag } from './support/flags.ts';
 import { openOn, startOn } from './support/open.ts';
 
@@ -21,6 +22,10 @@ afterEach(() => rm(directory, { recursive: true }));
 const bootstrap = { formatVersion: 1, flags: { f: booleanFlag('f', true, { version: 7 }) } };
 const on = { f: booleanFlag('f', true) };
 const off = { f: booleanFlag('f', false) };
+
+/** Sets when the file was written, relative to the clock of the provider. */
+const setAge = (path: string, ageMs: number, { runtime }: FakeServer): Promise<void> =>
+  utimes(path, new Date(0), new Date(runtime.now() - ageMs));
 
 /** Files are real, so writing them takes real time. */
 const whenWritten = (path: string) => vi.waitFor(() => readFile(path, 'utf8'));
@@ -215,6 +220,7 @@ describe('the cache file', () => {
   it('is used to start without the server, in preference to the bootstrap flags', async () => {
     const server = startFakeServer(off);
     await (await startOn(server, { cacheFile })).provider.onClose();
+    await setAge(cacheFile, 60_000, server);
     server.behave('broken');
     const { client, started, events, provider } = openOn(server, { cacheFile, bootstrap });
     await vi.waitFor(() => expect(provider.freshness().source).toBe('cacheFile'));
@@ -223,7 +229,19 @@ describe('the cache file', () => {
     expect(await client.getBooleanValue('f', true)).toBe(false);
     expect(events).toEqual(['READY', 'STALE']);
     expect(provider.freshness()).toMatchObject({ revision: 1, source: 'cacheFile' });
-    expect(provider.freshness().dataAgeMs).toBeTypeOf('number');
+    expect(provider.freshness().dataAgeMs).toBe(62_000);
+  });
+
+  it('is used if it is from the future, because the clock was set back, and has no age', async () => {
+    const server = startFakeServer(off);
+    await (await startOn(server, { cacheFile })).provider.onClose();
+    await setAge(cacheFile, -3_600_000, server);
+    server.behave('broken');
+    const { started, provider } = openOn(server, { cacheFile });
+    await vi.waitFor(() => expect(provider.freshness().source).toBe('cacheFile'));
+    await server.advance(2_000);
+    expect(await started).toBe('ok');
+    expect(provider.freshness()).toMatchObject({ revision: 1, dataAgeMs: undefined });
   });
 
   it('spares the download if its flags are current', async () => {

@@ -1,5 +1,5 @@
-import type { Values } from '@pennon/sync';
-import { isJsonObject } from '@pennon/sync';
+import type { Runtime, Values } from '@pennon/sync';
+import { ageOf, isJsonObject } from '@pennon/sync';
 
 import type { Evaluation } from './resolution.ts';
 
@@ -10,14 +10,21 @@ export type ValueStorage = Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>;
 export type PersistedValues = {
   /** The subject that the values were evaluated for. */
   readonly subject: string;
+  /** In milliseconds since 1970. */
   readonly at: number;
   readonly values: Values<Evaluation>;
+};
+
+export type LoadedValues = {
+  readonly values: Values<Evaluation>;
+  /** Undefined if the clock has been set back since they were saved. */
+  readonly ageMs: number | undefined;
 };
 
 /** Keeps the last values of one subject across page loads, for each server, key and domain. */
 export type Persistence = {
   /** Returns the stored values if they are of this subject and not too old. Otherwise removes them. */
-  load(subject: string): PersistedValues | undefined;
+  load(subject: string): LoadedValues | undefined;
   save(subject: string, values: Values<Evaluation>): void;
 };
 
@@ -28,7 +35,7 @@ type PersistenceOptions = {
   readonly domain: string | undefined;
   readonly storage: ValueStorage | undefined;
   readonly maxAgeMs: number;
-  readonly now: () => number;
+  readonly runtime: Pick<Runtime, 'now'>;
 };
 
 /** The storage may be full, blocked or hold anything else. The provider then works without it. */
@@ -38,17 +45,23 @@ export const createPersistence = ({
   domain,
   storage,
   maxAgeMs,
-  now,
+  runtime,
 }: PersistenceOptions): Persistence => {
   // The last characters distinguish keys, but cannot be used as a key.
   const slot = `pennon:${url}:${key.slice(-8)}${domain === undefined ? '' : `:${domain}`}`;
 
-  const load = (subject: string): PersistedValues | undefined => {
+  /** Values of an unknown age are too old, unless every age is allowed. */
+  const parse = (stored: unknown, subject: string): LoadedValues | undefined => {
+    if (!isPersisted(stored) || stored.subject !== subject) return undefined;
+    const ageMs = ageOf(stored.at, runtime);
+    return (ageMs ?? Infinity) <= maxAgeMs ? { values: stored.values, ageMs } : undefined;
+  };
+
+  const load = (subject: string): LoadedValues | undefined => {
     try {
       const stored: unknown = JSON.parse(storage?.getItem(slot) ?? 'null');
-      if (isPersisted(stored) && stored.subject === subject && now() - stored.at <= maxAgeMs) {
-        return stored;
-      }
+      const loaded = parse(stored, subject);
+      if (loaded !== undefined) return loaded;
       storage?.removeItem(slot);
     } catch {
       // Unreadable values are like missing ones.
@@ -60,7 +73,7 @@ export const createPersistence = ({
     load,
     save(subject, values) {
       try {
-        const persisted: PersistedValues = { subject, at: now(), values };
+        const persisted: PersistedValues = { subject, at: runtime.now(), values };
         storage?.setItem(slot, JSON.stringify(persisted));
       } catch {
         // The values of another subject must not stay in the storage, even if new ones do not fit.

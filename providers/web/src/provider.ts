@@ -176,10 +176,13 @@ const bootstrapFor = (
 const openStore = (
   { url, key, storage = browserStorage(), storageMaxAgeMs = Infinity }: OnlineOptions,
   domain: string | undefined,
-  { now }: Runtime,
+  runtime: Runtime,
 ): ValueStore => {
   const slot = { url, key, domain, storage: storage ?? undefined };
-  return createValueStore(createPersistence({ ...slot, maxAgeMs: storageMaxAgeMs, now }), now);
+  return createValueStore(
+    createPersistence({ ...slot, maxAgeMs: storageMaxAgeMs, runtime }),
+    runtime.monotonic,
+  );
 };
 
 const openReconciler = (

@@ -13,13 +13,16 @@ export type Freshness = Omit<FollowerStatus, 'mode' | 'source'> & {
   readonly source: FollowerStatus['source'] | 'storage' | 'bootstrap' | 'flags';
 };
 
+/** Values, and how long ago the server sent or confirmed them, if that is known. */
+type KnownValues = { readonly data: Values<Evaluation>; readonly ageMs: number | undefined };
+
 /** The current values and the subject that they belong to. A subject never gets the values of another one. */
 export type ValueStore = {
   values(): Values<Evaluation> | undefined;
   /** Whether the values come from the storage. */
   isRestored(): boolean;
   /** Returns the values if they belong to this subject. */
-  valuesOf(subject: string): { readonly data: Values<Evaluation>; readonly at: number } | undefined;
+  valuesOf(subject: string): KnownValues | undefined;
   /** Returns whether `restore` would find values of this subject. */
   has(subject: string): boolean;
   /** Stores the values that the page came with. */
@@ -41,11 +44,14 @@ type StoredValues = {
   readonly values: Values<Evaluation> | undefined;
   /** Undefined when the values came from the server. */
   readonly source?: 'storage' | 'bootstrap';
-  at: number;
+  /** When the server sent or confirmed them, by the monotonic clock. */
+  currentAt: number | undefined;
 };
 
-export const createValueStore = (persistence: Persistence, now: () => number): ValueStore => {
+export const createValueStore = (persistence: Persistence, monotonic: () => number): ValueStore => {
   let current: StoredValues | undefined;
+  const currentAge = (): number | undefined =>
+    current?.currentAt === undefined ? undefined : monotonic() - current.currentAt;
 
   return {
     values: () => current?.values,
@@ -54,36 +60,37 @@ export const createValueStore = (persistence: Persistence, now: () => number): V
       (current?.subject === subject ? current : persistence.load(subject))?.values !== undefined,
     valuesOf: subject =>
       current?.values !== undefined && current.subject === subject
-        ? { data: current.values, at: current.at }
+        ? { data: current.values, ageMs: currentAge() }
         : undefined,
     seed(subject, values) {
       // Removes the stored values of any other subject, even if the server cannot be reached.
       persistence.load(subject);
-      current = { subject, values, source: 'bootstrap', at: now() };
+      current = { subject, values, source: 'bootstrap', currentAt: monotonic() };
     },
     update(subject, values, changed) {
       const previous = current?.values?.evaluations ?? {};
       const flagsChanged = (changed ?? changedNames(previous, values.evaluations)).filter(
         key => !isSameResult(previous[key], values.evaluations[key]),
       );
-      current = { subject, values, at: now() };
+      current = { subject, values, currentAt: monotonic() };
       persistence.save(subject, values);
       return flagsChanged;
     },
     restore(subject) {
       if (current?.subject !== subject) {
-        const { values, at = 0 } = persistence.load(subject) ?? {};
-        current = { subject, values, source: 'storage', at };
+        const { values, ageMs } = persistence.load(subject) ?? {};
+        const currentAt = ageMs === undefined ? undefined : monotonic() - ageMs;
+        current = { subject, values, source: 'storage', currentAt };
       }
       return current.values !== undefined;
     },
     touch(ageMs) {
-      if (current !== undefined && ageMs !== undefined) current.at = now() - ageMs;
+      if (current !== undefined && ageMs !== undefined) current.currentAt = monotonic() - ageMs;
     },
     freshness(status) {
       if (current?.values === undefined || current.source === undefined) return status;
-      const { source, at, values } = current;
-      return { ...status, revision: values.revision, source, dataAgeMs: now() - at };
+      const { source, values } = current;
+      return { ...status, revision: values.revision, source, dataAgeMs: currentAge() };
     },
   };
 };

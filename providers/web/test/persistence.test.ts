@@ -36,7 +36,7 @@ type SecondVisit = {
 const visitAgain = async (storage: ValueStorage, secondVisit: SecondVisit = {}) => {
   const { context = { targetingKey: 'ada' }, laterMs = 0, ...options } = secondVisit;
   const runtime = createFakeRuntime();
-  await runtime.advance(laterMs);
+  runtime.setWallTime(laterMs);
   const shop = { storage, domain: 'shop' };
   const application = startApplication({ ...shop, ...options }, context, runtime);
   await runtime.advance(2_000);
@@ -73,6 +73,18 @@ describe('a second visit while the server is away', () => {
       revision: 1,
       dataAgeMs: laterMs + 2_000,
     });
+  });
+
+  it('uses values from the future, because the clock was set back, and reports no age', async () => {
+    const { client, provider } = await visitAgain(await visit(), { laterMs: -3_600_000 });
+    expect(client.getStringValue('banner', '')).toBe('of the first visit');
+    expect(provider.freshness()).toMatchObject({ source: 'storage', dataAgeMs: undefined });
+  });
+
+  it('does not use values from the future if storageMaxAgeMs limits their age', async () => {
+    const secondVisit = { storageMaxAgeMs: 86_400_000, laterMs: -3_600_000 };
+    const { client } = await visitAgain(await visit(), secondVisit);
+    expect(client.providerStatus).toBe(ProviderStatus.ERROR);
   });
 
   it('does not use values that are older than storageMaxAgeMs', async () => {

@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 
-import type { Clock } from '../clock.ts';
+import { msUntil, type Clock } from '../clock.ts';
 import { PennonError } from '../errors.ts';
 import type { Replica } from '../replication/replica.ts';
 import type { KeyDocument } from '../store/store.ts';
@@ -36,7 +36,7 @@ export const createAuthenticate = (control: Replica<'control'>, clock: Clock): A
     const key = byHash.get(hash);
     if (key === undefined || !sameHash(key.hash, hash)) throw unauthorized(UNKNOWN_KEY);
     const expiresAt = key.expiresAt == null ? undefined : Date.parse(key.expiresAt);
-    if (expiresAt !== undefined && expiresAt <= clock.now())
+    if (expiresAt !== undefined && msUntil(expiresAt, clock) === 0)
       throw unauthorized('the key has expired');
     requireAllowedOrigin(key, credentials.origin);
     return {

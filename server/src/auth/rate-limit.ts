@@ -31,9 +31,9 @@ export const createRateLimit = (
     // A bucket that holds less than one token would never allow a request.
     const capacity = Math.max(1, share);
     const bucketKey = caller.role === 'client' ? `${caller.keyId} ${address}` : caller.keyId;
-    const now = clock.now();
+    const now = clock.monotonic();
     const bucket = buckets.get(bucketKey) ?? { tokens: capacity, refilledAt: now };
-    const refilled = bucket.tokens + (Math.max(0, now - bucket.refilledAt) * share) / 1_000;
+    const refilled = bucket.tokens + ((now - bucket.refilledAt) * share) / 1_000;
     const tokens = Math.min(capacity, refilled);
     if (tokens < 1) throw tooManyRequests(perSecond, (1 - tokens) / share);
     buckets.set(bucketKey, { tokens: tokens - 1, refilledAt: now });

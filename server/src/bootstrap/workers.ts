@@ -41,7 +41,7 @@ export const startWorkers = (options: WorkersOptions): Workers => {
     const announces = number === 1 && !hasAnnounced;
     const worker = cluster.fork({ PORT: port, [ANNOUNCER_VARIABLE]: announces ? '1' : '' });
     pool.running.set(number, worker);
-    const startedAt = clock.now();
+    const startedAt = clock.monotonic();
     worker.once('listening', () => {
       hasAnnounced ||= announces;
       pool.serving.add(number);
@@ -50,7 +50,7 @@ export const startWorkers = (options: WorkersOptions): Workers => {
       const hasServed = leavePool(pool, number);
       if (pool.isClosing) return;
       if (!hasServed && (code ?? 0) !== 0 && pool.serving.size === 0) return onStartFailed();
-      const isStable = clock.now() - startedAt >= STABLE_MS;
+      const isStable = clock.monotonic() - startedAt >= STABLE_MS;
       const delayMs = isStable ? MIN_RESTART_MS : restartMs;
       onWarning(`worker ${number} exited (${signal ?? code}); restarting in ${delayMs} ms`);
       restart(number, delayMs);

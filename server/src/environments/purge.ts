@@ -1,5 +1,5 @@
 import { auditDraft, SYSTEM } from '../audit/record.ts';
-import { formatInstant, type Clock } from '../clock.ts';
+import { formatInstant, msUntil, type Clock } from '../clock.ts';
 import { flagSetLedger } from '../flag-set/registry.ts';
 import type { Replica } from '../replication/replica.ts';
 import type { DeletedEnvironment, Store } from '../store/store.ts';
@@ -23,7 +23,7 @@ const RETRY_MS = 60_000;
 export const startPurge = (services: PurgeServices): (() => void) => {
   const { control, clock, onError } = services;
   let cancel = () => {};
-  let notBefore = 0;
+  let retryAt = -Infinity;
   let isRunning = false;
   let isClosed = false;
 
@@ -31,7 +31,7 @@ export const startPurge = (services: PurgeServices): (() => void) => {
     cancel();
     const due = nextPurge(control);
     if (isClosed || isRunning || due === undefined) return;
-    const delayMs = Math.max(due, notBefore) - clock.now();
+    const delayMs = Math.max(msUntil(due, clock), retryAt - clock.monotonic());
     if (delayMs <= 0) return void run();
     // A timer cannot be much longer, and the clock may be set in the meantime.
     cancel = clock.after(Math.min(DAY_MS, delayMs), schedule);
@@ -42,7 +42,7 @@ export const startPurge = (services: PurgeServices): (() => void) => {
     try {
       await purgeDue(services);
     } catch (error) {
-      notBefore = clock.now() + RETRY_MS;
+      retryAt = clock.monotonic() + RETRY_MS;
       if (!isClosed) onError(error);
     }
     isRunning = false;
@@ -71,7 +71,7 @@ const nextPurge = (control: Replica<'control'>): number | undefined => {
 const purgeDue = async (services: PurgeServices): Promise<void> => {
   const { control, clock } = services;
   for (const { environment, purgeAt } of uncleared(control))
-    if (Date.parse(purgeAt) <= clock.now()) await purge(services, environment.ledger);
+    if (msUntil(Date.parse(purgeAt), clock) === 0) await purge(services, environment.ledger);
 };
 
 /**

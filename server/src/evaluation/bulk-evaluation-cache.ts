@@ -24,7 +24,7 @@ export const createBulkEvaluationCache = (entries: number, clock: Clock): BulkEv
     sizeCalculation: ({ json }, key) => 2 * (json.length + key.length) + 1,
     ttl: TTL_MS,
     ttlResolution: 0,
-    perf: clock,
+    perf: { now: () => clock.monotonic() },
   });
   return {
     get(key, create) {

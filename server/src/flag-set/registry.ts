@@ -133,7 +133,7 @@ const createOpenOutage = ({ clock, reportOutage }: ReplicaDeps) => {
     start(error: unknown) {
       const reason = `an environment could not be opened: ${errorMessage(error)}`;
       if (reason === outage?.reason) return;
-      const since = outage?.since ?? clock.now();
+      const since = outage?.since ?? clock.monotonic();
       outage?.reportEnd();
       outage = { since, reason, reportEnd: reportOutage({ reason, part: affectedPart(error) }) };
     },

@@ -21,7 +21,7 @@ export const serveHealth = (
     if (isDraining()) return reply.code(503).send({ status: 'draining' });
     const outage = longestOutage(services);
     if (outage === undefined) return { status: 'ready' };
-    const degradedSeconds = Math.round((services.clock.now() - outage.since) / 1_000);
+    const degradedSeconds = Math.round((services.clock.monotonic() - outage.since) / 1_000);
     const { snapshotAt } = outage;
     const copy = snapshotAt === undefined ? {} : { copyOf: formatInstant(snapshotAt) };
     return { status: 'degraded', degradedSeconds, ...copy };

@@ -4,7 +4,7 @@ import { StoreError } from '../store/store.ts';
 
 /** A period in which a replica does not follow the store, so its data may be out of date. */
 export type Outage = {
-  /** In milliseconds since 1970. */
+  /** When it started, by the monotonic clock. */
   readonly since: number;
   readonly reason: string;
   /** When the served snapshot file was saved; undefined when the data was last read from the store. */
@@ -60,7 +60,7 @@ export const createOutageTracker = (
       if (current !== undefined && part === reportedPart) return;
       cancelSettle();
       const reason = errorMessage(error);
-      const since = current?.since ?? previous?.since ?? clock.now();
+      const since = current?.since ?? previous?.since ?? clock.monotonic();
       if (reportEnd === undefined || part !== reportedPart) {
         // A store that is back without its data is available again, but a part of it is lost.
         const endReport = reportEnd;

@@ -77,7 +77,7 @@ const readInitial = async <Kind extends LedgerKind>(
     const reason = `${error.message}; serving a snapshot saved at ${formatInstant(saved.savedAt)}`;
     return {
       snapshot: saved.snapshot,
-      outage: { since: clock.now(), reason, snapshotAt: saved.savedAt },
+      outage: { since: clock.monotonic(), reason, snapshotAt: saved.savedAt },
     };
   }
 };

@@ -56,7 +56,7 @@ export const createReplicaWriter = <Kind extends LedgerKind>(
   return {
     write(planWrite) {
       const failureBefore = lastFailure;
-      const deadline = clock.now() + WRITE_TIMEOUT_MS;
+      const deadline = clock.monotonic() + WRITE_TIMEOUT_MS;
       const run = async () => {
         if (lastFailure !== failureBefore) throw notAttempted(lastFailure?.error);
         try {
@@ -78,7 +78,7 @@ const retryUntil = async <Result>(
   clock: Clock,
   attempt: () => Promise<{ result: Result } | undefined>,
 ): Promise<Result> => {
-  for (let attempts = 0; attempts < MAX_ATTEMPTS && clock.now() < deadline; attempts += 1) {
+  for (let attempts = 0; attempts < MAX_ATTEMPTS && clock.monotonic() < deadline; attempts += 1) {
     const committed = await attempt();
     if (committed !== undefined) return committed.result;
   }

@@ -30,12 +30,12 @@ const REPORT_TTL_MS = 7_000;
 export const joinFleet = async ({ store, clock, report }: FleetOptions): Promise<Fleet> => {
   const self = report().id;
   let others: readonly FleetMember[] = [];
-  let updatedAt = clock.now();
+  let updatedAt = clock.monotonic();
 
   const exchange = async () => {
     const members = await store.reportServer(report(), REPORT_TTL_MS);
     others = members.filter(member => member.report.id !== self);
-    updatedAt = clock.now();
+    updatedAt = clock.monotonic();
   };
   const tryExchange = () => exchange().catch(() => undefined);
   const stop = clock.every(REPORT_MS, () => void tryExchange());
@@ -45,7 +45,7 @@ export const joinFleet = async ({ store, clock, report }: FleetOptions): Promise
     self,
     size: () => others.length + 1,
     members() {
-      const elapsed = clock.now() - updatedAt;
+      const elapsed = clock.monotonic() - updatedAt;
       return [
         { report: report(), ageMs: 0 },
         ...others.map(other => ({ ...other, ageMs: other.ageMs + elapsed })),

@@ -1,5 +1,5 @@
 import type { Caller } from '../auth/caller.ts';
-import type { Clock } from '../clock.ts';
+import { msUntil, type Clock } from '../clock.ts';
 import { PennonError } from '../errors.ts';
 import type { Replica } from '../replication/replica.ts';
 import { onAbort } from './on-abort.ts';
@@ -23,8 +23,8 @@ export type OpenStream = {
 };
 
 const RETRY_AFTER_SECONDS = 5;
-/** The longest delay of a timer, about 25 days. A later expiry is checked again after it. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
+/** How often the expiry of a key is compared with the time of day, which may be set. */
+const EXPIRY_CHECK_MS = 60_000;
 
 export const createStreamRegistry = (
   control: Replica<'control'>,
@@ -70,9 +70,9 @@ const abortAt = (stream: AbortController, expiresAt: number | undefined, clock: 
   if (expiresAt === undefined) return;
   let cancel: () => void = () => undefined;
   const check = () => {
-    const remainingMs = expiresAt - clock.now();
-    if (remainingMs <= 0) stream.abort();
-    else cancel = clock.after(Math.min(remainingMs, LONGEST_TIMER_MS), check);
+    const remainingMs = msUntil(expiresAt, clock);
+    if (remainingMs === 0) stream.abort();
+    else cancel = clock.after(Math.min(remainingMs, EXPIRY_CHECK_MS), check);
   };
   check();
   onAbort(stream.signal, () => cancel());

@@ -5,13 +5,19 @@ export type FakeClock = Clock & {
   advance(ms: number): void;
   /** Sets the time to a later one. Fires each timer that is due once, however often it would have fired. */
   jump(ms: number): void;
+  /** Sets the time of day forward, or back if `ms` is negative. No time passes. */
+  setWallTime(ms: number): void;
 };
 
 type Timer = { due: number; everyMs: number | undefined; callback: () => void };
 
+/** Unlike 1970, so a confusion of the two clocks is noticed. */
+const MONOTONIC_START = 1_000_000;
+
 /** Creates a clock that changes only if a test advances it. */
 export const createFakeClock = (start = Date.parse('2026-01-31T12:00:00Z')): FakeClock => {
-  let now = start;
+  let now = MONOTONIC_START;
+  let epoch = start - MONOTONIC_START;
   const timers = new Set<Timer>();
   const add = (ms: number, everyMs: number | undefined, callback: () => void) => {
     const timer = { due: now + ms, everyMs, callback };
@@ -22,7 +28,8 @@ export const createFakeClock = (start = Date.parse('2026-01-31T12:00:00Z')): Fak
     [...timers].filter(({ due }) => due <= until).toSorted((a, b) => a.due - b.due)[0];
 
   return {
-    now: () => now,
+    now: () => epoch + now,
+    monotonic: () => now,
     after: (ms, callback) => add(ms, undefined, callback),
     every: (ms, callback) => add(ms, ms, callback),
     advance(ms) {
@@ -34,6 +41,9 @@ export const createFakeClock = (start = Date.parse('2026-01-31T12:00:00Z')): Fak
         timer.callback();
       }
       now = until;
+    },
+    setWallTime(ms) {
+      epoch += ms;
     },
     jump(ms) {
       now += ms;

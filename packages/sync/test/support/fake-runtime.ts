@@ -37,6 +37,8 @@ export type FakeRuntime = Runtime & {
   nextRequest(): Promise<FakeRequest>;
   /** Advances the clock, fires due timers in order and waits for what they start. */
   advance(ms: number): Promise<void>;
+  /** Sets the time of day forward, or back if `ms` is negative. No time passes. */
+  setWallTime(ms: number): void;
   readonly timerCount: () => number;
   /** The result of `random`. */
   randomValue: number;
@@ -118,7 +120,9 @@ const createRequest = (
 
 /** A runtime with a clock and a network that the test controls. */
 export const createFakeRuntime = (): FakeRuntime => {
-  let time = Date.parse('2026-01-31T12:00:00Z');
+  // Unlike 1970, so a confusion of the two clocks is noticed.
+  let time = 1_000_000;
+  let epoch = Date.parse('2026-01-31T12:00:00Z') - time;
   const timers = new Set<Timer>();
   const pending: FakeRequest[] = [];
   const nextDue = (until: number) =>
@@ -132,7 +136,11 @@ export const createFakeRuntime = (): FakeRuntime => {
         const address = url instanceof Request ? url.url : url.toString();
         pending.push(createRequest(address, init ?? {}, resolve, reject));
       }),
-    now: () => time,
+    now: () => epoch + time,
+    monotonic: () => time,
+    setWallTime(ms) {
+      epoch += ms;
+    },
     setTimer(ms, callback) {
       const timer = { due: time + ms, callback };
       timers.add(timer);

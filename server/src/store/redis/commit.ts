@@ -124,11 +124,11 @@ const confirmCommit = async (
   send: () => Promise<CommandResult>,
 ): Promise<unknown> => {
   const { connections, clock } = context;
-  const deadline = clock.now() + CONFIRM_MS;
+  const deadline = clock.monotonic() + CONFIRM_MS;
   const first = await send();
   if (first.type === 'reply') return first.reply;
   if (first.type === 'rejected') throw first.error;
-  const left = Math.max(0, deadline - clock.now());
+  const left = Math.max(0, deadline - clock.monotonic());
   return within(clock, left, sendAgain(context, send, deadline)).catch(() => {
     throw commitUnknown(connections.url);
   });
@@ -143,7 +143,10 @@ const sendAgain = async (
   send: () => Promise<CommandResult>,
   deadline: number,
 ): Promise<unknown> => {
-  while (clock.now() < deadline && (await connections.waitUntilReady(deadline - clock.now()))) {
+  while (
+    clock.monotonic() < deadline &&
+    (await connections.waitUntilReady(deadline - clock.monotonic()))
+  ) {
     const result = await send();
     if (result.type === 'reply') return result.reply;
     await pause(clock, CONFIRM_PAUSE_MS, NEVER);

@@ -12,6 +12,11 @@ local id, report, ttl = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 
+-- The clock of Redis may have been set back. A report from the future would be valid until that time comes again.
+for _, early in ipairs(redis.call('ZRANGEBYSCORE', servers, '(' .. now, '+inf')) do
+  redis.call('ZADD', servers, now, early)
+end
+
 redis.call('ZADD', servers, now, id)
 redis.call('HSET', reports, id, report)
 
