@@ -90,13 +90,62 @@ export const parseNetwork = (text: string): Network | undefined => {
   return Number.isNaN(prefix) ? undefined : { address, prefix };
 };
 
-/** Compares the first `prefix` bits. An IPv4 network contains no IPv6 address, and vice versa. */
-export const networkContains = (network: Network, address: IpAddress): boolean => {
-  if (network.address.length !== address.length) return false;
+/** The first and the last address of a network. */
+type Range = { readonly first: IpAddress; readonly last: IpAddress };
+
+const rangeOf = ({ address, prefix }: Network): Range => {
   const bits = bitsOfGroup(address);
-  for (let group = 0, bitsLeft = network.prefix; bitsLeft > 0; group += 1, bitsLeft -= bits) {
-    const differing = (network.address[group] ?? 0) ^ (address[group] ?? 0);
-    if (differing >> Math.max(0, bits - bitsLeft) !== 0) return false;
+  const hostBits = (group: number): number =>
+    2 ** Math.min(bits, Math.max(0, bits * (group + 1) - prefix)) - 1;
+  return {
+    first: address.map((value, group) => value & ~hostBits(group)),
+    last: address.map((value, group) => value | hostBits(group)),
+  };
+};
+
+/** IPv4 comes before IPv6. */
+const compareAddresses = (left: IpAddress, right: IpAddress): number => {
+  if (left.length !== right.length) return left.length - right.length;
+  for (let group = 0; group < left.length; group += 1) {
+    const difference = (left[group] ?? 0) - (right[group] ?? 0);
+    if (difference !== 0) return difference;
   }
-  return true;
+  return 0;
+};
+
+/** Sorts networks as ranges, without those within others: two networks either nest or have nothing in common. */
+const sortRanges = (networks: readonly Network[]): Range[] => {
+  const sorted = networks
+    .map(rangeOf)
+    .toSorted(
+      (left, right) =>
+        compareAddresses(left.first, right.first) || compareAddresses(right.last, left.last),
+    );
+  const outer: Range[] = [];
+  for (const range of sorted) {
+    const previous = outer.at(-1);
+    if (previous === undefined || compareAddresses(previous.last, range.first) < 0)
+      outer.push(range);
+  }
+  return outer;
+};
+
+/**
+ * Returns whether an address is in one of the networks, by a binary search: lists of addresses to block have
+ * thousands of entries. An IPv4 network contains no IPv6 address, and vice versa.
+ */
+export const inNetworks = (networks: readonly Network[]): ((address: IpAddress) => boolean) => {
+  const ranges = sortRanges(networks);
+  return address => {
+    let low = 0;
+    let high = ranges.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      const range = ranges[middle];
+      if (range === undefined || compareAddresses(range.last, address) >= 0) high = middle;
+      else low = middle + 1;
+    }
+    const found = ranges[low];
+    return found !== undefined && compareAddresses(found.first, address) <= 0;
+  };
 };

@@ -60,11 +60,14 @@ const always: Predicate = () => true;
 
 /** Returns one predicate that is true if all conditions hold. Short lists, which are common, need no loop. */
 export const allOf = (conditions: readonly CompiledCondition[]): Predicate => {
-  const [first, second] = conditions.map(condition => condition.holds);
+  const [first, second, third] = conditions.map(condition => condition.holds);
   if (first === undefined) return always;
   if (second === undefined) return first;
-  if (conditions.length === 2)
+  if (third === undefined)
     return (context, evaluationId) => first(context, evaluationId) && second(context, evaluationId);
+  if (conditions.length === 3)
+    return (context, evaluationId) =>
+      first(context, evaluationId) && second(context, evaluationId) && third(context, evaluationId);
   return (context, evaluationId) => {
     for (const condition of conditions) if (!condition.holds(context, evaluationId)) return false;
     return true;

@@ -1,10 +1,10 @@
 import type { Operator } from '@pennon/schema';
 
-import { networkContains, parseAddress, parseNetwork, type Network } from './cidr.ts';
+import { inNetworks, parseAddress, parseNetwork } from './cidr.ts';
 import { parseInstant } from './dates.ts';
 import { isList } from './json.ts';
 import { compilePattern, type RegexEngine } from './re2-subset.ts';
-import { compareVersions, parseVersion } from './semver.ts';
+import { compareTo, parseVersion } from './semver.ts';
 import { describe } from './format.ts';
 
 /** A value that operators compare. Numbers are finite. */
@@ -120,10 +120,9 @@ const onVersions = (holds: (order: number) => boolean) => ({
   prepare: (operand: unknown): ValueTest | InvalidOperand => {
     const required = versionOf(operand);
     if (required === undefined) return invalid(VERSION, operand);
-    return value => {
-      const version = versionOf(value);
-      return version !== undefined && holds(compareVersions(version, required));
-    };
+    const compare = compareTo(required);
+    // Every comparison with NaN is false.
+    return value => isString(value) && holds(compare(value));
   },
   accepts: (value: Scalar) => versionOf(value) !== undefined,
   expects: VERSION,
@@ -134,20 +133,17 @@ const NETWORK = 'a network such as 10.0.0.0/8 or 2001:db8::/32, an address, or a
 const addressOf = (value: unknown) => (isString(value) ? parseAddress(value) : undefined);
 const networkOf = (value: unknown) => (isString(value) ? parseNetwork(value) : undefined);
 
-const inNetworks =
-  (networks: readonly Network[]): ValueTest =>
-  value => {
-    const address = addressOf(value);
-    return address !== undefined && networks.some(network => networkContains(network, address));
-  };
-
 const networks = {
   prepare: (operand: unknown): ValueTest | InvalidOperand => {
     const operands = isList(operand) ? operand : [operand];
     const parsed = operands.map(networkOf);
     const valid = parsed.filter(network => network !== undefined);
-    if (valid.length === parsed.length) return inNetworks(valid);
-    return invalid(NETWORK, operands[parsed.indexOf(undefined)]);
+    if (valid.length < parsed.length) return invalid(NETWORK, operands[parsed.indexOf(undefined)]);
+    const contain = inNetworks(valid);
+    return value => {
+      const address = addressOf(value);
+      return address !== undefined && contain(address);
+    };
   },
   accepts: (value: Scalar) => addressOf(value) !== undefined,
   expects: ADDRESS,

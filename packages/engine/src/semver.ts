@@ -49,8 +49,65 @@ const comparePreReleases = (left: readonly string[], right: readonly string[]): 
 };
 
 /** Returns a negative number, zero or a positive number if `left` is lower, equal or higher. */
-export const compareVersions = (left: SemanticVersion, right: SemanticVersion): number =>
+const compareVersions = (left: SemanticVersion, right: SemanticVersion): number =>
   compareNumbers(left.numbers[0], right.numbers[0]) ||
   compareNumbers(left.numbers[1], right.numbers[1]) ||
   compareNumbers(left.numbers[2], right.numbers[2]) ||
   comparePreReleases(left.preRelease, right.preRelease);
+
+const DOT = 46;
+const ZERO = 48;
+/** Numbers of at most nine digits are exact, and V8 keeps them out of the heap. */
+const MAX_PLAIN_DIGITS = 9;
+
+/**
+ * Compares a version of three short numbers, such as 12.0.4, without making any object, because most versions
+ * are of that form. Returns undefined for all others, also if they are invalid.
+ */
+const comparePlain = (text: string, [major, minor, patch]: PlainNumbers): number | undefined => {
+  let order = 0;
+  let dots = 0;
+  let number = 0;
+  let digits = 0;
+  for (let index = 0; index <= text.length; index += 1) {
+    const code = index < text.length ? text.charCodeAt(index) : DOT;
+    if (code === DOT) {
+      if (digits === 0 || dots === 3) return undefined;
+      if (order === 0) order = number - (dots === 0 ? major : dots === 1 ? minor : patch);
+      dots += 1;
+      number = 0;
+      digits = 0;
+      continue;
+    }
+    const digit = code - ZERO;
+    const hasLeadingZero = number === 0 && digits > 0;
+    if (digit < 0 || digit > 9 || hasLeadingZero || digits === MAX_PLAIN_DIGITS) return undefined;
+    number = number * 10 + digit;
+    digits += 1;
+  }
+  return dots === 3 ? order : undefined;
+};
+
+type PlainNumbers = readonly [major: number, minor: number, patch: number];
+
+const toPlainNumbers = ({
+  numbers: [major, minor, patch],
+}: SemanticVersion): PlainNumbers | undefined =>
+  Math.max(major.length, minor.length, patch.length) > MAX_PLAIN_DIGITS
+    ? undefined
+    : [Number(major), Number(minor), Number(patch)];
+
+/**
+ * Returns a function that compares a version with `required`: negative, zero or positive if the version is
+ * lower, equal or higher, and NaN if it is not a version.
+ */
+export const compareTo = (required: SemanticVersion): ((text: string) => number) => {
+  const plain = toPlainNumbers(required);
+  const isPreRelease = required.preRelease.length > 0;
+  return text => {
+    const order = plain && comparePlain(text, plain);
+    if (order !== undefined) return order === 0 && isPreRelease ? 1 : order;
+    const version = parseVersion(text);
+    return version === undefined ? Number.NaN : compareVersions(version, required);
+  };
+};

@@ -3,12 +3,12 @@ import { BlockList, isIPv4 } from 'node:net';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
-import { networkContains, parseAddress, parseNetwork } from '../src/cidr.ts';
+import { inNetworks, parseAddress, parseNetwork } from '../src/cidr.ts';
 import { parseInstant } from '../src/dates.ts';
 import { OPERATORS } from '../src/operators.ts';
 import { compilePattern } from '../src/re2-subset.ts';
 import { patterns } from '../src/re2js.ts';
-import { compareVersions, parseVersion } from '../src/semver.ts';
+import { compareTo, parseVersion } from '../src/semver.ts';
 
 describe('an instant', () => {
   /** 0001-01-01 in Unix milliseconds. `Date.UTC` reads the year 1 as 1901. */
@@ -119,10 +119,10 @@ describe('versions', () => {
   test('are ordered as SemVer 2 defines', () => {
     ORDERED.forEach((left, index) => {
       ORDERED.forEach((right, otherIndex) => {
-        expect(Math.sign(compareVersions(parse(left), parse(right)))).toBe(
-          Math.sign(index - otherIndex),
-        );
-        expect(compareVersions(parse(`${left}+a`), parse(`${left}+b.1`))).toBe(0);
+        const order = compareTo(parse(right));
+        expect(Math.sign(order(left))).toBe(Math.sign(index - otherIndex));
+        expect(Math.sign(order(`${left}+a`))).toBe(Math.sign(index - otherIndex));
+        expect(compareTo(parse(`${left}+b.1`))(`${left}+a`)).toBe(0);
       });
     });
   });
@@ -151,6 +151,21 @@ describe('versions', () => {
     `1.2.3-${'a'.repeat(251)}`,
   ])('are not in %j', text => {
     expect(parseVersion(text)).toBeUndefined();
+    expect(compareTo(parse('1.2.3'))(text)).toBeNaN();
+  });
+
+  test('of plain numbers are ordered as Node orders the numbers', () => {
+    const number = fc.oneof(fc.nat(20), fc.nat(2 ** 31 - 1), fc.maxSafeNat());
+    const version = fc.tuple(number, number, number);
+    fc.assert(
+      fc.property(version, version, fc.boolean(), (left, right, isSameMajor) => {
+        const other = isSameMajor ? [left[0], right[1], right[2]] : right;
+        const index = [0, 1, 2].find(part => left[part] !== other[part]) ?? 0;
+        const expected = Math.sign((left[index] ?? 0) - (other[index] ?? 0));
+        expect(Math.sign(compareTo(parse(other.join('.')))(left.join('.')))).toBe(expected);
+      }),
+      { numRuns: 3_000 },
+    );
   });
 
   test('have at most 256 characters', () => {
@@ -175,9 +190,32 @@ describe('networks', () => {
         const sameFamily = network?.address.length === found?.length && !isMapped(candidate);
         const blocks = new BlockList();
         blocks.addSubnet(text, prefix, family);
-        const holds = network && found && networkContains(network, found);
+        const holds = network && found && inNetworks([network])(found);
         if (sameFamily) expect(holds).toBe(blocks.check(candidate, family));
         else if (!isMapped(candidate)) expect(holds).toBe(false);
+      }),
+      { numRuns: 3_000 },
+    );
+  });
+
+  test('of a long list are found as in the same lists of one', () => {
+    // Few different groups, so that networks nest, touch and repeat.
+    const near = fc
+      .tuple(
+        fc.constantFrom('10.0.0.0', '10.0.1.0', '10.0.1.255', '2001:db8::', '2001:db8::1:0'),
+        fc.nat(128),
+      )
+      .map(([text, bits]) => `${text}/${isIPv4(text) ? bits % 33 : bits}`);
+    const candidate = fc.oneof(
+      fc.constantFrom('10.0.0.255', '10.0.1.0', '10.0.2.0', '2001:db8::ffff', '2001:db8:0:1::'),
+      address,
+    );
+    fc.assert(
+      fc.property(fc.array(near, { maxLength: 12 }), candidate, (texts, text) => {
+        const networks = texts.map(each => parseNetwork(each) ?? expect.fail(each));
+        const found = parseAddress(text) ?? expect.fail(text);
+        const expected = networks.some(network => inNetworks([network])(found));
+        expect(inNetworks(networks)(found)).toBe(expected);
       }),
       { numRuns: 3_000 },
     );

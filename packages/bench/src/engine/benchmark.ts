@@ -13,6 +13,7 @@ import {
   type Evaluate,
   type Scenario,
 } from './scenarios.ts';
+import { measureMix } from './mix.ts';
 import { unleash } from './unleash.ts';
 
 const ENGINES: readonly Engine[] = [pennon, growthbook, flagd, unleash];
@@ -134,8 +135,8 @@ const garbage = (): Table => {
   };
 };
 
-export const engineBenchmark = (): Table[] => {
-  const tables = [comparePeers(), measureManyFlags(), garbage()];
+export const engineBenchmark = async (): Promise<Table[]> => {
+  const tables = [comparePeers(), await measureMix(ROUNDS), measureManyFlags(), garbage()];
   if (counted === 0) throw new Error('nothing was evaluated');
   return tables;
 };
