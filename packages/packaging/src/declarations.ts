@@ -6,6 +6,7 @@ import { z } from 'zod';
 
 import { packageFolder } from './licenses.ts';
 import { dependencyNames, readInstalled, readManifest } from './manifest.ts';
+import { forOlderCompilers } from './older-compilers.ts';
 
 const dist = 'dist';
 const SPECIFIER = /(\bfrom\s*|\bimport\(\s*|^import\s+)(['"])([^'"]+)\2/gm;
@@ -54,12 +55,12 @@ export const vendorDeclarations = (): void => {
 };
 
 /**
- * Makes the declarations import `.js` files, and writes them again for CommonJS with `.cjs` files:
+ * Makes the declarations compile under older compilers and import `.js` files, and writes them again for CommonJS with `.cjs` files:
  * TypeScript takes the format of a module from its extension.
  */
 export const writeBothFormats = (): void => {
   for (const file of declarationFiles()) {
-    const text = readFileSync(join(dist, file), 'utf8');
+    const text = forOlderCompilers(readFileSync(join(dist, file), 'utf8'));
     writeFileSync(join(dist, file), withExtension(text, '.js'));
     const commonJs = text.replaceAll(/^\/\/# sourceMappingURL=.*\n?/gm, '');
     writeFileSync(join(dist, file.replace(/\.d\.ts$/, '.d.cts')), withExtension(commonJs, '.cjs'));

@@ -13,6 +13,7 @@ import { startBrowser } from '../../../providers/web/test/support/browser.ts';
 import { PACKAGES, root } from '../src/packages.ts';
 import { BUNDLER_PACKAGES, BUNDLERS, bundlePage } from './support/bundlers.ts';
 import { NEXT_PACKAGES, startNextApp, writeNextApp } from './support/next-app.ts';
+import { CASES, compileProgram, writePrograms } from './support/compilers.ts';
 import type { Packed } from './support/packed.ts';
 import { packAll } from './support/packed.ts';
 import { servePage } from './support/page.ts';
@@ -274,6 +275,21 @@ describe('installed from a registry in an empty project', () => {
       );
       await expect.poll(() => tab.textContent('output'), { timeout: 10_000 }).toBe('true false');
     });
+  });
+
+  describe('with each version of TypeScript that the packages support', () => {
+    const folder = () => join(directory, 'compilers');
+    beforeAll(async () => {
+      const sdks = ['@openfeature/server-sdk', '@openfeature/web-sdk', '@openfeature/core'];
+      await writePrograms(folder(), [...NAMES, ...sdks], registry);
+    }, 2 * MINUTES);
+
+    it.each(CASES)(
+      'all types compile under TypeScript $compiler with the resolution $resolution',
+      async each => {
+        expect(await compileProgram(folder(), each)).toContain(`Version ${each.compiler}.`);
+      },
+    );
   });
 
   describe('with bundlers and other runtimes', () => {

@@ -4,7 +4,11 @@ import { ageOf, isJsonObject } from '@pennon/sync';
 import type { Evaluation } from './resolution.ts';
 
 /** The part of `localStorage` that the provider uses. */
-export type ValueStorage = Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>;
+export type ValueStorage = {
+  getItem(name: string): string | null;
+  setItem(name: string, text: string): void;
+  removeItem(name: string): void;
+};
 
 /** The stored JSON document. */
 export type PersistedValues = {
