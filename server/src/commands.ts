@@ -8,6 +8,7 @@ import { createLogger, logFatal } from './logging.ts';
 import { secureRandom } from './random.ts';
 import { backUp, requireIntactData, restore } from './store/sqlite/index.ts';
 import { CONTROL_LEDGER } from './store/store.ts';
+import { requireDirectory, type StoreLocation } from './store/stores.ts';
 import { VERSION } from './version.ts';
 
 const names = Object.keys(Settings.shape);
@@ -45,12 +46,15 @@ type CommandLine = { readonly command: string; readonly file: string };
 /** Parses the command line, and copies its settings to `env`. */
 const parseCommandLine = (args: readonly string[], env: Environment): CommandLine => {
   const options = Object.fromEntries(
-    names.map(name => [flagOf(name), { type: 'string' as const }]),
+    names.map(name => [flagOf(name), { type: 'string' as const, multiple: true as const }]),
   );
   const { values, positionals } = parse(args, options);
   for (const name of names) {
-    const value = values[flagOf(name)];
+    const [value, ...more] = values[flagOf(name)] ?? [];
     if (value === undefined) continue;
+    if (more.length > 0) throw new UsageError(`--${flagOf(name)} is given more than once`);
+    if (value === '')
+      throw new UsageError(`--${flagOf(name)} has no value; leave it out for the default`);
     if (SECRET_SETTINGS.has(name))
       throw new UsageError(
         `--${flagOf(name)} would show the secret to every user of this machine: set ${name} instead`,
@@ -66,7 +70,10 @@ const parseCommandLine = (args: readonly string[], env: Environment): CommandLin
 
 const takesFile = (command: string): boolean => command === 'backup' || command === 'restore';
 
-const parse = (args: readonly string[], options: Record<string, { type: 'string' }>) => {
+const parse = (
+  args: readonly string[],
+  options: Record<string, { type: 'string'; multiple: true }>,
+) => {
   for (const arg of args) {
     const flag = /^--?([^=]*)/.exec(arg)?.[1];
     if (flag !== undefined && !(flag in options)) throw new UsageError(unknownFlag(flag));
@@ -83,9 +90,16 @@ const unknownFlag = (flag: string): string => {
   return `--${flag} is not a flag${similar === undefined ? '; see pennon --help' : `; did you mean --${similar}?`}`;
 };
 
+/** Reads where the data is. Throws if its directory cannot be one. */
+const locateData = (env: Environment): StoreLocation => {
+  const { store } = readConfig(env);
+  if (store.data !== undefined) requireDirectory(store.data.directory);
+  return store;
+};
+
 /** Returns the directory of the embedded store. Throws if the settings select another store. */
 const dataDirectory = (env: Environment): string => {
-  const { data, description } = readConfig(env).store;
+  const { data, description } = locateData(env);
   if (data !== undefined) return data.directory;
   throw new Error(
     `the data is in ${description}, not in a directory: back up that store with its own tools`,
@@ -99,7 +113,7 @@ const requireFile = (file: string): string => {
 
 /** Checks the settings and the data. Throws an error with the first problem. */
 const check = async (env: Environment): Promise<string> => {
-  const { store } = readConfig(env);
+  const store = locateData(env);
   if (store.data === undefined) {
     const opened = await store.open({
       clock: systemClock,

@@ -1,3 +1,5 @@
+import { isIP } from 'node:net';
+
 import { describeIssues } from '@pennon/schema';
 import { closest, distance } from 'fastest-levenshtein';
 import { z } from 'zod';
@@ -18,6 +20,10 @@ const wholeNumber = (min: number, max: number, fallback: number) =>
     .pipe(z.number().min(min, `must be at least ${min}`).max(max, `must be at most ${max}`))
     .default(fallback);
 
+/** Whether a server can listen on it: an address, or a name that is not a malformed address. */
+const isHost = (text: string): boolean =>
+  isIP(text) !== 0 || (/^\w([\w.-]*[\w.])?$/.test(text) && !/^[\d.]+$/.test(text));
+
 const MIN_ADMIN_KEY_LENGTH = 24;
 
 const storeUrl = (setting: StoreSetting) =>
@@ -29,7 +35,14 @@ const storeUrl = (setting: StoreSetting) =>
 /** Every setting, by environment variable. A test compares them with the table in the README. */
 export const Settings = z.object({
   PORT: wholeNumber(0, 65_535, 4400).describe('Port to listen on; 0 picks a free one.'),
-  HOST: z.string().min(1).default('127.0.0.1').describe('Address to listen on.'),
+  HOST: z
+    .string()
+    .refine(
+      isHost,
+      'must be an IP address or a host name without a scheme, port or brackets, such as 0.0.0.0; the port is in PORT',
+    )
+    .default('127.0.0.1')
+    .describe('Address to listen on.'),
   PENNON_DATA: storeUrl('PENNON_DATA')
     .default('./pennon-data')
     .describe('Directory of the embedded store, or `:memory:` to store nothing on disk.'),
@@ -137,7 +150,7 @@ export const similarName = (name: string, names: readonly string[]): string | un
 
 /** Returns the setting with the most similar name, or undefined when none is similar. */
 const similarSetting = (name: string): string | undefined => {
-  const similar = similarName(withoutPrefix(name), SETTING_NAMES.map(withoutPrefix));
+  const similar = similarName(withoutPrefix(name.toUpperCase()), SETTING_NAMES.map(withoutPrefix));
   return SETTING_NAMES.find(each => withoutPrefix(each) === similar);
 };
 
@@ -151,7 +164,7 @@ export const flagOf = (setting: string): string =>
 /** Returns a problem for each variable that looks like a setting and is not one. */
 const unknownVariables = (env: Readonly<Record<string, string | undefined>>): string[] =>
   Object.entries(env)
-    .filter(([name]) => name.startsWith('PENNON_') && !(name in Settings.shape))
+    .filter(([name]) => /^PENNON_/i.test(name) && !(name in Settings.shape))
     .filter(([name, value = '']) => !OTHER_VARIABLES.has(name) && !isServiceLink(name, value))
     .map(([name]) => {
       const similar = similarSetting(name);
@@ -169,11 +182,11 @@ export const readConfig = (env: Readonly<Record<string, string | undefined>>): C
     ...issues.map(({ path, message }) => `${path}: ${message}`),
     ...unknownVariables(env),
   ];
-  if (!parsed.success || problems.length > 0)
-    throw new ConfigError(`invalid setting: ${problems.join('; ')}`);
+  requireNone(problems);
+  if (!parsed.success) throw parsed.error;
   const settings = parsed.data;
   const store = locateStore(settings);
-  requireSharedStoreForWorkers(store, settings.PENNON_WORKERS);
+  requireNone(combinationProblems(settings, store));
   return {
     port: settings.PORT,
     host: settings.HOST,
@@ -193,9 +206,29 @@ export const readConfig = (env: Readonly<Record<string, string | undefined>>): C
   };
 };
 
-const requireSharedStoreForWorkers = ({ isShared }: StoreLocation, workers: number): void => {
-  if (workers === 1 || isShared) return;
-  throw new ConfigError(
-    'invalid setting: PENNON_WORKERS: more than one process requires a shared store; set REDIS_URL, or set it to 1',
-  );
+const requireNone = (problems: readonly string[]): void => {
+  if (problems.length > 0) throw new ConfigError(`invalid setting: ${problems.join('; ')}`);
+};
+
+const DEFAULTS = Settings.parse({});
+
+/** Returns a problem for each setting that has no effect with the others. */
+const combinationProblems = (
+  settings: z.infer<typeof Settings>,
+  { isShared }: StoreLocation,
+): string[] => {
+  const isSet = (name: keyof typeof Settings.shape) => settings[name] !== DEFAULTS[name];
+  const problems = [];
+  if (!isShared && isSet('PENNON_WORKERS'))
+    problems.push(
+      'PENNON_WORKERS: more than one process requires a shared store; set REDIS_URL, or set it to 1',
+    );
+  for (const name of ['PENNON_REDIS_PREFIX', 'PENNON_AUDIT_MAX_ENTRIES'] as const)
+    if (!isShared && isSet(name))
+      problems.push(`${name}: has no effect without Redis; set REDIS_URL, or remove it`);
+  if (isSet('PENNON_MAX_STREAMS') && settings.PENNON_MAX_STREAMS > settings.PENNON_MAX_CONNECTIONS)
+    problems.push(
+      `PENNON_MAX_STREAMS: must be at most PENNON_MAX_CONNECTIONS, which is ${settings.PENNON_MAX_CONNECTIONS}, because each stream is a connection`,
+    );
+  return problems;
 };

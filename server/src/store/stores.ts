@@ -64,18 +64,22 @@ const redis: StoreType = {
     const description = describeAddress(address);
     const prefix = settings.PENNON_REDIS_PREFIX;
     const auditMaxEntries = settings.PENNON_AUDIT_MAX_ENTRIES || undefined;
+    const directory = directoryOf(settings.PENNON_DATA);
     return {
       description,
       isShared: true,
-      snapshotDirectory: snapshotDirectory(settings.PENNON_DATA, `${description} ${prefix}`),
-      open: deps => openRedisStore({ ...deps, address, prefix, auditMaxEntries }),
+      snapshotDirectory: directory && snapshotDirectory(directory, `${description} ${prefix}`),
+      async open(deps) {
+        if (directory !== undefined) requireDirectory(directory);
+        return openRedisStore({ ...deps, address, prefix, auditMaxEntries });
+      },
     };
   },
 };
 
 const sqlite: StoreType = {
   setting: 'PENNON_DATA',
-  problem: url => (directoryOf(url) === undefined ? 'must be a valid file: URL' : undefined),
+  problem: url => directoryProblem(url),
   locate(url) {
     const directory = directoryOf(url) ?? url;
     return {
@@ -114,7 +118,8 @@ const STORE_TYPES: Readonly<Record<string, StoreType>> = {
 };
 
 const storeTypeOf = (url: string, setting: StoreSetting): StoreType | undefined => {
-  const scheme = url === MEMORY ? url : (/^[a-z][a-z0-9+.-]+:/i.exec(url)?.[0].toLowerCase() ?? '');
+  const scheme =
+    url === MEMORY ? url : (/^(?:[a-z][a-z0-9+.-]+)?:/i.exec(url)?.[0].toLowerCase() ?? '');
   const store = STORE_TYPES[scheme];
   return store?.setting === setting ? store : undefined;
 };
@@ -146,10 +151,12 @@ const redisAddress = (url: string): RedisAddress => {
   throw new Error(`REDIS_URL ${parsed.problem}`);
 };
 
+const isFileUrl = (url: string): boolean => /^file:/i.test(url);
+
 /** Returns the directory of a path or a `file:` URL; undefined when the URL is invalid or is not a path. */
 const directoryOf = (url: string): string | undefined => {
   if (url === MEMORY) return undefined;
-  if (!url.toLowerCase().startsWith('file:')) return resolve(url);
+  if (!isFileUrl(url)) return resolve(url);
   try {
     return fileURLToPath(url);
   } catch {
@@ -157,15 +164,23 @@ const directoryOf = (url: string): string | undefined => {
   }
 };
 
+/** Only a shell replaces `~` and variables, and only outside quotes. */
+const directoryProblem = (url: string): string | undefined => {
+  if (directoryOf(url) === undefined || /^file:(?!\/\/)|^file:.*[?#]/i.test(url))
+    return 'must be a valid file: URL with an absolute path and nothing after it, such as file:///var/lib/pennon';
+  if (/^\s|\s$|\p{Cc}/u.test(url))
+    return 'must have no white space at its start or end, and no control characters';
+  return /^[~$]/.test(url) ? 'must be a path without "~" and variables' : undefined;
+};
+
 /** Snapshots are separate for each Redis and prefix, because they are different data. */
-const snapshotDirectory = (dataUrl: string, name: string): string | undefined => {
-  const directory = directoryOf(dataUrl);
+const snapshotDirectory = (directory: string, name: string): string => {
   const id = createHash('sha256').update(name).digest('hex').slice(0, 16);
-  return directory && join(directory, `snapshots-${id}`);
+  return join(directory, `snapshots-${id}`);
 };
 
 /** Throws if the path, or the part of it that exists, is not a directory. */
-const requireDirectory = (path: string): void => {
+export const requireDirectory = (path: string): void => {
   const stats = statSync(path, { throwIfNoEntry: false });
   if (stats === undefined) return requireDirectory(dirname(path));
   if (stats.isDirectory()) return;

@@ -79,6 +79,9 @@ const parseCredentials = (credentials = ''): Pick<Access, 'username' | 'password
   const colon = credentials.indexOf(':');
   const [username, password] =
     colon === -1 ? [credentials, ''] : [credentials.slice(0, colon), credentials.slice(colon + 1)];
+  // A user alone would be ignored, because Redis has no login without a password.
+  if (username !== '' && password === '')
+    reject('has a user without a password; a password alone is written ":password@"');
   return { username: decode(username), password: decode(password) };
 };
 
@@ -121,8 +124,9 @@ const parseSentinel = (path: string, parameters: URLSearchParams): Sentinel => {
 };
 
 const rejectUnknownParameters = (parameters: URLSearchParams, known: readonly string[]): void => {
-  const unknown = [...parameters.keys()].some(name => !known.includes(name));
-  if (unknown) reject('has an unknown parameter after "?"');
+  const names = [...parameters.keys()];
+  if (names.some(name => !known.includes(name))) reject('has an unknown parameter after "?"');
+  if (new Set(names).size < names.length) reject('has the same parameter twice after "?"');
 };
 
 /** Returns the address without credentials. Addresses of different data have different descriptions. */

@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, readdirSync } from 'node:fs';
+import { copyFileSync, existsSync, readdirSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 
 import { storeError, toStoreError } from './errors.ts';
@@ -30,6 +30,7 @@ export const backUp = (directory: string, file: string): void => {
 export const restore = (directory: string, file: string): void => {
   const source = resolve(file);
   if (!existsSync(source)) throw new Error(`${source} does not exist`);
+  if (!statSync(source).isFile()) throw new Error(`${source} is not a file`);
   requireEmpty(directory);
   const target = databasePath(directory);
   try {

@@ -1,0 +1,147 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { expect, it } from 'vitest';
+
+import { systemClock } from '../src/clock.ts';
+import { runCommand } from '../src/commands.ts';
+import { ConfigError, readConfig } from '../src/config.ts';
+import { secureRandom } from '../src/random.ts';
+
+const REDIS = { REDIS_URL: 'redis://h' };
+
+it.each([
+  'localhost',
+  'flags.internal',
+  'my_host',
+  'localhost.',
+  '0.0.0.0',
+  '::',
+  '::1',
+  'fe80::1%eth0',
+])('HOST=%s is accepted', host => {
+  expect(readConfig({ HOST: host }).host).toBe(host);
+});
+
+/** Values that would fail late, be ignored, or mean something else than they look like. */
+const REFUSED: Readonly<Record<string, readonly string[]>> = {
+  PORT: [' 80', '80 ', '+80', '-1', '80.0', '0x50', '1e3', '65536', 'http', '１２'],
+  HOST: [
+    ' ',
+    '127.0.0.1 ',
+    '127.0.0.1:4400',
+    '[::1]',
+    '[::1]:4400',
+    'http://127.0.0.1',
+    'a b',
+    '*',
+    'a/b',
+    'user@h',
+    '256.1.1.1',
+    '127.1',
+    '0.0.0.0,::',
+  ],
+  PENNON_DATA: [
+    ' ',
+    './data ',
+    ':memory: ',
+    ':MEMORY:',
+    '~/data',
+    '$HOME/data',
+    '/tmp/\0data',
+    '/tmp/da\nta',
+    'file:data',
+    'file:/data',
+    'file:///data?mode=ro',
+    'file:///data#1',
+    'file://host/data',
+    'sqlite:data',
+    'http://h/data',
+    'redis://h',
+  ],
+  REDIS_URL: [
+    'h:6379',
+    ' redis://h',
+    'redis://h ',
+    'http://h',
+    'redis://h?db=1',
+    'redis://h#1',
+    'redis://h/one',
+    'redis://user@h',
+    'redis+sentinel://h/m?sentinelPassword=a&sentinelPassword=b',
+  ],
+  PENNON_REDIS_PREFIX: ['*', 'a b', '{a}', 'ä'],
+  PENNON_AUDIT_MAX_ENTRIES: ['-1', '1k', 'all'],
+  PENNON_WORKERS: ['0', '65', 'auto', '2.5'],
+  PENNON_ADMIN_KEY: ['short', ' '.repeat(30), 'ä'.repeat(30), 'a'.repeat(513)],
+  LOG_LEVEL: ['INFO', ' info', 'warning', '30'],
+  PENNON_RATE_LIMIT: ['-1', '0.5', 'off', '5,000'],
+  PENNON_TRUST_PROXY: ['true', '127.0.0.1', 'loopback', '17'],
+  PENNON_BASE_PATH: ['/', 'flags', '/flags/', '/a//b', '/..', '/a%20b', '/a?b', 'http://h/flags'],
+  PENNON_BODY_LIMIT: ['1mb', '1', '-1', '67108865'],
+  PENNON_MAX_STREAMS: ['0', '-1', 'none'],
+  PENNON_MAX_CONNECTIONS: ['0', '-1', 'none'],
+  PENNON_CACHE_ENTRIES: ['-1', 'off'],
+};
+
+it.each(
+  Object.entries(REFUSED).flatMap(([name, values]) => values.map(value => ({ name, value }))),
+)('$name=$value is refused', ({ name, value }) => {
+  const read = () => readConfig({ ...REDIS, [name]: value });
+  expect(read).toThrow(ConfigError);
+  expect(read).toThrow(new RegExp(`^invalid setting: ${name}: (must|has)`));
+});
+
+it.each([
+  [{ PENNON_REDIS_PREFIX: 'flags' }, 'PENNON_REDIS_PREFIX: has no effect without Redis'],
+  [{ PENNON_AUDIT_MAX_ENTRIES: '5' }, 'PENNON_AUDIT_MAX_ENTRIES: has no effect without Redis'],
+  [{ PENNON_WORKERS: '2' }, 'PENNON_WORKERS: more than one process requires a shared store'],
+  [
+    { PENNON_MAX_STREAMS: '20000' },
+    'PENNON_MAX_STREAMS: must be at most PENNON_MAX_CONNECTIONS, which is 15000',
+  ],
+  [{ pennon_data: './data' }, 'pennon_data: is not a setting; did you mean PENNON_DATA?'],
+])('%j is refused, because it would be ignored', (env, message) => {
+  expect(() => readConfig(env)).toThrow(message);
+});
+
+it('a lower limit of connections needs no other limit of streams', () => {
+  const { limits } = readConfig({ PENNON_MAX_CONNECTIONS: '1000' });
+  expect(limits.connections).toBe(1_000);
+});
+
+it.each([
+  [['check', '--port', '80', '--port', '81'], '--port is given more than once'],
+  [['check', '--data', ''], '--data has no value'],
+  [['check', '--data='], '--data has no value'],
+  [['check', '--port'], "Option '--port <value>' argument missing"],
+])('pennon %j is not a command line', async (args, message) => {
+  expect(await runCommand(args, {})).toEqual({
+    exitCode: 2,
+    error: expect.stringContaining(message),
+  });
+});
+
+it('a PENNON_DATA that is a file is refused by every command, also beside Redis', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'pennon-settings-'));
+  try {
+    const file = join(directory, 'file');
+    writeFileSync(file, '');
+    const message = `PENNON_DATA: ${file} is not a directory`;
+    for (const args of [['check'], ['backup', join(directory, 'copy')], ['restore', file]])
+      expect(await runCommand([...args, '--data', file], {})).toEqual({
+        exitCode: 1,
+        error: `pennon: ${message}\n`,
+      });
+    const { store } = readConfig({ ...REDIS, PENNON_DATA: file });
+    const deps = { random: secureRandom, clock: systemClock, onWarning: () => {} };
+    await expect(store.open(deps)).rejects.toThrow(message);
+    expect(await runCommand(['restore', directory, '--data', join(directory, 'new')], {})).toEqual({
+      exitCode: 1,
+      error: `pennon: ${directory} is not a file\n`,
+    });
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});
