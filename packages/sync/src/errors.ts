@@ -9,6 +9,8 @@ type ErrorDetails = {
   readonly retryAfterMs?: number | undefined;
   /** An event did not follow from the previous one, so the data may be wrong and must be loaded again. */
   readonly isGap?: true;
+  /** This process ended the request, to send another one at once. */
+  readonly isInterruption?: true;
 };
 
 /** Why a request or a stream failed. */

@@ -1,3 +1,4 @@
+import { syncError } from './errors.ts';
 import type { SyncError } from './errors.ts';
 import type { Runtime } from './runtime.ts';
 import type { Update } from './synced-resource.ts';
@@ -58,11 +59,19 @@ export type FollowerCallbacks<Data, Changed> = {
 export type FollowerState<Data, Changed> = {
   readonly data: () => Data | undefined;
   readonly mode: () => FollowerMode;
+  /** Whether the server has sent or confirmed the data. */
+  readonly hasReceived: () => boolean;
   readonly status: () => FollowerStatus;
+  /** Whether the data have not been confirmed since `setUnconfirmed`. */
+  readonly isUnconfirmed: () => boolean;
+  /** Resolves to true when the server has sent or confirmed data, or to false after an error or a stop. */
+  readonly nextOutcome: () => Promise<boolean>;
   /** Stores data that the server sent or confirmed. */
   setData(update: Update<Data, Changed>, source: 'stream' | 'poll'): void;
   setError(error: SyncError): void;
   setMode(mode: FollowerMode): void;
+  /** Requires that the server confirms the data before they count as current. */
+  setUnconfirmed(message: string): void;
 };
 
 export const createFollowerState = <Data extends { readonly revision: number }, Changed>(
@@ -74,6 +83,14 @@ export const createFollowerState = <Data extends { readonly revision: number }, 
   let source: DataSource = initial === undefined ? 'none' : 'initial';
   let mode: FollowerMode = 'connecting';
   let lastError: LastError | undefined;
+  let isUnconfirmed = false;
+  let waiting: ((isConfirmed: boolean) => void)[] = [];
+
+  const settle = (isConfirmed: boolean) => {
+    const settled = waiting;
+    waiting = [];
+    for (const resolve of settled) resolve(isConfirmed);
+  };
 
   const status = (): FollowerStatus => ({
     mode,
@@ -87,25 +104,39 @@ export const createFollowerState = <Data extends { readonly revision: number }, 
     if (mode === next || mode === 'stopped') return;
     mode = next;
     // The caller of `stop()` needs no callback.
-    if (next !== 'stopped') onStatus?.(status());
+    if (next === 'stopped') settle(false);
+    else onStatus?.(status());
+  };
+
+  const setError = ({ message, status: code }: SyncError) => {
+    lastError = { message, status: code, at: now() };
+    onStatus?.(status());
+    settle(false);
   };
 
   return {
     data: () => data,
     mode: () => mode,
+    hasReceived: () => source === 'stream' || source === 'poll',
     status,
+    isUnconfirmed: () => isUnconfirmed,
+    nextOutcome: () => new Promise(resolve => waiting.push(resolve)),
     setMode,
+    setError,
+    setUnconfirmed(message) {
+      isUnconfirmed = true;
+      mode = 'connecting';
+      setError(syncError(message));
+    },
     setData({ data: next, changed }, from) {
       const isChanged = next !== data;
       data = next;
       currentAt = monotonic();
       source = from;
+      isUnconfirmed = false;
       if (isChanged) onData?.(next, changed);
       setMode(from === 'stream' ? 'streaming' : 'polling');
-    },
-    setError({ message, status: code }) {
-      lastError = { message, status: code, at: now() };
-      onStatus?.(status());
+      settle(true);
     },
   };
 };

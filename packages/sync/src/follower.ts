@@ -6,6 +6,9 @@ import { createFollowerState } from './follower-state.ts';
 import type { FollowerCallbacks, FollowerState, FollowerStatus } from './follower-state.ts';
 import { createConnectionScope } from './http.ts';
 import type { ConnectionScope } from './http.ts';
+import { watchPauses } from './pauses.ts';
+import { createRefresh } from './refresh.ts';
+import type { Refresh } from './refresh.ts';
 import { defaultRuntime } from './runtime.ts';
 import type { Runtime } from './runtime.ts';
 import type { Address, SyncedResource } from './synced-resource.ts';
@@ -30,7 +33,19 @@ export type FollowOptions<Data, Changed = unknown> = Address &
 export type Follower<Data> = {
   /** Returns the latest data, or undefined before the first. */
   data(): Data | undefined;
-  status(): FollowerStatus;
+  readonly status: () => FollowerStatus;
+  /**
+   * Whether the data have not been confirmed since this process was paused for longer than a stream may be
+   * silent, such as by a freeze.
+   */
+  readonly isUnconfirmed: () => boolean;
+  /** Notices a pause at once, instead of within a second. Call it before the data are used. */
+  readonly noticePause: () => void;
+  /**
+   * Requests the data at once. Resolves to true when the server has sent or confirmed them, or to false after
+   * `timeoutMs` and if the follower is stopped. Concurrent calls share one request.
+   */
+  readonly refresh: Refresh;
   /** Closes all connections, cancels all timers and makes no more callbacks. */
   stop(): void;
 };
@@ -58,15 +73,44 @@ export const follow = <Data extends { readonly revision: number }, Changed>(
   const intervalMs = pollIntervalMs > 0 ? pollIntervalMs : POLL_INTERVAL_MS;
   const run = options.stream === false ? followPolls : followStream;
   void run({ resource, scope, state, poll, intervalMs, runtime });
+  const pauses = watchPauses(runtime, ms => onPause(scope, state, ms));
   return {
     data: state.data,
-    status: state.status,
+    status() {
+      pauses.check();
+      return state.status();
+    },
+    isUnconfirmed: state.isUnconfirmed,
+    noticePause: pauses.check,
+    refresh: createRefresh(scope, state, runtime.setTimer),
     stop() {
+      pauses.stop();
       state.setMode('stopped');
       scope.close();
     },
   };
 };
+
+/**
+ * Requests the data at once, because what was in flight may have been lost while the process did not run.
+ * After a long pause, they do not count as current until the server has confirmed them.
+ */
+const onPause = <Data, Changed>(
+  scope: ConnectionScope,
+  state: FollowerState<Data, Changed>,
+  ms: number,
+): void => {
+  // Without data, the first request is in flight, and has a timeout.
+  if (scope.isClosed() || !state.hasReceived()) return;
+  if (state.mode() !== 'disconnected') {
+    if (ms > IDLE_TIMEOUT_MS) state.setUnconfirmed(pausedMessage(ms));
+    else state.setMode('connecting');
+  }
+  scope.interrupt();
+};
+
+const pausedMessage = (ms: number): string =>
+  `this process was paused for ${Math.round(ms / 1_000)} s`;
 
 /**
  * Polls, then streams until the stream is lost, and repeats both with growing delays. Polls and streams take
@@ -77,15 +121,18 @@ const followStream = async <Data, Changed>(
 ): Promise<void> => {
   const { scope, runtime } = context;
   await pollFirst(context);
-  for (let failures = 0; !scope.isClosed(); failures += 1) {
+  let failures = 0;
+  while (!scope.isClosed()) {
     const { error, uptimeMs } = await runStream(context);
     if (uptimeMs >= HEARTBEAT_MS) failures = 0;
+    const { isGap, isInterruption } = error;
     // After a gap the data may be wrong, so there is no delay. Otherwise the followers of a server that goes
     // down must not all poll at the same time.
-    const jitterMs = error.isGap ? 0 : backoffDelay(0, runtime.random);
+    const jitterMs = isGap || isInterruption ? 0 : backoffDelay(0, runtime.random);
     await scope.sleep(scope.retryAfterMs() + jitterMs);
-    const retryMs = backoffDelay(failures, runtime.random);
+    const retryMs = isInterruption ? 0 : backoffDelay(failures, runtime.random);
     await pollUntil(context, Math.max(retryMs, rejectedKeyDelay(error, runtime.random)));
+    if (!isInterruption) failures += 1;
   }
 };
 
@@ -185,17 +232,19 @@ const createPoll = <Data, Changed>(
     state.setData({ data }, 'poll');
   };
 
-  return async () => {
+  const poll: Poll = async () => {
     try {
       await requestData();
     } catch (thrown) {
       if (scope.isClosed()) return undefined;
       const error = toSyncError(thrown);
+      if (error.isInterruption) return poll();
       state.setError(error);
       return error;
     }
     return undefined;
   };
+  return poll;
 };
 
 /** Reads a stream until it is lost. Returns the reason, and for how long it had delivered data. */
@@ -214,10 +263,10 @@ const onStreamLost = <Data, Changed>(
   state: FollowerState<Data, Changed>,
   error: SyncError,
 ): void => {
-  state.setError(error);
+  if (!error.isInterruption) state.setError(error);
   if (state.mode() === 'streaming') state.setMode('connecting');
   // The first poll has failed, too.
-  else if (state.mode() === 'connecting') state.setMode('disconnected');
+  else if (state.mode() === 'connecting' && !error.isInterruption) state.setMode('disconnected');
 };
 
 /** Applies the events of one stream. Never resolves: rejects with the reason why the stream was lost. */

@@ -11,7 +11,7 @@ type IdleTimeout = {
   /** Starts the timeout again, with a new length. */
   reset(timeoutMs: number): void;
   /** Aborts the request, if it is still in flight, and cancels the timer. */
-  end(): void;
+  end(reason?: SyncError): void;
 };
 
 const createIdleTimeout = ({ setTimer }: Runtime, timeoutMs: number): IdleTimeout => {
@@ -25,9 +25,9 @@ const createIdleTimeout = ({ setTimer }: Runtime, timeoutMs: number): IdleTimeou
   return {
     signal: controller.signal,
     reset,
-    end() {
+    end(reason = syncError('closed')) {
       cancel();
-      controller.abort(syncError('closed'));
+      controller.abort(reason);
     },
   };
 };
@@ -84,6 +84,11 @@ export type ConnectionScope = {
   readonly retryAfterMs: () => number;
   /** Resolves after `ms`, or when the scope is closed. Supports one sleep at a time. */
   readonly sleep: (ms: number) => Promise<void>;
+  /**
+   * Ends requests and the sleep, so that their owner sends the next request at once. Does nothing while a
+   * Retry-After header applies.
+   */
+  readonly interrupt: () => void;
   readonly close: () => void;
 };
 
@@ -92,6 +97,8 @@ export const createConnectionScope = (runtime: Runtime): ConnectionScope => {
   let isClosed = false;
   let retryAt = 0;
   let wake: () => void = () => undefined;
+
+  const retryAfterMs = (): number => Math.max(0, retryAt - runtime.monotonic());
 
   const recordRetryAfter = (error: SyncError): never => {
     retryAt = Math.max(retryAt, runtime.monotonic() + (error.retryAfterMs ?? 0));
@@ -105,14 +112,16 @@ export const createConnectionScope = (runtime: Runtime): ConnectionScope => {
       const timeout = createIdleTimeout(runtime, idleTimeoutMs);
       inFlight.add(timeout);
       try {
-        return await sendRequest(runtime, request, timeout, text =>
-          timeout.reset(onText(text)),
-        ).catch(recordRetryAfter);
+        return await sendRequest(runtime, request, timeout, text => {
+          // The text may have been read before the request was aborted.
+          timeout.signal.throwIfAborted();
+          timeout.reset(onText(text));
+        }).catch(recordRetryAfter);
       } finally {
         inFlight.delete(timeout);
       }
     },
-    retryAfterMs: () => Math.max(0, retryAt - runtime.monotonic()),
+    retryAfterMs,
     sleep: ms =>
       new Promise(resolve => {
         if (ms <= 0 || isClosed) return resolve();
@@ -122,6 +131,12 @@ export const createConnectionScope = (runtime: Runtime): ConnectionScope => {
           resolve();
         };
       }),
+    interrupt() {
+      if (retryAfterMs() > 0) return;
+      const reason = syncError('interrupted', { isInterruption: true });
+      for (const timeout of inFlight) timeout.end(reason);
+      wake();
+    },
     close() {
       isClosed = true;
       for (const timeout of inFlight) timeout.end();

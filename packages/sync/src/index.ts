@@ -10,6 +10,7 @@ export type { ConnectionScope } from './http.ts';
 export { changedNames, isJsonObject, sameJson } from './json.ts';
 export type { JsonObject } from './json.ts';
 export { unknownOption } from './options.ts';
+export { trueWithin } from './refresh.ts';
 export { ageOf, LONGEST_TIMER_MS, defaultRuntime } from './runtime.ts';
 export type { Runtime } from './runtime.ts';
 export { buildRequest } from './synced-resource.ts';

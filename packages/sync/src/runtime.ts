@@ -27,6 +27,10 @@ export const defaultRuntime: Runtime = {
   random: () => Math.random(),
 };
 
+/** Returns how far the time of day is ahead of the monotonic clock. It changes only if one of them is set or stops. */
+export const clockOffset = ({ now, monotonic }: Pick<Runtime, 'now' | 'monotonic'>): number =>
+  now() - monotonic();
+
 /**
  * Returns how long ago a stored time was, or undefined if that is unknown. It is unknown for a time in the
  * future: the clock has been set back since, or was another one.

@@ -20,6 +20,7 @@ import type {
   SourceFreshness,
   SourceState,
 } from './sources.ts';
+import { oncePerTurn } from './turn.ts';
 
 /** The current snapshot, and the last error that is not an error of its source. */
 export type CurrentFlags = {
@@ -92,6 +93,12 @@ const openAndApply = (open: OpenSource, apply: ApplyUpdate, onState: () => void)
   return {
     state: () => state,
     freshness: source.freshness,
+    noticePause: source.noticePause,
+    async refresh(timeoutMs) {
+      const isRefreshed = await source.refresh(timeoutMs);
+      await queue.whenIdle();
+      return isRefreshed && !isLastRejected;
+    },
     async stop() {
       queue.close();
       await source.stop();
@@ -261,6 +268,8 @@ const openLocal = ({ flags }: FlagsOptions, { current, onState }: SourceDeps): L
   return {
     state: () => state,
     freshness: () => ({ ...NOT_STARTED, mode: 'flags', source: 'flags' }),
+    noticePause: () => undefined,
+    refresh: () => previous.then(() => true),
     stop: () => undefined,
     setFlags,
   };
@@ -296,6 +305,10 @@ export type FlagManager = {
   readonly snapshot: () => FlagSnapshot | undefined;
   readonly sourceState: () => SourceState;
   readonly freshness: () => Freshness;
+  /** Notices at once if this process was paused. Call it before the snapshot is used. */
+  readonly noticePause: () => void;
+  /** Reads the flags again. Resolves to whether they are current and in effect within `timeoutMs`. */
+  readonly refresh: (timeoutMs: number) => Promise<boolean>;
   /** Replaces the flags of the option `flags`. Resolves when they are in effect. */
   readonly setFlags: (flagSet: RawFlagSet) => Promise<void>;
   close(): Promise<void>;
@@ -335,7 +348,7 @@ export const createFlagManager = (
     // The start may have waited for these flags.
     listener.onState();
   };
-  void start();
+  const opened = start();
 
   const sourceFreshness = (): SourceFreshness =>
     source?.freshness() ?? { ...NOT_STARTED, mode: isClosed ? 'stopped' : 'connecting' };
@@ -344,6 +357,11 @@ export const createFlagManager = (
     snapshot: current.snapshot,
     sourceState: () => source?.state() ?? 'connecting',
     freshness: () => freshnessInUse(sourceFreshness(), initial, current, runtime),
+    noticePause: oncePerTurn(() => source?.noticePause()),
+    async refresh(timeoutMs) {
+      await opened;
+      return (await source?.refresh(timeoutMs)) ?? false;
+    },
     setFlags: async flagSet => local?.setFlags(flagSet),
     async close() {
       isClosed = true;

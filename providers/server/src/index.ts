@@ -4,6 +4,7 @@ export type {
   OfflineOptions,
   OnlineOptions,
   PennonProviderOptions,
+  RefreshOptions,
 } from './options.ts';
 export { PennonProvider } from './provider.ts';
 export type { Bootstrap, Snapshot } from './provider.ts';

@@ -94,15 +94,32 @@ const fail = (message: string): never => {
 
 const DURATIONS = ['initTimeoutMs', 'pollIntervalMs', 'cacheTtlMs', 'requestTimeoutMs'] as const;
 
-type Durations = { readonly [name in (typeof DURATIONS)[number]]?: number | undefined };
-
-const validateDurations = (options: Durations): void => {
-  for (const name of DURATIONS) {
+const validateDurations = <Name extends string>(
+  options: { readonly [name in Name]?: number | undefined },
+  names: readonly Name[],
+): void => {
+  for (const name of names) {
     const value = options[name];
     if (value !== undefined && !(typeof value === 'number' && value > 0)) {
       fail(`"${name}" must be a number of milliseconds greater than 0`);
     }
   }
+};
+
+/** The options of `refresh`. */
+export type RefreshOptions = {
+  /** How long to wait for the server, in milliseconds. Default: 2,000. */
+  readonly timeoutMs?: number | undefined;
+};
+
+const REFRESH_TIMEOUT_MS = 2_000;
+
+/** Returns how long a refresh may take. Throws if the options can never work. */
+export const refreshTimeout = (options: RefreshOptions): number => {
+  const problem = unknownOption(options, ['timeoutMs']);
+  if (problem !== undefined) fail(`refresh: ${problem}`);
+  validateDurations(options, ['timeoutMs']);
+  return options.timeoutMs ?? REFRESH_TIMEOUT_MS;
 };
 
 const MODES = new Set<unknown>(['in-process', 'remote', undefined]);
@@ -174,7 +191,7 @@ export const resolveOptions = (
 ): ResolvedOptions => {
   const problem = unknownOption(options, Object.keys(OPTIONS));
   if (problem !== undefined) fail(problem);
-  validateDurations(options);
+  validateDurations<(typeof DURATIONS)[number]>(options, DURATIONS);
   validateChoice(options);
   if (isOffline(options) || isLocal(options)) return options;
   const resolved = withVariables(options, variables);

@@ -16,8 +16,8 @@ import type { Runtime } from '@pennon/sync';
 import { parseLocalFlags } from './flag-file.ts';
 import type { LocalFlags } from './flag-file.ts';
 import type { FlagSnapshot } from './flag-snapshot.ts';
-import { isLocal, isOffline, resolveOptions } from './options.ts';
-import type { PennonProviderOptions, ResolvedOptions } from './options.ts';
+import { isLocal, isOffline, refreshTimeout, resolveOptions } from './options.ts';
+import type { PennonProviderOptions, RefreshOptions, ResolvedOptions } from './options.ts';
 import {
   BOOLEAN,
   NUMBER,
@@ -184,15 +184,17 @@ export class PennonProvider implements Provider {
    * the provider follows the flag set there too.
    */
   evaluate(flagKey: string, context?: EvaluationContext): EvaluationResult {
-    return (
-      this.#session?.flags.snapshot()?.evaluate(flagKey, toPlainContext(context)) ??
-      noFlags(flagKey)
-    );
+    return this.#currentFlags()?.evaluate(flagKey, toPlainContext(context)) ?? noFlags(flagKey);
   }
 
   /** Returns the current flags, to evaluate several of the same revision. */
   snapshot(): Snapshot {
-    return toPublicSnapshot(this.#session?.flags.snapshot());
+    return toPublicSnapshot(this.#currentFlags());
+  }
+
+  #currentFlags(): FlagSnapshot | undefined {
+    this.#session?.flags.noticePause();
+    return this.#session?.flags.snapshot();
   }
 
   /**
@@ -204,6 +206,16 @@ export class PennonProvider implements Provider {
       throw new TypeError('PennonProvider: "setFlags" requires the option "flags"');
     await this.#session?.flags.setFlags(parseLocalFlags(flags));
     this.#options = { ...this.#options, flags };
+  }
+
+  /**
+   * Requests the flags at once, or reads the offline file again, for code that must not decide on old flags, such
+   * as a function that was frozen. Resolves to true when they are current and in effect, or to false if that
+   * takes longer than `timeoutMs`, 2,000 by default. In remote mode, the next evaluations use no cached result.
+   */
+  async refresh(options: RefreshOptions = {}): Promise<boolean> {
+    const timeoutMs = refreshTimeout(options);
+    return (await this.#session?.refresh(timeoutMs)) ?? false;
   }
 
   /** Returns how up to date the flags are, and why. */

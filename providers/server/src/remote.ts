@@ -19,12 +19,14 @@ type EvaluationCache = {
   readonly get: (body: string) => RemoteEvaluation | undefined;
   /** Returns a result of any age, for when the server is unreachable. */
   readonly getExpired: (body: string) => RemoteEvaluation | undefined;
-  /** Grows with each invalidation. */
+  /** Grows each time that results are removed or expire. */
   readonly generation: () => number;
   /** Does nothing when flags changed since the request was sent, in an earlier `generation`. */
   set(body: string, evaluation: RemoteEvaluation, generation: number): void;
   /** Removes the results of flags that changed. */
   invalidate(flagKeys: readonly string[]): void;
+  /** Makes all results expire. */
+  expire(): void;
 };
 
 type CacheOptions = { readonly maxEntries: number; readonly ttlMs: number };
@@ -65,6 +67,7 @@ const createEvaluationCache = (
   const { entries, put } = createLruMap<Entry>(maxEntries);
   const recentChanges = createRecentChanges(monotonic);
   let generation = 0;
+  let hasFlagSet = false;
   return {
     get(body) {
       const entry = entries.get(body);
@@ -82,11 +85,17 @@ const createEvaluationCache = (
     },
     invalidate(flagKeys) {
       // The first flag set that is received is not a change: the servers had it before.
-      if (generation > 0) recentChanges.add(flagKeys);
+      if (hasFlagSet) recentChanges.add(flagKeys);
+      hasFlagSet = true;
       generation += 1;
       const changed = new Set(flagKeys);
       for (const [body, { evaluation }] of entries)
         if (changed.has(evaluation.flagKey)) entries.delete(body);
+    },
+    expire() {
+      generation += 1;
+      for (const [body, { evaluation }] of entries)
+        entries.set(body, { evaluation, expiresAt: -Infinity });
     },
   };
 };
@@ -189,6 +198,10 @@ export type RemoteEvaluator = {
   checkAccess(): Promise<void>;
   /** Removes the results of flags that changed from the cache. */
   invalidate(flagKeys: readonly string[]): void;
+  /** Makes all cached results expire, so the next evaluations send requests. */
+  expire(): void;
+  /** Resolves to whether the server evaluates flags for the key now. */
+  readonly confirm: () => Promise<boolean>;
   /** The error because of which requests are paused, or undefined when they are not. */
   readonly circuitError: () => SyncError | undefined;
   close(): void;
@@ -241,6 +254,12 @@ export const createRemoteEvaluator = (
     },
     checkAccess: () => accessCheck.check(),
     invalidate: flagKeys => cache.invalidate(flagKeys),
+    expire: () => cache.expire(),
+    confirm: () =>
+      client.probe().then(
+        () => true,
+        () => false,
+      ),
     circuitError: client.circuitError,
     close() {
       recovery.stop();

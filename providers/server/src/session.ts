@@ -1,3 +1,4 @@
+import { trueWithin } from '@pennon/sync';
 import type { Runtime } from '@pennon/sync';
 
 import { createFlagManager } from './flag-manager.ts';
@@ -21,6 +22,8 @@ export type Session = {
     flagKey: string,
     context: unknown,
   ) => EvaluationResult | Promise<EvaluationResult>;
+  /** Resolves to whether the flags, or the evaluations of the server, are current within `timeoutMs`. */
+  readonly refresh: (timeoutMs: number) => Promise<boolean>;
   close(): Promise<void>;
 };
 
@@ -66,6 +69,7 @@ const startTimers = (
 const createEvaluate =
   (flags: FlagManager, remote: RemoteEvaluator | undefined): Session['evaluate'] =>
   (flagKey, context) => {
+    flags.noticePause();
     const plain = toPlainContext(context);
     const evaluateLocally = () => flags.snapshot()?.evaluate(flagKey, plain);
     return remote === undefined
@@ -86,6 +90,7 @@ export const createSession = (
     },
     onState() {
       if (flags.sourceState() === 'unauthorized') void remote?.checkAccess();
+      if (flags.sourceState() === 'unconfirmed') remote?.expire();
       updateState();
     },
     onWarning: listener.onWarning,
@@ -106,5 +111,12 @@ export const createSession = (
     remote?.close();
     return flags.close();
   };
-  return { started: state.started, flags, evaluate: createEvaluate(flags, remote), close };
+  const refresh = (timeoutMs: number): Promise<boolean> => {
+    remote?.expire();
+    // A key without access to the flag set follows nothing, so only the server can confirm that it evaluates.
+    return remote !== undefined && flags.sourceState() === 'unauthorized'
+      ? trueWithin(remote.confirm(), timeoutMs, runtime.setTimer)
+      : flags.refresh(timeoutMs);
+  };
+  return { started: state.started, flags, evaluate: createEvaluate(flags, remote), refresh, close };
 };

@@ -1,4 +1,4 @@
-import { ageOf, followFlagSet, isAuthError } from '@pennon/sync';
+import { ageOf, followFlagSet, isAuthError, trueWithin } from '@pennon/sync';
 import type {
   DataSource,
   FlagSet,
@@ -31,11 +31,13 @@ export type SourceFreshness = Omit<Freshness, 'revision'>;
 /**
  * - `connecting`: it has not emitted a flag set, and nothing has failed
  * - `ready`: the last flag set that it emitted is current
+ * - `unconfirmed`: this process was paused, and the server has not confirmed the flags since
  * - `unreachable`: the server does not respond, or responds with an error
  * - `unauthorized`: the server rejects the key
  * - `invalid`: the file or the last flag set cannot be used
  */
-export type SourceState = 'connecting' | 'ready' | 'unreachable' | 'unauthorized' | 'invalid';
+export type SourceState =
+  'connecting' | 'ready' | 'unconfirmed' | 'unreachable' | 'unauthorized' | 'invalid';
 
 export type FlagSetUpdate = {
   readonly flagSet: RawFlagSet;
@@ -66,6 +68,10 @@ export type SourceListener = {
 export type FlagSource = {
   readonly state: () => SourceState;
   readonly freshness: () => SourceFreshness;
+  /** Notices at once if this process was paused. */
+  readonly noticePause: () => void;
+  /** Reads the flags again. Resolves to whether that has succeeded within `timeoutMs`. */
+  readonly refresh: (timeoutMs: number) => Promise<boolean>;
   stop(): void | Promise<void>;
 };
 
@@ -73,10 +79,14 @@ export type FlagSource = {
 export type OpenSource = (listener: SourceListener) => FlagSource;
 
 /** One failed request makes the server unreachable, so that the initial flags are used, although the follower retries. */
-const serverState = ({ mode, source, lastError }: FollowerStatus): SourceState => {
+const serverState = (
+  { mode, source, lastError }: FollowerStatus,
+  isUnconfirmed: boolean,
+): SourceState => {
   const hasReceived = source === 'stream' || source === 'poll';
   const hasFailed = mode === 'disconnected' || (!hasReceived && lastError !== undefined);
-  if (!hasFailed) return hasReceived ? 'ready' : 'connecting';
+  if (!hasFailed && hasReceived) return isUnconfirmed ? 'unconfirmed' : 'ready';
+  if (!hasFailed) return 'connecting';
   return lastError !== undefined && isAuthError(lastError) ? 'unauthorized' : 'unreachable';
 };
 
@@ -93,8 +103,10 @@ export const serverSource =
       onUpdate({ flagSet, changed });
     const follower = followFlagSet({ ...connection, initial, onData, onStatus: onState }, runtime);
     return {
-      state: () => serverState(follower.status()),
-      freshness: () => follower.status(),
+      state: () => serverState(follower.status(), follower.isUnconfirmed()),
+      freshness: follower.status,
+      noticePause: follower.noticePause,
+      refresh: follower.refresh,
       stop: () => follower.stop(),
     };
   };
@@ -141,6 +153,11 @@ export const fileSource =
       readAt = monotonic();
       onUpdate({ flagSet });
     };
+    const readAgain = async (): Promise<boolean> => {
+      await readFlagFile(path).then(emit, onFailed);
+      onState();
+      return state === 'ready' && !isStopped;
+    };
     const onFailed = (error: unknown) => {
       state = 'invalid';
       lastError = { message: messageOf(error), status: undefined, at: now() };
@@ -160,6 +177,8 @@ export const fileSource =
         ...(readAt === undefined ? NOT_READ : readBefore(monotonic() - readAt)),
         lastError,
       }),
+      noticePause: () => undefined,
+      refresh: timeoutMs => trueWithin(readAgain(), timeoutMs, setTimer),
       stop() {
         isStopped = true;
         cancelTimer();

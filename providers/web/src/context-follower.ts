@@ -10,6 +10,11 @@ export type ContextFollower = {
   readonly context: () => EvaluationContext;
   /** Undefined before the first context. */
   readonly status: () => FollowerStatus | undefined;
+  /** Whether the server must confirm the values before they count as current. */
+  readonly isUnconfirmed: () => boolean;
+  readonly noticePause: () => void;
+  /** Requests the values at once. Resolves to false if that takes too long, or the page is hidden. */
+  readonly refresh: (timeoutMs: number) => Promise<boolean>;
   /** Follows another context, even on a hidden page. Throws if the context cannot be serialized. */
   readonly setContext: (context: EvaluationContext) => void;
   /** Disconnects if the page is hidden: it has the values of the new context and needs no changes. */
@@ -38,6 +43,9 @@ const createSingleFollower = ({ server, store, ...options }: ContextFollowerOpti
   const stop = () => follower?.stop();
   return {
     status: () => follower?.status(),
+    isUnconfirmed: () => follower?.isUnconfirmed() === true,
+    noticePause: () => follower?.noticePause(),
+    refresh: async (timeoutMs: number) => (await follower?.refresh(timeoutMs)) ?? false,
     stop,
     follow: (context: EvaluationContext) => {
       store.touch(follower?.status().dataAgeMs);
@@ -49,7 +57,7 @@ const createSingleFollower = ({ server, store, ...options }: ContextFollowerOpti
 };
 
 export const createContextFollower = (options: ContextFollowerOptions): ContextFollower => {
-  const { status, stop, follow } = createSingleFollower(options);
+  const { stop, follow, ...current } = createSingleFollower(options);
   const closing = new AbortController();
   let context: EvaluationContext = {};
   let isPaused = false;
@@ -70,8 +78,8 @@ export const createContextFollower = (options: ContextFollowerOptions): ContextF
   listenToPage(listener, options.runtime.setTimer, closing.signal);
 
   return {
+    ...current,
     context: () => context,
-    status,
     setContext(next) {
       context = next;
       follow(context);

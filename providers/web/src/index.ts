@@ -5,6 +5,7 @@ export type {
   FlagsOptions,
   OnlineOptions,
   PennonWebProviderOptions,
+  RefreshOptions,
 } from './options.ts';
 export { PennonWebProvider } from './provider.ts';
 export type { Evaluation } from './resolution.ts';

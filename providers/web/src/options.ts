@@ -45,6 +45,12 @@ export type FlagsOptions = CommonOptions & {
   readonly flags: LocalFlags;
 };
 
+/** The options of `refresh`. */
+export type RefreshOptions = {
+  /** How long to wait for the server, in milliseconds; 2,000 by default. */
+  readonly timeoutMs?: number | undefined;
+};
+
 export type PennonWebProviderOptions = OnlineOptions | FlagsOptions;
 
 /** Values that a page comes with, and the targeting key that they were evaluated for, if it is known. */

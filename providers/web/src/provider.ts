@@ -12,7 +12,7 @@ import { changedNames, NOT_STARTED, defaultRuntime } from '@pennon/sync';
 import { subjectOf } from './context-follower.ts';
 import type { LocalFlags } from './local-flags.ts';
 import { evaluateFlags } from './local-flags.ts';
-import type { OnlineOptions, PennonWebProviderOptions } from './options.ts';
+import type { OnlineOptions, PennonWebProviderOptions, RefreshOptions } from './options.ts';
 import { checkOptions, hasFlags } from './options.ts';
 import { browserStorage, createPersistence, isValues } from './persistence.ts';
 import type { Reconciler, ReconcilerEvents } from './reconciler.ts';
@@ -23,6 +23,7 @@ import type { Freshness, ValueStore } from './value-store.ts';
 import { createValueStore } from './value-store.ts';
 
 const INIT_TIMEOUT_MS = 2_000;
+const REFRESH_TIMEOUT_MS = 2_000;
 
 /**
  * Version 0.9 of the OpenFeature specification makes `initialize` responsible for READY (2.8). Current SDKs emit
@@ -131,6 +132,19 @@ export class PennonWebProvider implements Provider {
     if (this.#source !== undefined && flagsChanged.length > 0) this.#events.changed(flagsChanged);
   }
 
+  /**
+   * Requests the values at once. Resolves to true when they are current, or to false if that takes longer than
+   * `timeoutMs`, 2,000 by default, and on a hidden page, which follows nothing.
+   */
+  async refresh({ timeoutMs = REFRESH_TIMEOUT_MS }: RefreshOptions = {}): Promise<boolean> {
+    if (!(timeoutMs > 0))
+      throw new TypeError(
+        'PennonWebProvider: "timeoutMs" must be a number of milliseconds greater than 0',
+      );
+    if (this.#source && this.#localValues) return true;
+    return (await this.#reconciler?.refresh(timeoutMs)) ?? false;
+  }
+
   /** Returns how current the values are, their source and the last error. */
   freshness(): Freshness {
     const values = this.#source && this.#localValues;
@@ -139,23 +153,28 @@ export class PennonWebProvider implements Provider {
       : { ...NOT_STARTED, mode: 'flags', source: 'flags', revision: values.revision };
   }
 
+  #current(): ResolutionSource | undefined {
+    this.#reconciler?.noticePause();
+    return this.#source;
+  }
+
   resolveBooleanEvaluation(flagKey: string, defaultValue: boolean): ResolutionDetails<boolean> {
-    return resolve(this.#source, flagKey, 'boolean', defaultValue);
+    return resolve(this.#current(), flagKey, 'boolean', defaultValue);
   }
 
   resolveStringEvaluation(flagKey: string, defaultValue: string): ResolutionDetails<string> {
-    return resolve(this.#source, flagKey, 'string', defaultValue);
+    return resolve(this.#current(), flagKey, 'string', defaultValue);
   }
 
   resolveNumberEvaluation(flagKey: string, defaultValue: number): ResolutionDetails<number> {
-    return resolve(this.#source, flagKey, 'number', defaultValue);
+    return resolve(this.#current(), flagKey, 'number', defaultValue);
   }
 
   resolveObjectEvaluation<T extends JsonValue>(
     flagKey: string,
     defaultValue: T,
   ): ResolutionDetails<T> {
-    return resolve(this.#source, flagKey, 'object', defaultValue);
+    return resolve(this.#current(), flagKey, 'object', defaultValue);
   }
 }
 

@@ -39,6 +39,10 @@ export type Reconciler = {
    * with its result.
    */
   reconcile(context: EvaluationContext): Promise<void>;
+  /** Notices at once if this page was paused, such as by a laptop that slept. */
+  noticePause(): void;
+  /** Requests the values at once. Resolves to whether they are current within `timeoutMs`. */
+  refresh(timeoutMs: number): Promise<boolean>;
   close(): void;
 };
 
@@ -52,7 +56,7 @@ export const createReconciler = (options: ReconcilerOptions): Reconciler => {
   };
   const onStatus = (status: FollowerStatus) => {
     if (contextSwitch.isPending()) contextSwitch.onStatus(status);
-    else if (isSettled(status)) notifier.update(!isCurrent(status));
+    else if (isSettled(status) || follower.isUnconfirmed()) notifier.update(!isCurrent(status));
   };
   const follower = createContextFollower({ server, store, runtime, onData, onStatus });
   const contextSwitch = createContextSwitch(options, follower);
@@ -80,6 +84,8 @@ export const createReconciler = (options: ReconcilerOptions): Reconciler => {
       store.seed(subjectOf(context), bootstrap);
       follower.setContext(context);
     },
+    noticePause: follower.noticePause,
+    refresh: follower.refresh,
     reconcile: context => (lastReconciliation = reconcile(context)),
     close() {
       notifier.close();

@@ -6,12 +6,13 @@ import { expect, it } from 'vitest';
 const KIB = 1_024;
 
 /**
- * The limit was 7 KiB before the provider had flags without a server, a logger, names for unknown options
- * separate subjects without a targeting key, and a monotonic clock.
+ * The limit was 7 KiB before the provider had flags without a server, a logger, names for unknown options,
+ * separate subjects without a targeting key, a monotonic clock,
+ * the notice of pauses and `refresh`.
  */
-const LIMIT = 9 * KIB;
+const LIMIT = 9.5 * KIB;
 
-it('the provider is at most 9 KiB, minified and gzipped, without the SDK', async () => {
+it('the provider is at most 9.5 KiB, minified and gzipped, without the SDK', async () => {
   const { outputFiles } = await build({
     entryPoints: [new URL('../src/index.ts', import.meta.url).pathname],
     bundle: true,

@@ -39,6 +39,8 @@ export type FakeRuntime = Runtime & {
   advance(ms: number): Promise<void>;
   /** Sets the time of day forward, or back if `ms` is negative. No time passes. */
   setWallTime(ms: number): void;
+  /** Advances the clock without firing timers, as if the process did not run. */
+  freeze(ms: number): void;
   readonly timerCount: () => number;
   /** The result of `random`. */
   randomValue: number;
@@ -138,6 +140,9 @@ export const createFakeRuntime = (): FakeRuntime => {
       }),
     now: () => epoch + time,
     monotonic: () => time,
+    freeze(ms) {
+      time += ms;
+    },
     setWallTime(ms) {
       epoch += ms;
     },
@@ -158,7 +163,7 @@ export const createFakeRuntime = (): FakeRuntime => {
       const until = time + ms;
       await settle();
       for (let timer = nextDue(until); timer !== undefined; timer = nextDue(until)) {
-        time = timer.due;
+        time = Math.max(time, timer.due);
         timers.delete(timer);
         timer.callback();
         await settle();

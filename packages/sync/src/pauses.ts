@@ -1,0 +1,48 @@
+import { clockOffset } from './runtime.ts';
+import type { Runtime } from './runtime.ts';
+import { IDLE_TIMEOUT_MS } from './timing.ts';
+
+const TICK_MS = 1_000;
+/** A tick that is later than this shows a pause. A busy event loop delays it less. */
+const LATE_MS = 2_000;
+
+export type PauseWatch = {
+  /** Calls `onPause` at once if the process was paused since the last tick. */
+  readonly check: () => void;
+  readonly stop: () => void;
+};
+
+/**
+ * Watches for times in which this process did not run: it was frozen, its machine slept, or its event loop was
+ * blocked. A timer that is overdue shows a pause. The monotonic clock may stop while a machine sleeps, so a
+ * time of day that is far ahead of it shows one, too. `onPause` receives the length of the pause.
+ */
+export const watchPauses = (runtime: Runtime, onPause: (ms: number) => void): PauseWatch => {
+  const { monotonic, setTimer } = runtime;
+  let tickedAt = monotonic();
+  let offsetAtTick = clockOffset(runtime);
+  let cancelTimer: () => void = () => undefined;
+
+  const pauseMs = (): number => {
+    const aheadMs = clockOffset(runtime) - offsetAtTick;
+    const lateMs = monotonic() - tickedAt - TICK_MS;
+    return aheadMs > IDLE_TIMEOUT_MS ? aheadMs : lateMs;
+  };
+  const reset = () => {
+    tickedAt = monotonic();
+    offsetAtTick = clockOffset(runtime);
+  };
+  const check = () => {
+    const ms = pauseMs();
+    if (ms <= LATE_MS) return;
+    reset();
+    onPause(ms);
+  };
+  const tick = () => {
+    cancelTimer = setTimer(TICK_MS, tick);
+    check();
+    reset();
+  };
+  cancelTimer = setTimer(TICK_MS, tick);
+  return { check, stop: () => cancelTimer() };
+};
