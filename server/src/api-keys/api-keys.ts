@@ -173,6 +173,11 @@ const validateKey = (input: ApiKeyCreate, now: number): void => {
   if (input.expiresAt != null && Date.parse(input.expiresAt) <= now) {
     details.push({ path: 'expiresAt', message: 'must be in the future' });
   }
+  for (const [at, origin] of (input.allowedOrigins ?? []).entries()) {
+    if (!origin.includes('*')) continue;
+    const message = 'must be a single origin without "*": list each one, or leave the field out';
+    details.push({ path: `allowedOrigins.${at}`, message });
+  }
   if (details.length > 0) throw invalid(details);
 };
 

@@ -15,6 +15,9 @@ import { page, paging } from './schemas.ts';
 /** A cursor has a position in the log of each environment. */
 const MAX_CURSOR_LENGTH = 8_000;
 
+const isPeriod = ({ from, until }: { from?: string | undefined; until?: string | undefined }) =>
+  from === undefined || until === undefined || Date.parse(from) <= Date.parse(until);
+
 export const audit = router({
   list: procedure({
     permission: 'audit.read',
@@ -51,10 +54,12 @@ export const audit = router({
         action: AuditAction.optional(),
         from: Instant.optional().describe('At or after this time.'),
         until: Instant.optional().describe('Before this time.'),
-      }).refine(({ flag, segment }) => flag === undefined || segment === undefined, {
-        path: ['segment'],
-        error: 'cannot be combined with "flag"',
-      }),
+      })
+        .refine(({ flag, segment }) => flag === undefined || segment === undefined, {
+          path: ['segment'],
+          error: 'cannot be combined with "flag"',
+        })
+        .refine(isPeriod, { path: ['until'], error: 'must not be before "from"' }),
     )
     .output(page(AuditEntry))
     .query(({ ctx, input }) => listAudit(ctx.services, ctx.caller, input)),

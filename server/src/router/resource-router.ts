@@ -54,7 +54,7 @@ export const resourceSchemas = <
       ...environment,
       ...paging,
       search: z.string().max(200).optional().describe('Text in the key, name or description.'),
-      tag: z.string().max(200).optional(),
+      tag: z.string().min(1, 'must not be empty').max(200).optional(),
       ...filter,
     }),
     replace: strictObject({

@@ -1169,6 +1169,17 @@ export const MISTAKES: readonly Row[] = [
     'must be an origin as browsers send it, such as "https://app.example.com"',
   ],
   [
+    key('origin pattern', {
+      name: 'a',
+      role: 'client',
+      environment: 'production',
+      allowedOrigins: ['https://app.example.com', 'https://*.example.com'],
+    }),
+    400,
+    'allowedOrigins.1',
+    'must be a single origin without "*"',
+  ],
+  [
     key('origins text', {
       name: 'a',
       role: 'client',
@@ -1317,6 +1328,13 @@ export const MISTAKES: readonly Row[] = [
     400,
     'from',
     'must be a date and time such as "2026-01-31T12:00:00Z"',
+  ],
+  [get('empty tag', `/flags${P}&tag=`), 400, 'tag', 'must not be empty'],
+  [
+    get('audit reversed', `/audit${P}&from=2026-02-01T00:00:00Z&until=2026-01-31T00:00:00Z`),
+    400,
+    'until',
+    'must not be before "from"',
   ],
   [
     get('audit both', `/audit${P}&flag=a&segment=b`),
