@@ -9,7 +9,7 @@ export { createConnectionScope } from './http.ts';
 export type { ConnectionScope } from './http.ts';
 export { changedNames, isJsonObject, sameJson } from './json.ts';
 export type { JsonObject } from './json.ts';
-export { unknownOption } from './options.ts';
+export { connectionProblem, durationProblem, unknownOption } from './options.ts';
 export { trueWithin } from './refresh.ts';
 export { ageOf, LONGEST_TIMER_MS, defaultRuntime } from './runtime.ts';
 export type { Runtime } from './runtime.ts';

@@ -1,3 +1,5 @@
+import { isJsonObject } from './json.ts';
+
 const pairsOf = (text: string): string[] => {
   const letters = text.toLowerCase().replaceAll(/[-_]/g, '');
   return Array.from(letters.slice(1), (letter, index) => `${letters[index]}${letter}`);
@@ -18,4 +20,69 @@ export const unknownOption = (options: object, known: readonly string[]): string
   return similarity(name, nearest) < 0.5
     ? `there is no option "${name}"; the options are ${known.join(', ')}`
     : `there is no option "${name}"; did you mean "${nearest}"?`;
+};
+
+const URL_FORM = /^https?:\/\/[^\s/?#@\\]+(\/[^\s?#\\]*)?$/i;
+
+const isServerUrl = (url: unknown): boolean => {
+  try {
+    // `URL` alone accepts much that no request can use, and `URL.canParse` is missing in older browsers.
+    return typeof url === 'string' && URL_FORM.test(url) && new URL(url).port !== '0';
+  } catch {
+    return false;
+  }
+};
+
+/** The name and the value of a header on two lines, unless the provider or the connection sets it. */
+const HEADER_FORM =
+  /^(?!(authorization|connection|content-(length|type)|expect|host|if-none-match|keep-alive|last-event-id|proxy-.*|te|trailer|transfer-encoding|upgrade)\n)[\w!#$%&'*+.^`|~-]+\n[ -~]*$/i;
+
+const areHeaders = (headers: unknown): boolean =>
+  isJsonObject(headers) &&
+  // An instance of `Headers` or `Map` has no properties, so it would be ignored.
+  Object.prototype.toString.call(headers) === '[object Object]' &&
+  Object.entries(headers).every(
+    ([name, value]) => typeof value === 'string' && HEADER_FORM.test(`${name}\n${value}`),
+  );
+
+type ConnectionOptions = {
+  readonly url?: unknown;
+  readonly key?: unknown;
+  readonly headers?: unknown;
+  readonly fetch?: unknown;
+};
+
+/**
+ * Returns what is wrong with the options for the connection to a server, or undefined. The texts do not repeat
+ * values, which may be secret. `names` are those of other places that `url` and `key` come from.
+ */
+export const connectionProblem = (
+  { url, key, headers = {}, fetch }: ConnectionOptions,
+  names = { url: '"url"', key: '"key"' },
+): string | undefined => {
+  if (!isServerUrl(url))
+    return `${names.url} must be the URL of a server, such as "https://flags.example.com", without user, password, query and fragment`;
+  if (typeof key !== 'string' || !/^[!-~]+$/.test(key))
+    return `${names.key} must be an API key: visible ASCII characters, no spaces`;
+  if (fetch !== undefined && typeof fetch !== 'function') return '"fetch" must be a function';
+  return areHeaders(headers)
+    ? undefined
+    : '"headers" must have visible ASCII text by name, and none that the provider sets, such as "authorization"';
+};
+
+/** Returns what is wrong with options that are milliseconds. `longest` has the upper limit of each. */
+export const durationProblem = (
+  options: object,
+  longest: Readonly<Record<string, number>>,
+): string | undefined => {
+  const values: [string, unknown][] = Object.entries(options);
+  const invalid = values.find(([name, value]) => {
+    const limit = longest[name];
+    const isValid = typeof value === 'number' && value > 0 && value <= (limit ?? 0);
+    return limit !== undefined && value !== undefined && !isValid;
+  });
+  return (
+    invalid &&
+    `"${invalid[0]}" must be a number of milliseconds greater than 0, and at most ${longest[invalid[0]]}`
+  );
 };

@@ -35,7 +35,7 @@ export type Address = {
   readonly key: string;
   /** Required for keys of all environments, and omitted for others. */
   readonly environment?: string | undefined;
-  /** Headers to add to each request, such as those that a proxy requires. */
+  /** Headers to add to each request, such as those that a gateway requires; none that `buildRequest` sets. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
 };
 
@@ -48,10 +48,6 @@ type RequestOptions = {
 /** Returns a header, or undefined if it has no value. */
 export const header = (name: string, value: string | undefined) =>
   value === undefined ? undefined : { [name]: value };
-
-/** A header of the same name in other letters would be sent in addition, and not replaced. */
-const lowerCaseNames = (headers: Readonly<Record<string, string>>) =>
-  Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
 
 /** Returns a request to a route of the API. */
 export const buildRequest = (
@@ -66,7 +62,7 @@ export const buildRequest = (
     url: `${url.replace(/\/+$/, '')}/api/v1/${route}${query}`,
     init: {
       ...post,
-      headers: { ...lowerCaseNames(added), authorization: `Bearer ${key}`, ...type, ...headers },
+      headers: { ...added, authorization: `Bearer ${key}`, ...type, ...headers },
     },
   };
 };

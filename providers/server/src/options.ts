@@ -1,5 +1,5 @@
 import type { Logger } from '@openfeature/server-sdk';
-import { unknownOption } from '@pennon/sync';
+import { connectionProblem, durationProblem, LONGEST_TIMER_MS, unknownOption } from '@pennon/sync';
 import type { Runtime } from '@pennon/sync';
 
 import type { LocalFlags } from './flag-file.ts';
@@ -92,18 +92,16 @@ const fail = (message: string): never => {
   throw new TypeError(`PennonProvider: ${message}`);
 };
 
-const DURATIONS = ['initTimeoutMs', 'pollIntervalMs', 'cacheTtlMs', 'requestTimeoutMs'] as const;
+/** The options that are milliseconds, with the longest. What uses a timer is limited by it. */
+const DURATIONS = {
+  initTimeoutMs: Infinity,
+  pollIntervalMs: LONGEST_TIMER_MS,
+  cacheTtlMs: Infinity,
+  requestTimeoutMs: LONGEST_TIMER_MS,
+};
 
-const validateDurations = <Name extends string>(
-  options: { readonly [name in Name]?: number | undefined },
-  names: readonly Name[],
-): void => {
-  for (const name of names) {
-    const value = options[name];
-    if (value !== undefined && !(typeof value === 'number' && value > 0)) {
-      fail(`"${name}" must be a number of milliseconds greater than 0`);
-    }
-  }
+const failIf = (problem: string | undefined): void => {
+  if (problem !== undefined) fail(problem);
 };
 
 /** The options of `refresh`. */
@@ -118,20 +116,20 @@ const REFRESH_TIMEOUT_MS = 2_000;
 export const refreshTimeout = (options: RefreshOptions): number => {
   const problem = unknownOption(options, ['timeoutMs']);
   if (problem !== undefined) fail(`refresh: ${problem}`);
-  validateDurations(options, ['timeoutMs']);
+  failIf(durationProblem(options, { timeoutMs: Infinity }));
   return options.timeoutMs ?? REFRESH_TIMEOUT_MS;
 };
 
 const MODES = new Set<unknown>(['in-process', 'remote', undefined]);
 
-const validateServer = ({ url, key, mode }: OnlineOptions): void => {
-  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
-    fail('"url" must be the address of a server, such as "https://flags.example.com"');
-  }
-  if (typeof key !== 'string' || !/^[\x21-\x7e]+$/.test(key)) {
-    fail('"key" must be an API key: visible ASCII characters, no spaces');
-  }
+/** The form of the key of an environment. The server has the same rule. */
+const ENVIRONMENT = /^(?!.*\.\.)[a-z\d][\w.-]*$/i;
+
+const validateServer = ({ mode, environment }: OnlineOptions): void => {
   if (!MODES.has(mode)) fail('"mode" must be "in-process" or "remote"');
+  if (environment === undefined) return;
+  if (typeof environment !== 'string' || !ENVIRONMENT.test(environment))
+    fail('"environment" must be the key of an environment, such as "production"');
 };
 
 /** All options. TypeScript rejects a table that lacks one. */
@@ -170,6 +168,11 @@ const withVariables = (
       'pass "url" and "key" (or set PENNON_URL and PENNON_KEY), "offlineFile" or "flags"',
     );
   if (key === undefined) return fail('pass "key", or set PENNON_KEY');
+  const names = {
+    url: options.url === undefined ? 'PENNON_URL' : '"url"',
+    key: options.key === undefined ? 'PENNON_KEY' : '"key"',
+  };
+  failIf(connectionProblem({ ...options, url, key }, names));
   return { ...options, url, key };
 };
 
@@ -189,9 +192,8 @@ export const resolveOptions = (
   options: PennonProviderOptions,
   variables: Variables,
 ): ResolvedOptions => {
-  const problem = unknownOption(options, Object.keys(OPTIONS));
-  if (problem !== undefined) fail(problem);
-  validateDurations<(typeof DURATIONS)[number]>(options, DURATIONS);
+  failIf(unknownOption(options, Object.keys(OPTIONS)));
+  failIf(durationProblem(options, DURATIONS));
   validateChoice(options);
   if (isOffline(options) || isLocal(options)) return options;
   const resolved = withVariables(options, variables);

@@ -1,6 +1,12 @@
 import type { Logger } from '@openfeature/web-sdk';
 import type { Runtime, Values } from '@pennon/sync';
-import { isJsonObject, unknownOption } from '@pennon/sync';
+import {
+  connectionProblem,
+  durationProblem,
+  isJsonObject,
+  LONGEST_TIMER_MS,
+  unknownOption,
+} from '@pennon/sync';
 
 import type { LocalFlags } from './local-flags.ts';
 import type { ValueStorage } from './persistence.ts';
@@ -75,6 +81,13 @@ const NAMES: Record<keyof OnlineOptions | keyof FlagsOptions, true> = {
   logger: true,
 };
 
+/** The options that are milliseconds, with the longest. */
+const DURATIONS = {
+  initTimeoutMs: Infinity,
+  storageMaxAgeMs: Infinity,
+  pollIntervalMs: LONGEST_TIMER_MS,
+};
+
 /** Rejects options that can never work, such as a setting that the build of the page did not fill in. */
 export const checkOptions = (options: PennonWebProviderOptions | undefined): void => {
   const problem = problemOf(options);
@@ -92,8 +105,5 @@ const problemOf = (options: PennonWebProviderOptions | undefined): string | unde
     return 'url' in options && options.url !== undefined
       ? 'pass either "url" or "flags", not both'
       : undefined;
-  if (typeof options.url !== 'string') return '"url" must be the URL of a server';
-  return typeof options.key === 'string' && /^[!-~]+$/.test(options.key)
-    ? undefined
-    : '"key" must be an API key';
+  return connectionProblem(options) ?? durationProblem(options, DURATIONS);
 };

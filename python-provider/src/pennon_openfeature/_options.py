@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import math
 import os
 import re
 import ssl
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
@@ -14,10 +16,15 @@ from urllib.parse import urlsplit
 from ._flag_file import FilePath
 from ._flag_set import FlagSet
 from ._http import Address, Network
-from ._timing import Timing
+from ._timing import LONGEST_TIMER_MS, Timing
 
-# Ten years. Threads cannot wait for an infinite time.
-MAX_MS = 10 * 365 * 86_400_000
+# The options that are milliseconds, with the longest. What uses a timer is limited by it.
+_DURATIONS = {
+    "init_timeout_ms": math.inf,
+    "poll_interval_ms": LONGEST_TIMER_MS,
+    "cache_ttl_ms": math.inf,
+    "request_timeout_ms": LONGEST_TIMER_MS,
+}
 
 ProviderMode: TypeAlias = Literal["in-process", "remote"]
 
@@ -79,10 +86,11 @@ def validate_options(options: Options) -> Options:
     """Returns the options. Raises ValueError if they are invalid or contradict each other."""
     if options.mode not in ("in-process", "remote"):
         raise ValueError(f'mode must be "in-process" or "remote", not {options.mode!r}')
-    for name in ("init_timeout_ms", "poll_interval_ms", "cache_ttl_ms", "request_timeout_ms"):
-        if not _is_number(getattr(options, name), above=0):
-            raise ValueError(f"{name} must be a number of milliseconds above 0, up to ten years")
-    if not _is_number(options.cache_entries, above=-1):
+    for name, longest in _DURATIONS.items():
+        if not _is_number(getattr(options, name), 0, longest):
+            limits = f"greater than 0, and at most {longest}"
+            raise ValueError(f"{name} must be a number of milliseconds {limits}")
+    if not _is_number(options.cache_entries, -1, sys.maxsize):
         raise ValueError("cache_entries must be 0 or more")
     if not isinstance(options.stream, bool):
         raise ValueError(f"stream must be True or False, not {options.stream!r}")
@@ -96,9 +104,9 @@ def validate_options(options: Options) -> Options:
     return options
 
 
-def _is_number(value: object, above: float) -> bool:
+def _is_number(value: object, above: float, longest: float) -> bool:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and above < value <= MAX_MS  # type: ignore[operator]
+    return is_number and above < value <= longest  # type: ignore[operator]
 
 
 def _validate_combination(options: Options) -> None:
@@ -124,11 +132,15 @@ def parse_address(
     if not url or not key:
         raise ValueError(_missing_message(is_url_missing=not url, is_key_missing=not key))
     if not _is_url(url):
-        raise ValueError(f"{url_name} must be a URL such as https://flags.example.com, not {url!r}")
+        # The value may contain a password, so the message does not repeat it.
+        raise ValueError(
+            f"{url_name} must be the URL of a server, such as https://flags.example.com, "
+            "without user, password, query and fragment"
+        )
     if not _is_visible(key):
-        raise ValueError(f"{key_name} must consist of visible ASCII characters")
-    if not isinstance(environment, str | None):
-        raise ValueError(f"environment must be the key of an environment, not {environment!r}")
+        raise ValueError(f"{key_name} must be an API key: visible ASCII characters, no spaces")
+    if environment is not None and not _matches(_ENVIRONMENT, environment):
+        raise ValueError('environment must be the key of an environment, such as "production"')
     return Address(url, key, environment, network)
 
 
@@ -142,11 +154,20 @@ def _missing_message(*, is_url_missing: bool, is_key_missing: bool) -> str:
     return f"{name} is required: pass it, or set PENNON_{name.upper()}"
 
 
-# The provider sets these itself.
-_RESERVED_HEADERS = frozenset(
-    "authorization content-length content-type host if-none-match last-event-id".split()
+# The form of the key of an environment. The server has the same rule.
+_ENVIRONMENT = re.compile(r"(?!.*\.\.)[a-zA-Z0-9][a-zA-Z0-9_.-]*")
+
+# The provider or the connection sets them.
+_RESERVED_HEADERS = re.compile(
+    r"authorization|connection|content-length|content-type|expect|host|if-none-match|keep-alive"
+    r"|last-event-id|proxy-.*|te|trailer|transfer-encoding|upgrade",
+    re.IGNORECASE,
 )
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+
+def _matches(pattern: re.Pattern[str], value: object) -> bool:
+    return isinstance(value, str) and pattern.fullmatch(value) is not None
 
 
 def parse_network(
@@ -155,9 +176,10 @@ def parse_network(
     """How to connect to the server. Raises ValueError if that is invalid."""
     for name, value in _header_items(headers):
         if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
-            raise ValueError(f"headers: {name!r} is not the name of a header")
-        if name.lower() in _RESERVED_HEADERS:
-            raise ValueError(f'headers: the provider sets "{name}" itself')
+            # Not the name itself, which may be a whole line with a secret.
+            raise ValueError('headers has an invalid name: use names such as "x-tenant"')
+        if _RESERVED_HEADERS.fullmatch(name):
+            raise ValueError(f'headers cannot set "{name}"')
         # The value may be a secret, so the message does not contain it.
         if not isinstance(value, str) or not value.isascii() or not value.isprintable():
             raise ValueError(f'headers: the value of "{name}" must be visible ASCII text')
@@ -165,7 +187,7 @@ def parse_network(
         raise ValueError(
             'ssl_context must be an SSLContext: ssl.create_default_context(cafile="ca.pem")'
         )
-    if proxy is not None and not (_is_url(proxy) and urlsplit(proxy).scheme == "http"):
+    if proxy is not None and not _is_proxy(proxy):
         raise ValueError("proxy must be a URL such as http://proxy:3128")
     return Network(dict(headers or {}), ssl_context, proxy)
 
@@ -176,18 +198,26 @@ def _header_items(headers: object) -> Iterable[tuple[object, object]]:
     return (headers or {}).items()
 
 
+_URL = re.compile(r"https?://[^\s/?#@\\]+(/[^\s?#\\]*)?", re.IGNORECASE)
+
+
 def _is_url(url: object) -> bool:
+    if not isinstance(url, str) or _URL.fullmatch(url) is None:
+        return False
     try:
-        parts = urlsplit(url) if isinstance(url, str) else None
         # The port is validated on access, not by urlsplit.
-        has_valid_port = parts is not None and (parts.port is None or parts.port > 0)
+        parts = urlsplit(url)
+        return (parts.hostname or "\n").isprintable() and parts.port != 0
     except ValueError:
         return False
-    if parts is None or parts.scheme not in ("http", "https") or not has_valid_port:
-        return False
-    host = parts.hostname or ""
-    return bool(host) and host.isprintable() and " " not in host
 
 
 def _is_visible(key: object) -> bool:
     return isinstance(key, str) and key.isascii() and key.isprintable() and " " not in key
+
+
+def _is_proxy(proxy: object) -> bool:
+    if not isinstance(proxy, str):
+        return False
+    scheme, _, rest = proxy.partition("://")
+    return scheme == "http" and _is_url(f"http://{rest.rpartition('@')[2]}")

@@ -15,6 +15,7 @@ from ._provider_state import ProviderStateMachine, state_of
 from ._remote import RemoteEvaluator
 from ._resolution import ResultWithTelemetry
 from ._sources import Freshness
+from ._timing import LONGEST_TIMER_MS
 
 # How long `stop` waits for threads that are connecting or inside a callback.
 STOP_TIMEOUT_S = 1
@@ -41,7 +42,8 @@ class Session:
         Raises ProviderFatalError if the server rejects the key, and GeneralError if there are no
         flags within `init_timeout_ms`. The session continues to try in both cases.
         """
-        deadline = time.monotonic() + self._options.init_timeout_ms / 1_000
+        timeout_ms = min(self._options.init_timeout_ms, LONGEST_TIMER_MS)
+        deadline = time.monotonic() + timeout_ms / 1_000
         self._flags.start()
         self._flags.wait_until_settled(deadline)
         source = self._flags.source_state

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from ._errors import SyncError
 
+# About 25 days, the longest timer of the provider for Node.js.
+LONGEST_TIMER_MS = 2**31 - 1
+
 
 @dataclass(frozen=True, slots=True)
 class Timing:

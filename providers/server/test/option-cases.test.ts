@@ -1,0 +1,23 @@
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+
+import {
+  nameInError,
+  readOptionCases,
+  refusal,
+} from '../../../packages/sync/test/support/options.ts';
+import { PennonProvider } from '../src/index.ts';
+
+beforeEach(() => {
+  for (const name of ['PENNON_URL', 'PENNON_KEY']) vi.stubEnv(name, undefined);
+});
+afterEach(() => void vi.unstubAllEnvs());
+
+const cases = readOptionCases('node');
+
+it.each(cases)('$name', ({ options, variables = {}, refused }) => {
+  for (const [name, value] of Object.entries(variables)) vi.stubEnv(name, value);
+  const message = refusal(() => Reflect.construct(PennonProvider, [options]));
+  if (refused === undefined) return expect(message).toBeUndefined();
+  expect(message).toContain(nameInError(refused));
+  expect(message).not.toContain('s3cret');
+});
