@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { StoreError, type StoreErrorCode } from './store/store.ts';
 
 /**
- * Every error code with its HTTP status and tRPC code. The last three are OpenFeature's codes for failed
+ * Every error code with its HTTP status and tRPC code. The last four are OpenFeature's codes for failed
  * evaluations.
  */
 export const ERRORS = {
@@ -28,6 +28,7 @@ export const ERRORS = {
   FLAG_NOT_FOUND: { http: 404, trpc: 'NOT_FOUND' },
   TARGETING_KEY_MISSING: { http: 400, trpc: 'BAD_REQUEST' },
   PARSE_ERROR: { http: 500, trpc: 'INTERNAL_SERVER_ERROR' },
+  INVALID_CONTEXT: { http: 400, trpc: 'BAD_REQUEST' },
 } as const satisfies Record<string, { http: number; trpc: TRPC_ERROR_CODE_KEY }>;
 
 export type ErrorCode = keyof typeof ERRORS;

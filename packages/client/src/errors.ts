@@ -20,7 +20,8 @@ export type ErrorCode =
   | 'SERVICE_UNAVAILABLE'
   | 'FLAG_NOT_FOUND'
   | 'TARGETING_KEY_MISSING'
-  | 'PARSE_ERROR';
+  | 'PARSE_ERROR'
+  | 'INVALID_CONTEXT';
 
 /** The body of an error: a code for programs, a message for people, and one detail per invalid field. */
 export type ErrorData<Code extends ErrorCode = ErrorCode> = {

@@ -20,6 +20,7 @@ const newLazyFlag = (key: string): LazyFlag => ({
   compiled: undefined,
   evaluationId: -1,
   result: undefined,
+  work: 0,
 });
 
 const IN_CYCLE = 'depends on itself through flag conditions: remove one of them';

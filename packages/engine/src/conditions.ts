@@ -22,6 +22,7 @@ import {
 } from './operators.ts';
 import { below, type Report } from './problems.ts';
 import type { RegexEngine } from './re2-subset.ts';
+import { LONG_TEXT } from './work.ts';
 
 /** How many groups may be nested. */
 export const MAX_GROUP_DEPTH = 5;
@@ -84,11 +85,14 @@ const anyOf = (conditions: readonly CompiledCondition[]): Predicate => {
 const negateIf = (isNegated: boolean, holds: Predicate): Predicate =>
   isNegated ? (context, evaluationId) => !holds(context, evaluationId) : holds;
 
-/** Strings, which most attributes are, go straight to the test. */
-const passes = (read: AttributeReader, test: ValueTest) => (context: Attributes) => {
-  const value = read(context);
-  return typeof value === 'string' ? test(value) : value !== undefined && anyPasses(value, test);
-};
+/** Short strings, which most attributes are, go straight to the test. */
+const passes =
+  (read: AttributeReader, test: ValueTest, entry: OperatorEntry) => (context: Attributes) => {
+    const value = read(context);
+    return typeof value === 'string' && value.length <= LONG_TEXT
+      ? test(value)
+      : value !== undefined && anyPasses(value, test, entry);
+  };
 
 const isPresent = (read: AttributeReader) => (context: Attributes) => read(context) !== undefined;
 
@@ -131,7 +135,7 @@ const compileAttributeCondition: ConditionCompiler = (raw, scope, not) => {
   }
   if (attribute === undefined) return undefined;
   const read = attributeReader(attribute);
-  const holds = entry.testsPresence ? isPresent(read) : passes(read, test);
+  const holds = entry.testsPresence ? isPresent(read) : passes(read, test, entry);
   const isNegated = not !== (entry.isNegated ?? false);
   return {
     kind: 'attribute',

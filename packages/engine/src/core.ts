@@ -5,5 +5,5 @@ export { evaluate, evaluateAll, type Evaluations } from './evaluate.ts';
 export type { CompiledFlagSet } from './model.ts';
 export type { Finding, Problem } from './problems.ts';
 export type { RegexEngine as Patterns } from './re2-subset.ts';
-export { needsPatterns, references, type References } from './references.ts';
+export { needsPatterns, patternProblem, references, type References } from './references.ts';
 export { expandShortForm } from './short-form.ts';

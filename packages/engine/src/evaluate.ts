@@ -3,7 +3,8 @@ import type { Evaluation } from '@pennon/schema';
 import { attributesOf, toBucketingValue, type Attributes } from './attributes.ts';
 import { DRAWS, orderedHash } from './hash.ts';
 import type { Band, CompiledFlag, CompiledFlagSet, CompiledRule, LazyFlag } from './model.ts';
-import { notFound } from './results.ts';
+import { notFound, tooMuchWork } from './results.ts';
+import { addWork, resetWork, WORK_EXCEEDED, workDone } from './work.ts';
 
 /** Finds the band with this ordered hash. The bands of a split include every hash. */
 const bandOf = (bands: readonly Band[], hash: number): Band | undefined => {
@@ -43,17 +44,30 @@ let lastEvaluationId = 0;
 /** Identifies one evaluation, within which each flag is evaluated at most once. */
 export const newEvaluationId = (): number => (lastEvaluationId += 1);
 
-/** Evaluates a flag at most once within one evaluation. The flag must be compiled. */
+/**
+ * Evaluates a flag at most once within one evaluation. The flag must be compiled. Counts its work each time, so
+ * whether a flag takes too much does not depend on which flags were evaluated before it.
+ */
 export const evaluateMemoized = (
   lazyFlag: LazyFlag,
   context: Attributes,
   evaluationId: number,
 ): Evaluation | undefined => {
-  if (lazyFlag.evaluationId !== evaluationId && lazyFlag.compiled !== undefined) {
-    lazyFlag.result = evaluateFlag(lazyFlag.compiled, context, evaluationId);
+  const { compiled } = lazyFlag;
+  if (lazyFlag.evaluationId === evaluationId) addWork(lazyFlag.work);
+  else if (compiled !== undefined) {
+    const before = workDone();
+    lazyFlag.result = evaluateFlag(compiled, context, evaluationId);
+    lazyFlag.work = workDone() - before;
     lazyFlag.evaluationId = evaluationId;
   }
   return lazyFlag.result;
+};
+
+/** Returns the result if an evaluation was stopped by its limit. Throws anything else. */
+const resultOfError = (error: unknown, flagKey: string): Evaluation => {
+  if (error !== WORK_EXCEEDED) throw error;
+  return tooMuchWork(flagKey);
 };
 
 /** Evaluates one flag. Never throws, and always returns the same result for the same arguments. */
@@ -65,7 +79,26 @@ export const evaluate = (
   const lazyFlag = compiled.lazyFlags.get(flagKey);
   const flag = lazyFlag && (lazyFlag.compiled ?? compiled.compiledFlag(lazyFlag));
   if (flag === undefined) return notFound(flagKey);
-  return evaluateFlag(flag, attributesOf(context), flag.dependsOnFlags ? newEvaluationId() : 0);
+  resetWork();
+  try {
+    return evaluateFlag(flag, attributesOf(context), flag.dependsOnFlags ? newEvaluationId() : 0);
+  } catch (error) {
+    return resultOfError(error, flagKey);
+  }
+};
+
+/** Evaluates one of several flags, within a limit of its own. */
+const evaluateOneOf = (
+  lazyFlag: LazyFlag,
+  context: Attributes,
+  evaluationId: number,
+): Evaluation | undefined => {
+  resetWork();
+  try {
+    return evaluateMemoized(lazyFlag, context, evaluationId);
+  } catch (error) {
+    return resultOfError(error, lazyFlag.key);
+  }
 };
 
 export type Evaluations = { readonly [flagKey: string]: Evaluation };
@@ -83,7 +116,7 @@ export const evaluateAll = (
   for (const flagKey of flagKeys) {
     const lazyFlag = compiled.lazyFlags.get(flagKey);
     if (lazyFlag !== undefined && lazyFlag.compiled === undefined) compiled.compiledFlag(lazyFlag);
-    const result = lazyFlag && evaluateMemoized(lazyFlag, attributes, evaluationId);
+    const result = lazyFlag && evaluateOneOf(lazyFlag, attributes, evaluationId);
     evaluations[flagKey] = result ?? notFound(flagKey);
   }
   return evaluations;

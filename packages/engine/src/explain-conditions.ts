@@ -24,7 +24,7 @@ const describeList = (
   items: readonly unknown[],
   { entry, operand, test }: CompiledAttributeCondition,
 ): string => {
-  const which = anyPasses(items, test) ? 'one' : 'none';
+  const which = anyPasses(items, test, entry) ? 'one' : 'none';
   return `a list of ${items.length}, of which ${which} ${entry.verb} ${describeOperand(operand)}`;
 };
 

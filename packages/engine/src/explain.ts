@@ -1,12 +1,13 @@
 import type { Evaluation } from '@pennon/schema';
 
 import { attributesOf, toBucketingValue, type Attributes } from './attributes.ts';
-import { newEvaluationId, serveRule } from './evaluate.ts';
+import { evaluate, newEvaluationId, serveRule } from './evaluate.ts';
 import { explainCondition, traceConditions, type TraceScope } from './explain-conditions.ts';
 import { codeSpan, quote, truncate } from './format.ts';
 import { draw, DRAWS } from './hash.ts';
 import type { CompiledFlag, CompiledFlagSet, CompiledRule } from './model.ts';
 import { notFound } from './results.ts';
+import { resetWork, WORK_EXCEEDED } from './work.ts';
 import type { AdmissionTrace, Explanation, RuleOutcome, RuleTrace, SplitTrace } from './trace.ts';
 
 const MAX_RULES = 500;
@@ -165,6 +166,13 @@ const explainFlag = (flag: CompiledFlag, scope: TraceScope): Explanation => {
   return explanationOf(result ?? flag.defaultResult, rules, scope.leftOut, servedBy);
 };
 
+/** A trace evaluates conditions several times, so it may take too much work although the evaluation does not. */
+const withoutRules = (result: Evaluation, leftOut: number): Explanation => {
+  const why =
+    'errorMessage' in result ? result.errorMessage : 'the evaluation context is too large to trace';
+  return { ...result, trace: { why, rules: [], leftOut } };
+};
+
 /**
  * Returns the result of `evaluate`, and for each rule and condition whether it held and why.
  * A trace is JSON of limited size: long texts are truncated, and what is left out is counted.
@@ -177,10 +185,16 @@ export const explain = (
   const lazyFlag = compiled.lazyFlags.get(flagKey);
   const flag = lazyFlag && compiled.compiledFlag(lazyFlag);
   if (flag === undefined) return explanationOf(notFound(flagKey), [], 0);
-  return explainFlag(flag, {
-    context: attributesOf(context),
-    evaluationId: newEvaluationId(),
-    conditionsLeft: MAX_CONDITIONS,
-    leftOut: 0,
-  });
+  resetWork();
+  try {
+    return explainFlag(flag, {
+      context: attributesOf(context),
+      evaluationId: newEvaluationId(),
+      conditionsLeft: MAX_CONDITIONS,
+      leftOut: 0,
+    });
+  } catch (error) {
+    if (error !== WORK_EXCEEDED) throw error;
+    return withoutRules(evaluate(compiled, flagKey, context), flag.rules.length);
+  }
 };

@@ -13,6 +13,7 @@ import {
 } from './json.ts';
 import type { CompiledFlag, CompiledRule } from './model.ts';
 import { below, type Problem, type Report } from './problems.ts';
+import { withSizeLimit } from './re2-subset.ts';
 import { checkRequires } from './requires.ts';
 import { malformed, notServed, served, type FlagInfo, type Metadata } from './results.ts';
 import { compileRules, readSeed, readVariant } from './rules.ts';
@@ -229,7 +230,8 @@ export const compileFlag = (key: string, raw: unknown, deps: CompileDeps): Compi
   const problems: Problem[] = [];
   const report: Report = (path, message) => problems.push({ flagKey: key, path, message });
   const lookup = recordReferences(deps.lookup, referencedFlags, referencedSegments);
-  const parsed = parseFlag(raw, key, { ...deps, lookup }, report);
+  const regexEngine = withSizeLimit(deps.regexEngine);
+  const parsed = parseFlag(raw, key, { lookup, regexEngine }, report);
   const [first, ...others] = problems;
   return first === undefined ? asCompiled(base, parsed) : asMalformed(base, first, ...others);
 };

@@ -22,7 +22,7 @@ export { draw, drawSeed, murmur3 } from './hash.ts';
 export type { CompiledFlagSet } from './model.ts';
 export { operatorTraits, type OperatorTraits } from './operators.ts';
 export type { Finding, Problem } from './problems.ts';
-export { references, type References } from './references.ts';
+export { patternProblem, references, type References } from './references.ts';
 export { expandRules, expandShortForm } from './short-form.ts';
 export type {
   AdmissionTrace,

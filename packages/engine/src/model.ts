@@ -108,6 +108,8 @@ export type LazyFlag = {
   /** The evaluation that `result` belongs to. */
   evaluationId: number;
   result: Evaluation | undefined;
+  /** The units of work that `result` took. */
+  work: number;
 };
 
 /** One segment of a set, compiled when a flag that refers to it is compiled. */

@@ -6,6 +6,7 @@ import { isList } from './json.ts';
 import { compilePattern, type RegexEngine } from './re2-subset.ts';
 import { compareTo, parseVersion } from './semver.ts';
 import { describe } from './format.ts';
+import { addText, addWork } from './work.ts';
 
 /** A value that operators compare. Numbers are finite. */
 export type Scalar = string | number | boolean;
@@ -33,7 +34,13 @@ export type OperatorEntry = {
   readonly needsPatterns?: true;
   /** With an empty list as operand, no attribute passes. */
   readonly neverPassesEmptyList?: true;
+  /** The units of work that one item of a list takes; 4 by default. */
+  readonly itemWork?: number;
 };
+
+/** The work of an item that must be parsed. */
+const PARSED_ITEM_WORK = 100;
+const ITEM_WORK = 4;
 
 const invalid = (expected: string, operand: unknown): InvalidOperand => ({
   problem: `must be ${expected}, but is ${describe(operand)}`,
@@ -111,6 +118,7 @@ const onDates = (compare: (value: number, operand: number) => boolean) => ({
   },
   accepts: isDate,
   expects: DATE,
+  itemWork: PARSED_ITEM_WORK,
 });
 
 const VERSION = 'a version such as 1.2.3 or 2.0.0-beta.1';
@@ -126,6 +134,7 @@ const onVersions = (holds: (order: number) => boolean) => ({
   },
   accepts: (value: Scalar) => versionOf(value) !== undefined,
   expects: VERSION,
+  itemWork: PARSED_ITEM_WORK,
 });
 
 const ADDRESS = 'an IPv4 or IPv6 address';
@@ -147,6 +156,7 @@ const networks = {
   },
   accepts: (value: Scalar) => addressOf(value) !== undefined,
   expects: ADDRESS,
+  itemWork: PARSED_ITEM_WORK,
   neverPassesEmptyList: true,
 } as const;
 
@@ -242,9 +252,24 @@ export const operatorTraits = (name: string): OperatorTraits | undefined => {
   );
 };
 
+const anyItemPasses = (
+  items: readonly unknown[],
+  test: ValueTest,
+  { itemWork = ITEM_WORK }: OperatorEntry,
+): boolean => {
+  addWork(items.length * itemWork);
+  return items.some(item => {
+    if (isString(item)) addText(item);
+    return isScalar(item) && test(item);
+  });
+};
+
 /** Whether a scalar, or any scalar in a list, passes the test. Other values never do. */
-export const anyPasses = (value: unknown, test: ValueTest): boolean => {
-  if (typeof value === 'object')
-    return isList(value) && value.some(item => isScalar(item) && test(item));
+export const anyPasses = (value: unknown, test: ValueTest, entry: OperatorEntry): boolean => {
+  if (isString(value)) {
+    addText(value);
+    return test(value);
+  }
+  if (typeof value === 'object') return isList(value) && anyItemPasses(value, test, entry);
   return isScalar(value) && test(value);
 };

@@ -1,6 +1,7 @@
 import { MAX_GROUP_DEPTH } from './conditions.ts';
 import { isList, isObject, ownValue, type RawObject } from './json.ts';
 import { operatorOf } from './operators.ts';
+import { patternSize, tooLarge } from './re2-subset.ts';
 
 /** The keys of the flags and segments that a flag refers to, each once and sorted. */
 export type References = {
@@ -64,14 +65,46 @@ export const references = (flag: unknown): References => {
   return found;
 };
 
-/** Whether a flag or a segment has a condition that needs regular expressions. */
-export const needsPatterns = (definition: unknown): boolean => {
-  if (!isObject(definition)) return false;
-  let found = false;
+const findPatternSize = (definition: RawObject): number => {
+  let size = 0;
   const visit: VisitCondition = condition => {
-    found ||= operatorOf(ownValue(condition, 'operator'))?.needsPatterns ?? false;
+    const isPattern = operatorOf(ownValue(condition, 'operator'))?.needsPatterns ?? false;
+    const operand = ownValue(condition, 'value');
+    if (isPattern) size += typeof operand === 'string' ? patternSize(operand) : 1;
   };
   visitRules(definition, visit);
   visitConditions(ownValue(definition, 'conditions'), 0, visit);
+  return size;
+};
+
+const sizes = new WeakMap<object, number>();
+
+/** Returns the size of all regular expressions of a flag or a segment. Cached for the object. */
+const patternSizeOf = (definition: unknown): number => {
+  if (!isObject(definition)) return 0;
+  const cached = sizes.get(definition);
+  if (cached !== undefined) return cached;
+  const found = findPatternSize(definition);
+  sizes.set(definition, found);
   return found;
+};
+
+/** Whether a flag or a segment has a condition that needs regular expressions. */
+export const needsPatterns = (definition: unknown): boolean => patternSizeOf(definition) > 0;
+
+/**
+ * Returns what is wrong with a flag set if its regular expressions are too large together; otherwise undefined.
+ * Compiling them could use up the memory of the process.
+ */
+export const patternProblem = ({
+  flags,
+  segments = {},
+}: {
+  readonly flags: RawObject;
+  readonly segments?: RawObject;
+}): string | undefined => {
+  let size = 0;
+  for (const key of Object.keys(flags)) size += patternSizeOf(flags[key]);
+  for (const key of Object.keys(segments)) size += patternSizeOf(segments[key]);
+  return tooLarge(size);
 };

@@ -57,6 +57,13 @@ export const malformed = ({ flagKey, path, message }: Problem): Failed => {
   );
 };
 
+export const tooMuchWork = (flagKey: string): Failed =>
+  failed(
+    flagKey,
+    'INVALID_CONTEXT',
+    `the evaluation context is too large for the flag ${quote(flagKey)}: shorten the texts and lists that its conditions read`,
+  );
+
 export const targetingKeyMissing = (flagKey: string, bucketBy: string): Failed =>
   failed(
     flagKey,

@@ -5,7 +5,7 @@ import { describe, quote } from './format.ts';
 import { fieldNames, isList, isObject, optional, ownValue } from './json.ts';
 import type { CompiledCondition, CompiledSegment, LazySegment } from './model.ts';
 import type { Finding, Report } from './problems.ts';
-import type { RegexEngine } from './re2-subset.ts';
+import { withSizeLimit, type RegexEngine } from './re2-subset.ts';
 import { checkRequires } from './requires.ts';
 
 /** The fields that results depend on: all that are read below. */
@@ -45,7 +45,8 @@ const compileSegment = (
 ): CompiledSegment => {
   const findings: Finding[] = [];
   const report: Report = (path, message) => findings.push({ path, message });
-  const conditions = compileSegmentConditions(key, raw, regexEngine, report);
+  const limited = withSizeLimit(regexEngine);
+  const conditions = compileSegmentConditions(key, raw, limited, report);
   return { conditions, holds: allOf(conditions), findings };
 };
 

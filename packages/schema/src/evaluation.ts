@@ -21,7 +21,12 @@ export type EvaluationContext = z.infer<typeof EvaluationContext>;
 export const RequestedFlagKey = text(0, LIMITS.requestedKeyLength);
 
 /** Why a flag could not be evaluated: error codes of OpenFeature. */
-export const ErrorCode = z.enum(['FLAG_NOT_FOUND', 'PARSE_ERROR', 'TARGETING_KEY_MISSING']);
+export const ErrorCode = z.enum([
+  'FLAG_NOT_FOUND',
+  'PARSE_ERROR',
+  'TARGETING_KEY_MISSING',
+  'INVALID_CONTEXT',
+]);
 export type ErrorCode = z.infer<typeof ErrorCode>;
 
 const Metadata = z.record(Name, Scalar).meta({ id: 'EvaluationMetadata' });

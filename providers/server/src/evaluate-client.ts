@@ -65,6 +65,7 @@ const FLAG_ERRORS: ReadonlySet<unknown> = new Set<Failed['errorCode']>([
   'FLAG_NOT_FOUND',
   'PARSE_ERROR',
   'TARGETING_KEY_MISSING',
+  'INVALID_CONTEXT',
 ]);
 
 const isFlagError = (code: unknown): code is Failed['errorCode'] => FLAG_ERRORS.has(code);

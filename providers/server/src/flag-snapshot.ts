@@ -4,6 +4,7 @@ import {
   evaluate,
   evaluateAll,
   needsPatterns,
+  patternProblem,
   references,
 } from '@pennon/engine/core';
 import type { CompiledFlagSet, Evaluations, Patterns } from '@pennon/engine/core';
@@ -162,6 +163,10 @@ export const createFlagSnapshot = async (
   const compared = await reuseUnchanged(previousSet, update);
   const { flagSet, changed } = compared;
   const usesPatterns = (await inspectChanges(compared)) || (previous?.usesPatterns ?? false);
+  const problem = usesPatterns
+    ? patternProblem({ flags: flagSet.flags, segments: objectOrEmpty(flagSet.segments) })
+    : undefined;
+  if (problem !== undefined) throw new Error(problem);
   const patterns = usesPatterns ? await loadPatterns() : undefined;
   const compiled = compileWith(patterns)(flagSet, previous?.compiled);
   if (compiled.refused) throw new Error(compiled.problems.map(({ message }) => message).join('; '));

@@ -85,4 +85,5 @@ const ERROR_CODES = new Map<string, ErrorCode>([
   ['FLAG_NOT_FOUND', ErrorCode.FLAG_NOT_FOUND],
   ['TARGETING_KEY_MISSING', ErrorCode.TARGETING_KEY_MISSING],
   ['PARSE_ERROR', ErrorCode.PARSE_ERROR],
+  ['INVALID_CONTEXT', ErrorCode.INVALID_CONTEXT],
 ]);

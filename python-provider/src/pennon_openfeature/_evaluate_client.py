@@ -20,10 +20,13 @@ from ._timing import Timing
 PROBE_INTERVAL_S = 0.1
 
 # Error codes that concern the flag. All others concern the request.
-_FLAG_ERROR_CODES: dict[str, Literal["FLAG_NOT_FOUND", "PARSE_ERROR", "TARGETING_KEY_MISSING"]] = {
+_FLAG_ERROR_CODES: dict[
+    str, Literal["FLAG_NOT_FOUND", "PARSE_ERROR", "TARGETING_KEY_MISSING", "INVALID_CONTEXT"]
+] = {
     "FLAG_NOT_FOUND": "FLAG_NOT_FOUND",
     "PARSE_ERROR": "PARSE_ERROR",
     "TARGETING_KEY_MISSING": "TARGETING_KEY_MISSING",
+    "INVALID_CONTEXT": "INVALID_CONTEXT",
 }
 
 

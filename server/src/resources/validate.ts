@@ -1,5 +1,5 @@
 import type { Problem } from '@pennon/engine';
-import { compile, diffFlagSets } from '@pennon/engine';
+import { compile, diffFlagSets, patternProblem } from '@pennon/engine';
 import { didYouMean, toEvaluationFlag } from '@pennon/schema';
 import type { Condition, ErrorDetail, Flag, FlagSet, Segment } from '@pennon/schema';
 
@@ -50,6 +50,8 @@ const withWritten = (
     flags: { ...flagSet.flags, ...written.flags },
     segments: { ...flagSet.segments, ...written.segments },
   };
+  const problem = patternProblem(next);
+  if (problem !== undefined) throw invalid([{ path: '', message: problem }], 'flag set');
   return { flagSet: next, compiled: compile(next, compiled) };
 };
 

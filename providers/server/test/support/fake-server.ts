@@ -58,7 +58,12 @@ const routeOf = (url: string): Route => {
 const versionOf = (flag: object | undefined): object =>
   flag !== undefined && 'version' in flag ? { version: flag.version } : {};
 
-const STATUS = { FLAG_NOT_FOUND: 404, TARGETING_KEY_MISSING: 400, PARSE_ERROR: 500 };
+const STATUS = {
+  FLAG_NOT_FOUND: 404,
+  TARGETING_KEY_MISSING: 400,
+  PARSE_ERROR: 500,
+  INVALID_CONTEXT: 400,
+};
 
 const errorResponse = (status: number, code: string, message: string, headers = {}): Response =>
   Response.json({ error: { code, message } }, { status, headers });

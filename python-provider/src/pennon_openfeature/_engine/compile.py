@@ -10,6 +10,8 @@ from .envelope import Envelope, read_envelope
 from .flags import CompiledFlag, as_malformed, compile_flag
 from .graph import GraphPosition, analyze_graph
 from .problems import Problem
+from .re2_subset import set_problem
+from .references import pattern_size_of
 from .segments import compile_segment
 
 # How many flags deep a flag may depend on others.
@@ -40,6 +42,10 @@ def compile(flag_set: object, previous: CompiledFlagSet | None = None) -> Compil
     """
     envelope = read_envelope(flag_set)
     previous = previous or CompiledFlagSet({}, ())
+    # Before anything is compiled, because that could use up the memory of the process.
+    problem = set_problem(_pattern_size(envelope, previous))
+    if problem is not None:
+        return CompiledFlagSet({}, (Problem("", "", problem),), refused=True)
     segments = _compile_segments(envelope, previous)
     unlinked = _compile_flags(envelope, segments, previous)
     flags = {**unlinked, **_malformed_links(unlinked)}
@@ -47,6 +53,21 @@ def compile(flag_set: object, previous: CompiledFlagSet | None = None) -> Compil
     return CompiledFlagSet(
         flags, (*envelope.problems, *problems), envelope.refused, unlinked, segments
     )
+
+
+def _pattern_size(envelope: Envelope, previous: CompiledFlagSet) -> int:
+    """The size of all regular expressions. Only those of changed definitions are measured."""
+
+    def size_of(known: CompiledFlag | CompiledSegment | None, definition: object) -> int:
+        if known is not None and known.definition is definition:
+            return known.pattern_size
+        return pattern_size_of(definition)
+
+    flags = (size_of(previous.unlinked.get(key), flag) for key, flag in envelope.flags.items())
+    segments = (
+        size_of(previous.segments.get(key), segment) for key, segment in envelope.segments.items()
+    )
+    return sum(flags) + sum(segments)
 
 
 def _compile_segments(envelope: Envelope, previous: CompiledFlagSet) -> dict[str, CompiledSegment]:

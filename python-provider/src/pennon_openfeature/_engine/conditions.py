@@ -8,8 +8,17 @@ from typing import Any, Protocol, TypeAlias
 
 from .attributes import Attributes, attribute_reader, is_plain_name
 from .format import MISSING, code_span, describe, join_quoted, quote
-from .operators import OPERATORS, OperandError, ValueTest
+from .operators import (
+    OPERATORS,
+    OperandError,
+    OperatorEntry,
+    ValueTest,
+    any_passes,
+    prepare_pattern,
+)
 from .problems import Location, report_unknown_fields
+from .re2_subset import PatternBudget
+from .work import LONG_TEXT
 
 MAX_GROUP_DEPTH = 5
 
@@ -30,6 +39,8 @@ class CompiledSegment:
     holds: Predicate
     # The first problem of a malformed segment.
     problem: str | None = None
+    # The size of its regular expressions.
+    pattern_size: int = 0
 
 
 @dataclass(slots=True)
@@ -40,6 +51,8 @@ class ConditionScope:
     is_segment: bool = False
     flag_references: set[str] = field(default_factory=set)
     segment_references: set[str] = field(default_factory=set)
+    # Shared by all patterns of a flag or segment.
+    patterns: PatternBudget = field(default_factory=PatternBudget)
 
 
 Compile: TypeAlias = Callable[[Location, dict[str, Any], ConditionScope, int], Predicate]
@@ -95,7 +108,7 @@ def _is_negated(location: Location, definition: dict[str, Any]) -> bool:
 
 
 def _compile_attribute(
-    location: Location, definition: dict[str, Any], _scope: ConditionScope, _depth: int
+    location: Location, definition: dict[str, Any], scope: ConditionScope, _depth: int
 ) -> Predicate:
     name = definition["attribute"]
     if not isinstance(name, str) or not name:
@@ -111,13 +124,17 @@ def _compile_attribute(
         )
         return never
     try:
-        test = operator.prepare(definition.get("value", MISSING))
+        operand = definition.get("value", MISSING)
+        is_pattern = operator.is_pattern
+        test = prepare_pattern(operand, scope.patterns) if is_pattern else operator.prepare(operand)
     except OperandError as error:
         location.below("value").report(f"the operand of {code_span(str(key))} {error}")
         return never
     if name is None:
         return never
-    condition = _whole_value(name, test) if operator.tests_presence else _any_element(name, test)
+    if operator.tests_presence:
+        return _whole_value(name, test)
+    condition = _any_element(name, test, operator)
     return opposite(condition) if operator.is_negated else condition
 
 
@@ -126,24 +143,18 @@ def _whole_value(name: str, test: ValueTest) -> Predicate:
     return lambda context, _others: test(read(context))
 
 
-def _any_element(name: str, test: ValueTest) -> Predicate:
+def _any_element(name: str, test: ValueTest, entry: OperatorEntry) -> Predicate:
     if not is_plain_name(name):
         read = attribute_reader(name)
-        return lambda context, _others: _holds_for_any(test, read(context))
+        return lambda context, _others: any_passes(read(context), test, entry)
 
     # The same with an inlined lookup, because most conditions are of this kind.
     def holds(context: Attributes, _others: OtherFlags) -> bool:
         value = context.get(name)
-        return _holds_for_any(test, value) if type(value) is list else test(value)
+        is_short = type(value) is str and len(value) <= LONG_TEXT // 2
+        return test(value) if is_short else any_passes(value, test, entry)
 
     return holds
-
-
-def _holds_for_any(test: ValueTest, value: object) -> bool:
-    if isinstance(value, list):
-        # Tests return False for lists and objects within the list.
-        return any(map(test, value))
-    return test(value)
 
 
 def _compile_segment_reference(

@@ -11,6 +11,7 @@ from .attributes import Attributes
 from .conditions import CompiledSegment, ConditionScope, OtherFlags
 from .format import MISSING, describe, join_quoted, quote
 from .problems import Finding, Location, Problem
+from .references import has_rules, pattern_size_of
 from .requires import check_requires
 from .results import Evaluation, FlagInfo, Metadata, NotServed, malformed
 from .rules import (
@@ -54,6 +55,10 @@ class CompiledFlag:
     referenced_flags: frozenset[str]
     referenced_segments: frozenset[str]
     problems: tuple[Problem, ...] = ()
+    # Whether it has rules. Only their conditions take work that must be counted.
+    counts_work: bool = False
+    # The size of its regular expressions.
+    pattern_size: int = 0
 
 
 def compile_flag(
@@ -64,7 +69,14 @@ def compile_flag(
     scope = ConditionScope(segments)
     evaluate = _compile(Location(findings), key, definition, scope)
     references = frozenset(scope.flag_references), frozenset(scope.segment_references)
-    flag = CompiledFlag(key, definition, evaluate, *references)
+    flag = CompiledFlag(
+        key,
+        definition,
+        evaluate,
+        *references,
+        counts_work=has_rules(definition),
+        pattern_size=pattern_size_of(definition),
+    )
     problems = [Problem(key, finding.path, finding.message) for finding in findings]
     return as_malformed(flag, *problems) if problems else flag
 

@@ -10,13 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from .cidr import Network, parse_address, parse_network
+from .cidr import Network, in_networks, parse_address, parse_network
 from .dates import parse_instant
 from .format import MISSING, describe
-from .re2_subset import PatternError, compile_pattern
+from .re2_subset import PatternBudget, PatternError, compile_pattern
 from .semver import SemanticVersion, parse_version
 from .text import well_formed
 from .values import as_double, is_number
+from .work import add_text, add_work
 
 ValueTest: TypeAlias = Callable[[object], bool]
 Prepare: TypeAlias = Callable[[object], ValueTest]
@@ -37,6 +38,14 @@ class OperatorEntry:
     is_negated: bool = False
     # Tests only that the attribute is present, so a list is not tested by its elements.
     tests_presence: bool = False
+    # Whether the operand is a regular expression.
+    is_pattern: bool = False
+    # The units of work that one item of a list takes.
+    item_work: int = 4
+
+
+# The work of an item that must be parsed.
+_PARSED_ITEM_WORK: Final = 100
 
 
 def _equals(operand: object) -> ValueTest:
@@ -146,11 +155,11 @@ def _semver_operator(holds: Callable[[SemanticVersion, SemanticVersion], bool]) 
 
 def _in_cidr(operand: object) -> ValueTest:
     members = operand if isinstance(operand, list) else [operand]
-    networks = [_prepare_network(member) for member in members]
+    contain = in_networks([_prepare_network(member) for member in members])
 
     def test(value: object) -> bool:
         address = parse_address(value) if isinstance(value, str) else None
-        return address is not None and any(network.contains(address) for network in networks)
+        return address is not None and contain(address)
 
     return test
 
@@ -164,14 +173,34 @@ def _prepare_network(operand: object) -> Network:
     return network
 
 
-def _matches(operand: object) -> ValueTest:
+def prepare_pattern(operand: object, budget: PatternBudget) -> ValueTest:
     if not isinstance(operand, str):
         raise OperandError.expected("a pattern", operand)
     try:
-        search = compile_pattern(operand)
+        search = compile_pattern(operand, budget)
     except PatternError as error:
         raise OperandError(str(error)) from error
     return lambda value: isinstance(value, str) and search(value)
+
+
+def any_passes(value: object, test: ValueTest, entry: OperatorEntry) -> bool:
+    """Whether a value, or any element of a list, passes the test."""
+    if isinstance(value, list):
+        return _any_item_passes(value, test, entry)
+    if isinstance(value, str):
+        add_text(value)
+    return test(value)
+
+
+def _any_item_passes(items: list[object], test: ValueTest, entry: OperatorEntry) -> bool:
+    add_work(len(items) * entry.item_work)
+    for item in items:
+        if isinstance(item, str):
+            add_text(item)
+        # Tests return False for lists and objects within the list.
+        if test(item):
+            return True
+    return False
 
 
 OPERATORS: Final[dict[str, OperatorEntry]] = {
@@ -187,13 +216,29 @@ OPERATORS: Final[dict[str, OperatorEntry]] = {
     "greaterOrEqual": OperatorEntry(_number_operator(lambda value, bound: value >= bound)),
     "lessOrEqual": OperatorEntry(_number_operator(lambda value, bound: value <= bound)),
     "exists": OperatorEntry(_exists, tests_presence=True),
-    "before": OperatorEntry(_date_operator(lambda value, bound: value < bound)),
-    "after": OperatorEntry(_date_operator(lambda value, bound: value > bound)),
-    "semverEquals": OperatorEntry(_semver_operator(lambda value, bound: value == bound)),
-    "semverGreaterThan": OperatorEntry(_semver_operator(lambda value, bound: value > bound)),
-    "semverLessThan": OperatorEntry(_semver_operator(lambda value, bound: value < bound)),
-    "semverGreaterOrEqual": OperatorEntry(_semver_operator(lambda value, bound: value >= bound)),
-    "semverLessOrEqual": OperatorEntry(_semver_operator(lambda value, bound: value <= bound)),
-    "inCidr": OperatorEntry(_in_cidr),
-    "matches": OperatorEntry(_matches),
+    "before": OperatorEntry(
+        _date_operator(lambda value, bound: value < bound), item_work=_PARSED_ITEM_WORK
+    ),
+    "after": OperatorEntry(
+        _date_operator(lambda value, bound: value > bound), item_work=_PARSED_ITEM_WORK
+    ),
+    "semverEquals": OperatorEntry(
+        _semver_operator(lambda value, bound: value == bound), item_work=_PARSED_ITEM_WORK
+    ),
+    "semverGreaterThan": OperatorEntry(
+        _semver_operator(lambda value, bound: value > bound), item_work=_PARSED_ITEM_WORK
+    ),
+    "semverLessThan": OperatorEntry(
+        _semver_operator(lambda value, bound: value < bound), item_work=_PARSED_ITEM_WORK
+    ),
+    "semverGreaterOrEqual": OperatorEntry(
+        _semver_operator(lambda value, bound: value >= bound), item_work=_PARSED_ITEM_WORK
+    ),
+    "semverLessOrEqual": OperatorEntry(
+        _semver_operator(lambda value, bound: value <= bound), item_work=_PARSED_ITEM_WORK
+    ),
+    "inCidr": OperatorEntry(_in_cidr, item_work=_PARSED_ITEM_WORK),
+    "matches": OperatorEntry(
+        lambda operand: prepare_pattern(operand, PatternBudget()), is_pattern=True
+    ),
 }

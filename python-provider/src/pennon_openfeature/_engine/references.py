@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from .conditions import MAX_GROUP_DEPTH
+from .operators import OPERATORS
+from .re2_subset import pattern_size
 
 
 class References(NamedTuple):
@@ -39,3 +41,22 @@ def _walk(conditions: object, depth: int) -> Iterator[dict[str, Any]]:
             yield condition
             yield from _walk(condition.get("any"), depth + 1)
             yield from _walk(condition.get("all"), depth + 1)
+
+
+def has_rules(flag: object) -> bool:
+    return isinstance(flag, dict) and bool(flag.get("rules"))
+
+
+def pattern_size_of(definition: object) -> int:
+    """The size of all regular expressions of a flag or a segment, even if it is malformed."""
+    own = definition.get("conditions") if isinstance(definition, dict) else None
+    conditions = [*_conditions_of_rules(definition), *_walk(own, 0)]
+    return sum(map(_condition_size, conditions))
+
+
+def _condition_size(condition: dict[str, Any]) -> int:
+    name, operand = condition.get("operator"), condition.get("value")
+    entry = OPERATORS.get(name) if isinstance(name, str) else None
+    if entry is None or not entry.is_pattern:
+        return 0
+    return pattern_size(operand) if isinstance(operand, str) else 1

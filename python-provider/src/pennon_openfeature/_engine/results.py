@@ -14,7 +14,9 @@ ServedReason: TypeAlias = Literal["STATIC", "DEFAULT", "TARGETING_MATCH", "SPLIT
 NotServedReason: TypeAlias = Literal["DEFAULT", "DISABLED"]
 # Never the result of this engine: a provider reports it for a result of an earlier evaluation.
 CachedReason: TypeAlias = Literal["CACHED"]
-ErrorCode: TypeAlias = Literal["FLAG_NOT_FOUND", "PARSE_ERROR", "TARGETING_KEY_MISSING"]
+ErrorCode: TypeAlias = Literal[
+    "FLAG_NOT_FOUND", "PARSE_ERROR", "TARGETING_KEY_MISSING", "INVALID_CONTEXT"
+]
 Metadata: TypeAlias = Mapping[str, bool | int | float | str]
 
 
@@ -82,6 +84,14 @@ def malformed(problem: Problem) -> Failed:
     path = f"{problem.path}: " if problem.path else ""
     message = f"the flag {quote(problem.flag_key)} is malformed: {path}{problem.message}"
     return Failed(problem.flag_key, "PARSE_ERROR", message)
+
+
+def too_much_work(flag_key: str) -> Failed:
+    message = (
+        f"the evaluation context is too large for the flag {quote(flag_key)}: "
+        "shorten the texts and lists that its conditions read"
+    )
+    return Failed(flag_key, "INVALID_CONTEXT", message)
 
 
 def targeting_key_missing(flag_key: str, bucket_by: str) -> Failed:

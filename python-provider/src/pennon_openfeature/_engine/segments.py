@@ -7,6 +7,7 @@ from typing import Any
 from .conditions import CompiledSegment, ConditionScope, compile_conditions, never
 from .format import MISSING, describe, quote
 from .problems import Finding, Location
+from .references import pattern_size_of
 from .requires import check_requires
 
 # The fields that results depend on: all that are read below.
@@ -19,9 +20,10 @@ def compile_segment(key: str, definition: object) -> CompiledSegment:
     scope = ConditionScope({}, is_segment=True)
     conditions = _read_conditions(location, key, definition)
     holds = compile_conditions(location.below("conditions"), conditions, scope, 0)
+    size = pattern_size_of(definition)
     if findings:
-        return CompiledSegment(definition, never, str(findings[0]))
-    return CompiledSegment(definition, holds)
+        return CompiledSegment(definition, never, str(findings[0]), size)
+    return CompiledSegment(definition, holds, None, size)
 
 
 def _read_conditions(location: Location, key: str, definition: object) -> list[object]:
