@@ -27,7 +27,7 @@ export const SYSTEM_PACKAGES: readonly SystemPackage[] = [
   {
     program: 'nginx',
     debian: 'nginx-light',
-    usedBy: 'server/test/deploy/proxy.system.test.ts',
+    usedBy: 'server/test/deploy/*.system.test.ts',
   },
   {
     program: 'caddy',

@@ -98,6 +98,9 @@ export const Settings = z.object({
   PENNON_CACHE_ENTRIES: wholeNumber(0, 1_000_000, 10_000).describe(
     'Bulk evaluations cached for a minute; 0 disables the cache.',
   ),
+  PENNON_SHUTDOWN_GRACE: wholeNumber(0, 300, 5).describe(
+    'Seconds that the server continues to serve after SIGTERM, while /readyz fails; 0 stops at once.',
+  ),
 });
 
 export type Config = {
@@ -108,6 +111,7 @@ export type Config = {
   readonly adminKey: string | undefined;
   readonly logLevel: z.infer<typeof Settings>['LOG_LEVEL'];
   readonly limits: Limits;
+  readonly shutdownGraceMs: number;
   /** Empty, or a path such as `/flags`. */
   readonly basePath: string;
 };
@@ -195,6 +199,7 @@ export const readConfig = (env: Readonly<Record<string, string | undefined>>): C
     adminKey: settings.PENNON_ADMIN_KEY,
     logLevel: settings.LOG_LEVEL,
     basePath: settings.PENNON_BASE_PATH ?? '',
+    shutdownGraceMs: settings.PENNON_SHUTDOWN_GRACE * 1_000,
     limits: {
       requestsPerSecond: settings.PENNON_RATE_LIMIT,
       trustedProxies: settings.PENNON_TRUST_PROXY,

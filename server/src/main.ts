@@ -12,10 +12,12 @@ import { capturePlainOutput, createLogger, logFatal } from './logging.ts';
 import { secureRandom } from './random.ts';
 import { openSnapshotFiles } from './replication/snapshot-files.ts';
 import { createServer, type Server, type ServerOptions } from './server.ts';
+import { shutdownTimes } from './shutdown-times.ts';
 import { isTransient, StoreError } from './store/store.ts';
 
 /** The only file that uses `process`: reads the settings, starts the server and stops it on a signal. */
-const EXIT_TIMEOUT_MS = 9_500;
+/** A repeated signal within this time is a copy: shells and package managers pass signals on. */
+const SIGNAL_COPIES_MS = 500;
 /** How often a server that waits for its store tries again. */
 const RETRY_MS = 500;
 
@@ -39,11 +41,12 @@ const runWorkers = async (config: Config): Promise<void> => {
     count: config.workers,
     port: config.port === 0 ? await freePort(config) : config.port,
     clock: systemClock,
+    exitTimeoutMs: shutdownTimes(config.shutdownGraceMs).workerMs,
     onWarning: message => logger.warn(message),
     // The worker has logged the reason.
     onStartFailed: () => void workers.close().finally(() => process.exit(1)),
   });
-  stopOnSignal(workers.close);
+  stopOnSignal(workers.close, config.shutdownGraceMs);
 };
 
 /** Returns a port that is currently free. */
@@ -61,7 +64,7 @@ const serve = async (config: Config): Promise<void> => {
   const url = await server.listen({ host: config.host, port }).catch((error: unknown) => {
     throw explainListenError(error, config);
   });
-  stopOnSignal(() => server.close());
+  stopOnSignal(graceMs => server.close(graceMs), config.shutdownGraceMs);
   printStartUp(url + config.basePath, config, generatedKey, server);
 };
 
@@ -106,7 +109,7 @@ const waitForStore = async (options: ServerOptions, config: Config, reason: unkn
     throw explainListenError(error, config);
   });
   const { port } = startupServer;
-  const ignoreSignals = stopOnSignal(startupServer.close);
+  const ignoreSignals = stopOnSignal(startupServer.close, 0);
   logger.warn({ reason: errorMessage(reason) }, 'store unavailable; waiting for it');
   print(`Pennon waits for its store, on port ${port}: ${errorMessage(reason)}`);
   for (;;) {
@@ -155,13 +158,17 @@ const findAdminKey = (
 };
 
 /** Closes and exits on SIGTERM or SIGINT. Returns a function that removes the handlers. */
-const stopOnSignal = (close: () => Promise<void>): (() => void) => {
-  let stopping = false;
-  const stop = () => {
-    if (stopping) return;
-    stopping = true;
-    setTimeout(() => process.exit(0), EXIT_TIMEOUT_MS).unref();
-    close().then(
+const stopOnSignal = (
+  close: (graceMs: number) => Promise<void>,
+  settingMs: number,
+): (() => void) => {
+  let stoppingSince: number | undefined;
+  const stop = (signal: NodeJS.Signals) => {
+    if (stoppingSince !== undefined) return exitIfRepeated(stoppingSince);
+    stoppingSince = systemClock.monotonic();
+    const graceMs = needsGrace(signal) ? settingMs : 0;
+    setTimeout(() => process.exit(0), shutdownTimes(graceMs).exitMs).unref();
+    close(graceMs).then(
       () => process.exit(0),
       (error: unknown) => exitWithError(error),
     );
@@ -172,6 +179,19 @@ const stopOnSignal = (close: () => Promise<void>): (() => void) => {
     process.off('SIGTERM', stop);
     process.off('SIGINT', stop);
   };
+};
+
+/** True once the process that started this one has ended, so that nothing waits for a drained server. */
+let isAbandoned = false;
+
+/** Whether clients and load balancers need time. Not if a developer presses Ctrl-C or saves a file. */
+const needsGrace = (signal: NodeJS.Signals): boolean =>
+  !isAbandoned && !isWatched && !(signal === 'SIGINT' && process.stderr.isTTY);
+
+/** A second signal ends the process at once. A worker receives those of its terminal and of the primary process. */
+const exitIfRepeated = (stoppingSince: number): void => {
+  const isCopy = systemClock.monotonic() - stoppingSince < SIGNAL_COPIES_MS;
+  if (!isCopy && !isAbandoned && cluster.isPrimary) process.exit(0);
 };
 
 const LISTEN_ERRORS: Readonly<Record<string, string>> = {
@@ -197,10 +217,12 @@ const exitWithError = (error: unknown): never => {
   process.exit(1);
 };
 
-/** Node's file watcher ends only if it receives the signal itself. */
+/** Whether Node's file watcher has started this process. It ends only if it receives a signal itself. */
+const isWatched = process.env['WATCH_REPORT_DEPENDENCIES'] !== undefined;
+
 const stopProcess = (launcher: number): void => {
   logger.info({ launcher }, 'the process that started Pennon has ended; stopping');
-  const isWatched = process.env['WATCH_REPORT_DEPENDENCIES'] !== undefined;
+  isAbandoned = true;
   process.kill(isWatched ? process.ppid : process.pid, 'SIGTERM');
 };
 

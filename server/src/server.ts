@@ -19,6 +19,7 @@ import type { Random } from './random.ts';
 import { createOutageLog } from './replication/outage.ts';
 import type { SnapshotFiles } from './replication/snapshot-files.ts';
 import type { Services } from './services.ts';
+import { shutdownTimes } from './shutdown-times.ts';
 import { joinFleet } from './status/fleet.ts';
 import type { ServerReport, Store } from './store/store.ts';
 import { createBroadcasts } from './streaming/broadcast.ts';
@@ -55,12 +56,12 @@ export type Server = {
   readonly accepts: (secret: string) => boolean;
   /** Resolves to the URL of the server. */
   listen(address: { host: string; port: number }): Promise<string>;
-  /** Ends all streams, waits for pending requests, and closes the store. */
-  close(): Promise<void>;
+  /**
+   * Is no longer ready at once, but continues to serve for a grace period, 0 by default. Then waits for pending
+   * requests and closes the store.
+   */
+  close(graceMs?: number): Promise<void>;
 };
-
-/** Requests that are still pending after this are aborted. */
-const DRAIN_MS = 8_000;
 
 /** Creates a server: wires everything from the store to the routes. */
 export const createServer = async (options: ServerOptions): Promise<Server> => {
@@ -90,10 +91,10 @@ export const createServer = async (options: ServerOptions): Promise<Server> => {
       await http.listen(address);
       return urlOf(http.server.address());
     },
-    async close() {
+    async close(graceMs = 0) {
       isDraining = true;
       stopPurge();
-      await drain(http, services);
+      await drain(http, services, graceMs);
       await closeServices();
     },
   };
@@ -120,10 +121,16 @@ const openServices = async (options: ServerOptions, metrics: Metrics) => {
   return { services, closeServices };
 };
 
-/** Ends all streams, waits for pending requests, and leaves the fleet. */
-const drain = async (http: FastifyInstance, { streams, fleet, clock }: Services): Promise<void> => {
-  streams.drain();
-  const cancel = clock.after(DRAIN_MS, () => http.server.closeAllConnections());
+/** Ends all streams during the grace period, waits for pending requests, and leaves the fleet. */
+const drain = async (
+  http: FastifyInstance,
+  { streams, fleet, clock }: Services,
+  graceMs: number,
+): Promise<void> => {
+  const { requestsMs } = shutdownTimes(graceMs);
+  const cancel = clock.after(requestsMs, () => http.server.closeAllConnections());
+  streams.drain(graceMs);
+  if (graceMs > 0) await new Promise<void>(resolve => clock.after(graceMs, resolve));
   await http.close();
   cancel();
   await fleet.close();

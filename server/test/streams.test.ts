@@ -146,6 +146,27 @@ describe('the flag set stream', () => {
     await server.close();
     expect(await stream.next()).toBeUndefined();
   });
+
+  it('ends during the grace period if the server drains, and new ones are refused with 503', async () => {
+    const clock = createFakeClock();
+    const server = await startServer({ clock });
+    const url = await server.listen();
+    const key = await server.keyOf('server');
+    const path = `${url}/api/v1/flag-set/stream`;
+    const [first, second] = [await openSse(path, { key }), await openSse(path, { key })];
+    for (const stream of [first, second]) await stream.next();
+    const closed = server.close(4_000);
+    const refused = await fetch(path, { headers: { authorization: `Bearer ${key}` } });
+    expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '1']);
+    expect(refused.headers.get('connection')).toBe('close');
+    clock.advance(2_000);
+    expect(await first.next()).toBeUndefined();
+    await server.api('POST', '/flags', { body: flag('f') });
+    expect(await second.next()).toMatchObject({ event: 'change' });
+    clock.advance(2_000);
+    expect(await second.next()).toBeUndefined();
+    await closed;
+  });
 });
 
 describe('the values stream', () => {

@@ -15,6 +15,8 @@ export type WorkersOptions = {
   /** The port of all workers, including those that are restarted. */
   readonly port: number;
   readonly clock: Clock;
+  /** A worker that has not exited this long after its signal is killed. */
+  readonly exitTimeoutMs: number;
   readonly onWarning: (message: string) => void;
   /** Called when a worker cannot start and no other worker serves, because a retry would fail as well. */
   readonly onStartFailed: () => void;
@@ -24,14 +26,12 @@ const MIN_RESTART_MS = 100;
 const MAX_RESTART_MS = 10_000;
 /** A worker that has run for this long is restarted with the shortest delay. */
 const STABLE_MS = 60_000;
-/** A worker that has not exited by then is killed. */
-const EXIT_TIMEOUT_MS = 9_000;
 
 /** Set for the one worker that prints the start-up lines. */
 export const ANNOUNCER_VARIABLE = 'PENNON_WORKER_ANNOUNCES';
 
 export const startWorkers = (options: WorkersOptions): Workers => {
-  const { count, port, clock, onWarning, onStartFailed } = options;
+  const { count, port, clock, exitTimeoutMs, onWarning, onStartFailed } = options;
   const pool: WorkerPool = { running: new Map(), serving: new Set(), isClosing: false };
   let hasAnnounced = false;
   useOwnSockets();
@@ -67,7 +67,9 @@ export const startWorkers = (options: WorkersOptions): Workers => {
   return {
     async close() {
       pool.isClosing = true;
-      await Promise.all([...pool.running.values()].map(worker => stop(worker, clock)));
+      await Promise.all(
+        [...pool.running.values()].map(worker => stop(worker, clock, exitTimeoutMs)),
+      );
     },
   };
 };
@@ -95,10 +97,10 @@ const leavePool = ({ running, serving }: WorkerPool, number: number): boolean =>
 };
 
 /** Resolves once the worker has exited. */
-const stop = async (worker: Worker, clock: Clock): Promise<void> => {
+const stop = async (worker: Worker, clock: Clock, exitTimeoutMs: number): Promise<void> => {
   const exited = new Promise<void>(resolve => worker.once('exit', () => resolve()));
   worker.process.kill('SIGTERM');
-  const cancelKill = clock.after(EXIT_TIMEOUT_MS, () => worker.process.kill('SIGKILL'));
+  const cancelKill = clock.after(exitTimeoutMs, () => worker.process.kill('SIGKILL'));
   await exited;
   cancelKill();
 };

@@ -10,7 +10,13 @@ import type { GuardedRoute } from './access.ts';
 import { guardRoutes } from './access.ts';
 import { stripBasePath } from './base-path.ts';
 import { parseJsonBodies } from './body.ts';
-import { limitConnections, parserError, requireHost, sendRawError } from './connections.ts';
+import {
+  closeWhileDraining,
+  limitConnections,
+  parserError,
+  requireHost,
+  sendRawError,
+} from './connections.ts';
 import { addCors } from './cors.ts';
 import { serveDocs } from './docs.ts';
 import { handleErrors, sendError } from './errors.ts';
@@ -47,6 +53,7 @@ export const createApp = async ({
 }: AppOptions): Promise<App> => {
   const app = createFastify(services, logger);
   limitConnections(app.server, services.limits.connections);
+  closeWhileDraining(app, isDraining);
   requireHost(app);
   addCors(app);
   const routes = guardRoutes(app, services);
@@ -78,6 +85,8 @@ const createFastify = (
     requestTimeout: REQUEST_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
     forceCloseConnections: 'idle',
+    // A request on a connection that is still open is served, until the last one has its response.
+    return503OnClosing: false,
     trustProxy: (_, hop) => hop < limits.trustedProxies,
     ...(basePath === ''
       ? {}

@@ -61,6 +61,16 @@ const tooManyConnections = (max: number): PennonError =>
     { retryAfterSeconds: RETRY_AFTER_SECONDS },
   );
 
+/** While `isDraining`, closes each connection after its response, so no client reuses it. */
+export const closeWhileDraining = (app: FastifyInstance, isDraining: () => boolean): void => {
+  app.addHook('onSend', async (_, reply, payload) => {
+    if (isDraining()) reply.header('connection', 'close');
+    return payload;
+  });
+  // The system resets connections that are still waiting. Right after an event loop has polled, these are fewest.
+  app.addHook('preClose', done => void setImmediate(done));
+};
+
 /** Requires a Host header, as HTTP/1.1 does. Node's own check would send a response without a body. */
 export const requireHost = (app: FastifyInstance): void => {
   app.addHook('onRequest', async ({ headers, raw }) => {

@@ -12,8 +12,8 @@ export type StreamRegistry = {
   /** Registers a stream. Throws SERVICE_UNAVAILABLE if too many are open. */
   open(caller: Caller, requestEnded: AbortSignal | undefined): OpenStream;
   readonly count: () => number;
-  /** Ends every stream and refuses new ones. */
-  drain(): void;
+  /** Ends every stream, evenly spread over a period, and refuses new ones. */
+  drain(overMs: number): void;
 };
 
 export type OpenStream = {
@@ -23,6 +23,8 @@ export type OpenStream = {
 };
 
 const RETRY_AFTER_SECONDS = 5;
+/** Another server is usually ready while this one stops. */
+const RETRY_WHILE_DRAINING_SECONDS = 1;
 /** How often the expiry of a key is compared with the time of day, which may be set. */
 const EXPIRY_CHECK_MS = 60_000;
 
@@ -44,7 +46,7 @@ export const createStreamRegistry = (
 
   return {
     open(caller, requestEnded) {
-      if (isDraining) throw unavailable('the server is shutting down');
+      if (isDraining) throw unavailable('this server is stopping', RETRY_WHILE_DRAINING_SECONDS);
       if (streams.size >= maxStreams)
         throw unavailable(`this server has ${maxStreams} open streams, which is its limit`);
       const hash = hashOf(caller.keyId);
@@ -58,11 +60,21 @@ export const createStreamRegistry = (
       return { ended: stream.signal, close };
     },
     count: () => streams.size,
-    drain() {
+    drain(overMs) {
       isDraining = true;
-      for (const stream of streams.keys()) stream.abort();
+      const stepMs = overMs / streams.size;
+      for (const [i, stream] of [...streams.keys()].entries())
+        abortAfter(stream, stepMs * (i + 1), clock);
     },
   };
+};
+
+const abortAfter = (stream: AbortController, ms: number, clock: Clock): void => {
+  if (ms === 0) return stream.abort();
+  onAbort(
+    stream.signal,
+    clock.after(ms, () => stream.abort()),
+  );
 };
 
 /** Aborts the stream at `expiresAt`, in milliseconds since 1970, unless it was aborted before. */
@@ -78,5 +90,5 @@ const abortAt = (stream: AbortController, expiresAt: number | undefined, clock: 
   onAbort(stream.signal, () => cancel());
 };
 
-const unavailable = (message: string): PennonError =>
-  new PennonError('SERVICE_UNAVAILABLE', message, { retryAfterSeconds: RETRY_AFTER_SECONDS });
+const unavailable = (message: string, retryAfterSeconds = RETRY_AFTER_SECONDS): PennonError =>
+  new PennonError('SERVICE_UNAVAILABLE', message, { retryAfterSeconds });

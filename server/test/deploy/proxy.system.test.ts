@@ -1,55 +1,14 @@
-import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request, type IncomingMessage } from 'node:http';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { eventually, freePorts } from '../redis/processes.ts';
-import { endWithTests, startProcess, type ServerProcess } from '../support/process.ts';
+import { startProcess, type ServerProcess } from '../support/process.ts';
 import { openSse } from '../support/sse.ts';
+import { caddy, nginx, startProxy } from './proxies.ts';
 
 const KEY = 'an-admin-key-of-24-characters-or-more';
 const RATE_LIMIT = 20;
-const configurations = new URL('../../../deploy/proxy/', import.meta.url);
-
-type Ports = { readonly proxy: number; readonly server: number };
-type ProxyProgram = (directory: string, ports: Ports) => readonly [string, ...string[]];
-
-const readConfiguration = (file: string): string =>
-  readFileSync(new URL(file, configurations), 'utf8');
-
-/** Debian's nginx includes the file in its `http` block. */
-const nginx =
-  (file: string): ProxyProgram =>
-  (directory, ports) => {
-    const site = readConfiguration(file)
-      .replace('127.0.0.1:4400', `127.0.0.1:${ports.server}`)
-      .replace('listen 80;', `listen ${ports.proxy};`);
-    const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
-      name => `${name}_temp_path ${directory}/${name};`,
-    );
-    const main = `
-      daemon off; pid ${directory}/nginx.pid; error_log stderr;
-      events {}
-      http { access_log off; ${temporary.join(' ')} gzip on; gzip_types *; include ${directory}/site.conf; }`;
-    writeFileSync(join(directory, 'site.conf'), site);
-    writeFileSync(join(directory, 'nginx.conf'), main);
-    return ['nginx', '-c', join(directory, 'nginx.conf'), '-e', 'stderr'];
-  };
-
-/** Without a host name, so that Caddy requests no certificate. */
-const caddy =
-  (file: string): ProxyProgram =>
-  (directory, ports) => {
-    const site = readConfiguration(file)
-      .replace('127.0.0.1:4400', `127.0.0.1:${ports.server}`)
-      .replace(/^(flags\.)?example\.com \{/m, `http://:${ports.proxy} {`);
-    const config = join(directory, 'Caddyfile');
-    writeFileSync(config, `{\n\tadmin off\n}\n${site}`);
-    return ['caddy', 'run', '--adapter', 'caddyfile', '--config', config];
-  };
 
 const isServing = (url: string): Promise<boolean> =>
   fetch(url).then(
@@ -63,14 +22,12 @@ describe.each([
   ['Caddyfile', caddy('Caddyfile'), ''],
   ['Caddyfile-path', caddy('Caddyfile-path'), '/flags'],
 ])('behind deploy/proxy/%s', (_, program, basePath) => {
-  let directory: string;
   let server: ServerProcess;
   let url: string;
   let api: string;
   let stopProxy = () => {};
 
   beforeAll(async () => {
-    directory = mkdtempSync(join(tmpdir(), 'pennon-proxy-'));
     const [proxyPort = 0, serverPort = 0] = await freePorts(2);
     server = await startProcess({
       env: {
@@ -82,13 +39,7 @@ describe.each([
         ...(basePath === '' ? {} : { PENNON_BASE_PATH: basePath }),
       },
     });
-    const [command, ...args] = program(directory, { proxy: proxyPort, server: serverPort });
-    const child = spawn(command, args, {
-      stdio: 'ignore',
-      env: { ...process.env, HOME: directory, XDG_DATA_HOME: directory },
-    });
-    endWithTests(child);
-    stopProxy = () => void child.kill('SIGTERM');
+    stopProxy = startProxy(program, { proxy: proxyPort, servers: [serverPort] });
     url = `http://127.0.0.1:${proxyPort}${basePath}`;
     api = `${url}/api/v1`;
     await eventually(() => isServing(`${url}/healthz`));
@@ -96,7 +47,6 @@ describe.each([
   afterAll(async () => {
     stopProxy();
     await server.stop();
-    rmSync(directory, { recursive: true });
   });
 
   const call = (method: string, path: string, body: object) =>

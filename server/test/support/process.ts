@@ -55,7 +55,13 @@ export const endWithTests = (child: ChildProcess): void => {
 const start = ({ env, under = [], cwd }: StartOptions) => {
   const [command, ...args] = [...under, process.execPath, MAIN];
   const child = spawn(command ?? process.execPath, args, {
-    env: { PATH: process.env['PATH'] ?? '', HOST: '127.0.0.1', PORT: '0', ...env },
+    env: {
+      PATH: process.env['PATH'] ?? '',
+      HOST: '127.0.0.1',
+      PORT: '0',
+      PENNON_SHUTDOWN_GRACE: '0',
+      ...env,
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
     ...(cwd === undefined ? {} : { cwd }),
   });

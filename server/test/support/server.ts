@@ -47,7 +47,7 @@ export type TestServer = {
   listen(): Promise<string>;
   readonly routes: Server['routes'];
   readonly logs: () => string;
-  readonly close: () => Promise<void>;
+  readonly close: Server['close'];
   readonly [Symbol.asyncDispose]: () => Promise<void>;
 };
 
@@ -98,7 +98,7 @@ export const startServer = async ({
     listen: () => server.listen({ host: '127.0.0.1', port: 0 }),
     routes: server.routes,
     logs: () => lines.join(''),
-    close: () => server.close(),
+    close: graceMs => server.close(graceMs),
     [Symbol.asyncDispose]: () => server.close(),
   };
 };

@@ -1,0 +1,146 @@
+import { once } from 'node:events';
+import { request as startRequest, type IncomingMessage } from 'node:http';
+
+import { describe, expect, it } from 'vitest';
+
+import { repeat, type Outcome } from '../support/repeat.ts';
+import { startProcess } from '../support/process.ts';
+import { openSse } from '../support/sse.ts';
+import { ADMIN_KEY, newDirectory, production, request } from './servers.ts';
+import { useRedis } from './setup.ts';
+
+const redis = useRedis();
+
+const GRACE_S = 3;
+const CLIENTS = 8;
+/** A request can be in flight when the grace period ends. */
+const MARGIN_MS = 500;
+
+const start = (env: Readonly<Record<string, string>>) =>
+  startProcess({
+    env: {
+      PENNON_ADMIN_KEY: ADMIN_KEY,
+      PENNON_DATA: newDirectory(),
+      PENNON_SHUTDOWN_GRACE: String(GRACE_S),
+      PENNON_RATE_LIMIT: '0',
+      ...env,
+    },
+  });
+
+const statuses = (outcomes: readonly Outcome[]) => [
+  ...new Set(outcomes.map(({ status }) => status)),
+];
+
+/** Sends the headers of a write. Returns how to send its body, and the status of the response. */
+const slowWrite = async (url: string) => {
+  const body = JSON.stringify({ key: 'slow', enabled: true });
+  const sent = startRequest(url + production('/flags'), {
+    method: 'POST',
+    headers: {
+      authorization: `Bearer ${ADMIN_KEY}`,
+      'content-type': 'application/json',
+      'content-length': body.length,
+    },
+  });
+  const responded: Promise<[IncomingMessage]> = once(sent, 'response') as Promise<
+    [IncomingMessage]
+  >;
+  sent.write(body.slice(0, 5));
+  await once(sent, 'socket');
+  return async () => {
+    sent.end(body.slice(5));
+    const [response] = await responded;
+    response.resume();
+    return response.statusCode;
+  };
+};
+
+describe.each([
+  ['one process on the embedded store', () => ({})],
+  ['one process on Redis', () => ({ REDIS_URL: redis().url })],
+  ['three workers', () => ({ REDIS_URL: redis().url, PENNON_WORKERS: '3' })],
+])('SIGTERM to %s', (_, env) => {
+  it('breaks no request before the grace period ends, finishes slow ones, and ends within 10 s', async () => {
+    redis().cli('flushall');
+    const server = await start(env());
+    const flag = { key: `f-${CLIENTS}`, enabled: true };
+    await request(server.url, 'POST', production('/flags'), { body: flag });
+    const graceEnds = new AbortController();
+    const evaluation = {
+      method: 'POST',
+      key: ADMIN_KEY,
+      body: JSON.stringify({ flagKey: flag.key, context: {} }),
+      until: graceEnds.signal,
+    };
+    let closing = 0;
+    const onOutcome = ({ connection }: Outcome) => (closing += connection === 'close' ? 1 : 0);
+    const clients = Array.from({ length: CLIENTS }, () =>
+      repeat(server.url + production('/evaluate'), { ...evaluation, onOutcome }),
+    );
+    const finishWrite = await slowWrite(server.url);
+    const stopped = new AbortController();
+    const prober = repeat(`${server.url}/readyz`, { keepAlive: false, until: stopped.signal });
+
+    expect((await request(server.url, 'GET', '/readyz')).status).toBe(200);
+    const before = closing;
+    const startedAt = performance.now();
+    setTimeout(() => graceEnds.abort(), GRACE_S * 1_000 - MARGIN_MS);
+    const exit = server.stop('SIGTERM');
+    const outcomes = await Promise.all(clients);
+    for (const client of outcomes) {
+      expect(statuses(client)).toEqual([200]);
+      expect(client.at(-1)?.connection).toBe('close');
+      expect(client[0]?.connection).not.toBe('close');
+    }
+    expect([before, closing > CLIENTS]).toEqual([0, true]);
+
+    await expect
+      .poll(() => fetch(`${server.url}/healthz`).catch(() => 'refused'), { timeout: 5_000 })
+      .toBe('refused');
+    expect(performance.now() - startedAt).toBeGreaterThan(GRACE_S * 1_000 - MARGIN_MS);
+    expect(await finishWrite()).toBe(201);
+    expect(await exit).toBe(0);
+    expect(performance.now() - startedAt).toBeLessThan(10_000);
+    stopped.abort();
+    const readiness = await prober;
+    expect(statuses(readiness).slice(0, 2)).toEqual([200, 503]);
+    expect(readiness.find(({ status }) => status === 503)?.body).toBe('{"status":"draining"}');
+  });
+});
+
+it('a second SIGTERM ends the process at once', async () => {
+  const server = await start({ PENNON_SHUTDOWN_GRACE: '60' });
+  const first = server.stop('SIGTERM');
+  await expect.poll(() => request(server.url, 'GET', '/readyz')).toMatchObject({ status: 503 });
+  // Copies of the first signal, as package managers pass on, change nothing.
+  server.child.kill('SIGTERM');
+  expect((await request(server.url, 'GET', '/healthz')).status).toBe(200);
+  await expect
+    .poll(
+      () => {
+        server.child.kill('SIGTERM');
+        return server.child.exitCode;
+      },
+      { interval: 600, timeout: 10_000 },
+    )
+    .toBe(0);
+  expect(await first).toBe(0);
+});
+
+it('streams end one after the other during the grace period, and new ones go elsewhere', async () => {
+  const server = await start({ PENNON_SHUTDOWN_GRACE: '1' });
+  const path = '/api/v1/flag-set/stream?environment=production';
+  const streams = await Promise.all(
+    Array.from({ length: 4 }, () => openSse(server.url + path, { key: ADMIN_KEY })),
+  );
+  for (const stream of streams) await stream.next();
+  const exit = server.stop('SIGTERM');
+  const endedAt = await Promise.all(
+    streams.map(async stream => {
+      expect(await stream.next()).toBeUndefined();
+      return performance.now();
+    }),
+  );
+  expect(Math.max(...endedAt) - Math.min(...endedAt)).toBeGreaterThan(500);
+  expect(await exit).toBe(0);
+});
