@@ -86,6 +86,18 @@ def test_the_application_may_modify_its_flags_afterwards(
     [
         ({"a": {"enabled": True, "defaultVariant": "onn"}}, 'flag "a": defaultVariant'),
         ({"a": None}, 'flag "a": must be a flag, or its value'),
+        ({"a": {"enabled": "x"}}, 'flag "a": must have true or false as "enabled"'),
+        ({"a": {"enabled": None}}, 'must have true or false as "enabled"'),
+        (
+            {"a": {"enabled": True, "defaultVarient": "off"}},
+            'there is no field "defaultVarient"; did you mean "defaultVariant"',
+        ),
+        (
+            {"a": {"enabled": True, "colour": "red"}},
+            'there is no field "colour"; the fields are key, ',
+        ),
+        ({"a": {"defaultVariant": "x"}}, 'must have true or false as "enabled"'),
+        ({"a": float("nan")}, 'flag "a"'),
         ({"a": [1]}, 'flag "a": must be a flag, or its value'),
         ([], "flags must be a mapping"),
     ],

@@ -20,6 +20,7 @@ from pennon_openfeature._engine.flags import FLAG_FIELDS
 from pennon_openfeature._engine.operators import OPERATORS, OperandError
 from pennon_openfeature._engine.rules import RULE_FIELDS, SPLIT_FIELDS
 from pennon_openfeature._engine.segments import SEGMENT_FIELDS
+from pennon_openfeature._flag_file import parse_local_flags
 
 OPERATOR_TRAITS: dict[str, dict[str, Any]] = read_spec("operators.json")
 FIELDS: dict[str, Any] = read_spec("fields.json")
@@ -111,6 +112,12 @@ def test_the_engine_reads_the_evaluated_field_of_a_segment(field: str) -> None:
 def test_the_difference_of_flag_sets_considers_the_fields_that_results_depend_on() -> None:
     for kind, fields in {"flag": FLAG_FIELDS, "segment": SEGMENT_FIELDS}.items():
         assert {*fields, "version"} == {*FIELDS[kind]["sent"]}
+
+
+def test_all_fields_of_a_flag_are_fields_of_local_flags() -> None:
+    flag = {**FLAG, **dict.fromkeys(FIELDS["flag"]["descriptive"])}
+    managed = dict.fromkeys(FIELDS["flag"]["serverManaged"])
+    parse_local_flags({"f": {**flag, **managed, "requires": []}})
 
 
 @pytest.mark.parametrize("kind", ["flag", "segment"])

@@ -9,6 +9,7 @@ export { createConnectionScope } from './http.ts';
 export type { ConnectionScope } from './http.ts';
 export { changedNames, isJsonObject, sameJson } from './json.ts';
 export type { JsonObject } from './json.ts';
+export { localFlagProblem } from './local-flags.ts';
 export { connectionProblem, durationProblem, unknownOption } from './options.ts';
 export { trueWithin } from './refresh.ts';
 export { ageOf, LONGEST_TIMER_MS, defaultRuntime } from './runtime.ts';

@@ -12,14 +12,18 @@ const similarity = (a: string, b: string): number => {
   return (2 * shared) / (a.length + b.length - 2);
 };
 
-/** Returns what is wrong with the names of options, or undefined if all are known. */
-export const unknownOption = (options: object, known: readonly string[]): string | undefined => {
+/** Returns what is wrong with the names of options, or of fields, or undefined if all are known. */
+export const unknownOption = (
+  options: object,
+  known: readonly string[],
+  kind: 'option' | 'field' = 'option',
+): string | undefined => {
   const name = Object.keys(options).find(given => !known.includes(given));
   if (name === undefined) return undefined;
   const nearest = known.reduce((a, b) => (similarity(name, b) > similarity(name, a) ? b : a));
   return similarity(name, nearest) < 0.5
-    ? `there is no option "${name}"; the options are ${known.join(', ')}`
-    : `there is no option "${name}"; did you mean "${nearest}"?`;
+    ? `there is no ${kind} "${name}"; the ${kind}s are ${known.join(', ')}`
+    : `there is no ${kind} "${name}"; did you mean "${nearest}"?`;
 };
 
 const URL_FORM = /^https?:\/\/[^\s/?#@\\]+(\/[^\s?#\\]*)?$/i;

@@ -1,7 +1,7 @@
 import { dirname } from 'node:path';
 
 import { expandShortForm } from '@pennon/engine/core';
-import { isJsonObject } from '@pennon/sync';
+import { isJsonObject, localFlagProblem } from '@pennon/sync';
 import type { JsonObject } from '@pennon/sync';
 
 /** A flag set as it was received or read. The engine checks each flag when it compiles it. */
@@ -46,29 +46,26 @@ const flagWith = (type: string, variants: object, defaultVariant: string) => ({
   defaultVariant,
 });
 
-/** An object with a boolean `enabled` is a flag. Anything else is the value of a flag. */
+/** An object with `enabled` is a flag. Anything else is the value of a flag. */
 const toFlag = (flagKey: string, flag: unknown): unknown => {
+  const problem = localFlagProblem(flag);
+  if (problem !== undefined)
+    throw new TypeError(`PennonProvider: the flag "${flagKey}": ${problem}`);
   if (typeof flag === 'boolean')
     return flagWith('boolean', { on: true, off: false }, flag ? 'on' : 'off');
   if (typeof flag === 'string' || typeof flag === 'number')
     return flagWith(typeof flag, { value: flag }, 'value');
-  if (!isJsonObject(flag)) {
-    const types = 'a boolean, a string, a number or an object';
-    throw new TypeError(
-      `PennonProvider: the flag "${flagKey}" must be a flag in the short form, or its value: ${types}`,
-    );
-  }
-  return typeof flag['enabled'] === 'boolean' ? flag : flagWith('object', { value: flag }, 'value');
+  return isJsonObject(flag) && 'enabled' in flag
+    ? flag
+    : flagWith('object', { value: flag }, 'value');
 };
 
 /** Returns a flag set of the flags that an application passes itself. They are copied. */
 export const parseLocalFlags = (flags: LocalFlags): RawFlagSet => {
   if (!isJsonObject(flags))
     throw new TypeError('PennonProvider: "flags" must be an object with flags or values by key');
-  const entries = Object.entries(structuredClone(flags));
-  return {
-    flags: expandFlags(Object.fromEntries(entries.map(([key, flag]) => [key, toFlag(key, flag)]))),
-  };
+  const entries = Object.entries(flags).map(([key, flag]) => [key, toFlag(key, flag)] as const);
+  return { flags: expandFlags(structuredClone(Object.fromEntries(entries))) };
 };
 
 /** The YAML parser is loaded on first use: most applications never need it. */

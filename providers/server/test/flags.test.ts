@@ -7,6 +7,8 @@ import { startFakeServer } from './support/fake-server.ts';
 import { booleanFlag, onIf } from './support/flags.ts';
 import { openProvider, startOn } from './support/open.ts';
 
+import { MALFORMED_FLAGS } from '../../../packages/sync/test/support/local-flags.ts';
+
 afterEach(() => vi.unstubAllGlobals());
 
 const start = async (flags: LocalFlags) => {
@@ -90,6 +92,12 @@ describe('flags as an option', () => {
     expect(provider.evaluate('step')).toMatchObject({ value: 4 });
   });
 
+  it.each<[unknown, string]>(MALFORMED_FLAGS)('are refused if one is %j', (flag, message) => {
+    expect(() => new PennonProvider({ flags: { f: flag } })).toThrow(
+      `PennonProvider: the flag "f": ${message}`,
+    );
+  });
+
   it('fail the start if one is malformed', async () => {
     const { started } = openProvider(
       new PennonProvider({ flags: { f: { enabled: true, rules: 'all' } } }),
@@ -102,7 +110,7 @@ describe('flags as an option', () => {
     await expect(provider.setFlags({ f: { enabled: true, rules: 'all' } })).rejects.toThrow(
       'rules',
     );
-    await expect(provider.setFlags({ f: null })).rejects.toThrow('the flag "f" must be a flag');
+    await expect(provider.setFlags({ f: null })).rejects.toThrow('the flag "f": must be a flag');
     expect(await client.getBooleanValue('f', false)).toBe(true);
     expect(events).toEqual(['READY']);
   });

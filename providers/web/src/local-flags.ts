@@ -1,6 +1,6 @@
 import type { JsonValue } from '@openfeature/web-sdk';
 import type { Values } from '@pennon/sync';
-import { isJsonObject } from '@pennon/sync';
+import { isJsonObject, localFlagProblem } from '@pennon/sync';
 
 import type { Evaluation } from './resolution.ts';
 
@@ -15,16 +15,18 @@ export const evaluateFlags = (flags: LocalFlags, revision: number): Values<Evalu
   ),
 });
 
-/** An object with a boolean `enabled` is a flag in the short form. Anything else is a value. */
+/** An object with `enabled` is a flag in the short form. Anything else is a value. */
 const evaluate = (flagKey: string, flag: JsonValue): Evaluation => {
-  if (!isJsonObject(flag) || typeof flag['enabled'] !== 'boolean')
-    return { reason: 'STATIC', variant: variantOf(flag), value: flag };
-  const { enabled, rules = [], variants = { on: true, off: false }, defaultVariant = 'on' } = flag;
-  const metadata = isJsonObject(flag['metadata']) ? { metadata: scalarsOf(flag['metadata']) } : {};
   const fail = (problem: string): never => {
-    throw new TypeError(`PennonWebProvider: the flag "${flagKey}" ${problem}`);
+    throw new TypeError(`PennonWebProvider: the flag "${flagKey}": ${problem}`);
   };
-  if (JSON.stringify(rules) !== '[]') fail('has rules, which only a server can evaluate');
+  const problem = localFlagProblem(flag);
+  if (problem !== undefined) fail(problem);
+  if (!isJsonObject(flag) || !('enabled' in flag))
+    return { reason: 'STATIC', variant: variantOf(flag), value: flag };
+  const { enabled, rules = [], variants = booleanVariants(flag), defaultVariant = 'on' } = flag;
+  const metadata = isJsonObject(flag['metadata']) ? { metadata: scalarsOf(flag['metadata']) } : {};
+  if (JSON.stringify(rules) !== '[]') fail('it has rules, which only a server can evaluate');
   if (!enabled) return { reason: 'DISABLED', ...metadata };
   if (defaultVariant === null) return { reason: 'DEFAULT', ...metadata };
   const isKnown =
@@ -38,8 +40,12 @@ const evaluate = (flagKey: string, flag: JsonValue): Evaluation => {
         value: variants[defaultVariant] ?? null,
         ...metadata,
       }
-    : fail(`has no variant ${JSON.stringify(defaultVariant)}`);
+    : fail(`it has no variant ${JSON.stringify(defaultVariant)}`);
 };
+
+/** A flag without variants must be boolean. */
+const booleanVariants = ({ type = 'boolean' }: { readonly type?: unknown }): JsonValue =>
+  type === 'boolean' ? { on: true, off: false } : {};
 
 const variantOf = (value: JsonValue): string => {
   if (typeof value === 'boolean') return value ? 'on' : 'off';

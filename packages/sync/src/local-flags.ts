@@ -1,0 +1,23 @@
+import { isJsonObject } from './json.ts';
+import { unknownOption } from './options.ts';
+
+/** All fields of a flag. A test compares them with those of the contract. */
+export const FLAG_FIELDS =
+  'key type enabled variants defaultVariant rules seed clientVisible metadata requires version createdAt updatedAt name description tags owner'.split(
+    ' ',
+  );
+
+/**
+ * Returns what is wrong with a flag that an application passes itself, or undefined. An object with the field
+ * `enabled` is a flag. Anything else is the value of a flag.
+ */
+export const localFlagProblem = (flag: unknown): string | undefined => {
+  if (!isJsonObject(flag))
+    return /^(boolean|string)$/.test(typeof flag) || Number.isFinite(flag)
+      ? undefined
+      : 'must be a flag, or its value: a boolean, a string, a number or an object';
+  if (typeof flag['enabled'] === 'boolean') return unknownOption(flag, FLAG_FIELDS, 'field');
+  return 'enabled' in flag || 'defaultVariant' in flag
+    ? 'must have true or false as "enabled"; an object as value belongs in "variants"'
+    : undefined;
+};
