@@ -1,5 +1,9 @@
 import { describe, expect, it } from 'vitest';
 
+import { hashSecret } from '../src/auth/authenticate.ts';
+import { secureRandom } from '../src/random.ts';
+import { openMemoryStore } from '../src/store/memory.ts';
+import { CONTROL_LEDGER, type KeyDocument } from '../src/store/store.ts';
 import { createFakeClock } from './support/fake-clock.ts';
 import { startServer } from './support/server.ts';
 
@@ -145,6 +149,44 @@ describe('keys', () => {
       (await server.request('POST', '/api/v1/environments', { key, body: { key: 'x' } })).status,
     ).toBe(403);
   });
+
+  it.each([
+    ['5,000 characters', 'x'.repeat(5_000)],
+    ['no characters', ''],
+    ['a slash', 'a/b?c'],
+    ['half a surrogate pair', '\ud800'],
+  ])(
+    'with an id of %s, of an earlier version, are listed under a short id and revoked by it',
+    async (_, id) => {
+      let store = openMemoryStore({ random: secureRandom });
+      await using server = await startServer({ wrapStore: opened => (store = opened) });
+      const secret = 'a-secret-of-an-earlier-version';
+      const key: KeyDocument = {
+        id,
+        name: 'old',
+        role: 'viewer',
+        environment: 'production',
+        createdAt: '2026-01-01T00:00:00.000Z',
+        hash: hashSecret(secret),
+      };
+      const head = await store.head(CONTROL_LEDGER);
+      if (head === undefined) throw new Error('the control ledger is missing');
+      const writes = { keys: new Map([[id, key]]) };
+      await store.commit(CONTROL_LEDGER, { expect: head, writes, audit: [] });
+      const status = async () =>
+        (await server.request('GET', '/api/v1/flags', { key: secret })).status;
+      await expect.poll(status).toBe(200);
+      const { body } = await server.request('GET', '/api/v1/keys');
+      const listed = body.items.find(({ name }: { name: string }) => name === 'old');
+      expect(listed.id).toMatch(/^legacy-[0-9a-f]{24}$/);
+      const exported = (await server.request('GET', '/api/v1/export')).body;
+      expect(exported.keys).toMatchObject([{ id: listed.id }]);
+      const imported = await server.request('POST', '/api/v1/import', { body: exported });
+      expect(imported.body.keys).toMatchObject([{ id: listed.id, outcome: 'unchanged' }]);
+      expect((await server.request('DELETE', `/api/v1/keys/${listed.id}`)).status).toBe(204);
+      expect(await status()).toBe(401);
+    },
+  );
 
   it('cannot be revoked if only one admin key for all environments is left', async () => {
     await using server = await startServer();

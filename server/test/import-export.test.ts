@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { openSse } from './support/sse.ts';
@@ -334,5 +336,87 @@ describe('the body of an import', () => {
     const document = await exportFrom(source);
     expect((await atTarget('POST', '/api/v1/import', document)).status).toBe(200);
     expect(await exportFrom(target, TARGET_KEY)).toEqual(document);
+  });
+});
+
+describe('an import never changes what existing keys may do', () => {
+  const exported = (fields: object) => ({
+    formatVersion: 1,
+    environments: [],
+    keys: [
+      {
+        id: 'imported',
+        name: 'imported',
+        role: 'viewer',
+        environment: 'production',
+        createdAt: '2026-01-01T00:00:00Z',
+        hash: 'a'.repeat(64),
+        ...fields,
+      },
+    ],
+  });
+  const hashOf = (secret: string) => createHash('sha256').update(secret).digest('hex');
+  const send = (body: unknown, query = '?overwrite=true') =>
+    atTarget('POST', `/api/v1/import${query}`, body);
+
+  it('refuses the hash of the admin key or another key, and names both ids but not the hash', async () => {
+    const secret = await source.keyOf('server');
+    await send(await exportFrom(source));
+    const { id } = (await atTarget('GET', '/api/v1/keys')).body.items.find(
+      (key: { role: string }) => key.role === 'server',
+    );
+    for (const [hash, holder] of [
+      [hashOf(TARGET_KEY), 'admin'],
+      [hashOf(secret), id],
+    ] as const) {
+      const body = exported({ hash, role: 'admin', environment: '*' });
+      const refused = await send(body);
+      expect([refused.status, refused.body.error.code]).toEqual([409, 'CONFLICT']);
+      expect(refused.body.error.message).toContain(
+        `key "imported" has the same secret as key "${holder}"`,
+      );
+      expect(refused.text).not.toContain(hash);
+      const dryRun = await send(body, '?overwrite=true&dryRun=true');
+      expect(dryRun.body.keys).toEqual([
+        {
+          id: 'imported',
+          name: 'imported',
+          outcome: 'refused',
+          conflict: `key "imported" has the same secret as key "${holder}"`,
+        },
+      ]);
+    }
+    expect((await atTarget('GET', '/api/v1/keys')).status).toBe(200);
+    expect((await target.request('GET', '/api/v1/flag-set', { key: secret })).status).toBe(200);
+  });
+
+  it('refuses two keys of one document with the same hash', async () => {
+    const first = exported({ id: 'first', role: 'client' });
+    const [second] = exported({ id: 'second', role: 'admin' }).keys;
+    const refused = await send({ ...first, keys: [...first.keys, second] });
+    expect(refused.status).toBe(409);
+    expect(refused.body.error.message).toContain('key "second" has the same secret as key "first"');
+    expect(refused.text).not.toContain('a'.repeat(64));
+  });
+
+  it.each([
+    ['secret', { hash: 'b'.repeat(64) }],
+    ['role', { role: 'admin' }],
+    ['environment', { environment: 'development' }],
+    ['expiresAt', { expiresAt: '2020-01-01T00:00:00Z' }],
+    ['allowedOrigins', { role: 'client', allowedOrigins: ['https://a.example'] }],
+  ])('refuses another %s of an existing key', async (what, fields) => {
+    const role = what === 'allowedOrigins' ? 'client' : 'viewer';
+    expect((await send(exported({ role }))).status).toBe(200);
+    const refused = await send(exported(fields));
+    expect(refused.status).toBe(409);
+    expect(refused.body.error.message).toContain(`key "imported" has another ${what} here`);
+    expect((await send(exported({ role, name: 'renamed' }))).status).toBe(200);
+  });
+
+  it.each(['', 'x'.repeat(65), 'a/b', '..', 'ä'])('refuses the id %j of a key', async id => {
+    const refused = await send(exported({ id }));
+    expect(refused.status).toBe(400);
+    expect(refused.body.error.details[0].path).toBe('keys.0.id');
   });
 });

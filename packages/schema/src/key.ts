@@ -44,8 +44,13 @@ const keyFields = {
     .nullish(),
 };
 
+/** The id of an API key: one URL path segment that needs no encoding. */
+export const KeyId = z
+  .string()
+  .regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, "_" and "-"');
+
 /** An API key as the API returns it, without secret or hash. */
-export const ApiKey = strictObject({ id: z.string(), ...keyFields, createdAt: Instant }).meta({
+export const ApiKey = strictObject({ id: KeyId, ...keyFields, createdAt: Instant }).meta({
   id: 'ApiKey',
 });
 export type ApiKey = z.infer<typeof ApiKey>;

@@ -5,7 +5,7 @@ import type { AuditedChange } from '../audit/record.ts';
 import { auditDraft } from '../audit/record.ts';
 import { hashSecret } from '../auth/authenticate.ts';
 import type { Caller } from '../auth/caller.ts';
-import { requireAllEnvironments } from '../auth/caller.ts';
+import { canAccess, requireAllEnvironments } from '../auth/caller.ts';
 import type { Clock } from '../clock.ts';
 import { formatInstant } from '../clock.ts';
 import { describeEnvironments, invalid, PennonError } from '../errors.ts';
@@ -15,6 +15,7 @@ import type { Random } from '../random.ts';
 import { cursorSecret } from '../replication/cursor-secret.ts';
 import type { Replica } from '../replication/replica.ts';
 import type { KeyDocument, Stored } from '../store/store.ts';
+import { findKey, keyIdOf } from './key-id.ts';
 
 export type KeyServices = {
   readonly control: Replica<'control'>;
@@ -71,7 +72,7 @@ export const listKeys = (
 ): Page<ApiKey> => {
   const all = [...control.current().records.keys.values()]
     .map(({ document }) => toApiKey(document))
-    .filter(key => manages(caller, key.environment));
+    .filter(key => canAccess(caller, key.environment));
   const cursors = cursorsFor(cursorSecret(control), ['keys', caller.environment]);
   return pageOf(all, key => key.createdAt + key.id, cursors, query);
 };
@@ -83,34 +84,34 @@ export const deleteKey = (
   id: string,
 ): Promise<void> =>
   control.write(({ records }) => {
-    const key = records.keys.get(id)?.document;
-    if (key === undefined || !manages(caller, key.environment)) {
+    const key = findKey(records.keys, id);
+    if (key === undefined || !canAccess(caller, key.environment)) {
       throw new PennonError(
         'NOT_FOUND',
         `key "${id}" does not exist: use the id of a key, from GET /api/v1/keys`,
       );
     }
-    if (isLastAdmin(records.keys, id)) {
+    if (isLastAdmin(records.keys, key.id)) {
       throw new PennonError(
         'CONFLICT',
         'this is the last admin key for all environments: create another one first',
       );
     }
     return {
-      writes: { keys: new Map([[id, null]]) },
+      writes: { keys: new Map([[key.id, null]]) },
       audit: [auditDraft(caller, clock.now(), keyDeleted(key))],
       result: () => undefined,
     };
   });
 
-/** Removes the hash from a stored key. */
-const toApiKey = ({ hash: _hash, ...key }: KeyDocument): ApiKey => key;
+/** Returns a stored key as the API does, without its hash. */
+const toApiKey = ({ hash: _hash, ...key }: KeyDocument): ApiKey => ({ ...key, id: keyIdOf(key) });
 
 /** Audits a new key, or one that replaces `before`. The hash is left out. */
 export const keyCreated = (key: KeyDocument, before?: KeyDocument): AuditedChange => ({
   action: 'key.create',
   environment: key.environment,
-  key: key.id,
+  key: keyIdOf(key),
   before: before === undefined ? null : toApiKey(before),
   after: toApiKey(key),
 });
@@ -119,18 +120,15 @@ export const keyCreated = (key: KeyDocument, before?: KeyDocument): AuditedChang
 export const keyDeleted = (key: KeyDocument): AuditedChange => ({
   action: 'key.delete',
   environment: key.environment,
-  key: key.id,
+  key: keyIdOf(key),
   before: toApiKey(key),
   after: null,
 });
 
-const manages = (caller: Caller, environment: string): boolean =>
-  caller.environment === ALL_ENVIRONMENTS || caller.environment === environment;
-
 const requireManages = (caller: Caller, environment: string): void => {
   if (environment === ALL_ENVIRONMENTS)
     requireAllEnvironments(caller, 'creating a key for all environments');
-  if (manages(caller, environment)) return;
+  if (canAccess(caller, environment)) return;
   throw new PennonError(
     'FORBIDDEN',
     `this key manages only the keys of environment "${caller.environment}"`,

@@ -1,5 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 
+import { ADMIN_KEY_ID } from '../api-keys/key-id.ts';
 import { msUntil, type Clock } from '../clock.ts';
 import { PennonError } from '../errors.ts';
 import type { Replica } from '../replication/replica.ts';
@@ -56,10 +57,13 @@ const nameOf = (header: string | undefined): string | undefined => {
   return name ? Array.from(name).slice(0, MAX_NAME_LENGTH).join('') : undefined;
 };
 
-const indexByHash = (control: Replica<'control'>): ReadonlyMap<string, KeyDocument> =>
-  new Map(
-    [...control.current().records.keys.values()].map(({ document }) => [document.hash, document]),
-  );
+/** If another key has the secret of the admin key, the admin key counts. */
+const indexByHash = (control: Replica<'control'>): ReadonlyMap<string, KeyDocument> => {
+  const { keys } = control.current().records;
+  const byHash = new Map([...keys.values()].map(({ document }) => [document.hash, document]));
+  const admin = keys.get(ADMIN_KEY_ID)?.document;
+  return admin === undefined ? byHash : byHash.set(admin.hash, admin);
+};
 
 const sameHash = (a: string, b: string): boolean =>
   timingSafeEqual(Buffer.from(a, 'hex'), Buffer.from(b, 'hex'));

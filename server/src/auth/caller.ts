@@ -35,6 +35,10 @@ export const requirePermission = (caller: Caller, permission: Permission): void 
   );
 };
 
+/** Whether the caller's key is for this environment, or for all. */
+export const canAccess = (caller: Caller, environment: string): boolean =>
+  caller.environment === ALL_ENVIRONMENTS || caller.environment === environment;
+
 /** Throws FORBIDDEN if the key is not for all environments. */
 export const requireAllEnvironments = (caller: Caller, what: string): void => {
   if (caller.environment === ALL_ENVIRONMENTS) return;

@@ -7,6 +7,7 @@ import { createLedger, environmentCreated, newEnvironment } from '../environment
 import { flagSetLedger } from '../flag-set/registry.ts';
 import { hashSecret } from '../auth/authenticate.ts';
 import { keyCreated } from '../api-keys/api-keys.ts';
+import { ADMIN_KEY_ID } from '../api-keys/key-id.ts';
 import type { Random } from '../random.ts';
 import type { Replica } from '../replication/replica.ts';
 import type { KeyDocument, Store } from '../store/store.ts';
@@ -14,9 +15,6 @@ import { CONTROL_LEDGER } from '../store/store.ts';
 
 /** The environments in a new installation. */
 const INITIAL_ENVIRONMENTS = ['development', 'production'];
-
-/** The id of the key from PENNON_ADMIN_KEY or the first start. */
-export const ADMIN_KEY_ID = 'admin';
 
 const adminKeyDocument = (secret: string, createdAt: number): KeyDocument => ({
   id: ADMIN_KEY_ID,

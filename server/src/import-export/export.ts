@@ -6,7 +6,7 @@ import type { Registry } from '../flag-set/registry.ts';
 import type { Caller } from '../auth/caller.ts';
 import { environmentOf } from '../auth/caller.ts';
 import type { Replica } from '../replication/replica.ts';
-import { ADMIN_KEY_ID } from '../bootstrap/first-start.ts';
+import { ADMIN_KEY_ID, keyIdOf } from '../api-keys/key-id.ts';
 import type { Snapshot, Store, Stored } from '../store/store.ts';
 import { isTransient } from '../store/store.ts';
 
@@ -40,7 +40,9 @@ const exportAll = async (services: ExportServices): Promise<Export> => {
   return {
     formatVersion: FORMAT_VERSION,
     environments: await Promise.all(all.map(live => exportOne(services, live))),
-    keys: sorted(keys).filter(({ id }) => id !== ADMIN_KEY_ID),
+    keys: sorted(keys)
+      .filter(({ id }) => id !== ADMIN_KEY_ID)
+      .map(key => ({ ...key, id: keyIdOf(key) })),
   };
 };
 

@@ -5,7 +5,8 @@ import type { Caller } from '../auth/caller.ts';
 import { requireAllEnvironments } from '../auth/caller.ts';
 import type { EnvironmentServices } from '../environments/environments.ts';
 import { PennonError } from '../errors.ts';
-import { planEnvironment, planKey, requireNoConflicts, type ImportPlan } from './plan.ts';
+import { planKeys, requireNoKeyConflicts } from './plan-keys.ts';
+import { planEnvironment, requireNoConflicts, type ImportPlan } from './plan.ts';
 import { validateExport } from './validate-export.ts';
 import { currentOf, writeControl, writeFlagSets } from './write-import.ts';
 
@@ -34,6 +35,7 @@ export const importData = async (
   validateExport(document, key => services.control.current().records.environments.has(key));
   const plan = planImport(services, document, overwrite);
   if (dryRun) return { dryRun, ...plan };
+  requireNoKeyConflicts(plan.keys);
   requireNoConflicts(plan);
   const run = { services, caller, document, overwrite };
   await writeControl(run, await writeFlagSets(run, plan));
@@ -83,6 +85,6 @@ const planImport = (
     environments: environments.map(imported =>
       planEnvironment(imported, currentOf(services, imported.key), overwrite),
     ),
-    keys: keys.map(key => planKey(key, records.keys.get(key.id)?.document, overwrite)),
+    keys: planKeys(keys, records.keys, overwrite),
   };
 };

@@ -1,10 +1,9 @@
-import { isDeepStrictEqual } from 'node:util';
-
-import type { ExportedEnvironment, ExportedKey, Flag, Segment } from '@pennon/schema';
+import type { ExportedEnvironment, Flag, Segment } from '@pennon/schema';
 
 import { PennonError } from '../errors.ts';
 import { differences, type Difference } from '../resources/differences.ts';
-import type { EnvironmentDocument, KeyDocument, Snapshot, Stored } from '../store/store.ts';
+import type { EnvironmentDocument, Snapshot, Stored } from '../store/store.ts';
+import type { KeyPlan } from './plan-keys.ts';
 
 /** `refused`: it exists, differs and must not be overwritten. */
 export type Outcome = 'create' | 'overwrite' | 'unchanged' | 'refused';
@@ -18,8 +17,6 @@ export type Change = {
   change: 'add' | 'change' | 'remove';
   differences: Difference[];
 };
-
-export type KeyPlan = { id: string; name: string; outcome: Outcome };
 
 export type ImportPlan = { environments: EnvironmentPlan[]; keys: KeyPlan[] };
 
@@ -42,17 +39,7 @@ export const planEnvironment = (
   return { key: imported.key, outcome, changes };
 };
 
-export const planKey = (
-  imported: ExportedKey,
-  current: KeyDocument | undefined,
-  overwrite: boolean,
-): KeyPlan => {
-  const differs = !isDeepStrictEqual(withoutNulls(imported), withoutNulls(current));
-  const outcome = outcomeOf({ exists: current !== undefined, differs, overwrite });
-  return { id: imported.id, name: imported.name, outcome };
-};
-
-const outcomeOf = ({
+export const outcomeOf = ({
   exists,
   differs,
   overwrite,
@@ -114,10 +101,6 @@ export const isSameContent = (current: object, imported: object): boolean =>
 export const importedVersion = (imported: { readonly version: number }, last: number): number =>
   Math.max(imported.version, last + 1);
 
-/** Absent, undefined and null are the same. */
-const withoutNulls = (fields: object | undefined): unknown =>
-  fields && Object.fromEntries(Object.entries(fields).filter(([, value]) => value != null));
-
 /** Throws CONFLICT if anything would be overwritten without permission to. */
 export const requireNoConflicts = ({ environments, keys }: ImportPlan): void => {
   const conflicts = [
@@ -130,9 +113,13 @@ export const requireNoConflicts = ({ environments, keys }: ImportPlan): void => 
     'CONFLICT',
     `nothing was imported, because this would overwrite ${listed}: check the dry run, then set "overwrite" to replace them`,
     {
-      details: conflicts.map(conflict => ({ path: '', message: `${conflict} exists and differs` })),
+      details: conflicts
+        .slice(0, MAX_DETAILS)
+        .map(conflict => ({ path: '', message: `${conflict} exists and differs` })),
     },
   );
 };
+
+const MAX_DETAILS = 20;
 
 const isRefused = ({ outcome }: { readonly outcome: Outcome }): boolean => outcome === 'refused';

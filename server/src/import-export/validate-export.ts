@@ -4,7 +4,7 @@ import { ALL_ENVIRONMENTS, FORMAT_VERSION } from '@pennon/schema';
 
 import { invalid } from '../errors.ts';
 import { invalidCombinations } from '../api-keys/api-keys.ts';
-import { ADMIN_KEY_ID } from '../bootstrap/first-start.ts';
+import { ADMIN_KEY_ID } from '../api-keys/key-id.ts';
 import { problemsOfFlag } from '../resources/validate.ts';
 
 const MAX_DETAILS = 20;
@@ -18,7 +18,6 @@ export const validateExport = (
   const details = [
     ...duplicates('environments', environments, ({ key }) => key),
     ...duplicates('keys', keys, ({ id }) => id),
-    ...duplicates('keys', keys, ({ hash }) => hash),
     ...environments.flatMap((environment, i) => problemsOf(environment, `environments.${i}`)),
     ...keys.flatMap((key, i) =>
       invalidCombinations(key).map(({ path, message }) => detail(`keys.${i}.${path}`, message)),

@@ -1,6 +1,7 @@
 import type { Export, ExportedEnvironment, Flag, Segment } from '@pennon/schema';
 
 import { keyCreated } from '../api-keys/api-keys.ts';
+import { findKey } from '../api-keys/key-id.ts';
 import { auditDraft } from '../audit/record.ts';
 import type { Caller } from '../auth/caller.ts';
 import {
@@ -27,10 +28,10 @@ import {
   importedVersion,
   isSameContent,
   planEnvironment,
-  planKey,
   requireNoConflicts,
   type ImportPlan,
 } from './plan.ts';
+import { planKeys, requireNoKeyConflicts } from './plan-keys.ts';
 
 /** One import in progress. */
 type ImportRun = {
@@ -247,12 +248,16 @@ const changedRecords = (
     ];
   });
 
-const changedKeys = ({ document, overwrite }: ImportRun, records: ControlRecords) =>
-  (document.keys ?? []).filter(key => {
-    const plan = planKey(key, records.keys.get(key.id)?.document, overwrite);
-    requireNoConflicts({ environments: [], keys: [plan] });
-    return plan.outcome !== 'unchanged';
-  });
+/** The imported keys that are new or renamed, each with the id of the stored key. */
+const changedKeys = ({ document, overwrite }: ImportRun, records: ControlRecords) => {
+  const keys = document.keys ?? [];
+  const plans = planKeys(keys, records.keys, overwrite);
+  requireNoKeyConflicts(plans);
+  requireNoConflicts({ environments: [], keys: plans });
+  return keys
+    .filter((_, i) => plans[i]?.outcome !== 'unchanged')
+    .map(key => ({ ...key, id: findKey(records.keys, key.id)?.id ?? key.id }));
+};
 
 const discardFlagSets = async (
   { store }: EnvironmentServices,

@@ -1,4 +1,4 @@
-import { Export, ExportedEnvironment, Key, strictObject } from '@pennon/schema';
+import { Export, ExportedEnvironment, Key, KeyId, strictObject } from '@pennon/schema';
 import { z } from 'zod';
 
 import { exportData } from '../import-export/export.ts';
@@ -27,7 +27,17 @@ const ImportReport = strictObject({
       ),
     }),
   ),
-  keys: z.array(strictObject({ id: z.string(), name: z.string(), outcome: Outcome })),
+  keys: z.array(
+    strictObject({
+      id: KeyId,
+      name: z.string(),
+      outcome: Outcome,
+      conflict: z
+        .string()
+        .optional()
+        .describe('Why the key cannot be imported, even with `overwrite`.'),
+    }),
+  ),
 }).meta({ id: 'ImportReport' });
 
 export const transfer = router({

@@ -1,5 +1,4 @@
-import { ApiKey, ApiKeyCreate, ApiKeyCreated, strictObject } from '@pennon/schema';
-import { z } from 'zod';
+import { ApiKey, ApiKeyCreate, ApiKeyCreated, KeyId, strictObject } from '@pennon/schema';
 
 import { createKey, deleteKey, listKeys } from '../api-keys/api-keys.ts';
 import { procedure, router } from './procedure.ts';
@@ -45,7 +44,7 @@ export const keys = router({
       summary: 'Revoke an API key and close its streams',
     },
   })
-    .input(strictObject({ id: z.string().max(100) }))
+    .input(strictObject({ id: KeyId }))
     .output(Nothing)
     .mutation(({ ctx, input }) => deleteKey(ctx.services, ctx.caller, input.id)),
 });
