@@ -331,3 +331,20 @@ it('warnings are in the preview of a copy, but not in what is read', async () =>
   expect(preview.body.warnings).toMatchObject([{ path: 'rules.0.percentage' }]);
   expect((await server.api('GET', '/flags/preview')).body).not.toHaveProperty('warnings');
 });
+
+it('a flag of another type in another environment earns a warning, for callers who may read that one', async () => {
+  const elsewhere = '/api/v1/flags?environment=development';
+  const variants = { a: 'x' };
+  const other = { key: 'typed', enabled: true, type: 'string', variants, defaultVariant: 'a' };
+  await server.request('POST', elsewhere, { body: other });
+  const create = async (key: string) => {
+    const body = { key: 'typed', enabled: true };
+    const created = await server.api('POST', '/flags', { key, body });
+    await server.api('DELETE', '/flags/typed');
+    return created.body.warnings;
+  };
+  expect(await create(await server.keyOf('editor', '*'))).toEqual([
+    { path: 'type', message: 'is "boolean" here and "string" in environment "development"' },
+  ]);
+  expect(await create(await server.keyOf('admin', 'production'))).toBeUndefined();
+});

@@ -5,7 +5,13 @@ import { invalid, PennonError } from '../errors.ts';
 import type { FlagSetView } from '../flag-set/live-flag-set.ts';
 import type { WritePlan } from '../replication/writer.ts';
 import { entityTag } from '../resources/entity-tag.ts';
-import { putsOf, serverFieldsAfter, warningsOf, type AuditInfo } from '../resources/plan.ts';
+import {
+  putsOf,
+  serverFieldsAfter,
+  warningsOf,
+  type AuditInfo,
+  type WriteScope,
+} from '../resources/plan.ts';
 import type { ResourceContext } from '../resources/resource-type.ts';
 import { validateFlags } from '../resources/validate.ts';
 import { isSameContent, requireCurrentTag } from '../resources/write.ts';
@@ -140,13 +146,13 @@ const planUpdates = (
         );
   return {
     ...puts,
-    result: changeId => resultOf(context, auditInfo.environment, updates, changeId),
+    result: changeId => resultOf(context, auditInfo, updates, changeId),
   };
 };
 
 const resultOf = (
   context: FlagContext,
-  environment: string,
+  scope: WriteScope,
   updates: readonly FlagUpdate[],
   changeId: ChangeId,
 ): FlagsWriteResult => {
@@ -154,7 +160,7 @@ const resultOf = (
     isChanged ? { document, changeId } : stored,
   );
   const warnings = after.flatMap(({ document }) =>
-    (warningsOf(context, document, environment).warnings ?? []).map(({ path, message }) => ({
+    (warningsOf(context, document, scope).warnings ?? []).map(({ path, message }) => ({
       path: `${document.key}.${path}`,
       message,
     })),

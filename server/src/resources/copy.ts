@@ -61,7 +61,7 @@ export const copyDocument = async <Name extends ResourceName>(
   const target = context.registry.find(to);
   await target.replica.refresh();
   const copy = { source, from, to, overwrite, enabled };
-  if (dryRun) return previewCopy(context, target.view(), copy);
+  if (dryRun) return previewCopy(context, target.view(), caller, copy);
   return target.write(view => planCopy(context, view, caller, copy));
 };
 
@@ -81,6 +81,7 @@ const readSource = async <Name extends ResourceName>(
 const previewCopy = async <Name extends ResourceName>(
   context: ResourceContext<Name>,
   view: FlagSetView,
+  caller: Caller,
   copy: Copy<Documents[Name]>,
 ): Promise<CopyPreview> => {
   const { source, from, to, overwrite } = copy;
@@ -97,7 +98,7 @@ const previewCopy = async <Name extends ResourceName>(
     outcome: isRefused ? 'refused' : outcomeOf(current !== null, changed.length > 0),
     differences: changed,
     ...(problems.length === 0 ? {} : { problems }),
-    ...warningsOf(context, document, to),
+    ...warningsOf(context, document, { caller, environment: to }),
   };
 };
 
@@ -115,7 +116,7 @@ const planCopy = async <Name extends ResourceName>(
     throw alreadyExists(type, source.key, environment, 'set "overwrite" to replace it');
   type.validate(view, document, current?.document ?? null);
   if (current !== undefined && changed.length === 0)
-    return planNothing(context, current, environment);
+    return planNothing(context, current, { caller, environment });
   const auditInfo = { caller, action: 'copy', environment, at } as const;
   return planPut(context, auditInfo, document, current?.document ?? null);
 };

@@ -1,7 +1,7 @@
 import type { ErrorDetail } from '@pennon/schema';
 
 import { auditDraft } from '../audit/record.ts';
-import type { Caller } from '../auth/caller.ts';
+import { canAccess, type Caller } from '../auth/caller.ts';
 import { formatInstant } from '../clock.ts';
 import type { WritePlan } from '../replication/writer.ts';
 import type {
@@ -19,13 +19,14 @@ import type { ResourceContext, ResourceName, ResourceType, ServerFields } from '
 /** A document after a write: with its new entity tag, and warnings if there are any. */
 export type WriteResult<Document> = WithEtag<Document> & Warnings;
 
+/** Who writes, and in which environment. */
+export type WriteScope = { readonly caller: Caller; readonly environment: string };
+
 type Warnings = { warnings?: ErrorDetail[] | undefined };
 
 /** Who writes what, where and when: for the audit log and the version. */
-export type AuditInfo = {
-  readonly caller: Caller;
+export type AuditInfo = WriteScope & {
   readonly action: 'create' | 'replace' | 'update' | 'copy' | 'revert' | 'delete';
-  readonly environment: string;
   /** In milliseconds since 1970. */
   readonly at: number;
 };
@@ -36,13 +37,13 @@ export const recordsOf = <Name extends ResourceName>(
   { records }: Snapshot<'flagSet'>,
 ): ReadonlyMap<string, Stored<Documents[Name]>> => records[collection];
 
-/** Returns the warnings about a document in this environment, compared with the other environments. */
+/** Returns the warnings about a document in this environment, compared with others that the caller may read. */
 export const warningsOf = <Name extends ResourceName>(
   { type, registry }: ResourceContext<Name>,
   document: Documents[Name],
-  environment: string,
+  { caller, environment }: WriteScope,
 ): Warnings => {
-  const all = registry.all();
+  const all = registry.all().filter(live => canAccess(caller, live.environment));
   const elsewhere = all.flatMap(live => {
     const found = recordsOf(type, live.replica.current()).get(document.key);
     return live.environment === environment || found === undefined
@@ -65,7 +66,7 @@ export const planPut = <Name extends ResourceName>(
   current: Documents[Name] | null,
 ): WritePlan<'flagSet', WriteResult<Documents[Name]>> => ({
   ...putsOf(context, auditInfo, [{ document, current }]),
-  result: changeId => writeResultOf(context, { document, changeId }, auditInfo.environment),
+  result: changeId => writeResultOf(context, { document, changeId }, auditInfo),
 });
 
 type Put<Document> = { readonly document: Document; readonly current: Document | null };
@@ -114,20 +115,20 @@ export const planDelete = <Name extends ResourceName>(
 export const planNothing = <Name extends ResourceName>(
   context: ResourceContext<Name>,
   stored: Stored<Documents[Name]>,
-  environment: string,
+  scope: WriteScope,
 ): WritePlan<'flagSet', WriteResult<Documents[Name]>> => ({
   writes: {},
   audit: [],
-  result: () => writeResultOf(context, stored, environment),
+  result: () => writeResultOf(context, stored, scope),
 });
 
 const writeResultOf = <Name extends ResourceName>(
   context: ResourceContext<Name>,
   stored: Stored<Documents[Name]>,
-  environment: string,
+  scope: WriteScope,
 ): WriteResult<Documents[Name]> => ({
   ...withEtag(stored),
-  ...warningsOf(context, stored.document, environment),
+  ...warningsOf(context, stored.document, scope),
 });
 
 const auditOf = (

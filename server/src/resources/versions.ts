@@ -135,7 +135,7 @@ const planRevert = async <Name extends ResourceName>(
     return next;
   });
   if (stored !== undefined && contentDifferences(current, document).length === 0)
-    return planNothing(context, stored, environment);
+    return planNothing(context, stored, { caller, environment });
   return planPut(context, { caller, action: 'revert', environment, at }, document, current);
 };
 

@@ -220,7 +220,7 @@ const planChange = <Name extends ResourceName>(
   const document = apply(current, serverFieldsAfter(current, at));
   type.validate(view, document, current);
   if (!allowNoEffect) type.requireEffect(document, current);
-  if (isSameContent(current, document)) return planNothing(context, stored, environment);
+  if (isSameContent(current, document)) return planNothing(context, stored, target);
   return planPut(context, { caller, action, environment, at }, document, current);
 };
 
