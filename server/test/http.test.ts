@@ -88,7 +88,7 @@ describe('requests', () => {
       415,
     );
     expect(
-      (await server.request('POST', '/trpc/flags.list', { text: '{}', headers: packed })).status,
+      (await server.request('POST', '/trpc/flags.create', { text: '{}', headers: packed })).status,
     ).toBe(415);
     const plain = await server.api('POST', '/evaluate', {
       text: '{}',

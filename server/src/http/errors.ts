@@ -19,21 +19,18 @@ export const handleErrors = (
   basePath: string,
 ): void => {
   app.setErrorHandler((error: FastifyError, request, reply) => sendError(error, request, reply));
-  app.setNotFoundHandler((request, reply) => {
-    const allowed = methodsOf(routes, request.url);
-    if (allowed.length > 0) reply.header('allow', allowed.join(', '));
-    return sendError(
-      allowed.length > 0
-        ? wrongMethod(request, allowed)
-        : noRoute(pathOf(request), routes, basePath),
-      request,
-      reply,
-    );
-  });
   // A parameter can be empty, so a slash at the end would otherwise be an empty key.
   app.addHook('onRequest', async request => {
     const path = pathOf(request);
     if (path !== '/' && path.endsWith('/')) throw trailingSlash(basePath + path);
+  });
+  // A handler of unknown routes would run only after the body has been read.
+  app.addHook('onRequest', async (request, reply) => {
+    if (!request.is404) return;
+    const allowed = methodsOf(routes, request.url);
+    if (allowed.length === 0) throw noRoute(pathOf(request), routes, basePath);
+    reply.header('allow', allowed.join(', '));
+    throw wrongMethod(request, allowed);
   });
 };
 

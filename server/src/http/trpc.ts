@@ -3,6 +3,8 @@ import type { FastifyHandlerOptions } from '@trpc/server/adapters/fastify';
 import { fastifyRequestHandler } from '@trpc/server/adapters/fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
+import { requirePermission, type Caller } from '../auth/caller.ts';
+import { hasPermission } from '../auth/permissions.ts';
 import { PennonError, toPennonError } from '../errors.ts';
 import { appRouter, type AppRouter } from '../router/index.ts';
 import type { Services } from '../services.ts';
@@ -26,27 +28,52 @@ export const serveTrpc = async (app: FastifyInstance, services: Services): Promi
       exposeHeadRoute: false,
       ...(bodyBytes === undefined ? {} : { bodyLimit: bodyBytes }),
       config: { access: 'procedures' },
-      handler: (request, reply) => {
+      onRequest: async request => {
+        const path = request.params.path ?? url.slice(PREFIX.length);
         requireProcedure(request.method, request.params.path);
-        return fastifyRequestHandler({
+        if (request.method === 'POST') request.caller = admit(services, request, path);
+      },
+      handler: (request, reply) =>
+        fastifyRequestHandler({
           ...optionsFor(request),
           router: appRouter,
           createContext: () => ({
             services,
-            requireCaller: () => authenticateRequest(services, request),
+            requireCaller: callersOf(services, request),
           }),
           maxBatchSize: MAX_BATCH_SIZE,
           req: request,
           res: reply,
           path: request.params.path ?? url.slice(PREFIX.length),
-        });
-      },
+        }),
     });
 
   route(`${PREFIX}:path`);
   // The router prefers exact paths, so a call alone, not in a batch, may have the larger body.
   for (const [path, { meta }] of procedures())
     if (meta?.limits !== undefined) route(PREFIX + path, meta.limits.bodyBytes);
+};
+
+/** Authenticates a request that has a body, and checks the permission of its calls, before the body is read. */
+const admit = (services: Services, request: FastifyRequest, path: string): Caller => {
+  const caller = authenticateRequest(services, request);
+  const known = procedures();
+  const permissions = path.split(',').flatMap(name => known.get(name)?.meta?.permission ?? []);
+  // In a batch, tRPC reports each refused call by itself.
+  const [first] = permissions;
+  if (first !== undefined && !permissions.some(each => hasPermission(caller.role, each)))
+    requirePermission(caller, first);
+  return caller;
+};
+
+/** Returns the caller of each call. The first call of a request is counted already if it has a body. */
+const callersOf = (services: Services, request: FastifyRequest): (() => Caller) => {
+  let admitted = request.caller;
+  return () => {
+    const caller = admitted ?? authenticateRequest(services, request);
+    admitted = undefined;
+    return caller;
+  };
 };
 
 /** Throws if a call names no procedure, or one of another kind. In a batch, tRPC reports each call by itself. */
