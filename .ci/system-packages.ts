@@ -25,6 +25,11 @@ export const SYSTEM_PACKAGES: readonly SystemPackage[] = [
     usedBy: '{server,packages/*,providers/*}/test/**/*{redis,service}*.test.ts',
   },
   {
+    program: 'faketime',
+    debian: 'faketime',
+    usedBy: 'server/test/wall-clock.system.test.ts',
+  },
+  {
     program: 'nginx',
     debian: 'nginx-light',
     usedBy: 'server/test/deploy/*.system.test.ts',

@@ -1,4 +1,5 @@
 import { globSync, readFileSync } from 'node:fs';
+import { posix } from 'node:path';
 
 import { expect, test } from 'vitest';
 
@@ -47,6 +48,25 @@ const ACCEPTED = [
 
 test.each(ACCEPTED)('a time stamp is accepted: %s', source => {
   expect(misuses(source)).toEqual([]);
+});
+
+/** The Python files that may do so: the age of files, HTTP dates, and time that the monotonic clock missed. */
+const PYTHON_CLOCKS = new Set(['_errors.py', '_process.py', '_sources.py']);
+const PYTHON_MISUSE = /time\.time\(\)\s*[-+<>]|[-+<>]=?\s*time\.time\(\)|datetime\.(?:utc)?now\(/;
+
+test('no Python source measures a duration by the time of day', () => {
+  const found = globSync('python-provider/src/**/*.py', { cwd })
+    .filter(path => !PYTHON_CLOCKS.has(posix.basename(path)))
+    .filter(path => PYTHON_MISUSE.test(readFileSync(new URL(path, cwd), 'utf8')));
+  expect(found).toEqual([]);
+});
+
+test.each([
+  'if time.time() - started > 1:',
+  'until = now + time.time()',
+  'datetime.now(timezone.utc)',
+])('a duration by the time of day is refused in Python: %s', source => {
+  expect(source).toMatch(PYTHON_MISUSE);
 });
 
 const sources = globSync('{server,packages/{sync,client},providers/*}/src/**/*.ts', { cwd })

@@ -47,6 +47,20 @@ def test_the_cache_file_is_used_while_the_server_is_down(
     eventually(lambda: client.get_provider_status() == ProviderStatus.STALE)
 
 
+def test_a_cache_file_from_the_future_has_no_age_because_the_clock_was_set_back(
+    server: FlagServer, client: OpenFeatureClient, use: Use, tmp_path: Path, unreachable_url: str
+) -> None:
+    cache_file = tmp_path / "flags.json"
+    server.change(OFF)
+    cache_file.write_text(json.dumps(server.flag_set()))
+    in_an_hour = time.time() + 3_600
+    os.utime(cache_file, (in_an_hour, in_an_hour))
+    provider = use(QuickProvider(url=unreachable_url, key=KEY, cache_file=cache_file))
+    assert is_off(client)
+    assert provider.freshness().source == "cache_file"
+    assert provider.freshness().data_age_ms is None
+
+
 def test_a_cached_flag_set_that_is_current_is_not_loaded_again(
     server: FlagServer, client: OpenFeatureClient, use: Use, tmp_path: Path
 ) -> None:

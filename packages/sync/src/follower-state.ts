@@ -69,6 +69,8 @@ export type FollowerState<Data, Changed> = {
   /** Stores data that the server sent or confirmed. */
   setData(update: Update<Data, Changed>, source: 'stream' | 'poll'): void;
   setError(error: SyncError): void;
+  /** Adds a time that the monotonic clock did not measure to the age of the data. */
+  addAge(ms: number): void;
   setMode(mode: FollowerMode): void;
   /** Requires that the server confirms the data before they count as current. */
   setUnconfirmed(message: string): void;
@@ -123,6 +125,9 @@ export const createFollowerState = <Data extends { readonly revision: number }, 
     nextOutcome: () => new Promise(resolve => waiting.push(resolve)),
     setMode,
     setError,
+    addAge(ms) {
+      if (currentAt !== undefined) currentAt -= ms;
+    },
     setUnconfirmed(message) {
       isUnconfirmed = true;
       mode = 'connecting';

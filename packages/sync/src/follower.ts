@@ -7,6 +7,7 @@ import type { FollowerCallbacks, FollowerState, FollowerStatus } from './followe
 import { createConnectionScope } from './http.ts';
 import type { ConnectionScope } from './http.ts';
 import { watchPauses } from './pauses.ts';
+import type { Pause } from './pauses.ts';
 import { createRefresh } from './refresh.ts';
 import type { Refresh } from './refresh.ts';
 import { defaultRuntime } from './runtime.ts';
@@ -73,7 +74,7 @@ export const follow = <Data extends { readonly revision: number }, Changed>(
   const intervalMs = pollIntervalMs > 0 ? pollIntervalMs : POLL_INTERVAL_MS;
   const run = options.stream === false ? followPolls : followStream;
   void run({ resource, scope, state, poll, intervalMs, runtime });
-  const pauses = watchPauses(runtime, ms => onPause(scope, state, ms));
+  const pauses = watchPauses(runtime, pause => onPause(scope, state, pause));
   return {
     data: state.data,
     status() {
@@ -98,8 +99,9 @@ export const follow = <Data extends { readonly revision: number }, Changed>(
 const onPause = <Data, Changed>(
   scope: ConnectionScope,
   state: FollowerState<Data, Changed>,
-  ms: number,
+  { ms, unmeasuredMs }: Pause,
 ): void => {
+  state.addAge(unmeasuredMs);
   // Without data, the first request is in flight, and has a timeout.
   if (scope.isClosed() || !state.hasReceived()) return;
   if (state.mode() !== 'disconnected') {

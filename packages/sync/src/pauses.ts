@@ -6,6 +6,13 @@ const TICK_MS = 1_000;
 /** A tick that is later than this shows a pause. A busy event loop delays it less. */
 const LATE_MS = 2_000;
 
+/** A time in which this process did not run. */
+export type Pause = {
+  readonly ms: number;
+  /** The part that the monotonic clock did not measure, because it stopped. */
+  readonly unmeasuredMs: number;
+};
+
 export type PauseWatch = {
   /** Calls `onPause` at once if the process was paused since the last tick. */
   readonly check: () => void;
@@ -15,28 +22,29 @@ export type PauseWatch = {
 /**
  * Watches for times in which this process did not run: it was frozen, its machine slept, or its event loop was
  * blocked. A timer that is overdue shows a pause. The monotonic clock may stop while a machine sleeps, so a
- * time of day that is far ahead of it shows one, too. `onPause` receives the length of the pause.
+ * time of day that is far ahead of it shows one, too.
  */
-export const watchPauses = (runtime: Runtime, onPause: (ms: number) => void): PauseWatch => {
+export const watchPauses = (runtime: Runtime, onPause: (pause: Pause) => void): PauseWatch => {
   const { monotonic, setTimer } = runtime;
   let tickedAt = monotonic();
   let offsetAtTick = clockOffset(runtime);
   let cancelTimer: () => void = () => undefined;
 
-  const pauseMs = (): number => {
+  const lastPause = (): Pause => {
     const aheadMs = clockOffset(runtime) - offsetAtTick;
     const lateMs = monotonic() - tickedAt - TICK_MS;
-    return aheadMs > IDLE_TIMEOUT_MS ? aheadMs : lateMs;
+    const unmeasuredMs = aheadMs > IDLE_TIMEOUT_MS ? aheadMs : 0;
+    return { ms: lateMs + unmeasuredMs, unmeasuredMs };
   };
   const reset = () => {
     tickedAt = monotonic();
     offsetAtTick = clockOffset(runtime);
   };
   const check = () => {
-    const ms = pauseMs();
-    if (ms <= LATE_MS) return;
+    const pause = lastPause();
+    if (pause.ms <= LATE_MS) return;
     reset();
-    onPause(ms);
+    onPause(pause);
   };
   const tick = () => {
     cancelTimer = setTimer(TICK_MS, tick);

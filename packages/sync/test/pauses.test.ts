@@ -62,6 +62,7 @@ describe.each([
       revision: 1,
       lastError: { message: expect.stringMatching(/^this process was paused for (39|40) s$/) },
     });
+    expect(following.status().dataAgeMs).toBe(40_000);
     expect([following.isUnconfirmed(), request.isAborted()]).toEqual([true, true]);
     expect(isPoll(await runtime.nextRequest())).toBe(true);
   });

@@ -262,12 +262,15 @@ def _read_cache_file(path: FilePath, environment: str | None) -> FlagSet | None:
 
 
 def _written_at(path: FilePath) -> float | None:
-    """When a file was written, on the monotonic clock, or None if it does not exist."""
+    """When a file was written, on the monotonic clock, or None if that is unknown.
+
+    It is unknown for a file from the future: the clock has been set back since.
+    """
     try:
-        age_s = max(0.0, time.time() - Path(path).stat().st_mtime)
+        age_s = time.time() - Path(path).stat().st_mtime
     except OSError:
         return None
-    return time.monotonic() - age_s
+    return None if age_s < 0 else time.monotonic() - age_s
 
 
 def _read_bootstrap(bootstrap: FilePath | Mapping[str, Any]) -> FlagSet:
