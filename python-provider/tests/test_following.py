@@ -225,3 +225,17 @@ def test_a_frozen_server_is_noticed_within_two_and_a_half_heartbeats() -> None:
     timing = Timing()
     longest_ms = timing.idle_timeout_ms + timing.first_backoff_ms + timing.check_timeout_ms
     assert longest_ms < 2.5 * timing.heartbeat_ms
+
+
+def test_flags_with_too_large_patterns_leave_the_last_good_flags_in_use(
+    server: FlagServer, client: OpenFeatureClient, use: Use
+) -> None:
+    provider = use(provider_for(server))
+    eventually(streaming(provider))
+    matches = {"attribute": "a", "operator": "matches", "value": f"({'.' * 249}){{100}}"}
+    rules = [{"id": "r", "conditions": [matches], "variant": "off"}]
+    heavy = {f"f{at}": {**boolean_flag(rules=rules), "key": f"f{at}"} for at in range(21)}
+    server.change({**OFF, **heavy})
+    eventually(lambda: provider.freshness().last_error is not None)
+    assert "at most 500000 are possible" in str(provider.freshness().last_error)
+    assert client.get_boolean_value("new-checkout", False) is True

@@ -233,3 +233,18 @@ it('a provider that was replaced emits no events and has no connection', async (
   expect(client.providerStatus).not.toBe('READY');
   expect([server.openStreams(), server.timers()]).toEqual([0, 0]);
 });
+
+describe('a flag set with regular expressions that are too large together', () => {
+  it('is refused, and the last good flags stay in use', async () => {
+    const server = startFakeServer({ a: booleanFlag('a', true) });
+    const { client, provider } = await startOn(server);
+    const matches = { attribute: 'a', operator: 'matches', value: `(${'.'.repeat(249)}){100}` };
+    const rules = [{ id: 'r', conditions: [matches], variant: 'off' }];
+    const flags = Object.fromEntries(
+      Array.from({ length: 21 }, (_, at) => [`f${at}`, booleanFlag(`f${at}`, true, { rules })]),
+    );
+    await server.send('set', { formatVersion: 1, id: 'x', revision: 9, flags, segments: {} }, 'x');
+    expect(await client.getBooleanValue('a', false)).toBe(true);
+    expect(provider.freshness().lastError?.message).toContain('at most 500000 are possible');
+  });
+});

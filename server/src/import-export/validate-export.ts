@@ -1,4 +1,4 @@
-import { compile } from '@pennon/engine';
+import { compile, patternProblem } from '@pennon/engine';
 import type { ErrorDetail, Export, ExportedEnvironment, FlagSet } from '@pennon/schema';
 import { ALL_ENVIRONMENTS, FORMAT_VERSION } from '@pennon/schema';
 
@@ -51,6 +51,8 @@ const duplicates = <Item>(
 
 const problemsOf = (environment: ExportedEnvironment, path: string): ErrorDetail[] => {
   const flagSet = flagSetOf(environment);
+  const tooLarge = patternProblem(flagSet);
+  if (tooLarge !== undefined) return [detail(path, tooLarge)];
   const compiled = compile(flagSet);
   return [
     ...duplicates(`${path}.flags`, environment.flags, ({ key }) => key),

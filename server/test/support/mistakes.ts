@@ -413,6 +413,24 @@ export const MISTAKES: readonly Row[] = [
   ],
   // conditions
   [
+    post('regular expressions that are too large together', {
+      ...on,
+      rules: [
+        {
+          conditions: Array.from({ length: 2 }, () => ({
+            attribute: 'userAgent',
+            operator: 'matches',
+            value: `(${'.'.repeat(200)}){100}`,
+          })),
+          variant: 'on',
+        },
+      ],
+    }),
+    400,
+    'rules.0.conditions.1.value',
+    'have 40000 characters together, but at most 26000 are possible',
+  ],
+  [
     post('operator equal', condition({ attribute: 'a', operator: 'equal', value: 'x' })),
     400,
     'rules.0.conditions.0.operator',
