@@ -4,6 +4,7 @@ import type { Follower, FollowOptions } from './follower.ts';
 import { isJsonObject } from './json.ts';
 import type { JsonObject } from './json.ts';
 import type { Runtime } from './runtime.ts';
+import { sourceAgeIn } from './source-age.ts';
 import {
   applyPatch,
   buildRequest,
@@ -63,20 +64,28 @@ const applyChange: EventReducer<FlagSet, FlagSetChanges> = (flagSet, { id, data 
       flags: namesChangedBy(flags, flagSet.flags),
       segments: namesChangedBy(segments, flagSet.segments),
     },
+    sourceAgeMs: 0,
   };
 };
 
-const confirm = (flagSet: FlagSet | undefined, isCurrent: boolean): Update<FlagSet, never> => {
-  if (flagSet === undefined || !isCurrent) throw gapError('the server has different data');
+const confirm = (flagSet: FlagSet | undefined, isSame: boolean): Update<FlagSet, never> => {
+  if (flagSet === undefined || !isSame) throw gapError('the server has different data');
   return { data: flagSet };
 };
 
+const confirmByHeartbeat: EventReducer<FlagSet, FlagSetChanges> = (flagSet, message) => {
+  const { revision, sourceAgeMs } = parseObject(message.data);
+  return {
+    ...confirm(flagSet, flagSet?.revision === revision),
+    sourceAgeMs: sourceAgeIn(sourceAgeMs),
+  };
+};
+
 const events: Readonly<Record<string, EventReducer<FlagSet, FlagSetChanges>>> = {
-  set: (_, { data }) => ({ data: parseFlagSet(data) }),
+  set: (_, { data }) => ({ data: parseFlagSet(data), sourceAgeMs: 0 }),
   change: applyChange,
   current: (flagSet, { id }) => confirm(flagSet, flagSet?.id === id),
-  heartbeat: (flagSet, { data }) =>
-    confirm(flagSet, flagSet?.revision === parseObject(data)['revision']),
+  heartbeat: confirmByHeartbeat,
 };
 
 const flagSetResource = (address: Address): SyncedResource<FlagSet, FlagSetChanges> => ({

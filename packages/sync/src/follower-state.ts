@@ -1,16 +1,19 @@
 import { syncError } from './errors.ts';
 import type { SyncError } from './errors.ts';
 import type { Runtime } from './runtime.ts';
+import { isSourceStale, staleSourceError } from './source-age.ts';
 import type { Update } from './synced-resource.ts';
 
 /**
  * - `connecting`: at the start, and after a stream was lost.
  * - `streaming`: changes arrive immediately.
  * - `polling`: the stream is down or turned off, and polls succeed.
+ * - `stale`: the server responds, but it is cut off from its store, so its own data may be out of date.
  * - `disconnected`: neither the stream nor polls succeed, so the data may be out of date.
  * - `stopped`: `stop()` was called.
  */
-export type FollowerMode = 'connecting' | 'streaming' | 'polling' | 'disconnected' | 'stopped';
+export type FollowerMode =
+  'connecting' | 'streaming' | 'polling' | 'stale' | 'disconnected' | 'stopped';
 
 /** Where the current data came from; `initial` are those that the follower was created with. */
 export type DataSource = 'none' | 'initial' | 'stream' | 'poll';
@@ -27,8 +30,10 @@ export type LastError = {
 export type FollowerStatus = {
   readonly mode: FollowerMode;
   readonly revision: number | undefined;
-  /** The time since the server last sent or confirmed the data, or undefined if there are none. */
+  /** The time since the data were last known to be current in the server's store, or undefined if there are none. */
   readonly dataAgeMs: number | undefined;
+  /** How old the server's own data were when it last sent something. Undefined if it did not report that. */
+  readonly sourceAgeMs: number | undefined;
   readonly source: DataSource;
   /** The most recent error. It is kept after a recovery; `mode` is the current state. */
   readonly lastError: LastError | undefined;
@@ -39,6 +44,7 @@ export const NOT_STARTED = {
   mode: 'stopped',
   revision: undefined,
   dataAgeMs: undefined,
+  sourceAgeMs: undefined,
   source: 'none',
   lastError: undefined,
 } as const satisfies FollowerStatus;
@@ -66,7 +72,10 @@ export type FollowerState<Data, Changed> = {
   readonly isUnconfirmed: () => boolean;
   /** Resolves to true when the server has sent or confirmed data, or to false after an error or a stop. */
   readonly nextOutcome: () => Promise<boolean>;
-  /** Stores data that the server sent or confirmed. */
+  /**
+   * Stores data that the server sent or confirmed. Throws if they are older than the current ones, and the
+   * server is cut off from its store: another server had newer data.
+   */
   setData(update: Update<Data, Changed>, source: 'stream' | 'poll'): void;
   setError(error: SyncError): void;
   /** Adds a time that the monotonic clock did not measure to the age of the data. */
@@ -84,6 +93,7 @@ export const createFollowerState = <Data extends { readonly revision: number }, 
   let currentAt = initial?.ageMs === undefined ? undefined : monotonic() - initial.ageMs;
   let source: DataSource = initial === undefined ? 'none' : 'initial';
   let mode: FollowerMode = 'connecting';
+  let sourceAgeMs: number | undefined;
   let lastError: LastError | undefined;
   let isUnconfirmed = false;
   let waiting: ((isConfirmed: boolean) => void)[] = [];
@@ -94,10 +104,15 @@ export const createFollowerState = <Data extends { readonly revision: number }, 
     for (const resolve of settled) resolve(isConfirmed);
   };
 
+  const recordError = ({ message, status: code }: SyncError) => {
+    lastError = { message, status: code, at: now() };
+  };
+
   const status = (): FollowerStatus => ({
     mode,
     revision: data?.revision,
     dataAgeMs: currentAt === undefined ? undefined : monotonic() - currentAt,
+    sourceAgeMs,
     source,
     lastError,
   });
@@ -110,8 +125,8 @@ export const createFollowerState = <Data extends { readonly revision: number }, 
     else onStatus?.(status());
   };
 
-  const setError = ({ message, status: code }: SyncError) => {
-    lastError = { message, status: code, at: now() };
+  const setError = (error: SyncError) => {
+    recordError(error);
     onStatus?.(status());
     settle(false);
   };
@@ -133,15 +148,20 @@ export const createFollowerState = <Data extends { readonly revision: number }, 
       mode = 'connecting';
       setError(syncError(message));
     },
-    setData({ data: next, changed }, from) {
+    setData({ data: next, changed, sourceAgeMs: ageMs }, from) {
+      const stale = isSourceStale(ageMs) ? staleSourceError(ageMs) : undefined;
+      if (stale !== undefined && data !== undefined && next.revision < data.revision) throw stale;
       const isChanged = next !== data;
       data = next;
-      currentAt = monotonic();
+      sourceAgeMs = ageMs;
+      currentAt = monotonic() - (ageMs ?? 0);
       source = from;
       isUnconfirmed = false;
+      if (stale !== undefined && mode !== 'stale') recordError(stale);
       if (isChanged) onData?.(next, changed);
-      setMode(from === 'stream' ? 'streaming' : 'polling');
-      settle(true);
+      if (stale === undefined) setMode(from === 'stream' ? 'streaming' : 'polling');
+      else setMode('stale');
+      settle(stale === undefined);
     },
   };
 };

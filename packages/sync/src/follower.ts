@@ -3,7 +3,12 @@ import { createParser } from 'eventsource-parser';
 import { gapError, isRequestError, syncError, toSyncError } from './errors.ts';
 import type { SyncError } from './errors.ts';
 import { createFollowerState } from './follower-state.ts';
-import type { FollowerCallbacks, FollowerState, FollowerStatus } from './follower-state.ts';
+import type {
+  FollowerCallbacks,
+  FollowerMode,
+  FollowerState,
+  FollowerStatus,
+} from './follower-state.ts';
 import { createConnectionScope } from './http.ts';
 import type { ConnectionScope } from './http.ts';
 import { watchPauses } from './pauses.ts';
@@ -12,6 +17,7 @@ import { createRefresh } from './refresh.ts';
 import type { Refresh } from './refresh.ts';
 import { defaultRuntime } from './runtime.ts';
 import type { Runtime } from './runtime.ts';
+import { sourceAgeOf, staleSourceError } from './source-age.ts';
 import type { Address, SyncedResource } from './synced-resource.ts';
 import {
   backoffDelay,
@@ -21,6 +27,7 @@ import {
   POLL_INTERVAL_MS,
   rejectedKeyDelay,
   RESPONSE_TIMEOUT_MS,
+  staleRetryDelay,
 } from './timing.ts';
 
 export type FollowOptions<Data, Changed = unknown> = Address &
@@ -174,18 +181,25 @@ const pollUntil = async <Data, Changed>(
 const followPolls = async <Data, Changed>(
   context: FollowerContext<Data, Changed>,
 ): Promise<void> => {
-  const { scope, intervalMs, runtime } = context;
+  const { scope, state, intervalMs, runtime } = context;
   for (let failures = 0; !scope.isClosed();) {
     const error = await pollOrDisconnect(context);
     failures = error === undefined ? 0 : failures + 1;
-    const pauseMs =
-      error === undefined
-        ? intervalMs
-        : Math.min(intervalMs, backoffDelay(failures, runtime.random));
+    const longestMs = retryLimitMs(state.mode(), failures, runtime.random);
     await scope.sleep(
-      Math.max(pauseMs, scope.retryAfterMs(), rejectedKeyDelay(error, runtime.random)),
+      Math.max(
+        Math.min(intervalMs, longestMs),
+        scope.retryAfterMs(),
+        rejectedKeyDelay(error, runtime.random),
+      ),
     );
   }
+};
+
+/** Returns the longest time between two polls. It is shorter than the interval while the data may be out of date. */
+const retryLimitMs = (mode: FollowerMode, failures: number, random: () => number): number => {
+  if (failures > 0) return backoffDelay(failures, random);
+  return mode === 'stale' ? staleRetryDelay(random) : Infinity;
 };
 
 const pollOrDisconnect = async <Data, Changed>({
@@ -226,12 +240,12 @@ const createPoll = <Data, Changed>(
       return idleTimeoutMs;
     };
     const request = resource.pollRequest(currentEtag());
-    const { status, headers } = await scope.send(request, idleTimeoutMs, onText);
+    const response = await scope.send(request, idleTimeoutMs, onText);
     if (scope.isClosed()) return;
-    const current = status === 304 ? state.data() : undefined;
+    const current = response.status === 304 ? state.data() : undefined;
     const data = current ?? resource.parse(text);
-    lastPoll = { data, etag: headers.get('etag') };
-    state.setData({ data }, 'poll');
+    state.setData({ data, sourceAgeMs: sourceAgeOf(response) }, 'poll');
+    lastPoll = { data, etag: response.headers.get('etag') };
   };
 
   const poll: Poll = async () => {
@@ -271,12 +285,33 @@ const onStreamLost = <Data, Changed>(
   else if (state.mode() === 'connecting' && !error.isInterruption) state.setMode('disconnected');
 };
 
+/**
+ * Returns a check that throws if the server has been cut off from its store for long. The follower then connects
+ * again, perhaps to another server behind the same load balancer.
+ */
+const createStaleCheck = <Data, Changed>({
+  state,
+  runtime,
+}: FollowerContext<Data, Changed>): (() => void) => {
+  const limitMs = staleRetryDelay(runtime.random);
+  let since: number | undefined;
+  return () => {
+    const now = runtime.monotonic();
+    const { mode, sourceAgeMs = 0 } = state.status();
+    since = mode === 'stale' ? (since ?? now) : undefined;
+    if (since !== undefined && now - since >= limitMs) throw staleSourceError(sourceAgeMs);
+  };
+};
+
 /** Applies the events of one stream. Never resolves: rejects with the reason why the stream was lost. */
 const readStream = async <Data, Changed>(
-  { resource, scope, state }: FollowerContext<Data, Changed>,
+  context: FollowerContext<Data, Changed>,
   onStart: () => void,
 ): Promise<never> => {
+  const { resource, scope, state } = context;
+  const checkStale = createStaleCheck(context);
   let isStarted = false;
+  let openingAgeMs: number | undefined;
   const parser = createParser({
     onEvent(message) {
       const { event = '' } = message;
@@ -287,13 +322,15 @@ const readStream = async <Data, Changed>(
         throw gapError(`the stream started with the event "${event}"`);
       }
       const update = reduce(state.data(), message);
+      state.setData(isStarted ? update : { ...update, sourceAgeMs: openingAgeMs }, 'stream');
       if (!isStarted) onStart();
       isStarted = true;
-      state.setData(update, 'stream');
+      checkStale();
     },
   });
   const request = resource.streamRequest(state.data());
-  const { headers } = await scope.send(request, RESPONSE_TIMEOUT_MS, text => {
+  const { headers } = await scope.send(request, RESPONSE_TIMEOUT_MS, (text, response) => {
+    openingAgeMs = sourceAgeOf(response);
     parser.feed(text);
     return isStarted ? IDLE_TIMEOUT_MS : RESPONSE_TIMEOUT_MS;
   });

@@ -53,13 +53,13 @@ const sendRequest = async (
   { fetch, now }: Runtime,
   { url, init }: RequestSpec,
   timeout: IdleTimeout,
-  onText: (text: string) => void,
+  onText: (text: string, response: Response) => void,
 ): Promise<Response> => {
   try {
     const response = await fetch(url, { ...init, cache: 'no-store', signal: timeout.signal });
     if (response.status === 304) return response;
     if (!response.ok) throw await errorFromResponse(response, now());
-    await readText(response, onText);
+    await readText(response, text => onText(text, response));
     return response;
   } catch (error) {
     throw toSyncError(timeout.signal.aborted ? timeout.signal.reason : error);
@@ -72,13 +72,13 @@ const sendRequest = async (
 export type ConnectionScope = {
   readonly isClosed: () => boolean;
   /**
-   * Sends a request, which fails if it receives nothing for `idleTimeoutMs`. `onText` returns the timeout until
-   * the next text.
+   * Sends a request, which fails if it receives nothing for `idleTimeoutMs`. `onText` receives the text as it
+   * arrives, and returns the timeout until the next text.
    */
   readonly send: (
     request: RequestSpec,
     idleTimeoutMs: number,
-    onText: (text: string) => number,
+    onText: (text: string, response: Response) => number,
   ) => Promise<Response>;
   /** Returns how long the server's last Retry-After header, of any request, still applies. */
   readonly retryAfterMs: () => number;
@@ -112,10 +112,10 @@ export const createConnectionScope = (runtime: Runtime): ConnectionScope => {
       const timeout = createIdleTimeout(runtime, idleTimeoutMs);
       inFlight.add(timeout);
       try {
-        return await sendRequest(runtime, request, timeout, text => {
+        return await sendRequest(runtime, request, timeout, (text, response) => {
           // The text may have been read before the request was aborted.
           timeout.signal.throwIfAborted();
-          timeout.reset(onText(text));
+          timeout.reset(onText(text, response));
         }).catch(recordRetryAfter);
       } finally {
         inFlight.delete(timeout);

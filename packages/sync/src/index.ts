@@ -14,9 +14,10 @@ export { connectionProblem, durationProblem, unknownOption } from './options.ts'
 export { trueWithin } from './refresh.ts';
 export { ageOf, LONGEST_TIMER_MS, defaultRuntime } from './runtime.ts';
 export type { Runtime } from './runtime.ts';
+export { isSourceStale, sourceAgeOf, staleSourceError } from './source-age.ts';
 export { buildRequest } from './synced-resource.ts';
 export type { Address } from './synced-resource.ts';
-export { backoffDelay, rejectedKeyDelay } from './timing.ts';
+export { backoffDelay, rejectedKeyDelay, staleRetryDelay } from './timing.ts';
 export { updates } from './updates.ts';
 export { followValues } from './values.ts';
 export type { FollowValuesOptions, Values } from './values.ts';

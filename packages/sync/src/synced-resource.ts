@@ -5,8 +5,14 @@ import type { RequestSpec } from './http.ts';
 import { parseJsonObject, sameJson } from './json.ts';
 import type { JsonObject } from './json.ts';
 
-/** The data after an event, and the keys that it changed; undefined if it replaced the data as a whole. */
-export type Update<Data, Changed> = { readonly data: Data; readonly changed?: Changed };
+/** The data after an event or a poll. */
+export type Update<Data, Changed> = {
+  readonly data: Data;
+  /** The keys that changed, or undefined if the data were replaced as a whole. */
+  readonly changed?: Changed;
+  /** How old the server's own data were, or undefined if that is not known. A change proves that they are current. */
+  readonly sourceAgeMs?: number | undefined;
+};
 
 /** Applies an event of a stream to the current data. Throws a gap error if it does not follow from them. */
 export type EventReducer<Data, Changed> = (

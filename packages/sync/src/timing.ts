@@ -14,6 +14,9 @@ export const CHECK_TIMEOUT_MS = 6_000;
 export const RESPONSE_TIMEOUT_MS = 10_000;
 export const POLL_INTERVAL_MS = 30_000;
 
+/** How long a follower stays at least with a server that is cut off from its store. */
+const STALE_RETRY_MS = 30_000;
+
 const FIRST_BACKOFF_MS = 1_000;
 const LONGEST_BACKOFF_MS = 30_000;
 /** Rejected keys are tried again, but rarely: an administrator may accept the key later. */
@@ -29,3 +32,10 @@ export const backoffDelay = (failures: number, random: () => number): number =>
 /** Returns how long to wait before using a rejected key again, or 0 if `error` is not a rejected key. */
 export const rejectedKeyDelay = (error: SyncError | undefined, random: () => number): number =>
   error !== undefined && isAuthError(error) ? REJECTED_KEY_MS * (1 + random()) : 0;
+
+/**
+ * Returns after how long to connect again to a server that is cut off from its store: once a minute on
+ * average, because a load balancer may choose another server then.
+ */
+export const staleRetryDelay = (random: () => number): number =>
+  STALE_RETRY_MS * (1 + 2 * random());

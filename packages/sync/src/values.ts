@@ -4,6 +4,7 @@ import type { Follower, FollowOptions } from './follower.ts';
 import { isJsonObject } from './json.ts';
 import type { JsonObject } from './json.ts';
 import type { Runtime } from './runtime.ts';
+import { sourceAgeIn } from './source-age.ts';
 import {
   applyPatch,
   buildRequest,
@@ -51,6 +52,19 @@ const applyChange = <Evaluation>(
   return {
     data: { ...current, revision, evaluations: applyPatch(current.evaluations, evaluations) },
     changed: namesChangedBy(evaluations, current.evaluations),
+    sourceAgeMs: 0,
+  };
+};
+
+const confirm = <Evaluation>(
+  values: Values<Evaluation> | undefined,
+  text: string,
+): Update<Values<Evaluation>, string[]> => {
+  const { revision, sourceAgeMs } = parseObject(text);
+  return {
+    data: withRevision(values, revision),
+    changed: [],
+    sourceAgeMs: sourceAgeIn(sourceAgeMs),
   };
 };
 
@@ -60,12 +74,9 @@ const valuesResource = <Evaluation>(
 ): SyncedResource<Values<Evaluation>, string[]> => ({
   initialEvents: ['values'],
   events: {
-    values: (_, { data }) => ({ data: parseValues(data) }),
+    values: (_, { data }) => ({ data: parseValues(data), sourceAgeMs: 0 }),
     change: (values, { data }) => applyChange(values, data),
-    heartbeat: (values, { data }) => ({
-      data: withRevision(values, parseObject(data)['revision']),
-      changed: [],
-    }),
+    heartbeat: (values, { data }) => confirm(values, data),
   },
   streamRequest: () => buildRequest(address, 'evaluations/stream', { body }),
   pollRequest: etag =>

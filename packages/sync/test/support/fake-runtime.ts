@@ -16,7 +16,7 @@ export type FakeRequest = {
     headers?: Record<string, string>,
   ): Promise<void>;
   /** Starts a response of server-sent events. */
-  openStream(): Promise<FakeStream>;
+  openStream(headers?: Record<string, string>): Promise<FakeStream>;
   /** Fails the connection before any response. */
   fail(message: string): Promise<void>;
 };
@@ -57,7 +57,11 @@ export const frame = (event: string, data: unknown, id?: string): string =>
 
 const encoder = new TextEncoder();
 
-const openStream = (resolve: (response: Response) => void, signal: AbortSignal): FakeStream => {
+const openStream = (
+  resolve: (response: Response) => void,
+  signal: AbortSignal,
+  headers: Record<string, string>,
+): FakeStream => {
   let isOver = false;
   let sink: ReadableStreamDefaultController<Uint8Array> | undefined;
   const body = new ReadableStream<Uint8Array>({
@@ -69,7 +73,7 @@ const openStream = (resolve: (response: Response) => void, signal: AbortSignal):
       });
     },
   });
-  resolve(new Response(body, { headers: { 'content-type': 'text/event-stream' } }));
+  resolve(new Response(body, { headers: { 'content-type': 'text/event-stream', ...headers } }));
   const write = (text: string) => {
     if (!isOver) sink?.enqueue(encoder.encode(text));
     return settle();
@@ -108,8 +112,8 @@ const createRequest = (
       resolve(new Response(body ?? null, { status, headers: headers ?? {} }));
       return settle();
     },
-    async openStream() {
-      const stream = openStream(resolve, signal);
+    async openStream(headers = {}) {
+      const stream = openStream(resolve, signal, headers);
       await settle();
       return stream;
     },
