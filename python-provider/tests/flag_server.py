@@ -57,6 +57,8 @@ class FlagServer:
         self.heartbeat_s = 0.05
         # Older servers do not send the version and the environment with an evaluation.
         self.sends_telemetry = True
+        # How old its own data are. Older servers do not report that.
+        self.source_age_ms: float | None = None
         # How requests fail, by endpoint. Endpoints without a fault work.
         self.faults: dict[str, Fault] = {}
         # The number of requests by endpoint.
@@ -233,6 +235,11 @@ def _handler(server: FlagServer) -> type[BaseHTTPRequestHandler]:
             else:
                 routes[route]()
 
+        def end_headers(self) -> None:
+            if server.source_age_ms is not None:
+                self.send_header("pennon-source-age-ms", str(server.source_age_ms))
+            super().end_headers()
+
         def _flag_set(self) -> None:
             if self.headers.get("if-none-match") == f'"{server.id}"':
                 self.send_response(304)
@@ -255,7 +262,8 @@ def _handler(server: FlagServer) -> type[BaseHTTPRequestHandler]:
             try:
                 return stream.get(timeout=server.heartbeat_s)
             except queue.Empty:
-                return frame("heartbeat", {"revision": server.revision})
+                age = {} if server.source_age_ms is None else {"sourceAgeMs": server.source_age_ms}
+                return frame("heartbeat", {"revision": server.revision, **age})
 
         def _body(self) -> Any:
             return json.loads(self.rfile.read(int(self.headers["content-length"])))

@@ -42,6 +42,7 @@ class ChangingServer:
         self._behavior = behavior
         self._hang.release()
         self._hang = Hang()
+        self._server.source_age_ms = 48_000 if str(behavior).endswith("cut-off") else 0
         self._server.faults = self._faults(behavior)
         self._server.cut_connections()
         if behavior == "refused":
@@ -50,7 +51,7 @@ class ChangingServer:
     def _faults(self, behavior: object) -> dict[str, Fault]:
         if behavior == "silent":
             return dict.fromkeys(ROUTES, self._hang)
-        if behavior == "evaluate-only":
+        if behavior in ("evaluate-only", "evaluate-only-cut-off"):
             return dict.fromkeys(FLAG_SET_ROUTES, fails_with(403))
         return dict.fromkeys(ROUTES, fails_with(behavior)) if isinstance(behavior, int) else {}
 

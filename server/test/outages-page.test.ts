@@ -16,6 +16,11 @@ const ROWS: Readonly<Record<string, readonly string[]>> = {
   'the server is lost while the application runs': [
     'in-process: the server is lost and comes back > 1',
   ],
+  'the server is cut off from its Redis, at start or later': [
+    'in-process: the server is cut off from its store > 1',
+    'in-process: the server is cut off from its store at the start',
+    'in-process: the server is cut off from its store at the start, and the cache file has flags',
+  ],
   'away at start, with a good `cacheFile` or `bootstrap`': [
     'in-process: the server refuses connections, and the cache file has flags',
     'in-process: the server does not respond, and the cache file has flags',
@@ -65,6 +70,12 @@ const ROWS: Readonly<Record<string, readonly string[]>> = {
     'remote: the key is revoked while the provider runs > 1',
     'remote: the key is revoked before anything was evaluated > 1',
   ],
+  'the server that evaluates is cut off from its Redis, at start or later': [
+    'remote: the server is cut off from its store > 1',
+    'remote: the server is cut off from its store at the start',
+    'remote: the server is cut off from its store, and the key cannot read the flag set > 1',
+    'remote: the server is cut off from its store at the start, and the key cannot read the flag set',
+  ],
   'away at start, with a good `cacheFile`': [
     'remote: the server refuses connections, and the cache file has flags',
   ],
@@ -76,6 +87,11 @@ const ROWS: Readonly<Record<string, readonly string[]>> = {
   'lost while the page is open': ['web: the server is lost and comes back > 1'],
   'the key is revoked while the page is open': [
     'web: the key is revoked while the page is open > 1',
+  ],
+  'the server of the page is cut off from its Redis, at start or later': [
+    'web: the server is cut off from its store > 1',
+    'web: the server is cut off from its store at the start',
+    'web: the page comes with values, and the server is cut off from its store',
   ],
   'away at start, and the page was there before': [
     'web: the server refuses connections, and there are stored values',

@@ -4,6 +4,7 @@ import {
   createConnectionScope,
   isJsonObject,
   rejectedKeyDelay,
+  sourceAgeOf,
   toSyncError,
 } from '@pennon/sync';
 import type { Address, ConnectionScope, Runtime, SyncError } from '@pennon/sync';
@@ -44,13 +45,15 @@ const createPost =
     const { requestTimeoutMs } = options;
     const deadline = monotonic() + requestTimeoutMs;
     let text = '';
-    await scope.send(buildRequest(options, route, { body }), requestTimeoutMs, chunk => {
+    const request = buildRequest(options, route, { body });
+    const response = await scope.send(request, requestTimeoutMs, chunk => {
       text += chunk;
       // The timeout is for the whole response, however many chunks it arrives in.
       return deadline - monotonic();
     });
-    const response: unknown = JSON.parse(text);
-    return response;
+    const result: unknown = JSON.parse(text);
+    options.onSourceAge(sourceAgeOf(response));
+    return result;
   };
 
 const NOT_PENNON = 'the response does not come from a Pennon server';
@@ -168,6 +171,8 @@ type ClientOptions = Address & {
   readonly requestTimeoutMs: number;
   /** Called when the circuit opens, closes, or stays open with another error. */
   readonly onCircuitChange: () => void;
+  /** Called with the source age of each response. */
+  readonly onSourceAge: (ageMs: number | undefined) => void;
 };
 
 /** Requests evaluations from the server. A circuit breaker pauses the requests while the server fails. */

@@ -22,6 +22,8 @@ export type StateInputs = {
   readonly hasFlags: boolean;
   /** Undefined when flags are evaluated in this process. */
   readonly remoteAccess: RemoteAccess | undefined;
+  /** Whether the servers that evaluate are cut off from their store. */
+  readonly isRemoteStale: boolean;
   /** The HTTP status of the last error. */
   readonly lastStatus: number | undefined;
   /** Whether the grace period is over, in which a start waits for the server although there are older flags. */
@@ -30,9 +32,17 @@ export type StateInputs = {
   readonly hasInitTimedOut: boolean;
 };
 
-/** A key without access to the flag set is enough if the server evaluates flags for it. */
-const isReady = ({ source, remoteAccess }: StateInputs): boolean =>
-  source === 'ready' || (source === 'unauthorized' && remoteAccess === 'granted');
+/**
+ * Returns the state while the server responds, or undefined if it does not. A key without access to the flag
+ * set is enough if the server evaluates flags for it.
+ */
+const stateWithServer = (inputs: StateInputs): 'ready' | 'stale' | undefined => {
+  const { source, remoteAccess, isRemoteStale } = inputs;
+  if (source === 'stale') return 'stale';
+  const isServed = source === 'ready' || (source === 'unauthorized' && remoteAccess === 'granted');
+  if (!isServed) return undefined;
+  return isRemoteStale ? 'stale' : 'ready';
+};
 
 /** 401 concerns every route; 403 perhaps only the flag set, which remote evaluation does not depend on. */
 const isKeyRejected = ({ lastStatus, remoteAccess }: StateInputs): boolean =>
@@ -49,7 +59,8 @@ const isWaiting = ({ source, hasFlags, lastStatus, isGraceOver, hasInitTimedOut 
 /** A rejected key ends the start even if there are flags, because the application must notice it. */
 const stateAtStart = (inputs: StateInputs): ProviderState => {
   const { source, hasFlags, remoteAccess } = inputs;
-  if (isReady(inputs)) return 'ready';
+  const served = stateWithServer(inputs);
+  if (served !== undefined) return served;
   if (source === 'unauthorized' && remoteAccess !== 'unknown') return 'unauthorized';
   if (isWaiting(inputs)) return 'starting';
   if (isKeyRejected(inputs)) return 'unauthorized';
@@ -61,7 +72,8 @@ const hadResults = (current: ProviderState): boolean => current === 'ready' || c
 
 /** A provider that could not start because of its key must not run on older flags unnoticed. */
 const stateAfterStart = (current: ProviderState, inputs: StateInputs): ProviderState => {
-  if (isReady(inputs)) return 'ready';
+  const served = stateWithServer(inputs);
+  if (served !== undefined) return served;
   if (current === 'unauthorized') return 'unauthorized';
   if (inputs.hasFlags || hadResults(current)) return 'stale';
   return inputs.source === 'unauthorized' ? 'unauthorized' : 'error';

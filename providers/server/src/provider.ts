@@ -220,7 +220,7 @@ export class PennonProvider implements Provider {
 
   /** Returns how up to date the flags are, and why. */
   freshness(): Freshness {
-    return this.#session?.flags.freshness() ?? NOT_STARTED;
+    return this.#session?.freshness() ?? NOT_STARTED;
   }
 
   readonly #listener = {

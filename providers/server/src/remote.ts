@@ -5,6 +5,8 @@ import type { Evaluation } from '@pennon/schema';
 import { createEvaluateClient, isContextError } from './evaluate-client.ts';
 import type { EvaluateClient, RemoteEvaluation } from './evaluate-client.ts';
 import type { OnlineOptions } from './options.ts';
+import { createRemoteSource } from './remote-source.ts';
+import type { RemoteSource } from './remote-source.ts';
 import { unavailable } from './resolution.ts';
 import type { EvaluationResult } from './resolution.ts';
 
@@ -149,6 +151,11 @@ const createRecovery = (
   };
 };
 
+/** Evaluates no flags, only for the source age of the response. */
+const probeIfAdmitted = async ({ admitRequest, probe }: EvaluateClient): Promise<void> => {
+  if (admitRequest() === undefined) await probe().catch(() => undefined);
+};
+
 /** Returns a function that shares one promise between concurrent calls with the same key. */
 const createSingleFlight = <Value>() => {
   const inFlight = new Map<string, Promise<Value>>();
@@ -204,6 +211,8 @@ export type RemoteEvaluator = {
   readonly confirm: () => Promise<boolean>;
   /** The error because of which requests are paused, or undefined when they are not. */
   readonly circuitError: () => SyncError | undefined;
+  /** How current the servers are that evaluate. */
+  readonly source: Pick<RemoteSource, 'staleError' | 'freshness'>;
   close(): void;
 };
 
@@ -221,7 +230,7 @@ const REQUEST_TIMEOUT_MS = 2_000;
 const CACHE_TTL_MS = 60_000;
 const CACHE_ENTRIES = 10_000;
 
-/** `onChange` is called when `access` or `circuitError` may have changed. */
+/** `onChange` is called when `access`, `circuitError` or `source` may have changed. */
 export const createRemoteEvaluator = (
   options: OnlineOptions,
   runtime: Runtime,
@@ -234,7 +243,12 @@ export const createRemoteEvaluator = (
     if (accessCheck.access() === 'granted') recovery.update();
     onChange();
   };
-  const client = createEvaluateClient({ ...options, requestTimeoutMs, onCircuitChange }, runtime);
+  const source = createRemoteSource(runtime, () => probeIfAdmitted(client), onChange);
+  const { report: onSourceAge } = source;
+  const client = createEvaluateClient(
+    { ...options, requestTimeoutMs, onCircuitChange, onSourceAge },
+    runtime,
+  );
   const cache = createEvaluationCache({ maxEntries, ttlMs }, runtime.monotonic);
   const request = createRequester(client, cache);
   const accessCheck = createAccessCheck(client, onChange);
@@ -257,12 +271,14 @@ export const createRemoteEvaluator = (
     expire: () => cache.expire(),
     confirm: () =>
       client.probe().then(
-        () => true,
+        () => source.staleError() === undefined,
         () => false,
       ),
     circuitError: client.circuitError,
+    source,
     close() {
       recovery.stop();
+      source.stop();
       client.close();
     },
   };

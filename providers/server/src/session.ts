@@ -11,12 +11,14 @@ import { createRemoteEvaluator } from './remote.ts';
 import type { RemoteEvaluator } from './remote.ts';
 import { noFlags, toPlainContext } from './resolution.ts';
 import type { EvaluationResult } from './resolution.ts';
+import type { Freshness } from './sources.ts';
 
 /** One run of a provider, from `initialize` to `onClose`. */
 export type Session = {
   /** Resolves when there are flags to evaluate; rejects if there are none in time. */
   readonly started: Promise<void>;
   readonly flags: FlagManager;
+  readonly freshness: () => Freshness;
   /** Evaluates on the server in remote mode, otherwise with the current flags. */
   readonly evaluate: (
     flagKey: string,
@@ -39,6 +41,7 @@ const stateInputs = (
   source: flags.sourceState(),
   hasFlags: flags.snapshot() !== undefined,
   remoteAccess: remote?.access(),
+  isRemoteStale: remote?.source.staleError() !== undefined,
   lastStatus: flags.freshness().lastError?.status,
   ...timers,
 });
@@ -98,7 +101,8 @@ export const createSession = (
   const remote = isRemote(options)
     ? createRemoteEvaluator(options, runtime, () => updateState())
     : undefined;
-  const lastError = () => remote?.circuitError() ?? flags.freshness().lastError;
+  const lastError = () =>
+    remote?.circuitError() ?? remote?.source.staleError() ?? flags.freshness().lastError;
   const state = createProviderState(
     listener,
     () => lastError()?.message ?? 'the server has not responded',
@@ -118,5 +122,12 @@ export const createSession = (
       ? trueWithin(remote.confirm(), timeoutMs, runtime.setTimer)
       : flags.refresh(timeoutMs);
   };
-  return { started: state.started, flags, evaluate: createEvaluate(flags, remote), refresh, close };
+  return {
+    started: state.started,
+    flags,
+    freshness: () => ({ ...flags.freshness(), ...remote?.source.freshness() }),
+    evaluate: createEvaluate(flags, remote),
+    refresh,
+    close,
+  };
 };

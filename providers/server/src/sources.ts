@@ -18,8 +18,10 @@ import type { OnlineOptions } from './options.ts';
 export type Freshness = {
   readonly mode: FollowerMode | 'file' | 'flags';
   readonly revision: number | undefined;
-  /** Milliseconds since the server last confirmed these flags, or since the file was read. */
+  /** Milliseconds since these flags were last known to be current in the server's store, or since the file was read. */
   readonly dataAgeMs: number | undefined;
+  /** How old the server's own data were when it last sent something. Undefined if it did not report that. */
+  readonly sourceAgeMs: number | undefined;
   readonly source: DataSource | 'cacheFile' | 'bootstrap' | 'offlineFile' | 'flags';
   /** The most recent error. It is kept after a recovery; `mode` is the current state. */
   readonly lastError: LastError | undefined;
@@ -32,12 +34,13 @@ export type SourceFreshness = Omit<Freshness, 'revision'>;
  * - `connecting`: it has not emitted a flag set, and nothing has failed
  * - `ready`: the last flag set that it emitted is current
  * - `unconfirmed`: this process was paused, and the server has not confirmed the flags since
+ * - `stale`: the server that sent the last flag set is cut off from its store
  * - `unreachable`: the server does not respond, or responds with an error
  * - `unauthorized`: the server rejects the key
  * - `invalid`: the file or the last flag set cannot be used
  */
 export type SourceState =
-  'connecting' | 'ready' | 'unconfirmed' | 'unreachable' | 'unauthorized' | 'invalid';
+  'connecting' | 'ready' | 'unconfirmed' | 'stale' | 'unreachable' | 'unauthorized' | 'invalid';
 
 export type FlagSetUpdate = {
   readonly flagSet: RawFlagSet;
@@ -83,6 +86,7 @@ const serverState = (
   { mode, source, lastError }: FollowerStatus,
   isUnconfirmed: boolean,
 ): SourceState => {
+  if (mode === 'stale') return 'stale';
   const hasReceived = source === 'stream' || source === 'poll';
   const hasFailed = mode === 'disconnected' || (!hasReceived && lastError !== undefined);
   if (!hasFailed && hasReceived) return isUnconfirmed ? 'unconfirmed' : 'ready';
@@ -175,6 +179,7 @@ export const fileSource =
       freshness: () => ({
         mode: isStopped ? 'stopped' : 'file',
         ...(readAt === undefined ? NOT_READ : readBefore(monotonic() - readAt)),
+        sourceAgeMs: undefined,
         lastError,
       }),
       noticePause: () => undefined,

@@ -9,6 +9,7 @@ const NOTHING_YET: StateInputs = {
   source: 'connecting',
   hasFlags: false,
   remoteAccess: undefined,
+  isRemoteStale: false,
   lastStatus: undefined,
   isGraceOver: false,
   hasInitTimedOut: false,
@@ -20,6 +21,16 @@ describe('a provider that is starting', () => {
     ['keeps waiting for current flags if it has older ones', { hasFlags: true }, 'starting'],
     ['keeps waiting while the server is unreachable', { source: 'unreachable' }, 'starting'],
     ['is ready once its source has emitted flags', { source: 'ready', hasFlags: true }, 'ready'],
+    [
+      'is stale at once if the server is cut off from its store',
+      { source: 'stale', hasFlags: true },
+      'stale',
+    ],
+    [
+      'is stale if the server that evaluates is cut off from its store',
+      { source: 'unauthorized', remoteAccess: 'granted', isRemoteStale: true },
+      'stale',
+    ],
     [
       'is unauthorized if the key is rejected',
       { source: 'unauthorized', lastStatus: 403 },

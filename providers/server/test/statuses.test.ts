@@ -6,7 +6,12 @@ import type { Client } from '@openfeature/server-sdk';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 
 import { settle } from '../../../packages/sync/test/support/fake-runtime.ts';
-import { detailsOf, readStatuses } from '../../../packages/sync/test/support/statuses.ts';
+import {
+  CUT_OFF_MS,
+  detailsOf,
+  isCutOff,
+  readStatuses,
+} from '../../../packages/sync/test/support/statuses.ts';
 import type {
   ServerBehavior,
   Situation,
@@ -31,7 +36,8 @@ const behave = async (server: FakeServer, behavior: ServerBehavior): Promise<voi
   if (behavior === 'refused') server.behave('broken');
   else if (typeof behavior === 'number') server.behave({ status: behavior });
   else server.behave(behavior === 'silent' ? 'silent' : 'normal');
-  if (behavior === 'evaluate-only')
+  server.setSourceAge(isCutOff(behavior) ? CUT_OFF_MS : 0);
+  if (String(behavior).startsWith('evaluate-only'))
     for (const route of ['stream', 'poll'] as const) server.behave({ status: 403 }, route);
   await server.cut();
 };

@@ -207,9 +207,8 @@ const isSameContext = (a: EvaluationContext, b: EvaluationContext): boolean => {
 const isCurrent = (status: FollowerStatus | undefined): boolean =>
   status?.mode === 'streaming' || status?.mode === 'polling';
 
-/** Whether it is known that the values are current, or that the server cannot be reached. */
-const isSettled = (status: FollowerStatus): boolean =>
-  isCurrent(status) || status.mode === 'disconnected';
+/** Whether it is known if the values are current. */
+const isSettled = ({ mode }: FollowerStatus): boolean => mode !== 'connecting';
 
 const messageOf = (status: FollowerStatus | undefined): string =>
   status?.lastError?.message ?? 'the server did not respond in time';

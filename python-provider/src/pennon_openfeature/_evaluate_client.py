@@ -15,6 +15,7 @@ from ._flag_set import parse_object
 from ._http import Address, Connection, RequestScope
 from ._pending_request import DaemonThreadPool, PendingRequest, Result
 from ._resolution import FlagTelemetry, ResultWithTelemetry, flag_telemetry
+from ._source_age import source_age_of
 from ._timing import Timing
 
 PROBE_INTERVAL_S = 0.1
@@ -89,7 +90,15 @@ class CircuitBreaker:
 class EvaluateClient:
     """Sends requests of any thread, over connections that are kept open and reused."""
 
-    def __init__(self, address: Address, timeout_ms: float, breaker: CircuitBreaker) -> None:
+    def __init__(
+        self,
+        address: Address,
+        timeout_ms: float,
+        breaker: CircuitBreaker,
+        on_source_age: Callable[[float | None], None],
+    ) -> None:
+        """`on_source_age` receives the source age of each response."""
+        self._on_source_age = on_source_age
         self._address = address
         self._timeout_ms = timeout_ms
         self._breaker = breaker
@@ -218,6 +227,7 @@ class EvaluateClient:
             connection.close()
             raise to_sync_error(error) from error
         self._idle.append(connection)
+        self._on_source_age(source_age_of(response.headers))
         return fields
 
     def close(self) -> None:

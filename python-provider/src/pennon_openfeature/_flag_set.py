@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 from ._engine import FlagSetChanges, same_json
 from ._errors import gap_error
 from ._json import parse_json
+from ._source_age import source_age_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,8 @@ class FlagSetUpdate:
 
     flag_set: FlagSet
     changed: FlagSetChanges | None = None
+    # How old the server's own data were, if that is known. A change proves that they are current.
+    source_age_ms: float | None = None
 
 
 def parse_object(text: str | bytes) -> dict[str, Any]:
@@ -99,6 +102,7 @@ def _apply_change(flag_set: FlagSet | None, change_id: str | None, data: str) ->
         FlagSetChanges(
             _changed_keys(flag_set.flags, flags), _changed_keys(flag_set.segments, segments)
         ),
+        source_age_ms=0,
     )
 
 
@@ -113,7 +117,8 @@ def _apply_patch(record: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[st
 
 def _replace(_current: FlagSet | None, event_id: str | None, data: str) -> FlagSetUpdate:
     flag_set = read_flag_set(parse_object(data))
-    return FlagSetUpdate(replace(flag_set, id=event_id) if event_id else flag_set)
+    current = replace(flag_set, id=event_id) if event_id else flag_set
+    return FlagSetUpdate(current, source_age_ms=0)
 
 
 def _confirm_id(current: FlagSet | None, event_id: str | None, _data: str) -> FlagSetUpdate:
@@ -121,8 +126,10 @@ def _confirm_id(current: FlagSet | None, event_id: str | None, _data: str) -> Fl
 
 
 def _confirm_revision(current: FlagSet | None, _event_id: str | None, data: str) -> FlagSetUpdate:
-    revision = parse_object(data).get("revision")
-    return _confirm(current, current is not None and current.revision == revision)
+    heartbeat = parse_object(data)
+    is_same = current is not None and current.revision == heartbeat.get("revision")
+    age_ms = source_age_in(heartbeat.get("sourceAgeMs"))
+    return replace(_confirm(current, is_same), source_age_ms=age_ms)
 
 
 def _confirm(current: FlagSet | None, is_same: bool) -> FlagSetUpdate:

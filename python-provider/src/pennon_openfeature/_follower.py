@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sseclient import SSEClient
@@ -21,6 +22,7 @@ from ._flag_set import (
 )
 from ._follower_state import FollowerCallbacks, FollowerState, FollowerStatus
 from ._http import Address, Connection, Response
+from ._source_age import source_age_of, stale_source_error
 from ._timing import Timing
 
 
@@ -117,9 +119,15 @@ class Follower:
 
     def _run_stream(self) -> tuple[SyncError, float]:
         """Returns why the stream was lost and how long it had delivered data."""
+        check_stale = StaleCheck(self._timing.stale_retry_delay())
+
+        def on_update(update: FlagSetUpdate) -> None:
+            self._state.set_data(update, "stream")
+            check_stale(self._state.status())
+
         reader = StreamReader(
             current=lambda: self._state.data,
-            on_update=lambda update: self._state.set_data(update, "stream"),
+            on_update=on_update,
             idle_timeout_ms=self._timing.idle_timeout_ms,
         )
         try:
@@ -171,9 +179,14 @@ class Follower:
         while not self._stopped.is_set():
             error = self._poll_or_disconnect()
             failures = failures + 1 if error else 0
-            delay = min(interval, self._timing.backoff_delay(failures)) if error else interval
             minimum = max(self._retry_after_ms(), self._timing.rejected_key_delay(error))
-            self._sleep(max(delay, minimum))
+            self._sleep(max(min(interval, self._retry_limit(failures)), minimum))
+
+    def _retry_limit(self, failures: int) -> float:
+        """The longest time between two polls, if that is shorter than the interval."""
+        if failures > 0:
+            return self._timing.backoff_delay(failures)
+        return self._timing.stale_retry_delay() if self._state.mode == "stale" else math.inf
 
     def _poll(self) -> SyncError | None:
         """Requests the data once. Returns the error if that fails."""
@@ -199,7 +212,8 @@ class Follower:
         try:
             response = connection.send("GET", "flag-set", {"if-none-match": etag})
             unchanged = self._state.data if response.status == 304 else None
-            return FlagSetUpdate(unchanged or read_flag_set(parse_object(response.read())))
+            flag_set = unchanged or read_flag_set(parse_object(response.read()))
+            return FlagSetUpdate(flag_set, source_age_ms=source_age_of(response.headers))
         finally:
             self._disconnect(connection)
 
@@ -230,6 +244,27 @@ class Follower:
     def _sleep(self, ms: float) -> None:
         if ms > 0:
             self._stopped.wait(ms / 1_000)
+
+
+class StaleCheck:
+    """Raises SyncError if the server has been cut off from its store for long.
+
+    The follower then connects again, perhaps to another server behind the same load balancer.
+    """
+
+    def __init__(self, limit_ms: float) -> None:
+        self._limit_s = limit_ms / 1_000
+        self._since: float | None = None
+
+    def __call__(self, status: FollowerStatus) -> None:
+        if status.mode != "stale":
+            self._since = None
+            return
+        now = time.monotonic()
+        self._since = now if self._since is None else self._since
+        error = stale_source_error(status.source_age_ms)
+        if error is not None and now - self._since >= self._limit_s:
+            raise error
 
 
 class StreamReader:
@@ -270,4 +305,5 @@ class StreamReader:
         if self._began_at is None:
             self._began_at = time.monotonic()
             response.set_idle_timeout(self._idle_timeout_ms)
+            update = replace(update, source_age_ms=source_age_of(response.headers))
         self._on_update(update)

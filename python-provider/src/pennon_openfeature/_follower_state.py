@@ -9,13 +9,17 @@ from typing import Literal, TypeAlias
 
 from ._errors import SyncError
 from ._flag_set import FlagSet, FlagSetUpdate
+from ._source_age import stale_source_error
 
 # connecting: at the start, and after a stream was lost.
 # streaming: changes arrive immediately.
 # polling: there is no stream, and polls succeed.
+# stale: the server responds, but it is cut off from its store, so its own data may be out of date.
 # disconnected: polls fail too, so the data may be out of date.
 # stopped: `stop` was called.
-FollowerMode: TypeAlias = Literal["connecting", "streaming", "polling", "disconnected", "stopped"]
+FollowerMode: TypeAlias = Literal[
+    "connecting", "streaming", "polling", "stale", "disconnected", "stopped"
+]
 
 # Where the current data came from, or none if the server has not sent or confirmed any.
 DataSource: TypeAlias = Literal["none", "stream", "poll"]
@@ -41,11 +45,13 @@ class FollowerStatus:
 
     mode: FollowerMode
     revision: int | None
-    # Milliseconds since the server last sent or confirmed the data.
+    # Milliseconds since the data were last known to be current in the server's store.
     data_age_ms: float | None
     source: DataSource
     # Kept after recovery; `mode` shows whether the problem persists.
     last_error: LastError | None
+    # How old the server's own data were when it last sent something, if it reported that.
+    source_age_ms: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +72,11 @@ class FollowerState:
     ) -> None:
         self._callbacks = callbacks
         self._data = initial
-        # When the server last sent or confirmed the data, on the monotonic clock.
+        # When the data were last known to be current, on the monotonic clock.
         self._current_at = current_at
         self._mode: FollowerMode = "connecting"
         self._source: DataSource = "none"
+        self._source_age_ms: float | None = None
         self._last_error: LastError | None = None
         self._is_stopped = False
 
@@ -88,17 +95,34 @@ class FollowerState:
     def status(self) -> FollowerStatus:
         age_ms = None if self._current_at is None else (time.monotonic() - self._current_at) * 1_000
         revision = self._data.revision if self._data else None
-        return FollowerStatus(self.mode, revision, age_ms, self._source, self._last_error)
+        return FollowerStatus(
+            self.mode, revision, age_ms, self._source, self._last_error, self._source_age_ms
+        )
 
     def set_data(self, update: FlagSetUpdate, source: Literal["stream", "poll"]) -> None:
-        """Takes data that the server has sent, or confirmed if they are the current ones."""
+        """Takes data that the server has sent, or confirmed if they are the current ones.
+
+        Raises SyncError if they are older, and the server is cut off from its store: another server
+        had newer data.
+        """
         if self._is_stopped:
             return
+        stale = stale_source_error(update.source_age_ms)
+        if stale is not None and self._is_older(update.flag_set):
+            raise stale
         if update.flag_set is not self._data:
             self._data = self._callbacks.on_data(update)
-        self._current_at = time.monotonic()
+        self._source_age_ms = update.source_age_ms
+        self._current_at = time.monotonic() - (update.source_age_ms or 0) / 1_000
         self._source = source
-        self.set_mode("streaming" if source == "stream" else "polling")
+        if stale is None:
+            self.set_mode("streaming" if source == "stream" else "polling")
+        elif self._mode != "stale":
+            self._last_error = last_error_of(stale)
+            self.set_mode("stale")
+
+    def _is_older(self, flag_set: FlagSet) -> bool:
+        return self._data is not None and (flag_set.revision or 0) < (self._data.revision or 0)
 
     def set_mode(self, mode: FollowerMode) -> None:
         if self._mode != mode and not self._is_stopped:

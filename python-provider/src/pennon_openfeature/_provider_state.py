@@ -22,15 +22,23 @@ ProviderState: TypeAlias = Literal["starting", "ready", "stale", "unauthorized",
 Emit: TypeAlias = Callable[[ProviderEvent, ProviderEventDetails], None]
 
 
-def state_of(source: SourceState, *, evaluates_remotely: bool) -> Literal["ready", "stale"] | None:
+# What the source and the server result in. lost: the server does not serve the provider.
+ServedState: TypeAlias = Literal["ready", "stale", "lost"]
+
+
+def state_of(
+    source: SourceState, *, evaluates_remotely: bool, is_remote_stale: bool
+) -> ServedState | None:
     """The provider state for a state of its source, or None while that is connecting.
 
     `evaluates_remotely`: the server evaluates with a key that may not read the flag set.
+    `is_remote_stale`: the servers that evaluate are cut off from their store.
     """
-    if source == "connecting":
-        return None
-    is_ready = source == "ready" or (source == "unauthorized" and evaluates_remotely)
-    return "ready" if is_ready else "stale"
+    if source in ("connecting", "stale"):
+        return "stale" if source == "stale" else None
+    if source == "ready" or (source == "unauthorized" and evaluates_remotely):
+        return "stale" if is_remote_stale else "ready"
+    return "lost"
 
 
 class ProviderStateMachine:
@@ -45,7 +53,7 @@ class ProviderStateMachine:
         self._event_delay_s = event_delay_ms / 1_000
         self._lock = threading.Lock()
         self._state: ProviderState = "closed"
-        self._next: Literal["ready", "stale"] | None = None
+        self._next: ServedState | None = None
         self._message: str | None = None
         self._delay: threading.Timer | None = None
 
@@ -67,7 +75,7 @@ class ProviderStateMachine:
             self._delay.daemon = True
             self._delay.start()
 
-    def update(self, state: Literal["ready", "stale"], message: str | None = None) -> None:
+    def update(self, state: ServedState, message: str | None = None) -> None:
         with self._lock:
             self._next, self._message = state, message
             if self._delay is None:
@@ -98,13 +106,16 @@ class ProviderStateMachine:
             self._enter_next()
 
     def _enter_next(self) -> None:
-        if self._next is None or self._state in ("starting", "closed", self._next):
+        if self._next is None or self._state in ("starting", "closed"):
             return
         # A provider that never had flags cannot become stale; only new flags end its error.
-        if self._state in ("unauthorized", "error") and self._next == "stale":
+        if self._state in ("unauthorized", "error") and self._next == "lost":
             return
-        self._state = self._next
-        if self._next == "ready":
+        state: Literal["ready", "stale"] = "ready" if self._next == "ready" else "stale"
+        if state == self._state:
+            return
+        self._state = state
+        if state == "ready":
             logger.info("the flags are current")
             self._emit(ProviderEvent.PROVIDER_READY, ProviderEventDetails())
         else:

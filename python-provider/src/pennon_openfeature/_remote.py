@@ -14,7 +14,9 @@ from ._evaluate_client import CircuitBreaker, EvaluateClient, body_of
 from ._flag_snapshot import FlagSnapshot
 from ._options import Options
 from ._pending_request import PendingRequest, Result
+from ._remote_source import RemoteSource
 from ._resolution import ResultWithTelemetry, Unavailable
+from ._sources import Freshness
 
 
 class EvaluationCache:
@@ -127,7 +129,10 @@ class RemoteEvaluator:
         timing, timeout_ms = options.timing, options.request_timeout_ms
         self._local_flags = local_flags
         self._breaker = CircuitBreaker(timing, timeout_ms, on_availability)
-        self._client = EvaluateClient(options.address, timeout_ms, self._breaker)
+        self._source = RemoteSource(timing, self._probe_after, on_availability)
+        self._client = EvaluateClient(
+            options.address, timeout_ms, self._breaker, self._source.report
+        )
         self._cache = EvaluationCache(
             options.cache_ttl_ms, options.cache_entries, timing.server_lag_ms
         )
@@ -147,6 +152,22 @@ class RemoteEvaluator:
     def circuit_error(self) -> SyncError | None:
         """Why the server receives no requests at the moment, or None if it does."""
         return self._breaker.circuit_error
+
+    @property
+    def stale_error(self) -> SyncError | None:
+        """Why results may be out of date although the servers respond, or None."""
+        return self._source.stale_error
+
+    def freshness(self, of_flag_set: Freshness) -> Freshness:
+        return self._source.freshness(of_flag_set)
+
+    def _probe_after(self, seconds: float) -> bool:
+        """Probes only for the source age of the response. Returns False if the client is closed."""
+        if self._client.wait_until_closed(max(seconds, self._breaker.seconds_until_trial())):
+            return False
+        if self._breaker.admit_request() is None:
+            self._client.probe_once(time.monotonic() + self._request_timeout_s)
+        return True
 
     def probe(self, deadline: float) -> SyncError | None:
         """Finds out whether a key that may not read the flag set may evaluate."""
@@ -206,6 +227,7 @@ class RemoteEvaluator:
     def after_fork(self) -> None:
         self._client.after_fork()
         self._cache.after_fork()
+        self._source.after_fork()
         self._single_flight = SingleFlight()
         self._recovery = None
 

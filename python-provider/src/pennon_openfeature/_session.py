@@ -54,7 +54,7 @@ class Session:
         elif self._flags.snapshot is None:
             raise GeneralError(self._no_flags_message())
         else:
-            self._state.update("stale", self._last_error_message())
+            self._state.update("lost", self._last_error_message())
             # The server may have responded since then.
             self._update_state()
 
@@ -72,8 +72,10 @@ class Session:
         return f"no flags available within {timeout_ms:g} ms: {self._last_error_message()}"
 
     def _last_error_message(self) -> str:
-        circuit_error = self._remote.circuit_error if self._remote else None
-        error = circuit_error or self._flags.freshness().last_error
+        remote_error = (
+            self._remote.circuit_error or self._remote.stale_error if self._remote else None
+        )
+        error = remote_error or self._flags.freshness().last_error
         if error is not None:
             return error.message
         is_offline = self._options.offline_file is not None
@@ -89,7 +91,10 @@ class Session:
     def _update_state(self) -> None:
         evaluates_remotely = self._remote is not None and self._remote.is_available
         source = self._flags.source_state
-        state = state_of(source, evaluates_remotely=evaluates_remotely)
+        is_remote_stale = self._remote is not None and self._remote.stale_error is not None
+        state = state_of(
+            source, evaluates_remotely=evaluates_remotely, is_remote_stale=is_remote_stale
+        )
         if state is not None:
             self._state.update(state, self._last_error_message())
         if self._remote is None or source != "unauthorized" or evaluates_remotely:
@@ -116,7 +121,8 @@ class Session:
         return self._flags.snapshot
 
     def freshness(self) -> Freshness:
-        return self._flags.freshness()
+        freshness = self._flags.freshness()
+        return self._remote.freshness(freshness) if self._remote else freshness
 
     def evaluate(self, flag_key: str, context: dict[str, Any]) -> ResultWithTelemetry:
         if self._remote is not None:

@@ -35,18 +35,24 @@ class Freshness:
 
     mode: FreshnessMode
     revision: int | None = None
-    # Milliseconds since the server last sent or confirmed the flags, or since the file was read.
+    # Milliseconds since the flags were last known to be current in the server's store, or since the
+    # file was read.
     data_age_ms: float | None = None
     source: DataOrigin = "none"
     # Kept after recovery; `mode` shows whether the problem persists.
     last_error: LastError | None = None
+    # How old the server's own data were when it last sent something, if it reported that.
+    source_age_ms: float | None = None
 
 
 # connecting: waiting for the first response. ready: the flags are current.
+# stale: the server that sent the flags is cut off from its store.
 # unreachable: the server does not respond. unauthorized: it rejects the key.
 # invalid: the file cannot be used, or the server rejects the request, as for an environment that
 # does not exist.
-SourceState: TypeAlias = Literal["connecting", "ready", "unreachable", "unauthorized", "invalid"]
+SourceState: TypeAlias = Literal[
+    "connecting", "ready", "stale", "unreachable", "unauthorized", "invalid"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +91,8 @@ class ServerSource:
     @property
     def state(self) -> SourceState:
         freshness = self.freshness()
+        if freshness.mode == "stale":
+            return "stale"
         if freshness.mode != "disconnected":
             return "connecting" if freshness.source == "none" else "ready"
         status = freshness.last_error.status if freshness.last_error else None
@@ -111,7 +119,12 @@ class ServerSource:
             return Freshness("connecting")
         status = self._follower.status()
         return Freshness(
-            status.mode, status.revision, status.data_age_ms, status.source, status.last_error
+            status.mode,
+            status.revision,
+            status.data_age_ms,
+            status.source,
+            status.last_error,
+            status.source_age_ms,
         )
 
 

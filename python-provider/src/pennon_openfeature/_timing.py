@@ -27,6 +27,12 @@ class Timing:
     longest_backoff_ms: float = 30_000
     # A rejected key is retried this rarely, because an administrator may restore it.
     rejected_key_ms: float = 60_000
+    # How long a follower stays at least with a server that is cut off from its store.
+    stale_retry_ms: float = 30_000
+    # In remote mode, how long no response may come from such a server before all are current.
+    source_calm_ms: float = 5_000
+    # The longest time between two checks until then.
+    source_check_ms: float = 15_000
     # After a change, another server may still return the previous result for this long.
     server_lag_ms: float = 2_000
     # The interval at which an offline file is checked for edits.
@@ -43,6 +49,16 @@ class Timing:
         """A random delay up to a growing limit, so followers do not all reconnect together."""
         longest = min(self.longest_backoff_ms, self.first_backoff_ms * 2.0 ** min(failures, 30))
         return random.random() * longest  # noqa: S311
+
+    def stale_retry_delay(self) -> float:
+        """After how long to connect again to a server that is cut off from its store.
+
+        A load balancer may choose another server then.
+        """
+        return self.stale_retry_ms * (1 + 2 * random.random())  # noqa: S311
+
+    def source_check_delay(self) -> float:
+        return self.source_check_ms / 2 * (1 + random.random())  # noqa: S311
 
     def rejected_key_delay(self, error: SyncError | None) -> float:
         """The minimum delay before a rejected key is sent again, or 0 for any other error."""

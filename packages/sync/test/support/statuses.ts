@@ -1,7 +1,14 @@
 import { readFileSync } from 'node:fs';
 
 /** How the server behaves: see "Statuses" in `packages/spec/README.md`. A number is the status of all responses. */
-export type ServerBehavior = 'normal' | 'evaluate-only' | 'refused' | 'silent' | number;
+export type ServerBehavior =
+  'normal' | 'cut-off' | 'evaluate-only' | 'evaluate-only-cut-off' | 'refused' | 'silent' | number;
+
+/** The source age of a server that is cut off from its store. */
+export const CUT_OFF_MS = 48_000;
+
+export const isCutOff = (behavior: ServerBehavior): boolean =>
+  typeof behavior === 'string' && behavior.endsWith('cut-off');
 
 export type ExpectedEvaluation = {
   readonly flagKey?: string;

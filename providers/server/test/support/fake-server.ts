@@ -31,6 +31,8 @@ export type FakeServer = {
   readonly contexts: readonly unknown[];
   /** Changes the behavior of one route, or of all. */
   behave(behavior: Behavior, route?: Route): void;
+  /** Reports how old the data of the server are with each response; undefined reports nothing. */
+  setSourceAge(ms: number | undefined): void;
   /** Breaks every stream. */
   cut(): Promise<void>;
   /** Changes flags and segments, and sends the change to all streams. Null removes. */
@@ -80,6 +82,7 @@ export const startFakeServer = (
   const streams = new Set<ReadableStreamDefaultController<Uint8Array>>();
   const contexts: unknown[] = [];
   let lastHeaders = new Headers();
+  let sourceAgeMs: number | undefined;
   const encoder = new TextEncoder();
 
   const id = () => `epoch.${revision}.nonce`;
@@ -136,6 +139,12 @@ export const startFakeServer = (
     return Response.json(flagSet(), { headers: { etag } });
   };
 
+  const serveWithAge: typeof serve = (url, init, signal) => {
+    const response = serve(url, init, signal);
+    if (sourceAgeMs !== undefined) response.headers.set('pennon-source-age-ms', `${sourceAgeMs}`);
+    return response;
+  };
+
   const fetch: Runtime['fetch'] = async (input, init = {}) => {
     const url = input instanceof Request ? input.url : input.toString();
     const route = routeOf(url);
@@ -144,7 +153,7 @@ export const startFakeServer = (
     const signal = init.signal ?? new AbortController().signal;
     signal.throwIfAborted();
     const behavior = behaviors[route] ?? 'normal';
-    if (behavior === 'normal') return serve(url, init, signal);
+    if (behavior === 'normal') return serveWithAge(url, init, signal);
     if (behavior === 'broken')
       throw new TypeError('fetch failed', { cause: new Error('ECONNREFUSED') });
     if (behavior !== 'silent') {
@@ -171,6 +180,7 @@ export const startFakeServer = (
           ? { stream: behavior, poll: behavior, evaluate: behavior }
           : { ...behaviors, [route]: behavior };
     },
+    setSourceAge: ms => void (sourceAgeMs = ms),
     async cut() {
       for (const controller of streams) controller.error(new TypeError('terminated'));
       streams.clear();

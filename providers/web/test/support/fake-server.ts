@@ -6,6 +6,7 @@ import {
   settle,
 } from '../../../../packages/sync/test/support/fake-runtime.ts';
 import type { FakeRuntime } from '../../../../packages/sync/test/support/fake-runtime.ts';
+import { CUT_OFF_MS, isCutOff } from '../../../../packages/sync/test/support/statuses.ts';
 import type { ServerBehavior } from '../../../../packages/sync/test/support/statuses.ts';
 
 /** A server that responds to every request for values by itself, in a runtime without network. */
@@ -38,7 +39,9 @@ export const startFakeServer = (values: object) => {
       });
     if (typeof behavior === 'number')
       return Response.json({ error: { code: 'X', message: 'rejected' } }, { status: behavior });
-    return url.endsWith('/stream') ? openStream(signal) : Response.json(values);
+    const response = url.endsWith('/stream') ? openStream(signal) : Response.json(values);
+    if (isCutOff(behavior)) response.headers.set('pennon-source-age-ms', `${CUT_OFF_MS}`);
+    return response;
   };
 
   const runtime: FakeRuntime = { ...fake, fetch, random: () => fake.randomValue };

@@ -1,0 +1,98 @@
+"""Servers that respond, but are cut off from their store."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from conftest import EventRecorder, Use, eventually, provider_for, streaming
+from flag_server import FlagServer
+from openfeature import api
+from openfeature.client import OpenFeatureClient
+from openfeature.event import ProviderEvent
+
+from pennon_openfeature._errors import SyncError
+from pennon_openfeature._flag_set import FlagSet, FlagSetUpdate
+from pennon_openfeature._follower_state import FollowerCallbacks, FollowerState
+from pennon_openfeature._source_age import source_age_of
+
+
+def flag_set(revision: int) -> FlagSet:
+    return FlagSet(f"epoch.{revision}.nonce", revision, "production", {}, {})
+
+
+def state_with(initial: FlagSet | None) -> FollowerState:
+    callbacks = FollowerCallbacks(lambda update: update.flag_set, lambda: None)
+    return FollowerState(callbacks, initial, None)
+
+
+def test_a_provider_is_stale_while_its_server_is_cut_off_and_counts_from_the_store(
+    server: FlagServer, use: Use, client: OpenFeatureClient
+) -> None:
+    provider = use(provider_for(server))
+    events = EventRecorder(client)
+    eventually(streaming(provider))
+    server.source_age_ms = 48_000
+    eventually(lambda: events.of(ProviderEvent.PROVIDER_STALE))
+    message = events.of(ProviderEvent.PROVIDER_STALE)[0].message
+    assert message == "the server is cut off from its store, and its data are 48 s old"
+    freshness = provider.freshness()
+    assert freshness.mode == "stale"
+    assert freshness.source_age_ms == 48_000
+    assert freshness.data_age_ms is not None
+    assert freshness.data_age_ms >= 48_000
+    server.source_age_ms = 100
+    eventually(streaming(provider))
+    eventually(lambda: client.get_provider_status().value == "READY")
+
+
+def test_a_provider_connects_again_while_its_server_is_cut_off(
+    server: FlagServer, use: Use
+) -> None:
+    server.source_age_ms = 48_000
+    use(provider_for(server))
+    eventually(lambda: server.requests["flag-set/stream"] >= 2)
+    assert server.requests["flag-set"] >= 2
+
+
+def test_a_provider_in_remote_mode_is_stale_by_the_results(
+    server: FlagServer, use: Use, client: OpenFeatureClient
+) -> None:
+    provider = use(provider_for(server, mode="remote", stream=False, cache_entries=0))
+    server.source_age_ms = 48_000
+    assert client.get_boolean_value("new-checkout", False) is True
+    eventually(lambda: client.get_provider_status().value == "STALE")
+    assert provider.freshness().mode == "stale"
+
+
+def test_a_provider_that_had_no_flags_is_stale_with_the_first_ones_of_a_server_that_is_cut_off(
+    server: FlagServer, client: OpenFeatureClient, domain: str
+) -> None:
+    server.go_away()
+    provider = provider_for(server, init_timeout_ms=50)
+    with pytest.raises(Exception, match="no flags available"):
+        api.set_provider_and_wait(provider, domain)
+    server.source_age_ms = 48_000
+    server.come_back()
+    try:
+        eventually(lambda: client.get_provider_status().value == "STALE")
+    finally:
+        provider.shutdown()
+
+
+def test_older_data_of_a_server_that_is_cut_off_never_replace_newer_ones() -> None:
+    state = state_with(flag_set(2))
+    with pytest.raises(SyncError, match="cut off"):
+        state.set_data(FlagSetUpdate(flag_set(1), source_age_ms=48_000), "poll")
+    assert state.data == flag_set(2)
+    state.set_data(FlagSetUpdate(flag_set(1), source_age_ms=0), "poll")
+    assert state.data == flag_set(1)
+
+
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [("1200", 1_200), ("0", 0), ("-1", None), ("soon", None), ("nan", None), (None, None)],
+)
+def test_a_source_age_that_is_not_valid_is_unknown(sent: Any, expected: float | None) -> None:
+    headers = {} if sent is None else {"pennon-source-age-ms": sent}
+    assert source_age_of(headers) == expected
