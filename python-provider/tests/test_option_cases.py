@@ -28,7 +28,7 @@ def test_options(case: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
     for name, value in (variables or {}).items():
         monkeypatch.setenv(name, value)
-    defaults = {} if variables else SPEC["defaults"]
+    defaults = SPEC["defaults"] if variables is None else {}
     options = {in_python(name): value for name, value in {**defaults, **case["options"]}.items()}
     if "refused" not in case:
         PennonProvider(**options)

@@ -31,16 +31,16 @@ def no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"url": "http://x", "key": KEY, "mode": "magic"}, "in-process"),
         ({"url": "http://x", "key": KEY, "cache_ttl_ms": None}, "cache_ttl_ms"),
         ({"url": "http://x", "key": KEY, "cache_entries": -1}, "cache_entries"),
-        ({"url": "http://x", "key": KEY, "offline_file": "f.json"}, "uses no server"),
-        ({"offline_file": "f.json", "mode": "remote"}, "remote"),
+        ({"url": "http://x", "key": KEY, "offline_file": "f.json"}, "cannot be combined with url"),
+        ({"offline_file": "f.json", "mode": "remote"}, "combined with mode"),
         ({"url": "http://x", "key": KEY, "stream": "no"}, "stream must be True or False"),
         ({"url": "http://x", "key": KEY, "bootstrap": 5}, "bootstrap must be the path"),
         ({"url": "http://x", "key": KEY, "cache_file": 5}, "cache_file must be the path"),
         ({"url": "http://x", "key": KEY, "ssl_context": "ca.pem"}, "create_default_context"),
         ({"url": "http://x", "key": KEY, "proxy": "socks5://p"}, "http://proxy:3128"),
         ({"url": "http://x", "key": KEY, "proxy": 5}, "http://proxy:3128"),
-        ({"flags": {}, "url": "http://x", "key": KEY}, "flags cannot .* uses no server"),
-        ({"flags": {}, "mode": "remote"}, "remote"),
+        ({"flags": {}, "url": "http://x", "key": KEY}, "flags cannot be combined with url"),
+        ({"flags": {}, "mode": "remote"}, "combined with mode"),
         ({"flags": {}, "offline_file": "f.json"}, "flags cannot be combined with offline_file"),
         ({"flags": {}, "bootstrap": "f.json"}, "flags cannot be combined with bootstrap"),
         ({"flags": {}, "cache_file": "f.json"}, "flags cannot be combined with cache_file"),
@@ -108,6 +108,16 @@ def test_the_variables_are_not_used_without_a_server(
     assert client.get_boolean_value("new-checkout", False) is True
     use(PennonProvider(flags={"new-checkout": False}))
     assert client.get_boolean_value("new-checkout", True) is False
+
+
+def test_an_option_that_has_an_effect_in_remote_mode_only_is_reported(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    PennonProvider(url="http://x", key=KEY, mode="remote", cache_ttl_ms=5)
+    PennonProvider(url="http://x", key=KEY, cache_entries=10_000)
+    assert caplog.messages == []
+    PennonProvider(url="http://x", key=KEY, cache_ttl_ms=5)
+    assert caplog.messages == ['the option cache_ttl_ms has no effect unless mode is "remote"']
 
 
 def test_secrets_are_not_in_any_representation() -> None:

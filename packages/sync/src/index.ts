@@ -10,7 +10,17 @@ export type { ConnectionScope } from './http.ts';
 export { changedNames, isJsonObject, sameJson } from './json.ts';
 export type { JsonObject } from './json.ts';
 export { localFlagProblem } from './local-flags.ts';
-export { connectionProblem, durationProblem, unknownOption } from './options.ts';
+export {
+  BOOLEAN,
+  connectionProblem,
+  durationProblem,
+  formProblem,
+  hasMethods,
+  LOGGER,
+  originProblem,
+  unknownOption,
+} from './options.ts';
+export type { OptionForm } from './options.ts';
 export { trueWithin } from './refresh.ts';
 export { ageOf, LONGEST_TIMER_MS, defaultRuntime } from './runtime.ts';
 export type { Runtime } from './runtime.ts';

@@ -90,3 +90,42 @@ export const durationProblem = (
     `"${invalid[0]}" must be a number of milliseconds greater than 0, and at most ${longest[invalid[0]]}`
   );
 };
+
+/** What the values of an option must be: a test, and its description. */
+export type OptionForm = readonly [isValid: (value: unknown) => boolean, form: string];
+
+/** Returns what is wrong with options whose values have another form, or undefined. */
+export const formProblem = (
+  options: object,
+  forms: Readonly<Record<string, OptionForm>>,
+): string | undefined => {
+  for (const [name, value] of Object.entries(options)) {
+    const form = forms[name];
+    if (form && value !== undefined && !form[0](value)) return `"${name}" must be ${form[1]}`;
+  }
+  return undefined;
+};
+
+/** Returns what is wrong with options that have no effect beside the option `origin`, or undefined. */
+export const originProblem = (
+  options: object,
+  origin: string,
+  allowed: readonly string[],
+): string | undefined => {
+  const given: [string, unknown][] = Object.entries(options);
+  const other = given.find(
+    ([name, value]) => value !== undefined && ![origin, ...allowed].includes(name),
+  );
+  return other && `"${origin}" cannot be combined with "${other[0]}"; remove one of them`;
+};
+
+/** Whether the value is an object with these functions. */
+export const hasMethods = (value: unknown, ...names: readonly string[]): boolean =>
+  isJsonObject(value) && names.every(name => typeof value[name] === 'function');
+
+export const LOGGER: OptionForm = [
+  value => hasMethods(value, 'warn'),
+  'a logger with a function "warn"',
+];
+
+export const BOOLEAN: OptionForm = [value => typeof value === 'boolean', 'true or false'];

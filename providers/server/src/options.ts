@@ -1,6 +1,16 @@
 import type { Logger } from '@openfeature/server-sdk';
-import { connectionProblem, durationProblem, LONGEST_TIMER_MS, unknownOption } from '@pennon/sync';
-import type { Runtime } from '@pennon/sync';
+import {
+  BOOLEAN,
+  connectionProblem,
+  durationProblem,
+  formProblem,
+  isJsonObject,
+  LOGGER,
+  LONGEST_TIMER_MS,
+  originProblem,
+  unknownOption,
+} from '@pennon/sync';
+import type { OptionForm, Runtime } from '@pennon/sync';
 
 import type { LocalFlags } from './flag-file.ts';
 
@@ -120,16 +130,32 @@ export const refreshTimeout = (options: RefreshOptions): number => {
   return options.timeoutMs ?? REFRESH_TIMEOUT_MS;
 };
 
-const MODES = new Set<unknown>(['in-process', 'remote', undefined]);
-
 /** The form of the key of an environment. The server has the same rule. */
 const ENVIRONMENT = /^(?!.*\.\.)[a-z\d][\w.-]*$/i;
 
-const validateServer = ({ mode, environment }: OnlineOptions): void => {
-  if (!MODES.has(mode)) fail('"mode" must be "in-process" or "remote"');
-  if (environment === undefined) return;
-  if (typeof environment !== 'string' || !ENVIRONMENT.test(environment))
-    fail('"environment" must be the key of an environment, such as "production"');
+const isPath = (value: unknown): boolean =>
+  typeof value === 'string' && /[^/]$/.test(value) && !value.includes('\0');
+
+const PATH: OptionForm = [isPath, 'the path of a file'];
+
+const FORMS: Readonly<Record<string, OptionForm>> = {
+  mode: [value => value === 'in-process' || value === 'remote', '"in-process" or "remote"'],
+  environment: [
+    value => typeof value === 'string' && ENVIRONMENT.test(value),
+    'the key of an environment, such as "production"',
+  ],
+  stream: BOOLEAN,
+  cacheFile: PATH,
+  offlineFile: PATH,
+  bootstrap: [
+    value => isPath(value) || isJsonObject(value),
+    'the path of a file, or an object with flags',
+  ],
+  cacheEntries: [
+    value => typeof value === 'number' && Number.isSafeInteger(value) && value >= 0,
+    'a whole number of at least 0',
+  ],
+  logger: LOGGER,
 };
 
 /** All options. TypeScript rejects a table that lacks one. */
@@ -176,13 +202,24 @@ const withVariables = (
   return { ...options, url, key };
 };
 
-/** Fails when more than one origin of flags was passed. */
-const validateChoice = (options: PennonProviderOptions): void => {
-  const given = (['url', 'offlineFile', 'flags'] as const).filter(
-    name => Object.entries(options).find(([other]) => other === name)?.[1] !== undefined,
-  );
-  if (given.length > 1) fail(`pass either "${given[0]}" or "${given[1]}", not both`);
+const COMMON = ['initTimeoutMs', 'logger'];
+
+/** Fails if an option has no effect, because the flags come from elsewhere. */
+const validateOrigin = (options: PennonProviderOptions): void => {
+  if (isLocal(options)) failIf(originProblem(options, 'flags', COMMON));
+  else if (isOffline(options))
+    failIf(originProblem(options, 'offlineFile', [...COMMON, 'bootstrap']));
 };
+
+/** Returns a warning for each option that has an effect in remote mode only. */
+export const optionWarnings = (options: ResolvedOptions): readonly string[] =>
+  isRemote(options)
+    ? []
+    : Object.entries(options)
+        .filter(([name, value]) => REMOTE_OPTIONS.has(name) && value !== undefined)
+        .map(([name]) => `the option "${name}" has no effect unless "mode" is "remote"`);
+
+const REMOTE_OPTIONS = new Set(['cacheTtlMs', 'cacheEntries', 'requestTimeoutMs']);
 
 /**
  * Returns the options with the defaults that environment variables provide. Throws on options that can never
@@ -194,9 +231,8 @@ export const resolveOptions = (
 ): ResolvedOptions => {
   failIf(unknownOption(options, Object.keys(OPTIONS)));
   failIf(durationProblem(options, DURATIONS));
-  validateChoice(options);
+  failIf(formProblem(options, FORMS));
+  validateOrigin(options);
   if (isOffline(options) || isLocal(options)) return options;
-  const resolved = withVariables(options, variables);
-  validateServer(resolved);
-  return resolved;
+  return withVariables(options, variables);
 };

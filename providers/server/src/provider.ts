@@ -16,7 +16,7 @@ import type { Runtime } from '@pennon/sync';
 import { parseLocalFlags } from './flag-file.ts';
 import type { LocalFlags } from './flag-file.ts';
 import type { FlagSnapshot } from './flag-snapshot.ts';
-import { isLocal, isOffline, refreshTimeout, resolveOptions } from './options.ts';
+import { isLocal, isOffline, optionWarnings, refreshTimeout, resolveOptions } from './options.ts';
 import type { PennonProviderOptions, RefreshOptions, ResolvedOptions } from './options.ts';
 import {
   BOOLEAN,
@@ -124,6 +124,7 @@ export class PennonProvider implements Provider {
     const fetch = 'fetch' in options && options.fetch ? { fetch: options.fetch } : {};
     const base = isOffline(options) ? fileRuntime : defaultRuntime;
     this.#runtime = { ...base, ...runtime, ...fetch };
+    for (const warning of optionWarnings(this.#options)) this.#warn(warning);
   }
 
   /**

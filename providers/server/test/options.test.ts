@@ -143,6 +143,16 @@ describe('the logger', () => {
     expect(warnings).toEqual([expect.stringContaining('flag "bad": enabled')]);
   });
 
+  it('receives a warning for each option that has an effect in remote mode only', () => {
+    const { warnings, logger } = collectWarnings();
+    const options = { url: 'http://flags.test', key: 'k', cacheTtlMs: 5, logger };
+    expect(() => new PennonProvider({ ...options, mode: 'remote', cacheEntries: 0 })).not.toThrow();
+    expect(() => new PennonProvider({ ...options, requestTimeoutMs: undefined })).not.toThrow();
+    expect(warnings).toEqual([
+      'Pennon: the option "cacheTtlMs" has no effect unless "mode" is "remote"',
+    ]);
+  });
+
   it('is that of OpenFeature by default', async () => {
     const { warnings, logger } = collectWarnings();
     OpenFeature.setLogger(logger);

@@ -346,7 +346,7 @@ describe('invalid options', () => {
     [{ url: 'http://flags.test', key: 'k', ...JSON.parse('{"mode":"Remote"}') }, '"mode" must be'],
     [
       { url: 'http://flags.test', key: 'k', offlineFile: 'f.json' },
-      'pass either "url" or "offlineFile"',
+      '"offlineFile" cannot be combined with "url"; remove one of them',
     ],
     [
       JSON.parse('{"url":"http://flags.test","key":"k","cacheTtl":5}'),
@@ -358,8 +358,8 @@ describe('invalid options', () => {
     [{ url: 'http://flags.test' }, 'pass "key", or set PENNON_KEY'],
     [{}, 'pass "url" and "key" (or set PENNON_URL and PENNON_KEY), "offlineFile" or "flags"'],
     [undefined, 'pass "url" and "key" (or set PENNON_URL and PENNON_KEY)'],
-    [{ offlineFile: 'f.json', flags: {} }, 'pass either "offlineFile" or "flags", not both'],
-    [{ flags: JSON.parse('{"f":[1]}') }, 'the flag "f" must be a flag in the short form, or its'],
+    [{ offlineFile: 'f.json', flags: {} }, '"flags" cannot be combined with "offlineFile"'],
+    [{ flags: JSON.parse('{"f":[1]}') }, 'the flag "f": must be a flag, or its value'],
   ])('%j throw in the constructor', (options, message) => {
     expect(() => new PennonProvider(options)).toThrow(message);
   });

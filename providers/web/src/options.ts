@@ -1,10 +1,15 @@
 import type { Logger } from '@openfeature/web-sdk';
-import type { Runtime, Values } from '@pennon/sync';
+import type { OptionForm, Runtime, Values } from '@pennon/sync';
 import {
+  BOOLEAN,
   connectionProblem,
   durationProblem,
+  formProblem,
+  hasMethods,
   isJsonObject,
+  LOGGER,
   LONGEST_TIMER_MS,
+  originProblem,
   unknownOption,
 } from '@pennon/sync';
 
@@ -88,6 +93,16 @@ const DURATIONS = {
   pollIntervalMs: LONGEST_TIMER_MS,
 };
 
+const FORMS: Readonly<Record<string, OptionForm>> = {
+  stream: BOOLEAN,
+  logger: LOGGER,
+  bootstrap: [value => typeof value === 'object', 'an object or null'],
+  storage: [
+    value => value === null || hasMethods(value, 'getItem', 'setItem', 'removeItem'),
+    'a storage with "getItem", "setItem" and "removeItem", or null',
+  ],
+};
+
 /** Rejects options that can never work, such as a setting that the build of the page did not fill in. */
 export const checkOptions = (options: PennonWebProviderOptions | undefined): void => {
   const problem = problemOf(options);
@@ -101,9 +116,9 @@ const problemOf = (options: PennonWebProviderOptions | undefined): string | unde
   if (unknown !== undefined) return unknown;
   if (hasFlags(options) && !isJsonObject(options.flags))
     return '"flags" must be an object with flags or values by key';
-  if (hasFlags(options))
-    return 'url' in options && options.url !== undefined
-      ? 'pass either "url" or "flags", not both'
-      : undefined;
-  return connectionProblem(options) ?? durationProblem(options, DURATIONS);
+  const wrong = formProblem(options, FORMS);
+  if (wrong !== undefined) return wrong;
+  return hasFlags(options)
+    ? originProblem(options, 'flags', ['logger'])
+    : (connectionProblem(options) ?? durationProblem(options, DURATIONS));
 };

@@ -138,7 +138,7 @@ describe('invalid options', () => {
     ['{"pollInterval":1}', 'there is no option "pollInterval"; did you mean "pollIntervalMs"?'],
     ['{"domains":[]}', 'there is no option "domains"; the options are url, key, '],
     ['{"flags":null}', '"flags" must be an object with flags or values by key'],
-    ['{"flags":{}}', 'pass either "url" or "flags", not both'],
+    ['{"flags":{}}', '"flags" cannot be combined with "url"; remove one of them'],
   ])('%s are rejected by the constructor', (text, message) => {
     expect(() => startApplication(JSON.parse(text))).toThrow(message);
   });

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
 import tempfile
@@ -12,10 +11,10 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from ._engine import compile, expand_short_form  # noqa: A004
-from ._engine.flags import FLAG_FIELDS
 from ._errors import SyncError
 from ._flag_set import FlagSet
 from ._json import parse_json
+from ._local_flags import local_flag_problem
 
 FilePath: TypeAlias = "str | os.PathLike[str]"
 
@@ -110,7 +109,9 @@ def parse_local_flags(flags: Mapping[str, Any]) -> FlagSet:
 def _to_flag(key: str, flag_or_value: object) -> object:
     """An object with the field `enabled` is a flag. Anything else is the flag's value."""
     if isinstance(flag_or_value, dict):
-        _require_well_formed(key, flag_or_value)
+        problem = local_flag_problem(flag_or_value)
+        if problem is not None:
+            raise ValueError(f'flag "{key}": {problem}')
         if "enabled" in flag_or_value:
             return expand_short_form(flag_or_value)
     if isinstance(flag_or_value, bool):
@@ -124,26 +125,6 @@ def _to_flag(key: str, flag_or_value: object) -> object:
         f'flag "{key}": must be a flag, or its value: a boolean, a string, a number or an object'
     )
 
-
-def _require_well_formed(key: str, flag_or_value: dict[str, Any]) -> None:
-    if not isinstance(flag_or_value.get("enabled"), bool):
-        if "enabled" in flag_or_value or "defaultVariant" in flag_or_value:
-            hint = 'an object as value belongs in "variants"'
-            raise ValueError(f'flag "{key}": must have true or false as "enabled"; {hint}')
-        return
-    unknown = next((name for name in flag_or_value if name not in _FLAG_FIELDS), None)
-    if unknown is not None:
-        similar = difflib.get_close_matches(str(unknown), _FLAG_FIELDS, n=1)
-        names = ", ".join(_FLAG_FIELDS)
-        hint = f'did you mean "{similar[0]}"?' if similar else f"the fields are {names}"
-        raise ValueError(f'flag "{key}": there is no field "{unknown}"; {hint}')
-
-
-# All fields of a flag. A test compares them with those of the contract.
-_FLAG_FIELDS = (
-    *FLAG_FIELDS,
-    *("version", "createdAt", "updatedAt", "name", "description", "tags", "owner"),
-)
 
 _TYPES = {"string": str, "number": int | float, "object": dict}
 

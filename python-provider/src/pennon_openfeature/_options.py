@@ -7,8 +7,7 @@ import math
 import os
 import re
 import ssl
-import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 from urllib.parse import urlsplit
@@ -90,18 +89,25 @@ def validate_options(options: Options) -> Options:
         if not _is_number(getattr(options, name), 0, longest):
             limits = f"greater than 0, and at most {longest}"
             raise ValueError(f"{name} must be a number of milliseconds {limits}")
-    if not _is_number(options.cache_entries, -1, sys.maxsize):
-        raise ValueError("cache_entries must be 0 or more")
+    if type(options.cache_entries) is not int or options.cache_entries < 0:
+        raise ValueError("cache_entries must be a whole number of at least 0")
     if not isinstance(options.stream, bool):
         raise ValueError(f"stream must be True or False, not {options.stream!r}")
     for name in ("cache_file", "offline_file"):
         path = getattr(options, name)
-        if path is not None and not isinstance(path, str | os.PathLike):
+        if path is not None and not _is_path(path):
             raise ValueError(f"{name} must be the path of a file")
-    if not isinstance(options.bootstrap, str | os.PathLike | Mapping | None):
+    bootstrap = options.bootstrap
+    if not (bootstrap is None or isinstance(bootstrap, Mapping) or _is_path(bootstrap)):
         raise ValueError("bootstrap must be the path of a file, or an object with flags")
-    _validate_combination(options)
     return options
+
+
+def _is_path(value: object) -> bool:
+    if not isinstance(value, str | os.PathLike):
+        return False
+    path = os.fspath(value)
+    return isinstance(path, str) and path[-1:] not in ("", "/") and "\0" not in path
 
 
 def _is_number(value: object, above: float, longest: float) -> bool:
@@ -109,18 +115,26 @@ def _is_number(value: object, above: float, longest: float) -> bool:
     return is_number and above < value <= longest  # type: ignore[operator]
 
 
-def _validate_combination(options: Options) -> None:
-    """Flags come from one origin: the server, the offline file or the application."""
-    origin = "flags" if options.flags is not None else "offline_file"
-    if getattr(options, origin) is None:
-        return
-    if options.address is not None:
-        raise ValueError(f"{origin} cannot be combined with url and key: it uses no server")
-    if options.mode == "remote":
-        raise ValueError(f'{origin} cannot be combined with mode "remote"')
-    for other in ("offline_file", "bootstrap", "cache_file"):
-        if options.flags is not None and getattr(options, other) is not None:
-            raise ValueError(f"flags cannot be combined with {other}")
+# The options that have an effect without a server, by the origin of the flags.
+_WITHOUT_SERVER = {
+    "flags": ("flags", "init_timeout_ms"),
+    "offline_file": ("offline_file", "init_timeout_ms", "bootstrap"),
+}
+_REMOTE_OPTIONS = ("cache_ttl_ms", "cache_entries", "request_timeout_ms")
+
+
+def validate_origin(given: Sequence[str]) -> None:
+    """Raises ValueError if an option has no effect, because the flags come from elsewhere."""
+    for origin, allowed in _WITHOUT_SERVER.items():
+        other = next((name for name in given if name not in allowed), None)
+        if origin in given and other is not None:
+            raise ValueError(f"{origin} cannot be combined with {other}; remove one of them")
+
+
+def option_warnings(given: Sequence[str], mode: ProviderMode) -> list[str]:
+    """A warning for each option that has an effect in remote mode only."""
+    names = [] if mode == "remote" else [name for name in given if name in _REMOTE_OPTIONS]
+    return [f'the option {name} has no effect unless mode is "remote"' for name in names]
 
 
 def parse_address(

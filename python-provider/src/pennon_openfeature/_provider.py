@@ -20,10 +20,12 @@ from ._flag_snapshot import FlagSnapshot
 from ._options import (
     Options,
     ProviderMode,
+    option_warnings,
     parse_address,
     parse_network,
     unknown_option,
     validate_options,
+    validate_origin,
 )
 from ._process import register, unregister
 from ._provider_state import ProviderStateMachine
@@ -96,15 +98,18 @@ class PennonProvider(Resolvers):
         # Type checkers reject them, because no value is of this type.
         **unknown: NoReturn,
     ) -> None:
+        arguments = locals()
         super().__init__()
+        defaults = PennonProvider.__init__.__kwdefaults__ or {}
         for name in unknown:
-            raise unknown_option(name, PennonProvider.__init__.__kwdefaults__ or ())
+            raise unknown_option(name, defaults)
+        given = [name for name, default in defaults.items() if arguments[name] != default]
+        validate_origin(given)
         network = parse_network(headers, ssl_context, proxy)
         is_local = flags is not None or offline_file is not None
-        has_address = not is_local or url is not None or key is not None
         self._options = validate_options(
             Options(
-                address=parse_address(url, key, environment, network) if has_address else None,
+                address=None if is_local else parse_address(url, key, environment, network),
                 mode=mode,
                 init_timeout_ms=init_timeout_ms,
                 stream=stream,
@@ -119,6 +124,8 @@ class PennonProvider(Resolvers):
                 timing=self._timing,
             )
         )
+        for warning in option_warnings(given, mode):
+            logger.warning("%s", warning)
         self._state = ProviderStateMachine(self.emit, self._timing.event_delay_ms)
         self._session: Session | None = None
 
