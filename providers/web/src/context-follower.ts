@@ -1,8 +1,9 @@
 import type { EvaluationContext } from '@openfeature/web-sdk';
-import type { Follower, FollowerStatus, Runtime, Values } from '@pennon/sync';
-import { followValues } from '@pennon/sync';
+import type { FollowerStatus, Runtime } from '@pennon/sync';
 
-import type { Evaluation } from './resolution.ts';
+import { subscribe } from './shared-follower.ts';
+import type { ServerOptions, Subscriber, Subscription } from './shared-follower.ts';
+import { subjectOf } from './subject.ts';
 import type { ValueStore } from './value-store.ts';
 
 /** Follows the values of the current context, with one follower at a time. Paused while the page is hidden. */
@@ -23,41 +24,35 @@ export type ContextFollower = {
 };
 
 export type ContextFollowerOptions = {
-  readonly server: {
-    readonly url: string;
-    readonly key: string;
-    readonly headers?: Readonly<Record<string, string>> | undefined;
-    readonly stream?: boolean | undefined;
-    readonly pollIntervalMs?: number | undefined;
-  };
+  readonly server: ServerOptions;
   readonly store: ValueStore;
   readonly runtime: Runtime;
-  readonly onData: (values: Values<Evaluation>, changed: string[] | undefined) => void;
-  readonly onStatus: (status: FollowerStatus) => void;
+  /** Receives data and status. Nothing is called before `setContext` has returned. */
+  readonly subscriber: Omit<Subscriber, 'initial'>;
 };
 
 /** Follows one context at a time. */
-const createSingleFollower = ({ server, store, ...options }: ContextFollowerOptions) => {
-  const { runtime, onData, onStatus } = options;
-  let follower: Follower<Values<Evaluation>> | undefined;
+const createSingleFollower = ({ server, store, runtime, subscriber }: ContextFollowerOptions) => {
+  let follower: Subscription | undefined;
   const stop = () => follower?.stop();
   return {
     status: () => follower?.status(),
     isUnconfirmed: () => follower?.isUnconfirmed() === true,
     noticePause: () => follower?.noticePause(),
     refresh: async (timeoutMs: number) => (await follower?.refresh(timeoutMs)) ?? false,
+    retire: () => follower?.retire(),
     stop,
     follow: (context: EvaluationContext) => {
       store.touch(follower?.status().dataAgeMs);
       stop();
       const initial = store.valuesOf(subjectOf(context));
-      follower = followValues({ ...server, onData, onStatus, context, initial }, runtime);
+      follower = subscribe({ ...server, context }, { ...subscriber, initial }, runtime);
     },
   };
 };
 
 export const createContextFollower = (options: ContextFollowerOptions): ContextFollower => {
-  const { stop, follow, ...current } = createSingleFollower(options);
+  const { stop, follow, retire, ...current } = createSingleFollower(options);
   const closing = new AbortController();
   let context: EvaluationContext = {};
   let isPaused = false;
@@ -72,7 +67,9 @@ export const createContextFollower = (options: ContextFollowerOptions): ContextF
       isPaused = false;
     },
     onNetworkChange() {
-      if (!isPaused) follow(context);
+      if (isPaused) return;
+      retire();
+      follow(context);
     },
   };
   listenToPage(listener, options.runtime.setTimer, closing.signal);
@@ -92,18 +89,6 @@ export const createContextFollower = (options: ContextFollowerOptions): ContextF
       stop();
     },
   };
-};
-
-/**
- * Returns a text that is equal for two contexts if they are about the same subject. Contexts without a
- * targeting key are about the same subject only if they are equal as a whole.
- */
-export const subjectOf = (context: EvaluationContext): string => {
-  try {
-    return JSON.stringify(context.targetingKey || context);
-  } catch {
-    return 'not serializable';
-  }
 };
 
 type PageListener = {

@@ -2,6 +2,7 @@ import type { Runtime, Values } from '@pennon/sync';
 import { ageOf, isJsonObject } from '@pennon/sync';
 
 import type { Evaluation } from './resolution.ts';
+import { hashOf } from './subject.ts';
 
 /** The part of `localStorage` that the provider uses. */
 export type ValueStorage = {
@@ -10,9 +11,9 @@ export type ValueStorage = {
   removeItem(name: string): void;
 };
 
-/** The stored JSON document. */
+/** The values of one subject. The stored JSON document has a list of them, the latest first. */
 export type PersistedValues = {
-  /** The subject that the values were evaluated for. */
+  /** The hash of the subject that the values were evaluated for. */
   readonly subject: string;
   /** In milliseconds since 1970. */
   readonly at: number;
@@ -25,9 +26,9 @@ export type LoadedValues = {
   readonly ageMs: number | undefined;
 };
 
-/** Keeps the last values of one subject across page loads, for each server, key and domain. */
+/** Keeps the last values of some subjects across page loads, for each server, key and domain. */
 export type Persistence = {
-  /** Returns the stored values if they are of this subject and not too old. Otherwise removes them. */
+  /** Returns the stored values of this subject, unless they are too old. */
   load(subject: string): LoadedValues | undefined;
   save(subject: string, values: Values<Evaluation>): void;
 };
@@ -42,47 +43,46 @@ type PersistenceOptions = {
   readonly runtime: Pick<Runtime, 'now'>;
 };
 
+/** How many subjects one document has. The page of a visitor who signs in and out has two. */
+const MAX_SUBJECTS = 10;
+
 /** The storage may be full, blocked or hold anything else. The provider then works without it. */
-export const createPersistence = ({
-  url,
-  key,
-  domain,
-  storage,
-  maxAgeMs,
-  runtime,
-}: PersistenceOptions): Persistence => {
-  // The last characters distinguish keys, but cannot be used as a key.
-  const slot = `pennon:${url}:${key.slice(-8)}${domain === undefined ? '' : `:${domain}`}`;
+export const createPersistence = (options: PersistenceOptions): Persistence => {
+  const { url, key, domain, storage, maxAgeMs, runtime } = options;
+  const slot = `pennon:${hashOf(JSON.stringify([url, key, domain]))}`;
 
-  /** Values of an unknown age are too old, unless every age is allowed. */
-  const parse = (stored: unknown, subject: string): LoadedValues | undefined => {
-    if (!isPersisted(stored) || stored.subject !== subject) return undefined;
-    const ageMs = ageOf(stored.at, runtime);
-    return (ageMs ?? Infinity) <= maxAgeMs ? { values: stored.values, ageMs } : undefined;
-  };
-
-  const load = (subject: string): LoadedValues | undefined => {
+  /** Another page may have written since the last call. Unreadable values are like missing ones. */
+  const read = (): PersistedValues[] => {
     try {
       const stored: unknown = JSON.parse(storage?.getItem(slot) ?? 'null');
-      const loaded = parse(stored, subject);
-      if (loaded !== undefined) return loaded;
-      storage?.removeItem(slot);
+      const subjects = isJsonObject(stored) ? stored['subjects'] : undefined;
+      return Array.isArray(subjects) ? subjects.filter(isPersisted) : [];
     } catch {
-      // Unreadable values are like missing ones.
+      return [];
     }
-    return undefined;
+  };
+  const write = (subjects: readonly PersistedValues[]): boolean => {
+    try {
+      storage?.setItem(slot, JSON.stringify({ subjects }));
+      return true;
+    } catch {
+      return false;
+    }
   };
 
   return {
-    load,
+    load(subject) {
+      const stored = read().find(each => each.subject === subject);
+      if (stored === undefined) return undefined;
+      const ageMs = ageOf(stored.at, runtime);
+      // Values of an unknown age are too old, unless every age is allowed.
+      return (ageMs ?? Infinity) <= maxAgeMs ? { values: stored.values, ageMs } : undefined;
+    },
     save(subject, values) {
-      try {
-        const persisted: PersistedValues = { subject, at: runtime.now(), values };
-        storage?.setItem(slot, JSON.stringify(persisted));
-      } catch {
-        // The values of another subject must not stay in the storage, even if new ones do not fit.
-        load(subject);
-      }
+      const others = read().filter(each => each.subject !== subject);
+      const subjects = [{ subject, at: runtime.now(), values }, ...others].slice(0, MAX_SUBJECTS);
+      // If the storage is full, the oldest make room.
+      while (!write(subjects) && subjects.length > 1) subjects.pop();
     },
   };
 };
@@ -94,7 +94,10 @@ export const isValues = (value: unknown): value is Values<Evaluation> =>
   isJsonObject(value['evaluations']);
 
 const isPersisted = (value: unknown): value is PersistedValues =>
-  isJsonObject(value) && typeof value['at'] === 'number' && isValues(value['values']);
+  isJsonObject(value) &&
+  typeof value['subject'] === 'string' &&
+  typeof value['at'] === 'number' &&
+  isValues(value['values']);
 
 /**
  * Returns `localStorage`, or undefined when there is none or the browser blocks it. Outside of a page it is not

@@ -9,7 +9,6 @@ import { OpenFeature, OpenFeatureEventEmitter, ProviderEvents } from '@openfeatu
 import type { Runtime, Values } from '@pennon/sync';
 import { changedNames, NOT_STARTED, defaultRuntime } from '@pennon/sync';
 
-import { subjectOf } from './context-follower.ts';
 import type { LocalFlags } from './local-flags.ts';
 import { evaluateFlags } from './local-flags.ts';
 import type { OnlineOptions, PennonWebProviderOptions, RefreshOptions } from './options.ts';
@@ -19,6 +18,7 @@ import type { Reconciler, ReconcilerEvents } from './reconciler.ts';
 import { createReconciler } from './reconciler.ts';
 import type { Evaluation, ResolutionSource } from './resolution.ts';
 import { resolve } from './resolution.ts';
+import { subjectOf } from './subject.ts';
 import type { Freshness, ValueStore } from './value-store.ts';
 import { createValueStore } from './value-store.ts';
 

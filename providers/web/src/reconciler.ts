@@ -3,9 +3,11 @@ import { GeneralError, ProviderFatalError } from '@openfeature/web-sdk';
 import type { FollowerStatus, Runtime, Values } from '@pennon/sync';
 import { isAuthError } from '@pennon/sync';
 
-import { createContextFollower, subjectOf } from './context-follower.ts';
-import type { ContextFollower, ContextFollowerOptions } from './context-follower.ts';
+import { createContextFollower } from './context-follower.ts';
+import type { ContextFollower } from './context-follower.ts';
 import type { Evaluation } from './resolution.ts';
+import type { ServerOptions } from './shared-follower.ts';
+import { subjectOf, toCanonicalJson } from './subject.ts';
 import type { Freshness, ValueStore } from './value-store.ts';
 
 /** Called outside of reconciliations only. The SDK emits the events of those, from the promise. */
@@ -18,7 +20,7 @@ export type ReconcilerEvents = {
 };
 
 export type ReconcilerOptions = {
-  readonly server: ContextFollowerOptions['server'];
+  readonly server: ServerOptions;
   /** How long to wait for the values of a context if there are none of its subject. */
   readonly timeoutMs: number;
   readonly store: ValueStore;
@@ -58,7 +60,12 @@ export const createReconciler = (options: ReconcilerOptions): Reconciler => {
     if (contextSwitch.isPending()) contextSwitch.onStatus(status);
     else if (isSettled(status) || follower.isUnconfirmed()) notifier.update(!isCurrent(status));
   };
-  const follower = createContextFollower({ server, store, runtime, onData, onStatus });
+  const follower = createContextFollower({
+    server,
+    store,
+    runtime,
+    subscriber: { onData, onStatus },
+  });
   const contextSwitch = createContextSwitch(options, follower);
   const notifier = createStaleNotifier(events, () => messageOf(follower.status()));
 
@@ -81,8 +88,8 @@ export const createReconciler = (options: ReconcilerOptions): Reconciler => {
       return status && store.freshness(status);
     },
     start(context, bootstrap) {
-      store.seed(subjectOf(context), bootstrap);
       follower.setContext(context);
+      store.seed(subjectOf(context), bootstrap);
     },
     noticePause: follower.noticePause,
     refresh: follower.refresh,
@@ -198,7 +205,7 @@ const isUpToDate = (follower: ContextFollower, context: EvaluationContext): bool
 /** Pages often set an equal context again. A context that cannot be serialized is not equal to any other. */
 const isSameContext = (a: EvaluationContext, b: EvaluationContext): boolean => {
   try {
-    return JSON.stringify(a) === JSON.stringify(b);
+    return toCanonicalJson(a) === toCanonicalJson(b);
   } catch {
     return false;
   }

@@ -14,7 +14,7 @@ export type Freshness = Omit<FollowerStatus, 'mode' | 'source'> & {
 };
 
 /** Values, and how long ago the server sent or confirmed them, if that is known. */
-type KnownValues = { readonly data: Values<Evaluation>; readonly ageMs: number | undefined };
+export type KnownValues = { readonly data: Values<Evaluation>; readonly ageMs: number | undefined };
 
 /** The current values and the subject that they belong to. A subject never gets the values of another one. */
 export type ValueStore = {
@@ -63,8 +63,6 @@ export const createValueStore = (persistence: Persistence, monotonic: () => numb
         ? { data: current.values, ageMs: currentAge() }
         : undefined,
     seed(subject, values) {
-      // Removes the stored values of any other subject, even if the server cannot be reached.
-      persistence.load(subject);
       current = { subject, values, source: 'bootstrap', currentAt: monotonic() };
     },
     update(subject, values, changed) {

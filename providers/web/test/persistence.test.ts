@@ -1,6 +1,6 @@
 import { ErrorCode, OpenFeature, ProviderStatus } from '@openfeature/web-sdk';
 import type { EvaluationContext } from '@openfeature/web-sdk';
-import { describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 
 import { createFakeRuntime } from '../../../packages/sync/test/support/fake-runtime.ts';
 import { PennonWebProvider } from '../src/index.ts';
@@ -13,6 +13,9 @@ import {
   startServing,
   values,
 } from './support/application.ts';
+
+// A page has two streams, which the providers of earlier tests must not take.
+afterEach(() => OpenFeature.clearProviders());
 
 /** Returns a storage with the values of a first visit. */
 const visit = async (flags = { banner: 'of the first visit' }, targetingKey = 'ada') => {
@@ -91,19 +94,21 @@ describe('a second visit while the server is away', () => {
     const storage = await visit();
     const { client } = await visitAgain(storage, { storageMaxAgeMs: 1_000, laterMs: 1_001 });
     expect(client.providerStatus).toBe(ProviderStatus.ERROR);
-    expect(storage.slots.size).toBe(0);
   });
 
   it.each([
     ['by another subject', { context: { targetingKey: 'bob' } }],
     ['without a subject', { context: {} }],
-  ])('%s has no values, and removes those of the first', async (_, secondVisit) => {
+    ['with an empty targeting key', { context: { targetingKey: '' } }],
+  ])('%s has no values, and keeps those of the first', async (_, secondVisit) => {
     const storage = await visit();
     const { client } = await visitAgain(storage, secondVisit);
     expect(client.getBooleanDetails('banner', true)).toMatchObject({
       errorCode: ErrorCode.PROVIDER_NOT_READY,
     });
-    expect(storage.slots.size).toBe(0);
+    expect((await visitAgain(storage)).client.getStringValue('banner', '')).toBe(
+      'of the first visit',
+    );
   });
 
   it.each([
@@ -117,7 +122,7 @@ describe('a second visit while the server is away', () => {
     expect(storage.slots.size).toBe(1);
   });
 
-  it.each(['not JSON', 'null', '7', '[]', '{}', '{"subject":"\\"ada\\"","at":0,"values":7}'])(
+  it.each(['not JSON', 'null', '7', '[]', '{}', '{"subjects":7}', '{"subjects":[null,{"at":0}]}'])(
     'has no values if the storage contains %s',
     async text => {
       const storage = await visit();
@@ -132,8 +137,9 @@ describe('a second visit while the server is away', () => {
     for (const [slot, text] of storage.slots) {
       const stored = JSON.parse(text);
       stored.writtenBy = '9.0.0';
-      stored.values.signature = 'x';
-      stored.values.evaluations.banner.owner = 'web';
+      stored.subjects[0].values.signature = 'x';
+      stored.subjects[0].values.evaluations.banner.owner = 'web';
+      stored.subjects.unshift({ group: 'x' });
       storage.setItem(slot, JSON.stringify(stored));
     }
     const { client } = await visitAgain(storage);
@@ -180,18 +186,31 @@ describe('a second visit', () => {
 });
 
 describe('the storage', () => {
-  it('has one document, with the subject, the time and the values', async () => {
+  it('has one document, with the hash of the subject, the time and the values', async () => {
     const { slots } = await visit({ banner: 'hello' });
     expect([...slots].map(([slot, text]) => [slot, JSON.parse(text)])).toEqual([
       [
-        'pennon:http://flags.test:ient-key:shop',
+        expect.stringMatching(/^pennon:[\da-f]{16}$/),
         {
-          subject: '"ada"',
-          at: Date.parse('2026-01-31T12:00:00Z'),
-          values: values(1, { banner: 'hello' }),
+          subjects: [
+            {
+              subject: expect.stringMatching(/^[\da-f]{16}$/),
+              at: Date.parse('2026-01-31T12:00:00Z'),
+              values: values(1, { banner: 'hello' }),
+            },
+          ],
         },
       ],
     ]);
+  });
+
+  it('contains nothing of the context or the key in clear text', async () => {
+    const storage = createStorage();
+    const context = { mail: 'ada@example.com', name: 'Ada Lovelace' };
+    await startReady({ a: 1 }, { storage, key: 'pennon_client_0123456789' }, context);
+    const text = JSON.stringify([...storage.slots]);
+    for (const secret of ['ada', 'Ada', 'example', 'mail', '0123456789'])
+      expect(text).not.toContain(secret);
   });
 
   it('keeps the values of each domain, so two providers for two subjects do not overwrite them', async () => {
@@ -232,36 +251,68 @@ describe('the storage', () => {
     });
   });
 
-  it('has the values of one subject at a time', async () => {
+  it('has the values of a context without a targeting key for any order of its attributes', async () => {
     const storage = createStorage();
-    const { runtime, setContext } = await startReady({ a: 1 }, { storage });
-    const changing = setContext({ targetingKey: 'bob' });
-    await startServing(runtime, values(1, { a: 2 }));
-    await changing;
-    expect([...storage.slots.values()]).toEqual([expect.stringContaining('bob')]);
+    const first = { mail: 'ada@example.com', address: { city: 'London', zip: '1' } };
+    await startReady({ banner: 'for ada' }, { storage, domain: 'shop' }, first);
+    await OpenFeature.clearProviders();
+    const context = { address: { zip: '1', city: 'London' }, mail: 'ada@example.com' };
+    const { client } = await visitAgain(storage, { context });
+    expect(client.getStringValue('banner', '')).toBe('for ada');
   });
 
-  it('has no values of another subject if it is full', async () => {
+  it('has the values of the ten latest subjects', async () => {
+    const storage = createStorage();
+    for (let id = 0; id < 12; id += 1) {
+      await startReady({ id }, { storage, domain: 'shop' }, { targetingKey: `user-${id}` });
+      await OpenFeature.clearProviders();
+    }
+    const found = [];
+    for (let id = 0; id < 12; id += 1) {
+      const context = { targetingKey: `user-${id}` };
+      const { client } = await visitAgain(storage, { context });
+      found.push(client.getNumberValue('id', -1));
+      await OpenFeature.clearProviders();
+    }
+    expect(found).toEqual([-1, -1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
+  });
+
+  it('keeps the values of two tabs with different subjects, which write in turns', async () => {
+    const storage = createStorage();
+    const tabs = { ada: createFakeRuntime(), bob: createFakeRuntime() };
+    for (const [targetingKey, runtime] of Object.entries(tabs)) {
+      const provider = new PennonWebProvider(
+        { url: 'http://flags.test', key: 'client-key', storage, stream: false },
+        runtime,
+      );
+      const started = provider.initialize({ targetingKey }, 'shop');
+      await respondToPoll(runtime, values(1, { banner: 'old' }));
+      await started;
+    }
+    for (const [targetingKey, runtime] of Object.entries(tabs)) {
+      await runtime.advance(30_000);
+      await respondToPoll(runtime, values(2, { banner: `for ${targetingKey}` }));
+    }
+    const ada = await visitAgain(storage);
+    expect(ada.client.getStringValue('banner', '')).toBe('for ada');
+    await OpenFeature.clearProviders();
+    const bob = await visitAgain(storage, { context: { targetingKey: 'bob' } });
+    expect(bob.client.getStringValue('banner', '')).toBe('for bob');
+  });
+
+  it('that is full drops the oldest subjects, and never has values of another one', async () => {
     const storage = await visit();
-    const setItem = () => {
-      throw new Error('the quota is exceeded');
+    const setItem = (slot: string, text: string) => {
+      if (text.length > 400) throw new Error('the quota is exceeded');
+      storage.setItem(slot, text);
     };
     const full = { storage: { ...storage, setItem }, domain: 'shop' };
-    await startReady({ a: 1 }, full, { targetingKey: 'bob' });
-    expect(storage.slots.size).toBe(0);
-  });
-
-  it('has no values of another subject if the page comes with values', async () => {
-    const storage = await visit();
-    const bootstrap = values(7, { banner: 'from the page' });
-    startApplication({ storage, bootstrap, domain: 'shop' }, { targetingKey: 'bob' });
-    expect(storage.slots.size).toBe(0);
-  });
-
-  it('does not contain the key', async () => {
-    const storage = createStorage();
-    await startReady({ a: 1 }, { storage, key: 'pennon_client_0123456789' });
-    expect(JSON.stringify([...storage.slots])).not.toContain('pennon_client_');
+    await startReady({ banner: 'for bob '.repeat(20) }, full, { targetingKey: 'bob' });
+    await OpenFeature.clearProviders();
+    const bob = await visitAgain(storage, { context: { targetingKey: 'bob' } });
+    expect(bob.client.getStringValue('banner', '')).toContain('for bob');
+    await OpenFeature.clearProviders();
+    expect((await visitAgain(storage)).client.getStringValue('banner', 'none')).toBe('none');
   });
 
   it('of the browser is not looked at outside of a page, because Node.js would print a warning', async () => {

@@ -1,11 +1,10 @@
 import { ErrorCode, OpenFeature, ProviderStatus } from '@openfeature/web-sdk';
 import type { JsonValue, Logger } from '@openfeature/web-sdk';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 
 import { settle } from '../../../packages/sync/test/support/fake-runtime.ts';
 import { PennonWebProvider } from '../src/index.ts';
 import {
-  createStorage,
   openStream,
   respondToPoll,
   served,
@@ -14,6 +13,9 @@ import {
   startServing,
   values,
 } from './support/application.ts';
+
+// A page has two streams, which the providers of earlier tests must not take.
+afterEach(() => OpenFeature.clearProviders());
 
 const errorBody = (code: string) => JSON.stringify({ error: { code, message: `it is ${code}` } });
 
@@ -439,8 +441,7 @@ describe('a change of context', () => {
   });
 
   it('to another subject never serves the values of the previous one, even if the server is away', async () => {
-    const storage = createStorage();
-    const { runtime, setContext, client } = await startReady({ a: true }, { storage });
+    const { runtime, setContext, client } = await startReady({ a: true });
     const changing = setContext({ targetingKey: 'bob' });
     await runtime.advance(2_000);
     await changing;
@@ -449,7 +450,6 @@ describe('a change of context', () => {
       value: false,
       errorCode: ErrorCode.PROVIDER_NOT_READY,
     });
-    expect(storage.slots.size).toBe(0);
   });
 
   it('that cannot be serialized serves nothing of another subject, and does not affect the next one', async () => {
@@ -469,8 +469,9 @@ describe('a change of context', () => {
   });
 
   it('to an equal context sends no request', async () => {
-    const { runtime, setContext, client, provider } = await startReady({ a: true });
-    await setContext({ targetingKey: 'ada' });
+    const context = { targetingKey: 'ada', plan: 'pro' };
+    const { runtime, setContext, client, provider } = await startReady({ a: true }, {}, context);
+    await setContext({ plan: 'pro', targetingKey: 'ada' });
     expect(runtime.pending).toEqual([]);
     expect(client.providerStatus).toBe(ProviderStatus.READY);
     expect(provider.freshness().mode).toBe('streaming');

@@ -17,6 +17,10 @@ export type PlainPage = {
   readonly valueOf: (key: string) => string;
   readonly status: () => string;
   readonly close: () => Promise<void>;
+  /** Starts a provider in each of these domains, with the domain as the targeting key. */
+  readonly startAll: (options: PennonWebProviderOptions, domains: string[]) => Promise<void>;
+  /** Returns the status, the mode and the value of a flag in each domain of `startAll`. */
+  readonly overview: (key: string) => string[];
 };
 
 declare global {

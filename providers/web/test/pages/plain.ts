@@ -26,6 +26,14 @@ for (const event of Object.values(ProviderEvents)) {
   });
 }
 
+const providers = new Map<string, PennonWebProvider>();
+
+const startIn = (domain: string, options: PennonWebProviderOptions): Promise<void> => {
+  const provider = new PennonWebProvider(options);
+  providers.set(domain, provider);
+  return OpenFeature.setProviderAndWait(domain, provider, { targetingKey: domain });
+};
+
 const page: PlainPage = {
   emitted,
   violations,
@@ -35,6 +43,15 @@ const page: PlainPage = {
   valueOf: key => client.getStringValue(key, 'the default'),
   status: () => client.providerStatus,
   close: () => OpenFeature.close(),
+  async startAll(options, domains) {
+    await Promise.all(domains.map(domain => startIn(domain, options)));
+  },
+  overview: key =>
+    Array.from(providers, ([domain, provider]) => {
+      const inDomain = OpenFeature.getClient(domain);
+      const value = inDomain.getStringValue(key, 'the default');
+      return `${inDomain.providerStatus} ${provider.freshness().mode} ${value}`;
+    }),
 };
 
 Object.assign(globalThis, { pennon: page });
