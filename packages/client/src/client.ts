@@ -9,6 +9,8 @@ import {
 import type { inferRouterInputs, inferRouterOutputs } from '@trpc/server';
 import { EventSource } from 'eventsource';
 
+import type { ApiClientOptions } from './options.ts';
+import { checkOptions, COMMENT, isComment } from './options.ts';
 import { resumeLink } from './resume.ts';
 import type { AppRouter } from './router.ts';
 import { createStreamFailures } from './stream-failures.ts';
@@ -20,20 +22,6 @@ export type ApiInputs = inferRouterInputs<AppRouter>;
 
 /** The output of each procedure, such as `ApiOutputs['flags']['get']`. */
 export type ApiOutputs = inferRouterOutputs<AppRouter>;
-
-export type ApiClientOptions = {
-  /** The address of the server, such as `https://flags.example.com`. */
-  readonly url: string;
-  /** An API key. It is sent in a header, never in a URL. */
-  readonly key: string;
-  /**
-   * Why changes are made, for the audit log: at most 500 characters. A single change can have its own:
-   * `api.flags.update.mutate(input, { context: { comment: 'OPS-17' } })`.
-   */
-  readonly comment?: string | undefined;
-  /** Defaults to the global `fetch`. */
-  readonly fetch?: typeof globalThis.fetch;
-};
 
 /**
  * Creates a typed client for the whole API: queries, mutations and watches.
@@ -47,15 +35,13 @@ export type ApiClientOptions = {
  *   { onData: event => render(event.data), onError: error => report(error) },
  * );
  */
-export const createApiClient = ({
-  url,
-  key,
-  comment,
-  fetch = globalThis.fetch,
-}: ApiClientOptions): ApiClient =>
-  createTRPCClient<AppRouter>({
+export const createApiClient = (options: ApiClientOptions): ApiClient => {
+  checkOptions(options);
+  const { url, key, comment, fetch = globalThis.fetch } = options;
+  return createTRPCClient<AppRouter>({
     links: [createLink({ url: endpoint(url), comment, fetch: withKey(fetch, key) })],
   });
+};
 
 /** The URL of the tRPC endpoint, the comment of all changes, and a `fetch` that sends the key. */
 type Connection = {
@@ -112,29 +98,17 @@ const watchLinks = ({ url, fetch }: Connection): TRPCLink<AppRouter>[] => {
 /** `fetch` accepts only characters up to U+00FF in headers, so each byte of the text in UTF-8 becomes one. */
 const commentHeader = (comment: unknown): Record<string, string> => {
   if (comment === undefined) return {};
-  if (typeof comment !== 'string') throw new TypeError('comment must be a text');
+  if (!isComment(comment)) throw new TypeError(`comment must be ${COMMENT}`);
   const bytes = new TextEncoder().encode(comment.replaceAll(/\s+/g, ' ').trim());
   return { 'x-change-comment': String.fromCharCode(...bytes) };
 };
 
-const endpoint = (url: string): string => {
-  if (!URL.canParse(url)) {
-    throw new TypeError(
-      `url must be the address of the server, such as "http://127.0.0.1:4400", not "${url}"`,
-    );
-  }
-  return `${url.replace(/\/+$/, '')}/trpc`;
-};
+const endpoint = (url: string): string => `${url.replace(/\/+$/, '')}/trpc`;
 
-/** Throws if a header cannot carry the key. The message does not repeat it. */
-const withKey = (fetch: typeof globalThis.fetch, key: string): typeof globalThis.fetch => {
-  // An unset environment variable would be sent as the text "undefined".
-  if (typeof key !== 'string' || !/^[\x21-\x7e]+$/.test(key)) {
-    throw new TypeError('key must be an API key: visible ASCII characters without spaces');
-  }
-  return (input, init) => {
+const withKey =
+  (fetch: typeof globalThis.fetch, key: string): typeof globalThis.fetch =>
+  (input, init) => {
     const headers = new Headers(init?.headers);
     headers.set('authorization', `Bearer ${key}`);
     return fetch(input, { ...init, headers });
   };
-};

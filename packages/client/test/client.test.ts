@@ -117,18 +117,36 @@ describe('the typed client', () => {
     expect(seen[1]).toBe(seen[0]);
   });
 
-  it('refuses a key that a header cannot carry, without repeating it', () => {
-    expect(() => createApiClient({ url, key: 'secret with\nbreaks' })).toThrow(
-      /^key must be an API key: visible/,
-    );
-    expect(() => createApiClient({ url, ...JSON.parse('{"key":null}') })).toThrow(
-      /^key must be an API key: visible/,
-    );
+  it.each<[name: string, value: unknown]>([
+    ['key', ''],
+    ['key', 's3cret with\nbreaks'],
+    ['key', null],
+    ['url', 'localhost'],
+    ['url', 'localhost:4400'],
+    ['url', 'ftp://s3cret.example'],
+    ['url', 'https://ada:s3cret@flags.example.com'],
+    ['url', 'https://flags.example.com?token=s3cret'],
+    ['url', 'https://flags.example.com/#s3cret'],
+    ['url', ' https://flags.example.com'],
+    ['url', 'http://127.0.0.1:99999'],
+    ['url', undefined],
+    ['comment', 5],
+    ['comment', null],
+    ['comment', 's3cret'.repeat(100)],
+    ['fetch', 's3cret'],
+    ['fetch', null],
+  ])('refuses the option %s with the value %j, without repeating it', (name, value) => {
+    const create = () =>
+      Reflect.apply(createApiClient, undefined, [{ url, key: ADMIN_KEY, [name]: value }]);
+    expect(create).toThrow(TypeError);
+    expect(create).toThrow(new RegExp(`^${name} must be `));
+    expect(create).not.toThrow('s3cret');
   });
 
-  it('refuses a URL that is not valid', () => {
-    expect(() => createApiClient({ url: 'localhost', key: ADMIN_KEY })).toThrow(
-      /url must be the address of the server/,
+  it('refuses an option that it does not have', () => {
+    const options = { url, key: ADMIN_KEY, timeout: 5 };
+    expect(() => createApiClient(options)).toThrow(
+      'there is no option "timeout"; the options are url, key, comment, fetch',
     );
   });
 });
