@@ -1,6 +1,11 @@
 import { dirname } from 'node:path';
 
-import { expandShortForm } from '@pennon/engine/core';
+import {
+  expandShortForm,
+  findInexactNumbers,
+  inexactNumberMessage,
+  isInexact,
+} from '@pennon/engine/core';
 import { isJsonObject, localFlagProblem } from '@pennon/sync';
 import type { JsonObject } from '@pennon/sync';
 
@@ -68,12 +73,41 @@ export const parseLocalFlags = (flags: LocalFlags): RawFlagSet => {
   return { flags: expandFlags(structuredClone(Object.fromEntries(entries))) };
 };
 
+/** Throws if a number would become another one. The engine reports an infinite one as a problem of its flag only. */
+const requireExactNumbers = (json: string): void => {
+  const number = findInexactNumbers(json).find(({ text }) => Number.isFinite(Number(text)));
+  if (number !== undefined)
+    throw new Error(`${number.path.join('.')} ${inexactNumberMessage(number.text)}`);
+};
+
+const parseJsonFile = (text: string): unknown => {
+  // Editors on Windows may put a byte order mark at the start of a file.
+  const json = text.replace(/^\uFEFF/, '');
+  const value: unknown = JSON.parse(json);
+  // A server has checked the numbers that it wrote.
+  if (!isJsonObject(value) || !Object.hasOwn(value, 'formatVersion')) requireExactNumbers(json);
+  return value;
+};
+
 /** The YAML parser is loaded on first use: most applications never need it. */
+const parseYaml = async (text: string): Promise<unknown> => {
+  const { LineCounter, parseDocument, visit } = await import('yaml');
+  const lineCounter = new LineCounter();
+  const document = parseDocument(text, { lineCounter, logLevel: 'error' });
+  const [error] = document.errors;
+  if (error !== undefined) throw error;
+  visit(document, {
+    Scalar(_, { value, source = '', range }) {
+      if (typeof value !== 'number' || !Number.isFinite(value) || !isInexact(source)) return;
+      const { line } = lineCounter.linePos(range?.[0] ?? 0);
+      throw new Error(`the number on line ${line} ${inexactNumberMessage(source)}`);
+    },
+  });
+  return document.toJS();
+};
+
 const parseText = async (path: string, text: string): Promise<unknown> =>
-  /\.ya?ml$/i.test(path)
-    ? (await import('yaml')).parse(text, { logLevel: 'error' })
-    : // Editors on Windows may put a byte order mark at the start of a file.
-      JSON.parse(text.replace(/^\uFEFF/, ''));
+  /\.ya?ml$/i.test(path) ? parseYaml(text) : parseJsonFile(text);
 
 /** Reads a flag set from a JSON or YAML file. Rejects with a message that names the file. */
 export const readFlagFile = async (path: string): Promise<RawFlagSet> => {

@@ -110,6 +110,26 @@ describe('an offline file', () => {
     );
   });
 
+  it.each([
+    ['flags.json', '{"flags": {"f": {"enabled": true, "metadata": {"id": 9007199254740993}}}}'],
+    ['flags.yaml', 'flags:\n  f: { enabled: true, metadata: { id: 9007199254740993 } }'],
+    ['flags.yaml', 'flags:\n  f: { enabled: true, metadata: { id: 9007199254740993.0 } }'],
+  ])('is refused if a number in %s would become another one', async (name, text) => {
+    await writeFile(join(directory, name), text);
+    expect(await open(join(directory, name)).started).toMatch(
+      /(flags\.f\.metadata\.id|number on line 2) is 9007199254740993.*: write it as text/,
+    );
+  });
+
+  it('may have such numbers if a server has written it', async () => {
+    const value = 9007199254740992;
+    const f = { type: 'number', enabled: true, variants: { a: value }, defaultVariant: 'a' };
+    await writeFile(path, JSON.stringify({ formatVersion: 1, flags: { f } }));
+    const { client, started } = open();
+    expect(await started).toBe('ok');
+    expect(await client.getNumberValue('f', 0)).toBe(value);
+  });
+
   it('takes effect again after an edit, and after it was replaced', async () => {
     await writeFile(path, flagSet(true));
     const { client, started, events, waitUntil } = open();

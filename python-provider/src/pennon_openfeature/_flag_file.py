@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import tempfile
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from ._engine import compile, expand_short_form  # noqa: A004
+from ._engine.exact_numbers import InexactNumber, find_inexact_numbers, inexact_number_message
 from ._errors import SyncError
 from ._flag_set import FlagSet
 from ._json import parse_json
@@ -55,12 +57,27 @@ def _read_document(path: Path) -> dict[str, Any]:
     text = path.read_text("utf-8-sig")
     try:
         is_yaml = path.suffix.lower() in (".yaml", ".yml")
-        document = _parse_yaml(text) if is_yaml else parse_json(text)
+        document = _parse_yaml(text) if is_yaml else _parse_json_file(text)
     except (ValueError, RecursionError) as error:
         raise SyncError(f"{path} cannot be used: {error}") from error
     if not isinstance(document, dict):
         raise SyncError(f"{path} cannot be used: it must contain an object")
     return document
+
+
+def _parse_json_file(text: str) -> Any:
+    document = parse_json(text)
+    # A server has checked the numbers that it wrote.
+    if not isinstance(document, dict) or "formatVersion" not in document:
+        for number in filter(_is_finite, find_inexact_numbers(text)):
+            path = ".".join(map(str, number.path))
+            raise ValueError(f"{path} {inexact_number_message(number.text)}")
+    return document
+
+
+def _is_finite(number: InexactNumber) -> bool:
+    # The engine reports an infinite number as a problem of its flag only.
+    return math.isfinite(float(number.text))
 
 
 def _parse_yaml(text: str) -> Any:

@@ -5,12 +5,14 @@ PyYAML follows YAML 1.1, in which `on` is true, `012` is ten and `1:30` is ninet
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Hashable
 from typing import Any
 
 import yaml
 
+from ._engine.exact_numbers import inexact_number_message, is_inexact
 from ._engine.text import number_text
 from ._engine.values import as_double, is_number
 from ._json import parse_integer
@@ -60,13 +62,31 @@ def _text(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> str:
 
 def _integer(_loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int | float:
     base = {"0o": 8, "0x": 16}.get(node.value[:2], 10)
+    if base == 10:
+        _require_exact(node)
     return parse_integer(node.value, base)
+
+
+def _float(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> float:
+    value = loader.construct_yaml_float(node)
+    if math.isfinite(value):
+        _require_exact(node)
+    return value
+
+
+def _require_exact(node: yaml.ScalarNode) -> None:
+    text = node.value.removeprefix("+")
+    # The engine reports an infinite number as a problem of its flag only.
+    if math.isfinite(float(text)) and is_inexact(text):
+        line = node.start_mark.line + 1
+        raise yaml.YAMLError(f"the number on line {line} {inexact_number_message(text)}")
 
 
 _Loader.yaml_implicit_resolvers = {}
 for _name, (_pattern, _first) in _SCALARS.items():
     _Loader.add_implicit_resolver(_TAG + _name, re.compile(rf"(?:{_pattern})\Z"), list(_first))
 _Loader.add_constructor(_TAG + "int", _integer)
+_Loader.add_constructor(_TAG + "float", _float)
 _Loader.add_constructor(_TAG + "str", _text)
 
 

@@ -1,7 +1,8 @@
+import { findInexactNumbers, inexactNumberMessage } from '@pennon/engine';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 
 import { errorMessage } from '../error-message.ts';
-import { PennonError } from '../errors.ts';
+import { invalid, PennonError } from '../errors.ts';
 
 /** Accepts only JSON in UTF-8. Anything else is UNSUPPORTED_MEDIA_TYPE. */
 export const parseJsonBodies = (app: FastifyInstance): void => {
@@ -46,9 +47,25 @@ const decoder = new TextDecoder('utf-8', { fatal: true });
 const parseJson = (body: string | Buffer): unknown => {
   if (body.length === 0) return undefined;
   try {
-    return JSON.parse(typeof body === 'string' ? body : decoder.decode(body));
+    const text = typeof body === 'string' ? body : decoder.decode(body);
+    const value: unknown = JSON.parse(text);
+    requireExactNumbers(text);
+    return value;
   } catch (error) {
+    if (error instanceof PennonError) throw error;
     const reason = errorMessage(error).slice(0, 100);
     throw new PennonError('BAD_REQUEST', `the body is not valid JSON in UTF-8: ${reason}`);
   }
+};
+
+/**
+ * Throws BAD_REQUEST for numbers that would be stored as others. In an evaluation context they are compared as
+ * doubles. `ignoredLevels` are those above the input of a procedure.
+ */
+export const requireExactNumbers = (json: string, ignoredLevels = 0): void => {
+  const details = findInexactNumbers(json)
+    .map(number => ({ ...number, path: number.path.slice(ignoredLevels) }))
+    .filter(({ path: [field] }) => field !== 'context')
+    .map(number => ({ path: number.path.join('.'), message: inexactNumberMessage(number.text) }));
+  if (details.length > 0) throw invalid(details, 'the body');
 };

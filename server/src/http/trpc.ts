@@ -9,7 +9,7 @@ import { PennonError, toPennonError } from '../errors.ts';
 import { appRouter, type AppRouter } from '../router/index.ts';
 import type { Services } from '../services.ts';
 import { authenticateRequest } from './access.ts';
-import { acceptOnlyJson, requirePlainUtf8 } from './body.ts';
+import { acceptOnlyJson, requireExactNumbers, requirePlainUtf8 } from './body.ts';
 import { errorHeaders, logFailure } from './errors.ts';
 import { procedures } from './rest-route.ts';
 
@@ -96,11 +96,15 @@ const requireProcedure = (method: string, path: string | undefined): void => {
   );
 };
 
-/** tRPC parses the body itself. */
+const isBatch = ({ query }: FastifyRequest): boolean =>
+  typeof query === 'object' && query !== null && 'batch' in query;
+
+/** tRPC parses the body itself. The body of a batch has the inputs by their position. */
 const passJsonAsText = (app: FastifyInstance): void => {
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
     try {
       requirePlainUtf8(request);
+      requireExactNumbers(String(body), isBatch(request) ? 1 : 0);
       done(null, body);
     } catch (error) {
       done(error instanceof Error ? error : new Error(String(error)));

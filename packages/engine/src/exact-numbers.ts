@@ -1,0 +1,61 @@
+/** A number in JSON text that a double cannot represent, with the names and indexes that lead to it. */
+export type InexactNumber = { readonly path: readonly (string | number)[]; readonly text: string };
+
+/** What an inexact number has: 16 digits, or an exponent. Most texts have neither, which is quick to find out. */
+const MAY_BE_INEXACT = /\d{16}|\d[eE]/;
+
+/** Enough for an error message. */
+const MAX_FOUND = 20;
+const MAX_PATH = 40;
+
+/** The parts of JSON text that matter here. A string before a colon is a name. */
+const TOKEN = /("[^"\\]*(?:\\.[^"\\]*)*")(\s*:)?|[{}[\],]|-?\d[\d.eE+-]*/gs;
+
+/** Returns the first numbers in valid JSON text that a parser of doubles would change without notice. */
+export const findInexactNumbers = (json: string): readonly InexactNumber[] => {
+  if (!MAY_BE_INEXACT.test(json)) return [];
+  const found: InexactNumber[] = [];
+  /** One entry for each object and list around the current token. */
+  const path: (string | number)[] = [];
+  for (const [token, text, colon] of json.matchAll(TOKEN)) {
+    if (text !== undefined) enterMember(path, text, colon);
+    else if (isPunctuation(token)) movePath(path, token);
+    else if (isInexact(token)) found.push({ path: path.slice(0, MAX_PATH), text: token });
+    if (found.length === MAX_FOUND) break;
+  }
+  return found;
+};
+
+const enterMember = (path: (string | number)[], text: string, colon: string | undefined): void => {
+  if (colon !== undefined) path[path.length - 1] = String(JSON.parse(text));
+};
+
+const isPunctuation = (token: string): boolean => '{}[],'.includes(token);
+
+const movePath = (path: (string | number)[], token: string): void => {
+  const last = path.at(-1);
+  if (token === '{') path.push('');
+  else if (token === '[') path.push(0);
+  else if (token !== ',') path.pop();
+  else if (typeof last === 'number') path[path.length - 1] = last + 1;
+};
+
+/**
+ * Whether the text of a number is beyond the integers that all differ as doubles, and is not the exact text
+ * of a double. An integer is always refused there, because the next one is the same double.
+ */
+export const isInexact = (text: string): boolean => {
+  const value = Number(text);
+  if (Math.abs(value) <= Number.MAX_SAFE_INTEGER) return false;
+  return /^-?\d+$/.test(text) || significantDigits(text) !== significantDigits(String(value));
+};
+
+const significantDigits = (text: string): string =>
+  text
+    .replace(/e.*/i, '')
+    .replace(/[-.]/g, '')
+    .replace(/^0+|0+$/g, '');
+
+/** The reason and the remedy. */
+export const inexactNumberMessage = (text: string): string =>
+  `is ${text.length > 40 ? `${text.slice(0, 40)}…` : text}, which a number cannot represent exactly: write it as text, "…"`;
