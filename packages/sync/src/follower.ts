@@ -111,7 +111,8 @@ const onPause = <Data, Changed>(
   state.addAge(unmeasuredMs);
   // Without data, the first request is in flight, and has a timeout.
   if (scope.isClosed() || !state.hasReceived()) return;
-  if (state.mode() !== 'disconnected') {
+  // Otherwise they already count as out of date.
+  if (state.mode() !== 'disconnected' && state.mode() !== 'stale') {
     if (ms > IDLE_TIMEOUT_MS) state.setUnconfirmed(pausedMessage(ms));
     else state.setMode('connecting');
   }

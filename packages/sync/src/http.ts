@@ -68,6 +68,8 @@ const sendRequest = async (
   }
 };
 
+const interruption = (): SyncError => syncError('interrupted', { isInterruption: true });
+
 /** Owns requests and a timer, and releases all of them when it is closed. */
 export type ConnectionScope = {
   readonly isClosed: () => boolean;
@@ -85,7 +87,7 @@ export type ConnectionScope = {
   /** Resolves after `ms`, or when the scope is closed. Supports one sleep at a time. */
   readonly sleep: (ms: number) => Promise<void>;
   /**
-   * Ends requests and the sleep, so that their owner sends the next request at once. Does nothing while a
+   * Ends requests and sleeps until the next request, so that their owner sends it at once. Does nothing while a
    * Retry-After header applies.
    */
   readonly interrupt: () => void;
@@ -95,6 +97,8 @@ export type ConnectionScope = {
 export const createConnectionScope = (runtime: Runtime): ConnectionScope => {
   const inFlight = new Set<IdleTimeout>();
   let isClosed = false;
+  /** Set until the next request begins: the interruption may come between a request and a sleep. */
+  let isInterrupted = false;
   let retryAt = 0;
   let wake: () => void = () => undefined;
 
@@ -110,13 +114,16 @@ export const createConnectionScope = (runtime: Runtime): ConnectionScope => {
     async send(request, idleTimeoutMs, onText) {
       if (isClosed) throw syncError('closed');
       const timeout = createIdleTimeout(runtime, idleTimeoutMs);
+      isInterrupted = false;
       inFlight.add(timeout);
       try {
-        return await sendRequest(runtime, request, timeout, (text, response) => {
+        const response = await sendRequest(runtime, request, timeout, (text, received) => {
           // The text may have been read before the request was aborted.
           timeout.signal.throwIfAborted();
-          timeout.reset(onText(text, response));
+          timeout.reset(onText(text, received));
         }).catch(recordRetryAfter);
+        if (isInterrupted) throw interruption();
+        return response;
       } finally {
         inFlight.delete(timeout);
       }
@@ -124,7 +131,7 @@ export const createConnectionScope = (runtime: Runtime): ConnectionScope => {
     retryAfterMs,
     sleep: ms =>
       new Promise(resolve => {
-        if (ms <= 0 || isClosed) return resolve();
+        if (ms <= 0 || isClosed || isInterrupted) return resolve();
         const cancel = runtime.setTimer(ms, resolve);
         wake = () => {
           cancel();
@@ -133,8 +140,8 @@ export const createConnectionScope = (runtime: Runtime): ConnectionScope => {
       }),
     interrupt() {
       if (retryAfterMs() > 0) return;
-      const reason = syncError('interrupted', { isInterruption: true });
-      for (const timeout of inFlight) timeout.end(reason);
+      isInterrupted = true;
+      for (const timeout of inFlight) timeout.end(interruption());
       wake();
     },
     close() {

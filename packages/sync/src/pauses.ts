@@ -34,7 +34,7 @@ export const watchPauses = (runtime: Runtime, onPause: (pause: Pause) => void): 
     const aheadMs = clockOffset(runtime) - offsetAtTick;
     const lateMs = monotonic() - tickedAt - TICK_MS;
     const unmeasuredMs = aheadMs > IDLE_TIMEOUT_MS ? aheadMs : 0;
-    return { ms: lateMs + unmeasuredMs, unmeasuredMs };
+    return { ms: Math.max(0, lateMs) + unmeasuredMs, unmeasuredMs };
   };
   const reset = () => {
     tickedAt = monotonic();

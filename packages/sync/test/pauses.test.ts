@@ -111,6 +111,15 @@ it('a pause of two seconds is checked, and the data count as current until then'
   expect(following.status()).toMatchObject({ mode: 'polling', lastError: undefined });
 });
 
+it('a pause does not end the mode "stale" of a server that is cut off from its store', async () => {
+  const { runtime, stream, following, modes } = await startStreaming();
+  await stream.send('heartbeat', { revision: 1, sourceAgeMs: 20_000 });
+  runtime.freeze(5_000);
+  following.noticePause();
+  expect(isPoll(await runtime.nextRequest())).toBe(true);
+  expect(modes).toEqual(['stale']);
+});
+
 it.each([
   ['back by an hour', -3_600_000],
   ['forward by some seconds', 20_000],
@@ -193,6 +202,36 @@ describe('a refresh', () => {
     expect([earlier.isAborted(), following.data()?.revision]).toEqual([true, 1]);
     await (await runtime.nextRequest()).respond(200, JSON.stringify(setOf(3)));
     expect([await refreshed, following.data()?.revision]).toEqual([true, 3]);
+  });
+
+  it('polls at once if it is requested as soon as the data have arrived', async () => {
+    const runtime = createFakeRuntime();
+    let refreshed: Promise<boolean> | undefined;
+    const following = followFlagSet(
+      {
+        url: 'http://flags.test',
+        key: 'k',
+        stream: false,
+        onStatus() {
+          refreshed ??= following.refresh(2_000);
+        },
+      },
+      runtime,
+    );
+    follower = following;
+    await (await runtime.nextRequest()).respond(200, JSON.stringify(setOf(1)));
+    await (await runtime.nextRequest()).respond(200, JSON.stringify(setOf(2)));
+    expect([await refreshed, following.data()?.revision]).toEqual([true, 2]);
+  });
+
+  it('ends the delay after a failure, and after a rejected key', async () => {
+    const runtime = createFakeRuntime();
+    const { following } = follow(runtime);
+    await (await runtime.nextRequest()).respond(401);
+    const refreshed = following.refresh(2_000);
+    const stream = await (await runtime.nextRequest()).openStream();
+    await stream.send('set', setOf(1), 'e.1.n');
+    expect([await refreshed, following.status().mode]).toEqual([true, 'streaming']);
   });
 
   it('shares one request between concurrent calls', async () => {
