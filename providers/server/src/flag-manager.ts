@@ -147,7 +147,7 @@ const applyInitialFlags = async (
       if (flags !== undefined && (await update({ flagSet: flags.flagSet })))
         return originOf(name, flags, runtime);
     } catch (error) {
-      reportError(messageOf(error));
+      reportError(`the option "${name}" has no effect: ${messageOf(error)}`);
     }
   }
   return undefined;

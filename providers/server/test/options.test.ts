@@ -135,6 +135,20 @@ describe('the logger', () => {
     );
   });
 
+  it('receives a warning that names the option if bootstrap has no flags, or is a folder', async () => {
+    const start = 'Pennon: the option "bootstrap" has no effect: ';
+    const withoutFlags = await open({ bootstrap: { a: true } });
+    await vi.waitFor(() =>
+      expect(withoutFlags.warnings).toEqual([
+        `${start}it must be an object with an object "flags"`,
+      ]),
+    );
+    const folder = await open({ bootstrap: directory });
+    await vi.waitFor(() =>
+      expect(folder.warnings).toEqual([expect.stringContaining(`${start}${directory} cannot`)]),
+    );
+  });
+
   it('receives a warning if the offline file has malformed flags', async () => {
     const { warnings, logger } = collectWarnings();
     const offlineFile = join(directory, 'flags.json');

@@ -110,6 +110,9 @@ def parse_local_flags(flags: Mapping[str, Any]) -> FlagSet:
     """A flag set of flags by key, each a value or a flag. Raises ValueError if one is malformed."""
     if not isinstance(flags, Mapping):
         raise ValueError("flags must be a mapping of flag keys to values or flags")
+    for key in flags:
+        if not isinstance(key, str):
+            raise ValueError(f"flags: the key {key!r} must be a string")
     flag_set = FlagSet(
         id="",
         revision=None,
