@@ -51,3 +51,7 @@ export const msUntil = (instant: number, clock: Pick<Clock, 'now'>): number =>
 
 /** Formats milliseconds since 1970 as an RFC 3339 instant in UTC. */
 export const formatInstant = (ms: number): string => new Date(ms).toISOString();
+
+/** Returns how long ago a time stamp was, by the time of day. Never negative, even if the clock was set back. */
+export const ageOf = (clock: Pick<Clock, 'now'>, instant: number): number =>
+  Math.max(0, clock.now() - instant);

@@ -95,6 +95,9 @@ export const Settings = z.object({
   PENNON_MAX_CONNECTIONS: wholeNumber(1, 1_000_000, 15_000).describe(
     'Maximum number of open connections, streams included.',
   ),
+  PENNON_READY_MAX_SOURCE_AGE: wholeNumber(0, 86_400, 60).describe(
+    'Seconds without the store after which `/readyz` responds with 503; 0 stays ready.',
+  ),
   PENNON_CACHE_ENTRIES: wholeNumber(0, 1_000_000, 10_000).describe(
     'Bulk evaluations cached for a minute; 0 disables the cache.',
   ),
@@ -124,6 +127,8 @@ export type Limits = {
   readonly streams: number;
   readonly connections: number;
   readonly cachedEvaluations: number;
+  /** How old the data of a server may be that is ready; 0 for any age. */
+  readonly readySourceAgeSeconds: number;
 };
 
 /** An invalid setting. The message contains the name of the variable and never its value. */
@@ -207,6 +212,7 @@ export const readConfig = (env: Readonly<Record<string, string | undefined>>): C
       streams: settings.PENNON_MAX_STREAMS,
       connections: settings.PENNON_MAX_CONNECTIONS,
       cachedEvaluations: settings.PENNON_CACHE_ENTRIES,
+      readySourceAgeSeconds: settings.PENNON_READY_MAX_SOURCE_AGE,
     },
   };
 };

@@ -85,6 +85,7 @@ const serverOptions = async (
     basePath,
     adminKey,
     store: await store.open(deps),
+    isStoreShared: store.isShared,
     snapshotFiles: directory === undefined ? undefined : openSnapshotFiles({ ...deps, directory }),
     gatherMetrics: workers > 1 ? gatherWorkerMetrics : undefined,
     firstAdminKey: generatedKey.readOrCreate,

@@ -21,6 +21,8 @@ export type ObservedValues = {
   readonly revisions: () => readonly (readonly [environment: string, revision: number])[];
   /** Milliseconds since the server stopped following its store; 0 while it follows. */
   readonly degradedMs: () => number;
+  /** How long ago the oldest data of the server were current in its store. */
+  readonly sourceAgeMs: () => number;
 };
 
 /** Returns how to get the text of all metrics, given those of this process. */
@@ -105,6 +107,12 @@ const observeValues = (registry: Registry, values: ObservedValues): void => {
     'pennon_degraded_seconds',
     'Seconds since the server stopped following its store; 0 while it follows.',
     () => values.degradedMs() / 1_000,
+    'max',
+  );
+  gauge(
+    'pennon_source_age_seconds',
+    'Seconds since the server last knew that its data are those of its store.',
+    () => values.sourceAgeMs() / 1_000,
     'max',
   );
   const revision = new Gauge({

@@ -10,7 +10,7 @@ import type { Limits } from './config.ts';
 import { PennonError } from './errors.ts';
 import { startPurge } from './environments/purge.ts';
 import { createBulkEvaluationCache } from './evaluation/bulk-evaluation-cache.ts';
-import { longestOutage } from './flag-set/health.ts';
+import { longestOutage, sourceAges } from './flag-set/health.ts';
 import type { GuardedRoute } from './http/access.ts';
 import { createApp } from './http/app.ts';
 import type { GatherMetrics, Metrics, ObservedValues } from './metrics.ts';
@@ -29,6 +29,8 @@ import { VERSION } from './version.ts';
 export type ServerOptions = {
   /** Must be open. The server closes it. */
   readonly store: Store;
+  /** Whether other servers use the store too. By default it is part of this server. */
+  readonly isStoreShared?: boolean | undefined;
   /** Served if the store is unavailable at startup. Undefined when the store is part of this server. */
   readonly snapshotFiles?: SnapshotFiles | undefined;
   readonly clock: Clock;
@@ -206,6 +208,7 @@ const observedValues = (services: Services): ObservedValues => ({
   cachedEvaluations: services.cache.size,
   revisions: () => revisionsOf(services),
   degradedMs: () => degradedMs(services, services.clock),
+  sourceAgeMs: () => sourceAges(services).oldestMs,
 });
 
 const urlOf = (address: string | AddressInfo | null): string => {

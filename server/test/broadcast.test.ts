@@ -15,8 +15,10 @@ const openLive = async () => {
   const ledger = newLedger();
   await write(store, ledger, flags(flag('first')));
   const replica = await openReplica({ store, clock, reportOutage: () => () => undefined }, ledger);
-  const live = openLiveFlagSet('production', replica);
+  const control = { ageMs: 0 };
+  const live = openLiveFlagSet('production', replica, { sourceAgeMs: () => control.ageMs });
   return {
+    control,
     clock,
     live,
     broadcast: createBroadcasts(clock)(live),
@@ -81,6 +83,24 @@ it('sends a heartbeat only to readers that have no event waiting', async () => {
   const next = events.next();
   clock.advance(15_000);
   expect((await next).value).toMatchObject({ type: 'heartbeat' });
+});
+
+it('sends a heartbeat when the data of the server become too old, and when they are current again', async () => {
+  await using opened = await openLive();
+  const { clock, control, broadcast } = opened;
+  const events = broadcast.subscribe(openStream());
+  const received: unknown[] = [];
+  const ages = async () => {
+    for await (const event of events)
+      if (event.type === 'heartbeat') received.push(event.sourceAgeMs);
+  };
+  void ages();
+  for (const ageMs of [15_000, 15_001, 16_000, 0, 100]) {
+    control.ageMs = ageMs;
+    clock.advance(500);
+    await new Promise(resolve => setImmediate(resolve));
+  }
+  expect(received).toEqual([15_001, 0]);
 });
 
 it('reaches every one of many readers, also with changes that arrive while it delivers', async () => {

@@ -198,7 +198,9 @@ describe('CORS', () => {
     expect(preflight.headers).not.toHaveProperty('access-control-allow-credentials');
     const refused = await server.request('POST', path, { key: null, body: {} });
     expect([refused.status, refused.headers['access-control-allow-origin']]).toEqual([401, '*']);
-    expect(refused.headers['access-control-expose-headers']).toBe('ETag, Retry-After');
+    expect(refused.headers['access-control-expose-headers']).toBe(
+      'ETag, Retry-After, Pennon-Source-Age-Ms',
+    );
   });
 
   it.each([

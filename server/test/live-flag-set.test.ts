@@ -16,7 +16,8 @@ it('decides a write on a compiled view of the very snapshot that the commit expe
     ledger,
   );
   // Its own view stays at the first flag: it is not notified of any change.
-  const live = openLiveFlagSet('production', { ...replica, subscribe: () => () => undefined });
+  const deaf = { ...replica, subscribe: () => () => undefined };
+  const live = openLiveFlagSet('production', deaf, { sourceAgeMs: () => 0 });
   await replica.write(() => ({
     writes: flags(flag('second')),
     audit: [],

@@ -82,6 +82,7 @@ const REFUSED: Readonly<Record<string, readonly string[]>> = {
   PENNON_BODY_LIMIT: ['1mb', '1', '-1', '67108865'],
   PENNON_MAX_STREAMS: ['0', '-1', 'none'],
   PENNON_MAX_CONNECTIONS: ['0', '-1', 'none'],
+  PENNON_READY_MAX_SOURCE_AGE: ['-1', '60s', '86401'],
   PENNON_CACHE_ENTRIES: ['-1', 'off'],
 };
 

@@ -91,7 +91,7 @@ describe('the flag set stream', () => {
       expect(await stream.next()).toEqual({
         event: 'heartbeat',
         id: undefined,
-        data: { revision: 1 },
+        data: { revision: 1, sourceAgeMs: 0 },
       });
     }
     stream.close();

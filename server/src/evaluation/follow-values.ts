@@ -6,7 +6,7 @@ import type { Caller } from '../auth/caller.ts';
 import { environmentOf, seesOnlyVisible } from '../auth/caller.ts';
 import type { FlagSetEvent, FlagSetView } from '../flag-set/live-flag-set.ts';
 import type { StreamServices } from '../streaming/follow-flag-set.ts';
-import type { StreamEvent } from '../streaming/subscription.ts';
+import type { Heartbeat, StreamEvent } from '../streaming/subscription.ts';
 import { validateContext } from './context.ts';
 import { isVisible, withVersions } from './evaluate.ts';
 
@@ -22,7 +22,7 @@ export type ValuesEvent =
       readonly view: FlagSetView;
       readonly evaluations: Readonly<Record<string, Evaluation | null>>;
     }
-  | { readonly type: 'heartbeat'; readonly view: FlagSetView };
+  | Heartbeat;
 
 export type FollowValuesInput = {
   readonly environment?: string | undefined;

@@ -47,6 +47,8 @@ export type LiveFlagSet = {
   readonly environment: string;
   readonly replica: Replica<'flagSet'>;
   view(): FlagSetView;
+  /** How long ago the flag set, and the environments and keys, were last known to be current in the store. */
+  readonly sourceAgeMs: () => number;
   /**
    * Commits what `planWrite` plans. It receives the view of exactly the snapshot that the commit expects, so
    * whether a key exists and whether a flag compiles are decided on the same data.
@@ -68,8 +70,12 @@ export type LiveFlagSet = {
 /** A change without its view: a thousand views would each hold a whole flag set in memory. */
 export type PastChange = { readonly id: ChangeId; readonly change: FlagSetChange };
 
-/** Compiles a replica's flag set, and again after each of its changes. */
-export const openLiveFlagSet = (environment: string, replica: Replica<'flagSet'>): LiveFlagSet => {
+/** Compiles a replica's flag set, and again after each of its changes. `control` has the keys that may read it. */
+export const openLiveFlagSet = (
+  environment: string,
+  replica: Replica<'flagSet'>,
+  control: Pick<Replica<'control'>, 'sourceAgeMs'>,
+): LiveFlagSet => {
   const listeners = new Set<(event: FlagSetEvent) => void>();
   const closing = new AbortController();
   const history = createHistory();
@@ -86,6 +92,7 @@ export const openLiveFlagSet = (environment: string, replica: Replica<'flagSet'>
     environment,
     replica,
     view: () => view,
+    sourceAgeMs: () => Math.max(replica.sourceAgeMs(), control.sourceAgeMs()),
     write: planWrite =>
       replica.write(snapshot =>
         planWrite(snapshot === view.snapshot ? view : viewFromSnapshot(environment, snapshot)),

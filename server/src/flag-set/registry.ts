@@ -32,7 +32,7 @@ export const openRegistry = async (
   deps: ReplicaDeps,
   control: Replica<'control'>,
 ): Promise<Registry> => {
-  const liveFlagSets = createLiveFlagSets(deps);
+  const liveFlagSets = createLiveFlagSets(deps, control);
   const loop = createUpdateLoop(deps, () => liveFlagSets.update(environmentsOf(control)));
   const unsubscribe = control.subscribe(loop.run);
   const close = () => {
@@ -70,7 +70,7 @@ export const openRegistry = async (
 type Environments = ReadonlyMap<string, EnvironmentDocument>;
 
 /** The open live flag sets, by environment key. */
-const createLiveFlagSets = (deps: ReplicaDeps) => {
+const createLiveFlagSets = (deps: ReplicaDeps, control: Replica<'control'>) => {
   const open = new Map<string, LiveFlagSet>();
   let isClosed = false;
 
@@ -87,7 +87,7 @@ const createLiveFlagSets = (deps: ReplicaDeps) => {
     const replica = await openReplica(deps, flagSetLedger(environment));
     if (isClosed) return replica.close();
     const previous = open.get(environment.key);
-    open.set(environment.key, openLiveFlagSet(environment.key, replica));
+    open.set(environment.key, openLiveFlagSet(environment.key, replica, control));
     if (previous !== undefined) discard(deps, previous);
   };
 

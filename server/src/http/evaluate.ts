@@ -7,6 +7,7 @@ import { EvaluateAllRequest, EvaluateRequest } from '../router/evaluation.ts';
 import type { Services } from '../services.ts';
 import { callerOf } from './access.ts';
 import { API, flatInput } from './request.ts';
+import { sourceAge, sourceAgeOfPoll } from './source-age.ts';
 
 const config = { access: { permission: 'evaluate' }, cors: true } as const;
 
@@ -17,14 +18,17 @@ const config = { access: { permission: 'evaluate' }, cors: true } as const;
 export const serveEvaluations = (app: FastifyInstance, services: Services): void => {
   app.post(`${API}/evaluate`, { config }, async (request, reply) => {
     const input = parseOrThrow(EvaluateRequest, flatInput(request));
-    reply.header('cache-control', 'no-store');
-    return evaluateFlag(services, callerOf(request), input);
+    const caller = callerOf(request);
+    reply.headers({ 'cache-control': 'no-store', ...sourceAge(services, caller, input) });
+    return evaluateFlag(services, caller, input);
   });
 
   app.post(`${API}/evaluations`, { config }, async (request, reply) => {
     const input = parseOrThrow(EvaluateAllRequest, flatInput(request));
-    const { json, etag } = evaluateFlags(services, callerOf(request), input);
+    const caller = callerOf(request);
+    const { json, etag } = evaluateFlags(services, caller, input);
     reply.headers({ etag, 'cache-control': 'private, no-cache' });
+    reply.headers(sourceAgeOfPoll(services, caller, input));
     if (isNotModified(request.headers['if-none-match'], etag)) return reply.code(304).send();
     return reply.type('application/json; charset=utf-8').send(json);
   });

@@ -5,6 +5,7 @@ import { changeIdOf, entityTag, isNotModified } from '../resources/entity-tag.ts
 import type { Services } from '../services.ts';
 import { callerOf } from './access.ts';
 import { API, onlyEnvironment } from './request.ts';
+import { sourceAgeOfPoll } from './source-age.ts';
 
 /** Serves the whole flag set to providers that evaluate in process. */
 export const serveFlagSet = (app: FastifyInstance, services: Services): void => {
@@ -14,9 +15,11 @@ export const serveFlagSet = (app: FastifyInstance, services: Services): void => 
     async (request, reply) => {
       const ifNoneMatch = request.headers['if-none-match'];
       const input = { ...onlyEnvironment(request), knownId: changeIdOf(ifNoneMatch) };
-      const { flagSet, json } = await readFlagSet(services, callerOf(request), input);
+      const caller = callerOf(request);
+      const { flagSet, json } = await readFlagSet(services, caller, input);
       const etag = entityTag(flagSet.id);
       reply.headers({ etag, 'cache-control': 'private, no-cache' });
+      reply.headers(sourceAgeOfPoll(services, caller, input));
       if (isNotModified(ifNoneMatch, etag)) return reply.code(304).send();
       return reply.type('application/json; charset=utf-8').send(json());
     },

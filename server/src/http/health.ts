@@ -1,12 +1,15 @@
 import type { FastifyInstance } from 'fastify';
 
 import { formatInstant } from '../clock.ts';
-import { longestOutage } from '../flag-set/health.ts';
+import { longestOutage, sourceAges } from '../flag-set/health.ts';
+import type { Outage } from '../replication/outage.ts';
+import { SOURCE_STALE_MS } from '../replication/source-age.ts';
 import type { Services } from '../services.ts';
 
 /**
  * Serves `/healthz`, which succeeds while the process runs, and `/readyz`, which fails while it drains.
- * A server that does not follow its store is degraded but ready: it serves from memory.
+ * A server that does not follow its store is degraded but ready: it serves from memory. It is no longer ready
+ * once nothing of what it has was current for too long, because another server may have newer flags.
  */
 export const serveHealth = (
   app: FastifyInstance,
@@ -20,10 +23,20 @@ export const serveHealth = (
     reply.header('cache-control', 'no-store');
     if (isDraining()) return reply.code(503).send({ status: 'draining' });
     const outage = longestOutage(services);
-    if (outage === undefined) return { status: 'ready' };
-    const degradedSeconds = Math.round((services.clock.monotonic() - outage.since) / 1_000);
-    const { snapshotAt } = outage;
-    const copy = snapshotAt === undefined ? {} : { copyOf: formatInstant(snapshotAt) };
-    return { status: 'degraded', degradedSeconds, ...copy };
+    const { newestMs } = sourceAges(services);
+    if (outage === undefined && newestMs <= SOURCE_STALE_MS) return { status: 'ready' };
+    const degradedMs = outage === undefined ? newestMs : services.clock.monotonic() - outage.since;
+    // A snapshot may be much older than its last confirmation, so its age counts from the start of the server.
+    const ageMs = outage?.snapshotAt === undefined ? newestMs : degradedMs;
+    if (isTooOld(ageMs, services)) reply.code(503);
+    return describeOutage(outage, degradedMs);
   });
+};
+
+const isTooOld = (ageMs: number, { limits: { readySourceAgeSeconds } }: Services): boolean =>
+  readySourceAgeSeconds > 0 && ageMs > readySourceAgeSeconds * 1_000;
+
+const describeOutage = (outage: Outage | undefined, degradedMs: number) => {
+  const copy = outage?.snapshotAt === undefined ? {} : { copyOf: formatInstant(outage.snapshotAt) };
+  return { status: 'degraded', degradedSeconds: Math.round(degradedMs / 1_000), ...copy };
 };

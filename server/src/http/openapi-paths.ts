@@ -11,7 +11,13 @@ import {
 } from '../router/evaluation.ts';
 import { environment } from '../router/schemas.ts';
 import type { ErrorStatus } from './openapi-responses.ts';
-import { errorDescription, errorResponses, etag, notModified } from './openapi-responses.ts';
+import {
+  errorDescription,
+  errorResponses,
+  etag,
+  notModifiedData,
+  sourceAge,
+} from './openapi-responses.ts';
 import { CHANGE_COMMENT } from './access.ts';
 import { API } from './request.ts';
 
@@ -109,7 +115,7 @@ export const OTHER_PATHS: ZodOpenApiPathsObject = {
       operationId: 'evaluation-evaluate',
       summary: 'Evaluate one flag for a context',
       responses: {
-        200: { description: 'OK', headers: {}, content: json(Decision) },
+        200: { description: 'OK', headers: sourceAge, content: json(Decision) },
         ...errorResponses(400, 401, 403, 404, 413, 415, 429, 500, 503),
       },
     },
@@ -124,8 +130,12 @@ export const OTHER_PATHS: ZodOpenApiPathsObject = {
       operationId: 'evaluation-evaluateAll',
       summary: 'Evaluate all flags, or some of them, for a context',
       responses: {
-        200: { description: 'OK', headers: etag, content: json(EvaluateAllResponse) },
-        ...notModified,
+        200: {
+          description: 'OK',
+          headers: { ...etag, ...sourceAge },
+          content: json(EvaluateAllResponse),
+        },
+        ...notModifiedData,
         ...errorResponses(400, 401, 403, 404, 413, 415, 429, 500, 503),
       },
     },
@@ -136,8 +146,12 @@ export const OTHER_PATHS: ZodOpenApiPathsObject = {
       operationId: 'flagSet-get',
       summary: 'Read the whole flag set of an environment',
       responses: {
-        200: { description: 'The flag set', headers: etag, content: json(FlagSet) },
-        ...notModified,
+        200: {
+          description: 'The flag set',
+          headers: { ...etag, ...sourceAge },
+          content: json(FlagSet),
+        },
+        ...notModifiedData,
         ...errorResponses(400, 401, 403, 404, 429, 500, 503),
       },
     },
@@ -150,10 +164,15 @@ export const OTHER_PATHS: ZodOpenApiPathsObject = {
       responses: {
         200: {
           description:
-            'Events: `set` (a flag set), `current {revision}`, `change`, `heartbeat {revision}` every 15 s',
+            'Events: `set` (a flag set), `current {revision}`, `change`, `heartbeat {revision, sourceAgeMs}` every 15 s',
+          headers: sourceAge,
           content: {
             'text/event-stream': {
-              schema: z.union([FlagSet, FlagSetChange, z.strictObject({ revision: z.int() })]),
+              schema: z.union([
+                FlagSet,
+                FlagSetChange,
+                z.strictObject({ revision: z.int(), sourceAgeMs: z.int().optional() }),
+              ]),
             },
           },
         },
@@ -169,7 +188,8 @@ export const OTHER_PATHS: ZodOpenApiPathsObject = {
       responses: {
         200: {
           description:
-            'Events: `values {revision, evaluations}` first, then `change {revision, evaluations}` with only what changed (null: removed), `heartbeat {revision}` every 15 s',
+            'Events: `values {revision, evaluations}` first, then `change {revision, evaluations}` with only what changed (null: removed), `heartbeat {revision, sourceAgeMs}` every 15 s',
+          headers: sourceAge,
           content: { 'text/event-stream': { schema: z.looseObject({ revision: z.int() }) } },
         },
         ...errorResponses(400, 401, 403, 404, 413, 415, 429, 500, 503),
@@ -191,7 +211,11 @@ export const OTHER_PATHS: ZodOpenApiPathsObject = {
       summary: 'Whether the server has its data and accepts requests',
       responses: {
         200: { description: 'Ready, or degraded: serving from memory', content: json(Health) },
-        503: { description: 'Draining, or waiting for the store', content: json(Health) },
+        503: {
+          description:
+            'Draining, waiting for the store, or without the store for longer than PENNON_READY_MAX_SOURCE_AGE',
+          content: json(Health),
+        },
       },
     },
   },

@@ -1,5 +1,7 @@
 import type { ZodOpenApiResponseObject, ZodOpenApiResponsesObject } from 'zod-openapi';
 
+import { SOURCE_AGE } from './source-age.ts';
+
 const ERRORS = {
   400: 'Invalid request; `details` names each invalid field',
   401: 'The API key is missing, unknown, revoked or expired',
@@ -22,6 +24,11 @@ export const errorDescription = (status: ErrorStatus): string => ERRORS[status];
 const header = (description: string) => ({ description, schema: { type: 'string' as const } });
 
 export const etag = { ETag: header('Strong entity tag') };
+export const sourceAge = {
+  [SOURCE_AGE]: header(
+    'How many milliseconds ago the data of this server were last known to be current in its store',
+  ),
+};
 export const location = { Location: header('URL of the created resource') };
 const retryAfter = { 'Retry-After': header('Whole seconds') };
 
@@ -52,4 +59,7 @@ export const errorResponses = (
 
 export const notModified: ZodOpenApiResponsesObject = {
   304: { description: 'Not modified', headers: etag },
+};
+export const notModifiedData: ZodOpenApiResponsesObject = {
+  304: { description: 'Not modified', headers: { ...etag, ...sourceAge } },
 };

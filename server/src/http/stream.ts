@@ -11,6 +11,7 @@ import { followFlagSet } from '../streaming/follow-flag-set.ts';
 import type { StreamEvent } from '../streaming/subscription.ts';
 import { callerOf } from './access.ts';
 import { API, flatInput, onlyEnvironment } from './request.ts';
+import { sourceAge } from './source-age.ts';
 
 /** Serves the streams of server-sent events that providers follow. */
 export const serveStreams = (app: FastifyInstance, services: Services): void => {
@@ -21,8 +22,9 @@ export const serveStreams = (app: FastifyInstance, services: Services): void => 
       const lastEventId = String(request.headers['last-event-id'] ?? '');
       const input = { ...onlyEnvironment(request), lastEventId };
       const closed = closeSignal(reply);
-      const events = await followFlagSet(services, callerOf(request), input, closed);
-      await sendEvents(reply, events, flagSetFrame);
+      const caller = callerOf(request);
+      const events = await followFlagSet(services, caller, input, closed);
+      await sendEvents(reply, events, flagSetFrame, sourceAge(services, caller, input));
     },
   );
 
@@ -31,8 +33,9 @@ export const serveStreams = (app: FastifyInstance, services: Services): void => 
     { config: { access: { permission: 'values.stream' }, cors: true } },
     async (request, reply) => {
       const input = parseOrThrow(ValuesStreamRequest, flatInput(request));
-      const events = followValues(services, callerOf(request), input, closeSignal(reply));
-      await sendEvents(reply, events, valuesFrame);
+      const caller = callerOf(request);
+      const events = followValues(services, caller, input, closeSignal(reply));
+      await sendEvents(reply, events, valuesFrame, sourceAge(services, caller, input));
     },
   );
 };
@@ -58,10 +61,11 @@ const sendEvents = async <Event extends { readonly view: FlagSetView }>(
   reply: FastifyReply,
   events: AsyncIterable<Event>,
   frameOf: (event: Event) => string,
+  headers: Readonly<Record<string, string>>,
 ): Promise<void> => {
   const { raw } = reply;
   reply.hijack();
-  raw.writeHead(200, { ...corsHeaders(reply), ...HEADERS });
+  raw.writeHead(200, { ...corsHeaders(reply), ...HEADERS, ...headers });
   for await (const event of events) {
     if (raw.destroyed || isTooSlow(raw.writableLength, event.view)) return void raw.destroy();
     raw.write(frameOf(event));
@@ -120,7 +124,10 @@ const createFrame = (event: StreamEvent): string => {
     case 'set':
       return jsonFrame('set', json(), flagSet.id);
     case 'heartbeat':
-      return frame('heartbeat', { revision: flagSet.revision });
+      return frame('heartbeat', {
+        revision: flagSet.revision,
+        sourceAgeMs: Math.round(event.sourceAgeMs),
+      });
   }
 };
 

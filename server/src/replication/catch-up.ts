@@ -3,6 +3,7 @@ import { revisionOf, type ChangeId } from '../store/change-id.ts';
 import type { Ledger, LedgerKind, Snapshot, Store } from '../store/store.ts';
 import { ledgerNotFound } from '../store/store.ts';
 import type { ReplicaState } from './replica-state.ts';
+import type { SourceAge } from './source-age.ts';
 
 /**
  * Brings a replica up to date with its store. Every function throws a StoreError if the store is
@@ -34,12 +35,23 @@ export type CatchUp = {
 /** How long to wait for the feed before reloading. */
 const FEED_WAIT_MS = 250;
 
-export const createCatchUp = <Kind extends LedgerKind>(
-  store: Store,
-  state: ReplicaState<Kind>,
-  clock: Clock,
-): CatchUp => {
-  const reload = () => reloadFrom(store, state);
+type CatchUpDeps<Kind extends LedgerKind> = {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly state: ReplicaState<Kind>;
+  readonly age: SourceAge;
+};
+
+export const createCatchUp = <Kind extends LedgerKind>(deps: CatchUpDeps<Kind>): CatchUp => {
+  const { store, clock, state, age } = deps;
+  const isCurrent = async (): Promise<boolean> => {
+    const sentAt = clock.monotonic();
+    const last = await store.head(state.ledger);
+    if (last !== state.current().id) return false;
+    age.confirm(sentAt);
+    return true;
+  };
+  const reload = () => reloadFrom(deps, isCurrent);
 
   const catchUpTo = async (last: ChangeId | 'none') => {
     if (!isBehind(state, last) || !(await feedDelivers(state, last, clock))) await reload();
@@ -48,7 +60,7 @@ export const createCatchUp = <Kind extends LedgerKind>(
   return {
     reload,
     catchUpTo,
-    isCurrent: () => isCurrent(store, state),
+    isCurrent,
     async refresh() {
       const last = await store.head(state.ledger);
       if (last === state.current().id) return false;
@@ -59,24 +71,21 @@ export const createCatchUp = <Kind extends LedgerKind>(
   };
 };
 
-const isCurrent = async <Kind extends LedgerKind>(
-  store: Store,
-  state: ReplicaState<Kind>,
-): Promise<boolean> => (await store.head(state.ledger)) === state.current().id;
-
 const isBehind = <Kind extends LedgerKind>(state: ReplicaState<Kind>, id: ChangeId): boolean =>
   revisionOf(id) > revisionOf(state.current().id);
 
 const reloadFrom = async <Kind extends LedgerKind>(
-  store: Store,
-  state: ReplicaState<Kind>,
+  { store, state, clock, age }: CatchUpDeps<Kind>,
+  isCurrent: () => Promise<boolean>,
 ): Promise<void> => {
-  while (!(await isCurrent(store, state))) {
+  while (!(await isCurrent())) {
     const before = state.current();
+    const sentAt = clock.monotonic();
     const snapshot = await readSnapshot(store, state.ledger);
     // If the replica moved during the read, the snapshot may be older than what it has now.
     if (state.current() !== before) continue;
     if (snapshot.id !== before.id) state.replace(snapshot);
+    age.confirm(sentAt);
     return;
   }
 };

@@ -4,6 +4,7 @@ import type { LedgerKind, Store } from '../store/store.ts';
 import type { CatchUp } from './catch-up.ts';
 import type { OutageTracker } from './outage.ts';
 import type { ReplicaState } from './replica-state.ts';
+import type { SourceAge } from './source-age.ts';
 
 export type FollowerDeps<Kind extends LedgerKind> = {
   readonly store: Store;
@@ -11,6 +12,7 @@ export type FollowerDeps<Kind extends LedgerKind> = {
   readonly state: ReplicaState<Kind>;
   readonly catchUp: CatchUp;
   readonly outages: OutageTracker;
+  readonly age: SourceAge;
 };
 
 /** A key revoked just after an outage is rejected everywhere within a second, so retries are frequent. */
@@ -82,11 +84,15 @@ const followOnce = async <Kind extends LedgerKind>(
  * reads the ledger again.
  */
 const isStale = async <Kind extends LedgerKind>(
-  { store, clock, state, catchUp }: FollowerDeps<Kind>,
+  { store, clock, state, catchUp, age }: FollowerDeps<Kind>,
   closed: AbortSignal,
 ): Promise<boolean> => {
+  const sentAt = clock.monotonic();
   const last = await store.head(state.ledger);
-  if (last === state.current().id) return false;
+  if (last === state.current().id) {
+    age.confirm(sentAt);
+    return false;
+  }
   let arrived = false;
   const unsubscribe = state.subscribe(({ snapshot }) => (arrived ||= snapshot.id === last));
   await pause(clock, CHECKS[state.ledger.kind].graceMs, closed);

@@ -9,6 +9,7 @@ import { createOutageTracker, type Outage, type ReportOutage } from './outage.ts
 import type { ReplicaState } from './replica-state.ts';
 import { createReplicaState } from './replica-state.ts';
 import type { SnapshotFiles } from './snapshot-files.ts';
+import { createEmbeddedSourceAge, createSourceAge } from './source-age.ts';
 import type { ReplicaWriter } from './writer.ts';
 import { createReplicaWriter } from './writer.ts';
 
@@ -27,11 +28,15 @@ export type Replica<Kind extends LedgerKind> = Pick<
   ReplicaWriter<Kind> & {
     /** Undefined while the replica follows the store. */
     readonly outage: () => Outage | undefined;
+    /** How long ago the replica was last known to have the current state of the store, in milliseconds. */
+    readonly sourceAgeMs: () => number;
     readonly close: () => void;
   };
 
 export type ReplicaDeps = {
   readonly store: Store;
+  /** Whether this server can be cut off from the store. By default the store is part of the server. */
+  readonly isStoreShared?: boolean | undefined;
   /** Undefined when the store is part of this server, because then both fail together. */
   readonly snapshotFiles?: SnapshotFiles | undefined;
   readonly clock: Clock;
@@ -49,9 +54,16 @@ export const openReplica = async <Kind extends LedgerKind>(
   const saveSnapshot = () => snapshotFiles?.save(ledger, state.current);
   if (outage === undefined) saveSnapshot();
   state.subscribe(saveSnapshot);
-  const catchUp = createCatchUp(store, state, clock);
   const outages = createOutageTracker(clock, deps.reportOutage, outage);
-  const close = startFollower({ store, clock, state, catchUp, outages });
+  const age =
+    deps.isStoreShared === true
+      ? createSourceAge(clock, outage?.snapshotAt)
+      : createEmbeddedSourceAge(clock, outages.current);
+  state.subscribe(({ type }) => {
+    if (type === 'change') age.confirm(clock.monotonic());
+  });
+  const catchUp = createCatchUp({ store, clock, state, age });
+  const close = startFollower({ store, clock, state, catchUp, outages, age });
   return {
     ledger,
     current: state.current,
@@ -60,6 +72,7 @@ export const openReplica = async <Kind extends LedgerKind>(
     refresh: catchUp.refresh,
     write: createReplicaWriter({ store, state, catchUp }, clock).write,
     outage: outages.current,
+    sourceAgeMs: age.ms,
     close,
   };
 };

@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts';
 import type { LiveFlagSet } from '../flag-set/live-flag-set.ts';
+import { SOURCE_STALE_MS } from '../replication/source-age.ts';
 import { onAbort } from './on-abort.ts';
 import type { OpenStream } from './stream-registry.ts';
 import type { StreamEvent, Subscriber, Subscription } from './subscription.ts';
@@ -29,12 +30,14 @@ const createBroadcast = (live: LiveFlagSet, clock: Clock): Broadcast => {
     void deliver();
   };
   const unsubscribe = live.subscribe(publish);
-  const stopHeartbeat = clock.every(HEARTBEAT_MS, () =>
-    publish({ type: 'heartbeat', view: live.view() }),
-  );
+  const sendHeartbeat = () =>
+    publish({ type: 'heartbeat', view: live.view(), sourceAgeMs: live.sourceAgeMs() });
+  const stopHeartbeat = clock.every(HEARTBEAT_MS, sendHeartbeat);
+  const stopChecks = watchSource(live, clock, sendHeartbeat);
   onAbort(live.closed, () => {
     unsubscribe();
     stopHeartbeat();
+    stopChecks();
     for (const subscriber of subscribers) subscriber.close();
   });
 
@@ -50,6 +53,19 @@ const createBroadcast = (live: LiveFlagSet, clock: Clock): Broadcast => {
       return subscription;
     },
   };
+};
+
+const SOURCE_CHECK_MS = 500;
+
+/** Calls back when the flag set may be out of date, and when it is current again. Returns how to stop. */
+const watchSource = (live: LiveFlagSet, clock: Clock, onChange: () => void): (() => void) => {
+  const isStale = () => live.sourceAgeMs() > SOURCE_STALE_MS;
+  let wasStale = isStale();
+  return clock.every(SOURCE_CHECK_MS, () => {
+    if (isStale() === wasStale) return;
+    wasStale = !wasStale;
+    onChange();
+  });
 };
 
 /** Deliveries in one turn of the event loop, so that evaluations are not delayed by many streams. */

@@ -1,7 +1,14 @@
 import type { FlagSetEvent, FlagSetView } from '../flag-set/live-flag-set.ts';
 
 /** What a stream receives: each change of a flag set, and heartbeats between them. */
-export type StreamEvent = FlagSetEvent | { readonly type: 'heartbeat'; readonly view: FlagSetView };
+export type StreamEvent = FlagSetEvent | Heartbeat;
+
+export type Heartbeat = {
+  readonly type: 'heartbeat';
+  readonly view: FlagSetView;
+  /** How old the data of this server are. */
+  readonly sourceAgeMs: number;
+};
 
 /** The reading end: events in order and without gaps. Ends when it is closed or its reader returns. */
 export type Subscription<Event> = AsyncIterableIterator<Event, void>;

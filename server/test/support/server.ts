@@ -56,6 +56,8 @@ type ServerSetup = {
   readonly limits?: Partial<Limits>;
   readonly adminKey?: string;
   readonly basePath?: string;
+  /** Whether the server behaves as if its store could be cut off. */
+  readonly isStoreShared?: boolean;
   /** Wraps the store that the server uses. */
   readonly wrapStore?: (store: Store) => Store;
 };
@@ -66,6 +68,7 @@ export const startServer = async ({
   limits,
   adminKey = ADMIN_KEY,
   basePath = '',
+  isStoreShared = false,
   wrapStore = store => store,
 }: ServerSetup = {}): Promise<TestServer> => {
   const lines: string[] = [];
@@ -77,6 +80,7 @@ export const startServer = async ({
     limits: { ...readConfig({}).limits, ...limits },
     adminKey,
     basePath,
+    isStoreShared,
     firstAdminKey: () => ADMIN_KEY,
   });
   const request = requestTo(server);
