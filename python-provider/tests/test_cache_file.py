@@ -19,7 +19,7 @@ from openfeature.client import OpenFeatureClient
 from openfeature.exception import GeneralError, ProviderFatalError
 from openfeature.provider import ProviderStatus
 
-from pennon_openfeature._flag_file import write_flag_file
+from pennon_openfeature._flag_file import write_cache_file
 from pennon_openfeature._flag_set import FlagSet
 
 OFF = {"new-checkout": boolean_flag("off")}
@@ -109,6 +109,41 @@ def test_a_cache_file_of_another_environment_is_not_used(
     provider.shutdown()
 
 
+def test_a_cache_file_that_was_written_with_another_key_is_not_used(
+    server: FlagServer, use: Use, tmp_path: Path, unreachable_url: str, domain: str
+) -> None:
+    cache_file = tmp_path / "flags.json"
+    first = use(provider_for(server, cache_file=cache_file))
+    eventually(cache_file.exists)
+    first.shutdown()
+    assert KEY not in cache_file.read_text()
+    provider = QuickProvider(
+        url=unreachable_url, key="another-key", cache_file=cache_file, init_timeout_ms=50
+    )
+    with pytest.raises(GeneralError):
+        api.set_provider_and_wait(provider, domain)
+    provider.shutdown()
+
+
+def test_a_cache_file_is_complete_at_any_time_even_if_several_providers_write_it(
+    tmp_path: Path,
+) -> None:
+    cache_file = tmp_path / "flags.json"
+    flag_set = FlagSet(id="1", revision=1, environment="production", flags=OFF, segments={})
+    write_cache_file(cache_file, flag_set, "key")
+
+    def write_often(key: str) -> None:
+        for _ in range(30):
+            write_cache_file(cache_file, flag_set, key)
+
+    writers = [threading.Thread(target=write_often, args=(key,)) for key in ("a", "b", "c")]
+    for writer in writers:
+        writer.start()
+    while any(writer.is_alive() for writer in writers):
+        assert json.loads(cache_file.read_text())["flags"] == OFF
+    assert [file.name for file in tmp_path.iterdir()] == ["flags.json"]
+
+
 def test_flags_are_available_if_the_cache_file_cannot_be_written(
     server: FlagServer, client: OpenFeatureClient, use: Use, tmp_path: Path
 ) -> None:
@@ -127,12 +162,12 @@ def test_a_slow_disk_delays_no_change_and_receives_only_the_latest_flags(
     disk_ready = threading.Event()
     revisions: list[object] = []
 
-    def write_slowly(path: Path, flag_set: FlagSet) -> None:
+    def write_slowly(path: Path, flag_set: FlagSet, key: str) -> None:
         revisions.append(flag_set.revision)
         disk_ready.wait(20)
-        write_flag_file(path, flag_set)
+        write_cache_file(path, flag_set, key)
 
-    monkeypatch.setattr("pennon_openfeature._flag_manager.write_flag_file", write_slowly)
+    monkeypatch.setattr("pennon_openfeature._flag_manager.write_cache_file", write_slowly)
     cache_file = tmp_path / "flags.json"
     provider = use(provider_for(server, cache_file=cache_file, init_timeout_ms=200))
     eventually(streaming(provider))

@@ -17,6 +17,8 @@ export type RawFlagSet = {
   readonly environment?: unknown;
   readonly revision?: unknown;
   readonly id?: unknown;
+  /** In a cache file: the hash of the key that the flags were received with. */
+  readonly keyHash?: unknown;
 };
 
 export const messageOf = (error: unknown): string =>
@@ -147,16 +149,14 @@ const createFolder = async (path: string): Promise<void> => {
   });
 };
 
-let temporaryFiles = 0;
-
 /**
  * Writes a flag set to a JSON file, and creates its folder if necessary. The file is replaced in one step, so
  * readers see either the previous or the new flag set. Rejects with a message that names the file.
  */
 export const writeFlagFile = async (path: string, flagSet: RawFlagSet): Promise<void> => {
   const { rename, rm } = await import('node:fs/promises');
-  temporaryFiles += 1;
-  const temporary = `${path}.${process.pid}.${temporaryFiles}.tmp`;
+  // Process ids are not unique: containers share disks, and threads share a process.
+  const temporary = `${path}.${crypto.randomUUID()}.tmp`;
   try {
     await createFolder(dirname(path));
     await writePrivateFile(temporary, JSON.stringify(flagSet));
@@ -165,4 +165,10 @@ export const writeFlagFile = async (path: string, flagSet: RawFlagSet): Promise<
     await rm(temporary, { force: true }).catch(() => undefined);
     throw new Error(`${path} could not be written: ${messageOf(error)}`, { cause: error });
   }
+};
+
+/** Returns a hash that distinguishes keys. A key has too many bits to be found from it. */
+export const hashOfKey = async (key: string): Promise<string> => {
+  const { createHash } = await import('node:crypto');
+  return createHash('sha256').update(key).digest('hex').slice(0, 16);
 };

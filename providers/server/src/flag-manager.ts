@@ -1,7 +1,7 @@
 import { isJsonObject, NOT_STARTED } from '@pennon/sync';
 import type { FlagSet, LastError, Runtime } from '@pennon/sync';
 
-import { messageOf, parseLocalFlags, writeFlagFile } from './flag-file.ts';
+import { hashOfKey, messageOf, parseLocalFlags, writeFlagFile } from './flag-file.ts';
 import type { RawFlagSet } from './flag-file.ts';
 import { createFlagSnapshot, describeNewProblems, describeProblems } from './flag-snapshot.ts';
 import type { FlagSnapshot } from './flag-snapshot.ts';
@@ -200,11 +200,12 @@ const followServer = (
   deps: SourceDeps,
 ): FlagSource => {
   const { current, runtime, onState } = deps;
-  const { cacheFile } = options;
+  const { cacheFile, key } = options;
   const cacheWriter = createLatestValueQueue<RawFlagSet>({
     process: async flagSet => {
       if (cacheFile === undefined) return;
-      await writeFlagFile(cacheFile, flagSet).catch((error: unknown) =>
+      const keyHash = await hashOfKey(key);
+      await writeFlagFile(cacheFile, { ...flagSet, keyHash }).catch((error: unknown) =>
         current.reportError(messageOf(error)),
       );
     },

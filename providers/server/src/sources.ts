@@ -10,7 +10,7 @@ import type {
   Runtime,
 } from '@pennon/sync';
 
-import { messageOf, parseFlagSet, readFlagFile } from './flag-file.ts';
+import { hashOfKey, messageOf, parseFlagSet, readFlagFile } from './flag-file.ts';
 import type { RawFlagSet } from './flag-file.ts';
 import type { OnlineOptions } from './options.ts';
 
@@ -212,11 +212,26 @@ const requireEnvironment = (flagSet: RawFlagSet, expected: string | undefined): 
   return flagSet;
 };
 
+/** Throws if a provider with another key has written the file. An earlier release stored no hash. */
+const requireKey = async (path: string, { keyHash }: RawFlagSet, key: string): Promise<void> => {
+  if (keyHash !== undefined && keyHash !== (await hashOfKey(key)))
+    throw new Error(
+      `${path} was written with another key, so it is not used: give each provider a file of its own`,
+    );
+};
+
 /** Returns the flags of the previous run. A missing file is not an error: the first run has none. */
-const readCacheFile = async (path: string, runtime: Runtime): Promise<InitialFlags | undefined> => {
+const readCacheFile = async (
+  path: string,
+  key: string,
+  runtime: Runtime,
+): Promise<InitialFlags | undefined> => {
   const { stat } = await import('node:fs/promises');
   const stats = await stat(path).catch(() => undefined);
-  return stats && { flagSet: await readFlagFile(path), ageMs: ageOf(stats.mtimeMs, runtime) };
+  if (stats === undefined) return undefined;
+  const flagSet = await readFlagFile(path);
+  await requireKey(path, flagSet, key);
+  return { flagSet, ageMs: ageOf(stats.mtimeMs, runtime) };
 };
 
 /** Returns the flags of the option `bootstrap`. An object is copied, because the application may change it later. */
@@ -230,12 +245,12 @@ const readBootstrap = async (bootstrap: string | object): Promise<InitialFlags> 
 
 /** Returns the sources of flags to start with, the best first. */
 export const initialSources = (
-  { cacheFile, bootstrap, environment }: Partial<OnlineOptions>,
+  { cacheFile, bootstrap, environment, key }: Partial<OnlineOptions>,
   runtime: Runtime,
 ): InitialSource[] => {
   const sources: InitialSource[] = [];
-  if (cacheFile !== undefined)
-    sources.push({ name: 'cacheFile', read: () => readCacheFile(cacheFile, runtime) });
+  if (cacheFile !== undefined && key !== undefined)
+    sources.push({ name: 'cacheFile', read: () => readCacheFile(cacheFile, key, runtime) });
   if (bootstrap !== undefined)
     sources.push({ name: 'bootstrap', read: () => readBootstrap(bootstrap) });
   return sources.map(({ name, read }) => ({

@@ -292,6 +292,37 @@ describe('the cache file', () => {
     expect(await started).toBe('ok');
   });
 
+  it('is not used if a provider with another key has written it', async () => {
+    const server = startFakeServer(off);
+    await (await startOn(server, { cacheFile })).provider.onClose();
+    const key = 'another-key';
+    server.behave('silent');
+    const other = openOn(server, { cacheFile, key, bootstrap });
+    await vi.waitFor(() => expect(other.provider.freshness().source).toBe('bootstrap'));
+    const { message = '' } = other.provider.freshness().lastError ?? {};
+    expect(message).toContain('give each provider a file of its own');
+    expect(message).not.toContain(key);
+    await server.advance(2_000);
+    expect(await other.started).toBe('ok');
+    expect(await other.client.getBooleanValue('f', false)).toBe(true);
+  });
+
+  it('is complete at any time, even if several providers write it', async () => {
+    const server = startFakeServer(on);
+    const keys = ['key-a', 'key-b', 'key-c'];
+    const providers = await Promise.all(
+      keys.map(async key => (await startOn(server, { cacheFile, key })).provider),
+    );
+    await whenWritten(cacheFile);
+    for (let round = 0; round < 20; round += 1) {
+      await server.change(round % 2 === 0 ? off : on);
+      expect(JSON.parse(await readFile(cacheFile, 'utf8'))).toMatchObject({ formatVersion: 1 });
+    }
+    await Promise.all(providers.map(provider => provider.onClose()));
+    expect(JSON.parse(await readFile(cacheFile, 'utf8'))).toMatchObject({ revision: 21 });
+    expect(await readdir(join(directory, 'flags'))).toEqual(['last.json']);
+  });
+
   it('may fail to be written, which is reported', async () => {
     await writeFile(join(directory, 'no-directory'), '');
     const server = startFakeServer(on);

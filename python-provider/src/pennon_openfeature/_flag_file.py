@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -24,6 +25,25 @@ FilePath: TypeAlias = "str | os.PathLike[str]"
 def read_flag_file(path: FilePath) -> FlagSet:
     """Reads a flag set from a JSON or YAML file."""
     return parse_flag_set(_read_document(Path(path)))
+
+
+def read_cache_file(path: FilePath, key: str) -> FlagSet:
+    """Reads the flag set of a previous run. Raises SyncError if it was received with another key.
+
+    An earlier release stored no hash of the key.
+    """
+    document = _read_document(Path(path))
+    if document.get("keyHash") not in (None, _hash_of_key(key)):
+        raise SyncError(
+            f"{path} was written with another key, so it is not used:"
+            " give each provider a file of its own"
+        )
+    return parse_flag_set(document)
+
+
+def _hash_of_key(key: str) -> str:
+    """Distinguishes keys. A key has too many bits to be found from its hash."""
+    return hashlib.sha256(key.encode()).hexdigest()[:16]
 
 
 def parse_flag_set(document: Mapping[str, Any]) -> FlagSet:
@@ -88,15 +108,16 @@ def _parse_yaml(text: str) -> Any:
     return parse_yaml(text)
 
 
-def write_flag_file(path: FilePath, flag_set: FlagSet) -> None:
+def write_cache_file(path: FilePath, flag_set: FlagSet, key: str) -> None:
     """Replaces the file atomically, so readers and crashes see the old file or the new one."""
+    document = {**flag_set.document(), "keyHash": _hash_of_key(key)}
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     # mkstemp makes the file readable for its owner only; rules may contain personal data.
     descriptor, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(json.dumps(flag_set.document(), separators=(",", ":")))
+            file.write(json.dumps(document, separators=(",", ":")))
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, target)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from ._flag_file import write_flag_file
+from ._flag_file import write_cache_file
 from ._flag_set import FlagSet, FlagSetUpdate
 from ._flag_snapshot import FlagSnapshot
 from ._follower import FollowOptions
@@ -199,9 +199,11 @@ class FlagManager:
         return snapshot.flag_set
 
     def _write_cache_file(self, flag_set: FlagSet) -> None:
-        assert self._options.cache_file is not None
+        cache_file, address = self._options.cache_file, self._options.address
+        assert cache_file is not None
+        assert address is not None
         try:
-            write_flag_file(self._options.cache_file, flag_set)
+            write_cache_file(cache_file, flag_set, address.key)
         except OSError as error:
             self._report(f"the cache file cannot be written: {error}")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias
 
 from ._errors import SyncError, is_auth_status, is_request_status
-from ._flag_file import FilePath, parse_flag_set, read_flag_file
+from ._flag_file import FilePath, parse_flag_set, read_cache_file, read_flag_file
 from ._flag_set import FlagSet, FlagSetUpdate
 from ._follower import Follower, FollowOptions
 from ._follower_state import (
@@ -20,6 +20,7 @@ from ._follower_state import (
     LastError,
     last_error_of,
 )
+from ._http import Address
 from ._options import Options
 
 # file: the flags come from an offline file. flags: they come from the application.
@@ -247,11 +248,11 @@ def initial_sources(options: Options) -> list[InitialSource]:
     sources: list[InitialSource] = []
     cache_file, bootstrap = options.cache_file, options.bootstrap
     if cache_file is not None and options.address is not None:
-        environment = options.address.environment
+        address = options.address
         sources.append(
             InitialSource(
                 "cache_file",
-                lambda: _read_cache_file(cache_file, environment),
+                lambda: _read_cache_file(cache_file, address),
                 lambda: _written_at(cache_file),
             )
         )
@@ -260,13 +261,14 @@ def initial_sources(options: Options) -> list[InitialSource]:
     return sources
 
 
-def _read_cache_file(path: FilePath, environment: str | None) -> FlagSet | None:
+def _read_cache_file(path: FilePath, address: Address) -> FlagSet | None:
     """The flags of the previous run. A missing file is not an error: the first run has none."""
     try:
-        flag_set = read_flag_file(path)
+        flag_set = read_cache_file(path, address.key)
     except FileNotFoundError:
         return None
     # Other options may have left flags of another environment behind.
+    environment = address.environment
     if environment not in (None, flag_set.environment):
         raise SyncError(
             f'these flags are of the environment "{flag_set.environment}", not of "{environment}"'
