@@ -37,7 +37,7 @@ export const SYSTEM_PACKAGES: readonly SystemPackage[] = [
   {
     program: 'caddy',
     debian: 'caddy',
-    usedBy: 'server/test/deploy/proxy.system.test.ts',
+    usedBy: 'server/test/deploy/{proxy,http2}.system.test.ts',
   },
   {
     program: 'chromium',
