@@ -143,7 +143,7 @@ const applyInitialFlags = async (
 ): Promise<InitialOrigin | undefined> => {
   for (const { name, read } of initialSources(options, runtime)) {
     try {
-      const flags = await withinDiskTimeout(read(), runtime, `reading the option ${name}`);
+      const flags = await withinDiskTimeout(read(), runtime, 'reading it');
       if (flags !== undefined && (await update({ flagSet: flags.flagSet })))
         return originOf(name, flags, runtime);
     } catch (error) {

@@ -36,7 +36,7 @@ it('a start does not wait longer than a second for a disk that hangs', async () 
   expect(await started).toBe('ok');
   expect(await client.getBooleanValue('f', false)).toBe(true);
   expect(provider.freshness().lastError?.message).toBe(
-    'reading the option cacheFile took longer than 1 s',
+    'the option "cacheFile" has no effect: reading it took longer than 1 s',
   );
   const closing = provider.onClose();
   await server.advance(1_000);
