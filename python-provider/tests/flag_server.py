@@ -61,6 +61,8 @@ class FlagServer:
         self.source_age_ms: float | None = None
         # How requests fail, by endpoint. Endpoints without a fault work.
         self.faults: dict[str, Fault] = {}
+        # The status of the redirects from /old to /.
+        self.redirect_status = 301
         # The number of requests by endpoint.
         self.requests: Counter[str] = Counter()
         # The path and the headers of each request.
@@ -223,6 +225,9 @@ def _handler(server: FlagServer) -> type[BaseHTTPRequestHandler]:
             self._route({"evaluate": self._evaluate, "evaluations": self._evaluations})
 
         def _route(self, routes: dict[str, Callable[[], None]]) -> None:
+            if self.path.startswith("/old/"):
+                self._redirect(self.path.removeprefix("/old"))
+                return
             route = self.path.removeprefix("/api/v1/").partition("?")[0]
             server.requests[route] += 1
             headers = {name.lower(): value for name, value in self.headers.items()}
@@ -239,6 +244,14 @@ def _handler(server: FlagServer) -> type[BaseHTTPRequestHandler]:
             if server.source_age_ms is not None:
                 self.send_header("pennon-source-age-ms", str(server.source_age_ms))
             super().end_headers()
+
+        def _redirect(self, location: str) -> None:
+            self.rfile.read(int(self.headers.get("content-length", 0)))
+            self.send_response(server.redirect_status)
+            self.send_header("location", location)
+            self.send_header("content-length", "5")
+            self.end_headers()
+            self.wfile.write(b"Moved")
 
         def _flag_set(self) -> None:
             if self.headers.get("if-none-match") == f'"{server.id}"':

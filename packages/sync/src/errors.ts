@@ -36,12 +36,13 @@ export const isAuthError = ({ status }: { readonly status?: number | undefined }
 const TEMPORARY_STATUSES: ReadonlySet<number> = new Set([408, 425, 429]);
 
 /**
- * Returns whether the server rejected the request itself, such as one for an environment that does not exist.
+ * Returns whether the server rejected the request itself, such as one for an environment that does not exist,
+ * or redirects it to another origin.
  * The same request fails again until the server or the options are corrected.
  */
 export const isRequestError = (error: { readonly status?: number | undefined }): boolean => {
   const { status = 0 } = error;
-  return status >= 400 && status < 500 && !TEMPORARY_STATUSES.has(status) && !isAuthError(error);
+  return status >= 300 && status < 500 && !TEMPORARY_STATUSES.has(status) && !isAuthError(error);
 };
 
 /** The upper limit for Retry-After, in case the server is misconfigured. */

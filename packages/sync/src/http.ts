@@ -1,5 +1,6 @@
 import { errorFromResponse, syncError, toSyncError } from './errors.ts';
 import type { SyncError } from './errors.ts';
+import { fetchWithinOrigin } from './redirects.ts';
 import type { Runtime } from './runtime.ts';
 
 /** The arguments of a `fetch` call. */
@@ -56,7 +57,8 @@ const sendRequest = async (
   onText: (text: string, response: Response) => void,
 ): Promise<Response> => {
   try {
-    const response = await fetch(url, { ...init, cache: 'no-store', signal: timeout.signal });
+    const { signal } = timeout;
+    const response = await fetchWithinOrigin(fetch, url, { ...init, cache: 'no-store', signal });
     if (response.status === 304) return response;
     if (!response.ok) throw await errorFromResponse(response, now());
     await readText(response, text => onText(text, response));

@@ -67,7 +67,8 @@ def is_request_status(status: int | None) -> bool:
     """Whether a request is rejected for itself, as one for an environment that does not exist."""
     if status is None or status in _TEMPORARY_STATUSES or is_auth_status(status):
         return False
-    return 400 <= status < 500
+    # A redirect to another origin is one, too.
+    return 300 <= status < 500
 
 
 def gap_error(message: str) -> SyncError:

@@ -12,10 +12,11 @@ from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from urllib.parse import SplitResult, quote, unquote, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 from urllib.request import getproxies_environment, proxy_bypass
 
 from ._errors import SyncError, error_from_response, to_sync_error
+from ._redirects import MAX_REDIRECTS, REDIRECTS, redirected_path, too_many_redirects
 
 CHUNK_BYTES = 65_536
 
@@ -159,19 +160,32 @@ class Connection:
     ) -> Response:
         """Sends a request and returns when the response begins. Raises SyncError unless it is
         200 or 304."""
+        sent = {**self._address.network.headers}
+        sent |= {name: value for name, value in headers.items() if value is not None}
+        sent |= {"authorization": f"Bearer {self._address.key}", **self._route.headers}
         try:
-            self._open()
-            sent = {**self._address.network.headers}
-            sent |= {name: value for name, value in headers.items() if value is not None}
-            sent |= {"authorization": f"Bearer {self._address.key}", **self._route.headers}
-            path = self._route.origin + self._address.path(endpoint)
-            self._http.request(method, path, body, sent)
-            response = self._response = Response(self._http.getresponse(), self)
+            response = self._send(method, self._address.path(endpoint), body, sent)
         except Exception as error:
             raise to_sync_error(error) from error
         if response.status not in (200, 304):
             raise error_from_response(response.status, response.headers, _error_in(response))
         return response
+
+    def _send(
+        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
+    ) -> Response:
+        """Follows redirects within the origin of the server."""
+        for _ in range(MAX_REDIRECTS + 1):
+            self._open()
+            self._http.request(method, self._route.origin + path, body, headers)
+            response = self._response = Response(self._http.getresponse(), self)
+            if response.status not in REDIRECTS:
+                return response
+            # The connection can be used again once the response is complete.
+            response.read()
+            url = urljoin(self._address.url, path)
+            path = redirected_path(url, response.headers.get("location"), response.status)
+        raise too_many_redirects(url, response.status)
 
     def _open(self) -> None:
         if self._http.sock is None:

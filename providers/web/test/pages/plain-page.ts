@@ -16,6 +16,9 @@ export type PlainPage = {
   readonly setContext: (context: EvaluationContext) => Promise<void>;
   readonly valueOf: (key: string) => string;
   readonly status: () => string;
+  /** The mode of the provider's connection, and its last error. */
+  readonly mode: () => string | undefined;
+  readonly lastError: () => string | undefined;
   readonly close: () => Promise<void>;
   /** Starts a provider in each of these domains, with the domain as the targeting key. */
   readonly startAll: (options: PennonWebProviderOptions, domains: string[]) => Promise<void>;

@@ -34,13 +34,19 @@ const startIn = (domain: string, options: PennonWebProviderOptions): Promise<voi
   return OpenFeature.setProviderAndWait(domain, provider, { targetingKey: domain });
 };
 
+let pageProvider: PennonWebProvider | undefined;
+
 const page: PlainPage = {
   emitted,
   violations,
-  start: (options: PennonWebProviderOptions, context: EvaluationContext) =>
-    OpenFeature.setProviderAndWait(new PennonWebProvider(options), context).catch(() => undefined),
+  start: (options: PennonWebProviderOptions, context: EvaluationContext) => {
+    pageProvider = new PennonWebProvider(options);
+    return OpenFeature.setProviderAndWait(pageProvider, context).catch(() => undefined);
+  },
   setContext: context => OpenFeature.setContext(context),
   valueOf: key => client.getStringValue(key, 'the default'),
+  mode: () => pageProvider?.freshness().mode,
+  lastError: () => pageProvider?.freshness().lastError?.message,
   status: () => client.providerStatus,
   close: () => OpenFeature.close(),
   async startAll(options, domains) {

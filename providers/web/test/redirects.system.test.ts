@@ -1,0 +1,101 @@
+import { createServer, request as sendRequest } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
+
+import type { FlagServer } from '../../../packages/sync/test/support/flag-server.ts';
+import { startFlagServer } from '../../../packages/sync/test/support/flag-server.ts';
+import { startProxy } from '../../../packages/sync/test/support/proxy.ts';
+import { startBrowser } from './support/browser.ts';
+import { servePages } from './support/pages.ts';
+
+let browser: Browser;
+let server: FlagServer;
+let key: string;
+let page: Page;
+const cleanups: (() => unknown)[] = [];
+
+beforeAll(async () => {
+  [browser, server] = await Promise.all([startBrowser(), startFlagServer()]);
+  key = (await server.createKey('client')).secret;
+  await server.putFlag('greeting', {
+    type: 'string',
+    variants: { plain: 'Hello' },
+    defaultVariant: 'plain',
+    clientVisible: true,
+  });
+});
+afterAll(async () => {
+  await browser.close();
+  await server.close();
+});
+beforeEach(async () => {
+  page = await browser.newPage();
+});
+afterEach(async () => {
+  await page.close();
+  for (const clean of cleanups.splice(0)) await clean();
+});
+
+/** Serves a page, and redirects the API on the same origin to `location`. */
+const serveOrigin = async (status: number, location: (path: string) => string, policy: string) => {
+  const pages = await servePages('plain.ts', '<p data-flag="greeting"></p>', policy);
+  const origin = createServer((request, response) => {
+    const { url = '', method, headers } = request;
+    if (url.startsWith('/api/')) {
+      request.resume();
+      return void response.writeHead(status, { location: location(url) }).end();
+    }
+    const isMoved = url.startsWith('/moved/');
+    const target = isMoved ? server.url() + url.slice('/moved'.length) : pages.origin + url;
+    const { host: _, origin: __, ...forwarded } = headers;
+    const upstream = sendRequest(target, { method, headers: forwarded }, from => {
+      response.writeHead(from.statusCode ?? 502, from.headers);
+      from.pipe(response);
+    });
+    upstream.on('error', () => response.destroy());
+    response.on('close', () => upstream.destroy());
+    request.pipe(upstream);
+  });
+  await new Promise<void>(resolve => void origin.listen(0, '127.0.0.1', resolve));
+  cleanups.push(() => pages.close());
+  cleanups.push(() => {
+    origin.close();
+    origin.closeAllConnections();
+  });
+  return `http://127.0.0.1:${(origin.address() as AddressInfo).port}`;
+};
+
+const start = async (origin: string) => {
+  await page.goto(origin);
+  await page.evaluate(options => pennon.start(options, {}), { url: origin, key });
+};
+
+const PATIENCE = { timeout: 15_000 };
+
+it.each([301, 302, 303, 307, 308])(
+  'a redirect with status %i on the same origin is followed, by polls and streams',
+  async status => {
+    const origin = await serveOrigin(status, path => `/moved${path}`, "'self'");
+    await start(origin);
+    await expect.poll(() => page.evaluate(() => pennon.valueOf('greeting'))).toBe('Hello');
+    await expect.poll(() => page.evaluate(() => pennon.mode()), PATIENCE).toBe('streaming');
+  },
+);
+
+it.each([301, 302, 303, 307, 308])(
+  'a redirect with status %i to another origin is an error, and neither key nor context are sent',
+  async status => {
+    const other = await startProxy(server.url());
+    cleanups.push(() => other.close());
+    const origin = await serveOrigin(status, path => other.url + path, `'self' ${other.url}`);
+    await start(origin);
+    expect(await page.evaluate(() => pennon.status())).toBe('ERROR');
+    expect(await page.evaluate(() => pennon.lastError())).toContain(
+      `${origin}/api/v1/evaluations redirects to `,
+    );
+    expect(new Set(other.requests.map(({ method }) => method))).toEqual(new Set(['GET']));
+    expect(other.transcript()).not.toContain(key);
+  },
+);
