@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -14,6 +15,8 @@ import pytest
 from conftest import QuickProvider, Use, eventually, provider_for
 from faults import Hang, fails_with, send_json, trickles
 from flag_server import KEY, FlagServer, boolean_flag
+from hypothesis import given
+from hypothesis import strategies as st
 from openfeature import api
 from openfeature.client import OpenFeatureClient
 from openfeature.evaluation_context import EvaluationContext
@@ -22,6 +25,7 @@ from openfeature.flag_evaluation import FlagResolutionDetails
 from openfeature.provider import ProviderStatus
 
 from pennon_openfeature import PennonProvider
+from pennon_openfeature._evaluate_client import body_of
 
 HALF = {"id": "half", "variant": "on", "percentage": 50}
 FLAGS = {
@@ -421,3 +425,20 @@ def test_many_threads_get_their_own_results(
             )
         )
     assert [result.enabled for result in results] == expected
+
+
+_scalars = st.none() | st.booleans() | st.integers(0, 2) | st.sampled_from(["", "x"])
+_contexts = st.dictionaries(
+    st.sampled_from(["targetingKey", "email", "a"]),
+    _scalars | st.lists(_scalars, max_size=2) | st.dictionaries(st.just("b"), _scalars),
+)
+
+
+@given(_contexts, _contexts)
+def test_two_contexts_share_a_cache_entry_only_if_they_are_equal(
+    one: dict[str, Any], other: dict[str, Any]
+) -> None:
+    is_same = json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+    assert (body_of("f", one) == body_of("f", other)) == is_same
+    assert body_of("f", one) == body_of("f", dict(reversed(one.items())))
+    assert body_of("f", one) != body_of("g", one)

@@ -1,3 +1,6 @@
+import { isDeepStrictEqual } from 'node:util';
+
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
 import { settle } from '../../../packages/sync/test/support/fake-runtime.ts';
@@ -89,6 +92,23 @@ describe('remote mode', () => {
     await client.getBooleanValue('f', false, { a: 1, b: { c: 2, d: [2, 1] } });
     await client.getBooleanValue('g', false, { a: 1, b: { c: 2, d: [1, 2] } });
     expect(requests(server)).toBe(3);
+  });
+
+  it('returns a cached result for exactly the same context, and for no other one', async () => {
+    const { client, server } = await start();
+    const value = fc.oneof(fc.integer({ min: 0, max: 2 }), fc.constantFrom('', 'x', true, null));
+    const nested = fc.oneof(value, fc.array(value, { maxLength: 2 }), fc.record({ b: value }));
+    const context = fc.record({ email: nested, a: nested }, { requiredKeys: [] });
+    let run = 0;
+    const property = fc.asyncProperty(context, context, async (first, second) => {
+      run += 1;
+      const before = requests(server);
+      await client.getBooleanValue('f', false, { ...first, run });
+      await client.getBooleanValue('f', false, { run, ...second });
+      const expected = isDeepStrictEqual({ ...first }, { ...second }) ? 1 : 2;
+      expect(requests(server) - before).toBe(expected);
+    });
+    await fc.assert(property, { numRuns: 200 });
   });
 
   it('caches a result for a minute by default', async () => {
