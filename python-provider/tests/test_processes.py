@@ -12,7 +12,6 @@ import sys
 import threading
 from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
 
 import pytest
 from conftest import EventRecorder, Use, eventually, provider_for
@@ -296,36 +295,3 @@ def test_a_replaced_provider_is_shut_down(server: FlagServer, domain: str) -> No
     eventually(lambda: first.freshness().mode == "stopped")
     assert second.evaluate("new-checkout").enabled is True
     second.shutdown()
-
-
-@forks
-def test_gunicorn_workers_with_preload_evaluate_and_follow_changes(server: FlagServer) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as briefly:
-        port = briefly.getsockname()[1]
-    command = [sys.executable, "-m", "gunicorn", "wsgi_app:application", "--preload"]
-    options = ["--workers", "2", "--bind", f"127.0.0.1:{port}", "--log-level", "warning"]
-    environment = {**os.environ, "PENNON_URL": server.url, "PENNON_KEY": KEY}
-    here = str(Path(__file__).parent)
-    with subprocess.Popen([*command, *options], env=environment, cwd=here) as process:
-        try:
-            eventually(lambda: len(_workers_with_result(port, "on")) == 2, seconds=30)
-            eventually(lambda: server.open_streams() == 3)
-            server.change({"new-checkout": boolean_flag("off")})
-            eventually(lambda: len(_workers_with_result(port, "off")) == 2, seconds=30)
-        finally:
-            process.terminate()
-    assert process.returncode == 0
-
-
-def _workers_with_result(port: int, expected: str) -> set[str]:
-    """The workers among ten responses that respond with the expected result."""
-    workers = set()
-    for _ in range(10):
-        try:
-            with urlopen(f"http://127.0.0.1:{port}/", timeout=5) as response:
-                worker, result = response.read().decode().split()
-        except OSError:
-            return set()
-        if result == expected:
-            workers.add(worker)
-    return workers

@@ -82,6 +82,7 @@ def test_a_provider_that_had_no_flags_is_stale_with_the_first_ones_of_a_server_t
 
 def test_older_data_of_a_server_that_is_cut_off_never_replace_newer_ones() -> None:
     state = state_with(flag_set(2))
+    state.begin()
     with pytest.raises(SyncError, match="cut off"):
         state.set_data(FlagSetUpdate(flag_set(1), source_age_ms=48_000), "poll")
     assert state.data == flag_set(2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -10,14 +11,20 @@ from openfeature import api
 
 from pennon_openfeature import PennonProvider
 
-api.set_provider_and_wait(
-    PennonProvider(url=os.environ["PENNON_URL"], key=os.environ["PENNON_KEY"])
-)
+provider = PennonProvider()
+api.set_provider_and_wait(provider)
+
+if os.environ.get("APPLICATION") == "replaces the hook":
+    # As `uwsgidecorators` does when it is imported.
+    uwsgi: Any = sys.modules["uwsgi"]
+    uwsgi.post_fork_hook = lambda: None
 
 
 def application(
     _environ: dict[str, Any], start_response: Callable[[str, list[tuple[str, str]]], Any]
 ) -> Iterable[bytes]:
-    is_on = api.get_client().get_boolean_value("new-checkout", False)
+    client = api.get_client()
+    result = "on" if client.get_boolean_value("new-checkout", False) else "off"
+    status = client.get_provider_status().value
     start_response("200 OK", [("content-type", "text/plain"), ("connection", "close")])
-    return [f"{os.getpid()} {'on' if is_on else 'off'}".encode()]
+    return [f"{os.getpid()} {result} {status} {provider.freshness().mode}".encode()]

@@ -15,6 +15,7 @@ from ._follower import FollowOptions
 from ._follower_state import LastError, last_error_of
 from ._latest_value_queue import LatestValueQueue
 from ._options import Options
+from ._process import Pause
 from ._resolution import ResultWithTelemetry, no_flags
 from ._sources import (
     DataOrigin,
@@ -39,7 +40,7 @@ CACHE_FILE_TIMEOUT_S = 1
 class FlagListener:
     # Receives each new snapshot, after it is in use.
     on_change: Callable[[FlagSnapshot], None]
-    # Called after `on_change`, and when the state of the source may have changed.
+    # Called after `on_change`, and when the state of the source may have changed, on any thread.
     on_state: Callable[[], None]
 
 
@@ -119,13 +120,19 @@ class FlagManager:
         if self._cache_writer is not None:
             self._cache_writer.wait_until_idle(CACHE_FILE_TIMEOUT_S)
 
-    def after_fork(self) -> None:
+    def refresh(self, deadline: float) -> bool:
+        return self._source.refresh(deadline)
+
+    def after_pause(self, pause: Pause) -> None:
+        self._source.after_pause(pause)
+
+    def after_fork(self, pause: Pause) -> None:
         self._lock = threading.Lock()
         self._settled = threading.Event()
         self._initial_source = self.freshness().source
         if self._cache_writer is not None:
             self._cache_writer.after_fork()
-        self._source.after_fork(self._initial_flag_set())
+        self._source.after_fork(self._initial_flag_set(), pause)
 
     def evaluate(self, flag_key: str, context: object) -> ResultWithTelemetry:
         # Read once, so that result and telemetry are of one revision.
@@ -215,7 +222,7 @@ class FlagManager:
         self._listener.on_state()
         # Without flags, an unreachable server may still respond in time.
         is_pending = self.source_state == "connecting" or (
-            self.source_state == "unreachable" and self._snapshot is None
+            self.source_state in ("stale", "unreachable") and self._snapshot is None
         )
         if not is_pending:
             self._settled.set()

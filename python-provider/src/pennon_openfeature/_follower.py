@@ -22,6 +22,7 @@ from ._flag_set import (
 )
 from ._follower_state import FollowerCallbacks, FollowerState, FollowerStatus
 from ._http import Address, Connection, Response
+from ._process import Pause, is_before_fork, threads_run_in_background
 from ._source_age import source_age_of, stale_source_error
 from ._timing import Timing
 
@@ -50,6 +51,8 @@ class Follower:
         # When Retry-After permits the next request, in milliseconds on the monotonic clock.
         self._retry_at = 0.0
         self._stopped = threading.Event()
+        # Ends a delay early.
+        self._wake = threading.Event()
         self._connection: Connection | None = None
         # A daemon, so a follower does not keep the process alive.
         self._thread = threading.Thread(target=self._run, name="pennon-follow", daemon=True)
@@ -59,7 +62,46 @@ class Follower:
         return self._state.current_at
 
     def start(self) -> None:
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError as error:
+            # Too many threads, or the interpreter exits. The data remain in use.
+            self._state.begin()
+            self._state.set_error(SyncError(f"no thread to follow the server: {error}"))
+            self._state.set_mode("disconnected")
+
+    def refresh(self, deadline: float) -> bool:
+        """Polls at once. Returns whether the server confirms or sends the data by the deadline.
+
+        Concurrent calls share one poll.
+        """
+        generation = self._state.expect_confirmation()
+        if self._state.is_expired:
+            self._interrupt()
+        return self._state.wait_until_confirmed(generation, deadline)
+
+    def after_pause(self, pause: Pause) -> None:
+        """Polls at once, because changes may have been missed."""
+        is_outdated = (
+            pause.seconds * 1_000 > self._timing.idle_timeout_ms
+            # The previous pause was too recent for a confirmation, and so may this one be.
+            or not self._state.is_confirmed
+            or not threads_run_in_background()
+        )
+        self._state.expire_after(pause, is_outdated=is_outdated)
+        self._interrupt()
+
+    def start_after_fork(self, pause: Pause) -> None:
+        """Continues the follower of the parent, whose data are old if the fork is noticed late."""
+        self._state.expire_after(pause, is_outdated=pause.is_long)
+        self.start()
+
+    def _interrupt(self) -> None:
+        """Ends the current request or delay; the follower's thread polls next."""
+        self._wake.set()
+        connection = self._connection
+        if connection is not None:
+            connection.cancel()
 
     def stop(self, timeout_s: float) -> None:
         """Closes the connection; no callback starts afterwards.
@@ -68,9 +110,7 @@ class Follower:
         """
         self._state.stop()
         self._stopped.set()
-        connection = self._connection
-        if connection is not None:
-            connection.cancel()
+        self._interrupt()
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(timeout_s)
 
@@ -83,17 +123,21 @@ class Follower:
         return self._state.status()
 
     def _run(self) -> None:
-        if self._options.stream:
+        if self._options.stream and not is_before_fork():
             self._follow_stream()
         else:
             self._follow_polls()
 
     def _follow_stream(self) -> None:
         """Polls, then streams until the stream is lost, and repeats both with growing delays."""
-        self._poll_first()
         failures = 0
         while not self._stopped.is_set():
+            while self._state.is_expired and not self._stopped.is_set():
+                failures = 0
+                self._poll_first()
             error, uptime_ms = self._run_stream()
+            if self._state.is_expired:
+                continue
             if uptime_ms >= self._timing.heartbeat_ms:
                 failures = 0
             # After a gap the data may be wrong, so there is no delay. Otherwise the followers of
@@ -119,6 +163,7 @@ class Follower:
 
     def _run_stream(self) -> tuple[SyncError, float]:
         """Returns why the stream was lost and how long it had delivered data."""
+        self._begin()
         check_stale = StaleCheck(self._timing.stale_retry_delay())
 
         def on_update(update: FlagSetUpdate) -> None:
@@ -162,7 +207,7 @@ class Follower:
     def _poll_until(self, ms: float) -> None:
         """Polls at intervals for `ms`, or longer if the server sends Retry-After."""
         until = time.monotonic() * 1_000 + ms
-        while not self._stopped.is_set():
+        while not self._is_interrupted:
             error = self._poll_or_disconnect()
             hold = max(self._timing.rejected_key_delay(error), self._retry_after_ms())
             now = time.monotonic() * 1_000
@@ -178,6 +223,8 @@ class Follower:
         interval = self._options.poll_interval_ms
         while not self._stopped.is_set():
             error = self._poll_or_disconnect()
+            if error is None and is_before_fork():
+                return
             failures = failures + 1 if error else 0
             minimum = max(self._retry_after_ms(), self._timing.rejected_key_delay(error))
             self._sleep(max(min(interval, self._retry_limit(failures)), minimum))
@@ -190,7 +237,9 @@ class Follower:
 
     def _poll(self) -> SyncError | None:
         """Requests the data once. Returns the error if that fails."""
-        if self._stopped.is_set():
+        self._begin()
+        self._sleep(self._retry_after_ms())
+        if self._is_interrupted:
             return None
         try:
             self._state.set_data(self._request_data(), "poll")
@@ -226,8 +275,8 @@ class Follower:
     def _connect(self, timeout_ms: float) -> Connection:
         connection = Connection(self._options.address, timeout_ms)
         self._connection = connection
-        if self._stopped.is_set():
-            raise SyncError("stopped")
+        if self._is_interrupted:
+            raise SyncError("interrupted")
         return connection
 
     def _disconnect(self, connection: Connection) -> None:
@@ -241,9 +290,17 @@ class Follower:
     def _retry_after_ms(self) -> float:
         return max(0.0, self._retry_at - time.monotonic() * 1_000)
 
+    def _begin(self) -> None:
+        self._wake.clear()
+        self._state.begin()
+
+    @property
+    def _is_interrupted(self) -> bool:
+        return self._stopped.is_set() or self._state.is_expired
+
     def _sleep(self, ms: float) -> None:
-        if ms > 0:
-            self._stopped.wait(ms / 1_000)
+        if ms > 0 and not self._is_interrupted:
+            self._wake.wait(ms / 1_000)
 
 
 class StaleCheck:

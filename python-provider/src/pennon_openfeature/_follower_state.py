@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,9 +10,10 @@ from typing import Literal, TypeAlias
 
 from ._errors import SyncError
 from ._flag_set import FlagSet, FlagSetUpdate
+from ._process import Pause, check
 from ._source_age import stale_source_error
 
-# connecting: at the start, and after a stream was lost.
+# connecting: at the start, and while the data are being confirmed again.
 # streaming: changes arrive immediately.
 # polling: there is no stream, and polls succeed.
 # stale: the server responds, but it is cut off from its store, so its own data may be out of date.
@@ -52,15 +54,16 @@ class FollowerStatus:
     last_error: LastError | None
     # How old the server's own data were when it last sent something, if it reported that.
     source_age_ms: float | None
+    # The process may have missed changes, and the server has not confirmed the data since then.
+    is_outdated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class FollowerCallbacks:
-    """Called on the follower's thread, one at a time."""
-
-    # Receives new data. Returns the data to keep. Raises SyncError if they cannot be used.
+    # Receives new data, on the follower's thread. Returns the data to keep. Raises SyncError if
+    # they cannot be used.
     on_data: Callable[[FlagSetUpdate], FlagSet]
-    # Called when the mode changes or an error occurs, and after `on_data`.
+    # Called when the mode changes or an error occurs, and after `on_data`, on any thread.
     on_status: Callable[[], None]
 
 
@@ -79,6 +82,15 @@ class FollowerState:
         self._source_age_ms: float | None = None
         self._last_error: LastError | None = None
         self._is_stopped = False
+        self._is_outdated = False
+        # Grows when the data must be confirmed again. Requests of an earlier generation are void.
+        self._generation = 0
+        # The generations of the current request, and of the last ones that succeeded and failed.
+        self._attempt = self._confirmed = self._failed = -1
+        # The generation that callers of `refresh` wait for.
+        self._awaited = -1
+        # Guards the fields above, and is notified when they change. Not held during callbacks.
+        self._changed = threading.Condition()
 
     @property
     def data(self) -> FlagSet | None:
@@ -96,8 +108,27 @@ class FollowerState:
         age_ms = None if self._current_at is None else (time.monotonic() - self._current_at) * 1_000
         revision = self._data.revision if self._data else None
         return FollowerStatus(
-            self.mode, revision, age_ms, self._source, self._last_error, self._source_age_ms
+            self.mode,
+            revision,
+            age_ms,
+            self._source,
+            self._last_error,
+            self._source_age_ms,
+            self._is_outdated,
         )
+
+    @property
+    def is_expired(self) -> bool:
+        """Whether the data must be requested at once, as at the start."""
+        return self._attempt != self._generation
+
+    @property
+    def is_confirmed(self) -> bool:
+        return self._confirmed == self._generation
+
+    def begin(self) -> None:
+        """Must be called before each request."""
+        self._attempt = self._generation
 
     def set_data(self, update: FlagSetUpdate, source: Literal["stream", "poll"]) -> None:
         """Takes data that the server has sent, or confirmed if they are the current ones.
@@ -105,35 +136,99 @@ class FollowerState:
         Raises SyncError if they are older, and the server is cut off from its store: another server
         had newer data.
         """
-        if self._is_stopped:
+        # What was sent before a pause may be out of date.
+        check()
+        if self._is_void():
             return
         stale = stale_source_error(update.source_age_ms)
         if stale is not None and self._is_older(update.flag_set):
             raise stale
         if update.flag_set is not self._data:
             self._data = self._callbacks.on_data(update)
-        self._source_age_ms = update.source_age_ms
-        self._current_at = time.monotonic() - (update.source_age_ms or 0) / 1_000
-        self._source = source
-        if stale is None:
-            self.set_mode("streaming" if source == "stream" else "polling")
-        elif self._mode != "stale":
-            self._last_error = last_error_of(stale)
+        with self._changed:
+            if self._is_void():
+                return
+            self._source_age_ms = update.source_age_ms
+            self._current_at = time.monotonic() - (update.source_age_ms or 0) / 1_000
+            self._source = source
+            self._is_outdated = False
+            self._confirmed = self._attempt
+            if stale is not None and self._mode != "stale":
+                self._last_error = last_error_of(stale)
+            self._changed.notify_all()
+        if stale is not None:
             self.set_mode("stale")
+        else:
+            self.set_mode("streaming" if source == "stream" else "polling")
 
     def _is_older(self, flag_set: FlagSet) -> bool:
         return self._data is not None and (flag_set.revision or 0) < (self._data.revision or 0)
 
     def set_mode(self, mode: FollowerMode) -> None:
-        if self._mode != mode and not self._is_stopped:
+        with self._changed:
+            if self._mode == mode or self._is_void():
+                return
             self._mode = mode
-            self._callbacks.on_status()
+        self._callbacks.on_status()
 
     def set_error(self, error: SyncError) -> None:
-        self._last_error = last_error_of(error)
-        if not self._is_stopped:
-            self._callbacks.on_status()
+        with self._changed:
+            if self._is_void():
+                return
+            self._last_error = last_error_of(error)
+            if error.is_auth_error or error.is_request_error:
+                self._failed = self._attempt
+            self._changed.notify_all()
+        self._callbacks.on_status()
+
+    def _is_void(self) -> bool:
+        """Whether the current request no longer counts."""
+        return self._is_stopped or self.is_expired
+
+    def expire(self) -> None:
+        """Requires a confirmation by a request that begins from now on."""
+        with self._changed:
+            self._generation += 1
+            self._mode = "connecting"
+        self._callbacks.on_status()
+
+    def expire_after(self, pause: Pause, *, is_outdated: bool) -> None:
+        """The same after a time in which changes may have been missed."""
+        with self._changed:
+            self._is_outdated = self._is_outdated or is_outdated
+            if pause.is_long:
+                self._last_error = last_error_of(pause.reason)
+            if self._current_at is not None:
+                self._current_at -= pause.missed_s
+        self.expire()
+
+    def expect_confirmation(self) -> int:
+        """Returns the generation to wait for. Concurrent callers share one."""
+        with self._changed:
+            generation = self._generation
+            if self._awaited == generation and not (
+                self.is_confirmed or self._failed == generation
+            ):
+                return generation
+            self._awaited = generation + 1
+        self.expire()
+        return generation + 1
+
+    def wait_until_confirmed(self, generation: int, deadline: float) -> bool:
+        """Returns False at the deadline, and earlier if trying again does not help."""
+        with self._changed:
+            is_decided = self._changed.wait_for(
+                lambda: self._is_stopped or max(self._confirmed, self._failed) >= generation,
+                max(0.0, deadline - time.monotonic()),
+            )
+            if not is_decided:
+                # The next caller need not wait for the next attempt.
+                self._awaited = -1
+            is_confirmed = self._confirmed >= generation and not self._is_stopped
+            return is_confirmed and stale_source_error(self._source_age_ms) is None
 
     def stop(self) -> None:
         """Ends all changes and callbacks."""
-        self._is_stopped = True
+        with self._changed:
+            self._is_stopped = True
+            self._changed.notify_all()

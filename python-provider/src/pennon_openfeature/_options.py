@@ -86,9 +86,7 @@ def validate_options(options: Options) -> Options:
     if options.mode not in ("in-process", "remote"):
         raise ValueError(f'mode must be "in-process" or "remote", not {options.mode!r}')
     for name, longest in _DURATIONS.items():
-        if not _is_number(getattr(options, name), 0, longest):
-            limits = f"greater than 0, and at most {longest}"
-            raise ValueError(f"{name} must be a number of milliseconds {limits}")
+        validate_duration(name, getattr(options, name), longest)
     if type(options.cache_entries) is not int or options.cache_entries < 0:
         raise ValueError("cache_entries must be a whole number of at least 0")
     if not isinstance(options.stream, bool):
@@ -108,6 +106,12 @@ def _is_path(value: object) -> bool:
         return False
     path = os.fspath(value)
     return isinstance(path, str) and path[-1:] not in ("", "/") and "\0" not in path
+
+
+def validate_duration(name: str, value: object, longest: float) -> None:
+    if not _is_number(value, 0, longest):
+        limits = f"greater than 0, and at most {longest}"
+        raise ValueError(f"{name} must be a number of milliseconds {limits}")
 
 
 def _is_number(value: object, above: float, longest: float) -> bool:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import math
 import ssl
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar, NoReturn
@@ -24,16 +26,17 @@ from ._options import (
     parse_address,
     parse_network,
     unknown_option,
+    validate_duration,
     validate_options,
     validate_origin,
 )
-from ._process import register, unregister
+from ._process import Pause, check, register, unregister
 from ._provider_state import ProviderStateMachine
 from ._resolution import EvaluationResult, ResultWithTelemetry, no_flags, to_plain_attributes
 from ._resolvers import Resolvers
 from ._session import EXIT_TIMEOUT_S, Session
 from ._sources import Freshness
-from ._timing import Timing
+from ._timing import LONGEST_TIMER_MS, Timing
 
 logger = logging.getLogger("pennon_openfeature")
 
@@ -135,7 +138,7 @@ class PennonProvider(Resolvers):
             self.shutdown()
         self._state.start()
         session = self._session = Session(self._options, self._state)
-        register(self)
+        register(self, has_threads=self._options.flags is None)
         try:
             session.start()
         except Exception as error:
@@ -147,6 +150,8 @@ class PennonProvider(Resolvers):
 
     def shutdown(self) -> None:
         """Ends all threads and connections."""
+        # In a child, they would be those of the parent.
+        check()
         unregister(self)
         self._state.close()
         session, self._session = self._session, None
@@ -159,13 +164,18 @@ class PennonProvider(Resolvers):
         if self._session is not None:
             self._session.stop(EXIT_TIMEOUT_S)
 
-    def after_fork(self) -> None:
+    def after_pause(self, pause: Pause) -> None:
+        """Finds out what changed while no thread of this process ran."""
+        if self._session is not None:
+            self._session.after_pause(pause)
+
+    def after_fork(self, pause: Pause) -> None:
         """Continues in a forked child with threads and connections of its own."""
         self._state.after_fork()
         if self._session is None:
             return
         # Before anything else, so that stopping the session does not affect the parent.
-        self._session.after_fork()
+        self._session.after_fork(pause)
         if self._state.state == "starting":
             threading.Thread(target=self._restart, name="pennon-start", daemon=True).start()
 
@@ -217,8 +227,21 @@ class PennonProvider(Resolvers):
         if self._session is not None:
             self._session.set_flags(flag_set)
 
+    def refresh(self, timeout_ms: float = 2_000) -> bool:
+        """Requests the current flags and waits until they are in use.
+
+        Returns False if that takes longer than `timeout_ms`, or after `shutdown`. Needed only if
+        the process was paused, as serverless functions are. In remote mode, it also requests cached
+        results again; an offline file is read again. Concurrent calls share one request.
+        """
+        validate_duration("timeout_ms", timeout_ms, math.inf)
+        deadline = time.monotonic() + min(timeout_ms, LONGEST_TIMER_MS) / 1_000
+        check()
+        return self._session is not None and self._session.refresh(deadline)
+
     def freshness(self) -> Freshness:
         """How current the flags are, and why."""
+        check()
         return self._session.freshness() if self._session else Freshness("stopped")
 
     def evaluate(self, flag_key: str, context: Mapping[str, Any] | None = None) -> EvaluationResult:
@@ -230,12 +253,15 @@ class PennonProvider(Resolvers):
 
     def snapshot(self) -> Snapshot:
         """The current flags, for reading several of one revision."""
+        check()
         return Snapshot(self._session.snapshot if self._session else None)
 
     def _evaluate(self, flag_key: str, context: dict[str, Any]) -> ResultWithTelemetry:
+        check()
         session = self._session
         return session.evaluate(flag_key, context) if session else no_flags(flag_key)
 
     async def _evaluate_async(self, flag_key: str, context: dict[str, Any]) -> ResultWithTelemetry:
+        check()
         session = self._session
         return await session.evaluate_async(flag_key, context) if session else no_flags(flag_key)

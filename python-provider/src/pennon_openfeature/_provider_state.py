@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 
 from openfeature.event import ProviderEvent, ProviderEventDetails
 
+from ._process import is_before_fork
 from ._sources import SourceState
 
 logger = logging.getLogger("pennon_openfeature")
@@ -71,6 +72,8 @@ class ProviderStateMachine:
             if self._state == "closed":
                 return
             self._state = state
+            if is_before_fork():
+                return
             self._delay = threading.Timer(self._event_delay_s, self._end_delay)
             self._delay.daemon = True
             self._delay.start()

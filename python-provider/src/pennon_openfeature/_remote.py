@@ -86,6 +86,14 @@ class EvaluationCache:
                 if entry[1].result.flag_key not in changed
             )
 
+    def expire(self) -> None:
+        """Keeps results only for when the server is unreachable; changes may have been missed."""
+        with self._lock:
+            self._generation += 1
+            self._entries = OrderedDict(
+                (body, (0.0, result)) for body, (_, result) in self._entries.items()
+            )
+
     def after_fork(self) -> None:
         """A thread of the parent may hold the lock."""
         self._lock = threading.Lock()
@@ -220,6 +228,14 @@ class RemoteEvaluator:
     def invalidate(self, flag_keys: Iterable[str]) -> None:
         """Removes the results of flags that changed from the cache."""
         self._cache.invalidate(flag_keys)
+
+    def expire_results(self) -> None:
+        """Requests each result again, even if it is cached."""
+        self._cache.expire()
+
+    def responds(self, deadline: float) -> bool:
+        """Whether the server evaluates for this key."""
+        return self._client.probe(deadline) is None
 
     def close(self) -> None:
         self._client.close()

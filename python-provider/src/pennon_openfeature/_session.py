@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import Any
 
@@ -11,6 +12,7 @@ from ._flag_manager import FlagListener, FlagManager
 from ._flag_set import FlagSet
 from ._flag_snapshot import FlagSnapshot
 from ._options import Options
+from ._process import Pause
 from ._provider_state import ProviderStateMachine, state_of
 from ._remote import RemoteEvaluator
 from ._resolution import ResultWithTelemetry
@@ -30,6 +32,8 @@ class Session:
         self._state = state
         listener = FlagListener(self._on_change, self._update_state)
         self._flags = FlagManager(options, listener)
+        # Held while the state is determined and updated, which any thread may do.
+        self._state_lock = threading.Lock()
         self._remote: RemoteEvaluator | None = None
         if options.mode == "remote":
             self._remote = RemoteEvaluator(
@@ -89,14 +93,15 @@ class Session:
         self._state.report_change(snapshot.affected)
 
     def _update_state(self) -> None:
-        evaluates_remotely = self._remote is not None and self._remote.is_available
-        source = self._flags.source_state
-        is_remote_stale = self._remote is not None and self._remote.stale_error is not None
-        state = state_of(
-            source, evaluates_remotely=evaluates_remotely, is_remote_stale=is_remote_stale
-        )
-        if state is not None:
-            self._state.update(state, self._last_error_message())
+        with self._state_lock:
+            evaluates_remotely = self._remote is not None and self._remote.is_available
+            source = self._flags.source_state
+            is_remote_stale = self._remote is not None and self._remote.stale_error is not None
+            state = state_of(
+                source, evaluates_remotely=evaluates_remotely, is_remote_stale=is_remote_stale
+            )
+            if state is not None:
+                self._state.update(state, self._last_error_message())
         if self._remote is None or source != "unauthorized" or evaluates_remotely:
             return
         # At the start, `_start_without_flag_set` probes.
@@ -111,10 +116,27 @@ class Session:
         if self._remote is not None:
             self._remote.close()
 
-    def after_fork(self) -> None:
+    def refresh(self, deadline: float) -> bool:
+        """Returns whether flags and remote evaluations are current by the deadline."""
+        if self._remote is not None:
+            self._remote.expire_results()
+        if self._flags.refresh(deadline):
+            return True
+        if self._remote is None or self._flags.source_state != "unauthorized":
+            return False
+        # A key that may only evaluate is enough.
+        return self._remote.responds(deadline)
+
+    def after_pause(self, pause: Pause) -> None:
+        if self._remote is not None:
+            self._remote.expire_results()
+        self._flags.after_pause(pause)
+
+    def after_fork(self, pause: Pause) -> None:
+        self._state_lock = threading.Lock()
         if self._remote is not None:
             self._remote.after_fork()
-        self._flags.after_fork()
+        self._flags.after_fork(pause)
 
     @property
     def snapshot(self) -> FlagSnapshot | None:

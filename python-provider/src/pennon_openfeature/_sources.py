@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Any, Literal, Protocol, TypeAlias
 
 from ._errors import SyncError, is_auth_status, is_request_status
@@ -22,6 +23,7 @@ from ._follower_state import (
 )
 from ._http import Address
 from ._options import Options
+from ._process import Pause, is_before_fork
 
 # file: the flags come from an offline file. flags: they come from the application.
 FreshnessMode: TypeAlias = FollowerMode | Literal["file", "flags"]
@@ -47,7 +49,8 @@ class Freshness:
 
 
 # connecting: waiting for the first response. ready: the flags are current.
-# stale: the server that sent the flags is cut off from its store.
+# stale: the server that sent the flags is cut off from its store, or this process may have missed
+# changes.
 # unreachable: the server does not respond. unauthorized: it rejects the key.
 # invalid: the file cannot be used, or the server rejects the request, as for an environment that
 # does not exist.
@@ -58,12 +61,10 @@ SourceState: TypeAlias = Literal[
 
 @dataclass(frozen=True, slots=True)
 class SourceListener:
-    """Called on the source's thread, one at a time."""
-
     # Receives the first flag set, and again whenever it changes. Returns the flag set to keep.
-    # Raises SyncError if it cannot be used.
+    # Raises SyncError if it cannot be used. Called on the source's thread, one at a time.
     on_update: Callable[[FlagSetUpdate], FlagSet]
-    # Called after `on_update`, and when the state may have changed.
+    # Called after `on_update`, and when the state may have changed, on any thread.
     on_state: Callable[[], None]
 
 
@@ -76,7 +77,12 @@ class FlagSource(Protocol):
 
     def stop(self, timeout_s: float) -> None: ...
 
-    def after_fork(self, initial: FlagSet | None) -> None: ...
+    def after_fork(self, initial: FlagSet | None, pause: Pause) -> None: ...
+
+    def after_pause(self, pause: Pause) -> None: ...
+
+    def refresh(self, deadline: float) -> bool:
+        """Returns whether the flags are confirmed or replaced by the deadline."""
 
     def freshness(self) -> Freshness: ...
 
@@ -91,12 +97,14 @@ class ServerSource:
 
     @property
     def state(self) -> SourceState:
-        freshness = self.freshness()
-        if freshness.mode == "stale":
-            return "stale"
-        if freshness.mode != "disconnected":
-            return "connecting" if freshness.source == "none" else "ready"
-        status = freshness.last_error.status if freshness.last_error else None
+        if self._follower is None:
+            return "connecting"
+        current = self._follower.status()
+        if current.mode != "disconnected":
+            if current.mode == "stale" or current.is_outdated:
+                return "stale"
+            return "connecting" if current.source == "none" else "ready"
+        status = current.last_error.status if current.last_error else None
         if is_auth_status(status):
             return "unauthorized"
         return "invalid" if is_request_status(status) else "unreachable"
@@ -109,11 +117,20 @@ class ServerSource:
         if self._follower is not None:
             self._follower.stop(timeout_s)
 
-    def after_fork(self, initial: FlagSet | None) -> None:
+    def after_fork(self, initial: FlagSet | None, pause: Pause) -> None:
         """Follows with a thread and a connection of its own; the parent's cannot be used."""
+        parents = self._follower
+        if parents is not None:
+            parents.abandon()
+            self._follower = Follower(self._options, self._callbacks, initial, parents.current_at)
+            self._follower.start_after_fork(pause)
+
+    def after_pause(self, pause: Pause) -> None:
         if self._follower is not None:
-            self._follower.abandon()
-            self.start(initial, self._follower.current_at)
+            self._follower.after_pause(pause)
+
+    def refresh(self, deadline: float) -> bool:
+        return self._follower is not None and self._follower.refresh(deadline)
 
     def freshness(self) -> Freshness:
         if self._follower is None:
@@ -141,38 +158,40 @@ class FileSource:
         self._fingerprint: object = None
         self._read_at: float | None = None
         self._last_error: LastError | None = None
-        self._stopped: threading.Event | None = None
+        self._reader: FileReader | None = None
 
     @property
     def state(self) -> SourceState:
         return self._state
 
     def start(self, initial: FlagSet | None, current_at: float | None) -> None:  # noqa: ARG002
-        self._stopped = threading.Event()
-        threading.Thread(
-            target=self._run, args=(self._stopped,), name="pennon-file", daemon=True
-        ).start()
+        self._reader = FileReader(self._read_if_changed, self._check_interval_s)
 
     def stop(self, timeout_s: float) -> None:  # noqa: ARG002 - its thread holds nothing
-        if self._stopped is not None:
-            self._stopped.set()
+        if self._reader is not None:
+            self._reader.stop()
 
-    def after_fork(self, initial: FlagSet | None) -> None:
-        if self._stopped is not None:
+    def after_fork(self, initial: FlagSet | None, pause: Pause) -> None:  # noqa: ARG002
+        if self._reader is not None:
             # The parent may have noticed an edit without having read it.
             self._fingerprint = None
             self.start(initial, None)
+
+    def after_pause(self, pause: Pause) -> None:  # noqa: ARG002
+        """Reads the file at once."""
+        if self._reader is not None:
+            self._reader.request()
+
+    def refresh(self, deadline: float) -> bool:
+        if self._reader is None or not self._reader.request().wait(deadline - time.monotonic()):
+            return False
+        return self._state == "ready"
 
     def freshness(self) -> Freshness:
         if self._read_at is None:
             return Freshness("file", last_error=self._last_error)
         age_ms = (time.monotonic() - self._read_at) * 1_000
         return Freshness("file", None, age_ms, "offline_file", self._last_error)
-
-    def _run(self, stopped: threading.Event) -> None:
-        self._read_if_changed()
-        while not stopped.wait(self._check_interval_s):
-            self._read_if_changed()
 
     def _read_if_changed(self) -> None:
         try:
@@ -197,6 +216,37 @@ class FileSource:
     def _read_fingerprint(self) -> object:
         stat = self._path.stat()
         return stat.st_mtime_ns, stat.st_size, stat.st_ino
+
+
+class FileReader:
+    """A thread that calls `read` immediately, at intervals, and whenever that is requested."""
+
+    def __init__(self, read: Callable[[], None], interval_s: float) -> None:
+        self._read = read
+        self._interval_s = interval_s
+        self._requests: SimpleQueue[threading.Event | None] = SimpleQueue()
+        threading.Thread(target=self._run, name="pennon-file", daemon=True).start()
+
+    def request(self) -> threading.Event:
+        """Reads soon. Returns an event that is set afterwards."""
+        done = threading.Event()
+        self._requests.put(done)
+        return done
+
+    def stop(self) -> None:
+        self._requests.put(None)
+
+    def _run(self) -> None:
+        self._read()
+        while not is_before_fork() and (done := self._next_request()) is not None:
+            self._read()
+            done.set()
+
+    def _next_request(self) -> threading.Event | None:
+        try:
+            return self._requests.get(timeout=self._interval_s)
+        except Empty:
+            return threading.Event()
 
 
 class LocalSource:
@@ -225,8 +275,14 @@ class LocalSource:
     def stop(self, timeout_s: float) -> None:
         """Does nothing: there is no thread."""
 
-    def after_fork(self, initial: FlagSet | None) -> None:  # noqa: ARG002
+    def after_fork(self, initial: FlagSet | None, pause: Pause) -> None:  # noqa: ARG002
         self._lock = threading.Lock()
+
+    def after_pause(self, pause: Pause) -> None:
+        """Does nothing: the flags are always current."""
+
+    def refresh(self, deadline: float) -> bool:  # noqa: ARG002
+        return True
 
     def freshness(self) -> Freshness:
         return Freshness("flags", data_age_ms=0, source="flags")

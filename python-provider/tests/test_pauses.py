@@ -1,0 +1,461 @@
+"""Processes that are paused or forked without notice, and `refresh`."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from conftest import EventRecorder, QuickProvider, Use, eventually, provider_for, streaming
+from faults import Hang, fails_with
+from flag_server import KEY, FlagServer, boolean_flag
+from openfeature.client import OpenFeatureClient
+from openfeature.event import ProviderEvent
+from openfeature.provider import ProviderStatus
+
+from pennon_openfeature import PennonProvider, _process
+
+OFF = {"new-checkout": boolean_flag("off")}
+FLAG_SET_ROUTES = ("flag-set", "flag-set/stream")
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither fork nor SIGSTOP")
+
+
+class Clocks:
+    """The clocks of the module that notices pauses."""
+
+    def __init__(self) -> None:
+        self.paused_s = 0.0
+        # How far the wall clock is ahead of the monotonic clock.
+        self.ahead_s = 0.0
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self.paused_s
+
+    def time(self) -> float:
+        return time.time() + self.paused_s + self.ahead_s
+
+
+@pytest.fixture
+def clocks(monkeypatch: pytest.MonkeyPatch) -> Clocks:
+    clocks = Clocks()
+    # So that evaluations notice a pause, and not the thread that runs at intervals.
+    monkeypatch.setattr(_process, "INTERVAL_S", 60)
+    monkeypatch.setattr(_process, "time", clocks)
+    return clocks
+
+
+def started(use: Use, server: FlagServer, **options: Any) -> PennonProvider:
+    """A provider whose follower has started, with the delays that applications have."""
+    provider = use(PennonProvider(url=server.url, key=KEY, **options))
+    eventually(lambda: provider.freshness().mode in ("streaming", "polling"))
+    return provider
+
+
+def has_status(client: OpenFeatureClient, status: ProviderStatus) -> Callable[[], bool]:
+    """A condition for `eventually`: just after a start, events are held back for a moment."""
+    return lambda: client.get_provider_status() == status
+
+
+def go_silent(server: FlagServer) -> None:
+    """Changes of flags are noticed only by polls."""
+    server.heartbeat_s = 60
+    server.send_to_streams(b": the thread of the stream waits for the new interval\n\n")
+
+
+def test_after_a_short_pause_the_flags_are_confirmed_while_the_provider_remains_ready(
+    server: FlagServer, client: OpenFeatureClient, use: Use, clocks: Clocks
+) -> None:
+    provider = started(use, server)
+    recorder = EventRecorder(client)
+    hang = Hang()
+    server.faults["flag-set"] = hang
+    clocks.paused_s = 3
+    assert client.get_boolean_value("new-checkout", False) is True
+    assert provider.freshness().mode == "connecting"
+    assert client.get_provider_status() == ProviderStatus.READY
+    server.faults = {}
+    server.change_silently(OFF)
+    hang.release()
+    eventually(lambda: client.get_boolean_value("new-checkout", True) is False)
+    eventually(streaming(provider))
+    assert recorder.of(ProviderEvent.PROVIDER_STALE) == []
+
+
+@pytest.mark.parametrize("clock", ["monotonic", "wall"])
+def test_after_a_long_pause_the_provider_is_stale_until_the_server_responds(
+    server: FlagServer, client: OpenFeatureClient, use: Use, clocks: Clocks, clock: str
+) -> None:
+    provider = started(use, server)
+    hang = Hang()
+    server.faults["flag-set"] = hang
+    if clock == "monotonic":
+        clocks.paused_s = 3_600
+    else:
+        clocks.ahead_s = 3_600
+    assert client.get_boolean_value("new-checkout", False) is True
+    eventually(has_status(client, ProviderStatus.STALE))
+    freshness = provider.freshness()
+    assert freshness.mode == "connecting"
+    assert "did not run for 3600." in str(freshness.last_error)
+    assert clock == "monotonic" or (freshness.data_age_ms or 0) >= 3_600_000
+    server.faults = {}
+    hang.release()
+    eventually(has_status(client, ProviderStatus.READY))
+    eventually(streaming(provider))
+
+
+def test_a_second_pause_before_the_flags_are_confirmed_makes_the_provider_stale(
+    server: FlagServer, client: OpenFeatureClient, use: Use, clocks: Clocks
+) -> None:
+    provider = started(use, server)
+    hang = Hang()
+    server.faults["flag-set"] = hang
+    for paused_s, status in ((3, ProviderStatus.READY), (6, ProviderStatus.STALE)):
+        clocks.paused_s = paused_s
+        provider.evaluate("new-checkout")
+        eventually(has_status(client, status))
+    hang.release()
+
+
+def test_a_response_from_before_a_pause_confirms_nothing(
+    server: FlagServer, use: Use, clocks: Clocks
+) -> None:
+    provider = started(use, server)
+    hang = Hang()
+    server.faults["flag-set"] = hang
+    clocks.paused_s = 3
+    provider.evaluate("new-checkout")
+    eventually(lambda: hang.is_active)
+    # The response to the poll arrives after another pause, which no evaluation has noticed.
+    clocks.paused_s = 6
+    polls = server.requests["flag-set"]
+    server.faults = {}
+    hang.release()
+    eventually(lambda: server.requests["flag-set"] > polls)
+    eventually(streaming(provider))
+
+
+def test_a_wall_clock_that_is_put_back_or_slightly_forward_changes_nothing(
+    server: FlagServer, use: Use, clocks: Clocks
+) -> None:
+    provider = started(use, server)
+    eventually(streaming(provider))
+    for ahead_s in (-3_600, -3_590):
+        clocks.ahead_s = ahead_s
+        provider.evaluate("new-checkout")
+        assert provider.freshness().mode == "streaming"
+    assert server.requests["flag-set"] == 1
+
+
+def test_after_a_pause_results_of_the_server_are_requested_again(
+    server: FlagServer, use: Use, clocks: Clocks
+) -> None:
+    provider = started(use, server, mode="remote")
+    assert provider.evaluate("new-checkout").enabled is True
+    server.change_silently(OFF)
+    clocks.paused_s = 3
+    assert provider.evaluate("new-checkout").enabled is False
+
+
+def test_a_worker_of_uwsgi_without_threads_is_stale_and_logs_the_remedy(
+    server: FlagServer,
+    client: OpenFeatureClient,
+    use: Use,
+    clocks: Clocks,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    uwsgi = SimpleNamespace(opt={b"master": True}, worker_id=lambda: 1, mule_id=lambda: 0)
+    monkeypatch.setitem(sys.modules, "uwsgi", uwsgi)
+    provider = started(use, server)
+    hang = Hang()
+    server.faults["flag-set"] = hang
+    clocks.paused_s = 3
+    provider.evaluate("new-checkout")
+    eventually(has_status(client, ProviderStatus.STALE))
+    assert "enable-threads = true" in caplog.text
+    hang.release()
+
+
+def test_refresh_waits_for_the_current_flags(server: FlagServer, use: Use) -> None:
+    provider = started(use, server)
+    go_silent(server)
+    server.change_silently(OFF)
+    assert provider.refresh() is True
+    assert provider.evaluate("new-checkout").enabled is False
+    eventually(streaming(provider))
+
+
+def test_refresh_returns_true_if_the_server_confirms_the_flags(
+    server: FlagServer, use: Use
+) -> None:
+    provider = started(use, server, stream=False)
+    polls = server.requests["flag-set"]
+    assert provider.refresh() is True
+    assert server.requests["flag-set"] == polls + 1
+
+
+def test_refresh_does_not_wait_longer_than_its_timeout(server: FlagServer, use: Use) -> None:
+    provider = started(use, server)
+    hang = Hang()
+    server.faults = dict.fromkeys(FLAG_SET_ROUTES, hang)
+    assert provider.refresh(timeout_ms=50) is False
+    assert provider.evaluate("new-checkout").enabled is True
+    server.faults = {}
+    hang.release()
+    assert provider.refresh(timeout_ms=10_000) is True
+
+
+def test_refresh_does_not_wait_if_the_server_rejects_the_key(server: FlagServer, use: Use) -> None:
+    provider = started(use, server)
+    server.faults = dict.fromkeys(FLAG_SET_ROUTES, fails_with(401))
+    began = time.monotonic()
+    assert provider.refresh(timeout_ms=60_000) is False
+    assert time.monotonic() - began < 30
+
+
+def test_refresh_ends_the_wait_for_a_server_that_is_back(server: FlagServer, use: Use) -> None:
+    provider = started(use, server)
+    server.faults = dict.fromkeys(FLAG_SET_ROUTES, fails_with(503))
+    server.cut_streams()
+    eventually(lambda: provider.freshness().mode == "disconnected")
+    server.faults = {}
+    assert provider.refresh() is True
+
+
+def test_concurrent_refreshes_share_one_poll(server: FlagServer, use: Use) -> None:
+    provider = started(use, server, stream=False)
+    polls = server.requests["flag-set"]
+    hang = Hang()
+    server.faults["flag-set"] = hang
+    with ThreadPoolExecutor(8) as pool:
+        first = pool.submit(provider.refresh, 10_000)
+        eventually(lambda: server.requests["flag-set"] == polls + 1)
+        others = [pool.submit(provider.refresh, 10_000) for _ in range(7)]
+        server.faults = {}
+        hang.release()
+        assert [each.result() for each in (first, *others)] == [True] * 8
+    assert server.requests["flag-set"] <= polls + 2
+
+
+def test_refresh_in_remote_mode_requests_cached_results_again(server: FlagServer, use: Use) -> None:
+    provider = started(use, server, mode="remote")
+    go_silent(server)
+    assert provider.evaluate("new-checkout").enabled is True
+    server.change_silently(OFF)
+    assert provider.refresh() is True
+    assert provider.evaluate("new-checkout").enabled is False
+
+
+def test_refresh_in_remote_mode_works_with_a_key_that_may_only_evaluate(
+    server: FlagServer, use: Use
+) -> None:
+    server.faults = dict.fromkeys(FLAG_SET_ROUTES, fails_with(403))
+    provider = use(PennonProvider(url=server.url, key=KEY, mode="remote"))
+    assert provider.evaluate("new-checkout").enabled is True
+    server.change_silently(OFF)
+    assert provider.refresh() is True
+    assert provider.evaluate("new-checkout").enabled is False
+
+
+def test_refresh_reads_an_offline_file_again(use: Use, tmp_path: Path) -> None:
+    file = tmp_path / "flags.json"
+    file.write_text('{"flags": {"new-checkout": {"enabled": true}}}')
+    provider = use(PennonProvider(offline_file=file))
+    file.write_text('{"flags": {"new-checkout": {"enabled": false}}}')
+    assert provider.refresh() is True
+    assert provider.evaluate("new-checkout").enabled is False
+    file.write_text("{")
+    assert provider.refresh() is False
+
+
+def test_refresh_of_local_flags_returns_true(use: Use) -> None:
+    assert use(PennonProvider(flags={"new-checkout": True})).refresh(float("inf")) is True
+
+
+def test_refresh_returns_false_before_the_start_and_after_shutdown(
+    server: FlagServer, use: Use
+) -> None:
+    provider = provider_for(server)
+    assert provider.refresh() is False
+    use(provider)
+    provider.shutdown()
+    assert provider.refresh() is False
+
+
+def test_shutdown_ends_a_refresh(server: FlagServer, use: Use) -> None:
+    provider = started(use, server)
+    hang = Hang()
+    server.faults["flag-set"] = hang
+    with ThreadPoolExecutor(1) as pool:
+        refreshed = pool.submit(provider.refresh, 60_000)
+        eventually(lambda: hang.is_active)
+        provider.shutdown()
+        assert refreshed.result(timeout=10) is False
+    hang.release()
+
+
+@pytest.mark.parametrize("timeout_ms", [0, -1, float("nan"), "2", True, None])
+def test_refresh_rejects_a_timeout_that_cannot_work(timeout_ms: Any) -> None:
+    with pytest.raises(
+        ValueError, match="timeout_ms must be a number of milliseconds greater than 0"
+    ):
+        PennonProvider(flags={}).refresh(timeout_ms)
+
+
+# Executes the commands of its standard input, one at a time.
+SCRIPT = """
+import ctypes, json, os, sys
+sys.path.insert(0, {tests!r})
+from conftest import QuickProvider
+from openfeature import api
+from openfeature import _event_support
+provider = QuickProvider(url={url!r}, key={key!r})
+api.set_provider_and_wait(provider)
+client = api.get_client()
+def report():
+    return {{
+        "value": client.get_boolean_value("new-checkout", False),
+        "status": client.get_provider_status().value,
+        "mode": provider.freshness().mode,
+    }}
+for line in sys.stdin:
+    print(json.dumps(eval(line)), flush=True)
+"""
+
+
+class Child:
+    """A process with a provider."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        self.pid = process.pid
+
+    def run(self, expression: str) -> Any:
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.write(f"{expression}\n")
+        self._process.stdin.flush()
+        return json.loads(self._process.stdout.readline())
+
+    def is_streaming(self) -> bool:
+        return bool(self.run("report()")["mode"] == "streaming")
+
+
+@contextmanager
+def child_of(server: FlagServer) -> Iterator[Child]:
+    script = SCRIPT.format(tests=str(Path(__file__).parent), url=server.url, key=KEY)
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            yield Child(process)
+        finally:
+            process.kill()
+
+
+@posix
+def test_a_process_that_was_stopped_does_not_vouch_for_its_flags(server: FlagServer) -> None:
+    with child_of(server) as child:
+        eventually(child.is_streaming)
+        os.kill(child.pid, signal.SIGSTOP)
+        hang = Hang()
+        server.faults = dict.fromkeys(FLAG_SET_ROUTES, hang)
+        server.change_silently(OFF)
+        time.sleep(_process.LONGEST_PAUSE_S + 0.1)
+        os.kill(child.pid, signal.SIGCONT)
+        assert child.run("report()") == {"value": True, "status": "STALE", "mode": "connecting"}
+        server.faults = {}
+        hang.release()
+        assert child.run("provider.refresh(10_000)") is True
+        report = child.run("report()")
+        assert (report["value"], report["status"]) == (False, "READY")
+
+
+# A fork that neither Python nor the provider is told about. The child continues with the commands.
+FORK = "ctypes.PyDLL(None).fork() and os.waitpid(-1, 0)[0] and os._exit(0)"
+
+
+@posix
+@pytest.mark.parametrize("lock", ["_client_lock", "_global_lock", "none"])
+def test_a_child_that_was_forked_without_notice_follows_on_its_own(
+    server: FlagServer, lock: str
+) -> None:
+    with child_of(server) as child:
+        eventually(child.is_streaming)
+        if lock != "none":
+            # As if another thread of the parent had held it.
+            acquire = f"_event_support.{lock}.acquire"
+            child.run(f"__import__('threading').Thread(target={acquire}).start()")
+        streams = server.requests["flag-set/stream"]
+        child.run(FORK)
+        eventually(child.is_streaming)
+        # The parent still has its own stream.
+        assert server.requests["flag-set/stream"] == streams + 1
+        assert server.open_streams() == 2
+        server.change(OFF)
+        eventually(lambda: child.run("report()")["value"] is False)
+        assert child.run("report()")["status"] == "READY"
+
+
+@posix
+def test_a_child_that_is_shut_down_before_it_notices_the_fork_leaves_its_parent_alone(
+    server: FlagServer,
+) -> None:
+    with child_of(server) as child:
+        eventually(child.is_streaming)
+        streams = server.requests["flag-set/stream"]
+        child.run(FORK)
+        child.run("provider.shutdown()")
+        server.change(OFF)
+        eventually(lambda: server.open_streams() == 1)
+        assert server.requests["flag-set/stream"] <= streams + 1
+        assert child.run("report()")["mode"] == "stopped"
+
+
+@posix
+def test_a_child_that_was_forked_long_ago_is_stale_until_the_server_responds(
+    server: FlagServer,
+) -> None:
+    with child_of(server) as child:
+        eventually(child.is_streaming)
+        hang = Hang()
+        server.faults = dict.fromkeys(FLAG_SET_ROUTES, hang)
+        child.run(FORK)
+        time.sleep(_process.LONGEST_PAUSE_S + 0.1)
+        assert child.run("report()") == {"value": True, "status": "STALE", "mode": "connecting"}
+        server.faults = {}
+        hang.release()
+        eventually(lambda: child.run("report()")["status"] == "READY")
+
+
+def test_a_process_without_further_threads_keeps_its_flags_and_is_stale(
+    server: FlagServer,
+    client: OpenFeatureClient,
+    use: Use,
+    clocks: Clocks,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    provider = use(QuickProvider(url=server.url, key=KEY))
+    eventually(streaming(provider))
+
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    provider.after_fork(_process.Pause(0, 0, is_fork=True))
+    assert client.get_boolean_value("new-checkout", False) is True
+    eventually(has_status(client, ProviderStatus.STALE))
+    assert "can't start new thread" in str(provider.freshness().last_error)

@@ -1,0 +1,121 @@
+"""WSGI servers that load the application once and fork their workers."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryFile
+from urllib.request import urlopen
+
+import pytest
+from conftest import eventually
+from flag_server import KEY, FlagServer, boolean_flag
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="uWSGI is installed on Linux only")
+
+OFF = {"new-checkout": boolean_flag("off")}
+UWSGI = ["uwsgi", "--master", "--processes", "2", "--wsgi-file", "wsgi_app.py", "--die-on-term"]
+GUNICORN = ["gunicorn", "wsgi_app:application", "--preload", "--workers", "2"]
+
+
+@contextmanager
+def running(
+    command: list[str], server: FlagServer, **environment: str
+) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
+    with socket.create_server(("127.0.0.1", 0)) as briefly:
+        port = briefly.getsockname()[1]
+    program = str(Path(sys.executable).with_name(command[0]))
+    bind = "--bind" if command[0] == "gunicorn" else "--http-socket"
+    # A pipe that is not read would block the workers once it is full.
+    with TemporaryFile() as log:
+        process = subprocess.Popen(
+            [program, *command[1:], bind, f"127.0.0.1:{port}"],
+            env={**os.environ, "PENNON_URL": server.url, "PENNON_KEY": KEY, **environment},
+            cwd=Path(__file__).parent,
+            stderr=log,
+        )
+        with process:
+            try:
+                yield port, process
+            finally:
+                process.terminate()
+        log.seek(0)
+        assert process.returncode == 0, log.read().decode()
+
+
+def responses(port: int) -> dict[str, list[str]]:
+    """The last of twenty responses of each worker: result, status and mode."""
+    last = {}
+    for _ in range(20):
+        try:
+            with urlopen(f"http://127.0.0.1:{port}/", timeout=5) as response:
+                worker, *rest = response.read().decode().split()
+        except OSError:
+            return {}
+        last[worker] = rest
+    return last
+
+
+def both_respond(port: int, *expected: str) -> bool:
+    return list(responses(port).values()) == [list(expected)] * 2
+
+
+@pytest.mark.parametrize(
+    ("command", "application"),
+    [
+        pytest.param(GUNICORN, "", id="gunicorn with preload"),
+        pytest.param(UWSGI, "", id="uWSGI"),
+        pytest.param([*UWSGI, "--threads", "2"], "", id="uWSGI with threads"),
+        pytest.param([*UWSGI, "--lazy-apps"], "", id="uWSGI with lazy-apps"),
+        pytest.param(UWSGI, "replaces the hook", id="uWSGI with a hook of the application"),
+    ],
+)
+def test_workers_evaluate_and_follow_changes(
+    server: FlagServer, command: list[str], application: str
+) -> None:
+    with running(command, server, APPLICATION=application) as (port, _):
+        eventually(lambda: both_respond(port, "on", "READY", "streaming"), seconds=30)
+        server.change(OFF)
+        eventually(lambda: both_respond(port, "off", "READY", "streaming"), seconds=30)
+
+
+def test_a_worker_that_replaces_another_starts_with_current_flags(server: FlagServer) -> None:
+    with running(UWSGI, server) as (port, _):
+        eventually(lambda: both_respond(port, "on", "READY", "streaming"), seconds=30)
+        killed = set(responses(port))
+        server.change(OFF)
+        for worker in killed:
+            os.kill(int(worker), signal.SIGKILL)
+        seen: dict[str, list[str]] = {}
+
+        def are_replaced() -> bool:
+            for worker, response in responses(port).items():
+                seen.setdefault(worker, response)
+            return len(seen.keys() - killed) == 2
+
+        eventually(are_replaced, seconds=30)
+        assert [seen[worker][0] for worker in seen.keys() - killed] == ["off", "off"]
+
+
+def test_the_master_of_uwsgi_runs_no_threads_when_it_forks(server: FlagServer) -> None:
+    with running(UWSGI, server) as (port, process):
+        eventually(lambda: both_respond(port, "on", "READY", "streaming"), seconds=30)
+        # A stream of each worker, and none of the master.
+        assert server.open_streams() == 2
+        status = Path(f"/proc/{process.pid}/status")
+        eventually(lambda: "Threads:\t1\n" in status.read_text())
+
+
+def test_workers_are_stale_while_their_server_is_away(server: FlagServer) -> None:
+    with running(UWSGI, server, APPLICATION="replaces the hook") as (port, _):
+        eventually(lambda: both_respond(port, "on", "READY", "streaming"), seconds=30)
+        server.go_away()
+        eventually(lambda: both_respond(port, "on", "STALE", "disconnected"), seconds=30)
+        server.come_back()
+        eventually(lambda: both_respond(port, "on", "READY", "streaming"), seconds=60)
