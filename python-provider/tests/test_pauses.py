@@ -384,7 +384,7 @@ def test_a_process_that_was_stopped_does_not_vouch_for_its_flags(server: FlagSer
         assert (report["value"], report["status"]) == (False, "READY")
 
 
-# A fork that neither Python nor the provider is told about. The child continues with the commands.
+# A fork without notice to Python. The child continues with the commands.
 FORK = "ctypes.PyDLL(None).fork() and os.waitpid(-1, 0)[0] and os._exit(0)"
 
 

@@ -32,7 +32,7 @@ LONGEST_PAUSE_S = 2
 LONGEST_CLOCK_STEP_S = 30
 # How long a new worker of uWSGI waits for current flags before it serves requests.
 GRACE_MS = 250
-# How long another thread may hold a lock of the SDK. It does no I/O meanwhile.
+# How long another thread may hold a lock of the SDK. It does no I/O while it holds one.
 LONGEST_LOCK_S = 0.2
 
 
@@ -117,7 +117,7 @@ class ProcessMonitor:
         recorder.stop()
 
     def check(self) -> None:
-        """Notices a pause, and a fork that Python was not told about, as by uWSGI.
+        """Notices a pause, and a fork without notice to Python, as by uWSGI.
 
         Cheap enough to be called by each evaluation.
         """
@@ -146,7 +146,7 @@ class ProcessMonitor:
         return self._locks.setdefault(os.getpid(), threading.RLock())
 
     def _wait_for_fork(self) -> None:
-        """uWSGI does not tell Python about its forks, but calls a function of its own module."""
+        """uWSGI forks without notice to Python, but calls a function of its own module."""
         # The first check in a worker counts as the first after a fork.
         self._last_run = replace(_this_run(), pid=0)
         if not self._are_workers_followed:
