@@ -6,7 +6,9 @@ export type Proxy = {
   readonly port: number;
   /** Drops everything that the server sends. */
   loseReplies(): void;
-  /** Forwards both directions again, for new connections. */
+  /** Closes every connection, and refuses new ones. */
+  refuse(): void;
+  /** Accepts connections and forwards both directions again, for new connections. */
   heal(): void;
   /** Closes every connection. */
   cut(): void;
@@ -35,13 +37,23 @@ export const startProxy = async (target: number): Promise<Proxy> => {
     for (const socket of sockets) socket.destroy();
   };
 
+  const { port } = server.address() as AddressInfo;
+
   return {
-    port: (server.address() as AddressInfo).port,
+    port,
     loseReplies: () => void (losing = true),
-    heal: () => void (losing = false),
+    refuse() {
+      server.close();
+      cut();
+    },
+    heal() {
+      losing = false;
+      if (!server.listening) server.listen(port, '127.0.0.1');
+    },
     cut,
     async close() {
       cut();
+      if (!server.listening) return;
       server.close();
       await once(server, 'close');
     },
