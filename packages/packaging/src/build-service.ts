@@ -40,6 +40,7 @@ rmSync('dist', { recursive: true, force: true });
 const { metafile } = buildSync({
   entryPoints: {
     pennon: join(source, 'cli.ts'),
+    'check-thread': join(source, 'import-export/check-thread.ts'),
     'thread-main': join(source, 'store/sqlite/thread-main.ts'),
   },
   outdir: 'dist',

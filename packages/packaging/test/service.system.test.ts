@@ -158,6 +158,13 @@ describe('the package pennon, installed, with Redis', () => {
       };
       await expect.poll(readServers, { timeout: 20_000 }).toBe(2);
       expect((await call(server.url, { key: 'shared', enabled: true })).status).toBe(201);
+      // An import of this size is checked in a thread, which has a file of its own.
+      const imported = await fetch(`${server.url}/api/v1/import?dryRun=true`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
+        body: `{"formatVersion": 1, "environments": []}${' '.repeat(20_000)}`,
+      });
+      expect(imported.status).toBe(200);
       const ended = once(server.child, 'exit');
       server.child.kill('SIGTERM');
       expect(await ended).toEqual([0, null]);

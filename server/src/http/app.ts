@@ -27,6 +27,7 @@ import { serveMetrics } from './metrics.ts';
 import { serveRest } from './rest.ts';
 import { serveStreams } from './stream.ts';
 import { serveTrpc } from './trpc.ts';
+import { limitUploads } from './uploads.ts';
 
 /** Characters in one part of a path: enough for a tRPC batch, and for keys that are too long to reach their schema. */
 const MAX_PARAMETER_LENGTH = 2_000;
@@ -67,8 +68,9 @@ export const createApp = async ({
   serveEvaluations(app, services);
   serveFlagSet(app, services);
   serveStreams(app, services);
-  serveRest(app, services);
-  await app.register(scope => serveTrpc(scope, services));
+  const uploads = limitUploads();
+  serveRest(app, services, uploads);
+  await app.register(scope => serveTrpc(scope, services, uploads));
   await app.ready();
   return { http: app, routes };
 };

@@ -8,7 +8,7 @@ import { restParams } from '../router/schemas.ts';
  * A REST route, derived from the metadata and schemas of its procedure. `rest.ts` serves it and
  * `openapi.ts` documents it, so the document promises exactly what the server does.
  */
-export type RestRoute = Omit<RestMeta, 'status' | 'createsIfAbsent'> & {
+export type RestRoute = Omit<RestMeta, 'status' | 'createsIfAbsent' | 'input'> & {
   /** Such as `flags.create`. */
   readonly procedure: string;
   readonly meta: Meta;
@@ -55,19 +55,12 @@ export const procedures = (): ReadonlyMap<string, Definition> =>
 
 /** Returns the routes of all procedures that have one. */
 export const restRoutes = (): readonly RestRoute[] => {
-  const declared = [...procedures()].flatMap(
-    ([
-      procedure,
-      {
-        meta,
-        inputs: [input],
-        output,
-      },
-    ]) =>
-      meta?.rest === undefined || !(input instanceof z.ZodObject)
-        ? []
-        : [{ procedure, meta, rest: meta.rest, input, output }],
-  );
+  const declared = [...procedures()].flatMap(([procedure, { meta, inputs, output }]) => {
+    const input = meta?.rest?.input ?? inputs[0];
+    return meta?.rest === undefined || !(input instanceof z.ZodObject)
+      ? []
+      : [{ procedure, meta, rest: meta.rest, input, output }];
+  });
   const readPaths = declared.flatMap(({ rest }) => (rest.method === 'GET' ? [rest.path] : []));
   const responseOf = createResponseBodies();
   return declared.map(({ procedure, meta, rest, input, output }) => {

@@ -7,26 +7,29 @@ import type { Services } from '../services.ts';
 import { appRouter } from '../router/index.ts';
 import { createCallerFactory } from '../router/procedure.ts';
 import { callerOf } from './access.ts';
+import { isUpload } from './body.ts';
 import { API, unknownParameter } from './request.ts';
 import type { RestRoute } from './rest-route.ts';
 import { restRoutes } from './rest-route.ts';
+import { uploadOf, type Uploads } from './uploads.ts';
 
 const createCaller = createCallerFactory(appRouter);
 
 /** Serves the procedures as REST routes. Only path and query are converted from text; schemas never coerce. */
-export const serveRest = (app: FastifyInstance, services: Services): void => {
+export const serveRest = (app: FastifyInstance, services: Services, uploads: Uploads): void => {
   for (const route of restRoutes()) {
     const { limits, permission } = route.meta;
     app.route({
       method: route.method,
       url: API + route.path.replaceAll(/\{(\w+)\}/g, ':$1'),
-      config: { access: { permission } },
-      ...(limits === undefined ? {} : { bodyLimit: limits.bodyBytes }),
+      config: { access: { permission }, ...(limits && { isUpload: limits.isUpload }) },
+      ...(limits && { bodyLimit: limits.bodyBytes, onRequest: uploads(limits.bodyBytes) }),
       handler: async (request, reply) => {
         let isCreated = false;
         const caller = createCaller({
           services,
           requireCaller: () => callerOf(request),
+          upload: uploadOf(request, 'document'),
           onCreated: () => (isCreated = true),
         });
         const call = procedureOf(caller, route.procedure);
@@ -51,7 +54,7 @@ const inputOf = (route: RestRoute, request: FastifyRequest): Record<string, unkn
     ([name, value]) => [name, fromText(unwrap(route.params[name]), value)] as const,
   );
   const query = queryOf(route, request.query as Record<string, unknown>);
-  const body = bodyOf(route, request.body);
+  const body = isUpload(request) ? [] : bodyOf(route, request.body);
   requireSameParams(params, body);
   const headers = route.headers.flatMap(({ field, name }): Entries => {
     const value = request.headers[name.toLowerCase()];

@@ -6,52 +6,64 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { requirePermission, type Caller } from '../auth/caller.ts';
 import { hasPermission } from '../auth/permissions.ts';
 import { PennonError, toPennonError } from '../errors.ts';
+import { requireExactNumbers } from '../parse-json.ts';
 import { appRouter, type AppRouter } from '../router/index.ts';
+import type { Meta } from '../router/procedure.ts';
 import type { Services } from '../services.ts';
 import { authenticateRequest } from './access.ts';
-import { acceptOnlyJson, requireExactNumbers, requirePlainUtf8 } from './body.ts';
+import { acceptOnlyJson, isUpload, requirePlainUtf8 } from './body.ts';
 import { errorHeaders, logFailure } from './errors.ts';
 import { procedures } from './rest-route.ts';
+import { uploadOf, type Uploads } from './uploads.ts';
 
 const MAX_BATCH_SIZE = 20;
 const PREFIX = '/trpc/';
 
 /** Serves the router. Each call of a batch is authenticated, and counts against the rate limit. */
-export const serveTrpc = async (app: FastifyInstance, services: Services): Promise<void> => {
+export const serveTrpc = async (
+  app: FastifyInstance,
+  services: Services,
+  uploads: Uploads,
+): Promise<void> => {
   acceptOnlyJson(app);
   passJsonAsText(app);
 
-  const route = (url: string, bodyBytes?: number) =>
+  const route = (url: string, limits?: Meta['limits']) =>
     app.route<{ Params: { path?: string } }>({
       method: ['GET', 'POST'],
       url,
       exposeHeadRoute: false,
-      ...(bodyBytes === undefined ? {} : { bodyLimit: bodyBytes }),
-      config: { access: 'procedures' },
-      onRequest: async request => {
+      ...(limits && { bodyLimit: limits.bodyBytes }),
+      config: { access: 'procedures', ...(limits && { isUpload: limits.isUpload }) },
+      onRequest: async (request, reply) => {
         const path = request.params.path ?? url.slice(PREFIX.length);
         requireProcedure(request.method, request.params.path);
         if (request.method === 'POST') request.caller = admit(services, request, path);
+        if (limits !== undefined) await uploads(limits.bodyBytes)(request, reply);
       },
-      handler: (request, reply) =>
-        fastifyRequestHandler({
+      handler: (request, reply) => {
+        const upload = uploadOf(request, isBatch(request) ? 'batch' : 'call');
+        if (upload !== undefined) request.body = isBatch(request) ? '{"0":{}}' : '{}';
+        return fastifyRequestHandler({
           ...optionsFor(request),
           router: appRouter,
           createContext: () => ({
             services,
             requireCaller: callersOf(services, request),
+            upload,
           }),
           maxBatchSize: MAX_BATCH_SIZE,
           req: request,
           res: reply,
           path: request.params.path ?? url.slice(PREFIX.length),
-        }),
+        });
+      },
     });
 
   route(`${PREFIX}:path`);
   // The router prefers exact paths, so a call alone, not in a batch, may have the larger body.
   for (const [path, { meta }] of procedures())
-    if (meta?.limits !== undefined) route(PREFIX + path, meta.limits.bodyBytes);
+    if (meta?.limits !== undefined) route(PREFIX + path, meta.limits);
 };
 
 /** Authenticates a request that has a body, and checks the permission of its calls, before the body is read. */
@@ -99,13 +111,15 @@ const requireProcedure = (method: string, path: string | undefined): void => {
 const isBatch = ({ query }: FastifyRequest): boolean =>
   typeof query === 'object' && query !== null && 'batch' in query;
 
-/** tRPC parses the body itself. The body of a batch has the inputs by their position. */
+/** tRPC parses the body itself, unless it is an upload. The body of a batch has the inputs by their position. */
 const passJsonAsText = (app: FastifyInstance): void => {
-  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
     try {
       requirePlainUtf8(request);
-      requireExactNumbers(String(body), isBatch(request) ? 1 : 0);
-      done(null, body);
+      if (isUpload(request)) return done(null, body);
+      const text = body.toString();
+      requireExactNumbers(text, isBatch(request) ? 1 : 0);
+      done(null, text);
     } catch (error) {
       done(error instanceof Error ? error : new Error(String(error)));
     }

@@ -1,21 +1,14 @@
 import type { Export } from '@pennon/schema';
-import { ALL_ENVIRONMENTS } from '@pennon/schema';
 
 import type { Caller } from '../auth/caller.ts';
 import { requireAllEnvironments } from '../auth/caller.ts';
 import type { EnvironmentServices } from '../environments/environments.ts';
-import { PennonError } from '../errors.ts';
+import { checkUpload } from './check-upload.ts';
+import type { ImportOptions, Upload } from './check.ts';
 import { planKeys, requireNoKeyConflicts } from './plan-keys.ts';
 import { planEnvironment, requireNoConflicts, type ImportPlan } from './plan.ts';
-import { validateExport } from './validate-export.ts';
+import { requireEnvironmentsOfKeys } from './validate-export.ts';
 import { currentOf, writeControl, writeFlagSets } from './write-import.ts';
-
-export type ImportInput = Export & {
-  /** Only return what would change. */
-  readonly dryRun?: boolean | undefined;
-  /** Replace environments and keys that exist and differ. Without it they make the import fail. */
-  readonly overwrite?: boolean | undefined;
-};
 
 export type ImportReport = ImportPlan & { dryRun: boolean };
 
@@ -28,11 +21,17 @@ export type ImportReport = ImportPlan & { dryRun: boolean };
 export const importData = async (
   services: EnvironmentServices,
   caller: Caller,
-  { dryRun = false, overwrite = false, ...document }: ImportInput,
+  upload: Upload,
+  requested: ImportOptions,
 ): Promise<ImportReport> => {
+  const { document, options } = await checkUpload(upload, caller.environment);
+  const dryRun = options.dryRun ?? requested.dryRun ?? false;
+  const overwrite = options.overwrite ?? requested.overwrite ?? false;
   await refresh(services, document);
   requireAccess(services, caller, document);
-  validateExport(document, key => services.control.current().records.environments.has(key));
+  requireEnvironmentsOfKeys(document, key =>
+    services.control.current().records.environments.has(key),
+  );
   const plan = planImport(services, document, overwrite);
   if (dryRun) return { dryRun, ...plan };
   requireNoKeyConflicts(plan.keys);
@@ -55,24 +54,15 @@ const refresh = async (
   for (const { key } of existing) await registry.find(key).replica.refresh();
 };
 
-/** New environments and keys require a key for all environments. */
+/** New environments require a key for all environments. */
 const requireAccess = (
   { control }: EnvironmentServices,
   caller: Caller,
-  { environments, keys = [] }: Export,
+  { environments }: Export,
 ): void => {
-  if (caller.environment === ALL_ENVIRONMENTS) return;
-  if (keys.length > 0) requireAllEnvironments(caller, 'importing keys');
-  for (const { key } of environments) {
-    if (key !== caller.environment) {
-      throw new PennonError(
-        'FORBIDDEN',
-        `this key is for environment "${caller.environment}" only`,
-      );
-    }
-    if (!control.current().records.environments.has(key))
-      requireAllEnvironments(caller, 'creating an environment');
-  }
+  const { records } = control.current();
+  if (environments.some(({ key }) => !records.environments.has(key)))
+    requireAllEnvironments(caller, 'creating an environment');
 };
 
 const planImport = (

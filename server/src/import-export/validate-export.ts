@@ -1,68 +1,90 @@
 import { compile, patternProblem } from '@pennon/engine';
-import type { ErrorDetail, Export, ExportedEnvironment, FlagSet } from '@pennon/schema';
+import type {
+  ErrorDetail,
+  Export,
+  ExportedEnvironment,
+  ExportedKey,
+  FlagSet,
+} from '@pennon/schema';
 import { ALL_ENVIRONMENTS, FORMAT_VERSION } from '@pennon/schema';
 
-import { invalid } from '../errors.ts';
 import { invalidCombinations } from '../api-keys/api-keys.ts';
 import { ADMIN_KEY_ID } from '../api-keys/key-id.ts';
 import { problemsOfFlag } from '../resources/validate.ts';
+import { createProblems, type Problems } from './problems.ts';
 
-const MAX_DETAILS = 20;
+/** Adds the problems of environments as a whole, and of flags that the engine refuses. */
+export const findInvalidEnvironments = (
+  environments: readonly ExportedEnvironment[],
+  problems: Problems,
+): void => {
+  findDuplicates('environments', environments, problems);
+  for (const [i, environment] of environments.entries())
+    findInvalidFlags(environment, `environments.${i}`, problems);
+};
 
-/** Throws BAD_REQUEST if any flag would be invalid, or any key would belong to an unknown environment. */
-export const validateExport = (
+const findInvalidFlags = (
+  environment: ExportedEnvironment,
+  path: string,
+  problems: Problems,
+): void => {
+  findDuplicates(`${path}.flags`, environment.flags, problems);
+  findDuplicates(`${path}.segments`, environment.segments, problems);
+  const flagSet = flagSetOf(environment);
+  const tooLarge = patternProblem(flagSet);
+  if (tooLarge !== undefined) return problems.add(path, [detail('', tooLarge)]);
+  const compiled = compile(flagSet);
+  for (const flag of environment.flags) {
+    if (problems.areEnough()) return;
+    problems.add(`${path}.flags.${flag.key}`, problemsOfFlag({ flagSet, compiled }, flag));
+  }
+};
+
+/** Adds the problems of keys that need no data of the server. */
+export const findInvalidKeys = (keys: readonly ExportedKey[], problems: Problems): void => {
+  findDuplicates(
+    'keys',
+    keys.map(({ id }) => ({ key: id })),
+    problems,
+  );
+  for (const [i, key] of keys.entries()) {
+    problems.add(`keys.${i}`, invalidCombinations(key));
+    if (key.id === ADMIN_KEY_ID)
+      problems.add(`keys.${i}`, [
+        detail('id', 'is the id of PENNON_ADMIN_KEY, which cannot be imported'),
+      ]);
+  }
+};
+
+/** Throws BAD_REQUEST if a key would belong to an unknown environment. */
+export const requireEnvironmentsOfKeys = (
   { environments, keys = [] }: Export,
   isEnvironment: (key: string) => boolean,
 ): void => {
-  const known = new Set(environments.map(({ key }) => key));
-  const details = [
-    ...duplicates('environments', environments, ({ key }) => key),
-    ...duplicates('keys', keys, ({ id }) => id),
-    ...environments.flatMap((environment, i) => problemsOf(environment, `environments.${i}`)),
-    ...keys.flatMap((key, i) =>
-      invalidCombinations(key).map(({ path, message }) => detail(`keys.${i}.${path}`, message)),
-    ),
-    ...keys.flatMap(({ id, environment }, i) => {
-      if (id === ADMIN_KEY_ID)
-        return [detail(`keys.${i}.id`, 'is the id of PENNON_ADMIN_KEY, which cannot be imported')];
-      if (environment === ALL_ENVIRONMENTS || known.has(environment) || isEnvironment(environment))
-        return [];
-      return [detail(`keys.${i}.environment`, `environment "${environment}" does not exist`)];
-    }),
-  ];
-  if (details.length > 0) throw invalid(details.slice(0, MAX_DETAILS), 'the document');
+  const imported = new Set(environments.map(({ key }) => key));
+  const problems = createProblems();
+  for (const [i, { environment }] of keys.entries()) {
+    if (environment === ALL_ENVIRONMENTS || imported.has(environment) || isEnvironment(environment))
+      continue;
+    problems.add(`keys.${i}`, [
+      detail('environment', `environment "${environment}" does not exist`),
+    ]);
+  }
+  problems.requireNone();
 };
 
 const detail = (path: string, message: string): ErrorDetail => ({ path, message });
 
-const duplicates = <Item>(
+const findDuplicates = (
   path: string,
-  items: readonly Item[],
-  nameOf: (item: Item) => string,
-): ErrorDetail[] => {
+  items: readonly { readonly key: string }[],
+  problems: Problems,
+): void => {
   const seen = new Set<string>();
-  return items.flatMap((item, i) => {
-    const name = nameOf(item);
-    const isDuplicate = seen.has(name);
-    seen.add(name);
-    return isDuplicate ? [detail(`${path}.${i}`, `is a duplicate of "${name.slice(0, 100)}"`)] : [];
-  });
-};
-
-const problemsOf = (environment: ExportedEnvironment, path: string): ErrorDetail[] => {
-  const flagSet = flagSetOf(environment);
-  const tooLarge = patternProblem(flagSet);
-  if (tooLarge !== undefined) return [detail(path, tooLarge)];
-  const compiled = compile(flagSet);
-  return [
-    ...duplicates(`${path}.flags`, environment.flags, ({ key }) => key),
-    ...duplicates(`${path}.segments`, environment.segments, ({ key }) => key),
-    ...environment.flags.flatMap(flag =>
-      problemsOfFlag({ flagSet, compiled }, flag).map(problem =>
-        detail(`${path}.flags.${flag.key}.${problem.path}`, problem.message),
-      ),
-    ),
-  ];
+  for (const [i, { key }] of items.entries()) {
+    if (seen.has(key)) problems.add(`${path}.${i}`, [detail('', `is a duplicate of "${key}"`)]);
+    seen.add(key);
+  }
 };
 
 const flagSetOf = ({ key, flags, segments }: ExportedEnvironment): FlagSet => ({

@@ -1,13 +1,21 @@
-import { Export, ExportedEnvironment, Key, KeyId, strictObject } from '@pennon/schema';
+import {
+  describeIssues,
+  Export,
+  ExportedEnvironment,
+  Key,
+  KeyId,
+  strictObject,
+} from '@pennon/schema';
 import { z } from 'zod';
 
 import { exportData } from '../import-export/export.ts';
+import { IMPORT_BOUNDS } from '../import-export/bounds.ts';
+import { EXTRA_DEPTH, type Upload } from '../import-export/check.ts';
 import { importData } from '../import-export/import.ts';
 import { procedure, router } from './procedure.ts';
 import { Difference, restParams } from './schemas.ts';
 
 const tag = 'Import and export';
-const MAX_IMPORT_BYTES = 64 * 1_048_576;
 
 const Outcome = z.enum(['create', 'overwrite', 'unchanged', 'refused']);
 
@@ -40,6 +48,40 @@ const ImportReport = strictObject({
   ),
 }).meta({ id: 'ImportReport' });
 
+/** The fields of an import, for types and documentation. */
+const ImportInput = strictObject({
+  formatVersion: Export.shape.formatVersion,
+  environments: z.array(ExportedEnvironment),
+  keys: Export.shape.keys,
+  dryRun: z
+    .boolean()
+    .optional()
+    .describe('Only return what would change.')
+    .register(restParams, { in: 'query' }),
+  overwrite: z
+    .boolean()
+    .optional()
+    .describe('Replace environments and keys that exist and differ.')
+    .register(restParams, { in: 'query' }),
+});
+
+const { dryRun, overwrite } = ImportInput.shape;
+const Options = z.looseObject({ dryRun, overwrite });
+
+/** Checks only the options. `checkUpload` checks the document, in a thread. */
+const Unchecked = z.custom<z.input<typeof ImportInput>>().check(({ value, issues }) => {
+  const { error } = Options.safeParse(value);
+  const problems = error === undefined ? [] : describeIssues(error);
+  for (const { path, message } of problems)
+    issues.push({ code: 'custom', path: [path], message, input: value });
+});
+
+/** Returns the input of a call in a batch, which tRPC has parsed, as if it were a body of its own. */
+const uploadOf = (document: object): Upload => ({
+  bytes: new TextEncoder().encode(JSON.stringify(document)),
+  form: 'call',
+});
+
 export const transfer = router({
   export: procedure({
     permission: 'data.transfer',
@@ -56,32 +98,18 @@ export const transfer = router({
 
   import: procedure({
     permission: 'data.transfer',
-    // A flag is four levels deeper here than in a request of its own.
-    limits: { bodyBytes: MAX_IMPORT_BYTES, extraDepth: 4 },
+    limits: { bodyBytes: IMPORT_BOUNDS.bytes, extraDepth: EXTRA_DEPTH, isUpload: true },
     rest: {
       method: 'POST',
       path: '/import',
       tag,
+      input: ImportInput,
       summary: 'Import an export; each environment is replaced as a whole or not at all',
     },
   })
-    .input(
-      strictObject({
-        formatVersion: Export.shape.formatVersion,
-        environments: z.array(ExportedEnvironment),
-        keys: Export.shape.keys,
-        dryRun: z
-          .boolean()
-          .optional()
-          .describe('Only return what would change.')
-          .register(restParams, { in: 'query' }),
-        overwrite: z
-          .boolean()
-          .optional()
-          .describe('Replace environments and keys that exist and differ.')
-          .register(restParams, { in: 'query' }),
-      }),
-    )
+    .input(Unchecked)
     .output(ImportReport)
-    .mutation(({ ctx, input }) => importData(ctx.services, ctx.caller, input)),
+    .mutation(({ ctx, input }) =>
+      importData(ctx.services, ctx.caller, ctx.upload ?? uploadOf(input), input),
+    ),
 });

@@ -1,12 +1,14 @@
 import type { ErrorBody, JsonObject } from '@pennon/schema';
 import { initTRPC, TRPCError } from '@trpc/server';
+import type { z } from 'zod';
 
 import type { Services } from '../services.ts';
 import { errorBody, errorFor, ERRORS, PennonError, toPennonError } from '../errors.ts';
+import { requirePlainJson } from '../plain-json.ts';
 import type { Caller } from '../auth/caller.ts';
 import { requirePermission } from '../auth/caller.ts';
 import type { Permission } from '../auth/permissions.ts';
-import { requirePlainJson } from './plain-json.ts';
+import type { Upload } from '../import-export/check.ts';
 
 /** What a procedure receives with each request. */
 export type Context = {
@@ -16,6 +18,8 @@ export type Context = {
    * throws UNAUTHORIZED or TOO_MANY_REQUESTS; a REST route has done both before it calls the procedure.
    */
   readonly requireCaller: () => Caller;
+  /** The body of the request, if the procedure parses it itself (`isUpload`). */
+  readonly upload?: Upload | undefined;
   /** Called when a procedure with `createsIfAbsent` created its resource. REST responds with 201 then. */
   readonly onCreated?: (() => void) | undefined;
 };
@@ -30,6 +34,8 @@ export type Meta = {
     readonly bodyBytes: number;
     /** Levels of nesting beyond the general limit. */
     readonly extraDepth: number;
+    /** Whether the procedure parses and checks the body itself, from `Context.upload`. */
+    readonly isUpload: true;
   };
 };
 
@@ -44,6 +50,8 @@ export type RestMeta = {
   /** Groups the route in the OpenAPI document. */
   readonly tag: string;
   readonly summary: string;
+  /** The fields of its input, if the schema of the procedure does not have them. */
+  readonly input?: z.ZodObject;
   /** A body that succeeds on a new server, unless `http/openapi-examples.ts` has one. */
   readonly example?: JsonObject;
   /** Set when a resource is created. Otherwise the status is 204 without output, or 200. */

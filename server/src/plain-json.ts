@@ -1,6 +1,6 @@
 import { LIMITS } from '@pennon/schema';
 
-import { invalid } from '../errors.ts';
+import { invalid } from './errors.ts';
 
 /**
  * Throws BAD_REQUEST if an input is nested too deeply, or has a property named `__proto__`, which zod would

@@ -1,0 +1,181 @@
+import {
+  ALL_ENVIRONMENTS,
+  describeIssues,
+  Export,
+  ExportedEnvironment,
+  ExportedKey,
+  Flag,
+  jsonBytes,
+  Segment,
+  strictObject,
+} from '@pennon/schema';
+import { z } from 'zod';
+
+import { invalid, PennonError } from '../errors.ts';
+import { parseJson } from '../parse-json.ts';
+import { requirePlainJson } from '../plain-json.ts';
+import { requireAtMost, requireWithinBounds } from './bounds.ts';
+import { createProblems, type Problems } from './problems.ts';
+import { findInvalidEnvironments, findInvalidKeys } from './validate-export.ts';
+
+/** Levels of nesting that a flag has in an import beyond those in a request of its own. */
+export const EXTRA_DEPTH = 4;
+
+/** The body of an import, as it was received. */
+export type Upload = {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** A document alone, as over REST, or as the input of a call over tRPC, alone or as the first of a batch. */
+  readonly form: 'document' | 'call' | 'batch';
+};
+
+export type ImportOptions = {
+  /** Only return what would change. */
+  readonly dryRun?: boolean | undefined;
+  /** Replace environments and keys that exist and differ. Without it they make the import fail. */
+  readonly overwrite?: boolean | undefined;
+};
+
+export type CheckedImport = { readonly document: Export; readonly options: ImportOptions };
+
+const optionFields = { dryRun: z.boolean().optional(), overwrite: z.boolean().optional() };
+
+/** An import whose environments and keys are not checked yet. */
+const Envelope = strictObject({
+  formatVersion: Export.shape.formatVersion,
+  environments: z.array(z.unknown()),
+  keys: z.array(z.unknown()).optional(),
+  ...optionFields,
+});
+
+/** An environment whose flags and segments are not checked yet. */
+const EnvironmentEnvelope = strictObject({
+  ...ExportedEnvironment.shape,
+  flags: z.array(z.unknown()),
+  segments: z.array(z.unknown()),
+});
+
+/**
+ * Parses and checks an import by itself, without the data of the server. `reach` is the environment of the
+ * caller's key. Throws at the first bound; problems of the content are counted.
+ */
+export const checkImport = ({ bytes, form }: Upload, reach: string): CheckedImport => {
+  requireWithinBounds(bytes);
+  const input = inputOf(parseJson(bytes, form === 'batch' ? 1 : 0), form);
+  requirePlainJson(input, EXTRA_DEPTH);
+  const { formatVersion, environments, keys, ...options } = parse(Envelope, input);
+  requireAtMost('environments', environments.length);
+  requireAtMost('keys', keys?.length ?? 0);
+  requireReach(reach, environments, keys);
+  const problems = createProblems();
+  const document: Export = {
+    formatVersion,
+    environments: checkEnvironments(environments, problems),
+    ...(keys === undefined
+      ? {}
+      : {
+          keys: keys.flatMap((key, i) =>
+            checkItem(ExportedKey, key, { path: `keys.${i}`, problems }),
+          ),
+        }),
+  };
+  problems.requireNone();
+  findInvalidKeys(document.keys ?? [], problems);
+  findInvalidEnvironments(document.environments, problems);
+  problems.requireNone();
+  return { document, options };
+};
+
+const Batch = z.looseObject({ '0': z.unknown() });
+
+const inputOf = (value: unknown, form: Upload['form']): unknown => {
+  if (form === 'batch') return Batch.safeParse(value).data?.['0'];
+  if (form === 'document') requireDocument(value);
+  return value;
+};
+
+const requireDocument = (value: unknown): void => {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw notAnObject(value);
+  for (const name of Object.keys(optionFields))
+    if (Object.hasOwn(value, name))
+      throw invalid([
+        { path: name, message: `belongs in the query (?${name}=…), not in the body` },
+      ]);
+};
+
+const notAnObject = (value: unknown): PennonError => {
+  const expectation = 'must be a JSON object with "formatVersion", "environments"';
+  const message = value === undefined ? `is missing: it ${expectation}` : expectation;
+  return new PennonError('BAD_REQUEST', `the body ${message}`, {
+    details: [{ path: '', message }],
+  });
+};
+
+const parse = <Output>(schema: z.ZodType<Output>, value: unknown): Output => {
+  const { success, data, error } = schema.safeParse(value);
+  if (!success) throw invalid(describeIssues(error));
+  return data;
+};
+
+const WithKey = z.looseObject({ key: z.string() });
+
+/** Throws FORBIDDEN if a key of one environment would import keys or other environments. */
+const requireReach = (
+  reach: string,
+  environments: readonly unknown[],
+  keys: readonly unknown[] = [],
+): void => {
+  if (reach === ALL_ENVIRONMENTS) return;
+  if (keys.length > 0)
+    throw new PennonError(
+      'FORBIDDEN',
+      `importing keys requires a key for all environments ("${ALL_ENVIRONMENTS}")`,
+    );
+  const isOther = (each: unknown) => WithKey.safeParse(each).data?.key !== reach;
+  if (environments.some(isOther))
+    throw new PennonError('FORBIDDEN', `this key is for environment "${reach}" only`);
+};
+
+const checkEnvironments = (
+  environments: readonly unknown[],
+  problems: Problems,
+): ExportedEnvironment[] =>
+  environments.flatMap((item, i) => {
+    const path = `environments.${i}`;
+    return checkItem(EnvironmentEnvelope, item, { path, problems }).map(environment => ({
+      ...environment,
+      flags: checkDocuments(Flag, environment.flags, { path: `${path}.flags`, problems }),
+      segments: checkDocuments(Segment, environment.segments, {
+        path: `${path}.segments`,
+        problems,
+      }),
+    }));
+  });
+
+type ItemContext = { readonly path: string; readonly problems: Problems };
+
+/** Returns the valid flags or segments. */
+const checkDocuments = <Document>(
+  schema: z.ZodType<Document>,
+  items: readonly unknown[],
+  { path, problems }: ItemContext,
+): Document[] => {
+  requireAtMost('documents', items.length);
+  return items.flatMap((item, i) => {
+    if (problems.areEnough()) return [];
+    requireAtMost('documentBytes', jsonBytes(item));
+    return checkItem(schema, item, { path: `${path}.${i}`, problems });
+  });
+};
+
+/** Returns a list with the item if it is valid, otherwise an empty list. */
+const checkItem = <Item>(
+  schema: z.ZodType<Item>,
+  item: unknown,
+  { path, problems }: ItemContext,
+): Item[] => {
+  if (problems.areEnough()) return [];
+  const { success, data, error } = schema.safeParse(item);
+  if (success) return [data];
+  problems.add(path, describeIssues(error));
+  return [];
+};
