@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 
 import { bulkBenchmark } from './bulk/benchmark.ts';
 import { engineBenchmark } from './engine/benchmark.ts';
+import { holdBenchmark } from './hold/benchmark.ts';
 import { httpBenchmark } from './http/benchmark.ts';
 import { providersBenchmark } from './providers/benchmark.ts';
 import { format, type Table } from './table.ts';
@@ -15,6 +16,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   providers: providersBenchmark,
   bulk: bulkBenchmark,
   http: httpBenchmark,
+  hold: holdBenchmark,
 };
 
 const { values, positionals } = parseArgs({
