@@ -101,6 +101,13 @@ export const Settings = z.object({
   PENNON_CACHE_ENTRIES: wholeNumber(0, 1_000_000, 10_000).describe(
     'Bulk evaluations cached for a minute; 0 disables the cache.',
   ),
+  PENNON_CACHE_BYTES: wholeNumber(0, 16_384 * 1_048_576, 64 * 1_048_576).describe(
+    'Memory of the cached bulk evaluations in bytes; 0 disables the cache.',
+  ),
+  PENNON_CLIENT_RULE_IDS: z
+    .enum(['0', '1'], 'must be 0 or 1')
+    .default('0')
+    .describe('1 adds the ids of rules to results for client keys, to debug.'),
   PENNON_SHUTDOWN_GRACE: wholeNumber(0, 300, 5).describe(
     'Seconds that the server continues to serve after SIGTERM, while /readyz fails; 0 stops at once.',
   ),
@@ -129,6 +136,8 @@ export type Limits = {
   readonly cachedEvaluations: number;
   /** How old the data of a server may be that is ready; 0 for any age. */
   readonly readySourceAgeSeconds: number;
+  readonly cacheBytes: number;
+  readonly showsRuleIdsToClients: boolean;
 };
 
 /** An invalid setting. The message contains the name of the variable and never its value. */
@@ -213,6 +222,8 @@ export const readConfig = (env: Readonly<Record<string, string | undefined>>): C
       connections: settings.PENNON_MAX_CONNECTIONS,
       cachedEvaluations: settings.PENNON_CACHE_ENTRIES,
       readySourceAgeSeconds: settings.PENNON_READY_MAX_SOURCE_AGE,
+      cacheBytes: settings.PENNON_CACHE_BYTES,
+      showsRuleIdsToClients: settings.PENNON_CLIENT_RULE_IDS === '1',
     },
   };
 };

@@ -18,6 +18,8 @@ export type Metrics = {
 export type ObservedValues = {
   readonly streams: () => number;
   readonly cachedEvaluations: () => number;
+  /** Whether an environment has a flag. Counters of flags that no longer exist are dropped. */
+  readonly hasFlag: (environment: string, flagKey: string) => boolean;
   readonly revisions: () => readonly (readonly [environment: string, revision: number])[];
   /** Milliseconds since the server stopped following its store; 0 while it follows. */
   readonly degradedMs: () => number;
@@ -53,22 +55,37 @@ export const createMetrics = (gather: GatherMetrics = onlyOwn): Metrics => {
     buckets: REQUEST_SECONDS,
     registers,
   });
-  const counterOf = evaluationCounters(registry);
+  const evaluations = createEvaluationCounters(registry);
 
   return {
-    counterOf,
+    counterOf: evaluations.counterOf,
     countRequest: (route, method, status, seconds) =>
       requests.observe({ route, method, status }, seconds),
     timed: inner => timedStore(inner, operation => store.startTimer({ operation })),
-    observe: values => observeValues(registry, values),
+    observe(values) {
+      evaluations.keepOnly(values.hasFlag);
+      observeValues(registry, values);
+    },
     text: gather(registry),
     contentType: registry.contentType,
   };
 };
 
+type EvaluationLabels = {
+  readonly environment: string;
+  readonly flag: string;
+  readonly reason: string;
+};
+
 /** Counts evaluations in plain numbers, which is cheap, and labels them only when metrics are requested. */
-const evaluationCounters = (registry: Registry): CounterOf => {
-  const counts = new Map<string, EvaluationCounter & { readonly labels: Record<string, string> }>();
+const createEvaluationCounters = (registry: Registry) => {
+  let hasFlag: ObservedValues['hasFlag'] = () => true;
+  const counts = new Map<string, EvaluationCounter & { readonly labels: EvaluationLabels }>();
+  const dropRemoved = () => {
+    for (const [name, { labels }] of counts)
+      if (labels.flag !== UNKNOWN_FLAG && !hasFlag(labels.environment, labels.flag))
+        counts.delete(name);
+  };
   const counter = new Counter({
     name: 'pennon_evaluations_total',
     help: 'Evaluations by environment, flag and reason.',
@@ -76,10 +93,11 @@ const evaluationCounters = (registry: Registry): CounterOf => {
     registers: [registry],
     collect() {
       counter.reset();
+      dropRemoved();
       for (const { labels, count } of counts.values()) counter.inc(labels, count);
     },
   });
-  return (environment, flagKey, reason, isKnown) => {
+  const counterOf: CounterOf = (environment, flagKey, reason, isKnown) => {
     const flag = isKnown ? flagKey : UNKNOWN_FLAG;
     const name = `${environment}\n${flag}\n${reason}`;
     const existing = counts.get(name);
@@ -87,6 +105,10 @@ const evaluationCounters = (registry: Registry): CounterOf => {
     const created = { labels: { environment, flag, reason }, count: 0 };
     counts.set(name, created);
     return created;
+  };
+  return {
+    counterOf,
+    keepOnly: (has: ObservedValues['hasFlag']) => void (hasFlag = has),
   };
 };
 

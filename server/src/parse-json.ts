@@ -5,18 +5,34 @@ import { invalid, PennonError } from './errors.ts';
 
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
+const notJson = (error: unknown): PennonError => {
+  const reason = errorMessage(error).slice(0, 100);
+  return new PennonError('BAD_REQUEST', `the body is not valid JSON in UTF-8: ${reason}`);
+};
+
+/** Decodes a body. Throws BAD_REQUEST if it is not UTF-8. */
+export const decodeText = (body: string | Uint8Array): string => {
+  try {
+    return typeof body === 'string' ? body : decoder.decode(body);
+  } catch (error) {
+    throw notJson(error);
+  }
+};
+
 /** Returns undefined for an empty body. Keeps every property name, even `__proto__`. */
 export const parseJson = (body: string | Uint8Array, ignoredLevels = 0): unknown => {
-  if (body.length === 0) return undefined;
+  const text = decodeText(body);
+  if (text === '') return undefined;
+  const value = parseOrThrow(text);
+  requireExactNumbers(text, ignoredLevels);
+  return value;
+};
+
+const parseOrThrow = (text: string): unknown => {
   try {
-    const text = typeof body === 'string' ? body : decoder.decode(body);
-    const value: unknown = JSON.parse(text);
-    requireExactNumbers(text, ignoredLevels);
-    return value;
+    return JSON.parse(text);
   } catch (error) {
-    if (error instanceof PennonError) throw error;
-    const reason = errorMessage(error).slice(0, 100);
-    throw new PennonError('BAD_REQUEST', `the body is not valid JSON in UTF-8: ${reason}`);
+    throw notJson(error);
   }
 };
 

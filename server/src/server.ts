@@ -9,7 +9,9 @@ import { formatInstant, type Clock } from './clock.ts';
 import type { Limits } from './config.ts';
 import { PennonError } from './errors.ts';
 import { startPurge } from './environments/purge.ts';
+import { createAudiences } from './evaluation/audience.ts';
 import { createBulkEvaluationCache } from './evaluation/bulk-evaluation-cache.ts';
+import { createTurns } from './evaluation/turns.ts';
 import { longestOutage, sourceAges } from './flag-set/health.ts';
 import type { GuardedRoute } from './http/access.ts';
 import { createApp } from './http/app.ts';
@@ -156,7 +158,9 @@ const createServices = async (
     streams,
     fleet,
     broadcastOf: createBroadcasts(clock),
-    cache: createBulkEvaluationCache(limits.cachedEvaluations, clock),
+    cache: createBulkEvaluationCache(limits, clock),
+    audienceOf: createAudiences(limits.showsRuleIdsToClients),
+    turns: createTurns(clock),
     counterOf: metrics.counterOf,
     clock,
     random,
@@ -206,6 +210,13 @@ const degradedMs = (replicas: Pick<Replicas, 'control' | 'registry'>, clock: Clo
 const observedValues = (services: Services): ObservedValues => ({
   streams: services.streams.count,
   cachedEvaluations: services.cache.size,
+  hasFlag: (environment, flagKey) =>
+    services.registry
+      .all()
+      .some(
+        live =>
+          live.environment === environment && Object.hasOwn(live.view().flagSet.flags, flagKey),
+      ),
   revisions: () => revisionsOf(services),
   degradedMs: () => degradedMs(services, services.clock),
   sourceAgeMs: () => sourceAges(services).oldestMs,

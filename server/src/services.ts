@@ -3,6 +3,9 @@ import type { Limits } from './config.ts';
 import type { LiveFlagSet } from './flag-set/live-flag-set.ts';
 import type { Registry } from './flag-set/registry.ts';
 import type { CounterOf } from './evaluation/counter.ts';
+import type { Audience } from './evaluation/audience.ts';
+import type { Turns } from './evaluation/turns.ts';
+import type { Caller } from './auth/caller.ts';
 import type { BulkEvaluationCache } from './evaluation/bulk-evaluation-cache.ts';
 import type { Broadcast } from './streaming/broadcast.ts';
 import type { StreamRegistry } from './streaming/stream-registry.ts';
@@ -25,6 +28,8 @@ export type Services = {
   readonly broadcastOf: (live: LiveFlagSet) => Broadcast;
   readonly cache: BulkEvaluationCache;
   readonly counterOf: CounterOf;
+  readonly audienceOf: (caller: Caller) => Audience;
+  readonly turns: Turns;
   readonly clock: Clock;
   readonly random: Random;
   readonly limits: Limits;

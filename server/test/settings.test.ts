@@ -84,6 +84,8 @@ const REFUSED: Readonly<Record<string, readonly string[]>> = {
   PENNON_MAX_CONNECTIONS: ['0', '-1', 'none'],
   PENNON_READY_MAX_SOURCE_AGE: ['-1', '60s', '86401'],
   PENNON_CACHE_ENTRIES: ['-1', 'off'],
+  PENNON_CACHE_BYTES: ['-1', '64MiB'],
+  PENNON_CLIENT_RULE_IDS: ['yes', '2'],
 };
 
 it.each(

@@ -186,7 +186,7 @@ describe('the values stream', () => {
     const first = await stream.next();
     expect(first).toMatchObject({
       event: 'values',
-      data: { revision: 3, evaluations: { visible: { variant: 'on' } } },
+      data: { revision: 1, evaluations: { visible: { variant: 'on' } } },
     });
     expect(Object.keys(first?.data.evaluations)).toEqual(['visible']);
 
@@ -197,7 +197,7 @@ describe('the values stream', () => {
     await server.api('PATCH', '/flags/visible', { body: { enabled: false } });
     expect(await stream.next()).toMatchObject({
       event: 'change',
-      data: { revision: 6, evaluations: { visible: { reason: 'DISABLED' } } },
+      data: { revision: 3, evaluations: { visible: { reason: 'DISABLED' } } },
     });
     await server.api('PATCH', '/flags/visible', { body: { clientVisible: false } });
     expect(await stream.next()).toMatchObject({

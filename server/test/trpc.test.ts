@@ -123,8 +123,8 @@ it('a subscription to the values of one context receives what changed for it', a
   await promise;
   subscription.unsubscribe();
   expect(messages).toMatchObject([
-    { event: 'values', revision: 2, evaluations: { f: { variant: 'on' } } },
-    { event: 'change', revision: 3, evaluations: { f: { reason: 'DISABLED' } } },
+    { event: 'values', revision: 1, evaluations: { f: { variant: 'on' } } },
+    { event: 'change', revision: 2, evaluations: { f: { reason: 'DISABLED' } } },
   ]);
 });
 

@@ -59,6 +59,13 @@ export type Bootstrap = {
   readonly evaluations: Readonly<Record<string, EvaluationResult>>;
 };
 
+/** Rules are not for browsers, so the server leaves out their ids too. */
+const withoutRuleId = (result: EvaluationResult): EvaluationResult => {
+  if (!('ruleId' in result)) return result;
+  const { ruleId: _, ...rest } = result;
+  return rest;
+};
+
 /** Returns the results of the flags that a browser may see, each with the version of its flag. */
 const visibleResults = (flags: FlagSnapshot, context: EvaluationContext | undefined) =>
   Object.fromEntries(
@@ -66,7 +73,8 @@ const visibleResults = (flags: FlagSnapshot, context: EvaluationContext | undefi
       .filter(([key]) => flags.isClientVisible(key))
       .map(([key, result]) => {
         const { version } = flags.telemetryOf(key);
-        return [key, version === undefined ? result : { ...result, version }];
+        const visible = withoutRuleId(result);
+        return [key, version === undefined ? visible : { ...visible, version }];
       }),
   );
 

@@ -144,7 +144,6 @@ describe('toBootstrap', () => {
           reason: 'TARGETING_MATCH',
           variant: 'on',
           value: true,
-          ruleId: 'plan-rule',
           version: 3,
         },
       },

@@ -4,44 +4,48 @@ import type { Clock } from '../clock.ts';
 import type { BulkEvaluation } from './bulk-evaluation.ts';
 
 /**
- * Caches bulk evaluations for a minute. The key holds the id of the flag set and the whole context, so
- * an entry is never stale: after a change the key is another one.
+ * Caches bulk evaluations for a minute. The key contains the id of the flags that the caller sees and the text
+ * of the request, so an entry is never stale: after a change the key is another one.
  */
 export type BulkEvaluationCache = {
-  get(key: readonly unknown[], create: () => BulkEvaluation): BulkEvaluation;
+  get(key: string): BulkEvaluation | undefined;
+  set(key: string, bulk: BulkEvaluation): void;
   readonly size: () => number;
 };
 
 const TTL_MS = 60_000;
-const MAX_BYTES = 64 * 1_048_576;
+/** What an entry takes besides its body and its key. */
+const OVERHEAD_BYTES = 400;
+const BYTES_OF_REFERENCE = 8;
 
-/** Holds at most `entries` bulk evaluations and 64 MiB of text; 0 turns the cache off. */
-export const createBulkEvaluationCache = (entries: number, clock: Clock): BulkEvaluationCache => {
-  if (entries === 0) return { get: (_, create) => create(), size: () => 0 };
+const NO_CACHE: BulkEvaluationCache = { get: () => undefined, set: () => {}, size: () => 0 };
+
+/** The memory of an entry, with a key that may have two bytes per character. */
+const bytesOf = ({ body, counters }: BulkEvaluation, key: string): number =>
+  body.length + 2 * key.length + BYTES_OF_REFERENCE * counters.length + OVERHEAD_BYTES;
+
+/** Holds at most `maxEntries` bulk evaluations in `maxBytes` of memory; 0 turns the cache off. */
+export const createBulkEvaluationCache = (
+  {
+    cachedEvaluations: max,
+    cacheBytes: maxSize,
+  }: { cachedEvaluations: number; cacheBytes: number },
+  clock: Clock,
+): BulkEvaluationCache => {
+  if (max === 0 || maxSize === 0) return NO_CACHE;
   const cache = new LRUCache<string, BulkEvaluation>({
-    max: entries,
-    maxSize: MAX_BYTES,
-    sizeCalculation: ({ json }, key) => 2 * (json.length + key.length) + 1,
+    max,
+    maxSize,
+    // An entry that takes a large part would only displace the others.
+    maxEntrySize: Math.ceil(maxSize / 16),
+    sizeCalculation: bytesOf,
     ttl: TTL_MS,
     ttlResolution: 0,
     perf: { now: () => clock.monotonic() },
   });
   return {
-    get(key, create) {
-      if (!isExactAsJson(key)) return create();
-      const text = JSON.stringify(key);
-      const known = cache.get(text);
-      if (known !== undefined) return known;
-      const created = create();
-      cache.set(text, created);
-      return created;
-    },
+    get: key => cache.get(key),
+    set: (key, bulk) => void cache.set(key, bulk),
     size: () => cache.size,
   };
-};
-
-/** Whether JSON keeps a value as it is: an infinite number, such as 1e999, becomes null. */
-const isExactAsJson = (value: unknown): boolean => {
-  if (typeof value === 'number') return Number.isFinite(value);
-  return typeof value !== 'object' || value === null || Object.values(value).every(isExactAsJson);
 };

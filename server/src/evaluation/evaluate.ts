@@ -1,24 +1,30 @@
+import { evaluate, explain } from '@pennon/engine';
 import type { Explanation } from '@pennon/engine';
-import { evaluate, evaluateAll, explain } from '@pennon/engine';
 import { didYouMean, type Evaluation, type EvaluationContext, type Failed } from '@pennon/schema';
 
 import type { Caller } from '../auth/caller.ts';
-import { environmentOf, requirePermission, seesOnlyVisible } from '../auth/caller.ts';
+import { environmentOf, requirePermission } from '../auth/caller.ts';
 import { hasPermission } from '../auth/permissions.ts';
 import { PennonError } from '../errors.ts';
 import type { FlagSetView } from '../flag-set/live-flag-set.ts';
 import type { Registry } from '../flag-set/registry.ts';
+import type { Audience } from './audience.ts';
+import { isVisible, versionFor, visibleKeys } from './audience.ts';
 import type { BulkEvaluation } from './bulk-evaluation.ts';
 import { createBulkEvaluation } from './bulk-evaluation.ts';
+import type { BulkEvaluationCache } from './bulk-evaluation-cache.ts';
 import { validateContext } from './context.ts';
 import type { CounterOf } from './counter.ts';
 import { isNotFound } from './counter.ts';
-import type { BulkEvaluationCache } from './bulk-evaluation-cache.ts';
+import { versionOf } from './result-text.ts';
+import type { Turns } from './turns.ts';
 
 export type EvaluationServices = {
   readonly registry: Registry;
   readonly cache: BulkEvaluationCache;
   readonly counterOf: CounterOf;
+  readonly audienceOf: (caller: Caller) => Audience;
+  readonly turns: Turns;
 };
 
 export type EvaluateInput = {
@@ -35,7 +41,7 @@ export type Decision = Exclude<Evaluation, Failed> & Traced & { readonly environ
 
 /** Evaluates one flag, with a trace if `explain` is set. */
 export const evaluateFlag = (
-  { registry, counterOf }: EvaluationServices,
+  { registry, counterOf, audienceOf }: EvaluationServices,
   caller: Caller,
   { environment: requested, flagKey, context, explain: withTrace }: EvaluateInput,
 ): Decision => {
@@ -43,35 +49,43 @@ export const evaluateFlag = (
   validateContext(context);
   const environment = environmentOf(caller, requested);
   const view = registry.find(environment).view();
-  const evaluateOrExplain = withTrace === true ? explain : evaluate;
+  const audience = audienceOf(caller);
   const result: Evaluation & Traced =
-    seesOnlyVisible(caller) && !isVisible(view, true, flagKey)
-      ? flagNotFound(flagKey)
-      : evaluateOrExplain(view.compiled, flagKey, context);
+    withTrace === true
+      ? explain(view.compiled, flagKey, context)
+      : evaluateFor(view, audience, flagKey, context);
   counterOf(environment, flagKey, result.reason, !isNotFound(result)).count += 1;
   if (result.reason === 'ERROR') throw failure(result, caller, view);
-  return { ...result, ...versionIn(view, flagKey), environment };
+  return { ...result, ...versionMember(view, result), environment };
 };
 
-/** Adds the version of its flag to each result. Errors have none: a hidden flag must look like an unknown one. */
-export const withVersions = (
+/** Evaluates one flag as the audience may see it. A flag that is hidden from it looks like an unknown one. */
+const evaluateFor = (
   view: FlagSetView,
-  evaluations: Readonly<Record<string, Evaluation>>,
-): Record<string, Evaluation> =>
-  Object.fromEntries(
-    Object.entries(evaluations).map(([key, evaluation]) => [
-      key,
-      evaluation.reason === 'ERROR' ? evaluation : { ...evaluation, ...versionIn(view, key) },
-    ]),
-  );
+  audience: Audience,
+  flagKey: string,
+  context: EvaluationContext,
+): Evaluation =>
+  isVisible(view, audience, flagKey)
+    ? audience.present(evaluate(view.compiled, flagKey, context))
+    : flagNotFound(flagKey);
 
-const versionIn = (
-  { flagSet: { flags } }: FlagSetView,
-  key: string,
+const versionMember = (
+  view: FlagSetView,
+  evaluation: Evaluation,
 ): { readonly version?: number } => {
-  const version = Object.hasOwn(flags, key) ? flags[key]?.version : undefined;
+  const version = versionOf(view, evaluation);
   return version === undefined ? {} : { version };
 };
+
+/** Returns evaluations by flag key, each with the version of its flag. */
+export const withVersions = (
+  view: FlagSetView,
+  evaluations: readonly Evaluation[],
+): Record<string, Evaluation> =>
+  Object.fromEntries(
+    evaluations.map(each => [each.flagKey, { ...each, ...versionMember(view, each) }]),
+  );
 
 /** Suggests a similar flag to callers that may list flags. Client keys must not find out about hidden ones. */
 const failure = (
@@ -99,52 +113,91 @@ export type EvaluateAllInput = {
   readonly flagKeys?: readonly string[] | undefined;
 };
 
+/** The evaluations of many flags for one context, by flag key. */
+export type EvaluateAllResult = {
+  revision: number;
+  environment: string;
+  evaluations: Record<string, Evaluation>;
+};
+
 /** Evaluates all flags, or those of `flagKeys`, for one context and at one revision. */
-export const evaluateFlags = (
-  { registry, cache, counterOf }: EvaluationServices,
+export const evaluateFlags = async (
+  services: EvaluationServices,
   caller: Caller,
-  { environment: requested, context, flagKeys }: EvaluateAllInput,
-): BulkEvaluation => {
-  validateContext(context);
-  const environment = environmentOf(caller, requested);
-  const view = registry.find(environment).view();
-  const visibleOnly = seesOnlyVisible(caller);
-  const { id, revision } = view.flagSet;
-  const bulk = cache.get([id, visibleOnly, flagKeys ?? null, context], () => {
-    const evaluations =
-      flagKeys === undefined
-        ? evaluateAll(view.compiled, context, visibleKeys(view, visibleOnly))
-        : evaluateRequested(view, visibleOnly, context, flagKeys);
-    const data = { revision, environment, evaluations: withVersions(view, evaluations) };
-    return createBulkEvaluation(data, counterOf);
-  });
-  for (const counter of bulk.counters) counter.count += 1;
+  input: EvaluateAllInput,
+): Promise<EvaluateAllResult> => {
+  const scope = scopeOf(services, caller, input.environment);
+  const { bulk, evaluations } = await evaluateBulk(services, scope, input);
+  count(bulk);
+  const { environment } = scope.view.flagSet;
+  const { revision } = versionFor(scope.view, scope.audience);
+  return { revision, environment, evaluations: withVersions(scope.view, evaluations) };
+};
+
+/**
+ * Does the same for a request with this text as its body, and returns the response. `parse` is called only for
+ * a text that is not in the cache, so a request that was accepted before is not checked again.
+ */
+export const evaluateFlagsAsText = async (
+  services: EvaluationServices,
+  caller: Caller,
+  { environment, text, parse }: TextRequest,
+): Promise<BulkEvaluation> => {
+  const scope = scopeOf(services, caller, environment);
+  const { id } = versionFor(scope.view, scope.audience);
+  const key = `${scope.audience.name} ${scope.view.flagSet.environment} ${id} ${text}`;
+  const known = services.cache.get(key);
+  const bulk = known ?? (await evaluateBulk(services, scope, parse())).bulk;
+  if (known === undefined) services.cache.set(key, bulk);
+  count(bulk);
   return bulk;
 };
 
-/** Evaluations in the order of their keys. A key that does not exist has an entry too. */
-const evaluateRequested = (
-  view: FlagSetView,
-  visibleOnly: boolean,
+export type TextRequest = {
+  readonly environment: string | undefined;
+  readonly text: string;
+  readonly parse: () => EvaluateAllInput;
+};
+
+/** The flags of a bulk evaluation, and who reads its results. */
+type Scope = { readonly view: FlagSetView; readonly audience: Audience };
+
+const scopeOf = (
+  { registry, audienceOf }: EvaluationServices,
+  caller: Caller,
+  requested: string | undefined,
+): Scope => ({
+  view: registry.find(environmentOf(caller, requested)).view(),
+  audience: audienceOf(caller),
+});
+
+const count = ({ counters }: BulkEvaluation): void => {
+  for (const counter of counters) counter.count += 1;
+};
+
+const evaluateBulk = async (
+  { counterOf, turns }: EvaluationServices,
+  { view, audience }: Scope,
+  { context, flagKeys }: EvaluateAllInput,
+): Promise<{ bulk: BulkEvaluation; evaluations: readonly Evaluation[] }> => {
+  validateContext(context);
+  const keys =
+    flagKeys === undefined ? visibleKeys(view, audience) : [...new Set(flagKeys)].toSorted();
+  const evaluations = await evaluateInTurns(turns, { view, audience }, keys, context);
+  return { bulk: createBulkEvaluation(view, audience, evaluations, counterOf), evaluations };
+};
+
+/** Evaluates flags in the order of their keys. Continues in a later turn if it takes long. */
+export const evaluateInTurns = async (
+  turns: Turns,
+  { view, audience }: Scope,
+  keys: readonly string[],
   context: EvaluationContext,
-  requested: readonly string[],
-): Record<string, Evaluation> => {
-  const keys = [...new Set(requested)].toSorted();
-  const visible = new Set(keys.filter(key => isVisible(view, visibleOnly, key)));
-  const found = evaluateAll(view.compiled, context, [...visible]);
-  return Object.fromEntries(
-    keys.map(key => [key, (visible.has(key) ? found[key] : undefined) ?? flagNotFound(key)]),
-  );
+): Promise<readonly Evaluation[]> => {
+  const evaluations: Evaluation[] = [];
+  for (const key of keys) {
+    evaluations.push(evaluateFor(view, audience, key, context));
+    if (turns.isOver()) await turns.next();
+  }
+  return evaluations;
 };
-
-const visibleKeys = (view: FlagSetView, visibleOnly: boolean): readonly string[] => {
-  const keys = Object.keys(view.flagSet.flags);
-  return visibleOnly ? keys.filter(key => isVisible(view, visibleOnly, key)) : keys;
-};
-
-/** Whether a flag exists for a caller. With `visibleOnly`, only flags that are `clientVisible` do. */
-export const isVisible = (
-  { flagSet: { flags } }: FlagSetView,
-  visibleOnly: boolean,
-  key: string,
-): boolean => Object.hasOwn(flags, key) && (!visibleOnly || flags[key]?.clientVisible === true);

@@ -1,17 +1,21 @@
-import type { Evaluations } from '@pennon/engine';
-import { evaluateAll } from '@pennon/engine';
 import type { Evaluation, EvaluationContext } from '@pennon/schema';
 
 import type { Caller } from '../auth/caller.ts';
-import { environmentOf, seesOnlyVisible } from '../auth/caller.ts';
+import { environmentOf } from '../auth/caller.ts';
 import type { FlagSetEvent, FlagSetView } from '../flag-set/live-flag-set.ts';
 import type { StreamServices } from '../streaming/follow-flag-set.ts';
 import type { Heartbeat, StreamEvent } from '../streaming/subscription.ts';
+import type { Audience } from './audience.ts';
+import { isVisible, versionFor, visibleKeys } from './audience.ts';
 import { validateContext } from './context.ts';
-import { isVisible, withVersions } from './evaluate.ts';
+import { evaluateInTurns, withVersions } from './evaluate.ts';
+import type { Turns } from './turns.ts';
 
-/** All values of a context, what a change of the flag set makes of them (null: removed), or a heartbeat. */
-export type ValuesEvent =
+/**
+ * All values of a context, what a change of the flag set makes of them (null: removed), or a heartbeat. `id`
+ * and `revision` are those of the flags that the follower sees.
+ */
+export type ValuesEvent = { readonly id: string; readonly revision: number } & (
   | {
       readonly type: 'values';
       readonly view: FlagSetView;
@@ -22,7 +26,8 @@ export type ValuesEvent =
       readonly view: FlagSetView;
       readonly evaluations: Readonly<Record<string, Evaluation | null>>;
     }
-  | Heartbeat;
+  | Heartbeat
+);
 
 export type FollowValuesInput = {
   readonly environment?: string | undefined;
@@ -31,26 +36,31 @@ export type FollowValuesInput = {
   readonly lastEventId?: string | null | undefined;
 };
 
+type ValuesServices = StreamServices & {
+  readonly audienceOf: (caller: Caller) => Audience;
+  readonly turns: Turns;
+};
+
 /** Follows the evaluated values of one context: all of them first, then only what changes for it. */
 export const followValues = (
-  { registry, streams, broadcastOf }: StreamServices,
+  { registry, streams, broadcastOf, audienceOf, turns }: ValuesServices,
   caller: Caller,
   { environment, context, lastEventId }: FollowValuesInput,
   requestEnded: AbortSignal | undefined,
 ): AsyncGenerator<ValuesEvent, void> => {
   validateContext(context);
   const live = registry.find(environmentOf(caller, environment));
-  const reader = { context, visibleOnly: seesOnlyVisible(caller), lastEventId };
+  const reader = { context, audience: audienceOf(caller), lastEventId, turns };
   const whole: StreamEvent = { type: 'set', view: live.view() };
   const events = broadcastOf(live).subscribe(streams.open(caller, requestEnded), [whole]);
   return valuesFor(reader, events);
 };
 
-/** `visibleOnly` hides flags that are not `clientVisible`, as if they did not exist. */
 type Reader = {
   readonly context: EvaluationContext;
-  readonly visibleOnly: boolean;
+  readonly audience: Audience;
   readonly lastEventId?: string | null | undefined;
+  readonly turns: Turns;
 };
 
 /**
@@ -65,33 +75,37 @@ async function* valuesFor(
   let previous: FlagSetView | undefined;
   for await (const event of events) {
     const { view } = event;
-    if (event.type === 'heartbeat') yield event;
+    const version = versionFor(view, reader.audience);
+    if (event.type === 'heartbeat') yield { ...version, ...event };
     else if (previous !== undefined) {
-      const evaluations = changesFor(reader, previous, event);
-      if (Object.keys(evaluations).length > 0) yield { type: 'change', view, evaluations };
-    } else if (view.flagSet.id !== reader.lastEventId)
-      yield { type: 'values', view, evaluations: allFor(reader, view) };
+      const evaluations = await changesFor(reader, previous, event);
+      if (Object.keys(evaluations).length > 0)
+        yield { ...version, type: 'change', view, evaluations };
+    } else if (version.id !== reader.lastEventId)
+      yield { ...version, type: 'values', view, evaluations: await allFor(reader, view) };
     previous = view;
   }
 }
 
-const allFor = (reader: Reader, view: FlagSetView): Evaluations =>
-  withVersions(view, evaluateVisible(view, Object.keys(view.flagSet.flags), reader));
+const allFor = async (reader: Reader, view: FlagSetView): Promise<Record<string, Evaluation>> =>
+  withVersions(view, await evaluateVisible(view, visibleKeys(view, reader.audience), reader));
 
-const changesFor = (
+const changesFor = async (
   reader: Reader,
   previous: FlagSetView,
   event: FlagSetEvent,
-): Record<string, Evaluation | null> => {
+): Promise<Record<string, Evaluation | null>> => {
   const { view } = event;
   const keys = affectedKeys(previous, event);
-  const before = evaluateVisible(previous, keys, reader);
-  const after = evaluateVisible(view, keys, reader);
-  const changed = Object.entries(after).filter(([key, result]) => !isSame(before[key], result));
-  const removed = Object.keys(before).filter(key => !Object.hasOwn(after, key));
+  const before = await evaluateVisible(previous, keys, reader);
+  const after = await evaluateVisible(view, keys, reader);
+  const resultBefore = new Map(before.map(each => [each.flagKey, each]));
+  const changed = after.filter(each => !isSame(resultBefore.get(each.flagKey), each));
+  const present = new Set(after.map(({ flagKey }) => flagKey));
+  const removed = before.filter(({ flagKey }) => !present.has(flagKey));
   return {
-    ...withVersions(view, Object.fromEntries(changed)),
-    ...Object.fromEntries(removed.map(key => [key, null])),
+    ...withVersions(view, changed),
+    ...Object.fromEntries(removed.map(({ flagKey }) => [flagKey, null])),
   };
 };
 
@@ -105,13 +119,11 @@ const affectedKeys = (previous: FlagSetView, event: FlagSetEvent): readonly stri
 const evaluateVisible = (
   view: FlagSetView,
   keys: readonly string[],
-  { context, visibleOnly }: Reader,
-): Evaluations =>
-  evaluateAll(
-    view.compiled,
-    context,
-    keys.filter(key => isVisible(view, visibleOnly, key)),
-  );
+  { context, audience, turns }: Reader,
+): Promise<readonly Evaluation[]> => {
+  const visible = keys.filter(key => isVisible(view, audience, key));
+  return evaluateInTurns(turns, { view, audience }, visible, context);
+};
 
 /** Results that need no context are created by the compiler, so most unchanged ones are the same object. */
 const isSame = (a: Evaluation | undefined, b: Evaluation): boolean =>

@@ -9,6 +9,7 @@ import type { WritePlan } from '../replication/writer.ts';
 import type { ChangeId } from '../store/change-id.ts';
 import { revisionOf } from '../store/change-id.ts';
 import type { Snapshot } from '../store/store.ts';
+import { createClientView, nextClientView, type ClientView } from './client-view.ts';
 import { contentsAfter, contentsOf, writesOf } from './documents.ts';
 
 /**
@@ -20,6 +21,7 @@ export type FlagSetView = {
   readonly snapshot: Snapshot<'flagSet'>;
   readonly flagSet: FlagSet;
   readonly compiled: CompiledFlagSet;
+  readonly client: ClientView;
   /** Returns the flag set as JSON. It is serialized once, on first use. */
   readonly json: () => string;
 };
@@ -133,12 +135,14 @@ const createHistory = () => {
 const viewOf = (
   snapshot: Snapshot<'flagSet'>,
   flagSet: FlagSet,
+  client: ClientView,
   previous?: CompiledFlagSet,
 ): FlagSetView => {
   let json: string | undefined;
   return {
     snapshot,
     flagSet,
+    client,
     compiled: compile(flagSet, previous),
     json: () => (json ??= JSON.stringify(flagSet)),
   };
@@ -156,15 +160,27 @@ const flagSetOf = (
   ...contents,
 });
 
-const viewFromSnapshot = (environment: string, snapshot: Snapshot<'flagSet'>): FlagSetView =>
-  viewOf(snapshot, flagSetOf(environment, snapshot.id, contentsOf(snapshot)));
+const viewFromSnapshot = (environment: string, snapshot: Snapshot<'flagSet'>): FlagSetView => {
+  const flagSet = flagSetOf(environment, snapshot.id, contentsOf(snapshot));
+  return viewOf(snapshot, flagSet, createClientView(flagSet));
+};
+
+/** Returns the view after a reload, with the affected flags. */
+const viewAfterReload = (
+  previous: FlagSetView,
+  snapshot: Snapshot<'flagSet'>,
+): { view: FlagSetView; affected: readonly string[] } => {
+  const flagSet = flagSetOf(previous.flagSet.environment, snapshot.id, contentsOf(snapshot));
+  const { affected, changed } = diffFlagSets(previous.flagSet, flagSet);
+  const client = nextClientView(previous, flagSet, [...affected, ...changed.flags]);
+  return { view: viewOf(snapshot, flagSet, client), affected };
+};
 
 /** Returns the event that leads from `previous` to the next view, which reuses unchanged compiled flags. */
 const eventAfter = (previous: FlagSetView, replicaEvent: ReplicaEvent<'flagSet'>): FlagSetEvent => {
   const { environment } = previous.flagSet;
   if (replicaEvent.type === 'reload') {
-    const view = viewFromSnapshot(environment, replicaEvent.snapshot);
-    const { affected } = diffFlagSets(previous.flagSet, view.flagSet);
+    const { view, affected } = viewAfterReload(previous, replicaEvent.snapshot);
     return { type: 'set', view, replaced: { view: previous, affected } };
   }
   const { snapshot, change } = replicaEvent;
@@ -173,6 +189,7 @@ const eventAfter = (previous: FlagSetView, replicaEvent: ReplicaEvent<'flagSet'>
   const flagSet = flagSetOf(environment, change.id, contentsAfter(previous.flagSet, writes));
   const written = { flags: flags.keys(), segments: segments.keys() };
   const { affected } = diffFlagSets(previous.flagSet, flagSet, written);
+  const client = nextClientView(previous, flagSet, [...affected, ...flags.keys()]);
   return {
     type: 'change',
     change: {
@@ -182,6 +199,6 @@ const eventAfter = (previous: FlagSetView, replicaEvent: ReplicaEvent<'flagSet'>
       segments: Object.fromEntries(segments),
     },
     affected,
-    view: viewOf(snapshot, flagSet, previous.compiled),
+    view: viewOf(snapshot, flagSet, client, previous.compiled),
   };
 };

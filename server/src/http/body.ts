@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 
 import { PennonError } from '../errors.ts';
-import { parseJson } from '../parse-json.ts';
+import { decodeText, parseJson } from '../parse-json.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -10,13 +10,23 @@ declare module 'fastify' {
   }
 }
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The body as it was sent; empty if there is none. */
+    bodyText: string;
+  }
+}
+
 /** Accepts only JSON in UTF-8. Anything else is UNSUPPORTED_MEDIA_TYPE. */
 export const parseJsonBodies = (app: FastifyInstance): void => {
   acceptOnlyJson(app);
+  app.decorateRequest('bodyText', '');
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
     try {
       requirePlainUtf8(request);
-      done(null, isUpload(request) ? body : parseJson(body));
+      if (isUpload(request)) return done(null, body);
+      request.bodyText = decodeText(body);
+      done(null, parseJson(request.bodyText));
     } catch (error) {
       done(error instanceof Error ? error : new Error(String(error)), undefined);
     }

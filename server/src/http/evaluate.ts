@@ -1,12 +1,12 @@
 import type { FastifyInstance } from 'fastify';
 
-import { evaluateFlag, evaluateFlags } from '../evaluation/evaluate.ts';
+import { evaluateFlag, evaluateFlagsAsText } from '../evaluation/evaluate.ts';
 import { isNotModified } from '../resources/entity-tag.ts';
 import { parseOrThrow } from '../resources/parse.ts';
 import { EvaluateAllRequest, EvaluateRequest } from '../router/evaluation.ts';
 import type { Services } from '../services.ts';
 import { callerOf } from './access.ts';
-import { API, flatInput } from './request.ts';
+import { API, flatInput, onlyEnvironment } from './request.ts';
 import { sourceAge, sourceAgeOfPoll } from './source-age.ts';
 
 const config = { access: { permission: 'evaluate' }, cors: true } as const;
@@ -24,12 +24,16 @@ export const serveEvaluations = (app: FastifyInstance, services: Services): void
   });
 
   app.post(`${API}/evaluations`, { config }, async (request, reply) => {
-    const input = parseOrThrow(EvaluateAllRequest, flatInput(request));
     const caller = callerOf(request);
-    const { json, etag } = evaluateFlags(services, caller, input);
+    const { environment } = onlyEnvironment(request);
+    const { body, etag } = await evaluateFlagsAsText(services, caller, {
+      environment,
+      text: request.bodyText,
+      parse: () => parseOrThrow(EvaluateAllRequest, flatInput(request)),
+    });
     reply.headers({ etag, 'cache-control': 'private, no-cache' });
-    reply.headers(sourceAgeOfPoll(services, caller, input));
+    reply.headers(sourceAgeOfPoll(services, caller, { environment }));
     if (isNotModified(request.headers['if-none-match'], etag)) return reply.code(304).send();
-    return reply.type('application/json; charset=utf-8').send(json);
+    return reply.type('application/json; charset=utf-8').send(body);
   });
 };

@@ -98,9 +98,10 @@ const flagSetFrame = (event: StreamEvent | Resumed): string => {
 };
 
 const valuesFrame = (event: ValuesEvent): string => {
-  if (event.type === 'heartbeat') return sharedFrame(event);
-  const { id, revision, environment } = event.view.flagSet;
-  return frame(event.type, { revision, environment, evaluations: event.evaluations }, id);
+  const { type, id, revision } = event;
+  if (type === 'heartbeat') return heartbeatFrame(revision, event.sourceAgeMs);
+  const { environment } = event.view.flagSet;
+  return frame(type, { revision, environment, evaluations: event.evaluations }, id);
 };
 
 /** Frames by the event, or by the view if it is a whole set, because each stream begins with one. */
@@ -124,12 +125,12 @@ const createFrame = (event: StreamEvent): string => {
     case 'set':
       return jsonFrame('set', json(), flagSet.id);
     case 'heartbeat':
-      return frame('heartbeat', {
-        revision: flagSet.revision,
-        sourceAgeMs: Math.round(event.sourceAgeMs),
-      });
+      return heartbeatFrame(flagSet.revision, event.sourceAgeMs);
   }
 };
+
+const heartbeatFrame = (revision: number, sourceAgeMs: number): string =>
+  frame('heartbeat', { revision, sourceAgeMs: Math.round(sourceAgeMs) });
 
 const frame = (event: string, data: unknown, id?: string): string =>
   jsonFrame(event, JSON.stringify(data), id);

@@ -62,7 +62,7 @@ export const evaluation = router({
   evaluateAll: procedure({ permission: 'evaluate' })
     .input(EvaluateAllRequest)
     .output(EvaluateAllResponse)
-    .mutation(({ ctx, input }) => evaluateFlags(ctx.services, ctx.caller, input).data),
+    .mutation(({ ctx, input }) => evaluateFlags(ctx.services, ctx.caller, input)),
 
   watch: procedure({ permission: 'values.stream' })
     .input(

@@ -47,8 +47,8 @@ export async function* trackValues(
 ): AsyncGenerator<TrackedEnvelope<ValuesMessage>> {
   for await (const event of events) {
     if (event.type === 'heartbeat') continue;
-    const { id, revision, environment } = event.view.flagSet;
-    const about = { revision, environment };
+    const { id, revision } = event;
+    const about = { revision, environment: event.view.flagSet.environment };
     // One case for each type: TypeScript would lose which evaluations may be null.
     yield event.type === 'values'
       ? tracked(id, { event: 'values', ...about, evaluations: event.evaluations })

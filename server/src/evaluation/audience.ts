@@ -1,0 +1,89 @@
+import type { Evaluation, Failed } from '@pennon/schema';
+
+import type { Caller } from '../auth/caller.ts';
+import { seesOnlyVisible } from '../auth/caller.ts';
+import type { FlagSetView } from '../flag-set/live-flag-set.ts';
+
+/** Who reads evaluations, which decides what they may contain. */
+export type Audience = {
+  readonly name: string;
+  /** Whether flags that are not `clientVisible` do not exist for it. */
+  readonly visibleOnly: boolean;
+  /** Returns an evaluation as the audience may see it: the same object for the same evaluation. */
+  readonly present: (evaluation: Evaluation) => Evaluation;
+};
+
+/** Keys that may read rules see all of a result. */
+const TRUSTED: Audience = {
+  name: 'trusted',
+  visibleOnly: false,
+  present: evaluation => evaluation,
+};
+
+/** Messages that name no attribute, segment or pattern of a rule. */
+const PUBLIC_MESSAGES: Readonly<Partial<Record<Failed['errorCode'], string>>> = {
+  TARGETING_KEY_MISSING:
+    'needs an attribute of the evaluation context that is missing, such as the targeting key',
+  PARSE_ERROR: 'cannot be evaluated: it is malformed',
+};
+
+const withoutRule = (evaluation: Evaluation): Evaluation => {
+  if (!('ruleId' in evaluation)) return evaluation;
+  const { ruleId: _, ...rest } = evaluation;
+  return Object.freeze(rest);
+};
+
+const withPublicMessage = (failed: Failed): Failed => {
+  const message = PUBLIC_MESSAGES[failed.errorCode];
+  return message === undefined
+    ? failed
+    : Object.freeze({ ...failed, errorMessage: `the flag "${failed.flagKey}" ${message}` });
+};
+
+/** Computes a value for each object once. Most results are shared by all evaluations of a flag. */
+export const once = <Key extends object, Value>(compute: (key: Key) => Value) => {
+  const known = new WeakMap<Key, Value>();
+  return (key: Key): Value => {
+    const existing = known.get(key);
+    if (existing !== undefined) return existing;
+    const created = compute(key);
+    known.set(key, created);
+    return created;
+  };
+};
+
+/** Client keys are public, so their results contain nothing of the rules. */
+const createPublicAudience = (showsRuleIds: boolean): Audience => ({
+  name: 'public',
+  visibleOnly: true,
+  present: once((evaluation: Evaluation): Evaluation => {
+    if (evaluation.reason === 'ERROR') return withPublicMessage(evaluation);
+    return showsRuleIds ? evaluation : withoutRule(evaluation);
+  }),
+});
+
+/** Returns the audience of a caller. `showsRuleIds` adds the ids of rules for client keys, to debug. */
+export const createAudiences = (showsRuleIds: boolean): ((caller: Caller) => Audience) => {
+  const publicAudience = createPublicAudience(showsRuleIds);
+  return caller => (seesOnlyVisible(caller) ? publicAudience : TRUSTED);
+};
+
+/** Whether a flag exists for an audience. */
+export const isVisible = (
+  { flagSet: { flags } }: FlagSetView,
+  { visibleOnly }: Audience,
+  key: string,
+): boolean => Object.hasOwn(flags, key) && (!visibleOnly || flags[key]?.clientVisible === true);
+
+/** The keys of all flags that exist for an audience, in order. */
+export const visibleKeys = (view: FlagSetView, audience: Audience): readonly string[] =>
+  audience.visibleOnly ? view.client.flagKeys() : view.compiled.flagKeys;
+
+/** What identifies the flags that an audience sees, and their revision. */
+export const versionFor = (
+  { client, flagSet }: FlagSetView,
+  { visibleOnly }: Audience,
+): { readonly id: string; readonly revision: number } =>
+  visibleOnly
+    ? { id: client.id(), revision: client.revision }
+    : { id: flagSet.id, revision: flagSet.revision };
