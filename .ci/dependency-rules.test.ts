@@ -167,6 +167,8 @@ test('a test may import types and test support of another package', () => {
   expect(problemsOf('packages/engine/test/a.test.ts', types)).toEqual([]);
   const support = "import { serve } from '../../../server/test/support/server.ts';";
   expect(problemsOf('packages/engine/test/a.test.ts', support)).toEqual([]);
+  const processes = "import { startRedis } from '../../../server/test/redis/processes.ts';";
+  expect(problemsOf('packages/engine/test/a.test.ts', processes)).toEqual([]);
   expect(problemsOf('packages/engine/src/a.ts', support)).toHaveLength(1);
 });
 
@@ -174,8 +176,10 @@ test('a test may import the tools of its package and of the root, but no values 
   const tools =
     "import { Ajv } from 'ajv';\nimport fc from 'fast-check';\nimport { Flag } from '@pennon/schema';";
   expect(problemsOf('packages/engine/test/a.test.ts', tools)).toEqual([]);
-  expect(problemsOf('packages/engine/test/a.test.ts', "import '../../schema/test/b.ts';")).toEqual([
-    'packages/engine/test/a.test.ts imports packages/schema/test/b.ts from outside of packages/engine/',
+  expect(
+    problemsOf('packages/engine/test/a.test.ts', "import '../../schema/test/b.test.ts';"),
+  ).toEqual([
+    'packages/engine/test/a.test.ts imports packages/schema/test/b.test.ts from outside of packages/engine/',
   ]);
 });
 

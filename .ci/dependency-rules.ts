@@ -79,15 +79,18 @@ const declares = (
   return name in (withDevelopment ? { ...atRuntime, ...devDependencies } : atRuntime);
 };
 
+const isTestSupport = (path: string): boolean =>
+  path.includes('/test/') && !/\.(test|bench)\.tsx?$/.test(path);
+
 /**
  * Checks a relative import. Source stays in the source of its package. A test may also import types
- * and test support of other packages.
+ * and test support of other packages: the files next to their tests that are not tests.
  */
 const relativeProblem = (file: SourceFile, isTest: boolean, found: Import): string | undefined => {
   const target = posix.join(posix.dirname(file.path), found.specifier);
   const bounds = isTest ? `${file.folder}/` : `${file.folder}/src/`;
   if (target.startsWith(bounds)) return undefined;
-  if (isTest && (found.typeOnly || target.includes('/test/support/'))) return undefined;
+  if (isTest && (found.typeOnly || isTestSupport(target))) return undefined;
   return `imports ${target} from outside of ${bounds}`;
 };
 

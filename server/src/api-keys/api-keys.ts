@@ -15,7 +15,7 @@ import type { Random } from '../random.ts';
 import { cursorSecret } from '../replication/cursor-secret.ts';
 import type { Replica } from '../replication/replica.ts';
 import type { KeyDocument, Stored } from '../store/store.ts';
-import { findKey, keyIdOf } from './key-id.ts';
+import { findKey, keyIdOf } from '../auth/key-id.ts';
 
 export type KeyServices = {
   readonly control: Replica<'control'>;

@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 
-import { ADMIN_KEY_ID } from '../api-keys/key-id.ts';
+import { ADMIN_KEY_ID } from './key-id.ts';
 import { msUntil, type Clock } from '../clock.ts';
 import { PennonError } from '../errors.ts';
 import type { Replica } from '../replication/replica.ts';

@@ -7,7 +7,7 @@ import { createLedger, environmentCreated, newEnvironment } from '../environment
 import { flagSetLedger } from '../flag-set/registry.ts';
 import { hashSecret } from '../auth/authenticate.ts';
 import { keyCreated } from '../api-keys/api-keys.ts';
-import { ADMIN_KEY_ID } from '../api-keys/key-id.ts';
+import { ADMIN_KEY_ID } from '../auth/key-id.ts';
 import type { Random } from '../random.ts';
 import type { Replica } from '../replication/replica.ts';
 import type { KeyDocument, Store } from '../store/store.ts';

@@ -6,7 +6,7 @@ import type { Registry } from '../flag-set/registry.ts';
 import type { Caller } from '../auth/caller.ts';
 import { environmentOf } from '../auth/caller.ts';
 import type { Replica } from '../replication/replica.ts';
-import { ADMIN_KEY_ID, keyIdOf } from '../api-keys/key-id.ts';
+import { ADMIN_KEY_ID, keyIdOf } from '../auth/key-id.ts';
 import type { Snapshot, Store, Stored } from '../store/store.ts';
 import { isTransient } from '../store/store.ts';
 

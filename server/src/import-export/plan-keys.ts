@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 
 import type { ExportedKey } from '@pennon/schema';
 
-import { findKey, keyIdOf } from '../api-keys/key-id.ts';
+import { findKey, keyIdOf } from '../auth/key-id.ts';
 import { PennonError } from '../errors.ts';
 import type { KeyDocument, Stored } from '../store/store.ts';
 import { outcomeOf, type Outcome } from './plan.ts';

@@ -9,7 +9,7 @@ import type {
 import { ALL_ENVIRONMENTS, FORMAT_VERSION } from '@pennon/schema';
 
 import { invalidCombinations } from '../api-keys/api-keys.ts';
-import { ADMIN_KEY_ID } from '../api-keys/key-id.ts';
+import { ADMIN_KEY_ID } from '../auth/key-id.ts';
 import { problemsOfFlag } from '../resources/validate.ts';
 import { createProblems, type Problems } from './problems.ts';
 

@@ -1,7 +1,7 @@
 import type { Export, ExportedEnvironment, Flag, Segment } from '@pennon/schema';
 
 import { keyCreated } from '../api-keys/api-keys.ts';
-import { findKey } from '../api-keys/key-id.ts';
+import { findKey } from '../auth/key-id.ts';
 import { auditDraft } from '../audit/record.ts';
 import type { Caller } from '../auth/caller.ts';
 import {
