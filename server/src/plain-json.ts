@@ -34,6 +34,10 @@ const locationBelow = (location: Location, name: string): Location => {
   return name === 'context' ? 'context' : 'field';
 };
 
+/** A list can have millions of members, so its entries are not collected. */
+const entriesOf = (value: object): Iterable<readonly [string | number, unknown]> =>
+  Array.isArray(value) ? value.entries() : Object.entries(value);
+
 /** Builds the path while unwinding, because most inputs are valid and need none. */
 const findViolation = (
   value: unknown,
@@ -42,7 +46,8 @@ const findViolation = (
 ): Violation | undefined => {
   if (typeof value !== 'object' || value === null) return undefined;
   if (levels === 0) return { kind: 'tooDeep', path: [] };
-  for (const [name, member] of Object.entries(value)) {
+  for (const [at, member] of entriesOf(value)) {
+    const name = String(at);
     const found: Violation | undefined =
       name === '__proto__' && location !== 'context'
         ? { kind: 'forbiddenName', path: [] }

@@ -68,9 +68,9 @@ export const createApp = async ({
   serveEvaluations(app, services);
   serveFlagSet(app, services);
   serveStreams(app, services);
-  const uploads = limitUploads();
-  serveRest(app, services, uploads);
-  await app.register(scope => serveTrpc(scope, services, uploads));
+  const receiveUploads = limitUploads(app);
+  serveRest(app, services, receiveUploads);
+  await app.register(scope => serveTrpc(scope, services, receiveUploads));
   await app.ready();
   return { http: app, routes };
 };

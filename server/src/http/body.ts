@@ -4,13 +4,6 @@ import { PennonError } from '../errors.ts';
 import { decodeText, parseJson } from '../parse-json.ts';
 
 declare module 'fastify' {
-  interface FastifyContextConfig {
-    /** The body stays as it was received: what it is for parses it. */
-    isUpload?: true;
-  }
-}
-
-declare module 'fastify' {
   interface FastifyRequest {
     /** The body as it was sent; empty if there is none. */
     bodyText: string;
@@ -24,7 +17,6 @@ export const parseJsonBodies = (app: FastifyInstance): void => {
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
     try {
       requirePlainUtf8(request);
-      if (isUpload(request)) return done(null, body);
       request.bodyText = decodeText(body);
       done(null, parseJson(request.bodyText));
     } catch (error) {
@@ -32,10 +24,6 @@ export const parseJsonBodies = (app: FastifyInstance): void => {
     }
   });
 };
-
-/** Whether the route receives its body as a buffer. */
-export const isUpload = ({ routeOptions }: FastifyRequest): boolean =>
-  routeOptions.config.isUpload === true;
 
 /** Rejects every body. Callers then add a parser for JSON. */
 export const acceptOnlyJson = (app: FastifyInstance): void => {

@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import { z } from 'zod';
 
 import { isNotModified } from '../resources/entity-tag.ts';
@@ -7,29 +7,31 @@ import type { Services } from '../services.ts';
 import { appRouter } from '../router/index.ts';
 import { createCallerFactory } from '../router/procedure.ts';
 import { callerOf } from './access.ts';
-import { isUpload } from './body.ts';
 import { API, unknownParameter } from './request.ts';
 import type { RestRoute } from './rest-route.ts';
 import { restRoutes } from './rest-route.ts';
-import { uploadOf, type Uploads } from './uploads.ts';
+import type { ReceiveUploads } from './uploads.ts';
 
 const createCaller = createCallerFactory(appRouter);
 
 /** Serves the procedures as REST routes. Only path and query are converted from text; schemas never coerce. */
-export const serveRest = (app: FastifyInstance, services: Services, uploads: Uploads): void => {
+export const serveRest = (
+  app: FastifyInstance,
+  services: Services,
+  receiveUploads: ReceiveUploads,
+): void => {
   for (const route of restRoutes()) {
     const { limits, permission } = route.meta;
-    app.route({
+    const options: RouteOptions = {
       method: route.method,
       url: API + route.path.replaceAll(/\{(\w+)\}/g, ':$1'),
-      config: { access: { permission }, ...(limits && { isUpload: limits.isUpload }) },
-      ...(limits && { bodyLimit: limits.bodyBytes, onRequest: uploads(limits.bodyBytes) }),
+      config: { access: { permission } },
       handler: async (request, reply) => {
         let isCreated = false;
         const caller = createCaller({
           services,
           requireCaller: () => callerOf(request),
-          upload: uploadOf(request, 'document'),
+          upload: request.upload && { bytes: request.upload, form: 'document' },
           onCreated: () => (isCreated = true),
         });
         const call = procedureOf(caller, route.procedure);
@@ -37,7 +39,13 @@ export const serveRest = (app: FastifyInstance, services: Services, uploads: Upl
         if (isCreated) reply.code(201).header('location', request.url);
         return respond(route, request, reply, output);
       },
-    });
+    };
+    if (limits === undefined) app.route(options);
+    else
+      app.register(async scope => {
+        receiveUploads(scope, limits.bodyBytes);
+        scope.route(options);
+      });
   }
 };
 
@@ -54,7 +62,7 @@ const inputOf = (route: RestRoute, request: FastifyRequest): Record<string, unkn
     ([name, value]) => [name, fromText(unwrap(route.params[name]), value)] as const,
   );
   const query = queryOf(route, request.query as Record<string, unknown>);
-  const body = isUpload(request) ? [] : bodyOf(route, request.body);
+  const body = request.upload !== undefined ? [] : bodyOf(route, request.body);
   requireSameParams(params, body);
   const headers = route.headers.flatMap(({ field, name }): Entries => {
     const value = request.headers[name.toLowerCase()];

@@ -6,15 +6,15 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { requirePermission, type Caller } from '../auth/caller.ts';
 import { hasPermission } from '../auth/permissions.ts';
 import { PennonError, toPennonError } from '../errors.ts';
+import type { Upload } from '../import-export/check.ts';
 import { requireExactNumbers } from '../parse-json.ts';
 import { appRouter, type AppRouter } from '../router/index.ts';
-import type { Meta } from '../router/procedure.ts';
 import type { Services } from '../services.ts';
 import { authenticateRequest } from './access.ts';
-import { acceptOnlyJson, isUpload, requirePlainUtf8 } from './body.ts';
+import { acceptOnlyJson, requirePlainUtf8 } from './body.ts';
 import { errorHeaders, logFailure } from './errors.ts';
 import { procedures } from './rest-route.ts';
-import { uploadOf, type Uploads } from './uploads.ts';
+import type { ReceiveUploads } from './uploads.ts';
 
 const MAX_BATCH_SIZE = 20;
 const PREFIX = '/trpc/';
@@ -23,27 +23,26 @@ const PREFIX = '/trpc/';
 export const serveTrpc = async (
   app: FastifyInstance,
   services: Services,
-  uploads: Uploads,
+  receiveUploads: ReceiveUploads,
 ): Promise<void> => {
   acceptOnlyJson(app);
   passJsonAsText(app);
 
-  const route = (url: string, limits?: Meta['limits']) =>
-    app.route<{ Params: { path?: string } }>({
+  const route = (scope: FastifyInstance, url: string) =>
+    scope.route<{ Params: { path?: string } }>({
       method: ['GET', 'POST'],
       url,
       exposeHeadRoute: false,
-      ...(limits && { bodyLimit: limits.bodyBytes }),
-      config: { access: 'procedures', ...(limits && { isUpload: limits.isUpload }) },
-      onRequest: async (request, reply) => {
+      config: { access: 'procedures' },
+      onRequest: async request => {
         const path = request.params.path ?? url.slice(PREFIX.length);
         requireProcedure(request.method, request.params.path);
         if (request.method === 'POST') request.caller = admit(services, request, path);
-        if (limits !== undefined) await uploads(limits.bodyBytes)(request, reply);
       },
       handler: (request, reply) => {
-        const upload = uploadOf(request, isBatch(request) ? 'batch' : 'call');
-        if (upload !== undefined) request.body = isBatch(request) ? '{"0":{}}' : '{}';
+        const form: Upload['form'] = isBatch(request) ? 'batch' : 'call';
+        const upload = request.upload && { bytes: request.upload, form };
+        if (upload !== undefined) request.body = form === 'batch' ? '{"0":{}}' : '{}';
         return fastifyRequestHandler({
           ...optionsFor(request),
           router: appRouter,
@@ -60,10 +59,16 @@ export const serveTrpc = async (
       },
     });
 
-  route(`${PREFIX}:path`);
+  route(app, `${PREFIX}:path`);
   // The router prefers exact paths, so a call alone, not in a batch, may have the larger body.
   for (const [path, { meta }] of procedures())
-    if (meta?.limits !== undefined) route(PREFIX + path, meta.limits);
+    if (meta?.limits !== undefined) {
+      const { bodyBytes } = meta.limits;
+      await app.register(async scope => {
+        receiveUploads(scope, bodyBytes);
+        route(scope, PREFIX + path);
+      });
+    }
 };
 
 /** Authenticates a request that has a body, and checks the permission of its calls, before the body is read. */
@@ -111,12 +116,11 @@ const requireProcedure = (method: string, path: string | undefined): void => {
 const isBatch = ({ query }: FastifyRequest): boolean =>
   typeof query === 'object' && query !== null && 'batch' in query;
 
-/** tRPC parses the body itself, unless it is an upload. The body of a batch has the inputs by their position. */
+/** tRPC parses the body itself. The body of a batch has the inputs by their position. */
 const passJsonAsText = (app: FastifyInstance): void => {
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
     try {
       requirePlainUtf8(request);
-      if (isUpload(request)) return done(null, body);
       const text = body.toString();
       requireExactNumbers(text, isBatch(request) ? 1 : 0);
       done(null, text);

@@ -81,9 +81,7 @@ const openChannel = (worker: Worker): Channel => {
 
 /** Receives the checked document. Between two pieces, the event loop serves other requests. */
 const checkIn = async ({ request }: Channel, check: CheckRequest): Promise<CheckedImport> => {
-  const { buffer, byteLength } = check.upload.bytes;
-  // Bytes that share their memory with others are copied.
-  const first = await request(check, buffer.byteLength === byteLength ? [buffer] : []);
+  const first = await request(check, [check.upload.bytes.buffer]);
   if (first.type === 'refused') throw new PennonError(first.code, first.message, first);
   if (first.type !== 'accepted') throw unexpected(first);
   const environments = first.environments.map((fields): ExportedEnvironment => ({

@@ -23,6 +23,7 @@ export const EXTRA_DEPTH = 4;
 
 /** The body of an import, as it was received. */
 export type Upload = {
+  /** Nothing else may use their memory, because it is handed over to a thread. */
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** A document alone, as over REST, or as the input of a call over tRPC, alone or as the first of a batch. */
   readonly form: 'document' | 'call' | 'batch';
@@ -61,11 +62,11 @@ const EnvironmentEnvelope = strictObject({
 export const checkImport = ({ bytes, form }: Upload, reach: string): CheckedImport => {
   requireWithinBounds(bytes);
   const input = inputOf(parseJson(bytes, form === 'batch' ? 1 : 0), form);
-  requirePlainJson(input, EXTRA_DEPTH);
   const { formatVersion, environments, keys, ...options } = parse(Envelope, input);
   requireAtMost('environments', environments.length);
   requireAtMost('keys', keys?.length ?? 0);
   requireReach(reach, environments, keys);
+  requirePlainJson(input, EXTRA_DEPTH);
   const problems = createProblems();
   const document: Export = {
     formatVersion,

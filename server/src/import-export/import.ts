@@ -32,7 +32,7 @@ export const importData = async (
   requireEnvironmentsOfKeys(document, key =>
     services.control.current().records.environments.has(key),
   );
-  const plan = planImport(services, document, overwrite);
+  const plan = await planImport(services, document, overwrite);
   if (dryRun) return { dryRun, ...plan };
   requireNoKeyConflicts(plan.keys);
   requireNoConflicts(plan);
@@ -65,15 +65,17 @@ const requireAccess = (
     requireAllEnvironments(caller, 'creating an environment');
 };
 
-const planImport = (
+const planImport = async (
   services: EnvironmentServices,
   { environments, keys = [] }: Export,
   overwrite: boolean,
-): ImportPlan => {
+): Promise<ImportPlan> => {
   const { records } = services.control.current();
   return {
-    environments: environments.map(imported =>
-      planEnvironment(imported, currentOf(services, imported.key), overwrite),
+    environments: await Promise.all(
+      environments.map(imported =>
+        planEnvironment(imported, currentOf(services, imported.key), overwrite),
+      ),
     ),
     keys: planKeys(keys, records.keys, overwrite),
   };

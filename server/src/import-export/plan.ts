@@ -2,6 +2,7 @@ import type { ExportedEnvironment, Flag, Segment } from '@pennon/schema';
 
 import { PennonError } from '../errors.ts';
 import { differences, type Difference } from '../resources/differences.ts';
+import { mapInSlices } from '../slices.ts';
 import type { EnvironmentDocument, Snapshot, Stored } from '../store/store.ts';
 import type { KeyPlan } from './plan-keys.ts';
 
@@ -21,15 +22,15 @@ export type Change = {
 export type ImportPlan = { environments: EnvironmentPlan[]; keys: KeyPlan[] };
 
 /** Compares an imported environment with the current one, undefined when it does not exist. */
-export const planEnvironment = (
+export const planEnvironment = async (
   imported: ExportedEnvironment,
   current: { document: EnvironmentDocument; snapshot: Snapshot<'flagSet'> } | undefined,
   overwrite: boolean,
-): EnvironmentPlan => {
+): Promise<EnvironmentPlan> => {
   const records = current?.snapshot.records;
   const changes = [
-    ...changesOf('flag', records?.flags ?? new Map(), imported.flags),
-    ...changesOf('segment', records?.segments ?? new Map(), imported.segments),
+    ...(await changesOf('flag', records?.flags ?? new Map(), imported.flags)),
+    ...(await changesOf('segment', records?.segments ?? new Map(), imported.segments)),
   ];
   const outcome = outcomeOf({
     exists: current !== undefined && !isEmpty(current.snapshot),
@@ -65,13 +66,13 @@ const isSameEnvironment = (
   document.createdAt === imported.createdAt &&
   (document.description ?? undefined) === (imported.description ?? undefined);
 
-const changesOf = <Document extends Flag | Segment>(
+const changesOf = async <Document extends Flag | Segment>(
   kind: Change['kind'],
   current: ReadonlyMap<string, Stored<Document>>,
   imported: readonly Document[],
-): Change[] => {
+): Promise<Change[]> => {
   const keys = new Set(imported.map(({ key }) => key));
-  const written = imported.flatMap(document => {
+  const written = await mapInSlices(imported, (document): Change[] => {
     const before = current.get(document.key)?.document;
     if (before === undefined) return [changeTo(kind, document.key, 'add')];
     if (isSameContent(before, document)) return [];
@@ -80,7 +81,7 @@ const changesOf = <Document extends Flag | Segment>(
     return [changeTo(kind, document.key, 'change', changed)];
   });
   const removed = [...current.keys()].filter(key => !keys.has(key));
-  return [...written, ...removed.map(key => changeTo(kind, key, 'remove'))];
+  return [...written.flat(), ...removed.map(key => changeTo(kind, key, 'remove'))];
 };
 
 const changeTo = (

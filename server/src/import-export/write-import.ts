@@ -12,6 +12,7 @@ import {
 import { PennonError } from '../errors.ts';
 import { flagSetLedger } from '../flag-set/registry.ts';
 import { lastVersion, versionOf } from '../resources/plan.ts';
+import { mapInSlices } from '../slices.ts';
 import type {
   AuditDraft,
   EnvironmentDocument,
@@ -96,7 +97,7 @@ const replaceFlagSet = (
   document: EnvironmentDocument,
 ): Promise<void> =>
   services.registry.find(imported.key).replica.write(async snapshot => {
-    const plan = planEnvironment(imported, { document, snapshot }, overwrite);
+    const plan = await planEnvironment(imported, { document, snapshot }, overwrite);
     requireNoConflicts({ environments: [plan], keys: [] });
     if (plan.changes.length === 0) return NOTHING;
     const ledger = flagSetLedger(document);
@@ -133,9 +134,12 @@ const renumber = async <Document extends Flag | Segment>(
 ): Promise<{ documents: Document[]; changed: Document[] }> => {
   const documents: Document[] = [];
   const changed: Document[] = [];
-  for (const document of imported) {
+  const compared = await mapInSlices(imported, document => {
     const replaced = current.get(document.key)?.document;
-    if (replaced !== undefined && isSameContent(replaced, document)) {
+    return { document, replaced, isSame: replaced && isSameContent(replaced, document) };
+  });
+  for (const { document, replaced, isSame } of compared) {
+    if (replaced !== undefined && isSame === true) {
       documents.push(replaced);
       continue;
     }
