@@ -91,6 +91,15 @@ export const Settings = z.object({
   PENNON_BODY_LIMIT: wholeNumber(1_024, 64 * 1_048_576, 1_048_576).describe(
     'Largest request body in bytes.',
   ),
+  PENNON_MAX_FLAGS: wholeNumber(1, 1_000_000, 20_000).describe(
+    'Maximum number of flags in an environment.',
+  ),
+  PENNON_MAX_SEGMENTS: wholeNumber(1, 1_000_000, 10_000).describe(
+    'Maximum number of segments in an environment.',
+  ),
+  PENNON_MAX_FLAG_SET_BYTES: wholeNumber(1_024, 256 * 1_048_576, 64 * 1_048_576).describe(
+    'Maximum bytes of the flags and segments of an environment, as JSON.',
+  ),
   PENNON_MAX_STREAMS: wholeNumber(1, 1_000_000, 10_000).describe('Maximum number of open streams.'),
   PENNON_MAX_CONNECTIONS: wholeNumber(1, 1_000_000, 15_000).describe(
     'Maximum number of open connections, streams included.',
@@ -131,6 +140,10 @@ export type Limits = {
   readonly requestsPerSecond: number;
   readonly trustedProxies: number;
   readonly bodyBytes: number;
+  /** Of one environment. */
+  readonly flags: number;
+  readonly segments: number;
+  readonly flagSetBytes: number;
   readonly streams: number;
   readonly connections: number;
   readonly cachedEvaluations: number;
@@ -218,6 +231,9 @@ export const readConfig = (env: Readonly<Record<string, string | undefined>>): C
       requestsPerSecond: settings.PENNON_RATE_LIMIT,
       trustedProxies: settings.PENNON_TRUST_PROXY,
       bodyBytes: settings.PENNON_BODY_LIMIT,
+      flags: settings.PENNON_MAX_FLAGS,
+      segments: settings.PENNON_MAX_SEGMENTS,
+      flagSetBytes: settings.PENNON_MAX_FLAG_SET_BYTES,
       streams: settings.PENNON_MAX_STREAMS,
       connections: settings.PENNON_MAX_CONNECTIONS,
       cachedEvaluations: settings.PENNON_CACHE_ENTRIES,

@@ -38,3 +38,29 @@ it('decides a write on a compiled view of the very snapshot that the commit expe
   live.close();
   await store.close();
 });
+
+it('keeps past changes up to a number of bytes, so edits of a large flag do not fill the memory', async () => {
+  const store = openMemoryStore({ random: secureRandom });
+  const ledger = newLedger();
+  await write(store, ledger, flags(flag('first')));
+  const replica = await openReplica(
+    { store, clock: createFakeClock(), reportOutage: () => () => undefined },
+    ledger,
+  );
+  const live = openLiveFlagSet('production', replica, { sourceAgeMs: () => 0 });
+  const ids: string[] = [live.view().flagSet.id];
+  for (let edit = 0; edit < 20; edit += 1) {
+    const metadata = { text: `${edit}`.padEnd(1_048_576) };
+    await replica.write(() => ({
+      writes: flags({ ...flag('large'), metadata }),
+      audit: [],
+      result: () => undefined,
+    }));
+    ids.push(live.view().flagSet.id);
+  }
+  const available = ids.map(id => live.changesSince(id)?.length);
+  expect(available.slice(-9)).toEqual([undefined, 7, 6, 5, 4, 3, 2, 1, 0]);
+  expect(available.slice(0, 12).every(count => count === undefined)).toBe(true);
+  live.close();
+  await store.close();
+});

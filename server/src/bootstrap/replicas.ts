@@ -1,8 +1,8 @@
 import type { Clock } from '../clock.ts';
 import { pause } from '../clock.ts';
-import { openRegistry, type Registry } from '../flag-set/registry.ts';
+import { openRegistry, type Registry, type RegistryDeps } from '../flag-set/registry.ts';
 import type { Random } from '../random.ts';
-import { openReplica, type Replica, type ReplicaDeps } from '../replication/replica.ts';
+import { openReplica, type Replica } from '../replication/replica.ts';
 import { CONTROL_LEDGER, isTransient, StoreError } from '../store/store.ts';
 import { initializeStore, setAdminKey } from './first-start.ts';
 
@@ -13,7 +13,7 @@ export type Replicas = {
   readonly close: () => void;
 };
 
-export type ReplicasOptions = ReplicaDeps & {
+export type ReplicasOptions = RegistryDeps & {
   readonly random: Random;
   /** Becomes the admin key for all environments. Undefined keeps the existing one. */
   readonly adminKey: string | undefined;

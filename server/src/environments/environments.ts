@@ -9,6 +9,7 @@ import { formatInstant } from '../clock.ts';
 import { PennonError } from '../errors.ts';
 import type { Registry } from '../flag-set/registry.ts';
 import { flagSetLedger } from '../flag-set/registry.ts';
+import type { FlagSetSize } from '../flag-set/size.ts';
 import type { Random } from '../random.ts';
 import type { Replica } from '../replication/replica.ts';
 import type { EnvironmentDocument, Snapshot, Store } from '../store/store.ts';
@@ -20,6 +21,7 @@ export type EnvironmentServices = {
   readonly registry: Registry;
   readonly clock: Clock;
   readonly random: Random;
+  readonly limits: FlagSetSize;
 };
 
 const LEDGER_ID_LENGTH = 16;

@@ -1,7 +1,7 @@
 import type { CompiledFlagSet } from '@pennon/engine';
 import { compile, diffFlagSets } from '@pennon/engine';
 import type { FlagSet, FlagSetChange } from '@pennon/schema';
-import { FORMAT_VERSION } from '@pennon/schema';
+import { FORMAT_VERSION, jsonBytes } from '@pennon/schema';
 
 import type { ReplicaEvent } from '../replication/replica-state.ts';
 import type { Replica } from '../replication/replica.ts';
@@ -113,17 +113,29 @@ export const openLiveFlagSet = (
   };
 };
 
-/** How many past changes are available to followers that reconnect. */
+/** How many past changes are available to followers that reconnect, and their bytes as JSON. */
 const HISTORY_LENGTH = 1_000;
+const HISTORY_BYTES = 8 * 1_048_576;
 
 const createHistory = () => {
-  let changes: PastChange[] = [];
+  let changes: (PastChange & { readonly bytes: number })[] = [];
+  let bytes = 0;
+  const add = (id: ChangeId, change: FlagSetChange) => {
+    const added = { id, change, bytes: jsonBytes(change) };
+    changes.push(added);
+    bytes += added.bytes;
+    while (changes.length > HISTORY_LENGTH || bytes > HISTORY_BYTES)
+      bytes -= changes.shift()?.bytes ?? 0;
+  };
+  const clear = () => {
+    changes = [];
+    bytes = 0;
+  };
   return {
     add(event: FlagSetEvent) {
       // No sequence of changes leads across a reload.
-      if (event.type === 'set') changes = [];
-      else changes.push({ id: event.view.flagSet.id, change: event.change });
-      if (changes.length > HISTORY_LENGTH) changes.shift();
+      if (event.type === 'set') clear();
+      else add(event.view.flagSet.id, event.change);
     },
     since(id: ChangeId): readonly PastChange[] | undefined {
       const next = changes.findIndex(({ change }) => change.previous === id);

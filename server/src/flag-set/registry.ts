@@ -6,7 +6,9 @@ import { openReplica } from '../replication/replica.ts';
 import type { EnvironmentDocument, Ledger } from '../store/store.ts';
 import { StoreError } from '../store/store.ts';
 import type { LiveFlagSet } from './live-flag-set.ts';
+import { withinBounds } from './bounds.ts';
 import { openLiveFlagSet } from './live-flag-set.ts';
+import type { FlagSetSize } from './size.ts';
 
 /** How long to wait before trying again to open environments that failed to open. */
 const RETRY_MS = 1_000;
@@ -28,8 +30,11 @@ export const flagSetLedger = (environment: EnvironmentDocument): Ledger<'flagSet
   id: environment.ledger,
 });
 
+/** `limits` are the bounds of each flag set. */
+export type RegistryDeps = ReplicaDeps & { readonly limits: FlagSetSize };
+
 export const openRegistry = async (
-  deps: ReplicaDeps,
+  deps: RegistryDeps,
   control: Replica<'control'>,
 ): Promise<Registry> => {
   const liveFlagSets = createLiveFlagSets(deps, control);
@@ -70,7 +75,7 @@ export const openRegistry = async (
 type Environments = ReadonlyMap<string, EnvironmentDocument>;
 
 /** The open live flag sets, by environment key. */
-const createLiveFlagSets = (deps: ReplicaDeps, control: Replica<'control'>) => {
+const createLiveFlagSets = (deps: RegistryDeps, control: Replica<'control'>) => {
   const open = new Map<string, LiveFlagSet>();
   let isClosed = false;
 
@@ -84,7 +89,8 @@ const createLiveFlagSets = (deps: ReplicaDeps, control: Replica<'control'>) => {
 
   /** If the environment was created again, the old flag set is served until the new one is open. */
   const openOne = async (environment: EnvironmentDocument) => {
-    const replica = await openReplica(deps, flagSetLedger(environment));
+    const opened = await openReplica(deps, flagSetLedger(environment));
+    const replica = withinBounds(environment.key, opened, deps.limits);
     if (isClosed) return replica.close();
     const previous = open.get(environment.key);
     open.set(environment.key, openLiveFlagSet(environment.key, replica, control));

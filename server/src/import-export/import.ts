@@ -3,6 +3,8 @@ import type { Export } from '@pennon/schema';
 import type { Caller } from '../auth/caller.ts';
 import { requireAllEnvironments } from '../auth/caller.ts';
 import type { EnvironmentServices } from '../environments/environments.ts';
+import { requireWithinBounds } from '../flag-set/bounds.ts';
+import { EMPTY, sizeOf, sizeOfRecords } from '../flag-set/size.ts';
 import { checkUpload } from './check-upload.ts';
 import type { ImportOptions, Upload } from './check.ts';
 import { planKeys, requireNoKeyConflicts } from './plan-keys.ts';
@@ -32,6 +34,7 @@ export const importData = async (
   requireEnvironmentsOfKeys(document, key =>
     services.control.current().records.environments.has(key),
   );
+  await requireAllWithinBounds(services, document);
   const plan = await planImport(services, document, overwrite);
   if (dryRun) return { dryRun, ...plan };
   requireNoKeyConflicts(plan.keys);
@@ -40,6 +43,19 @@ export const importData = async (
   await writeControl(run, await writeFlagSets(run, plan));
   await services.registry.whenReady();
   return { dryRun, ...plan };
+};
+
+/** Throws before anything is written. A write that a concurrent one makes too large is refused by itself. */
+const requireAllWithinBounds = async (
+  services: EnvironmentServices,
+  { environments }: Export,
+): Promise<void> => {
+  for (const imported of environments) {
+    const records = currentOf(services, imported.key)?.snapshot.records;
+    const before = records === undefined ? EMPTY : await sizeOfRecords(records);
+    const growth = { before, after: await sizeOf(imported) };
+    requireWithinBounds(imported.key, services.limits, growth);
+  }
 };
 
 /** Reads what the store has now, so the plan is not based on data that another server has changed. */

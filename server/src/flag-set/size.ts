@@ -1,0 +1,131 @@
+import { setImmediate } from 'node:timers/promises';
+
+import { jsonBytes } from '@pennon/schema';
+import type { Flag, Segment } from '@pennon/schema';
+
+import type { Limits } from '../config.ts';
+import type { Snapshot, Stored, Writes } from '../store/store.ts';
+
+/** How many documents a flag set has, and the bytes of their JSON. Also the largest size that it may have. */
+export type FlagSetSize = Pick<Limits, 'flags' | 'segments' | 'flagSetBytes'>;
+
+type Document = Flag | Segment;
+type Records = Snapshot<'flagSet'>['records'];
+
+export const EMPTY: FlagSetSize = { flags: 0, segments: 0, flagSetBytes: 0 };
+
+/** Bytes that are measured before other work gets a turn: some milliseconds. */
+const BYTES_PER_TURN = 1_048_576;
+
+const measured = new WeakMap<object, number>();
+
+/** Returns the bytes of a document as JSON. They are kept with the document, which is never modified. */
+const bytesOf = (document: Document): number => {
+  const known = measured.get(document);
+  if (known !== undefined) return known;
+  const bytes = jsonBytes(document);
+  measured.set(document, bytes);
+  return bytes;
+};
+
+/** Returns the bytes of all documents. Other work continues in between, because there may be many of them. */
+const bytesOfAll = async (documents: Iterable<Document>): Promise<number> => {
+  let bytes = 0;
+  let inThisTurn = 0;
+  for (const document of documents) {
+    if (!measured.has(document)) inThisTurn += bytesOf(document);
+    bytes += bytesOf(document);
+    if (inThisTurn < BYTES_PER_TURN) continue;
+    await setImmediate();
+    inThisTurn = 0;
+  }
+  return bytes;
+};
+
+/** Returns the size of flags and segments together. */
+export const sizeOf = async ({ flags, segments }: Documents): Promise<FlagSetSize> => ({
+  flags: flags.length,
+  segments: segments.length,
+  flagSetBytes: await bytesOfAll([...flags, ...segments]),
+});
+
+/** Returns the size of the stored flags and segments. */
+export const sizeOfRecords = ({ flags, segments }: Records): Promise<FlagSetSize> =>
+  sizeOf({ flags: documentsIn(flags), segments: documentsIn(segments) });
+
+const documentsIn = <Item>(records: ReadonlyMap<string, Stored<Item>>): Item[] =>
+  Array.from(records.values(), ({ document }) => document);
+
+type Documents = { readonly flags: readonly Flag[]; readonly segments: readonly Segment[] };
+
+/** Returns the size of a flag set of which `size` is known after a write. */
+const sizeAfter = (
+  size: FlagSetSize,
+  { flags, segments }: Records,
+  writes: Writes<'flagSet'>,
+): FlagSetSize => {
+  const [flagGrowth, segmentGrowth] = [
+    growthOf(flags, writes.flags),
+    growthOf(segments, writes.segments),
+  ];
+  return {
+    flags: size.flags + flagGrowth.count,
+    segments: size.segments + segmentGrowth.count,
+    flagSetBytes: size.flagSetBytes + flagGrowth.bytes + segmentGrowth.bytes,
+  };
+};
+
+/** Returns how many documents a write adds to a collection, and how many bytes. */
+const growthOf = <Item extends Document>(
+  records: ReadonlyMap<string, Stored<Item>>,
+  writes: ReadonlyMap<string, Item | null> = new Map(),
+) => {
+  const growth = { count: 0, bytes: 0 };
+  for (const [key, document] of writes) {
+    const before = records.get(key)?.document;
+    growth.count += Number(document !== null) - Number(before !== undefined);
+    growth.bytes += (document ? bytesOf(document) : 0) - (before ? bytesOf(before) : 0);
+  }
+  return growth;
+};
+
+/** Returns the size of a flag set after a write that replaces all of it. */
+const sizeOfWrites = ({ flags, segments }: Writes<'flagSet'>): Promise<FlagSetSize> =>
+  sizeOf({ flags: present(flags), segments: present(segments) });
+
+const present = <Item>(writes: ReadonlyMap<string, Item | null> = new Map()): Item[] =>
+  [...writes.values()].flatMap(document => (document === null ? [] : [document]));
+
+/** The sizes of the snapshots of one ledger. */
+export type Sizes = {
+  readonly of: (snapshot: Snapshot<'flagSet'>) => Promise<FlagSetSize>;
+  readonly after: (snapshot: Snapshot<'flagSet'>, write: Write) => Promise<FlagSetSize>;
+  /** Keeps the size known when a snapshot follows another by a write. */
+  readonly follow: (next: Snapshot<'flagSet'>, writes: Writes<'flagSet'>) => void;
+};
+
+type Write = { readonly writes: Writes<'flagSet'>; readonly replaceAll?: boolean | undefined };
+
+/** Measures a whole snapshot once, and from then on only what each write changes. */
+export const createSizes = (): Sizes => {
+  let last: { readonly snapshot: Snapshot<'flagSet'>; readonly size: FlagSetSize } | undefined;
+
+  const measure = async (snapshot: Snapshot<'flagSet'>): Promise<FlagSetSize> => {
+    if (last?.snapshot === snapshot) return last.size;
+    const size = await sizeOfRecords(snapshot.records);
+    last = { snapshot, size };
+    return size;
+  };
+
+  return {
+    of: measure,
+    after: async (snapshot, { writes, replaceAll = false }) =>
+      replaceAll
+        ? sizeOfWrites(writes)
+        : sizeAfter(await measure(snapshot), snapshot.records, writes),
+    follow(snapshot, writes) {
+      if (last === undefined) return;
+      last = { snapshot, size: sizeAfter(last.size, last.snapshot.records, writes) };
+    },
+  };
+};
