@@ -3,9 +3,12 @@ import { parseArgs } from 'node:util';
 
 import { flagOf, readConfig, SECRET_SETTINGS, Settings, similarName } from './config.ts';
 import { errorMessage } from './error-message.ts';
+import { SYSTEM } from './audit/record.ts';
 import { systemClock } from './clock.ts';
 import { createLogger, logFatal } from './logging.ts';
 import { secureRandom } from './random.ts';
+import { NO_COPIES, readCopies } from './recovery/saved-copies.ts';
+import { restoreFromCopies, type RestoreReport } from './recovery/restore.ts';
 import { backUp, requireIntactData, restore } from './store/sqlite/index.ts';
 import { CONTROL_LEDGER } from './store/store.ts';
 import { requireDirectory, type StoreLocation } from './store/stores.ts';
@@ -27,6 +30,7 @@ Commands:
   start           Start the server.
   backup FILE     Write a copy of the embedded store to a new file, even while the server runs.
   restore FILE    Create the embedded store of an empty data directory from a backup.
+  restore         Bring back what Redis has lost, from the copies of all running servers and in PENNON_DATA.
   check           Check the settings and the data.
 
 Settings, as flags and as environment variables (a flag wins):
@@ -130,6 +134,37 @@ const check = async (env: Environment): Promise<string> => {
   return `The settings are valid, and the data in ${store.description} is sound.\n`;
 };
 
+/** Restores what Redis has lost. */
+const restoreRedis = async (location: StoreLocation): Promise<string> => {
+  const warnings: string[] = [];
+  const deps = {
+    clock: systemClock,
+    random: secureRandom,
+    onWarning: (message: string) => void warnings.push(message),
+  };
+  const { snapshotDirectory: directory } = location;
+  const copies = directory === undefined ? NO_COPIES : readCopies({ ...deps, directory });
+  const store = await location.open(deps);
+  try {
+    const options = { ...deps, store, copies, actor: SYSTEM, overwrite: false };
+    const report = await restoreFromCopies(options);
+    return [...warnings.map(message => `Warning: ${message}`), describeRestore(report)].join('\n');
+  } finally {
+    await store.close();
+  }
+};
+
+const describeRestore = ({ environments, keys, lost }: RestoreReport): string =>
+  [
+    ...environments.map(
+      ({ key, outcome, flags, segments }) =>
+        `${key}: ${outcome} (${flags} flags, ${segments} segments)`,
+    ),
+    `${keys} API keys`,
+    ...lost.map(part => `Not restored: ${part}`),
+    '',
+  ].join('\n');
+
 export type Environment = Record<string, string | undefined>;
 
 export type CommandResult = {
@@ -176,6 +211,8 @@ const perform = async (
       backUp(dataDirectory(env), requireFile(file));
       return { exitCode: 0, output: `Wrote ${file}\n` };
     case 'restore':
+      if (file === '' && locateData(env).isShared)
+        return { exitCode: 0, output: await restoreRedis(locateData(env)) };
       restore(dataDirectory(env), requireFile(file));
       return { exitCode: 0, output: `Restored ${file} to ${dataDirectory(env)}\n` };
     case 'check':

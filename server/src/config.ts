@@ -69,6 +69,12 @@ export const Settings = z.object({
     .describe(
       'The `*` admin key. If unset, the first start writes one to `admin-key` in PENNON_DATA, or prints it with `:memory:`.',
     ),
+  PENNON_INIT: z
+    .enum(['empty'], 'must be "empty", or unset')
+    .optional()
+    .describe(
+      'With `empty`, a start on a Redis that has lost its data begins with empty data, in place of waiting for a restore.',
+    ),
   LOG_LEVEL: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
     .default('info')
@@ -128,6 +134,8 @@ export type Config = {
   readonly store: StoreLocation;
   readonly workers: number;
   readonly adminKey: string | undefined;
+  /** Whether to begin with empty data even if the store has lost data. */
+  readonly beginsEmpty: boolean;
   readonly logLevel: z.infer<typeof Settings>['LOG_LEVEL'];
   readonly limits: Limits;
   readonly shutdownGraceMs: number;
@@ -224,6 +232,7 @@ export const readConfig = (env: Readonly<Record<string, string | undefined>>): C
     store,
     workers: settings.PENNON_WORKERS,
     adminKey: settings.PENNON_ADMIN_KEY,
+    beginsEmpty: settings.PENNON_INIT === 'empty',
     logLevel: settings.LOG_LEVEL,
     basePath: settings.PENNON_BASE_PATH ?? '',
     shutdownGraceMs: settings.PENNON_SHUTDOWN_GRACE * 1_000,
@@ -261,7 +270,7 @@ const combinationProblems = (
     problems.push(
       'PENNON_WORKERS: more than one process requires a shared store; set REDIS_URL, or set it to 1',
     );
-  for (const name of ['PENNON_REDIS_PREFIX', 'PENNON_AUDIT_MAX_ENTRIES'] as const)
+  for (const name of ['PENNON_REDIS_PREFIX', 'PENNON_AUDIT_MAX_ENTRIES', 'PENNON_INIT'] as const)
     if (!isShared && isSet(name))
       problems.push(`${name}: has no effect without Redis; set REDIS_URL, or remove it`);
   if (isSet('PENNON_MAX_STREAMS') && settings.PENNON_MAX_STREAMS > settings.PENNON_MAX_CONNECTIONS)

@@ -92,7 +92,10 @@ const RETRY_AFTER_SECONDS = 1;
 /** What callers may know of a failure of the store: no address, path or text of the store itself. */
 const STORE_MESSAGES: Readonly<Record<StoreErrorCode, string>> = {
   unavailable: 'the store is unavailable; evaluations continue from memory. Try again',
-  missing: 'the store lacks data that it had before. The log of the server has the details',
+  missing:
+    'the store lacks data that it had before; evaluations continue from memory. POST /api/v1/restore brings it back',
+  replaced:
+    'the store has the data of another installation; evaluations continue from memory. POST /api/v1/restore?overwrite=true brings back the data of this one',
   full: 'the store is full, so nothing was written. Try again once there is free space',
   readonly:
     'the store rejects writes, so nothing was written. The log of the server has the reason',

@@ -2,18 +2,20 @@ import cluster from 'node:cluster';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { generatedAdminKeyFor, type GeneratedAdminKey } from './bootstrap/admin-key.ts';
+import { NEVER_LOST, waitForMark } from './bootstrap/empty-store.ts';
 import { watchLaunchers } from './bootstrap/launchers.ts';
 import { ANNOUNCER_VARIABLE, gatherWorkerMetrics, startWorkers } from './bootstrap/workers.ts';
 import { formatInstant, systemClock } from './clock.ts';
 import { ConfigError, readConfig, type Config } from './config.ts';
 import { errorMessage } from './error-message.ts';
+import { problemOf } from './flag-set/health.ts';
 import { openStartupServer } from './http/startup-server.ts';
 import { capturePlainOutput, createLogger, logFatal } from './logging.ts';
 import { secureRandom } from './random.ts';
 import { openSnapshotFiles } from './replication/snapshot-files.ts';
 import { createServer, type Server, type ServerOptions } from './server.ts';
 import { shutdownTimes } from './shutdown-times.ts';
-import { isTransient, StoreError } from './store/store.ts';
+import { isTransient, storeErrorCode, StoreError } from './store/store.ts';
 
 /** The only file that uses `process`: reads the settings, starts the server and stops it on a signal. */
 /** A repeated signal within this time is a copy: shells and package managers pass signals on. */
@@ -69,7 +71,7 @@ const serve = async (config: Config): Promise<void> => {
 };
 
 const serverOptions = async (
-  { store, limits, workers, adminKey, basePath }: Config,
+  { store, limits, workers, adminKey, basePath, beginsEmpty }: Config,
   generatedKey: GeneratedAdminKey,
 ): Promise<ServerOptions> => {
   const deps = {
@@ -88,6 +90,7 @@ const serverOptions = async (
     isStoreShared: store.isShared,
     snapshotFiles: directory === undefined ? undefined : openSnapshotFiles({ ...deps, directory }),
     gatherMetrics: workers > 1 ? gatherWorkerMetrics : undefined,
+    emptyStore: store.isShared ? waitForMark(systemClock, beginsEmpty) : NEVER_LOST,
     firstAdminKey: generatedKey.readOrCreate,
   };
 };
@@ -106,7 +109,9 @@ const createWhenAvailable = async (
 };
 
 const waitForStore = async (options: ServerOptions, config: Config, reason: unknown) => {
-  const startupServer = await openStartupServer(config).catch((error: unknown) => {
+  let current = reason;
+  const problem = () => problemOf(storeErrorCode(current));
+  const startupServer = await openStartupServer(config, problem).catch((error: unknown) => {
     throw explainListenError(error, config);
   });
   const { port } = startupServer;
@@ -117,6 +122,9 @@ const waitForStore = async (options: ServerOptions, config: Config, reason: unkn
     await sleep(RETRY_MS);
     const server = await createServer(options).catch((error: unknown) => {
       if (!isTransient(error)) throw error;
+      if (errorMessage(error) !== errorMessage(current))
+        logger.warn({ reason: errorMessage(error) }, 'store unavailable; waiting for it');
+      current = error;
     });
     if (server === undefined) continue;
     logger.info('store available');

@@ -4,6 +4,7 @@ import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 
 import { createAuthenticate } from './auth/authenticate.ts';
 import { createRateLimit } from './auth/rate-limit.ts';
+import type { EmptyStorePolicy } from './bootstrap/empty-store.ts';
 import { openReplicas, type Replicas } from './bootstrap/replicas.ts';
 import { formatInstant, type Clock } from './clock.ts';
 import type { Limits } from './config.ts';
@@ -18,6 +19,7 @@ import { createApp } from './http/app.ts';
 import type { GatherMetrics, Metrics, ObservedValues } from './metrics.ts';
 import { createMetrics } from './metrics.ts';
 import type { Random } from './random.ts';
+import { startGuard } from './recovery/guard.ts';
 import { createOutageLog } from './replication/outage.ts';
 import type { SnapshotFiles } from './replication/snapshot-files.ts';
 import type { Services } from './services.ts';
@@ -45,6 +47,8 @@ export type ServerOptions = {
   readonly gatherMetrics?: GatherMetrics | undefined;
   /** Becomes the admin key for all environments. Undefined keeps the existing one. */
   readonly adminKey: string | undefined;
+  /** Whether this server may initialize the store. By default it may if the store is empty. */
+  readonly emptyStore?: EmptyStorePolicy | undefined;
   /** Returns the admin key of a first start without `adminKey`. Must store it before returning. */
   readonly firstAdminKey: () => string;
 };
@@ -116,8 +120,10 @@ const openServices = async (options: ServerOptions, metrics: Metrics) => {
     onWarning: message => logger.warn(message),
   });
   const services = await createServices({ ...options, store }, replicas, metrics);
+  const stopGuard = startGuard({ ...services, recovery: store.recovery });
   const closeServices = async (): Promise<void> => {
     outages.close();
+    stopGuard();
     replicas.close();
     await snapshotFiles?.flush();
     await store.close();

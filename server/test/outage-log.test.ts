@@ -73,5 +73,5 @@ it('a store that comes back without its data is logged as available, and the dat
     { level: 'warn', reason: 'no data for ledger a' },
     { level: 'info', reason: 'cannot be reached' },
   ]);
-  expect(tracker.current()).toEqual({ since, reason: 'no data for ledger a' });
+  expect(tracker.current()).toEqual({ since, reason: 'no data for ledger a', code: 'missing' });
 });

@@ -61,6 +61,7 @@ const PROCEDURES: Record<string, Role[]> = {
   'status.read': readers,
   'transfer.export': admins,
   'transfer.import': admins,
+  'transfer.restore': admins,
 };
 
 const ROUTES: Record<string, Role[]> = {

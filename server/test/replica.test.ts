@@ -335,7 +335,7 @@ describe('while the store is unavailable or has lost the ledger', () => {
     await advanceUntil(60_000, () => replica.outage() !== undefined);
     const since = clock.monotonic();
     clock.advance(10_000);
-    expect(replica.outage()).toEqual({ since, reason: 'the store is away' });
+    expect(replica.outage()).toEqual({ since, reason: 'the store is away', code: 'unavailable' });
     expect(keys()).toEqual(['first']);
   });
 
@@ -383,7 +383,7 @@ describe('while the store is unavailable or has lost the ledger', () => {
       20_000,
       () => clock.monotonic() - since > 10_000 && replica.outage() !== undefined,
     );
-    expect(replica.outage()).toEqual({ since, reason: 'the feed broke' });
+    expect(replica.outage()).toEqual({ since, reason: 'the feed broke', code: 'unavailable' });
     expect(reports).toEqual(['the feed broke']);
   });
 

@@ -73,6 +73,7 @@ const REFUSED: Readonly<Record<string, readonly string[]>> = {
   ],
   PENNON_REDIS_PREFIX: ['*', 'a b', '{a}', 'ä'],
   PENNON_AUDIT_MAX_ENTRIES: ['-1', '1k', 'all'],
+  PENNON_INIT: ['1', 'true', 'Empty'],
   PENNON_WORKERS: ['0', '65', 'auto', '2.5'],
   PENNON_ADMIN_KEY: ['short', ' '.repeat(30), 'ä'.repeat(30), 'a'.repeat(513)],
   LOG_LEVEL: ['INFO', ' info', 'warning', '30'],
@@ -102,6 +103,7 @@ it.each(
 it.each([
   [{ PENNON_REDIS_PREFIX: 'flags' }, 'PENNON_REDIS_PREFIX: has no effect without Redis'],
   [{ PENNON_AUDIT_MAX_ENTRIES: '5' }, 'PENNON_AUDIT_MAX_ENTRIES: has no effect without Redis'],
+  [{ PENNON_INIT: 'empty' }, 'PENNON_INIT: has no effect without Redis'],
   [{ PENNON_WORKERS: '2' }, 'PENNON_WORKERS: more than one process requires a shared store'],
   [
     { PENNON_MAX_STREAMS: '20000' },

@@ -116,3 +116,15 @@ it('a share below one request per second still grants single requests', () => {
   clock.advance(1_000);
   expect(granted(count)).toBe(1);
 });
+
+it('a store that only one server uses has nothing to restore', async () => {
+  await using server = await startServer();
+  const { status, body } = await server.request('POST', '/api/v1/restore');
+  expect([status, body.error]).toEqual([
+    409,
+    {
+      code: 'CONFLICT',
+      message: 'there is nothing to restore: the store has all of its data',
+    },
+  ]);
+});

@@ -24,6 +24,7 @@ export const AUDIT_ACTIONS = [
   'environment.restore',
   'environment.purge',
   'environment.import',
+  'environment.recover',
   'key.create',
   'key.delete',
 ] as const;

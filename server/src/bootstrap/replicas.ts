@@ -3,8 +3,9 @@ import { pause } from '../clock.ts';
 import { openRegistry, type Registry, type RegistryDeps } from '../flag-set/registry.ts';
 import type { Random } from '../random.ts';
 import { openReplica, type Replica } from '../replication/replica.ts';
-import { CONTROL_LEDGER, isTransient, StoreError } from '../store/store.ts';
-import { initializeStore, setAdminKey } from './first-start.ts';
+import { CONTROL_LEDGER, isTransient } from '../store/store.ts';
+import { initializeIfEmpty, type EmptyStorePolicy } from './empty-store.ts';
+import { setAdminKey } from './first-start.ts';
 
 /** The replicas of all ledgers: everything that a server holds in memory. */
 export type Replicas = {
@@ -19,6 +20,8 @@ export type ReplicasOptions = RegistryDeps & {
   readonly adminKey: string | undefined;
   /** Returns the admin key of a first start without `adminKey`; must store it before returning. */
   readonly firstAdminKey: () => string;
+  /** Whether this server may initialize the store. By default it may if the store is empty. */
+  readonly emptyStore?: EmptyStorePolicy | undefined;
   readonly onWarning: (message: string) => void;
 };
 
@@ -46,40 +49,6 @@ export const openReplicas = async (options: ReplicasOptions): Promise<Replicas> 
     throw error;
   }
 };
-
-/**
- * Initializes an empty store, but only on a server without snapshots. A server with snapshots has seen
- * data before, so an empty store has lost it or is the wrong store: the snapshots are served until an
- * operator decides.
- */
-const initializeIfEmpty = async (options: ReplicasOptions): Promise<void> => {
-  const { store, snapshotFiles } = options;
-  const snapshot = snapshotFiles?.read(CONTROL_LEDGER);
-  if (snapshotFiles !== undefined && snapshot !== undefined) return warnIfEmpty(options);
-  if ((await store.head(CONTROL_LEDGER)) !== undefined) return;
-  if (snapshotFiles?.has(CONTROL_LEDGER) === true)
-    throw new StoreError(
-      'missing',
-      `the store is empty, but ${snapshotFiles.directory} has a snapshot of earlier data, which cannot be read. ${REMEDY}`,
-    );
-  await initializeStore(options, options.adminKey ?? options.firstAdminKey());
-};
-
-const warnIfEmpty = async ({ store, snapshotFiles, onWarning }: ReplicasOptions): Promise<void> => {
-  const head = await store.head(CONTROL_LEDGER).catch((error: unknown) => {
-    if (isTransient(error)) return 'unavailable';
-    throw error;
-  });
-  if (head !== undefined) return;
-  onWarning(
-    `the store is empty, but ${snapshotFiles?.directory} has a snapshot of earlier data: the store has lost its data, ` +
-      `or it is a different store. Serving the snapshot; nothing can be changed. ${REMEDY}`,
-  );
-};
-
-const REMEDY =
-  'Restore the data of the store, or import an export of another server. To start with empty data, remove ' +
-  'that directory and restart';
 
 const ADMIN_KEY_RETRY_MS = 2_000;
 

@@ -4,7 +4,7 @@ import { affectedPart, type Outage } from '../replication/outage.ts';
 import type { Replica, ReplicaDeps } from '../replication/replica.ts';
 import { openReplica } from '../replication/replica.ts';
 import type { EnvironmentDocument, Ledger } from '../store/store.ts';
-import { StoreError } from '../store/store.ts';
+import { storeErrorCode } from '../store/store.ts';
 import type { LiveFlagSet } from './live-flag-set.ts';
 import { withinBounds } from './bounds.ts';
 import { openLiveFlagSet } from './live-flag-set.ts';
@@ -141,7 +141,8 @@ const createOpenOutage = ({ clock, reportOutage }: ReplicaDeps) => {
       if (reason === outage?.reason) return;
       const since = outage?.since ?? clock.monotonic();
       outage?.reportEnd();
-      outage = { since, reason, reportEnd: reportOutage({ reason, part: affectedPart(error) }) };
+      const reportEnd = reportOutage({ reason, part: affectedPart(error) });
+      outage = { since, reason, code: storeErrorCode(error), reportEnd };
     },
     end: () => {
       outage?.reportEnd();
@@ -190,8 +191,7 @@ const errorOf = (promise: Promise<unknown>): Promise<unknown> =>
     (error: unknown) => error,
   );
 
-const isNewerFormat = (error: unknown): boolean =>
-  error instanceof StoreError && error.code === 'newer';
+const isNewerFormat = (error: unknown): boolean => storeErrorCode(error) === 'newer';
 
 const environmentsOf = (control: Replica<'control'>): Environments =>
   new Map(

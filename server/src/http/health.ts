@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 
 import { formatInstant } from '../clock.ts';
-import { longestOutage, sourceAges } from '../flag-set/health.ts';
+import { longestOutage, sourceAges, storeProblem } from '../flag-set/health.ts';
 import type { Outage } from '../replication/outage.ts';
 import { SOURCE_STALE_MS } from '../replication/source-age.ts';
 import type { Services } from '../services.ts';
@@ -28,8 +28,10 @@ export const serveHealth = (
     const degradedMs = outage === undefined ? newestMs : services.clock.monotonic() - outage.since;
     // A snapshot may be much older than its last confirmation, so its age counts from the start of the server.
     const ageMs = outage?.snapshotAt === undefined ? newestMs : degradedMs;
-    if (isTooOld(ageMs, services)) reply.code(503);
-    return describeOutage(outage, degradedMs);
+    const problem = storeProblem(services);
+    // If the store has a problem that only an operator can solve, no other server has newer flags.
+    if (problem === undefined && isTooOld(ageMs, services)) reply.code(503);
+    return { ...describeOutage(outage, degradedMs), problem };
   });
 };
 

@@ -19,16 +19,16 @@ const JSON_HEADERS = {
   'cache-control': 'no-store',
 };
 
-export const openStartupServer = async (address: {
-  host: string;
-  port: number;
-  basePath: string;
-}): Promise<StartupServer> => {
+/** `problem` returns what an operator must do about the store, or undefined when waiting is enough. */
+export const openStartupServer = async (
+  address: { host: string; port: number; basePath: string },
+  problem: () => string | undefined = () => undefined,
+): Promise<StartupServer> => {
   const server = createServer((request, response) => {
     // Closes the connection, so that the next request reaches the real server.
     response.setHeader('connection', 'close');
     request.resume();
-    respond(stripBasePath(address.basePath, request.url ?? '/'), response);
+    respond(stripBasePath(address.basePath, request.url ?? '/'), response, problem());
   });
   server.listen(address.port, address.host);
   await once(server, 'listening');
@@ -40,9 +40,9 @@ const portOf = (server: Server): number => {
   return address === null || typeof address === 'string' ? 0 : address.port;
 };
 
-const respond = (path: string, response: ServerResponse): void => {
+const respond = (path: string, response: ServerResponse, problem: string | undefined): void => {
   if (path === '/healthz') return send(response, 200, { status: 'ok' });
-  if (path === '/readyz') return send(response, 503, { status: 'waiting' });
+  if (path === '/readyz') return send(response, 503, { status: 'waiting', problem });
   const message = 'this server is waiting for its store and has no snapshot to serve; try again';
   const error = new PennonError('SERVICE_UNAVAILABLE', message, {
     retryAfterSeconds: RETRY_AFTER_SECONDS,

@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts';
-import { revisionOf, type ChangeId } from '../store/change-id.ts';
+import { epochOf, revisionOf, type ChangeId } from '../store/change-id.ts';
 import type { Ledger, LedgerKind, Snapshot, Store } from '../store/store.ts';
-import { ledgerNotFound } from '../store/store.ts';
+import { ledgerNotFound, StoreError } from '../store/store.ts';
 import type { ReplicaState } from './replica-state.ts';
 import type { SourceAge } from './source-age.ts';
 
@@ -82,6 +82,7 @@ const reloadFrom = async <Kind extends LedgerKind>(
     const before = state.current();
     const sentAt = clock.monotonic();
     const snapshot = await readSnapshot(store, state.ledger);
+    requireSameInstallation(state.ledger, before.id, snapshot.id);
     // If the replica moved during the read, the snapshot may be older than what it has now.
     if (state.current() !== before) continue;
     if (snapshot.id !== before.id) state.replace(snapshot);
@@ -126,4 +127,20 @@ export const readSnapshot = async <Kind extends LedgerKind>(
   const snapshot = await store.read(ledger);
   if (snapshot !== undefined) return snapshot;
   throw ledgerNotFound(ledger);
+};
+
+/**
+ * Throws if a control ledger was created again since the copy with the id `known` was made. Servers never follow
+ * such a ledger: its store has lost their data, and another server has begun there with empty data.
+ */
+export const requireSameInstallation = (
+  { kind }: Ledger,
+  known: ChangeId,
+  found: ChangeId,
+): void => {
+  if (kind !== 'control' || epochOf(known) === epochOf(found)) return;
+  throw new StoreError(
+    'replaced',
+    'the store has the data of another installation, begun after it lost the data of this one',
+  );
 };

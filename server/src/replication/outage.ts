@@ -1,12 +1,13 @@
 import type { Clock } from '../clock.ts';
 import { errorMessage } from '../error-message.ts';
-import { StoreError } from '../store/store.ts';
+import { storeErrorCode, type StoreErrorCode } from '../store/store.ts';
 
 /** A period in which a replica does not follow the store, so its data may be out of date. */
 export type Outage = {
   /** When it started, by the monotonic clock. */
   readonly since: number;
   readonly reason: string;
+  readonly code?: StoreErrorCode | undefined;
   /** When the served snapshot file was saved; undefined when the data was last read from the store. */
   readonly snapshotAt?: number;
 };
@@ -19,7 +20,7 @@ export type OutageReason = {
 
 /** Returns what an error affects: the whole store if it cannot be reached, otherwise one part of its data. */
 export const affectedPart = (error: unknown): string | undefined =>
-  error instanceof StoreError && error.code === 'unavailable' ? undefined : errorMessage(error);
+  storeErrorCode(error) === 'unavailable' ? undefined : errorMessage(error);
 
 /** Called at the start of an outage. Returns the function to call when it is over. */
 export type ReportOutage = (reason: OutageReason) => () => void;
@@ -68,7 +69,7 @@ export const createOutageTracker = (
         reportedPart = part;
         endReport?.();
       }
-      current = { since, reason };
+      current = { since, reason, code: storeErrorCode(error) };
     },
     end() {
       if (current === undefined) return;

@@ -1,9 +1,9 @@
 import type { Clock } from '../clock.ts';
 import { formatInstant } from '../clock.ts';
 import type { Ledger, LedgerKind, Snapshot, Store } from '../store/store.ts';
-import { isTransient } from '../store/store.ts';
+import { isTransient, storeErrorCode } from '../store/store.ts';
 import type { CatchUp } from './catch-up.ts';
-import { createCatchUp, readSnapshot } from './catch-up.ts';
+import { createCatchUp, readSnapshot, requireSameInstallation } from './catch-up.ts';
 import { startFollower } from './follower.ts';
 import { createOutageTracker, type Outage, type ReportOutage } from './outage.ts';
 import type { ReplicaState } from './replica-state.ts';
@@ -83,14 +83,22 @@ const readInitial = async <Kind extends LedgerKind>(
   ledger: Ledger<Kind>,
 ): Promise<{ snapshot: Snapshot<Kind>; outage: Outage | undefined }> => {
   try {
-    return { snapshot: await readSnapshot(store, ledger), outage: undefined };
+    const snapshot = await readSnapshot(store, ledger);
+    const known = ledger.kind === 'control' ? snapshotFiles?.read(ledger) : undefined;
+    if (known !== undefined) requireSameInstallation(ledger, known.snapshot.id, snapshot.id);
+    return { snapshot, outage: undefined };
   } catch (error) {
     const saved = isTransient(error) ? snapshotFiles?.read(ledger) : undefined;
     if (saved === undefined || !(error instanceof Error)) throw error;
     const reason = `${error.message}; serving a snapshot saved at ${formatInstant(saved.savedAt)}`;
     return {
       snapshot: saved.snapshot,
-      outage: { since: clock.monotonic(), reason, snapshotAt: saved.savedAt },
+      outage: {
+        since: clock.monotonic(),
+        reason,
+        code: storeErrorCode(error),
+        snapshotAt: saved.savedAt,
+      },
     };
   }
 };

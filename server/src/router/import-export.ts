@@ -12,6 +12,7 @@ import { exportData } from '../import-export/export.ts';
 import { IMPORT_BOUNDS } from '../import-export/bounds.ts';
 import { EXTRA_DEPTH, type Upload } from '../import-export/check.ts';
 import { importData } from '../import-export/import.ts';
+import { restoreData } from '../recovery/restore.ts';
 import { procedure, router } from './procedure.ts';
 import { Difference, restParams } from './schemas.ts';
 
@@ -82,6 +83,21 @@ const uploadOf = (document: object): Upload => ({
   form: 'call',
 });
 
+const RestoreReport = strictObject({
+  environments: z.array(
+    strictObject({
+      key: Key,
+      outcome: z
+        .enum(['restored', 'present', 'missing'])
+        .describe('`present` if the store had not lost it, `missing` if no server has a copy.'),
+      flags: z.int(),
+      segments: z.int(),
+    }),
+  ),
+  keys: z.int().describe('The number of API keys.'),
+  lost: z.array(z.string()).describe('What servers have no copies of.'),
+}).meta({ id: 'RestoreReport' });
+
 export const transfer = router({
   export: procedure({
     permission: 'data.transfer',
@@ -112,4 +128,25 @@ export const transfer = router({
     .mutation(({ ctx, input }) =>
       importData(ctx.services, ctx.caller, ctx.upload ?? uploadOf(input), input),
     ),
+
+  restore: procedure({
+    permission: 'data.transfer',
+    rest: {
+      method: 'POST',
+      path: '/restore',
+      tag,
+      summary: 'Bring back what the shared store has lost, from the copies of all running servers',
+    },
+  })
+    .input(
+      strictObject({
+        overwrite: z
+          .boolean()
+          .optional()
+          .describe('Remove another installation that was begun on the store after the loss.')
+          .register(restParams, { in: 'query' }),
+      }),
+    )
+    .output(RestoreReport)
+    .mutation(({ ctx, input }) => restoreData(ctx.services, ctx.caller, input)),
 });

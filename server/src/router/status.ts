@@ -6,6 +6,10 @@ import { procedure, router } from './procedure.ts';
 
 const Status = strictObject({
   store: z.enum(['available', 'away']),
+  problem: z
+    .string()
+    .optional()
+    .describe('What an operator must do about the store. Absent when nothing.'),
   environments: z.array(strictObject({ key: z.string(), revision: z.int().nullable() })),
   servers: z.array(
     strictObject({

@@ -1,13 +1,16 @@
+import { storeProblem } from '../flag-set/health.ts';
 import type { LiveFlagSet } from '../flag-set/live-flag-set.ts';
 import type { Registry } from '../flag-set/registry.ts';
 import type { Caller } from '../auth/caller.ts';
 import { requireAllEnvironments } from '../auth/caller.ts';
+import type { Replica } from '../replication/replica.ts';
 import { revisionOf } from '../store/change-id.ts';
 import type { FleetMember, Store } from '../store/store.ts';
 import type { Fleet } from './fleet.ts';
 
 export type StatusDeps = {
   readonly store: Store;
+  readonly control: Replica<'control'>;
   readonly registry: Registry;
   readonly fleet: Fleet;
 };
@@ -15,6 +18,8 @@ export type StatusDeps = {
 export type Status = {
   /** `away` if the store is unavailable, or has lost the data of an environment. */
   store: 'available' | 'away';
+  /** What an operator must do about the store; absent when nothing. */
+  problem?: string;
   /** The revision in the store; null when the store does not return it. */
   environments: { key: string; revision: number | null }[];
   servers: ServerStatus[];
@@ -35,7 +40,7 @@ export type ServerStatus = {
 
 /** Returns the state of the store and of every running server, for operators. */
 export const readStatus = async (
-  { store, registry, fleet }: StatusDeps,
+  { store, control, registry, fleet }: StatusDeps,
   caller: Caller,
 ): Promise<Status> => {
   requireAllEnvironments(caller, 'the status of all servers');
@@ -43,8 +48,10 @@ export const readStatus = async (
   const environments = registry
     .all()
     .map(({ environment: key }) => ({ key, revision: revisions.get(key) ?? null }));
+  const problem = storeProblem({ control, registry });
   return {
     store: environments.some(({ revision }) => revision === null) ? 'away' : 'available',
+    ...(problem === undefined ? {} : { problem }),
     environments,
     servers: fleet.members().map(member => serverStatus(member, fleet.self, revisions)),
   };

@@ -34,6 +34,9 @@ export const parseChangeId = (
 /** Returns the revision in an id, or 0 if the text is not a change id. */
 export const revisionOf = (id: ChangeId): number => parseChangeId(id)?.revision ?? 0;
 
+/** Returns the epoch in an id, or undefined if the text is not a change id. */
+export const epochOf = (id: ChangeId): string | undefined => parseChangeId(id)?.epoch;
+
 /** Returns the id of the change after `previous`. The first change of a ledger starts an epoch. */
 export const nextChangeId = (
   previous: ChangeId | 'none',

@@ -5,6 +5,7 @@ import {
   StoreError,
   type AuditDraft,
   type Collection,
+  type Copies,
   type Documents,
   type LedgerKind,
   type NewVersions,
@@ -143,6 +144,37 @@ export const serializeWrites = <Kind extends LedgerKind>(writes: Writes<Kind>): 
       text: document === null ? null : JSON.stringify(document),
     })),
   );
+};
+
+type SnapshotRows = { readonly id: ChangeId; readonly documents: DocumentRow[] };
+
+const serializeSnapshot = <Kind extends LedgerKind>(
+  kind: Kind,
+  { id, records }: Snapshot<Kind>,
+): SnapshotRows => ({ id, documents: serializeRecords(kind, records) });
+
+const parseSnapshot = <Kind extends LedgerKind>(
+  kind: Kind,
+  { id, documents }: SnapshotRows,
+): Snapshot<Kind> => ({ id, records: parseRecords(kind, documents) });
+
+export const serializeCopies = ({ control, flagSets }: Copies): string =>
+  JSON.stringify({
+    control: control && serializeSnapshot('control', control),
+    flagSets: [...flagSets].map(([id, each]) => [id, serializeSnapshot('flagSet', each)]),
+  });
+
+type CopiesRows = {
+  readonly control?: SnapshotRows;
+  readonly flagSets: readonly (readonly [ledger: string, rows: SnapshotRows])[];
+};
+
+export const parseCopies = (text: string): Copies => {
+  const { control, flagSets } = parseStored<CopiesRows>(text, 'copies of ledgers');
+  return {
+    control: control && parseSnapshot('control', control),
+    flagSets: new Map(flagSets.map(([id, rows]) => [id, parseSnapshot('flagSet', rows)])),
+  };
 };
 
 export const serializeVersions = ({

@@ -86,6 +86,9 @@ export interface Store {
   /** Throws a StoreError if the store cannot be written to. */
   ping(): Promise<void>;
 
+  /** How to bring back lost data. Undefined when only this process uses the store, because then no copy outlives it. */
+  readonly recovery?: Recovery | undefined;
+
   close(): Promise<void>;
 }
 
@@ -233,6 +236,62 @@ export type ServerReport = {
 /** A running server: its last report, and how old that is. */
 export type FleetMember = { readonly report: ServerReport; readonly ageMs: number };
 
+/** Copies of ledgers that servers have in memory or on disk. */
+export type Copies = {
+  readonly control: Snapshot<'control'> | undefined;
+  /** By the id of the ledger. */
+  readonly flagSets: ReadonlyMap<string, Snapshot<'flagSet'>>;
+};
+
+/** Requests from all servers the copies of an installation that are newer than these, by the id of the ledger. */
+export type CopyRequest = {
+  readonly id: string;
+  readonly installation: string;
+  readonly heads: Readonly<Record<string, ChangeId>>;
+};
+
+/** What a server has sent in response. Without copies while it is still sending them. */
+export type CopyOffer = { readonly server: string; readonly copies: Copies | undefined };
+
+/** What is written with a restored ledger. */
+export type RestoredHistory = {
+  readonly versions: NewVersions;
+  readonly audit: readonly AuditDraft[];
+};
+
+/**
+ * What servers exchange over a shared store that has lost data. The epoch of the control ledger identifies an
+ * installation, because that ledger is created once and its epoch never changes.
+ */
+export type Recovery = {
+  /**
+   * If the store has no control ledger, marks it as the store that has lost this installation, so that no
+   * server begins with empty data there. Returns the current request for copies.
+   */
+  guard(installation: string): Promise<CopyRequest | undefined>;
+  /** Returns the installation that the store is marked to have lost. */
+  lost(): Promise<string | undefined>;
+  /** Removes the mark, and what is left of the control ledger, so that it can be created. Does nothing if it exists. */
+  forget(): Promise<void>;
+  /** Replaces the current request and its offers. */
+  requestCopies(request: CopyRequest): Promise<void>;
+  /** Sends copies to the server that has requested them. */
+  offerCopies(offer: CopyOffer): Promise<void>;
+  /** Returns the offers to the current request. */
+  offers(): Promise<CopyOffer[]>;
+  /** Removes the current request and its offers. */
+  endRequest(): Promise<void>;
+  /**
+   * Creates a ledger that does not exist exactly as of a snapshot: with its change ids, so that copies of the
+   * same change stay valid. Does nothing when the ledger exists.
+   */
+  restore<Kind extends LedgerKind>(
+    ledger: Ledger<Kind>,
+    snapshot: Snapshot<Kind>,
+    history: RestoredHistory,
+  ): Promise<void>;
+};
+
 /** The fleet of a store that only one server can use. */
 export const fleetOfOne: Pick<Store, 'reportServer' | 'leave'> = {
   reportServer: async report => [{ report, ageMs: 0 }],
@@ -243,15 +302,16 @@ export const fleetOfOne: Pick<Store, 'reportServer' | 'leave'> = {
  * Why a store operation failed:
  * - `unavailable`: the store cannot be reached at the moment
  * - `missing`: it can be reached, but does not have the data that must be there
+ * - `replaced`: it has the data of another installation
  * - `full`, `readonly`: it does not accept writes
  * - `corrupt`: the data is damaged, or is not Pennon's
  * - `locked`: another process uses it
  * - `newer`: a newer version of Pennon wrote the data, in a format that this version cannot read
  *
- * All but the first two end only when an operator acts.
+ * All but the first end only when an operator acts.
  */
 export type StoreErrorCode =
-  'unavailable' | 'missing' | 'full' | 'readonly' | 'corrupt' | 'locked' | 'newer';
+  'unavailable' | 'missing' | 'replaced' | 'full' | 'readonly' | 'corrupt' | 'locked' | 'newer';
 
 export type StoreErrorOptions = ErrorOptions & {
   /** What callers of the API may read in place of the message. By default it depends on the code. */
@@ -271,6 +331,9 @@ export class StoreError extends Error {
   }
 }
 
+export const storeErrorCode = (error: unknown): StoreErrorCode | undefined =>
+  error instanceof StoreError ? error.code : undefined;
+
 /** Throws if the ledger is missing, so lost data is never reported as empty. */
 export const requireLedger = async (store: Pick<Store, 'head'>, ledger: Ledger): Promise<void> => {
   if ((await store.head(ledger)) === undefined) throw ledgerNotFound(ledger);
@@ -284,4 +347,6 @@ export const ledgerNotFound = ({ id }: Ledger): StoreError =>
  * data has been restored.
  */
 export const isTransient = (error: unknown): boolean =>
-  error instanceof StoreError && (error.code === 'unavailable' || error.code === 'missing');
+  error instanceof StoreError && TRANSIENT.has(error.code);
+
+const TRANSIENT: ReadonlySet<StoreErrorCode> = new Set(['unavailable', 'missing', 'replaced']);

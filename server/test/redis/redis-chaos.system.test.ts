@@ -215,19 +215,23 @@ const expectAgreement = async (
   }
 };
 
-/** The first change only creates the ledger; every other change has exactly one entry. */
+/**
+ * The first change only creates the ledger; every other change has exactly one entry. The log of a ledger that
+ * was restored begins with the entry of its restoration, which has the revision of the restored copy.
+ */
 const expectOneEntryForEachChange = ({ id, entries }: Truth): void => {
-  const expected = Array.from({ length: revisionOf(id) - 1 }, (_, i) => i + 2);
+  const first = entries[0]?.action === 'environment.recover' ? entries[0].revision : 2;
+  const expected = Array.from({ length: revisionOf(id) - first + 1 }, (_, i) => i + first);
   expect(entries.map(({ revision }) => revision)).toEqual(expected);
 };
 
-/** Replaying the audit log from its start or the last import leads to the current flags. */
+/** Replaying the audit log from its start or the last restoration leads to the current flags. */
 const expectReplay = (
   { flags, entries }: Truth,
   environment: string,
   restored: ExportDocument | undefined,
 ): void => {
-  const last = entries.findLastIndex(({ action }) => action === 'environment.import');
+  const last = entries.findLastIndex(({ action }) => action === 'environment.recover');
   const document = restored?.environments.find(({ key }) => key === environment);
   const state = new Map<string, unknown>(
     last === -1 ? [] : document?.flags.map(flag => [flag.key, flag]),

@@ -2,8 +2,15 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { startAndFail } from '../support/process.ts';
 import { openSse } from '../support/sse.ts';
-import { eventually } from './processes.ts';
-import { ADMIN_KEY, newDirectory, production, startServerOn, type RedisServer } from './servers.ts';
+import { eventually, freePorts } from './processes.ts';
+import {
+  ADMIN_KEY,
+  newDirectory,
+  production,
+  request,
+  startServerOn,
+  type RedisServer,
+} from './servers.ts';
 import { useRedis } from './setup.ts';
 
 const redis = useRedis();
@@ -36,6 +43,19 @@ describe('a first start on an empty Redis', () => {
     // The data of servers that were not first is removed: control and two environments remain.
     expect(redis().cli('keys', '*:head').split('\n')).toHaveLength(3);
     await Promise.all(servers.map(server => server.stop()));
+  });
+
+  it('waits, not ready, for servers that have earlier data, and begins without any', async () => {
+    const [port] = await freePorts(1);
+    const starting = startServerOn(redis().url, { PORT: String(port), PENNON_INIT: '' });
+    const readiness = () =>
+      request(`http://127.0.0.1:${port}`, 'GET', '/readyz').catch(() => undefined);
+    await eventually(async () => (await readiness())?.body.status === 'waiting');
+    const since = performance.now();
+    const server = await starting;
+    expect(performance.now() - since).toBeGreaterThan(8_000);
+    expect((await server.request('GET', '/readyz')).body).toEqual({ status: 'ready' });
+    await server.stop();
   });
 
   it('is over once the data exists: a server without the key starts on it', async () => {

@@ -50,6 +50,8 @@ export const startServerOn = async (
       PENNON_ADMIN_KEY: ADMIN_KEY,
       PENNON_DATA: newDirectory(),
       LOG_LEVEL: 'warn',
+      // Otherwise each first start waits for servers that have earlier data.
+      PENNON_INIT: 'empty',
       ...env,
     },
   });

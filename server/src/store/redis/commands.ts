@@ -28,6 +28,9 @@ const SCRIPTS = {
   audit: readScript('audit'),
   containsChange: readScript('contains-change'),
   reportServer: readScript('report-server'),
+  guard: readScript('guard'),
+  restore: readScript('restore'),
+  forget: readScript('forget'),
 } as const;
 
 /**

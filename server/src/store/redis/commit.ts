@@ -12,7 +12,7 @@ import {
 import type { Commit, CommitOutcome, Ledger, LedgerKind } from '../store.ts';
 import { IDLE_TIMEOUT_MS } from './clients.ts';
 import { runScript, type RedisContext } from './commands.ts';
-import type { CommandResult } from './connections.ts';
+import type { CommandResult, Send } from './connections.ts';
 import { commitUnknown } from './errors.ts';
 import { collectionsOf, FORMAT, versionedIn } from './keys.ts';
 import { asList, asText } from './reply.ts';
@@ -24,7 +24,7 @@ import { versionField } from './versions.ts';
  */
 const MAX_FEED_BYTES = 1024 * 1024;
 
-/** A larger commit uses a dedicated connection, so that other commands do not wait for it. */
+/** A larger command uses a dedicated connection, so that other commands do not wait for it. */
 const MAX_SHARED_BYTES = 4 * 1024 * 1024;
 /** The slowest network for which a large commit is given enough time. */
 const MIN_BYTES_PER_MS = 1_024;
@@ -76,7 +76,7 @@ const scriptArguments = <Kind extends LedgerKind>(
   ];
 };
 
-const auditArguments = (row: AuditDraftRow) => [
+export const auditArguments = (row: AuditDraftRow) => [
   row.at,
   row.kind,
   row.key,
@@ -87,28 +87,47 @@ const auditArguments = (row: AuditDraftRow) => [
   row.onBehalfOf ?? '',
 ];
 
-const versionArguments = (kind: LedgerKind, { collection, key, version, text }: VersionRow) => [
-  versionedIn(kind).indexOf(collection) + 1,
-  versionField(key, version),
-  text,
-];
+export const versionArguments = (
+  kind: LedgerKind,
+  { collection, key, version, text }: VersionRow,
+) => [versionedIn(kind).indexOf(collection) + 1, versionField(key, version), text];
 
-const collectionNumber = (kind: LedgerKind, collection: string): number =>
+export const collectionNumber = (kind: LedgerKind, collection: string): number =>
   collectionsOf(kind).findIndex(name => name === collection) + 1;
 
-const sendCommit = async (
-  { connections, keys }: RedisContext,
+/** Returns the keys of a script that writes a ledger, in the order of scripts/commit.lua. */
+export const keysToWrite = ({ keys }: RedisContext, ledger: Ledger): readonly string[] => [
+  keys.head(ledger),
+  keys.changes(ledger),
+  keys.audit(ledger),
+  keys.lost(ledger),
+  ...keys.collections(ledger),
+  ...keys.versions(ledger),
+];
+
+const sendCommit = (
+  context: RedisContext,
   ledger: Ledger,
   args: readonly (string | number)[],
 ): Promise<CommandResult> => {
-  const head = keys.head(ledger);
-  const streams = [keys.changes(ledger), keys.audit(ledger)];
-  const allKeys = [head, ...streams, ...keys.collections(ledger), ...keys.versions(ledger)];
+  const allKeys = keysToWrite(context, ledger);
+  return sendLarge(context, context.keys.head(ledger), args, send =>
+    runScript(send, 'commit', allKeys, args),
+  );
+};
+
+/** Sends a command to the node of a key. Large arguments get a connection of their own, and enough time. */
+export const sendLarge = async (
+  { connections }: RedisContext,
+  key: string,
+  args: readonly (string | number)[],
+  sendOn: (send: Send) => Promise<CommandResult>,
+): Promise<CommandResult> => {
   const bytes = args.reduce<number>((sum, each) => sum + Buffer.byteLength(String(each)), 0);
-  if (bytes <= MAX_SHARED_BYTES) return runScript(connections.send, 'commit', allKeys, args);
-  const connection = await connections.open(head, IDLE_TIMEOUT_MS + bytes / MIN_BYTES_PER_MS);
+  if (bytes <= MAX_SHARED_BYTES) return sendOn(connections.send);
+  const connection = await connections.open(key, IDLE_TIMEOUT_MS + bytes / MIN_BYTES_PER_MS);
   try {
-    return await runScript(connection.send, 'commit', allKeys, args);
+    return await sendOn(connection.send);
   } finally {
     connection.close();
   }

@@ -11,6 +11,10 @@ const ERROR_REPLIES: Readonly<Record<string, { code: StoreErrorCode; remedy: str
     code: 'newer',
     remedy: `the data was written by a newer Pennon; this version reads format ${FORMAT}. Start that version or a newer one`,
   },
+  PENNONLOST: {
+    code: 'missing',
+    remedy: 'Redis has lost the data. Restore it from a server that has a copy',
+  },
   PENNONCORRUPT: {
     code: 'corrupt',
     remedy: 'the data is not valid. Pennon has not changed it: restore a backup of Redis',

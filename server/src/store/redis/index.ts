@@ -13,6 +13,7 @@ import { openConnections } from './connections.ts';
 import { newerFormat } from './errors.ts';
 import { followLedger } from './follow.ts';
 import { FORMAT, keysUnder } from './keys.ts';
+import { recoveryOn } from './recovery.ts';
 import { documentRow, readLedger, readPage } from './read.ts';
 import { asList, asRows, asText, optional } from './reply.ts';
 import { readVersions } from './versions.ts';
@@ -75,8 +76,12 @@ const createStore = (context: RedisContext): Store => {
     versions: (ledger, collection, range) => readVersions(context, ledger, collection, range),
     commit: (ledger, commit) => commitTo(context, ledger, commit),
     drop: ledger =>
-      remove([keys.head(ledger), keys.audit(ledger), ...contentKeys(context, ledger)]),
+      remove([
+        ...[keys.head, keys.audit, keys.lost].map(each => each(ledger)),
+        ...contentKeys(context, ledger),
+      ]),
     clear: ledger => remove(contentKeys(context, ledger)),
+    recovery: recoveryOn(context),
     follow: (ledger, after, signal) =>
       followLedger(context, ledger, after, AbortSignal.any([signal, closing.signal])),
     audit: (ledger, query) => searchAudit(context, ledger, query),

@@ -1,5 +1,6 @@
 import {
   COLLECTIONS,
+  CONTROL_LEDGER,
   VERSIONED_COLLECTIONS,
   type Collection,
   type Ledger,
@@ -21,6 +22,8 @@ import {
  * | `pennon:{<ledger>}:<collection>:versions:keys` | sorted set | the fields of that hash: the newest version of a key first    |
  * | `pennon:{<ledger>}:changes`                    | stream     | the change feed, bounded; entry `<revision>-0` is a change    |
  * | `pennon:{<ledger>}:audit`                      | stream     | the audit log; entries `<revision>-0`, `-1`, … of that change |
+ * | `pennon:{<ledger>}:lost`                       | hash       | `installation`: the control ledger that Redis has lost        |
+ * | `pennon:{control:control}:restore`             | stream     | while data is restored: a request for copies, and the copies  |
  * | `pennon:writable`                              | string     | empty; written to check whether Redis accepts writes          |
  * | `pennon:{servers}:heard`                       | sorted set | server id → time of its last report                           |
  * | `pennon:{servers}:reports`                     | hash       | server id → its last report as JSON                           |
@@ -46,6 +49,9 @@ export type Keys = {
   ) => readonly [versions: string, fields: string];
   /** The pairs of all versioned collections of the ledger, in the order of `versionedIn`. */
   readonly versions: (ledger: Ledger) => readonly string[];
+  /** Marks a ledger that Redis has lost. */
+  readonly lost: (ledger: Ledger) => string;
+  readonly restore: string;
   readonly writable: string;
   readonly servers: string;
   readonly reports: string;
@@ -78,6 +84,8 @@ export const keysUnder = (prefix: string): Keys => {
     collections: ledger => collectionsOf(ledger.kind).flatMap(name => collection(ledger, name)),
     version,
     versions: ledger => versionedIn(ledger.kind).flatMap(name => version(ledger, name)),
+    lost: ledger => inLedger(ledger, 'lost'),
+    restore: inLedger(CONTROL_LEDGER, 'restore'),
     writable: `${prefix}:writable`,
     servers: `${prefix}:{servers}:heard`,
     reports: `${prefix}:{servers}:reports`,

@@ -4,6 +4,7 @@ import { StoreError, type StoreErrorCode } from '../store.ts';
 const MESSAGES = {
   unavailable: (path, detail) => `${path} cannot be used (${detail})`,
   missing: (path, detail) => `${path} is missing (${detail})`,
+  replaced: (path, detail) => `${path} has the data of another installation (${detail})`,
   full: (path, detail) =>
     `${path} cannot grow (${detail}): the disk is full, or a quota or file size limit is reached. ` +
     'Nothing was written; free some space and try again',

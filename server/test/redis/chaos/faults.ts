@@ -1,4 +1,4 @@
-import { request, production, startServerOn } from '../servers.ts';
+import { request } from '../servers.ts';
 import { eventually, type RedisProcess, type Sentinels } from '../processes.ts';
 import type { Dice } from './dice.ts';
 import { pause, start, stop, type ServerSlot } from './servers.ts';
@@ -16,7 +16,7 @@ type ChaosEnvironment = {
   readonly slots: readonly ServerSlot[];
   readonly dice: Dice;
   readonly environments: readonly string[];
-  /** Called with the export that was imported after Redis had lost all data. */
+  /** Called with the copies that were restored after Redis had lost all data. */
   readonly onRestored: (document: ExportDocument) => void;
 };
 
@@ -123,7 +123,7 @@ export const faultsOf = ({
       losesWrites: true,
       async happen() {
         await loseEverything(redis);
-        onRestored(await restoreData(redis, slots, environments));
+        onRestored(await restoreData(slots, environments));
       },
     },
   ];
@@ -154,41 +154,47 @@ const loseEverything = async ({ servers }: Sentinels): Promise<void> => {
 };
 
 /**
- * Restores data as the README describes: the servers serve from memory and reject writes; an operator
- * exports the data from one of them, starts a server without a snapshot, and imports the data there.
+ * Restores data as the documentation describes: the servers serve from memory and reject writes, and one call
+ * brings the newest copies back. Returns those copies.
  */
 const restoreData = async (
-  redis: Sentinels,
   slots: readonly ServerSlot[],
   environments: readonly string[],
 ): Promise<ExportDocument> => {
   await Promise.all(slots.map(slot => slot.starting));
-  const runningSlot = () => slots.find(slot => slot.running !== undefined && !slot.paused);
-  let document: ExportDocument | undefined;
+  const running = slots.filter(slot => slot.running !== undefined);
   await eventually(async () => {
-    const slot = runningSlot();
-    if (slot === undefined) return false;
-    const readiness = await request(slot.url, 'GET', '/readyz').catch(() => undefined);
-    if (readiness?.body.status !== 'degraded') return false;
-    document = (await request(slot.url, 'GET', '/api/v1/export')).body;
-    return true;
-  });
-  const fresh = await startServerOn(redis.url, { PENNON_RATE_LIMIT: '0' });
-  await eventually(async () => {
-    const imported = await request(fresh.url, 'POST', '/api/v1/import?overwrite=true', {
-      body: document,
-    });
-    return imported.status === 200;
-  });
-  await eventually(async () => {
-    const responses = await Promise.all(
-      environments.map(name =>
-        request(fresh.url, 'GET', production('/flags').replace('production', name)),
-      ),
+    const all = await Promise.all(
+      running.map(({ url }) => request(url, 'GET', '/readyz').catch(() => undefined)),
     );
-    return responses.every(({ status }) => status === 200);
+    return all.every(readiness => readiness?.body.problem !== undefined);
   });
-  await fresh.stop();
-  if (document === undefined) throw new Error('no export to import');
+  const document = await newestCopies(running, environments);
+  await eventually(async () => {
+    const [slot] = running;
+    const restored = await request(slot?.url ?? '', 'POST', '/api/v1/restore');
+    return restored.status === 200;
+  });
   return document;
 };
+
+/** Returns each environment from the server with the newest copy. */
+const newestCopies = async (
+  slots: readonly ServerSlot[],
+  environments: readonly string[],
+): Promise<ExportDocument> => {
+  const newest = async (key: string) => {
+    const path = `/api/v1/export?environment=${key}`;
+    const copies = await Promise.all(
+      slots.map(async ({ url }) => ({
+        revision: Number((await flagSet(url, key)).revision),
+        environment: (await request(url, 'GET', path)).body.environments[0],
+      })),
+    );
+    return copies.toSorted((a, b) => b.revision - a.revision)[0]?.environment;
+  };
+  return { environments: await Promise.all(environments.map(newest)) };
+};
+
+const flagSet = async (url: string, environment: string) =>
+  (await request(url, 'GET', `/api/v1/flag-set?environment=${environment}`)).body;

@@ -5,8 +5,8 @@
 -- with the same nonce. The result is the change that was made the first time, as long as the change feed
 -- still has it. Otherwise it is `conflict`, as for any commit that expects an older change.
 --
--- KEYS    1 head, 2 changes, 3 audit; then, for each collection, its documents and their keys; then, for
---         each versioned collection, its versions and their fields
+-- KEYS    1 head, 2 changes, 3 audit, 4 lost; then, for each collection, its documents and their keys; then,
+--         for each versioned collection, its versions and their fields
 -- ARGV    1 format that the writer supports
 --         2 id that must be the last change; `none`: the ledger must not exist
 --         3 the new epoch, if this commit starts one
@@ -22,11 +22,11 @@
 --         …then, for each write, 3 arguments:
 --           collection number, key, the document as JSON; empty deletes it
 -- RESULT  {`committed`, id, previous} or {`conflict`, id of the last change or `none`}
--- ERRORS  PENNONNEWER, PENNONCORRUPT, NOPERM: nothing was written
+-- ERRORS  PENNONNEWER, PENNONLOST, PENNONCORRUPT, NOPERM: nothing was written
 -- EVENT   the change, in changes, as `<revision>-0`: id, previous, replaceAll, writes
 
-local head, changes, audit = KEYS[1], KEYS[2], KEYS[3]
-local FIRST_COLLECTION = 4
+local head, changes, audit, lost = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local FIRST_COLLECTION = 5
 local supportedFormat, expect, epoch, nonce = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local replaceAll, maxChanges, maxAudit, writes = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
 local auditCount = tonumber(ARGV[9])
@@ -105,6 +105,9 @@ if last ~= expect then
 end
 
 if last == 'none' then
+  if redis.call('EXISTS', lost) == 1 then
+    return redis.error_reply('PENNONLOST ' .. head .. ' existed before')
+  end
   for i = 2, #KEYS do
     if redis.call('EXISTS', KEYS[i]) == 1 then
       return corrupt(KEYS[i] .. ' exists, but ' .. head .. ' does not')
