@@ -39,7 +39,7 @@ export type OperatorEntry = {
 };
 
 /** The work of an item that must be parsed. */
-const PARSED_ITEM_WORK = 100;
+const PARSED_ITEM_WORK = 300;
 const ITEM_WORK = 4;
 
 const invalid = (expected: string, operand: unknown): InvalidOperand => ({

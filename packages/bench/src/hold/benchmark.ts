@@ -16,20 +16,35 @@ export const holdBenchmark = async (): Promise<readonly Table[]> => {
   ];
 };
 
-const rowOf = async ({ name, path, body }: CostlyRequest): Promise<string[]> => {
+const post = async (url: string, body: string): Promise<number> => {
+  const response = await fetch(url, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
+    body,
+  });
+  await response.text();
+  return response.status;
+};
+
+const rowOf = async ({
+  name,
+  path,
+  body,
+  count = 1,
+  flags = () => [],
+}: CostlyRequest): Promise<string[]> => {
   await using server = await startMeasured();
-  const text = body();
+  for (const flag of flags())
+    await post(`${server.url}/api/v1/flags?environment=production`, JSON.stringify(flag));
+  const texts = Array.from({ length: count }, (_, index) => body(index));
   await server.longestMs();
   const before = server.peakMib();
   const start = performance.now();
-  const response = await fetch(server.url + path, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
-    body: text,
-  });
-  await response.text();
+  let status = 0;
+  for (const text of texts) status = await post(server.url + path, text);
   const seconds = (performance.now() - start) / 1_000;
   const figures = [seconds.toFixed(1), (await server.longestMs()).toFixed(0)];
   const memory = (server.peakMib() - before).toFixed(0);
-  return [name, (text.length / 1_048_576).toFixed(1), `${response.status}`, ...figures, memory];
+  const mib = texts.reduce((sum, { length }) => sum + length, 0) / 1_048_576;
+  return [name, mib.toFixed(1), `${status}`, ...figures, memory];
 };

@@ -2,8 +2,12 @@
 export type CostlyRequest = {
   readonly name: string;
   readonly path: string;
-  /** Returns the text of the body. */
-  readonly body: () => string;
+  /** Returns the text of the body of each request, which are sent one after the other. */
+  readonly body: (index: number) => string;
+  /** How often the request is sent; once by default. */
+  readonly count?: number;
+  /** Flags that exist before. */
+  readonly flags?: () => readonly object[];
 };
 
 const CREATED_AT = '2026-01-01T00:00:00.000Z';
@@ -40,6 +44,20 @@ const flag = (index: number) => ({
   updatedAt: CREATED_AT,
 });
 
+const EVALUATE = '/api/v1/evaluate?environment=production';
+const FLAGS = '/api/v1/flags?environment=production';
+/** As large as one pattern can be. */
+const HEAVY = `(${'.'.repeat(249)}){100}`;
+
+const matches = (value: string) => ({ attribute: 'text', operator: 'matches', value });
+const network = (index: number): string => `192.${index >> 8}.${index & 255}.0/24`;
+const flagOf = (conditions: readonly object[]) => ({
+  key: 'flag',
+  enabled: true,
+  rules: [{ id: 'rule', conditions, variant: 'on' }],
+});
+const evaluationOf = (context: object): string => JSON.stringify({ flagKey: 'flag', context });
+
 const IMPORT = '/api/v1/import?overwrite=true';
 
 export const COSTLY_REQUESTS: readonly CostlyRequest[] = [
@@ -62,5 +80,51 @@ export const COSTLY_REQUESTS: readonly CostlyRequest[] = [
     name: 'import of 10,000 valid flags, 55 MiB',
     path: IMPORT,
     body: () => importOf(times(10_000, flag)),
+  },
+  {
+    name: 'evaluation of 20,000 addresses with 5,000 networks',
+    path: EVALUATE,
+    flags: () => [flagOf([{ attribute: 'ip', operator: 'inCidr', value: times(5_000, network) }])],
+    body: () => evaluationOf({ ip: times(19_999, index => `10.${index % 200}.0.1`) }),
+  },
+  {
+    name: 'evaluation of 1 MB of text with 20 patterns',
+    path: EVALUATE,
+    flags: () => [
+      flagOf(times(20, index => ({ ...matches(`(a|b)*c{${index + 1}}x$`), not: true }))),
+    ],
+    body: () => evaluationOf({ text: 'abab'.repeat(250_000) }),
+  },
+  {
+    name: 'evaluation of a list of 19,000 texts with 20 dates',
+    path: EVALUATE,
+    flags: () => [
+      flagOf(
+        times(20, index => ({
+          attribute: 'list',
+          operator: 'before',
+          value: `2026-01-${index + 10}T00:00:00Z`,
+          not: true,
+        })),
+      ),
+    ],
+    body: () => evaluationOf({ list: times(19_000, index => `2027-01-01T00:00:00.${index}Z`) }),
+  },
+  {
+    name: 'write of a flag with 200 heavy patterns',
+    path: FLAGS,
+    body: () => JSON.stringify(flagOf(times(200, () => matches(HEAVY)))),
+  },
+  {
+    name: 'write of a flag with 1,700 heavy patterns, 512 KiB',
+    path: FLAGS,
+    body: () => JSON.stringify(flagOf(times(1_700, () => matches(HEAVY)))),
+  },
+  {
+    name: '8,000 different bulk evaluations of 100 flags',
+    path: '/api/v1/evaluations?environment=production',
+    flags: () => times(100, index => ({ ...flagOf([]), key: `flag-${index}` })),
+    count: 8_000,
+    body: index => JSON.stringify({ context: { targetingKey: `user-${index}` } }),
   },
 ];

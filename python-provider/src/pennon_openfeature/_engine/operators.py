@@ -45,7 +45,7 @@ class OperatorEntry:
 
 
 # The work of an item that must be parsed.
-_PARSED_ITEM_WORK: Final = 100
+_PARSED_ITEM_WORK: Final = 300
 
 
 def _equals(operand: object) -> ValueTest:
