@@ -16,6 +16,7 @@ ENGINE = PACKAGE / "_engine"
 PROVIDER_IN_TYPESCRIPT_ONLY = {
     "index": "the exports, which are in __init__.py",
     "pauses": "a timer that is overdue; in Python, _process compares the clocks at each use",
+    "proxied_fetch": "a fetch that uses a proxy; in Python, _http opens all connections",
     "refresh": "shares one request between promises; in Python, _follower_state wakes threads",
     "runtime": "replaces fetch and timers in tests; in Python, tests set the options of _timing",
     "synced_resource": "what flag sets and values have in common; Python follows flag sets only",

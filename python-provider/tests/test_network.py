@@ -14,6 +14,7 @@ from forward_proxy import ForwardProxy
 from openfeature import api
 from openfeature.client import OpenFeatureClient
 from openfeature.exception import GeneralError
+from repository import read_spec
 
 from pennon_openfeature import PennonProvider
 
@@ -115,16 +116,6 @@ def test_a_server_in_no_proxy_is_connected_directly(
     assert proxy.received == []
 
 
-def test_an_unsupported_proxy_is_an_error_that_shows_a_valid_url(
-    server: FlagServer, domain: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HTTP_PROXY", "socks5://127.0.0.1:1080")
-    provider = QuickProvider(url=server.url, key="k", init_timeout_ms=100)
-    with pytest.raises(GeneralError, match="http://proxy:3128"):
-        api.set_provider_and_wait(provider, domain)
-    provider.shutdown()
-
-
 @MODES
 def test_the_certificates_of_ssl_context_are_trusted(
     secure: FlagServer, client: OpenFeatureClient, use: Use, mode: Any
@@ -160,3 +151,22 @@ def test_headers_are_sent_with_each_request(
     for _, received in server.received:
         assert (received["x-gateway"], received["user-agent"]) == ("blue", "checkout/1")
         assert received["authorization"] == f"Bearer {KEY}"
+
+
+@pytest.mark.parametrize("case", read_spec("proxies.json")["cases"], ids=lambda case: case["name"])
+def test_the_environment_decides_about_the_proxy(
+    case: dict[str, Any], domain: str, proxy: ForwardProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def with_proxy(text: str) -> str:
+        return text.replace("PROXY", f"127.0.0.1:{proxy.port}")
+
+    for name, value in case["variables"].items():
+        monkeypatch.setenv(name, with_proxy(value))
+    given = case.get("options", {})
+    options: dict[str, Any] = {name: with_proxy(value) for name, value in given.items()}
+    provider = QuickProvider(url=case["url"], key=KEY, init_timeout_ms=100, **options)
+    with pytest.raises(GeneralError):
+        api.set_provider_and_wait(provider, domain)
+    eventually(lambda: provider.freshness().last_error is not None)
+    provider.shutdown()
+    assert (proxy.received != []) is case["proxied"]

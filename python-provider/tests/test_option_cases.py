@@ -24,7 +24,7 @@ def in_python(name: str) -> str:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
 def test_options(case: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     variables = case.get("variables")
-    for name in ("PENNON_URL", "PENNON_KEY"):
+    for name in ("PENNON_URL", "PENNON_KEY", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
     for name, value in (variables or {}).items():
         monkeypatch.setenv(name, value)

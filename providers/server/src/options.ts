@@ -13,6 +13,7 @@ import {
 import type { OptionForm, Runtime } from '@pennon/sync';
 
 import type { LocalFlags } from './flag-file.ts';
+import { parseProxy, proxyFor } from './proxy.ts';
 
 type CommonOptions = {
   /** How long `initialize` waits for flags, in milliseconds. Default: 2,000. */
@@ -52,7 +53,12 @@ type ServerOptions = CommonOptions &
     readonly requestTimeoutMs?: number | undefined;
     /** Headers to add to each request, such as those that a proxy requires. */
     readonly headers?: Readonly<Record<string, string>> | undefined;
-    /** Replaces the global `fetch`, such as with one that uses a proxy or trusts another authority. */
+    /**
+     * The URL of an HTTP proxy, such as `http://proxy:3128`, which may contain a user and a password. Default: the
+     * environment variables HTTPS_PROXY, HTTP_PROXY and NO_PROXY.
+     */
+    readonly proxy?: string | undefined;
+    /** Replaces the global `fetch`, such as with one that trusts another authority. It decides about proxies. */
     readonly fetch?: Runtime['fetch'] | undefined;
   };
 
@@ -173,6 +179,7 @@ const OPTIONS: Record<keyof OnlineOptions | keyof OfflineOptions | keyof FlagsOp
   cacheEntries: true,
   requestTimeoutMs: true,
   headers: true,
+  proxy: true,
   fetch: true,
   logger: true,
   offlineFile: true,
@@ -199,7 +206,23 @@ const withVariables = (
     key: options.key === undefined ? 'PENNON_KEY' : '"key"',
   };
   failIf(connectionProblem({ ...options, url, key }, names));
-  return { ...options, url, key };
+  return { ...options, url, key, proxy: resolveProxy(url, options, variables) };
+};
+
+/** Returns the URL of the proxy to use, if any. */
+const resolveProxy = (
+  url: string,
+  { proxy, fetch }: ServerOptions,
+  variables: Variables,
+): string | undefined => {
+  if (fetch !== undefined && proxy === undefined) return undefined;
+  if (fetch !== undefined) return fail('pass either "fetch" or "proxy", not both');
+  const setting = proxyFor(url, proxy, variables);
+  if (setting === undefined) return undefined;
+  return (
+    parseProxy(setting.value) ??
+    fail(`${setting.name} must be the URL of an HTTP proxy, such as "http://proxy:3128"`)
+  );
 };
 
 const COMMON = ['initTimeoutMs', 'logger'];

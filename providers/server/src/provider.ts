@@ -18,6 +18,7 @@ import type { LocalFlags } from './flag-file.ts';
 import type { FlagSnapshot } from './flag-snapshot.ts';
 import { isLocal, isOffline, optionWarnings, refreshTimeout, resolveOptions } from './options.ts';
 import type { PennonProviderOptions, RefreshOptions, ResolvedOptions } from './options.ts';
+import { createProxiedFetch } from './proxied-fetch.ts';
 import {
   BOOLEAN,
   NUMBER,
@@ -109,6 +110,14 @@ const fileRuntime: Runtime = {
   },
 };
 
+/** Returns the `fetch` that the options require, unless a test replaces the network. */
+const networkOf = (options: ResolvedOptions, runtime: Partial<Runtime>): Partial<Runtime> => {
+  if (!('url' in options)) return {};
+  if (options.fetch !== undefined) return { fetch: options.fetch };
+  const isProxied = options.proxy !== undefined && runtime.fetch === undefined;
+  return isProxied ? { fetch: createProxiedFetch(options.proxy) } : {};
+};
+
 /**
  * The OpenFeature provider for Node.js. Evaluates flags in this process and keeps them up to date with a
  * server or a file, or evaluates them on the server.
@@ -129,9 +138,8 @@ export class PennonProvider implements Provider {
   constructor(options: PennonProviderOptions = {}, runtime: Partial<Runtime> = {}) {
     this.#options = resolveOptions(options, process.env);
     if (isLocal(options)) parseLocalFlags(options.flags);
-    const fetch = 'fetch' in options && options.fetch ? { fetch: options.fetch } : {};
     const base = isOffline(options) ? fileRuntime : defaultRuntime;
-    this.#runtime = { ...base, ...runtime, ...fetch };
+    this.#runtime = { ...base, ...runtime, ...networkOf(this.#options, runtime) };
     for (const warning of optionWarnings(this.#options)) this.#warn(warning);
   }
 

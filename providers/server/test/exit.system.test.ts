@@ -10,6 +10,7 @@ import { startFlagServer } from '../../../packages/sync/test/support/flag-server
 import type { FlagServer } from '../../../packages/sync/test/support/flag-server.ts';
 import { startProxy } from '../../../packages/sync/test/support/proxy.ts';
 import type { Fault } from '../../../packages/sync/test/support/proxy.ts';
+import { startForwardProxy } from './support/forward-proxy.ts';
 
 const run = promisify(execFile);
 const CHILD = new URL('support/child.ts', import.meta.url).pathname;
@@ -44,6 +45,19 @@ describe('a process that closes its provider exits by itself', () => {
   it.each(['in-process', 'remote'])('%s, with an open stream', async mode => {
     const cacheFile = join(directory, `${mode}.json`);
     const { output, left } = await runChild({ url: server.url(), key, mode, cacheFile });
+    expect(output).toEqual(['started', 'value true']);
+    expect(left).toEqual([]);
+  });
+
+  it.each([
+    ['follows the flags', 'http://127.0.0.1:PROXY'],
+    ['cannot reach the proxy', 'http://127.0.0.1:4'],
+  ])('through a proxy, when it %s', async (_, proxy) => {
+    const bootstrap = { flags: { live: { enabled: true } } };
+    const forwarder = await startForwardProxy();
+    const given = { proxy: proxy.replace('PROXY', String(forwarder.port)), bootstrap };
+    const { output, left } = await runChild({ url: server.url(), key, ...given });
+    forwarder.close();
     expect(output).toEqual(['started', 'value true']);
     expect(left).toEqual([]);
   });

@@ -8,7 +8,15 @@ import {
 import { PennonProvider } from '../src/index.ts';
 
 beforeEach(() => {
-  for (const name of ['PENNON_URL', 'PENNON_KEY']) vi.stubEnv(name, undefined);
+  for (const name of [
+    'PENNON_URL',
+    'PENNON_KEY',
+    'HTTPS_PROXY',
+    'https_proxy',
+    'NO_PROXY',
+    'no_proxy',
+  ])
+    vi.stubEnv(name, undefined);
 });
 afterEach(() => void vi.unstubAllEnvs());
 

@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
-from urllib.request import getproxies_environment, proxy_bypass
 
 from ._errors import SyncError, error_from_response, to_sync_error
 from ._redirects import MAX_REDIRECTS, REDIRECTS, redirected_path, too_many_redirects
@@ -25,7 +24,7 @@ _PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """How to connect to the server. By default, the environment variables decide."""
+    """How to connect to the server."""
 
     # Sent with each request, for example to a gateway in front of the server.
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -70,7 +69,7 @@ class Route:
 def route_to(address: Address, timeout_ms: float) -> Route:
     server = urlsplit(address.url)
     host, port = str(server.hostname), server.port or _PORTS[server.scheme]
-    proxy = proxy_for(server, address.network)
+    proxy = _parse(address.network.proxy) if address.network.proxy else None
     to_host, to_port = (proxy.host, proxy.port) if proxy else (host, port)
     seconds = timeout_ms / 1_000
     if server.scheme == "https":
@@ -86,23 +85,9 @@ def route_to(address: Address, timeout_ms: float) -> Route:
     return Route(plain, f"http://{server.netloc.rpartition('@')[2]}", proxy.headers)
 
 
-def proxy_for(server: SplitResult, network: Network) -> Proxy | None:
-    """The given proxy, or the one in HTTPS_PROXY or HTTP_PROXY unless NO_PROXY excludes it."""
-    url = network.proxy or _proxy_in_environment(server)
-    if url is None:
-        return None
-    parts = urlsplit(url if "://" in url else f"http://{url}")
-    if parts.scheme != "http" or not parts.hostname:
-        raise SyncError(
-            "the proxy in the environment is not supported: use a URL such as http://proxy:3128"
-        )
-    return Proxy(parts.hostname, parts.port or 80, _proxy_headers(parts))
-
-
-def _proxy_in_environment(server: SplitResult) -> str | None:
-    url = getproxies_environment().get(server.scheme)
-    # With the port, because NO_PROXY may contain one.
-    return None if proxy_bypass(server.netloc.rpartition("@")[2]) else url or None
+def _parse(proxy: str) -> Proxy:
+    parts = urlsplit(proxy)
+    return Proxy(str(parts.hostname), parts.port or 80, _proxy_headers(parts))
 
 
 def _proxy_headers(proxy: SplitResult) -> dict[str, str]:

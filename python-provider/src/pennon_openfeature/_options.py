@@ -8,13 +8,14 @@ import os
 import re
 import ssl
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from ._flag_file import FilePath
 from ._flag_set import FlagSet
 from ._http import Address, Network
+from ._proxy import parse_proxy, proxy_for
 from ._timing import LONGEST_TIMER_MS, Timing
 
 # The options that are milliseconds, with the longest. What uses a timer is limited by it.
@@ -159,7 +160,8 @@ def parse_address(
         raise ValueError(f"{key_name} must be an API key: visible ASCII characters, no spaces")
     if environment is not None and not _matches(_ENVIRONMENT, environment):
         raise ValueError('environment must be the key of an environment, such as "production"')
-    return Address(url, key, environment, network)
+    proxy = _resolve_proxy(url, network.proxy)
+    return Address(url, key, environment, replace(network, proxy=proxy))
 
 
 def _missing_message(*, is_url_missing: bool, is_key_missing: bool) -> str:
@@ -205,8 +207,8 @@ def parse_network(
         raise ValueError(
             'ssl_context must be an SSLContext: ssl.create_default_context(cafile="ca.pem")'
         )
-    if proxy is not None and not _is_proxy(proxy):
-        raise ValueError("proxy must be a URL such as http://proxy:3128")
+    if proxy is not None and parse_proxy(proxy) is None:
+        raise ValueError(_proxy_message("proxy"))
     return Network(dict(headers or {}), ssl_context, proxy)
 
 
@@ -234,8 +236,14 @@ def _is_visible(key: object) -> bool:
     return isinstance(key, str) and key.isascii() and key.isprintable() and " " not in key
 
 
-def _is_proxy(proxy: object) -> bool:
-    if not isinstance(proxy, str):
-        return False
-    scheme, _, rest = proxy.partition("://")
-    return scheme == "http" and _is_url(f"http://{rest.rpartition('@')[2]}")
+def _resolve_proxy(url: str, option: str | None) -> str | None:
+    """The URL of the proxy to use, if any."""
+    setting = proxy_for(url, option)
+    proxy = None if setting is None else parse_proxy(setting.value)
+    if setting is not None and proxy is None:
+        raise ValueError(_proxy_message(setting.name))
+    return proxy
+
+
+def _proxy_message(name: str) -> str:
+    return f"{name} must be the URL of an HTTP proxy, such as http://proxy:3128"
