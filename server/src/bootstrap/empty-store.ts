@@ -2,7 +2,13 @@ import { epochOf, type ChangeId } from '../store/change-id.ts';
 import type { Clock } from '../clock.ts';
 import type { Random } from '../random.ts';
 import type { SnapshotFiles } from '../replication/snapshot-files.ts';
-import { CONTROL_LEDGER, isTransient, StoreError, type Store } from '../store/store.ts';
+import {
+  CONTROL_LEDGER,
+  isTransient,
+  storeErrorCode,
+  StoreError,
+  type Store,
+} from '../store/store.ts';
 import { initializeStore } from './first-start.ts';
 
 /** Whether a server may begin with empty data on an empty store. */
@@ -78,7 +84,7 @@ const requireUnused = async ({ store, snapshotFiles }: EmptyStoreOptions): Promi
 /** Returns the last change of the store, or `unavailable`: a server with snapshots starts even then. */
 const headOrUnavailable = (store: Store): Promise<ChangeId | 'unavailable' | undefined> =>
   store.head(CONTROL_LEDGER).catch((error: unknown) => {
-    if (isTransient(error)) return 'unavailable';
+    if (isTransient(error) || storeErrorCode(error) === 'corrupt') return 'unavailable';
     throw error;
   });
 

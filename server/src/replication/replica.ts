@@ -88,7 +88,8 @@ const readInitial = async <Kind extends LedgerKind>(
     if (known !== undefined) requireSameInstallation(ledger, known.snapshot.id, snapshot.id);
     return { snapshot, outage: undefined };
   } catch (error) {
-    const saved = isTransient(error) ? snapshotFiles?.read(ledger) : undefined;
+    const canServeCopy = isTransient(error) || storeErrorCode(error) === 'corrupt';
+    const saved = canServeCopy ? snapshotFiles?.read(ledger) : undefined;
     if (saved === undefined || !(error instanceof Error)) throw error;
     const reason = `${error.message}; serving a snapshot saved at ${formatInstant(saved.savedAt)}`;
     return {

@@ -108,15 +108,40 @@ describe('damaged data', () => {
     expect(redis().cli('exists', keyOf(ledger, 'flags'), keyOf(ledger, 'audit'))).toBe('2');
   });
 
-  it.each(['changes', 'audit'])(
-    'is found before anything is written: a foreign entry in %s',
-    async stream => {
+  const addForeign: Readonly<Record<string, (ledger: Ledger) => void>> = {
+    'an entry of the change feed': ledger =>
+      redis().cli('xadd', keyOf(ledger, 'changes'), '*', 'who', 'knows'),
+    'an entry of the audit log': ledger =>
+      redis().cli('xadd', keyOf(ledger, 'audit'), '*', 'who', 'knows'),
+    'an entry of the change feed that was deleted': ledger => {
+      const id = redis().cli('xadd', keyOf(ledger, 'changes'), '*', 'who', 'knows');
+      redis().cli('xdel', keyOf(ledger, 'changes'), id);
+    },
+    'an old entry of the audit log': ledger =>
+      redis().cli('xadd', keyOf(ledger, 'audit'), '1-9', 'who', 'knows'),
+    'a field of the flags': ledger => redis().cli('hset', keyOf(ledger, 'flags'), 'who', 'knows'),
+    'a field of the versions': ledger =>
+      redis().cli('hset', keyOf(ledger, 'flags:versions'), 'who', 'knows'),
+    'the loss of the keys of all flags': ledger => redis().cli('del', keyOf(ledger, 'flags:keys')),
+  };
+
+  it.each(Object.entries(addForeign))(
+    'that does not hide data is passed over, with a warning: %s',
+    async (name, add) => {
+      const warnings: string[] = [];
+      const opened = await openStore(redis().url, { onWarning: text => warnings.push(text) });
       const { ledger, id } = await createLedger();
-      redis().cli('xadd', keyOf(ledger, stream), '*', 'who', 'knows');
-      const before = redis().cli('debug', 'digest');
-      const commit = { expect: id, writes: flags(flag('b')), audit: [entry('b')] };
-      await expect(store.commit(ledger, commit)).rejects.toMatchObject(corrupt);
-      expect(redis().cli('debug', 'digest')).toBe(before);
+      const changes = take(opened.follow(ledger, id, neverAborted()), 1);
+      add(ledger);
+      const read = await opened.read(ledger);
+      expect([...(read?.records.flags.keys() ?? [])]).toEqual(['a']);
+      const change = await write(opened, ledger, flags(flag('b')), { audit: [entry('b')] });
+      expect(await changes).toEqual([change]);
+      expect((await opened.audit(ledger, { limit: 9 })).map(({ key }) => key)).toEqual(['b', 'a']);
+      expect([...((await opened.read(ledger))?.records.flags.keys() ?? [])]).toEqual(['a', 'b']);
+      const isNamed = warnings.some(text => text.includes(`${ledger.id}}`));
+      expect(isNamed).toBe(!/deleted|old|loss/.test(name));
+      await opened.close();
     },
   );
 

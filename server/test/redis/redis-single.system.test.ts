@@ -22,3 +22,23 @@ it('a report from the future, because the clock of Redis was set back, expires a
   await eventually(async () => (await report('here')).length === 1);
   await store.close();
 });
+
+it('a report that Pennon did not write is passed over', async () => {
+  const store = await openStore(redis().url);
+  for (const [id, text] of Object.entries({ text: 'hello', number: '5', null: 'null' })) {
+    redis().cli('zadd', 'pennon:{servers}:heard', '99999999999999', id);
+    redis().cli('hset', 'pennon:{servers}:reports', id, text);
+  }
+  const report = {
+    id: 'only',
+    version: '1',
+    startedAt: '',
+    revisions: {},
+    streams: 0,
+    degradedSeconds: 0,
+  };
+  const members = await store.reportServer(report, 60_000);
+  expect(members.map(({ report: { id } }) => id)).toContain('only');
+  expect(members.every(({ report: { id } }) => typeof id === 'string')).toBe(true);
+  await store.close();
+});

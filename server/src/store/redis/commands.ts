@@ -15,6 +15,8 @@ export type RedisContext = {
   readonly changeFeedLength: number;
   /** The approximate number of audit entries to keep in each log. Undefined keeps all. */
   readonly auditMaxEntries: number | undefined;
+  /** Called for data in the keys that Pennon did not write. */
+  readonly onWarning: (message: string) => void;
 };
 
 const readScript = (name: string): string =>
@@ -31,6 +33,7 @@ const SCRIPTS = {
   guard: readScript('guard'),
   restore: readScript('restore'),
   forget: readScript('forget'),
+  mend: readScript('mend'),
 } as const;
 
 /**

@@ -13,7 +13,8 @@ import type { Commit, CommitOutcome, Ledger, LedgerKind } from '../store.ts';
 import { IDLE_TIMEOUT_MS } from './clients.ts';
 import { runScript, type RedisContext } from './commands.ts';
 import type { CommandResult, Send } from './connections.ts';
-import { commitUnknown } from './errors.ts';
+import { commitUnknown, foreignData } from './errors.ts';
+import { FOREIGN, mend } from './mend.ts';
 import { collectionsOf, FORMAT, versionedIn } from './keys.ts';
 import { asList, asText } from './reply.ts';
 import { versionField } from './versions.ts';
@@ -41,8 +42,13 @@ export const commitTo = async <Kind extends LedgerKind>(
 ): Promise<CommitOutcome<Kind>> => {
   const rows = serializeWrites(commit.writes);
   const args = scriptArguments(context, ledger, commit, rows);
-  const reply = await confirmCommit(context, () => sendCommit(context, ledger, args));
-  const [outcome, id = '', previous = ''] = asList(reply).map(asText);
+  const send = () => confirmCommit(context, () => sendCommit(context, ledger, args));
+  let [outcome, id = '', previous = ''] = asList(await send()).map(asText);
+  if (outcome === FOREIGN) {
+    await mend(context, ledger);
+    [outcome, id = '', previous = ''] = asList(await send()).map(asText);
+    if (outcome === FOREIGN) throw foreignData(context.connections.url);
+  }
   if (outcome === 'conflict') return { committed: false, actual: id };
   const { replaceAll = false } = commit;
   const change = { id, previous, writes: parseWrites(ledger.kind, rows), replaceAll };
@@ -97,10 +103,7 @@ export const collectionNumber = (kind: LedgerKind, collection: string): number =
 
 /** Returns the keys of a script that writes a ledger, in the order of scripts/commit.lua. */
 export const keysToWrite = ({ keys }: RedisContext, ledger: Ledger): readonly string[] => [
-  keys.head(ledger),
-  keys.changes(ledger),
-  keys.audit(ledger),
-  keys.lost(ledger),
+  ...keys.streams(ledger),
   ...keys.collections(ledger),
   ...keys.versions(ledger),
 ];

@@ -59,6 +59,10 @@ export const errorFromReply = (url: string, { message }: Error): StoreError => {
 export const newerFormat = (url: string, format: string): StoreError =>
   errorFromReply(url, new Error(`PENNONNEWER ${format}`));
 
+/** What another application writes to the keys of a ledger comes back as fast as it is removed. */
+export const foreignData = (url: string): StoreError =>
+  errorFromReply(url, new Error('PENNONCORRUPT another application writes to the keys of Pennon'));
+
 /** Redis cannot be reached. Nothing was sent, so nothing was done. */
 export const unreachable = (url: string, reason: string): StoreError =>
   new StoreError('unavailable', `${url} cannot be reached (${truncate(reason)})`);

@@ -4,15 +4,17 @@ import type { Change, Ledger, LedgerKind } from '../store.ts';
 import { IDLE_TIMEOUT_MS } from './clients.ts';
 import { replyOf, runScript, type RedisContext } from './commands.ts';
 import type { Send } from './connections.ts';
+import { mend } from './mend.ts';
 import { asList, asText, optional } from './reply.ts';
 
 /** How long one XREAD waits for a change. After that the follower checks that its last change is valid. */
 const BLOCK_MS = 1_000;
 const MAX_CHANGES_PER_READ = 50;
 
-/** An entry of the feed. Without a change if the change was too large for the feed. */
+/** An entry of the feed. Without a change if the change was too large for the feed, or is not one of Pennon. */
 type Entry<Kind extends LedgerKind> = {
   readonly position: string;
+  readonly isForeign: boolean;
   readonly change: Change<Kind> | undefined;
 };
 
@@ -25,18 +27,24 @@ type Entry<Kind extends LedgerKind> = {
  * the ledger's history. If not, the feed ends and the caller reads the ledger again.
  */
 export async function* followLedger<Kind extends LedgerKind>(
-  { connections, keys }: RedisContext,
+  context: RedisContext,
   ledger: Ledger<Kind>,
   after: ChangeId,
   signal: AbortSignal,
 ): AsyncGenerator<Change<Kind>, void> {
+  const { connections, keys } = context;
   if (signal.aborted) return;
   const changes = keys.changes(ledger);
   const connection = await connections.open(changes, BLOCK_MS + IDLE_TIMEOUT_MS);
   signal.addEventListener('abort', connection.close);
   if (signal.aborted) connection.close();
   try {
-    const stream = { send: connection.send, head: keys.head(ledger), changes };
+    const stream = {
+      send: connection.send,
+      head: keys.head(ledger),
+      changes,
+      mend: () => mend(context, ledger),
+    };
     for await (const change of readChanges(stream, ledger.kind, after)) {
       if (signal.aborted) return;
       yield change;
@@ -49,7 +57,13 @@ export async function* followLedger<Kind extends LedgerKind>(
   }
 }
 
-type ChangeStream = { readonly send: Send; readonly head: string; readonly changes: string };
+type ChangeStream = {
+  readonly send: Send;
+  readonly head: string;
+  readonly changes: string;
+  /** Removes foreign entries that are newer than the last change. Returns whether there were any. */
+  readonly mend: () => Promise<boolean>;
+};
 
 async function* readChanges<Kind extends LedgerKind>(
   stream: ChangeStream,
@@ -62,6 +76,11 @@ async function* readChanges<Kind extends LedgerKind>(
   for (;;) {
     const entries = await readEntries(stream, kind, position);
     for (const entry of entries) {
+      if (entry.isForeign) {
+        // What is not removed is older than the last change, so no change comes before it.
+        if (!(await stream.mend())) position = entry.position;
+        break;
+      }
       if (entry.change === undefined) return;
       yield entry.change;
       last = entry.change.id;
@@ -93,11 +112,14 @@ const readEntries = async <Kind extends LedgerKind>(
 
 const parseEntry = <Kind extends LedgerKind>(
   kind: Kind,
-  [position, fields]: readonly unknown[],
-): Entry<Kind> => ({
-  position: asText(position),
-  change: parseChange(kind, asList(fields).map(asText)),
-});
+  [id, values]: readonly unknown[],
+): Entry<Kind> => {
+  const position = asText(id);
+  const fields = asList(values).map(asText);
+  const [name, changeId = ''] = fields;
+  const isForeign = name !== 'id' || position !== `${revisionOf(changeId)}-0`;
+  return { position, isForeign, change: isForeign ? undefined : parseChange(kind, fields) };
+};
 
 /** The fields of an entry are names and values in turn: id, previous, replaceAll and writes. */
 const parseChange = <Kind extends LedgerKind>(

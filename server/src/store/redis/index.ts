@@ -50,6 +50,7 @@ export const openRedisStore = async (options: RedisOptions): Promise<Store> => {
     random,
     changeFeedLength: options.changeFeedLength ?? CHANGE_FEED_LENGTH,
     auditMaxEntries,
+    onWarning: onWarning ?? (() => {}),
   };
   const isReady = await connections.waitUntilReady(FIRST_CONNECTION_MS);
   if (isReady && onWarning !== undefined) await warnAboutConfig(connections, onWarning);
@@ -135,8 +136,19 @@ const saveReport = async (
 ): Promise<FleetMember[]> => {
   const args = [report.id, JSON.stringify(report), ttlMs];
   const reply = runScript(connections.send, 'reportServer', [keys.servers, keys.reports], args);
-  return asRows(await replyOf(reply), 3).map(([id = '', ageMs, text = '']) => ({
-    report: parseStored<ServerReport>(text, `server/${id}`),
-    ageMs: Number(ageMs),
-  }));
+  return asRows(await replyOf(reply), 3).flatMap(([, ageMs, text = '']) => {
+    const member = parseReport(text);
+    return member === undefined ? [] : [{ report: member, ageMs: Number(ageMs) }];
+  });
+};
+
+/** Returns undefined for what another application has written there. */
+const parseReport = (text: string): ServerReport | undefined => {
+  try {
+    const report = parseStored<Partial<ServerReport> | null>(text, 'a report');
+    if (typeof report?.revisions === 'object') return parseStored<ServerReport>(text, 'a report');
+  } catch {
+    // Not JSON.
+  }
+  return undefined;
 };

@@ -49,6 +49,8 @@ export type Keys = {
   ) => readonly [versions: string, fields: string];
   /** The pairs of all versioned collections of the ledger, in the order of `versionedIn`. */
   readonly versions: (ledger: Ledger) => readonly string[];
+  /** The head, the streams and the mark of a ledger, in the order of scripts/commit.lua. */
+  readonly streams: (ledger: Ledger) => readonly string[];
   /** Marks a ledger that Redis has lost. */
   readonly lost: (ledger: Ledger) => string;
   readonly restore: string;
@@ -84,6 +86,7 @@ export const keysUnder = (prefix: string): Keys => {
     collections: ledger => collectionsOf(ledger.kind).flatMap(name => collection(ledger, name)),
     version,
     versions: ledger => versionedIn(ledger.kind).flatMap(name => version(ledger, name)),
+    streams: ledger => ['head', 'changes', 'audit', 'lost'].map(name => inLedger(ledger, name)),
     lost: ledger => inLedger(ledger, 'lost'),
     restore: inLedger(CONTROL_LEDGER, 'restore'),
     writable: `${prefix}:writable`,

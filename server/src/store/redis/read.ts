@@ -8,7 +8,9 @@ import {
   type Snapshot,
 } from '../store.ts';
 import { replyOf, runScript, type RedisContext } from './commands.ts';
+import { foreignData } from './errors.ts';
 import { collectionsOf, FORMAT } from './keys.ts';
+import { FOREIGN, mend } from './mend.ts';
 import { asList, asRows, asText, optional } from './reply.ts';
 
 type PartSize = { readonly documents: number; readonly bytes: number };
@@ -90,15 +92,22 @@ type PartQuery = {
 };
 
 const readPart = async (
-  { connections, keys }: RedisContext,
+  context: RedisContext,
   { ledger, collections, from, size }: PartQuery,
 ): Promise<Part> => {
+  const { connections, keys } = context;
   const collectionKeys = collections.flatMap(name => keys.collection(ledger, name));
   const start = from.after === undefined ? '-' : `(${from.after}`;
   const args = [FORMAT, from.collection, start, size.documents, size.bytes];
   const allKeys = [keys.head(ledger), ...collectionKeys];
-  const reply = await replyOf(runScript(connections.send, 'documents', allKeys, args));
-  const [id, rows, next] = asList(reply);
+  const send = async () =>
+    asList(await replyOf(runScript(connections.send, 'documents', allKeys, args)));
+  let [id, rows, next] = await send();
+  if (id === FOREIGN) {
+    await mend(context, ledger);
+    [id, rows, next] = await send();
+    if (id === FOREIGN) throw foreignData(connections.url);
+  }
   return {
     id: optional(id, asText),
     documents: asRows(rows, 3).map(([number, key = '', text = '']) =>

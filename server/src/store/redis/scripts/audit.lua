@@ -30,17 +30,22 @@ local function matches(fields)
     and (not till or tonumber(fields[2]) < till)
 end
 
+-- Another application may have added an entry.
+local function isOurs(fields)
+  return fields[1] == 'at' and fields[13] == 'entry'
+end
+
 local rows, found, seen, bytes = {}, 0, 0, 0
 
 while true do
   local entries = redis.call('XREVRANGE', audit, from, '-', 'COUNT', STEP)
   for _, entry in ipairs(entries) do
     local id, fields = entry[1], entry[2]
-    if matches(fields) then
+    if isOurs(fields) and matches(fields) then
       rows[#rows + 1], rows[#rows + 2] = id, fields[14]
       found = found + 1
     end
-    seen, bytes = seen + 1, bytes + #fields[14]
+    seen, bytes = seen + 1, bytes + #(fields[14] or '')
     if found == limit or seen >= maxEntries or bytes >= maxBytes then return { rows, id } end
     from = '(' .. id
   end

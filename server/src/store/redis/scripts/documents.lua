@@ -7,7 +7,8 @@
 --         3 where to start in it: `-`, or `(` and the key to start after
 --         4 maximum number of documents
 --         5 number of bytes after which to stop; at least one document is read
--- RESULT  {id of the last change or nil, rows, where to continue or nil}
+-- RESULT  {`foreign`} if a collection and its keys do not have the same documents: see mend.lua. Otherwise
+--         {id of the last change or nil, rows, where to continue or nil}
 --         rows is a flat list: collection number, key, {"changeId", "document"} as JSON; for each document
 --         where to continue is {collection number, key to start after}
 -- ERRORS  PENNONNEWER, PENNONCORRUPT
@@ -23,6 +24,10 @@ if format and tonumber(format) > tonumber(supportedFormat) then
   return redis.error_reply('PENNONNEWER ' .. format)
 end
 if not id then return { false, {}, false } end
+
+for i = 2, #KEYS, 2 do
+  if redis.call('HLEN', KEYS[i]) ~= redis.call('ZCARD', KEYS[i + 1]) then return { 'foreign' } end
+end
 
 local rows, count, bytes = {}, 0, 0
 

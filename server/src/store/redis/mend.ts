@@ -1,0 +1,37 @@
+import type { Ledger } from '../store.ts';
+import { replyOf, runScript, type RedisContext } from './commands.ts';
+import { collectionsOf } from './keys.ts';
+import { asRows } from './reply.ts';
+
+/** What a script returns, and nothing else, if a ledger has entries or fields that Pennon did not write. */
+export const FOREIGN = 'foreign';
+
+const MAX_LISTED = 5;
+
+/** Removes what another application or a person has added to the keys of a ledger. Returns whether there was any. */
+export const mend = async (
+  { connections, keys, onWarning }: RedisContext,
+  ledger: Ledger,
+): Promise<boolean> => {
+  const script = runScript(
+    connections.send,
+    'mend',
+    [...keys.streams(ledger), ...keys.collections(ledger), ...keys.versions(ledger)],
+    [collectionsOf(ledger.kind).length],
+  );
+  const removed = asRows(await replyOf(script), 2);
+  for (const key of new Set(removed.map(([name]) => name))) {
+    const names = removed.flatMap(([each, name = '']) => (each === key ? name : []));
+    onWarning(
+      `removed ${names.length} entries from ${key} that Pennon did not write: ${listed(names)}. ` +
+        'Only Pennon may write to its keys; set PENNON_REDIS_PREFIX if another application uses the same ones',
+    );
+  }
+  return removed.length > 0;
+};
+
+const listed = (names: readonly string[]): string =>
+  names
+    .slice(0, MAX_LISTED)
+    .map(name => JSON.stringify(name.slice(0, 100)))
+    .join(', ');
