@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import socket
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 from conftest import EventRecorder, QuickProvider, Use, eventually, provider_for, streaming
-from faults import Fault, Hang, fails_with, truncates
+from faults import Fault, Hang, fails_with, send_json, truncates
 from flag_server import KEY, FlagServer
 from openfeature import api
 from openfeature.client import OpenFeatureClient
@@ -47,6 +48,20 @@ def test_a_rejected_key_at_the_start_is_fatal(
     with pytest.raises(ProviderFatalError, match="rejected the key"):
         api.set_provider_and_wait(provider, domain)
     assert client.get_provider_status() == ProviderStatus.FATAL
+    provider.shutdown()
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refusal_of_a_gateway_is_not_taken_for_a_rejected_key(
+    server: FlagServer, domain: str, status: int
+) -> None:
+    def refuse(request: BaseHTTPRequestHandler) -> None:
+        send_json(request, status, {"message": "refused by a gateway"})
+
+    server.faults = {"flag-set": refuse, "flag-set/stream": refuse}
+    provider = provider_for(server, init_timeout_ms=300)
+    with pytest.raises(GeneralError, match=f"gateway in front of the server responded .* {status}"):
+        api.set_provider_and_wait(provider, domain)
     provider.shutdown()
 
 

@@ -63,10 +63,15 @@ const serverErrorIn = (body: string): SyncError['serverError'] => {
     : undefined;
 };
 
+/** Pennon rejects a key with an error in the body, so such a response concerns something else. */
+const refusedOnTheWay = (status: number): SyncError =>
+  syncError(`a proxy or gateway in front of the server responded with ${status}`);
+
 /** Converts a response with an error status, including the error in its body. */
 export const errorFromResponse = async (response: Response, now: number): Promise<SyncError> => {
   const { status, headers } = response;
   const serverError = serverErrorIn(await response.text());
+  if (isAuthError({ status }) && serverError === undefined) return refusedOnTheWay(status);
   const reason = serverError === undefined ? '' : `: ${serverError.message}`;
   return syncError(`the server responded with ${status}${reason}`, {
     status,

@@ -151,7 +151,7 @@ describe.each(Object.entries(starters))('%s', (_, start) => {
   it.each([401, 403])(
     'reports a key that is rejected with %i, and continues once it is accepted',
     async status => {
-      proxy.injectFault({ type: 'respond', status });
+      proxy.injectFault({ type: 'respond', status, body: '{"error":{}}' });
       start(fastRuntime);
       await until(() => mode() === 'disconnected');
       expect(follower?.status().lastError).toMatchObject({ status });

@@ -227,7 +227,9 @@ describe('a refresh', () => {
   it('ends the delay after a failure, and after a rejected key', async () => {
     const runtime = createFakeRuntime();
     const { following } = follow(runtime);
-    await (await runtime.nextRequest()).respond(401);
+    await (
+      await runtime.nextRequest()
+    ).respond(401, '{"error":{"code":"UNAUTHORIZED","message":"no such key"}}');
     const refreshed = following.refresh(2_000);
     const stream = await (await runtime.nextRequest()).openStream();
     await stream.send('set', setOf(1), 'e.1.n');

@@ -412,6 +412,8 @@ describe('Retry-After', () => {
   });
 });
 
+const REJECTED = '{"error":{"code":"UNAUTHORIZED","message":"no such key"}}';
+
 describe('a key that is rejected', () => {
   it.each([401, 403])(
     'with status %i is reported, and used again every 60 to 120 s',
@@ -435,18 +437,30 @@ describe('a key that is rejected', () => {
 
   it('is reported as soon as the first poll fails', async () => {
     const { runtime, follower } = start();
-    await (await runtime.nextRequest()).respond(401);
+    await (await runtime.nextRequest()).respond(401, REJECTED);
     expect(follower.status()).toMatchObject({ mode: 'disconnected', lastError: { status: 401 } });
     expect(runtime.pending).toHaveLength(0);
   });
 
+  it.each([401, 403])(
+    'is not rejected by a response with %i that has no error of the server',
+    async status => {
+      const { runtime, follower } = start();
+      await (await runtime.nextRequest()).respond(status, '<h1>refused by a proxy</h1>');
+      const message = `a proxy or gateway in front of the server responded with ${status}`;
+      expect(follower.status().lastError).toMatchObject({ message, status: undefined });
+      // The stream follows at once.
+      expect(isStream(await runtime.nextRequest())).toBe(true);
+    },
+  );
+
   it('is used as usual once it is accepted', async () => {
     const { runtime, follower } = start();
-    await (await runtime.nextRequest()).respond(401);
+    await (await runtime.nextRequest()).respond(401, REJECTED);
     await runtime.advance(90_000);
-    await (await runtime.nextRequest()).respond(401);
+    await (await runtime.nextRequest()).respond(401, REJECTED);
     await runtime.advance(500);
-    await (await runtime.nextRequest()).respond(401);
+    await (await runtime.nextRequest()).respond(401, REJECTED);
     await runtime.advance(91_000);
     const stream = await (await runtime.nextRequest()).openStream();
     await stream.send('set', set, set.id);

@@ -44,6 +44,8 @@ const HTML = '<h1>refused by the proxy</h1>';
 const respond407 = respond('407 Proxy Authentication Required', HTML);
 const FAULTS: [string, (client: Socket) => void][] = [
   ['closes the connection', close],
+  ['responds with 401', respond('401 Unauthorized', HTML)],
+  ['responds with 403', respond('403 Forbidden', HTML)],
   ['responds with 407', respond407],
   ['responds with 502', respond('502 Bad Gateway', HTML)],
   ['responds with something else', respondNonsense],

@@ -87,6 +87,9 @@ def to_sync_error(error: Exception) -> SyncError:
 def error_from_response(status: int, headers: Mapping[str, str], error: object) -> SyncError:
     """Converts a response with an error status, including the error in its body."""
     server_error = _server_error_in(error)
+    if is_auth_status(status) and server_error is None:
+        # Pennon rejects a key with an error in the body, so this concerns something else.
+        return SyncError(f"a proxy or gateway in front of the server responded with {status}")
     reason = f": {server_error.message}" if server_error else ""
     return SyncError(
         f"the server responded with {status}{reason}",
