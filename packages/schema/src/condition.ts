@@ -1,10 +1,11 @@
 import { z } from 'zod';
 
-import { isJsonObject, scalar, Scalar } from './json.ts';
+import { acceptEarly, dispatch, listFewProblems, refuseEarly } from './early.ts';
+import { isJsonObject, isScalar, scalar, Scalar } from './json.ts';
 import { LIMITS } from './limits.ts';
 import { strictObject } from './strict-object.ts';
 import { didYouMean, oneOfMessage } from './suggest.ts';
-import { expected, fits, Key, Name, text } from './text.ts';
+import { expected, fits, Key, Name, surelyFits, text } from './text.ts';
 
 /** Operators by the type of their operand. The engine's table does not compile if one is missing. */
 export const OPERATORS = {
@@ -72,8 +73,20 @@ export const Operator = z.enum(OPERATOR_NAMES, {
 });
 
 const tooManyValues = `must be a list of at most ${LIMITS.listValues} values`;
-const listOf = <Item extends z.ZodType>(item: Item) =>
-  z.array(item).max(LIMITS.listValues, tooManyValues);
+/** Also visits the holes of a list, which `every` skips. */
+const allOf = (list: readonly unknown[], holds: (value: unknown) => boolean): boolean => {
+  for (const value of list) if (!holds(value)) return false;
+  return true;
+};
+const listOf = <Item extends z.ZodType>(item: Item, isItem: (value: unknown) => boolean) =>
+  acceptEarly(
+    z.array(item).max(LIMITS.listValues, tooManyValues),
+    input =>
+      Array.isArray(input) &&
+      input.length <= LIMITS.listValues &&
+      allOf(input, value => isItem(value) && surelyFits(value, LIMITS.valueBytes)),
+  );
+const isText = (value: unknown): boolean => typeof value === 'string';
 
 const Operand = Scalar.refine(...fits(LIMITS.valueBytes));
 /** The operators that compare with a list have other names. */
@@ -90,7 +103,7 @@ const OperandText = operandText();
 const Presence = z.literal(true, {
   error: 'must be true or absent; for the opposite, add "not": true to the condition',
 });
-const Network = z.union([OperandText, listOf(OperandText)], {
+const Network = z.union([OperandText, listOf(OperandText, isText)], {
   error: 'must be a network such as "10.0.0.0/8", or a list of networks',
 });
 
@@ -135,7 +148,7 @@ export const AttributeCondition = z
     'operator',
     [
       comparison('ScalarCondition', OPERATORS.scalar, SingleOperand),
-      comparison('ListCondition', OPERATORS.list, listOf(Operand)),
+      comparison('ListCondition', OPERATORS.list, listOf(Operand, isScalar)),
       comparison('StringCondition', OPERATORS.string, OperandText.min(1, 'must not be empty')),
       comparison('NumberCondition', OPERATORS.number, z.number()),
       comparison('PresenceCondition', OPERATORS.none, Presence.nullish()),
@@ -211,70 +224,97 @@ const membersOf = <Member extends z.ZodType>(member: Member) =>
 export type Condition =
   AttributeCondition | SegmentCondition | FlagCondition | Any<Condition> | All<Condition>;
 
+/** Returns a function that finds the option of a union by the name of its field. */
+const optionFor =
+  (options: Readonly<Record<string, z.ZodType>>) =>
+  (input: unknown): z.ZodType | undefined => {
+    if (!isJsonObject(input)) return undefined;
+    for (const [name, option] of Object.entries(options))
+      if (Object.hasOwn(input, name)) return option;
+    return undefined;
+  };
+
+const CONDITIONS = {
+  attribute: AttributeCondition,
+  segment: SegmentCondition,
+  flag: FlagCondition,
+  any: strictObject({
+    get any() {
+      return membersOf(Condition);
+    },
+    not,
+  }).meta({ id: 'AnyCondition' }),
+  all: strictObject({
+    get all() {
+      return membersOf(Condition);
+    },
+    not,
+  }).meta({ id: 'AllCondition' }),
+};
+
 /** One condition of a rule. The engine, not this schema, limits the depth of groups to five. */
-export const Condition: z.ZodType<Condition, Condition> = z
-  .union(
-    [
-      AttributeCondition,
-      SegmentCondition,
-      FlagCondition,
-      strictObject({
-        get any() {
-          return membersOf(Condition);
-        },
-        not,
-      }).meta({ id: 'AnyCondition' }),
-      strictObject({
-        get all() {
-          return membersOf(Condition);
-        },
-        not,
-      }).meta({ id: 'AllCondition' }),
-    ],
-    { error: exactlyOneOf(Object.keys(CONDITION_FIELDS)) },
-  )
-  .meta({ id: 'Condition' });
+export const Condition: z.ZodType<Condition, Condition> = dispatch(
+  z
+    .union(
+      [CONDITIONS.attribute, CONDITIONS.segment, CONDITIONS.flag, CONDITIONS.any, CONDITIONS.all],
+      { error: exactlyOneOf(Object.keys(CONDITION_FIELDS)) },
+    )
+    .meta({ id: 'Condition' }),
+  optionFor(CONDITIONS),
+);
 
 export type SegmentMember = AttributeCondition | Any<SegmentMember> | All<SegmentMember>;
 
+const SEGMENT_MEMBERS = {
+  attribute: AttributeCondition,
+  any: strictObject({
+    get any() {
+      return membersOf(SegmentMember);
+    },
+    not,
+  }).meta({ id: 'SegmentAnyCondition' }),
+  all: strictObject({
+    get all() {
+      return membersOf(SegmentMember);
+    },
+    not,
+  }).meta({ id: 'SegmentAllCondition' }),
+};
+
 /** One condition of a segment. Segments cannot refer to flags or to other segments. */
-export const SegmentMember: z.ZodType<SegmentMember, SegmentMember> = z
-  .union(
-    [
-      AttributeCondition,
-      strictObject({
-        get any() {
-          return membersOf(SegmentMember);
-        },
-        not,
-      }).meta({ id: 'SegmentAnyCondition' }),
-      strictObject({
-        get all() {
-          return membersOf(SegmentMember);
-        },
-        not,
-      }).meta({ id: 'SegmentAllCondition' }),
-    ],
-    { error: exactlyOneOf(['attribute', 'any', 'all']) },
-  )
-  .meta({ id: 'SegmentMember' });
-
-/** Counts the conditions at all depths. Groups themselves do not count. */
-const count = (conditions: readonly Condition[]): number =>
-  conditions.reduce((sum, condition) => {
-    if ('any' in condition) return sum + count(condition.any);
-    return sum + ('all' in condition ? count(condition.all) : 1);
-  }, 0);
-
-/** Checks `max` first, so zod skips the elements of a list that is too long. */
-const bounded = <Member extends Condition>(member: z.ZodType<Member, Member>) =>
+export const SegmentMember: z.ZodType<SegmentMember, SegmentMember> = dispatch(
   z
-    .array(member)
-    .max(LIMITS.conditionsPerRule, tooMany)
-    .refine(conditions => count(conditions) <= LIMITS.conditionsPerRule, tooMany);
+    .union([SEGMENT_MEMBERS.attribute, SEGMENT_MEMBERS.any, SEGMENT_MEMBERS.all], {
+      error: exactlyOneOf(Object.keys(SEGMENT_MEMBERS)),
+    })
+    .meta({ id: 'SegmentMember' }),
+  optionFor(SEGMENT_MEMBERS),
+);
+
+/** Returns how many conditions may still follow; negative if there are too many. Groups do not count. */
+const roomAfter = (input: unknown, room: number): number => {
+  let left = room;
+  for (const condition of Array.isArray(input) ? input : []) {
+    if (left < 0) return left;
+    const members = isJsonObject(condition) ? (condition['any'] ?? condition['all']) : undefined;
+    left = Array.isArray(members) && members.length > 0 ? roomAfter(members, left) : left - 1;
+  }
+  return left;
+};
+
+/** Counts the conditions at all depths before any of them is parsed, because there may be thousands. */
+const bounded = <Schema extends z.ZodType>(conditions: Schema): Schema =>
+  refuseEarly(listFewProblems(conditions), input =>
+    roomAfter(input, LIMITS.conditionsPerRule) < 0 ? tooMany : undefined,
+  );
 
 /** The conditions of a rule, which holds if all of them hold. An empty list always holds. */
-export const Conditions = bounded(Condition);
+export const Conditions = bounded(z.array(Condition).max(LIMITS.conditionsPerRule, tooMany));
 
 /** The conditions of a segment, which holds if all of them hold. */
-export const SegmentConditions = bounded(SegmentMember).min(1, 'must have at least one condition');
+export const SegmentConditions = bounded(
+  z
+    .array(SegmentMember)
+    .max(LIMITS.conditionsPerRule, tooMany)
+    .min(1, 'must have at least one condition'),
+);

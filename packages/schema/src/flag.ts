@@ -1,6 +1,7 @@
 import { z } from 'zod';
 
-import { Scalar, Value } from './json.ts';
+import { listFewProblems, refuseEarly } from './early.ts';
+import { isJsonObject, Scalar, Value } from './json.ts';
 import { LIMITS } from './limits.ts';
 import { strictObject } from './strict-object.ts';
 import { Rule, RuleInput, Seed } from './rule.ts';
@@ -17,27 +18,37 @@ export const FlagType = oneOf(['boolean', 'string', 'number', 'object'], {
 }).meta({ id: 'FlagType' });
 export type FlagType = z.infer<typeof FlagType>;
 
-const atMost = (limit: number) => (entries: object) => Object.keys(entries).length <= limit;
+/** Returns the schema, which refuses an object with too many names before it looks at any of them. */
+const atMost = <Schema extends z.ZodType>(limit: number, what: string, schema: Schema): Schema =>
+  refuseEarly(schema, input =>
+    isJsonObject(input) && Object.keys(input).length > limit
+      ? `must have at most ${limit} ${what}`
+      : undefined,
+  );
 
 const variantsMessage = 'must be an object of variants such as {"on": true, "off": false}';
-const variants = z
-  .record(Name, Value, {
-    error: ({ code, input }) =>
-      code === 'invalid_type' ? expected(variantsMessage, input) : undefined,
-  })
-  .refine(all => Object.keys(all).length >= 1, 'must have at least one variant')
-  .refine(atMost(LIMITS.variants), `must have at most ${LIMITS.variants} variants`)
-  .meta({ minProperties: 1, maxProperties: LIMITS.variants });
+const variants = atMost(
+  LIMITS.variants,
+  'variants',
+  z
+    .record(Name, Value, {
+      error: ({ code, input }) =>
+        code === 'invalid_type' ? expected(variantsMessage, input) : undefined,
+    })
+    .refine(all => Object.keys(all).length >= 1, 'must have at least one variant')
+    .meta({ minProperties: 1, maxProperties: LIMITS.variants }),
+);
 const metadataValue = Scalar.refine(
   value => typeof value !== 'string' || hasLength(value, 0, LIMITS.textLength),
   `must be at most ${LIMITS.textLength} characters`,
 ).meta({ maxLength: LIMITS.textLength });
-const metadata = z
-  .record(Name, metadataValue)
-  .refine(atMost(LIMITS.metadataEntries), `must have at most ${LIMITS.metadataEntries} entries`)
-  .meta({ maxProperties: LIMITS.metadataEntries });
+const metadata = atMost(
+  LIMITS.metadataEntries,
+  'entries',
+  z.record(Name, metadataValue).meta({ maxProperties: LIMITS.metadataEntries }),
+);
 const rules = <Item extends z.ZodType>(item: Item) =>
-  z.array(item).max(LIMITS.rules, `must have at most ${LIMITS.rules} rules`);
+  listFewProblems(z.array(item).max(LIMITS.rules, `must have at most ${LIMITS.rules} rules`));
 const tags = z
   .array(text(1, LIMITS.nameLength))
   .max(LIMITS.tags, `must have at most ${LIMITS.tags} tags`);

@@ -108,8 +108,14 @@ const unionProblems = (issue: UnionIssue, path: Path): Problem[] => {
   return [{ path: [...path], message: missing ? `is missing: it ${message}` : message }];
 };
 
-const unknownFieldProblems = (issue: UnknownIssue, path: Path): Problem[] =>
-  issue.keys.map(key => ({ path: [...path, key], message: withSuggestion(key, messageOf(issue)) }));
+/** Only listed names get a suggestion: for each of a million, it would take minutes. */
+const unknownFieldProblems = (issue: UnknownIssue, path: Path): Problem[] => {
+  const message = messageOf(issue);
+  return issue.keys.map((key, index) => ({
+    path: [...path, key],
+    message: index < LISTED_PROBLEMS ? withSuggestion(key, message) : message,
+  }));
+};
 
 const issueProblems = (issue: Issue, base: Path): Problem[] => {
   const path = [...base, ...issue.path];

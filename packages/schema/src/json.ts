@@ -12,7 +12,8 @@ export type JsonObject = { readonly [name: string]: JsonValue };
 export const isJsonObject = (value: unknown): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-const isScalar = (value: unknown): value is Scalar =>
+/** Whether the value is a string, a finite number or a boolean. */
+export const isScalar = (value: unknown): value is Scalar =>
   typeof value === 'string' || typeof value === 'boolean' || Number.isFinite(value);
 
 /**

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 
 import { Attribute, AttributeCondition, Conditions, Operator } from './condition.ts';
+import { listFewProblems } from './early.ts';
 import { problemsOf } from './issues.ts';
 import { Scalar } from './json.ts';
 import { LIMITS } from './limits.ts';
@@ -91,7 +92,7 @@ const ruleInput = strictObject({
   attribute: Attribute.nullish(),
   operator: Operator.nullish(),
   value: z
-    .union([Scalar, z.array(Scalar)], {
+    .union([Scalar, listFewProblems(z.array(Scalar))], {
       error: 'must be a string, a number, a boolean or a list of them',
     })
     .nullish(),

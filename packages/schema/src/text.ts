@@ -71,7 +71,7 @@ export const jsonBytes = (value: unknown): number =>
   encoder.encode(JSON.stringify(value) ?? '').length;
 
 /** A cheap check before encoding. A UTF-16 unit takes at most six bytes of JSON: `\u0000`. */
-const surelyFits = (value: unknown, max: number): boolean =>
+export const surelyFits = (value: unknown, max: number): boolean =>
   typeof value === 'string' ? 6 * value.length + 2 <= max : typeof value !== 'object';
 
 /** Returns the arguments of `refine` that limit a value to `max` bytes of JSON. */

@@ -60,7 +60,36 @@ const evaluationOf = (context: object): string => JSON.stringify({ flagKey: 'fla
 
 const IMPORT = '/api/v1/import?overwrite=true';
 
+const flagWith = (rules: readonly unknown[]): string =>
+  JSON.stringify({ key: 'costly', enabled: true, rules });
+
+/** Groups of empty conditions, each of which is a problem. */
+const nested = (depth: number, width: number): unknown[] =>
+  times(width, () => (depth === 0 ? {} : { any: nested(depth - 1, width) }));
+
+const segments = { conditions: times(50, () => ({ segment: 'beta' })), variant: 'on' };
+
 export const COSTLY_REQUESTS: readonly CostlyRequest[] = [
+  {
+    name: 'flag of nested groups of empty conditions',
+    path: FLAGS,
+    body: () => flagWith(times(20, () => ({ conditions: nested(2, 22) }))),
+  },
+  {
+    name: 'flag of 10,000 conditions',
+    path: FLAGS,
+    body: () => flagWith(times(200, () => segments)),
+  },
+  {
+    name: 'flag of 200,000 nulls in lists',
+    path: FLAGS,
+    body: () =>
+      flagWith(
+        times(100, () => ({
+          conditions: [{ attribute: 'plan', operator: 'in', value: times(2_000, () => null) }],
+        })),
+      ),
+  },
   {
     name: 'import of 2,000,000 nulls',
     path: IMPORT,
