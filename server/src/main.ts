@@ -4,13 +4,24 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { generatedAdminKeyFor, type GeneratedAdminKey } from './bootstrap/admin-key.ts';
 import { NEVER_LOST, waitForMark } from './bootstrap/empty-store.ts';
 import { watchLaunchers } from './bootstrap/launchers.ts';
-import { ANNOUNCER_VARIABLE, gatherWorkerMetrics, startWorkers } from './bootstrap/workers.ts';
+import {
+  ANNOUNCER_VARIABLE,
+  gatherWorkerMetrics,
+  onPrimaryEnd,
+  startWorkers,
+} from './bootstrap/workers.ts';
 import { formatInstant, systemClock } from './clock.ts';
 import { ConfigError, readConfig, type Config } from './config.ts';
 import { errorMessage } from './error-message.ts';
 import { problemOf } from './flag-set/health.ts';
 import { openStartupServer } from './http/startup-server.ts';
-import { capturePlainOutput, createLogger, logFatal } from './logging.ts';
+import {
+  capturePlainOutput,
+  countDroppedLines,
+  createLogger,
+  keepServingWithout,
+  logFatal,
+} from './logging.ts';
 import { secureRandom } from './random.ts';
 import { openSnapshotFiles } from './replication/snapshot-files.ts';
 import { createServer, type Server, type ServerOptions } from './server.ts';
@@ -83,6 +94,7 @@ const serverOptions = async (
   return {
     ...deps,
     logger,
+    countDroppedLines,
     limits,
     basePath,
     adminKey,
@@ -231,10 +243,16 @@ const isWatched = process.env['WATCH_REPORT_DEPENDENCIES'] !== undefined;
 
 const stopProcess = (launcher: number): void => {
   logger.info({ launcher }, 'the process that started Pennon has ended; stopping');
+  abandon();
+};
+
+const abandon = (): void => {
   isAbandoned = true;
   process.kill(isWatched ? process.ppid : process.pid, 'SIGTERM');
 };
 
+keepServingWithout(process.stdout);
 capturePlainOutput(logger, exitWithError);
 if (cluster.isPrimary) watchLaunchers({ env: process.env, onEnd: stopProcess });
+else onPrimaryEnd(() => stopProcess(process.ppid));
 main().catch(exitWithError);

@@ -25,6 +25,8 @@ export type ObservedValues = {
   readonly degradedMs: () => number;
   /** How long ago the oldest data of the server were current in its store. */
   readonly sourceAgeMs: () => number;
+  /** How many lines of the log were not written. */
+  readonly droppedLogLines: () => number;
 };
 
 /** Returns how to get the text of all metrics, given those of this process. */
@@ -137,6 +139,15 @@ const observeValues = (registry: Registry, values: ObservedValues): void => {
     () => values.sourceAgeMs() / 1_000,
     'max',
   );
+  const dropped = new Counter({
+    name: 'pennon_log_lines_dropped_total',
+    help: 'Lines of the log that could not be written, because standard error was full, closed or not read.',
+    registers: [registry],
+    collect() {
+      dropped.reset();
+      dropped.inc(values.droppedLogLines());
+    },
+  });
   const revision = new Gauge({
     name: 'pennon_revision',
     help: 'Revision of the flag set in memory, by environment.',

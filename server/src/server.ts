@@ -40,6 +40,8 @@ export type ServerOptions = {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: FastifyBaseLogger;
+  /** How many lines of the log this process could not write. */
+  readonly countDroppedLines?: () => number;
   readonly limits: Limits;
   /** The path below which everything is served, such as `/flags`. By default the root. */
   readonly basePath?: string;
@@ -76,7 +78,7 @@ export const createServer = async (options: ServerOptions): Promise<Server> => {
   const { logger } = options;
   const metrics = createMetrics(options.gatherMetrics);
   const { services, closeServices } = await openServices(options, metrics);
-  metrics.observe(observedValues(services));
+  metrics.observe(observedValues(services, options));
   const stopPurge = startPurge({
     ...services,
     onError: error => logger.warn({ err: error }, 'a deleted environment is not purged yet'),
@@ -213,7 +215,10 @@ const degradedMs = (replicas: Pick<Replicas, 'control' | 'registry'>, clock: Clo
   return since === undefined ? 0 : clock.monotonic() - since;
 };
 
-const observedValues = (services: Services): ObservedValues => ({
+const observedValues = (
+  services: Services,
+  { countDroppedLines = () => 0 }: ServerOptions,
+): ObservedValues => ({
   streams: services.streams.count,
   cachedEvaluations: services.cache.size,
   hasFlag: (environment, flagKey) =>
@@ -226,6 +231,7 @@ const observedValues = (services: Services): ObservedValues => ({
   revisions: () => revisionsOf(services),
   degradedMs: () => degradedMs(services, services.clock),
   sourceAgeMs: () => sourceAges(services).oldestMs,
+  droppedLogLines: countDroppedLines,
 });
 
 const urlOf = (address: string | AddressInfo | null): string => {

@@ -24,6 +24,8 @@ export type WorkersOptions = {
 
 const MIN_RESTART_MS = 100;
 const MAX_RESTART_MS = 10_000;
+/** Any interval keeps the primary process alive until the restart, even if no worker is running. */
+const KEEP_ALIVE_MS = 60_000;
 /** A worker that has run for this long is restarted with the shortest delay. */
 const STABLE_MS = 60_000;
 
@@ -34,6 +36,7 @@ export const startWorkers = (options: WorkersOptions): Workers => {
   const { count, port, clock, exitTimeoutMs, onWarning, onStartFailed } = options;
   const pool: WorkerPool = { running: new Map(), serving: new Set(), isClosing: false };
   let hasAnnounced = false;
+  const keepAlive = setInterval(() => {}, KEEP_ALIVE_MS);
   useOwnSockets();
   serveWorkerMetrics();
 
@@ -67,6 +70,7 @@ export const startWorkers = (options: WorkersOptions): Workers => {
   return {
     async close() {
       pool.isClosing = true;
+      clearInterval(keepAlive);
       await Promise.all(
         [...pool.running.values()].map(worker => stop(worker, clock, exitTimeoutMs)),
       );
@@ -105,6 +109,18 @@ const stop = async (worker: Worker, clock: Clock, exitTimeoutMs: number): Promis
   cancelKill();
 };
 
+/**
+ * In a worker: calls `onEnd` when the primary process has ended without stopping the workers. Node would exit at
+ * once, and cut off the requests that are pending.
+ */
+export const onPrimaryEnd = (onEnd: () => void): void => {
+  const { worker } = cluster;
+  worker?.once('disconnect', () => {
+    worker.exitedAfterDisconnect = true;
+    onEnd();
+  });
+};
+
 type MetricsMessage = { readonly type: typeof METRICS; readonly text?: string };
 const METRICS = 'pennon:metrics';
 
@@ -134,6 +150,7 @@ export const gatherWorkerMetrics = (own: Registry): (() => Promise<string>) => {
       for (const resolve of pending.splice(0)) resolve(message.text ?? '');
   });
   return async () => {
+    if (!worker.isConnected()) return own.metrics();
     const text = new Promise<string>(resolve => pending.push(resolve));
     worker.send({ type: METRICS });
     return (await text) || own.metrics();

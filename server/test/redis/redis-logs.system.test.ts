@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs';
 import { beforeEach, expect, it } from 'vitest';
 
 import { parseLog } from '../support/process.ts';
-import { eventually } from './processes.ts';
-import { newDirectory, production, startServerOn } from './servers.ts';
+import { eventually, freePorts } from './processes.ts';
+import { newDirectory, production, request, startServerOn } from './servers.ts';
 import { useRedis } from './setup.ts';
 
 const redis = useRedis({ appendonly: 'yes', appendfsync: 'always' });
@@ -34,7 +34,8 @@ it.each([
     const bodies: string[] = [];
     const refuse = async (method: string, path: string, body?: object) => {
       const response = await server.request(method, path, body === undefined ? {} : { body });
-      expect([path, response.status]).toEqual([path, 503]);
+      const retryAfter = response.headers.get('retry-after');
+      expect([path, response.status, retryAfter]).toEqual([path, 503, '1']);
       bodies.push(response.text);
     };
     const flag = { key: 'f', enabled: true };
@@ -43,14 +44,27 @@ it.each([
       await refuse('POST', production('/flags'), flag);
       await refuse('POST', '/trpc/flags.create', { environment: 'production', ...flag });
       await refuse('GET', production('/audit'));
+      await refuse('GET', production('/flags/f'));
+      await refuse('GET', production('/flags/f/versions'));
+      await refuse('GET', '/trpc/flags.list?input={"environment":"production"}');
+      await refuse('DELETE', production('/flags/f'));
+      await refuse('POST', '/api/v1/environments', { key: 'more' });
     }
     await eventually(() => server.log().split(LOST).length === 3);
-    bodies.push((await server.request('GET', '/readyz')).text);
-    for (const body of bodies) {
+    const health = [];
+    for (const path of [
+      '/readyz',
+      '/metrics',
+      '/api/v1/status',
+      '/api/v1/export',
+      production('/flag-set'),
+    ])
+      health.push((await server.request('GET', path)).text);
+    for (const body of [...bodies, ...health]) {
       for (const part of ['127.0.0.1', String(redis().port), 'redis:', 'ECONN', directory])
         expect(body).not.toContain(part);
-      if (body !== bodies.at(-1)) expect(body).toMatch(/[Tt]ry again/);
     }
+    for (const body of bodies) expect(body).toMatch(/[Tt]ry again/);
     expect(server.log()).toContain(`"reason":"${redis().url} cannot be reached`);
 
     await restart();
@@ -82,8 +96,16 @@ it('the primary process and its workers log JSON lines only, to the last line', 
 
 it('a server that waits for Redis logs that it waits, and that Redis is available', async () => {
   await redis().kill();
-  const starting = startServerOn(redis().url, { LOG_LEVEL: 'info' });
-  await new Promise(resolve => setTimeout(resolve, 6_000));
+  const [port = 0] = await freePorts(1);
+  const starting = startServerOn(redis().url, { LOG_LEVEL: 'info', PORT: String(port) });
+  const get = (path: string) =>
+    request(`http://127.0.0.1:${port}`, 'GET', path).catch(() => undefined);
+  await eventually(async () => (await get('/readyz'))?.status === 503);
+  for (const path of [production('/flags'), '/trpc/flags.list', production('/flag-set/stream')]) {
+    const refused = await get(path);
+    expect([refused?.status, refused?.headers.get('retry-after')]).toEqual([503, '1']);
+    expect(refused?.text).not.toMatch(/redis|127\.0\.0\.1|ECONN/i);
+  }
   await redis().start();
   const server = await starting;
   expect(await server.stop()).toBe(0);

@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { afterEach, beforeEach, expect, it, onTestFinished } from 'vitest';
 
 import { startAndFail } from '../support/process.ts';
+import { openSse } from '../support/sse.ts';
 import { eventually, freePorts } from './processes.ts';
 import {
   ADMIN_KEY,
@@ -162,11 +163,44 @@ it('a paused worker does not block the shutdown, and ends with the others', asyn
   expect(all.filter(pid => existsSync(`/proc/${pid}`))).toEqual([]);
 });
 
-it('if the primary process is killed its workers exit', async () => {
+it('each worker can be killed, also the one that announced the server, and is replaced', async () => {
+  const seen = new Set((await servers()).map(({ id }) => id));
+  for (const [i, victim] of workers().entries()) {
+    process.kill(victim, 'SIGKILL');
+    for (let sent = 0; sent < 50; sent += 1) expect(await healthWithRetries()).toBe(200);
+    await eventually(async () => {
+      for (const { id } of await servers().catch(() => [])) seen.add(id);
+      return seen.size === 4 + i;
+    });
+  }
+  expect(workers()).toHaveLength(3);
+  expect(server.output().match(/listens on/g)).toHaveLength(1);
+});
+
+it('if all workers are killed at once, all are replaced', async () => {
   const all = workers();
+  for (const pid of all) process.kill(pid, 'SIGKILL');
+  await eventually(() => workers().filter(pid => !all.includes(pid)).length === 3);
+  await eventually(async () => (await servers().catch(() => [])).length >= 3);
+  expect(await server.stop()).toBe(0);
+});
+
+it('if the primary process is killed, its workers end as after SIGTERM and free the port', async () => {
+  const all = workers();
+  const streams = await Promise.all(
+    Array.from({ length: 6 }, () =>
+      openSse(`${server.url}${production('/flag-set/stream')}`, { key: ADMIN_KEY }),
+    ),
+  );
+  for (const stream of streams) expect(await stream.next()).toMatchObject({ event: 'set' });
   await server.stop('SIGKILL');
+  // A stream that is cut off rejects instead.
+  for (const stream of streams) expect(await stream.next()).toBeUndefined();
   await eventually(() => all.every(pid => !existsSync(`/proc/${pid}`)));
   expect(all).toHaveLength(3);
+  expect(redis().cli('zcard', 'pennon:{servers}:heard')).toBe('0');
+  const next = await startServerOn(redis().url, { PORT: new URL(server.url).port });
+  expect(await next.stop()).toBe(0);
 });
 
 it('an error that prevents every worker from starting ends all processes, with a message', async () => {
