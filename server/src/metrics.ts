@@ -18,8 +18,8 @@ export type Metrics = {
 export type ObservedValues = {
   readonly streams: () => number;
   readonly cachedEvaluations: () => number;
-  /** Whether an environment has a flag. Counters of flags that no longer exist are dropped. */
-  readonly hasFlag: (environment: string, flagKey: string) => boolean;
+  /** The flags of each environment. Counters of those that no longer exist are dropped. */
+  readonly flags: () => ReadonlyMap<string, Readonly<Record<string, unknown>>>;
   readonly revisions: () => readonly (readonly [environment: string, revision: number])[];
   /** Milliseconds since the server stopped following its store; 0 while it follows. */
   readonly degradedMs: () => number;
@@ -65,7 +65,7 @@ export const createMetrics = (gather: GatherMetrics = onlyOwn): Metrics => {
       requests.observe({ route, method, status }, seconds),
     timed: inner => timedStore(inner, operation => store.startTimer({ operation })),
     observe(values) {
-      evaluations.keepOnly(values.hasFlag);
+      evaluations.keepOnly(values.flags);
       observeValues(registry, values);
     },
     text: gather(registry),
@@ -81,12 +81,15 @@ type EvaluationLabels = {
 
 /** Counts evaluations in plain numbers, which is cheap, and labels them only when metrics are requested. */
 const createEvaluationCounters = (registry: Registry) => {
-  let hasFlag: ObservedValues['hasFlag'] = () => true;
+  let currentFlags: ObservedValues['flags'] = () => new Map();
   const counts = new Map<string, EvaluationCounter & { readonly labels: EvaluationLabels }>();
   const dropRemoved = () => {
-    for (const [name, { labels }] of counts)
-      if (labels.flag !== UNKNOWN_FLAG && !hasFlag(labels.environment, labels.flag))
-        counts.delete(name);
+    const environments = currentFlags();
+    for (const [name, { labels }] of counts) {
+      const flags = environments.get(labels.environment);
+      const isKnown = labels.flag === UNKNOWN_FLAG || Object.hasOwn(flags ?? {}, labels.flag);
+      if (flags === undefined || !isKnown) counts.delete(name);
+    }
   };
   const counter = new Counter({
     name: 'pennon_evaluations_total',
@@ -110,7 +113,7 @@ const createEvaluationCounters = (registry: Registry) => {
   };
   return {
     counterOf,
-    keepOnly: (has: ObservedValues['hasFlag']) => void (hasFlag = has),
+    keepOnly: (flags: ObservedValues['flags']) => void (currentFlags = flags),
   };
 };
 

@@ -221,13 +221,10 @@ const observedValues = (
 ): ObservedValues => ({
   streams: services.streams.count,
   cachedEvaluations: services.cache.size,
-  hasFlag: (environment, flagKey) =>
-    services.registry
-      .all()
-      .some(
-        live =>
-          live.environment === environment && Object.hasOwn(live.view().flagSet.flags, flagKey),
-      ),
+  flags: () =>
+    new Map(
+      services.registry.all().map(live => [live.environment, live.view().flagSet.flags] as const),
+    ),
   revisions: () => revisionsOf(services),
   degradedMs: () => degradedMs(services, services.clock),
   sourceAgeMs: () => sourceAges(services).oldestMs,

@@ -255,6 +255,24 @@ describe('operations', () => {
     ).toBe(200);
   });
 
+  it('measure no flag and no environment that has been deleted', async () => {
+    const evaluateIn = (key: string, flagKey: string) =>
+      server.request('POST', `/api/v1/evaluate?environment=${key}`, {
+        body: { flagKey, context: {} },
+      });
+    await server.api('POST', '/flags', { body: { key: 'short-lived', enabled: true } });
+    await server.request('POST', '/api/v1/environments', { body: { key: 'temporary' } });
+    await evaluateIn('production', 'short-lived');
+    await evaluateIn('temporary', 'absent');
+    const before = (await server.request('GET', '/metrics')).text;
+    expect(before).toContain('flag="short-lived"');
+    expect(before).toContain('environment="temporary",flag="(unknown)"');
+    await server.api('DELETE', '/flags/short-lived');
+    await server.request('DELETE', '/api/v1/environments/temporary?confirm=temporary');
+    const after = (await server.request('GET', '/metrics')).text;
+    expect(after).not.toMatch(/short-lived|temporary/);
+  });
+
   it('log route patterns, but no keys, queries or contexts', async () => {
     await server.request('GET', '/api/v1/flags?environment=production&search=private-search');
     await server.api('POST', '/evaluate', {
