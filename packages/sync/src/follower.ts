@@ -1,7 +1,6 @@
-import { createParser } from 'eventsource-parser';
-
 import { gapError, isRequestError, syncError, toSyncError } from './errors.ts';
 import type { SyncError } from './errors.ts';
+import { createEventParser } from './event-stream.ts';
 import { createFollowerState } from './follower-state.ts';
 import type {
   FollowerCallbacks,
@@ -313,21 +312,19 @@ const readStream = async <Data, Changed>(
   const checkStale = createStaleCheck(context);
   let isStarted = false;
   let openingAgeMs: number | undefined;
-  const parser = createParser({
-    onEvent(message) {
-      const { event = '' } = message;
-      const reduce = Object.hasOwn(resource.events, event) ? resource.events[event] : undefined;
-      // A callback may have stopped the follower between two events of one chunk.
-      if (scope.isClosed() || reduce === undefined) return;
-      if (!isStarted && !resource.initialEvents.includes(event)) {
-        throw gapError(`the stream started with the event "${event}"`);
-      }
-      const update = reduce(state.data(), message);
-      state.setData(isStarted ? update : { ...update, sourceAgeMs: openingAgeMs }, 'stream');
-      if (!isStarted) onStart();
-      isStarted = true;
-      checkStale();
-    },
+  const parser = createEventParser(message => {
+    const { event } = message;
+    const reduce = Object.hasOwn(resource.events, event) ? resource.events[event] : undefined;
+    // A callback may have stopped the follower between two events of one chunk.
+    if (scope.isClosed() || reduce === undefined) return;
+    if (!isStarted && !resource.initialEvents.includes(event)) {
+      throw gapError(`the stream started with the event "${event}"`);
+    }
+    const update = reduce(state.data(), message);
+    state.setData(isStarted ? update : { ...update, sourceAgeMs: openingAgeMs }, 'stream');
+    if (!isStarted) onStart();
+    isStarted = true;
+    checkStale();
   });
   const request = resource.streamRequest(state.data());
   const { headers } = await scope.send(request, RESPONSE_TIMEOUT_MS, (text, response) => {

@@ -11,11 +11,14 @@ export { changedNames, isJsonObject, sameJson } from './json.ts';
 export type { JsonObject } from './json.ts';
 export { localFlagProblem } from './local-flags.ts';
 export {
+  areHeaders,
   BOOLEAN,
   connectionProblem,
   durationProblem,
   formProblem,
   hasMethods,
+  isApiKey,
+  isServerUrl,
   LOGGER,
   originProblem,
   unknownOption,

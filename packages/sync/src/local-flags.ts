@@ -1,5 +1,4 @@
 import { isJsonObject } from './json.ts';
-import { unknownOption } from './options.ts';
 
 /** All fields of a flag. A test compares them with those of the contract. */
 export const FLAG_FIELDS =
@@ -9,14 +8,18 @@ export const FLAG_FIELDS =
 
 /**
  * Returns what is wrong with a flag that an application passes itself, or undefined. An object with the field
- * `enabled` is a flag. Anything else is the value of a flag.
+ * `enabled` is a flag. Anything else is the value of a flag. `unknownField` returns what is wrong with the names of
+ * its fields.
  */
-export const localFlagProblem = (flag: unknown): string | undefined => {
+export const localFlagProblem = (
+  flag: unknown,
+  unknownField: (flag: object, fields: readonly string[]) => string | undefined,
+): string | undefined => {
   if (!isJsonObject(flag))
     return /^(boolean|string)$/.test(typeof flag) || Number.isFinite(flag)
       ? undefined
       : 'must be a flag, or its value: a boolean, a string, a number or an object';
-  if (typeof flag['enabled'] === 'boolean') return unknownOption(flag, FLAG_FIELDS, 'field');
+  if (typeof flag['enabled'] === 'boolean') return unknownField(flag, FLAG_FIELDS);
   return 'enabled' in flag || 'defaultVariant' in flag
     ? 'must have true or false as "enabled"; an object as value belongs in "variants"'
     : undefined;

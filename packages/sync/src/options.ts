@@ -28,7 +28,8 @@ export const unknownOption = (
 
 const URL_FORM = /^https?:\/\/[^\s/?#@\\]+(\/[^\s?#\\]*)?$/i;
 
-const isServerUrl = (url: unknown): boolean => {
+/** Whether a value is the URL of a server, without user, password, query and fragment. */
+export const isServerUrl = (url: unknown): boolean => {
   try {
     // `URL` alone accepts much that no request can use, and `URL.canParse` is missing in older browsers.
     return typeof url === 'string' && URL_FORM.test(url) && new URL(url).port !== '0';
@@ -41,13 +42,17 @@ const isServerUrl = (url: unknown): boolean => {
 const HEADER_FORM =
   /^(?!(authorization|connection|content-(length|type)|expect|host|if-none-match|keep-alive|last-event-id|proxy-.*|te|trailer|transfer-encoding|upgrade)\n)[\w!#$%&'*+.^`|~-]+\n[ -~]*$/i;
 
-const areHeaders = (headers: unknown): boolean =>
+/** Whether a value has headers by name that the provider and the connection do not set. */
+export const areHeaders = (headers: unknown): boolean =>
   isJsonObject(headers) &&
   // An instance of `Headers` or `Map` has no properties, so it would be ignored.
   Object.prototype.toString.call(headers) === '[object Object]' &&
   Object.entries(headers).every(
     ([name, value]) => typeof value === 'string' && HEADER_FORM.test(`${name}\n${value}`),
   );
+
+/** Whether a value is visible ASCII text without spaces, as every API key is. */
+export const isApiKey = (key: unknown): boolean => typeof key === 'string' && /^[!-~]+$/.test(key);
 
 type ConnectionOptions = {
   readonly url?: unknown;
@@ -66,8 +71,7 @@ export const connectionProblem = (
 ): string | undefined => {
   if (!isServerUrl(url))
     return `${names.url} must be the URL of a server, such as "https://flags.example.com", without user, password, query and fragment`;
-  if (typeof key !== 'string' || !/^[!-~]+$/.test(key))
-    return `${names.key} must be an API key: visible ASCII characters, no spaces`;
+  if (!isApiKey(key)) return `${names.key} must be an API key: visible ASCII characters, no spaces`;
   if (fetch !== undefined && typeof fetch !== 'function') return '"fetch" must be a function';
   return areHeaders(headers)
     ? undefined

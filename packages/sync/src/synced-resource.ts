@@ -1,6 +1,5 @@
-import type { EventSourceMessage } from 'eventsource-parser';
-
 import { gapError } from './errors.ts';
+import type { StreamEvent } from './event-stream.ts';
 import type { RequestSpec } from './http.ts';
 import { parseJsonObject, sameJson } from './json.ts';
 import type { JsonObject } from './json.ts';
@@ -17,7 +16,7 @@ export type Update<Data, Changed> = {
 /** Applies an event of a stream to the current data. Throws a gap error if it does not follow from them. */
 export type EventReducer<Data, Changed> = (
   data: Data | undefined,
-  message: EventSourceMessage,
+  message: StreamEvent,
 ) => Update<Data, Changed>;
 
 /** Something that a follower can keep current: a flag set, or the values of one context. */
@@ -68,7 +67,12 @@ export const buildRequest = (
     url: `${url.replace(/\/+$/, '')}/api/v1/${route}${query}`,
     init: {
       ...post,
-      headers: { ...added, authorization: `Bearer ${key}`, ...type, ...headers },
+      headers: {
+        ...added,
+        authorization: `Bearer ${key}`,
+        ...type,
+        ...headers,
+      },
     },
   };
 };

@@ -15,6 +15,6 @@ it('the fields of local flags are all fields of the contract', () => {
 it.each([true, 'dark', 0, {}, { x: 1 }, { variants: 2 }, { enabled: false }])(
   '%j is a flag or its value',
   flag => {
-    expect(localFlagProblem(flag)).toBeUndefined();
+    expect(localFlagProblem(flag, () => undefined)).toBeUndefined();
   },
 );

@@ -6,7 +6,7 @@ import {
   inexactNumberMessage,
   isInexact,
 } from '@pennon/engine/core';
-import { isJsonObject, localFlagProblem } from '@pennon/sync';
+import { isJsonObject, localFlagProblem, unknownOption } from '@pennon/sync';
 import type { JsonObject } from '@pennon/sync';
 
 /** A flag set as it was received or read. The engine checks each flag when it compiles it. */
@@ -53,9 +53,12 @@ const flagWith = (type: string, variants: object, defaultVariant: string) => ({
   defaultVariant,
 });
 
+const unknownField = (flag: object, fields: readonly string[]): string | undefined =>
+  unknownOption(flag, fields, 'field');
+
 /** An object with `enabled` is a flag. Anything else is the value of a flag. */
 const toFlag = (flagKey: string, flag: unknown): unknown => {
-  const problem = localFlagProblem(flag);
+  const problem = localFlagProblem(flag, unknownField);
   if (problem !== undefined)
     throw new TypeError(`PennonProvider: the flag "${flagKey}": ${problem}`);
   if (typeof flag === 'boolean')

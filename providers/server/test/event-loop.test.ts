@@ -167,7 +167,7 @@ const loadedBy = async (what: string): Promise<readonly string[]> => {
 };
 
 describe('a process that has already loaded the SDK', () => {
-  const LIGHT = ['eventsource-parser', 'murmurhash', 'node:path', 'node:util/types'];
+  const LIGHT = ['murmurhash', 'node:path', 'node:util/types'];
 
   it('loads little with the provider: nothing for files, regular expressions, YAML or randomness', async () => {
     expect(await loadedBy('import')).toEqual(LIGHT);

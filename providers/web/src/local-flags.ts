@@ -2,6 +2,7 @@ import type { JsonValue } from '@openfeature/web-sdk';
 import type { Values } from '@pennon/sync';
 import { isJsonObject, localFlagProblem } from '@pennon/sync';
 
+import { unknownName } from './options.ts';
 import type { Evaluation } from './resolution.ts';
 
 /** The value of each flag, or the flag in the short form, without rules. */
@@ -20,7 +21,7 @@ const evaluate = (flagKey: string, flag: JsonValue): Evaluation => {
   const fail = (problem: string): never => {
     throw new TypeError(`PennonWebProvider: the flag "${flagKey}": ${problem}`);
   };
-  const problem = localFlagProblem(flag);
+  const problem = localFlagProblem(flag, (fields, known) => unknownName(fields, known, 'field'));
   if (problem !== undefined) fail(problem);
   if (!isJsonObject(flag) || !('enabled' in flag))
     return { reason: 'STATIC', variant: variantOf(flag), value: flag };

@@ -1,16 +1,14 @@
 import type { Logger } from '@openfeature/web-sdk';
 import type { OptionForm, Runtime, Values } from '@pennon/sync';
 import {
+  areHeaders,
   BOOLEAN,
-  connectionProblem,
-  durationProblem,
-  formProblem,
   hasMethods,
+  isApiKey,
   isJsonObject,
+  isServerUrl,
   LOGGER,
   LONGEST_TIMER_MS,
-  originProblem,
-  unknownOption,
 } from '@pennon/sync';
 
 import type { LocalFlags } from './local-flags.ts';
@@ -70,37 +68,28 @@ export type Bootstrap = Values<Evaluation> & { readonly targetingKey?: string };
 export const hasFlags = (options: PennonWebProviderOptions): options is FlagsOptions =>
   'flags' in options && options.flags !== undefined;
 
-/** The type requires that no option is forgotten. */
-const NAMES: Record<keyof OnlineOptions | keyof FlagsOptions, true> = {
-  url: true,
-  key: true,
-  bootstrap: true,
-  initTimeoutMs: true,
-  storage: true,
-  storageMaxAgeMs: true,
-  stream: true,
-  pollIntervalMs: true,
-  headers: true,
-  fetch: true,
-  flags: true,
-  logger: true,
-};
+const milliseconds = (longest: number): OptionForm => [
+  value => typeof value === 'number' && value > 0 && value <= longest,
+  `a number of milliseconds greater than 0, and at most ${longest}`,
+];
 
-/** The options that are milliseconds, with the longest. */
-const DURATIONS = {
-  initTimeoutMs: Infinity,
-  storageMaxAgeMs: Infinity,
-  pollIntervalMs: LONGEST_TIMER_MS,
-};
-
-const FORMS: Readonly<Record<string, OptionForm>> = {
-  stream: BOOLEAN,
-  logger: LOGGER,
+/** What each option must be, in few words, because pages load them. The type requires that none is forgotten. */
+const FORMS: Readonly<Record<keyof OnlineOptions | keyof FlagsOptions, OptionForm>> = {
+  url: [isServerUrl, 'the URL of a server, with http or https, and without query and password'],
+  key: [isApiKey, 'an API key'],
   bootstrap: [value => typeof value === 'object', 'an object or null'],
+  initTimeoutMs: milliseconds(Infinity),
   storage: [
     value => value === null || hasMethods(value, 'getItem', 'setItem', 'removeItem'),
     'a storage with "getItem", "setItem" and "removeItem", or null',
   ],
+  storageMaxAgeMs: milliseconds(Infinity),
+  stream: BOOLEAN,
+  pollIntervalMs: milliseconds(LONGEST_TIMER_MS),
+  headers: [areHeaders, 'an object with ASCII text, and none that the provider sets'],
+  fetch: [value => typeof value === 'function', 'a function'],
+  flags: [isJsonObject, 'an object with flags or values by key'],
+  logger: LOGGER,
 };
 
 /** Rejects options that can never work, such as a setting that the build of the page did not fill in. */
@@ -109,16 +98,34 @@ export const checkOptions = (options: PennonWebProviderOptions | undefined): voi
   if (problem !== undefined) throw new TypeError(`PennonWebProvider: ${problem}`);
 };
 
+/** Returns a sentence about the first name that is not known, or undefined. */
+export const unknownName = (
+  named: object,
+  known: readonly string[],
+  kind: string,
+): string | undefined => {
+  const name = Object.keys(named).find(given => !known.includes(given));
+  return name === undefined
+    ? undefined
+    : `there is no ${kind} "${name}"; the ${kind}s are ${known.join(', ')}`;
+};
+
 const problemOf = (options: PennonWebProviderOptions | undefined): string | undefined => {
-  if (typeof options !== 'object' || options === null)
-    return 'pass an object with "url" and "key", or with "flags"';
-  const unknown = unknownOption(options, Object.keys(NAMES));
-  if (unknown !== undefined) return unknown;
-  if (hasFlags(options) && !isJsonObject(options.flags))
-    return '"flags" must be an object with flags or values by key';
-  const wrong = formProblem(options, FORMS);
-  if (wrong !== undefined) return wrong;
-  return hasFlags(options)
-    ? originProblem(options, 'flags', ['logger'])
-    : (connectionProblem(options) ?? durationProblem(options, DURATIONS));
+  if (!isJsonObject(options)) return 'pass an object with "url" and "key", or with "flags"';
+  const given: Readonly<Record<string, unknown>> = options;
+  const isLocal = given['flags'] !== undefined;
+  const names = Object.keys(FORMS);
+  const isUsed = (name: string) => given[name] !== undefined;
+  const isRequired = (name: string) => !isLocal && (name === 'url' || name === 'key');
+  const wrong = Object.entries(FORMS).find(
+    ([name, [isValid]]) => (isUsed(name) || isRequired(name)) && !isValid(given[name]),
+  );
+  const other = names.find(name => isUsed(name) && name !== 'flags' && name !== 'logger');
+  return (
+    unknownName(given, names, 'option') ??
+    (wrong && `"${wrong[0]}" must be ${wrong[1][1]}`) ??
+    (isLocal && other
+      ? `"flags" cannot be combined with "${other}"; remove one of them`
+      : undefined)
+  );
 };

@@ -137,7 +137,7 @@ describe('starting', () => {
 describe('invalid options', () => {
   it.each([
     ['{"key":null}', '"key" must be'],
-    ['{"pollInterval":1}', 'there is no option "pollInterval"; did you mean "pollIntervalMs"?'],
+    ['{"pollInterval":1}', 'there is no option "pollInterval"; the options are url, key, '],
     ['{"domains":[]}', 'there is no option "domains"; the options are url, key, '],
     ['{"flags":null}', '"flags" must be an object with flags or values by key'],
     ['{"flags":{}}', '"flags" cannot be combined with "url"; remove one of them'],
