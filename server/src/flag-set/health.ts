@@ -1,6 +1,6 @@
 import type { Outage } from '../replication/outage.ts';
 import type { Replica } from '../replication/replica.ts';
-import type { StoreErrorCode } from '../store/store.ts';
+import type { Store, StoreErrorCode } from '../store/store.ts';
 import type { Registry } from './registry.ts';
 
 type Ledgers = { readonly control: Replica<'control'>; readonly registry: Registry };
@@ -31,7 +31,8 @@ const PROBLEMS: Readonly<Partial<Record<StoreErrorCode, string>>> = {
   missing:
     'the store has lost data. To bring it back from the copies of the servers, send POST /api/v1/restore with a ' +
     '"*" admin key, or run "pennon restore". To begin with empty data, restart with PENNON_INIT=empty',
-  corrupt: 'data in the store is damaged. The log of the server names it: restore a backup',
+  corrupt:
+    'data in the store is damaged. The log of the server names it: make a copy of the data directory, and restore the last backup',
 };
 
 /** Returns what an operator must do after this failure, or undefined when waiting is enough. */
@@ -39,7 +40,10 @@ export const problemOf = (code: StoreErrorCode | undefined): string | undefined 
   code && PROBLEMS[code];
 
 /** Returns what an operator must do about the store, or undefined when nothing. */
-export const storeProblem = (ledgers: Ledgers): string | undefined => {
+export const storeProblem = (
+  ledgers: Ledgers & { readonly store: Pick<Store, 'isDamaged'> },
+): string | undefined => {
+  if (ledgers.store.isDamaged?.() === true) return PROBLEMS.corrupt;
   const codes = new Set<string | undefined>(outagesOf(ledgers).map(({ code }) => code));
   return Object.entries(PROBLEMS).find(([code]) => codes.has(code))?.[1];
 };

@@ -24,11 +24,12 @@ export const serveHealth = (
     if (isDraining()) return reply.code(503).send({ status: 'draining' });
     const outage = longestOutage(services);
     const { newestMs } = sourceAges(services);
-    if (outage === undefined && newestMs <= SOURCE_STALE_MS) return { status: 'ready' };
+    const problem = storeProblem(services);
+    const isCurrent = outage === undefined && newestMs <= SOURCE_STALE_MS;
+    if (isCurrent && problem === undefined) return { status: 'ready' };
     const degradedMs = outage === undefined ? newestMs : services.clock.monotonic() - outage.since;
     // A snapshot may be much older than its last confirmation, so its age counts from the start of the server.
     const ageMs = outage?.snapshotAt === undefined ? newestMs : degradedMs;
-    const problem = storeProblem(services);
     // If the store has a problem that only an operator can solve, no other server has newer flags.
     if (problem === undefined && isTooOld(ageMs, services)) reply.code(503);
     return { ...describeOutage(outage, degradedMs), problem };

@@ -48,7 +48,7 @@ export const readStatus = async (
   const environments = registry
     .all()
     .map(({ environment: key }) => ({ key, revision: revisions.get(key) ?? null }));
-  const problem = storeProblem({ control, registry });
+  const problem = storeProblem({ store, control, registry });
   return {
     store: environments.some(({ revision }) => revision === null) ? 'away' : 'available',
     ...(problem === undefined ? {} : { problem }),

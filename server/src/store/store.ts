@@ -86,6 +86,9 @@ export interface Store {
   /** Throws a StoreError if the store cannot be written to. */
   ping(): Promise<void>;
 
+  /** Whether a check in the background has found damage. Undefined when the store has no such check. */
+  readonly isDamaged?: (() => boolean) | undefined;
+
   /** How to bring back lost data. Undefined when only this process uses the store, because then no copy outlives it. */
   readonly recovery?: Recovery | undefined;
 

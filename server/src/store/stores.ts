@@ -86,9 +86,9 @@ const sqlite: StoreType = {
       description: directory,
       isShared: false,
       data: { directory, exists: () => databaseExists(directory) },
-      async open({ random }) {
+      async open({ random, onWarning }) {
         requireDirectory(directory);
-        return openSqliteStore({ directory, random });
+        return openSqliteStore({ directory, random, onWarning });
       },
     };
   },

@@ -12,8 +12,11 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
 import { APPLICATION_ID, FORMAT, MIGRATIONS } from '../../src/store/sqlite/format.ts';
-import { databaseExists } from '../../src/store/sqlite/index.ts';
+import { databaseExists, requireIntactData } from '../../src/store/sqlite/index.ts';
 import { StoreError } from '../../src/store/store.ts';
+import { eventually } from '../redis/processes.ts';
+import { production, request } from '../redis/servers.ts';
+import { startProcess, type ServerProcess } from '../support/process.ts';
 import { contents, entry, flag, flags, write } from './fixtures.ts';
 import {
   createDirectoryWithData,
@@ -207,3 +210,30 @@ const readContents = async (directory: string) => {
     await store.close();
   }
 };
+
+test('damage that a start does not need is found in the background, and reported while the server serves', async () => {
+  const directory = newDirectory();
+  const env = { PENNON_DATA: directory };
+  await (await startProcess({ env })).stop();
+  const intact = await startProcess({ env });
+  expect(await readiness(intact)).toEqual({ status: 'ready' });
+  await intact.stop();
+  zeroPage(directory, 'audit');
+  const server = await startProcess({ env });
+  await eventually(async () => (await readiness(server)).status === 'degraded');
+  expect((await readiness(server)).problem).toContain('restore the last backup');
+  expect(server.log()).toContain('is not valid Pennon data');
+  const key = readFileSync(join(directory, 'admin-key'), 'utf8').trim();
+  expect((await request(server.url, 'GET', production('/flag-set'), { key })).status).toBe(200);
+  const { body } = await request(server.url, 'GET', '/api/v1/status', { key });
+  expect(body.problem).toContain('damaged');
+  expect(await server.stop()).toBe(0);
+});
+
+test('text that is not JSON is found by the check of the whole database', async () => {
+  const { directory } = await createDirectoryWithData();
+  execute(databaseFile(directory), `UPDATE audit SET entry = '{"key":'`);
+  expect(() => requireIntactData(directory)).toThrow(/an entry of audit .* is not JSON/);
+});
+
+const readiness = async ({ url }: ServerProcess) => (await request(url, 'GET', '/readyz')).body;

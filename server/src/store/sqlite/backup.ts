@@ -1,5 +1,6 @@
 import { copyFileSync, existsSync, readdirSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
+import type { DatabaseSync } from 'node:sqlite';
 
 import { storeError, toStoreError } from './errors.ts';
 import { databasePath, openForReading } from './file.ts';
@@ -59,6 +60,31 @@ const requireEmpty = (directory: string): void => {
     );
 };
 
+/** The columns that contain JSON, which SQLite itself does not check. */
+const JSON_COLUMNS = [
+  ['documents', 'document'],
+  ['versions', 'entry'],
+  ['audit', 'entry'],
+] as const;
+
+const requireJson = (
+  database: DatabaseSync,
+  source: string,
+  { table, column }: { readonly table: string; readonly column: string },
+): void => {
+  // A backup of an earlier format lacks the versions.
+  const exists = database.prepare('SELECT 1 FROM sqlite_schema WHERE name = ?').get(table);
+  if (exists === undefined) return;
+  const query = `SELECT key FROM ${table} WHERE NOT json_valid(${column}) LIMIT 1`;
+  const damaged = database.prepare(query).get();
+  if (damaged !== undefined)
+    throw storeError(
+      'corrupt',
+      source,
+      `an entry of ${table} for ${String(damaged['key'])} is not JSON`,
+    );
+};
+
 /** `source` is the path to name if the file at `path` is damaged. */
 const requireIntact = (path: string, source: string): void => {
   const database = openForReading(path, source);
@@ -68,6 +94,7 @@ const requireIntact = (path: string, source: string): void => {
       'integrity_check',
     );
     if (found !== 'ok') throw storeError('corrupt', source, found);
+    for (const [table, column] of JSON_COLUMNS) requireJson(database, source, { table, column });
   } catch (error) {
     throw toStoreError(error, source, 'corrupt');
   } finally {

@@ -15,6 +15,7 @@ import {
 } from '../serialization.ts';
 import type { Commit, CommitOutcome, Ledger, LedgerKind, Store } from '../store.ts';
 import { fleetOfOne } from '../store.ts';
+import { startIntegrityCheck } from './integrity.ts';
 import { startDatabaseThread, type DatabaseThread } from './thread.ts';
 
 export { backUp, requireIntactData, restore } from './backup.ts';
@@ -24,17 +25,28 @@ export type SqliteOptions = {
   /** The directory of `pennon.db`. Both are created if they do not exist. */
   readonly directory: string;
   readonly random: Random;
+  /** Called if the check in the background finds damage. */
+  readonly onWarning?: ((message: string) => void) | undefined;
 };
 
 /** The embedded store: a SQLite database that only this process uses. */
-export const openSqliteStore = async ({ directory, random }: SqliteOptions): Promise<Store> => {
+export const openSqliteStore = async ({
+  directory,
+  random,
+  onWarning = () => {},
+}: SqliteOptions): Promise<Store> => {
   const feeds = createLedgerFeeds();
   const thread = await startDatabaseThread(resolve(directory), feeds.close);
-  const { call, close } = thread;
+  const { call } = thread;
+  const integrity = startIntegrityCheck(resolve(directory), onWarning);
   return {
     ...readsOf(thread),
     ...fleetOfOne,
-    close,
+    isDamaged: integrity.isDamaged,
+    async close() {
+      await integrity.close();
+      await thread.close();
+    },
     ping: () => call('ping', undefined),
     async commit(ledger, commit) {
       const outcome = await commitIn(thread, ledger, commit, random);
