@@ -106,6 +106,17 @@ it('a file with one changed letter is ignored', async () => {
   expect(warnings).toEqual([expect.stringContaining('it is damaged')]);
 });
 
+it('a failed save is repeated without a change, and reported once', async () => {
+  snapshots.save(ledger, () => snapshotOf(1));
+  writeFileSync(directory, 'a file instead of the directory');
+  for (let tries = 0; tries < 3; tries += 1) await snapshots.flush();
+  expect(warnings).toEqual([expect.stringContaining('cannot be saved')]);
+  rmSync(directory);
+  clock.advance(10_000);
+  await snapshots.flush();
+  expect(snapshots.read(ledger)?.snapshot.id).toBe('epoch.1.nonce');
+});
+
 it('a failed save is reported, and a later one succeeds', async () => {
   snapshots.save(ledger, () => snapshotOf(1));
   await snapshots.flush();

@@ -46,6 +46,8 @@ export type SnapshotFilesOptions = {
 };
 
 const SAVE_DELAY_MS = 1_000;
+/** How long after a failed save, for example on a full disk, the snapshot is saved again. */
+const RETRY_MS = 10_000;
 const FORMAT = 1;
 const DRAFT_NAME_LENGTH = 8;
 
@@ -82,13 +84,30 @@ export const openSnapshotFiles = (options: SnapshotFilesOptions): SnapshotFiles 
 /** Writes one file at a time, each a short delay after its first change. */
 const createSaveQueue = (clock: Clock, onWarning: (message: string) => void) => {
   const scheduled = new Map<string, () => Promise<void>>();
+  /** The reasons of saves that failed and were not repeated successfully, by path. */
+  const failures = new Map<string, string>();
   let lastWrite: Promise<void> = Promise.resolve();
 
   const enqueue = (path: string, work: () => Promise<void>) => {
-    lastWrite = lastWrite
-      .then(work)
-      .catch(error => onWarning(`the snapshot ${path} cannot be saved: ${errorMessage(error)}`));
+    const run = async () => {
+      try {
+        await work();
+        failures.delete(path);
+      } catch (error) {
+        fail(path, work, errorMessage(error));
+      }
+    };
+    lastWrite = lastWrite.then(run);
     return lastWrite;
+  };
+
+  /** Tries again later, and reports each reason once. */
+  const fail = (path: string, work: () => Promise<void>, reason: string) => {
+    if (failures.get(path) !== reason) onWarning(`the snapshot ${path} cannot be saved: ${reason}`);
+    failures.set(path, reason);
+    if (scheduled.has(path)) return;
+    scheduled.set(path, work);
+    clock.after(RETRY_MS, () => void saveNow(path));
   };
 
   const saveNow = async (path: string) => {

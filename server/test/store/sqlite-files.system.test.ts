@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import {
   copyFileSync,
   mkdirSync,
@@ -237,3 +238,34 @@ test('text that is not JSON is found by the check of the whole database', async 
 });
 
 const readiness = async ({ url }: ServerProcess) => (await request(url, 'GET', '/readyz')).body;
+
+test('on a full disk writes are refused with Retry-After, evaluations continue, and space ends it', async () => {
+  const directory = newDirectory();
+  const server = await startProcess({ env: { PENNON_DATA: directory } });
+  const key = readFileSync(join(directory, 'admin-key'), 'utf8').trim();
+  const limitFiles = (bytes: string) =>
+    execFileSync('prlimit', ['--pid', String(server.child.pid), `--fsize=${bytes}:`]);
+  const put = (flagKey: string) =>
+    request(server.url, 'PUT', production(`/flags/${flagKey}`), { key, body: { enabled: true } });
+  expect((await put('before')).status).toBe(201);
+  limitFiles('1024');
+  for (let tries = 0; tries < 3; tries += 1) {
+    const refused = await put('during');
+    expect([refused.status, refused.headers.get('retry-after'), refused.body.error]).toEqual([
+      503,
+      '1',
+      {
+        code: 'SERVICE_UNAVAILABLE',
+        message: expect.stringMatching(/^the store is full(?!.*\/)/),
+      },
+    ]);
+  }
+  const body = { flagKey: 'before', context: { targetingKey: 'u' } };
+  const evaluated = await request(server.url, 'POST', production('/evaluate'), { key, body });
+  expect([evaluated.status, evaluated.body.value]).toEqual([200, true]);
+  limitFiles('unlimited');
+  expect((await put('after')).status).toBe(201);
+  const { body: flagSet } = await request(server.url, 'GET', production('/flag-set'), { key });
+  expect(Object.keys(flagSet.flags).toSorted()).toEqual(['after', 'before']);
+  expect(await server.stop()).toBe(0);
+});
