@@ -107,8 +107,17 @@ export const Settings = z.object({
     'Maximum bytes of the flags and segments of an environment, as JSON.',
   ),
   PENNON_MAX_STREAMS: wholeNumber(1, 1_000_000, 10_000).describe('Maximum number of open streams.'),
+  PENNON_MAX_STREAMS_PER_ADDRESS: wholeNumber(0, 1_000_000, 0).describe(
+    'Maximum number of open streams of client keys of one address; 0 is a quarter of all.',
+  ),
   PENNON_MAX_CONNECTIONS: wholeNumber(1, 1_000_000, 15_000).describe(
     'Maximum number of open connections, streams included.',
+  ),
+  PENNON_MAX_CONNECTIONS_PER_ADDRESS: wholeNumber(0, 1_000_000, 0).describe(
+    'Maximum number of open connections of one address; 0 is half of all, and no limit with PENNON_TRUST_PROXY.',
+  ),
+  PENNON_IPV6_PREFIX: wholeNumber(16, 128, 64).describe(
+    'Leading bits of an IPv6 address that are one visitor for limits by address.',
   ),
   PENNON_READY_MAX_SOURCE_AGE: wholeNumber(0, 86_400, 60).describe(
     'Seconds without the store after which `/readyz` responds with 503; 0 stays ready.',
@@ -153,7 +162,12 @@ export type Limits = {
   readonly segments: number;
   readonly flagSetBytes: number;
   readonly streams: number;
+  /** With client keys; 0 for a part of all. */
+  readonly streamsPerAddress: number;
   readonly connections: number;
+  readonly connectionsPerAddress: number;
+  /** How many leading bits of an IPv6 address are one visitor. */
+  readonly ipv6Prefix: number;
   readonly cachedEvaluations: number;
   /** How old the data of a server may be that is ready; 0 for any age. */
   readonly readySourceAgeSeconds: number;
@@ -244,13 +258,25 @@ export const readConfig = (env: Readonly<Record<string, string | undefined>>): C
       segments: settings.PENNON_MAX_SEGMENTS,
       flagSetBytes: settings.PENNON_MAX_FLAG_SET_BYTES,
       streams: settings.PENNON_MAX_STREAMS,
+      streamsPerAddress: settings.PENNON_MAX_STREAMS_PER_ADDRESS,
       connections: settings.PENNON_MAX_CONNECTIONS,
+      connectionsPerAddress: connectionsPerAddress(settings),
+      ipv6Prefix: settings.PENNON_IPV6_PREFIX,
       cachedEvaluations: settings.PENNON_CACHE_ENTRIES,
       readySourceAgeSeconds: settings.PENNON_READY_MAX_SOURCE_AGE,
       cacheBytes: settings.PENNON_CACHE_BYTES,
       showsRuleIdsToClients: settings.PENNON_CLIENT_RULE_IDS === '1',
     },
   };
+};
+
+/** Behind a proxy, all connections are from its address. */
+const connectionsPerAddress = (settings: z.infer<typeof Settings>): number => {
+  if (settings.PENNON_MAX_CONNECTIONS_PER_ADDRESS > 0)
+    return settings.PENNON_MAX_CONNECTIONS_PER_ADDRESS;
+  return settings.PENNON_TRUST_PROXY > 0
+    ? Number.POSITIVE_INFINITY
+    : Math.ceil(settings.PENNON_MAX_CONNECTIONS / 2);
 };
 
 const requireNone = (problems: readonly string[]): void => {

@@ -155,7 +155,7 @@ const createServices = async (
 ): Promise<Services> => {
   const { store, clock, random, limits, basePath = '' } = options;
   const { control, registry } = replicas;
-  const streams = createStreamRegistry(control, clock, limits.streams);
+  const streams = createStreamRegistry(control, clock, limits);
   const fleet = await joinFleet({ store, clock, report: createReport(options, replicas, streams) });
   return {
     store,
@@ -179,7 +179,7 @@ const createServices = async (
 
 const accepts = ({ authenticate }: Services, secret: string): boolean => {
   try {
-    authenticate({ apiKey: secret });
+    authenticate({ apiKey: secret, visitor: '' });
     return true;
   } catch (error) {
     if (error instanceof PennonError) return false;

@@ -23,7 +23,7 @@ const statusOf = async (method: string, path: string, key?: string): Promise<num
     'Host: localhost',
     'Connection: close',
     'Content-Type: application/json',
-    'Content-Length: 900000',
+    `Content-Length: ${60 * 1_048_576}`,
     ...(key === undefined ? [] : [`Authorization: Bearer ${key}`]),
   ];
   socket.write(`${headers.join('\r\n')}\r\n\r\n`);
@@ -32,7 +32,7 @@ const statusOf = async (method: string, path: string, key?: string): Promise<num
 };
 
 describe('before the body is read', () => {
-  it('a request without a key is refused, on every route', async () => {
+  it('a request without a key, or with an unknown one, is refused, on every route', async () => {
     const withBody = server.routes.filter(
       ({ method, access }) => ['POST', 'PUT', 'PATCH'].includes(method) && access !== 'public',
     );
@@ -40,6 +40,7 @@ describe('before the body is read', () => {
     for (const { method, url } of withBody) {
       const path = url.replace('/trpc/:path', '/trpc/flags.create').replaceAll(/:\w+/g, 'some');
       expect([path, await statusOf(method, path)]).toEqual([path, 401]);
+      expect([path, await statusOf(method, path, 'unknown')]).toEqual([path, 401]);
     }
   });
 

@@ -1,9 +1,12 @@
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { connect } from 'node:net';
+import { buffer } from 'node:stream/consumers';
 
 import { describe, expect, it } from 'vitest';
 
+import { readConfig } from '../src/config.ts';
+import { createFakeClock } from './support/fake-clock.ts';
 import { ADMIN_KEY, startServer } from './support/server.ts';
 
 /** Sends bytes on a connection. Resolves to everything received until the server closes it. */
@@ -17,13 +20,22 @@ const send = async (socket: Socket, bytes: string): Promise<string> => {
   return received;
 };
 
-const open = async (url: string): Promise<Socket> => {
+const open = async (url: string, localAddress?: string): Promise<Socket> => {
   const { hostname, port } = new URL(url);
-  const socket = connect(Number(port), hostname);
+  const socket = connect({
+    port: Number(port),
+    host: hostname,
+    allowHalfOpen: true,
+    ...(localAddress === undefined ? {} : { localAddress }),
+  });
   socket.on('error', () => undefined);
+  // Closes once the server has, but not while the test does not read.
+  socket.on('end', () => socket.end());
   await once(socket, 'connect');
   return socket;
 };
+
+const HEALTH = 'GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n';
 
 const bodyOf = (response: string) => JSON.parse(response.slice(response.indexOf('\r\n\r\n')));
 
@@ -55,6 +67,88 @@ describe('a connection without a valid request', () => {
     );
     expect(served).toMatch(/^HTTP\/1.1 200 /);
   });
+
+  it('is closed above the limit even if its peer neither reads nor closes', async () => {
+    await using server = await startServer({ limits: { connections: 2 } });
+    const url = await server.listen();
+    const first = await open(url);
+    const second = await open(url);
+    const silent = await Promise.all(Array.from({ length: 20 }, () => open(url)));
+    // Connections are accepted in order, so all of these have been.
+    expect(await send(await open(url), '')).toMatch(/^HTTP\/1.1 503 /);
+    await send(second, HEALTH);
+    // The server notices the end of that connection a moment later.
+    while (!(await send(await open(url), HEALTH)).startsWith('HTTP/1.1 200 '));
+    for (const socket of [...silent, first]) socket.destroy();
+  });
+
+  it('is closed if its address has too many, while other addresses are served', async () => {
+    await using server = await startServer({ limits: { connectionsPerAddress: 1 } });
+    const url = await server.listen();
+    const first = await open(url);
+    expect(await send(await open(url), '')).toMatch(/^HTTP\/1.1 503 .*this address has 1 /s);
+    expect(await send(await open(url, '127.0.0.2'), HEALTH)).toMatch(/^HTTP\/1.1 200 /);
+    first.destroy();
+  });
+
+  it('has no limit by address behind a proxy, which has one address', () => {
+    const perAddress = (env: Record<string, string>) =>
+      readConfig(env).limits.connectionsPerAddress;
+    expect(perAddress({})).toBe(7_500);
+    expect(perAddress({ PENNON_TRUST_PROXY: '1' })).toBe(Number.POSITIVE_INFINITY);
+    expect(perAddress({ PENNON_TRUST_PROXY: '1', PENNON_MAX_CONNECTIONS_PER_ADDRESS: '50' })).toBe(
+      50,
+    );
+  });
+});
+
+const LARGE = '/docs/swagger-ui-bundle.js';
+const request = (path: string, more = '') => `GET ${path} HTTP/1.1\r\nHost: x\r\n${more}\r\n`;
+
+/** Sends requests and reads nothing until the server has stopped to write. */
+const openUnread = async (url: string, requests: string): Promise<Socket> => {
+  const socket = await open(url);
+  socket.pause();
+  socket.write(requests);
+  // More than enough turns of the event loop for the server to handle all requests, if it did.
+  for (let i = 0; i < 20; i += 1) await fetch(`${url}/healthz`);
+  return socket;
+};
+
+describe('a connection with pipelined requests', () => {
+  const handled = (logs: string) => logs.split(LARGE).length - 1;
+
+  it('has them handled one after the other, as fast as its peer reads', async () => {
+    await using server = await startServer();
+    const url = await server.listen();
+    const { byteLength: length } = await (await fetch(url + LARGE)).arrayBuffer();
+    const before = handled(server.logs());
+    const requests = request(LARGE).repeat(39) + request(LARGE, 'Connection: close\r\n');
+    const socket = await openUnread(url, requests);
+    expect(handled(server.logs()) - before).toBeLessThan(15);
+    const received = await buffer(socket);
+    expect(received.length).toBeGreaterThan(40 * length);
+    expect(received.length).toBeLessThan(40 * (length + 1_000));
+  });
+
+  it('is closed if too many wait', async () => {
+    await using server = await startServer();
+    const received = await send(await open(await server.listen()), request('/healthz').repeat(500));
+    expect(received.split('HTTP/1.1 200').length - 1).toBeLessThan(101);
+  });
+});
+
+it('a connection whose peer reads nothing of a response for 30 s is closed, and others are kept', async () => {
+  const clock = createFakeClock();
+  await using server = await startServer({ clock });
+  const url = await server.listen();
+  const { byteLength: length } = await (await fetch(url + LARGE)).arrayBuffer();
+  const unread = await openUnread(url, request(LARGE).repeat(40));
+  const idle = await open(url);
+  for (let i = 0; i < 8; i += 1) clock.advance(5_000);
+  const received = await buffer(unread).catch(() => Buffer.alloc(0));
+  expect(received.length).toBeLessThan(40 * length);
+  expect(await send(idle, HEALTH)).toMatch(/^HTTP\/1.1 200 /);
 });
 
 describe('a key that is revoked before the body has arrived', () => {

@@ -62,6 +62,32 @@ it('limits a client key for each address, so visitors do not block one another',
   expect(await from('192.0.2.2')).toBe(200);
 });
 
+it.each([
+  ['2001:db8:0:1::1', '2001:db8:0:1:ffff::2', 64, true],
+  ['2001:db8:0:1::1', '2001:db8:0:2::1', 64, false],
+  ['2001:db8:0:1::1', '2001:db8:0:2::1', 48, true],
+  ['2001:db8::1', '2001:db8::2', 128, false],
+  ['::ffff:192.0.2.1', '192.0.2.1', 64, true],
+  ['::ffff:192.0.2.1', '::ffff:192.0.2.2', 64, false],
+  ['fe80::1%eth0', 'fe80::2%eth1', 64, true],
+  ['not an address', 'nor this', 64, true],
+])(
+  '%s and %s with a prefix of %d are one visitor: %s',
+  async (first, second, ipv6Prefix, isOne) => {
+    await using server = await startServer({
+      clock: createFakeClock(),
+      limits: { requestsPerSecond: 1, trustedProxies: 1, ipv6Prefix },
+    });
+    const key = await server.keyOf('client');
+    const from = async (address: string) => {
+      const headers = { 'x-forwarded-for': address };
+      const body = { context: {} };
+      return (await server.request('POST', '/api/v1/evaluations', { key, body, headers })).status;
+    };
+    expect([await from(first), await from(second)]).toEqual([200, isOne ? 429 : 200]);
+  },
+);
+
 it('ignores X-Forwarded-For without a trusted proxy', async () => {
   await using server = await startServer({
     clock: createFakeClock(),

@@ -82,12 +82,13 @@ const caller = {
   environment: '*',
   expiresAt: undefined,
   onBehalfOf: undefined,
+  visitor: '127.0.0.1',
 } as const;
 
 const granted = (count: ReturnType<typeof createRateLimit>): number => {
   for (let requests = 0; ; requests += 1)
     try {
-      count(caller, '127.0.0.1');
+      count(caller);
     } catch {
       return requests;
     }
@@ -110,9 +111,7 @@ it('a share below one request per second still grants single requests', () => {
   const count = createRateLimit(1, () => 5, clock);
   expect(granted(count)).toBe(1);
   clock.advance(4_000);
-  expect(() => count(caller, '127.0.0.1')).toThrow(
-    'the limit of 1 requests per second is exceeded',
-  );
+  expect(() => count(caller)).toThrow('the limit of 1 requests per second is exceeded');
   clock.advance(1_000);
   expect(granted(count)).toBe(1);
 });

@@ -13,6 +13,8 @@ export type Credentials = {
   readonly apiKey?: string | undefined;
   readonly origin?: string | undefined;
   readonly onBehalfOf?: string | undefined;
+  /** The address of the request, or its IPv6 network. */
+  readonly visitor: string;
 };
 
 /** Returns the caller. Throws UNAUTHORIZED for an invalid key, FORBIDDEN for a disallowed origin. */
@@ -47,6 +49,7 @@ export const createAuthenticate = (control: Replica<'control'>, clock: Clock): A
       environment: key.environment,
       expiresAt,
       onBehalfOf: nameOf(credentials.onBehalfOf),
+      visitor: credentials.visitor,
     };
   };
 };

@@ -16,6 +16,8 @@ export type Caller = {
   readonly expiresAt: number | undefined;
   /** From X-On-Behalf-Of; unverified. */
   readonly onBehalfOf: string | undefined;
+  /** The address of the request, or its IPv6 network: what counts as one visitor. */
+  readonly visitor: string;
   /** From X-Change-Comment: why the caller makes the change. */
   readonly comment?: string | undefined;
 };

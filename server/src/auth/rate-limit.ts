@@ -5,7 +5,7 @@ import { PennonError } from '../errors.ts';
 import type { Caller } from './caller.ts';
 
 /** Counts a request of a caller. Throws TOO_MANY_REQUESTS if it exceeds the limit. */
-export type CountRequest = (caller: Caller, address: string) => void;
+export type CountRequest = (caller: Caller) => void;
 
 type Bucket = { tokens: number; refilledAt: number };
 
@@ -14,7 +14,7 @@ const MAX_BUCKETS = 100_000;
 
 /**
  * Limits requests with one token bucket for each key; 0 turns it off. Client keys are public, so they have
- * a bucket for each address: one visitor cannot use up the requests of others.
+ * a bucket for each visitor: one cannot use up the requests of others.
  *
  * The limit applies to all servers together. Each grants its share from its own memory.
  */
@@ -26,11 +26,11 @@ export const createRateLimit = (
   if (perSecond === 0) return () => undefined;
   const buckets = new LRUCache<string, Bucket>({ max: MAX_BUCKETS });
 
-  return (caller, address) => {
+  return caller => {
     const share = perSecond / serverCount();
     // A bucket that holds less than one token would never allow a request.
     const capacity = Math.max(1, share);
-    const bucketKey = caller.role === 'client' ? `${caller.keyId} ${address}` : caller.keyId;
+    const bucketKey = caller.role === 'client' ? `${caller.keyId} ${caller.visitor}` : caller.keyId;
     const now = clock.monotonic();
     const bucket = buckets.get(bucketKey) ?? { tokens: capacity, refilledAt: now };
     const refilled = bucket.tokens + ((now - bucket.refilledAt) * share) / 1_000;

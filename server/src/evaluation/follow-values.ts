@@ -2,6 +2,7 @@ import type { Evaluation, EvaluationContext } from '@pennon/schema';
 
 import type { Caller } from '../auth/caller.ts';
 import { environmentOf } from '../auth/caller.ts';
+import { PennonError } from '../errors.ts';
 import type { FlagSetEvent, FlagSetView } from '../flag-set/live-flag-set.ts';
 import type { StreamServices } from '../streaming/follow-flag-set.ts';
 import type { Heartbeat, StreamEvent } from '../streaming/subscription.ts';
@@ -52,8 +53,22 @@ export const followValues = (
   const live = registry.find(environmentOf(caller, environment));
   const reader = { context, audience: audienceOf(caller), lastEventId, turns };
   const whole: StreamEvent = { type: 'set', view: live.view() };
-  const events = broadcastOf(live).subscribe(streams.open(caller, requestEnded), [whole]);
+  const stream = streams.open(caller, requestEnded, bytesOf(context));
+  const events = broadcastOf(live).subscribe(stream, [whole]);
   return valuesFor(reader, events);
+};
+
+/** A stream keeps its context for as long as it is open. */
+const MAX_CONTEXT_BYTES = 65_536;
+
+/** Throws PAYLOAD_TOO_LARGE if a stream may not keep the context. */
+const bytesOf = (context: EvaluationContext): number => {
+  const bytes = Buffer.byteLength(JSON.stringify(context));
+  if (bytes <= MAX_CONTEXT_BYTES) return bytes;
+  throw new PennonError(
+    'PAYLOAD_TOO_LARGE',
+    `the context of a stream must be at most ${MAX_CONTEXT_BYTES} bytes of JSON; this one has ${bytes}`,
+  );
 };
 
 type Reader = {

@@ -4,6 +4,7 @@ import type { Credentials } from '../auth/authenticate.ts';
 import type { Caller } from '../auth/caller.ts';
 import { requireAllEnvironments, requirePermission } from '../auth/caller.ts';
 import type { Permission } from '../auth/permissions.ts';
+import { visitorOf } from '../auth/visitor.ts';
 import { invalid, type PennonError } from '../errors.ts';
 import type { Services } from '../services.ts';
 
@@ -29,12 +30,13 @@ declare module 'fastify' {
 /** Authenticates a request by its headers and counts it against the rate limit. */
 export const authenticateRequest = (services: Services, request: FastifyRequest): Caller => {
   const caller = callerFrom(services, request);
-  services.countRequest(caller, request.ip);
+  services.countRequest(caller);
   return caller;
 };
 
-const callerFrom = ({ authenticate }: Services, request: FastifyRequest): Caller => {
-  const caller = authenticate(credentialsOf(request));
+const callerFrom = ({ authenticate, limits }: Services, request: FastifyRequest): Caller => {
+  const visitor = visitorOf(request.ip, limits.ipv6Prefix);
+  const caller = authenticate({ ...credentialsOf(request), visitor });
   const comment = changeComment(request);
   return comment === undefined ? caller : { ...caller, comment };
 };
@@ -66,7 +68,7 @@ const decodeUtf8 = (header: string): string | undefined => {
   }
 };
 
-const credentialsOf = ({ headers }: FastifyRequest): Credentials => ({
+const credentialsOf = ({ headers }: FastifyRequest): Omit<Credentials, 'visitor'> => ({
   authorization: headers.authorization,
   apiKey: toSingle(headers['x-api-key']),
   origin: headers.origin,

@@ -11,7 +11,9 @@ import { guardRoutes } from './access.ts';
 import { stripBasePath } from './base-path.ts';
 import { parseJsonBodies } from './body.ts';
 import {
+  closeUnread,
   closeWhileDraining,
+  handleInTurn,
   limitConnections,
   parserError,
   requireHost,
@@ -24,6 +26,7 @@ import { serveEvaluations } from './evaluate.ts';
 import { serveFlagSet } from './flag-set.ts';
 import { serveHealth } from './health.ts';
 import { serveMetrics } from './metrics.ts';
+import { sendInParts } from './parts.ts';
 import { serveRest } from './rest.ts';
 import { serveStreams } from './stream.ts';
 import { serveTrpc } from './trpc.ts';
@@ -34,7 +37,10 @@ const MAX_PARAMETER_LENGTH = 2_000;
 const REQUEST_TIMEOUT_MS = 30_000;
 /** How often Node looks for requests that have timed out. */
 const TIMEOUT_CHECK_MS = 5_000;
-const KEEP_ALIVE_MS = 72_000;
+/** How long a connection may have no request. */
+const KEEP_ALIVE_MS = 50_000;
+/** Proxies reuse connections for up to a minute. The server must not close one at the same moment. */
+const KEEP_ALIVE_OF_PROXIES_MS = 72_000;
 
 export type AppOptions = {
   readonly services: Services;
@@ -53,7 +59,10 @@ export const createApp = async ({
   isDraining,
 }: AppOptions): Promise<App> => {
   const app = createFastify(services, logger);
-  limitConnections(app.server, services.limits.connections);
+  limitConnections(app.server, services.limits);
+  closeUnread(app, services.clock);
+  handleInTurn(app);
+  sendInParts(app);
   closeWhileDraining(app, isDraining);
   requireHost(app);
   addCors(app);
@@ -85,7 +94,7 @@ const createFastify = (
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: limits.bodyBytes,
     requestTimeout: REQUEST_TIMEOUT_MS,
-    keepAliveTimeout: KEEP_ALIVE_MS,
+    keepAliveTimeout: limits.trustedProxies > 0 ? KEEP_ALIVE_OF_PROXIES_MS : KEEP_ALIVE_MS,
     forceCloseConnections: 'idle',
     // A request on a connection that is still open is served, until the last one has its response.
     return503OnClosing: false,

@@ -1,10 +1,17 @@
-import type { Server } from 'node:http';
+import type { Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
 import type { FastifyInstance } from 'fastify';
 
+import { visitorOf } from '../auth/visitor.ts';
+import type { Clock } from '../clock.ts';
+import type { Limits } from '../config.ts';
 import { errorBody, ERRORS, PennonError } from '../errors.ts';
+import { createUsage } from '../usage.ts';
 import { errorHeaders } from './errors.ts';
+
+/** How long a peer has to read an error after which its connection is closed. */
+const LINGER_MS = 2_000;
 
 const STATUS_TEXT: Readonly<Record<number, string>> = {
   400: 'Bad Request',
@@ -23,11 +30,18 @@ export const parserError = ({ code }: Error & { code?: string }): PennonError =>
 };
 
 /**
- * Sends an error on a connection that has no request yet, and closes it. The response looks like that of
- * any other error, but is written by hand.
+ * Sends an error on a connection that has no request yet, and closes it after a moment, even if the peer does not.
+ * The response looks like that of any other error, but is written by hand.
  */
-export const sendRawError = (socket: Socket, error: PennonError): void => {
+export const sendRawError = (
+  socket: Socket,
+  error: PennonError,
+  lingerMs: number = LINGER_MS,
+): void => {
   if (!socket.writable) return void socket.destroy();
+  const destroy = () => socket.destroy();
+  // A connection that is closed with unread data is reset, and its peer may lose the response.
+  socket.once('finish', lingerMs === 0 ? destroy : () => setTimeout(destroy, lingerMs).unref());
   const { http } = ERRORS[error.code];
   const body = JSON.stringify(errorBody(error));
   const headers = {
@@ -42,24 +56,78 @@ export const sendRawError = (socket: Socket, error: PennonError): void => {
 
 const RETRY_AFTER_SECONDS = 5;
 
-/** Closes connections above the limit with a 503, before they reach a route. */
-export const limitConnections = (server: Server, max: number): void => {
+/** Closes connections above the limits at once with a 503, before they reach a route. */
+export const limitConnections = (server: Server, limits: Limits): void => {
   let open = 0;
+  const byVisitor = createUsage();
   server.prependListener('connection', (socket: Socket) => {
+    const visitor = visitorOf(socket.remoteAddress ?? '', limits.ipv6Prefix);
+    if (open >= limits.connections) return refuse(socket, `this server has ${limits.connections}`);
+    if (byVisitor.of(visitor) >= limits.connectionsPerAddress)
+      return refuse(socket, `this address has ${limits.connectionsPerAddress}`);
     open += 1;
+    byVisitor.add(visitor, 1);
     socket.once('close', () => {
       open -= 1;
+      byVisitor.add(visitor, -1);
     });
-    if (open > max) sendRawError(socket, tooManyConnections(max));
   });
 };
 
-const tooManyConnections = (max: number): PennonError =>
-  new PennonError(
-    'SERVICE_UNAVAILABLE',
-    `this server has ${max} open connections, which is its limit`,
-    { retryAfterSeconds: RETRY_AFTER_SECONDS },
+const refuse = (socket: Socket, reason: string): void =>
+  sendRawError(
+    socket,
+    new PennonError('SERVICE_UNAVAILABLE', `${reason} open connections, which is its limit`, {
+      retryAfterSeconds: RETRY_AFTER_SECONDS,
+    }),
+    0,
   );
+
+const UNREAD_CHECK_MS = 5_000;
+/** How long a peer may read nothing of a response that waits for it. */
+const MAX_UNREAD_MS = 30_000;
+
+/** Closes connections whose peers do not read what waits for them. */
+export const closeUnread = (app: FastifyInstance, clock: Clock): void => {
+  const open = new Map<Socket, { sent: number; at: number }>();
+  app.server.on('connection', (socket: Socket) => {
+    open.set(socket, { sent: 0, at: clock.monotonic() });
+    socket.once('close', () => open.delete(socket));
+  });
+  const stop = clock.every(UNREAD_CHECK_MS, () => {
+    const now = clock.monotonic();
+    for (const [socket, progress] of open) {
+      const sent = socket.bytesWritten - socket.writableLength;
+      if (socket.writableLength === 0 || sent !== progress.sent)
+        open.set(socket, { sent, at: now });
+      else if (now - progress.at >= MAX_UNREAD_MS) socket.destroy();
+    }
+  });
+  app.addHook('onClose', async () => stop());
+};
+
+/** How many requests of a connection may wait for the responses to those before them. */
+const MAX_PIPELINED = 100;
+
+/**
+ * Handles the requests of a connection one after the other, so that none is handled for a peer that does not read
+ * the response to the one before. Closes a connection that has too many.
+ */
+export const handleInTurn = (app: FastifyInstance): void => {
+  const pending = new WeakMap<Socket, Set<ServerResponse>>();
+  app.addHook('onRequest', (request, { raw }, next) => {
+    const { socket } = request;
+    const responses = pending.get(socket) ?? new Set();
+    if (responses.size >= MAX_PIPELINED) return void socket.destroy();
+    const previous = [...responses].at(-1);
+    pending.set(socket, responses.add(raw));
+    raw.once('close', () => responses.delete(raw));
+    if (previous === undefined) return next();
+    previous.once('close', () => {
+      if (!socket.destroyed) next();
+    });
+  });
+};
 
 /** While `isDraining`, closes each connection after its response, so no client reuses it. */
 export const closeWhileDraining = (app: FastifyInstance, isDraining: () => boolean): void => {

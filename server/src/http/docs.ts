@@ -83,12 +83,12 @@ const ui = SwaggerUIBundle({
 export const serveDocs = (app: FastifyInstance, basePath: string): void => {
   const config = { access: 'public' } as const;
   const assets = findAssets();
-  let document: string | undefined;
+  let document: Buffer | undefined;
 
   app.get('/openapi.json', { config }, async (_, reply) =>
     reply
       .type('application/json; charset=utf-8')
-      .send((document ??= JSON.stringify(openApiDocument(basePath)))),
+      .send((document ??= Buffer.from(JSON.stringify(openApiDocument(basePath))))),
   );
   app.get('/docs', { config }, async (_, reply) =>
     reply
@@ -100,11 +100,12 @@ export const serveDocs = (app: FastifyInstance, basePath: string): void => {
     reply.type('text/javascript; charset=utf-8').send(startScript(basePath)),
   );
   for (const [name, type] of Object.entries(FILES)) {
+    let file: Buffer | undefined;
     app.get(`/docs/${name}`, { config }, async (_, reply) =>
       reply
         .type(type)
         .header('cache-control', 'public, max-age=3600')
-        .send(readFileSync(join(assets, name))),
+        .send((file ??= readFileSync(join(assets, name)))),
     );
   }
 };

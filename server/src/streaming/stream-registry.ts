@@ -1,16 +1,20 @@
 import type { Caller } from '../auth/caller.ts';
+import { seesOnlyVisible } from '../auth/caller.ts';
 import { msUntil, type Clock } from '../clock.ts';
+import type { Limits } from '../config.ts';
 import { PennonError } from '../errors.ts';
 import type { Replica } from '../replication/replica.ts';
 import { onAbort } from './on-abort.ts';
+import { createShares } from './shares.ts';
 
 /**
- * All open streams of this server, of every transport. Limits their number, and ends a stream when its
+ * All open streams of this server, of every transport. Limits their number, with room for keys that are not
+ * public before others, and ends a stream when its
  * request ends, its key is revoked or expires, or the server drains.
  */
 export type StreamRegistry = {
-  /** Registers a stream. Throws SERVICE_UNAVAILABLE if too many are open. */
-  open(caller: Caller, requestEnded: AbortSignal | undefined): OpenStream;
+  /** Registers a stream, which keeps a context of so many bytes. Throws SERVICE_UNAVAILABLE if too many are open. */
+  open(caller: Caller, requestEnded: AbortSignal | undefined, contextBytes?: number): OpenStream;
   readonly count: () => number;
   /** Ends every stream, evenly spread over a period, and refuses new ones. */
   drain(overMs: number): void;
@@ -22,7 +26,6 @@ export type OpenStream = {
   close(): void;
 };
 
-const RETRY_AFTER_SECONDS = 5;
 /** Another server is usually ready while this one stops. */
 const RETRY_WHILE_DRAINING_SECONDS = 1;
 /** How often the expiry of a key is compared with the time of day, which may be set. */
@@ -31,32 +34,40 @@ const EXPIRY_CHECK_MS = 60_000;
 export const createStreamRegistry = (
   control: Replica<'control'>,
   clock: Clock,
-  maxStreams: number,
+  limits: Limits,
 ): StreamRegistry => {
   /** Each stream with the hash of its key: a key whose secret was replaced counts as revoked. */
-  const streams = new Map<AbortController, { keyId: string; hash: string }>();
+  const streams = new Map<AbortController, { caller: Caller; hash: string }>();
+  const shares = createShares(limits);
   let isDraining = false;
 
   const hashOf = (keyId: string): string | undefined =>
     control.current().records.keys.get(keyId)?.document.hash;
   const endRevoked = () => {
-    for (const [stream, { keyId, hash }] of streams) if (hashOf(keyId) !== hash) stream.abort();
+    for (const [stream, { caller, hash }] of streams)
+      if (hashOf(caller.keyId) !== hash) stream.abort();
   };
+  const endNewestOfClients = () =>
+    [...streams].findLast(([, { caller }]) => seesOnlyVisible(caller))?.[0].abort();
   control.subscribe(endRevoked);
 
   return {
-    open(caller, requestEnded) {
-      if (isDraining) throw unavailable('this server is stopping', RETRY_WHILE_DRAINING_SECONDS);
-      if (streams.size >= maxStreams)
-        throw unavailable(`this server has ${maxStreams} open streams, which is its limit`);
+    open(caller, requestEnded, contextBytes = 0) {
+      if (isDraining) throw stopping();
       const hash = hashOf(caller.keyId);
       if (hash === undefined) throw new PennonError('UNAUTHORIZED', 'the key was revoked');
+      if (shares.isFull() && !seesOnlyVisible(caller)) endNewestOfClients();
+      const claim = { caller, contextBytes };
+      shares.take(claim);
       const stream = new AbortController();
-      streams.set(stream, { keyId: caller.keyId, hash });
+      streams.set(stream, { caller, hash });
       const close = () => stream.abort();
       abortAt(stream, caller.expiresAt, clock);
       if (requestEnded !== undefined) onAbort(requestEnded, close);
-      onAbort(stream.signal, () => streams.delete(stream));
+      onAbort(stream.signal, () => {
+        streams.delete(stream);
+        shares.release(claim);
+      });
       return { ended: stream.signal, close };
     },
     count: () => streams.size,
@@ -90,5 +101,7 @@ const abortAt = (stream: AbortController, expiresAt: number | undefined, clock: 
   onAbort(stream.signal, () => cancel());
 };
 
-const unavailable = (message: string, retryAfterSeconds = RETRY_AFTER_SECONDS): PennonError =>
-  new PennonError('SERVICE_UNAVAILABLE', message, { retryAfterSeconds });
+const stopping = (): PennonError =>
+  new PennonError('SERVICE_UNAVAILABLE', 'this server is stopping', {
+    retryAfterSeconds: RETRY_WHILE_DRAINING_SECONDS,
+  });
