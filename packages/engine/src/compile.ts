@@ -1,5 +1,5 @@
 import type { CompileDeps } from './conditions.ts';
-import { staleKeys, type Dependent } from './diff.ts';
+import { staleKeys, type ChangeHint, type Dependent } from './diff.ts';
 import { readEnvelope, type Contents, type Envelope } from './envelope.ts';
 import { asMalformed, compileFlag } from './flags.ts';
 import { analyzeGraph, type GraphPosition, type GraphNode } from './graph.ts';
@@ -83,8 +83,17 @@ type Reusable = {
 
 const NOTHING_REUSABLE: Reusable = { flag: () => undefined, segment: () => undefined };
 
-const reusableFrom = (previous: CompiledFlagSet, contents: Contents): Reusable => {
-  const stale = staleKeys(previous.contents, contents, compiledDependents(previous.lazyFlags));
+const reusableFrom = (
+  previous: CompiledFlagSet,
+  contents: Contents,
+  hint: ChangeHint | undefined,
+): Reusable => {
+  const stale = staleKeys(
+    previous.contents,
+    contents,
+    compiledDependents(previous.lazyFlags),
+    hint,
+  );
   return {
     flag: key => {
       const lazyFlag = stale.flags.has(key) ? undefined : previous.lazyFlags.get(key);
@@ -146,8 +155,15 @@ const compiledSet = (
   };
 };
 
-/** Compiles a flag set, reusing unchanged flags from `previous`. */
-export type Compile = (flagSet: unknown, previous?: CompiledFlagSet) => CompiledFlagSet;
+/**
+ * Compiles a flag set, reusing unchanged flags from `previous`. With `hint`, compares only the flags and segments
+ * that it names: all others must be the same in both.
+ */
+export type Compile = (
+  flagSet: unknown,
+  previous?: CompiledFlagSet,
+  hint?: ChangeHint,
+) => CompiledFlagSet;
 
 /**
  * Returns `compile` with the given engine for regular expressions. Without one, a flag with the operator
@@ -155,11 +171,12 @@ export type Compile = (flagSet: unknown, previous?: CompiledFlagSet) => Compiled
  */
 export const compileWith =
   (regexEngine: RegexEngine | undefined): Compile =>
-  (flagSet, previous) => {
+  (flagSet, previous, hint) => {
     const envelope = readEnvelope(flagSet);
     // A flag with a regular expression is PARSE_ERROR if it was compiled without an engine for it.
     const canReuse = previous?.regexEngine === regexEngine;
-    const reusable = previous && canReuse ? reusableFrom(previous, envelope) : NOTHING_REUSABLE;
+    const reusable =
+      previous && canReuse ? reusableFrom(previous, envelope, hint) : NOTHING_REUSABLE;
     const { flags, segments } = envelope;
     const lazyFlags = mapKeys(flags, key => reusable.flag(key) ?? newLazyFlag(key));
     const lazySegments = mapKeys(

@@ -142,8 +142,9 @@ export const staleKeys = (
   previous: Contents,
   next: Contents,
   dependents: readonly Dependent[],
+  hint?: ChangeHint,
 ): Keys => {
-  const changed = compareContents(previous, next, BY_EFFECT);
+  const changed = compareContents(previous, next, BY_EFFECT, hint);
   return { flags: closureOf(dependents, changed), segments: changed.segments };
 };
 

@@ -148,14 +148,14 @@ const viewOf = (
   snapshot: Snapshot<'flagSet'>,
   flagSet: FlagSet,
   client: ClientView,
-  previous?: CompiledFlagSet,
+  compiled = compile(flagSet),
 ): FlagSetView => {
   let json: string | undefined;
   return {
     snapshot,
     flagSet,
     client,
-    compiled: compile(flagSet, previous),
+    compiled,
     json: () => (json ??= JSON.stringify(flagSet)),
   };
 };
@@ -199,7 +199,7 @@ const eventAfter = (previous: FlagSetView, replicaEvent: ReplicaEvent<'flagSet'>
   const writes = writesOf(change.writes);
   const { flags, segments } = writes;
   const flagSet = flagSetOf(environment, change.id, contentsAfter(previous.flagSet, writes));
-  const written = { flags: flags.keys(), segments: segments.keys() };
+  const written = { flags: [...flags.keys()], segments: [...segments.keys()] };
   const { affected } = diffFlagSets(previous.flagSet, flagSet, written);
   const client = nextClientView(previous, flagSet, [...affected, ...flags.keys()]);
   return {
@@ -211,6 +211,6 @@ const eventAfter = (previous: FlagSetView, replicaEvent: ReplicaEvent<'flagSet'>
       segments: Object.fromEntries(segments),
     },
     affected,
-    view: viewOf(snapshot, flagSet, client, previous.compiled),
+    view: viewOf(snapshot, flagSet, client, compile(flagSet, previous.compiled, written)),
   };
 };

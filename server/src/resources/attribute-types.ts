@@ -94,15 +94,24 @@ const usagesOfFlagSets = new WeakMap<FlagSet, UsagesByAttribute>();
 /** Two owners of each type are enough to find one that is not the document itself. */
 const OWNERS_PER_TYPE = 2;
 
+/** Runs for each usage of a flag set, so it creates no lists. */
+const hasRoomFor = (usages: readonly Usage[], { type, owner }: Usage): boolean => {
+  let ofType = 0;
+  for (const known of usages) {
+    if (known.type !== type) continue;
+    ofType += 1;
+    if (ofType === OWNERS_PER_TYPE || known.owner === owner) return false;
+  }
+  return true;
+};
+
 const usagesIn = (flagSet: FlagSet): UsagesByAttribute =>
   memoize(usagesOfFlagSets, flagSet, () => {
     const byAttribute = new Map<string, Usage[]>();
     const add = (usage: Usage) => {
       const usages = byAttribute.get(usage.attribute) ?? [];
       byAttribute.set(usage.attribute, usages);
-      const same = usages.filter(({ type }) => type === usage.type);
-      if (same.length < OWNERS_PER_TYPE && !same.some(({ owner }) => owner === usage.owner))
-        usages.push(usage);
+      if (hasRoomFor(usages, usage)) usages.push(usage);
     };
     for (const flag of Object.values(flagSet.flags)) usagesInFlag(flag).forEach(add);
     for (const segment of Object.values(flagSet.segments)) usagesInSegment(segment).forEach(add);
