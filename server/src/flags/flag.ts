@@ -18,9 +18,9 @@ export const flagResource: ResourceType<'flags'> = {
       ...mergePatch(current, withFullRules(patch), clearedValues(current.key)),
       ...serverFields,
     }),
-  validate(base, flag, current) {
+  async validate(base, flag, current) {
     if (current !== null) requireSameType(flag, current);
-    validateFlag(base, flag);
+    await validateFlag(base, flag);
   },
   requireEffect,
   copyOf: (flag, current, enabled) => ({

@@ -59,12 +59,12 @@ export const updateFlags = (
   const environment = environmentOf(caller, input.environment);
   const keys = [...new Set(input.keys)];
   requireTagsOf(keys, input.ifMatch ?? {});
-  return context.registry.find(environment).write(view => {
+  return context.registry.find(environment).write(async view => {
     const at = context.clock.now();
     const updates = findFlags(view, keys, environment).map(stored =>
       updateFlag(context, stored, input, at),
     );
-    validateUpdates(context, view, updates, input.allowNoEffect ?? false);
+    await validateUpdates(context, view, updates, input.allowNoEffect ?? false);
     return planUpdates(context, { caller, action: 'update', environment, at }, updates);
   });
 };
@@ -115,14 +115,14 @@ const updateFlag = (
 };
 
 /** Validates the flags together, because they may depend on each other. */
-const validateUpdates = (
+const validateUpdates = async (
   { type }: FlagContext,
   view: FlagSetView,
   updates: readonly FlagUpdate[],
   allowNoEffect: boolean,
-): void => {
+): Promise<void> => {
   for (const { document, stored } of updates) requireSameType(document, stored.document);
-  validateFlags(
+  await validateFlags(
     view,
     updates.map(({ document }) => document),
   );

@@ -86,7 +86,7 @@ const previewCopy = async <Name extends ResourceName>(
 ): Promise<CopyPreview> => {
   const { source, from, to, overwrite } = copy;
   const { current = null, document, changed } = await compareWithTarget(context, view, copy);
-  const problems = problemsOf(() =>
+  const problems = await problemsOf(() =>
     context.type.validate(view, document, current && current.document),
   );
   const isRefused = problems.length > 0 || (current !== null && !overwrite);
@@ -114,7 +114,7 @@ const planCopy = async <Name extends ResourceName>(
   const { current, at, document, changed } = await compareWithTarget(context, view, copy);
   if (current !== undefined && !overwrite)
     throw alreadyExists(type, source.key, environment, 'set "overwrite" to replace it');
-  type.validate(view, document, current?.document ?? null);
+  await type.validate(view, document, current?.document ?? null);
   if (current !== undefined && changed.length === 0)
     return planNothing(context, current, { caller, environment });
   const auditInfo = { caller, action: 'copy', environment, at } as const;
@@ -150,9 +150,9 @@ const outcomeOf = (exists: boolean, differs: boolean): CopyPreview['outcome'] =>
 };
 
 /** The details of the BAD_REQUEST that `check` throws. */
-const problemsOf = (check: () => void): ErrorDetail[] => {
+const problemsOf = async (check: () => Promise<void>): Promise<ErrorDetail[]> => {
   try {
-    check();
+    await check();
     return [];
   } catch (error) {
     if (error instanceof PennonError) return [...(error.extra.details ?? [])];

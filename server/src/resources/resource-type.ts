@@ -32,7 +32,7 @@ export type ResourceType<Name extends ResourceName = ResourceName> = {
     base: ValidationBase,
     document: Documents[Name],
     current: Documents[Name] | null,
-  ) => void;
+  ) => Promise<void>;
   /** Throws NO_EFFECT if the write changes rules or the default, but every rule serves the default anyway. */
   readonly requireEffect: (document: Documents[Name], current: Documents[Name] | null) => void;
   /** Returns the document that a copy stores in another environment, in place of `current`. */

@@ -1,3 +1,5 @@
+import { setImmediate } from 'node:timers/promises';
+
 import type { Problem } from '@pennon/engine';
 import { compile, diffFlagSets, patternProblem } from '@pennon/engine';
 import { didYouMean, toEvaluationFlag } from '@pennon/schema';
@@ -13,14 +15,18 @@ export type ValidationBase = Pick<FlagSetView, 'flagSet' | 'compiled'>;
  * Throws BAD_REQUEST if the flag, or one that depends on it, would not compile. The engine decides, so
  * every stored flag is one that every engine can evaluate.
  */
-export const validateFlag = (base: ValidationBase, flag: Flag): void => validateFlags(base, [flag]);
+export const validateFlag = (base: ValidationBase, flag: Flag): Promise<void> =>
+  validateFlags(base, [flag]);
 
 /** Validates flags that are written together, and may depend on each other. */
-export const validateFlags = (base: ValidationBase, flags: readonly Flag[]): void => {
+export const validateFlags = async (
+  base: ValidationBase,
+  flags: readonly Flag[],
+): Promise<void> => {
   const written = Object.fromEntries(flags.map(flag => [flag.key, toEvaluationFlag(flag)]));
   const next = withWritten(base, { flags: written, segments: {} });
   for (const flag of flags) requireValid(next, flag);
-  validateDependents(base, next, {
+  await validateDependents(base, next, {
     flags: new Set(flags.map(({ key }) => key)),
     segments: new Set(),
   });
@@ -32,11 +38,11 @@ const requireValid = (next: ValidationBase, flag: Flag): void => {
 };
 
 /** Throws BAD_REQUEST if the segment, or a flag that uses it, would not compile. */
-export const validateSegment = (base: ValidationBase, segment: Segment): void => {
+export const validateSegment = async (base: ValidationBase, segment: Segment): Promise<void> => {
   const next = withWritten(base, { flags: {}, segments: { [segment.key]: segment } });
   const details = next.compiled.problemsOfSegment(segment.key).map(detailOf);
   if (details.length > 0) throw invalid(details.slice(0, MAX_DETAILS), `segment "${segment.key}"`);
-  validateDependents(base, next, { flags: new Set(), segments: new Set([segment.key]) });
+  await validateDependents(base, next, { flags: new Set(), segments: new Set([segment.key]) });
 };
 
 const MAX_DETAILS = 20;
@@ -52,7 +58,8 @@ const withWritten = (
   };
   const problem = patternProblem(next);
   if (problem !== undefined) throw invalid([{ path: '', message: problem }], 'flag set');
-  return { flagSet: next, compiled: compile(next, compiled) };
+  const hint = { flags: Object.keys(written.flags), segments: Object.keys(written.segments) };
+  return { flagSet: next, compiled: compile(next, compiled, hint) };
 };
 
 const detailOf = ({ path, message }: Pick<Problem, 'path' | 'message'>): ErrorDetail => ({
@@ -100,13 +107,21 @@ const referencesIn = (conditions: readonly Condition[], path: string): Reference
     return [];
   });
 
-/** Flags that were invalid before the write do not block it. */
-const validateDependents = (
+/** Dependents that are compiled before other work gets a turn: a few milliseconds. */
+const DEPENDENTS_PER_TURN = 20;
+
+/**
+ * Flags that were invalid before the write do not block it. Other work continues in between, because all flags
+ * of the set may depend on one segment.
+ */
+const validateDependents = async (
   base: ValidationBase,
   next: ValidationBase,
   written: { readonly flags: ReadonlySet<string>; readonly segments: ReadonlySet<string> },
-): void => {
-  for (const key of diffFlagSets(base.flagSet, next.flagSet, written).affected) {
+): Promise<void> => {
+  const { affected } = diffFlagSets(base.flagSet, next.flagSet, written);
+  for (const [index, key] of affected.entries()) {
+    if (index % DEPENDENTS_PER_TURN === DEPENDENTS_PER_TURN - 1) await setImmediate();
     if (written.flags.has(key) || base.compiled.problemsOf(key).length > 0) continue;
     const [problem] = next.compiled.problemsOf(key);
     if (problem === undefined) continue;

@@ -129,9 +129,9 @@ const planRevert = async <Name extends ResourceName>(
   const at = clock.now();
   const { ledger } = registry.find(environment).replica;
   const serverFields = await nextServerFields(context, { ledger, key, current, at });
-  const document = withExplainedRefusal(type, version, () => {
+  const document = await withExplainedRefusal(type, version, async () => {
     const next = type.parse(version.document, serverFields);
-    type.validate(view, next, current);
+    await type.validate(view, next, current);
     return next;
   });
   if (stored !== undefined && contentDifferences(current, document).length === 0)
@@ -140,13 +140,13 @@ const planRevert = async <Name extends ResourceName>(
 };
 
 /** Adds the version and the remedy to the error if the current data does not allow the document. */
-const withExplainedRefusal = <Name extends ResourceName, Result>(
+const withExplainedRefusal = async <Name extends ResourceName, Result>(
   { kind }: ResourceType<Name>,
   { document: { key, version } }: Version<Documents[Name]>,
-  work: () => Result,
-): Result => {
+  work: () => Promise<Result>,
+): Promise<Result> => {
   try {
-    return work();
+    return await work();
   } catch (error) {
     if (!(error instanceof PennonError)) throw error;
     throw new PennonError(

@@ -86,7 +86,7 @@ const planCreate = async <Name extends ResourceName>(
   const at = clock.now();
   const next = { ledger, key: input.key, current: null, at };
   const document = type.parse(input, await nextServerFields(context, next));
-  type.validate(view, document, null);
+  await type.validate(view, document, null);
   if (!allowNoEffect) type.requireEffect(document, null);
   return planPut(context, { caller, action: 'create', environment, at }, document, null);
 };
@@ -206,19 +206,19 @@ type DocumentChange<Document> = {
 };
 
 /** Plans a change of one document. A change that changes nothing writes no version. */
-const planChange = <Name extends ResourceName>(
+const planChange = async <Name extends ResourceName>(
   context: ResourceContext<Name>,
   view: FlagSetView,
   target: Target,
   { action, allowNoEffect, apply }: DocumentChange<Documents[Name]>,
-): WritePlan<'flagSet', WriteResult<Documents[Name]>> => {
+): Promise<WritePlan<'flagSet', WriteResult<Documents[Name]>>> => {
   const { type, clock } = context;
   const { caller, environment } = target;
   const stored = requireCurrent(type, view, target);
   const current = stored.document;
   const at = clock.now();
   const document = apply(current, serverFieldsAfter(current, at));
-  type.validate(view, document, current);
+  await type.validate(view, document, current);
   if (!allowNoEffect) type.requireEffect(document, current);
   if (isSameContent(current, document)) return planNothing(context, stored, target);
   return planPut(context, { caller, action, environment, at }, document, current);
