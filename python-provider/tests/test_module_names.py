@@ -14,6 +14,7 @@ PACKAGE = ROOT / "python-provider" / "src" / "pennon_openfeature"
 ENGINE = PACKAGE / "_engine"
 
 PROVIDER_IN_TYPESCRIPT_ONLY = {
+    "event_stream": "a parser that is small for browsers; Python has one from a library",
     "index": "the exports, which are in __init__.py",
     "pauses": "a timer that is overdue; in Python, _process compares the clocks at each use",
     "proxied_fetch": "a fetch that uses a proxy; in Python, _http opens all connections",

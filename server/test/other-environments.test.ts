@@ -1,0 +1,253 @@
+import { Role } from '@pennon/schema';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+
+import { procedures } from '../src/http/rest-route.ts';
+import type { TestServer } from './support/server.ts';
+import { startServer } from './support/server.ts';
+
+/**
+ * A key of one environment must not learn anything about another one: neither names, nor whether something
+ * exists there. So each request is sent twice, with names that exist in the other environment and with names that
+ * exist nowhere, and the responses must be the same.
+ */
+type Names = {
+  /** Part of every other name. */
+  readonly name: string;
+  /** The id of an API key. */
+  readonly keyId: string;
+};
+
+/** What the other environment contains. */
+const SECRETS = ['env', 'flag', 'segment', 'variant', 'rule', 'tag', 'text', 'attribute', 'holder'];
+const secret = (part: string): string => `hidden-${part}`;
+
+let server: TestServer;
+let hidden: Names;
+const absent: Names = { name: 'absent', keyId: 'absent-id' };
+const keys = new Map<Role, string>();
+
+const rest = async (method: 'GET' | 'POST', path: string, body?: object) => {
+  const response = await server.request(method, `/api/v1${path}`, { body });
+  if (response.status >= 300) throw new Error(response.text);
+  return response.body;
+};
+
+beforeEach(async () => {
+  server = await startServer({ limits: { requestsPerSecond: 0 } });
+  await rest('POST', '/environments', { key: secret('env') });
+  const inHidden = `?environment=${secret('env')}`;
+  const condition = { attribute: secret('attribute'), operator: 'in', value: ['a'] };
+  const description = secret('text');
+  const segment = { key: secret('segment'), description, conditions: [condition] };
+  await rest('POST', `/segments${inHidden}`, segment);
+  await rest('POST', `/flags${inHidden}`, {
+    key: secret('flag'),
+    enabled: true,
+    type: 'string',
+    description,
+    tags: [secret('tag')],
+    variants: { [secret('variant')]: 'a', off: 'b' },
+    defaultVariant: 'off',
+    rules: [
+      {
+        id: secret('rule'),
+        variant: secret('variant'),
+        conditions: [{ segment: segment.key }, condition],
+      },
+    ],
+  });
+  const holder = { name: secret('holder'), role: 'viewer', environment: secret('env') };
+  const { id } = await rest('POST', '/keys', holder);
+  hidden = { name: 'hidden', keyId: id };
+  await rest('POST', '/segments?environment=production', SEGMENT);
+  await rest('POST', '/flags?environment=production', { key: 'f', enabled: true });
+  for (const role of Role.options) keys.set(role, await server.keyOf(role));
+});
+afterEach(() => server.close());
+
+const SEGMENT = {
+  key: 's',
+  conditions: [{ attribute: 'plan', operator: 'in', value: ['a'] }],
+};
+
+const documentProbes = (kind: 'flag' | 'segment') => {
+  const document = kind === 'flag' ? { key: 'f', enabled: true } : SEGMENT;
+  const own = document.key;
+  const at = ({ name }: Names) => ({ environment: `${name}-env` });
+  const there = ({ name }: Names) => ({ key: `${name}-${kind}` });
+  const typo = ({ name }: Names) => ({ key: `${name}-${kind}x` });
+  const eachPlace = (fields: object) => (names: Names) => [
+    { ...at(names), key: own, ...fields },
+    { ...there(names), ...fields },
+    { ...typo(names), ...fields },
+  ];
+  return {
+    get: eachPlace({}),
+    list: (names: Names) => [
+      at(names),
+      { search: `${names.name}-text` },
+      { tag: `${names.name}-tag` },
+    ],
+    update: eachPlace({ description: 'd' }),
+    delete: eachPlace({}),
+    replace: (names: Names) => [{ ...at(names), ...document }],
+    create: (names: Names) => [{ ...at(names), ...document }],
+    copy: (names: Names) => [
+      ...eachPlace({ to: 'production' })(names),
+      { key: own, to: `${names.name}-env` },
+      { key: own, to: `${names.name}-env`, dryRun: true },
+      { key: own, to: `${names.name}-envx` },
+      { key: own, to: `${names.name}-env`, overwrite: true },
+    ],
+    listVersions: eachPlace({}),
+    getVersion: eachPlace({ version: 1 }),
+    compareVersions: eachPlace({ version: 1 }),
+    revert: eachPlace({ version: 1 }),
+  };
+};
+
+const ruleProbes = (fields: object) => (names: Names) => [
+  { environment: `${names.name}-env`, key: `${names.name}-flag`, ...fields },
+  { key: `${names.name}-flag`, ...fields },
+  { key: 'f', ...fields, id: `${names.name}-rule` },
+];
+
+const conditionProbes = ({ name }: Names) => [
+  { segment: `${name}-segment` },
+  { segment: `${name}-segmentx` },
+  { flag: `${name}-flag`, variants: [`${name}-variant`] },
+  { attribute: `${name}-attribute`, operator: 'greaterThan', value: 5 },
+  { attribute: `${name}-attributes`, operator: 'in', value: [5] },
+];
+
+const withPrefix = (prefix: string, probes: object) =>
+  Object.fromEntries(Object.entries(probes).map(([name, probe]) => [`${prefix}.${name}`, probe]));
+
+const context = { targetingKey: 'a' };
+const flags = documentProbes('flag');
+const segments = documentProbes('segment');
+
+/** The inputs of each procedure, for the names of each kind. */
+const PROBES: Readonly<Record<string, (names: Names) => object[]>> = {
+  ...withPrefix('segments', segments),
+  ...withPrefix('flags', flags),
+  'flags.create': names => [
+    ...flags.create(names),
+    ...conditionProbes(names).map((condition, i) => ({
+      key: `${names.name}-new-${i}`,
+      enabled: true,
+      rules: [{ id: 'r', variant: 'on', conditions: [condition] }],
+    })),
+  ],
+  'flags.updateMany': names => [
+    { environment: `${names.name}-env`, keys: ['f'], patch: { enabled: true } },
+    { keys: ['f', `${names.name}-flag`], patch: { enabled: true } },
+  ],
+  'flags.addRule': ruleProbes({ percentage: 10 }),
+  'flags.updateRule': ruleProbes({ id: 'x', percentage: 10 }),
+  'flags.deleteRule': ruleProbes({ id: 'x' }),
+  'flags.updateRuleMembers': ruleProbes({ id: 'x', attribute: 'a', add: ['b'] }),
+  'flags.watch': ({ name }) => [{ environment: `${name}-env` }],
+  'segments.updateMembers': ({ name }) => [
+    { environment: `${name}-env`, key: `${name}-segment`, attribute: 'a', add: ['b'] },
+    { key: `${name}-segment`, attribute: `${name}-attribute`, add: ['b'] },
+  ],
+  'environments.create': ({ name }) => [{ key: `${name}-env` }, { key: `${name}-envx` }],
+  'environments.list': () => [{}, { deleted: true }],
+  'environments.delete': ({ name }) => [
+    { key: `${name}-env` },
+    { key: `${name}-env`, confirm: `${name}-env` },
+  ],
+  'environments.restore': ({ name }) => [{ key: `${name}-env` }],
+  'keys.create': ({ name }) => [
+    { name: 'k', role: 'viewer', environment: `${name}-env` },
+    { name: 'k', role: 'viewer', environment: `${name}-envx` },
+  ],
+  'keys.list': () => [{}],
+  'keys.delete': ({ keyId }) => [{ id: keyId }],
+  'audit.list': ({ name }) => [
+    {},
+    { environment: `${name}-env` },
+    { environment: '*' },
+    { flag: `${name}-flag` },
+    { segment: `${name}-segment` },
+    { actor: `${name}-holder` },
+  ],
+  'evaluation.evaluate': ({ name }) => [
+    { flagKey: `${name}-flag`, context },
+    { flagKey: `${name}-flagx`, context },
+    { environment: `${name}-env`, flagKey: 'f', context },
+    { flagKey: 'f', context, explain: true },
+  ],
+  'evaluation.evaluateAll': ({ name }) => [
+    { context },
+    { environment: `${name}-env`, context },
+    { flagKeys: [`${name}-flag`], context },
+  ],
+  'evaluation.watch': ({ name }) => [{ environment: `${name}-env`, context }],
+  'status.read': () => [{}],
+  'transfer.export': ({ name }) => [{}, { environment: `${name}-env` }],
+  'transfer.import': ({ name }) => [
+    {
+      formatVersion: 1,
+      environments: [{ key: `${name}-env`, name: 'x', flags: [], segments: [] }],
+      keys: [],
+    },
+  ],
+  'transfer.restore': () => [{}],
+};
+
+it('every procedure is probed', () => {
+  expect(Object.keys(PROBES).toSorted()).toEqual([...procedures().keys()].toSorted());
+});
+
+const call = (procedure: string, input: object, key: string | undefined) => {
+  const options = { key: key ?? null };
+  return procedures().get(procedure)?.type === 'mutation'
+    ? server.request('POST', `/trpc/${procedure}`, { ...options, body: input })
+    : server.request(
+        'GET',
+        `/trpc/${procedure}?input=${encodeURIComponent(JSON.stringify(input))}`,
+        options,
+      );
+};
+
+/** Replaces the names, and what differs between any two requests. */
+const normalized = (text: string, { name, keyId }: Names): string =>
+  text
+    .replaceAll(keyId, 'KEY')
+    .replaceAll(name, 'NAME')
+    .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME')
+    .replaceAll(/("(?:etag|id|seed|nextCursor)":)(?:"(?:[^"\\]|\\.)*"|null)/g, '$1"RANDOM"');
+
+/** Lists that grow with each write of a test, so they come before the writes. */
+const GROWS = new Set(['audit.list', 'evaluation.evaluateAll', 'transfer.export', 'keys.list']);
+
+it.each(Role.options)(
+  'a key with the role %s for one environment finds out nothing about another one',
+  async role => {
+    const lists = Object.entries(PROBES).filter(([name]) => GROWS.has(name));
+    const others = Object.entries(PROBES).filter(([name]) => !GROWS.has(name));
+    for (const [procedure, probe] of [...lists, ...others]) {
+      const inputs = probe(hidden);
+      for (const [i, other] of probe(absent).entries()) {
+        const input = inputs[i] ?? {};
+        const response = await call(procedure, input, keys.get(role));
+        const expected = await call(procedure, other, keys.get(role));
+        const given = JSON.stringify(input);
+        const leaked = SECRETS.map(secret).filter(
+          each => response.text.includes(each) && !given.includes(each),
+        );
+        // Input that its schema rejects would prove nothing.
+        expect([given, response.text.includes('the input is not')]).toEqual([given, false]);
+        expect([procedure, given, leaked]).toEqual([procedure, given, []]);
+        expect([procedure, given, response.status]).toEqual([procedure, given, expected.status]);
+        if (response.status >= 300 || !GROWS.has(procedure))
+          expect([given, normalized(response.text, hidden)]).toEqual([
+            given,
+            normalized(expected.text, absent),
+          ]);
+      }
+    }
+  },
+);
