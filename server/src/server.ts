@@ -16,6 +16,7 @@ import { createTurns } from './evaluation/turns.ts';
 import { longestOutage, sourceAges } from './flag-set/health.ts';
 import type { GuardedRoute } from './http/access.ts';
 import { createApp } from './http/app.ts';
+import { stopListening } from './http/connections.ts';
 import type { GatherMetrics, Metrics, ObservedValues } from './metrics.ts';
 import { createMetrics } from './metrics.ts';
 import type { Random } from './random.ts';
@@ -133,6 +134,9 @@ const openServices = async (options: ServerOptions, metrics: Metrics) => {
   return { services, closeServices };
 };
 
+/** How long connections without a request, which are closed at the end, may still send one. */
+const LAST_REQUESTS_MS = 500;
+
 /** Ends all streams during the grace period, waits for pending requests, and leaves the fleet. */
 const drain = async (
   http: FastifyInstance,
@@ -142,7 +146,15 @@ const drain = async (
   const { requestsMs } = shutdownTimes(graceMs);
   const cancel = clock.after(requestsMs, () => http.server.closeAllConnections());
   streams.drain(graceMs);
-  if (graceMs > 0) await new Promise<void>(resolve => clock.after(graceMs, resolve));
+  if (graceMs > 0) {
+    await new Promise<void>(resolve => clock.after(graceMs, resolve));
+    const closed = new Promise<void>(resolve => http.server.once('close', resolve));
+    await stopListening(http.server);
+    await Promise.race([
+      closed,
+      new Promise<void>(resolve => clock.after(LAST_REQUESTS_MS, resolve)),
+    ]);
+  }
   await http.close();
   cancel();
   await fleet.close();
