@@ -2,7 +2,13 @@
 export { compileWith, type Compile } from './compile.ts';
 export { diffFlagSets, type ChangeHint, type FlagSetDiff } from './diff.ts';
 export { evaluate, evaluateAll, type Evaluations } from './evaluate.ts';
-export { findInexactNumbers, inexactNumberMessage, isInexact } from './exact-numbers.ts';
+export {
+  findInexactNumbers,
+  findInexactValue,
+  inexactNumberMessage,
+  isInexact,
+} from './exact-numbers.ts';
+export type { InexactNumber } from './exact-numbers.ts';
 export type { CompiledFlagSet } from './model.ts';
 export type { Finding, Problem } from './problems.ts';
 export type { RegexEngine as Patterns } from './re2-subset.ts';

@@ -56,6 +56,28 @@ const significantDigits = (text: string): string =>
     .replace(/[-.]/g, '')
     .replace(/^0+|0+$/g, '');
 
+/**
+ * Returns the first number of a value that JSON text would not keep. Other than text, a value may contain a
+ * bigint, which JSON does not have.
+ */
+export const findInexactValue = (
+  value: unknown,
+  path: InexactNumber['path'] = [],
+): InexactNumber | undefined => {
+  if (typeof value === 'bigint') return { path, text: String(value) };
+  if (typeof value === 'number')
+    return Number.isFinite(value) && isInexact(String(value))
+      ? { path, text: String(value) }
+      : undefined;
+  // A value that contains itself ends here, and is reported as nested too deeply.
+  if (typeof value !== 'object' || value === null || path.length >= MAX_PATH) return undefined;
+  for (const [name, each] of Object.entries(value)) {
+    const found = findInexactValue(each, [...path, name]);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+};
+
 /** The reason and the remedy. */
 export const inexactNumberMessage = (text: string): string =>
   `is ${text.length > 40 ? `${text.slice(0, 40)}…` : text}, which a number cannot represent exactly: write it as text, "…"`;

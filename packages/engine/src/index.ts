@@ -19,7 +19,13 @@ export { diffFlagSets, type ChangeHint, type FlagSetDiff } from './diff.ts';
 export { evaluate, evaluateAll, type Evaluations } from './evaluate.ts';
 export { explain } from './explain.ts';
 export { draw, drawSeed, murmur3 } from './hash.ts';
-export { findInexactNumbers, inexactNumberMessage, isInexact } from './exact-numbers.ts';
+export {
+  findInexactNumbers,
+  findInexactValue,
+  inexactNumberMessage,
+  isInexact,
+} from './exact-numbers.ts';
+export type { InexactNumber } from './exact-numbers.ts';
 export type { CompiledFlagSet } from './model.ts';
 export { operatorTraits, type OperatorTraits } from './operators.ts';
 export type { Finding, Problem } from './problems.ts';

@@ -1,40 +1,47 @@
+import { readFileSync } from 'node:fs';
+
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 
-import { findInexactNumbers } from '../src/index.ts';
+import { findInexactNumbers, findInexactValue } from '../src/index.ts';
 
 const inexactIn = (json: string) => findInexactNumbers(json).map(({ path, text }) => [path, text]);
 
-it.each([
-  '9007199254740992',
-  '-9007199254740993',
-  '9007199254740993.0',
-  '9007199254740991.5',
-  '12345678901234567890',
-  '9007199254740993e0',
-  '90071992547409930e-1',
-  '1e400',
-  `1${'0'.repeat(400)}`,
-])('%s is inexact', text => {
+type Cases = {
+  readonly inexact: readonly string[];
+  readonly exact: readonly string[];
+  readonly places: readonly { readonly json: string; readonly path: readonly unknown[] }[];
+};
+
+const { inexact, exact, places }: Cases = JSON.parse(
+  readFileSync(new URL('../../spec/exact-numbers.json', import.meta.url), 'utf8'),
+);
+
+it.each(inexact)('%s is inexact', text => {
   expect(inexactIn(text)).toEqual([[[], text]]);
   expect(inexactIn(`{"a": [true, {"b\\"": "x,{", "c": ${text}}]}`)).toEqual([
     [['a', 1, 'c'], text],
   ]);
 });
 
-it.each([
-  '9007199254740991',
-  '-9007199254740991',
-  '0.1',
-  '0.10000000000000001',
-  '3.141592653589793238462643',
-  '1e21',
-  '1.0E+21',
-  '1e-400',
-  '-0',
-  '4503599627370497.5',
-])('%s is exact', text => {
+it.each(exact)('%s is exact', text => {
   expect(inexactIn(`{"a": [${text}]}`)).toEqual([]);
+});
+
+it.each(places)('the number in $json is found', ({ json, path }) => {
+  expect(inexactIn(json)).toEqual([[path, '9007199254740993']]);
+});
+
+it('a value has the inexact numbers that its text would have, and every bigint', () => {
+  expect(findInexactValue({ a: [1, { b: 2 ** 53 }] })).toEqual({
+    path: ['a', '1', 'b'],
+    text: '9007199254740992',
+  });
+  expect(findInexactValue([1n])).toEqual({ path: ['0'], text: '1' });
+  expect(findInexactValue([1e21, 0.1, Infinity, Number.NaN, 2 ** 53 - 1])).toBeUndefined();
+  const cyclic: unknown[] = [];
+  cyclic.push(cyclic);
+  expect(findInexactValue(cyclic)).toBeUndefined();
 });
 
 it('digits in text are not numbers', () => {

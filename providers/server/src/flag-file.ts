@@ -3,9 +3,11 @@ import { dirname } from 'node:path';
 import {
   expandShortForm,
   findInexactNumbers,
+  findInexactValue,
   inexactNumberMessage,
   isInexact,
 } from '@pennon/engine/core';
+import type { InexactNumber } from '@pennon/engine/core';
 import { isJsonObject, localFlagProblem, unknownOption } from '@pennon/sync';
 import type { JsonObject } from '@pennon/sync';
 
@@ -74,15 +76,19 @@ const toFlag = (flagKey: string, flag: unknown): unknown => {
 export const parseLocalFlags = (flags: LocalFlags): RawFlagSet => {
   if (!isJsonObject(flags))
     throw new TypeError('PennonProvider: "flags" must be an object with flags or values by key');
+  const number = findInexactValue(flags);
+  if (number !== undefined) throw new TypeError(`PennonProvider: "flags": ${describe(number)}`);
   const entries = Object.entries(flags).map(([key, flag]) => [key, toFlag(key, flag)] as const);
   return { flags: expandFlags(structuredClone(Object.fromEntries(entries))) };
 };
 
+const describe = ({ path, text }: InexactNumber): string =>
+  `${path.join('.')} ${inexactNumberMessage(text)}`;
+
 /** Throws if a number would become another one. The engine reports an infinite one as a problem of its flag only. */
 const requireExactNumbers = (json: string): void => {
   const number = findInexactNumbers(json).find(({ text }) => Number.isFinite(Number(text)));
-  if (number !== undefined)
-    throw new Error(`${number.path.join('.')} ${inexactNumberMessage(number.text)}`);
+  if (number !== undefined) throw new Error(describe(number));
 };
 
 const parseJsonFile = (text: string): unknown => {
@@ -96,16 +102,22 @@ const parseJsonFile = (text: string): unknown => {
 
 /** The YAML parser is loaded on first use: most applications never need it. */
 const parseYaml = async (text: string): Promise<unknown> => {
-  const { LineCounter, parseDocument, visit } = await import('yaml');
-  const lineCounter = new LineCounter();
-  const document = parseDocument(text, { lineCounter, logLevel: 'error' });
+  const { isPair, isSeq, parseDocument, visit } = await import('yaml');
+  const document = parseDocument(text, { logLevel: 'error' });
   const [error] = document.errors;
   if (error !== undefined) throw error;
   visit(document, {
-    Scalar(_, { value, source = '', range }) {
-      if (typeof value !== 'number' || !Number.isFinite(value) || !isInexact(source)) return;
-      const { line } = lineCounter.linePos(range?.[0] ?? 0);
-      throw new Error(`the number on line ${line} ${inexactNumberMessage(source)}`);
+    Scalar(_, node, ancestors) {
+      const text = (node.source ?? '').replace(/^\+/, '');
+      if (typeof node.value !== 'number' || !Number.isFinite(node.value) || !isInexact(text))
+        return;
+      const nodes = [...ancestors, node];
+      const path = nodes.flatMap((each, level): readonly (string | number)[] => {
+        const parent = nodes[level - 1];
+        if (isSeq(parent)) return [parent.items.indexOf(each)];
+        return isPair(each) ? [String(each.key)] : [];
+      });
+      throw new Error(describe({ path, text }));
     },
   });
   return document.toJS();

@@ -13,7 +13,11 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from ._engine import compile, expand_short_form  # noqa: A004
-from ._engine.exact_numbers import InexactNumber, find_inexact_numbers, inexact_number_message
+from ._engine.exact_numbers import (
+    InexactNumber,
+    find_inexact_numbers,
+    find_inexact_value,
+)
 from ._errors import SyncError
 from ._flag_set import FlagSet
 from ._json import parse_json
@@ -90,8 +94,7 @@ def _parse_json_file(text: str) -> Any:
     # A server has checked the numbers that it wrote.
     if not isinstance(document, dict) or "formatVersion" not in document:
         for number in filter(_is_finite, find_inexact_numbers(text)):
-            path = ".".join(map(str, number.path))
-            raise ValueError(f"{path} {inexact_number_message(number.text)}")
+            raise ValueError(str(number))
     return document
 
 
@@ -134,6 +137,9 @@ def parse_local_flags(flags: Mapping[str, Any]) -> FlagSet:
     for key in flags:
         if not isinstance(key, str):
             raise ValueError(f"flags: the key {key!r} must be a string")
+    number = find_inexact_value(flags)
+    if number is not None:
+        raise ValueError(f"flags: {number}")
     flag_set = FlagSet(
         id="",
         revision=None,

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from typing import Any
 
 import yaml
 
-from ._engine.exact_numbers import inexact_number_message, is_inexact
+from ._engine.exact_numbers import InexactNumber, is_inexact
 from ._engine.text import number_text
 from ._engine.values import as_double, is_number
 from ._json import parse_integer
@@ -61,25 +61,47 @@ def _text(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> str:
 
 
 def _integer(_loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int | float:
-    base = {"0o": 8, "0x": 16}.get(node.value[:2], 10)
-    if base == 10:
-        _require_exact(node)
-    return parse_integer(node.value, base)
+    return parse_integer(node.value, _base(node.value))
 
 
 def _float(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> float:
-    value = loader.construct_yaml_float(node)
-    if math.isfinite(value):
-        _require_exact(node)
-    return value
+    return loader.construct_yaml_float(node)
 
 
-def _require_exact(node: yaml.ScalarNode) -> None:
+def _base(text: str) -> int:
+    return {"0o": 8, "0x": 16}.get(text[:2], 10)
+
+
+def _find_inexact(
+    node: yaml.Node | None, path: tuple[str | int, ...], seen: set[int]
+) -> InexactNumber | None:
+    """The first number that a double would change. The same node may occur more than once."""
+    if id(node) in seen:
+        return None
+    seen.add(id(node))
+    if isinstance(node, yaml.ScalarNode):
+        return InexactNumber(path, node.value) if _is_inexact(node) else None
+    for name, child in _children(node):
+        found = _find_inexact(child, (*path, name), seen)
+        if found is not None:
+            return found
+    return None
+
+
+def _children(node: yaml.Node | None) -> Iterable[tuple[str | int, yaml.Node]]:
+    if isinstance(node, yaml.MappingNode):
+        return ((str(key.value), child) for key, child in node.value)
+    return enumerate(node.value) if isinstance(node, yaml.SequenceNode) else ()
+
+
+def _is_inexact(node: yaml.ScalarNode) -> bool:
     text = node.value.removeprefix("+")
+    if node.tag == f"{_TAG}int" and _base(text) != 10:
+        text = str(parse_integer(text, _base(text)))
+    elif node.tag not in (f"{_TAG}int", f"{_TAG}float") or not text.lstrip("-.")[:1].isdigit():
+        return False
     # The engine reports an infinite number as a problem of its flag only.
-    if math.isfinite(float(text)) and is_inexact(text):
-        line = node.start_mark.line + 1
-        raise yaml.YAMLError(f"the number on line {line} {inexact_number_message(text)}")
+    return math.isfinite(float(text)) and is_inexact(text)
 
 
 _Loader.yaml_implicit_resolvers = {}
@@ -93,6 +115,11 @@ _Loader.add_constructor(_TAG + "str", _text)
 def parse_yaml(text: str) -> Any:
     """Parses a YAML document. Raises ValueError if it is invalid."""
     try:
-        return yaml.load(text, _Loader)  # noqa: S506 - a subclass of SafeLoader
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        number = _find_inexact(node, (), set())
+        if number is not None:
+            raise ValueError(str(number))
+        return None if node is None else loader.construct_document(node)
     except yaml.YAMLError as error:
         raise ValueError(str(error)) from error

@@ -28,7 +28,7 @@ const describeRoutes = (basePath: string): OpenAPIObject =>
   generateOpenApiDocument(appRouter, {
     title: 'Pennon',
     description:
-      'Feature flags with targeting, percentage rollouts and live updates. Send an API key in `Authorization: Bearer` or `X-API-Key`.',
+      'Feature flags with targeting, percentage rollouts and live updates. Send an API key in `Authorization: Bearer` or `X-API-Key`. Numbers are IEEE doubles: a write with an integer beyond ±9007199254740991, or another number that a double cannot represent, is refused with 400; write it as text.',
     version: '1',
     license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     openApiVersion: '3.1.0',

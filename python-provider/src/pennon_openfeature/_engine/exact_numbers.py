@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+
+from .text import number_text
 
 _MAX_SAFE_INTEGER = 2**53 - 1
 
@@ -19,6 +23,9 @@ _MAX_FOUND = 20
 _MAX_PATH = 40
 _MAX_SHOWN = 40
 
+# int() refuses to write longer numbers as text.
+_MAX_BITS = 4_000
+
 
 @dataclass(frozen=True, slots=True)
 class InexactNumber:
@@ -26,6 +33,9 @@ class InexactNumber:
 
     path: tuple[str | int, ...]
     text: str
+
+    def __str__(self) -> str:
+        return f"{'.'.join(map(str, self.path))} {inexact_number_message(self.text)}"
 
 
 def find_inexact_numbers(text: str) -> list[InexactNumber]:
@@ -74,6 +84,34 @@ def is_inexact(text: str) -> bool:
 
 def _significant_digits(text: str) -> str:
     return re.sub("e.*", "", text.lower()).replace(".", "").replace("-", "").strip("0")
+
+
+def find_inexact_value(value: object, path: tuple[str | int, ...] = ()) -> InexactNumber | None:
+    """The first number of a value that JSON text would not keep."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        text = _text(value)
+        return InexactNumber(path, text) if is_inexact(text) else None
+    # A value that contains itself ends here, and is reported as nested too deeply.
+    if len(path) >= _MAX_PATH:
+        return None
+    for name, each in _members(value):
+        found = find_inexact_value(each, (*path, name))
+        if found is not None:
+            return found
+    return None
+
+
+def _text(number: float) -> str:
+    if isinstance(number, int):
+        return str(number) if number.bit_length() <= _MAX_BITS else "1e400"
+    # The engine reports an infinite number as a problem of its flag only.
+    return number_text(number) if math.isfinite(number) else "0"
+
+
+def _members(value: object) -> Iterable[tuple[str | int, object]]:
+    if isinstance(value, Mapping):
+        return value.items()
+    return enumerate(value) if isinstance(value, list | tuple) else ()
 
 
 def inexact_number_message(text: str) -> str:
