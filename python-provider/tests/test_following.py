@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 from http.server import BaseHTTPRequestHandler
 from typing import Any
@@ -225,6 +226,15 @@ def test_a_frozen_server_is_noticed_within_two_and_a_half_heartbeats() -> None:
     timing = Timing()
     longest_ms = timing.idle_timeout_ms + timing.first_backoff_ms + timing.check_timeout_ms
     assert longest_ms < 2.5 * timing.heartbeat_ms
+
+
+def test_random_delays_do_not_change_the_random_numbers_of_the_application() -> None:
+    random.seed(1)
+    state = random.getstate()
+    timing = Timing()
+    delays = {timing.backoff_delay(3), timing.stale_retry_delay(), timing.source_check_delay()}
+    assert len(delays) == 3
+    assert random.getstate() == state
 
 
 def test_flags_with_too_large_patterns_leave_the_last_good_flags_in_use(

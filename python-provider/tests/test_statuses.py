@@ -53,6 +53,8 @@ class ChangingServer:
             return dict.fromkeys(ROUTES, self._hang)
         if behavior in ("evaluate-only", "evaluate-only-cut-off"):
             return dict.fromkeys(FLAG_SET_ROUTES, fails_with(403))
+        if behavior == "moved":
+            return dict.fromkeys(ROUTES, fails_with(308, location="https://moved.test/"))
         return dict.fromkeys(ROUTES, fails_with(behavior)) if isinstance(behavior, int) else {}
 
 

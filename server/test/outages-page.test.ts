@@ -48,6 +48,9 @@ const ROWS: Readonly<Record<string, readonly string[]>> = {
   'the same, with a good `cacheFile`': [
     'in-process: the environment does not exist, and the cache file has flags',
   ],
+  'the server redirects to another origin, without a `cacheFile`': [
+    'in-process: the server redirects to another origin',
+  ],
   'no server, but an `offlineFile` or the option `flags`': [
     'offline: the file has flags',
     'offline: the flags are an option',

@@ -23,6 +23,7 @@ import {
   CHECK_TIMEOUT_MS,
   HEARTBEAT_MS,
   IDLE_TIMEOUT_MS,
+  LONGEST_BACKOFF_MS,
   POLL_INTERVAL_MS,
   rejectedKeyDelay,
   RESPONSE_TIMEOUT_MS,
@@ -79,7 +80,7 @@ export const follow = <Data extends { readonly revision: number }, Changed>(
   // An interval of 0, less than 0 or NaN would poll without a pause.
   const intervalMs = pollIntervalMs > 0 ? pollIntervalMs : POLL_INTERVAL_MS;
   const run = options.stream === false ? followPolls : followStream;
-  void run({ resource, scope, state, poll, intervalMs, runtime });
+  void runAgain(run, { resource, scope, state, poll, intervalMs, runtime });
   const pauses = watchPauses(runtime, pause => onPause(scope, state, pause));
   return {
     data: state.data,
@@ -96,6 +97,23 @@ export const follow = <Data extends { readonly revision: number }, Changed>(
       scope.close();
     },
   };
+};
+
+/** Starts again after an unexpected error, such as one of a callback. Without a follower, no data are current. */
+const runAgain = async <Data, Changed>(
+  run: (context: FollowerContext<Data, Changed>) => Promise<void>,
+  context: FollowerContext<Data, Changed>,
+): Promise<void> => {
+  const { scope, state } = context;
+  while (!scope.isClosed()) {
+    try {
+      await run(context);
+    } catch (error) {
+      state.setError(toSyncError(error));
+      state.setMode('disconnected');
+      await scope.sleep(LONGEST_BACKOFF_MS);
+    }
+  }
 };
 
 /**

@@ -34,6 +34,7 @@ afterEach(() => rm(directory, { recursive: true }));
 
 const behave = async (server: FakeServer, behavior: ServerBehavior): Promise<void> => {
   if (behavior === 'refused') server.behave('broken');
+  else if (behavior === 'moved') server.behave({ status: 308, location: 'https://moved.test/' });
   else if (typeof behavior === 'number') server.behave({ status: behavior });
   else server.behave(behavior === 'silent' ? 'silent' : 'normal');
   server.setSourceAge(isCutOff(behavior) ? CUT_OFF_MS : 0);

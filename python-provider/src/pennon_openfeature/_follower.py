@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
 import time
@@ -20,11 +21,13 @@ from ._flag_set import (
     parse_object,
     read_flag_set,
 )
-from ._follower_state import FollowerCallbacks, FollowerState, FollowerStatus
+from ._follower_state import FollowerCallbacks, FollowerMode, FollowerState, FollowerStatus
 from ._http import Address, Connection, Response
 from ._process import Pause, is_before_fork, threads_run_in_background
 from ._source_age import source_age_of, stale_source_error
 from ._timing import Timing
+
+logger = logging.getLogger("pennon_openfeature")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +126,18 @@ class Follower:
         return self._state.status()
 
     def _run(self) -> None:
+        """Starts again after an unexpected error, because the data are not followed without it."""
+        while not self._stopped.is_set():
+            try:
+                return self._follow()
+            except Exception as error:
+                logger.exception("the provider could not follow the server, and starts again")
+                self._begin()
+                self._state.set_error(to_sync_error(error), mode="disconnected")
+                self._sleep(self._timing.longest_backoff_ms)
+        return None
+
+    def _follow(self) -> None:
         if self._options.stream and not is_before_fork():
             self._follow_stream()
         else:
@@ -245,7 +260,9 @@ class Follower:
             self._state.set_data(self._request_data(), "poll")
         except Exception as caught:  # noqa: BLE001 - reported, and the follower continues
             error = to_sync_error(caught)
-            self._set_error(error)
+            # At once: callers of `refresh` act on the mode as soon as the poll has failed.
+            is_rejected = error.is_auth_error or error.is_request_error
+            self._set_error(error, mode="disconnected" if is_rejected else None)
             return error
         return None
 
@@ -283,9 +300,9 @@ class Follower:
         self._connection = None
         connection.close()
 
-    def _set_error(self, error: SyncError) -> None:
+    def _set_error(self, error: SyncError, mode: FollowerMode | None = None) -> None:
         self._retry_at = max(self._retry_at, time.monotonic() * 1_000 + error.retry_after_ms)
-        self._state.set_error(error)
+        self._state.set_error(error, mode)
 
     def _retry_after_ms(self) -> float:
         return max(0.0, self._retry_at - time.monotonic() * 1_000)

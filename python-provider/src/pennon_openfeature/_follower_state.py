@@ -171,11 +171,12 @@ class FollowerState:
             self._mode = mode
         self._callbacks.on_status()
 
-    def set_error(self, error: SyncError) -> None:
+    def set_error(self, error: SyncError, mode: FollowerMode | None = None) -> None:
         with self._changed:
             if self._is_void():
                 return
             self._last_error = last_error_of(error)
+            self._mode = mode or self._mode
             if error.is_auth_error or error.is_request_error:
                 self._failed = self._attempt
             self._changed.notify_all()

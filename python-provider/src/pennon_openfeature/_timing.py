@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass
+from random import SystemRandom
 
 from ._errors import SyncError
 
 # About 25 days, the longest timer of the provider for Node.js.
 LONGEST_TIMER_MS = 2**31 - 1
+
+# Not the generator of the module `random`: an application may have seeded it, and a process that
+# was forked has the state of its parent.
+_random = SystemRandom().random
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +52,19 @@ class Timing:
     def backoff_delay(self, failures: int) -> float:
         """A random delay up to a growing limit, so followers do not all reconnect together."""
         longest = min(self.longest_backoff_ms, self.first_backoff_ms * 2.0 ** min(failures, 30))
-        return random.random() * longest  # noqa: S311
+        return _random() * longest
 
     def stale_retry_delay(self) -> float:
         """After how long to connect again to a server that is cut off from its store.
 
         A load balancer may choose another server then.
         """
-        return self.stale_retry_ms * (1 + 2 * random.random())  # noqa: S311
+        return self.stale_retry_ms * (1 + 2 * _random())
 
     def source_check_delay(self) -> float:
-        return self.source_check_ms / 2 * (1 + random.random())  # noqa: S311
+        return self.source_check_ms / 2 * (1 + _random())
 
     def rejected_key_delay(self, error: SyncError | None) -> float:
         """The minimum delay before a rejected key is sent again, or 0 for any other error."""
         is_rejected = error is not None and error.is_auth_error
-        return self.rejected_key_ms * (1 + random.random()) if is_rejected else 0  # noqa: S311
+        return self.rejected_key_ms * (1 + _random()) if is_rejected else 0

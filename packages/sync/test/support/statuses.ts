@@ -2,7 +2,14 @@ import { readFileSync } from 'node:fs';
 
 /** How the server behaves: see "Statuses" in `packages/spec/README.md`. A number is the status of all responses. */
 export type ServerBehavior =
-  'normal' | 'cut-off' | 'evaluate-only' | 'evaluate-only-cut-off' | 'refused' | 'silent' | number;
+  | 'normal'
+  | 'cut-off'
+  | 'evaluate-only'
+  | 'evaluate-only-cut-off'
+  | 'refused'
+  | 'silent'
+  | 'moved'
+  | number;
 
 /** The source age of a server that is cut off from its store. */
 export const CUT_OFF_MS = 48_000;

@@ -13,7 +13,10 @@ type Changes = Readonly<Record<string, object | null>>;
 
 /** How a route responds: normally, never, with a broken connection, or with a status. */
 type Behavior =
-  'normal' | 'silent' | 'broken' | { readonly status: number; readonly retryAfter?: string };
+  | 'normal'
+  | 'silent'
+  | 'broken'
+  | { readonly status: number; readonly retryAfter?: string; readonly location?: string };
 type Route = 'stream' | 'poll' | 'evaluate';
 
 /** A flag server in a runtime without network, with the routes that a provider uses. */
@@ -157,8 +160,11 @@ export const startFakeServer = (
     if (behavior === 'broken')
       throw new TypeError('fetch failed', { cause: new Error('ECONNREFUSED') });
     if (behavior !== 'silent') {
-      const { status, retryAfter } = behavior;
-      const headers = retryAfter ? { 'retry-after': retryAfter } : {};
+      const { status, retryAfter, location } = behavior;
+      const headers = {
+        ...(retryAfter && { 'retry-after': retryAfter }),
+        ...(location && { location }),
+      };
       return errorResponse(status, 'X', `rejected with ${status}`, headers);
     }
     return new Promise((_, reject) => {
@@ -167,7 +173,7 @@ export const startFakeServer = (
   };
 
   return {
-    runtime: { ...fake, fetch, random: () => fake.randomValue },
+    runtime: { ...fake, fetch, random: () => fake.random() },
     advance: ms => fake.advance(ms),
     timers: fake.timerCount,
     openStreams: () => streams.size,

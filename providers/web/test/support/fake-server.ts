@@ -44,9 +44,23 @@ export const startFakeServer = (values: object) => {
     return response;
   };
 
-  const runtime: FakeRuntime = { ...fake, fetch, random: () => fake.randomValue };
+  const runtime: FakeRuntime & { random: () => number } = {
+    ...fake,
+    fetch,
+    random: () => fake.randomValue,
+  };
   return {
     runtime,
+    /** Changes the behavior for new requests. Open streams stay open. */
+    setBehavior(next: ServerBehavior): void {
+      behavior = next;
+    },
+    /** Sends an event to all streams. */
+    send(event: string, data: object): Promise<void> {
+      for (const controller of streams)
+        controller.enqueue(new TextEncoder().encode(frame(event, data)));
+      return settle();
+    },
     /** Changes the behavior, and breaks all streams. */
     async behave(next: ServerBehavior): Promise<void> {
       behavior = next;

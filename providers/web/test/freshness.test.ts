@@ -1,0 +1,62 @@
+import { OpenFeature } from '@openfeature/web-sdk';
+import { afterEach, it } from 'vitest';
+
+import {
+  checkFreshness,
+  readFreshnessCases,
+} from '../../../packages/sync/test/support/freshness.ts';
+import type { FreshnessEvent } from '../../../packages/sync/test/support/freshness.ts';
+import { CUT_OFF_MS } from '../../../packages/sync/test/support/statuses.ts';
+import { PennonWebProvider } from '../src/index.ts';
+import { values } from './support/application.ts';
+import { startFakeServer } from './support/fake-server.ts';
+
+const ignore = () => undefined;
+OpenFeature.setLogger({ error: ignore, warn: ignore, info: ignore, debug: ignore });
+afterEach(() => OpenFeature.clearProviders());
+
+const fail = (): never => {
+  throw new Error('an unexpected error');
+};
+
+const causes = (server: ReturnType<typeof startFakeServer>, provider: PennonWebProvider) =>
+  ({
+    start: () => undefined,
+    silence: () => server.setBehavior('silent'),
+    response: () => server.setBehavior('normal'),
+    'cut-off': () => server.send('heartbeat', { revision: 1, sourceAgeMs: CUT_OFF_MS }),
+    current: () => server.send('heartbeat', { revision: 1, sourceAgeMs: 0 }),
+    away: () => server.behave('refused'),
+    back() {
+      server.runtime.random = () => 0.5;
+      server.setBehavior('normal');
+    },
+    freeze: ms => server.runtime.freeze(ms),
+    sleep: ms => server.runtime.setWallTime(ms),
+    clock: ms => server.runtime.setWallTime(ms),
+    failure() {
+      server.runtime.random = fail;
+      return server.behave('normal');
+    },
+    close: () => provider.onClose(),
+  }) satisfies Record<FreshnessEvent, (ms: number) => unknown>;
+
+it.each(readFreshnessCases())('web: $name', async ({ steps }) => {
+  const server = startFakeServer(values(1, { f: true }));
+  const options = { url: 'http://flags.test', key: 'client-key', storage: null };
+  const provider = new PennonWebProvider(options, server.runtime);
+  await OpenFeature.setProviderAndWait(provider, { targetingKey: 'ada' });
+  const client = OpenFeature.getClient();
+  const events = causes(server, provider);
+  for (const step of steps)
+    await checkFreshness(
+      {
+        cause: async ({ event, ms = 0 }) => void (await events[event](ms)),
+        evaluate: () => client.getBooleanValue('f', false),
+        status: () => client.providerStatus,
+        freshness: () => provider.freshness(),
+        advance: server.runtime.advance,
+      },
+      step,
+    );
+});
