@@ -108,8 +108,8 @@ const parseYaml = async (text: string): Promise<unknown> => {
   if (error !== undefined) throw error;
   visit(document, {
     Scalar(_, node, ancestors) {
-      const text = (node.source ?? '').replace(/^\+/, '');
-      if (typeof node.value !== 'number' || !Number.isFinite(node.value) || !isInexact(text))
+      const number = (node.source ?? '').replace(/^\+/, '');
+      if (typeof node.value !== 'number' || !Number.isFinite(node.value) || !isInexact(number))
         return;
       const nodes = [...ancestors, node];
       const path = nodes.flatMap((each, level): readonly (string | number)[] => {
@@ -117,7 +117,7 @@ const parseYaml = async (text: string): Promise<unknown> => {
         if (isSeq(parent)) return [parent.items.indexOf(each)];
         return isPair(each) ? [String(each.key)] : [];
       });
-      throw new Error(describe({ path, text }));
+      throw new Error(describe({ path, text: number }));
     },
   });
   return document.toJS();

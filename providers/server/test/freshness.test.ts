@@ -1,14 +1,15 @@
-import { it } from 'vitest';
+import { expect, it } from 'vitest';
 
 import { createFakeRuntime } from '../../../packages/sync/test/support/fake-runtime.ts';
 import type { FakeRuntime } from '../../../packages/sync/test/support/fake-runtime.ts';
 import {
-  checkFreshness,
+  expectedAfter,
   readFreshnessCases,
+  reportAfter,
 } from '../../../packages/sync/test/support/freshness.ts';
 import type {
   FreshnessEvent,
-  FreshnessStep,
+  FreshnessSubject,
 } from '../../../packages/sync/test/support/freshness.ts';
 import { CUT_OFF_MS } from '../../../packages/sync/test/support/statuses.ts';
 import type { PennonProvider } from '../src/index.ts';
@@ -54,15 +55,14 @@ for (const mode of ['in-process', 'remote'] as const)
     const server = startFakeServer({ f: booleanFlag('f', true) }, runtime);
     const { client, provider } = await startOn(server, { mode });
     const events = causes(server, runtime, provider);
-    for (const step of steps)
-      await checkFreshness(
-        {
-          cause: async ({ event, ms = 0 }: FreshnessStep) => void (await events[event](ms)),
-          evaluate: () => provider.evaluate('f'),
-          status: () => client.providerStatus,
-          freshness: () => provider.freshness(),
-          advance: server.advance,
-        },
-        step,
-      );
+    const subject: FreshnessSubject = {
+      cause: async ({ event, ms = 0 }) => {
+        await events[event](ms);
+      },
+      evaluate: () => provider.evaluate('f'),
+      status: () => client.providerStatus,
+      freshness: () => provider.freshness(),
+      advance: server.advance,
+    };
+    for (const step of steps) expect(await reportAfter(subject, step)).toEqual(expectedAfter(step));
   });

@@ -1,11 +1,15 @@
 import { OpenFeature } from '@openfeature/web-sdk';
-import { afterEach, it } from 'vitest';
+import { afterEach, expect, it } from 'vitest';
 
 import {
-  checkFreshness,
+  expectedAfter,
   readFreshnessCases,
+  reportAfter,
 } from '../../../packages/sync/test/support/freshness.ts';
-import type { FreshnessEvent } from '../../../packages/sync/test/support/freshness.ts';
+import type {
+  FreshnessEvent,
+  FreshnessSubject,
+} from '../../../packages/sync/test/support/freshness.ts';
 import { CUT_OFF_MS } from '../../../packages/sync/test/support/statuses.ts';
 import { PennonWebProvider } from '../src/index.ts';
 import { values } from './support/application.ts';
@@ -48,15 +52,14 @@ it.each(readFreshnessCases())('web: $name', async ({ steps }) => {
   await OpenFeature.setProviderAndWait(provider, { targetingKey: 'ada' });
   const client = OpenFeature.getClient();
   const events = causes(server, provider);
-  for (const step of steps)
-    await checkFreshness(
-      {
-        cause: async ({ event, ms = 0 }) => void (await events[event](ms)),
-        evaluate: () => client.getBooleanValue('f', false),
-        status: () => client.providerStatus,
-        freshness: () => provider.freshness(),
-        advance: server.runtime.advance,
-      },
-      step,
-    );
+  const subject: FreshnessSubject = {
+    cause: async ({ event, ms = 0 }) => {
+      await events[event](ms);
+    },
+    evaluate: () => client.getBooleanValue('f', false),
+    status: () => client.providerStatus,
+    freshness: () => provider.freshness(),
+    advance: ms => server.runtime.advance(ms),
+  };
+  for (const step of steps) expect(await reportAfter(subject, step)).toEqual(expectedAfter(step));
 });
