@@ -23,7 +23,6 @@ import {
   CHECK_TIMEOUT_MS,
   HEARTBEAT_MS,
   IDLE_TIMEOUT_MS,
-  LONGEST_BACKOFF_MS,
   POLL_INTERVAL_MS,
   rejectedKeyDelay,
   RESPONSE_TIMEOUT_MS,
@@ -76,11 +75,17 @@ export const follow = <Data extends { readonly revision: number }, Changed>(
   const scope = createConnectionScope(runtime);
   const state = createFollowerState(options, runtime);
   const poll = createPoll(resource, scope, state);
-  const { pollIntervalMs = 0 } = options;
-  // An interval of 0, less than 0 or NaN would poll without a pause.
-  const intervalMs = pollIntervalMs > 0 ? pollIntervalMs : POLL_INTERVAL_MS;
+  const { pollIntervalMs: intervalMs = POLL_INTERVAL_MS } = options;
   const run = options.stream === false ? followPolls : followStream;
-  void runAgain(run, { resource, scope, state, poll, intervalMs, runtime });
+  const context = { resource, scope, state, poll, intervalMs, runtime };
+  // Starts again after an unexpected error, such as one of a callback. Without a follower, no data are current.
+  const start = (): Promise<void> =>
+    run(context).catch((error: unknown) => {
+      state.setError(toSyncError(error));
+      state.setMode('disconnected');
+      return scope.sleep(POLL_INTERVAL_MS).then(start);
+    });
+  void start();
   const pauses = watchPauses(runtime, pause => onPause(scope, state, pause));
   return {
     data: state.data,
@@ -97,23 +102,6 @@ export const follow = <Data extends { readonly revision: number }, Changed>(
       scope.close();
     },
   };
-};
-
-/** Starts again after an unexpected error, such as one of a callback. Without a follower, no data are current. */
-const runAgain = async <Data, Changed>(
-  run: (context: FollowerContext<Data, Changed>) => Promise<void>,
-  context: FollowerContext<Data, Changed>,
-): Promise<void> => {
-  const { scope, state } = context;
-  while (!scope.isClosed()) {
-    try {
-      await run(context);
-    } catch (error) {
-      state.setError(toSyncError(error));
-      state.setMode('disconnected');
-      await scope.sleep(LONGEST_BACKOFF_MS);
-    }
-  }
 };
 
 /**
@@ -284,7 +272,7 @@ const createPoll = <Data, Changed>(
 /** Reads a stream until it is lost. Returns the reason, and for how long it had delivered data. */
 const runStream = async <Data, Changed>(context: FollowerContext<Data, Changed>) => {
   const { scope, state, runtime } = context;
-  let startedAt = Number.POSITIVE_INFINITY;
+  let startedAt = Infinity;
   const onStart = () => {
     startedAt = runtime.monotonic();
   };

@@ -18,7 +18,7 @@ export const POLL_INTERVAL_MS = 30_000;
 const STALE_RETRY_MS = 30_000;
 
 const FIRST_BACKOFF_MS = 1_000;
-export const LONGEST_BACKOFF_MS = 30_000;
+const LONGEST_BACKOFF_MS = 30_000;
 /** Rejected keys are tried again, but rarely: an administrator may accept the key later. */
 const REJECTED_KEY_MS = 60_000;
 
