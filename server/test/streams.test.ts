@@ -1,8 +1,10 @@
 import { once } from 'node:events';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 
+import { fastify } from 'fastify';
 import { describe, expect, it } from 'vitest';
 
+import { sendEvents } from '../src/http/stream.ts';
 import { createFakeClock } from './support/fake-clock.ts';
 import { startServer } from './support/server.ts';
 import { openSse } from './support/sse.ts';
@@ -334,32 +336,113 @@ it('a stream that is interrupted many times loses and repeats no change', async 
   expect(body.id).toBe(lastId);
 });
 
-it('a reader that is too slow is disconnected, and others continue', async () => {
+describe('a reader that does not read', () => {
+  const big = (text: string) =>
+    flag('big', { type: 'string', variants: { a: text }, defaultVariant: 'a' });
+
+  const openUnread = async (url: URL, key: string) => {
+    const slow = connect(Number(url.port), url.hostname);
+    slow.write(
+      `GET /api/v1/flag-set/stream HTTP/1.1\r\nHost: ${url.host}\r\nAuthorization: Bearer ${key}\r\n\r\n`,
+    );
+    await once(slow, 'readable');
+    return slow;
+  };
+
+  it('is disconnected after 30 s, and others continue', async () => {
+    const clock = createFakeClock();
+    await using server = await startServer({ clock });
+    const url = new URL(await server.listen());
+    const key = await server.keyOf('server');
+    const slow = await openUnread(url, key);
+    const reader = await openSse(`${url.origin}/api/v1/flag-set/stream`, { key });
+    await reader.next();
+    const streams = async () =>
+      /pennon_streams (\d+)/.exec((await server.request('GET', '/metrics')).text)?.[1];
+    expect(await streams()).toBe('2');
+    await server.api('POST', '/flags', { body: big('x'.repeat(60_000)) });
+    let changes = 0;
+    while ((await streams()) === '2') {
+      changes += 1;
+      expect(changes).toBeLessThan(500);
+      await server.api('PATCH', '/flags/big', { body: { description: `change ${changes}` } });
+      while ((await reader.next())?.event !== 'change');
+      clock.advance(1_000);
+    }
+    expect(changes).toBeGreaterThan(25);
+    slow.destroy();
+    reader.close();
+  });
+
+  it('receives everything once it reads: the events, or the whole set in their place', async () => {
+    await using server = await startServer();
+    const url = new URL(await server.listen());
+    const key = await server.keyOf('server');
+    const slow = await openUnread(url, key);
+    await server.api('POST', '/flags', { body: big('x'.repeat(60_000)) });
+    for (let i = 0; i < 300; i += 1)
+      await server.api('PATCH', '/flags/big', { body: { description: `change ${i}` } });
+    const { revision } = (await server.api('GET', '/flag-set')).body;
+    let received = '';
+    slow.on('data', chunk => {
+      received += String(chunk);
+    });
+    while (!received.includes(`"revision":${revision},`)) await once(slow, 'data');
+    expect(received).toContain('event: set');
+    slow.destroy();
+  });
+});
+
+it('readers that are slow share the memory of a flag set', async () => {
   await using server = await startServer();
   const url = new URL(await server.listen());
   const key = await server.keyOf('server');
-  const slow = connect(Number(url.port), url.hostname);
-  slow.write(
-    `GET /api/v1/flag-set/stream HTTP/1.1\r\nHost: ${url.host}\r\nAuthorization: Bearer ${key}\r\n\r\n`,
-  );
-  await once(slow, 'readable');
-  const reader = await openSse(`${url.origin}/api/v1/flag-set/stream`, { key });
-  await reader.next();
-  const streams = async () =>
-    /pennon_streams (\d+)/.exec((await server.request('GET', '/metrics')).text)?.[1];
-  expect(await streams()).toBe('2');
-  await server.api('POST', '/flags', {
-    body: flag('big', { type: 'string', variants: { a: 'x'.repeat(60_000) }, defaultVariant: 'a' }),
+  for (let i = 0; i < 20; i += 1)
+    await server.api('POST', '/flags', {
+      body: flag(`big-${i}`, {
+        type: 'object',
+        variants: { a: Array.from({ length: 8 }, () => 'x'.repeat(50_000)) },
+        defaultVariant: 'a',
+      }),
+    });
+  const sockets: Socket[] = [];
+  const before = process.memoryUsage().arrayBuffers;
+  for (const path of ['/flag-set', '/flag-set/stream'])
+    for (let i = 0; i < 20; i += 1) {
+      const socket = connect(Number(url.port), url.hostname);
+      socket.pause();
+      socket.write(
+        `GET /api/v1${path} HTTP/1.1\r\nHost: ${url.host}\r\nAuthorization: Bearer ${key}\r\n\r\n`,
+      );
+      sockets.push(socket);
+    }
+  for (let i = 0; i < 50; i += 1) await fetch(`${url.origin}/healthz`);
+  // The set of 8 MB once, and what the test itself has received.
+  expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(60 * 1_048_576);
+  for (const socket of sockets) socket.destroy();
+});
+
+it('an error after a stream has begun ends it with an event that has the code', async () => {
+  const app = fastify();
+  const broken = async function* () {
+    yield 'first';
+    throw new Error('a secret reason');
+  };
+  app.get('/stream', async (_, reply) => {
+    await sendEvents(reply, broken(), data => [
+      Buffer.from(`event: set\ndata: ${JSON.stringify(data)}\n\n`),
+    ]);
   });
-  let changes = 0;
-  while ((await streams()) === '2') {
-    changes += 1;
-    expect(changes).toBeLessThan(500);
-    await server.api('PATCH', '/flags/big', { body: { description: `change ${changes}` } });
-    expect((await reader.next())?.event).toBe('change');
-  }
-  slow.destroy();
-  reader.close();
+  const url = await app.listen({ port: 0, host: '127.0.0.1' });
+  const stream = await openSse(`${url}/stream`, { key: 'k' });
+  expect(await stream.next()).toMatchObject({ event: 'set', data: 'first' });
+  const message = 'internal error; see the log of the server';
+  expect(await stream.next()).toMatchObject({
+    event: 'error',
+    data: { error: { code: 'INTERNAL_SERVER_ERROR', message } },
+  });
+  expect(await stream.next()).toBeUndefined();
+  await app.close();
 });
 
 it('a reader that disconnects while the server waits for the store is not counted as a stream', async () => {

@@ -22,8 +22,8 @@ export type FlagSetView = {
   readonly flagSet: FlagSet;
   readonly compiled: CompiledFlagSet;
   readonly client: ClientView;
-  /** Returns the flag set as JSON. It is serialized once, on first use. */
-  readonly json: () => string;
+  /** Returns the flag set as JSON in UTF-8. It is serialized once, on first use, and shared by all readers. */
+  readonly json: () => Buffer;
 };
 
 /** How a flag set moved from one view to the next. */
@@ -150,13 +150,13 @@ const viewOf = (
   client: ClientView,
   compiled = compile(flagSet),
 ): FlagSetView => {
-  let json: string | undefined;
+  let json: Buffer | undefined;
   return {
     snapshot,
     flagSet,
     client,
     compiled,
-    json: () => (json ??= JSON.stringify(flagSet)),
+    json: () => (json ??= Buffer.from(JSON.stringify(flagSet))),
   };
 };
 

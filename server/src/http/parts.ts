@@ -1,9 +1,10 @@
+import type { ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 
 import type { FastifyInstance } from 'fastify';
 
 /** How much of a response waits for a reader. The rest stays in memory that all of its readers share. */
-export const PART_BYTES = 65_536;
+const PART_BYTES = 65_536;
 
 /**
  * Sends large bodies in parts, each once the reader has received the previous one. A body in one piece would be
@@ -34,3 +35,22 @@ const streamOf = (bytes: Buffer): Readable => {
     },
   });
 };
+
+/** Writes bytes in parts. Resolves once the reader has room for more, or is closed. */
+export const writeInParts = async (response: ServerResponse, bytes: Uint8Array): Promise<void> => {
+  for (let sent = 0; sent < bytes.length && !response.destroyed; sent += PART_BYTES) {
+    const hasRoom = response.write(bytes.subarray(sent, sent + PART_BYTES));
+    if (!hasRoom && !response.destroyed) await drained(response);
+  }
+};
+
+const drained = (response: ServerResponse): Promise<void> =>
+  new Promise(resolve => {
+    const done = () => {
+      response.off('drain', done);
+      response.off('close', done);
+      resolve();
+    };
+    response.on('drain', done);
+    response.on('close', done);
+  });

@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyReply } from 'fastify';
 
 import type { ValuesEvent } from '../evaluation/follow-values.ts';
 import { followValues } from '../evaluation/follow-values.ts';
-import type { FlagSetView } from '../flag-set/live-flag-set.ts';
+import { errorBody, toPennonError } from '../errors.ts';
 import { parseOrThrow } from '../resources/parse.ts';
 import { ValuesStreamRequest } from '../router/evaluation.ts';
 import type { Services } from '../services.ts';
@@ -10,6 +10,8 @@ import type { Resumed } from '../streaming/follow-flag-set.ts';
 import { followFlagSet } from '../streaming/follow-flag-set.ts';
 import type { StreamEvent } from '../streaming/subscription.ts';
 import { callerOf } from './access.ts';
+import { logFailure } from './errors.ts';
+import { writeInParts } from './parts.ts';
 import { API, flatInput, onlyEnvironment } from './request.ts';
 import { sourceAge } from './source-age.ts';
 
@@ -56,29 +58,31 @@ const HEADERS = {
   'x-content-type-options': 'nosniff',
 };
 
-/** Sends events until they end, or until the client is too slow to read them. */
-const sendEvents = async <Event extends { readonly view: FlagSetView }>(
+/**
+ * Sends events until they end. While the client does not read, they wait in its subscription. An error ends the
+ * stream with an event, because its status was sent before.
+ */
+export const sendEvents = async <Event>(
   reply: FastifyReply,
   events: AsyncIterable<Event>,
-  frameOf: (event: Event) => string,
-  headers: Readonly<Record<string, string>>,
+  frameOf: (event: Event) => Frame,
+  headers: Readonly<Record<string, string>> = {},
 ): Promise<void> => {
   const { raw } = reply;
   reply.hijack();
   raw.writeHead(200, { ...corsHeaders(reply), ...HEADERS, ...headers });
-  for await (const event of events) {
-    if (raw.destroyed || isTooSlow(raw.writableLength, event.view)) return void raw.destroy();
-    raw.write(frameOf(event));
+  try {
+    for await (const event of events) {
+      if (raw.destroyed) return;
+      for (const bytes of frameOf(event)) await writeInParts(raw, bytes);
+    }
+  } catch (thrown) {
+    const error = toPennonError(thrown);
+    logFailure(reply.log, error);
+    raw.write(`event: error\ndata: ${JSON.stringify(errorBody(error))}\n\n`);
   }
   raw.end();
 };
-
-/** Bytes that may be buffered for a slow client, besides two whole flag sets. */
-const MAX_BUFFERED = 1_048_576;
-
-/** Serializes the flag set only if the fixed limit is exceeded, because that is slow. */
-const isTooSlow = (buffered: number, view: FlagSetView): boolean =>
-  buffered > MAX_BUFFERED && buffered > MAX_BUFFERED + 2 * view.json().length;
 
 /** The headers set by the CORS hook: Fastify does not send them for a hijacked reply. */
 const corsHeaders = (reply: FastifyReply): Record<string, string> =>
@@ -88,7 +92,10 @@ const corsHeaders = (reply: FastifyReply): Record<string, string> =>
     ),
   );
 
-const flagSetFrame = (event: StreamEvent | Resumed): string => {
+/** The bytes of an event, in several pieces if some of them are shared. */
+type Frame = readonly Uint8Array[];
+
+const flagSetFrame = (event: StreamEvent | Resumed): Frame => {
   if (event.type !== 'resumed') return sharedFrame(event);
   const { view, missed } = event;
   // Followers accept only `set` or `current` as the first event, so missed changes are sent as a whole set.
@@ -97,27 +104,25 @@ const flagSetFrame = (event: StreamEvent | Resumed): string => {
     : sharedFrame({ type: 'set', view });
 };
 
-const valuesFrame = (event: ValuesEvent): string => {
+const valuesFrame = (event: ValuesEvent): Frame => {
   const { type, id, revision } = event;
   if (type === 'heartbeat') return heartbeatFrame(revision, event.sourceAgeMs);
   const { environment } = event.view.flagSet;
   return frame(type, { revision, environment, evaluations: event.evaluations }, id);
 };
 
-/** Frames by the event, or by the view if it is a whole set, because each stream begins with one. */
-const frames = new WeakMap<StreamEvent | FlagSetView, string>();
+const frames = new WeakMap<StreamEvent, Frame>();
 
 /** Returns the frame of an event, serialized once for all streams that send it. */
-const sharedFrame = (event: StreamEvent): string => {
-  const source = event.type === 'set' ? event.view : event;
-  const known = frames.get(source);
+const sharedFrame = (event: StreamEvent): Frame => {
+  const known = frames.get(event);
   if (known !== undefined) return known;
   const created = createFrame(event);
-  frames.set(source, created);
+  frames.set(event, created);
   return created;
 };
 
-const createFrame = (event: StreamEvent): string => {
+const createFrame = (event: StreamEvent): Frame => {
   const { flagSet, json } = event.view;
   switch (event.type) {
     case 'change':
@@ -129,12 +134,21 @@ const createFrame = (event: StreamEvent): string => {
   }
 };
 
-const heartbeatFrame = (revision: number, sourceAgeMs: number): string =>
+const heartbeatFrame = (revision: number, sourceAgeMs: number): Frame =>
   frame('heartbeat', { revision, sourceAgeMs: Math.round(sourceAgeMs) });
 
-const frame = (event: string, data: unknown, id?: string): string =>
-  jsonFrame(event, JSON.stringify(data), id);
+const frame = (event: string, data: unknown, id?: string): Frame => [
+  Buffer.from(`${headOf(event, id)}${JSON.stringify(data)}${END}`),
+];
 
 /** JSON text contains no line break, so it fits into one `data` line. */
-const jsonFrame = (event: string, json: string, id?: string): string =>
-  `event: ${event}\n${id === undefined ? '' : `id: ${id}\n`}data: ${json}\n\n`;
+const jsonFrame = (event: string, json: Buffer, id: string): Frame => [
+  Buffer.from(headOf(event, id)),
+  json,
+  Buffer.from(END),
+];
+
+const headOf = (event: string, id: string | undefined): string =>
+  `event: ${event}\n${id === undefined ? '' : `id: ${id}\n`}data: `;
+
+const END = '\n\n';
