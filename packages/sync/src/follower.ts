@@ -75,7 +75,8 @@ export const follow = <Data extends { readonly revision: number }, Changed>(
   const scope = createConnectionScope(runtime);
   const state = createFollowerState(options, runtime);
   const poll = createPoll(resource, scope, state);
-  const { pollIntervalMs: intervalMs = POLL_INTERVAL_MS } = options;
+  // An interval of 0, less than 0 or NaN would poll without a pause.
+  const intervalMs = Math.max(0, options.pollIntervalMs ?? 0) || POLL_INTERVAL_MS;
   const run = options.stream === false ? followPolls : followStream;
   const context = { resource, scope, state, poll, intervalMs, runtime };
   // Starts again after an unexpected error, such as one of a callback. Without a follower, no data are current.
