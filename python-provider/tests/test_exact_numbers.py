@@ -79,8 +79,12 @@ def test_every_integer_beyond_the_safe_ones_is_inexact(integer: int, is_negative
     assert is_inexact(str(-integer if is_negative else integer))
 
 
-@given(st.floats(allow_nan=False, allow_infinity=False))
-def test_the_text_of_every_double_is_exact(number: float) -> None:
+# JSON writes the doubles between as integers.
+FLOATS = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@given(FLOATS.filter(lambda number: not 2**53 <= abs(number) < 1e21))
+def test_the_text_of_every_other_double_is_exact(number: float) -> None:
     assert find_inexact_numbers(json.dumps([number])) == []
 
 

@@ -40,14 +40,20 @@ const movePath = (path: (string | number)[], token: string): void => {
   else if (typeof last === 'number') path[path.length - 1] = last + 1;
 };
 
+const isInteger = (text: string): boolean => /^-?\d+$/.test(text);
+
 /**
  * Whether the text of a number is beyond the integers that all differ as doubles, and is not the exact text
- * of a double. An integer is always refused there, because the next one is the same double.
+ * of a double. An integer is always refused there, because the next one is the same double; also 1e20, which
+ * JSON writes as an integer when it is read again.
  */
 export const isInexact = (text: string): boolean => {
   const value = Number(text);
   if (Math.abs(value) <= Number.MAX_SAFE_INTEGER) return false;
-  return /^-?\d+$/.test(text) || significantDigits(text) !== significantDigits(String(value));
+  const written = String(value);
+  return (
+    isInteger(text) || isInteger(written) || significantDigits(text) !== significantDigits(written)
+  );
 };
 
 const significantDigits = (text: string): string =>

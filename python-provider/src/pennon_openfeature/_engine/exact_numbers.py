@@ -73,12 +73,14 @@ def _move_path(path: list[str | int], part: str) -> None:
 def is_inexact(text: str) -> bool:
     """Whether a number is beyond the integers that all differ as doubles, and is not exact.
 
-    An integer is always refused there, because the next one is the same double.
+    An integer is always refused there, because the next one is the same double; also 1e20, which
+    JSON writes as an integer when it is read again.
     """
     value = float(text)
     if abs(value) <= _MAX_SAFE_INTEGER:
         return False
-    is_integer = text.lstrip("-").isdigit()
+    written = number_text(value) if math.isfinite(value) else text
+    is_integer = any(each.lstrip("-").isdigit() for each in (text, written))
     return is_integer or _significant_digits(text) != _significant_digits(repr(value))
 
 
