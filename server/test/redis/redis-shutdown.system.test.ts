@@ -57,8 +57,8 @@ const slowWrite = async (url: string) => {
 
 describe.each([
   ['one process on the embedded store', () => ({})],
-  ['one process on Redis', () => ({ REDIS_URL: redis().url })],
-  ['three workers', () => ({ REDIS_URL: redis().url, PENNON_WORKERS: '3' })],
+  ['one process on Redis', () => ({ REDIS_URL: redis().url, PENNON_INIT: 'empty' })],
+  ['three workers', () => ({ REDIS_URL: redis().url, PENNON_INIT: 'empty', PENNON_WORKERS: '3' })],
 ])('SIGTERM to %s', (_, env) => {
   it('breaks no request before the grace period ends, finishes slow ones, and ends within 10 s', async () => {
     redis().cli('flushall');
