@@ -128,10 +128,9 @@ export const Settings = z.object({
   PENNON_CACHE_BYTES: wholeNumber(0, 16_384 * 1_048_576, 64 * 1_048_576).describe(
     'Memory of the cached bulk evaluations in bytes; 0 disables the cache.',
   ),
-  PENNON_CLIENT_RULE_IDS: z
-    .enum(['0', '1'], 'must be 0 or 1')
-    .default('0')
-    .describe('1 adds the ids of rules to results for client keys, to debug.'),
+  PENNON_CLIENT_RULE_IDS: wholeNumber(0, 1, 0).describe(
+    '1 adds the ids of rules to results for client keys, to debug.',
+  ),
   PENNON_SHUTDOWN_GRACE: wholeNumber(0, 300, 5).describe(
     'Seconds that the server continues to serve after SIGTERM, while /readyz fails; 0 stops at once.',
   ),
@@ -265,7 +264,7 @@ export const readConfig = (env: Readonly<Record<string, string | undefined>>): C
       cachedEvaluations: settings.PENNON_CACHE_ENTRIES,
       readySourceAgeSeconds: settings.PENNON_READY_MAX_SOURCE_AGE,
       cacheBytes: settings.PENNON_CACHE_BYTES,
-      showsRuleIdsToClients: settings.PENNON_CLIENT_RULE_IDS === '1',
+      showsRuleIdsToClients: settings.PENNON_CLIENT_RULE_IDS === 1,
     },
   };
 };

@@ -16,7 +16,7 @@ const asJson = (text: string): string => (/^\d+$/.test(text) ? text : JSON.strin
 
 describe('the README', () => {
   it('lists every setting with its default, and no other', () => {
-    const rows = [...readme.matchAll(/^\| `([A-Z_]+)` +\| (?:`([^`]*)`|–) +\|/gm)].map(
+    const rows = [...readme.matchAll(/^\| `([A-Z0-9_]+)` +\| (?:`([^`]*)`|–) +\|/gm)].map(
       ([, name, value]) => [name, value === undefined ? undefined : asJson(value)],
     );
     const settings = Object.entries(Settings.shape).map(([name, schema]) => {

@@ -44,8 +44,10 @@ export const openSqliteStore = async ({
     ...fleetOfOne,
     isDamaged: integrity.isDamaged,
     async close() {
+      // From now on, operations are rejected.
+      const closed = thread.close();
       await integrity.close();
-      await thread.close();
+      await closed;
     },
     ping: () => call('ping', undefined),
     async commit(ledger, commit) {
