@@ -8,6 +8,7 @@ import os
 import socket
 import ssl
 import threading
+import traceback
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -151,6 +152,8 @@ class Connection:
         try:
             response = self._send(method, self._address.path(endpoint), body, sent)
         except Exception as error:
+            # A response of a proxy that refused a tunnel would keep the socket open in its frame.
+            traceback.clear_frames(error.__traceback__)
             raise to_sync_error(error) from error
         if response.status not in (200, 304):
             raise error_from_response(response.status, response.headers, _error_in(response))
