@@ -21,10 +21,10 @@ export type ClientView = {
 
 type Contents = Pick<FlagSet, 'flags' | 'segments'>;
 
-export const createClientView = (contents: Contents, revision?: number): ClientView => {
+export const createClientView = (contents: Contents, minRevision = 0): ClientView => {
   const flagKeys = lazily(() => visibleFlagKeys(contents));
   return {
-    revision: revision ?? sumOfVersions(contents, flagKeys()),
+    revision: Math.max(minRevision, sumOfVersions(contents, flagKeys())),
     id: lazily(() => hashOf(contents, flagKeys())),
     flagKeys,
   };
@@ -37,10 +37,8 @@ export const nextClientView = (
   changedFlags: Iterable<string>,
 ): ClientView => {
   for (const key of changedFlags)
-    if (isVisible(previous.flagSet, key) || isVisible(next, key)) {
-      const sum = sumOfVersions(next, visibleFlagKeys(next));
-      return createClientView(next, Math.max(previous.client.revision + 1, sum));
-    }
+    if (isVisible(previous.flagSet, key) || isVisible(next, key))
+      return createClientView(next, previous.client.revision + 1);
   return previous.client;
 };
 
