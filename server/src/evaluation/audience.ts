@@ -2,6 +2,7 @@ import type { Evaluation, Failed } from '@pennon/schema';
 
 import type { Caller } from '../auth/caller.ts';
 import { seesOnlyVisible } from '../auth/caller.ts';
+import { isClientVisible } from '../flag-set/client-view.ts';
 import type { FlagSetView } from '../flag-set/live-flag-set.ts';
 
 /** Who reads evaluations, which decides what they may contain. */
@@ -70,10 +71,10 @@ export const createAudiences = (showsRuleIds: boolean): ((caller: Caller) => Aud
 
 /** Whether a flag exists for an audience. */
 export const isVisible = (
-  { flagSet: { flags } }: FlagSetView,
+  { flagSet }: FlagSetView,
   { visibleOnly }: Audience,
   key: string,
-): boolean => Object.hasOwn(flags, key) && (!visibleOnly || flags[key]?.clientVisible === true);
+): boolean => (visibleOnly ? isClientVisible(flagSet, key) : Object.hasOwn(flagSet.flags, key));
 
 /** The keys of all flags that exist for an audience, in order. */
 export const visibleKeys = (view: FlagSetView, audience: Audience): readonly string[] =>

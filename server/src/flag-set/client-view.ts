@@ -37,16 +37,17 @@ export const nextClientView = (
   changedFlags: Iterable<string>,
 ): ClientView => {
   for (const key of changedFlags)
-    if (isVisible(previous.flagSet, key) || isVisible(next, key))
+    if (isClientVisible(previous.flagSet, key) || isClientVisible(next, key))
       return createClientView(next, previous.client.revision + 1);
   return previous.client;
 };
 
-const isVisible = ({ flags }: Contents, key: string): boolean =>
+/** Whether a flag exists for client keys. */
+export const isClientVisible = ({ flags }: Pick<FlagSet, 'flags'>, key: string): boolean =>
   Object.hasOwn(flags, key) && flags[key]?.clientVisible === true;
 
 const visibleFlagKeys = (contents: Contents): readonly string[] =>
-  Object.keys(contents.flags).filter(key => isVisible(contents, key));
+  Object.keys(contents.flags).filter(key => isClientVisible(contents, key));
 
 const sumOfVersions = ({ flags }: Contents, keys: readonly string[]): number =>
   keys.reduce((sum, key) => sum + (flags[key]?.version ?? 0), 0);

@@ -67,7 +67,7 @@ export const versionRouter = <Name extends ResourceName, Single, SingleVersion>(
 
     getVersion: readProcedure({
       path: versionPath,
-      summary: `SingleVersion a version of a ${kind}`,
+      summary: `Get a version of a ${kind}`,
     })
       .input(strictObject(versionKey))
       .output(version)
