@@ -74,16 +74,23 @@ const parseCommandLine = (args: readonly string[], env: Environment): CommandLin
 
 const takesFile = (command: string): boolean => command === 'backup' || command === 'restore';
 
+/** pnpm passes on the `--` that npm needs before the flags of a script, and removes. */
+const withoutSeparator = ([command, separator, ...rest]: readonly string[]): string[] =>
+  [command, command === 'start' && separator === '--' ? undefined : separator, ...rest].filter(
+    arg => arg !== undefined,
+  );
+
 const parse = (
-  args: readonly string[],
+  commandLine: readonly string[],
   options: Record<string, { type: 'string'; multiple: true }>,
 ) => {
+  const args = withoutSeparator(commandLine);
   for (const arg of args) {
     const flag = /^--?([^=]*)/.exec(arg)?.[1];
     if (flag !== undefined && !(flag in options)) throw new UsageError(unknownFlag(flag));
   }
   try {
-    return parseArgs({ args: [...args], options, allowPositionals: true });
+    return parseArgs({ args, options, allowPositionals: true });
   } catch (error) {
     throw new UsageError(errorMessage(error), { cause: error });
   }

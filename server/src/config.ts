@@ -1,9 +1,8 @@
-import { isIP } from 'node:net';
-
 import { describeIssues } from '@pennon/schema';
 import { closest, distance } from 'fastest-levenshtein';
 import { z } from 'zod';
 
+import { BLOCKED_PORTS, isHost } from './addresses.ts';
 import { PREFIX } from './store/redis/keys.ts';
 import {
   locateStore,
@@ -20,11 +19,16 @@ const wholeNumber = (min: number, max: number, fallback: number) =>
     .pipe(z.number().min(min, `must be at least ${min}`).max(max, `must be at most ${max}`))
     .default(fallback);
 
-/** Whether a server can listen on it: an address, or a name that is not a malformed address. */
-const isHost = (text: string): boolean =>
-  isIP(text) !== 0 || (/^\w([\w.-]*[\w.])?$/.test(text) && !/^[\d.]+$/.test(text));
-
 const MIN_ADMIN_KEY_LENGTH = 24;
+/** An entry takes at most a sixteenth of the cache. */
+const MIN_CACHE_BYTES = 1_048_576;
+
+/** Paths that would hide a probe, or that are probably the whole path of a route. */
+const PATH_OF_ROUTE =
+  /^\/(healthz|readyz)(\/|$)|\/(healthz|readyz|metrics|docs|trpc|openapi\.json|api\/v1)$/;
+
+/** Some programs read `NAME="value"` in a file with the quotes. */
+const isQuoted = (text: string): boolean => /^(["']).*\1$/s.test(text);
 
 const storeUrl = (setting: StoreSetting) =>
   z.string().superRefine((url, context) => {
@@ -34,7 +38,12 @@ const storeUrl = (setting: StoreSetting) =>
 
 /** Every setting, by environment variable. A test compares them with the table in the README. */
 export const Settings = z.object({
-  PORT: wholeNumber(0, 65_535, 4400).describe('Port to listen on; 0 picks a free one.'),
+  PORT: wholeNumber(0, 65_535, 4400)
+    .refine(
+      port => !BLOCKED_PORTS.has(port),
+      'must be a port to which browsers and fetch connect, such as 4400; they block this one',
+    )
+    .describe('Port to listen on; 0 picks a free one.'),
   HOST: z
     .string()
     .refine(
@@ -65,6 +74,7 @@ export const Settings = z.object({
     .min(MIN_ADMIN_KEY_LENGTH, `must have at least ${MIN_ADMIN_KEY_LENGTH} characters`)
     .max(512, 'must have at most 512 characters')
     .regex(/^[\x21-\x7e]+$/, 'must consist of visible ASCII characters without spaces')
+    .refine(key => !isQuoted(key), 'must not have quotes around it')
     .optional()
     .describe(
       'The `*` admin key. If unset, the first start writes one to `admin-key` in PENNON_DATA, or prints it with `:memory:`.',
@@ -92,6 +102,10 @@ export const Settings = z.object({
       /^(\/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+$/,
       'must begin with "/", not end with it, and have only letters, digits and -._~ between, such as "/flags"; leave it unset to serve at the root',
     )
+    .refine(
+      path => !PATH_OF_ROUTE.test(path),
+      'must be the path above all routes, such as "/flags", not the path of a route of Pennon',
+    )
     .optional()
     .describe('Path below which everything is served, such as `/flags`, behind a proxy.'),
   PENNON_BODY_LIMIT: wholeNumber(1_024, 64 * 1_048_576, 1_048_576).describe(
@@ -106,7 +120,9 @@ export const Settings = z.object({
   PENNON_MAX_FLAG_SET_BYTES: wholeNumber(1_024, 256 * 1_048_576, 64 * 1_048_576).describe(
     'Maximum bytes of the flags and segments of an environment, as JSON.',
   ),
-  PENNON_MAX_STREAMS: wholeNumber(1, 1_000_000, 10_000).describe('Maximum number of open streams.'),
+  PENNON_MAX_STREAMS: wholeNumber(1, 1_000_000, 10_000).describe(
+    'Maximum number of open streams; if unset, at most two thirds of the connections.',
+  ),
   PENNON_MAX_STREAMS_PER_ADDRESS: wholeNumber(0, 1_000_000, 0).describe(
     'Maximum number of open streams of client keys of one address; 0 is a quarter of all.',
   ),
@@ -125,9 +141,12 @@ export const Settings = z.object({
   PENNON_CACHE_ENTRIES: wholeNumber(0, 1_000_000, 10_000).describe(
     'Bulk evaluations cached for a minute; 0 disables the cache.',
   ),
-  PENNON_CACHE_BYTES: wholeNumber(0, 16_384 * 1_048_576, 64 * 1_048_576).describe(
-    'Memory of the cached bulk evaluations in bytes; 0 disables the cache.',
-  ),
+  PENNON_CACHE_BYTES: wholeNumber(0, 16_384 * 1_048_576, 64 * 1_048_576)
+    .refine(
+      bytes => bytes === 0 || bytes >= MIN_CACHE_BYTES,
+      `must be 0, or at least ${MIN_CACHE_BYTES} to hold any evaluation`,
+    )
+    .describe('Memory of the cached bulk evaluations in bytes; 0 disables the cache.'),
   PENNON_CLIENT_RULE_IDS: wholeNumber(0, 1, 0).describe(
     '1 adds the ids of rules to results for client keys, to debug.',
   ),
@@ -135,6 +154,9 @@ export const Settings = z.object({
     'Seconds that the server continues to serve after SIGTERM, while /readyz fails; 0 stops at once.',
   ),
 });
+
+type SettingValues = z.infer<typeof Settings>;
+type SettingName = keyof SettingValues;
 
 export type Config = {
   readonly port: number;
@@ -191,7 +213,7 @@ const isServiceLink = (name: string, value: string): boolean =>
   /_SERVICE_(HOST|PORT(_[A-Z0-9_]+)?)$|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$/.test(name) ||
   (name.endsWith('_PORT') && /^(tcp|udp|sctp):\/\//.test(value));
 
-const SETTING_NAMES = Object.keys(Settings.shape);
+const SETTING_NAMES = Settings.keyof().options;
 const withoutPrefix = (name: string): string => name.replace(/^PENNON_/, '');
 
 /** Returns the most similar of some names, or undefined when none is similar. */
@@ -236,7 +258,7 @@ export const readConfig = (env: Readonly<Record<string, string | undefined>>): C
   ];
   requireNone(problems);
   if (!parsed.success) throw parsed.error;
-  const settings = parsed.data;
+  const settings = withStreams(parsed.data, Object.hasOwn(values, 'PENNON_MAX_STREAMS'));
   const store = locateStore(settings);
   requireNone(combinationProblems(settings, store));
   return {
@@ -269,8 +291,18 @@ export const readConfig = (env: Readonly<Record<string, string | undefined>>): C
   };
 };
 
+/** Which part of all connections are streams at most, unless a setting has their number. */
+const STREAMS_SHARE = 2 / 3;
+
+/** Lowers the number of streams, if it is not given, so that connections remain for requests. */
+const withStreams = (settings: SettingValues, isGiven: boolean): SettingValues => {
+  if (isGiven) return settings;
+  const share = Math.max(1, Math.floor(settings.PENNON_MAX_CONNECTIONS * STREAMS_SHARE));
+  return { ...settings, PENNON_MAX_STREAMS: Math.min(settings.PENNON_MAX_STREAMS, share) };
+};
+
 /** Behind a proxy, all connections are from its address. */
-const connectionsPerAddress = (settings: z.infer<typeof Settings>): number => {
+const connectionsPerAddress = (settings: SettingValues): number => {
   if (settings.PENNON_MAX_CONNECTIONS_PER_ADDRESS > 0)
     return settings.PENNON_MAX_CONNECTIONS_PER_ADDRESS;
   return settings.PENNON_TRUST_PROXY > 0
@@ -284,23 +316,55 @@ const requireNone = (problems: readonly string[]): void => {
 
 const DEFAULTS = Settings.parse({});
 
+const NEED_REDIS = [
+  'PENNON_REDIS_PREFIX',
+  'PENNON_AUDIT_MAX_ENTRIES',
+  'PENNON_INIT',
+  'PENNON_READY_MAX_SOURCE_AGE',
+] as const satisfies readonly SettingName[];
+
+/** Two bounds of one cache. Either disables it. */
+const CACHE_BOUNDS = [
+  ['PENNON_CACHE_ENTRIES', 'PENNON_CACHE_BYTES'],
+  ['PENNON_CACHE_BYTES', 'PENNON_CACHE_ENTRIES'],
+] as const satisfies readonly (readonly [SettingName, SettingName])[];
+
+/** Limits of a part, the limit of the whole, and why the part cannot have more. */
+const PARTS = [
+  ['PENNON_MAX_STREAMS', 'PENNON_MAX_CONNECTIONS', 'each stream is a connection'],
+  ['PENNON_MAX_STREAMS_PER_ADDRESS', 'PENNON_MAX_STREAMS', 'that is the limit of all addresses'],
+  [
+    'PENNON_MAX_CONNECTIONS_PER_ADDRESS',
+    'PENNON_MAX_CONNECTIONS',
+    'that is the limit of all addresses',
+  ],
+] as const satisfies readonly (readonly [SettingName, SettingName, string])[];
+
 /** Returns a problem for each setting that has no effect with the others. */
-const combinationProblems = (
-  settings: z.infer<typeof Settings>,
-  { isShared }: StoreLocation,
-): string[] => {
-  const isSet = (name: keyof typeof Settings.shape) => settings[name] !== DEFAULTS[name];
-  const problems = [];
-  if (!isShared && isSet('PENNON_WORKERS'))
-    problems.push(
-      'PENNON_WORKERS: more than one process requires a shared store; set REDIS_URL, or set it to 1',
-    );
-  for (const name of ['PENNON_REDIS_PREFIX', 'PENNON_AUDIT_MAX_ENTRIES', 'PENNON_INIT'] as const)
-    if (!isShared && isSet(name))
-      problems.push(`${name}: has no effect without Redis; set REDIS_URL, or remove it`);
-  if (isSet('PENNON_MAX_STREAMS') && settings.PENNON_MAX_STREAMS > settings.PENNON_MAX_CONNECTIONS)
-    problems.push(
-      `PENNON_MAX_STREAMS: must be at most PENNON_MAX_CONNECTIONS, which is ${settings.PENNON_MAX_CONNECTIONS}, because each stream is a connection`,
-    );
-  return problems;
-};
+const combinationProblems = (settings: SettingValues, store: StoreLocation): string[] => [
+  ...(store.isShared ? [] : problemsWithoutRedis(settings)),
+  ...cacheProblems(settings),
+  ...PARTS.filter(([part, whole]) => settings[part] > settings[whole]).map(
+    ([part, whole, reason]) =>
+      `${part}: must be at most ${whole}, which is ${settings[whole]}, because ${reason}`,
+  ),
+];
+
+const isSet = (settings: SettingValues, name: SettingName): boolean =>
+  settings[name] !== DEFAULTS[name];
+
+const problemsWithoutRedis = (settings: SettingValues): string[] => [
+  ...(isSet(settings, 'PENNON_WORKERS')
+    ? [
+        'PENNON_WORKERS: more than one process requires a shared store; set REDIS_URL, or set it to 1',
+      ]
+    : []),
+  ...NEED_REDIS.filter(name => isSet(settings, name)).map(
+    name => `${name}: has no effect without Redis; set REDIS_URL, or remove it`,
+  ),
+];
+
+const cacheProblems = (settings: SettingValues): string[] =>
+  CACHE_BOUNDS.filter(
+    ([name, other]) => settings[other] === 0 && settings[name] > 0 && isSet(settings, name),
+  ).map(([name, other]) => `${name}: has no effect with ${other}=0; remove one of them`);

@@ -43,10 +43,19 @@ const print = (line: string) => {
 };
 
 const main = async (): Promise<void> => {
+  requireNoArguments();
   const config = readConfig(process.env);
   logger.level = config.logLevel;
   if (config.workers > 1 && cluster.isPrimary) await runWorkers(config);
   else await serve(config);
+};
+
+/** The command `pennon start`, which imports this file, has flags; this file itself has none. */
+const requireNoArguments = (): void => {
+  if (!import.meta.main || process.argv.length <= 2) return;
+  throw new ConfigError(
+    'server/src/main.ts has no arguments: use "npx -y pnpm start" or server/src/cli.ts start, which have a flag for each setting',
+  );
 };
 
 const runWorkers = async (config: Config): Promise<void> => {
@@ -219,6 +228,9 @@ const LISTEN_ERRORS: Readonly<Record<string, string>> = {
   EADDRINUSE: 'is in use by another program: stop it, or set PORT to another port',
   EACCES: 'is not permitted for this user: set PORT to a port above 1023',
   EADDRNOTAVAIL: 'is not an address of this machine: set HOST to one that is, such as 127.0.0.1',
+  EINVAL: 'is not an address to listen on: set HOST to one that is, such as 127.0.0.1',
+  EAFNOSUPPORT: 'has an address family that this machine lacks: set HOST to 127.0.0.1, or another',
+  EAI_AGAIN: 'cannot be resolved: set HOST to an address of this machine, such as 127.0.0.1',
   ENOTFOUND: 'cannot be resolved: set HOST to an address of this machine, such as 127.0.0.1',
 };
 

@@ -26,7 +26,24 @@ it.each([
 
 /** Values that would fail late, be ignored, or mean something else than they look like. */
 const REFUSED: Readonly<Record<string, readonly string[]>> = {
-  PORT: [' 80', '80 ', '+80', '-1', '80.0', '0x50', '1e3', '65536', 'http', '１２'],
+  PORT: [
+    '1',
+    '25',
+    '6000',
+    '6665',
+    '6669',
+    '10080',
+    ' 80',
+    '80 ',
+    '+80',
+    '-1',
+    '80.0',
+    '0x50',
+    '1e3',
+    '65536',
+    'http',
+    '１２',
+  ],
   HOST: [
     ' ',
     '127.0.0.1 ',
@@ -41,6 +58,13 @@ const REFUSED: Readonly<Record<string, readonly string[]>> = {
     '256.1.1.1',
     '127.1',
     '0.0.0.0,::',
+    'a..b',
+    '.a',
+    'a.-b',
+    'a.7',
+    'a.0x7f',
+    `${'a'.repeat(64)}.b`,
+    'a.'.repeat(127),
   ],
   PENNON_DATA: [
     ' ',
@@ -59,6 +83,8 @@ const REFUSED: Readonly<Record<string, readonly string[]>> = {
     'sqlite:data',
     'http://h/data',
     'redis://h',
+    '"./data"',
+    "'./data'",
   ],
   REDIS_URL: [
     'h:6379',
@@ -75,11 +101,33 @@ const REFUSED: Readonly<Record<string, readonly string[]>> = {
   PENNON_AUDIT_MAX_ENTRIES: ['-1', '1k', 'all'],
   PENNON_INIT: ['1', 'true', 'Empty'],
   PENNON_WORKERS: ['0', '65', 'auto', '2.5'],
-  PENNON_ADMIN_KEY: ['short', ' '.repeat(30), 'ä'.repeat(30), 'a'.repeat(513)],
+  PENNON_ADMIN_KEY: [
+    'short',
+    ' '.repeat(30),
+    'ä'.repeat(30),
+    'a'.repeat(513),
+    `"${'a'.repeat(30)}"`,
+  ],
   LOG_LEVEL: ['INFO', ' info', 'warning', '30'],
   PENNON_RATE_LIMIT: ['-1', '0.5', 'off', '5,000'],
   PENNON_TRUST_PROXY: ['true', '127.0.0.1', 'loopback', '17'],
-  PENNON_BASE_PATH: ['/', 'flags', '/flags/', '/a//b', '/..', '/a%20b', '/a?b', 'http://h/flags'],
+  PENNON_BASE_PATH: [
+    '/',
+    'flags',
+    '/flags/',
+    '/a//b',
+    '/..',
+    '/a%20b',
+    '/a?b',
+    'http://h/flags',
+    '/healthz',
+    '/readyz/x',
+    '/metrics',
+    '/flags/docs',
+    '/trpc',
+    '/openapi.json',
+    '/flags/api/v1',
+  ],
   PENNON_BODY_LIMIT: ['1mb', '1', '-1', '67108865'],
   PENNON_MAX_FLAGS: ['0', '10k'],
   PENNON_MAX_SEGMENTS: ['0', 'all'],
@@ -91,7 +139,7 @@ const REFUSED: Readonly<Record<string, readonly string[]>> = {
   PENNON_IPV6_PREFIX: ['/64', '0', '129'],
   PENNON_READY_MAX_SOURCE_AGE: ['-1', '60s', '86401'],
   PENNON_CACHE_ENTRIES: ['-1', 'off'],
-  PENNON_CACHE_BYTES: ['-1', '64MiB'],
+  PENNON_CACHE_BYTES: ['-1', '1', '1048575', '64MiB'],
   PENNON_CLIENT_RULE_IDS: ['yes', '2'],
 };
 
@@ -112,14 +160,40 @@ it.each([
     { PENNON_MAX_STREAMS: '20000' },
     'PENNON_MAX_STREAMS: must be at most PENNON_MAX_CONNECTIONS, which is 15000',
   ],
+  [
+    { PENNON_MAX_STREAMS: '10000', PENNON_MAX_CONNECTIONS: '1000' },
+    'PENNON_MAX_STREAMS: must be at most PENNON_MAX_CONNECTIONS, which is 1000',
+  ],
+  [
+    { PENNON_MAX_STREAMS_PER_ADDRESS: '700', PENNON_MAX_CONNECTIONS: '1000' },
+    'PENNON_MAX_STREAMS_PER_ADDRESS: must be at most PENNON_MAX_STREAMS, which is 666',
+  ],
+  [
+    { PENNON_MAX_CONNECTIONS_PER_ADDRESS: '15001' },
+    'PENNON_MAX_CONNECTIONS_PER_ADDRESS: must be at most PENNON_MAX_CONNECTIONS, which is 15000',
+  ],
+  [
+    { PENNON_READY_MAX_SOURCE_AGE: '5' },
+    'PENNON_READY_MAX_SOURCE_AGE: has no effect without Redis',
+  ],
+  [
+    { PENNON_CACHE_ENTRIES: '0', PENNON_CACHE_BYTES: '2000000' },
+    'PENNON_CACHE_BYTES: has no effect with PENNON_CACHE_ENTRIES=0',
+  ],
+  [
+    { PENNON_CACHE_BYTES: '0', PENNON_CACHE_ENTRIES: '5' },
+    'PENNON_CACHE_ENTRIES: has no effect with PENNON_CACHE_BYTES=0',
+  ],
   [{ pennon_data: './data' }, 'pennon_data: is not a setting; did you mean PENNON_DATA?'],
 ])('%j is refused, because it would be ignored', (env, message) => {
   expect(() => readConfig(env)).toThrow(message);
 });
 
-it('a lower limit of connections needs no other limit of streams', () => {
+it('a lower limit of connections lowers that of streams, so that requests have connections', () => {
   const { limits } = readConfig({ PENNON_MAX_CONNECTIONS: '1000' });
-  expect(limits.connections).toBe(1_000);
+  expect([limits.connections, limits.streams]).toEqual([1_000, 666]);
+  expect(readConfig({ PENNON_MAX_CONNECTIONS: '1' }).limits.streams).toBe(1);
+  expect(readConfig({}).limits.streams).toBe(10_000);
 });
 
 it.each([

@@ -19,7 +19,7 @@ import { promisify } from 'node:util';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import { parseLog, startAndFail, startProcess, withoutRoot } from './support/process.ts';
+import { CLI, MAIN, parseLog, startAndFail, startProcess, withoutRoot } from './support/process.ts';
 import { openSse } from './support/sse.ts';
 
 const run = promisify(execFile);
@@ -233,6 +233,23 @@ const expectFull = async (url: string, method: string, path: string, body: objec
   expect(text).toContain('the store is full');
   expect(text).not.toMatch(/pennon-|pennon\.db|SQLITE|ENOSPC|disk I/);
 };
+
+describe('the command line of `npx -y pnpm start`', () => {
+  it.each([[[]], [['--']]])('has the flags of pennon start, after %j', async separator => {
+    const command = [CLI, 'start', ...separator, '--data', data, '--base-path', '/flags'];
+    const server = await startProcess({ env: { PENNON_ADMIN_KEY: KEY }, command });
+    expect(server.url).toMatch(/\/flags$/);
+    expect(existsSync(data)).toBe(true);
+    expect(await server.stop()).toBe(0);
+  });
+
+  it('is refused if a flag is unknown, or if the file without flags is used', async () => {
+    const unknown = await startAndFail({ env: {}, command: [CLI, 'start', '--prot', '0'] });
+    expect([unknown.code, unknown.output]).toEqual([2, expect.stringContaining('mean --port?')]);
+    const ignored = await startAndFail({ env: {}, command: [MAIN, '--port', '0'] });
+    expect([ignored.code, ignored.output]).toEqual([1, expect.stringContaining('no arguments')]);
+  });
+});
 
 describe('a failing start', () => {
   const expectFailure = async (env: Record<string, string>, message: RegExp) => {

@@ -170,6 +170,7 @@ const directoryProblem = (url: string): string | undefined => {
     return 'must be a valid file: URL with an absolute path and nothing after it, such as file:///var/lib/pennon';
   if (/^\s|\s$|\p{Cc}/u.test(url))
     return 'must have no white space at its start or end, and no control characters';
+  if (/^(["']).*\1$/.test(url)) return 'must not have quotes around it';
   return /^[~$]/.test(url) ? 'must be a path without "~" and variables' : undefined;
 };
 

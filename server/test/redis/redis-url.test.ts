@@ -40,12 +40,12 @@ describe('a REDIS_URL', () => {
       },
     ],
     [
-      'redis+sentinel://a,b:26380/flags',
+      'redis+sentinel://a,b/flags',
       {
         ...open,
         ...noSentinelUser,
         form: 'sentinel',
-        nodes: [node('a', 26_379), node('b', 26_380)],
+        nodes: [node('a', 26_379), node('b', 26_379)],
         master: 'flags',
         database: 0,
       },
@@ -65,12 +65,12 @@ describe('a REDIS_URL', () => {
       },
     ],
     [
-      'redis+cluster://:p@a:7000,b:7001,c',
+      'redis+cluster://:p@a:7000,b:7001,a:7001',
       {
         ...open,
         password: 'p',
         form: 'cluster',
-        nodes: [node('a', 7000), node('b', 7001), node('c', 6379)],
+        nodes: [node('a', 7000), node('b', 7001), node('a', 7001)],
       },
     ],
   ])('%s is parsed', (url, address) => {
@@ -93,6 +93,17 @@ describe('a REDIS_URL', () => {
     ['redis+sentinel://a/flags?role=slave', 'unknown parameter'],
     ['redis+cluster://a/1', 'one database'],
     ['redis://h?db=1', 'unknown parameter'],
+    ['redis://a..b', 'neither an IP address nor a host name'],
+    ['redis://256.1.1.1', 'neither an IP address nor a host name'],
+    ['redis://[127.0.0.1]', 'neither an IP address nor a host name'],
+    ['redis://u%20v:p@h', 'a user with white space'],
+    ['redis+cluster://a:7000,b', 'the port of each'],
+    ['redis+cluster://a:7000,b:7000,A:7000', 'the same host and port twice'],
+    ['redis+sentinel://a,a:26379/m', 'the port of each'],
+    ['redis+sentinel://a/m*', 'as Sentinel requires'],
+    ['redis+sentinel://a/m%20n', 'as Sentinel requires'],
+    ['redis+sentinel://a/m?sentinelUsername=u', 'needs a sentinelPassword'],
+    ['redis+sentinel://a/m?sentinelPassword=', 'needs a sentinelPassword'],
   ])('%s is rejected with the reason', (url, reason) => {
     expect(parseRedisUrl(url)).toEqual({ problem: expect.stringContaining(reason) });
   });

@@ -13,13 +13,16 @@ export type ServerProcess = {
   stop(signal?: NodeJS.Signals): Promise<number | string | null>;
 };
 
-const MAIN = new URL('../../src/main.ts', import.meta.url).pathname;
+export const MAIN = new URL('../../src/main.ts', import.meta.url).pathname;
+export const CLI = new URL('../../src/cli.ts', import.meta.url).pathname;
 
 type StartOptions = {
   readonly env: Readonly<Record<string, string>>;
   /** A command that runs the server, for example `bash -c 'ulimit -f 100; exec "$@"' --`. */
   readonly under?: readonly string[];
   readonly cwd?: string;
+  /** The file that starts the server, and its arguments. */
+  readonly command?: readonly string[];
 };
 
 const NOBODY = 65_534;
@@ -52,9 +55,9 @@ export const endWithTests = (child: ChildProcess): void => {
   child.once('exit', () => running.delete(child));
 };
 
-const start = ({ env, under = [], cwd }: StartOptions) => {
-  const [command, ...args] = [...under, process.execPath, MAIN];
-  const child = spawn(command ?? process.execPath, args, {
+const start = ({ env, under = [], cwd, command = [MAIN] }: StartOptions) => {
+  const [program = '', ...args] = [...under, process.execPath, ...command];
+  const child = spawn(program, args, {
     env: {
       PATH: process.env['PATH'] ?? '',
       HOST: '127.0.0.1',

@@ -1,3 +1,7 @@
+import { isIPv6 } from 'node:net';
+
+import { isHost } from '../../addresses.ts';
+
 /**
  * The address of Redis. The forms of REDIS_URL, with `rediss` instead of `redis` for TLS:
  *
@@ -6,7 +10,7 @@
  *                      [?sentinelUsername=…&sentinelPassword=…]
  *     redis+cluster://[[user]:[password]@]host[:6379],host…
  *
- * User, password and the credentials of the sentinels are percent-encoded.
+ * User, password and the credentials of the sentinels are percent-encoded. Either all hosts have a port, or none.
  */
 export type RedisAddress = Access & (Single | Sentinel | Cluster);
 
@@ -34,6 +38,8 @@ const URL_PARTS =
   /^redis(s?)(?:\+(sentinel|cluster))?:\/\/(?:([^@/?#]*)@)?([^@/?#]+)(?:\/([^?#]*))?(?:\?([^#]*))?$/;
 const NODE = /^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?$/;
 const DATABASE = /^[0-9]{1,4}$/;
+/** Sentinel accepts no other names. */
+const MASTER = /^[A-Za-z0-9._-]+$/;
 const REDIS_PORT = 6379;
 const SENTINEL_PORT = 26_379;
 
@@ -59,9 +65,7 @@ const parseAddress = (url: string): RedisAddress => {
   const access = {
     tls: tls === 's',
     ...parseCredentials(credentials),
-    nodes: hosts
-      .split(',')
-      .map(host => parseNode(host, form === 'sentinel' ? SENTINEL_PORT : REDIS_PORT)),
+    nodes: parseNodes(hosts.split(','), form === 'sentinel' ? SENTINEL_PORT : REDIS_PORT),
   };
   const parameters = new URLSearchParams(query);
   if (form === 'sentinel') return { ...access, ...parseSentinel(path, parameters) };
@@ -82,8 +86,14 @@ const parseCredentials = (credentials = ''): Pick<Access, 'username' | 'password
   // A user alone would be ignored, because Redis has no login without a password.
   if (username !== '' && password === '')
     reject('has a user without a password; a password alone is written ":password@"');
-  return { username: decode(username), password: decode(password) };
+  return { username: requireUser(decode(username)), password: decode(password) };
 };
+
+/** Redis has no users with such names. */
+const requireUser = (username: string | undefined): string | undefined =>
+  username !== undefined && /[\s\p{Cc}]/u.test(username)
+    ? reject('has a user with white space or control characters')
+    : username;
 
 const decode = (text: string): string | undefined => {
   try {
@@ -93,11 +103,24 @@ const decode = (text: string): string | undefined => {
   }
 };
 
+const parseNodes = (texts: readonly string[], defaultPort: number): readonly RedisNode[] => {
+  const withPort = texts.filter(text => /:\d+$/.test(text)).length;
+  const nodes = texts.map(text => parseNode(text, defaultPort));
+  if (withPort > 0 && withPort < texts.length)
+    reject('has hosts with a port and hosts without: write the port of each');
+  const names = nodes.map(({ host, port }) => `${host.toLowerCase()} ${port}`);
+  if (new Set(names).size < names.length) reject('names the same host and port twice');
+  return nodes;
+};
+
 const parseNode = (text: string, defaultPort: number): RedisNode => {
   const [, host = reject(REDIS_URL_FORMS), port] = NODE.exec(text) ?? reject(REDIS_URL_FORMS);
   const number = port === undefined ? defaultPort : Number(port);
   if (number < 1 || number > 65_535) reject('has a port that is not between 1 and 65535');
-  return { host: host.replace(/^\[|\]$/g, ''), port: number };
+  const name = host.replace(/^\[|\]$/g, '');
+  if (!(name === host ? isHost(name) : isIPv6(name)))
+    reject('has a host that is neither an IP address nor a host name');
+  return { host: name, port: number };
 };
 
 const parseDatabase = (text: string): number =>
@@ -113,13 +136,29 @@ const parseSentinel = (path: string, parameters: URLSearchParams): Sentinel => {
   const [master = '', database = '', ...more] = path.split('/');
   if (master === '' || more.length > 0)
     reject('must name the master of the sentinels: redis+sentinel://host:26379/master');
-  rejectUnknownParameters(parameters, ['sentinelUsername', 'sentinelPassword']);
+  if (!MASTER.test(master))
+    reject('has a master whose name is not letters, digits and "._-", as Sentinel requires');
   return {
     form: 'sentinel',
-    master: decode(master) ?? '',
+    master,
     database: parseDatabase(database),
-    sentinelUsername: parameters.get('sentinelUsername') ?? undefined,
-    sentinelPassword: parameters.get('sentinelPassword') ?? undefined,
+    ...parseAccess(parameters),
+  };
+};
+
+/** Parses the credentials of the sentinels. */
+const parseAccess = (
+  parameters: URLSearchParams,
+): Pick<Sentinel, 'sentinelUsername' | 'sentinelPassword'> => {
+  rejectUnknownParameters(parameters, ['sentinelUsername', 'sentinelPassword']);
+  const [username, password] = ['sentinelUsername', 'sentinelPassword'].map(name =>
+    parameters.get(name),
+  );
+  if (username === '' || password === '' || (username != null && password == null))
+    reject('needs a sentinelPassword that is not empty, and with it a sentinelUsername or none');
+  return {
+    sentinelUsername: requireUser(username ?? undefined),
+    sentinelPassword: password ?? undefined,
   };
 };
 
