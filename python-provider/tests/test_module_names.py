@@ -14,10 +14,12 @@ PACKAGE = ROOT / "python-provider" / "src" / "pennon_openfeature"
 ENGINE = PACKAGE / "_engine"
 
 PROVIDER_IN_TYPESCRIPT_ONLY = {
+    "direct_transport": "a fetch with connections of its own; in Python, _http opens all connections",
     "event_stream": "a parser that is small for browsers; Python has one from a library",
     "index": "the exports, which are in __init__.py",
+    "network": "renews connections after a pause; in Python, _http opens one for each request",
     "pauses": "a timer that is overdue; in Python, _process compares the clocks at each use",
-    "proxied_fetch": "a fetch that uses a proxy; in Python, _http opens all connections",
+    "proxied_transport": "a fetch that uses a proxy; in Python, _http opens all connections",
     "refresh": "shares one request between promises; in Python, _follower_state wakes threads",
     "runtime": "replaces fetch and timers in tests; in Python, tests set the options of _timing",
     "synced_resource": "what flag sets and values have in common; Python follows flag sets only",

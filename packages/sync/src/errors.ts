@@ -63,6 +63,12 @@ const serverErrorIn = (body: string): SyncError['serverError'] => {
     : undefined;
 };
 
+/** Converts the event `error`, with which a server ends a stream after a failure. */
+export const errorFromEvent = (data: string): SyncError => {
+  const { code = 'an error', message = '' } = serverErrorIn(data) ?? {};
+  return syncError(`the server ended the stream with ${code}: ${message}`);
+};
+
 /** Pennon rejects a key with an error in the body, so such a response concerns something else. */
 const refusedOnTheWay = (status: number): SyncError =>
   syncError(`a proxy or gateway in front of the server responded with ${status}`);

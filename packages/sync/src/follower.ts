@@ -1,4 +1,4 @@
-import { gapError, isRequestError, syncError, toSyncError } from './errors.ts';
+import { errorFromEvent, gapError, isRequestError, syncError, toSyncError } from './errors.ts';
 import type { SyncError } from './errors.ts';
 import { createEventParser } from './event-stream.ts';
 import { createFollowerState } from './follower-state.ts';
@@ -87,7 +87,11 @@ export const follow = <Data extends { readonly revision: number }, Changed>(
       return scope.sleep(POLL_INTERVAL_MS).then(start);
     });
   void start();
-  const pauses = watchPauses(runtime, pause => onPause(scope, state, pause));
+  const pauses = watchPauses(runtime, pause => {
+    runtime.renewConnections?.();
+    onPause(scope, state, pause);
+  });
+  const refresh = createRefresh(scope, state, runtime);
   return {
     data: state.data,
     status() {
@@ -96,7 +100,10 @@ export const follow = <Data extends { readonly revision: number }, Changed>(
     },
     isUnconfirmed: state.isUnconfirmed,
     noticePause: pauses.check,
-    refresh: createRefresh(scope, state, runtime.setTimer),
+    refresh(timeoutMs) {
+      pauses.check();
+      return refresh(timeoutMs);
+    },
     stop() {
       pauses.stop();
       state.setMode('stopped');
@@ -323,7 +330,9 @@ const readStream = async <Data, Changed>(
     const { event } = message;
     const reduce = Object.hasOwn(resource.events, event) ? resource.events[event] : undefined;
     // A callback may have stopped the follower between two events of one chunk.
-    if (scope.isClosed() || reduce === undefined) return;
+    if (scope.isClosed()) return;
+    if (event === 'error') throw errorFromEvent(message.data);
+    if (reduce === undefined) return;
     if (!isStarted && !resource.initialEvents.includes(event)) {
       throw gapError(`the stream started with the event "${event}"`);
     }

@@ -16,17 +16,18 @@ export const trueWithin = (
 /** Requests the data at once. Resolves to whether the server sent or confirmed them within `timeoutMs`. */
 export type Refresh = (timeoutMs: number) => Promise<boolean>;
 
-/** Concurrent calls share one request. */
+/** Concurrent calls share one request. It uses a new connection, because an open one may be dead. */
 export const createRefresh = <Data, Changed>(
   scope: ConnectionScope,
   { nextOutcome }: FollowerState<Data, Changed>,
-  setTimer: Runtime['setTimer'],
+  { setTimer, renewConnections }: Runtime,
 ): Refresh => {
   let isRequested = false;
 
   const request = () => {
     if (isRequested) return;
     isRequested = true;
+    renewConnections?.();
     scope.interrupt();
     void nextOutcome().then(() => (isRequested = false));
   };

@@ -1,6 +1,11 @@
 /** The network, clock, timers and randomness that a follower uses. Tests replace them. */
 export type Runtime = {
   readonly fetch: typeof globalThis.fetch;
+  /**
+   * Makes `fetch` use new connections from now on: those that are open may be dead after a pause. Omitted if
+   * `fetch` does not support that.
+   */
+  readonly renewConnections?: (() => void) | undefined;
   /** The time of day in milliseconds since 1970, for what is stored or shown. It may be set forward and back. */
   readonly now: () => number;
   /** Milliseconds since an arbitrary moment, for durations and limits. Never decreases. */

@@ -57,6 +57,9 @@ const errorOf = async (follower: Follower<Values>) => {
   return follower.status().lastError;
 };
 
+const NO_TARGET =
+  'redirects to an address that is missing, hidden or not HTTP: set "url" to the address of the Pennon server';
+
 const REQUEST = 'POST /flags/api/v1/evaluations Bearer k {"context":{"plan":"pro"}}';
 
 describe('a redirect', () => {
@@ -86,6 +89,18 @@ describe('a redirect', () => {
     },
   );
 
+  it('within the origin never sends or prints credentials in its target', async () => {
+    const { url, received } = await startServer(path =>
+      path.startsWith('/flags/')
+        ? undefined
+        : { status: 301, location: `${url.replace('//', '//ada:s3cret@')}/flags${path}` },
+    );
+    const follower = follow(url);
+    await vi.waitUntil(() => follower.data() !== undefined, { timeout: 10_000 });
+    expect(received[1]).toBe(REQUEST);
+    expect(follower.status().lastError).toBeUndefined();
+  });
+
   it('to a page that is not of Pennon is an error without a guess', async () => {
     const { url } = await startServer(() => ({ status: 302, location: 'https://sso.test/login' }));
     expect((await errorOf(follow(url)))?.message).toBe(
@@ -102,8 +117,10 @@ describe('a redirect', () => {
   });
 
   it.each([
-    ['without an address', {}, 'redirects to an address that is missing or hidden'],
-    ['to a malformed address', { location: 'http://[' }, 'that is missing or hidden'],
+    ['without an address', {}, `/evaluations ${NO_TARGET}`],
+    ['to a malformed address', { location: 'http://[' }, `/evaluations ${NO_TARGET}`],
+    ['to a script', { location: 'javascript:alert(1)' }, `/evaluations ${NO_TARGET}`],
+    ['to a file', { location: 'file:///etc/passwd' }, `/evaluations ${NO_TARGET}`],
     ['to itself', { location: '?' }, 'redirects more than 5 times: set "url" to the address'],
   ])('%s is an error', async (_, headers, message) => {
     const { url } = await startServer(() => ({ status: 301, ...headers }));

@@ -177,6 +177,26 @@ describe('a stream', () => {
     expect(isStream(await runtime.nextRequest())).toBe(false);
   });
 
+  it.each([
+    [
+      { error: { code: 'INTERNAL_SERVER_ERROR', message: 'try again' } },
+      'INTERNAL_SERVER_ERROR: try again',
+    ],
+    [{}, 'an error: '],
+  ])(
+    'that the server ends with the event "error" is lost, and its code is reported',
+    async (data, reason) => {
+      const { runtime, follower, stream } = await startStreaming();
+      await stream.send('error', data);
+      expect(follower.status()).toMatchObject({
+        mode: 'connecting',
+        lastError: { message: `the server ended the stream with ${reason}` },
+      });
+      await runtime.advance(1_000);
+      expect(isStream(await runtime.nextRequest())).toBe(false);
+    },
+  );
+
   it('that is a web page instead is lost', async () => {
     const { runtime, follower } = start();
     const request = await passFirstPoll(runtime);

@@ -58,7 +58,10 @@ type ServerOptions = CommonOptions &
      * environment variables HTTPS_PROXY, HTTP_PROXY and NO_PROXY.
      */
     readonly proxy?: string | undefined;
-    /** Replaces the global `fetch`, such as with one that trusts another authority. It decides about proxies. */
+    /**
+     * Sends all requests, such as a `fetch` that trusts another authority. It decides about proxies, and whether
+     * connections are used again after a pause. Default: connections of this provider.
+     */
     readonly fetch?: Runtime['fetch'] | undefined;
   };
 

@@ -13,12 +13,15 @@ import type {
 import { LONGEST_TIMER_MS, NOT_STARTED, defaultRuntime } from '@pennon/sync';
 import type { Runtime } from '@pennon/sync';
 
+import { openDirectTransport } from './direct-transport.ts';
 import { parseLocalFlags } from './flag-file.ts';
 import type { LocalFlags } from './flag-file.ts';
 import type { FlagSnapshot } from './flag-snapshot.ts';
+import { createNetwork } from './network.ts';
+import type { Network } from './network.ts';
 import { isLocal, isOffline, optionWarnings, refreshTimeout, resolveOptions } from './options.ts';
 import type { PennonProviderOptions, RefreshOptions, ResolvedOptions } from './options.ts';
-import { createProxiedFetch } from './proxied-fetch.ts';
+import { openProxiedTransport } from './proxied-transport.ts';
 import {
   BOOLEAN,
   NUMBER,
@@ -110,12 +113,15 @@ const fileRuntime: Runtime = {
   },
 };
 
-/** Returns the `fetch` that the options require, unless a test replaces the network. */
-const networkOf = (options: ResolvedOptions, runtime: Partial<Runtime>): Partial<Runtime> => {
+/** Returns the network that the options require, unless a test replaces it. */
+const networkOf = (options: ResolvedOptions, runtime: Partial<Runtime>): Partial<Network> => {
   if (!('url' in options)) return {};
-  if (options.fetch !== undefined) return { fetch: options.fetch };
-  const isProxied = options.proxy !== undefined && runtime.fetch === undefined;
-  return isProxied ? { fetch: createProxiedFetch(options.proxy) } : {};
+  const { url, proxy, fetch } = options;
+  if (fetch !== undefined) return { fetch };
+  if (runtime.fetch !== undefined) return {};
+  return createNetwork(() =>
+    proxy === undefined ? openDirectTransport(url) : openProxiedTransport(proxy),
+  );
 };
 
 /**

@@ -113,6 +113,7 @@ export const createSession = (
   const close = (): Promise<void> => {
     state.close();
     remote?.close();
+    runtime.renewConnections?.();
     return flags.close();
   };
   const refresh = (timeoutMs: number): Promise<boolean> => {

@@ -9,6 +9,18 @@ import { startOn } from './support/open.ts';
 const a = booleanFlag('a', true);
 const b = booleanFlag('b', true);
 
+it('the code of an error that ends the stream is in freshness(), and the provider continues', async () => {
+  const server = startFakeServer({ a });
+  const { provider, events } = await startOn(server);
+  await server.send('error', { error: { code: 'INTERNAL_SERVER_ERROR', message: 'try again' } });
+  expect(provider.freshness()).toMatchObject({
+    mode: 'connecting',
+    lastError: { message: 'the server ended the stream with INTERNAL_SERVER_ERROR: try again' },
+  });
+  await server.advance(1_000);
+  expect([provider.freshness().mode, ...events]).toEqual(['streaming', 'READY']);
+});
+
 describe('a change', () => {
   it('is reported with the flags that were changed, added and removed, once it is in effect', async () => {
     const server = startFakeServer({ a, b, untouched: booleanFlag('untouched', true) });

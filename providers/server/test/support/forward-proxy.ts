@@ -9,7 +9,7 @@ export type ForwardProxy = {
   readonly received: readonly string[];
   /** How many requests and tunnels are open. */
   readonly inFlight: () => number;
-  close(): void;
+  readonly close: () => void;
 };
 
 export const startForwardProxy = async (): Promise<ForwardProxy> => {

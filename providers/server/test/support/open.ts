@@ -1,6 +1,5 @@
 import { OpenFeature, ProviderEvents } from '@openfeature/server-sdk';
 import type { Client } from '@openfeature/server-sdk';
-import { defaultRuntime } from '@pennon/sync';
 import type { Runtime } from '@pennon/sync';
 import { afterEach } from 'vitest';
 
@@ -78,7 +77,5 @@ export const startOn = async (
 };
 
 /** Opens a provider with a real clock and network. */
-export const openReal = (
-  options: PennonProviderOptions,
-  runtime: Runtime = defaultRuntime,
-): Opened => openProvider(new PennonProvider(options, runtime));
+export const openReal = (options: PennonProviderOptions, runtime: Partial<Runtime> = {}): Opened =>
+  openProvider(new PennonProvider(options, runtime));

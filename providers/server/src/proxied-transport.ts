@@ -3,28 +3,23 @@ import type { Socket } from 'node:net';
 import type { Runtime } from '@pennon/sync';
 import type { Dispatcher } from 'undici';
 
-type Fetch = Runtime['fetch'];
+import type { Transport } from './network.ts';
 
-/** Returns a `fetch` that uses a proxy. Its library is loaded with the first request. */
-export const createProxiedFetch = (proxy: string): Fetch => {
-  let loading: Promise<Fetch> | undefined;
-  return async (input, init) => {
-    loading ??= loadProxiedFetch(new URL(proxy));
-    const fetch = await loading;
-    return fetch(input, init);
-  };
-};
-
-const loadProxiedFetch = async (proxy: URL): Promise<Fetch> => {
-  const { fetch } = await import('undici');
+/** Opens connections through a proxy. Their library is loaded with the first request. */
+export const openProxiedTransport = async (address: string): Promise<Transport> => {
+  const proxy = new URL(address);
+  const { fetch: fetchWith } = await import('undici');
   let pending = 0;
   const isNeeded = () => pending > 0;
-  const { dispatcher, closePendingTunnels } = await createProxyDispatcher(proxy, isNeeded);
-  return async (input, { method = 'GET', headers, body = null, signal = null, redirect } = {}) => {
+  const { dispatcher, closePendingTunnels, retire } = await createProxyDispatcher(proxy, isNeeded);
+  const fetch: Runtime['fetch'] = async (
+    input,
+    { method = 'GET', headers, body = null, signal = null, redirect } = {},
+  ) => {
     const url = new URL(input instanceof Request ? input.url : input);
     pending += 1;
     try {
-      const response = await fetch(url, {
+      const response = await fetchWith(url, {
         method,
         headers: [...new Headers(headers), ...headersForProxy(url, proxy)],
         // The types of the library differ from those of Node.js, except for text.
@@ -40,6 +35,7 @@ const loadProxiedFetch = async (proxy: URL): Promise<Fetch> => {
       if (!isNeeded()) closePendingTunnels();
     }
   };
+  return { fetch, retire };
 };
 
 /** Without TLS, the proxy receives the request itself. */
@@ -60,6 +56,8 @@ type ProxyDispatcher = {
   readonly dispatcher: Dispatcher;
   /** Closes the tunnels that are being opened. An aborted request leaves its own one behind. */
   readonly closePendingTunnels: () => void;
+  /** Closes each connection after its request. */
+  readonly retire: () => void;
 };
 
 /**
@@ -94,6 +92,7 @@ const createProxyDispatcher = async (
       closing.abort();
       closing = new AbortController();
     },
+    retire: () => void agent.close(),
   };
 };
 
