@@ -1,21 +1,16 @@
 import type { EvaluationContext } from '@openfeature/web-sdk';
-import type { FollowerStatus, Runtime } from '@pennon/sync';
+import type { Runtime } from '@pennon/sync';
 
 import { subscribe } from './shared-follower.ts';
 import type { ServerOptions, Subscriber, Subscription } from './shared-follower.ts';
 import { subjectOf } from './subject.ts';
 import type { ValueStore } from './value-store.ts';
 
-/** Follows the values of the current context, with one follower at a time. Paused while the page is hidden. */
+/** Follows the values of the current context, with one subscription at a time. Paused while the page is hidden. */
 export type ContextFollower = {
   readonly context: () => EvaluationContext;
   /** Undefined before the first context. */
-  readonly status: () => FollowerStatus | undefined;
-  /** Whether the server must confirm the values before they count as current. */
-  readonly isUnconfirmed: () => boolean;
-  readonly noticePause: () => void;
-  /** Requests the values at once. Resolves to false if that takes too long, or the page is hidden. */
-  readonly refresh: (timeoutMs: number) => Promise<boolean>;
+  readonly subscription: () => Subscription | undefined;
   /** Follows another context, even on a hidden page. Throws if the context cannot be serialized. */
   readonly setContext: (context: EvaluationContext) => void;
   /** Disconnects if the page is hidden: it has the values of the new context and needs no changes. */
@@ -31,31 +26,25 @@ export type ContextFollowerOptions = {
   readonly subscriber: Omit<Subscriber, 'initial'>;
 };
 
-/** Follows one context at a time. */
-const createSingleFollower = ({ server, store, runtime, subscriber }: ContextFollowerOptions) => {
-  let follower: Subscription | undefined;
-  const stop = () => follower?.stop();
-  return {
-    status: () => follower?.status(),
-    isUnconfirmed: () => follower?.isUnconfirmed() === true,
-    noticePause: () => follower?.noticePause(),
-    refresh: async (timeoutMs: number) => (await follower?.refresh(timeoutMs)) ?? false,
-    retire: () => follower?.retire(),
-    stop,
-    follow: (context: EvaluationContext) => {
-      store.touch(follower?.status().dataAgeMs);
-      stop();
-      const initial = store.valuesOf(subjectOf(context));
-      follower = subscribe({ ...server, context }, { ...subscriber, initial }, runtime);
-    },
-  };
-};
-
-export const createContextFollower = (options: ContextFollowerOptions): ContextFollower => {
-  const { stop, follow, retire, ...current } = createSingleFollower(options);
+export const createContextFollower = ({
+  server,
+  store,
+  runtime,
+  subscriber,
+}: ContextFollowerOptions): ContextFollower => {
   const closing = new AbortController();
   let context: EvaluationContext = {};
+  let subscription: Subscription | undefined;
   let isPaused = false;
+
+  const stop = () => subscription?.stop();
+  const setContext = (next: EvaluationContext) => {
+    context = next;
+    store.touch(subscription?.status().dataAgeMs);
+    stop();
+    const initial = store.valuesOf(subjectOf(context));
+    subscription = subscribe({ ...server, context }, { ...subscriber, initial }, runtime);
+  };
 
   const listener: PageListener = {
     onHidden() {
@@ -63,24 +52,21 @@ export const createContextFollower = (options: ContextFollowerOptions): ContextF
       stop();
     },
     onVisible() {
-      if (isPaused) follow(context);
+      if (isPaused) setContext(context);
       isPaused = false;
     },
     onNetworkChange() {
       if (isPaused) return;
-      retire();
-      follow(context);
+      subscription?.retire();
+      setContext(context);
     },
   };
-  listenToPage(listener, options.runtime.setTimer, closing.signal);
+  listenToPage(listener, runtime.setTimer, closing.signal);
 
   return {
-    ...current,
     context: () => context,
-    setContext(next) {
-      context = next;
-      follow(context);
-    },
+    subscription: () => subscription,
+    setContext,
     pauseIfHidden() {
       if (isPaused) stop();
     },

@@ -18,18 +18,14 @@ import type { Reconciler, ReconcilerEvents } from './reconciler.ts';
 import { createReconciler } from './reconciler.ts';
 import type { Evaluation, ResolutionSource } from './resolution.ts';
 import { resolve } from './resolution.ts';
+import type { ServerOptions } from './shared-follower.ts';
 import { subjectOf } from './subject.ts';
 import type { Freshness, ValueStore } from './value-store.ts';
 import { createValueStore } from './value-store.ts';
 
 const INIT_TIMEOUT_MS = 2_000;
 const REFRESH_TIMEOUT_MS = 2_000;
-
-/**
- * Version 0.9 of the OpenFeature specification makes `initialize` responsible for READY (2.8). Current SDKs emit
- * it themselves, so a second one would run every handler twice.
- */
-const EMITS_READY_ITSELF: boolean = false;
+const POLL_INTERVAL_MS = 30_000;
 
 /**
  * An OpenFeature provider for browsers. The server evaluates all flags for the current context; the provider
@@ -63,6 +59,7 @@ export class PennonWebProvider implements Provider {
     this.#runtime = hasFlags(options) ? runtime : withFetch(runtime, options.fetch);
   }
 
+  /** The SDK emits READY when the promise resolves, so the provider does not (2.8 of the specification). */
   async initialize(context: EvaluationContext = {}, domain?: string): Promise<void> {
     this.#reconciler?.close();
     if (hasFlags(this.#options)) this.#startWithFlags();
@@ -71,7 +68,6 @@ export class PennonWebProvider implements Provider {
 
   #startWithFlags(): void {
     this.#source = { values: () => this.#localValues, isRestored: () => false };
-    if (EMITS_READY_ITSELF) this.events.emit(ProviderEvents.Ready);
   }
 
   async #startWithServer(
@@ -85,11 +81,8 @@ export class PennonWebProvider implements Provider {
     this.#source = store;
     this.#reconciler = reconciler;
     const bootstrap = bootstrapFor(context, options);
-    if (bootstrap === undefined || this.#firstSubject !== subjectOf(context)) {
-      await reconciler.reconcile(context);
-      if (EMITS_READY_ITSELF) this.events.emit(ProviderEvents.Ready);
-      return;
-    }
+    if (bootstrap === undefined || this.#firstSubject !== subjectOf(context))
+      return reconciler.reconcile(context);
     reconciler.start(context, bootstrap);
     // Makes the provider ready before the first paint. The SDK does not listen yet, so handlers run once.
     this.events.emit(ProviderEvents.Ready);
@@ -142,7 +135,7 @@ export class PennonWebProvider implements Provider {
         'PennonWebProvider: "timeoutMs" must be a number of milliseconds greater than 0',
       );
     if (this.#source && this.#localValues) return true;
-    return (await this.#reconciler?.refresh(timeoutMs)) ?? false;
+    return (await this.#reconciler?.subscription()?.refresh(timeoutMs)) ?? false;
   }
 
   /** Returns how current the values are, their source and the last error. */
@@ -154,7 +147,7 @@ export class PennonWebProvider implements Provider {
   }
 
   #current(): ResolutionSource | undefined {
-    this.#reconciler?.noticePause();
+    this.#reconciler?.subscription()?.noticePause();
     return this.#source;
   }
 
@@ -192,12 +185,30 @@ const bootstrapFor = (
   return isForAnother ? undefined : bootstrap;
 };
 
+/** Equal addresses and headers may be spelled differently. */
+const serverOf = ({
+  url,
+  key,
+  headers,
+  stream = true,
+  pollIntervalMs = POLL_INTERVAL_MS,
+}: OnlineOptions): ServerOptions => ({
+  url: addressOf(url),
+  key,
+  headers: Object.fromEntries(new Headers(headers)),
+  stream,
+  pollIntervalMs,
+});
+
+/** Returns the URL with a host in lower case, and without a default port and final slashes. */
+const addressOf = (url: string): string => new URL(url).href.replace(/\/+$/, '');
+
 const openStore = (
   { url, key, storage = browserStorage(), storageMaxAgeMs = Infinity }: OnlineOptions,
   domain: string | undefined,
   runtime: Runtime,
 ): ValueStore => {
-  const slot = { url, key, domain, storage: storage ?? undefined };
+  const slot = { url: addressOf(url), key, domain, storage: storage ?? undefined };
   return createValueStore(
     createPersistence({ ...slot, maxAgeMs: storageMaxAgeMs, runtime }),
     runtime.monotonic,
@@ -205,13 +216,13 @@ const openStore = (
 };
 
 const openReconciler = (
-  { url, key, headers, stream, pollIntervalMs, initTimeoutMs = INIT_TIMEOUT_MS }: OnlineOptions,
+  { initTimeoutMs = INIT_TIMEOUT_MS, ...options }: OnlineOptions,
   store: ValueStore,
   events: ReconcilerEvents,
   runtime: Runtime,
 ): Reconciler =>
   createReconciler({
-    server: { url, key, headers, stream, pollIntervalMs },
+    server: serverOf(options),
     timeoutMs: initTimeoutMs,
     store,
     events,

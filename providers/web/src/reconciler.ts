@@ -6,7 +6,7 @@ import { isAuthError } from '@pennon/sync';
 import { createContextFollower } from './context-follower.ts';
 import type { ContextFollower } from './context-follower.ts';
 import type { Evaluation } from './resolution.ts';
-import type { ServerOptions } from './shared-follower.ts';
+import type { ServerOptions, Subscription } from './shared-follower.ts';
 import { subjectOf, toCanonicalJson } from './subject.ts';
 import type { Freshness, ValueStore } from './value-store.ts';
 
@@ -41,10 +41,8 @@ export type Reconciler = {
    * with its result.
    */
   reconcile(context: EvaluationContext): Promise<void>;
-  /** Notices at once if this page was paused, such as by a laptop that slept. */
-  noticePause(): void;
-  /** Requests the values at once. Resolves to whether they are current within `timeoutMs`. */
-  refresh(timeoutMs: number): Promise<boolean>;
+  /** Returns the subscription to the values of the current context, or undefined before the first. */
+  readonly subscription: () => Subscription | undefined;
   close(): void;
 };
 
@@ -58,7 +56,8 @@ export const createReconciler = (options: ReconcilerOptions): Reconciler => {
   };
   const onStatus = (status: FollowerStatus) => {
     if (contextSwitch.isPending()) contextSwitch.onStatus(status);
-    else if (isSettled(status) || follower.isUnconfirmed()) notifier.update(!isCurrent(status));
+    else if (isSettled(status) || follower.subscription()?.isUnconfirmed() === true)
+      notifier.update(!isCurrent(status));
   };
   const follower = createContextFollower({
     server,
@@ -67,32 +66,31 @@ export const createReconciler = (options: ReconcilerOptions): Reconciler => {
     subscriber: { onData, onStatus },
   });
   const contextSwitch = createContextSwitch(options, follower);
-  const notifier = createStaleNotifier(events, () => messageOf(follower.status()));
+  const notifier = createStaleNotifier(events, () => messageOf(statusOf(follower)));
 
   const reconcile = async (context: EvaluationContext): Promise<void> => {
     if (!contextSwitch.isPending() && isUpToDate(follower, context)) return;
     const started = contextSwitch.switchTo(context);
     await started.promise;
     if (!contextSwitch.finish(started)) return lastReconciliation;
-    notifier.reset(!isCurrent(follower.status()));
+    notifier.reset(!isCurrent(statusOf(follower)));
     follower.pauseIfHidden();
     if (!notifier.isStale()) return;
-    if (!store.restore(subjectOf(context))) throw errorOf(follower.status());
+    if (!store.restore(subjectOf(context))) throw errorOf(statusOf(follower));
     // The SDK sets the status to READY when the promise resolves, so STALE must be emitted after that.
     runtime.setTimer(0, notifier.repeatStale);
   };
 
   return {
     freshness() {
-      const status = follower.status();
+      const status = statusOf(follower);
       return status && store.freshness(status);
     },
     start(context, bootstrap) {
       follower.setContext(context);
       store.seed(subjectOf(context), bootstrap);
     },
-    noticePause: follower.noticePause,
-    refresh: follower.refresh,
+    subscription: follower.subscription,
     reconcile: context => (lastReconciliation = reconcile(context)),
     close() {
       notifier.close();
@@ -199,16 +197,15 @@ const createStaleNotifier = (events: ReconcilerEvents, message: () => string) =>
   };
 };
 
+const statusOf = (follower: ContextFollower) => follower.subscription()?.status();
+
 const isUpToDate = (follower: ContextFollower, context: EvaluationContext): boolean =>
-  isCurrent(follower.status()) && isSameContext(context, follower.context());
+  isCurrent(statusOf(follower)) && isSameContext(context, follower.context());
 
 /** Pages often set an equal context again. A context that cannot be serialized is not equal to any other. */
 const isSameContext = (a: EvaluationContext, b: EvaluationContext): boolean => {
-  try {
-    return toCanonicalJson(a) === toCanonicalJson(b);
-  } catch {
-    return false;
-  }
+  const text = toCanonicalJson(a);
+  return text !== undefined && text === toCanonicalJson(b);
 };
 
 const isCurrent = (status: FollowerStatus | undefined): boolean =>

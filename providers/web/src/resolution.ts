@@ -80,10 +80,5 @@ const isOfType = <Value extends FlagValue>(
   type: keyof ValueTypes,
 ): value is Value => typeof value === type;
 
-/** The error codes of the server. A code that this release does not know becomes GENERAL. */
-const ERROR_CODES = new Map<string, ErrorCode>([
-  ['FLAG_NOT_FOUND', ErrorCode.FLAG_NOT_FOUND],
-  ['TARGETING_KEY_MISSING', ErrorCode.TARGETING_KEY_MISSING],
-  ['PARSE_ERROR', ErrorCode.PARSE_ERROR],
-  ['INVALID_CONTEXT', ErrorCode.INVALID_CONTEXT],
-]);
+/** The server has the error codes of OpenFeature. One that this release does not know becomes GENERAL. */
+const ERROR_CODES = new Map<string, ErrorCode>(Object.entries(ErrorCode));

@@ -1,19 +1,19 @@
 import type { EvaluationContext } from '@openfeature/web-sdk';
 import type { Follower, FollowerStatus, Runtime, Values } from '@pennon/sync';
-import { followValues } from '@pennon/sync';
+import { defaultRuntime, followValues } from '@pennon/sync';
 
 import type { Evaluation } from './resolution.ts';
-import { releasePlace, requestPlace } from './stream-places.ts';
+import { requestPlace } from './stream-places.ts';
 import { toCanonicalJson } from './subject.ts';
 import type { KnownValues } from './value-store.ts';
 
-/** The server to follow, with the same options as a follower. */
+/** The server to follow. Equal options have the same form here, so that equal ones share a follower. */
 export type ServerOptions = {
   readonly url: string;
   readonly key: string;
-  readonly headers?: Readonly<Record<string, string>> | undefined;
-  readonly stream?: boolean | undefined;
-  readonly pollIntervalMs?: number | undefined;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly stream: boolean;
+  readonly pollIntervalMs: number;
 };
 
 type ValuesFollower = Follower<Values<Evaluation>>;
@@ -39,43 +39,57 @@ type SharedFollower = {
 
 type FollowRequest = ServerOptions & { readonly context: EvaluationContext };
 
-/** The followers of this page that can be shared. Different functions for `fetch` may do different things. */
-const followersByFetch = new WeakMap<Runtime['fetch'], Map<string, SharedFollower>>();
+/**
+ * The followers of this page that can be shared, by the function for `fetch`: different ones may do different
+ * things. All copies of this package in the page share them, so the name has a number, which changes with the types
+ * `SharedFollower` and `Subscriber`.
+ */
+const FOLLOWERS = Symbol.for('pennon.web.followers.1');
+type Followers = Map<string, SharedFollower>;
+const page: typeof globalThis & { [FOLLOWERS]?: WeakMap<object, Followers> } = globalThis;
 
-/** Follows by a stream if there is a place for one, and by polls until then. */
+const followersOf = ({ fetch }: Runtime): Followers => {
+  const followersByFetch = (page[FOLLOWERS] ??= new WeakMap<object, Followers>());
+  // Each copy of this package has its own function that calls the global one.
+  const network = fetch === defaultRuntime.fetch ? globalThis : fetch;
+  const followers = followersByFetch.get(network) ?? new Map<string, SharedFollower>();
+  followersByFetch.set(network, followers);
+  return followers;
+};
+
+/** Follows by a stream while there is a place for one, and by polls otherwise. */
 const startFollower = (
   request: FollowRequest,
   initial: KnownValues | undefined,
   runtime: Runtime,
 ): SharedFollower => {
   const subscribers = new Set<Subscriber>();
-  const { url, stream = true } = request;
-  let follower: ValuesFollower | undefined;
-
-  const start = (isStream: boolean): ValuesFollower => {
-    const data = follower?.data();
-    const known = data && { data, ageMs: follower?.status().dataAgeMs };
-    follower?.stop();
-    return (follower = followValues<Evaluation>(
+  const open = (stream: boolean, known: KnownValues | undefined): ValuesFollower =>
+    followValues<Evaluation>(
       {
         ...request,
-        stream: isStream,
-        initial: known ?? initial,
+        stream,
+        initial: known,
         onData: (...args) => subscribers.forEach(({ onData }) => onData(...args)),
         onStatus: status => subscribers.forEach(({ onStatus }) => onStatus(status)),
       },
       runtime,
-    ));
+    );
+  const reopen = (stream: boolean) => {
+    const data = follower.data();
+    const ageMs = follower.status().dataAgeMs;
+    follower.stop();
+    follower = open(stream, data && { data, ageMs });
   };
-  const onPlace = () => void start(true);
-  const first = start(stream && requestPlace(url, onPlace));
+  const place = request.stream ? requestPlace(request.url, reopen, runtime) : undefined;
+  let follower = open(place?.isFree === true, initial);
 
   return {
-    current: () => follower ?? first,
+    current: () => follower,
     subscribers,
     stop() {
-      releasePlace(url, onPlace, runtime);
-      follower?.stop();
+      place?.release();
+      follower.stop();
     },
   };
 };
@@ -97,9 +111,9 @@ export const subscribe = (
   subscriber: Subscriber,
   runtime: Runtime,
 ): Subscription => {
-  const followers = followersByFetch.get(runtime.fetch) ?? new Map<string, SharedFollower>();
-  followersByFetch.set(runtime.fetch, followers);
-  const name = toCanonicalJson(request);
+  const followers = followersOf(runtime);
+  // If the context cannot be serialized, starting the follower throws.
+  const name = toCanonicalJson(request) ?? '';
   const known = followers.get(name);
   const shared = known ?? startFollower(request, subscriber.initial, runtime);
   const { subscribers, current } = shared;

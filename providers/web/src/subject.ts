@@ -9,36 +9,32 @@ const withSortedNames = (object: JsonObject): JsonObject => {
   return Object.fromEntries(names.map(name => [name, object[name]]));
 };
 
-/** Returns JSON in which the names of objects are sorted, so equal values have equal texts. */
-export const toCanonicalJson = (value: unknown): string =>
-  JSON.stringify(value, (_, each: unknown) => (isJsonObject(each) ? withSortedNames(each) : each));
+/**
+ * Returns JSON in which the names of objects are sorted, so equal values have equal texts, or undefined if the
+ * value cannot be serialized.
+ */
+export const toCanonicalJson = (value: unknown): string | undefined => {
+  try {
+    return JSON.stringify(value, (_, each: unknown) =>
+      isJsonObject(each) ? withSortedNames(each) : each,
+    );
+  } catch {
+    return undefined;
+  }
+};
 
 /**
  * Returns a hash that is equal for two contexts if they are about the same subject: those with the same
  * targeting key, or without one, those that are equal as a whole. Stored values have it in place of the
  * context, which may contain personal data.
  */
-export const subjectOf = (context: EvaluationContext): string => {
-  try {
-    return hashOf(toCanonicalJson(context.targetingKey || context));
-  } catch {
-    return 'not serializable';
-  }
-};
+export const subjectOf = (context: EvaluationContext): string =>
+  hashOf(toCanonicalJson(context.targetingKey || context) ?? '');
 
-/** Returns 64 bits of a text: both halves of the hash that is known as cyrb53. */
+/** Returns 64 bits of a text: its hash by FNV-1a, of its UTF-16 code units. */
 export const hashOf = (text: string): string => {
-  let high = 0xdeadbeef;
-  let low = 0x41c6ce57;
-  for (let index = 0; index < text.length; index += 1) {
-    const code = text.charCodeAt(index);
-    high = Math.imul(high ^ code, 2_654_435_761);
-    low = Math.imul(low ^ code, 1_597_334_677);
-  }
-  high = mix(high, low);
-  low = mix(low, high);
-  return [high, low].map(half => (half >>> 0).toString(16).padStart(8, '0')).join('');
+  let hash = 0xcbf29ce484222325n;
+  for (let index = 0; index < text.length; index += 1)
+    hash = BigInt.asUintN(64, (hash ^ BigInt(text.charCodeAt(index))) * 0x100000001b3n);
+  return hash.toString(16).padStart(16, '0');
 };
-
-const mix = (half: number, other: number): number =>
-  Math.imul(half ^ (half >>> 16), 2_246_822_507) ^ Math.imul(other ^ (other >>> 13), 3_266_489_909);

@@ -1,54 +1,20 @@
-import type { Browser, BrowserContext, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import type { Proxy } from '../../../packages/sync/test/support/proxy.ts';
-import { startProxy } from '../../../packages/sync/test/support/proxy.ts';
-import type { FlagServer } from '../../../packages/sync/test/support/flag-server.ts';
-import { startFlagServer } from '../../../packages/sync/test/support/flag-server.ts';
-import { startBrowser } from './support/browser.ts';
-import type { Pages } from './support/pages.ts';
-import { servePages } from './support/pages.ts';
+import { useBrowser, useFlagServer, useProxy, useVisitor } from './support/visitor.ts';
 
-let browser: Browser;
-let server: FlagServer;
-let key: string;
-
-beforeAll(async () => {
-  [browser, server] = await Promise.all([startBrowser(), startFlagServer()]);
-  key = (await server.createKey('client')).secret;
-});
-afterAll(async () => {
-  await browser.close();
-  await server.close();
-});
-
-/** One visitor, with a new browser profile, a page on its own origin and a proxy to the server. */
-let proxy: Proxy;
-let pages: Pages;
-let visitor: BrowserContext;
-let page: Page;
-
-const BODY = '<p data-flag="greeting"></p>';
 const ADA = { targetingKey: 'ada', plan: 'pro' };
 
-beforeEach(async () => {
-  await server.putFlag('greeting', greeting('Hello'));
-  proxy = await startProxy(server.url());
-  pages = await servePages('plain.ts', BODY, proxy.url);
-  visitor = await browser.newContext();
-  page = await visitor.newPage();
-  await page.goto(pages.origin);
-});
-afterEach(async () => {
-  await expectNoViolations();
-  await visitor.close();
-  await pages.close();
-  await proxy.close();
-});
+const browser = useBrowser();
+const flags = useFlagServer();
+const proxy = useProxy(flags);
+const visitor = useVisitor(browser, proxy, '<p data-flag="greeting"></p>');
+
+beforeEach(() => flags.server.putFlag('greeting', greeting('Hello')));
+afterEach(() => expectNoViolations());
 
 /** Fails the test if the content security policy has blocked anything. */
 const expectNoViolations = async () => {
-  const blocked = await page.evaluate(() => pennon.violations);
+  const blocked = await visitor.page.evaluate(() => pennon.violations);
   if (blocked.length > 0) throw new Error(`the policy has blocked ${blocked.join(', ')}`);
 };
 
@@ -64,22 +30,22 @@ const greeting = (text: string) => ({
 });
 
 const start = (options: object = {}, context: object = ADA) =>
-  page.evaluate(([all, given]) => pennon.start(all, given), [
-    { url: proxy.url, key, ...options },
+  visitor.page.evaluate(([all, given]) => pennon.start(all, given), [
+    { url: proxy().url, key: flags.key, ...options },
     { ...context },
   ] as const);
 
 const PATIENCE = { timeout: 15_000 };
-const status = () => page.evaluate(() => pennon.status());
-const shown = () => page.evaluate(() => document.querySelector('[data-flag]')?.textContent);
-const emitted = () => page.evaluate(() => pennon.emitted);
+const status = () => visitor.page.evaluate(() => pennon.status());
+const shown = () => visitor.page.evaluate(() => document.querySelector('[data-flag]')?.textContent);
+const emitted = () => visitor.page.evaluate(() => pennon.emitted);
 
 describe('a page', () => {
   it('shows the flags on its first load, from another origin and with a strict policy', async () => {
     await start();
     await expect.poll(shown, PATIENCE).toBe('Hello, pro');
     expect(await emitted()).toEqual([{ event: 'PROVIDER_READY' }]);
-    expect(proxy.requests.map(({ method, path }) => `${method} ${path}`)).toEqual([
+    expect(proxy().requests.map(({ method, path }) => `${method} ${path}`)).toEqual([
       'OPTIONS /api/v1/evaluations',
       'POST /api/v1/evaluations',
       'OPTIONS /api/v1/evaluations/stream',
@@ -88,20 +54,23 @@ describe('a page', () => {
   });
 
   it('never receives rules, segments or hidden flags, by stream or by poll', async () => {
-    await server.putFlag('hidden-project', {
+    await flags.server.putFlag('hidden-project', {
       ...greeting('Hidden greeting'),
       clientVisible: false,
     });
     await start();
     await expect.poll(shown, PATIENCE).toBe('Hello, pro');
-    await server.putFlag('hidden-project', { ...greeting('Still hidden'), clientVisible: false });
-    await server.putFlag('greeting', greeting('Hi'));
+    await flags.server.putFlag('hidden-project', {
+      ...greeting('Still hidden'),
+      clientVisible: false,
+    });
+    await flags.server.putFlag('greeting', greeting('Hi'));
     await expect.poll(shown, PATIENCE).toBe('Hi, pro');
-    await page.evaluate(() => pennon.close());
-    await page.reload();
+    await visitor.page.evaluate(() => pennon.close());
+    await visitor.page.reload();
     await start({ stream: false, storage: null });
     await expect.poll(shown, PATIENCE).toBe('Hi, pro');
-    const transcript = proxy.transcript();
+    const transcript = proxy().transcript();
     expect(transcript).toContain('"greeting"');
     expect(transcript).toContain('Hi, pro');
     for (const secret of [
@@ -112,18 +81,18 @@ describe('a page', () => {
       'plan',
       'email',
       'variants',
-      key,
+      flags.key,
     ]) {
       expect(transcript).not.toContain(secret);
     }
-    expect(proxy.requests.filter(({ path }) => path.includes('pennon_client'))).toEqual([]);
-    expect(await page.evaluate(() => pennon.valueOf('hidden-project'))).toBe('the default');
+    expect(proxy().requests.filter(({ path }) => path.includes('pennon_client'))).toEqual([]);
+    expect(await visitor.page.evaluate(() => pennon.valueOf('hidden-project'))).toBe('the default');
   });
 
   it('shows a change, and emits exactly what changed', async () => {
-    await server.putFlag('other', greeting('Other'));
+    await flags.server.putFlag('other', greeting('Other'));
     await start();
-    await server.putFlag('greeting', greeting('Good morning'));
+    await flags.server.putFlag('greeting', greeting('Good morning'));
     await expect.poll(shown, PATIENCE).toBe('Good morning, pro');
     expect(await emitted()).toEqual([
       { event: 'PROVIDER_READY' },
@@ -133,7 +102,7 @@ describe('a page', () => {
 
   it('shows the values of a new context', async () => {
     await start();
-    await page.evaluate(() => pennon.setContext({ targetingKey: 'bob' }));
+    await visitor.page.evaluate(() => pennon.setContext({ targetingKey: 'bob' }));
     await expect.poll(shown, PATIENCE).toBe('Hello');
     expect((await emitted()).map(({ event }) => event)).toEqual([
       'PROVIDER_READY',
@@ -144,12 +113,12 @@ describe('a page', () => {
 
   it('keeps its flags while the server is down, is STALE, and catches up when it is back', async () => {
     await start();
-    await server.kill();
+    await flags.server.kill();
     await expect.poll(status, PATIENCE).toBe('STALE');
     await expect.poll(shown, PATIENCE).toBe('Hello, pro');
-    await server.restart();
-    proxy.retarget(server.url());
-    await server.putFlag('greeting', greeting('Welcome back'));
+    await flags.server.restart();
+    proxy().retarget(flags.server.url());
+    await flags.server.putFlag('greeting', greeting('Welcome back'));
     await expect.poll(shown, PATIENCE).toBe('Welcome back, pro');
     await expect.poll(status, PATIENCE).toBe('READY');
   });
@@ -157,28 +126,28 @@ describe('a page', () => {
   it('shows the values of the first visit on a second one while the server is down', async () => {
     await start();
     await expect.poll(shown, PATIENCE).toBe('Hello, pro');
-    proxy.injectFault({ type: 'cut' });
-    proxy.cutConnections();
-    await page.reload();
+    proxy().injectFault({ type: 'cut' });
+    proxy().cutConnections();
+    await visitor.page.reload();
     await start();
     await expect.poll(shown, PATIENCE).toBe('Hello, pro');
     await expect.poll(status, PATIENCE).toBe('STALE');
-    proxy.clearFaults();
+    proxy().clearFaults();
     await expect.poll(status, PATIENCE).toBe('READY');
   });
 
   it('shows another subject none of these values', async () => {
     await start();
-    proxy.injectFault({ type: 'cut' });
-    proxy.cutConnections();
-    await page.reload();
+    proxy().injectFault({ type: 'cut' });
+    proxy().cutConnections();
+    await visitor.page.reload();
     await start({}, { targetingKey: 'bob' });
     await expect.poll(status, PATIENCE).toBe('ERROR');
     await expect.poll(shown, PATIENCE).toBe('the default');
   });
 
   it('gets no values with a key for another origin, or from a server that never responds', async () => {
-    const { secret } = (await server.api('POST', 'keys', {
+    const { secret } = (await flags.server.api('POST', 'keys', {
       name: 'elsewhere',
       role: 'client',
       environment: 'production',
@@ -186,35 +155,35 @@ describe('a page', () => {
     })) as { secret: string };
     await start({ key: secret });
     await expect.poll(status, PATIENCE).toBe('FATAL');
-    proxy.injectFault({ type: 'stall' });
-    await page.reload();
+    proxy().injectFault({ type: 'stall' });
+    await visitor.page.reload();
     await start({ initTimeoutMs: 200 });
     await expect.poll(status, PATIENCE).toBe('ERROR');
     await expect.poll(shown, PATIENCE).toBe('the default');
   });
 
   it('has no connection while it is hidden, and loads missed changes when it is shown', async () => {
-    await page.clock.install();
+    await visitor.page.clock.install();
     await start();
     const setHidden = (hidden: boolean) =>
-      page.evaluate(value => {
+      visitor.page.evaluate(value => {
         Object.defineProperty(document, 'hidden', { value, configurable: true });
         document.dispatchEvent(new Event('visibilitychange'));
       }, hidden);
     await setHidden(true);
-    await page.clock.runFor(5_000);
-    await expect.poll(() => proxy.inFlight()).toBe(0);
-    await server.putFlag('greeting', greeting('Missed'));
+    await visitor.page.clock.runFor(5_000);
+    await expect.poll(() => proxy().inFlight()).toBe(0);
+    await flags.server.putFlag('greeting', greeting('Missed'));
     await setHidden(false);
     await expect.poll(shown, PATIENCE).toBe('Missed, pro');
   });
 
   it('is STALE while it is offline, and current again once it is online', async () => {
     await start();
-    await visitor.setOffline(true);
+    await visitor.profile.setOffline(true);
     await expect.poll(status, PATIENCE).toBe('STALE');
-    await server.putFlag('greeting', greeting('Online'));
-    await visitor.setOffline(false);
+    await flags.server.putFlag('greeting', greeting('Online'));
+    await visitor.profile.setOffline(false);
     await expect.poll(status, PATIENCE).toBe('READY');
     await expect.poll(shown, PATIENCE).toBe('Online, pro');
   });

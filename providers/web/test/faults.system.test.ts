@@ -1,42 +1,29 @@
 import { OpenFeature, ProviderStatus } from '@openfeature/web-sdk';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 
-import type { FlagServer } from '../../../packages/sync/test/support/flag-server.ts';
-import { startFlagServer } from '../../../packages/sync/test/support/flag-server.ts';
-import type { Fault, Proxy } from '../../../packages/sync/test/support/proxy.ts';
-import { startProxy } from '../../../packages/sync/test/support/proxy.ts';
+import type { Fault } from '../../../packages/sync/test/support/proxy.ts';
 import { PennonWebProvider } from '../src/index.ts';
+import { useOpenFeature } from './support/open-feature.ts';
+import { greeting as flag, useFlagServer, useProxy } from './support/visitor.ts';
 
-let server: FlagServer;
-let key: string;
-let proxy: Proxy;
 const client = OpenFeature.getClient();
-
-beforeAll(async () => {
-  server = await startFlagServer();
-  key = (await server.createKey('client')).secret;
-});
-afterAll(() => server.close());
+const flags = useFlagServer();
+const proxy = useProxy(flags);
+useOpenFeature();
 
 beforeEach(async () => {
-  await server.putFlag('greeting', flag('Hello'));
-  proxy = await startProxy(server.url());
+  await flags.server.putFlag('greeting', flag('Hello'));
   await OpenFeature.setProviderAndWait(
-    new PennonWebProvider({ url: proxy.url, key, storage: null, pollIntervalMs: 1_000 }),
+    new PennonWebProvider({
+      url: proxy().url,
+      key: flags.key,
+      storage: null,
+      pollIntervalMs: 1_000,
+    }),
     { targetingKey: 'ada' },
   );
 });
-afterEach(async () => {
-  await OpenFeature.clearProviders();
-  await proxy.close();
-});
 
-const flag = (text: string) => ({
-  type: 'string',
-  variants: { all: text },
-  defaultVariant: 'all',
-  clientVisible: true,
-});
 const greeting = () => client.getStringValue('greeting', 'the default');
 const PATIENCE = { timeout: 40_000, interval: 20 };
 
@@ -51,40 +38,40 @@ describe('a network that', () => {
     ['responds with 500', respond(500)],
     ['responds with 503', respond(503, { 'retry-after': '1' })],
   ])('%s makes the values STALE, and missed changes arrive when it recovers', async (_, fault) => {
-    proxy.injectFault(fault);
-    proxy.cutConnections();
+    proxy().injectFault(fault);
+    proxy().cutConnections();
     // Until something changes, a poll may succeed without a response body, by status 304.
-    await server.putFlag('greeting', flag('Welcome back'));
+    await flags.server.putFlag('greeting', flag('Welcome back'));
     await expect.poll(() => client.providerStatus, PATIENCE).toBe(ProviderStatus.STALE);
     expect(greeting()).toBe('Hello');
-    proxy.clearFaults();
+    proxy().clearFaults();
     await expect.poll(greeting, PATIENCE).toBe('Welcome back');
     await expect.poll(() => client.providerStatus, PATIENCE).toBe(ProviderStatus.READY);
   });
 
   it('responds with 401 makes the values STALE, but keeps them', async () => {
-    proxy.injectFault(respond(401));
-    proxy.cutConnections();
+    proxy().injectFault(respond(401));
+    proxy().cutConnections();
     await expect.poll(() => client.providerStatus, PATIENCE).toBe(ProviderStatus.STALE);
     expect(greeting()).toBe('Hello');
   });
 
   it('lets only polls through keeps the values current', async () => {
-    proxy.injectFault({ type: 'cut' }, /stream/);
-    proxy.cutConnections();
-    await server.putFlag('greeting', flag('By a poll'));
+    proxy().injectFault({ type: 'cut' }, /stream/);
+    proxy().cutConnections();
+    await flags.server.putFlag('greeting', flag('By a poll'));
     await expect.poll(greeting, PATIENCE).toBe('By a poll');
     expect(client.providerStatus).toBe(ProviderStatus.READY);
   });
 
   it('reorders events ends up with the values of the server', async () => {
-    proxy.injectFault({ type: 'reorder' }, /stream/);
-    proxy.cutConnections();
+    proxy().injectFault({ type: 'reorder' }, /stream/);
+    proxy().cutConnections();
     for (const text of ['one', 'two', 'three', 'four']) {
       // oxlint-disable-next-line no-await-in-loop -- the changes must be made in order
-      await server.putFlag('greeting', flag(text));
+      await flags.server.putFlag('greeting', flag(text));
     }
-    proxy.clearFaults();
+    proxy().clearFaults();
     await expect.poll(greeting, PATIENCE).toBe('four');
   });
 });

@@ -1,5 +1,5 @@
 import { OpenFeature } from '@openfeature/web-sdk';
-import { afterEach, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 
 import {
   expectedAfter,
@@ -12,12 +12,11 @@ import type {
 } from '../../../packages/sync/test/support/freshness.ts';
 import { CUT_OFF_MS } from '../../../packages/sync/test/support/statuses.ts';
 import { PennonWebProvider } from '../src/index.ts';
-import { values } from './support/application.ts';
+import { SERVER, values } from './support/application.ts';
 import { startFakeServer } from './support/fake-server.ts';
+import { useOpenFeature } from './support/open-feature.ts';
 
-const ignore = () => undefined;
-OpenFeature.setLogger({ error: ignore, warn: ignore, info: ignore, debug: ignore });
-afterEach(() => OpenFeature.clearProviders());
+useOpenFeature();
 
 const fail = (): never => {
   throw new Error('an unexpected error');
@@ -47,8 +46,7 @@ const causes = (server: ReturnType<typeof startFakeServer>, provider: PennonWebP
 
 it.each(readFreshnessCases())('web: $name', async ({ steps }) => {
   const server = startFakeServer(values(1, { f: true }));
-  const options = { url: 'http://flags.test', key: 'client-key', storage: null };
-  const provider = new PennonWebProvider(options, server.runtime);
+  const provider = new PennonWebProvider({ ...SERVER, storage: null }, server.runtime);
   await OpenFeature.setProviderAndWait(provider, { targetingKey: 'ada' });
   const client = OpenFeature.getClient();
   const events = causes(server, provider);

@@ -1,11 +1,11 @@
-import { OpenFeature, ProviderStatus } from '@openfeature/web-sdk';
+import { ProviderStatus } from '@openfeature/web-sdk';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { settle } from '../../../packages/sync/test/support/fake-runtime.ts';
 import { served, startReady, respondToPoll, startServing, values } from './support/application.ts';
+import { useOpenFeature } from './support/open-feature.ts';
 
-// A page has two streams, which the providers of earlier tests must not take.
-afterEach(() => OpenFeature.clearProviders());
+useOpenFeature();
 
 let page: EventTarget;
 let document: EventTarget & { hidden: boolean };

@@ -1,11 +1,11 @@
-import { OpenFeature, ProviderStatus } from '@openfeature/web-sdk';
-import { afterEach, describe, expect, it } from 'vitest';
+import { ProviderStatus } from '@openfeature/web-sdk';
+import { describe, expect, it } from 'vitest';
 
 import { PennonWebProvider } from '../src/index.ts';
 import { openStream, respondToPoll, startReady, values } from './support/application.ts';
+import { useOpenFeature } from './support/open-feature.ts';
 
-// A page has two streams, which the providers of earlier tests must not take.
-afterEach(() => OpenFeature.clearProviders());
+useOpenFeature();
 
 describe('after the computer has slept for a minute, a page', () => {
   it('is STALE from its first evaluation on, and READY once the values are confirmed', async () => {

@@ -1,6 +1,6 @@
 import { ErrorCode, OpenFeature, ProviderStatus } from '@openfeature/web-sdk';
 import type { EvaluationContext } from '@openfeature/web-sdk';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 
 import { createFakeRuntime } from '../../../packages/sync/test/support/fake-runtime.ts';
 import { PennonWebProvider } from '../src/index.ts';
@@ -8,14 +8,15 @@ import type { ValueStorage } from '../src/index.ts';
 import {
   createStorage,
   respondToPoll,
+  SERVER,
   startApplication,
   startReady,
   startServing,
   values,
 } from './support/application.ts';
+import { useOpenFeature } from './support/open-feature.ts';
 
-// A page has two streams, which the providers of earlier tests must not take.
-afterEach(() => OpenFeature.clearProviders());
+useOpenFeature();
 
 /** Returns a storage with the values of a first visit. */
 const visit = async (flags = { banner: 'of the first visit' }, targetingKey = 'ada') => {
@@ -281,10 +282,7 @@ describe('the storage', () => {
     const storage = createStorage();
     const tabs = { ada: createFakeRuntime(), bob: createFakeRuntime() };
     for (const [targetingKey, runtime] of Object.entries(tabs)) {
-      const provider = new PennonWebProvider(
-        { url: 'http://flags.test', key: 'client-key', storage, stream: false },
-        runtime,
-      );
+      const provider = new PennonWebProvider({ ...SERVER, storage, stream: false }, runtime);
       const started = provider.initialize({ targetingKey }, 'shop');
       await respondToPoll(runtime, values(1, { banner: 'old' }));
       await started;
@@ -319,10 +317,7 @@ describe('the storage', () => {
     const read = vi.fn<() => undefined>();
     vi.stubGlobal('localStorage', undefined);
     Object.defineProperty(globalThis, 'localStorage', { get: read, configurable: true });
-    const provider = new PennonWebProvider(
-      { url: 'http://flags.test', key: 'k' },
-      createFakeRuntime(),
-    );
+    const provider = new PennonWebProvider(SERVER, createFakeRuntime());
     const outcome = provider.initialize().catch((error: unknown) => error);
     await provider.onClose();
     await outcome;

@@ -1,6 +1,6 @@
 import { ErrorCode, OpenFeature, ProviderStatus } from '@openfeature/web-sdk';
 import type { JsonValue, Logger } from '@openfeature/web-sdk';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 
 import { settle } from '../../../packages/sync/test/support/fake-runtime.ts';
 import { PennonWebProvider } from '../src/index.ts';
@@ -13,9 +13,9 @@ import {
   startServing,
   values,
 } from './support/application.ts';
+import { useOpenFeature } from './support/open-feature.ts';
 
-// A page has two streams, which the providers of earlier tests must not take.
-afterEach(() => OpenFeature.clearProviders());
+useOpenFeature();
 
 const errorBody = (code: string) => JSON.stringify({ error: { code, message: `it is ${code}` } });
 

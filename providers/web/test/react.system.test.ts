@@ -1,38 +1,32 @@
-import type { Browser, Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
-import type { FlagServer } from '../../../packages/sync/test/support/flag-server.ts';
-import { startFlagServer } from '../../../packages/sync/test/support/flag-server.ts';
 import type { Proxy } from '../../../packages/sync/test/support/proxy.ts';
 import { startProxy } from '../../../packages/sync/test/support/proxy.ts';
-import { startBrowser } from './support/browser.ts';
 import type { Pages } from './support/pages.ts';
 import { servePages } from './support/pages.ts';
+import { useBrowser, useFlagServer } from './support/visitor.ts';
 
-let browser: Browser;
-let server: FlagServer;
+const browser = useBrowser();
+const flags = useFlagServer();
 let proxy: Proxy;
 let pages: Pages;
-let key: string;
 let page: Page;
 
 beforeAll(async () => {
-  [browser, server] = await Promise.all([startBrowser(), startFlagServer()]);
-  key = (await server.createKey('client')).secret;
-  proxy = await startProxy(server.url());
+  proxy = await startProxy(flags.server.url());
   pages = await servePages('react.ts', '<div id="root"></div>', proxy.url);
 });
 afterAll(async () => {
   await pages.close();
   await proxy.close();
-  await browser.close();
-  await server.close();
 });
 
 beforeEach(async () => {
   proxy.clearFaults();
-  for (const name of ['left', 'right', 'suspended']) await server.putFlag(name, flag(`${name} 1`));
-  page = await browser.newPage();
+  for (const name of ['left', 'right', 'suspended'])
+    await flags.server.putFlag(name, flag(`${name} 1`));
+  page = await browser().newPage();
   await page.goto(pages.origin);
 });
 afterEach(async () => {
@@ -52,7 +46,7 @@ const flag = (value: string) => ({
 const start = (options: object = {}) =>
   page.evaluate(given => pennonReact.start(given, { targetingKey: 'ada' }), {
     url: proxy.url,
-    key,
+    key: flags.key,
     storage: null,
     initTimeoutMs: 10_000,
     ...options,
@@ -68,7 +62,7 @@ describe('with React', () => {
     await expect.poll(text('left'), PATIENCE).toBe('left 1');
     await expect.poll(text('suspended'), PATIENCE).toBe('suspended 1');
     const before = await renders();
-    await server.putFlag('right', flag('right 2'));
+    await flags.server.putFlag('right', flag('right 2'));
     await expect.poll(text('right'), PATIENCE).toBe('right 2');
     expect(await renders()).toEqual({ ...before, right: (before['right'] ?? 0) + 1 });
   });
@@ -81,7 +75,7 @@ describe('with React', () => {
     const streams = proxy.count(/stream/);
     proxy.cutConnections();
     await expect.poll(() => proxy.count(/stream/), { timeout: 10_000 }).toBeGreaterThan(streams);
-    await server.putFlag('right', flag('right 3'));
+    await flags.server.putFlag('right', flag('right 3'));
     await expect.poll(text('right'), PATIENCE).toBe('right 3');
     expect(await renders()).toEqual({ ...before, right: (before['right'] ?? 0) + 1 });
   });
@@ -109,9 +103,9 @@ describe('with React', () => {
   });
 
   it('the first paint shows the values that the page comes with', async () => {
-    const response = await fetch(`${server.url()}/api/v1/evaluations`, {
+    const response = await fetch(`${flags.server.url()}/api/v1/evaluations`, {
       method: 'POST',
-      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+      headers: { authorization: `Bearer ${flags.key}`, 'content-type': 'application/json' },
       body: JSON.stringify({ context: { targetingKey: 'ada' } }),
     });
     const bootstrap: unknown = await response.json();

@@ -1,19 +1,20 @@
 import { OpenFeature, ProviderStatus } from '@openfeature/web-sdk';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 
 import { createFakeRuntime, settle } from '../../../packages/sync/test/support/fake-runtime.ts';
 import {
   openStream,
   respondToPoll,
+  SERVER,
   served,
   startApplication,
   startReady,
   startServing,
   values,
 } from './support/application.ts';
+import { useOpenFeature } from './support/open-feature.ts';
 
-// A page has two streams, which the providers of earlier tests must not take.
-afterEach(() => OpenFeature.clearProviders());
+useOpenFeature();
 
 const ADA = { targetingKey: 'ada' };
 
@@ -23,6 +24,13 @@ const startBeside = (
   options: Parameters<typeof startApplication>[0] = {},
   context: Parameters<typeof startApplication>[1] = ADA,
 ) => startApplication(options, context, runtime);
+
+/** Loads the package again, as a page with two bundles does. */
+const loadCopy = async () => {
+  vi.resetModules();
+  const { PennonWebProvider } = await import('../src/index.ts');
+  return PennonWebProvider;
+};
 
 describe('two providers of one page with the same options and context', () => {
   it('share one stream, and both receive the values and the changes', async () => {
@@ -48,6 +56,27 @@ describe('two providers of one page with the same options and context', () => {
     await startServing(runtime, values(1, { a: 1 }));
     expect(await Promise.all([first.outcome, second.outcome])).toEqual([undefined, undefined]);
     expect(runtime.pending).toEqual([]);
+  });
+
+  it.each([
+    ['address', { url: 'HTTP://Flags.test:80//' }],
+    ['defaults', { stream: true, pollIntervalMs: 30_000, headers: {} }],
+  ])('share one stream, even if the %s are written differently', async (_, options) => {
+    const first = await startReady({ a: 1 });
+    const second = startBeside(first, options);
+    expect(await second.outcome).toBeUndefined();
+    expect(second.provider.freshness().mode).toBe('streaming');
+    expect(first.runtime.pending).toEqual([]);
+  });
+
+  it('share one stream, even if they come from two copies of the package', async () => {
+    const { runtime, stream } = await startReady({ a: 1 });
+    const provider = new (await loadCopy())({ ...SERVER, storage: null }, runtime);
+    await provider.initialize(ADA);
+    expect(runtime.pending).toEqual([]);
+    await stream.send('change', { revision: 2, evaluations: { a: served(2) } });
+    expect(provider.resolveNumberEvaluation('a', 0).value).toBe(2);
+    await provider.onClose();
   });
 
   it('stay connected until both are closed', async () => {
@@ -134,6 +163,22 @@ describe('the third provider of a page with a context of its own', () => {
     await runtime.advance(30_000);
     await respondToPoll(runtime, values(2, { a: 4 }));
     expect(third.client.getNumberValue('a', 0)).toBe(4);
+  });
+
+  it('polls, even if it comes from another copy of the package', async () => {
+    const { runtime } = await startReady({ a: 1 });
+    const Copy = await loadCopy();
+    const providers = ['bob', 'eve'].map(async targetingKey => {
+      const provider = new Copy({ ...SERVER, storage: null }, runtime);
+      await provider.initialize({ targetingKey });
+      return provider;
+    });
+    await respondToPoll(runtime, values(1, { a: 2 }));
+    await respondToPoll(runtime, values(1, { a: 3 }));
+    await openStream(runtime, values(1, { a: 2 }));
+    const [second, third] = await Promise.all(providers);
+    expect([second?.freshness().mode, third?.freshness().mode]).toEqual(['streaming', 'polling']);
+    await Promise.all([second?.onClose(), third?.onClose()]);
   });
 
   it('streams when another one is closed, and emits nothing', async () => {

@@ -1,22 +1,20 @@
 import { OpenFeature, OpenFeatureError } from '@openfeature/web-sdk';
 import type { Client } from '@openfeature/web-sdk';
-import { afterEach, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 
 import { settle } from '../../../packages/sync/test/support/fake-runtime.ts';
 import { detailsOf, readStatuses } from '../../../packages/sync/test/support/statuses.ts';
 import type { Situation, Step } from '../../../packages/sync/test/support/statuses.ts';
 import { PennonWebProvider } from '../src/index.ts';
 import type { PennonWebProviderOptions } from '../src/index.ts';
-import { createStorage, values } from './support/application.ts';
+import { createStorage, SERVER, values } from './support/application.ts';
 import { startFakeServer } from './support/fake-server.ts';
+import { useOpenFeature } from './support/open-feature.ts';
 
 const { atOnceMs, situations } = readStatuses();
 const LIVE = values(1, { live: true });
-const SERVER = { url: 'http://flags.test', key: 'client-key' };
 
-const ignore = () => undefined;
-OpenFeature.setLogger({ error: ignore, warn: ignore, info: ignore, debug: ignore });
-afterEach(() => OpenFeature.clearProviders());
+useOpenFeature();
 
 const optionsOf = ({ stored }: Situation, storage: ReturnType<typeof createStorage>) => {
   const withServer = { ...SERVER, storage };

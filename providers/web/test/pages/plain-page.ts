@@ -7,6 +7,11 @@ export type EmittedEvent = {
   readonly flagsChanged?: string[];
 };
 
+type StartAll = (
+  options: PennonWebProviderOptions & { readonly context?: EvaluationContext },
+  domains: string[],
+) => Promise<void>;
+
 /** The API of the plain page for tests. */
 export type PlainPage = {
   readonly emitted: EmittedEvent[];
@@ -20,8 +25,12 @@ export type PlainPage = {
   readonly mode: () => string | undefined;
   readonly lastError: () => string | undefined;
   readonly close: () => Promise<void>;
-  /** Starts a provider in each of these domains, with the domain as the targeting key. */
-  readonly startAll: (options: PennonWebProviderOptions, domains: string[]) => Promise<void>;
+  /** Starts a provider in each of these domains, with the domain as the targeting key unless there is a context. */
+  readonly startAll: StartAll;
+  /** Loads the script again, as another bundle with its own copy of the package. */
+  readonly loadCopy: () => Promise<void>;
+  /** The page of the other copy. */
+  readonly copy?: PlainPage;
   /** Returns the status, the mode and the value of a flag in each domain of `startAll`. */
   readonly overview: (key: string) => string[];
 };

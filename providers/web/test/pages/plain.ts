@@ -28,10 +28,14 @@ for (const event of Object.values(ProviderEvents)) {
 
 const providers = new Map<string, PennonWebProvider>();
 
-const startIn = (domain: string, options: PennonWebProviderOptions): Promise<void> => {
+const startIn = (
+  domain: string,
+  options: PennonWebProviderOptions,
+  context: EvaluationContext,
+): Promise<void> => {
   const provider = new PennonWebProvider(options);
   providers.set(domain, provider);
-  return OpenFeature.setProviderAndWait(domain, provider, { targetingKey: domain });
+  return OpenFeature.setProviderAndWait(domain, provider, context);
 };
 
 let pageProvider: PennonWebProvider | undefined;
@@ -49,8 +53,14 @@ const page: PlainPage = {
   lastError: () => pageProvider?.freshness().lastError?.message,
   status: () => client.providerStatus,
   close: () => OpenFeature.close(),
-  async startAll(options, domains) {
-    await Promise.all(domains.map(domain => startIn(domain, options)));
+  async startAll({ context, ...options }, domains) {
+    const start = (domain: string) => startIn(domain, options, context ?? { targetingKey: domain });
+    await Promise.all(domains.map(start));
+  },
+  async loadCopy() {
+    const script = '/page.js?copy';
+    await import(script);
+    Object.assign(globalThis, { pennon: { ...page, copy: pennon } });
   },
   overview: key =>
     Array.from(providers, ([domain, provider]) => {

@@ -8,6 +8,10 @@ import type {
 import { createFakeRuntime } from '../../../../packages/sync/test/support/fake-runtime.ts';
 import type { OnlineOptions, ValueStorage } from '../../src/index.ts';
 import { PennonWebProvider } from '../../src/index.ts';
+import { silenceOpenFeature } from './open-feature.ts';
+
+/** The server of all unit tests. */
+export const SERVER = { url: 'http://flags.test', key: 'client-key' };
 
 export type EmittedEvent = {
   readonly event: string;
@@ -55,11 +59,8 @@ export const startApplication = (
   context: EvaluationContext = { targetingKey: 'ada' },
   runtime = createFakeRuntime(),
 ): Application => {
-  OpenFeature.setLogger({ error() {}, warn() {}, info() {}, debug() {} });
-  const provider = new PennonWebProvider(
-    { url: 'http://flags.test', key: 'client-key', storage: null, ...options },
-    runtime,
-  );
+  silenceOpenFeature();
+  const provider = new PennonWebProvider({ ...SERVER, storage: null, ...options }, runtime);
   const client = OpenFeature.getClient(domain);
   const emitted: EmittedEvent[] = [];
   for (const event of Object.values(ProviderEvents)) {

@@ -41,7 +41,7 @@ export const servePages = async (
   const script = await bundle(entry);
   const html = `<!doctype html><title>Flags</title><link rel="icon" href="data:,">${body}<script type="module" src="/page.js"></script>`;
   const server = createServer((request, response) => {
-    const isScript = request.url === '/page.js';
+    const isScript = request.url?.startsWith('/page.js') === true;
     response.writeHead(200, {
       'content-type': isScript ? 'text/javascript' : 'text/html; charset=utf-8',
       'content-security-policy': policy(flagServer),
