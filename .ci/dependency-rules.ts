@@ -26,7 +26,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   '@pennon/schema': [],
   '@pennon/engine': ['type @pennon/schema'],
   '@pennon/sync': ['type @pennon/schema'],
-  '@pennon/client': ['type @pennon/server', 'type @pennon/schema'],
+  '@pennon/client': ['@pennon/sync', 'type @pennon/server', 'type @pennon/schema'],
   '@pennon/server': ['@pennon/schema', '@pennon/engine'],
   '@pennon/server-provider': ['@pennon/engine', '@pennon/sync', 'type @pennon/schema'],
   '@pennon/web-provider': ['@pennon/sync', 'type @pennon/schema'],

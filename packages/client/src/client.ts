@@ -7,6 +7,7 @@ import {
   splitLink,
 } from '@trpc/client';
 import type { inferRouterInputs, inferRouterOutputs } from '@trpc/server';
+import { fetchWithinOrigin } from '@pennon/sync';
 import { EventSource } from 'eventsource';
 
 import type { ApiClientOptions } from './options.ts';
@@ -105,10 +106,12 @@ const commentHeader = (comment: unknown): Record<string, string> => {
 
 const endpoint = (url: string): string => `${url.replace(/\/+$/, '')}/trpc`;
 
+/** Returns a `fetch` that sends the key, but to the origin of the server only. */
 const withKey =
   (fetch: typeof globalThis.fetch, key: string): typeof globalThis.fetch =>
   (input, init) => {
     const headers = new Headers(init?.headers);
     headers.set('authorization', `Bearer ${key}`);
-    return fetch(input, { ...init, headers });
+    const url = input instanceof Request ? input.url : String(input);
+    return fetchWithinOrigin(fetch, url, { ...init, headers });
   };

@@ -5,7 +5,7 @@ import type { AppRouter } from './router.ts';
 
 /** Why a request for a stream got no stream. */
 export type StreamFailure = {
-  /** 0 if the server is unreachable. */
+  /** 0 if the server is unreachable; that of a redirect if it moved to another origin. */
   readonly status: number;
   readonly retryAfterMs: number;
   readonly error: TRPCClientError<AppRouter>;
@@ -61,8 +61,12 @@ const errorFrom = async (response: Response): Promise<TRPCClientError<AppRouter>
       );
 };
 
+/** An error of the network has no status; a redirect to another origin has. */
+const statusOf = (error: unknown): number =>
+  error instanceof Error && 'status' in error ? Number(error.status) : 0;
+
 const unreachable = (error: unknown): StreamFailure => ({
-  status: 0,
+  status: statusOf(error),
   retryAfterMs: 0,
   error: TRPCClientError.from(error instanceof Error ? error : new Error(String(error))),
 });

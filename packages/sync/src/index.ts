@@ -24,6 +24,7 @@ export {
   unknownOption,
 } from './options.ts';
 export type { OptionForm } from './options.ts';
+export { fetchWithinOrigin } from './redirects.ts';
 export { trueWithin } from './refresh.ts';
 export { ageOf, LONGEST_TIMER_MS, defaultRuntime } from './runtime.ts';
 export type { Runtime } from './runtime.ts';

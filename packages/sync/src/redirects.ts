@@ -78,7 +78,7 @@ const shown = ({ origin, pathname }: URL): string => `${origin}${pathname}`;
 
 /** Returns the option `url` for which the request would have had this address. */
 const urlOf = (target: URL): string => {
-  const [base, ...route] = shown(target).split('/api/v1/');
+  const [base, ...route] = shown(target).split(/\/(?:api\/v1|trpc)\//);
   return route.length > 0 ? `"${base}"` : 'the address of the Pennon server';
 };
 
