@@ -1,12 +1,13 @@
 import { Counter, Gauge, Histogram, Registry, type Aggregator } from 'prom-client';
 
 import type { Counter as EvaluationCounter, CounterOf } from './evaluation/counter.ts';
+import { createRequestHistogram, SECONDS, type ObserveRequest } from './histogram.ts';
 import type { Store } from './store/store.ts';
 
 /** The metrics of one server, in the text format of Prometheus. */
 export type Metrics = {
   readonly counterOf: CounterOf;
-  readonly countRequest: (route: string, method: string, status: number, seconds: number) => void;
+  readonly observeRequest: ObserveRequest;
   /** Wraps a store so that the time of each operation is measured. */
   readonly timed: (store: Store) => Store;
   /** Registers values that are read whenever the metrics are requested. */
@@ -37,32 +38,26 @@ const onlyOwn: GatherMetrics = own => () => own.metrics();
 /** The label of all flags that do not exist, so callers cannot create labels. */
 const UNKNOWN_FLAG = '(unknown)';
 
-const REQUEST_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5];
-
 /** `gather` is set if the server is one of several processes. */
 export const createMetrics = (gather: GatherMetrics = onlyOwn): Metrics => {
   const registry = new Registry();
   const registers = [registry];
-  const requests = new Histogram({
+  const observeRequest = createRequestHistogram(registry, {
     name: 'pennon_request_seconds',
     help: 'Duration of requests by route pattern, method and status. A stream is counted when it ends.',
-    labelNames: ['route', 'method', 'status'],
-    buckets: REQUEST_SECONDS,
-    registers,
   });
   const store = new Histogram({
     name: 'pennon_store_seconds',
     help: 'Duration of store operations.',
     labelNames: ['operation'],
-    buckets: REQUEST_SECONDS,
+    buckets: [...SECONDS],
     registers,
   });
   const evaluations = createEvaluationCounters(registry);
 
   return {
     counterOf: evaluations.counterOf,
-    countRequest: (route, method, status, seconds) =>
-      requests.observe({ route, method, status }, seconds),
+    observeRequest,
     timed: inner => timedStore(inner, operation => store.startTimer({ operation })),
     observe(values) {
       evaluations.keepOnly(values.flags);

@@ -1,3 +1,4 @@
+import type { RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
@@ -57,8 +58,8 @@ export type ServerOptions = {
 };
 
 export type Server = {
-  /** Sends a request without a socket, for tests. */
-  readonly inject: FastifyInstance['inject'];
+  /** Handles a request that arrived otherwise than on the port, for tests. */
+  readonly handle: RequestListener;
   /** All routes with their access. */
   readonly routes: readonly GuardedRoute[];
   /** When the snapshot was saved that is served while the store is unavailable; otherwise undefined. */
@@ -94,7 +95,7 @@ export const createServer = async (options: ServerOptions): Promise<Server> => {
   });
 
   return {
-    inject: http.inject.bind(http),
+    handle: (request, response) => void http.server.emit('request', request, response),
     routes,
     snapshotAt: () => longestOutage(services)?.snapshotAt,
     accepts: secret => accepts(services, secret),

@@ -131,6 +131,26 @@ describe('a connection with pipelined requests', () => {
     expect(received.length).toBeLessThan(40 * (length + 1_000));
   });
 
+  it('has its evaluations served in order', async () => {
+    await using server = await startServer();
+    const evaluation = (flagKey: string, more = '') => {
+      const body = JSON.stringify({ flagKey, context: {} });
+      return (
+        `POST /api/v1/evaluate?environment=production HTTP/1.1\r\nHost: x\r\n${more}` +
+        `Authorization: Bearer ${ADMIN_KEY}\r\nContent-Type: application/json\r\n` +
+        `Content-Length: ${body.length}\r\n\r\n${body}`
+      );
+    };
+    const names = Array.from({ length: 50 }, (_, at) => `ghost-${at}`);
+    const requests = names.map(name => evaluation(name)).join('');
+    const socket = await open(await server.listen());
+    const received = await send(socket, requests + evaluation('last', 'Connection: close\r\n'));
+    const flags = [...received.matchAll(/there is no flag \\"([\w-]+)\\"/g)].map(
+      ([, name]) => name,
+    );
+    expect(flags).toEqual([...names, 'last']);
+  });
+
   it('is closed if too many wait', async () => {
     await using server = await startServer();
     const received = await send(await open(await server.listen()), request('/healthz').repeat(500));
@@ -171,6 +191,14 @@ describe('a key that is revoked before the body has arrived', () => {
     const flags = await server.api('GET', '/flags', { key: ADMIN_KEY });
     return { response, flags: flags.body.items };
   };
+
+  it.each([
+    ['/api/v1/evaluate', { flagKey: 'f', context: {} }],
+    ['/api/v1/evaluations', { context: {} }],
+  ])('evaluates nothing: %s', async (path, body) => {
+    const { response } = await sendSlowly(path, 'client', body);
+    expect(response).toMatch(/^HTTP\/1.1 401 /);
+  });
 
   it('opens no stream', async () => {
     const { response } = await sendSlowly('/api/v1/evaluations/stream', 'client', { context: {} });

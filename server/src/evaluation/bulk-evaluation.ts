@@ -6,7 +6,7 @@ import type { FlagSetView } from '../flag-set/live-flag-set.ts';
 import { type Audience, versionFor } from './audience.ts';
 import type { Counter, CounterOf } from './counter.ts';
 import { isNotFound } from './counter.ts';
-import { resultText, versionOf } from './result-text.ts';
+import { resultText, versionOf, withVersion } from './result-text.ts';
 
 /** A bulk evaluation that is ready to be sent. */
 export type BulkEvaluation = {
@@ -35,11 +35,7 @@ export const createBulkEvaluation = (
   for (const evaluation of evaluations) {
     const { open, quotedKey, digest } = resultText(evaluation);
     const version = versionOf(view, evaluation);
-    members.push(
-      version === undefined
-        ? `${quotedKey}:${open}}`
-        : `${quotedKey}:${open},"version":${version}}`,
-    );
+    members.push(`${quotedKey}:${withVersion(open, version)}}`);
     digests += `${digest}${version ?? ''}`;
   }
   return {

@@ -6,7 +6,7 @@ import type { Caller } from '../auth/caller.ts';
 import { environmentOf, requirePermission } from '../auth/caller.ts';
 import { hasPermission } from '../auth/permissions.ts';
 import { PennonError } from '../errors.ts';
-import type { FlagSetView } from '../flag-set/live-flag-set.ts';
+import type { FlagSetView, LiveFlagSet } from '../flag-set/live-flag-set.ts';
 import type { Registry } from '../flag-set/registry.ts';
 import type { Audience } from './audience.ts';
 import { isVisible, versionFor, visibleKeys } from './audience.ts';
@@ -16,7 +16,7 @@ import type { BulkEvaluationCache } from './bulk-evaluation-cache.ts';
 import { validateContext } from './context.ts';
 import type { CounterOf } from './counter.ts';
 import { isNotFound } from './counter.ts';
-import { versionOf } from './result-text.ts';
+import { resultText, versionOf, withVersion } from './result-text.ts';
 import type { Turns } from './turns.ts';
 
 export type EvaluationServices = {
@@ -41,22 +41,59 @@ export type Decision = Exclude<Evaluation, Failed> & Traced & { readonly environ
 
 /** Evaluates one flag, with a trace if `explain` is set. */
 export const evaluateFlag = (
-  { registry, counterOf, audienceOf }: EvaluationServices,
+  services: EvaluationServices,
   caller: Caller,
-  { environment: requested, flagKey, context, explain: withTrace }: EvaluateInput,
+  input: EvaluateInput,
 ): Decision => {
+  const scope = scopeOf(services, caller, input.environment);
+  const result = decide(services, scope, input);
+  return { ...result, ...versionMember(scope.view, result), environment: scope.live.environment };
+};
+
+/** Evaluates one flag in a scope, and returns the decision as JSON. */
+export const evaluateFlagAsText = (
+  services: EvaluationServices,
+  scope: Scope,
+  input: Omit<EvaluateInput, 'environment'>,
+): string => {
+  const result = decide(services, scope, input);
+  const open = withVersion(resultText(result).open, versionOf(scope.view, result));
+  return `${open},"environment":${JSON.stringify(scope.live.environment)}}`;
+};
+
+/** What a request evaluates, and who reads the results. */
+export type Scope = {
+  readonly caller: Caller;
+  readonly live: LiveFlagSet;
+  /** The revision of the flag set that the whole request uses. */
+  readonly view: FlagSetView;
+  readonly audience: Audience;
+};
+
+export const scopeOf = (
+  { registry, audienceOf }: EvaluationServices,
+  caller: Caller,
+  requested: string | undefined,
+): Scope => {
+  const live = registry.find(environmentOf(caller, requested));
+  return { caller, live, view: live.view(), audience: audienceOf(caller) };
+};
+
+/** Evaluates and counts one flag. Throws if the evaluation fails. */
+const decide = (
+  { counterOf }: EvaluationServices,
+  { caller, live, view, audience }: Scope,
+  { flagKey, context, explain: withTrace }: Omit<EvaluateInput, 'environment'>,
+): Exclude<Evaluation, Failed> & Traced => {
   if (withTrace === true) requirePermission(caller, 'explain');
   validateContext(context);
-  const environment = environmentOf(caller, requested);
-  const view = registry.find(environment).view();
-  const audience = audienceOf(caller);
   const result: Evaluation & Traced =
     withTrace === true
       ? explain(view.compiled, flagKey, context)
       : evaluateFor(view, audience, flagKey, context);
-  counterOf(environment, flagKey, result.reason, !isNotFound(result)).count += 1;
+  counterOf(live.environment, flagKey, result.reason, !isNotFound(result)).count += 1;
   if (result.reason === 'ERROR') throw failure(result, caller, view);
-  return { ...result, ...versionMember(view, result), environment };
+  return result;
 };
 
 /** Evaluates one flag as the audience may see it. A flag that is hidden from it looks like an unknown one. */
@@ -135,41 +172,34 @@ export const evaluateFlags = async (
 };
 
 /**
- * Does the same for a request with this text as its body, and returns the response. `parse` is called only for
- * a text that is not in the cache, so a request that was accepted before is not checked again.
+ * Returns the bulk evaluation for a request with this text as its body, if it is in the cache. A request is then
+ * not parsed, because it was accepted before.
  */
-export const evaluateFlagsAsText = async (
+export const cachedEvaluations = (
+  { cache }: EvaluationServices,
+  scope: Scope,
+  text: string,
+): BulkEvaluation | undefined => {
+  const bulk = cache.get(cacheKey(scope, text));
+  if (bulk !== undefined) count(bulk);
+  return bulk;
+};
+
+/** Evaluates many flags in a scope for a request with this text as its body, and caches the result. */
+export const evaluateAndCache = async (
   services: EvaluationServices,
-  caller: Caller,
-  { environment, text, parse }: TextRequest,
+  scope: Scope,
+  text: string,
+  input: Omit<EvaluateAllInput, 'environment'>,
 ): Promise<BulkEvaluation> => {
-  const scope = scopeOf(services, caller, environment);
-  const { id } = versionFor(scope.view, scope.audience);
-  const key = `${scope.audience.name} ${scope.view.flagSet.environment} ${id} ${text}`;
-  const known = services.cache.get(key);
-  const bulk = known ?? (await evaluateBulk(services, scope, parse())).bulk;
-  if (known === undefined) services.cache.set(key, bulk);
+  const { bulk } = await evaluateBulk(services, scope, input);
+  services.cache.set(cacheKey(scope, text), bulk);
   count(bulk);
   return bulk;
 };
 
-export type TextRequest = {
-  readonly environment: string | undefined;
-  readonly text: string;
-  readonly parse: () => EvaluateAllInput;
-};
-
-/** The flags of a bulk evaluation, and who reads its results. */
-type Scope = { readonly view: FlagSetView; readonly audience: Audience };
-
-const scopeOf = (
-  { registry, audienceOf }: EvaluationServices,
-  caller: Caller,
-  requested: string | undefined,
-): Scope => ({
-  view: registry.find(environmentOf(caller, requested)).view(),
-  audience: audienceOf(caller),
-});
+const cacheKey = ({ live, view, audience }: Scope, text: string): string =>
+  `${audience.name} ${live.environment} ${versionFor(view, audience).id} ${text}`;
 
 const count = ({ counters }: BulkEvaluation): void => {
   for (const counter of counters) counter.count += 1;
@@ -178,7 +208,7 @@ const count = ({ counters }: BulkEvaluation): void => {
 const evaluateBulk = async (
   { counterOf, turns }: EvaluationServices,
   { view, audience }: Scope,
-  { context, flagKeys }: EvaluateAllInput,
+  { context, flagKeys }: Omit<EvaluateAllInput, 'environment'>,
 ): Promise<{ bulk: BulkEvaluation; evaluations: readonly Evaluation[] }> => {
   validateContext(context);
   const keys =
@@ -190,7 +220,7 @@ const evaluateBulk = async (
 /** Evaluates flags in the order of their keys. Continues in a later turn if it takes long. */
 export const evaluateInTurns = async (
   turns: Turns,
-  { view, audience }: Scope,
+  { view, audience }: Pick<Scope, 'view' | 'audience'>,
   keys: readonly string[],
   context: EvaluationContext,
 ): Promise<readonly Evaluation[]> => {

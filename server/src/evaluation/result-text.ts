@@ -19,6 +19,10 @@ export const resultText = once((evaluation: Evaluation): ResultText => {
   return { open, quotedKey: JSON.stringify(evaluation.flagKey), digest };
 });
 
+/** Adds the version to the text of a result, which stays open. */
+export const withVersion = (open: string, version: number | undefined): string =>
+  version === undefined ? open : `${open},"version":${version}`;
+
 /** Errors have no version: a hidden flag must look like an unknown one. */
 export const versionOf = (
   { flagSet: { flags } }: FlagSetView,

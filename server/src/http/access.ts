@@ -1,3 +1,5 @@
+import type { IncomingMessage } from 'node:http';
+
 import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify';
 
 import type { Credentials } from '../auth/authenticate.ts';
@@ -7,14 +9,16 @@ import type { Permission } from '../auth/permissions.ts';
 import { visitorOf } from '../auth/visitor.ts';
 import { invalid, type PennonError } from '../errors.ts';
 import type { Services } from '../services.ts';
+import { clientAddress } from './client-address.ts';
 
 /**
  * Who may use a route: anyone (`public`), callers that its tRPC procedures accept (`procedures`), or keys
  * with a permission, with `allEnvironments` only keys for all environments. A route without access fails
  * at startup.
  */
-export type Access =
-  'public' | 'procedures' | { readonly permission: Permission; readonly allEnvironments?: true };
+export type Access = 'public' | 'procedures' | RequiredAccess;
+
+export type RequiredAccess = { readonly permission: Permission; readonly allEnvironments?: true };
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -28,15 +32,19 @@ declare module 'fastify' {
 }
 
 /** Authenticates a request by its headers and counts it against the rate limit. */
-export const authenticateRequest = (services: Services, request: FastifyRequest): Caller => {
+export const authenticateRequest = (services: Services, request: IncomingMessage): Caller => {
   const caller = callerFrom(services, request);
   services.countRequest(caller);
   return caller;
 };
 
-const callerFrom = ({ authenticate, limits }: Services, request: FastifyRequest): Caller => {
-  const visitor = visitorOf(request.ip, limits.ipv6Prefix);
-  const caller = authenticate({ ...credentialsOf(request), visitor });
+/** Authenticates a request without counting it. */
+export const callerFrom = (
+  { authenticate, limits }: Services,
+  request: IncomingMessage,
+): Caller => {
+  const visitor = visitorOf(clientAddress(request, limits.trustedProxies), limits.ipv6Prefix);
+  const caller = authenticate(credentialsOf(request, visitor));
   const comment = changeComment(request);
   return comment === undefined ? caller : { ...caller, comment };
 };
@@ -46,7 +54,7 @@ const MAX_COMMENT_LENGTH = 500;
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 /** Returns the comment of a change, for the audit log. Throws BAD_REQUEST if it is not valid. */
-const changeComment = ({ headers }: FastifyRequest): string | undefined => {
+const changeComment = ({ headers }: IncomingMessage): string | undefined => {
   const header = toSingle(headers[CHANGE_COMMENT.toLowerCase()]);
   if (header === undefined) return undefined;
   const comment = decodeUtf8(header)?.trim();
@@ -68,11 +76,12 @@ const decodeUtf8 = (header: string): string | undefined => {
   }
 };
 
-const credentialsOf = ({ headers }: FastifyRequest): Omit<Credentials, 'visitor'> => ({
+const credentialsOf = ({ headers }: IncomingMessage, visitor: string): Credentials => ({
   authorization: headers.authorization,
   apiKey: toSingle(headers['x-api-key']),
   origin: headers.origin,
   onBehalfOf: toUtf8(toSingle(headers['x-on-behalf-of'])),
+  visitor,
 });
 
 /** Node decodes header bytes as Latin-1, but names are sent as UTF-8. */
@@ -81,6 +90,19 @@ const toUtf8 = (header: string | undefined): string | undefined =>
 
 const toSingle = (header: string | string[] | undefined): string | undefined =>
   Array.isArray(header) ? header.join(', ') : header;
+
+/** Authenticates and counts a request, and checks that its key has access to a route. */
+export const admit = (
+  services: Services,
+  request: IncomingMessage,
+  { permission, allEnvironments }: RequiredAccess,
+  route: string,
+): Caller => {
+  const caller = authenticateRequest(services, request);
+  requirePermission(caller, permission);
+  if (allEnvironments === true) requireAllEnvironments(caller, route);
+  return caller;
+};
 
 /** Denies by default: checks the access of every route, and returns all routes as they are added. */
 export const guardRoutes = (app: FastifyInstance, services: Services): readonly GuardedRoute[] => {
@@ -93,17 +115,14 @@ export const guardRoutes = (app: FastifyInstance, services: Services): readonly 
   app.addHook('onRequest', async request => {
     const { access } = request.routeOptions.config;
     if (request.is404 || access === 'public' || access === 'procedures') return;
-    const caller = authenticateRequest(services, request);
     if (access === undefined) throw new Error('this route has no access');
-    requirePermission(caller, access.permission);
-    if (access.allEnvironments === true)
-      requireAllEnvironments(caller, request.routeOptions.url ?? 'this route');
-    request.caller = caller;
+    const route = request.routeOptions.url ?? 'this route';
+    request.caller = admit(services, request.raw, access, route);
   });
   // A slow body can arrive after the key was revoked, so the key is checked again.
   app.addHook('preHandler', async request => {
     if (request.caller !== undefined && request.body !== undefined)
-      request.caller = callerFrom(services, request);
+      request.caller = callerFrom(services, request.raw);
   });
   return routes;
 };

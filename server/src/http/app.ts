@@ -13,6 +13,7 @@ import { parseJsonBodies } from './body.ts';
 import {
   closeUnread,
   closeWhileDraining,
+  createPendingResponses,
   handleInTurn,
   limitConnections,
   parserError,
@@ -22,10 +23,12 @@ import {
 import { addCors } from './cors.ts';
 import { serveDocs } from './docs.ts';
 import { handleErrors, sendError } from './errors.ts';
-import { serveEvaluations } from './evaluate.ts';
+import { createDirect, serveBefore } from './direct.ts';
+import { evaluationRoutes, serveEvaluations } from './evaluate.ts';
 import { serveFlagSet } from './flag-set.ts';
 import { serveHealth } from './health.ts';
 import { serveMetrics } from './metrics.ts';
+import { logRequest, requestId } from './request-log.ts';
 import { sendInParts } from './parts.ts';
 import { serveRest } from './rest.ts';
 import { serveStreams } from './stream.ts';
@@ -59,9 +62,11 @@ export const createApp = async ({
   isDraining,
 }: AppOptions): Promise<App> => {
   const app = createFastify(services, logger);
+  const pending = createPendingResponses();
+  const evaluations = evaluationRoutes(services);
   limitConnections(app.server, services.limits);
   closeUnread(app, services.clock);
-  handleInTurn(app);
+  handleInTurn(app, pending);
   sendInParts(app);
   closeWhileDraining(app, isDraining);
   requireHost(app);
@@ -74,13 +79,14 @@ export const createApp = async ({
   serveMetrics(app, metrics);
   serveHealth(app, services, isDraining);
   serveDocs(app, services.basePath);
-  serveEvaluations(app, services);
+  serveEvaluations(app, evaluations);
   serveFlagSet(app, services);
   serveStreams(app, services);
   const receiveUploads = limitUploads(app);
   serveRest(app, services, receiveUploads);
   await app.register(scope => serveTrpc(scope, services, receiveUploads));
   await app.ready();
+  serveBefore(app, createDirect({ services, metrics, logger, isDraining, pending, evaluations }));
   return { http: app, routes };
 };
 
@@ -98,7 +104,6 @@ const createFastify = (
     forceCloseConnections: 'idle',
     // A request on a connection that is still open is served, until the last one has its response.
     return503OnClosing: false,
-    trustProxy: (_, hop) => hop < limits.trustedProxies,
     ...(basePath === ''
       ? {}
       : { rewriteUrl: ({ url = '/' }: IncomingMessage) => stripBasePath(basePath, url) }),
@@ -114,10 +119,8 @@ const createFastify = (
     frameworkErrors: (_, request, reply) => {
       void sendError(invalidPath(), request, reply);
     },
-    genReqId: () => random(REQUEST_ID_LENGTH),
+    genReqId: () => requestId(random),
   });
-
-const REQUEST_ID_LENGTH = 12;
 
 const invalidPath = () =>
   new PennonError(
@@ -133,18 +136,15 @@ const setContentTypeOptions = (app: FastifyInstance): void => {
   });
 };
 
-/** Logs one line for each request, with the pattern of its route. A URL may contain user data. */
+/** Logs one line for each request. */
 const logRequests = (app: FastifyInstance): void => {
   app.addHook('onResponse', async (request, reply) => {
-    request.log.debug(
-      {
-        method: request.method,
-        route: request.routeOptions.url ?? '(unknown)',
-        status: reply.statusCode,
-        ms: Math.round(reply.elapsedTime * 10) / 10,
-        key: request.caller?.keyId,
-      },
-      'request',
-    );
+    logRequest(request.log, {
+      method: request.method,
+      route: request.routeOptions.url ?? '(unknown)',
+      status: reply.statusCode,
+      ms: reply.elapsedTime,
+      key: request.caller?.keyId,
+    });
   });
 };

@@ -1,28 +1,31 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 
 import { PennonError } from '../errors.ts';
-import { decodeText, parseJson } from '../parse-json.ts';
-
-declare module 'fastify' {
-  interface FastifyRequest {
-    /** The body as it was sent; empty if there is none. */
-    bodyText: string;
-  }
-}
+import { parseJson } from '../parse-json.ts';
 
 /** Accepts only JSON in UTF-8. Anything else is UNSUPPORTED_MEDIA_TYPE. */
 export const parseJsonBodies = (app: FastifyInstance): void => {
   acceptOnlyJson(app);
-  app.decorateRequest('bodyText', '');
-  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
-    try {
-      requirePlainUtf8(request);
-      request.bodyText = decodeText(body);
-      done(null, parseJson(request.bodyText));
-    } catch (error) {
-      done(error instanceof Error ? error : new Error(String(error)), undefined);
-    }
-  });
+  addJsonParser(app, body => parseJson(body));
+};
+
+/** Adds a parser of JSON in UTF-8. What it returns becomes the body of the request. */
+export const addJsonParser = (
+  app: FastifyInstance,
+  parse: (body: Buffer, request: FastifyRequest) => unknown,
+): void => {
+  app.addContentTypeParser<Buffer>(
+    'application/json',
+    { parseAs: 'buffer' },
+    (request, body, done) => {
+      try {
+        requirePlainUtf8(request);
+        done(null, parse(body, request));
+      } catch (error) {
+        done(error instanceof Error ? error : new Error(String(error)), undefined);
+      }
+    },
+  );
 };
 
 /** Rejects every body. Callers then add a parser for JSON. */

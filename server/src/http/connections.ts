@@ -110,19 +110,36 @@ export const closeUnread = (app: FastifyInstance, clock: Clock): void => {
 /** How many requests of a connection may wait for the responses to those before them. */
 const MAX_PIPELINED = 100;
 
+/** The responses of each connection that are not complete, in the order of the requests. */
+export type PendingResponses = {
+  readonly of: (socket: Socket) => ReadonlySet<ServerResponse>;
+  readonly add: (socket: Socket, response: ServerResponse) => void;
+};
+
+const NONE: ReadonlySet<ServerResponse> = new Set();
+
+export const createPendingResponses = (): PendingResponses => {
+  const pending = new WeakMap<Socket, Set<ServerResponse>>();
+  return {
+    of: socket => pending.get(socket) ?? NONE,
+    add(socket, response) {
+      const responses = pending.get(socket) ?? new Set();
+      pending.set(socket, responses.add(response));
+      response.on('close', () => responses.delete(response));
+    },
+  };
+};
+
 /**
  * Handles the requests of a connection one after the other, so that none is handled for a peer that does not read
  * the response to the one before. Closes a connection that has too many.
  */
-export const handleInTurn = (app: FastifyInstance): void => {
-  const pending = new WeakMap<Socket, Set<ServerResponse>>();
-  app.addHook('onRequest', (request, { raw }, next) => {
-    const { socket } = request;
-    const responses = pending.get(socket) ?? new Set();
+export const handleInTurn = (app: FastifyInstance, pending: PendingResponses): void => {
+  app.addHook('onRequest', ({ socket }, { raw }, next) => {
+    const responses = pending.of(socket);
     if (responses.size >= MAX_PIPELINED) return void socket.destroy();
     const previous = [...responses].at(-1);
-    pending.set(socket, responses.add(raw));
-    raw.once('close', () => responses.delete(raw));
+    pending.add(socket, raw);
     if (previous === undefined) return next();
     previous.once('close', () => {
       if (!socket.destroyed) next();

@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply } from 'fastify';
 import { SOURCE_AGE } from './source-age.ts';
 
 /** Pages of any origin may evaluate flags, without credentials. Other routes send no CORS headers. */
-const ANY_ORIGIN = {
+export const ANY_ORIGIN = {
   'access-control-allow-origin': '*',
   'access-control-expose-headers': `ETag, Retry-After, ${SOURCE_AGE}`,
 };

@@ -7,6 +7,7 @@ import type {
   FastifyRequest,
 } from 'fastify';
 
+import type { Caller } from '../auth/caller.ts';
 import { errorBody, errorFor, ERRORS, PennonError, toPennonError } from '../errors.ts';
 import { StoreError } from '../store/store.ts';
 import type { GuardedRoute } from './access.ts';
@@ -97,12 +98,29 @@ const matches = (pattern: readonly string[], steps: readonly string[]): boolean 
 
 /** Sends an error response for anything thrown. */
 export const sendError = (thrown: unknown, request: FastifyRequest, reply: FastifyReply) => {
-  const error = errorFor(request.caller, toPennonError(thrown));
-  logFailure(request.log, error);
-  const { http } = ERRORS[error.code];
-  reply.headers(errorHeaders(error));
-  if (http === 401) reply.header('www-authenticate', 'Bearer');
-  return reply.code(http).send(isTrpc(request) ? trpcEnvelope(error, http) : errorBody(error));
+  const { error, status, headers } = errorResponse(thrown, request.caller, request.log);
+  const body = isTrpc(request) ? trpcEnvelope(error, status) : errorBody(error);
+  return reply.code(status).headers(headers).send(body);
+};
+
+/** The response for anything thrown, and the error as the caller may see it. */
+export type ErrorResponse = {
+  readonly error: PennonError;
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+};
+
+/** Returns the response for anything thrown, and logs what it leaves out. */
+export const errorResponse = (
+  thrown: unknown,
+  caller: Caller | undefined,
+  log: FastifyBaseLogger,
+): ErrorResponse => {
+  const error = errorFor(caller, toPennonError(thrown));
+  logFailure(log, error);
+  const { http: status } = ERRORS[error.code];
+  const challenge = status === 401 ? { 'www-authenticate': 'Bearer' } : {};
+  return { error, status, headers: { ...errorHeaders(error), ...challenge } };
 };
 
 /** Logs what the response leaves out: unexpected errors, and why the store failed. */

@@ -1,11 +1,12 @@
 import type { FastifyInstance } from 'fastify';
 
+import { environmentOf } from '../auth/caller.ts';
 import { readFlagSet } from '../flag-set/read-flag-set.ts';
 import { changeIdOf, entityTag, isNotModified } from '../resources/entity-tag.ts';
 import type { Services } from '../services.ts';
 import { callerOf } from './access.ts';
 import { API, onlyEnvironment } from './request.ts';
-import { sourceAgeOfPoll } from './source-age.ts';
+import { isStale, sourceAge } from './source-age.ts';
 
 /** Serves the whole flag set to providers that evaluate in process. */
 export const serveFlagSet = (app: FastifyInstance, services: Services): void => {
@@ -16,10 +17,12 @@ export const serveFlagSet = (app: FastifyInstance, services: Services): void => 
       const ifNoneMatch = request.headers['if-none-match'];
       const input = { ...onlyEnvironment(request), knownId: changeIdOf(ifNoneMatch) };
       const caller = callerOf(request);
+      const live = services.registry.find(environmentOf(caller, input.environment));
       const { flagSet, json } = await readFlagSet(services, caller, input);
       const etag = entityTag(flagSet.id);
       reply.headers({ etag, 'cache-control': 'private, no-cache' });
-      reply.headers(sourceAgeOfPoll(services, caller, input));
+      reply.header(...sourceAge(live));
+      if (isStale(live)) reply.header('connection', 'close');
       if (isNotModified(ifNoneMatch, etag)) return reply.code(304).send();
       return reply.type('application/json; charset=utf-8').send(json());
     },

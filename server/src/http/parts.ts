@@ -4,7 +4,7 @@ import { Readable } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
 
 /** How much of a response waits for a reader. The rest stays in memory that all of its readers share. */
-const PART_BYTES = 65_536;
+export const PART_BYTES = 65_536;
 
 /**
  * Sends large bodies in parts, each once the reader has received the previous one. A body in one piece would be

@@ -1,7 +1,5 @@
-import { didYouMean } from '@pennon/schema';
-import type { FastifyRequest } from 'fastify';
-
-import { invalid } from '../errors.ts';
+import { didYouMean, isJsonObject } from '@pennon/schema';
+import { invalid, type PennonError } from '../errors.ts';
 
 /** The prefix of every REST route and stream. */
 export const API = '/api/v1';
@@ -10,8 +8,7 @@ export const API = '/api/v1';
  * Merges the JSON body with the `environment` of the query into one flat object, the input that the
  * procedures take.
  */
-export const flatInput = (request: FastifyRequest): object => {
-  const { body } = request;
+export const flatInput = (body: unknown, { environment }: RequestedEnvironment): object => {
   if (typeof body !== 'object' || body === null || Array.isArray(body)) {
     throw invalid(
       [{ path: '', message: 'must be a JSON object such as {"context": {}}' }],
@@ -23,7 +20,7 @@ export const flatInput = (request: FastifyRequest): object => {
       { path: 'environment', message: 'belongs in the query (?environment=…), not in the body' },
     ]);
   }
-  return { ...body, ...onlyEnvironment(request) };
+  return environment === undefined ? body : { ...body, environment };
 };
 
 /** Returns the message for a query parameter that the route does not have. */
@@ -34,24 +31,23 @@ export const unknownParameter = (name: string, known: readonly string[]): string
   return message.endsWith('?') ? `${message} It has ${list}` : `${message}; it has ${list}`;
 };
 
+/** The environment that a request names. Only keys for all environments need one. */
+export type RequestedEnvironment = { readonly environment: string | undefined };
+
 /** Returns the `environment` of a query. Any other query parameter is a BAD_REQUEST. */
-export const onlyEnvironment = (request: FastifyRequest): { environment?: string } => {
-  const query = Object.entries(request.query as Record<string, unknown>);
-  const invalidEntry = query.find(
-    ([name, value]) => name !== 'environment' || typeof value !== 'string',
-  );
-  if (invalidEntry !== undefined) {
-    throw invalid(
-      [
-        {
-          path: invalidEntry[0],
-          message: Object.hasOwn(request.query as object, 'environment')
-            ? 'is not a query parameter of this route, or is given twice; the only one is "environment"'
-            : unknownParameter(invalidEntry[0], ['environment']),
-        },
-      ],
-      'the query',
-    );
+export const onlyEnvironment = ({ query }: { readonly query: unknown }): RequestedEnvironment => {
+  let environment: string | undefined;
+  if (!isJsonObject(query)) return { environment };
+  for (const [name, value] of Object.entries(query)) {
+    if (name !== 'environment' || typeof value !== 'string') throw invalidParameter(name, query);
+    environment = value;
   }
-  return Object.fromEntries(query);
+  return { environment };
+};
+
+const invalidParameter = (path: string, query: object): PennonError => {
+  const message = Object.hasOwn(query, 'environment')
+    ? 'is not a query parameter of this route, or is given twice; the only one is "environment"'
+    : unknownParameter(path, ['environment']);
+  return invalid([{ path, message }], 'the query');
 };

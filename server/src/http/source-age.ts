@@ -1,26 +1,17 @@
-import type { Caller } from '../auth/caller.ts';
-import { environmentOf } from '../auth/caller.ts';
+import type { LiveFlagSet } from '../flag-set/live-flag-set.ts';
 import { SOURCE_STALE_MS } from '../replication/source-age.ts';
-import type { Services } from '../services.ts';
 
 export const SOURCE_AGE = 'Pennon-Source-Age-Ms';
-
-type Requested = { readonly environment?: string | undefined };
-
-const ageMs = ({ registry }: Services, caller: Caller, { environment }: Requested): number =>
-  registry.find(environmentOf(caller, environment)).sourceAgeMs();
-
-const ageHeader = (ms: number) => ({ [SOURCE_AGE.toLowerCase()]: String(Math.round(ms)) });
+const NAME = SOURCE_AGE.toLowerCase();
 
 /** Returns the header that reports how old the data of this server are. Bodies and entity tags do not depend on it. */
-export const sourceAge = (services: Services, caller: Caller, requested: Requested) =>
-  ageHeader(ageMs(services, caller, requested));
+export const sourceAge = (live: LiveFlagSet): readonly [name: string, value: string] => [
+  NAME,
+  String(Math.round(live.sourceAgeMs())),
+];
 
 /**
- * Returns the same header for a poll. If the data may be out of date, the connection is closed, so that the next
- * poll may reach another server behind the same load balancer.
+ * Whether the data may be out of date. A poll then closes its connection, so that the next one may reach another
+ * server behind the same load balancer.
  */
-export const sourceAgeOfPoll = (services: Services, caller: Caller, requested: Requested) => {
-  const ms = ageMs(services, caller, requested);
-  return { ...ageHeader(ms), ...(ms > SOURCE_STALE_MS && { connection: 'close' }) };
-};
+export const isStale = (live: LiveFlagSet): boolean => live.sourceAgeMs() > SOURCE_STALE_MS;

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 
+import { environmentOf, type Caller } from '../auth/caller.ts';
 import type { ValuesEvent } from '../evaluation/follow-values.ts';
 import { followValues } from '../evaluation/follow-values.ts';
 import { errorBody, toPennonError } from '../errors.ts';
@@ -26,7 +27,7 @@ export const serveStreams = (app: FastifyInstance, services: Services): void => 
       const closed = closeSignal(reply);
       const caller = callerOf(request);
       const events = await followFlagSet(services, caller, input, closed);
-      await sendEvents(reply, events, flagSetFrame, sourceAge(services, caller, input));
+      await sendEvents(reply, events, flagSetFrame, sourceAgeFor(services, caller, input));
     },
   );
 
@@ -34,13 +35,23 @@ export const serveStreams = (app: FastifyInstance, services: Services): void => 
     `${API}/evaluations/stream`,
     { config: { access: { permission: 'values.stream' }, cors: true } },
     async (request, reply) => {
-      const input = parseOrThrow(ValuesStreamRequest, flatInput(request));
+      const input = parseOrThrow(
+        ValuesStreamRequest,
+        flatInput(request.body, onlyEnvironment(request)),
+      );
       const caller = callerOf(request);
       const events = followValues(services, caller, input, closeSignal(reply));
-      await sendEvents(reply, events, valuesFrame, sourceAge(services, caller, input));
+      await sendEvents(reply, events, valuesFrame, sourceAgeFor(services, caller, input));
     },
   );
 };
+
+const sourceAgeFor = (
+  { registry }: Services,
+  caller: Caller,
+  { environment }: { readonly environment?: string | undefined },
+): Record<string, string> =>
+  Object.fromEntries([sourceAge(registry.find(environmentOf(caller, environment)))]);
 
 /** Aborts when the client disconnects, or at once if it already has: `close` is emitted only once. */
 const closeSignal = ({ raw }: FastifyReply): AbortSignal => {

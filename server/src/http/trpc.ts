@@ -11,7 +11,7 @@ import { requireExactNumbers } from '../parse-json.ts';
 import { appRouter, type AppRouter } from '../router/index.ts';
 import type { Services } from '../services.ts';
 import { authenticateRequest } from './access.ts';
-import { acceptOnlyJson, requirePlainUtf8 } from './body.ts';
+import { acceptOnlyJson, addJsonParser } from './body.ts';
 import { errorHeaders, logFailure } from './errors.ts';
 import { procedures } from './rest-route.ts';
 import type { ReceiveUploads } from './uploads.ts';
@@ -73,7 +73,7 @@ export const serveTrpc = async (
 
 /** Authenticates a request that has a body, and checks the permission of its calls, before the body is read. */
 const admit = (services: Services, request: FastifyRequest, path: string): Caller => {
-  const caller = authenticateRequest(services, request);
+  const caller = authenticateRequest(services, request.raw);
   const known = procedures();
   const permissions = path.split(',').flatMap(name => known.get(name)?.meta?.permission ?? []);
   // In a batch, tRPC reports each refused call by itself.
@@ -87,7 +87,7 @@ const admit = (services: Services, request: FastifyRequest, path: string): Calle
 const callersOf = (services: Services, request: FastifyRequest): (() => Caller) => {
   let admitted = request.caller;
   return () => {
-    const caller = admitted ?? authenticateRequest(services, request);
+    const caller = admitted ?? authenticateRequest(services, request.raw);
     admitted = undefined;
     return caller;
   };
@@ -117,18 +117,12 @@ const isBatch = ({ query }: FastifyRequest): boolean =>
   typeof query === 'object' && query !== null && 'batch' in query;
 
 /** tRPC parses the body itself. The body of a batch has the inputs by their position. */
-const passJsonAsText = (app: FastifyInstance): void => {
-  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
-    try {
-      requirePlainUtf8(request);
-      const text = body.toString();
-      requireExactNumbers(text, isBatch(request) ? 1 : 0);
-      done(null, text);
-    } catch (error) {
-      done(error instanceof Error ? error : new Error(String(error)));
-    }
+const passJsonAsText = (app: FastifyInstance): void =>
+  addJsonParser(app, (body, request) => {
+    const text = body.toString();
+    requireExactNumbers(text, isBatch(request) ? 1 : 0);
+    return text;
   });
-};
 
 /** Response headers, and the log of unexpected errors. */
 const optionsFor = (

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
+import { inject } from 'light-my-request';
 import { pino } from 'pino';
 import { expect } from 'vitest';
 
@@ -49,7 +50,7 @@ const withServer = async (
   await work(async (method, path, body) => {
     const headers = { authorization: `Bearer ${ADMIN_KEY}` };
     const url = `/api/v1${path}`;
-    const response = await server.inject({ method, url, headers, ...(body && { body }) });
+    const response = await inject(server.handle, { method, url, headers, ...(body && { body }) });
     expect([method, path, response.statusCode < 300]).toEqual([method, path, true]);
     return response.payload === '' ? undefined : response.json();
   });

@@ -1,3 +1,4 @@
+import { inject } from 'light-my-request';
 import { pino } from 'pino';
 
 import type { Role } from '@pennon/schema';
@@ -108,10 +109,10 @@ export const startServer = async ({
 };
 
 const requestTo =
-  ({ inject }: Server): TestServer['request'] =>
+  ({ handle }: Server): TestServer['request'] =>
   async (method, path, { key = ADMIN_KEY, body, text, headers } = {}) => {
     const payload = text ?? (body === undefined ? undefined : JSON.stringify(body));
-    const response = await inject({
+    const response = await inject(handle, {
       method,
       url: path,
       headers: {

@@ -10,6 +10,7 @@ import {
   secureRandom,
   systemClock,
 } from '@pennon/server';
+import { inject } from 'light-my-request';
 import { pino } from 'pino';
 
 import type { Table } from '../table.ts';
@@ -24,7 +25,7 @@ type Post = (path: string, body: object) => Promise<unknown>;
 const postTo =
   (server: Server): Post =>
   (path, body) =>
-    server.inject({
+    inject(server.handle, {
       method: 'POST',
       url: `/api/v1/${path}?environment=production`,
       headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },

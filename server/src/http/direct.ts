@@ -1,0 +1,210 @@
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
+
+import type { Caller } from '../auth/caller.ts';
+import type { Limits } from '../config.ts';
+import { errorBody } from '../errors.ts';
+import type { Metrics } from '../metrics.ts';
+import { decodeText } from '../parse-json.ts';
+import type { Services } from '../services.ts';
+import type { Snapshot } from '../store/store.ts';
+import { admit, callerFrom } from './access.ts';
+import type { PendingResponses } from './connections.ts';
+import { ANY_ORIGIN } from './cors.ts';
+import { errorResponse } from './errors.ts';
+import {
+  EVALUATION_CONFIG,
+  JSON_TYPE,
+  newHead,
+  type EvaluationRoute,
+  type ResponseBody,
+  type ResponseHead,
+} from './evaluate.ts';
+import { PART_BYTES, writeInParts } from './parts.ts';
+import { logRequest, requestId } from './request-log.ts';
+
+export type DirectDeps = {
+  readonly services: Services;
+  readonly metrics: Metrics;
+  readonly logger: FastifyBaseLogger;
+  readonly isDraining: () => boolean;
+  readonly pending: PendingResponses;
+  readonly evaluations: readonly EvaluationRoute[];
+};
+
+/** Serves a request, or returns false if it leaves it to Fastify. */
+export type Direct = (request: IncomingMessage, response: ServerResponse) => boolean;
+
+/** Passes each request to `direct` first. */
+export const serveBefore = (app: FastifyInstance, direct: Direct): void => {
+  const listener: RequestListener = (request, response) => {
+    if (!direct(request, response)) app.routing(request, response);
+  };
+  app.server.removeAllListeners('request');
+  app.server.on('request', listener);
+};
+
+/**
+ * Serves evaluations without Fastify, whose routing, hooks and replies cost several times an evaluation. It does
+ * what the hooks do, with the same functions, and leaves every request that is unusual to Fastify.
+ */
+export const createDirect = (deps: DirectDeps): Direct => {
+  const { basePath, limits } = deps.services;
+  const routes = new Map(deps.evaluations.map(route => [basePath + route.path, route]));
+  return (request, response) => {
+    const target = targetOf(routes, request);
+    if (target === undefined || !isUsual(request, limits)) return false;
+    // A connection with pipelined requests has to wait for its turn.
+    if (deps.pending.of(request.socket).size > 0) return false;
+    const startedAt = deps.services.clock.monotonic();
+    const { control } = deps.services;
+    serve({
+      ...target,
+      deps,
+      request,
+      response,
+      startedAt,
+      head: newHead(HEADERS),
+      keys: control.current(),
+    });
+    return true;
+  };
+};
+
+/** Headers of all responses. */
+const HEADERS = [...Object.entries(ANY_ORIGIN).flat(), 'x-content-type-options', 'nosniff'];
+
+type Target = { readonly route: EvaluationRoute; readonly environment: string | undefined };
+
+/** No character that would have to be decoded. */
+const WITH_ENVIRONMENT = /^([^?]+)\?environment=([A-Za-z0-9._-]+)$/;
+
+const targetOf = (
+  routes: ReadonlyMap<string, EvaluationRoute>,
+  { method, url = '' }: IncomingMessage,
+): Target | undefined => {
+  if (method !== 'POST') return undefined;
+  const exact = routes.get(url);
+  if (exact !== undefined) return { route: exact, environment: undefined };
+  const [, path = '', environment] = WITH_ENVIRONMENT.exec(url) ?? [];
+  const route = routes.get(path);
+  return route && { route, environment };
+};
+
+const JSON_TYPES: ReadonlySet<string | undefined> = new Set([
+  'application/json',
+  JSON_TYPE,
+  'application/json;charset=utf-8',
+  'application/json; charset=UTF-8',
+  'application/json;charset=UTF-8',
+]);
+
+/** Whether a request has a JSON body of a known and allowed size, and nothing that Fastify would refuse. */
+const isUsual = ({ headers }: IncomingMessage, { bodyBytes }: Limits): boolean =>
+  JSON_TYPES.has(headers['content-type']) &&
+  Number(headers['content-length']) <= bodyBytes &&
+  headers['content-encoding'] === undefined &&
+  headers.host !== undefined;
+
+/** A request on its way through this file. */
+type Exchange = Target & {
+  readonly deps: DirectDeps;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly startedAt: number;
+  /** The API keys when the headers arrived. */
+  readonly keys: Snapshot<'control'>;
+  readonly head: ResponseHead;
+  caller?: Caller;
+  log?: FastifyBaseLogger;
+};
+
+const serve = (exchange: Exchange): void => {
+  const { deps, request, response, route } = exchange;
+  deps.pending.add(request.socket, response);
+  response.on('finish', () => report(exchange));
+  try {
+    exchange.caller = admit(deps.services, request, EVALUATION_CONFIG.access, route.path);
+    receive(request, body => respond(exchange, body));
+  } catch (error) {
+    fail(exchange, error);
+  }
+};
+
+const receive = (request: IncomingMessage, next: (body: Buffer) => void): void => {
+  const chunks: Buffer[] = [];
+  request.on('data', (chunk: Buffer) => chunks.push(chunk));
+  request.on('end', () => {
+    const [first] = chunks;
+    next(first !== undefined && chunks.length === 1 ? first : Buffer.concat(chunks));
+  });
+};
+
+const respond = (exchange: Exchange, bytes: Buffer): void => {
+  const { request, route, environment, head } = exchange;
+  try {
+    const caller = callerNow(exchange);
+    const ifNoneMatch = request.headers['if-none-match'];
+    const text = decodeText(bytes);
+    const body = route.respond({ caller, environment, text, ifNoneMatch }, head);
+    if (body instanceof Promise)
+      body.then(
+        each => send(exchange, each),
+        (error: unknown) => fail(exchange, error),
+      );
+    else send(exchange, body);
+  } catch (error) {
+    fail(exchange, error);
+  }
+};
+
+/** Returns the caller. A slow body can arrive after the key was revoked, so the key is checked again then. */
+const callerNow = (exchange: Exchange): Caller => {
+  const { deps, request, caller, keys } = exchange;
+  const isSame = keys === deps.services.control.current() && caller?.expiresAt === undefined;
+  if (caller !== undefined && isSame) return caller;
+  exchange.caller = callerFrom(deps.services, request);
+  return exchange.caller;
+};
+
+const fail = (exchange: Exchange, thrown: unknown): void => {
+  const { error, status, headers } = errorResponse(thrown, exchange.caller, logOf(exchange));
+  exchange.head.status = status;
+  exchange.head.headers.push(...Object.entries(headers).flat());
+  send(exchange, JSON.stringify(errorBody(error)));
+};
+
+const send = ({ deps, response, head }: Exchange, body: ResponseBody): void => {
+  const { status, headers } = head;
+  if (head.closes || deps.isDraining()) headers.push('connection', 'close');
+  if (body === undefined) {
+    response.writeHead(status, headers).end();
+    return;
+  }
+  const bytes = Buffer.byteLength(body);
+  headers.push('content-type', JSON_TYPE, 'content-length', String(bytes));
+  response.writeHead(status, headers);
+  if (bytes <= PART_BYTES) response.end(body);
+  else void writeInParts(response, Buffer.from(body)).then(() => response.end());
+};
+
+/** Counts and logs a request that has its response. */
+const report = (exchange: Exchange): void => {
+  const { deps, route, response, startedAt, caller } = exchange;
+  const ms = deps.services.clock.monotonic() - startedAt;
+  const { statusCode: status } = response;
+  const labels = { route: route.path, method: 'POST', status };
+  deps.metrics.observeRequest(labels, ms / 1_000);
+  if (isDebugged(deps.logger)) logRequest(logOf(exchange), { ...labels, ms, key: caller?.keyId });
+};
+
+const isDebugged = ({ level }: FastifyBaseLogger): boolean =>
+  level === 'debug' || level === 'trace';
+
+/** Returns the log of a request. Most requests log nothing, so it is created on first use. */
+const logOf = (exchange: Exchange): FastifyBaseLogger => {
+  const { logger, services } = exchange.deps;
+  exchange.log ??= logger.child({ reqId: requestId(services.random) });
+  return exchange.log;
+};
