@@ -75,6 +75,29 @@ it('while the store is unavailable the last known servers are still counted', as
   ]);
 });
 
+it('a server leaves after the report that is still on its way', async () => {
+  const clock = createFakeClock();
+  const calls: string[] = [];
+  let arrive = () => {};
+  const store: Pick<Store, 'reportServer' | 'leave'> = {
+    async reportServer() {
+      await new Promise<void>(resolve => {
+        arrive = resolve;
+        if (calls.length === 0) resolve();
+      });
+      calls.push('report');
+      return [];
+    },
+    leave: async () => void calls.push('leave'),
+  };
+  const fleet = await joinFleet({ store, clock, report: () => report('a') });
+  clock.advance(2_000);
+  const closed = fleet.close();
+  arrive();
+  await closed;
+  expect(calls).toEqual(['report', 'report', 'leave']);
+});
+
 const caller = {
   keyId: 'k',
   name: 'k',

@@ -37,9 +37,13 @@ export const joinFleet = async ({ store, clock, report }: FleetOptions): Promise
     others = members.filter(member => member.report.id !== self);
     updatedAt = clock.monotonic();
   };
-  const tryExchange = () => exchange().catch(() => undefined);
-  const stop = clock.every(REPORT_MS, () => void tryExchange());
-  await tryExchange();
+  let pending = Promise.resolve();
+  const tryExchange = () => {
+    pending = exchange().catch(() => undefined);
+  };
+  const stop = clock.every(REPORT_MS, tryExchange);
+  tryExchange();
+  await pending;
 
   return {
     self,
@@ -53,6 +57,8 @@ export const joinFleet = async ({ store, clock, report }: FleetOptions): Promise
     },
     async close() {
       stop();
+      // Otherwise a report that is still on its way could arrive after the removal.
+      await pending;
       await store.leave(self).catch(() => undefined);
     },
   };
