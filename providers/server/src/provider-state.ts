@@ -93,6 +93,8 @@ export type ProviderListener = {
   readonly onChange: (flagsChanged: string[]) => void;
   readonly onReady: () => void;
   readonly onStale: (message: string) => void;
+  /** Calls back when the SDK has set the status READY, as early as possible. */
+  readonly afterStart: (callback: () => void) => void;
 };
 
 /** Emits one event for each change of state, and none after `close()`. */
@@ -130,7 +132,8 @@ export const createProviderState = (
       start.reject(new ProviderFatalError(`the server rejected the key: ${getReason()}`));
     if (state === 'error') start.reject(new GeneralError(`no flags available: ${getReason()}`));
     // The SDK emits READY once the promise has resolved, and READY would replace an earlier STALE.
-    if (state === 'stale') setImmediate(() => state === 'stale' && listener.onStale(getReason()));
+    if (state === 'stale')
+      listener.afterStart(() => state === 'stale' && listener.onStale(getReason()));
   };
 
   const emit = () => {

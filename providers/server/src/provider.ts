@@ -35,6 +35,7 @@ import type { EvaluationResult, ExpectedType } from './resolution.ts';
 import { createSession } from './session.ts';
 import type { Session } from './session.ts';
 import type { Freshness } from './sources.ts';
+import { onceReady } from './start-status.ts';
 
 /**
  * From version 0.9 on, the specification requires providers to emit READY and ERROR from `initialize` (2.8).
@@ -139,6 +140,7 @@ export class PennonProvider implements Provider {
   readonly #runtime: Runtime;
   #options: ResolvedOptions;
   #session: Session | undefined;
+  #domain: string | undefined;
 
   /** `runtime` replaces clock, timers, randomness and network in tests. */
   constructor(options: PennonProviderOptions = {}, runtime: Partial<Runtime> = {}) {
@@ -153,7 +155,8 @@ export class PennonProvider implements Provider {
    * Resolves when there are flags to evaluate. Rejects when none are available in time, or if the server rejects
    * the key; the provider keeps trying, and emits READY when it succeeds.
    */
-  async initialize(): Promise<void> {
+  async initialize(_?: EvaluationContext, domain?: string): Promise<void> {
+    this.#domain = domain;
     this.#session ??= createSession(this.#options, this.#runtime, this.#listener);
     const { started } = this.#session;
     if (EMITS_START_EVENTS) {
@@ -255,6 +258,11 @@ export class PennonProvider implements Provider {
       this.events.emit(ProviderEvents.Stale, { message });
     },
     onWarning: (message: string) => this.#warn(message),
+    afterStart: (callback: () => void) => {
+      const domain = this.#domain;
+      const client = domain === undefined ? OpenFeature.getClient() : OpenFeature.getClient(domain);
+      onceReady(() => client.providerStatus, callback);
+    },
   };
 
   #emitError(message: string): void {

@@ -8,17 +8,30 @@ export type RemoteSource = {
   /** Why results may be out of date, or undefined while the servers are current. */
   readonly staleError: () => SyncError | undefined;
   /** What differs from the freshness of the flag set, or undefined while the servers are current. */
-  readonly freshness: () => Pick<Freshness, 'mode' | 'dataAgeMs' | 'sourceAgeMs'> | undefined;
+  readonly freshness: () => Omit<ResponseFreshness, 'source'> | undefined;
+  /** The freshness of results from servers that respond, for a key that cannot read the flag set. */
+  readonly responseFreshness: () => ResponseFreshness;
   /** Takes the source age of a response. */
   readonly report: (ageMs: number | undefined) => void;
   stop(): void;
 };
 
-/** A load balancer may alternate between servers, so one current response is not enough. */
-const CALM_MS = 5_000;
-const CHECK_MS = 15_000;
+type ResponseFreshness = Pick<Freshness, 'mode' | 'dataAgeMs' | 'sourceAgeMs' | 'source'>;
 
-type Stale = { readonly error: SyncError; readonly at: number; readonly ageMs: number };
+/** The servers are cut off again so soon if a load balancer alternates between them. */
+const REPEATED_MS = 30_000;
+/** One current response is not enough then. */
+const CALM_MS = 5_000;
+const CHECK_MS = 5_000;
+
+type LastResponse = { readonly at: number; readonly ageMs: number | undefined };
+
+type Stale = LastResponse & {
+  readonly error: SyncError;
+  readonly ageMs: number;
+  /** Whether they were current for a short time only. */
+  readonly isRepeated: boolean;
+};
 
 /** While the servers are not current, `probe` is called at intervals, so that no evaluation is needed to notice it. */
 export const createRemoteSource = (
@@ -27,6 +40,8 @@ export const createRemoteSource = (
   onChange: () => void,
 ): RemoteSource => {
   let stale: Stale | undefined;
+  let last: LastResponse | undefined;
+  let recoveredAt = -Infinity;
   let isStopped = false;
   let cancelTimer: () => void = () => undefined;
 
@@ -34,30 +49,41 @@ export const createRemoteSource = (
     if (stale === undefined || isStopped) return;
     cancelTimer = setTimer((CHECK_MS / 2) * (1 + random()), () => void probe().then(checkLater));
   };
-  const enter = (next: Stale) => {
+  const enter = (ageMs: number) => {
+    const at = monotonic();
     const isChange = stale === undefined;
-    stale = next;
+    const isRepeated = stale?.isRepeated ?? at - recoveredAt < REPEATED_MS;
+    stale = { error: staleSourceError(ageMs), at, ageMs, isRepeated };
     if (!isChange) return;
     onChange();
     checkLater();
   };
-  const leave = () => {
+  const leave = ({ at, isRepeated }: Stale) => {
+    if (isRepeated && monotonic() - at < CALM_MS) return;
     stale = undefined;
+    recoveredAt = monotonic();
     cancelTimer();
     onChange();
   };
+  const ageOf = ({ at, ageMs = 0 }: LastResponse): number => monotonic() - at + ageMs;
 
   return {
     staleError: () => stale?.error,
     freshness() {
       if (stale === undefined) return undefined;
-      const { at, ageMs } = stale;
-      return { mode: 'stale', dataAgeMs: monotonic() - at + ageMs, sourceAgeMs: ageMs };
+      return { mode: 'stale', dataAgeMs: ageOf(stale), sourceAgeMs: stale.ageMs };
     },
+    responseFreshness: () => ({
+      mode: 'polling',
+      source: 'poll',
+      dataAgeMs: last && ageOf(last),
+      sourceAgeMs: last?.ageMs,
+    }),
     report(ageMs) {
       if (isStopped) return;
-      if (isSourceStale(ageMs)) enter({ error: staleSourceError(ageMs), at: monotonic(), ageMs });
-      else if (stale !== undefined && monotonic() - stale.at >= CALM_MS) leave();
+      last = { at: monotonic(), ageMs };
+      if (isSourceStale(ageMs)) enter(ageMs);
+      else if (stale !== undefined) leave(stale);
     },
     stop() {
       isStopped = true;

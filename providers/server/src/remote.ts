@@ -212,7 +212,7 @@ export type RemoteEvaluator = {
   /** The error because of which requests are paused, or undefined when they are not. */
   readonly circuitError: () => SyncError | undefined;
   /** How current the servers are that evaluate. */
-  readonly source: Pick<RemoteSource, 'staleError' | 'freshness'>;
+  readonly source: Pick<RemoteSource, 'staleError' | 'freshness' | 'responseFreshness'>;
   close(): void;
 };
 
@@ -262,7 +262,7 @@ export const createRemoteEvaluator = (
       if (!(outcome instanceof Error)) return outcome;
       return evaluateLocally() ?? fallbackFor(flagKey, cache.getExpired(body), outcome);
     },
-    access() {
+    access: () => {
       const access = accessCheck.access();
       return access === 'granted' && client.circuitError() !== undefined ? 'unknown' : access;
     },

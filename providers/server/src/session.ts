@@ -11,7 +11,7 @@ import { createRemoteEvaluator } from './remote.ts';
 import type { RemoteEvaluator } from './remote.ts';
 import { noFlags, toPlainContext } from './resolution.ts';
 import type { EvaluationResult } from './resolution.ts';
-import type { Freshness } from './sources.ts';
+import type { Freshness, SourceState } from './sources.ts';
 
 /** One run of a provider, from `initialize` to `onClose`. */
 export type Session = {
@@ -66,6 +66,18 @@ const startTimers = (
     cancelTimeout();
   };
   return { timers, cancel };
+};
+
+/**
+ * Returns what differs in remote mode. A key that cannot read the flag set follows nothing, so the results of the
+ * server show how current they are.
+ */
+const remoteFreshness = (
+  { access, source }: RemoteEvaluator,
+  flagSet: SourceState,
+): Partial<Freshness> | undefined => {
+  const isServed = flagSet === 'unauthorized' && access() === 'granted';
+  return source.freshness() ?? (isServed ? source.responseFreshness() : undefined);
 };
 
 /** Returns a function that evaluates on the server in remote mode, otherwise with the current flags. */
@@ -126,7 +138,10 @@ export const createSession = (
   return {
     started: state.started,
     flags,
-    freshness: () => ({ ...flags.freshness(), ...remote?.source.freshness() }),
+    freshness: () => ({
+      ...flags.freshness(),
+      ...(remote && remoteFreshness(remote, flags.sourceState())),
+    }),
     evaluate: createEvaluate(flags, remote),
     refresh,
     close,

@@ -16,6 +16,10 @@ import type { OnlineOptions } from './options.ts';
 
 /** How up to date the flags are, and why. In the modes `file` and `flags`, there is no server. */
 export type Freshness = {
+  /**
+   * The mode describes how the server is followed. A key that only evaluates, in remote mode, follows nothing: it is
+   * `polling` while the server responds to evaluations, and `disconnected` while it does not.
+   */
   readonly mode: FollowerMode | 'file' | 'flags';
   readonly revision: number | undefined;
   /** Milliseconds since these flags were last known to be current in the server's store, or since the file was read. */
