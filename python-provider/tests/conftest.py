@@ -12,8 +12,9 @@ from flag_server import KEY, FlagServer, boolean_flag
 from openfeature import api
 from openfeature.client import OpenFeatureClient
 from openfeature.event import EventDetails, ProviderEvent
+from openfeature.provider import ProviderStatus
 
-from pennon_openfeature import PennonProvider
+from pennon_openfeature import PennonProvider, _process
 from pennon_openfeature._timing import Timing
 
 Use: TypeAlias = Callable[[PennonProvider], PennonProvider]
@@ -51,6 +52,35 @@ def streaming(provider: PennonProvider) -> Callable[[], bool]:
     return lambda: provider.freshness().mode == "streaming"
 
 
+def has_status(client: OpenFeatureClient, status: ProviderStatus) -> Callable[[], bool]:
+    """A condition for `eventually`."""
+    return lambda: client.get_provider_status() == status
+
+
+def is_off(client: OpenFeatureClient) -> bool:
+    return client.get_boolean_value("new-checkout", True) is False
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as briefly:
+        return int(briefly.getsockname()[1])
+
+
+class Clocks:
+    """The clocks of the module that notices pauses."""
+
+    def __init__(self) -> None:
+        self.paused_s = 0.0
+        # How far the wall clock is ahead of the monotonic clock.
+        self.ahead_s = 0.0
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self.paused_s
+
+    def time(self) -> float:
+        return time.time() + self.paused_s + self.ahead_s
+
+
 class EventRecorder:
     """Records the events that handlers of a client receive."""
 
@@ -82,6 +112,15 @@ def unreachable_url() -> Iterator[str]:
     with socket.socket() as reserved:
         reserved.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{reserved.getsockname()[1]}"
+
+
+@pytest.fixture
+def clocks(monkeypatch: pytest.MonkeyPatch) -> Clocks:
+    clocks = Clocks()
+    # So that evaluations notice a pause, and not the thread that runs at intervals.
+    monkeypatch.setattr(_process, "INTERVAL_S", 60)
+    monkeypatch.setattr(_process, "time", clocks)
+    return clocks
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ from pennon_openfeature._engine import Failed, compile, evaluate  # noqa: A004
 # For 127.0.0.1 and localhost, with its private key. No system trusts it.
 CERTIFICATE = Path(__file__).with_name("certificate.pem")
 KEY = "server-key-of-the-tests-000"
+FLAG_SET_ROUTES = ("flag-set", "flag-set/stream")
 
 _STATUS = {"FLAG_NOT_FOUND": 404, "TARGETING_KEY_MISSING": 400, "PARSE_ERROR": 500}
 
@@ -37,6 +38,9 @@ def boolean_flag(default: str = "on", **more: Any) -> dict[str, Any]:
         "defaultVariant": default,
         **more,
     }
+
+
+OFF = {"new-checkout": boolean_flag("off")}
 
 
 class FlagServer:
@@ -61,6 +65,8 @@ class FlagServer:
         self.source_age_ms: float | None = None
         # How requests fail, by endpoint. Endpoints without a fault work.
         self.faults: dict[str, Fault] = {}
+        # The same for connections, which have precedence.
+        self._connection_faults: dict[socket.socket, Fault] = {}
         # The status of the redirects from /old to /.
         self.redirect_status = 301
         # The number of requests by endpoint.
@@ -105,6 +111,13 @@ class FlagServer:
     def come_back(self) -> None:
         self._http = self._bind(self._http.server_address[1])
         self._serve()
+
+    def fail_connections(self, fault: Fault) -> None:
+        """Fails all further requests on the connections that are open now."""
+        self._connection_faults = dict.fromkeys(self._http.connections, fault)
+
+    def fault_of(self, connection: socket.socket, route: str) -> Fault | None:
+        return self._connection_faults.get(connection) or self.faults.get(route)
 
     def cut_connections(self) -> None:
         self.cut_streams()
@@ -195,18 +208,18 @@ class _Server(ThreadingHTTPServer):
 
     def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
         super().__init__(address, handler)
-        self._connections: set[socket.socket] = set()
+        self.connections: set[socket.socket] = set()
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        self._connections.add(request)
+        self.connections.add(request)
         super().process_request(request, client_address)
 
     def shutdown_request(self, request: Any) -> None:
-        self._connections.discard(request)
+        self.connections.discard(request)
         super().shutdown_request(request)
 
     def cut_connections(self) -> None:
-        for connection in list(self._connections):
+        for connection in list(self.connections):
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
 
@@ -232,9 +245,9 @@ def _handler(server: FlagServer) -> type[BaseHTTPRequestHandler]:
             server.requests[route] += 1
             headers = {name.lower(): value for name, value in self.headers.items()}
             server.received.append((self.path, headers))
-            if route in server.faults:
+            if (fault := server.fault_of(self.connection, route)) is not None:
                 self.close_connection = True
-                server.faults[route](self)
+                fault(self)
             elif headers.get("authorization") != f"Bearer {KEY}":
                 fails_with(401)(self)
             else:

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import EventRecorder, QuickProvider, Use, eventually, provider_for, streaming
+from conftest import EventRecorder, QuickProvider, Use, eventually, is_off, provider_for, streaming
 from faults import Hang, fails_with
-from flag_server import KEY, FlagServer, boolean_flag
+from flag_server import FLAG_SET_ROUTES, KEY, OFF, FlagServer, boolean_flag
 from openfeature import api
 from openfeature.client import OpenFeatureClient
 from openfeature.exception import GeneralError, ProviderFatalError
@@ -21,12 +21,6 @@ from openfeature.provider import ProviderStatus
 
 from pennon_openfeature._flag_file import write_cache_file
 from pennon_openfeature._flag_set import FlagSet
-
-OFF = {"new-checkout": boolean_flag("off")}
-
-
-def is_off(client: OpenFeatureClient) -> bool:
-    return client.get_boolean_value("new-checkout", True) is False
 
 
 def test_the_cache_file_is_used_while_the_server_is_down(
@@ -201,7 +195,7 @@ def test_the_bootstrap_is_used_without_a_cache_file(
 def test_flags_that_arrive_after_the_bootstrap_are_reported_as_changed(
     server: FlagServer, client: OpenFeatureClient, use: Use
 ) -> None:
-    server.faults = {"flag-set": fails_with(503), "flag-set/stream": fails_with(503)}
+    server.faults = dict.fromkeys(FLAG_SET_ROUTES, fails_with(503))
     use(provider_for(server, bootstrap=server.flag_set()))
     recorder = EventRecorder(client)
     server.change(OFF)
@@ -258,7 +252,7 @@ def test_flags_that_a_slow_disk_delivers_while_the_server_is_down_are_used(
 ) -> None:
     pipe = tmp_path / "flags.json"
     os.mkfifo(pipe)
-    server.faults = dict.fromkeys(("flag-set", "flag-set/stream"), fault)
+    server.faults = dict.fromkeys(FLAG_SET_ROUTES, fault)
     provider = provider_for(server, bootstrap=pipe, init_timeout_ms=60_000)
     started = threading.Thread(
         target=api.set_provider_and_wait, args=(provider, domain), daemon=True

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
-from conftest import eventually
+from conftest import eventually, free_port
 from flag_server import KEY, FlagServer
 from repository import ROOT
 
@@ -80,11 +79,6 @@ def running(
         finally:
             process.terminate()
     assert process.returncode in (0, -15)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as briefly:
-        return int(briefly.getsockname()[1])
 
 
 def get(url: str) -> str:

@@ -8,21 +8,15 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
-from conftest import EventRecorder, Use, eventually, provider_for, streaming
+from conftest import EventRecorder, Use, eventually, is_off, provider_for, streaming
 from faults import Hang, fails_with
-from flag_server import KEY, FlagServer, boolean_flag, frame
+from flag_server import FLAG_SET_ROUTES, KEY, OFF, FlagServer, boolean_flag, frame
 from openfeature.client import OpenFeatureClient
 from openfeature.evaluation_context import EvaluationContext
 from openfeature.event import ProviderEvent
 from openfeature.provider import ProviderStatus
 
 from pennon_openfeature._timing import Timing
-
-OFF = {"new-checkout": boolean_flag("off")}
-
-
-def is_off(client: OpenFeatureClient) -> bool:
-    return client.get_boolean_value("new-checkout", True) is False
 
 
 def test_a_stream_that_is_cut_is_reopened_without_missing_a_change(
@@ -170,7 +164,7 @@ def test_the_provider_is_stale_while_the_server_is_down_and_ready_afterwards(
     provider = use(provider_for(server))
     recorder = EventRecorder(client)
     eventually(streaming(provider))
-    server.faults = {"flag-set": fails_with(503), "flag-set/stream": fails_with(503)}
+    server.faults = dict.fromkeys(FLAG_SET_ROUTES, fails_with(503))
     server.cut_streams()
     eventually(lambda: client.get_provider_status() == ProviderStatus.STALE)
     assert client.get_boolean_value("new-checkout", False) is True
@@ -184,7 +178,7 @@ def test_a_revoked_key_keeps_the_flags_and_makes_the_provider_stale(
 ) -> None:
     provider = use(provider_for(server))
     eventually(streaming(provider))
-    server.faults = {"flag-set": fails_with(401), "flag-set/stream": fails_with(401)}
+    server.faults = dict.fromkeys(FLAG_SET_ROUTES, fails_with(401))
     server.cut_streams()
     eventually(lambda: client.get_provider_status() == ProviderStatus.STALE)
     error = provider.freshness().last_error
@@ -210,7 +204,7 @@ def test_a_server_that_freezes_makes_the_provider_stale(
     provider = use(provider_for(server))
     eventually(streaming(provider))
     hang = Hang()
-    server.faults = dict.fromkeys(("flag-set", "flag-set/stream"), hang)
+    server.faults = dict.fromkeys(FLAG_SET_ROUTES, hang)
     server.heartbeat_s = 60
     server.send_to_streams(b": the thread of the stream waits for the new interval\n\n")
     eventually(lambda: client.get_provider_status() == ProviderStatus.STALE)

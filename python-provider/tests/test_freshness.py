@@ -2,50 +2,32 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any, NoReturn
 
 import pytest
-from conftest import QuickProvider, Use, eventually
+from conftest import Clocks, QuickProvider, Use, eventually
 from faults import Hang
-from flag_server import KEY, FlagServer
+from flag_server import FLAG_SET_ROUTES, KEY, FlagServer
 from openfeature.client import OpenFeatureClient
 from repository import read_spec
 
-from pennon_openfeature import PennonProvider, _process
+from pennon_openfeature import PennonProvider
 from pennon_openfeature._timing import Timing
 
 CASES = read_spec("freshness.json")["cases"]
 IMMEDIATE = ("freeze", "sleep", "clock")
-ROUTES = ("flag-set", "flag-set/stream", "evaluate")
-
-
-class Clocks:
-    """The clocks of the module that notices pauses."""
-
-    def __init__(self) -> None:
-        self.paused_s = 0.0
-        self.ahead_s = 0.0
-
-    def monotonic(self) -> float:
-        return time.monotonic() + self.paused_s
-
-    def time(self) -> float:
-        return time.time() + self.paused_s + self.ahead_s
+ROUTES = (*FLAG_SET_ROUTES, "evaluate")
 
 
 class Subject:
     """A provider, and what happens to it."""
 
-    def __init__(self, server: FlagServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, server: FlagServer, clocks: Clocks, monkeypatch: pytest.MonkeyPatch) -> None:
         self._server = server
+        self._clocks = clocks
         self._monkeypatch = monkeypatch
         self._hang = Hang()
-        self._clocks = Clocks()
-        # So that evaluations notice a pause, and not the thread that runs at intervals.
-        monkeypatch.setattr(_process, "INTERVAL_S", 60)
-        monkeypatch.setattr(_process, "time", self._clocks)
 
     def cause(self, event: str, seconds: float, provider: PennonProvider) -> None:
         simple: dict[str, Callable[[], None]] = {
@@ -105,9 +87,10 @@ def test_a_provider_claims_to_be_current_only_if_it_is(
     server: FlagServer,
     client: OpenFeatureClient,
     use: Use,
+    clocks: Clocks,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    subject = Subject(server, monkeypatch)
+    subject = Subject(server, clocks, monkeypatch)
     provider = use(provider_of(case["steps"], server.url, mode))
 
     def reported(step: dict[str, Any]) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from conftest import Use, eventually, provider_for, streaming
 from faults import fails_with
-from flag_server import FlagServer, boolean_flag
+from flag_server import FLAG_SET_ROUTES, FlagServer, boolean_flag
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -34,7 +34,7 @@ def test_a_provider_that_becomes_stale_logs_why(
 ) -> None:
     provider = use(provider_for(server))
     eventually(streaming(provider))
-    server.faults = dict.fromkeys(("flag-set", "flag-set/stream"), fails_with(503))
+    server.faults = dict.fromkeys(FLAG_SET_ROUTES, fails_with(503))
     server.cut_streams()
     eventually(lambda: warnings(caplog))
     assert "the flags may be out of date: the server responded with 503" in warnings(caplog)[0]

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import eventually
+from conftest import eventually, free_port
 from flag_server import KEY, FlagServer
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -33,11 +33,6 @@ def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     command = [sys.executable, "-m", "build", "--outdir", str(directory), str(PROJECT)]
     subprocess.run(command, check=True, capture_output=True)
     return directory
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as briefly:
-        return int(briefly.getsockname()[1])
 
 
 @pytest.fixture(scope="module")

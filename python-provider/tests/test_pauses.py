@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,43 +17,25 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from conftest import EventRecorder, QuickProvider, Use, eventually, provider_for, streaming
+from conftest import (
+    Clocks,
+    EventRecorder,
+    QuickProvider,
+    Use,
+    eventually,
+    has_status,
+    provider_for,
+    streaming,
+)
 from faults import Hang, fails_with
-from flag_server import KEY, FlagServer, boolean_flag
+from flag_server import FLAG_SET_ROUTES, KEY, OFF, FlagServer
 from openfeature.client import OpenFeatureClient
 from openfeature.event import ProviderEvent
 from openfeature.provider import ProviderStatus
 
 from pennon_openfeature import PennonProvider, _process
 
-OFF = {"new-checkout": boolean_flag("off")}
-FLAG_SET_ROUTES = ("flag-set", "flag-set/stream")
-
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither fork nor SIGSTOP")
-
-
-class Clocks:
-    """The clocks of the module that notices pauses."""
-
-    def __init__(self) -> None:
-        self.paused_s = 0.0
-        # How far the wall clock is ahead of the monotonic clock.
-        self.ahead_s = 0.0
-
-    def monotonic(self) -> float:
-        return time.monotonic() + self.paused_s
-
-    def time(self) -> float:
-        return time.time() + self.paused_s + self.ahead_s
-
-
-@pytest.fixture
-def clocks(monkeypatch: pytest.MonkeyPatch) -> Clocks:
-    clocks = Clocks()
-    # So that evaluations notice a pause, and not the thread that runs at intervals.
-    monkeypatch.setattr(_process, "INTERVAL_S", 60)
-    monkeypatch.setattr(_process, "time", clocks)
-    return clocks
 
 
 def started(use: Use, server: FlagServer, **options: Any) -> PennonProvider:
@@ -63,11 +45,6 @@ def started(use: Use, server: FlagServer, **options: Any) -> PennonProvider:
     mode = "streaming" if options.get("stream", True) else "polling"
     eventually(lambda: provider.freshness().mode == mode)
     return provider
-
-
-def has_status(client: OpenFeatureClient, status: ProviderStatus) -> Callable[[], bool]:
-    """A condition for `eventually`: just after a start, events are held back for a moment."""
-    return lambda: client.get_provider_status() == status
 
 
 def go_silent(server: FlagServer) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,12 +13,11 @@ from tempfile import TemporaryFile
 from urllib.request import urlopen
 
 import pytest
-from conftest import eventually
-from flag_server import KEY, FlagServer, boolean_flag
+from conftest import eventually, free_port
+from flag_server import KEY, OFF, FlagServer
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="uWSGI is installed on Linux only")
 
-OFF = {"new-checkout": boolean_flag("off")}
 UWSGI = ["uwsgi", "--master", "--processes", "2", "--wsgi-file", "wsgi_app.py", "--die-on-term"]
 GUNICORN = ["gunicorn", "wsgi_app:application", "--preload", "--workers", "2"]
 
@@ -28,8 +26,7 @@ GUNICORN = ["gunicorn", "wsgi_app:application", "--preload", "--workers", "2"]
 def running(
     command: list[str], server: FlagServer, **environment: str
 ) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
-    with socket.create_server(("127.0.0.1", 0)) as briefly:
-        port = briefly.getsockname()[1]
+    port = free_port()
     program = str(Path(sys.executable).with_name(command[0]))
     bind = "--bind" if command[0] == "gunicorn" else "--http-socket"
     # A pipe that is not read would block the workers once it is full.

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from conftest import QuickProvider, Use, eventually, provider_for
 from faults import Hang, fails_with, send_json, trickles
-from flag_server import KEY, FlagServer, boolean_flag
+from flag_server import FLAG_SET_ROUTES, KEY, FlagServer, boolean_flag
 from hypothesis import given
 from hypothesis import strategies as st
 from openfeature import api
@@ -93,7 +93,7 @@ def test_results_are_cached_by_flag_and_context(
 def test_a_result_from_the_cache_has_the_reason_cached_and_the_same_metadata(
     server: FlagServer, client: OpenFeatureClient, use: Use
 ) -> None:
-    server.faults = {"flag-set": fails_with(403), "flag-set/stream": fails_with(403)}
+    server.faults = dict.fromkeys(FLAG_SET_ROUTES, fails_with(403))
     rules = [{"id": "everyone", "conditions": [], "variant": "on"}]
     server.flags = {**FLAGS, "ruled": boolean_flag("off", version=9, rules=rules)}
     provider = use(remote(server))
@@ -164,7 +164,7 @@ def test_no_context_receives_the_cached_result_of_another(server: FlagServer, us
 def test_the_provider_recovers_without_an_evaluation(
     server: FlagServer, client: OpenFeatureClient, use: Use
 ) -> None:
-    server.faults = {"flag-set": fails_with(403), "flag-set/stream": fails_with(403)}
+    server.faults = dict.fromkeys(FLAG_SET_ROUTES, fails_with(403))
     use(remote(server))
     server.faults |= dict.fromkeys(("evaluate", "evaluations"), fails_with(503))
     client.get_boolean_value("new-checkout", False)
@@ -236,7 +236,7 @@ def test_local_flags_are_evaluated_if_the_server_fails(
 def test_an_expired_result_is_used_if_the_key_may_only_evaluate(
     server: FlagServer, client: OpenFeatureClient, use: Use
 ) -> None:
-    server.faults = {"flag-set": fails_with(403), "flag-set/stream": fails_with(403)}
+    server.faults = dict.fromkeys(FLAG_SET_ROUTES, fails_with(403))
     use(remote(server, cache_ttl_ms=0.001))
     assert client.get_boolean_value("new-checkout", False) is True
     server.faults["evaluate"] = fails_with(503)
@@ -288,7 +288,7 @@ def test_callers_do_not_wait_for_a_server_that_hangs(
 def test_callers_do_not_wait_for_a_response_that_trickles(
     server: FlagServer, client: OpenFeatureClient, use: Use
 ) -> None:
-    server.faults = {"flag-set": fails_with(403), "flag-set/stream": fails_with(403)}
+    server.faults = dict.fromkeys(FLAG_SET_ROUTES, fails_with(403))
     use(remote(server))
     server.faults["evaluate"] = trickles
     details = client.get_boolean_details("new-checkout", False)
@@ -302,7 +302,7 @@ def test_callers_do_not_wait_for_a_response_that_trickles(
 def test_initialize_is_bounded_if_the_response_to_the_probe_trickles(
     server: FlagServer, domain: str
 ) -> None:
-    server.faults = {"flag-set": fails_with(403), "flag-set/stream": fails_with(403)}
+    server.faults = dict.fromkeys(FLAG_SET_ROUTES, fails_with(403))
     server.faults["evaluations"] = trickles
     provider = remote(server, init_timeout_ms=200)
     with pytest.raises(ProviderFatalError):
@@ -313,7 +313,7 @@ def test_initialize_is_bounded_if_the_response_to_the_probe_trickles(
 def test_evaluations_leave_no_garbage_while_the_circuit_breaker_is_open(
     server: FlagServer, client: OpenFeatureClient, use: Use
 ) -> None:
-    server.faults = {"flag-set": fails_with(403), "flag-set/stream": fails_with(403)}
+    server.faults = dict.fromkeys(FLAG_SET_ROUTES, fails_with(403))
     provider = use(remote(server))
     server.faults["evaluate"] = fails_with(503, retry_after="100")
     provider.evaluate("new-checkout")
@@ -352,14 +352,14 @@ def test_a_rejected_key_is_fatal(
 def test_a_key_that_may_only_evaluate_is_enough(
     server: FlagServer, client: OpenFeatureClient, use: Use
 ) -> None:
-    server.faults = {"flag-set": fails_with(403), "flag-set/stream": fails_with(403)}
+    server.faults = dict.fromkeys(FLAG_SET_ROUTES, fails_with(403))
     use(remote(server))
     assert client.get_boolean_value("new-checkout", False) is True
     assert client.get_provider_status() == ProviderStatus.READY
 
 
 def test_initialize_is_bounded(server: FlagServer, domain: str) -> None:
-    server.faults = dict.fromkeys(("flag-set", "flag-set/stream", "evaluations"), fails_with(500))
+    server.faults = dict.fromkeys((*FLAG_SET_ROUTES, "evaluations"), fails_with(500))
     provider = remote(server, init_timeout_ms=150)
     with pytest.raises(GeneralError, match="within 150 ms"):
         api.set_provider_and_wait(provider, domain)

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler
 import pytest
 from conftest import EventRecorder, QuickProvider, Use, eventually, provider_for, streaming
 from faults import Fault, Hang, fails_with, send_json, truncates
-from flag_server import KEY, FlagServer
+from flag_server import FLAG_SET_ROUTES, KEY, FlagServer
 from openfeature import api
 from openfeature.client import OpenFeatureClient
 from openfeature.evaluation_context import EvaluationContext
@@ -68,7 +68,7 @@ def test_a_refusal_of_a_gateway_is_not_taken_for_a_rejected_key(
 def test_a_key_that_is_accepted_later_makes_the_provider_ready(
     server: FlagServer, client: OpenFeatureClient, domain: str
 ) -> None:
-    server.faults = {"flag-set": fails_with(401), "flag-set/stream": fails_with(401)}
+    server.faults = dict.fromkeys(FLAG_SET_ROUTES, fails_with(401))
     provider = provider_for(server)
     with pytest.raises(ProviderFatalError):
         api.set_provider_and_wait(provider, domain)
@@ -107,7 +107,7 @@ def test_initialize_is_bounded_if_the_server_never_responds(domain: str) -> None
 def test_flags_that_arrive_after_a_failed_start_are_reported_as_changed_and_ready(
     server: FlagServer, client: OpenFeatureClient, domain: str
 ) -> None:
-    server.faults = dict.fromkeys(("flag-set", "flag-set/stream"), fails_with(503))
+    server.faults = dict.fromkeys(FLAG_SET_ROUTES, fails_with(503))
     provider = provider_for(server, init_timeout_ms=50)
     with pytest.raises(GeneralError):
         api.set_provider_and_wait(provider, domain)
@@ -133,7 +133,7 @@ def test_flags_that_arrive_just_after_a_failed_start_make_the_provider_ready(
                 # Before the SDK emits the error.
                 eventually(streaming(self))
 
-    server.faults = dict.fromkeys(("flag-set", "flag-set/stream"), fails_with(503))
+    server.faults = dict.fromkeys(FLAG_SET_ROUTES, fails_with(503))
     provider = Late(url=server.url, key=KEY, init_timeout_ms=50)
     with pytest.raises(GeneralError):
         api.set_provider_and_wait(provider, domain)

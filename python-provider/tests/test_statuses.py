@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from conftest import QuickProvider, eventually
 from faults import Fault, Hang, fails_with
-from flag_server import KEY, FlagServer
+from flag_server import FLAG_SET_ROUTES, KEY, FlagServer
 from openfeature import api
 from openfeature.client import OpenFeatureClient
 from openfeature.evaluation_context import EvaluationContext
@@ -22,7 +22,6 @@ from repository import read_spec
 STATUSES = read_spec("statuses.json")
 SITUATIONS = [each for each in STATUSES["situations"] if each["mode"] != "web"]
 
-FLAG_SET_ROUTES = ("flag-set", "flag-set/stream")
 ROUTES = (*FLAG_SET_ROUTES, "evaluate", "evaluations")
 
 

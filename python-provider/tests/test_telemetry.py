@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from conftest import Use, provider_for
 from faults import fails_with
-from flag_server import FlagServer, boolean_flag
+from flag_server import FLAG_SET_ROUTES, FlagServer, boolean_flag
 from openfeature.client import OpenFeatureClient
 from openfeature.contrib.hook.opentelemetry import TracingHook
 from openfeature.evaluation_context import EvaluationContext
@@ -51,7 +51,7 @@ def provider_in(mode: str, server: FlagServer, directory: Path) -> PennonProvide
     if mode == "in-process":
         return provider_for(server)
     if mode == "remote with a client key":
-        server.faults = dict.fromkeys(("flag-set", "flag-set/stream"), fails_with(403))
+        server.faults = dict.fromkeys(FLAG_SET_ROUTES, fails_with(403))
     if mode.startswith("remote"):
         return provider_for(server, mode="remote")
     file = directory / "flags.json"
