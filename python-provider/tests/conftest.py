@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import pytest
@@ -37,6 +38,12 @@ class QuickProvider(PennonProvider):
         file_check_ms=10,
         event_delay_ms=10,
     )
+
+
+class LateEventsProvider(QuickProvider):
+    """Holds back the events after its start for longer than a test takes."""
+
+    _timing = replace(QuickProvider._timing, event_delay_ms=600_000)
 
 
 def eventually(condition: Callable[[], Any], seconds: float = 10) -> None:

@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import EventRecorder, Use, eventually, provider_for
+from conftest import EventRecorder, LateEventsProvider, Use, eventually, has_status, provider_for
 from faults import Hang
 from flag_server import KEY, FlagServer, boolean_flag
 from openfeature import api
 from openfeature.client import OpenFeatureClient
 from openfeature.event import ProviderEvent
+from openfeature.provider import ProviderStatus
 
 from pennon_openfeature import PennonProvider, Served
 
@@ -159,6 +160,29 @@ def test_a_worker_that_is_forked_while_the_provider_starts_becomes_ready(
     worker.join(20)
     eventually(lambda: client.get_boolean_value("new-checkout", False) is True)
     provider.shutdown()
+
+
+@forks
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_worker_that_is_forked_just_after_a_start_with_old_flags_becomes_ready(
+    server: FlagServer, client: OpenFeatureClient, use: Use
+) -> None:
+    server.source_age_ms = 48_000
+    use(LateEventsProvider(url=server.url, key=KEY))
+
+    def report(results: Any) -> None:
+        results.put(client.get_provider_status().value)
+        eventually(has_status(client, ProviderStatus.READY))
+        results.put(client.get_provider_status().value)
+
+    forking = multiprocessing.get_context("fork")
+    results = forking.Queue()
+    worker = forking.Process(target=report, args=(results,))
+    worker.start()
+    assert results.get(timeout=20) == "STALE"
+    server.source_age_ms = 0
+    assert results.get(timeout=20) == "READY"
+    worker.join(20)
 
 
 @forks

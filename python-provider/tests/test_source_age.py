@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from conftest import EventRecorder, Use, eventually, provider_for, streaming
-from flag_server import FlagServer
+from conftest import EventRecorder, LateEventsProvider, Use, eventually, provider_for, streaming
+from faults import fails_with
+from flag_server import FLAG_SET_ROUTES, KEY, FlagServer
 from openfeature import api
 from openfeature.client import OpenFeatureClient
 from openfeature.event import ProviderEvent
+from openfeature.provider import ProviderStatus
 
 from pennon_openfeature._errors import SyncError
 from pennon_openfeature._flag_set import FlagSet, FlagSetUpdate
@@ -44,6 +46,34 @@ def test_a_provider_is_stale_while_its_server_is_cut_off_and_counts_from_the_sto
     server.source_age_ms = 100
     eventually(streaming(provider))
     eventually(lambda: client.get_provider_status().value == "READY")
+
+
+@pytest.mark.parametrize("mode", ["in-process", "remote"])
+@pytest.mark.parametrize("routes", [(), FLAG_SET_ROUTES])
+def test_a_provider_is_never_ready_if_its_server_is_cut_off_at_the_start(
+    server: FlagServer, use: Use, client: OpenFeatureClient, mode: Any, routes: tuple[str, ...]
+) -> None:
+    server.source_age_ms = 48_000
+    # A key that cannot read the flag set is for remote mode.
+    server.faults = dict.fromkeys(routes if mode == "remote" else (), fails_with(403))
+    use(LateEventsProvider(url=server.url, key=KEY, mode=mode))
+    assert client.get_provider_status() == ProviderStatus.STALE
+
+
+def test_the_event_that_a_provider_is_stale_follows_the_event_of_its_start(
+    server: FlagServer, use: Use, client: OpenFeatureClient
+) -> None:
+    events: list[str] = []
+    for event in (ProviderEvent.PROVIDER_READY, ProviderEvent.PROVIDER_STALE):
+        client.add_handler(
+            event,
+            lambda details, name=event.value: events.append(f"{details.provider_name} {name}"),  # type: ignore[misc]
+        )
+    server.source_age_ms = 48_000
+    use(provider_for(server))
+    eventually(lambda: "pennon PROVIDER_STALE" in events)
+    # The SDK begins with a provider of its own.
+    assert events[1:] == ["pennon PROVIDER_READY", "pennon PROVIDER_STALE"]
 
 
 def test_a_provider_connects_again_while_its_server_is_cut_off(

@@ -14,7 +14,8 @@ from typing import Any, ClassVar, NoReturn
 from openfeature.evaluation_context import EvaluationContext
 from openfeature.event import ProviderEvent, ProviderEventDetails
 from openfeature.exception import ErrorCode, OpenFeatureError, ProviderFatalError
-from openfeature.provider import Metadata
+from openfeature.provider import Metadata, ProviderStatus
+from openfeature.provider._registry import provider_registry
 from openfeature.track import TrackingEventDetails
 
 from ._flag_file import FilePath, parse_local_flags
@@ -129,7 +130,7 @@ class PennonProvider(Resolvers):
         )
         for warning in option_warnings(given, mode):
             logger.warning("%s", warning)
-        self._state = ProviderStateMachine(self.emit, self._timing.event_delay_ms)
+        self._state = ProviderStateMachine(self.emit, self._set_status, self._timing.event_delay_ms)
         self._session: Session | None = None
 
     def initialize(self, evaluation_context: EvaluationContext) -> None:  # noqa: ARG002
@@ -203,7 +204,15 @@ class PennonProvider(Resolvers):
         except Exception:
             logger.exception("an event could not be emitted")
 
+    def _set_status(self, event: ProviderEvent, details: ProviderEventDetails) -> None:
+        """Does nothing before the SDK has announced the start, which sets the status again."""
+        if provider_registry.get_provider_status(self) != ProviderStatus.NOT_READY:
+            provider_registry._update_provider_status(self, event, details)
+
     def get_metadata(self) -> Metadata:
+        # The SDK calls this when it announces the start: after it has set the status to READY, and
+        # before it calls handlers.
+        self._state.correct_status()
         return Metadata(name="pennon")
 
     def track(

@@ -46,16 +46,21 @@ class ProviderStateMachine:
     """Emits one event for each change of state, and none after `close`.
 
     The SDK itself emits READY or ERROR after `initialize` returns or raises. Until then, and for
-    a moment afterwards, changes are held back so they cannot arrive before the SDK's event.
+    a moment afterwards, events are held back so they cannot arrive before the SDK's event. The
+    status is not: it must not be READY for that moment if the flags may be out of date.
     """
 
-    def __init__(self, emit: Emit, event_delay_ms: float) -> None:
+    def __init__(self, emit: Emit, set_status: Emit, event_delay_ms: float) -> None:
+        """`set_status` does what `emit` does to the status, and calls no handlers."""
         self._emit = emit
+        self._set_status = set_status
         self._event_delay_s = event_delay_ms / 1_000
-        self._lock = threading.Lock()
+        # The SDK may call `correct_status` while it handles an event.
+        self._lock = threading.RLock()
         self._state: ProviderState = "closed"
         self._next: ServedState | None = None
         self._message: str | None = None
+        self._holds_events = False
         self._delay: threading.Timer | None = None
 
     @property
@@ -71,7 +76,7 @@ class ProviderStateMachine:
         with self._lock:
             if self._state == "closed":
                 return
-            self._state = state
+            self._state, self._holds_events = state, True
             if is_before_fork():
                 return
             self._delay = threading.Timer(self._event_delay_s, self._end_delay)
@@ -81,8 +86,22 @@ class ProviderStateMachine:
     def update(self, state: ServedState, message: str | None = None) -> None:
         with self._lock:
             self._next, self._message = state, message
-            if self._delay is None:
+            if self._holds_events:
+                self.correct_status()
+            else:
                 self._enter_next()
+
+    def correct_status(self) -> None:
+        """Sets the status of the change whose event is held back.
+
+        Must also be called just after the SDK has announced the start, which sets the status.
+        """
+        if not self._holds_events:
+            return
+        with self._lock:
+            state = self._following_state()
+            if state in ("ready", "stale"):
+                self._set_status(*self._event_of(state))
 
     def report_change(self, flag_keys: list[str]) -> None:
         with self._lock:
@@ -93,34 +112,42 @@ class ProviderStateMachine:
 
     def close(self) -> None:
         with self._lock:
-            self._state, self._next = "closed", None
+            self._state, self._next, self._holds_events = "closed", None, False
             if self._delay is not None:
                 self._delay.cancel()
                 self._delay = None
 
     def after_fork(self) -> None:
         """A thread of the parent may hold the lock, and its timers do not run in the child."""
-        self._lock = threading.Lock()
-        self._delay = None
+        self._lock = threading.RLock()
+        self._end_delay()
 
     def _end_delay(self) -> None:
         with self._lock:
-            self._delay = None
+            self._delay, self._holds_events = None, False
             self._enter_next()
 
     def _enter_next(self) -> None:
-        if self._next is None or self._state in ("starting", "closed"):
-            return
-        # A provider that never had flags cannot become stale; only new flags end its error.
-        if self._state in ("unauthorized", "error") and self._next == "lost":
-            return
-        state: Literal["ready", "stale"] = "ready" if self._next == "ready" else "stale"
+        state = self._following_state()
         if state == self._state:
             return
         self._state = state
         if state == "ready":
             logger.info("the flags are current")
-            self._emit(ProviderEvent.PROVIDER_READY, ProviderEventDetails())
         else:
             logger.warning("the flags may be out of date: %s", self._message)
-            self._emit(ProviderEvent.PROVIDER_STALE, ProviderEventDetails(message=self._message))
+        self._emit(*self._event_of(state))
+
+    def _following_state(self) -> ProviderState:
+        """The state that the last update leads to."""
+        if self._next is None or self._state in ("starting", "closed"):
+            return self._state
+        # A provider that never had flags cannot become stale; only new flags end its error.
+        if self._state in ("unauthorized", "error") and self._next == "lost":
+            return self._state
+        return "ready" if self._next == "ready" else "stale"
+
+    def _event_of(self, state: ProviderState) -> tuple[ProviderEvent, ProviderEventDetails]:
+        if state == "ready":
+            return ProviderEvent.PROVIDER_READY, ProviderEventDetails()
+        return ProviderEvent.PROVIDER_STALE, ProviderEventDetails(message=self._message)
