@@ -18,6 +18,8 @@ from openfeature.exception import GeneralError, ProviderFatalError
 MODES = pytest.mark.parametrize("mode", ["in-process", "remote"])
 STATUSES = pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 
+NO_ADDRESS = "redirects to an address that is missing, malformed or not HTTP: set url to"
+
 # Returns the status and the Location for the path of a request.
 Redirect = Callable[[str], tuple[int, str | None]]
 
@@ -108,12 +110,33 @@ def test_a_redirect_to_another_scheme_is_one_to_another_origin(domain: str) -> N
 @pytest.mark.parametrize(
     ("location", "message"),
     [
-        (None, "redirects to an address that is missing or malformed"),
-        ("http://[", "redirects to an address that is missing or malformed"),
+        (None, NO_ADDRESS),
+        ("http://[", NO_ADDRESS),
+        ("https:///path", NO_ADDRESS),
+        (
+            "http://ada:s3cret@host:port/",
+            NO_ADDRESS,
+        ),
+        ("javascript:alert('s3cret')", NO_ADDRESS),
+        ("ftp://ada:s3cret@other.test/", NO_ADDRESS),
+        ("https://other.test/a b\x1b[2J?s3cret", "to https://other.test/a%20b%1B[2J: set url to"),
         ("?", "redirects more than 5 times: set url to the address of the Pennon server"),
         ("https://sso.test/login", "https://sso.test/login: set url to the address of the Pennon"),
     ],
 )
 def test_other_redirects_are_errors(domain: str, location: str | None, message: str) -> None:
     with redirecting(lambda _: (301, location)) as server:
-        assert message in message_of_start(server.url, domain)
+        error = message_of_start(server.url, domain)
+    assert message in error
+    assert "s3cret" not in error
+
+
+def test_credentials_in_a_redirect_within_the_origin_are_neither_sent_nor_shown(use: Use) -> None:
+    with redirecting(lambda path: (308, f"{elsewhere}{path}/caf\xe9 s3cret")) as moved:
+        elsewhere = moved.url.replace("//", "//ada:s3cret@") + "/new"
+        provider = QuickProvider(url=moved.url, key=KEY, init_timeout_ms=300)
+        with pytest.raises(GeneralError, match="more than 5 times"):
+            use(provider)
+        paths = {path for _, path, _ in moved.received}
+    assert "/new/api/v1/flag-set/caf%E9%20s3cret" in paths
+    assert "ada" not in str(provider.freshness().last_error)

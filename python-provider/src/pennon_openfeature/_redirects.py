@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from urllib.parse import SplitResult, urljoin, urlsplit
+from string import punctuation
+from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from ._errors import SyncError
 
@@ -17,7 +18,7 @@ def redirected_path(url: str, location: str | None, status: int) -> str:
     source = urlsplit(url)
     target = _parse(url, location)
     if target is None:
-        message = f"{_shown(source)} redirects to an address that is missing or malformed"
+        message = f"{_shown(source)} redirects to an address that is missing, malformed or not HTTP"
         raise _redirect_error(message, status)
     if _origin(target) == _origin(source):
         return (target.path or "/") + (f"?{target.query}" if target.query else "")
@@ -30,15 +31,18 @@ def too_many_redirects(url: str, status: int) -> SyncError:
 
 
 def _parse(url: str, location: str | None) -> SplitResult | None:
+    """The target, or None if it is malformed or not an address of HTTP."""
     if location is None:
         return None
+    # Spaces, control characters and bytes that are not ASCII belong into no request and no log.
+    encoded = quote(location, safe=punctuation, encoding="latin-1", errors="replace")
     try:
-        target = urlsplit(urljoin(url, location))
+        target = urlsplit(urljoin(url, encoded))
         # The port is validated on access, not by urlsplit.
-        _ = target.port
+        is_usable = target.scheme in _PORTS and bool(target.hostname) and target.port != 0
     except ValueError:
         return None
-    return target
+    return target if is_usable else None
 
 
 def _origin(url: SplitResult) -> tuple[str, str | None, int | None]:
