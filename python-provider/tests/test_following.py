@@ -95,6 +95,30 @@ def test_invalid_events_on_the_stream_leave_the_last_good_flags_in_use(
     eventually(streaming(provider))
 
 
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (
+            {"error": {"code": "UNAVAILABLE", "message": "the store is closed"}},
+            "the server ended the stream with UNAVAILABLE: the store is closed",
+        ),
+        ({}, "the server ended the stream with an error: "),
+    ],
+)
+def test_an_error_of_the_server_on_the_stream_is_reported(
+    server: FlagServer, use: Use, caplog: pytest.LogCaptureFixture, body: Any, message: str
+) -> None:
+    provider = use(provider_for(server))
+    eventually(streaming(provider))
+    server.send_to_streams(frame("error", body))
+    eventually(lambda: provider.freshness().last_error is not None)
+    error = provider.freshness().last_error
+    assert error is not None
+    assert error.message == message
+    assert message in caplog.messages
+    eventually(streaming(provider))
+
+
 def test_unknown_events_are_ignored(
     server: FlagServer, client: OpenFeatureClient, use: Use
 ) -> None:

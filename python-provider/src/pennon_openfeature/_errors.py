@@ -99,6 +99,14 @@ def error_from_response(status: int, headers: Mapping[str, str], error: object) 
     )
 
 
+def error_from_event(error: object) -> SyncError:
+    """Converts the event `error`, with which a server ends a stream after a failure."""
+    server_error = _server_error_in(error) or ServerError("an error", "")
+    return SyncError(
+        f"the server ended the stream with {server_error.code}: {server_error.message}"
+    )
+
+
 def _server_error_in(error: object) -> ServerError | None:
     if not isinstance(error, dict):
         return None

@@ -12,7 +12,7 @@ from typing import Any
 
 from sseclient import SSEClient
 
-from ._errors import SyncError, gap_error, to_sync_error
+from ._errors import SyncError, error_from_event, gap_error, to_sync_error
 from ._flag_set import (
     EVENTS,
     INITIAL_EVENTS,
@@ -370,6 +370,10 @@ class StreamReader:
             self._handle(event, response)
 
     def _handle(self, event: Any, response: Response) -> None:
+        if event.event == "error":
+            error = error_from_event(parse_object(event.data).get("error"))
+            logger.warning("%s", error)
+            raise error
         reducer = EVENTS.get(event.event)
         if reducer is None:
             return
