@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -11,7 +12,9 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,6 +23,7 @@ import pytest
 from conftest import (
     Clocks,
     EventRecorder,
+    LateEventsProvider,
     QuickProvider,
     Use,
     eventually,
@@ -95,6 +99,90 @@ def test_after_a_long_pause_the_provider_is_stale_until_the_server_responds(
     eventually(streaming(provider))
 
 
+def test_the_status_follows_a_pause_just_after_the_start(
+    server: FlagServer, client: OpenFeatureClient, use: Use, clocks: Clocks
+) -> None:
+    use(LateEventsProvider(url=server.url, key=KEY))
+    assert client.get_provider_status() == ProviderStatus.READY
+    hang = Hang()
+    server.faults = dict.fromkeys(FLAG_SET_ROUTES, hang)
+    clocks.paused_s = 3_600
+    assert client.get_boolean_value("new-checkout", False) is True
+    assert client.get_provider_status() == ProviderStatus.STALE
+    server.faults = {}
+    hang.release()
+    eventually(has_status(client, ProviderStatus.READY))
+
+
+class BlockedLogging(logging.Handler):
+    """Keeps the thread that logs that the flags may be out of date from emitting the event."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_blocking = threading.Event()
+        self.released = threading.Event()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if "may be out of date" in record.getMessage():
+            self.is_blocking.set()
+            self.released.wait(10)
+
+
+@pytest.fixture
+def blocked_logging() -> Iterator[BlockedLogging]:
+    handler = BlockedLogging()
+    logger = logging.getLogger("pennon_openfeature")
+    logger.addHandler(handler)
+    yield handler
+    logger.removeHandler(handler)
+
+
+def test_no_evaluation_ends_before_the_status_if_another_thread_notices_the_pause(
+    server: FlagServer,
+    client: OpenFeatureClient,
+    use: Use,
+    clocks: Clocks,
+    blocked_logging: BlockedLogging,
+) -> None:
+    provider = started(use, server)
+    hang = Hang()
+    server.faults = dict.fromkeys(FLAG_SET_ROUTES, hang)
+
+    def evaluate() -> ProviderStatus:
+        client.get_boolean_value("new-checkout", False)
+        return client.get_provider_status()
+
+    with ThreadPoolExecutor(2) as pool:
+        eventually(lambda: provider._state._holds_events is False)
+        clocks.paused_s = 3_600
+        noticing = pool.submit(provider.freshness)
+        eventually(blocked_logging.is_blocking.is_set)
+        evaluating = pool.submit(evaluate)
+        with pytest.raises(FutureTimeoutError):
+            evaluating.result(0.05)
+        blocked_logging.released.set()
+        assert evaluating.result(10) == ProviderStatus.STALE
+        noticing.result(10)
+    hang.release()
+
+
+def test_a_handler_of_the_event_may_evaluate_flags(
+    server: FlagServer, client: OpenFeatureClient, use: Use, clocks: Clocks
+) -> None:
+    provider = started(use, server)
+    values: list[bool] = []
+    client.add_handler(
+        ProviderEvent.PROVIDER_STALE,
+        lambda _details: values.append(client.get_boolean_value("new-checkout", False)),
+    )
+    hang = Hang()
+    server.faults = dict.fromkeys(FLAG_SET_ROUTES, hang)
+    clocks.paused_s = 3_600
+    provider.evaluate("new-checkout")
+    eventually(lambda: values == [True])
+    hang.release()
+
+
 def test_a_second_pause_before_the_flags_are_confirmed_makes_the_provider_stale(
     server: FlagServer, client: OpenFeatureClient, use: Use, clocks: Clocks
 ) -> None:
@@ -148,6 +236,52 @@ def test_after_a_pause_results_of_the_server_are_requested_again(
     assert provider.evaluate("new-checkout").enabled is False
 
 
+def test_after_a_pause_no_request_is_sent_on_connections_from_before(
+    server: FlagServer, use: Use, clocks: Clocks
+) -> None:
+    provider = started(use, server, mode="remote", request_timeout_ms=60_000)
+    assert provider.evaluate("new-checkout").enabled is True
+    # As if the peer had gone without a sign of it.
+    hang = Hang()
+    server.fail_connections(hang)
+    server.change_silently(OFF)
+    clocks.paused_s = 3
+    assert provider.evaluate("new-checkout").enabled is False
+    assert hang.is_active
+    hang.release()
+
+
+def test_refresh_sends_no_request_on_connections_from_before(server: FlagServer, use: Use) -> None:
+    provider = started(use, server, mode="remote", request_timeout_ms=60_000)
+    assert provider.evaluate("new-checkout").enabled is True
+    hang = Hang()
+    server.fail_connections(hang)
+    server.change_silently(OFF)
+    assert provider.refresh() is True
+    assert provider.evaluate("new-checkout").enabled is False
+    assert hang.is_active
+    hang.release()
+
+
+def test_a_request_that_times_out_in_a_pause_stops_no_other_requests(
+    server: FlagServer, use: Use, clocks: Clocks
+) -> None:
+    class PatientProvider(QuickProvider):
+        _timing = replace(QuickProvider._timing, first_backoff_ms=1e9, longest_backoff_ms=1e9)
+
+    provider = use(PatientProvider(url=server.url, key=KEY, mode="remote", request_timeout_ms=300))
+    hang = server.faults["evaluate"] = Hang()
+    with ThreadPoolExecutor(1) as pool:
+        pending = pool.submit(provider.evaluate, "new-checkout")
+        eventually(lambda: server.requests["evaluate"] == 1)
+        clocks.paused_s = 3
+        assert pending.result(10).enabled is True
+    server.faults = {}
+    server.change_silently(OFF)
+    assert provider.evaluate("new-checkout").enabled is False
+    hang.release()
+
+
 def test_a_worker_of_uwsgi_without_threads_is_stale_and_logs_the_remedy(
     server: FlagServer,
     client: OpenFeatureClient,
@@ -164,7 +298,8 @@ def test_a_worker_of_uwsgi_without_threads_is_stale_and_logs_the_remedy(
     clocks.paused_s = 3
     provider.evaluate("new-checkout")
     eventually(has_status(client, ProviderStatus.STALE))
-    assert "enable-threads = true" in caplog.text
+    # Just after a start, the event follows the status.
+    eventually(lambda: "enable-threads = true" in caplog.text)
     hang.release()
 
 
@@ -296,11 +431,12 @@ def test_refresh_rejects_a_timeout_that_cannot_work(timeout_ms: Any) -> None:
 
 # Executes the commands of its standard input, one at a time.
 SCRIPT = """
-import ctypes, json, os, sys
-sys.path.insert(0, {tests!r})
-from conftest import QuickProvider
+import json, os, sys
 from openfeature import api
 from openfeature import _event_support
+{before_import}
+sys.path.insert(0, {tests!r})
+from conftest import QuickProvider
 provider = QuickProvider(url={url!r}, key={key!r})
 api.set_provider_and_wait(provider)
 client = api.get_client()
@@ -334,8 +470,9 @@ class Child:
 
 
 @contextmanager
-def child_of(server: FlagServer) -> Iterator[Child]:
-    script = SCRIPT.format(tests=str(Path(__file__).parent), url=server.url, key=KEY)
+def child_of(server: FlagServer, before_import: str = "") -> Iterator[Child]:
+    tests = str(Path(__file__).parent)
+    script = SCRIPT.format(tests=tests, url=server.url, key=KEY, before_import=before_import)
     with subprocess.Popen(
         [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
@@ -363,8 +500,11 @@ def test_a_process_that_was_stopped_does_not_vouch_for_its_flags(server: FlagSer
         assert (report["value"], report["status"]) == (False, "READY")
 
 
-# A fork without notice to Python. The child continues with the commands.
-FORK = "ctypes.PyDLL(None).fork() and os.waitpid(-1, 0)[0] and os._exit(0)"
+# Only the package has no notice of forks. Without notice to Python, as in uWSGI, the child could
+# hang, because its copy of the interpreter's lock is as a thread of the parent used it.
+WITHOUT_NOTICE = "os.register_at_fork = lambda **_: None"
+# The child continues with the commands.
+FORK = "os.fork() and os.waitpid(-1, 0)[0] and os._exit(0)"
 
 
 @posix
@@ -372,7 +512,7 @@ FORK = "ctypes.PyDLL(None).fork() and os.waitpid(-1, 0)[0] and os._exit(0)"
 def test_a_child_that_was_forked_without_notice_follows_on_its_own(
     server: FlagServer, lock: str
 ) -> None:
-    with child_of(server) as child:
+    with child_of(server, WITHOUT_NOTICE) as child:
         eventually(child.is_streaming)
         if lock != "none":
             # As if another thread of the parent had held it.
@@ -393,7 +533,7 @@ def test_a_child_that_was_forked_without_notice_follows_on_its_own(
 def test_a_child_that_is_shut_down_before_it_notices_the_fork_leaves_its_parent_alone(
     server: FlagServer,
 ) -> None:
-    with child_of(server) as child:
+    with child_of(server, WITHOUT_NOTICE) as child:
         eventually(child.is_streaming)
         streams = server.requests["flag-set/stream"]
         child.run(FORK)
@@ -408,7 +548,7 @@ def test_a_child_that_is_shut_down_before_it_notices_the_fork_leaves_its_parent_
 def test_a_child_that_was_forked_long_ago_is_stale_until_the_server_responds(
     server: FlagServer,
 ) -> None:
-    with child_of(server) as child:
+    with child_of(server, WITHOUT_NOTICE) as child:
         eventually(child.is_streaming)
         hang = Hang()
         server.faults = dict.fromkeys(FLAG_SET_ROUTES, hang)

@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Literal
 from uuid import uuid4
 
@@ -14,6 +15,7 @@ from ._errors import SyncError, to_sync_error
 from ._flag_set import parse_object
 from ._http import Address, Connection, RequestScope
 from ._pending_request import DaemonThreadPool, PendingRequest, Result
+from ._process import check
 from ._resolution import FlagTelemetry, ResultWithTelemetry, flag_telemetry
 from ._source_age import source_age_of
 from ._timing import Timing
@@ -174,8 +176,11 @@ class EvaluateClient:
                 self._in_flight.discard(scope)
 
         def time_out(error: SyncError) -> None:
-            scope.cancel()
-            on_timeout(error)
+            # If this process was paused, the server may be well.
+            check()
+            if not scope.is_cancelled:
+                scope.cancel()
+                on_timeout(error)
 
         try:
             return PendingRequest(self._threads.submit(run), timeout_ms, time_out)
@@ -233,10 +238,24 @@ class EvaluateClient:
     def close(self) -> None:
         self._closed.set()
         self._threads.stop()
+        self._cancel_requests()
+        self.renew_connections()
+
+    def renew_connections(self) -> None:
+        """Closes idle connections, which may be dead: they would swallow a request silently."""
+        # Other threads take connections at the same time.
+        with suppress(IndexError):
+            while True:
+                self._idle.pop().close()
+
+    def after_pause(self) -> None:
+        """Sends no request on a connection from before the pause, and waits for none."""
+        self._cancel_requests()
+        self.renew_connections()
+
+    def _cancel_requests(self) -> None:
         for scope in list(self._in_flight):
             scope.cancel()
-        while self._idle:
-            self._idle.pop().close()
 
     def after_fork(self) -> None:
         """Drops the parent's connections; two processes would mix up their responses."""

@@ -229,9 +229,10 @@ class RemoteEvaluator:
         """Removes the results of flags that changed from the cache."""
         self._cache.invalidate(flag_keys)
 
-    def expire_results(self) -> None:
-        """Requests each result again, even if it is cached."""
+    def refresh(self) -> None:
+        """Requests each result again, even if it is cached, on new connections."""
         self._cache.expire()
+        self._client.renew_connections()
 
     def responds(self, deadline: float) -> bool:
         """Whether the server evaluates for this key."""
@@ -239,6 +240,10 @@ class RemoteEvaluator:
 
     def close(self) -> None:
         self._client.close()
+
+    def after_pause(self) -> None:
+        self._cache.expire()
+        self._client.after_pause()
 
     def after_fork(self) -> None:
         self._client.after_fork()

@@ -119,7 +119,7 @@ class Session:
     def refresh(self, deadline: float) -> bool:
         """Returns whether flags and remote evaluations are current by the deadline."""
         if self._remote is not None:
-            self._remote.expire_results()
+            self._remote.refresh()
         if self._flags.refresh(deadline):
             return True
         if self._remote is None or self._flags.source_state != "unauthorized":
@@ -129,7 +129,7 @@ class Session:
 
     def after_pause(self, pause: Pause) -> None:
         if self._remote is not None:
-            self._remote.expire_results()
+            self._remote.after_pause()
         self._flags.after_pause(pause)
 
     def after_fork(self, pause: Pause) -> None:
