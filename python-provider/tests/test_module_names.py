@@ -14,7 +14,7 @@ PACKAGE = ROOT / "python-provider" / "src" / "pennon_openfeature"
 ENGINE = PACKAGE / "_engine"
 
 PROVIDER_IN_TYPESCRIPT_ONLY = {
-    "direct_transport": "a fetch with connections of its own; in Python, _http opens all connections",
+    "direct_transport": "a fetch with its own connections; in Python, _http opens all",
     "event_stream": "a parser that is small for browsers; Python has one from a library",
     "index": "the exports, which are in __init__.py",
     "network": "renews connections after a pause; in Python, _http opens one for each request",
