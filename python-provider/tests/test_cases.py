@@ -33,7 +33,7 @@ class LoadedProvider(PennonProvider):
     """A provider that has flags already."""
 
     def __init__(self, flags: FlagSnapshot) -> None:
-        super().__init__(url="http://127.0.0.1:1", key="none")
+        super().__init__(url="http://127.0.0.1:2", key="none")
         self._flags = flags
 
     def _evaluate(self, flag_key: str, context: dict[str, Any]) -> ResultWithTelemetry:

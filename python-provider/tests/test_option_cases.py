@@ -22,7 +22,9 @@ def in_python(name: str) -> str:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
-def test_options(case: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_options(
+    case: dict[str, Any], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     variables = case.get("variables")
     for name in ("PENNON_URL", "PENNON_KEY", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
@@ -32,6 +34,9 @@ def test_options(case: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     options = {in_python(name): value for name, value in {**defaults, **case["options"]}.items()}
     if "refused" not in case:
         PennonProvider(**options)
+        assert [in_python(case["warned"]) in each for each in caplog.messages] == [True] * (
+            "warned" in case
+        )
         return
     with pytest.raises(ValueError, match=rf"\b{in_python(case['refused'])}\b") as refusal:
         PennonProvider(**options)

@@ -34,7 +34,10 @@ def no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"url": "http://x", "key": KEY, "offline_file": "f.json"}, "cannot be combined with url"),
         ({"offline_file": "f.json", "mode": "remote"}, "combined with mode"),
         ({"url": "http://x", "key": KEY, "stream": "no"}, "stream must be True or False"),
-        ({"url": "http://x", "key": KEY, "bootstrap": 5}, "bootstrap must be the path"),
+        (
+            {"url": "http://x", "key": KEY, "bootstrap": 5},
+            "bootstrap must be an object with flags, or the path",
+        ),
         ({"url": "http://x", "key": KEY, "cache_file": 5}, "cache_file must be the path"),
         ({"url": "http://x", "key": KEY, "ssl_context": "ca.pem"}, "create_default_context"),
         ({"url": "http://x", "key": KEY, "proxy": "socks5://p"}, "http://proxy:3128"),
@@ -118,6 +121,27 @@ def test_an_option_that_has_an_effect_in_remote_mode_only_is_reported(
     assert caplog.messages == []
     PennonProvider(url="http://x", key=KEY, cache_ttl_ms=5)
     assert caplog.messages == ['the option cache_ttl_ms has no effect unless mode is "remote"']
+
+
+def test_a_context_for_tls_without_tls_is_reported(caplog: pytest.LogCaptureFixture) -> None:
+    context = ssl.create_default_context()
+    PennonProvider(url="https://x", key=KEY, ssl_context=context)
+    assert caplog.messages == []
+    PennonProvider(url="HTTP://x", key=KEY, ssl_context=context)
+    assert caplog.messages == ["the option ssl_context has no effect: use a url with https for TLS"]
+
+
+@pytest.mark.parametrize("key", [1, None, True, b"a"])
+def test_the_keys_of_flags_are_text(key: Any) -> None:
+    with pytest.raises(ValueError, match="flags cannot have the key"):
+        PennonProvider(flags={key: True})
+
+
+def test_a_path_may_be_an_object(tmp_path: Path) -> None:
+    file = tmp_path / "flags.json"
+    PennonProvider(url="http://x", key=KEY, cache_file=file)
+    with pytest.raises(ValueError, match="cache_file must be another file than bootstrap"):
+        PennonProvider(url="http://x", key=KEY, cache_file=file, bootstrap=str(file))
 
 
 def test_secrets_are_not_in_any_representation() -> None:

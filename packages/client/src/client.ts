@@ -99,7 +99,7 @@ const watchLinks = ({ url, fetch }: Connection): TRPCLink<AppRouter>[] => {
 /** `fetch` accepts only characters up to U+00FF in headers, so each byte of the text in UTF-8 becomes one. */
 const commentHeader = (comment: unknown): Record<string, string> => {
   if (comment === undefined) return {};
-  if (!isComment(comment)) throw new TypeError(`comment must be ${COMMENT}`);
+  if (!isComment(comment)) throw new TypeError(`"comment" must be ${COMMENT}`);
   const bytes = new TextEncoder().encode(comment.replaceAll(/\s+/g, ' ').trim());
   return { 'x-change-comment': String.fromCharCode(...bytes) };
 };

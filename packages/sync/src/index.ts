@@ -9,8 +9,9 @@ export { createConnectionScope } from './http.ts';
 export type { ConnectionScope } from './http.ts';
 export { changedNames, isJsonObject, sameJson } from './json.ts';
 export type { JsonObject } from './json.ts';
-export { localFlagProblem } from './local-flags.ts';
+export { isKey, localFlagProblem, localKeyProblem } from './local-flags.ts';
 export {
+  API_KEY,
   areHeaders,
   BOOLEAN,
   connectionProblem,
@@ -18,9 +19,9 @@ export {
   formProblem,
   hasMethods,
   isApiKey,
-  isServerUrl,
   LOGGER,
   originProblem,
+  SERVER_URL,
   unknownOption,
 } from './options.ts';
 export type { OptionForm } from './options.ts';
@@ -28,6 +29,7 @@ export { fetchWithinOrigin } from './redirects.ts';
 export { trueWithin } from './refresh.ts';
 export { ageOf, LONGEST_TIMER_MS, defaultRuntime } from './runtime.ts';
 export type { Runtime } from './runtime.ts';
+export { isServerUrl, parseAuthority } from './server-url.ts';
 export { isSourceStale, sourceAgeOf, staleSourceError } from './source-age.ts';
 export { buildRequest } from './synced-resource.ts';
 export type { Address } from './synced-resource.ts';

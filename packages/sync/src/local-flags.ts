@@ -6,6 +6,18 @@ export const FLAG_FIELDS =
     ' ',
   );
 
+/** Whether a value is the key of a flag or an environment. The server has the same rule. */
+export const isKey = (value: unknown): boolean =>
+  typeof value === 'string' && /^(?!.*\.\.)[a-z\d][\w.-]{0,99}$/i.test(value);
+
+/** Returns what is wrong with the keys of flags that an application passes itself, or undefined. */
+export const localKeyProblem = (flags: object): string | undefined => {
+  const key = Object.keys(flags).find(each => !isKey(each));
+  return key === undefined
+    ? undefined
+    : `"flags" cannot have the key ${JSON.stringify(key)}: use 1 to 100 letters, digits, ".", "_" and "-", with a letter or a digit first, and without ".."`;
+};
+
 /**
  * Returns what is wrong with a flag that an application passes itself, or undefined. An object with the field
  * `enabled` is a flag. Anything else is the value of a flag. `unknownField` returns what is wrong with the names of

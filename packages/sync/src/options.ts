@@ -1,4 +1,5 @@
 import { isJsonObject } from './json.ts';
+import { isServerUrl } from './server-url.ts';
 
 const pairsOf = (text: string): string[] => {
   const letters = text.toLowerCase().replaceAll(/[-_]/g, '');
@@ -26,33 +27,40 @@ export const unknownOption = (
     : `there is no ${kind} "${name}"; did you mean "${nearest}"?`;
 };
 
-const URL_FORM = /^https?:\/\/[^\s/?#@\\]+(\/[^\s?#\\]*)?$/i;
+/** What the provider or the connection sets, or what would change the meaning of a request or its body. */
+const RESERVED_HEADERS =
+  /^(?:accept-encoding|authorization|connection|content-.*|expect|host|if-.*|keep-alive|last-event-id|proxy-.*|range|te|trailer|transfer-encoding|upgrade|x-api-key)$/i;
 
-/** Whether a value is the URL of a server, without user, password, query and fragment. */
-export const isServerUrl = (url: unknown): boolean => {
-  try {
-    // `URL` alone accepts much that no request can use, and `URL.canParse` is missing in older browsers.
-    return typeof url === 'string' && URL_FORM.test(url) && new URL(url).port !== '0';
-  } catch {
-    return false;
-  }
-};
-
-/** The name and the value of a header on two lines, unless the provider or the connection sets it. */
-const HEADER_FORM =
-  /^(?!(authorization|connection|content-(length|type)|expect|host|if-none-match|keep-alive|last-event-id|proxy-.*|te|trailer|transfer-encoding|upgrade)\n)[\w!#$%&'*+.^`|~-]+\n[ -~]*$/i;
+const HEADER_NAME = /^[\w!#$%&'*+.^`|~-]+$/;
 
 /** Whether a value has headers by name that the provider and the connection do not set. */
-export const areHeaders = (headers: unknown): boolean =>
-  isJsonObject(headers) &&
+export const areHeaders = (headers: unknown): headers is Readonly<Record<string, string>> => {
   // An instance of `Headers` or `Map` has no properties, so it would be ignored.
-  Object.prototype.toString.call(headers) === '[object Object]' &&
-  Object.entries(headers).every(
-    ([name, value]) => typeof value === 'string' && HEADER_FORM.test(`${name}\n${value}`),
+  const isPlain = Object.prototype.toString.call(headers) === '[object Object]';
+  if (!isPlain || !isJsonObject(headers)) return false;
+  const names = Object.keys(headers);
+  return (
+    new Set(names.map(name => name.toLowerCase())).size === names.length &&
+    names.every(name => HEADER_NAME.test(name) && !RESERVED_HEADERS.test(name)) &&
+    Object.values(headers).every(value => typeof value === 'string' && /^[ -~]*$/.test(value))
   );
+};
+
+/** The quotes of another file, a variable that was not replaced, and the text of a missing value. */
+const NOT_FILLED_IN =
+  /^(?:(["'`]).*\1|\$[A-Z_][A-Z\d_]*|[$%]?\{.*\}|\$\(.*\)|<.*>|%\w+%|undefined|null|None)$/;
 
 /** Whether a value is visible ASCII text without spaces, as every API key is. */
-export const isApiKey = (key: unknown): boolean => typeof key === 'string' && /^[!-~]+$/.test(key);
+export const isApiKey = (key: unknown): boolean =>
+  typeof key === 'string' && /^[!-~]{1,512}$/.test(key) && !NOT_FILLED_IN.test(key);
+
+/** What the URL of a server must be. */
+export const SERVER_URL =
+  'the URL of a server, such as "https://flags.example.com" or "http://10.0.0.7:4400/flags": without user, password, query and fragment, without patterns, variables and "/api/v1", and with a port that "fetch" does not block';
+
+/** What an API key must be. */
+export const API_KEY =
+  'an API key: visible ASCII characters, no spaces, no quotes around it, and not a variable that was not replaced';
 
 type ConnectionOptions = {
   readonly url?: unknown;
@@ -69,13 +77,12 @@ export const connectionProblem = (
   { url, key, headers = {}, fetch }: ConnectionOptions,
   names = { url: '"url"', key: '"key"' },
 ): string | undefined => {
-  if (!isServerUrl(url))
-    return `${names.url} must be the URL of a server, such as "https://flags.example.com", without user, password, query and fragment`;
-  if (!isApiKey(key)) return `${names.key} must be an API key: visible ASCII characters, no spaces`;
+  if (!isServerUrl(url)) return `${names.url} must be ${SERVER_URL}`;
+  if (!isApiKey(key)) return `${names.key} must be ${API_KEY}`;
   if (fetch !== undefined && typeof fetch !== 'function') return '"fetch" must be a function';
   return areHeaders(headers)
     ? undefined
-    : '"headers" must have visible ASCII text by name, and none that the provider sets, such as "authorization"';
+    : '"headers" must have visible ASCII text by name, each name once, and none that the provider or the connection sets, such as "authorization", "x-api-key" and "host"';
 };
 
 /** Returns what is wrong with options that are milliseconds. `longest` has the upper limit of each. */

@@ -8,7 +8,7 @@ import {
   isInexact,
 } from '@pennon/engine/core';
 import type { InexactNumber } from '@pennon/engine/core';
-import { isJsonObject, localFlagProblem, unknownOption } from '@pennon/sync';
+import { isJsonObject, localFlagProblem, localKeyProblem, unknownOption } from '@pennon/sync';
 import type { JsonObject } from '@pennon/sync';
 
 /** A flag set as it was received or read. The engine checks each flag when it compiles it. */
@@ -76,6 +76,8 @@ const toFlag = (flagKey: string, flag: unknown): unknown => {
 export const parseLocalFlags = (flags: LocalFlags): RawFlagSet => {
   if (!isJsonObject(flags))
     throw new TypeError('PennonProvider: "flags" must be an object with flags or values by key');
+  const problem = localKeyProblem(flags);
+  if (problem !== undefined) throw new TypeError(`PennonProvider: ${problem}`);
   const number = findInexactValue(flags);
   if (number !== undefined) throw new TypeError(`PennonProvider: "flags": ${describe(number)}`);
   const entries = Object.entries(flags).map(([key, flag]) => [key, toFlag(key, flag)] as const);

@@ -5,6 +5,7 @@ import {
   durationProblem,
   formProblem,
   isJsonObject,
+  isKey,
   LOGGER,
   LONGEST_TIMER_MS,
   originProblem,
@@ -13,6 +14,7 @@ import {
 import type { OptionForm, Runtime } from '@pennon/sync';
 
 import type { LocalFlags } from './flag-file.ts';
+import { CACHE_FILE, isPath, PATH, sameFileProblem } from './paths.ts';
 import { parseProxy, proxyFor } from './proxy.ts';
 
 type CommonOptions = {
@@ -139,27 +141,13 @@ export const refreshTimeout = (options: RefreshOptions): number => {
   return options.timeoutMs ?? REFRESH_TIMEOUT_MS;
 };
 
-/** The form of the key of an environment. The server has the same rule. */
-const ENVIRONMENT = /^(?!.*\.\.)[a-z\d][\w.-]*$/i;
-
-const isPath = (value: unknown): boolean =>
-  typeof value === 'string' && /[^/]$/.test(value) && !value.includes('\0');
-
-const PATH: OptionForm = [isPath, 'the path of a file'];
-
 const FORMS: Readonly<Record<string, OptionForm>> = {
   mode: [value => value === 'in-process' || value === 'remote', '"in-process" or "remote"'],
-  environment: [
-    value => typeof value === 'string' && ENVIRONMENT.test(value),
-    'the key of an environment, such as "production"',
-  ],
+  environment: [isKey, 'the key of an environment, such as "production"'],
   stream: BOOLEAN,
-  cacheFile: PATH,
+  cacheFile: CACHE_FILE,
   offlineFile: PATH,
-  bootstrap: [
-    value => isPath(value) || isJsonObject(value),
-    'the path of a file, or an object with flags',
-  ],
+  bootstrap: [value => isPath(value) || isJsonObject(value), `an object with flags, or ${PATH[1]}`],
   cacheEntries: [
     value => typeof value === 'number' && Number.isSafeInteger(value) && value >= 0,
     'a whole number of at least 0',
@@ -237,13 +225,18 @@ const validateOrigin = (options: PennonProviderOptions): void => {
     failIf(originProblem(options, 'offlineFile', [...COMMON, 'bootstrap']));
 };
 
-/** Returns a warning for each option that has an effect in remote mode only. */
-export const optionWarnings = (options: ResolvedOptions): readonly string[] =>
-  isRemote(options)
-    ? []
-    : Object.entries(options)
-        .filter(([name, value]) => REMOTE_OPTIONS.has(name) && value !== undefined)
-        .map(([name]) => `the option "${name}" has no effect unless "mode" is "remote"`);
+/** Returns a warning for each option that has no effect beside the others. */
+export const optionWarnings = (options: ResolvedOptions): readonly string[] => {
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  const names = given.map(([name]) => name);
+  if (!isRemote(options))
+    return names
+      .filter(name => REMOTE_OPTIONS.has(name))
+      .map(name => `the option "${name}" has no effect unless "mode" is "remote"`);
+  return options.cacheEntries === 0 && names.includes('cacheTtlMs')
+    ? ['the option "cacheTtlMs" has no effect, because "cacheEntries" is 0']
+    : [];
+};
 
 const REMOTE_OPTIONS = new Set(['cacheTtlMs', 'cacheEntries', 'requestTimeoutMs']);
 
@@ -259,6 +252,7 @@ export const resolveOptions = (
   failIf(durationProblem(options, DURATIONS));
   failIf(formProblem(options, FORMS));
   validateOrigin(options);
+  failIf(sameFileProblem(options));
   if (isOffline(options) || isLocal(options)) return options;
   return withVariables(options, variables);
 };

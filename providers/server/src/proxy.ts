@@ -1,3 +1,5 @@
+import { parseAuthority } from '@pennon/sync';
+
 /** The environment variables of the process. */
 type Variables = Readonly<Record<string, string | undefined>>;
 
@@ -47,11 +49,12 @@ export const proxyFor = (
   return { name, value };
 };
 
-const PROXY_FORM = /^(?:http:\/\/)?(?:[^\s/?#\\%]|%[\da-f]{2})+\/?$/i;
+/** A user and a password, encoded as in a URL, and the host with its port. */
+const PROXY_FORM = /^(?:http:\/\/)?((?:[^\s/?#\\%]|%[\da-f]{2})*@)?([^@/]+)\/?$/i;
 
 /** Returns the URL of an HTTP proxy, or undefined if it is malformed. */
 export const parseProxy = (proxy: unknown): string | undefined => {
-  if (typeof proxy !== 'string' || !PROXY_FORM.test(proxy)) return undefined;
-  const url = /^http:\/\//i.test(proxy) ? proxy : `http://${proxy}`;
-  return URL.canParse(url) && new URL(url).port !== '0' ? url : undefined;
+  if (typeof proxy !== 'string') return undefined;
+  const [, credentials = '', authority = ''] = PROXY_FORM.exec(proxy) ?? [];
+  return parseAuthority(authority) && `http://${credentials}${authority}`;
 };

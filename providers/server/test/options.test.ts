@@ -11,6 +11,8 @@ import { startFakeServer } from './support/fake-server.ts';
 import { booleanFlag } from './support/flags.ts';
 import { openOn, openProvider, startOn } from './support/open.ts';
 
+import { collectWarnings } from '../../../packages/sync/test/support/options.ts';
+
 const flags = { f: booleanFlag('f', true) };
 
 let directory: string;
@@ -67,15 +69,6 @@ describe('the options for the network', () => {
     expect(await client.getBooleanValue('f', false)).toBe(true);
   });
 });
-
-const ignore = () => undefined;
-
-/** A logger that collects the warnings. */
-const collectWarnings = () => {
-  const warnings: string[] = [];
-  const warn = (message: unknown) => void warnings.push(String(message));
-  return { warnings, logger: { error: ignore, info: ignore, debug: ignore, warn } };
-};
 
 describe('the logger', () => {
   const open = async (options: Partial<OnlineOptions> = {}, extra: object = {}) => {
@@ -160,7 +153,7 @@ describe('the logger', () => {
   it('receives a warning for each option that has an effect in remote mode only', () => {
     const { warnings, logger } = collectWarnings();
     const options = { url: 'http://flags.test', key: 'k', cacheTtlMs: 5, logger };
-    expect(() => new PennonProvider({ ...options, mode: 'remote', cacheEntries: 0 })).not.toThrow();
+    expect(() => new PennonProvider({ ...options, mode: 'remote' })).not.toThrow();
     expect(() => new PennonProvider({ ...options, requestTimeoutMs: undefined })).not.toThrow();
     expect(warnings).toEqual([
       'Pennon: the option "cacheTtlMs" has no effect unless "mode" is "remote"',
@@ -175,7 +168,7 @@ describe('the logger', () => {
     const { started } = openOn(server, { bootstrap: { flags } });
     await server.advance(250);
     await started;
-    OpenFeature.setLogger({ error: ignore, warn: ignore, info: ignore, debug: ignore });
+    OpenFeature.setLogger(collectWarnings().logger);
     expect(warnings).toEqual([expect.stringContaining('Pennon: the flags may be out of date')]);
   });
 });

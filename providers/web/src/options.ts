@@ -7,11 +7,13 @@ import {
   isApiKey,
   isJsonObject,
   isServerUrl,
+  localKeyProblem,
   LOGGER,
   LONGEST_TIMER_MS,
 } from '@pennon/sync';
 
 import type { LocalFlags } from './local-flags.ts';
+import { isValues } from './persistence.ts';
 import type { ValueStorage } from './persistence.ts';
 import type { Evaluation } from './resolution.ts';
 
@@ -29,7 +31,7 @@ export type OnlineOptions = CommonOptions & {
   /**
    * The response of `POST /api/v1/evaluations` for the first context, which a server put into the page, or the
    * result of `toBootstrap` of the server provider. The provider is ready with these values at once. Ignored
-   * if it is null, has another shape, or is for another targeting key.
+   * if it is null or for another targeting key, and with a warning if it has another shape.
    */
   readonly bootstrap?: Bootstrap | null | undefined;
   /** How long to wait for the first values, and for those of a new context; 2,000 by default. */
@@ -73,10 +75,17 @@ const milliseconds = (longest: number): OptionForm => [
   `a number of milliseconds greater than 0, and at most ${longest}`,
 ];
 
+/** The headers that a browser leaves out of the requests of a page, and that `areHeaders` permits. */
+const OF_BROWSER =
+  /^(accept-charset|access-control-.*|cookie2?|date|dnt|origin|referer|sec-.*|set-cookie|via)$/i;
+
 /** What each option must be, in few words, because pages load them. The type requires that none is forgotten. */
 const FORMS: Readonly<Record<keyof OnlineOptions | keyof FlagsOptions, OptionForm>> = {
-  url: [isServerUrl, 'the URL of a server, with http or https, and without query and password'],
-  key: [isApiKey, 'an API key'],
+  url: [
+    isServerUrl,
+    'the URL of a server: http or https, a host, a port that browsers permit, and a path, without variables',
+  ],
+  key: [isApiKey, 'an API key, without quotes, and not a variable that was not replaced'],
   bootstrap: [value => typeof value === 'object', 'an object or null'],
   initTimeoutMs: milliseconds(Infinity),
   storage: [
@@ -86,7 +95,10 @@ const FORMS: Readonly<Record<keyof OnlineOptions | keyof FlagsOptions, OptionFor
   storageMaxAgeMs: milliseconds(Infinity),
   stream: BOOLEAN,
   pollIntervalMs: milliseconds(LONGEST_TIMER_MS),
-  headers: [areHeaders, 'an object with ASCII text, and none that the provider sets'],
+  headers: [
+    value => areHeaders(value) && !Object.keys(value).some(name => OF_BROWSER.test(name)),
+    'an object with ASCII text by name, each name once, and none that the provider or the browser sets',
+  ],
   fetch: [value => typeof value === 'function', 'a function'],
   flags: [isJsonObject, 'an object with flags or values by key'],
   logger: LOGGER,
@@ -96,6 +108,32 @@ const FORMS: Readonly<Record<keyof OnlineOptions | keyof FlagsOptions, OptionFor
 export const checkOptions = (options: PennonWebProviderOptions | undefined): void => {
   const problem = problemOf(options);
   if (problem !== undefined) throw new TypeError(`PennonWebProvider: ${problem}`);
+};
+
+const REFRESH_TIMEOUT_MS = 2_000;
+
+/** Returns how long a refresh may take. Throws if its options can never work. */
+export const refreshTimeout = (options: RefreshOptions): number => {
+  const { timeoutMs = REFRESH_TIMEOUT_MS } = options;
+  const [isValid, form] = FORMS.initTimeoutMs;
+  const problem =
+    unknownName(options, ['timeoutMs'], 'option') ??
+    (isValid(timeoutMs) ? undefined : `"timeoutMs" must be ${form}`);
+  if (problem !== undefined) throw new TypeError(`PennonWebProvider: ${problem}`);
+  return timeoutMs;
+};
+
+/** Returns a warning about an option that has no effect, if there is one. */
+export const optionWarning = ({
+  bootstrap,
+  storage,
+  storageMaxAgeMs,
+}: OnlineOptions): string | undefined => {
+  if (bootstrap && !isValues(bootstrap))
+    return 'the option "bootstrap" has no effect without "revision" and "evaluations"';
+  return storage === null && storageMaxAgeMs !== undefined
+    ? 'the option "storageMaxAgeMs" has no effect, because "storage" is null'
+    : undefined;
 };
 
 /** Returns a sentence about the first name that is not known, or undefined. */
@@ -113,7 +151,8 @@ export const unknownName = (
 const problemOf = (options: PennonWebProviderOptions | undefined): string | undefined => {
   if (!isJsonObject(options)) return 'pass an object with "url" and "key", or with "flags"';
   const given: Readonly<Record<string, unknown>> = options;
-  const isLocal = given['flags'] !== undefined;
+  const { flags } = given;
+  const isLocal = flags !== undefined;
   const names = Object.keys(FORMS);
   const isUsed = (name: string) => given[name] !== undefined;
   const isRequired = (name: string) => !isLocal && (name === 'url' || name === 'key');
@@ -126,6 +165,7 @@ const problemOf = (options: PennonWebProviderOptions | undefined): string | unde
     (wrong && `"${wrong[0]}" must be ${wrong[1][1]}`) ??
     (isLocal && other
       ? `"flags" cannot be combined with "${other}"; remove one of them`
-      : undefined)
+      : undefined) ??
+    (isJsonObject(flags) ? localKeyProblem(flags) : undefined)
   );
 };

@@ -12,7 +12,7 @@ import { changedNames, NOT_STARTED, defaultRuntime } from '@pennon/sync';
 import type { LocalFlags } from './local-flags.ts';
 import { evaluateFlags } from './local-flags.ts';
 import type { OnlineOptions, PennonWebProviderOptions, RefreshOptions } from './options.ts';
-import { checkOptions, hasFlags } from './options.ts';
+import { checkOptions, hasFlags, optionWarning, refreshTimeout } from './options.ts';
 import { browserStorage, createPersistence, isValues } from './persistence.ts';
 import type { Reconciler, ReconcilerEvents } from './reconciler.ts';
 import { createReconciler } from './reconciler.ts';
@@ -24,7 +24,6 @@ import type { Freshness, ValueStore } from './value-store.ts';
 import { createValueStore } from './value-store.ts';
 
 const INIT_TIMEOUT_MS = 2_000;
-const REFRESH_TIMEOUT_MS = 2_000;
 const POLL_INTERVAL_MS = 30_000;
 
 /**
@@ -57,6 +56,8 @@ export class PennonWebProvider implements Provider {
     this.#options = options;
     if (hasFlags(options)) this.#localValues = evaluateFlags(options.flags, 1);
     this.#runtime = hasFlags(options) ? runtime : withFetch(runtime, options.fetch);
+    const warning = hasFlags(options) ? undefined : optionWarning(options);
+    if (warning !== undefined) this.#logger().warn(`Pennon: ${warning}`);
   }
 
   /** The SDK emits READY when the promise resolves, so the provider does not (2.8 of the specification). */
@@ -129,11 +130,8 @@ export class PennonWebProvider implements Provider {
    * Requests the values at once. Resolves to true when they are current, or to false if that takes longer than
    * `timeoutMs`, 2,000 by default, and on a hidden page, which follows nothing.
    */
-  async refresh({ timeoutMs = REFRESH_TIMEOUT_MS }: RefreshOptions = {}): Promise<boolean> {
-    if (!(timeoutMs > 0))
-      throw new TypeError(
-        'PennonWebProvider: "timeoutMs" must be a number of milliseconds greater than 0',
-      );
+  async refresh(options: RefreshOptions = {}): Promise<boolean> {
+    const timeoutMs = refreshTimeout(options);
     if (this.#source && this.#localValues) return true;
     return (await this.#reconciler?.subscription()?.refresh(timeoutMs)) ?? false;
   }

@@ -75,10 +75,15 @@ describe('a refresh', () => {
     expect(await provider.refresh()).toBe(true);
   });
 
-  it.each([0, -1, Number.NaN])('rejects timeoutMs %d', async timeoutMs => {
+  it.each<[options: object, message: string]>([
+    [{ timeoutMs: 0 }, '"timeoutMs" must be a number of milliseconds greater than 0'],
+    [{ timeoutMs: -1 }, '"timeoutMs" must be'],
+    [{ timeoutMs: Number.NaN }, '"timeoutMs" must be'],
+    [{ timeoutMs: '500' }, '"timeoutMs" must be'],
+    [{ timeoutMs: null }, '"timeoutMs" must be'],
+    [{ timeout: 500 }, 'there is no option "timeout"; the options are timeoutMs'],
+  ])('rejects %j', async (options, message) => {
     const { provider } = await startReady({ a: true });
-    await expect(provider.refresh({ timeoutMs })).rejects.toThrow(
-      '"timeoutMs" must be a number of milliseconds greater than 0',
-    );
+    await expect(provider.refresh(options)).rejects.toThrow(message);
   });
 });

@@ -21,7 +21,7 @@ from ._engine.exact_numbers import (
 from ._errors import SyncError
 from ._flag_set import FlagSet
 from ._json import parse_json
-from ._local_flags import local_flag_problem
+from ._local_flags import local_flag_problem, local_key_problem
 
 FilePath: TypeAlias = "str | os.PathLike[str]"
 
@@ -134,9 +134,9 @@ def parse_local_flags(flags: Mapping[str, Any]) -> FlagSet:
     """A flag set of flags by key, each a value or a flag. Raises ValueError if one is malformed."""
     if not isinstance(flags, Mapping):
         raise ValueError("flags must be a mapping of flag keys to values or flags")
-    for key in flags:
-        if not isinstance(key, str):
-            raise ValueError(f"flags: the key {key!r} must be a string")
+    problem = local_key_problem(flags)
+    if problem is not None:
+        raise ValueError(problem)
     number = find_inexact_value(flags)
     if number is not None:
         raise ValueError(f"flags: {number}")

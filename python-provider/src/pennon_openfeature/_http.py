@@ -44,6 +44,11 @@ class Address:
     environment: str | None = None
     network: Network = field(default_factory=Network)
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether connections to the server have no TLS."""
+        return urlsplit(self.url).scheme == "http"
+
     def path(self, endpoint: str) -> str:
         query = f"?environment={quote(self.environment, safe='')}" if self.environment else ""
         return f"{urlsplit(self.url).path.rstrip('/')}/api/v1/{endpoint}{query}"

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import json
+import re
+from collections.abc import Iterable
 from typing import Any
 
 from ._engine.flags import FLAG_FIELDS
@@ -12,6 +15,26 @@ _FIELDS = (
     *FLAG_FIELDS,
     *("version", "createdAt", "updatedAt", "name", "description", "tags", "owner"),
 )
+
+
+_KEY = re.compile(r"(?!.*\.\.)[a-zA-Z0-9][a-zA-Z0-9_.-]{0,99}")
+
+
+def is_key(value: object) -> bool:
+    """Whether a value is the key of a flag or an environment. The server has the same rule."""
+    return isinstance(value, str) and _KEY.fullmatch(value) is not None
+
+
+def local_key_problem(keys: Iterable[object]) -> str | None:
+    """What is wrong with the keys of flags."""
+    for key in keys:
+        if not is_key(key):
+            shown = json.dumps(key, ensure_ascii=False) if isinstance(key, str) else repr(key)
+            return (
+                f'flags cannot have the key {shown}: use 1 to 100 letters, digits, ".", "_" and '
+                '"-", with a letter or a digit first, and without ".."'
+            )
+    return None
 
 
 def local_flag_problem(flag_or_value: dict[str, Any]) -> str | None:

@@ -10,12 +10,14 @@ import ssl
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
-from urllib.parse import urlsplit
 
 from ._flag_file import FilePath
 from ._flag_set import FlagSet
 from ._http import Address, Network
+from ._local_flags import is_key
+from ._paths import PATH, is_path, path_problem, same_file_problem
 from ._proxy import parse_proxy, proxy_for
+from ._server_url import is_server_url
 from ._timing import LONGEST_TIMER_MS, Timing
 
 # The options that are milliseconds, with the longest. What uses a timer is limited by it.
@@ -92,21 +94,25 @@ def validate_options(options: Options) -> Options:
         raise ValueError("cache_entries must be a whole number of at least 0")
     if not isinstance(options.stream, bool):
         raise ValueError(f"stream must be True or False, not {options.stream!r}")
-    for name in ("cache_file", "offline_file"):
-        path = getattr(options, name)
-        if path is not None and not _is_path(path):
-            raise ValueError(f"{name} must be the path of a file")
-    bootstrap = options.bootstrap
-    if not (bootstrap is None or isinstance(bootstrap, Mapping) or _is_path(bootstrap)):
-        raise ValueError("bootstrap must be the path of a file, or an object with flags")
+    _validate_files(options)
     return options
 
 
-def _is_path(value: object) -> bool:
-    if not isinstance(value, str | os.PathLike):
-        return False
-    path = os.fspath(value)
-    return isinstance(path, str) and path[-1:] not in ("", "/") and "\0" not in path
+def _validate_files(options: Options) -> None:
+    cache_file, offline_file, bootstrap = (
+        options.cache_file,
+        options.offline_file,
+        options.bootstrap,
+    )
+    for name, path in (("cache_file", cache_file), ("offline_file", offline_file)):
+        problem = None if path is None else path_problem(name, path)
+        if problem is not None:
+            raise ValueError(problem)
+    if not (bootstrap is None or isinstance(bootstrap, Mapping) or is_path(bootstrap)):
+        raise ValueError(f"bootstrap must be an object with flags, or {PATH}")
+    problem = same_file_problem(cache_file, offline_file, bootstrap)
+    if problem is not None:
+        raise ValueError(problem)
 
 
 def validate_duration(name: str, value: object, longest: float) -> None:
@@ -136,10 +142,17 @@ def validate_origin(given: Sequence[str]) -> None:
             raise ValueError(f"{origin} cannot be combined with {other}; remove one of them")
 
 
-def option_warnings(given: Sequence[str], mode: ProviderMode) -> list[str]:
-    """A warning for each option that has an effect in remote mode only."""
-    names = [] if mode == "remote" else [name for name in given if name in _REMOTE_OPTIONS]
-    return [f'the option {name} has no effect unless mode is "remote"' for name in names]
+def option_warnings(given: Sequence[str], options: Options) -> list[str]:
+    """A warning for each option that has no effect beside the others."""
+    warnings = []
+    if options.mode != "remote":
+        remote = [name for name in given if name in _REMOTE_OPTIONS]
+        warnings += [f'the option {name} has no effect unless mode is "remote"' for name in remote]
+    elif options.cache_entries == 0 and "cache_ttl_ms" in given:
+        warnings.append("the option cache_ttl_ms has no effect, because cache_entries is 0")
+    if "ssl_context" in given and options.address and options.address.is_plain:
+        warnings.append("the option ssl_context has no effect: use a url with https for TLS")
+    return warnings
 
 
 def parse_address(
@@ -150,15 +163,19 @@ def parse_address(
     key_name, key = ("PENNON_KEY", os.environ.get("PENNON_KEY")) if key is None else ("key", key)
     if not url or not key:
         raise ValueError(_missing_message(is_url_missing=not url, is_key_missing=not key))
-    if not _is_url(url):
-        # The value may contain a password, so the message does not repeat it.
+    # The values may be secret, so the messages do not repeat them.
+    if not is_server_url(url):
         raise ValueError(
-            f"{url_name} must be the URL of a server, such as https://flags.example.com, "
-            "without user, password, query and fragment"
+            f"{url_name} must be the URL of a server, such as https://flags.example.com or "
+            "http://10.0.0.7:4400/flags: without user, password, query and fragment, without "
+            'patterns, variables and "/api/v1", and with a port that browsers do not block'
         )
-    if not _is_visible(key):
-        raise ValueError(f"{key_name} must be an API key: visible ASCII characters, no spaces")
-    if environment is not None and not _matches(_ENVIRONMENT, environment):
+    if not _is_api_key(key):
+        raise ValueError(
+            f"{key_name} must be an API key: visible ASCII characters, no spaces, no quotes around "
+            "it, and not a variable that was not replaced"
+        )
+    if environment is not None and not is_key(environment):
         raise ValueError('environment must be the key of an environment, such as "production"')
     proxy = _resolve_proxy(url, network.proxy)
     return Address(url, key, environment, replace(network, proxy=proxy))
@@ -174,32 +191,30 @@ def _missing_message(*, is_url_missing: bool, is_key_missing: bool) -> str:
     return f"{name} is required: pass it, or set PENNON_{name.upper()}"
 
 
-# The form of the key of an environment. The server has the same rule.
-_ENVIRONMENT = re.compile(r"(?!.*\.\.)[a-zA-Z0-9][a-zA-Z0-9_.-]*")
-
-# The provider or the connection sets them.
+# What the provider or the connection sets, or what would change the meaning of a request or its
+# body.
 _RESERVED_HEADERS = re.compile(
-    r"authorization|connection|content-length|content-type|expect|host|if-none-match|keep-alive"
-    r"|last-event-id|proxy-.*|te|trailer|transfer-encoding|upgrade",
+    r"accept-encoding|authorization|connection|content-.*|expect|host|if-.*|keep-alive"
+    r"|last-event-id|proxy-.*|range|te|trailer|transfer-encoding|upgrade|x-api-key",
     re.IGNORECASE,
 )
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-
-
-def _matches(pattern: re.Pattern[str], value: object) -> bool:
-    return isinstance(value, str) and pattern.fullmatch(value) is not None
 
 
 def parse_network(
     headers: Mapping[str, str] | None, ssl_context: ssl.SSLContext | None, proxy: str | None
 ) -> Network:
     """How to connect to the server. Raises ValueError if that is invalid."""
+    seen = set()
     for name, value in _header_items(headers):
         if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
             # Not the name itself, which may be a whole line with a secret.
             raise ValueError('headers has an invalid name: use names such as "x-tenant"')
         if _RESERVED_HEADERS.fullmatch(name):
-            raise ValueError(f'headers cannot set "{name}"')
+            raise ValueError(f'headers cannot set "{name}", which the provider or HTTP sets')
+        if name.lower() in seen:
+            raise ValueError(f'headers has "{name}" twice: remove one of them')
+        seen.add(name.lower())
         # The value may be a secret, so the message does not contain it.
         if not isinstance(value, str) or not value.isascii() or not value.isprintable():
             raise ValueError(f'headers: the value of "{name}" must be visible ASCII text')
@@ -218,22 +233,17 @@ def _header_items(headers: object) -> Iterable[tuple[object, object]]:
     return (headers or {}).items()
 
 
-_URL = re.compile(r"https?://[^\s/?#@\\]+(/[^\s?#\\]*)?", re.IGNORECASE)
+# The quotes of another file, a variable that was not replaced, and the text of a missing value.
+_NOT_FILLED_IN = re.compile(
+    r"""(["'`]).*\1|\$[A-Z_][A-Z0-9_]*|[$%]?\{.*\}|\$\(.*\)|<.*>|%\w+%|undefined|null|None"""
+)
+_API_KEY = re.compile("[!-~]{1,512}")
 
 
-def _is_url(url: object) -> bool:
-    if not isinstance(url, str) or _URL.fullmatch(url) is None:
+def _is_api_key(key: object) -> bool:
+    if not isinstance(key, str) or _API_KEY.fullmatch(key) is None:
         return False
-    try:
-        # The port is validated on access, not by urlsplit.
-        parts = urlsplit(url)
-        return (parts.hostname or "\n").isprintable() and parts.port != 0
-    except ValueError:
-        return False
-
-
-def _is_visible(key: object) -> bool:
-    return isinstance(key, str) and key.isascii() and key.isprintable() and " " not in key
+    return _NOT_FILLED_IN.fullmatch(key) is None
 
 
 def _resolve_proxy(url: str, option: str | None) -> str | None:

@@ -128,7 +128,7 @@ class PennonProvider(Resolvers):
                 timing=self._timing,
             )
         )
-        for warning in option_warnings(given, mode):
+        for warning in option_warnings(given, self._options):
             logger.warning("%s", warning)
         self._state = ProviderStateMachine(self.emit, self._set_status, self._timing.event_delay_ms)
         self._session: Session | None = None

@@ -7,6 +7,8 @@ import re
 from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
+from ._server_url import parse_authority
+
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -49,21 +51,16 @@ def _is_excluded(server: SplitResult, excluded: str) -> bool:
     )
 
 
-_PROXY_FORM = re.compile(r"(http://)?([^\s/?#\\%]|%[0-9a-f]{2})+/?", re.IGNORECASE)
+# A user and a password, encoded as in a URL, and the host with its port.
+_PROXY_FORM = re.compile(
+    r"(?:http://)?(?P<credentials>(?:[^\s/?#\\%]|%[0-9a-f]{2})*@)?(?P<authority>[^@/]+)/?",
+    re.IGNORECASE,
+)
 
 
 def parse_proxy(proxy: object) -> str | None:
     """The URL of an HTTP proxy, or None if it is malformed."""
-    if not isinstance(proxy, str) or _PROXY_FORM.fullmatch(proxy) is None:
+    match = _PROXY_FORM.fullmatch(proxy) if isinstance(proxy, str) else None
+    if match is None or parse_authority(match["authority"]) is None:
         return None
-    url = proxy if proxy.lower().startswith("http://") else f"http://{proxy}"
-    return url if _has_valid_host(url) else None
-
-
-def _has_valid_host(url: str) -> bool:
-    try:
-        # The port is validated on access, not by urlsplit.
-        parts = urlsplit(url)
-        return bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
+    return f"http://{match['credentials'] or ''}{match['authority']}"

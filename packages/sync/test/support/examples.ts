@@ -18,7 +18,7 @@ const readmeExample = (directory: string): string => {
   const readme = readFileSync(join(directory, 'README.md'), 'utf8');
   const [, text = ''] = /```ts\n(.*?)\n```/s.exec(readme) ?? [];
   return text
-    .replace('https://flags.example.com', 'http://127.0.0.1:1')
+    .replace('https://flags.example.com', 'http://127.0.0.1:2')
     .replace('pennon_', 'a-key')
     .replace('…', '')
     .replace(/\n *cacheFile:[^\n]*/, '');
