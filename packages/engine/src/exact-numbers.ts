@@ -42,25 +42,31 @@ const movePath = (path: (string | number)[], token: string): void => {
 
 const isInteger = (text: string): boolean => /^-?\d+$/.test(text);
 
+/** Smaller doubles have fewer digits, and the smallest are 0. */
+const SMALLEST_WITH_ALL_DIGITS = 2 ** -1_022;
+
 /**
- * Whether the text of a number is beyond the integers that all differ as doubles, and is not the exact text
- * of a double. An integer is always refused there, because the next one is the same double; also 1e20, which
- * JSON writes as an integer when it is read again.
+ * Whether the text of a number is not the exact text of a double, and either beyond the integers that all differ
+ * as doubles, or closer to 0 than the doubles with all digits. A fraction in between is rounded as in every
+ * language. A large integer is always refused, because the next one is the same double; also 1e20, which JSON
+ * writes as an integer when it is read again.
  */
 export const isInexact = (text: string): boolean => {
   const value = Number(text);
-  if (Math.abs(value) <= Number.MAX_SAFE_INTEGER) return false;
+  const magnitude = Math.abs(value);
   const written = String(value);
+  const isChanged = significantDigits(text) !== significantDigits(written);
+  if (magnitude < SMALLEST_WITH_ALL_DIGITS) return isChanged;
   return (
-    isInteger(text) || isInteger(written) || significantDigits(text) !== significantDigits(written)
+    magnitude > Number.MAX_SAFE_INTEGER && (isInteger(text) || isInteger(written) || isChanged)
   );
 };
 
 const significantDigits = (text: string): string =>
   text
     .replace(/e.*/i, '')
-    .replace(/[-.]/g, '')
-    .replace(/^0+|0+$/g, '');
+    .replaceAll(/\D/g, '')
+    .replaceAll(/^0+|0+$/g, '');
 
 /**
  * Returns the first number of a value that JSON text would not keep. Other than text, a value may contain a

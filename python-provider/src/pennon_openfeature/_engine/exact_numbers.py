@@ -12,6 +12,9 @@ from .text import number_text
 
 _MAX_SAFE_INTEGER = 2**53 - 1
 
+# Smaller doubles have fewer digits, and the smallest are 0.
+_SMALLEST_WITH_ALL_DIGITS = 2.0**-1_022
+
 # What an inexact number has: 16 digits, or an exponent. Most texts have neither.
 _MAY_BE_INEXACT = re.compile(r"\d{16}|\d[eE]", re.ASCII)
 
@@ -71,21 +74,25 @@ def _move_path(path: list[str | int], part: str) -> None:
 
 
 def is_inexact(text: str) -> bool:
-    """Whether a number is beyond the integers that all differ as doubles, and is not exact.
+    """Whether a number is not the exact text of a double, and either beyond the integers that all
+    differ as doubles, or closer to 0 than the doubles with all digits.
 
-    An integer is always refused there, because the next one is the same double; also 1e20, which
-    JSON writes as an integer when it is read again.
+    A fraction in between is rounded as in every language. A large integer is always refused,
+    because the next one is the same double; also 1e20, which JSON writes as an integer when it is
+    read again.
     """
     value = float(text)
-    if abs(value) <= _MAX_SAFE_INTEGER:
+    if _SMALLEST_WITH_ALL_DIGITS <= abs(value) <= _MAX_SAFE_INTEGER:
         return False
+    is_changed = _significant_digits(text) != _significant_digits(repr(value))
+    if abs(value) < _SMALLEST_WITH_ALL_DIGITS:
+        return is_changed
     written = number_text(value) if math.isfinite(value) else text
-    is_integer = any(each.lstrip("-").isdigit() for each in (text, written))
-    return is_integer or _significant_digits(text) != _significant_digits(repr(value))
+    return is_changed or any(each.lstrip("-").isdigit() for each in (text, written))
 
 
 def _significant_digits(text: str) -> str:
-    return re.sub("e.*", "", text.lower()).replace(".", "").replace("-", "").strip("0")
+    return re.sub(r"[eE].*|[^0-9]", "", text).strip("0")
 
 
 def find_inexact_value(value: object, path: tuple[str | int, ...] = ()) -> InexactNumber | None:
