@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 
-import { descriptiveFields } from './flag.ts';
+import { descriptiveFields, descriptiveInputs } from './flag.ts';
 import { strictObject } from './strict-object.ts';
 import { Instant, Key } from './text.ts';
 
@@ -15,7 +15,7 @@ export type Environment = z.infer<typeof Environment>;
 /** The body of a request that creates an environment. */
 export const EnvironmentCreate = strictObject({
   key: Key,
-  description: descriptiveFields.description,
+  description: descriptiveInputs.description,
 });
 export type EnvironmentCreate = z.infer<typeof EnvironmentCreate>;
 

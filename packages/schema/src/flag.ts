@@ -6,7 +6,19 @@ import { LIMITS } from './limits.ts';
 import { strictObject } from './strict-object.ts';
 import { Rule, RuleInput, Seed } from './rule.ts';
 import { oneOf } from './suggest.ts';
-import { expected, fits, hasLength, Instant, Key, Name, text } from './text.ts';
+import {
+  distinct,
+  expected,
+  fits,
+  hasLength,
+  Instant,
+  Key,
+  line,
+  lines,
+  Name,
+  NameInput,
+  text,
+} from './text.ts';
 
 /** The type of all variants of a flag. `object` is a JSON object, not a list or null. */
 export const FlagType = oneOf(['boolean', 'string', 'number', 'object'], {
@@ -27,31 +39,35 @@ const atMost = <Schema extends z.ZodType>(limit: number, what: string, schema: S
   );
 
 const variantsMessage = 'must be an object of variants such as {"on": true, "off": false}';
-const variants = atMost(
-  LIMITS.variants,
-  'variants',
-  z
-    .record(Name, Value, {
-      error: ({ code, input }) =>
-        code === 'invalid_type' ? expected(variantsMessage, input) : undefined,
-    })
-    .refine(all => Object.keys(all).length >= 1, 'must have at least one variant')
-    .meta({ minProperties: 1, maxProperties: LIMITS.variants }),
-);
+const variantsBy = (name: typeof Name) =>
+  atMost(
+    LIMITS.variants,
+    'variants',
+    z
+      .record(name, Value, {
+        error: ({ code, input }) =>
+          code === 'invalid_type' ? expected(variantsMessage, input) : undefined,
+      })
+      .refine(all => Object.keys(all).length >= 1, 'must have at least one variant')
+      .meta({ minProperties: 1, maxProperties: LIMITS.variants }),
+  );
+const variants = variantsBy(NameInput);
 const metadataValue = Scalar.refine(
   value => typeof value !== 'string' || hasLength(value, 0, LIMITS.textLength),
   `must be at most ${LIMITS.textLength} characters`,
 ).meta({ maxLength: LIMITS.textLength });
-const metadata = atMost(
-  LIMITS.metadataEntries,
-  'entries',
-  z.record(Name, metadataValue).meta({ maxProperties: LIMITS.metadataEntries }),
-);
+const metadataBy = (name: typeof Name) =>
+  atMost(
+    LIMITS.metadataEntries,
+    'entries',
+    z.record(name, metadataValue).meta({ maxProperties: LIMITS.metadataEntries }),
+  );
+const metadata = metadataBy(NameInput);
 const rules = <Item extends z.ZodType>(item: Item) =>
   listFewProblems(z.array(item).max(LIMITS.rules, `must have at most ${LIMITS.rules} rules`));
-const tags = z
-  .array(text(1, LIMITS.nameLength))
-  .max(LIMITS.tags, `must have at most ${LIMITS.tags} tags`);
+const tagsOf = (tag: typeof Name) =>
+  z.array(tag).max(LIMITS.tags, `must have at most ${LIMITS.tags} tags`);
+const tags = tagsOf(NameInput).refine(...distinct('tag'));
 
 const DefaultVariant = text(1, LIMITS.nameLength, 'the name of a variant, or null');
 
@@ -60,7 +76,7 @@ const evaluatedFields = {
   key: Key,
   type: FlagType,
   enabled: z.boolean(),
-  variants,
+  variants: variantsBy(Name),
   defaultVariant: DefaultVariant.nullable(),
   rules: rules(Rule),
   seed: Seed,
@@ -71,9 +87,17 @@ const evaluatedFields = {
 export const descriptiveFields = {
   name: text(0, LIMITS.titleLength).nullish(),
   description: text(0, LIMITS.textLength).nullish(),
-  tags: tags.nullish(),
+  tags: tagsOf(Name).nullish(),
   owner: text(0, LIMITS.titleLength).nullish(),
 };
+
+/** The same fields in a request. */
+export const descriptiveInputs = {
+  name: line(0, LIMITS.titleLength).nullish(),
+  description: lines(0, LIMITS.textLength).nullish(),
+  tags: tags.nullish(),
+  owner: line(0, LIMITS.titleLength).nullish(),
+} satisfies Record<keyof typeof descriptiveFields, z.ZodType>;
 
 const version = z.int().min(1);
 
@@ -93,7 +117,7 @@ export const readOnlyFields = {
  */
 export const Flag = strictObject({
   ...evaluatedFields,
-  metadata,
+  metadata: metadataBy(Name),
   ...descriptiveFields,
   ...serverManagedFields,
 })
@@ -113,7 +137,7 @@ export const requires = z
 /** A flag in a flag set: the fields that an engine needs, without descriptive fields. */
 export const EvaluationFlag = strictObject({
   ...evaluatedFields,
-  metadata,
+  metadata: metadataBy(Name),
   version,
   requires,
 }).meta({
@@ -174,7 +198,7 @@ export const FlagCreate = strictObject({
   seed: Seed.nullish(),
   clientVisible: z.boolean().nullish(),
   metadata: metadata.nullish(),
-  ...descriptiveFields,
+  ...descriptiveInputs,
   ...readOnlyFields,
 } satisfies RequestFields).refine(...fits(LIMITS.flagBytes));
 export type FlagCreate = z.infer<typeof FlagCreate>;
@@ -194,6 +218,6 @@ export const FlagPatch = strictObject({
   seed: Seed.nullish(),
   clientVisible: z.boolean().nullish(),
   metadata: metadata.nullish(),
-  ...descriptiveFields,
+  ...descriptiveInputs,
 } satisfies RequestFields).refine(...fits(LIMITS.flagBytes));
 export type FlagPatch = z.infer<typeof FlagPatch>;

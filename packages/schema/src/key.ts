@@ -4,7 +4,7 @@ import { ALL_ENVIRONMENTS } from './environment.ts';
 import { LIMITS } from './limits.ts';
 import { oneOf } from './suggest.ts';
 import { strictObject } from './strict-object.ts';
-import { Instant, Key, text } from './text.ts';
+import { distinct, Instant, Key, NameInput, text } from './text.ts';
 
 /** The role of an API key. The server's permission table lists the procedures that each may call. */
 export const Role = oneOf(['admin', 'editor', 'viewer', 'server', 'client'], {
@@ -32,16 +32,17 @@ const Origin = z
   .regex(/^https?:\/\/[^/?#\s]+$/, { error: originMessage, abort: true })
   .refine(origin => URL.canParse(origin) && new URL(origin).origin === origin, originMessage);
 
+const allowedOrigins = z
+  .array(Origin)
+  .min(1, 'must name at least one origin')
+  .max(LIMITS.allowedOrigins, `must name at most ${LIMITS.allowedOrigins} origins`);
+
 const keyFields = {
   name: text(1, LIMITS.nameLength),
   role: Role,
   environment: KeyScope,
   expiresAt: Instant.nullish(),
-  allowedOrigins: z
-    .array(Origin)
-    .min(1, 'must name at least one origin')
-    .max(LIMITS.allowedOrigins, `must name at most ${LIMITS.allowedOrigins} origins`)
-    .nullish(),
+  allowedOrigins: allowedOrigins.nullish(),
 };
 
 /** The id of an API key: one URL path segment that needs no encoding. */
@@ -56,7 +57,11 @@ export const ApiKey = strictObject({ id: KeyId, ...keyFields, createdAt: Instant
 export type ApiKey = z.infer<typeof ApiKey>;
 
 /** The body of a request that creates an API key. */
-export const ApiKeyCreate = strictObject(keyFields);
+export const ApiKeyCreate = strictObject({
+  ...keyFields,
+  name: NameInput,
+  allowedOrigins: allowedOrigins.refine(...distinct('origin')).nullish(),
+});
 export type ApiKeyCreate = z.infer<typeof ApiKeyCreate>;
 
 /** The response to the creation of an API key, the only one that includes the secret. */

@@ -6,7 +6,7 @@ import { problemsOf } from './issues.ts';
 import { Scalar } from './json.ts';
 import { LIMITS } from './limits.ts';
 import { strictObject } from './strict-object.ts';
-import { expected, Name, text } from './text.ts';
+import { expected, Name, NameInput, text } from './text.ts';
 
 const weightMessage = `must be a whole number from 0 to ${LIMITS.splitWeight}`;
 const weightError = ({ input }: { input?: unknown }): string =>
@@ -87,7 +87,7 @@ export const checkShortForm = (rule: RuleInput, context: z.core.$RefinementCtx):
 
 const ruleInput = strictObject({
   ...Rule.shape,
-  id: Name.nullish(),
+  id: NameInput.nullish(),
   conditions: Conditions.nullish(),
   attribute: Attribute.nullish(),
   operator: Operator.nullish(),

@@ -1,7 +1,13 @@
 import type { z } from 'zod';
 
 import { SegmentConditions } from './condition.ts';
-import { descriptiveFields, readOnlyFields, requires, serverManagedFields } from './flag.ts';
+import {
+  descriptiveFields,
+  descriptiveInputs,
+  readOnlyFields,
+  requires,
+  serverManagedFields,
+} from './flag.ts';
 import { LIMITS } from './limits.ts';
 import { strictObject } from './strict-object.ts';
 import { fits, Key } from './text.ts';
@@ -47,7 +53,7 @@ export const SEGMENT_FIELDS = {
 export const SegmentCreate = strictObject({
   key: Key,
   conditions: SegmentConditions,
-  ...descriptiveFields,
+  ...descriptiveInputs,
   ...readOnlyFields,
 }).refine(...fits(LIMITS.segmentBytes));
 export type SegmentCreate = z.infer<typeof SegmentCreate>;
@@ -60,6 +66,6 @@ export type SegmentReplace = z.infer<typeof SegmentReplace>;
 export const SegmentPatch = strictObject({
   key: Key,
   conditions: SegmentConditions.optional(),
-  ...descriptiveFields,
+  ...descriptiveInputs,
 }).refine(...fits(LIMITS.segmentBytes));
 export type SegmentPatch = z.infer<typeof SegmentPatch>;

@@ -45,6 +45,34 @@ export const text = (min: number, max: number, what = 'a string') =>
     })
     .meta(min === 0 ? { maxLength: max } : { minLength: min, maxLength: max });
 
+const isBlank = (value: string): boolean => value !== '' && value.trim() === '';
+const notBlank = [
+  (value: string) => !isBlank(value),
+  'must not consist of white space only',
+] as const;
+
+/** A schema for one line of text in a request. What is stored may have any text. */
+export const line = (min: number, max: number) =>
+  text(min, max)
+    .refine(value => !/\p{Cc}/u.test(value), 'must be one line of text, without control characters')
+    .refine(...notBlank);
+
+/** A schema for several lines of text in a request. */
+export const lines = (min: number, max: number) =>
+  text(min, max)
+    .refine(
+      value => !/[^\P{Cc}\t\n\r]/u.test(value),
+      'must not have control characters, apart from tabs and line breaks',
+    )
+    .refine(...notBlank);
+
+/** Returns the arguments of `refine` that refuse a list with the same `what` twice. */
+export const distinct = (what: string) =>
+  [
+    (list: readonly string[]) => new Set(list).size === list.length,
+    `must not name the same ${what} twice`,
+  ] as const;
+
 /** A flag, segment or environment key. Always one URL path segment that needs no encoding. */
 export const Key = z
   .string()
@@ -57,6 +85,9 @@ export const Key = z
 
 /** The name of a variant or the id of a rule: any text of 1 to 100 code points. */
 export const Name = text(1, LIMITS.nameLength);
+
+/** A name in a request. */
+export const NameInput = line(1, LIMITS.nameLength);
 
 /** A date and time in UTC or with an offset, years 0000 to 9999: `2026-01-31T12:00:00.000Z`. */
 export const Instant = z.iso.datetime({

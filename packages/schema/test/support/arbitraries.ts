@@ -31,6 +31,11 @@ const key = fc
   .string({ unit: fc.constantFrom(...Array.from('abcXYZ019._-')), minLength: 1, maxLength: 100 })
   .filter(text => /^[A-Za-z0-9]/.test(text) && !text.includes('..'));
 const name = textOf(1, 100);
+/** Text that a request may have, on one line. */
+const lineOf = (minLength: number, maxLength: number) =>
+  textOf(minLength, maxLength).map(text => text.replaceAll(/\p{Cc}|^\s/gu, 'x'));
+const line = lineOf(0, 50);
+const nameInput = lineOf(1, 100);
 const prose = textOf(0, 50);
 const number = fc.double({ noNaN: true, noDefaultInfinity: true });
 const scalar = fc.oneof(textOf(0, 20), number, fc.boolean());
@@ -40,9 +45,9 @@ const instant = fc
   .map(date => date.toISOString());
 
 /** Names never include `__proto__`: a record drops it, so the server refuses it before parsing. */
-const recordOf = <Item>(item: fc.Arbitrary<Item>, minKeys = 0) =>
+const recordOf = <Item>(item: fc.Arbitrary<Item>, minKeys = 0, names = name) =>
   fc.dictionary(
-    name.filter(text => text !== '__proto__'),
+    names.filter(text => text !== '__proto__'),
     item,
     { minKeys, maxKeys: 5, noNullPrototype: true },
   );
@@ -130,7 +135,7 @@ const rule: fc.Arbitrary<Rule> = fc.record(
 );
 
 const ruleInFull = fc.record(
-  { id: fc.option(name), conditions: fc.option(conditions), ...outcome },
+  { id: fc.option(nameInput), conditions: fc.option(conditions), ...outcome },
   { requiredKeys: [] },
 );
 const ruleInShort = fc
@@ -149,6 +154,12 @@ const descriptiveFields = {
   description: fc.option(prose),
   tags: fc.option(fc.array(textOf(1, 100), { maxLength: 3 })),
   owner: fc.option(prose),
+};
+const descriptiveInputs = {
+  name: fc.option(line),
+  description: fc.option(line),
+  tags: fc.option(fc.uniqueArray(nameInput, { maxLength: 3 })),
+  owner: fc.option(line),
 };
 const serverManagedFields = {
   version: fc.integer({ min: 1 }),
@@ -201,13 +212,13 @@ export const flagCreate: fc.Arbitrary<FlagCreate> = fc.record(
     key,
     enabled: fc.boolean(),
     type: fc.option(type),
-    variants: fc.option(variants),
+    variants: fc.option(recordOf(value, 1, nameInput)),
     defaultVariant: fc.option(name),
     rules: fc.option(fc.array(ruleInput, { maxLength: 3 })),
     seed: fc.option(textOf(1, 256)),
     clientVisible: fc.option(fc.boolean()),
-    metadata: fc.option(metadata),
-    ...descriptiveFields,
+    metadata: fc.option(recordOf(scalar, 0, nameInput)),
+    ...descriptiveInputs,
     ...readOnlyFields,
   },
   { requiredKeys: ['key', 'enabled'] },
