@@ -28,6 +28,8 @@ export type ObservedValues = {
   readonly sourceAgeMs: () => number;
   /** How many lines of the log were not written. */
   readonly droppedLogLines: () => number;
+  /** How many entries in the store of other programs were removed or replaced. */
+  readonly foreignEntries: () => number;
 };
 
 /** Returns how to get the text of all metrics, given those of this process. */
@@ -137,15 +139,26 @@ const observeValues = (registry: Registry, values: ObservedValues): void => {
     () => values.sourceAgeMs() / 1_000,
     'max',
   );
-  const dropped = new Counter({
-    name: 'pennon_log_lines_dropped_total',
-    help: 'Lines of the log that could not be written, because standard error was full, closed or not read.',
-    registers: [registry],
-    collect() {
-      dropped.reset();
-      dropped.inc(values.droppedLogLines());
-    },
-  });
+  const counter = (name: string, help: string, read: () => number) =>
+    new Counter({
+      name,
+      help,
+      registers: [registry],
+      collect() {
+        this.reset();
+        this.inc(read());
+      },
+    });
+  counter(
+    'pennon_log_lines_dropped_total',
+    'Lines of the log that could not be written, because standard error was full, closed or not read.',
+    values.droppedLogLines,
+  );
+  counter(
+    'pennon_foreign_entries_total',
+    'Entries that other programs wrote to the keys of Pennon in Redis, and that were removed or replaced.',
+    values.foreignEntries,
+  );
   const revision = new Gauge({
     name: 'pennon_revision',
     help: 'Revision of the flag set in memory, by environment.',

@@ -242,6 +242,7 @@ const observedValues = (
   degradedMs: () => degradedMs(services, services.clock),
   sourceAgeMs: () => sourceAges(services).oldestMs,
   droppedLogLines: countDroppedLines,
+  foreignEntries: () => services.store.foreignEntries?.() ?? 0,
 });
 
 const urlOf = (address: string | AddressInfo | null): string => {

@@ -26,13 +26,14 @@ export const serveHealth = (
     const { newestMs } = sourceAges(services);
     const problem = storeProblem(services);
     const isCurrent = outage === undefined && newestMs <= SOURCE_STALE_MS;
-    if (isCurrent && problem === undefined) return { status: 'ready' };
+    const foreignEntries = services.store.foreignEntries?.() || undefined;
+    if (isCurrent && problem === undefined) return { status: 'ready', foreignEntries };
     const degradedMs = outage === undefined ? newestMs : services.clock.monotonic() - outage.since;
     // A snapshot may be much older than its last confirmation, so its age counts from the start of the server.
     const ageMs = outage?.snapshotAt === undefined ? newestMs : degradedMs;
     // If the store has a problem that only an operator can solve, no other server has newer flags.
     if (problem === undefined && isTooOld(ageMs, services)) reply.code(503);
-    return { ...describeOutage(outage, degradedMs), problem };
+    return { ...describeOutage(outage, degradedMs), problem, foreignEntries };
   });
 };
 

@@ -89,6 +89,12 @@ export interface Store {
   /** Whether a check in the background has found damage. Undefined when the store has no such check. */
   readonly isDamaged?: (() => boolean) | undefined;
 
+  /**
+   * How many entries that other programs wrote to the data this process has removed or replaced. Undefined when
+   * only this process can write there.
+   */
+  readonly foreignEntries?: (() => number) | undefined;
+
   /** How to bring back lost data. Undefined when only this process uses the store, because then no copy outlives it. */
   readonly recovery?: Recovery | undefined;
 

@@ -108,6 +108,14 @@ describe('damaged data', () => {
     expect(redis().cli('exists', keyOf(ledger, 'flags'), keyOf(ledger, 'audit'))).toBe('2');
   });
 
+  const createWithVersion = async () => {
+    const ledger = newLedger();
+    const { at, actor, action } = entry('a');
+    const versions = { flags: [{ at, actor, action, document: flag('a') }] };
+    const { id } = await write(store, ledger, flags(flag('a')), { audit: [entry('a')], versions });
+    return { ledger, id };
+  };
+
   const addForeign: Readonly<Record<string, (ledger: Ledger) => void>> = {
     'an entry of the change feed': ledger =>
       redis().cli('xadd', keyOf(ledger, 'changes'), '*', 'who', 'knows'),
@@ -122,6 +130,18 @@ describe('damaged data', () => {
     'a field of the flags': ledger => redis().cli('hset', keyOf(ledger, 'flags'), 'who', 'knows'),
     'a field of the versions': ledger =>
       redis().cli('hset', keyOf(ledger, 'flags:versions'), 'who', 'knows'),
+    'a member of the keys of the flags': ledger =>
+      redis().cli('zadd', keyOf(ledger, 'flags:keys'), '0', 'who'),
+    'as many fields as members': ledger => {
+      redis().cli('hset', keyOf(ledger, 'flags'), 'who', 'knows');
+      redis().cli('zadd', keyOf(ledger, 'flags:keys'), '0', 'why');
+    },
+    'a value that is not a document': ledger =>
+      redis().cli('hset', keyOf(ledger, 'flags'), 'a', 'hello'),
+    'a document that is not JSON': ledger =>
+      redis().cli('hset', keyOf(ledger, 'flags'), 'a', '{"changeId":"x.1.y","document":{'),
+    'a document that is a number': ledger =>
+      redis().cli('hset', keyOf(ledger, 'flags'), 'a', '{"changeId":"x.1.y","document":5}'),
     'the loss of the keys of all flags': ledger => redis().cli('del', keyOf(ledger, 'flags:keys')),
   };
 
@@ -130,20 +150,41 @@ describe('damaged data', () => {
     async (name, add) => {
       const warnings: string[] = [];
       const opened = await openStore(redis().url, { onWarning: text => warnings.push(text) });
-      const { ledger, id } = await createLedger();
+      const { ledger, id } = await createWithVersion();
       const changes = take(opened.follow(ledger, id, neverAborted()), 1);
       add(ledger);
       const read = await opened.read(ledger);
       expect([...(read?.records.flags.keys() ?? [])]).toEqual(['a']);
+      expect(read?.records.flags.get('a')?.document).toEqual(flag('a'));
       const change = await write(opened, ledger, flags(flag('b')), { audit: [entry('b')] });
       expect(await changes).toEqual([change]);
       expect((await opened.audit(ledger, { limit: 9 })).map(({ key }) => key)).toEqual(['b', 'a']);
       expect([...((await opened.read(ledger))?.records.flags.keys() ?? [])]).toEqual(['a', 'b']);
-      const isNamed = warnings.some(text => text.includes(`${ledger.id}}`));
-      expect(isNamed).toBe(!/deleted|old|loss/.test(name));
+      const named = warnings.filter(text => text.includes(`${ledger.id}}`)).length;
+      expect(named > 0).toBe(!/deleted|old|loss/.test(name));
+      expect(opened.foreignEntries?.()).toBe(named);
       await opened.close();
     },
   );
+
+  it.each([
+    ['get', ledger => store.get(ledger, 'flags', 'a')],
+    ['page', async ledger => (await store.page(ledger, 'flags', { limit: 9 }))[0]],
+  ] satisfies [string, (ledger: Ledger<'flagSet'>) => Promise<unknown>][])(
+    'that is not a document is replaced by the last version: %s',
+    async (_, read) => {
+      const { ledger, id } = await createWithVersion();
+      redis().cli('hset', keyOf(ledger, 'flags'), 'a', 'hello');
+      expect(await read(ledger)).toEqual({ document: flag('a'), changeId: id });
+    },
+  );
+
+  it('that was lost is not taken for a foreign key', async () => {
+    const { ledger } = await createWithVersion();
+    redis().cli('hdel', keyOf(ledger, 'flags'), 'a');
+    await expect(store.read(ledger)).rejects.toMatchObject(corrupt);
+    expect(redis().cli('zrange', keyOf(ledger, 'flags:keys'), '0', '-1')).toBe('a');
+  });
 
   it.each(['head', 'flags', 'flags:keys', 'changes', 'audit'])(
     'is found before anything is written: %s of another type',

@@ -15,8 +15,9 @@ export type RedisContext = {
   readonly changeFeedLength: number;
   /** The approximate number of audit entries to keep in each log. Undefined keeps all. */
   readonly auditMaxEntries: number | undefined;
-  /** Called for data in the keys that Pennon did not write. */
   readonly onWarning: (message: string) => void;
+  /** Called with the number of entries in the keys that Pennon did not write, and that it has removed or replaced. */
+  readonly onForeign: (count: number) => void;
 };
 
 const readScript = (name: string): string =>
@@ -34,6 +35,7 @@ const SCRIPTS = {
   restore: readScript('restore'),
   forget: readScript('forget'),
   mend: readScript('mend'),
+  repair: readScript('repair'),
 } as const;
 
 /**

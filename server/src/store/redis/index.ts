@@ -3,8 +3,8 @@ import type { ConnectionOptions } from 'node:tls';
 import type { Clock } from '../../clock.ts';
 import type { Random } from '../../random.ts';
 import type { ChangeId } from '../change-id.ts';
-import { parseDocument, parseStored } from '../serialization.ts';
-import type { Collection, FleetMember, Ledger, ServerReport, Store } from '../store.ts';
+import { parseStored } from '../serialization.ts';
+import type { FleetMember, Ledger, ServerReport, Store } from '../store.ts';
 import { searchAudit } from './audit.ts';
 import { replyOf, runScript, type RedisContext } from './commands.ts';
 import { commitTo } from './commit.ts';
@@ -14,7 +14,7 @@ import { newerFormat } from './errors.ts';
 import { followLedger } from './follow.ts';
 import { FORMAT, keysUnder } from './keys.ts';
 import { recoveryOn } from './recovery.ts';
-import { documentRow, readLedger, readPage } from './read.ts';
+import { readDocument, readLedger, readPage } from './read.ts';
 import { asList, asRows, asText, optional } from './reply.ts';
 import { readVersions } from './versions.ts';
 import type { RedisAddress } from './url.ts';
@@ -43,6 +43,7 @@ const PING_TTL_MS = 60_000;
 export const openRedisStore = async (options: RedisOptions): Promise<Store> => {
   const { address, tls, prefix, random, clock, auditMaxEntries, onWarning } = options;
   const connections = openConnections({ address, tls, clock });
+  let foreign = 0;
   const context: RedisContext = {
     connections,
     keys: keysUnder(prefix),
@@ -51,10 +52,11 @@ export const openRedisStore = async (options: RedisOptions): Promise<Store> => {
     changeFeedLength: options.changeFeedLength ?? CHANGE_FEED_LENGTH,
     auditMaxEntries,
     onWarning: onWarning ?? (() => {}),
+    onForeign: count => (foreign += count),
   };
   const isReady = await connections.waitUntilReady(FIRST_CONNECTION_MS);
   if (isReady && onWarning !== undefined) await warnAboutConfig(connections, onWarning);
-  return createStore(context);
+  return { ...createStore(context), foreignEntries: () => foreign };
 };
 
 const createStore = (context: RedisContext): Store => {
@@ -66,14 +68,8 @@ const createStore = (context: RedisContext): Store => {
   return {
     read: ledger => readLedger(context, ledger),
     head: ledger => readHead(context, ledger),
-    async get(ledger, collection, key) {
-      const row = await readDocument(context, ledger, collection, key);
-      return row && parseDocument(collection, row);
-    },
-    async page(ledger, collection, range) {
-      const rows = await readPage(context, ledger, collection, range);
-      return rows.map(row => parseDocument(collection, row));
-    },
+    get: (ledger, collection, key) => readDocument(context, ledger, collection, key),
+    page: (ledger, collection, range) => readPage(context, ledger, collection, range),
     versions: (ledger, collection, range) => readVersions(context, ledger, collection, range),
     commit: (ledger, commit) => commitTo(context, ledger, commit),
     drop: ledger =>
@@ -115,18 +111,6 @@ const readHead = async (
   const [format, id] = asList(reply).map(each => optional(each, asText));
   if (format !== undefined && Number(format) > FORMAT) throw newerFormat(connections.url, format);
   return id;
-};
-
-const readDocument = async (
-  { connections, keys }: RedisContext,
-  ledger: Ledger,
-  collection: Collection,
-  key: string,
-) => {
-  const [documents] = keys.collection(ledger, collection);
-  const reply = await replyOf(connections.send('hget', [documents, key]));
-  const stored = optional(reply, asText);
-  return stored === undefined ? undefined : documentRow(collection, key, stored);
 };
 
 const saveReport = async (

@@ -9,10 +9,8 @@ export const FOREIGN = 'foreign';
 const MAX_LISTED = 5;
 
 /** Removes what another application or a person has added to the keys of a ledger. Returns whether there was any. */
-export const mend = async (
-  { connections, keys, onWarning }: RedisContext,
-  ledger: Ledger,
-): Promise<boolean> => {
+export const mend = async (context: RedisContext, ledger: Ledger): Promise<boolean> => {
+  const { connections, keys } = context;
   const script = runScript(
     connections.send,
     'mend',
@@ -20,14 +18,25 @@ export const mend = async (
     [collectionsOf(ledger.kind).length],
   );
   const removed = asRows(await replyOf(script), 2);
-  for (const key of new Set(removed.map(([name]) => name))) {
+  for (const key of new Set(removed.map(([name]) => name ?? ''))) {
     const names = removed.flatMap(([each, name = '']) => (each === key ? name : []));
-    onWarning(
-      `removed ${names.length} entries from ${key} that Pennon did not write: ${listed(names)}. ` +
-        'Only Pennon may write to its keys; set PENNON_REDIS_PREFIX if another application uses the same ones',
-    );
+    reportForeign(context, 'removed', key, names);
   }
   return removed.length > 0;
+};
+
+/** Warns of entries of a key that Pennon did not write, and counts them. */
+export const reportForeign = (
+  { onWarning, onForeign }: RedisContext,
+  action: 'removed' | 'replaced',
+  key: string,
+  names: readonly string[],
+): void => {
+  onForeign(names.length);
+  onWarning(
+    `${action} ${names.length} entries of ${key} that Pennon did not write: ${listed(names)}. ` +
+      'Only Pennon may write to its keys; set PENNON_REDIS_PREFIX if another application uses the same ones',
+  );
 };
 
 const listed = (names: readonly string[]): string =>

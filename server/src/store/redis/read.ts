@@ -1,16 +1,11 @@
 import type { ChangeId } from '../change-id.ts';
-import { parseRecords, type DocumentRow } from '../serialization.ts';
-import {
-  StoreError,
-  type Collection,
-  type Ledger,
-  type LedgerKind,
-  type Snapshot,
-} from '../store.ts';
+import { parseDocument, parseRecords } from '../serialization.ts';
+import type { Collection, Documents, Ledger, LedgerKind, Snapshot, Stored } from '../store.ts';
 import { replyOf, runScript, type RedisContext } from './commands.ts';
 import { foreignData } from './errors.ts';
 import { collectionsOf, FORMAT } from './keys.ts';
 import { FOREIGN, mend } from './mend.ts';
+import { parseOrRepair, type StoredRow } from './repair.ts';
 import { asList, asRows, asText, optional } from './reply.ts';
 
 type PartSize = { readonly documents: number; readonly bytes: number };
@@ -28,7 +23,7 @@ const MAX_ATTEMPTS_IN_PARTS = 5;
 type Position = { readonly collection: number; readonly after: string | undefined };
 type Part = {
   readonly id: ChangeId | undefined;
-  readonly documents: readonly DocumentRow[];
+  readonly documents: readonly StoredRow[];
   readonly next: Position | undefined;
 };
 
@@ -39,13 +34,43 @@ export const readLedger = async <Kind extends LedgerKind>(
   context: RedisContext,
   ledger: Ledger<Kind>,
 ): Promise<Snapshot<Kind> | undefined> => {
+  let id: ChangeId | undefined;
+  const read = async () => {
+    const whole = await readWhole(context, ledger);
+    ({ id } = whole);
+    return whole.documents;
+  };
+  const records = await parseOrRepair(context, ledger, read, rows =>
+    parseRecords(ledger.kind, rows),
+  );
+  return id === undefined ? undefined : { id, records };
+};
+
+const readWhole = async (
+  context: RedisContext,
+  ledger: Ledger,
+): Promise<Pick<Part, 'id' | 'documents'>> => {
   for (let attempt = 1; ; attempt += 1) {
     const size = attempt <= MAX_ATTEMPTS_IN_PARTS ? PART : UNLIMITED;
     const read = await readAllParts(context, ledger, size);
-    if (read === 'interrupted') continue;
-    if (read.id === undefined) return undefined;
-    return { id: read.id, records: parseRecords(ledger.kind, read.documents) };
+    if (read !== 'interrupted') return read;
   }
+};
+
+/** Returns one document. */
+export const readDocument = async <Name extends Collection>(
+  context: RedisContext,
+  ledger: Ledger,
+  collection: Name,
+  key: string,
+): Promise<Stored<Documents[Name]> | undefined> => {
+  const [documents] = context.keys.collection(ledger, collection);
+  const read = async () => {
+    const reply = await replyOf(context.connections.send('hget', [documents, key]));
+    const stored = optional(reply, asText);
+    return stored === undefined ? [] : [{ collection, key, stored }];
+  };
+  return parseOrRepair(context, ledger, read, ([row]) => row && parseDocument(collection, row));
 };
 
 /** Reads until the end of the ledger, unless a change comes between two parts. */
@@ -67,13 +92,28 @@ const readAllParts = async (
 };
 
 /** Returns documents of one collection in byte order of their keys. */
-export const readPage = async (
+export const readPage = <Name extends Collection>(
+  context: RedisContext,
+  ledger: Ledger,
+  collection: Name,
+  range: PageRange,
+): Promise<Stored<Documents[Name]>[]> =>
+  parseOrRepair(
+    context,
+    ledger,
+    () => readStoredPage(context, ledger, collection, range),
+    rows => rows.map(row => parseDocument(collection, row)),
+  );
+
+type PageRange = { readonly after?: string | undefined; readonly limit: number };
+
+const readStoredPage = async (
   context: RedisContext,
   ledger: Ledger,
   collection: Collection,
-  { after, limit }: { after?: string | undefined; limit: number },
-): Promise<readonly DocumentRow[]> => {
-  const documents: DocumentRow[] = [];
+  { after, limit }: PageRange,
+): Promise<readonly StoredRow[]> => {
+  const documents: StoredRow[] = [];
   let from: Position | undefined = { collection: 1, after };
   while (from !== undefined && documents.length < limit) {
     const size = { documents: limit - documents.length, bytes: PART.bytes };
@@ -110,9 +150,10 @@ const readPart = async (
   }
   return {
     id: optional(id, asText),
-    documents: asRows(rows, 3).map(([number, key = '', text = '']) =>
-      documentRow(collections[Number(number) - 1], key, text),
-    ),
+    documents: asRows(rows, 3).flatMap(([number, key = '', stored = '']) => {
+      const collection = collections[Number(number) - 1];
+      return collection === undefined ? [] : { collection, key, stored };
+    }),
     next: optional(next, asPosition),
   };
 };
@@ -120,18 +161,4 @@ const readPart = async (
 const asPosition = (reply: unknown): Position => {
   const [collection = '', after = ''] = asList(reply).map(asText);
   return { collection: Number(collection), after };
-};
-
-/** The start of a document as the commit script writes it. */
-const STORED_PREFIX = /^\{"changeId":"([^"]*)","document":/;
-
-export const documentRow = (
-  collection: Collection | undefined,
-  key: string,
-  stored: string,
-): DocumentRow => {
-  const [prefix = '', changeId] = STORED_PREFIX.exec(stored) ?? [];
-  if (collection === undefined || changeId === undefined)
-    throw new StoreError('corrupt', `the value of "${key}" in Redis is not a document of Pennon`);
-  return { collection, key, changeId, text: stored.slice(prefix.length, -1) };
 };

@@ -11,7 +11,7 @@
 --         {id of the last change or nil, rows, where to continue or nil}
 --         rows is a flat list: collection number, key, {"changeId", "document"} as JSON; for each document
 --         where to continue is {collection number, key to start after}
--- ERRORS  PENNONNEWER, PENNONCORRUPT
+-- ERRORS  PENNONNEWER
 -- EVENT   none
 
 local head = KEYS[1]
@@ -38,7 +38,7 @@ for collection = first, (#KEYS - 1) / 2 do
       return { id, rows, { rows[#rows - 2], rows[#rows - 1] } }
     end
     local document = redis.call('HGET', documents, key)
-    if not document then return redis.error_reply('PENNONCORRUPT ' .. documents .. ' has no ' .. key) end
+    if not document then return { 'foreign' } end
     rows[#rows + 1], rows[#rows + 2], rows[#rows + 3] = tostring(collection), key, document
     count, bytes = count + 1, bytes + #document
   end
