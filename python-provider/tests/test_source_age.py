@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from conftest import EventRecorder, LateEventsProvider, Use, eventually, provider_for, streaming
+from conftest import (
+    EventRecorder,
+    LateEventsProvider,
+    QuickProvider,
+    Use,
+    eventually,
+    provider_for,
+    streaming,
+)
 from faults import fails_with
 from flag_server import FLAG_SET_ROUTES, KEY, FlagServer
 from openfeature import api
@@ -93,6 +102,54 @@ def test_a_provider_in_remote_mode_is_stale_by_the_results(
     assert client.get_boolean_value("new-checkout", False) is True
     eventually(lambda: client.get_provider_status().value == "STALE")
     assert provider.freshness().mode == "stale"
+
+
+class PatientProvider(QuickProvider):
+    """Does not probe, and takes a server that is cut off a second time for one of several."""
+
+    _timing = replace(
+        QuickProvider._timing,
+        source_check_ms=600_000,
+        source_repeat_ms=600_000,
+        source_calm_ms=600_000,
+    )
+
+
+def test_one_current_result_ends_the_first_time_that_a_server_is_cut_off(
+    server: FlagServer, use: Use, client: OpenFeatureClient
+) -> None:
+    server.faults = dict.fromkeys(FLAG_SET_ROUTES, fails_with(403))
+    use(PatientProvider(url=server.url, key=KEY, mode="remote", cache_entries=0))
+
+    def status_after_evaluation() -> ProviderStatus:
+        assert client.get_boolean_value("new-checkout", False) is True
+        return client.get_provider_status()
+
+    server.source_age_ms = 48_000
+    assert status_after_evaluation() == ProviderStatus.STALE
+    server.source_age_ms = 0
+    assert status_after_evaluation() == ProviderStatus.READY
+    # A load balancer may alternate between two servers.
+    server.source_age_ms = 48_000
+    assert status_after_evaluation() == ProviderStatus.STALE
+    server.source_age_ms = 0
+    assert status_after_evaluation() == ProviderStatus.STALE
+
+
+def test_the_mode_of_a_key_that_only_evaluates_is_that_of_its_results(
+    server: FlagServer, use: Use, client: OpenFeatureClient
+) -> None:
+    server.faults = dict.fromkeys(FLAG_SET_ROUTES, fails_with(403))
+    server.source_age_ms = 2_000
+    provider = use(provider_for(server, mode="remote", cache_entries=0))
+    freshness = provider.freshness()
+    assert (freshness.mode, freshness.source, freshness.source_age_ms) == ("polling", "poll", 2_000)
+    assert (freshness.data_age_ms or 0) >= 2_000
+    server.go_away()
+    client.get_boolean_value("new-checkout", False)
+    eventually(lambda: provider.freshness().mode == "disconnected")
+    server.come_back()
+    eventually(lambda: provider.freshness().mode == "polling")
 
 
 def test_a_provider_that_had_no_flags_is_stale_with_the_first_ones_of_a_server_that_is_cut_off(

@@ -166,8 +166,8 @@ class RemoteEvaluator:
         """Why results may be out of date although the servers respond, or None."""
         return self._source.stale_error
 
-    def freshness(self, of_flag_set: Freshness) -> Freshness:
-        return self._source.freshness(of_flag_set)
+    def freshness(self, of_flag_set: Freshness, *, is_followed: bool) -> Freshness:
+        return self._source.freshness(of_flag_set, is_followed=is_followed)
 
     def _probe_after(self, seconds: float) -> bool:
         """Probes only for the source age of the response. Returns False if the client is closed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -11,15 +12,25 @@ from typing import NamedTuple
 
 from ._errors import SyncError
 from ._source_age import stale_source_error
-from ._sources import Freshness
+from ._sources import Freshness, FreshnessMode
 from ._timing import Timing
+
+
+class _Response(NamedTuple):
+    # On the monotonic clock.
+    at: float
+    source_age_ms: float | None
+
+    @property
+    def age_ms(self) -> float:
+        return (time.monotonic() - self.at) * 1_000 + (self.source_age_ms or 0)
 
 
 class _Stale(NamedTuple):
     error: SyncError
-    # On the monotonic clock.
-    at: float
-    age_ms: float
+    response: _Response
+    # Whether the servers were current for a short time only.
+    is_repeated: bool
 
 
 class RemoteSource:
@@ -36,7 +47,10 @@ class RemoteSource:
         self._timing = timing
         self._probe = probe
         self._on_change = on_change
+        self._last: _Response | None = None
         self._stale: _Stale | None = None
+        # When the servers were current again, on the monotonic clock.
+        self._recovered_at = -math.inf
         self._checks: threading.Thread | None = None
 
     @property
@@ -45,28 +59,40 @@ class RemoteSource:
         stale = self._stale
         return stale.error if stale else None
 
-    def freshness(self, of_flag_set: Freshness) -> Freshness:
-        """The freshness of the flag set, unless that of the results is worse."""
-        stale = self._stale
-        if stale is None:
+    def freshness(self, of_flag_set: Freshness, *, is_followed: bool) -> Freshness:
+        """The freshness of the flag set, unless that of the results is worse.
+
+        A key that only evaluates follows no flag set, so that of the results counts.
+        """
+        stale, last = self._stale, self._last
+        if stale is not None:
+            return _with_response(of_flag_set, "stale", stale.response)
+        if is_followed or last is None:
             return of_flag_set
-        age_ms = (time.monotonic() - stale.at) * 1_000 + stale.age_ms
-        return replace(of_flag_set, mode="stale", data_age_ms=age_ms, source_age_ms=stale.age_ms)
+        return replace(_with_response(of_flag_set, "polling", last), source="poll")
 
     def report(self, age_ms: float | None) -> None:
         error, previous = stale_source_error(age_ms), self._stale
-        if error is not None and age_ms is not None:
-            self._stale = _Stale(error, time.monotonic(), age_ms)
+        response = self._last = _Response(time.monotonic(), age_ms)
+        if error is not None:
+            is_repeated = previous.is_repeated if previous else self._was_stale_recently()
+            self._stale = _Stale(error, response, is_repeated)
             if previous is None:
                 self._on_change()
             self._check_again()
-        elif previous is not None and self._is_calm(previous):
-            self._stale = None
+        elif previous is not None and self._is_over(previous):
+            self._stale, self._recovered_at = None, response.at
             self._on_change()
 
-    def _is_calm(self, stale: _Stale) -> bool:
-        """A load balancer may alternate between servers, so one current response is not enough."""
-        return (time.monotonic() - stale.at) * 1_000 >= self._timing.source_calm_ms
+    def _was_stale_recently(self) -> bool:
+        """A load balancer that alternates between servers is one reason."""
+        return (time.monotonic() - self._recovered_at) * 1_000 < self._timing.source_repeat_ms
+
+    def _is_over(self, stale: _Stale) -> bool:
+        """One current response is not enough if the servers alternate."""
+        if not stale.is_repeated:
+            return True
+        return (time.monotonic() - stale.response.at) * 1_000 >= self._timing.source_calm_ms
 
     def _check_again(self) -> None:
         if self._checks is not None and self._checks.is_alive():
@@ -84,3 +110,12 @@ class RemoteSource:
     def after_fork(self) -> None:
         """The next response that is not current starts another thread."""
         self._checks = None
+
+
+def _with_response(freshness: Freshness, mode: FreshnessMode, response: _Response) -> Freshness:
+    return replace(
+        freshness,
+        mode=mode,
+        data_age_ms=response.age_ms,
+        source_age_ms=response.source_age_ms,
+    )

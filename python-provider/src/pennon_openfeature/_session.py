@@ -144,7 +144,10 @@ class Session:
 
     def freshness(self) -> Freshness:
         freshness = self._flags.freshness()
-        return self._remote.freshness(freshness) if self._remote else freshness
+        if self._remote is None:
+            return freshness
+        is_served = self._flags.source_state == "unauthorized" and self._remote.is_available
+        return self._remote.freshness(freshness, is_followed=not is_served)
 
     def evaluate(self, flag_key: str, context: dict[str, Any]) -> ResultWithTelemetry:
         if self._remote is not None:

@@ -36,6 +36,8 @@ DataOrigin: TypeAlias = DataSource | Literal["cache_file", "bootstrap", "offline
 class Freshness:
     """How current the flags of a provider are, and why."""
 
+    # A key that only evaluates, in remote mode, follows nothing: it is polling while the server
+    # responds to evaluations, and disconnected while it does not.
     mode: FreshnessMode
     revision: int | None = None
     # Milliseconds since the flags were last known to be current in the server's store, or since the

@@ -33,10 +33,12 @@ class Timing:
     rejected_key_ms: float = 60_000
     # How long a follower stays at least with a server that is cut off from its store.
     stale_retry_ms: float = 30_000
-    # In remote mode, how long no response may come from such a server before all are current.
+    # In remote mode, the longest time between two checks whether such a server is current again.
+    source_check_ms: float = 5_000
+    # If it is cut off again so soon, a load balancer may alternate between servers.
+    source_repeat_ms: float = 30_000
+    # Then, how long no response may come from such a server before all are current.
     source_calm_ms: float = 5_000
-    # The longest time between two checks until then.
-    source_check_ms: float = 15_000
     # After a change, another server may still return the previous result for this long.
     server_lag_ms: float = 2_000
     # The interval at which an offline file is checked for edits.
