@@ -22,7 +22,7 @@ PROVIDER_IN_TYPESCRIPT_ONLY = {
     "proxied_transport": "a fetch that uses a proxy; in Python, _http opens all connections",
     "refresh": "shares one request between promises; in Python, _follower_state wakes threads",
     "runtime": "replaces fetch and timers in tests; in Python, tests set the options of _timing",
-    "start_status": "when the SDK for JavaScript sets the status; in Python, before it returns",
+    "start_status": "when the SDK sets the status; the one for Python calls the provider in a thread",
     "synced_resource": "what flag sets and values have in common; Python follows flag sets only",
     "turn": "a check in each turn of the event loop, which threads do not have",
     "updates": "an async iterable for applications that use packages/sync alone",

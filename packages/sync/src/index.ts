@@ -31,6 +31,7 @@ export { ageOf, LONGEST_TIMER_MS, defaultRuntime } from './runtime.ts';
 export type { Runtime } from './runtime.ts';
 export { isServerUrl, parseAuthority } from './server-url.ts';
 export { isSourceStale, sourceAgeOf, staleSourceError } from './source-age.ts';
+export { onceReady } from './start-status.ts';
 export { buildRequest } from './synced-resource.ts';
 export type { Address } from './synced-resource.ts';
 export { backoffDelay, rejectedKeyDelay, staleRetryDelay } from './timing.ts';

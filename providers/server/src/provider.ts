@@ -3,6 +3,7 @@ import {
   OpenFeature,
   OpenFeatureEventEmitter,
   ProviderEvents,
+  ServerProviderStatus,
 } from '@openfeature/server-sdk';
 import type {
   EvaluationContext,
@@ -10,7 +11,7 @@ import type {
   Provider,
   ResolutionDetails,
 } from '@openfeature/server-sdk';
-import { LONGEST_TIMER_MS, NOT_STARTED, defaultRuntime } from '@pennon/sync';
+import { LONGEST_TIMER_MS, NOT_STARTED, defaultRuntime, onceReady } from '@pennon/sync';
 import type { Runtime } from '@pennon/sync';
 
 import { openDirectTransport } from './direct-transport.ts';
@@ -35,7 +36,6 @@ import type { EvaluationResult, ExpectedType } from './resolution.ts';
 import { createSession } from './session.ts';
 import type { Session } from './session.ts';
 import type { Freshness } from './sources.ts';
-import { onceReady } from './start-status.ts';
 
 /**
  * From version 0.9 on, the specification requires providers to emit READY and ERROR from `initialize` (2.8).
@@ -261,7 +261,8 @@ export class PennonProvider implements Provider {
     afterStart: (callback: () => void) => {
       const domain = this.#domain;
       const client = domain === undefined ? OpenFeature.getClient() : OpenFeature.getClient(domain);
-      onceReady(() => client.providerStatus, callback);
+      const isReady = () => client.providerStatus === ServerProviderStatus.READY;
+      onceReady(isReady, callback, this.#runtime.setTimer);
     },
   };
 

@@ -5,9 +5,14 @@ import type {
   Provider,
   ResolutionDetails,
 } from '@openfeature/web-sdk';
-import { OpenFeature, OpenFeatureEventEmitter, ProviderEvents } from '@openfeature/web-sdk';
+import {
+  ClientProviderStatus,
+  OpenFeature,
+  OpenFeatureEventEmitter,
+  ProviderEvents,
+} from '@openfeature/web-sdk';
 import type { Runtime, Values } from '@pennon/sync';
-import { changedNames, NOT_STARTED, defaultRuntime } from '@pennon/sync';
+import { changedNames, NOT_STARTED, defaultRuntime, onceReady } from '@pennon/sync';
 
 import type { LocalFlags } from './local-flags.ts';
 import { evaluateFlags } from './local-flags.ts';
@@ -47,6 +52,7 @@ export class PennonWebProvider implements Provider {
   readonly #runtime: Runtime;
   #source: ResolutionSource | undefined;
   #reconciler: Reconciler | undefined;
+  #domain: string | undefined;
   #localValues: Values<Evaluation> | undefined;
   /** The subject of the first context, to which the values of the page belong. */
   #firstSubject: string | undefined;
@@ -62,6 +68,7 @@ export class PennonWebProvider implements Provider {
 
   /** The SDK emits READY when the promise resolves, so the provider does not (2.8 of the specification). */
   async initialize(context: EvaluationContext = {}, domain?: string): Promise<void> {
+    this.#domain = domain;
     this.#reconciler?.close();
     if (hasFlags(this.#options)) this.#startWithFlags();
     else await this.#startWithServer(this.#options, context, domain);
@@ -97,6 +104,11 @@ export class PennonWebProvider implements Provider {
       this.events.emit(ProviderEvents.Stale, { message });
     },
     ready: () => this.events.emit(ProviderEvents.Ready),
+    afterReady: callback => {
+      const client = OpenFeature.getClient(this.#domain);
+      const isReady = () => client.providerStatus === ClientProviderStatus.READY;
+      onceReady(isReady, callback, this.#runtime.setTimer);
+    },
   };
 
   /** The SDK has no accessor for the logger that `OpenFeature.setLogger` has set. */

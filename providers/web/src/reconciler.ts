@@ -17,6 +17,8 @@ export type ReconcilerEvents = {
   stale(message: string): void;
   /** The values are current again. */
   ready(): void;
+  /** Calls back when the SDK has set the status READY, at the end of a reconciliation. */
+  afterReady(callback: () => void): void;
 };
 
 export type ReconcilerOptions = {
@@ -78,7 +80,7 @@ export const createReconciler = (options: ReconcilerOptions): Reconciler => {
     if (!notifier.isStale()) return;
     if (!store.restore(subjectOf(context))) throw errorOf(statusOf(follower));
     // The SDK sets the status to READY when the promise resolves, so STALE must be emitted after that.
-    runtime.setTimer(0, notifier.repeatStale);
+    events.afterReady(notifier.repeatStale);
   };
 
   return {

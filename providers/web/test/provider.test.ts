@@ -427,6 +427,22 @@ describe('a change of context', () => {
     });
   });
 
+  it('is STALE as soon as it is over if the server is cut off from its store, as a start is', async () => {
+    const { runtime, outcome, setContext, client } = startApplication();
+    const respond = async () => {
+      const request = await runtime.nextRequest();
+      const cutOff = { 'pennon-source-age-ms': '48000' };
+      return request.respond(200, '{"revision":1,"evaluations":{}}', cutOff);
+    };
+    const atStart = outcome.then(() => client.providerStatus);
+    await respond();
+    expect(await atStart).toBe(ProviderStatus.STALE);
+    await runtime.nextRequest();
+    const afterChange = setContext({ targetingKey: 'bob' }).then(() => client.providerStatus);
+    await respond();
+    expect(await afterChange).toBe(ProviderStatus.STALE);
+  });
+
   it('of the same subject keeps its values if the server is away, and emits STALE', async () => {
     const { runtime, setContext, client, emitted } = await startReady({ a: true });
     const changing = setContext({ targetingKey: 'ada', plan: 'pro' });
