@@ -20,7 +20,7 @@ export type ObservedValues = {
   readonly streams: () => number;
   readonly cachedEvaluations: () => number;
   /** The flags of each environment. Counters of those that no longer exist are dropped. */
-  readonly flags: () => ReadonlyMap<string, Readonly<Record<string, unknown>>>;
+  readonly flags: () => ReadonlyMap<string, { readonly has: (key: string) => boolean }>;
   readonly revisions: () => readonly (readonly [environment: string, revision: number])[];
   /** Milliseconds since the server stopped following its store; 0 while it follows. */
   readonly degradedMs: () => number;
@@ -84,7 +84,7 @@ const createEvaluationCounters = (registry: Registry) => {
     const environments = currentFlags();
     for (const [name, { labels }] of counts) {
       const flags = environments.get(labels.environment);
-      const isKnown = labels.flag === UNKNOWN_FLAG || Object.hasOwn(flags ?? {}, labels.flag);
+      const isKnown = labels.flag === UNKNOWN_FLAG || flags?.has(labels.flag) === true;
       if (flags === undefined || !isKnown) counts.delete(name);
     }
   };
@@ -182,8 +182,8 @@ const timedStore = (store: Store, start: (operation: string) => () => void): Sto
     read: ledger => timed('read', store.read(ledger)),
     head: ledger => timed('head', store.head(ledger)),
     get: (ledger, collection, key) => timed('get', store.get(ledger, collection, key)),
-    page: (ledger, collection, range) => timed('page', store.page(ledger, collection, range)),
     commit: (ledger, commit) => timed('commit', store.commit(ledger, commit)),
-    audit: (ledger, query) => timed('audit', store.audit(ledger, query)),
+    findAudit: (ledger, query) => timed('findAudit', store.findAudit(ledger, query)),
+    auditEntries: (ledger, ids) => timed('auditEntries', store.auditEntries(ledger, ids)),
   };
 };

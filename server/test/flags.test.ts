@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
+import { systemClock } from '../src/clock.ts';
 import { createFakeClock } from './support/fake-clock.ts';
 import type { TestServer } from './support/server.ts';
 import { startServer } from './support/server.ts';
@@ -325,6 +326,52 @@ describe('listing flags', () => {
     } while (cursor !== null);
     expect(seen).toEqual(keys);
     expect(pages).toBe(3);
+  });
+
+  it('reads the flags of the page only, and ends it before it has more than 1 MiB', async () => {
+    await using own = await startServer();
+    const variants = Object.fromEntries(
+      Array.from({ length: 6 }, (_, index) => [`v${index}`, 'x'.repeat(60_000)]),
+    );
+    for (const key of ['a', 'b', 'c', 'd', 'e'])
+      await own.api('POST', '/flags', { body: { ...colour, key, variants, defaultVariant: 'v0' } });
+    const first = await own.api('GET', '/flags');
+    const keysOf = ({ body }: { body: { items: { key: string }[] } }) =>
+      body.items.map(({ key }) => key);
+    expect(keysOf(first)).toEqual(['a', 'b']);
+    const second = await own.api('GET', `/flags?cursor=${first.body.nextCursor}`);
+    expect(keysOf(second)).toEqual(['c', 'd']);
+    const third = await own.api('GET', `/flags?cursor=${second.body.nextCursor}`);
+    expect([...keysOf(third), third.body.nextCursor]).toEqual(['e', null]);
+  });
+
+  it('searches many flags in several turns of the event loop', async () => {
+    let time = 0;
+    await using own = await startServer({
+      clock: { ...systemClock, monotonic: () => (time += 1) },
+    });
+    const keys = Array.from({ length: 300 }, (_, index) => `flag-${index}`);
+    for (const key of keys) await own.api('POST', '/flags', { body: { key, ...on } });
+    let turns = 0;
+    let isDone = false;
+    const countTurn = () => {
+      turns += 1;
+      if (!isDone) setImmediate(countTurn);
+    };
+    setImmediate(countTurn);
+    expect((await own.api('GET', '/flags?search=nothing')).body.items).toEqual([]);
+    isDone = true;
+    expect(turns).toBeGreaterThan(30);
+  });
+
+  it('finds a flag by the text that it has now', async () => {
+    await using own = await startServer();
+    await own.api('POST', '/flags', { body: { key: 'a', ...on, description: 'The FIRST' } });
+    const found = async (text: string) =>
+      (await own.api('GET', `/flags?search=${text}`)).body.items.length;
+    expect(await found('first')).toBe(1);
+    await own.api('PATCH', '/flags/a', { body: { description: 'the second' } });
+    expect([await found('first'), await found('SECOND')]).toEqual([0, 1]);
   });
 
   it('filters by search, tag, enabled and type', async () => {

@@ -28,7 +28,7 @@ it('decides a write on a compiled view of the very snapshot that the commit expe
     audit: [],
     result: () => ({
       stored: [...view.snapshot.records.flags.keys()],
-      flagSet: Object.keys(view.flagSet.flags),
+      flagSet: view.flagSet.flags.keyList(),
       compiled: view.compiled.flagKeys,
       isSameChange: view.flagSet.id === view.snapshot.id,
     }),

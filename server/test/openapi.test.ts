@@ -397,9 +397,9 @@ describe('every response documented for a GET', () => {
       wrapStore: store => ({
         ...store,
         get: (...args) => unlessFailing(() => store.get(...args)),
-        page: (...args) => unlessFailing(() => store.page(...args)),
+        head: (...args) => unlessFailing(() => store.head(...args)),
         versions: (...args) => unlessFailing(() => store.versions(...args)),
-        audit: (...args) => unlessFailing(() => store.audit(...args)),
+        findAudit: (...args) => unlessFailing(() => store.findAudit(...args)),
       }),
     });
     await fill(own);

@@ -198,7 +198,7 @@ describe('a replica', () => {
     store.muteFeed();
     await write(store, CONTROL_LEDGER, { keys: new Map([['k', null]]) });
     await advanceUntil(1_000, () => control.current().records.keys.size === 0);
-    expect(control.current().records.keys).toEqual(new Map());
+    expect(control.current().records.keys.size).toBe(0);
     control.close();
   });
 

@@ -2,6 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { PersistentMap } from '@pennon/engine/persistent-map';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 
 import { secureRandom } from '../src/random.ts';
@@ -38,8 +39,8 @@ const snapshotOf = (revision: number, key = 'a'): Snapshot<'flagSet'> => {
   return {
     id: changeId,
     records: {
-      flags: new Map([[key, { document: flag(key), changeId }]]),
-      segments: new Map([['s', { document: segment('s'), changeId: 'epoch.1.first' }]]),
+      flags: PersistentMap.from([[key, { document: flag(key), changeId }]]),
+      segments: PersistentMap.from([['s', { document: segment('s'), changeId: 'epoch.1.first' }]]),
     },
   };
 };

@@ -1,10 +1,10 @@
 import type { CompileDeps } from './conditions.ts';
-import { staleKeys, type ChangeHint, type Dependent } from './diff.ts';
-import { readEnvelope, type Contents, type Envelope } from './envelope.ts';
+import { staleKeys, type ChangeHint } from './diff.ts';
+import { readEnvelope, type Contents, type Definitions, type Envelope } from './envelope.ts';
 import { asMalformed, compileFlag } from './flags.ts';
 import { analyzeGraph, type GraphPosition, type GraphNode } from './graph.ts';
-import { ownValue } from './json.ts';
 import type { CompiledFlag, CompiledFlagSet, LazySegment, LazyFlag } from './model.ts';
+import { PersistentMap } from './persistent-map.ts';
 import type { Problem } from './problems.ts';
 import type { RegexEngine } from './re2-subset.ts';
 import { lazySegment } from './segments.ts';
@@ -12,8 +12,8 @@ import { lazySegment } from './segments.ts';
 /** How many flags deep a flag may depend on others. */
 const MAX_DEPENDENCY_DEPTH = 10;
 
-type LazyFlags = ReadonlyMap<string, LazyFlag>;
-type LazySegments = ReadonlyMap<string, LazySegment>;
+type LazyFlags = PersistentMap<LazyFlag>;
+type LazySegments = PersistentMap<LazySegment>;
 
 const newLazyFlag = (key: string): LazyFlag => ({
   key,
@@ -50,7 +50,7 @@ const compileLazyFlag = ({ contents, lazyFlags, ...deps }: FlagSetDeps, start: s
     const lazyFlag = lazyFlags.get(key);
     if (lazyFlag === undefined) return { edges: [], depth: 0 };
     if (lazyFlag.compiled !== undefined) return { edges: [], depth: lazyFlag.compiled.depth };
-    const draft = compileFlag(key, ownValue(contents.flags, key), deps);
+    const draft = compileFlag(key, contents.flags.get(key), deps);
     drafts.set(key, draft);
     return { edges: edgesOf(draft), depth: 0 };
   };
@@ -63,54 +63,25 @@ const compileLazyFlag = ({ contents, lazyFlags, ...deps }: FlagSetDeps, start: s
   }
 };
 
-/** The compiled flags that refer to others. Flags that are not compiled are never reused. */
-const compiledDependents = (lazyFlags: LazyFlags): Dependent[] => {
-  const dependents: Dependent[] = [];
-  for (const { compiled } of lazyFlags.values())
-    if (
-      compiled !== undefined &&
-      compiled.referencedFlags.size + compiled.referencedSegments.size > 0
-    )
-      dependents.push(compiled);
-  return dependents;
-};
+/** Returns an item for each definition. */
+const itemsFor = <Item>(
+  definitions: Definitions,
+  createItem: (key: string) => Item,
+): PersistentMap<Item> =>
+  PersistentMap.from(new Map(definitions.keyList().map(key => [key, createItem(key)] as const)));
 
-/** What a flag set can take over from the previous one: compiled flags and segments, by key. */
-type Reusable = {
-  readonly flag: (key: string) => LazyFlag | undefined;
-  readonly segment: (key: string) => LazySegment | undefined;
-};
-
-const NOTHING_REUSABLE: Reusable = { flag: () => undefined, segment: () => undefined };
-
-const reusableFrom = (
-  previous: CompiledFlagSet,
-  contents: Contents,
-  hint: ChangeHint | undefined,
-): Reusable => {
-  const stale = staleKeys(
-    previous.contents,
-    contents,
-    compiledDependents(previous.lazyFlags),
-    hint,
+/** Returns the items with new ones for the keys that are stale, and without those of removed definitions. */
+const itemsAfter = <Item>(
+  items: PersistentMap<Item>,
+  definitions: Definitions,
+  stale: ReadonlySet<string>,
+  createItem: (key: string) => Item,
+): PersistentMap<Item> =>
+  items.with(
+    [...stale]
+      .filter(key => definitions.has(key) || items.has(key))
+      .map(key => [key, definitions.has(key) ? createItem(key) : null]),
   );
-  return {
-    flag: key => {
-      const lazyFlag = stale.flags.has(key) ? undefined : previous.lazyFlags.get(key);
-      return lazyFlag?.compiled === undefined ? undefined : lazyFlag;
-    },
-    segment: key => (stale.segments.has(key) ? undefined : previous.lazySegments.get(key)),
-  };
-};
-
-const mapKeys = <Item>(
-  object: Contents['flags'],
-  toItem: (key: string) => Item,
-): ReadonlyMap<string, Item> => {
-  const items = new Map<string, Item>();
-  for (const key of Object.keys(object)) items.set(key, toItem(key));
-  return items;
-};
 
 /** Computes a value on the first call and keeps it. */
 const lazily = <Value>(compute: () => Value): (() => Value) => {
@@ -124,7 +95,7 @@ const compiledSet = (
   lazySegments: LazySegments,
   regexEngine: RegexEngine | undefined,
 ): CompiledFlagSet => {
-  const flagKeys = Object.freeze([...lazyFlags.keys()]);
+  const flagKeys = lazily(() => Object.freeze(envelope.flags.keyList()));
   const lookup = {
     flag: (key: string) => lazyFlags.get(key),
     segment: (key: string) => lazySegments.get(key)?.compiled(),
@@ -138,9 +109,11 @@ const compiledSet = (
     const lazyFlag = lazyFlags.get(key);
     return (lazyFlag && compiledFlag(lazyFlag)?.problems) ?? [];
   };
-  const problems = lazily(() => [...envelope.problems, ...flagKeys.flatMap(problemsOf)]);
+  const problems = lazily(() => [...envelope.problems, ...flagKeys().flatMap(problemsOf)]);
   return {
-    flagKeys,
+    get flagKeys() {
+      return flagKeys();
+    },
     refused: envelope.refused,
     get problems() {
       return problems();
@@ -173,15 +146,21 @@ export const compileWith =
   (regexEngine: RegexEngine | undefined): Compile =>
   (flagSet, previous, hint) => {
     const envelope = readEnvelope(flagSet);
-    // A flag with a regular expression is PARSE_ERROR if it was compiled without an engine for it.
-    const canReuse = previous?.regexEngine === regexEngine;
-    const reusable =
-      previous && canReuse ? reusableFrom(previous, envelope, hint) : NOTHING_REUSABLE;
     const { flags, segments } = envelope;
-    const lazyFlags = mapKeys(flags, key => reusable.flag(key) ?? newLazyFlag(key));
-    const lazySegments = mapKeys(
-      segments,
-      key => reusable.segment(key) ?? lazySegment(key, segments[key], regexEngine),
+    const createSegment = (key: string) => lazySegment(key, segments.get(key), regexEngine);
+    // A flag with a regular expression is PARSE_ERROR if it was compiled without an engine for it.
+    if (previous?.regexEngine !== regexEngine || previous === undefined)
+      return compiledSet(
+        envelope,
+        itemsFor(flags, newLazyFlag),
+        itemsFor(segments, createSegment),
+        regexEngine,
+      );
+    const stale = staleKeys(previous.contents, envelope, hint);
+    return compiledSet(
+      envelope,
+      itemsAfter(previous.lazyFlags, flags, stale.flags, newLazyFlag),
+      itemsAfter(previous.lazySegments, segments, stale.segments, createSegment),
+      regexEngine,
     );
-    return compiledSet(envelope, lazyFlags, lazySegments, regexEngine);
   };

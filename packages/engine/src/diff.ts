@@ -1,21 +1,8 @@
-import { readEnvelope, type Contents } from './envelope.ts';
+import { carryDependents, withDependents, type Keys } from './dependents.ts';
+import { readEnvelope, type Contents, type Definitions } from './envelope.ts';
 import { FLAG_FIELDS } from './flags.ts';
 import { isList, isObject, ownValue, type RawObject } from './json.ts';
-import { NO_REFERENCES, references } from './references.ts';
 import { SEGMENT_FIELDS } from './segments.ts';
-
-/** Keys of flags and segments. */
-type Keys = {
-  readonly flags: ReadonlySet<string>;
-  readonly segments: ReadonlySet<string>;
-};
-
-/** A flag, and what its conditions refer to. */
-export type Dependent = {
-  readonly key: string;
-  readonly referencedFlags: Iterable<string>;
-  readonly referencedSegments: Iterable<string>;
-};
 
 /** The keys that may have changed, such as those in a change event. All others are unchanged. */
 export type ChangeHint = {
@@ -74,25 +61,24 @@ const BY_EFFECT: Comparison = {
   isSameSegment: (a, b) => haveSameFields(SEGMENT_FIELDS, a, b),
 };
 
-const keysOfBoth = (previous: RawObject, next: RawObject): string[] => {
-  const keys = Object.keys(next);
-  for (const key of Object.keys(previous)) if (!Object.hasOwn(next, key)) keys.push(key);
-  return keys;
-};
+const keysOfBoth = (previous: Definitions, next: Definitions): string[] => [
+  ...next.keyList(),
+  ...previous.keyList().filter(key => !next.has(key)),
+];
 
 /** Returns the keys with different values, among `candidates` if they are given. */
 const differingKeys = (
-  previous: RawObject,
-  next: RawObject,
+  previous: Definitions,
+  next: Definitions,
   isSame: (a: unknown, b: unknown) => boolean,
   candidates: Iterable<string> = keysOfBoth(previous, next),
 ): Set<string> => {
   const differing = new Set<string>();
   for (const key of candidates) {
-    const [before, after] = [ownValue(previous, key), ownValue(next, key)];
+    const [before, after] = [previous.get(key), next.get(key)];
     // Settles most keys of a large set.
     if (after !== undefined && before === after) continue;
-    const isAddedOrRemoved = Object.hasOwn(previous, key) !== Object.hasOwn(next, key);
+    const isAddedOrRemoved = previous.has(key) !== next.has(key);
     if (isAddedOrRemoved || !isSame(before, after)) differing.add(key);
   }
   return differing;
@@ -108,55 +94,12 @@ const compareContents = (
   segments: differingKeys(previous.segments, next.segments, isSameSegment, candidates?.segments),
 });
 
-const hasAny = (keys: Iterable<string>, changed: ReadonlySet<string>): boolean => {
-  for (const key of keys) if (changed.has(key)) return true;
-  return false;
-};
-
-/** The flags that refer to each flag directly. */
-const dependentsByFlag = (dependents: Iterable<Dependent>): ReadonlyMap<string, string[]> => {
-  const byFlag = new Map<string, string[]>();
-  for (const { key, referencedFlags } of dependents) {
-    for (const flag of referencedFlags) {
-      const known = byFlag.get(flag);
-      if (known === undefined) byFlag.set(flag, [key]);
-      else known.push(key);
-    }
-  }
-  return byFlag;
-};
-
-/** Returns the given flags and all that depend on them or on one of the segments, however far. */
-const closureOf = (dependents: readonly Dependent[], changed: Keys): ReadonlySet<string> => {
-  const byFlag = dependentsByFlag(dependents);
-  const reached = new Set(changed.flags);
-  for (const { key, referencedSegments } of dependents)
-    if (hasAny(referencedSegments, changed.segments)) reached.add(key);
-  // The loop also visits keys that it adds to the set.
-  for (const key of reached) for (const dependent of byFlag.get(key) ?? []) reached.add(dependent);
-  return reached;
-};
-
-/** Returns the flags and segments that must be compiled again. `dependents` are the flags that refer to others. */
-export const staleKeys = (
-  previous: Contents,
-  next: Contents,
-  dependents: readonly Dependent[],
-  hint?: ChangeHint,
-): Keys => {
+/** Returns the flags and segments that must be compiled again: the changed ones, and the flags that depend on them. */
+export const staleKeys = (previous: Contents, next: Contents, hint?: ChangeHint): Keys => {
   const changed = compareContents(previous, next, BY_EFFECT, hint);
-  return { flags: closureOf(dependents, changed), segments: changed.segments };
-};
-
-/** The flags that refer to others. Most refer to none, and are left out at once. */
-const dependentsIn = ({ flags }: Contents): Dependent[] => {
-  const dependents: Dependent[] = [];
-  for (const key of Object.keys(flags)) {
-    const found = references(flags[key]);
-    if (found !== NO_REFERENCES)
-      dependents.push({ key, referencedFlags: found.flags, referencedSegments: found.segments });
-  }
-  return dependents;
+  carryDependents(previous, next, changed.flags);
+  const hasChanged = changed.flags.size > 0 || changed.segments.size > 0;
+  return hasChanged ? { ...changed, flags: withDependents(next, changed) } : changed;
 };
 
 /**
@@ -171,8 +114,9 @@ export const diffFlagSets = (previous: unknown, next: unknown, hint?: ChangeHint
   const [before, after] = [readEnvelope(previous), readEnvelope(next)];
   const changed = compareContents(before, after, BY_JSON, hint);
   const effective = compareContents(before, after, BY_EFFECT, changed);
+  carryDependents(before, after, changed.flags);
   const hasEffect = effective.flags.size > 0 || effective.segments.size > 0;
-  const affected = hasEffect ? closureOf(dependentsIn(after), effective) : effective.flags;
+  const affected = hasEffect ? withDependents(after, effective) : effective.flags;
   return {
     changed: { flags: [...changed.flags].toSorted(), segments: [...changed.segments].toSorted() },
     affected: [...affected].toSorted(),

@@ -164,32 +164,19 @@ const defaultResultOf = ({ flagInfo, defaultVariant, rules }: ParsedFlag): Evalu
   return result ?? notServed(flagInfo, 'DEFAULT');
 };
 
-/** Records every key that is looked up, even if it does not exist: it may be added later. */
-const recordReferences = (
-  lookup: FlagSetLookup,
-  flags: Set<string>,
-  segments: Set<string>,
-): FlagSetLookup => ({
+/** Records the key of every flag that is looked up. */
+const recordReferences = (lookup: FlagSetLookup, flags: Set<string>): FlagSetLookup => ({
+  ...lookup,
   flag: key => {
     flags.add(key);
     return lookup.flag(key);
   },
-  segment: key => {
-    segments.add(key);
-    return lookup.segment(key);
-  },
 });
 
 /** What a compiled flag has whether it is malformed or not. */
-type CompiledFlagBase = Pick<
-  CompiledFlag,
-  'key' | 'referencedFlags' | 'referencedSegments' | 'depth'
->;
+type CompiledFlagBase = Pick<CompiledFlag, 'key' | 'referencedFlags' | 'depth'>;
 
-/**
- * Returns the same flag as PARSE_ERROR. Keeps its references, because a change to one of them may make
- * it valid again.
- */
+/** Returns the same flag as PARSE_ERROR. */
 export const asMalformed = (
   base: CompiledFlagBase,
   first: Problem,
@@ -204,7 +191,6 @@ export const asMalformed = (
     dependsOnFlags: false,
     problems: [first, ...others],
     referencedFlags: base.referencedFlags,
-    referencedSegments: base.referencedSegments,
     depth: base.depth,
   };
 };
@@ -221,15 +207,14 @@ const asCompiled = (base: CompiledFlagBase, parsed: ParsedFlag): CompiledFlag =>
 /** Compiles one flag. Its flag set, which knows the other flags, checks cycles and depth. */
 export const compileFlag = (key: string, raw: unknown, deps: CompileDeps): CompiledFlag => {
   const referencedFlags = new Set<string>();
-  const referencedSegments = new Set<string>();
-  const base: CompiledFlagBase = { key, referencedFlags, referencedSegments, depth: 0 };
+  const base: CompiledFlagBase = { key, referencedFlags, depth: 0 };
   if (!isObject(raw)) {
     const message = `must be a flag, but is ${describe(raw)}`;
     return asMalformed(base, { flagKey: key, path: '', message });
   }
   const problems: Problem[] = [];
   const report: Report = (path, message) => problems.push({ flagKey: key, path, message });
-  const lookup = recordReferences(deps.lookup, referencedFlags, referencedSegments);
+  const lookup = recordReferences(deps.lookup, referencedFlags);
   const regexEngine = withSizeLimit(deps.regexEngine);
   const parsed = parseFlag(raw, key, { lookup, regexEngine }, report);
   const [first, ...others] = problems;

@@ -3,6 +3,7 @@ import type { Evaluation, Failed, NotServed, Served } from '@pennon/schema';
 import type { AttributeReader, Attributes } from './attributes.ts';
 import type { Contents } from './envelope.ts';
 import type { OperatorEntry, ValueTest } from './operators.ts';
+import type { PersistentMap } from './persistent-map.ts';
 import type { Finding, Problem } from './problems.ts';
 import type { RegexEngine } from './re2-subset.ts';
 
@@ -94,9 +95,8 @@ export type CompiledFlag = {
   /** Whether a condition evaluates another flag, so that the evaluation needs an id. */
   readonly dependsOnFlags: boolean;
   readonly problems: readonly Problem[];
-  /** The keys in its conditions. If one of these flags or segments changes, the flag is compiled again. */
+  /** The keys of the flags in its conditions. */
   readonly referencedFlags: ReadonlySet<string>;
-  readonly referencedSegments: ReadonlySet<string>;
   /** The length of the longest chain of flag conditions that starts here. */
   readonly depth: number;
 };
@@ -127,8 +127,8 @@ export type CompiledFlagSet = {
   /** The problems of a segment; empty if there is no such segment. */
   readonly problemsOfSegment: (segmentKey: string) => readonly Finding[];
   readonly contents: Contents;
-  readonly lazyFlags: ReadonlyMap<string, LazyFlag>;
-  readonly lazySegments: ReadonlyMap<string, LazySegment>;
+  readonly lazyFlags: PersistentMap<LazyFlag>;
+  readonly lazySegments: PersistentMap<LazySegment>;
   /** Compiles a flag of this set on first use. */
   readonly compiledFlag: (lazyFlag: LazyFlag) => CompiledFlag | undefined;
   readonly regexEngine: RegexEngine | undefined;

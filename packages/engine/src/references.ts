@@ -1,4 +1,6 @@
 import { MAX_GROUP_DEPTH } from './conditions.ts';
+import type { ChangeHint } from './diff.ts';
+import { readEnvelope, type Definitions } from './envelope.ts';
 import { isList, isObject, ownValue, type RawObject } from './json.ts';
 import { operatorOf } from './operators.ts';
 import { patternSize, tooLarge } from './re2-subset.ts';
@@ -92,19 +94,44 @@ const patternSizeOf = (definition: unknown): number => {
 /** Whether a flag or a segment has a condition that needs regular expressions. */
 export const needsPatterns = (definition: unknown): boolean => patternSizeOf(definition) > 0;
 
+const totals = new WeakMap<Definitions, number>();
+
+const sizeOfAll = (definitions: Definitions, keys: Iterable<string>): number => {
+  let size = 0;
+  for (const key of keys) size += patternSizeOf(definitions.get(key));
+  return size;
+};
+
+/** Returns the size of all regular expressions. Only what differs is read if that of `previous` is known. */
+const totalSize = (
+  next: Definitions,
+  previous: Definitions | undefined,
+  changed: Iterable<string>,
+): number => {
+  const keys = new Set(changed);
+  const before = previous && totals.get(previous);
+  const size =
+    before === undefined || previous === undefined
+      ? sizeOfAll(next, next.keyList())
+      : before - sizeOfAll(previous, keys) + sizeOfAll(next, keys);
+  totals.set(next, size);
+  return size;
+};
+
 /**
  * Returns what is wrong with a flag set if its regular expressions are too large together; otherwise undefined.
- * Compiling them could use up the memory of the process.
+ * Compiling them could use up the memory of the process. With `previous` and `hint`, reads only the flags and
+ * segments that the hint names: all others must be the same in both.
  */
-export const patternProblem = ({
-  flags,
-  segments = {},
-}: {
-  readonly flags: RawObject;
-  readonly segments?: RawObject;
-}): string | undefined => {
-  let size = 0;
-  for (const key of Object.keys(flags)) size += patternSizeOf(flags[key]);
-  for (const key of Object.keys(segments)) size += patternSizeOf(segments[key]);
-  return tooLarge(size);
+export const patternProblem = (
+  flagSet: unknown,
+  previous?: unknown,
+  hint: ChangeHint = { flags: [], segments: [] },
+): string | undefined => {
+  const next = readEnvelope(flagSet);
+  const before = previous === undefined ? undefined : readEnvelope(previous);
+  return tooLarge(
+    totalSize(next.flags, before?.flags, hint.flags) +
+      totalSize(next.segments, before?.segments, hint.segments),
+  );
 };

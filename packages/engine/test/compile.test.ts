@@ -1,7 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
-import { compile, evaluate, evaluateAll, type CompiledFlagSet } from '../src/index.ts';
+import {
+  compile,
+  diffFlagSets,
+  evaluate,
+  evaluateAll,
+  type CompiledFlagSet,
+} from '../src/index.ts';
+import { PersistentMap } from '../src/persistent-map.ts';
 import { context, flag, flagKey, segment, segmentKey } from './arbitraries.ts';
 
 const simple = (overrides: object = {}) => ({
@@ -28,6 +35,28 @@ const changed = (
   const others = Object.entries(set[part]).filter(([name]) => name !== key);
   return { ...set, [part]: Object.fromEntries(to === null ? others : [...others, [key, to]]) };
 };
+
+type PersistentFlagSet = {
+  readonly flags: PersistentMap<unknown>;
+  readonly segments: PersistentMap<unknown>;
+};
+type Change = { readonly part: keyof FlagSet; readonly key: string; readonly to: unknown };
+
+const changedMaps = (maps: PersistentFlagSet, { part, key, to }: Change): PersistentFlagSet => ({
+  ...maps,
+  [part]: maps[part].with([[key, to]]),
+});
+
+const hintOf = (changes: readonly Change[]) => ({
+  flags: changes.filter(({ part }) => part === 'flags').map(({ key }) => key),
+  segments: changes.filter(({ part }) => part === 'segments').map(({ key }) => key),
+});
+
+/** Results and problems by key, because maps are in the order of their keys. */
+const resultsOf = (compiled: CompiledFlagSet, attributes: unknown) => ({
+  evaluations: { ...evaluateAll(compiled, attributes) },
+  problems: Object.fromEntries(compiled.flagKeys.map(key => [key, compiled.problemsOf(key)])),
+});
 
 const stateOf = (compiled: CompiledFlagSet, attributes: unknown) => ({
   evaluations: Object.entries(evaluateAll(compiled, attributes)),
@@ -68,6 +97,46 @@ describe('compiling with the previous set', () => {
       );
     },
   );
+
+  test('gives the same if the flag set is in persistent maps, with the keys of each change', () => {
+    const step = fc.record({
+      changes: fc.array(change, { minLength: 1, maxLength: 3 }),
+      evaluated: fc.array(flagKey, { maxLength: 2 }),
+      isDiscarded: fc.boolean(),
+      attributes: context,
+    });
+    fc.assert(
+      fc.property(fc.array(step, { minLength: 1, maxLength: 8 }), steps => {
+        let set: FlagSet = { flags: {}, segments: {} };
+        let maps: PersistentFlagSet = {
+          flags: PersistentMap.from<unknown>([]),
+          segments: PersistentMap.from<unknown>([]),
+        };
+        let compiled = compile(maps);
+        for (const { changes, evaluated, isDiscarded, attributes } of steps) {
+          const next = changes.reduce(changed, set);
+          const nextMaps = changes.reduce(changedMaps, maps);
+          const hint = hintOf(changes);
+          const nextCompiled = compile(nextMaps, compiled, hint);
+          const { affected } = diffFlagSets(set, next);
+          expect(diffFlagSets(maps, nextMaps, hint).affected).toEqual(affected);
+          for (const key of evaluated) evaluate(nextCompiled, key, attributes);
+          for (const [compiledSet, plain] of [
+            [compiled, set],
+            [nextCompiled, next],
+          ] as const)
+            // prettier-ignore
+            expect(resultsOf(compiledSet, attributes)).toEqual(
+              resultsOf(compile(plain), attributes),
+            );
+          // Such as a write that was only validated.
+          if (isDiscarded) continue;
+          [set, maps, compiled] = [next, nextMaps, nextCompiled];
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
 
   test('reuses the result objects of unchanged flags', () => {
     const unchanged = simple();

@@ -9,7 +9,7 @@ import type { Page, PageQuery } from '../page.ts';
 import { cursorsFor } from '../page.ts';
 import { cursorSecret } from '../replication/cursor-secret.ts';
 import type { Replica } from '../replication/replica.ts';
-import type { AuditQuery, Ledger, Store } from '../store/store.ts';
+import type { AuditPosition, AuditQuery, Ledger, Store } from '../store/store.ts';
 import { CONTROL_LEDGER, requireLedger } from '../store/store.ts';
 
 export type AuditServices = {
@@ -32,7 +32,8 @@ export type AuditInput = PageQuery & AuditFilter & { readonly environment?: stri
 
 /**
  * Returns a page of the audit log, newest first: of one environment and its keys, or with `*` of everything.
- * Each ledger has a log of its own, so a page merges several, and its cursor holds a position in each.
+ * Each ledger has a log of its own, so a page merges several, and its cursor holds a position in each. Entries can
+ * be large, so only those of the page are read.
  */
 export const listAudit = async (
   services: AuditServices,
@@ -41,28 +42,22 @@ export const listAudit = async (
 ): Promise<Page<AuditEntry>> => {
   const { store, control } = services;
   const environment = environmentOf(caller, requested);
-  const logs = logsOf(services, caller, environment);
   const cursors = cursorsFor(cursorSecret(control), ['audit', environment, filter]);
-  const { lastIds, lastAt } = parsePosition(cursors.read(cursor));
-  const remaining = await Promise.all(
-    logs.map(log => {
-      const before = lastIds[nameOf(log)];
-      const query = { ...queryOf(filter), before };
-      // One entry more than a page holds shows whether another page follows.
-      return readLog(store, before === undefined ? skipNewer(log, lastAt) : log, query, limit + 1);
-    }),
-  );
-  const items = takeNewest(remaining, limit, (entry, index) => {
-    const log = logs[index];
-    if (log !== undefined) lastIds[nameOf(log)] = entry.id;
-  });
-  const next: Position = { lastIds, lastAt: items.at(-1)?.at ?? lastAt };
-  const hasMore = remaining.some(entries => entries.length > 0);
-  return { items, nextCursor: hasMore ? cursors.write(JSON.stringify(next)) : null };
+  const position = parsePosition(cursors.read(cursor));
+  const logs = logsOf(services, caller, environment, filter);
+  // One entry more than a page holds shows whether another page follows.
+  const found = await Promise.all(logs.map(log => positionsIn(store, log, position, limit + 1)));
+  const newest = takeNewest(found, limit + 1);
+  const entries = await readEntries(store, newest.slice(0, limit));
+  const hasMore = newest.length > entries.length;
+  return {
+    items: entries.flatMap(({ entry }) => entry ?? []),
+    nextCursor: hasMore ? cursors.write(JSON.stringify(positionAfter(position, entries))) : null,
+  };
 };
 
-/** The audit log of a ledger, and which of its entries are part of the list. */
-type Log = { readonly ledger: Ledger; readonly includes: (entry: AuditEntry) => boolean };
+/** The audit log of a ledger, and the query that finds its entries of the list. */
+type Log = { readonly ledger: Ledger; readonly query: Omit<AuditQuery, 'limit' | 'before'> };
 
 /** Short, because a cursor may have hundreds of them. Ids of ledgers are random. */
 const nameOf = ({ ledger }: Log): string => ledger.id.slice(0, 8);
@@ -71,13 +66,16 @@ const logsOf = (
   { registry, control }: AuditServices,
   caller: Caller,
   environment: string,
+  filter: AuditFilter,
 ): readonly Log[] => {
   const { records } = control.current();
+  const query = queryOf(filter);
+  const whole = (ledger: Ledger): Log => ({ ledger, query });
   const deleted = [...records.deletedEnvironments.values()].map(({ document }) => document);
   if (environment === ALL_ENVIRONMENTS) {
     const existing = [...records.environments.values()].map(({ document }) => document);
     const all = [...existing, ...deleted.map(each => each.environment)];
-    return [...all.map(flagSetLedger), CONTROL_LEDGER].map(wholeLog);
+    return [...all.map(flagSetLedger), CONTROL_LEDGER].map(whole);
   }
   // The key of an environment that was created again must not show the changes of the deleted one.
   const former =
@@ -89,11 +87,9 @@ const logsOf = (
     ...(exists ? [registry.find(environment).replica.ledger] : []),
     ...former.map(flagSetLedger),
   ];
-  const includes = (entry: AuditEntry) => entry.kind === 'key' && entry.environment === environment;
-  return [...ledgers.map(wholeLog), { ledger: CONTROL_LEDGER, includes }];
+  const keys = { ledger: CONTROL_LEDGER, query: { ...query, kind: 'key' as const, environment } };
+  return [...ledgers.map(whole), ...(query.kind === undefined ? [keys] : [])];
 };
-
-const wholeLog = (ledger: Ledger): Log => ({ ledger, includes: () => true });
 
 /** The end of a page: the last entry from each log that has had one, and the time of the last entry of all. */
 const Position = z.strictObject({
@@ -105,67 +101,88 @@ type Position = z.infer<typeof Position>;
 const parsePosition = (position: string | undefined): Position =>
   position === undefined ? { lastIds: {}, lastAt: null } : Position.parse(JSON.parse(position));
 
-/**
- * Leaves out the newest entries of a log that has not contributed to the list yet: those added after the
- * previous page, which ended at `lastAt`, would break the order.
- */
-const skipNewer = ({ ledger, includes }: Log, lastAt: string | null): Log => {
-  let isSkipping = lastAt !== null;
-  return {
-    ledger,
-    includes(entry) {
-      isSkipping &&= lastAt !== null && entry.at > lastAt;
-      return !isSkipping && includes(entry);
-    },
-  };
-};
+/** An entry that was found, with the log that it is in. */
+type Found = AuditPosition & { readonly log: Log };
 
-const CHUNK_SIZE = 200;
-
-/** Reads a log in chunks until `count` entries are found or it ends. */
-const readLog = async (
+/** Returns the positions of the newest entries of a log after a page that ended at `position`. */
+const positionsIn = async (
   store: Store,
-  { ledger, includes }: Log,
-  query: Omit<AuditQuery, 'limit'>,
+  log: Log,
+  { lastIds, lastAt }: Position,
   count: number,
-): Promise<AuditEntry[]> => {
-  const found: AuditEntry[] = [];
-  let { before } = query;
-  for (;;) {
-    const chunk = await store.audit(ledger, { ...query, before, limit: CHUNK_SIZE });
+): Promise<Found[]> => {
+  const { ledger, query } = log;
+  const start = lastIds[nameOf(log)];
+  const found: AuditPosition[] = [];
+  // Entries that were added to the log after the previous page would break the order.
+  let isSkipping = start === undefined && lastAt !== null;
+  for (let before = start; ;) {
+    const chunk = await store.findAudit(ledger, { ...query, before, limit: count });
     if (chunk.length === 0 && before === undefined) await requireLedger(store, ledger);
-    found.push(...chunk.filter(includes));
-    if (found.length >= count || chunk.length < CHUNK_SIZE) return found.slice(0, count);
+    for (const position of chunk) {
+      isSkipping &&= lastAt !== null && position.at > lastAt;
+      if (!isSkipping) found.push(position);
+    }
+    if (found.length >= count || chunk.length < count) break;
     before = chunk.at(-1)?.id;
   }
+  return found.slice(0, count).map(position => ({ ...position, log }));
 };
 
-/** Removes up to `count` entries from the front of the logs, the newest first, and reports each with its log. */
-const takeNewest = (
-  logs: readonly AuditEntry[][],
-  count: number,
-  onTake: (entry: AuditEntry, log: number) => void,
-): AuditEntry[] => {
-  const taken: AuditEntry[] = [];
+/** Returns the newest entries of all logs, each of which is in order. Of equal times, the first log comes first. */
+const takeNewest = (logs: readonly Found[][], count: number): readonly Found[] => {
+  const next = logs.map(() => 0);
+  const taken: Found[] = [];
   while (taken.length < count) {
-    const index = newestLog(logs);
-    const entry = index === undefined ? undefined : logs[index]?.shift();
-    if (index === undefined || entry === undefined) break;
-    taken.push(entry);
-    onTake(entry, index);
+    const index = newestLog(logs.map((log, at) => log[next[at] ?? 0]));
+    const found = index === undefined ? undefined : logs[index]?.[next[index] ?? 0];
+    if (index === undefined || found === undefined) break;
+    taken.push(found);
+    next[index] = (next[index] ?? 0) + 1;
   }
   return taken;
 };
 
-/** Returns the index of the log with the newest first entry; of several, the first one. */
-const newestLog = (logs: readonly AuditEntry[][]): number | undefined => {
+/** Returns the index of the newest of the next entries. */
+const newestLog = (candidates: readonly (Found | undefined)[]): number | undefined => {
   let found: number | undefined;
-  for (const [index, [entry]] of logs.entries()) {
-    const best = found === undefined ? undefined : logs[found]?.[0];
-    if (entry !== undefined && (best === undefined || entry.at > best.at)) found = index;
+  for (const [index, candidate] of candidates.entries()) {
+    const best = found === undefined ? undefined : candidates[found];
+    if (candidate !== undefined && (best === undefined || candidate.at > best.at)) found = index;
   }
   return found;
 };
+
+/** An entry of a page; undefined if it was removed from the store after it was found. */
+type Read = Found & { readonly entry: AuditEntry | undefined };
+
+/** Reads the first of some entries, as many as the store reads at a time. */
+const readEntries = async (store: Store, page: readonly Found[]): Promise<readonly Read[]> => {
+  const byLog = Map.groupBy(page, ({ log }) => log);
+  const read = new Map(
+    await Promise.all(
+      Array.from(byLog, async ([log, found]) => {
+        const ids = found.map(({ id }) => id);
+        return [log, await store.auditEntries(log.ledger, ids)] as const;
+      }),
+    ),
+  );
+  const entryOf = ({ log, id }: Found) => read.get(log)?.find(entry => entry.id === id);
+  const isTooFar = ({ log, id }: Found) => {
+    const ids = byLog.get(log)?.map(each => each.id) ?? [];
+    const last = read.get(log)?.at(-1);
+    return last !== undefined && ids.indexOf(id) > ids.indexOf(last.id);
+  };
+  const end = page.findIndex(isTooFar);
+  return page
+    .slice(0, end === -1 ? page.length : end)
+    .map(found => ({ ...found, entry: entryOf(found) }));
+};
+
+const positionAfter = ({ lastIds, lastAt }: Position, page: readonly Found[]): Position => ({
+  lastIds: { ...lastIds, ...Object.fromEntries(page.map(({ log, id }) => [nameOf(log), id])) },
+  lastAt: page.at(-1)?.at ?? lastAt,
+});
 
 const queryOf = ({ flag, segment, actor, onBehalfOf, action, from, until }: AuditFilter) => ({
   ...(flag === undefined ? {} : { kind: 'flag' as const, key: flag }),

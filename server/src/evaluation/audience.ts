@@ -4,6 +4,7 @@ import type { Caller } from '../auth/caller.ts';
 import { seesOnlyVisible } from '../auth/caller.ts';
 import { isClientVisible } from '../flag-set/client-view.ts';
 import type { FlagSetView } from '../flag-set/live-flag-set.ts';
+import { once } from '../once.ts';
 
 /** Who reads evaluations, which decides what they may contain. */
 export type Audience = {
@@ -41,18 +42,6 @@ const withPublicMessage = (failed: Failed): Failed => {
     : Object.freeze({ ...failed, errorMessage: `the flag "${failed.flagKey}" ${message}` });
 };
 
-/** Computes a value for each object once. Most results are shared by all evaluations of a flag. */
-export const once = <Key extends object, Value>(compute: (key: Key) => Value) => {
-  const known = new WeakMap<Key, Value>();
-  return (key: Key): Value => {
-    const existing = known.get(key);
-    if (existing !== undefined) return existing;
-    const created = compute(key);
-    known.set(key, created);
-    return created;
-  };
-};
-
 /** Client keys are public, so their results contain nothing of the rules. */
 const createPublicAudience = (showsRuleIds: boolean): Audience => ({
   name: 'public',
@@ -74,7 +63,7 @@ export const isVisible = (
   { flagSet }: FlagSetView,
   { visibleOnly }: Audience,
   key: string,
-): boolean => (visibleOnly ? isClientVisible(flagSet, key) : Object.hasOwn(flagSet.flags, key));
+): boolean => (visibleOnly ? isClientVisible(flagSet.flags.get(key)) : flagSet.flags.has(key));
 
 /** The keys of all flags that exist for an audience, in order. */
 export const visibleKeys = (view: FlagSetView, audience: Audience): readonly string[] =>

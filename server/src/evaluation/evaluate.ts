@@ -131,7 +131,7 @@ const failure = (
   { flagSet }: FlagSetView,
 ): PennonError => {
   const isSuggested = errorCode === 'FLAG_NOT_FOUND' && hasPermission(role, 'flags.read');
-  const suggestion = isSuggested ? didYouMean(flagKey, Object.keys(flagSet.flags)) : '';
+  const suggestion = isSuggested ? didYouMean(flagKey, flagSet.flags.keyList()) : '';
   return new PennonError(errorCode, errorMessage + suggestion);
 };
 

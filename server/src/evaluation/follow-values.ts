@@ -128,7 +128,8 @@ const changesFor = async (
 const affectedKeys = (previous: FlagSetView, event: FlagSetEvent): readonly string[] => {
   if (event.type === 'change') return event.affected;
   if (event.replaced?.view === previous) return event.replaced.affected;
-  return Object.keys({ ...previous.flagSet.flags, ...event.view.flagSet.flags });
+  const [before, after] = [previous.flagSet.flags, event.view.flagSet.flags];
+  return [...new Set([...before.keyList(), ...after.keyList()])];
 };
 
 const evaluateVisible = (

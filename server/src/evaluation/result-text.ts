@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import type { Evaluation } from '@pennon/schema';
 
 import type { FlagSetView } from '../flag-set/live-flag-set.ts';
-import { once } from './audience.ts';
+import { once } from '../once.ts';
 
 /**
  * A result as JSON without its closing brace, so that more members can follow, and a hash of it. The compiler
@@ -27,5 +27,4 @@ export const withVersion = (open: string, version: number | undefined): string =
 export const versionOf = (
   { flagSet: { flags } }: FlagSetView,
   { flagKey, reason }: Evaluation,
-): number | undefined =>
-  reason !== 'ERROR' && Object.hasOwn(flags, flagKey) ? flags[flagKey]?.version : undefined;
+): number | undefined => (reason === 'ERROR' ? undefined : flags.get(flagKey)?.version);

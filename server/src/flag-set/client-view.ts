@@ -1,7 +1,11 @@
 import { createHash } from 'node:crypto';
 
 import { references } from '@pennon/engine';
-import type { FlagSet } from '@pennon/schema';
+import { PersistentMap } from '@pennon/engine/persistent-map';
+import type { EvaluationFlag } from '@pennon/schema';
+
+import { once } from '../once.ts';
+import type { Contents } from './documents.ts';
 
 /**
  * What client keys know of the state of a flag set. It depends only on the flags that they see, so they do not
@@ -17,60 +21,80 @@ export type ClientView = {
   readonly id: () => string;
   /** The keys of the visible flags, in order. */
   readonly flagKeys: () => readonly string[];
+  readonly visible: VisibleFlags;
 };
 
-type Contents = Pick<FlagSet, 'flags' | 'segments'>;
+/** The visible flags by key, and the sum of their versions. */
+type VisibleFlags = { readonly flags: PersistentMap<EvaluationFlag>; readonly versions: number };
 
-export const createClientView = (contents: Contents, minRevision = 0): ClientView => {
-  const flagKeys = lazily(() => visibleFlagKeys(contents));
-  return {
-    revision: Math.max(minRevision, sumOfVersions(contents, flagKeys())),
-    id: lazily(() => hashOf(contents, flagKeys())),
-    flagKeys,
-  };
-};
+export const createClientView = (contents: Contents): ClientView =>
+  viewOf(contents, afterChange(NONE, contents, contents.flags.keys()), 0);
 
 /** Returns the same view unless one of the flags that changed is, or was, visible. */
 export const nextClientView = (
-  previous: { readonly client: ClientView; readonly flagSet: Contents },
+  previous: ClientView,
   next: Contents,
-  changedFlags: Iterable<string>,
+  changedFlags: ReadonlySet<string>,
 ): ClientView => {
+  const { visible } = previous;
   for (const key of changedFlags)
-    if (isClientVisible(previous.flagSet, key) || isClientVisible(next, key))
-      return createClientView(next, previous.client.revision + 1);
-  return previous.client;
+    if (visible.flags.has(key) || isClientVisible(next.flags.get(key)))
+      return viewOf(next, afterChange(visible, next, changedFlags), previous.revision + 1);
+  return previous;
+};
+
+const NONE: VisibleFlags = { flags: PersistentMap.from<EvaluationFlag>([]), versions: 0 };
+
+const viewOf = (contents: Contents, visible: VisibleFlags, minRevision: number): ClientView => {
+  let id: string | undefined;
+  return {
+    revision: Math.max(minRevision, visible.versions),
+    id: () => (id ??= hashOf(contents, visible.flags.keyList())),
+    flagKeys: () => visible.flags.keyList(),
+    visible,
+  };
 };
 
 /** Whether a flag exists for client keys. */
-export const isClientVisible = ({ flags }: Pick<FlagSet, 'flags'>, key: string): boolean =>
-  Object.hasOwn(flags, key) && flags[key]?.clientVisible === true;
+export const isClientVisible = (flag: EvaluationFlag | undefined): flag is EvaluationFlag =>
+  flag?.clientVisible === true;
 
-const visibleFlagKeys = (contents: Contents): readonly string[] =>
-  Object.keys(contents.flags).filter(key => isClientVisible(contents, key));
-
-const sumOfVersions = ({ flags }: Contents, keys: readonly string[]): number =>
-  keys.reduce((sum, key) => sum + (flags[key]?.version ?? 0), 0);
-
-const lazily = <Value extends object | string>(compute: () => Value): (() => Value) => {
-  let value: Value | undefined;
-  return () => (value ??= compute());
+const afterChange = (
+  { flags, versions }: VisibleFlags,
+  next: Contents,
+  changedFlags: Iterable<string>,
+): VisibleFlags => {
+  const changes: [string, EvaluationFlag | null][] = [];
+  let sum = versions;
+  for (const key of changedFlags) {
+    const [before, flag] = [flags.get(key), next.flags.get(key)];
+    const after = isClientVisible(flag) ? flag : undefined;
+    if (after === before) continue;
+    sum += (after?.version ?? 0) - (before?.version ?? 0);
+    changes.push([key, after ?? null]);
+  }
+  return { flags: flags.with(changes), versions: sum };
 };
 
 const ID_LENGTH = 22;
 
+/** The hash of a definition, which is never modified. */
+const digestOf = once((definition: object): string =>
+  createHash('sha256').update(JSON.stringify(definition)).digest('base64url'),
+);
+
 /** Hashes the definitions of the flags, and of the flags and segments that they depend on. */
 const hashOf = ({ flags, segments }: Contents, keys: readonly string[]): string => {
-  const hash = createHash('sha256');
+  const parts: string[] = [];
   const seen = new Set(keys);
   // The set grows while it is read, so it ends with the last dependency.
   for (const key of seen) {
-    const flag = Object.hasOwn(flags, key) ? flags[key] : undefined;
+    const flag = flags.get(key);
     const { flags: otherFlags, segments: ownSegments } = references(flag);
-    hash.update(
-      JSON.stringify([key, flag ?? null, ownSegments.map(each => segments[each] ?? null)]),
-    );
+    parts.push(key, flag ? digestOf(flag) : '');
+    for (const segment of ownSegments.map(each => segments.get(each)))
+      parts.push(segment ? digestOf(segment) : '');
     for (const other of otherFlags) seen.add(other);
   }
-  return hash.digest('base64url').slice(0, ID_LENGTH);
+  return createHash('sha256').update(parts.join(' ')).digest('base64url').slice(0, ID_LENGTH);
 };

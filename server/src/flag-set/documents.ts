@@ -1,10 +1,17 @@
+import { PersistentMap } from '@pennon/engine/persistent-map';
 import type { EvaluationFlag, EvaluationSegment, FlagSet } from '@pennon/schema';
 import { toEvaluationFlag, toEvaluationSegment } from '@pennon/schema';
 
 import type { Snapshot, Stored, Writes } from '../store/store.ts';
 
-type Records<Document> = ReadonlyMap<string, Stored<Document>>;
-type Contents = Pick<FlagSet, 'flags' | 'segments'>;
+/** The flags and segments of a flag set as they are sent, by key. */
+export type Contents = {
+  readonly flags: PersistentMap<EvaluationFlag>;
+  readonly segments: PersistentMap<EvaluationSegment>;
+};
+
+/** A flag set in memory, which is a `FlagSet` as JSON. A change costs only what it changes. */
+export type IndexedFlagSet = Omit<FlagSet, keyof Contents> & Contents;
 
 /** The flags and segments that a change writes, as they are sent; null means removed. */
 export type EvaluationWrites = {
@@ -26,40 +33,27 @@ export const writesOf = ({ flags, segments }: Writes<'flagSet'>): EvaluationWrit
 
 /** Returns the contents after a change. Unchanged documents stay the same objects and stay compiled. */
 export const contentsAfter = (before: Contents, writes: EvaluationWrites): Contents => ({
-  flags: applyWrites(before.flags, writes.flags),
-  segments: applyWrites(before.segments, writes.segments),
+  flags: before.flags.with(writes.flags),
+  segments: before.segments.with(writes.segments),
+});
+
+/** Returns the flag set as it is sent. */
+export const toFlagSet = ({ flags, segments, ...envelope }: IndexedFlagSet): FlagSet => ({
+  ...envelope,
+  flags: flags.toJSON(),
+  segments: segments.toJSON(),
 });
 
 const projectAll = <Document, Projection>(
-  records: Records<Document>,
+  records: ReadonlyMap<string, Stored<Document>>,
   project: (document: Document) => Projection,
-): Record<string, Projection> =>
-  sortedByKey([...records].map(([key, { document }]) => [key, project(document)] as const));
-
-/** The same data always becomes the same text. */
-const sortedByKey = <Projection>(
-  entries: readonly (readonly [string, Projection])[],
-): Record<string, Projection> =>
-  Object.fromEntries(entries.toSorted(([a], [b]) => (a < b ? -1 : Number(a > b))));
+): PersistentMap<Projection> =>
+  PersistentMap.from(
+    Array.from(records, ([key, { document }]) => [key, project(document)] as const),
+  );
 
 const projectWrites = <Document, Projection>(
   writes: ReadonlyMap<string, Document | null> | undefined,
   project: (document: Document) => Projection,
 ): ReadonlyMap<string, Projection | null> =>
   new Map([...(writes ?? [])].map(([key, document]) => [key, document && project(document)]));
-
-/** Sorts again only if a document is new or removed; most changes replace one, which keeps the order. */
-const applyWrites = <Projection>(
-  before: Record<string, Projection>,
-  writes: ReadonlyMap<string, Projection | null>,
-): Record<string, Projection> => {
-  if (writes.size === 0) return before;
-  const after = { ...before };
-  let isSorted = true;
-  for (const [key, document] of writes) {
-    if (document === null) delete after[key];
-    else after[key] = document;
-    isSorted &&= Object.hasOwn(before, key);
-  }
-  return isSorted ? after : sortedByKey(Object.entries(after));
-};

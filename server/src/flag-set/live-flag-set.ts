@@ -1,16 +1,24 @@
 import type { CompiledFlagSet } from '@pennon/engine';
 import { compile, diffFlagSets } from '@pennon/engine';
-import type { FlagSet, FlagSetChange } from '@pennon/schema';
+import type { FlagSetChange } from '@pennon/schema';
 import { FORMAT_VERSION, jsonBytes } from '@pennon/schema';
 
 import type { ReplicaEvent } from '../replication/replica-state.ts';
 import type { Replica } from '../replication/replica.ts';
 import type { WritePlan } from '../replication/writer.ts';
 import type { ChangeId } from '../store/change-id.ts';
+import { carryUsages } from '../resources/attribute-types.ts';
 import { revisionOf } from '../store/change-id.ts';
 import type { Snapshot } from '../store/store.ts';
 import { createClientView, nextClientView, type ClientView } from './client-view.ts';
-import { contentsAfter, contentsOf, writesOf } from './documents.ts';
+import {
+  contentsAfter,
+  contentsOf,
+  toFlagSet,
+  writesOf,
+  type Contents,
+  type IndexedFlagSet,
+} from './documents.ts';
 
 /**
  * One revision of an environment's flag set in memory: as stored records, as it is sent, compiled, and as
@@ -19,7 +27,7 @@ import { contentsAfter, contentsOf, writesOf } from './documents.ts';
 export type FlagSetView = {
   /** The stored records that everything else in this view is derived from. */
   readonly snapshot: Snapshot<'flagSet'>;
-  readonly flagSet: FlagSet;
+  readonly flagSet: IndexedFlagSet;
   readonly compiled: CompiledFlagSet;
   readonly client: ClientView;
   /** Returns the flag set as JSON in UTF-8. It is serialized once, on first use, and shared by all readers. */
@@ -146,7 +154,7 @@ const createHistory = () => {
 
 const viewOf = (
   snapshot: Snapshot<'flagSet'>,
-  flagSet: FlagSet,
+  flagSet: IndexedFlagSet,
   client: ClientView,
   compiled = compile(flagSet),
 ): FlagSetView => {
@@ -156,15 +164,11 @@ const viewOf = (
     flagSet,
     client,
     compiled,
-    json: () => (json ??= Buffer.from(JSON.stringify(flagSet))),
+    json: () => (json ??= Buffer.from(JSON.stringify(toFlagSet(flagSet)))),
   };
 };
 
-const flagSetOf = (
-  environment: string,
-  id: ChangeId,
-  contents: Pick<FlagSet, 'flags' | 'segments'>,
-): FlagSet => ({
+const flagSetOf = (environment: string, id: ChangeId, contents: Contents): IndexedFlagSet => ({
   formatVersion: FORMAT_VERSION,
   environment,
   id,
@@ -184,7 +188,7 @@ const viewAfterReload = (
 ): { view: FlagSetView; affected: readonly string[] } => {
   const flagSet = flagSetOf(previous.flagSet.environment, snapshot.id, contentsOf(snapshot));
   const { affected, changed } = diffFlagSets(previous.flagSet, flagSet);
-  const client = nextClientView(previous, flagSet, [...affected, ...changed.flags]);
+  const client = nextClientView(previous.client, flagSet, new Set([...affected, ...changed.flags]));
   return { view: viewOf(snapshot, flagSet, client), affected };
 };
 
@@ -199,9 +203,10 @@ const eventAfter = (previous: FlagSetView, replicaEvent: ReplicaEvent<'flagSet'>
   const writes = writesOf(change.writes);
   const { flags, segments } = writes;
   const flagSet = flagSetOf(environment, change.id, contentsAfter(previous.flagSet, writes));
+  carryUsages(previous.flagSet, flagSet, writes);
   const written = { flags: [...flags.keys()], segments: [...segments.keys()] };
   const { affected } = diffFlagSets(previous.flagSet, flagSet, written);
-  const client = nextClientView(previous, flagSet, [...affected, ...flags.keys()]);
+  const client = nextClientView(previous.client, flagSet, new Set([...affected, ...flags.keys()]));
   return {
     type: 'change',
     change: {

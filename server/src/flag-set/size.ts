@@ -20,7 +20,7 @@ const BYTES_PER_TURN = 1_048_576;
 const measured = new WeakMap<object, number>();
 
 /** Returns the bytes of a document as JSON. They are kept with the document, which is never modified. */
-const bytesOf = (document: Document): number => {
+export const bytesOf = (document: Document): number => {
   const known = measured.get(document);
   if (known !== undefined) return known;
   const bytes = jsonBytes(document);

@@ -28,7 +28,7 @@ export const flagResource: ResourceType<'flags'> = {
     enabled: enabled ?? current?.enabled ?? false,
   }),
   usedBy: ({ flagSet }, key) =>
-    Object.values(flagSet.flags)
+    [...flagSet.flags.values()]
       .filter(flag => references(flag).flags.includes(key))
       .map(flag => flag.key),
   warnings: flagWarnings,

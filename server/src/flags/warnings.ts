@@ -1,4 +1,4 @@
-import type { ErrorDetail, Flag, FlagSet, Rule } from '@pennon/schema';
+import type { ErrorDetail, Flag, Rule } from '@pennon/schema';
 
 import {
   attributeConditionsIn,
@@ -13,6 +13,7 @@ import {
   neverHolds,
   unknownVariantWarnings,
 } from '../resources/condition-warnings.ts';
+import type { IndexedFlagSet } from '../flag-set/documents.ts';
 import { variantsOf } from './effect.ts';
 
 const MAX_WARNINGS = 50;
@@ -24,7 +25,7 @@ const MAX_WARNINGS = 50;
 export const flagWarnings = (
   flag: Flag,
   elsewhere: ReadonlyMap<string, Flag>,
-  flagSet: FlagSet | undefined,
+  flagSet: IndexedFlagSet | undefined,
 ): readonly ErrorDetail[] => {
   const rules = analyzeRules(flag);
   return [
@@ -35,7 +36,7 @@ export const flagWarnings = (
   ].slice(0, MAX_WARNINGS);
 };
 
-const ruleWarnings = (flag: Flag, flagSet: FlagSet | undefined): ErrorDetail[] => {
+const ruleWarnings = (flag: Flag, flagSet: IndexedFlagSet | undefined): ErrorDetail[] => {
   const owner = `flag "${flag.key}"`;
   const usages = usagesByRule(flag, owner);
   return flag.rules.flatMap(({ conditions, percentage, bucketBy }, index) => {

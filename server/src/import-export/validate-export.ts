@@ -1,15 +1,11 @@
 import { compile, patternProblem } from '@pennon/engine';
-import type {
-  ErrorDetail,
-  Export,
-  ExportedEnvironment,
-  ExportedKey,
-  FlagSet,
-} from '@pennon/schema';
+import { PersistentMap } from '@pennon/engine/persistent-map';
+import type { ErrorDetail, Export, ExportedEnvironment, ExportedKey } from '@pennon/schema';
 import { ALL_ENVIRONMENTS, FORMAT_VERSION } from '@pennon/schema';
 
 import { invalidCombinations } from '../api-keys/api-keys.ts';
 import { ADMIN_KEY_ID } from '../auth/key-id.ts';
+import type { IndexedFlagSet } from '../flag-set/documents.ts';
 import { problemsOfFlag } from '../resources/validate.ts';
 import { createProblems, type Problems } from './problems.ts';
 
@@ -87,11 +83,11 @@ const findDuplicates = (
   }
 };
 
-const flagSetOf = ({ key, flags, segments }: ExportedEnvironment): FlagSet => ({
+const flagSetOf = ({ key, flags, segments }: ExportedEnvironment): IndexedFlagSet => ({
   formatVersion: FORMAT_VERSION,
   environment: key,
   id: '',
   revision: 0,
-  flags: Object.fromEntries(flags.map(flag => [flag.key, flag])),
-  segments: Object.fromEntries(segments.map(segment => [segment.key, segment])),
+  flags: PersistentMap.from(flags.map(flag => [flag.key, flag] as const)),
+  segments: PersistentMap.from(segments.map(segment => [segment.key, segment] as const)),
 });

@@ -1,3 +1,5 @@
+import { PersistentMap } from '@pennon/engine/persistent-map';
+
 import { parseChangeId, type ChangeId } from '../store/change-id.ts';
 import type { Change, Ledger, LedgerKind, Snapshot, Stored } from '../store/store.ts';
 
@@ -86,7 +88,7 @@ const createRecentIds = () => {
   };
 };
 
-/** Returns the snapshot after a change. Maps are copied, so earlier snapshots stay as they were. */
+/** Returns the snapshot after a change. Earlier snapshots stay as they were. */
 const SNAPSHOT_AFTER: {
   readonly [Kind in LedgerKind]: (
     records: Snapshot<Kind>['records'],
@@ -111,15 +113,13 @@ const SNAPSHOT_AFTER: {
 };
 
 const merge = <Document>(
-  documents: ReadonlyMap<string, Stored<Document>>,
-  { id, replaceAll }: { id: ChangeId; replaceAll: boolean },
-  writes: ReadonlyMap<string, Document | null> | undefined,
-): ReadonlyMap<string, Stored<Document>> => {
-  if (writes === undefined && !replaceAll) return documents;
-  const merged = new Map(replaceAll ? [] : documents);
-  for (const [key, document] of writes ?? []) {
-    if (document === null) merged.delete(key);
-    else merged.set(key, { document, changeId: id });
-  }
-  return merged;
+  documents: PersistentMap<Stored<Document>>,
+  { id: changeId, replaceAll }: { id: ChangeId; replaceAll: boolean },
+  writes: ReadonlyMap<string, Document | null> = new Map(),
+): PersistentMap<Stored<Document>> => {
+  const records = Array.from(
+    writes,
+    ([key, document]) => [key, document && { document, changeId }] as const,
+  );
+  return (replaceAll ? PersistentMap.from<Stored<Document>>([]) : documents).with(records);
 };

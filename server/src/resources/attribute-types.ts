@@ -1,11 +1,14 @@
+import { createInvertedIndex } from '@pennon/engine/inverted-index';
 import {
   OPERATORS,
   type AttributeCondition,
   type Condition,
   type EvaluationFlag,
   type EvaluationSegment,
-  type FlagSet,
 } from '@pennon/schema';
+
+import type { Contents, EvaluationWrites } from '../flag-set/documents.ts';
+import { once } from '../once.ts';
 
 /** The type of the attribute values that a condition can compare. */
 export type ComparedType = 'string' | 'number' | 'boolean';
@@ -65,78 +68,74 @@ const usagesAmong = (located: readonly LocatedCondition[], owner: string): Usage
     return type === undefined ? [] : [{ owner, path, attribute: condition.attribute, type }];
   });
 
-const usagesOfFlags = new WeakMap<EvaluationFlag, readonly Usage[]>();
-const usagesOfSegments = new WeakMap<EvaluationSegment, readonly Usage[]>();
-
-const usagesInFlag = (flag: EvaluationFlag): readonly Usage[] =>
-  memoize(usagesOfFlags, flag, () =>
-    flag.rules.flatMap(({ conditions }, index) =>
-      usagesAmong(
-        attributeConditionsIn(conditions, `rules.${index}.conditions`),
-        `flag "${flag.key}"`,
-      ),
-    ),
-  );
-
-const usagesInSegment = (segment: EvaluationSegment): readonly Usage[] =>
-  memoize(usagesOfSegments, segment, () =>
+const usagesInFlag = once((flag: EvaluationFlag): readonly Usage[] =>
+  flag.rules.flatMap(({ conditions }, index) =>
     usagesAmong(
-      attributeConditionsIn(segment.conditions, 'conditions'),
-      `segment "${segment.key}"`,
+      attributeConditionsIn(conditions, `rules.${index}.conditions`),
+      `flag "${flag.key}"`,
     ),
-  );
+  ),
+);
 
-/** How a flag set uses each attribute: a few usages of each type, of different owners. */
-type UsagesByAttribute = ReadonlyMap<string, readonly Usage[]>;
+const usagesInSegment = once((segment: EvaluationSegment): readonly Usage[] =>
+  usagesAmong(attributeConditionsIn(segment.conditions, 'conditions'), `segment "${segment.key}"`),
+);
 
-const usagesOfFlagSets = new WeakMap<FlagSet, UsagesByAttribute>();
+const termOf = ({ attribute, type }: Pick<Usage, 'attribute' | 'type'>): string =>
+  `${type} ${attribute}`;
 
-/** Two owners of each type are enough to find one that is not the document itself. */
-const OWNERS_PER_TYPE = 2;
+/** The attributes that a document compares, each with its type. */
+const termsOf = (usages: readonly Usage[]): readonly string[] => [...new Set(usages.map(termOf))];
 
-/** Runs for each usage of a flag set, so it creates no lists. */
-const hasRoomFor = (usages: readonly Usage[], { type, owner }: Usage): boolean => {
-  let ofType = 0;
-  for (const known of usages) {
-    if (known.type !== type) continue;
-    ofType += 1;
-    if (ofType === OWNERS_PER_TYPE || known.owner === owner) return false;
-  }
-  return true;
+const flagsByUsage = createInvertedIndex<EvaluationFlag>(flag =>
+  flag === undefined ? [] : termsOf(usagesInFlag(flag)),
+);
+const segmentsByUsage = createInvertedIndex<EvaluationSegment>(segment =>
+  segment === undefined ? [] : termsOf(usagesInSegment(segment)),
+);
+
+/** Keeps the usages known after a write, so that they are not found again among all flags and segments. */
+export const carryUsages = (
+  previous: Contents,
+  next: Contents,
+  written: EvaluationWrites,
+): void => {
+  flagsByUsage.carry(previous.flags, next.flags, new Set(written.flags.keys()));
+  segmentsByUsage.carry(previous.segments, next.segments, new Set(written.segments.keys()));
 };
 
-const usagesIn = (flagSet: FlagSet): UsagesByAttribute =>
-  memoize(usagesOfFlagSets, flagSet, () => {
-    const byAttribute = new Map<string, Usage[]>();
-    const add = (usage: Usage) => {
-      const usages = byAttribute.get(usage.attribute) ?? [];
-      byAttribute.set(usage.attribute, usages);
-      if (hasRoomFor(usages, usage)) usages.push(usage);
-    };
-    for (const flag of Object.values(flagSet.flags)) usagesInFlag(flag).forEach(add);
-    for (const segment of Object.values(flagSet.segments)) usagesInSegment(segment).forEach(add);
-    return byAttribute;
-  });
-
-const memoize = <Key extends object, Value>(
-  cache: WeakMap<Key, Value>,
-  key: Key,
-  compute: () => Value,
-): Value => {
-  const known = cache.get(key);
-  if (known !== undefined) return known;
-  const value = compute();
-  cache.set(key, value);
-  return value;
-};
+const TYPES: readonly ComparedType[] = ['string', 'number', 'boolean'];
 
 /** Returns a usage of the attribute by another flag or segment, which compares it as another type. */
 export const usageAsOtherType = (
-  flagSet: FlagSet,
+  { flags, segments }: Contents,
   owner: string,
   { attribute }: AttributeCondition,
   type: ComparedType,
-): Usage | undefined =>
-  usagesIn(flagSet)
-    .get(attribute)
-    ?.find(usage => usage.owner !== owner && usage.type !== type);
+): Usage | undefined => {
+  const others = TYPES.filter(each => each !== type).map(each => ({ attribute, type: each }));
+  const isOther = (usage: Usage) =>
+    usage.owner !== owner && usage.attribute === attribute && usage.type !== type;
+  const inFlags = others.flatMap(other => twoOf(flagsByUsage.keysWith(flags, termOf(other))));
+  const inSegments = others.flatMap(other =>
+    twoOf(segmentsByUsage.keysWith(segments, termOf(other))),
+  );
+  return (
+    inFlags
+      .toSorted()
+      .flatMap(key => usagesIn(flags.get(key), usagesInFlag))
+      .find(isOther) ??
+    inSegments
+      .toSorted()
+      .flatMap(key => usagesIn(segments.get(key), usagesInSegment))
+      .find(isOther)
+  );
+};
+
+/** One of two documents is not the document itself. */
+const twoOf = (keys: readonly string[]): readonly string[] => keys.slice(0, 2);
+
+const usagesIn = <Document>(
+  document: Document | undefined,
+  find: (document: Document) => readonly Usage[],
+): readonly Usage[] => (document === undefined ? [] : find(document));

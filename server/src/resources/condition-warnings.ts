@@ -1,5 +1,5 @@
 import { operatorTraits } from '@pennon/engine';
-import { didYouMean, type Condition, type ErrorDetail, type FlagSet } from '@pennon/schema';
+import { didYouMean, type Condition, type ErrorDetail } from '@pennon/schema';
 
 import {
   attributeConditionsIn,
@@ -8,6 +8,7 @@ import {
   type LocatedCondition,
   type Usage,
 } from './attribute-types.ts';
+import type { IndexedFlagSet } from '../flag-set/documents.ts';
 import { contradictions } from './contradictions.ts';
 
 /** Finds a condition, in this or another document, that compares the attribute with values of another type. */
@@ -32,13 +33,13 @@ export const conditionWarnings = (
 export const unknownVariantWarnings = (
   conditions: readonly Condition[],
   base: string,
-  { flags }: Pick<FlagSet, 'flags'>,
+  { flags }: Pick<IndexedFlagSet, 'flags'>,
 ): ErrorDetail[] =>
   conditions.flatMap((condition, index) => {
     const path = `${base}.${index}`;
     if ('any' in condition) return unknownVariantWarnings(condition.any, `${path}.any`, { flags });
     if ('all' in condition) return unknownVariantWarnings(condition.all, `${path}.all`, { flags });
-    const other = 'flag' in condition ? flags[condition.flag] : undefined;
+    const other = 'flag' in condition ? flags.get(condition.flag) : undefined;
     if (!('flag' in condition) || other === undefined) return [];
     const names = Object.keys(other.variants);
     return [...condition.variants.entries()]

@@ -6,15 +6,8 @@ import type { FlagSetView } from '../flag-set/live-flag-set.ts';
 import type { WritePlan } from '../replication/writer.ts';
 import type { Documents } from '../store/store.ts';
 import { differences, type Difference } from './differences.ts';
-import {
-  nextServerFields,
-  planNothing,
-  planPut,
-  recordsOf,
-  warningsOf,
-  type WriteResult,
-} from './plan.ts';
-import { notFound } from './read.ts';
+import { nextServerFields, planNothing, planPut, warningsOf, type WriteResult } from './plan.ts';
+import { notFound, recordsOf } from './read.ts';
 import type { ResourceContext, ResourceKey, ResourceName } from './resource-type.ts';
 import { alreadyExists } from './write.ts';
 

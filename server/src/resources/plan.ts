@@ -4,16 +4,8 @@ import { auditDraft } from '../audit/record.ts';
 import { canAccess, type Caller } from '../auth/caller.ts';
 import { formatInstant } from '../clock.ts';
 import type { WritePlan } from '../replication/writer.ts';
-import type {
-  AuditDraft,
-  Documents,
-  Ledger,
-  Snapshot,
-  Store,
-  Stored,
-  Version,
-} from '../store/store.ts';
-import { withEtag, type WithEtag } from './read.ts';
+import type { AuditDraft, Documents, Ledger, Store, Stored, Version } from '../store/store.ts';
+import { recordsOf, withEtag, type WithEtag } from './read.ts';
 import type { ResourceContext, ResourceName, ResourceType, ServerFields } from './resource-type.ts';
 
 /** A document after a write: with its new entity tag, and warnings if there are any. */
@@ -30,12 +22,6 @@ export type AuditInfo = WriteScope & {
   /** In milliseconds since 1970. */
   readonly at: number;
 };
-
-/** Returns the stored documents of a resource type. */
-export const recordsOf = <Name extends ResourceName>(
-  { collection }: ResourceType<Name>,
-  { records }: Snapshot<'flagSet'>,
-): ReadonlyMap<string, Stored<Documents[Name]>> => records[collection];
 
 /** Returns the warnings about a document in this environment, compared with others that the caller may read. */
 export const warningsOf = <Name extends ResourceName>(

@@ -1,15 +1,12 @@
+import type { PersistentMap } from '@pennon/engine/persistent-map';
 import { didYouMean, type Flag, type Segment } from '@pennon/schema';
 
 import { PennonError } from '../errors.ts';
 import { environmentOf, type Caller } from '../auth/caller.ts';
+import { bytesOf } from '../flag-set/size.ts';
 import { cursorsFor, type Page, type PageQuery } from '../page.ts';
-import {
-  requireLedger,
-  type Documents,
-  type Ledger,
-  type Store,
-  type Stored,
-} from '../store/store.ts';
+import { once } from '../once.ts';
+import { requireLedger, type Documents, type Snapshot, type Stored } from '../store/store.ts';
 import { entityTag } from './entity-tag.ts';
 import type { ResourceContext, ResourceKey, ResourceName, ResourceType } from './resource-type.ts';
 
@@ -27,10 +24,8 @@ type Filter = {
 
 export type WithEtag<Document> = Document & { etag: string };
 
-/** How many documents a list reads from the store at a time. */
-const CHUNK_SIZE = 500;
-
-// The use cases read the store, not the replica, so a change by any server is visible at once.
+/** The bytes of the documents of a page, if it has several: what is sent in one turn of the event loop. */
+const MAX_PAGE_BYTES = 1_048_576;
 
 /** Throws NOT_FOUND if the document does not exist. */
 export const getDocument = async <Name extends ResourceName>(
@@ -47,56 +42,69 @@ export const getDocument = async <Name extends ResourceName>(
   throw notFound(type, key, environment, replica.current().records[type.collection]);
 };
 
-/** Returns a page in the order of keys. The cursor is the key of the last document of the page. */
+/**
+ * Returns a page in the order of keys, without reading documents of other pages. The cursor is the key of the last
+ * document of the page. Other work continues in between, because a filter may match few of many documents.
+ */
 export const listDocuments = async <Name extends ResourceName>(
-  { type, store, registry }: ResourceContext<Name>,
+  { type, registry, turns }: ResourceContext<Name>,
   caller: Caller,
   { environment: requested, limit, cursor, ...filter }: ListQuery,
 ): Promise<Page<Documents[Name]>> => {
-  const { ledger } = registry.find(environmentOf(caller, requested)).replica;
-  const cursors = cursorsFor(ledger.id, [type.collection, filter]);
+  const { replica } = registry.find(environmentOf(caller, requested));
+  const cursors = cursorsFor(replica.ledger.id, [type.collection, filter]);
+  const after = cursors.read(cursor) ?? '';
+  // So a change by any server is visible at once.
+  await replica.refresh();
+  const records = recordsOf(type, replica.current());
   const matches = matcher(filter);
-  const items: Documents[Name][] = [];
-  for await (const document of documentsAfter(cursors.read(cursor), store, ledger, type)) {
-    if (!matches(document)) continue;
-    const last = items.at(-1);
-    if (items.length === limit && last !== undefined)
-      return { items, nextCursor: cursors.write(last.key) };
-    items.push(document);
+  const page = createPage<Documents[Name]>(limit);
+  for (const key of records.keysAfter(after)) {
+    if (turns.isOver()) await turns.next();
+    const document = records.get(key)?.document;
+    if (document === undefined || !matches(document)) continue;
+    if (!page.add(document))
+      return { items: page.items, nextCursor: cursors.write(page.lastKey()) };
   }
-  return { items, nextCursor: null };
+  return { items: page.items, nextCursor: null };
 };
 
-/** Yields every document after a key, in the order of keys. Throws if the ledger is missing. */
-async function* documentsAfter<Name extends ResourceName>(
-  key: string | undefined,
-  store: Store,
-  ledger: Ledger,
+/** Collects documents up to a number of them and of bytes. */
+const createPage = <Document extends Flag | Segment>(limit: number) => {
+  const items: Document[] = [];
+  let bytes = 0;
+  return {
+    items,
+    lastKey: () => items.at(-1)?.key ?? '',
+    /** Returns false, and adds nothing, if the page is full. */
+    add(document: Document): boolean {
+      bytes += bytesOf(document);
+      if (items.length === limit || (items.length > 0 && bytes > MAX_PAGE_BYTES)) return false;
+      items.push(document);
+      return true;
+    },
+  };
+};
+
+/** Returns the stored documents of a resource type. */
+export const recordsOf = <Name extends ResourceName>(
   { collection }: ResourceType<Name>,
-): AsyncGenerator<Documents[Name]> {
-  let after = key;
-  for (;;) {
-    const chunk = await store.page(ledger, collection, { after, limit: CHUNK_SIZE });
-    for (const { document } of chunk) yield document;
-    after = chunk.at(-1)?.document.key ?? after;
-    if (after === undefined) await requireLedger(store, ledger);
-    if (chunk.length < CHUNK_SIZE) return;
-  }
-}
+  { records }: Snapshot<'flagSet'>,
+): PersistentMap<Stored<Documents[Name]>> => records[collection];
+
+/** The texts of a document that are searched, in lower case. */
+const searchedTexts = once(({ key, name, description }: Flag | Segment): readonly string[] =>
+  [key, name ?? '', description ?? ''].map(text => text.toLowerCase()),
+);
 
 /** Returns a predicate that holds if a document matches every given filter. */
 const matcher = ({ search, tag, ...fields }: Filter): ((document: Flag | Segment) => boolean) => {
   const text = search?.toLowerCase();
   const wanted = Object.entries<unknown>(fields).filter(([, value]) => value !== undefined);
-  return document => {
-    const { key, name, description, tags } = document;
-    return (
-      (tag === undefined || (tags ?? []).includes(tag)) &&
-      (text === undefined ||
-        [key, name, description].some(field => field?.toLowerCase().includes(text) === true)) &&
-      wanted.every(([field, value]) => Reflect.get(document, field) === value)
-    );
-  };
+  return document =>
+    (tag === undefined || (document.tags ?? []).includes(tag)) &&
+    (text === undefined || searchedTexts(document).some(each => each.includes(text))) &&
+    wanted.every(([field, value]) => Reflect.get(document, field) === value);
 };
 
 export const withEtag = <Document>({

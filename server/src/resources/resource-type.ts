@@ -1,6 +1,8 @@
-import type { ErrorDetail, FlagSet } from '@pennon/schema';
+import type { ErrorDetail } from '@pennon/schema';
 
 import type { Clock } from '../clock.ts';
+import type { Turns } from '../evaluation/turns.ts';
+import type { IndexedFlagSet } from '../flag-set/documents.ts';
 import type { Registry } from '../flag-set/registry.ts';
 import type { Documents, NewVersions, Store, Version, Writes } from '../store/store.ts';
 import type { ValidationBase } from './validate.ts';
@@ -50,7 +52,7 @@ export type ResourceType<Name extends ResourceName = ResourceName> = {
   readonly warnings: (
     document: Documents[Name],
     elsewhere: ReadonlyMap<string, Documents[Name]>,
-    flagSet: FlagSet | undefined,
+    flagSet: IndexedFlagSet | undefined,
   ) => readonly ErrorDetail[];
   readonly writes: (documents: ReadonlyMap<string, Documents[Name] | null>) => Writes<'flagSet'>;
   readonly versions: (versions: readonly Version<Documents[Name]>[]) => NewVersions;
@@ -60,6 +62,7 @@ export type ResourceServices = {
   readonly store: Store;
   readonly registry: Registry;
   readonly clock: Clock;
+  readonly turns: Turns;
 };
 
 /** What the use cases of one resource type work with. */

@@ -2,9 +2,10 @@ import { setImmediate } from 'node:timers/promises';
 
 import type { Problem } from '@pennon/engine';
 import { compile, diffFlagSets, patternProblem } from '@pennon/engine';
-import { didYouMean, toEvaluationFlag } from '@pennon/schema';
-import type { Condition, ErrorDetail, Flag, FlagSet, Segment } from '@pennon/schema';
+import { didYouMean, toEvaluationFlag, toEvaluationSegment } from '@pennon/schema';
+import type { Condition, ErrorDetail, Flag, Segment } from '@pennon/schema';
 
+import { contentsAfter, type Contents, type EvaluationWrites } from '../flag-set/documents.ts';
 import type { FlagSetView } from '../flag-set/live-flag-set.ts';
 import { invalid } from '../errors.ts';
 
@@ -23,8 +24,8 @@ export const validateFlags = async (
   base: ValidationBase,
   flags: readonly Flag[],
 ): Promise<void> => {
-  const written = Object.fromEntries(flags.map(flag => [flag.key, toEvaluationFlag(flag)]));
-  const next = withWritten(base, { flags: written, segments: {} });
+  const written = new Map(flags.map(flag => [flag.key, toEvaluationFlag(flag)]));
+  const next = withWritten(base, { flags: written, segments: new Map() });
   for (const flag of flags) requireValid(next, flag);
   await validateDependents(base, next, {
     flags: new Set(flags.map(({ key }) => key)),
@@ -39,7 +40,10 @@ const requireValid = (next: ValidationBase, flag: Flag): void => {
 
 /** Throws BAD_REQUEST if the segment, or a flag that uses it, would not compile. */
 export const validateSegment = async (base: ValidationBase, segment: Segment): Promise<void> => {
-  const next = withWritten(base, { flags: {}, segments: { [segment.key]: segment } });
+  const next = withWritten(base, {
+    flags: new Map(),
+    segments: new Map([[segment.key, toEvaluationSegment(segment)]]),
+  });
   const details = next.compiled.problemsOfSegment(segment.key).map(detailOf);
   if (details.length > 0) throw invalid(details.slice(0, MAX_DETAILS), `segment "${segment.key}"`);
   await validateDependents(base, next, { flags: new Set(), segments: new Set([segment.key]) });
@@ -49,16 +53,12 @@ const MAX_DETAILS = 20;
 
 const withWritten = (
   { flagSet, compiled }: ValidationBase,
-  written: Pick<FlagSet, 'flags' | 'segments'>,
+  written: EvaluationWrites,
 ): ValidationBase => {
-  const next = {
-    ...flagSet,
-    flags: { ...flagSet.flags, ...written.flags },
-    segments: { ...flagSet.segments, ...written.segments },
-  };
-  const problem = patternProblem(next);
+  const next = { ...flagSet, ...contentsAfter(flagSet, written) };
+  const hint = { flags: [...written.flags.keys()], segments: [...written.segments.keys()] };
+  const problem = patternProblem(next, flagSet, hint);
   if (problem !== undefined) throw invalid([{ path: '', message: problem }], 'flag set');
-  const hint = { flags: Object.keys(written.flags), segments: Object.keys(written.segments) };
   return { flagSet: next, compiled: compile(next, compiled, hint) };
 };
 
@@ -79,13 +79,13 @@ export const problemsOfFlag = (
 };
 
 /** One problem for each condition with a flag or segment that the flag set does not have. */
-const missingReferences = ({ flags, segments }: FlagSet, flag: Flag): ErrorDetail[] =>
+const missingReferences = ({ flags, segments }: Contents, flag: Flag): ErrorDetail[] =>
   flag.rules
     .flatMap(({ conditions }, at) => referencesIn(conditions, `rules.${at}.conditions`))
     .flatMap(({ kind, key, path }) => {
       const known = kind === 'flag' ? flags : segments;
-      if (Object.hasOwn(known, key)) return [];
-      const suggestion = didYouMean(key, Object.keys(known));
+      if (known.has(key)) return [];
+      const suggestion = didYouMean(key, known.keyList());
       const message = `refers to ${kind} "${key}", which does not exist in this environment: create it first, or use another one${suggestion}`;
       return [{ path, message }];
     });

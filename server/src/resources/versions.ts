@@ -7,15 +7,8 @@ import { cursorsFor, type Page, type PageQuery } from '../page.ts';
 import type { WritePlan } from '../replication/writer.ts';
 import { requireLedger, type Documents, type Version } from '../store/store.ts';
 import { differences, type Difference } from './differences.ts';
-import {
-  lastVersion,
-  nextServerFields,
-  planNothing,
-  planPut,
-  recordsOf,
-  type WriteResult,
-} from './plan.ts';
-import { notFound } from './read.ts';
+import { lastVersion, nextServerFields, planNothing, planPut, type WriteResult } from './plan.ts';
+import { notFound, recordsOf } from './read.ts';
 import type { ResourceContext, ResourceKey, ResourceName, ResourceType } from './resource-type.ts';
 import { requireCurrentTag, type ConditionalKey } from './write.ts';
 

@@ -12,11 +12,10 @@ import {
   planDelete,
   planNothing,
   planPut,
-  recordsOf,
   serverFieldsAfter,
   type WriteResult,
 } from './plan.ts';
-import { notFound } from './read.ts';
+import { notFound, recordsOf } from './read.ts';
 import type {
   ResourceContext,
   ResourceKey,

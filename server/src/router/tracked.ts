@@ -3,6 +3,7 @@ import type { TrackedEnvelope } from '@trpc/server';
 import { tracked } from '@trpc/server';
 
 import type { ValuesEvent } from '../evaluation/follow-values.ts';
+import { toFlagSet } from '../flag-set/documents.ts';
 import type { Resumed } from '../streaming/follow-flag-set.ts';
 import type { StreamEvent } from '../streaming/subscription.ts';
 
@@ -31,7 +32,8 @@ export async function* trackFlagSet(
 ): AsyncGenerator<TrackedEnvelope<FlagSetMessage>> {
   for await (const event of events) {
     const { flagSet } = event.view;
-    if (event.type === 'set') yield tracked(flagSet.id, { event: 'set', flagSet });
+    if (event.type === 'set')
+      yield tracked(flagSet.id, { event: 'set', flagSet: toFlagSet(flagSet) });
     if (event.type === 'change') yield trackedChange(flagSet.id, event.change);
     if (event.type === 'resumed')
       for (const { id, change } of event.missed) yield trackedChange(id, change);

@@ -32,7 +32,7 @@ export const segmentResource: ResourceType<'segments'> = {
   requireEffect: () => undefined,
   copyOf: segment => segment,
   usedBy: ({ flagSet }, key) =>
-    Object.values(flagSet.flags)
+    [...flagSet.flags.values()]
       .filter(flag => references(flag).segments.includes(key))
       .map(flag => flag.key),
   warnings: segmentWarnings,

@@ -1,5 +1,3 @@
-import type { AuditEntry } from '@pennon/schema';
-
 import type { Random } from '../random.ts';
 import { createLedgerFeeds } from './change-feed.ts';
 import { newEpoch, newNonce, nextChangeId, revisionOf, type ChangeId } from './change-id.ts';
@@ -12,11 +10,22 @@ import {
   serializeAuditDraft,
   serializeVersions,
   serializeWrites,
+  parseAuditPosition,
+  withinAuditBytes,
+  type AuditDraftRow,
   type AuditRow,
   type DocumentRow,
   type VersionRow,
 } from './serialization.ts';
-import type { AuditQuery, Change, Collection, Commit, Ledger, LedgerKind, Store } from './store.ts';
+import type {
+  AuditPosition,
+  AuditQuery,
+  Change,
+  Commit,
+  Ledger,
+  LedgerKind,
+  Store,
+} from './store.ts';
 import { CONTROL_LEDGER, fleetOfOne, StoreError } from './store.ts';
 
 /** The ledgers of a memory store, by kind and id. */
@@ -28,9 +37,12 @@ type LedgerData = {
   readonly documents: ReadonlyMap<string, DocumentRow>;
   /** By collection and key, also of documents that were deleted. */
   readonly versions: ReadonlyMap<string, readonly VersionRow[]>;
-  /** Oldest first. */
-  readonly audit: readonly AuditRow[];
+  /** Oldest first. The id of an entry is its place, from 1. Later entries are appended in place. */
+  readonly audit: LoggedRow[];
 };
+
+/** An entry with the fields that it can be found by. */
+type LoggedRow = AuditRow & AuditDraftRow;
 
 export type MemoryStoreOptions = {
   readonly random: Random;
@@ -38,7 +50,12 @@ export type MemoryStoreOptions = {
   readonly data?: MemoryData;
 };
 
-const EMPTY: LedgerData = { head: 'none', documents: new Map(), versions: new Map(), audit: [] };
+const emptyLedger = (): LedgerData => ({
+  head: 'none',
+  documents: new Map(),
+  versions: new Map(),
+  audit: [],
+});
 
 /** Stores everything in this process. It is the shortest store, so it shows best what the others must do. */
 export const openMemoryStore = ({ random, data = new Map() }: MemoryStoreOptions): Store => {
@@ -54,7 +71,7 @@ export const openMemoryStore = ({ random, data = new Map() }: MemoryStoreOptions
     ...readsOf(find),
     ...fleetOfOne,
     async commit(ledger, commit) {
-      const current = find(ledger) ?? EMPTY;
+      const current = find(ledger) ?? emptyLedger();
       if (current.head !== commit.expect) return { committed: false, actual: current.head };
       const { next, change } = applyCommit(ledger.kind, current, commit, random);
       data.set(nameOf(ledger), next);
@@ -69,7 +86,7 @@ export const openMemoryStore = ({ random, data = new Map() }: MemoryStoreOptions
     async clear(ledger) {
       const current = find(ledger);
       if (current === undefined) return;
-      data.set(nameOf(ledger), { ...EMPTY, head: current.head, audit: current.audit });
+      data.set(nameOf(ledger), { ...emptyLedger(), head: current.head, audit: current.audit });
       feeds.end(ledger);
     },
     // Every commit happens in this process, so the feed has all changes after the call.
@@ -86,7 +103,7 @@ export const openMemoryStore = ({ random, data = new Map() }: MemoryStoreOptions
 
 const readsOf = (
   find: (ledger: Ledger) => LedgerData | undefined,
-): Pick<Store, 'read' | 'head' | 'get' | 'page' | 'versions' | 'audit'> => ({
+): Pick<Store, 'read' | 'head' | 'get' | 'versions' | 'findAudit' | 'auditEntries'> => ({
   async read(ledger) {
     const found = find(ledger);
     if (found === undefined) return undefined;
@@ -97,17 +114,18 @@ const readsOf = (
     const row = find(ledger)?.documents.get(pathOf({ collection, key }));
     return row && parseDocument(collection, row);
   },
-  page: async (ledger, collection, range) =>
-    rowsAfter(find(ledger) ?? EMPTY, collection, range.after)
-      .slice(0, range.limit)
-      .map(row => parseDocument(collection, row)),
   versions: async (ledger, collection, { key, before = Infinity, limit }) =>
-    ((find(ledger) ?? EMPTY).versions.get(pathOf({ collection, key })) ?? [])
+    ((find(ledger) ?? emptyLedger()).versions.get(pathOf({ collection, key })) ?? [])
       .filter(({ version }) => version < before)
       .toSorted((a, b) => b.version - a.version)
       .slice(0, limit)
       .map(row => parseVersion(collection, row)),
-  audit: async (ledger, query) => searchAudit(find(ledger) ?? EMPTY, query),
+  findAudit: async (ledger, query) => findAudit(find(ledger)?.audit ?? [], query),
+  async auditEntries(ledger, ids) {
+    const log = find(ledger)?.audit ?? [];
+    const rows = ids.flatMap(id => log[placeOf(log, id)] ?? []);
+    return withinAuditBytes(rows).map(parseAuditEntry);
+  },
 });
 
 const nameOf = ({ kind, id }: Ledger): string => `${kind}/${id}`;
@@ -126,17 +144,18 @@ const applyCommit = <Kind extends LedgerKind>(
   for (const { collection, key, text } of rows)
     if (text === null) next.delete(pathOf({ collection, key }));
     else next.set(pathOf({ collection, key }), { collection, key, text, changeId: id });
-  const entries = audit.map((draft, i) => ({
-    id: String(log.length + i + 1),
-    revision: revisionOf(id),
-    text: serializeAuditDraft(draft).text,
-  }));
+  for (const draft of audit)
+    log.push({
+      ...serializeAuditDraft(draft),
+      id: String(log.length + 1),
+      revision: revisionOf(id),
+    });
   return {
     next: {
       head: id,
       documents: next,
       versions: withVersions(versions, serializeVersions(newVersions)),
-      audit: [...log, ...entries],
+      audit: log,
     },
     change: { id, previous, writes: parseWrites(kind, rows), replaceAll },
   };
@@ -155,41 +174,31 @@ const withVersions = (
   return next;
 };
 
-const compareBytes = (a: string, b: string): number =>
-  Buffer.compare(Buffer.from(a), Buffer.from(b));
-
-/** The documents of a collection with greater keys than `after`, in byte order of their keys. */
-const rowsAfter = (
-  { documents }: LedgerData,
-  collection: Collection,
-  after: string | undefined,
-): DocumentRow[] =>
-  [...documents.values()]
-    .filter(row => row.collection === collection)
-    .filter(({ key }) => after === undefined || compareBytes(key, after) > 0)
-    .toSorted((a, b) => compareBytes(a.key, b.key));
-
-const searchAudit = ({ audit }: LedgerData, query: AuditQuery): AuditEntry[] => {
-  const newestFirst = audit.map(parseAuditEntry).toReversed();
-  const before = newestFirst.findIndex(({ id }) => id === query.before);
-  if (query.before !== undefined && before === -1) return [];
-  return newestFirst
-    .slice(before + 1)
-    .filter(matches(query))
-    .slice(0, query.limit);
+/** Returns the index of the entry with this id, or -1. */
+const placeOf = (log: readonly LoggedRow[], id: string): number => {
+  const place = Number(id) - 1;
+  return log[place]?.id === id ? place : -1;
 };
 
-const matches =
-  ({ kind, key, actor, onBehalfOf, action, from, until }: AuditQuery) =>
-  (entry: AuditEntry): boolean => {
-    const at = Date.parse(entry.at);
-    return (
-      (kind === undefined || entry.kind === kind) &&
-      (key === undefined || entry.key === key) &&
-      (actor === undefined || entry.actor.id === actor || entry.actor.name === actor) &&
-      (onBehalfOf === undefined || entry.actor.onBehalfOf === onBehalfOf) &&
-      (action === undefined || entry.action === action) &&
-      (from === undefined || at >= from) &&
-      (until === undefined || at < until)
-    );
-  };
+const findAudit = (log: readonly LoggedRow[], query: AuditQuery): AuditPosition[] => {
+  const found: AuditPosition[] = [];
+  const end = query.before === undefined ? log.length : placeOf(log, query.before);
+  for (let place = end - 1; place >= 0 && found.length < query.limit; place -= 1) {
+    const row = log[place];
+    if (row !== undefined && matches(query, row)) found.push(parseAuditPosition(row));
+  }
+  return found;
+};
+
+const matches = (
+  { kind, key, environment, actor, onBehalfOf, action, from, until }: AuditQuery,
+  row: LoggedRow,
+): boolean =>
+  (kind === undefined || row.kind === kind) &&
+  (key === undefined || row.key === key) &&
+  (environment === undefined || parseAuditEntry(row).environment === environment) &&
+  (actor === undefined || row.actorId === actor || row.actorName === actor) &&
+  (onBehalfOf === undefined || row.onBehalfOf === onBehalfOf) &&
+  (action === undefined || row.action === action) &&
+  (from === undefined || row.at >= from) &&
+  (until === undefined || row.at < until);

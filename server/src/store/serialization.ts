@@ -1,9 +1,13 @@
+import { PersistentMap } from '@pennon/engine/persistent-map';
 import type { AuditAction, AuditEntry } from '@pennon/schema';
 
+import { formatInstant } from '../clock.ts';
 import type { ChangeId } from './change-id.ts';
 import {
+  AUDIT_BYTES,
   StoreError,
   type AuditDraft,
+  type AuditPosition,
   type Collection,
   type Copies,
   type Documents,
@@ -43,6 +47,9 @@ export type AuditDraftRow = {
 };
 export type AuditRow = { id: string; revision: number; text: string };
 
+/** `at` is in milliseconds since 1970. */
+export type AuditPositionRow = { id: string; at: number };
+
 export const parseDocument = <Name extends Collection>(
   _collection: Name,
   row: DocumentRow,
@@ -75,11 +82,11 @@ const RECORD_PARSERS: {
 const parseCollection = <Name extends Collection>(
   collection: Name,
   rows: readonly DocumentRow[],
-): ReadonlyMap<string, Stored<Documents[Name]>> =>
-  new Map(
+): PersistentMap<Stored<Documents[Name]>> =>
+  PersistentMap.from(
     rows
       .filter(row => row.collection === collection)
-      .map(row => [row.key, parseDocument(collection, row)]),
+      .map(row => [row.key, parseDocument(collection, row)] as const),
   );
 
 export const serializeRecords = <Kind extends LedgerKind>(
@@ -210,6 +217,25 @@ export const serializeAuditDraft = (draft: AuditDraft): AuditDraftRow => ({
   action: draft.action,
   text: JSON.stringify(draft),
 });
+
+export const parseAuditPosition = ({ id, at }: AuditPositionRow): AuditPosition => ({
+  id,
+  at: formatInstant(at),
+});
+
+/** Returns the first rows, as many as have `AUDIT_BYTES` together; at least one. */
+export const withinAuditBytes = <Row extends Pick<AuditRow, 'text'>>(
+  rows: Iterable<Row>,
+): Row[] => {
+  const taken: Row[] = [];
+  let length = 0;
+  for (const row of rows) {
+    length += row.text.length;
+    if (taken.length > 0 && length > AUDIT_BYTES) break;
+    taken.push(row);
+  }
+  return taken;
+};
 
 export const parseAuditEntry = (row: AuditRow): AuditEntry => {
   const draft = parseStored<AuditDraft>(row.text, `audit/${row.id}`);

@@ -1,3 +1,4 @@
+import type { PersistentMap } from '@pennon/engine/persistent-map';
 import type { ApiKey, AuditAction, AuditEntry, Environment, Flag, Segment } from '@pennon/schema';
 
 import type { ChangeId } from './change-id.ts';
@@ -23,13 +24,6 @@ export interface Store {
     collection: Name,
     key: string,
   ): Promise<Stored<Documents[Name]> | undefined>;
-
-  /** Returns up to `limit` documents with keys greater than `after`, in byte order of the keys. */
-  page<Name extends Collection>(
-    ledger: Ledger,
-    collection: Name,
-    range: { after?: string | undefined; limit: number },
-  ): Promise<Stored<Documents[Name]>[]>;
 
   /** Returns up to `limit` versions of a document, newest first, even if the document was deleted. */
   versions<Name extends VersionedCollection>(
@@ -71,8 +65,14 @@ export interface Store {
     signal: AbortSignal,
   ): AsyncIterable<Change<Kind>>;
 
-  /** Returns up to `limit` audit entries that match the query, newest first. */
-  audit(ledger: Ledger, query: AuditQuery): Promise<AuditEntry[]>;
+  /** Finds up to `limit` audit entries that match the query, newest first, without reading what they contain. */
+  findAudit(ledger: Ledger, query: AuditQuery): Promise<AuditPosition[]>;
+
+  /**
+   * Returns the audit entries with these ids, in the same order. Leaves out entries that do not exist, and the last
+   * ones if all together are larger than `AUDIT_BYTES`; at least one is returned.
+   */
+  auditEntries(ledger: Ledger, ids: readonly string[]): Promise<AuditEntry[]>;
 
   /**
    * Saves the report of this server, valid for `ttlMs`, and returns all servers whose report is still valid,
@@ -171,7 +171,7 @@ export type Stored<Document> = { readonly document: Document; readonly changeId:
 export type Snapshot<Kind extends LedgerKind> = {
   readonly id: ChangeId;
   readonly records: {
-    readonly [Name in CollectionOf<Kind>]: ReadonlyMap<string, Stored<Documents[Name]>>;
+    readonly [Name in CollectionOf<Kind>]: PersistentMap<Stored<Documents[Name]>>;
   };
 };
 
@@ -214,12 +214,20 @@ export type CommitOutcome<Kind extends LedgerKind> =
 /** An audit entry before the store adds its id and revision. */
 export type AuditDraft = Omit<AuditEntry, 'id' | 'revision'>;
 
+/** The position of an entry in the audit log of its ledger. */
+export type AuditPosition = Pick<AuditEntry, 'id' | 'at'>;
+
+/** The bytes after which reading audit entries stops, so that it blocks nothing for long. */
+export const AUDIT_BYTES = 1_048_576;
+
 export type AuditQuery = {
   readonly limit: number;
   /** Only entries older than the entry with this id. An unknown id matches nothing. */
   readonly before?: string | undefined;
   readonly kind?: AuditEntry['kind'] | undefined;
   readonly key?: string | undefined;
+  /** Only for the control ledger, whose entries are small. */
+  readonly environment?: string | undefined;
   /** Id or name of the API key that made the change. */
   readonly actor?: string | undefined;
   readonly onBehalfOf?: string | undefined;

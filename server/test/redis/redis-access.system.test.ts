@@ -4,7 +4,7 @@ import type { Flag } from '@pennon/schema';
 import { beforeAll, describe, expect, it } from 'vitest';
 
 import type { Store, Version } from '../../src/store/store.ts';
-import { flag, flags, neverAborted, newLedger, take, write } from '../store/fixtures.ts';
+import { auditOf, flag, flags, neverAborted, newLedger, take, write } from '../store/fixtures.ts';
 import { freePorts, startCluster, startRedis, startSentinels } from './processes.ts';
 import { startServerOn } from './servers.ts';
 import { useProcesses, useRedis } from './setup.ts';
@@ -39,7 +39,7 @@ const expectWorking = async (store: Store): Promise<void> => {
   };
   await store.reportServer(report, 1_000);
   await store.leave('s');
-  expect(await store.audit(ledger, { limit: 1 })).toEqual([]);
+  expect(await auditOf(store, ledger, { limit: 1 })).toEqual([]);
   expect(await store.versions(ledger, 'flags', { key: 'a', limit: 1 })).toEqual([version]);
   await store.clear(ledger);
   await store.drop(ledger);

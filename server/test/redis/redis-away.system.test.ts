@@ -1,7 +1,16 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
 import { StoreError, type Ledger, type Store } from '../../src/store/store.ts';
-import { entry, flag, flags, neverAborted, newLedger, take, write } from '../store/fixtures.ts';
+import {
+  auditOf,
+  entry,
+  flag,
+  flags,
+  neverAborted,
+  newLedger,
+  take,
+  write,
+} from '../store/fixtures.ts';
 import { eventually, startCluster, type RedisProcess } from './processes.ts';
 import { startProxy, type Proxy } from './proxy.ts';
 import { useProcesses, useRedis } from './setup.ts';
@@ -46,8 +55,8 @@ const allOperations = (ledger = newLedger()): [string, () => Promise<unknown>][]
   ['read', () => store.read(ledger)],
   ['head', () => store.head(ledger)],
   ['get', () => store.get(ledger, 'flags', 'a')],
-  ['page', () => store.page(ledger, 'flags', { limit: 5 })],
-  ['audit', () => store.audit(ledger, { limit: 5 })],
+  ['findAudit', () => store.findAudit(ledger, { limit: 5 })],
+  ['auditEntries', () => store.auditEntries(ledger, ['1-0'])],
   ['drop', () => store.drop(ledger)],
   ['ping', () => store.ping()],
   ['follow', () => take(store.follow(ledger, 'none', neverAborted()), 1)],
@@ -179,7 +188,7 @@ describe('a commit without a reply', () => {
       proxy.cut();
     });
     expect(outcome).toMatchObject({ value: { committed: true, change: { previous: first.id } } });
-    expect((await store.audit(ledger, { limit: 9 })).map(({ key }) => key)).toEqual(['b', 'a']);
+    expect((await auditOf(store, ledger, { limit: 9 })).map(({ key }) => key)).toEqual(['b', 'a']);
   });
 
   it('fails as unknown if Redis cannot be reached; the change is there completely', async () => {
@@ -191,7 +200,7 @@ describe('a commit without a reply', () => {
     proxy.cut();
     await waitUntilAvailable();
     expect([...((await store.read(ledger))?.records.flags.keys() ?? [])]).toEqual(['a', 'b']);
-    expect(await store.audit(ledger, { limit: 9 })).toHaveLength(2);
+    expect(await auditOf(store, ledger, { limit: 9 })).toHaveLength(2);
   });
 
   it('is confirmed even if others have committed since', async () => {
@@ -206,7 +215,7 @@ describe('a commit without a reply', () => {
     proxy.heal();
     proxy.cut();
     expect(await outcome).toMatchObject({ committed: true, change: { previous: first.id } });
-    expect(await store.audit(ledger, { limit: 9 })).toHaveLength(1);
+    expect(await auditOf(store, ledger, { limit: 9 })).toHaveLength(1);
     await other.close();
   });
 
@@ -220,6 +229,6 @@ describe('a commit without a reply', () => {
     });
     proxy.cut();
     expect(await outcome).toMatchObject({ committed: true, change: { previous: id } });
-    expect(await store.audit(ledger, { limit: 9 })).toHaveLength(1);
+    expect(await auditOf(store, ledger, { limit: 9 })).toHaveLength(1);
   });
 });

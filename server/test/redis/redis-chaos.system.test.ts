@@ -9,6 +9,7 @@ import {
 } from '@pennon/schema';
 
 import { revisionOf } from '../../src/store/change-id.ts';
+import { auditOf } from '../store/fixtures.ts';
 import { createDice } from './chaos/dice.ts';
 import { startEditors, type Edit } from './chaos/editors.ts';
 import { startEvaluations } from './chaos/evaluations.ts';
@@ -184,7 +185,7 @@ const truthOf = async (environment: string): Promise<Truth> => {
         flags: projectAll(flags, toEvaluationFlag),
         segments: projectAll(segments, toEvaluationSegment),
       }),
-      entries: (await store.audit(ledger, { limit: 1_000_000 })).toReversed(),
+      entries: (await auditOf(store, ledger, { limit: 1_000_000 })).toReversed(),
     };
   } finally {
     await store.close();

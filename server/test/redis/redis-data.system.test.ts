@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import type { Ledger, Store } from '../../src/store/store.ts';
 import {
+  auditOf,
   contents,
   entry,
   flag,
@@ -72,7 +73,6 @@ describe('data of a newer format', () => {
   it.each([
     ['head', () => store.head(ledger)],
     ['read', () => store.read(ledger)],
-    ['page', () => store.page(ledger, 'flags', { limit: 5 })],
     ['commit', () => store.commit(ledger, nothing)],
   ])('is rejected by %s, with a remedy', async (_, operation) => {
     await expect(operation()).rejects.toMatchObject({
@@ -158,7 +158,10 @@ describe('damaged data', () => {
       expect(read?.records.flags.get('a')?.document).toEqual(flag('a'));
       const change = await write(opened, ledger, flags(flag('b')), { audit: [entry('b')] });
       expect(await changes).toEqual([change]);
-      expect((await opened.audit(ledger, { limit: 9 })).map(({ key }) => key)).toEqual(['b', 'a']);
+      expect((await auditOf(opened, ledger, { limit: 9 })).map(({ key }) => key)).toEqual([
+        'b',
+        'a',
+      ]);
       expect([...((await opened.read(ledger))?.records.flags.keys() ?? [])]).toEqual(['a', 'b']);
       const named = warnings.filter(text => text.includes(`${ledger.id}}`)).length;
       expect(named > 0).toBe(!/deleted|old|loss/.test(name));
@@ -169,7 +172,7 @@ describe('damaged data', () => {
 
   it.each([
     ['get', ledger => store.get(ledger, 'flags', 'a')],
-    ['page', async ledger => (await store.page(ledger, 'flags', { limit: 9 }))[0]],
+    ['read', async ledger => (await store.read(ledger))?.records.flags.get('a')],
   ] satisfies [string, (ledger: Ledger<'flagSet'>) => Promise<unknown>][])(
     'that is not a document is replaced by the last version: %s',
     async (_, read) => {
@@ -212,7 +215,7 @@ describe('damaged data', () => {
     redis().cli('hset', keyOf(ledger, 'flags'), 'a', 'hello');
     await expect(store.read(ledger)).rejects.toMatchObject({ code: 'corrupt' });
     redis().cli('hdel', keyOf(ledger, 'flags'), 'a');
-    await expect(store.page(ledger, 'flags', { limit: 9 })).rejects.toMatchObject({
+    await expect(store.read(ledger)).rejects.toMatchObject({
       code: 'corrupt',
     });
   });
@@ -249,7 +252,7 @@ describe('the streams', () => {
     const length = Number(redis().cli('xlen', keyOf(ledger, 'changes')));
     expect(length).toBeGreaterThanOrEqual(100);
     expect(length).toBeLessThan(300);
-    expect(await other.audit(ledger, { limit: 1_000 })).toHaveLength(500);
+    expect(await auditOf(other, ledger, { limit: 1_000 })).toHaveLength(500);
     await other.close();
   });
 
@@ -257,7 +260,7 @@ describe('the streams', () => {
     const other = await openStore(redis().url, { auditMaxEntries: 50 });
     const ledger = newLedger();
     await commitMany(other, ledger, 500);
-    const entries = await other.audit(ledger, { limit: 1_000 });
+    const entries = await auditOf(other, ledger, { limit: 1_000 });
     expect(entries.length).toBeGreaterThanOrEqual(50);
     expect(entries.length).toBeLessThan(250);
     expect(entries[0]?.key).toBe('a499');

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import type { Ledger, Store } from '../../src/store/store.ts';
-import { entry, flag, flags, newLedger, write } from '../store/fixtures.ts';
+import { auditOf, entry, flag, flags, newLedger, write } from '../store/fixtures.ts';
 import { eventually, startCluster, startSentinels, type RedisProcess } from './processes.ts';
 import { useProcesses } from './setup.ts';
 import { openStore } from './store.ts';
@@ -78,7 +78,7 @@ const expectOneEntryForEachFlag = async (
   ledger: Ledger<'flagSet'>,
 ): Promise<void> => {
   const read = await store.read(ledger);
-  const logged = (await store.audit(ledger, { limit: 1_000_000 })).map(({ key }) => key);
+  const logged = (await auditOf(store, ledger, { limit: 1_000_000 })).map(({ key }) => key);
   expect(logged.toSorted()).toEqual([...(read?.records.flags.keys() ?? [])].toSorted());
 };
 

@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline';
 import { secureRandom } from '../../src/random.ts';
 import { openSqliteStore } from '../../src/store/sqlite/index.ts';
 import { StoreError, type Ledger, type Store } from '../../src/store/store.ts';
-import { entry, flag, flags, write } from './fixtures.ts';
+import { auditOf, entry, flag, flags, write } from './fixtures.ts';
 
 const ledger: Ledger<'flagSet'> = { kind: 'flagSet', id: 'shared' };
 let opened: Store | undefined;
@@ -32,7 +32,7 @@ const flood = async (from: number): Promise<never> => {
 
 const read = async () => {
   const snapshot = await store().read(ledger);
-  const audit = await store().audit(ledger, { limit: 100_000 });
+  const audit = await auditOf(store(), ledger, { limit: 100_000 });
   const keys = [...(snapshot?.records.flags.keys() ?? [])];
   const versions = await Promise.all(
     keys.map(async key => store().versions(ledger, 'flags', { key, limit: 2 })),

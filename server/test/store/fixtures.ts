@@ -1,8 +1,9 @@
-import type { Flag, Segment } from '@pennon/schema';
+import type { AuditEntry, Flag, Segment } from '@pennon/schema';
 
 import type { ChangeId } from '../../src/store/change-id.ts';
 import type {
   AuditDraft,
+  AuditQuery,
   Change,
   Commit,
   EnvironmentDocument,
@@ -116,6 +117,25 @@ export const take = async <Item>(items: AsyncIterable<Item>, count: number): Pro
   return taken;
 };
 
+const ENTRIES_PER_CALL = 200;
+
+/** Returns whole entries of the audit log, newest first. */
+export const auditOf = async (
+  store: Store,
+  ledger: Ledger,
+  query: AuditQuery,
+): Promise<AuditEntry[]> => {
+  const ids = (await store.findAudit(ledger, query)).map(({ id }) => id);
+  const entries: AuditEntry[] = [];
+  while (entries.length < ids.length) {
+    const next = ids.slice(entries.length, entries.length + ENTRIES_PER_CALL);
+    const part = await store.auditEntries(ledger, next);
+    if (part.length === 0) throw new Error('an entry that was found does not exist');
+    entries.push(...part);
+  }
+  return entries;
+};
+
 /** Everything in a ledger, as nested lists that are easy to compare and to read in a failure. */
 export const contents = async <Kind extends LedgerKind>(store: Store, ledger: Ledger<Kind>) => {
   const snapshot = await store.read(ledger);
@@ -128,6 +148,6 @@ export const contents = async <Kind extends LedgerKind>(store: Store, ledger: Le
         [...records].map(([key, stored]) => [`${collection}/${key}`, stored] as const),
       )
       .toSorted(([a], [b]) => (a < b ? -1 : 1)),
-    audit: await store.audit(ledger, { limit: 1_000 }),
+    audit: await auditOf(store, ledger, { limit: 1_000 }),
   };
 };

@@ -18,7 +18,7 @@ import { StoreError } from '../../src/store/store.ts';
 import { eventually } from '../redis/processes.ts';
 import { production, request } from '../redis/servers.ts';
 import { startProcess, type ServerProcess } from '../support/process.ts';
-import { contents, entry, flag, flags, write } from './fixtures.ts';
+import { auditOf, contents, entry, flag, flags, write } from './fixtures.ts';
 import {
   createDirectoryWithData,
   databaseFile,
@@ -177,8 +177,8 @@ describe('damaged data', { timeout: 60_000 }, () => {
            '${rest.action}', '${JSON.stringify({ at, key, actor: by, ...rest })}')`,
       );
     const store = await openStore(directory);
-    expect(await store.audit(LEDGER, { limit: 5 })).toMatchObject([other, draft]);
-    expect(await store.audit(LEDGER, { limit: 5, onBehalfOf: 'Zoë' })).toMatchObject([draft]);
+    expect(await auditOf(store, LEDGER, { limit: 5 })).toMatchObject([other, draft]);
+    expect(await auditOf(store, LEDGER, { limit: 5, onBehalfOf: 'Zoë' })).toMatchObject([draft]);
     expect(await store.versions(LEDGER, 'flags', { key: 'a', limit: 1 })).toEqual([]);
     await write(store, LEDGER, flags(flag('a')), { expect: 'e.1.n' });
     await store.close();

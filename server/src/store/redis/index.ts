@@ -5,7 +5,7 @@ import type { Random } from '../../random.ts';
 import type { ChangeId } from '../change-id.ts';
 import { parseStored } from '../serialization.ts';
 import type { FleetMember, Ledger, ServerReport, Store } from '../store.ts';
-import { searchAudit } from './audit.ts';
+import { findAudit, readAuditEntries } from './audit.ts';
 import { replyOf, runScript, type RedisContext } from './commands.ts';
 import { commitTo } from './commit.ts';
 import { warnAboutConfig } from './config-warnings.ts';
@@ -14,7 +14,7 @@ import { newerFormat } from './errors.ts';
 import { followLedger } from './follow.ts';
 import { FORMAT, keysUnder } from './keys.ts';
 import { recoveryOn } from './recovery.ts';
-import { readDocument, readLedger, readPage } from './read.ts';
+import { readDocument, readLedger } from './read.ts';
 import { asList, asRows, asText, optional } from './reply.ts';
 import { readVersions } from './versions.ts';
 import type { RedisAddress } from './url.ts';
@@ -69,7 +69,6 @@ const createStore = (context: RedisContext): Store => {
     read: ledger => readLedger(context, ledger),
     head: ledger => readHead(context, ledger),
     get: (ledger, collection, key) => readDocument(context, ledger, collection, key),
-    page: (ledger, collection, range) => readPage(context, ledger, collection, range),
     versions: (ledger, collection, range) => readVersions(context, ledger, collection, range),
     commit: (ledger, commit) => commitTo(context, ledger, commit),
     drop: ledger =>
@@ -81,7 +80,8 @@ const createStore = (context: RedisContext): Store => {
     recovery: recoveryOn(context),
     follow: (ledger, after, signal) =>
       followLedger(context, ledger, after, AbortSignal.any([signal, closing.signal])),
-    audit: (ledger, query) => searchAudit(context, ledger, query),
+    findAudit: (ledger, query) => findAudit(context, ledger, query),
+    auditEntries: (ledger, ids) => readAuditEntries(context, ledger, ids),
     reportServer: (report, ttlMs) => saveReport(context, report, ttlMs),
     async leave(serverId) {
       await replyOf(connections.send('zrem', [keys.servers, serverId]));

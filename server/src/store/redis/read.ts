@@ -91,39 +91,6 @@ const readAllParts = async (
   return { id, documents };
 };
 
-/** Returns documents of one collection in byte order of their keys. */
-export const readPage = <Name extends Collection>(
-  context: RedisContext,
-  ledger: Ledger,
-  collection: Name,
-  range: PageRange,
-): Promise<Stored<Documents[Name]>[]> =>
-  parseOrRepair(
-    context,
-    ledger,
-    () => readStoredPage(context, ledger, collection, range),
-    rows => rows.map(row => parseDocument(collection, row)),
-  );
-
-type PageRange = { readonly after?: string | undefined; readonly limit: number };
-
-const readStoredPage = async (
-  context: RedisContext,
-  ledger: Ledger,
-  collection: Collection,
-  { after, limit }: PageRange,
-): Promise<readonly StoredRow[]> => {
-  const documents: StoredRow[] = [];
-  let from: Position | undefined = { collection: 1, after };
-  while (from !== undefined && documents.length < limit) {
-    const size = { documents: limit - documents.length, bytes: PART.bytes };
-    const part: Part = await readPart(context, { ledger, collections: [collection], from, size });
-    documents.push(...part.documents);
-    from = part.next;
-  }
-  return documents;
-};
-
 type PartQuery = {
   readonly ledger: Ledger;
   readonly collections: readonly Collection[];

@@ -7,9 +7,9 @@ type Condition = readonly [sql: string, value: SQLInputValue];
 /** The ids of entries are their numbers. Anything else is treated as 0, and no entry is older than that. */
 const ENTRY_ID = /^[1-9][0-9]{0,14}$/;
 
-const entryNumber = (id: string): number => (ENTRY_ID.test(id) ? Number(id) : 0);
+export const entryNumber = (id: string): number => (ENTRY_ID.test(id) ? Number(id) : 0);
 
-/** Returns the statement, with its values, that finds a ledger's entries newest first. */
+/** Returns the statement, with its values, that finds a ledger's entries newest first, without reading them. */
 export const auditStatement = (
   ledger: number,
   query: AuditQuery,
@@ -18,7 +18,7 @@ export const auditStatement = (
     newestNumbers([...conditions(ledger, query), ...actor], query.limit),
   );
   return {
-    sql: `SELECT number, revision, entry FROM audit
+    sql: `SELECT number, at FROM audit
       WHERE number IN (${searches.map(search => search.sql).join(' UNION ')})
       ORDER BY number DESC LIMIT ?`,
     values: [...searches.flatMap(search => search.values), query.limit],
@@ -41,6 +41,7 @@ const conditions = (ledger: number, query: AuditQuery): Condition[] => [
   ...ifSet('number < ?', query.before === undefined ? undefined : entryNumber(query.before)),
   ...ifSet('kind = ?', query.kind),
   ...ifSet('key = ?', query.key),
+  ...ifSet("entry ->> '$.environment' = ?", query.environment),
   ...ifSet('on_behalf_of = ?', query.onBehalfOf),
   ...ifSet('action = ?', query.action),
   ...ifSet('at >= ?', query.from),

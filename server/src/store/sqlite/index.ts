@@ -5,6 +5,7 @@ import { createLedgerFeeds } from '../change-feed.ts';
 import { newEpoch, newNonce } from '../change-id.ts';
 import {
   parseAuditEntry,
+  parseAuditPosition,
   parseDocument,
   parseRecords,
   parseVersion,
@@ -70,7 +71,10 @@ export const openSqliteStore = async ({
 
 const readsOf = ({
   call,
-}: DatabaseThread): Pick<Store, 'read' | 'head' | 'get' | 'page' | 'versions' | 'audit'> => ({
+}: DatabaseThread): Pick<
+  Store,
+  'read' | 'head' | 'get' | 'versions' | 'findAudit' | 'auditEntries'
+> => ({
   head: ledger => call('head', ledger),
   async read(ledger) {
     const found = await call('read', ledger);
@@ -80,16 +84,15 @@ const readsOf = ({
     const row = await call('get', { ledger, collection, key });
     return row && parseDocument(collection, row);
   },
-  async page(ledger, collection, { after, limit }) {
-    const rows = await call('page', { ledger, collection, after, limit });
-    return rows.map(row => parseDocument(collection, row));
-  },
   async versions(ledger, collection, { key, before = Number.MAX_SAFE_INTEGER, limit }) {
     const rows = await call('versions', { ledger, collection, key, before, limit });
     return rows.map(row => parseVersion(collection, row));
   },
-  async audit(ledger, query) {
-    return (await call('audit', { ledger, query })).map(parseAuditEntry);
+  async findAudit(ledger, query) {
+    return (await call('findAudit', { ledger, query })).map(parseAuditPosition);
+  },
+  async auditEntries(ledger, ids) {
+    return (await call('auditEntries', { ledger, ids })).map(parseAuditEntry);
   },
 });
 

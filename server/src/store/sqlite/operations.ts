@@ -1,9 +1,15 @@
 import type { DatabaseSync } from 'node:sqlite';
 
 import { nextChangeId, revisionOf, type ChangeId } from '../change-id.ts';
-import type { AuditRow, DocumentRow, VersionRow } from '../serialization.ts';
+import {
+  withinAuditBytes,
+  type AuditPositionRow,
+  type AuditRow,
+  type DocumentRow,
+  type VersionRow,
+} from '../serialization.ts';
 import type { Ledger } from '../store.ts';
-import { auditStatement } from './audit-query.ts';
+import { auditStatement, entryNumber } from './audit-query.ts';
 import { checkWritable, type OwnedDatabase } from './file.ts';
 import type { CommitInput, CommitOutput, Input, OperationName, Output } from './protocol.ts';
 import { integerColumn, textColumn, transaction, type Row } from './sql.ts';
@@ -29,10 +35,6 @@ export const operationsOn = ({ database, close }: OwnedDatabase): OperationTable
       const row = found && statements.document.get(found.number, collection, key);
       return row && documentRow(row);
     },
-    page(input) {
-      const found = find(input.ledger);
-      return found === undefined ? [] : readPage(statements, found.number, input);
-    },
     versions({ ledger, collection, key, before, limit }) {
       const found = find(ledger);
       if (found === undefined) return [];
@@ -45,14 +47,18 @@ export const operationsOn = ({ database, close }: OwnedDatabase): OperationTable
       const found = find(ledger);
       if (found !== undefined) transaction(database, () => clear(statements, found.number));
     },
-    audit({ ledger, query }) {
+    findAudit({ ledger, query }) {
       const found = find(ledger);
       if (found === undefined) return [];
       const { sql, values } = auditStatement(found.number, query);
       return database
         .prepare(sql)
         .all(...values)
-        .map(auditRow);
+        .map(auditPositionRow);
+    },
+    auditEntries({ ledger, ids }) {
+      const found = find(ledger);
+      return found === undefined ? [] : withinAuditBytes(entriesOf(statements, found.number, ids));
     },
     ping: () => checkWritable(database),
     close,
@@ -77,14 +83,6 @@ const prepareStatements = (database: DatabaseSync) => ({
     `SELECT collection, key, change_id, document FROM documents
      WHERE ledger = ? AND collection = ? AND key = ?`,
   ),
-  firstPage: database.prepare(
-    `SELECT collection, key, change_id, document FROM documents
-     WHERE ledger = ? AND collection = ? ORDER BY key LIMIT ?`,
-  ),
-  nextPage: database.prepare(
-    `SELECT collection, key, change_id, document FROM documents
-     WHERE ledger = ? AND collection = ? AND key > ? ORDER BY key LIMIT ?`,
-  ),
   putDocument: database.prepare(
     `INSERT INTO documents (ledger, collection, key, change_id, document) VALUES (?, ?, ?, ?, ?)
      ON CONFLICT (ledger, collection, key)
@@ -104,6 +102,9 @@ const prepareStatements = (database: DatabaseSync) => ({
      ON CONFLICT (ledger, collection, key, version) DO UPDATE SET entry = excluded.entry`,
   ),
   deleteAllVersions: database.prepare('DELETE FROM versions WHERE ledger = ?'),
+  auditEntry: database.prepare(
+    'SELECT number, revision, entry FROM audit WHERE ledger = ? AND number = ?',
+  ),
   appendAudit: database.prepare(
     `INSERT INTO audit
      (ledger, revision, at, kind, key, actor_id, actor_name, on_behalf_of, action, entry)
@@ -116,17 +117,17 @@ const findLedger = (statements: Statements, { kind, id }: Ledger) => {
   return row && { number: integerColumn(row, 'number'), head: textColumn(row, 'head') };
 };
 
-const readPage = (
-  { firstPage, nextPage }: Statements,
+/** Reads one entry at a time, so that reading can stop after any of them. */
+function* entriesOf(
+  { auditEntry }: Statements,
   ledger: number,
-  { collection, after, limit }: Input<'page'>,
-): DocumentRow[] => {
-  const rows =
-    after === undefined
-      ? firstPage.all(ledger, collection, limit)
-      : nextPage.all(ledger, collection, after, limit);
-  return rows.map(documentRow);
-};
+  ids: readonly string[],
+): Generator<AuditRow> {
+  for (const id of ids) {
+    const row = auditEntry.get(ledger, entryNumber(id));
+    if (row !== undefined) yield auditRow(row);
+  }
+}
 
 const commit = (statements: Statements, input: CommitInput): CommitOutput => {
   const previous = findLedger(statements, input.ledger)?.head ?? 'none';
@@ -188,4 +189,9 @@ const auditRow = (row: Row): AuditRow => ({
   id: String(integerColumn(row, 'number')),
   revision: integerColumn(row, 'revision'),
   text: textColumn(row, 'entry'),
+});
+
+const auditPositionRow = (row: Row): AuditPositionRow => ({
+  id: String(integerColumn(row, 'number')),
+  at: integerColumn(row, 'at'),
 });

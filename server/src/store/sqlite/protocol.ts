@@ -1,6 +1,7 @@
 import type { ChangeId } from '../change-id.ts';
 import type {
   AuditDraftRow,
+  AuditPositionRow,
   AuditRow,
   DocumentRow,
   VersionRow,
@@ -16,12 +17,12 @@ export type Operations = {
   read: { input: Ledger; output: { id: ChangeId; documents: DocumentRow[] } | undefined };
   head: { input: Ledger; output: ChangeId | undefined };
   get: { input: DocumentQuery; output: DocumentRow | undefined };
-  page: { input: PageQuery; output: DocumentRow[] };
   versions: { input: VersionQuery; output: VersionRow[] };
   commit: { input: CommitInput; output: CommitOutput };
   drop: { input: Ledger; output: void };
   clear: { input: Ledger; output: void };
-  audit: { input: { ledger: Ledger; query: AuditQuery }; output: AuditRow[] };
+  findAudit: { input: { ledger: Ledger; query: AuditQuery }; output: AuditPositionRow[] };
+  auditEntries: { input: { ledger: Ledger; ids: readonly string[] }; output: AuditRow[] };
   ping: { input: void; output: void };
   close: { input: void; output: void };
 };
@@ -41,12 +42,6 @@ export type ThreadReply<Name extends OperationName = OperationName> =
 export type ThreadError = { ok: false; code: StoreErrorCode | undefined; message: string };
 
 export type DocumentQuery = { ledger: Ledger; collection: string; key: string };
-export type PageQuery = {
-  ledger: Ledger;
-  collection: string;
-  after: string | undefined;
-  limit: number;
-};
 
 export type VersionQuery = {
   ledger: Ledger;

@@ -3,8 +3,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
 import type { AuditDraft, AuditQuery, Ledger, Store } from '../../../src/store/store.ts';
-import { CONTROL_LEDGER } from '../../../src/store/store.ts';
-import { entry, EPOCH_START, flag, flags, newLedger, write } from '../fixtures.ts';
+import { AUDIT_BYTES, CONTROL_LEDGER } from '../../../src/store/store.ts';
+import { auditOf, entry, EPOCH_START, flag, flags, newLedger, write } from '../fixtures.ts';
 import type { OpenedStore } from '../suite.ts';
 
 export const describeAudit = (opened: () => OpenedStore): void => {
@@ -12,13 +12,14 @@ export const describeAudit = (opened: () => OpenedStore): void => {
     describeEntries(opened);
     describeFilters(opened);
     describePaging(opened);
+    describeReading(opened);
   });
 };
 
 const at = (second: number) => new Date(EPOCH_START + second * 1_000).toISOString();
 
 const keysOf = async (store: Store, ledger: Ledger, query: Partial<AuditQuery>) =>
-  (await store.audit(ledger, { limit: 100, ...query })).map(({ key }) => key);
+  (await auditOf(store, ledger, { limit: 100, ...query })).map(({ key }) => key);
 
 const describeEntries = (opened: () => OpenedStore): void => {
   test('stores each entry with an id and the revision', async () => {
@@ -32,16 +33,16 @@ const describeEntries = (opened: () => OpenedStore): void => {
       after: { nested: [] },
     });
     await write(store, ledger, flags(flag('a')), { audit: [draft] });
-    const [found] = await store.audit(ledger, { limit: 1 });
+    const [found] = await auditOf(store, ledger, { limit: 1 });
     expect(found).toEqual({ ...draft, id: expect.any(String), revision: 2 });
   });
 
   test('is empty for an unknown ledger and for a ledger without entries', async () => {
     const { store } = opened();
     const ledger = newLedger();
-    expect(await store.audit(ledger, { limit: 10 })).toEqual([]);
+    expect(await auditOf(store, ledger, { limit: 10 })).toEqual([]);
     await write(store, ledger, flags(flag('a')));
-    expect(await store.audit(ledger, { limit: 10 })).toEqual([]);
+    expect(await auditOf(store, ledger, { limit: 10 })).toEqual([]);
   });
 
   test('returns the newest commit first, and the entries of a commit in reverse order', async () => {
@@ -82,7 +83,7 @@ const describeEntries = (opened: () => OpenedStore): void => {
     const ledger = newLedger();
     for (let i = 0; i < 20; i += 1)
       await write(store, ledger, {}, { audit: [entry('a'), entry('a')] });
-    const ids = (await store.audit(ledger, { limit: 100 })).map(({ id }) => id);
+    const ids = (await auditOf(store, ledger, { limit: 100 })).map(({ id }) => id);
     expect(new Set(ids).size).toBe(40);
   });
 };
@@ -151,7 +152,7 @@ const describeFilters = (opened: () => OpenedStore): void => {
       fc.asyncProperty(fc.array(drafts, { maxLength: 25 }), queries, async (log, query) => {
         const ledger = newLedger();
         for (const draft of log) await write(store, ledger, {}, { audit: [draft] });
-        const all = await store.audit(ledger, { limit: 100 });
+        const all = await auditOf(store, ledger, { limit: 100 });
         expect(await pagesOf(store, ledger, query)).toEqual(all.filter(matches(query)));
       }),
       { numRuns: 60 },
@@ -204,11 +205,61 @@ const matches =
 const pagesOf = async (store: Store, ledger: Ledger, query: AuditQuery) => {
   const all: AuditEntry[] = [];
   for (;;) {
-    const page = await store.audit(ledger, { ...query, before: all.at(-1)?.id });
+    const page = await auditOf(store, ledger, { ...query, before: all.at(-1)?.id });
     expect(page.length).toBeLessThanOrEqual(query.limit);
     if (page.length === 0) return all;
     all.push(...page);
   }
+};
+
+const describeReading = (opened: () => OpenedStore): void => {
+  test('is searched for the positions of entries, which are read by their ids in any order', async () => {
+    const { store } = opened();
+    const ledger = newLedger();
+    const audit = [1, 2, 3].map(second => entry(`at${second}`, { at: at(second) }));
+    await write(store, ledger, {}, { audit });
+    const positions = await store.findAudit(ledger, { limit: 2 });
+    expect(positions.map(position => position.at)).toEqual([at(3), at(2)]);
+    const ids = positions.map(({ id }) => id).toReversed();
+    expect((await store.auditEntries(ledger, ids)).map(({ key }) => key)).toEqual(['at2', 'at3']);
+  });
+
+  test('leaves out ids that do not exist, and those of other ledgers', async () => {
+    const { store } = opened();
+    const [ledger, other] = [newLedger(), newLedger()];
+    await write(store, ledger, {}, { audit: [entry('a')] });
+    const [position] = await store.findAudit(ledger, { limit: 1 });
+    const id = position?.id ?? '';
+    const ids = ['', 'nonsense', '999', '999-0', id];
+    expect((await store.auditEntries(ledger, ids)).map(({ key }) => key)).toEqual(['a']);
+    expect(await store.auditEntries(ledger, [])).toEqual([]);
+    expect(await store.auditEntries(other, ids)).toEqual([]);
+  });
+
+  test('reads large entries a few at a time, at least one', async () => {
+    const { store } = opened();
+    const ledger = newLedger();
+    const text = 'x'.repeat(AUDIT_BYTES / 2 - 1_000);
+    const large = ['a', 'b', 'c', 'd'].map(key => entry(key, { after: { text } }));
+    const huge = entry('huge', { after: { text: text.repeat(3) } });
+    await write(store, ledger, {}, { audit: [...large, huge] });
+    const ids = (await store.findAudit(ledger, { limit: 9 })).map(({ id }) => id);
+    const read = async (some: readonly string[]) =>
+      (await store.auditEntries(ledger, some)).map(({ key }) => key);
+    expect(await read(ids)).toEqual(['huge']);
+    expect(await read(ids.slice(1))).toEqual(['d', 'c']);
+  });
+
+  test('of the control ledger can be filtered by environment', async () => {
+    const { store } = opened();
+    const audit = ['one', 'two', 'one'].map((environment, index) =>
+      entry(`${environment}${index}`, { kind: 'key', action: 'key.create', environment }),
+    );
+    await write(store, CONTROL_LEDGER, {}, { audit });
+    const query = { kind: 'key', environment: 'one', limit: 9 } as const;
+    const found = await auditOf(store, CONTROL_LEDGER, query);
+    expect(found.map(({ key }) => key)).toEqual(['one2', 'one0']);
+  });
 };
 
 const describePaging = (opened: () => OpenedStore): void => {
@@ -232,9 +283,9 @@ const describePaging = (opened: () => OpenedStore): void => {
     const { store } = opened();
     const ledger = newLedger();
     await write(store, ledger, {}, { audit: [entry('a'), entry('b')] });
-    const oldest = (await store.audit(ledger, { limit: 10 })).at(-1)?.id;
-    expect(await store.audit(ledger, { limit: 10, before: oldest })).toEqual([]);
+    const oldest = (await auditOf(store, ledger, { limit: 10 })).at(-1)?.id;
+    expect(await auditOf(store, ledger, { limit: 10, before: oldest })).toEqual([]);
     for (const before of ['', 'nonsense', '-1', '1e9', '0x10', '1; --'])
-      expect(await store.audit(ledger, { limit: 10, before })).toEqual([]);
+      expect(await auditOf(store, ledger, { limit: 10, before })).toEqual([]);
   });
 };

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { parseChangeId, revisionOf } from '../../../src/store/change-id.ts';
 import { CONTROL_LEDGER, type Writes } from '../../../src/store/store.ts';
 import {
+  auditOf,
   apiKey,
   contents,
   entry,
@@ -146,7 +147,7 @@ const describeExpectation = (opened: () => OpenedStore): void => {
     expect(await rejected(store, ledger, commit)).toBe('none');
     expect(await store.head(ledger)).toBeUndefined();
     expect(await contents(store, ledger)).toBeUndefined();
-    expect(await store.audit(ledger, { limit: 10 })).toEqual([]);
+    expect(await auditOf(store, ledger, { limit: 10 })).toEqual([]);
   });
 
   test.each([
@@ -340,7 +341,7 @@ const describeReplaceAll = (opened: () => OpenedStore): void => {
     const ledger = newLedger();
     await write(store, ledger, {}, { audit: [entry('old')] });
     await write(store, ledger, {}, { audit: [entry('new')], replaceAll: true });
-    const keys = (await store.audit(ledger, { limit: 10 })).map(({ key }) => key);
+    const keys = (await auditOf(store, ledger, { limit: 10 })).map(({ key }) => key);
     expect(keys).toEqual(['new', 'old']);
   });
 

@@ -3,9 +3,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
 import type { Store } from '../../../src/store/store.ts';
-import { CONTROL_LEDGER } from '../../../src/store/store.ts';
 import {
-  apiKey,
+  auditOf,
   contents,
   entry,
   flag,
@@ -21,9 +20,6 @@ export const describeDocuments = (opened: () => OpenedStore): void => {
   describe('a document', () => {
     describeReading(opened);
     describeTexts(opened);
-  });
-  describe('a page', () => {
-    describePages(opened);
   });
   describe('dropping a ledger', () => {
     describeDrop(opened);
@@ -133,7 +129,7 @@ const describeTexts = (opened: () => OpenedStore): void => {
     const document = flag('a', { description: text, metadata: { [text]: text } });
     await write(store, ledger, flags(document), { audit: [entry('a', { after: { text } })] });
     await expectStored(store, ledger, document);
-    expect((await store.audit(ledger, { limit: 1 }))[0]?.after).toEqual({ text });
+    expect((await auditOf(store, ledger, { limit: 1 }))[0]?.after).toEqual({ text });
   });
 
   test('preserves an own property called __proto__', async () => {
@@ -156,7 +152,7 @@ const describeTexts = (opened: () => OpenedStore): void => {
     });
     const records = (await store.read(ledger))?.records.flags;
     for (const each of documents) expect(records?.get(each.key)?.document).toEqual(each);
-    expect((await store.audit(ledger, { limit: 8 })).map(({ after }) => after)).toEqual(
+    expect((await auditOf(store, ledger, { limit: 8 })).map(({ after }) => after)).toEqual(
       documents.toReversed(),
     );
   });
@@ -178,95 +174,6 @@ const expectStored = async (store: Store, ledger: ReturnType<typeof newLedger>, 
   expect(JSON.stringify(got?.document)).toBe(text);
 };
 
-const byteOrder = (a: string, b: string) => Buffer.compare(Buffer.from(a), Buffer.from(b));
-
-const keysOfPages = async (store: Store, ledger: ReturnType<typeof newLedger>, limit: number) => {
-  const pages: string[][] = [];
-  for (let after: string | undefined; ; after = pages.at(-1)?.at(-1)) {
-    const page = await store.page(ledger, 'flags', { after, limit });
-    if (page.length === 0) return pages;
-    pages.push(page.map(({ document }) => document.key));
-  }
-};
-
-const describePages = (opened: () => OpenedStore): void => {
-  test('of an unknown ledger is empty', async () => {
-    expect(await opened().store.page(newLedger(), 'flags', { limit: 10 })).toEqual([]);
-  });
-
-  test('is in byte order of the keys', async () => {
-    const { store } = opened();
-    const ledger = newLedger();
-    await write(store, ledger, flags(...KEYS.map(key => flag(key))));
-    const [page] = await keysOfPages(store, ledger, 200);
-    expect(page).toEqual(KEYS.toSorted(byteOrder));
-  });
-
-  test('has at most `limit` documents after `after`, and the pages together have all', async () => {
-    const { store } = opened();
-    const ledger = newLedger();
-    await write(store, ledger, flags(...KEYS.map(key => flag(key))));
-    for (const limit of [1, 5, 12, KEYS.length, 200]) {
-      const pages = await keysOfPages(store, ledger, limit);
-      expect(pages.flat()).toEqual(KEYS.toSorted(byteOrder));
-      expect(pages.slice(0, -1).every(page => page.length === limit)).toBe(true);
-    }
-  });
-
-  test('may start after a key that does not exist', async () => {
-    const { store } = opened();
-    const ledger = newLedger();
-    await write(store, ledger, flags(flag('a'), flag('c'), flag('e')));
-    await write(store, ledger, removal('c'));
-    const after = async (key: string) =>
-      (await store.page(ledger, 'flags', { after: key, limit: 9 })).map(each => each.document.key);
-    expect(await after('b')).toEqual(['e']);
-    expect(await after('c')).toEqual(['e']);
-    expect(await after('e')).toEqual([]);
-    expect(await after('')).toEqual(['a', 'e']);
-  });
-
-  test('has each document with the last change that wrote it', async () => {
-    const { store } = opened();
-    const ledger = newLedger();
-    const one = await write(store, ledger, flags(flag('a'), flag('b')));
-    const two = await write(store, ledger, flags(flag('a', { enabled: false })));
-    expect(await store.page(ledger, 'flags', { limit: 9 })).toEqual([
-      { document: flag('a', { enabled: false }), changeId: two.id },
-      { document: flag('b'), changeId: one.id },
-    ]);
-  });
-
-  test('has one collection of one ledger', async () => {
-    const { store } = opened();
-    const ledger = newLedger();
-    await write(store, newLedger(), flags(flag('elsewhere')));
-    await write(store, ledger, { segments: new Map([['s', segment('s')]]) });
-    expect(await store.page(ledger, 'flags', { limit: 9 })).toEqual([]);
-    await write(store, CONTROL_LEDGER, { keys: new Map([['k', apiKey('k')]]) });
-    expect(await store.page(CONTROL_LEDGER, 'environments', { limit: 9 })).toEqual([]);
-    expect((await store.page(CONTROL_LEDGER, 'keys', { limit: 9 }))[0]?.document).toEqual(
-      apiKey('k'),
-    );
-  });
-
-  test('has every unchanged document exactly once during concurrent writes', async () => {
-    const { store } = opened();
-    const ledger = newLedger();
-    const lasting = Array.from({ length: 40 }, (_, i) => `${10 + i}-lasting`);
-    const passing = Array.from({ length: 40 }, (_, i) => `${10 + i}-passing`);
-    await write(store, ledger, flags(...lasting.map(key => flag(key))));
-    const churn = async () => {
-      for (const key of passing) await write(store, ledger, flags(flag(key)));
-      for (const key of passing) await write(store, ledger, removal(key));
-    };
-    const [pages] = await Promise.all([keysOfPages(store, ledger, 3), churn()]);
-    const seen = pages.flat();
-    expect(seen.filter(key => key.endsWith('lasting'))).toEqual(lasting);
-    expect(new Set(seen).size).toBe(seen.length);
-  });
-};
-
 const describeDrop = (opened: () => OpenedStore): void => {
   test('removes its documents, id and audit log, and nothing else', async () => {
     const { store } = opened();
@@ -278,8 +185,7 @@ const describeDrop = (opened: () => OpenedStore): void => {
     expect(await store.read(ledger)).toBeUndefined();
     expect(await store.head(ledger)).toBeUndefined();
     expect(await store.get(ledger, 'flags', 'a')).toBeUndefined();
-    expect(await store.page(ledger, 'flags', { limit: 9 })).toEqual([]);
-    expect(await store.audit(ledger, { limit: 9 })).toEqual([]);
+    expect(await auditOf(store, ledger, { limit: 9 })).toEqual([]);
     expect(await contents(store, other)).toEqual(before);
   });
 

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { parseChangeId } from '../../../src/store/change-id.ts';
 import { CONTROL_LEDGER, StoreError } from '../../../src/store/store.ts';
 import {
+  auditOf,
   contents,
   entry,
   environment,
@@ -52,7 +53,10 @@ const describeReopening = (opened: () => OpenedStore): void => {
     const [was, is] = [before, after].map(({ id }) => parseChangeId(id));
     expect(after.previous).toBe(before.id);
     expect(is).toMatchObject({ epoch: was?.epoch, revision: 2 });
-    expect((await again.audit(ledger, { limit: 9 })).map(({ key }) => key)).toEqual(['new', 'old']);
+    expect((await auditOf(again, ledger, { limit: 9 })).map(({ key }) => key)).toEqual([
+      'new',
+      'old',
+    ]);
   });
 };
 

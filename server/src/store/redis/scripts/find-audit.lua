@@ -8,15 +8,16 @@
 --         4 maximum number of bytes to read, approximately
 --         5 kind, 6 key, 7 actor (id or name), 8 action, 9 onBehalfOf, each prefixed with `=`; empty: any
 --         10 from (inclusive) and 11 until (exclusive), milliseconds since 1970; empty: any
+--         12 environment, prefixed with `=`; empty: any. Parses every entry
 -- RESULT  {rows, id of the entry to continue before, or nil at the end of the log}
---         rows is a flat list, newest first: id, the entry as JSON; for each entry
+--         rows is a flat list, newest first: id, time in milliseconds since 1970; for each entry
 -- EVENT   none
 
 local audit = KEYS[1]
 local from, limit, maxEntries, maxBytes = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local kind, key, actor, action, onBehalfOf = ARGV[5], ARGV[6], ARGV[7], ARGV[8], ARGV[9]
-local since, till = tonumber(ARGV[10]), tonumber(ARGV[11])
-local STEP = 50
+local since, till, environment = tonumber(ARGV[10]), tonumber(ARGV[11]), ARGV[12]
+local MAX_STEP = 50
 
 -- The fields of an entry are names and values in turn: at, kind, key, actorId, actorName, action, entry,
 -- onBehalfOf. Entries of earlier versions lack the last one.
@@ -28,6 +29,7 @@ local function matches(fields)
     and (onBehalfOf == '' or '=' .. (fields[16] or '') == onBehalfOf)
     and (not since or tonumber(fields[2]) >= since)
     and (not till or tonumber(fields[2]) < till)
+    and (environment == '' or '=' .. cjson.decode(fields[14]).environment == environment)
 end
 
 -- Another application may have added an entry.
@@ -36,18 +38,21 @@ local function isOurs(fields)
 end
 
 local rows, found, seen, bytes = {}, 0, 0, 0
+-- Entries may be large, so the first steps read few of them.
+local step = 1
 
 while true do
-  local entries = redis.call('XREVRANGE', audit, from, '-', 'COUNT', STEP)
+  local entries = redis.call('XREVRANGE', audit, from, '-', 'COUNT', step)
   for _, entry in ipairs(entries) do
     local id, fields = entry[1], entry[2]
     if isOurs(fields) and matches(fields) then
-      rows[#rows + 1], rows[#rows + 2] = id, fields[14]
+      rows[#rows + 1], rows[#rows + 2] = id, fields[2]
       found = found + 1
     end
     seen, bytes = seen + 1, bytes + #(fields[14] or '')
     if found == limit or seen >= maxEntries or bytes >= maxBytes then return { rows, id } end
     from = '(' .. id
   end
-  if #entries < STEP then return { rows, false } end
+  if #entries < step then return { rows, false } end
+  step = math.min(2 * step, MAX_STEP)
 end
