@@ -91,7 +91,8 @@ export const createPersistence = (options: PersistenceOptions): Persistence => {
 export const isValues = (value: unknown): value is Values<Evaluation> =>
   isJsonObject(value) &&
   typeof value['revision'] === 'number' &&
-  isJsonObject(value['evaluations']);
+  isJsonObject(value['evaluations']) &&
+  Object.values(value['evaluations']).every(isJsonObject);
 
 const isPersisted = (value: unknown): value is PersistedValues =>
   isJsonObject(value) &&

@@ -88,12 +88,25 @@ export class PennonWebProvider implements Provider {
     const reconciler = openReconciler(options, store, this.#events, this.#runtime);
     this.#source = store;
     this.#reconciler = reconciler;
-    const bootstrap = bootstrapFor(context, options);
+    const bootstrap = this.#bootstrapFor(context, options);
     if (bootstrap === undefined || this.#firstSubject !== subjectOf(context))
       return reconciler.reconcile(context);
     reconciler.start(context, bootstrap);
     // Makes the provider ready before the first paint. The SDK does not listen yet, so handlers run once.
     this.events.emit(ProviderEvents.Ready);
+  }
+
+  /** Returns the values that the page came with, unless they are malformed or for another subject. */
+  #bootstrapFor(
+    { targetingKey }: EvaluationContext,
+    { bootstrap }: OnlineOptions,
+  ): Values<Evaluation> | undefined {
+    if (!isValues(bootstrap)) return undefined;
+    if ((bootstrap.targetingKey ?? targetingKey) === targetingKey) return bootstrap;
+    this.#logger().warn(
+      'Pennon: "bootstrap" is not used, because it is for another "targetingKey": evaluate it for the context of the page',
+    );
+    return undefined;
   }
 
   readonly #events: ReconcilerEvents = {
@@ -183,17 +196,6 @@ export class PennonWebProvider implements Provider {
 
 const withFetch = (runtime: Runtime, fetch: OnlineOptions['fetch']): Runtime =>
   fetch === undefined ? runtime : { ...runtime, fetch };
-
-/** Returns the values that the page came with, unless they are malformed or for another subject. */
-const bootstrapFor = (
-  { targetingKey }: EvaluationContext,
-  { bootstrap }: OnlineOptions,
-): Values<Evaluation> | undefined => {
-  if (!isValues(bootstrap)) return undefined;
-  const isForAnother =
-    bootstrap.targetingKey !== undefined && bootstrap.targetingKey !== targetingKey;
-  return isForAnother ? undefined : bootstrap;
-};
 
 /** Equal addresses and headers may be spelled differently. */
 const serverOf = ({

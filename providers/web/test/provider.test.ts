@@ -530,24 +530,34 @@ describe('the values that a page comes with', () => {
     expect(client.getNumberValue('limit', 0)).toBe(3);
   });
 
-  it.each(['null', '{"error":{"code":"NOT_FOUND"}}', '{"revision":7,"evaluations":null}', '[]'])(
-    'are ignored if they are %s',
-    async text => {
-      const { runtime, client, provider, outcome } = startApplication({
-        bootstrap: JSON.parse(text),
-      });
-      expect(client.providerStatus).toBe(ProviderStatus.NOT_READY);
-      expect(provider.freshness()).toMatchObject({ source: 'none' });
-      await startServing(runtime, values(8, { banner: 'live' }));
-      await outcome;
-      expect(client.getStringValue('banner', '')).toBe('live');
-    },
-  );
-
-  it('are ignored if they are for another targeting key', async () => {
-    const forBob = { ...bootstrap, targetingKey: 'bob' };
-    const { client } = startApplication({ bootstrap: forBob });
+  it.each([
+    'null',
+    '{}',
+    '{"error":{"code":"NOT_FOUND"}}',
+    '{"revision":"7","evaluations":{}}',
+    '{"revision":7,"evaluations":null}',
+    '{"revision":7,"evaluations":{"banner":null}}',
+    '{"revision":7,"evaluations":{"banner":"from the page"}}',
+    '[]',
+  ])('are ignored if they are %s', async text => {
+    const { runtime, client, provider, outcome } = startApplication({
+      bootstrap: JSON.parse(text),
+    });
     expect(client.providerStatus).toBe(ProviderStatus.NOT_READY);
+    expect(provider.freshness()).toMatchObject({ source: 'none' });
+    await startServing(runtime, values(8, { banner: 'live' }));
+    await outcome;
+    expect(client.getStringValue('banner', '')).toBe('live');
+  });
+
+  it('are ignored with a warning if they are for another targeting key', async () => {
+    const forBob = { ...bootstrap, targetingKey: 'bob' };
+    const warnings: unknown[] = [];
+    const warn = (message: unknown) => void warnings.push(message);
+    const logger = { error() {}, info() {}, debug() {}, warn };
+    const { client } = startApplication({ bootstrap: forBob, logger });
+    expect(client.providerStatus).toBe(ProviderStatus.NOT_READY);
+    expect(warnings).toEqual([expect.stringContaining('for the context of the page')]);
     const bob = startApplication({ bootstrap: forBob }, { targetingKey: 'bob' });
     expect(bob.client.getStringValue('banner', '')).toBe('from the page');
   });
