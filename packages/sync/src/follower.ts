@@ -10,6 +10,7 @@ import type {
 } from './follower-state.ts';
 import { createConnectionScope } from './http.ts';
 import type { ConnectionScope } from './http.ts';
+import { ownValue } from './json.ts';
 import { watchPauses } from './pauses.ts';
 import type { Pause } from './pauses.ts';
 import { createRefresh } from './refresh.ts';
@@ -328,7 +329,7 @@ const readStream = async <Data, Changed>(
   let openingAgeMs: number | undefined;
   const parser = createEventParser(message => {
     const { event } = message;
-    const reduce = Object.hasOwn(resource.events, event) ? resource.events[event] : undefined;
+    const reduce = ownValue(resource.events, event);
     // A callback may have stopped the follower between two events of one chunk.
     if (scope.isClosed()) return;
     if (event === 'error') throw errorFromEvent(message.data);

@@ -7,7 +7,7 @@ export type { DataSource, FollowerMode, FollowerStatus, LastError } from './foll
 export type { Follower, FollowOptions } from './follower.ts';
 export { createConnectionScope } from './http.ts';
 export type { ConnectionScope } from './http.ts';
-export { changedNames, isJsonObject, sameJson } from './json.ts';
+export { changedNames, isJsonObject, ownValue, sameJson } from './json.ts';
 export type { JsonObject } from './json.ts';
 export { isKey, localFlagProblem, localKeyProblem } from './local-flags.ts';
 export {

@@ -20,23 +20,18 @@ const isArray = (value: unknown): value is readonly unknown[] => Array.isArray(v
 const haveSameFields = (a: JsonObject, b: JsonObject): boolean => {
   const names = Object.keys(a);
   const otherNames = Object.keys(b);
-  if (names.length !== otherNames.length) return false;
-  for (let index = 0; index < names.length; index += 1) {
-    const name = names[index] ?? '';
-    // Names usually have the same order in both objects, which saves the lookup.
-    if (name !== otherNames[index] && !Object.hasOwn(b, name)) return false;
-    if (!sameJson(a[name], b[name])) return false;
-  }
-  return true;
+  return (
+    names.length === otherNames.length &&
+    names.every(
+      (name, index) =>
+        // Names usually have the same order in both objects, which saves the lookup.
+        (name === otherNames[index] || Object.hasOwn(b, name)) && sameJson(a[name], b[name]),
+    )
+  );
 };
 
-const haveSameItems = (a: readonly unknown[], b: readonly unknown[]): boolean => {
-  if (a.length !== b.length) return false;
-  for (let index = 0; index < a.length; index += 1) {
-    if (!sameJson(a[index], b[index])) return false;
-  }
-  return true;
-};
+const haveSameItems = (a: readonly unknown[], b: readonly unknown[]): boolean =>
+  a.length === b.length && a.every((item, index) => sameJson(item, b[index]));
 
 /** Returns whether two JSON values are equal. The order of names in objects does not matter. */
 export const sameJson = (a: unknown, b: unknown): boolean => {
@@ -46,11 +41,14 @@ export const sameJson = (a: unknown, b: unknown): boolean => {
   return isJsonObject(a) && isJsonObject(b) && haveSameFields(a, b);
 };
 
-/** Returns the names whose values differ between two records: changed, added and removed ones. */
-export const changedNames = (previous: JsonObject, next: JsonObject): string[] => {
-  const changed = Object.keys(next).filter(
-    name => !Object.hasOwn(previous, name) || !sameJson(previous[name], next[name]),
+/** Returns the value of a name, or undefined if the object only inherits it, such as `constructor`. */
+export const ownValue = <Value>(
+  object: { readonly [name: string]: Value },
+  name: string,
+): Value | undefined => (Object.hasOwn(object, name) ? object[name] : undefined);
+
+/** Returns the names whose values differ between two records: changed and added ones, then removed ones. */
+export const changedNames = (previous: JsonObject, next: JsonObject): string[] =>
+  Object.keys({ ...next, ...previous }).filter(
+    name => !sameJson(ownValue(previous, name), ownValue(next, name)),
   );
-  for (const name of Object.keys(previous)) if (!Object.hasOwn(next, name)) changed.push(name);
-  return changed;
-};

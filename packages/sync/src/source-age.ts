@@ -9,10 +9,8 @@ export const sourceAgeIn = (value: unknown): number | undefined =>
   typeof value === 'number' && value >= 0 ? value : undefined;
 
 /** Returns how old the server's own data were when it sent a response. */
-export const sourceAgeOf = ({ headers }: Response): number | undefined => {
-  const text = headers.get('pennon-source-age-ms');
-  return text === null ? undefined : sourceAgeIn(Number(text));
-};
+export const sourceAgeOf = ({ headers }: Response): number | undefined =>
+  sourceAgeIn(Number(headers.get('pennon-source-age-ms') ?? Number.NaN));
 
 /** Whether a server with this source age is cut off from its store. An unknown age counts as current. */
 export const isSourceStale = (ageMs: number | undefined): ageMs is number =>

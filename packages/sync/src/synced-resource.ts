@@ -1,7 +1,7 @@
 import { gapError } from './errors.ts';
 import type { StreamEvent } from './event-stream.ts';
 import type { RequestSpec } from './http.ts';
-import { parseJsonObject, sameJson } from './json.ts';
+import { ownValue, parseJsonObject, sameJson } from './json.ts';
 import type { JsonObject } from './json.ts';
 
 /** The data after an event or a poll. */
@@ -107,7 +107,4 @@ export const namesChangedBy = (
   patch: Readonly<Record<string, unknown>>,
   record: Readonly<Record<string, unknown>>,
 ): string[] =>
-  Object.keys(patch).filter(name => {
-    const current = Object.hasOwn(record, name) ? record[name] : null;
-    return !sameJson(current, patch[name]);
-  });
+  Object.keys(patch).filter(name => !sameJson(ownValue(record, name) ?? null, patch[name]));

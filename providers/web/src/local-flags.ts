@@ -2,7 +2,7 @@ import type { JsonValue } from '@openfeature/web-sdk';
 import type { Values } from '@pennon/sync';
 import { isJsonObject, localFlagProblem } from '@pennon/sync';
 
-import { checkOptions, unknownName } from './options.ts';
+import { checkOptions, fail, unknownName } from './options.ts';
 import type { Evaluation } from './resolution.ts';
 
 /** The value of each flag, or the flag in the short form, without rules. */
@@ -19,16 +19,14 @@ export const evaluateFlags = (flags: LocalFlags, revision: number): Values<Evalu
 
 /** An object with `enabled` is a flag in the short form. Anything else is a value. */
 const evaluate = (flagKey: string, flag: JsonValue): Evaluation => {
-  const fail = (problem: string): never => {
-    throw new TypeError(`PennonWebProvider: the flag "${flagKey}": ${problem}`);
-  };
+  const failWith = (problem: string): never => fail(`the flag "${flagKey}": ${problem}`);
   const problem = localFlagProblem(flag, (fields, known) => unknownName(fields, known, 'field'));
-  if (problem !== undefined) fail(problem);
+  if (problem !== undefined) failWith(problem);
   if (!isJsonObject(flag) || !('enabled' in flag))
     return { reason: 'STATIC', variant: variantOf(flag), value: flag };
   const { enabled, rules = [], variants = booleanVariants(flag), defaultVariant = 'on' } = flag;
   const metadata = isJsonObject(flag['metadata']) ? { metadata: scalarsOf(flag['metadata']) } : {};
-  if (JSON.stringify(rules) !== '[]') fail('it has rules, which only a server can evaluate');
+  if (JSON.stringify(rules) !== '[]') failWith('it has rules, which only a server can evaluate');
   if (!enabled) return { reason: 'DISABLED', ...metadata };
   if (defaultVariant === null) return { reason: 'DEFAULT', ...metadata };
   const isKnown =
@@ -42,7 +40,7 @@ const evaluate = (flagKey: string, flag: JsonValue): Evaluation => {
         value: variants[defaultVariant] ?? null,
         ...metadata,
       }
-    : fail(`it has no variant ${JSON.stringify(defaultVariant)}`);
+    : failWith(`it has no variant ${JSON.stringify(defaultVariant)}`);
 };
 
 /** A flag without variants must be boolean. */

@@ -31,7 +31,7 @@ export type OnlineOptions = CommonOptions & {
   /**
    * The response of `POST /api/v1/evaluations` for the first context, which a server put into the page, or the
    * result of `toBootstrap` of the server provider. The provider is ready with these values at once. Ignored
-   * if it is null or for another targeting key, and with a warning if it has another shape.
+   * if it is null, and with a warning if it has another shape or is for another targeting key.
    */
   readonly bootstrap?: Bootstrap | null | undefined;
   /** How long to wait for the first values, and for those of a new context; 2,000 by default. */
@@ -104,10 +104,15 @@ const FORMS: Readonly<Record<keyof OnlineOptions | keyof FlagsOptions, OptionFor
   logger: LOGGER,
 };
 
+/** Throws an error that is the fault of the application. */
+export const fail = (problem: string): never => {
+  throw new TypeError(`PennonWebProvider: ${problem}`);
+};
+
 /** Rejects options that can never work, such as a setting that the build of the page did not fill in. */
 export const checkOptions = (options: PennonWebProviderOptions | undefined): void => {
   const problem = problemOf(options);
-  if (problem !== undefined) throw new TypeError(`PennonWebProvider: ${problem}`);
+  if (problem !== undefined) fail(problem);
 };
 
 const REFRESH_TIMEOUT_MS = 2_000;
@@ -119,7 +124,7 @@ export const refreshTimeout = (options: RefreshOptions): number => {
   const problem =
     unknownName(options, ['timeoutMs'], 'option') ??
     (isValid(timeoutMs) ? undefined : `"timeoutMs" must be ${form}`);
-  if (problem !== undefined) throw new TypeError(`PennonWebProvider: ${problem}`);
+  if (problem !== undefined) fail(problem);
   return timeoutMs;
 };
 
@@ -128,11 +133,11 @@ export const optionWarning = ({
   bootstrap,
   storage,
   storageMaxAgeMs,
-}: OnlineOptions): string | undefined => {
+}: Partial<OnlineOptions>): string | undefined => {
   if (bootstrap && !isValues(bootstrap))
-    return 'the option "bootstrap" has no effect without "revision" and "evaluations"';
+    return '"bootstrap" has no effect without "revision" and "evaluations": pass the result of "toBootstrap"';
   return storage === null && storageMaxAgeMs !== undefined
-    ? 'the option "storageMaxAgeMs" has no effect, because "storage" is null'
+    ? '"storageMaxAgeMs" has no effect, because "storage" is null'
     : undefined;
 };
 

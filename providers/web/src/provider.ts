@@ -17,7 +17,7 @@ import { changedNames, NOT_STARTED, defaultRuntime, onceReady } from '@pennon/sy
 import type { LocalFlags } from './local-flags.ts';
 import { evaluateFlags } from './local-flags.ts';
 import type { OnlineOptions, PennonWebProviderOptions, RefreshOptions } from './options.ts';
-import { checkOptions, hasFlags, optionWarning, refreshTimeout } from './options.ts';
+import { checkOptions, fail, hasFlags, optionWarning, refreshTimeout } from './options.ts';
 import { browserStorage, createPersistence, isValues } from './persistence.ts';
 import type { Reconciler, ReconcilerEvents } from './reconciler.ts';
 import { createReconciler } from './reconciler.ts';
@@ -61,9 +61,10 @@ export class PennonWebProvider implements Provider {
     checkOptions(options);
     this.#options = options;
     if (hasFlags(options)) this.#localValues = evaluateFlags(options.flags, 1);
-    this.#runtime = hasFlags(options) ? runtime : withFetch(runtime, options.fetch);
-    const warning = hasFlags(options) ? undefined : optionWarning(options);
-    if (warning !== undefined) this.#logger().warn(`Pennon: ${warning}`);
+    const { fetch }: Partial<OnlineOptions> = options;
+    this.#runtime = fetch === undefined ? runtime : { ...runtime, fetch };
+    const warning = optionWarning(options);
+    if (warning !== undefined) this.#warn(warning);
   }
 
   /** The SDK emits READY when the promise resolves, so the provider does not (2.8 of the specification). */
@@ -84,8 +85,17 @@ export class PennonWebProvider implements Provider {
     domain: string | undefined,
   ): Promise<void> {
     this.#firstSubject ??= subjectOf(context);
-    const store = openStore(options, domain, this.#runtime);
-    const reconciler = openReconciler(options, store, this.#events, this.#runtime);
+    const runtime = this.#runtime;
+    const server = serverOf(options);
+    const store = openStore(options, server, domain, runtime);
+    const timeoutMs = options.initTimeoutMs ?? INIT_TIMEOUT_MS;
+    const reconciler = createReconciler({
+      server,
+      timeoutMs,
+      store,
+      events: this.#events,
+      runtime,
+    });
     this.#source = store;
     this.#reconciler = reconciler;
     const bootstrap = this.#bootstrapFor(context, options);
@@ -103,8 +113,8 @@ export class PennonWebProvider implements Provider {
   ): Values<Evaluation> | undefined {
     if (!isValues(bootstrap)) return undefined;
     if ((bootstrap.targetingKey ?? targetingKey) === targetingKey) return bootstrap;
-    this.#logger().warn(
-      'Pennon: "bootstrap" is not used, because it is for another "targetingKey": evaluate it for the context of the page',
+    this.#warn(
+      '"bootstrap" is for another "targetingKey": evaluate it for the context of the page',
     );
     return undefined;
   }
@@ -113,7 +123,7 @@ export class PennonWebProvider implements Provider {
     changed: flagsChanged =>
       this.events.emit(ProviderEvents.ConfigurationChanged, { flagsChanged }),
     stale: message => {
-      this.#logger().warn(`Pennon: the values may be out of date: ${message}`);
+      this.#warn(`the values may be out of date: ${message}`);
       this.events.emit(ProviderEvents.Stale, { message });
     },
     ready: () => this.events.emit(ProviderEvents.Ready),
@@ -125,8 +135,9 @@ export class PennonWebProvider implements Provider {
   };
 
   /** The SDK has no accessor for the logger that `OpenFeature.setLogger` has set. */
-  #logger(): Logger {
-    return this.#options.logger ?? OpenFeature['_logger'];
+  #warn(message: string): void {
+    const logger: Logger = this.#options.logger ?? OpenFeature['_logger'];
+    logger.warn(`Pennon: ${message}`);
   }
 
   /** Must not throw before it returns its promise: the SDK would lose count of context changes. */
@@ -143,8 +154,7 @@ export class PennonWebProvider implements Provider {
   /** Replaces the flags of the option `flags`, and emits which have changed. */
   setFlags(flags: LocalFlags): void {
     const previous = this.#localValues;
-    if (previous === undefined)
-      throw new TypeError('PennonWebProvider: "setFlags" requires the option "flags"');
+    if (previous === undefined) return fail('"setFlags" requires the option "flags"');
     const next = evaluateFlags(flags, previous.revision + 1);
     this.#localValues = next;
     const flagsChanged = changedNames(previous.evaluations, next.evaluations);
@@ -194,9 +204,6 @@ export class PennonWebProvider implements Provider {
   }
 }
 
-const withFetch = (runtime: Runtime, fetch: OnlineOptions['fetch']): Runtime =>
-  fetch === undefined ? runtime : { ...runtime, fetch };
-
 /** Equal addresses and headers may be spelled differently. */
 const serverOf = ({
   url,
@@ -216,27 +223,14 @@ const serverOf = ({
 const addressOf = (url: string): string => new URL(url).href.replace(/\/+$/, '');
 
 const openStore = (
-  { url, key, storage = browserStorage(), storageMaxAgeMs = Infinity }: OnlineOptions,
+  { storage = browserStorage(), storageMaxAgeMs = Infinity }: OnlineOptions,
+  { url, key }: ServerOptions,
   domain: string | undefined,
   runtime: Runtime,
 ): ValueStore => {
-  const slot = { url: addressOf(url), key, domain, storage: storage ?? undefined };
+  const slot = { url, key, domain, storage: storage ?? undefined };
   return createValueStore(
     createPersistence({ ...slot, maxAgeMs: storageMaxAgeMs, runtime }),
     runtime.monotonic,
   );
 };
-
-const openReconciler = (
-  { initTimeoutMs = INIT_TIMEOUT_MS, ...options }: OnlineOptions,
-  store: ValueStore,
-  events: ReconcilerEvents,
-  runtime: Runtime,
-): Reconciler =>
-  createReconciler({
-    server: serverOf(options),
-    timeoutMs: initTimeoutMs,
-    store,
-    events,
-    runtime,
-  });

@@ -1,6 +1,7 @@
 import type { FlagMetadata, FlagValue, JsonValue, ResolutionDetails } from '@openfeature/web-sdk';
 import { ErrorCode } from '@openfeature/web-sdk';
 import type { Values } from '@pennon/sync';
+import { ownValue } from '@pennon/sync';
 
 /** The result of one flag for one context, as the server sends it. */
 export type Evaluation = {
@@ -46,9 +47,7 @@ export const resolve = <Type extends keyof ValueTypes, Value extends ValueTypes[
   });
   const values = source?.values();
   if (values === undefined) return fail(ErrorCode.PROVIDER_NOT_READY, 'there are no values yet');
-  const evaluation = Object.hasOwn(values.evaluations, flagKey)
-    ? values.evaluations[flagKey]
-    : undefined;
+  const evaluation = ownValue(values.evaluations, flagKey);
   if (evaluation === undefined)
     return fail(ErrorCode.FLAG_NOT_FOUND, `there is no flag "${flagKey}"`);
   const { variant, value, errorCode, errorMessage } = evaluation;

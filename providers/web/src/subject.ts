@@ -31,10 +31,10 @@ export const toCanonicalJson = (value: unknown): string | undefined => {
 export const subjectOf = (context: EvaluationContext): string =>
   hashOf(toCanonicalJson(context.targetingKey || context) ?? '');
 
-/** Returns 64 bits of a text: its hash by FNV-1a, of its UTF-16 code units. */
+/** Returns 64 bits of a text: its hash by FNV-1a, of its code points. */
 export const hashOf = (text: string): string => {
   let hash = 0xcbf29ce484222325n;
-  for (let index = 0; index < text.length; index += 1)
-    hash = BigInt.asUintN(64, (hash ^ BigInt(text.charCodeAt(index))) * 0x100000001b3n);
+  for (const letter of text)
+    hash = BigInt.asUintN(64, (hash ^ BigInt(letter.codePointAt(0) ?? 0)) * 0x100000001b3n);
   return hash.toString(16).padStart(16, '0');
 };
