@@ -25,9 +25,12 @@ export type ApiClientOptions = {
 /** The server refuses longer comments. */
 const MAX_COMMENT_LENGTH = 500;
 
-export const COMMENT = `a text of at most ${MAX_COMMENT_LENGTH} characters`;
+export const COMMENT = `a text of at most ${MAX_COMMENT_LENGTH} characters, without control characters`;
 export const isComment = (comment: unknown): comment is string =>
-  typeof comment === 'string' && Array.from(comment).length <= MAX_COMMENT_LENGTH;
+  typeof comment === 'string' &&
+  Array.from(comment).length <= MAX_COMMENT_LENGTH &&
+  // A header cannot have them. Line breaks and tabs become spaces.
+  !/[^\P{Cc}\s]/u.test(comment);
 
 /** What each option must be. The type requires that no option is forgotten. */
 const FORMS: Readonly<Record<keyof ApiClientOptions, OptionForm>> = {

@@ -132,6 +132,7 @@ describe('the typed client', () => {
     ['comment', 5],
     ['comment', null],
     ['comment', 's3cret'.repeat(100)],
+    ['comment', 's3cret\0'],
     ['fetch', 's3cret'],
     ['fetch', null],
   ])('refuses the option %s with the value %j, without repeating it', (name, value) => {
