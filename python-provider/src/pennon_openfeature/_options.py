@@ -99,18 +99,15 @@ def validate_options(options: Options) -> Options:
 
 
 def _validate_files(options: Options) -> None:
-    cache_file, offline_file, bootstrap = (
-        options.cache_file,
-        options.offline_file,
-        options.bootstrap,
-    )
-    for name, path in (("cache_file", cache_file), ("offline_file", offline_file)):
+    bootstrap = options.bootstrap
+    for name in ("cache_file", "offline_file"):
+        path = getattr(options, name)
         problem = None if path is None else path_problem(name, path)
         if problem is not None:
             raise ValueError(problem)
     if not (bootstrap is None or isinstance(bootstrap, Mapping) or is_path(bootstrap)):
         raise ValueError(f"bootstrap must be an object with flags, or {PATH}")
-    problem = same_file_problem(cache_file, offline_file, bootstrap)
+    problem = same_file_problem(options.cache_file, options.offline_file, bootstrap)
     if problem is not None:
         raise ValueError(problem)
 
@@ -205,19 +202,7 @@ def parse_network(
     headers: Mapping[str, str] | None, ssl_context: ssl.SSLContext | None, proxy: str | None
 ) -> Network:
     """How to connect to the server. Raises ValueError if that is invalid."""
-    seen = set()
-    for name, value in _header_items(headers):
-        if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
-            # Not the name itself, which may be a whole line with a secret.
-            raise ValueError('headers has an invalid name: use names such as "x-tenant"')
-        if _RESERVED_HEADERS.fullmatch(name):
-            raise ValueError(f'headers cannot set "{name}", which the provider or HTTP sets')
-        if name.lower() in seen:
-            raise ValueError(f'headers has "{name}" twice: remove one of them')
-        seen.add(name.lower())
-        # The value may be a secret, so the message does not contain it.
-        if not isinstance(value, str) or not value.isascii() or not value.isprintable():
-            raise ValueError(f'headers: the value of "{name}" must be visible ASCII text')
+    _validate_headers(headers)
     if not isinstance(ssl_context, ssl.SSLContext | None):
         raise ValueError(
             'ssl_context must be an SSLContext: ssl.create_default_context(cafile="ca.pem")'
@@ -227,10 +212,27 @@ def parse_network(
     return Network(dict(headers or {}), ssl_context, proxy)
 
 
-def _header_items(headers: object) -> Iterable[tuple[object, object]]:
+def _validate_headers(headers: object) -> None:
     if not isinstance(headers, Mapping | None):
         raise ValueError("headers must be a mapping of names to values")
-    return (headers or {}).items()
+    names: set[str] = set()
+    for given, value in (headers or {}).items():
+        name = _header_name(given)
+        if name.lower() in names:
+            raise ValueError(f'headers has "{name}" twice: remove one of them')
+        names.add(name.lower())
+        # The value may be a secret, so the message does not contain it.
+        if not isinstance(value, str) or not value.isascii() or not value.isprintable():
+            raise ValueError(f'headers: the value of "{name}" must be visible ASCII text')
+
+
+def _header_name(name: object) -> str:
+    if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
+        # Not the name itself, which may be a whole line with a secret.
+        raise ValueError('headers has an invalid name: use names such as "x-tenant"')
+    if _RESERVED_HEADERS.fullmatch(name):
+        raise ValueError(f'headers cannot set "{name}", which the provider or HTTP sets')
+    return name
 
 
 # The quotes of another file, a variable that was not replaced, and the text of a missing value.
