@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import contextmanager
@@ -193,6 +193,59 @@ def test_a_second_pause_before_the_flags_are_confirmed_makes_the_provider_stale(
         clocks.paused_s = paused_s
         provider.evaluate("new-checkout")
         eventually(has_status(client, status))
+    hang.release()
+
+
+def pause_briefly(provider: PennonProvider, clocks: Clocks) -> None:
+    clocks.paused_s += 3
+    provider.evaluate("new-checkout")
+
+
+def refresh_in_vain(provider: PennonProvider, _clocks: Clocks) -> None:
+    assert provider.refresh(timeout_ms=50) is False
+
+
+@pytest.mark.parametrize("expire", [pause_briefly, refresh_in_vain])
+@pytest.mark.parametrize("cause", ["away", "cut off", "revoked key"])
+def test_a_provider_that_was_stale_remains_so_until_its_flags_are_confirmed(
+    server: FlagServer,
+    client: OpenFeatureClient,
+    use: Use,
+    clocks: Clocks,
+    expire: Callable[[PennonProvider, Clocks], None],
+    cause: str,
+) -> None:
+    provider = started(use, server)
+    events = EventRecorder(client)
+    if cause == "cut off":
+        server.source_age_ms = 48_000
+    else:
+        fault = fails_with(503 if cause == "away" else 401)
+        server.faults = dict.fromkeys(FLAG_SET_ROUTES, fault)
+        server.cut_streams()
+    eventually(lambda: events.of(ProviderEvent.PROVIDER_STALE))
+    hang = Hang()
+    server.faults = dict.fromkeys(FLAG_SET_ROUTES, hang)
+    ready = len(events.of(ProviderEvent.PROVIDER_READY))
+    expire(provider, clocks)
+    assert provider.freshness().mode == ("stale" if cause == "cut off" else "disconnected")
+    assert client.get_provider_status() == ProviderStatus.STALE
+    assert len(events.of(ProviderEvent.PROVIDER_READY)) == ready
+    server.faults, server.source_age_ms = {}, 0
+    hang.release()
+    eventually(has_status(client, ProviderStatus.READY))
+
+
+def test_a_key_that_only_evaluates_remains_ready_after_a_pause(
+    server: FlagServer, client: OpenFeatureClient, use: Use, clocks: Clocks
+) -> None:
+    server.faults = dict.fromkeys(FLAG_SET_ROUTES, fails_with(403))
+    provider = use(PennonProvider(url=server.url, key=KEY, mode="remote"))
+    hang = Hang()
+    server.faults = dict.fromkeys(FLAG_SET_ROUTES, hang)
+    clocks.paused_s = 3
+    assert provider.evaluate("new-checkout").enabled is True
+    assert client.get_provider_status() == ProviderStatus.READY
     hang.release()
 
 

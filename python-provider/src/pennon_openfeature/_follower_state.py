@@ -126,6 +126,11 @@ class FollowerState:
     def is_confirmed(self) -> bool:
         return self._confirmed == self._generation
 
+    @property
+    def _is_known_outdated(self) -> bool:
+        """Whether the mode, with its reason, remains until the server confirms the data."""
+        return self._mode in ("disconnected", "stale")
+
     def begin(self) -> None:
         """Must be called before each request."""
         self._attempt = self._generation
@@ -190,14 +195,15 @@ class FollowerState:
         """Requires a confirmation by a request that begins from now on."""
         with self._changed:
             self._generation += 1
-            self._mode = "connecting"
+            if not self._is_known_outdated:
+                self._mode = "connecting"
         self._callbacks.on_status()
 
     def expire_after(self, pause: Pause, *, is_outdated: bool) -> None:
         """The same after a time in which changes may have been missed."""
         with self._changed:
             self._is_outdated = self._is_outdated or is_outdated
-            if pause.is_long:
+            if pause.is_long and not self._is_known_outdated:
                 self._last_error = last_error_of(pause.reason)
             if self._current_at is not None:
                 self._current_at -= pause.missed_s
