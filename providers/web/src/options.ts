@@ -96,8 +96,8 @@ const FORMS: Readonly<Record<keyof OnlineOptions | keyof FlagsOptions, OptionFor
   stream: BOOLEAN,
   pollIntervalMs: milliseconds(LONGEST_TIMER_MS),
   headers: [
-    value => areHeaders(value) && !Object.keys(value).some(name => OF_BROWSER.test(name)),
-    'an object with ASCII text by name, each name once, and none that the provider or the browser sets',
+    areHeaders,
+    'an object with ASCII text by name, each name once, and none that the provider or HTTP sets',
   ],
   fetch: [value => typeof value === 'function', 'a function'],
   flags: [isJsonObject, 'an object with flags or values by key'],
@@ -156,7 +156,7 @@ export const unknownName = (
 const problemOf = (options: PennonWebProviderOptions | undefined): string | undefined => {
   if (!isJsonObject(options)) return 'pass an object with "url" and "key", or with "flags"';
   const given: Readonly<Record<string, unknown>> = options;
-  const { flags } = given;
+  const { flags, headers } = given;
   const isLocal = flags !== undefined;
   const names = Object.keys(FORMS);
   const isUsed = (name: string) => given[name] !== undefined;
@@ -164,10 +164,14 @@ const problemOf = (options: PennonWebProviderOptions | undefined): string | unde
   const wrong = Object.entries(FORMS).find(
     ([name, [isValid]]) => (isUsed(name) || isRequired(name)) && !isValid(given[name]),
   );
+  const ofBrowser = isJsonObject(headers)
+    ? Object.keys(headers).find(name => OF_BROWSER.test(name))
+    : undefined;
   const other = names.find(name => isUsed(name) && name !== 'flags' && name !== 'logger');
   return (
     unknownName(given, names, 'option') ??
     (wrong && `"${wrong[0]}" must be ${wrong[1][1]}`) ??
+    (ofBrowser && `"headers" cannot have "${ofBrowser}", which only the browser sets`) ??
     (isLocal && other
       ? `"flags" cannot be combined with "${other}"; remove one of them`
       : undefined) ??

@@ -139,6 +139,7 @@ describe('invalid options', () => {
     ['{"key":null}', '"key" must be'],
     ['{"pollInterval":1}', 'there is no option "pollInterval"; the options are url, key, '],
     ['{"domains":[]}', 'there is no option "domains"; the options are url, key, '],
+    ['{"headers":{"Cookie":"a=b"}}', '"headers" cannot have "Cookie", which only the browser sets'],
     ['{"flags":null}', '"flags" must be an object with flags or values by key'],
     ['{"flags":{}}', '"flags" cannot be combined with "url"; remove one of them'],
   ])('%s are rejected by the constructor', (text, message) => {
