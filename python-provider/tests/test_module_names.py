@@ -22,7 +22,7 @@ PROVIDER_IN_TYPESCRIPT_ONLY = {
     "proxied_transport": "a fetch that uses a proxy; in Python, _http opens all connections",
     "refresh": "shares one request between promises; in Python, _follower_state wakes threads",
     "runtime": "replaces fetch and timers in tests; in Python, tests set the options of _timing",
-    "start_status": "when the SDK sets the status; the one for Python calls the provider in a thread",
+    "start_status": "when the SDK sets the status; in Python, _provider_state corrects it",
     "synced_resource": "what flag sets and values have in common; Python follows flag sets only",
     "turn": "a check in each turn of the event loop, which threads do not have",
     "updates": "an async iterable for applications that use packages/sync alone",
@@ -37,11 +37,14 @@ PROVIDER_IN_PYTHON_ONLY = {
 
 ENGINE_IN_TYPESCRIPT_ONLY = {
     "core": "the exports without regular expressions, for applications that load these later",
+    "dependents": "what depends on a flag, kept after a change; Python finds it again",
     "explain": "only the server explains evaluations",
     "explain_conditions": "only the server explains evaluations",
     "index": "the exports, which are in __init__.py",
+    "inverted_index": "finds the dependents, which Python does not keep",
     "json": "access to own properties and lengths in characters, which Python has built in",
     "model": "the types of compiled flags; in Python, each class is next to its functions",
+    "persistent_map": "flags that share memory with those before a change, on a server",
     "re2js": "the library for regular expressions, loaded on demand",
     "trace": "only the server explains evaluations",
 }
