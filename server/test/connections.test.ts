@@ -171,6 +171,48 @@ it('a connection whose peer reads nothing of a response for 30 s is closed, and 
   expect(await send(idle, HEALTH)).toMatch(/^HTTP\/1.1 200 /);
 });
 
+describe('connections without a key', () => {
+  const KEYED = `GET /api/v1/environments HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${ADMIN_KEY}\r\n\r\n`;
+
+  it('are closed, oldest first, if there are more than 500 for 250 ms; those with a key are kept', async () => {
+    const clock = createFakeClock();
+    await using server = await startServer({ clock });
+    const url = await server.listen();
+    const keyed = await open(url);
+    keyed.write(KEYED);
+    await once(keyed, 'data');
+    const strangers: Socket[] = [];
+    for (let i = 0; i < 501; i += 1) strangers.push(await open(url));
+    const [oldest, second] = strangers;
+    if (oldest === undefined || second === undefined) throw new Error('no connection is open');
+    // Connections are accepted in order, so all of them have been.
+    strangers.at(-1)?.write(request('/healthz'));
+    await once(strangers.at(-1) ?? keyed, 'data');
+    clock.advance(250);
+    await once(oldest.resume(), 'close');
+    expect(await send(second, HEALTH)).toMatch(/^HTTP\/1.1 200 /);
+    keyed.write(KEYED.replace('\r\n', '\r\nConnection: close\r\n'));
+    expect(String(await buffer(keyed))).toMatch(/^HTTP\/1.1 200 /);
+    for (const socket of strangers) socket.destroy();
+  });
+
+  it('have 1,000 requests together that wait for another; a further connection is closed', async () => {
+    await using server = await startServer();
+    const url = await server.listen();
+    const waiting = await Promise.all(
+      Array.from({ length: 11 }, () => openUnread(url, request(LARGE).repeat(100))),
+    );
+    const further = await send(
+      await open(url),
+      request(LARGE) +
+        request('/healthz').repeat(98) +
+        request('/healthz', 'Connection: close\r\n'),
+    );
+    expect(further.split('{"status":"ok"}').length - 1).toBeLessThan(99);
+    for (const socket of waiting) socket.destroy();
+  });
+});
+
 describe('a key that is revoked before the body has arrived', () => {
   const sendSlowly = async (path: string, role: 'client' | 'editor', body: object) => {
     await using server = await startServer();

@@ -10,6 +10,7 @@ import { visitorOf } from '../auth/visitor.ts';
 import { invalid, type PennonError } from '../errors.ts';
 import type { Services } from '../services.ts';
 import { clientAddress } from './client-address.ts';
+import { recognize } from './strangers.ts';
 
 /**
  * Who may use a route: anyone (`public`), callers that its tRPC procedures accept (`procedures`), or keys
@@ -34,6 +35,7 @@ declare module 'fastify' {
 /** Authenticates a request by its headers and counts it against the rate limit. */
 export const authenticateRequest = (services: Services, request: IncomingMessage): Caller => {
   const caller = callerFrom(services, request);
+  recognize(request.socket);
   services.countRequest(caller);
   return caller;
 };

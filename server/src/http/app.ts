@@ -31,6 +31,7 @@ import { serveMetrics } from './metrics.ts';
 import { logRequest, requestId } from './request-log.ts';
 import { sendInParts } from './parts.ts';
 import { serveRest } from './rest.ts';
+import { limitStrangers } from './strangers.ts';
 import { serveStreams } from './stream.ts';
 import { serveTrpc } from './trpc.ts';
 import { limitUploads } from './uploads.ts';
@@ -65,6 +66,7 @@ export const createApp = async ({
   const pending = createPendingResponses();
   const evaluations = evaluationRoutes(services);
   limitConnections(app.server, services.limits);
+  limitStrangers(app, services.clock);
   closeUnread(app, services.clock);
   handleInTurn(app, pending);
   sendInParts(app);

@@ -10,6 +10,7 @@ import type { Limits } from '../config.ts';
 import { errorBody, ERRORS, PennonError } from '../errors.ts';
 import { createUsage } from '../usage.ts';
 import { errorHeaders } from './errors.ts';
+import { waitAsStranger } from './strangers.ts';
 
 /** How long a peer has to read an error after which its connection is closed. */
 const LINGER_MS = 2_000;
@@ -141,7 +142,10 @@ export const handleInTurn = (app: FastifyInstance, pending: PendingResponses): v
     const previous = [...responses].at(-1);
     pending.add(socket, raw);
     if (previous === undefined) return next();
+    const endWait = waitAsStranger(socket);
+    if (endWait === undefined) return void socket.destroy();
     previous.once('close', () => {
+      endWait();
       if (!socket.destroyed) next();
     });
   });

@@ -1,12 +1,15 @@
 import type { Table } from '../table.ts';
 import { COSTLY_REQUESTS, type CostlyRequest } from './requests.ts';
 import { KEY, startMeasured } from './server.ts';
+import { strangersTable } from './strangers.ts';
 
 /** What costly requests cost: how long the event loop stands still, and how much memory they take. */
 export const holdBenchmark = async (): Promise<readonly Table[]> => {
+  const strangers = await strangersTable();
   const rows: string[][] = [];
   for (const request of COSTLY_REQUESTS) rows.push(await rowOf(request));
   return [
+    strangers,
     {
       title: 'Costly requests, each to a server of its own',
       columns: ['request', 'MiB sent', 'status', 'seconds', 'loop held ms', 'memory MiB'],

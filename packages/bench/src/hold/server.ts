@@ -25,7 +25,9 @@ export type MeasuredServer = {
 };
 
 /** Starts a server with an embedded store. */
-export const startMeasured = async (): Promise<MeasuredServer> => {
+export const startMeasured = async (
+  settings: Readonly<Record<string, string>> = {},
+): Promise<MeasuredServer> => {
   const directory = mkdtempSync(join(tmpdir(), 'pennon-bench-'));
   const child = spawn(process.execPath, ['--import', PROBE, SERVER], {
     env: {
@@ -34,6 +36,7 @@ export const startMeasured = async (): Promise<MeasuredServer> => {
       PENNON_DATA: directory,
       PORT: '0',
       LOG_LEVEL: 'fatal',
+      ...settings,
     },
     stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
   });
