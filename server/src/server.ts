@@ -13,7 +13,7 @@ import { PennonError } from './errors.ts';
 import { startPurge } from './environments/purge.ts';
 import { createAudiences } from './evaluation/audience.ts';
 import { createBulkEvaluationCache } from './evaluation/bulk-evaluation-cache.ts';
-import { createTurns } from './evaluation/turns.ts';
+import { createTurns } from './turns.ts';
 import { longestOutage, sourceAges } from './flag-set/health.ts';
 import type { GuardedRoute } from './http/access.ts';
 import { createApp } from './http/app.ts';

@@ -4,7 +4,7 @@ import type { LiveFlagSet } from './flag-set/live-flag-set.ts';
 import type { Registry } from './flag-set/registry.ts';
 import type { CounterOf } from './evaluation/counter.ts';
 import type { Audience } from './evaluation/audience.ts';
-import type { Turns } from './evaluation/turns.ts';
+import type { Turns } from './turns.ts';
 import type { Caller } from './auth/caller.ts';
 import type { BulkEvaluationCache } from './evaluation/bulk-evaluation-cache.ts';
 import type { Broadcast } from './streaming/broadcast.ts';

@@ -1,6 +1,6 @@
 /** The engine without regular expressions, for applications that load them only if a flag needs them. */
 export { compileWith, type Compile } from './compile.ts';
-export { diffFlagSets, type ChangeHint, type FlagSetDiff } from './diff.ts';
+export { diffFlagSets, diffSteps, type ChangeHint, type FlagSetDiff } from './diff.ts';
 export { evaluate, evaluateAll, type Evaluations } from './evaluate.ts';
 export {
   findInexactNumbers,

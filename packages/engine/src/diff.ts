@@ -66,13 +66,23 @@ const keysOfBoth = (previous: Definitions, next: Definitions): string[] => [
   ...previous.keyList().filter(key => !next.has(key)),
 ];
 
+/** A computation that can pause at each `yield`, for callers that share a thread with other work. */
+type Steps<Result> = Generator<void, Result, void>;
+
+const runAtOnce = <Result>(steps: Steps<Result>): Result => {
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done === true) return value;
+  }
+};
+
 /** Returns the keys with different values, among `candidates` if they are given. */
-const differingKeys = (
+function* differingKeys(
   previous: Definitions,
   next: Definitions,
   isSame: (a: unknown, b: unknown) => boolean,
   candidates: Iterable<string> = keysOfBoth(previous, next),
-): Set<string> => {
+): Steps<Set<string>> {
   const differing = new Set<string>();
   for (const key of candidates) {
     const [before, after] = [previous.get(key), next.get(key)];
@@ -80,27 +90,49 @@ const differingKeys = (
     if (after !== undefined && before === after) continue;
     const isAddedOrRemoved = previous.has(key) !== next.has(key);
     if (isAddedOrRemoved || !isSame(before, after)) differing.add(key);
+    yield;
   }
   return differing;
-};
+}
 
-const compareContents = (
+function* compareContents(
   previous: Contents,
   next: Contents,
   { isSameFlag, isSameSegment }: Comparison,
   candidates?: ChangeHint,
-): Keys => ({
-  flags: differingKeys(previous.flags, next.flags, isSameFlag, candidates?.flags),
-  segments: differingKeys(previous.segments, next.segments, isSameSegment, candidates?.segments),
-});
+): Steps<Keys> {
+  const { flags, segments } = candidates ?? {};
+  return {
+    flags: yield* differingKeys(previous.flags, next.flags, isSameFlag, flags),
+    segments: yield* differingKeys(previous.segments, next.segments, isSameSegment, segments),
+  };
+}
 
 /** Returns the flags and segments that must be compiled again: the changed ones, and the flags that depend on them. */
 export const staleKeys = (previous: Contents, next: Contents, hint?: ChangeHint): Keys => {
-  const changed = compareContents(previous, next, BY_EFFECT, hint);
+  const changed = runAtOnce(compareContents(previous, next, BY_EFFECT, hint));
   carryDependents(previous, next, changed.flags);
   const hasChanged = changed.flags.size > 0 || changed.segments.size > 0;
   return hasChanged ? { ...changed, flags: withDependents(next, changed) } : changed;
 };
+
+/** Compares two flag sets as `diffFlagSets` does, in steps of one flag or segment each. */
+export function* diffSteps(
+  previous: unknown,
+  next: unknown,
+  hint?: ChangeHint,
+): Generator<void, FlagSetDiff, void> {
+  const [before, after] = [readEnvelope(previous), readEnvelope(next)];
+  const changed = yield* compareContents(before, after, BY_JSON, hint);
+  const effective = yield* compareContents(before, after, BY_EFFECT, changed);
+  carryDependents(before, after, changed.flags);
+  const hasEffect = effective.flags.size > 0 || effective.segments.size > 0;
+  const affected = hasEffect ? withDependents(after, effective) : effective.flags;
+  return {
+    changed: { flags: [...changed.flags].toSorted(), segments: [...changed.segments].toSorted() },
+    affected: [...affected].toSorted(),
+  };
+}
 
 /**
  * Compares two flag sets, given as JSON. With `hint`, compares only the flags and segments that it names.
@@ -110,15 +142,5 @@ export const staleKeys = (previous: Contents, next: Contents, hint?: ChangeHint)
  * @example
  * diffFlagSets(previous, next); // { changed: { flags: ['new-checkout'], segments: [] }, affected: [… ] }
  */
-export const diffFlagSets = (previous: unknown, next: unknown, hint?: ChangeHint): FlagSetDiff => {
-  const [before, after] = [readEnvelope(previous), readEnvelope(next)];
-  const changed = compareContents(before, after, BY_JSON, hint);
-  const effective = compareContents(before, after, BY_EFFECT, changed);
-  carryDependents(before, after, changed.flags);
-  const hasEffect = effective.flags.size > 0 || effective.segments.size > 0;
-  const affected = hasEffect ? withDependents(after, effective) : effective.flags;
-  return {
-    changed: { flags: [...changed.flags].toSorted(), segments: [...changed.segments].toSorted() },
-    affected: [...affected].toSorted(),
-  };
-};
+export const diffFlagSets = (previous: unknown, next: unknown, hint?: ChangeHint): FlagSetDiff =>
+  runAtOnce(diffSteps(previous, next, hint));

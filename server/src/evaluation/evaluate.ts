@@ -17,7 +17,7 @@ import { validateContext } from './context.ts';
 import type { CounterOf } from './counter.ts';
 import { isNotFound } from './counter.ts';
 import { resultText, versionOf, withVersion } from './result-text.ts';
-import type { Turns } from './turns.ts';
+import type { Turns } from '../turns.ts';
 
 export type EvaluationServices = {
   readonly registry: Registry;

@@ -10,7 +10,7 @@ import type { Audience } from './audience.ts';
 import { isVisible, versionFor, visibleKeys } from './audience.ts';
 import { validateContext } from './context.ts';
 import { evaluateInTurns, withVersions } from './evaluate.ts';
-import type { Turns } from './turns.ts';
+import type { Turns } from '../turns.ts';
 
 /**
  * All values of a context, what a change of the flag set makes of them (null: removed), or a heartbeat. `id`

@@ -1,6 +1,6 @@
 import { PennonError } from '../errors.ts';
 import type { Replica } from '../replication/replica.ts';
-import { createSizes, type FlagSetSize } from './size.ts';
+import { createSizes, measureWrites, type FlagSetSize } from './size.ts';
 
 /** What each bound counts, and the setting that raises it. */
 const BOUNDS: Readonly<Record<keyof FlagSetSize, { what: string; setting: string }>> = {
@@ -39,9 +39,14 @@ export const withinBounds = (
   bounds: FlagSetSize,
 ): Replica<'flagSet'> => {
   const sizes = createSizes();
-  replica.subscribe(event => {
-    if (event.type === 'change') sizes.follow(event.snapshot, event.change.writes);
-  });
+  replica.subscribe(
+    event => {
+      if (event.type === 'change') sizes.follow(event.snapshot, event.change.writes);
+    },
+    async event => {
+      if (event.type === 'change') await measureWrites(event.change.writes);
+    },
+  );
   return {
     ...replica,
     // The commit expects the snapshot that the plan was made on, so concurrent writes never exceed a bound.

@@ -5,6 +5,7 @@ import { PersistentMap } from '@pennon/engine/persistent-map';
 import type { EvaluationFlag } from '@pennon/schema';
 
 import { once } from '../once.ts';
+import type { Steps } from '../slices.ts';
 import type { Contents } from './documents.ts';
 
 /**
@@ -82,6 +83,14 @@ const ID_LENGTH = 22;
 const digestOf = once((definition: object): string =>
   createHash('sha256').update(JSON.stringify(definition)).digest('base64url'),
 );
+
+/** Hashes what the id of a view depends on, so that it takes little time afterwards. */
+export function* digestSteps({ segments }: Contents, { visible }: ClientView): Steps<void> {
+  for (const definition of [...visible.flags.values(), ...segments.values()]) {
+    digestOf(definition);
+    yield;
+  }
+}
 
 /** Hashes the definitions of the flags, and of the flags and segments that they depend on. */
 const hashOf = ({ flags, segments }: Contents, keys: readonly string[]): string => {

@@ -1,7 +1,10 @@
+import { patternProblem, references } from '@pennon/engine';
 import { PersistentMap } from '@pennon/engine/persistent-map';
-import type { EvaluationFlag, EvaluationSegment, FlagSet } from '@pennon/schema';
+import type { EvaluationFlag, EvaluationSegment, Flag, FlagSet } from '@pennon/schema';
 import { toEvaluationFlag, toEvaluationSegment } from '@pennon/schema';
 
+import { readUsages } from '../resources/attribute-types.ts';
+import { mapSteps, type Steps } from '../slices.ts';
 import type { Snapshot, Stored, Writes } from '../store/store.ts';
 
 /** The flags and segments of a flag set as they are sent, by key. */
@@ -20,16 +23,32 @@ export type EvaluationWrites = {
 };
 
 /** Returns a snapshot's flags and segments as they are sent. */
-export const contentsOf = ({ records }: Snapshot<'flagSet'>): Contents => ({
-  flags: projectAll(records.flags, toEvaluationFlag),
-  segments: projectAll(records.segments, toEvaluationSegment),
-});
+export function* contentSteps({ records }: Snapshot<'flagSet'>): Steps<Contents> {
+  return {
+    flags: yield* projectAll(records.flags, toReadFlag),
+    segments: yield* projectAll(records.segments, toEvaluationSegment),
+  };
+}
 
 /** Returns a change's writes as they are sent. */
-export const writesOf = ({ flags, segments }: Writes<'flagSet'>): EvaluationWrites => ({
-  flags: projectWrites(flags, toEvaluationFlag),
-  segments: projectWrites(segments, toEvaluationSegment),
-});
+export function* evaluationWriteSteps({
+  flags,
+  segments,
+}: Writes<'flagSet'>): Steps<EvaluationWrites> {
+  return {
+    flags: yield* projectWrites(flags, toReadFlag),
+    segments: yield* projectWrites(segments, toEvaluationSegment),
+  };
+}
+
+/** Projects a flag. It is read here, in a step of its own, and what is found is kept for later. */
+const toReadFlag = (document: Flag): EvaluationFlag => {
+  const flag = toEvaluationFlag(document);
+  references(flag);
+  readUsages(flag);
+  patternProblem({ flags: { [flag.key]: flag } });
+  return flag;
+};
 
 /** Returns the contents after a change. Unchanged documents stay the same objects and stay compiled. */
 export const contentsAfter = (before: Contents, writes: EvaluationWrites): Contents => ({
@@ -44,16 +63,20 @@ export const toFlagSet = ({ flags, segments, ...envelope }: IndexedFlagSet): Fla
   segments: segments.toJSON(),
 });
 
-const projectAll = <Document, Projection>(
+function* projectAll<Document, Projection>(
   records: ReadonlyMap<string, Stored<Document>>,
   project: (document: Document) => Projection,
-): PersistentMap<Projection> =>
-  PersistentMap.from(
-    Array.from(records, ([key, { document }]) => [key, project(document)] as const),
+): Steps<PersistentMap<Projection>> {
+  return PersistentMap.from(
+    yield* mapSteps(records, ([key, { document }]) => [key, project(document)] as const),
   );
+}
 
-const projectWrites = <Document, Projection>(
-  writes: ReadonlyMap<string, Document | null> | undefined,
+function* projectWrites<Document, Projection>(
+  writes: ReadonlyMap<string, Document | null> = new Map(),
   project: (document: Document) => Projection,
-): ReadonlyMap<string, Projection | null> =>
-  new Map([...(writes ?? [])].map(([key, document]) => [key, document && project(document)]));
+): Steps<ReadonlyMap<string, Projection | null>> {
+  return new Map(
+    yield* mapSteps(writes, ([key, document]) => [key, document && project(document)] as const),
+  );
+}

@@ -1,24 +1,25 @@
 import type { CompiledFlagSet } from '@pennon/engine';
-import { compile, diffFlagSets } from '@pennon/engine';
+import { compile, diffSteps } from '@pennon/engine';
 import type { FlagSetChange } from '@pennon/schema';
-import { FORMAT_VERSION, jsonBytes } from '@pennon/schema';
+import { FORMAT_VERSION } from '@pennon/schema';
 
 import type { ReplicaEvent } from '../replication/replica-state.ts';
 import type { Replica } from '../replication/replica.ts';
 import type { WritePlan } from '../replication/writer.ts';
-import type { ChangeId } from '../store/change-id.ts';
 import { carryUsages } from '../resources/attribute-types.ts';
+import { runAtOnce, runInSlices, type Steps } from '../slices.ts';
+import type { ChangeId } from '../store/change-id.ts';
 import { revisionOf } from '../store/change-id.ts';
 import type { Snapshot } from '../store/store.ts';
-import { createClientView, nextClientView, type ClientView } from './client-view.ts';
+import { createClientView, digestSteps, nextClientView, type ClientView } from './client-view.ts';
 import {
   contentsAfter,
-  contentsOf,
-  toFlagSet,
-  writesOf,
+  contentSteps,
+  evaluationWriteSteps,
   type Contents,
   type IndexedFlagSet,
 } from './documents.ts';
+import { bytesOfText, textSteps, type SharedText } from './text.ts';
 
 /**
  * One revision of an environment's flag set in memory: as stored records, as it is sent, compiled, and as
@@ -30,8 +31,8 @@ export type FlagSetView = {
   readonly flagSet: IndexedFlagSet;
   readonly compiled: CompiledFlagSet;
   readonly client: ClientView;
-  /** Returns the flag set as JSON in UTF-8. It is serialized once, on first use, and shared by all readers. */
-  readonly json: () => Buffer;
+  /** Returns the flag set as JSON. It is serialized once, on first use, and shared by all readers. */
+  readonly text: () => Promise<SharedText>;
 };
 
 /** How a flag set moved from one view to the next. */
@@ -39,6 +40,8 @@ export type FlagSetEvent =
   | {
       readonly type: 'change';
       readonly change: FlagSetChange;
+      /** The change as JSON, shared by all readers. */
+      readonly text: SharedText;
       /** Keys of the flags whose results may differ: the changed ones and their dependents. */
       readonly affected: readonly string[];
       readonly view: FlagSetView;
@@ -80,23 +83,33 @@ export type LiveFlagSet = {
 /** A change without its view: a thousand views would each hold a whole flag set in memory. */
 export type PastChange = { readonly id: ChangeId; readonly change: FlagSetChange };
 
-/** Compiles a replica's flag set, and again after each of its changes. `control` has the keys that may read it. */
+/**
+ * Compiles a replica's flag set, and again after each of its changes. `control` has the keys that may read it.
+ * `prepared` is the first view if it is that of the current snapshot.
+ */
 export const openLiveFlagSet = (
   environment: string,
   replica: Replica<'flagSet'>,
   control: Pick<Replica<'control'>, 'sourceAgeMs'>,
+  prepared?: FlagSetView,
 ): LiveFlagSet => {
   const listeners = new Set<(event: FlagSetEvent) => void>();
   const closing = new AbortController();
   const history = createHistory();
-  let view = viewFromSnapshot(environment, replica.current());
+  const viewFor = (snapshot: Snapshot<'flagSet'>): FlagSetView =>
+    prepared?.snapshot === snapshot ? prepared : runAtOnce(viewSteps(environment, snapshot));
+  let view = viewFor(replica.current());
+  const preparation = createPreparation(() => view);
 
-  const stop = replica.subscribe(replicaEvent => {
-    const event = eventAfter(view, replicaEvent);
-    view = event.view;
-    history.add(event);
-    for (const listener of listeners) listener(event);
-  });
+  const stop = replica.subscribe(
+    replicaEvent => {
+      const event = preparation.take(replicaEvent) ?? runAtOnce(eventSteps(view, replicaEvent));
+      view = event.view;
+      history.add(event);
+      for (const listener of listeners) listener(event);
+    },
+    update => preparation.prepare(update),
+  );
 
   return {
     environment,
@@ -105,7 +118,7 @@ export const openLiveFlagSet = (
     sourceAgeMs: () => Math.max(replica.sourceAgeMs(), control.sourceAgeMs()),
     write: planWrite =>
       replica.write(snapshot =>
-        planWrite(snapshot === view.snapshot ? view : viewFromSnapshot(environment, snapshot)),
+        planWrite(snapshot === view.snapshot ? view : runAtOnce(viewSteps(environment, snapshot))),
       ),
     subscribe(listener) {
       listeners.add(listener);
@@ -121,6 +134,31 @@ export const openLiveFlagSet = (
   };
 };
 
+/** Prepares the event of a large update, so that what it takes is done in slices before. */
+const createPreparation = (currentView: () => FlagSetView) => {
+  let prepared:
+    | {
+        readonly update: ReplicaEvent<'flagSet'>;
+        readonly after: FlagSetView;
+        readonly event: FlagSetEvent;
+      }
+    | undefined;
+  return {
+    async prepare(update: ReplicaEvent<'flagSet'>): Promise<void> {
+      const after = currentView();
+      const event = await runInSlices(eventSteps(after, update));
+      await runInSlices(digestSteps(event.view.flagSet, event.view.client));
+      prepared = { update, after, event };
+    },
+    /** Returns the event, unless another one was prepared or the view has moved. */
+    take(update: ReplicaEvent<'flagSet'>): FlagSetEvent | undefined {
+      const found = prepared;
+      prepared = undefined;
+      return found?.update === update && found.after === currentView() ? found.event : undefined;
+    },
+  };
+};
+
 /** How many past changes are available to followers that reconnect, and their bytes as JSON. */
 const HISTORY_LENGTH = 1_000;
 const HISTORY_BYTES = 8 * 1_048_576;
@@ -128,8 +166,8 @@ const HISTORY_BYTES = 8 * 1_048_576;
 const createHistory = () => {
   let changes: (PastChange & { readonly bytes: number })[] = [];
   let bytes = 0;
-  const add = (id: ChangeId, change: FlagSetChange) => {
-    const added = { id, change, bytes: jsonBytes(change) };
+  const add = (id: ChangeId, change: FlagSetChange, text: SharedText) => {
+    const added = { id, change, bytes: bytesOfText(text) };
     changes.push(added);
     bytes += added.bytes;
     while (changes.length > HISTORY_LENGTH || bytes > HISTORY_BYTES)
@@ -143,7 +181,7 @@ const createHistory = () => {
     add(event: FlagSetEvent) {
       // No sequence of changes leads across a reload.
       if (event.type === 'set') clear();
-      else add(event.view.flagSet.id, event.change);
+      else add(event.view.flagSet.id, event.change, event.text);
     },
     since(id: ChangeId): readonly PastChange[] | undefined {
       const next = changes.findIndex(({ change }) => change.previous === id);
@@ -158,13 +196,13 @@ const viewOf = (
   client: ClientView,
   compiled = compile(flagSet),
 ): FlagSetView => {
-  let json: Buffer | undefined;
+  let text: Promise<SharedText> | undefined;
   return {
     snapshot,
     flagSet,
     client,
     compiled,
-    json: () => (json ??= Buffer.from(JSON.stringify(toFlagSet(flagSet)))),
+    text: () => (text ??= runInSlices(textSteps(flagSet))),
   };
 };
 
@@ -176,46 +214,65 @@ const flagSetOf = (environment: string, id: ChangeId, contents: Contents): Index
   ...contents,
 });
 
-const viewFromSnapshot = (environment: string, snapshot: Snapshot<'flagSet'>): FlagSetView => {
-  const flagSet = flagSetOf(environment, snapshot.id, contentsOf(snapshot));
+function* viewSteps(environment: string, snapshot: Snapshot<'flagSet'>): Steps<FlagSetView> {
+  const flagSet = flagSetOf(environment, snapshot.id, yield* contentSteps(snapshot));
   return viewOf(snapshot, flagSet, createClientView(flagSet));
-};
+}
 
-/** Returns the view after a reload, with the affected flags. */
-const viewAfterReload = (
-  previous: FlagSetView,
-  snapshot: Snapshot<'flagSet'>,
-): { view: FlagSetView; affected: readonly string[] } => {
-  const flagSet = flagSetOf(previous.flagSet.environment, snapshot.id, contentsOf(snapshot));
-  const { affected, changed } = diffFlagSets(previous.flagSet, flagSet);
-  const client = nextClientView(previous.client, flagSet, new Set([...affected, ...changed.flags]));
-  return { view: viewOf(snapshot, flagSet, client), affected };
+/** Returns the first view of a replica, in slices, because it may be large. */
+export const prepareView = async (
+  environment: string,
+  replica: Pick<Replica<'flagSet'>, 'current'>,
+): Promise<FlagSetView> => {
+  const view = await runInSlices(viewSteps(environment, replica.current()));
+  await runInSlices(digestSteps(view.flagSet, view.client));
+  return view;
 };
 
 /** Returns the event that leads from `previous` to the next view, which reuses unchanged compiled flags. */
-const eventAfter = (previous: FlagSetView, replicaEvent: ReplicaEvent<'flagSet'>): FlagSetEvent => {
+const eventSteps = (
+  previous: FlagSetView,
+  replicaEvent: ReplicaEvent<'flagSet'>,
+): Steps<FlagSetEvent> =>
+  replicaEvent.type === 'reload'
+    ? reloadSteps(previous, replicaEvent.snapshot)
+    : changeSteps(previous, replicaEvent);
+
+function* reloadSteps(previous: FlagSetView, snapshot: Snapshot<'flagSet'>): Steps<FlagSetEvent> {
+  const contents = yield* contentSteps(snapshot);
+  const flagSet = flagSetOf(previous.flagSet.environment, snapshot.id, contents);
+  const { affected, changed } = yield* diffSteps(previous.flagSet, flagSet);
+  const client = nextClientView(previous.client, flagSet, new Set([...affected, ...changed.flags]));
+  return {
+    type: 'set',
+    view: viewOf(snapshot, flagSet, client),
+    replaced: { view: previous, affected },
+  };
+}
+
+function* changeSteps(
+  previous: FlagSetView,
+  { snapshot, change }: Extract<ReplicaEvent<'flagSet'>, { type: 'change' }>,
+): Steps<FlagSetEvent> {
   const { environment } = previous.flagSet;
-  if (replicaEvent.type === 'reload') {
-    const { view, affected } = viewAfterReload(previous, replicaEvent.snapshot);
-    return { type: 'set', view, replaced: { view: previous, affected } };
-  }
-  const { snapshot, change } = replicaEvent;
-  const writes = writesOf(change.writes);
+  const writes = yield* evaluationWriteSteps(change.writes);
   const { flags, segments } = writes;
   const flagSet = flagSetOf(environment, change.id, contentsAfter(previous.flagSet, writes));
   carryUsages(previous.flagSet, flagSet, writes);
   const written = { flags: [...flags.keys()], segments: [...segments.keys()] };
-  const { affected } = diffFlagSets(previous.flagSet, flagSet, written);
+  const { affected } = yield* diffSteps(previous.flagSet, flagSet, written);
   const client = nextClientView(previous.client, flagSet, new Set([...affected, ...flags.keys()]));
+  const sent: FlagSetChange = {
+    previous: change.previous,
+    revision: flagSet.revision,
+    flags: Object.fromEntries(flags),
+    segments: Object.fromEntries(segments),
+  };
   return {
     type: 'change',
-    change: {
-      previous: change.previous,
-      revision: flagSet.revision,
-      flags: Object.fromEntries(flags),
-      segments: Object.fromEntries(segments),
-    },
+    change: sent,
+    text: yield* textSteps({ ...sent, flags, segments }),
     affected,
     view: viewOf(snapshot, flagSet, client, compile(flagSet, previous.compiled, written)),
   };
-};
+}

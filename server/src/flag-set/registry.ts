@@ -7,7 +7,7 @@ import type { EnvironmentDocument, Ledger } from '../store/store.ts';
 import { storeErrorCode } from '../store/store.ts';
 import type { LiveFlagSet } from './live-flag-set.ts';
 import { withinBounds } from './bounds.ts';
-import { openLiveFlagSet } from './live-flag-set.ts';
+import { openLiveFlagSet, prepareView } from './live-flag-set.ts';
 import type { FlagSetSize } from './size.ts';
 
 /** How long to wait before trying again to open environments that failed to open. */
@@ -91,9 +91,10 @@ const createLiveFlagSets = (deps: RegistryDeps, control: Replica<'control'>) => 
   const openOne = async (environment: EnvironmentDocument) => {
     const opened = await openReplica(deps, flagSetLedger(environment));
     const replica = withinBounds(environment.key, opened, deps.limits);
+    const view = await prepareView(environment.key, replica);
     if (isClosed) return replica.close();
     const previous = open.get(environment.key);
-    open.set(environment.key, openLiveFlagSet(environment.key, replica, control));
+    open.set(environment.key, openLiveFlagSet(environment.key, replica, control, view));
     if (previous !== undefined) discard(deps, previous);
   };
 

@@ -1,9 +1,8 @@
-import { setImmediate } from 'node:timers/promises';
-
 import { jsonBytes } from '@pennon/schema';
 import type { Flag, Segment } from '@pennon/schema';
 
 import type { Limits } from '../config.ts';
+import { mapInSlices } from '../slices.ts';
 import type { Snapshot, Stored, Writes } from '../store/store.ts';
 
 /** How many documents a flag set has, and the bytes of their JSON. Also the largest size that it may have. */
@@ -13,9 +12,6 @@ type Document = Flag | Segment;
 type Records = Snapshot<'flagSet'>['records'];
 
 export const EMPTY: FlagSetSize = { flags: 0, segments: 0, flagSetBytes: 0 };
-
-/** Bytes that are measured before other work gets a turn: some milliseconds. */
-const BYTES_PER_TURN = 1_048_576;
 
 const measured = new WeakMap<object, number>();
 
@@ -28,18 +24,9 @@ export const bytesOf = (document: Document): number => {
   return bytes;
 };
 
-/** Returns the bytes of all documents. Other work continues in between, because there may be many of them. */
 const bytesOfAll = async (documents: Iterable<Document>): Promise<number> => {
-  let bytes = 0;
-  let inThisTurn = 0;
-  for (const document of documents) {
-    if (!measured.has(document)) inThisTurn += bytesOf(document);
-    bytes += bytesOf(document);
-    if (inThisTurn < BYTES_PER_TURN) continue;
-    await setImmediate();
-    inThisTurn = 0;
-  }
-  return bytes;
+  const sizes = await mapInSlices(documents, bytesOf);
+  return sizes.reduce((sum, bytes) => sum + bytes, 0);
 };
 
 /** Returns the size of flags and segments together. */
@@ -92,6 +79,11 @@ const growthOf = <Item extends Document>(
 /** Returns the size of a flag set after a write that replaces all of it. */
 const sizeOfWrites = ({ flags, segments }: Writes<'flagSet'>): Promise<FlagSetSize> =>
   sizeOf({ flags: present(flags), segments: present(segments) });
+
+/** Measures the documents of a large write, so that `follow` takes little time. */
+export const measureWrites = async (writes: Writes<'flagSet'>): Promise<void> => {
+  await sizeOfWrites(writes);
+};
 
 const present = <Item>(writes: ReadonlyMap<string, Item | null> = new Map()): Item[] =>
   [...writes.values()].flatMap(document => (document === null ? [] : [document]));

@@ -186,7 +186,7 @@ const send = ({ deps, response, head }: Exchange, body: ResponseBody): void => {
   headers.push('content-type', JSON_TYPE, 'content-length', String(bytes));
   response.writeHead(status, headers);
   if (bytes <= PART_BYTES) response.end(body);
-  else void writeInParts(response, Buffer.from(body)).then(() => response.end());
+  else void writeInParts(response, [Buffer.from(body)]).then(() => response.end());
 };
 
 /** Counts and logs a request that has its response. */

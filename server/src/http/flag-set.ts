@@ -5,6 +5,7 @@ import { readFlagSet } from '../flag-set/read-flag-set.ts';
 import { changeIdOf, entityTag, isNotModified } from '../resources/entity-tag.ts';
 import type { Services } from '../services.ts';
 import { callerOf } from './access.ts';
+import { sendPieces } from './parts.ts';
 import { API, onlyEnvironment } from './request.ts';
 import { isStale, sourceAge } from './source-age.ts';
 
@@ -18,13 +19,13 @@ export const serveFlagSet = (app: FastifyInstance, services: Services): void => 
       const input = { ...onlyEnvironment(request), knownId: changeIdOf(ifNoneMatch) };
       const caller = callerOf(request);
       const live = services.registry.find(environmentOf(caller, input.environment));
-      const { flagSet, json } = await readFlagSet(services, caller, input);
+      const { flagSet, text } = await readFlagSet(services, caller, input);
       const etag = entityTag(flagSet.id);
       reply.headers({ etag, 'cache-control': 'private, no-cache' });
       reply.header(...sourceAge(live));
       if (isStale(live)) reply.header('connection', 'close');
       if (isNotModified(ifNoneMatch, etag)) return reply.code(304).send();
-      return reply.type('application/json; charset=utf-8').send(json());
+      return sendPieces(reply.type('application/json; charset=utf-8'), await text());
     },
   );
 };

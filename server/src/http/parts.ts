@@ -1,7 +1,9 @@
 import type { ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyReply } from 'fastify';
+
+import { nextTurn } from '../slices.ts';
 
 /** How much of a response waits for a reader. The rest stays in memory that all of its readers share. */
 export const PART_BYTES = 65_536;
@@ -36,11 +38,59 @@ const streamOf = (bytes: Buffer): Readable => {
   });
 };
 
-/** Writes bytes in parts. Resolves once the reader has room for more, or is closed. */
-export const writeInParts = async (response: ServerResponse, bytes: Uint8Array): Promise<void> => {
-  for (let sent = 0; sent < bytes.length && !response.destroyed; sent += PART_BYTES) {
-    const hasRoom = response.write(bytes.subarray(sent, sent + PART_BYTES));
-    if (!hasRoom && !response.destroyed) await drained(response);
+/** Joins small pieces and divides large ones, into parts of at most `PART_BYTES`. */
+export function* partsOf(pieces: Iterable<Uint8Array>): Generator<Uint8Array, void> {
+  let waiting: Uint8Array[] = [];
+  let bytes = 0;
+  for (const piece of pieces) {
+    if (bytes + piece.length > PART_BYTES && bytes > 0) {
+      yield joined(waiting);
+      [waiting, bytes] = [[], 0];
+    }
+    if (piece.length > PART_BYTES) yield* divided(piece);
+    else {
+      waiting.push(piece);
+      bytes += piece.length;
+    }
+  }
+  if (bytes > 0) yield joined(waiting);
+}
+
+const joined = (pieces: readonly Uint8Array[]): Uint8Array => {
+  const [only] = pieces;
+  return pieces.length === 1 && only !== undefined ? only : Buffer.concat(pieces);
+};
+
+function* divided(piece: Uint8Array): Generator<Uint8Array, void> {
+  for (let start = 0; start < piece.length; start += PART_BYTES)
+    yield piece.subarray(start, start + PART_BYTES);
+}
+
+/** Sends pieces that several readers share, each part once the reader has received the previous one. */
+export const sendPieces = (reply: FastifyReply, pieces: readonly Uint8Array[]): FastifyReply => {
+  const bytes = pieces.reduce((sum, { length }) => sum + length, 0);
+  return reply.header('content-length', bytes).send(Readable.from(inTurns(partsOf(pieces))));
+};
+
+/** A reader on the same machine can take all parts at once, so other work gets a turn in between. */
+async function* inTurns<Item>(items: Iterable<Item>): AsyncGenerator<Item, void> {
+  for (const item of items) {
+    yield item;
+    await nextTurn();
+  }
+}
+
+/** Writes pieces in parts. Resolves once the reader has room for more, or is closed. */
+export const writeInParts = async (
+  response: ServerResponse,
+  pieces: readonly Uint8Array[],
+): Promise<void> => {
+  let isFirst = true;
+  for (const part of partsOf(pieces)) {
+    if (!isFirst) await nextTurn();
+    isFirst = false;
+    if (response.destroyed) return;
+    if (!response.write(part) && !response.destroyed) await drained(response);
   }
 };
 

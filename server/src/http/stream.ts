@@ -6,6 +6,7 @@ import { followValues } from '../evaluation/follow-values.ts';
 import { errorBody, toPennonError } from '../errors.ts';
 import { parseOrThrow } from '../resources/parse.ts';
 import { ValuesStreamRequest } from '../router/evaluation.ts';
+import type { SharedText } from '../flag-set/text.ts';
 import type { Services } from '../services.ts';
 import type { Resumed } from '../streaming/follow-flag-set.ts';
 import { followFlagSet } from '../streaming/follow-flag-set.ts';
@@ -76,7 +77,7 @@ const HEADERS = {
 export const sendEvents = async <Event>(
   reply: FastifyReply,
   events: AsyncIterable<Event>,
-  frameOf: (event: Event) => Frame,
+  frameOf: (event: Event) => Frame | Promise<Frame>,
   headers: Readonly<Record<string, string>> = {},
 ): Promise<void> => {
   const { raw } = reply;
@@ -85,7 +86,7 @@ export const sendEvents = async <Event>(
   try {
     for await (const event of events) {
       if (raw.destroyed) return;
-      for (const bytes of frameOf(event)) await writeInParts(raw, bytes);
+      await writeInParts(raw, await frameOf(event));
     }
   } catch (thrown) {
     const error = toPennonError(thrown);
@@ -106,7 +107,7 @@ const corsHeaders = (reply: FastifyReply): Record<string, string> =>
 /** The bytes of an event, in several pieces if some of them are shared. */
 type Frame = readonly Uint8Array[];
 
-const flagSetFrame = (event: StreamEvent | Resumed): Frame => {
+const flagSetFrame = (event: StreamEvent | Resumed): Frame | Promise<Frame> => {
   if (event.type !== 'resumed') return sharedFrame(event);
   const { view, missed } = event;
   // Followers accept only `set` or `current` as the first event, so missed changes are sent as a whole set.
@@ -122,10 +123,10 @@ const valuesFrame = (event: ValuesEvent): Frame => {
   return frame(type, { revision, environment, evaluations: event.evaluations }, id);
 };
 
-const frames = new WeakMap<StreamEvent, Frame>();
+const frames = new WeakMap<StreamEvent, Frame | Promise<Frame>>();
 
-/** Returns the frame of an event, serialized once for all streams that send it. */
-const sharedFrame = (event: StreamEvent): Frame => {
+/** Returns the frame of an event, made once for all streams that send it. */
+const sharedFrame = (event: StreamEvent): Frame | Promise<Frame> => {
   const known = frames.get(event);
   if (known !== undefined) return known;
   const created = createFrame(event);
@@ -133,13 +134,13 @@ const sharedFrame = (event: StreamEvent): Frame => {
   return created;
 };
 
-const createFrame = (event: StreamEvent): Frame => {
-  const { flagSet, json } = event.view;
+const createFrame = (event: StreamEvent): Frame | Promise<Frame> => {
+  const { flagSet, text } = event.view;
   switch (event.type) {
     case 'change':
-      return frame('change', event.change, flagSet.id);
+      return textFrame('change', event.text, flagSet.id);
     case 'set':
-      return jsonFrame('set', json(), flagSet.id);
+      return text().then(whole => textFrame('set', whole, flagSet.id));
     case 'heartbeat':
       return heartbeatFrame(flagSet.revision, event.sourceAgeMs);
   }
@@ -153,9 +154,9 @@ const frame = (event: string, data: unknown, id?: string): Frame => [
 ];
 
 /** JSON text contains no line break, so it fits into one `data` line. */
-const jsonFrame = (event: string, json: Buffer, id: string): Frame => [
+const textFrame = (event: string, text: SharedText, id: string): Frame => [
   Buffer.from(headOf(event, id)),
-  json,
+  ...text,
   Buffer.from(END),
 ];
 

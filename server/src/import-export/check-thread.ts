@@ -1,6 +1,6 @@
 import { parentPort, type MessagePort } from 'node:worker_threads';
 
-import { jsonBytes, type ExportedEnvironment } from '@pennon/schema';
+import type { ExportedEnvironment } from '@pennon/schema';
 
 import { toPennonError } from '../errors.ts';
 import type { CheckMessage, CheckRequest, Piece } from './check-protocol.ts';
@@ -38,27 +38,28 @@ const sendInPieces = (
   });
 };
 
-const PIECE_BYTES = 256 * 1024;
+const PIECE_LENGTH = 256 * 1024;
 
 function* piecesOf(environments: readonly ExportedEnvironment[]): Generator<Piece, undefined> {
   for (const [environment, { flags, segments }] of environments.entries()) {
-    for (const part of partsOf(flags)) yield { environment, flags: part, segments: [] };
-    for (const part of partsOf(segments)) yield { environment, flags: [], segments: part };
+    for (const part of partsOf(flags)) yield { environment, flags: part, segments: '[]' };
+    for (const part of partsOf(segments)) yield { environment, flags: '[]', segments: part };
   }
 }
 
-/** Divides a list into parts of about `PIECE_BYTES`. */
-function* partsOf<Item>(items: readonly Item[]): Generator<Item[]> {
-  let part: Item[] = [];
-  let bytes = 0;
+/** Divides a list into JSON texts of about `PIECE_LENGTH`. */
+function* partsOf(items: readonly object[]): Generator<string> {
+  let part: string[] = [];
+  let length = 0;
   for (const item of items) {
-    part.push(item);
-    bytes += jsonBytes(item);
-    if (bytes < PIECE_BYTES) continue;
-    yield part;
-    [part, bytes] = [[], 0];
+    const text = JSON.stringify(item);
+    part.push(text);
+    length += text.length;
+    if (length < PIECE_LENGTH) continue;
+    yield `[${part.join(',')}]`;
+    [part, length] = [[], 0];
   }
-  if (part.length > 0) yield part;
+  if (part.length > 0) yield `[${part.join(',')}]`;
 }
 
 const port = parentPort;

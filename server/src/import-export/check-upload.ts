@@ -1,8 +1,9 @@
 import { Worker } from 'node:worker_threads';
 
-import type { ExportedEnvironment } from '@pennon/schema';
+import type { ExportedEnvironment, Flag, Segment } from '@pennon/schema';
 
 import { PennonError } from '../errors.ts';
+import { parseStored } from '../store/serialization.ts';
 import type { CheckMessage, CheckRequest, Piece } from './check-protocol.ts';
 import { checkImport, type CheckedImport, type Upload } from './check.ts';
 
@@ -105,6 +106,6 @@ const append = (
   environments: readonly ExportedEnvironment[],
   { environment, flags, segments }: Piece,
 ): void => {
-  environments[environment]?.flags.push(...flags);
-  environments[environment]?.segments.push(...segments);
+  environments[environment]?.flags.push(...parseStored<Flag[]>(flags, 'an import'));
+  environments[environment]?.segments.push(...parseStored<Segment[]>(segments, 'an import'));
 };

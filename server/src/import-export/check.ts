@@ -59,14 +59,8 @@ const EnvironmentEnvelope = strictObject({
  * Parses and checks an import by itself, without the data of the server. `reach` is the environment of the
  * caller's key. Throws at the first bound; problems of the content are counted.
  */
-export const checkImport = ({ bytes, form }: Upload, reach: string): CheckedImport => {
-  requireWithinBounds(bytes);
-  const input = inputOf(parseJson(bytes, form === 'batch' ? 1 : 0), form);
-  const { formatVersion, environments, keys, ...options } = parse(Envelope, input);
-  requireAtMost('environments', environments.length);
-  requireAtMost('keys', keys?.length ?? 0);
-  requireReach(reach, environments, keys);
-  requirePlainJson(input, EXTRA_DEPTH);
+export const checkImport = (upload: Upload, reach: string): CheckedImport => {
+  const { formatVersion, environments, keys, ...options } = readEnvelope(upload, reach);
   const problems = createProblems();
   const document: Export = {
     formatVersion,
@@ -84,6 +78,20 @@ export const checkImport = ({ bytes, form }: Upload, reach: string): CheckedImpo
   findInvalidEnvironments(document.environments, problems);
   problems.requireNone();
   return { document, options };
+};
+
+/** Parses an import. Its environments and keys are unchecked. */
+const readEnvelope = ({ bytes, form }: Upload, reach: string) => {
+  requireWithinBounds(bytes);
+  const input = inputOf(parseJson(bytes, form === 'batch' ? 1 : 0), form);
+  // The memory of the bytes is free from here on.
+  bytes.buffer.transfer(0);
+  const envelope = parse(Envelope, input);
+  requireAtMost('environments', envelope.environments.length);
+  requireAtMost('keys', envelope.keys?.length ?? 0);
+  requireReach(reach, envelope.environments, envelope.keys);
+  requirePlainJson(input, EXTRA_DEPTH);
+  return envelope;
 };
 
 const Batch = z.looseObject({ '0': z.unknown() });
@@ -136,11 +144,18 @@ const requireReach = (
     throw new PennonError('FORBIDDEN', `this key is for environment "${reach}" only`);
 };
 
-const checkEnvironments = (
-  environments: readonly unknown[],
-  problems: Problems,
-): ExportedEnvironment[] =>
-  environments.flatMap((item, i) => {
+/** Maps like `Array.flatMap`, and forgets each item, because the checked copy takes its place in memory. */
+const takeAll = <Result>(
+  items: unknown[],
+  check: (item: unknown, index: number) => Result[],
+): Result[] =>
+  items.flatMap((item, index) => {
+    items[index] = undefined;
+    return check(item, index);
+  });
+
+const checkEnvironments = (environments: unknown[], problems: Problems): ExportedEnvironment[] =>
+  takeAll(environments, (item, i) => {
     const path = `environments.${i}`;
     return checkItem(EnvironmentEnvelope, item, { path, problems }).map(environment => ({
       ...environment,
@@ -157,11 +172,11 @@ type ItemContext = { readonly path: string; readonly problems: Problems };
 /** Returns the valid flags or segments. */
 const checkDocuments = <Document>(
   schema: z.ZodType<Document>,
-  items: readonly unknown[],
+  items: unknown[],
   { path, problems }: ItemContext,
 ): Document[] => {
   requireAtMost('documents', items.length);
-  return items.flatMap((item, i) => {
+  return takeAll(items, (item, i) => {
     if (problems.areEnough()) return [];
     requireAtMost('documentBytes', jsonBytes(item));
     return checkItem(schema, item, { path: `${path}.${i}`, problems });

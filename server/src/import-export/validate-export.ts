@@ -29,12 +29,21 @@ const findInvalidFlags = (
   const flagSet = flagSetOf(environment);
   const tooLarge = patternProblem(flagSet);
   if (tooLarge !== undefined) return problems.add(path, [detail('', tooLarge)]);
-  const compiled = compile(flagSet);
-  for (const flag of environment.flags) {
-    if (problems.areEnough()) return;
-    problems.add(`${path}.flags.${flag.key}`, problemsOfFlag({ flagSet, compiled }, flag));
+  const size = Math.max(MIN_COMPILED, Math.ceil(environment.flags.length / MAX_COMPILATIONS));
+  for (let start = 0; start < environment.flags.length; start += size) {
+    const compiled = compile(flagSet);
+    for (const flag of environment.flags.slice(start, start + size)) {
+      if (problems.areEnough()) return;
+      problems.add(`${path}.flags.${flag.key}`, problemsOfFlag({ flagSet, compiled }, flag));
+    }
   }
 };
+
+/**
+ * A compiled flag takes more memory than its JSON, so not all of them are kept. What many flags depend on is
+ * compiled once for each part.
+ */
+const [MIN_COMPILED, MAX_COMPILATIONS] = [500, 10];
 
 /** Adds the problems of keys that need no data of the server. */
 export const findInvalidKeys = (keys: readonly ExportedKey[], problems: Problems): void => {

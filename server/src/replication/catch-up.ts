@@ -2,7 +2,7 @@ import type { Clock } from '../clock.ts';
 import { epochOf, revisionOf, type ChangeId } from '../store/change-id.ts';
 import type { Ledger, LedgerKind, Snapshot, Store } from '../store/store.ts';
 import { ledgerNotFound, StoreError } from '../store/store.ts';
-import type { ReplicaState } from './replica-state.ts';
+import { isLargeUpdate, type ReplicaState } from './replica-state.ts';
 import type { SourceAge } from './source-age.ts';
 
 /**
@@ -83,6 +83,7 @@ const reloadFrom = async <Kind extends LedgerKind>(
     const sentAt = clock.monotonic();
     const snapshot = await readSnapshot(store, state.ledger);
     requireSameInstallation(state.ledger, before.id, snapshot.id);
+    if (snapshot.id !== before.id && isLargeUpdate(snapshot)) await state.prepare(snapshot);
     // If the replica moved during the read, the snapshot may be older than what it has now.
     if (state.current() !== before) continue;
     if (snapshot.id !== before.id) state.replace(snapshot);

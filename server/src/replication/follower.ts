@@ -3,7 +3,7 @@ import { pause } from '../clock.ts';
 import type { LedgerKind, Store } from '../store/store.ts';
 import type { CatchUp } from './catch-up.ts';
 import type { OutageTracker } from './outage.ts';
-import type { ReplicaState } from './replica-state.ts';
+import { isLargeUpdate, type ReplicaState } from './replica-state.ts';
 import type { SourceAge } from './source-age.ts';
 
 export type FollowerDeps<Kind extends LedgerKind> = {
@@ -75,7 +75,10 @@ const followOnce = async <Kind extends LedgerKind>(
   const changes = store.follow(state.ledger, state.current().id, signal);
   await catchUp.reload();
   outages.end();
-  for await (const change of changes) if (!state.apply(change)) await catchUp.reload();
+  for await (const change of changes) {
+    if (isLargeUpdate(change)) await state.prepare(change);
+    if (!state.apply(change)) await catchUp.reload();
+  }
 };
 
 /**

@@ -10,7 +10,7 @@ import type {
   Writes,
 } from '../store/store.ts';
 import { isTransient, StoreError } from '../store/store.ts';
-import type { ReplicaState } from './replica-state.ts';
+import { isLargeUpdate, type ReplicaState } from './replica-state.ts';
 import type { CatchUp } from './catch-up.ts';
 
 /** What to commit, and what the write returns once it is committed. */
@@ -109,6 +109,7 @@ const commitOnce = async <Kind extends LedgerKind, Result>(
     return undefined;
   }
   // The change is committed even if the store becomes unavailable before it can be read back.
+  if (isLargeUpdate(outcome.change)) await state.prepare(outcome.change);
   if (!state.apply(outcome.change)) await catchUp.reload().catch(() => undefined);
   return { result: result(outcome.change.id) };
 };

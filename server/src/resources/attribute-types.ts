@@ -85,7 +85,12 @@ const termOf = ({ attribute, type }: Pick<Usage, 'attribute' | 'type'>): string 
   `${type} ${attribute}`;
 
 /** The attributes that a document compares, each with its type. */
-const termsOf = (usages: readonly Usage[]): readonly string[] => [...new Set(usages.map(termOf))];
+const termsOf = once((usages: readonly Usage[]): readonly string[] => [
+  ...new Set(usages.map(termOf)),
+]);
+
+/** Reads a flag, so that finding its usages takes little time afterwards. */
+export const readUsages = (flag: EvaluationFlag): void => void termsOf(usagesInFlag(flag));
 
 const flagsByUsage = createInvertedIndex<EvaluationFlag>(flag =>
   flag === undefined ? [] : termsOf(usagesInFlag(flag)),

@@ -1,7 +1,7 @@
 import type { ErrorDetail } from '@pennon/schema';
 
 import type { Clock } from '../clock.ts';
-import type { Turns } from '../evaluation/turns.ts';
+import type { Turns } from '../turns.ts';
 import type { IndexedFlagSet } from '../flag-set/documents.ts';
 import type { Registry } from '../flag-set/registry.ts';
 import type { Documents, NewVersions, Store, Version, Writes } from '../store/store.ts';

@@ -1,20 +1,21 @@
 import type { Random } from '../random.ts';
+import { isLarge, runAtOnce, runInSlices } from '../slices.ts';
 import { createLedgerFeeds } from './change-feed.ts';
 import { newEpoch, newNonce, nextChangeId, revisionOf, type ChangeId } from './change-id.ts';
 import {
   parseAuditEntry,
   parseDocument,
-  parseRecords,
-  parseWrites,
   parseVersion,
+  recordSteps,
   serializeAuditDraft,
-  serializeVersions,
-  serializeWrites,
+  serializeCommit,
+  versionOfRow,
   parseAuditPosition,
   withinAuditBytes,
   type AuditDraftRow,
   type AuditRow,
   type DocumentRow,
+  type SerializedCommit,
   type VersionRow,
 } from './serialization.ts';
 import type {
@@ -71,9 +72,12 @@ export const openMemoryStore = ({ random, data = new Map() }: MemoryStoreOptions
     ...readsOf(find),
     ...fleetOfOne,
     async commit(ledger, commit) {
+      const serialized = serializeCommit(ledger.kind, commit);
+      const written = serialized instanceof Promise ? await serialized : serialized;
+      // From here on nothing is awaited, so the commit is atomic.
       const current = find(ledger) ?? emptyLedger();
       if (current.head !== commit.expect) return { committed: false, actual: current.head };
-      const { next, change } = applyCommit(ledger.kind, current, commit, random);
+      const { next, change } = applyCommit(current, commit, written, random);
       data.set(nameOf(ledger), next);
       feeds.publish(ledger, change);
       return { committed: true, change };
@@ -107,7 +111,10 @@ const readsOf = (
   async read(ledger) {
     const found = find(ledger);
     if (found === undefined) return undefined;
-    return { id: found.head, records: parseRecords(ledger.kind, [...found.documents.values()]) };
+    const rows = [...found.documents.values()];
+    const steps = recordSteps(ledger.kind, rows);
+    const records = isLarge(rows.length) ? await runInSlices(steps) : runAtOnce(steps);
+    return { id: found.head, records };
   },
   head: async ledger => find(ledger)?.head,
   async get(ledger, collection, key) {
@@ -132,17 +139,17 @@ const nameOf = ({ kind, id }: Ledger): string => `${kind}/${id}`;
 const pathOf = ({ collection, key }: { collection: string; key: string }) => `${collection}/${key}`;
 
 const applyCommit = <Kind extends LedgerKind>(
-  kind: Kind,
   { head: previous, documents, versions, audit: log }: LedgerData,
-  { writes, versions: newVersions, audit, replaceAll = false }: Commit<Kind>,
+  { audit, replaceAll = false }: Commit<Kind>,
+  { rows, writes }: SerializedCommit<Kind>,
   random: Random,
 ): { next: LedgerData; change: Change<Kind> } => {
   const ids = { epoch: newEpoch(random), nonce: newNonce(random), replaceAll };
   const id = nextChangeId(previous, ids);
-  const rows = serializeWrites(writes);
   const next = new Map(replaceAll ? [] : documents);
-  for (const { collection, key, text } of rows)
-    if (text === null) next.delete(pathOf({ collection, key }));
+  for (const { collection, key, text, isWritten } of rows)
+    if (!isWritten) continue;
+    else if (text === null) next.delete(pathOf({ collection, key }));
     else next.set(pathOf({ collection, key }), { collection, key, text, changeId: id });
   for (const draft of audit)
     log.push({
@@ -154,10 +161,10 @@ const applyCommit = <Kind extends LedgerKind>(
     next: {
       head: id,
       documents: next,
-      versions: withVersions(versions, serializeVersions(newVersions)),
+      versions: withVersions(versions, rows.flatMap(versionOfRow)),
       audit: log,
     },
-    change: { id, previous, writes: parseWrites(kind, rows), replaceAll },
+    change: { id, previous, writes, replaceAll },
   };
 };
 

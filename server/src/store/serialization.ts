@@ -1,7 +1,8 @@
 import { PersistentMap } from '@pennon/engine/persistent-map';
-import type { AuditAction, AuditEntry } from '@pennon/schema';
+import type { AuditAction, AuditEntry, Flag, Segment } from '@pennon/schema';
 
 import { formatInstant } from '../clock.ts';
+import { isLarge, mapSteps, runAtOnce, runInSlices, type Steps } from '../slices.ts';
 import type { ChangeId } from './change-id.ts';
 import {
   AUDIT_BYTES,
@@ -9,6 +10,7 @@ import {
   type AuditDraft,
   type AuditPosition,
   type Collection,
+  type Commit,
   type Copies,
   type Documents,
   type LedgerKind,
@@ -28,7 +30,7 @@ export type WriteRow = { collection: string; key: string; text: string | null };
 
 /** A version of a document as JSON text. */
 export type VersionRow = {
-  collection: VersionedCollection;
+  collection: string;
   key: string;
   version: number;
   text: string;
@@ -60,49 +62,62 @@ export const parseDocument = <Name extends Collection>(
 
 const nameOf = ({ collection, key }: WriteRow): string => `${collection}/${key}`;
 
+/** Returns the documents of a ledger. Takes time with many of them, so it can be done in slices. */
+export const recordSteps = <Kind extends LedgerKind>(
+  kind: Kind,
+  rows: readonly DocumentRow[],
+): Steps<Snapshot<Kind>['records']> => RECORD_PARSERS[kind](rows);
+
 export const parseRecords = <Kind extends LedgerKind>(
   kind: Kind,
   rows: readonly DocumentRow[],
-): Snapshot<Kind>['records'] => RECORD_PARSERS[kind](rows);
+): Snapshot<Kind>['records'] => runAtOnce(recordSteps(kind, rows));
 
 const RECORD_PARSERS: {
-  [Kind in LedgerKind]: (rows: readonly DocumentRow[]) => Snapshot<Kind>['records'];
+  [Kind in LedgerKind]: (rows: readonly DocumentRow[]) => Steps<Snapshot<Kind>['records']>;
 } = {
-  control: rows => ({
-    environments: parseCollection('environments', rows),
-    keys: parseCollection('keys', rows),
-    deletedEnvironments: parseCollection('deletedEnvironments', rows),
-  }),
-  flagSet: rows => ({
-    flags: parseCollection('flags', rows),
-    segments: parseCollection('segments', rows),
-  }),
+  *control(rows) {
+    return {
+      environments: yield* collectionSteps('environments', rows),
+      keys: yield* collectionSteps('keys', rows),
+      deletedEnvironments: yield* collectionSteps('deletedEnvironments', rows),
+    };
+  },
+  *flagSet(rows) {
+    return {
+      flags: yield* collectionSteps('flags', rows),
+      segments: yield* collectionSteps('segments', rows),
+    };
+  },
 };
 
-const parseCollection = <Name extends Collection>(
+function* collectionSteps<Name extends Collection>(
   collection: Name,
   rows: readonly DocumentRow[],
-): PersistentMap<Stored<Documents[Name]>> =>
-  PersistentMap.from(
-    rows
-      .filter(row => row.collection === collection)
-      .map(row => [row.key, parseDocument(collection, row)] as const),
-  );
+): Steps<PersistentMap<Stored<Documents[Name]>>> {
+  const documents = new Map<string, Stored<Documents[Name]>>();
+  for (const row of rows) {
+    if (row.collection !== collection) continue;
+    documents.set(row.key, parseDocument(collection, row));
+    yield;
+  }
+  return PersistentMap.from(documents);
+}
+
+/** Serializes the documents of a ledger one by one. */
+export function* rowsOfRecords<Kind extends LedgerKind>(
+  records: Snapshot<Kind>['records'],
+): Generator<DocumentRow, void, void> {
+  const byCollection: Readonly<Record<string, ReadonlyMap<string, Stored<unknown>>>> = records;
+  for (const [collection, documents] of Object.entries(byCollection))
+    for (const [key, { document, changeId }] of documents)
+      yield { collection, key, text: JSON.stringify(document), changeId };
+}
 
 export const serializeRecords = <Kind extends LedgerKind>(
   _kind: Kind,
   records: Snapshot<Kind>['records'],
-): DocumentRow[] => {
-  const byCollection: Readonly<Record<string, ReadonlyMap<string, Stored<unknown>>>> = records;
-  return Object.entries(byCollection).flatMap(([collection, documents]) =>
-    [...documents].map(([key, { document, changeId }]) => ({
-      collection,
-      key,
-      text: JSON.stringify(document),
-      changeId,
-    })),
-  );
-};
+): DocumentRow[] => [...rowsOfRecords<Kind>(records)];
 
 /**
  * Parses the writes of a change. Followers receive these, so they get what a read would return and never
@@ -111,46 +126,175 @@ export const serializeRecords = <Kind extends LedgerKind>(
 export const parseWrites = <Kind extends LedgerKind>(
   kind: Kind,
   rows: readonly WriteRow[],
-): Writes<Kind> => WRITE_PARSERS[kind](rows);
+): Writes<Kind> => runAtOnce(writeSteps(kind, rows));
 
-const WRITE_PARSERS: { [Kind in LedgerKind]: (rows: readonly WriteRow[]) => Writes<Kind> } = {
-  control: rows => ({
-    ...(hasWritesTo('environments', rows) && {
-      environments: parseCollectionWrites('environments', rows),
-    }),
-    ...(hasWritesTo('keys', rows) && { keys: parseCollectionWrites('keys', rows) }),
-    ...(hasWritesTo('deletedEnvironments', rows) && {
-      deletedEnvironments: parseCollectionWrites('deletedEnvironments', rows),
-    }),
-  }),
-  flagSet: rows => ({
-    ...(hasWritesTo('flags', rows) && { flags: parseCollectionWrites('flags', rows) }),
-    ...(hasWritesTo('segments', rows) && { segments: parseCollectionWrites('segments', rows) }),
-  }),
+export const writeSteps = <Kind extends LedgerKind>(
+  kind: Kind,
+  rows: readonly WriteRow[],
+): Steps<Writes<Kind>> => WRITE_PARSERS[kind](rows);
+
+const WRITE_PARSERS: {
+  [Kind in LedgerKind]: (rows: readonly WriteRow[]) => Steps<Writes<Kind>>;
+} = {
+  *control(rows) {
+    return {
+      ...(hasWritesTo('environments', rows) && {
+        environments: yield* collectionWriteSteps('environments', rows),
+      }),
+      ...(hasWritesTo('keys', rows) && { keys: yield* collectionWriteSteps('keys', rows) }),
+      ...(hasWritesTo('deletedEnvironments', rows) && {
+        deletedEnvironments: yield* collectionWriteSteps('deletedEnvironments', rows),
+      }),
+    };
+  },
+  *flagSet(rows) {
+    return {
+      ...(hasWritesTo('flags', rows) && { flags: yield* collectionWriteSteps('flags', rows) }),
+      ...(hasWritesTo('segments', rows) && {
+        segments: yield* collectionWriteSteps('segments', rows),
+      }),
+    };
+  },
 };
 
 const hasWritesTo = (collection: Collection, rows: readonly WriteRow[]): boolean =>
   rows.some(row => row.collection === collection);
 
-const parseCollectionWrites = <Name extends Collection>(
+function* collectionWriteSteps<Name extends Collection>(
   collection: Name,
   rows: readonly WriteRow[],
-): ReadonlyMap<string, Documents[Name] | null> =>
-  new Map(
-    rows
-      .filter(row => row.collection === collection)
-      .map(row => [row.key, row.text === null ? null : parseStored(row.text, nameOf(row))]),
-  );
+): Steps<ReadonlyMap<string, Documents[Name] | null>> {
+  const written = new Map<string, Documents[Name] | null>();
+  for (const row of rows) {
+    if (row.collection !== collection) continue;
+    written.set(row.key, row.text === null ? null : parseStored(row.text, nameOf(row)));
+    yield;
+  }
+  return written;
+}
 
-export const serializeWrites = <Kind extends LedgerKind>(writes: Writes<Kind>): WriteRow[] => {
-  const byCollection: Readonly<Record<string, ReadonlyMap<string, unknown> | undefined>> = writes;
-  return Object.entries(byCollection).flatMap(([collection, documents]) =>
-    [...(documents ?? [])].map(([key, document]) => ({
-      collection,
-      key,
-      text: document === null ? null : JSON.stringify(document),
-    })),
-  );
+/** Returns how many documents there are in all collections. */
+export const countDocuments = (
+  collections: Readonly<Record<string, ReadonlyMap<string, unknown> | undefined>>,
+): number => Object.values(collections).reduce((sum, each) => sum + (each?.size ?? 0), 0);
+
+/** A document that a commit writes, or only adds a version of. */
+export type CommitRow = WriteRow & {
+  readonly isWritten: boolean;
+  readonly version: NewVersion | undefined;
+};
+
+/** The number of a version, and what its JSON has before the document. */
+type NewVersion = { readonly number: number; readonly start: string };
+
+const newVersion = ({ document, ...others }: Version<Flag | Segment>): NewVersion => ({
+  number: document.version,
+  start: `${JSON.stringify(others).slice(0, -1)},"document":`,
+});
+
+/** Returns the version that a row adds, as it is stored. */
+export const versionOfRow = ({ collection, key, text, version }: CommitRow): VersionRow[] =>
+  version === undefined
+    ? []
+    : [{ collection, key, version: version.number, text: `${version.start}${text}}` }];
+
+type Rows<Result> = Generator<CommitRow, Result, void>;
+
+/**
+ * Serializes what a commit writes, one document after the other, so that not all texts need to be in memory.
+ * Returns the writes that its followers receive.
+ */
+export const commitRows = <Kind extends LedgerKind>(
+  kind: Kind,
+  commit: Written<Kind>,
+): Rows<Writes<Kind>> => COMMIT_ROWS[kind](commit);
+
+type Written<Kind extends LedgerKind> = Pick<Commit<Kind>, 'writes' | 'versions'>;
+
+const COMMIT_ROWS: {
+  [Kind in LedgerKind]: (commit: Written<Kind>) => Rows<Writes<Kind>>;
+} = {
+  *control({ writes }) {
+    const environments = yield* rowsOf('environments', writes.environments);
+    const keys = yield* rowsOf('keys', writes.keys);
+    const deletedEnvironments = yield* rowsOf('deletedEnvironments', writes.deletedEnvironments);
+    return {
+      ...(environments && { environments }),
+      ...(keys && { keys }),
+      ...(deletedEnvironments && { deletedEnvironments }),
+    };
+  },
+  *flagSet({ writes, versions }) {
+    const flags = yield* rowsOf('flags', writes.flags, versions?.flags);
+    const segments = yield* rowsOf('segments', writes.segments, versions?.segments);
+    yield* otherVersions('flags', writes.flags, versions?.flags);
+    yield* otherVersions('segments', writes.segments, versions?.segments);
+    return { ...(flags && { flags }), ...(segments && { segments }) };
+  },
+};
+
+function* rowsOf<Name extends Collection>(
+  collection: Name,
+  documents: ReadonlyMap<string, Documents[Name] | null> | undefined,
+  versions: readonly Version<Flag | Segment>[] = [],
+): Rows<ReadonlyMap<string, Documents[Name] | null> | undefined> {
+  if (documents === undefined) return undefined;
+  const byDocument = new Map<unknown, Version<Flag | Segment>>();
+  for (const version of versions) byDocument.set(version.document, version);
+  const received = new Map<string, Documents[Name] | null>();
+  for (const [key, document] of documents) {
+    const text = document && JSON.stringify(document);
+    const row = { collection, key, text };
+    received.set(key, text === null ? null : parseStored(text, nameOf(row)));
+    const version = byDocument.get(document);
+    yield { ...row, isWritten: true, version: version && newVersion(version) };
+  }
+  return received;
+}
+
+/** The versions of documents that the commit does not write. */
+function* otherVersions<Document extends Flag | Segment>(
+  collection: VersionedCollection,
+  documents: ReadonlyMap<string, Document | null> | undefined,
+  versions: readonly Version<Document>[] = [],
+): Rows<void> {
+  for (const version of versions) {
+    const { document } = version;
+    if (documents?.get(document.key) === document) continue;
+    const row = { collection, key: document.key, text: JSON.stringify(document) };
+    yield { ...row, isWritten: false, version: newVersion(version) };
+  }
+}
+
+/** A commit as it is stored, and the writes that its followers receive. */
+export type SerializedCommit<Kind extends LedgerKind> = {
+  readonly rows: readonly CommitRow[];
+  readonly writes: Writes<Kind>;
+};
+
+function* serializeSteps<Kind extends LedgerKind>(
+  all: Rows<Writes<Kind>>,
+): Steps<SerializedCommit<Kind>> {
+  const rows: CommitRow[] = [];
+  for (;;) {
+    const { done, value } = all.next();
+    if (done === true) return { rows, writes: value };
+    rows.push(value);
+    yield;
+  }
+}
+
+export const allRows = <Kind extends LedgerKind>(
+  rows: Rows<Writes<Kind>>,
+): SerializedCommit<Kind> => runAtOnce(serializeSteps(rows));
+
+/** Serializes a commit: in slices if it is large, otherwise before this returns. */
+export const serializeCommit = <Kind extends LedgerKind>(
+  kind: Kind,
+  commit: Written<Kind>,
+): Promise<SerializedCommit<Kind>> | SerializedCommit<Kind> => {
+  const steps = serializeSteps(commitRows(kind, commit));
+  return isLarge(countDocuments(commit.writes)) ? runInSlices(steps) : runAtOnce(steps);
 };
 
 type SnapshotRows = { readonly id: ChangeId; readonly documents: DocumentRow[] };
@@ -184,13 +328,12 @@ export const parseCopies = (text: string): Copies => {
   };
 };
 
-export const serializeVersions = ({
-  flags = [],
-  segments = [],
-}: NewVersions = {}): VersionRow[] => [
-  ...flags.map(version => versionRow('flags', version)),
-  ...segments.map(version => versionRow('segments', version)),
-];
+export function* versionSteps({ flags = [], segments = [] }: NewVersions): Steps<VersionRow[]> {
+  return [
+    ...(yield* mapSteps(flags, version => versionRow('flags', version))),
+    ...(yield* mapSteps(segments, version => versionRow('segments', version))),
+  ];
+}
 
 const versionRow = <Name extends VersionedCollection>(
   collection: Name,

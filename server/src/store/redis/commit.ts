@@ -1,12 +1,12 @@
 import { pause, within } from '../../clock.ts';
 import { newEpoch, newNonce } from '../change-id.ts';
 import {
-  parseWrites,
   serializeAuditDraft,
-  serializeVersions,
-  serializeWrites,
+  serializeCommit,
   type AuditDraftRow,
+  type CommitRow,
   type VersionRow,
+  versionOfRow,
   type WriteRow,
 } from '../serialization.ts';
 import type { Commit, CommitOutcome, Ledger, LedgerKind } from '../store.ts';
@@ -40,7 +40,8 @@ export const commitTo = async <Kind extends LedgerKind>(
   ledger: Ledger<Kind>,
   commit: Commit<Kind>,
 ): Promise<CommitOutcome<Kind>> => {
-  const rows = serializeWrites(commit.writes);
+  const serialized = serializeCommit(ledger.kind, commit);
+  const { rows, writes } = serialized instanceof Promise ? await serialized : serialized;
   const args = scriptArguments(context, ledger, commit, rows);
   const send = () => confirmCommit(context, () => sendCommit(context, ledger, args));
   let [outcome, id = '', previous = ''] = asList(await send()).map(asText);
@@ -51,7 +52,7 @@ export const commitTo = async <Kind extends LedgerKind>(
   }
   if (outcome === 'conflict') return { committed: false, actual: id };
   const { replaceAll = false } = commit;
-  const change = { id, previous, writes: parseWrites(ledger.kind, rows), replaceAll };
+  const change = { id, previous, writes, replaceAll };
   return { committed: true, change };
 };
 
@@ -59,11 +60,11 @@ export const commitTo = async <Kind extends LedgerKind>(
 const scriptArguments = <Kind extends LedgerKind>(
   { random, changeFeedLength, auditMaxEntries }: RedisContext,
   { kind }: Ledger<Kind>,
-  { expect, versions, audit, replaceAll = false }: Commit<Kind>,
-  rows: readonly WriteRow[],
+  { expect, audit, replaceAll = false }: Commit<Kind>,
+  rows: readonly CommitRow[],
 ): readonly (string | number)[] => {
-  const feedWrites = JSON.stringify(rows);
-  const versionRows = serializeVersions(versions);
+  const written = rows.filter(({ isWritten }) => isWritten);
+  const versionRows = rows.flatMap(versionOfRow);
   return [
     FORMAT,
     expect,
@@ -72,14 +73,24 @@ const scriptArguments = <Kind extends LedgerKind>(
     replaceAll ? 1 : 0,
     changeFeedLength,
     auditMaxEntries ?? '',
-    Buffer.byteLength(feedWrites) <= MAX_FEED_BYTES ? feedWrites : '',
+    feedWrites(written),
     audit.length,
     versionRows.length,
     collectionsOf(kind).length,
     ...audit.map(serializeAuditDraft).flatMap(auditArguments),
     ...versionRows.flatMap(row => versionArguments(kind, row)),
-    ...rows.flatMap(row => [collectionNumber(kind, row.collection), row.key, row.text ?? '']),
+    ...written.flatMap(row => [collectionNumber(kind, row.collection), row.key, row.text ?? '']),
   ];
+};
+
+/** Returns the writes for the feed, or nothing if they are too large for it. */
+const feedWrites = (rows: readonly WriteRow[]): string => {
+  const length = rows.reduce((sum, { text }) => sum + (text?.length ?? 0), 0);
+  if (length > MAX_FEED_BYTES) return '';
+  const text = JSON.stringify(
+    rows.map(({ collection, key, text: document }) => ({ collection, key, text: document })),
+  );
+  return Buffer.byteLength(text) <= MAX_FEED_BYTES ? text : '';
 };
 
 export const auditArguments = (row: AuditDraftRow) => [
@@ -96,7 +107,11 @@ export const auditArguments = (row: AuditDraftRow) => [
 export const versionArguments = (
   kind: LedgerKind,
   { collection, key, version, text }: VersionRow,
-) => [versionedIn(kind).indexOf(collection) + 1, versionField(key, version), text];
+) => [
+  versionedIn(kind).findIndex(name => name === collection) + 1,
+  versionField(key, version),
+  text,
+];
 
 export const collectionNumber = (kind: LedgerKind, collection: string): number =>
   collectionsOf(kind).findIndex(name => name === collection) + 1;

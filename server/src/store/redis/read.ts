@@ -1,5 +1,6 @@
+import { runInSlices } from '../../slices.ts';
 import type { ChangeId } from '../change-id.ts';
-import { parseDocument, parseRecords } from '../serialization.ts';
+import { parseDocument, recordSteps } from '../serialization.ts';
 import type { Collection, Documents, Ledger, LedgerKind, Snapshot, Stored } from '../store.ts';
 import { replyOf, runScript, type RedisContext } from './commands.ts';
 import { foreignData } from './errors.ts';
@@ -41,7 +42,7 @@ export const readLedger = async <Kind extends LedgerKind>(
     return whole.documents;
   };
   const records = await parseOrRepair(context, ledger, read, rows =>
-    parseRecords(ledger.kind, rows),
+    runInSlices(recordSteps(ledger.kind, rows)),
   );
   return id === undefined ? undefined : { id, records };
 };

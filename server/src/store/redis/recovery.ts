@@ -1,3 +1,4 @@
+import { runInSlices } from '../../slices.ts';
 import { revisionOf } from '../change-id.ts';
 import {
   parseCopies,
@@ -5,7 +6,7 @@ import {
   serializeAuditDraft,
   serializeCopies,
   serializeRecords,
-  serializeVersions,
+  versionSteps,
 } from '../serialization.ts';
 import type {
   CopyOffer,
@@ -101,7 +102,7 @@ const restoreLedger = async <Kind extends LedgerKind>(
   { versions, audit }: RestoredHistory,
 ): Promise<void> => {
   const { kind } = ledger;
-  const versionRows = serializeVersions(versions);
+  const versionRows = await runInSlices(versionSteps(versions));
   const args = [
     FORMAT,
     id,

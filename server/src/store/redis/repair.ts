@@ -25,11 +25,11 @@ export const parseOrRepair = async <Result>(
   context: RedisContext,
   ledger: Ledger,
   read: () => Promise<readonly StoredRow[]>,
-  parse: (rows: readonly DocumentRow[]) => Result,
+  parse: (rows: readonly DocumentRow[]) => Result | Promise<Result>,
 ): Promise<Result> => {
   const rows = await read();
   try {
-    return parse(rows.map(documentRow));
+    return await parse(rows.map(documentRow));
   } catch (error) {
     if (storeErrorCode(error) !== 'corrupt') throw error;
     for (const row of rows.filter(isDamaged)) await repair(context, ledger, row);

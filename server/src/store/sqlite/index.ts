@@ -1,22 +1,25 @@
 import { resolve } from 'node:path';
 
 import type { Random } from '../../random.ts';
+import { isLarge, runInSlices, type Steps } from '../../slices.ts';
 import { createLedgerFeeds } from '../change-feed.ts';
 import { newEpoch, newNonce } from '../change-id.ts';
 import {
   parseAuditEntry,
   parseAuditPosition,
   parseDocument,
-  parseRecords,
+  allRows,
+  commitRows,
+  countDocuments,
   parseVersion,
-  parseWrites,
+  recordSteps,
   serializeAuditDraft,
-  serializeVersions,
-  serializeWrites,
+  type CommitRow,
 } from '../serialization.ts';
-import type { Commit, CommitOutcome, Ledger, LedgerKind, Store } from '../store.ts';
+import type { Commit, CommitOutcome, Ledger, LedgerKind, Store, Writes } from '../store.ts';
 import { fleetOfOne } from '../store.ts';
 import { startIntegrityCheck } from './integrity.ts';
+import type { Output } from './protocol.ts';
 import { startDatabaseThread, type DatabaseThread } from './thread.ts';
 
 export { backUp, requireIntactData, restore } from './backup.ts';
@@ -69,6 +72,24 @@ export const openSqliteStore = async ({
   };
 };
 
+/** How often to read in parts if commits interrupt it, before reading everything at once. */
+const MAX_ATTEMPTS_IN_PARTS = 5;
+
+/** Reads a whole ledger as of one change. */
+const readParts = async (call: DatabaseThread['call'], ledger: Ledger): Promise<Output<'read'>> => {
+  for (let attempt = 1; ; attempt += 1) {
+    const maxLength = attempt <= MAX_ATTEMPTS_IN_PARTS ? PART_LENGTH : Number.MAX_SAFE_INTEGER;
+    const first = await call('read', { ledger, maxLength, after: undefined });
+    const documents = [...(first?.documents ?? [])];
+    let last = first;
+    while (last?.next !== undefined && last.id === first?.id) {
+      last = await call('read', { ledger, maxLength, after: last.next });
+      documents.push(...(last?.documents ?? []));
+    }
+    if (last?.id === first?.id) return first && { ...first, documents };
+  }
+};
+
 const readsOf = ({
   call,
 }: DatabaseThread): Pick<
@@ -77,8 +98,9 @@ const readsOf = ({
 > => ({
   head: ledger => call('head', ledger),
   async read(ledger) {
-    const found = await call('read', ledger);
-    return found && { id: found.id, records: parseRecords(ledger.kind, found.documents) };
+    const found = await readParts(call, ledger);
+    if (found === undefined) return undefined;
+    return { id: found.id, records: await runInSlices(recordSteps(ledger.kind, found.documents)) };
   },
   async get(ledger, collection, key) {
     const row = await call('get', { ledger, collection, key });
@@ -96,27 +118,64 @@ const readsOf = ({
   },
 });
 
-const commitIn = async <Kind extends LedgerKind>(
+/** Characters of text in one message, which is copied while both threads wait. */
+const PART_LENGTH = 1_000_000;
+
+type StagedCommit<Kind extends LedgerKind> = {
+  /** The rows that are not staged. */
+  readonly rows: readonly CommitRow[];
+  readonly writes: Writes<Kind>;
+};
+
+/** Sends the rows of a large commit ahead of it, in parts. Nothing is written before the commit. */
+const stageRows = async <Kind extends LedgerKind>(
   { call }: DatabaseThread,
+  nonce: string,
+  rows: Generator<CommitRow, Writes<Kind>, void>,
+): Promise<StagedCommit<Kind>> => {
+  for (;;) {
+    const { part, writes } = await runInSlices(nextPart(rows));
+    if (writes !== undefined) return { rows: part, writes };
+    await call('stage', { nonce, rows: part });
+  }
+};
+
+/** Returns the next rows, of about `PART_LENGTH`, and with the last ones the result. */
+function* nextPart<Result>(
+  rows: Generator<CommitRow, Result, void>,
+): Steps<{ part: CommitRow[]; writes: Result | undefined }> {
+  const part: CommitRow[] = [];
+  for (let length = 0; length < PART_LENGTH;) {
+    const { done, value } = rows.next();
+    if (done === true) return { part, writes: value };
+    part.push(value);
+    length += value.text?.length ?? 0;
+    yield;
+  }
+  return { part, writes: undefined };
+}
+
+const commitIn = async <Kind extends LedgerKind>(
+  thread: DatabaseThread,
   ledger: Ledger<Kind>,
-  { expect, writes, versions, audit, replaceAll = false }: Commit<Kind>,
+  { expect, audit, replaceAll = false, ...written }: Commit<Kind>,
   random: Random,
 ): Promise<CommitOutcome<Kind>> => {
-  const rows = serializeWrites(writes);
-  const outcome = await call('commit', {
+  const nonce = newNonce(random);
+  const steps = commitRows(ledger.kind, written);
+  const { rows, writes } = isLarge(countDocuments(written.writes))
+    ? await stageRows(thread, nonce, steps)
+    : allRows(steps);
+  const outcome = await thread.call('commit', {
     ledger,
     expect,
     replaceAll,
-    writes: rows,
-    versions: serializeVersions(versions),
+    rows,
     audit: audit.map(serializeAuditDraft),
     epoch: newEpoch(random),
-    nonce: newNonce(random),
+    nonce,
   });
   if (!outcome.committed) return outcome;
   const { id, previous } = outcome;
-  return {
-    committed: true,
-    change: { id, previous, writes: parseWrites(ledger.kind, rows), replaceAll },
-  };
+  return { committed: true, change: { id, previous, writes, replaceAll } };
 };

@@ -2,6 +2,7 @@ import type { DatabaseSync } from 'node:sqlite';
 
 import { nextChangeId, revisionOf, type ChangeId } from '../change-id.ts';
 import {
+  versionOfRow,
   withinAuditBytes,
   type AuditPositionRow,
   type AuditRow,
@@ -11,7 +12,16 @@ import {
 import type { Ledger } from '../store.ts';
 import { auditStatement, entryNumber } from './audit-query.ts';
 import { checkWritable, type OwnedDatabase } from './file.ts';
-import type { CommitInput, CommitOutput, Input, OperationName, Output } from './protocol.ts';
+import type {
+  CommitInput,
+  CommitOutput,
+  Input,
+  LedgerPart,
+  OperationName,
+  Output,
+  StagedRows,
+} from './protocol.ts';
+
 import { integerColumn, textColumn, transaction, type Row } from './sql.ts';
 
 export type OperationTable = {
@@ -22,12 +32,11 @@ export type OperationTable = {
 export const operationsOn = ({ database, close }: OwnedDatabase): OperationTable => {
   const statements = prepareStatements(database);
   const find = (ledger: Ledger) => findLedger(statements, ledger);
+  const staged = new Map<string, StagedRows[]>();
   return {
-    read(ledger) {
-      const found = find(ledger);
-      if (found === undefined) return undefined;
-      const documents = statements.allDocuments.all(found.number).map(documentRow);
-      return { id: found.head, documents };
+    read(query) {
+      const found = find(query.ledger);
+      return found && { id: found.head, ...readDocuments(statements, found.number, query) };
     },
     head: ledger => find(ledger)?.head,
     get({ ledger, collection, key }) {
@@ -41,7 +50,12 @@ export const operationsOn = ({ database, close }: OwnedDatabase): OperationTable
       const rows = statements.versions.all(found.number, collection, key, before, limit);
       return rows.map(row => ({ collection, ...versionColumns(row) }));
     },
-    commit: input => transaction(database, () => commit(statements, input)),
+    stage: part => void staged.set(part.nonce, [...(staged.get(part.nonce) ?? []), part]),
+    commit(input) {
+      const parts = [...(staged.get(input.nonce) ?? []), input];
+      staged.delete(input.nonce);
+      return transaction(database, () => commit(statements, input, parts));
+    },
     drop: ({ kind, id }) => void statements.dropLedger.run(kind, id),
     clear(ledger) {
       const found = find(ledger);
@@ -77,7 +91,7 @@ const prepareStatements = (database: DatabaseSync) => ({
   dropLedger: database.prepare('DELETE FROM ledgers WHERE kind = ? AND id = ?'),
   allDocuments: database.prepare(
     `SELECT collection, key, change_id, document FROM documents
-     WHERE ledger = ? ORDER BY collection, key`,
+     WHERE ledger = ? AND (collection, key) > (?, ?) ORDER BY collection, key`,
   ),
   document: database.prepare(
     `SELECT collection, key, change_id, document FROM documents
@@ -129,29 +143,53 @@ function* entriesOf(
   }
 }
 
-const commit = (statements: Statements, input: CommitInput): CommitOutput => {
+const readDocuments = (
+  { allDocuments }: Statements,
+  ledger: number,
+  { after = { collection: '', key: '' }, maxLength }: Input<'read'>,
+): Pick<LedgerPart, 'documents' | 'next'> => {
+  const documents: DocumentRow[] = [];
+  let length = 0;
+  for (const row of allDocuments.iterate(ledger, after.collection, after.key)) {
+    const document = documentRow(row);
+    documents.push(document);
+    length += document.text.length;
+    if (length >= maxLength) return { documents, next: document };
+  }
+  return { documents, next: undefined };
+};
+
+type Part = Pick<CommitInput, 'rows'>;
+
+const commit = (
+  statements: Statements,
+  input: CommitInput,
+  parts: readonly Part[],
+): CommitOutput => {
   const previous = findLedger(statements, input.ledger)?.head ?? 'none';
   if (previous !== input.expect) return { committed: false, actual: previous };
   const id = nextChangeId(previous, input);
   const { kind, id: ledgerId } = input.ledger;
   const ledger = integerColumn(statements.setHead.get(kind, ledgerId, id), 'number');
-  writeDocuments(statements, ledger, id, input);
-  for (const { collection, key, version, text } of input.versions)
-    statements.addVersion.run(ledger, collection, key, version, text);
+  if (input.replaceAll) statements.deleteAllDocuments.run(ledger);
+  for (const part of parts) writeRows(statements, ledger, id, part);
   appendAudit(statements, ledger, revisionOf(id), input);
   return { committed: true, id, previous };
 };
 
-const writeDocuments = (
-  { deleteAllDocuments, putDocument, deleteDocument }: Statements,
+const writeRows = (
+  { putDocument, deleteDocument, addVersion }: Statements,
   ledger: number,
   id: ChangeId,
-  { replaceAll, writes }: CommitInput,
+  { rows }: Part,
 ): void => {
-  if (replaceAll) deleteAllDocuments.run(ledger);
-  for (const { collection, key, text } of writes)
-    if (text === null) deleteDocument.run(ledger, collection, key);
-    else putDocument.run(ledger, collection, key, id, text);
+  for (const row of rows) {
+    const { collection, key, text } = row;
+    if (row.isWritten && text === null) deleteDocument.run(ledger, collection, key);
+    else if (row.isWritten) putDocument.run(ledger, collection, key, id, text);
+    for (const { version, text: versionText } of versionOfRow(row))
+      addVersion.run(ledger, collection, key, version, versionText);
+  }
 };
 
 const clear = ({ deleteAllDocuments, deleteAllVersions }: Statements, ledger: number): void => {

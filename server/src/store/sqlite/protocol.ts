@@ -3,9 +3,9 @@ import type {
   AuditDraftRow,
   AuditPositionRow,
   AuditRow,
+  CommitRow,
   DocumentRow,
   VersionRow,
-  WriteRow,
 } from '../serialization.ts';
 import type { AuditQuery, Ledger, StoreErrorCode, VersionedCollection } from '../store.ts';
 
@@ -14,10 +14,11 @@ import type { AuditQuery, Ledger, StoreErrorCode, VersionedCollection } from '..
  * text that is stored; the thread never parses them.
  */
 export type Operations = {
-  read: { input: Ledger; output: { id: ChangeId; documents: DocumentRow[] } | undefined };
+  read: { input: ReadQuery; output: LedgerPart | undefined };
   head: { input: Ledger; output: ChangeId | undefined };
   get: { input: DocumentQuery; output: DocumentRow | undefined };
   versions: { input: VersionQuery; output: VersionRow[] };
+  stage: { input: StagedRows; output: void };
   commit: { input: CommitInput; output: CommitOutput };
   drop: { input: Ledger; output: void };
   clear: { input: Ledger; output: void };
@@ -41,6 +42,13 @@ export type ThreadReply<Name extends OperationName = OperationName> =
 /** An error in the thread. Without a `code` it is a bug, not a StoreError. */
 export type ThreadError = { ok: false; code: StoreErrorCode | undefined; message: string };
 
+/** Documents after a position, until their text has this length. */
+export type ReadQuery = { ledger: Ledger; after: Position | undefined; maxLength: number };
+export type Position = { collection: string; key: string };
+
+/** A part of a ledger as of a change. `next` is set if more documents follow after it. */
+export type LedgerPart = { id: ChangeId; documents: DocumentRow[]; next: Position | undefined };
+
 export type DocumentQuery = { ledger: Ledger; collection: string; key: string };
 
 export type VersionQuery = {
@@ -51,12 +59,15 @@ export type VersionQuery = {
   limit: number;
 };
 
+/** A part of what the commit with this nonce writes. */
+export type StagedRows = { nonce: string; rows: readonly CommitRow[] };
+
+/** A commit. It writes its own rows after those that were staged for it. */
 export type CommitInput = {
   ledger: Ledger;
   expect: ChangeId | 'none';
   replaceAll: boolean;
-  writes: WriteRow[];
-  versions: VersionRow[];
+  rows: readonly CommitRow[];
   audit: AuditDraftRow[];
   /** The new epoch, if this commit starts one. */
   epoch: string;

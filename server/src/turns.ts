@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts';
+import type { Clock } from './clock.ts';
 
 /**
  * Shares the event loop: work that can wait, such as the rest of a large bulk evaluation, continues in a later
