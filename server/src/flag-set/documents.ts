@@ -3,7 +3,7 @@ import { PersistentMap } from '@pennon/engine/persistent-map';
 import type { EvaluationFlag, EvaluationSegment, Flag, FlagSet } from '@pennon/schema';
 import { toEvaluationFlag, toEvaluationSegment } from '@pennon/schema';
 
-import { readUsages } from '../resources/attribute-types.ts';
+import { readUsages } from './attribute-types.ts';
 import { mapSteps, type Steps } from '../slices.ts';
 import type { Snapshot, Stored, Writes } from '../store/store.ts';
 

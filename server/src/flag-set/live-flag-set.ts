@@ -6,11 +6,11 @@ import { FORMAT_VERSION } from '@pennon/schema';
 import type { ReplicaEvent } from '../replication/replica-state.ts';
 import type { Replica } from '../replication/replica.ts';
 import type { WritePlan } from '../replication/writer.ts';
-import { carryUsages } from '../resources/attribute-types.ts';
 import { runAtOnce, runInSlices, type Steps } from '../slices.ts';
 import type { ChangeId } from '../store/change-id.ts';
 import { revisionOf } from '../store/change-id.ts';
 import type { Snapshot } from '../store/store.ts';
+import { carryUsages } from './attribute-types.ts';
 import { createClientView, digestSteps, nextClientView, type ClientView } from './client-view.ts';
 import {
   contentsAfter,

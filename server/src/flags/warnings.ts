@@ -5,7 +5,7 @@ import {
   comparedType,
   usageAsOtherType,
   type Usage,
-} from '../resources/attribute-types.ts';
+} from '../flag-set/attribute-types.ts';
 import {
   bucketByWarnings,
   conditionWarnings,

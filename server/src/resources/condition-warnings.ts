@@ -7,7 +7,7 @@ import {
   type ComparedType,
   type LocatedCondition,
   type Usage,
-} from './attribute-types.ts';
+} from '../flag-set/attribute-types.ts';
 import type { IndexedFlagSet } from '../flag-set/documents.ts';
 import { contradictions } from './contradictions.ts';
 

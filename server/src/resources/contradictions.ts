@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 
 import type { AttributeCondition, Condition, ErrorDetail, Scalar } from '@pennon/schema';
 
-import { comparedType, type ComparedType } from './attribute-types.ts';
+import { comparedType, type ComparedType } from '../flag-set/attribute-types.ts';
 
 /** A condition without its own negation: `notEquals` is `equals`, negated. */
 type Literal = {

@@ -1,7 +1,7 @@
 import { references } from '@pennon/engine';
 import { Segment } from '@pennon/schema';
 
-import { usageAsOtherType } from '../resources/attribute-types.ts';
+import { usageAsOtherType } from '../flag-set/attribute-types.ts';
 import { conditionWarnings, emptyListWarnings } from '../resources/condition-warnings.ts';
 import { mergePatch, parseOrThrow } from '../resources/parse.ts';
 import type { ResourceType } from '../resources/resource-type.ts';

@@ -7,7 +7,7 @@ import {
   type EvaluationSegment,
 } from '@pennon/schema';
 
-import type { Contents, EvaluationWrites } from '../flag-set/documents.ts';
+import type { Contents, EvaluationWrites } from './documents.ts';
 import { once } from '../once.ts';
 
 /** The type of the attribute values that a condition can compare. */
