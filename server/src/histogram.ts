@@ -5,7 +5,7 @@ export const SECONDS: readonly number[] = [
   0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5,
 ];
 
-export type RequestLabels = {
+type RequestLabels = {
   readonly route: string;
   readonly method: string;
   readonly status: number;
@@ -19,7 +19,11 @@ type Durations = {
   sum: number;
 };
 
-export type ObserveRequest = (labels: RequestLabels, seconds: number) => void;
+/** Counts a request of a route by its status. */
+export type ObserveRequest = (status: number, seconds: number) => void;
+
+/** Returns how to count the requests of a route. */
+export type RequestObserverOf = (route: string, method: string) => ObserveRequest;
 
 /**
  * Creates a histogram of durations that counts in plain numbers, and labels them only when metrics are requested:
@@ -28,14 +32,15 @@ export type ObserveRequest = (labels: RequestLabels, seconds: number) => void;
 export const createRequestHistogram = (
   registry: Registry,
   { name, help }: { readonly name: string; readonly help: string },
-): ObserveRequest => {
-  const all = new Map<string, Durations>();
+): RequestObserverOf => {
+  const all: Durations[] = [];
+  const observers = new Map<string, ObserveRequest>();
   const get = async () => ({
     name,
     help,
     type: 'histogram',
     aggregator: 'sum',
-    values: [...all.values()].flatMap(each => seriesOf(name, each)),
+    values: all.flatMap(each => seriesOf(name, each)),
   });
   const labelNames = ['route', 'method', 'status'] as const;
   // The registry calls the second function for its text, and the first one to send metrics to another process.
@@ -43,21 +48,31 @@ export const createRequestHistogram = (
     get,
     getForPromString: get,
   });
-  return (labels, seconds) => {
-    const durations = durationsOf(all, labels);
+  return (route, method) => {
+    const key = `${method} ${route}`;
+    const observer = observers.get(key) ?? createObserver(all, { route, method });
+    observers.set(key, observer);
+    return observer;
+  };
+};
+
+const createObserver = (all: Durations[], route: Omit<RequestLabels, 'status'>): ObserveRequest => {
+  const byStatus = new Map<number, Durations>();
+  const durationsOf = (status: number): Durations => {
+    const existing = byStatus.get(status);
+    if (existing !== undefined) return existing;
+    const counts = Array<number>(SECONDS.length + 1).fill(0);
+    const created = { labels: { ...route, status }, counts, sum: 0 };
+    byStatus.set(status, created);
+    all.push(created);
+    return created;
+  };
+  return (status, seconds) => {
+    const durations = durationsOf(status);
     const bucket = bucketOf(seconds);
     durations.counts[bucket] = (durations.counts[bucket] ?? 0) + 1;
     durations.sum += seconds;
   };
-};
-
-const durationsOf = (all: Map<string, Durations>, labels: RequestLabels): Durations => {
-  const key = `${labels.status} ${labels.method} ${labels.route}`;
-  const existing = all.get(key);
-  if (existing !== undefined) return existing;
-  const created = { labels, counts: Array<number>(SECONDS.length + 1).fill(0), sum: 0 };
-  all.set(key, created);
-  return created;
 };
 
 const bucketOf = (seconds: number): number => {

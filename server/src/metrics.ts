@@ -1,13 +1,13 @@
 import { Counter, Gauge, Histogram, Registry, type Aggregator } from 'prom-client';
 
 import type { Counter as EvaluationCounter, CounterOf } from './evaluation/counter.ts';
-import { createRequestHistogram, SECONDS, type ObserveRequest } from './histogram.ts';
+import { createRequestHistogram, SECONDS, type RequestObserverOf } from './histogram.ts';
 import type { Store } from './store/store.ts';
 
 /** The metrics of one server, in the text format of Prometheus. */
 export type Metrics = {
   readonly counterOf: CounterOf;
-  readonly observeRequest: ObserveRequest;
+  readonly requestObserverOf: RequestObserverOf;
   /** Wraps a store so that the time of each operation is measured. */
   readonly timed: (store: Store) => Store;
   /** Registers values that are read whenever the metrics are requested. */
@@ -44,7 +44,7 @@ const UNKNOWN_FLAG = '(unknown)';
 export const createMetrics = (gather: GatherMetrics = onlyOwn): Metrics => {
   const registry = new Registry();
   const registers = [registry];
-  const observeRequest = createRequestHistogram(registry, {
+  const requestObserverOf = createRequestHistogram(registry, {
     name: 'pennon_request_seconds',
     help: 'Duration of requests by route pattern, method and status. A stream is counted when it ends.',
   });
@@ -59,7 +59,7 @@ export const createMetrics = (gather: GatherMetrics = onlyOwn): Metrics => {
 
   return {
     counterOf: evaluations.counterOf,
-    observeRequest,
+    requestObserverOf,
     timed: inner => timedStore(inner, operation => store.startTimer({ operation })),
     observe(values) {
       evaluations.keepOnly(values.flags);

@@ -1,4 +1,4 @@
-import { request, type IncomingMessage } from 'node:http';
+import { Agent, request, type IncomingMessage } from 'node:http';
 import { text } from 'node:stream/consumers';
 
 import fc from 'fast-check';
@@ -21,11 +21,13 @@ type Received = {
   readonly body: string;
 };
 
-const post = async (url: string, { headers, body }: Sent): Promise<Received> => {
+const post = async (url: string, { headers, body }: Sent, agent?: Agent): Promise<Received> => {
   const bytes = typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body);
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
     const sent = { 'content-type': 'application/json', ...headers };
-    request(url, { method: 'POST', headers: sent }, resolve).once('error', reject).end(bytes);
+    request(url, { method: 'POST', headers: sent, agent }, resolve)
+      .once('error', reject)
+      .end(bytes);
   });
   const { date: _, ...rest } = response.headers;
   return { status: response.statusCode, headers: rest, body: await text(response) };
@@ -247,6 +249,33 @@ it('counts and logs both ways alike', async () => {
   ).toEqual([404, 400, 404, 400].map(status => [20, 'POST', status, 'admin', 'request']));
   expect(new Set(evaluations.map(({ reqId }) => reqId)).size).toBe(4);
   expect(evaluations.every(({ ms }) => ms >= 0)).toBe(true);
+});
+
+it('one connection carries requests with several keys, until each is revoked', async () => {
+  await using own = await startServer();
+  const base = `${await own.listen()}/api/v1`;
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  const names = Array.from({ length: 12 }, (_, at) => `key-${at}`);
+  const create = async (name: string) => {
+    const body = { name, role: 'server', environment: 'production' };
+    return (await own.request('POST', '/api/v1/keys', { body })).body;
+  };
+  const created = await Promise.all(names.map(create));
+  const statuses = async () => {
+    const received: (number | undefined)[] = [];
+    for (const { secret } of [...created, ...created]) {
+      const sent = { headers: bearer(secret), body: evaluating };
+      received.push((await post(`${base}/evaluate`, sent, agent)).status);
+    }
+    return received;
+  };
+  expect(await statuses()).toEqual(Array(24).fill(404));
+  const keysOf = (logs: string) =>
+    new Set([...logs.matchAll(/"key":"([^"]+)"/g)].map(([, id]) => id));
+  for (const { id } of created) expect(keysOf(own.logs())).toContain(id);
+  for (const { id } of created) await own.request('DELETE', `/api/v1/keys/${id}`);
+  expect(await statuses()).toEqual(Array(24).fill(401));
+  agent.destroy();
 });
 
 describe('the checks that stand for the schemas', () => {

@@ -255,6 +255,22 @@ describe('operations', () => {
     ).toBe(200);
   });
 
+  it('are measured in buckets, each of which includes those below it', async () => {
+    await using own = await startServer();
+    for (let at = 0; at < 3; at += 1) await own.request('GET', '/healthz', { key: null });
+    const { text } = await own.request('GET', '/metrics');
+    expect(text).toMatch(/^# TYPE pennon_request_seconds histogram$/m);
+    const labels = 'route="/healthz",method="GET",status="200"';
+    const valueOf = (series: string): number =>
+      Number(new RegExp(`^pennon_request_seconds_${series} (\\S+)$`, 'm').exec(text)?.[1]);
+    expect(valueOf(`count{${labels}}`)).toBe(3);
+    expect(valueOf(`sum{${labels}}`)).toBeGreaterThan(0);
+    const bounds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5, '\\+Inf'];
+    const counts = bounds.map(le => valueOf(`bucket{le="${le}",${labels}}`));
+    expect(counts).toEqual(counts.toSorted((a, b) => a - b));
+    expect(counts.at(-1)).toBe(3);
+  });
+
   it('measure no flag and no environment that has been deleted', async () => {
     const evaluateIn = (key: string, flagKey: string) =>
       server.request('POST', `/api/v1/evaluate?environment=${key}`, {

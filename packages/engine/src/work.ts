@@ -16,7 +16,7 @@ let done = 0;
 /** Begins an evaluation. */
 export const resetWork = (): void => void (done = 0);
 
-/** Returns the units that the current evaluation has used. */
+/** Returns the units that the current or last evaluation has used. */
 export const workDone = (): number => done;
 
 export const addWork = (units: number): void => {

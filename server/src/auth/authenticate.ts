@@ -15,6 +15,8 @@ export type Credentials = {
   readonly onBehalfOf?: string | undefined;
   /** The address of the request, or its IPv6 network. */
   readonly visitor: string;
+  /** What the request arrived on. */
+  readonly connection?: object;
 };
 
 /** Returns the caller. Throws UNAUTHORIZED for an invalid key, FORBIDDEN for a disallowed origin. */
@@ -28,6 +30,7 @@ const MAX_NAME_LENGTH = 200;
 
 /** Checks keys against the control ledger in memory, so a revoked key is rejected at once. */
 export const createAuthenticate = (control: Replica<'control'>, clock: Clock): Authenticate => {
+  const hashOf = createSecretHashes();
   let byHash = indexByHash(control);
   control.subscribe(() => {
     byHash = indexByHash(control);
@@ -35,7 +38,7 @@ export const createAuthenticate = (control: Replica<'control'>, clock: Clock): A
 
   return credentials => {
     // The time of a look-up depends on hashes only, which reveal nothing about other secrets.
-    const key = byHash.get(hashSecret(secretOf(credentials)));
+    const key = byHash.get(hashOf(secretOf(credentials), credentials.connection));
     if (key === undefined) throw unauthorized(UNKNOWN_KEY);
     const expiresAt = key.expiresAt == null ? undefined : Date.parse(key.expiresAt);
     if (expiresAt !== undefined && msUntil(expiresAt, clock) === 0)
@@ -50,6 +53,27 @@ export const createAuthenticate = (control: Replica<'control'>, clock: Clock): A
       onBehalfOf: nameOf(credentials.onBehalfOf),
       visitor: credentials.visitor,
     };
+  };
+};
+
+/** How many hashes of a connection are kept. One from a proxy may carry several secrets. */
+const MAX_HASHES = 8;
+
+/**
+ * Returns how to hash a secret. A connection sends the same one with each request, so its hashes are kept as long
+ * as it is open. Nothing else keeps a secret.
+ */
+const createSecretHashes = () => {
+  const byConnection = new WeakMap<object, Map<string, string>>();
+  return (secret: string, connection: object | undefined): string => {
+    if (connection === undefined) return hashSecret(secret);
+    const hashes = byConnection.get(connection) ?? new Map<string, string>();
+    const known = hashes.get(secret);
+    if (known !== undefined) return known;
+    const computed = hashSecret(secret);
+    if (hashes.size === MAX_HASHES) hashes.clear();
+    byConnection.set(connection, hashes.set(secret, computed));
+    return computed;
   };
 };
 

@@ -1,17 +1,19 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 import type { Evaluation } from '@pennon/schema';
 
+import { toByteString } from '../byte-string.ts';
 import type { FlagSetView } from '../flag-set/live-flag-set.ts';
+import type { ChangeId } from '../store/change-id.ts';
 import { type Audience, versionFor } from './audience.ts';
 import type { Counter, CounterOf } from './counter.ts';
 import { isNotFound } from './counter.ts';
-import { resultText, versionOf, withVersion } from './result-text.ts';
+import { openTextOf, versionOf, withVersion } from './result-text.ts';
 
 /** A bulk evaluation that is ready to be sent. */
 export type BulkEvaluation = {
-  /** The revision, the environment and the evaluations by flag key, as JSON in UTF-8. */
-  readonly body: Buffer;
+  /** The revision, the environment and the evaluations by flag key: the bytes of JSON in UTF-8. */
+  readonly body: string;
   /** The strong entity tag of `body`. */
   readonly etag: string;
   /** One for each evaluation. All are raised each time the bulk evaluation is served. */
@@ -30,19 +32,52 @@ export const createBulkEvaluation = (
   const { environment } = view.flagSet;
   const { revision } = versionFor(view, audience);
   const head = `{"revision":${revision},"environment":${JSON.stringify(environment)},"evaluations":{`;
-  const members: string[] = [];
+  const texts: string[] = [];
+  const counters: Counter[] = [];
   let digests = head;
   for (const evaluation of evaluations) {
-    const { open, quotedKey, digest } = resultText(evaluation);
-    const version = versionOf(view, evaluation);
-    members.push(`${quotedKey}:${withVersion(open, version)}}`);
-    digests += `${digest}${version ?? ''}`;
+    const { text, digest, counter } = memberFor(evaluation, view, counterOf);
+    texts.push(text);
+    counters.push(counter);
+    digests += digest;
   }
   return {
-    body: Buffer.from(`${head}${members.join(',')}}}`),
-    etag: `"${createHash('sha256').update(digests).digest('base64url').slice(0, TAG_LENGTH)}"`,
-    counters: evaluations.map(each =>
-      counterOf(environment, each.flagKey, each.reason, !isNotFound(each)),
-    ),
+    body: toByteString(`${head}${texts.join(',')}}}`),
+    etag: `"${hash('sha256', digests, 'base64url').slice(0, TAG_LENGTH)}"`,
+    counters,
+  };
+};
+
+/** What a bulk evaluation contains of one result. */
+type Member = {
+  /** The flag set that has the version in the text. */
+  readonly flagSetId: ChangeId;
+  readonly text: string;
+  readonly digest: string;
+  readonly counter: Counter;
+};
+
+const members = new WeakMap<Evaluation, Member>();
+
+/** Returns the member for a result. The results of one flag set are few, and used by many requests. */
+const memberFor = (evaluation: Evaluation, view: FlagSetView, counterOf: CounterOf): Member => {
+  const known = members.get(evaluation);
+  if (known !== undefined && known.flagSetId === view.flagSet.id) return known;
+  const created = createMember(evaluation, view, counterOf);
+  members.set(evaluation, created);
+  return created;
+};
+
+const DIGEST_LENGTH = 16;
+
+const createMember = (evaluation: Evaluation, view: FlagSetView, counterOf: CounterOf): Member => {
+  const { environment, id: flagSetId } = view.flagSet;
+  const { flagKey, reason } = evaluation;
+  const result = `${withVersion(openTextOf(evaluation), versionOf(view, evaluation))}}`;
+  return {
+    flagSetId,
+    text: `${JSON.stringify(flagKey)}:${result}`,
+    digest: hash('sha256', result, 'base64url').slice(0, DIGEST_LENGTH),
+    counter: counterOf(environment, flagKey, reason, !isNotFound(evaluation)),
   };
 };

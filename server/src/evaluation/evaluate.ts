@@ -1,4 +1,4 @@
-import { evaluate, explain } from '@pennon/engine';
+import { evaluate, explain, workDone } from '@pennon/engine';
 import type { Explanation } from '@pennon/engine';
 import { didYouMean, type Evaluation, type EvaluationContext, type Failed } from '@pennon/schema';
 
@@ -16,7 +16,7 @@ import type { BulkEvaluationCache } from './bulk-evaluation-cache.ts';
 import { validateContext } from './context.ts';
 import type { CounterOf } from './counter.ts';
 import { isNotFound } from './counter.ts';
-import { resultText, versionOf, withVersion } from './result-text.ts';
+import { openTextOf, versionOf, withVersion } from './result-text.ts';
 import type { Turns } from '../turns.ts';
 
 export type EvaluationServices = {
@@ -57,7 +57,7 @@ export const evaluateFlagAsText = (
   input: Omit<EvaluateInput, 'environment'>,
 ): string => {
   const result = decide(services, scope, input);
-  const open = withVersion(resultText(result).open, versionOf(scope.view, result));
+  const open = withVersion(openTextOf(result), versionOf(scope.view, result));
   return `${open},"environment":${JSON.stringify(scope.live.environment)}}`;
 };
 
@@ -104,8 +104,15 @@ const evaluateFor = (
   context: EvaluationContext,
 ): Evaluation =>
   isVisible(view, audience, flagKey)
-    ? audience.present(evaluate(view.compiled, flagKey, context))
+    ? evaluateVisible(view, audience, flagKey, context)
     : flagNotFound(flagKey);
+
+const evaluateVisible = (
+  { compiled }: FlagSetView,
+  audience: Audience,
+  flagKey: string,
+  context: EvaluationContext,
+): Evaluation => audience.present(evaluate(compiled, flagKey, context));
 
 const versionMember = (
   view: FlagSetView,
@@ -211,22 +218,40 @@ const evaluateBulk = async (
   { context, flagKeys }: Omit<EvaluateAllInput, 'environment'>,
 ): Promise<{ bulk: BulkEvaluation; evaluations: readonly Evaluation[] }> => {
   validateContext(context);
-  const keys =
-    flagKeys === undefined ? visibleKeys(view, audience) : [...new Set(flagKeys)].toSorted();
-  const evaluations = await evaluateInTurns(turns, { view, audience }, keys, context);
+  const { keys, evaluateOne } =
+    flagKeys === undefined
+      ? { keys: visibleKeys(view, audience), evaluateOne: evaluateVisible }
+      : { keys: [...new Set(flagKeys)].toSorted(), evaluateOne: evaluateFor };
+  const evaluations = await inTurns(turns, keys, key => evaluateOne(view, audience, key, context));
   return { bulk: createBulkEvaluation(view, audience, evaluations, counterOf), evaluations };
 };
 
 /** Evaluates flags in the order of their keys. Continues in a later turn if it takes long. */
-export const evaluateInTurns = async (
+export const evaluateInTurns = (
   turns: Turns,
   { view, audience }: Pick<Scope, 'view' | 'audience'>,
   keys: readonly string[],
   context: EvaluationContext,
+): Promise<readonly Evaluation[]> =>
+  inTurns(turns, keys, key => evaluateFor(view, audience, key, context));
+
+/** Reading the clock costs as much as an ordinary evaluation, so it is read after this many units of work. */
+const UNITS_PER_CHECK = 10_000;
+/** Of an ordinary evaluation, which the engine does not count. */
+const UNITS_PER_FLAG = 250;
+
+const inTurns = async (
+  turns: Turns,
+  keys: readonly string[],
+  evaluateOne: (key: string) => Evaluation,
 ): Promise<readonly Evaluation[]> => {
   const evaluations: Evaluation[] = [];
+  let units = 0;
   for (const key of keys) {
-    evaluations.push(evaluateFor(view, audience, key, context));
+    evaluations.push(evaluateOne(key));
+    units += UNITS_PER_FLAG + workDone();
+    if (units < UNITS_PER_CHECK) continue;
+    units = 0;
     if (turns.isOver()) await turns.next();
   }
   return evaluations;

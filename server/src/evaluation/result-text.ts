@@ -1,23 +1,15 @@
-import { createHash } from 'node:crypto';
-
 import type { Evaluation } from '@pennon/schema';
 
 import type { FlagSetView } from '../flag-set/live-flag-set.ts';
 import { once } from '../once.ts';
 
 /**
- * A result as JSON without its closing brace, so that more members can follow, and a hash of it. The compiler
- * creates few results, which all evaluations share, so each is serialized once.
+ * A result as JSON without its closing brace, so that more members can follow. The compiler creates few results,
+ * which all evaluations share, so each is serialized once.
  */
-type ResultText = { readonly open: string; readonly quotedKey: string; readonly digest: string };
-
-const DIGEST_LENGTH = 16;
-
-export const resultText = once((evaluation: Evaluation): ResultText => {
-  const open = JSON.stringify(evaluation).slice(0, -1);
-  const digest = createHash('sha256').update(open).digest('base64url').slice(0, DIGEST_LENGTH);
-  return { open, quotedKey: JSON.stringify(evaluation.flagKey), digest };
-});
+export const openTextOf = once((evaluation: Evaluation): string =>
+  JSON.stringify(evaluation).slice(0, -1),
+);
 
 /** Adds the version to the text of a result, which stays open. */
 export const withVersion = (open: string, version: number | undefined): string =>

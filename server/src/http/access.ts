@@ -78,12 +78,13 @@ const decodeUtf8 = (header: string): string | undefined => {
   }
 };
 
-const credentialsOf = ({ headers }: IncomingMessage, visitor: string): Credentials => ({
+const credentialsOf = ({ headers, socket }: IncomingMessage, visitor: string): Credentials => ({
   authorization: headers.authorization,
   apiKey: toSingle(headers['x-api-key']),
   origin: headers.origin,
   onBehalfOf: toUtf8(toSingle(headers['x-on-behalf-of'])),
   visitor,
+  connection: socket,
 });
 
 /** Node decodes header bytes as Latin-1, but names are sent as UTF-8. */

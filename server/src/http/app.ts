@@ -63,12 +63,12 @@ export const createApp = async ({
   isDraining,
 }: AppOptions): Promise<App> => {
   const app = createFastify(services, logger);
-  const pending = createPendingResponses();
+  const pendingOf = createPendingResponses();
   const evaluations = evaluationRoutes(services);
   limitConnections(app.server, services.limits);
   limitStrangers(app, services.clock);
   closeUnread(app, services.clock);
-  handleInTurn(app, pending);
+  handleInTurn(app, pendingOf);
   sendInParts(app);
   closeWhileDraining(app, isDraining);
   requireHost(app);
@@ -88,7 +88,7 @@ export const createApp = async ({
   serveRest(app, services, receiveUploads);
   await app.register(scope => serveTrpc(scope, services, receiveUploads));
   await app.ready();
-  serveBefore(app, createDirect({ services, metrics, logger, isDraining, pending, evaluations }));
+  serveBefore(app, createDirect({ services, metrics, logger, isDraining, pendingOf, evaluations }));
   return { http: app, routes };
 };
 

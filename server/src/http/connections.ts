@@ -112,22 +112,16 @@ export const closeUnread = (app: FastifyInstance, clock: Clock): void => {
 const MAX_PIPELINED = 100;
 
 /** The responses of each connection that are not complete, in the order of the requests. */
-export type PendingResponses = {
-  readonly of: (socket: Socket) => ReadonlySet<ServerResponse>;
-  readonly add: (socket: Socket, response: ServerResponse) => void;
-};
-
-const NONE: ReadonlySet<ServerResponse> = new Set();
+export type PendingResponses = (socket: Socket) => Set<ServerResponse>;
 
 export const createPendingResponses = (): PendingResponses => {
   const pending = new WeakMap<Socket, Set<ServerResponse>>();
-  return {
-    of: socket => pending.get(socket) ?? NONE,
-    add(socket, response) {
-      const responses = pending.get(socket) ?? new Set();
-      pending.set(socket, responses.add(response));
-      response.on('close', () => responses.delete(response));
-    },
+  return socket => {
+    const existing = pending.get(socket);
+    if (existing !== undefined) return existing;
+    const created = new Set<ServerResponse>();
+    pending.set(socket, created);
+    return created;
   };
 };
 
@@ -135,12 +129,13 @@ export const createPendingResponses = (): PendingResponses => {
  * Handles the requests of a connection one after the other, so that none is handled for a peer that does not read
  * the response to the one before. Closes a connection that has too many.
  */
-export const handleInTurn = (app: FastifyInstance, pending: PendingResponses): void => {
+export const handleInTurn = (app: FastifyInstance, pendingOf: PendingResponses): void => {
   app.addHook('onRequest', ({ socket }, { raw }, next) => {
-    const responses = pending.of(socket);
+    const responses = pendingOf(socket);
     if (responses.size >= MAX_PIPELINED) return void socket.destroy();
     const previous = [...responses].at(-1);
-    pending.add(socket, raw);
+    responses.add(raw);
+    raw.once('close', () => responses.delete(raw));
     if (previous === undefined) return next();
     const endWait = waitAsStranger(socket);
     if (endWait === undefined) return void socket.destroy();

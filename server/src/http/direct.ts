@@ -5,11 +5,13 @@ import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import type { Caller } from '../auth/caller.ts';
 import type { Limits } from '../config.ts';
 import { errorBody } from '../errors.ts';
+import type { ObserveRequest } from '../histogram.ts';
 import type { Metrics } from '../metrics.ts';
 import { decodeText } from '../parse-json.ts';
 import type { Services } from '../services.ts';
 import type { Snapshot } from '../store/store.ts';
 import { admit, callerFrom } from './access.ts';
+import { toByteString } from '../byte-string.ts';
 import type { PendingResponses } from './connections.ts';
 import { ANY_ORIGIN } from './cors.ts';
 import { errorResponse } from './errors.ts';
@@ -22,6 +24,7 @@ import {
   type ResponseHead,
 } from './evaluate.ts';
 import { PART_BYTES, writeInParts } from './parts.ts';
+import type { RequestedEnvironment } from './request.ts';
 import { logRequest, requestId } from './request-log.ts';
 
 export type DirectDeps = {
@@ -29,7 +32,7 @@ export type DirectDeps = {
   readonly metrics: Metrics;
   readonly logger: FastifyBaseLogger;
   readonly isDraining: () => boolean;
-  readonly pending: PendingResponses;
+  readonly pendingOf: PendingResponses;
   readonly evaluations: readonly EvaluationRoute[];
 };
 
@@ -50,23 +53,30 @@ export const serveBefore = (app: FastifyInstance, direct: Direct): void => {
  * what the hooks do, with the same functions, and leaves every request that is unusual to Fastify.
  */
 export const createDirect = (deps: DirectDeps): Direct => {
-  const { basePath, limits } = deps.services;
-  const routes = new Map(deps.evaluations.map(route => [basePath + route.path, route]));
+  const { basePath, limits, clock, control } = deps.services;
+  const routes: Routes = new Map(
+    deps.evaluations.map(route => {
+      const observe = deps.metrics.requestObserverOf(route.path, METHOD);
+      return [basePath + route.path, { route, observe }];
+    }),
+  );
   return (request, response) => {
     const target = targetOf(routes, request);
     if (target === undefined || !isUsual(request, limits)) return false;
-    // A connection with pipelined requests has to wait for its turn.
-    if (deps.pending.of(request.socket).size > 0) return false;
-    const startedAt = deps.services.clock.monotonic();
-    const { control } = deps.services;
+    const pending = deps.pendingOf(request.socket);
+    // A pipelined request has to wait for its turn.
+    if (pending.size > 0) return false;
     serve({
-      ...target,
       deps,
       request,
       response,
-      startedAt,
-      head: newHead(HEADERS),
+      pending: pending.add(response),
+      route: target.route,
+      observe: target.observe,
+      environment: target.environment,
+      startedAt: clock.monotonic(),
       keys: control.current(),
+      head: newHead(HEADERS),
     });
     return true;
   };
@@ -75,21 +85,26 @@ export const createDirect = (deps: DirectDeps): Direct => {
 /** Headers of all responses. */
 const HEADERS = [...Object.entries(ANY_ORIGIN).flat(), 'x-content-type-options', 'nosniff'];
 
-type Target = { readonly route: EvaluationRoute; readonly environment: string | undefined };
+const METHOD = 'POST';
+
+/** A route, and how its requests are counted. */
+type Target = { readonly route: EvaluationRoute; readonly observe: ObserveRequest };
+
+type Routes = ReadonlyMap<string, Target>;
 
 /** No character that would have to be decoded. */
 const WITH_ENVIRONMENT = /^([^?]+)\?environment=([A-Za-z0-9._-]+)$/;
 
 const targetOf = (
-  routes: ReadonlyMap<string, EvaluationRoute>,
+  routes: Routes,
   { method, url = '' }: IncomingMessage,
-): Target | undefined => {
-  if (method !== 'POST') return undefined;
+): (Target & RequestedEnvironment) | undefined => {
+  if (method !== METHOD) return undefined;
   const exact = routes.get(url);
-  if (exact !== undefined) return { route: exact, environment: undefined };
+  if (exact !== undefined) return { ...exact, environment: undefined };
   const [, path = '', environment] = WITH_ENVIRONMENT.exec(url) ?? [];
-  const route = routes.get(path);
-  return route && { route, environment };
+  const target = routes.get(path);
+  return target && { ...target, environment };
 };
 
 const JSON_TYPES: ReadonlySet<string | undefined> = new Set([
@@ -108,22 +123,24 @@ const isUsual = ({ headers }: IncomingMessage, { bodyBytes }: Limits): boolean =
   headers.host !== undefined;
 
 /** A request on its way through this file. */
-type Exchange = Target & {
-  readonly deps: DirectDeps;
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-  readonly startedAt: number;
-  /** The API keys when the headers arrived. */
-  readonly keys: Snapshot<'control'>;
-  readonly head: ResponseHead;
-  caller?: Caller;
-  log?: FastifyBaseLogger;
-};
+type Exchange = Target &
+  RequestedEnvironment & {
+    readonly deps: DirectDeps;
+    readonly request: IncomingMessage;
+    readonly response: ServerResponse;
+    /** The responses of the connection that are not complete. */
+    readonly pending: Set<ServerResponse>;
+    readonly startedAt: number;
+    /** The API keys when the headers arrived. */
+    readonly keys: Snapshot<'control'>;
+    readonly head: ResponseHead;
+    caller?: Caller;
+    log?: FastifyBaseLogger;
+  };
 
 const serve = (exchange: Exchange): void => {
   const { deps, request, response, route } = exchange;
-  deps.pending.add(request.socket, response);
-  response.on('finish', () => report(exchange));
+  response.on('finish', () => complete(exchange));
   try {
     exchange.caller = admit(deps.services, request, EVALUATION_CONFIG.access, route.path);
     receive(request, body => respond(exchange, body));
@@ -172,7 +189,7 @@ const fail = (exchange: Exchange, thrown: unknown): void => {
   const { error, status, headers } = errorResponse(thrown, exchange.caller, logOf(exchange));
   exchange.head.status = status;
   exchange.head.headers.push(...Object.entries(headers).flat());
-  send(exchange, JSON.stringify(errorBody(error)));
+  send(exchange, toByteString(JSON.stringify(errorBody(error))));
 };
 
 const send = ({ deps, response, head }: Exchange, body: ResponseBody): void => {
@@ -182,21 +199,22 @@ const send = ({ deps, response, head }: Exchange, body: ResponseBody): void => {
     response.writeHead(status, headers).end();
     return;
   }
-  const bytes = Buffer.byteLength(body);
-  headers.push('content-type', JSON_TYPE, 'content-length', String(bytes));
+  headers.push('content-type', JSON_TYPE, 'content-length', String(body.length));
   response.writeHead(status, headers);
-  if (bytes <= PART_BYTES) response.end(body);
-  else void writeInParts(response, [Buffer.from(body)]).then(() => response.end());
+  if (body.length <= PART_BYTES) response.end(body, 'latin1');
+  else void writeInParts(response, [Buffer.from(body, 'latin1')]).then(() => response.end());
 };
 
-/** Counts and logs a request that has its response. */
-const report = (exchange: Exchange): void => {
-  const { deps, route, response, startedAt, caller } = exchange;
+/** Counts and logs a request that has its response. The connection is then free for the next one. */
+const complete = (exchange: Exchange): void => {
+  const { deps, route, observe, response, startedAt, caller } = exchange;
+  exchange.pending.delete(response);
   const ms = deps.services.clock.monotonic() - startedAt;
   const { statusCode: status } = response;
-  const labels = { route: route.path, method: 'POST', status };
-  deps.metrics.observeRequest(labels, ms / 1_000);
-  if (isDebugged(deps.logger)) logRequest(logOf(exchange), { ...labels, ms, key: caller?.keyId });
+  observe(status, ms / 1_000);
+  if (!isDebugged(deps.logger)) return;
+  const log = logOf(exchange);
+  logRequest(log, { method: METHOD, route: route.path, status, ms, key: caller?.keyId });
 };
 
 const isDebugged = ({ level }: FastifyBaseLogger): boolean =>

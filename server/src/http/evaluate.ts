@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
 import type { Caller } from '../auth/caller.ts';
+import { toByteString } from '../byte-string.ts';
 import type { BulkEvaluation } from '../evaluation/bulk-evaluation.ts';
 import {
   cachedEvaluations,
@@ -41,8 +42,8 @@ export const newHead = (headers: readonly string[] = []): ResponseHead => ({
   closes: false,
 });
 
-/** JSON, or nothing with the status 304. */
-export type ResponseBody = string | Buffer | undefined;
+/** The bytes of JSON (see `toByteString`), or nothing with the status 304. */
+export type ResponseBody = string | undefined;
 
 /** A route that is served by `direct.ts`, or by Fastify if a request is unusual. */
 export type EvaluationRoute = {
@@ -60,13 +61,13 @@ export const EVALUATION_CONFIG = { access: { permission: 'evaluate' }, cors: tru
 export const evaluationRoutes = (services: Services): readonly EvaluationRoute[] => [
   {
     path: `${API}/evaluate`,
-    respond({ caller, environment, text }, { headers }) {
-      const input = parseEvaluateRequest(text, { environment });
+    respond({ caller, environment, text: sent }, { headers }) {
+      const input = parseEvaluateRequest(sent, { environment });
       const scope = scopeOf(services, caller, environment);
       headers.push(...sourceAge(scope.live));
-      const body = evaluateFlagAsText(services, scope, input);
+      const text = evaluateFlagAsText(services, scope, input);
       headers.push('cache-control', 'no-store');
-      return body;
+      return toByteString(text);
     },
   },
   {
@@ -115,7 +116,9 @@ export const serveEvaluations = (
         } finally {
           setHead(reply, head);
         }
-        return body === undefined ? reply.send() : reply.type(JSON_TYPE).send(body);
+        return body === undefined
+          ? reply.send()
+          : reply.type(JSON_TYPE).send(Buffer.from(body, 'latin1'));
       });
   });
 };

@@ -6,8 +6,8 @@ import type { Metrics } from '../metrics.ts';
 export const serveMetrics = (app: FastifyInstance, metrics: Metrics): void => {
   app.addHook('onResponse', async (request, reply) => {
     const route = request.is404 ? '(unknown)' : (request.routeOptions.url ?? '(unknown)');
-    const labels = { route, method: request.method, status: reply.statusCode };
-    metrics.observeRequest(labels, reply.elapsedTime / 1_000);
+    const observe = metrics.requestObserverOf(route, request.method);
+    observe(reply.statusCode, reply.elapsedTime / 1_000);
   });
   app.get(
     '/metrics',
