@@ -238,7 +238,7 @@ function* rowsOf<Name extends Collection>(
   documents: ReadonlyMap<string, Documents[Name] | null> | undefined,
   versions: readonly Version<Flag | Segment>[] = [],
 ): Rows<ReadonlyMap<string, Documents[Name] | null> | undefined> {
-  if (documents === undefined) return undefined;
+  if (documents === undefined || documents.size === 0) return undefined;
   const byDocument = new Map<unknown, Version<Flag | Segment>>();
   for (const version of versions) byDocument.set(version.document, version);
   const received = new Map<string, Documents[Name] | null>();
