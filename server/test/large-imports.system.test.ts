@@ -45,6 +45,23 @@ describe('a large import', () => {
       { key, createdAt: '2026-01-01T00:00:00.000Z', flags: [], segments: [], ...contents },
     ],
   });
+  it('reports the first changes, up to a number and a size, and counts the others', async () => {
+    const reportOf = async (key: string, contents: object, query: string) => {
+      const imported = await send(`/api/v1/import?${query}`, document(key, contents));
+      expect(imported.status).toBe(200);
+      const [{ changes, moreChanges }] = imported.body.environments;
+      return { listed: changes.length, moreChanges, bytes: imported.text.length };
+    };
+    const created = await reportOf('reported', { flags: flags(1_200) }, 'dryRun=true');
+    expect(created).toMatchObject({ listed: 1_000, moreChanges: 200 });
+    await reportOf('reported', { flags: flags(1_000) }, '');
+    const changed = flags(1_000).map(flag => ({ ...flag, description: 'y'.repeat(2_000) }));
+    const report = await reportOf('reported', { flags: changed }, 'overwrite=true');
+    expect(report.listed + report.moreChanges).toBe(1_000);
+    expect(report.listed).toBeGreaterThan(200);
+    expect(report.bytes).toBeLessThan(1_100_000);
+  });
+
   const nulls = (count: number) => Array.from({ length: count }, () => null);
 
   it('is checked in a thread, over REST and tRPC, alone and in a batch', async () => {

@@ -9,10 +9,9 @@ import { checkUpload } from './check-upload.ts';
 import type { ImportOptions, Upload } from './check.ts';
 import { planKeys, requireNoKeyConflicts } from './plan-keys.ts';
 import { planEnvironment, requireNoConflicts, type ImportPlan } from './plan.ts';
+import { reportOf, type ImportReport } from './report.ts';
 import { requireEnvironmentsOfKeys } from './validate-export.ts';
 import { currentOf, writeControl, writeFlagSets } from './write-import.ts';
-
-export type ImportReport = ImportPlan & { dryRun: boolean };
 
 /**
  * Imports an export. Everything is validated before anything is written. Each environment is replaced as a
@@ -36,13 +35,14 @@ export const importData = async (
   );
   await requireAllWithinBounds(services, document);
   const plan = await planImport(services, document, overwrite);
-  if (dryRun) return { dryRun, ...plan };
+  const report = await reportOf(plan, dryRun);
+  if (dryRun) return report;
   requireNoKeyConflicts(plan.keys);
   requireNoConflicts(plan);
   const run = { services, caller, document, overwrite };
   await writeControl(run, await writeFlagSets(run, plan));
   await services.registry.whenReady();
-  return { dryRun, ...plan };
+  return report;
 };
 
 /** Throws before anything is written. A write that a concurrent one makes too large is refused by itself. */

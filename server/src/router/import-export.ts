@@ -34,6 +34,10 @@ const ImportReport = strictObject({
           differences: z.array(Difference),
         }),
       ),
+      moreChanges: z
+        .int()
+        .optional()
+        .describe('How many changes are not listed: a report lists 1,000, and 1 MiB of them.'),
     }),
   ),
   keys: z.array(
