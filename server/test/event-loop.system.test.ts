@@ -1,6 +1,8 @@
 import { afterAll, describe, expect, it } from 'vitest';
 
 import type { Store } from '../src/store/store.ts';
+import { useRedis } from './redis/setup.ts';
+import { openStore as openRedisStore } from './redis/store.ts';
 import { newDirectory, openStore as openSqliteStore } from './store/sqlite-directory.ts';
 import { largeImport } from './support/large-import.ts';
 import { longestTurnMs } from './support/longest-turn.ts';
@@ -10,6 +12,7 @@ import { ADMIN_KEY, startServer } from './support/server.ts';
 const MAX_TURN_MS = 100;
 const FLAGS = 4_000;
 
+const redis = useRedis();
 const stores: Store[] = [];
 afterAll(() => Promise.all(stores.map(store => store.close())));
 
@@ -22,6 +25,7 @@ const opened = async (opening: Promise<Store>): Promise<Store> => {
 describe.each([
   ['memory', async () => undefined],
   ['SQLite', () => opened(openSqliteStore(newDirectory()))],
+  ['Redis', () => opened(openRedisStore(redis().url))],
 ])('with %s, the event loop never stands still for long', (name, open) => {
   it('during a large import, and while followers receive it', { timeout: 120_000 }, async () => {
     const store = await open();

@@ -11,7 +11,7 @@ import {
 } from '../serialization.ts';
 import type { Commit, CommitOutcome, Ledger, LedgerKind } from '../store.ts';
 import { IDLE_TIMEOUT_MS } from './clients.ts';
-import { runScript, type RedisContext } from './commands.ts';
+import { replyOf, runScript, type RedisContext } from './commands.ts';
 import type { CommandResult, Send } from './connections.ts';
 import { commitUnknown, foreignData } from './errors.ts';
 import { FOREIGN, mend } from './mend.ts';
@@ -42,8 +42,15 @@ export const commitTo = async <Kind extends LedgerKind>(
 ): Promise<CommitOutcome<Kind>> => {
   const serialized = serializeCommit(ledger.kind, commit);
   const { rows, writes } = serialized instanceof Promise ? await serialized : serialized;
-  const args = scriptArguments(context, ledger, commit, rows);
-  const send = () => confirmCommit(context, () => sendCommit(context, ledger, args));
+  const nonce = newNonce(context.random);
+  const all = rowArguments(ledger.kind, rows);
+  const first = nextPart(all);
+  const { inline, bytes } = first.isLast
+    ? { inline: first.part, bytes: lengthOf(first.part) }
+    : await stage(context, ledger, nonce, { first: first.part, others: all });
+  const args = [...scriptArguments(context, ledger, nonce, { commit, rows }), ...inline];
+  const send = () =>
+    confirmCommit(context, () => sendCommit(context, ledger, nonce, { args, bytes }));
   let [outcome, id = '', previous = ''] = asList(await send()).map(asText);
   if (outcome === FOREIGN) {
     await mend(context, ledger);
@@ -60,27 +67,81 @@ export const commitTo = async <Kind extends LedgerKind>(
 const scriptArguments = <Kind extends LedgerKind>(
   { random, changeFeedLength, auditMaxEntries }: RedisContext,
   { kind }: Ledger<Kind>,
-  { expect, audit, replaceAll = false }: Commit<Kind>,
-  rows: readonly CommitRow[],
+  nonce: string,
+  {
+    commit: { expect, audit, replaceAll = false },
+    rows,
+  }: { readonly commit: Commit<Kind>; readonly rows: readonly CommitRow[] },
 ): readonly (string | number)[] => {
   const written = rows.filter(({ isWritten }) => isWritten);
-  const versionRows = rows.flatMap(versionOfRow);
   return [
     FORMAT,
     expect,
     newEpoch(random),
-    newNonce(random),
+    nonce,
     replaceAll ? 1 : 0,
     changeFeedLength,
     auditMaxEntries ?? '',
     feedWrites(written),
     audit.length,
-    versionRows.length,
+    rows.filter(({ version }) => version !== undefined).length,
     collectionsOf(kind).length,
+    written.length,
     ...audit.map(serializeAuditDraft).flatMap(auditArguments),
-    ...versionRows.flatMap(row => versionArguments(kind, row)),
-    ...written.flatMap(row => [collectionNumber(kind, row.collection), row.key, row.text ?? '']),
   ];
+};
+
+type Argument = string | number;
+
+/** Returns the arguments of all versions, and then those of all writes. */
+function* rowArguments(kind: LedgerKind, rows: readonly CommitRow[]): Generator<Argument[], void> {
+  for (const row of rows)
+    for (const version of versionOfRow(row)) yield versionArguments(kind, version);
+  for (const { collection, key, text, isWritten } of rows)
+    if (isWritten) yield [collectionNumber(kind, collection), key, text ?? ''];
+}
+
+/** Characters of arguments in one command: what a turn of the event loop encodes in a few milliseconds. */
+const PART_LENGTH = 1_000_000;
+/** How long staged arguments stay, if the commit is never made. */
+const STAGED_TTL_MS = 120_000;
+
+const lengthOf = (args: readonly Argument[]): number =>
+  args.reduce<number>((sum, each) => sum + String(each).length, 0);
+
+/** Returns the next arguments, of about `PART_LENGTH`. */
+const nextPart = (all: Iterator<Argument[], void>): { part: Argument[]; isLast: boolean } => {
+  const part: Argument[] = [];
+  for (let length = 0; length < PART_LENGTH;) {
+    const { done, value } = all.next();
+    if (done === true) return { part, isLast: true };
+    part.push(...value);
+    length += lengthOf(value);
+  }
+  return { part, isLast: false };
+};
+
+/**
+ * Sends the arguments of a large commit ahead of it, in parts; the commit script reads them from there. Returns
+ * those of the last part, which the commit itself has to send, and the bytes of all.
+ */
+const stage = async (
+  context: RedisContext,
+  ledger: Ledger,
+  nonce: string,
+  { first, others }: { readonly first: Argument[]; readonly others: Iterator<Argument[], void> },
+): Promise<{ readonly inline: readonly Argument[]; readonly bytes: number }> => {
+  const { connections, keys } = context;
+  const key = keys.staged(ledger, nonce);
+  let [count, bytes] = [0, 0];
+  for (let next = { part: first, isLast: false }; ; next = nextPart(others)) {
+    const { part, isLast } = next;
+    bytes += lengthOf(part);
+    if (isLast) return { inline: part, bytes };
+    const numbered = part.flatMap(argument => [(count += 1), argument]);
+    await replyOf(connections.send('hset', [key, ...numbered]));
+    await replyOf(connections.send('pexpire', [key, STAGED_TTL_MS]));
+  }
 };
 
 /** Returns the writes for the feed, or nothing if they are too large for it. */
@@ -126,22 +187,26 @@ export const keysToWrite = ({ keys }: RedisContext, ledger: Ledger): readonly st
 const sendCommit = (
   context: RedisContext,
   ledger: Ledger,
-  args: readonly (string | number)[],
+  nonce: string,
+  { args, bytes }: { readonly args: readonly Argument[]; readonly bytes: number },
 ): Promise<CommandResult> => {
-  const allKeys = keysToWrite(context, ledger);
-  return sendLarge(context, context.keys.head(ledger), args, send =>
+  const { keys } = context;
+  const allKeys = [keys.staged(ledger, nonce), ...keysToWrite(context, ledger)];
+  return sendLarge(context, keys.head(ledger), bytes, send =>
     runScript(send, 'commit', allKeys, args),
   );
 };
 
-/** Sends a command to the node of a key. Large arguments get a connection of their own, and enough time. */
+export const bytesOf = (args: readonly Argument[]): number =>
+  args.reduce<number>((sum, each) => sum + Buffer.byteLength(String(each)), 0);
+
+/** Sends a command to the node of a key. Many bytes get a connection of their own, and enough time. */
 export const sendLarge = async (
   { connections }: RedisContext,
   key: string,
-  args: readonly (string | number)[],
+  bytes: number,
   sendOn: (send: Send) => Promise<CommandResult>,
 ): Promise<CommandResult> => {
-  const bytes = args.reduce<number>((sum, each) => sum + Buffer.byteLength(String(each)), 0);
   if (bytes <= MAX_SHARED_BYTES) return sendOn(connections.send);
   const connection = await connections.open(key, IDLE_TIMEOUT_MS + bytes / MIN_BYTES_PER_MS);
   try {

@@ -15,6 +15,10 @@ const ERROR_REPLIES: Readonly<Record<string, { code: StoreErrorCode; remedy: str
     code: 'missing',
     remedy: 'Redis has lost the data. Restore it from a server that has a copy',
   },
+  PENNONSTAGED: {
+    code: 'unavailable',
+    remedy: 'a part of the change was lost on its way. Nothing was written; try again',
+  },
   PENNONCORRUPT: {
     code: 'corrupt',
     remedy: 'the data is not valid. Pennon has not changed it: restore a backup of Redis',

@@ -51,6 +51,8 @@ export type Keys = {
   readonly versions: (ledger: Ledger) => readonly string[];
   /** The head, the streams and the mark of a ledger, in the order of scripts/commit.lua. */
   readonly streams: (ledger: Ledger) => readonly string[];
+  /** The arguments of a large commit, which are sent ahead of it. */
+  readonly staged: (ledger: Ledger, nonce: string) => string;
   /** Marks a ledger that Redis has lost. */
   readonly lost: (ledger: Ledger) => string;
   readonly restore: string;
@@ -87,6 +89,7 @@ export const keysUnder = (prefix: string): Keys => {
     version,
     versions: ledger => versionedIn(ledger.kind).flatMap(name => version(ledger, name)),
     streams: ledger => ['head', 'changes', 'audit', 'lost'].map(name => inLedger(ledger, name)),
+    staged: (ledger, nonce) => inLedger(ledger, `staged:${nonce}`),
     lost: ledger => inLedger(ledger, 'lost'),
     restore: inLedger(CONTROL_LEDGER, 'restore'),
     writable: `${prefix}:writable`,

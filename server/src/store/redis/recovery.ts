@@ -21,6 +21,7 @@ import { CONTROL_LEDGER } from '../store.ts';
 import { replyOf, runScript, type RedisContext } from './commands.ts';
 import {
   auditArguments,
+  bytesOf,
   collectionNumber,
   keysToWrite,
   sendLarge,
@@ -61,7 +62,7 @@ export const recoveryOn = (context: RedisContext): Recovery => {
     async offerCopies({ server, copies }) {
       const text = copies === undefined ? '' : serializeCopies(copies);
       const args = [restore, 'NOMKSTREAM', '*', 'server', server, 'copies', text];
-      await replyOf(sendLarge(context, restore, args, send => send('xadd', args)));
+      await replyOf(sendLarge(context, restore, bytesOf(args), send => send('xadd', args)));
     },
     offers: () => readOffers(context),
     async endRequest() {
@@ -121,5 +122,7 @@ const restoreLedger = async <Kind extends LedgerKind>(
   ];
   const allKeys = keysToWrite(context, ledger);
   const head = context.keys.head(ledger);
-  await replyOf(sendLarge(context, head, args, send => runScript(send, 'restore', allKeys, args)));
+  await replyOf(
+    sendLarge(context, head, bytesOf(args), send => runScript(send, 'restore', allKeys, args)),
+  );
 };

@@ -1,8 +1,10 @@
+import type { Flag } from '@pennon/schema';
 import { describe, expect, test } from 'vitest';
 
 import { parseChangeId, revisionOf } from '../../../src/store/change-id.ts';
 import { CONTROL_LEDGER, type Writes } from '../../../src/store/store.ts';
 import {
+  at,
   auditOf,
   apiKey,
   contents,
@@ -29,6 +31,7 @@ export const describeCommits = (opened: () => OpenedStore): void => {
     describeExpectation(opened);
     describeIds(opened);
     describeReplaceAll(opened);
+    describeLarge(opened);
   });
 };
 
@@ -350,5 +353,52 @@ const describeReplaceAll = (opened: () => OpenedStore): void => {
     const ledger = newLedger();
     const { id } = await write(store, ledger, flags(flag('a')), { replaceAll: true });
     expect(await contents(store, ledger)).toMatchObject({ id, records: [['flags/a', {}]] });
+  });
+};
+
+/** Stores send a commit of several megabytes in parts. */
+const describeLarge = (opened: () => OpenedStore): void => {
+  const large = (enabled: boolean) =>
+    Array.from({ length: 60 }, (_, i) =>
+      flag(`f${i}`, { enabled, version: enabled ? 2 : 1, metadata: { text: 'x'.repeat(50_000) } }),
+    );
+  const versionsOf = (documents: readonly Flag[]) => ({
+    flags: documents.map(document => ({ ...VERSION, document })),
+  });
+  const VERSION = {
+    at: at(0),
+    actor: { id: 'key-1', name: 'Ada' },
+    action: 'flag.create',
+  } as const;
+
+  test('of several megabytes is written, with its versions', async () => {
+    const { store } = opened();
+    const ledger = newLedger();
+    const documents = large(true);
+    const versions = versionsOf(documents);
+    const change = await write(store, ledger, flags(...documents), { versions });
+    expect([...(change.writes.flags?.values() ?? [])]).toEqual(documents);
+    const stored = await store.read(ledger);
+    expect(stored?.id).toBe(change.id);
+    expect(new Map(stored?.records.flags)).toEqual(
+      new Map(documents.map(document => [document.key, { document, changeId: change.id }])),
+    );
+    const [last] = await store.versions(ledger, 'flags', { key: 'f59', limit: 1 });
+    expect(last).toEqual(versions.flags[59]);
+  });
+
+  test('of several megabytes is rejected as a whole', async () => {
+    const { store } = opened();
+    const ledger = newLedger();
+    const { id } = await write(store, ledger, flags(...large(false)));
+    const before = await contents(store, ledger);
+    const late = {
+      expect: 'none',
+      writes: flags(...large(true)),
+      versions: versionsOf(large(true)),
+    };
+    expect(await rejected(store, ledger, { ...late, audit: [entry('late')] })).toBe(id);
+    expect(await contents(store, ledger)).toEqual(before);
+    expect(await store.versions(ledger, 'flags', { key: 'f0', limit: 1 })).toEqual([]);
   });
 };

@@ -5,7 +5,7 @@
 -- with the same nonce. The result is the change that was made the first time, as long as the change feed
 -- still has it. Otherwise it is `conflict`, as for any commit that expects an older change.
 --
--- KEYS    1 head, 2 changes, 3 audit, 4 lost; then, for each collection, its documents and their keys; then,
+-- KEYS    1 staged arguments, 2 head, 3 changes, 4 audit, 5 lost; then, for each collection, its documents and their keys; then,
 --         for each versioned collection, its versions and their fields
 -- ARGV    1 format that the writer supports
 --         2 id that must be the last change; `none`: the ledger must not exist
@@ -15,27 +15,38 @@
 --         6 approximate number of changes to keep
 --         7 approximate number of audit entries to keep; empty: all
 --         8 the writes for the change feed as JSON; empty: too large for the feed
---         9 number of audit entries, 10 number of versions, 11 number of collections
+--         9 number of audit entries, 10 number of versions, 11 number of collections, 12 number of writes
 --         …then, for each audit entry, 8 arguments:
 --           at, kind, key, actorId, actorName, action, the entry as JSON, onBehalfOf or empty
 --         …then, for each version, 3 arguments: versioned collection number, field, the version as JSON
 --         …then, for each write, 3 arguments:
 --           collection number, key, the document as JSON; empty deletes it
+--         Of the arguments of versions and writes, the first ones may be staged: in a hash, by number from 1
 -- RESULT  {`committed`, id, previous} or {`conflict`, id of the last change or `none`}
 --         {`foreign`} if the keys have data that Pennon did not write: see mend.lua. Nothing was written
--- ERRORS  PENNONNEWER, PENNONLOST, PENNONCORRUPT, NOPERM: nothing was written
+-- ERRORS  PENNONNEWER, PENNONLOST, PENNONSTAGED, PENNONCORRUPT, NOPERM: nothing was written
 -- EVENT   the change, in changes, as `<revision>-0`: id, previous, replaceAll, writes
 
-local head, changes, audit, lost = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local FIRST_COLLECTION = 5
+local staged, head, changes, audit, lost = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local FIRST_COLLECTION = 6
 local supportedFormat, expect, epoch, nonce = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local replaceAll, maxChanges, maxAudit, writes = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
 local auditCount = tonumber(ARGV[9])
 local versionCount, collectionCount = tonumber(ARGV[10]), tonumber(ARGV[11])
+local writeCount = tonumber(ARGV[12])
 local FIRST_VERSIONED = FIRST_COLLECTION + collectionCount * 2
-local FIRST_AUDIT, AUDIT_ARGUMENTS, VERSION_ARGUMENTS, WRITE_ARGUMENTS = 12, 8, 3, 3
+local FIRST_AUDIT, AUDIT_ARGUMENTS, VERSION_ARGUMENTS, WRITE_ARGUMENTS = 13, 8, 3, 3
 local FIRST_VERSION = FIRST_AUDIT + auditCount * AUDIT_ARGUMENTS
 local FIRST_WRITE = FIRST_VERSION + versionCount * VERSION_ARGUMENTS
+local LAST_ARGUMENT = FIRST_WRITE + writeCount * WRITE_ARGUMENTS - 1
+local stagedCount = LAST_ARGUMENT - #ARGV
+
+-- Returns an argument of a version or a write.
+local function argument(i)
+  local number = i - FIRST_VERSION + 1
+  if number <= stagedCount then return redis.call('HGET', staged, tostring(number)) end
+  return ARGV[i - stagedCount]
+end
 
 local function corrupt(what)
   return redis.error_reply('PENNONCORRUPT ' .. what)
@@ -109,11 +120,15 @@ if last == 'none' then
   if redis.call('EXISTS', lost) == 1 then
     return redis.error_reply('PENNONLOST ' .. head .. ' existed before')
   end
-  for i = 2, #KEYS do
+  for i = 3, #KEYS do
     if redis.call('EXISTS', KEYS[i]) == 1 then
       return corrupt(KEYS[i] .. ' exists, but ' .. head .. ' does not')
     end
   end
+end
+
+if stagedCount > 0 and redis.call('HLEN', staged) ~= stagedCount then
+  return redis.error_reply('PENNONSTAGED ' .. staged .. ' is not complete')
 end
 
 local revision = tonumber(lastRevision or 0) + 1
@@ -156,13 +171,13 @@ local function delete(documents, keys, key)
 end
 
 for i = FIRST_VERSION, FIRST_WRITE - 1, VERSION_ARGUMENTS do
-  local versions = FIRST_VERSIONED + (tonumber(ARGV[i]) - 1) * 2
-  redis.call('HSET', KEYS[versions], ARGV[i + 1], ARGV[i + 2])
-  redis.call('ZADD', KEYS[versions + 1], 0, ARGV[i + 1])
+  local versions, field = FIRST_VERSIONED + (tonumber(argument(i)) - 1) * 2, argument(i + 1)
+  redis.call('HSET', KEYS[versions], field, argument(i + 2))
+  redis.call('ZADD', KEYS[versions + 1], 0, field)
 end
 
-for i = FIRST_WRITE, #ARGV, WRITE_ARGUMENTS do
-  local collection, key, document = tonumber(ARGV[i]), ARGV[i + 1], ARGV[i + 2]
+for i = FIRST_WRITE, LAST_ARGUMENT, WRITE_ARGUMENTS do
+  local collection, key, document = tonumber(argument(i)), argument(i + 1), argument(i + 2)
   local documents = FIRST_COLLECTION + (collection - 1) * 2
   if document == '' then delete(KEYS[documents], KEYS[documents + 1], key)
   else put(KEYS[documents], KEYS[documents + 1], key, document) end
@@ -178,5 +193,6 @@ end
 
 for number = 0, auditCount - 1 do log(number, FIRST_AUDIT + number * AUDIT_ARGUMENTS) end
 
+redis.call('UNLINK', staged)
 redis.call('HSET', head, 'format', supportedFormat, 'id', id)
 return { 'committed', id, last }
