@@ -106,6 +106,7 @@ describe('an evaluation has the same response without and with Fastify', () => {
       415,
       () => withKey(evaluating, { 'content-type': 'application/json;charset=latin1' }),
     ],
+    ['a response in gzip', 200, () => withKey(evaluating, { 'accept-encoding': 'gzip' })],
     ['a compressed body', 415, () => withKey(evaluating, { 'content-encoding': 'gzip' })],
     [
       'a body of unknown length',

@@ -3,6 +3,7 @@ import { hash } from 'node:crypto';
 import type { Evaluation } from '@pennon/schema';
 
 import { toByteString } from '../byte-string.ts';
+import { compressBytes, type Coding } from '../compression.ts';
 import type { FlagSetView } from '../flag-set/live-flag-set.ts';
 import type { ChangeId } from '../store/change-id.ts';
 import { type Audience, versionFor } from './audience.ts';
@@ -12,9 +13,11 @@ import { openTextOf, versionOf, withVersion } from './result-text.ts';
 
 /** A bulk evaluation that is ready to be sent. */
 export type BulkEvaluation = {
-  /** The revision, the environment and the evaluations by flag key: the bytes of JSON in UTF-8. */
+  /** The revision, the environment and the evaluations by flag key: the bytes of JSON in UTF-8, or of its compressed form. */
   readonly body: string;
-  /** The strong entity tag of `body`. */
+  /** The content coding of `body`, if it is compressed. */
+  readonly coding?: Coding;
+  /** The strong entity tag of the JSON. */
   readonly etag: string;
   /** One for each evaluation. All are raised each time the bulk evaluation is served. */
   readonly counters: readonly Counter[];
@@ -80,4 +83,13 @@ const createMember = (evaluation: Evaluation, view: FlagSetView, counterOf: Coun
     digest: hash('sha256', result, 'base64url').slice(0, DIGEST_LENGTH),
     counter: counterOf(environment, flagKey, reason, !isNotFound(evaluation)),
   };
+};
+
+/** Compresses a bulk evaluation. Returns it as it is if that would not make it smaller. */
+export const compressBulk = async (
+  bulk: BulkEvaluation,
+  coding: Coding,
+): Promise<BulkEvaluation> => {
+  const body = await compressBytes(bulk.body, coding);
+  return body === undefined ? bulk : { ...bulk, body, coding };
 };

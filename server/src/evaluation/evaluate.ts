@@ -5,13 +5,14 @@ import { didYouMean, type Evaluation, type EvaluationContext, type Failed } from
 import type { Caller } from '../auth/caller.ts';
 import { environmentOf, requirePermission } from '../auth/caller.ts';
 import { hasPermission } from '../auth/permissions.ts';
+import { MIN_BYTES, type Coding } from '../compression.ts';
 import { PennonError } from '../errors.ts';
 import type { FlagSetView, LiveFlagSet } from '../flag-set/live-flag-set.ts';
 import type { Registry } from '../flag-set/registry.ts';
 import type { Audience } from './audience.ts';
 import { isVisible, versionFor, visibleKeys } from './audience.ts';
 import type { BulkEvaluation } from './bulk-evaluation.ts';
-import { createBulkEvaluation } from './bulk-evaluation.ts';
+import { compressBulk, createBulkEvaluation } from './bulk-evaluation.ts';
 import type { BulkEvaluationCache } from './bulk-evaluation-cache.ts';
 import { validateContext } from './context.ts';
 import type { CounterOf } from './counter.ts';
@@ -178,35 +179,55 @@ export const evaluateFlags = async (
   return { revision, environment, evaluations: withVersions(scope.view, evaluations) };
 };
 
-/**
- * Returns the bulk evaluation for a request with this text as its body, if it is in the cache. A request is then
- * not parsed, because it was accepted before.
- */
+/** A request for a bulk evaluation as it was sent: its body, and the content coding that it prefers. */
+export type BulkRequest = { readonly text: string; readonly coding: Coding | undefined };
+
+/** Returns the bulk evaluation for a request, if it is in the cache. It is then not parsed, because it was accepted before. */
 export const cachedEvaluations = (
   { cache }: EvaluationServices,
   scope: Scope,
-  text: string,
+  request: BulkRequest,
 ): BulkEvaluation | undefined => {
-  const bulk = cache.get(cacheKey(scope, text));
+  const bulk = cache.get(cacheKey(scope, request));
   if (bulk !== undefined) count(bulk);
   return bulk;
 };
 
-/** Evaluates many flags in a scope for a request with this text as its body, and caches the result. */
+/** Evaluates many flags in a scope for a request, and caches the result. */
 export const evaluateAndCache = async (
   services: EvaluationServices,
   scope: Scope,
-  text: string,
+  request: BulkRequest,
   input: Omit<EvaluateAllInput, 'environment'>,
 ): Promise<BulkEvaluation> => {
   const { bulk } = await evaluateBulk(services, scope, input);
-  services.cache.set(cacheKey(scope, text), bulk);
+  services.cache.set(cacheKey(scope, request), bulk);
   count(bulk);
   return bulk;
 };
 
-const cacheKey = ({ live, view, audience }: Scope, text: string): string =>
-  `${audience.name} ${live.environment} ${versionFor(view, audience).id} ${text}`;
+/**
+ * Returns a bulk evaluation in the coding that the request prefers. It is compressed when it is sent for the first
+ * time, and then cached in this form only, which takes less memory.
+ */
+export const inPreferredCoding = (
+  services: EvaluationServices,
+  scope: Scope,
+  request: BulkRequest,
+  bulk: BulkEvaluation,
+): BulkEvaluation | Promise<BulkEvaluation> => {
+  const { coding } = request;
+  if (coding === undefined || bulk.coding !== undefined || bulk.body.length < MIN_BYTES)
+    return bulk;
+  return compressBulk(bulk, coding).then(compressed => {
+    if (compressed !== bulk) services.cache.set(cacheKey(scope, request), compressed);
+    return compressed;
+  });
+};
+
+/** Each coding has an entry of its own, so that all that is kept counts against the bounds of the cache. */
+const cacheKey = ({ live, view, audience }: Scope, { text, coding }: BulkRequest): string =>
+  `${coding ?? 'identity'} ${audience.name} ${live.environment} ${versionFor(view, audience).id} ${text}`;
 
 const count = ({ counters }: BulkEvaluation): void => {
   for (const counter of counters) counter.count += 1;

@@ -26,6 +26,8 @@ declare module 'fastify' {
     access?: Access;
     /** Pages of any origin may call this route. */
     cors?: true;
+    /** The route compresses its responses itself. */
+    compresses?: true;
   }
   interface FastifyRequest {
     caller: Caller | undefined;

@@ -20,6 +20,7 @@ import {
   requireHost,
   sendRawError,
 } from './connections.ts';
+import { compressResponses } from './compression.ts';
 import { addCors } from './cors.ts';
 import { serveDocs } from './docs.ts';
 import { handleErrors, sendError } from './errors.ts';
@@ -33,7 +34,7 @@ import { sendInParts } from './parts.ts';
 import { serveRest } from './rest.ts';
 import { limitStrangers } from './strangers.ts';
 import { serveStreams } from './stream.ts';
-import { serveTrpc } from './trpc.ts';
+import { sendTrpcAsText, serveTrpc } from './trpc.ts';
 import { limitUploads } from './uploads.ts';
 
 /** Characters in one part of a path: enough for a tRPC batch, and for keys that are too long to reach their schema. */
@@ -69,6 +70,8 @@ export const createApp = async ({
   limitStrangers(app, services.clock);
   closeUnread(app, services.clock);
   handleInTurn(app, pendingOf);
+  sendTrpcAsText(app);
+  compressResponses(app);
   sendInParts(app);
   closeWhileDraining(app, isDraining);
   requireHost(app);

@@ -163,8 +163,10 @@ const respond = (exchange: Exchange, bytes: Buffer): void => {
   try {
     const caller = callerNow(exchange);
     const ifNoneMatch = request.headers['if-none-match'];
+    const acceptEncoding = request.headers['accept-encoding'];
     const text = decodeText(bytes);
-    const body = route.respond({ caller, environment, text, ifNoneMatch }, head);
+    const evaluating = { caller, environment, text, ifNoneMatch, acceptEncoding };
+    const body = route.respond(evaluating, head);
     if (body instanceof Promise)
       body.then(
         each => send(exchange, each),

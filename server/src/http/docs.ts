@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 
 import type { FastifyInstance } from 'fastify';
 
+import { sendShared } from './compression.ts';
 import { openApiDocument } from './openapi.ts';
 
 /** Files of the Swagger UI, by name under /docs. */
@@ -83,30 +84,28 @@ const ui = SwaggerUIBundle({
 export const serveDocs = (app: FastifyInstance, basePath: string): void => {
   const config = { access: 'public' } as const;
   const assets = findAssets();
-  let document: Buffer | undefined;
+  let document: readonly Buffer[] | undefined;
+  const html = [Buffer.from(page(basePath))];
+  const script = [Buffer.from(startScript(basePath))];
 
-  app.get('/openapi.json', { config }, async (_, reply) =>
-    reply
-      .type('application/json; charset=utf-8')
-      .send((document ??= Buffer.from(JSON.stringify(openApiDocument(basePath))))),
-  );
-  app.get('/docs', { config }, async (_, reply) =>
-    reply
-      .type('text/html; charset=utf-8')
-      .header('content-security-policy', POLICY)
-      .send(page(basePath)),
-  );
-  app.get('/docs/start.js', { config }, async (_, reply) =>
-    reply.type('text/javascript; charset=utf-8').send(startScript(basePath)),
+  app.get('/openapi.json', { config }, async (request, reply) => {
+    document ??= [Buffer.from(JSON.stringify(openApiDocument(basePath)))];
+    return sendShared(request, reply.type('application/json; charset=utf-8'), document);
+  });
+  app.get('/docs', { config }, async (request, reply) => {
+    reply.type('text/html; charset=utf-8').header('content-security-policy', POLICY);
+    return sendShared(request, reply, html);
+  });
+  app.get('/docs/start.js', { config }, async (request, reply) =>
+    sendShared(request, reply.type('text/javascript; charset=utf-8'), script),
   );
   for (const [name, type] of Object.entries(FILES)) {
-    let file: Buffer | undefined;
-    app.get(`/docs/${name}`, { config }, async (_, reply) =>
-      reply
-        .type(type)
-        .header('cache-control', 'public, max-age=3600')
-        .send((file ??= readFileSync(join(assets, name)))),
-    );
+    let file: readonly Buffer[] | undefined;
+    app.get(`/docs/${name}`, { config }, async (request, reply) => {
+      file ??= [readFileSync(join(assets, name))];
+      reply.type(type).header('cache-control', 'public, max-age=3600');
+      return sendShared(request, reply, file);
+    });
   }
 };
 

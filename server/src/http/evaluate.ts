@@ -2,19 +2,22 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
 import type { Caller } from '../auth/caller.ts';
 import { toByteString } from '../byte-string.ts';
+import { chooseCoding, compressBytes, MIN_BYTES } from '../compression.ts';
 import type { BulkEvaluation } from '../evaluation/bulk-evaluation.ts';
 import {
   cachedEvaluations,
   evaluateAndCache,
   evaluateFlagAsText,
+  inPreferredCoding,
   scopeOf,
   type Scope,
 } from '../evaluation/evaluate.ts';
 import { decodeText } from '../parse-json.ts';
-import { isNotModified } from '../resources/entity-tag.ts';
+import { matchingTag, withCoding } from '../resources/entity-tag.ts';
 import type { Services } from '../services.ts';
 import { callerOf } from './access.ts';
 import { acceptOnlyJson, addJsonParser } from './body.ts';
+import { VARY } from './compression.ts';
 import { parseEvaluateAllRequest, parseEvaluateRequest } from './evaluation-requests.ts';
 import { API, onlyEnvironment, type RequestedEnvironment } from './request.ts';
 import { isStale, sourceAge } from './source-age.ts';
@@ -25,6 +28,7 @@ export type EvaluationRequest = RequestedEnvironment & {
   /** The body as it was sent; empty if there is none. */
   readonly text: string;
   readonly ifNoneMatch: string | undefined;
+  readonly acceptEncoding: string | undefined;
 };
 
 /** What a response has besides its body. */
@@ -42,7 +46,7 @@ export const newHead = (headers: readonly string[] = []): ResponseHead => ({
   closes: false,
 });
 
-/** The bytes of JSON (see `toByteString`), or nothing with the status 304. */
+/** The bytes of a body (see `toByteString`), or nothing with the status 304. */
 export type ResponseBody = string | undefined;
 
 /** A route that is served by `direct.ts`, or by Fastify if a request is unusual. */
@@ -55,46 +59,77 @@ export type EvaluationRoute = {
   ) => ResponseBody | Promise<ResponseBody>;
 };
 
-/** Requires a key with this permission, and allows pages of any origin. */
-export const EVALUATION_CONFIG = { access: { permission: 'evaluate' }, cors: true } as const;
+/** Requires a key with this permission, allows pages of any origin, and compresses its responses itself. */
+export const EVALUATION_CONFIG = {
+  access: { permission: 'evaluate' },
+  cors: true,
+  compresses: true,
+} as const;
 
 export const evaluationRoutes = (services: Services): readonly EvaluationRoute[] => [
   {
     path: `${API}/evaluate`,
-    respond({ caller, environment, text: sent }, { headers }) {
+    respond({ caller, environment, text: sent, acceptEncoding }, { headers }) {
       const input = parseEvaluateRequest(sent, { environment });
       const scope = scopeOf(services, caller, environment);
       headers.push(...sourceAge(scope.live));
       const text = evaluateFlagAsText(services, scope, input);
       headers.push('cache-control', 'no-store');
-      return toByteString(text);
+      return inCoding(toByteString(text), acceptEncoding, headers);
     },
   },
   {
     path: `${API}/evaluations`,
     respond(request, head) {
-      const { caller, environment, text } = request;
+      const { caller, environment, text, ifNoneMatch, acceptEncoding } = request;
       const scope = scopeOf(services, caller, environment);
-      const send = (bulk: BulkEvaluation) => bulkBody(bulk, scope, request, head);
-      const cached = cachedEvaluations(services, scope, text);
+      const wanted = { text, coding: chooseCoding(acceptEncoding, 'once') };
+      const send = (bulk: BulkEvaluation): ResponseBody | Promise<ResponseBody> => {
+        setBulkHead(head, scope);
+        const known = matchingTag(ifNoneMatch, bulk.etag);
+        if (known !== undefined) return notModified(head, known);
+        const coded = inPreferredCoding(services, scope, wanted, bulk);
+        return coded instanceof Promise
+          ? coded.then(each => bulkBody(head, each))
+          : bulkBody(head, coded);
+      };
+      const cached = cachedEvaluations(services, scope, wanted);
       if (cached !== undefined) return send(cached);
       const input = parseEvaluateAllRequest(text, { environment });
-      return evaluateAndCache(services, scope, text, input).then(send);
+      return evaluateAndCache(services, scope, wanted, input).then(send);
     },
   },
 ];
 
-const bulkBody = (
-  { etag, body }: BulkEvaluation,
-  { live }: Scope,
-  { ifNoneMatch }: EvaluationRequest,
-  head: ResponseHead,
-): ResponseBody => {
-  head.headers.push('etag', etag, 'cache-control', 'private, no-cache', ...sourceAge(live));
+/** Returns a body in a coding that the client accepts, if it is large. */
+const inCoding = (
+  body: string,
+  acceptEncoding: string | undefined,
+  headers: string[],
+): ResponseBody | Promise<ResponseBody> => {
+  const coding = body.length < MIN_BYTES ? undefined : chooseCoding(acceptEncoding, 'once');
+  if (coding === undefined) return body;
+  return compressBytes(body, coding).then(compressed => {
+    if (compressed !== undefined) headers.push('content-encoding', coding);
+    return compressed ?? body;
+  });
+};
+
+const setBulkHead = (head: ResponseHead, { live }: Scope): void => {
+  head.headers.push('cache-control', 'private, no-cache', ...VARY, ...sourceAge(live));
   head.closes = isStale(live);
-  if (!isNotModified(ifNoneMatch, etag)) return body;
+};
+
+const notModified = (head: ResponseHead, etag: string): undefined => {
+  head.headers.push('etag', etag);
   head.status = 304;
   return undefined;
+};
+
+const bulkBody = ({ headers }: ResponseHead, { body, coding, etag }: BulkEvaluation): string => {
+  if (coding === undefined) headers.push('etag', etag);
+  else headers.push('etag', withCoding(etag, coding), 'content-encoding', coding);
+  return body;
 };
 
 export const JSON_TYPE = 'application/json; charset=utf-8';
@@ -128,6 +163,7 @@ const requestOf = (request: FastifyRequest): EvaluationRequest => ({
   caller: callerOf(request),
   text: typeof request.body === 'string' ? request.body : '',
   ifNoneMatch: request.headers['if-none-match'],
+  acceptEncoding: request.headers['accept-encoding'],
 });
 
 const setHead = (reply: FastifyReply, { status, headers, closes }: ResponseHead): void => {

@@ -2,10 +2,10 @@ import type { FastifyInstance } from 'fastify';
 
 import { environmentOf } from '../auth/caller.ts';
 import { readFlagSet } from '../flag-set/read-flag-set.ts';
-import { changeIdOf, entityTag, isNotModified } from '../resources/entity-tag.ts';
+import { changeIdOf, entityTag, matchingTag } from '../resources/entity-tag.ts';
 import type { Services } from '../services.ts';
 import { callerOf } from './access.ts';
-import { sendPieces } from './parts.ts';
+import { sendShared } from './compression.ts';
 import { API, onlyEnvironment } from './request.ts';
 import { isStale, sourceAge } from './source-age.ts';
 
@@ -21,11 +21,13 @@ export const serveFlagSet = (app: FastifyInstance, services: Services): void => 
       const live = services.registry.find(environmentOf(caller, input.environment));
       const { flagSet, text } = await readFlagSet(services, caller, input);
       const etag = entityTag(flagSet.id);
-      reply.headers({ etag, 'cache-control': 'private, no-cache' });
+      const known = matchingTag(ifNoneMatch, etag);
+      reply.headers({ etag: known ?? etag, 'cache-control': 'private, no-cache' });
       reply.header(...sourceAge(live));
       if (isStale(live)) reply.header('connection', 'close');
-      if (isNotModified(ifNoneMatch, etag)) return reply.code(304).send();
-      return sendPieces(reply.type('application/json; charset=utf-8'), await text());
+      if (known !== undefined) return reply.code(304).send();
+      reply.type('application/json; charset=utf-8');
+      return sendShared(request, reply, await text());
     },
   );
 };

@@ -3,6 +3,7 @@ import { Readable } from 'node:stream';
 
 import type { FastifyInstance, FastifyReply } from 'fastify';
 
+import { bytesOfText, type SharedText } from '../flag-set/text.ts';
 import { nextTurn } from '../slices.ts';
 
 /** How much of a response waits for a reader. The rest stays in memory that all of its readers share. */
@@ -67,9 +68,10 @@ function* divided(piece: Uint8Array): Generator<Uint8Array, void> {
 }
 
 /** Sends pieces that several readers share, each part once the reader has received the previous one. */
-export const sendPieces = (reply: FastifyReply, pieces: readonly Uint8Array[]): FastifyReply => {
-  const bytes = pieces.reduce((sum, { length }) => sum + length, 0);
-  return reply.header('content-length', bytes).send(Readable.from(inTurns(partsOf(pieces))));
+export const sendPieces = (reply: FastifyReply, pieces: SharedText): FastifyReply => {
+  return reply
+    .header('content-length', bytesOfText(pieces))
+    .send(Readable.from(inTurns(partsOf(pieces))));
 };
 
 /** A reader on the same machine can take all parts at once, so other work gets a turn in between. */

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import { z } from 'zod';
 
-import { isNotModified } from '../resources/entity-tag.ts';
+import { matchingTag } from '../resources/entity-tag.ts';
 import { invalid, PennonError } from '../errors.ts';
 import type { Services } from '../services.ts';
 import { appRouter } from '../router/index.ts';
@@ -162,9 +162,9 @@ const respond = (
   if (success.body === undefined) return reply.code(success.status).send();
   const { etag, ...body } = output as { etag?: unknown };
   if (typeof etag === 'string') {
-    reply.header('etag', etag);
-    if (conditional && isNotModified(request.headers['if-none-match'], etag))
-      return reply.code(304).send();
+    const known = conditional ? matchingTag(request.headers['if-none-match'], etag) : undefined;
+    reply.header('etag', known ?? etag);
+    if (known !== undefined) return reply.code(304).send();
   }
   if (success.locationField !== undefined)
     reply.header('location', locationOf(request, String(Reflect.get(body, success.locationField))));

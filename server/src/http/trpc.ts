@@ -18,6 +18,17 @@ import type { ReceiveUploads } from './uploads.ts';
 
 const MAX_BATCH_SIZE = 20;
 const PREFIX = '/trpc/';
+const JSON_TYPE = 'application/json';
+
+/** Sends the JSON of tRPC as text, as other routes do, so that hooks can compress it. Its streams stay streams. */
+export const sendTrpcAsText = (app: FastifyInstance): void => {
+  app.addHook('onSend', async (_, reply, payload: unknown) => {
+    if (!(payload instanceof Response) || payload.headers.get('content-type') !== JSON_TYPE)
+      return payload;
+    reply.code(payload.status).headers(Object.fromEntries(payload.headers));
+    return payload.text();
+  });
+};
 
 /** Serves the router. Each call of a batch is authenticated, and counts against the rate limit. */
 export const serveTrpc = async (

@@ -1,3 +1,4 @@
+import type { Coding } from '../compression.ts';
 import { PennonError } from '../errors.ts';
 import type { ChangeId } from '../store/change-id.ts';
 
@@ -7,9 +8,16 @@ import type { ChangeId } from '../store/change-id.ts';
  */
 export const entityTag = (id: ChangeId): string => `"${id}"`;
 
+/** Returns the tag of a compressed body. Strong tags differ if the bytes differ, so the coding is part of it. */
+export const withCoding = (etag: string, coding: Coding): string =>
+  `${etag.slice(0, -1)}+${coding}"`;
+
+/** Ids and hashes have no `+`. */
+const withoutCoding = (etag: string): string => etag.replace(/\+(?:br|gzip|zstd)"$/, '"');
+
 /** The change id in a header that holds exactly one entity tag, otherwise the empty string. */
 export const changeIdOf = (header: string | undefined): ChangeId =>
-  /^(?:W\/)?"([^",]*)"$/.exec(header ?? '')?.[1] ?? '';
+  /^(?:W\/)?"([^",]*)"$/.exec(withoutCoding(header ?? ''))?.[1] ?? '';
 
 const TAG = /^"[\x21\x23-\x7e]*"$/;
 
@@ -20,14 +28,14 @@ const tagsOf = (header: string): readonly string[] | undefined =>
 const INVALID_TAG =
   'must be "*" or quoted entity tags such as "abc": send the ETag header of a response as it is';
 
-/** Throws PRECONDITION_FAILED unless If-Match has the current tag. Weak tags never match. */
+/** Throws PRECONDITION_FAILED unless If-Match has the current tag, of any coding. Weak tags never match. */
 export const requireMatch = (
   header: string | undefined,
   current: { etag: string; version: number; name: string },
 ): void => {
   if (header === undefined) return;
   const tags = tagsOf(header);
-  if (tags === undefined || tags.includes(current.etag)) return;
+  if (tags === undefined || tags.some(tag => withoutCoding(tag) === current.etag)) return;
   if (!tags.every(tag => TAG.test(tag.replace(/^W\//, '')))) {
     throw new PennonError('BAD_REQUEST', `If-Match ${INVALID_TAG}`, {
       details: [{ path: 'If-Match', message: INVALID_TAG }],
@@ -40,9 +48,13 @@ export const requireMatch = (
   );
 };
 
-/** Whether If-None-Match has this tag, by weak comparison (RFC 9110). */
-export const isNotModified = (header: string | undefined, etag: string): boolean => {
-  if (header === undefined) return false;
+/**
+ * Returns the tag in If-None-Match that is this one, by weak comparison (RFC 9110) and of any coding, or undefined.
+ * The response has it as its own, so that a cache finds the body that it confirms.
+ */
+export const matchingTag = (header: string | undefined, etag: string): string | undefined => {
+  if (header === undefined) return undefined;
   const tags = tagsOf(header);
-  return tags === undefined || tags.some(tag => tag.replace(/^W\//, '') === etag);
+  if (tags === undefined) return etag;
+  return tags.map(tag => tag.replace(/^W\//, '')).find(tag => withoutCoding(tag) === etag);
 };
