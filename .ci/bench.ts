@@ -3,7 +3,10 @@ import { join } from 'node:path';
 import { preparePython, python } from './python.ts';
 import { root, run } from './run.ts';
 
-/** `pnpm bench` runs every benchmark, `pnpm bench http` one of them, and `--quick` shortens them. */
+/**
+ * `pnpm bench` runs every benchmark, `pnpm bench http` one of them, and `--quick` shortens them. `pnpm bench many`
+ * also measures a Redis with `--redis=redis://…`.
+ */
 const args = process.argv.slice(2);
 const names = args.filter(arg => !arg.startsWith('--'));
 

@@ -4,11 +4,14 @@ import { bulkBenchmark } from './bulk/benchmark.ts';
 import { engineBenchmark } from './engine/benchmark.ts';
 import { holdBenchmark } from './hold/benchmark.ts';
 import { httpBenchmark } from './http/benchmark.ts';
+import { manyBenchmark } from './many/benchmark.ts';
 import { providersBenchmark } from './providers/benchmark.ts';
 import { format, type Table } from './table.ts';
 
 type Benchmark = (options: {
   readonly isQuick: boolean;
+  /** The URL of a Redis to measure too. */
+  readonly redis: string | undefined;
 }) => readonly Table[] | Promise<readonly Table[]>;
 
 const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
@@ -17,10 +20,11 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   bulk: bulkBenchmark,
   http: httpBenchmark,
   hold: holdBenchmark,
+  many: manyBenchmark,
 };
 
 const { values, positionals } = parseArgs({
-  options: { quick: { type: 'boolean', default: false } },
+  options: { quick: { type: 'boolean', default: false }, redis: { type: 'string' } },
   allowPositionals: true,
 });
 const unknown = positionals.filter(name => !Object.hasOwn(BENCHMARKS, name));
@@ -30,5 +34,6 @@ if (unknown.length > 0)
 // One at a time, because two at once would slow each other down.
 for (const [name, benchmark] of Object.entries(BENCHMARKS)) {
   if (positionals.length > 0 && !positionals.includes(name)) continue;
-  for (const table of await benchmark({ isQuick: values.quick })) console.log(`${format(table)}\n`);
+  for (const table of await benchmark({ isQuick: values.quick, redis: values.redis }))
+    console.log(`${format(table)}\n`);
 }

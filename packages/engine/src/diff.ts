@@ -2,6 +2,7 @@ import { carryDependents, withDependents, type Keys } from './dependents.ts';
 import { readEnvelope, type Contents, type Definitions } from './envelope.ts';
 import { FLAG_FIELDS } from './flags.ts';
 import { isList, isObject, ownValue, type RawObject } from './json.ts';
+import { carryPatternSizes } from './references.ts';
 import { SEGMENT_FIELDS } from './segments.ts';
 
 /** The keys that may have changed, such as those in a change event. All others are unchanged. */
@@ -112,6 +113,7 @@ function* compareContents(
 export const staleKeys = (previous: Contents, next: Contents, hint?: ChangeHint): Keys => {
   const changed = runAtOnce(compareContents(previous, next, BY_EFFECT, hint));
   carryDependents(previous, next, changed.flags);
+  carryPatternSizes(previous, next, changed);
   const hasChanged = changed.flags.size > 0 || changed.segments.size > 0;
   return hasChanged ? { ...changed, flags: withDependents(next, changed) } : changed;
 };

@@ -1,6 +1,7 @@
 import { MAX_GROUP_DEPTH } from './conditions.ts';
+import type { Keys } from './dependents.ts';
 import type { ChangeHint } from './diff.ts';
-import { readEnvelope, type Definitions } from './envelope.ts';
+import { readEnvelope, type Contents, type Definitions } from './envelope.ts';
 import { isList, isObject, ownValue, type RawObject } from './json.ts';
 import { operatorOf } from './operators.ts';
 import { patternSize, tooLarge } from './re2-subset.ts';
@@ -102,20 +103,29 @@ const sizeOfAll = (definitions: Definitions, keys: Iterable<string>): number => 
   return size;
 };
 
-/** Returns the size of all regular expressions. Only what differs is read if that of `previous` is known. */
-const totalSize = (
-  next: Definitions,
-  previous: Definitions | undefined,
-  changed: Iterable<string>,
-): number => {
-  const keys = new Set(changed);
-  const before = previous && totals.get(previous);
-  const size =
-    before === undefined || previous === undefined
-      ? sizeOfAll(next, next.keyList())
-      : before - sizeOfAll(previous, keys) + sizeOfAll(next, keys);
-  totals.set(next, size);
+const totalSize = (definitions: Definitions): number => {
+  const known = totals.get(definitions);
+  if (known !== undefined) return known;
+  const size = sizeOfAll(definitions, definitions.keyList());
+  totals.set(definitions, size);
   return size;
+};
+
+/** Computes the size of `next` from that of `previous`, from which only the given keys differ. */
+const carrySize = (
+  previous: Definitions,
+  next: Definitions,
+  changed: ReadonlySet<string>,
+): void => {
+  const before = totals.get(previous);
+  if (before === undefined || totals.has(next)) return;
+  totals.set(next, before - sizeOfAll(previous, changed) + sizeOfAll(next, changed));
+};
+
+/** Keeps the size of all regular expressions known after a change of these flags and segments. */
+export const carryPatternSizes = (previous: Contents, next: Contents, changed: Keys): void => {
+  carrySize(previous.flags, next.flags, changed.flags);
+  carrySize(previous.segments, next.segments, changed.segments);
 };
 
 /**
@@ -126,12 +136,15 @@ const totalSize = (
 export const patternProblem = (
   flagSet: unknown,
   previous?: unknown,
-  hint: ChangeHint = { flags: [], segments: [] },
+  hint?: ChangeHint,
 ): string | undefined => {
   const next = readEnvelope(flagSet);
-  const before = previous === undefined ? undefined : readEnvelope(previous);
-  return tooLarge(
-    totalSize(next.flags, before?.flags, hint.flags) +
-      totalSize(next.segments, before?.segments, hint.segments),
-  );
+  if (hint !== undefined) {
+    const before = readEnvelope(previous);
+    const changed = { flags: new Set(hint.flags), segments: new Set(hint.segments) };
+    totalSize(before.flags);
+    totalSize(before.segments);
+    carryPatternSizes(before, next, changed);
+  }
+  return tooLarge(totalSize(next.flags) + totalSize(next.segments));
 };

@@ -10,6 +10,7 @@ import { type Audience, versionFor } from './audience.ts';
 import type { Counter, CounterOf } from './counter.ts';
 import { isNotFound } from './counter.ts';
 import { openTextOf, versionOf, withVersion } from './result-text.ts';
+import type { Turns } from '../turns.ts';
 
 /** A bulk evaluation that is ready to be sent. */
 export type BulkEvaluation = {
@@ -25,13 +26,22 @@ export type BulkEvaluation = {
 
 const TAG_LENGTH = 27;
 
-/** Joins the texts of the results. The tag is made from their hashes, which is faster than hashing the body. */
-export const createBulkEvaluation = (
-  view: FlagSetView,
-  audience: Audience,
+type VisibleFlags = { readonly view: FlagSetView; readonly audience: Audience };
+
+/** A new member takes some microseconds. */
+const MEMBERS_PER_CHECK = 100;
+
+type BulkServices = { readonly counterOf: CounterOf; readonly turns: Turns };
+
+/**
+ * Joins the texts of the results. The tag is made from their hashes, which is faster than hashing the body. Continues
+ * in a later turn if it takes long, because each result is serialized when it is first used.
+ */
+export const createBulkEvaluation = async (
+  { view, audience }: VisibleFlags,
   evaluations: readonly Evaluation[],
-  counterOf: CounterOf,
-): BulkEvaluation => {
+  { counterOf, turns }: BulkServices,
+): Promise<BulkEvaluation> => {
   const { environment } = view.flagSet;
   const { revision } = versionFor(view, audience);
   const head = `{"revision":${revision},"environment":${JSON.stringify(environment)},"evaluations":{`;
@@ -43,6 +53,8 @@ export const createBulkEvaluation = (
     texts.push(text);
     counters.push(counter);
     digests += digest;
+    const isChecked = texts.length % MEMBERS_PER_CHECK === 0;
+    if (isChecked && turns.isOver()) await turns.next();
   }
   return {
     body: toByteString(`${head}${texts.join(',')}}}`),

@@ -234,7 +234,7 @@ const count = ({ counters }: BulkEvaluation): void => {
 };
 
 const evaluateBulk = async (
-  { counterOf, turns }: EvaluationServices,
+  services: EvaluationServices,
   { view, audience }: Scope,
   { context, flagKeys }: Omit<EvaluateAllInput, 'environment'>,
 ): Promise<{ bulk: BulkEvaluation; evaluations: readonly Evaluation[] }> => {
@@ -243,8 +243,11 @@ const evaluateBulk = async (
     flagKeys === undefined
       ? { keys: visibleKeys(view, audience), evaluateOne: evaluateVisible }
       : { keys: [...new Set(flagKeys)].toSorted(), evaluateOne: evaluateFor };
-  const evaluations = await inTurns(turns, keys, key => evaluateOne(view, audience, key, context));
-  return { bulk: createBulkEvaluation(view, audience, evaluations, counterOf), evaluations };
+  const evaluations = await inTurns(services.turns, keys, key =>
+    evaluateOne(view, audience, key, context),
+  );
+  const bulk = await createBulkEvaluation({ view, audience }, evaluations, services);
+  return { bulk, evaluations };
 };
 
 /** Evaluates flags in the order of their keys. Continues in a later turn if it takes long. */

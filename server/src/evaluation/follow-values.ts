@@ -4,6 +4,7 @@ import type { Caller } from '../auth/caller.ts';
 import { environmentOf } from '../auth/caller.ts';
 import { PennonError } from '../errors.ts';
 import type { FlagSetEvent, FlagSetView } from '../flag-set/live-flag-set.ts';
+import { once } from '../once.ts';
 import type { StreamServices } from '../streaming/follow-flag-set.ts';
 import type { Heartbeat, StreamEvent } from '../streaming/subscription.ts';
 import type { Audience } from './audience.ts';
@@ -103,7 +104,7 @@ async function* valuesFor(
 }
 
 const allFor = async (reader: Reader, view: FlagSetView): Promise<Record<string, Evaluation>> =>
-  withVersions(view, await evaluateVisible(view, visibleKeys(view, reader.audience), reader));
+  withVersions(view, await evaluateVisible(view, undefined, reader));
 
 const changesFor = async (
   reader: Reader,
@@ -111,11 +112,10 @@ const changesFor = async (
   event: FlagSetEvent,
 ): Promise<Record<string, Evaluation | null>> => {
   const { view } = event;
-  const keys = affectedKeys(previous, event);
-  const before = await evaluateVisible(previous, keys, reader);
-  const after = await evaluateVisible(view, keys, reader);
-  const resultBefore = new Map(before.map(each => [each.flagKey, each]));
-  const changed = after.filter(each => !isSame(resultBefore.get(each.flagKey), each));
+  const affected = affectedBy(previous, event);
+  const before = await evaluateVisible(previous, affected, reader);
+  const after = await evaluateVisible(view, affected, reader);
+  const changed = await differing(before, after, reader);
   const present = new Set(after.map(({ flagKey }) => flagKey));
   const removed = before.filter(({ flagKey }) => !present.has(flagKey));
   return {
@@ -124,21 +124,53 @@ const changesFor = async (
   };
 };
 
+/** Returns the evaluations that differ from those before. */
+const differing = async (
+  before: readonly Evaluation[],
+  after: readonly Evaluation[],
+  { turns }: Reader,
+): Promise<readonly Evaluation[]> => {
+  const resultBefore = new Map(before.map(each => [each.flagKey, each]));
+  const changed: Evaluation[] = [];
+  for (const each of after) {
+    if (!isSame(resultBefore.get(each.flagKey), each)) changed.push(each);
+    if (turns.isOver()) await turns.next();
+  }
+  return changed;
+};
+
+/** The flags that an event affects, or undefined if it may affect any. */
+type Affected = ReadonlySet<string> | undefined;
+
+const keysOf = once(
+  ({ affected }: { readonly affected: readonly string[] }): ReadonlySet<string> =>
+    new Set(affected),
+);
+
 /** A set that replaces events which this stream missed may affect any flag. */
-const affectedKeys = (previous: FlagSetView, event: FlagSetEvent): readonly string[] => {
-  if (event.type === 'change') return event.affected;
-  if (event.replaced?.view === previous) return event.replaced.affected;
-  const [before, after] = [previous.flagSet.flags, event.view.flagSet.flags];
-  return [...new Set([...before.keyList(), ...after.keyList()])];
+const affectedBy = (previous: FlagSetView, event: FlagSetEvent): Affected => {
+  if (event.type === 'change') return keysOf(event);
+  return event.replaced?.view === previous ? keysOf(event.replaced) : undefined;
 };
 
 const evaluateVisible = (
   view: FlagSetView,
-  keys: readonly string[],
+  affected: Affected,
   { context, audience, turns }: Reader,
-): Promise<readonly Evaluation[]> => {
-  const visible = keys.filter(key => isVisible(view, audience, key));
-  return evaluateInTurns(turns, { view, audience }, visible, context);
+): Promise<readonly Evaluation[]> =>
+  evaluateInTurns(turns, { view, audience }, keysAmong(view, audience, affected), context);
+
+/** An edit of a segment may affect far more flags than a client key sees, so the smaller number is read. */
+const keysAmong = (
+  view: FlagSetView,
+  audience: Audience,
+  affected: Affected,
+): readonly string[] => {
+  const visible = visibleKeys(view, audience);
+  if (affected === undefined) return visible;
+  return affected.size < visible.length
+    ? [...affected].filter(key => isVisible(view, audience, key))
+    : visible.filter(key => affected.has(key));
 };
 
 /** Results that need no context are created by the compiler, so most unchanged ones are the same object. */

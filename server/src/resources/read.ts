@@ -92,10 +92,13 @@ export const recordsOf = <Name extends ResourceName>(
   { records }: Snapshot<'flagSet'>,
 ): PersistentMap<Stored<Documents[Name]>> => records[collection];
 
-/** The texts of a document that are searched, in lower case. */
-const searchedTexts = once(({ key, name, description }: Flag | Segment): readonly string[] =>
-  [key, name ?? '', description ?? ''].map(text => text.toLowerCase()),
+/** The key, name and description of a document, in lower case. */
+const searchedText = once(({ key, name, description }: Flag | Segment): string =>
+  [key, name ?? '', description ?? ''].join(BETWEEN_TEXTS).toLowerCase(),
 );
+
+/** No name or description contains it. */
+const BETWEEN_TEXTS = '\0';
 
 /** Returns a predicate that holds if a document matches every given filter. */
 const matcher = ({ search, tag, ...fields }: Filter): ((document: Flag | Segment) => boolean) => {
@@ -103,7 +106,7 @@ const matcher = ({ search, tag, ...fields }: Filter): ((document: Flag | Segment
   const wanted = Object.entries<unknown>(fields).filter(([, value]) => value !== undefined);
   return document =>
     (tag === undefined || (document.tags ?? []).includes(tag)) &&
-    (text === undefined || searchedTexts(document).some(each => each.includes(text))) &&
+    (text === undefined || searchedText(document).includes(text)) &&
     wanted.every(([field, value]) => Reflect.get(document, field) === value);
 };
 

@@ -122,9 +122,9 @@ const validateDependents = async (
   const { affected } = diffFlagSets(base.flagSet, next.flagSet, written);
   for (const [index, key] of affected.entries()) {
     if (index % DEPENDENTS_PER_TURN === DEPENDENTS_PER_TURN - 1) await setImmediate();
-    if (written.flags.has(key) || base.compiled.problemsOf(key).length > 0) continue;
+    if (written.flags.has(key)) continue;
     const [problem] = next.compiled.problemsOf(key);
-    if (problem === undefined) continue;
+    if (problem === undefined || base.compiled.problemsOf(key).length > 0) continue;
     throw invalid([
       {
         path: '',

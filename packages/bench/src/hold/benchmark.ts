@@ -40,13 +40,13 @@ const rowOf = async ({
   for (const flag of flags())
     await post(`${server.url}/api/v1/flags?environment=production`, JSON.stringify(flag));
   const texts = Array.from({ length: count }, (_, index) => body(index));
-  await server.longestMs();
+  await server.report();
   const before = server.peakMib();
   const start = performance.now();
   let status = 0;
   for (const text of texts) status = await post(server.url + path, text);
   const seconds = (performance.now() - start) / 1_000;
-  const figures = [seconds.toFixed(1), (await server.longestMs()).toFixed(0)];
+  const figures = [seconds.toFixed(1), (await server.report()).longestMs.toFixed(0)];
   const memory = (server.peakMib() - before).toFixed(0);
   const mib = texts.reduce((sum, { length }) => sum + length, 0) / 1_048_576;
   return [name, mib.toFixed(1), `${status}`, ...figures, memory];

@@ -12,22 +12,27 @@ export const KEY = 'the-admin-key-of-a-benchmark';
 
 const PROBE = fileURLToPath(new URL('probe.ts', import.meta.url));
 const SERVER = fileURLToPath(new URL('../../../../server/src/main.ts', import.meta.url));
-const Report = z.tuple([z.object({ longestMs: z.number() })]);
+const Report = z.object({ longestMs: z.number(), longestCpuMs: z.number(), cpuMs: z.number() });
+const Reports = z.tuple([Report]);
+
+/** Environment variables of a server. */
+export type Settings = Readonly<Record<string, string>>;
 
 /** A server in a process of its own, which reports what requests cost. */
 export type MeasuredServer = {
   readonly url: string;
-  /** Returns the longest time that the event loop stood still since the last call. */
-  readonly longestMs: () => Promise<number>;
+  /**
+   * Returns the longest time that the event loop stood still since the last call, the CPU time of the longest turn
+   * since then, and the CPU time in total.
+   */
+  readonly report: () => Promise<z.infer<typeof Report>>;
   /** Returns the largest resident memory since the last call, in MiB. */
   readonly peakMib: () => number;
   readonly [Symbol.asyncDispose]: () => Promise<void>;
 };
 
-/** Starts a server with an embedded store. */
-export const startMeasured = async (
-  settings: Readonly<Record<string, string>> = {},
-): Promise<MeasuredServer> => {
+/** Starts a server. By default, its embedded store is in a directory of its own. */
+export const startMeasured = async (settings: Settings = {}): Promise<MeasuredServer> => {
   const directory = mkdtempSync(join(tmpdir(), 'pennon-bench-'));
   const child = spawn(process.execPath, ['--import', PROBE, SERVER], {
     env: {
@@ -43,10 +48,10 @@ export const startMeasured = async (
   const url = await urlIn(child.stdout ?? Readable.from([]));
   return {
     url,
-    async longestMs() {
+    async report() {
       child.send('report');
-      const [{ longestMs }] = Report.parse((await once(child, 'message')).slice(0, 1));
-      return longestMs;
+      const [report] = Reports.parse((await once(child, 'message')).slice(0, 1));
+      return report;
     },
     peakMib: () => peakMibOf(child.pid ?? 0),
     async [Symbol.asyncDispose]() {

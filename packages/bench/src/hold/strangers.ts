@@ -77,12 +77,12 @@ const rowOf = async (name: string, kinds: readonly Strangers[]): Promise<string[
   // Loads what the first responses need.
   for (const path of ['/healthz', '/docs/swagger-ui-bundle.js'])
     await (await fetch(server.url + path)).text();
-  await server.longestMs();
+  await server.report();
   const before = server.peakMib();
   const sockets = await openAll(Number(new URL(server.url).port), kinds);
   await sleep(SETTLE_MS);
   const memory = (server.peakMib() - before).toFixed(0);
-  const held = (await server.longestMs()).toFixed(0);
+  const held = (await server.report()).longestMs.toFixed(0);
   const status = await isUp(server.url);
   for (const socket of sockets) socket.destroy();
   const count = kinds.reduce((sum, kind) => sum + kind.count, 0);
