@@ -117,13 +117,15 @@ const openServices = async (options: ServerOptions, metrics: Metrics) => {
   const { logger, snapshotFiles } = options;
   const store = metrics.timed(options.store);
   const outages = createOutageLog(logger);
+  const turns = createTurns(options.clock);
   const replicas = await openReplicas({
     ...options,
     store,
+    turns,
     reportOutage: outages.report,
     onWarning: message => logger.warn(message),
   });
-  const services = await createServices({ ...options, store }, replicas, metrics);
+  const services = await createServices({ ...options, store, turns }, replicas, metrics);
   const stopGuard = startGuard({ ...services, recovery: store.recovery });
   const closeServices = async (): Promise<void> => {
     outages.close();
@@ -162,7 +164,7 @@ const drain = async (
 };
 
 const createServices = async (
-  options: ServerOptions,
+  options: ServerOptions & Pick<Services, 'turns'>,
   replicas: Replicas,
   metrics: Metrics,
 ): Promise<Services> => {
@@ -181,7 +183,7 @@ const createServices = async (
     broadcastOf: createBroadcasts(clock),
     cache: createBulkEvaluationCache(limits, clock),
     audienceOf: createAudiences(limits.showsRuleIdsToClients),
-    turns: createTurns(clock),
+    turns: options.turns,
     counterOf: metrics.counterOf,
     clock,
     random,

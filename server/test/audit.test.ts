@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 
 import { createFakeClock } from './support/fake-clock.ts';
-import { startServer } from './support/server.ts';
+import { startServer, type TestServer } from './support/server.ts';
 
 const actions = (response: { body: { items: { action: string; key: string }[] } }) =>
   response.body.items.map(({ action, key }) => `${action} ${key}`);
@@ -77,6 +77,32 @@ it('filters by flag, segment, actor, action and time, and pages', async () => {
   const second = await server.api('GET', `/audit?limit=3&cursor=${first.body.nextCursor}`);
   expect([...actions(first), ...actions(second)]).toEqual(await found('limit=200'));
   expect(second.body.nextCursor).toBeNull();
+});
+
+it('ends a page before its entries have more than 1 MiB, and the next page continues there', async () => {
+  await using server = await startServer();
+  const variants = Object.fromEntries(
+    Array.from({ length: 6 }, (_, index) => [`v${index}`, 'x'.repeat(60_000)]),
+  );
+  for (const key of ['a', 'b', 'c', 'd', 'e'])
+    await server.api('POST', '/flags', {
+      body: { key, type: 'string', enabled: true, variants, defaultVariant: 'v0' },
+    });
+  const pages: string[][] = [];
+  let cursor: string | null = '';
+  while (cursor !== null) {
+    const page: Awaited<ReturnType<TestServer['api']>> = await server.api(
+      'GET',
+      `/audit?limit=50${cursor === '' ? '' : `&cursor=${cursor}`}`,
+    );
+    pages.push(actions(page));
+    cursor = page.body.nextCursor;
+  }
+  expect(pages).toEqual([
+    ['flag.create e', 'flag.create d'],
+    ['flag.create c', 'flag.create b'],
+    ['flag.create a'],
+  ]);
 });
 
 it.each([

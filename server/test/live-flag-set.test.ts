@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 
 import { openLiveFlagSet } from '../src/flag-set/live-flag-set.ts';
+import { keepWarm } from '../src/flag-set/warm-up.ts';
 import { openReplica } from '../src/replication/replica.ts';
 import { secureRandom } from '../src/random.ts';
 import { openMemoryStore } from '../src/store/memory.ts';
@@ -61,6 +62,39 @@ it('keeps past changes up to a number of bytes, so edits of a large flag do not 
   const available = ids.map(id => live.changesSince(id)?.length);
   expect(available.slice(-9)).toEqual([undefined, 7, 6, 5, 4, 3, 2, 1, 0]);
   expect(available.slice(0, 12).every(count => count === undefined)).toBe(true);
+  live.close();
+  await store.close();
+});
+
+it('compiles the flags in the background, in several turns, and again after the whole set was replaced', async () => {
+  const store = openMemoryStore({ random: secureRandom });
+  const ledger = newLedger();
+  await write(store, ledger, flags(flag('a'), flag('b'), flag('c')));
+  const replica = await openReplica(
+    { store, clock: createFakeClock(), reportOutage: () => () => undefined },
+    ledger,
+  );
+  const live = openLiveFlagSet('production', replica, { sourceAgeMs: () => 0 });
+  const compiled = () =>
+    ['a', 'b', 'c'].filter(key => live.view().compiled.lazyFlags.get(key)?.compiled !== undefined);
+  let resume = () => {};
+  const next = () => new Promise<void>(resolve => (resume = resolve));
+  const nextTurn = async () => {
+    resume();
+    await new Promise(setImmediate);
+  };
+  keepWarm(live, { isOver: () => true, next });
+  expect(compiled()).toEqual(['a']);
+  await nextTurn();
+  expect(compiled()).toEqual(['a', 'b']);
+  await replica.write(() => ({
+    writes: flags(flag('a'), flag('b')),
+    replaceAll: true,
+    audit: [],
+    result: () => undefined,
+  }));
+  await nextTurn();
+  expect(compiled()).toEqual(['a', 'b']);
   live.close();
   await store.close();
 });

@@ -1,4 +1,4 @@
-import type { Contents } from './envelope.ts';
+import { readEnvelope, type Contents } from './envelope.ts';
 import { createInvertedIndex } from './inverted-index.ts';
 import { references } from './references.ts';
 
@@ -30,4 +30,14 @@ export const withDependents = ({ flags }: Contents, changed: Keys): ReadonlySet<
   for (const key of reached)
     for (const dependent of byFlag.keysWith(flags, key)) reached.add(dependent);
   return reached;
+};
+
+/**
+ * Finds which flags depend on which, so that the first change of the flag set takes no longer than later ones. They
+ * are found again after each set that arrives as a whole.
+ */
+export const findDependents = (flagSet: unknown): void => {
+  const { flags } = readEnvelope(flagSet);
+  byFlag.keysWith(flags, '');
+  bySegment.keysWith(flags, '');
 };

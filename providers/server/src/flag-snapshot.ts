@@ -163,12 +163,10 @@ export const createFlagSnapshot = async (
   const compared = await reuseUnchanged(previousSet, update);
   const { flagSet, changed } = compared;
   const usesPatterns = (await inspectChanges(compared)) || (previous?.usesPatterns ?? false);
-  const problem = usesPatterns
-    ? patternProblem({ flags: flagSet.flags, segments: objectOrEmpty(flagSet.segments) })
-    : undefined;
+  const problem = usesPatterns ? patternProblem(flagSet, previousSet, changed) : undefined;
   if (problem !== undefined) throw new Error(problem);
   const patterns = usesPatterns ? await loadPatterns() : undefined;
-  const compiled = compileWith(patterns)(flagSet, previous?.compiled);
+  const compiled = compileWith(patterns)(flagSet, previous?.compiled, changed);
   if (compiled.refused) throw new Error(compiled.problems.map(({ message }) => message).join('; '));
   await yieldToEventLoop();
   return {

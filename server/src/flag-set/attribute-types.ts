@@ -99,6 +99,12 @@ const segmentsByUsage = createInvertedIndex<EvaluationSegment>(segment =>
   segment === undefined ? [] : termsOf(usagesInSegment(segment)),
 );
 
+/** Finds the usages in a flag set, so that the first write takes no longer than later ones. */
+export const findUsages = ({ flags, segments }: Contents): void => {
+  flagsByUsage.keysWith(flags, '');
+  segmentsByUsage.keysWith(segments, '');
+};
+
 /** Keeps the usages known after a write, so that they are not found again among all flags and segments. */
 export const carryUsages = (
   previous: Contents,

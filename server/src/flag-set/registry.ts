@@ -1,5 +1,6 @@
 import { errorMessage } from '../error-message.ts';
 import { describeEnvironments, PennonError } from '../errors.ts';
+import type { Turns } from '../turns.ts';
 import { affectedPart, type Outage } from '../replication/outage.ts';
 import type { Replica, ReplicaDeps } from '../replication/replica.ts';
 import { openReplica } from '../replication/replica.ts';
@@ -9,6 +10,7 @@ import type { LiveFlagSet } from './live-flag-set.ts';
 import { withinBounds } from './bounds.ts';
 import { openLiveFlagSet, prepareView } from './live-flag-set.ts';
 import type { FlagSetSize } from './size.ts';
+import { keepWarm } from './warm-up.ts';
 
 /** How long to wait before trying again to open environments that failed to open. */
 const RETRY_MS = 1_000;
@@ -31,7 +33,10 @@ export const flagSetLedger = (environment: EnvironmentDocument): Ledger<'flagSet
 });
 
 /** `limits` are the bounds of each flag set. */
-export type RegistryDeps = ReplicaDeps & { readonly limits: FlagSetSize };
+export type RegistryDeps = ReplicaDeps & {
+  readonly limits: FlagSetSize;
+  readonly turns: Turns;
+};
 
 export const openRegistry = async (
   deps: RegistryDeps,
@@ -94,7 +99,9 @@ const createLiveFlagSets = (deps: RegistryDeps, control: Replica<'control'>) => 
     const view = await prepareView(environment.key, replica);
     if (isClosed) return replica.close();
     const previous = open.get(environment.key);
-    open.set(environment.key, openLiveFlagSet(environment.key, replica, control, view));
+    const live = openLiveFlagSet(environment.key, replica, control, view);
+    keepWarm(live, deps.turns);
+    open.set(environment.key, live);
     if (previous !== undefined) discard(deps, previous);
   };
 

@@ -3,9 +3,9 @@ import { didYouMean, type Flag, type Segment } from '@pennon/schema';
 
 import { PennonError } from '../errors.ts';
 import { environmentOf, type Caller } from '../auth/caller.ts';
+import { searchedText } from '../flag-set/searched-text.ts';
 import { bytesOf } from '../flag-set/size.ts';
 import { cursorsFor, type Page, type PageQuery } from '../page.ts';
-import { once } from '../once.ts';
 import { requireLedger, type Documents, type Snapshot, type Stored } from '../store/store.ts';
 import { entityTag } from './entity-tag.ts';
 import type { ResourceContext, ResourceKey, ResourceName, ResourceType } from './resource-type.ts';
@@ -91,14 +91,6 @@ export const recordsOf = <Name extends ResourceName>(
   { collection }: ResourceType<Name>,
   { records }: Snapshot<'flagSet'>,
 ): PersistentMap<Stored<Documents[Name]>> => records[collection];
-
-/** The key, name and description of a document, in lower case. */
-const searchedText = once(({ key, name, description }: Flag | Segment): string =>
-  [key, name ?? '', description ?? ''].join(BETWEEN_TEXTS).toLowerCase(),
-);
-
-/** No name or description contains it. */
-const BETWEEN_TEXTS = '\0';
 
 /** Returns a predicate that holds if a document matches every given filter. */
 const matcher = ({ search, tag, ...fields }: Filter): ((document: Flag | Segment) => boolean) => {

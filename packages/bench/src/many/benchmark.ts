@@ -2,6 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { z } from 'zod';
+
 import { KEY, startMeasured, type MeasuredServer, type Settings } from '../hold/server.ts';
 import type { Table } from '../table.ts';
 import { conditionsOf, exportOf, SEGMENT } from './flags.ts';
@@ -12,11 +14,11 @@ const READERS = 300;
 const ROUNDS = 20;
 
 const requestOf =
-  (server: MeasuredServer) =>
+  (server: MeasuredServer, key = KEY) =>
   async (method: string, path: string, body?: string): Promise<string> => {
     const response = await fetch(`${server.url}/api/v1${path}`, {
       method,
-      headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
+      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
       ...(body === undefined ? {} : { body }),
     });
     const text = await response.text();
@@ -34,6 +36,8 @@ type Work = {
 };
 
 const P = 'environment=production';
+const KEY_OF = { name: 'bench', role: 'client', environment: 'production' };
+const Key = z.object({ secret: z.string() });
 
 const evaluate = (request: Request, key: string) =>
   request(
@@ -87,9 +91,11 @@ const startRow = async (settings: Settings): Promise<string[]> => {
 };
 
 /** Edits while streams of a client key, or of the flag set, are open. */
-const streamRows = async (server: MeasuredServer, request: Request): Promise<string[][]> => {
-  const body = JSON.stringify({ name: 'bench', role: 'client', environment: 'production' });
-  const { secret } = JSON.parse(await request('POST', '/keys', body)) as { secret: string };
+const streamRows = async (
+  server: MeasuredServer,
+  request: Request,
+  secret: string,
+): Promise<string[][]> => {
   const follower = await openReaders(server.url, KEY, 1);
   const change = await rowOf(server, 'change, until a follower has it', async round => {
     const received = readUntil(follower, 'change');
@@ -123,7 +129,14 @@ const measure = async (store: string, settings: Settings): Promise<Table> => {
   const request = requestOf(server);
   for (const { name, run, rounds } of WORKS)
     rows.push(await rowOf(server, name, round => run(request, round), rounds));
-  rows.push(...(await streamRows(server, request)));
+  const { secret } = Key.parse(JSON.parse(await request('POST', '/keys', JSON.stringify(KEY_OF))));
+  const asClient = requestOf(server, secret);
+  rows.push(
+    await rowOf(server, 'bulk evaluation for a client that sees 50', round =>
+      evaluate(asClient, `user-${round}`),
+    ),
+    ...(await streamRows(server, request, secret)),
+  );
   return {
     title: `${FLAGS} flags in one environment, ${store}`,
     columns: ['work', 'ms', 'CPU ms', 'longest turn ms', 'its CPU ms'],
