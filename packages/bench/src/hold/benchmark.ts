@@ -1,5 +1,5 @@
 import type { Table } from '../table.ts';
-import { COSTLY_REQUESTS, type CostlyRequest } from './requests.ts';
+import { COSTLY_REQUESTS, IMPORT, type CostlyRequest } from './requests.ts';
 import { KEY, startMeasured } from './server.ts';
 import { strangersTable } from './strangers.ts';
 
@@ -19,13 +19,11 @@ export const holdBenchmark = async (): Promise<readonly Table[]> => {
   ];
 };
 
-const post = async (url: string, body: string): Promise<number> => {
-  const response = await fetch(url, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
-    body,
-  });
-  await response.text();
+/** Sends a POST, or a GET if there is no body. */
+const send = async (url: string, body: string): Promise<number> => {
+  const headers = { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' };
+  const response = await fetch(url, body === '' ? { headers } : { method: 'POST', headers, body });
+  await response.arrayBuffer();
   return response.status;
 };
 
@@ -35,16 +33,18 @@ const rowOf = async ({
   body,
   count = 1,
   flags = () => [],
+  imported,
 }: CostlyRequest): Promise<string[]> => {
   await using server = await startMeasured();
   for (const flag of flags())
-    await post(`${server.url}/api/v1/flags?environment=production`, JSON.stringify(flag));
+    await send(`${server.url}/api/v1/flags?environment=production`, JSON.stringify(flag));
+  if (imported !== undefined) await send(server.url + IMPORT, imported());
   const texts = Array.from({ length: count }, (_, index) => body(index));
   await server.report();
   const before = server.peakMib();
   const start = performance.now();
   let status = 0;
-  for (const text of texts) status = await post(server.url + path, text);
+  for (const text of texts) status = await send(server.url + path, text);
   const seconds = (performance.now() - start) / 1_000;
   const figures = [seconds.toFixed(1), (await server.report()).longestMs.toFixed(0)];
   const memory = (server.peakMib() - before).toFixed(0);

@@ -2,12 +2,14 @@
 export type CostlyRequest = {
   readonly name: string;
   readonly path: string;
-  /** Returns the text of the body of each request, which are sent one after the other. */
+  /** Returns the text of the body of each request, which are sent one after the other. Empty for a GET. */
   readonly body: (index: number) => string;
   /** How often the request is sent; once by default. */
   readonly count?: number;
   /** Flags that exist before. */
   readonly flags?: () => readonly object[];
+  /** Returns the body of an import that is made before. */
+  readonly imported?: () => string;
 };
 
 const CREATED_AT = '2026-01-01T00:00:00.000Z';
@@ -21,10 +23,10 @@ const importOf = (flags: readonly unknown[]): string =>
 const times = <Item>(count: number, item: (index: number) => Item): Item[] =>
   Array.from({ length: count }, (_, index) => item(index));
 
-const flag = (index: number) => ({
+const flag = (index: number, enabled = true) => ({
   key: `flag-${index}`,
   type: 'boolean',
-  enabled: true,
+  enabled,
   description: 'x'.repeat(2_000),
   variants: { on: true, off: false },
   defaultVariant: 'off',
@@ -58,7 +60,10 @@ const flagOf = (conditions: readonly object[]) => ({
 });
 const evaluationOf = (context: object): string => JSON.stringify({ flagKey: 'flag', context });
 
-const IMPORT = '/api/v1/import?overwrite=true';
+export const IMPORT = '/api/v1/import?overwrite=true';
+
+const largeImport = (enabled: boolean): string =>
+  importOf(times(10_000, index => flag(index, enabled)));
 
 const flagWith = (rules: readonly unknown[]): string =>
   JSON.stringify({ key: 'costly', enabled: true, rules });
@@ -108,7 +113,25 @@ export const COSTLY_REQUESTS: readonly CostlyRequest[] = [
   {
     name: 'import of 10,000 valid flags, 55 MiB',
     path: IMPORT,
-    body: () => importOf(times(10_000, flag)),
+    body: () => largeImport(true),
+  },
+  {
+    name: 'import that changes 10,000 flags, 55 MiB',
+    path: IMPORT,
+    imported: () => largeImport(true),
+    body: () => largeImport(false),
+  },
+  {
+    name: 'first read of a flag set of 10,000 flags',
+    path: '/api/v1/flag-set?environment=production',
+    imported: () => largeImport(true),
+    body: () => '',
+  },
+  {
+    name: 'write of a flag beside 10,000 others',
+    path: FLAGS,
+    imported: () => largeImport(true),
+    body: () => JSON.stringify({ key: 'another', enabled: true }),
   },
   {
     name: 'evaluation of 20,000 addresses with 5,000 networks',
