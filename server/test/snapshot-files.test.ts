@@ -56,6 +56,22 @@ it('a saved snapshot is read with the time of the save', async () => {
   });
 });
 
+it('a snapshot of more than a part of its text is read as it was saved', async () => {
+  const changeId = 'epoch.7.nonce';
+  const large = Array.from({ length: 40 }, (_, i) => {
+    const document = flag(`flag-${i}`, { metadata: { text: `“${'x'.repeat(20_000)}”` } });
+    return [document.key, { document, changeId }] as const;
+  });
+  const snapshot = snapshotOf(7);
+  const records = { ...snapshot.records, flags: PersistentMap.from(large) };
+  snapshots.save(ledger, () => ({ ...snapshot, records }));
+  await snapshots.flush();
+  expect(warnings).toEqual([]);
+  expect([...(open().read(ledger)?.snapshot.records.flags ?? [])]).toEqual(
+    large.toSorted(([a], [b]) => (a < b ? -1 : 1)),
+  );
+});
+
 it('many changes cause one save, of the last change', async () => {
   let revision = 0;
   for (let i = 0; i < 100; i += 1) snapshots.save(ledger, () => snapshotOf(revision));

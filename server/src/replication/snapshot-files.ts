@@ -1,14 +1,15 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
-import { open, rename, rm } from 'node:fs/promises';
+import { open, rename, rm, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import type { Clock } from '../clock.ts';
 import { formatInstant } from '../clock.ts';
 import { errorMessage } from '../error-message.ts';
 import type { Random } from '../random.ts';
+import { nextTurn } from '../slices.ts';
 import type { ChangeId } from '../store/change-id.ts';
-import { parseStored, parseRecords, serializeRecords } from '../store/serialization.ts';
+import { parseStored, parseRecords, rowsOfRecords } from '../store/serialization.ts';
 import type { DocumentRow } from '../store/serialization.ts';
 import type { Ledger, LedgerKind, Snapshot } from '../store/store.ts';
 
@@ -73,7 +74,7 @@ export const openSnapshotFiles = (options: SnapshotFilesOptions): SnapshotFiles 
       queue.schedule(path, () => {
         mkdirSync(directory, { recursive: true, mode: 0o700 });
         const draft = `${path}.${random(DRAFT_NAME_LENGTH)}`;
-        return replaceFile(path, draft, serializeSnapshot(ledger, current(), clock.now()));
+        return replaceFile(path, draft, file => writeSnapshot(file, current(), clock.now()));
       });
     },
     remove: ledger => queue.remove(pathOf(ledger)),
@@ -141,15 +142,45 @@ type Header = {
   readonly sha256: string;
 };
 
-const serializeSnapshot = <Kind extends LedgerKind>(
-  { kind }: Ledger<Kind>,
+/** The checksum before it is known: it has the same length. */
+const NO_CHECKSUM = '0'.repeat(64);
+
+/** Writes the documents as they are serialized, in slices, and then the header with their checksum. */
+const writeSnapshot = async <Kind extends LedgerKind>(
+  file: FileHandle,
   { id, records }: Snapshot<Kind>,
   savedAt: number,
-): string => {
-  const documents = JSON.stringify(serializeRecords(kind, records));
-  const header = { format: FORMAT, at: formatInstant(savedAt), id, sha256: sha256(documents) };
-  return `${JSON.stringify(header satisfies Header)}\n${documents}\n`;
+): Promise<void> => {
+  const headerWith = (checksum: string) => {
+    const header = { format: FORMAT, at: formatInstant(savedAt), id, sha256: checksum };
+    return `${JSON.stringify(header satisfies Header)}\n`;
+  };
+  const hash = createHash('sha256');
+  await file.writeFile(headerWith(NO_CHECKSUM));
+  for await (const part of documentParts(rowsOfRecords<Kind>(records))) {
+    hash.update(part);
+    await file.writeFile(part);
+  }
+  await file.writeFile('\n');
+  await file.write(headerWith(hash.digest('hex')), 0);
 };
+
+const PART_LENGTH = 262_144;
+
+/** Yields a list of documents as JSON, in parts. */
+async function* documentParts(rows: Iterable<DocumentRow>): AsyncGenerator<string, void> {
+  let part = '[';
+  let isFirst = true;
+  for (const row of rows) {
+    part += `${isFirst ? '' : ','}${JSON.stringify(row)}`;
+    isFirst = false;
+    await nextTurn();
+    if (part.length < PART_LENGTH) continue;
+    yield part;
+    part = '';
+  }
+  yield `${part}]`;
+}
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 
@@ -178,11 +209,15 @@ const readIfExists = (path: string): string | undefined => {
 };
 
 /** Replaces the file atomically: a crash leaves the old or the new file, never a part of one. */
-const replaceFile = async (path: string, draft: string, text: string): Promise<void> => {
+const replaceFile = async (
+  path: string,
+  draft: string,
+  write: (file: FileHandle) => Promise<void>,
+): Promise<void> => {
   try {
     const file = await open(draft, 'wx', 0o600);
     try {
-      await file.writeFile(text);
+      await write(file);
       await file.sync();
     } finally {
       await file.close();

@@ -6,6 +6,7 @@ import { isLarge, mapSteps, runAtOnce, runInSlices, type Steps } from '../slices
 import type { ChangeId } from './change-id.ts';
 import {
   AUDIT_BYTES,
+  CONTROL_LEDGER,
   StoreError,
   type AuditDraft,
   type AuditPosition,
@@ -13,6 +14,7 @@ import {
   type Commit,
   type Copies,
   type Documents,
+  type Ledger,
   type LedgerKind,
   type NewVersions,
   type Snapshot,
@@ -113,11 +115,6 @@ export function* rowsOfRecords<Kind extends LedgerKind>(
     for (const [key, { document, changeId }] of documents)
       yield { collection, key, text: JSON.stringify(document), changeId };
 }
-
-export const serializeRecords = <Kind extends LedgerKind>(
-  _kind: Kind,
-  records: Snapshot<Kind>['records'],
-): DocumentRow[] => [...rowsOfRecords<Kind>(records)];
 
 /**
  * Parses the writes of a change. Followers receive these, so they get what a read would return and never
@@ -297,36 +294,57 @@ export const serializeCommit = <Kind extends LedgerKind>(
   return isLarge(countDocuments(commit.writes)) ? runInSlices(steps) : runAtOnce(steps);
 };
 
-type SnapshotRows = { readonly id: ChangeId; readonly documents: DocumentRow[] };
+/** Documents of a copy of one ledger. */
+type CopyPart = {
+  readonly kind: LedgerKind;
+  readonly ledger: string;
+  readonly id: ChangeId;
+  readonly documents: DocumentRow[];
+};
 
-const serializeSnapshot = <Kind extends LedgerKind>(
-  kind: Kind,
+/** Serializes copies in parts, each of which takes a few milliseconds. */
+export function* copyParts({ control, flagSets }: Copies): Generator<string, void> {
+  if (control !== undefined) yield* partsOfCopy(CONTROL_LEDGER, control);
+  for (const [id, snapshot] of flagSets) yield* partsOfCopy({ kind: 'flagSet', id }, snapshot);
+}
+
+const COPY_PART_LENGTH = 262_144;
+
+function* partsOfCopy<Kind extends LedgerKind>(
+  { kind, id: ledger }: Ledger<Kind>,
   { id, records }: Snapshot<Kind>,
-): SnapshotRows => ({ id, documents: serializeRecords(kind, records) });
+): Generator<string, void> {
+  let documents: DocumentRow[] = [];
+  let length = 0;
+  const part = () => JSON.stringify({ kind, ledger, id, documents } satisfies CopyPart);
+  for (const row of rowsOfRecords<Kind>(records)) {
+    documents.push(row);
+    length += row.text.length;
+    if (length < COPY_PART_LENGTH) continue;
+    yield part();
+    [documents, length] = [[], 0];
+  }
+  // A ledger without documents has one part.
+  yield part();
+}
 
-const parseSnapshot = <Kind extends LedgerKind>(
-  kind: Kind,
-  { id, documents }: SnapshotRows,
-): Snapshot<Kind> => ({ id, records: parseRecords(kind, documents) });
-
-export const serializeCopies = ({ control, flagSets }: Copies): string =>
-  JSON.stringify({
-    control: control && serializeSnapshot('control', control),
-    flagSets: [...flagSets].map(([id, each]) => [id, serializeSnapshot('flagSet', each)]),
-  });
-
-type CopiesRows = {
-  readonly control?: SnapshotRows;
-  readonly flagSets: readonly (readonly [ledger: string, rows: SnapshotRows])[];
-};
-
-export const parseCopies = (text: string): Copies => {
-  const { control, flagSets } = parseStored<CopiesRows>(text, 'copies of ledgers');
-  return {
-    control: control && parseSnapshot('control', control),
-    flagSets: new Map(flagSets.map(([id, rows]) => [id, parseSnapshot('flagSet', rows)])),
-  };
-};
+/** Parses copies from all of their parts. */
+export function* copySteps(parts: Iterable<string>): Steps<Copies> {
+  const ledgers = new Map<string, CopyPart>();
+  for (const text of parts) {
+    const part = parseStored<CopyPart>(text, 'copies of ledgers');
+    const known = ledgers.get(part.ledger);
+    if (known === undefined) ledgers.set(part.ledger, part);
+    else known.documents.push(...part.documents);
+    yield;
+  }
+  let control: Snapshot<'control'> | undefined;
+  const flagSets = new Map<string, Snapshot<'flagSet'>>();
+  for (const { kind, ledger, id, documents } of ledgers.values())
+    if (kind === 'control') control = { id, records: yield* recordSteps(kind, documents) };
+    else flagSets.set(ledger, { id, records: yield* recordSteps(kind, documents) });
+  return { control, flagSets };
+}
 
 export function* versionSteps({ flags = [], segments = [] }: NewVersions): Steps<VersionRow[]> {
   return [

@@ -1,11 +1,11 @@
-import { runInSlices } from '../../slices.ts';
+import { mapInSlices, runInSlices } from '../../slices.ts';
 import { revisionOf } from '../change-id.ts';
 import {
-  parseCopies,
+  copyParts,
+  copySteps,
   parseStored,
   serializeAuditDraft,
-  serializeCopies,
-  serializeRecords,
+  rowsOfRecords,
   versionSteps,
 } from '../serialization.ts';
 import type {
@@ -30,6 +30,8 @@ import {
 import { collectionsOf, FORMAT } from './keys.ts';
 import { asList, asText, optional } from './reply.ts';
 
+/** Entries of the stream in one reply: what a turn of the event loop parses in a few milliseconds. */
+const ENTRIES_PER_READ = 8;
 /** A request and its offers are removed after this time, even if the server that made it has ended. */
 const REQUEST_TTL_MS = 120_000;
 /** The time that Redis may take to return all offers, which can be as large as the data of the installation. */
@@ -60,9 +62,12 @@ export const recoveryOn = (context: RedisContext): Recovery => {
       await replyOf(connections.send('pexpire', [restore, REQUEST_TTL_MS]));
     },
     async offerCopies({ server, copies }) {
-      const text = copies === undefined ? '' : serializeCopies(copies);
-      const args = [restore, 'NOMKSTREAM', '*', 'server', server, 'copies', text];
-      await replyOf(sendLarge(context, restore, bytesOf(args), send => send('xadd', args)));
+      const add = (name: string, text: string) =>
+        replyOf(
+          connections.send('xadd', [restore, 'NOMKSTREAM', '*', 'server', server, name, text]),
+        );
+      for (const part of copies === undefined ? [] : copyParts(copies)) await add('part', part);
+      await add('copies', copies === undefined ? 'announced' : 'complete');
     },
     offers: () => readOffers(context),
     async endRequest() {
@@ -78,10 +83,19 @@ const parseRequest = (entry: unknown): CopyRequest | undefined => {
   return name === 'request' ? parseStored<CopyRequest>(text, 'a request for copies') : undefined;
 };
 
-const parseOffer = (entry: unknown): CopyOffer[] => {
-  const [name, server = '', , text = ''] = fieldsOf(entry);
-  if (name !== 'server') return [];
-  return [{ server, copies: text === '' ? undefined : parseCopies(text) }];
+/** The parts of a server's copies come before the entry that completes its offer. */
+const parseOffers = async (entries: readonly unknown[]): Promise<CopyOffer[]> => {
+  const offers: CopyOffer[] = [];
+  const parts = new Map<string, string[]>();
+  for (const [name, server = '', field, text = ''] of entries.map(fieldsOf)) {
+    if (name !== 'server') continue;
+    const ofServer = parts.get(server) ?? [];
+    parts.set(server, ofServer);
+    if (field === 'part') ofServer.push(text);
+    else if (text === 'announced') offers.push({ server, copies: undefined });
+    else offers.push({ server, copies: await runInSlices(copySteps(ofServer)) });
+  }
+  return offers;
 };
 
 const fieldsOf = (entry: unknown): readonly string[] => asList(asList(entry)[1]).map(asText);
@@ -89,8 +103,14 @@ const fieldsOf = (entry: unknown): readonly string[] => asList(asList(entry)[1])
 const readOffers = async ({ connections, keys }: RedisContext): Promise<CopyOffer[]> => {
   const connection = await connections.open(keys.restore, READ_OFFERS_MS);
   try {
-    const entries = await replyOf(connection.send('xrange', [keys.restore, '-', '+']));
-    return asList(entries).flatMap(parseOffer);
+    const entries: unknown[] = [];
+    for (let after = '-'; ;) {
+      const range = [keys.restore, after, '+', 'COUNT', ENTRIES_PER_READ];
+      const read = asList(await replyOf(connection.send('xrange', range)));
+      entries.push(...read);
+      if (read.length < ENTRIES_PER_READ) return await parseOffers(entries);
+      after = `(${asText(asList(read.at(-1))[0])}`;
+    }
   } finally {
     connection.close();
   }
@@ -104,6 +124,15 @@ const restoreLedger = async <Kind extends LedgerKind>(
 ): Promise<void> => {
   const { kind } = ledger;
   const versionRows = await runInSlices(versionSteps(versions));
+  const documents = await mapInSlices(
+    rowsOfRecords<Kind>(records),
+    ({ collection, key, changeId, text }) => [
+      collectionNumber(kind, collection),
+      key,
+      changeId,
+      text,
+    ],
+  );
   const args = [
     FORMAT,
     id,
@@ -113,12 +142,7 @@ const restoreLedger = async <Kind extends LedgerKind>(
     collectionsOf(kind).length,
     ...audit.map(serializeAuditDraft).flatMap(auditArguments),
     ...versionRows.flatMap(row => versionArguments(kind, row)),
-    ...serializeRecords(kind, records).flatMap(row => [
-      collectionNumber(kind, row.collection),
-      row.key,
-      row.changeId,
-      row.text,
-    ]),
+    ...documents.flat(),
   ];
   const allKeys = keysToWrite(context, ledger);
   const head = context.keys.head(ledger);
