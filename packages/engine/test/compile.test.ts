@@ -6,6 +6,7 @@ import {
   diffFlagSets,
   evaluate,
   evaluateAll,
+  findDependents,
   type CompiledFlagSet,
 } from '../src/index.ts';
 import { PersistentMap } from '../src/persistent-map.ts';
@@ -136,6 +137,34 @@ describe('compiling with the previous set', () => {
       }),
       { numRuns: 300 },
     );
+  });
+
+  test('with the keys of a change, reads no other flag', () => {
+    const read: unknown[] = [];
+    const traced = (flags: Definitions) =>
+      new Proxy(flags, {
+        getOwnPropertyDescriptor(target, name) {
+          read.push(name);
+          return Reflect.getOwnPropertyDescriptor(target, name);
+        },
+        ownKeys(target) {
+          read.push('all');
+          return Reflect.ownKeys(target);
+        },
+      });
+    const rules = [{ conditions: [{ flag: 'a', variants: ['on'] }], variant: 'off' }];
+    const flags = { a: simple(), b: simple(), c: simple(), dependent: simple({ rules }) };
+    const before = { flags: traced(flags) };
+    const compiled = compile(before);
+    findDependents(before);
+    read.length = 0;
+    const after = { flags: traced({ ...flags, a: simple({ enabled: false }) }) };
+    const hint = { flags: ['a'], segments: [] };
+    const next = compile(after, compiled, hint);
+    expect(diffFlagSets(before, after, hint).affected).toEqual(['a', 'dependent']);
+    expect(new Set(read)).toEqual(new Set(['a', 'dependent']));
+    expect(next.lazyFlags.get('b')).toBe(compiled.lazyFlags.get('b'));
+    expect(next.lazyFlags.get('dependent')).not.toBe(compiled.lazyFlags.get('dependent'));
   });
 
   test('reuses the result objects of unchanged flags', () => {
