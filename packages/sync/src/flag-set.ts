@@ -92,7 +92,9 @@ const flagSetResource = (address: Address): SyncedResource<FlagSet, FlagSetChang
   initialEvents: ['set', 'current'],
   events,
   streamRequest: flagSet =>
-    buildRequest(address, 'flag-set/stream', { headers: header('last-event-id', flagSet?.id) }),
+    buildRequest(address, 'flag-set/stream', {
+      headers: { accept: 'text/event-stream', ...header('last-event-id', flagSet?.id) },
+    }),
   pollRequest: etag =>
     buildRequest(address, 'flag-set', { headers: header('if-none-match', etag) }),
   parse: parseFlagSet,

@@ -1,6 +1,7 @@
 import type { Agent, IncomingMessage } from 'node:http';
 
-import type { Transport } from './network.ts';
+import { decode } from './decode.ts';
+import { acceptedCodings, type Transport } from './network.ts';
 
 /** The headers that a `fetch` of Node.js adds. Some gateways refuse requests without them. */
 const DEFAULT_HEADERS = { accept: '*/*', 'user-agent': 'node' };
@@ -14,10 +15,12 @@ export const openDirectTransport = async (server: string): Promise<Transport> =>
 
   const send = (url: string, { method = 'GET', headers, body, signal }: RequestInit) =>
     new Promise<IncomingMessage>((resolve, reject) => {
+      const sent = new Headers(headers);
+      sent.set('accept-encoding', acceptedCodings(sent));
       const options = {
         agent,
         method,
-        headers: { ...DEFAULT_HEADERS, ...Object.fromEntries(new Headers(headers)) },
+        headers: { ...DEFAULT_HEADERS, ...Object.fromEntries(sent) },
         ...(signal && { signal }),
       };
       const request = http.request(url, options, resolve);
@@ -29,7 +32,8 @@ export const openDirectTransport = async (server: string): Promise<Transport> =>
   return {
     async fetch(input, init = {}) {
       const message = await send(input instanceof Request ? input.url : String(input), init);
-      if (!NO_BODY.has(message.statusCode)) return toResponse(message, Readable.toWeb(message));
+      if (!NO_BODY.has(message.statusCode))
+        return toResponse(message, Readable.toWeb(await decode(message)));
       // Frees the connection.
       message.resume();
       return toResponse(message, null);

@@ -10,6 +10,10 @@ export type Transport = {
   readonly retire: () => void;
 };
 
+/** The content codings to request. Without any for streams, no proxy buffers them to compress them. */
+export const acceptedCodings = (headers: Headers): string =>
+  headers.get('accept') === 'text/event-stream' ? 'identity' : 'br, gzip';
+
 /**
  * Opens a transport for the first request, and another one whenever connections are renewed. The connections of
  * the global `fetch` belong to the whole process, so a provider cannot renew them.

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import type { Runtime } from '@pennon/sync';
 import type { Dispatcher } from 'undici';
 
-import type { Transport } from './network.ts';
+import { acceptedCodings, type Transport } from './network.ts';
 
 /** Opens connections through a proxy. Their library is loaded with the first request. */
 export const openProxiedTransport = async (address: string): Promise<Transport> => {
@@ -17,11 +17,13 @@ export const openProxiedTransport = async (address: string): Promise<Transport> 
     { method = 'GET', headers, body = null, signal = null, redirect } = {},
   ) => {
     const url = new URL(input instanceof Request ? input.url : input);
+    const sent = new Headers(headers);
+    sent.set('accept-encoding', acceptedCodings(sent));
     pending += 1;
     try {
       const response = await fetchWith(url, {
         method,
-        headers: [...new Headers(headers), ...headersForProxy(url, proxy)],
+        headers: [...sent, ...headersForProxy(url, proxy)],
         // The types of the library differ from those of Node.js, except for text.
         body: body === null ? null : await new Response(body).text(),
         signal,

@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 
+from ._decode import decode
 from ._errors import SyncError, error_from_response, to_sync_error
 from ._redirects import MAX_REDIRECTS, REDIRECTS, redirected_path, too_many_redirects
 
@@ -115,7 +116,8 @@ class Response:
         self._connection = connection
 
     def read(self) -> bytes:
-        return self._response.read()
+        """Returns the body without its content coding. Raises SyncError if it is not valid."""
+        return decode(self._response.read(), self.headers.get("content-encoding", "identity"))
 
     def chunks(self) -> Iterator[bytes]:
         """Yields the body as it arrives. Raises SyncError at its end: a stream should not end."""
@@ -151,7 +153,10 @@ class Connection:
     ) -> Response:
         """Sends a request and returns when the response begins. Raises SyncError unless it is
         200 or 304."""
-        sent = {**self._address.network.headers}
+        # Streams are sent as they are, so that no proxy buffers them to compress them.
+        is_stream = headers.get("accept") == "text/event-stream"
+        coding = "identity" if is_stream else "gzip"
+        sent = {**self._address.network.headers, "accept-encoding": coding}
         sent |= {name: value for name, value in headers.items() if value is not None}
         sent |= {"authorization": f"Bearer {self._address.key}", **self._route.headers}
         try:
@@ -220,7 +225,7 @@ class Connection:
 def _error_in(response: Response) -> object:
     try:
         body = json.loads(response.read())
-    except (OSError, ValueError, RecursionError, http.client.HTTPException):
+    except (OSError, ValueError, RecursionError, SyncError, http.client.HTTPException):
         return None
     return body.get("error") if isinstance(body, dict) else None
 
