@@ -57,7 +57,7 @@ export const createBulkEvaluation = async (
     if (isChecked && turns.isOver()) await turns.next();
   }
   return {
-    body: toByteString(`${head}${texts.join(',')}}}`),
+    body: `${head}${texts.join(',')}}}`,
     etag: `"${hash('sha256', digests, 'base64url').slice(0, TAG_LENGTH)}"`,
     counters,
   };
@@ -67,6 +67,7 @@ export const createBulkEvaluation = async (
 type Member = {
   /** The flag set that has the version in the text. */
   readonly flagSetId: ChangeId;
+  /** A string of bytes. */
   readonly text: string;
   readonly digest: string;
   readonly counter: Counter;
@@ -91,7 +92,7 @@ const createMember = (evaluation: Evaluation, view: FlagSetView, counterOf: Coun
   const result = `${withVersion(openTextOf(evaluation), versionOf(view, evaluation))}}`;
   return {
     flagSetId,
-    text: `${JSON.stringify(flagKey)}:${result}`,
+    text: toByteString(`${JSON.stringify(flagKey)}:${result}`),
     digest: hash('sha256', result, 'base64url').slice(0, DIGEST_LENGTH),
     counter: counterOf(environment, flagKey, reason, !isNotFound(evaluation)),
   };
