@@ -5,7 +5,7 @@ import { asMalformed, compileFlag } from './flags.ts';
 import { analyzeGraph, type GraphPosition, type GraphNode } from './graph.ts';
 import type { CompiledFlag, CompiledFlagSet, LazySegment, LazyFlag } from './model.ts';
 import { PersistentMap } from './persistent-map.ts';
-import type { Problem } from './problems.ts';
+import type { Finding, Problem } from './problems.ts';
 import type { RegexEngine } from './re2-subset.ts';
 import { lazySegment } from './segments.ts';
 
@@ -83,50 +83,62 @@ const itemsAfter = <Item>(
       .map(key => [key, definitions.has(key) ? createItem(key) : null]),
   );
 
-/** Computes a value on the first call and keeps it. */
-const lazily = <Value>(compute: () => Value): (() => Value) => {
-  let computed: { readonly value: Value } | undefined;
-  return () => (computed ??= { value: compute() }).value;
-};
+/**
+ * A class, because V8 makes a hash table of an object with accessors of its own, which is slow to read, and every
+ * evaluation reads this one.
+ */
+class FlagSetOfEnvelope implements CompiledFlagSet {
+  readonly refused: boolean;
+  readonly contents: Envelope;
+  readonly lazyFlags: LazyFlags;
+  readonly lazySegments: LazySegments;
+  readonly regexEngine: RegexEngine | undefined;
+  readonly #deps: FlagSetDeps;
+  #flagKeys: readonly string[] | undefined;
+  #problems: readonly Problem[] | undefined;
 
-const compiledSet = (
-  envelope: Envelope,
-  lazyFlags: LazyFlags,
-  lazySegments: LazySegments,
-  regexEngine: RegexEngine | undefined,
-): CompiledFlagSet => {
-  const flagKeys = lazily(() => Object.freeze(envelope.flags.keyList()));
-  const lookup = {
-    flag: (key: string) => lazyFlags.get(key),
-    segment: (key: string) => lazySegments.get(key)?.compiled(),
-  };
-  const deps: FlagSetDeps = { contents: envelope, lazyFlags, lookup, regexEngine };
-  const compiledFlag = (lazyFlag: LazyFlag): CompiledFlag | undefined => {
-    if (lazyFlag.compiled === undefined) compileLazyFlag(deps, lazyFlag.key);
+  constructor(
+    envelope: Envelope,
+    lazyFlags: LazyFlags,
+    lazySegments: LazySegments,
+    regexEngine: RegexEngine | undefined,
+  ) {
+    this.refused = envelope.refused;
+    this.contents = envelope;
+    this.lazyFlags = lazyFlags;
+    this.lazySegments = lazySegments;
+    this.regexEngine = regexEngine;
+    const lookup = {
+      flag: (key: string) => lazyFlags.get(key),
+      segment: (key: string) => lazySegments.get(key)?.compiled(),
+    };
+    this.#deps = { contents: envelope, lazyFlags, lookup, regexEngine };
+  }
+
+  get flagKeys(): readonly string[] {
+    return (this.#flagKeys ??= Object.freeze(this.contents.flags.keyList()));
+  }
+
+  get problems(): readonly Problem[] {
+    return (this.#problems ??= [
+      ...this.contents.problems,
+      ...this.flagKeys.flatMap(this.problemsOf),
+    ]);
+  }
+
+  readonly compiledFlag = (lazyFlag: LazyFlag): CompiledFlag | undefined => {
+    if (lazyFlag.compiled === undefined) compileLazyFlag(this.#deps, lazyFlag.key);
     return lazyFlag.compiled;
   };
-  const problemsOf = (key: string): readonly Problem[] => {
-    const lazyFlag = lazyFlags.get(key);
-    return (lazyFlag && compiledFlag(lazyFlag)?.problems) ?? [];
+
+  readonly problemsOf = (key: string): readonly Problem[] => {
+    const lazyFlag = this.lazyFlags.get(key);
+    return (lazyFlag && this.compiledFlag(lazyFlag)?.problems) ?? [];
   };
-  const problems = lazily(() => [...envelope.problems, ...flagKeys().flatMap(problemsOf)]);
-  return {
-    get flagKeys() {
-      return flagKeys();
-    },
-    refused: envelope.refused,
-    get problems() {
-      return problems();
-    },
-    problemsOf,
-    problemsOfSegment: key => lazySegments.get(key)?.compiled().findings ?? [],
-    contents: envelope,
-    lazyFlags,
-    lazySegments,
-    compiledFlag,
-    regexEngine,
-  };
-};
+
+  readonly problemsOfSegment = (key: string): readonly Finding[] =>
+    this.lazySegments.get(key)?.compiled().findings ?? [];
+}
 
 /**
  * Compiles a flag set, reusing unchanged flags from `previous`. With `hint`, compares only the flags and segments
@@ -150,14 +162,14 @@ export const compileWith =
     const createSegment = (key: string) => lazySegment(key, segments.get(key), regexEngine);
     // A flag with a regular expression is PARSE_ERROR if it was compiled without an engine for it.
     if (previous?.regexEngine !== regexEngine || previous === undefined)
-      return compiledSet(
+      return new FlagSetOfEnvelope(
         envelope,
         itemsFor(flags, newLazyFlag),
         itemsFor(segments, createSegment),
         regexEngine,
       );
     const stale = staleKeys(previous.contents, envelope, hint);
-    return compiledSet(
+    return new FlagSetOfEnvelope(
       envelope,
       itemsAfter(previous.lazyFlags, flags, stale.flags, newLazyFlag),
       itemsAfter(previous.lazySegments, segments, stale.segments, createSegment),

@@ -85,13 +85,13 @@ const anyOf = (conditions: readonly CompiledCondition[]): Predicate => {
 const negateIf = (isNegated: boolean, holds: Predicate): Predicate =>
   isNegated ? (context, evaluationId) => !holds(context, evaluationId) : holds;
 
-/** Short strings, which most attributes are, go straight to the test. */
+/** Numbers and short strings, which most attributes are, go straight to the test. */
 const passes =
   (read: AttributeReader, test: ValueTest, entry: OperatorEntry) => (context: Attributes) => {
     const value = read(context);
-    return typeof value === 'string' && value.length <= LONG_TEXT
-      ? test(value)
-      : value !== undefined && anyPasses(value, test, entry);
+    if (typeof value === 'string' && value.length <= LONG_TEXT) return test(value);
+    if (typeof value === 'number') return test(value);
+    return value !== undefined && anyPasses(value, test, entry);
   };
 
 const isPresent = (read: AttributeReader) => (context: Attributes) => read(context) !== undefined;

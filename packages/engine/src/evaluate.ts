@@ -1,43 +1,9 @@
 import type { Evaluation } from '@pennon/schema';
 
-import { attributesOf, toBucketingValue, type Attributes } from './attributes.ts';
-import { DRAWS, orderedHash } from './hash.ts';
-import type { Band, CompiledFlag, CompiledFlagSet, CompiledRule, LazyFlag } from './model.ts';
+import { attributesOf, type Attributes } from './attributes.ts';
+import type { CompiledFlagSet, LazyFlag } from './model.ts';
 import { notFound, tooMuchWork } from './results.ts';
 import { addWork, resetWork, WORK_EXCEEDED, workDone } from './work.ts';
-
-/** Finds the band with this ordered hash. The bands of a split include every hash. */
-const bandOf = (bands: readonly Band[], hash: number): Band | undefined => {
-  for (const band of bands) if (hash < band.untilHash) return band;
-  return undefined;
-};
-
-/** Returns the result of a rule with conditions that hold; undefined if it does not admit the subject. */
-export const serveRule = (rule: CompiledRule, context: Attributes): Evaluation | undefined => {
-  const { threshold, thresholdHash, drawSeed } = rule.admission;
-  if (threshold === 0) return undefined;
-  if (threshold === DRAWS && rule.serve.kind === 'variant') return rule.serve.result;
-  const value = toBucketingValue(rule.readBucketBy(context));
-  if (value === undefined) return rule.targetingKeyMissing;
-  if (threshold < DRAWS && orderedHash(value, drawSeed) >= thresholdHash) return undefined;
-  if (rule.serve.kind === 'variant') return rule.serve.result;
-  return bandOf(rule.serve.bands, orderedHash(value, rule.serve.drawSeed))?.result;
-};
-
-/** Malformed and disabled flags first, then the first rule that serves, then the default variant. */
-const evaluateFlag = (
-  flag: CompiledFlag,
-  context: Attributes,
-  evaluationId: number,
-): Evaluation => {
-  if (flag.fixedResult !== undefined) return flag.fixedResult;
-  for (const rule of flag.rules) {
-    if (!rule.holds(context, evaluationId)) continue;
-    const result = serveRule(rule, context);
-    if (result !== undefined) return result;
-  }
-  return flag.defaultResult;
-};
 
 let lastEvaluationId = 0;
 
@@ -57,7 +23,7 @@ export const evaluateMemoized = (
   if (lazyFlag.evaluationId === evaluationId) addWork(lazyFlag.work);
   else if (compiled !== undefined) {
     const before = workDone();
-    lazyFlag.result = evaluateFlag(compiled, context, evaluationId);
+    lazyFlag.result = compiled.fixedResult ?? compiled.resultFor(context, evaluationId);
     lazyFlag.work = workDone() - before;
     lazyFlag.evaluationId = evaluationId;
   }
@@ -77,11 +43,13 @@ export const evaluate = (
   context: unknown,
 ): Evaluation => {
   const lazyFlag = compiled.lazyFlags.get(flagKey);
-  const flag = lazyFlag && (lazyFlag.compiled ?? compiled.compiledFlag(lazyFlag));
+  if (lazyFlag === undefined) return notFound(flagKey);
+  const flag = lazyFlag.compiled ?? compiled.compiledFlag(lazyFlag);
   if (flag === undefined) return notFound(flagKey);
+  if (flag.fixedResult !== undefined) return flag.fixedResult;
   resetWork();
   try {
-    return evaluateFlag(flag, attributesOf(context), flag.dependsOnFlags ? newEvaluationId() : 0);
+    return flag.resultFor(attributesOf(context), flag.dependsOnFlags ? newEvaluationId() : 0);
   } catch (error) {
     return resultOfError(error, flagKey);
   }

@@ -1,7 +1,7 @@
 import type { Evaluation } from '@pennon/schema';
 
 import { attributesOf, toBucketingValue, type Attributes } from './attributes.ts';
-import { evaluate, newEvaluationId, serveRule } from './evaluate.ts';
+import { evaluate, newEvaluationId } from './evaluate.ts';
 import { explainCondition, traceConditions, type TraceScope } from './explain-conditions.ts';
 import { codeSpan, quote, truncate } from './format.ts';
 import { draw, DRAWS } from './hash.ts';
@@ -48,7 +48,7 @@ type DrawTraces = { readonly admission?: AdmissionTrace; readonly split?: SplitT
 /** Repeats the draws of the evaluation. At 0 %, and at 100 % without a split, there are none. */
 const traceDraws = (rule: CompiledRule, context: Attributes): DrawTraces => {
   const { threshold } = rule.admission;
-  const value = threshold === 0 ? undefined : toBucketingValue(rule.readBucketBy(context));
+  const value = threshold === 0 ? undefined : toBucketingValue(rule.readUnit(context));
   if (value === undefined) return {};
   const admission = threshold === DRAWS ? undefined : traceAdmission(rule, value);
   const split = admission?.admitted === false ? undefined : traceSplit(rule, value);
@@ -113,7 +113,7 @@ const traceRule = (rule: CompiledRule, index: number, scope: TraceScope): Traced
     const trace = { ...identity, outcome: 'conditionsFailed', why: failure, conditions } as const;
     return { trace, result: undefined };
   }
-  const result = serveRule(rule, scope.context);
+  const result = rule.resultFor(scope.context);
   const draws = traceDraws(rule, scope.context);
   const why = explainOutcome(rule, result, draws);
   const trace = { ...identity, outcome: outcomeOf(result), why, conditions, ...draws };

@@ -16,7 +16,7 @@ import { below, type Problem, type Report } from './problems.ts';
 import { withSizeLimit } from './re2-subset.ts';
 import { checkRequires } from './requires.ts';
 import { malformed, notServed, served, type FlagInfo, type Metadata } from './results.ts';
-import { compileRules, readSeed, readVariant } from './rules.ts';
+import { compileRules, firstResult, readSeed, readVariant } from './rules.ts';
 import { TYPES } from './values.ts';
 
 const MAX_NAME_LENGTH = 100;
@@ -187,6 +187,7 @@ export const asMalformed = (
     key: base.key,
     fixedResult: result,
     rules: [],
+    resultFor: () => result,
     defaultResult: result,
     dependsOnFlags: false,
     problems: [first, ...others],
@@ -195,14 +196,26 @@ export const asMalformed = (
   };
 };
 
-const asCompiled = (base: CompiledFlagBase, parsed: ParsedFlag): CompiledFlag => ({
-  ...base,
-  fixedResult: parsed.enabled ? undefined : notServed(parsed.flagInfo, 'DISABLED'),
-  rules: parsed.rules,
-  defaultResult: defaultResultOf(parsed),
-  dependsOnFlags: base.referencedFlags.size > 0,
-  problems: [],
-});
+const fixedResultOf = ({ enabled, flagInfo, rules }: ParsedFlag, defaultResult: Evaluation) => {
+  if (!enabled) return notServed(flagInfo, 'DISABLED');
+  return rules.length === 0 ? defaultResult : undefined;
+};
+
+/** Names every field instead of spreading `base`: V8 then keeps all of them in the object itself. */
+const asCompiled = (base: CompiledFlagBase, parsed: ParsedFlag): CompiledFlag => {
+  const defaultResult = defaultResultOf(parsed);
+  return {
+    key: base.key,
+    fixedResult: fixedResultOf(parsed, defaultResult),
+    rules: parsed.rules,
+    resultFor: firstResult(parsed.rules, defaultResult),
+    defaultResult,
+    dependsOnFlags: base.referencedFlags.size > 0,
+    problems: [],
+    referencedFlags: base.referencedFlags,
+    depth: base.depth,
+  };
+};
 
 /** Compiles one flag. Its flag set, which knows the other flags, checks cycles and depth. */
 export const compileFlag = (key: string, raw: unknown, deps: CompileDeps): CompiledFlag => {

@@ -1,4 +1,4 @@
-import type { Evaluation, Failed, NotServed, Served } from '@pennon/schema';
+import type { Evaluation, Served } from '@pennon/schema';
 
 import type { AttributeReader, Attributes } from './attributes.ts';
 import type { Contents } from './envelope.ts';
@@ -80,17 +80,18 @@ export type CompiledRule = {
   readonly admission: Admission;
   readonly serve: Serve;
   readonly bucketBy: string;
-  readonly readBucketBy: AttributeReader;
-  readonly targetingKeyMissing: Failed;
+  readonly readUnit: AttributeReader;
+  /** Returns the result if the conditions hold; undefined if the rule does not admit the subject. */
+  readonly resultFor: (context: Attributes) => Evaluation | undefined;
 };
-
-/** The result of a flag that is malformed or disabled, for every context. */
-export type FixedResult = Failed | NotServed;
 
 export type CompiledFlag = {
   readonly key: string;
-  readonly fixedResult: FixedResult | undefined;
+  /** The result for every context, if the flag is malformed, is disabled or has no rules. */
+  readonly fixedResult: Evaluation | undefined;
   readonly rules: readonly CompiledRule[];
+  /** Returns the result for a context if there is no fixed one. */
+  readonly resultFor: (context: Attributes, evaluationId: number) => Evaluation;
   readonly defaultResult: Evaluation;
   /** Whether a condition evaluates another flag, so that the evaluation needs an id. */
   readonly dependsOnFlags: boolean;

@@ -1,9 +1,9 @@
-import type { Rule, SplitEntry } from '@pennon/schema';
+import type { Evaluation, Rule, SplitEntry } from '@pennon/schema';
 
-import { attributeReader } from './attributes.ts';
+import { attributeReader, toBucketingValue } from './attributes.ts';
 import { compileConditions, allOf, type CompileDeps } from './conditions.ts';
 import { describe, joinQuoted, quote } from './format.ts';
-import { ADMISSION_DRAW, DRAWS, drawSeed, lowestHash, VARIANT_DRAW } from './hash.ts';
+import { ADMISSION_DRAW, DRAWS, drawSeed, lowestHash, orderedHash, VARIANT_DRAW } from './hash.ts';
 import {
   fieldNames,
   hasLength,
@@ -14,7 +14,14 @@ import {
   unknownNames,
   type RawObject,
 } from './json.ts';
-import type { Admission, Band, CompiledCondition, CompiledRule, Serve } from './model.ts';
+import type {
+  Admission,
+  Band,
+  CompiledCondition,
+  CompiledFlag,
+  CompiledRule,
+  Serve,
+} from './model.ts';
 import { below, type Report } from './problems.ts';
 import { served, targetingKeyMissing, type FlagInfo } from './results.ts';
 
@@ -230,6 +237,53 @@ const admissionBelow = (threshold: number, seed: string): Admission => ({
   thresholdHash: lowestHash(threshold),
 });
 
+/** Finds the band with this ordered hash. The bands of a split include every hash. */
+const bandOf = (bands: readonly Band[], hash: number): Band | undefined => {
+  for (const band of bands) if (hash < band.untilHash) return band;
+  return undefined;
+};
+
+/** What decides the result of a rule after its conditions. */
+type RuleTail = Pick<CompiledRule, 'admission' | 'serve' | 'bucketBy' | 'readUnit'>;
+
+const resultOf = (
+  { admission, serve, bucketBy, readUnit }: RuleTail,
+  flagKey: string,
+): CompiledRule['resultFor'] => {
+  const { threshold, thresholdHash, drawSeed: admissionSeed } = admission;
+  if (threshold === 0) return () => undefined;
+  if (threshold === DRAWS && serve.kind === 'variant') return () => serve.result;
+  const withoutUnit = targetingKeyMissing(flagKey, bucketBy);
+  return context => {
+    const value = toBucketingValue(readUnit(context));
+    if (value === undefined) return withoutUnit;
+    if (threshold < DRAWS && orderedHash(value, admissionSeed) >= thresholdHash) return undefined;
+    if (serve.kind === 'variant') return serve.result;
+    return bandOf(serve.bands, orderedHash(value, serve.drawSeed))?.result;
+  };
+};
+
+/** Returns the function that finds the result of the first rule that serves. One rule, which is common, needs no loop. */
+export const firstResult = (
+  rules: readonly CompiledRule[],
+  defaultResult: Evaluation,
+): CompiledFlag['resultFor'] => {
+  const [first] = rules;
+  if (first !== undefined && rules.length === 1) {
+    const { holds, resultFor } = first;
+    return (context, evaluationId) =>
+      (holds(context, evaluationId) ? resultFor(context) : undefined) ?? defaultResult;
+  }
+  return (context, evaluationId) => {
+    for (const rule of rules) {
+      if (!rule.holds(context, evaluationId)) continue;
+      const result = rule.resultFor(context);
+      if (result !== undefined) return result;
+    }
+    return defaultResult;
+  };
+};
+
 const compileRule = (raw: unknown, path: string, scope: RuleScope): CompiledRule | undefined => {
   const { flagInfo, report } = scope;
   if (!isObject(raw)) {
@@ -246,18 +300,16 @@ const compileRule = (raw: unknown, path: string, scope: RuleScope): CompiledRule
   const bucketBy = readBucketBy(raw, path, report);
   const seed = readSeed(raw, path, flagInfo.seed, report);
   const serve = compileServe(raw, path, { id, seed, threshold }, scope);
-  return (
-    serve && {
-      id,
-      conditions,
-      holds: allOf(conditions),
-      admission: admissionBelow(threshold, seed),
-      serve,
-      bucketBy,
-      readBucketBy: attributeReader(bucketBy),
-      targetingKeyMissing: targetingKeyMissing(flagInfo.key, bucketBy),
-    }
-  );
+  if (serve === undefined) return undefined;
+  const admission = admissionBelow(threshold, seed);
+  const tail = { admission, serve, bucketBy, readUnit: attributeReader(bucketBy) };
+  return {
+    id,
+    conditions,
+    holds: allOf(conditions),
+    resultFor: resultOf(tail, flagInfo.key),
+    ...tail,
+  };
 };
 
 const reportRepeatedIds = (rules: readonly unknown[], report: Report): void => {

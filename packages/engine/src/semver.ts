@@ -64,28 +64,25 @@ const MAX_PLAIN_DIGITS = 9;
  * Compares a version of three short numbers, such as 12.0.4, without making any object, because most versions
  * are of that form. Returns undefined for all others, also if they are invalid.
  */
-const comparePlain = (text: string, [major, minor, patch]: PlainNumbers): number | undefined => {
+const comparePlain = (text: string, required: PlainNumbers): number | undefined => {
   let order = 0;
-  let dots = 0;
-  let number = 0;
-  let digits = 0;
-  for (let index = 0; index <= text.length; index += 1) {
-    const code = index < text.length ? text.charCodeAt(index) : DOT;
-    if (code === DOT) {
-      if (digits === 0 || dots === 3) return undefined;
-      if (order === 0) order = number - (dots === 0 ? major : dots === 1 ? minor : patch);
-      dots += 1;
-      number = 0;
-      digits = 0;
-      continue;
+  let index = 0;
+  for (let part = 0; part < 3; part += 1) {
+    const start = index;
+    let number = 0;
+    for (; index < text.length; index += 1) {
+      const digit = text.charCodeAt(index) - ZERO;
+      if (digit < 0 || digit > 9) break;
+      number = (Math.imul(number, 10) + digit) | 0;
     }
-    const digit = code - ZERO;
-    const hasLeadingZero = number === 0 && digits > 0;
-    if (digit < 0 || digit > 9 || hasLeadingZero || digits === MAX_PLAIN_DIGITS) return undefined;
-    number = number * 10 + digit;
-    digits += 1;
+    const digits = index - start;
+    const hasLeadingZero = digits > 1 && text.charCodeAt(start) === ZERO;
+    if (digits === 0 || digits > MAX_PLAIN_DIGITS || hasLeadingZero) return undefined;
+    if (part < 2 ? text.charCodeAt(index) !== DOT : index < text.length) return undefined;
+    index += 1;
+    if (order === 0) order = number - (required[part] ?? 0);
   }
-  return dots === 3 ? order : undefined;
+  return order;
 };
 
 type PlainNumbers = readonly [major: number, minor: number, patch: number];

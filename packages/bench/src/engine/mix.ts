@@ -287,6 +287,7 @@ export const measureMix = async (options: {
     }),
     notes: [
       'The closures use the same hash. Their values and those of Pennon are compared before.',
+      'They return a bare value, trust that attributes have the right types, and read versions without checking them.',
     ],
   };
 };
