@@ -18,6 +18,11 @@ const DECLARATIONS: readonly Declaration[] = [
     text: 'type NoInfer<T> = [T][T extends any ? 0 : never];',
   },
   {
+    // New in TypeScript 5.6. Its name before was IterableIterator.
+    used: /\bMapIterator</,
+    text: "type MapIterator<T> = ReturnType<ReadonlyMap<unknown, T>['values']>;",
+  },
+  {
     // In neither the types of browsers nor those of the language before TypeScript 5.2.
     used: /& Disposable\b/,
     text: 'type Disposable = object;',
