@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 
 import { bulkBenchmark } from './bulk/benchmark.ts';
+import { bytesBenchmark } from './bytes/benchmark.ts';
 import { engineBenchmark } from './engine/benchmark.ts';
 import { holdBenchmark } from './hold/benchmark.ts';
 import { httpBenchmark } from './http/benchmark.ts';
@@ -18,6 +19,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   engine: engineBenchmark,
   providers: providersBenchmark,
   bulk: bulkBenchmark,
+  bytes: bytesBenchmark,
   http: httpBenchmark,
   hold: holdBenchmark,
   many: manyBenchmark,
