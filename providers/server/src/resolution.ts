@@ -20,10 +20,11 @@ const isContainer = (value: unknown): value is Container =>
   typeof value === 'object' && value !== null;
 
 /** Recognizes most values without a call of `toPlainValue`, because this runs in every evaluation. */
-const isPlainScalar = (value: unknown): boolean => {
-  const type = typeof value;
-  return type === 'string' || type === 'number' || type === 'boolean' || type === 'undefined';
-};
+const isPlainScalar = (value: unknown): boolean =>
+  typeof value === 'string' ||
+  typeof value === 'number' ||
+  typeof value === 'boolean' ||
+  value === undefined;
 
 const toPlainValue = (value: unknown, depth: number): unknown => {
   if (isDate(value)) return toIsoText(value);
