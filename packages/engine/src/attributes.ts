@@ -1,4 +1,5 @@
 import { isObject, ownValue, type RawObject } from './json.ts';
+import { LONG_TEXT } from './work.ts';
 
 /** The attributes of an evaluation context. Only own properties are read. The object itself is plain. */
 export type Attributes = RawObject;
@@ -31,60 +32,18 @@ const presentValue = (value: unknown): unknown => {
 
 const readNothing: AttributeReader = () => undefined;
 
-/**
- * Functions that all do the same. V8 reads a property as fast as one with a literal name if a function has read
- * no other, so each of the first names that a process compiles gets a function of its own. A plain context
- * inherits what the object without attributes inherits, so a value is its own if that one has none.
- */
-const READERS: readonly ((name: string) => AttributeReader)[] = [
-  name => context =>
-    presentValue(NO_ATTRIBUTES[name] === undefined ? context[name] : ownValue(context, name)),
-  name => context =>
-    presentValue(NO_ATTRIBUTES[name] === undefined ? context[name] : ownValue(context, name)),
-  name => context =>
-    presentValue(NO_ATTRIBUTES[name] === undefined ? context[name] : ownValue(context, name)),
-  name => context =>
-    presentValue(NO_ATTRIBUTES[name] === undefined ? context[name] : ownValue(context, name)),
-  name => context =>
-    presentValue(NO_ATTRIBUTES[name] === undefined ? context[name] : ownValue(context, name)),
-  name => context =>
-    presentValue(NO_ATTRIBUTES[name] === undefined ? context[name] : ownValue(context, name)),
-  name => context =>
-    presentValue(NO_ATTRIBUTES[name] === undefined ? context[name] : ownValue(context, name)),
-  name => context =>
-    presentValue(NO_ATTRIBUTES[name] === undefined ? context[name] : ownValue(context, name)),
-  name => context =>
-    presentValue(NO_ATTRIBUTES[name] === undefined ? context[name] : ownValue(context, name)),
-  name => context =>
-    presentValue(NO_ATTRIBUTES[name] === undefined ? context[name] : ownValue(context, name)),
-  name => context =>
-    presentValue(NO_ATTRIBUTES[name] === undefined ? context[name] : ownValue(context, name)),
-  name => context =>
-    presentValue(NO_ATTRIBUTES[name] === undefined ? context[name] : ownValue(context, name)),
-  name => context =>
-    presentValue(NO_ATTRIBUTES[name] === undefined ? context[name] : ownValue(context, name)),
-  name => context =>
-    presentValue(NO_ATTRIBUTES[name] === undefined ? context[name] : ownValue(context, name)),
-  name => context =>
-    presentValue(NO_ATTRIBUTES[name] === undefined ? context[name] : ownValue(context, name)),
-  name => context =>
-    presentValue(NO_ATTRIBUTES[name] === undefined ? context[name] : ownValue(context, name)),
-];
+/** Almost every draw reads this attribute, and V8 reads a literal name faster than one in a variable. */
+const readTargetingKey: AttributeReader = context =>
+  presentValue(
+    NO_ATTRIBUTES['targetingKey'] === undefined
+      ? context['targetingKey']
+      : ownValue(context, 'targetingKey'),
+  );
 
-const readers = new Map<string, AttributeReader>();
-
-/** V8 finds properties faster by a string that is the name of a property already. */
-const asPropertyName = (name: string): string => Object.keys({ [name]: true })[0] ?? name;
-
-const readerOfName = (name: string): AttributeReader => {
-  const existing = readers.get(name);
-  if (existing !== undefined) return existing;
-  const createReader = READERS[readers.size];
-  if (createReader === undefined) return context => presentValue(ownValue(context, name));
-  const reader = createReader(asPropertyName(name));
-  readers.set(name, reader);
-  return reader;
-};
+const readerOfName =
+  (name: string): AttributeReader =>
+  context =>
+    presentValue(ownValue(context, name));
 
 /** Steps through objects only, never through lists or strings. */
 const readPath = (context: Attributes, steps: readonly string[]): unknown => {
@@ -108,9 +67,117 @@ const readerOfPath = (name: string, steps: readonly string[]): AttributeReader =
 /** Returns the reader of an attribute: its exact name comes first, then the dotted path. */
 export const attributeReader = (name: string): AttributeReader => {
   if (name === '__proto__') return readNothing;
+  if (name === 'targetingKey') return readTargetingKey;
   const steps = name.split('.');
   return steps.length === 1 ? readerOfName(name) : readerOfPath(name, steps);
 };
+
+/** The two parts of a test, so that the values that most attributes have need no further checks. */
+export type AttributeTest = {
+  /** Tests a short text or a finite number. */
+  readonly simple: (value: string | number) => boolean;
+  /** Tests any other value, also none. */
+  readonly others: (value: unknown) => boolean;
+};
+
+const isSimple = (value: unknown): value is string | number =>
+  typeof value === 'string' ? value.length <= LONG_TEXT : Number.isFinite(value);
+
+type CreateTester = (name: string, test: AttributeTest) => (context: Attributes) => boolean;
+
+/**
+ * Functions that all do the same. V8 reads a property as fast as one with a literal name if a function has read
+ * no other, and calls a test as fast as a part of the function if it has called no other. So each of the first
+ * names that a process compiles has a function of its own. A plain context inherits what the object without
+ * attributes inherits, so a value is its own if that one has none.
+ */
+const TESTERS: readonly CreateTester[] = [
+  (name, { simple, others }) =>
+    context => {
+      const value = NO_ATTRIBUTES[name] === undefined ? context[name] : ownValue(context, name);
+      return isSimple(value) ? simple(value) : others(value);
+    },
+  (name, { simple, others }) =>
+    context => {
+      const value = NO_ATTRIBUTES[name] === undefined ? context[name] : ownValue(context, name);
+      return isSimple(value) ? simple(value) : others(value);
+    },
+  (name, { simple, others }) =>
+    context => {
+      const value = NO_ATTRIBUTES[name] === undefined ? context[name] : ownValue(context, name);
+      return isSimple(value) ? simple(value) : others(value);
+    },
+  (name, { simple, others }) =>
+    context => {
+      const value = NO_ATTRIBUTES[name] === undefined ? context[name] : ownValue(context, name);
+      return isSimple(value) ? simple(value) : others(value);
+    },
+  (name, { simple, others }) =>
+    context => {
+      const value = NO_ATTRIBUTES[name] === undefined ? context[name] : ownValue(context, name);
+      return isSimple(value) ? simple(value) : others(value);
+    },
+  (name, { simple, others }) =>
+    context => {
+      const value = NO_ATTRIBUTES[name] === undefined ? context[name] : ownValue(context, name);
+      return isSimple(value) ? simple(value) : others(value);
+    },
+  (name, { simple, others }) =>
+    context => {
+      const value = NO_ATTRIBUTES[name] === undefined ? context[name] : ownValue(context, name);
+      return isSimple(value) ? simple(value) : others(value);
+    },
+  (name, { simple, others }) =>
+    context => {
+      const value = NO_ATTRIBUTES[name] === undefined ? context[name] : ownValue(context, name);
+      return isSimple(value) ? simple(value) : others(value);
+    },
+  (name, { simple, others }) =>
+    context => {
+      const value = NO_ATTRIBUTES[name] === undefined ? context[name] : ownValue(context, name);
+      return isSimple(value) ? simple(value) : others(value);
+    },
+  (name, { simple, others }) =>
+    context => {
+      const value = NO_ATTRIBUTES[name] === undefined ? context[name] : ownValue(context, name);
+      return isSimple(value) ? simple(value) : others(value);
+    },
+  (name, { simple, others }) =>
+    context => {
+      const value = NO_ATTRIBUTES[name] === undefined ? context[name] : ownValue(context, name);
+      return isSimple(value) ? simple(value) : others(value);
+    },
+  (name, { simple, others }) =>
+    context => {
+      const value = NO_ATTRIBUTES[name] === undefined ? context[name] : ownValue(context, name);
+      return isSimple(value) ? simple(value) : others(value);
+    },
+];
+
+const testers = new Map<string, CreateTester>();
+
+/** V8 finds properties faster by a string that is the name of a property already. */
+const asPropertyName = (name: string): string => Object.keys({ [name]: true })[0] ?? name;
+
+const testerOfReader: CreateTester = (name, { simple, others }) => {
+  const read = attributeReader(name);
+  return context => {
+    const value = read(context);
+    return isSimple(value) ? simple(value) : others(value);
+  };
+};
+
+const createTesterFor = (name: string): CreateTester => {
+  if (name === '__proto__' || name.includes('.')) return testerOfReader;
+  const created = testers.get(name) ?? TESTERS[testers.size];
+  if (created === undefined) return testerOfReader;
+  testers.set(name, created);
+  return created;
+};
+
+/** Returns a function that reads an attribute of a context and tests it. */
+export const attributeTester: CreateTester = (name, test) =>
+  createTesterFor(name)(asPropertyName(name), test);
 
 /** Returns the text that is hashed for an attribute's value; undefined if the value cannot be hashed. */
 export const toBucketingValue = (value: unknown): string | undefined => {

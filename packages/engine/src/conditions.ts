@@ -1,6 +1,11 @@
 import type { AttributeCondition, FlagCondition, SegmentCondition } from '@pennon/schema';
 
-import { attributeReader, type AttributeReader, type Attributes } from './attributes.ts';
+import {
+  attributeReader,
+  attributeTester,
+  type AttributeReader,
+  type Attributes,
+} from './attributes.ts';
 import { evaluateMemoized } from './evaluate.ts';
 import { codeSpan, describe, joinQuoted, quote } from './format.ts';
 import {
@@ -13,16 +18,9 @@ import {
   type RawObject,
 } from './json.ts';
 import type { CompiledCondition, CompiledSegment, Predicate, LazyFlag } from './model.ts';
-import {
-  anyPasses,
-  OPERATOR_NAMES,
-  operatorOf,
-  type OperatorEntry,
-  type ValueTest,
-} from './operators.ts';
+import { anyPasses, OPERATOR_NAMES, operatorOf, type OperatorEntry } from './operators.ts';
 import { below, type Report } from './problems.ts';
 import type { RegexEngine } from './re2-subset.ts';
-import { LONG_TEXT } from './work.ts';
 
 /** How many groups may be nested. */
 export const MAX_GROUP_DEPTH = 5;
@@ -85,15 +83,6 @@ const anyOf = (conditions: readonly CompiledCondition[]): Predicate => {
 const negateIf = (isNegated: boolean, holds: Predicate): Predicate =>
   isNegated ? (context, evaluationId) => !holds(context, evaluationId) : holds;
 
-/** Numbers and short strings, which most attributes are, go straight to the test. */
-const passes =
-  (read: AttributeReader, test: ValueTest, entry: OperatorEntry) => (context: Attributes) => {
-    const value = read(context);
-    if (typeof value === 'string' && value.length <= LONG_TEXT) return test(value);
-    if (typeof value === 'number') return test(value);
-    return value !== undefined && anyPasses(value, test, entry);
-  };
-
 const isPresent = (read: AttributeReader) => (context: Attributes) => read(context) !== undefined;
 
 const readAttributeName = (
@@ -135,7 +124,10 @@ const compileAttributeCondition: ConditionCompiler = (raw, scope, not) => {
   }
   if (attribute === undefined) return undefined;
   const read = attributeReader(attribute);
-  const holds = entry.testsPresence ? isPresent(read) : passes(read, test, entry);
+  const others = (value: unknown) => value !== undefined && anyPasses(value, test, entry);
+  const holds = entry.testsPresence
+    ? isPresent(read)
+    : attributeTester(attribute, { simple: test, others });
   const isNegated = not !== (entry.isNegated ?? false);
   return {
     kind: 'attribute',
