@@ -15,6 +15,9 @@ const nanoseconds = (run: (times: number) => void, times: number): number => {
   return ((performance.now() - start) * NS_PER_MS) / times;
 };
 
+/** Long enough that V8 has optimized a candidate before its first round. */
+const WARM_UP_MS = 200;
+
 /** Returns how many calls take about `ms` milliseconds. Finding that out also warms the code up. */
 const timesFor = (run: (times: number) => void, ms: number): number => {
   let times = 1_000;
@@ -23,19 +26,22 @@ const timesFor = (run: (times: number) => void, ms: number): number => {
 };
 
 /**
- * Returns the nanoseconds per call of each candidate, as the median of the rounds. The rounds alternate
- * between the candidates, so other load on the machine affects all of them equally.
+ * Returns the nanoseconds per call of each candidate in its fastest round, because other load on the machine only
+ * adds time. Rounds are short, so some are undisturbed, and alternate between the candidates.
  */
 export const compare = (
   candidates: readonly ((times: number) => void)[],
   { rounds, roundMs }: { readonly rounds: number; readonly roundMs: number },
 ): number[] => {
-  const prepared = candidates.map(run => ({ run, times: timesFor(run, roundMs) }));
+  const prepared = candidates.map(run => {
+    const times = Math.ceil((timesFor(run, WARM_UP_MS) * roundMs) / WARM_UP_MS);
+    return { run, times };
+  });
   const measured = prepared.map((): number[] => []);
   for (let round = 0; round < rounds; round += 1) {
     prepared.forEach(({ run, times }, at) => measured[at]?.push(nanoseconds(run, times)));
   }
-  return measured.map(median);
+  return measured.map(times => Math.min(...times));
 };
 
 /** Counts the garbage collections during a run. */
