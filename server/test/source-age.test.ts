@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import { StoreError, type Store } from '../src/store/store.ts';
 import { createFakeClock } from './support/fake-clock.ts';
-import { startServer, type TestResponse } from './support/server.ts';
+import { ADMIN_KEY, startServer, type TestResponse } from './support/server.ts';
 import { openSse } from './support/sse.ts';
 
 type Failure = 'refuses' | 'is silent';
@@ -154,6 +154,37 @@ describe.each(['refuses', 'is silent'] as const)('a store that %s', failure => {
     expect((await stream.next())?.data.sourceAgeMs).toBeLessThan(6_000);
     for (const each of [stream, values]) each.close();
   });
+});
+
+it('responses over tRPC have the age, in a batch that of the oldest flag set', async () => {
+  await using server = await open();
+  const context = { targetingKey: 'ada' };
+  const input = { environment: 'production', flagKey: 'missing', context };
+  const all = { environment: 'development', context };
+  const call = (path: string, body: object) => server.request('POST', `/trpc/${path}`, { body });
+  const batch = 'evaluation.evaluate,evaluation.evaluateAll?batch=1';
+  const send = async () => [
+    await call('evaluation.evaluate', input),
+    await call('evaluation.evaluateAll', all),
+    await call(batch, { 0: input, 1: all }),
+  ];
+  for (const response of await send()) expect(ageIn(response)).toBeLessThan(6_000);
+  server.store.fail('refuses');
+  await server.advance(48);
+  for (const response of await send()) expect(ageIn(response)).toBeGreaterThan(42_000);
+  const streamed = await fetch(`${await server.listen()}/trpc/${batch}`, {
+    method: 'POST',
+    headers: {
+      authorization: `Bearer ${ADMIN_KEY}`,
+      'content-type': 'application/json',
+      'trpc-accept': 'application/jsonl',
+    },
+    body: JSON.stringify({ 0: input, 1: all }),
+  });
+  expect(Number(streamed.headers.get('pennon-source-age-ms'))).toBeGreaterThan(42_000);
+  expect(await streamed.text()).toContain('FLAG_NOT_FOUND');
+  const other = await server.request('GET', '/trpc/environments.list');
+  expect(other.headers).not.toHaveProperty('pennon-source-age-ms');
 });
 
 it('a change of the wall clock does not change the age', async () => {

@@ -5,9 +5,11 @@ export const SOURCE_AGE = 'Pennon-Source-Age-Ms';
 const NAME = SOURCE_AGE.toLowerCase();
 
 /** Returns the header that reports how old the data of this server are. Bodies and entity tags do not depend on it. */
-export const sourceAge = (live: LiveFlagSet): readonly [name: string, value: string] => [
+export const sourceAge = (
+  ...lives: readonly Pick<LiveFlagSet, 'sourceAgeMs'>[]
+): readonly [name: string, value: string] => [
   NAME,
-  String(Math.round(live.sourceAgeMs())),
+  String(Math.round(Math.max(...lives.map(live => live.sourceAgeMs())))),
 ];
 
 /**

@@ -9,11 +9,14 @@ import { PennonError, toPennonError } from '../errors.ts';
 import type { Upload } from '../import-export/check.ts';
 import { requireExactNumbers } from '../parse-json.ts';
 import { appRouter, type AppRouter } from '../router/index.ts';
+import type { Context } from '../router/procedure.ts';
+import type { LiveFlagSet } from '../flag-set/live-flag-set.ts';
 import type { Services } from '../services.ts';
 import { authenticateRequest } from './access.ts';
 import { acceptOnlyJson, addJsonParser } from './body.ts';
 import { errorHeaders, logFailure } from './errors.ts';
 import { procedures } from './rest-route.ts';
+import { sourceAge } from './source-age.ts';
 import type { ReceiveUploads } from './uploads.ts';
 
 const MAX_BATCH_SIZE = 20;
@@ -23,12 +26,15 @@ const JSON_TYPE = 'application/json';
 /** Sends the JSON of tRPC as text, as other routes do, so that hooks can compress it. Its streams stay streams. */
 export const sendTrpcAsText = (app: FastifyInstance): void => {
   app.addHook('onSend', async (_, reply, payload: unknown) => {
-    if (!(payload instanceof Response) || payload.headers.get('content-type') !== JSON_TYPE)
-      return payload;
+    if (!(payload instanceof Response) || isStreamed(payload)) return payload;
     reply.code(payload.status).headers(Object.fromEntries(payload.headers));
     return payload.text();
   });
 };
+
+/** A batch that is streamed has the type of JSON too. */
+const isStreamed = ({ headers }: Response): boolean =>
+  headers.get('content-type') !== JSON_TYPE || headers.has('transfer-encoding');
 
 /** Serves the router. Each call of a batch is authenticated, and counts against the rate limit. */
 export const serveTrpc = async (
@@ -59,6 +65,7 @@ export const serveTrpc = async (
           router: appRouter,
           createContext: () => ({
             services,
+            evaluated: new Set<LiveFlagSet>(),
             requireCaller: callersOf(services, request),
             upload,
           }),
@@ -142,9 +149,29 @@ const optionsFor = (
   FastifyHandlerOptions<AppRouter, FastifyRequest, FastifyReply>,
   'responseMeta' | 'onError'
 > => ({
-  responseMeta: ({ errors: [error] }) => ({
-    headers:
-      error === undefined ? { 'cache-control': 'no-store' } : errorHeaders(toPennonError(error)),
+  responseMeta: ({ ctx, paths, eagerGeneration, errors: [error] }) => ({
+    headers: {
+      ...(error === undefined
+        ? { 'cache-control': 'no-store' }
+        : errorHeaders(toPennonError(error))),
+      ...sourceAgeOf(ctx === undefined ? [] : evaluatedBy(ctx, paths, eagerGeneration)),
+    },
   }),
   onError: ({ error, path }) => logFailure(request.log, toPennonError(error), { procedure: path }),
 });
+
+/** Returns the header with the age of the oldest flag set that the calls of a request evaluate, if they do. */
+const sourceAgeOf = (lives: readonly LiveFlagSet[]): Record<string, string> =>
+  lives.length === 0 ? {} : Object.fromEntries([sourceAge(...lives)]);
+
+/** The response of a batch that is streamed begins before its calls, so it counts all flag sets. */
+const evaluatedBy = (
+  { services, evaluated }: Context,
+  paths: readonly string[] = [],
+  isEager: boolean,
+): readonly LiveFlagSet[] => {
+  const isUnknown = isEager && evaluated?.size === 0;
+  if (isUnknown && paths.some(path => path.startsWith('evaluation.')))
+    return services.registry.all();
+  return [...(evaluated ?? [])];
+};

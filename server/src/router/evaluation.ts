@@ -9,10 +9,11 @@ import {
 } from '@pennon/schema';
 import { z } from 'zod';
 
+import { environmentOf, type Caller } from '../auth/caller.ts';
 import type { EvaluateAllInput, EvaluateInput } from '../evaluation/evaluate.ts';
 import { evaluateFlag, evaluateFlags } from '../evaluation/evaluate.ts';
 import { followValues } from '../evaluation/follow-values.ts';
-import { procedure, router } from './procedure.ts';
+import { procedure, router, type Context } from './procedure.ts';
 import { environment } from './schemas.ts';
 import { trackValues } from './tracked.ts';
 
@@ -53,14 +54,30 @@ export const EvaluateAllResponse = strictObject({
   evaluations: z.record(z.string(), Evaluation),
 }).meta({ id: 'Evaluations' });
 
+/** Adds the flag set to those that the request evaluates. */
+const noteFlagSet = <Result>({
+  ctx: { services, caller, evaluated },
+  input: { environment: requested },
+  next,
+}: {
+  readonly ctx: Context & { readonly caller: Caller };
+  readonly input: { readonly environment?: string | undefined };
+  readonly next: () => Result;
+}): Result => {
+  evaluated?.add(services.registry.find(environmentOf(caller, requested)));
+  return next();
+};
+
 export const evaluation = router({
   evaluate: procedure({ permission: 'evaluate' })
     .input(EvaluateRequest)
+    .use(noteFlagSet)
     .output(Decision)
     .mutation(({ ctx, input }) => evaluateFlag(ctx.services, ctx.caller, input)),
 
   evaluateAll: procedure({ permission: 'evaluate' })
     .input(EvaluateAllRequest)
+    .use(noteFlagSet)
     .output(EvaluateAllResponse)
     .mutation(({ ctx, input }) => evaluateFlags(ctx.services, ctx.caller, input)),
 
@@ -72,6 +89,7 @@ export const evaluation = router({
         lastEventId: z.string().max(200).nullish(),
       }),
     )
+    .use(noteFlagSet)
     .subscription(({ ctx, input, signal }) =>
       trackValues(followValues(ctx.services, ctx.caller, input, signal)),
     ),

@@ -2,6 +2,7 @@ import type { ErrorBody, JsonObject } from '@pennon/schema';
 import { initTRPC, TRPCError } from '@trpc/server';
 import type { z } from 'zod';
 
+import type { LiveFlagSet } from '../flag-set/live-flag-set.ts';
 import type { Services } from '../services.ts';
 import { errorBody, errorFor, ERRORS, PennonError, toPennonError } from '../errors.ts';
 import { requirePlainJson } from '../plain-json.ts';
@@ -20,6 +21,8 @@ export type Context = {
   readonly requireCaller: () => Caller;
   /** The body of the request, if the procedure parses it itself (`isUpload`). */
   readonly upload?: Upload | undefined;
+  /** Receives the flag sets that the calls of a request evaluate, whose age its response reports. */
+  readonly evaluated?: Set<LiveFlagSet> | undefined;
   /** Called when a procedure with `createsIfAbsent` created its resource. REST responds with 201 then. */
   readonly onCreated?: (() => void) | undefined;
 };
