@@ -46,7 +46,7 @@ export const createCatchUp = <Kind extends LedgerKind>(deps: CatchUpDeps<Kind>):
   const { store, clock, state, age } = deps;
   const isCurrent = async (): Promise<boolean> => {
     const sentAt = clock.monotonic();
-    const last = await store.head(state.ledger);
+    const last = await confirmedHead(store, state.ledger);
     if (last !== state.current().id) return false;
     age.confirm(sentAt);
     return true;
@@ -69,6 +69,15 @@ export const createCatchUp = <Kind extends LedgerKind>(deps: CatchUpDeps<Kind>):
     },
     waitForChange: createChangeWaiter(state, reload),
   };
+};
+
+/** Returns the id of the store's last change. Throws if the store may lack later ones. */
+export const confirmedHead = async (
+  store: Store,
+  ledger: Ledger,
+): Promise<ChangeId | undefined> => {
+  const [last] = await Promise.all([store.head(ledger), store.requirePrimary?.()]);
+  return last;
 };
 
 const isBehind = <Kind extends LedgerKind>(state: ReplicaState<Kind>, id: ChangeId): boolean =>

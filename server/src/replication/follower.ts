@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts';
 import { pause } from '../clock.ts';
 import type { LedgerKind, Store } from '../store/store.ts';
-import type { CatchUp } from './catch-up.ts';
+import { confirmedHead, type CatchUp } from './catch-up.ts';
 import type { OutageTracker } from './outage.ts';
 import { isLargeUpdate, type ReplicaState } from './replica-state.ts';
 import type { SourceAge } from './source-age.ts';
@@ -91,7 +91,7 @@ const isStale = async <Kind extends LedgerKind>(
   closed: AbortSignal,
 ): Promise<boolean> => {
   const sentAt = clock.monotonic();
-  const last = await store.head(state.ledger);
+  const last = await confirmedHead(store, state.ledger);
   if (last === state.current().id) {
     age.confirm(sentAt);
     return false;

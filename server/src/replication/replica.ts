@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts';
 import { formatInstant } from '../clock.ts';
+import { errorMessage } from '../error-message.ts';
 import type { Ledger, LedgerKind, Snapshot, Store } from '../store/store.ts';
 import { isTransient, storeErrorCode } from '../store/store.ts';
 import type { CatchUp } from './catch-up.ts';
@@ -57,7 +58,7 @@ export const openReplica = async <Kind extends LedgerKind>(
   const outages = createOutageTracker(clock, deps.reportOutage, outage);
   const age =
     deps.isStoreShared === true
-      ? createSourceAge(clock, outage?.snapshotAt)
+      ? createSourceAge(clock, outage)
       : createEmbeddedSourceAge(clock, outages.current);
   state.subscribe(({ type }) => {
     if (type === 'change') age.confirm(clock.monotonic());
@@ -86,7 +87,7 @@ const readInitial = async <Kind extends LedgerKind>(
     const snapshot = await readSnapshot(store, ledger);
     const known = ledger.kind === 'control' ? snapshotFiles?.read(ledger) : undefined;
     if (known !== undefined) requireSameInstallation(ledger, known.snapshot.id, snapshot.id);
-    return { snapshot, outage: undefined };
+    return { snapshot, outage: await unconfirmed(store, clock) };
   } catch (error) {
     const canServeCopy = isTransient(error) || storeErrorCode(error) === 'corrupt';
     const saved = canServeCopy ? snapshotFiles?.read(ledger) : undefined;
@@ -100,6 +101,20 @@ const readInitial = async <Kind extends LedgerKind>(
         code: storeErrorCode(error),
         snapshotAt: saved.savedAt,
       },
+    };
+  }
+};
+
+/** Returns an outage if the store may lack later changes: its data is used, but is not current. */
+const unconfirmed = async (store: Store, clock: Clock): Promise<Outage | undefined> => {
+  try {
+    await store.requirePrimary?.();
+    return undefined;
+  } catch (error) {
+    return {
+      since: clock.monotonic(),
+      reason: errorMessage(error),
+      code: storeErrorCode(error),
     };
   }
 };

@@ -14,13 +14,15 @@ export type SourceAge = {
   readonly confirm: (sentAt: number) => void;
 };
 
-/** The age before the first confirmation: a snapshot file is at least as old as data that may be out of date. */
-const initialAge = (clock: Clock, snapshotAt: number | undefined): number =>
-  snapshotAt === undefined ? 0 : Math.max(ageOf(clock, snapshotAt), SOURCE_STALE_MS + 1);
+/** The age before the first confirmation. What a replica has during an outage may be out of date. */
+const initialAge = (clock: Clock, outage: Outage | undefined): number =>
+  outage === undefined
+    ? 0
+    : Math.max(ageOf(clock, outage.snapshotAt ?? clock.now()), SOURCE_STALE_MS + 1);
 
-/** `snapshotAt` is when the snapshot file was saved that the replica starts with, if it does. */
-export const createSourceAge = (clock: Clock, snapshotAt: number | undefined): SourceAge => {
-  let confirmedAt = clock.monotonic() - initialAge(clock, snapshotAt);
+/** `outage` is the one that the replica starts in, if it does. */
+export const createSourceAge = (clock: Clock, outage: Outage | undefined): SourceAge => {
+  let confirmedAt = clock.monotonic() - initialAge(clock, outage);
   return {
     ms: () => clock.monotonic() - confirmedAt,
     confirm(sentAt) {

@@ -17,6 +17,8 @@ export interface Store {
 
   /** Returns the id of the ledger's last change, or undefined when the ledger does not exist. */
   head(ledger: Ledger): Promise<ChangeId | undefined>;
+  /** Throws if other servers may have made changes that this store cannot see yet. Omitted if that cannot be. */
+  requirePrimary?(): Promise<void>;
 
   /** Returns one document, or undefined when it does not exist. */
   get<Name extends Collection>(

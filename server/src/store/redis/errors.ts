@@ -37,7 +37,8 @@ const ERROR_REPLIES: Readonly<Record<string, { code: StoreErrorCode; remedy: str
   },
   READONLY: {
     code: 'unavailable',
-    remedy: 'this Redis is a replica; the master may just have changed',
+    remedy:
+      'this Redis is a replica; if the master has not just changed, set REDIS_URL to the master',
   },
   NOREPLICAS: {
     code: 'unavailable',
@@ -66,6 +67,13 @@ export const newerFormat = (url: string, format: string): StoreError =>
 /** What another application writes to the keys of a ledger comes back as fast as it is removed. */
 export const foreignData = (url: string): StoreError =>
   errorFromReply(url, new Error('PENNONCORRUPT another application writes to the keys of Pennon'));
+
+/** Redis copies its data from a master, and may have lost it without notice. */
+export const isReplica = (url: string): StoreError =>
+  new StoreError(
+    'unavailable',
+    `${url} is a replica, so it refuses writes, and its data may be out of date: set REDIS_URL to the master, or to the Sentinels that know it`,
+  );
 
 /** Redis cannot be reached. Nothing was sent, so nothing was done. */
 export const unreachable = (url: string, reason: string): StoreError =>

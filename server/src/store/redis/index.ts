@@ -10,7 +10,7 @@ import { replyOf, runScript, type RedisContext } from './commands.ts';
 import { commitTo } from './commit.ts';
 import { warnAboutConfig } from './config-warnings.ts';
 import { openConnections } from './connections.ts';
-import { newerFormat } from './errors.ts';
+import { isReplica, newerFormat } from './errors.ts';
 import { followLedger } from './follow.ts';
 import { FORMAT, keysUnder } from './keys.ts';
 import { recoveryOn } from './recovery.ts';
@@ -68,6 +68,7 @@ const createStore = (context: RedisContext): Store => {
   return {
     read: ledger => readLedger(context, ledger),
     head: ledger => readHead(context, ledger),
+    requirePrimary: () => requirePrimary(context),
     get: (ledger, collection, key) => readDocument(context, ledger, collection, key),
     versions: (ledger, collection, range) => readVersions(context, ledger, collection, range),
     commit: (ledger, commit) => commitTo(context, ledger, commit),
@@ -111,6 +112,12 @@ const readHead = async (
   const [format, id] = asList(reply).map(each => optional(each, asText));
   if (format !== undefined && Number(format) > FORMAT) throw newerFormat(connections.url, format);
   return id;
+};
+
+/** A cluster redirects from replicas. A Redis that does not show its role is taken for a master. */
+const requirePrimary = async ({ connections: { send, url } }: RedisContext): Promise<void> => {
+  const info = await send('info', ['replication']);
+  if (info.type === 'reply' && /^role:slave/m.test(asText(info.reply))) throw isReplica(url);
 };
 
 const saveReport = async (
