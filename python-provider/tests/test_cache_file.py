@@ -19,7 +19,7 @@ from openfeature.client import OpenFeatureClient
 from openfeature.exception import GeneralError, ProviderFatalError
 from openfeature.provider import ProviderStatus
 
-from pennon_openfeature._flag_file import write_cache_file
+from pennon_openfeature._flag_file import CachedFlags, write_cache_file
 from pennon_openfeature._flag_set import FlagSet
 
 
@@ -31,14 +31,89 @@ def test_the_cache_file_is_used_while_the_server_is_down(
     server.change(OFF)
     eventually(lambda: cache_file.exists() and json.loads(cache_file.read_text())["revision"] == 2)
     first.shutdown()
-    hour_ago = time.time() - 3_600
-    os.utime(cache_file, (hour_ago, hour_ago))
+    cached = json.loads(cache_file.read_text())
+    cache_file.write_text(json.dumps({**cached, "currentAt": cached["currentAt"] - 3_600_000}))
     provider = use(QuickProvider(url=unreachable_url, key=KEY, cache_file=cache_file))
     assert is_off(client)
     assert provider.freshness().source == "cache_file"
     hour_ms = 3_600_000
     assert hour_ms <= (provider.freshness().data_age_ms or 0) < 2 * hour_ms
     eventually(lambda: client.get_provider_status() == ProviderStatus.STALE)
+
+
+def test_the_age_of_flags_from_a_server_that_was_cut_off_is_kept(
+    server: FlagServer, use: Use, tmp_path: Path, unreachable_url: str
+) -> None:
+    cache_file = tmp_path / "flags.json"
+    server.source_age_ms = 43_000
+    first = use(provider_for(server, cache_file=cache_file))
+    eventually(cache_file.exists)
+    first.shutdown()
+    provider = use(QuickProvider(url=unreachable_url, key=KEY, cache_file=cache_file))
+    assert provider.freshness().source == "cache_file"
+    assert 43_000 <= (provider.freshness().data_age_ms or 0) < 143_000
+
+
+def test_a_cache_file_of_an_earlier_release_has_the_age_of_the_file(
+    server: FlagServer, use: Use, tmp_path: Path, unreachable_url: str
+) -> None:
+    cache_file = tmp_path / "flags.json"
+    cache_file.write_text(json.dumps(server.flag_set()))
+    hour_ago = time.time() - 3_600
+    os.utime(cache_file, (hour_ago, hour_ago))
+    provider = use(QuickProvider(url=unreachable_url, key=KEY, cache_file=cache_file))
+    assert 3_600_000 <= (provider.freshness().data_age_ms or 0) < 7_200_000
+
+
+def make_pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def make_link_to_pipe(path: Path) -> None:
+    pipe = path.with_suffix(".pipe")
+    os.mkfifo(pipe)
+    path.symlink_to(pipe)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+@pytest.mark.parametrize("create", [make_pipe, Path.mkdir, make_link_to_pipe])
+def test_a_special_file_is_neither_read_nor_replaced(
+    server: FlagServer,
+    client: OpenFeatureClient,
+    use: Use,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    create: Callable[[Path], None],
+) -> None:
+    cache_file = tmp_path / "special"
+    create(cache_file)
+    inode = cache_file.lstat().st_ino
+    files = sorted(tmp_path.iterdir())
+    provider = use(provider_for(server, cache_file=cache_file))
+    assert client.get_boolean_value("new-checkout", False) is True
+    provider.shutdown()
+    warnings = [each for each in caplog.messages if "special is not a regular file" in each]
+    assert [each.split(":")[0] for each in warnings] == [
+        "the flags of cache_file cannot be used",
+        "the cache file cannot be written",
+    ]
+    assert cache_file.lstat().st_ino == inode
+    assert sorted(tmp_path.iterdir()) == files
+
+
+def test_the_file_at_the_end_of_a_symbolic_link_is_replaced_also_if_it_does_not_exist_yet(
+    server: FlagServer, use: Use, tmp_path: Path
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    target = tmp_path / "elsewhere" / "flags.json"
+    link = tmp_path / "link.json"
+    link.symlink_to(Path("elsewhere", "flags.json"))
+    use(provider_for(server, cache_file=link))
+    eventually(target.exists)
+    server.change(OFF)
+    eventually(lambda: json.loads(target.read_text())["revision"] == 2)
+    assert link.is_symlink()
+    assert list(target.parent.iterdir()) == [target]
 
 
 def test_a_cache_file_from_the_future_has_no_age_because_the_clock_was_set_back(
@@ -124,11 +199,12 @@ def test_a_cache_file_is_complete_at_any_time_even_if_several_providers_write_it
 ) -> None:
     cache_file = tmp_path / "flags.json"
     flag_set = FlagSet(id="1", revision=1, environment="production", flags=OFF, segments={})
-    write_cache_file(cache_file, flag_set, "key")
+    flags = CachedFlags(flag_set, time.time())
+    write_cache_file(cache_file, flags, "key")
 
     def write_often(key: str) -> None:
         for _ in range(30):
-            write_cache_file(cache_file, flag_set, key)
+            write_cache_file(cache_file, flags, key)
 
     writers = [threading.Thread(target=write_often, args=(key,)) for key in ("a", "b", "c")]
     for writer in writers:
@@ -156,10 +232,10 @@ def test_a_slow_disk_delays_no_change_and_receives_only_the_latest_flags(
     disk_ready = threading.Event()
     revisions: list[object] = []
 
-    def write_slowly(path: Path, flag_set: FlagSet, key: str) -> None:
-        revisions.append(flag_set.revision)
+    def write_slowly(path: Path, flags: CachedFlags, key: str) -> None:
+        revisions.append(flags.flag_set.revision)
         disk_ready.wait(20)
-        write_cache_file(path, flag_set, key)
+        write_cache_file(path, flags, key)
 
     monkeypatch.setattr("pennon_openfeature._flag_manager.write_cache_file", write_slowly)
     cache_file = tmp_path / "flags.json"
@@ -232,13 +308,12 @@ def test_a_disk_that_hangs_delays_neither_the_start_nor_the_shutdown(
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
-@pytest.mark.parametrize("option", ["cache_file", "bootstrap"])
 def test_a_file_that_hangs_when_it_is_read_does_not_delay_the_start(
-    server: FlagServer, client: OpenFeatureClient, domain: str, tmp_path: Path, option: str
+    server: FlagServer, client: OpenFeatureClient, domain: str, tmp_path: Path
 ) -> None:
     pipe = tmp_path / "flags.json"
     os.mkfifo(pipe)
-    provider = provider_for(server, **{option: pipe}, init_timeout_ms=60_000)
+    provider = provider_for(server, bootstrap=pipe, init_timeout_ms=60_000)
     assert ends(lambda: api.set_provider_and_wait(provider, domain))
     assert client.get_provider_status() == ProviderStatus.READY
     assert client.get_boolean_value("new-checkout", False) is True

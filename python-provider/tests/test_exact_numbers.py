@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import QuickProvider
 from hypothesis import given
 from hypothesis import strategies as st
+from openfeature.evaluation_context import EvaluationContext
+from openfeature.exception import GeneralError
 from repository import read_spec
 
 from pennon_openfeature import PennonProvider
 from pennon_openfeature._engine.exact_numbers import find_inexact_numbers, is_inexact
 from pennon_openfeature._errors import SyncError
-from pennon_openfeature._flag_file import read_flag_file
+from pennon_openfeature._flag_file import read_cache_file, read_flag_file
 
 CASES = read_spec("exact-numbers.json")
 
@@ -95,9 +99,31 @@ def test_an_offline_file_is_refused_with_the_field_and_the_remedy(tmp_path: Path
         read_flag_file(file)
 
 
-def test_a_file_of_a_server_may_have_such_numbers(tmp_path: Path) -> None:
-    variants = {"a": 9007199254740992}
-    flag = {"type": "number", "enabled": True, "variants": variants, "defaultVariant": "a"}
+VARIANTS = {"a": 9007199254740992}
+FLAG = {"type": "number", "enabled": True, "variants": VARIANTS, "defaultVariant": "a"}
+EXPORTED = {"formatVersion": 1, "flags": {"f": FLAG}}
+MESSAGE = r"flags\.f\.variants\.a is 9007.*: write it as text"
+
+
+def test_a_file_in_the_full_form_is_refused_because_a_person_may_have_edited_it(
+    tmp_path: Path,
+) -> None:
     file = tmp_path / "flags.json"
-    file.write_text(json.dumps({"formatVersion": 1, "flags": {"f": flag}}))
-    assert read_flag_file(file).flags["f"] == flag
+    file.write_text(json.dumps(EXPORTED))
+    with pytest.raises(SyncError, match=MESSAGE):
+        read_flag_file(file)
+    assert read_cache_file(file, "key").flag_set.flags["f"] == FLAG
+
+
+@pytest.mark.parametrize("form", ["file", "object"])
+def test_the_option_bootstrap_is_refused(
+    tmp_path: Path, unreachable_url: str, caplog: pytest.LogCaptureFixture, form: str
+) -> None:
+    file = tmp_path / "flags.json"
+    file.write_text(json.dumps(EXPORTED))
+    options: dict[str, Any] = {"bootstrap": file if form == "file" else EXPORTED}
+    provider = QuickProvider(url=unreachable_url, key="key", init_timeout_ms=50, **options)
+    with pytest.raises(GeneralError):
+        provider.initialize(EvaluationContext())
+    assert re.search(MESSAGE, caplog.text)
+    provider.shutdown()

@@ -27,7 +27,7 @@ export {
 export type { OptionForm } from './options.ts';
 export { fetchWithinOrigin } from './redirects.ts';
 export { trueWithin } from './refresh.ts';
-export { ageOf, LONGEST_TIMER_MS, defaultRuntime } from './runtime.ts';
+export { ageOf, instantOf, LONGEST_TIMER_MS, defaultRuntime } from './runtime.ts';
 export type { Runtime } from './runtime.ts';
 export { isServerUrl, parseAuthority } from './server-url.ts';
 export { isSourceStale, sourceAgeOf, staleSourceError } from './source-age.ts';

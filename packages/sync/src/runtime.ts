@@ -47,3 +47,9 @@ export const ageOf = (
   const ageMs = storedAt === undefined ? -1 : now() - Math.floor(storedAt);
   return ageMs < 0 ? undefined : ageMs;
 };
+
+/** Returns the time to store for what is this old, from which `ageOf` returns its age. */
+export const instantOf = (
+  ageMs: number | undefined,
+  { now }: Pick<Runtime, 'now'>,
+): number | undefined => (ageMs === undefined ? undefined : Math.round(now() - ageMs));

@@ -1,4 +1,4 @@
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 
 import {
   expandShortForm,
@@ -21,6 +21,8 @@ export type RawFlagSet = {
   readonly id?: unknown;
   /** In a cache file: the hash of the key that the flags were received with. */
   readonly keyHash?: unknown;
+  /** In a cache file: when the flags were last known to be current, in milliseconds since 1970. */
+  readonly currentAt?: unknown;
 };
 
 export const messageOf = (error: unknown): string =>
@@ -93,13 +95,19 @@ const requireExactNumbers = (json: string): void => {
   if (number !== undefined) throw new Error(describe(number));
 };
 
-const parseJsonFile = (text: string): unknown => {
-  // Editors on Windows may put a byte order mark at the start of a file.
-  const json = text.replace(/^\uFEFF/, '');
-  const value: unknown = JSON.parse(json);
-  // A server has checked the numbers that it wrote.
-  if (!isJsonObject(value) || !Object.hasOwn(value, 'formatVersion')) requireExactNumbers(json);
+/** Editors on Windows may put a byte order mark at the start of a file. */
+const parseJson = (text: string): unknown => JSON.parse(text.replace(/^\uFEFF/, ''));
+
+const parseExactJson = (text: string): unknown => {
+  const value = parseJson(text);
+  requireExactNumbers(text);
   return value;
+};
+
+/** Returns a number as it was written, unless YAML writes it otherwise than JSON. */
+const numberText = (source: string | undefined, value: number): string => {
+  const text = (source ?? '').replace(/^\+/, '').replaceAll('_', '');
+  return Number(text) === value ? text : String(value);
 };
 
 /** The YAML parser is loaded on first use: most applications never need it. */
@@ -110,9 +118,9 @@ const parseYaml = async (text: string): Promise<unknown> => {
   if (error !== undefined) throw error;
   visit(document, {
     Scalar(_, node, ancestors) {
-      const number = (node.source ?? '').replace(/^\+/, '');
-      if (typeof node.value !== 'number' || !Number.isFinite(node.value) || !isInexact(number))
-        return;
+      if (typeof node.value !== 'number' || !Number.isFinite(node.value)) return;
+      const number = numberText(node.source, node.value);
+      if (!isInexact(number)) return;
       const nodes = [...ancestors, node];
       const path = nodes.flatMap((each, level): readonly (string | number)[] => {
         const parent = nodes[level - 1];
@@ -125,17 +133,44 @@ const parseYaml = async (text: string): Promise<unknown> => {
   return document.toJS();
 };
 
-const parseText = async (path: string, text: string): Promise<unknown> =>
-  /\.ya?ml$/i.test(path) ? parseYaml(text) : parseJsonFile(text);
-
-/** Reads a flag set from a JSON or YAML file. Rejects with a message that names the file. */
-export const readFlagFile = async (path: string): Promise<RawFlagSet> => {
+const readFlags = async (path: string, parse: (text: string) => unknown): Promise<RawFlagSet> => {
   try {
     const { readFile } = await import('node:fs/promises');
-    return parseFlagSet(await parseText(path, await readFile(path, 'utf8')));
+    return parseFlagSet(await parse(await readFile(path, 'utf8')));
   } catch (error) {
     throw new Error(`${path} cannot be used: ${messageOf(error)}`, { cause: error });
   }
+};
+
+/** Reads a flag set from a JSON or YAML file. Rejects with a message that names the file. */
+export const readFlagFile = (path: string): Promise<RawFlagSet> =>
+  readFlags(path, /\.ya?ml$/i.test(path) ? parseYaml : parseExactJson);
+
+/** The same for a file that a provider has written: a server has checked its numbers. */
+export const readCacheFile = (path: string): Promise<RawFlagSet> => readFlags(path, parseJson);
+
+/** Returns a copy of a flag set that an application passes. Throws if JSON text would not keep one of its numbers. */
+export const parseBootstrap = (flagSet: object): RawFlagSet => {
+  const number = findInexactValue(flagSet);
+  if (number !== undefined) throw new Error(describe(number));
+  return parseFlagSet(structuredClone(flagSet));
+};
+
+/** Rejects if a path leads to a folder, a pipe or a device: these cannot be read, or replaced, as a file can. */
+export const requireRegularFile = async (path: string): Promise<void> => {
+  const { stat } = await import('node:fs/promises');
+  const stats = await stat(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error;
+  });
+  if (stats?.isFile() === false)
+    throw new Error('it is not a regular file. Set the path of a file, or of one to be created');
+};
+
+/** Returns the path at the end of symbolic links, so that the file is replaced and not the link. */
+const followLinks = async (path: string): Promise<string> => {
+  const { readlink, realpath } = await import('node:fs/promises');
+  const link = await readlink(path).catch(() => undefined);
+  return link === undefined ? path : followLinks(resolve(await realpath(dirname(path)), link));
 };
 
 /** Writes and closes a new file. Only its owner may read it, because rules may contain personal data. */
@@ -166,20 +201,28 @@ const createFolder = async (path: string): Promise<void> => {
   });
 };
 
-/**
- * Writes a flag set to a JSON file, and creates its folder if necessary. The file is replaced in one step, so
- * readers see either the previous or the new flag set. Rejects with a message that names the file.
- */
-export const writeFlagFile = async (path: string, flagSet: RawFlagSet): Promise<void> => {
+/** Replaces a file in one step, so readers see either the previous or the new one. */
+const replaceFile = async (path: string, text: string): Promise<void> => {
   const { rename, rm } = await import('node:fs/promises');
   // Process ids are not unique: containers share disks, and threads share a process.
   const temporary = `${path}.${crypto.randomUUID()}.tmp`;
   try {
-    await createFolder(dirname(path));
-    await writePrivateFile(temporary, JSON.stringify(flagSet));
+    await writePrivateFile(temporary, text);
     await rename(temporary, path);
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => undefined);
+    throw error;
+  }
+};
+
+/** Writes a flag set to a JSON file, and creates its folder if necessary. Rejects with a message that names the file. */
+export const writeFlagFile = async (path: string, flagSet: RawFlagSet): Promise<void> => {
+  try {
+    await requireRegularFile(path);
+    const target = await followLinks(path);
+    await createFolder(dirname(target));
+    await replaceFile(target, JSON.stringify(flagSet));
+  } catch (error) {
     throw new Error(`${path} could not be written: ${messageOf(error)}`, { cause: error });
   }
 };

@@ -1,4 +1,4 @@
-import { isJsonObject, NOT_STARTED } from '@pennon/sync';
+import { instantOf, isJsonObject, NOT_STARTED } from '@pennon/sync';
 import type { FlagSet, LastError, Runtime } from '@pennon/sync';
 
 import { hashOfKey, messageOf, parseLocalFlags, writeFlagFile } from './flag-file.ts';
@@ -205,7 +205,8 @@ const followServer = (
     process: async flagSet => {
       if (cacheFile === undefined) return;
       const keyHash = await hashOfKey(key);
-      await writeFlagFile(cacheFile, { ...flagSet, keyHash }).catch((error: unknown) =>
+      const currentAt = instantOf(source.freshness().dataAgeMs, runtime);
+      await writeFlagFile(cacheFile, { ...flagSet, keyHash, currentAt }).catch((error: unknown) =>
         current.reportError(messageOf(error)),
       );
     },

@@ -10,7 +10,14 @@ import type {
   Runtime,
 } from '@pennon/sync';
 
-import { hashOfKey, messageOf, parseFlagSet, readFlagFile } from './flag-file.ts';
+import {
+  hashOfKey,
+  messageOf,
+  parseBootstrap,
+  readCacheFile,
+  readFlagFile,
+  requireRegularFile,
+} from './flag-file.ts';
 import type { RawFlagSet } from './flag-file.ts';
 import type { OnlineOptions } from './options.ts';
 
@@ -225,7 +232,7 @@ const requireKey = async (path: string, { keyHash }: RawFlagSet, key: string): P
 };
 
 /** Returns the flags of the previous run. A missing file is not an error: the first run has none. */
-const readCacheFile = async (
+const readPreviousFlags = async (
   path: string,
   key: string,
   runtime: Runtime,
@@ -233,17 +240,22 @@ const readCacheFile = async (
   const { stat } = await import('node:fs/promises');
   const stats = await stat(path).catch(() => undefined);
   if (stats === undefined) return undefined;
-  const flagSet = await readFlagFile(path);
+  await requireRegularFile(path);
+  const flagSet = await readCacheFile(path);
   await requireKey(path, flagSet, key);
-  return { flagSet, ageMs: ageOf(stats.mtimeMs, runtime) };
+  const { currentAt } = flagSet;
+  // An earlier release stored no time.
+  const knownAt = typeof currentAt === 'number' ? currentAt : stats.mtimeMs;
+  return { flagSet, ageMs: ageOf(knownAt, runtime) };
 };
 
-/** Returns the flags of the option `bootstrap`. An object is copied, because the application may change it later. */
+/** Returns the flags of the option `bootstrap`. */
 const readBootstrap = async (bootstrap: string | object): Promise<InitialFlags> => ({
   flagSet:
     typeof bootstrap === 'string'
       ? await readFlagFile(bootstrap)
-      : parseFlagSet(structuredClone(bootstrap)),
+      : // The application may change the object later.
+        parseBootstrap(bootstrap),
   ageMs: undefined,
 });
 
@@ -254,7 +266,7 @@ export const initialSources = (
 ): InitialSource[] => {
   const sources: InitialSource[] = [];
   if (cacheFile !== undefined && key !== undefined)
-    sources.push({ name: 'cacheFile', read: () => readCacheFile(cacheFile, key, runtime) });
+    sources.push({ name: 'cacheFile', read: () => readPreviousFlags(cacheFile, key, runtime) });
   if (bootstrap !== undefined)
     sources.push({ name: 'bootstrap', read: () => readBootstrap(bootstrap) });
   return sources.map(({ name, read }) => ({

@@ -11,7 +11,7 @@ vi.mock('node:fs/promises', async importOriginal => ({
   stat: (path: string) =>
     path.startsWith('/hangs-on-read')
       ? new Promise(() => undefined)
-      : Promise.reject(new Error('ENOENT')),
+      : Promise.reject(Object.assign(new Error('ENOENT'), { code: 'ENOENT' })),
 }));
 
 const flags = { f: booleanFlag('f', true) };

@@ -121,15 +121,6 @@ describe('an offline file', () => {
     );
   });
 
-  it('may have such numbers if a server has written it', async () => {
-    const value = 9007199254740992;
-    const f = { type: 'number', enabled: true, variants: { a: value }, defaultVariant: 'a' };
-    await writeFile(path, JSON.stringify({ formatVersion: 1, flags: { f } }));
-    const { client, started } = open();
-    expect(await started).toBe('ok');
-    expect(await client.getNumberValue('f', 0)).toBe(value);
-  });
-
   it('takes effect again after an edit, and after it was replaced', async () => {
     await writeFile(path, flagSet(true));
     const { client, started, events, waitUntil } = open();

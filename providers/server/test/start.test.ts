@@ -1,4 +1,15 @@
-import { mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import {
+  lstat,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  symlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -23,9 +34,11 @@ const bootstrap = { formatVersion: 1, flags: { f: booleanFlag('f', true, { versi
 const on = { f: booleanFlag('f', true) };
 const off = { f: booleanFlag('f', false) };
 
-/** Sets when the file was written, relative to the clock of the provider. */
-const setAge = (path: string, ageMs: number, { runtime }: FakeServer): Promise<void> =>
-  utimes(path, new Date(0), new Date(runtime.now() - ageMs));
+/** Sets when the flags were last current, relative to the clock of the provider. */
+const setAge = async (path: string, ageMs: number, { runtime }: FakeServer): Promise<void> => {
+  const flagSet = JSON.parse(await readFile(path, 'utf8'));
+  await writeFile(path, JSON.stringify({ ...flagSet, currentAt: runtime.now() - ageMs }));
+};
 
 /** Files are real, so writing them takes real time. */
 const whenWritten = (path: string) => vi.waitFor(() => readFile(path, 'utf8'));
@@ -242,6 +255,77 @@ describe('the cache file', () => {
     await server.advance(2_000);
     expect(await started).toBe('ok');
     expect(provider.freshness()).toMatchObject({ revision: 1, dataAgeMs: undefined });
+  });
+
+  it('keeps the age of flags that came from a server that was cut off', async () => {
+    const server = startFakeServer(off);
+    server.setSourceAge(43_000);
+    await (await startOn(server, { cacheFile })).provider.onClose();
+    server.behave('broken');
+    const { started, provider } = openOn(server, { cacheFile });
+    await vi.waitFor(() => expect(provider.freshness().source).toBe('cacheFile'));
+    await server.advance(2_000);
+    expect(await started).toBe('ok');
+    expect(provider.freshness().dataAgeMs).toBe(45_000);
+  });
+
+  it('of an earlier release has the age of the file', async () => {
+    const server = startFakeServer(off);
+    await (await startOn(server, { cacheFile })).provider.onClose();
+    const { currentAt, ...flagSet } = JSON.parse(await readFile(cacheFile, 'utf8'));
+    expect(currentAt).toBe(server.runtime.now());
+    await writeFile(cacheFile, JSON.stringify(flagSet));
+    await utimes(cacheFile, new Date(0), new Date(server.runtime.now() - 60_000));
+    server.behave('broken');
+    const { started, provider } = openOn(server, { cacheFile });
+    await vi.waitFor(() => expect(provider.freshness().source).toBe('cacheFile'));
+    await server.advance(2_000);
+    expect(await started).toBe('ok');
+    expect(provider.freshness().dataAgeMs).toBe(62_000);
+  });
+
+  it.each([
+    ['a pipe', (path: string) => void execFileSync('mkfifo', [path])],
+    ['a folder', (path: string) => mkdir(path)],
+    [
+      'a link to a pipe',
+      async (path: string) => {
+        execFileSync('mkfifo', [`${path}.pipe`]);
+        await symlink(`${path}.pipe`, path);
+      },
+    ],
+  ])('is neither read nor replaced if it is %s, which is reported', async (_, create) => {
+    const path = join(directory, 'special');
+    await create(path);
+    const { mode, ino } = await lstat(path);
+    const names = await readdir(directory);
+    const server = startFakeServer(on);
+    const warnings: string[] = [];
+    const logger = { ...console, warn: (message: string) => void warnings.push(message) };
+    const { client, provider } = await startOn(server, { cacheFile: path, logger });
+    expect(await client.getBooleanValue('f', false)).toBe(true);
+    await provider.onClose();
+    expect(warnings).toEqual([
+      expect.stringMatching(/"cacheFile" has no effect: it is not a regular file\./),
+      expect.stringMatching(/special could not be written: it is not a regular file\./),
+    ]);
+    expect(await lstat(path)).toMatchObject({ mode, ino });
+    expect(await readdir(directory)).toEqual(names);
+  });
+
+  it('is the file at the end of a symbolic link, also if that does not exist yet', async () => {
+    await mkdir(join(directory, 'elsewhere'));
+    const target = join(directory, 'elsewhere', 'last.json');
+    const link = join(directory, 'link.json');
+    await symlink(join('elsewhere', 'last.json'), link);
+    const server = startFakeServer(on);
+    const { provider } = await startOn(server, { cacheFile: link });
+    await whenWritten(target);
+    await server.change(off);
+    await provider.onClose();
+    expect((await lstat(link)).isSymbolicLink()).toBe(true);
+    expect(JSON.parse(await readFile(target, 'utf8'))).toMatchObject({ revision: 2 });
+    expect(await readdir(join(directory, 'elsewhere'))).toEqual(['last.json']);
   });
 
   it('spares the download if its flags are current', async () => {

@@ -6,9 +6,11 @@ import hashlib
 import json
 import math
 import os
+import stat
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -28,26 +30,56 @@ FilePath: TypeAlias = "str | os.PathLike[str]"
 
 def read_flag_file(path: FilePath) -> FlagSet:
     """Reads a flag set from a JSON or YAML file."""
-    return parse_flag_set(_read_document(Path(path)))
+    file = Path(path)
+    is_yaml = file.suffix.lower() in (".yaml", ".yml")
+    return parse_flag_set(_read_document(file, _parse_yaml if is_yaml else _parse_exact_json))
 
 
-def read_cache_file(path: FilePath, key: str) -> FlagSet:
-    """Reads the flag set of a previous run. Raises SyncError if it was received with another key.
+@dataclass(frozen=True, slots=True)
+class CachedFlags:
+    flag_set: FlagSet
+    # When they were last known to be current, in seconds since 1970.
+    current_at: float
 
-    An earlier release stored no hash of the key.
+
+def read_cache_file(path: FilePath, key: str) -> CachedFlags:
+    """Reads the flags of a previous run. Raises SyncError if they were received with another key.
+
+    An earlier release stored no hash of the key, and no time. A server has checked the numbers.
     """
-    document = _read_document(Path(path))
+    _require_regular_file(path)
+    document = _read_document(Path(path), parse_json)
     if document.get("keyHash") not in (None, _hash_of_key(key)):
         raise SyncError(
             f"{path} was written with another key, so it is not used:"
             " give each provider a file of its own"
         )
-    return parse_flag_set(document)
+    stored = document.get("currentAt")
+    written_at = Path(path).stat().st_mtime
+    current_at = stored / 1_000 if isinstance(stored, int | float) else written_at
+    return CachedFlags(parse_flag_set(document), current_at)
+
+
+def _require_regular_file(path: FilePath) -> None:
+    """A folder, a pipe or a device cannot be read, or replaced, as a file can."""
+    with suppress(FileNotFoundError):
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise OSError(
+                f"{path} is not a regular file: set the path of a file, or of one to be created"
+            )
 
 
 def _hash_of_key(key: str) -> str:
     """Distinguishes keys. A key has too many bits to be found from its hash."""
     return hashlib.sha256(key.encode()).hexdigest()[:16]
+
+
+def parse_bootstrap(document: Mapping[str, Any]) -> FlagSet:
+    """A flag set that an application passes."""
+    number = find_inexact_value(document)
+    if number is not None:
+        raise SyncError(str(number))
+    return parse_flag_set(document)
 
 
 def parse_flag_set(document: Mapping[str, Any]) -> FlagSet:
@@ -76,12 +108,11 @@ def _expand_flags(flags: dict[str, Any]) -> dict[str, Any]:
     return {key: expand_short_form(flag) for key, flag in flags.items()}
 
 
-def _read_document(path: Path) -> dict[str, Any]:
+def _read_document(path: Path, parse: Callable[[str], Any]) -> dict[str, Any]:
     # Some editors write a byte order mark.
     text = path.read_text("utf-8-sig")
     try:
-        is_yaml = path.suffix.lower() in (".yaml", ".yml")
-        document = _parse_yaml(text) if is_yaml else _parse_json_file(text)
+        document = parse(text)
     except (ValueError, RecursionError) as error:
         raise SyncError(f"{path} cannot be used: {error}") from error
     if not isinstance(document, dict):
@@ -89,12 +120,10 @@ def _read_document(path: Path) -> dict[str, Any]:
     return document
 
 
-def _parse_json_file(text: str) -> Any:
+def _parse_exact_json(text: str) -> Any:
     document = parse_json(text)
-    # A server has checked the numbers that it wrote.
-    if not isinstance(document, dict) or "formatVersion" not in document:
-        for number in filter(_is_finite, find_inexact_numbers(text)):
-            raise ValueError(str(number))
+    for number in filter(_is_finite, find_inexact_numbers(text)):
+        raise ValueError(str(number))
     return document
 
 
@@ -111,10 +140,18 @@ def _parse_yaml(text: str) -> Any:
     return parse_yaml(text)
 
 
-def write_cache_file(path: FilePath, flag_set: FlagSet, key: str) -> None:
-    """Replaces the file atomically, so readers and crashes see the old file or the new one."""
-    document = {**flag_set.document(), "keyHash": _hash_of_key(key)}
-    target = Path(path)
+def write_cache_file(path: FilePath, flags: CachedFlags, key: str) -> None:
+    """Replaces the file atomically, so readers and crashes see the old file or the new one.
+
+    If the path is a symbolic link, the file at its end is replaced.
+    """
+    _require_regular_file(path)
+    document = {
+        **flags.flag_set.document(),
+        "keyHash": _hash_of_key(key),
+        "currentAt": round(flags.current_at * 1_000),
+    }
+    target = Path(os.path.realpath(path))
     target.parent.mkdir(parents=True, exist_ok=True)
     # mkstemp makes the file readable for its owner only; rules may contain personal data.
     descriptor, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)

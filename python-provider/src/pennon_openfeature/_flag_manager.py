@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from ._flag_file import write_cache_file
+from ._flag_file import CachedFlags, write_cache_file
 from ._flag_set import FlagSet, FlagSetUpdate
 from ._flag_snapshot import FlagSnapshot
 from ._follower import FollowOptions
@@ -22,12 +22,14 @@ from ._sources import (
     FileSource,
     FlagSource,
     Freshness,
+    InitialFlags,
     InitialSource,
     LocalSource,
     ServerSource,
     SourceListener,
     SourceState,
     initial_sources,
+    instant_of,
 )
 
 logger = logging.getLogger("pennon_openfeature")
@@ -60,7 +62,7 @@ class FlagManager:
         self._initial_current_at: float | None = None
         # Guards the first snapshot, which a slow disk may deliver after the server.
         self._lock = threading.Lock()
-        self._cache_writer: LatestValueQueue[FlagSet] | None = None
+        self._cache_writer: LatestValueQueue[CachedFlags] | None = None
         self._has_source_started = False
         self._source = self._create_source()
 
@@ -172,22 +174,22 @@ class FlagManager:
         """Loads the first source that can be used."""
         for source in sources:
             try:
-                flag_set = source.read()
-                if flag_set is None:
+                flags = source.read()
+                if flags is None:
                     continue
-                self._start_with(FlagSnapshot(flag_set), source)
+                self._start_with(flags, source.name)
             except Exception as error:  # noqa: BLE001 - logged, and another source may work
                 self._report(f"the flags of {source.name} cannot be used: {error}")
                 continue
             return
 
-    def _start_with(self, snapshot: FlagSnapshot, source: InitialSource) -> None:
-        current_at = source.current_at()
+    def _start_with(self, flags: InitialFlags, name: DataOrigin) -> None:
+        snapshot = FlagSnapshot(flags.flag_set)
         with self._lock:
             if self._snapshot is not None:
                 return
-            self._initial_current_at = current_at
-            self._initial_source = source.name
+            self._initial_current_at = flags.current_at
+            self._initial_source = name
             self._snapshot = snapshot
         # Late flags end the wait for the server, which has already had its grace period.
         if self._has_source_started:
@@ -198,19 +200,20 @@ class FlagManager:
             snapshot = FlagSnapshot(update.flag_set, self._snapshot, update.changed)
             self._snapshot = snapshot
         if self._cache_writer is not None:
-            self._cache_writer.offer(snapshot.flag_set)
+            current_at = instant_of(update.source_age_ms or 0)
+            self._cache_writer.offer(CachedFlags(snapshot.flag_set, current_at))
         if self._options.offline_file is not None and snapshot.compiled.problems:
             # For the person who edits the file.
             self._last_error = last_error_of("; ".join(map(str, snapshot.compiled.problems)))
         self._listener.on_change(snapshot)
         return snapshot.flag_set
 
-    def _write_cache_file(self, flag_set: FlagSet) -> None:
+    def _write_cache_file(self, flags: CachedFlags) -> None:
         cache_file, address = self._options.cache_file, self._options.address
         assert cache_file is not None
         assert address is not None
         try:
-            write_cache_file(cache_file, flag_set, address.key)
+            write_cache_file(cache_file, flags, address.key)
         except OSError as error:
             self._report(f"the cache file cannot be written: {error}")
 

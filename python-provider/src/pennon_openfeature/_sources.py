@@ -11,7 +11,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, Literal, Protocol, TypeAlias
 
 from ._errors import SyncError, is_auth_status, is_request_status
-from ._flag_file import FilePath, parse_flag_set, read_cache_file, read_flag_file
+from ._flag_file import FilePath, parse_bootstrap, read_cache_file, read_flag_file
 from ._flag_set import FlagSet, FlagSetUpdate
 from ._follower import Follower, FollowOptions
 from ._follower_state import (
@@ -291,14 +291,19 @@ class LocalSource:
 
 
 @dataclass(frozen=True, slots=True)
-class InitialSource:
+class InitialFlags:
     """Flags for the time until the server or the offline file has been read."""
 
+    flag_set: FlagSet
+    # When the flags were current, on the monotonic clock, if that is known.
+    current_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class InitialSource:
     name: DataOrigin
     # Returns None if there are no flags yet.
-    read: Callable[[], FlagSet | None]
-    # When the flags were current, on the monotonic clock, if that is known.
-    current_at: Callable[[], float | None] = lambda: None
+    read: Callable[[], InitialFlags | None]
 
 
 def initial_sources(options: Options) -> list[InitialSource]:
@@ -307,46 +312,40 @@ def initial_sources(options: Options) -> list[InitialSource]:
     cache_file, bootstrap = options.cache_file, options.bootstrap
     if cache_file is not None and options.address is not None:
         address = options.address
-        sources.append(
-            InitialSource(
-                "cache_file",
-                lambda: _read_cache_file(cache_file, address),
-                lambda: _written_at(cache_file),
-            )
-        )
+        sources.append(InitialSource("cache_file", lambda: _read_cache_file(cache_file, address)))
     if bootstrap is not None:
         sources.append(InitialSource("bootstrap", lambda: _read_bootstrap(bootstrap)))
     return sources
 
 
-def _read_cache_file(path: FilePath, address: Address) -> FlagSet | None:
+def _read_cache_file(path: FilePath, address: Address) -> InitialFlags | None:
     """The flags of the previous run. A missing file is not an error: the first run has none."""
     try:
-        flag_set = read_cache_file(path, address.key)
+        cached = read_cache_file(path, address.key)
     except FileNotFoundError:
         return None
     # Other options may have left flags of another environment behind.
-    environment = address.environment
-    if environment not in (None, flag_set.environment):
-        raise SyncError(
-            f'these flags are of the environment "{flag_set.environment}", not of "{environment}"'
-        )
-    return flag_set
+    environment, found = address.environment, cached.flag_set.environment
+    if environment not in (None, found):
+        raise SyncError(f'these flags are of the environment "{found}", not of "{environment}"')
+    return InitialFlags(cached.flag_set, _to_monotonic(cached.current_at))
 
 
-def _written_at(path: FilePath) -> float | None:
-    """When a file was written, on the monotonic clock, or None if that is unknown.
+def instant_of(age_ms: float) -> float:
+    """The time to store for what is this old, in seconds since 1970."""
+    return time.time() - age_ms / 1_000
 
-    It is unknown for a file from the future: the clock has been set back since.
+
+def _to_monotonic(instant: float) -> float | None:
+    """A stored time on the monotonic clock, or None if that is unknown.
+
+    It is unknown for a time in the future: the clock has been set back since.
     """
-    try:
-        age_s = time.time() - Path(path).stat().st_mtime
-    except OSError:
-        return None
+    age_s = time.time() - instant
     return None if age_s < 0 else time.monotonic() - age_s
 
 
-def _read_bootstrap(bootstrap: FilePath | Mapping[str, Any]) -> FlagSet:
+def _read_bootstrap(bootstrap: FilePath | Mapping[str, Any]) -> InitialFlags:
     if isinstance(bootstrap, Mapping):
-        return parse_flag_set(bootstrap)
-    return read_flag_file(bootstrap)
+        return InitialFlags(parse_bootstrap(bootstrap), None)
+    return InitialFlags(read_flag_file(bootstrap), None)
