@@ -13,7 +13,7 @@ import { followFlagSet } from '../streaming/follow-flag-set.ts';
 import type { StreamEvent } from '../streaming/subscription.ts';
 import { callerOf } from './access.ts';
 import { logFailure } from './errors.ts';
-import { writeInParts } from './parts.ts';
+import { partsOf, writeInParts } from './parts.ts';
 import { API, flatInput, onlyEnvironment } from './request.ts';
 import { sourceAge } from './source-age.ts';
 
@@ -138,7 +138,8 @@ const createFrame = (event: StreamEvent): Frame | Promise<Frame> => {
   const { flagSet, text } = event.view;
   switch (event.type) {
     case 'change':
-      return textFrame('change', event.text, flagSet.id);
+      // Joined here, once for all streams.
+      return [...partsOf(textFrame('change', event.text, flagSet.id))];
     case 'set':
       return text().then(whole => textFrame('set', whole, flagSet.id));
     case 'heartbeat':
