@@ -7,6 +7,7 @@ import { holdBenchmark } from './hold/benchmark.ts';
 import { httpBenchmark } from './http/benchmark.ts';
 import { manyBenchmark } from './many/benchmark.ts';
 import { providersBenchmark } from './providers/benchmark.ts';
+import { streamsBenchmark } from './streams/benchmark.ts';
 import { format, type Table } from './table.ts';
 
 type Benchmark = (options: {
@@ -22,6 +23,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   bytes: bytesBenchmark,
   http: httpBenchmark,
   hold: holdBenchmark,
+  streams: streamsBenchmark,
   many: manyBenchmark,
 };
 
