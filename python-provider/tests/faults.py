@@ -27,11 +27,13 @@ def send_json(
 def fails_with(status: int, **headers: str) -> Fault:
     """The server responds with this status and an error."""
 
+    code = {401: "UNAUTHORIZED", 403: "FORBIDDEN"}.get(status, "UNAVAILABLE")
+
     def fail(request: BaseHTTPRequestHandler) -> None:
         send_json(
             request,
             status,
-            {"error": {"code": "UNAVAILABLE", "message": "the test requires it"}},
+            {"error": {"code": code, "message": "the test requires it"}},
             {name.replace("_", "-"): value for name, value in headers.items()},
         )
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import random
 import threading
+import time
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
 from conftest import EventRecorder, Use, eventually, is_off, provider_for, streaming
-from faults import Hang, fails_with
+from faults import Fault, Hang, fails_with
 from flag_server import FLAG_SET_ROUTES, KEY, OFF, FlagServer, boolean_flag, frame
 from openfeature.client import OpenFeatureClient
 from openfeature.evaluation_context import EvaluationContext
@@ -70,6 +72,44 @@ def test_a_silent_stream_is_replaced_by_polls(
     server.change_silently(OFF)
     eventually(lambda: is_off(client))
     server.heartbeat_s = 0.05
+
+
+def test_a_stream_of_nothing_but_comments_is_lost(
+    server: FlagServer, client: OpenFeatureClient, use: Use
+) -> None:
+    provider = use(provider_for(server))
+    eventually(streaming(provider))
+    server.heartbeat_s = 60
+    server.faults = dict.fromkeys(FLAG_SET_ROUTES, fails_with(503))
+
+    def is_stale_although_a_proxy_sends_comments() -> bool:
+        server.send_to_streams(b": a com")
+        server.send_to_streams(b"ment\r\n\r\n")
+        return client.get_provider_status() == ProviderStatus.STALE
+
+    eventually(is_stale_although_a_proxy_sends_comments)
+
+
+def test_an_event_that_arrives_slowly_is_received(
+    server: FlagServer, client: OpenFeatureClient, use: Use
+) -> None:
+    provider = use(provider_for(server))
+    eventually(streaming(provider))
+    server.heartbeat_s = 60
+    data = {"previous": server.id, "revision": 2, "flags": OFF, "segments": {}}
+    event = frame("change", data, "epoch.2.nonce")
+    twice_the_idle_timeout_s = 4 * 0.15
+    ends_at = time.monotonic() + twice_the_idle_timeout_s
+
+    def all_but_the_end_has_arrived() -> bool:
+        # An unknown field, which is ignored.
+        server.send_to_streams(b"x: :\n")
+        return time.monotonic() > ends_at
+
+    eventually(all_but_the_end_has_arrived)
+    server.send_to_streams(event)
+    eventually(lambda: is_off(client))
+    assert server.requests["flag-set/stream"] == 1
 
 
 @pytest.mark.parametrize(
@@ -157,13 +197,41 @@ def test_polls_for_unchanged_flags_send_the_etag(server: FlagServer, use: Use) -
     assert server.received[-1][1]["if-none-match"] == f'"{server.id}"'
 
 
-def test_retry_after_delays_the_next_poll(server: FlagServer, use: Use) -> None:
+def limits(clock: float, seconds: float) -> Fault:
+    """The server, with this clock, accepts no requests until some seconds later."""
+    headers = {
+        "date": formatdate(clock, usegmt=True),
+        "retry-after": formatdate(clock + seconds, usegmt=True),
+        "content-length": "0",
+    }
+
+    def fail(request: BaseHTTPRequestHandler) -> None:
+        request.send_response_only(429)
+        for name, value in headers.items():
+            request.send_header(name, value)
+        request.end_headers()
+
+    return fail
+
+
+DAY_S = 86_400
+
+
+@pytest.mark.parametrize(
+    "limit",
+    [
+        pytest.param(fails_with(429, retry_after="3600"), id="seconds"),
+        pytest.param(limits(time.time(), 3_600), id="a date"),
+        pytest.param(limits(time.time() - DAY_S, 3_600), id="a date of a clock that is behind"),
+    ],
+)
+def test_retry_after_delays_the_next_poll(server: FlagServer, use: Use, limit: Fault) -> None:
     def polls(environment: str) -> int:
         return sum(path.endswith(f"environment={environment}") for path, _ in server.received)
 
     def fail(request: BaseHTTPRequestHandler) -> None:
         if request.path.endswith("environment=limited"):
-            fails_with(429, retry_after="3600")(request)
+            limit(request)
         else:
             fails_with(503)(request)
 
@@ -180,6 +248,16 @@ def test_retry_after_delays_the_next_poll(server: FlagServer, use: Use) -> None:
     eventually(lambda: polls("other") >= other_polls_before + 10)
     assert polls("limited") == polls_before
     other.shutdown()
+
+
+def test_a_clock_of_the_server_that_is_ahead_does_not_delay_the_next_poll(
+    server: FlagServer, client: OpenFeatureClient, use: Use
+) -> None:
+    use(provider_for(server, stream=False, poll_interval_ms=10))
+    server.faults["flag-set"] = limits(time.time() + DAY_S, 0)
+    eventually(lambda: client.get_provider_status() == ProviderStatus.STALE)
+    server.faults = {}
+    eventually(lambda: client.get_provider_status() == ProviderStatus.READY)
 
 
 def test_the_provider_is_stale_while_the_server_is_down_and_ready_afterwards(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
+from typing import Any
 
 import pytest
 from conftest import EventRecorder, QuickProvider, Use, eventually, provider_for, streaming
@@ -52,11 +53,22 @@ def test_a_rejected_key_at_the_start_is_fatal(
 
 
 @pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"message": "refused by a gateway"},
+        {"error": "refused"},
+        {"error": {}},
+        {"error": {"code": 403, "message": "refused"}},
+        {"error": {"code": "FORBIDDEN"}},
+        {"error": {"code": "PERMISSION_DENIED", "message": "refused"}},
+    ],
+)
 def test_a_refusal_of_a_gateway_is_not_taken_for_a_rejected_key(
-    server: FlagServer, domain: str, status: int
+    server: FlagServer, domain: str, status: int, body: Any
 ) -> None:
     def refuse(request: BaseHTTPRequestHandler) -> None:
-        send_json(request, status, {"message": "refused by a gateway"})
+        send_json(request, status, body)
 
     server.faults = {"flag-set": refuse, "flag-set/stream": refuse}
     provider = provider_for(server, init_timeout_ms=300)

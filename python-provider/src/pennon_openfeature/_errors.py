@@ -56,6 +56,10 @@ class SyncError(Exception):
         return is_request_status(self.status)
 
 
+# With which a server rejects a key.
+_AUTH_ERROR_CODES = ("UNAUTHORIZED", "FORBIDDEN")
+
+
 def is_auth_status(status: int | None) -> bool:
     return status in (401, 403)
 
@@ -87,15 +91,16 @@ def to_sync_error(error: Exception) -> SyncError:
 def error_from_response(status: int, headers: Mapping[str, str], error: object) -> SyncError:
     """Converts a response with an error status, including the error in its body."""
     server_error = _server_error_in(error)
-    if is_auth_status(status) and server_error is None:
-        # Pennon rejects a key with an error in the body, so this concerns something else.
+    code = server_error.code if server_error else None
+    if is_auth_status(status) and code not in _AUTH_ERROR_CODES:
+        # Pennon rejects a key with such an error in the body, so this concerns something else.
         return SyncError(f"a proxy or gateway in front of the server responded with {status}")
     reason = f": {server_error.message}" if server_error else ""
     return SyncError(
         f"the server responded with {status}{reason}",
         status=status,
         server_error=server_error,
-        retry_after_ms=_parse_retry_after(headers.get("retry-after")),
+        retry_after_ms=_parse_retry_after(headers),
     )
 
 
@@ -108,22 +113,36 @@ def error_from_event(error: object) -> SyncError:
 
 
 def _server_error_in(error: object) -> ServerError | None:
+    """The error of a Pennon server. Those of other servers have other forms."""
     if not isinstance(error, dict):
         return None
-    return ServerError(str(error.get("code")), str(error.get("message")))
+    code, message = error.get("code"), error.get("message")
+    if not isinstance(code, str) or not isinstance(message, str):
+        return None
+    return ServerError(code, message)
 
 
-def _parse_retry_after(header: str | None) -> float:
+def _parse_retry_after(headers: Mapping[str, str]) -> float:
     """Parses seconds or an HTTP date into milliseconds from now. Returns 0 for anything else."""
-    if header is None:
-        return 0
+    header = headers.get("retry-after", "")
     is_seconds = header.isascii() and header.isdigit()
-    delay_ms = float(header[:10]) * 1_000 if is_seconds else _ms_until(header)
+    if is_seconds:
+        delay_ms = float(header[:10]) * 1_000
+    else:
+        delay_ms = _ms_until(header, server_date=headers.get("date", ""))
     return min(max(delay_ms, 0), LONGEST_RETRY_AFTER_MS)
 
 
-def _ms_until(date: str) -> float:
-    try:
-        return (parsedate_to_datetime(date).timestamp() - time.time()) * 1_000
-    except (ValueError, OverflowError):
+def _ms_until(date: str, *, server_date: str) -> float:
+    """By the clock of the server, because that of this machine may be wrong."""
+    until, now = _seconds_of(date), _seconds_of(server_date)
+    if until is None:
         return 0
+    return (until - (time.time() if now is None else now)) * 1_000
+
+
+def _seconds_of(date: str) -> float | None:
+    try:
+        return parsedate_to_datetime(date).timestamp()
+    except (ValueError, OverflowError):
+        return None

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -341,6 +342,31 @@ class StaleCheck:
             raise error
 
 
+_EVENT_BYTES = re.compile(rb"(?:^|[\r\n])[^:\r\n]")
+
+
+class CommentTimer:
+    """Measures for how long a stream has sent nothing but comments.
+
+    A proxy that has lost the server may send them, so they do not show that the server is there.
+    """
+
+    def __init__(self) -> None:
+        self._event_at = time.monotonic()
+        # The first byte of the line that the next chunk continues.
+        self._line_start = b""
+
+    def ms_after(self, chunk: bytes) -> float:
+        """Returns 0 if the chunk contains a part of an event."""
+        text = self._line_start + chunk
+        line_at = max(text.rfind(b"\r"), text.rfind(b"\n")) + 1
+        self._line_start = text[line_at : line_at + 1]
+        now = time.monotonic()
+        if _EVENT_BYTES.search(text) is not None:
+            self._event_at = now
+        return (now - self._event_at) * 1_000
+
+
 class StreamReader:
     """Reads one stream until it is lost."""
 
@@ -366,8 +392,18 @@ class StreamReader:
         if not content_type.startswith("text/event-stream"):
             raise SyncError(f"expected an event stream, received content type {content_type}")
         # The chunks end with an error, so SSEClient never emits an event that was cut off.
-        for event in SSEClient(response.chunks()).events():
+        for event in SSEClient(self._chunks(response)).events():
             self._handle(event, response)
+
+    def _chunks(self, response: Response) -> Iterator[bytes]:
+        timer = CommentTimer()
+        for chunk in response.chunks():
+            left_ms = self._idle_timeout_ms - timer.ms_after(chunk)
+            if left_ms <= 0:
+                raise SyncError("the stream has sent nothing but comments for too long")
+            if self._began_at is not None:
+                response.set_idle_timeout(left_ms)
+            yield chunk
 
     def _handle(self, event: Any, response: Response) -> None:
         if event.event == "error":
