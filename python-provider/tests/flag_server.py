@@ -63,6 +63,8 @@ class FlagServer:
         self.sends_telemetry = True
         # How old its own data are. Older servers do not report that.
         self.source_age_ms: float | None = None
+        # Whether it closes connections after each response, as while it stops.
+        self.closes_connections = False
         # How requests fail, by endpoint. Endpoints without a fault work.
         self.faults: dict[str, Fault] = {}
         # The same for connections, which have precedence.
@@ -254,6 +256,8 @@ def _handler(server: FlagServer) -> type[BaseHTTPRequestHandler]:
                 routes[route]()
 
         def end_headers(self) -> None:
+            if server.closes_connections:
+                self.send_header("connection", "close")
             if server.source_age_ms is not None:
                 self.send_header("pennon-source-age-ms", str(server.source_age_ms))
             super().end_headers()

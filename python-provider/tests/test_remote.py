@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import threading
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -15,13 +16,14 @@ import pytest
 from conftest import QuickProvider, Use, eventually, provider_for
 from faults import Hang, fails_with, send_json, trickles
 from flag_server import FLAG_SET_ROUTES, KEY, FlagServer, boolean_flag
+from forward_proxy import ForwardProxy
 from hypothesis import given
 from hypothesis import strategies as st
 from openfeature import api
 from openfeature.client import OpenFeatureClient
 from openfeature.evaluation_context import EvaluationContext
 from openfeature.exception import ErrorCode, GeneralError, ProviderFatalError
-from openfeature.flag_evaluation import FlagResolutionDetails
+from openfeature.flag_evaluation import FlagEvaluationDetails, FlagResolutionDetails
 from openfeature.provider import ProviderStatus
 
 from pennon_openfeature import PennonProvider
@@ -246,6 +248,62 @@ def test_an_expired_result_is_used_if_the_key_may_only_evaluate(
     assert (details.value, details.error_code) == (True, ErrorCode.GENERAL)
     del server.faults["evaluate"]
     eventually(lambda: client.get_boolean_details("disabled", True).error_code is None)
+    eventually(lambda: client.get_provider_status() == ProviderStatus.READY)
+
+
+def assert_evaluates_ten_times(client: OpenFeatureClient) -> None:
+    """With blocking and with asynchronous calls, none of which is in the cache."""
+
+    async def evaluate(context: EvaluationContext) -> FlagEvaluationDetails[bool]:
+        return await client.get_boolean_details_async("new-checkout", False, context)
+
+    for number in range(5):
+        context = EvaluationContext(f"subject {number}")
+        assert client.get_boolean_details("new-checkout", False, context).error_code is None
+        context = EvaluationContext(f"other subject {number}")
+        assert asyncio.run(evaluate(context)).error_code is None
+
+
+def test_connections_that_the_server_closes_after_a_response_are_replaced(
+    server: FlagServer, client: OpenFeatureClient, use: Use
+) -> None:
+    server.faults = dict.fromkeys(FLAG_SET_ROUTES, fails_with(403))
+    server.closes_connections = True
+    use(remote(server))
+    assert_evaluates_ten_times(client)
+    assert server.requests["evaluate"] == 10
+    assert client.get_provider_status() == ProviderStatus.READY
+
+
+def test_connections_that_a_proxy_closes_after_a_response_are_replaced(
+    server: FlagServer, client: OpenFeatureClient, use: Use
+) -> None:
+    server.faults = dict.fromkeys(FLAG_SET_ROUTES, fails_with(403))
+    server.closes_connections = True
+    with ForwardProxy() as proxy:
+        threading.Thread(target=proxy.serve_forever, args=(0.01,), daemon=True).start()
+        use(remote(server, proxy=f"http://127.0.0.1:{proxy.port}"))
+        assert_evaluates_ten_times(client)
+        proxy.shutdown()
+    assert server.requests["evaluate"] == 10
+
+
+def test_a_lost_server_is_noticed_although_all_results_are_cached(
+    server: FlagServer, client: OpenFeatureClient, use: Use
+) -> None:
+    class RareFollower(QuickProvider):
+        """Requests the flag set, which the key cannot read, once only."""
+
+        _timing = replace(QuickProvider._timing, rejected_key_ms=600_000)
+
+    server.faults = dict.fromkeys(FLAG_SET_ROUTES, fails_with(403))
+    provider = use(RareFollower(url=server.url, key=KEY, mode="remote", cache_ttl_ms=3_600_000))
+    assert client.get_boolean_value("new-checkout", False) is True
+    server.go_away()
+    eventually(lambda: client.get_provider_status() == ProviderStatus.STALE)
+    assert provider.freshness().mode == "disconnected"
+    assert client.get_boolean_details("new-checkout", False).reason == "CACHED"
+    server.come_back()
     eventually(lambda: client.get_provider_status() == ProviderStatus.READY)
 
 

@@ -231,7 +231,10 @@ class EvaluateClient:
         except Exception as error:
             connection.close()
             raise to_sync_error(error) from error
-        self._idle.append(connection)
+        if connection.is_open:
+            self._idle.append(connection)
+        else:
+            connection.close()
         self._on_source_age(source_age_of(response.headers))
         return fields
 

@@ -193,6 +193,11 @@ class Connection:
             if self._is_cancelled:
                 raise SyncError("stopped")
 
+    @property
+    def is_open(self) -> bool:
+        """Whether another request can be sent: the server, or a proxy, may close it."""
+        return self._http.sock is not None
+
     def set_idle_timeout(self, ms: float) -> None:
         if self._socket is not None:
             self._socket.settimeout(ms / 1_000)

@@ -14,6 +14,7 @@ from ._evaluate_client import CircuitBreaker, EvaluateClient, body_of
 from ._flag_snapshot import FlagSnapshot
 from ._options import Options
 from ._pending_request import PendingRequest, Result
+from ._process import is_before_fork
 from ._remote_source import RemoteSource
 from ._resolution import ResultWithTelemetry, Unavailable
 from ._sources import Freshness
@@ -147,9 +148,13 @@ class RemoteEvaluator:
         self._single_flight: SingleFlight[ResultWithTelemetry] = SingleFlight()
         self._on_availability = on_availability
         self._request_timeout_s = timeout_ms / 1_000
+        # Often enough to notice a lost server within two heartbeats.
+        self._watch_interval_s = timing.heartbeat_ms / 2_000
         # The key may evaluate, but it may not read the flag set.
         self._evaluate_only = False
         self._recovery: threading.Thread | None = None
+        # Runs as soon as the key turns out to be one that only evaluates.
+        self._watch: threading.Thread | None = None
 
     @property
     def is_available(self) -> bool:
@@ -181,7 +186,26 @@ class RemoteEvaluator:
         """Finds out whether a key that may not read the flag set may evaluate."""
         error = self._client.probe(deadline)
         self._evaluate_only = error is None
+        self._start_watch()
         return error
+
+    def _start_watch(self) -> None:
+        if not self._evaluate_only or self._watch is not None or is_before_fork():
+            return
+        watch = threading.Thread(target=self._probe_if_silent, name="pennon-watch", daemon=True)
+        # The exiting interpreter starts no threads.
+        with suppress(RuntimeError):
+            watch.start()
+            self._watch = watch
+
+    def _probe_if_silent(self) -> None:
+        """Notices that the server is lost even if all results come from the cache."""
+        while not self._client.wait_until_closed(self._watch_interval_s):
+            if not self.is_available or not self._source.is_silent:
+                continue
+            error = self._client.probe_once(time.monotonic() + self._request_timeout_s)
+            if error is not None:
+                self._breaker.trip(error)
 
     def recover(self) -> None:
         """Probes on another thread until `is_available`, so no evaluation has to find that out."""
@@ -202,6 +226,7 @@ class RemoteEvaluator:
                 self._breaker.trip(error)
                 continue
             self._evaluate_only = True
+            self._start_watch()
             self._breaker.reset()
             self._on_availability()
 
@@ -250,7 +275,8 @@ class RemoteEvaluator:
         self._cache.after_fork()
         self._source.after_fork()
         self._single_flight = SingleFlight()
-        self._recovery = None
+        self._recovery = self._watch = None
+        self._start_watch()
 
     def _request(self, flag_key: str, body: str) -> PendingRequest[ResultWithTelemetry]:
         generation = self._cache.generation

@@ -54,6 +54,12 @@ class RemoteSource:
         self._checks: threading.Thread | None = None
 
     @property
+    def is_silent(self) -> bool:
+        """Whether no response has come for longer than a heartbeat of a stream takes."""
+        last = self._last
+        return last is None or (time.monotonic() - last.at) * 1_000 > self._timing.heartbeat_ms
+
+    @property
     def stale_error(self) -> SyncError | None:
         """Why results may be out of date, or None while the servers are current."""
         stale = self._stale
