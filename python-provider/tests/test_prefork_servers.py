@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 from urllib.request import urlopen
@@ -116,3 +116,14 @@ def test_workers_are_stale_while_their_server_is_away(server: FlagServer) -> Non
         eventually(lambda: both_respond(port, "on", "STALE", "disconnected"), seconds=30)
         server.come_back()
         eventually(lambda: both_respond(port, "on", "READY", "streaming"), seconds=60)
+
+
+def test_workers_of_which_only_the_status_is_read_follow_the_server(server: FlagServer) -> None:
+    with running(UWSGI, server, APPLICATION="replaces the hook") as (port, _):
+
+        def both_follow() -> bool:
+            with suppress(OSError), urlopen(f"http://127.0.0.1:{port}/status", timeout=5) as status:
+                assert status.read() in (b"READY", b"STALE")
+            return server.open_streams() == 2
+
+        eventually(both_follow, seconds=30)

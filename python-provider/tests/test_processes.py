@@ -107,6 +107,30 @@ def test_a_forked_worker_evaluates_immediately_and_follows_changes(
     eventually(lambda: provider.evaluate("new-checkout").enabled is False)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="calls the C library of Linux")
+def test_the_status_of_a_worker_that_was_forked_without_notice_is_that_of_its_own_follower(
+    server: FlagServer,
+) -> None:
+    script = f"""
+import ctypes, sys
+from openfeature import api
+from pennon_openfeature import PennonProvider
+provider = PennonProvider(url={server.url!r}, key={KEY!r})
+api.set_provider_and_wait(provider)
+while provider.freshness().mode != "streaming":
+    pass
+ctypes.PyDLL(None).fork()
+api.get_client().get_provider_status()
+sys.stdin.read()
+"""
+    with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE) as parent:
+        try:
+            eventually(lambda: server.open_streams() == 2)
+        finally:
+            # Both processes have the end of the pipe from which they read.
+            parent.communicate()
+
+
 @forks
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_handlers_of_the_parent_receive_every_change_in_a_forked_worker(

@@ -21,9 +21,12 @@ if os.environ.get("APPLICATION") == "replaces the hook":
 
 
 def application(
-    _environ: dict[str, Any], start_response: Callable[[str, list[tuple[str, str]]], Any]
+    environ: dict[str, Any], start_response: Callable[[str, list[tuple[str, str]]], Any]
 ) -> Iterable[bytes]:
     client = api.get_client()
+    if environ["PATH_INFO"] == "/status":
+        start_response("200 OK", [("content-type", "text/plain"), ("connection", "close")])
+        return [client.get_provider_status().value.encode()]
     result = "on" if client.get_boolean_value("new-checkout", False) else "off"
     status = client.get_provider_status().value
     start_response("200 OK", [("content-type", "text/plain"), ("connection", "close")])

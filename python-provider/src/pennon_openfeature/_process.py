@@ -130,6 +130,11 @@ class ProcessMonitor:
         ):
             self._handle_pause()
 
+    def check_fork(self) -> None:
+        """Notices only a fork: no other thread runs yet, so the caller may hold locks."""
+        if os.getpid() != self._last_run.pid:
+            self._handle_pause()
+
     def start_worker(self) -> None:
         """Waits a moment for current flags, because the flags of the parent may be old."""
         self.check()
@@ -292,7 +297,8 @@ def _call_after_fork(function: Callable[[], None]) -> None:
 
 
 _monitor = ProcessMonitor()
-register, unregister, check = _monitor.register, _monitor.unregister, _monitor.check
+register, unregister = _monitor.register, _monitor.unregister
+check, check_fork = _monitor.check, _monitor.check_fork
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=check)

@@ -31,7 +31,7 @@ from ._options import (
     validate_options,
     validate_origin,
 )
-from ._process import Pause, check, register, unregister
+from ._process import Pause, check, check_fork, register, unregister
 from ._provider_state import ProviderStateMachine
 from ._resolution import EvaluationResult, ResultWithTelemetry, no_flags, to_plain_attributes
 from ._resolvers import Resolvers
@@ -208,6 +208,11 @@ class PennonProvider(Resolvers):
         """Does nothing before the SDK has announced the start, which sets the status again."""
         if provider_registry.get_provider_status(self) != ProviderStatus.NOT_READY:
             provider_registry._update_provider_status(self, event, details)
+
+    def __hash__(self) -> int:
+        # The SDK looks up a status by the hash of its provider, and calls nothing else for that.
+        check_fork()
+        return super().__hash__()
 
     def get_metadata(self) -> Metadata:
         # The SDK calls this when it announces the start: after it has set the status to READY, and
