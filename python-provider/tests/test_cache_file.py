@@ -251,6 +251,34 @@ def test_a_slow_disk_delays_no_change_and_receives_only_the_latest_flags(
     assert revisions == [1, 22]
 
 
+def test_a_cache_file_is_written_by_providers_of_the_same_flags_only(
+    server: FlagServer, domain: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    cache_file = tmp_path / "flags.json"
+
+    def run(of: FlagServer, use_of_it: str) -> QuickProvider:
+        provider = provider_for(of, cache_file=cache_file)
+        api.set_provider_and_wait(provider, f"{domain} {use_of_it}")
+        return provider
+
+    with FlagServer({"other": boolean_flag()}) as other:
+        # So that the server does not take the flags of the file for its own.
+        other.revision = 2
+        first, same = run(server, "first"), run(server, "same")
+        assert caplog.messages == []
+        second = run(other, "second")
+        assert f"{cache_file} is the cache file of another provider" in caplog.messages[0]
+        assert "another provider" in str(second.freshness().last_error)
+        # Waits until nothing is left to be written.
+        second.shutdown()
+        assert list(json.loads(cache_file.read_text())["flags"]) == ["new-checkout"]
+        first.shutdown()
+        same.shutdown()
+        third = run(other, "third")
+        eventually(lambda: list(json.loads(cache_file.read_text())["flags"]) == ["other"])
+        third.shutdown()
+
+
 def test_writing_the_cache_file_leaves_no_temporary_file(
     server: FlagServer, use: Use, tmp_path: Path
 ) -> None:

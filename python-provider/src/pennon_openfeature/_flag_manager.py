@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from ._flag_file import CachedFlags, write_cache_file
 from ._flag_set import FlagSet, FlagSetUpdate
@@ -38,6 +40,28 @@ logger = logging.getLogger("pennon_openfeature")
 CACHE_FILE_TIMEOUT_S = 1
 
 
+class CacheFileUse(NamedTuple):
+    """The cache file of a provider, and what determines the flags in it."""
+
+    path: str
+    url: str
+    key: str
+    environment: str | None
+
+
+# Of the running providers of this process.
+_uses: list[CacheFileUse] = []
+
+
+def _begin(use: CacheFileUse) -> bool:
+    """Returns False if a provider with other flags uses the file: each would undo the other's."""
+    _uses.append(use)
+    if all(other == use for other in list(_uses) if other.path == use.path):
+        return True
+    _uses.remove(use)
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class FlagListener:
     # Receives each new snapshot, after it is in use.
@@ -63,6 +87,7 @@ class FlagManager:
         # Guards the first snapshot, which a slow disk may deliver after the server.
         self._lock = threading.Lock()
         self._cache_writer: LatestValueQueue[CachedFlags] | None = None
+        self._cache_file_use: CacheFileUse | None = None
         self._has_source_started = False
         self._source = self._create_source()
 
@@ -89,10 +114,23 @@ class FlagManager:
 
     def start(self) -> None:
         self._start_loading()
-        if self._options.cache_file is not None and self._options.offline_file is None:
-            self._cache_writer = LatestValueQueue(self._write_cache_file, "pennon-cache")
+        self._start_cache_writer()
         self._has_source_started = True
         self._source.start(self._initial_flag_set(), self._initial_current_at)
+
+    def _start_cache_writer(self) -> None:
+        path, address = self._options.cache_file, self._options.address
+        if path is None or address is None:
+            return
+        use = CacheFileUse(os.path.abspath(path), address.url, address.key, address.environment)
+        if not _begin(use):
+            self._report(
+                f"{path} is the cache file of another provider in this process, with another url,"
+                " key or environment, so it is not written: give each provider a file of its own"
+            )
+            return
+        self._cache_file_use = use
+        self._cache_writer = LatestValueQueue(self._write_cache_file, "pennon-cache")
 
     def wait_until_settled(self, deadline: float) -> None:
         """Returns when waiting longer cannot help to start, or at the deadline.
@@ -121,6 +159,9 @@ class FlagManager:
         self._source.stop(timeout_s)
         if self._cache_writer is not None:
             self._cache_writer.wait_until_idle(CACHE_FILE_TIMEOUT_S)
+        if self._cache_file_use is not None:
+            _uses.remove(self._cache_file_use)
+            self._cache_file_use = None
 
     def refresh(self, deadline: float) -> bool:
         return self._source.refresh(deadline)
