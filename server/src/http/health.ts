@@ -29,7 +29,7 @@ export const serveHealth = (
     const foreignEntries = services.store.foreignEntries?.() || undefined;
     if (isCurrent && problem === undefined) return { status: 'ready', foreignEntries };
     const degradedMs = outage === undefined ? newestMs : services.clock.monotonic() - outage.since;
-    // A snapshot may be much older than its last confirmation, so its age counts from the start of the server.
+    // A snapshot may be much older than its last confirmation, so only the time since the outage began counts.
     const ageMs = outage?.snapshotAt === undefined ? newestMs : degradedMs;
     // If the store has a problem that only an operator can solve, no other server has newer flags.
     if (problem === undefined && isTooOld(ageMs, services)) reply.code(503);

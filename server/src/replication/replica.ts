@@ -1,12 +1,17 @@
 import type { Clock } from '../clock.ts';
-import { formatInstant } from '../clock.ts';
+import { ageOf, formatInstant } from '../clock.ts';
 import { errorMessage } from '../error-message.ts';
 import type { Ledger, LedgerKind, Snapshot, Store } from '../store/store.ts';
 import { isTransient, storeErrorCode } from '../store/store.ts';
 import type { CatchUp } from './catch-up.ts';
 import { createCatchUp, readSnapshot, requireSameInstallation } from './catch-up.ts';
 import { startFollower } from './follower.ts';
-import { createOutageTracker, type Outage, type ReportOutage } from './outage.ts';
+import {
+  createOutageTracker,
+  type Outage,
+  type OutageTracker,
+  type ReportOutage,
+} from './outage.ts';
 import type { ReplicaState } from './replica-state.ts';
 import { createReplicaState } from './replica-state.ts';
 import type { SnapshotFiles } from './snapshot-files.ts';
@@ -55,7 +60,8 @@ export const openReplica = async <Kind extends LedgerKind>(
   const saveSnapshot = () => snapshotFiles?.save(ledger, state.current);
   if (outage === undefined) saveSnapshot();
   state.subscribe(saveSnapshot);
-  const outages = createOutageTracker(clock, deps.reportOutage, outage);
+  const tracker = createOutageTracker(clock, deps.reportOutage, outage);
+  const outages = ledger.kind === 'control' ? storeOutages(tracker, snapshotFiles) : tracker;
   const age =
     deps.isStoreShared === true
       ? createSourceAge(clock, outage)
@@ -96,7 +102,7 @@ const readInitial = async <Kind extends LedgerKind>(
     return {
       snapshot: saved.snapshot,
       outage: {
-        since: clock.monotonic(),
+        since: clock.monotonic() - ageOf(clock, snapshotFiles?.outageSince() ?? clock.now()),
         reason,
         code: storeErrorCode(error),
         snapshotAt: saved.savedAt,
@@ -117,4 +123,29 @@ const unconfirmed = async (store: Store, clock: Clock): Promise<Outage | undefin
       code: storeErrorCode(error),
     };
   }
+};
+
+/** Also stores on disk when an outage begins, so that a server that restarts during one does not count it from its own start. */
+const storeOutages = (
+  tracker: OutageTracker,
+  files: Pick<SnapshotFiles, 'beginOutage' | 'endOutage'> | undefined,
+): OutageTracker => {
+  let isStored: boolean | undefined;
+  const store = (isOutage: boolean) => {
+    if (isStored === isOutage) return;
+    isStored = isOutage;
+    if (isOutage) files?.beginOutage();
+    else files?.endOutage();
+  };
+  return {
+    ...tracker,
+    start(error) {
+      store(true);
+      tracker.start(error);
+    },
+    end() {
+      store(false);
+      tracker.end();
+    },
+  };
 };

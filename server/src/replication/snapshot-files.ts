@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
-import { open, rename, rm, type FileHandle } from 'node:fs/promises';
+import { open, rename, rm, writeFile, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import type { Clock } from '../clock.ts';
@@ -28,6 +28,12 @@ export type SnapshotFiles = {
   save<Kind extends LedgerKind>(ledger: Ledger<Kind>, current: () => Snapshot<Kind>): void;
   /** Removes the snapshot of a ledger that no longer exists. */
   remove(ledger: Ledger): void;
+  /** Stores that an outage of the store begins now, unless one is stored already. */
+  beginOutage(): void;
+  /** Removes that mark. */
+  endOutage(): void;
+  /** Returns when the outage began that had not ended when the previous server did, in milliseconds since 1970. */
+  outageSince(): number | undefined;
   /** Completes delayed saves now. */
   flush(): Promise<void>;
 };
@@ -55,6 +61,7 @@ const DRAFT_NAME_LENGTH = 8;
 export const openSnapshotFiles = (options: SnapshotFilesOptions): SnapshotFiles => {
   const { directory, clock, random, onWarning } = options;
   const pathOf = ({ kind, id }: Ledger) => join(directory, `${kind}-${id}.json`);
+  const outagePath = join(directory, 'outage');
   const queue = createSaveQueue(clock, onWarning);
 
   return {
@@ -78,6 +85,13 @@ export const openSnapshotFiles = (options: SnapshotFilesOptions): SnapshotFiles 
       });
     },
     remove: ledger => queue.remove(pathOf(ledger)),
+    beginOutage() {
+      const at = formatInstant(clock.now());
+      // Without the mark, the next start counts the outage from its own beginning.
+      queue.run(() => writeFile(outagePath, at, { flag: 'wx' }).catch(() => undefined));
+    },
+    endOutage: () => queue.run(() => rm(outagePath, { force: true }).catch(() => undefined)),
+    outageSince: () => readInstant(outagePath),
     flush: () => queue.flush(),
   };
 };
@@ -121,6 +135,10 @@ const createSaveQueue = (clock: Clock, onWarning: (message: string) => void) => 
     schedule(path: string, save: () => Promise<void>) {
       if (!scheduled.has(path)) clock.after(SAVE_DELAY_MS, () => void saveNow(path));
       scheduled.set(path, save);
+    },
+    /** Does work that does not fail, after the writes so far. */
+    run(work: () => Promise<void>) {
+      lastWrite = lastWrite.then(work);
     },
     remove(path: string) {
       scheduled.delete(path);
@@ -205,6 +223,14 @@ const readIfExists = (path: string): string | undefined => {
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
     throw error;
+  }
+};
+
+const readInstant = (path: string): number | undefined => {
+  try {
+    return Date.parse(readFileSync(path, 'utf8')) || undefined;
+  } catch {
+    return undefined;
   }
 };
 

@@ -116,6 +116,24 @@ describe('while Redis is unavailable', () => {
     );
   });
 
+  it('a server that restarts while it is cut off for too long is not ready, until Redis is back', async () => {
+    await server.stop();
+    const options = { PENNON_DATA: directory, PENNON_READY_MAX_SOURCE_AGE: '8' };
+    const status = async () => (await server.request('GET', '/readyz')).status;
+    server = await startServerOn(redis().url, options);
+    await redis().kill();
+    await eventually(async () => (await status()) === 503);
+    await server.stop();
+    server = await startServerOn(redis().url, options);
+    expect(await status()).toBe(503);
+    await redis().start();
+    await eventually(async () => (await status()) === 200);
+    await server.stop();
+    await redis().kill();
+    server = await startServerOn(redis().url, options);
+    expect(await status()).toBe(200);
+  });
+
   it('snapshot files are readable by their owner only, and contain no secret', async () => {
     await server.stop();
     const snapshots = snapshotDirectory(directory);
