@@ -31,7 +31,7 @@ from conftest import (
     provider_for,
     streaming,
 )
-from faults import Hang, fails_with
+from faults import Hang, fails_with, send_json
 from flag_server import FLAG_SET_ROUTES, KEY, OFF, FlagServer
 from openfeature.client import OpenFeatureClient
 from openfeature.event import ProviderEvent
@@ -249,6 +249,47 @@ def test_a_key_that_only_evaluates_remains_ready_after_a_pause(
     hang.release()
 
 
+@pytest.mark.parametrize("clock", ["monotonic", "wall"])
+def test_a_key_that_only_evaluates_is_stale_after_a_long_pause_until_the_server_responds(
+    server: FlagServer, client: OpenFeatureClient, use: Use, clocks: Clocks, clock: str
+) -> None:
+    server.faults = dict.fromkeys(FLAG_SET_ROUTES, fails_with(403))
+    provider = use(PennonProvider(url=server.url, key=KEY, mode="remote"))
+    assert provider.evaluate("new-checkout").enabled is True
+    server.change_silently(OFF)
+    hang = Hang()
+    server.faults["evaluations"] = hang
+    if clock == "monotonic":
+        clocks.paused_s = 3_600
+    else:
+        clocks.ahead_s = 3_600
+    freshness = provider.freshness()
+    assert freshness.mode == "connecting"
+    assert clock == "monotonic" or (freshness.data_age_ms or 0) >= 3_600_000
+    eventually(has_status(client, ProviderStatus.STALE))
+    assert provider.evaluate("new-checkout").enabled is False
+    eventually(has_status(client, ProviderStatus.READY))
+    freshness = provider.freshness()
+    assert freshness.mode == "polling"
+    assert (freshness.data_age_ms or 0) < 60_000
+    hang.release()
+
+
+def test_a_key_that_only_evaluates_needs_no_evaluation_to_be_ready_after_a_long_pause(
+    server: FlagServer, client: OpenFeatureClient, use: Use, clocks: Clocks
+) -> None:
+    server.faults = dict.fromkeys(FLAG_SET_ROUTES, fails_with(403))
+    provider = use(QuickProvider(url=server.url, key=KEY, mode="remote"))
+    hang = Hang()
+    server.faults["evaluations"] = hang
+    clocks.paused_s = 3_600
+    provider.freshness()
+    eventually(has_status(client, ProviderStatus.STALE))
+    del server.faults["evaluations"]
+    hang.release()
+    eventually(has_status(client, ProviderStatus.READY))
+
+
 def test_a_response_from_before_a_pause_confirms_nothing(
     server: FlagServer, use: Use, clocks: Clocks
 ) -> None:
@@ -415,6 +456,30 @@ def test_concurrent_refreshes_share_one_poll(server: FlagServer, use: Use) -> No
         hang.release()
         assert [each.result() for each in (first, *others)] == [True] * 8
     assert server.requests["flag-set"] <= polls + 2
+
+
+def test_refresh_is_not_confirmed_by_a_request_that_was_sent_before_it(
+    server: FlagServer, use: Use
+) -> None:
+    provider = started(use, server, stream=False)
+    polls = server.requests["flag-set"]
+    old = server.flag_set()
+    hang = Hang(lambda request: send_json(request, 200, old))
+    server.faults["flag-set"] = hang
+
+    def refresh() -> tuple[bool, bool]:
+        return provider.refresh(10_000), provider.evaluate("new-checkout").enabled
+
+    with ThreadPoolExecutor(3) as pool:
+        first = pool.submit(refresh)
+        eventually(lambda: server.requests["flag-set"] == polls + 1)
+        server.faults = {}
+        server.change_silently(OFF)
+        others = [pool.submit(refresh) for _ in range(2)]
+        eventually(lambda: all(each.running() for each in others))
+        hang.release()
+        assert [each.result() for each in others] == [(True, False)] * 2
+        assert first.result()[0] is True
 
 
 def test_refresh_in_remote_mode_requests_cached_results_again(server: FlagServer, use: Use) -> None:

@@ -77,8 +77,11 @@ class Follower:
     def refresh(self, deadline: float) -> bool:
         """Polls at once. Returns whether the server confirms or sends the data by the deadline.
 
-        Concurrent calls share one poll.
+        A response to a request that was sent before the call does not count. Concurrent calls share
+        one that was sent after all of them.
         """
+        if not self._state.wait_for_earlier_call(deadline):
+            return False
         generation = self._state.expect_confirmation()
         if self._state.is_expired:
             self._interrupt()
@@ -295,6 +298,7 @@ class Follower:
         self._connection = connection
         if self._is_interrupted:
             raise SyncError("interrupted")
+        self._state.mark_sent()
         return connection
 
     def _disconnect(self, connection: Connection) -> None:

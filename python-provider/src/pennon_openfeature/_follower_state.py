@@ -87,8 +87,10 @@ class FollowerState:
         self._generation = 0
         # The generations of the current request, and of the last ones that succeeded and failed.
         self._attempt = self._confirmed = self._failed = -1
-        # The generation that callers of `refresh` wait for.
+        # The generation that callers of `refresh` wait for, until its request has an outcome.
         self._awaited = -1
+        # The generation of the last request that was sent.
+        self._sent = -1
         # Guards the fields above, and is notified when they change. Not held during callbacks.
         self._changed = threading.Condition()
 
@@ -135,6 +137,10 @@ class FollowerState:
         """Must be called before each request."""
         self._attempt = self._generation
 
+    def mark_sent(self) -> None:
+        """Must be called when the request of `begin` is sent."""
+        self._sent = self._attempt
+
     def set_data(self, update: FlagSetUpdate, source: Literal["stream", "poll"]) -> None:
         """Takes data that the server has sent, or confirmed if they are the current ones.
 
@@ -158,6 +164,7 @@ class FollowerState:
             self._source = source
             self._is_outdated = False
             self._confirmed = self._attempt
+            self._awaited = -1
             if stale is not None and self._mode != "stale":
                 self._last_error = last_error_of(stale)
             self._changed.notify_all()
@@ -184,6 +191,7 @@ class FollowerState:
             self._mode = mode or self._mode
             if error.is_auth_error or error.is_request_error:
                 self._failed = self._attempt
+            self._awaited = -1
             self._changed.notify_all()
         self._callbacks.on_status()
 
@@ -197,6 +205,7 @@ class FollowerState:
             self._generation += 1
             if not self._is_known_outdated:
                 self._mode = "connecting"
+            self._changed.notify_all()
         self._callbacks.on_status()
 
     def expire_after(self, pause: Pause, *, is_outdated: bool) -> None:
@@ -210,16 +219,28 @@ class FollowerState:
         self.expire()
 
     def expect_confirmation(self) -> int:
-        """Returns the generation to wait for. Concurrent callers share one."""
+        """Returns the generation to wait for. Callers share it until its request has an outcome.
+
+        Preceded by `wait_for_earlier_call`, so that the request is sent after the call.
+        """
         with self._changed:
             generation = self._generation
-            if self._awaited == generation and not (
-                self.is_confirmed or self._failed == generation
-            ):
+            if self._awaited == generation:
                 return generation
             self._awaited = generation + 1
         self.expire()
         return generation + 1
+
+    def wait_for_earlier_call(self, deadline: float) -> bool:
+        """Waits while a request is under way that was sent for another caller of `refresh`.
+
+        It may have been sent before a change. Returns False at the deadline.
+        """
+        with self._changed:
+            return self._changed.wait_for(
+                lambda: self._is_stopped or not (self._awaited == self._generation == self._sent),
+                max(0.0, deadline - time.monotonic()),
+            )
 
     def wait_until_confirmed(self, generation: int, deadline: float) -> bool:
         """Returns False at the deadline, and earlier if trying again does not help."""

@@ -112,15 +112,22 @@ def _validate_files(options: Options) -> None:
         raise ValueError(problem)
 
 
+# The options that are at least this many milliseconds. Others are only more than 0.
+_SHORTEST = {"poll_interval_ms": 1}
+
+
 def validate_duration(name: str, value: object, longest: float) -> None:
-    if not _is_number(value, 0, longest):
-        limits = f"greater than 0, and at most {longest}"
+    shortest = _SHORTEST.get(name, 0)
+    if not _is_duration(value, shortest, longest):
+        lower = f"of at least {shortest}" if shortest else "greater than 0"
+        limits = f"{lower}, and at most {longest}"
         raise ValueError(f"{name} must be a number of milliseconds {limits}")
 
 
-def _is_number(value: object, above: float, longest: float) -> bool:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and above < value <= longest  # type: ignore[operator]
+def _is_duration(value: object, shortest: float, longest: float) -> bool:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    return value > 0 and shortest <= value <= longest
 
 
 # The options that have an effect without a server, by the origin of the flags.
@@ -258,4 +265,5 @@ def _resolve_proxy(url: str, option: str | None) -> str | None:
 
 
 def _proxy_message(name: str) -> str:
-    return f"{name} must be the URL of an HTTP proxy, such as http://proxy:3128"
+    form = "the URL of an HTTP proxy, such as http://proxy:3128"
+    return f"{name} must be {form}, with a port that browsers do not block"

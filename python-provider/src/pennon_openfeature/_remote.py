@@ -14,7 +14,7 @@ from ._evaluate_client import CircuitBreaker, EvaluateClient, body_of
 from ._flag_snapshot import FlagSnapshot
 from ._options import Options
 from ._pending_request import PendingRequest, Result
-from ._process import is_before_fork
+from ._process import Pause, is_before_fork
 from ._remote_source import RemoteSource
 from ._resolution import ResultWithTelemetry, Unavailable
 from ._sources import Freshness
@@ -266,9 +266,10 @@ class RemoteEvaluator:
     def close(self) -> None:
         self._client.close()
 
-    def after_pause(self) -> None:
+    def after_pause(self, pause: Pause) -> None:
         self._cache.expire()
         self._client.after_pause()
+        self._source.after_pause(pause, is_followed=not self._evaluate_only)
 
     def after_fork(self) -> None:
         self._client.after_fork()

@@ -48,7 +48,8 @@ def parse_authority(text: str) -> Authority | None:
     if match is None or not _is_host(match["host"]):
         return None
     port = match["port"] or ""
-    return Authority(match["host"], port) if int(port or 0) <= _LARGEST_PORT else None
+    is_usable = int(port or 0) <= _LARGEST_PORT and port not in _BLOCKED_PORTS
+    return Authority(match["host"], port) if is_usable else None
 
 
 def _is_host(host: str) -> bool:
@@ -68,7 +69,6 @@ def _is_host(host: str) -> bool:
 def is_server_url(url: object) -> bool:
     """Whether a value is a host, and optionally a port and a path."""
     match = _URL.fullmatch(url) if isinstance(url, str) else None
-    authority = match and parse_authority(match[1])
-    if match is None or authority is None:
+    if match is None or parse_authority(match[1]) is None:
         return False
-    return authority.port not in _BLOCKED_PORTS and _PATH.fullmatch(match[2]) is not None
+    return _PATH.fullmatch(match[2]) is not None

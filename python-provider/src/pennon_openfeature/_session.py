@@ -129,7 +129,7 @@ class Session:
 
     def after_pause(self, pause: Pause) -> None:
         if self._remote is not None:
-            self._remote.after_pause()
+            self._remote.after_pause(pause)
         self._flags.after_pause(pause)
 
     def after_fork(self, pause: Pause) -> None:
