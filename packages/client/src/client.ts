@@ -12,6 +12,7 @@ import { EventSource } from 'eventsource';
 
 import type { ApiClientOptions } from './options.ts';
 import { checkOptions, COMMENT, isComment } from './options.ts';
+import { requirePennon } from './responses.ts';
 import { resumeLink } from './resume.ts';
 import type { AppRouter } from './router.ts';
 import { createStreamFailures } from './stream-failures.ts';
@@ -78,10 +79,10 @@ const createLink = (connection: Connection): TRPCLink<AppRouter> =>
     }),
   });
 
-/** Adapts the type: tRPC may pass `signal: undefined`, which `fetch` accepts but its type does not. */
+/** Adapts the type, too: tRPC may pass `signal: undefined`, which `fetch` accepts but its type does not. */
 const adaptFetch = ({ url, fetch }: Connection) => ({
   url,
-  fetch: (input: RequestInfo | URL, init?: object) => fetch(input, init),
+  fetch: async (input: RequestInfo | URL, init?: object) => requirePennon(await fetch(input, init)),
 });
 
 const watchLinks = ({ url, fetch }: Connection): TRPCLink<AppRouter>[] => {

@@ -25,16 +25,21 @@ export type ApiClientOptions = {
 /** The server refuses longer comments. */
 const MAX_COMMENT_LENGTH = 500;
 
-export const COMMENT = `a text of at most ${MAX_COMMENT_LENGTH} characters, without control characters`;
+export const COMMENT = `a text of at most ${MAX_COMMENT_LENGTH} characters, not blank, without control characters`;
 export const isComment = (comment: unknown): comment is string =>
   typeof comment === 'string' &&
+  comment.trim() !== '' &&
   Array.from(comment).length <= MAX_COMMENT_LENGTH &&
   // A header cannot have them. Line breaks and tabs become spaces.
   !/[^\P{Cc}\s]/u.test(comment);
 
 /** What each option must be. The type requires that no option is forgotten. */
 const FORMS: Readonly<Record<keyof ApiClientOptions, OptionForm>> = {
-  url: [isServerUrl, SERVER_URL],
+  url: [
+    // The client adds this route.
+    url => isServerUrl(url) && !/\/trpc\/*$/i.test(String(url)),
+    `${SERVER_URL}; the client adds "/trpc"`,
+  ],
   key: [isApiKey, API_KEY],
   comment: [value => value === undefined || isComment(value), COMMENT],
   fetch: [value => value === undefined || typeof value === 'function', 'a function'],

@@ -1,6 +1,7 @@
 import type { Operation, OperationLink, TRPCClientError, TRPCLink } from '@trpc/client';
 import { observable } from '@trpc/server/observable';
 
+import { isApiError } from './errors.ts';
 import type { AppRouter } from './router.ts';
 import type { StreamFailure } from './stream-failures.ts';
 
@@ -12,8 +13,8 @@ export type ResumeOptions = {
 
 /**
  * Keeps a watch open until its caller ends it. If the connection fails, or the server ends the stream to
- * restart, the watch reconnects and resumes after the last event. Only an error that a retry cannot
- * change, such as a revoked key, reaches the caller.
+ * restart, the watch reconnects and resumes after the last event. Only an error of Pennon that a retry cannot
+ * change, such as a revoked key, ends it: gateways respond with any status while they are set up or restarted.
  */
 export const resumeLink =
   ({ failureOf, random }: ResumeOptions): TRPCLink<AppRouter> =>
@@ -45,7 +46,12 @@ export const resumeLink =
       };
       const retry = (error: ClientError | null, failure: StreamFailure | undefined) => {
         if (ended) return;
-        if (error !== null && isPermanent(error, failure)) return observer.error(error);
+        const hasNeverConnected = lastEventId === undefined;
+        if (
+          error !== null &&
+          (isPermanent(error, failure) || (hasNeverConnected && isMoved(failure)))
+        )
+          return observer.error(error);
         observer.next({ result: { type: 'state', state: 'connecting', error } });
         const timer = setTimeout(connect, delayMs(failures, failure, random));
         failures += 1;
@@ -76,11 +82,15 @@ const withLastEventId = (input: unknown, lastEventId: string | undefined): unkno
 
 const RETRYABLE_STATUSES = new Set([408, 425, 429]);
 
-/** Other statuses from 400 to 499 reject the request itself, so sending it again cannot succeed. */
+/** With another status from 400 to 499, Pennon rejects the request itself, so sending it again cannot succeed. */
 const isPermanent = (error: ClientError, failure: StreamFailure | undefined): boolean => {
   const status = failure?.status ?? error.data?.httpStatus ?? 0;
-  return status !== 0 && status < 500 && !RETRYABLE_STATUSES.has(status);
+  return isApiError(error) && status < 500 && !RETRYABLE_STATUSES.has(status);
 };
+
+/** A redirect to another origin. Later, it may be the login page of a gateway. */
+const isMoved = ({ status = 0 }: Partial<StreamFailure> = {}): boolean =>
+  status >= 300 && status < 400;
 
 const FIRST_DELAY_MS = 500;
 const LONGEST_DELAY_MS = 30_000;

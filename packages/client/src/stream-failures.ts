@@ -1,6 +1,8 @@
 import type { Operation } from '@trpc/client';
 import { TRPCClientError } from '@trpc/client';
+import { defaultRuntime, parseRetryAfter } from '@pennon/sync';
 
+import { foreignResponseError, isFromPennon } from './responses.ts';
 import type { AppRouter } from './router.ts';
 
 /** Why a request for a stream got no stream. */
@@ -47,18 +49,16 @@ const isStream = (response: Response): boolean =>
 
 const failureFrom = async (response: Response): Promise<StreamFailure> => ({
   status: response.status,
-  retryAfterMs: 1_000 * (Number(response.headers.get('retry-after')) || 0),
+  retryAfterMs: parseRetryAfter(response.headers.get('retry-after'), defaultRuntime.now()) ?? 0,
   error: await errorFrom(response),
 });
 
 /** Returns the error in the body, or one that names the status if a proxy or another server replied. */
 const errorFrom = async (response: Response): Promise<TRPCClientError<AppRouter>> => {
   const body: unknown = await response.json().catch(() => undefined);
-  return typeof body === 'object' && body !== null && 'error' in body
-    ? TRPCClientError.from(body)
-    : new TRPCClientError(
-        `the server replied with status ${response.status}, which is not an event stream`,
-      );
+  const isError =
+    typeof body === 'object' && body !== null && 'error' in body && isFromPennon(body);
+  return TRPCClientError.from(isError ? body : foreignResponseError(response.status));
 };
 
 /** An error of the network has no status; a redirect to another origin has. */

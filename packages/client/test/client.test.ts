@@ -155,6 +155,16 @@ describe('the typed client', () => {
   });
 });
 
+it.each([
+  ['url', { url: 'http://flags.test/trpc' }],
+  ['url', { url: 'http://flags.test/base/trpc/' }],
+  ['comment', { comment: '' }],
+  ['comment', { comment: ' \n' }],
+])('an option "%s" that can never work is refused: %j', (name, options) => {
+  const message = refusal(() => createApiClient({ url, key: ADMIN_KEY, ...options }));
+  expect(message).toContain(nameInError(name));
+});
+
 const firstEvent = (client: ApiClient): Promise<unknown> =>
   new Promise((resolve, reject) => {
     const watch = client.flags.watch.subscribe(production, {

@@ -66,7 +66,7 @@ const production = { environment: 'production' };
 const messageOf = (promise: Promise<unknown>): Promise<unknown> =>
   promise.catch((error: unknown) => (error instanceof Error ? error.message : error));
 
-/** Resolves to the first event of a watch, or to the message of its error. */
+/** Resolves to the first event of a watch, or to the message of the error because of which it has not connected. */
 const firstEvent = (api: ApiClient): Promise<unknown> =>
   messageOf(
     new Promise((resolve, reject) => {
@@ -76,6 +76,11 @@ const firstEvent = (api: ApiClient): Promise<unknown> =>
           resolve(data.event);
         },
         onError: reject,
+        onConnectionStateChange({ error }) {
+          if (error === null) return;
+          watch.unsubscribe();
+          reject(error);
+        },
       });
     }),
   );
@@ -109,6 +114,25 @@ describe('a redirect', () => {
     expect(await messageOf(create)).toBe(error('flags.create'));
     expect(await firstEvent(api)).toBe(error('flags.watch'));
     expect(received).toEqual([]);
+  });
+});
+
+describe.each<[status: number, body: string]>([
+  [200, '<html>'],
+  [300, ''],
+  [401, 'proxy'],
+  [403, '{"message":"Forbidden"}'],
+  [404, '{"error":"no such route"}'],
+  [502, '[]x'],
+])('a gateway that responds with %i and the body %s', (status, body) => {
+  it('is named by the errors of queries, mutations and watches', async () => {
+    const gateway = await listen((_, response) => response.writeHead(status).end(body));
+    const api = createApiClient({ url: gateway, key: ADMIN_KEY });
+    const error = `the server replied with status ${status}, but not as a Pennon server does: check "url", and the proxies and gateways in front of the server`;
+    expect(await messageOf(api.environments.list.query({}))).toBe(error);
+    const create = api.flags.create.mutate({ ...production, key: 'a', enabled: true });
+    expect(await messageOf(create)).toBe(error);
+    expect(await firstEvent(api)).toBe(error);
   });
 });
 

@@ -45,12 +45,16 @@ const watch = (fetch: typeof globalThis.fetch) => {
   const api = createApiClient({ url: 'http://pennon.test', key: 'a-key', fetch });
   const revisions: number[] = [];
   const states: string[] = [];
+  const errors: string[] = [];
   const outcome = Promise.withResolvers<unknown>();
   const subscription = api.evaluation.watch.subscribe(
     { environment: 'production', context: { targetingKey: 'ada' } },
     {
       onData: ({ data }) => revisions.push(data.revision),
-      onConnectionStateChange: ({ state }) => states.push(state),
+      onConnectionStateChange({ state, error }) {
+        states.push(state);
+        if (error) errors.push(error.message);
+      },
       onError: outcome.resolve,
       onComplete: () => outcome.resolve('complete'),
     },
@@ -58,10 +62,13 @@ const watch = (fetch: typeof globalThis.fetch) => {
   return {
     revisions,
     states,
+    errors,
     outcome: outcome.promise,
     unsubscribe: () => subscription.unsubscribe(),
   };
 };
+
+const FOREIGN = 'the server replied with status STATUS, but not as a Pennon server does';
 
 const inputOf = (request: { url: URL } | undefined): { lastEventId?: string } =>
   JSON.parse(request?.url.searchParams.get('input') ?? '{}');
@@ -110,11 +117,24 @@ describe('a watch', () => {
     expect(isApiError(await outcome, 'UNAUTHORIZED')).toBe(true);
   });
 
-  it('ends if the response is not from a Pennon server', async () => {
-    const { outcome } = watch(scripted(() => new Response('<h1>Welcome</h1>')).fetch);
-    expect(await outcome).toMatchObject({
-      message: 'the server replied with status 200, which is not an event stream',
-    });
+  const login = { status: 302, headers: { location: 'http://sso.test/login' } };
+  it.each<[string, ResponseInit, string]>([
+    ['a page', { status: 200 }, FOREIGN.replace('STATUS', '200')],
+    ['401', { status: 401 }, FOREIGN.replace('STATUS', '401')],
+    ['403', { status: 403 }, FOREIGN.replace('STATUS', '403')],
+    ['404', { status: 404 }, FOREIGN.replace('STATUS', '404')],
+    ['a login page', login, 'redirects to http://sso.test/login'],
+  ])('continues after a gateway has responded with %s', async (_, init, message) => {
+    const server = scripted(
+      () => stream(hello, event('a.1', 1)),
+      () => new Response('<h1>Welcome</h1>', init),
+      () => openStream(hello, event('a.2', 2)),
+    );
+    const { revisions, errors, unsubscribe } = watch(server.fetch);
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect([revisions, errors.at(-1)]).toEqual([[1, 2], expect.stringContaining(message)]);
+    expect(inputOf(server.requests[2]).lastEventId).toBe('a.1');
+    unsubscribe();
   });
 
   it.each([408, 429, 500, 502, 503])('retries after a temporary status: %i', async status => {
@@ -129,15 +149,19 @@ describe('a watch', () => {
     unsubscribe();
   });
 
-  it('waits at least for the time in Retry-After', async () => {
+  it.each([
+    ['seconds', '7'],
+    ['a date', new Date(7_000).toUTCString()],
+  ])('waits at least for the time in Retry-After, as %s', async (_, retryAfter) => {
+    vi.setSystemTime(0);
     const server = scripted(
-      () => errorResponse(503, 'SERVICE_UNAVAILABLE', { 'retry-after': '7' }),
+      () => errorResponse(503, 'SERVICE_UNAVAILABLE', { 'retry-after': retryAfter }),
       () => stream(hello, event('a.1', 1)),
     );
     const { unsubscribe } = watch(server.fetch);
-    await vi.advanceTimersByTimeAsync(7_000);
+    await vi.advanceTimersByTimeAsync(6_900);
     expect(server.requests).toHaveLength(1);
-    await vi.advanceTimersByTimeAsync(500);
+    await vi.advanceTimersByTimeAsync(600);
     expect(server.requests).toHaveLength(2);
     unsubscribe();
   });
