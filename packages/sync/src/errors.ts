@@ -49,7 +49,7 @@ export const isRequestError = (error: { readonly status?: number | undefined }):
 const LONGEST_RETRY_AFTER_MS = 3_600_000;
 
 /** Parses a Retry-After header: seconds or an HTTP date. Returns undefined if it is neither. */
-const parseRetryAfter = (header: string | null, now: number): number | undefined => {
+export const parseRetryAfter = (header: string | null, now: number): number | undefined => {
   if (header === null) return undefined;
   const ms = /^\d+$/.test(header) ? Number(header) * 1_000 : Date.parse(header) - now;
   return ms > 0 ? Math.min(ms, LONGEST_RETRY_AFTER_MS) : undefined;

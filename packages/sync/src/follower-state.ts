@@ -1,4 +1,3 @@
-import { syncError } from './errors.ts';
 import type { SyncError } from './errors.ts';
 import type { Runtime } from './runtime.ts';
 import { isSourceStale, staleSourceError } from './source-age.ts';
@@ -70,8 +69,8 @@ export type FollowerState<Data, Changed> = {
   readonly status: () => FollowerStatus;
   /** Whether the data have not been confirmed since `setUnconfirmed`. */
   readonly isUnconfirmed: () => boolean;
-  /** Resolves to true when the server has sent or confirmed data, or to false after an error or a stop. */
-  readonly nextOutcome: () => Promise<boolean>;
+  /** Calls back once: with true when the server has sent or confirmed data, or with false after an error or a stop. */
+  readonly onNextOutcome: (callback: (isConfirmed: boolean) => void) => void;
   /**
    * Stores data that the server sent or confirmed. Throws if they are older than the current ones, and the
    * server is cut off from its store: another server had newer data.
@@ -82,7 +81,7 @@ export type FollowerState<Data, Changed> = {
   addAge(ms: number): void;
   setMode(mode: FollowerMode): void;
   /** Requires that the server confirms the data before they count as current. */
-  setUnconfirmed(message: string): void;
+  setUnconfirmed(reason: SyncError): void;
 };
 
 export const createFollowerState = <Data extends { readonly revision: number }, Changed>(
@@ -101,7 +100,7 @@ export const createFollowerState = <Data extends { readonly revision: number }, 
   const settle = (isConfirmed: boolean) => {
     const settled = waiting;
     waiting = [];
-    for (const resolve of settled) resolve(isConfirmed);
+    for (const callback of settled) callback(isConfirmed);
   };
 
   const recordError = ({ message, status: code }: SyncError) => {
@@ -137,16 +136,16 @@ export const createFollowerState = <Data extends { readonly revision: number }, 
     hasReceived: () => source === 'stream' || source === 'poll',
     status,
     isUnconfirmed: () => isUnconfirmed,
-    nextOutcome: () => new Promise(resolve => waiting.push(resolve)),
+    onNextOutcome: callback => void waiting.push(callback),
     setMode,
     setError,
     addAge(ms) {
       if (currentAt !== undefined) currentAt -= ms;
     },
-    setUnconfirmed(message) {
+    setUnconfirmed(reason) {
       isUnconfirmed = true;
       mode = 'connecting';
-      setError(syncError(message));
+      setError(reason);
     },
     setData({ data: next, changed, sourceAgeMs: ageMs }, from) {
       const stale = isSourceStale(ageMs) ? staleSourceError(ageMs) : undefined;

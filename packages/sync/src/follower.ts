@@ -11,7 +11,7 @@ import type {
 import { createConnectionScope } from './http.ts';
 import type { ConnectionScope } from './http.ts';
 import { ownValue } from './json.ts';
-import { watchPauses } from './pauses.ts';
+import { isLongPause, pausedError, watchPauses } from './pauses.ts';
 import type { Pause } from './pauses.ts';
 import { createRefresh } from './refresh.ts';
 import type { Refresh } from './refresh.ts';
@@ -36,6 +36,8 @@ export type FollowOptions<Data, Changed = unknown> = Address &
     readonly stream?: boolean | undefined;
     /** The time between polls while there is no stream; 30,000 by default. */
     readonly pollIntervalMs?: number | undefined;
+    /** Called after a time in which this process did not run, and before the data are requested again. */
+    readonly onPause?: ((pause: Pause) => void) | undefined;
   };
 
 export type Follower<Data> = {
@@ -51,7 +53,8 @@ export type Follower<Data> = {
   readonly noticePause: () => void;
   /**
    * Requests the data at once. Resolves to true when the server has sent or confirmed them, or to false after
-   * `timeoutMs` and if the follower is stopped. Concurrent calls share one request.
+   * `timeoutMs` and if the follower is stopped. A response to a request that was sent before the call does not count.
+   * Concurrent calls share requests.
    */
   readonly refresh: Refresh;
   /** Closes all connections, cancels all timers and makes no more callbacks. */
@@ -90,6 +93,7 @@ export const follow = <Data extends { readonly revision: number }, Changed>(
   void start();
   const pauses = watchPauses(runtime, pause => {
     runtime.renewConnections?.();
+    options.onPause?.(pause);
     onPause(scope, state, pause);
   });
   const refresh = createRefresh(scope, state, runtime);
@@ -107,8 +111,8 @@ export const follow = <Data extends { readonly revision: number }, Changed>(
     },
     stop() {
       pauses.stop();
-      state.setMode('stopped');
       scope.close();
+      state.setMode('stopped');
     },
   };
 };
@@ -127,14 +131,11 @@ const onPause = <Data, Changed>(
   if (scope.isClosed() || !state.hasReceived()) return;
   // Otherwise they already count as out of date.
   if (state.mode() !== 'disconnected' && state.mode() !== 'stale') {
-    if (ms > IDLE_TIMEOUT_MS) state.setUnconfirmed(pausedMessage(ms));
+    if (isLongPause({ ms })) state.setUnconfirmed(pausedError({ ms }));
     else state.setMode('connecting');
   }
   scope.interrupt();
 };
-
-const pausedMessage = (ms: number): string =>
-  `this process was paused for ${Math.round(ms / 1_000)} s`;
 
 /**
  * Polls, then streams until the stream is lost, and repeats both with growing delays. Polls and streams take
@@ -256,7 +257,7 @@ const createPoll = <Data, Changed>(
     };
     const request = resource.pollRequest(currentEtag());
     const response = await scope.send(request, idleTimeoutMs, onText);
-    if (scope.isClosed()) return;
+    if (scope.isClosed() || scope.isInterrupted()) return;
     const current = response.status === 304 ? state.data() : undefined;
     const data = current ?? resource.parse(text);
     state.setData({ data, sourceAgeMs: sourceAgeOf(response) }, 'poll');
@@ -264,16 +265,11 @@ const createPoll = <Data, Changed>(
   };
 
   const poll: Poll = async () => {
-    try {
-      await requestData();
-    } catch (thrown) {
-      if (scope.isClosed()) return undefined;
-      const error = toSyncError(thrown);
-      if (error.isInterruption) return poll();
-      state.setError(error);
-      return error;
-    }
-    return undefined;
+    const error = await requestData().then(() => undefined, toSyncError);
+    if (scope.isClosed()) return undefined;
+    if (error !== undefined && !error.isInterruption) state.setError(error);
+    // The poll was interrupted, or a callback has called `refresh`.
+    return scope.isInterrupted() ? poll() : error;
   };
   return poll;
 };

@@ -84,6 +84,10 @@ export type ConnectionScope = {
     idleTimeoutMs: number,
     onText: (text: string, response: Response) => number,
   ) => Promise<Response>;
+  /** Returns how many requests were sent. */
+  readonly requestCount: () => number;
+  /** Whether `interrupt` was called, and no request has been sent since. */
+  readonly isInterrupted: () => boolean;
   /** Returns how long the server's last Retry-After header, of any request, still applies. */
   readonly retryAfterMs: () => number;
   /** Resolves after `ms`, or when the scope is closed. Supports one sleep at a time. */
@@ -101,6 +105,7 @@ export const createConnectionScope = (runtime: Runtime): ConnectionScope => {
   let isClosed = false;
   /** Set until the next request begins: the interruption may come between a request and a sleep. */
   let isInterrupted = false;
+  let requestCount = 0;
   let retryAt = 0;
   let wake: () => void = () => undefined;
 
@@ -117,6 +122,7 @@ export const createConnectionScope = (runtime: Runtime): ConnectionScope => {
       if (isClosed) throw syncError('closed');
       const timeout = createIdleTimeout(runtime, idleTimeoutMs);
       isInterrupted = false;
+      requestCount += 1;
       inFlight.add(timeout);
       try {
         const response = await sendRequest(runtime, request, timeout, (text, received) => {
@@ -130,6 +136,8 @@ export const createConnectionScope = (runtime: Runtime): ConnectionScope => {
         inFlight.delete(timeout);
       }
     },
+    requestCount: () => requestCount,
+    isInterrupted: () => isInterrupted,
     retryAfterMs,
     sleep: ms =>
       new Promise(resolve => {

@@ -1,4 +1,4 @@
-export { isAuthError, isRequestError, toSyncError } from './errors.ts';
+export { isAuthError, isRequestError, parseRetryAfter, toSyncError } from './errors.ts';
 export type { SyncError } from './errors.ts';
 export { followFlagSet } from './flag-set.ts';
 export type { FlagSet, FlagSetChanges } from './flag-set.ts';
@@ -25,6 +25,8 @@ export {
   unknownOption,
 } from './options.ts';
 export type { OptionForm } from './options.ts';
+export { isLongPause, pausedError } from './pauses.ts';
+export type { Pause } from './pauses.ts';
 export { fetchWithinOrigin } from './redirects.ts';
 export { trueWithin } from './refresh.ts';
 export { ageOf, instantOf, LONGEST_TIMER_MS, defaultRuntime } from './runtime.ts';

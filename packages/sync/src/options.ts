@@ -85,6 +85,9 @@ export const connectionProblem = (
     : '"headers" must have visible ASCII text by name, each name once, and none that the provider or the connection sets, such as "authorization", "x-api-key" and "host"';
 };
 
+/** The options that are at least this many milliseconds. Others are only more than 0. */
+const SHORTEST: Readonly<Record<string, number>> = { pollIntervalMs: 1 };
+
 /** Returns what is wrong with options that are milliseconds. `longest` has the upper limit of each. */
 export const durationProblem = (
   options: object,
@@ -93,13 +96,17 @@ export const durationProblem = (
   const values: [string, unknown][] = Object.entries(options);
   const invalid = values.find(([name, value]) => {
     const limit = longest[name];
-    const isValid = typeof value === 'number' && value > 0 && value <= (limit ?? 0);
+    const isValid =
+      typeof value === 'number' &&
+      value > 0 &&
+      value >= (SHORTEST[name] ?? 0) &&
+      value <= (limit ?? 0);
     return limit !== undefined && value !== undefined && !isValid;
   });
-  return (
-    invalid &&
-    `"${invalid[0]}" must be a number of milliseconds greater than 0, and at most ${longest[invalid[0]]}`
-  );
+  if (invalid === undefined) return undefined;
+  const [name] = invalid;
+  const lower = name in SHORTEST ? `of at least ${SHORTEST[name]}` : 'greater than 0';
+  return `"${name}" must be a number of milliseconds ${lower}, and at most ${longest[name]}`;
 };
 
 /** What the values of an option must be: a test, and its description. */

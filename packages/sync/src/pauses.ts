@@ -1,3 +1,5 @@
+import { syncError } from './errors.ts';
+import type { SyncError } from './errors.ts';
 import { clockOffset } from './runtime.ts';
 import type { Runtime } from './runtime.ts';
 import { IDLE_TIMEOUT_MS } from './timing.ts';
@@ -12,6 +14,12 @@ export type Pause = {
   /** The part that the monotonic clock did not measure, because it stopped. */
   readonly unmeasuredMs: number;
 };
+
+/** Whether the data do not count as current after the pause, until the server has confirmed them. */
+export const isLongPause = ({ ms }: Pick<Pause, 'ms'>): boolean => ms > IDLE_TIMEOUT_MS;
+
+export const pausedError = ({ ms }: Pick<Pause, 'ms'>): SyncError =>
+  syncError(`this process was paused for ${Math.round(ms / 1_000)} s`);
 
 export type PauseWatch = {
   /** Calls `onPause` at once if the process was paused since the last tick. */

@@ -16,11 +16,12 @@ export const fetchWithinOrigin = async (
   init: RequestInit,
 ): Promise<Response> => {
   let current = url;
+  let status = 0;
   for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects += 1) {
     const response = await fetch(current, { ...init, redirect: 'manual' });
     // Browsers hide the status and the target of a redirect.
     const isHidden = response.type === 'opaqueredirect';
-    const status = isHidden ? 302 : response.status;
+    status = isHidden ? 302 : response.status;
     if (!REDIRECTS.has(status)) return response;
     await response.body?.cancel();
     const location = isHidden
@@ -28,7 +29,7 @@ export const fetchWithinOrigin = async (
       : response.headers.get('location');
     current = targetOf(current, location, status);
   }
-  throw redirectError(`${shown(new URL(url))} redirects more than ${MAX_REDIRECTS} times`, 302);
+  throw redirectError(`${shown(new URL(url))} redirects more than ${MAX_REDIRECTS} times`, status);
 };
 
 /** Returns the target of a redirect, or null if the browser does not reveal it. */

@@ -13,30 +13,41 @@ export const trueWithin = (
     promise.finally(cancelTimer).then(resolve, reject);
   });
 
-/** Requests the data at once. Resolves to whether the server sent or confirmed them within `timeoutMs`. */
+/**
+ * Requests the data at once. Resolves to whether the server sent or confirmed them within `timeoutMs`, in response to
+ * a request that was sent after the call.
+ */
 export type Refresh = (timeoutMs: number) => Promise<boolean>;
 
-/** Concurrent calls share one request. It uses a new connection, because an open one may be dead. */
+/**
+ * A call while the request of an earlier one is under way waits for it, and then shares another request with all
+ * calls that have waited, too. Each uses a new connection, because an open one may be dead.
+ */
 export const createRefresh = <Data, Changed>(
-  scope: ConnectionScope,
-  { nextOutcome }: FollowerState<Data, Changed>,
+  { isClosed, interrupt, requestCount }: ConnectionScope,
+  { onNextOutcome }: FollowerState<Data, Changed>,
   { setTimer, renewConnections }: Runtime,
 ): Refresh => {
-  let isRequested = false;
+  let isUnderWay = false;
 
   const request = () => {
-    if (isRequested) return;
-    isRequested = true;
+    if (isUnderWay) return;
+    isUnderWay = true;
+    onNextOutcome(() => {
+      isUnderWay = false;
+    });
     renewConnections?.();
-    scope.interrupt();
-    void nextOutcome().then(() => (isRequested = false));
+    interrupt();
   };
-  const confirmed = async (): Promise<boolean> => {
-    while (!scope.isClosed()) if (await nextOutcome()) return true;
-    return false;
+  /** Calls `settle` with the outcome of a request after the first `sentBefore` ones. The follower repeats failed ones. */
+  const settleAfter = (sentBefore: number, settle: (isConfirmed: boolean) => void): void => {
+    if (isClosed()) return settle(false);
+    if (requestCount() === sentBefore) request();
+    onNextOutcome(isConfirmed => {
+      if (isConfirmed && requestCount() > sentBefore) settle(true);
+      else settleAfter(sentBefore, settle);
+    });
   };
-  return timeoutMs => {
-    if (!scope.isClosed()) request();
-    return trueWithin(confirmed(), timeoutMs, setTimer);
-  };
+  return timeoutMs =>
+    trueWithin(new Promise(resolve => settleAfter(requestCount(), resolve)), timeoutMs, setTimer);
 };

@@ -18,8 +18,11 @@ type Authority = { readonly host: string; readonly port: string };
 /** Returns the host and the port, which may be empty, or undefined if no server can have this address. */
 export const parseAuthority = (text: string): Authority | undefined => {
   const [, host, port = ''] = AUTHORITY.exec(text) ?? [];
-  return host !== undefined && isHost(host) && Number(port) <= 65_535 ? { host, port } : undefined;
+  return host !== undefined && isHost(host) && isUsablePort(port) ? { host, port } : undefined;
 };
+
+const isUsablePort = (port: string): boolean =>
+  Number(port) <= 65_535 && !BLOCKED_PORTS.includes(port);
 
 const isHost = (host: string): boolean => {
   try {
@@ -35,6 +38,5 @@ const isHost = (host: string): boolean => {
 export const isServerUrl = (url: unknown): boolean => {
   if (typeof url !== 'string') return false;
   const [, text = '', path = ''] = /^https?:\/\/([^/]*)(.*)$/is.exec(url) ?? [];
-  const authority = parseAuthority(text);
-  return authority !== undefined && !BLOCKED_PORTS.includes(authority.port) && PATH.test(path);
+  return parseAuthority(text) !== undefined && PATH.test(path);
 };

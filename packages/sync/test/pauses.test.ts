@@ -245,6 +245,41 @@ describe('a refresh', () => {
     expect(await refreshed).toEqual([true, true]);
   });
 
+  it('is not confirmed by the request of an earlier refresh, but by one more, which others share', async () => {
+    const { runtime, following } = await startPolling();
+    const first = following.refresh(5_000);
+    const earlier = await runtime.nextRequest();
+    const later = Promise.all([following.refresh(5_000), following.refresh(5_000)]);
+    expect([earlier.isAborted(), runtime.pending.length]).toEqual([false, 0]);
+    await earlier.respond(200, JSON.stringify(setOf(2)));
+    expect([await first, runtime.pending.length]).toEqual([true, 1]);
+    await (await runtime.nextRequest()).respond(200, JSON.stringify(setOf(3)));
+    expect([await later, following.data()?.revision]).toEqual([[true, true], 3]);
+    expect(runtime.pending.length).toBe(0);
+  });
+
+  it('polls after the poll of an earlier refresh, because a proxy may buffer the stream', async () => {
+    const { runtime, following } = await startStreaming();
+    const first = following.refresh(5_000);
+    const earlier = await runtime.nextRequest();
+    const later = following.refresh(5_000);
+    await earlier.respond(304);
+    const poll = await runtime.nextRequest();
+    expect([await first, isPoll(poll)]).toEqual([true, true]);
+    await poll.respond(200, JSON.stringify(setOf(2)));
+    expect([await later, following.data()?.revision]).toEqual([true, 2]);
+  });
+
+  it('sends its request at once if that of an earlier refresh fails', async () => {
+    const { runtime, following } = await startPolling();
+    const first = following.refresh(5_000);
+    const earlier = await runtime.nextRequest();
+    const later = following.refresh(5_000);
+    await earlier.fail('ECONNREFUSED');
+    await (await runtime.nextRequest()).respond(304);
+    expect([await first, await later]).toEqual([true, true]);
+  });
+
   it('resolves to false after the timeout, and to true if a retry succeeds before', async () => {
     const { runtime, following } = await startPolling();
     runtime.randomValue = 0.25;

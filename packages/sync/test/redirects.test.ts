@@ -108,6 +108,14 @@ describe('a redirect', () => {
     );
   });
 
+  it('that never ends is reported with its own status', async () => {
+    const { url } = await startServer(() => ({ status: 308, location: '?' }));
+    expect(await errorOf(follow(url))).toMatchObject({
+      status: 308,
+      message: expect.stringContaining('redirects more than 5 times'),
+    });
+  });
+
   it('to another scheme is one to another origin', async () => {
     const { url } = await startServer(path => ({
       status: 308,

@@ -43,6 +43,7 @@ const createPost =
   (scope: ConnectionScope, options: ClientOptions, { monotonic }: Runtime): Post =>
   async (route, body) => {
     const { requestTimeoutMs } = options;
+    const onSourceAge = options.onRequest();
     const deadline = monotonic() + requestTimeoutMs;
     let text = '';
     const request = buildRequest(options, route, { body });
@@ -52,7 +53,7 @@ const createPost =
       return deadline - monotonic();
     });
     const result: unknown = JSON.parse(text);
-    options.onSourceAge(sourceAgeOf(response));
+    onSourceAge(sourceAgeOf(response));
     return result;
   };
 
@@ -171,8 +172,8 @@ type ClientOptions = Address & {
   readonly requestTimeoutMs: number;
   /** Called when the circuit opens, closes, or stays open with another error. */
   readonly onCircuitChange: () => void;
-  /** Called with the source age of each response. */
-  readonly onSourceAge: (ageMs: number | undefined) => void;
+  /** Called for each request. Returns a function that takes the source age of its response. */
+  readonly onRequest: () => (ageMs: number | undefined) => void;
 };
 
 /** Requests evaluations from the server. A circuit breaker pauses the requests while the server fails. */

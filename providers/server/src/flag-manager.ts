@@ -1,5 +1,5 @@
 import { instantOf, isJsonObject, NOT_STARTED } from '@pennon/sync';
-import type { FlagSet, LastError, Runtime } from '@pennon/sync';
+import type { FlagSet, LastError, Pause, Runtime } from '@pennon/sync';
 
 import { hashOfKey, messageOf, parseLocalFlags, writeFlagFile } from './flag-file.ts';
 import type { RawFlagSet } from './flag-file.ts';
@@ -69,7 +69,11 @@ type ApplyUpdate = CurrentFlags['update'];
  * Opens a source and applies its updates one at a time. The state changes only after all updates so far have
  * been applied; it is `invalid` if the last one cannot be used.
  */
-const openAndApply = (open: OpenSource, apply: ApplyUpdate, onState: () => void): FlagSource => {
+const openAndApply = (
+  open: OpenSource,
+  apply: ApplyUpdate,
+  { onState, onPause }: Pick<FlagListener, 'onState' | 'onPause'>,
+): FlagSource => {
   let isLastRejected = false;
   let state: SourceState = 'connecting';
   const refreshState = () => {
@@ -86,6 +90,7 @@ const openAndApply = (open: OpenSource, apply: ApplyUpdate, onState: () => void)
   });
   const source = open({
     onUpdate: queue.offer,
+    onPause,
     onState() {
       if (!queue.isBusy()) refreshState();
     },
@@ -106,7 +111,7 @@ const openAndApply = (open: OpenSource, apply: ApplyUpdate, onState: () => void)
   };
 };
 
-type SourceDeps = Pick<FlagListener, 'onState' | 'onWarning'> & {
+type SourceDeps = Pick<FlagListener, 'onState' | 'onPause' | 'onWarning'> & {
   readonly current: CurrentFlags;
   readonly runtime: Runtime;
 };
@@ -154,10 +159,8 @@ const applyInitialFlags = async (
 };
 
 /** Follows the offline file. Also reports malformed flags, for the person who edits it. */
-const followFile = (
-  { offlineFile }: OfflineOptions,
-  { current, runtime, onState }: SourceDeps,
-): FlagSource => {
+const followFile = ({ offlineFile }: OfflineOptions, deps: SourceDeps): FlagSource => {
+  const { current, runtime } = deps;
   const apply: ApplyUpdate = async update => {
     const isApplied = await current.update(update);
     const snapshot = current.snapshot();
@@ -165,7 +168,7 @@ const followFile = (
     if (problems.length > 0) current.reportError(`${offlineFile}: ${problems.join('; ')}`);
     return isApplied;
   };
-  return openAndApply(fileSource(offlineFile, runtime), apply, onState);
+  return openAndApply(fileSource(offlineFile, runtime), apply, deps);
 };
 
 const isComplete = (flagSet: RawFlagSet): flagSet is RawFlagSet & FlagSet =>
@@ -199,7 +202,7 @@ const followServer = (
   initial: InitialOrigin | undefined,
   deps: SourceDeps,
 ): FlagSource => {
-  const { current, runtime, onState } = deps;
+  const { current, runtime } = deps;
   const { cacheFile, key } = options;
   const cacheWriter = createLatestValueQueue<RawFlagSet>({
     process: async flagSet => {
@@ -218,7 +221,7 @@ const followServer = (
     return isApplied;
   };
   const open = serverSource(options, knownFlags(initial, current.snapshot(), runtime), runtime);
-  const source = openAndApply(open, apply, onState);
+  const source = openAndApply(open, apply, deps);
   if (initial !== undefined) void warnOfProblems(deps);
   return {
     ...source,
@@ -322,6 +325,8 @@ export type FlagListener = {
   readonly onChange: (flagsChanged: string[]) => void;
   /** Called after `onChange`, and whenever the state of the source may have changed. */
   readonly onState: () => void;
+  /** Called after a time in which this process did not run, if a server is followed. */
+  readonly onPause: (pause: Pause) => void;
   /** Called with problems that an application should know of, and that it can run with. */
   readonly onWarning: (message: string) => void;
 };

@@ -135,6 +135,7 @@ const REFRESH_TIMEOUT_MS = 2_000;
 
 /** Returns how long a refresh may take. Throws if the options can never work. */
 export const refreshTimeout = (options: RefreshOptions): number => {
+  if (!isJsonObject(options)) fail('refresh: pass an object, such as { timeoutMs: 500 }');
   const problem = unknownOption(options, ['timeoutMs']);
   if (problem !== undefined) fail(`refresh: ${problem}`);
   failIf(durationProblem(options, { timeoutMs: Infinity }));
@@ -212,7 +213,9 @@ const resolveProxy = (
   if (setting === undefined) return undefined;
   return (
     parseProxy(setting.value) ??
-    fail(`${setting.name} must be the URL of an HTTP proxy, such as "http://proxy:3128"`)
+    fail(
+      `${setting.name} must be the URL of an HTTP proxy, such as "http://proxy:3128", with a port that "fetch" does not block`,
+    )
   );
 };
 

@@ -1,5 +1,5 @@
-import { isSourceStale, staleSourceError } from '@pennon/sync';
-import type { Runtime, SyncError } from '@pennon/sync';
+import { isSourceStale, pausedError, staleSourceError } from '@pennon/sync';
+import type { Pause, Runtime, SyncError } from '@pennon/sync';
 
 import type { Freshness } from './sources.ts';
 
@@ -11,8 +11,13 @@ export type RemoteSource = {
   readonly freshness: () => Omit<ResponseFreshness, 'source'> | undefined;
   /** The freshness of results from servers that respond, for a key that cannot read the flag set. */
   readonly responseFreshness: () => ResponseFreshness;
-  /** Takes the source age of a response. */
-  readonly report: (ageMs: number | undefined) => void;
+  /**
+   * Must be called for each request. Returns a function that takes the source age of the response, and ignores one
+   * that was requested before a pause.
+   */
+  readonly expectResponse: () => (ageMs: number | undefined) => void;
+  /** Requires a response after a pause before results count as current. */
+  readonly afterPause: (pause: Pause) => void;
   stop(): void;
 };
 
@@ -33,20 +38,24 @@ type Stale = LastResponse & {
   readonly isRepeated: boolean;
 };
 
-/** While the servers are not current, `probe` is called at intervals, so that no evaluation is needed to notice it. */
+/** While results do not count as current, `probe` is called at intervals, so that no evaluation is needed to notice it. */
 export const createRemoteSource = (
   { monotonic, setTimer, random }: Runtime,
   probe: () => Promise<void>,
   onChange: () => void,
 ): RemoteSource => {
   let stale: Stale | undefined;
+  let unconfirmed: SyncError | undefined;
+  let pauses = 0;
   let last: LastResponse | undefined;
   let recoveredAt = -Infinity;
   let isStopped = false;
   let cancelTimer: () => void = () => undefined;
 
+  const staleError = () => stale?.error ?? unconfirmed;
   const checkLater = () => {
-    if (stale === undefined || isStopped) return;
+    if (staleError() === undefined || isStopped) return;
+    cancelTimer();
     cancelTimer = setTimer((CHECK_MS / 2) * (1 + random()), () => void probe().then(checkLater));
   };
   const enter = (ageMs: number) => {
@@ -65,25 +74,41 @@ export const createRemoteSource = (
     cancelTimer();
     onChange();
   };
+  const receive = (ageMs: number | undefined) => {
+    last = { at: monotonic(), ageMs };
+    const wasUnconfirmed = unconfirmed !== undefined;
+    unconfirmed = undefined;
+    if (isSourceStale(ageMs)) enter(ageMs);
+    else if (stale !== undefined) leave(stale);
+    if (wasUnconfirmed) onChange();
+  };
   const ageOf = ({ at, ageMs = 0 }: LastResponse): number => monotonic() - at + ageMs;
 
   return {
-    staleError: () => stale?.error,
+    staleError,
     freshness() {
       if (stale === undefined) return undefined;
       return { mode: 'stale', dataAgeMs: ageOf(stale), sourceAgeMs: stale.ageMs };
     },
     responseFreshness: () => ({
-      mode: 'polling',
+      mode: unconfirmed === undefined ? 'polling' : 'connecting',
       source: 'poll',
       dataAgeMs: last && ageOf(last),
       sourceAgeMs: last?.ageMs,
     }),
-    report(ageMs) {
-      if (isStopped) return;
-      last = { at: monotonic(), ageMs };
-      if (isSourceStale(ageMs)) enter(ageMs);
-      else if (stale !== undefined) leave(stale);
+    expectResponse() {
+      const pausesBefore = pauses;
+      return ageMs => {
+        if (!isStopped && pauses === pausesBefore) receive(ageMs);
+      };
+    },
+    afterPause(pause) {
+      pauses += 1;
+      last = last && { ...last, at: last.at - pause.unmeasuredMs };
+      stale = stale && { ...stale, at: stale.at - pause.unmeasuredMs };
+      unconfirmed = pausedError(pause);
+      onChange();
+      void probe().then(checkLater);
     },
     stop() {
       isStopped = true;

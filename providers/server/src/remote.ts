@@ -1,5 +1,5 @@
-import { isAuthError, toSyncError } from '@pennon/sync';
-import type { Runtime, SyncError } from '@pennon/sync';
+import { isAuthError, isLongPause, toSyncError } from '@pennon/sync';
+import type { Pause, Runtime, SyncError } from '@pennon/sync';
 import type { Evaluation } from '@pennon/schema';
 
 import { createEvaluateClient, isContextError } from './evaluate-client.ts';
@@ -207,6 +207,11 @@ export type RemoteEvaluator = {
   invalidate(flagKeys: readonly string[]): void;
   /** Makes all cached results expire, so the next evaluations send requests. */
   expire(): void;
+  /**
+   * Makes all cached results expire after a long pause. A key without access to the flag set has no other sign that
+   * the server is current, so results count as out of date until it has responded.
+   */
+  afterPause(pause: Pause): void;
   /** Resolves to whether the server evaluates flags for the key now. */
   readonly confirm: () => Promise<boolean>;
   /** The error because of which requests are paused, or undefined when they are not. */
@@ -244,9 +249,8 @@ export const createRemoteEvaluator = (
     onChange();
   };
   const source = createRemoteSource(runtime, () => probeIfAdmitted(client), onChange);
-  const { report: onSourceAge } = source;
   const client = createEvaluateClient(
-    { ...options, requestTimeoutMs, onCircuitChange, onSourceAge },
+    { ...options, requestTimeoutMs, onCircuitChange, onRequest: source.expectResponse },
     runtime,
   );
   const cache = createEvaluationCache({ maxEntries, ttlMs }, runtime.monotonic);
@@ -269,6 +273,11 @@ export const createRemoteEvaluator = (
     checkAccess: () => accessCheck.check(),
     invalidate: flagKeys => cache.invalidate(flagKeys),
     expire: () => cache.expire(),
+    afterPause(pause) {
+      if (!isLongPause(pause)) return;
+      cache.expire();
+      if (accessCheck.access() === 'granted') source.afterPause(pause);
+    },
     confirm: () =>
       client.probe().then(
         () => source.staleError() === undefined,

@@ -105,9 +105,9 @@ export const createSession = (
     },
     onState() {
       if (flags.sourceState() === 'unauthorized') void remote?.checkAccess();
-      if (flags.sourceState() === 'unconfirmed') remote?.expire();
       updateState();
     },
+    onPause: pause => remote?.afterPause(pause),
     onWarning: listener.onWarning,
   });
   const remote = isRemote(options)
@@ -129,11 +129,13 @@ export const createSession = (
     return flags.close();
   };
   const refresh = (timeoutMs: number): Promise<boolean> => {
+    flags.noticePause();
     remote?.expire();
+    if (remote === undefined || flags.sourceState() !== 'unauthorized')
+      return flags.refresh(timeoutMs);
     // A key without access to the flag set follows nothing, so only the server can confirm that it evaluates.
-    return remote !== undefined && flags.sourceState() === 'unauthorized'
-      ? trueWithin(remote.confirm(), timeoutMs, runtime.setTimer)
-      : flags.refresh(timeoutMs);
+    runtime.renewConnections?.();
+    return trueWithin(remote.confirm(), timeoutMs, runtime.setTimer);
   };
   return {
     started: state.started,

@@ -7,6 +7,7 @@ import type {
   FollowerStatus,
   FollowOptions,
   LastError,
+  Pause,
   Runtime,
 } from '@pennon/sync';
 
@@ -76,6 +77,8 @@ export type SourceListener = {
   readonly onUpdate: (update: FlagSetUpdate) => void;
   /** Called after `onUpdate`, and whenever the state or the last error may have changed. */
   readonly onState: () => void;
+  /** Called after a time in which this process did not run. */
+  readonly onPause?: ((pause: Pause) => void) | undefined;
 };
 
 /** The origin of flags while a provider runs: the server, an offline file or local flags. */
@@ -111,12 +114,15 @@ export type KnownFlags = FollowOptions<FlagSet, FlagSetChanges>['initial'];
 /** Follows the flag set of the server, which does not send `initial` again if it is still current. */
 export const serverSource =
   (options: OnlineOptions, initial: KnownFlags, runtime: Runtime): OpenSource =>
-  ({ onUpdate, onState }) => {
+  ({ onUpdate, onState, onPause }) => {
     const { url, key, environment, headers, stream, pollIntervalMs } = options;
     const connection = { url, key, environment, headers, stream, pollIntervalMs };
     const onData = (flagSet: FlagSet, changed: FlagSetChanges | undefined) =>
       onUpdate({ flagSet, changed });
-    const follower = followFlagSet({ ...connection, initial, onData, onStatus: onState }, runtime);
+    const follower = followFlagSet(
+      { ...connection, initial, onData, onStatus: onState, onPause },
+      runtime,
+    );
     return {
       state: () => serverState(follower.status(), follower.isUnconfirmed()),
       freshness: follower.status,

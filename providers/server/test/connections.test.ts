@@ -22,7 +22,9 @@ afterEach(async () => {
 });
 
 const switchTo = (defaultVariant: 'on' | 'off') =>
-  server.api('PUT', '/flags/live', { body: { key: 'live', enabled: true, defaultVariant } });
+  server.api('PUT', '/flags/live', {
+    body: { key: 'live', enabled: true, clientVisible: true, defaultVariant },
+  });
 
 const portOf = (address: string): number => Number(new URL(address).port);
 
@@ -57,7 +59,7 @@ const start = async (connect: () => Promise<Route>, extra: Partial<OnlineOptions
     network.swallow();
     frozenMs += 40_000;
   };
-  return { ...opened, evaluate, freeze };
+  return { ...opened, evaluate, freeze, swallow: network.swallow };
 };
 
 describe.each([
@@ -76,6 +78,19 @@ describe.each([
       await switchTo('off');
       expect(await provider.refresh({ timeoutMs: 1_000 })).toBe(true);
       expect([await evaluate(), client.providerStatus]).toEqual([false, 'READY']);
+    });
+
+    it('and whose key cannot read the flag set has current results', async () => {
+      const key = await server.keyOf('client');
+      const opened = await start(connect, { mode: 'remote', key });
+      const { provider, client, evaluate, freeze, swallow } = opened;
+      swallow();
+      await switchTo('off');
+      expect(await provider.refresh({ timeoutMs: 1_000 })).toBe(true);
+      expect([await evaluate(), client.providerStatus]).toEqual([false, 'READY']);
+      freeze();
+      await switchTo('on');
+      expect([await evaluate(), client.providerStatus]).toEqual([true, 'READY']);
     });
 
     it('evaluates remotely at once', async () => {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
 import { createFakeRuntime, settle } from '../../../packages/sync/test/support/fake-runtime.ts';
+import type { FakeRuntime } from '../../../packages/sync/test/support/fake-runtime.ts';
 import { PennonProvider } from '../src/index.ts';
 import type { OnlineOptions } from '../src/index.ts';
 import { startFakeServer } from './support/fake-server.ts';
@@ -73,6 +74,79 @@ describe('a process that was frozen for a minute', () => {
     // The time of day alone: the monotonic clock of a machine may stop while it sleeps.
     runtime.setWallTime(60_000);
     expect(await client.getBooleanValue('f', true)).toBe(false);
+  });
+});
+
+describe('remote mode with a key that cannot read the flag set', () => {
+  /** `delay` holds back responses. */
+  const startRemote = async (delay: () => Promise<void> = () => Promise.resolve()) => {
+    const runtime = createFakeRuntime();
+    const quick = startFakeServer(on, runtime);
+    const { fetch } = quick.runtime;
+    const fetchWithDelay: typeof fetch = async (...request) => {
+      const response = await fetch(...request);
+      await delay();
+      return response;
+    };
+    const server = { ...quick, runtime: { ...quick.runtime, fetch: fetchWithDelay } };
+    for (const route of ['stream', 'poll'] as const) server.behave({ status: 403 }, route);
+    const opened = await startOn(server, { mode: 'remote', cacheTtlMs: 86_400_000 });
+    await opened.client.getBooleanValue('f', false);
+    await settle();
+    return { runtime, server, ...opened };
+  };
+  const pauses = {
+    frozen: (runtime: FakeRuntime) => runtime.freeze(3_600_000),
+    asleep: (runtime: FakeRuntime) => runtime.setWallTime(3_600_000),
+  };
+
+  describe.each(Object.entries(pauses))('whose process was %s for an hour', (_, pause) => {
+    it('is STALE, and counts the hour, until the server responds', async () => {
+      const { runtime, server, client, provider, events } = await startRemote();
+      server.behave('broken', 'evaluate');
+      pause(runtime);
+      const { mode, dataAgeMs } = provider.freshness();
+      expect([client.providerStatus, mode]).toEqual(['STALE', 'connecting']);
+      expect(dataAgeMs).toBeGreaterThanOrEqual(3_600_000);
+      server.behave('normal', 'evaluate');
+      await server.advance(10_000);
+      expect([client.providerStatus, provider.freshness().mode]).toEqual(['READY', 'polling']);
+      expect(provider.freshness().dataAgeMs).toBeLessThanOrEqual(10_000);
+      expect(events).toEqual(['READY', 'STALE', 'READY']);
+    });
+
+    it('evaluates on the server again, and is READY after that', async () => {
+      const { runtime, server, client } = await startRemote();
+      server.replace(off);
+      pause(runtime);
+      expect(await client.getBooleanDetails('f', true)).toMatchObject({
+        value: false,
+        reason: 'STATIC',
+      });
+      expect(client.providerStatus).toBe('READY');
+    });
+  });
+
+  it('is not confirmed by a response that was requested before the pause', async () => {
+    const arrival = Promise.withResolvers<void>();
+    let delay = Promise.resolve();
+    const { runtime, server, client, provider } = await startRemote(() => delay);
+    delay = arrival.promise;
+    const evaluating = client.getBooleanValue('f', false, { plan: 'pro' });
+    await settle();
+    runtime.setWallTime(3_600_000);
+    server.behave('silent', 'evaluate');
+    provider.freshness();
+    arrival.resolve();
+    expect(await evaluating).toBe(true);
+    expect([client.providerStatus, provider.freshness().mode]).toEqual(['STALE', 'connecting']);
+  });
+
+  it('stays READY after a pause of some seconds', async () => {
+    const { runtime, client, provider, events } = await startRemote();
+    runtime.freeze(5_000);
+    expect([provider.freshness().mode, client.providerStatus]).toEqual(['polling', 'READY']);
+    expect(events).toEqual(['READY']);
   });
 });
 
@@ -185,6 +259,14 @@ describe('a refresh', () => {
     const { provider } = await start();
     await expect(provider.refresh({ timeoutMs })).rejects.toThrow(
       'PennonProvider: "timeoutMs" must be a number of milliseconds greater than 0',
+    );
+  });
+
+  it.each([500, '500', true, null, [[]]])('rejects %j instead of options', async options => {
+    const { provider } = await start();
+    const refresh = provider.refresh.bind(provider);
+    await expect(Reflect.apply(refresh, undefined, [options])).rejects.toThrow(
+      new TypeError('PennonProvider: refresh: pass an object, such as { timeoutMs: 500 }'),
     );
   });
 

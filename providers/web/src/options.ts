@@ -70,9 +70,9 @@ export type Bootstrap = Values<Evaluation> & { readonly targetingKey?: string };
 export const hasFlags = (options: PennonWebProviderOptions): options is FlagsOptions =>
   'flags' in options && options.flags !== undefined;
 
-const milliseconds = (longest: number): OptionForm => [
-  value => typeof value === 'number' && value > 0 && value <= longest,
-  `a number of milliseconds greater than 0, and at most ${longest}`,
+const milliseconds = (longest: number, shortest = 0): OptionForm => [
+  value => typeof value === 'number' && value > 0 && value >= shortest && value <= longest,
+  `a number of milliseconds ${shortest ? `of at least ${shortest}` : 'greater than 0'}, and at most ${longest}`,
 ];
 
 /** The headers that a browser leaves out of the requests of a page, and that `areHeaders` permits. */
@@ -94,7 +94,7 @@ const FORMS: Readonly<Record<keyof OnlineOptions | keyof FlagsOptions, OptionFor
   ],
   storageMaxAgeMs: milliseconds(Infinity),
   stream: BOOLEAN,
-  pollIntervalMs: milliseconds(LONGEST_TIMER_MS),
+  pollIntervalMs: milliseconds(LONGEST_TIMER_MS, 1),
   headers: [
     areHeaders,
     'an object with ASCII text by name, each name once, and none that the provider or HTTP sets',
@@ -119,6 +119,7 @@ const REFRESH_TIMEOUT_MS = 2_000;
 
 /** Returns how long a refresh may take. Throws if its options can never work. */
 export const refreshTimeout = (options: RefreshOptions): number => {
+  if (!isJsonObject(options)) fail('pass an object with "timeoutMs"');
   const { timeoutMs = REFRESH_TIMEOUT_MS } = options;
   const [isValid, form] = FORMS.initTimeoutMs;
   const problem =

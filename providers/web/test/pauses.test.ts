@@ -75,6 +75,14 @@ describe('a refresh', () => {
     expect(await provider.refresh()).toBe(true);
   });
 
+  it.each([500, '500', true, null, [[]]])('rejects %j instead of options', async options => {
+    const { provider } = await startReady({ a: true });
+    const refresh = provider.refresh.bind(provider);
+    await expect(Reflect.apply(refresh, undefined, [options])).rejects.toThrow(
+      new TypeError('PennonWebProvider: pass an object with "timeoutMs"'),
+    );
+  });
+
   it.each<[options: object, message: string]>([
     [{ timeoutMs: 0 }, '"timeoutMs" must be a number of milliseconds greater than 0'],
     [{ timeoutMs: -1 }, '"timeoutMs" must be'],
