@@ -237,8 +237,11 @@ class FollowerState:
         It may have been sent before a change. Returns False at the deadline.
         """
         with self._changed:
+            earlier = self._generation
+            if not (self._awaited == earlier == self._sent):
+                return True
             return self._changed.wait_for(
-                lambda: self._is_stopped or not (self._awaited == self._generation == self._sent),
+                lambda: self._is_stopped or self._awaited != earlier or self._generation != earlier,
                 max(0.0, deadline - time.monotonic()),
             )
 
