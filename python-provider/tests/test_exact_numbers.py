@@ -99,13 +99,13 @@ def test_an_offline_file_is_refused_with_the_field_and_the_remedy(tmp_path: Path
         read_flag_file(file)
 
 
-VARIANTS = {"a": 9007199254740992}
+VARIANTS = {"a": 9007199254740993}
 FLAG = {"type": "number", "enabled": True, "variants": VARIANTS, "defaultVariant": "a"}
 EXPORTED = {"formatVersion": 1, "flags": {"f": FLAG}}
 MESSAGE = r"flags\.f\.variants\.a is 9007.*: write it as text"
 
 
-def test_a_file_in_the_full_form_is_refused_because_a_person_may_have_edited_it(
+def test_a_file_in_the_full_form_is_refused_if_a_person_has_edited_its_numbers(
     tmp_path: Path,
 ) -> None:
     file = tmp_path / "flags.json"
@@ -115,13 +115,22 @@ def test_a_file_in_the_full_form_is_refused_because_a_person_may_have_edited_it(
     assert read_cache_file(file, "key").flag_set.flags["f"] == FLAG
 
 
+@pytest.mark.parametrize("number", [2**53, 1152921504606847000, -100000000000000000000], ids=str)
+def test_a_server_may_have_written_a_rounded_number(tmp_path: Path, number: int) -> None:
+    file = tmp_path / "flags.json"
+    file.write_text(json.dumps(EXPORTED).replace("9007199254740993", str(number)))
+    assert read_flag_file(file).flags["f"]["variants"] == {"a": number}
+
+
 @pytest.mark.parametrize("form", ["file", "object"])
 def test_the_option_bootstrap_is_refused(
     tmp_path: Path, unreachable_url: str, caplog: pytest.LogCaptureFixture, form: str
 ) -> None:
     file = tmp_path / "flags.json"
     file.write_text(json.dumps(EXPORTED))
-    options: dict[str, Any] = {"bootstrap": file if form == "file" else EXPORTED}
+    options: dict[str, Any] = {
+        "bootstrap": file if form == "file" else {"flags": EXPORTED["flags"]}
+    }
     provider = QuickProvider(url=unreachable_url, key="key", init_timeout_ms=50, **options)
     with pytest.raises(GeneralError):
         provider.initialize(EvaluationContext())

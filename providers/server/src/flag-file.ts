@@ -89,9 +89,18 @@ export const parseLocalFlags = (flags: LocalFlags): RawFlagSet => {
 const describe = ({ path, text }: InexactNumber): string =>
   `${path.join('.')} ${inexactNumberMessage(text)}`;
 
+/** In the full form, as a server writes it. */
+const isExport = (value: unknown): boolean =>
+  isJsonObject(value) && Object.hasOwn(value, 'formatVersion');
+
+/** Whether a server writes a number like this: older releases stored numbers that they had rounded. */
+const isServerText = (text: string): boolean => String(Number(text)) === text;
+
 /** Throws if a number would become another one. The engine reports an infinite one as a problem of its flag only. */
-const requireExactNumbers = (json: string): void => {
-  const number = findInexactNumbers(json).find(({ text }) => Number.isFinite(Number(text)));
+const requireExactNumbers = (json: string, isFromServer: boolean): void => {
+  const number = findInexactNumbers(json).find(
+    ({ text }) => Number.isFinite(Number(text)) && !(isFromServer && isServerText(text)),
+  );
   if (number !== undefined) throw new Error(describe(number));
 };
 
@@ -100,7 +109,7 @@ const parseJson = (text: string): unknown => JSON.parse(text.replace(/^\uFEFF/, 
 
 const parseExactJson = (text: string): unknown => {
   const value = parseJson(text);
-  requireExactNumbers(text);
+  requireExactNumbers(text, isExport(value));
   return value;
 };
 
@@ -151,7 +160,7 @@ export const readCacheFile = (path: string): Promise<RawFlagSet> => readFlags(pa
 
 /** Returns a copy of a flag set that an application passes. Throws if JSON text would not keep one of its numbers. */
 export const parseBootstrap = (flagSet: object): RawFlagSet => {
-  const number = findInexactValue(flagSet);
+  const number = isExport(flagSet) ? undefined : findInexactValue(flagSet);
   if (number !== undefined) throw new Error(describe(number));
   return parseFlagSet(structuredClone(flagSet));
 };

@@ -42,13 +42,21 @@ const MESSAGE = /flags\.f\.variants\.a is 900719925474099\d, which .*write it as
 const exported =
   '{"formatVersion":1,"flags":{"f":{"type":"number","enabled":true,"variants":{"a":9007199254740993},"defaultVariant":"a"}}}';
 
-it('a JSON file in the full form is refused, because a person may have edited it', () =>
+it('a JSON file in the full form is refused if a person has edited its numbers', () =>
   withDirectory(async directory => {
     const file = join(directory, 'flags.json');
     await writeFile(file, exported);
     await expect(readFlagFile(file)).rejects.toThrow(MESSAGE);
     await expect(readCacheFile(file)).resolves.toHaveProperty('flags');
   }));
+
+it.each([2 ** 53, 2 ** 60, -1e20])('a server may have written the number %s', number =>
+  withDirectory(async directory => {
+    const file = join(directory, 'flags.json');
+    await writeFile(file, exported.replace('9007199254740993', String(number)));
+    await expect(readFlagFile(file)).resolves.toHaveProperty('flags.f.variants.a', number);
+  }),
+);
 
 it('a number of YAML 1.1 is refused', () =>
   withDirectory(async directory => {
@@ -62,7 +70,8 @@ it.each(['file', 'object'])('the option bootstrap is refused as a %s', form =>
   withDirectory(async directory => {
     const file = join(directory, 'flags.json');
     await writeFile(file, exported);
-    const bootstrap = form === 'file' ? file : JSON.parse(exported);
+    const { flags: received } = JSON.parse(exported);
+    const bootstrap = form === 'file' ? file : { flags: received };
     const server = startFakeServer();
     server.behave('broken');
     const warnings: string[] = [];

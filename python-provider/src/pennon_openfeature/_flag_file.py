@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -76,7 +77,7 @@ def _hash_of_key(key: str) -> str:
 
 def parse_bootstrap(document: Mapping[str, Any]) -> FlagSet:
     """A flag set that an application passes."""
-    number = find_inexact_value(document)
+    number = None if _is_export(document) else find_inexact_value(document)
     if number is not None:
         raise SyncError(str(number))
     return parse_flag_set(document)
@@ -92,13 +93,12 @@ def parse_flag_set(document: Mapping[str, Any]) -> FlagSet:
         raise SyncError('it must be an object with an object "flags"')
     if segments is not None and not isinstance(segments, dict):
         raise SyncError('its "segments" must be an object')
-    is_full_form = "formatVersion" in document
     revision = document.get("revision")
     return FlagSet(
         id=str(document.get("id", "")),
         revision=revision if isinstance(revision, int) else None,
         environment=str(document.get("environment", "")),
-        flags=flags if is_full_form else _expand_flags(flags),
+        flags=flags if _is_export(document) else _expand_flags(flags),
         segments=segments or {},
         format_version=document.get("formatVersion", 1),
     )
@@ -122,9 +122,22 @@ def _read_document(path: Path, parse: Callable[[str], Any]) -> dict[str, Any]:
 
 def _parse_exact_json(text: str) -> Any:
     document = parse_json(text)
+    is_export = _is_export(document)
     for number in filter(_is_finite, find_inexact_numbers(text)):
-        raise ValueError(str(number))
+        if not (is_export and _is_server_text(number.text)):
+            raise ValueError(str(number))
     return document
+
+
+def _is_export(document: Any) -> bool:
+    # In the full form, as a server writes it.
+    return isinstance(document, Mapping) and "formatVersion" in document
+
+
+def _is_server_text(number: str) -> bool:
+    # Older releases of the server stored numbers that they had rounded. JavaScript writes the
+    # shortest digits that lead to the same double, as repr does, and no exponent below 1e21.
+    return number == f"{Decimal(repr(float(number))):f}".removesuffix(".0")
 
 
 def _is_finite(number: InexactNumber) -> bool:
