@@ -216,7 +216,8 @@ class PennonProvider(Resolvers):
 
     def get_metadata(self) -> Metadata:
         # The SDK calls this when it announces the start: after it has set the status to READY, and
-        # before it calls handlers.
+        # before it calls handlers. A fork changes the state, so it is noticed first.
+        check_fork()
         self._state.correct_status()
         return Metadata(name="pennon")
 
