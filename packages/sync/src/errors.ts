@@ -48,19 +48,24 @@ export const isRequestError = (error: { readonly status?: number | undefined }):
 /** The upper limit for Retry-After, in case the server is misconfigured. */
 const LONGEST_RETRY_AFTER_MS = 3_600_000;
 
-/** Parses a Retry-After header: seconds or an HTTP date. Returns undefined if it is neither. */
-export const parseRetryAfter = (header: string | null, now: number): number | undefined => {
-  if (header === null) return undefined;
-  const ms = /^\d+$/.test(header) ? Number(header) * 1_000 : Date.parse(header) - now;
+/**
+ * Returns how long the Retry-After header requires to wait. It has seconds, or an HTTP date, which counts from the date
+ * of the response, because the clock of this machine may be wrong. Returns undefined if it has neither.
+ */
+const retryAfterOf = (headers: Headers): number | undefined => {
+  const text = headers.get('retry-after') ?? '';
+  const ms = /^\d+$/.test(text)
+    ? Number(text) * 1_000
+    : Date.parse(text) - Date.parse(headers.get('date') ?? '');
   return ms > 0 ? Math.min(ms, LONGEST_RETRY_AFTER_MS) : undefined;
 };
 
-/** Returns the error in the body of a response, or undefined if there is none. */
+/** Returns the error in the body of a response, or undefined if there is none in the form that Pennon sends. */
 const serverErrorIn = (body: string): SyncError['serverError'] => {
   const error = parseJsonObject(body)?.['error'];
-  return isJsonObject(error)
-    ? { code: String(error['code']), message: String(error['message']) }
-    : undefined;
+  if (!isJsonObject(error)) return undefined;
+  const { code, message } = error;
+  return typeof code === 'string' && typeof message === 'string' ? { code, message } : undefined;
 };
 
 /** Converts the event `error`, with which a server ends a stream after a failure. */
@@ -69,19 +74,22 @@ export const errorFromEvent = (data: string): SyncError => {
   return syncError(`the server ended the stream with ${code}: ${message}`);
 };
 
-/** Pennon rejects a key with an error in the body, so such a response concerns something else. */
+/** Pennon rejects a key with one of these in the body. A proxy or gateway sends another body. */
+const KEY_REJECTED = /^(UNAUTHORIZED|FORBIDDEN)$/;
+
 const refusedOnTheWay = (status: number): SyncError =>
   syncError(`a proxy or gateway in front of the server responded with ${status}`);
 
 /** Converts a response with an error status, including the error in its body. */
-export const errorFromResponse = async (response: Response, now: number): Promise<SyncError> => {
+export const errorFromResponse = async (response: Response): Promise<SyncError> => {
   const { status, headers } = response;
   const serverError = serverErrorIn(await response.text());
-  if (isAuthError({ status }) && serverError === undefined) return refusedOnTheWay(status);
+  if (isAuthError({ status }) && !KEY_REJECTED.test(serverError?.code ?? ''))
+    return refusedOnTheWay(status);
   const reason = serverError === undefined ? '' : `: ${serverError.message}`;
   return syncError(`the server responded with ${status}${reason}`, {
     status,
     serverError,
-    retryAfterMs: parseRetryAfter(headers.get('retry-after'), now),
+    retryAfterMs: retryAfterOf(headers),
   });
 };

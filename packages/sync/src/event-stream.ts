@@ -7,8 +7,11 @@ export type StreamEvent = {
 };
 
 export type EventParser = {
-  /** Parses the next part of the stream. Parts may end anywhere. */
-  readonly feed: (text: string) => void;
+  /**
+   * Parses the next part of the stream. Parts may end anywhere. Returns whether the part has some of an event, and
+   * not only comments and empty lines, which a proxy may send although the server is away.
+   */
+  readonly feed: (text: string) => boolean;
 };
 
 /**
@@ -20,6 +23,7 @@ export const createEventParser = (onEvent: (event: StreamEvent) => void): EventP
   let endsWithReturn = false;
   let fields: Record<string, string | undefined> = {};
   let data: string[] = [];
+  let hasField = false;
 
   const dispatch = () => {
     const { event = '', id } = fields;
@@ -33,10 +37,12 @@ export const createEventParser = (onEvent: (event: StreamEvent) => void): EventP
     const [, name = '', value = ''] = /^([^:]*)(?:: ?)?([^]*)$/.exec(text) ?? [];
     if (name === 'data') data.push(value);
     else fields[name] = value;
+    hasField ||= name !== '';
   };
   return {
     feed(text) {
-      if (text === '') return;
+      hasField = false;
+      if (text === '') return hasField;
       // Both characters of one line break may arrive in different parts.
       const rest = endsWithReturn && text.startsWith('\n') ? text.slice(1) : text;
       endsWithReturn = text.endsWith('\r');
@@ -47,6 +53,7 @@ export const createEventParser = (onEvent: (event: StreamEvent) => void): EventP
         line = '';
       }
       line += last;
+      return hasField || (last !== '' && !line.startsWith(':'));
     },
   };
 };

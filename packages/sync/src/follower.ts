@@ -342,7 +342,7 @@ const readStream = async <Data, Changed>(
   const request = resource.streamRequest(state.data());
   const { headers } = await scope.send(request, RESPONSE_TIMEOUT_MS, (text, response) => {
     openingAgeMs = sourceAgeOf(response);
-    parser.feed(text);
+    if (!parser.feed(text)) return undefined;
     return isStarted ? IDLE_TIMEOUT_MS : RESPONSE_TIMEOUT_MS;
   });
   if (isStarted) throw syncError('the server closed the stream');

@@ -51,7 +51,7 @@ const readText = async (response: Response, onText: (text: string) => void): Pro
  * traffic of this package goes through here.
  */
 const sendRequest = async (
-  { fetch, now }: Runtime,
+  { fetch }: Runtime,
   { url, init }: RequestSpec,
   timeout: IdleTimeout,
   onText: (text: string, response: Response) => void,
@@ -60,7 +60,7 @@ const sendRequest = async (
     const { signal } = timeout;
     const response = await fetchWithinOrigin(fetch, url, { ...init, cache: 'no-store', signal });
     if (response.status === 304) return response;
-    if (!response.ok) throw await errorFromResponse(response, now());
+    if (!response.ok) throw await errorFromResponse(response);
     await readText(response, text => onText(text, response));
     return response;
   } catch (error) {
@@ -77,12 +77,12 @@ export type ConnectionScope = {
   readonly isClosed: () => boolean;
   /**
    * Sends a request, which fails if it receives nothing for `idleTimeoutMs`. `onText` receives the text as it
-   * arrives, and returns the timeout until the next text.
+   * arrives, and returns the timeout until the next text, or undefined if the timeout continues.
    */
   readonly send: (
     request: RequestSpec,
     idleTimeoutMs: number,
-    onText: (text: string, response: Response) => number,
+    onText: (text: string, response: Response) => number | undefined,
   ) => Promise<Response>;
   /** Returns how many requests were sent. */
   readonly requestCount: () => number;
@@ -128,7 +128,8 @@ export const createConnectionScope = (runtime: Runtime): ConnectionScope => {
         const response = await sendRequest(runtime, request, timeout, (text, received) => {
           // The text may have been read before the request was aborted.
           timeout.signal.throwIfAborted();
-          timeout.reset(onText(text, received));
+          const nextMs = onText(text, received);
+          if (nextMs !== undefined) timeout.reset(nextMs);
         }).catch(recordRetryAfter);
         if (isInterrupted) throw interruption();
         return response;

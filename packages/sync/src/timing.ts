@@ -3,7 +3,7 @@ import type { SyncError } from './errors.ts';
 
 /** How often the server sends a heartbeat on each stream. */
 export const HEARTBEAT_MS = 15_000;
-/** A stream that receives nothing for this long counts as lost. */
+/** A stream that receives no event for this long, and no part of one, counts as lost. */
 export const IDLE_TIMEOUT_MS = 2 * HEARTBEAT_MS;
 /**
  * The limit for a poll while the server counts as available. With the idle timeout and the longest jitter,

@@ -31,6 +31,18 @@ it.each(['\n', '\r\n', '\r'])('lines may end with %j', end => {
   expect(parse(text.split(''))).toEqual(events);
 });
 
+it.each([
+  ['a comment', ': alive\n\n', false],
+  ['the start of a comment', ': al', false],
+  ['empty lines', '\n\r\n\r', false],
+  ['nothing', '', false],
+  ['a line of an event', 'data: x\n', true],
+  ['a part of a line', 'da', true],
+  ['a comment and an event', ': alive\n\ndata: x\n\n', true],
+])('%s counts as a part of an event only if it is one', (_, text, isPart) => {
+  expect(createEventParser(() => {}).feed(text)).toBe(isPart);
+});
+
 /** Returns the events that a library finds, which are those of the standard. */
 const parseWithLibrary = (text: string): StreamEvent[] => {
   const events: StreamEvent[] = [];

@@ -151,7 +151,11 @@ describe.each(Object.entries(starters))('%s', (_, start) => {
   it.each([401, 403])(
     'reports a key that is rejected with %i, and continues once it is accepted',
     async status => {
-      proxy.injectFault({ type: 'respond', status, body: '{"error":{}}' });
+      proxy.injectFault({
+        type: 'respond',
+        status,
+        body: '{"error":{"code":"UNAUTHORIZED","message":"no"}}',
+      });
       start(fastRuntime);
       await until(() => mode() === 'disconnected');
       expect(follower?.status().lastError).toMatchObject({ status });

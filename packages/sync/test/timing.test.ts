@@ -376,14 +376,17 @@ describe('polls', () => {
   });
 });
 
+const DATE = 'Sat, 31 Jan 2026 12:00:00 GMT';
+
 describe('Retry-After', () => {
   it.each([
     ['in seconds', '120', 120_000],
     ['as a date', 'Sat, 31 Jan 2026 12:02:00 GMT', 120_000],
+    ['as a date of next year, limited to one hour', 'Sun, 31 Jan 2027 12:00:00 GMT', 3_600_000],
     ['of more than an hour, limited to one', '86400', 3_600_000],
   ])('%s delays the stream after the first poll', async (_, retryAfter, ms) => {
     const { runtime, follower } = start();
-    await (await runtime.nextRequest()).respond(503, '', { 'retry-after': retryAfter });
+    await (await runtime.nextRequest()).respond(503, '', { 'retry-after': retryAfter, date: DATE });
     expect(follower.status().mode).toBe('disconnected');
     await runtime.advance(ms - 1);
     expect(runtime.pending).toHaveLength(0);
@@ -394,10 +397,13 @@ describe('Retry-After', () => {
   it.each([
     ['in seconds', '120', 120_000],
     ['as a date', 'Sat, 31 Jan 2026 12:02:00 GMT', 120_000],
+    ['as a date of next year, limited to one hour', 'Sun, 31 Jan 2027 12:00:00 GMT', 3_600_000],
     ['of more than an hour, limited to one', '86400', 3_600_000],
   ])('%s delays the poll after a stream', async (_, retryAfter, ms) => {
     const { runtime } = start();
-    await (await passFirstPoll(runtime)).respond(503, '', { 'retry-after': retryAfter });
+    await (
+      await passFirstPoll(runtime)
+    ).respond(503, '', { 'retry-after': retryAfter, date: DATE });
     await runtime.advance(ms);
     expect(runtime.pending).toHaveLength(0);
     await runtime.advance(1_000);
@@ -424,6 +430,28 @@ describe('Retry-After', () => {
     expect(runtime.pending).toHaveLength(1);
   });
 
+  it.each([-3_600_000, 3_600_000])(
+    'as a date counts from the date of the response if the clock is off by %i ms',
+    async offsetMs => {
+      const { runtime } = start({ stream: false });
+      runtime.setWallTime(offsetMs);
+      const headers = { 'retry-after': 'Sat, 31 Jan 2026 12:01:00 GMT', date: DATE };
+      await (await runtime.nextRequest()).respond(503, '', headers);
+      await runtime.advance(59_999);
+      expect(runtime.pending).toHaveLength(0);
+      await runtime.advance(1);
+      expect(runtime.pending).toHaveLength(1);
+    },
+  );
+
+  it('as a date has no effect if the date of the response is hidden', async () => {
+    const { runtime } = start({ stream: false });
+    const headers = { 'retry-after': 'Sat, 31 Jan 2026 13:00:00 GMT' };
+    await (await runtime.nextRequest()).respond(503, '', headers);
+    await runtime.advance(1_000);
+    expect(runtime.pending).toHaveLength(1);
+  });
+
   it('has no effect if it is missing or malformed', async () => {
     const { runtime } = start();
     await (await passFirstPoll(runtime)).respond(500, 'oops', { 'retry-after': 'soon' });
@@ -445,7 +473,7 @@ describe('a key that is rejected', () => {
         while (runtime.pending.length > 0) {
           times.push(runtime.now() - begin);
           const request = await runtime.nextRequest();
-          await request.respond(status, '{"error":{"message":"no such key"}}');
+          await request.respond(status, REJECTED);
         }
         await runtime.advance(1_000);
       }
@@ -462,11 +490,19 @@ describe('a key that is rejected', () => {
     expect(runtime.pending).toHaveLength(0);
   });
 
-  it.each([401, 403])(
-    'is not rejected by a response with %i that has no error of the server',
-    async status => {
+  it.each([
+    [401, '<h1>refused by a proxy</h1>'],
+    [403, '<h1>refused by a proxy</h1>'],
+    [401, '{"error":"invalid_token"}'],
+    [403, '{"error":{}}'],
+    [403, '{"error":{"code":403,"message":"denied","status":"PERMISSION_DENIED"}}'],
+    [403, '{"error":{"code":"AccessDenied","message":"denied"}}'],
+    [403, '{"error":{"code":"FORBIDDEN"}}'],
+  ])(
+    'is not rejected by a response with %i and the body %s, which no Pennon server sends',
+    async (status, body) => {
       const { runtime, follower } = start();
-      await (await runtime.nextRequest()).respond(status, '<h1>refused by a proxy</h1>');
+      await (await runtime.nextRequest()).respond(status, body);
       const message = `a proxy or gateway in front of the server responded with ${status}`;
       expect(follower.status().lastError).toMatchObject({ message, status: undefined });
       // The stream follows at once.
@@ -556,5 +592,39 @@ describe('stopping', () => {
     await runtime.advance(100_000);
     expect(runtime.pending).toHaveLength(0);
     expect(runtime.timerCount()).toBe(0);
+  });
+});
+
+describe('a proxy that has lost the server', () => {
+  it('does not keep a stream alive by comments', async () => {
+    const { runtime, stream, follower } = await startStreaming();
+    for (let sentMs = 0; sentMs < 30_000; sentMs += 5_000) {
+      expect(follower.status().mode).toBe('streaming');
+      await stream.write(': alive\n\n');
+      await runtime.advance(5_000);
+    }
+    expect(follower.status()).toMatchObject({
+      mode: 'connecting',
+      lastError: { message: 'no data for 30 s' },
+    });
+  });
+
+  it('does not delay a start by comments', async () => {
+    const { runtime, follower } = start();
+    const stream = await (await failFirstPoll(runtime)).openStream();
+    await stream.write(': alive\n\n');
+    await runtime.advance(9_999);
+    expect(follower.status().mode).toBe('connecting');
+    await runtime.advance(1);
+    expect(follower.status().mode).toBe('disconnected');
+  });
+
+  it('that passes on an event in parts does not end the stream', async () => {
+    const { runtime, stream, follower } = await startStreaming();
+    for (const part of ['event: heart', 'beat\n', 'data: {"revision"', ':1}\n', '\n']) {
+      await runtime.advance(29_000);
+      await stream.write(part);
+    }
+    expect(follower.status().mode).toBe('streaming');
   });
 });

@@ -83,21 +83,21 @@ const OF_BROWSER =
 const FORMS: Readonly<Record<keyof OnlineOptions | keyof FlagsOptions, OptionForm>> = {
   url: [
     isServerUrl,
-    'the URL of a server: http or https, a host, a port that browsers permit, and a path, without variables',
+    'the http or https URL of a server, with a port that browsers permit and without variables',
   ],
-  key: [isApiKey, 'an API key, without quotes, and not a variable that was not replaced'],
+  key: [isApiKey, 'an API key, without quotes and variables'],
   bootstrap: [value => typeof value === 'object', 'an object or null'],
   initTimeoutMs: milliseconds(Infinity),
   storage: [
     value => value === null || hasMethods(value, 'getItem', 'setItem', 'removeItem'),
-    'a storage with "getItem", "setItem" and "removeItem", or null',
+    'a storage, such as sessionStorage, or null',
   ],
   storageMaxAgeMs: milliseconds(Infinity),
   stream: BOOLEAN,
   pollIntervalMs: milliseconds(LONGEST_TIMER_MS, 1),
   headers: [
     areHeaders,
-    'an object with ASCII text by name, each name once, and none that the provider or HTTP sets',
+    'ASCII text by name, each name once, and none that the provider or HTTP sets',
   ],
   fetch: [value => typeof value === 'function', 'a function'],
   flags: [isJsonObject, 'an object with flags or values by key'],

@@ -13,7 +13,7 @@ export type ValueStorage = {
 
 /** The values of one subject. The stored JSON document has a list of them, the latest first. */
 export type PersistedValues = {
-  /** The hash of the subject that the values were evaluated for. */
+  /** The hash of the subject that the values were evaluated for, and of the headers of the requests. */
   readonly subject: string;
   /** In milliseconds since 1970. */
   readonly at: number;
@@ -36,6 +36,8 @@ export type Persistence = {
 type PersistenceOptions = {
   readonly url: string;
   readonly key: string;
+  /** A gateway may choose an environment by them. */
+  readonly headers: Readonly<Record<string, string>>;
   /** The domain of the provider. Each domain has its own context, and so its own values. */
   readonly domain: string | undefined;
   readonly storage: ValueStorage | undefined;
@@ -48,8 +50,9 @@ const MAX_SUBJECTS = 10;
 
 /** The storage may be full, blocked or hold anything else. The provider then works without it. */
 export const createPersistence = (options: PersistenceOptions): Persistence => {
-  const { url, key, domain, storage, maxAgeMs, runtime } = options;
+  const { url, key, headers, domain, storage, maxAgeMs, runtime } = options;
   const slot = `pennon:${hashOf(JSON.stringify([url, key, domain]))}`;
+  const suffix = hashOf(JSON.stringify(headers));
 
   /** Another page may have written since the last call. Unreadable values are like missing ones. */
   const read = (): PersistedValues[] => {
@@ -72,15 +75,16 @@ export const createPersistence = (options: PersistenceOptions): Persistence => {
 
   return {
     load(subject) {
-      const stored = read().find(each => each.subject === subject);
+      const stored = read().find(each => each.subject === subject + suffix);
       if (stored === undefined) return undefined;
       const ageMs = ageOf(stored.at, runtime);
       // Values of an unknown age are too old, unless every age is allowed.
       return (ageMs ?? Infinity) <= maxAgeMs ? { values: stored.values, ageMs } : undefined;
     },
     save(subject, values) {
-      const others = read().filter(each => each.subject !== subject);
-      const subjects = [{ subject, at: runtime.now(), values }, ...others].slice(0, MAX_SUBJECTS);
+      const others = read().filter(each => each.subject !== subject + suffix);
+      const latest = { subject: subject + suffix, at: runtime.now(), values };
+      const subjects = [latest, ...others].slice(0, MAX_SUBJECTS);
       // If the storage is full, the oldest make room.
       while (!write(subjects) && subjects.length > 1) subjects.pop();
     },

@@ -224,13 +224,18 @@ const addressOf = (url: string): string => new URL(url).href.replace(/\/+$/, '')
 
 const openStore = (
   { storage = browserStorage(), storageMaxAgeMs = Infinity }: OnlineOptions,
-  { url, key }: ServerOptions,
+  { url, key, headers }: ServerOptions,
   domain: string | undefined,
   runtime: Runtime,
 ): ValueStore => {
-  const slot = { url, key, domain, storage: storage ?? undefined };
-  return createValueStore(
-    createPersistence({ ...slot, maxAgeMs: storageMaxAgeMs, runtime }),
-    runtime.monotonic,
-  );
+  const persistence = createPersistence({
+    url,
+    key,
+    headers,
+    domain,
+    storage: storage ?? undefined,
+    maxAgeMs: storageMaxAgeMs,
+    runtime,
+  });
+  return createValueStore(persistence, runtime.monotonic);
 };

@@ -1,11 +1,11 @@
 import type { Runtime } from '@pennon/sync';
 
 /**
- * How many streams a page opens to one origin, and all visible pages of a site together. With HTTP/1.1, browsers
+ * How many streams a page opens to one server, and all visible pages of one origin together. With HTTP/1.1, browsers
  * have six connections to an origin for all requests of all pages, and queue the rest.
  */
 const MAX_STREAMS = 2;
-const MAX_STREAMS_OF_SITE = 4;
+const MAX_STREAMS_OF_PAGES = 4;
 
 /** Called when a stream may be opened. Each applicant has its own function. */
 type OnPlace = () => void;
@@ -65,17 +65,17 @@ const fillPlaces = ({ taken, waiting }: Places): void => {
   }
 };
 
-/** Returns the locks that all pages of a site share, or undefined outside of a page and without HTTPS. */
-const locksOfSite = (): LockManager | undefined =>
+/** Returns the locks that all pages of one origin share, or undefined outside of a page and without HTTPS. */
+const locksOfPages = (): LockManager | undefined =>
   typeof document === 'undefined' ? undefined : navigator.locks;
 
 /**
- * Holds one of the locks of the site as soon as one is free. A page starts as if it had one, which is so nearly
+ * Holds one of the locks of all pages as soon as one is free. A page starts as if it had one, which is so nearly
  * always: `onChange` is called with false if there is none, and with true when it gets one after that. Returns a
  * function that gives the lock back.
  */
 const holdLock = (origin: string, onChange: (isFree: boolean) => void): (() => void) => {
-  const locks = locksOfSite();
+  const locks = locksOfPages();
   const waiting = new AbortController();
   const { signal } = waiting;
   let release = () => {};
@@ -92,7 +92,7 @@ const holdLock = (origin: string, onChange: (isFree: boolean) => void): (() => v
     if (isDenied) onChange(false);
   };
   const ignore = () => {};
-  for (let index = 0; index < MAX_STREAMS_OF_SITE; index += 1)
+  for (let index = 0; index < MAX_STREAMS_OF_PAGES; index += 1)
     locks?.request(`pennon:${origin}:${index}`, { signal }, onLock).catch(ignore);
   // Browsers process requests in order, so the free locks have been granted before this resolves.
   locks?.query().then(onDenied, ignore);

@@ -31,6 +31,7 @@ type SecondVisit = {
   readonly context?: EvaluationContext;
   readonly domain?: string;
   readonly key?: string;
+  readonly headers?: Record<string, string>;
   readonly url?: string;
   readonly storageMaxAgeMs?: number;
   readonly laterMs?: number;
@@ -123,6 +124,18 @@ describe('a second visit while the server is away', () => {
     expect(storage.slots.size).toBe(1);
   });
 
+  it('with other headers has no values, and keeps those of the first', async () => {
+    const storage = await visit();
+    const other = await visitAgain(storage, { headers: { 'x-tenant': 'b' } });
+    expect(other.client.providerStatus).toBe(ProviderStatus.ERROR);
+    await respondToPoll(other.runtime, values(1, { banner: 'of tenant b' }));
+    await OpenFeature.clearProviders();
+    const again = await visitAgain(storage, { headers: { 'X-Tenant': 'b' } });
+    expect(again.client.getStringValue('banner', '')).toBe('of tenant b');
+    const first = await visitAgain(storage);
+    expect(first.client.getStringValue('banner', '')).toBe('of the first visit');
+  });
+
   it.each(['not JSON', 'null', '7', '[]', '{}', '{"subjects":7}', '{"subjects":[null,{"at":0}]}'])(
     'has no values if the storage contains %s',
     async text => {
@@ -195,7 +208,7 @@ describe('the storage', () => {
         {
           subjects: [
             {
-              subject: expect.stringMatching(/^[\da-f]{16}$/),
+              subject: expect.stringMatching(/^[\da-f]{32}$/),
               at: Date.parse('2026-01-31T12:00:00Z'),
               values: values(1, { banner: 'hello' }),
             },

@@ -107,6 +107,15 @@ describe('starting', () => {
     },
   );
 
+  it('that a gateway refuses in its own form makes the provider no more than ERROR', async () => {
+    const { runtime, outcome, client } = startApplication();
+    const body = JSON.stringify({ error: { code: 403, message: 'denied' } });
+    await (await runtime.nextRequest()).respond(403, body);
+    await (await runtime.nextRequest()).respond(403, body);
+    expect(await outcome).toMatchObject({ message: expect.stringContaining('proxy or gateway') });
+    expect(client.providerStatus).toBe(ProviderStatus.ERROR);
+  });
+
   it('that failed is made up for when the server responds later', async () => {
     const { runtime, client, emitted, outcome } = startApplication();
     const poll = await runtime.nextRequest();

@@ -38,7 +38,10 @@ export const startFakeServer = (values: object) => {
         signal.addEventListener('abort', () => reject(signal.reason));
       });
     if (typeof behavior === 'number')
-      return Response.json({ error: { code: 'X', message: 'rejected' } }, { status: behavior });
+      return Response.json(
+        { error: { code: 'UNAUTHORIZED', message: 'rejected' } },
+        { status: behavior },
+      );
     const response = url.endsWith('/stream') ? openStream(signal) : Response.json(values);
     if (isCutOff(behavior)) response.headers.set('pennon-source-age-ms', `${CUT_OFF_MS}`);
     return response;
