@@ -1,6 +1,6 @@
 import type { Operation } from '@trpc/client';
 import { TRPCClientError } from '@trpc/client';
-import { defaultRuntime, parseRetryAfter } from '@pennon/sync';
+import { retryAfterOf } from '@pennon/sync';
 
 import { foreignResponseError, isFromPennon } from './responses.ts';
 import type { AppRouter } from './router.ts';
@@ -49,7 +49,7 @@ const isStream = (response: Response): boolean =>
 
 const failureFrom = async (response: Response): Promise<StreamFailure> => ({
   status: response.status,
-  retryAfterMs: parseRetryAfter(response.headers.get('retry-after'), defaultRuntime.now()) ?? 0,
+  retryAfterMs: retryAfterOf(response.headers) ?? 0,
   error: await errorFrom(response),
 });
 

@@ -52,7 +52,7 @@ const LONGEST_RETRY_AFTER_MS = 3_600_000;
  * Returns how long the Retry-After header requires to wait. It has seconds, or an HTTP date, which counts from the date
  * of the response, because the clock of this machine may be wrong. Returns undefined if it has neither.
  */
-const retryAfterOf = (headers: Headers): number | undefined => {
+export const retryAfterOf = (headers: Headers): number | undefined => {
   const text = headers.get('retry-after') ?? '';
   const ms = /^\d+$/.test(text)
     ? Number(text) * 1_000

@@ -1,4 +1,4 @@
-export { isAuthError, isRequestError, parseRetryAfter, toSyncError } from './errors.ts';
+export { isAuthError, isRequestError, retryAfterOf, toSyncError } from './errors.ts';
 export type { SyncError } from './errors.ts';
 export { followFlagSet } from './flag-set.ts';
 export type { FlagSet, FlagSetChanges } from './flag-set.ts';

@@ -25,7 +25,7 @@ let directory: string;
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'pennon-cases-'));
 });
-afterAll(() => rm(directory, { recursive: true }));
+afterAll(() => rm(directory, { recursive: true, maxRetries: 5 }));
 
 const open = async ({ flagSet }: Case) => {
   const offlineFile = join(directory, 'flags.json');

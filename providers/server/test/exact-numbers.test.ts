@@ -26,7 +26,7 @@ it.each(yaml)('the offline file $yaml is refused at $path', async ({ yaml: text,
   if (path === undefined) await expect(readFlagFile(file)).resolves.toHaveProperty('flags');
   else
     await expect(readFlagFile(file)).rejects.toThrow(new RegExp(`${path} is .*write it as text`));
-  await rm(directory, { recursive: true });
+  await rm(directory, { recursive: true, maxRetries: 5 });
 });
 
 const withDirectory = async (use: (directory: string) => Promise<void>): Promise<void> => {
@@ -34,7 +34,7 @@ const withDirectory = async (use: (directory: string) => Promise<void>): Promise
   try {
     await use(directory);
   } finally {
-    await rm(directory, { recursive: true });
+    await rm(directory, { recursive: true, maxRetries: 5 });
   }
 };
 

@@ -31,7 +31,7 @@ beforeEach(async () => {
 afterEach(() => proxy.close());
 afterAll(async () => {
   await server.close();
-  await rm(directory, { recursive: true });
+  await rm(directory, { recursive: true, maxRetries: 5 });
 });
 
 const POLL = /flag-set(\?|$)/;

@@ -66,7 +66,7 @@ beforeEach(async () => {
   path = join(directory, 'flags.json');
   await writeFile(path, JSON.stringify(flagSet));
 });
-afterEach(() => rm(directory, { recursive: true }));
+afterEach(() => rm(directory, { recursive: true, maxRetries: 5 }));
 
 describe('a flag set of a newer server: only the flag that requires an unknown feature fails', () => {
   it('from the server, also after a change', async () => {

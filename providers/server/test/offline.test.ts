@@ -15,7 +15,7 @@ beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'pennon-offline-'));
   path = join(directory, 'flags.json');
 });
-afterEach(() => rm(directory, { recursive: true }));
+afterEach(() => rm(directory, { recursive: true, maxRetries: 5 }));
 
 const flagSet = (on: boolean) =>
   JSON.stringify({

@@ -21,7 +21,7 @@ beforeEach(async () => {
 });
 afterEach(() => {
   vi.unstubAllEnvs();
-  return rm(directory, { recursive: true });
+  return rm(directory, { recursive: true, maxRetries: 5 });
 });
 
 describe('the environment', () => {

@@ -252,7 +252,7 @@ describe('a refresh', () => {
     await writeFile(offlineFile, 'no JSON');
     expect(await provider.refresh()).toBe(false);
     expect(provider.evaluate('f')).toMatchObject({ value: true });
-    await rm(directory, { recursive: true });
+    await rm(directory, { recursive: true, maxRetries: 5 });
   });
 
   it.each([0, -1, Number.NaN])('rejects timeoutMs %d', async timeoutMs => {

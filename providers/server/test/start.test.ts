@@ -28,7 +28,7 @@ beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'pennon-provider-'));
   cacheFile = join(directory, 'flags', 'last.json');
 });
-afterEach(() => rm(directory, { recursive: true }));
+afterEach(() => rm(directory, { recursive: true, maxRetries: 5 }));
 
 const bootstrap = { formatVersion: 1, flags: { f: booleanFlag('f', true, { version: 7 }) } };
 const on = { f: booleanFlag('f', true) };

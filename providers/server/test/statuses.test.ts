@@ -30,7 +30,7 @@ let directory: string;
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'pennon-statuses-'));
 });
-afterEach(() => rm(directory, { recursive: true }));
+afterEach(() => rm(directory, { recursive: true, maxRetries: 5 }));
 
 const behave = async (server: FakeServer, behavior: ServerBehavior): Promise<void> => {
   if (behavior === 'refused') server.behave('broken');

@@ -20,6 +20,12 @@ type Behavior =
 type Route = 'stream' | 'poll' | 'evaluate';
 
 /** A flag server in a runtime without network, with the routes that a provider uses. */
+/** With another code, a 401 or 403 comes from a gateway. */
+const CODES: ReadonlyMap<number, string> = new Map([
+  [401, 'UNAUTHORIZED'],
+  [403, 'FORBIDDEN'],
+]);
+
 export type FakeServer = {
   /** The runtime whose `fetch` reaches the server at `SERVER_URL`. */
   readonly runtime: Runtime;
@@ -165,7 +171,7 @@ export const startFakeServer = (
         ...(retryAfter && { 'retry-after': retryAfter }),
         ...(location && { location }),
       };
-      return errorResponse(status, 'X', `rejected with ${status}`, headers);
+      return errorResponse(status, CODES.get(status) ?? 'X', `rejected with ${status}`, headers);
     }
     return new Promise((_, reject) => {
       signal.addEventListener('abort', () => reject(signal.reason));
