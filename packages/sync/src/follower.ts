@@ -36,6 +36,8 @@ export type FollowOptions<Data, Changed = unknown> = Address &
     readonly stream?: boolean | undefined;
     /** The time between polls while there is no stream; 30,000 by default. */
     readonly pollIntervalMs?: number | undefined;
+    /** Data that the server has not sent or confirmed after this time count as out of date. Unlimited by default. */
+    readonly confirmWithinMs?: number | undefined;
     /** Called after a time in which this process did not run, and before the data are requested again. */
     readonly onPause?: ((pause: Pause) => void) | undefined;
   };
@@ -45,8 +47,8 @@ export type Follower<Data> = {
   data(): Data | undefined;
   readonly status: () => FollowerStatus;
   /**
-   * Whether the data have not been confirmed since this process was paused for longer than a stream may be
-   * silent, such as by a freeze.
+   * Whether the data have not been confirmed within `confirmWithinMs`, or since this process was paused for longer
+   * than a stream may be silent, such as by a freeze.
    */
   readonly isUnconfirmed: () => boolean;
   /** Notices a pause at once, instead of within a second. Call it before the data are used. */
@@ -91,6 +93,7 @@ export const follow = <Data extends { readonly revision: number }, Changed>(
       return scope.sleep(POLL_INTERVAL_MS).then(start);
     });
   void start();
+  const stopLimit = limitConfirmation(state, options.confirmWithinMs, runtime);
   const pauses = watchPauses(runtime, pause => {
     runtime.renewConnections?.();
     options.onPause?.(pause);
@@ -111,11 +114,25 @@ export const follow = <Data extends { readonly revision: number }, Changed>(
     },
     stop() {
       pauses.stop();
+      stopLimit();
       scope.close();
       state.setMode('stopped');
     },
   };
 };
+
+/** Returns a function that cancels the limit. */
+const limitConfirmation = <Data, Changed>(
+  state: FollowerState<Data, Changed>,
+  limitMs: number | undefined,
+  { setTimer }: Runtime,
+): (() => void) =>
+  limitMs === undefined
+    ? () => {}
+    : setTimer(limitMs, () => {
+        if (state.mode() === 'connecting' && !state.hasReceived())
+          state.setUnconfirmed(syncError('the server did not respond in time'));
+      });
 
 /**
  * Requests the data at once, because what was in flight may have been lost while the process did not run.

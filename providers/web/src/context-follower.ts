@@ -1,5 +1,6 @@
 import type { EvaluationContext } from '@openfeature/web-sdk';
 import type { Runtime } from '@pennon/sync';
+import { isLongPause } from '@pennon/sync';
 
 import { subscribe } from './shared-follower.ts';
 import type { ServerOptions, Subscriber, Subscription } from './shared-follower.ts';
@@ -23,7 +24,9 @@ export type ContextFollowerOptions = {
   readonly store: ValueStore;
   readonly runtime: Runtime;
   /** Receives data and status. Nothing is called before `setContext` has returned. */
-  readonly subscriber: Omit<Subscriber, 'initial'>;
+  readonly subscriber: Pick<Subscriber, 'onData' | 'onStatus'>;
+  /** After this time without a response, the values of a context count as out of date. */
+  readonly timeoutMs: number;
 };
 
 export const createContextFollower = ({
@@ -31,6 +34,7 @@ export const createContextFollower = ({
   store,
   runtime,
   subscriber,
+  timeoutMs,
 }: ContextFollowerOptions): ContextFollower => {
   const closing = new AbortController();
   let context: EvaluationContext = {};
@@ -43,7 +47,13 @@ export const createContextFollower = ({
     store.touch(subscription?.status().dataAgeMs);
     stop();
     const initial = store.valuesOf(subjectOf(context));
-    subscription = subscribe({ ...server, context }, { ...subscriber, initial }, runtime);
+    // The page may have been hidden for long.
+    const confirmWithinMs = isLongPause({ ms: initial?.ageMs ?? 0 }) ? 0 : timeoutMs;
+    subscription = subscribe(
+      { ...server, context },
+      { ...subscriber, initial, confirmWithinMs },
+      runtime,
+    );
   };
 
   const listener: PageListener = {

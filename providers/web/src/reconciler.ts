@@ -23,7 +23,7 @@ export type ReconcilerEvents = {
 
 export type ReconcilerOptions = {
   readonly server: ServerOptions;
-  /** How long to wait for the values of a context if there are none of its subject. */
+  /** How long to wait for the values of a context, before older ones count as out of date. */
   readonly timeoutMs: number;
   readonly store: ValueStore;
   readonly events: ReconcilerEvents;
@@ -49,7 +49,7 @@ export type Reconciler = {
 };
 
 export const createReconciler = (options: ReconcilerOptions): Reconciler => {
-  const { server, store, events, runtime } = options;
+  const { server, timeoutMs, store, events, runtime } = options;
   let lastReconciliation = Promise.resolve();
 
   const onData = (values: Values<Evaluation>, changed: string[] | undefined) => {
@@ -66,6 +66,7 @@ export const createReconciler = (options: ReconcilerOptions): Reconciler => {
     store,
     runtime,
     subscriber: { onData, onStatus },
+    timeoutMs,
   });
   const contextSwitch = createContextSwitch(options, follower);
   const notifier = createStaleNotifier(events, () => messageOf(statusOf(follower)));

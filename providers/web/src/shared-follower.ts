@@ -23,6 +23,8 @@ export type Subscriber = {
   readonly onStatus: (status: FollowerStatus) => void;
   /** The values of its subject that it has, in case it is the first subscriber. */
   readonly initial: KnownValues | undefined;
+  /** After this time without a response, the values count as out of date. Used with `initial`. */
+  readonly confirmWithinMs: number;
 };
 
 /** The part of a shared follower that one subscriber has. */
@@ -60,7 +62,7 @@ const followersOf = ({ fetch }: Runtime): Followers => {
 /** Follows by a stream while there is a place for one, and by polls otherwise. */
 const startFollower = (
   request: FollowRequest,
-  initial: KnownValues | undefined,
+  { initial, confirmWithinMs }: Subscriber,
   runtime: Runtime,
 ): SharedFollower => {
   const subscribers = new Set<Subscriber>();
@@ -70,6 +72,7 @@ const startFollower = (
         ...request,
         stream,
         initial: known,
+        confirmWithinMs,
         onData: (...args) => subscribers.forEach(({ onData }) => onData(...args)),
         onStatus: status => subscribers.forEach(({ onStatus }) => onStatus(status)),
       },
@@ -115,7 +118,7 @@ export const subscribe = (
   // If the context cannot be serialized, starting the follower throws.
   const name = toCanonicalJson(request) ?? '';
   const known = followers.get(name);
-  const shared = known ?? startFollower(request, subscriber.initial, runtime);
+  const shared = known ?? startFollower(request, subscriber, runtime);
   const { subscribers, current } = shared;
   followers.set(name, shared);
   subscribers.add(subscriber);

@@ -63,7 +63,8 @@ export const createValueStore = (persistence: Persistence, monotonic: () => numb
         ? { data: current.values, ageMs: currentAge() }
         : undefined,
     seed(subject, values) {
-      current = { subject, values, source: 'bootstrap', currentAt: monotonic() };
+      // A cache may have kept the page for any time.
+      current = { subject, values, source: 'bootstrap', currentAt: undefined };
     },
     update(subject, values, changed) {
       const previous = current?.values?.evaluations ?? {};

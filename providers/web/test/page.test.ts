@@ -47,6 +47,29 @@ describe('a page', () => {
     expect(client.providerStatus).toBe(ProviderStatus.READY);
   });
 
+  it('that is shown again after half a minute is stale until the server responds', async () => {
+    const { runtime, client, provider } = await startReady({ a: true });
+    await setHidden(true);
+    await runtime.advance(30_001);
+    await setHidden(false);
+    await runtime.advance(0);
+    expect(client.providerStatus).toBe(ProviderStatus.STALE);
+    expect(provider.freshness().lastError?.message).toBe('the server did not respond in time');
+    await startServing(runtime, values(2, { a: true }));
+    expect(client.providerStatus).toBe(ProviderStatus.READY);
+  });
+
+  it('that is shown again earlier waits for the server, but not for long', async () => {
+    const { runtime, client } = await startReady({ a: true });
+    await setHidden(true);
+    await runtime.advance(10_000);
+    await setHidden(false);
+    await runtime.advance(1_999);
+    expect(client.providerStatus).toBe(ProviderStatus.READY);
+    await runtime.advance(1);
+    expect(client.providerStatus).toBe(ProviderStatus.STALE);
+  });
+
   it('that is hidden for less than 5 s stays connected', async () => {
     const { runtime, provider, stream, client } = await startReady({ a: true });
     await setHidden(true);

@@ -584,6 +584,19 @@ describe('the values that a page comes with', () => {
     expect(OpenFeature.getClient(domain).getStringValue('banner', '')).toBe('for bob');
   });
 
+  it('are STALE while the server does not respond in time', async () => {
+    const { runtime, client, emitted, outcome } = startApplication({ bootstrap });
+    await outcome;
+    await runtime.advance(1_999);
+    expect(client.providerStatus).toBe(ProviderStatus.READY);
+    await runtime.advance(1);
+    expect(client.providerStatus).toBe(ProviderStatus.STALE);
+    expect(client.getStringValue('banner', '')).toBe('from the page');
+    emitted.length = 0;
+    await startServing(runtime, bootstrap);
+    expect(emitted).toEqual([{ event: 'PROVIDER_READY' }]);
+  });
+
   it('are STALE if the server is away', async () => {
     const { runtime, client, outcome } = startApplication({ bootstrap });
     await outcome;
@@ -636,7 +649,7 @@ describe('freshness()', () => {
     });
   });
 
-  it('returns the age of the page, until the server has responded', async () => {
+  it('returns no age of the values of a page, until the server has responded', async () => {
     const { runtime, provider } = startApplication({ bootstrap: values(7, { a: true }) });
     const poll = await runtime.nextRequest();
     await runtime.advance(500);
@@ -644,7 +657,7 @@ describe('freshness()', () => {
       mode: 'connecting',
       revision: 7,
       source: 'bootstrap',
-      dataAgeMs: 500,
+      dataAgeMs: undefined,
     });
     await poll.respond(200, JSON.stringify(values(8, { a: true })));
     expect(provider.freshness()).toMatchObject({ mode: 'polling', revision: 8, source: 'poll' });
