@@ -36,7 +36,7 @@ export { isSourceStale, sourceAgeOf, staleSourceError } from './source-age.ts';
 export { onceReady } from './start-status.ts';
 export { buildRequest } from './synced-resource.ts';
 export type { Address } from './synced-resource.ts';
-export { backoffDelay, rejectedKeyDelay, staleRetryDelay } from './timing.ts';
+export { backoffDelay, HEARTBEAT_MS, rejectedKeyDelay, staleRetryDelay } from './timing.ts';
 export { updates } from './updates.ts';
 export { followValues } from './values.ts';
 export type { FollowValuesOptions, Values } from './values.ts';

@@ -182,8 +182,11 @@ export type EvaluateClient = Pick<CircuitBreaker, 'circuitError' | 'admitRequest
   readonly bodyOf: (flagKey: string, context: unknown) => string | undefined;
   /** Sends a request that was admitted. Rejects with a `SyncError`. */
   readonly evaluate: (flagKey: string, body: string) => Promise<RemoteEvaluation>;
-  /** Evaluates no flags, to find out whether the server accepts the key. Closes the circuit, or keeps it open and rejects. */
-  readonly probe: () => Promise<void>;
+  /**
+   * Evaluates no flags, to find out whether the server responds and accepts the key. Closes the circuit, or rejects and
+   * keeps it open; `opensCircuit` also opens it.
+   */
+  readonly probe: (options?: { readonly opensCircuit: boolean }) => Promise<void>;
   readonly close: () => void;
 };
 
@@ -215,12 +218,12 @@ export const createEvaluateClient = (options: ClientOptions, runtime: Runtime): 
         throw error;
       }
     },
-    async probe() {
+    async probe({ opensCircuit } = { opensCircuit: false }) {
       try {
         await probeServer(post);
         breaker.reset();
       } catch (error) {
-        if (breaker.circuitError() !== undefined) breaker.trip(toSyncError(error));
+        if (opensCircuit || breaker.circuitError() !== undefined) breaker.trip(toSyncError(error));
         throw error;
       }
     },

@@ -1,4 +1,4 @@
-import { isSourceStale, pausedError, staleSourceError } from '@pennon/sync';
+import { HEARTBEAT_MS, isSourceStale, pausedError, staleSourceError } from '@pennon/sync';
 import type { Pause, Runtime, SyncError } from '@pennon/sync';
 
 import type { Freshness } from './sources.ts';
@@ -9,6 +9,8 @@ export type RemoteSource = {
   readonly staleError: () => SyncError | undefined;
   /** What differs from the freshness of the flag set, or undefined while the servers are current. */
   readonly freshness: () => Omit<ResponseFreshness, 'source'> | undefined;
+  /** Whether no server has responded for as long as a stream may be silent between two heartbeats. */
+  readonly isSilent: () => boolean;
   /** The freshness of results from servers that respond, for a key that cannot read the flag set. */
   readonly responseFreshness: () => ResponseFreshness;
   /**
@@ -90,6 +92,7 @@ export const createRemoteSource = (
       if (stale === undefined) return undefined;
       return { mode: 'stale', dataAgeMs: ageOf(stale), sourceAgeMs: stale.ageMs };
     },
+    isSilent: () => last !== undefined && monotonic() - last.at >= HEARTBEAT_MS,
     responseFreshness: () => ({
       mode: unconfirmed === undefined ? 'polling' : 'connecting',
       source: 'poll',

@@ -1,4 +1,4 @@
-import { isAuthError, isLongPause, toSyncError } from '@pennon/sync';
+import { HEARTBEAT_MS, isAuthError, isLongPause, toSyncError } from '@pennon/sync';
 import type { Pause, Runtime, SyncError } from '@pennon/sync';
 import type { Evaluation } from '@pennon/schema';
 
@@ -151,6 +151,35 @@ const createRecovery = (
   };
 };
 
+/**
+ * A key that may not read the flag set has no stream. While all results come from the cache, only a probe notices that
+ * the server is lost.
+ */
+const createSilenceWatch = (
+  { circuitError, probe }: EvaluateClient,
+  isSilent: () => boolean,
+  setTimer: Runtime['setTimer'],
+) => {
+  let cancelTimer: (() => void) | undefined;
+  let isStopped = false;
+  const start = (): void => {
+    if (!isStopped) cancelTimer = setTimer(HEARTBEAT_MS / 2, () => void check().then(start));
+  };
+  const check = async (): Promise<void> => {
+    if (circuitError() === undefined && isSilent())
+      await probe({ opensCircuit: true }).catch(() => undefined);
+  };
+  return {
+    start() {
+      if (cancelTimer === undefined) start();
+    },
+    stop() {
+      isStopped = true;
+      cancelTimer?.();
+    },
+  };
+};
+
 /** Evaluates no flags, only for the source age of the response. */
 const probeIfAdmitted = async ({ admitRequest, probe }: EvaluateClient): Promise<void> => {
   if (admitRequest() === undefined) await probe().catch(() => undefined);
@@ -255,7 +284,11 @@ export const createRemoteEvaluator = (
   );
   const cache = createEvaluationCache({ maxEntries, ttlMs }, runtime.monotonic);
   const request = createRequester(client, cache);
-  const accessCheck = createAccessCheck(client, onChange);
+  const accessCheck = createAccessCheck(client, () => {
+    if (accessCheck.access() === 'granted') silenceWatch.start();
+    onChange();
+  });
+  const silenceWatch = createSilenceWatch(client, source.isSilent, runtime.setTimer);
   const recovery = createRecovery(client, () => accessCheck.check(), runtime.setTimer);
 
   return {
@@ -286,6 +319,7 @@ export const createRemoteEvaluator = (
     circuitError: client.circuitError,
     source,
     close() {
+      silenceWatch.stop();
       recovery.stop();
       source.stop();
       client.close();

@@ -337,6 +337,24 @@ describe('remote mode, with a key that has no access to the flag set', () => {
     expect(provider.evaluate('f')).toMatchObject({ errorCode: 'PROVIDER_NOT_READY' });
   });
 
+  it('notices within two heartbeats that the server is lost, although results come from the cache', async () => {
+    const server = limited();
+    const options = { mode: 'remote', cacheTtlMs: 3_600_000 } as const;
+    const { client, started, provider } = openOn(server, options);
+    await server.advance(1_500);
+    await started;
+    await client.getBooleanValue('f', false, { plan: 'pro' });
+    await server.advance(60_000);
+    expect(client.providerStatus).toBe('READY');
+    server.behave('silent', 'evaluate');
+    await server.advance(30_000);
+    expect(client.providerStatus).toBe('STALE');
+    expect(provider.freshness().mode).toBe('disconnected');
+    server.behave('normal', 'evaluate');
+    await server.advance(30_000);
+    expect(client.providerStatus).toBe('READY');
+  });
+
   it('returns cached results or the default value while the server is unreachable, and emits STALE', async () => {
     const server = limited();
     const { client, started, events } = openOn(server, { mode: 'remote' });
