@@ -40,7 +40,8 @@ const DECLARATIONS: readonly Declaration[] = [
 
 /** Returns the text of a module of declarations for all supported compilers. */
 export const forOlderCompilers = (module: string): string => {
-  const added = DECLARATIONS.filter(({ used }) => used.test(module)).map(({ text }) => `${text}\n`);
+  // The last line, a comment, may have no end.
+  const added = DECLARATIONS.filter(({ used }) => used.test(module)).map(({ text }) => `\n${text}`);
   // It has no parameter before TypeScript 5.7.
-  return module.replaceAll(/\bUint8Array<ArrayBuffer>/g, 'Uint8Array') + added.join('');
+  return `${module.replaceAll(/\bUint8Array<ArrayBuffer>/g, 'Uint8Array') + added.join('')}\n`;
 };

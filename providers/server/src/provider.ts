@@ -120,6 +120,8 @@ const networkOf = (options: ResolvedOptions, runtime: Partial<Runtime>): Partial
   const { url, proxy, fetch } = options;
   if (fetch !== undefined) return { fetch };
   if (runtime.fetch !== undefined) return {};
+  // In Deno, a request of node:http that is aborted as it starts keeps the process alive.
+  if (proxy === undefined && 'Deno' in globalThis) return {};
   return createNetwork(() =>
     proxy === undefined ? openDirectTransport(url) : openProxiedTransport(proxy),
   );

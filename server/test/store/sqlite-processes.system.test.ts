@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, copyFileSync, cpSync, mkdirSync } from 'node:fs';
+import { chmodSync, chownSync, copyFileSync, cpSync, mkdirSync, symlinkSync } from 'node:fs';
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -192,14 +192,16 @@ const unprivilegedUser = (): ChildOptions => {
   if (!isRoot) return {};
   const copy = newDirectory();
   const server = fileURLToPath(new URL('../..', import.meta.url));
-  for (const path of [
-    'package.json',
-    'src/random.ts',
-    'src/error-message.ts',
-    'src/store',
-    'test/store',
-  ])
+  for (const path of ['package.json', 'src', 'test/store'])
     cpSync(join(server, path), join(copy, path), { recursive: true });
+  // The only package that the store loads. Node.js strips no types in node_modules, so that has a link.
+  const scope = join(copy, 'node_modules/@pennon');
+  mkdirSync(scope, { recursive: true });
+  cpSync(join(server, '../packages/engine'), join(copy, 'engine'), {
+    recursive: true,
+    filter: path => !path.includes('node_modules') && !path.includes('dist'),
+  });
+  symlinkSync('../../engine', join(scope, 'engine'));
   copyFileSync(process.execPath, join(copy, 'node'));
   chmodSync(copy, 0o755);
   return { uid: NOBODY, node: join(copy, 'node'), script: join(copy, 'test/store/child.ts') };
