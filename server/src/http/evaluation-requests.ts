@@ -1,4 +1,5 @@
 import { hasLength, isJsonObject, Key, LIMITS } from '@pennon/schema';
+import type { z } from 'zod';
 
 import type { EvaluateAllInput, EvaluateInput } from '../evaluation/evaluate.ts';
 import { parseJson } from '../parse-json.ts';
@@ -41,24 +42,18 @@ const isFlagKeys = (value: unknown): boolean =>
 const isEnvironment = (environment: string | undefined): boolean =>
   environment === undefined || Key.safeParse(environment).success;
 
+/** Returns a function that returns the body of a request. The schema has to accept what the check accepts. */
+const parserOf =
+  <Body>(isBody: (value: unknown) => value is Body, schema: z.ZodType<Body>) =>
+  (text: string, requested: RequestedEnvironment): Body => {
+    const body = parseJson(text);
+    return isBody(body) && isEnvironment(requested.environment)
+      ? body
+      : parseOrThrow(schema, flatInput(body, requested));
+  };
+
 /** Returns the body of a request, which names a flag. Throws BAD_REQUEST. */
-export const parseEvaluateRequest = (
-  text: string,
-  requested: RequestedEnvironment,
-): EvaluateBody => {
-  const body = parseJson(text);
-  return isEvaluateBody(body) && isEnvironment(requested.environment)
-    ? body
-    : parseOrThrow(EvaluateRequest, flatInput(body, requested));
-};
+export const parseEvaluateRequest = parserOf(isEvaluateBody, EvaluateRequest);
 
 /** Returns the body of a request for many flags. Throws BAD_REQUEST. */
-export const parseEvaluateAllRequest = (
-  text: string,
-  requested: RequestedEnvironment,
-): EvaluateAllBody => {
-  const body = parseJson(text);
-  return isEvaluateAllBody(body) && isEnvironment(requested.environment)
-    ? body
-    : parseOrThrow(EvaluateAllRequest, flatInput(body, requested));
-};
+export const parseEvaluateAllRequest = parserOf(isEvaluateAllBody, EvaluateAllRequest);
