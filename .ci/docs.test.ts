@@ -77,3 +77,18 @@ test('the changelog starts with the version of the packages', () => {
   const [, latest] = /^## (\S+)$/m.exec(read('CHANGELOG.md')) ?? [];
   expect(latest).toBe(version);
 });
+
+/** The version tool ends with an error at a package that it does not publish. */
+test('every changeset names packages that are published', () => {
+  const { fixed } = JSON.parse(read('.changeset/config.json'));
+  const named = globSync('.changeset/*.md', { cwd: root })
+    .filter(path => !path.endsWith('README.md'))
+    .flatMap(path => {
+      const [, header = ''] = read(path).split('---\n');
+      const packages = [...header.matchAll(/^['"]?([^'":\n]+)['"]?: (?:major|minor|patch)$/gm)];
+      return packages.length === 0
+        ? [[path, 'no package']]
+        : packages.map(([, name]) => [path, name]);
+    });
+  expect(named.filter(([, name]) => !fixed.flat().includes(name))).toEqual([]);
+});
