@@ -1,7 +1,9 @@
 import { findInexactNumbers, inexactNumberMessage } from '@pennon/engine';
+import { LIMITS } from '@pennon/schema';
 
 import { errorMessage } from './error-message.ts';
 import { invalid, PennonError } from './errors.ts';
+import { findExcess, type JsonBounds } from './json-bounds.ts';
 
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
@@ -19,13 +21,51 @@ export const decodeText = (body: string | Uint8Array): string => {
   }
 };
 
-/** Returns undefined for an empty body. Keeps every property name, even `__proto__`. */
-export const parseJson = (body: string | Uint8Array, ignoredLevels = 0): unknown => {
+/** Returns undefined for an empty body. Throws BAD_REQUEST if it exceeds a bound of requests. */
+export const parseJson = (body: string | Uint8Array): unknown => {
+  requireBounded(body);
+  return parseExactJson(body);
+};
+
+/** Does the same without bounds, for imports, which have their own. Keeps every property name, even `__proto__`. */
+export const parseExactJson = (body: string | Uint8Array, ignoredLevels = 0): unknown => {
   const text = decodeText(body);
   if (text === '') return undefined;
   const value = parseOrThrow(text);
   requireExactNumbers(text, ignoredLevels);
   return value;
+};
+
+/** Names in the input of a procedure, of which the largest has some twenty fields. */
+const MAX_FIELDS = 100;
+/** Names in any other object. An evaluation context with more is refused, also if it is nested. */
+const MAX_NAMES = LIMITS.contextValues;
+
+/** Far more than any valid input has. The exact limits are checked once it is parsed. */
+const BOUNDS = {
+  values: LIMITS.flagBytes,
+  names: [MAX_FIELDS, MAX_NAMES],
+  depth: 2 * LIMITS.jsonDepth,
+} as const satisfies JsonBounds;
+const BATCH_BOUNDS: JsonBounds = { ...BOUNDS, names: [MAX_FIELDS, ...BOUNDS.names] };
+
+const MESSAGES: Readonly<Record<keyof JsonBounds, string>> = {
+  values: 'JSON values',
+  names: 'names in one object',
+  depth: 'levels of nesting',
+};
+
+/** Less text is parsed and checked in a few milliseconds, regardless of what it has. */
+const UNBOUNDED_LENGTH = 16_384;
+
+/** Throws BAD_REQUEST before a body is parsed if that would be costly and it could not be valid anyway. */
+export const requireBounded = (body: string | Uint8Array, isBatch = false): void => {
+  if (body.length <= UNBOUNDED_LENGTH) return;
+  const bytes = typeof body === 'string' ? Buffer.from(body) : body;
+  const excess = findExcess(bytes, isBatch ? BATCH_BOUNDS : BOUNDS);
+  if (excess === undefined) return;
+  const message = `must have at most ${excess.limit} ${MESSAGES[excess.bound]}`;
+  throw invalid([{ path: '', message }], 'the body');
 };
 
 const parseOrThrow = (text: string): unknown => {

@@ -140,11 +140,12 @@ const dotted = (path: Path): string => path.map(step => shortened(String(step)))
  * describeIssues(error) // [{ path: 'rules.0.percentage', message: 'must be a number, not a string' }]
  */
 export const describeIssues = (error: z.ZodError): ErrorDetail[] => {
-  const problems = problemsOf(error).map(({ path, message }) => ({ path: dotted(path), message }));
-  const unlisted = problems.length - LISTED_PROBLEMS;
-  if (unlisted <= 0) return problems;
-  return [
-    ...problems.slice(0, LISTED_PROBLEMS),
-    { path: '', message: `has ${unlisted} more problems` },
-  ];
+  const problems = problemsOf(error);
+  const listed = problems
+    .slice(0, LISTED_PROBLEMS)
+    .map(({ path, message }) => ({ path: dotted(path), message }));
+  const unlisted = problems.length - listed.length;
+  return unlisted === 0
+    ? listed
+    : [...listed, { path: '', message: `has ${unlisted} more problems` }];
 };

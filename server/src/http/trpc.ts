@@ -7,7 +7,7 @@ import { requirePermission, type Caller } from '../auth/caller.ts';
 import { hasPermission } from '../auth/permissions.ts';
 import { PennonError, toPennonError } from '../errors.ts';
 import type { Upload } from '../import-export/check.ts';
-import { requireExactNumbers } from '../parse-json.ts';
+import { requireBounded, requireExactNumbers } from '../parse-json.ts';
 import { appRouter, type AppRouter } from '../router/index.ts';
 import type { Context } from '../router/procedure.ts';
 import type { LiveFlagSet } from '../flag-set/live-flag-set.ts';
@@ -137,6 +137,7 @@ const isBatch = ({ query }: FastifyRequest): boolean =>
 /** tRPC parses the body itself. The body of a batch has the inputs by their position. */
 const passJsonAsText = (app: FastifyInstance): void =>
   addJsonParser(app, (body, request) => {
+    requireBounded(body, isBatch(request));
     const text = body.toString();
     requireExactNumbers(text, isBatch(request) ? 1 : 0);
     return text;

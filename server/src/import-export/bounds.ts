@@ -1,6 +1,7 @@
 import { LIMITS } from '@pennon/schema';
 
 import { PennonError } from '../errors.ts';
+import { findExcess } from '../json-bounds.ts';
 
 const MIB = 1_048_576;
 
@@ -39,50 +40,18 @@ const MESSAGES: Readonly<Record<Bound, string>> = {
 
 /** Throws PAYLOAD_TOO_LARGE if a document has more of something than an import may have. */
 export const requireAtMost = (bound: Bound, count: number): void => {
-  const limit = IMPORT_BOUNDS[bound];
-  if (count <= limit) return;
-  throw new PennonError(
-    'PAYLOAD_TOO_LARGE',
-    `an import may have at most ${limit} ${MESSAGES[bound]}: import fewer environments at once`,
-  );
+  if (count > IMPORT_BOUNDS[bound]) throw tooLarge(bound);
 };
 
-const [QUOTE, BACKSLASH, COMMA, COLON] = [0x22, 0x5c, 0x2c, 0x3a];
-const OPENING: ReadonlySet<number | undefined> = new Set([0x5b, 0x7b]);
-const CLOSING: ReadonlySet<number | undefined> = new Set([0x5d, 0x7d]);
+const tooLarge = (bound: Bound): PennonError =>
+  new PennonError(
+    'PAYLOAD_TOO_LARGE',
+    `an import may have at most ${IMPORT_BOUNDS[bound]} ${MESSAGES[bound]}: import fewer environments at once`,
+  );
 
-/**
- * Counts the values, names and levels of JSON text, and throws at the first bound: the text of a few
- * mebibytes can become gigabytes of objects. Whether it is JSON at all is for the parser to decide.
- */
+/** Throws PAYLOAD_TOO_LARGE at the first bound that JSON text exceeds. */
 export const requireWithinBounds = (text: Uint8Array): void => {
   requireAtMost('bytes', text.length);
-  const names: number[] = [0];
-  let values = 1;
-  for (let at = 0; at < text.length; at += 1) {
-    const byte = text[at];
-    if (byte === QUOTE) at = endOfString(text, at);
-    else if (byte === COMMA) values += 1;
-    else if (byte === COLON) countName(names);
-    else if (OPENING.has(byte)) {
-      values += 1;
-      names.push(0);
-      requireAtMost('depth', names.length);
-    } else if (CLOSING.has(byte)) names.pop();
-    if (values > IMPORT_BOUNDS.values) requireAtMost('values', values);
-  }
-};
-
-/** `names` has a count for each object or list that is open. */
-const countName = (names: number[]): void => {
-  const count = (names.pop() ?? 0) + 1;
-  requireAtMost('names', count);
-  names.push(count);
-};
-
-/** Returns the position of the quote that ends the string which starts at `start`. */
-const endOfString = (text: Uint8Array, start: number): number => {
-  let at = start + 1;
-  while (at < text.length && text[at] !== QUOTE) at += text[at] === BACKSLASH ? 2 : 1;
-  return at;
+  const excess = findExcess(text, { ...IMPORT_BOUNDS, names: [IMPORT_BOUNDS.names] });
+  if (excess !== undefined) throw tooLarge(excess.bound);
 };

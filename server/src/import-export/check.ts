@@ -12,7 +12,7 @@ import {
 import { z } from 'zod';
 
 import { invalid, PennonError } from '../errors.ts';
-import { parseJson } from '../parse-json.ts';
+import { parseExactJson } from '../parse-json.ts';
 import { requirePlainJson } from '../plain-json.ts';
 import { requireAtMost, requireWithinBounds } from './bounds.ts';
 import { createProblems, type Problems } from './problems.ts';
@@ -83,7 +83,7 @@ export const checkImport = (upload: Upload, reach: string): CheckedImport => {
 /** Parses an import. Its environments and keys are unchecked. */
 const readEnvelope = ({ bytes, form }: Upload, reach: string) => {
   requireWithinBounds(bytes);
-  const input = inputOf(parseJson(bytes, form === 'batch' ? 1 : 0), form);
+  const input = inputOf(parseExactJson(bytes, form === 'batch' ? 1 : 0), form);
   // The memory of the bytes is free from here on.
   bytes.buffer.transfer(0);
   const envelope = parse(Envelope, input);

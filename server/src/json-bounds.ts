@@ -1,0 +1,57 @@
+/** How much of something JSON text may have. */
+export type JsonBounds = {
+  /** JSON values, at all depths together. */
+  readonly values: number;
+  /** Names in one object, by its level; the last number is for all levels below. */
+  readonly names: readonly [number, ...number[]];
+  /** Levels of nesting. */
+  readonly depth: number;
+};
+
+/** A bound that a text exceeds. */
+export type Excess = { readonly bound: keyof JsonBounds; readonly limit: number };
+
+const [QUOTE, BACKSLASH, COMMA, COLON] = [0x22, 0x5c, 0x2c, 0x3a];
+const OPENING: ReadonlySet<number | undefined> = new Set([0x5b, 0x7b]);
+const CLOSING: ReadonlySet<number | undefined> = new Set([0x5d, 0x7d]);
+
+/**
+ * Returns the first bound that JSON text exceeds, without parsing it: the text of a few mebibytes can become
+ * gigabytes of objects. Whether it is JSON at all is for the parser to decide.
+ */
+export const findExcess = (text: Uint8Array, bounds: JsonBounds): Excess | undefined => {
+  const names: number[] = [0];
+  let values = 1;
+  for (let at = 0; at < text.length; at += 1) {
+    const byte = text[at];
+    if (byte === QUOTE) at = endOfString(text, at);
+    else if (byte === COMMA) values += 1;
+    else if (byte === COLON) {
+      const limit = namesAt(bounds, names.length - 1);
+      if (countName(names) > limit) return { bound: 'names', limit };
+    } else if (OPENING.has(byte)) {
+      values += 1;
+      names.push(0);
+      if (names.length > bounds.depth) return { bound: 'depth', limit: bounds.depth };
+    } else if (CLOSING.has(byte)) names.pop();
+    if (values > bounds.values) return { bound: 'values', limit: bounds.values };
+  }
+  return undefined;
+};
+
+const namesAt = ({ names }: JsonBounds, level: number): number =>
+  names[Math.max(level, 1) - 1] ?? names.at(-1) ?? 0;
+
+/** Counts a name of the innermost object. `names` has a count for each object or list that is open. */
+const countName = (names: number[]): number => {
+  const count = (names.pop() ?? 0) + 1;
+  names.push(count);
+  return count;
+};
+
+/** Returns the position of the quote that ends the string which starts at `start`. */
+const endOfString = (text: Uint8Array, start: number): number => {
+  let at = start + 1;
+  while (at < text.length && text[at] !== QUOTE) at += text[at] === BACKSLASH ? 2 : 1;
+  return at;
+};

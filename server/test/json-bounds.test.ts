@@ -1,0 +1,72 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+import { startServer, type TestResponse, type TestServer } from './support/server.ts';
+
+let server: TestServer;
+beforeAll(async () => {
+  server = await startServer();
+});
+afterAll(() => server.close());
+
+const send = (text: string): readonly (readonly [string, () => Promise<TestResponse>])[] => [
+  ['PUT /flags', () => server.api('PUT', '/flags/bounded', { text })],
+  ['POST /segments', () => server.api('POST', '/segments', { text })],
+  ['POST /evaluate', () => server.api('POST', '/evaluate', { text })],
+  ['POST /evaluations', () => server.api('POST', '/evaluations', { text })],
+  ['POST /evaluations/stream', () => server.api('POST', '/evaluations/stream', { text })],
+  ['/trpc/flags.create', () => server.request('POST', '/trpc/flags.create', { text })],
+  [
+    'a batch',
+    () => server.request('POST', '/trpc/flags.create?batch=1', { text: `{"0":${text}}` }),
+  ],
+];
+
+const names = (count: number) =>
+  Object.fromEntries(Array.from({ length: count }, (_, index) => [`name${index}`, 1]));
+const nested = (open: string, close: string) =>
+  `{"context":{"a":${open.repeat(20_000)}1${close.repeat(20_000)}}}`;
+
+describe('a body that cannot be valid is refused before it is parsed', () => {
+  it.each([
+    ['fields', JSON.stringify(names(2_000)), 'must have at most 100 names in one object'],
+    [
+      'names in one object',
+      JSON.stringify({ context: names(20_001) }),
+      'must have at most 20000 names in one object',
+    ],
+    [
+      'names in a later object',
+      JSON.stringify({ context: {}, metadata: names(20_001) }),
+      'must have at most 20000 names in one object',
+    ],
+    ['nested lists', nested('[', ']'), 'must have at most 64 levels of nesting'],
+    ['nested objects', nested('{"a":', '}'), 'must have at most 64 levels of nesting'],
+    [
+      'values that never end',
+      `{"context":[${'['.repeat(20_000)}`,
+      'must have at most 64 levels of nesting',
+    ],
+    ['values', `{"context":[${'{},'.repeat(300_000)}0]}`, 'must have at most 524288 JSON values'],
+  ])('because of too many %s, on every route', async (_, text, message) => {
+    for (const [route, request] of send(text)) {
+      const { status, body } = await request();
+      const [first = body] = Array.isArray(body) ? body : [body];
+      const { error } = first.error.data ?? first;
+      expect([route, status, error.code, error.details]).toEqual([
+        route,
+        400,
+        'BAD_REQUEST',
+        [{ path: '', message }],
+      ]);
+    }
+  });
+
+  it('and names inside of text do not count', async () => {
+    const text = JSON.stringify({ '"\\': '{"a":1,"b":[[['.repeat(5_000) });
+    const context = { text, ...names(19_000) };
+    const body = { flagKey: 'absent', context };
+    expect((await server.api('POST', '/evaluate', { body })).body.error.code).toBe(
+      'FLAG_NOT_FOUND',
+    );
+  });
+});
