@@ -19,6 +19,9 @@ export const runAtOnce = <Result>(steps: Steps<Result>): Result => {
 export const nextTurn = (): Promise<void> | undefined =>
   turns.isOver() ? turns.next() : undefined;
 
+/** Resolves in a later turn of the event loop, which has all of its time. */
+export const laterTurn = (): Promise<void> => turns.next();
+
 /** Works until the end, but lets the event loop serve other requests in between. */
 export const runInSlices = async <Result>(steps: Steps<Result>): Promise<Result> => {
   for (;;) {

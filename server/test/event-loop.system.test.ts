@@ -48,3 +48,59 @@ describe.each([
     expect(read.ms < MAX_TURN_MS || read.ms).toBe(true);
   });
 });
+
+describe('a write of a large flag', () => {
+  const many = <Item>(count: number, item: (index: number) => Item): Item[] =>
+    Array.from({ length: count }, (_, index) => item(index));
+  const on = (operator: string, value: unknown) => ({ attribute: 'a', operator, value });
+  const numbers = (list: number) => many(1_700, each => list * 1_700 + each);
+  const rulesOf = (count: number, conditionOf: (rule: number, index: number) => object) =>
+    many(count, rule => ({ conditions: many(48, index => conditionOf(rule, index)) }));
+
+  it.each<readonly [string, object]>([
+    [
+      'lists of text',
+      [
+        {
+          conditions: many(10, i =>
+            on(
+              'in',
+              many(5_000, j => `v${i}${j}`),
+            ),
+          ),
+        },
+      ],
+    ],
+    ['lists of numbers', [{ conditions: many(48, i => on('in', numbers(i))) }]],
+    ['lists of numbers to leave out', [{ conditions: many(48, i => on('notIn', numbers(i))) }]],
+    ['prefixes', rulesOf(130, (rule, i) => on('startsWith', `v${rule}${i}`))],
+    ['values', rulesOf(150, (rule, i) => on('equals', rule * 50 + i))],
+    [
+      'groups',
+      many(150, rule => ({ conditions: [{ any: many(48, i => on('equals', rule + i)) }] })),
+    ],
+    ['bounds', rulesOf(120, (rule, i) => on('greaterThan', rule + i))],
+    ['versions', rulesOf(100, (rule, i) => on('semverGreaterThan', `1.${rule}.${i}`))],
+    ['dates', rulesOf(60, () => on('before', '2026-01-31T12:00:00Z'))],
+  ])('with many %s lets other requests through', async (_, rules) => {
+    await using server = await startServer();
+    const flag = { enabled: true, rules };
+    for (const [method, body] of [
+      ['PUT', flag],
+      ['PUT', { ...flag, clientVisible: true }],
+      ['PATCH', { enabled: false }],
+    ] as const) {
+      const { result, ms } = await longestTurnMs(() =>
+        server.api(method, '/flags/large', { body }),
+      );
+      expect([result.body.error, ms < MAX_TURN_MS || ms]).toEqual([undefined, true]);
+    }
+  });
+
+  it('with many lists, of which a segment has as many, lets other requests through', async () => {
+    await using server = await startServer();
+    const body = { conditions: many(48, list => on('in', numbers(list))) };
+    const { result, ms } = await longestTurnMs(() => server.api('PUT', '/segments/s', { body }));
+    expect([result.status, ms < MAX_TURN_MS || ms]).toEqual([201, true]);
+  });
+});

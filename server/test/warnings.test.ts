@@ -288,6 +288,20 @@ describe('conditions of one rule that contradict each other', () => {
     expect(warnings).toMatchObject([{ path: 'rules.0.conditions.1.any.0' }]);
   });
 
+  it('earn a warning if they are long lists, of values of one type', async () => {
+    const list = (length: number, valueOf: (index: number) => unknown) =>
+      Array.from({ length }, (_, index) => valueOf(index));
+    const numbers = on('a', 'in', list(5_000, Number));
+    expect(await warningsFor(numbers, on('a', 'in', list(5_000, String)))).not.toEqual([]);
+    expect(await warningsFor(numbers, on('a', 'notIn', list(5_000, Number)))).toHaveLength(1);
+    expect(await warningsFor(numbers, on('a', 'notIn', list(4_999, Number)))).toEqual([]);
+  });
+
+  it('earn at most 50 warnings', async () => {
+    const prefixes = Array.from({ length: 48 }, (_, index) => on('a', 'startsWith', `${index}.`));
+    expect(await warningsFor(...prefixes)).toHaveLength(50);
+  });
+
   it('earn a warning in a segment', async () => {
     const conditions = [on('c', 'equals', 'x'), on('c', 'equals', 'y')];
     const body = { key: 'contradiction', conditions };

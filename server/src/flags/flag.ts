@@ -6,7 +6,7 @@ import { mergePatch, parseOrThrow } from '../resources/parse.ts';
 import type { ResourceType, ServerFields } from '../resources/resource-type.ts';
 import { validateFlag } from '../resources/validate.ts';
 import { requireEffect } from './effect.ts';
-import { flagWarnings } from './warnings.ts';
+import { flagWarningSteps } from './warnings.ts';
 
 export const flagResource: ResourceType<'flags'> = {
   collection: 'flags',
@@ -31,7 +31,7 @@ export const flagResource: ResourceType<'flags'> = {
     [...flagSet.flags.values()]
       .filter(flag => references(flag).flags.includes(key))
       .map(flag => flag.key),
-  warnings: flagWarnings,
+  warnings: flagWarningSteps,
   writes: flags => ({ flags }),
   versions: flags => ({ flags }),
 };

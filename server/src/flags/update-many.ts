@@ -15,6 +15,7 @@ import {
 import type { ResourceContext } from '../resources/resource-type.ts';
 import { validateFlags } from '../resources/validate.ts';
 import { isSameContent, requireCurrentTag } from '../resources/write.ts';
+import { mapInSlices } from '../slices.ts';
 import type { ChangeId } from '../store/change-id.ts';
 import type { Stored } from '../store/store.ts';
 import { requireSameType } from './flag.ts';
@@ -61,7 +62,7 @@ export const updateFlags = (
   requireTagsOf(keys, input.ifMatch ?? {});
   return context.registry.find(environment).write(async view => {
     const at = context.clock.now();
-    const updates = findFlags(view, keys, environment).map(stored =>
+    const updates = await mapInSlices(findFlags(view, keys, environment), stored =>
       updateFlag(context, stored, input, at),
     );
     await validateUpdates(context, view, updates, input.allowNoEffect ?? false);
@@ -130,16 +131,16 @@ const validateUpdates = async (
   for (const { document, stored } of updates) type.requireEffect(document, stored.document);
 };
 
-const planUpdates = (
+const planUpdates = async (
   context: FlagContext,
   auditInfo: AuditInfo,
   updates: readonly FlagUpdate[],
-): WritePlan<'flagSet', FlagsWriteResult> => {
+): Promise<WritePlan<'flagSet', FlagsWriteResult>> => {
   const changed = updates.filter(({ isChanged }) => isChanged);
   const puts =
     changed.length === 0
       ? { writes: {}, audit: [] }
-      : putsOf(
+      : await putsOf(
           context,
           auditInfo,
           changed.map(({ document, stored }) => ({ document, current: stored.document })),
@@ -150,21 +151,21 @@ const planUpdates = (
   };
 };
 
-const resultOf = (
+const resultOf = async (
   context: FlagContext,
   scope: WriteScope,
   updates: readonly FlagUpdate[],
   changeId: ChangeId,
-): FlagsWriteResult => {
+): Promise<FlagsWriteResult> => {
   const after = updates.map(({ stored, document, isChanged }) =>
     isChanged ? { document, changeId } : stored,
   );
-  const warnings = after.flatMap(({ document }) =>
-    (warningsOf(context, document, scope).warnings ?? []).map(({ path, message }) => ({
-      path: `${document.key}.${path}`,
-      message,
-    })),
-  );
+  const warnings: ErrorDetail[] = [];
+  for (const { document } of after) {
+    const { warnings: own = [] } = await warningsOf(context, document, scope);
+    for (const { path, message } of own)
+      warnings.push({ path: `${document.key}.${path}`, message });
+  }
   return {
     items: after.map(({ document }) => document),
     etags: Object.fromEntries(after.map(each => [each.document.key, entityTag(each.changeId)])),

@@ -1,19 +1,21 @@
-import type { ErrorDetail, Flag, Rule } from '@pennon/schema';
+import type { AttributeCondition, ErrorDetail, Flag, Rule } from '@pennon/schema';
 
 import {
   attributeConditionsIn,
   comparedType,
   usageAsOtherType,
+  type ComparedType,
   type Usage,
 } from '../flag-set/attribute-types.ts';
 import {
   bucketByWarnings,
-  conditionWarnings,
+  conditionWarningSteps,
   emptyListWarnings,
   neverHolds,
   unknownVariantWarnings,
 } from '../resources/condition-warnings.ts';
 import type { IndexedFlagSet } from '../flag-set/documents.ts';
+import type { Steps } from '../slices.ts';
 import { variantsOf } from './effect.ts';
 
 const MAX_WARNINGS = 50;
@@ -22,45 +24,70 @@ const MAX_WARNINGS = 50;
  * Returns what is accepted, but probably unintended. `elsewhere`: the same key in other environments;
  * `flagSet`: the environment of the flag, undefined when it is being deleted.
  */
-export const flagWarnings = (
+export function* flagWarningSteps(
   flag: Flag,
   elsewhere: ReadonlyMap<string, Flag>,
   flagSet: IndexedFlagSet | undefined,
-): readonly ErrorDetail[] => {
-  const rules = analyzeRules(flag);
-  return [
+): Steps<readonly ErrorDetail[]> {
+  const rules = yield* analyzeRules(flag);
+  const warnings = [
     ...singleOutcome(flag, rules),
     ...unreachableRules(rules),
     ...differentTypes(flag, elsewhere),
-    ...ruleWarnings(flag, flagSet),
-  ].slice(0, MAX_WARNINGS);
+  ];
+  const findOtherUsage = otherUsages(flag, flagSet);
+  for (const [index, rule] of flag.rules.entries()) {
+    if (warnings.length >= MAX_WARNINGS) break;
+    const path = `rules.${index}`;
+    warnings.push(
+      ...ruleWarnings(rule, path, flagSet),
+      ...(yield* conditionWarningSteps(
+        rule.conditions,
+        `${path}.conditions`,
+        ({ condition }, type) => findOtherUsage(`${path}.`, condition, type),
+      )),
+    );
+  }
+  return warnings.slice(0, MAX_WARNINGS);
+}
+
+const ruleWarnings = (
+  { conditions, percentage, bucketBy }: Rule,
+  path: string,
+  flagSet: IndexedFlagSet | undefined,
+): ErrorDetail[] => {
+  const base = `${path}.conditions`;
+  return [
+    ...tinyPercentage(percentage, `${path}.percentage`),
+    ...bucketByWarnings(bucketBy, `${path}.bucketBy`),
+    ...(flagSet === undefined ? [] : unknownVariantWarnings(conditions, base, flagSet)),
+    ...emptyListWarnings(conditions, base).filter(
+      // Such a rule never serves anyone, and has a warning already.
+      warning => !conditions.some((each, at) => neverHolds(each) && isIn(warning, base, at)),
+    ),
+  ];
 };
 
-const ruleWarnings = (flag: Flag, flagSet: IndexedFlagSet | undefined): ErrorDetail[] => {
+/** Returns a function that finds a comparison of an attribute as another type, in another rule or document. */
+const otherUsages = (flag: Flag, flagSet: IndexedFlagSet | undefined) => {
   const owner = `flag "${flag.key}"`;
   const usages = usagesByRule(flag, owner);
-  return flag.rules.flatMap(({ conditions, percentage, bucketBy }, index) => {
-    const path = `rules.${index}`;
-    const base = `${path}.conditions`;
-    return [
-      ...tinyPercentage(percentage, `${path}.percentage`),
-      ...bucketByWarnings(bucketBy, `${path}.bucketBy`),
-      ...(flagSet === undefined ? [] : unknownVariantWarnings(conditions, base, flagSet)),
-      ...emptyListWarnings(conditions, base).filter(
-        // Such a rule never serves anyone, and has a warning already.
-        warning => !conditions.some((each, at) => neverHolds(each) && isIn(warning, base, at)),
-      ),
-      ...conditionWarnings(
-        conditions,
-        base,
-        ({ condition }, type) =>
-          usages
-            .get(condition.attribute)
-            ?.find(usage => usage.type !== type && !usage.path.startsWith(`${base}.`)) ??
-          (flagSet && usageAsOtherType(flagSet, owner, condition, type)),
-      ),
-    ];
-  });
+  const inFlagSet = new Map<string, Usage | undefined>();
+  return (
+    rulePath: string,
+    condition: AttributeCondition,
+    type: ComparedType,
+  ): Usage | undefined => {
+    const { attribute } = condition;
+    const isElsewhere = ({ path, type: other }: Usage) =>
+      other !== type && !path.startsWith(rulePath);
+    const inFlag = usages.get(attribute)?.find(isElsewhere);
+    if (inFlag !== undefined || flagSet === undefined) return inFlag;
+    const term = `${type} ${attribute}`;
+    if (!inFlagSet.has(term))
+      inFlagSet.set(term, usageAsOtherType(flagSet, owner, condition, type));
+    return inFlagSet.get(term);
+  };
 };
 
 const isIn = ({ path }: ErrorDetail, base: string, index: number): boolean =>
@@ -103,15 +130,16 @@ type AnalyzedRule = {
   readonly unreachable: string | undefined;
 };
 
-const analyzeRules = (flag: Flag): readonly AnalyzedRule[] => {
+function* analyzeRules(flag: Flag): Steps<readonly AnalyzedRule[]> {
   const analyzed: AnalyzedRule[] = [];
   for (const rule of flag.rules) {
     const conditions = new Set(rule.conditions.map(condition => JSON.stringify(condition)));
     const unreachable = unreachableReason(rule) ?? shadowedBy(flag, { rule, conditions }, analyzed);
     analyzed.push({ rule, conditions, unreachable });
+    yield;
   }
   return analyzed;
-};
+}
 
 const singleOutcome = (flag: Flag, rules: readonly AnalyzedRule[]): ErrorDetail[] => {
   if (rules.length === 0) return [];

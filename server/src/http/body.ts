@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 
 import { PennonError } from '../errors.ts';
 import { parseJson } from '../parse-json.ts';
+import { nextTurn } from '../slices.ts';
 
 /** Accepts only JSON in UTF-8. Anything else is UNSUPPORTED_MEDIA_TYPE. */
 export const parseJsonBodies = (app: FastifyInstance): void => {
@@ -17,13 +18,13 @@ export const addJsonParser = (
   app.addContentTypeParser<Buffer>(
     'application/json',
     { parseAs: 'buffer' },
-    (request, body, done) => {
-      try {
-        requirePlainUtf8(request);
-        done(null, parse(body, request));
-      } catch (error) {
-        done(error instanceof Error ? error : new Error(String(error)), undefined);
-      }
+    async (request: FastifyRequest, body: Buffer) => {
+      requirePlainUtf8(request);
+      await nextTurn();
+      const parsed = parse(body, request);
+      // Large bodies take long to parse, and then to check against a schema.
+      await nextTurn();
+      return parsed;
     },
   );
 };

@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts';
 import { PennonError } from '../errors.ts';
+import { laterTurn, nextTurn } from '../slices.ts';
 import type { ChangeId } from '../store/change-id.ts';
 import type {
   AuditDraft,
@@ -22,7 +23,7 @@ export type WritePlan<Kind extends LedgerKind, Result> = {
   readonly audit: readonly AuditDraft[];
   /** Replaces all documents with `writes` and starts a new epoch. */
   readonly replaceAll?: boolean;
-  readonly result: (id: ChangeId) => Result;
+  readonly result: (id: ChangeId) => Result | Promise<Result>;
 };
 
 /**
@@ -100,18 +101,28 @@ const commitOnce = async <Kind extends LedgerKind, Result>(
   { store, state, catchUp }: WriterDeps<Kind>,
   planWrite: WritePlanner<Kind, Result>,
 ): Promise<{ result: Result } | undefined> => {
+  // The request may have taken all of this turn: a document of some hundred kilobytes was parsed.
+  await laterTurn();
   const { base, plan } = await planOnCurrent(state, catchUp, planWrite);
   const { result, ...commit } = plan;
-  if (Object.keys(commit.writes).length === 0) return { result: result(base) };
+  /** The response is made from the result next, which takes long for large documents. */
+  const resultAt = async (id: ChangeId) => {
+    const made = await result(id);
+    await nextTurn();
+    return { result: made };
+  };
+  await nextTurn();
+  if (Object.keys(commit.writes).length === 0) return resultAt(base);
   const outcome = await store.commit(state.ledger, { ...commit, expect: base });
   if (!outcome.committed) {
     if (state.current().id === base) await catchUp.catchUpTo(outcome.actual);
     return undefined;
   }
+  await nextTurn();
   // The change is committed even if the store becomes unavailable before it can be read back.
   if (isLargeUpdate(outcome.change)) await state.prepare(outcome.change);
   if (!state.apply(outcome.change)) await catchUp.reload().catch(() => undefined);
-  return { result: result(outcome.change.id) };
+  return resultAt(outcome.change.id);
 };
 
 /**

@@ -9,25 +9,30 @@ import {
   type Usage,
 } from '../flag-set/attribute-types.ts';
 import type { IndexedFlagSet } from '../flag-set/documents.ts';
-import { contradictions } from './contradictions.ts';
+import type { Steps } from '../slices.ts';
+import { contradictionSteps } from './contradictions.ts';
 
 /** Finds a condition, in this or another document, that compares the attribute with values of another type. */
 type FindOtherUsage = (located: LocatedCondition, type: ComparedType) => Usage | undefined;
 
 /** Returns what is accepted in a list of conditions, but probably unintended. */
-export const conditionWarnings = (
+export function* conditionWarningSteps(
   conditions: readonly Condition[],
   base: string,
   findOtherUsage: FindOtherUsage,
-): readonly ErrorDetail[] => [
-  ...attributeConditionsIn(conditions, base).flatMap(located => [
-    ...pathIntoListWarnings(located.condition.attribute, `${located.path}.attribute`),
-    ...textOfListWarnings(located),
-    ...mixedTypeWarnings(located),
-    ...otherTypeWarnings(located, findOtherUsage),
-  ]),
-  ...contradictions(conditions, base),
-];
+): Steps<readonly ErrorDetail[]> {
+  const warnings: ErrorDetail[] = [];
+  for (const located of attributeConditionsIn(conditions, base)) {
+    warnings.push(
+      ...pathIntoListWarnings(located.condition.attribute, `${located.path}.attribute`),
+      ...textOfListWarnings(located),
+      ...mixedTypeWarnings(located),
+      ...otherTypeWarnings(located, findOtherUsage),
+    );
+    yield;
+  }
+  return [...warnings, ...(yield* contradictionSteps(conditions, base))];
+}
 
 /** Warns about conditions that require a variant which the other flag does not have. */
 export const unknownVariantWarnings = (

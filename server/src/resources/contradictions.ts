@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { AttributeCondition, Condition, ErrorDetail, Scalar } from '@pennon/schema';
 
 import { comparedType, type ComparedType } from '../flag-set/attribute-types.ts';
+import type { Steps } from '../slices.ts';
 
 /** A condition without its own negation: `notEquals` is `equals`, negated. */
 type Literal = {
@@ -10,6 +11,9 @@ type Literal = {
   readonly attribute: string;
   readonly operator: string;
   readonly operand: AttributeCondition['value'];
+  /** The values of the operand of `equals` or `in`: lists can have thousands. */
+  readonly listed: ReadonlySet<Scalar> | undefined;
+  readonly range: Range | undefined;
   /** The type of the values that pass; undefined when several types can. */
   readonly type: ComparedType | undefined;
   readonly isNegated: boolean;
@@ -28,18 +32,32 @@ type Contradiction = {
   readonly isPossibleForLists: boolean;
 };
 
+/** Contradictions of one list of conditions after which no others are looked for. */
+const MAX_CONTRADICTIONS = 50;
+
 /** Returns a warning for each set of conditions that must all hold, but never do. */
-export const contradictions = (conditions: readonly Condition[], base: string): ErrorDetail[] => {
+export function* contradictionSteps(
+  conditions: readonly Condition[],
+  base: string,
+): Steps<ErrorDetail[]> {
   const found = new Map<string, ErrorDetail>();
-  const visit = ({ literals, alternatives }: Conjunction, outer: readonly Literal[]) => {
+  function* visit(
+    { literals, alternatives }: Conjunction,
+    outer: readonly Literal[],
+  ): Steps<undefined> {
     const all = [...outer, ...literals];
-    for (const contradiction of contradictionsAmong(all))
+    // Literals of other attributes were compared with each other on the way here.
+    const attributes = new Set(literals.map(({ attribute }) => attribute));
+    const compared = all.filter(({ attribute }) => attributes.has(attribute));
+    for (const contradiction of yield* contradictionsAmong(compared)) {
+      if (found.size === MAX_CONTRADICTIONS) return;
       found.set(pathsOf(contradiction).join(), warningOf(contradiction));
-    for (const members of alternatives) for (const member of members) visit(member, all);
-  };
-  visit(conjunctionOf(conditions, base, false), []);
+    }
+    for (const member of alternatives.flat()) yield* visit(member, all);
+  }
+  yield* visit(conjunctionOf(conditions, base, false), []);
   return [...found.values()];
-};
+}
 
 const pathsOf = ({ literals }: Contradiction): readonly string[] =>
   literals.map(({ path }) => path);
@@ -107,46 +125,87 @@ const POSITIVE: ReadonlyMap<string, string> = new Map([
 const literalOf = (condition: AttributeCondition, path: string, isNegated: boolean): Literal => {
   const { attribute, operator, value } = condition;
   const positive = POSITIVE.get(operator);
+  const literal = { operator: positive ?? operator, operand: value };
   return {
     path,
     attribute,
-    operator: positive ?? operator,
-    operand: value,
+    ...literal,
+    listed: listedBy(literal),
+    range: rangeOf(literal),
     type: comparedType(condition),
     isNegated: isNegated !== (positive !== undefined),
   };
 };
 
-const contradictionsAmong = (all: readonly Literal[]): Contradiction[] =>
-  [...Map.groupBy(all, ({ attribute }) => attribute).values()].flatMap(literals => [
-    ...literals.flatMap(literal => contradictionOfValues(literal, literals)),
-    ...literals.flatMap((literal, index) =>
-      literals.slice(index + 1).flatMap(other => contradictionOfPair(literal, other)),
-    ),
-  ]);
+type Comparison = Pick<Literal, 'operator' | 'operand'>;
 
-const valuesOf = ({ operator, operand, isNegated }: Literal): readonly Scalar[] | undefined => {
-  if (isNegated) return undefined;
-  if (operator === 'in' && Array.isArray(operand)) return operand;
+const listedBy = ({ operator, operand }: Comparison): ReadonlySet<Scalar> | undefined => {
+  if (operator === 'in' && Array.isArray(operand)) return new Set<Scalar>(operand);
   return operator === 'equals' && operand != null && !Array.isArray(operand)
-    ? [operand]
+    ? new Set([operand])
     : undefined;
 };
 
+function* contradictionsAmong(all: readonly Literal[]): Steps<Contradiction[]> {
+  const found: Contradiction[] = [];
+  for (const literals of Map.groupBy(all, ({ attribute }) => attribute).values()) {
+    for (const literal of literals)
+      found.push(...(yield* contradictionOfValues(literal, literals)));
+    for (const [index, literal] of literals.entries()) {
+      for (const other of literals.slice(index + 1))
+        found.push(...contradictionOfPair(literal, other));
+      yield;
+    }
+  }
+  return found;
+}
+
+const valuesOf = ({ listed, isNegated }: Literal): ReadonlySet<Scalar> | undefined =>
+  isNegated ? undefined : listed;
+
 /** Returns a contradiction if a literal allows some values only, and each of them is excluded by another one. */
-const contradictionOfValues = (literal: Literal, literals: readonly Literal[]): Contradiction[] => {
-  const values = valuesOf(literal);
-  if (values === undefined || values.length === 0) return [];
-  const others = literals.filter(
-    other => other !== literal && values.some(value => isExcluded(value, other)),
-  );
+function* contradictionOfValues(
+  literal: Literal,
+  literals: readonly Literal[],
+): Steps<Contradiction[]> {
+  const values = [...(valuesOf(literal) ?? [])];
+  if (values.length === 0) return [];
+  const others = literals.filter(other => other !== literal);
   const negated = others.filter(({ isNegated }) => isNegated);
-  const excludedBy = (excluding: readonly Literal[]) =>
-    values.every(value => excluding.some(other => isExcluded(value, other)));
-  if (excludedBy(negated)) return [contradictionOf([literal, ...negated], literals, false)];
-  if (excludedBy(others)) return [contradictionOf([literal, ...others], literals, true)];
+  for (const excluding of [negated, others]) {
+    const allowed = yield* allowedBy(excluding, values);
+    if (allowed.length > 0) continue;
+    const partners = yield* excludingAny(values, excluding);
+    return [contradictionOf([literal, ...partners], literals, excluding === others)];
+  }
   return [];
-};
+}
+
+/** Returns the values that none of the literals excludes. */
+function* allowedBy(
+  literals: readonly Literal[],
+  values: readonly Scalar[],
+): Steps<readonly Scalar[]> {
+  let allowed = values;
+  for (const literal of literals) {
+    allowed = allowed.filter(value => !isExcluded(value, literal));
+    yield;
+  }
+  return allowed;
+}
+
+/** Returns the literals that exclude at least one of the values. */
+function* excludingAny(
+  values: readonly Scalar[],
+  literals: readonly Literal[],
+): Steps<readonly Literal[]> {
+  const excluding: Literal[] = [];
+  for (const literal of literals) {
+    if (values.some(value => isExcluded(value, literal))) excluding.push(literal);
+    yield;
+  }
+  return excluding;
+}
 
 /** Puts the literals into the order of the document. */
 const contradictionOf = (
@@ -166,11 +225,9 @@ const isExcluded = (value: Scalar, literal: Literal): boolean => {
 
 /** Whether a value passes the comparison, without its negation; undefined when that is not known. */
 const passes = (value: Scalar, literal: Literal): boolean | undefined => {
-  const { operator, operand } = literal;
+  const { operator, operand, listed, range } = literal;
   if (operator === 'exists') return true;
-  if (operator === 'equals') return value === operand;
-  if (operator === 'in') return Array.isArray(operand) && operand.some(each => each === value);
-  const range = rangeOf(literal);
+  if (operator === 'equals' || operator === 'in') return listed?.has(value) ?? false;
   if (range !== undefined) return isInside(pointOf(value, range.unit), range);
   if (typeof value !== 'string') return false;
   if (typeof operand !== 'string') return undefined;
@@ -197,7 +254,7 @@ const RANGES: ReadonlyMap<string, Pick<Range, 'unit' | 'includesBounds'> & { isA
     ['before', { unit: 'date', isAbove: false, includesBounds: false }],
   ]);
 
-const rangeOf = ({ operator, operand }: Literal): Range | undefined => {
+const rangeOf = ({ operator, operand }: Comparison): Range | undefined => {
   const kind = RANGES.get(operator);
   if (kind === undefined) return undefined;
   const { unit, isAbove, includesBounds } = kind;
@@ -247,8 +304,8 @@ const contradictionOfPair = (a: Literal, b: Literal): Contradiction[] => {
 /** Whether every value that passes `positive` passes the comparison of `negated`. */
 const implies = (positive: Literal, negated: Literal): boolean => {
   if (negated.operator === 'exists') return true;
-  const inner = rangeOf(positive);
-  const outer = rangeOf(negated);
+  const { range: inner } = positive;
+  const { range: outer } = negated;
   if (inner !== undefined && outer !== undefined)
     return inner.unit === outer.unit && contains(outer, inner);
   return (
@@ -259,7 +316,8 @@ const implies = (positive: Literal, negated: Literal): boolean => {
 /** Whether no single value passes both. */
 const areExclusive = (a: Literal, b: Literal): boolean => {
   if (a.type !== undefined && b.type !== undefined && a.type !== b.type) return true;
-  const [rangeA, rangeB] = [rangeOf(a), rangeOf(b)];
+  const { range: rangeA } = a;
+  const { range: rangeB } = b;
   if (rangeA !== undefined && rangeB !== undefined)
     return rangeA.unit === rangeB.unit && areDisjoint(rangeA, rangeB);
   if (a.operator !== b.operator) return false;

@@ -91,7 +91,7 @@ const previewCopy = async <Name extends ResourceName>(
     outcome: isRefused ? 'refused' : outcomeOf(current !== null, changed.length > 0),
     differences: changed,
     ...(problems.length === 0 ? {} : { problems }),
-    ...warningsOf(context, document, { caller, environment: to }),
+    ...(await warningsOf(context, document, { caller, environment: to })),
   };
 };
 

@@ -4,6 +4,7 @@ import { auditDraft } from '../audit/record.ts';
 import { canAccess, type Caller } from '../auth/caller.ts';
 import { formatInstant } from '../clock.ts';
 import type { WritePlan } from '../replication/writer.ts';
+import { mapInSlices, runInSlices } from '../slices.ts';
 import type { AuditDraft, Documents, Ledger, Store, Stored, Version } from '../store/store.ts';
 import { recordsOf, withEtag, type WithEtag } from './read.ts';
 import type { ResourceContext, ResourceName, ResourceType, ServerFields } from './resource-type.ts';
@@ -24,11 +25,11 @@ export type AuditInfo = WriteScope & {
 };
 
 /** Returns the warnings about a document in this environment, compared with others that the caller may read. */
-export const warningsOf = <Name extends ResourceName>(
+export const warningsOf = async <Name extends ResourceName>(
   { type, registry }: ResourceContext<Name>,
   document: Documents[Name],
   { caller, environment }: WriteScope,
-): Warnings => {
+): Promise<Warnings> => {
   const all = registry.all().filter(live => canAccess(caller, live.environment));
   const elsewhere = all.flatMap(live => {
     const found = recordsOf(type, live.replica.current()).get(document.key);
@@ -36,34 +37,31 @@ export const warningsOf = <Name extends ResourceName>(
       ? []
       : [[live.environment, found.document] as const];
   });
-  const warnings = type.warnings(
-    document,
-    new Map(elsewhere),
-    all.find(live => live.environment === environment)?.view().flagSet,
-  );
+  const { flagSet } = all.find(live => live.environment === environment)?.view() ?? {};
+  const warnings = await runInSlices(type.warnings(document, new Map(elsewhere), flagSet));
   return warnings.length === 0 ? {} : { warnings: [...warnings] };
 };
 
 /** Plans a commit that stores `document` in place of `current`. */
-export const planPut = <Name extends ResourceName>(
+export const planPut = async <Name extends ResourceName>(
   context: ResourceContext<Name>,
   auditInfo: AuditInfo,
   document: Documents[Name],
   current: Documents[Name] | null,
-): WritePlan<'flagSet', WriteResult<Documents[Name]>> => ({
-  ...putsOf(context, auditInfo, [{ document, current }]),
+): Promise<WritePlan<'flagSet', WriteResult<Documents[Name]>>> => ({
+  ...(await putsOf(context, auditInfo, [{ document, current }])),
   result: changeId => writeResultOf(context, { document, changeId }, auditInfo),
 });
 
 type Put<Document> = { readonly document: Document; readonly current: Document | null };
 
 /** Returns the plan to store documents, without its result. Each gets a version and an audit entry. */
-export const putsOf = <Name extends ResourceName>(
+export const putsOf = async <Name extends ResourceName>(
   { type }: ResourceContext<Name>,
   auditInfo: AuditInfo,
   puts: readonly Put<Documents[Name]>[],
-): Omit<WritePlan<'flagSet', unknown>, 'result'> => {
-  const entries = puts.map(({ document, current }) => ({
+): Promise<Omit<WritePlan<'flagSet', unknown>, 'result'>> => {
+  const entries = await mapInSlices(puts, ({ document, current }) => ({
     document,
     entry: auditOf(type, auditInfo, { key: document.key, before: current, after: document }),
   }));
@@ -108,13 +106,13 @@ export const planNothing = <Name extends ResourceName>(
   result: () => writeResultOf(context, stored, scope),
 });
 
-const writeResultOf = <Name extends ResourceName>(
+const writeResultOf = async <Name extends ResourceName>(
   context: ResourceContext<Name>,
   stored: Stored<Documents[Name]>,
   scope: WriteScope,
-): WriteResult<Documents[Name]> => ({
+): Promise<WriteResult<Documents[Name]>> => ({
   ...withEtag(stored),
-  ...warningsOf(context, stored.document, scope),
+  ...(await warningsOf(context, stored.document, scope)),
 });
 
 const auditOf = (

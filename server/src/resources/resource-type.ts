@@ -1,6 +1,7 @@
 import type { ErrorDetail } from '@pennon/schema';
 
 import type { Clock } from '../clock.ts';
+import type { Steps } from '../slices.ts';
 import type { Turns } from '../turns.ts';
 import type { IndexedFlagSet } from '../flag-set/documents.ts';
 import type { Registry } from '../flag-set/registry.ts';
@@ -53,7 +54,7 @@ export type ResourceType<Name extends ResourceName = ResourceName> = {
     document: Documents[Name],
     elsewhere: ReadonlyMap<string, Documents[Name]>,
     flagSet: IndexedFlagSet | undefined,
-  ) => readonly ErrorDetail[];
+  ) => Steps<readonly ErrorDetail[]>;
   readonly writes: (documents: ReadonlyMap<string, Documents[Name] | null>) => Writes<'flagSet'>;
   readonly versions: (versions: readonly Version<Documents[Name]>[]) => NewVersions;
 };

@@ -8,6 +8,7 @@ import type { Condition, ErrorDetail, Flag, Segment } from '@pennon/schema';
 import { contentsAfter, type Contents, type EvaluationWrites } from '../flag-set/documents.ts';
 import type { FlagSetView } from '../flag-set/live-flag-set.ts';
 import { invalid } from '../errors.ts';
+import { mapInSlices } from '../slices.ts';
 
 /** The flag set that a write is validated against. */
 export type ValidationBase = Pick<FlagSetView, 'flagSet' | 'compiled'>;
@@ -26,7 +27,7 @@ export const validateFlags = async (
 ): Promise<void> => {
   const written = new Map(flags.map(flag => [flag.key, toEvaluationFlag(flag)]));
   const next = withWritten(base, { flags: written, segments: new Map() });
-  for (const flag of flags) requireValid(next, flag);
+  await mapInSlices(flags, flag => requireValid(next, flag));
   await validateDependents(base, next, {
     flags: new Set(flags.map(({ key }) => key)),
     segments: new Set(),

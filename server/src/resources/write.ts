@@ -4,6 +4,7 @@ import { environmentOf, type Caller } from '../auth/caller.ts';
 import { PennonError } from '../errors.ts';
 import type { FlagSetView } from '../flag-set/live-flag-set.ts';
 import type { WritePlan } from '../replication/writer.ts';
+import { nextTurn } from '../slices.ts';
 import type { Documents, Stored } from '../store/store.ts';
 import { differences } from './differences.ts';
 import { entityTag, requireMatch } from './entity-tag.ts';
@@ -85,7 +86,9 @@ const planCreate = async <Name extends ResourceName>(
   const at = clock.now();
   const next = { ledger, key: input.key, current: null, at };
   const document = type.parse(input, await nextServerFields(context, next));
+  await nextTurn();
   await type.validate(view, document, null);
+  await nextTurn();
   if (!allowNoEffect) type.requireEffect(document, null);
   return planPut(context, { caller, action: 'create', environment, at }, document, null);
 };
@@ -217,7 +220,9 @@ const planChange = async <Name extends ResourceName>(
   const current = stored.document;
   const at = clock.now();
   const document = apply(current, serverFieldsAfter(current, at));
+  await nextTurn();
   await type.validate(view, document, current);
+  await nextTurn();
   if (!allowNoEffect) type.requireEffect(document, current);
   if (isSameContent(current, document)) return planNothing(context, stored, target);
   return planPut(context, { caller, action, environment, at }, document, current);

@@ -1,25 +1,29 @@
 import { references } from '@pennon/engine';
-import { Segment } from '@pennon/schema';
+import { Segment, type ErrorDetail } from '@pennon/schema';
 
 import { usageAsOtherType } from '../flag-set/attribute-types.ts';
-import { conditionWarnings, emptyListWarnings } from '../resources/condition-warnings.ts';
+import type { IndexedFlagSet } from '../flag-set/documents.ts';
+import { conditionWarningSteps, emptyListWarnings } from '../resources/condition-warnings.ts';
 import { mergePatch, parseOrThrow } from '../resources/parse.ts';
 import type { ResourceType } from '../resources/resource-type.ts';
 import { validateSegment } from '../resources/validate.ts';
+import type { Steps } from '../slices.ts';
 
-const segmentWarnings: ResourceType<'segments'>['warnings'] = (
-  { key, conditions },
-  _elsewhere,
-  flagSet,
-) => [
-  ...emptyListWarnings(conditions, 'conditions'),
-  ...conditionWarnings(
-    conditions,
-    'conditions',
-    ({ condition }, type) =>
-      flagSet && usageAsOtherType(flagSet, `segment "${key}"`, condition, type),
-  ),
-];
+function* segmentWarningSteps(
+  { key, conditions }: Segment,
+  _elsewhere: ReadonlyMap<string, Segment>,
+  flagSet: IndexedFlagSet | undefined,
+): Steps<readonly ErrorDetail[]> {
+  return [
+    ...emptyListWarnings(conditions, 'conditions'),
+    ...(yield* conditionWarningSteps(
+      conditions,
+      'conditions',
+      ({ condition }, type) =>
+        flagSet && usageAsOtherType(flagSet, `segment "${key}"`, condition, type),
+    )),
+  ];
+}
 
 export const segmentResource: ResourceType<'segments'> = {
   collection: 'segments',
@@ -35,7 +39,7 @@ export const segmentResource: ResourceType<'segments'> = {
     [...flagSet.flags.values()]
       .filter(flag => references(flag).segments.includes(key))
       .map(flag => flag.key),
-  warnings: segmentWarnings,
+  warnings: segmentWarningSteps,
   writes: segments => ({ segments }),
   versions: segments => ({ segments }),
 };
