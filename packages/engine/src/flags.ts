@@ -14,6 +14,7 @@ import {
 import type { CompiledFlag, CompiledRule } from './model.ts';
 import { below, type Problem, type Report } from './problems.ts';
 import { withSizeLimit } from './re2-subset.ts';
+import { patternSizeOf } from './references.ts';
 import { checkRequires } from './requires.ts';
 import { malformed, notServed, served, type FlagInfo, type Metadata } from './results.ts';
 import { compileRules, firstResult, readSeed, readVariant } from './rules.ts';
@@ -228,7 +229,7 @@ export const compileFlag = (key: string, raw: unknown, deps: CompileDeps): Compi
   const problems: Problem[] = [];
   const report: Report = (path, message) => problems.push({ flagKey: key, path, message });
   const lookup = recordReferences(deps.lookup, referencedFlags);
-  const regexEngine = withSizeLimit(deps.regexEngine);
+  const regexEngine = withSizeLimit(deps.regexEngine, patternSizeOf(raw));
   const parsed = parseFlag(raw, key, { lookup, regexEngine }, report);
   const [first, ...others] = problems;
   return first === undefined ? asCompiled(base, parsed) : asMalformed(base, first, ...others);

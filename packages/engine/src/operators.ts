@@ -84,13 +84,27 @@ const membership = {
   expects: 'a string, a number or a boolean',
 };
 
-const onStrings = (compare: (value: string, operand: string) => boolean) => ({
+/** A comparison of a text with the operand. `work` returns its units, for the lengths of both. */
+type TextComparison = {
+  readonly holds: (value: string, operand: string) => boolean;
+  readonly work: (length: number, operandLength: number) => number;
+};
+
+/** A search reads a character up to six times. */
+const searchWork = (length: number): number => length * 2;
+const compareWork = (length: number, operandLength: number): number =>
+  Math.min(length, operandLength) >>> 2;
+
+const onStrings = ({ holds, work }: TextComparison) => ({
   prepare: (operand: unknown): ValueTest | InvalidOperand => {
     if (!isString(operand) || operand === '') return invalid('a string that is not empty', operand);
     const repaired = operand.toWellFormed();
-    return needsRepair(repaired)
-      ? value => isString(value) && compare(value.toWellFormed(), repaired)
-      : value => isString(value) && compare(value, repaired);
+    const isRepaired = needsRepair(repaired);
+    return value => {
+      if (!isString(value)) return false;
+      addWork(work(value.length, repaired.length));
+      return holds(isRepaired ? value.toWellFormed() : value, repaired);
+    };
   },
   accepts: isString,
   expects: 'a string',
@@ -191,17 +205,17 @@ export const OPERATORS = {
   in: { ...membership, ...is('one of'), neverPassesEmptyList: true },
   notIn: { ...membership, ...is('one of'), isNegated: true },
   contains: {
-    ...onStrings((value, operand) => value.includes(operand)),
+    ...onStrings({ holds: (value, operand) => value.includes(operand), work: searchWork }),
     verb: 'contains',
     negatedVerb: 'does not contain',
   },
   startsWith: {
-    ...onStrings((value, operand) => value.startsWith(operand)),
+    ...onStrings({ holds: (value, operand) => value.startsWith(operand), work: compareWork }),
     verb: 'starts with',
     negatedVerb: 'does not start with',
   },
   endsWith: {
-    ...onStrings((value, operand) => value.endsWith(operand)),
+    ...onStrings({ holds: (value, operand) => value.endsWith(operand), work: compareWork }),
     verb: 'ends with',
     negatedVerb: 'does not end with',
   },

@@ -4,7 +4,7 @@ import type { ChangeHint } from './diff.ts';
 import { readEnvelope, type Contents, type Definitions } from './envelope.ts';
 import { isList, isObject, ownValue, type RawObject } from './json.ts';
 import { operatorOf } from './operators.ts';
-import { patternSize, tooLarge } from './re2-subset.ts';
+import { MAX_SIZE, patternSize, tooLarge } from './re2-subset.ts';
 
 /** The keys of the flags and segments that a flag refers to, each once and sorted. */
 export type References = {
@@ -68,9 +68,11 @@ export const references = (flag: unknown): References => {
   return found;
 };
 
+/** Ends if the size is too large for a definition, so that the work is limited too. */
 const findPatternSize = (definition: RawObject): number => {
   let size = 0;
   const visit: VisitCondition = condition => {
+    if (size > MAX_SIZE) return;
     const isPattern = operatorOf(ownValue(condition, 'operator'))?.needsPatterns ?? false;
     const operand = ownValue(condition, 'value');
     if (isPattern) size += typeof operand === 'string' ? patternSize(operand) : 1;
@@ -83,7 +85,7 @@ const findPatternSize = (definition: RawObject): number => {
 const sizes = new WeakMap<object, number>();
 
 /** Returns the size of all regular expressions of a flag or a segment. Cached for the object. */
-const patternSizeOf = (definition: unknown): number => {
+export const patternSizeOf = (definition: unknown): number => {
   if (!isObject(definition)) return 0;
   const cached = sizes.get(definition);
   if (cached !== undefined) return cached;

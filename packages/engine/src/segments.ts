@@ -6,6 +6,7 @@ import { fieldNames, isList, isObject, optional, ownValue } from './json.ts';
 import type { CompiledCondition, CompiledSegment, LazySegment } from './model.ts';
 import type { Finding, Report } from './problems.ts';
 import { withSizeLimit, type RegexEngine } from './re2-subset.ts';
+import { patternSizeOf } from './references.ts';
 import { checkRequires } from './requires.ts';
 
 /** The fields that results depend on: all that are read below. */
@@ -45,7 +46,7 @@ const compileSegment = (
 ): CompiledSegment => {
   const findings: Finding[] = [];
   const report: Report = (path, message) => findings.push({ path, message });
-  const limited = withSizeLimit(regexEngine);
+  const limited = withSizeLimit(regexEngine, patternSizeOf(raw));
   const conditions = compileSegmentConditions(key, raw, limited, report);
   return { conditions, holds: allOf(conditions), findings };
 };

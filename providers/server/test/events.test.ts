@@ -253,10 +253,10 @@ describe('a flag set with regular expressions that are too large together', () =
     const matches = { attribute: 'a', operator: 'matches', value: `(${'.'.repeat(249)}){100}` };
     const rules = [{ id: 'r', conditions: [matches], variant: 'off' }];
     const flags = Object.fromEntries(
-      Array.from({ length: 21 }, (_, at) => [`f${at}`, booleanFlag(`f${at}`, true, { rules })]),
+      Array.from({ length: 41 }, (_, at) => [`f${at}`, booleanFlag(`f${at}`, true, { rules })]),
     );
     await server.send('set', { formatVersion: 1, id: 'x', revision: 9, flags, segments: {} }, 'x');
     expect(await client.getBooleanValue('a', false)).toBe(true);
-    expect(provider.freshness().lastError?.message).toContain('at most 500000 are possible');
+    expect(provider.freshness().lastError?.message).toContain('at most 1000000 is possible');
   });
 });

@@ -14,9 +14,18 @@ const BASE_HEAP_MIB = 256;
 const HEAP_PER_BYTE = 12;
 const CHECK_TIMEOUT_MS = 30_000;
 
+/** Compiling a pattern takes time, however short it is. Its operator can be written with escapes. */
+const mayHavePatterns = ({ bytes }: Upload): boolean =>
+  ['matches', '\\u'].some(text =>
+    Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).includes(text),
+  );
+
+const isQuick = (upload: Upload): boolean =>
+  upload.bytes.length <= MAX_INLINE_BYTES && !mayHavePatterns(upload);
+
 /** Parses and checks an import. `reach` is the environment of the caller's key. Takes the bytes of the upload. */
 export const checkUpload = async (upload: Upload, reach: string): Promise<CheckedImport> => {
-  if (upload.bytes.length <= MAX_INLINE_BYTES) return checkImport(upload, reach);
+  if (isQuick(upload)) return checkImport(upload, reach);
   const worker = startThread(upload.bytes.length);
   try {
     return await checkIn(openChannel(worker), { upload, reach });

@@ -492,8 +492,8 @@ export const MISTAKES: readonly Row[] = [
       ],
     }),
     400,
-    'rules.0.conditions.1.value',
-    'have 40000 characters together, but at most 26000 are possible',
+    'rules.0.conditions.0.value',
+    'the size of all together is more than 26000',
   ],
   [
     post('operator equal', condition({ attribute: 'a', operator: 'equal', value: 'x' })),

@@ -17,7 +17,6 @@ from .operators import (
     prepare_pattern,
 )
 from .problems import Location, report_unknown_fields
-from .re2_subset import PatternBudget
 from .work import LONG_TEXT
 
 MAX_GROUP_DEPTH = 5
@@ -51,8 +50,8 @@ class ConditionScope:
     is_segment: bool = False
     flag_references: set[str] = field(default_factory=set)
     segment_references: set[str] = field(default_factory=set)
-    # Shared by all patterns of a flag or segment.
-    patterns: PatternBudget = field(default_factory=PatternBudget)
+    # The size of all patterns of the flag or segment.
+    pattern_size: int = 0
 
 
 Compile: TypeAlias = Callable[[Location, dict[str, Any], ConditionScope, int], Predicate]
@@ -125,8 +124,10 @@ def _compile_attribute(
         return never
     try:
         operand = definition.get("value", MISSING)
-        is_pattern = operator.is_pattern
-        test = prepare_pattern(operand, scope.patterns) if is_pattern else operator.prepare(operand)
+        if operator.is_pattern:
+            test = prepare_pattern(operand, scope.pattern_size)
+        else:
+            test = operator.prepare(operand)
     except OperandError as error:
         location.below("value").report(f"the operand of {code_span(str(key))} {error}")
         return never

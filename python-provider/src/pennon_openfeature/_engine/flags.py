@@ -66,7 +66,8 @@ def compile_flag(
 ) -> CompiledFlag:
     """Compiles one flag. Cycles and chains of flags are checked for the whole set."""
     findings: list[Finding] = []
-    scope = ConditionScope(segments)
+    size = pattern_size_of(definition)
+    scope = ConditionScope(segments, pattern_size=size)
     evaluate = _compile(Location(findings), key, definition, scope)
     references = frozenset(scope.flag_references), frozenset(scope.segment_references)
     flag = CompiledFlag(
@@ -75,7 +76,7 @@ def compile_flag(
         evaluate,
         *references,
         counts_work=has_rules(definition),
-        pattern_size=pattern_size_of(definition),
+        pattern_size=size,
     )
     problems = [Problem(key, finding.path, finding.message) for finding in findings]
     return as_malformed(flag, *problems) if problems else flag

@@ -13,11 +13,11 @@ from typing import Final, TypeAlias
 from .cidr import Network, in_networks, parse_address, parse_network
 from .dates import parse_instant
 from .format import MISSING, describe
-from .re2_subset import PatternBudget, PatternError, compile_pattern
+from .re2_subset import PatternError, compile_pattern
 from .semver import SemanticVersion, parse_version
 from .text import well_formed
 from .values import as_double, is_number
-from .work import add_text, add_work
+from .work import add_text, add_work, utf16_length
 
 ValueTest: TypeAlias = Callable[[object], bool]
 Prepare: TypeAlias = Callable[[object], ValueTest]
@@ -88,14 +88,33 @@ def _is_scalar(value: object) -> bool:
     return isinstance(value, str | bool) or is_number(value)
 
 
-def _text_operator(holds: Callable[[str, str], bool]) -> Prepare:
+def _search_work(length: int, _operand_length: int) -> int:
+    """The units of a search, which reads a character up to six times."""
+    return length * 2
+
+
+def _compare_work(length: int, operand_length: int) -> int:
+    return min(length, operand_length) >> 2
+
+
+def _text_operator(
+    holds: Callable[[str, str], bool], work: Callable[[int, int], int] = _compare_work
+) -> Prepare:
+    """An operator on texts. `work` returns its units, for the lengths of value and operand."""
+
     def prepare(operand: object) -> ValueTest:
         if not isinstance(operand, str) or not operand:
             raise OperandError.expected("a string that is not empty", operand)
         text = well_formed(operand)
-        if text.isascii():
-            return lambda value: isinstance(value, str) and holds(value, text)
-        return lambda value: isinstance(value, str) and holds(well_formed(value), text)
+        is_ascii, operand_length = text.isascii(), utf16_length(text)
+
+        def test(value: object) -> bool:
+            if not isinstance(value, str):
+                return False
+            add_work(work(utf16_length(value), operand_length))
+            return holds(value if is_ascii else well_formed(value), text)
+
+        return test
 
     return prepare
 
@@ -173,11 +192,11 @@ def _prepare_network(operand: object) -> Network:
     return network
 
 
-def prepare_pattern(operand: object, budget: PatternBudget) -> ValueTest:
+def prepare_pattern(operand: object, size_of_all: int) -> ValueTest:
     if not isinstance(operand, str):
         raise OperandError.expected("a pattern", operand)
     try:
-        search = compile_pattern(operand, budget)
+        search = compile_pattern(operand, size_of_all)
     except PatternError as error:
         raise OperandError(str(error)) from error
     return lambda value: isinstance(value, str) and search(value)
@@ -208,7 +227,7 @@ OPERATORS: Final[dict[str, OperatorEntry]] = {
     "notEquals": OperatorEntry(_equals, is_negated=True),
     "in": OperatorEntry(_in),
     "notIn": OperatorEntry(_in, is_negated=True),
-    "contains": OperatorEntry(_text_operator(lambda value, text: text in value)),
+    "contains": OperatorEntry(_text_operator(lambda value, text: text in value, _search_work)),
     "startsWith": OperatorEntry(_text_operator(lambda value, text: value.startswith(text))),
     "endsWith": OperatorEntry(_text_operator(lambda value, text: value.endswith(text))),
     "greaterThan": OperatorEntry(_number_operator(lambda value, bound: value > bound)),
@@ -238,7 +257,5 @@ OPERATORS: Final[dict[str, OperatorEntry]] = {
         _semver_operator(lambda value, bound: value <= bound), item_work=_PARSED_ITEM_WORK
     ),
     "inCidr": OperatorEntry(_in_cidr, item_work=_PARSED_ITEM_WORK),
-    "matches": OperatorEntry(
-        lambda operand: prepare_pattern(operand, PatternBudget()), is_pattern=True
-    ),
+    "matches": OperatorEntry(lambda operand: prepare_pattern(operand, 0), is_pattern=True),
 }

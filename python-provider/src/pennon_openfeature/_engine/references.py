@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from .conditions import MAX_GROUP_DEPTH
 from .operators import OPERATORS
-from .re2_subset import pattern_size
+from .re2_subset import MAX_SIZE, pattern_size
 
 
 class References(NamedTuple):
@@ -48,10 +48,18 @@ def has_rules(flag: object) -> bool:
 
 
 def pattern_size_of(definition: object) -> int:
-    """The size of all regular expressions of a flag or a segment, even if it is malformed."""
+    """The size of all regular expressions of a flag or a segment, even if it is malformed.
+
+    Ends if the size is too large for a definition, so that the work is limited too.
+    """
     own = definition.get("conditions") if isinstance(definition, dict) else None
     conditions = [*_conditions_of_rules(definition), *_walk(own, 0)]
-    return sum(map(_condition_size, conditions))
+    size = 0
+    for condition in conditions:
+        if size > MAX_SIZE:
+            break
+        size += _condition_size(condition)
+    return size
 
 
 def _condition_size(condition: dict[str, Any]) -> int:

@@ -17,10 +17,10 @@ SEGMENT_FIELDS = ("key", "conditions", "requires")
 def compile_segment(key: str, definition: object) -> CompiledSegment:
     findings: list[Finding] = []
     location = Location(findings)
-    scope = ConditionScope({}, is_segment=True)
+    size = pattern_size_of(definition)
+    scope = ConditionScope({}, is_segment=True, pattern_size=size)
     conditions = _read_conditions(location, key, definition)
     holds = compile_conditions(location.below("conditions"), conditions, scope, 0)
-    size = pattern_size_of(definition)
     if findings:
         return CompiledSegment(definition, never, str(findings[0]), size)
     return CompiledSegment(definition, holds, None, size)
