@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 
 import { compileWith, evaluate, needsPatterns } from '../src/core.ts';
+import type { RegexEngine } from '../src/re2-subset.ts';
 import { patterns } from '../src/re2js.ts';
 
 const matchingCondition = { attribute: 'mail', operator: 'matches', value: '@example\\.com$' };
@@ -54,6 +55,36 @@ describe('the engine without regular expressions', () => {
     const compiled = compileWith(patterns)(flagSet, without);
     expect(compiled.problems).toEqual([]);
     expect(evaluate(compiled, 'segmented', ADA)).toMatchObject({ value: true });
+  });
+});
+
+describe('patterns that are too large together', () => {
+  /** Counts the patterns that are compiled. */
+  const compiledPatternsOf = (flagSet: object, keys: readonly string[]): number => {
+    let compiled = 0;
+    const counting: RegexEngine = {
+      compile: pattern => {
+        compiled += 1;
+        return patterns.compile(pattern);
+      },
+    };
+    const set = compileWith(counting)(flagSet);
+    for (const key of keys) evaluate(set, key, ADA);
+    return compiled;
+  };
+  const many = (count: number) =>
+    Array.from({ length: count }, () => ({ ...matchingCondition, value: 'x{100}'.repeat(40) }));
+
+  test('of a flag: none of them is compiled, and other flags are', () => {
+    const flags = { large: flagWith(...many(7)), small: flagWith(...many(1)) };
+    expect(compiledPatternsOf({ flags }, ['large'])).toBe(0);
+    expect(compiledPatternsOf({ flags }, ['large', 'small'])).toBe(1);
+  });
+
+  test('of a segment: none of them is compiled', () => {
+    const flags = { segmented: flagWith({ segment: 'large' }) };
+    const segments = { large: { conditions: many(7) } };
+    expect(compiledPatternsOf({ flags, segments }, ['segmented'])).toBe(0);
   });
 });
 
