@@ -104,3 +104,23 @@ describe('a write of a large flag', () => {
     expect([result.status, ms < MAX_TURN_MS || ms]).toEqual([201, true]);
   });
 });
+
+describe('patterns that take long to compile', () => {
+  it('do not hold the event loop in a small import', async () => {
+    await using server = await startServer();
+    const matches = {
+      attribute: 'plan',
+      operator: 'matches' as const,
+      value: `(?i)${'[a-\u{1E943}]'.repeat(4)}`,
+    };
+    const text = largeImport(20, {
+      description: '',
+      rules: [{ id: 'heavy', conditions: [matches], variant: 'on' }],
+    }).toString();
+    const { result, ms } = await longestTurnMs(() =>
+      server.request('POST', '/api/v1/import?overwrite=true', { key: ADMIN_KEY, text }),
+    );
+    expect([result.status, ms < MAX_TURN_MS || ms]).toEqual([200, true]);
+    expect(text.length).toBeLessThan(16 * 1024);
+  });
+});
