@@ -87,7 +87,7 @@ export const createApp = async ({
   serveEvaluations(app, evaluations);
   serveFlagSet(app, services);
   serveStreams(app, services);
-  const receiveUploads = limitUploads(app);
+  const receiveUploads = limitUploads(app, services.clock);
   serveRest(app, services, receiveUploads);
   await app.register(scope => serveTrpc(scope, services, receiveUploads));
   await app.ready();

@@ -1,5 +1,9 @@
+import type { IncomingMessage } from 'node:http';
+
+import { ALL_ENVIRONMENTS } from '@pennon/schema';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
+import type { Clock } from '../clock.ts';
 import { PennonError } from '../errors.ts';
 import type { Upload } from '../import-export/check.ts';
 import { acceptOnlyJson, requirePlainUtf8 } from './body.ts';
@@ -11,38 +15,38 @@ declare module 'fastify' {
   }
 }
 
+const MIB = 1_048_576;
 /** How many bytes of uploads the server holds at once. */
-const MAX_HELD_BYTES = 128 * 1_048_576;
+const MAX_HELD_BYTES = 128 * MIB;
+/** How many of them may be from keys of one environment. The rest is for keys for all environments. */
+const MAX_HELD_BYTES_OF_ENVIRONMENTS = 64 * MIB;
+
+/** The memory that an upload takes at first. It grows with what arrives. */
+const FIRST_BYTES = 65_536;
+
+/** How much of an upload must arrive in each interval. */
+const MIN_RATE = { bytes: 65_536, everyMs: 10_000 } as const;
 
 /** Makes the routes of a scope receive their bodies as they are. */
 export type ReceiveUploads = (scope: FastifyInstance, maxBytes: number) => void;
 
-/** Limits all uploads together: a further one is refused before its body is read. */
-export const limitUploads = (app: FastifyInstance): ReceiveUploads => {
+/** Limits all uploads together. Each one counts with the memory that it takes, which grows as it arrives. */
+export const limitUploads = (app: FastifyInstance, clock: Clock): ReceiveUploads => {
   app.decorateRequest('upload', undefined);
-  let held = 0;
-
-  const hold = (request: FastifyRequest, reply: FastifyReply, maxBytes: number): number => {
-    const bytes = Number(request.headers['content-length'] ?? maxBytes);
-    if (bytes > maxBytes) throw tooLarge(maxBytes);
-    if (held + bytes > MAX_HELD_BYTES) throw tooMany();
-    held += bytes;
-    reply.raw.once('close', () => (held -= bytes));
-    return bytes;
-  };
-
+  const held = createHeldBytes();
   return (scope, maxBytes) => {
-    const sizes = new WeakMap<FastifyRequest, number>();
+    const receptions = new WeakMap<FastifyRequest, Reception>();
     acceptOnlyJson(scope);
     scope.addHook('preParsing', async (request, reply, payload) => {
-      if (hasBody(request)) sizes.set(request, hold(request, reply, maxBytes));
+      if (hasBody(request)) receptions.set(request, admit(held, request, { reply, maxBytes }));
       return payload;
     });
     scope.addContentTypeParser(
       'application/json',
-      async (request: FastifyRequest, payload: AsyncIterable<Buffer>) => {
+      async (request: FastifyRequest, payload: IncomingMessage) => {
         requirePlainUtf8(request);
-        request.upload = await receive(payload, sizes.get(request) ?? 0);
+        const reception = receptions.get(request);
+        request.upload = reception && (await receive(payload, reception, clock));
         return request.upload;
       },
     );
@@ -52,21 +56,136 @@ export const limitUploads = (app: FastifyInstance): ReceiveUploads => {
 const hasBody = ({ headers }: FastifyRequest): boolean =>
   headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
 
-/** Receives a body into one block of memory, so that it need not be copied once it is complete. */
-const receive = async (
-  payload: AsyncIterable<Buffer>,
-  maxBytes: number,
-): Promise<Upload['bytes']> => {
-  // It is not filled with zeros first: only what has been received is used.
-  const memory = Buffer.allocUnsafeSlow(maxBytes);
-  let length = 0;
-  for await (const chunk of payload) {
-    if (length + chunk.length > maxBytes) throw tooLarge(maxBytes);
-    memory.set(chunk, length);
-    length += chunk.length;
-  }
-  return memory.subarray(0, length);
+/** The bytes that all uploads hold. */
+type HeldBytes = {
+  /** Throws TOO_MANY_REQUESTS if there is no room for so many more. */
+  requireRoom(bytes: number, isOfEnvironment: boolean): void;
+  add(bytes: number, isOfEnvironment: boolean): void;
 };
+
+const createHeldBytes = (): HeldBytes => {
+  let all = 0;
+  let ofEnvironments = 0;
+  return {
+    requireRoom(bytes, isOfEnvironment) {
+      const isOver = isOfEnvironment && ofEnvironments + bytes > MAX_HELD_BYTES_OF_ENVIRONMENTS;
+      if (isOver || all + bytes > MAX_HELD_BYTES) throw tooMany();
+    },
+    add(bytes, isOfEnvironment) {
+      all += bytes;
+      if (isOfEnvironment) ofEnvironments += bytes;
+    },
+  };
+};
+
+/** What one upload may hold. */
+type Reception = {
+  readonly maxBytes: number;
+  /** Counts the memory of the upload. Throws TOO_MANY_REQUESTS if there is no room for it. */
+  readonly hold: (bytes: number) => void;
+  /** Makes the connection end with the response, because the rest of the body is thrown away. */
+  readonly endConnection: () => void;
+};
+
+/** Refuses an upload before its body is read if it is too large, or too large for what is free at the moment. */
+const admit = (
+  held: HeldBytes,
+  request: FastifyRequest,
+  { reply, maxBytes }: { readonly reply: FastifyReply; readonly maxBytes: number },
+): Reception => {
+  const isOfEnvironment = request.caller?.environment !== ALL_ENVIRONMENTS;
+  const announced = Number(request.headers['content-length'] ?? 0);
+  if (announced > maxBytes) throw tooLarge(maxBytes);
+  held.requireRoom(announced, isOfEnvironment);
+  let own = 0;
+  reply.raw.once('close', () => held.add(-own, isOfEnvironment));
+  return {
+    maxBytes: announced || maxBytes,
+    hold(bytes) {
+      held.requireRoom(bytes - own, isOfEnvironment);
+      held.add(bytes - own, isOfEnvironment);
+      own = bytes;
+    },
+    endConnection: () => void reply.header('connection', 'close'),
+  };
+};
+
+/** Receives a body into one block of memory, which nothing else uses. */
+const receive = async (
+  payload: IncomingMessage,
+  reception: Reception,
+  clock: Clock,
+): Promise<Upload['bytes']> => {
+  const block = createBlock(reception);
+  try {
+    await readAll(payload, block, clock);
+    return block.bytes();
+  } catch (error) {
+    reception.endConnection();
+    throw error;
+  }
+};
+
+/** A block of memory that doubles when it is full. */
+type Block = {
+  readonly append: (chunk: Buffer) => void;
+  readonly length: () => number;
+  readonly bytes: () => Upload['bytes'];
+};
+
+const createBlock = ({ maxBytes, hold }: Reception): Block => {
+  const allocate = (bytes: number) => {
+    hold(bytes);
+    // It is not filled with zeros first: only what has been received is used.
+    return Buffer.allocUnsafeSlow(bytes);
+  };
+  let memory = allocate(Math.min(FIRST_BYTES, maxBytes));
+  let length = 0;
+  const grow = (needed: number) => {
+    if (needed > maxBytes) throw tooLarge(maxBytes);
+    const larger = allocate(Math.min(maxBytes, Math.max(needed, memory.length * 2)));
+    larger.set(memory.subarray(0, length));
+    memory = larger;
+  };
+  return {
+    append(chunk) {
+      const needed = length + chunk.length;
+      if (needed > memory.length) grow(needed);
+      memory.set(chunk, length);
+      length = needed;
+    },
+    length: () => length,
+    bytes: () => memory.subarray(0, length),
+  };
+};
+
+/** Resolves at the end of a body. Rejects, and throws the rest away, if it is too large or too slow. */
+const readAll = (payload: IncomingMessage, block: Block, clock: Clock): Promise<void> =>
+  new Promise<void>((resolve, reject) => {
+    let before = 0;
+    const stop = clock.every(MIN_RATE.everyMs, () => {
+      if (block.length() - before < MIN_RATE.bytes) fail(tooSlow());
+      before = block.length();
+    });
+    const append = (chunk: Buffer) => {
+      try {
+        block.append(chunk);
+      } catch (error) {
+        fail(error);
+      }
+    };
+    const fail = (error: unknown) => {
+      stop();
+      payload.off('data', append).resume();
+      reject(error);
+    };
+    payload.on('data', append).once('error', fail);
+    payload.once('end', () => {
+      stop();
+      resolve();
+    });
+    payload.once('close', () => fail(tooSlow()));
+  });
 
 const tooLarge = (maxBytes: number) =>
   new PennonError('PAYLOAD_TOO_LARGE', `the body must be at most ${maxBytes} bytes`);
@@ -75,3 +194,9 @@ const tooMany = () =>
   new PennonError('TOO_MANY_REQUESTS', 'other imports are in progress: try again later', {
     retryAfterSeconds: 1,
   });
+
+const tooSlow = () =>
+  new PennonError(
+    'TIMEOUT',
+    `the body did not arrive in time: at least ${MIN_RATE.bytes} bytes must arrive every ${MIN_RATE.everyMs / 1_000} s`,
+  );
