@@ -9,7 +9,8 @@ import type { Services } from '../services.ts';
 /**
  * Serves `/healthz`, which succeeds while the process runs, and `/readyz`, which fails while it drains.
  * A server that does not follow its store is degraded but ready: it serves from memory. It is no longer ready
- * once nothing of what it has was current for too long, because another server may have newer flags.
+ * once nothing of what it has was current for too long, because another server may have newer flags, or while it has
+ * no flags of an environment.
  */
 export const serveHealth = (
   app: FastifyInstance,
@@ -32,10 +33,18 @@ export const serveHealth = (
     // A snapshot may be much older than its last confirmation, so only the time since the outage began counts.
     const ageMs = outage?.snapshotAt === undefined ? newestMs : degradedMs;
     // If the store has a problem that only an operator can solve, no other server has newer flags.
-    if (problem === undefined && isTooOld(ageMs, services)) reply.code(503);
+    const isOutdated = problem === undefined && isTooOld(ageMs, services);
+    if (isOutdated || lacksFlags(services)) reply.code(503);
     return { ...describeOutage(outage, degradedMs), problem, foreignEntries };
   });
 };
+
+/**
+ * Whether this server cannot serve an environment: others on the same store may have a copy of its flags. A server that
+ * has the store for itself serves the environments that it could read.
+ */
+const lacksFlags = ({ registry, store }: Services): boolean =>
+  registry.outage() !== undefined && (store.recovery !== undefined || registry.all().length === 0);
 
 const isTooOld = (ageMs: number, { limits: { readySourceAgeSeconds } }: Services): boolean =>
   readySourceAgeSeconds > 0 && ageMs > readySourceAgeSeconds * 1_000;

@@ -17,7 +17,7 @@ import type {
   Snapshot,
   Store,
 } from '../store/store.ts';
-import { CONTROL_LEDGER } from '../store/store.ts';
+import { CONTROL_LEDGER, storeErrorCode } from '../store/store.ts';
 import { copiesOf, headsOf, installationOf, newestOf } from './copies.ts';
 
 export type RestoreOptions = {
@@ -67,7 +67,7 @@ export const restoreFromCopies = async (options: RestoreOptions): Promise<Restor
   const { store, overwrite } = options;
   const { recovery } = store;
   if (recovery === undefined) throw nothingLost();
-  const stored = await store.read(CONTROL_LEDGER);
+  const stored = await unlessLost(store.read(CONTROL_LEDGER));
   const installation = await lostInstallation(options, recovery, stored);
   const isReplaced = stored !== undefined && epochOf(stored.id) !== installation;
   if (isReplaced && !overwrite) throw otherInstallation();
@@ -75,9 +75,17 @@ export const restoreFromCopies = async (options: RestoreOptions): Promise<Restor
   const copies = await collectCopies(options, recovery, installation);
   const control = isReplaced ? copies.control : (stored ?? copies.control);
   if (control === undefined) throw noCopy();
-  if (isReplaced) await removeInstallation(store, stored);
+  if (isReplaced) await removeInstallation(store, recovery, stored);
+  await recovery.setRemoved(installation, false);
   return restoreLedgers(options, recovery, { ...copies, control });
 };
+
+/** Returns undefined for a ledger that the store has lost, or of which it has lost a part. */
+const unlessLost = <Value>(read: Promise<Value>): Promise<Value | undefined> =>
+  read.catch((error: unknown) => {
+    if (storeErrorCode(error) === 'missing') return undefined;
+    throw error;
+  });
 
 const nothingLost = () =>
   new PennonError('CONFLICT', 'there is nothing to restore: the store has all of its data');
@@ -98,7 +106,7 @@ const ledgersOf = ({ records }: Snapshot<'control'>): readonly EnvironmentDocume
   [...records.environments.values()].map(({ document }) => document);
 
 const requireLoss = async (store: Store, control: Snapshot<'control'>): Promise<void> => {
-  const heads = ledgersOf(control).map(each => store.head(flagSetLedger(each)));
+  const heads = ledgersOf(control).map(each => unlessLost(store.head(flagSetLedger(each))));
   if (!(await Promise.all(heads)).includes(undefined)) throw nothingLost();
 };
 
@@ -158,7 +166,12 @@ const completeOffers = async (recovery: Recovery): Promise<readonly Copies[] | u
   return sent.length * 2 < offers.length ? undefined : sent;
 };
 
-const removeInstallation = async (store: Store, control: Snapshot<'control'>): Promise<void> => {
+const removeInstallation = async (
+  store: Store,
+  recovery: Recovery,
+  control: Snapshot<'control'>,
+): Promise<void> => {
+  await recovery.setRemoved(epochOf(control.id) ?? '', true);
   for (const environment of ledgersOf(control)) await store.drop(flagSetLedger(environment));
   await store.drop(CONTROL_LEDGER);
 };
@@ -192,7 +205,8 @@ const restoreFlagSet = async (
     flags: copy?.records.flags.size ?? 0,
     segments: copy?.records.segments.size ?? 0,
   };
-  const isPresent = (await options.store.head(flagSetLedger(environment))) !== undefined;
+  const head = await unlessLost(options.store.head(flagSetLedger(environment)));
+  const isPresent = head !== undefined;
   if (isPresent || copy === undefined)
     return { key, outcome: isPresent ? 'present' : 'missing', ...after };
   const entry = recovered(options, key, after);

@@ -91,7 +91,7 @@ const reloadFrom = async <Kind extends LedgerKind>(
     const before = state.current();
     const sentAt = clock.monotonic();
     const snapshot = await readSnapshot(store, state.ledger);
-    requireSameInstallation(state.ledger, before.id, snapshot.id);
+    await requireSameInstallation({ store, ledger: state.ledger }, before.id, snapshot.id);
     if (snapshot.id !== before.id && isLargeUpdate(snapshot)) await state.prepare(snapshot);
     // If the replica moved during the read, the snapshot may be older than what it has now.
     if (state.current() !== before) continue;
@@ -141,14 +141,16 @@ export const readSnapshot = async <Kind extends LedgerKind>(
 
 /**
  * Throws if a control ledger was created again since the copy with the id `known` was made. Servers never follow
- * such a ledger: its store has lost their data, and another server has begun there with empty data.
+ * such a ledger: its store has lost their data, and another server has begun there with empty data. Only if an
+ * operator has removed their installation, to restore another one, they follow that.
  */
-export const requireSameInstallation = (
-  { kind }: Ledger,
+export const requireSameInstallation = async (
+  { store, ledger }: { readonly store: Pick<Store, 'recovery'>; readonly ledger: Ledger },
   known: ChangeId,
   found: ChangeId,
-): void => {
-  if (kind !== 'control' || epochOf(known) === epochOf(found)) return;
+): Promise<void> => {
+  if (ledger.kind !== 'control' || epochOf(known) === epochOf(found)) return;
+  if ((await store.recovery?.wasRemoved(epochOf(known) ?? '')) === true) return;
   throw new StoreError(
     'replaced',
     'the store has the data of another installation, begun after it lost the data of this one',

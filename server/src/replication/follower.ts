@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts';
 import { pause } from '../clock.ts';
-import type { LedgerKind, Store } from '../store/store.ts';
+import { storeErrorCode, type LedgerKind, type Store } from '../store/store.ts';
 import { confirmedHead, type CatchUp } from './catch-up.ts';
 import type { OutageTracker } from './outage.ts';
 import { isLargeUpdate, type ReplicaState } from './replica-state.ts';
@@ -55,8 +55,11 @@ export const startFollower = <Kind extends LedgerKind>(deps: FollowerDeps<Kind>)
   };
   const stopChecks = clock.every(
     CHECKS[state.ledger.kind].everyMs,
-    // If the store is unavailable, following reports that.
-    () => void restartIfStale().catch(() => undefined),
+    // Following again reports why. If the store is unavailable, it has noticed that already.
+    () =>
+      void restartIfStale().catch(error => {
+        if (storeErrorCode(error) !== 'unavailable') attempt.abort();
+      }),
   );
 
   void follow();

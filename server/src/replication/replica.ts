@@ -92,7 +92,8 @@ const readInitial = async <Kind extends LedgerKind>(
   try {
     const snapshot = await readSnapshot(store, ledger);
     const known = ledger.kind === 'control' ? snapshotFiles?.read(ledger) : undefined;
-    if (known !== undefined) requireSameInstallation(ledger, known.snapshot.id, snapshot.id);
+    if (known !== undefined)
+      await requireSameInstallation({ store, ledger }, known.snapshot.id, snapshot.id);
     return { snapshot, outage: await unconfirmed(store, clock) };
   } catch (error) {
     const canServeCopy = isTransient(error) || storeErrorCode(error) === 'corrupt';

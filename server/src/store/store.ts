@@ -15,7 +15,10 @@ export interface Store {
   /** Returns the whole ledger as of its last change, or undefined when the ledger does not exist. */
   read<Kind extends LedgerKind>(ledger: Ledger<Kind>): Promise<Snapshot<Kind> | undefined>;
 
-  /** Returns the id of the ledger's last change, or undefined when the ledger does not exist. */
+  /**
+   * Returns the id of the ledger's last change, or undefined when the ledger does not exist. Throws `missing` if the
+   * ledger has lost documents.
+   */
   head(ledger: Ledger): Promise<ChangeId | undefined>;
   /** Throws if other servers may have made changes that this store cannot see yet. Omitted if that cannot be. */
   requirePrimary?(): Promise<void>;
@@ -292,6 +295,10 @@ export type Recovery = {
   lost(): Promise<string | undefined>;
   /** Removes the mark, and what is left of the control ledger, so that it can be created. Does nothing if it exists. */
   forget(): Promise<void>;
+  /** Notes whether an operator has removed an installation from the store, to restore another one there. */
+  setRemoved(installation: string, isRemoved: boolean): Promise<void>;
+  /** Whether an operator has removed the installation. Its servers then follow the one that the store has. */
+  wasRemoved(installation: string): Promise<boolean>;
   /** Replaces the current request and its offers. */
   requestCopies(request: CopyRequest): Promise<void>;
   /** Sends copies to the server that has requested them. */
@@ -301,8 +308,8 @@ export type Recovery = {
   /** Removes the current request and its offers. */
   endRequest(): Promise<void>;
   /**
-   * Creates a ledger that does not exist exactly as of a snapshot: with its change ids, so that copies of the
-   * same change stay valid. Does nothing when the ledger exists.
+   * Creates a ledger that does not exist, or has lost documents, exactly as of a snapshot: with its change ids, so
+   * that copies of the same change stay valid. Otherwise does nothing.
    */
   restore<Kind extends LedgerKind>(
     ledger: Ledger<Kind>,

@@ -200,10 +200,14 @@ describe('a Redis that has lost everything', () => {
     await eventually(() => areAll(old, 'ready'));
     expect(await statuses(old, secret)).toEqual([200, 200, 200, 200]);
     expect(await flagsOf(first)).toEqual(['f']);
-    await eventually(async () =>
-      (await readiness(fresh)).problem?.includes('another installation'),
-    );
     expect(redis().cli('keys', '*:head').split('\n')).toHaveLength(3);
+
+    // An operator has removed the installation of this server, so it follows the restored one.
+    await eventually(async () => (await statuses([fresh], secret))[0] === 200);
+    await eventually(() => areAll([fresh], 'ready'));
+    expect(await flagsOf(fresh)).toEqual(['f']);
+    await put(fresh, 'g');
+    await eventually(async () => (await flagsOf(first)).includes('g'));
   });
 
   it('a key for one environment cannot restore', async () => {
@@ -211,6 +215,81 @@ describe('a Redis that has lost everything', () => {
     const body = { name: 'a', role: 'admin', environment: 'production' };
     const { secret } = (await server.request('POST', '/api/v1/keys', { body })).body;
     expect((await server.request('POST', '/api/v1/restore', { key: secret })).status).toBe(403);
+  });
+});
+
+describe('a Redis that has lost a part of its data', () => {
+  const redis = useRedis();
+  beforeEach(() => void redis().cli('flushall'));
+
+  const keyOf = (name: string) =>
+    redis()
+      .cli('keys', '*')
+      .split('\n')
+      .find(key => key.includes('{flagSet:') && key.endsWith(name)) ?? '';
+
+  it.each<[string, () => void]>([
+    ['the flags of an environment', () => redis().cli('del', keyOf(':flags'))],
+    [
+      'the flags and the list of their keys',
+      () => redis().cli('del', keyOf(':flags'), `${keyOf(':flags')}:keys`),
+    ],
+    [
+      'one flag',
+      () => {
+        redis().cli('zrem', `${keyOf(':flags')}:keys`, 'f');
+        redis().cli('hdel', keyOf(':flags'), 'f');
+      },
+    ],
+    [
+      'the flags, which are something else now',
+      () => {
+        const key = keyOf(':flags');
+        redis().cli('del', key);
+        redis().cli('set', key, 'x');
+      },
+    ],
+    ['the API keys', () => redis().cli('del', 'pennon:{control:control}:keys')],
+    [
+      'the environments',
+      () =>
+        redis().cli(
+          'del',
+          'pennon:{control:control}:environments',
+          'pennon:{control:control}:environments:keys',
+        ),
+    ],
+  ])('(%s) is noticed, and restored by one call', async (_, lose) => {
+    const { all, first, secret } = await startThree(redis().url);
+    await put(first, 'g');
+    for (const server of all) await eventually(async () => (await flagsOf(server)).length === 2);
+    lose();
+    await eventually(() => areAll(all, 'degraded'));
+    expect((await readiness(first)).problem).toContain('POST /api/v1/restore');
+    expect(await statuses(all, secret)).toEqual([200, 200, 200]);
+
+    expect((await restore(first)).status).toBe(200);
+    await eventually(() => areAll(all, 'ready'));
+    expect(await statuses(all, secret)).toEqual([200, 200, 200]);
+    expect(await flagsOf(first)).toEqual(['f', 'g']);
+    await put(first, 'h');
+    for (const server of all) await eventually(async () => (await flagsOf(server)).includes('h'));
+    expect((await restore(first)).status).toBe(409);
+  });
+
+  it('keeps a server that has no copy from being ready', async () => {
+    const { first, secret } = await startThree(redis().url);
+    redis().cli('del', keyOf(':flags'));
+    const fresh = await start(redis().url);
+    const unready = await fresh.request('GET', '/readyz');
+    expect([unready.status, unready.body.problem]).toEqual([
+      503,
+      expect.stringContaining('POST /api/v1/restore'),
+    ]);
+    expect(await statuses([fresh], secret)).toEqual([503]);
+    expect((await restore(first)).status).toBe(200);
+    await eventually(async () => (await fresh.request('GET', '/readyz')).status === 200);
+    expect(await statuses([fresh], secret)).toEqual([200]);
   });
 });
 

@@ -23,17 +23,20 @@ export type RedisContext = {
 const readScript = (name: string): string =>
   readFileSync(new URL(`./scripts/${name}.lua`, import.meta.url), 'utf8');
 
+const LOST = readScript('lost');
+
 /** The Lua scripts. Redis runs each one atomically. */
 const SCRIPTS = {
-  commit: readScript('commit'),
+  commit: LOST + readScript('commit'),
+  head: LOST + readScript('head'),
   remove: readScript('remove'),
-  documents: readScript('documents'),
+  documents: LOST + readScript('documents'),
   findAudit: readScript('find-audit'),
   auditEntries: readScript('audit-entries'),
   containsChange: readScript('contains-change'),
   reportServer: readScript('report-server'),
   guard: readScript('guard'),
-  restore: readScript('restore'),
+  restore: LOST + readScript('restore'),
   forget: readScript('forget'),
   mend: readScript('mend'),
   repair: readScript('repair'),

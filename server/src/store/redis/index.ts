@@ -77,7 +77,11 @@ const createStore = (context: RedisContext): Store => {
         ...[keys.head, keys.audit, keys.lost].map(each => each(ledger)),
         ...contentKeys(context, ledger),
       ]),
-    clear: ledger => remove(contentKeys(context, ledger)),
+    async clear(ledger) {
+      // Otherwise what is removed here would count as lost.
+      await replyOf(connections.send('hdel', [keys.head(ledger), 'documents']));
+      await remove(contentKeys(context, ledger));
+    },
     recovery: recoveryOn(context),
     follow: (ledger, after, signal) =>
       followLedger(context, ledger, after, AbortSignal.any([signal, closing.signal])),
@@ -108,7 +112,8 @@ const readHead = async (
   { connections, keys }: RedisContext,
   ledger: Ledger,
 ): Promise<ChangeId | undefined> => {
-  const reply = await replyOf(connections.send('hmget', [keys.head(ledger), 'format', 'id']));
+  const allKeys = [keys.head(ledger), ...keys.collections(ledger)];
+  const reply = await replyOf(runScript(connections.send, 'head', allKeys, []));
   const [format, id] = asList(reply).map(each => optional(each, asText));
   if (format !== undefined && Number(format) > FORMAT) throw newerFormat(connections.url, format);
   return id;

@@ -15,7 +15,7 @@ import {
  *
  * | key                                            | type       | contents                                                      |
  * | ---------------------------------------------- | ---------- | ------------------------------------------------------------- |
- * | `pennon:{<ledger>}:head`                       | hash       | `id` of the last change, `format` of the data                 |
+ * | `pennon:{<ledger>}:head`                       | hash       | `id` of the last change, `format`, numbers of `documents`     |
  * | `pennon:{<ledger>}:<collection>`               | hash       | key → `{"changeId": …, "document": …}` as JSON                |
  * | `pennon:{<ledger>}:<collection>:keys`          | sorted set | the keys of that hash, all with score 0: in byte order        |
  * | `pennon:{<ledger>}:<collection>:versions`      | hash       | `<key>/<number>` → a version as JSON; numbers count down      |
@@ -23,6 +23,7 @@ import {
  * | `pennon:{<ledger>}:changes`                    | stream     | the change feed, bounded; entry `<revision>-0` is a change    |
  * | `pennon:{<ledger>}:audit`                      | stream     | the audit log; entries `<revision>-0`, `-1`, … of that change |
  * | `pennon:{<ledger>}:lost`                       | hash       | `installation`: the control ledger that Redis has lost        |
+ * | `pennon:{control:control}:removed`             | hash       | the installations that a restore has removed from this Redis  |
  * | `pennon:{control:control}:restore`             | stream     | while data is restored: a request for copies, and the copies  |
  * | `pennon:writable`                              | string     | empty; written to check whether Redis accepts writes          |
  * | `pennon:{servers}:heard`                       | sorted set | server id → time of its last report                           |
@@ -56,6 +57,7 @@ export type Keys = {
   /** Marks a ledger that Redis has lost. */
   readonly lost: (ledger: Ledger) => string;
   readonly restore: string;
+  readonly removed: string;
   readonly writable: string;
   readonly servers: string;
   readonly reports: string;
@@ -92,6 +94,7 @@ export const keysUnder = (prefix: string): Keys => {
     staged: (ledger, nonce) => inLedger(ledger, `staged:${nonce}`),
     lost: ledger => inLedger(ledger, 'lost'),
     restore: inLedger(CONTROL_LEDGER, 'restore'),
+    removed: inLedger(CONTROL_LEDGER, 'removed'),
     writable: `${prefix}:writable`,
     servers: `${prefix}:{servers}:heard`,
     reports: `${prefix}:{servers}:reports`,

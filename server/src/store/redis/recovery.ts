@@ -56,6 +56,14 @@ export const recoveryOn = (context: RedisContext): Recovery => {
       const allKeys = keysToWrite(context, CONTROL_LEDGER);
       await replyOf(runScript(connections.send, 'forget', allKeys, []));
     },
+    async setRemoved(installation, isRemoved) {
+      const [command, values] = isRemoved ? (['hset', ['1']] as const) : (['hdel', []] as const);
+      await replyOf(connections.send(command, [keys.removed, installation, ...values]));
+    },
+    async wasRemoved(installation) {
+      const reply = await replyOf(connections.send('hget', [keys.removed, installation]));
+      return optional(reply, asText) !== undefined;
+    },
     async requestCopies(request) {
       await replyOf(connections.send('unlink', [restore]));
       await replyOf(connections.send('xadd', [restore, '*', 'request', JSON.stringify(request)]));

@@ -127,6 +127,9 @@ if last == 'none' then
   end
 end
 
+local lostError = lostDocuments(head, FIRST_COLLECTION, FIRST_VERSIONED - 1)
+if lostError then return lostError end
+
 if stagedCount > 0 and redis.call('HLEN', staged) ~= stagedCount then
   return redis.error_reply('PENNONSTAGED ' .. staged .. ' is not complete')
 end
@@ -194,5 +197,6 @@ end
 for number = 0, auditCount - 1 do log(number, FIRST_AUDIT + number * AUDIT_ARGUMENTS) end
 
 redis.call('UNLINK', staged)
-redis.call('HSET', head, 'format', supportedFormat, 'id', id)
+redis.call('HSET', head, 'format', supportedFormat, 'id', id,
+  'documents', countDocuments(id, FIRST_COLLECTION, FIRST_VERSIONED - 1))
 return { 'committed', id, last }

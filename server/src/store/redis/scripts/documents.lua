@@ -11,7 +11,7 @@
 --         {id of the last change or nil, rows, where to continue or nil}
 --         rows is a flat list: collection number, key, {"changeId", "document"} as JSON; for each document
 --         where to continue is {collection number, key to start after}
--- ERRORS  PENNONNEWER
+-- ERRORS  PENNONNEWER, PENNONLOST
 -- EVENT   none
 
 local head = KEYS[1]
@@ -24,6 +24,9 @@ if format and tonumber(format) > tonumber(supportedFormat) then
   return redis.error_reply('PENNONNEWER ' .. format)
 end
 if not id then return { false, {}, false } end
+
+local lostError = lostDocuments(head, 2, #KEYS)
+if lostError then return lostError end
 
 for i = 2, #KEYS, 2 do
   if redis.call('HLEN', KEYS[i]) ~= redis.call('ZCARD', KEYS[i + 1]) then return { 'foreign' } end

@@ -1,5 +1,5 @@
--- Creates a ledger exactly as of a copy, with the ids of its changes. Does nothing if the ledger exists. Redis
--- does not roll back a script, so all checks are made before the first write.
+-- Creates a ledger exactly as of a copy, with the ids of its changes. Does nothing if the ledger exists and has
+-- lost no documents. Redis does not roll back a script, so all checks are made before the first write.
 --
 -- What is left of the ledger, because Redis has lost a part of its keys, is replaced. Its versions are kept, and
 -- so is its audit log unless it has entries that are newer than the copy: the next changes need their ids.
@@ -25,7 +25,7 @@ local FIRST_VERSION = FIRST_AUDIT + auditCount * AUDIT_ARGUMENTS
 local FIRST_DOCUMENT = FIRST_VERSION + versionCount * VERSION_ARGUMENTS
 
 local last = redis.call('HGET', head, 'id')
-if last then return last end
+if last and not lostDocuments(head, FIRST_COLLECTION, FIRST_VERSIONED - 1) then return last end
 
 local newest = redis.call('XREVRANGE', audit, '+', '-', 'COUNT', 1)[1]
 local isNewer = newest and tonumber(string.match(newest[1], '^%d+')) >= tonumber(revision)
@@ -57,5 +57,6 @@ for number = 0, auditCount - 1 do
     'onBehalfOf', ARGV[i + 7])
 end
 
-redis.call('HSET', head, 'format', format, 'id', id)
+redis.call('HSET', head, 'format', format, 'id', id,
+  'documents', countDocuments(id, FIRST_COLLECTION, FIRST_VERSIONED - 1))
 return id
