@@ -72,9 +72,48 @@ describe('what a client key gets depends on the flags that it sees', () => {
     await record();
     await server.api('PATCH', '/flags/seen', { body: { clientVisible: false } });
     await record();
-    expect(new Set(seen.map(({ etag }) => etag)).size).toBe(5);
+    // The flag is enabled again, with the same result as at first.
+    expect(seen[2]?.etag).toBe(seen[0]?.etag);
+    expect(new Set(seen.map(({ etag }) => etag)).size).toBe(4);
     const revisions = seen.map(({ revision }) => revision);
     expect(revisions).toEqual(revisions.toSorted((a, b) => a - b));
+  });
+
+  it('so an edit that changes none of its results changes neither tag nor revision', async () => {
+    await using server = await startServer();
+    await withFlags(server);
+    const requires = [{ flag: 'unseen', variants: ['on'] }];
+    const rules = [{ id: 'r', conditions: requires, variant: 'on' }];
+    const body = { key: 'dependent', enabled: true, clientVisible: true, rules };
+    expect((await server.api('POST', '/flags', { body })).status).toBe(201);
+    const key = await server.keyOf('client');
+    const first = await evaluateAll(server, key);
+    const { revision } = JSON.parse(first.text);
+    const edits = [
+      ['PATCH', '/flags/seen', { description: 'a new one', tags: ['a'] }],
+      [
+        'PATCH',
+        '/segments/pros',
+        { conditions: [{ ...pro, operator: 'in', value: ['pro', 'max'] }] },
+      ],
+      [
+        'PATCH',
+        '/flags/unseen',
+        { tags: ['b'], rules: [{ id: 's', conditions: [pro], variant: 'on' }] },
+      ],
+    ] as const;
+    for (const [method, path, edit] of edits) {
+      expect((await server.api(method, path, { body: edit })).status).toBe(200);
+      const next = await evaluateAll(server, key);
+      expect([next.etag, JSON.parse(next.text).revision]).toEqual([first.etag, revision]);
+      const known = await evaluateAll(server, key, { 'if-none-match': first.etag });
+      expect([known.status, known.etag]).toEqual([304, first.etag]);
+    }
+    await server.api('PATCH', '/segments/pros', {
+      body: { conditions: [{ ...pro, value: 'max' }] },
+    });
+    const changed = await evaluateAll(server, key, { 'if-none-match': first.etag });
+    expect([changed.status, changed.etag === first.etag]).toEqual([200, false]);
   });
 
   it('so its stream neither sends nor counts other edits', async () => {

@@ -199,7 +199,7 @@ describe('the values stream', () => {
     await server.api('PATCH', '/flags/visible', { body: { enabled: false } });
     expect(await stream.next()).toMatchObject({
       event: 'change',
-      data: { revision: 3, evaluations: { visible: { reason: 'DISABLED' } } },
+      data: { revision: 2, evaluations: { visible: { reason: 'DISABLED' } } },
     });
     await server.api('PATCH', '/flags/visible', { body: { clientVisible: false } });
     expect(await stream.next()).toMatchObject({

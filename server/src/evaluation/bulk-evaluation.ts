@@ -5,6 +5,7 @@ import type { Evaluation } from '@pennon/schema';
 import { toByteString } from '../byte-string.ts';
 import { compressBytes, type Coding } from '../compression.ts';
 import type { FlagSetView } from '../flag-set/live-flag-set.ts';
+import { once } from '../once.ts';
 import type { ChangeId } from '../store/change-id.ts';
 import { type Audience, versionFor } from './audience.ts';
 import type { Counter, CounterOf } from './counter.ts';
@@ -18,7 +19,7 @@ export type BulkEvaluation = {
   readonly body: string;
   /** The content coding of `body`, if it is compressed. */
   readonly coding?: Coding;
-  /** The strong entity tag of the JSON. */
+  /** The entity tag of the JSON. It is weak for keys that see only results: then it depends on these alone. */
   readonly etag: string;
   /** One for each evaluation. All are raised each time the bulk evaluation is served. */
   readonly counters: readonly Counter[];
@@ -34,8 +35,9 @@ const MEMBERS_PER_CHECK = 100;
 type BulkServices = { readonly counterOf: CounterOf; readonly turns: Turns };
 
 /**
- * Joins the texts of the results. The tag is made from their hashes, which is faster than hashing the body. Continues
- * in a later turn if it takes long, because each result is serialized when it is first used.
+ * Joins the texts of the results. The tag is made from their hashes, which is faster than hashing the body. For public
+ * keys it leaves out what counts edits: the revision and the versions. Continues in a later turn if it takes long,
+ * because each result is serialized when it is first used.
  */
 export const createBulkEvaluation = async (
   { view, audience }: VisibleFlags,
@@ -47,18 +49,18 @@ export const createBulkEvaluation = async (
   const head = `{"revision":${revision},"environment":${JSON.stringify(environment)},"evaluations":{`;
   const texts: string[] = [];
   const counters: Counter[] = [];
-  let digests = head;
+  let digests = audience.visibleOnly ? environment : head;
   for (const evaluation of evaluations) {
     const { text, digest, counter } = memberFor(evaluation, view, counterOf);
     texts.push(text);
     counters.push(counter);
-    digests += digest;
+    digests += audience.visibleOnly ? resultDigestOf(evaluation) : digest;
     const isChecked = texts.length % MEMBERS_PER_CHECK === 0;
     if (isChecked && turns.isOver()) await turns.next();
   }
   return {
     body: `${head}${texts.join(',')}}}`,
-    etag: `"${hash('sha256', digests, 'base64url').slice(0, TAG_LENGTH)}"`,
+    etag: `${audience.visibleOnly ? 'W/' : ''}"${hash('sha256', digests, 'base64url').slice(0, TAG_LENGTH)}"`,
     counters,
   };
 };
@@ -86,6 +88,12 @@ const memberFor = (evaluation: Evaluation, view: FlagSetView, counterOf: Counter
 
 const DIGEST_LENGTH = 16;
 
+const digestOf = (text: string): string =>
+  hash('sha256', text, 'base64url').slice(0, DIGEST_LENGTH);
+
+/** The hash of a result without the version of its flag. */
+const resultDigestOf = once((evaluation: Evaluation): string => digestOf(openTextOf(evaluation)));
+
 const createMember = (evaluation: Evaluation, view: FlagSetView, counterOf: CounterOf): Member => {
   const { environment, id: flagSetId } = view.flagSet;
   const { flagKey, reason } = evaluation;
@@ -93,7 +101,7 @@ const createMember = (evaluation: Evaluation, view: FlagSetView, counterOf: Coun
   return {
     flagSetId,
     text: toByteString(`${JSON.stringify(flagKey)}:${result}`),
-    digest: hash('sha256', result, 'base64url').slice(0, DIGEST_LENGTH),
+    digest: digestOf(result),
     counter: counterOf(environment, flagKey, reason, !isNotFound(evaluation)),
   };
 };

@@ -14,8 +14,8 @@ import type { Contents } from './documents.ts';
  */
 export type ClientView = {
   /**
-   * At first the sum of the versions of all visible flags. Raised with each change of a visible flag, or of what
-   * it depends on. Servers may have different ones.
+   * At first the sum of the versions of all visible flags. Raised with each change of what visible flags evaluate, but
+   * not of what they depend on, nor of their descriptions and tags. Servers may have different ones.
    */
   readonly revision: number;
   /** Identifies the visible flags and all that their results depend on. The same on each server. */
@@ -25,11 +25,14 @@ export type ClientView = {
   readonly visible: VisibleFlags;
 };
 
-/** The visible flags by key, and the sum of their versions. */
-type VisibleFlags = { readonly flags: PersistentMap<EvaluationFlag>; readonly versions: number };
+/** The visible flags by key. */
+type VisibleFlags = PersistentMap<EvaluationFlag>;
 
-export const createClientView = (contents: Contents): ClientView =>
-  viewOf(contents, afterChange(NONE, contents, contents.flags.keys()), 0);
+export const createClientView = (contents: Contents): ClientView => {
+  const changes = visibleChanges(NONE, contents, contents.flags.keys());
+  const revision = changes.reduce((sum, [, flag]) => sum + (flag?.version ?? 0), 0);
+  return viewOf(contents, NONE.with(changes), revision);
+};
 
 /** Returns the same view unless one of the flags that changed is, or was, visible. */
 export const nextClientView = (
@@ -37,21 +40,22 @@ export const nextClientView = (
   next: Contents,
   changedFlags: ReadonlySet<string>,
 ): ClientView => {
-  const { visible } = previous;
-  for (const key of changedFlags)
-    if (visible.flags.has(key) || isClientVisible(next.flags.get(key)))
-      return viewOf(next, afterChange(visible, next, changedFlags), previous.revision + 1);
-  return previous;
+  const { visible, revision } = previous;
+  const isSeen = (key: string) => visible.has(key) || isClientVisible(next.flags.get(key));
+  if (![...changedFlags].some(isSeen)) return previous;
+  const changes = visibleChanges(visible, next, changedFlags);
+  const isRaised = changes.some(([key, flag]) => textOf(visible.get(key)) !== textOf(flag));
+  return viewOf(next, visible.with(changes), isRaised ? revision + 1 : revision);
 };
 
-const NONE: VisibleFlags = { flags: PersistentMap.from<EvaluationFlag>([]), versions: 0 };
+const NONE: VisibleFlags = PersistentMap.from<EvaluationFlag>([]);
 
-const viewOf = (contents: Contents, visible: VisibleFlags, minRevision: number): ClientView => {
+const viewOf = (contents: Contents, visible: VisibleFlags, revision: number): ClientView => {
   let id: string | undefined;
   return {
-    revision: Math.max(minRevision, visible.versions),
-    id: () => (id ??= hashOf(contents, visible.flags.keyList())),
-    flagKeys: () => visible.flags.keyList(),
+    revision,
+    id: () => (id ??= hashOf(contents, visible.keyList())),
+    flagKeys: () => visible.keyList(),
     visible,
   };
 };
@@ -60,21 +64,22 @@ const viewOf = (contents: Contents, visible: VisibleFlags, minRevision: number):
 export const isClientVisible = (flag: EvaluationFlag | undefined): flag is EvaluationFlag =>
   flag?.clientVisible === true;
 
-const afterChange = (
-  { flags, versions }: VisibleFlags,
+/** What is evaluated of a flag. Its version counts other edits too. */
+const textOf = (flag: EvaluationFlag | null | undefined): string =>
+  flag ? JSON.stringify({ ...flag, version: 0 }) : '';
+
+const visibleChanges = (
+  visible: VisibleFlags,
   next: Contents,
   changedFlags: Iterable<string>,
-): VisibleFlags => {
-  const changes: [string, EvaluationFlag | null][] = [];
-  let sum = versions;
+): readonly (readonly [key: string, flag: EvaluationFlag | null])[] => {
+  const changes: (readonly [string, EvaluationFlag | null])[] = [];
   for (const key of changedFlags) {
-    const [before, flag] = [flags.get(key), next.flags.get(key)];
+    const flag = next.flags.get(key);
     const after = isClientVisible(flag) ? flag : undefined;
-    if (after === before) continue;
-    sum += (after?.version ?? 0) - (before?.version ?? 0);
-    changes.push([key, after ?? null]);
+    if (after !== visible.get(key)) changes.push([key, after ?? null]);
   }
-  return { flags: flags.with(changes), versions: sum };
+  return changes;
 };
 
 const ID_LENGTH = 22;
@@ -86,7 +91,7 @@ const digestOf = once((definition: object): string =>
 
 /** Hashes what the id of a view depends on, so that it takes little time afterwards. */
 export function* digestSteps({ segments }: Contents, { visible }: ClientView): Steps<void> {
-  for (const definition of [...visible.flags.values(), ...segments.values()]) {
+  for (const definition of [...visible.values(), ...segments.values()]) {
     digestOf(definition);
     yield;
   }

@@ -19,6 +19,8 @@ const withoutCoding = (etag: string): string => etag.replace(/\+(?:br|gzip|zstd)
 export const changeIdOf = (header: string | undefined): ChangeId =>
   /^(?:W\/)?"([^",]*)"$/.exec(withoutCoding(header ?? ''))?.[1] ?? '';
 
+const asStrong = (tag: string): string => tag.replace(/^W\//, '');
+
 const TAG = /^"[\x21\x23-\x7e]*"$/;
 
 /** Tags of an If-Match or If-None-Match header, weak ones with their prefix; undefined for `*`. */
@@ -36,7 +38,7 @@ export const requireMatch = (
   if (header === undefined) return;
   const tags = tagsOf(header);
   if (tags === undefined || tags.some(tag => withoutCoding(tag) === current.etag)) return;
-  if (!tags.every(tag => TAG.test(tag.replace(/^W\//, '')))) {
+  if (!tags.every(tag => TAG.test(asStrong(tag)))) {
     throw new PennonError('BAD_REQUEST', `If-Match ${INVALID_TAG}`, {
       details: [{ path: 'If-Match', message: INVALID_TAG }],
     });
@@ -49,12 +51,14 @@ export const requireMatch = (
 };
 
 /**
- * Returns the tag in If-None-Match that is this one, by weak comparison (RFC 9110) and of any coding, or undefined.
+ * Returns the tag in If-None-Match that is this one, by weak comparison (RFC 9110) and of any coding, or undefined. It
+ * is weak if this one is.
  * The response has it as its own, so that a cache finds the body that it confirms.
  */
 export const matchingTag = (header: string | undefined, etag: string): string | undefined => {
   if (header === undefined) return undefined;
   const tags = tagsOf(header);
   if (tags === undefined) return etag;
-  return tags.map(tag => tag.replace(/^W\//, '')).find(tag => withoutCoding(tag) === etag);
+  const known = tags.map(asStrong).find(tag => withoutCoding(tag) === asStrong(etag));
+  return known === undefined || etag === asStrong(etag) ? known : `W/${known}`;
 };
