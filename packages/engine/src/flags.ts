@@ -83,12 +83,16 @@ const readValue = (
   report: Report,
 ): Value | undefined => {
   const value = TYPES[type].copy(raw);
-  if (value === undefined) {
-    const expected = `must be ${TYPES[type].expects}, because the flag's type is "${type}"`;
-    report(path, `${expected}, but is ${describe(raw)}`);
-  }
+  if (value === undefined) report(path, wrongType(raw, type));
   return value;
 };
+
+const wrongType = (raw: unknown, type: FlagType): string =>
+  `must be ${TYPES[type].expects}, because the flag's type is "${type}", but is ${describe(raw)}`;
+
+/** Returns why a flag of this type cannot have the value, or undefined. */
+export const valueProblem = (raw: unknown, type: FlagType): string | undefined =>
+  TYPES[type].copy(raw) === undefined ? wrongType(raw, type) : undefined;
 
 /** Returns the values by variant name. Values of another type are reported and left out. */
 const readValues = (

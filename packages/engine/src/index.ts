@@ -19,6 +19,7 @@ export { findDependents } from './dependents.ts';
 export { diffFlagSets, diffSteps, type ChangeHint, type FlagSetDiff } from './diff.ts';
 export { evaluate, evaluateAll, type Evaluations } from './evaluate.ts';
 export { explain } from './explain.ts';
+export { valueProblem } from './flags.ts';
 export { draw, drawSeed, murmur3 } from './hash.ts';
 export {
   findInexactNumbers,

@@ -99,6 +99,20 @@ export const descriptiveInputs = {
   owner: line(0, LIMITS.titleLength).nullish(),
 } satisfies Record<keyof typeof descriptiveFields, z.ZodType>;
 
+/** Which numbers a number flag has, for languages that distinguish them. */
+export const NumberType = oneOf(['integer', 'float'], {
+  int: 'integer',
+  double: 'float',
+  number: 'float',
+}).meta({ id: 'NumberType' });
+export type NumberType = z.infer<typeof NumberType>;
+
+/**
+ * Fields that tools read which generate code: the default value that applications pass, and the type of numbers.
+ * No engine reads them, so no evaluation depends on them.
+ */
+const codeFields = { codeDefault: Value.nullish(), numberType: NumberType.nullish() };
+
 const version = z.int().min(1);
 
 /** Fields that only the server writes. */
@@ -119,6 +133,7 @@ export const Flag = strictObject({
   ...evaluatedFields,
   metadata: metadataBy(Name),
   ...descriptiveFields,
+  ...codeFields,
   ...serverManagedFields,
 })
   .refine(...fits(LIMITS.flagBytes))
@@ -180,7 +195,7 @@ export const FLAG_FIELD_DESCRIPTIONS: Readonly<Record<keyof EvaluationFlag, stri
 export const FLAG_FIELDS = {
   evaluated: [...Object.keys(evaluatedFields), 'requires'],
   sent: Object.keys(EvaluationFlag.shape),
-  descriptive: Object.keys(descriptiveFields),
+  descriptive: Object.keys({ ...descriptiveFields, ...codeFields }),
   serverManaged: Object.keys(serverManagedFields),
 };
 
@@ -199,6 +214,7 @@ export const FlagCreate = strictObject({
   clientVisible: z.boolean().nullish(),
   metadata: metadata.nullish(),
   ...descriptiveInputs,
+  ...codeFields,
   ...readOnlyFields,
 } satisfies RequestFields).refine(...fits(LIMITS.flagBytes));
 export type FlagCreate = z.infer<typeof FlagCreate>;
@@ -219,5 +235,6 @@ export const FlagPatch = strictObject({
   clientVisible: z.boolean().nullish(),
   metadata: metadata.nullish(),
   ...descriptiveInputs,
+  ...codeFields,
 } satisfies RequestFields).refine(...fits(LIMITS.flagBytes));
 export type FlagPatch = z.infer<typeof FlagPatch>;

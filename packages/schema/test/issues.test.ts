@@ -259,7 +259,7 @@ test('the message for an unknown field lists the known fields', () => {
     {
       path: 'enable',
       message:
-        'is an unknown field; did you mean "enabled"? The fields here are "key", "type", "enabled", "variants", "defaultVariant", "rules", "seed", "clientVisible", "metadata", "name", "description", "tags", "owner"',
+        'is an unknown field; did you mean "enabled"? The fields here are "key", "type", "enabled", "variants", "defaultVariant", "rules", "seed", "clientVisible", "metadata", "name", "description", "tags", "owner", "codeDefault", "numberType"',
     },
   ]);
 });

@@ -9,7 +9,16 @@ import { expect, test } from 'vitest';
 
 import { flag, segment } from './support/arbitraries.ts';
 
-const NOT_SENT = new Set(['name', 'description', 'tags', 'owner', 'createdAt', 'updatedAt']);
+const NOT_SENT = new Set([
+  'name',
+  'description',
+  'tags',
+  'owner',
+  'codeDefault',
+  'numberType',
+  'createdAt',
+  'updatedAt',
+]);
 
 const sentFields = (managed: object) =>
   Object.fromEntries(Object.entries(managed).filter(([field]) => !NOT_SENT.has(field)));

@@ -19,6 +19,9 @@ const expectRefused = (schema: z.ZodType, document: object): void => {
   expect(schema.safeParse(document).success).toBe(false);
 };
 
+/** Fields that take a string, a number or a boolean. */
+const UNTYPED = new Set(['value', 'codeDefault']);
+
 test.each(subjects)(
   'a %s refuses a string instead of a boolean or a number',
   (_, schema, valid) => {
@@ -26,7 +29,7 @@ test.each(subjects)(
       fc.property(valid, document => {
         for (const position of typedPositionsOf(document)) {
           const value = valueAt(position);
-          if (position.name === 'value') continue;
+          if (UNTYPED.has(position.name)) continue;
           if (typeof value !== 'boolean' && typeof value !== 'number') continue;
           expectRefused(schema, replaced(document, position, String(value)));
         }
@@ -40,7 +43,7 @@ test.each(subjects)('a %s refuses a number instead of a boolean', (_, schema, va
   fc.assert(
     fc.property(valid, document => {
       for (const position of typedPositionsOf(document)) {
-        if (typeof valueAt(position) !== 'boolean' || position.name === 'value') continue;
+        if (typeof valueAt(position) !== 'boolean' || UNTYPED.has(position.name)) continue;
         expectRefused(schema, replaced(document, position, 0));
         expectRefused(schema, replaced(document, position, 1));
       }
@@ -50,7 +53,16 @@ test.each(subjects)('a %s refuses a number instead of a boolean', (_, schema, va
 });
 
 /** Fields that may be null, which means absent. Nearly all fields of `FlagCreate` may be. */
-const NULLABLE = ['name', 'description', 'tags', 'owner', 'not', 'value'];
+const NULLABLE = [
+  'name',
+  'description',
+  'tags',
+  'owner',
+  'codeDefault',
+  'numberType',
+  'not',
+  'value',
+];
 const RULE_FIELDS = ['variant', 'split', 'percentage', 'bucketBy', 'seed'];
 const nullable = new Map([
   ['flag', ['defaultVariant', ...RULE_FIELDS, ...NULLABLE]],
@@ -73,7 +85,7 @@ test.each(subjects.filter(([name]) => nullable.has(name)))(
 );
 
 /** Objects that may have any field names. */
-const RECORDS = new Set(['metadata', 'variants', 'flags', 'segments', 'value']);
+const RECORDS = new Set(['metadata', 'variants', 'flags', 'segments', 'value', 'codeDefault']);
 
 const objectSitesOf = (document: object) =>
   typedPositionsOf(document).filter(position => {

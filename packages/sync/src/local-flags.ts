@@ -2,7 +2,7 @@ import { isJsonObject } from './json.ts';
 
 /** All fields of a flag. A test compares them with those of the contract. */
 export const FLAG_FIELDS =
-  'key type enabled variants defaultVariant rules seed clientVisible metadata requires version createdAt updatedAt name description tags owner'.split(
+  'key type enabled variants defaultVariant rules seed clientVisible metadata requires version createdAt updatedAt name description tags owner codeDefault numberType'.split(
     ' ',
   );
 

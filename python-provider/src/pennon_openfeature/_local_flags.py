@@ -14,6 +14,7 @@ from ._engine.flags import FLAG_FIELDS
 _FIELDS = (
     *FLAG_FIELDS,
     *("version", "createdAt", "updatedAt", "name", "description", "tags", "owner"),
+    *("codeDefault", "numberType"),
 )
 
 

@@ -1,3 +1,5 @@
+import { isDeepStrictEqual } from 'node:util';
+
 import type { AttributeCondition, ErrorDetail, Flag, Rule } from '@pennon/schema';
 
 import {
@@ -34,6 +36,7 @@ export function* flagWarningSteps(
     ...singleOutcome(flag, rules),
     ...unreachableRules(rules),
     ...differentTypes(flag, elsewhere),
+    ...differentCodeDefaults(flag, elsewhere),
   ];
   const findOtherUsage = otherUsages(flag, flagSet);
   for (const [index, rule] of flag.rules.entries()) {
@@ -208,4 +211,17 @@ const differentTypes = ({ type }: Flag, elsewhere: ReadonlyMap<string, Flag>): E
     .map(([environment, other]) => ({
       path: 'type',
       message: `is "${type}" here and "${other.type}" in environment "${environment}"`,
+    }));
+
+/** An application passes one default value in all environments. */
+const differentCodeDefaults = (
+  { codeDefault }: Flag,
+  elsewhere: ReadonlyMap<string, Flag>,
+): ErrorDetail[] =>
+  [...elsewhere]
+    .filter(([, other]) => codeDefault != null && other.codeDefault != null)
+    .filter(([, other]) => !isDeepStrictEqual(other.codeDefault, codeDefault))
+    .map(([environment]) => ({
+      path: 'codeDefault',
+      message: `differs from the code default in environment "${environment}", but code has only one default value`,
     }));

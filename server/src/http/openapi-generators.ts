@@ -61,10 +61,18 @@ const isString = (value: unknown): value is string => typeof value === 'string';
 
 const simplify = (schema: JsonObject): JsonObject => {
   const { type, anyOf } = schema;
-  if (Array.isArray(type) && !type.includes('null'))
-    return splitTypes(schema, type.filter(isString));
+  if (Array.isArray(type)) return simplifyTypes(schema, type.filter(isString));
   return Array.isArray(anyOf) ? mergeNull(schema, anyOf.filter(isJsonObject)) : schema;
 };
+
+/** One type, with or without null, stays as it is. */
+const simplifyTypes = (schema: JsonObject, all: readonly string[]): JsonObject => {
+  const types = all.filter(type => type !== 'null');
+  if (types.length === all.length) return splitTypes(schema, types);
+  return types.length === 1 ? schema : orNull(splitTypes(schema, types));
+};
+
+const orNull = (schema: JsonObject): JsonObject => ({ anyOf: [schema, { type: 'null' }] });
 
 /** A limit on the length applies to strings only. */
 const splitTypes = (
@@ -118,6 +126,9 @@ const withFlagType = (schema: JsonObject, type: FlagType): JsonObject => {
       ...properties,
       type: { type: 'string', enum: [type] },
       variants: { ...variants, additionalProperties: schemaOfType(type) },
+      ...('codeDefault' in properties && {
+        codeDefault: type === 'object' ? orNull(schemaOfType(type)) : { type: [type, 'null'] },
+      }),
     },
   };
 };

@@ -8,6 +8,7 @@ import type { Condition, ErrorDetail, Flag, Segment } from '@pennon/schema';
 import { contentsAfter, type Contents, type EvaluationWrites } from '../flag-set/documents.ts';
 import type { FlagSetView } from '../flag-set/live-flag-set.ts';
 import { invalid } from '../errors.ts';
+import { codeFieldProblems } from './code-fields.ts';
 import { mapInSlices } from '../slices.ts';
 
 /** The flag set that a write is validated against. */
@@ -76,7 +77,7 @@ export const problemsOfFlag = (
   const missing = missingReferences(flagSet, flag);
   const paths = new Set(missing.map(({ path }) => path));
   const others = compiled.problemsOf(flag.key).filter(({ path }) => !paths.has(path));
-  return [...missing, ...others.map(detailOf)];
+  return [...missing, ...others.map(detailOf), ...codeFieldProblems(flag)];
 };
 
 /** One problem for each condition with a flag or segment that the flag set does not have. */

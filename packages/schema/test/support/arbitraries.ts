@@ -161,6 +161,10 @@ const descriptiveInputs = {
   tags: fc.option(fc.uniqueArray(nameInput, { maxLength: 3 })),
   owner: fc.option(line),
 };
+const codeFields = {
+  codeDefault: fc.option(value),
+  numberType: fc.option(fc.constantFrom('integer', 'float')),
+};
 const serverManagedFields = {
   version: fc.integer({ min: 1 }),
   createdAt: instant,
@@ -188,6 +192,7 @@ export const flag: fc.Arbitrary<Flag> = fc.record(
     metadata,
     ...serverManagedFields,
     ...descriptiveFields,
+    ...codeFields,
   },
   {
     requiredKeys: [
@@ -219,6 +224,7 @@ export const flagCreate: fc.Arbitrary<FlagCreate> = fc.record(
     clientVisible: fc.option(fc.boolean()),
     metadata: fc.option(recordOf(scalar, 0, nameInput)),
     ...descriptiveInputs,
+    ...codeFields,
     ...readOnlyFields,
   },
   { requiredKeys: ['key', 'enabled'] },

@@ -2,7 +2,7 @@
 export type Position = { readonly parent: object; readonly name: string; readonly path: string[] };
 
 /** Fields with values of any type, so a changed type inside them is valid. */
-const UNTYPED = new Set(['variants', 'metadata', 'value']);
+const UNTYPED = new Set(['variants', 'metadata', 'value', 'codeDefault']);
 
 /** Returns every position in a document, in order. */
 export const positionsOf = (parent: object, parentPath: readonly string[] = []): Position[] =>
