@@ -39,6 +39,8 @@ type Extra = {
   readonly retryAfterSeconds?: number;
   /** The resource's current entity tag. */
   readonly etag?: string;
+  /** The body could not be read. */
+  readonly isMalformed?: true;
   /** Added to the message for keys for all environments, because it names environments. */
   readonly environments?: string;
 };

@@ -9,7 +9,8 @@ const decoder = new TextDecoder('utf-8', { fatal: true });
 
 const notJson = (error: unknown): PennonError => {
   const reason = errorMessage(error).slice(0, 100);
-  return new PennonError('BAD_REQUEST', `the body is not valid JSON in UTF-8: ${reason}`);
+  const message = `the body is not valid JSON in UTF-8: ${reason}`;
+  return new PennonError('BAD_REQUEST', message, { isMalformed: true });
 };
 
 /** Decodes a body. Throws BAD_REQUEST if it is not UTF-8. */
@@ -31,7 +32,7 @@ export const parseJson = (body: string | Uint8Array): unknown => {
 export const parseExactJson = (body: string | Uint8Array, ignoredLevels = 0): unknown => {
   const text = decodeText(body);
   if (text === '') return undefined;
-  const value = parseOrThrow(text);
+  const value = parseText(text);
   requireExactNumbers(text, ignoredLevels);
   return value;
 };
@@ -68,7 +69,8 @@ export const requireBounded = (body: string | Uint8Array, isBatch = false): void
   throw invalid([{ path: '', message }], 'the body');
 };
 
-const parseOrThrow = (text: string): unknown => {
+/** Parses JSON. Throws BAD_REQUEST if it is not valid. */
+export const parseText = (text: string): unknown => {
   try {
     return JSON.parse(text);
   } catch (error) {

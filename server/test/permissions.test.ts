@@ -68,11 +68,20 @@ const ROUTES: Record<string, Role[]> = {
   'POST /api/v1/evaluate': everyone,
   'POST /api/v1/evaluations': everyone,
   'POST /api/v1/evaluations/stream': ['admin', 'server', 'client'],
+  'POST /ofrep/v1/evaluate/flags': everyone,
+  'POST /ofrep/v1/evaluate/flags/:key': everyone,
   'GET /api/v1/flag-set': followers,
   'HEAD /api/v1/flag-set': followers,
   'GET /api/v1/flag-set/stream': followers,
   'GET /metrics': readers,
   'HEAD /metrics': readers,
+};
+
+/** The status of a request that is allowed, if the body is valid there. */
+const ALLOWED: Readonly<Record<string, number>> = {
+  '/metrics': 200,
+  '/ofrep/v1/evaluate/flags': 200,
+  '/ofrep/v1/evaluate/flags/:key': 404,
 };
 
 const PUBLIC = [
@@ -97,7 +106,7 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 
-/** Invalid for every route, so an allowed request is a 400 and changes nothing. */
+/** Invalid for almost every route, so an allowed request is a 400 and changes nothing. */
 const body = { bogus: true };
 
 describe('every procedure', () => {
@@ -186,7 +195,7 @@ describe('every route', () => {
           key,
           ...(method === 'POST' ? { body } : {}),
         });
-        const expected = roles.includes(role) ? (path === '/metrics' ? 200 : 400) : 403;
+        const expected = roles.includes(role) ? (ALLOWED[path] ?? 400) : 403;
         expect([name, role, response.status]).toEqual([name, role, expected]);
         expect(
           (

@@ -13,9 +13,39 @@ import { isNotFound } from './counter.ts';
 import { openTextOf, versionOf, withVersion } from './result-text.ts';
 import type { Turns } from '../turns.ts';
 
+/** The form of results as JSON: the text of each, and what is before and after them in a bulk evaluation. */
+export type ResultForm = {
+  /** Two forms with the same name have the same text for the same results. */
+  readonly name: string;
+  readonly open: (flags: VisibleFlags) => string;
+  readonly textOf: (evaluation: Evaluation, view: FlagSetView) => string;
+  readonly close: string;
+  /** Whether the tags for public keys are weak, because they leave out what counts edits. */
+  readonly hasWeakTags: boolean;
+  /** The texts of the results, which are few and used by many requests. */
+  readonly members: WeakMap<Evaluation, Member>;
+};
+
+/** The revision, the environment and the results by flag key. */
+export const RESULTS_BY_KEY: ResultForm = {
+  name: 'results',
+  open({ view, audience }) {
+    const { revision } = versionFor(view, audience);
+    const environment = JSON.stringify(view.flagSet.environment);
+    return `{"revision":${revision},"environment":${environment},"evaluations":{`;
+  },
+  textOf(evaluation, view) {
+    const result = withVersion(openTextOf(evaluation), versionOf(view, evaluation));
+    return `${JSON.stringify(evaluation.flagKey)}:${result}}`;
+  },
+  close: '}}',
+  hasWeakTags: true,
+  members: new WeakMap(),
+};
+
 /** A bulk evaluation that is ready to be sent. */
 export type BulkEvaluation = {
-  /** The revision, the environment and the evaluations by flag key: the bytes of JSON in UTF-8, or of its compressed form. */
+  /** The bytes of JSON in UTF-8, or of its compressed form. */
   readonly body: string;
   /** The content coding of `body`, if it is compressed. */
   readonly coding?: Coding;
@@ -27,7 +57,7 @@ export type BulkEvaluation = {
 
 const TAG_LENGTH = 27;
 
-type VisibleFlags = { readonly view: FlagSetView; readonly audience: Audience };
+export type VisibleFlags = { readonly view: FlagSetView; readonly audience: Audience };
 
 /** A new member takes some microseconds. */
 const MEMBERS_PER_CHECK = 100;
@@ -35,55 +65,43 @@ const MEMBERS_PER_CHECK = 100;
 type BulkServices = { readonly counterOf: CounterOf; readonly turns: Turns };
 
 /**
- * Joins the texts of the results. The tag is made from their hashes, which is faster than hashing the body. For public
- * keys it leaves out what counts edits: the revision and the versions. Continues in a later turn if it takes long,
- * because each result is serialized when it is first used.
+ * Joins the texts of the results. The tag is made from their hashes, which is faster than hashing the body. A weak
+ * one leaves out the revision and the versions. Continues in a later turn if it takes long, because each result is
+ * serialized when it is first used.
  */
 export const createBulkEvaluation = async (
-  { view, audience }: VisibleFlags,
+  { view, audience, form }: VisibleFlags & { readonly form: ResultForm },
   evaluations: readonly Evaluation[],
   { counterOf, turns }: BulkServices,
 ): Promise<BulkEvaluation> => {
-  const { environment } = view.flagSet;
-  const { revision } = versionFor(view, audience);
-  const head = `{"revision":${revision},"environment":${JSON.stringify(environment)},"evaluations":{`;
+  const open = form.open({ view, audience });
   const texts: string[] = [];
   const counters: Counter[] = [];
-  let digests = audience.visibleOnly ? environment : head;
+  const isWeak = form.hasWeakTags && audience.visibleOnly;
+  let digests = isWeak ? view.flagSet.environment : open + form.close;
   for (const evaluation of evaluations) {
-    const { text, digest, counter } = memberFor(evaluation, view, counterOf);
+    const { text, digest, counter } = memberFor(form, evaluation, view, counterOf);
     texts.push(text);
     counters.push(counter);
-    digests += audience.visibleOnly ? resultDigestOf(evaluation) : digest;
+    digests += isWeak ? resultDigestOf(evaluation) : digest;
     const isChecked = texts.length % MEMBERS_PER_CHECK === 0;
     if (isChecked && turns.isOver()) await turns.next();
   }
   return {
-    body: `${head}${texts.join(',')}}}`,
-    etag: `${audience.visibleOnly ? 'W/' : ''}"${hash('sha256', digests, 'base64url').slice(0, TAG_LENGTH)}"`,
+    body: `${open}${texts.join(',')}${form.close}`,
+    etag: `${isWeak ? 'W/' : ''}"${hash('sha256', digests, 'base64url').slice(0, TAG_LENGTH)}"`,
     counters,
   };
 };
 
-/** What a bulk evaluation contains of one result. */
-type Member = {
+/** What a response contains of one result. */
+export type Member = {
   /** The flag set that has the version in the text. */
   readonly flagSetId: ChangeId;
   /** A string of bytes. */
   readonly text: string;
   readonly digest: string;
   readonly counter: Counter;
-};
-
-const members = new WeakMap<Evaluation, Member>();
-
-/** Returns the member for a result. The results of one flag set are few, and used by many requests. */
-const memberFor = (evaluation: Evaluation, view: FlagSetView, counterOf: CounterOf): Member => {
-  const known = members.get(evaluation);
-  if (known !== undefined && known.flagSetId === view.flagSet.id) return known;
-  const created = createMember(evaluation, view, counterOf);
-  members.set(evaluation, created);
-  return created;
 };
 
 const DIGEST_LENGTH = 16;
@@ -94,16 +112,26 @@ const digestOf = (text: string): string =>
 /** The hash of a result without the version of its flag. */
 const resultDigestOf = once((evaluation: Evaluation): string => digestOf(openTextOf(evaluation)));
 
-const createMember = (evaluation: Evaluation, view: FlagSetView, counterOf: CounterOf): Member => {
+/** Returns the member for a result, which is made once for each flag set. */
+export const memberFor = (
+  form: ResultForm,
+  evaluation: Evaluation,
+  view: FlagSetView,
+  counterOf: CounterOf,
+): Member => {
+  const known = form.members.get(evaluation);
+  if (known !== undefined && known.flagSetId === view.flagSet.id) return known;
   const { environment, id: flagSetId } = view.flagSet;
   const { flagKey, reason } = evaluation;
-  const result = `${withVersion(openTextOf(evaluation), versionOf(view, evaluation))}}`;
-  return {
+  const text = form.textOf(evaluation, view);
+  const created = {
     flagSetId,
-    text: toByteString(`${JSON.stringify(flagKey)}:${result}`),
-    digest: digestOf(result),
+    text: toByteString(text),
+    digest: digestOf(text),
     counter: counterOf(environment, flagKey, reason, !isNotFound(evaluation)),
   };
+  form.members.set(evaluation, created);
+  return created;
 };
 
 /** Compresses a bulk evaluation. Returns it as it is if that would not make it smaller. */

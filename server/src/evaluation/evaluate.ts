@@ -11,8 +11,13 @@ import type { FlagSetView, LiveFlagSet } from '../flag-set/live-flag-set.ts';
 import type { Registry } from '../flag-set/registry.ts';
 import type { Audience } from './audience.ts';
 import { isVisible, versionFor, visibleKeys } from './audience.ts';
-import type { BulkEvaluation } from './bulk-evaluation.ts';
-import { compressBulk, createBulkEvaluation } from './bulk-evaluation.ts';
+import type { BulkEvaluation, ResultForm } from './bulk-evaluation.ts';
+import {
+  compressBulk,
+  createBulkEvaluation,
+  memberFor,
+  RESULTS_BY_KEY,
+} from './bulk-evaluation.ts';
 import type { BulkEvaluationCache } from './bulk-evaluation-cache.ts';
 import { validateContext } from './context.ts';
 import type { CounterOf } from './counter.ts';
@@ -61,6 +66,14 @@ export const evaluateFlagAsText = (
   const open = withVersion(openTextOf(result), versionOf(scope.view, result));
   return `${open},"environment":${JSON.stringify(scope.live.environment)}}`;
 };
+
+/** Evaluates one flag in a scope, and returns the result in a form, as bytes. */
+export const evaluateFlagAs = (
+  form: ResultForm,
+  services: EvaluationServices,
+  scope: Scope,
+  input: Omit<EvaluateInput, 'environment'>,
+): string => memberFor(form, decide(services, scope, input), scope.view, services.counterOf).text;
 
 /** What a request evaluates, and who reads the results. */
 export type Scope = {
@@ -172,15 +185,19 @@ export const evaluateFlags = async (
   input: EvaluateAllInput,
 ): Promise<EvaluateAllResult> => {
   const scope = scopeOf(services, caller, input.environment);
-  const { bulk, evaluations } = await evaluateBulk(services, scope, input);
+  const { bulk, evaluations } = await evaluateBulk(services, scope, RESULTS_BY_KEY, input);
   count(bulk);
   const { environment } = scope.view.flagSet;
   const { revision } = versionFor(scope.view, scope.audience);
   return { revision, environment, evaluations: withVersions(scope.view, evaluations) };
 };
 
-/** A request for a bulk evaluation as it was sent: its body, and the content coding that it prefers. */
-export type BulkRequest = { readonly text: string; readonly coding: Coding | undefined };
+/** A request for a bulk evaluation: its body as it was sent, and the form and the content coding of the response. */
+export type BulkRequest = {
+  readonly text: string;
+  readonly form: ResultForm;
+  readonly coding: Coding | undefined;
+};
 
 /** Returns the bulk evaluation for a request, if it is in the cache. It is then not parsed, because it was accepted before. */
 export const cachedEvaluations = (
@@ -200,7 +217,7 @@ export const evaluateAndCache = async (
   request: BulkRequest,
   input: Omit<EvaluateAllInput, 'environment'>,
 ): Promise<BulkEvaluation> => {
-  const { bulk } = await evaluateBulk(services, scope, input);
+  const { bulk } = await evaluateBulk(services, scope, request.form, input);
   services.cache.set(cacheKey(scope, request), bulk);
   count(bulk);
   return bulk;
@@ -225,9 +242,9 @@ export const inPreferredCoding = (
   });
 };
 
-/** Each coding has an entry of its own, so that all that is kept counts against the bounds of the cache. */
-const cacheKey = ({ live, view, audience }: Scope, { text, coding }: BulkRequest): string =>
-  `${coding ?? 'identity'} ${audience.name} ${live.environment} ${versionFor(view, audience).id} ${text}`;
+/** Each form and coding has an entry of its own, so that all that is kept counts against the bounds of the cache. */
+const cacheKey = ({ live, view, audience }: Scope, { text, form, coding }: BulkRequest): string =>
+  `${form.name} ${coding ?? 'identity'} ${audience.name} ${live.environment} ${versionFor(view, audience).id} ${text}`;
 
 const count = ({ counters }: BulkEvaluation): void => {
   for (const counter of counters) counter.count += 1;
@@ -236,6 +253,7 @@ const count = ({ counters }: BulkEvaluation): void => {
 const evaluateBulk = async (
   services: EvaluationServices,
   { view, audience }: Scope,
+  form: ResultForm,
   { context, flagKeys }: Omit<EvaluateAllInput, 'environment'>,
 ): Promise<{ bulk: BulkEvaluation; evaluations: readonly Evaluation[] }> => {
   validateContext(context);
@@ -246,7 +264,7 @@ const evaluateBulk = async (
   const evaluations = await inTurns(services.turns, keys, key =>
     evaluateOne(view, audience, key, context),
   );
-  const bulk = await createBulkEvaluation({ view, audience }, evaluations, services);
+  const bulk = await createBulkEvaluation({ view, audience, form }, evaluations, services);
   return { bulk, evaluations };
 };
 

@@ -30,6 +30,7 @@ import { serveFlagSet } from './flag-set.ts';
 import { serveHealth } from './health.ts';
 import { serveMetrics } from './metrics.ts';
 import { logRequest, requestId } from './request-log.ts';
+import { ofrepRoutes } from './ofrep.ts';
 import { sendInParts } from './parts.ts';
 import { serveRest } from './rest.ts';
 import { limitStrangers } from './strangers.ts';
@@ -65,7 +66,7 @@ export const createApp = async ({
 }: AppOptions): Promise<App> => {
   const app = createFastify(services, logger);
   const pendingOf = createPendingResponses();
-  const evaluations = evaluationRoutes(services);
+  const evaluations = [...evaluationRoutes(services), ...ofrepRoutes(services)];
   limitConnections(app.server, services.limits);
   limitStrangers(app, services.clock);
   closeUnread(app, services.clock);

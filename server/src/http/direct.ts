@@ -4,13 +4,13 @@ import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 
 import type { Caller } from '../auth/caller.ts';
 import type { Limits } from '../config.ts';
-import { errorBody } from '../errors.ts';
 import type { ObserveRequest } from '../histogram.ts';
 import type { Metrics } from '../metrics.ts';
 import { decodeText } from '../parse-json.ts';
 import type { Services } from '../services.ts';
 import type { Snapshot } from '../store/store.ts';
 import { admit, callerFrom } from './access.ts';
+import { stripBasePath } from './base-path.ts';
 import { toByteString } from '../byte-string.ts';
 import type { PendingResponses } from './connections.ts';
 import { ANY_ORIGIN } from './cors.ts';
@@ -54,12 +54,18 @@ export const serveBefore = (app: FastifyInstance, direct: Direct): void => {
  */
 export const createDirect = (deps: DirectDeps): Direct => {
   const { basePath, limits, clock, control } = deps.services;
-  const routes: Routes = new Map(
-    deps.evaluations.map(route => {
-      const observe = deps.metrics.requestObserverOf(route.path, METHOD);
-      return [basePath + route.path, { route, observe }];
-    }),
-  );
+  const targets = deps.evaluations.map(route => {
+    const observe = deps.metrics.requestObserverOf(route.path, METHOD);
+    return [basePath + route.path, { route, observe }] as const;
+  });
+  const routes: Routes = {
+    exact: new Map(targets.filter(([path]) => !path.endsWith(KEY))),
+    ofFlag: new Map(
+      targets
+        .filter(([path]) => path.endsWith(KEY))
+        .map(([path, target]) => [path.slice(0, -KEY.length), target]),
+    ),
+  };
   return (request, response) => {
     const target = targetOf(routes, request);
     if (target === undefined || !isUsual(request, limits)) return false;
@@ -74,6 +80,7 @@ export const createDirect = (deps: DirectDeps): Direct => {
       route: target.route,
       observe: target.observe,
       environment: target.environment,
+      flagKey: target.flagKey,
       startedAt: clock.monotonic(),
       keys: control.current(),
       head: newHead(HEADERS),
@@ -90,21 +97,32 @@ const METHOD = 'POST';
 /** A route, and how its requests are counted. */
 type Target = { readonly route: EvaluationRoute; readonly observe: ObserveRequest };
 
-type Routes = ReadonlyMap<string, Target>;
+/** Routes by path, and those that name a flag by the path in front of its key. */
+type Routes = {
+  readonly exact: ReadonlyMap<string, Target>;
+  readonly ofFlag: ReadonlyMap<string, Target>;
+};
+
+const KEY = ':key';
 
 /** No character that would have to be decoded. */
 const WITH_ENVIRONMENT = /^([^?]+)\?environment=([A-Za-z0-9._-]+)$/;
+const WITH_FLAG = /^(.+\/)([A-Za-z0-9._-]+)$/;
+
+/** What the URL of a request names. */
+type UrlParts = RequestedEnvironment & { readonly flagKey: string };
 
 const targetOf = (
   routes: Routes,
   { method, url = '' }: IncomingMessage,
-): (Target & RequestedEnvironment) | undefined => {
+): (Target & UrlParts) | undefined => {
   if (method !== METHOD) return undefined;
-  const exact = routes.get(url);
-  if (exact !== undefined) return { ...exact, environment: undefined };
-  const [, path = '', environment] = WITH_ENVIRONMENT.exec(url) ?? [];
-  const target = routes.get(path);
-  return target && { ...target, environment };
+  const [, path = url, environment] = url.includes('?') ? (WITH_ENVIRONMENT.exec(url) ?? []) : [];
+  const exact = routes.exact.get(path);
+  if (exact !== undefined) return { ...exact, environment, flagKey: '' };
+  const [, prefix = '', flagKey = ''] = WITH_FLAG.exec(path) ?? [];
+  const target = routes.ofFlag.get(prefix);
+  return target && { ...target, environment, flagKey };
 };
 
 const JSON_TYPES: ReadonlySet<string | undefined> = new Set([
@@ -124,7 +142,7 @@ const isUsual = ({ headers }: IncomingMessage, { bodyBytes }: Limits): boolean =
 
 /** A request on its way through this file. */
 type Exchange = Target &
-  RequestedEnvironment & {
+  UrlParts & {
     readonly deps: DirectDeps;
     readonly request: IncomingMessage;
     readonly response: ServerResponse;
@@ -159,13 +177,13 @@ const receive = (request: IncomingMessage, next: (body: Buffer) => void): void =
 };
 
 const respond = (exchange: Exchange, bytes: Buffer): void => {
-  const { request, route, environment, head } = exchange;
+  const { request, route, environment, flagKey, head } = exchange;
   try {
     const caller = callerNow(exchange);
     const ifNoneMatch = request.headers['if-none-match'];
     const acceptEncoding = request.headers['accept-encoding'];
     const text = decodeText(bytes);
-    const evaluating = { caller, environment, text, ifNoneMatch, acceptEncoding };
+    const evaluating = { caller, environment, flagKey, text, ifNoneMatch, acceptEncoding };
     const body = route.respond(evaluating, head);
     if (body instanceof Promise)
       body.then(
@@ -188,10 +206,13 @@ const callerNow = (exchange: Exchange): Caller => {
 };
 
 const fail = (exchange: Exchange, thrown: unknown): void => {
-  const { error, status, headers } = errorResponse(thrown, exchange.caller, logOf(exchange));
+  const { caller, deps, request } = exchange;
+  const url = stripBasePath(deps.services.basePath, request.url ?? '');
+  const failed = { url, caller, log: logOf(exchange) };
+  const { status, headers, body } = errorResponse(thrown, failed);
   exchange.head.status = status;
   exchange.head.headers.push(...Object.entries(headers).flat());
-  send(exchange, toByteString(JSON.stringify(errorBody(error))));
+  send(exchange, toByteString(JSON.stringify(body)));
 };
 
 const send = ({ deps, response, head }: Exchange, body: ResponseBody): void => {

@@ -1,4 +1,4 @@
-import { shortened, similarName } from '@pennon/schema';
+import { shortened, similarName, type ErrorBody } from '@pennon/schema';
 import type {
   FastifyBaseLogger,
   FastifyError,
@@ -11,6 +11,7 @@ import type { Caller } from '../auth/caller.ts';
 import { errorBody, errorFor, ERRORS, PennonError, toPennonError } from '../errors.ts';
 import { StoreError } from '../store/store.ts';
 import type { GuardedRoute } from './access.ts';
+import { isOfrep, ofrepErrorBody, ofrepStatus, type OfrepError } from './ofrep-errors.ts';
 import { API } from './request.ts';
 
 /** Converts everything that routes throw to an error response. */
@@ -98,9 +99,10 @@ const matches = (pattern: readonly string[], steps: readonly string[]): boolean 
 
 /** Sends an error response for anything thrown. */
 export const sendError = (thrown: unknown, request: FastifyRequest, reply: FastifyReply) => {
-  const { error, status, headers } = errorResponse(thrown, request.caller, request.log);
-  const body = isTrpc(request) ? trpcEnvelope(error, status) : errorBody(error);
-  return reply.code(status).headers(headers).send(body);
+  const { url, caller, log } = request;
+  const { error, status, headers, body } = errorResponse(thrown, { url, caller, log });
+  const sent = isTrpc(request) ? trpcEnvelope(error, status) : body;
+  return reply.code(status).headers(headers).send(sent);
 };
 
 /** The response for anything thrown, and the error as the caller may see it. */
@@ -108,19 +110,30 @@ export type ErrorResponse = {
   readonly error: PennonError;
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
+  readonly body: ErrorBody | OfrepError;
+};
+
+/** A request that failed. */
+type FailedRequest = {
+  /** Without the base path. */
+  readonly url: string;
+  readonly caller: Caller | undefined;
+  readonly log: FastifyBaseLogger;
 };
 
 /** Returns the response for anything thrown, and logs what it leaves out. */
 export const errorResponse = (
   thrown: unknown,
-  caller: Caller | undefined,
-  log: FastifyBaseLogger,
+  { url, caller, log }: FailedRequest,
 ): ErrorResponse => {
   const error = errorFor(caller, toPennonError(thrown));
   logFailure(log, error);
   const { http: status } = ERRORS[error.code];
   const challenge = status === 401 ? { 'www-authenticate': 'Bearer' } : {};
-  return { error, status, headers: { ...errorHeaders(error), ...challenge } };
+  const headers = { ...errorHeaders(error), ...challenge };
+  return isOfrep(url)
+    ? { error, status: ofrepStatus(error, status), headers, body: ofrepErrorBody(url, error) }
+    : { error, status, headers, body: errorBody(error) };
 };
 
 /** Logs what the response leaves out: unexpected errors, and why the store failed. */

@@ -3,13 +3,15 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Caller } from '../auth/caller.ts';
 import { toByteString } from '../byte-string.ts';
 import { chooseCoding, compressBytes, MIN_BYTES } from '../compression.ts';
-import type { BulkEvaluation } from '../evaluation/bulk-evaluation.ts';
+import { RESULTS_BY_KEY, type BulkEvaluation } from '../evaluation/bulk-evaluation.ts';
 import {
   cachedEvaluations,
   evaluateAndCache,
   evaluateFlagAsText,
   inPreferredCoding,
   scopeOf,
+  type BulkRequest,
+  type EvaluateAllInput,
   type Scope,
 } from '../evaluation/evaluate.ts';
 import { decodeText } from '../parse-json.ts';
@@ -25,6 +27,8 @@ import { isStale, sourceAge } from './source-age.ts';
 /** A request of an evaluation route, however it was received. */
 export type EvaluationRequest = RequestedEnvironment & {
   readonly caller: Caller;
+  /** The flag that the path names; empty if it names none. */
+  readonly flagKey: string;
   /** The body as it was sent; empty if there is none. */
   readonly text: string;
   readonly ifNoneMatch: string | undefined;
@@ -51,7 +55,9 @@ export type ResponseBody = string | undefined;
 
 /** A route that is served by `direct.ts`, or by Fastify if a request is unusual. */
 export type EvaluationRoute = {
+  /** Its last part may be `:key`. */
   readonly path: string;
+  readonly environmentOf: (request: { readonly query: unknown }) => RequestedEnvironment;
   /** Completes the head step by step, so that an error has the headers that were known before it. */
   readonly respond: (
     request: EvaluationRequest,
@@ -69,6 +75,7 @@ export const EVALUATION_CONFIG = {
 export const evaluationRoutes = (services: Services): readonly EvaluationRoute[] => [
   {
     path: `${API}/evaluate`,
+    environmentOf: onlyEnvironment,
     respond({ caller, environment, text: sent, acceptEncoding }, { headers }) {
       const input = parseEvaluateRequest(sent, { environment });
       const scope = scopeOf(services, caller, environment);
@@ -80,29 +87,47 @@ export const evaluationRoutes = (services: Services): readonly EvaluationRoute[]
   },
   {
     path: `${API}/evaluations`,
-    respond(request, head) {
-      const { caller, environment, text, ifNoneMatch, acceptEncoding } = request;
+    environmentOf: onlyEnvironment,
+    respond({ caller, environment, text, ifNoneMatch, acceptEncoding }, head) {
       const scope = scopeOf(services, caller, environment);
-      const wanted = { text, coding: chooseCoding(acceptEncoding, 'once') };
-      const send = (bulk: BulkEvaluation): ResponseBody | Promise<ResponseBody> => {
-        setBulkHead(head, scope);
-        const known = matchingTag(ifNoneMatch, bulk.etag);
-        if (known !== undefined) return notModified(head, known);
-        const coded = inPreferredCoding(services, scope, wanted, bulk);
-        return coded instanceof Promise
-          ? coded.then(each => bulkBody(head, each))
-          : bulkBody(head, coded);
-      };
-      const cached = cachedEvaluations(services, scope, wanted);
-      if (cached !== undefined) return send(cached);
-      const input = parseEvaluateAllRequest(text, { environment });
-      return evaluateAndCache(services, scope, wanted, input).then(send);
+      const coding = chooseCoding(acceptEncoding, 'once');
+      const wanted = { text, form: RESULTS_BY_KEY, coding };
+      const parse = () => parseEvaluateAllRequest(text, { environment });
+      return respondWithBulk(services, { scope, wanted, ifNoneMatch, parse }, head);
     },
   },
 ];
 
+type BulkExchange = {
+  readonly scope: Scope;
+  readonly wanted: BulkRequest;
+  readonly ifNoneMatch: string | undefined;
+  readonly parse: () => Omit<EvaluateAllInput, 'environment'>;
+};
+
+/** Responds with a bulk evaluation, from the cache if it is there. The request is then not parsed. */
+export const respondWithBulk = (
+  services: Services,
+  { scope, wanted, ifNoneMatch, parse }: BulkExchange,
+  head: ResponseHead,
+): ResponseBody | Promise<ResponseBody> => {
+  const send = (bulk: BulkEvaluation): ResponseBody | Promise<ResponseBody> => {
+    setBulkHead(head, scope);
+    const known = matchingTag(ifNoneMatch, bulk.etag);
+    if (known !== undefined) return notModified(head, known);
+    const coded = inPreferredCoding(services, scope, wanted, bulk);
+    return coded instanceof Promise
+      ? coded.then(each => bulkBody(head, each))
+      : bulkBody(head, coded);
+  };
+  const cached = cachedEvaluations(services, scope, wanted);
+  return cached === undefined
+    ? evaluateAndCache(services, scope, wanted, parse()).then(send)
+    : send(cached);
+};
+
 /** Returns a body in a coding that the client accepts, if it is large. */
-const inCoding = (
+export const inCoding = (
   body: string,
   acceptEncoding: string | undefined,
   headers: string[],
@@ -142,12 +167,12 @@ export const serveEvaluations = (
   app.register(async scope => {
     acceptOnlyJson(scope);
     addJsonParser(scope, decodeText);
-    for (const { path, respond } of routes)
-      scope.post(path, { config: EVALUATION_CONFIG }, async (request, reply) => {
+    for (const { path, environmentOf, respond } of routes)
+      scope.post<WithKey>(path, { config: EVALUATION_CONFIG }, async (request, reply) => {
         const head = newHead();
         let body: ResponseBody;
         try {
-          body = await respond(requestOf(request), head);
+          body = await respond({ ...environmentOf(request), ...requestOf(request) }, head);
         } finally {
           setHead(reply, head);
         }
@@ -158,8 +183,10 @@ export const serveEvaluations = (
   });
 };
 
-const requestOf = (request: FastifyRequest): EvaluationRequest => ({
-  ...onlyEnvironment(request),
+type WithKey = { Params: { key?: string } };
+
+const requestOf = (request: FastifyRequest<WithKey>): Omit<EvaluationRequest, 'environment'> => ({
+  flagKey: request.params.key ?? '',
   caller: callerOf(request),
   text: typeof request.body === 'string' ? request.body : '',
   ifNoneMatch: request.headers['if-none-match'],

@@ -1,6 +1,7 @@
 import { FORMAT_VERSION, isJsonObject, type JsonObject } from '@pennon/schema';
 
 import { mapObject, objectIn } from './openapi-json.ts';
+import { OFREP_API } from './ofrep-errors.ts';
 import { API } from './request.ts';
 
 const ENVIRONMENT = 'production';
@@ -55,6 +56,8 @@ export const BODY_EXAMPLES: Readonly<Record<string, JsonObject>> = {
   'evaluation-evaluate': { flagKey: FLAG, context, explain: true },
   'evaluation-evaluateAll': { context },
   'evaluations-stream': { context },
+  'ofrep-evaluate': { context },
+  'ofrep-evaluateAll': { context },
   'transfer-import': {
     formatVersion: FORMAT_VERSION,
     environments: [
@@ -83,6 +86,7 @@ const RULE_PATH = `${API}/flags/{key}/rules/{id}`;
 /** Path parameters, by the beginning of the path. */
 const PATH_EXAMPLES: readonly { readonly path: string; readonly example: string }[] = [
   { path: `${API}/flags/{key}`, example: FLAG },
+  { path: `${OFREP_API}/evaluate/flags/{key}`, example: FLAG },
   { path: `${API}/segments/{key}`, example: SEGMENT },
   { path: `${API}/environments/{key}`, example: NEW_ENVIRONMENT },
 ];

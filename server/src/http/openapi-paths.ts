@@ -15,20 +15,15 @@ import {
   errorDescription,
   errorResponses,
   etag,
+  ifNoneMatch,
   notModifiedData,
+  security,
   sourceAge,
 } from './openapi-responses.ts';
 import { CHANGE_COMMENT } from './access.ts';
+import { OFREP_PATHS } from './openapi-ofrep.ts';
 import { API } from './request.ts';
 
-export const security = [{ bearer: [] }, { apiKey: [] }];
-
-export const ifNoneMatch = {
-  'If-None-Match': z
-    .string()
-    .optional()
-    .describe('Entity tags. The response is 304 if one of them is current.'),
-};
 export const changeComment = {
   [CHANGE_COMMENT]: z
     .string()
@@ -196,6 +191,7 @@ export const OTHER_PATHS: ZodOpenApiPathsObject = {
       },
     },
   },
+  ...OFREP_PATHS,
   '/healthz': {
     get: {
       ...publicOperation,

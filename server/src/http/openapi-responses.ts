@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import type { ZodOpenApiResponseObject, ZodOpenApiResponsesObject } from 'zod-openapi';
 
 import { SOURCE_AGE } from './source-age.ts';
@@ -21,6 +22,15 @@ export type ErrorStatus = keyof typeof ERRORS;
 
 export const errorDescription = (status: ErrorStatus): string => ERRORS[status];
 
+export const security = [{ bearer: [] }, { apiKey: [] }];
+
+export const ifNoneMatch = {
+  'If-None-Match': z
+    .string()
+    .optional()
+    .describe('Entity tags. The response is 304 if one of them is current.'),
+};
+
 const header = (description: string) => ({ description, schema: { type: 'string' as const } });
 
 export const etag = { ETag: header('Strong entity tag') };
@@ -42,6 +52,14 @@ const HEADERS: { readonly [Status in ErrorStatus]?: ZodOpenApiResponseObject['he
 /** Error responses, all of one shape. */
 export const errorResponses = (
   ...statuses: readonly ErrorStatus[]
+): Record<string, ZodOpenApiResponseObject> => errorResponsesWith(ERROR, statuses);
+
+const ERROR = { $ref: '#/components/schemas/Error' } as const;
+
+/** Error responses with another body. */
+export const errorResponsesWith = (
+  schema: z.ZodType | typeof ERROR,
+  statuses: readonly ErrorStatus[],
 ): Record<string, ZodOpenApiResponseObject> =>
   Object.fromEntries(
     statuses.map(status => {
@@ -51,7 +69,7 @@ export const errorResponses = (
         {
           description: ERRORS[status],
           ...(headers === undefined ? {} : { headers }),
-          content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } },
+          content: { 'application/json': { schema } },
         },
       ];
     }),

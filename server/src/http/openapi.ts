@@ -7,8 +7,15 @@ import type { ZodOpenApiOperationObject, ZodOpenApiPathsObject } from 'zod-opena
 import { appRouter } from '../router/index.ts';
 import { addExamples } from './openapi-examples.ts';
 import type { ErrorStatus } from './openapi-responses.ts';
-import { errorResponses, etag, location, notModified } from './openapi-responses.ts';
-import { changeComment, ifNoneMatch, OTHER_PATHS, security } from './openapi-paths.ts';
+import {
+  errorResponses,
+  etag,
+  ifNoneMatch,
+  location,
+  notModified,
+  security,
+} from './openapi-responses.ts';
+import { changeComment, OTHER_PATHS } from './openapi-paths.ts';
 import { adaptToGenerators } from './openapi-generators.ts';
 import { API } from './request.ts';
 import type { RestRoute } from './rest-route.ts';

@@ -45,6 +45,13 @@ export const onlyEnvironment = ({ query }: { readonly query: unknown }): Request
   return { environment };
 };
 
+/** Returns the `environment` of a query that may have other parameters. */
+export const environmentAmong = ({ query }: { readonly query: unknown }): RequestedEnvironment => {
+  const environment = isJsonObject(query) ? query['environment'] : undefined;
+  if (environment === undefined || typeof environment === 'string') return { environment };
+  throw invalid([{ path: 'environment', message: 'must be given once' }], 'the query');
+};
+
 const invalidParameter = (path: string, query: object): PennonError => {
   const message = Object.hasOwn(query, 'environment')
     ? 'is not a query parameter of this route, or is given twice; the only one is "environment"'

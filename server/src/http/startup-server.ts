@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { errorBody, ERRORS, PennonError } from '../errors.ts';
 import { stripBasePath } from './base-path.ts';
 import { errorHeaders } from './errors.ts';
+import { isOfrep, ofrepErrorBody } from './ofrep-errors.ts';
 
 /** Responds while a server waits for its store: it is alive, not ready, and clients should retry. */
 export type StartupServer = {
@@ -47,7 +48,8 @@ const respond = (path: string, response: ServerResponse, problem: string | undef
   const error = new PennonError('SERVICE_UNAVAILABLE', message, {
     retryAfterSeconds: RETRY_AFTER_SECONDS,
   });
-  send(response, ERRORS[error.code].http, errorBody(error), errorHeaders(error));
+  const body = isOfrep(path) ? ofrepErrorBody(path, error) : errorBody(error);
+  send(response, ERRORS[error.code].http, body, errorHeaders(error));
 };
 
 const send = (
