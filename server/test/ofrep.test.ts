@@ -167,6 +167,27 @@ describe('one flag', () => {
     expect(all).toContain('"key":"whole","reason":"STATIC","variant":"ten","value":10,');
   });
 
+  it('has floats if its numbers are declared as such', async () => {
+    await create({
+      key: 'rate',
+      clientVisible: true,
+      variants: { a: 1, b: 2 },
+      defaultVariant: 'a',
+    });
+    const valueIn = ({ text: received }: Received) =>
+      /"key":"rate",.*?"value":(.*?),"metadata"/.exec(received)?.[1];
+    const values = async () => [
+      valueIn(await evaluate('rate', {}, { key: keys.client })),
+      valueIn(await evaluateAll({}, { key: keys.client })),
+    ];
+    expect(await values()).toEqual(['1', '1']);
+    await server.api('PATCH', '/flags/rate', { body: { numberType: 'float' } });
+    expect(await values()).toEqual(['1.0', '1.0']);
+    await server.api('PATCH', '/flags/rate', { body: { numberType: null, codeDefault: 0.5 } });
+    expect(await values()).toEqual(['1.0', '1.0']);
+    await server.api('DELETE', '/flags/rate');
+  });
+
   it.each([
     ['disabled', 'DISABLED'],
     ['code-default', 'DEFAULT'],

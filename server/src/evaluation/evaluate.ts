@@ -244,7 +244,11 @@ export const inPreferredCoding = (
 
 /** Each form and coding has an entry of its own, so that all that is kept counts against the bounds of the cache. */
 const cacheKey = ({ live, view, audience }: Scope, { text, form, coding }: BulkRequest): string =>
-  `${form.name} ${coding ?? 'identity'} ${audience.name} ${live.environment} ${versionFor(view, audience).id} ${text}`;
+  `${form.name} ${coding ?? 'identity'} ${audience.name} ${live.environment} ${idFor(form, view, audience)} ${text}`;
+
+/** A form with strong tags has the versions of flags, which change more often than what public keys see. */
+const idFor = ({ hasWeakTags }: ResultForm, view: FlagSetView, audience: Audience): string =>
+  hasWeakTags ? versionFor(view, audience).id : view.flagSet.id;
 
 const count = ({ counters }: BulkEvaluation): void => {
   for (const counter of counters) counter.count += 1;

@@ -1,7 +1,7 @@
-import type { Evaluation, EvaluationFlag, Failed, Value } from '@pennon/schema';
+import type { Evaluation, Failed, Flag, Value } from '@pennon/schema';
 
 import type { FlagSetView } from '../flag-set/live-flag-set.ts';
-import { once } from '../once.ts';
+import { numberTypeOf } from '../resources/code-fields.ts';
 import type { ResultForm } from './bulk-evaluation.ts';
 import { versionOf } from './result-text.ts';
 
@@ -24,7 +24,7 @@ const successText = (evaluation: Exclude<Evaluation, Failed>, view: FlagSetView)
   const { flagKey: key, reason } = evaluation;
   const isServed = 'variant' in evaluation;
   const open = JSON.stringify({ key, reason, variant: isServed ? evaluation.variant : '' });
-  const flag = view.flagSet.flags.get(key);
+  const flag = view.snapshot.records.flags.get(key)?.document;
   const value = isServed ? `,"value":${valueText(evaluation.value, flag)}` : '';
   const metadata = JSON.stringify(metadataOf(evaluation, view));
   return `${open.slice(0, -1)}${value},"metadata":${metadata}}`;
@@ -38,13 +38,9 @@ const metadataOf = (evaluation: Exclude<Evaluation, Failed>, view: FlagSetView) 
   ...('ruleId' in evaluation ? { ruleId: evaluation.ruleId } : {}),
 });
 
-/** Some clients know the type of a number by its text: a flag with fractions has `10.0`, others have `10`. */
-const valueText = (value: Value, flag: EvaluationFlag | undefined): string => {
+/** Some clients know the type of a number by its text, so a flag of floats has `10.0` and one of integers has `10`. */
+const valueText = (value: Value, flag: Flag | undefined): string => {
   const text = JSON.stringify(value);
   const isWhole = typeof value === 'number' && /^-?\d+$/.test(text);
-  return isWhole && flag !== undefined && hasFractions(flag) ? `${text}.0` : text;
+  return isWhole && flag !== undefined && numberTypeOf(flag) === 'float' ? `${text}.0` : text;
 };
-
-const hasFractions = once(({ variants }: EvaluationFlag): boolean =>
-  Object.values(variants).some(value => typeof value === 'number' && !Number.isInteger(value)),
-);
