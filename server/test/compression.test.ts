@@ -76,6 +76,7 @@ afterAll(() => server.close());
 
 const ROUTES: readonly (readonly [name: string, path: string, sent: Sent])[] = [
   ['the flag set', FLAG_SET, {}],
+  ['the document of flagd', '/flagd/v1/flags.json?environment=production', {}],
   ['a bulk evaluation', EVALUATIONS, { body: { context: CONTEXT } }],
   ['an evaluation with a large value', EVALUATION, { body: { flagKey: 'large', context: {} } }],
   ['a list', '/api/v1/flags?environment=production', {}],

@@ -73,6 +73,8 @@ const ROUTES: Record<string, Role[]> = {
   'GET /api/v1/flag-set': followers,
   'HEAD /api/v1/flag-set': followers,
   'GET /api/v1/flag-set/stream': followers,
+  'GET /flagd/v1/flags.json': followers,
+  'HEAD /flagd/v1/flags.json': followers,
   'GET /metrics': readers,
   'HEAD /metrics': readers,
 };

@@ -1,4 +1,4 @@
-import { FlagSet, FlagSetChange, strictObject } from '@pennon/schema';
+import { FlagSet, FlagSetChange, Key, Scalar, strictObject } from '@pennon/schema';
 import { z } from 'zod';
 import type { ZodOpenApiOperationObject, ZodOpenApiPathsObject } from 'zod-openapi';
 
@@ -21,6 +21,7 @@ import {
   sourceAge,
 } from './openapi-responses.ts';
 import { CHANGE_COMMENT } from './access.ts';
+import { FLAGD_PATH } from './flag-set.ts';
 import { OFREP_PATHS } from './openapi-ofrep.ts';
 import { API } from './request.ts';
 
@@ -72,6 +73,26 @@ const Health = strictObject({
     .optional()
     .describe('When the snapshot was made that is served until the store is available.'),
 });
+
+/** What is common to all documents of flagd. */
+const FlagdDocument = z
+  .looseObject({
+    $evaluators: z.record(z.string(), z.unknown()),
+    flags: z.record(
+      Key,
+      z.looseObject({
+        state: z.enum(['ENABLED', 'DISABLED']),
+        variants: z.record(z.string(), z.unknown()),
+        defaultVariant: z.string().nullable(),
+      }),
+    ),
+    metadata: z.record(z.string(), Scalar),
+    omitted: z
+      .record(Key, z.string())
+      .optional()
+      .describe('The flags that flagd cannot express, with the reasons.'),
+  })
+  .meta({ id: 'FlagdDocument' });
 
 const TRPC_ERRORS: readonly ErrorStatus[] = [
   400, 401, 403, 404, 405, 409, 412, 413, 415, 429, 500, 503,
@@ -145,6 +166,22 @@ export const OTHER_PATHS: ZodOpenApiPathsObject = {
           description: 'The flag set',
           headers: { ...etag, ...sourceAge },
           content: json(FlagSet),
+        },
+        ...notModifiedData,
+        ...errorResponses(400, 401, 403, 404, 429, 500, 503),
+      },
+    },
+  },
+  [FLAGD_PATH]: {
+    get: {
+      ...flagSetOperation(ifNoneMatch),
+      operationId: 'flagd-get',
+      summary: 'Read the flags of an environment as a document of flagd',
+      responses: {
+        200: {
+          description: 'The document, valid by https://flagd.dev/schema/v0/flags.json',
+          headers: { ...etag, ...sourceAge },
+          content: json(FlagdDocument),
         },
         ...notModifiedData,
         ...errorResponses(400, 401, 403, 404, 429, 500, 503),
