@@ -7,11 +7,23 @@ export type Attributes = RawObject;
 /** Reads one attribute of a context. Returns undefined if it is missing. */
 export type AttributeReader = (context: Attributes) => unknown;
 
+/** Converts a value that JSON does not have, such as a date, and returns all others as they are. */
+export type ToPlainValue = (value: unknown) => unknown;
+
+export const asItIs: ToPlainValue = value => value;
+
+let toPlainValue = asItIs;
+
+/** Sets how the current evaluation converts the attributes that it reads, except short texts and finite numbers. */
+export const convertAttributes = (convert: ToPlainValue): void => {
+  if (toPlainValue !== convert) toPlainValue = convert;
+};
+
 const NO_ATTRIBUTES: Attributes = Object.freeze({});
 
 /** V8 knows the prototype of an object from its shape, which it checks when a property is read. */
-const isPlain = (object: RawObject): boolean => {
-  void object['targetingKey'];
+const isPlain = (object: { readonly targetingKey?: unknown }): object is Attributes => {
+  void object.targetingKey;
   return Object.getPrototypeOf(object) === Object.prototype;
 };
 
@@ -20,8 +32,9 @@ const plainCopy = (object: RawObject): Attributes =>
 
 /** A context that is not an object has no attributes. */
 export const attributesOf = (context: unknown): Attributes => {
-  if (!isObject(context)) return NO_ATTRIBUTES;
-  return isPlain(context) ? context : plainCopy(context);
+  if (typeof context !== 'object' || context === null) return NO_ATTRIBUTES;
+  if (isPlain(context)) return context;
+  return isObject(context) ? plainCopy(context) : NO_ATTRIBUTES;
 };
 
 /** NaN, infinities and null are missing. */
@@ -33,17 +46,18 @@ const presentValue = (value: unknown): unknown => {
 const readNothing: AttributeReader = () => undefined;
 
 /** Almost every draw reads this attribute, and V8 reads a literal name faster than one in a variable. */
-const readTargetingKey: AttributeReader = context =>
-  presentValue(
+const readTargetingKey: AttributeReader = context => {
+  const value =
     NO_ATTRIBUTES['targetingKey'] === undefined
       ? context['targetingKey']
-      : ownValue(context, 'targetingKey'),
-  );
+      : ownValue(context, 'targetingKey');
+  return typeof value === 'string' ? value : presentValue(toPlainValue(value));
+};
 
 const readerOfName =
   (name: string): AttributeReader =>
   context =>
-    presentValue(ownValue(context, name));
+    presentValue(toPlainValue(ownValue(context, name)));
 
 /** Steps through objects only, never through lists or strings. */
 const readPath = (context: Attributes, steps: readonly string[]): unknown => {
@@ -52,13 +66,13 @@ const readPath = (context: Attributes, steps: readonly string[]): unknown => {
     if (!isObject(reached)) return undefined;
     reached = ownValue(reached, step);
   }
-  return presentValue(reached);
+  return presentValue(toPlainValue(reached));
 };
 
 const readerOfPath = (name: string, steps: readonly string[]): AttributeReader => {
   const isNeverPresent = steps.includes('__proto__');
   return context => {
-    const exact = ownValue(context, name) ?? undefined;
+    const exact = toPlainValue(ownValue(context, name)) ?? undefined;
     if (exact !== undefined) return presentValue(exact);
     return isNeverPresent ? undefined : readPath(context, steps);
   };
@@ -72,86 +86,86 @@ export const attributeReader = (name: string): AttributeReader => {
   return steps.length === 1 ? readerOfName(name) : readerOfPath(name, steps);
 };
 
-/** The two parts of a test, so that the values that most attributes have need no further checks. */
+/** A test, in two parts, so that the values that most attributes have need no further checks. */
 export type AttributeTest = {
+  /** The same text for tests that do the same; undefined if that would be long. */
+  readonly id: string | undefined;
   /** Tests a short text or a finite number. */
   readonly simple: (value: string | number) => boolean;
   /** Tests any other value, also none. */
   readonly others: (value: unknown) => boolean;
 };
 
-const isSimple = (value: unknown): value is string | number =>
-  typeof value === 'string' ? value.length <= LONG_TEXT : Number.isFinite(value);
+/** A constant of this module, because V8 reads an imported one from memory. */
+const SHORT_TEXT = LONG_TEXT;
 
-type CreateTester = (name: string, test: AttributeTest) => (context: Attributes) => boolean;
+const isSimple = (value: unknown): value is string | number =>
+  typeof value === 'string' ? value.length <= SHORT_TEXT : Number.isFinite(value);
+
+type Tester = (context: Attributes) => boolean;
+
+type CreateTester = (
+  name: string,
+  simple: AttributeTest['simple'],
+  others: AttributeTest['others'],
+) => Tester;
 
 /**
  * Functions that all do the same. V8 reads a property as fast as one with a literal name if a function has read
  * no other, and calls a test as fast as a part of the function if it has called no other. So each of the first
  * names that a process compiles has a function of its own. A plain context inherits what the object without
- * attributes inherits, so a value is its own if that one has none.
+ * attributes inherits, so a value is its own if that one has none. Functions capture parameters, not constants:
+ * V8 tests at every use whether a captured constant has been assigned yet.
  */
 const TESTERS: readonly CreateTester[] = [
-  (name, { simple, others }) =>
-    context => {
-      const value = NO_ATTRIBUTES[name] === undefined ? context[name] : ownValue(context, name);
-      return isSimple(value) ? simple(value) : others(value);
-    },
-  (name, { simple, others }) =>
-    context => {
-      const value = NO_ATTRIBUTES[name] === undefined ? context[name] : ownValue(context, name);
-      return isSimple(value) ? simple(value) : others(value);
-    },
-  (name, { simple, others }) =>
-    context => {
-      const value = NO_ATTRIBUTES[name] === undefined ? context[name] : ownValue(context, name);
-      return isSimple(value) ? simple(value) : others(value);
-    },
-  (name, { simple, others }) =>
-    context => {
-      const value = NO_ATTRIBUTES[name] === undefined ? context[name] : ownValue(context, name);
-      return isSimple(value) ? simple(value) : others(value);
-    },
-  (name, { simple, others }) =>
-    context => {
-      const value = NO_ATTRIBUTES[name] === undefined ? context[name] : ownValue(context, name);
-      return isSimple(value) ? simple(value) : others(value);
-    },
-  (name, { simple, others }) =>
-    context => {
-      const value = NO_ATTRIBUTES[name] === undefined ? context[name] : ownValue(context, name);
-      return isSimple(value) ? simple(value) : others(value);
-    },
-  (name, { simple, others }) =>
-    context => {
-      const value = NO_ATTRIBUTES[name] === undefined ? context[name] : ownValue(context, name);
-      return isSimple(value) ? simple(value) : others(value);
-    },
-  (name, { simple, others }) =>
-    context => {
-      const value = NO_ATTRIBUTES[name] === undefined ? context[name] : ownValue(context, name);
-      return isSimple(value) ? simple(value) : others(value);
-    },
-  (name, { simple, others }) =>
-    context => {
-      const value = NO_ATTRIBUTES[name] === undefined ? context[name] : ownValue(context, name);
-      return isSimple(value) ? simple(value) : others(value);
-    },
-  (name, { simple, others }) =>
-    context => {
-      const value = NO_ATTRIBUTES[name] === undefined ? context[name] : ownValue(context, name);
-      return isSimple(value) ? simple(value) : others(value);
-    },
-  (name, { simple, others }) =>
-    context => {
-      const value = NO_ATTRIBUTES[name] === undefined ? context[name] : ownValue(context, name);
-      return isSimple(value) ? simple(value) : others(value);
-    },
-  (name, { simple, others }) =>
-    context => {
-      const value = NO_ATTRIBUTES[name] === undefined ? context[name] : ownValue(context, name);
-      return isSimple(value) ? simple(value) : others(value);
-    },
+  (name, simple, others) => context => {
+    const value = NO_ATTRIBUTES[name] === undefined ? context[name] : ownValue(context, name);
+    return isSimple(value) ? simple(value) : others(value);
+  },
+  (name, simple, others) => context => {
+    const value = NO_ATTRIBUTES[name] === undefined ? context[name] : ownValue(context, name);
+    return isSimple(value) ? simple(value) : others(value);
+  },
+  (name, simple, others) => context => {
+    const value = NO_ATTRIBUTES[name] === undefined ? context[name] : ownValue(context, name);
+    return isSimple(value) ? simple(value) : others(value);
+  },
+  (name, simple, others) => context => {
+    const value = NO_ATTRIBUTES[name] === undefined ? context[name] : ownValue(context, name);
+    return isSimple(value) ? simple(value) : others(value);
+  },
+  (name, simple, others) => context => {
+    const value = NO_ATTRIBUTES[name] === undefined ? context[name] : ownValue(context, name);
+    return isSimple(value) ? simple(value) : others(value);
+  },
+  (name, simple, others) => context => {
+    const value = NO_ATTRIBUTES[name] === undefined ? context[name] : ownValue(context, name);
+    return isSimple(value) ? simple(value) : others(value);
+  },
+  (name, simple, others) => context => {
+    const value = NO_ATTRIBUTES[name] === undefined ? context[name] : ownValue(context, name);
+    return isSimple(value) ? simple(value) : others(value);
+  },
+  (name, simple, others) => context => {
+    const value = NO_ATTRIBUTES[name] === undefined ? context[name] : ownValue(context, name);
+    return isSimple(value) ? simple(value) : others(value);
+  },
+  (name, simple, others) => context => {
+    const value = NO_ATTRIBUTES[name] === undefined ? context[name] : ownValue(context, name);
+    return isSimple(value) ? simple(value) : others(value);
+  },
+  (name, simple, others) => context => {
+    const value = NO_ATTRIBUTES[name] === undefined ? context[name] : ownValue(context, name);
+    return isSimple(value) ? simple(value) : others(value);
+  },
+  (name, simple, others) => context => {
+    const value = NO_ATTRIBUTES[name] === undefined ? context[name] : ownValue(context, name);
+    return isSimple(value) ? simple(value) : others(value);
+  },
+  (name, simple, others) => context => {
+    const value = NO_ATTRIBUTES[name] === undefined ? context[name] : ownValue(context, name);
+    return isSimple(value) ? simple(value) : others(value);
+  },
 ];
 
 const testers = new Map<string, CreateTester>();
@@ -159,7 +173,14 @@ const testers = new Map<string, CreateTester>();
 /** V8 finds properties faster by a string that is the name of a property already. */
 const asPropertyName = (name: string): string => Object.keys({ [name]: true })[0] ?? name;
 
-const testerOfReader: CreateTester = (name, { simple, others }) => {
+const createTesterFor = (name: string): CreateTester | undefined => {
+  if (name === '__proto__' || name.includes('.')) return undefined;
+  const created = testers.get(name) ?? TESTERS[testers.size];
+  if (created !== undefined) testers.set(name, created);
+  return created;
+};
+
+const testerByReader = (name: string, { simple, others }: AttributeTest): Tester => {
   const read = attributeReader(name);
   return context => {
     const value = read(context);
@@ -167,17 +188,33 @@ const testerOfReader: CreateTester = (name, { simple, others }) => {
   };
 };
 
-const createTesterFor = (name: string): CreateTester => {
-  if (name === '__proto__' || name.includes('.')) return testerOfReader;
-  const created = testers.get(name) ?? TESTERS[testers.size];
-  if (created === undefined) return testerOfReader;
-  testers.set(name, created);
-  return created;
+const MAX_SHARED = 1_000;
+const MAX_SHARED_KEY_LENGTH = 1_000;
+const shared = new Map<string, Tester>();
+
+/**
+ * Returns the tester that was created for the same test before, in another flag or before an edit of the flag, or
+ * a new one. V8 makes faster code for one function, with its operand, than for many functions with the same text.
+ */
+const share = (key: string, create: () => Tester): Tester => {
+  if (key.length > MAX_SHARED_KEY_LENGTH) return create();
+  const tester = shared.get(key) ?? create();
+  shared.delete(key);
+  shared.set(key, tester);
+  const [oldest] = shared.keys();
+  if (oldest !== undefined && shared.size > MAX_SHARED) shared.delete(oldest);
+  return tester;
 };
 
 /** Returns a function that reads an attribute of a context and tests it. */
-export const attributeTester: CreateTester = (name, test) =>
-  createTesterFor(name)(asPropertyName(name), test);
+export const attributeTester = (name: string, test: AttributeTest): Tester => {
+  const create = createTesterFor(name);
+  if (create === undefined) return testerByReader(name, test);
+  const { id, simple, others } = test;
+  const newTester = () =>
+    create(asPropertyName(name), simple, value => others(toPlainValue(value)));
+  return id === undefined ? newTester() : share(`${id} ${name}`, newTester);
+};
 
 /** Returns the text that is hashed for an attribute's value; undefined if the value cannot be hashed. */
 export const toBucketingValue = (value: unknown): string | undefined => {

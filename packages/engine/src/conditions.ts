@@ -57,16 +57,23 @@ type ConditionCompiler = (
 
 const always: Predicate = () => true;
 
+const both =
+  (first: Predicate, second: Predicate): Predicate =>
+  (context, evaluationId) =>
+    first(context, evaluationId) && second(context, evaluationId);
+
+const allThree =
+  (first: Predicate, second: Predicate, third: Predicate): Predicate =>
+  (context, evaluationId) =>
+    first(context, evaluationId) && second(context, evaluationId) && third(context, evaluationId);
+
 /** Returns one predicate that is true if all conditions hold. Short lists, which are common, need no loop. */
 export const allOf = (conditions: readonly CompiledCondition[]): Predicate => {
   const [first, second, third] = conditions.map(condition => condition.holds);
   if (first === undefined) return always;
   if (second === undefined) return first;
-  if (third === undefined)
-    return (context, evaluationId) => first(context, evaluationId) && second(context, evaluationId);
-  if (conditions.length === 3)
-    return (context, evaluationId) =>
-      first(context, evaluationId) && second(context, evaluationId) && third(context, evaluationId);
+  if (third === undefined) return both(first, second);
+  if (conditions.length === 3) return allThree(first, second, third);
   return (context, evaluationId) => {
     for (const condition of conditions) if (!condition.holds(context, evaluationId)) return false;
     return true;
@@ -110,6 +117,14 @@ const readOperator = (
   return undefined;
 };
 
+const MAX_SHARED_ITEMS = 50;
+
+/** Returns a text that only tests with the same operator and operand have; undefined for long lists. */
+const testId = (operator: string, operand: unknown): string | undefined =>
+  isList(operand) && operand.length > MAX_SHARED_ITEMS
+    ? undefined
+    : JSON.stringify([operator, operand]);
+
 const compileAttributeCondition: ConditionCompiler = (raw, scope, not) => {
   const attribute = readAttributeName(raw, scope);
   const found = readOperator(raw, scope);
@@ -124,10 +139,10 @@ const compileAttributeCondition: ConditionCompiler = (raw, scope, not) => {
   }
   if (attribute === undefined) return undefined;
   const read = attributeReader(attribute);
-  const others = (value: unknown) => value !== undefined && anyPasses(value, test, entry);
+  const others = (value: unknown) => anyPasses(value, test, entry);
   const holds = entry.testsPresence
     ? isPresent(read)
-    : attributeTester(attribute, { simple: test, others });
+    : attributeTester(attribute, { id: testId(operator, operand), simple: test, others });
   const isNegated = not !== (entry.isNegated ?? false);
   return {
     kind: 'attribute',

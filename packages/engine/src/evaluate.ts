@@ -1,6 +1,12 @@
 import type { Evaluation } from '@pennon/schema';
 
-import { attributesOf, type Attributes } from './attributes.ts';
+import {
+  asItIs,
+  attributesOf,
+  convertAttributes,
+  type Attributes,
+  type ToPlainValue,
+} from './attributes.ts';
 import type { CompiledFlagSet, LazyFlag } from './model.ts';
 import { notFound, tooMuchWork } from './results.ts';
 import { addWork, resetWork, WORK_EXCEEDED, workDone } from './work.ts';
@@ -36,18 +42,29 @@ const resultOfError = (error: unknown, flagKey: string): Evaluation => {
   return tooMuchWork(flagKey);
 };
 
-/** Evaluates one flag. Never throws, and always returns the same result for the same arguments. */
+/** Begins an evaluation. */
+export const begin = (toPlainValue: ToPlainValue = asItIs): void => {
+  resetWork();
+  convertAttributes(toPlainValue);
+};
+
+/**
+ * Evaluates one flag. Never throws, and always returns the same result for the same arguments. Values of the context
+ * that JSON does not have, such as dates, are missing unless `toPlainValue` converts them. It is called for those
+ * that the flag reads only.
+ */
 export const evaluate = (
   compiled: CompiledFlagSet,
   flagKey: string,
   context: unknown,
+  toPlainValue?: ToPlainValue,
 ): Evaluation => {
   const lazyFlag = compiled.lazyFlags.get(flagKey);
   if (lazyFlag === undefined) return notFound(flagKey);
   const flag = lazyFlag.compiled ?? compiled.compiledFlag(lazyFlag);
   if (flag === undefined) return notFound(flagKey);
   if (flag.fixedResult !== undefined) return flag.fixedResult;
-  resetWork();
+  begin(toPlainValue);
   try {
     return flag.resultFor(attributesOf(context), flag.dependsOnFlags ? newEvaluationId() : 0);
   } catch (error) {
@@ -61,7 +78,7 @@ const evaluateOneOf = (
   context: Attributes,
   evaluationId: number,
 ): Evaluation | undefined => {
-  resetWork();
+  begin();
   try {
     return evaluateMemoized(lazyFlag, context, evaluationId);
   } catch (error) {

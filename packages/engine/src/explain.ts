@@ -1,13 +1,13 @@
 import type { Evaluation } from '@pennon/schema';
 
 import { attributesOf, toBucketingValue, type Attributes } from './attributes.ts';
-import { evaluate, newEvaluationId } from './evaluate.ts';
+import { begin, evaluate, newEvaluationId } from './evaluate.ts';
 import { explainCondition, traceConditions, type TraceScope } from './explain-conditions.ts';
 import { codeSpan, quote, truncate } from './format.ts';
 import { draw, DRAWS } from './hash.ts';
 import type { CompiledFlag, CompiledFlagSet, CompiledRule } from './model.ts';
 import { notFound } from './results.ts';
-import { resetWork, WORK_EXCEEDED } from './work.ts';
+import { WORK_EXCEEDED } from './work.ts';
 import type { AdmissionTrace, Explanation, RuleOutcome, RuleTrace, SplitTrace } from './trace.ts';
 
 const MAX_RULES = 500;
@@ -185,7 +185,7 @@ export const explain = (
   const lazyFlag = compiled.lazyFlags.get(flagKey);
   const flag = lazyFlag && compiled.compiledFlag(lazyFlag);
   if (flag === undefined) return explanationOf(notFound(flagKey), [], 0);
-  resetWork();
+  begin();
   try {
     return explainFlag(flag, {
       context: attributesOf(context),

@@ -80,8 +80,9 @@ export const orderedHash = (bucketingValue: string, seedOfDraw: number): number 
   murmur3Signed(bucketingValue, seedOfDraw) ^ SIGN_BIT;
 
 /**
- * Returns the lowest ordered hash with at least this draw: `draw(value, seed) < limit` exactly if
- * `orderedHash(value, seed) < lowestHash(limit)`. The quotient is either whole or at least 1/3125 away from
- * a whole number, so a rounding error cannot change the result of `ceil`.
+ * Returns the highest ordered hash with a draw below `limit`, which is at least 1: `draw(value, seed) < limit`
+ * exactly if `orderedHash(value, seed) <= highestHash(limit)`. The quotient is either whole or at least 1/3125
+ * away from a whole number, so a rounding error cannot change the result of `ceil`.
  */
-export const lowestHash = (limit: number): number => Math.ceil((limit * HASHES) / DRAWS) - SIGN_BIT;
+export const highestHash = (limit: number): number =>
+  Math.ceil((limit * HASHES) / DRAWS) - 1 - SIGN_BIT;

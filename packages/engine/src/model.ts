@@ -54,8 +54,8 @@ export type Admission = {
   readonly drawSeed: number;
   /** 0 admits no subject and `DRAWS` all of them, without a draw. */
   readonly threshold: number;
-  /** The lowest ordered hash with the draw `threshold`. */
-  readonly thresholdHash: number;
+  /** The highest ordered hash with a draw below `threshold`. Not read if that is 0. */
+  readonly lastHash: number;
 };
 
 /** One variant's part of a split, up to but excluding the draw `until`. */
@@ -63,8 +63,8 @@ export type Band = {
   readonly variant: string;
   readonly weight: number;
   readonly until: number;
-  /** The lowest ordered hash with the draw `until`. */
-  readonly untilHash: number;
+  /** The highest ordered hash with a draw below `until`. */
+  readonly lastHash: number;
   readonly result: Served;
 };
 

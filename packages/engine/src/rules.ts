@@ -1,9 +1,9 @@
 import type { Evaluation, Rule, SplitEntry } from '@pennon/schema';
 
-import { attributeReader, toBucketingValue } from './attributes.ts';
+import { attributeReader, type AttributeReader, toBucketingValue } from './attributes.ts';
 import { compileConditions, allOf, type CompileDeps } from './conditions.ts';
 import { describe, joinQuoted, quote } from './format.ts';
-import { ADMISSION_DRAW, DRAWS, drawSeed, lowestHash, orderedHash, VARIANT_DRAW } from './hash.ts';
+import { ADMISSION_DRAW, DRAWS, drawSeed, highestHash, orderedHash, VARIANT_DRAW } from './hash.ts';
 import {
   fieldNames,
   hasLength,
@@ -175,7 +175,7 @@ const bandsOf = (
     const result = served(flagInfo, 'SPLIT', variant, ruleId);
     if (result === undefined) return undefined;
     const until = Math.ceil((cumulative * DRAWS) / total);
-    bands.push({ variant, weight, until, untilHash: lowestHash(until), result });
+    bands.push({ variant, weight, until, lastHash: highestHash(until), result });
   }
   return bands;
 };
@@ -234,14 +234,33 @@ const compileServe = (
 const admissionBelow = (threshold: number, seed: string): Admission => ({
   drawSeed: drawSeed(seed, ADMISSION_DRAW),
   threshold,
-  thresholdHash: lowestHash(threshold),
+  lastHash: highestHash(Math.max(threshold, 1)),
 });
 
 /** Finds the band with this ordered hash. The bands of a split include every hash. */
 const bandOf = (bands: readonly Band[], hash: number): Band | undefined => {
-  for (const band of bands) if (hash < band.untilHash) return band;
+  for (const band of bands) if (hash <= band.lastHash) return band;
   return undefined;
 };
+
+const isAdmitted = ({ threshold, drawSeed: seed, lastHash }: Admission, value: string): boolean =>
+  threshold === DRAWS || orderedHash(value, seed) <= lastHash;
+
+/** Returns the function that finds the result of a rule that draws. */
+const drawnResult =
+  (
+    admission: Admission,
+    serve: Serve,
+    readUnit: AttributeReader,
+    withoutUnit: Evaluation,
+  ): CompiledRule['resultFor'] =>
+  context => {
+    const value = toBucketingValue(readUnit(context));
+    if (value === undefined) return withoutUnit;
+    if (!isAdmitted(admission, value)) return undefined;
+    if (serve.kind === 'variant') return serve.result;
+    return bandOf(serve.bands, orderedHash(value, serve.drawSeed))?.result;
+  };
 
 /** What decides the result of a rule after its conditions. */
 type RuleTail = Pick<CompiledRule, 'admission' | 'serve' | 'bucketBy' | 'readUnit'>;
@@ -250,18 +269,20 @@ const resultOf = (
   { admission, serve, bucketBy, readUnit }: RuleTail,
   flagKey: string,
 ): CompiledRule['resultFor'] => {
-  const { threshold, thresholdHash, drawSeed: admissionSeed } = admission;
+  const { threshold } = admission;
   if (threshold === 0) return () => undefined;
   if (threshold === DRAWS && serve.kind === 'variant') return () => serve.result;
-  const withoutUnit = targetingKeyMissing(flagKey, bucketBy);
-  return context => {
-    const value = toBucketingValue(readUnit(context));
-    if (value === undefined) return withoutUnit;
-    if (threshold < DRAWS && orderedHash(value, admissionSeed) >= thresholdHash) return undefined;
-    if (serve.kind === 'variant') return serve.result;
-    return bandOf(serve.bands, orderedHash(value, serve.drawSeed))?.result;
-  };
+  return drawnResult(admission, serve, readUnit, targetingKeyMissing(flagKey, bucketBy));
 };
+
+const resultOfOne =
+  (
+    holds: CompiledRule['holds'],
+    resultFor: CompiledRule['resultFor'],
+    defaultResult: Evaluation,
+  ): CompiledFlag['resultFor'] =>
+  (context, evaluationId) =>
+    (holds(context, evaluationId) ? resultFor(context) : undefined) ?? defaultResult;
 
 /** Returns the function that finds the result of the first rule that serves. One rule, which is common, needs no loop. */
 export const firstResult = (
@@ -270,9 +291,7 @@ export const firstResult = (
 ): CompiledFlag['resultFor'] => {
   const [first] = rules;
   if (first !== undefined && rules.length === 1) {
-    const { holds, resultFor } = first;
-    return (context, evaluationId) =>
-      (holds(context, evaluationId) ? resultFor(context) : undefined) ?? defaultResult;
+    return resultOfOne(first.holds, first.resultFor, defaultResult);
   }
   return (context, evaluationId) => {
     for (const rule of rules) {

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import murmurhash from 'murmurhash';
 import { describe, expect, test } from 'vitest';
 
-import { draw, drawSeed, lowestHash, murmur3, orderedHash } from '../src/hash.ts';
+import { draw, drawSeed, highestHash, murmur3, orderedHash } from '../src/hash.ts';
 
 type Vector = { readonly utf8Hex: string; readonly seed: number; readonly unsigned: number };
 const { vectors } = JSON.parse(
@@ -79,7 +79,7 @@ describe('a draw', () => {
   });
 
   test(
-    'is below a threshold exactly if the ordered hash is below the lowest hash of the threshold',
+    'is below a threshold exactly if the ordered hash is at most the highest hash of the threshold',
     { timeout: 30_000 },
     () => {
       fc.assert(
@@ -88,12 +88,12 @@ describe('a draw', () => {
           fc.integer(),
           fc.integer({ min: 0, max: 100_000 }),
           (bucketingValue, seedOfDraw, threshold) => {
-            expect(orderedHash(bucketingValue, seedOfDraw) < lowestHash(threshold)).toBe(
+            expect(orderedHash(bucketingValue, seedOfDraw) <= highestHash(threshold)).toBe(
               draw(bucketingValue, seedOfDraw) < threshold,
             );
             const drawn = draw(bucketingValue, seedOfDraw);
-            expect(orderedHash(bucketingValue, seedOfDraw) < lowestHash(drawn)).toBe(false);
-            expect(orderedHash(bucketingValue, seedOfDraw) < lowestHash(drawn + 1)).toBe(true);
+            expect(orderedHash(bucketingValue, seedOfDraw) <= highestHash(drawn)).toBe(false);
+            expect(orderedHash(bucketingValue, seedOfDraw) <= highestHash(drawn + 1)).toBe(true);
           },
         ),
         { numRuns: 5_000 },
@@ -101,11 +101,11 @@ describe('a draw', () => {
     },
   );
 
-  test('has as its lowest hash the first one that is scaled to it', { timeout: 30_000 }, () => {
+  test('has as its highest hash the last one that is scaled to less', { timeout: 30_000 }, () => {
     const wrong: number[] = [];
     for (let limit = 0; limit <= 100_000; limit += 1) {
       const first = ((BigInt(limit) << 32n) + 99_999n) / 100_000n;
-      if (lowestHash(limit) + 2 ** 31 !== Number(first)) wrong.push(limit);
+      if (highestHash(limit) + 2 ** 31 !== Number(first) - 1) wrong.push(limit);
     }
     expect(wrong).toEqual([]);
   });

@@ -13,6 +13,7 @@ import { isJsonObject, sameJson } from '@pennon/sync';
 import type { FlagSetChanges, JsonObject } from '@pennon/sync';
 
 import type { RawFlagSet } from './flag-file.ts';
+import { toPlainContext, toPlainValue } from './resolution.ts';
 import type { FlagSetUpdate } from './sources.ts';
 
 /** Resolves in the next turn of the event loop, after everything that is already due. */
@@ -175,8 +176,9 @@ export const createFlagSnapshot = async (
     revision: typeof flagSet.revision === 'number' ? flagSet.revision : undefined,
     affected: diffFlagSets(previousSet, flagSet, changed).affected,
     usesPatterns,
-    evaluate: (flagKey, context) => evaluate(compiled, flagKey, context),
-    evaluateAll: context => evaluateAll(compiled, context),
+    evaluate: (flagKey, context) => evaluate(compiled, flagKey, context, toPlainValue),
+    // Each attribute is converted once, and not for each flag.
+    evaluateAll: context => evaluateAll(compiled, toPlainContext(context)),
     telemetryOf: flagKey => telemetryIn(flagSet, flagKey),
     isClientVisible(flagKey) {
       const flag = Object.hasOwn(flagSet.flags, flagKey) ? flagSet.flags[flagKey] : undefined;

@@ -23,15 +23,7 @@ import type { Network } from './network.ts';
 import { isLocal, isOffline, optionWarnings, refreshTimeout, resolveOptions } from './options.ts';
 import type { PennonProviderOptions, RefreshOptions, ResolvedOptions } from './options.ts';
 import { openProxiedTransport } from './proxied-transport.ts';
-import {
-  BOOLEAN,
-  NUMBER,
-  noFlags,
-  objectType,
-  STRING,
-  toPlainContext,
-  toResolution,
-} from './resolution.ts';
+import { BOOLEAN, NUMBER, noFlags, objectType, STRING, toResolution } from './resolution.ts';
 import type { EvaluationResult, ExpectedType } from './resolution.ts';
 import { createSession } from './session.ts';
 import type { Session } from './session.ts';
@@ -74,7 +66,7 @@ const withoutRuleId = (result: EvaluationResult): EvaluationResult => {
 /** Returns the results of the flags that a browser may see, each with the version of its flag. */
 const visibleResults = (flags: FlagSnapshot, context: EvaluationContext | undefined) =>
   Object.fromEntries(
-    Object.entries(flags.evaluateAll(toPlainContext(context)))
+    Object.entries(flags.evaluateAll(context))
       .filter(([key]) => flags.isClientVisible(key))
       .map(([key, result]) => {
         const { version } = flags.telemetryOf(key);
@@ -99,9 +91,8 @@ const toBootstrap = (
 
 const toPublicSnapshot = (flags: FlagSnapshot | undefined): Snapshot => ({
   revision: flags?.revision,
-  evaluate: (flagKey, context) =>
-    flags?.evaluate(flagKey, toPlainContext(context)) ?? noFlags(flagKey),
-  evaluateAll: context => flags?.evaluateAll(toPlainContext(context)) ?? {},
+  evaluate: (flagKey, context) => flags?.evaluate(flagKey, context) ?? noFlags(flagKey),
+  evaluateAll: context => flags?.evaluateAll(context) ?? {},
   toBootstrap: context => toBootstrap(flags, context),
 });
 
@@ -212,7 +203,7 @@ export class PennonProvider implements Provider {
    * the provider follows the flag set there too.
    */
   evaluate(flagKey: string, context?: EvaluationContext): EvaluationResult {
-    return this.#currentFlags()?.evaluate(flagKey, toPlainContext(context)) ?? noFlags(flagKey);
+    return this.#currentFlags()?.evaluate(flagKey, context) ?? noFlags(flagKey);
   }
 
   /** Returns the current flags, to evaluate several of the same revision. */

@@ -19,14 +19,14 @@ type Container = { readonly [name: string]: unknown };
 const isContainer = (value: unknown): value is Container =>
   typeof value === 'object' && value !== null;
 
-/** Recognizes most values without a call of `toPlainValue`, because this runs in every evaluation. */
+/** Recognizes most values without a call of `convertValue`. */
 const isPlainScalar = (value: unknown): boolean =>
   typeof value === 'string' ||
   typeof value === 'number' ||
   typeof value === 'boolean' ||
   value === undefined;
 
-const toPlainValue = (value: unknown, depth: number): unknown => {
+const convertValue = (value: unknown, depth: number): unknown => {
   if (isDate(value)) return toIsoText(value);
   if (isContainer(value)) return depth > MAX_CONTEXT_DEPTH ? value : convertMembers(value, depth);
   if (typeof value === 'bigint') return Number(value);
@@ -51,13 +51,19 @@ const convertMembers = (value: Container, depth: number): object => {
   for (const name in value) {
     const member = value[name];
     if (isPlainScalar(member) || !Object.hasOwn(value, name)) continue;
-    const plain = toPlainValue(member, depth + 1);
+    const plain = convertValue(member, depth + 1);
     if (plain === member) continue;
     copy ??= copyOf(value);
     setMember(copy, name, plain);
   }
   return copy ?? value;
 };
+
+/**
+ * Returns the value of an attribute in the form that the engine reads. Evaluations in this process convert only
+ * the attributes that a flag reads.
+ */
+export const toPlainValue = (value: unknown): unknown => convertValue(value, 2);
 
 /**
  * Returns the evaluation context in the form that the engine and the server read: dates become text in UTC,

@@ -85,11 +85,10 @@ const createEvaluate =
   (flags: FlagManager, remote: RemoteEvaluator | undefined): Session['evaluate'] =>
   (flagKey, context) => {
     flags.noticePause();
-    const plain = toPlainContext(context);
-    const evaluateLocally = () => flags.snapshot()?.evaluate(flagKey, plain);
+    const evaluateLocally = () => flags.snapshot()?.evaluate(flagKey, context);
     return remote === undefined
       ? (evaluateLocally() ?? noFlags(flagKey))
-      : remote.evaluate(flagKey, plain, evaluateLocally);
+      : remote.evaluate(flagKey, toPlainContext(context), evaluateLocally);
   };
 
 export const createSession = (

@@ -1,3 +1,5 @@
+import type { EvaluationContext } from '@openfeature/server-sdk';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
 import { PennonProvider } from '../src/index.ts';
@@ -147,6 +149,48 @@ describe('an evaluation context', () => {
     const endless: Record<string, unknown> = { odd: 1, at: new Date(0) };
     endless['self'] = endless;
     expect(await on('present', endless)).toBe(true);
+  });
+
+  it('has the same results whether all or only the needed attributes are converted', async () => {
+    const { provider } = await startOn(startFakeServer(targeting));
+    const odd = fc.oneof(
+      fc.constantFrom(
+        42n,
+        43n,
+        () => 1,
+        Symbol('x'),
+        undefined,
+        null,
+        new Date('soon'),
+        Number.NaN,
+      ),
+      fc.constantFrom(new Date('2026-01-01'), new Date(Date.UTC(2026, 1, 3, 4, 5, 6, 7))),
+      fc.date(),
+      fc.integer(),
+    );
+    const value = fc.oneof(odd, fc.array(odd), fc.record({ born: odd, 'a.b': odd }));
+    const names = fc.constantFrom('at', 'user', 'user.born', 'odd', 'days', 'targetingKey');
+    fc.assert(
+      fc.property(fc.dictionary(names, value), attributes => {
+        const context = attributes as EvaluationContext;
+        const results = provider.snapshot().evaluateAll(context);
+        for (const key of Object.keys(targeting))
+          expect(provider.evaluate(key, context)).toEqual(results[key]);
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  it('has attributes that are not read if the flag does not need them', async () => {
+    const { provider } = await startOn(startFakeServer(targeting));
+    const context = {
+      odd: 42n,
+      get at(): never {
+        throw new Error('read');
+      },
+    };
+    expect(provider.evaluate('big', context as never)).toMatchObject({ value: true });
+    expect(() => provider.evaluate('date', context as never)).toThrow('read');
   });
 
   it('is not modified', async () => {
