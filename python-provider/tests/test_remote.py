@@ -225,6 +225,23 @@ def test_the_least_recently_used_result_is_evicted(
     assert server.requests["evaluate"] == 4
 
 
+def test_cached_results_take_at_most_16_mib_with_their_contexts(
+    server: FlagServer, client: OpenFeatureClient, use: Use
+) -> None:
+    provider = use(remote(server))
+    eventually(lambda: provider.freshness().revision == 1)
+
+    def requests_for(*keys: str) -> int:
+        for key in keys:
+            context = EvaluationContext(key, {"plan": "pro".ljust(1_000_000)})
+            client.get_boolean_value("new-checkout", False, context)
+        return server.requests["evaluate"]
+
+    assert requests_for("a", "b", "a", "c", "d", "e", "f", "g", "h", "a") == 8
+    assert requests_for("i", "a") == 9
+    assert requests_for("b") == 10
+
+
 def test_local_flags_are_evaluated_if_the_server_fails(
     server: FlagServer, client: OpenFeatureClient, use: Use
 ) -> None:

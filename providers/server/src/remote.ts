@@ -13,7 +13,19 @@ import type { EvaluationResult } from './resolution.ts';
 /** For this long after a change was received, another server may still evaluate the previous flags. */
 const SERVER_LAG_MS = 2_000;
 
-type Entry = { readonly evaluation: RemoteEvaluation; readonly expiresAt: number };
+/** The memory that cached results may take, however large contexts and values are. */
+const MAX_CACHE_BYTES = 16_777_216;
+const ENTRY_OVERHEAD_BYTES = 300;
+
+type Entry = {
+  readonly evaluation: RemoteEvaluation;
+  readonly expiresAt: number;
+  readonly bytes: number;
+};
+
+/** The memory of a result and its request body, both with two bytes for each character. */
+const bytesOf = (body: string, evaluation: RemoteEvaluation): number =>
+  2 * (body.length + JSON.stringify(evaluation).length) + ENTRY_OVERHEAD_BYTES;
 
 /** Results of remote evaluation, by request body. Evicts the least recently used entry. */
 type EvaluationCache = {
@@ -46,18 +58,28 @@ const createRecentChanges = (monotonic: () => number) => {
   };
 };
 
-/** Returns a map that evicts the least recently used entry. */
-const createLruMap = <Value>(maxEntries: number) => {
+/** Returns a map that evicts the least recently used entries. */
+const createLruMap = (maxEntries: number) => {
   // A Map iterates in the order of insertion, so the first entry is the least recently used.
-  const entries = new Map<string, Value>();
+  const entries = new Map<string, Entry>();
+  let bytes = 0;
+  const remove = (key: string): void => {
+    bytes -= entries.get(key)?.bytes ?? 0;
+    entries.delete(key);
+  };
   return {
-    entries,
-    put: (key: string, value: Value) => {
-      entries.delete(key);
-      entries.set(key, value);
-      const [leastRecentlyUsed] = entries.keys();
-      if (entries.size > maxEntries && leastRecentlyUsed !== undefined)
-        entries.delete(leastRecentlyUsed);
+    get: (key: string) => entries.get(key),
+    /** Returns a copy, so that entries can be changed while it is read. */
+    all: () => [...entries],
+    remove,
+    put: (key: string, entry: Entry) => {
+      remove(key);
+      entries.set(key, entry);
+      bytes += entry.bytes;
+      for (const leastRecentlyUsed of entries.keys()) {
+        if (entries.size <= maxEntries && bytes <= MAX_CACHE_BYTES) break;
+        remove(leastRecentlyUsed);
+      }
     },
   };
 };
@@ -66,7 +88,7 @@ const createEvaluationCache = (
   { maxEntries, ttlMs }: CacheOptions,
   monotonic: () => number,
 ): EvaluationCache => {
-  const { entries, put } = createLruMap<Entry>(maxEntries);
+  const entries = createLruMap(maxEntries);
   const recentChanges = createRecentChanges(monotonic);
   let generation = 0;
   let hasFlagSet = false;
@@ -74,7 +96,7 @@ const createEvaluationCache = (
     get(body) {
       const entry = entries.get(body);
       if (entry === undefined || monotonic() >= entry.expiresAt) return undefined;
-      put(body, entry);
+      entries.put(body, entry);
       return entry.evaluation;
     },
     getExpired: body => entries.get(body)?.evaluation,
@@ -83,7 +105,8 @@ const createEvaluationCache = (
       if (requestGeneration !== generation) return;
       const isUncertain = recentChanges.has(evaluation.flagKey);
       const lifetimeMs = isUncertain ? Math.min(ttlMs, SERVER_LAG_MS) : ttlMs;
-      put(body, { evaluation, expiresAt: monotonic() + lifetimeMs });
+      const bytes = bytesOf(body, evaluation);
+      entries.put(body, { evaluation, expiresAt: monotonic() + lifetimeMs, bytes });
     },
     invalidate(flagKeys) {
       // The first flag set that is received is not a change: the servers had it before.
@@ -91,13 +114,13 @@ const createEvaluationCache = (
       hasFlagSet = true;
       generation += 1;
       const changed = new Set(flagKeys);
-      for (const [body, { evaluation }] of entries)
-        if (changed.has(evaluation.flagKey)) entries.delete(body);
+      for (const [body, { evaluation }] of entries.all())
+        if (changed.has(evaluation.flagKey)) entries.remove(body);
     },
     expire() {
       generation += 1;
-      for (const [body, { evaluation }] of entries)
-        entries.set(body, { evaluation, expiresAt: -Infinity });
+      for (const [body, entry] of entries.all())
+        entries.put(body, { ...entry, expiresAt: -Infinity });
     },
   };
 };

@@ -138,6 +138,19 @@ describe('remote mode', () => {
     expect(requests(server)).toBe(4);
   });
 
+  it('caches at most 16 MiB of contexts, and evicts the least recently used', async () => {
+    const { client, server } = await start();
+    const evaluate = (name: string) =>
+      client.getBooleanValue('f', false, { name, plan: 'pro'.padEnd(1_000_000) });
+    for (const name of ['a', 'b', 'a', 'c', 'd', 'e', 'f', 'g', 'h', 'a']) await evaluate(name);
+    expect(requests(server)).toBe(8);
+    await evaluate('i');
+    await evaluate('a');
+    expect(requests(server)).toBe(9);
+    await evaluate('b');
+    expect(requests(server)).toBe(10);
+  });
+
   it('caches nothing if `cacheEntries` is 0', async () => {
     const { client, server } = await start({ cacheEntries: 0 });
     await client.getBooleanValue('f', false);

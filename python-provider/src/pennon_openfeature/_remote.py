@@ -7,7 +7,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable
 from contextlib import suppress
-from typing import Any, Generic, Literal
+from typing import Any, Final, Generic, Literal, NamedTuple
 
 from ._errors import SyncError
 from ._evaluate_client import CircuitBreaker, EvaluateClient, body_of
@@ -19,6 +19,23 @@ from ._remote_source import RemoteSource
 from ._resolution import ResultWithTelemetry, Unavailable
 from ._sources import Freshness
 
+# The memory that cached results may take, however large contexts and values are.
+_MAX_CACHE_BYTES: Final = 16_777_216
+_ENTRY_OVERHEAD_BYTES: Final = 300
+
+
+class _Entry(NamedTuple):
+    """A result with its expiry time, on the monotonic clock."""
+
+    expires_at: float
+    result: ResultWithTelemetry
+    size: int
+
+
+def _size_of(body: str, result: ResultWithTelemetry) -> int:
+    """The memory of a result and its request body, both with two bytes for each character."""
+    return 2 * (len(body) + len(repr(result))) + _ENTRY_OVERHEAD_BYTES
+
 
 class EvaluationCache:
     """Results of remote evaluation by request body. Evicts the least recently used entry."""
@@ -27,8 +44,8 @@ class EvaluationCache:
         self._ttl_s = ttl_ms / 1_000
         self._server_lag_s = server_lag_ms / 1_000
         self._max_entries = max_entries
-        # Each result with its expiry time, on the monotonic clock.
-        self._entries: OrderedDict[str, tuple[float, ResultWithTelemetry]] = OrderedDict()
+        self._entries: OrderedDict[str, _Entry] = OrderedDict()
+        self._size = 0
         # When each flag changed, for changes within `server_lag_ms`.
         self._changed_at: dict[str, float] = {}
         self._lock = threading.Lock()
@@ -42,17 +59,17 @@ class EvaluationCache:
     def get(self, body: str) -> ResultWithTelemetry | None:
         """Returns a result that has not expired."""
         with self._lock:
-            expires_at, result = self._entries.get(body, (0.0, None))
-            if result is None or time.monotonic() >= expires_at:
+            entry = self._entries.get(body)
+            if entry is None or time.monotonic() >= entry.expires_at:
                 return None
             self._entries.move_to_end(body)
-            return result.as_cached()
+            return entry.result.as_cached()
 
     def get_expired(self, body: str) -> ResultWithTelemetry | None:
         """Returns a result of any age, for when the server is unreachable."""
         with self._lock:
-            result = self._entries.get(body, (0.0, None))[1]
-        return None if result is None else result.as_cached()
+            entry = self._entries.get(body)
+        return None if entry is None else entry.result.as_cached()
 
     def set(self, body: str, result: ResultWithTelemetry, generation: int) -> None:
         """Does nothing if flags changed since the request was sent, in an earlier generation."""
@@ -64,10 +81,11 @@ class EvaluationCache:
             # Just after a change, the server that responded may not have received it yet.
             is_uncertain = now < changed_at + self._server_lag_s
             ttl_s = min(self._ttl_s, self._server_lag_s) if is_uncertain else self._ttl_s
-            self._entries[body] = (now + ttl_s, result)
-            self._entries.move_to_end(body)
-            while len(self._entries) > self._max_entries:
-                self._entries.popitem(last=False)
+            self._remove(body)
+            self._entries[body] = _Entry(now + ttl_s, result, _size_of(body, result))
+            self._size += self._entries[body].size
+            while len(self._entries) > self._max_entries or self._size > _MAX_CACHE_BYTES:
+                self._remove(next(iter(self._entries)))
 
     def invalidate(self, flag_keys: Iterable[str]) -> None:
         """Removes the results of flags that have changed."""
@@ -81,23 +99,26 @@ class EvaluationCache:
                 }
                 self._changed_at = {**recent, **dict.fromkeys(changed, now)}
             self._generation += 1
-            self._entries = OrderedDict(
-                (body, entry)
-                for body, entry in self._entries.items()
-                if entry[1].result.flag_key not in changed
-            )
+            for body, entry in list(self._entries.items()):
+                if entry.result.result.flag_key in changed:
+                    self._remove(body)
 
     def expire(self) -> None:
         """Keeps results only for when the server is unreachable; changes may have been missed."""
         with self._lock:
             self._generation += 1
             self._entries = OrderedDict(
-                (body, (0.0, result)) for body, (_, result) in self._entries.items()
+                (body, entry._replace(expires_at=0.0)) for body, entry in self._entries.items()
             )
 
     def after_fork(self) -> None:
         """A thread of the parent may hold the lock."""
         self._lock = threading.Lock()
+
+    def _remove(self, body: str) -> None:
+        entry = self._entries.pop(body, None)
+        if entry is not None:
+            self._size -= entry.size
 
 
 class SingleFlight(Generic[Result]):
