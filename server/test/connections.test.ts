@@ -131,16 +131,17 @@ describe('a connection with pipelined requests', () => {
     expect(received.length).toBeLessThan(40 * (length + 1_000));
   });
 
+  const evaluation = (flagKey: string, more = '') => {
+    const body = JSON.stringify({ flagKey, context: {} });
+    return (
+      `POST /api/v1/evaluate?environment=production HTTP/1.1\r\nHost: x\r\n${more}` +
+      `Authorization: Bearer ${ADMIN_KEY}\r\nContent-Type: application/json\r\n` +
+      `Content-Length: ${body.length}\r\n\r\n${body}`
+    );
+  };
+
   it('has its evaluations served in order', async () => {
     await using server = await startServer();
-    const evaluation = (flagKey: string, more = '') => {
-      const body = JSON.stringify({ flagKey, context: {} });
-      return (
-        `POST /api/v1/evaluate?environment=production HTTP/1.1\r\nHost: x\r\n${more}` +
-        `Authorization: Bearer ${ADMIN_KEY}\r\nContent-Type: application/json\r\n` +
-        `Content-Length: ${body.length}\r\n\r\n${body}`
-      );
-    };
     const names = Array.from({ length: 50 }, (_, at) => `ghost-${at}`);
     const requests = names.map(name => evaluation(name)).join('');
     const socket = await open(await server.listen());
@@ -149,6 +150,20 @@ describe('a connection with pipelined requests', () => {
       ([, name]) => name,
     );
     expect(flags).toEqual([...names, 'last']);
+  });
+
+  it('has its evaluations served as fast as its peer reads', async () => {
+    await using server = await startServer();
+    const long = 'x'.repeat(60_000);
+    const variants = { long, none: '' };
+    const flag = { key: 'long', type: 'string', enabled: true, variants, defaultVariant: 'long' };
+    expect((await server.api('POST', '/flags', { body: flag })).text).toContain('long');
+    const requests = evaluation('long').repeat(98) + evaluation('ghost', 'Connection: close\r\n');
+    const socket = await openUnread(await server.listen(), requests);
+    expect(server.logs().split('"/api/v1/evaluate"').length - 1).toBeLessThan(98);
+    const received = String(await buffer(socket));
+    expect(received.split(`"value":"${long}"`)).toHaveLength(99);
+    expect(received).toMatch(/there is no flag \\"ghost\\"[^\n]*$/);
   });
 
   it('is closed if too many wait', async () => {

@@ -198,6 +198,38 @@ describe('an evaluation has the same response without and with Fastify', () => {
     expect((await expectSame('evaluations', sent())).status).toBe(status);
   });
 
+  it.each([
+    [200, {}],
+    [304, { 'if-none-match': '*' }],
+  ])('%d on a connection that is kept open', async (status, more) => {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const sent = withKey({ context: CONTEXT }, more);
+    const received: Received[] = [];
+    for (const path of ['evaluations', '%65valuations', 'evaluations'])
+      received.push(await post(`${url}/${path}${IN_PRODUCTION}`, sent, agent));
+    agent.destroy();
+    const [direct, fastify, again] = received;
+    expect(direct).toEqual(fastify);
+    expect(again).toEqual(direct);
+    expect(direct).toMatchObject({ status, headers: { connection: 'keep-alive' } });
+  });
+
+  it('has the date of its second', async () => {
+    const clock = createFakeClock();
+    await using own = await startServer({ clock });
+    const target = `${await own.listen()}/api/v1/evaluations${IN_PRODUCTION}`;
+    const dates: (string | undefined)[] = [];
+    for (const ms of [0, 400, 1_000]) {
+      clock.advance(ms);
+      const options = { method: 'POST', body: '{"context":{}}', headers: withKey('').headers };
+      const headers = { 'content-type': 'application/json', ...options.headers };
+      dates.push((await fetch(target, { ...options, headers })).headers.get('date') ?? undefined);
+    }
+    const seconds = dates.map(date => Math.floor(Date.parse(date ?? '') / 1_000));
+    const now = Math.floor(clock.now() / 1_000);
+    expect(seconds).toEqual([now - 1, now - 1, now]);
+  });
+
   it('a response that is sent in parts', async () => {
     const flagKeys = Array.from({ length: 1_000 }, (_, at) => `ghost-${at}-${'x'.repeat(80)}`);
     const { body } = await expectSame('evaluations', withKey({ context: {}, flagKeys }));
@@ -277,6 +309,63 @@ it('one connection carries requests with several keys, until each is revoked', a
   for (const { id } of created) await own.request('DELETE', `/api/v1/keys/${id}`);
   expect(await statuses()).toEqual(Array(24).fill(401));
   agent.destroy();
+});
+
+describe('one connection whose requests have different headers', () => {
+  const inTurn = async (base: string, path: string, all: readonly Sent[]) => {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const received: Received[] = [];
+    for (const sent of all) received.push(await post(base + path, sent, agent));
+    agent.destroy();
+    return received.map(({ status }) => status);
+  };
+
+  it('has the origin of each checked', async () => {
+    const from = (origin?: string): Sent => ({
+      headers: { ...bearer(keys.client), ...(origin === undefined ? {} : { origin }) },
+      body: { context: {} },
+    });
+    const [allowed, other] = [from('https://app.example'), from('https://x.example')];
+    const all = [allowed, from(), other, allowed, other];
+    expect(await inTurn(url, '/evaluations', all)).toEqual([200, 200, 403, 200, 403]);
+  });
+
+  it('has each change logged with its own person and comment', async () => {
+    await using own = await startServer();
+    const change = (key: string, headers: object) => withKey({ key, enabled: true }, headers, '');
+    const statuses = await inTurn(`${await own.listen()}/api/v1`, `/flags${IN_PRODUCTION}`, [
+      change('a', { 'x-on-behalf-of': 'ada', 'x-change-comment': 'first' }),
+      change('b', { 'x-on-behalf-of': 'bob', 'x-change-comment': 'first' }),
+      change('c', { 'x-on-behalf-of': 'bob', 'x-change-comment': 'third' }),
+      change('d', {}),
+    ]);
+    expect(statuses).toEqual([201, 201, 201, 201]);
+    const { items } = (await own.api('GET', '/audit')).body;
+    const logged = items.map((each: { actor: { onBehalfOf?: string }; comment?: string }) => [
+      each.actor.onBehalfOf,
+      each.comment,
+    ]);
+    expect(logged.slice(0, 4)).toEqual([
+      [undefined, undefined],
+      ['bob', 'third'],
+      ['bob', 'first'],
+      ['ada', 'first'],
+    ]);
+  });
+
+  it('is refused once its key has expired', async () => {
+    const clock = createFakeClock();
+    await using own = await startServer({ clock });
+    const expiresAt = new Date(clock.now() + 60_000).toISOString();
+    const key = await own.keyOf('server', 'production', { expiresAt });
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const target = `${await own.listen()}/api/v1/evaluate`;
+    const sent = { headers: bearer(key), body: evaluating };
+    expect((await post(target, sent, agent)).status).toBe(404);
+    clock.advance(60_000);
+    expect((await post(target, sent, agent)).status).toBe(401);
+    agent.destroy();
+  });
 });
 
 describe('the checks that stand for the schemas', () => {

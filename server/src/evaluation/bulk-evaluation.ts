@@ -13,21 +13,34 @@ import { isNotFound } from './counter.ts';
 import { openTextOf, versionOf, withVersion } from './result-text.ts';
 import type { Turns } from '../turns.ts';
 
-/** The form of results as JSON: the text of each, and what is before and after them in a bulk evaluation. */
+/** The form of a result as JSON. */
 export type ResultForm = {
-  /** Two forms with the same name have the same text for the same results. */
-  readonly name: string;
-  readonly open: (flags: VisibleFlags) => string;
   readonly textOf: (evaluation: Evaluation, view: FlagSetView) => string;
-  readonly close: string;
-  /** Whether the tags for public keys are weak, because they leave out what counts edits. */
-  readonly hasWeakTags: boolean;
   /** The texts of the results, which are few and used by many requests. */
   readonly members: WeakMap<Evaluation, Member>;
 };
 
+/** A result as the response to the evaluation of one flag. */
+export const DECISION: ResultForm = {
+  textOf(evaluation, view) {
+    const result = withVersion(openTextOf(evaluation), versionOf(view, evaluation));
+    return `${result},"environment":${JSON.stringify(view.flagSet.environment)}}`;
+  },
+  members: new WeakMap(),
+};
+
+/** The form of many results: the text of each, and what is before and after them. */
+export type BulkForm = ResultForm & {
+  /** Two forms with the same name have the same text for the same results. */
+  readonly name: string;
+  readonly open: (flags: VisibleFlags) => string;
+  readonly close: string;
+  /** Whether the tags for public keys are weak, because they leave out what counts edits. */
+  readonly hasWeakTags: boolean;
+};
+
 /** The revision, the environment and the results by flag key. */
-export const RESULTS_BY_KEY: ResultForm = {
+export const RESULTS_BY_KEY: BulkForm = {
   name: 'results',
   open({ view, audience }) {
     const { revision } = versionFor(view, audience);
@@ -70,7 +83,7 @@ type BulkServices = { readonly counterOf: CounterOf; readonly turns: Turns };
  * serialized when it is first used.
  */
 export const createBulkEvaluation = async (
-  { view, audience, form }: VisibleFlags & { readonly form: ResultForm },
+  { view, audience, form }: VisibleFlags & { readonly form: BulkForm },
   evaluations: readonly Evaluation[],
   { counterOf, turns }: BulkServices,
 ): Promise<BulkEvaluation> => {

@@ -11,7 +11,7 @@ import type { FlagSetView, LiveFlagSet } from '../flag-set/live-flag-set.ts';
 import type { Registry } from '../flag-set/registry.ts';
 import type { Audience } from './audience.ts';
 import { isVisible, versionFor, visibleKeys } from './audience.ts';
-import type { BulkEvaluation, ResultForm } from './bulk-evaluation.ts';
+import type { BulkEvaluation, BulkForm, ResultForm } from './bulk-evaluation.ts';
 import {
   compressBulk,
   createBulkEvaluation,
@@ -22,7 +22,7 @@ import type { BulkEvaluationCache } from './bulk-evaluation-cache.ts';
 import { validateContext } from './context.ts';
 import type { CounterOf } from './counter.ts';
 import { isNotFound } from './counter.ts';
-import { openTextOf, versionOf, withVersion } from './result-text.ts';
+import { versionOf } from './result-text.ts';
 import type { Turns } from '../turns.ts';
 
 export type EvaluationServices = {
@@ -53,18 +53,9 @@ export const evaluateFlag = (
 ): Decision => {
   const scope = scopeOf(services, caller, input.environment);
   const result = decide(services, scope, input);
-  return { ...result, ...versionMember(scope.view, result), environment: scope.live.environment };
-};
-
-/** Evaluates one flag in a scope, and returns the decision as JSON. */
-export const evaluateFlagAsText = (
-  services: EvaluationServices,
-  scope: Scope,
-  input: Omit<EvaluateInput, 'environment'>,
-): string => {
-  const result = decide(services, scope, input);
-  const open = withVersion(openTextOf(result), versionOf(scope.view, result));
-  return `${open},"environment":${JSON.stringify(scope.live.environment)}}`;
+  const { environment } = scope.live;
+  services.counterOf(environment, result.flagKey, result.reason, true).count += 1;
+  return { ...result, ...versionMember(scope.view, result), environment };
 };
 
 /** Evaluates one flag in a scope, and returns the result in a form, as bytes. */
@@ -73,7 +64,12 @@ export const evaluateFlagAs = (
   services: EvaluationServices,
   scope: Scope,
   input: Omit<EvaluateInput, 'environment'>,
-): string => memberFor(form, decide(services, scope, input), scope.view, services.counterOf).text;
+): string => {
+  const result = decide(services, scope, input);
+  const { text, counter } = memberFor(form, result, scope.view, services.counterOf);
+  counter.count += 1;
+  return text;
+};
 
 /** What a request evaluates, and who reads the results. */
 export type Scope = {
@@ -93,7 +89,7 @@ export const scopeOf = (
   return { caller, live, view: live.view(), audience: audienceOf(caller) };
 };
 
-/** Evaluates and counts one flag. Throws if the evaluation fails. */
+/** Evaluates one flag. If that fails, counts it and throws. */
 const decide = (
   { counterOf }: EvaluationServices,
   { caller, live, view, audience }: Scope,
@@ -105,9 +101,9 @@ const decide = (
     withTrace === true
       ? explain(view.compiled, flagKey, context)
       : evaluateFor(view, audience, flagKey, context);
+  if (result.reason !== 'ERROR') return result;
   counterOf(live.environment, flagKey, result.reason, !isNotFound(result)).count += 1;
-  if (result.reason === 'ERROR') throw failure(result, caller, view);
-  return result;
+  throw failure(result, caller, view);
 };
 
 /** Evaluates one flag as the audience may see it. A flag that is hidden from it looks like an unknown one. */
@@ -195,7 +191,7 @@ export const evaluateFlags = async (
 /** A request for a bulk evaluation: its body as it was sent, and the form and the content coding of the response. */
 export type BulkRequest = {
   readonly text: string;
-  readonly form: ResultForm;
+  readonly form: BulkForm;
   readonly coding: Coding | undefined;
 };
 
@@ -247,7 +243,7 @@ const cacheKey = ({ live, view, audience }: Scope, { text, form, coding }: BulkR
   `${form.name} ${coding ?? 'identity'} ${audience.name} ${live.environment} ${idFor(form, view, audience)} ${text}`;
 
 /** A form with strong tags has the versions of flags, which change more often than what public keys see. */
-const idFor = ({ hasWeakTags }: ResultForm, view: FlagSetView, audience: Audience): string =>
+const idFor = ({ hasWeakTags }: BulkForm, view: FlagSetView, audience: Audience): string =>
   hasWeakTags ? versionFor(view, audience).id : view.flagSet.id;
 
 const count = ({ counters }: BulkEvaluation): void => {
@@ -257,7 +253,7 @@ const count = ({ counters }: BulkEvaluation): void => {
 const evaluateBulk = async (
   services: EvaluationServices,
   { view, audience }: Scope,
-  form: ResultForm,
+  form: BulkForm,
   { context, flagKeys }: Omit<EvaluateAllInput, 'environment'>,
 ): Promise<{ bulk: BulkEvaluation; evaluations: readonly Evaluation[] }> => {
   validateContext(context);

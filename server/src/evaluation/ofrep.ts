@@ -2,11 +2,11 @@ import type { Evaluation, Failed, Flag, Value } from '@pennon/schema';
 
 import type { FlagSetView } from '../flag-set/live-flag-set.ts';
 import { numberTypeOf } from '../resources/code-fields.ts';
-import type { ResultForm } from './bulk-evaluation.ts';
+import type { BulkForm } from './bulk-evaluation.ts';
 import { versionOf } from './result-text.ts';
 
 /** The form of the OpenFeature Remote Evaluation Protocol, which clients of other projects read. */
-export const OFREP: ResultForm = {
+export const OFREP: BulkForm = {
   name: 'ofrep',
   open: () => '{"flags":[',
   textOf: (evaluation, view) =>

@@ -1,4 +1,5 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 
 import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify';
 
@@ -9,6 +10,7 @@ import type { Permission } from '../auth/permissions.ts';
 import { visitorOf } from '../auth/visitor.ts';
 import { invalid, type PennonError } from '../errors.ts';
 import type { Services } from '../services.ts';
+import type { Snapshot } from '../store/store.ts';
 import { clientAddress } from './client-address.ts';
 import { recognize } from './strangers.ts';
 
@@ -43,23 +45,54 @@ export const authenticateRequest = (services: Services, request: IncomingMessage
 };
 
 /** Authenticates a request without counting it. */
-export const callerFrom = (
-  { authenticate, limits }: Services,
-  request: IncomingMessage,
-): Caller => {
-  const visitor = visitorOf(clientAddress(request, limits.trustedProxies), limits.ipv6Prefix);
-  const caller = authenticate(credentialsOf(request, visitor));
+export const callerFrom = (services: Services, request: IncomingMessage): Caller => {
+  const keys = services.control.current();
+  const known = knownCallers.get(request.socket);
+  if (known !== undefined && known.keys === keys && isSameCaller(known.headers, request.headers))
+    return known.caller;
+  const caller = authenticate(services, request);
+  if (caller.expiresAt === undefined)
+    knownCallers.set(request.socket, { keys, headers: request.headers, caller });
+  return caller;
+};
+
+/** What a connection's last caller depends on, besides the address of the connection. */
+type KnownCaller = {
+  readonly keys: Snapshot<'control'>;
+  readonly headers: IncomingHttpHeaders;
+  readonly caller: Caller;
+};
+
+/**
+ * The last caller of each connection. Almost all requests of a connection have the same one, and finding it takes as
+ * long as an evaluation with all that it needs.
+ */
+const knownCallers = new WeakMap<Socket, KnownCaller>();
+
+const isSameCaller = (a: IncomingHttpHeaders, b: IncomingHttpHeaders): boolean =>
+  a.authorization === b.authorization &&
+  a['x-api-key'] === b['x-api-key'] &&
+  a.origin === b.origin &&
+  a['x-on-behalf-of'] === b['x-on-behalf-of'] &&
+  a['x-forwarded-for'] === b['x-forwarded-for'] &&
+  a[COMMENT] === b[COMMENT];
+
+const authenticate = (services: Services, request: IncomingMessage): Caller => {
+  const { trustedProxies, ipv6Prefix } = services.limits;
+  const visitor = visitorOf(clientAddress(request, trustedProxies), ipv6Prefix);
+  const caller = services.authenticate(credentialsOf(request, visitor));
   const comment = changeComment(request);
   return comment === undefined ? caller : { ...caller, comment };
 };
 
 export const CHANGE_COMMENT = 'X-Change-Comment';
+const COMMENT = 'x-change-comment';
 const MAX_COMMENT_LENGTH = 500;
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 /** Returns the comment of a change, for the audit log. Throws BAD_REQUEST if it is not valid. */
 const changeComment = ({ headers }: IncomingMessage): string | undefined => {
-  const header = toSingle(headers[CHANGE_COMMENT.toLowerCase()]);
+  const header = toSingle(headers[COMMENT]);
   if (header === undefined) return undefined;
   const comment = decodeUtf8(header)?.trim();
   if (comment === undefined) throw invalidComment('must be UTF-8');

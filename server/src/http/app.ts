@@ -24,7 +24,7 @@ import { compressResponses } from './compression.ts';
 import { addCors } from './cors.ts';
 import { serveDocs } from './docs.ts';
 import { handleErrors, sendError } from './errors.ts';
-import { createDirect, serveBefore } from './direct.ts';
+import { createDirect, DirectRequest, serveBefore } from './direct.ts';
 import { evaluationRoutes, serveEvaluations } from './evaluate.ts';
 import { serveFlagSet } from './flag-set.ts';
 import { serveHealth } from './health.ts';
@@ -92,7 +92,11 @@ export const createApp = async ({
   serveRest(app, services, receiveUploads);
   await app.register(scope => serveTrpc(scope, services, receiveUploads));
   await app.ready();
-  serveBefore(app, createDirect({ services, metrics, logger, isDraining, pendingOf, evaluations }));
+  const keepAliveMs = app.server.keepAliveTimeout;
+  serveBefore(
+    app,
+    createDirect({ services, metrics, logger, isDraining, pendingOf, evaluations, keepAliveMs }),
+  );
   return { http: app, routes };
 };
 
@@ -117,6 +121,7 @@ const createFastify = (
     clientErrorHandler: (error, socket) => sendRawError(socket, parserError(error)),
     // Fastify sets its timeout after Node has created the server, and Node then uses the longer of the two.
     http: {
+      IncomingMessage: DirectRequest,
       requireHostHeader: false,
       requestTimeout: REQUEST_TIMEOUT_MS,
       connectionsCheckingInterval: TIMEOUT_CHECK_MS,

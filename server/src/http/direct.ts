@@ -1,4 +1,4 @@
-import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import { IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
 
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 
@@ -23,6 +23,7 @@ import {
   type ResponseBody,
   type ResponseHead,
 } from './evaluate.ts';
+import { createWriteAtOnce, headerLines, type WriteAtOnce } from './at-once.ts';
 import { PART_BYTES, writeInParts } from './parts.ts';
 import type { RequestedEnvironment } from './request.ts';
 import { logRequest, requestId } from './request-log.ts';
@@ -34,6 +35,8 @@ export type DirectDeps = {
   readonly isDraining: () => boolean;
   readonly pendingOf: PendingResponses;
   readonly evaluations: readonly EvaluationRoute[];
+  /** How long a connection may have no request. */
+  readonly keepAliveMs: number;
 };
 
 /** Serves a request, or returns false if it leaves it to Fastify. */
@@ -66,14 +69,17 @@ export const createDirect = (deps: DirectDeps): Direct => {
         .map(([path, target]) => [path.slice(0, -KEY.length), target]),
     ),
   };
+  const writeAtOnce = createWriteAtOnce(clock, deps.keepAliveMs, headerLines(HEADERS));
   return (request, response) => {
     const target = targetOf(routes, request);
     if (target === undefined || !isUsual(request, limits)) return false;
+    if (!(request instanceof DirectRequest)) return false;
     const pending = deps.pendingOf(request.socket);
     // A pipelined request has to wait for its turn.
     if (pending.size > 0) return false;
     serve({
       deps,
+      writeAtOnce,
       request,
       response,
       pending: pending.add(response),
@@ -83,11 +89,37 @@ export const createDirect = (deps: DirectDeps): Direct => {
       flagKey: target.flagKey,
       startedAt: clock.monotonic(),
       keys: control.current(),
-      head: newHead(HEADERS),
+      head: newHead(),
+      chunks: [],
+      caller: undefined,
+      log: undefined,
     });
     return true;
   };
 };
+
+/**
+ * A request whose body can be collected without the events of a stream, which take a tenth of the time of a request.
+ * It refers to no function of its own: V8 would keep the objects of many requests until a major garbage collection.
+ */
+export class DirectRequest extends IncomingMessage {
+  #exchange: Exchange | undefined;
+
+  /** Collects the body for an exchange, in place of emitting it. */
+  collectFor(exchange: Exchange): void {
+    this.#exchange = exchange;
+    // Otherwise Node.js looks for the rest of the body at the end.
+    this._read(0);
+  }
+
+  /** Called by Node.js with each part of the body, and with null at its end. */
+  override push(chunk: unknown, encoding?: BufferEncoding): boolean {
+    if (this.#exchange === undefined) return super.push(chunk, encoding);
+    if (Buffer.isBuffer(chunk)) this.#exchange.chunks.push(chunk);
+    else respond(this.#exchange);
+    return true;
+  }
+}
 
 /** Headers of all responses. */
 const HEADERS = [...Object.entries(ANY_ORIGIN).flat(), 'x-content-type-options', 'nosniff'];
@@ -144,7 +176,8 @@ const isUsual = ({ headers }: IncomingMessage, { bodyBytes }: Limits): boolean =
 type Exchange = Target &
   UrlParts & {
     readonly deps: DirectDeps;
-    readonly request: IncomingMessage;
+    readonly writeAtOnce: WriteAtOnce;
+    readonly request: DirectRequest;
     readonly response: ServerResponse;
     /** The responses of the connection that are not complete. */
     readonly pending: Set<ServerResponse>;
@@ -152,37 +185,34 @@ type Exchange = Target &
     /** The API keys when the headers arrived. */
     readonly keys: Snapshot<'control'>;
     readonly head: ResponseHead;
-    caller?: Caller;
-    log?: FastifyBaseLogger;
+    /** The parts of the body that have arrived. */
+    readonly chunks: Buffer[];
+    caller: Caller | undefined;
+    log: FastifyBaseLogger | undefined;
   };
 
 const serve = (exchange: Exchange): void => {
-  const { deps, request, response, route } = exchange;
-  response.on('finish', () => complete(exchange));
+  const { deps, request, route } = exchange;
   try {
     exchange.caller = admit(deps.services, request, EVALUATION_CONFIG.access, route.path);
-    receive(request, body => respond(exchange, body));
+    request.collectFor(exchange);
   } catch (error) {
     fail(exchange, error);
   }
 };
 
-const receive = (request: IncomingMessage, next: (body: Buffer) => void): void => {
-  const chunks: Buffer[] = [];
-  request.on('data', (chunk: Buffer) => chunks.push(chunk));
-  request.on('end', () => {
-    const [first] = chunks;
-    next(first !== undefined && chunks.length === 1 ? first : Buffer.concat(chunks));
-  });
+const bodyOf = ({ chunks }: Exchange): Buffer => {
+  const [first] = chunks;
+  return first !== undefined && chunks.length === 1 ? first : Buffer.concat(chunks);
 };
 
-const respond = (exchange: Exchange, bytes: Buffer): void => {
+const respond = (exchange: Exchange): void => {
   const { request, route, environment, flagKey, head } = exchange;
   try {
     const caller = callerNow(exchange);
     const ifNoneMatch = request.headers['if-none-match'];
     const acceptEncoding = request.headers['accept-encoding'];
-    const text = decodeText(bytes);
+    const text = decodeText(bodyOf(exchange));
     const evaluating = { caller, environment, flagKey, text, ifNoneMatch, acceptEncoding };
     const body = route.respond(evaluating, head);
     if (body instanceof Promise)
@@ -215,25 +245,26 @@ const fail = (exchange: Exchange, thrown: unknown): void => {
   send(exchange, toByteString(JSON.stringify(body)));
 };
 
-const send = ({ deps, response, head }: Exchange, body: ResponseBody): void => {
-  const { status, headers } = head;
-  if (head.closes || deps.isDraining()) headers.push('connection', 'close');
-  if (body === undefined) {
-    response.writeHead(status, headers).end();
-    return;
-  }
-  headers.push('content-type', JSON_TYPE, 'content-length', String(body.length));
-  response.writeHead(status, headers);
-  if (body.length <= PART_BYTES) response.end(body, 'latin1');
+const send = (exchange: Exchange, body: ResponseBody): void => {
+  const { deps, request, response, head, writeAtOnce } = exchange;
+  if (body !== undefined)
+    head.headers.push('content-type', JSON_TYPE, 'content-length', String(body.length));
+  const isLast = head.closes || deps.isDraining();
+  const onSent = () => complete(exchange);
+  if (!isLast && request.complete && writeAtOnce(response, head, body, onSent)) return;
+  response.on('finish', onSent);
+  const closing = isLast ? ['connection', 'close'] : [];
+  response.writeHead(head.status, [...HEADERS, ...head.headers, ...closing]);
+  if (body === undefined || body.length <= PART_BYTES) response.end(body, 'latin1');
   else void writeInParts(response, [Buffer.from(body, 'latin1')]).then(() => response.end());
 };
 
 /** Counts and logs a request that has its response. The connection is then free for the next one. */
 const complete = (exchange: Exchange): void => {
-  const { deps, route, observe, response, startedAt, caller } = exchange;
+  const { deps, route, observe, response, startedAt, caller, head } = exchange;
   exchange.pending.delete(response);
   const ms = deps.services.clock.monotonic() - startedAt;
-  const { statusCode: status } = response;
+  const { status } = head;
   observe(status, ms / 1_000);
   if (!isDebugged(deps.logger)) return;
   const log = logOf(exchange);

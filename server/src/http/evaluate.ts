@@ -1,13 +1,12 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
 import type { Caller } from '../auth/caller.ts';
-import { toByteString } from '../byte-string.ts';
 import { chooseCoding, compressBytes, MIN_BYTES } from '../compression.ts';
-import { RESULTS_BY_KEY, type BulkEvaluation } from '../evaluation/bulk-evaluation.ts';
+import { DECISION, RESULTS_BY_KEY, type BulkEvaluation } from '../evaluation/bulk-evaluation.ts';
 import {
   cachedEvaluations,
   evaluateAndCache,
-  evaluateFlagAsText,
+  evaluateFlagAs,
   inPreferredCoding,
   scopeOf,
   type BulkRequest,
@@ -44,11 +43,7 @@ export type ResponseHead = {
   closes: boolean;
 };
 
-export const newHead = (headers: readonly string[] = []): ResponseHead => ({
-  status: 200,
-  headers: [...headers],
-  closes: false,
-});
+export const newHead = (): ResponseHead => ({ status: 200, headers: [], closes: false });
 
 /** The bytes of a body (see `toByteString`), or nothing with the status 304. */
 export type ResponseBody = string | undefined;
@@ -80,9 +75,9 @@ export const evaluationRoutes = (services: Services): readonly EvaluationRoute[]
       const input = parseEvaluateRequest(sent, { environment });
       const scope = scopeOf(services, caller, environment);
       headers.push(...sourceAge(scope.live));
-      const text = evaluateFlagAsText(services, scope, input);
+      const body = evaluateFlagAs(DECISION, services, scope, input);
       headers.push('cache-control', 'no-store');
-      return inCoding(toByteString(text), acceptEncoding, headers);
+      return inCoding(body, acceptEncoding, headers);
     },
   },
   {
