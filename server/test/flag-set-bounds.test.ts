@@ -116,6 +116,23 @@ it('concurrent writes of two servers never exceed a bound together', async () =>
   await Promise.all([a.close(), b.close()]);
 });
 
+it('an import at another server, and a change after it, are counted', async () => {
+  const { a, b } = await startTwo({ flags: 3 });
+  const importAtB = (...keys: readonly string[]) =>
+    b.request('POST', '/api/v1/import?overwrite=true', { body: exportOf(...keys) });
+  const createAt = async (server: TestServer, key: string) => {
+    const body = flagOf(key);
+    return (await server.request('POST', '/api/v1/flags?environment=imported', { body })).status;
+  };
+  expect((await importAtB('a')).status).toBe(200);
+  expect(await createAt(a, 'b')).toBe(201);
+  expect((await importAtB('c')).status).toBe(200);
+  expect(await createAt(b, 'e')).toBe(201);
+  expect(await createAt(a, 'f')).toBe(201);
+  expect(await createAt(a, 'g')).toBe(413);
+  await Promise.all([a.close(), b.close()]);
+});
+
 it('an import beyond the bound is refused before anything is written, into new and existing environments', async () => {
   await using server = await startServer({ limits: { flags: 2 } });
   const importOf = (...keys: readonly string[]) =>

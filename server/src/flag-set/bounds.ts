@@ -41,10 +41,12 @@ export const withinBounds = (
   const sizes = createSizes();
   replica.subscribe(
     event => {
-      if (event.type === 'change') sizes.follow(event.snapshot, event.change.writes);
+      if (event.type === 'change') sizes.follow(event.snapshot, event.change);
+      else sizes.keepOnly(event.snapshot);
     },
     async event => {
       if (event.type === 'change') await measureWrites(event.change.writes);
+      else await sizes.of(event.snapshot);
     },
   );
   return {

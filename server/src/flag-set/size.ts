@@ -3,7 +3,7 @@ import type { Flag, Segment } from '@pennon/schema';
 
 import type { Limits } from '../config.ts';
 import { mapInSlices } from '../slices.ts';
-import type { Snapshot, Stored, Writes } from '../store/store.ts';
+import type { Change, Snapshot, Stored, Writes } from '../store/store.ts';
 
 /** How many documents a flag set has, and the bytes of their JSON. Also the largest size that it may have. */
 export type FlagSetSize = Pick<Limits, 'flags' | 'segments' | 'flagSetBytes'>;
@@ -92,10 +92,13 @@ const present = <Item>(writes: ReadonlyMap<string, Item | null> = new Map()): It
 export type Sizes = {
   readonly of: (snapshot: Snapshot<'flagSet'>) => Promise<FlagSetSize>;
   readonly after: (snapshot: Snapshot<'flagSet'>, write: Write) => Promise<FlagSetSize>;
-  /** Keeps the size known when a snapshot follows another by a write. */
-  readonly follow: (next: Snapshot<'flagSet'>, writes: Writes<'flagSet'>) => void;
+  /** Keeps the size known when a snapshot follows another by a change. */
+  readonly follow: (next: Snapshot<'flagSet'>, change: FollowedChange) => void;
+  /** Forgets the size of any other snapshot, when this one replaces all of them. */
+  readonly keepOnly: (snapshot: Snapshot<'flagSet'>) => void;
 };
 
+type FollowedChange = Pick<Change<'flagSet'>, 'previous' | 'writes'>;
 type Write = { readonly writes: Writes<'flagSet'>; readonly replaceAll?: boolean | undefined };
 
 /** Measures a whole snapshot once, and from then on only what each write changes. */
@@ -115,9 +118,14 @@ export const createSizes = (): Sizes => {
       replaceAll
         ? sizeOfWrites(writes)
         : sizeAfter(await measure(snapshot), snapshot.records, writes),
-    follow(snapshot, writes) {
-      if (last === undefined) return;
-      last = { snapshot, size: sizeAfter(last.size, last.snapshot.records, writes) };
+    follow(snapshot, { previous, writes }) {
+      last =
+        last?.snapshot.id === previous
+          ? { snapshot, size: sizeAfter(last.size, last.snapshot.records, writes) }
+          : undefined;
+    },
+    keepOnly(snapshot) {
+      if (last?.snapshot !== snapshot) last = undefined;
     },
   };
 };
