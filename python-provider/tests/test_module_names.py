@@ -46,6 +46,7 @@ ENGINE_IN_TYPESCRIPT_ONLY = {
     "model": "the types of compiled flags; in Python, each class is next to its functions",
     "persistent_map": "flags that share memory with those before a change, on a server",
     "re2js": "the library for regular expressions, loaded on demand",
+    "steps": "work that pauses for an event loop, which threads do not need",
     "trace": "only the server explains evaluations",
 }
 ENGINE_IN_PYTHON_ONLY = {

@@ -4,6 +4,7 @@ import { FLAG_FIELDS } from './flags.ts';
 import { isList, isObject, ownValue, type RawObject } from './json.ts';
 import { carryPatternSizes } from './references.ts';
 import { SEGMENT_FIELDS } from './segments.ts';
+import { runAtOnce, type Steps } from './steps.ts';
 
 /** The keys that may have changed, such as those in a change event. All others are unchanged. */
 export type ChangeHint = {
@@ -67,16 +68,6 @@ const keysOfBoth = (previous: Definitions, next: Definitions): string[] => [
   ...previous.keyList().filter(key => !next.has(key)),
 ];
 
-/** A computation that can pause at each `yield`, for callers that share a thread with other work. */
-type Steps<Result> = Generator<void, Result, void>;
-
-const runAtOnce = <Result>(steps: Steps<Result>): Result => {
-  for (;;) {
-    const { done, value } = steps.next();
-    if (done === true) return value;
-  }
-};
-
 /** Returns the keys with different values, among `candidates` if they are given. */
 function* differingKeys(
   previous: Definitions,
@@ -112,10 +103,10 @@ function* compareContents(
 /** Returns the flags and segments that must be compiled again: the changed ones, and the flags that depend on them. */
 export const staleKeys = (previous: Contents, next: Contents, hint?: ChangeHint): Keys => {
   const changed = runAtOnce(compareContents(previous, next, BY_EFFECT, hint));
-  carryDependents(previous, next, changed.flags);
+  runAtOnce(carryDependents(previous, next, changed.flags));
   carryPatternSizes(previous, next, changed);
   const hasChanged = changed.flags.size > 0 || changed.segments.size > 0;
-  return hasChanged ? { ...changed, flags: withDependents(next, changed) } : changed;
+  return hasChanged ? { ...changed, flags: runAtOnce(withDependents(next, changed)) } : changed;
 };
 
 /** Compares two flag sets as `diffFlagSets` does, in steps of one flag or segment each. */
@@ -123,13 +114,13 @@ export function* diffSteps(
   previous: unknown,
   next: unknown,
   hint?: ChangeHint,
-): Generator<void, FlagSetDiff, void> {
+): Steps<FlagSetDiff> {
   const [before, after] = [readEnvelope(previous), readEnvelope(next)];
   const changed = yield* compareContents(before, after, BY_JSON, hint);
   const effective = yield* compareContents(before, after, BY_EFFECT, changed);
-  carryDependents(before, after, changed.flags);
+  yield* carryDependents(before, after, changed.flags);
   const hasEffect = effective.flags.size > 0 || effective.segments.size > 0;
-  const affected = hasEffect ? withDependents(after, effective) : effective.flags;
+  const affected = hasEffect ? yield* withDependents(after, effective) : effective.flags;
   return {
     changed: { flags: [...changed.flags].toSorted(), segments: [...changed.segments].toSorted() },
     affected: [...affected].toSorted(),

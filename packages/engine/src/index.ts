@@ -15,7 +15,7 @@ import { patterns } from './re2js.ts';
 export const compile: Compile = compileWith(patterns);
 
 export type { Compile } from './compile.ts';
-export { findDependents } from './dependents.ts';
+export { dependentSteps } from './dependents.ts';
 export { diffFlagSets, diffSteps, type ChangeHint, type FlagSetDiff } from './diff.ts';
 export { evaluate, evaluateAll, type Evaluations } from './evaluate.ts';
 export { explain } from './explain.ts';

@@ -1,4 +1,5 @@
 import { indexOfKey, PersistentMap } from './persistent-map.ts';
+import { runAtOnce, type Steps } from './steps.ts';
 
 /** Definitions by key, which are never modified. */
 type Indexed<Definition> = {
@@ -15,21 +16,23 @@ type Terms<Definition> = (definition: Definition | undefined) => readonly string
 export type InvertedIndex<Definition> = {
   /** Returns the keys of the definitions with the term, sorted. Indexes all definitions on the first call. */
   readonly keysWith: (definitions: Indexed<Definition>, term: string) => readonly string[];
+  /** Indexes all definitions, unless they are indexed, in steps of one definition each. */
+  readonly index: (definitions: Indexed<Definition>) => Steps<void>;
   /**
-   * Indexes `next` by what differs from `previous`, if that is indexed. `changed` has the keys of all definitions
-   * that differ.
+   * Indexes `next` by what differs from `previous`, if that is indexed, in steps of one definition each. `changed`
+   * has the keys of all definitions that differ.
    */
   readonly carry: (
     previous: Indexed<Definition>,
     next: Indexed<Definition>,
     changed: ReadonlySet<string>,
-  ) => void;
+  ) => Steps<void>;
 };
 
-const indexAll = <Definition>(
+function* indexAll<Definition>(
   definitions: Indexed<Definition>,
   termsOf: Terms<Definition>,
-): KeysByTerm => {
+): Steps<KeysByTerm> {
   const byTerm = new Map<string, string[]>();
   for (const key of definitions.keyList().toSorted()) {
     for (const term of termsOf(definitions.get(key))) {
@@ -37,9 +40,10 @@ const indexAll = <Definition>(
       if (keys === undefined) byTerm.set(term, [key]);
       else keys.push(key);
     }
+    yield;
   }
   return PersistentMap.from(byTerm);
-};
+}
 
 const withKey = (keys: readonly string[], key: string): readonly string[] =>
   keys.toSpliced(indexOfKey(keys, key), 0, key);
@@ -53,15 +57,20 @@ export const createInvertedIndex = <Definition>(
 ): InvertedIndex<Definition> => {
   const known = new WeakMap<object, KeysByTerm>();
 
-  const indexOf = (definitions: Indexed<Definition>): KeysByTerm => {
-    const existing = known.get(definitions);
-    if (existing !== undefined) return existing;
-    const created = indexAll(definitions, termsOf);
-    known.set(definitions, created);
-    return created;
+  function* index(definitions: Indexed<Definition>): Steps<void> {
+    if (!known.has(definitions)) known.set(definitions, yield* indexAll(definitions, termsOf));
+  }
+
+  const indexOf = (definitions: Indexed<Definition>): KeysByTerm | undefined => {
+    if (!known.has(definitions)) runAtOnce(index(definitions));
+    return known.get(definitions);
   };
 
-  const carry: InvertedIndex<Definition>['carry'] = (previous, next, changed) => {
+  function* carry(
+    previous: Indexed<Definition>,
+    next: Indexed<Definition>,
+    changed: ReadonlySet<string>,
+  ): Steps<void> {
     let byTerm = known.get(previous);
     if (byTerm === undefined || known.has(next)) return;
     for (const key of changed) {
@@ -72,9 +81,14 @@ export const createInvertedIndex = <Definition>(
       for (const term of after)
         if (!before.includes(term)) entries.set(term, withKey(byTerm.get(term) ?? [], key));
       byTerm = byTerm.with(entries);
+      yield;
     }
     known.set(next, byTerm);
-  };
+  }
 
-  return { keysWith: (definitions, term) => indexOf(definitions).get(term) ?? [], carry };
+  return {
+    keysWith: (definitions, term) => indexOf(definitions)?.get(term) ?? [],
+    index,
+    carry,
+  };
 };

@@ -6,7 +6,7 @@ import {
   diffFlagSets,
   evaluate,
   evaluateAll,
-  findDependents,
+  dependentSteps,
   type CompiledFlagSet,
 } from '../src/index.ts';
 import { PersistentMap } from '../src/persistent-map.ts';
@@ -156,7 +156,7 @@ describe('compiling with the previous set', () => {
     const flags = { a: simple(), b: simple(), c: simple(), dependent: simple({ rules }) };
     const before = { flags: traced(flags) };
     const compiled = compile(before);
-    findDependents(before);
+    Array.from(dependentSteps(before));
     read.length = 0;
     const after = { flags: traced({ ...flags, a: simple({ enabled: false }) }) };
     const hint = { flags: ['a'], segments: [] };

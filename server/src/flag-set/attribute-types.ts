@@ -9,6 +9,7 @@ import {
 
 import type { Contents, EvaluationWrites } from './documents.ts';
 import { once } from '../once.ts';
+import type { Steps } from '../slices.ts';
 
 /** The type of the attribute values that a condition can compare. */
 export type ComparedType = 'string' | 'number' | 'boolean';
@@ -100,20 +101,20 @@ const segmentsByUsage = createInvertedIndex<EvaluationSegment>(segment =>
 );
 
 /** Finds the usages in a flag set, so that the first write takes no longer than later ones. */
-export const findUsages = ({ flags, segments }: Contents): void => {
-  flagsByUsage.keysWith(flags, '');
-  segmentsByUsage.keysWith(segments, '');
-};
+export function* usageSteps({ flags, segments }: Contents): Steps<void> {
+  yield* flagsByUsage.index(flags);
+  yield* segmentsByUsage.index(segments);
+}
 
 /** Keeps the usages known after a write, so that they are not found again among all flags and segments. */
-export const carryUsages = (
+export function* carryUsages(
   previous: Contents,
   next: Contents,
   written: EvaluationWrites,
-): void => {
-  flagsByUsage.carry(previous.flags, next.flags, new Set(written.flags.keys()));
-  segmentsByUsage.carry(previous.segments, next.segments, new Set(written.segments.keys()));
-};
+): Steps<void> {
+  yield* flagsByUsage.carry(previous.flags, next.flags, new Set(written.flags.keys()));
+  yield* segmentsByUsage.carry(previous.segments, next.segments, new Set(written.segments.keys()));
+}
 
 const TYPES: readonly ComparedType[] = ['string', 'number', 'boolean'];
 

@@ -258,7 +258,7 @@ function* changeSteps(
   const writes = yield* evaluationWriteSteps(change.writes);
   const { flags, segments } = writes;
   const flagSet = flagSetOf(environment, change.id, contentsAfter(previous.flagSet, writes));
-  carryUsages(previous.flagSet, flagSet, writes);
+  yield* carryUsages(previous.flagSet, flagSet, writes);
   const written = { flags: [...flags.keys()], segments: [...segments.keys()] };
   const { affected } = yield* diffSteps(previous.flagSet, flagSet, written);
   const client = nextClientView(previous.client, flagSet, new Set([...affected, ...flags.keys()]));

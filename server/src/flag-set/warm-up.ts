@@ -1,7 +1,8 @@
-import { findDependents, patternProblem } from '@pennon/engine';
+import { dependentSteps, patternProblem } from '@pennon/engine';
 
+import type { Steps } from '../slices.ts';
 import type { Turns } from '../turns.ts';
-import { findUsages } from './attribute-types.ts';
+import { usageSteps } from './attribute-types.ts';
 import type { FlagSetView, LiveFlagSet } from './live-flag-set.ts';
 import { searchedText } from './searched-text.ts';
 import { bytesOf } from './size.ts';
@@ -15,8 +16,7 @@ export const keepWarm = (live: LiveFlagSet, turns: Turns): void => {
   const warmUp = async () => {
     runs += 1;
     const run = runs;
-    for (const work of worksOf(live.view())) {
-      work();
+    for (const _ of warmUpSteps(live.view())) {
       if (turns.isOver()) await turns.next();
       if (run !== runs || live.closed.aborted) return;
     }
@@ -27,16 +27,18 @@ export const keepWarm = (live: LiveFlagSet, turns: Turns): void => {
   });
 };
 
-/** Yields what is done for a view, in small steps. */
-function* worksOf({ snapshot, flagSet, compiled }: FlagSetView): Generator<() => void> {
-  for (const key of compiled.flagKeys) yield () => compiled.problemsOf(key);
-  yield () => findDependents(flagSet);
-  yield () => findUsages(flagSet);
-  yield () => patternProblem(flagSet);
+function* warmUpSteps({ snapshot, flagSet, compiled }: FlagSetView): Steps<void> {
+  for (const key of compiled.flagKeys) {
+    compiled.problemsOf(key);
+    yield;
+  }
+  yield* dependentSteps(flagSet);
+  yield* usageSteps(flagSet);
+  patternProblem(flagSet);
+  yield;
   for (const { document } of snapshot.records.flags.values()) {
-    yield () => {
-      searchedText(document);
-      bytesOf(document);
-    };
+    searchedText(document);
+    bytesOf(document);
+    yield;
   }
 }
