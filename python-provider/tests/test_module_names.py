@@ -16,6 +16,7 @@ ENGINE = PACKAGE / "_engine"
 PROVIDER_IN_TYPESCRIPT_ONLY = {
     "direct_transport": "a fetch with its own connections; in Python, _http opens all",
     "event_stream": "a parser that is small for browsers; Python has one from a library",
+    "flag_client": "a type over generated types; in Python, the generated file contains it",
     "index": "the exports, which are in __init__.py",
     "network": "renews connections after a pause; in Python, _http opens one for each request",
     "pauses": "a timer that is overdue; in Python, _process compares the clocks at each use",

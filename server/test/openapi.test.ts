@@ -100,6 +100,21 @@ describe('/openapi.json', () => {
     await send('POST', '/evaluate', '/evaluate', { flagKey: 'f', context: {}, explain: true });
     await send('POST', '/evaluations', '/evaluations', { context: {} });
     await send('GET', '/flag-set', '/flag-set');
+    await send('GET', '/types.ts', '/types.ts');
+    const manifest = '/openfeature/v0/manifest';
+    for (const [method, path, template, flag] of [
+      ['GET', '', ''],
+      ['POST', '/flags', '/flags', { key: 'm', type: 'float', defaultValue: 1 }],
+      ['POST', '/flags', '/flags', { key: 'm', type: 'float', defaultValue: 'x' }],
+      ['PUT', '/flags/m', '/flags/{key}', { key: 'm', type: 'string' }],
+      ['DELETE', '/flags/m', '/flags/{key}'],
+      ['DELETE', '/flags/m', '/flags/{key}'],
+    ] as const)
+      expectDocumented(
+        method,
+        manifest + template,
+        await server.request(method, `${manifest}${path}?environment=production`, { body: flag }),
+      );
     expectDocumented(
       'GET',
       '/api/v1/environments',

@@ -16,6 +16,7 @@ const writers: Role[] = ['admin', 'editor'];
 const everyone: Role[] = ['admin', 'editor', 'viewer', 'server', 'client'];
 const admins: Role[] = ['admin'];
 const followers: Role[] = ['admin', 'server'];
+const typed: Role[] = ['admin', 'editor', 'viewer', 'server'];
 
 const PROCEDURES: Record<string, Role[]> = {
   'flags.create': writers,
@@ -75,6 +76,15 @@ const ROUTES: Record<string, Role[]> = {
   'GET /api/v1/flag-set/stream': followers,
   'GET /flagd/v1/flags.json': followers,
   'HEAD /flagd/v1/flags.json': followers,
+  'GET /api/v1/types.ts': typed,
+  'HEAD /api/v1/types.ts': typed,
+  'GET /api/v1/types.py': typed,
+  'HEAD /api/v1/types.py': typed,
+  'GET /openfeature/v0/manifest': readers,
+  'HEAD /openfeature/v0/manifest': readers,
+  'POST /openfeature/v0/manifest/flags': writers,
+  'PUT /openfeature/v0/manifest/flags/:key': writers,
+  'DELETE /openfeature/v0/manifest/flags/:key': writers,
   'GET /metrics': readers,
   'HEAD /metrics': readers,
 };

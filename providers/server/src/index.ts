@@ -1,3 +1,4 @@
+export type { FlagClient, FlagKey } from './flag-client.ts';
 export type { LocalFlags } from './flag-file.ts';
 export type {
   FlagsOptions,

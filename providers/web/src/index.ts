@@ -1,4 +1,5 @@
 export type { ValueStorage } from './persistence.ts';
+export type { FlagClient, FlagKey } from './flag-client.ts';
 export type { LocalFlags } from './local-flags.ts';
 export type {
   Bootstrap,

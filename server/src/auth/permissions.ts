@@ -7,15 +7,16 @@ const EVALUATE = ['evaluate'] as const;
 const EXPLAIN = ['explain'] as const;
 const VALUES = ['values.stream'] as const;
 const FLAG_SET = ['flagSet.read'] as const;
+const TYPES = ['types.read'] as const;
 const MANAGE = ['environments.manage', 'keys.manage'] as const;
 const OPERATE = ['metrics.read'] as const;
 const TRANSFER = ['data.transfer'] as const;
 
 export const ROLES = {
   client: [...EVALUATE, ...VALUES],
-  server: [...EVALUATE, ...EXPLAIN, ...VALUES, ...FLAG_SET],
-  viewer: [...READ, ...EVALUATE, ...EXPLAIN, ...OPERATE],
-  editor: [...READ, ...WRITE, ...EVALUATE, ...EXPLAIN, ...OPERATE],
+  server: [...EVALUATE, ...EXPLAIN, ...VALUES, ...FLAG_SET, ...TYPES],
+  viewer: [...READ, ...EVALUATE, ...EXPLAIN, ...TYPES, ...OPERATE],
+  editor: [...READ, ...WRITE, ...EVALUATE, ...EXPLAIN, ...TYPES, ...OPERATE],
   admin: [
     ...READ,
     ...WRITE,
@@ -23,6 +24,7 @@ export const ROLES = {
     ...EXPLAIN,
     ...VALUES,
     ...FLAG_SET,
+    ...TYPES,
     ...MANAGE,
     ...OPERATE,
     ...TRANSFER,

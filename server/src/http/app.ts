@@ -27,7 +27,9 @@ import { handleErrors, sendError } from './errors.ts';
 import { createDirect, DirectRequest, serveBefore } from './direct.ts';
 import { evaluationRoutes, serveEvaluations } from './evaluate.ts';
 import { serveFlagSet } from './flag-set.ts';
+import { serveFlagTypes } from './flag-types.ts';
 import { serveHealth } from './health.ts';
+import { serveManifest } from './manifest.ts';
 import { serveMetrics } from './metrics.ts';
 import { logRequest, requestId } from './request-log.ts';
 import { ofrepRoutes } from './ofrep.ts';
@@ -87,6 +89,8 @@ export const createApp = async ({
   serveDocs(app, services.basePath);
   serveEvaluations(app, evaluations);
   serveFlagSet(app, services);
+  serveFlagTypes(app, services);
+  serveManifest(app, services);
   serveStreams(app, services);
   const receiveUploads = limitUploads(app, services.clock);
   serveRest(app, services, receiveUploads);

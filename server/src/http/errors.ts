@@ -11,6 +11,7 @@ import type { Caller } from '../auth/caller.ts';
 import { errorBody, errorFor, ERRORS, PennonError, toPennonError } from '../errors.ts';
 import { StoreError } from '../store/store.ts';
 import type { GuardedRoute } from './access.ts';
+import { isManifest, manifestErrorBody, type ManifestError } from './manifest-errors.ts';
 import { isOfrep, ofrepErrorBody, ofrepStatus, type OfrepError } from './ofrep-errors.ts';
 import { API } from './request.ts';
 
@@ -110,7 +111,7 @@ export type ErrorResponse = {
   readonly error: PennonError;
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: ErrorBody | OfrepError;
+  readonly body: ErrorBody | OfrepError | ManifestError;
 };
 
 /** A request that failed. */
@@ -133,7 +134,12 @@ export const errorResponse = (
   const headers = { ...errorHeaders(error), ...challenge };
   return isOfrep(url)
     ? { error, status: ofrepStatus(error, status), headers, body: ofrepErrorBody(url, error) }
-    : { error, status, headers, body: errorBody(error) };
+    : {
+        error,
+        status,
+        headers,
+        body: isManifest(url) ? manifestErrorBody(error) : errorBody(error),
+      };
 };
 
 /** Logs what the response leaves out: unexpected errors, and why the store failed. */

@@ -1,11 +1,13 @@
 import { FORMAT_VERSION, isJsonObject, type JsonObject } from '@pennon/schema';
 
+import { MANIFEST_API } from './manifest-errors.ts';
 import { mapObject, objectIn } from './openapi-json.ts';
 import { OFREP_API } from './ofrep-errors.ts';
 import { API } from './request.ts';
 
 const ENVIRONMENT = 'production';
 const FLAG = 'new-checkout';
+const MANIFEST_FLAG = 'fuzzy-search';
 const SEGMENT = 'beta-testers';
 const NEW_ENVIRONMENT = 'staging';
 const AT = '2026-01-31T12:00:00.000Z';
@@ -58,6 +60,18 @@ export const BODY_EXAMPLES: Readonly<Record<string, JsonObject>> = {
   'evaluations-stream': { context },
   'ofrep-evaluate': { context },
   'ofrep-evaluateAll': { context },
+  'manifest-create': {
+    key: MANIFEST_FLAG,
+    type: 'boolean',
+    description: 'Search with typing errors',
+    defaultValue: false,
+  },
+  'manifest-change': {
+    key: MANIFEST_FLAG,
+    type: 'boolean',
+    description: 'Search in spite of typing errors',
+    defaultValue: true,
+  },
   'transfer-import': {
     formatVersion: FORMAT_VERSION,
     environments: [
@@ -87,6 +101,7 @@ const RULE_PATH = `${API}/flags/{key}/rules/{id}`;
 const PATH_EXAMPLES: readonly { readonly path: string; readonly example: string }[] = [
   { path: `${API}/flags/{key}`, example: FLAG },
   { path: `${OFREP_API}/evaluate/flags/{key}`, example: FLAG },
+  { path: `${MANIFEST_API}/flags/{key}`, example: MANIFEST_FLAG },
   { path: `${API}/segments/{key}`, example: SEGMENT },
   { path: `${API}/environments/{key}`, example: NEW_ENVIRONMENT },
 ];

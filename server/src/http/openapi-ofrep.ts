@@ -8,6 +8,7 @@ import {
   errorResponsesWith,
   etag,
   ifNoneMatch,
+  json,
   notModifiedData,
   security,
   sourceAge,
@@ -46,8 +47,6 @@ const Failure = strictObject(failure).meta({ id: 'OfrepFailure' });
 const Evaluations = strictObject({
   flags: z.array(z.union([Evaluation, FlagFailure])),
 }).meta({ id: 'OfrepEvaluations' });
-
-const json = (schema: z.ZodType) => ({ 'application/json': { schema } });
 
 const operation = {
   tags: ['OFREP'],

@@ -16,27 +16,20 @@ import {
   errorResponses,
   etag,
   ifNoneMatch,
+  json,
+  notModified,
   notModifiedData,
   security,
   sourceAge,
 } from './openapi-responses.ts';
-import { CHANGE_COMMENT } from './access.ts';
 import { FLAGD_PATH } from './flag-set.ts';
+import { MANIFEST_PATHS } from './openapi-manifest.ts';
 import { OFREP_PATHS } from './openapi-ofrep.ts';
 import { API } from './request.ts';
 
-export const changeComment = {
-  [CHANGE_COMMENT]: z
-    .string()
-    .max(500)
-    .optional()
-    .describe('Why the change is made, for the audit log. At most 500 characters, in UTF-8.'),
-};
 const lastEventId = {
   'Last-Event-ID': z.string().optional().describe('The id of the last event received.'),
 };
-
-const json = (schema: z.ZodType) => ({ 'application/json': { schema } });
 
 type Headers = Readonly<Record<string, z.ZodType>>;
 
@@ -59,6 +52,22 @@ const bodyOf = <Shape extends z.core.$ZodLooseShape>(request: z.ZodObject<Shape>
   const { environment: _, ...body } = request.shape;
   return strictObject(body).meta({ id });
 };
+
+/** The types of flags as source text. */
+const typesOperation = (language: string): ZodOpenApiOperationObject => ({
+  ...flagSetOperation(ifNoneMatch),
+  operationId: `types-${language.toLowerCase()}`,
+  summary: `Read the types and default values of all flags, in ${language}`,
+  responses: {
+    200: {
+      description: 'A module, the same for the same flags',
+      headers: etag,
+      content: { 'text/plain': { schema: z.string() } },
+    },
+    ...notModified,
+    ...errorResponses(400, 401, 403, 404, 429, 500, 503),
+  },
+});
 
 const publicOperation = { tags: ['Operations'], security: [] };
 
@@ -229,6 +238,9 @@ export const OTHER_PATHS: ZodOpenApiPathsObject = {
     },
   },
   ...OFREP_PATHS,
+  ...MANIFEST_PATHS,
+  [`${API}/types.ts`]: { get: typesOperation('TypeScript') },
+  [`${API}/types.py`]: { get: typesOperation('Python') },
   '/healthz': {
     get: {
       ...publicOperation,

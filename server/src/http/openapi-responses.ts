@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { ZodOpenApiResponseObject, ZodOpenApiResponsesObject } from 'zod-openapi';
 
+import { CHANGE_COMMENT } from './access.ts';
 import { SOURCE_AGE } from './source-age.ts';
 
 const ERRORS = {
@@ -30,6 +31,16 @@ export const ifNoneMatch = {
     .optional()
     .describe('Entity tags. The response is 304 if one of them is current.'),
 };
+
+export const changeComment = {
+  [CHANGE_COMMENT]: z
+    .string()
+    .max(500)
+    .optional()
+    .describe('Why the change is made, for the audit log. At most 500 characters, in UTF-8.'),
+};
+
+export const json = (schema: z.ZodType) => ({ 'application/json': { schema } });
 
 const header = (description: string) => ({ description, schema: { type: 'string' as const } });
 

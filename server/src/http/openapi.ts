@@ -8,6 +8,7 @@ import { appRouter } from '../router/index.ts';
 import { addExamples } from './openapi-examples.ts';
 import type { ErrorStatus } from './openapi-responses.ts';
 import {
+  changeComment,
   errorResponses,
   etag,
   ifNoneMatch,
@@ -15,7 +16,7 @@ import {
   notModified,
   security,
 } from './openapi-responses.ts';
-import { changeComment, OTHER_PATHS } from './openapi-paths.ts';
+import { OTHER_PATHS } from './openapi-paths.ts';
 import { adaptToGenerators } from './openapi-generators.ts';
 import { API } from './request.ts';
 import type { RestRoute } from './rest-route.ts';

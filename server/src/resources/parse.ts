@@ -6,7 +6,7 @@ import { invalid } from '../errors.ts';
 /** Returns the parsed document. Throws BAD_REQUEST with one detail for each invalid field. */
 export const parseOrThrow = <Schema extends z.ZodType>(
   schema: Schema,
-  document: object,
+  document: unknown,
 ): z.infer<Schema> => {
   const parsed = schema.safeParse(document);
   if (parsed.success) return parsed.data;

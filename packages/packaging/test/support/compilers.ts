@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { install } from './projects.ts';
@@ -56,6 +56,10 @@ export const CASES: readonly { readonly compiler: Compiler; readonly resolution:
       .map(resolution => ({ compiler, resolution })),
   );
 
+/** The types of flags are part of the program, because the ways to resolve modules differ in their paths. */
+const programOf = (name: string): string =>
+  ['flags.ts', `${name}.ts`].map(file => readFileSync(join(PROGRAMS, file), 'utf8')).join('\n');
+
 /** Makes a project with the packages, all compilers, and programs that use the packages. */
 export const writePrograms = async (
   directory: string,
@@ -69,7 +73,7 @@ export const writePrograms = async (
   await install(directory, [...packages, ...compilers, '@types/node@20'], registry);
   for (const name of SOURCES)
     for (const extension of ['mts', 'cts'])
-      cpSync(join(PROGRAMS, `${name}.ts`), join(directory, `${name}.${extension}`));
+      writeFileSync(join(directory, `${name}.${extension}`), programOf(name));
   for (const [resolution, project] of Object.entries(PROJECTS))
     writeFileSync(join(directory, `${resolution}.json`), JSON.stringify(project));
 };
