@@ -31,6 +31,18 @@ export const hasHashedRules = ({ rules }: EvaluationFlag): boolean => rules.some
 /** The prefixes of the two hashed texts, which make the two draws independent of each other. */
 const [VARIANT_DRAW, ADMISSION_DRAW] = ['0', '1'];
 
+export type Draw = { readonly seed: string };
+
+const hashedText = (seed: string, draw: string): string => `${seed}/${draw}/`;
+
+/** Reads a hashed text; one that is not from an export is the seed itself. */
+export const drawOf = (text: string): Draw => ({
+  seed: /^(.+)\/[01]\/$/s.exec(text)?.[1] ?? text,
+});
+
+/** The result of the draw that decides whether a rule admits a subject. */
+export const ADMITTED = 'in';
+
 type Bucketing = { readonly seed: string; readonly unit: Logic };
 
 const bucketingOf = (rule: Rule, flag: EvaluationFlag): Bucketing => {
@@ -43,7 +55,7 @@ const fractional = (
   { seed, unit }: Bucketing,
   draw: string,
   shares: readonly (readonly [name: string, weight: number])[],
-): Logic => ({ fractional: [{ cat: [`${seed}/${draw}/`, unit] }, ...shares] });
+): Logic => ({ fractional: [{ cat: [hashedText(seed, draw), unit] }, ...shares] });
 
 /** A list is not hashed, even if its only item could be. */
 const canBeHashed = ({ unit }: Bucketing, type: RenderType): Logic =>
@@ -55,10 +67,10 @@ const admission = (bucketing: Bucketing, threshold: number): readonly Logic[] =>
     : [
         same(
           fractional(bucketing, ADMISSION_DRAW, [
-            ['in', threshold],
+            [ADMITTED, threshold],
             ['out', DRAWS - threshold],
           ]),
-          'in',
+          ADMITTED,
         ),
       ];
 

@@ -132,6 +132,8 @@ const addToParameter = (path: string, parameter: JsonObject): JsonObject => {
 };
 
 const exampleOf = (path: string, { name, in: place }: JsonObject): string | number | undefined => {
+  // The example of an import is an export, which names its environments.
+  if (path === `${API}/import`) return undefined;
   if (place === 'query' && name === 'environment') return ENVIRONMENT;
   if (place === 'query' && name === 'confirm') return NEW_ENVIRONMENT;
   if (place === 'path' && name === 'version') return 1;

@@ -12,8 +12,8 @@ export const IMPORT_BOUNDS = {
   values: 5_000_000,
   /** Names in one object. */
   names: 20_000,
-  /** Far more than any valid document has. The exact limit is checked once the document is parsed. */
-  depth: 2 * LIMITS.jsonDepth,
+  /** What a file of flagd may have, whose flags contain what they depend on. Exports may have far less. */
+  depth: 16 * LIMITS.jsonDepth,
   environments: 1_000,
   keys: 10_000,
   /** Flags, or segments, of one environment. */

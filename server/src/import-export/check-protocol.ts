@@ -1,10 +1,10 @@
 import type { ErrorDetail, ExportedEnvironment } from '@pennon/schema';
 
 import type { ErrorCode } from '../errors.ts';
-import type { CheckedImport, Upload } from './check.ts';
+import type { CheckedImport, CheckScope, Upload } from './check.ts';
 
 /** The first message to the thread. */
-export type CheckRequest = { readonly upload: Upload; readonly reach: string };
+export type CheckRequest = { readonly upload: Upload; readonly scope: CheckScope };
 
 /**
  * A part of the checked document as JSON, small enough to be received without a noticeable pause. The flags and

@@ -10,10 +10,10 @@ import { checkImport, type CheckedImport } from './check.ts';
  * The thread that parses and checks one import, because that takes seconds and much memory, and the event
  * loop that evaluates flags must not wait. The checked document is sent in pieces, one for each reply.
  */
-const serve = (port: MessagePort, { upload, reach }: CheckRequest): void => {
+const serve = (port: MessagePort, { upload, scope }: CheckRequest): void => {
   const send = (message: CheckMessage) => port.postMessage(message);
   try {
-    sendInPieces(port, send, checkImport(upload, reach));
+    sendInPieces(port, send, checkImport(upload, scope));
   } catch (thrown) {
     const { code, message, extra } = toPennonError(thrown);
     if (code === 'INTERNAL_SERVER_ERROR') throw thrown;
@@ -24,7 +24,7 @@ const serve = (port: MessagePort, { upload, reach }: CheckRequest): void => {
 const sendInPieces = (
   port: MessagePort,
   send: (message: CheckMessage) => void,
-  { document: { environments, ...document }, options }: CheckedImport,
+  { document: { environments, ...document }, ...others }: CheckedImport,
 ): void => {
   const pieces = piecesOf(environments);
   port.on('message', () => {
@@ -33,7 +33,7 @@ const sendInPieces = (
   });
   send({
     type: 'accepted',
-    checked: { document, options },
+    checked: { document, ...others },
     environments: environments.map(({ flags: _flags, segments: _segments, ...fields }) => fields),
   });
 };

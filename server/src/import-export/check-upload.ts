@@ -5,7 +5,7 @@ import type { ExportedEnvironment, Flag, Segment } from '@pennon/schema';
 import { PennonError } from '../errors.ts';
 import { parseStored } from '../store/serialization.ts';
 import type { CheckMessage, CheckRequest, Piece } from './check-protocol.ts';
-import { checkImport, type CheckedImport, type Upload } from './check.ts';
+import { checkImport, type CheckedImport, type CheckScope, type Upload } from './check.ts';
 
 /** Checking this much takes less time than starting a thread. */
 const MAX_INLINE_BYTES = 16 * 1024;
@@ -23,12 +23,12 @@ const mayHavePatterns = ({ bytes }: Upload): boolean =>
 const isQuick = (upload: Upload): boolean =>
   upload.bytes.length <= MAX_INLINE_BYTES && !mayHavePatterns(upload);
 
-/** Parses and checks an import. `reach` is the environment of the caller's key. Takes the bytes of the upload. */
-export const checkUpload = async (upload: Upload, reach: string): Promise<CheckedImport> => {
-  if (isQuick(upload)) return checkImport(upload, reach);
+/** Parses and checks an import. Takes the bytes of the upload. */
+export const checkUpload = async (upload: Upload, scope: CheckScope): Promise<CheckedImport> => {
+  if (isQuick(upload)) return checkImport(upload, scope);
   const worker = startThread(upload.bytes.length);
   try {
-    return await checkIn(openChannel(worker), { upload, reach });
+    return await checkIn(openChannel(worker), { upload, scope });
   } catch (error) {
     throw isTooLarge(error) ? tooCostly(error) : error;
   } finally {
@@ -105,8 +105,8 @@ const checkIn = async ({ request }: Channel, check: CheckRequest): Promise<Check
     if (message.type !== 'piece') throw unexpected(message);
     append(environments, message.piece);
   }
-  const { document, options } = first.checked;
-  return { document: { ...document, environments }, options };
+  const { document, ...others } = first.checked;
+  return { document: { ...document, environments }, ...others };
 };
 
 const unexpected = ({ type }: CheckMessage) => new Error(`unexpected message "${type}"`);

@@ -5,7 +5,11 @@ import {
   ExportedEnvironment,
   ExportedKey,
   Flag,
+  FORMAT_VERSION,
   jsonBytes,
+  type JsonObject,
+  Key,
+  LIMITS,
   Segment,
   strictObject,
 } from '@pennon/schema';
@@ -14,7 +18,9 @@ import { z } from 'zod';
 import { invalid, PennonError } from '../errors.ts';
 import { parseExactJson } from '../parse-json.ts';
 import { requirePlainJson } from '../plain-json.ts';
-import { requireAtMost, requireWithinBounds } from './bounds.ts';
+import { isFlagdFile } from '../flagd/import-file.ts';
+import { IMPORT_BOUNDS, requireAtMost, requireWithinBounds } from './bounds.ts';
+import { checkFlagdFile } from './check-flagd.ts';
 import { createProblems, type Problems } from './problems.ts';
 import { findInvalidEnvironments, findInvalidKeys } from './validate-export.ts';
 
@@ -29,16 +35,38 @@ export type Upload = {
   readonly form: 'document' | 'call' | 'batch';
 };
 
+/** Who imports, and what a file of flagd does not have itself. */
+export type CheckScope = {
+  /** The environment of the caller's key. */
+  readonly reach: string;
+  /** The environment that receives the flags of a file of flagd, if the request names one. */
+  readonly environment: string | undefined;
+  /** When the flags of a file of flagd are created. */
+  readonly now: string;
+};
+
 export type ImportOptions = {
   /** Only return what would change. */
   readonly dryRun?: boolean | undefined;
   /** Replace environments and keys that exist and differ. Without it they make the import fail. */
   readonly overwrite?: boolean | undefined;
+  /** The environment that receives the flags of a file of flagd. An export names its environments. */
+  readonly environment?: string | undefined;
 };
 
-export type CheckedImport = { readonly document: Export; readonly options: ImportOptions };
+export type CheckedImport = {
+  readonly document: Export;
+  readonly options: ImportOptions;
+  /** Whether it is from a file of flagd, which lacks what the server manages. */
+  readonly isFlagd: boolean;
+};
 
-const optionFields = { dryRun: z.boolean().optional(), overwrite: z.boolean().optional() };
+const optionFields = {
+  dryRun: z.boolean().optional(),
+  overwrite: z.boolean().optional(),
+  environment: Key.optional(),
+};
+const Options = z.object(optionFields);
 
 /** An import whose environments and keys are not checked yet. */
 const Envelope = strictObject({
@@ -56,11 +84,40 @@ const EnvironmentEnvelope = strictObject({
 });
 
 /**
- * Parses and checks an import by itself, without the data of the server. `reach` is the environment of the
- * caller's key. Throws at the first bound; problems of the content are counted.
+ * Parses and checks an import by itself, without the data of the server. Throws at the first bound; problems of the
+ * content are counted.
  */
-export const checkImport = (upload: Upload, reach: string): CheckedImport => {
-  const { formatVersion, environments, keys, ...options } = readEnvelope(upload, reach);
+export const checkImport = (upload: Upload, scope: CheckScope): CheckedImport => {
+  const input = readInput(upload);
+  return isFlagdFile(input) ? checkFlagd(input, scope) : checkExport(input, scope);
+};
+
+const checkFlagd = (input: JsonObject, { reach, environment, now }: CheckScope): CheckedImport => {
+  requirePlainJson(input, IMPORT_BOUNDS.depth - LIMITS.jsonDepth);
+  const options = parse(Options, input);
+  const key = requireEnvironment(options.environment ?? environment ?? environmentWithin(reach));
+  requireReach(reach, [{ key }]);
+  return {
+    document: {
+      formatVersion: FORMAT_VERSION,
+      environments: [{ key, createdAt: now, ...checkFlagdFile(input, now) }],
+    },
+    options,
+    isFlagd: true,
+  };
+};
+
+const environmentWithin = (reach: string): string | undefined =>
+  reach === ALL_ENVIRONMENTS ? undefined : reach;
+
+const requireEnvironment = (environment: string | undefined): string => {
+  if (environment !== undefined) return environment;
+  const message = 'is missing: name the environment that receives the flags (?environment=…)';
+  throw invalid([{ path: 'environment', message }], 'the query');
+};
+
+const checkExport = (input: unknown, { reach }: CheckScope): CheckedImport => {
+  const { formatVersion, environments, keys, ...options } = readEnvelope(input, reach);
   const problems = createProblems();
   const document: Export = {
     formatVersion,
@@ -77,15 +134,19 @@ export const checkImport = (upload: Upload, reach: string): CheckedImport => {
   findInvalidKeys(document.keys ?? [], problems);
   findInvalidEnvironments(document.environments, problems);
   problems.requireNone();
-  return { document, options };
+  return { document, options, isFlagd: false };
 };
 
-/** Parses an import. Its environments and keys are unchecked. */
-const readEnvelope = ({ bytes, form }: Upload, reach: string) => {
+const readInput = ({ bytes, form }: Upload): unknown => {
   requireWithinBounds(bytes);
   const input = inputOf(parseExactJson(bytes, form === 'batch' ? 1 : 0), form);
   // The memory of the bytes is free from here on.
   bytes.buffer.transfer(0);
+  return input;
+};
+
+/** Parses an export. Its environments and keys are unchecked. */
+const readEnvelope = (input: unknown, reach: string) => {
   const envelope = parse(Envelope, input);
   requireAtMost('environments', envelope.environments.length);
   requireAtMost('keys', envelope.keys?.length ?? 0);

@@ -1,14 +1,15 @@
-import type { Export } from '@pennon/schema';
+import type { Export, Flag, Segment } from '@pennon/schema';
 
 import type { Caller } from '../auth/caller.ts';
 import { requireAllEnvironments } from '../auth/caller.ts';
 import type { EnvironmentServices } from '../environments/environments.ts';
+import { invalid } from '../errors.ts';
 import { requireWithinBounds } from '../flag-set/bounds.ts';
 import { EMPTY, sizeOf, sizeOfRecords } from '../flag-set/size.ts';
 import { checkUpload } from './check-upload.ts';
 import type { ImportOptions, Upload } from './check.ts';
 import { planKeys, requireNoKeyConflicts } from './plan-keys.ts';
-import { planEnvironment, requireNoConflicts, type ImportPlan } from './plan.ts';
+import { isSameContent, planEnvironment, requireNoConflicts, type ImportPlan } from './plan.ts';
 import { reportOf, type ImportReport } from './report.ts';
 import { requireEnvironmentsOfKeys } from './validate-export.ts';
 import { currentOf, writeControl, writeFlagSets } from './write-import.ts';
@@ -25,10 +26,18 @@ export const importData = async (
   upload: Upload,
   requested: ImportOptions,
 ): Promise<ImportReport> => {
-  const { document, options } = await checkUpload(upload, caller.environment);
+  const checked = await checkUpload(upload, {
+    reach: caller.environment,
+    environment: requested.environment,
+    now: new Date(services.clock.now()).toISOString(),
+  });
+  const { options, isFlagd } = checked;
+  const environment = options.environment ?? requested.environment;
+  if (environment !== undefined && !isFlagd) throw needsNoEnvironment();
   const dryRun = options.dryRun ?? requested.dryRun ?? false;
   const overwrite = options.overwrite ?? requested.overwrite ?? false;
-  await refresh(services, document);
+  await refresh(services, checked.document);
+  const document = isFlagd ? withManaged(services, checked.document) : checked.document;
   requireAccess(services, caller, document);
   requireEnvironmentsOfKeys(document, key =>
     services.control.current().records.environments.has(key),
@@ -43,6 +52,49 @@ export const importData = async (
   await writeControl(run, await writeFlagSets(run, plan));
   await services.registry.whenReady();
   return report;
+};
+
+const needsNoEnvironment = () =>
+  invalid(
+    [
+      {
+        path: 'environment',
+        message: 'is only for a file of flagd: an export names its environments',
+      },
+    ],
+    'the query',
+  );
+
+/** Returns an import with what the server manages as it is now, so that a repeated import changes nothing. */
+const withManaged = (
+  services: EnvironmentServices,
+  { environments, ...others }: Export,
+): Export => ({
+  ...others,
+  environments: environments.map(imported => {
+    const current = currentOf(services, imported.key);
+    if (current === undefined) return imported;
+    const { createdAt, description } = current.document;
+    const { flags, segments } = current.snapshot.records;
+    return {
+      ...imported,
+      createdAt,
+      ...(description == null ? {} : { description }),
+      flags: imported.flags.map(flag => withTimes(flag, flags.get(flag.key)?.document)),
+      segments: imported.segments.map(each => withTimes(each, segments.get(each.key)?.document)),
+    };
+  }),
+});
+
+/** Returns the current document if only its times and its version differ. */
+const withTimes = <Document extends Flag | Segment>(
+  imported: Document,
+  current: Document | undefined,
+): Document => {
+  if (current === undefined) return imported;
+  const { createdAt, updatedAt } = current;
+  const isSame = isSameContent(current, { ...imported, createdAt, updatedAt });
+  return isSame ? current : { ...imported, createdAt };
 };
 
 /** Throws before anything is written. A write that a concurrent one makes too large is refused by itself. */

@@ -16,25 +16,26 @@ export const findInvalidEnvironments = (
 ): void => {
   findDuplicates('environments', environments, problems);
   for (const [i, environment] of environments.entries())
-    findInvalidFlags(environment, `environments.${i}`, problems);
+    findInvalidFlags(environment, `environments.${i}.`, problems);
 };
 
-const findInvalidFlags = (
-  environment: ExportedEnvironment,
-  path: string,
+/** Adds the problems of flags and segments. `prefix` comes before the paths of the two lists. */
+export const findInvalidFlags = (
+  environment: Pick<ExportedEnvironment, 'flags' | 'segments'>,
+  prefix: string,
   problems: Problems,
 ): void => {
-  findDuplicates(`${path}.flags`, environment.flags, problems);
-  findDuplicates(`${path}.segments`, environment.segments, problems);
+  findDuplicates(`${prefix}flags`, environment.flags, problems);
+  findDuplicates(`${prefix}segments`, environment.segments, problems);
   const flagSet = flagSetOf(environment);
   const tooLarge = patternProblem(flagSet);
-  if (tooLarge !== undefined) return problems.add(path, [detail('', tooLarge)]);
+  if (tooLarge !== undefined) return problems.add(prefix.slice(0, -1), [detail('', tooLarge)]);
   const size = Math.max(MIN_COMPILED, Math.ceil(environment.flags.length / MAX_COMPILATIONS));
   for (let start = 0; start < environment.flags.length; start += size) {
     const compiled = compile(flagSet);
     for (const flag of environment.flags.slice(start, start + size)) {
       if (problems.areEnough()) return;
-      problems.add(`${path}.flags.${flag.key}`, problemsOfFlag({ flagSet, compiled }, flag));
+      problems.add(`${prefix}flags.${flag.key}`, problemsOfFlag({ flagSet, compiled }, flag));
     }
   }
 };
@@ -92,9 +93,12 @@ const findDuplicates = (
   }
 };
 
-const flagSetOf = ({ key, flags, segments }: ExportedEnvironment): IndexedFlagSet => ({
+const flagSetOf = ({
+  flags,
+  segments,
+}: Pick<ExportedEnvironment, 'flags' | 'segments'>): IndexedFlagSet => ({
   formatVersion: FORMAT_VERSION,
-  environment: key,
+  environment: '',
   id: '',
   revision: 0,
   flags: PersistentMap.from(flags.map(flag => [flag.key, flag] as const)),

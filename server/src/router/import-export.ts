@@ -68,10 +68,13 @@ const ImportInput = strictObject({
     .optional()
     .describe('Replace environments and keys that exist and differ.')
     .register(restParams, { in: 'query' }),
+  environment: Key.optional()
+    .describe('The environment that receives the flags, if the body is a file of flagd.')
+    .register(restParams, { in: 'query' }),
 });
 
-const { dryRun, overwrite } = ImportInput.shape;
-const Options = z.looseObject({ dryRun, overwrite });
+const { dryRun, overwrite, environment } = ImportInput.shape;
+const Options = z.looseObject({ dryRun, overwrite, environment });
 
 /** Checks only the options. `checkUpload` checks the document, in a thread. */
 const Unchecked = z.custom<z.input<typeof ImportInput>>().check(({ value, issues }) => {
@@ -124,7 +127,8 @@ export const transfer = router({
       path: '/import',
       tag,
       input: ImportInput,
-      summary: 'Import an export; each environment is replaced as a whole or not at all',
+      summary:
+        'Import an export, or a file of flagd; each environment is replaced as a whole or not at all',
     },
   })
     .input(Unchecked)

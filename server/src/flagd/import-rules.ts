@@ -1,0 +1,183 @@
+import type { Rule, SplitEntry, Value } from '@pennon/schema';
+
+import { readConditions, type ConditionDraft } from './import-conditions.ts';
+import type { Logic } from './logic.ts';
+import { isList, operandsOf, operationOf, readName, refuse } from './read-logic.ts';
+import { ADMITTED, drawOf, NO_BUCKETING_VALUE, type Draw } from './targeting.ts';
+import { Unsupported } from './unsupported.ts';
+
+/** What rules may serve. */
+export type Served = {
+  readonly key: string;
+  readonly variants: Readonly<Record<string, Value>>;
+  readonly defaultVariant: string | null;
+};
+
+/** A rule that no schema has checked yet. */
+export type RuleDraft = Omit<Rule, 'conditions'> & {
+  readonly conditions: readonly ConditionDraft[];
+};
+type RuleFields = Omit<RuleDraft, 'id'>;
+
+/** Rules of one flag are tried in order, so what is read later need not exclude what is read before. */
+type Scope = {
+  readonly flag: Served;
+  readonly conditions: readonly ConditionDraft[];
+  /** The part of the subjects to which the outcome is limited. */
+  readonly admission: Pick<RuleFields, 'percentage' | 'bucketBy' | 'seed'>;
+  /** Whether nothing follows, so that the default variant needs no rule. */
+  readonly isLast: boolean;
+};
+
+const ruleOf = ({ conditions, admission }: Scope, fields: Partial<RuleFields>): RuleFields => ({
+  conditions,
+  ...admission,
+  ...fields,
+});
+
+const defaultRules = (scope: Scope): RuleFields[] => {
+  if (scope.isLast) return [];
+  const { defaultVariant } = scope.flag;
+  if (defaultVariant === null)
+    throw new Unsupported('serves null before other outcomes, which needs a "defaultVariant"');
+  return [ruleOf(scope, { variant: defaultVariant })];
+};
+
+const variantRules = (name: string, scope: Scope): RuleFields[] => {
+  // Pennon reports this error by itself.
+  if (name === NO_BUCKETING_VALUE) return [];
+  if (!Object.hasOwn(scope.flag.variants, name))
+    throw new Unsupported(`serves "${name}", which is not a variant of the flag`);
+  return [ruleOf(scope, { variant: name })];
+};
+
+/** Returns the attribute and the seed of a bucketing expression. */
+const bucketingOf = (logic: Logic): { bucketBy: string; draw?: Draw } => {
+  const attribute = readName(logic);
+  if (attribute !== undefined) return { bucketBy: attribute };
+  const [prefix, read, ...others] = operandsOf(logic, 'cat') ?? [];
+  const bucketBy = readName(read);
+  if (bucketBy === undefined || others.length > 0)
+    return refuse(logic, 'must bucket by one attribute, after a text or the key');
+  if (readName(prefix) === '$flagd.flagKey') return { bucketBy };
+  return typeof prefix === 'string'
+    ? { bucketBy, draw: drawOf(prefix) }
+    : refuse(logic, 'must bucket by one attribute, after a text or the key');
+};
+
+type Fractional = {
+  readonly bucketing: { readonly bucketBy: string; readonly draw?: Draw };
+  readonly shares: readonly (readonly Logic[])[];
+};
+
+const fractionalOf = (operands: readonly Logic[]): Fractional => {
+  const [first, ...others] = operands;
+  const isShort = first === undefined || isList(first);
+  const shares = (isShort ? operands : others).map(share =>
+    isList(share) ? share : refuse(share, 'must have a variant and a weight in each share'),
+  );
+  return { bucketing: isShort ? { bucketBy: 'targetingKey' } : bucketingOf(first), shares };
+};
+
+const weightOf = ([, weight = 1]: readonly Logic[]): number =>
+  typeof weight === 'number' ? weight : refuse(weight, 'must have a number as weight');
+
+const splitOf = (shares: Fractional['shares'], { flag }: Scope): SplitEntry[] => {
+  const weights = new Map<string, number>();
+  for (const share of shares) {
+    const [name] = share;
+    if (typeof name === 'object' && name !== null) return refuse(name);
+    const variant = name === null ? flag.defaultVariant : String(name);
+    if (variant === null || !Object.hasOwn(flag.variants, variant))
+      throw new Unsupported(`serves "${variant}", which is not a variant of the flag`);
+    weights.set(variant, (weights.get(variant) ?? 0) + weightOf(share));
+  }
+  return reduced(Array.from(weights, ([variant, weight]) => ({ variant, weight })));
+};
+
+const divisorOf = (left: number, right: number): number =>
+  right === 0 ? left : divisorOf(right, left % right);
+
+/** Large weights are divided by what they have in common. */
+const reduced = (split: SplitEntry[]): SplitEntry[] => {
+  const divisor = split.reduce((common, { weight }) => divisorOf(common, weight), 0) || 1;
+  return split.map(({ variant, weight }) => ({ variant, weight: weight / divisor }));
+};
+
+/** Fields that have their default value are left out. */
+const bucketingFields = (
+  { bucketBy, draw }: Fractional['bucketing'],
+  { key }: Served,
+): Pick<RuleFields, 'bucketBy' | 'seed'> => ({
+  ...(bucketBy === 'targetingKey' ? {} : { bucketBy }),
+  ...(draw === undefined || draw.seed === key ? {} : { seed: draw.seed }),
+});
+
+const fractionalRules = (operands: readonly Logic[], scope: Scope): RuleFields[] => {
+  const { bucketing, shares } = fractionalOf(operands);
+  const split = splitOf(shares, scope);
+  return [ruleOf(scope, { ...bucketingFields(bucketing, scope.flag), split })];
+};
+
+/** Reads the admission of a percentage, which is how the export writes one. */
+const admissionOf = (logic: Logic, flag: Served): Scope['admission'] | undefined => {
+  const [left, name] = operandsOf(logic, '===') ?? [];
+  const operands = operandsOf(left, 'fractional');
+  if (operands === undefined || name !== ADMITTED) return undefined;
+  const { bucketing, shares } = fractionalOf(operands);
+  const [admitted, others] = shares.map(weightOf);
+  if (admitted === undefined || others === undefined || shares[0]?.[0] !== ADMITTED)
+    return refuse(logic);
+  return {
+    percentage: Math.round((admitted / (admitted + others)) * 100_000) / 1000,
+    ...bucketingFields(bucketing, flag),
+  };
+};
+
+/** Adds the condition of an outcome; undefined if it never holds. */
+const withCondition = (logic: Logic, scope: Scope): Scope | undefined => {
+  const parts = operandsOf(logic, 'and') ?? [logic];
+  const admissions = parts.map(part => admissionOf(part, scope.flag));
+  const [admission, ...others] = admissions.filter(each => each !== undefined);
+  if (admission === undefined) return addConditions(logic, scope);
+  if (others.length > 0) return refuse(logic, 'must have only one percentage in a rule');
+  const remaining = parts.filter((_, at) => admissions[at] === undefined);
+  return addConditions(remaining.length === 0 ? true : { and: remaining }, { ...scope, admission });
+};
+
+const addConditions = (logic: Logic, scope: Scope): Scope | undefined => {
+  const added = readConditions(logic);
+  return added && { ...scope, conditions: [...scope.conditions, ...added] };
+};
+
+/** Reads conditions and outcomes in turn. */
+const ifRules = (operands: readonly Logic[], scope: Scope): RuleFields[] => {
+  const [condition = null, outcome, ...others] = operands;
+  if (outcome === undefined) return readRules(condition, scope);
+  const rest = others.length === 0 ? [null] : others;
+  const isLast = scope.isLast && others.every(each => each === null);
+  // The error that the export writes needs no condition here.
+  const within =
+    outcome === NO_BUCKETING_VALUE ? undefined : withCondition(condition, { ...scope, isLast });
+  return [...(within ? readRules(outcome, within) : []), ...ifRules(rest, scope)];
+};
+
+/** The result of a condition is the variant "true" or "false". */
+const booleanRules = (logic: Logic, scope: Scope): RuleFields[] =>
+  ifRules([logic, 'true', 'false'], scope);
+
+const readRules = (logic: Logic, scope: Scope): RuleFields[] => {
+  if (logic === null) return defaultRules(scope);
+  if (typeof logic !== 'object') return variantRules(String(logic), scope);
+  const { operator, operands } = operationOf(logic) ?? refuse(logic, 'is not a rule');
+  if (operator === 'if') return ifRules(operands, scope);
+  if (operator === 'fractional') return fractionalRules(operands, scope);
+  return booleanRules(logic, scope);
+};
+
+/** Reads the targeting of a flag, in which all evaluators but segments are inserted. */
+export const rulesOf = (targeting: Logic, flag: Served): RuleDraft[] =>
+  readRules(targeting, { flag, conditions: [], admission: {}, isLast: true }).map((rule, at) => ({
+    id: `rule-${at + 1}`,
+    ...rule,
+  }));

@@ -1,0 +1,48 @@
+import { isJsonObject, isScalar, type Scalar } from '@pennon/schema';
+
+import type { Logic } from './logic.ts';
+import { Unsupported } from './unsupported.ts';
+
+/** One operator of JsonLogic with its operands. */
+export type Operation = { readonly operator: string; readonly operands: readonly Logic[] };
+
+export const operationOf = (logic: Logic): Operation | undefined => {
+  if (!isJsonObject(logic)) return undefined;
+  const [entry, ...others] = Object.entries(logic);
+  if (entry === undefined || others.length > 0) return undefined;
+  const [operator, operands] = entry;
+  return { operator, operands: Array.isArray(operands) ? operands : [operands] };
+};
+
+/** The operands of a logic if it has this operator. */
+export const operandsOf = (
+  logic: Logic | undefined,
+  operator: string,
+): readonly Logic[] | undefined => {
+  const operation = operationOf(logic ?? null);
+  return operation?.operator === operator ? operation.operands : undefined;
+};
+
+/** The name of the attribute that a logic reads; empty for the item of a list. */
+export const readName = (logic: Logic | undefined): string | undefined => {
+  const operands = operandsOf(logic, 'var');
+  const [name] = operands ?? [];
+  return operands?.length === 1 && typeof name === 'string' ? name : undefined;
+};
+
+export const equalLogic = (left: Logic | undefined, right: Logic): boolean =>
+  JSON.stringify(left) === JSON.stringify(right);
+
+export const isList = (logic: Logic | undefined): logic is readonly Logic[] => Array.isArray(logic);
+
+export const scalarsOf = (logic: Logic | undefined): Scalar[] | undefined =>
+  isList(logic) && logic.every(isScalar) ? [...logic] : undefined;
+
+const MAX_SHOWN = 200;
+
+/** Throws the problem of a part of a logic that Pennon cannot express. */
+export const refuse = (logic: Logic, reason = 'has a part that Pennon cannot express'): never => {
+  const text = JSON.stringify(logic);
+  const shown = text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text;
+  throw new Unsupported(`${reason}: ${shown}`);
+};

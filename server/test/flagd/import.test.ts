@@ -1,0 +1,352 @@
+import { compile, evaluate } from '@pennon/engine';
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+
+import { startServer, type TestServer } from '../support/server.ts';
+import {
+  context,
+  flagdOutcome,
+  flagsOf,
+  hashedFlagsOf,
+  loadFlagd,
+  pennonOutcome,
+  segments,
+  type FlagTypeName,
+} from './support.ts';
+
+let server: TestServer;
+beforeEach(async () => {
+  server = await startServer();
+});
+afterEach(() => server.close());
+
+const importFile = (file: unknown, query = 'environment=production&overwrite=true') =>
+  server.request('POST', `/api/v1/import?${query}`, { body: file });
+
+const flagSetOf = async (environment: string) =>
+  (await server.request('GET', `/api/v1/flag-set?environment=${environment}`)).body;
+
+const SWITCH = { state: 'ENABLED', variants: { on: true, off: false }, defaultVariant: 'off' };
+const withTargeting = (targeting: unknown) => ({ ...SWITCH, targeting });
+const onIf = (condition: unknown) => withTargeting({ if: [condition, 'on', 'off'] });
+
+/** Imports one flag, and returns its rules. */
+const rulesFrom = async (flag: unknown, others: object = {}) => {
+  const { status, text } = await importFile({ flags: { a: flag }, ...others });
+  expect([status, text]).toEqual([200, expect.any(String)]);
+  return (await flagSetOf('production')).flags.a.rules;
+};
+
+const NOW = '2026-01-01T00:00:00.000Z';
+const managed = { version: 1, createdAt: NOW, updatedAt: NOW };
+
+describe('an import of a file of flagd', () => {
+  it.each([
+    ['without hashed rules', flagsOf(8)],
+    ['with hashed rules', hashedFlagsOf(8)],
+  ])('restores what the export wrote, %s', async (_, generatedFlags) => {
+    await fc.assert(
+      fc.asyncProperty(
+        generatedFlags,
+        segments,
+        fc.array(context, { minLength: 10, maxLength: 10 }),
+        async (flags, ownSegments, contexts) => {
+          const environment = {
+            key: 'production',
+            createdAt: NOW,
+            flags: flags.map(flag => ({ clientVisible: false, seed: 's', ...managed, ...flag })),
+            segments: ownSegments.map(segment => ({ ...managed, ...segment })),
+          };
+          const body = { formatVersion: 1, environments: [environment] };
+          await server.request('POST', '/api/v1/import?overwrite=true', { body });
+          const exported = await server.request(
+            'GET',
+            '/flagd/v1/flags.json?environment=production',
+          );
+          const imported = await importFile(
+            { ...exported.body, omitted: undefined },
+            'environment=development&overwrite=true',
+          );
+          expect([imported.status, imported.text]).toEqual([200, expect.any(String)]);
+          const before = compile(await flagSetOf('production'));
+          const after = compile(await flagSetOf('development'));
+          for (const key of Object.keys(exported.body.flags))
+            for (const each of contexts)
+              expect(pennonOutcome(evaluate(after, key, each)), key).toEqual(
+                pennonOutcome(evaluate(before, key, each)),
+              );
+        },
+      ),
+      { numRuns: 15, endOnFailure: true },
+    );
+  });
+
+  const plan = { var: 'plan' };
+  const FOREIGN: Readonly<Record<string, object>> = {
+    equal: onIf({ '==': [plan, 'pro'] }),
+    'equal, the other way round': onIf({ '===': ['pro', plan] }),
+    different: onIf({ '!=': [plan, 'pro'] }),
+    missing: onIf({ '==': [plan, null] }),
+    present: onIf({ '!==': [plan, null] }),
+    list: onIf({ in: [plan, ['pro', 'team']] }),
+    part: onIf({ in: ['ro', plan] }),
+    start: onIf({ starts_with: [plan, 'pr'] }),
+    end: onIf({ ends_with: [plan, 'ro'] }),
+    version: onIf({ sem_ver: [{ var: 'version' }, '>=', '1.2.3'] }),
+    'another version': onIf({ sem_ver: [{ var: 'version' }, '!=', '1.2.3'] }),
+    'the same major version': onIf({ sem_ver: [{ var: 'version' }, '^', '1.2.3'] }),
+    'the same minor version': onIf({ sem_ver: [{ var: 'version' }, '~', '1.2.3'] }),
+    above: onIf({ '>': [{ var: 'age' }, 17] }),
+    'above, the other way round': onIf({ '>': [18, { var: 'age' }] }),
+    between: onIf({ '<=': [10, { var: 'age' }, 20] }),
+    groups: onIf({
+      and: [{ or: [{ '==': [plan, 'pro'] }, { '!': [{ '>': [{ var: 'age' }, 17] }] }] }, true],
+    }),
+    nested: withTargeting({
+      if: [
+        { '==': [plan, 'pro'] },
+        { if: [{ '>=': [{ var: 'age' }, 18] }, 'on', null] },
+        { '==': [plan, 'team'] },
+        'on',
+      ],
+    }),
+    evaluator: onIf({ $ref: 'isPro' }),
+    'a boolean as variant': {
+      state: 'ENABLED',
+      variants: { true: true, false: false },
+      defaultVariant: 'false',
+      targeting: { '==': [plan, 'pro'] },
+    },
+    'no targeting': { ...SWITCH, targeting: {} },
+    disabled: { ...SWITCH, state: 'DISABLED' },
+    'default of the code': { state: 'ENABLED', variants: { on: 1.5 }, defaultVariant: null },
+    'no default variant': { state: 'ENABLED', variants: { on: { a: [1] } } },
+  };
+
+  it('is evaluated as flagd evaluates it', async () => {
+    const flags = Object.fromEntries(Object.values(FOREIGN).map((flag, at) => [`f${at}`, flag]));
+    const file = { flags, $evaluators: { isPro: { '==': [plan, 'pro'] } } };
+    expect((await importFile(file)).status).toBe(200);
+    const core = loadFlagd(JSON.stringify(file));
+    const flagSet = await flagSetOf('production');
+    const compiled = compile(flagSet);
+    const contexts = ['pro', 'team', 'free', undefined].flatMap(own =>
+      [
+        { age: 5, version: '1.2.3' },
+        { age: 10, version: '1.3.0-rc.1' },
+        { age: 18, version: '2.0.0' },
+        { age: 17.5, version: 'none' },
+        { age: 20, version: '1.2.9' },
+      ].map(others => ({ targetingKey: 'ada', ...others, ...(own && { plan: own }) })),
+    );
+    for (const [at, name] of Object.keys(FOREIGN).entries())
+      for (const each of contexts)
+        expect({ name, each, outcome: pennonOutcome(evaluate(compiled, `f${at}`, each)) }).toEqual({
+          name,
+          each,
+          outcome: flagdOutcome(core, `f${at}`, flagSet.flags[`f${at}`].type as FlagTypeName, each),
+        });
+  });
+
+  it('keeps the shares of a fractional rule', async () => {
+    const fractional = (...operands: unknown[]) => withTargeting({ fractional: operands });
+    expect(await rulesFrom(fractional(['on', 25], ['off', 75]))).toEqual([
+      {
+        id: 'rule-1',
+        conditions: [],
+        split: [
+          { variant: 'on', weight: 1 },
+          { variant: 'off', weight: 3 },
+        ],
+      },
+    ]);
+    expect(await rulesFrom(fractional({ var: 'email' }, ['on'], ['off', 2]))).toMatchObject([
+      { bucketBy: 'email', split: [{ weight: 1 }, { weight: 2 }] },
+    ]);
+    expect(
+      await rulesFrom(fractional({ cat: [{ var: '$flagd.flagKey' }, { var: 'email' }] }, ['on'])),
+    ).toMatchObject([{ bucketBy: 'email', split: [{ variant: 'on' }] }]);
+    expect(
+      await rulesFrom(fractional({ cat: ['spring', { var: 'email' }] }, ['on'])),
+    ).toMatchObject([{ bucketBy: 'email', seed: 'spring' }]);
+  });
+
+  it('reads a list of flags too', async () => {
+    const { body } = await importFile({ flags: [{ key: 'a', ...SWITCH }] });
+    expect(body.environments[0]).toMatchObject({ key: 'production', outcome: 'create' });
+    expect((await flagSetOf('production')).flags.a).toMatchObject({
+      type: 'boolean',
+      enabled: true,
+      defaultVariant: 'off',
+      rules: [],
+    });
+  });
+
+  it('changes nothing if repeated, and needs overwrite to replace other flags', async () => {
+    const file = { flags: { a: SWITCH } };
+    const first = await importFile(file, 'environment=production');
+    expect(first.body.environments).toMatchObject([{ outcome: 'create' }]);
+    const { id } = await flagSetOf('production');
+    const repeated = await importFile(file, 'environment=production');
+    expect(repeated.body.environments).toMatchObject([{ outcome: 'unchanged', changes: [] }]);
+    expect((await flagSetOf('production')).id).toBe(id);
+    const other = { flags: { a: { ...SWITCH, state: 'DISABLED' }, b: SWITCH } };
+    expect((await importFile(other, 'environment=production')).status).toBe(409);
+    const dryRun = await importFile(other, 'environment=production&overwrite=true&dryRun=true');
+    expect(dryRun.body.environments[0].changes).toMatchObject([
+      {
+        key: 'a',
+        change: 'change',
+        differences: [{ path: 'enabled' }, { path: 'version' }, { path: 'updatedAt' }],
+      },
+      { key: 'b', change: 'add' },
+    ]);
+  });
+
+  it('goes to the environment of the key, or to the one in the query', async () => {
+    const admin = await server.keyOf('admin', 'production');
+    const body = { flags: { a: SWITCH } };
+    const own = await server.request('POST', '/api/v1/import', { key: admin, body });
+    expect(own.body.environments).toMatchObject([{ key: 'production', outcome: 'create' }]);
+    const path = '/api/v1/import?environment=development';
+    expect((await server.request('POST', path, { key: admin, body })).status).toBe(403);
+    expect((await server.request('POST', path, { body })).status).toBe(200);
+    const unnamed = await server.request('POST', '/api/v1/import', { body });
+    expect([unnamed.status, unnamed.body.error.message]).toEqual([
+      400,
+      expect.stringContaining('environment is missing: name the environment'),
+    ]);
+    const exported = await server.request('GET', '/api/v1/export');
+    const named = await server.request('POST', path, { body: exported.body });
+    expect([named.status, named.body.error.message]).toEqual([
+      400,
+      expect.stringContaining('environment is only for a file of flagd'),
+    ]);
+  });
+
+  const onlyOn = { state: 'ENABLED', variants: { on: true } };
+  it.each<readonly [string, object, string]>([
+    [
+      'an unknown operator',
+      onIf({ missing: ['a'] }),
+      'targeting has a part that Pennon cannot express: {"missing":["a"]}',
+    ],
+    [
+      'arithmetic',
+      onIf({ '==': [{ '%': [{ var: 'a' }, 2] }, 0] }),
+      'has a part that Pennon cannot express',
+    ],
+    [
+      'the truth of a value',
+      onIf({ var: 'beta' }),
+      'must compare an attribute with a value, such as true',
+    ],
+    ['an order of texts', onIf({ '<': [{ var: 'a' }, 'b'] }), 'must compare only numbers by order'],
+    [
+      'two attributes',
+      onIf({ '==': [{ var: 'a' }, { var: 'b' }] }),
+      'must compare an attribute with a constant',
+    ],
+    [
+      'an unknown variant',
+      withTargeting({ if: [true, 'blue'] }),
+      'serves "blue", which is not a variant',
+    ],
+    ['an unknown evaluator', onIf({ $ref: 'x' }), 'the evaluator "x", which the file lacks'],
+    [
+      'a circular evaluator',
+      onIf({ $ref: 'loop' }),
+      'the evaluator "loop", which refers to itself',
+    ],
+    [
+      'a computed weight',
+      withTargeting({
+        fractional: [
+          ['on', { '+': [1, 1] }],
+          ['off', 1],
+        ],
+      }),
+      'must have a number as weight',
+    ],
+    [
+      'a computed unit',
+      withTargeting({ fractional: [{ cat: [{ var: 'a' }, { var: 'b' }] }, ['on']] }),
+      'must bucket by one attribute',
+    ],
+    [
+      'too small shares',
+      withTargeting({
+        fractional: [
+          ['on', 1],
+          ['off', 1_000_000],
+        ],
+      }),
+      'rules.0.split.1.weight',
+    ],
+    [
+      'null before others',
+      { ...onlyOn, targeting: { if: [{ '==': [{ var: 'a' }, 1] }, null, 'on'] } },
+      'needs a "defaultVariant"',
+    ],
+    [
+      'a list as value',
+      { ...onlyOn, variants: { on: [1] } },
+      'variants.on must be a string, a number, a boolean or a JSON object',
+    ],
+    [
+      'values of two types',
+      { ...onlyOn, variants: { a: 1, b: 'x' } },
+      'variants must all have values of the same type',
+    ],
+    ['an unknown state', { ...SWITCH, state: 'on' }, 'state must be one of'],
+    [
+      'an unknown default',
+      { ...SWITCH, defaultVariant: 'x' },
+      'defaultVariant the flag has no variant',
+    ],
+  ])('refuses %s, and names the flag', async (_, flag, message) => {
+    const file = {
+      flags: { good: SWITCH, bad: flag },
+      $evaluators: { loop: { '!': { $ref: 'loop' } } },
+    };
+    const { status, body } = await importFile(file);
+    expect(status).toBe(400);
+    expect(body.error.message).toContain('flags.bad');
+    expect(body.error.message).toContain(message);
+    expect((await flagSetOf('production')).flags).toEqual({});
+  });
+
+  it('refuses keys that Pennon does not allow, and a file with flags that an export left out', async () => {
+    const key = await importFile({ flags: { 'a b': SWITCH } });
+    expect([key.status, key.body.error.message]).toEqual([
+      400,
+      expect.stringContaining('flags.a b.key must consist of letters'),
+    ]);
+    const omitted = await importFile({ flags: {}, omitted: { a: 'flagd has nothing like it' } });
+    expect([omitted.status, omitted.body.error.message]).toEqual([
+      400,
+      expect.stringContaining('omitted names flags that the file lacks'),
+    ]);
+  });
+
+  it('refuses evaluators that multiply each other', async () => {
+    const levels = Array.from({ length: 30 }, (_, at) => [
+      `e${at}`,
+      { or: [{ $ref: `e${at + 1}` }, { $ref: `e${at + 1}` }] },
+    ]);
+    const $evaluators = { ...Object.fromEntries(levels), e30: { '==': [plan, 'pro'] } };
+    const { status, body } = await importFile({ flags: { a: onIf({ $ref: 'e0' }) }, $evaluators });
+    expect([status, body.error.message]).toEqual([
+      400,
+      expect.stringContaining('is too large with the evaluators'),
+    ]);
+  });
+
+  it('reads large files in its thread', async () => {
+    const flags = Object.fromEntries(
+      Array.from({ length: 400 }, (_, at) => [`f${at}`, onIf({ '==': [plan, `plan-${at}`] })]),
+    );
+    const { status, body } = await importFile({ flags });
+    expect([status, body.environments[0].changes.length]).toEqual([200, 400]);
+  });
+});
