@@ -98,7 +98,7 @@ const STORE_MESSAGES: Readonly<Record<StoreErrorCode, string>> = {
     'the store lacks data that it had before; evaluations continue from memory. POST /api/v1/restore brings it back',
   replaced:
     'the store has the data of another installation; evaluations continue from memory. POST /api/v1/restore?overwrite=true brings back the data of this one',
-  full: 'the store is full, so nothing was written. Try again once there is free space',
+  full: 'the store is full, so nothing was written; a deletion needs space as well. Try again once there is free space',
   readonly:
     'the store rejects writes, so nothing was written. The log of the server has the reason',
   corrupt: 'the data in the store is not valid. The log of the server has the details',

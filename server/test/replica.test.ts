@@ -328,6 +328,20 @@ describe('a rejected write', () => {
   });
 });
 
+describe('a write that changes nothing', () => {
+  it('is planned again on current data, so it returns what the store has', async () => {
+    store.muteFeed();
+    const { id } = await write(store, ledger, flags(flag('b')));
+    const plans: string[] = [];
+    const result = await replica.write(snapshot => {
+      plans.push(snapshot.id);
+      return { writes: {}, audit: [], result: last => last };
+    });
+    expect(result).toBe(id);
+    expect(plans).toHaveLength(2);
+  });
+});
+
 describe('while the store is unavailable or has lost the ledger', () => {
   it('a replica serves its data and has an outage with its start', async () => {
     store.unavailable = true;

@@ -135,6 +135,19 @@ describe.each(['refuses', 'is silent'] as const)('a store that %s', failure => {
     expect(await server.ready()).toMatchObject({ status: 200, body: { status: 'degraded' } });
   });
 
+  it('makes the server refuse writes that change nothing, as any others', async () => {
+    await using server = await open();
+    const put = () => server.api('PUT', '/flags/f', { body: { enabled: true } });
+    expect((await put()).status).toBe(201);
+    expect((await put()).status).toBe(200);
+    server.store.fail('refuses');
+    const refused = await put();
+    expect([refused.status, refused.headers['retry-after']]).toEqual([503, '1']);
+    server.store.heal();
+    await server.advance(10);
+    expect((await put()).status).toBe(200);
+  });
+
   it('is reported to open streams at once, and to new ones', async () => {
     await using server = await open();
     const url = await server.listen();

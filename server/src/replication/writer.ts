@@ -112,7 +112,11 @@ const commitOnce = async <Kind extends LedgerKind, Result>(
     return { result: made };
   };
   await nextTurn();
-  if (Object.keys(commit.writes).length === 0) return resultAt(base);
+  if (Object.keys(commit.writes).length === 0) {
+    // What it returns must be what the store has, as after any other write.
+    await catchUp.reload();
+    return state.current().id === base ? resultAt(base) : undefined;
+  }
   const outcome = await store.commit(state.ledger, { ...commit, expect: base });
   if (!outcome.committed) {
     if (state.current().id === base) await catchUp.catchUpTo(outcome.actual);

@@ -260,6 +260,13 @@ test('on a full disk writes are refused with Retry-After, evaluations continue, 
       },
     ]);
   }
+  // To delete is to write as well: the audit log and the version history grow.
+  const flagPath = production('/flags/before');
+  const deleted = await request(server.url, 'DELETE', flagPath, { key });
+  expect([deleted.status, deleted.body.error.message]).toEqual([
+    503,
+    expect.stringContaining('a deletion needs space as well'),
+  ]);
   const body = { flagKey: 'before', context: { targetingKey: 'u' } };
   const evaluated = await request(server.url, 'POST', production('/evaluate'), { key, body });
   expect([evaluated.status, evaluated.body.value]).toEqual([200, true]);
@@ -267,5 +274,6 @@ test('on a full disk writes are refused with Retry-After, evaluations continue, 
   expect((await put('after')).status).toBe(201);
   const { body: flagSet } = await request(server.url, 'GET', production('/flag-set'), { key });
   expect(Object.keys(flagSet.flags).toSorted()).toEqual(['after', 'before']);
+  expect((await request(server.url, 'DELETE', flagPath, { key })).status).toBe(204);
   expect(await server.stop()).toBe(0);
 });
