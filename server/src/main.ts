@@ -66,7 +66,7 @@ const runWorkers = async (config: Config): Promise<void> => {
     exitTimeoutMs: shutdownTimes(config.shutdownGraceMs).workerMs,
     onWarning: message => logger.warn(message),
     // The worker has logged the reason.
-    onStartFailed: () => void workers.close().finally(() => process.exit(1)),
+    onStartFailed: () => void workers.close(0).finally(() => process.exit(1)),
   });
   stopOnSignal(workers.close, config.shutdownGraceMs);
 };
@@ -258,6 +258,12 @@ const stopProcess = (launcher: number): void => {
   abandon();
 };
 
+/** The primary process logs why it stops its workers at once, but not that it was killed. */
+const stopWorker = (): void => {
+  logger.info('the primary process has ended or stops at once; stopping');
+  abandon();
+};
+
 const abandon = (): void => {
   isAbandoned = true;
   process.kill(isWatched ? process.ppid : process.pid, 'SIGTERM');
@@ -266,5 +272,5 @@ const abandon = (): void => {
 keepServingWithout(process.stdout);
 capturePlainOutput(logger, exitWithError);
 if (cluster.isPrimary) watchLaunchers({ env: process.env, onEnd: stopProcess });
-else onPrimaryEnd(() => stopProcess(process.ppid));
+else onPrimaryEnd(stopWorker);
 main().catch(exitWithError);

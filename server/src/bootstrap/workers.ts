@@ -6,8 +6,8 @@ import type { Clock } from '../clock.ts';
 
 /** Several server processes on one port. The primary process only starts and restarts them. */
 export type Workers = {
-  /** Stops all workers. Resolves once they have exited. */
-  readonly close: () => Promise<void>;
+  /** Stops all workers, without a grace period if it is 0. Resolves once they have exited. */
+  readonly close: (graceMs: number) => Promise<void>;
 };
 
 export type WorkersOptions = {
@@ -68,11 +68,12 @@ export const startWorkers = (options: WorkersOptions): Workers => {
   for (let number = 1; number <= count; number += 1) start(number, MIN_RESTART_MS);
 
   return {
-    async close() {
+    async close(graceMs) {
       pool.isClosing = true;
       clearInterval(keepAlive);
+      const signal = graceMs === 0 ? disconnect : terminate;
       await Promise.all(
-        [...pool.running.values()].map(worker => stop(worker, clock, exitTimeoutMs)),
+        [...pool.running.values()].map(worker => stop(worker, signal, clock, exitTimeoutMs)),
       );
     },
   };
@@ -100,18 +101,27 @@ const leavePool = ({ running, serving }: WorkerPool, number: number): boolean =>
   return serving.delete(number);
 };
 
+const terminate = (worker: Worker): void => void worker.process.kill('SIGTERM');
+/** For the worker, the primary process has ended: see `onPrimaryEnd`. */
+const disconnect = (worker: Worker): void => worker.process.disconnect();
+
 /** Resolves once the worker has exited. */
-const stop = async (worker: Worker, clock: Clock, exitTimeoutMs: number): Promise<void> => {
+const stop = async (
+  worker: Worker,
+  signal: (worker: Worker) => void,
+  clock: Clock,
+  exitTimeoutMs: number,
+): Promise<void> => {
   const exited = new Promise<void>(resolve => worker.once('exit', () => resolve()));
-  worker.process.kill('SIGTERM');
+  signal(worker);
   const cancelKill = clock.after(exitTimeoutMs, () => worker.process.kill('SIGKILL'));
   await exited;
   cancelKill();
 };
 
 /**
- * In a worker: calls `onEnd` when the primary process has ended without stopping the workers. Node would exit at
- * once, and cut off the requests that are pending.
+ * In a worker: calls `onEnd` when the primary process has ended without stopping the workers, or stops them without
+ * a grace period. Node would exit at once, and cut off the requests that are pending.
  */
 export const onPrimaryEnd = (onEnd: () => void): void => {
   const { worker } = cluster;

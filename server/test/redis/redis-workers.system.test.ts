@@ -222,3 +222,20 @@ it('the embedded store rejects several workers', async () => {
   expect(code).toBe(1);
   expect(output).toMatch(/PENNON_WORKERS: .*set REDIS_URL/);
 });
+
+it('if the package manager that started them has ended, all workers end without a grace period', async () => {
+  const launched = await startServerOn(
+    redis().url,
+    { PENNON_WORKERS: '3', PENNON_SHUTDOWN_GRACE: '60', npm_config_user_agent: 'npm' },
+    ['sh', '-c', '"$@"; true', 'sh'],
+  );
+  const stream = await openSse(`${launched.url}${production('/flag-set/stream')}`, {
+    key: ADMIN_KEY,
+  });
+  expect(await stream.next()).toMatchObject({ event: 'set' });
+  // Resolves once no process has its output open.
+  await launched.stop('SIGKILL');
+  // A stream that is cut off rejects instead.
+  expect(await stream.next()).toBeUndefined();
+  await expect(fetch(`${launched.url}/healthz`)).rejects.toThrow();
+}, 30_000);

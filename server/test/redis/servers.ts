@@ -39,12 +39,14 @@ export const removeDirectories = (): void => {
     rmSync(directory, { recursive: true, force: true });
 };
 
-/** Starts a server process on this Redis. */
+/** Starts a server process on this Redis, `under` a command if there is one. */
 export const startServerOn = async (
   url: string,
   env: Readonly<Record<string, string>> = {},
+  under: readonly string[] = [],
 ): Promise<RedisServer> => {
   const process = await startProcess({
+    under,
     env: {
       REDIS_URL: url,
       PENNON_ADMIN_KEY: ADMIN_KEY,
