@@ -116,6 +116,26 @@ describe('what a client key gets depends on the flags that it sees', () => {
     expect([changed.status, changed.etag === first.etag]).toEqual([200, false]);
   });
 
+  it('so a new stream has the id of the values again, after edits that change none', async () => {
+    await using server = await startServer();
+    await withFlags(server);
+    const url = await server.listen();
+    const key = await server.keyOf('client');
+    const idOfValues = async () => {
+      const stream = await openSse(`${url}/api/v1/evaluations/stream`, { key, body: { context } });
+      const first = await stream.next();
+      stream.close();
+      return first?.id;
+    };
+    const id = await idOfValues();
+    const conditions = [{ ...pro, operator: 'in', value: ['pro', 'max'] }];
+    await server.api('PATCH', '/segments/pros', { body: { conditions } });
+    await server.api('PATCH', '/flags/seen', { body: { description: 'a new one' } });
+    expect(await idOfValues()).toBe(id);
+    await server.api('PATCH', '/flags/seen', { body: { enabled: false } });
+    expect(await idOfValues()).not.toBe(id);
+  });
+
   it('so its stream neither sends nor counts other edits', async () => {
     await using server = await startServer();
     await withFlags(server);

@@ -1,3 +1,5 @@
+import { hash } from 'node:crypto';
+
 import type { Evaluation, EvaluationContext } from '@pennon/schema';
 
 import type { Caller } from '../auth/caller.ts';
@@ -9,13 +11,14 @@ import type { StreamServices } from '../streaming/follow-flag-set.ts';
 import type { Heartbeat, StreamEvent } from '../streaming/subscription.ts';
 import type { Audience } from './audience.ts';
 import { isVisible, versionFor, visibleKeys } from './audience.ts';
+import { digestOfResults } from './bulk-evaluation.ts';
 import { validateContext } from './context.ts';
 import { evaluateInTurns, withVersions } from './evaluate.ts';
 import type { Turns } from '../turns.ts';
 
 /**
  * All values of a context, what a change of the flag set makes of them (null: removed), or a heartbeat. `id`
- * and `revision` are those of the flags that the follower sees.
+ * identifies the values, and `revision` is that of the flags that the follower sees.
  */
 export type ValuesEvent = { readonly id: string; readonly revision: number } & (
   | {
@@ -89,22 +92,46 @@ async function* valuesFor(
   events: AsyncIterable<StreamEvent>,
 ): AsyncGenerator<ValuesEvent, void> {
   let previous: FlagSetView | undefined;
+  let id = '';
   for await (const event of events) {
     const { view } = event;
-    const version = versionFor(view, reader.audience);
-    if (event.type === 'heartbeat') yield { ...version, ...event };
-    else if (previous !== undefined) {
+    const { revision } = versionFor(view, reader.audience);
+    if (event.type === 'heartbeat') yield { id, revision, ...event };
+    else if (previous === undefined) {
+      const all = await evaluateVisible(view, undefined, reader);
+      id = await firstId(reader, view, all);
+      if (id !== reader.lastEventId)
+        yield { id, revision, type: 'values', view, evaluations: withVersions(view, all) };
+    } else {
       const evaluations = await changesFor(reader, previous, event);
-      if (Object.keys(evaluations).length > 0)
-        yield { ...version, type: 'change', view, evaluations };
-    } else if (version.id !== reader.lastEventId)
-      yield { ...version, type: 'values', view, evaluations: await allFor(reader, view) };
+      const isChanged = Object.keys(evaluations).length > 0;
+      id = nextId(reader, view, id, isChanged ? evaluations : undefined);
+      if (isChanged) yield { id, revision, type: 'change', view, evaluations };
+    }
     previous = view;
   }
 }
 
-const allFor = async (reader: Reader, view: FlagSetView): Promise<Record<string, Evaluation>> =>
-  withVersions(view, await evaluateVisible(view, undefined, reader));
+// The id of the flag set changes with every edit, so public keys get a hash of what they have received.
+
+const firstId = async (
+  { audience, turns }: Reader,
+  { flagSet }: FlagSetView,
+  evaluations: readonly Evaluation[],
+): Promise<string> =>
+  audience.visibleOnly ? digestOfResults(flagSet.environment, evaluations, turns) : flagSet.id;
+
+const nextId = (
+  { audience }: Reader,
+  { flagSet }: FlagSetView,
+  previous: string,
+  changes: object | undefined,
+): string => {
+  if (!audience.visibleOnly) return flagSet.id;
+  return changes === undefined
+    ? previous
+    : hash('sha256', `${previous} ${JSON.stringify(changes)}`, 'base64url');
+};
 
 const changesFor = async (
   reader: Reader,
