@@ -150,7 +150,7 @@ const restoreRedis = async (location: StoreLocation): Promise<string> => {
     onWarning: (message: string) => void warnings.push(message),
   };
   const { snapshotDirectory: directory } = location;
-  const copies = directory === undefined ? NO_COPIES : readCopies({ ...deps, directory });
+  const copies = directory === undefined ? NO_COPIES : await readCopies({ ...deps, directory });
   const store = await location.open(deps);
   try {
     const options = { ...deps, store, copies, actor: SYSTEM, overwrite: false };

@@ -50,7 +50,7 @@ const pathOf = () => join(directory, `flagSet-${ledger.id}.json`);
 it('a saved snapshot is read with the time of the save', async () => {
   snapshots.save(ledger, () => snapshotOf(7, '__proto__'));
   await snapshots.flush();
-  expect(open().read(ledger)).toEqual({
+  expect(await open().read(ledger)).toEqual({
     snapshot: snapshotOf(7, '__proto__'),
     savedAt: clock.now(),
   });
@@ -67,7 +67,7 @@ it('a snapshot of more than a part of its text is read as it was saved', async (
   snapshots.save(ledger, () => ({ ...snapshot, records }));
   await snapshots.flush();
   expect(warnings).toEqual([]);
-  expect([...(open().read(ledger)?.snapshot.records.flags ?? [])]).toEqual(
+  expect([...((await open().read(ledger))?.snapshot.records.flags ?? [])]).toEqual(
     large.toSorted(([a], [b]) => (a < b ? -1 : 1)),
   );
 });
@@ -76,20 +76,20 @@ it('many changes cause one save, of the last change', async () => {
   let revision = 0;
   for (let i = 0; i < 100; i += 1) snapshots.save(ledger, () => snapshotOf(revision));
   revision = 100;
-  expect(snapshots.read(ledger)).toBeUndefined();
+  expect(await snapshots.read(ledger)).toBeUndefined();
   clock.advance(1_000);
   await snapshots.flush();
-  expect(snapshots.read(ledger)?.snapshot.id).toBe('epoch.100.nonce');
+  expect((await snapshots.read(ledger))?.snapshot.id).toBe('epoch.100.nonce');
 });
 
 it('there is no snapshot of a ledger that was never saved or was removed', async () => {
-  expect(snapshots.read(ledger)).toBeUndefined();
+  expect(await snapshots.read(ledger)).toBeUndefined();
   snapshots.save(ledger, () => snapshotOf(1));
   await snapshots.flush();
   snapshots.save(ledger, () => snapshotOf(2));
   snapshots.remove(ledger);
   await snapshots.flush();
-  expect(snapshots.read(ledger)).toBeUndefined();
+  expect(await snapshots.read(ledger)).toBeUndefined();
   expect(readdirSync(directory)).toEqual([]);
 });
 
@@ -112,14 +112,14 @@ it.each([
   snapshots.save(ledger, () => snapshotOf(1));
   await snapshots.flush();
   writeFileSync(pathOf(), text);
-  expect(snapshots.read(ledger)).toBeUndefined();
+  expect(await snapshots.read(ledger)).toBeUndefined();
 });
 
 it('a file with one changed letter is ignored', async () => {
   snapshots.save(ledger, () => snapshotOf(1));
   await snapshots.flush();
   writeFileSync(pathOf(), readFileSync(pathOf(), 'utf8').replace('pro', 'pri'));
-  expect(snapshots.read(ledger)).toBeUndefined();
+  expect(await snapshots.read(ledger)).toBeUndefined();
   expect(warnings).toEqual([expect.stringContaining('it is damaged')]);
 });
 
@@ -131,7 +131,7 @@ it('a failed save is repeated without a change, and reported once', async () => 
   rmSync(directory);
   clock.advance(10_000);
   await snapshots.flush();
-  expect(snapshots.read(ledger)?.snapshot.id).toBe('epoch.1.nonce');
+  expect((await snapshots.read(ledger))?.snapshot.id).toBe('epoch.1.nonce');
 });
 
 it('a failed save is reported, and a later one succeeds', async () => {
@@ -145,5 +145,5 @@ it('a failed save is reported, and a later one succeeds', async () => {
   rmSync(directory);
   snapshots.save(ledger, () => snapshotOf(2));
   await snapshots.flush();
-  expect(snapshots.read(ledger)?.snapshot.id).toBe('epoch.2.nonce');
+  expect((await snapshots.read(ledger))?.snapshot.id).toBe('epoch.2.nonce');
 });

@@ -58,7 +58,7 @@ const REMEDY =
 export const initializeIfEmpty = async (options: EmptyStoreOptions): Promise<void> => {
   const { store, snapshotFiles, emptyStore = NEVER_LOST } = options;
   if (emptyStore.beginsEmpty) return beginEmpty(options);
-  if (snapshotFiles?.read(CONTROL_LEDGER) !== undefined) return warnIfEmpty(options);
+  if ((await snapshotFiles?.read(CONTROL_LEDGER)) !== undefined) return warnIfEmpty(options);
   if ((await store.head(CONTROL_LEDGER)) !== undefined) return;
   await requireUnused(options);
   const adminKey = options.adminKey ?? options.firstAdminKey();
@@ -103,7 +103,7 @@ const warnIfEmpty = async ({
 /** Begins with empty data if the store has none, and otherwise follows the installation that it has. */
 const beginEmpty = async (options: EmptyStoreOptions): Promise<void> => {
   const { store, snapshotFiles, onWarning } = options;
-  const copy = snapshotFiles?.read(CONTROL_LEDGER)?.snapshot.id;
+  const copy = (await snapshotFiles?.read(CONTROL_LEDGER))?.snapshot.id;
   const head = await (copy === undefined ? store.head(CONTROL_LEDGER) : headOrUnavailable(store));
   if (head === 'unavailable') return;
   if (head === undefined || (copy !== undefined && epochOf(copy) !== epochOf(head)))

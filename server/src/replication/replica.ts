@@ -91,13 +91,13 @@ const readInitial = async <Kind extends LedgerKind>(
 ): Promise<{ snapshot: Snapshot<Kind>; outage: Outage | undefined }> => {
   try {
     const snapshot = await readSnapshot(store, ledger);
-    const known = ledger.kind === 'control' ? snapshotFiles?.read(ledger) : undefined;
+    const known = ledger.kind === 'control' ? await snapshotFiles?.read(ledger) : undefined;
     if (known !== undefined)
       await requireSameInstallation({ store, ledger }, known.snapshot.id, snapshot.id);
     return { snapshot, outage: await unconfirmed(store, clock) };
   } catch (error) {
     const canServeCopy = isTransient(error) || storeErrorCode(error) === 'corrupt';
-    const saved = canServeCopy ? snapshotFiles?.read(ledger) : undefined;
+    const saved = canServeCopy ? await snapshotFiles?.read(ledger) : undefined;
     if (saved === undefined || !(error instanceof Error)) throw error;
     const reason = `${error.message}; serving a snapshot saved at ${formatInstant(saved.savedAt)}`;
     return {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { createReadStream, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { open, rename, rm, writeFile, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -7,9 +7,9 @@ import type { Clock } from '../clock.ts';
 import { formatInstant } from '../clock.ts';
 import { errorMessage } from '../error-message.ts';
 import type { Random } from '../random.ts';
-import { nextTurn } from '../slices.ts';
+import { mapInSlices, nextTurn, runInSlices } from '../slices.ts';
 import type { ChangeId } from '../store/change-id.ts';
-import { parseStored, parseRecords, rowsOfRecords } from '../store/serialization.ts';
+import { parseStored, recordSteps, rowsOfRecords } from '../store/serialization.ts';
 import type { DocumentRow } from '../store/serialization.ts';
 import type { Ledger, LedgerKind, Snapshot } from '../store/store.ts';
 
@@ -21,7 +21,7 @@ import type { Ledger, LedgerKind, Snapshot } from '../store/store.ts';
 export type SnapshotFiles = {
   readonly directory: string;
   /** Returns the saved snapshot, or undefined when there is none that can be read. */
-  read<Kind extends LedgerKind>(ledger: Ledger<Kind>): SavedSnapshot<Kind> | undefined;
+  read<Kind extends LedgerKind>(ledger: Ledger<Kind>): Promise<SavedSnapshot<Kind> | undefined>;
   /** Whether there is a file, even if it is damaged. */
   has(ledger: Ledger): boolean;
   /** Saves the ledger's current snapshot after a short delay, so many changes cause one save. */
@@ -67,10 +67,10 @@ export const openSnapshotFiles = (options: SnapshotFilesOptions): SnapshotFiles 
   return {
     directory,
     has: ledger => existsSync(pathOf(ledger)),
-    read(ledger) {
+    async read(ledger) {
       const path = pathOf(ledger);
       try {
-        return readSnapshotFile(ledger, path);
+        return existsSync(path) ? await readSnapshotFile(ledger, path) : undefined;
       } catch (error) {
         onWarning(`the snapshot ${path} cannot be read: ${errorMessage(error)}`);
         return undefined;
@@ -200,31 +200,61 @@ async function* documentParts(rows: Iterable<DocumentRow>): AsyncGenerator<strin
   yield `${part}]`;
 }
 
-const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
-
-const readSnapshotFile = <Kind extends LedgerKind>(
+/** Reads a file in parts, and its documents in slices, because there may be very many. */
+const readSnapshotFile = async <Kind extends LedgerKind>(
   { kind }: Ledger<Kind>,
   path: string,
-): SavedSnapshot<Kind> | undefined => {
-  const text = readIfExists(path);
-  if (text === undefined) return undefined;
-  const [firstLine = '', documents = ''] = text.split('\n');
+): Promise<SavedSnapshot<Kind>> => {
+  const file = createReadStream(path, { encoding: 'utf8', highWaterMark: PART_LENGTH });
+  try {
+    const { header, lists } = await readParts(file[Symbol.asyncIterator](), path);
+    const rows = await mapInSlices(lists, text => parseStored<DocumentRow[]>(text, path));
+    const records = await runInSlices(recordSteps(kind, rows.flat()));
+    return { snapshot: { id: header.id, records }, savedAt: Date.parse(header.at) };
+  } finally {
+    file.destroy();
+  }
+};
+
+/** Returns the header, which is in the first part, and the list of documents as lists of one each. */
+const readParts = async (parts: AsyncIterator<string, undefined>, path: string) => {
+  const { value: first = '' } = await parts.next();
+  const [firstLine = '', start = ''] = first.split('\n', 2);
   const header = parseStored<Header>(firstLine, path);
   if (header.format !== FORMAT)
     throw new Error(`its format is ${header.format}; this version reads format ${FORMAT}`);
-  if (header.sha256 !== sha256(documents)) throw new Error('it is damaged');
-  const records = parseRecords(kind, parseStored<DocumentRow[]>(documents, path));
-  return { snapshot: { id: header.id, records }, savedAt: Date.parse(header.at) };
+  const { lists, sha256 } = await readLists(start, parts);
+  if (header.sha256 !== sha256) throw new Error('it is damaged');
+  return { header, lists };
 };
 
-const readIfExists = (path: string): string | undefined => {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
-    throw error;
+/** Ends a row and begins another one. Nothing else contains it: in the text of a document, quotes are escaped. */
+const BETWEEN_ROWS = '},{"';
+
+/** Returns the lists, and the checksum of all. */
+const readLists = async (
+  start: string,
+  parts: AsyncIterator<string, undefined>,
+): Promise<{ readonly lists: readonly string[]; readonly sha256: string }> => {
+  const hash = createHash('sha256');
+  const lists: string[] = [];
+  let rest = '';
+  for (
+    let part: string | undefined = start;
+    part !== undefined;
+    part = (await parts.next()).value
+  ) {
+    const text = part.endsWith('\n') ? part.slice(0, -1) : part;
+    hash.update(text);
+    const texts = (rest + text).split(BETWEEN_ROWS);
+    rest = texts.pop() ?? '';
+    for (const each of texts) lists.push(`${each}}]`);
   }
+  lists.push(rest);
+  return { lists: lists.map(withStart), sha256: hash.digest('hex') };
 };
+
+const withStart = (list: string, at: number): string => (at === 0 ? list : `[{"${list}`);
 
 const readInstant = (path: string): number | undefined => {
   try {

@@ -70,11 +70,6 @@ export const recordSteps = <Kind extends LedgerKind>(
   rows: readonly DocumentRow[],
 ): Steps<Snapshot<Kind>['records']> => RECORD_PARSERS[kind](rows);
 
-export const parseRecords = <Kind extends LedgerKind>(
-  kind: Kind,
-  rows: readonly DocumentRow[],
-): Snapshot<Kind>['records'] => runAtOnce(recordSteps(kind, rows));
-
 const RECORD_PARSERS: {
   [Kind in LedgerKind]: (rows: readonly DocumentRow[]) => Steps<Snapshot<Kind>['records']>;
 } = {
