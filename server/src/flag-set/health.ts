@@ -32,7 +32,8 @@ const PROBLEMS: Readonly<Partial<Record<StoreErrorCode, string>>> = {
     'the store has lost data. To bring it back from the copies of the servers, send POST /api/v1/restore with a ' +
     '"*" admin key, or run "pennon restore". To begin with empty data, restart with PENNON_INIT=empty',
   corrupt:
-    'data in the store is damaged. The log of the server names it: make a copy of the data directory, and restore the last backup',
+    'data in the store is damaged. The log of the server names it. In Redis, POST /api/v1/restore with a "*" admin key ' +
+    'replaces it by the copies of the servers; otherwise make a copy of the data directory, and restore the last backup',
 };
 
 /** Returns what an operator must do after this failure, or undefined when waiting is enough. */

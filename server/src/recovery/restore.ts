@@ -13,6 +13,8 @@ import type {
   AuditDraft,
   Copies,
   EnvironmentDocument,
+  Ledger,
+  LedgerKind,
   Recovery,
   Snapshot,
   Store,
@@ -67,7 +69,7 @@ export const restoreFromCopies = async (options: RestoreOptions): Promise<Restor
   const { store, overwrite } = options;
   const { recovery } = store;
   if (recovery === undefined) throw nothingLost();
-  const stored = await unlessLost(store.read(CONTROL_LEDGER));
+  const stored = await readIntact(store, CONTROL_LEDGER);
   const installation = await lostInstallation(options, recovery, stored);
   const isReplaced = stored !== undefined && epochOf(stored.id) !== installation;
   if (isReplaced && !overwrite) throw otherInstallation();
@@ -80,10 +82,13 @@ export const restoreFromCopies = async (options: RestoreOptions): Promise<Restor
   return restoreLedgers(options, recovery, { ...copies, control });
 };
 
-/** Returns undefined for a ledger that the store has lost, or of which it has lost a part. */
-const unlessLost = <Value>(read: Promise<Value>): Promise<Value | undefined> =>
-  read.catch((error: unknown) => {
-    if (storeErrorCode(error) === 'missing') return undefined;
+/** Reads a ledger. Returns undefined if the store has lost it, or a part of it, or if it is damaged. */
+const readIntact = <Kind extends LedgerKind>(
+  store: Store,
+  ledger: Ledger<Kind>,
+): Promise<Snapshot<Kind> | undefined> =>
+  store.read(ledger).catch((error: unknown) => {
+    if (['missing', 'corrupt'].includes(storeErrorCode(error) ?? '')) return undefined;
     throw error;
   });
 
@@ -106,8 +111,9 @@ const ledgersOf = ({ records }: Snapshot<'control'>): readonly EnvironmentDocume
   [...records.environments.values()].map(({ document }) => document);
 
 const requireLoss = async (store: Store, control: Snapshot<'control'>): Promise<void> => {
-  const heads = ledgersOf(control).map(each => unlessLost(store.head(flagSetLedger(each))));
-  if (!(await Promise.all(heads)).includes(undefined)) throw nothingLost();
+  for (const environment of ledgersOf(control))
+    if ((await readIntact(store, flagSetLedger(environment))) === undefined) return;
+  throw nothingLost();
 };
 
 const POLL_MS = 200;
@@ -205,8 +211,7 @@ const restoreFlagSet = async (
     flags: copy?.records.flags.size ?? 0,
     segments: copy?.records.segments.size ?? 0,
   };
-  const head = await unlessLost(options.store.head(flagSetLedger(environment)));
-  const isPresent = head !== undefined;
+  const isPresent = (await readIntact(options.store, flagSetLedger(environment))) !== undefined;
   if (isPresent || copy === undefined)
     return { key, outcome: isPresent ? 'present' : 'missing', ...after };
   const entry = recovered(options, key, after);
@@ -237,7 +242,7 @@ const versionsOf = (entry: AuditDraft, { records }: Snapshot<'flagSet'>) => ({
 });
 
 const lostParts = ({ records }: Snapshot<'control'>): string[] => [
-  'the audit log, and the versions of flags and segments before the current ones',
+  'what the store has lost of the audit log, and of the versions of flags and segments before the current ones',
   ...[...records.deletedEnvironments.values()]
     .filter(({ document }) => document.purgedAt === undefined)
     .map(({ document }) => `the flags of the deleted environment "${document.environment.key}"`),

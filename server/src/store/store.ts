@@ -308,8 +308,8 @@ export type Recovery = {
   /** Removes the current request and its offers. */
   endRequest(): Promise<void>;
   /**
-   * Creates a ledger that does not exist, or has lost documents, exactly as of a snapshot: with its change ids, so
-   * that copies of the same change stay valid. Otherwise does nothing.
+   * Creates a ledger that does not exist, or is damaged, exactly as of a snapshot: with its change ids, so that copies
+   * of the same change stay valid. Does nothing if the ledger is intact and has another last change.
    */
   restore<Kind extends LedgerKind>(
     ledger: Ledger<Kind>,

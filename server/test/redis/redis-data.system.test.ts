@@ -193,9 +193,7 @@ describe('damaged data', () => {
   it.each([
     ['head', corrupt],
     ['flags', lost],
-    ['flags:keys', corrupt],
-    ['changes', corrupt],
-    ['audit', corrupt],
+    ['flags:keys', lost],
   ])('is found before anything is written: %s of another type', async (name, problem) => {
     const { ledger, id } = await createLedger();
     redis().cli('del', keyOf(ledger, name));
@@ -205,6 +203,20 @@ describe('damaged data', () => {
     await expect(store.commit(ledger, commit)).rejects.toMatchObject(problem);
     expect(redis().cli('debug', 'digest')).toBe(before);
   });
+
+  it.each(['changes', 'audit', 'flags:versions', 'flags:versions:keys'])(
+    'is removed if something else has replaced %s',
+    async name => {
+      const { ledger, id } = await createWithVersion();
+      redis().cli('del', keyOf(ledger, name));
+      redis().cli('set', keyOf(ledger, name), 'x');
+      const following = store.follow(ledger, id, neverAborted());
+      const commit = { expect: id, writes: flags(flag('b')), audit: [entry('b')] };
+      expect(await store.commit(ledger, commit)).toMatchObject({ committed: true });
+      expect((await take(following, 1)).length).toBe(1);
+      expect((await store.read(ledger))?.records.flags.size).toBe(2);
+    },
+  );
 
   it('that is not a change id is rejected', async () => {
     const { ledger } = await createLedger();

@@ -249,6 +249,29 @@ describe('a Redis that has lost a part of its data', () => {
         redis().cli('set', key, 'x');
       },
     ],
+    [
+      'the list of flags, which is something else now',
+      () => {
+        const key = `${keyOf(':flags')}:keys`;
+        redis().cli('del', key);
+        redis().cli('set', key, 'x');
+      },
+    ],
+    [
+      'the last change of an environment, which is something else now',
+      () => {
+        const key = keyOf(':head');
+        redis().cli('del', key);
+        redis().cli('set', key, 'x');
+      },
+    ],
+    [
+      'the last change of the control ledger, which is something else now',
+      () => {
+        redis().cli('del', 'pennon:{control:control}:head');
+        redis().cli('set', 'pennon:{control:control}:head', 'x');
+      },
+    ],
     ['the API keys', () => redis().cli('del', 'pennon:{control:control}:keys')],
     [
       'the environments',

@@ -24,10 +24,11 @@ const readScript = (name: string): string =>
   readFileSync(new URL(`./scripts/${name}.lua`, import.meta.url), 'utf8');
 
 const LOST = readScript('lost');
+const STAGED = readScript('staged');
 
 /** The Lua scripts. Redis runs each one atomically. */
 const SCRIPTS = {
-  commit: LOST + readScript('commit'),
+  commit: LOST + STAGED + readScript('commit'),
   head: LOST + readScript('head'),
   remove: readScript('remove'),
   documents: LOST + readScript('documents'),
@@ -35,10 +36,10 @@ const SCRIPTS = {
   auditEntries: readScript('audit-entries'),
   containsChange: readScript('contains-change'),
   reportServer: readScript('report-server'),
-  guard: readScript('guard'),
-  restore: LOST + readScript('restore'),
+  guard: LOST + readScript('guard'),
+  restore: LOST + STAGED + readScript('restore'),
   forget: readScript('forget'),
-  mend: readScript('mend'),
+  mend: LOST + readScript('mend'),
   repair: readScript('repair'),
 } as const;
 

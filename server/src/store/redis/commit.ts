@@ -11,12 +11,13 @@ import {
 } from '../serialization.ts';
 import type { Commit, CommitOutcome, Ledger, LedgerKind } from '../store.ts';
 import { IDLE_TIMEOUT_MS } from './clients.ts';
-import { replyOf, runScript, type RedisContext } from './commands.ts';
+import { runScript, type RedisContext } from './commands.ts';
 import type { CommandResult, Send } from './connections.ts';
 import { commitUnknown, foreignData } from './errors.ts';
 import { FOREIGN, mend } from './mend.ts';
 import { collectionsOf, FORMAT, versionedIn } from './keys.ts';
 import { asList, asText } from './reply.ts';
+import { stageArguments, type Argument } from './staging.ts';
 import { versionField } from './versions.ts';
 
 /**
@@ -43,11 +44,8 @@ export const commitTo = async <Kind extends LedgerKind>(
   const serialized = serializeCommit(ledger.kind, commit);
   const { rows, writes } = serialized instanceof Promise ? await serialized : serialized;
   const nonce = newNonce(context.random);
-  const all = rowArguments(ledger.kind, rows);
-  const first = nextPart(all);
-  const { inline, bytes } = first.isLast
-    ? { inline: first.part, bytes: lengthOf(first.part) }
-    : await stage(context, ledger, nonce, { first: first.part, others: all });
+  const staged = stageArguments(context, ledger, nonce, rowArguments(ledger.kind, rows));
+  const { inline, bytes } = staged instanceof Promise ? await staged : staged;
   const args = [...scriptArguments(context, ledger, nonce, { commit, rows }), ...inline];
   const send = () =>
     confirmCommit(context, () => sendCommit(context, ledger, nonce, { args, bytes }));
@@ -91,8 +89,6 @@ const scriptArguments = <Kind extends LedgerKind>(
   ];
 };
 
-type Argument = string | number;
-
 /** Returns the arguments of all versions, and then those of all writes. */
 function* rowArguments(kind: LedgerKind, rows: readonly CommitRow[]): Generator<Argument[], void> {
   for (const row of rows)
@@ -100,49 +96,6 @@ function* rowArguments(kind: LedgerKind, rows: readonly CommitRow[]): Generator<
   for (const { collection, key, text, isWritten } of rows)
     if (isWritten) yield [collectionNumber(kind, collection), key, text ?? ''];
 }
-
-/** Characters of arguments in one command: what a turn of the event loop encodes in a few milliseconds. */
-const PART_LENGTH = 1_000_000;
-/** How long staged arguments stay, if the commit is never made. */
-const STAGED_TTL_MS = 120_000;
-
-const lengthOf = (args: readonly Argument[]): number =>
-  args.reduce<number>((sum, each) => sum + String(each).length, 0);
-
-/** Returns the next arguments, of about `PART_LENGTH`. */
-const nextPart = (all: Iterator<Argument[], void>): { part: Argument[]; isLast: boolean } => {
-  const part: Argument[] = [];
-  for (let length = 0; length < PART_LENGTH;) {
-    const { done, value } = all.next();
-    if (done === true) return { part, isLast: true };
-    part.push(...value);
-    length += lengthOf(value);
-  }
-  return { part, isLast: false };
-};
-
-/**
- * Sends the arguments of a large commit ahead of it, in parts; the commit script reads them from there. Returns
- * those of the last part, which the commit itself has to send, and the bytes of all.
- */
-const stage = async (
-  context: RedisContext,
-  ledger: Ledger,
-  nonce: string,
-  { first, others }: { readonly first: Argument[]; readonly others: Iterator<Argument[], void> },
-): Promise<{ readonly inline: readonly Argument[]; readonly bytes: number }> => {
-  const { connections, keys } = context;
-  const key = keys.staged(ledger, nonce);
-  let [count, bytes] = [0, 0];
-  for (let next = { part: first, isLast: false }; ; next = nextPart(others)) {
-    const { part, isLast } = next;
-    bytes += lengthOf(part);
-    if (isLast) return { inline: part, bytes };
-    const numbered = part.flatMap(argument => [(count += 1), argument]);
-    await replyOf(connections.send('hset', [key, ...numbered]));
-    await replyOf(connections.send('pexpire', [key, STAGED_TTL_MS]));
-  }
-};
 
 /** Returns the writes for the feed, or nothing if they are too large for it. */
 const feedWrites = (rows: readonly WriteRow[]): string => {
@@ -196,9 +149,6 @@ const sendCommit = (
     runScript(send, 'commit', allKeys, args),
   );
 };
-
-export const bytesOf = (args: readonly Argument[]): number =>
-  args.reduce<number>((sum, each) => sum + Buffer.byteLength(String(each)), 0);
 
 /** Sends a command to the node of a key. Many bytes get a connection of their own, and enough time. */
 export const sendLarge = async (

@@ -21,11 +21,13 @@ const ERROR_REPLIES: Readonly<Record<string, { code: StoreErrorCode; remedy: str
   },
   PENNONCORRUPT: {
     code: 'corrupt',
-    remedy: 'the data is not valid. Pennon has not changed it: restore a backup of Redis',
+    remedy:
+      'the data is not valid. Pennon has not changed it: run "pennon restore", or restore a backup of Redis',
   },
   WRONGTYPE: {
     code: 'corrupt',
-    remedy: 'a key of Pennon contains something else. Set PENNON_REDIS_PREFIX to an unused prefix',
+    remedy:
+      'a key of Pennon contains something else. Run "pennon restore"; if another application uses the key, set PENNON_REDIS_PREFIX to an unused prefix',
   },
   OOM: {
     code: 'full',

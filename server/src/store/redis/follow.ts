@@ -1,6 +1,6 @@
 import { revisionOf, type ChangeId } from '../change-id.ts';
 import { parseStored, parseWrites, type WriteRow } from '../serialization.ts';
-import type { Change, Ledger, LedgerKind } from '../store.ts';
+import { storeErrorCode, type Change, type Ledger, type LedgerKind } from '../store.ts';
 import { IDLE_TIMEOUT_MS } from './clients.ts';
 import { replyOf, runScript, type RedisContext } from './commands.ts';
 import type { Send } from './connections.ts';
@@ -50,7 +50,9 @@ export async function* followLedger<Kind extends LedgerKind>(
       yield change;
     }
   } catch (error) {
-    if (!signal.aborted) throw error;
+    if (signal.aborted) return;
+    // Something else may have replaced the stream.
+    if (storeErrorCode(error) !== 'corrupt' || !(await mend(context, ledger))) throw error;
   } finally {
     signal.removeEventListener('abort', connection.close);
     connection.close();

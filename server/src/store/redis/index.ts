@@ -13,6 +13,7 @@ import { openConnections } from './connections.ts';
 import { isReplica, newerFormat } from './errors.ts';
 import { followLedger } from './follow.ts';
 import { FORMAT, keysUnder } from './keys.ts';
+import { readMended } from './mend.ts';
 import { recoveryOn } from './recovery.ts';
 import { readDocument, readLedger } from './read.ts';
 import { asList, asRows, asText, optional } from './reply.ts';
@@ -70,7 +71,8 @@ const createStore = (context: RedisContext): Store => {
     head: ledger => readHead(context, ledger),
     requirePrimary: () => requirePrimary(context),
     get: (ledger, collection, key) => readDocument(context, ledger, collection, key),
-    versions: (ledger, collection, range) => readVersions(context, ledger, collection, range),
+    versions: (ledger, collection, range) =>
+      readMended(context, ledger, () => readVersions(context, ledger, collection, range)),
     commit: (ledger, commit) => commitTo(context, ledger, commit),
     drop: ledger =>
       remove([
@@ -85,8 +87,10 @@ const createStore = (context: RedisContext): Store => {
     recovery: recoveryOn(context),
     follow: (ledger, after, signal) =>
       followLedger(context, ledger, after, AbortSignal.any([signal, closing.signal])),
-    findAudit: (ledger, query) => findAudit(context, ledger, query),
-    auditEntries: (ledger, ids) => readAuditEntries(context, ledger, ids),
+    findAudit: (ledger, query) =>
+      readMended(context, ledger, () => findAudit(context, ledger, query)),
+    auditEntries: (ledger, ids) =>
+      readMended(context, ledger, () => readAuditEntries(context, ledger, ids)),
     reportServer: (report, ttlMs) => saveReport(context, report, ttlMs),
     async leave(serverId) {
       await replyOf(connections.send('zrem', [keys.servers, serverId]));

@@ -1,4 +1,4 @@
-import type { Ledger } from '../store.ts';
+import { storeErrorCode, type Ledger } from '../store.ts';
 import { replyOf, runScript, type RedisContext } from './commands.ts';
 import { collectionsOf } from './keys.ts';
 import { asRows } from './reply.ts';
@@ -23,6 +23,20 @@ export const mend = async (context: RedisContext, ledger: Ledger): Promise<boole
     reportForeign(context, 'removed', key, names);
   }
   return removed.length > 0;
+};
+
+/** Reads from a ledger. If something else has replaced a key, removes that and reads again. */
+export const readMended = async <Value>(
+  context: RedisContext,
+  ledger: Ledger,
+  read: () => Promise<Value>,
+): Promise<Value> => {
+  try {
+    return await read();
+  } catch (error) {
+    if (storeErrorCode(error) !== 'corrupt' || !(await mend(context, ledger))) throw error;
+    return read();
+  }
 };
 
 /** Warns of entries of a key that Pennon did not write, and counts them. */

@@ -1,5 +1,5 @@
 import { mapInSlices, runInSlices } from '../../slices.ts';
-import { revisionOf } from '../change-id.ts';
+import { newNonce, revisionOf } from '../change-id.ts';
 import {
   copyParts,
   copySteps,
@@ -21,7 +21,6 @@ import { CONTROL_LEDGER } from '../store.ts';
 import { replyOf, runScript, type RedisContext } from './commands.ts';
 import {
   auditArguments,
-  bytesOf,
   collectionNumber,
   keysToWrite,
   sendLarge,
@@ -29,6 +28,7 @@ import {
 } from './commit.ts';
 import { collectionsOf, FORMAT } from './keys.ts';
 import { asList, asText, optional } from './reply.ts';
+import { stageArguments } from './staging.ts';
 
 /** Entries of the stream in one reply: what a turn of the event loop parses in a few milliseconds. */
 const ENTRIES_PER_READ = 8;
@@ -46,7 +46,8 @@ export const recoveryOn = (context: RedisContext): Recovery => {
 
   return {
     async guard(installation) {
-      const script = runScript(connections.send, 'guard', [head, lostKey, restore], [installation]);
+      const allKeys = [head, lostKey, restore, keys.removed];
+      const script = runScript(connections.send, 'guard', allKeys, [installation]);
       return optional(await replyOf(script), parseRequest);
     },
     async lost() {
@@ -141,6 +142,9 @@ const restoreLedger = async <Kind extends LedgerKind>(
       text,
     ],
   );
+  const nonce = newNonce(context.random);
+  const large = [...versionRows.map(row => versionArguments(kind, row)), ...documents];
+  const { inline, bytes } = await stageArguments(context, ledger, nonce, large.values());
   const args = [
     FORMAT,
     id,
@@ -148,13 +152,11 @@ const restoreLedger = async <Kind extends LedgerKind>(
     audit.length,
     versionRows.length,
     collectionsOf(kind).length,
+    documents.length,
     ...audit.map(serializeAuditDraft).flatMap(auditArguments),
-    ...versionRows.flatMap(row => versionArguments(kind, row)),
-    ...documents.flat(),
+    ...inline,
   ];
-  const allKeys = keysToWrite(context, ledger);
   const head = context.keys.head(ledger);
-  await replyOf(
-    sendLarge(context, head, bytesOf(args), send => runScript(send, 'restore', allKeys, args)),
-  );
+  const allKeys = [context.keys.staged(ledger, nonce), ...keysToWrite(context, ledger)];
+  await replyOf(sendLarge(context, head, bytes, send => runScript(send, 'restore', allKeys, args)));
 };

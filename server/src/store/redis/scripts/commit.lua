@@ -21,7 +21,7 @@
 --         …then, for each version, 3 arguments: versioned collection number, field, the version as JSON
 --         …then, for each write, 3 arguments:
 --           collection number, key, the document as JSON; empty deletes it
---         Of the arguments of versions and writes, the first ones may be staged: in a hash, by number from 1
+--         Of the arguments of versions and writes, the first ones may be staged: see staged.lua
 -- RESULT  {`committed`, id, previous} or {`conflict`, id of the last change or `none`}
 --         {`foreign`} if the keys have data that Pennon did not write: see mend.lua. Nothing was written
 -- ERRORS  PENNONNEWER, PENNONLOST, PENNONSTAGED, PENNONCORRUPT, NOPERM: nothing was written
@@ -39,14 +39,7 @@ local FIRST_AUDIT, AUDIT_ARGUMENTS, VERSION_ARGUMENTS, WRITE_ARGUMENTS = 13, 8, 
 local FIRST_VERSION = FIRST_AUDIT + auditCount * AUDIT_ARGUMENTS
 local FIRST_WRITE = FIRST_VERSION + versionCount * VERSION_ARGUMENTS
 local LAST_ARGUMENT = FIRST_WRITE + writeCount * WRITE_ARGUMENTS - 1
-local stagedCount = LAST_ARGUMENT - #ARGV
-
--- Returns an argument of a version or a write.
-local function argument(i)
-  local number = i - FIRST_VERSION + 1
-  if number <= stagedCount then return redis.call('HGET', staged, tostring(number)) end
-  return ARGV[i - stagedCount]
-end
+local stagedCount, argument = stagedArguments(staged, FIRST_VERSION, LAST_ARGUMENT)
 
 local function corrupt(what)
   return redis.error_reply('PENNONCORRUPT ' .. what)
@@ -109,6 +102,13 @@ end
 local lastEpoch, lastRevision = parts(last)
 if last ~= 'none' and not lastRevision then return corrupt('"' .. last .. '" is not a change id') end
 
+for _, stream in ipairs({ changes, audit }) do
+  if isOther(stream, 'stream') then return { 'foreign' } end
+end
+for i = FIRST_VERSIONED, #KEYS, 2 do
+  if isOther(KEYS[i], 'hash') or isOther(KEYS[i + 1], 'zset') then return { 'foreign' } end
+end
+
 if last ~= expect then
   local _, expectRevision = parts(expect)
   local made = madeBefore(last, string.format('%.0f', tonumber(expectRevision or 0) + 1))
@@ -130,9 +130,8 @@ end
 local lostError = lostDocuments(head, FIRST_COLLECTION, FIRST_VERSIONED - 1)
 if lostError then return lostError end
 
-if stagedCount > 0 and redis.call('HLEN', staged) ~= stagedCount then
-  return redis.error_reply('PENNONSTAGED ' .. staged .. ' is not complete')
-end
+local incomplete = stagedError(staged, stagedCount)
+if incomplete then return incomplete end
 
 local revision = tonumber(lastRevision or 0) + 1
 for _, stream in ipairs({ changes, audit }) do

@@ -1,5 +1,5 @@
 -- Removes what Pennon did not write from the keys of a ledger, because it would prevent writes: entries of streams
--- that are newer than the last change, and fields of documents. A document that is missing in the sorted set
+-- that are newer than the last change, fields of documents, and what has replaced a whole stream, or all versions. A document that is missing in the sorted set
 -- of keys is added there. Nothing is removed if a document is lost: a key without a document, which has versions,
 -- or in a collection without any. A damaged document is left as it is: see repair.lua.
 --
@@ -24,6 +24,19 @@ local removed, mismatched = {}, {}
 
 local function report(key, what)
   removed[#removed + 1], removed[#removed + 2] = key, what
+end
+
+local function removeOther(key, expected)
+  if not isOther(key, expected) then return end
+  redis.call('UNLINK', key)
+  report(key, 'all of it')
+end
+
+removeOther(changes, 'stream')
+removeOther(audit, 'stream')
+for i = lastCollection + 1, #KEYS, 2 do
+  removeOther(KEYS[i], 'hash')
+  removeOther(KEYS[i + 1], 'zset')
 end
 
 -- Returns whether a key without a document had one, as far as that can be known.
