@@ -336,6 +336,27 @@ describe('a large ledger', () => {
     expect(read?.records).toHaveLength(128);
   });
 
+  it('of 64 MiB is restored with its versions, and no command is larger than a few megabytes', async () => {
+    const ledger = newLedger();
+    const documents = Array.from({ length: 128 }, (_, i) =>
+      flag(`f${i}`, { description: 'é'.repeat(256 * 1024) }),
+    );
+    await write(store, ledger, flags(...documents), { replaceAll: true });
+    const before = await contents(store, ledger);
+    const copy = await store.read(ledger);
+    await store.drop(ledger);
+    const { at, actor, action } = entry('f');
+    const versions = {
+      flags: documents.slice(0, 8).map(document => ({ at, actor, action, document })),
+    };
+    redis().cli('config', 'set', 'client-query-buffer-limit', '4mb');
+    if (copy !== undefined) await store.recovery?.restore(ledger, copy, { versions, audit: [] });
+    redis().cli('config', 'set', 'client-query-buffer-limit', '1gb');
+    expect(await contents(store, ledger)).toEqual(before);
+    expect(await store.versions(ledger, 'flags', { key: 'f7', limit: 5 })).toHaveLength(1);
+    expect(redis().cli('--scan', '--pattern', '*staged*')).toBe('');
+  });
+
   it('with more documents than a function call has arguments is committed and read', async () => {
     const ledger = newLedger();
     const small = Array.from({ length: 50_000 }, (_, i) => flag(`f${i}`));
