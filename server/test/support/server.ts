@@ -59,22 +59,25 @@ type ServerSetup = {
   readonly basePath?: string;
   /** Whether the server behaves as if its store could be cut off. */
   readonly isStoreShared?: boolean;
+  /** A memory store if it is undefined. The server closes it. */
+  readonly store?: Store;
   /** Wraps the store that the server uses. */
   readonly wrapStore?: (store: Store) => Store;
 };
 
-/** Starts a server on its own memory store. */
+/** Starts a server in this process. */
 export const startServer = async ({
   clock = systemClock,
   limits,
   adminKey = ADMIN_KEY,
   basePath = '',
   isStoreShared = false,
-  wrapStore = store => store,
+  store = openMemoryStore({ random: secureRandom }),
+  wrapStore = each => each,
 }: ServerSetup = {}): Promise<TestServer> => {
   const lines: string[] = [];
   const server = await createServer({
-    store: wrapStore(openMemoryStore({ random: secureRandom })),
+    store: wrapStore(store),
     clock,
     random: secureRandom,
     logger: pino({ level: 'debug' }, { write: line => lines.push(line) }),
