@@ -346,11 +346,12 @@ describe('a large ledger', () => {
     const copy = await store.read(ledger);
     await store.drop(ledger);
     const { at, actor, action } = entry('f');
-    const versions = {
-      flags: documents.slice(0, 8).map(document => ({ at, actor, action, document })),
+    const history = {
+      versions: { flags: documents.slice(0, 8).map(document => ({ at, actor, action, document })) },
+      audit: [],
     };
     redis().cli('config', 'set', 'client-query-buffer-limit', '4mb');
-    if (copy !== undefined) await store.recovery?.restore(ledger, copy, { versions, audit: [] });
+    if (copy !== undefined) await store.recovery?.restore(ledger, copy, history);
     redis().cli('config', 'set', 'client-query-buffer-limit', '1gb');
     expect(await contents(store, ledger)).toEqual(before);
     expect(await store.versions(ledger, 'flags', { key: 'f7', limit: 5 })).toHaveLength(1);

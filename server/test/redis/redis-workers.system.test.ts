@@ -237,5 +237,5 @@ it('if the package manager that started them has ended, all workers end without 
   await launched.stop('SIGKILL');
   // A stream that is cut off rejects instead.
   expect(await stream.next()).toBeUndefined();
-  await expect(fetch(`${launched.url}/healthz`)).rejects.toThrow();
+  await expect(fetch(`${launched.url}/healthz`)).rejects.toThrow('fetch failed');
 }, 30_000);
