@@ -73,16 +73,18 @@ type ComparedFlagSet = { readonly flagSet: RawFlagSet; readonly changed: FlagSet
 
 /**
  * Returns the flag set of an update with the objects of the previous one for everything that is unchanged:
- * the engine compiles only new objects again. Compares nothing if the source has named the changes.
+ * the engine compiles only new objects again. If the source has named the changes, the flag set is used as it is,
+ * because nothing else is compared then: a change must not cost as much as there are flags.
  */
 const reuseUnchanged = async (
   previous: RawFlagSet,
   { flagSet, changed }: FlagSetUpdate,
 ): Promise<ComparedFlagSet> => {
+  if (changed !== undefined) return { flagSet, changed };
   const previousSegments = objectOrEmpty(previous.segments);
   const nextSegments = objectOrEmpty(flagSet.segments);
-  const flags = changed?.flags ?? (await differingKeys(previous.flags, flagSet.flags));
-  const segments = changed?.segments ?? (await differingKeys(previousSegments, nextSegments));
+  const flags = await differingKeys(previous.flags, flagSet.flags);
+  const segments = await differingKeys(previousSegments, nextSegments);
   return {
     flagSet: {
       ...flagSet,
@@ -107,8 +109,11 @@ const inspectChanges = async ({ flagSet, changed }: ComparedFlagSet): Promise<bo
     references(definition);
   };
   const segments = objectOrEmpty(flagSet.segments);
-  await forEachChunked(changed.flags, COMPARED_PER_TURN, key => inspect(flagSet.flags[key]));
-  await forEachChunked(changed.segments, COMPARED_PER_TURN, key => inspect(segments[key]));
+  const inspectIn = (definitions: JsonObject) => (key: string) => {
+    if (Object.hasOwn(definitions, key)) inspect(definitions[key]);
+  };
+  await forEachChunked(changed.flags, COMPARED_PER_TURN, inspectIn(flagSet.flags));
+  await forEachChunked(changed.segments, COMPARED_PER_TURN, inspectIn(segments));
   return usesPatterns;
 };
 

@@ -111,7 +111,7 @@ const open = () => {
   const update = (flagSet: Written, changed?: FlagSetChanges) =>
     current.update({ flagSet: JSON.parse(JSON.stringify(flagSet)), changed });
   const evaluateAll = (context: object) => current.snapshot()?.evaluateAll(context);
-  return { evaluateAll, reported, update };
+  return { evaluateAll, reported, update, applied: current.update };
 };
 
 describe('for any two flag sets in a row', () => {
@@ -134,14 +134,27 @@ describe('for any two flag sets in a row', () => {
 
   it('the same flags are reported if the source names what changed', () => assertReported(true));
 
-  it('flags that the source does not name are neither compared nor replaced', async () => {
-    const { evaluateAll, reported, update } = open();
+  it('flags that the source does not name are not read', async () => {
+    const { update, reported, applied } = open();
     const on = booleanFlag('flag', true, { key: null });
-    const off = booleanFlag('flag', false, { key: null });
     await update({ flags: { a: on, b: on }, segments: {} });
-    await update({ flags: { a: off, b: off }, segments: {} }, { flags: ['a'], segments: [] });
+    const read = new Set<unknown>();
+    const flags = new Proxy(
+      { a: booleanFlag('flag', false, { key: null }), b: on },
+      {
+        getOwnPropertyDescriptor(target, name) {
+          read.add(name);
+          return Reflect.getOwnPropertyDescriptor(target, name);
+        },
+        ownKeys(target) {
+          read.add('all');
+          return Reflect.ownKeys(target);
+        },
+      },
+    );
+    await applied({ flagSet: { flags, segments: {} }, changed: { flags: ['a'], segments: [] } });
     expect(reported).toEqual([['a', 'b'], ['a']]);
-    expect(evaluateAll({})).toMatchObject({ a: { value: false }, b: { value: true } });
+    expect(read).toEqual(new Set(['a']));
   });
 
   const assertSameResults = (isNamed: boolean) =>

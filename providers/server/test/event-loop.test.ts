@@ -103,12 +103,10 @@ describe('a thousand flags', () => {
   it('of which one changed take few turns of the event loop if the source names it', async () => {
     const { update, flag } = open();
     await update(JSON.parse(json));
-    const before = flag('flag-1');
     const changes: FlagSetChanges = { flags: ['flag-0'], segments: [] };
     const next = JSON.parse(jsonAfterEdit);
     expect(await turnsOf(() => update(next, changes))).toBeLessThan(5);
     expect(flag('flag-0')).toMatchObject({ version: 2 });
-    expect(flag('flag-1')).toBe(before);
   });
 });
 
