@@ -20,7 +20,7 @@ const ENGINES: readonly Engine[] = [pennon, growthbook, flagd, unleash];
 /** If there were few flags and subjects, an engine could optimize for one of them. */
 const FLAG_KEYS = Array.from({ length: 50 }, (_, at) => `feature-${at}`);
 const SUBJECTS = makeSubjects(1_000);
-const ROUNDS = { rounds: 150, roundMs: 4 };
+type Rounds = { readonly rounds: number; readonly roundMs: number };
 
 let counted = 0;
 
@@ -44,13 +44,13 @@ const assertShare = (engine: Engine, scenario: Scenario, evaluateFlag: Evaluate)
   }
 };
 
-const measureScenario = (scenario: Scenario): string[] => {
+const measureScenario = (scenario: Scenario, options: Rounds): string[] => {
   const loops = ENGINES.map(engine => {
     const evaluateFlag = engine.prepare(scenario, FLAG_KEYS, SUBJECTS);
     assertShare(engine, scenario, evaluateFlag);
     return loop(evaluateFlag);
   });
-  const [ours = Number.NaN, ...peers] = compare(loops, ROUNDS);
+  const [ours = Number.NaN, ...peers] = compare(loops, options);
   const fastest = Math.min(...peers);
   return [
     scenario,
@@ -60,12 +60,12 @@ const measureScenario = (scenario: Scenario): string[] => {
   ];
 };
 
-const comparePeers = (): Table => ({
+const comparePeers = (options: Rounds): Table => ({
   title: 'One evaluation, in nanoseconds, compared with other engines in the same process',
   columns: ['flag', ...ENGINES.map(({ name }) => name), 'fastest peer'],
-  rows: SCENARIOS.map(measureScenario),
+  rows: SCENARIOS.map(scenario => measureScenario(scenario, options)),
   notes: [
-    '50 flags and 1,000 subjects in turn; the fastest of 150 rounds that alternate between the engines.',
+    `50 flags and 1,000 subjects in turn; the fastest of ${options.rounds} rounds that alternate between the engines.`,
     'Engines only, without an SDK, hooks or metrics. Each is checked to serve the right shares.',
   ],
 });
@@ -85,7 +85,7 @@ const formatNs = (ns: number): string =>
       : `${(ns / 1e6).toFixed(2)} ms`;
 
 /** Measures what a server does besides single evaluations, with 1,000 typical flags. */
-const measureManyFlags = (): Table => {
+const measureManyFlags = (options: Rounds): Table => {
   const set = flagSetOf('attribute and percentage', MANY);
   const ready = compile(set);
   evaluateAll(ready, CONTEXT);
@@ -110,7 +110,7 @@ const measureManyFlags = (): Table => {
   ];
   const measured = compare(
     tasks.map(([, run]) => repeat(run)),
-    ROUNDS,
+    options,
   );
   return {
     title: 'Other tasks, with 1,000 flags of an attribute and a percentage',
@@ -135,8 +135,18 @@ const garbage = (): Table => {
   };
 };
 
-export const engineBenchmark = async (): Promise<Table[]> => {
-  const tables = [comparePeers(), await measureMix(ROUNDS), measureManyFlags(), garbage()];
+export const engineBenchmark = async ({
+  isQuick,
+}: {
+  readonly isQuick: boolean;
+}): Promise<Table[]> => {
+  const options = { rounds: isQuick ? 30 : 150, roundMs: 4 };
+  const tables = [
+    comparePeers(options),
+    await measureMix(options),
+    measureManyFlags(options),
+    garbage(),
+  ];
   if (counted === 0) throw new Error('nothing was evaluated');
   return tables;
 };
