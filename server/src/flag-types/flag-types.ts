@@ -11,7 +11,7 @@ import { typeScriptModule } from './typescript.ts';
 /** The languages, by the ending of a file. */
 const MODULES = { ts: typeScriptModule, py: pythonModule } satisfies Record<
   string,
-  (flags: readonly CodeFlag[]) => string[]
+  (flags: readonly CodeFlag[]) => Iterable<string>
 >;
 export type Language = keyof typeof MODULES;
 

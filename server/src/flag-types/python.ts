@@ -46,24 +46,23 @@ def flag_client(client: OpenFeatureClient) -> FlagClient:
     return cast(FlagClient, client)
 `;
 
-/** Returns the parts of a Python module with the types and the default values of flags. */
-export const pythonModule = (flags: readonly CodeFlag[]): string[] => [
-  HEADER,
-  ...flags.map(typeLine),
-  DEFAULTS,
-  ...flags.map(({ key, type, defaultValue }) => {
-    const value = type === 'float' ? floatOf(Number(defaultValue)) : literal(defaultValue);
-    return `    ${literal(key)}: ${value},\n`;
-  }),
-  CLIENT,
-  ...TYPES.flatMap(type =>
-    methodsOf(
+/** Returns the parts of a Python module with the types and the default values of flags, each when it is needed. */
+export function* pythonModule(flags: readonly CodeFlag[]): Generator<string, void> {
+  yield HEADER;
+  for (const flag of flags) yield typeLine(flag);
+  yield DEFAULTS;
+  for (const flag of flags) yield `    ${literal(flag.key)}: ${defaultOf(flag)},\n`;
+  yield CLIENT;
+  for (const type of TYPES)
+    yield* methodsOf(
       type,
       flags.filter(flag => flag.type === type),
-    ),
-  ),
-  FOOTER,
-];
+    );
+  yield FOOTER;
+}
+
+const defaultOf = ({ type, defaultValue }: CodeFlag): string =>
+  type === 'float' ? floatOf(Number(defaultValue)) : literal(defaultValue);
 
 const TYPES: readonly CodeType[] = ['boolean', 'string', 'integer', 'float', 'object'];
 

@@ -16,14 +16,14 @@ const DEFAULTS = `};
 export const codeDefaults: Flags = {
 `;
 
-/** Returns the parts of a TypeScript module with the types and the default values of flags. */
-export const typeScriptModule = (flags: readonly CodeFlag[]): string[] => [
-  HEADER,
-  ...flags.map(typeLine),
-  DEFAULTS,
-  ...flags.map(({ key, defaultValue }) => `  ${literal(key)}: ${literal(defaultValue)},\n`),
-  '};\n',
-];
+/** Returns the parts of a TypeScript module with the types and the default values of flags, each when it is needed. */
+export function* typeScriptModule(flags: readonly CodeFlag[]): Generator<string, void> {
+  yield HEADER;
+  for (const flag of flags) yield typeLine(flag);
+  yield DEFAULTS;
+  for (const { key, defaultValue } of flags) yield `  ${literal(key)}: ${literal(defaultValue)},\n`;
+  yield '};\n';
+}
 
 const typeLine = (flag: CodeFlag): string => {
   const comment = commentOf(flag)?.replaceAll('*/', '*\\/');
