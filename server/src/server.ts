@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 
 import { createAuthenticate } from './auth/authenticate.ts';
+import { createTickets } from './auth/tickets.ts';
 import { createRateLimit } from './auth/rate-limit.ts';
 import type { EmptyStorePolicy } from './bootstrap/empty-store.ts';
 import { openReplicas, type Replicas } from './bootstrap/replicas.ts';
@@ -177,6 +178,7 @@ const createServices = async (
     control,
     registry,
     authenticate: createAuthenticate(control, clock),
+    tickets: createTickets(control, clock),
     countRequest: createRateLimit(limits.requestsPerSecond, fleet.size, clock),
     streams,
     fleet,

@@ -11,6 +11,7 @@ import type { Broadcast } from './streaming/broadcast.ts';
 import type { StreamRegistry } from './streaming/stream-registry.ts';
 import type { Authenticate } from './auth/authenticate.ts';
 import type { CountRequest } from './auth/rate-limit.ts';
+import type { Tickets } from './auth/tickets.ts';
 import type { Random } from './random.ts';
 import type { Replica } from './replication/replica.ts';
 import type { Fleet } from './status/fleet.ts';
@@ -22,6 +23,7 @@ export type Services = {
   readonly control: Replica<'control'>;
   readonly registry: Registry;
   readonly authenticate: Authenticate;
+  readonly tickets: Tickets;
   readonly countRequest: CountRequest;
   readonly streams: StreamRegistry;
   readonly fleet: Fleet;

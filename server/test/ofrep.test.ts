@@ -545,5 +545,5 @@ it('is served below the base path', async () => {
       404,
       { key: 'ghost', errorCode: 'FLAG_NOT_FOUND', errorDetails },
     ]);
-  expect(await post('/flags/ofrep/v1/evaluate/flags')).toEqual([200, { flags: [] }]);
+  expect(await post('/flags/ofrep/v1/evaluate/flags')).toMatchObject([200, { flags: [] }]);
 });

@@ -297,6 +297,8 @@ describe('the examples of /openapi.json', () => {
       expect([method, path, response.ok, text]).toEqual([method, path, true, text]);
       if (path === '/api/v1/keys' && method === 'POST')
         ids['/api/v1/keys/{id}'] = JSON.parse(text).id;
+      if (path === '/ofrep/v1/evaluate/flags')
+        ids['/ofrep/v1/events'] = /\?ticket=([^"]+)/.exec(text)?.[1] ?? '';
     };
     const byId = new Map(operations().map(each => [each.operationId, each]));
     for (const operationId of [...besideProcedures(), ...Object.keys(BODY_EXAMPLES)]) {

@@ -188,7 +188,12 @@ describe('every route', () => {
     for (const { method, url, access } of server.routes) {
       const name = `${method} ${url}`;
       if (access === 'public')
-        expect([...PUBLIC, ...Object.keys(ROUTES).map(route => route.slice(5))]).toContain(url);
+        expect([
+          ...PUBLIC,
+          '/ofrep/v1/events',
+          ...Object.keys(ROUTES).map(route => route.slice(5)),
+        ]).toContain(url);
+      else if (access === 'ticket') expect(name).toBe('GET /ofrep/v1/events');
       else if (access === 'procedures')
         expect(url === '/trpc/:path' || url === '/trpc/transfer.import', name).toBe(true);
       else
@@ -218,6 +223,17 @@ describe('every route', () => {
           ).status,
         ).toBe(401);
       }
+    });
+  }
+
+  for (const role of Roles.options) {
+    it(`gives a ${role} key a ticket only if it may follow values`, async () => {
+      const path = '/ofrep/v1/evaluate/flags';
+      const { body: all } = await server.request('POST', path, {
+        key: keys.get(role) ?? null,
+        body,
+      });
+      expect('eventStreams' in all).toBe(PROCEDURES['evaluation.watch']?.includes(role));
     });
   }
 

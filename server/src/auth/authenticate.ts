@@ -40,19 +40,31 @@ export const createAuthenticate = (control: Replica<'control'>, clock: Clock): A
     // The time of a look-up depends on hashes only, which reveal nothing about other secrets.
     const key = byHash.get(hashOf(secretOf(credentials), credentials.connection));
     if (key === undefined) throw unauthorized(UNKNOWN_KEY);
-    const expiresAt = key.expiresAt == null ? undefined : Date.parse(key.expiresAt);
-    if (expiresAt !== undefined && msUntil(expiresAt, clock) === 0)
-      throw unauthorized('the key has expired');
-    requireAllowedOrigin(key, credentials.origin);
-    return {
-      keyId: key.id,
-      name: key.name,
-      role: key.role,
-      environment: key.environment,
-      expiresAt,
-      onBehalfOf: nameOf(credentials.onBehalfOf),
-      visitor: credentials.visitor,
-    };
+    return callerWith(key, credentials, clock);
+  };
+};
+
+/** What a request states about its caller besides the key. */
+export type Visit = Pick<Credentials, 'origin' | 'onBehalfOf' | 'visitor'>;
+
+/** Returns the caller of a request with a key. Throws UNAUTHORIZED if it has expired, FORBIDDEN for the origin. */
+export const callerWith = (
+  key: KeyDocument,
+  { origin, onBehalfOf, visitor }: Visit,
+  clock: Clock,
+): Caller => {
+  const expiresAt = key.expiresAt == null ? undefined : Date.parse(key.expiresAt);
+  if (expiresAt !== undefined && msUntil(expiresAt, clock) === 0)
+    throw unauthorized('the key has expired');
+  requireAllowedOrigin(key, origin);
+  return {
+    keyId: key.id,
+    name: key.name,
+    role: key.role,
+    environment: key.environment,
+    expiresAt,
+    onBehalfOf: nameOf(onBehalfOf),
+    visitor,
   };
 };
 

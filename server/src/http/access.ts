@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 
+import { isJsonObject } from '@pennon/schema';
 import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify';
 
 import type { Credentials } from '../auth/authenticate.ts';
@@ -8,18 +9,19 @@ import type { Caller } from '../auth/caller.ts';
 import { requireAllEnvironments, requirePermission } from '../auth/caller.ts';
 import type { Permission } from '../auth/permissions.ts';
 import { visitorOf } from '../auth/visitor.ts';
-import { invalid, type PennonError } from '../errors.ts';
+import { invalid, PennonError } from '../errors.ts';
 import type { Services } from '../services.ts';
 import type { Snapshot } from '../store/store.ts';
 import { clientAddress } from './client-address.ts';
+import { OFREP_API } from './ofrep-errors.ts';
 import { recognize } from './strangers.ts';
 
 /**
- * Who may use a route: anyone (`public`), callers that its tRPC procedures accept (`procedures`), or keys
- * with a permission, with `allEnvironments` only keys for all environments. A route without access fails
- * at startup.
+ * Who may use a route: anyone (`public`), callers that its tRPC procedures accept (`procedures`), tickets of
+ * an event stream (`ticket`), or keys with a permission, with `allEnvironments` only keys for all environments. A
+ * route without access fails at startup.
  */
-export type Access = 'public' | 'procedures' | RequiredAccess;
+export type Access = 'public' | 'procedures' | 'ticket' | RequiredAccess;
 
 export type RequiredAccess = { readonly permission: Permission; readonly allEnvironments?: true };
 
@@ -78,12 +80,14 @@ const isSameCaller = (a: IncomingHttpHeaders, b: IncomingHttpHeaders): boolean =
   a[COMMENT] === b[COMMENT];
 
 const authenticate = (services: Services, request: IncomingMessage): Caller => {
-  const { trustedProxies, ipv6Prefix } = services.limits;
-  const visitor = visitorOf(clientAddress(request, trustedProxies), ipv6Prefix);
+  const visitor = visitorIn(services, request);
   const caller = services.authenticate(credentialsOf(request, visitor));
   const comment = changeComment(request);
   return comment === undefined ? caller : { ...caller, comment };
 };
+
+export const visitorIn = ({ limits }: Pick<Services, 'limits'>, request: IncomingMessage): string =>
+  visitorOf(clientAddress(request, limits.trustedProxies), limits.ipv6Prefix);
 
 export const CHANGE_COMMENT = 'X-Change-Comment';
 const COMMENT = 'x-change-comment';
@@ -142,6 +146,27 @@ export const admit = (
   return caller;
 };
 
+/** The query parameter of the event stream. */
+export const TICKET = 'ticket';
+
+/** Authenticates a request by its ticket and counts it against the rate limit of the key. */
+const admitWithTicket = (services: Services, request: IncomingMessage, query: unknown): Caller => {
+  const ticket = isJsonObject(query) ? query[TICKET] : undefined;
+  if (typeof ticket !== 'string') throw ticketMissing();
+  const visitor = visitorIn(services, request);
+  const caller = services.tickets.redeem(ticket, { origin: request.headers.origin, visitor });
+  recognize(request.socket);
+  services.countRequest(caller);
+  requirePermission(caller, 'values.stream');
+  return caller;
+};
+
+const ticketMissing = (): PennonError =>
+  new PennonError(
+    'UNAUTHORIZED',
+    `a ticket is required: POST ${OFREP_API}/evaluate/flags returns the URL of a stream with one`,
+  );
+
 /** Denies by default: checks the access of every route, and returns all routes as they are added. */
 export const guardRoutes = (app: FastifyInstance, services: Services): readonly GuardedRoute[] => {
   const routes: GuardedRoute[] = [];
@@ -155,7 +180,10 @@ export const guardRoutes = (app: FastifyInstance, services: Services): readonly 
     if (request.is404 || access === 'public' || access === 'procedures') return;
     if (access === undefined) throw new Error('this route has no access');
     const route = request.routeOptions.url ?? 'this route';
-    request.caller = admit(services, request.raw, access, route);
+    request.caller =
+      access === 'ticket'
+        ? admitWithTicket(services, request.raw, request.query)
+        : admit(services, request.raw, access, route);
   });
   // A slow body can arrive after the key was revoked, so the key is checked again.
   app.addHook('preHandler', async request => {

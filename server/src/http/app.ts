@@ -32,6 +32,7 @@ import { serveHealth } from './health.ts';
 import { serveManifest } from './manifest.ts';
 import { serveMetrics } from './metrics.ts';
 import { logRequest, requestId } from './request-log.ts';
+import { serveOfrepEvents } from './ofrep-events.ts';
 import { ofrepRoutes } from './ofrep.ts';
 import { sendInParts } from './parts.ts';
 import { serveRest } from './rest.ts';
@@ -92,6 +93,7 @@ export const createApp = async ({
   serveFlagTypes(app, services);
   serveManifest(app, services);
   serveStreams(app, services);
+  serveOfrepEvents(app, services);
   const receiveUploads = limitUploads(app, services.clock);
   serveRest(app, services, receiveUploads);
   await app.register(scope => serveTrpc(scope, services, receiveUploads));

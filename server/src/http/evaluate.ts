@@ -23,8 +23,14 @@ import { parseEvaluateAllRequest, parseEvaluateRequest } from './evaluation-requ
 import { API, onlyEnvironment, type RequestedEnvironment } from './request.ts';
 import { isStale, sourceAge } from './source-age.ts';
 
+/** What the query of a request has. */
+export type RequestParameters = RequestedEnvironment & {
+  /** The version of the flags that an event stream has sent to the client. */
+  readonly version?: string | undefined;
+};
+
 /** A request of an evaluation route, however it was received. */
-export type EvaluationRequest = RequestedEnvironment & {
+export type EvaluationRequest = RequestParameters & {
   readonly caller: Caller;
   /** The flag that the path names; empty if it names none. */
   readonly flagKey: string;
@@ -52,7 +58,7 @@ export type ResponseBody = string | undefined;
 export type EvaluationRoute = {
   /** Its last part may be `:key`. */
   readonly path: string;
-  readonly environmentOf: (request: { readonly query: unknown }) => RequestedEnvironment;
+  readonly parametersOf: (request: { readonly query: unknown }) => RequestParameters;
   /** Completes the head step by step, so that an error has the headers that were known before it. */
   readonly respond: (
     request: EvaluationRequest,
@@ -70,7 +76,7 @@ export const EVALUATION_CONFIG = {
 export const evaluationRoutes = (services: Services): readonly EvaluationRoute[] => [
   {
     path: `${API}/evaluate`,
-    environmentOf: onlyEnvironment,
+    parametersOf: onlyEnvironment,
     respond({ caller, environment, text: sent, acceptEncoding }, { headers }) {
       const input = parseEvaluateRequest(sent, { environment });
       const scope = scopeOf(services, caller, environment);
@@ -82,7 +88,7 @@ export const evaluationRoutes = (services: Services): readonly EvaluationRoute[]
   },
   {
     path: `${API}/evaluations`,
-    environmentOf: onlyEnvironment,
+    parametersOf: onlyEnvironment,
     respond({ caller, environment, text, ifNoneMatch, acceptEncoding }, head) {
       const scope = scopeOf(services, caller, environment);
       const coding = chooseCoding(acceptEncoding, 'once');
@@ -162,12 +168,12 @@ export const serveEvaluations = (
   app.register(async scope => {
     acceptOnlyJson(scope);
     addJsonParser(scope, decodeText);
-    for (const { path, environmentOf, respond } of routes)
+    for (const { path, parametersOf, respond } of routes)
       scope.post<WithKey>(path, { config: EVALUATION_CONFIG }, async (request, reply) => {
         const head = newHead();
         let body: ResponseBody;
         try {
-          body = await respond({ ...environmentOf(request), ...requestOf(request) }, head);
+          body = await respond({ ...parametersOf(request), ...requestOf(request) }, head);
         } finally {
           setHead(reply, head);
         }

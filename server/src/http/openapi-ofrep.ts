@@ -9,6 +9,7 @@ import {
   etag,
   ifNoneMatch,
   json,
+  lastEventId,
   notModifiedData,
   security,
   sourceAge,
@@ -44,14 +45,41 @@ const failure = {
 const FlagFailure = strictObject({ key: z.string(), ...failure }).meta({ id: 'OfrepFlagFailure' });
 const Failure = strictObject(failure).meta({ id: 'OfrepFailure' });
 
+const EventStream = strictObject({
+  type: z.literal('sse'),
+  endpoint: strictObject({
+    requestUri: z
+      .string()
+      .describe('The path and query of the stream. It has a ticket: do not log or store it.'),
+  }),
+}).meta({ id: 'OfrepEventStream' });
+
 const Evaluations = strictObject({
   flags: z.array(z.union([Evaluation, FlagFailure])),
+  eventStreams: z
+    .array(EventStream)
+    .optional()
+    .describe(
+      'Absent if the key may not follow values, and while the server has too many streams.',
+    ),
 }).meta({ id: 'OfrepEvaluations' });
+
+const RefetchEvent = strictObject({
+  type: z.literal('refetchEvaluation'),
+  etag: z.string(),
+}).meta({ id: 'OfrepEvent' });
 
 const operation = {
   tags: ['OFREP'],
   security,
   requestBody: { required: true, content: json(Body) },
+};
+
+const flagConfigEtag = {
+  flagConfigEtag: z
+    .string()
+    .optional()
+    .describe('The `etag` of an event. The response is at least as new.'),
 };
 
 const ERRORS: readonly ErrorStatus[] = [400, 401, 403, 404, 413, 415, 429, 500, 503];
@@ -74,7 +102,10 @@ export const OFREP_PATHS: ZodOpenApiPathsObject = {
       ...operation,
       operationId: 'ofrep-evaluateAll',
       summary: 'Evaluate all flags for an OFREP client',
-      requestParams: { query: z.object(environment), header: z.object(ifNoneMatch) },
+      requestParams: {
+        query: z.object({ ...environment, ...flagConfigEtag }),
+        header: z.object(ifNoneMatch),
+      },
       responses: {
         200: {
           description: 'OK',
@@ -83,6 +114,28 @@ export const OFREP_PATHS: ZodOpenApiPathsObject = {
         },
         ...notModifiedData,
         ...errorResponsesWith(Failure, ERRORS),
+      },
+    },
+  },
+  [`${OFREP_API}/events`]: {
+    get: {
+      tags: ['OFREP'],
+      operationId: 'ofrep-events',
+      summary: 'Follow when to evaluate all flags again, as server-sent events',
+      description: 'The URL is in the response with all flags. Its ticket lasts some minutes.',
+      security: [],
+      requestParams: {
+        query: z.object({ ticket: z.string().optional() }),
+        header: z.object(lastEventId),
+      },
+      responses: {
+        200: {
+          description:
+            'Events without a name: at once, unless the client has the current `id`, and after each change of what the key sees',
+          headers: sourceAge,
+          content: { 'text/event-stream': { schema: RefetchEvent } },
+        },
+        ...errorResponsesWith(Failure, [400, 401, 403, 404, 429, 500, 503]),
       },
     },
   },

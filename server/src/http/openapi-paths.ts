@@ -17,6 +17,7 @@ import {
   etag,
   ifNoneMatch,
   json,
+  lastEventId,
   notModified,
   notModifiedData,
   security,
@@ -26,10 +27,6 @@ import { FLAGD_PATH } from './flag-set.ts';
 import { MANIFEST_PATHS } from './openapi-manifest.ts';
 import { OFREP_PATHS } from './openapi-ofrep.ts';
 import { API } from './request.ts';
-
-const lastEventId = {
-  'Last-Event-ID': z.string().optional().describe('The id of the last event received.'),
-};
 
 type Headers = Readonly<Record<string, z.ZodType>>;
 

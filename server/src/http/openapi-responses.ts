@@ -42,6 +42,10 @@ export const changeComment = {
 
 export const json = (schema: z.ZodType) => ({ 'application/json': { schema } });
 
+export const lastEventId = {
+  'Last-Event-ID': z.string().optional().describe('The id of the last event received.'),
+};
+
 const header = (description: string) => ({ description, schema: { type: 'string' as const } });
 
 export const etag = { ETag: header('Strong entity tag') };

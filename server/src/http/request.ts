@@ -45,11 +45,11 @@ export const onlyEnvironment = ({ query }: { readonly query: unknown }): Request
   return { environment };
 };
 
-/** Returns the `environment` of a query that may have other parameters. */
-export const environmentAmong = ({ query }: { readonly query: unknown }): RequestedEnvironment => {
-  const environment = isJsonObject(query) ? query['environment'] : undefined;
-  if (environment === undefined || typeof environment === 'string') return { environment };
-  throw invalid([{ path: 'environment', message: 'must be given once' }], 'the query');
+/** Returns a parameter of a query that may have others. */
+export const parameterIn = (query: unknown, name: string): string | undefined => {
+  const value = isJsonObject(query) ? query[name] : undefined;
+  if (value === undefined || typeof value === 'string') return value;
+  throw invalid([{ path: name, message: 'must be given once' }], 'the query');
 };
 
 const invalidParameter = (path: string, query: object): PennonError => {

@@ -55,7 +55,7 @@ const sourceAgeFor = (
   Object.fromEntries([sourceAge(registry.find(environmentOf(caller, environment)))]);
 
 /** Aborts when the client disconnects, or at once if it already has: `close` is emitted only once. */
-const closeSignal = ({ raw }: FastifyReply): AbortSignal => {
+export const closeSignal = ({ raw }: FastifyReply): AbortSignal => {
   const closing = new AbortController();
   if (raw.destroyed) closing.abort();
   raw.once('close', () => closing.abort());

@@ -25,7 +25,9 @@ export type Claim = {
 };
 
 export type Shares = {
-  /** Throws SERVICE_UNAVAILABLE if a stream would exceed a share. */
+  /** Returns why a stream is refused, SERVICE_UNAVAILABLE, if it would exceed a share. */
+  refusal(claim: Claim): PennonError | undefined;
+  /** Throws the reason if a stream is refused. */
   take(claim: Claim): void;
   release(claim: Claim): void;
   readonly isFull: () => boolean;
@@ -59,14 +61,21 @@ export const createShares = ({ streams, streamsPerAddress }: Limits): Shares => 
     }
   };
 
+  const refusal = (claim: Claim): PennonError | undefined => {
+    for (const { key, name, ...share } of holdersOf(claim)) {
+      if (open.of(key) >= share.streams)
+        return unavailable(`${name} has ${share.streams} open streams, which is its limit`);
+      if (bytes.of(key) + claim.contextBytes > share.bytes)
+        return unavailable(`${name} has open streams with ${share.bytes} bytes of contexts`);
+    }
+    return undefined;
+  };
+
   return {
+    refusal,
     take(claim) {
-      for (const { key, name, ...share } of holdersOf(claim)) {
-        if (open.of(key) >= share.streams)
-          throw unavailable(`${name} has ${share.streams} open streams, which is its limit`);
-        if (bytes.of(key) + claim.contextBytes > share.bytes)
-          throw unavailable(`${name} has open streams with ${share.bytes} bytes of contexts`);
-      }
+      const reason = refusal(claim);
+      if (reason !== undefined) throw reason;
       add(claim, 1);
     },
     release: claim => add(claim, -1),

@@ -15,6 +15,8 @@ import { createShares } from './shares.ts';
 export type StreamRegistry = {
   /** Registers a stream, which keeps a context of so many bytes. Throws SERVICE_UNAVAILABLE if too many are open. */
   open(caller: Caller, requestEnded: AbortSignal | undefined, contextBytes?: number): OpenStream;
+  /** Whether a caller could open a stream now. */
+  accepts(caller: Caller): boolean;
   readonly count: () => number;
   /** Ends every stream, evenly spread over a period, and refuses new ones. */
   drain(overMs: number): void;
@@ -70,6 +72,7 @@ export const createStreamRegistry = (
       });
       return { ended: stream.signal, close };
     },
+    accepts: caller => !isDraining && shares.refusal({ caller, contextBytes: 0 }) === undefined,
     count: () => streams.size,
     drain(overMs) {
       isDraining = true;
