@@ -42,3 +42,27 @@ export const createTurns = ({ monotonic }: Pick<Clock, 'monotonic'>): Turns => {
       }),
   };
 };
+
+/**
+ * Works on each item. If `work` returns true and the current turn has taken long, continues in a later one. Returns a
+ * promise only then, because most work is short.
+ */
+export const forEachInTurns = <Item extends {}>(
+  turns: Turns,
+  items: readonly Item[],
+  work: (item: Item) => boolean,
+  start = 0,
+): Promise<void> | undefined => {
+  for (let at = start; at < items.length; at += 1) {
+    const item = items[at];
+    if (item !== undefined && work(item) && turns.isOver())
+      return turns.next().then(() => forEachInTurns(turns, items, work, at + 1));
+  }
+  return undefined;
+};
+
+/** Passes a value on: at once, unless it is a promise. */
+export const andThen = <Value, Result>(
+  value: Value | Promise<Value>,
+  use: (value: Value) => Result | Promise<Result>,
+): Result | Promise<Result> => (value instanceof Promise ? value.then(use) : use(value));

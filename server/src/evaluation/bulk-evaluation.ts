@@ -1,5 +1,3 @@
-import { hash } from 'node:crypto';
-
 import type { Evaluation } from '@pennon/schema';
 
 import { toByteString } from '../byte-string.ts';
@@ -10,8 +8,9 @@ import type { ChangeId } from '../store/change-id.ts';
 import { type Audience, versionFor } from './audience.ts';
 import type { Counter, CounterOf } from './counter.ts';
 import { isNotFound } from './counter.ts';
+import { combineDigests, digestOf, digestText, type Digest } from './digest.ts';
 import { openTextOf, versionOf, withVersion } from './result-text.ts';
-import type { Turns } from '../turns.ts';
+import { andThen, forEachInTurns, type Turns } from '../turns.ts';
 
 /** The form of a result as JSON. */
 export type ResultForm = {
@@ -68,8 +67,6 @@ export type BulkEvaluation = {
   readonly counters: readonly Counter[];
 };
 
-const TAG_LENGTH = 27;
-
 export type VisibleFlags = { readonly view: FlagSetView; readonly audience: Audience };
 
 /** A new member takes some microseconds. */
@@ -78,51 +75,70 @@ const MEMBERS_PER_CHECK = 100;
 type BulkServices = { readonly counterOf: CounterOf; readonly turns: Turns };
 
 /**
- * Joins the texts of the results. The tag is made from their hashes, which is faster than hashing the body. A weak
+ * Joins the texts of the results. The tag is made from their digests, which is faster than hashing the body. A weak
  * one leaves out the revision and the versions. Continues in a later turn if it takes long, because each result is
  * serialized when it is first used.
  */
-export const createBulkEvaluation = async (
-  { view, audience, form }: VisibleFlags & { readonly form: BulkForm },
+export const createBulkEvaluation = (
+  flags: VisibleFlags & { readonly form: BulkForm },
   evaluations: readonly Evaluation[],
   { counterOf, turns }: BulkServices,
-): Promise<BulkEvaluation> => {
-  const open = form.open({ view, audience });
+): BulkEvaluation | Promise<BulkEvaluation> => {
+  const { view, audience, form } = flags;
+  const isWeak = form.hasWeakTags && audience.visibleOnly;
+  const { text: open, digest } = openingOf(flags, isWeak);
   const texts: string[] = [];
   const counters: Counter[] = [];
-  const isWeak = form.hasWeakTags && audience.visibleOnly;
-  let digests = open + form.close;
-  for (const evaluation of evaluations) {
-    const { text, digest, counter } = memberFor(form, evaluation, view, counterOf);
-    texts.push(text);
-    counters.push(counter);
-    digests += digest;
-    const isChecked = texts.length % MEMBERS_PER_CHECK === 0;
-    if (isChecked && turns.isOver()) await turns.next();
-  }
-  return {
-    body: `${open}${texts.join(',')}${form.close}`,
-    etag: isWeak
-      ? `W/"${await digestOfResults(view.flagSet.environment, evaluations, turns)}"`
-      : `"${tagOf(digests)}"`,
-    counters,
+  const digests = [digest];
+  const add = (evaluation: Evaluation): boolean => {
+    const member = memberFor(form, evaluation, view, counterOf);
+    texts.push(member.text);
+    counters.push(member.counter);
+    digests.push(isWeak ? resultDigestOf(evaluation) : member.digest);
+    return texts.length % MEMBERS_PER_CHECK === 0;
   };
+  return andThen(forEachInTurns(turns, evaluations, add), () => ({
+    body: `${open}${texts.join(',')}${form.close}`,
+    etag: `${isWeak ? 'W/' : ''}"${digestText(combineDigests(digests))}"`,
+    counters,
+  }));
 };
 
-const tagOf = (text: string): string => hash('sha256', text, 'base64url').slice(0, TAG_LENGTH);
+/** What is before the results, and the digest of what is around them. */
+type Opening = { readonly text: string; readonly digest: Digest };
 
-/** Hashes results without what counts edits, such as the versions of flags. Continues in a later turn if it takes long. */
-export const digestOfResults = async (
+/** The openings of a revision, by form and audience. */
+const openingsOf = once<FlagSetView, Map<string, Opening>>(() => new Map());
+
+const openingOf = (
+  { view, audience, form }: VisibleFlags & { readonly form: BulkForm },
+  isWeak: boolean,
+): Opening => {
+  const openings = openingsOf(view);
+  const name = `${form.name} ${audience.name}`;
+  const known = openings.get(name);
+  if (known !== undefined) return known;
+  const text = form.open({ view, audience });
+  const created = { text, digest: digestOf(isWeak ? view.flagSet.environment : text + form.close) };
+  openings.set(name, created);
+  return created;
+};
+
+/**
+ * Returns the digest of results without what counts edits, such as the versions of flags. Continues in a later turn if
+ * it takes long.
+ */
+export const digestOfResults = (
   environment: string,
   evaluations: readonly Evaluation[],
   turns: Turns,
-): Promise<string> => {
-  let digests = environment;
-  for (const [at, evaluation] of evaluations.entries()) {
-    digests += resultDigestOf(evaluation);
-    if (at % MEMBERS_PER_CHECK === 0 && turns.isOver()) await turns.next();
-  }
-  return tagOf(digests);
+): string | Promise<string> => {
+  const digests = [digestOf(environment)];
+  const add = (evaluation: Evaluation): boolean =>
+    digests.push(resultDigestOf(evaluation)) % MEMBERS_PER_CHECK === 0;
+  return andThen(forEachInTurns(turns, evaluations, add), () =>
+    digestText(combineDigests(digests)),
+  );
 };
 
 /** What a response contains of one result. */
@@ -131,17 +147,12 @@ export type Member = {
   readonly flagSetId: ChangeId;
   /** A string of bytes. */
   readonly text: string;
-  readonly digest: string;
+  readonly digest: Digest;
   readonly counter: Counter;
 };
 
-const DIGEST_LENGTH = 16;
-
-const digestOf = (text: string): string =>
-  hash('sha256', text, 'base64url').slice(0, DIGEST_LENGTH);
-
 /** The hash of a result without the version of its flag. */
-const resultDigestOf = once((evaluation: Evaluation): string => digestOf(openTextOf(evaluation)));
+const resultDigestOf = once((evaluation: Evaluation): Digest => digestOf(openTextOf(evaluation)));
 
 /** Returns the member for a result, which is made once for each flag set. */
 export const memberFor = (

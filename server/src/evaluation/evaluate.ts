@@ -23,7 +23,7 @@ import { validateContext } from './context.ts';
 import type { CounterOf } from './counter.ts';
 import { isNotFound } from './counter.ts';
 import { versionOf } from './result-text.ts';
-import type { Turns } from '../turns.ts';
+import { andThen, forEachInTurns, type Turns } from '../turns.ts';
 
 export type EvaluationServices = {
   readonly registry: Registry;
@@ -207,17 +207,17 @@ export const cachedEvaluations = (
 };
 
 /** Evaluates many flags in a scope for a request, and caches the result. */
-export const evaluateAndCache = async (
+export const evaluateAndCache = (
   services: EvaluationServices,
   scope: Scope,
   request: BulkRequest,
   input: Omit<EvaluateAllInput, 'environment'>,
-): Promise<BulkEvaluation> => {
-  const { bulk } = await evaluateBulk(services, scope, request.form, input);
-  services.cache.set(cacheKey(scope, request), bulk);
-  count(bulk);
-  return bulk;
-};
+): BulkEvaluation | Promise<BulkEvaluation> =>
+  andThen(evaluateBulk(services, scope, request.form, input), ({ bulk }) => {
+    services.cache.set(cacheKey(scope, request), bulk);
+    count(bulk);
+    return bulk;
+  });
 
 /**
  * Returns a bulk evaluation in the coding that the request prefers. It is compressed when it is sent for the first
@@ -250,22 +250,26 @@ const count = ({ counters }: BulkEvaluation): void => {
   for (const counter of counters) counter.count += 1;
 };
 
-const evaluateBulk = async (
+type EvaluatedBulk = { readonly bulk: BulkEvaluation; readonly evaluations: readonly Evaluation[] };
+
+const evaluateBulk = (
   services: EvaluationServices,
   { view, audience }: Scope,
   form: BulkForm,
   { context, flagKeys }: Omit<EvaluateAllInput, 'environment'>,
-): Promise<{ bulk: BulkEvaluation; evaluations: readonly Evaluation[] }> => {
+): EvaluatedBulk | Promise<EvaluatedBulk> => {
   validateContext(context);
   const { keys, evaluateOne } =
     flagKeys === undefined
       ? { keys: visibleKeys(view, audience), evaluateOne: evaluateVisible }
       : { keys: [...new Set(flagKeys)].toSorted(), evaluateOne: evaluateFor };
-  const evaluations = await inTurns(services.turns, keys, key =>
-    evaluateOne(view, audience, key, context),
+  const evaluated = inTurns(services.turns, keys, key => evaluateOne(view, audience, key, context));
+  return andThen(evaluated, evaluations =>
+    andThen(createBulkEvaluation({ view, audience, form }, evaluations, services), bulk => ({
+      bulk,
+      evaluations,
+    })),
   );
-  const bulk = await createBulkEvaluation({ view, audience, form }, evaluations, services);
-  return { bulk, evaluations };
 };
 
 /** Evaluates flags in the order of their keys. Continues in a later turn if it takes long. */
@@ -274,7 +278,7 @@ export const evaluateInTurns = (
   { view, audience }: Pick<Scope, 'view' | 'audience'>,
   keys: readonly string[],
   context: EvaluationContext,
-): Promise<readonly Evaluation[]> =>
+): readonly Evaluation[] | Promise<readonly Evaluation[]> =>
   inTurns(turns, keys, key => evaluateFor(view, audience, key, context));
 
 /** Reading the clock costs as much as an ordinary evaluation, so it is read after this many units of work. */
@@ -282,19 +286,19 @@ const UNITS_PER_CHECK = 10_000;
 /** Of an ordinary evaluation, which the engine does not count. */
 const UNITS_PER_FLAG = 250;
 
-const inTurns = async (
+const inTurns = (
   turns: Turns,
   keys: readonly string[],
   evaluateOne: (key: string) => Evaluation,
-): Promise<readonly Evaluation[]> => {
+): readonly Evaluation[] | Promise<readonly Evaluation[]> => {
   const evaluations: Evaluation[] = [];
   let units = 0;
-  for (const key of keys) {
+  const add = (key: string): boolean => {
     evaluations.push(evaluateOne(key));
     units += UNITS_PER_FLAG + workDone();
-    if (units < UNITS_PER_CHECK) continue;
+    if (units < UNITS_PER_CHECK) return false;
     units = 0;
-    if (turns.isOver()) await turns.next();
-  }
-  return evaluations;
+    return true;
+  };
+  return andThen(forEachInTurns(turns, keys, add), () => evaluations);
 };

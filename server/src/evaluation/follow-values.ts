@@ -184,7 +184,7 @@ const evaluateVisible = (
   view: FlagSetView,
   affected: Affected,
   { context, audience, turns }: Reader,
-): Promise<readonly Evaluation[]> =>
+): readonly Evaluation[] | Promise<readonly Evaluation[]> =>
   evaluateInTurns(turns, { view, audience }, keysAmong(view, audience, affected), context);
 
 /** An edit of a segment may affect far more flags than a client key sees, so the smaller number is read. */

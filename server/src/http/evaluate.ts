@@ -16,6 +16,7 @@ import {
 import { decodeText } from '../parse-json.ts';
 import { matchingTag, withCoding } from '../resources/entity-tag.ts';
 import type { Services } from '../services.ts';
+import { andThen } from '../turns.ts';
 import { callerOf } from './access.ts';
 import { acceptOnlyJson, addJsonParser } from './body.ts';
 import { VARY } from './compression.ts';
@@ -116,14 +117,11 @@ export const respondWithBulk = (
     setBulkHead(head, scope);
     const known = matchingTag(ifNoneMatch, bulk.etag);
     if (known !== undefined) return notModified(head, known);
-    const coded = inPreferredCoding(services, scope, wanted, bulk);
-    return coded instanceof Promise
-      ? coded.then(each => bulkBody(head, each))
-      : bulkBody(head, coded);
+    return andThen(inPreferredCoding(services, scope, wanted, bulk), each => bulkBody(head, each));
   };
   const cached = cachedEvaluations(services, scope, wanted);
   return cached === undefined
-    ? evaluateAndCache(services, scope, wanted, parse()).then(send)
+    ? andThen(evaluateAndCache(services, scope, wanted, parse()), send)
     : send(cached);
 };
 
