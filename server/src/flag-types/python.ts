@@ -85,19 +85,31 @@ const typeOf = (flag: CodeFlag): string => {
 };
 
 /** A method for the values of a type, one for details, and both for coroutines. */
-const methodsOf = (type: CodeType, flags: readonly CodeFlag[]): string[] => {
+function* methodsOf(type: CodeType, flags: readonly CodeFlag[]): Generator<string, void> {
   const signatures = signaturesOf(flags);
-  return ['', '_async'].flatMap(suffix =>
-    (['value', 'details'] as const).flatMap(result =>
-      signatures.map(({ keys, valueType }) => {
-        const returned = result === 'value' ? valueType : `FlagEvaluationDetails[${valueType}]`;
-        const decorator = signatures.length > 1 ? '    @overload\n' : '';
-        const define = suffix === '' ? 'def' : 'async def';
-        const parameters = `self, flag_key: Literal[${keys.join(', ')}], default_value: ${valueType}, evaluation_context: _Context = None, flag_evaluation_options: _Options = None`;
-        return `\n${decorator}    ${define} get_${type}_${result}${suffix}(${parameters}) -> ${returned}: ...\n`;
-      }),
-    ),
-  );
+  const decorator = signatures.length > 1 ? '    @overload\n' : '';
+  for (const method of METHODS)
+    for (const signature of signatures)
+      yield `\n${decorator}    ${methodOf(type, method, signature)}\n`;
+}
+
+type Method = { readonly define: string; readonly suffix: string; readonly isDetails: boolean };
+
+const METHODS: readonly Method[] = [
+  { define: 'def', suffix: 'value', isDetails: false },
+  { define: 'def', suffix: 'details', isDetails: true },
+  { define: 'async def', suffix: 'value_async', isDetails: false },
+  { define: 'async def', suffix: 'details_async', isDetails: true },
+];
+
+const methodOf = (
+  type: CodeType,
+  { define, suffix, isDetails }: Method,
+  { keys, valueType }: Signature,
+): string => {
+  const parameters = `self, flag_key: Literal[${keys.join(', ')}], default_value: ${valueType}, evaluation_context: _Context = None, flag_evaluation_options: _Options = None`;
+  const returned = isDetails ? `FlagEvaluationDetails[${valueType}]` : valueType;
+  return `${define} get_${type}_${suffix}(${parameters}) -> ${returned}: ...`;
 };
 
 type Signature = { readonly keys: readonly string[]; readonly valueType: string };
