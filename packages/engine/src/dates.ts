@@ -1,3 +1,5 @@
+import { charCodeAt } from './text.ts';
+
 const DAYS_BEFORE = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334] as const;
 const DAYS_OF = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] as const;
 const MINUTE_MS = 60_000;
@@ -19,7 +21,7 @@ const dayNumber = (year: number, month: number, day: number): number => {
 };
 
 const isDigit = (text: string, index: number): boolean => {
-  const code = text.charCodeAt(index);
+  const code = charCodeAt(text, index);
   return code >= 48 && code <= 57;
 };
 
@@ -28,7 +30,7 @@ const digits = (text: string, start: number, count: number): number => {
   let value = 0;
   for (let index = start; index < start + count; index += 1) {
     if (!isDigit(text, index)) return Number.NaN;
-    value = value * 10 + text.charCodeAt(index) - 48;
+    value = value * 10 + charCodeAt(text, index) - 48;
   }
   return value;
 };
@@ -72,7 +74,7 @@ const endOfFraction = (text: string): number => {
 const milliseconds = (text: string, end: number): number => {
   let value = 0;
   for (let index = SECONDS_END + 1; index <= SECONDS_END + 3; index += 1) {
-    value = value * 10 + (index < end ? text.charCodeAt(index) - 48 : 0);
+    value = value * 10 + (index < end ? charCodeAt(text, index) - 48 : 0);
   }
   return value;
 };

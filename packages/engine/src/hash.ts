@@ -1,5 +1,7 @@
 import murmurhash from 'murmurhash';
 
+import { charCodeAt } from './text.ts';
+
 /** A global of browsers and Node that the ECMAScript types, which the engine is limited to, do not include. */
 declare const TextEncoder: new () => { encode(text: string): Uint8Array };
 
@@ -38,17 +40,17 @@ const murmur3Signed = (text: string, initialHash: number): number => {
   let combinedCodes = 0;
   let index = 0;
   for (; index < endOfBlocks; index += 4) {
-    const first = text.charCodeAt(index);
-    const second = text.charCodeAt(index + 1);
-    const third = text.charCodeAt(index + 2);
-    const fourth = text.charCodeAt(index + 3);
+    const first = charCodeAt(text, index);
+    const second = charCodeAt(text, index + 1);
+    const third = charCodeAt(text, index + 2);
+    const fourth = charCodeAt(text, index + 3);
     combinedCodes |= first | second | third | fourth;
     hash ^= mixBlock(first | (second << 8) | (third << 16) | (fourth << 24));
     hash = (Math.imul((hash << 13) | (hash >>> 19), 5) + 0xe6546b64) | 0;
   }
   let lastBlock = 0;
   for (let shift = 0; index < length; index += 1, shift += 8) {
-    const code = text.charCodeAt(index);
+    const code = charCodeAt(text, index);
     combinedCodes |= code;
     lastBlock |= code << shift;
   }

@@ -1,3 +1,5 @@
+import { charCodeAt } from './text.ts';
+
 const MAX_VERSION_LENGTH = 256;
 
 const NUMBER = '(?:0|[1-9][0-9]*)';
@@ -71,14 +73,14 @@ const comparePlain = (text: string, required: PlainNumbers): number | undefined 
     const start = index;
     let number = 0;
     for (; index < text.length; index += 1) {
-      const digit = text.charCodeAt(index) - ZERO;
+      const digit = charCodeAt(text, index) - ZERO;
       if (digit < 0 || digit > 9) break;
       number = (Math.imul(number, 10) + digit) | 0;
     }
     const digits = index - start;
-    const hasLeadingZero = digits > 1 && text.charCodeAt(start) === ZERO;
+    const hasLeadingZero = digits > 1 && charCodeAt(text, start) === ZERO;
     if (digits === 0 || digits > MAX_PLAIN_DIGITS || hasLeadingZero) return undefined;
-    if (part < 2 ? text.charCodeAt(index) !== DOT : index < text.length) return undefined;
+    if (part < 2 ? charCodeAt(text, index) !== DOT : index < text.length) return undefined;
     index += 1;
     if (order === 0) order = number - (required[part] ?? 0);
   }
