@@ -126,6 +126,9 @@ const receive = async (
   }
 };
 
+/** How many bytes of the previous block are copied for each byte that arrives: all of them at once take too long. */
+const COPIED_PER_BYTE = 16;
+
 /** A block of memory that doubles when it is full. */
 type Block = {
   readonly append: (chunk: Buffer) => void;
@@ -141,10 +144,19 @@ const createBlock = ({ maxBytes, hold }: Reception): Block => {
   };
   let memory = allocate(Math.min(FIRST_BYTES, maxBytes));
   let length = 0;
+  /** What was received before the block grew, and is not copied yet. */
+  let previous = memory.subarray(0, 0);
+  const copy = (bytes: number) => {
+    const part = previous.subarray(0, bytes);
+    // Each block has memory of its own, so this is also the place in the new one.
+    memory.set(part, part.byteOffset);
+    previous = previous.subarray(part.length);
+  };
   const grow = (needed: number) => {
     if (needed > maxBytes) throw tooLarge(maxBytes);
     const larger = allocate(Math.min(maxBytes, Math.max(needed, memory.length * 2)));
-    larger.set(memory.subarray(0, length));
+    copy(previous.length);
+    previous = memory.subarray(0, length);
     memory = larger;
   };
   return {
@@ -153,9 +165,13 @@ const createBlock = ({ maxBytes, hold }: Reception): Block => {
       if (needed > memory.length) grow(needed);
       memory.set(chunk, length);
       length = needed;
+      copy(chunk.length * COPIED_PER_BYTE);
     },
     length: () => length,
-    bytes: () => memory.subarray(0, length),
+    bytes() {
+      copy(previous.length);
+      return memory.subarray(0, length);
+    },
   };
 };
 
