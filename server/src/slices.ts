@@ -51,7 +51,7 @@ export const mapInSlices = <Item, Result>(
 ): Promise<Result[]> => runInSlices(mapSteps(items, map));
 
 /** Work on more documents than these is done in slices. Each may have hundreds of kilobytes. */
-const MAX_AT_ONCE = 5;
+const MAX_AT_ONCE = 1;
 
 /** Whether work on so many documents must be done in slices. Less is done at once, as callers expect. */
 export const isLarge = (documents: number): boolean => documents > MAX_AT_ONCE;

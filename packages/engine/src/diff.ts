@@ -58,9 +58,26 @@ type Comparison = {
 };
 
 const BY_JSON: Comparison = { isSameFlag: isSameJson, isSameSegment: isSameJson };
+/** Remembers the last comparison of each definition: a change of a large one is compared for several purposes. */
+function comparedOnce(isSame: Comparison['isSameFlag']): Comparison['isSameFlag'] {
+  // A strong reference would keep all earlier definitions.
+  const last = new WeakMap<
+    object,
+    { readonly before: WeakRef<object>; readonly result: boolean }
+  >();
+  return (before, after) => {
+    if (!isObject(before) || !isObject(after)) return isSame(before, after);
+    const known = last.get(after);
+    if (known?.before.deref() === before) return known.result;
+    const result = isSame(before, after);
+    last.set(after, { before: new WeakRef(before), result });
+    return result;
+  };
+}
+
 const BY_EFFECT: Comparison = {
-  isSameFlag: (a, b) => haveSameFields(FLAG_FIELDS, a, b),
-  isSameSegment: (a, b) => haveSameFields(SEGMENT_FIELDS, a, b),
+  isSameFlag: comparedOnce((a, b) => haveSameFields(FLAG_FIELDS, a, b)),
+  isSameSegment: comparedOnce((a, b) => haveSameFields(SEGMENT_FIELDS, a, b)),
 };
 
 const keysOfBoth = (previous: Definitions, next: Definitions): string[] => [

@@ -42,7 +42,7 @@ export function* evaluationWriteSteps({
 }
 
 /** Projects a flag. It is read here, in a step of its own, and what is found is kept for later. */
-const toReadFlag = (document: Flag): EvaluationFlag => {
+export const toReadFlag = (document: Flag): EvaluationFlag => {
   const flag = toEvaluationFlag(document);
   references(flag);
   readUsages(flag);

@@ -81,7 +81,12 @@ export type LiveFlagSet = {
 };
 
 /** A change without its view: a thousand views would each hold a whole flag set in memory. */
-export type PastChange = { readonly id: ChangeId; readonly change: FlagSetChange };
+export type PastChange = {
+  readonly id: ChangeId;
+  readonly change: FlagSetChange;
+  /** The change as JSON, which shares its pieces with the flag set. */
+  readonly text: SharedText;
+};
 
 /**
  * Compiles a replica's flag set, and again after each of its changes. `control` has the keys that may read it.
@@ -167,7 +172,7 @@ const createHistory = () => {
   let changes: (PastChange & { readonly bytes: number })[] = [];
   let bytes = 0;
   const add = (id: ChangeId, change: FlagSetChange, text: SharedText) => {
-    const added = { id, change, bytes: bytesOfText(text) };
+    const added = { id, change, text, bytes: bytesOfText(text) };
     changes.push(added);
     bytes += added.bytes;
     while (changes.length > HISTORY_LENGTH || bytes > HISTORY_BYTES)

@@ -114,10 +114,10 @@ export const createSizes = (): Sizes => {
 
   return {
     of: measure,
-    after: async (snapshot, { writes, replaceAll = false }) =>
-      replaceAll
-        ? sizeOfWrites(writes)
-        : sizeAfter(await measure(snapshot), snapshot.records, writes),
+    async after(snapshot, { writes, replaceAll = false }) {
+      const written = await sizeOfWrites(writes);
+      return replaceAll ? written : sizeAfter(await measure(snapshot), snapshot.records, writes);
+    },
     follow(snapshot, { previous, writes }) {
       last =
         last?.snapshot.id === previous

@@ -9,9 +9,10 @@ import { PennonError } from '../errors.ts';
  * the default variant: then the rules change nothing, which is hardly ever intended.
  */
 export const requireEffect = (flag: Flag, current: Flag | null): void => {
-  if (flag.rules.length === 0 || (current !== null && isSameDecision(flag, current))) return;
+  if (flag.rules.length === 0) return;
   const outcomes = new Set(flag.rules.flatMap(variantsOf)).add(flag.defaultVariant);
-  if (outcomes.size === 1) throw noEffect(flag);
+  if (outcomes.size > 1 || (current !== null && isSameDecision(flag, current))) return;
+  throw noEffect(flag);
 };
 
 const isSameDecision = (flag: Flag, current: Flag): boolean =>

@@ -128,7 +128,9 @@ const validateUpdates = async (
     updates.map(({ document }) => document),
   );
   if (allowNoEffect) return;
-  for (const { document, stored } of updates) type.requireEffect(document, stored.document);
+  await mapInSlices(updates, ({ document, stored }) =>
+    type.requireEffect(document, stored.document),
+  );
 };
 
 const planUpdates = async (

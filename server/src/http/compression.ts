@@ -1,9 +1,11 @@
+import type { Readable } from 'node:stream';
+
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
-import { chooseCoding, compress, MIN_BYTES, type Coding } from '../compression.ts';
+import { chooseCoding, compress, MIN_BYTES, type Coding, type Use } from '../compression.ts';
 import { bytesOfText, type SharedText } from '../flag-set/text.ts';
 import { withCoding } from '../resources/entity-tag.ts';
-import { partsOf, sendPieces } from './parts.ts';
+import { partsOf, streamPieces } from './parts.ts';
 
 const ACCEPT_ENCODING = 'accept-encoding';
 
@@ -71,15 +73,30 @@ const compressShared = async (shared: SharedText, coding: Coding): Promise<Buffe
   return compressed;
 };
 
-/** Sends what responses share, in a coding that the client accepts. */
-export const sendShared = async (
+/** Returns the payload of a response with a large text, in a coding that the client accepts. */
+export const payloadOf = async (
   { headers }: FastifyRequest,
   reply: FastifyReply,
-  shared: SharedText,
-): Promise<FastifyReply> => {
-  const coding = chooseCoding(headers[ACCEPT_ENCODING], 'often');
-  const compressed = coding && (await compressShared(shared, coding));
-  if (compressed === undefined) return sendPieces(reply, shared);
+  text: SharedText,
+  use: Use,
+): Promise<Buffer | Readable> => {
+  const coding = chooseCoding(headers[ACCEPT_ENCODING], use);
+  const compressed = coding && (await COMPRESS[use](text, coding));
+  if (compressed === undefined) return streamPieces(reply, text);
   setCoding(reply, coding);
-  return reply.send(compressed);
+  return compressed;
 };
+
+/** Sends what responses share, in a coding that the client accepts. */
+export const sendShared = async (
+  request: FastifyRequest,
+  reply: FastifyReply,
+  shared: SharedText,
+): Promise<FastifyReply> => reply.send(await payloadOf(request, reply, shared, 'often'));
+
+const COMPRESS = {
+  once: (text, coding) => compress(partsOf(text), bytesOfText(text), coding, 'once'),
+  often: compressShared,
+} as const satisfies Readonly<
+  Record<Use, (text: SharedText, coding: Coding) => Promise<Buffer | undefined>>
+>;

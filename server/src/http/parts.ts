@@ -67,15 +67,14 @@ function* divided(piece: Uint8Array): Generator<Uint8Array, void> {
     yield piece.subarray(start, start + PART_BYTES);
 }
 
-/** Sends pieces that several readers share, each part once the reader has received the previous one. */
-export const sendPieces = (reply: FastifyReply, pieces: SharedText): FastifyReply => {
-  return reply
-    .header('content-length', bytesOfText(pieces))
-    .send(Readable.from(inTurns(partsOf(pieces))));
+/** Returns a payload of pieces that readers may share. Each part is sent once the reader has received the previous one. */
+export const streamPieces = (reply: FastifyReply, pieces: SharedText): Readable => {
+  reply.header('content-length', bytesOfText(pieces));
+  return Readable.from(inTurns(partsOf(pieces)));
 };
 
 /** A reader on the same machine can take all parts at once, so other work gets a turn in between. */
-async function* inTurns<Item>(items: Iterable<Item>): AsyncGenerator<Item, void> {
+export async function* inTurns<Item>(items: Iterable<Item>): AsyncGenerator<Item, void> {
   for (const item of items) {
     yield item;
     await nextTurn();

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 
 import { appRouter } from '../router/index.ts';
+import { isInSlices } from '../router/output.ts';
 import type { Meta, RestMeta } from '../router/procedure.ts';
 import { restParams } from '../router/schemas.ts';
 
@@ -126,6 +127,7 @@ const createResponseBodies = () => {
   };
 
   const bodyOf = (output: unknown): Pick<Success, 'body' | 'hasEtag'> => {
+    if (isInSlices(output)) return bodyOf(output.schema);
     if (output instanceof z.ZodVoid || !(output instanceof z.ZodType))
       return { body: undefined, hasEtag: false };
     if (output instanceof z.ZodUnion) {

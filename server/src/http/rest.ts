@@ -4,9 +4,13 @@ import { z } from 'zod';
 import { matchingTag } from '../resources/entity-tag.ts';
 import { invalid, PennonError } from '../errors.ts';
 import type { Services } from '../services.ts';
+import { runInSlices } from '../slices.ts';
 import { appRouter } from '../router/index.ts';
 import { createCallerFactory } from '../router/procedure.ts';
 import { callerOf } from './access.ts';
+import { payloadOf } from './compression.ts';
+import { JSON_TYPE } from './evaluate.ts';
+import { isSmall, jsonSteps } from './json-text.ts';
 import { API, unknownParameter } from './request.ts';
 import type { RestRoute } from './rest-route.ts';
 import { restRoutes } from './rest-route.ts';
@@ -152,12 +156,12 @@ const requireSameParams = (params: Entries, body: Entries): void => {
   }
 };
 
-const respond = (
+const respond = async (
   { success, conditional }: RestRoute,
   request: FastifyRequest,
   reply: FastifyReply,
   output: unknown,
-): unknown => {
+): Promise<unknown> => {
   reply.header('cache-control', 'private, no-cache');
   if (success.body === undefined) return reply.code(success.status).send();
   const { etag, ...body } = output as { etag?: unknown };
@@ -168,7 +172,10 @@ const respond = (
   }
   if (success.locationField !== undefined)
     reply.header('location', locationOf(request, String(Reflect.get(body, success.locationField))));
-  return reply.code(reply.statusCode === 201 ? 201 : success.status).send(body);
+  reply.code(reply.statusCode === 201 ? 201 : success.status);
+  if (isSmall(body)) return reply.send(body);
+  const text = await runInSlices(jsonSteps(body));
+  return reply.type(JSON_TYPE).send(await payloadOf(request, reply, text, 'once'));
 };
 
 /** The URL of a created resource, with the base path, and with the environment if the request named one. */

@@ -14,21 +14,33 @@ import type { LiveFlagSet } from '../flag-set/live-flag-set.ts';
 import type { Services } from '../services.ts';
 import { authenticateRequest } from './access.ts';
 import { acceptOnlyJson, addJsonParser } from './body.ts';
+import { payloadOf } from './compression.ts';
 import { errorHeaders, logFailure } from './errors.ts';
 import { procedures } from './rest-route.ts';
 import { sourceAge } from './source-age.ts';
+import { createTexts, fillStream, type Texts } from './trpc-texts.ts';
 import type { ReceiveUploads } from './uploads.ts';
 
 const MAX_BATCH_SIZE = 20;
 const PREFIX = '/trpc/';
 const JSON_TYPE = 'application/json';
 
-/** Sends the JSON of tRPC as text, as other routes do, so that hooks can compress it. Its streams stay streams. */
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The large texts of a response of tRPC. */
+    texts?: Texts;
+  }
+}
+
+/** Sends the JSON of tRPC as text, as other routes do, so that hooks can compress it, with large texts filled in. */
 export const sendTrpcAsText = (app: FastifyInstance): void => {
-  app.addHook('onSend', async (_, reply, payload: unknown) => {
-    if (!(payload instanceof Response) || isStreamed(payload)) return payload;
+  app.addHook('onSend', async (request, reply, payload: unknown) => {
+    const { texts } = request;
+    if (!(payload instanceof Response) || texts === undefined) return payload;
     reply.code(payload.status).headers(Object.fromEntries(payload.headers));
-    return payload.text();
+    if (isStreamed(payload)) return payload.body === null ? '' : fillStream(payload.body, texts);
+    const json = await payload.text();
+    return texts.isEmpty() ? json : payloadOf(request, reply, texts.fill(json), 'once');
   });
 };
 
@@ -60,6 +72,8 @@ export const serveTrpc = async (
         const form: Upload['form'] = isBatch(request) ? 'batch' : 'call';
         const upload = request.upload && { bytes: request.upload, form };
         if (upload !== undefined) request.body = form === 'batch' ? '{"0":{}}' : '{}';
+        const texts = createTexts();
+        request.texts = texts;
         return fastifyRequestHandler({
           ...optionsFor(request),
           router: appRouter,
@@ -68,6 +82,7 @@ export const serveTrpc = async (
             evaluated: new Set<LiveFlagSet>(),
             requireCaller: callersOf(services, request),
             upload,
+            replaceResult: texts.markIn,
           }),
           maxBatchSize: MAX_BATCH_SIZE,
           req: request,

@@ -1,15 +1,20 @@
 import { setImmediate } from 'node:timers/promises';
 
 import type { Problem } from '@pennon/engine';
-import { compile, diffFlagSets, patternProblem } from '@pennon/engine';
-import { didYouMean, toEvaluationFlag, toEvaluationSegment } from '@pennon/schema';
+import { compile, diffSteps, patternProblem } from '@pennon/engine';
+import { didYouMean, toEvaluationSegment } from '@pennon/schema';
 import type { Condition, ErrorDetail, Flag, Segment } from '@pennon/schema';
 
-import { contentsAfter, type Contents, type EvaluationWrites } from '../flag-set/documents.ts';
+import {
+  contentsAfter,
+  toReadFlag,
+  type Contents,
+  type EvaluationWrites,
+} from '../flag-set/documents.ts';
 import type { FlagSetView } from '../flag-set/live-flag-set.ts';
 import { invalid } from '../errors.ts';
+import { mapInSlices, runInSlices } from '../slices.ts';
 import { codeFieldProblems } from './code-fields.ts';
-import { mapInSlices } from '../slices.ts';
 
 /** The flag set that a write is validated against. */
 export type ValidationBase = Pick<FlagSetView, 'flagSet' | 'compiled'>;
@@ -26,8 +31,8 @@ export const validateFlags = async (
   base: ValidationBase,
   flags: readonly Flag[],
 ): Promise<void> => {
-  const written = new Map(flags.map(flag => [flag.key, toEvaluationFlag(flag)]));
-  const next = withWritten(base, { flags: written, segments: new Map() });
+  const written = new Map(await mapInSlices(flags, flag => [flag.key, toReadFlag(flag)] as const));
+  const next = await withWritten(base, { flags: written, segments: new Map() });
   await mapInSlices(flags, flag => requireValid(next, flag));
   await validateDependents(base, next, {
     flags: new Set(flags.map(({ key }) => key)),
@@ -42,7 +47,7 @@ const requireValid = (next: ValidationBase, flag: Flag): void => {
 
 /** Throws BAD_REQUEST if the segment, or a flag that uses it, would not compile. */
 export const validateSegment = async (base: ValidationBase, segment: Segment): Promise<void> => {
-  const next = withWritten(base, {
+  const next = await withWritten(base, {
     flags: new Map(),
     segments: new Map([[segment.key, toEvaluationSegment(segment)]]),
   });
@@ -53,14 +58,16 @@ export const validateSegment = async (base: ValidationBase, segment: Segment): P
 
 const MAX_DETAILS = 20;
 
-const withWritten = (
+const withWritten = async (
   { flagSet, compiled }: ValidationBase,
   written: EvaluationWrites,
-): ValidationBase => {
+): Promise<ValidationBase> => {
   const next = { ...flagSet, ...contentsAfter(flagSet, written) };
   const hint = { flags: [...written.flags.keys()], segments: [...written.segments.keys()] };
   const problem = patternProblem(next, flagSet, hint);
   if (problem !== undefined) throw invalid([{ path: '', message: problem }], 'flag set');
+  // What is compared here is not compared again at once when the set is compiled.
+  await runInSlices(diffSteps(flagSet, next, hint));
   return { flagSet: next, compiled: compile(next, compiled, hint) };
 };
 
@@ -121,7 +128,7 @@ const validateDependents = async (
   next: ValidationBase,
   written: { readonly flags: ReadonlySet<string>; readonly segments: ReadonlySet<string> },
 ): Promise<void> => {
-  const { affected } = diffFlagSets(base.flagSet, next.flagSet, written);
+  const { affected } = await runInSlices(diffSteps(base.flagSet, next.flagSet, written));
   for (const [index, key] of affected.entries()) {
     if (index % DEPENDENTS_PER_TURN === DEPENDENTS_PER_TURN - 1) await setImmediate();
     if (written.flags.has(key)) continue;

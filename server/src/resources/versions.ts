@@ -5,7 +5,14 @@ import { PennonError } from '../errors.ts';
 import type { FlagSetView } from '../flag-set/live-flag-set.ts';
 import { cursorsFor, type Page, type PageQuery } from '../page.ts';
 import type { WritePlan } from '../replication/writer.ts';
-import { requireLedger, type Documents, type Version } from '../store/store.ts';
+import { nextTurn } from '../slices.ts';
+import {
+  requireLedger,
+  type Documents,
+  type Ledger,
+  type Version,
+  type VersionRange,
+} from '../store/store.ts';
 import { differences, type Difference } from './differences.ts';
 import { lastVersion, nextServerFields, planNothing, planPut, type WriteResult } from './plan.ts';
 import { notFound, recordsOf } from './read.ts';
@@ -40,25 +47,47 @@ export const listVersions = async <Name extends ResourceName>(
   caller: Caller,
   { environment: requested, key, limit, cursor }: ResourceKey & PageQuery,
 ): Promise<Page<VersionSummary>> => {
-  const { type, store, registry } = context;
+  const { type, registry } = context;
   const environment = environmentOf(caller, requested);
   const { ledger } = registry.find(environment).replica;
   const cursors = cursorsFor(ledger.id, [type.collection, 'versions', key]);
   const position = cursors.read(cursor);
   const before = position === undefined ? undefined : Number(position);
-  // One more shows what the last version of the page changed, and whether another page follows.
-  const found = await store.versions(ledger, type.collection, { key, before, limit: limit + 1 });
-  if (found.length === 0 && before === undefined) await requireDocument(context, environment, key);
-  const items = found.slice(0, limit);
-  const last = items.at(-1);
-  return {
-    items: items.map((version, index) => summaryOf(version, found[index + 1])),
-    nextCursor:
-      last !== undefined && found.length > limit
-        ? cursors.write(String(last.document.version))
-        : null,
-  };
+  const items: VersionSummary[] = [];
+  for await (const summary of summariesBefore(context, ledger, { key, before })) {
+    const last = items.at(-1);
+    if (last !== undefined && items.length === limit)
+      return { items, nextCursor: cursors.write(String(last.version)) };
+    items.push(summary);
+  }
+  if (items.length === 0 && before === undefined) await requireDocument(context, environment, key);
+  return { items, nextCursor: null };
 };
+
+/** How many versions are read at once. Each may have hundreds of kilobytes. */
+const VERSIONS_AT_ONCE = 5;
+
+/** Returns the summaries of versions before a number, newest first. */
+async function* summariesBefore<Name extends ResourceName>(
+  { type, store }: ResourceContext<Name>,
+  ledger: Ledger,
+  { key, before }: Omit<VersionRange, 'limit'>,
+): AsyncGenerator<VersionSummary, void> {
+  const limit = VERSIONS_AT_ONCE;
+  let newer: Version<Documents[Name]> | undefined;
+  let isLast = false;
+  while (!isLast) {
+    const range = { key, before: newer?.document.version ?? before, limit };
+    const found = await store.versions(ledger, type.collection, range);
+    for (const version of found) {
+      if (newer !== undefined) yield summaryOf(newer, version);
+      newer = version;
+      await nextTurn();
+    }
+    isLast = found.length < limit;
+  }
+  if (newer !== undefined) yield summaryOf(newer, undefined);
+}
 
 /** Returns one version: its summary and the whole document. */
 export const getVersion = async <Name extends ResourceName>(

@@ -9,6 +9,7 @@ import {
 import { z } from 'zod';
 
 import { listAudit } from '../audit/list.ts';
+import { inSlices } from './output.ts';
 import { procedure, router } from './procedure.ts';
 import { page, paging } from './schemas.ts';
 
@@ -61,6 +62,6 @@ export const audit = router({
         })
         .refine(isPeriod, { path: ['until'], error: 'must not be before "from"' }),
     )
-    .output(page(AuditEntry))
+    .output(inSlices(page(AuditEntry)))
     .query(({ ctx, input }) => listAudit(ctx.services, ctx.caller, input)),
 });

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { flagResource } from '../flags/flag.ts';
 import { updateFlags } from '../flags/update-many.ts';
 import { followFlagSet } from '../streaming/follow-flag-set.ts';
+import { inSlices } from './output.ts';
 import { mergeRouters, procedure, router } from './procedure.ts';
 import { resourceRouter, resourceSchemas } from './resource-router.ts';
 import { ruleRouter } from './rule-router.ts';
@@ -48,12 +49,14 @@ const updateMany = procedure({
     }),
   )
   .output(
-    strictObject({
-      items: z.array(Flag),
-      etags: z.record(Key, z.string()).describe('The entity tag of each flag, by its key.'),
-      changed: z.array(Key).describe('Keys of the flags that are different now.'),
-      warnings,
-    }).meta({ id: 'FlagsResponse' }),
+    inSlices(
+      strictObject({
+        items: z.array(Flag),
+        etags: z.record(Key, z.string()).describe('The entity tag of each flag, by its key.'),
+        changed: z.array(Key).describe('Keys of the flags that are different now.'),
+        warnings,
+      }).meta({ id: 'FlagsResponse' }),
+    ),
   )
   .mutation(({ ctx: { services, caller }, input }) =>
     updateFlags({ ...services, type: flagResource }, caller, input),

@@ -13,6 +13,7 @@ import { IMPORT_BOUNDS } from '../import-export/bounds.ts';
 import { EXTRA_DEPTH, type Upload } from '../import-export/check.ts';
 import { importData } from '../import-export/import.ts';
 import { restoreData } from '../recovery/restore.ts';
+import { inSlices } from './output.ts';
 import { procedure, router } from './procedure.ts';
 import { Difference, restParams } from './schemas.ts';
 
@@ -116,7 +117,7 @@ export const transfer = router({
     },
   })
     .input(strictObject({ environment: Key.optional().describe('Export only this environment.') }))
-    .output(Export)
+    .output(inSlices(Export))
     .query(({ ctx, input }) => exportData(ctx.services, ctx.caller, input.environment)),
 
   import: procedure({
@@ -132,7 +133,7 @@ export const transfer = router({
     },
   })
     .input(Unchecked)
-    .output(ImportReport)
+    .output(inSlices(ImportReport))
     .mutation(({ ctx, input }) =>
       importData(ctx.services, ctx.caller, ctx.upload ?? uploadOf(input), input),
     ),

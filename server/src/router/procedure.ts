@@ -23,6 +23,8 @@ export type Context = {
   readonly upload?: Upload | undefined;
   /** Receives the flag sets that the calls of a request evaluate, whose age its response reports. */
   readonly evaluated?: Set<LiveFlagSet> | undefined;
+  /** Returns what is sent in place of a result. By default the result itself. */
+  readonly replaceResult?: ((result: unknown) => Promise<unknown>) | undefined;
   /** Called when a procedure with `createsIfAbsent` created its resource. REST responds with 201 then. */
   readonly onCreated?: (() => void) | undefined;
 };
@@ -101,7 +103,9 @@ const guarded = t.procedure.use(async ({ ctx, meta, getRawInput, next }) => {
     requirePlainJson(await getRawInput(), meta.limits?.extraDepth);
     const result = await next({ ctx: { ...ctx, caller } });
     if (!result.ok) throw result.error;
-    return result;
+    return ctx.replaceResult === undefined
+      ? result
+      : { ...result, data: await ctx.replaceResult(result.data) };
   } catch (error) {
     throw asTrpcError(error, caller);
   }

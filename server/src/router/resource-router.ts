@@ -8,6 +8,7 @@ import type { ResourceKey, ResourceName, ResourceType } from '../resources/resou
 import type { WriteResult } from '../resources/plan.ts';
 import type { Page } from '../page.ts';
 import type { Documents } from '../store/store.ts';
+import { inSlices } from './output.ts';
 import { procedure, router, type Context, type RestMeta } from './procedure.ts';
 import {
   copyInput,
@@ -101,9 +102,9 @@ export const resourceRouter = <
   const collectionPath = `/${collection}` as const;
   const documentPath = `${collectionPath}/{key}` as const;
   // tRPC cannot check a result against a generic schema; the parameter types above replace that check.
-  const response: z.ZodType<Single> = schemas.response;
-  const paged: z.ZodType<Paged> = schemas.page;
-  const copied: z.ZodType<Copied> = schemas.copied;
+  const response = inSlices<unknown, Single>(schemas.response);
+  const paged = inSlices<unknown, Paged>(schemas.page);
+  const copied = inSlices<unknown, Copied>(schemas.copied);
   const service = ({ services }: Context) => createResourceService(type, services);
   const readProcedure = (rest: Omit<RestMeta, 'tag'>) =>
     procedure({ permission: `${collection}.read`, rest: { ...rest, tag } });

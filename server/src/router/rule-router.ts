@@ -5,6 +5,7 @@ import { flagResource } from '../flags/flag.ts';
 import { addRule, deleteRule, updateRule, updateRuleMembers } from '../flags/rules.ts';
 import type { WriteResult } from '../resources/plan.ts';
 import type { Documents } from '../store/store.ts';
+import { inSlices } from './output.ts';
 import { procedure, router, type Context, type RestMeta } from './procedure.ts';
 import { environment, flagWriteOptions, ifMatch, memberChange, requireMembers } from './schemas.ts';
 
@@ -35,7 +36,7 @@ export const ruleRouter = <Single>(
   const writeProcedure = (rest: Omit<RestMeta, 'tag'>) =>
     procedure({ permission: 'flags.write', rest: { ...rest, tag: 'Flags' } });
   // tRPC cannot check a result against a generic schema; the parameter type above replaces that check.
-  const flag: z.ZodType<Single> = response;
+  const flag = inSlices<unknown, Single>(response);
 
   return router({
     addRule: writeProcedure({

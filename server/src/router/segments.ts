@@ -2,6 +2,7 @@ import { Key, Segment, SegmentCreate, SegmentPatch, strictObject } from '@pennon
 
 import { updateSegmentMembers } from '../resources/members.ts';
 import { segmentResource } from '../segments/segment.ts';
+import { inSlices } from './output.ts';
 import { mergeRouters, procedure, router } from './procedure.ts';
 import { resourceRouter, resourceSchemas } from './resource-router.ts';
 import { environment, ifMatch, memberChange, requireMembers } from './schemas.ts';
@@ -30,7 +31,7 @@ const updateMembers = procedure({
       requireMembers,
     ),
   )
-  .output(schemas.response)
+  .output(inSlices(schemas.response))
   .mutation(({ ctx: { services, caller }, input }) =>
     updateSegmentMembers({ ...services, type: segmentResource }, caller, input),
   );

@@ -4,6 +4,9 @@ import { tracked } from '@trpc/server';
 
 import type { ValuesEvent } from '../evaluation/follow-values.ts';
 import { toFlagSet } from '../flag-set/documents.ts';
+import type { FlagSetView, PastChange } from '../flag-set/live-flag-set.ts';
+import type { SharedText } from '../flag-set/text.ts';
+import { once } from '../once.ts';
 import type { Resumed } from '../streaming/follow-flag-set.ts';
 import type { StreamEvent } from '../streaming/subscription.ts';
 
@@ -25,23 +28,48 @@ type Values<Value> = {
 
 /**
  * Turns the events of a flag set into tRPC messages, each tracked by its change id so that a client can
- * resume. tRPC has heartbeats of its own.
+ * resume. tRPC has heartbeats of its own. All readers receive the same messages.
  */
 export async function* trackFlagSet(
   events: AsyncIterable<StreamEvent | Resumed>,
 ): AsyncGenerator<TrackedEnvelope<FlagSetMessage>> {
   for await (const event of events) {
-    const { flagSet } = event.view;
-    if (event.type === 'set')
-      yield tracked(flagSet.id, { event: 'set', flagSet: toFlagSet(flagSet) });
-    if (event.type === 'change') yield trackedChange(flagSet.id, event.change);
-    if (event.type === 'resumed')
-      for (const { id, change } of event.missed) yield trackedChange(id, change);
+    const { view } = event;
+    if (event.type === 'set') yield tracked(view.flagSet.id, setMessage(view));
+    if (event.type === 'change') yield trackedChange({ ...event, id: view.flagSet.id });
+    if (event.type === 'resumed') for (const missed of event.missed) yield trackedChange(missed);
   }
 }
 
-const trackedChange = (id: string, change: FlagSetChange): TrackedEnvelope<FlagSetMessage> =>
-  tracked(id, { event: 'change', change });
+const trackedChange = ({ id, change, text }: PastChange): TrackedEnvelope<FlagSetMessage> => {
+  const message = changeMessage(change);
+  texts.set(message, () => textOfMessage('{"event":"change","change":', text));
+  return tracked(id, message);
+};
+
+const changeMessage = once((change: FlagSetChange): FlagSetMessage => ({
+  event: 'change',
+  change,
+}));
+
+const setMessage = once((view: FlagSetView): FlagSetMessage => {
+  const message: FlagSetMessage = { event: 'set', flagSet: toFlagSet(view.flagSet) };
+  texts.set(message, async () => textOfMessage('{"event":"set","flagSet":', await view.text()));
+  return message;
+});
+
+/** How to serialize messages whose parts are serialized already. */
+const texts = new WeakMap<object, () => SharedText | Promise<SharedText>>();
+
+const textOfMessage = (start: string, text: SharedText): SharedText => [
+  Buffer.from(start),
+  ...text,
+  Buffer.from('}'),
+];
+
+/** Returns the JSON of a message that all readers receive, or undefined for any other value. */
+export const textOf = (message: unknown): SharedText | Promise<SharedText> | undefined =>
+  typeof message === 'object' && message !== null ? texts.get(message)?.() : undefined;
 
 /** Turns the values of a context into tRPC messages, tracked likewise. */
 export async function* trackValues(

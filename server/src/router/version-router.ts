@@ -6,6 +6,7 @@ import { createResourceService } from '../resources/resource-service.ts';
 import type { WriteResult } from '../resources/plan.ts';
 import type { VersionSummary } from '../resources/versions.ts';
 import type { Documents } from '../store/store.ts';
+import { inSlices } from './output.ts';
 import { procedure, router, type Context, type RestMeta } from './procedure.ts';
 import { Difference, environment, ifMatch, page, paging } from './schemas.ts';
 
@@ -50,8 +51,8 @@ export const versionRouter = <Name extends ResourceName, Single, SingleVersion>(
   const documentPath = `/${collection}/{key}` as const;
   const versionPath = `${documentPath}/versions/{version}` as const;
   // tRPC cannot check a result against a generic schema; the parameter types above replace that check.
-  const response: z.ZodType<Single> = schemas.response;
-  const version: z.ZodType<SingleVersion> = schemas.version;
+  const response = inSlices<unknown, Single>(schemas.response);
+  const version = inSlices<unknown, SingleVersion>(schemas.version);
   const service = ({ services }: Context) => createResourceService(type, services);
   const readProcedure = (rest: Omit<RestMeta, 'tag' | 'method'>) =>
     procedure({ permission: `${collection}.read`, rest: { ...rest, method: 'GET', tag } });
@@ -62,7 +63,7 @@ export const versionRouter = <Name extends ResourceName, Single, SingleVersion>(
       summary: `List the versions of a ${kind}, newest first, even if it was deleted`,
     })
       .input(strictObject({ ...documentKey, ...paging }))
-      .output(VersionPage)
+      .output(inSlices(VersionPage))
       .query(({ ctx, input }) => service(ctx).listVersions(ctx.caller, input)),
 
     getVersion: readProcedure({
@@ -83,7 +84,7 @@ export const versionRouter = <Name extends ResourceName, Single, SingleVersion>(
           with: Version.optional().describe('The other version. The one before, if left out.'),
         }),
       )
-      .output(VersionDifferences)
+      .output(inSlices(VersionDifferences))
       .query(({ ctx, input }) => service(ctx).compareVersions(ctx.caller, input)),
 
     revert: procedure({

@@ -7,7 +7,6 @@ import {
   parseDocument,
   parseVersion,
   recordSteps,
-  serializeAuditDraft,
   serializeCommit,
   versionOfRow,
   parseAuditPosition,
@@ -140,8 +139,8 @@ const pathOf = ({ collection, key }: { collection: string; key: string }) => `${
 
 const applyCommit = <Kind extends LedgerKind>(
   { head: previous, documents, versions, audit: log }: LedgerData,
-  { audit, replaceAll = false }: Commit<Kind>,
-  { rows, writes }: SerializedCommit<Kind>,
+  { replaceAll = false }: Commit<Kind>,
+  { rows, writes, audit }: SerializedCommit<Kind>,
   random: Random,
 ): { next: LedgerData; change: Change<Kind> } => {
   const ids = { epoch: newEpoch(random), nonce: newNonce(random), replaceAll };
@@ -151,9 +150,9 @@ const applyCommit = <Kind extends LedgerKind>(
     if (!isWritten) continue;
     else if (text === null) next.delete(pathOf({ collection, key }));
     else next.set(pathOf({ collection, key }), { collection, key, text, changeId: id });
-  for (const draft of audit)
+  for (const row of audit)
     log.push({
-      ...serializeAuditDraft(draft),
+      ...row,
       id: String(log.length + 1),
       revision: revisionOf(id),
     });

@@ -262,30 +262,28 @@ function* otherVersions<Document extends Flag | Segment>(
 export type SerializedCommit<Kind extends LedgerKind> = {
   readonly rows: readonly CommitRow[];
   readonly writes: Writes<Kind>;
+  readonly audit: AuditDraftRow[];
 };
 
 function* serializeSteps<Kind extends LedgerKind>(
-  all: Rows<Writes<Kind>>,
+  kind: Kind,
+  commit: Written<Kind> & Pick<Commit<Kind>, 'audit'>,
 ): Steps<SerializedCommit<Kind>> {
   const rows: CommitRow[] = [];
-  for (;;) {
+  for (const all = commitRows(kind, commit); ;) {
     const { done, value } = all.next();
-    if (done === true) return { rows, writes: value };
+    if (done === true) return { rows, writes: value, audit: yield* auditSteps(commit.audit) };
     rows.push(value);
     yield;
   }
 }
 
-export const allRows = <Kind extends LedgerKind>(
-  rows: Rows<Writes<Kind>>,
-): SerializedCommit<Kind> => runAtOnce(serializeSteps(rows));
-
 /** Serializes a commit: in slices if it is large, otherwise before this returns. */
 export const serializeCommit = <Kind extends LedgerKind>(
   kind: Kind,
-  commit: Written<Kind>,
+  commit: Written<Kind> & Pick<Commit<Kind>, 'audit'>,
 ): Promise<SerializedCommit<Kind>> | SerializedCommit<Kind> => {
-  const steps = serializeSteps(commitRows(kind, commit));
+  const steps = serializeSteps(kind, commit);
   return isLarge(countDocuments(commit.writes)) ? runInSlices(steps) : runAtOnce(steps);
 };
 
@@ -362,6 +360,10 @@ export const parseVersion = <Name extends VersionedCollection>(
   collection: Name,
   { key, text }: { readonly key: string; readonly text: string },
 ): Version<Documents[Name]> => parseStored(text, `a version of ${collection}/${key}`);
+
+/** Serializes audit entries one by one: each has a document before and after a change. */
+export const auditSteps = (audit: readonly AuditDraft[]): Steps<AuditDraftRow[]> =>
+  mapSteps(audit, serializeAuditDraft);
 
 export const serializeAuditDraft = (draft: AuditDraft): AuditDraftRow => ({
   at: Date.parse(draft.at),

@@ -1,7 +1,6 @@
 import { pause, within } from '../../clock.ts';
 import { newEpoch, newNonce } from '../change-id.ts';
 import {
-  serializeAuditDraft,
   serializeCommit,
   type AuditDraftRow,
   type CommitRow,
@@ -42,11 +41,11 @@ export const commitTo = async <Kind extends LedgerKind>(
   commit: Commit<Kind>,
 ): Promise<CommitOutcome<Kind>> => {
   const serialized = serializeCommit(ledger.kind, commit);
-  const { rows, writes } = serialized instanceof Promise ? await serialized : serialized;
+  const { rows, writes, audit } = serialized instanceof Promise ? await serialized : serialized;
   const nonce = newNonce(context.random);
   const staged = stageArguments(context, ledger, nonce, rowArguments(ledger.kind, rows));
   const { inline, bytes } = staged instanceof Promise ? await staged : staged;
-  const args = [...scriptArguments(context, ledger, nonce, { commit, rows }), ...inline];
+  const args = [...scriptArguments(context, ledger, nonce, { commit, rows, audit }), ...inline];
   const send = () =>
     confirmCommit(context, () => sendCommit(context, ledger, nonce, { args, bytes }));
   let [outcome, id = '', previous = ''] = asList(await send()).map(asText);
@@ -67,9 +66,14 @@ const scriptArguments = <Kind extends LedgerKind>(
   { kind }: Ledger<Kind>,
   nonce: string,
   {
-    commit: { expect, audit, replaceAll = false },
+    commit: { expect, replaceAll = false },
     rows,
-  }: { readonly commit: Commit<Kind>; readonly rows: readonly CommitRow[] },
+    audit,
+  }: {
+    readonly commit: Commit<Kind>;
+    readonly rows: readonly CommitRow[];
+    readonly audit: readonly AuditDraftRow[];
+  },
 ): readonly (string | number)[] => {
   const written = rows.filter(({ isWritten }) => isWritten);
   return [
@@ -85,7 +89,7 @@ const scriptArguments = <Kind extends LedgerKind>(
     rows.filter(({ version }) => version !== undefined).length,
     collectionsOf(kind).length,
     written.length,
-    ...audit.map(serializeAuditDraft).flatMap(auditArguments),
+    ...audit.flatMap(auditArguments),
   ];
 };
 

@@ -5,18 +5,19 @@ import { isLarge, runInSlices, type Steps } from '../../slices.ts';
 import { createLedgerFeeds } from '../change-feed.ts';
 import { newEpoch, newNonce } from '../change-id.ts';
 import {
+  auditSteps,
+  commitRows,
+  countDocuments,
   parseAuditEntry,
   parseAuditPosition,
   parseDocument,
-  allRows,
-  commitRows,
-  countDocuments,
   parseVersion,
   recordSteps,
-  serializeAuditDraft,
+  serializeCommit,
   type CommitRow,
+  type SerializedCommit,
 } from '../serialization.ts';
-import type { Commit, CommitOutcome, Ledger, LedgerKind, Store, Writes } from '../store.ts';
+import type { Commit, CommitOutcome, Ledger, LedgerKind, Store } from '../store.ts';
 import { fleetOfOne } from '../store.ts';
 import { startIntegrityCheck } from './integrity.ts';
 import type { Output } from './protocol.ts';
@@ -121,21 +122,17 @@ const readsOf = ({
 /** Characters of text in one message, which is copied while both threads wait. */
 const PART_LENGTH = 1_000_000;
 
-type StagedCommit<Kind extends LedgerKind> = {
-  /** The rows that are not staged. */
-  readonly rows: readonly CommitRow[];
-  readonly writes: Writes<Kind>;
-};
-
 /** Sends the rows of a large commit ahead of it, in parts. Nothing is written before the commit. */
 const stageRows = async <Kind extends LedgerKind>(
   { call }: DatabaseThread,
   nonce: string,
-  rows: Generator<CommitRow, Writes<Kind>, void>,
-): Promise<StagedCommit<Kind>> => {
+  { kind, commit }: { readonly kind: Kind; readonly commit: Commit<Kind> },
+): Promise<SerializedCommit<Kind>> => {
+  const rows = commitRows(kind, commit);
   for (;;) {
     const { part, writes } = await runInSlices(nextPart(rows));
-    if (writes !== undefined) return { rows: part, writes };
+    if (writes !== undefined)
+      return { rows: part, writes, audit: await runInSlices(auditSteps(commit.audit)) };
     await call('stage', { nonce, rows: part });
   }
 };
@@ -158,20 +155,22 @@ function* nextPart<Result>(
 const commitIn = async <Kind extends LedgerKind>(
   thread: DatabaseThread,
   ledger: Ledger<Kind>,
-  { expect, audit, replaceAll = false, ...written }: Commit<Kind>,
+  commit: Commit<Kind>,
   random: Random,
 ): Promise<CommitOutcome<Kind>> => {
   const nonce = newNonce(random);
-  const steps = commitRows(ledger.kind, written);
-  const { rows, writes } = isLarge(countDocuments(written.writes))
-    ? await stageRows(thread, nonce, steps)
-    : allRows(steps);
+  const { kind } = ledger;
+  const { expect, replaceAll = false } = commit;
+  const serialized = isLarge(countDocuments(commit.writes))
+    ? stageRows(thread, nonce, { kind, commit })
+    : serializeCommit(kind, commit);
+  const { rows, writes, audit } = serialized instanceof Promise ? await serialized : serialized;
   const outcome = await thread.call('commit', {
     ledger,
     expect,
     replaceAll,
     rows,
-    audit: audit.map(serializeAuditDraft),
+    audit,
     epoch: newEpoch(random),
     nonce,
   });
