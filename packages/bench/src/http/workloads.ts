@@ -34,6 +34,13 @@ export const WORKLOADS: readonly Workload[] = [
     goal: 0.65,
   },
   {
+    name: 'one evaluation by OFREP',
+    path: '/ofrep/v1/evaluate/flags/flag-7',
+    bodies: CONTEXTS.map(context => ({ context })),
+    settings: {},
+    goal: 0.65,
+  },
+  {
     name: '50 flags, a context seen before',
     path: '/api/v1/evaluations',
     bodies: CONTEXTS.map(context => ({ context })),
@@ -43,6 +50,20 @@ export const WORKLOADS: readonly Workload[] = [
   {
     name: '50 flags, new contexts (PENNON_CACHE_ENTRIES=0)',
     path: '/api/v1/evaluations',
+    bodies: CONTEXTS.map(context => ({ context })),
+    settings: { PENNON_CACHE_ENTRIES: '0' },
+    goal: 0.45,
+  },
+  {
+    name: '50 flags by OFREP, a context seen before',
+    path: '/ofrep/v1/evaluate/flags',
+    bodies: CONTEXTS.map(context => ({ context })),
+    settings: {},
+    goal: 0.7,
+  },
+  {
+    name: '50 flags by OFREP, new contexts (PENNON_CACHE_ENTRIES=0)',
+    path: '/ofrep/v1/evaluate/flags',
     bodies: CONTEXTS.map(context => ({ context })),
     settings: { PENNON_CACHE_ENTRIES: '0' },
     goal: 0.45,

@@ -35,5 +35,15 @@ app.post<{ Body: Required<EvaluationBody> }>('/api/v1/evaluate', async ({ body }
 app.post<{ Body: EvaluationBody }>('/api/v1/evaluations', async ({ body }) => ({
   evaluations: core.resolveAll(body.context),
 }));
+app.post<{ Body: EvaluationBody; Params: { key: string } }>(
+  '/ofrep/v1/evaluate/flags/:key',
+  async ({ body, params: { key } }) => ({
+    key,
+    ...core.resolveBooleanEvaluation(key, false, body.context),
+  }),
+);
+app.post<{ Body: EvaluationBody }>('/ofrep/v1/evaluate/flags', async ({ body }) => ({
+  flags: core.resolveAll(body.context),
+}));
 await app.listen({ port: 0, host: '127.0.0.1' });
 listen(app.server.address());
