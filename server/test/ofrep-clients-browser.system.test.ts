@@ -1,0 +1,283 @@
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import { connect, createServer as createTcpServer, type AddressInfo, type Socket } from 'node:net';
+
+import { OFREPProvider } from '@openfeature/ofrep-provider';
+import { OpenFeature, StandardResolutionReasons as REASONS } from '@openfeature/server-sdk';
+import { build } from 'esbuild';
+import { chromium, type Browser, type Page } from 'playwright-core';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+
+import { startServer, type TestServer } from './support/server.ts';
+
+/** Passes connections on to a server, until it is cut off. */
+const openProxy = async (target: URL) => {
+  const sockets = new Set<Socket>();
+  let isCut = false;
+  const server = createTcpServer(socket => {
+    if (isCut) return void socket.destroy();
+    const other = connect(Number(target.port), target.hostname);
+    for (const each of [socket, other]) {
+      sockets.add(each);
+      each.on('error', () => undefined);
+      each.once('close', () => {
+        sockets.delete(each);
+        socket.destroy();
+        other.destroy();
+      });
+    }
+    socket.pipe(other).pipe(socket);
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  return {
+    url: urlOf(server.address()),
+    cut() {
+      isCut = true;
+      for (const socket of sockets) socket.destroy();
+    },
+    restore() {
+      isCut = false;
+    },
+    close: () => server.close(),
+  };
+};
+
+const urlOf = (address: AddressInfo | string | null): string =>
+  `http://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`;
+
+let server: TestServer;
+let proxy: Awaited<ReturnType<typeof openProxy>>;
+const keys = { client: '', server: '' };
+
+const put = async (key: string, flag: object): Promise<void> => {
+  const body = { enabled: true, clientVisible: true, ...flag };
+  const written = await server.api('PUT', `/flags/${key}`, { body });
+  expect(written.status, written.text).toBeLessThan(300);
+};
+
+beforeAll(async () => {
+  server = await startServer();
+  proxy = await openProxy(new URL(await server.listen()));
+  keys.client = await server.keyOf('client');
+  keys.server = await server.keyOf('server');
+  await put('boolean', {
+    type: 'boolean',
+    variants: { on: true, off: false },
+    defaultVariant: 'on',
+  });
+  await put('text', { type: 'string', variants: { a: 'Ä 🦩' }, defaultVariant: 'a' });
+  await put('whole', { type: 'number', variants: { ten: 10 }, defaultVariant: 'ten' });
+  await put('fraction', {
+    type: 'number',
+    variants: { ten: 10, half: 0.5 },
+    defaultVariant: 'ten',
+  });
+  await put('object', { type: 'object', variants: { a: { list: [1] } }, defaultVariant: 'a' });
+  await put('disabled', { type: 'boolean', enabled: false });
+  await put('code-default', { type: 'string', variants: { a: 'a' }, defaultVariant: null });
+  await put('half', { type: 'boolean', rules: [{ id: 'half', percentage: 50, variant: 'on' }] });
+  await put('plan', {
+    type: 'string',
+    variants: { free: 'free', pro: 'pro' },
+    defaultVariant: 'free',
+    rules: [{ attribute: 'plan', operator: 'equals', value: 'pro', variant: 'pro' }],
+  });
+});
+beforeEach(() =>
+  put('live', { type: 'string', variants: { a: 'a', b: 'b' }, defaultVariant: 'a' }),
+);
+afterAll(async () => {
+  proxy.close();
+  await server.close();
+});
+
+describe('@openfeature/ofrep-provider for Node.js', () => {
+  const clientWith = async (key: string, baseUrl = proxy.url) => {
+    const headers: [string, string][] = [['Authorization', `Bearer ${key}`]];
+    await OpenFeature.setProviderAndWait(key, new OFREPProvider({ baseUrl, headers }));
+    return OpenFeature.getClient(key);
+  };
+  const context = { targetingKey: 'ada' };
+
+  it('receives values of all types', async () => {
+    const client = await clientWith(keys.server);
+    expect(await client.getBooleanValue('boolean', false, context)).toBe(true);
+    expect(await client.getStringValue('text', '', context)).toBe('Ä 🦩');
+    expect(await client.getNumberValue('whole', 0, context)).toBe(10);
+    expect(await client.getNumberValue('fraction', 0, context)).toBe(10);
+    expect(await client.getObjectValue('object', {}, context)).toEqual({ list: [1] });
+    const details = await client.getStringDetails('plan', '', { plan: 'pro' });
+    expect(details).toMatchObject({
+      value: 'pro',
+      variant: 'pro',
+      reason: REASONS.TARGETING_MATCH,
+      flagMetadata: { version: 1, flagSetId: 'production' },
+    });
+  });
+
+  // It takes a response without a value for one of another server, so the reason is lost. The value is right.
+  it.each(['disabled', 'code-default'])('passes the default value in code for %s', async key => {
+    const client = await clientWith(keys.server);
+    const details =
+      key === 'disabled'
+        ? await client.getBooleanDetails(key, true, context)
+        : await client.getStringDetails(key, 'mine', context);
+    expect(details).toMatchObject({
+      value: key === 'disabled' ? true : 'mine',
+      reason: 'ERROR',
+      errorCode: 'GENERAL',
+    });
+  });
+
+  it('receives the codes of errors', async () => {
+    const client = await clientWith(keys.server);
+    const codeOf = async (key: string) =>
+      (await client.getBooleanDetails(key, false, {})).errorCode;
+    expect(await codeOf('ghost')).toBe('FLAG_NOT_FOUND');
+    expect(await codeOf('half')).toBe('TARGETING_KEY_MISSING');
+    expect(await codeOf('text')).toBe('TYPE_MISMATCH');
+    const other = await clientWith('unknown');
+    expect(await other.getBooleanDetails('boolean', false)).toMatchObject({ errorCode: 'GENERAL' });
+  });
+
+  it('sees a change with the next evaluation, also after an outage', async () => {
+    const client = await clientWith(keys.server);
+    const value = () => client.getStringValue('live', 'mine', context);
+    expect(await value()).toBe('a');
+    proxy.cut();
+    expect(await value()).toBe('mine');
+    await put('live', { type: 'string', variants: { a: 'a', b: 'b' }, defaultVariant: 'b' });
+    proxy.restore();
+    expect(await value()).toBe('b');
+  });
+});
+
+const PAGE = `
+  import { OpenFeature, ProviderEvents } from '@openfeature/web-sdk';
+  import { OFREPWebProvider } from '@openfeature/ofrep-web-provider';
+  const events = [];
+  const client = OpenFeature.getClient();
+  for (const event of Object.values(ProviderEvents)) client.addHandler(event, () => events.push(event));
+  const details = (key, value) => {
+    const type = { boolean: 'Boolean', string: 'String', number: 'Number', object: 'Object' }[typeof value];
+    return client['get' + type + 'Details'](key, value);
+  };
+  window.ofrep = {
+    events,
+    status: () => client.providerStatus,
+    details,
+    setContext: context => OpenFeature.setContext(context),
+    start: async (baseUrl, key, context) => {
+      const headers = [['Authorization', 'Bearer ' + key]];
+      await OpenFeature.setContext(context);
+      await OpenFeature.setProviderAndWait(new OFREPWebProvider({ baseUrl, headers })).catch(() => {});
+    },
+  };
+`;
+
+describe('@openfeature/ofrep-web-provider in a browser', () => {
+  let browser: Browser;
+  let pages: Server;
+  let page: Page;
+
+  beforeAll(async () => {
+    const stdin = { contents: PAGE, resolveDir: import.meta.dirname };
+    const bundled = await build({ stdin, bundle: true, write: false, format: 'iife' });
+    const script = bundled.outputFiles[0]?.text ?? '';
+    pages = createServer((_, response) => {
+      response.setHeader('content-type', 'text/html');
+      response.end(`<!doctype html><meta charset="utf-8"><script>${script}</script>`);
+    }).listen(0, '127.0.0.1');
+    await once(pages, 'listening');
+    browser = await chromium.launch({
+      executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
+      args: ['--no-sandbox', '--disable-gpu'],
+    });
+  });
+  beforeEach(async () => {
+    page = await (await browser.newContext()).newPage();
+    await page.goto(urlOf(pages.address()));
+  });
+  afterAll(async () => {
+    await browser.close();
+    pages.close();
+  });
+
+  const call = (expression: string, ...args: readonly unknown[]) =>
+    page.evaluate(`ofrep.${expression}(...${JSON.stringify(args)})`);
+  const start = (context: object = { targetingKey: 'ada' }, key = keys.client) =>
+    call('start', proxy.url, key, context);
+  const valueOf = (key: string, value: unknown) =>
+    page.evaluate(`ofrep.details(...${JSON.stringify([key, value])}).value`);
+  const PATIENCE = { timeout: 20_000 };
+
+  it('receives values of all types', async () => {
+    await start();
+    expect(await call('status')).toBe('READY');
+    expect(await valueOf('boolean', false)).toBe(true);
+    expect(await valueOf('text', '')).toBe('Ä 🦩');
+    expect(await valueOf('whole', 0)).toBe(10);
+    expect(await valueOf('fraction', 0)).toBe(10);
+    expect(await valueOf('object', {})).toEqual({ list: [1] });
+  });
+
+  it('passes the default value in code with the reason', async () => {
+    await start();
+    expect(await call('details', 'disabled', true)).toMatchObject({
+      value: true,
+      reason: 'DISABLED',
+    });
+    expect(await call('details', 'code-default', 'mine')).toMatchObject({
+      value: 'mine',
+      reason: 'DEFAULT',
+    });
+  });
+
+  it('receives the codes of errors', async () => {
+    await start({ plan: 'free' });
+    expect(await call('details', 'half', true)).toMatchObject({
+      errorCode: 'TARGETING_KEY_MISSING',
+    });
+    expect(await call('details', 'ghost', true)).toMatchObject({ errorCode: 'FLAG_NOT_FOUND' });
+    expect(await call('details', 'text', true)).toMatchObject({ errorCode: 'TYPE_MISMATCH' });
+  });
+
+  it('is FATAL with a key that is not valid', async () => {
+    await start({}, 'unknown');
+    expect(await call('status')).toBe('FATAL');
+  });
+
+  // For the same subject it shows the last values first, and evaluates again in the background.
+  it('evaluates again for another context', async () => {
+    await start();
+    expect(await valueOf('plan', '')).toBe('free');
+    await call('setContext', { targetingKey: 'ada', plan: 'pro' });
+    await expect.poll(() => valueOf('plan', ''), PATIENCE).toBe('pro');
+    await call('setContext', { targetingKey: 'grace' });
+    expect(await valueOf('plan', '')).toBe('free');
+  });
+
+  it('sees each change at once', async () => {
+    await start();
+    expect(await valueOf('live', '')).toBe('a');
+    for (const defaultVariant of ['b', 'a']) {
+      await put('live', { type: 'string', variants: { a: 'a', b: 'b' }, defaultVariant });
+      await expect.poll(() => valueOf('live', ''), PATIENCE).toBe(defaultVariant);
+    }
+    expect(await page.evaluate('ofrep.events')).toContain('PROVIDER_CONFIGURATION_CHANGED');
+  });
+
+  // It does not leave STALE afterwards, because it emits no READY.
+  it('keeps its values in an outage, is STALE, and sees what has changed when it is over', async () => {
+    await start();
+    await expect
+      .poll(() => server.request('GET', '/metrics').then(({ text }) => text))
+      .toMatch(/pennon_streams [1-9]/);
+    proxy.cut();
+    await expect.poll(() => call('status'), PATIENCE).toBe('STALE');
+    expect(await valueOf('live', '')).toBe('a');
+    await put('live', { type: 'string', variants: { a: 'a', b: 'b' }, defaultVariant: 'b' });
+    proxy.restore();
+    await expect.poll(() => valueOf('live', ''), PATIENCE).toBe('b');
+  });
+});
