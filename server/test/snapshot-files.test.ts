@@ -59,7 +59,7 @@ it('a saved snapshot is read with the time of the save', async () => {
 it('a snapshot of more than a part of its text is read as it was saved', async () => {
   const changeId = 'epoch.7.nonce';
   const large = Array.from({ length: 40 }, (_, i) => {
-    const document = flag(`flag-${i}`, { metadata: { text: `“${'x'.repeat(20_000)}”` } });
+    const document = flag(`flag-${i}`, { metadata: { text: `“},{"${'x'.repeat(20_000)}”` } });
     return [document.key, { document, changeId }] as const;
   });
   const snapshot = snapshotOf(7);

@@ -300,6 +300,17 @@ describe('a Redis that has lost a part of its data', () => {
     expect((await restore(first)).status).toBe(409);
   });
 
+  it('loses what another program has put in place of the keys of a restore', async () => {
+    const { all, first } = await startThree(redis().url);
+    const keys = ['lost', 'restore', 'removed'].map(name => `pennon:{control:control}:${name}`);
+    for (const key of keys) redis().cli('set', key, 'x');
+    await eventually(() => redis().cli('exists', ...keys) === '0');
+    redis().cli('del', 'pennon:{control:control}:head');
+    await eventually(() => areAll(all, 'degraded'));
+    expect((await restore(first)).status).toBe(200);
+    await eventually(() => areAll(all, 'ready'));
+  });
+
   it('keeps a server that has no copy from being ready', async () => {
     const { first, secret } = await startThree(redis().url);
     redis().cli('del', keyOf(':flags'));
