@@ -1,6 +1,9 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+
 import { expect, it } from 'vitest';
 
-import { openLiveFlagSet } from '../src/flag-set/live-flag-set.ts';
+import { openLiveFlagSet, prepareView } from '../src/flag-set/live-flag-set.ts';
 import { keepWarm } from '../src/flag-set/warm-up.ts';
 import { openReplica } from '../src/replication/replica.ts';
 import { secureRandom } from '../src/random.ts';
@@ -65,6 +68,40 @@ it('keeps past changes up to a number of bytes, so edits of a large flag do not 
   live.close();
   await store.close();
 });
+
+it('does not keep the view that it was opened with, nor what later views replace', async () => {
+  const store = openMemoryStore({ random: secureRandom });
+  const ledger = newLedger();
+  await write(store, ledger, flags(flag('first')));
+  const replica = await openReplica(
+    { store, clock: createFakeClock(), reportOutage: () => () => undefined },
+    ledger,
+  );
+  const opened = async () => {
+    const view = await prepareView('production', replica);
+    return {
+      first: new WeakRef(view),
+      live: openLiveFlagSet('production', replica, { sourceAgeMs: () => 0 }, view),
+    };
+  };
+  const { first, live } = await opened();
+  await replica.write(() => ({
+    writes: flags(flag('second')),
+    audit: [],
+    result: () => undefined,
+  }));
+  await new Promise(setImmediate);
+  collectGarbage();
+  expect(live.view().flagSet.flags.size).toBe(2);
+  expect(first.deref()).toBeUndefined();
+  live.close();
+  await store.close();
+});
+
+const collectGarbage = (): void => {
+  setFlagsFromString('--expose-gc');
+  runInNewContext('gc')();
+};
 
 it('compiles the flags in the background, in several turns, and again after the whole set was replaced', async () => {
   const store = openMemoryStore({ random: secureRandom });

@@ -7,6 +7,9 @@ type Link<Value> = {
 /** More new and removed keys than this are sorted again together with all others. */
 const MAX_SPLICED_KEYS = 32;
 
+/** A native map is copied after as many changes as it has entries, but not before this number. */
+const MIN_CHANGES_PER_COPY = 64;
+
 /** Returns the index of the first of these sorted keys that is not less than `key`. */
 export const indexOfKey = (keys: readonly string[], key: string): number => {
   let [low, high] = [0, keys.length];
@@ -32,21 +35,44 @@ const exchange = <Value>(
   return before;
 };
 
+/** Returns the sorted keys after a change, which `entries` already have, or undefined if that is not cheap. */
+const keysAfter = <Value>(
+  keys: readonly string[] | undefined,
+  entries: ReadonlyMap<string, Value>,
+  before: ReadonlyMap<string, Value | null>,
+): readonly string[] | undefined => {
+  let sorted = keys;
+  let spliced = 0;
+  for (const [key, value] of before) {
+    const exists = entries.has(key);
+    if (sorted === undefined || exists === (value !== null)) continue;
+    spliced += 1;
+    if (spliced > MAX_SPLICED_KEYS) return undefined;
+    const index = indexOfKey(sorted, key);
+    sorted = exists ? sorted.toSpliced(index, 0, key) : sorted.toSpliced(index, 1);
+  }
+  return sorted && Object.freeze(sorted);
+};
+
 /**
  * An immutable map in the order of its keys. A map that is made from another one by a few changes costs only
  * these: both share one native map, which has the entries of the newest. Each other map has a link that leads
- * there, by Baker's method, so reading it takes one look-up more for each change since.
+ * there, by Baker's method, so reading it takes one look-up more for each change since. After as many changes as
+ * there are entries, the next map starts with a copy: a map that is kept for long then refers to no later ones.
  */
 export class PersistentMap<Value> implements ReadonlyMap<string, Value> {
   readonly #entries: Map<string, Value>;
   /** Undefined for the map with exactly the entries of the native map. */
   #link: Link<Value> | undefined;
   #keys: readonly string[] | undefined;
+  /** How many entries have changed since the native map was created. */
+  readonly #age: number;
   readonly size: number;
 
-  private constructor(entries: Map<string, Value>, keys?: readonly string[]) {
+  private constructor(entries: Map<string, Value>, keys?: readonly string[], age = 0) {
     this.#entries = entries;
     this.#keys = keys;
+    this.#age = age;
     this.size = entries.size;
   }
 
@@ -66,10 +92,13 @@ export class PersistentMap<Value> implements ReadonlyMap<string, Value> {
   /** Returns a map with these entries in place of the current ones; null removes an entry. */
   with(changes: Iterable<readonly [string, Value | null]>): PersistentMap<Value> {
     this.#makeNewest();
-    const before = exchange(this.#entries, changes);
+    const isCopied = this.#age >= Math.max(MIN_CHANGES_PER_COPY, this.size);
+    const entries = isCopied ? new Map(this.#entries) : this.#entries;
+    const before = exchange(entries, changes);
     if (before.size === 0) return this;
-    const next = new PersistentMap(this.#entries, this.#keysAfter(before));
-    this.#link = { map: next, changes: before };
+    const age = isCopied ? 0 : this.#age + before.size;
+    const next = new PersistentMap(entries, keysAfter(this.#keys, entries, before), age);
+    if (!isCopied) this.#link = { map: next, changes: before };
     return next;
   }
 
@@ -143,20 +172,5 @@ export class PersistentMap<Value> implements ReadonlyMap<string, Value> {
     const { map, changes } = this.#link;
     map.#link = { map: this, changes: exchange(this.#entries, changes) };
     this.#link = undefined;
-  }
-
-  /** Returns the keys after a change of this map, which is already made, or undefined if that is not cheap. */
-  #keysAfter(before: ReadonlyMap<string, Value | null>): readonly string[] | undefined {
-    let keys = this.#keys;
-    let spliced = 0;
-    for (const [key, value] of before) {
-      const exists = this.#entries.has(key);
-      if (keys === undefined || exists === (value !== null)) continue;
-      spliced += 1;
-      if (spliced > MAX_SPLICED_KEYS) return undefined;
-      const index = indexOfKey(keys, key);
-      keys = exists ? keys.toSpliced(index, 0, key) : keys.toSpliced(index, 1);
-    }
-    return keys && Object.freeze(keys);
   }
 }

@@ -1,3 +1,6 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
@@ -10,6 +13,8 @@ const changes = fc.array(fc.tuple(key, fc.option(fc.integer())), { maxLength: 4 
 const step = fc.record({
   base: fc.nat(),
   changes,
+  /** Often enough that the entries are copied. */
+  times: fc.constantFrom(1, 70),
   read: fc.constantFrom('nothing', 'keys', 'entries'),
 });
 
@@ -42,15 +47,14 @@ describe('a persistent map', () => {
       fc.property(changes, steps, (first, later) => {
         const model = modelAfter(new Map(), first);
         const all = [{ map: PersistentMap.from(model), model }];
-        for (const { base, changes: changed, read } of later) {
+        for (const { base, changes: changed, times, read } of later) {
           const chosen = all[base % all.length];
           if (chosen === undefined) continue;
           if (read === 'keys') chosen.map.keyList();
           if (read === 'entries') expect([...chosen.map]).toEqual(sorted(chosen.model));
-          all.push({
-            map: chosen.map.with(changed),
-            model: modelAfter(chosen.model, changed),
-          });
+          let { map } = chosen;
+          for (let time = 0; time < times; time += 1) map = map.with(changed);
+          all.push({ map, model: modelAfter(chosen.model, changed) });
         }
         for (const each of all) expectSame(each.map, each.model);
       }),
@@ -90,4 +94,27 @@ describe('a persistent map', () => {
     map.keyList();
     expect(map.with(keys.map(each => [each, 1])).keyList()).toEqual([...keys, 'x'].toSorted());
   });
+
+  test('that is kept for long refers to few of the values of later ones', async () => {
+    const first = PersistentMap.from([['a', {}]]);
+    const values = valuesOfLaterMaps(first, 1_000);
+    await new Promise(setImmediate);
+    collectGarbage();
+    expect(first.get('a')).toEqual({});
+    expect(values.filter(value => value.deref() !== undefined).length).toBeLessThan(100);
+  });
 });
+
+const valuesOfLaterMaps = (first: PersistentMap<object>, count: number): WeakRef<object>[] => {
+  let map = first;
+  return Array.from({ length: count }, (_, index) => {
+    const value = { index };
+    map = map.with([['a', value]]);
+    return new WeakRef(value);
+  });
+};
+
+const collectGarbage = (): void => {
+  setFlagsFromString('--expose-gc');
+  runInNewContext('gc')();
+};

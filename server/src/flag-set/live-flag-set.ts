@@ -101,9 +101,11 @@ export const openLiveFlagSet = (
   const listeners = new Set<(event: FlagSetEvent) => void>();
   const closing = new AbortController();
   const history = createHistory();
-  const viewFor = (snapshot: Snapshot<'flagSet'>): FlagSetView =>
-    prepared?.snapshot === snapshot ? prepared : runAtOnce(viewSteps(environment, snapshot));
-  let view = viewFor(replica.current());
+  // No function below may refer to `prepared`: it would keep the first view, and with it what later ones replace.
+  let view =
+    prepared?.snapshot === replica.current()
+      ? prepared
+      : runAtOnce(viewSteps(environment, replica.current()));
   const preparation = createPreparation(() => view);
 
   const stop = replica.subscribe(
