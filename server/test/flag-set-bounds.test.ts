@@ -61,6 +61,22 @@ it('a flag beyond the bound is refused with 413, the figure and the setting', as
   expect(await keysIn(server)).toEqual(['b', 'c']);
 });
 
+it('a flag of a full flag set can be switched off and on, as often as needed', async () => {
+  await using probe = await startServer({ limits: { flagSetBytes: 1_024 } });
+  const refused = await create(probe, 'a', 'x'.repeat(1_000));
+  const [, bytes] = /would have (\d+) bytes/.exec(refused.body.error.message) ?? [];
+  await using server = await startServer({ limits: { flagSetBytes: Number(bytes) } });
+  expect((await create(server, 'a', 'x'.repeat(1_000))).status).toBe(201);
+  const longer = await server.api('PATCH', '/flags/a', {
+    body: { description: 'x'.repeat(1_001) },
+  });
+  expect(longer.status).toBe(413);
+  for (let time = 0; time < 12; time += 1) {
+    const patched = await server.api('PATCH', '/flags/a', { body: { enabled: time % 2 === 1 } });
+    expect(patched.status).toBe(200);
+  }
+});
+
 it('segments have a bound of their own', async () => {
   await using server = await startServer({ limits: { segments: 1 } });
   const conditions = [{ attribute: 'plan', operator: 'equals', value: 'pro' }];

@@ -15,11 +15,15 @@ export const EMPTY: FlagSetSize = { flags: 0, segments: 0, flagSetBytes: 0 };
 
 const measured = new WeakMap<object, number>();
 
-/** Returns the bytes of a document as JSON. They are kept with the document, which is never modified. */
+/**
+ * Returns the bytes of a document as JSON, without its version and whether it is enabled: a flag of a full flag set
+ * can still be switched off. They are kept with the document, which is never modified.
+ */
 export const bytesOf = (document: Document): number => {
   const known = measured.get(document);
   if (known !== undefined) return known;
-  const bytes = jsonBytes(document);
+  const changing = [document.version, 'enabled' in document ? document.enabled : ''];
+  const bytes = jsonBytes(document) - changing.join('').length;
   measured.set(document, bytes);
   return bytes;
 };
