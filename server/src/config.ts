@@ -51,7 +51,7 @@ export const Settings = z.object({
       'must be an IP address or a host name without a scheme, port or brackets, such as 0.0.0.0; the port is in PORT',
     )
     .default('127.0.0.1')
-    .describe('Address to listen on.'),
+    .describe('Address to listen on, or a name, which stands for all its addresses.'),
   PENNON_DATA: storeUrl('PENNON_DATA')
     .default('./pennon-data')
     .describe('Directory of the embedded store, or `:memory:` to store nothing on disk.'),

@@ -1,4 +1,5 @@
 import cluster from 'node:cluster';
+import { lookup } from 'node:dns/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { generatedAdminKeyFor, type GeneratedAdminKey } from './bootstrap/admin-key.ts';
@@ -14,6 +15,7 @@ import { formatInstant, systemClock } from './clock.ts';
 import { ConfigError, readConfig, type Config } from './config.ts';
 import { errorMessage } from './error-message.ts';
 import { problemOf } from './flag-set/health.ts';
+import type { ListenAddress } from './http/listeners.ts';
 import { openStartupServer } from './http/startup-server.ts';
 import {
   capturePlainOutput,
@@ -47,7 +49,18 @@ const main = async (): Promise<void> => {
   const config = readConfig(process.env);
   logger.level = config.logLevel;
   if (config.workers > 1 && cluster.isPrimary) await runWorkers(config);
-  else await serve(config);
+  else await serve(await resolveHost(config));
+};
+
+/** The settings, with all addresses of the host in place of its name. */
+type ResolvedConfig = Config & ListenAddress;
+
+const resolveHost = async (config: Config): Promise<ResolvedConfig> => {
+  const found = await lookup(config.host, { all: true }).catch((error: unknown) => {
+    throw explainListenError(error, config);
+  });
+  const [host = config.host, ...otherHosts] = new Set(found.map(({ address }) => address));
+  return { ...config, host, otherHosts };
 };
 
 /** The command `pennon start`, which imports this file, has flags; this file itself has none. */
@@ -73,17 +86,17 @@ const runWorkers = async (config: Config): Promise<void> => {
 
 /** Returns a port that is currently free. */
 const freePort = async (config: Config): Promise<number> => {
-  const server = await openStartupServer({ ...config, port: 0 });
+  const server = await openStartupServer({ ...(await resolveHost(config)), port: 0 });
   await server.close();
   return server.port;
 };
 
-const serve = async (config: Config): Promise<void> => {
+const serve = async (config: ResolvedConfig): Promise<void> => {
   const generatedKey = generatedAdminKeyFor(config.store, secureRandom);
   const options = await serverOptions(config, generatedKey);
   const { server, port } = await createWhenAvailable(options, config);
   if (config.adminKey !== undefined) generatedKey.remove();
-  const url = await server.listen({ host: config.host, port }).catch((error: unknown) => {
+  const url = await server.listen({ ...config, port }).catch((error: unknown) => {
     throw explainListenError(error, config);
   });
   stopOnSignal(graceMs => server.close(graceMs), config.shutdownGraceMs);
@@ -119,7 +132,7 @@ const serverOptions = async (
 /** Creates the server. If its shared store is unavailable, responds as not ready until it is available. */
 const createWhenAvailable = async (
   options: ServerOptions,
-  config: Config,
+  config: ResolvedConfig,
 ): Promise<{ server: Server; port: number }> => {
   try {
     return { server: await createServer(options), port: config.port };
@@ -129,7 +142,7 @@ const createWhenAvailable = async (
   }
 };
 
-const waitForStore = async (options: ServerOptions, config: Config, reason: unknown) => {
+const waitForStore = async (options: ServerOptions, config: ResolvedConfig, reason: unknown) => {
   let current = reason;
   const problem = () => problemOf(storeErrorCode(current));
   const startupServer = await openStartupServer(config, problem).catch((error: unknown) => {

@@ -1,5 +1,4 @@
 import type { RequestListener } from 'node:http';
-import type { AddressInfo } from 'node:net';
 
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 
@@ -10,6 +9,7 @@ import type { EmptyStorePolicy } from './bootstrap/empty-store.ts';
 import { openReplicas, type Replicas } from './bootstrap/replicas.ts';
 import { formatInstant, type Clock } from './clock.ts';
 import type { Limits } from './config.ts';
+import { errorMessage } from './error-message.ts';
 import { PennonError } from './errors.ts';
 import { startPurge } from './environments/purge.ts';
 import { createAudiences } from './evaluation/audience.ts';
@@ -18,7 +18,7 @@ import { createTurns } from './turns.ts';
 import { longestOutage, sourceAges } from './flag-set/health.ts';
 import type { GuardedRoute } from './http/access.ts';
 import { createApp } from './http/app.ts';
-import { stopListening } from './http/connections.ts';
+import { listenOnAll, type ListenAddress, type Listeners } from './http/listeners.ts';
 import type { GatherMetrics, Metrics, ObservedValues } from './metrics.ts';
 import { createMetrics } from './metrics.ts';
 import type { Random } from './random.ts';
@@ -67,8 +67,8 @@ export type Server = {
   readonly snapshotAt: () => number | undefined;
   /** Whether a secret is that of a valid key. */
   readonly accepts: (secret: string) => boolean;
-  /** Resolves to the URL of the server. */
-  listen(address: { host: string; port: number }): Promise<string>;
+  /** Resolves to the URL of the server, with the first of its addresses. */
+  listen(address: ListenAddress): Promise<string>;
   /**
    * Is no longer ready at once, but continues to serve for a grace period, 0 by default. Then waits for pending
    * requests and closes the store.
@@ -88,6 +88,7 @@ export const createServer = async (options: ServerOptions): Promise<Server> => {
   });
 
   let isDraining = false;
+  let listeners: Listeners | undefined;
   const { http, routes } = await createApp({
     services,
     metrics,
@@ -101,13 +102,16 @@ export const createServer = async (options: ServerOptions): Promise<Server> => {
     snapshotAt: () => longestOutage(services)?.snapshotAt,
     accepts: secret => accepts(services, secret),
     async listen(address) {
-      await http.listen(address);
-      return urlOf(http.server.address());
+      listeners = await listenOnAll(http.server, address, (host, error) =>
+        logger.warn({ reason: errorMessage(error) }, `not listening on ${host}`),
+      );
+      for (const url of listeners.urls) logger.info(`Server listening at ${url}`);
+      return listeners.urls[0] ?? '';
     },
     async close(graceMs = 0) {
       isDraining = true;
       stopPurge();
-      await drain(http, services, graceMs);
+      await drain({ http, listeners }, services, graceMs);
       await closeServices();
     },
   };
@@ -143,23 +147,22 @@ const LAST_REQUESTS_MS = 500;
 
 /** Ends all streams during the grace period, waits for pending requests, and leaves the fleet. */
 const drain = async (
-  http: FastifyInstance,
+  { http, listeners }: { http: FastifyInstance; listeners: Listeners | undefined },
   { streams, fleet, clock }: Services,
   graceMs: number,
 ): Promise<void> => {
   const { requestsMs } = shutdownTimes(graceMs);
   const cancel = clock.after(requestsMs, () => http.server.closeAllConnections());
   streams.drain(graceMs);
-  if (graceMs > 0) {
-    await new Promise<void>(resolve => clock.after(graceMs, resolve));
-    const closed = new Promise<void>(resolve => http.server.once('close', resolve));
-    await stopListening(http.server);
+  if (graceMs > 0) await new Promise<void>(resolve => clock.after(graceMs, resolve));
+  await listeners?.stop();
+  if (graceMs > 0)
     await Promise.race([
-      closed,
+      listeners?.closed,
       new Promise<void>(resolve => clock.after(LAST_REQUESTS_MS, resolve)),
     ]);
-  }
   await http.close();
+  await listeners?.closed;
   cancel();
   await fleet.close();
 };
@@ -248,9 +251,3 @@ const observedValues = (
   droppedLogLines: countDroppedLines,
   foreignEntries: () => services.store.foreignEntries?.() ?? 0,
 });
-
-const urlOf = (address: string | AddressInfo | null): string => {
-  if (address === null || typeof address === 'string') return String(address);
-  const host = address.family === 'IPv6' ? `[${address.address}]` : address.address;
-  return `http://${host}:${address.port}`;
-};

@@ -112,6 +112,36 @@ describe('a first start', () => {
   });
 });
 
+/** Has the resolver of the process return these addresses for every name. */
+const resolvingTo = (...addresses: readonly string[]): string => {
+  const found = JSON.stringify(addresses.map(address => ({ address, family: 4 })));
+  const code = `
+    import { syncBuiltinESMExports } from 'node:module';
+    import dns from 'node:dns/promises';
+    dns.lookup = async () => ${found};
+    syncBuiltinESMExports();
+  `;
+  return `--import=data:text/javascript,${encodeURIComponent(code)}`;
+};
+
+it('a start with a name as HOST listens on each of its addresses once', async () => {
+  const server = await startProcess({
+    env: {
+      PENNON_DATA: data,
+      HOST: 'localhost',
+      NODE_OPTIONS: resolvingTo('127.0.0.1', '127.0.0.2', '127.0.0.1'),
+    },
+  });
+  const { port } = new URL(server.url);
+  const urls = ['127.0.0.1', '127.0.0.2'].map(host => `http://${host}:${port}`);
+  expect(server.url).toBe(urls[0]);
+  for (const url of urls) expect((await fetch(`${url}/healthz`)).status).toBe(200);
+  expect(parseLog(server.log()).map(({ msg }) => msg)).toEqual(
+    urls.map(url => `Server listening at ${url}`),
+  );
+  expect(await server.stop()).toBe(0);
+});
+
 describe('a start with PENNON_DATA=:memory:', () => {
   const env = { PENNON_DATA: ':memory:' };
 

@@ -1,5 +1,4 @@
 import type { Server, ServerResponse } from 'node:http';
-import { Server as NetServer } from 'node:net';
 import type { Socket } from 'node:net';
 
 import type { FastifyInstance } from 'fastify';
@@ -152,28 +151,6 @@ export const closeWhileDraining = (app: FastifyInstance, isDraining: () => boole
     if (isDraining()) reply.header('connection', 'close');
     return payload;
   });
-};
-
-const MAX_TURNS = 1_000;
-
-/**
- * Stops accepting connections, right after a turn of the event loop in which none arrived: the system resets
- * those that still wait, and a proxy may not repeat their requests at another server. Unlike the method of the
- * HTTP server, this leaves connections open that have not sent their request yet.
- */
-export const stopListening = async (server: Server): Promise<void> => {
-  if (!server.listening) return;
-  let isQuiet = false;
-  const onConnection = () => {
-    isQuiet = false;
-  };
-  server.on('connection', onConnection);
-  for (let turn = 0; turn < MAX_TURNS && !isQuiet; turn += 1) {
-    isQuiet = true;
-    await new Promise(resolve => setImmediate(resolve));
-  }
-  server.off('connection', onConnection);
-  NetServer.prototype.close.call(server);
 };
 
 /** Requires a Host header, as HTTP/1.1 does. Node's own check would send a response without a body. */

@@ -1,10 +1,9 @@
-import { once } from 'node:events';
-import { createServer, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer, type ServerResponse } from 'node:http';
 
 import { errorBody, ERRORS, PennonError } from '../errors.ts';
 import { stripBasePath } from './base-path.ts';
 import { errorHeaders } from './errors.ts';
+import { listenOnAll, type ListenAddress } from './listeners.ts';
 import { isOfrep, ofrepErrorBody } from './ofrep-errors.ts';
 
 /** Responds while a server waits for its store: it is alive, not ready, and clients should retry. */
@@ -22,7 +21,7 @@ const JSON_HEADERS = {
 
 /** `problem` returns what an operator must do about the store, or undefined when waiting is enough. */
 export const openStartupServer = async (
-  address: { host: string; port: number; basePath: string },
+  address: ListenAddress & { basePath: string },
   problem: () => string | undefined = () => undefined,
 ): Promise<StartupServer> => {
   const server = createServer((request, response) => {
@@ -31,14 +30,16 @@ export const openStartupServer = async (
     request.resume();
     respond(stripBasePath(address.basePath, request.url ?? '/'), response, problem());
   });
-  server.listen(address.port, address.host);
-  await once(server, 'listening');
-  return { port: portOf(server), close: () => closeServer(server) };
-};
-
-const portOf = (server: Server): number => {
-  const address: AddressInfo | string | null = server.address();
-  return address === null || typeof address === 'string' ? 0 : address.port;
+  const listeners = await listenOnAll(server, address);
+  return {
+    port: listeners.port,
+    close: async () => {
+      await listeners.stop();
+      server.close();
+      server.closeAllConnections();
+      await listeners.closed;
+    },
+  };
 };
 
 const respond = (path: string, response: ServerResponse, problem: string | undefined): void => {
@@ -60,11 +61,4 @@ const send = (
 ): void => {
   response.writeHead(status, { ...JSON_HEADERS, ...headers });
   response.end(JSON.stringify(body));
-};
-
-const closeServer = async (server: Server): Promise<void> => {
-  const closed = once(server, 'close');
-  server.close();
-  server.closeAllConnections();
-  await closed;
 };

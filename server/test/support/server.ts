@@ -7,6 +7,7 @@ import type { Clock } from '../../src/clock.ts';
 import { systemClock } from '../../src/clock.ts';
 import type { Limits } from '../../src/config.ts';
 import { readConfig } from '../../src/config.ts';
+import type { ListenAddress } from '../../src/http/listeners.ts';
 import { secureRandom } from '../../src/random.ts';
 import type { Server } from '../../src/server.ts';
 import { createServer } from '../../src/server.ts';
@@ -44,8 +45,8 @@ export type TestServer = {
   api(method: Method, path: string, options?: RequestOptions): Promise<TestResponse>;
   /** Creates a key and returns its secret. */
   keyOf(role: Role, environment?: string, fields?: object): Promise<string>;
-  /** Listens on a free port of the loopback interface. */
-  listen(): Promise<string>;
+  /** Listens on a free port of the loopback interface, or elsewhere. */
+  listen(address?: Partial<ListenAddress>): Promise<string>;
   readonly routes: Server['routes'];
   readonly logs: () => string;
   readonly close: Server['close'];
@@ -103,7 +104,7 @@ export const startServer = async ({
       if (created.status !== 201) throw new Error(created.text);
       return created.body.secret;
     },
-    listen: () => server.listen({ host: '127.0.0.1', port: 0 }),
+    listen: address => server.listen({ host: '127.0.0.1', port: 0, ...address }),
     routes: server.routes,
     logs: () => lines.join(''),
     close: graceMs => server.close(graceMs),
