@@ -134,8 +134,20 @@ describe('the context of a stream', () => {
     const key = await server.keyOf('client');
     const context = contextOf(65_536);
     const open = () => follow(url, key, { context });
-    expect(new Set(await statusesOf(Array.from({ length: 256 }, open)))).toEqual(new Set([200]));
+    expect(new Set(await statusesOf(Array.from({ length: 255 }, open)))).toEqual(new Set([200]));
     expect((await open()).response.status).toBe(503);
     expect((await follow(url, key, { from: '192.0.2.2', context })).response.status).toBe(200);
+  });
+
+  it('counts as much as it takes in memory, where many small values take most', async () => {
+    const { server, url } = await start({ limits: { streams: 2_000 } });
+    await using _ = closing(server);
+    const key = await server.keyOf('client');
+    // 60 KB of JSON, and almost 2 MB with 96 bytes for each value.
+    const context = { list: Array.from({ length: 19_999 }, () => ({})) };
+    const statuses = [];
+    for (let i = 0; i < 9; i += 1)
+      statuses.push((await follow(url, key, { context })).response.status);
+    expect(statuses).toEqual([200, 200, 200, 200, 200, 200, 200, 200, 503]);
   });
 });

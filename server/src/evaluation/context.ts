@@ -4,8 +4,11 @@ import { LIMITS } from '@pennon/schema';
 import type { PennonError } from '../errors.ts';
 import { invalid } from '../errors.ts';
 
-/** Throws BAD_REQUEST for a context that is too deep or too large. Contexts come from public pages. */
-export const validateContext = (context: EvaluationContext): void => {
+/**
+ * Throws BAD_REQUEST for a context that is too deep or too large. Contexts come from public pages. Returns how many
+ * values it holds.
+ */
+export const validateContext = (context: EvaluationContext): number => {
   const count = countValues(context, LIMITS.contextDepth, LIMITS.contextValues);
   if (count === TOO_DEEP)
     throw invalidContext(`must nest at most ${LIMITS.contextDepth} levels deep`);
@@ -13,6 +16,7 @@ export const validateContext = (context: EvaluationContext): void => {
     throw invalidContext(
       `must hold at most ${LIMITS.contextValues} values, at all depths together`,
     );
+  return count;
 };
 
 const invalidContext = (message: string): PennonError => invalid([{ path: 'context', message }]);

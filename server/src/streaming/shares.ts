@@ -3,7 +3,7 @@ import type { Limits } from '../config.ts';
 import { PennonError } from '../errors.ts';
 import { createUsage } from '../usage.ts';
 
-/** Bytes of the contexts that all streams together keep. */
+/** Memory of the contexts that all streams together keep. */
 const MAX_CONTEXT_BYTES = 67_108_864;
 
 /**
@@ -21,6 +21,7 @@ const RETRY_AFTER_SECONDS = 5;
 /** What a stream takes, and who opened it. */
 export type Claim = {
   readonly caller: Pick<Caller, 'role' | 'keyId' | 'visitor'>;
+  /** Memory of the context that the stream keeps. */
   readonly contextBytes: number;
 };
 
