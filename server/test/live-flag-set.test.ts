@@ -1,9 +1,10 @@
+import { setImmediate as laterTurn } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
 import { expect, it } from 'vitest';
 
-import { openLiveFlagSet, prepareView } from '../src/flag-set/live-flag-set.ts';
+import { openLiveFlagSet, prepareView, type LiveFlagSet } from '../src/flag-set/live-flag-set.ts';
 import { keepWarm } from '../src/flag-set/warm-up.ts';
 import { openReplica } from '../src/replication/replica.ts';
 import { secureRandom } from '../src/random.ts';
@@ -69,40 +70,6 @@ it('keeps past changes up to a number of bytes, so edits of a large flag do not 
   await store.close();
 });
 
-it('does not keep the view that it was opened with, nor what later views replace', async () => {
-  const store = openMemoryStore({ random: secureRandom });
-  const ledger = newLedger();
-  await write(store, ledger, flags(flag('first')));
-  const replica = await openReplica(
-    { store, clock: createFakeClock(), reportOutage: () => () => undefined },
-    ledger,
-  );
-  const opened = async () => {
-    const view = await prepareView('production', replica);
-    return {
-      first: new WeakRef(view),
-      live: openLiveFlagSet('production', replica, { sourceAgeMs: () => 0 }, view),
-    };
-  };
-  const { first, live } = await opened();
-  await replica.write(() => ({
-    writes: flags(flag('second')),
-    audit: [],
-    result: () => undefined,
-  }));
-  await new Promise(setImmediate);
-  collectGarbage();
-  expect(live.view().flagSet.flags.size).toBe(2);
-  expect(first.deref()).toBeUndefined();
-  live.close();
-  await store.close();
-});
-
-const collectGarbage = (): void => {
-  setFlagsFromString('--expose-gc');
-  runInNewContext('gc')();
-};
-
 it('compiles the flags in the background, in several turns, and again after the whole set was replaced', async () => {
   const store = openMemoryStore({ random: secureRandom });
   const ledger = newLedger();
@@ -135,3 +102,48 @@ it('compiles the flags in the background, in several turns, and again after the 
   live.close();
   await store.close();
 });
+
+/** Collects garbage. */
+const collect = async (): Promise<void> => {
+  setFlagsFromString('--expose-gc');
+  const gc: () => void = runInNewContext('gc');
+  await laterTurn();
+  gc();
+};
+
+it('keeps nothing that has been replaced, besides the past changes', async () => {
+  const store = openMemoryStore({ random: secureRandom });
+  const ledger = newLedger();
+  await write(store, ledger, flags({ ...flag('visible'), clientVisible: true }));
+  const replica = await openReplica(
+    { store, clock: createFakeClock(), reportOutage: () => () => undefined },
+    ledger,
+  );
+  const live = openLiveFlagSet(
+    'production',
+    replica,
+    { sourceAgeMs: () => 0 },
+    await prepareView('production', replica),
+  );
+  const edit = async (version: number): Promise<WeakRef<object>> => {
+    const metadata = { text: `${version}`.padEnd(1_048_576) };
+    await replica.write(() => ({
+      writes: flags({ ...flag('large'), metadata }),
+      audit: [],
+      result: () => undefined,
+    }));
+    return definitionOf(live);
+  };
+  const definitions: WeakRef<object>[] = [];
+  for (let version = 0; version < 20; version += 1) definitions.push(await edit(version));
+  await collect();
+  const alive = definitions.filter(each => each.deref() !== undefined);
+  // 8 MiB of changes, and the current definition.
+  expect(alive.length).toBeLessThan(10);
+  expect(live.view().client.idOf(live.view().flagSet)).toHaveLength(22);
+  live.close();
+  await store.close();
+});
+
+const definitionOf = (live: LiveFlagSet): WeakRef<object> =>
+  new WeakRef(live.view().flagSet.flags.get('large') ?? {});

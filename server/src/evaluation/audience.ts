@@ -75,5 +75,5 @@ export const versionFor = (
   { visibleOnly }: Audience,
 ): { readonly id: string; readonly revision: number } =>
   visibleOnly
-    ? { id: client.id(), revision: client.revision }
+    ? { id: client.idOf(flagSet), revision: client.revision }
     : { id: flagSet.id, revision: flagSet.revision };

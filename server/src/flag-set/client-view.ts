@@ -18,8 +18,11 @@ export type ClientView = {
    * not of what they depend on, nor of their descriptions and tags. Servers may have different ones.
    */
   readonly revision: number;
-  /** Identifies the visible flags and all that their results depend on. The same on each server. */
-  readonly id: () => string;
+  /**
+   * Identifies the visible flags and all that their results depend on. The same on each server. Receives the contents
+   * of a flag set with this view: the view refers to none, because it may outlive many of them.
+   */
+  readonly idOf: (contents: Contents) => string;
   /** The keys of the visible flags, in order. */
   readonly flagKeys: () => readonly string[];
   readonly visible: VisibleFlags;
@@ -31,7 +34,7 @@ type VisibleFlags = PersistentMap<EvaluationFlag>;
 export const createClientView = (contents: Contents): ClientView => {
   const changes = visibleChanges(NONE, contents, contents.flags.keys());
   const revision = changes.reduce((sum, [, flag]) => sum + (flag?.version ?? 0), 0);
-  return viewOf(contents, NONE.with(changes), revision);
+  return viewOf(NONE.with(changes), revision);
 };
 
 /** Returns the same view unless one of the flags that changed is, or was, visible. */
@@ -45,16 +48,16 @@ export const nextClientView = (
   if (![...changedFlags].some(isSeen)) return previous;
   const changes = visibleChanges(visible, next, changedFlags);
   const isRaised = changes.some(([key, flag]) => textOf(visible.get(key)) !== textOf(flag));
-  return viewOf(next, visible.with(changes), isRaised ? revision + 1 : revision);
+  return viewOf(visible.with(changes), isRaised ? revision + 1 : revision);
 };
 
 const NONE: VisibleFlags = PersistentMap.from<EvaluationFlag>([]);
 
-const viewOf = (contents: Contents, visible: VisibleFlags, revision: number): ClientView => {
+const viewOf = (visible: VisibleFlags, revision: number): ClientView => {
   let id: string | undefined;
   return {
     revision,
-    id: () => (id ??= hashOf(contents, visible.keyList())),
+    idOf: contents => (id ??= hashOf(contents, visible.keyList())),
     flagKeys: () => visible.keyList(),
     visible,
   };
