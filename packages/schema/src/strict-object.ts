@@ -2,10 +2,10 @@ import { z } from 'zod';
 
 import { didYouMean, type Synonyms } from './suggest.ts';
 
-/** Fields by the names that they have elsewhere, normalized. */
+/** Fields by the names that they have elsewhere, normalized. A message suggests those that the schema has. */
 const FIELD_SYNONYMS: Readonly<Record<string, readonly string[]>> = {
   default: ['defaultVariant'],
-  defaultvalue: ['defaultVariant'],
+  defaultvalue: ['defaultVariant', 'codeDefault'],
   fallthrough: ['defaultVariant'],
   offvariation: ['defaultVariant'],
   variations: ['variants'],
@@ -58,8 +58,8 @@ const RULE_FIELDS: ReadonlyMap<string, string> = new Map([
 const synonymsFor = (allowed: readonly string[]): Synonyms =>
   Object.fromEntries(
     Object.entries(FIELD_SYNONYMS).flatMap(([name, targets]) => {
-      const target = targets.find(each => allowed.includes(each));
-      return target === undefined ? [] : [[name, target]];
+      const present = targets.filter(each => allowed.includes(each));
+      return present.length === 0 ? [] : [[name, present.map(each => `"${each}"`).join(' or ')]];
     }),
   );
 

@@ -175,6 +175,12 @@ export const MISTAKES: readonly Row[] = [
     'is an unknown field; did you mean "defaultVariant"?',
   ],
   [
+    post('defaultValue for defaultVariant or codeDefault', { ...on, defaultValue: true }),
+    400,
+    'defaultValue',
+    'is an unknown field; did you mean "defaultVariant" or "codeDefault"?',
+  ],
+  [
     post('defaultvariant case', { ...on, defaultvariant: 'on' }),
     400,
     'defaultvariant',
