@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
-import { connect, createServer as createTcpServer, type AddressInfo, type Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
 
 import { OFREPProvider } from '@openfeature/ofrep-provider';
 import { OpenFeature, StandardResolutionReasons as REASONS } from '@openfeature/server-sdk';
@@ -8,91 +8,20 @@ import { build } from 'esbuild';
 import { chromium, type Browser, type Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
-import { startServer, type TestServer } from './support/server.ts';
-
-/** Passes connections on to a server, until it is cut off. */
-const openProxy = async (target: URL) => {
-  const sockets = new Set<Socket>();
-  let isCut = false;
-  const server = createTcpServer(socket => {
-    if (isCut) return void socket.destroy();
-    const other = connect(Number(target.port), target.hostname);
-    for (const each of [socket, other]) {
-      sockets.add(each);
-      each.on('error', () => undefined);
-      each.once('close', () => {
-        sockets.delete(each);
-        socket.destroy();
-        other.destroy();
-      });
-    }
-    socket.pipe(other).pipe(socket);
-  });
-  await once(server.listen(0, '127.0.0.1'), 'listening');
-  return {
-    url: urlOf(server.address()),
-    cut() {
-      isCut = true;
-      for (const socket of sockets) socket.destroy();
-    },
-    restore() {
-      isCut = false;
-    },
-    close: () => server.close(),
-  };
-};
+import { startOfrepServer, type OfrepServer } from './support/ofrep.ts';
 
 const urlOf = (address: AddressInfo | string | null): string =>
   `http://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`;
 
-let server: TestServer;
-let proxy: Awaited<ReturnType<typeof openProxy>>;
-const keys = { client: '', server: '' };
-
-const put = async (key: string, flag: object): Promise<void> => {
-  const body = { enabled: true, clientVisible: true, ...flag };
-  const written = await server.api('PUT', `/flags/${key}`, { body });
-  expect(written.status, written.text).toBeLessThan(300);
-};
-
+let ofrep: OfrepServer;
 beforeAll(async () => {
-  server = await startServer();
-  proxy = await openProxy(new URL(await server.listen()));
-  keys.client = await server.keyOf('client');
-  keys.server = await server.keyOf('server');
-  await put('boolean', {
-    type: 'boolean',
-    variants: { on: true, off: false },
-    defaultVariant: 'on',
-  });
-  await put('text', { type: 'string', variants: { a: 'Ä 🦩' }, defaultVariant: 'a' });
-  await put('whole', { type: 'number', variants: { ten: 10 }, defaultVariant: 'ten' });
-  await put('fraction', {
-    type: 'number',
-    variants: { ten: 10, half: 0.5 },
-    defaultVariant: 'ten',
-  });
-  await put('object', { type: 'object', variants: { a: { list: [1] } }, defaultVariant: 'a' });
-  await put('disabled', { type: 'boolean', enabled: false });
-  await put('code-default', { type: 'string', variants: { a: 'a' }, defaultVariant: null });
-  await put('half', { type: 'boolean', rules: [{ id: 'half', percentage: 50, variant: 'on' }] });
-  await put('plan', {
-    type: 'string',
-    variants: { free: 'free', pro: 'pro' },
-    defaultVariant: 'free',
-    rules: [{ attribute: 'plan', operator: 'equals', value: 'pro', variant: 'pro' }],
-  });
+  ofrep = await startOfrepServer();
 });
-beforeEach(() =>
-  put('live', { type: 'string', variants: { a: 'a', b: 'b' }, defaultVariant: 'a' }),
-);
-afterAll(async () => {
-  proxy.close();
-  await server.close();
-});
+beforeEach(() => ofrep.putLive('a'));
+afterAll(() => ofrep.close());
 
 describe('@openfeature/ofrep-provider for Node.js', () => {
-  const clientWith = async (key: string, baseUrl = proxy.url) => {
+  const clientWith = async (key: string, baseUrl = ofrep.url) => {
     const headers: [string, string][] = [['Authorization', `Bearer ${key}`]];
     await OpenFeature.setProviderAndWait(key, new OFREPProvider({ baseUrl, headers }));
     return OpenFeature.getClient(key);
@@ -100,7 +29,7 @@ describe('@openfeature/ofrep-provider for Node.js', () => {
   const context = { targetingKey: 'ada' };
 
   it('receives values of all types', async () => {
-    const client = await clientWith(keys.server);
+    const client = await clientWith(ofrep.keys.server);
     expect(await client.getBooleanValue('boolean', false, context)).toBe(true);
     expect(await client.getStringValue('text', '', context)).toBe('Ä 🦩');
     expect(await client.getNumberValue('whole', 0, context)).toBe(10);
@@ -117,7 +46,7 @@ describe('@openfeature/ofrep-provider for Node.js', () => {
 
   // It takes a response without a value for one of another server, so the reason is lost. The value is right.
   it.each(['disabled', 'code-default'])('passes the default value in code for %s', async key => {
-    const client = await clientWith(keys.server);
+    const client = await clientWith(ofrep.keys.server);
     const details =
       key === 'disabled'
         ? await client.getBooleanDetails(key, true, context)
@@ -130,7 +59,7 @@ describe('@openfeature/ofrep-provider for Node.js', () => {
   });
 
   it('receives the codes of errors', async () => {
-    const client = await clientWith(keys.server);
+    const client = await clientWith(ofrep.keys.server);
     const codeOf = async (key: string) =>
       (await client.getBooleanDetails(key, false, {})).errorCode;
     expect(await codeOf('ghost')).toBe('FLAG_NOT_FOUND');
@@ -141,13 +70,13 @@ describe('@openfeature/ofrep-provider for Node.js', () => {
   });
 
   it('sees a change with the next evaluation, also after an outage', async () => {
-    const client = await clientWith(keys.server);
+    const client = await clientWith(ofrep.keys.server);
     const value = () => client.getStringValue('live', 'mine', context);
     expect(await value()).toBe('a');
-    proxy.cut();
+    ofrep.proxy.refuse();
     expect(await value()).toBe('mine');
-    await put('live', { type: 'string', variants: { a: 'a', b: 'b' }, defaultVariant: 'b' });
-    proxy.restore();
+    await ofrep.putLive('b');
+    ofrep.proxy.heal();
     expect(await value()).toBe('b');
   });
 });
@@ -205,8 +134,8 @@ describe('@openfeature/ofrep-web-provider in a browser', () => {
 
   const call = (expression: string, ...args: readonly unknown[]) =>
     page.evaluate(`ofrep.${expression}(...${JSON.stringify(args)})`);
-  const start = (context: object = { targetingKey: 'ada' }, key = keys.client) =>
-    call('start', proxy.url, key, context);
+  const start = (context: object = { targetingKey: 'ada' }, key = ofrep.keys.client) =>
+    call('start', ofrep.url, key, context);
   const valueOf = (key: string, value: unknown) =>
     page.evaluate(`ofrep.details(...${JSON.stringify([key, value])}).value`);
   const PATIENCE = { timeout: 20_000 };
@@ -260,9 +189,9 @@ describe('@openfeature/ofrep-web-provider in a browser', () => {
   it('sees each change at once', async () => {
     await start();
     expect(await valueOf('live', '')).toBe('a');
-    for (const defaultVariant of ['b', 'a']) {
-      await put('live', { type: 'string', variants: { a: 'a', b: 'b' }, defaultVariant });
-      await expect.poll(() => valueOf('live', ''), PATIENCE).toBe(defaultVariant);
+    for (const variant of ['b', 'a'] as const) {
+      await ofrep.putLive(variant);
+      await expect.poll(() => valueOf('live', ''), PATIENCE).toBe(variant);
     }
     expect(await page.evaluate('ofrep.events')).toContain('PROVIDER_CONFIGURATION_CHANGED');
   });
@@ -271,13 +200,13 @@ describe('@openfeature/ofrep-web-provider in a browser', () => {
   it('keeps its values in an outage, is STALE, and sees what has changed when it is over', async () => {
     await start();
     await expect
-      .poll(() => server.request('GET', '/metrics').then(({ text }) => text))
+      .poll(() => ofrep.server.request('GET', '/metrics').then(({ text }) => text))
       .toMatch(/pennon_streams [1-9]/);
-    proxy.cut();
+    ofrep.proxy.refuse();
     await expect.poll(() => call('status'), PATIENCE).toBe('STALE');
     expect(await valueOf('live', '')).toBe('a');
-    await put('live', { type: 'string', variants: { a: 'a', b: 'b' }, defaultVariant: 'b' });
-    proxy.restore();
+    await ofrep.putLive('b');
+    ofrep.proxy.heal();
     await expect.poll(() => valueOf('live', ''), PATIENCE).toBe('b');
   });
 });
