@@ -9,10 +9,12 @@ import { root, run } from './run.ts';
  */
 const args = process.argv.slice(2);
 const names = args.filter(arg => !arg.startsWith('--'));
+const options = args.filter(arg => arg === '--quick');
 
 const runPython = async (): Promise<number> => {
   const problem = await preparePython();
-  if (problem === undefined) return run(python, ['bench'], { cwd: join(root, 'python-provider') });
+  if (problem === undefined)
+    return run(python, ['bench', ...options], { cwd: join(root, 'python-provider') });
   console.error(problem);
   return 1;
 };

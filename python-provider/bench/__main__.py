@@ -1,6 +1,6 @@
 """Measures nanoseconds per evaluation, for Pennon's Python engine and for other engines.
 
-    pip install -e '.[bench]' && python bench
+    pip install -e '.[bench]' && python bench  # or python bench --quick
 
 Every engine evaluates the same flags for the same subjects, with the least overhead that its
 documentation describes. The engines take turns, so a slow moment of the machine affects all of
@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from engines import ENGINES, Engine, Evaluate, is_on
 from flags import FLAGS, SUBJECTS
 
-ROUNDS = 7
+ROUNDS = 2 if "--quick" in sys.argv else 7
 NANOSECONDS_A_ROUND = 60_000_000
 
 

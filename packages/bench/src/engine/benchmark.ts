@@ -140,7 +140,7 @@ export const engineBenchmark = async ({
 }: {
   readonly isQuick: boolean;
 }): Promise<Table[]> => {
-  const options = { rounds: isQuick ? 30 : 150, roundMs: 4 };
+  const options = { rounds: isQuick ? 12 : 150, roundMs: 4 };
   const tables = [
     comparePeers(options),
     await measureMix(options),

@@ -10,6 +10,8 @@ export type CostlyRequest = {
   readonly flags?: () => readonly object[];
   /** Returns the body of an import that is made before. */
   readonly imported?: () => string;
+  /** Whether it takes seconds, so that `--quick` leaves it out. */
+  readonly isSlow?: boolean;
 };
 
 const CREATED_AT = '2026-01-01T00:00:00.000Z';
@@ -97,38 +99,45 @@ export const COSTLY_REQUESTS: readonly CostlyRequest[] = [
   },
   {
     name: 'import of 2,000,000 nulls',
+    isSlow: true,
     path: IMPORT,
     body: () => importOf(times(2_000_000, () => null)),
   },
   {
     name: 'import of 57 MiB of nulls in a flag',
+    isSlow: true,
     path: IMPORT,
     body: () => importOf([{ ...flag(0), rules: times(12_000_000, () => null) }]),
   },
   {
     name: 'import of an object with 1,000,000 names',
+    isSlow: true,
     path: IMPORT,
     body: () => JSON.stringify(Object.fromEntries(times(1_000_000, index => [`name-${index}`, 0]))),
   },
   {
     name: 'import of 10,000 valid flags, 55 MiB',
+    isSlow: true,
     path: IMPORT,
     body: () => largeImport(true),
   },
   {
     name: 'import that changes 10,000 flags, 55 MiB',
+    isSlow: true,
     path: IMPORT,
     imported: () => largeImport(true),
     body: () => largeImport(false),
   },
   {
     name: 'first read of a flag set of 10,000 flags',
+    isSlow: true,
     path: '/api/v1/flag-set?environment=production',
     imported: () => largeImport(true),
     body: () => '',
   },
   {
     name: 'write of a flag beside 10,000 others',
+    isSlow: true,
     path: FLAGS,
     imported: () => largeImport(true),
     body: () => JSON.stringify({ key: 'another', enabled: true }),
@@ -174,6 +183,7 @@ export const COSTLY_REQUESTS: readonly CostlyRequest[] = [
   },
   {
     name: '8,000 different bulk evaluations of 100 flags',
+    isSlow: true,
     path: '/api/v1/evaluations?environment=production',
     flags: () => times(100, index => ({ ...flagOf([]), key: `flag-${index}` })),
     count: 8_000,

@@ -9,8 +9,10 @@ import type { Table } from '../table.ts';
 import { conditionsOf, exportOf, SEGMENT } from './flags.ts';
 import { openReaders, readUntil } from './readers.ts';
 
-const FLAGS = 10_000;
-const READERS = 300;
+type Size = { readonly flags: number; readonly readers: number };
+
+const FULL: Size = { flags: 10_000, readers: 300 };
+const QUICK: Size = { flags: 1_000, readers: 50 };
 const ROUNDS = 20;
 
 const requestOf =
@@ -94,7 +96,7 @@ const startRow = async (name: string, settings: Settings): Promise<string[]> => 
 const streamRows = async (
   server: MeasuredServer,
   request: Request,
-  secret: string,
+  { secret, readers: count }: { readonly secret: string; readonly readers: number },
 ): Promise<string[][]> => {
   const follower = await openReaders(server.url, KEY, 1);
   const change = await rowOf(server, 'change, until a follower has it', async round => {
@@ -102,10 +104,10 @@ const streamRows = async (
     await patch(request, round);
     await received;
   });
-  const readers = await openReaders(server.url, secret, READERS);
+  const readers = await openReaders(server.url, secret, count);
   const edit = await rowOf(
     server,
-    `edit of a segment of all flags, ${READERS} value streams`,
+    `edit of a segment of all flags, ${count} value streams`,
     async round => {
       const received = readUntil(readers, 'change');
       const conditions = conditionsOf(round % 2 === 0 ? 'free' : 'pro');
@@ -118,11 +120,15 @@ const streamRows = async (
   return [change, edit];
 };
 
-const measure = async (store: string, settings: Settings): Promise<Table> => {
+const measure = async (
+  store: string,
+  settings: Settings,
+  { flags, readers }: Size,
+): Promise<Table> => {
   const rows: string[][] = [];
   {
     await using server = await startMeasured(settings);
-    await requestOf(server)('POST', '/import?overwrite=true', exportOf(FLAGS));
+    await requestOf(server)('POST', '/import?overwrite=true', exportOf(flags));
   }
   rows.push(await startRow('start without flags', {}), await startRow('start', settings));
   await using server = await startMeasured(settings);
@@ -135,10 +141,10 @@ const measure = async (store: string, settings: Settings): Promise<Table> => {
     await rowOf(server, 'bulk evaluation for a client that sees 50', round =>
       evaluate(asClient, `user-${round}`),
     ),
-    ...(await streamRows(server, request, secret)),
+    ...(await streamRows(server, request, { secret, readers })),
   );
   return {
-    title: `${FLAGS} flags in one environment, ${store}`,
+    title: `${flags} flags in one environment, ${store}`,
     columns: ['work', 'ms', 'CPU ms', 'longest turn ms', 'its CPU ms'],
     rows,
     notes: [
@@ -149,13 +155,20 @@ const measure = async (store: string, settings: Settings): Promise<Table> => {
 
 /** What an environment with many flags costs: time, CPU time of the server, and its longest turn. */
 export const manyBenchmark = async ({
+  isQuick,
   redis,
 }: {
+  readonly isQuick: boolean;
   readonly redis: string | undefined;
 }): Promise<readonly Table[]> => {
+  const size = isQuick ? QUICK : FULL;
   const directory = mkdtempSync(join(tmpdir(), 'pennon-bench-'));
   try {
-    const embedded = await measure('embedded store', { PENNON_DATA: join(directory, 'embedded') });
+    const embedded = await measure(
+      'embedded store',
+      { PENNON_DATA: join(directory, 'embedded') },
+      size,
+    );
     if (redis === undefined) return [embedded];
     const settings = {
       PENNON_DATA: join(directory, 'redis'),
@@ -163,7 +176,7 @@ export const manyBenchmark = async ({
       PENNON_REDIS_PREFIX: `bench-${process.pid}`,
       PENNON_INIT: 'empty',
     };
-    return [embedded, await measure('Redis', settings)];
+    return [embedded, await measure('Redis', settings, size)];
   } finally {
     rmSync(directory, { recursive: true });
   }

@@ -3,7 +3,6 @@ import type { Table } from '../table.ts';
 import { FLAG_BYTES, startFlagServer } from './flag-server.ts';
 import type { Project } from './project.ts';
 
-const ROUNDS = 9;
 const FLAG_COUNTS = [1, 1_000];
 
 type ProviderPackage = {
@@ -31,6 +30,7 @@ const WEB: ProviderPackage = {
  * measured if data arrive, because on a busy machine an idle event loop is interrupted too.
  */
 const programFor = ({ name, className, options }: ProviderPackage): string => `
+import { IncomingMessage } from 'node:http';
 const { ${className}: Provider } = await import('${name}');
 const [, , url] = process.argv;
 await (await fetch(url)).text();
@@ -55,6 +55,11 @@ const startMeasuring = () => {
   isMeasuring = true;
   last = performance.now();
   setImmediate(measure);
+};
+const { push } = IncomingMessage.prototype;
+IncomingMessage.prototype.push = function (chunk, encoding) {
+  if (chunk !== null) startMeasuring();
+  return push.call(this, chunk, encoding);
 };
 const originalFetch = globalThis.fetch;
 globalThis.fetch = async (...request) => {
@@ -103,15 +108,15 @@ const timesIn = (json: string): StepTimes[] => {
 const measureProvider = async (
   project: Project,
   provider: ProviderPackage,
-  flagCount: number,
+  { flagCount, rounds }: { readonly flagCount: number; readonly rounds: number },
 ): Promise<StepTimes[][]> => {
   const server = await startFlagServer(flagCount);
-  const rounds: StepTimes[][] = [];
-  for (let round = 0; round < ROUNDS; round += 1) {
-    rounds.push(timesIn(await project.run(programFor(provider), server.url)));
+  const measured: StepTimes[][] = [];
+  for (let round = 0; round < rounds; round += 1) {
+    measured.push(timesIn(await project.run(programFor(provider), server.url)));
   }
   server.close();
-  return rounds;
+  return measured;
 };
 
 /** For each step, the median of all processes and the minimum. */
@@ -126,11 +131,11 @@ const rowsOf = (measured: StepTimes[][][], time: keyof StepTimes): string[][] =>
   return STEPS.map((step, index) => [step, ...columns.map(column => column[index] ?? '')]);
 };
 
-export const eventLoopTables = async (project: Project): Promise<Table[]> => {
+export const eventLoopTables = async (project: Project, rounds: number): Promise<Table[]> => {
   const measured: StepTimes[][][] = [];
   for (const provider of [SERVER, WEB]) {
     for (const flagCount of FLAG_COUNTS) {
-      measured.push(await measureProvider(project, provider, flagCount));
+      measured.push(await measureProvider(project, provider, { flagCount, rounds }));
     }
   }
   const columns = ['step', 'server, 1 flag', '1,000 flags', 'web, 1 flag', '1,000 flags'];
@@ -140,7 +145,7 @@ export const eventLoopTables = async (project: Project): Promise<Table[]> => {
       columns,
       rows: rowsOf(measured, 'longestMs'),
       notes: [
-        `Median and (minimum) of ${ROUNDS} new processes. One flag is ${FLAG_BYTES} bytes of JSON.`,
+        `Median and (minimum) of ${rounds} new processes. One flag is ${FLAG_BYTES} bytes of JSON.`,
         'JSON.parse is most of the longest task. The provider splits its own work into several tasks.',
         'On a busy machine, most of the time is waiting for a processor.',
       ],

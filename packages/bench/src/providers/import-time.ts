@@ -2,8 +2,6 @@ import { median } from '../engine/measure.ts';
 import type { Table } from '../table.ts';
 import type { Project } from './project.ts';
 
-const ROUNDS = 11;
-
 type Candidate = {
   readonly name: string;
   /** A package that every application with this one has already loaded. It is not measured. */
@@ -30,10 +28,10 @@ console.log(performance.now() - begin);
 process.exit();
 `;
 
-export const importTimeTable = async (project: Project): Promise<Table> => {
+export const importTimeTable = async (project: Project, rounds: number): Promise<Table> => {
   const times = CANDIDATES.map((): number[] => []);
   // One candidate after the other in each round, so other load on the machine affects all of them.
-  for (let round = 0; round < ROUNDS; round += 1) {
+  for (let round = 0; round < rounds; round += 1) {
     for (const [index, candidate] of CANDIDATES.entries()) {
       times[index]?.push(Number(await project.run(programFor(candidate))));
     }
@@ -47,7 +45,7 @@ export const importTimeTable = async (project: Project): Promise<Table> => {
       Math.min(...(times[index] ?? [])).toFixed(1),
     ]),
     notes: [
-      `${ROUNDS} processes each, in turn. flagd-core is only the engine of flagd's provider.`,
+      `${rounds} processes each, in turn. flagd-core is only the engine of flagd's provider.`,
     ],
   };
 };
