@@ -1,10 +1,14 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 
 import { fastify } from 'fastify';
 import { describe, expect, it } from 'vitest';
 
 import { sendEvents } from '../src/http/stream.ts';
+import { forEachEvent, mapEvents } from '../src/streaming/each-event.ts';
+import { createSubscription } from '../src/streaming/subscription.ts';
 import { createFakeClock } from './support/fake-clock.ts';
 import { startServer } from './support/server.ts';
 import { openSse } from './support/sse.ts';
@@ -420,6 +424,21 @@ it('readers that are slow share the memory of a flag set', async () => {
   // The set of 8 MB once, and what the test itself has received.
   expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(60 * 1_048_576);
   for (const socket of sockets) socket.destroy();
+});
+
+it('a stream that waits for the next event does not keep the previous one', async () => {
+  setFlagsFromString('--expose-gc');
+  const collectGarbage: () => void = runInNewContext('gc');
+  const events = createSubscription(['first', 'left out', 'last'], () => {}).subscription;
+  const received: WeakRef<object>[] = [];
+  const mapped = mapEvents(events, async event => (event === 'left out' ? undefined : { event }));
+  const reading = forEachEvent(mapped, async event => received.push(new WeakRef(event)) > 0);
+  // References that were created or read in the current turn are kept until its end.
+  await new Promise(resolve => setTimeout(resolve, 0));
+  collectGarbage();
+  expect(received.map(each => each.deref())).toEqual([undefined, undefined]);
+  await mapped.return?.();
+  await reading;
 });
 
 it('an error after a stream has begun ends it with an event that has the code', async () => {

@@ -69,11 +69,15 @@ export const isVisible = (
 export const visibleKeys = (view: FlagSetView, audience: Audience): readonly string[] =>
   audience.visibleOnly ? view.client.flagKeys() : view.compiled.flagKeys;
 
+/** The revision of the flags that an audience sees. */
+export const revisionFor = ({ client, flagSet }: FlagSetView, { visibleOnly }: Audience): number =>
+  visibleOnly ? client.revision : flagSet.revision;
+
 /** What identifies the flags that an audience sees, and their revision. */
 export const versionFor = (
-  { client, flagSet }: FlagSetView,
-  { visibleOnly }: Audience,
-): { readonly id: string; readonly revision: number } =>
-  visibleOnly
-    ? { id: client.idOf(flagSet), revision: client.revision }
-    : { id: flagSet.id, revision: flagSet.revision };
+  view: FlagSetView,
+  audience: Audience,
+): { readonly id: string; readonly revision: number } => ({
+  id: audience.visibleOnly ? view.client.idOf(view.flagSet) : view.flagSet.id,
+  revision: revisionFor(view, audience),
+});

@@ -107,7 +107,7 @@ const decide = (
 };
 
 /** Evaluates one flag as the audience may see it. A flag that is hidden from it looks like an unknown one. */
-const evaluateFor = (
+export const evaluateFor = (
   view: FlagSetView,
   audience: Audience,
   flagKey: string,
@@ -286,19 +286,33 @@ const UNITS_PER_CHECK = 10_000;
 /** Of an ordinary evaluation, which the engine does not count. */
 const UNITS_PER_FLAG = 250;
 
+/** The units of work of the last evaluation. */
+export const unitsOf = (): number => UNITS_PER_FLAG + workDone();
+
+/** Works on each key, which takes the units of work that `work` returns. Continues in a later turn if it takes long. */
+export const forEachKeyInTurns = (
+  turns: Turns,
+  keys: readonly string[],
+  work: (key: string) => number,
+): Promise<void> | undefined => {
+  let units = 0;
+  return forEachInTurns(turns, keys, key => {
+    units += work(key);
+    if (units < UNITS_PER_CHECK) return false;
+    units = 0;
+    return true;
+  });
+};
+
 const inTurns = (
   turns: Turns,
   keys: readonly string[],
   evaluateOne: (key: string) => Evaluation,
 ): readonly Evaluation[] | Promise<readonly Evaluation[]> => {
   const evaluations: Evaluation[] = [];
-  let units = 0;
-  const add = (key: string): boolean => {
+  const add = (key: string): number => {
     evaluations.push(evaluateOne(key));
-    units += UNITS_PER_FLAG + workDone();
-    if (units < UNITS_PER_CHECK) return false;
-    units = 0;
-    return true;
+    return unitsOf();
   };
-  return andThen(forEachInTurns(turns, keys, add), () => evaluations);
+  return andThen(forEachKeyInTurns(turns, keys, add), () => evaluations);
 };

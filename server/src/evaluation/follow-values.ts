@@ -1,5 +1,3 @@
-import { hash } from 'node:crypto';
-
 import type { Evaluation, EvaluationContext } from '@pennon/schema';
 
 import type { Caller } from '../auth/caller.ts';
@@ -7,32 +5,33 @@ import { environmentOf } from '../auth/caller.ts';
 import { PennonError } from '../errors.ts';
 import type { FlagSetEvent, FlagSetView } from '../flag-set/live-flag-set.ts';
 import { once } from '../once.ts';
+import { mapEvents } from '../streaming/each-event.ts';
 import type { StreamServices } from '../streaming/follow-flag-set.ts';
-import type { Heartbeat, StreamEvent } from '../streaming/subscription.ts';
+import type { Heartbeat, StreamEvent, Subscription } from '../streaming/subscription.ts';
 import type { Audience } from './audience.ts';
-import { isVisible, versionFor, visibleKeys } from './audience.ts';
+import { isVisible, revisionFor, visibleKeys } from './audience.ts';
 import { digestOfResults } from './bulk-evaluation.ts';
 import { validateContext } from './context.ts';
-import { evaluateInTurns, withVersions } from './evaluate.ts';
-import type { Turns } from '../turns.ts';
+import { evaluateFor, evaluateInTurns, forEachKeyInTurns, unitsOf } from './evaluate.ts';
+import { openTextOf } from './result-text.ts';
+import { whenFree, type Turns } from '../turns.ts';
 
 /**
- * All values of a context, what a change of the flag set makes of them (null: removed), or a heartbeat. `id`
- * identifies the values, and `revision` is that of the flags that the follower sees.
+ * All values of a context, what a change of the flag set makes of them, or a heartbeat. `id` identifies the values,
+ * and `revision` is that of the flags that the follower sees.
  */
 export type ValuesEvent = { readonly id: string; readonly revision: number } & (
-  | {
-      readonly type: 'values';
-      readonly view: FlagSetView;
-      readonly evaluations: Readonly<Record<string, Evaluation>>;
-    }
-  | {
-      readonly type: 'change';
-      readonly view: FlagSetView;
-      readonly evaluations: Readonly<Record<string, Evaluation | null>>;
-    }
-  | Heartbeat
+  ({ readonly type: 'values' | 'change' } & Values) | Heartbeat
 );
+
+export type Values = {
+  /** The view that has the versions of the flags. */
+  readonly view: FlagSetView;
+  /** Shared by all readers, so their text is made when it is sent. */
+  readonly evaluations: readonly Evaluation[];
+  /** The keys of the flags that the reader does not see any more. */
+  readonly removed: readonly string[];
+};
 
 export type FollowValuesInput = {
   readonly environment?: string | undefined;
@@ -52,7 +51,7 @@ export const followValues = (
   caller: Caller,
   { environment, context, lastEventId }: FollowValuesInput,
   requestEnded: AbortSignal | undefined,
-): AsyncGenerator<ValuesEvent, void> => {
+): Subscription<ValuesEvent> => {
   const values = validateContext(context);
   const memory = requireSmall(context) + values * VALUE_BYTES;
   const live = registry.find(environmentOf(caller, environment));
@@ -91,84 +90,87 @@ type Reader = {
  * gives the same results. So thousands of streams of thousands of flags need no memory of their own, and
  * a change costs each of them only the flags that it affects.
  */
-async function* valuesFor(
+const valuesFor = (
   reader: Reader,
-  events: AsyncIterable<StreamEvent>,
-): AsyncGenerator<ValuesEvent, void> {
-  let previous: FlagSetView | undefined;
-  let id = '';
-  for await (const event of events) {
+  events: AsyncIterable<StreamEvent, void>,
+): Subscription<ValuesEvent> => {
+  const { audience, turns } = reader;
+  let last: { readonly view: FlagSetView; readonly id: string } | undefined;
+  return mapEvents(events, async (event): Promise<ValuesEvent | undefined> => {
     const { view } = event;
-    const { revision } = versionFor(view, reader.audience);
-    if (event.type === 'heartbeat') yield { id, revision, ...event };
-    else if (previous === undefined) {
-      const all = await evaluateVisible(view, undefined, reader);
-      id = await firstId(reader, view, all);
-      if (id !== reader.lastEventId)
-        yield { id, revision, type: 'values', view, evaluations: withVersions(view, all) };
-    } else {
-      const evaluations = await changesFor(reader, previous, event);
-      const isChanged = Object.keys(evaluations).length > 0;
-      id = nextId(reader, view, id, isChanged ? evaluations : undefined);
-      if (isChanged) yield { id, revision, type: 'change', view, evaluations };
+    const revision = revisionFor(view, audience);
+    if (event.type === 'heartbeat') {
+      const id = last?.id ?? '';
+      last = { view, id };
+      return { id, revision, ...event };
     }
-    previous = view;
-  }
-}
+    // All streams receive an event in the same turn.
+    await whenFree(turns);
+    const values =
+      last === undefined ? await allFor(reader, view) : await changesFor(reader, last.view, event);
+    const isChanged = values.evaluations.length > 0 || values.removed.length > 0;
+    if (isChanged) await whenFree(turns);
+    const type = last === undefined ? 'values' : 'change';
+    const id = await idOf(reader, last?.id, values);
+    last = { view, id };
+    const isSent = type === 'values' ? id !== reader.lastEventId : isChanged;
+    return isSent ? { id, revision, type, ...values } : undefined;
+  });
+};
 
-// The id of the flag set changes with every edit, so public keys get a hash of what they have received.
-
-const firstId = async (
+/** The id of the flag set changes with every edit, so public keys get a hash of what they have received. */
+const idOf = async (
   { audience, turns }: Reader,
-  { flagSet }: FlagSetView,
-  evaluations: readonly Evaluation[],
-): Promise<string> =>
-  audience.visibleOnly ? digestOfResults(flagSet.environment, evaluations, turns) : flagSet.id;
-
-const nextId = (
-  { audience }: Reader,
-  { flagSet }: FlagSetView,
-  previous: string,
-  changes: object | undefined,
-): string => {
+  previous: string | undefined,
+  { view: { flagSet }, evaluations, removed }: Values,
+): Promise<string> => {
   if (!audience.visibleOnly) return flagSet.id;
-  return changes === undefined
-    ? previous
-    : hash('sha256', `${previous} ${JSON.stringify(changes)}`, 'base64url');
+  if (previous === undefined) return digestOfResults(flagSet.environment, evaluations, turns);
+  if (evaluations.length === 0 && removed.length === 0) return previous;
+  return digestOfResults(`${previous} ${JSON.stringify(removed)}`, evaluations, turns);
+};
+
+const allFor = async ({ audience, context, turns }: Reader, view: FlagSetView): Promise<Values> => {
+  const keys = visibleKeys(view, audience);
+  const evaluations = await evaluateInTurns(turns, { view, audience }, keys, context);
+  return { view, evaluations, removed: [] };
 };
 
 const changesFor = async (
-  reader: Reader,
+  { audience, context, turns }: Reader,
   previous: FlagSetView,
   event: FlagSetEvent,
-): Promise<Record<string, Evaluation | null>> => {
+): Promise<Values> => {
   const { view } = event;
-  const affected = affectedBy(previous, event);
-  const before = await evaluateVisible(previous, affected, reader);
-  const after = await evaluateVisible(view, affected, reader);
-  const changed = await differing(before, after, reader);
-  const present = new Set(after.map(({ flagKey }) => flagKey));
-  const removed = before.filter(({ flagKey }) => !present.has(flagKey));
-  return {
-    ...withVersions(view, changed),
-    ...Object.fromEntries(removed.map(({ flagKey }) => [flagKey, null])),
+  const { present, removed } = comparedAfter(event)(previous)(audience);
+  const evaluations: Evaluation[] = [];
+  const compare = (key: string): number => {
+    const before = evaluateFor(previous, audience, key, context);
+    const units = unitsOf();
+    const after = evaluateFor(view, audience, key, context);
+    if (!isSame(before, after)) evaluations.push(after);
+    return units + unitsOf();
   };
+  await forEachKeyInTurns(turns, present, compare);
+  return { view, evaluations, removed };
 };
 
-/** Returns the evaluations that differ from those before. */
-const differing = async (
-  before: readonly Evaluation[],
-  after: readonly Evaluation[],
-  { turns }: Reader,
-): Promise<readonly Evaluation[]> => {
-  const resultBefore = new Map(before.map(each => [each.flagKey, each]));
-  const changed: Evaluation[] = [];
-  for (const each of after) {
-    if (!isSame(resultBefore.get(each.flagKey), each)) changed.push(each);
-    if (turns.isOver()) await turns.next();
-  }
-  return changed;
-};
+/** The keys of the flags whose results an event may change, and of those that are not visible any more. */
+type Compared = { readonly present: readonly string[]; readonly removed: readonly string[] };
+
+/** Returns what to compare. Found once for all streams that have the same view. */
+const comparedAfter = once((event: FlagSetEvent) =>
+  once((previous: FlagSetView) =>
+    once((audience: Audience): Compared => {
+      const { view } = event;
+      const affected = affectedBy(previous, event);
+      const removed = keysAmong(previous, audience, affected).filter(
+        key => !isVisible(view, audience, key),
+      );
+      return { present: keysAmong(view, audience, affected), removed };
+    }),
+  ),
+);
 
 /** The flags that an event affects, or undefined if it may affect any. */
 type Affected = ReadonlySet<string> | undefined;
@@ -184,13 +186,6 @@ const affectedBy = (previous: FlagSetView, event: FlagSetEvent): Affected => {
   return event.replaced?.view === previous ? keysOf(event.replaced) : undefined;
 };
 
-const evaluateVisible = (
-  view: FlagSetView,
-  affected: Affected,
-  { context, audience, turns }: Reader,
-): readonly Evaluation[] | Promise<readonly Evaluation[]> =>
-  evaluateInTurns(turns, { view, audience }, keysAmong(view, audience, affected), context);
-
 /** An edit of a segment may affect far more flags than a client key sees, so the smaller number is read. */
 const keysAmong = (
   view: FlagSetView,
@@ -204,6 +199,6 @@ const keysAmong = (
     : visible.filter(key => affected.has(key));
 };
 
-/** Results that need no context are created by the compiler, so most unchanged ones are the same object. */
-const isSame = (a: Evaluation | undefined, b: Evaluation): boolean =>
-  a === b || (a !== undefined && JSON.stringify(a) === JSON.stringify(b));
+/** Results are created by the compiler, so most unchanged ones are the same object, and the text of others is kept. */
+const isSame = (a: Evaluation, b: Evaluation): boolean =>
+  a === b || openTextOf(a) === openTextOf(b);

@@ -84,7 +84,7 @@ export async function* inTurns<Item>(items: Iterable<Item>): AsyncGenerator<Item
 /** Writes pieces in parts. Resolves once the reader has room for more, or is closed. */
 export const writeInParts = async (
   response: ServerResponse,
-  pieces: readonly Uint8Array[],
+  pieces: Iterable<Uint8Array>,
 ): Promise<void> => {
   let isFirst = true;
   for (const part of partsOf(pieces)) {

@@ -1,13 +1,15 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 
 import { environmentOf, type Caller } from '../auth/caller.ts';
-import type { ValuesEvent } from '../evaluation/follow-values.ts';
+import { RESULTS_BY_KEY } from '../evaluation/bulk-evaluation.ts';
+import type { Values, ValuesEvent } from '../evaluation/follow-values.ts';
 import { followValues } from '../evaluation/follow-values.ts';
 import { errorBody, toPennonError } from '../errors.ts';
 import { parseOrThrow } from '../resources/parse.ts';
 import { ValuesStreamRequest } from '../router/evaluation.ts';
 import type { SharedText } from '../flag-set/text.ts';
 import type { Services } from '../services.ts';
+import { forEachEvent } from '../streaming/each-event.ts';
 import type { Resumed } from '../streaming/follow-flag-set.ts';
 import { followFlagSet } from '../streaming/follow-flag-set.ts';
 import type { StreamEvent } from '../streaming/subscription.ts';
@@ -76,7 +78,7 @@ const HEADERS = {
  */
 export const sendEvents = async <Event>(
   reply: FastifyReply,
-  events: AsyncIterable<Event>,
+  events: AsyncIterable<Event, void>,
   frameOf: (event: Event) => Frame | Promise<Frame>,
   headers: Readonly<Record<string, string>> = {},
 ): Promise<void> => {
@@ -84,10 +86,10 @@ export const sendEvents = async <Event>(
   reply.hijack();
   raw.writeHead(200, { ...corsHeaders(reply), ...HEADERS, ...headers });
   try {
-    for await (const event of events) {
-      if (raw.destroyed) return;
-      await writeInParts(raw, await frameOf(event));
-    }
+    await forEachEvent(events, async event => {
+      if (!raw.destroyed) await writeInParts(raw, await frameOf(event));
+      return !raw.destroyed;
+    });
   } catch (thrown) {
     const error = toPennonError(thrown);
     logFailure(reply.log, error);
@@ -104,8 +106,8 @@ const corsHeaders = (reply: FastifyReply): Record<string, string> =>
     ),
   );
 
-/** The bytes of an event, in several pieces if some of them are shared. */
-type Frame = readonly Uint8Array[];
+/** The bytes of an event, in several pieces if some of them are shared or made when they are sent. */
+type Frame = Iterable<Uint8Array>;
 
 const flagSetFrame = (event: StreamEvent | Resumed): Frame | Promise<Frame> => {
   if (event.type !== 'resumed') return sharedFrame(event);
@@ -119,9 +121,35 @@ const flagSetFrame = (event: StreamEvent | Resumed): Frame | Promise<Frame> => {
 const valuesFrame = (event: ValuesEvent): Frame => {
   const { type, id, revision } = event;
   if (type === 'heartbeat') return heartbeatFrame(revision, event.sourceAgeMs);
-  const { environment } = event.view.flagSet;
-  return frame(type, { revision, environment, evaluations: event.evaluations }, id);
+  const environment = JSON.stringify(event.view.flagSet.environment);
+  const open = `{"revision":${revision},"environment":${environment},"evaluations":{`;
+  return joinedPieces(headOf(type, id) + open, membersOf(event), `}}${END}`);
 };
+
+function* membersOf({ view, evaluations, removed }: Values): Generator<string, void> {
+  for (const each of evaluations) yield RESULTS_BY_KEY.textOf(each, view);
+  for (const key of removed) yield `${JSON.stringify(key)}:null`;
+}
+
+/** How many characters of members are made at a time, so that a slow reader does not keep all of them. */
+const PIECE_LENGTH = 16_384;
+
+function* joinedPieces(
+  open: string,
+  members: Iterable<string>,
+  close: string,
+): Generator<Uint8Array, void> {
+  let text = open;
+  let separator = '';
+  for (const member of members) {
+    text += separator + member;
+    separator = ',';
+    if (text.length < PIECE_LENGTH) continue;
+    yield Buffer.from(text);
+    text = '';
+  }
+  yield Buffer.from(text + close);
+}
 
 const frames = new WeakMap<StreamEvent, Frame | Promise<Frame>>();
 

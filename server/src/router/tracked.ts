@@ -2,11 +2,13 @@ import type { Evaluation, FlagSet, FlagSetChange } from '@pennon/schema';
 import type { TrackedEnvelope } from '@trpc/server';
 import { tracked } from '@trpc/server';
 
+import { withVersions } from '../evaluation/evaluate.ts';
 import type { ValuesEvent } from '../evaluation/follow-values.ts';
 import { toFlagSet } from '../flag-set/documents.ts';
 import type { FlagSetView, PastChange } from '../flag-set/live-flag-set.ts';
 import type { SharedText } from '../flag-set/text.ts';
 import { once } from '../once.ts';
+import { mapEvents } from '../streaming/each-event.ts';
 import type { Resumed } from '../streaming/follow-flag-set.ts';
 import type { StreamEvent } from '../streaming/subscription.ts';
 
@@ -72,16 +74,23 @@ export const textOf = (message: unknown): SharedText | Promise<SharedText> | und
   typeof message === 'object' && message !== null ? texts.get(message)?.() : undefined;
 
 /** Turns the values of a context into tRPC messages, tracked likewise. */
-export async function* trackValues(
-  events: AsyncIterable<ValuesEvent>,
-): AsyncGenerator<TrackedEnvelope<ValuesMessage>> {
-  for await (const event of events) {
-    if (event.type === 'heartbeat') continue;
-    const { id, revision } = event;
-    const about = { revision, environment: event.view.flagSet.environment };
-    // One case for each type: TypeScript would lose which evaluations may be null.
-    yield event.type === 'values'
-      ? tracked(id, { event: 'values', ...about, evaluations: event.evaluations })
-      : tracked(id, { event: 'change', ...about, evaluations: event.evaluations });
-  }
-}
+export const trackValues = (
+  events: AsyncIterable<ValuesEvent, void>,
+): AsyncIterable<TrackedEnvelope<ValuesMessage>, void> =>
+  mapEvents(events, async event =>
+    event.type === 'heartbeat' ? undefined : tracked(event.id, valuesMessage(event)),
+  );
+
+const valuesMessage = ({
+  type,
+  revision,
+  view,
+  evaluations,
+  removed,
+}: Exclude<ValuesEvent, { readonly type: 'heartbeat' }>): ValuesMessage => {
+  const about = { revision, environment: view.flagSet.environment };
+  const values = withVersions(view, evaluations);
+  if (type === 'values') return { event: type, ...about, evaluations: values };
+  const gone = Object.fromEntries(removed.map(key => [key, null]));
+  return { event: type, ...about, evaluations: { ...values, ...gone } };
+};
