@@ -1,15 +1,19 @@
+import { createDifferentNames } from './different-names.ts';
+
 /** How much of something JSON text may have. */
 export type JsonBounds = {
   /** JSON values, at all depths together. */
   readonly values: number;
   /** Names in one object, by its level; the last number is for all levels below. */
   readonly names: readonly [number, ...number[]];
+  /** Different names in all objects together. A new name takes far longer to parse than one that is repeated. */
+  readonly differentNames?: number;
   /** Levels of nesting. */
   readonly depth: number;
 };
 
-/** A bound that a text exceeds. */
-export type Excess = { readonly bound: keyof JsonBounds; readonly limit: number };
+/** A bound that a text exceeds, and what it bounds. */
+export type Excess = { readonly limit: number; readonly of: string };
 
 const [QUOTE, BACKSLASH, COMMA, COLON] = [0x22, 0x5c, 0x2c, 0x3a];
 const OPENING: ReadonlySet<number | undefined> = new Set([0x5b, 0x7b]);
@@ -20,21 +24,30 @@ const CLOSING: ReadonlySet<number | undefined> = new Set([0x5d, 0x7d]);
  * gigabytes of objects. Whether it is JSON at all is for the parser to decide.
  */
 export const findExcess = (text: Uint8Array, bounds: JsonBounds): Excess | undefined => {
+  const { differentNames = 0, values: maxValues, depth } = bounds;
+  const different = differentNames > 0 ? createDifferentNames(differentNames) : undefined;
   const names: number[] = [0];
   let values = 1;
+  let stringStart = 0;
+  let stringEnd = 0;
   for (let at = 0; at < text.length; at += 1) {
     const byte = text[at];
-    if (byte === QUOTE) at = endOfString(text, at);
-    else if (byte === COMMA) values += 1;
+    if (byte === QUOTE) {
+      stringStart = at + 1;
+      at = endOfString(text, at);
+      stringEnd = at;
+    } else if (byte === COMMA) values += 1;
     else if (byte === COLON) {
       const limit = namesAt(bounds, names.length - 1);
-      if (countName(names) > limit) return { bound: 'names', limit };
+      if (countName(names) > limit) return { limit, of: 'names in one object' };
+      const count = different?.add(text, stringStart, stringEnd) ?? 0;
+      if (count > differentNames) return { limit: differentNames, of: 'different names' };
     } else if (OPENING.has(byte)) {
       values += 1;
       names.push(0);
-      if (names.length > bounds.depth) return { bound: 'depth', limit: bounds.depth };
+      if (names.length > depth) return { limit: depth, of: 'levels of nesting' };
     } else if (CLOSING.has(byte)) names.pop();
-    if (values > bounds.values) return { bound: 'values', limit: bounds.values };
+    if (values > maxValues) return { limit: maxValues, of: 'JSON values' };
   }
   return undefined;
 };

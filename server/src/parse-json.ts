@@ -46,15 +46,10 @@ const MAX_NAMES = LIMITS.contextValues;
 const BOUNDS = {
   values: LIMITS.flagBytes,
   names: [MAX_FIELDS, MAX_NAMES],
+  differentNames: MAX_NAMES + MAX_FIELDS,
   depth: 2 * LIMITS.jsonDepth,
 } as const satisfies JsonBounds;
 const BATCH_BOUNDS: JsonBounds = { ...BOUNDS, names: [MAX_FIELDS, ...BOUNDS.names] };
-
-const MESSAGES: Readonly<Record<keyof JsonBounds, string>> = {
-  values: 'JSON values',
-  names: 'names in one object',
-  depth: 'levels of nesting',
-};
 
 /** Less text is parsed and checked in a few milliseconds, regardless of what it has. */
 const UNBOUNDED_LENGTH = 16_384;
@@ -65,7 +60,7 @@ export const requireBounded = (body: string | Uint8Array, isBatch = false): void
   const bytes = typeof body === 'string' ? Buffer.from(body) : body;
   const excess = findExcess(bytes, isBatch ? BATCH_BOUNDS : BOUNDS);
   if (excess === undefined) return;
-  const message = `must have at most ${excess.limit} ${MESSAGES[excess.bound]}`;
+  const message = `must have at most ${excess.limit} ${excess.of}`;
   throw invalid([{ path: '', message }], 'the body');
 };
 

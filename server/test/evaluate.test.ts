@@ -109,6 +109,26 @@ describe('POST /evaluate', () => {
     );
   });
 
+  it('leaves out the trace if it would take more work than an evaluation may', async () => {
+    const condition = { attribute: 'a', operator: 'contains', value: 'z', not: true };
+    const conditions = Array.from({ length: 40 }, () => condition);
+    const body = { key: 'costly', enabled: true, rules: [{ conditions, percentage: 0 }] };
+    await server.api('POST', '/flags', { body });
+    // A search takes 2.25 units of work for each character, and an evaluation may take 10,000,000.
+    const explained = (length: number) =>
+      evaluate({ flagKey: 'costly', context: { a: 'a'.repeat(length) }, explain: true });
+    const small = await explained(10_000);
+    expect(small.body.trace.rules).toHaveLength(1);
+    const { trace, ...result } = (await explained(60_000)).body;
+    expect(trace).toEqual({
+      why: 'the evaluation context is too large to trace',
+      rules: [],
+      leftOut: 1,
+    });
+    expect({ ...result, trace: small.body.trace }).toEqual(small.body);
+    expect((await explained(120_000)).body.error.code).toBe('INVALID_CONTEXT');
+  });
+
   it('returns the same bytes to a client key for an unknown and for a hidden flag', async () => {
     const unknown = await evaluate({ flagKey: 'unknow', context: {} }, client);
     const invisible = await evaluate({ flagKey: 'unseen', context: {} }, client);

@@ -21,8 +21,8 @@ const send = (text: string): readonly (readonly [string, () => Promise<TestRespo
   ],
 ];
 
-const names = (count: number) =>
-  Object.fromEntries(Array.from({ length: count }, (_, index) => [`name${index}`, 1]));
+const names = (count: number, prefix = 'name') =>
+  Object.fromEntries(Array.from({ length: count }, (_, index) => [`${prefix}${index}`, 1]));
 const nested = (open: string, close: string) =>
   `{"context":{"a":${open.repeat(20_000)}1${close.repeat(20_000)}}}`;
 
@@ -38,6 +38,16 @@ describe('a body that cannot be valid is refused before it is parsed', () => {
       'names in a later object',
       JSON.stringify({ context: {}, metadata: names(20_001) }),
       'must have at most 20000 names in one object',
+    ],
+    [
+      'different names',
+      JSON.stringify({ context: { a: Object.keys(names(22_000)).map(name => ({ [name]: 1 })) } }),
+      'must have at most 20100 different names',
+    ],
+    [
+      'different names in a few objects',
+      JSON.stringify({ metadata: ['a', 'b', 'c'].map(prefix => names(8_000, prefix)) }),
+      'must have at most 20100 different names',
     ],
     ['nested lists', nested('[', ']'), 'must have at most 64 levels of nesting'],
     ['nested objects', nested('{"a":', '}'), 'must have at most 64 levels of nesting'],
@@ -59,6 +69,20 @@ describe('a body that cannot be valid is refused before it is parsed', () => {
         [{ path: '', message }],
       ]);
     }
+  });
+
+  it('and a name that is repeated counts once', async () => {
+    const list = Array.from({ length: 25_000 }, () => ({ a: 1 }));
+    const variants = { on: { list } };
+    const body = { type: 'object', enabled: true, variants, defaultVariant: 'on' };
+    expect(await server.api('PUT', '/flags/repeated', { body })).toMatchObject({ status: 201 });
+  });
+
+  it('and the largest context has as many names as values', async () => {
+    const body = { flagKey: 'absent', context: names(20_000) };
+    expect((await server.api('POST', '/evaluate', { body })).body.error.code).toBe(
+      'FLAG_NOT_FOUND',
+    );
   });
 
   it('and names inside of text do not count', async () => {

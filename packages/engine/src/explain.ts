@@ -166,7 +166,7 @@ const explainFlag = (flag: CompiledFlag, scope: TraceScope): Explanation => {
   return explanationOf(result ?? flag.defaultResult, rules, scope.leftOut, servedBy);
 };
 
-/** A trace evaluates conditions several times, so it may take too much work although the evaluation does not. */
+/** A trace evaluates conditions again, so it may take too much work although the evaluation does not. */
 const withoutRules = (result: Evaluation, leftOut: number): Explanation => {
   const why =
     'errorMessage' in result ? result.errorMessage : 'the evaluation context is too large to trace';
@@ -186,6 +186,8 @@ export const explain = (
   const flag = lazyFlag && compiled.compiledFlag(lazyFlag);
   if (flag === undefined) return explanationOf(notFound(flagKey), [], 0);
   begin();
+  const result = evaluate(compiled, flagKey, context);
+  // The trace continues to count, so that both take no more work than one evaluation may.
   try {
     return explainFlag(flag, {
       context: attributesOf(context),
@@ -195,6 +197,6 @@ export const explain = (
     });
   } catch (error) {
     if (error !== WORK_EXCEEDED) throw error;
-    return withoutRules(evaluate(compiled, flagKey, context), flag.rules.length);
+    return withoutRules(result, flag.rules.length);
   }
 };

@@ -2,7 +2,14 @@ import type { JsonObject } from '@pennon/schema';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
-import { compile, evaluate, explain, type ConditionTrace, type Explanation } from '../src/index.ts';
+import {
+  compile,
+  evaluate,
+  explain,
+  workDone,
+  type ConditionTrace,
+  type Explanation,
+} from '../src/index.ts';
 import { context, flagSet } from './arbitraries.ts';
 
 const flagWith = (rules: readonly object[], overrides: object = {}) => ({
@@ -225,5 +232,39 @@ describe('explain', () => {
     const { trace } = explain(compile(set), 'flag', { [long]: ['x'.repeat(1_000)] });
     expect(JSON.stringify(trace).length).toBeLessThan(1_500_000);
     expect(trace.leftOut).toBeGreaterThan(1_000);
+  });
+
+  const SEARCHES = 100;
+  const searching = Array.from({ length: SEARCHES / 10 }, () => ({
+    conditions: Array.from({ length: 10 }, () => ({
+      attribute: 'a',
+      operator: 'contains',
+      value: 'z',
+      not: true,
+    })),
+    variant: 'on',
+    percentage: 0,
+  }));
+  const MAX_WORK = 10_000_000;
+  /** A context whose evaluation takes a share of the largest work: a search takes two units for each character. */
+  const taking = (share: number) => ({ a: 'a'.repeat((MAX_WORK * share) / SEARCHES / 2.25) });
+
+  test.each([
+    [0.1, 10, 'no rule serves, so the default variant "off" applies'],
+    [0.4, 0, 'the evaluation context is too large to trace'],
+    [0.9, 0, 'the evaluation context is too large to trace'],
+    [1.1, 0, 'the texts'],
+  ])('takes, with the evaluation, the work of one: %d of it alone', (share, rules, why) => {
+    const compiled = compile({ flags: { flag: flagWith(searching) } });
+    const context = taking(share);
+    const expected = evaluate(compiled, 'flag', context);
+    const alone = workDone();
+    const { trace, ...result } = explain(compiled, 'flag', context);
+    expect(result).toEqual(expected);
+    expect(trace.rules).toHaveLength(rules);
+    expect(trace.why).toContain(why);
+    // It has counted the evaluation and the trace, up to the search that exceeded the limit.
+    expect(workDone()).toBeGreaterThan(Math.min(3 * alone, MAX_WORK));
+    expect(workDone()).toBeLessThan(MAX_WORK * 1.03);
   });
 });

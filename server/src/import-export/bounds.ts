@@ -1,7 +1,7 @@
 import { LIMITS } from '@pennon/schema';
 
 import { PennonError } from '../errors.ts';
-import { findExcess } from '../json-bounds.ts';
+import { findExcess, type Excess, type JsonBounds } from '../json-bounds.ts';
 
 const MIB = 1_048_576;
 
@@ -24,13 +24,11 @@ export const IMPORT_BOUNDS = {
   problems: 1_000,
 } as const;
 
-type Bound = keyof typeof IMPORT_BOUNDS;
+/** A bound of what is parsed, or of the text in bytes. */
+type Bound = Exclude<keyof typeof IMPORT_BOUNDS, keyof JsonBounds>;
 
 const MESSAGES: Readonly<Record<Bound, string>> = {
   bytes: 'bytes',
-  values: 'JSON values',
-  names: 'names in one object',
-  depth: 'levels of nesting',
   environments: 'environments',
   keys: 'keys',
   documents: 'flags or segments in one environment',
@@ -40,18 +38,19 @@ const MESSAGES: Readonly<Record<Bound, string>> = {
 
 /** Throws PAYLOAD_TOO_LARGE if a document has more of something than an import may have. */
 export const requireAtMost = (bound: Bound, count: number): void => {
-  if (count > IMPORT_BOUNDS[bound]) throw tooLarge(bound);
+  const limit = IMPORT_BOUNDS[bound];
+  if (count > limit) throw tooLarge({ limit, of: MESSAGES[bound] });
 };
 
-const tooLarge = (bound: Bound): PennonError =>
+const tooLarge = ({ limit, of }: Excess): PennonError =>
   new PennonError(
     'PAYLOAD_TOO_LARGE',
-    `an import may have at most ${IMPORT_BOUNDS[bound]} ${MESSAGES[bound]}: import fewer environments at once`,
+    `an import may have at most ${limit} ${of}: import fewer environments at once`,
   );
 
 /** Throws PAYLOAD_TOO_LARGE at the first bound that JSON text exceeds. */
 export const requireWithinBounds = (text: Uint8Array): void => {
   requireAtMost('bytes', text.length);
   const excess = findExcess(text, { ...IMPORT_BOUNDS, names: [IMPORT_BOUNDS.names] });
-  if (excess !== undefined) throw tooLarge(excess.bound);
+  if (excess !== undefined) throw tooLarge(excess);
 };
