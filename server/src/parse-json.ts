@@ -1,9 +1,10 @@
-import { findInexactNumbers, inexactNumberMessage } from '@pennon/engine';
+import { findInexactNumbers, inexactNumberMessage, type InexactNumber } from '@pennon/engine';
 import { LIMITS } from '@pennon/schema';
 
 import { errorMessage } from './error-message.ts';
 import { invalid, PennonError } from './errors.ts';
 import { findExcess, type JsonBounds } from './json-bounds.ts';
+import { nextTurn } from './slices.ts';
 
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
@@ -22,13 +23,21 @@ export const decodeText = (body: string | Uint8Array): string => {
   }
 };
 
-/** Returns undefined for an empty body. Throws BAD_REQUEST if it exceeds a bound of requests. */
-export const parseJson = (body: string | Uint8Array): unknown => {
+/**
+ * Returns undefined for an empty body. Throws BAD_REQUEST if it exceeds a bound of requests. A large body is parsed in
+ * one turn of the event loop, and searched for numbers in another one.
+ */
+export const parseJson = async (body: Uint8Array): Promise<unknown> => {
   requireBounded(body);
-  return parseExactJson(body);
+  const text = decodeText(body);
+  if (text === '') return undefined;
+  const value = parseText(text);
+  await nextTurn();
+  requireExactNumbers(text);
+  return value;
 };
 
-/** Does the same without bounds, for imports, which have their own. Keeps every property name, even `__proto__`. */
+/** Does the same at once, and without bounds: those of imports are larger. Keeps every property name, even `__proto__`. */
 export const parseExactJson = (body: string | Uint8Array, ignoredLevels = 0): unknown => {
   const text = decodeText(body);
   if (text === '') return undefined;
@@ -78,9 +87,18 @@ export const parseText = (text: string): unknown => {
  * doubles. `ignoredLevels` are those above the input of a procedure.
  */
 export const requireExactNumbers = (json: string, ignoredLevels = 0): void => {
-  const details = findInexactNumbers(json)
+  const details = inexactNumbersIn(json)
     .map(number => ({ ...number, path: number.path.slice(ignoredLevels) }))
     .filter(({ path: [field] }) => field !== 'context')
     .map(number => ({ path: number.path.join('.'), message: inexactNumberMessage(number.text) }));
   if (details.length > 0) throw invalid(details, 'the body');
+};
+
+/** Text that tRPC has not parsed yet may have names that are not JSON. */
+const inexactNumbersIn = (json: string): readonly InexactNumber[] => {
+  try {
+    return findInexactNumbers(json);
+  } catch (error) {
+    throw notJson(error);
+  }
 };

@@ -8,33 +8,40 @@ const MAY_BE_INEXACT = /\d{16}|\d[eE]/;
 const MAX_FOUND = 20;
 const MAX_PATH = 40;
 
+/** A string that does not end goes to the end of the text, so that no part of it is searched again. */
+const STRING = /"[^"\\]*(?:\\.[^"\\]*)*"?/gs;
+
 /** The parts of JSON text that matter here. A string before a colon is a name. */
-const TOKEN = /("[^"\\]*(?:\\.[^"\\]*)*")(\s*:)?|[{}[\],]|-?\d[\d.eE+-]*/gs;
+const TOKEN = /("[^"\\]*(?:\\.[^"\\]*)*"?)(\s*:)?|[{}[\],]|-?\d[\d.eE+-]*/gs;
 
 /** Returns the first numbers in valid JSON text that a parser of doubles would change without notice. */
 export const findInexactNumbers = (json: string): readonly InexactNumber[] => {
-  if (!MAY_BE_INEXACT.test(json)) return [];
+  if (!MAY_BE_INEXACT.test(json) || !MAY_BE_INEXACT.test(json.replaceAll(STRING, ''))) return [];
   const found: InexactNumber[] = [];
-  /** One entry for each object and list around the current token. */
+  /** One entry for each object and list around the current token: a name as JSON text, or an index. */
   const path: (string | number)[] = [];
   for (const [token, text, colon] of json.matchAll(TOKEN)) {
     if (text !== undefined) enterMember(path, text, colon);
     else if (isPunctuation(token)) movePath(path, token);
-    else if (isInexact(token)) found.push({ path: path.slice(0, MAX_PATH), text: token });
+    else if (isInexact(token)) found.push({ path: parsePath(path), text: token });
     if (found.length === MAX_FOUND) break;
   }
   return found;
 };
 
 const enterMember = (path: (string | number)[], text: string, colon: string | undefined): void => {
-  if (colon !== undefined) path[path.length - 1] = String(JSON.parse(text));
+  if (colon !== undefined) path[path.length - 1] = text;
 };
+
+/** Names are parsed only here, because most lead to no such number. */
+const parsePath = (path: readonly (string | number)[]): (string | number)[] =>
+  path.slice(0, MAX_PATH).map(each => (typeof each === 'number' ? each : String(JSON.parse(each))));
 
 const isPunctuation = (token: string): boolean => '{}[],'.includes(token);
 
 const movePath = (path: (string | number)[], token: string): void => {
   const last = path.at(-1);
-  if (token === '{') path.push('');
+  if (token === '{') path.push('""');
   else if (token === '[') path.push(0);
   else if (token !== ',') path.pop();
   else if (typeof last === 'number') path[path.length - 1] = last + 1;

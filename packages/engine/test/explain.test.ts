@@ -256,10 +256,10 @@ describe('explain', () => {
     [1.1, 0, 'the texts'],
   ])('takes, with the evaluation, the work of one: %d of it alone', (share, rules, why) => {
     const compiled = compile({ flags: { flag: flagWith(searching) } });
-    const context = taking(share);
-    const expected = evaluate(compiled, 'flag', context);
+    const attributes = taking(share);
+    const expected = evaluate(compiled, 'flag', attributes);
     const alone = workDone();
-    const { trace, ...result } = explain(compiled, 'flag', context);
+    const { trace, ...result } = explain(compiled, 'flag', attributes);
     expect(result).toEqual(expected);
     expect(trace.rules).toHaveLength(rules);
     expect(trace.why).toContain(why);

@@ -21,7 +21,7 @@ export const addJsonParser = (
     async (request: FastifyRequest, body: Buffer) => {
       requirePlainUtf8(request);
       await nextTurn();
-      const parsed = parse(body, request);
+      const parsed = await parse(body, request);
       // Large bodies take long to parse, and then to check against a schema.
       await nextTurn();
       return parsed;

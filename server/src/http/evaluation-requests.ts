@@ -2,7 +2,7 @@ import { hasLength, isJsonObject, Key, LIMITS } from '@pennon/schema';
 import type { z } from 'zod';
 
 import type { EvaluateAllInput, EvaluateInput } from '../evaluation/evaluate.ts';
-import { parseJson } from '../parse-json.ts';
+import { parseExactJson, requireBounded } from '../parse-json.ts';
 import { parseOrThrow } from '../resources/parse.ts';
 import { EvaluateAllRequest, EvaluateRequest } from '../router/evaluation.ts';
 import { flatInput, type RequestedEnvironment } from './request.ts';
@@ -46,7 +46,8 @@ const isEnvironment = (environment: string | undefined): boolean =>
 const parserOf =
   <Body>(isBody: (value: unknown) => value is Body, schema: z.ZodType<Body>) =>
   (text: string, requested: RequestedEnvironment): Body => {
-    const body = parseJson(text);
+    requireBounded(text);
+    const body = parseExactJson(text);
     return isBody(body) && isEnvironment(requested.environment)
       ? body
       : parseOrThrow(schema, flatInput(body, requested));
