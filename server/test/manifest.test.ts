@@ -139,6 +139,14 @@ describe('a manifest', () => {
   const create = (flag: object) => server.api('POST', '/flags', { body: flag });
   const variants = { b: 'blue', a: 'amber' };
 
+  it('has whole numbers from 1e21 as floats, as they are in JSON', async () => {
+    for (const [key, a] of Object.entries({ large: 1e15, vast: 1e21 }))
+      await create({ key, enabled: true, type: 'number', variants: { a }, defaultVariant: 'a' });
+    expect((await pull()).map(({ type }: { type: string }) => type)).toEqual(['integer', 'float']);
+    const { text } = await server.api('GET', '/types.py');
+    expect(text).toContain('"vast": float');
+  });
+
   it.each([
     ['its code default', { type: 'string', variants, defaultVariant: 'b', codeDefault: 'x' }, 'x'],
     ['the default variant', { type: 'string', variants, defaultVariant: 'b' }, 'blue'],
@@ -291,6 +299,11 @@ describe('an error of the manifest', () => {
       'a fraction as integer',
       post({ key: 'n', type: 'integer', defaultValue: 1.5 }),
       { status: 400, message: 'whole number', field: 'defaultValue' },
+    ],
+    [
+      'an integer that JSON has with an exponent',
+      post({ key: 'n', type: 'integer', defaultValue: 1e21 }),
+      { status: 400, message: 'whole number below 1e21', field: 'defaultValue' },
     ],
     [
       'a missing value',

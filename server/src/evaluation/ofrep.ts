@@ -1,7 +1,7 @@
 import type { Evaluation, Failed, Flag, Value } from '@pennon/schema';
 
 import type { FlagSetView } from '../flag-set/live-flag-set.ts';
-import { numberTypeOf } from '../resources/code-fields.ts';
+import { isWholeText, numberTypeOf } from '../resources/code-fields.ts';
 import type { BulkForm } from './bulk-evaluation.ts';
 import { versionOf } from './result-text.ts';
 
@@ -41,6 +41,6 @@ const metadataOf = (evaluation: Exclude<Evaluation, Failed>, view: FlagSetView) 
 /** Some clients know the type of a number by its text, so a flag of floats has `10.0` and one of integers has `10`. */
 const valueText = (value: Value, flag: Flag | undefined): string => {
   const text = JSON.stringify(value);
-  const isWhole = typeof value === 'number' && /^-?\d+$/.test(text);
+  const isWhole = typeof value === 'number' && isWholeText(text);
   return isWhole && flag !== undefined && numberTypeOf(flag) === 'float' ? `${text}.0` : text;
 };

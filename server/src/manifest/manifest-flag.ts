@@ -5,6 +5,7 @@ import { z } from 'zod';
 
 import { invalid, PennonError } from '../errors.ts';
 import { codeTypeOf, toCodeFlag, type CodeType } from '../flags/code.ts';
+import { isWholeText } from '../resources/code-fields.ts';
 
 /** The types of the OpenFeature CLI. Its description of the API lacks `float`, which it sends and accepts. */
 export const ManifestType = z
@@ -85,8 +86,8 @@ const flagTypeOf = (type: CodeType): FlagType => (isNumberType(type) ? 'number' 
 
 const requireDefaultValue = (type: CodeType, value: Value): void => {
   const message =
-    type === 'integer' && typeof value === 'number' && !Number.isInteger(value)
-      ? 'must be a whole number, because the type is "integer": use "float"'
+    type === 'integer' && typeof value === 'number' && !isWholeText(String(value))
+      ? 'must be a whole number below 1e21, because the type is "integer": use "float"'
       : valueProblem(value, flagTypeOf(type));
   if (message !== undefined) throw invalid([{ path: 'defaultValue', message }]);
 };

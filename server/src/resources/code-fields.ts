@@ -18,16 +18,19 @@ const numberTypeProblems = (flag: Flag): ErrorDetail[] => {
   if (numberType == null) return [];
   if (type !== 'number')
     return [{ path: 'numberType', message: 'is for flags of type "number" only: leave it out' }];
-  const fraction = numberType === 'integer' ? valuesOf(flag).find(isFraction) : undefined;
-  if (fraction === undefined) return [];
-  const [path, value] = fraction;
-  const message = `cannot be "integer", because ${path} is ${JSON.stringify(value)}: use "float", or whole numbers only`;
+  const other = numberType === 'integer' ? valuesOf(flag).find(isFloat) : undefined;
+  if (other === undefined) return [];
+  const [path, value] = other;
+  const message = `cannot be "integer", because ${path} is ${JSON.stringify(value)}: use "float", or whole numbers below 1e21 only`;
   return [{ path: 'numberType', message }];
 };
 
 type PathAndValue = readonly [path: string, value: JsonValue];
 
-const isFraction = ([, value]: PathAndValue): boolean => !Number.isInteger(value);
+const isFloat = ([, value]: PathAndValue): boolean => !isWholeText(JSON.stringify(value));
+
+/** Whether a number is an integer in every language. From 1e21, JSON has an exponent, which makes it a float. */
+export const isWholeText = (text: string): boolean => /^-?\d+$/.test(text);
 
 /** All values that an application may have for the flag, with their paths. */
 const valuesOf = ({ variants, codeDefault }: Flag): readonly PathAndValue[] => [
@@ -37,4 +40,4 @@ const valuesOf = ({ variants, codeDefault }: Flag): readonly PathAndValue[] => [
 
 /** Returns the type of the numbers of a number flag: as stated, or what fits all of its values. */
 export const numberTypeOf = (flag: Flag): NumberType =>
-  flag.numberType ?? (valuesOf(flag).some(isFraction) ? 'float' : 'integer');
+  flag.numberType ?? (valuesOf(flag).some(isFloat) ? 'float' : 'integer');
