@@ -2,7 +2,7 @@ import { createTRPCClient, httpBatchLink } from '@trpc/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { readConfig } from '../src/config.ts';
-import { openStartupServer } from '../src/http/startup-server.ts';
+import { openStartupServer, type StartupServer } from '../src/http/startup-server.ts';
 import type { AppRouter } from '../src/router/index.ts';
 import { ADMIN_KEY, startServer, type TestServer } from './support/server.ts';
 import { openSse } from './support/sse.ts';
@@ -123,6 +123,18 @@ describe('a server with PENNON_BASE_PATH', () => {
     ]);
   });
 
+  it('serves OFREP below it to clients whose address ends with a slash, and nothing else', async () => {
+    await createFlag('ofrep');
+    const post = async (path: string) => {
+      const sent = { key: ADMIN_KEY, body: { context: {} } };
+      return (await server.request('POST', `${path}?${environment}`, sent)).status;
+    };
+    expect(await post(`${BASE}//ofrep/v1/evaluate/flags/ofrep`)).toBe(200);
+    expect(await post(`${BASE}//ofrep/v1/evaluate/flags`)).toBe(200);
+    expect(await post(`${BASE}//api/v1/evaluate`)).toBe(404);
+    expect(await post('//ofrep/v1/evaluate/flags')).toBe(404);
+  });
+
   it('names the methods of a route below it', async () => {
     const refused = await server.request('DELETE', `${BASE}/api/v1/evaluate`);
     expect([refused.status, refused.headers['allow']]).toEqual([405, 'OPTIONS, POST']);
@@ -145,6 +157,40 @@ it('a server that waits for its store responds to probes with and without PENNON
   expect(await Promise.all(statuses)).toEqual([200, 503, 200, 503, 503]);
   await waiting.close();
 });
+
+describe.each(['', BASE])(
+  'a server that waits for its store, with the base path "%s",',
+  basePath => {
+    let waiting: StartupServer;
+    beforeAll(async () => {
+      waiting = await openStartupServer({ host: '127.0.0.1', port: 0, basePath });
+    });
+    afterAll(() => waiting.close());
+    const call = (path: string, method: string) =>
+      fetch(`http://127.0.0.1:${waiting.port}${basePath}${path}`, { method });
+
+    it.each([
+      ['/api/v1/evaluate', { error: { code: 'SERVICE_UNAVAILABLE' } }],
+      ['/ofrep/v1/evaluate/flags?x=1', { errorCode: 'GENERAL' }],
+      ['/ofrep/v1/evaluate/flags/a', { key: 'a', errorCode: 'GENERAL' }],
+      ['//ofrep/v1/evaluate/flags/a', { key: 'a', errorCode: 'GENERAL' }],
+      ['/openfeature/v0/manifest', { error: { status: 503, code: 'SERVICE_UNAVAILABLE' } }],
+    ])('refuses %s in the form of its clients, which pages can read', async (path, body) => {
+      const refused = await call(path, 'POST');
+      expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '1']);
+      expect(refused.headers.get('access-control-allow-origin')).toBe('*');
+      expect(refused.headers.get('access-control-expose-headers')).toContain('Retry-After');
+      expect(await refused.json()).toMatchObject(body);
+      const preflight = await call(path, 'OPTIONS');
+      expect([preflight.status, preflight.headers.get('access-control-max-age')]).toEqual([
+        204,
+        '0',
+      ]);
+      expect(preflight.headers.get('access-control-allow-origin')).toBe('*');
+      expect(preflight.headers.get('access-control-allow-headers')).toContain('authorization');
+    });
+  },
+);
 
 describe('PENNON_BASE_PATH', () => {
   it.each(['/flags', '/a/b-c/d_e/f~1', '/v1.2'])('can be %s', path => {

@@ -188,6 +188,16 @@ describe('one flag', () => {
     await server.api('DELETE', '/flags/rate');
   });
 
+  it('has floats from 1e21, which JSON has with an exponent', async () => {
+    await create({ key: 'vast', variants: { a: 1e21, b: 2 }, defaultVariant: 'b' });
+    expect((await evaluate('vast')).text).toContain('"value":2.0,');
+    const patch = { numberType: 'integer' };
+    const refused = await server.api('PATCH', '/flags/vast', { body: patch });
+    expect(refused.status).toBe(400);
+    expect(refused.body.error.message).toContain('because variants.a is 1e+21: use "float"');
+    await server.api('DELETE', '/flags/vast');
+  });
+
   it.each([
     ['disabled', 'DISABLED'],
     ['code-default', 'DEFAULT'],
@@ -525,6 +535,20 @@ describe('a request has the same response without and with Fastify', () => {
     const direct = await send(FLAGS + path, sent());
     const fastify = await send(`${FLAGS.replace('flags', '%66lags')}${path}`, sent());
     expect(direct).toEqual(fastify);
+  });
+});
+
+describe('a client whose address ends with a slash', () => {
+  it.each(['', '/half', '/ghost'])('has the same response for %j', async path => {
+    const sent = { body: { context: { targetingKey: 'grace', plan: 'pro' } } };
+    const usual = await send(FLAGS + path, sent);
+    for (const slashes of ['/', '//'])
+      expect(await send(url + slashes + FLAGS + path, sent)).toEqual(usual);
+  });
+
+  it('in a page passes its preflight', async () => {
+    const { status, headers } = await send(`${url}/${FLAGS}`, { key: null }, 'OPTIONS');
+    expect([status, headers['access-control-allow-origin']]).toEqual([204, '*']);
   });
 });
 

@@ -8,7 +8,7 @@ import type { Metrics } from '../metrics.ts';
 import type { Services } from '../services.ts';
 import type { GuardedRoute } from './access.ts';
 import { guardRoutes } from './access.ts';
-import { stripBasePath } from './base-path.ts';
+import { routedUrl } from './base-path.ts';
 import { parseJsonBodies } from './body.ts';
 import {
   closeUnread,
@@ -106,7 +106,7 @@ export const createApp = async ({
   return { http: app, routes };
 };
 
-/** Paths match exactly, including case and slashes. */
+/** Paths match exactly, including case and, except for clients of OFREP, slashes. */
 const createFastify = (
   { limits, random, basePath }: Services,
   loggerInstance: FastifyBaseLogger,
@@ -120,9 +120,7 @@ const createFastify = (
     forceCloseConnections: 'idle',
     // A request on a connection that is still open is served, until the last one has its response.
     return503OnClosing: false,
-    ...(basePath === ''
-      ? {}
-      : { rewriteUrl: ({ url = '/' }: IncomingMessage) => stripBasePath(basePath, url) }),
+    rewriteUrl: ({ url = '/' }: IncomingMessage) => routedUrl(basePath, url),
     routerOptions: { maxParamLength: MAX_PARAMETER_LENGTH },
     clientErrorHandler: (error, socket) => sendRawError(socket, parserError(error)),
     // Fastify sets its timeout after Node has created the server, and Node then uses the longer of the two.

@@ -14,6 +14,9 @@ const PREFLIGHT = {
   'access-control-max-age': '86400',
 };
 
+/** The preflight of a server that waits for its store. Browsers do not keep it, because the server has no routes yet. */
+export const STARTUP_PREFLIGHT = { ...PREFLIGHT, 'access-control-max-age': '0' };
+
 /** Adds CORS headers and a preflight route to routes with `cors: true`. Errors have the headers too. */
 export const addCors = (app: FastifyInstance): void => {
   app.addHook('onRequest', async (request, reply) => {

@@ -10,7 +10,7 @@ import { decodeText } from '../parse-json.ts';
 import type { Services } from '../services.ts';
 import type { Snapshot } from '../store/store.ts';
 import { admit, callerFrom } from './access.ts';
-import { stripBasePath } from './base-path.ts';
+import { routedUrl } from './base-path.ts';
 import { toByteString } from '../byte-string.ts';
 import type { PendingResponses } from './connections.ts';
 import { ANY_ORIGIN } from './cors.ts';
@@ -237,7 +237,7 @@ const callerNow = (exchange: Exchange): Caller => {
 
 const fail = (exchange: Exchange, thrown: unknown): void => {
   const { caller, deps, request } = exchange;
-  const url = stripBasePath(deps.services.basePath, request.url ?? '');
+  const url = routedUrl(deps.services.basePath, request.url ?? '');
   const failed = { url, caller, log: logOf(exchange) };
   const { status, headers, body } = errorResponse(thrown, failed);
   exchange.head.status = status;

@@ -129,17 +129,16 @@ export const errorResponse = (
 ): ErrorResponse => {
   const error = errorFor(caller, toPennonError(thrown));
   logFailure(log, error);
-  const { http: status } = ERRORS[error.code];
+  const { status, body } = formOf(url, error);
   const challenge = status === 401 ? { 'www-authenticate': 'Bearer' } : {};
-  const headers = { ...errorHeaders(error), ...challenge };
-  return isOfrep(url)
-    ? { error, status: ofrepStatus(error, status), headers, body: ofrepErrorBody(url, error) }
-    : {
-        error,
-        status,
-        headers,
-        body: isManifest(url) ? manifestErrorBody(error) : errorBody(error),
-      };
+  return { error, status, headers: { ...errorHeaders(error), ...challenge }, body };
+};
+
+/** Returns the status and the body of an error as the clients of a route read them. */
+export const formOf = (url: string, error: PennonError): Pick<ErrorResponse, 'status' | 'body'> => {
+  const { http: status } = ERRORS[error.code];
+  if (isOfrep(url)) return { status: ofrepStatus(error, status), body: ofrepErrorBody(url, error) };
+  return { status, body: isManifest(url) ? manifestErrorBody(error) : errorBody(error) };
 };
 
 /** Logs what the response leaves out: unexpected errors, and why the store failed. */

@@ -1,10 +1,10 @@
 import { createServer, type ServerResponse } from 'node:http';
 
-import { errorBody, ERRORS, PennonError } from '../errors.ts';
-import { stripBasePath } from './base-path.ts';
-import { errorHeaders } from './errors.ts';
+import { PennonError } from '../errors.ts';
+import { routedUrl } from './base-path.ts';
+import { ANY_ORIGIN, STARTUP_PREFLIGHT } from './cors.ts';
+import { errorHeaders, formOf } from './errors.ts';
 import { listenOnAll, type ListenAddress } from './listeners.ts';
-import { isOfrep, ofrepErrorBody } from './ofrep-errors.ts';
 
 /** Responds while a server waits for its store: it is alive, not ready, and clients should retry. */
 export type StartupServer = {
@@ -18,6 +18,7 @@ const JSON_HEADERS = {
   'content-type': 'application/json; charset=utf-8',
   'cache-control': 'no-store',
 };
+const NO_CONTENT = 204;
 
 /** `problem` returns what an operator must do about the store, or undefined when waiting is enough. */
 export const openStartupServer = async (
@@ -28,7 +29,9 @@ export const openStartupServer = async (
     // Closes the connection, so that the next request reaches the real server.
     response.setHeader('connection', 'close');
     request.resume();
-    respond(stripBasePath(address.basePath, request.url ?? '/'), response, problem());
+    if (request.method === 'OPTIONS')
+      response.writeHead(NO_CONTENT, { ...ANY_ORIGIN, ...STARTUP_PREFLIGHT }).end();
+    else respond(routedUrl(address.basePath, request.url ?? '/'), response, problem());
   });
   const listeners = await listenOnAll(server, address);
   return {
@@ -42,15 +45,16 @@ export const openStartupServer = async (
   };
 };
 
-const respond = (path: string, response: ServerResponse, problem: string | undefined): void => {
+const respond = (url: string, response: ServerResponse, problem: string | undefined): void => {
+  const [path] = url.split('?', 1);
   if (path === '/healthz') return send(response, 200, { status: 'ok' });
   if (path === '/readyz') return send(response, 503, { status: 'waiting', problem });
   const message = 'this server is waiting for its store and has no snapshot to serve; try again';
   const error = new PennonError('SERVICE_UNAVAILABLE', message, {
     retryAfterSeconds: RETRY_AFTER_SECONDS,
   });
-  const body = isOfrep(path) ? ofrepErrorBody(path, error) : errorBody(error);
-  send(response, ERRORS[error.code].http, body, errorHeaders(error));
+  const { status, body } = formOf(url, error);
+  send(response, status, body, { ...errorHeaders(error), ...ANY_ORIGIN });
 };
 
 const send = (
