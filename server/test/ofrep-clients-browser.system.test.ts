@@ -44,6 +44,24 @@ describe('@openfeature/ofrep-provider for Node.js', () => {
     });
   });
 
+  it('evaluates each context', async () => {
+    const client = await clientWith(ofrep.keys.server);
+    const planOf = async (other?: Record<string, string>) =>
+      (await client.getStringDetails('plan', '', other)).value;
+    expect(await planOf(context)).toBe('free');
+    expect(await planOf({ ...context, plan: 'pro' })).toBe('pro');
+    client.setContext({ plan: 'pro' });
+    expect(await planOf()).toBe('pro');
+    expect(await planOf({ plan: 'free' })).toBe('free');
+    client.setContext({});
+    expect(await planOf()).toBe('free');
+  });
+
+  it('works with an address that ends with a slash', async () => {
+    const client = await clientWith(ofrep.keys.server, `${ofrep.url}/`);
+    expect(await client.getStringValue('text', '', context)).toBe('Ä 🦩');
+  });
+
   // It takes a response without a value for one of another server, so the reason is lost. The value is right.
   it.each(['disabled', 'code-default'])('passes the default value in code for %s', async key => {
     const client = await clientWith(ofrep.keys.server);

@@ -22,9 +22,18 @@ const directory = mkdtempSync(join(tmpdir(), 'pennon-ofrep-python-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 const python = join(directory, 'bin', 'python');
 
-/** If Python has no virtual environments, the tests are skipped and this is the reason. */
-const problem: string | undefined = await execute('python3', ['-m', 'venv', directory]).then(
-  () => undefined,
+/** Installs the provider. Returns why this is not possible, if so. */
+const install = (): Promise<string | undefined> => {
+  const args = ['-m', 'pip', 'install', '--quiet', '--no-input', ...PACKAGES];
+  return execute(python, args, { timeout: INSTALL_TIMEOUT_MS }).then(
+    () => undefined,
+    () => `pip cannot install ${PACKAGES.join(' and ')}`,
+  );
+};
+
+/** Without virtual environments or the packages, the tests are skipped and this is the reason. */
+const problem = await execute('python3', ['-m', 'venv', directory]).then(
+  install,
   () => 'python3 cannot create a virtual environment',
 );
 const reason = problem === undefined ? '' : ` (skipped: ${problem})`;
@@ -32,9 +41,8 @@ const reason = problem === undefined ? '' : ` (skipped: ${problem})`;
 describe.skipIf(problem !== undefined)(`openfeature-provider-ofrep for Python${reason}`, () => {
   let ofrep: OfrepServer;
   beforeAll(async () => {
-    await execute(python, ['-m', 'pip', 'install', '--quiet', '--no-input', ...PACKAGES]);
     ofrep = await startOfrepServer();
-  }, INSTALL_TIMEOUT_MS);
+  });
   afterAll(() => ofrep?.close());
 
   const startPython = (key = ofrep.keys.server) =>

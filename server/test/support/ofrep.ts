@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import { setImmediate } from 'node:timers/promises';
 
 import { expect } from 'vitest';
 
@@ -74,6 +75,8 @@ export const startOfrepProgram = (command: string, args: readonly string[]) => {
     { targetingKey = '', ...attributes }: Context = { targetingKey: 'ada' },
   ): Promise<Details> => {
     const evaluation = { kind, flag, defaultValue, targetingKey, attributes };
+    // A proxy listens a moment after it was healed.
+    await setImmediate();
     child.stdin.write(`${JSON.stringify(evaluation)}\n`);
     const line = await lines.next();
     if (line.done === true) throw new Error(`the program ended: ${log}`);
