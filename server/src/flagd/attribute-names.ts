@@ -13,12 +13,12 @@ const findsInherited = (host: unknown, steps: readonly string[]): boolean => {
 };
 
 /**
- * Throws if flagd reads another attribute than Pennon by this name. It has no names with dots, only paths, but
- * those also lead through lists and texts.
+ * Whether flagd reads the same attribute as Pennon by this name. It has no names with dots, only paths, but those
+ * also lead through lists and texts.
  */
-export const requireSameAttribute = (name: string): void => {
+export const isSameAttribute = (name: string): boolean => {
   const steps = name.split('.');
-  const isSame =
+  return (
     !/[\\/]/.test(name) &&
     !name.startsWith('$flagd') &&
     steps.every(step => step !== '' && step !== '__proto__') &&
@@ -27,6 +27,12 @@ export const requireSameAttribute = (name: string): void => {
       HOSTS.slice(0, at === 0 ? 1 : HOSTS.length).some(host =>
         findsInherited(host, steps.slice(at)),
       ),
-    );
-  if (!isSame) throw new Unsupported(`flagd cannot read the attribute "${name}" as Pennon does`);
+    )
+  );
+};
+
+/** Throws if flagd reads another attribute than Pennon by this name. */
+export const requireSameAttribute = (name: string): void => {
+  if (!isSameAttribute(name))
+    throw new Unsupported(`flagd cannot read the attribute "${name}" as Pennon does`);
 };

@@ -1,7 +1,7 @@
 import { isJsonObject, type JsonObject } from '@pennon/schema';
 
-import type { Logic } from './logic.ts';
-import { isList } from './read-logic.ts';
+import { variable, type Logic } from './logic.ts';
+import { isList, operandsOf, refuse } from './read-logic.ts';
 import { SEGMENT_PREFIX } from './references.ts';
 import { Unsupported } from './unsupported.ts';
 
@@ -13,7 +13,19 @@ export const referenceOf = (logic: Logic): string | undefined => {
   return typeof name === 'string' ? name : undefined;
 };
 
-/** Inserts the evaluators that a logic refers to, as flagd does. References to segments stay. */
+/** JsonLogic also has the name of an attribute in a list, before a default value. */
+const withoutList = (logic: Logic): Logic => {
+  const [name, fallback = null, ...others] = operandsOf(logic, 'var') ?? [];
+  if (typeof name !== 'string') return logic;
+  return fallback === null && others.length === 0
+    ? variable(name)
+    : refuse(logic, 'must read an attribute without a default value');
+};
+
+/**
+ * Inserts the evaluators that a logic refers to, as flagd does, and writes attributes in one form. References to
+ * segments stay.
+ */
 export const expand = (logic: Logic, evaluators: JsonObject): Logic => {
   let values = 0;
   const visit = (each: Logic, within: readonly string[]): Logic => {
@@ -24,8 +36,8 @@ export const expand = (logic: Logic, evaluators: JsonObject): Logic => {
     if (!isJsonObject(each)) return each;
     const name = referenceOf(each);
     if (name === undefined)
-      return Object.fromEntries(
-        Object.entries(each).map(([key, value]) => [key, visit(value, within)]),
+      return withoutList(
+        Object.fromEntries(Object.entries(each).map(([key, value]) => [key, visit(value, within)])),
       );
     return name.startsWith(SEGMENT_PREFIX)
       ? each

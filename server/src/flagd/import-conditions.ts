@@ -4,7 +4,16 @@ import { FLAG_PREFIX } from './conditions.ts';
 import { referenceOf } from './expand.ts';
 import { ITEM, ITEM_TYPES, spellOut, variable, type Logic } from './logic.ts';
 import { versionGuard } from './operators.ts';
-import { equalLogic, operandsOf, operationOf, readName, refuse, scalarsOf } from './read-logic.ts';
+import {
+  equalLogic,
+  operandsOf,
+  operationOf,
+  readAttribute,
+  readName,
+  refuse,
+  requireOperands,
+  scalarsOf,
+} from './read-logic.ts';
 import { SEGMENT_PREFIX } from './references.ts';
 
 /** A condition that no schema has checked yet. */
@@ -44,23 +53,24 @@ const SWAPPED = { '>': '<', '>=': '<=', '<': '>', '<=': '>=' } as const;
 type Comparator = keyof typeof ORDER;
 const isComparator = (operator: string): operator is Comparator => Object.hasOwn(ORDER, operator);
 
-/** Returns the operator and the operand of a comparison with `subject`, on whichever side it is. */
-const sidesOf = (operator: Comparator, [left, right]: readonly Logic[], subject: Logic) =>
-  equalLogic(left, subject)
-    ? { operator, operand: right }
-    : { operator: SWAPPED[operator], operand: left };
+/** Returns what `subject` is compared with, on the other side; undefined if it is on none. */
+const operandOf = ([left, right]: readonly Logic[], subject: Logic): Logic | undefined => {
+  if (equalLogic(left, subject)) return right;
+  return equalLogic(right, subject) ? left : undefined;
+};
 
 const orderTest = (operator: Comparator, operands: readonly Logic[], subject: Logic): Test => {
-  const found = sidesOf(operator, operands, subject);
-  if (typeof found.operand !== 'number')
+  const operand = operandOf(operands, subject);
+  if (typeof operand !== 'number')
     return refuse({ [operator]: operands }, 'must compare only numbers by order');
-  return { operator: ORDER[found.operator], value: found.operand };
+  const inOrder = equalLogic(operands[0], subject) ? operator : SWAPPED[operator];
+  return { operator: ORDER[inOrder], value: operand };
 };
 
 const equalityTest = (operands: readonly Logic[], subject: Logic): Test => {
-  const [left, right] = operands;
-  const operand = equalLogic(left, subject) ? right : left;
-  if (operand === null) return { operator: 'exists', not: true };
+  const operand = operandOf(operands, subject);
+  // A list with null is not a missing attribute.
+  if (operand === null && subject !== ITEM) return { operator: 'exists', not: true };
   return isScalar(operand)
     ? { operator: 'equals', value: operand }
     : refuse({ '==': operands }, 'must compare an attribute with a constant');
@@ -95,7 +105,9 @@ const GUARDS: readonly Logic[] = [ITEM_TYPES.isString, ITEM_TYPES.isNumber];
 
 /** Reads the test of an item. Tests of its type are left out, because Pennon's operators include them. */
 const itemTest = (logic: Logic): readonly Test[] => {
-  const { operator, operands } = operationOf(logic) ?? refuse(logic);
+  const operation = operationOf(logic) ?? refuse(logic);
+  requireOperands(operation);
+  const { operator, operands } = operation;
   if (operator === 'or') return operands.flatMap(itemTest);
   if (operator === 'and') {
     const [test, ...others] = operands.filter(
@@ -103,7 +115,8 @@ const itemTest = (logic: Logic): readonly Test[] => {
     );
     return test === undefined || others.length > 0 ? refuse(logic) : itemTest(test);
   }
-  if (operator === '===') return [sliceTest(operands, ITEM) ?? equalityTest(operands, ITEM)];
+  if (operator === '===' || operator === '==')
+    return [sliceTest(operands, ITEM) ?? equalityTest(operands, ITEM)];
   if (operator === 'in') return [membershipTest(operands, ITEM)];
   return isComparator(operator) ? [orderTest(operator, operands, ITEM)] : refuse(logic);
 };
@@ -113,11 +126,17 @@ const valuesOf = ({ operator, value }: Test): readonly Scalar[] | undefined => {
   return operator === 'equals' && isScalar(value) ? [value] : undefined;
 };
 
+/** `merge` of one attribute makes a value that is not a list a list. */
+const readListName = (list: Logic | undefined): string | undefined => {
+  const [merged, ...others] = operandsOf(list, 'merge') ?? [list];
+  return others.length === 0 ? readAttribute(merged) : undefined;
+};
+
 /** Reads a test of some item of an attribute, which is how Pennon compares. */
 const someCondition = (operands: readonly Logic[]): ConditionDraft => {
   const [list, test = null] = operands;
-  const attribute = readName(operandsOf(list, 'merge')?.[0]) ?? readName(list);
-  if (attribute === undefined || attribute === '') return refuse({ some: operands });
+  const attribute = readListName(list);
+  if (attribute === undefined) return refuse({ some: operands });
   const tests = itemTest(test);
   const [first] = tests;
   if (tests.length === 1 && first !== undefined) return compare(attribute, first);
@@ -137,6 +156,9 @@ const VERSION_OPERATORS: Readonly<Record<string, Operator>> = {
 /** The lowest version of all. */
 const LOWEST = '0.0.0-0';
 
+/** A complete version, of which the first two numbers are captured. */
+const COMPLETE_VERSION = /^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(?:0|[1-9]\d*)(?:[-+][-+.\w]+)?$/;
+
 const next = (digits: string | undefined): string => String(BigInt(digits ?? 0) + 1n);
 
 /** The versions from `first` up to, but without, `end`. */
@@ -147,9 +169,9 @@ const between = (attribute: string, first: string, end: string): ConditionDraft[
 
 const versionConditions = (operands: readonly Logic[]): ConditionDraft[] => {
   const [read, operator, value] = operands;
-  const attribute = readName(read);
+  const attribute = readAttribute(read);
   const text = typeof value === 'string' ? value : '';
-  const [, major, minor] = /^(\d+)\.(\d+)\./.exec(text) ?? [];
+  const [, major, minor] = COMPLETE_VERSION.exec(text) ?? [];
   if (attribute === undefined || typeof operator !== 'string' || major === undefined)
     return refuse({ sem_ver: operands }, 'must compare a version with a complete one');
   const known = VERSION_OPERATORS[operator];
@@ -224,8 +246,8 @@ const readComparison = ({
   operands: readonly Logic[];
 }): ConditionDraft => {
   const logic = { [operator]: operands };
-  const attribute = operands.map(readName).find(name => name !== undefined);
-  if (attribute === undefined || attribute === '') return refuse(logic);
+  const attribute = operands.map(readAttribute).find(name => name !== undefined);
+  if (attribute === undefined) return refuse(logic);
   const subject = variable(attribute);
   if (operator === '===' || operator === '==')
     return compare(attribute, equalityTest(operands, subject));
@@ -252,12 +274,14 @@ export const readConditions: ReadConditions = logic => {
   if (readName(logic) !== undefined)
     return refuse(logic, 'must compare an attribute with a value, such as true');
   const operation = operationOf(logic) ?? refuse(logic, 'is not a condition');
+  requireOperands(operation);
   const { operator, operands } = operation;
   if (operator === 'and') return readAnd(operands);
   if (operator === 'or') return readOr(operands);
   if (operator === '!') return readNot(operands[0] ?? null);
   if (operator === '!!') return readConditions(operands[0] ?? null);
   if (operator === 'some') return [someCondition(operands)];
+  if (operator === 'none') return [inverted(someCondition(operands))];
   if (operator === 'sem_ver') return versionConditions(operands);
   if (isComparator(operator) && operands.length === 3) return readBetween(operator, operands);
   return [readComparison(operation)];

@@ -2,7 +2,7 @@ import type { Rule, SplitEntry, Value } from '@pennon/schema';
 
 import { readConditions, type ConditionDraft } from './import-conditions.ts';
 import type { Logic } from './logic.ts';
-import { isList, operandsOf, operationOf, readName, refuse } from './read-logic.ts';
+import { isList, operandsOf, operationOf, readAttribute, readName, refuse } from './read-logic.ts';
 import { ADMITTED, drawOf, NO_BUCKETING_VALUE, type Draw } from './targeting.ts';
 import { Unsupported } from './unsupported.ts';
 
@@ -53,10 +53,10 @@ const variantRules = (name: string, scope: Scope): RuleFields[] => {
 
 /** Returns the attribute and the seed of a bucketing expression. */
 const bucketingOf = (logic: Logic): { bucketBy: string; draw?: Draw } => {
-  const attribute = readName(logic);
+  const attribute = readAttribute(logic);
   if (attribute !== undefined) return { bucketBy: attribute };
   const [prefix, read, ...others] = operandsOf(logic, 'cat') ?? [];
-  const bucketBy = readName(read);
+  const bucketBy = readAttribute(read);
   if (bucketBy === undefined || others.length > 0)
     return refuse(logic, 'must bucket by one attribute, after a text or the key');
   if (readName(prefix) === '$flagd.flagKey') return { bucketBy };
@@ -74,13 +74,17 @@ const fractionalOf = (operands: readonly Logic[]): Fractional => {
   const [first, ...others] = operands;
   const isShort = first === undefined || isList(first);
   const shares = (isShort ? operands : others).map(share =>
-    isList(share) ? share : refuse(share, 'must have a variant and a weight in each share'),
+    isList(share) && share.length <= 2
+      ? share
+      : refuse(share, 'must have a variant and a weight in each share'),
   );
   return { bucketing: isShort ? { bucketBy: 'targetingKey' } : bucketingOf(first), shares };
 };
 
 const weightOf = ([, weight = 1]: readonly Logic[]): number =>
-  typeof weight === 'number' ? weight : refuse(weight, 'must have a number as weight');
+  typeof weight === 'number' && Number.isInteger(weight)
+    ? weight
+    : refuse(weight, 'must have a whole number as weight');
 
 const splitOf = (shares: Fractional['shares'], { flag }: Scope): SplitEntry[] => {
   const weights = new Map<string, number>();
@@ -126,7 +130,12 @@ const admissionOf = (logic: Logic, flag: Served): Scope['admission'] | undefined
   if (operands === undefined || name !== ADMITTED) return undefined;
   const { bucketing, shares } = fractionalOf(operands);
   const [admitted, others] = shares.map(weightOf);
-  if (admitted === undefined || others === undefined || shares[0]?.[0] !== ADMITTED)
+  if (
+    admitted === undefined ||
+    others === undefined ||
+    shares[0]?.[0] !== ADMITTED ||
+    shares.length > 2
+  )
     return refuse(logic);
   return {
     percentage: Math.round((admitted / (admitted + others)) * 100_000) / 1000,
@@ -162,9 +171,19 @@ const ifRules = (operands: readonly Logic[], scope: Scope): RuleFields[] => {
   return [...(within ? readRules(outcome, within) : []), ...ifRules(rest, scope)];
 };
 
+/** Whether a condition is null for values that its operator does not compare, so flagd serves the default variant. */
+const canBeNull = (logic: Logic | undefined): boolean => {
+  const { operator = '', operands = [] } = operationOf(logic ?? null) ?? {};
+  if (operator === 'and') return operands.some(canBeNull);
+  if (operator === 'or') return canBeNull(operands.at(-1));
+  return ['starts_with', 'ends_with', 'sem_ver'].includes(operator);
+};
+
 /** The result of a condition is the variant "true" or "false". */
 const booleanRules = (logic: Logic, scope: Scope): RuleFields[] =>
-  ifRules([logic, 'true', 'false'], scope);
+  canBeNull(logic) && scope.flag.defaultVariant !== 'false'
+    ? refuse(logic, 'must be in an "if", because it is neither true nor false for some values')
+    : ifRules([logic, 'true', 'false'], scope);
 
 const readRules = (logic: Logic, scope: Scope): RuleFields[] => {
   if (logic === null) return defaultRules(scope);

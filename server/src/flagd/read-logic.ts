@@ -1,5 +1,6 @@
 import { isJsonObject, isScalar, type Scalar } from '@pennon/schema';
 
+import { isSameAttribute } from './attribute-names.ts';
 import type { Logic } from './logic.ts';
 import { Unsupported } from './unsupported.ts';
 
@@ -28,6 +29,44 @@ export const readName = (logic: Logic | undefined): string | undefined => {
   const operands = operandsOf(logic, 'var');
   const [name] = operands ?? [];
   return operands?.length === 1 && typeof name === 'string' ? name : undefined;
+};
+
+/** The name of the attribute that a logic reads. Throws if Pennon reads another one by this name. */
+export const readAttribute = (logic: Logic | undefined): string | undefined => {
+  const name = readName(logic);
+  if (name === undefined || name === '') return undefined;
+  return isSameAttribute(name)
+    ? name
+    : refuse({ var: name }, 'reads an attribute that Pennon cannot read as flagd does');
+};
+
+/** The least and the most operands of the operators that Pennon can express. */
+const OPERAND_COUNTS: ReadonlyMap<string, readonly [least: number, most: number]> = new Map([
+  ['!', [1, 1]],
+  ['!!', [1, 1]],
+  ['and', [1, Infinity]],
+  ['or', [1, Infinity]],
+  ['<', [2, 3]],
+  ['<=', [2, 3]],
+  ['>', [2, 3]],
+  ['>=', [2, 3]],
+  ['==', [2, 2]],
+  ['===', [2, 2]],
+  ['!=', [2, 2]],
+  ['!==', [2, 2]],
+  ['in', [2, 2]],
+  ['some', [2, 2]],
+  ['none', [2, 2]],
+  ['starts_with', [2, 2]],
+  ['ends_with', [2, 2]],
+  ['sem_ver', [3, 3]],
+]);
+
+/** Throws if flagd would ignore an operand, or compare with one that is missing. */
+export const requireOperands = ({ operator, operands }: Operation): void => {
+  const [least, most] = OPERAND_COUNTS.get(operator) ?? [0, Infinity];
+  if (operands.length < least || operands.length > most)
+    refuse({ [operator]: operands }, 'has too few or too many operands');
 };
 
 export const equalLogic = (left: Logic | undefined, right: Logic): boolean =>

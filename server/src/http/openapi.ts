@@ -61,6 +61,7 @@ const restPaths = (): ZodOpenApiPathsObject => {
 const operationOf = (route: RestRoute): ZodOpenApiOperationObject => ({
   operationId: route.procedure.replace('.', '-'),
   summary: route.summary,
+  ...(route.description !== undefined && { description: route.description }),
   tags: [route.tag],
   security,
   requestParams: {

@@ -130,6 +130,8 @@ export const transfer = router({
       input: ImportInput,
       summary:
         'Import an export, or a file of flagd; each environment is replaced as a whole or not at all',
+      description:
+        'The body is what `GET /export` returns, or a file of flagd for the environment in the query: an object with `flags` and without `formatVersion`, valid by https://flagd.dev/schema/v0/flags.json.',
     },
   })
     .input(Unchecked)

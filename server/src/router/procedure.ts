@@ -55,6 +55,7 @@ export type RestMeta = {
   /** Groups the route in the OpenAPI document. */
   readonly tag: string;
   readonly summary: string;
+  readonly description?: string;
   /** The fields of its input, if the schema of the procedure does not have them. */
   readonly input?: z.ZodObject;
   /** A body that succeeds on a new server, unless `http/openapi-examples.ts` has one. */

@@ -111,6 +111,25 @@ describe('an import of a file of flagd', () => {
       ],
     }),
     evaluator: onIf({ $ref: 'isPro' }),
+    'an attribute in a list': onIf({ '==': [{ var: ['plan'] }, 'pro'] }),
+    'an attribute in a list with null': onIf({ in: ['ro', { var: ['plan', null] }] }),
+    'an order of an attribute in a list': onIf({ '<': [10, { var: ['age'] }, 20] }),
+    'a version of an attribute in a list': onIf({ sem_ver: [{ var: ['version'] }, '^', '1.0.0'] }),
+    'an attribute in a list of an evaluator': onIf({ $ref: 'isTeam' }),
+    'a negation without a list': onIf({ '!': { '===': [plan, 'pro'] } }),
+    'two negations without a list': onIf({ '!!': { '===': [plan, 'pro'] } }),
+    'a negation in a list': onIf({ '!!': [{ '!': [{ '===': [plan, 'pro'] }] }] }),
+    'some item': onIf({ some: [{ var: 'tags' }, { '==': [{ var: '' }, 'new'] }] }),
+    'some item, in lists': onIf({ some: [{ var: ['tags'] }, { in: [{ var: [''] }, ['new']] }] }),
+    'the only value': onIf({ some: [{ merge: [plan] }, { '===': [{ var: '' }, 'pro'] }] }),
+    'no item': onIf({ none: [{ var: 'tags' }, { '===': ['new', { var: '' }] }] }),
+    'some number': onIf({ some: [{ var: 'counts' }, { '>': [2, { var: '' }] }] }),
+    'a text as variant': {
+      state: 'ENABLED',
+      variants: { true: true, false: false },
+      defaultVariant: 'false',
+      targeting: { starts_with: [plan, 'pr'] },
+    },
     'a boolean as variant': {
       state: 'ENABLED',
       variants: { true: true, false: false },
@@ -125,7 +144,11 @@ describe('an import of a file of flagd', () => {
 
   it('is evaluated as flagd evaluates it', async () => {
     const flags = Object.fromEntries(Object.values(FOREIGN).map((flag, at) => [`f${at}`, flag]));
-    const file = { flags, $evaluators: { isPro: { '==': [plan, 'pro'] } } };
+    const $evaluators = {
+      isPro: { '==': [plan, 'pro'] },
+      isTeam: { '==': [{ var: ['plan'] }, 'team'] },
+    };
+    const file = { flags, $evaluators };
     expect((await importFile(file)).status).toBe(200);
     const core = loadFlagd(JSON.stringify(file));
     const flagSet = await flagSetOf('production');
@@ -136,7 +159,8 @@ describe('an import of a file of flagd', () => {
         { age: 10, version: '1.3.0-rc.1' },
         { age: 18, version: '2.0.0' },
         { age: 17.5, version: 'none' },
-        { age: 20, version: '1.2.9' },
+        { age: 20, version: '1.2.9', tags: ['old', 'new'], counts: [1, 5] },
+        { age: 1, version: '1.2.3', tags: ['old'], counts: [7] },
       ].map(others => ({ targetingKey: 'ada', ...others, ...(own && { plan: own }) })),
     );
     for (const [at, name] of Object.keys(FOREIGN).entries())
@@ -169,6 +193,53 @@ describe('an import of a file of flagd', () => {
     expect(
       await rulesFrom(fractional({ cat: ['spring', { var: 'email' }] }, ['on'])),
     ).toMatchObject([{ bucketBy: 'email', seed: 'spring' }]);
+    const listed = { cat: [{ var: ['$flagd.flagKey'] }, { var: ['email'] }] };
+    expect(await rulesFrom(fractional(listed, ['on']))).toMatchObject([{ bucketBy: 'email' }]);
+  });
+
+  it("reads the sample of flagd's documentation", async () => {
+    const sample = {
+      $schema: 'https://flagd.dev/schema/v0/flags.json',
+      flags: {
+        headerColor: {
+          variants: { red: '#FF0000', blue: '#0000FF', green: '#00FF00', yellow: '#FFFF00' },
+          defaultVariant: 'red',
+          state: 'ENABLED',
+          targeting: {
+            if: [
+              { $ref: 'emailWithFaas' },
+              {
+                fractional: [
+                  { cat: [{ var: '$flagd.flagKey' }, { var: 'email' }] },
+                  ['red', 25],
+                  ['blue', 25],
+                  ['green', 25],
+                  ['yellow', 25],
+                ],
+              },
+              null,
+            ],
+          },
+        },
+        backgroundColor: {
+          variants: { white: '#FFF', black: '#000' },
+          defaultVariant: 'white',
+          state: 'ENABLED',
+          targeting: { if: [{ '==': [{ var: ['color'] }, 'dark'] }, 'black', 'white'] },
+        },
+      },
+      $evaluators: { emailWithFaas: { in: ['@faas.com', { var: ['email'] }] } },
+    };
+    const { status, text } = await importFile(sample);
+    expect([status, text]).toEqual([200, expect.any(String)]);
+    const compiled = compile(await flagSetOf('production'));
+    expect(evaluate(compiled, 'headerColor', { email: 'a@b.c' })).toMatchObject({ variant: 'red' });
+    expect(evaluate(compiled, 'headerColor', { email: 'a@faas.com' })).toMatchObject({
+      reason: 'SPLIT',
+    });
+    expect(evaluate(compiled, 'backgroundColor', { color: 'dark' })).toMatchObject({
+      variant: 'black',
+    });
   });
 
   it('reads a list of flags too', async () => {
@@ -224,6 +295,14 @@ describe('an import of a file of flagd', () => {
     ]);
   });
 
+  const UNREADABLE = [
+    '$flagd.timestamp',
+    '$flagd.flagKey',
+    'tags.0',
+    'tags.length',
+    'a..b',
+    'a\\.b',
+  ];
   const onlyOn = { state: 'ENABLED', variants: { on: true } };
   it.each<readonly [string, object, string]>([
     [
@@ -231,6 +310,7 @@ describe('an import of a file of flagd', () => {
       onIf({ missing: ['a'] }),
       'targeting has a part that Pennon cannot express: {"missing":["a"]}',
     ],
+    ['the name of a method', onIf({ constructor: [1] }), 'has a part that Pennon cannot express'],
     [
       'arithmetic',
       onIf({ '==': [{ '%': [{ var: 'a' }, 2] }, 0] }),
@@ -266,7 +346,7 @@ describe('an import of a file of flagd', () => {
           ['off', 1],
         ],
       }),
-      'must have a number as weight',
+      'must have a whole number as weight',
     ],
     [
       'a computed unit',
@@ -282,6 +362,95 @@ describe('an import of a file of flagd', () => {
         ],
       }),
       'rules.0.split.1.weight',
+    ],
+    [
+      'a fraction as weight',
+      withTargeting({
+        fractional: [
+          ['on', 0.5],
+          ['off', 0.5],
+        ],
+      }),
+      'must have a whole number as weight',
+    ],
+    [
+      'a third part of a share',
+      withTargeting({ fractional: [['on', 1, 1]] }),
+      'must have a variant and a weight in each share',
+    ],
+    ...UNREADABLE.map(
+      name =>
+        [
+          `the attribute ${name}`,
+          onIf({ '==': [{ var: [name] }, 1] }),
+          `targeting reads an attribute that Pennon cannot read as flagd does: ${JSON.stringify({ var: name })}`,
+        ] as const,
+    ),
+    [
+      'such an attribute of a version',
+      onIf({ sem_ver: [{ var: 'versions.0' }, '=', '1.2.3'] }),
+      'cannot read as flagd does: {"var":"versions.0"}',
+    ],
+    [
+      'such an attribute with items',
+      onIf({ some: [{ merge: [{ var: 'tags.0' }] }, { '===': [{ var: '' }, 'a'] }] }),
+      'cannot read as flagd does: {"var":"tags.0"}',
+    ],
+    [
+      'such a bucketing value',
+      withTargeting({ fractional: [{ var: '$flagd.flagKey' }, ['on']] }),
+      'cannot read as flagd does: {"var":"$flagd.flagKey"}',
+    ],
+    [
+      'such a bucketing value after a text',
+      withTargeting({ fractional: [{ cat: ['a', { var: 'ids.0' }] }, ['on']] }),
+      'cannot read as flagd does: {"var":"ids.0"}',
+    ],
+    [
+      'a default value of an attribute',
+      onIf({ '==': [{ var: ['a', 'x'] }, 'x'] }),
+      'must read an attribute without a default value: {"var":["a","x"]}',
+    ],
+    [
+      'a third operand',
+      onIf({ '==': [{ var: 'a' }, 1, 1] }),
+      'has too few or too many operands: {"==":[{"var":"a"},1,1]}',
+    ],
+    ['no operand', onIf({ and: [] }), 'has too few or too many operands: {"and":[]}'],
+    [
+      'the truth of a value in a list',
+      onIf({ '!!': [{ var: 'beta' }] }),
+      'must compare an attribute with a value, such as true',
+    ],
+    [
+      'items of two attributes',
+      onIf({ some: [{ merge: [{ var: 'a' }, { var: 'b' }] }, { '===': [{ var: '' }, 1] }] }),
+      'has a part that Pennon cannot express',
+    ],
+    [
+      'items that are null',
+      onIf({ some: [{ var: 'a' }, { '===': [{ var: '' }, null] }] }),
+      'must compare an attribute with a constant',
+    ],
+    [
+      'a test without the item',
+      onIf({ some: [{ var: 'a' }, { '>': [2, 1] }] }),
+      'must compare only numbers by order',
+    ],
+    [
+      'an incomplete version',
+      onIf({ sem_ver: [{ var: 'a' }, '^', '1.2.x'] }),
+      'must compare a version with a complete one',
+    ],
+    [
+      'a condition that can be null as the result',
+      {
+        state: 'ENABLED',
+        variants: { true: true, false: false },
+        defaultVariant: 'true',
+        targeting: { and: [{ starts_with: [{ var: 'a' }, 'x'] }, true] },
+      },
+      'must be in an "if", because it is neither true nor false for some values',
     ],
     [
       'null before others',
@@ -314,6 +483,32 @@ describe('an import of a file of flagd', () => {
     expect(body.error.message).toContain('flags.bad');
     expect(body.error.message).toContain(message);
     expect((await flagSetOf('production')).flags).toEqual({});
+  });
+
+  it('refuses segments with attributes that Pennon cannot read as flagd does', async () => {
+    const $evaluators = { 'segment:new': { '==': [{ var: 'tags.0' }, 'new'] } };
+    const { status, body } = await importFile({ flags: {}, $evaluators });
+    expect([status, body.error.message]).toEqual([
+      400,
+      expect.stringContaining('$evaluators.segment:new reads an attribute that Pennon cannot read'),
+    ]);
+  });
+
+  it('reports a missing bucketing value as an error, and reads an attribute with dots by its name first', async () => {
+    const path = { var: 'user.plan' };
+    await importFile({
+      flags: {
+        split: withTargeting({ fractional: [['on']] }),
+        path: onIf({ '==': [path, 'pro'] }),
+      },
+    });
+    const compiled = compile(await flagSetOf('production'));
+    expect(evaluate(compiled, 'split', {})).toMatchObject({ errorCode: 'TARGETING_KEY_MISSING' });
+    const attributes = { user: { plan: 'pro' } };
+    expect(evaluate(compiled, 'path', attributes)).toMatchObject({ variant: 'on' });
+    expect(evaluate(compiled, 'path', { ...attributes, 'user.plan': 'free' })).toMatchObject({
+      variant: 'off',
+    });
   });
 
   it('refuses keys that Pennon does not allow, and a file with flags that an export left out', async () => {
