@@ -37,6 +37,7 @@ PROVIDER_IN_PYTHON_ONLY = {
 }
 
 ENGINE_IN_TYPESCRIPT_ONLY = {
+    "char_code": "reads characters as fast beside a subclass of String, which slows V8 down",
     "core": "the exports without regular expressions, for applications that load these later",
     "dependents": "what depends on a flag, kept after a change; Python finds it again",
     "explain": "only the server explains evaluations",

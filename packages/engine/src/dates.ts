@@ -1,4 +1,4 @@
-import { charCodeAt } from './text.ts';
+import { charCodeAt } from './char-code.ts';
 
 const DAYS_BEFORE = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334] as const;
 const DAYS_OF = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] as const;

@@ -1,6 +1,6 @@
 import murmurhash from 'murmurhash';
 
-import { charCodeAt } from './text.ts';
+import { charCodeAt } from './char-code.ts';
 
 /** A global of browsers and Node that the ECMAScript types, which the engine is limited to, do not include. */
 declare const TextEncoder: new () => { encode(text: string): Uint8Array };

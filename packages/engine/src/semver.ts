@@ -1,4 +1,4 @@
-import { charCodeAt } from './text.ts';
+import { charCodeAt } from './char-code.ts';
 
 const MAX_VERSION_LENGTH = 256;
 
