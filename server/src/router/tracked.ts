@@ -76,7 +76,7 @@ export const textOf = (message: unknown): SharedText | Promise<SharedText> | und
 /** Turns the values of a context into tRPC messages, tracked likewise. */
 export const trackValues = (
   events: AsyncIterable<ValuesEvent, void>,
-): AsyncIterable<TrackedEnvelope<ValuesMessage>, void> =>
+): AsyncIterable<TrackedEnvelope<ValuesMessage>> =>
   mapEvents(events, async event =>
     event.type === 'heartbeat' ? undefined : tracked(event.id, valuesMessage(event)),
   );
