@@ -48,6 +48,9 @@ describe.each([
     const read = await longestTurnMs(() => send('/api/v1/flag-set?environment=production'));
     expect(read.result.bytes).toBeGreaterThan(FLAGS * 3_000);
     expect(read.ms < MAX_TURN_MS || read.ms).toBe(true);
+    const overview = await longestTurnMs(() => send('/api/v1/overview'));
+    expect(overview.result.bytes).toBeGreaterThan(FLAGS * 200);
+    expect(overview.ms < MAX_TURN_MS || overview.ms).toBe(true);
   });
 });
 

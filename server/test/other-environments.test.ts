@@ -148,6 +148,8 @@ const PROBES: Readonly<Record<string, (names: Names) => object[]>> = {
   'flags.deleteRule': ruleProbes({ id: 'x' }),
   'flags.updateRuleMembers': ruleProbes({ id: 'x', attribute: 'a', add: ['b'] }),
   'flags.watch': ({ name }) => [{ environment: `${name}-env` }],
+  'flags.overview': () => [{}],
+  'flags.watchOverview': () => [{ lastEventId: '"old"' }],
   'segments.updateMembers': ({ name }) => [
     { environment: `${name}-env`, key: `${name}-segment`, attribute: 'a', add: ['b'] },
     { key: `${name}-segment`, attribute: `${name}-attribute`, add: ['b'] },
@@ -221,7 +223,13 @@ const normalized = (text: string, { name, keyId }: Names): string =>
     .replaceAll(/("(?:etag|id|seed|nextCursor)":)(?:"(?:[^"\\]|\\.)*"|null)/g, '$1"RANDOM"');
 
 /** Lists that grow with each write of a test, so they come before the writes. */
-const GROWS = new Set(['audit.list', 'evaluation.evaluateAll', 'transfer.export', 'keys.list']);
+const GROWS = new Set([
+  'audit.list',
+  'evaluation.evaluateAll',
+  'flags.overview',
+  'transfer.export',
+  'keys.list',
+]);
 
 it.each(Role.options)(
   'a key with the role %s for one environment finds out nothing about another one',

@@ -36,6 +36,8 @@ const PROCEDURES: Record<string, Role[]> = {
   'flags.deleteRule': writers,
   'flags.updateRuleMembers': writers,
   'flags.watch': readers,
+  'flags.overview': readers,
+  'flags.watchOverview': readers,
   'segments.create': writers,
   'segments.list': readers,
   'segments.get': readers,

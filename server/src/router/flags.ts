@@ -5,6 +5,7 @@ import { flagResource } from '../flags/flag.ts';
 import { updateFlags } from '../flags/update-many.ts';
 import { followFlagSet } from '../streaming/follow-flag-set.ts';
 import { inSlices } from './output.ts';
+import { overviewRouter } from './overview-router.ts';
 import { mergeRouters, procedure, router } from './procedure.ts';
 import { resourceRouter, resourceSchemas } from './resource-router.ts';
 import { ruleRouter } from './rule-router.ts';
@@ -77,5 +78,6 @@ export const flags = mergeRouters(
   resourceRouter(flagResource, schemas),
   versions,
   ruleRouter(schemas.response),
+  overviewRouter,
   router({ updateMany, watch }),
 );

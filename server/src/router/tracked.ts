@@ -7,6 +7,7 @@ import type { ValuesEvent } from '../evaluation/follow-values.ts';
 import { toFlagSet } from '../flag-set/documents.ts';
 import type { FlagSetView, PastChange } from '../flag-set/live-flag-set.ts';
 import type { SharedText } from '../flag-set/text.ts';
+import type { OverviewEvent } from '../flags/follow-overview.ts';
 import { once } from '../once.ts';
 import { mapEvents } from '../streaming/each-event.ts';
 import type { Resumed } from '../streaming/follow-flag-set.ts';
@@ -94,3 +95,10 @@ const valuesMessage = ({
   const gone = Object.fromEntries(removed.map(key => [key, null]));
   return { event: type, ...about, evaluations: { ...values, ...gone } };
 };
+
+/** Turns what changes in an overview into tRPC messages, each tracked by the entity tag of the overview. */
+export async function* trackOverview(
+  events: AsyncIterable<OverviewEvent>,
+): AsyncGenerator<TrackedEnvelope<OverviewEvent>> {
+  for await (const event of events) yield tracked(event.etag, event);
+}

@@ -1,0 +1,7 @@
+import { secureRandom } from '../src/random.ts';
+import { openMemoryStore } from '../src/store/memory.ts';
+import { describeOverview } from './overview-suite.ts';
+
+const openStore = () => openMemoryStore({ random: secureRandom });
+
+describeOverview('the memory store', openStore);

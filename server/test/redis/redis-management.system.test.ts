@@ -1,0 +1,9 @@
+import { secureRandom } from '../../src/random.ts';
+import { describeOverview } from '../overview-suite.ts';
+import { useRedis } from './setup.ts';
+import { openStore as openRedisStore } from './store.ts';
+
+const redis = useRedis();
+const openStore = () => openRedisStore(redis().url, { prefix: `management-${secureRandom(8)}` });
+
+describeOverview('the Redis store', openStore);

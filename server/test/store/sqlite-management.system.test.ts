@@ -1,0 +1,4 @@
+import { describeOverview } from '../overview-suite.ts';
+import { newDirectory, openStore } from './sqlite-directory.ts';
+
+describeOverview('the SQLite store', () => openStore(newDirectory()));
