@@ -82,6 +82,6 @@ describe('imports in progress', () => {
         return socket.readyState;
       })
       .not.toBe('open');
-    expect(await response).toMatch(/^HTTP\/1\.1 408 [^]*"TIMEOUT"[^]*65536 bytes[^]*10 s/);
+    expect(await response).toMatch(/^HTTP\/1\.1 408 [^]*"TIMEOUT"[^]*131072 bytes[^]*30 s/);
   });
 });

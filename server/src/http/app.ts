@@ -15,6 +15,7 @@ import {
   closeWhileDraining,
   createPendingResponses,
   handleInTurn,
+  isTimeout,
   limitConnections,
   parserError,
   requireHost,
@@ -39,7 +40,7 @@ import { serveRest } from './rest.ts';
 import { limitStrangers } from './strangers.ts';
 import { serveStreams } from './stream.ts';
 import { sendTrpcAsText, serveTrpc } from './trpc.ts';
-import { limitUploads } from './uploads.ts';
+import { isReceivingUpload, limitUploads } from './uploads.ts';
 
 /** Characters in one part of a path: enough for a tRPC batch, and for keys that are too long to reach their schema. */
 const MAX_PARAMETER_LENGTH = 2_000;
@@ -122,7 +123,9 @@ const createFastify = (
     return503OnClosing: false,
     rewriteUrl: ({ url = '/' }: IncomingMessage) => routedUrl(basePath, url),
     routerOptions: { maxParamLength: MAX_PARAMETER_LENGTH },
-    clientErrorHandler: (error, socket) => sendRawError(socket, parserError(error)),
+    clientErrorHandler: (error, socket) => {
+      if (!isTimeout(error) || !isReceivingUpload(socket)) sendRawError(socket, parserError(error));
+    },
     // Fastify sets its timeout after Node has created the server, and Node then uses the longer of the two.
     http: {
       IncomingMessage: DirectRequest,

@@ -21,11 +21,15 @@ const STATUS_TEXT: Readonly<Record<number, string>> = {
   503: 'Service Unavailable',
 };
 
+type ParserError = Error & { readonly code?: string };
+
+/** Whether a request has not arrived in time. Node.js reports that once for each request. */
+export const isTimeout = ({ code }: ParserError): boolean => code === 'ERR_HTTP_REQUEST_TIMEOUT';
+
 /** Converts an error of Node's HTTP parser. */
-export const parserError = ({ code }: Error & { code?: string }): PennonError => {
-  if (code === 'ERR_HTTP_REQUEST_TIMEOUT')
-    return new PennonError('TIMEOUT', 'the request did not arrive in time');
-  if (code === 'HPE_HEADER_OVERFLOW')
+export const parserError = (error: ParserError): PennonError => {
+  if (isTimeout(error)) return new PennonError('TIMEOUT', 'the request did not arrive in time');
+  if (error.code === 'HPE_HEADER_OVERFLOW')
     return new PennonError('PAYLOAD_TOO_LARGE', 'the path and headers together are too long');
   return new PennonError('BAD_REQUEST', 'the request is not valid HTTP');
 };

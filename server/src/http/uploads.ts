@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 
 import { ALL_ENVIRONMENTS } from '@pennon/schema';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
@@ -24,11 +25,20 @@ const MAX_HELD_BYTES_OF_ENVIRONMENTS = 64 * MIB;
 /** The memory that an upload takes at first. It grows with what arrives. */
 const FIRST_BYTES = 65_536;
 
-/** How much of an upload must arrive in each interval. */
-const MIN_RATE = { bytes: 65_536, everyMs: 10_000 } as const;
+/**
+ * How much of an upload must arrive in any period. It is two thirds of 64 KiB every 10 s, so that an upload that is
+ * that fast may arrive in bursts.
+ */
+const MIN_RATE = { bytes: 131_072, periodMs: 30_000, checkMs: 10_000 } as const;
 
 /** Makes the routes of a scope receive their bodies as they are. */
 export type ReceiveUploads = (scope: FastifyInstance, maxBytes: number) => void;
+
+/** Connections with an upload that is arriving. Its rate bounds its time, in place of the time-out of a request. */
+const receiving = new WeakSet<Socket>();
+
+/** Whether an upload is arriving on a connection. */
+export const isReceivingUpload = (socket: Socket): boolean => receiving.has(socket);
 
 /** Limits all uploads together. Each one counts with the memory that it takes, which grows as it arrives. */
 export const limitUploads = (app: FastifyInstance, clock: Clock): ReceiveUploads => {
@@ -116,13 +126,17 @@ const receive = async (
   reception: Reception,
   clock: Clock,
 ): Promise<Upload['bytes']> => {
-  const block = createBlock(reception);
+  const { socket } = payload;
   try {
+    const block = createBlock(reception);
+    receiving.add(socket);
     await readAll(payload, block, clock);
     return block.bytes();
   } catch (error) {
     reception.endConnection();
     throw error;
+  } finally {
+    receiving.delete(socket);
   }
 };
 
@@ -178,10 +192,9 @@ const createBlock = ({ maxBytes, hold }: Reception): Block => {
 /** Resolves at the end of a body. Rejects, and throws the rest away, if it is too large or too slow. */
 const readAll = (payload: IncomingMessage, block: Block, clock: Clock): Promise<void> =>
   new Promise<void>((resolve, reject) => {
-    let before = 0;
-    const stop = clock.every(MIN_RATE.everyMs, () => {
-      if (block.length() - before < MIN_RATE.bytes) fail(tooSlow());
-      before = block.length();
+    const isSlow = createRateCheck(block);
+    const stop = clock.every(MIN_RATE.checkMs, () => {
+      if (isSlow()) fail(tooSlow());
     });
     const append = (chunk: Buffer) => {
       try {
@@ -203,6 +216,18 @@ const readAll = (payload: IncomingMessage, block: Block, clock: Clock): Promise<
     payload.once('close', () => fail(tooSlow()));
   });
 
+/** Returns a check, to be made at intervals, of whether too little has arrived in the last period. */
+const createRateCheck = ({ length }: Pick<Block, 'length'>): (() => boolean) => {
+  const lengths = Array.from({ length: MIN_RATE.periodMs / MIN_RATE.checkMs }, () => -Infinity);
+  lengths.push(0);
+  return () => {
+    lengths.shift();
+    lengths.push(length());
+    const [before = 0] = lengths;
+    return length() - before < MIN_RATE.bytes;
+  };
+};
+
 const tooLarge = (maxBytes: number) =>
   new PennonError('PAYLOAD_TOO_LARGE', `the body must be at most ${maxBytes} bytes`);
 
@@ -214,5 +239,5 @@ const tooMany = () =>
 const tooSlow = () =>
   new PennonError(
     'TIMEOUT',
-    `the body did not arrive in time: at least ${MIN_RATE.bytes} bytes must arrive every ${MIN_RATE.everyMs / 1_000} s`,
+    `the body did not arrive in time: at least ${MIN_RATE.bytes} bytes must arrive every ${MIN_RATE.periodMs / 1_000} s`,
   );
