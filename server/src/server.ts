@@ -15,7 +15,7 @@ import { startPurge } from './environments/purge.ts';
 import { createAudiences } from './evaluation/audience.ts';
 import { createBulkEvaluationCache } from './evaluation/bulk-evaluation-cache.ts';
 import { createTurns } from './turns.ts';
-import { longestOutage, sourceAges } from './flag-set/health.ts';
+import { degradedMs, longestOutage, sourceAges } from './flag-set/health.ts';
 import type { GuardedRoute } from './http/access.ts';
 import { createApp } from './http/app.ts';
 import { listenOnAll, type ListenAddress, type Listeners } from './http/listeners.ts';
@@ -229,11 +229,6 @@ const createReport = (
 
 const revisionsOf = ({ registry }: Pick<Replicas, 'registry'>) =>
   registry.all().map(live => [live.environment, live.view().flagSet.revision] as const);
-
-const degradedMs = (replicas: Pick<Replicas, 'control' | 'registry'>, clock: Clock): number => {
-  const since = longestOutage(replicas)?.since;
-  return since === undefined ? 0 : clock.monotonic() - since;
-};
 
 const observedValues = (
   services: Services,

@@ -169,6 +169,42 @@ describe.each(['refuses', 'is silent'] as const)('a store that %s', failure => {
   });
 });
 
+describe('the degraded time counts from when the server last stopped following its store', () => {
+  type OpenServer = Awaited<ReturnType<typeof open>>;
+  const inReadiness = async (server: OpenServer) => (await server.ready()).body.degradedSeconds;
+  const inMetrics = async (server: OpenServer) => {
+    const { text } = await server.request('GET', '/metrics');
+    return Math.round(Number(/^pennon_degraded_seconds (.*)$/m.exec(text)?.[1]));
+  };
+  const inStatus = async (server: OpenServer) =>
+    (await server.request('GET', '/api/v1/status')).body.servers[0].degradedSeconds;
+
+  it('also if it followed for a few seconds only', async () => {
+    await using server = await open();
+    server.store.fail('refuses');
+    await server.advance(20);
+    expect(await inReadiness(server)).toBeGreaterThan(15);
+    server.store.heal();
+    await server.advance(4);
+    expect([await inMetrics(server), await inStatus(server)]).toEqual([0, 0]);
+    server.store.fail('refuses');
+    await server.advance(4);
+    const seconds = await inReadiness(server);
+    expect(seconds).toBeGreaterThan(0);
+    expect(seconds).toBeLessThanOrEqual(4);
+    expect([await inMetrics(server), await inStatus(server)]).toEqual([seconds, seconds]);
+  });
+
+  it('also if the store is silent', async () => {
+    await using server = await open();
+    server.store.fail('is silent');
+    await server.advance(16);
+    const seconds = await inReadiness(server);
+    expect(seconds).toBeGreaterThan(15);
+    expect(await inMetrics(server)).toBe(seconds);
+  });
+});
+
 it('responses over tRPC have the age, in a batch that of the oldest flag set', async () => {
   await using server = await open();
   const context = { targetingKey: 'ada' };

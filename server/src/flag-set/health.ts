@@ -1,5 +1,7 @@
+import type { Clock } from '../clock.ts';
 import type { Outage } from '../replication/outage.ts';
 import type { Replica } from '../replication/replica.ts';
+import { SOURCE_STALE_MS } from '../replication/source-age.ts';
 import type { Store, StoreErrorCode } from '../store/store.ts';
 import type { Registry } from './registry.ts';
 
@@ -13,6 +15,17 @@ const outagesOf = ({ control, registry }: Ledgers): readonly Outage[] =>
 /** Returns the longest current outage of any ledger, or undefined when all of them follow the store. */
 export const longestOutage = (ledgers: Ledgers): Outage | undefined =>
   outagesOf(ledgers).toSorted((a, b) => a.since - b.since)[0];
+
+/**
+ * Returns for how long the server has not followed its store, in milliseconds; 0 while it follows. A store that is
+ * silent is noticed by the age of the data.
+ */
+export const degradedMs = (ledgers: Ledgers, { monotonic }: Pick<Clock, 'monotonic'>): number => {
+  const since = longestOutage(ledgers)?.since;
+  if (since !== undefined) return monotonic() - since;
+  const { newestMs } = sourceAges(ledgers);
+  return newestMs > SOURCE_STALE_MS ? newestMs : 0;
+};
 
 /** Returns how long ago the ledgers of this server were last known to be current in the store. */
 export const sourceAges = ({ control, registry }: Ledgers) => {

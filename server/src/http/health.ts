@@ -1,9 +1,8 @@
 import type { FastifyInstance } from 'fastify';
 
 import { formatInstant } from '../clock.ts';
-import { longestOutage, sourceAges, storeProblem } from '../flag-set/health.ts';
+import { degradedMs, longestOutage, sourceAges, storeProblem } from '../flag-set/health.ts';
 import type { Outage } from '../replication/outage.ts';
-import { SOURCE_STALE_MS } from '../replication/source-age.ts';
 import type { Services } from '../services.ts';
 
 /**
@@ -26,16 +25,16 @@ export const serveHealth = (
     const outage = longestOutage(services);
     const { newestMs } = sourceAges(services);
     const problem = storeProblem(services);
-    const isCurrent = outage === undefined && newestMs <= SOURCE_STALE_MS;
+    const notFollowedMs = degradedMs(services, services.clock);
     const foreignEntries = services.store.foreignEntries?.() || undefined;
-    if (isCurrent && problem === undefined) return { status: 'ready', foreignEntries };
-    const degradedMs = outage === undefined ? newestMs : services.clock.monotonic() - outage.since;
+    if (notFollowedMs === 0 && outage === undefined && problem === undefined)
+      return { status: 'ready', foreignEntries };
     // A snapshot may be much older than its last confirmation, so only the time since the outage began counts.
-    const ageMs = outage?.snapshotAt === undefined ? newestMs : degradedMs;
+    const ageMs = outage?.snapshotAt === undefined ? newestMs : notFollowedMs;
     // If the store has a problem that only an operator can solve, no other server has newer flags.
     const isOutdated = problem === undefined && isTooOld(ageMs, services);
     if (isOutdated || lacksFlags(services)) reply.code(503);
-    return { ...describeOutage(outage, degradedMs), problem, foreignEntries };
+    return { ...describeOutage(outage, notFollowedMs), problem, foreignEntries };
   });
 };
 
@@ -49,7 +48,7 @@ const lacksFlags = ({ registry, store }: Services): boolean =>
 const isTooOld = (ageMs: number, { limits: { readySourceAgeSeconds } }: Services): boolean =>
   readySourceAgeSeconds > 0 && ageMs > readySourceAgeSeconds * 1_000;
 
-const describeOutage = (outage: Outage | undefined, degradedMs: number) => {
+const describeOutage = (outage: Outage | undefined, ms: number) => {
   const copy = outage?.snapshotAt === undefined ? {} : { copyOf: formatInstant(outage.snapshotAt) };
-  return { status: 'degraded', degradedSeconds: Math.round(degradedMs / 1_000), ...copy };
+  return { status: 'degraded', degradedSeconds: Math.round(ms / 1_000), ...copy };
 };

@@ -34,8 +34,10 @@ export type OutageTracker = {
   readonly close: () => void;
 };
 
-/** An outage that returns within this time is the same outage: it keeps its start and is reported once. */
+/** An outage that returns within this time is reported once. */
 const SETTLE_MS = 5_000;
+/** An outage that returns within this time keeps its start: the store was not followed in between. */
+const RETURN_MS = 1_000;
 
 export const createOutageTracker = (
   clock: Clock,
@@ -43,13 +45,18 @@ export const createOutageTracker = (
   initial?: Outage,
 ): OutageTracker => {
   let current = initial;
-  let previous: Outage | undefined;
+  let previous: { readonly since: number; readonly endedAt: number } | undefined;
   let reportEnd = initial && report(initial);
   let reportedPart: string | undefined;
   let cancelSettle = () => {};
 
+  const startOf = (now: number): number => {
+    if (current !== undefined) return current.since;
+    if (previous === undefined || now - previous.endedAt > RETURN_MS) return now;
+    return previous.since;
+  };
+
   const settle = () => {
-    previous = undefined;
     reportEnd?.();
     reportEnd = undefined;
   };
@@ -61,7 +68,7 @@ export const createOutageTracker = (
       if (current !== undefined && part === reportedPart) return;
       cancelSettle();
       const reason = errorMessage(error);
-      const since = current?.since ?? previous?.since ?? clock.monotonic();
+      const since = startOf(clock.monotonic());
       if (reportEnd === undefined || part !== reportedPart) {
         // A store that is back without its data is available again, but a part of it is lost.
         const endReport = reportEnd;
@@ -73,7 +80,7 @@ export const createOutageTracker = (
     },
     end() {
       if (current === undefined) return;
-      previous = current;
+      previous = { since: current.since, endedAt: clock.monotonic() };
       current = undefined;
       cancelSettle = clock.after(SETTLE_MS, settle);
     },

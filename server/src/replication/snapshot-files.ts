@@ -63,6 +63,7 @@ export const openSnapshotFiles = (options: SnapshotFilesOptions): SnapshotFiles 
   const pathOf = ({ kind, id }: Ledger) => join(directory, `${kind}-${id}.json`);
   const outagePath = join(directory, 'outage');
   const queue = createSaveQueue(clock, onWarning);
+  const createDirectory = () => mkdirSync(directory, { recursive: true, mode: 0o700 });
 
   return {
     directory,
@@ -79,7 +80,7 @@ export const openSnapshotFiles = (options: SnapshotFilesOptions): SnapshotFiles 
     save(ledger, current) {
       const path = pathOf(ledger);
       queue.schedule(path, () => {
-        mkdirSync(directory, { recursive: true, mode: 0o700 });
+        createDirectory();
         const draft = `${path}.${random(DRAFT_NAME_LENGTH)}`;
         return replaceFile(path, draft, file => writeSnapshot(file, current(), clock.now()));
       });
@@ -88,7 +89,14 @@ export const openSnapshotFiles = (options: SnapshotFilesOptions): SnapshotFiles 
     beginOutage() {
       const at = formatInstant(clock.now());
       // Without the mark, the next start counts the outage from its own beginning.
-      queue.run(() => writeFile(outagePath, at, { flag: 'wx' }).catch(() => undefined));
+      queue.run(async () => {
+        try {
+          createDirectory();
+          await writeFile(outagePath, at, { flag: 'wx' });
+        } catch {
+          // There is a mark already, or none can be written.
+        }
+      });
     },
     endOutage: () => queue.run(() => rm(outagePath, { force: true }).catch(() => undefined)),
     outageSince: () => readInstant(outagePath),

@@ -134,6 +134,20 @@ describe('while Redis is unavailable', () => {
     expect(await status()).toBe(200);
   });
 
+  it('a new server that restarts counts the outage from its start, however early that was', async () => {
+    await server.stop();
+    await redis().start();
+    const options = { PENNON_DATA: join(directory, 'new') };
+    server = await startServerOn(redis().url, options);
+    await redis().kill();
+    const degradedSeconds = async () =>
+      (await server.request('GET', '/readyz')).body.degradedSeconds;
+    await eventually(async () => (await degradedSeconds()) >= 3);
+    await server.stop();
+    server = await startServerOn(redis().url, options);
+    expect(await degradedSeconds()).toBeGreaterThanOrEqual(3);
+  });
+
   it('snapshot files are readable by their owner only, and contain no secret', async () => {
     await server.stop();
     const snapshots = snapshotDirectory(directory);
