@@ -32,6 +32,7 @@ export type { CompiledFlagSet } from './model.ts';
 export { operatorTraits, type OperatorTraits } from './operators.ts';
 export type { Finding, Problem } from './problems.ts';
 export { patternProblem, references, type References } from './references.ts';
+export { parseVersion } from './semver.ts';
 export { workDone } from './work.ts';
 export { expandRules, expandShortForm } from './short-form.ts';
 export type {

@@ -10,7 +10,12 @@ import { hasHashedRules, targetingLogic } from './targeting.ts';
 import { attempt, Unsupported } from './unsupported.ts';
 
 /** The name of a flag's metadata that states how its results can differ from Pennon's. */
-export const DIFFERS = 'pennon.differs';
+const DIFFERS = 'pennon.differs';
+const BUCKETS = 'pennon.buckets';
+const OMITTED = 'pennon.omitted';
+
+/** The metadata that a document has only for its readers. */
+export const OWN_METADATA: ReadonlySet<string> = new Set([DIFFERS, BUCKETS, OMITTED]);
 
 const BUCKETS_DIFFER = 'percentages and splits serve the same shares, but to other subjects';
 
@@ -86,9 +91,9 @@ const setMetadata = (
 ): Readonly<Record<string, string>> => ({
   flagSetId: flagSet.environment,
   version: String(flagSet.revision),
-  ...(isHashed ? { 'pennon.buckets': BUCKETS_DIFFER } : {}),
+  ...(isHashed ? { [BUCKETS]: BUCKETS_DIFFER } : {}),
   ...(omitted > 0
-    ? { 'pennon.omitted': `"omitted" lists the flags (${omitted}) that flagd cannot express` }
+    ? { [OMITTED]: `"omitted" lists the flags (${omitted}) that flagd cannot express` }
     : {}),
 });
 

@@ -1,9 +1,10 @@
+import { parseVersion } from '@pennon/engine';
 import { isScalar, type Operator, type Scalar } from '@pennon/schema';
 
 import { FLAG_PREFIX } from './conditions.ts';
 import { referenceOf } from './expand.ts';
 import { ITEM, ITEM_TYPES, spellOut, variable, type Logic } from './logic.ts';
-import { versionGuard } from './operators.ts';
+import { hasLargeNumber, versionGuard } from './operators.ts';
 import {
   equalLogic,
   operandsOf,
@@ -13,6 +14,7 @@ import {
   refuse,
   requireOperands,
   scalarsOf,
+  type Operation,
 } from './read-logic.ts';
 import { SEGMENT_PREFIX } from './references.ts';
 
@@ -27,6 +29,8 @@ export type ConditionDraft = (
 
 /** A comparison with an attribute that is still to be named. */
 type Test = { readonly operator: Operator; readonly value?: Logic; readonly not?: boolean };
+
+const MISSING: Test = { operator: 'exists', not: true };
 
 const compare = (attribute: string, test: Test): ConditionDraft => ({ attribute, ...test });
 
@@ -44,14 +48,23 @@ export const joinAll = (conditions: readonly ConditionDraft[]): ConditionDraft |
 export type ReadConditions = (logic: Logic) => ConditionDraft[] | undefined;
 
 const ORDER = {
-  '>': 'greaterThan',
-  '>=': 'greaterOrEqual',
-  '<': 'lessThan',
-  '<=': 'lessOrEqual',
-} as const satisfies Record<string, Operator>;
+  '>': { name: 'greaterThan', holdsForZero: (operand: number) => operand < 0 },
+  '>=': { name: 'greaterOrEqual', holdsForZero: (operand: number) => operand <= 0 },
+  '<': { name: 'lessThan', holdsForZero: (operand: number) => operand > 0 },
+  '<=': { name: 'lessOrEqual', holdsForZero: (operand: number) => operand >= 0 },
+} as const;
 const SWAPPED = { '>': '<', '>=': '<=', '<': '>', '<=': '>=' } as const;
 type Comparator = keyof typeof ORDER;
 const isComparator = (operator: string): operator is Comparator => Object.hasOwn(ORDER, operator);
+
+/** `==` of 0 or false and an attribute that is missing holds in flagd's engine for JavaScript, but not in Go. */
+const requireSameInEngines = ({ operator, operands }: Operation): void => {
+  if (operands.some(each => each === 0 || each === false))
+    refuse(
+      { [operator]: operands },
+      `must compare 0 and false by "${operator}=", because the engines of flagd differ if the attribute is missing`,
+    );
+};
 
 /** Returns what `subject` is compared with, on the other side; undefined if it is on none. */
 const operandOf = ([left, right]: readonly Logic[], subject: Logic): Logic | undefined => {
@@ -59,18 +72,32 @@ const operandOf = ([left, right]: readonly Logic[], subject: Logic): Logic | und
   return equalLogic(right, subject) ? left : undefined;
 };
 
-const orderTest = (operator: Comparator, operands: readonly Logic[], subject: Logic): Test => {
+type OrderTest = { readonly test: Test; readonly holdsForZero: boolean };
+
+const orderTest = (operator: Comparator, operands: readonly Logic[], subject: Logic): OrderTest => {
   const operand = operandOf(operands, subject);
   if (typeof operand !== 'number')
     return refuse({ [operator]: operands }, 'must compare only numbers by order');
-  const inOrder = equalLogic(operands[0], subject) ? operator : SWAPPED[operator];
-  return { operator: ORDER[inOrder], value: operand };
+  const { name, holdsForZero } =
+    ORDER[equalLogic(operands[0], subject) ? operator : SWAPPED[operator]];
+  return { test: { operator: name, value: operand }, holdsForZero: holdsForZero(operand) };
+};
+
+/** flagd compares 0 if the attribute is missing. */
+const orderCondition = (
+  attribute: string,
+  operator: Comparator,
+  operands: readonly Logic[],
+): ConditionDraft => {
+  const { test, holdsForZero } = orderTest(operator, operands, variable(attribute));
+  const comparison = compare(attribute, test);
+  return holdsForZero ? { any: [comparison, compare(attribute, MISSING)] } : comparison;
 };
 
 const equalityTest = (operands: readonly Logic[], subject: Logic): Test => {
   const operand = operandOf(operands, subject);
   // A list with null is not a missing attribute.
-  if (operand === null && subject !== ITEM) return { operator: 'exists', not: true };
+  if (operand === null && subject !== ITEM) return MISSING;
   return isScalar(operand)
     ? { operator: 'equals', value: operand }
     : refuse({ '==': operands }, 'must compare an attribute with a constant');
@@ -118,7 +145,9 @@ const itemTest = (logic: Logic): readonly Test[] => {
   if (operator === '===' || operator === '==')
     return [sliceTest(operands, ITEM) ?? equalityTest(operands, ITEM)];
   if (operator === 'in') return [membershipTest(operands, ITEM)];
-  return isComparator(operator) ? [orderTest(operator, operands, ITEM)] : refuse(logic);
+  return isComparator(operator) && operands.length === 2
+    ? [orderTest(operator, operands, ITEM).test]
+    : refuse(logic);
 };
 
 const valuesOf = ({ operator, value }: Test): readonly Scalar[] | undefined => {
@@ -156,10 +185,7 @@ const VERSION_OPERATORS: Readonly<Record<string, Operator>> = {
 /** The lowest version of all. */
 const LOWEST = '0.0.0-0';
 
-/** A complete version, of which the first two numbers are captured. */
-const COMPLETE_VERSION = /^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(?:0|[1-9]\d*)(?:[-+][-+.\w]+)?$/;
-
-const next = (digits: string | undefined): string => String(BigInt(digits ?? 0) + 1n);
+const next = (digits: string): string => String(Number(digits) + 1);
 
 /** The versions from `first` up to, but without, `end`. */
 const between = (attribute: string, first: string, end: string): ConditionDraft[] => [
@@ -170,10 +196,11 @@ const between = (attribute: string, first: string, end: string): ConditionDraft[
 const versionConditions = (operands: readonly Logic[]): ConditionDraft[] => {
   const [read, operator, value] = operands;
   const attribute = readAttribute(read);
-  const text = typeof value === 'string' ? value : '';
-  const [, major, minor] = COMPLETE_VERSION.exec(text) ?? [];
-  if (attribute === undefined || typeof operator !== 'string' || major === undefined)
+  const text = typeof value === 'string' && !hasLargeNumber(value) ? value : '';
+  const version = parseVersion(text);
+  if (attribute === undefined || typeof operator !== 'string' || version === undefined)
     return refuse({ sem_ver: operands }, 'must compare a version with a complete one');
+  const [major, minor] = version.numbers;
   const known = VERSION_OPERATORS[operator];
   if (known !== undefined) return [compare(attribute, { operator: known, value: text })];
   if (operator === '^') return between(attribute, `${major}.0.0-0`, `${next(major)}.0.0-0`);
@@ -238,17 +265,13 @@ const readBetween = (
   return [first, readComparison({ operator, operands: [read ?? null, high ?? null] })];
 };
 
-const readComparison = ({
-  operator,
-  operands,
-}: {
-  operator: string;
-  operands: readonly Logic[];
-}): ConditionDraft => {
+const readComparison = (operation: Operation): ConditionDraft => {
+  const { operator, operands } = operation;
   const logic = { [operator]: operands };
   const attribute = operands.map(readAttribute).find(name => name !== undefined);
   if (attribute === undefined) return refuse(logic);
   const subject = variable(attribute);
+  if (operator === '==' || operator === '!=') requireSameInEngines(operation);
   if (operator === '===' || operator === '==')
     return compare(attribute, equalityTest(operands, subject));
   if (operator === '!==' || operator === '!=')
@@ -256,9 +279,7 @@ const readComparison = ({
   if (operator === 'in') return compare(attribute, membershipTest(operands, subject));
   if (operator === 'starts_with' || operator === 'ends_with')
     return compare(attribute, textTest(operator, operands));
-  return isComparator(operator)
-    ? compare(attribute, orderTest(operator, operands, subject))
-    : refuse(logic);
+  return isComparator(operator) ? orderCondition(attribute, operator, operands) : refuse(logic);
 };
 
 const segmentOf = (logic: Logic): ConditionDraft | undefined => {

@@ -8,7 +8,7 @@ import {
 } from '@pennon/schema';
 import { z } from 'zod';
 
-import { DIFFERS } from './export.ts';
+import { OWN_METADATA } from './export.ts';
 import { expand } from './expand.ts';
 import { readConditions } from './import-conditions.ts';
 import { rulesOf, type RuleDraft, type Served } from './import-rules.ts';
@@ -31,6 +31,8 @@ const typeOf = (value: Value): FlagType => {
 const Json = z.custom<Logic>();
 const JsonMap = z.record(z.string(), Json);
 
+const Metadata = z.record(z.string(), Scalar).nullish();
+
 const FlagdFlag = z.looseObject({
   state: z.enum(['ENABLED', 'DISABLED']),
   variants: z
@@ -39,10 +41,14 @@ const FlagdFlag = z.looseObject({
     .refine(
       all => new Set(Object.values(all).map(typeOf)).size <= 1,
       'must all have values of the same type',
+    )
+    .refine(
+      all => !JSON.stringify(all).includes('{"$ref":"'),
+      'must have no member "$ref", which flagd replaces by an evaluator',
     ),
   defaultVariant: z.string().nullish(),
   targeting: JsonMap.nullish(),
-  metadata: z.record(z.string(), Scalar).nullish(),
+  metadata: Metadata,
 });
 type FlagdFlag = z.infer<typeof FlagdFlag>;
 
@@ -52,6 +58,7 @@ export const FlagdFile = z.looseObject({
     error: 'must be an object of flags by key, or a list of flags with "key"',
   }),
   $evaluators: JsonMap.nullish(),
+  metadata: Metadata,
   omitted: JsonMap.nullish().refine(
     omitted => Object.keys(omitted ?? {}).length === 0,
     'names flags that the file lacks: remove "omitted" to import the file without them',
@@ -85,11 +92,17 @@ const targetingRules = (
     ? []
     : rulesOf(expand(targeting, $evaluators ?? {}), flag);
 
+/** flagd adds the metadata of the file to those of each flag, apart from what is about the file itself. */
+const metadataOf = (flag: FlagdFlag, file: FlagdFile): Readonly<Record<string, Scalar>> => {
+  const { flagSetId: _id, version: _version, ...shared } = file.metadata ?? {};
+  const all = Object.entries({ ...shared, ...flag.metadata });
+  return Object.fromEntries(all.filter(([name]) => !OWN_METADATA.has(name)));
+};
+
 /** Reads one flag, for its schema to check. Throws a ZodError, or `Unsupported` for what Pennon cannot express. */
 export const readFlag = (key: string, value: unknown, file: FlagdFile, at: string): object => {
   const parsed = FlagdFlag.parse(value);
   const defaultVariant = parsed.defaultVariant || null;
-  const { [DIFFERS]: _, ...metadata } = parsed.metadata ?? {};
   const { variants } = parsed;
   return {
     key,
@@ -100,7 +113,7 @@ export const readFlag = (key: string, value: unknown, file: FlagdFile, at: strin
     rules: targetingRules(parsed, { key, variants, defaultVariant }, file),
     seed: key,
     clientVisible: false,
-    metadata,
+    metadata: metadataOf(parsed, file),
     ...managedAt(at),
   };
 };
@@ -112,7 +125,7 @@ export const segmentNamesOf = ({ $evaluators }: FlagdFile): readonly string[] =>
 /** Reads one segment, for its schema to check. Throws `Unsupported` for what Pennon cannot express. */
 export const readSegment = (name: string, { $evaluators }: FlagdFile, at: string): object => {
   const evaluators = $evaluators ?? {};
-  const conditions = readConditions(expand(evaluators[name] ?? null, evaluators));
+  const conditions = readConditions(expand(evaluators[name] ?? null, evaluators, name));
   if (conditions === undefined || conditions.length === 0)
     throw new Unsupported('always holds, or never, which a segment cannot express');
   return {

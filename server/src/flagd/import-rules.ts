@@ -3,7 +3,7 @@ import type { Rule, SplitEntry, Value } from '@pennon/schema';
 import { readConditions, type ConditionDraft } from './import-conditions.ts';
 import type { Logic } from './logic.ts';
 import { isList, operandsOf, operationOf, readAttribute, readName, refuse } from './read-logic.ts';
-import { ADMITTED, drawOf, NO_BUCKETING_VALUE, type Draw } from './targeting.ts';
+import { ADMITTED, drawOf, DRAWS, NO_BUCKETING_VALUE, type Draw } from './targeting.ts';
 import { Unsupported } from './unsupported.ts';
 
 /** What rules may serve. */
@@ -74,27 +74,38 @@ const fractionalOf = (operands: readonly Logic[]): Fractional => {
   const [first, ...others] = operands;
   const isShort = first === undefined || isList(first);
   const shares = (isShort ? operands : others).map(share =>
-    isList(share) && share.length <= 2
+    isList(share) && share.length >= 1 && share.length <= 2
       ? share
       : refuse(share, 'must have a variant and a weight in each share'),
   );
   return { bucketing: isShort ? { bucketBy: 'targetingKey' } : bucketingOf(first), shares };
 };
 
+/** The most that the weights of a `fractional` may have in total. flagd serves the default variant above it. */
+const MAX_TOTAL_WEIGHT = 2 ** 31 - 1;
+
 const weightOf = ([, weight = 1]: readonly Logic[]): number =>
-  typeof weight === 'number' && Number.isInteger(weight)
+  typeof weight === 'number' && Number.isInteger(weight) && weight >= 0
     ? weight
-    : refuse(weight, 'must have a whole number as weight');
+    : refuse(weight, 'must have a whole number from 0 as weight');
+
+const weightsOf = (shares: Fractional['shares']): readonly number[] => {
+  const weights = shares.map(weightOf);
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  return total > 0 && total <= MAX_TOTAL_WEIGHT
+    ? weights
+    : refuse(total, `must have weights from 1 to ${MAX_TOTAL_WEIGHT} in total`);
+};
 
 const splitOf = (shares: Fractional['shares'], { flag }: Scope): SplitEntry[] => {
   const weights = new Map<string, number>();
-  for (const share of shares) {
-    const [name] = share;
+  for (const [at, weight] of weightsOf(shares).entries()) {
+    const name = shares[at]?.[0] ?? null;
     if (typeof name === 'object' && name !== null) return refuse(name);
     const variant = name === null ? flag.defaultVariant : String(name);
     if (variant === null || !Object.hasOwn(flag.variants, variant))
       throw new Unsupported(`serves "${variant}", which is not a variant of the flag`);
-    weights.set(variant, (weights.get(variant) ?? 0) + weightOf(share));
+    weights.set(variant, (weights.get(variant) ?? 0) + weight);
   }
   return reduced(Array.from(weights, ([variant, weight]) => ({ variant, weight })));
 };
@@ -129,18 +140,13 @@ const admissionOf = (logic: Logic, flag: Served): Scope['admission'] | undefined
   const operands = operandsOf(left, 'fractional');
   if (operands === undefined || name !== ADMITTED) return undefined;
   const { bucketing, shares } = fractionalOf(operands);
-  const [admitted, others] = shares.map(weightOf);
-  if (
-    admitted === undefined ||
-    others === undefined ||
-    shares[0]?.[0] !== ADMITTED ||
-    shares.length > 2
-  )
+  const [admitted = 0, others = 0] = weightsOf(shares);
+  const draws = (admitted * DRAWS) / (admitted + others);
+  const names = shares.map(([share]) => share);
+  if (names.length !== 2 || names.indexOf(ADMITTED) !== 0 || names.lastIndexOf(ADMITTED) !== 0)
     return refuse(logic);
-  return {
-    percentage: Math.round((admitted / (admitted + others)) * 100_000) / 1000,
-    ...bucketingFields(bucketing, flag),
-  };
+  if (!Number.isInteger(draws)) return refuse(logic, 'must admit a multiple of 0.001 %');
+  return { percentage: draws / 1000, ...bucketingFields(bucketing, flag) };
 };
 
 /** Adds the condition of an outcome; undefined if it never holds. */
@@ -168,7 +174,9 @@ const ifRules = (operands: readonly Logic[], scope: Scope): RuleFields[] => {
   // The error that the export writes needs no condition here.
   const within =
     outcome === NO_BUCKETING_VALUE ? undefined : withCondition(condition, { ...scope, isLast });
-  return [...(within ? readRules(outcome, within) : []), ...ifRules(rest, scope)];
+  // An outcome that is never served is read as well, because flagd refuses the whole rule if it is invalid.
+  const rules = readRules(outcome, within ?? scope);
+  return [...(within ? rules : []), ...ifRules(rest, scope)];
 };
 
 /** Whether a condition is null for values that its operator does not compare, so flagd serves the default variant. */

@@ -68,6 +68,9 @@ const onNumbers = (operator: string) =>
 
 const LARGE_NUMBER = new RegExp(`[0-9]{${MAX_VERSION_DIGITS + 1}}`);
 
+/** Whether a version is invalid for some of flagd's engines. */
+export const hasLargeNumber = (version: string): boolean => LARGE_NUMBER.test(version);
+
 /**
  * The first part makes a list of versions an error, because flagd's own operators compare no items of lists. A
  * value would be wrong.
@@ -82,7 +85,7 @@ const onVersions =
   ({ attribute, value }, type) => {
     const read = variable(attribute);
     const version = String(value);
-    if (LARGE_NUMBER.test(version))
+    if (hasLargeNumber(version))
       throw new Unsupported(`it compares with a version that has a number above 15 digits`);
     return allOf([...versionGuard(read, type), { sem_ver: [read, operator, version] }]);
   };

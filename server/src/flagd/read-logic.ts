@@ -1,4 +1,4 @@
-import { isJsonObject, isScalar, type Scalar } from '@pennon/schema';
+import { isJsonObject, isScalar, type JsonObject, type Scalar } from '@pennon/schema';
 
 import { isSameAttribute } from './attribute-names.ts';
 import type { Logic } from './logic.ts';
@@ -13,6 +13,18 @@ export const operationOf = (logic: Logic): Operation | undefined => {
   if (entry === undefined || others.length > 0) return undefined;
   const [operator, operands] = entry;
   return { operator, operands: Array.isArray(operands) ? operands : [operands] };
+};
+
+/** The operators that flagd also accepts with one operand that is not in a list. */
+const UNARY: ReadonlySet<string> = new Set(['!', '!!', 'var', 'merge']);
+
+/** Throws if flagd refuses the shape of an operation. */
+export const requireOperation = (logic: JsonObject): JsonObject => {
+  const [operator = '', ...others] = Object.keys(logic);
+  if (operator === '' || others.length > 0) return refuse(logic, 'must have one operator');
+  return UNARY.has(operator) || isList(logic[operator])
+    ? logic
+    : refuse(logic, 'must have its operands in a list');
 };
 
 /** The operands of a logic if it has this operator. */

@@ -18,7 +18,8 @@ import { Unsupported } from './unsupported.ts';
 /** As a variant that no flag has it makes flagd report an error, which is what Pennon does. */
 export const NO_BUCKETING_VALUE = 'error: the bucketing value is missing';
 
-const DRAWS = 100_000;
+/** The results that a draw can have: percentages have three decimals. */
+export const DRAWS = 100_000;
 
 const thresholdOf = ({ percentage }: Rule): number => Math.floor((percentage ?? 100) * 1000 + 0.5);
 

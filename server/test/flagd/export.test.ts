@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs';
 import { compile, evaluate } from '@pennon/engine';
 import { Ajv, type AnySchema } from 'ajv';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 
-import { startServer, type TestServer } from '../support/server.ts';
+import { NOW, useServer } from './server.ts';
 import {
   context,
   flagdOutcome,
@@ -20,49 +20,7 @@ import {
 
 const PATH = '/flagd/v1/flags.json';
 
-let server: TestServer;
-let key: string;
-beforeAll(async () => {
-  server = await startServer();
-  key = await server.keyOf('server');
-});
-afterAll(() => server.close());
-
-const NOW = '2026-01-01T00:00:00.000Z';
-const managed = { version: 1, createdAt: NOW, updatedAt: NOW };
-
-type Definition = { readonly key: string; readonly [field: string]: unknown };
-
-/** Replaces all flags and segments of the environment. */
-const replaceAll = async (
-  flags: readonly Definition[],
-  ownSegments: readonly Definition[] = [],
-): Promise<void> => {
-  const environment = {
-    key: 'production',
-    createdAt: NOW,
-    flags: flags.map(flag => ({
-      type: 'boolean',
-      enabled: true,
-      variants: { on: true, off: false },
-      defaultVariant: 'off',
-      seed: flag.key,
-      clientVisible: false,
-      rules: [],
-      metadata: {},
-      ...managed,
-      ...flag,
-    })),
-    segments: ownSegments.map(segment => ({ ...managed, ...segment })),
-  };
-  const { status, text } = await server.request('POST', '/api/v1/import?overwrite=true', {
-    body: { formatVersion: 1, environments: [environment] },
-  });
-  if (status !== 200) throw new Error(text);
-};
-
-const readDocument = async () => (await server.request('GET', PATH, { key })).text;
-const readFlagSet = async () => (await server.request('GET', '/api/v1/flag-set', { key })).body;
+const { request, keyOf, replaceAll, readDocument, flagSetOf } = useServer();
 
 /** Compares both evaluations of all flags that the document has. Returns how many were compared. */
 const compareAll = async (
@@ -72,7 +30,7 @@ const compareAll = async (
 ): Promise<number> => {
   const document = await readDocument();
   const core = loadFlagd(document);
-  const compiled = compile(await readFlagSet());
+  const compiled = compile(await flagSetOf());
   const { flags: exported } = JSON.parse(document) as { flags: Record<string, unknown> };
   let compared = 0;
   for (const { key: flag, type } of flags) {
@@ -338,27 +296,29 @@ describe('the document of flagd', () => {
 describe('the route for flagd', () => {
   it('responds with 304 until a flag changes', async () => {
     await replaceAll([{ key: 'a' }]);
-    const first = await server.request('GET', PATH, { key });
+    const key = await keyOf('server');
+    const first = await request('GET', PATH, { key });
     expect(first.headers).toMatchObject({
       'content-type': 'application/json; charset=utf-8',
       'cache-control': 'private, no-cache',
       etag: expect.stringMatching(/^"[^"]+"$/),
     });
     const headers = { 'if-none-match': String(first.headers['etag']) };
-    const unchanged = await server.request('GET', PATH, { key, headers });
+    const unchanged = await request('GET', PATH, { key, headers });
     expect([unchanged.status, unchanged.text]).toEqual([304, '']);
-    await server.api('PATCH', '/flags/a', { body: { enabled: false } });
-    const changed = await server.request('GET', PATH, { key, headers });
+    await request('PATCH', '/api/v1/flags/a?environment=production', { body: { enabled: false } });
+    const changed = await request('GET', PATH, { key, headers });
     expect([changed.status, changed.body.flags.a.state]).toEqual([200, 'DISABLED']);
   });
 
   it('has the environment of the key, or the one that a key for all environments names', async () => {
-    const own = await server.request('GET', PATH, { key });
+    const key = await keyOf('server');
+    const own = await request('GET', PATH, { key });
     expect(own.body.metadata).toMatchObject({ flagSetId: 'production' });
-    const staging = await server.request('GET', `${PATH}?environment=development`);
+    const staging = await request('GET', `${PATH}?environment=development`);
     expect(staging.body.metadata).toMatchObject({ flagSetId: 'development' });
-    expect((await server.request('GET', PATH)).status).toBe(400);
-    const client = await server.keyOf('client');
-    expect((await server.request('GET', PATH, { key: client })).status).toBe(403);
+    expect((await request('GET', PATH)).status).toBe(400);
+    const client = await keyOf('client');
+    expect((await request('GET', PATH, { key: client })).status).toBe(403);
   });
 });

@@ -1,8 +1,8 @@
 import { compile, evaluate } from '@pennon/engine';
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 
-import { startServer, type TestServer } from '../support/server.ts';
+import { useServer } from './server.ts';
 import {
   context,
   flagdOutcome,
@@ -14,17 +14,7 @@ import {
   type FlagTypeName,
 } from './support.ts';
 
-let server: TestServer;
-beforeEach(async () => {
-  server = await startServer();
-});
-afterEach(() => server.close());
-
-const importFile = (file: unknown, query = 'environment=production&overwrite=true') =>
-  server.request('POST', `/api/v1/import?${query}`, { body: file });
-
-const flagSetOf = async (environment: string) =>
-  (await server.request('GET', `/api/v1/flag-set?environment=${environment}`)).body;
+const { request, keyOf, importFile, replaceAll, readDocument, flagSetOf } = useServer();
 
 const SWITCH = { state: 'ENABLED', variants: { on: true, off: false }, defaultVariant: 'off' };
 const withTargeting = (targeting: unknown) => ({ ...SWITCH, targeting });
@@ -34,11 +24,8 @@ const onIf = (condition: unknown) => withTargeting({ if: [condition, 'on', 'off'
 const rulesFrom = async (flag: unknown, others: object = {}) => {
   const { status, text } = await importFile({ flags: { a: flag }, ...others });
   expect([status, text]).toEqual([200, expect.any(String)]);
-  return (await flagSetOf('production')).flags.a.rules;
+  return (await flagSetOf()).flags.a.rules;
 };
-
-const NOW = '2026-01-01T00:00:00.000Z';
-const managed = { version: 1, createdAt: NOW, updatedAt: NOW };
 
 describe('an import of a file of flagd', () => {
   it.each([
@@ -51,26 +38,16 @@ describe('an import of a file of flagd', () => {
         segments,
         fc.array(context, { minLength: 10, maxLength: 10 }),
         async (flags, ownSegments, contexts) => {
-          const environment = {
-            key: 'production',
-            createdAt: NOW,
-            flags: flags.map(flag => ({ clientVisible: false, seed: 's', ...managed, ...flag })),
-            segments: ownSegments.map(segment => ({ ...managed, ...segment })),
-          };
-          const body = { formatVersion: 1, environments: [environment] };
-          await server.request('POST', '/api/v1/import?overwrite=true', { body });
-          const exported = await server.request(
-            'GET',
-            '/flagd/v1/flags.json?environment=production',
-          );
+          await replaceAll(flags, ownSegments);
+          const exported = JSON.parse(await readDocument());
           const imported = await importFile(
-            { ...exported.body, omitted: undefined },
+            { ...exported, omitted: undefined },
             'environment=development&overwrite=true',
           );
           expect([imported.status, imported.text]).toEqual([200, expect.any(String)]);
-          const before = compile(await flagSetOf('production'));
+          const before = compile(await flagSetOf());
           const after = compile(await flagSetOf('development'));
-          for (const key of Object.keys(exported.body.flags))
+          for (const key of Object.keys(exported.flags))
             for (const each of contexts)
               expect(pennonOutcome(evaluate(after, key, each)), key).toEqual(
                 pennonOutcome(evaluate(before, key, each)),
@@ -99,6 +76,8 @@ describe('an import of a file of flagd', () => {
     above: onIf({ '>': [{ var: 'age' }, 17] }),
     'above, the other way round': onIf({ '>': [18, { var: 'age' }] }),
     between: onIf({ '<=': [10, { var: 'age' }, 20] }),
+    'below, which 0 and a missing number are': onIf({ '<': [{ var: 'age' }, 18] }),
+    'above, which a missing number is': onIf({ '>': [{ var: 'nothing' }, -1] }),
     groups: onIf({
       and: [{ or: [{ '==': [plan, 'pro'] }, { '!': [{ '>': [{ var: 'age' }, 17] }] }] }, true],
     }),
@@ -151,7 +130,7 @@ describe('an import of a file of flagd', () => {
     const file = { flags, $evaluators };
     expect((await importFile(file)).status).toBe(200);
     const core = loadFlagd(JSON.stringify(file));
-    const flagSet = await flagSetOf('production');
+    const flagSet = await flagSetOf();
     const compiled = compile(flagSet);
     const contexts = ['pro', 'team', 'free', undefined].flatMap(own =>
       [
@@ -232,7 +211,7 @@ describe('an import of a file of flagd', () => {
     };
     const { status, text } = await importFile(sample);
     expect([status, text]).toEqual([200, expect.any(String)]);
-    const compiled = compile(await flagSetOf('production'));
+    const compiled = compile(await flagSetOf());
     expect(evaluate(compiled, 'headerColor', { email: 'a@b.c' })).toMatchObject({ variant: 'red' });
     expect(evaluate(compiled, 'headerColor', { email: 'a@faas.com' })).toMatchObject({
       reason: 'SPLIT',
@@ -245,7 +224,7 @@ describe('an import of a file of flagd', () => {
   it('reads a list of flags too', async () => {
     const { body } = await importFile({ flags: [{ key: 'a', ...SWITCH }] });
     expect(body.environments[0]).toMatchObject({ key: 'production', outcome: 'create' });
-    expect((await flagSetOf('production')).flags.a).toMatchObject({
+    expect((await flagSetOf()).flags.a).toMatchObject({
       type: 'boolean',
       enabled: true,
       defaultVariant: 'off',
@@ -257,10 +236,10 @@ describe('an import of a file of flagd', () => {
     const file = { flags: { a: SWITCH } };
     const first = await importFile(file, 'environment=production');
     expect(first.body.environments).toMatchObject([{ outcome: 'create' }]);
-    const { id } = await flagSetOf('production');
+    const { id } = await flagSetOf();
     const repeated = await importFile(file, 'environment=production');
     expect(repeated.body.environments).toMatchObject([{ outcome: 'unchanged', changes: [] }]);
-    expect((await flagSetOf('production')).id).toBe(id);
+    expect((await flagSetOf()).id).toBe(id);
     const other = { flags: { a: { ...SWITCH, state: 'DISABLED' }, b: SWITCH } };
     expect((await importFile(other, 'environment=production')).status).toBe(409);
     const dryRun = await importFile(other, 'environment=production&overwrite=true&dryRun=true');
@@ -275,20 +254,20 @@ describe('an import of a file of flagd', () => {
   });
 
   it('goes to the environment of the key, or to the one in the query', async () => {
-    const admin = await server.keyOf('admin', 'production');
+    const admin = await keyOf('admin', 'production');
     const body = { flags: { a: SWITCH } };
-    const own = await server.request('POST', '/api/v1/import', { key: admin, body });
+    const own = await request('POST', '/api/v1/import', { key: admin, body });
     expect(own.body.environments).toMatchObject([{ key: 'production', outcome: 'create' }]);
     const path = '/api/v1/import?environment=development';
-    expect((await server.request('POST', path, { key: admin, body })).status).toBe(403);
-    expect((await server.request('POST', path, { body })).status).toBe(200);
-    const unnamed = await server.request('POST', '/api/v1/import', { body });
+    expect((await request('POST', path, { key: admin, body })).status).toBe(403);
+    expect((await request('POST', path, { body })).status).toBe(200);
+    const unnamed = await request('POST', '/api/v1/import', { body });
     expect([unnamed.status, unnamed.body.error.message]).toEqual([
       400,
       expect.stringContaining('environment is missing: name the environment'),
     ]);
-    const exported = await server.request('GET', '/api/v1/export');
-    const named = await server.request('POST', path, { body: exported.body });
+    const exported = await request('GET', '/api/v1/export');
+    const named = await request('POST', path, { body: exported.body });
     expect([named.status, named.body.error.message]).toEqual([
       400,
       expect.stringContaining('environment is only for a file of flagd'),
@@ -336,7 +315,7 @@ describe('an import of a file of flagd', () => {
     [
       'a circular evaluator',
       onIf({ $ref: 'loop' }),
-      'the evaluator "loop", which refers to itself',
+      'refers in the evaluator "loop" to "loop", which must be a later evaluator',
     ],
     [
       'a computed weight',
@@ -346,7 +325,7 @@ describe('an import of a file of flagd', () => {
           ['off', 1],
         ],
       }),
-      'must have a whole number as weight',
+      'must have a whole number from 0 as weight',
     ],
     [
       'a computed unit',
@@ -371,7 +350,7 @@ describe('an import of a file of flagd', () => {
           ['off', 0.5],
         ],
       }),
-      'must have a whole number as weight',
+      'must have a whole number from 0 as weight',
     ],
     [
       'a third part of a share',
@@ -415,6 +394,107 @@ describe('an import of a file of flagd', () => {
       'a third operand',
       onIf({ '==': [{ var: 'a' }, 1, 1] }),
       'has too few or too many operands: {"==":[{"var":"a"},1,1]}',
+    ],
+    [
+      'an operand without a list of "and"',
+      onIf({ and: { '==': [{ var: 'a' }, 1] } }),
+      'must have its operands in a list: {"and":{"==":[{"var":"a"},1]}}',
+    ],
+    [
+      'an operand without a list of "or"',
+      onIf({ '!': { or: { '==': [{ var: 'a' }, 1] } } }),
+      'must have its operands in a list: {"or":',
+    ],
+    ['a share without a list', withTargeting({ fractional: 'on' }), 'its operands in a list'],
+    [
+      'a missing value that may equal 0',
+      onIf({ '==': [{ var: 'a' }, 0] }),
+      'must compare 0 and false by "==="',
+    ],
+    [
+      'a missing value that may differ from false',
+      onIf({ '!=': [{ var: 'a' }, false] }),
+      'must compare 0 and false by "!=="',
+    ],
+    [
+      'a third operand of an item',
+      onIf({ some: [{ var: 'a' }, { '>': [{ var: '' }, 2, 1] }] }),
+      'has a part that Pennon cannot express: {">":[{"var":""},2,1]}',
+    ],
+    [
+      'a reference with other members',
+      onIf({ $ref: 'good', not: true }),
+      'must have only "$ref", with a name without quotes and backslashes',
+    ],
+    [
+      'an evaluator that refers to an earlier one',
+      onIf({ $ref: 'later' }),
+      'refers in the evaluator "later" to "good", which must be a later evaluator',
+    ],
+    [
+      'an evaluator whose text flagd changes',
+      onIf({ $ref: 'dollars' }),
+      'the evaluator "dollars", in which flagd replaces a "$"',
+    ],
+    [
+      'a value with a reference',
+      { ...onlyOn, variants: { on: { $ref: 'good' } } },
+      'variants must have no member "$ref"',
+    ],
+    [
+      'weights above those of flagd',
+      withTargeting({ fractional: [['on', 2 ** 31 - 1], ['off']] }),
+      'must have weights from 1 to 2147483647 in total: 2147483648',
+    ],
+    [
+      'weights of 0',
+      withTargeting({ fractional: [['on', 0]] }),
+      'must have weights from 1 to 2147483647 in total: 0',
+    ],
+    [
+      'a weight below 0',
+      withTargeting({
+        fractional: [
+          ['on', 2],
+          ['on', -1],
+        ],
+      }),
+      'must have a whole number from 0 as weight: -1',
+    ],
+    [
+      'an invalid version',
+      onIf({ sem_ver: [{ var: 'a' }, '~', '1.2.3-01'] }),
+      'must compare a version with a complete one',
+    ],
+    [
+      'a version with a number that flagd cannot read',
+      onIf({ sem_ver: [{ var: 'a' }, '^', '1.2.9999999999999999'] }),
+      'must compare a version with a complete one',
+    ],
+    [
+      'a percentage with more decimals than Pennon has',
+      onIf({
+        '===': [
+          {
+            fractional: [
+              ['in', 1],
+              ['out', 2],
+            ],
+          },
+          'in',
+        ],
+      }),
+      'must admit a multiple of 0.001 %',
+    ],
+    [
+      'two operators in one part',
+      onIf({ '!': [{ '===': [plan, 'a'], '!==': [plan, 'b'] }] }),
+      'must have one operator: {"===":[{"var":"plan"},"a"],"!==":[{"var":"plan"},"b"]}',
+    ],
+    [
+      'an unknown operator that is never reached',
+      withTargeting({ if: [false, { unknown: ['a'] }, 'on'] }),
+      'has a part that Pennon cannot express: {"unknown":["a"]}',
     ],
     ['no operand', onIf({ and: [] }), 'has too few or too many operands: {"and":[]}'],
     [
@@ -476,13 +556,18 @@ describe('an import of a file of flagd', () => {
   ])('refuses %s, and names the flag', async (_, flag, message) => {
     const file = {
       flags: { good: SWITCH, bad: flag },
-      $evaluators: { loop: { '!': { $ref: 'loop' } } },
+      $evaluators: {
+        loop: { '!': { $ref: 'loop' } },
+        good: { '===': [plan, 'pro'] },
+        later: { '!': { $ref: 'good' } },
+        dollars: { '===': [plan, '$$'] },
+      },
     };
     const { status, body } = await importFile(file);
     expect(status).toBe(400);
     expect(body.error.message).toContain('flags.bad');
     expect(body.error.message).toContain(message);
-    expect((await flagSetOf('production')).flags).toEqual({});
+    expect((await flagSetOf()).flags).toEqual({});
   });
 
   it('refuses segments with attributes that Pennon cannot read as flagd does', async () => {
@@ -502,7 +587,7 @@ describe('an import of a file of flagd', () => {
         path: onIf({ '==': [path, 'pro'] }),
       },
     });
-    const compiled = compile(await flagSetOf('production'));
+    const compiled = compile(await flagSetOf());
     expect(evaluate(compiled, 'split', {})).toMatchObject({ errorCode: 'TARGETING_KEY_MISSING' });
     const attributes = { user: { plan: 'pro' } };
     expect(evaluate(compiled, 'path', attributes)).toMatchObject({ variant: 'on' });
@@ -535,6 +620,29 @@ describe('an import of a file of flagd', () => {
       400,
       expect.stringContaining('is too large with the evaluators'),
     ]);
+  });
+
+  it('adds the metadata of the file to those of each flag, as flagd does', async () => {
+    const file = {
+      metadata: { flagSetId: 'shop', version: '3', team: 'shop', owner: 'all' },
+      flags: { a: { ...SWITCH, metadata: { owner: 'ada' } }, b: SWITCH },
+    };
+    await importFile(file);
+    const { flags } = await flagSetOf();
+    expect([flags.a.metadata, flags.b.metadata]).toEqual([
+      { team: 'shop', owner: 'ada' },
+      { team: 'shop', owner: 'all' },
+    ]);
+  });
+
+  it('refuses a list that has a flag twice', async () => {
+    const { status, body } = await importFile({
+      flags: [
+        { key: 'a', ...SWITCH },
+        { key: 'a', ...SWITCH },
+      ],
+    });
+    expect([status, body.error.message]).toEqual([400, expect.stringContaining('"a"')]);
   });
 
   it('reads large files in its thread', async () => {

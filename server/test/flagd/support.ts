@@ -14,12 +14,17 @@ import fc from 'fast-check';
 
 const noLogger = { error() {}, warn() {}, info() {}, debug() {} };
 
-/** Loads a document as flagd does, and throws if it is not valid by flagd's own schema. */
-export const loadFlagd = (document: string): FlagdCore => {
+const load = (document: string, isStrict: boolean): FlagdCore => {
   const storage = new MemoryStorage(noLogger);
-  storage.setConfigurations(document, true);
+  storage.setConfigurations(document, isStrict);
   return new FlagdCore(storage, noLogger);
 };
+
+/** Loads a document, and throws if it is not valid by flagd's own schema. */
+export const loadFlagd = (document: string): FlagdCore => load(document, true);
+
+/** Loads a document as flagd does by default, even if it is not valid by the schema. */
+export const loadFlagdLeniently = (document: string): FlagdCore => load(document, false);
 
 /** What both evaluations have in common: a variant with its value, no variant, or an error. */
 export type Outcome =
