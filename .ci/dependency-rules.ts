@@ -25,6 +25,7 @@ export type SourceFile = {
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   '@pennon/schema': [],
   '@pennon/engine': ['type @pennon/schema'],
+  '@pennon/statistics': [],
   '@pennon/sync': ['type @pennon/schema'],
   '@pennon/client': ['@pennon/sync', 'type @pennon/server', 'type @pennon/schema'],
   '@pennon/server': ['@pennon/schema', '@pennon/engine'],

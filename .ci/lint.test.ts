@@ -32,6 +32,8 @@ const REFUSED: Readonly<Record<string, readonly Example[]>> = {
       "import { router } from '@pennon/server/router';\nexport const b = router;",
     ],
     ['packages/client/src/c.ts', "import 'node:fs';"],
+    ['packages/statistics/src/a.ts', "import 'jstat';"],
+    ['packages/statistics/src/b.ts', "import '@pennon/engine';"],
     ['packages/sync/src/a.ts', "import '@trpc/client';"],
     ['packages/sync/src/b.ts', "import 'node:http';"],
     ['providers/server/src/a.ts', "import 'zod';"],
