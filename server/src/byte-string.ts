@@ -4,3 +4,10 @@
  */
 export const toByteString = (text: string): string =>
   Buffer.byteLength(text) === text.length ? text : Buffer.from(text).toString('latin1');
+
+/**
+ * Returns a copy of a string of bytes. A string that was joined refers to its pieces, which take more memory, and more
+ * time whenever it is written.
+ */
+export const inOnePiece = (bytes: string): string =>
+  Buffer.from(bytes, 'latin1').toString('latin1');

@@ -220,7 +220,7 @@ describe('a large bulk evaluation', () => {
     }));
     for (const server of [pausing, quick])
       for (const body of flags) await server.api('POST', '/flags', { body });
-    // The clock is not read for each flag.
+    // The clock is read once for 100 flags.
     const unknown = Array.from({ length: 960 }, (_, at) => `unknown-${at}`);
     const body = { context, flagKeys: [...flags.map(({ key }) => key), ...unknown] };
     let turns = 0;
@@ -232,7 +232,7 @@ describe('a large bulk evaluation', () => {
     countTurns();
     const response = await pausing.api('POST', '/evaluations', { body });
     isDone = true;
-    expect(turns).toBeGreaterThan(20);
+    expect(turns).toBeGreaterThanOrEqual(10);
     const expected = await quick.api('POST', '/evaluations', { body });
     expect(response.body.evaluations).toEqual(expected.body.evaluations);
     expect(Object.keys(response.body.evaluations)).toHaveLength(1_000);

@@ -220,6 +220,29 @@ describe('POST /evaluations', () => {
     );
   });
 
+  it('returns the same as single evaluations, also for a flag with many results', async () => {
+    await using own = await startServer();
+    const names = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'];
+    const variants = Object.fromEntries(names.map(name => [name, name]));
+    const split = names.map(variant => ({ variant, weight: 1 }));
+    const many = { key: 'many', type: 'string', enabled: true, variants, rules: [{ split }] };
+    await own.api('POST', '/flags', { body: { ...many, defaultVariant: 'a' } });
+    const seen = new Set<string>();
+    const tags = new Map<string, string>();
+    for (let subject = 0; subject < 100; subject += 1) {
+      const context = { targetingKey: `subject-${subject}` };
+      const bulk = await own.api('POST', '/evaluations', { body: { context } });
+      const one = await own.api('POST', '/evaluate', { body: { flagKey: 'many', context } });
+      const { environment: _, ...result } = one.body;
+      expect(bulk.body.evaluations).toEqual({ many: result });
+      seen.add(result.variant);
+      const tag = String(bulk.headers.etag);
+      expect(tags.get(tag) ?? result.variant).toBe(result.variant);
+      tags.set(tag, result.variant);
+    }
+    expect([seen.size, tags.size]).toEqual([names.length, names.length]);
+  });
+
   it('has a strong entity tag of the whole response, and returns 304 if it matches', async () => {
     const first = await evaluations({ context: { plan: 'pro' } });
     expect(first.headers.etag).toMatch(/^"[\w-]+"$/);

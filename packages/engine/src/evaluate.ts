@@ -60,7 +60,19 @@ export const evaluate = (
   toPlainValue?: ToPlainValue,
 ): Evaluation => {
   const lazyFlag = compiled.lazyFlags.get(flagKey);
-  if (lazyFlag === undefined) return notFound(flagKey);
+  return lazyFlag === undefined
+    ? notFound(flagKey)
+    : evaluateFound(compiled, lazyFlag, context, toPlainValue);
+};
+
+/** Evaluates a flag of a set like `evaluate`, but without looking for it. `lazyFlag` must be of this set. */
+export const evaluateFound = (
+  compiled: CompiledFlagSet,
+  lazyFlag: LazyFlag,
+  context: unknown,
+  toPlainValue?: ToPlainValue,
+): Evaluation => {
+  const { key: flagKey } = lazyFlag;
   const flag = lazyFlag.compiled ?? compiled.compiledFlag(lazyFlag);
   if (flag === undefined) return notFound(flagKey);
   if (flag.fixedResult !== undefined) return flag.fixedResult;

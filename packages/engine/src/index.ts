@@ -17,7 +17,7 @@ export const compile: Compile = compileWith(patterns);
 export type { Compile } from './compile.ts';
 export { dependentSteps } from './dependents.ts';
 export { diffFlagSets, diffSteps, type ChangeHint, type FlagSetDiff } from './diff.ts';
-export { evaluate, evaluateAll, type Evaluations } from './evaluate.ts';
+export { evaluate, evaluateAll, evaluateFound, type Evaluations } from './evaluate.ts';
 export { explain } from './explain.ts';
 export { valueProblem } from './flags.ts';
 export { draw, drawSeed, murmur3 } from './hash.ts';
@@ -28,7 +28,7 @@ export {
   isInexact,
 } from './exact-numbers.ts';
 export type { InexactNumber } from './exact-numbers.ts';
-export type { CompiledFlagSet } from './model.ts';
+export type { CompiledFlagSet, LazyFlag } from './model.ts';
 export { operatorTraits, type OperatorTraits } from './operators.ts';
 export type { Finding, Problem } from './problems.ts';
 export { patternProblem, references, type References } from './references.ts';

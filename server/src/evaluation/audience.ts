@@ -81,3 +81,12 @@ export const versionFor = (
   id: audience.visibleOnly ? view.client.idOf(view.flagSet) : view.flagSet.id,
   revision: revisionFor(view, audience),
 });
+
+/** The same error for unknown flags and for flags hidden from a client key, so it reveals nothing about them. */
+export const flagNotFound = (flagKey: string): Failed => ({
+  flagKey,
+  enabled: false,
+  reason: 'ERROR',
+  errorCode: 'FLAG_NOT_FOUND',
+  errorMessage: `there is no flag "${flagKey}"`,
+});

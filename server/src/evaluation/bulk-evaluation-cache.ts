@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache';
 
+import { inOnePiece } from '../byte-string.ts';
 import type { Clock } from '../clock.ts';
 import type { BulkEvaluation } from './bulk-evaluation.ts';
 
@@ -45,7 +46,7 @@ export const createBulkEvaluationCache = (
   });
   return {
     get: key => cache.get(key),
-    set: (key, bulk) => void cache.set(key, bulk),
+    set: (key, bulk) => void cache.set(key, { ...bulk, body: inOnePiece(bulk.body) }),
     size: () => cache.size,
   };
 };

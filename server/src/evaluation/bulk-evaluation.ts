@@ -1,23 +1,23 @@
-import type { Evaluation } from '@pennon/schema';
+import type { Evaluation, EvaluationContext } from '@pennon/schema';
 
-import { toByteString } from '../byte-string.ts';
 import { compressBytes, type Coding } from '../compression.ts';
 import type { FlagSetView } from '../flag-set/live-flag-set.ts';
 import { once } from '../once.ts';
-import type { ChangeId } from '../store/change-id.ts';
 import { type Audience, versionFor } from './audience.ts';
-import type { Counter, CounterOf } from './counter.ts';
-import { isNotFound } from './counter.ts';
-import { combineDigests, digestOf, digestText, type Digest } from './digest.ts';
+import type { Counter } from './counter.ts';
+import { CombinedDigest, digestOf, type Digest } from './digest.ts';
+import {
+  createPrepared,
+  evaluatePrepared,
+  hasWeakTags,
+  resultDigestOf,
+  type PreparedFlag,
+  type PreparedFlags,
+  type ResultForm,
+} from './prepared-flags.ts';
 import { openTextOf, versionOf, withVersion } from './result-text.ts';
+import { forEachByUnits, unitsOf } from './units.ts';
 import { andThen, forEachInTurns, type Turns } from '../turns.ts';
-
-/** The form of a result as JSON. */
-export type ResultForm = {
-  readonly textOf: (evaluation: Evaluation, view: FlagSetView) => string;
-  /** The texts of the results, which are few and used by many requests. */
-  readonly members: WeakMap<Evaluation, Member>;
-};
 
 /** A result as the response to the evaluation of one flag. */
 export const DECISION: ResultForm = {
@@ -25,7 +25,8 @@ export const DECISION: ResultForm = {
     const result = withVersion(openTextOf(evaluation), versionOf(view, evaluation));
     return `${result},"environment":${JSON.stringify(view.flagSet.environment)}}`;
   },
-  members: new WeakMap(),
+  hasWeakTags: false,
+  prepared: createPrepared(),
 };
 
 /** The form of many results: the text of each, and what is before and after them. */
@@ -34,8 +35,6 @@ export type BulkForm = ResultForm & {
   readonly name: string;
   readonly open: (flags: VisibleFlags) => string;
   readonly close: string;
-  /** Whether the tags for public keys are weak, because they leave out what counts edits. */
-  readonly hasWeakTags: boolean;
 };
 
 /** The revision, the environment and the results by flag key. */
@@ -52,7 +51,7 @@ export const RESULTS_BY_KEY: BulkForm = {
   },
   close: '}}',
   hasWeakTags: true,
-  members: new WeakMap(),
+  prepared: createPrepared(),
 };
 
 /** A bulk evaluation that is ready to be sent. */
@@ -69,37 +68,36 @@ export type BulkEvaluation = {
 
 export type VisibleFlags = { readonly view: FlagSetView; readonly audience: Audience };
 
-/** A new member takes some microseconds. */
-const MEMBERS_PER_CHECK = 100;
-
-type BulkServices = { readonly counterOf: CounterOf; readonly turns: Turns };
-
 /**
- * Joins the texts of the results. The tag is made from their digests, which is faster than hashing the body. A weak
- * one leaves out the revision and the versions. Continues in a later turn if it takes long, because each result is
- * serialized when it is first used.
+ * Evaluates flags and joins the texts of the results. The tag is made from their digests, which is faster than hashing
+ * the body. A weak one leaves out the revision and the versions. Continues in a later turn if it takes long.
  */
 export const createBulkEvaluation = (
-  flags: VisibleFlags & { readonly form: BulkForm },
-  evaluations: readonly Evaluation[],
-  { counterOf, turns }: BulkServices,
+  form: BulkForm,
+  prepared: PreparedFlags,
+  {
+    flags,
+    context,
+  }: { readonly flags: readonly PreparedFlag[]; readonly context: EvaluationContext },
+  turns: Turns,
 ): BulkEvaluation | Promise<BulkEvaluation> => {
-  const { view, audience, form } = flags;
-  const isWeak = form.hasWeakTags && audience.visibleOnly;
-  const { text: open, digest } = openingOf(flags, isWeak);
-  const texts: string[] = [];
+  const { text: open, digest } = openingOf(form, prepared);
   const counters: Counter[] = [];
-  const digests = [digest];
-  const add = (evaluation: Evaluation): boolean => {
-    const member = memberFor(form, evaluation, view, counterOf);
-    texts.push(member.text);
+  const combined = new CombinedDigest();
+  combined.add(digest);
+  let body = open;
+  let separator = '';
+  const add = (flag: PreparedFlag): number => {
+    const member = evaluatePrepared(prepared, flag, context);
+    body += separator + member.text;
+    separator = ',';
     counters.push(member.counter);
-    digests.push(isWeak ? resultDigestOf(evaluation) : member.digest);
-    return texts.length % MEMBERS_PER_CHECK === 0;
+    combined.add(member.digest);
+    return unitsOf();
   };
-  return andThen(forEachInTurns(turns, evaluations, add), () => ({
-    body: `${open}${texts.join(',')}${form.close}`,
-    etag: `${isWeak ? 'W/' : ''}"${digestText(combineDigests(digests))}"`,
+  return andThen(forEachByUnits(turns, flags, add), () => ({
+    body: body + form.close,
+    etag: `${hasWeakTags(form, prepared.audience) ? 'W/' : ''}"${combined.toText()}"`,
     counters,
   }));
 };
@@ -110,19 +108,24 @@ type Opening = { readonly text: string; readonly digest: Digest };
 /** The openings of a revision, by form and audience. */
 const openingsOf = once<FlagSetView, Map<string, Opening>>(() => new Map());
 
-const openingOf = (
-  { view, audience, form }: VisibleFlags & { readonly form: BulkForm },
-  isWeak: boolean,
-): Opening => {
+/** Forms with an event stream have a name of their own for each key and some minutes, and a view may last for months. */
+const MAX_OPENINGS = 100;
+
+const openingOf = (form: BulkForm, { view, audience }: VisibleFlags): Opening => {
   const openings = openingsOf(view);
   const name = `${form.name} ${audience.name}`;
   const known = openings.get(name);
   if (known !== undefined) return known;
   const text = form.open({ view, audience });
-  const created = { text, digest: digestOf(isWeak ? view.flagSet.environment : text + form.close) };
+  const hashed = hasWeakTags(form, audience) ? view.flagSet.environment : text + form.close;
+  const created = { text, digest: digestOf(hashed) };
+  if (openings.size === MAX_OPENINGS) openings.clear();
   openings.set(name, created);
   return created;
 };
+
+/** Hashing a result for the first time takes some microseconds. */
+const DIGESTS_PER_CHECK = 100;
 
 /**
  * Returns the digest of results without what counts edits, such as the versions of flags. Continues in a later turn if
@@ -133,47 +136,15 @@ export const digestOfResults = (
   evaluations: readonly Evaluation[],
   turns: Turns,
 ): string | Promise<string> => {
-  const digests = [digestOf(environment)];
-  const add = (evaluation: Evaluation): boolean =>
-    digests.push(resultDigestOf(evaluation)) % MEMBERS_PER_CHECK === 0;
-  return andThen(forEachInTurns(turns, evaluations, add), () =>
-    digestText(combineDigests(digests)),
-  );
-};
-
-/** What a response contains of one result. */
-export type Member = {
-  /** The flag set that has the version in the text. */
-  readonly flagSetId: ChangeId;
-  /** A string of bytes. */
-  readonly text: string;
-  readonly digest: Digest;
-  readonly counter: Counter;
-};
-
-/** The hash of a result without the version of its flag. */
-const resultDigestOf = once((evaluation: Evaluation): Digest => digestOf(openTextOf(evaluation)));
-
-/** Returns the member for a result, which is made once for each flag set. */
-export const memberFor = (
-  form: ResultForm,
-  evaluation: Evaluation,
-  view: FlagSetView,
-  counterOf: CounterOf,
-): Member => {
-  const known = form.members.get(evaluation);
-  if (known !== undefined && known.flagSetId === view.flagSet.id) return known;
-  const { environment, id: flagSetId } = view.flagSet;
-  const { flagKey, reason } = evaluation;
-  const text = form.textOf(evaluation, view);
-  const created = {
-    flagSetId,
-    text: toByteString(text),
-    digest: digestOf(text),
-    counter: counterOf(environment, flagKey, reason, !isNotFound(evaluation)),
+  const combined = new CombinedDigest();
+  combined.add(digestOf(environment));
+  let count = 0;
+  const add = (evaluation: Evaluation): boolean => {
+    combined.add(resultDigestOf(evaluation));
+    count += 1;
+    return count % DIGESTS_PER_CHECK === 0;
   };
-  form.members.set(evaluation, created);
-  return created;
+  return andThen(forEachInTurns(turns, evaluations, add), () => combined.toText());
 };
 
 /** Compresses a bulk evaluation. Returns it as it is if that would not make it smaller. */

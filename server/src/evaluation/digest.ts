@@ -12,20 +12,24 @@ export const digestOf = (text: string): Digest => {
 const FACTOR = 0x9e_37_79_b1;
 
 /**
- * Returns a digest of digests in this order: a polynomial of each of their parts. It takes a tenth of the time of
- * another cryptographic hash, which nothing here needs, because they are such hashes themselves.
+ * A digest of digests in the order in which they are added: a polynomial of each of their parts. It takes a tenth of
+ * the time of another cryptographic hash, which nothing here needs, because they are such hashes themselves.
  */
-export const combineDigests = (digests: readonly Digest[]): Digest => {
-  let [a, b, c, d] = [0, 0, 0, 0];
-  for (const digest of digests) {
-    a = (Math.imul(a, FACTOR) + digest[0]) | 0;
-    b = (Math.imul(b, FACTOR) + digest[1]) | 0;
-    c = (Math.imul(c, FACTOR) + digest[2]) | 0;
-    d = (Math.imul(d, FACTOR) + digest[3]) | 0;
-  }
-  return [a, b, c, d];
-};
+export class CombinedDigest {
+  #a = 0;
+  #b = 0;
+  #c = 0;
+  #d = 0;
 
-/** Returns a digest as text of letters, digits and hyphens. */
-export const digestText = (digest: Digest): string =>
-  digest.map(part => (part >>> 0).toString(36)).join('-');
+  add([a, b, c, d]: Digest): void {
+    this.#a = (Math.imul(this.#a, FACTOR) + a) | 0;
+    this.#b = (Math.imul(this.#b, FACTOR) + b) | 0;
+    this.#c = (Math.imul(this.#c, FACTOR) + c) | 0;
+    this.#d = (Math.imul(this.#d, FACTOR) + d) | 0;
+  }
+
+  /** Returns it as digits and hyphens. V8 is four times as slow with another base than ten. */
+  toText(): string {
+    return `${this.#a >>> 0}-${this.#b >>> 0}-${this.#c >>> 0}-${this.#d >>> 0}`;
+  }
+}

@@ -1,4 +1,4 @@
-import { evaluate, explain, workDone } from '@pennon/engine';
+import { evaluate, explain } from '@pennon/engine';
 import type { Explanation } from '@pennon/engine';
 import { didYouMean, type Evaluation, type EvaluationContext, type Failed } from '@pennon/schema';
 
@@ -10,20 +10,17 @@ import { PennonError } from '../errors.ts';
 import type { FlagSetView, LiveFlagSet } from '../flag-set/live-flag-set.ts';
 import type { Registry } from '../flag-set/registry.ts';
 import type { Audience } from './audience.ts';
-import { isVisible, versionFor, visibleKeys } from './audience.ts';
-import type { BulkEvaluation, BulkForm, ResultForm } from './bulk-evaluation.ts';
-import {
-  compressBulk,
-  createBulkEvaluation,
-  memberFor,
-  RESULTS_BY_KEY,
-} from './bulk-evaluation.ts';
+import { flagNotFound, isVisible, versionFor, visibleKeys } from './audience.ts';
+import type { BulkEvaluation, BulkForm } from './bulk-evaluation.ts';
+import { compressBulk, createBulkEvaluation } from './bulk-evaluation.ts';
 import type { BulkEvaluationCache } from './bulk-evaluation-cache.ts';
 import { validateContext } from './context.ts';
 import type { CounterOf } from './counter.ts';
 import { isNotFound } from './counter.ts';
+import { allFlags, flagFor, memberFor, preparedFlags, type ResultForm } from './prepared-flags.ts';
 import { versionOf } from './result-text.ts';
-import { andThen, forEachInTurns, type Turns } from '../turns.ts';
+import { forEachByUnits, unitsOf } from './units.ts';
+import { andThen, type Turns } from '../turns.ts';
 
 export type EvaluationServices = {
   readonly registry: Registry;
@@ -66,7 +63,7 @@ export const evaluateFlagAs = (
   input: Omit<EvaluateInput, 'environment'>,
 ): string => {
   const result = decide(services, scope, input);
-  const { text, counter } = memberFor(form, result, scope.view, services.counterOf);
+  const { text, counter } = memberFor(preparedFlags(form, scope, services.counterOf), result);
   counter.count += 1;
   return text;
 };
@@ -152,15 +149,6 @@ const failure = (
   return new PennonError(errorCode, errorMessage + suggestion);
 };
 
-/** The same error for unknown flags and for flags hidden from a client key, so it reveals nothing about them. */
-const flagNotFound = (flagKey: string): Failed => ({
-  flagKey,
-  enabled: false,
-  reason: 'ERROR',
-  errorCode: 'FLAG_NOT_FOUND',
-  errorMessage: `there is no flag "${flagKey}"`,
-});
-
 export type EvaluateAllInput = {
   readonly environment?: string | undefined;
   readonly context: EvaluationContext;
@@ -181,9 +169,14 @@ export const evaluateFlags = async (
   input: EvaluateAllInput,
 ): Promise<EvaluateAllResult> => {
   const scope = scopeOf(services, caller, input.environment);
-  const { bulk, evaluations } = await evaluateBulk(services, scope, RESULTS_BY_KEY, input);
-  count(bulk);
+  const { context, flagKeys } = input;
+  validateContext(context);
+  const keys =
+    flagKeys === undefined ? visibleKeys(scope.view, scope.audience) : distinctKeys(flagKeys);
+  const evaluations = await evaluateInTurns(services.turns, scope, keys, context);
   const { environment } = scope.view.flagSet;
+  for (const each of evaluations)
+    services.counterOf(environment, each.flagKey, each.reason, !isNotFound(each)).count += 1;
   const { revision } = versionFor(scope.view, scope.audience);
   return { revision, environment, evaluations: withVersions(scope.view, evaluations) };
 };
@@ -213,7 +206,7 @@ export const evaluateAndCache = (
   request: BulkRequest,
   input: Omit<EvaluateAllInput, 'environment'>,
 ): BulkEvaluation | Promise<BulkEvaluation> =>
-  andThen(evaluateBulk(services, scope, request.form, input), ({ bulk }) => {
+  andThen(evaluateBulk(services, scope, request.form, input), bulk => {
     services.cache.set(cacheKey(scope, request), bulk);
     count(bulk);
     return bulk;
@@ -250,27 +243,23 @@ const count = ({ counters }: BulkEvaluation): void => {
   for (const counter of counters) counter.count += 1;
 };
 
-type EvaluatedBulk = { readonly bulk: BulkEvaluation; readonly evaluations: readonly Evaluation[] };
-
 const evaluateBulk = (
   services: EvaluationServices,
-  { view, audience }: Scope,
+  scope: Scope,
   form: BulkForm,
   { context, flagKeys }: Omit<EvaluateAllInput, 'environment'>,
-): EvaluatedBulk | Promise<EvaluatedBulk> => {
+): BulkEvaluation | Promise<BulkEvaluation> => {
   validateContext(context);
-  const { keys, evaluateOne } =
+  const prepared = preparedFlags(form, scope, services.counterOf);
+  const flags =
     flagKeys === undefined
-      ? { keys: visibleKeys(view, audience), evaluateOne: evaluateVisible }
-      : { keys: [...new Set(flagKeys)].toSorted(), evaluateOne: evaluateFor };
-  const evaluated = inTurns(services.turns, keys, key => evaluateOne(view, audience, key, context));
-  return andThen(evaluated, evaluations =>
-    andThen(createBulkEvaluation({ view, audience, form }, evaluations, services), bulk => ({
-      bulk,
-      evaluations,
-    })),
-  );
+      ? allFlags(prepared)
+      : distinctKeys(flagKeys).map(key => flagFor(prepared, key));
+  return createBulkEvaluation(form, prepared, { flags, context }, services.turns);
 };
+
+const distinctKeys = (flagKeys: readonly string[]): readonly string[] =>
+  [...new Set(flagKeys)].toSorted();
 
 /** Evaluates flags in the order of their keys. Continues in a later turn if it takes long. */
 export const evaluateInTurns = (
@@ -278,41 +267,11 @@ export const evaluateInTurns = (
   { view, audience }: Pick<Scope, 'view' | 'audience'>,
   keys: readonly string[],
   context: EvaluationContext,
-): readonly Evaluation[] | Promise<readonly Evaluation[]> =>
-  inTurns(turns, keys, key => evaluateFor(view, audience, key, context));
-
-/** Reading the clock costs as much as an ordinary evaluation, so it is read after this many units of work. */
-const UNITS_PER_CHECK = 10_000;
-/** Of an ordinary evaluation, which the engine does not count. */
-const UNITS_PER_FLAG = 250;
-
-/** The units of work of the last evaluation. */
-export const unitsOf = (): number => UNITS_PER_FLAG + workDone();
-
-/** Works on each key, which takes the units of work that `work` returns. Continues in a later turn if it takes long. */
-export const forEachKeyInTurns = (
-  turns: Turns,
-  keys: readonly string[],
-  work: (key: string) => number,
-): Promise<void> | undefined => {
-  let units = 0;
-  return forEachInTurns(turns, keys, key => {
-    units += work(key);
-    if (units < UNITS_PER_CHECK) return false;
-    units = 0;
-    return true;
-  });
-};
-
-const inTurns = (
-  turns: Turns,
-  keys: readonly string[],
-  evaluateOne: (key: string) => Evaluation,
 ): readonly Evaluation[] | Promise<readonly Evaluation[]> => {
   const evaluations: Evaluation[] = [];
   const add = (key: string): number => {
-    evaluations.push(evaluateOne(key));
+    evaluations.push(evaluateFor(view, audience, key, context));
     return unitsOf();
   };
-  return andThen(forEachKeyInTurns(turns, keys, add), () => evaluations);
+  return andThen(forEachByUnits(turns, keys, add), () => evaluations);
 };

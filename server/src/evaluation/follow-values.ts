@@ -12,8 +12,9 @@ import type { Audience } from './audience.ts';
 import { isVisible, revisionFor, visibleKeys } from './audience.ts';
 import { digestOfResults } from './bulk-evaluation.ts';
 import { validateContext } from './context.ts';
-import { evaluateFor, evaluateInTurns, forEachKeyInTurns, unitsOf } from './evaluate.ts';
+import { evaluateFor, evaluateInTurns } from './evaluate.ts';
 import { openTextOf } from './result-text.ts';
+import { forEachByUnits, unitsOf } from './units.ts';
 import { whenFree, type Turns } from '../turns.ts';
 
 /**
@@ -151,7 +152,7 @@ const changesFor = async (
     if (!isSame(before, after)) evaluations.push(after);
     return units + unitsOf();
   };
-  await forEachKeyInTurns(turns, present, compare);
+  await forEachByUnits(turns, present, compare);
   return { view, evaluations, removed };
 };
 

@@ -3,6 +3,7 @@ import type { Evaluation, Failed, Flag, Value } from '@pennon/schema';
 import type { FlagSetView } from '../flag-set/live-flag-set.ts';
 import { isWholeText, numberTypeOf } from '../resources/code-fields.ts';
 import type { BulkForm } from './bulk-evaluation.ts';
+import { createPrepared } from './prepared-flags.ts';
 import { versionOf } from './result-text.ts';
 
 /** The form of the OpenFeature Remote Evaluation Protocol, which clients of other projects read. */
@@ -13,7 +14,7 @@ export const OFREP: BulkForm = {
     evaluation.reason === 'ERROR' ? failureText(evaluation) : successText(evaluation, view),
   close: ']}',
   hasWeakTags: false,
-  members: new WeakMap(),
+  prepared: createPrepared(),
 };
 
 const failureText = ({ flagKey, errorCode, errorMessage }: Failed): string =>
