@@ -111,3 +111,14 @@ describe.each(['ts', 'py'] as const)('GET /types.%s', language => {
     expect((await read(language, known)).status).toBe(304);
   });
 });
+
+describe('the types of large objects', () => {
+  it('have no fields, and the default value has all', async () => {
+    const value = Object.fromEntries(Array.from({ length: 200 }, (_, at) => [`field-${at}`, at]));
+    const flag = { key: 'large', type: 'object', variants: { all: value }, defaultVariant: 'all' };
+    await server.api('POST', '/flags', { body: { enabled: true, ...flag } });
+    const { text } = await read('ts');
+    expect(text).toContain('"large": Record<string, any>;');
+    expect(text).toContain(`"large": ${JSON.stringify(value)},`);
+  });
+});

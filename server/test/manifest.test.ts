@@ -130,8 +130,28 @@ describe('a flag that is pushed again', () => {
     expect(await pull()).toContainEqual({ key: 'price', type: 'float', defaultValue: 2 });
     await server.api('PATCH', '/flags/price', { body: { variants: { on: 1, half: 0.5 } } });
     const refused = await change({ key: 'price', type: 'integer' });
-    expect(refused.status).toBe(400);
-    expect(refused.body.error.message).toContain('because variants.half is 0.5');
+    expect([refused.status, refused.body.error.message]).toEqual([
+      400,
+      'the input is not valid: type cannot be "integer", because variants.half is 0.5: use "float", or whole numbers below 1e21 only',
+    ]);
+    expect(refused.body.error.details).toMatchObject([{ field: 'type' }]);
+  });
+
+  it('is named in errors and warnings as in the manifest', async () => {
+    const ratio = { key: 'ratio', type: 'float', defaultValue: 0.5 };
+    await push(ratio);
+    await server.api('PATCH', '/flags/ratio', { body: { variants: { default: 1 } } });
+    const refused = await change({ key: 'ratio', type: 'integer' });
+    expect(refused.body.error.message).toContain('type cannot be "integer", because defaultValue');
+    const elsewhere = { enabled: true, type: 'number', variants: { a: 1 }, defaultVariant: 'a' };
+    await server.request('POST', '/api/v1/flags?environment=development', {
+      body: { key: 'ratio', ...elsewhere, codeDefault: 3 },
+    });
+    const changed = await server.request('PUT', `${FLAGS}/ratio?environment=production`, {
+      body: { ...ratio, defaultValue: 0.25 },
+    });
+    expect(changed.body.warnings).toMatchObject([{ path: 'defaultValue' }]);
+    expect(changed.text).not.toContain('codeDefault');
   });
 });
 

@@ -61,6 +61,23 @@ describe('/openapi.json', () => {
     expect(documented.toSorted()).toEqual(served.toSorted());
   });
 
+  it('describes both forms of an import', () => {
+    const { schema } =
+      document.paths['/api/v1/import'].post.requestBody.content['application/json'];
+    const ajv = new Ajv2020({ strict: false, validateFormats: false });
+    ajv.addSchema(document, 'api');
+    const validate = ajv.compile({ $ref: 'api#/components/schemas/FlagdFile' });
+    const flag = { state: 'ENABLED', variants: { on: true, off: false }, defaultVariant: 'on' };
+    const targeting = { if: [{ '===': [{ var: 'plan' }, 'pro'] }, 'on', 'off'] };
+    const $evaluators = { isPro: { '===': [{ var: 'plan' }, 'pro'] } };
+    expect(schema.anyOf.map(({ $ref }: { $ref: string }) => $ref)).toEqual([
+      '#/components/schemas/TransferImportBody',
+      '#/components/schemas/FlagdFile',
+    ]);
+    expect(validate({ flags: { a: { ...flag, targeting } }, $evaluators })).toBe(true);
+    expect(validate({ flags: { a: { ...flag, state: 'on' } } })).toBe(false);
+  });
+
   it('describes responses as they are, including errors', async () => {
     const expectDocumented = documentedResponses();
     const send = async (method: Method, path: string, template: string, body?: object) => {

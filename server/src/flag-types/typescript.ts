@@ -32,9 +32,17 @@ const typeLine = (flag: CodeFlag): string => {
 
 const typeOf = (flag: CodeFlag): string => {
   if (flag.type === 'boolean') return 'boolean';
-  if (flag.type === 'object') return unionOf(flag.values);
+  if (flag.type === 'object') return objectType(flag);
   if (flag.type !== 'string') return 'number';
   return literalsOf(flag)?.join(' | ') ?? 'string';
+};
+
+/** The types of large objects have fields that code does not know by name, and a compiler is slow with them. */
+const MAX_TYPE_LENGTH = 2_000;
+
+const objectType = ({ values }: CodeFlag): string => {
+  const type = unionOf(values);
+  return type.length > MAX_TYPE_LENGTH ? 'Record<string, any>' : type;
 };
 
 const literal = (value: JsonValue): string => JSON.stringify(value);

@@ -1,5 +1,6 @@
 import {
   isJsonObject,
+  JsonObjectSchema,
   Scalar,
   Value,
   type Flag,
@@ -12,7 +13,6 @@ import { OWN_METADATA } from './export.ts';
 import { expand } from './expand.ts';
 import { readConditions } from './import-conditions.ts';
 import { rulesOf, type RuleDraft, type Served } from './import-rules.ts';
-import type { Logic } from './logic.ts';
 import { SEGMENT_PREFIX } from './references.ts';
 import { Unsupported } from './unsupported.ts';
 
@@ -27,9 +27,6 @@ const typeOf = (value: Value): FlagType => {
   if (typeof value === 'string') return 'string';
   return typeof value === 'number' ? 'number' : 'object';
 };
-
-const Json = z.custom<Logic>();
-const JsonMap = z.record(z.string(), Json);
 
 const Metadata = z.record(z.string(), Scalar).nullish();
 
@@ -47,24 +44,32 @@ const FlagdFlag = z.looseObject({
       'must have no member "$ref", which flagd replaces by an evaluator',
     ),
   defaultVariant: z.string().nullish(),
-  targeting: JsonMap.nullish(),
+  targeting: JsonObjectSchema.nullish(),
   metadata: Metadata,
 });
 type FlagdFlag = z.infer<typeof FlagdFlag>;
 
 /** Flags are checked one by one later. */
 export const FlagdFile = z.looseObject({
-  flags: z.union([JsonMap, z.array(z.looseObject({ key: z.string() }))], {
+  flags: z.union([JsonObjectSchema, z.array(z.looseObject({ key: z.string() }))], {
     error: 'must be an object of flags by key, or a list of flags with "key"',
   }),
-  $evaluators: JsonMap.nullish(),
+  $evaluators: JsonObjectSchema.nullish(),
   metadata: Metadata,
-  omitted: JsonMap.nullish().refine(
+  omitted: JsonObjectSchema.nullish().refine(
     omitted => Object.keys(omitted ?? {}).length === 0,
     'names flags that the file lacks: remove "omitted" to import the file without them',
   ),
 });
 export type FlagdFile = z.infer<typeof FlagdFile>;
+
+/** A file with the fields of its flags, for documentation. */
+export const FlagdFileBody = FlagdFile.omit({ omitted: true })
+  .extend({ flags: z.record(z.string(), FlagdFlag) })
+  .meta({
+    id: 'FlagdFile',
+    description: 'A file of flagd, valid by https://flagd.dev/schema/v0/flags.json.',
+  });
 
 /** Returns the flags of a file with their keys. */
 export const flagsOf = ({

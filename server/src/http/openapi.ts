@@ -85,12 +85,14 @@ const requestBodyOf = ({
   body,
   params,
   example,
+  otherBody,
 }: RestRoute): Pick<ZodOpenApiOperationObject, 'requestBody'> => {
   if (body === undefined) return {};
   const repeated = Object.entries(params).map(([name, schema]) => [name, schema.optional()]);
-  const schema = z
+  const own = z
     .strictObject({ ...body, ...Object.fromEntries(repeated) })
     .meta({ id: `${pascalCase(procedure)}Body` });
+  const schema = otherBody === undefined ? own : z.union([own, otherBody]);
   return {
     requestBody: {
       required: true,

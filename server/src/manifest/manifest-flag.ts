@@ -1,6 +1,6 @@
 import { valueProblem } from '@pennon/engine';
 import { Key, lines, line, LIMITS, strictObject, Value } from '@pennon/schema';
-import type { Flag, FlagType } from '@pennon/schema';
+import type { ErrorDetail, Flag, FlagType } from '@pennon/schema';
 import { z } from 'zod';
 
 import { invalid, PennonError } from '../errors.ts';
@@ -79,6 +79,18 @@ export const toFlagPatch = (current: Flag, change: ManifestFlagChange) => {
     ...(isNumberType(type) && type !== codeTypeOf(current) && { numberType: type }),
   };
 };
+
+/** The fields of a flag that a manifest has by another name. */
+const MANIFEST_NAMES: ReadonlyMap<string, string> = new Map([
+  ['numberType', 'type'],
+  ['codeDefault', 'defaultValue'],
+]);
+
+/** Writes a problem or a warning about a flag in the words of a manifest. */
+export const toManifestDetail = ({ path, message }: ErrorDetail): ErrorDetail => ({
+  path: MANIFEST_NAMES.get(path) ?? path,
+  message: message.replaceAll('codeDefault', 'defaultValue'),
+});
 
 const isNumberType = (type: CodeType) => type === 'integer' || type === 'float';
 

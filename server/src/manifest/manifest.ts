@@ -2,7 +2,7 @@ import type { ErrorDetail, Flag } from '@pennon/schema';
 
 import { environmentOf, type Caller } from '../auth/caller.ts';
 import { formatInstant } from '../clock.ts';
-import { invalid } from '../errors.ts';
+import { invalid, PennonError } from '../errors.ts';
 import { flagResource } from '../flags/flag.ts';
 import { requirePlainJson } from '../plain-json.ts';
 import type { WriteResult } from '../resources/plan.ts';
@@ -14,6 +14,7 @@ import {
   ManifestFlag,
   ManifestFlagChange,
   toFlagPatch,
+  toManifestDetail,
   toManifestFlag,
   toNewFlag,
 } from './manifest-flag.ts';
@@ -52,7 +53,7 @@ export const createManifestFlag = async (
 ): Promise<WrittenManifestFlag> => {
   requirePlainJson(body);
   const flag = toNewFlag(parseOrThrow(ManifestFlag, body));
-  return written(await createDocument(contextOf(services), caller, { ...flag, environment }));
+  return writing(() => createDocument(contextOf(services), caller, { ...flag, environment }));
 };
 
 /** Changes what a manifest has of the flag: an evaluation is the same afterwards. */
@@ -65,8 +66,8 @@ export const changeManifestFlag = async (
   const change = parseOrThrow(ManifestFlagChange, body);
   if (change.key !== key)
     throw invalid([{ path: 'key', message: `must be "${key}", as in the path` }]);
-  return written(
-    await patchDocument(contextOf(services), caller, { environment, key }, current =>
+  return writing(() =>
+    patchDocument(contextOf(services), caller, { environment, key }, current =>
       toFlagPatch(current, change),
     ),
   );
@@ -87,8 +88,18 @@ export const deleteManifestFlag = async (
 
 const contextOf = (services: ResourceServices) => ({ ...services, type: flagResource });
 
-const written = (result: WriteResult<Flag>): WrittenManifestFlag => ({
-  flag: toManifestFlag(result),
-  updatedAt: result.updatedAt,
-  ...(result.warnings === undefined ? {} : { warnings: result.warnings }),
-});
+/** Returns what a write results in, or throws its error, in the words of a manifest. */
+const writing = async (write: () => Promise<WriteResult<Flag>>): Promise<WrittenManifestFlag> => {
+  try {
+    const { updatedAt, warnings, ...flag } = await write();
+    return {
+      flag: toManifestFlag({ ...flag, updatedAt }),
+      updatedAt,
+      ...(warnings === undefined ? {} : { warnings: warnings.map(toManifestDetail) }),
+    };
+  } catch (error) {
+    if (!(error instanceof PennonError) || error.code !== 'BAD_REQUEST') throw error;
+    const { details } = error.extra;
+    throw details === undefined ? error : invalid(details.map(toManifestDetail));
+  }
+};

@@ -11,6 +11,7 @@ import { z } from 'zod';
 import { exportData } from '../import-export/export.ts';
 import { IMPORT_BOUNDS } from '../import-export/bounds.ts';
 import { EXTRA_DEPTH, type Upload } from '../import-export/check.ts';
+import { FlagdFileBody } from '../flagd/import-file.ts';
 import { importData } from '../import-export/import.ts';
 import { restoreData } from '../recovery/restore.ts';
 import { inSlices } from './output.ts';
@@ -128,10 +129,11 @@ export const transfer = router({
       path: '/import',
       tag,
       input: ImportInput,
+      otherBody: FlagdFileBody,
       summary:
         'Import an export, or a file of flagd; each environment is replaced as a whole or not at all',
       description:
-        'The body is what `GET /export` returns, or a file of flagd for the environment in the query: an object with `flags` and without `formatVersion`, valid by https://flagd.dev/schema/v0/flags.json.',
+        'The body is what `GET /export` returns, or a file of flagd for the environment in the query: an object with `flags` and without `formatVersion`.',
     },
   })
     .input(Unchecked)

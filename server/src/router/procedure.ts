@@ -58,6 +58,8 @@ export type RestMeta = {
   readonly description?: string;
   /** The fields of its input, if the schema of the procedure does not have them. */
   readonly input?: z.ZodObject;
+  /** Another form of the body, for documentation. */
+  readonly otherBody?: z.ZodObject;
   /** A body that succeeds on a new server, unless `http/openapi-examples.ts` has one. */
   readonly example?: JsonObject;
   /** Set when a resource is created. Otherwise the status is 204 without output, or 200. */
