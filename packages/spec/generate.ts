@@ -18,6 +18,10 @@ export const documents: ReadonlyMap<string, Titled> = new Map(
     'audit-entry': { title: 'One recorded change', zod: schema.AuditEntry },
     environment: { title: 'An environment', zod: schema.Environment },
     'environment-create': { title: 'An environment to create', zod: schema.EnvironmentCreate },
+    'environment-patch': {
+      title: 'A merge patch of an environment',
+      zod: schema.EnvironmentPatch,
+    },
     error: { title: 'An error response', zod: schema.ErrorBody },
     evaluation: { title: 'The result of evaluating one flag', zod: schema.Evaluation },
     'evaluation-context': { title: 'An evaluation context', zod: schema.EvaluationContext },

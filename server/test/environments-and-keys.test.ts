@@ -5,7 +5,7 @@ import { secureRandom } from '../src/random.ts';
 import { openMemoryStore } from '../src/store/memory.ts';
 import { CONTROL_LEDGER, type KeyDocument } from '../src/store/store.ts';
 import { createFakeClock } from './support/fake-clock.ts';
-import { startServer } from './support/server.ts';
+import { startServer, type RequestOptions, type TestServer } from './support/server.ts';
 
 describe('environments', () => {
   it('are development and production at first', async () => {
@@ -58,6 +58,109 @@ describe('environments', () => {
     ).toBe(403);
     const { body } = await server.request('GET', '/api/v1/environments', { key });
     expect(body.items).toHaveLength(1);
+  });
+});
+
+describe('the fields of an environment', () => {
+  const update = (server: TestServer, body: object, options: RequestOptions = {}) =>
+    server.request('PATCH', '/api/v1/environments/production', { body, ...options });
+  const production = async (server: TestServer) =>
+    (await server.request('GET', '/api/v1/environments')).body.items[1];
+
+  it('are changed one by one, and removed by null', async () => {
+    await using server = await startServer();
+    const { createdAt } = await production(server);
+    const fields = { name: 'Production', color: 'red', order: 3, confirm: true, staleDays: 30 };
+    const changed = await update(server, fields);
+    expect([changed.status, changed.body]).toEqual([
+      200,
+      { key: 'production', ...fields, createdAt },
+    ]);
+    const headers = { 'x-change-comment': 'quieter' };
+    const removed = await update(
+      server,
+      { color: null, order: null, confirm: false, description: 'Live' },
+      { headers },
+    );
+    const after = {
+      key: 'production',
+      name: 'Production',
+      description: 'Live',
+      confirm: false,
+      staleDays: 30,
+      createdAt,
+    };
+    expect(removed.body).toEqual(after);
+    expect(await production(server)).toEqual(after);
+    const { items } = (await server.request('GET', '/api/v1/audit?environment=*&limit=1')).body;
+    expect(items).toMatchObject([
+      {
+        action: 'environment.update',
+        environment: 'production',
+        kind: 'environment',
+        comment: 'quieter',
+        before: { color: 'red' },
+        after: { description: 'Live' },
+      },
+    ]);
+  });
+
+  it('are in the body that creates it, and a change that changes nothing is not audited', async () => {
+    await using server = await startServer();
+    const body = { key: 'qa', name: 'QA', color: 'grey' };
+    const refused = await server.request('POST', '/api/v1/environments', { body });
+    expect([refused.status, refused.body.error.details[0].message]).toEqual([
+      400,
+      expect.stringContaining('did you mean "gray"'),
+    ]);
+    const created = await server.request('POST', '/api/v1/environments', {
+      body: { ...body, color: 'gray', order: null },
+    });
+    expect([created.status, created.body]).toMatchObject([201, { name: 'QA', color: 'gray' }]);
+    expect(created.body).not.toHaveProperty('order');
+    const path = '/api/v1/environments/qa';
+    const same = await server.request('PATCH', path, { body: { name: 'QA', order: null } });
+    expect(same.body).toEqual(created.body);
+    const { items } = (await server.request('GET', '/api/v1/audit?environment=*&limit=1')).body;
+    expect(items).toMatchObject([{ action: 'environment.create' }]);
+  });
+
+  it.each([
+    [{ order: -1 }, 'order', 'must be a whole number from 0 to 10000'],
+    [{ staleDays: 0 }, 'staleDays', 'must be 1 to 3650 days'],
+    [{ confirm: 'yes' }, 'confirm', 'must be true or false'],
+    [{ name: 'a\nb' }, 'name', 'one line'],
+    [{ colour: 'red' }, 'colour', 'color'],
+    [{ createdAt: '2026-01-01T00:00:00Z' }, 'createdAt', ''],
+  ])('are refused as %j', async (body, path, message) => {
+    await using server = await startServer();
+    const refused = await update(server, body);
+    expect([refused.status, refused.body.error.details[0].path]).toEqual([400, path]);
+    expect(refused.body.error.details[0].message).toContain(message);
+  });
+
+  it('may be changed by an admin of it, and an unknown one is named', async () => {
+    await using server = await startServer();
+    const key = await server.keyOf('admin');
+    expect((await update(server, { name: 'Live' }, { key })).body.name).toBe('Live');
+    const body = { name: 'x' };
+    const other = await server.request('PATCH', '/api/v1/environments/development', { key, body });
+    expect(other.status).toBe(403);
+    const unknown = await server.request('PATCH', '/api/v1/environments/produktion', { body });
+    expect([unknown.status, unknown.body.error.message]).toEqual([
+      404,
+      expect.stringContaining('did you mean "production"'),
+    ]);
+  });
+
+  it('stay when a file of flagd is imported', async () => {
+    await using server = await startServer();
+    await update(server, { name: 'Live', confirm: true });
+    const flags = { f: { state: 'ENABLED', variants: { on: true }, defaultVariant: 'on' } };
+    const path = '/api/v1/import?environment=production&overwrite=true';
+    const imported = await server.request('POST', path, { body: { flags } });
+    expect([imported.status, imported.body.environments[0].changes.length]).toEqual([200, 1]);
+    expect(await production(server)).toMatchObject({ name: 'Live', confirm: true });
   });
 });
 

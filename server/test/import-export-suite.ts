@@ -31,7 +31,15 @@ const fill = async (server: TestServer): Promise<void> => {
   });
   await server.api('PATCH', '/flags/b', { body: { description: 'changed once' } });
   await server.request('POST', '/api/v1/environments', {
-    body: { key: 'staging', description: 'where things are tried' },
+    body: {
+      key: 'staging',
+      name: 'Staging',
+      description: 'where things are tried',
+      color: 'orange',
+      order: 2,
+      confirm: true,
+      staleDays: 14,
+    },
   });
   await server.request('POST', '/api/v1/flags?environment=staging', {
     body: { key: 'c', enabled: false },

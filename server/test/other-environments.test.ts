@@ -156,6 +156,7 @@ const PROBES: Readonly<Record<string, (names: Names) => object[]>> = {
   ],
   'environments.create': ({ name }) => [{ key: `${name}-env` }, { key: `${name}-envx` }],
   'environments.list': () => [{}, { deleted: true }],
+  'environments.update': ({ name }) => [{ key: `${name}-env`, name: 'x' }, { key: `${name}-envx` }],
   'environments.delete': ({ name }) => [
     { key: `${name}-env` },
     { key: `${name}-env`, confirm: `${name}-env` },

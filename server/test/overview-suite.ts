@@ -235,6 +235,20 @@ export const describeOverview = (name: string, openStore: () => Store | Promise<
       expect(await imported.next()).toMatchObject({ event: 'reload' });
     });
 
+    it('has the environments in their order, and is read again after a change of one', async () => {
+      const following = watch(url);
+      await following.started;
+      const fields = { name: 'Staging', color: 'orange', order: 1, confirm: true };
+      await request('PATCH', '/environments/staging', fields);
+      expect(await following.next()).toMatchObject({ event: 'reload' });
+      await request('PATCH', '/environments/production', { order: 0 });
+      expect((await read()).body.environments).toMatchObject([
+        { key: 'production' },
+        { key: 'staging', ...fields },
+        { key: 'development' },
+      ]);
+    });
+
     it('is followed with the environment of a key only, and until the key is revoked', async () => {
       const key = await server.keyOf('viewer');
       const following = watch(url, { key });

@@ -52,6 +52,7 @@ const PROCEDURES: Record<string, Role[]> = {
   'segments.updateMembers': writers,
   'environments.create': admins,
   'environments.list': readers,
+  'environments.update': admins,
   'environments.delete': admins,
   'environments.restore': admins,
   'keys.create': admins,

@@ -20,6 +20,7 @@ export const AUDIT_ACTIONS = [
   'segment.copy',
   'segment.revert',
   'environment.create',
+  'environment.update',
   'environment.delete',
   'environment.restore',
   'environment.purge',

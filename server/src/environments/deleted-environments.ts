@@ -4,9 +4,9 @@ import { keyCreated, keyDeleted } from '../api-keys/api-keys.ts';
 import { auditDraft, type AuditedChange } from '../audit/record.ts';
 import { requireAllEnvironments, type Caller } from '../auth/caller.ts';
 import { formatInstant } from '../clock.ts';
-import { describeEnvironments, PennonError } from '../errors.ts';
+import { PennonError } from '../errors.ts';
 import type { DeletedEnvironment, KeyDocument, Snapshot } from '../store/store.ts';
-import { toEnvironment, type EnvironmentServices } from './environments.ts';
+import { environmentNotFound, toEnvironment, type EnvironmentServices } from './environments.ts';
 
 type ControlRecords = Snapshot<'control'>['records'];
 
@@ -50,12 +50,6 @@ export const deleteEnvironment = async (
   });
   await registry.whenReady();
 };
-
-const environmentNotFound = (key: string, { environments }: ControlRecords): PennonError =>
-  new PennonError(
-    'NOT_FOUND',
-    `environment "${key}" does not exist${describeEnvironments(key, [...environments.keys()])}`,
-  );
 
 const requireConfirmation = (key: string, confirm: string | undefined): void => {
   if (confirm === key) return;

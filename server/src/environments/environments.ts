@@ -1,17 +1,19 @@
-import type { Environment, EnvironmentCreate } from '@pennon/schema';
+import { Environment, type EnvironmentCreate, type EnvironmentPatch } from '@pennon/schema';
 
 import type { AuditedChange } from '../audit/record.ts';
 import { auditDraft } from '../audit/record.ts';
 import type { Caller } from '../auth/caller.ts';
-import { requireAllEnvironments } from '../auth/caller.ts';
+import { environmentOf, requireAllEnvironments } from '../auth/caller.ts';
 import type { Clock } from '../clock.ts';
 import { formatInstant } from '../clock.ts';
-import { PennonError } from '../errors.ts';
+import { describeEnvironments, PennonError } from '../errors.ts';
 import type { Registry } from '../flag-set/registry.ts';
 import { flagSetLedger } from '../flag-set/registry.ts';
 import type { FlagSetSize } from '../flag-set/size.ts';
 import type { Random } from '../random.ts';
 import type { Replica } from '../replication/replica.ts';
+import { differences } from '../resources/differences.ts';
+import { mergePatch, parseOrThrow } from '../resources/parse.ts';
 import type { EnvironmentDocument, Snapshot, Store } from '../store/store.ts';
 import { StoreError } from '../store/store.ts';
 
@@ -32,11 +34,13 @@ export const newEnvironment = (
   createdAt: number,
   random: Random,
 ): EnvironmentDocument => ({
-  key: input.key,
-  ...(input.description == null ? {} : { description: input.description }),
-  createdAt: formatInstant(createdAt),
+  ...merged({ createdAt: formatInstant(createdAt) }, input),
   ledger: random(LEDGER_ID_LENGTH),
 });
+
+/** Returns an environment with the fields of a patch; null removes one. */
+const merged = (current: Partial<Environment>, patch: EnvironmentPatch): Environment =>
+  parseOrThrow(Environment, mergePatch(current, patch, {}));
 
 /** Creates the empty flag set of an environment that is not in the control ledger yet. */
 export const createLedger = async (
@@ -86,6 +90,41 @@ const writeEnvironment = async (
     throw error;
   }
 };
+
+/** Changes the given fields of an environment: undefined leaves a field as it is, null removes it. */
+export const updateEnvironment = async (
+  { control, clock }: Pick<EnvironmentServices, 'control' | 'clock'>,
+  caller: Caller,
+  patch: EnvironmentPatch,
+): Promise<Environment> => {
+  const key = environmentOf(caller, patch.key);
+  return control.write(({ records }) => {
+    const current = records.environments.get(key)?.document;
+    if (current === undefined) throw environmentNotFound(key, records);
+    const before = toEnvironment(current);
+    const after = merged(before, patch);
+    if (isSameEnvironment(before, after)) return { writes: {}, audit: [], result: () => before };
+    const change = { action: 'environment.update', environment: key, key, before, after } as const;
+    return {
+      writes: { environments: new Map([[key, { ...after, ledger: current.ledger }]]) },
+      audit: [auditDraft(caller, clock.now(), change)],
+      result: () => after,
+    };
+  });
+};
+
+/** Whether two environments have the same fields; null is the same as absent. */
+export const isSameEnvironment = (before: Environment, after: Environment): boolean =>
+  differences(before, after, []).length === 0;
+
+export const environmentNotFound = (
+  key: string,
+  { environments }: Snapshot<'control'>['records'],
+): PennonError =>
+  new PennonError(
+    'NOT_FOUND',
+    `environment "${key}" does not exist${describeEnvironments(key, [...environments.keys()])}`,
+  );
 
 /** Removes the ledger id from a stored environment. */
 export const toEnvironment = ({

@@ -39,6 +39,7 @@ export const readOverview = async (
   services: OverviewServices,
   caller: Caller,
 ): Promise<Overview & { etag: string }> => {
+  await services.control.refresh();
   await services.registry.whenReady();
   const lives = livesFor(services, caller);
   // So a change by any server is visible at once.
@@ -52,12 +53,16 @@ const livesFor = ({ registry }: OverviewServices, caller: Caller): readonly Live
 
 const columnsFor = (services: OverviewServices, caller: Caller): readonly Column[] => {
   const { environments } = services.control.current().records;
-  return livesFor(services, caller).flatMap(live => {
+  const columns = livesFor(services, caller).flatMap(live => {
     const found = environments.get(live.environment);
     if (found === undefined) return [];
     return [{ environment: toEnvironment(found.document), snapshot: live.view().snapshot }];
   });
+  return columns.toSorted((a, b) => placeOf(a) - placeOf(b));
 };
+
+/** Environments without a place come last, in the order of their keys. */
+const placeOf = ({ environment }: Column): number => environment.order ?? Number.MAX_SAFE_INTEGER;
 
 const hashOf = (value: unknown): string =>
   createHash('sha256').update(JSON.stringify(value)).digest('base64url');

@@ -1,6 +1,7 @@
 import type { Export, ExportedEnvironment } from '@pennon/schema';
 import { ALL_ENVIRONMENTS, FORMAT_VERSION } from '@pennon/schema';
 
+import { toEnvironment } from '../environments/environments.ts';
 import type { LiveFlagSet } from '../flag-set/live-flag-set.ts';
 import type { Registry } from '../flag-set/registry.ts';
 import type { Caller } from '../auth/caller.ts';
@@ -54,8 +55,8 @@ const exportOne = async (
   const { records } = await snapshotOf(store, replica);
   return {
     key: environment,
-    ...(document?.description == null ? {} : { description: document.description }),
-    createdAt: document?.createdAt ?? '',
+    createdAt: '',
+    ...(document === undefined ? {} : toEnvironment(document)),
     flags: sorted(records.flags),
     segments: sorted(records.segments),
   };

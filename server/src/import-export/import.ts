@@ -2,7 +2,7 @@ import type { Export, Flag, Segment } from '@pennon/schema';
 
 import type { Caller } from '../auth/caller.ts';
 import { requireAllEnvironments } from '../auth/caller.ts';
-import type { EnvironmentServices } from '../environments/environments.ts';
+import { toEnvironment, type EnvironmentServices } from '../environments/environments.ts';
 import { invalid } from '../errors.ts';
 import { requireWithinBounds } from '../flag-set/bounds.ts';
 import { EMPTY, sizeOf, sizeOfRecords } from '../flag-set/size.ts';
@@ -74,12 +74,9 @@ const withManaged = (
   environments: environments.map(imported => {
     const current = currentOf(services, imported.key);
     if (current === undefined) return imported;
-    const { createdAt, description } = current.document;
     const { flags, segments } = current.snapshot.records;
     return {
-      ...imported,
-      createdAt,
-      ...(description == null ? {} : { description }),
+      ...toEnvironment(current.document),
       flags: imported.flags.map(flag => withTimes(flag, flags.get(flag.key)?.document)),
       segments: imported.segments.map(each => withTimes(each, segments.get(each.key)?.document)),
     };

@@ -1,5 +1,6 @@
-import type { ExportedEnvironment, Flag, Segment } from '@pennon/schema';
+import type { Environment, ExportedEnvironment, Flag, Segment } from '@pennon/schema';
 
+import { isSameEnvironment, toEnvironment } from '../environments/environments.ts';
 import { PennonError } from '../errors.ts';
 import { differences, type Difference } from '../resources/differences.ts';
 import { mapInSlices } from '../slices.ts';
@@ -34,7 +35,7 @@ export const planEnvironment = async (
   ];
   const outcome = outcomeOf({
     exists: current !== undefined && !isEmpty(current.snapshot),
-    differs: changes.length > 0 || !isSameEnvironment(imported, current?.document),
+    differs: changes.length > 0 || !hasSameFields(imported, current?.document),
     overwrite,
   });
   return { key: imported.key, outcome, changes };
@@ -58,13 +59,19 @@ export const outcomeOf = ({
 const isEmpty = ({ records }: Snapshot<'flagSet'>): boolean =>
   records.flags.size === 0 && records.segments.size === 0;
 
-const isSameEnvironment = (
+/** Whether the fields of an environment itself are those of the import. */
+export const hasSameFields = (
   imported: ExportedEnvironment,
   document: EnvironmentDocument | undefined,
 ): boolean =>
-  document !== undefined &&
-  document.createdAt === imported.createdAt &&
-  (document.description ?? undefined) === (imported.description ?? undefined);
+  document !== undefined && isSameEnvironment(toEnvironment(document), withoutContents(imported));
+
+/** Returns an imported environment without its flags and segments. */
+export const withoutContents = ({
+  flags: _flags,
+  segments: _segments,
+  ...environment
+}: ExportedEnvironment): Environment => environment;
 
 const changesOf = async <Document extends Flag | Segment>(
   kind: Change['kind'],

@@ -26,10 +26,12 @@ import type {
 } from '../store/store.ts';
 import { StoreError } from '../store/store.ts';
 import {
+  hasSameFields,
   importedVersion,
   isSameContent,
   planEnvironment,
   requireNoConflicts,
+  withoutContents,
   type ImportPlan,
 } from './plan.ts';
 import { planKeys, requireNoKeyConflicts } from './plan-keys.ts';
@@ -77,9 +79,10 @@ const createFlagSet = async (
   imported: ExportedEnvironment,
 ): Promise<EnvironmentDocument> => {
   const { store, random } = services;
+  const { createdAt, ...fields } = withoutContents(imported);
   const document = {
-    ...newEnvironment(imported, Date.parse(imported.createdAt), random),
-    createdAt: imported.createdAt,
+    ...newEnvironment(fields, Date.parse(createdAt), random),
+    createdAt,
   };
   const entry = auditOf(services, caller, imported);
   await store.commit(flagSetLedger(document), {
@@ -234,22 +237,15 @@ const requireNotCreated = (
   );
 };
 
-/** Existing environments with a description or creation time that the import changes. */
+/** Existing environments with fields that the import changes. */
 const changedRecords = (
   { environments }: Export,
   records: ControlRecords,
 ): readonly EnvironmentDocument[] =>
-  environments.flatMap(({ key, description, createdAt }) => {
-    const document = records.environments.get(key)?.document;
-    if (document === undefined) return [];
-    if (
-      document.createdAt === createdAt &&
-      (document.description ?? null) === (description ?? null)
-    )
-      return [];
-    return [
-      { key, ...(description == null ? {} : { description }), createdAt, ledger: document.ledger },
-    ];
+  environments.flatMap(imported => {
+    const document = records.environments.get(imported.key)?.document;
+    if (document === undefined || hasSameFields(imported, document)) return [];
+    return [{ ...withoutContents(imported), ledger: document.ledger }];
   });
 
 /** The imported keys that are new or renamed, each with the id of the stored key. */

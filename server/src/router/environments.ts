@@ -1,8 +1,15 @@
-import { Environment, EnvironmentCreate, Instant, Key, strictObject } from '@pennon/schema';
+import {
+  Environment,
+  EnvironmentCreate,
+  EnvironmentPatch,
+  Instant,
+  Key,
+  strictObject,
+} from '@pennon/schema';
 import { z } from 'zod';
 
 import { deleteEnvironment, restoreEnvironment } from '../environments/deleted-environments.ts';
-import { createEnvironment } from '../environments/environments.ts';
+import { createEnvironment, updateEnvironment } from '../environments/environments.ts';
 import { listEnvironments } from '../environments/list.ts';
 import { procedure, router } from './procedure.ts';
 import { Nothing, page, paging, restParams } from './schemas.ts';
@@ -51,6 +58,20 @@ export const environments = router({
     )
     .output(page(ListedEnvironment))
     .query(({ ctx, input }) => listEnvironments(ctx.services.control, ctx.caller, input)),
+
+  update: procedure({
+    permission: 'environments.manage',
+    rest: {
+      method: 'PATCH',
+      path: '/environments/{key}',
+      tag,
+      summary: 'Change the name, the color and other fields of an environment',
+      example: { name: 'Production', color: 'red', order: 3, confirm: true },
+    },
+  })
+    .input(EnvironmentPatch)
+    .output(Environment)
+    .mutation(({ ctx, input }) => updateEnvironment(ctx.services, ctx.caller, input)),
 
   delete: procedure({
     permission: 'environments.manage',
