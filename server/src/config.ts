@@ -150,6 +150,12 @@ export const Settings = z.object({
   PENNON_CLIENT_RULE_IDS: wholeNumber(0, 1, 0).describe(
     '1 adds the ids of rules to results for client keys, to debug.',
   ),
+  PENNON_SESSION_HOURS: wholeNumber(1, 8_760, 12).describe(
+    'Hours after which a browser must sign in again.',
+  ),
+  PENNON_INSECURE_COOKIES: wholeNumber(0, 1, 0).describe(
+    '1 lets browsers sign in over plain HTTP from other machines; anyone on the network can then take over a session.',
+  ),
   PENNON_SHUTDOWN_GRACE: wholeNumber(0, 300, 5).describe(
     'Seconds that the server continues to serve after SIGTERM, while /readyz fails; 0 stops at once.',
   ),
@@ -168,6 +174,7 @@ export type Config = {
   readonly beginsEmpty: boolean;
   readonly logLevel: z.infer<typeof Settings>['LOG_LEVEL'];
   readonly limits: Limits;
+  readonly signIn: SignInSettings;
   readonly shutdownGraceMs: number;
   /** Empty, or a path such as `/flags`. */
   readonly basePath: string;
@@ -194,6 +201,14 @@ export type Limits = {
   readonly readySourceAgeSeconds: number;
   readonly cacheBytes: number;
   readonly showsRuleIdsToClients: boolean;
+};
+
+/** How people sign in at the console. */
+export type SignInSettings = {
+  /** How long a session lasts. */
+  readonly sessionHours: number;
+  /** Whether browsers may send the cookie over plain HTTP. */
+  readonly allowsInsecureCookies: boolean;
 };
 
 /** An invalid setting. The message contains the name of the variable and never its value. */
@@ -271,6 +286,10 @@ export const readConfig = (env: Readonly<Record<string, string | undefined>>): C
     logLevel: settings.LOG_LEVEL,
     basePath: settings.PENNON_BASE_PATH ?? '',
     shutdownGraceMs: settings.PENNON_SHUTDOWN_GRACE * 1_000,
+    signIn: {
+      sessionHours: settings.PENNON_SESSION_HOURS,
+      allowsInsecureCookies: settings.PENNON_INSECURE_COOKIES === 1,
+    },
     limits: {
       requestsPerSecond: settings.PENNON_RATE_LIMIT,
       trustedProxies: settings.PENNON_TRUST_PROXY,

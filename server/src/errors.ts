@@ -1,5 +1,5 @@
 import type { ErrorBody, ErrorDetail } from '@pennon/schema';
-import { ALL_ENVIRONMENTS, describeIssues, didYouMean } from '@pennon/schema';
+import { describeIssues, didYouMean } from '@pennon/schema';
 import { TRPCError } from '@trpc/server';
 import type { TRPC_ERROR_CODE_KEY } from '@trpc/server';
 import { z } from 'zod';
@@ -60,10 +60,10 @@ export class PennonError extends Error {
 
 /** Returns the error as a caller may see it: only keys for all environments see the names of environments. */
 export const errorFor = (
-  caller: { readonly environment: string } | undefined,
+  caller: { readonly everywhere: unknown } | undefined,
   error: PennonError,
 ) =>
-  error.extra.environments === undefined || caller?.environment !== ALL_ENVIRONMENTS
+  error.extra.environments === undefined || caller?.everywhere === undefined
     ? error
     : new PennonError(error.code, error.message + error.extra.environments, {}, { cause: error });
 

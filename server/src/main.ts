@@ -96,6 +96,7 @@ const serve = async (config: ResolvedConfig): Promise<void> => {
   const options = await serverOptions(config, generatedKey);
   const { server, port } = await createWhenAvailable(options, config);
   if (config.adminKey !== undefined) generatedKey.remove();
+  if (config.signIn.allowsInsecureCookies) logger.warn(INSECURE_COOKIES);
   const url = await server.listen({ ...config, port }).catch((error: unknown) => {
     throw explainListenError(error, config);
   });
@@ -103,8 +104,11 @@ const serve = async (config: ResolvedConfig): Promise<void> => {
   printStartUp(url + config.basePath, config, generatedKey, server);
 };
 
+const INSECURE_COOKIES =
+  'PENNON_INSECURE_COOKIES=1: anyone on the network between can take over the session of a browser. Serve HTTPS, and remove it';
+
 const serverOptions = async (
-  { store, limits, workers, adminKey, basePath, beginsEmpty }: Config,
+  { store, limits, signIn, workers, adminKey, basePath, beginsEmpty }: Config,
   generatedKey: GeneratedAdminKey,
 ): Promise<ServerOptions> => {
   const deps = {
@@ -118,6 +122,7 @@ const serverOptions = async (
     logger,
     countDroppedLines,
     limits,
+    signIn,
     basePath,
     adminKey,
     store: await store.open(deps),

@@ -3,12 +3,13 @@ import type { RequestListener } from 'node:http';
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 
 import { createAuthenticate } from './auth/authenticate.ts';
+import { createAuthenticateSession } from './auth/sessions.ts';
 import { createTickets } from './auth/tickets.ts';
 import { createRateLimit } from './auth/rate-limit.ts';
 import type { EmptyStorePolicy } from './bootstrap/empty-store.ts';
 import { openReplicas, type Replicas } from './bootstrap/replicas.ts';
 import { formatInstant, type Clock } from './clock.ts';
-import type { Limits } from './config.ts';
+import type { Limits, SignInSettings } from './config.ts';
 import { errorMessage } from './error-message.ts';
 import { PennonError } from './errors.ts';
 import { startPurge } from './environments/purge.ts';
@@ -46,6 +47,7 @@ export type ServerOptions = {
   /** How many lines of the log this process could not write. */
   readonly countDroppedLines?: () => number;
   readonly limits: Limits;
+  readonly signIn: SignInSettings;
   /** The path below which everything is served, such as `/flags`. By default the root. */
   readonly basePath?: string;
   /** Collects the metrics of all processes, if the server is one of several on its port. */
@@ -181,6 +183,8 @@ const createServices = async (
     control,
     registry,
     authenticate: createAuthenticate(control, clock),
+    authenticateSession: createAuthenticateSession(control, clock),
+    signIn: options.signIn,
     tickets: createTickets(control, clock),
     countRequest: createRateLimit(limits.requestsPerSecond, fleet.size, clock),
     streams,

@@ -1,5 +1,5 @@
 import type { Clock } from './clock.ts';
-import type { Limits } from './config.ts';
+import type { Limits, SignInSettings } from './config.ts';
 import type { LiveFlagSet } from './flag-set/live-flag-set.ts';
 import type { Registry } from './flag-set/registry.ts';
 import type { CounterOf } from './evaluation/counter.ts';
@@ -10,6 +10,7 @@ import type { BulkEvaluationCache } from './evaluation/bulk-evaluation-cache.ts'
 import type { Broadcast } from './streaming/broadcast.ts';
 import type { StreamRegistry } from './streaming/stream-registry.ts';
 import type { Authenticate } from './auth/authenticate.ts';
+import type { AuthenticateSession } from './auth/sessions.ts';
 import type { CountRequest } from './auth/rate-limit.ts';
 import type { Tickets } from './auth/tickets.ts';
 import type { Random } from './random.ts';
@@ -23,6 +24,8 @@ export type Services = {
   readonly control: Replica<'control'>;
   readonly registry: Registry;
   readonly authenticate: Authenticate;
+  readonly authenticateSession: AuthenticateSession;
+  readonly signIn: SignInSettings;
   readonly tickets: Tickets;
   readonly countRequest: CountRequest;
   readonly streams: StreamRegistry;

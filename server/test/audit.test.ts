@@ -26,7 +26,12 @@ it('records one entry per change: who, when, what, before and after', async () =
   expect(body.items[2]).toEqual({
     id: expect.any(String),
     at: '2026-01-31T12:00:00.000Z',
-    actor: { id: expect.any(String), name: 'editor of production', onBehalfOf: 'ada@example.com' },
+    actor: {
+      kind: 'key',
+      id: expect.any(String),
+      name: 'editor of production',
+      onBehalfOf: 'ada@example.com',
+    },
     action: 'flag.create',
     environment: 'production',
     kind: 'flag',
@@ -329,7 +334,7 @@ it('truncates X-On-Behalf-Of between code points, and leaves it out if it is emp
     });
     return (await server.api('GET', '/audit?limit=1')).body.items[0].actor;
   };
-  expect(await actorFor('')).toEqual({ id: 'admin', name: 'admin' });
+  expect(await actorFor('')).toEqual({ kind: 'key', id: 'admin', name: 'admin' });
   expect((await actorFor('Ada Löve')).onBehalfOf).toBe('Ada Löve');
   expect((await actorFor(`a${'😀'.repeat(300)}`)).onBehalfOf).toBe(`a${'😀'.repeat(199)}`);
 });

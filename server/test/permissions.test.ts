@@ -109,6 +109,9 @@ const PUBLIC = [
   '/docs/swagger-ui-bundle.js',
 ];
 
+/** They check by themselves who sends a request: it has no key yet. */
+const OWN_PAGE_ROUTES = ['POST /auth/session', 'DELETE /auth/session'];
+
 let server: TestServer;
 const keys = new Map<Role, string>();
 const globalKeys = new Map<Role, string>();
@@ -197,6 +200,8 @@ describe('every route', () => {
           ...Object.keys(ROUTES).map(route => route.slice(5)),
         ]).toContain(url);
       else if (access === 'ticket') expect(name).toBe('GET /ofrep/v1/events');
+      else if (access === 'session') expect(name).toBe('GET /auth/me');
+      else if (access === 'own-page') expect(OWN_PAGE_ROUTES).toContain(name);
       else if (access === 'procedures')
         expect(url === '/trpc/:path' || url === '/trpc/transfer.import', name).toBe(true);
       else

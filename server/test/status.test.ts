@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 
+import { createCaller } from '../src/auth/caller.ts';
 import { createRateLimit } from '../src/auth/rate-limit.ts';
 import { joinFleet } from '../src/status/fleet.ts';
 import type { FleetMember, ServerReport, Store } from '../src/store/store.ts';
@@ -98,15 +99,15 @@ it('a server leaves after the report that is still on its way', async () => {
   expect(calls).toEqual(['report', 'report', 'leave']);
 });
 
-const caller = {
-  keyId: 'k',
-  name: 'k',
-  role: 'editor',
-  environment: '*',
-  expiresAt: undefined,
-  onBehalfOf: undefined,
-  visitor: '127.0.0.1',
-} as const;
+const caller = createCaller(
+  {
+    actor: { kind: 'key', id: 'k', name: 'k' },
+    credential: { kind: 'key', id: 'k' },
+    expiresAt: undefined,
+    visitor: '127.0.0.1',
+  },
+  new Map([['*', 'editor']]),
+);
 
 const granted = (count: ReturnType<typeof createRateLimit>): number => {
   for (let requests = 0; ; requests += 1)

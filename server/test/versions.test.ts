@@ -44,14 +44,14 @@ describe.each(KINDS)('the versions of a $kind', ({ path, list, kind, body }) => 
           {
             version: 2,
             at: '2026-01-31T12:01:00.000Z',
-            actor: { id: 'admin', name: 'admin', onBehalfOf: 'ada@example.com' },
+            actor: { kind: 'key', id: 'admin', name: 'admin', onBehalfOf: 'ada@example.com' },
             action: `${kind}.update`,
             changed: ['description', 'tags'],
           },
           {
             version: 1,
             at: '2026-01-31T12:00:00.000Z',
-            actor: { id: expect.any(String), name: 'editor of production' },
+            actor: { kind: 'key', id: expect.any(String), name: 'editor of production' },
             action: `${kind}.create`,
             changed: expect.arrayContaining(['key']),
           },

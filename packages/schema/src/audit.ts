@@ -28,12 +28,15 @@ export const AUDIT_ACTIONS = [
   'environment.recover',
   'key.create',
   'key.delete',
+  'session.create',
+  'session.delete',
 ] as const;
 export const AuditAction = oneOf(AUDIT_ACTIONS);
 export type AuditAction = z.infer<typeof AuditAction>;
 
-/** Who made a change: the API key, and optionally the user that it acted for. */
+/** Who made a change: an API key, a person or the server itself, and optionally the user that a key acted for. */
 export const Actor = strictObject({
+  kind: z.enum(['key', 'person', 'system']),
   id: z.string(),
   name: z.string(),
   onBehalfOf: z.string().optional().describe('The value of X-On-Behalf-Of. It is not verified.'),
@@ -47,7 +50,7 @@ export const AuditEntry = strictObject({
   actor: Actor,
   action: AuditAction,
   environment: z.string(),
-  kind: z.enum(['flag', 'segment', 'environment', 'key']),
+  kind: z.enum(['flag', 'segment', 'environment', 'key', 'session']),
   key: z.string(),
   revision: z.int().min(0),
   comment: z.string().optional().describe('The value of X-Change-Comment.'),

@@ -73,7 +73,7 @@ export const listKeys = (
   const all = [...control.current().records.keys.values()]
     .map(({ document }) => toApiKey(document))
     .filter(key => canAccess(caller, key.environment));
-  const cursors = cursorsFor(cursorSecret(control), ['keys', caller.environment]);
+  const cursors = cursorsFor(cursorSecret(control), ['keys', ...caller.environments]);
   return pageOf(all, key => key.createdAt + key.id, cursors, query);
 };
 
@@ -131,7 +131,7 @@ const requireManages = (caller: Caller, environment: string): void => {
   if (canAccess(caller, environment)) return;
   throw new PennonError(
     'FORBIDDEN',
-    `this key manages only the keys of environment "${caller.environment}"`,
+    `this key manages only the keys of environment "${caller.environments.join('", "')}"`,
   );
 };
 
@@ -142,7 +142,7 @@ const requireEnvironment = (
 ): void => {
   if (environment === ALL_ENVIRONMENTS || environments.has(environment)) return;
   const known =
-    caller.environment === ALL_ENVIRONMENTS
+    caller.everywhere !== undefined
       ? describeEnvironments(environment, [...environments.keys()])
       : '';
   const message = `must be an environment that exists, and "${environment}" does not${known}`;

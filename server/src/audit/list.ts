@@ -79,7 +79,7 @@ const logsOf = (
   }
   // The key of an environment that was created again must not show the changes of the deleted one.
   const former =
-    caller.environment === ALL_ENVIRONMENTS
+    caller.everywhere !== undefined
       ? deleted.map(each => each.environment).filter(({ key }) => key === environment)
       : [];
   const exists = records.environments.has(environment) || former.length === 0;

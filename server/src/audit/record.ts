@@ -1,8 +1,7 @@
-import type { AuditAction, AuditEntry, JsonValue } from '@pennon/schema';
+import type { Actor, AuditAction, AuditEntry, JsonValue } from '@pennon/schema';
 import { Json } from '@pennon/schema';
 
 import type { Caller } from '../auth/caller.ts';
-import { actorOf } from '../auth/caller.ts';
 import { formatInstant } from '../clock.ts';
 import type { AuditDraft } from '../store/store.ts';
 
@@ -11,23 +10,24 @@ export type AuditedChange = {
   readonly action: AuditAction;
   /** One environment, or `*`. */
   readonly environment: string;
-  /** The key of the flag, segment or environment, or the id of the API key. */
+  /** The key of the flag, segment or environment, or the id of what has one. */
   readonly key: string;
   readonly before: object | null;
   readonly after: object | null;
 };
 
 /** The actor of changes that the server makes itself, without an API key. */
-export const SYSTEM = { keyId: 'system', name: 'system', onBehalfOf: undefined };
+const SYSTEM_ACTOR: Actor = { kind: 'system', id: 'system', name: 'system' };
+export const SYSTEM = { actor: SYSTEM_ACTOR };
 
 /** Returns the audit entry for a change that `caller` makes at `at` (milliseconds since 1970). */
 export const auditDraft = (
-  caller: Pick<Caller, 'keyId' | 'name' | 'onBehalfOf' | 'comment'>,
+  caller: Pick<Caller, 'actor' | 'comment'>,
   at: number,
   { action, environment, key, before, after }: AuditedChange,
 ): AuditDraft => ({
   at: formatInstant(at),
-  actor: actorOf(caller),
+  actor: caller.actor,
   action,
   environment,
   kind: kindOf(action),
@@ -37,7 +37,7 @@ export const auditDraft = (
   after: toJson(after),
 });
 
-const KINDS = ['flag', 'segment', 'environment', 'key'] as const;
+const KINDS = ['flag', 'segment', 'environment', 'key', 'session'] as const;
 
 const kindOf = (action: AuditAction): AuditEntry['kind'] =>
   KINDS.find(kind => action.startsWith(`${kind}.`)) ?? 'flag';

@@ -1,11 +1,13 @@
 import { hash } from 'node:crypto';
 
+import type { Actor } from '@pennon/schema';
+
 import { ADMIN_KEY_ID } from './key-id.ts';
 import { msUntil, type Clock } from '../clock.ts';
 import { PennonError } from '../errors.ts';
 import type { Replica } from '../replication/replica.ts';
 import type { KeyDocument } from '../store/store.ts';
-import type { Caller } from './caller.ts';
+import { createCaller, type Caller } from './caller.ts';
 
 /** The request headers that identify the caller. */
 export type Credentials = {
@@ -57,15 +59,18 @@ export const callerWith = (
   if (expiresAt !== undefined && msUntil(expiresAt, clock) === 0)
     throw unauthorized('the key has expired');
   requireAllowedOrigin(key, origin);
-  return {
-    keyId: key.id,
+  const behalf = nameOf(onBehalfOf);
+  const actor: Actor = {
+    kind: 'key',
+    id: key.id,
     name: key.name,
-    role: key.role,
-    environment: key.environment,
-    expiresAt,
-    onBehalfOf: nameOf(onBehalfOf),
-    visitor,
+    ...(behalf === undefined ? {} : { onBehalfOf: behalf }),
   };
+  const credential = { kind: 'key', id: key.id } as const;
+  return createCaller(
+    { actor, credential, expiresAt, visitor },
+    new Map([[key.environment, key.role]]),
+  );
 };
 
 /** How many hashes of a connection are kept. One from a proxy may carry several secrets. */

@@ -3,68 +3,145 @@ import { ALL_ENVIRONMENTS } from '@pennon/schema';
 
 import { PennonError } from '../errors.ts';
 import type { Permission } from './permissions.ts';
-import { describeRoles, hasPermission } from './permissions.ts';
+import { describeRoles, hasPermission, higherRole } from './permissions.ts';
 
-/** The holder of an API key, for one request. */
-export type Caller = {
-  readonly keyId: string;
-  readonly name: string;
-  readonly role: Role;
-  /** One environment, or `*`. */
-  readonly environment: string;
+/** Roles by environment, or by `*` for all environments. */
+export type Grants = ReadonlyMap<string, Role>;
+
+/** What authenticates a caller: an API key, or the session of a browser. */
+export type Credential = { readonly kind: 'key' | 'session'; readonly id: string };
+
+/** What does not depend on the roles of a caller. */
+type Identity = {
+  readonly actor: Actor;
+  readonly credential: Credential;
   /** Milliseconds since 1970. */
   readonly expiresAt: number | undefined;
-  /** From X-On-Behalf-Of; unverified. */
-  readonly onBehalfOf: string | undefined;
   /** The address of the request, or its IPv6 network: what counts as one visitor. */
   readonly visitor: string;
   /** From X-Change-Comment: why the caller makes the change. */
   readonly comment?: string | undefined;
 };
 
-export const actorOf = (caller: Pick<Caller, 'keyId' | 'name' | 'onBehalfOf'>): Actor => ({
-  id: caller.keyId,
-  name: caller.name,
-  ...(caller.onBehalfOf === undefined ? {} : { onBehalfOf: caller.onBehalfOf }),
-});
-
-/** Throws FORBIDDEN if the caller's role lacks the permission. */
-export const requirePermission = (caller: Caller, permission: Permission): void => {
-  if (hasPermission(caller.role, permission)) return;
-  throw new PennonError(
-    'FORBIDDEN',
-    `a key with role "${caller.role}" lacks the permission "${permission}": use a key with role ${describeRoles(permission)}`,
-  );
+/** The holder of an API key or of a session, for one request. */
+export type Caller = Identity & {
+  readonly grants: Grants;
+  /** Returns the role in an environment, if the caller has one there. */
+  readonly roleIn: (environment: string) => Role | undefined;
+  /** The role in all environments, if there is one. */
+  readonly everywhere: Role | undefined;
+  /** Where the caller has a role: `*`, or environments in the order of their keys. */
+  readonly environments: readonly string[];
 };
 
-/** Whether the caller's key is for this environment, or for all. */
+export const createCaller = (identity: Identity, grants: Grants): Caller => {
+  const everywhere = grants.get(ALL_ENVIRONMENTS);
+  return {
+    ...identity,
+    grants,
+    roleIn: environment => higherRole(grants.get(environment), everywhere),
+    everywhere,
+    environments: everywhere === undefined ? [...grants.keys()].toSorted() : [ALL_ENVIRONMENTS],
+  };
+};
+
+/** Whether the caller has a permission in an environment. */
+export const hasPermissionIn = (
+  caller: Caller,
+  permission: Permission,
+  environment: string,
+): boolean => {
+  const role = caller.roleIn(environment);
+  return role !== undefined && hasPermission(role, permission);
+};
+
+/** Whether the caller has a permission in one environment at least. */
+export const hasPermissionAnywhere = ({ grants }: Caller, permission: Permission): boolean => {
+  for (const role of grants.values()) if (hasPermission(role, permission)) return true;
+  return false;
+};
+
+/** Throws FORBIDDEN if the caller lacks a permission in an environment. */
+export const requirePermissionIn = (
+  caller: Caller,
+  permission: Permission,
+  environment: string,
+): void => {
+  if (!hasPermissionIn(caller, permission, environment)) throw lacks(caller, permission);
+};
+
+/**
+ * Returns the caller without the roles that lack a permission, so that a use case can only reach environments where
+ * the caller has it. Throws FORBIDDEN if no role has it.
+ */
+export const limitToPermission = (caller: Caller, permission: Permission): Caller => {
+  if (!hasPermissionAnywhere(caller, permission)) throw lacks(caller, permission);
+  if (caller.grants.size === 1) return caller;
+  const grants = [...caller.grants].filter(([, role]) => hasPermission(role, permission));
+  return createCaller(caller, new Map(grants));
+};
+
+/** Returns the caller with its role in one environment only. */
+export const limitToEnvironment = (caller: Caller, environment: string): Caller => {
+  const role = caller.roleIn(environment);
+  return createCaller(caller, new Map(role === undefined ? [] : [[environment, role]]));
+};
+
+const lacks = (caller: Caller, permission: Permission): PennonError =>
+  new PennonError(
+    'FORBIDDEN',
+    caller.actor.kind === 'key'
+      ? `a key with role ${describeGrants(caller)} lacks the permission "${permission}": use a key with role ${describeRoles(permission)}`
+      : `this requires the permission "${permission}", which comes with the role ${describeRoles(permission)}; you have ${describeGrants(caller)}`,
+  );
+
+const describeGrants = ({ grants }: Caller): string => {
+  const roles = [...new Set(grants.values())];
+  return roles.length === 0 ? 'no role' : roles.map(role => `"${role}"`).join(' and ');
+};
+
+/** Whether the caller has a role in this environment. */
 export const canAccess = (caller: Caller, environment: string): boolean =>
-  caller.environment === ALL_ENVIRONMENTS || caller.environment === environment;
+  caller.roleIn(environment) !== undefined;
 
-/** Throws FORBIDDEN if the key is not for all environments. */
+/** Throws FORBIDDEN if the caller does not have its role in all environments. */
 export const requireAllEnvironments = (caller: Caller, what: string): void => {
-  if (caller.environment === ALL_ENVIRONMENTS) return;
-  throw new PennonError('FORBIDDEN', `${what} requires a key for all environments ("*")`);
+  if (caller.everywhere !== undefined) return;
+  const holder = caller.actor.kind === 'key' ? 'a key' : 'a role';
+  throw new PennonError('FORBIDDEN', `${what} requires ${holder} for all environments ("*")`);
 };
 
-/** Returns the environment of a request: that of the key, or for a `*` key the requested one. */
+/** Returns the environment of a request: the requested one, or the only one where the caller has a role. */
 export const environmentOf = (caller: Caller, requested: string | undefined): string => {
-  if (caller.environment === ALL_ENVIRONMENTS) {
-    if (requested !== undefined) return requested;
-    throw new PennonError(
-      'BAD_REQUEST',
-      'a key for all environments needs an environment: set "environment"',
-      {
-        details: [{ path: 'environment', message: 'is required for a key of all environments' }],
-      },
-    );
+  if (requested !== undefined) {
+    if (canAccess(caller, requested)) return requested;
+    throw noAccess(caller, requested);
   }
-  if (requested === undefined || requested === caller.environment) return caller.environment;
-  throw new PennonError(
-    'FORBIDDEN',
-    `this key is for environment "${caller.environment}" only: leave out "environment", or use another key`,
-  );
+  const [only = ALL_ENVIRONMENTS, ...others] = caller.environments;
+  if (only !== ALL_ENVIRONMENTS && others.length === 0) return only;
+  throw environmentMissing(caller);
 };
+
+const environmentMissing = (caller: Caller): PennonError => {
+  const holder =
+    caller.actor.kind === 'key' && caller.everywhere !== undefined
+      ? 'a key for all environments'
+      : 'a caller with roles in several environments';
+  return new PennonError('BAD_REQUEST', `${holder} needs an environment: set "environment"`, {
+    details: [{ path: 'environment', message: 'is required for a key of all environments' }],
+  });
+};
+
+const noAccess = ({ actor, environments }: Caller, requested: string): PennonError =>
+  new PennonError(
+    'FORBIDDEN',
+    actor.kind === 'key' && environments.length === 1
+      ? `this key is for environment "${environments[0]}" only: leave out "environment", or use another key`
+      : `your roles do not allow this in environment "${requested}": use one of ${environments.map(each => `"${each}"`).join(', ')}`,
+  );
 
 /** Whether only flags that are `clientVisible` exist for the caller: client keys are public. */
-export const seesOnlyVisible = (caller: Caller): boolean => caller.role === 'client';
+export const seesOnlyVisible = ({ grants }: Pick<Caller, 'grants'>): boolean => {
+  for (const role of grants.values()) if (role === 'client') return true;
+  return false;
+};

@@ -41,6 +41,15 @@ const allowed: Readonly<Record<Role, ReadonlySet<Permission>>> = {
   admin: new Set(ROLES.admin),
 };
 
+/** Roles of people, each of which has the permissions of those before it. */
+const RANKS: readonly Role[] = ['viewer', 'editor', 'admin'];
+
+/** Returns the role with more permissions. */
+export const higherRole = (a: Role | undefined, b: Role | undefined): Role | undefined => {
+  if (a === undefined || b === undefined) return a ?? b;
+  return RANKS.indexOf(a) < RANKS.indexOf(b) ? b : a;
+};
+
 /** Names the roles that have a permission, for messages: `"editor" or "admin"`. */
 export const describeRoles = (permission: Permission): string =>
   Role.options

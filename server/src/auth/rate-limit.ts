@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache';
 
 import type { Clock } from '../clock.ts';
 import { PennonError } from '../errors.ts';
-import type { Caller } from './caller.ts';
+import { seesOnlyVisible, type Caller } from './caller.ts';
 
 /** Counts a request of a caller. Throws TOO_MANY_REQUESTS if it exceeds the limit. */
 export type CountRequest = (caller: Caller) => void;
@@ -13,7 +13,7 @@ type Bucket = { tokens: number; refilledAt: number };
 const MAX_BUCKETS = 100_000;
 
 /**
- * Limits requests with one token bucket for each key; 0 turns it off. Client keys are public, so they have
+ * Limits requests with one token bucket for each key or person; 0 turns it off. Client keys are public, so they have
  * a bucket for each visitor: one cannot use up the requests of others.
  *
  * The limit applies to all servers together. Each grants its share from its own memory.
@@ -30,7 +30,8 @@ export const createRateLimit = (
     const share = perSecond / serverCount();
     // A bucket that holds less than one token would never allow a request.
     const capacity = Math.max(1, share);
-    const bucketKey = caller.role === 'client' ? `${caller.keyId} ${caller.visitor}` : caller.keyId;
+    const { kind, id } = caller.actor;
+    const bucketKey = `${kind} ${id}${seesOnlyVisible(caller) ? ` ${caller.visitor}` : ''}`;
     const now = clock.monotonic();
     const bucket = buckets.get(bucketKey) ?? { tokens: capacity, refilledAt: now };
     const refilled = bucket.tokens + ((now - bucket.refilledAt) * share) / 1_000;

@@ -6,7 +6,7 @@ import { cursorSecret } from '../replication/cursor-secret.ts';
 import type { Replica } from '../replication/replica.ts';
 import type { KeyDocument } from '../store/store.ts';
 import { callerWith, type Visit } from './authenticate.ts';
-import type { Caller } from './caller.ts';
+import { limitToEnvironment, type Caller } from './caller.ts';
 import { ADMIN_KEY_ID, findKey, keyIdOf } from './key-id.ts';
 
 /**
@@ -15,7 +15,7 @@ import { ADMIN_KEY_ID, findKey, keyIdOf } from './key-id.ts';
  */
 export type Tickets = {
   /** Returns a ticket of a caller for an environment: the same text for some minutes. */
-  issue(caller: Pick<Caller, 'keyId'>, environment: string): string;
+  issue(caller: Pick<Caller, 'credential'>, environment: string): string;
   /** Returns the caller, limited to the environment of the ticket. Throws UNAUTHORIZED or FORBIDDEN. */
   redeem(ticket: string, visit: Visit): Caller;
 };
@@ -29,7 +29,7 @@ export const createTickets = (control: Replica<'control'>, clock: Clock): Ticket
   const issued = new Map<string, Issued>();
   control.subscribe(() => issued.clear());
   return {
-    issue({ keyId }, environment) {
+    issue({ credential: { id: keyId } }, environment) {
       const id = `${keyId} ${environment}`;
       const expiresAt = (Math.floor(clock.now() / PERIOD_MS) + 2) * PERIOD_MS;
       const known = issued.get(id);
@@ -48,7 +48,7 @@ export const createTickets = (control: Replica<'control'>, clock: Clock): Ticket
         throw invalidTicket();
       if (!isEqual(ticket, ticketOf(control, key, { environment, expiresAt })))
         throw invalidTicket();
-      return { ...callerWith(key, visit, clock), environment };
+      return limitToEnvironment(callerWith(key, visit, clock), environment);
     },
   };
 };

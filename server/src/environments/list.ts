@@ -1,7 +1,6 @@
 import type { Environment } from '@pennon/schema';
-import { ALL_ENVIRONMENTS } from '@pennon/schema';
 
-import type { Caller } from '../auth/caller.ts';
+import { canAccess, type Caller } from '../auth/caller.ts';
 import { cursorsFor, pageOf, type Page, type PageQuery } from '../page.ts';
 import { cursorSecret } from '../replication/cursor-secret.ts';
 import type { Replica } from '../replication/replica.ts';
@@ -20,8 +19,8 @@ export const listEnvironments = (
   if (deleted) return listDeletedEnvironments(control, caller, query);
   const all = [...control.current().records.environments.values()]
     .map(({ document }) => toEnvironment(document))
-    .filter(({ key }) => caller.environment === ALL_ENVIRONMENTS || caller.environment === key);
-  const cursors = cursorsFor(cursorSecret(control), ['environments', caller.environment]);
+    .filter(({ key }) => canAccess(caller, key));
+  const cursors = cursorsFor(cursorSecret(control), ['environments', ...caller.environments]);
   return pageOf(all, ({ key }) => key, cursors, query);
 };
 
@@ -33,12 +32,15 @@ const listDeletedEnvironments = (
 ): Page<ListedEnvironment> => {
   const { records } = control.current();
   const all =
-    caller.environment === ALL_ENVIRONMENTS
+    caller.everywhere !== undefined
       ? [...records.deletedEnvironments.values()]
           .map(({ document }) => document)
           .filter(({ purgedAt }) => purgedAt === undefined)
       : [];
-  const cursors = cursorsFor(cursorSecret(control), ['deletedEnvironments', caller.environment]);
+  const cursors = cursorsFor(cursorSecret(control), [
+    'deletedEnvironments',
+    ...caller.environments,
+  ]);
   const page = pageOf(all, positionOf, cursors, query);
   return { ...page, items: page.items.map(toListed) };
 };

@@ -3,8 +3,7 @@ import type { Explanation } from '@pennon/engine';
 import { didYouMean, type Evaluation, type EvaluationContext, type Failed } from '@pennon/schema';
 
 import type { Caller } from '../auth/caller.ts';
-import { environmentOf, requirePermission } from '../auth/caller.ts';
-import { hasPermission } from '../auth/permissions.ts';
+import { environmentOf, hasPermissionIn, requirePermissionIn } from '../auth/caller.ts';
 import { MIN_BYTES, type Coding } from '../compression.ts';
 import { PennonError } from '../errors.ts';
 import type { FlagSetView, LiveFlagSet } from '../flag-set/live-flag-set.ts';
@@ -92,7 +91,7 @@ const decide = (
   { caller, live, view, audience }: Scope,
   { flagKey, context, explain: withTrace }: Omit<EvaluateInput, 'environment'>,
 ): Exclude<Evaluation, Failed> & Traced => {
-  if (withTrace === true) requirePermission(caller, 'explain');
+  if (withTrace === true) requirePermissionIn(caller, 'explain', live.environment);
   validateContext(context);
   const result: Evaluation & Traced =
     withTrace === true
@@ -141,10 +140,11 @@ export const withVersions = (
 /** Suggests a similar flag to callers that may list flags. Client keys must not find out about hidden ones. */
 const failure = (
   { errorCode, errorMessage, flagKey }: Failed,
-  { role }: Caller,
+  caller: Caller,
   { flagSet }: FlagSetView,
 ): PennonError => {
-  const isSuggested = errorCode === 'FLAG_NOT_FOUND' && hasPermission(role, 'flags.read');
+  const isSuggested =
+    errorCode === 'FLAG_NOT_FOUND' && hasPermissionIn(caller, 'flags.read', flagSet.environment);
   const suggestion = isSuggested ? didYouMean(flagKey, flagSet.flags.keyList()) : '';
   return new PennonError(errorCode, errorMessage + suggestion);
 };

@@ -1,4 +1,4 @@
-import type { Caller } from '../auth/caller.ts';
+import { environmentOf, type Caller } from '../auth/caller.ts';
 import type { Clock } from '../clock.ts';
 import type { LiveFlagSet } from '../flag-set/live-flag-set.ts';
 import type { StreamServices } from '../streaming/follow-flag-set.ts';
@@ -24,8 +24,9 @@ export const followVersion = async (
 ): Promise<AsyncGenerator<VersionEvent, void>> => {
   const audience = services.audienceOf(caller);
   const { registry, clock } = services;
-  await reachVersion(clock, registry.find(caller.environment), audience, lastEventId);
-  const live = registry.find(caller.environment);
+  const environment = environmentOf(caller, undefined);
+  await reachVersion(clock, registry.find(environment), audience, lastEventId);
+  const live = registry.find(environment);
   const stream = services.streams.open(caller, requestEnded);
   const whole: StreamEvent = { type: 'set', view: live.view() };
   return versionsIn(services.broadcastOf(live).subscribe(stream, [whole]), audience, lastEventId);

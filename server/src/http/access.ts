@@ -4,24 +4,25 @@ import type { Socket } from 'node:net';
 import { isJsonObject } from '@pennon/schema';
 import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify';
 
-import type { Credentials } from '../auth/authenticate.ts';
+import type { Credentials, Visit } from '../auth/authenticate.ts';
 import type { Caller } from '../auth/caller.ts';
-import { requireAllEnvironments, requirePermission } from '../auth/caller.ts';
+import { limitToPermission, requireAllEnvironments } from '../auth/caller.ts';
 import type { Permission } from '../auth/permissions.ts';
 import { visitorOf } from '../auth/visitor.ts';
 import { invalid, PennonError } from '../errors.ts';
 import type { Services } from '../services.ts';
 import type { Snapshot } from '../store/store.ts';
 import { clientAddress } from './client-address.ts';
+import { requireOwnPage, sessionToken } from './console-requests.ts';
 import { OFREP_API } from './ofrep-errors.ts';
 import { recognize } from './strangers.ts';
 
 /**
  * Who may use a route: anyone (`public`), callers that its tRPC procedures accept (`procedures`), tickets of
- * an event stream (`ticket`), or keys with a permission, with `allEnvironments` only keys for all environments. A
+ * an event stream (`ticket`), pages of the console (`own-page`), those with a session (`session`), or keys with a permission, with `allEnvironments` only keys for all environments. A
  * route without access fails at startup.
  */
-export type Access = 'public' | 'procedures' | 'ticket' | RequiredAccess;
+export type Access = 'public' | 'procedures' | 'ticket' | 'own-page' | 'session' | RequiredAccess;
 
 export type RequiredAccess = { readonly permission: Permission; readonly allEnvironments?: true };
 
@@ -44,6 +45,39 @@ export const authenticateRequest = (services: Services, request: IncomingMessage
   recognize(request.socket);
   services.countRequest(caller);
   return caller;
+};
+
+/** Authenticates a request by its key or, if it has none, by the session of the console, and counts it. */
+export const authenticateCall = (services: Services, request: IncomingMessage): Caller => {
+  const caller = callerOfCall(services, request);
+  recognize(request.socket);
+  services.countRequest(caller);
+  return caller;
+};
+
+const callerOfCall = (services: Services, request: IncomingMessage): Caller => {
+  const { authorization, 'x-api-key': apiKey } = request.headers;
+  const hasKey = authorization !== undefined || apiKey !== undefined;
+  if (hasKey || sessionToken(services, request) === undefined) return callerFrom(services, request);
+  if (request.method !== 'GET') requireOwnPage(request);
+  return requireSession(services, request);
+};
+
+/** Returns the caller of the session that a request belongs to. Throws UNAUTHORIZED if there is none. */
+const requireSession = (services: Services, request: IncomingMessage): Caller => {
+  const token = sessionToken(services, request);
+  if (token === undefined) throw new PennonError('UNAUTHORIZED', 'sign in first');
+  return withComment(request, services.authenticateSession(token, visitOf(services, request)));
+};
+
+/** Returns the caller of the session that a request belongs to, or undefined if there is none. */
+export const sessionCaller = (services: Services, request: IncomingMessage): Caller | undefined => {
+  try {
+    return requireSession(services, request);
+  } catch (error) {
+    if (error instanceof PennonError && error.code === 'UNAUTHORIZED') return undefined;
+    throw error;
+  }
 };
 
 /** Authenticates a request without counting it. */
@@ -80,8 +114,11 @@ const isSameCaller = (a: IncomingHttpHeaders, b: IncomingHttpHeaders): boolean =
   a[COMMENT] === b[COMMENT];
 
 const authenticate = (services: Services, request: IncomingMessage): Caller => {
-  const visitor = visitorIn(services, request);
-  const caller = services.authenticate(credentialsOf(request, visitor));
+  const visit = visitOf(services, request);
+  return withComment(request, services.authenticate({ ...keysIn(request), ...visit }));
+};
+
+const withComment = (request: IncomingMessage, caller: Caller): Caller => {
   const comment = changeComment(request);
   return comment === undefined ? caller : { ...caller, comment };
 };
@@ -117,13 +154,19 @@ const decodeUtf8 = (header: string): string | undefined => {
   }
 };
 
-const credentialsOf = ({ headers, socket }: IncomingMessage, visitor: string): Credentials => ({
+const keysIn = ({
+  headers,
+  socket,
+}: IncomingMessage): Pick<Credentials, 'authorization' | 'apiKey' | 'connection'> => ({
   authorization: headers.authorization,
   apiKey: toSingle(headers['x-api-key']),
-  origin: headers.origin,
-  onBehalfOf: toUtf8(toSingle(headers['x-on-behalf-of'])),
-  visitor,
   connection: socket,
+});
+
+const visitOf = (services: Pick<Services, 'limits'>, request: IncomingMessage): Visit => ({
+  origin: request.headers.origin,
+  onBehalfOf: toUtf8(toSingle(request.headers['x-on-behalf-of'])),
+  visitor: visitorIn(services, request),
 });
 
 /** Node decodes header bytes as Latin-1, but names are sent as UTF-8. */
@@ -140,11 +183,17 @@ export const admit = (
   { permission, allEnvironments }: RequiredAccess,
   route: string,
 ): Caller => {
-  const caller = authenticateRequest(services, request);
-  requirePermission(caller, permission);
+  const caller = limitToPermission(authenticateRequest(services, request), permission);
   if (allEnvironments === true) requireAllEnvironments(caller, route);
   return caller;
 };
+
+/** Returns the caller again after the body was read. A slow one can arrive after a key was revoked. */
+export const readmit = (
+  services: Services,
+  request: IncomingMessage,
+  { permission }: RequiredAccess,
+): Caller => limitToPermission(callerFrom(services, request), permission);
 
 /** The query parameter of the event stream. */
 export const TICKET = 'ticket';
@@ -157,8 +206,7 @@ const admitWithTicket = (services: Services, request: IncomingMessage, query: un
   const caller = services.tickets.redeem(ticket, { origin: request.headers.origin, visitor });
   recognize(request.socket);
   services.countRequest(caller);
-  requirePermission(caller, 'values.stream');
-  return caller;
+  return limitToPermission(caller, 'values.stream');
 };
 
 const ticketMissing = (): PennonError =>
@@ -179,18 +227,33 @@ export const guardRoutes = (app: FastifyInstance, services: Services): readonly 
     const { access } = request.routeOptions.config;
     if (request.is404 || access === 'public' || access === 'procedures') return;
     if (access === undefined) throw new Error('this route has no access');
-    const route = request.routeOptions.url ?? 'this route';
-    request.caller =
-      access === 'ticket'
-        ? admitWithTicket(services, request.raw, request.query)
-        : admit(services, request.raw, access, route);
+    if (access === 'own-page') return requireOwnPage(request.raw);
+    request.caller = admitTo(services, request, access);
   });
-  // A slow body can arrive after the key was revoked, so the key is checked again.
   app.addHook('preHandler', async request => {
-    if (request.caller !== undefined && request.body !== undefined)
-      request.caller = callerFrom(services, request.raw);
+    if (request.caller === undefined || request.body === undefined) return;
+    const { access } = request.routeOptions.config;
+    if (access === 'procedures') request.caller = callerOfCall(services, request.raw);
+    else if (typeof access === 'object') request.caller = readmit(services, request.raw, access);
   });
   return routes;
+};
+
+const admitWithSession = (services: Services, request: IncomingMessage): Caller => {
+  const caller = requireSession(services, request);
+  recognize(request.socket);
+  services.countRequest(caller);
+  return caller;
+};
+
+const admitTo = (
+  services: Services,
+  request: FastifyRequest,
+  access: 'ticket' | 'session' | RequiredAccess,
+): Caller => {
+  if (access === 'ticket') return admitWithTicket(services, request.raw, request.query);
+  if (access === 'session') return admitWithSession(services, request.raw);
+  return admit(services, request.raw, access, request.routeOptions.url ?? 'this route');
 };
 
 export type GuardedRoute = {

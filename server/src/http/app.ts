@@ -22,6 +22,7 @@ import {
   sendRawError,
 } from './connections.ts';
 import { compressResponses } from './compression.ts';
+import { serveAuth } from './auth.ts';
 import { addCors } from './cors.ts';
 import { serveDocs } from './docs.ts';
 import { handleErrors, sendError } from './errors.ts';
@@ -89,6 +90,7 @@ export const createApp = async ({
   serveMetrics(app, metrics);
   serveHealth(app, services, isDraining);
   serveDocs(app, services.basePath);
+  serveAuth(app, services);
   serveEvaluations(app, evaluations);
   serveFlagSet(app, services);
   serveFlagTypes(app, services);
@@ -162,7 +164,7 @@ const logRequests = (app: FastifyInstance): void => {
       route: request.routeOptions.url ?? '(unknown)',
       status: reply.statusCode,
       ms: reply.elapsedTime,
-      key: request.caller?.keyId,
+      key: request.caller?.credential.id,
     });
   });
 };

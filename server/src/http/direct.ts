@@ -9,7 +9,7 @@ import type { Metrics } from '../metrics.ts';
 import { decodeText } from '../parse-json.ts';
 import type { Services } from '../services.ts';
 import type { Snapshot } from '../store/store.ts';
-import { admit, callerFrom } from './access.ts';
+import { admit, readmit } from './access.ts';
 import { routedUrl } from './base-path.ts';
 import { toByteString } from '../byte-string.ts';
 import type { PendingResponses } from './connections.ts';
@@ -231,7 +231,7 @@ const callerNow = (exchange: Exchange): Caller => {
   const { deps, request, caller, keys } = exchange;
   const isSame = keys === deps.services.control.current() && caller?.expiresAt === undefined;
   if (caller !== undefined && isSame) return caller;
-  exchange.caller = callerFrom(deps.services, request);
+  exchange.caller = readmit(deps.services, request, EVALUATION_CONFIG.access);
   return exchange.caller;
 };
 
@@ -268,7 +268,7 @@ const complete = (exchange: Exchange): void => {
   observe(status, ms / 1_000);
   if (!isDebugged(deps.logger)) return;
   const log = logOf(exchange);
-  logRequest(log, { method: METHOD, route: route.path, status, ms, key: caller?.keyId });
+  logRequest(log, { method: METHOD, route: route.path, status, ms, key: caller?.credential.id });
 };
 
 const isDebugged = ({ level }: FastifyBaseLogger): boolean =>

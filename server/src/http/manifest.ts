@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
-import { hasPermission } from '../auth/permissions.ts';
+import { hasPermissionAnywhere } from '../auth/caller.ts';
 import {
   changeManifestFlag,
   createManifestFlag,
@@ -58,7 +58,9 @@ const withHeaders = (request: Pick<FastifyRequest, 'caller'>, reply: FastifyRepl
     .header('x-manifest-capabilities', capabilitiesOf(request));
 
 const capabilitiesOf = ({ caller }: Pick<FastifyRequest, 'caller'>): string =>
-  caller !== undefined && hasPermission(caller.role, 'flags.write') ? 'read,write,delete' : 'read';
+  caller !== undefined && hasPermissionAnywhere(caller, 'flags.write')
+    ? 'read,write,delete'
+    : 'read';
 
 /** Serializes flags one by one, because there can be many. */
 const textOf = async (flags: readonly ManifestFlag[]): Promise<Buffer[]> => [

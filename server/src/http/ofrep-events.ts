@@ -1,7 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 
-import type { Caller } from '../auth/caller.ts';
-import { hasPermission } from '../auth/permissions.ts';
+import { environmentOf, hasPermissionIn, type Caller } from '../auth/caller.ts';
 import type { BulkForm } from '../evaluation/bulk-evaluation.ts';
 import { followVersion, type VersionEvent } from '../evaluation/follow-version.ts';
 import { OFREP } from '../evaluation/ofrep.ts';
@@ -23,7 +22,8 @@ export const serveOfrepEvents = (app: FastifyInstance, services: Services): void
       const lastEventId = String(request.headers['last-event-id'] ?? '');
       const caller = callerOf(request);
       const events = await followVersion(services, caller, lastEventId, closeSignal(reply));
-      const headers = Object.fromEntries([sourceAge(services.registry.find(caller.environment))]);
+      const live = services.registry.find(environmentOf(caller, undefined));
+      const headers = Object.fromEntries([sourceAge(live)]);
       await sendEvents(reply, withRetry(events, retryMs(services.random)), frameOf, headers);
     },
   );
@@ -38,7 +38,8 @@ export const formWithEvents = (
   caller: Caller,
   environment: string,
 ): BulkForm => {
-  if (!hasPermission(caller.role, 'values.stream') || !streams.accepts(caller)) return OFREP;
+  if (!hasPermissionIn(caller, 'values.stream', environment) || !streams.accepts(caller))
+    return OFREP;
   const requestUri = `${basePath}${PATH}?${TICKET}=${tickets.issue(caller, environment)}`;
   const stream = JSON.stringify({ type: 'sse', endpoint: { requestUri } });
   return { ...OFREP, name: `${OFREP.name} ${requestUri}`, close: `],"eventStreams":[${stream}]}` };

@@ -3,8 +3,7 @@ import type { FastifyHandlerOptions } from '@trpc/server/adapters/fastify';
 import { fastifyRequestHandler } from '@trpc/server/adapters/fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
-import { requirePermission, type Caller } from '../auth/caller.ts';
-import { hasPermission } from '../auth/permissions.ts';
+import { hasPermissionAnywhere, limitToPermission, type Caller } from '../auth/caller.ts';
 import { PennonError, toPennonError } from '../errors.ts';
 import type { Upload } from '../import-export/check.ts';
 import { requireBounded, requireExactNumbers } from '../parse-json.ts';
@@ -12,7 +11,7 @@ import { appRouter, type AppRouter } from '../router/index.ts';
 import type { Context } from '../router/procedure.ts';
 import type { LiveFlagSet } from '../flag-set/live-flag-set.ts';
 import type { Services } from '../services.ts';
-import { authenticateRequest } from './access.ts';
+import { authenticateCall } from './access.ts';
 import { acceptOnlyJson, addJsonParser } from './body.ts';
 import { payloadOf } from './compression.ts';
 import { errorHeaders, logFailure } from './errors.ts';
@@ -106,13 +105,13 @@ export const serveTrpc = async (
 
 /** Authenticates a request that has a body, and checks the permission of its calls, before the body is read. */
 const admit = (services: Services, request: FastifyRequest, path: string): Caller => {
-  const caller = authenticateRequest(services, request.raw);
+  const caller = authenticateCall(services, request.raw);
   const known = procedures();
   const permissions = path.split(',').flatMap(name => known.get(name)?.meta?.permission ?? []);
   // In a batch, tRPC reports each refused call by itself.
   const [first] = permissions;
-  if (first !== undefined && !permissions.some(each => hasPermission(caller.role, each)))
-    requirePermission(caller, first);
+  if (first !== undefined && !permissions.some(each => hasPermissionAnywhere(caller, each)))
+    limitToPermission(caller, first);
   return caller;
 };
 
@@ -120,7 +119,7 @@ const admit = (services: Services, request: FastifyRequest, path: string): Calle
 const callersOf = (services: Services, request: FastifyRequest): (() => Caller) => {
   let admitted = request.caller;
   return () => {
-    const caller = admitted ?? authenticateRequest(services, request.raw);
+    const caller = admitted ?? authenticateCall(services, request.raw);
     admitted = undefined;
     return caller;
   };

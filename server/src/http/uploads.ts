@@ -1,7 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 
-import { ALL_ENVIRONMENTS } from '@pennon/schema';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
 import type { Clock } from '../clock.ts';
@@ -103,7 +102,7 @@ const admit = (
   request: FastifyRequest,
   { reply, maxBytes }: { readonly reply: FastifyReply; readonly maxBytes: number },
 ): Reception => {
-  const isOfEnvironment = request.caller?.environment !== ALL_ENVIRONMENTS;
+  const isOfEnvironment = request.caller?.everywhere === undefined;
   const announced = Number(request.headers['content-length'] ?? 0);
   if (announced > maxBytes) throw tooLarge(maxBytes);
   held.requireRoom(announced, isOfEnvironment);

@@ -37,8 +37,8 @@ export type Upload = {
 
 /** Who imports, and what a file of flagd does not have itself. */
 export type CheckScope = {
-  /** The environment of the caller's key. */
-  readonly reach: string;
+  /** The environments of the caller, or `*`. */
+  readonly reach: readonly string[];
   /** The environment that receives the flags of a file of flagd, if the request names one. */
   readonly environment: string | undefined;
   /** When the flags of a file of flagd are created. */
@@ -107,8 +107,8 @@ const checkFlagd = (input: JsonObject, { reach, environment, now }: CheckScope):
   };
 };
 
-const environmentWithin = (reach: string): string | undefined =>
-  reach === ALL_ENVIRONMENTS ? undefined : reach;
+const environmentWithin = ([only, ...others]: readonly string[]): string | undefined =>
+  only === ALL_ENVIRONMENTS || others.length > 0 ? undefined : only;
 
 const requireEnvironment = (environment: string | undefined): string => {
   if (environment !== undefined) return environment;
@@ -146,7 +146,7 @@ const readInput = ({ bytes, form }: Upload): unknown => {
 };
 
 /** Parses an export. Its environments and keys are unchecked. */
-const readEnvelope = (input: unknown, reach: string) => {
+const readEnvelope = (input: unknown, reach: readonly string[]) => {
   const envelope = parse(Envelope, input);
   requireAtMost('environments', envelope.environments.length);
   requireAtMost('keys', envelope.keys?.length ?? 0);
@@ -190,19 +190,19 @@ const WithKey = z.looseObject({ key: z.string() });
 
 /** Throws FORBIDDEN if a key of one environment would import keys or other environments. */
 const requireReach = (
-  reach: string,
+  reach: readonly string[],
   environments: readonly unknown[],
   keys: readonly unknown[] = [],
 ): void => {
-  if (reach === ALL_ENVIRONMENTS) return;
+  if (reach.includes(ALL_ENVIRONMENTS)) return;
   if (keys.length > 0)
     throw new PennonError(
       'FORBIDDEN',
       `importing keys requires a key for all environments ("${ALL_ENVIRONMENTS}")`,
     );
-  const isOther = (each: unknown) => WithKey.safeParse(each).data?.key !== reach;
+  const isOther = (each: unknown) => !reach.includes(WithKey.safeParse(each).data?.key ?? '');
   if (environments.some(isOther))
-    throw new PennonError('FORBIDDEN', `this key is for environment "${reach}" only`);
+    throw new PennonError('FORBIDDEN', `this key is for environment "${reach.join('", "')}" only`);
 };
 
 /** Maps like `Array.flatMap`, and forgets each item, because the checked copy takes its place in memory. */

@@ -1,5 +1,5 @@
 import type { Export, ExportedEnvironment } from '@pennon/schema';
-import { ALL_ENVIRONMENTS, FORMAT_VERSION } from '@pennon/schema';
+import { FORMAT_VERSION } from '@pennon/schema';
 
 import { toEnvironment } from '../environments/environments.ts';
 import type { LiveFlagSet } from '../flag-set/live-flag-set.ts';
@@ -26,8 +26,7 @@ export const exportData = async (
   caller: Caller,
   requested: string | undefined,
 ): Promise<Export> => {
-  if (requested === undefined && caller.environment === ALL_ENVIRONMENTS)
-    return exportAll(services);
+  if (requested === undefined && caller.everywhere !== undefined) return exportAll(services);
   const live = services.registry.find(environmentOf(caller, requested));
   return { formatVersion: FORMAT_VERSION, environments: [await exportOne(services, live)] };
 };

@@ -27,7 +27,7 @@ export const importData = async (
   requested: ImportOptions,
 ): Promise<ImportReport> => {
   const checked = await checkUpload(upload, {
-    reach: caller.environment,
+    reach: caller.environments,
     environment: requested.environment,
     now: new Date(services.clock.now()).toISOString(),
   });

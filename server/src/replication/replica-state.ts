@@ -161,12 +161,13 @@ const SNAPSHOT_AFTER: {
     change: Change<Kind>,
   ) => Snapshot<Kind>;
 } = {
-  control: ({ environments, keys, deletedEnvironments }, change) => ({
+  control: ({ environments, keys, deletedEnvironments, sessions }, change) => ({
     id: change.id,
     records: {
       environments: merge(environments, change, change.writes.environments),
       keys: merge(keys, change, change.writes.keys),
       deletedEnvironments: merge(deletedEnvironments, change, change.writes.deletedEnvironments),
+      sessions: merge(sessions, change, change.writes.sessions),
     },
   }),
   flagSet: ({ flags, segments }, change) => ({

@@ -7,7 +7,7 @@ import type { Services } from '../services.ts';
 import { errorBody, errorFor, ERRORS, PennonError, toPennonError } from '../errors.ts';
 import { requirePlainJson } from '../plain-json.ts';
 import type { Caller } from '../auth/caller.ts';
-import { requirePermission } from '../auth/caller.ts';
+import { limitToPermission } from '../auth/caller.ts';
 import type { Permission } from '../auth/permissions.ts';
 import type { Upload } from '../import-export/check.ts';
 
@@ -102,9 +102,9 @@ const guarded = t.procedure.use(async ({ ctx, meta, getRawInput, next }) => {
       throw new PennonError('FORBIDDEN', 'this procedure declares no permission');
     }
     caller = ctx.requireCaller();
-    requirePermission(caller, meta.permission);
+    const limited = limitToPermission(caller, meta.permission);
     requirePlainJson(await getRawInput(), meta.limits?.extraDepth);
-    const result = await next({ ctx: { ...ctx, caller } });
+    const result = await next({ ctx: { ...ctx, caller: limited } });
     if (!result.ok) throw result.error;
     return ctx.replaceResult === undefined
       ? result

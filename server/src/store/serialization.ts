@@ -1,5 +1,5 @@
 import { PersistentMap } from '@pennon/engine/persistent-map';
-import type { AuditAction, AuditEntry, Flag, Segment } from '@pennon/schema';
+import type { Actor, AuditAction, AuditEntry, Flag, Segment } from '@pennon/schema';
 
 import { formatInstant } from '../clock.ts';
 import { isLarge, mapSteps, runAtOnce, runInSlices, type Steps } from '../slices.ts';
@@ -78,6 +78,7 @@ const RECORD_PARSERS: {
       environments: yield* collectionSteps('environments', rows),
       keys: yield* collectionSteps('keys', rows),
       deletedEnvironments: yield* collectionSteps('deletedEnvironments', rows),
+      sessions: yield* collectionSteps('sessions', rows),
     };
   },
   *flagSet(rows) {
@@ -137,6 +138,9 @@ const WRITE_PARSERS: {
       ...(hasWritesTo('deletedEnvironments', rows) && {
         deletedEnvironments: yield* collectionWriteSteps('deletedEnvironments', rows),
       }),
+      ...(hasWritesTo('sessions', rows) && {
+        sessions: yield* collectionWriteSteps('sessions', rows),
+      }),
     };
   },
   *flagSet(rows) {
@@ -181,7 +185,7 @@ type NewVersion = { readonly number: number; readonly start: string };
 
 const newVersion = ({ document, ...others }: Version<Flag | Segment>): NewVersion => ({
   number: document.version,
-  start: `${JSON.stringify(others).slice(0, -1)},"document":`,
+  start: `${JSON.stringify(withStoredActor(others)).slice(0, -1)},"document":`,
 });
 
 /** Returns the version that a row adds, as it is stored. */
@@ -210,10 +214,12 @@ const COMMIT_ROWS: {
     const environments = yield* rowsOf('environments', writes.environments);
     const keys = yield* rowsOf('keys', writes.keys);
     const deletedEnvironments = yield* rowsOf('deletedEnvironments', writes.deletedEnvironments);
+    const sessions = yield* rowsOf('sessions', writes.sessions);
     return {
       ...(environments && { environments }),
       ...(keys && { keys }),
       ...(deletedEnvironments && { deletedEnvironments }),
+      ...(sessions && { sessions }),
     };
   },
   *flagSet({ writes, versions }) {
@@ -353,13 +359,38 @@ const versionRow = <Name extends VersionedCollection>(
   collection,
   key: version.document.key,
   version: version.document.version,
-  text: JSON.stringify(version),
+  text: JSON.stringify(withStoredActor(version)),
 });
 
 export const parseVersion = <Name extends VersionedCollection>(
   collection: Name,
   { key, text }: { readonly key: string; readonly text: string },
-): Version<Documents[Name]> => parseStored(text, `a version of ${collection}/${key}`);
+): Version<Documents[Name]> => {
+  const what = `a version of ${collection}/${key}`;
+  const version = parseStored<StoredVersion<Documents[Name]>>(text, what);
+  return { ...version, actor: actorOf(version.actor) };
+};
+
+type StoredVersion<Document> = WithStoredActor<Omit<Version<unknown>, 'document'>> & {
+  readonly document: Document;
+};
+
+/** An entry with an actor as it is stored: only people have a kind, so that earlier versions can read the others. */
+type StoredActor = Omit<Actor, 'kind'> & Partial<Pick<Actor, 'kind'>>;
+type WithStoredActor<Entry> = Omit<Entry, 'actor'> & { readonly actor: StoredActor };
+
+const withStoredActor = <Entry extends { readonly actor: Actor }>(
+  entry: Entry,
+): WithStoredActor<Entry> => {
+  const { kind, ...others } = entry.actor;
+  return kind === 'person' ? entry : { ...entry, actor: others };
+};
+
+/** Returns an actor with the kind that it was stored without. */
+const actorOf = (stored: StoredActor): Actor => ({
+  kind: stored.id === 'system' ? 'system' : 'key',
+  ...stored,
+});
 
 /** Serializes audit entries one by one: each has a document before and after a change. */
 export const auditSteps = (audit: readonly AuditDraft[]): Steps<AuditDraftRow[]> =>
@@ -373,7 +404,7 @@ export const serializeAuditDraft = (draft: AuditDraft): AuditDraftRow => ({
   actorName: draft.actor.name,
   onBehalfOf: draft.actor.onBehalfOf ?? null,
   action: draft.action,
-  text: JSON.stringify(draft),
+  text: JSON.stringify(withStoredActor(draft)),
 });
 
 export const parseAuditPosition = ({ id, at }: AuditPositionRow): AuditPosition => ({
@@ -396,8 +427,8 @@ export const withinAuditBytes = <Row extends Pick<AuditRow, 'text'>>(
 };
 
 export const parseAuditEntry = (row: AuditRow): AuditEntry => {
-  const draft = parseStored<AuditDraft>(row.text, `audit/${row.id}`);
-  return { id: row.id, ...draft, revision: row.revision };
+  const draft = parseStored<WithStoredActor<AuditDraft>>(row.text, `audit/${row.id}`);
+  return { id: row.id, ...draft, actor: actorOf(draft.actor), revision: row.revision };
 };
 
 /**

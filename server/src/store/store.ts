@@ -6,7 +6,7 @@ import type { ChangeId } from './change-id.ts';
 /**
  * The store port: ledgers of JSON documents, each with a revision, a change feed and an audit log.
  *
- * There is one `control` ledger (environments and API keys) and one ledger per environment (its flag
+ * There is one `control` ledger (environments, API keys and sessions) and one ledger per environment (its flag
  * set). A commit is atomic within one ledger and never spans two, so data that must change together is
  * in the same ledger. All stores pass the same test suite, `test/store/suite.ts`; `memory.ts` is the
  * shortest implementation and reads as the specification.
@@ -125,11 +125,23 @@ export type DeletedEnvironment = {
 /** An API key with the SHA-256 of its secret in hexadecimal; the secret itself is never stored. */
 export type KeyDocument = ApiKey & { readonly hash: string };
 
+/** The sign-in of a browser. The secret in its cookie is not stored, only its SHA-256 in hexadecimal. */
+export type SessionDocument = {
+  readonly id: string;
+  readonly hash: string;
+  /** Who signed in. A key that has another secret since then counts as deleted. */
+  readonly key: Pick<KeyDocument, 'id' | 'hash'>;
+  readonly via: 'key';
+  readonly createdAt: string;
+  readonly expiresAt: string;
+};
+
 export type Documents = {
   environments: EnvironmentDocument;
   keys: KeyDocument;
   /** By the id of their ledger, because several can have had the same key. */
   deletedEnvironments: DeletedEnvironment;
+  sessions: SessionDocument;
   flags: Flag;
   segments: Segment;
 };
@@ -151,9 +163,9 @@ export type Version<Document> = Pick<AuditEntry, 'at' | 'actor' | 'action' | 'co
   readonly document: Document;
 };
 
-/** The collections in each kind of ledger. */
+/** The collections in each kind of ledger. New ones come last, because earlier versions know only the first ones. */
 export const COLLECTIONS = {
-  control: ['environments', 'keys', 'deletedEnvironments'],
+  control: ['environments', 'keys', 'deletedEnvironments', 'sessions'],
   flagSet: ['flags', 'segments'],
 } as const satisfies Record<string, readonly Collection[]>;
 

@@ -1,4 +1,4 @@
-import type { Caller } from '../auth/caller.ts';
+import { seesOnlyVisible, type Caller } from '../auth/caller.ts';
 import type { Limits } from '../config.ts';
 import { PennonError } from '../errors.ts';
 import { createUsage } from '../usage.ts';
@@ -20,7 +20,7 @@ const RETRY_AFTER_SECONDS = 5;
 
 /** What a stream takes, and who opened it. */
 export type Claim = {
-  readonly caller: Pick<Caller, 'role' | 'keyId' | 'visitor'>;
+  readonly caller: Pick<Caller, 'grants' | 'actor' | 'visitor'>;
   /** Memory of the context that the stream keeps. */
   readonly contextBytes: number;
 };
@@ -46,11 +46,11 @@ export const createShares = ({ streams, streamsPerAddress }: Limits): Shares => 
   const visitorShare = { ...shareOf(VISITOR_SHARE) };
   if (streamsPerAddress > 0) visitorShare.streams = streamsPerAddress;
 
-  const holdersOf = ({ caller: { role, keyId, visitor } }: Claim) =>
-    role === 'client'
+  const holdersOf = ({ caller }: Claim) =>
+    seesOnlyVisible(caller)
       ? [
-          { key: `visitor ${visitor}`, name: 'this address', ...visitorShare },
-          { key: `key ${keyId}`, name: 'this key', ...shareOf(KEY_SHARE) },
+          { key: `visitor ${caller.visitor}`, name: 'this address', ...visitorShare },
+          { key: `key ${caller.actor.id}`, name: 'this key', ...shareOf(KEY_SHARE) },
           { key: 'clients', name: 'this server, for client keys,', ...shareOf(CLIENTS_SHARE) },
           all,
         ]

@@ -1,5 +1,6 @@
 import type { Caller } from '../auth/caller.ts';
 import { seesOnlyVisible } from '../auth/caller.ts';
+import { authorityOf } from '../auth/sessions.ts';
 import { msUntil, type Clock } from '../clock.ts';
 import type { Limits } from '../config.ts';
 import { PennonError } from '../errors.ts';
@@ -10,7 +11,7 @@ import { createShares } from './shares.ts';
 /**
  * All open streams of this server, of every transport. Limits their number, with room for keys that are not
  * public before others, and ends a stream when its
- * request ends, its key is revoked or expires, or the server drains.
+ * request ends, its key or session ends, or the server drains.
  */
 export type StreamRegistry = {
   /** Registers a stream, which keeps a context of so many bytes. Throws SERVICE_UNAVAILABLE if too many are open. */
@@ -38,16 +39,16 @@ export const createStreamRegistry = (
   clock: Clock,
   limits: Limits,
 ): StreamRegistry => {
-  /** Each stream with the hash of its key: a key whose secret was replaced counts as revoked. */
-  const streams = new Map<AbortController, { caller: Caller; hash: string }>();
+  /** Each stream with what the rights of its caller depend on: a key whose secret was replaced counts as revoked. */
+  const streams = new Map<AbortController, { caller: Caller; authority: string }>();
   const shares = createShares(limits);
   let isDraining = false;
 
-  const hashOf = (keyId: string): string | undefined =>
-    control.current().records.keys.get(keyId)?.document.hash;
+  const currentAuthority = ({ credential }: Caller): string | undefined =>
+    authorityOf(control.current().records, credential);
   const endRevoked = () => {
-    for (const [stream, { caller, hash }] of streams)
-      if (hashOf(caller.keyId) !== hash) stream.abort();
+    for (const [stream, { caller, authority }] of streams)
+      if (currentAuthority(caller) !== authority) stream.abort();
   };
   const endNewestOfClients = () =>
     [...streams].findLast(([, { caller }]) => seesOnlyVisible(caller))?.[0].abort();
@@ -56,13 +57,13 @@ export const createStreamRegistry = (
   return {
     open(caller, requestEnded, contextBytes = 0) {
       if (isDraining) throw stopping();
-      const hash = hashOf(caller.keyId);
-      if (hash === undefined) throw new PennonError('UNAUTHORIZED', 'the key was revoked');
+      const authority = currentAuthority(caller);
+      if (authority === undefined) throw revoked();
       if (shares.isFull() && !seesOnlyVisible(caller)) endNewestOfClients();
       const claim = { caller, contextBytes };
       shares.take(claim);
       const stream = new AbortController();
-      streams.set(stream, { caller, hash });
+      streams.set(stream, { caller, authority });
       const close = () => stream.abort();
       abortAt(stream, caller.expiresAt, clock);
       if (requestEnded !== undefined) onAbort(requestEnded, close);
@@ -103,6 +104,9 @@ const abortAt = (stream: AbortController, expiresAt: number | undefined, clock: 
   check();
   onAbort(stream.signal, () => cancel());
 };
+
+const revoked = (): PennonError =>
+  new PennonError('UNAUTHORIZED', 'the key was revoked, or the session has ended');
 
 const stopping = (): PennonError =>
   new PennonError('SERVICE_UNAVAILABLE', 'this server is stopping', {

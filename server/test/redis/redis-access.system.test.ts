@@ -21,7 +21,7 @@ const expectWorking = async (store: Store): Promise<void> => {
   const document = flag('a');
   const version: Version<Flag> = {
     at: document.updatedAt,
-    actor: { id: 'k', name: 'k' },
+    actor: { kind: 'key', id: 'k', name: 'k' },
     action: 'flag.create',
     document,
   };

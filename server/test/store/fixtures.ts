@@ -65,7 +65,7 @@ export const apiKey = (id: string): KeyDocument => ({
 
 export const entry = (key: string, change: Partial<AuditDraft> = {}): AuditDraft => ({
   at: at(0),
-  actor: { id: 'key-1', name: 'Ada' },
+  actor: { kind: 'key', id: 'key-1', name: 'Ada' },
   action: 'flag.create',
   environment: 'production',
   kind: 'flag',

@@ -167,7 +167,7 @@ describe('damaged data', { timeout: 60_000 }, () => {
       `PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = 1; ${MIGRATIONS[0]}
        INSERT INTO ledgers (kind, id, head) VALUES ('${LEDGER.kind}', '${LEDGER.id}', 'e.1.n');`,
     );
-    const actor = { id: 'k1', name: 'bot', onBehalfOf: 'Zoë' };
+    const actor = { kind: 'key', id: 'k1', name: 'bot', onBehalfOf: 'Zoë' } as const;
     const [draft, other] = [entry('a', { actor }), entry('b')];
     for (const { at, key, actor: by, ...rest } of [draft, other])
       execute(

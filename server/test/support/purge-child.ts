@@ -40,6 +40,7 @@ const server = await createServer({
   random: secureRandom,
   logger: pino({ level: 'silent' }),
   limits: config.limits,
+  signIn: config.signIn,
   adminKey: undefined,
   firstAdminKey: () => 'unused-admin-key-0123456789abcdef',
 });

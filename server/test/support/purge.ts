@@ -37,13 +37,14 @@ const withServer = async (
   work: (send: Send) => Promise<void>,
 ): Promise<void> => {
   const config = readConfig({ ...settings });
-  const { limits } = config;
+  const { limits, signIn } = config;
   const deps = { clock: systemClock, random: secureRandom };
   const server = await createServer({
     ...deps,
     store: await config.store.open({ ...deps, onWarning: () => {} }),
     logger: pino({ level: 'silent' }),
     limits,
+    signIn,
     adminKey: ADMIN_KEY,
     firstAdminKey: () => ADMIN_KEY,
   });

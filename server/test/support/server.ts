@@ -5,7 +5,7 @@ import type { Role } from '@pennon/schema';
 
 import type { Clock } from '../../src/clock.ts';
 import { systemClock } from '../../src/clock.ts';
-import type { Limits } from '../../src/config.ts';
+import type { Limits, SignInSettings } from '../../src/config.ts';
 import { readConfig } from '../../src/config.ts';
 import type { ListenAddress } from '../../src/http/listeners.ts';
 import { secureRandom } from '../../src/random.ts';
@@ -56,6 +56,7 @@ export type TestServer = {
 type ServerSetup = {
   readonly clock?: Clock;
   readonly limits?: Partial<Limits>;
+  readonly signIn?: Partial<SignInSettings>;
   readonly adminKey?: string;
   readonly basePath?: string;
   /** Whether the server behaves as if its store could be cut off. */
@@ -70,6 +71,7 @@ type ServerSetup = {
 export const startServer = async ({
   clock = systemClock,
   limits,
+  signIn,
   adminKey = ADMIN_KEY,
   basePath = '',
   isStoreShared = false,
@@ -83,6 +85,7 @@ export const startServer = async ({
     random: secureRandom,
     logger: pino({ level: 'debug' }, { write: line => lines.push(line) }),
     limits: { ...readConfig({}).limits, ...limits },
+    signIn: { ...readConfig({}).signIn, ...signIn },
     adminKey,
     basePath,
     isStoreShared,

@@ -79,6 +79,7 @@ const start = async (directory: string, cachedEvaluations: number): Promise<Serv
     random: secureRandom,
     logger: pino({ level: 'silent' }),
     limits: { ...readConfig({}).limits, requestsPerSecond: 0, cachedEvaluations },
+    signIn: readConfig({}).signIn,
     adminKey: KEY,
     firstAdminKey: () => KEY,
   });

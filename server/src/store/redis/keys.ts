@@ -29,8 +29,8 @@ import {
  * | `pennon:{servers}:heard`                       | sorted set | server id → time of its last report                           |
  * | `pennon:{servers}:reports`                     | hash       | server id → its last report as JSON                           |
  *
- * The control ledger has the collections `environments`, `keys` and `deletedEnvironments`, a flag set `flags`
- * and `segments`. Only the latter two have versions.
+ * The control ledger has the collections `environments`, `keys`, `deletedEnvironments` and `sessions`, a flag set
+ * `flags` and `segments`. Only the latter two have versions.
  */
 export type Keys = {
   readonly head: (ledger: Ledger) => string;

@@ -27,7 +27,7 @@ const describeEntries = (opened: () => OpenedStore): void => {
     const ledger = newLedger();
     await write(store, ledger, {});
     const draft = entry('a', {
-      actor: { id: 'k1', name: 'Zoë', onBehalfOf: 'bo@example.com' },
+      actor: { kind: 'key', id: 'k1', name: 'Zoë', onBehalfOf: 'bo@example.com' },
       action: 'flag.update',
       before: { nested: [1, null, { deep: 'Größe' }] },
       after: { nested: [] },
@@ -88,7 +88,9 @@ const describeEntries = (opened: () => OpenedStore): void => {
   });
 };
 
-const by = (id: string, name: string): Partial<AuditDraft> => ({ actor: { id, name } });
+const by = (id: string, name: string): Partial<AuditDraft> => ({
+  actor: { kind: 'key', id, name },
+});
 
 const describeFilters = (opened: () => OpenedStore): void => {
   test('can be filtered by the id or the name of the acting key', async () => {
@@ -99,7 +101,7 @@ const describeFilters = (opened: () => OpenedStore): void => {
       entry('b', by('k2', 'Bo')),
       entry('c', by('Ada', 'k1')),
       entry('d', by('Ada', 'Ada')),
-      entry('e', { actor: { id: 'k3', name: 'Cy', onBehalfOf: 'Ada' } }),
+      entry('e', { actor: { kind: 'key', id: 'k3', name: 'Cy', onBehalfOf: 'Ada' } }),
     ];
     await write(store, ledger, {}, { audit });
     expect(await keysOf(store, ledger, { actor: 'Ada' })).toEqual(['d', 'c', 'a']);
@@ -111,7 +113,9 @@ const describeFilters = (opened: () => OpenedStore): void => {
   test('can be filtered by the user that the key acted for', async () => {
     const { store } = opened();
     const ledger = newLedger();
-    const actingFor = (onBehalfOf: string) => ({ actor: { id: 'k1', name: 'bot', onBehalfOf } });
+    const actingFor = (onBehalfOf: string): Partial<AuditDraft> => ({
+      actor: { kind: 'key', id: 'k1', name: 'bot', onBehalfOf },
+    });
     const audit = [
       entry('a', actingFor('Zoë')),
       entry('b', actingFor('Bo')),
@@ -166,6 +170,7 @@ const drafts: fc.Arbitrary<AuditDraft> = fc
   .record({
     second: fc.integer({ min: 0, max: 5 }),
     actor: fc.record({
+      kind: fc.constantFrom('key', 'person'),
       id: fc.constantFrom('k1', 'k2', 'Ada'),
       name: fc.constantFrom('Ada', 'Bo'),
       onBehalfOf: fc.constantFrom('Ada', 'Cy'),

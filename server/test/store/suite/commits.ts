@@ -233,7 +233,7 @@ const race = <Outcome>(
       commit({
         expect: expected,
         writes: flags(flag('contested', { seed: name })),
-        audit: [entry('contested', { actor: { id: name.toLowerCase(), name } })],
+        audit: [entry('contested', { actor: { kind: 'key', id: name.toLowerCase(), name } })],
       }),
     ),
   );
@@ -367,7 +367,7 @@ const describeLarge = (opened: () => OpenedStore): void => {
   });
   const VERSION = {
     at: at(0),
-    actor: { id: 'key-1', name: 'Ada' },
+    actor: { kind: 'key', id: 'key-1', name: 'Ada' },
     action: 'flag.create',
   } as const;
 

@@ -18,7 +18,7 @@ import type { OpenedStore } from '../suite.ts';
 
 const versionOf = <Document>(document: Document, comment?: string): Version<Document> => ({
   at: at(0),
-  actor: { id: 'key-1', name: 'Zoë' },
+  actor: { kind: 'key', id: 'key-1', name: 'Zoë' },
   action: 'flag.update',
   ...(comment === undefined ? {} : { comment }),
   document,
