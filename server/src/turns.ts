@@ -43,10 +43,6 @@ export const createTurns = ({ monotonic }: Pick<Clock, 'monotonic'>): Turns => {
   };
 };
 
-/** Resolves in a later turn if the current one has taken long; otherwise undefined. */
-export const whenFree = (turns: Turns): Promise<void> | undefined =>
-  turns.isOver() ? turns.next() : undefined;
-
 /**
  * Works on each item. If `work` returns true and the current turn has taken long, continues in a later one. Returns a
  * promise only then, because most work is short.

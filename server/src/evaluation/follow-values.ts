@@ -15,7 +15,7 @@ import { validateContext } from './context.ts';
 import { evaluateFor, evaluateInTurns } from './evaluate.ts';
 import { openTextOf } from './result-text.ts';
 import { forEachByUnits, unitsOf } from './units.ts';
-import { whenFree, type Turns } from '../turns.ts';
+import { andThen, type Turns } from '../turns.ts';
 
 /**
  * All values of a context, what a change of the flag set makes of them, or a heartbeat. `id` identifies the values,
@@ -106,11 +106,11 @@ const valuesFor = (
       return { id, revision, ...event };
     }
     // All streams receive an event in the same turn.
-    await whenFree(turns);
+    if (turns.isOver()) await turns.next();
     const values =
       last === undefined ? await allFor(reader, view) : await changesFor(reader, last.view, event);
     const isChanged = values.evaluations.length > 0 || values.removed.length > 0;
-    if (isChanged) await whenFree(turns);
+    if (isChanged && turns.isOver()) await turns.next();
     const type = last === undefined ? 'values' : 'change';
     const id = await idOf(reader, last?.id, values);
     last = { view, id };
@@ -120,11 +120,11 @@ const valuesFor = (
 };
 
 /** The id of the flag set changes with every edit, so public keys get a hash of what they have received. */
-const idOf = async (
+const idOf = (
   { audience, turns }: Reader,
   previous: string | undefined,
   { view: { flagSet }, evaluations, removed }: Values,
-): Promise<string> => {
+): string | Promise<string> => {
   if (!audience.visibleOnly) return flagSet.id;
   if (previous === undefined) return digestOfResults(flagSet.environment, evaluations, turns);
   if (evaluations.length === 0 && removed.length === 0) return previous;
@@ -137,11 +137,11 @@ const allFor = async ({ audience, context, turns }: Reader, view: FlagSetView): 
   return { view, evaluations, removed: [] };
 };
 
-const changesFor = async (
+const changesFor = (
   { audience, context, turns }: Reader,
   previous: FlagSetView,
   event: FlagSetEvent,
-): Promise<Values> => {
+): Values | Promise<Values> => {
   const { view } = event;
   const { present, removed } = comparedAfter(event)(previous)(audience);
   const evaluations: Evaluation[] = [];
@@ -152,8 +152,7 @@ const changesFor = async (
     if (!isSame(before, after)) evaluations.push(after);
     return units + unitsOf();
   };
-  await forEachByUnits(turns, present, compare);
-  return { view, evaluations, removed };
+  return andThen(forEachByUnits(turns, present, compare), () => ({ view, evaluations, removed }));
 };
 
 /** The keys of the flags whose results an event may change, and of those that are not visible any more. */

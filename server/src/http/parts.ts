@@ -4,6 +4,7 @@ import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 
 import { bytesOfText, type SharedText } from '../flag-set/text.ts';
+import { once } from '../once.ts';
 import { nextTurn } from '../slices.ts';
 
 /** How much of a response waits for a reader. The rest stays in memory that all of its readers share. */
@@ -81,7 +82,7 @@ export async function* inTurns<Item>(items: Iterable<Item>): AsyncGenerator<Item
   }
 }
 
-/** Writes pieces in parts. Resolves once the reader has room for more, or is closed. */
+/** Writes pieces in parts, after the head if the response has chunks. Resolves once the reader has room for more, or is closed. */
 export const writeInParts = async (
   response: ServerResponse,
   pieces: Iterable<Uint8Array>,
@@ -91,17 +92,37 @@ export const writeInParts = async (
     if (!isFirst) await nextTurn();
     isFirst = false;
     if (response.destroyed) return;
-    if (!response.write(part) && !response.destroyed) await drained(response);
+    if (!writePart(response, part) && !response.destroyed) await drained(response);
   }
 };
 
+/** Larger parts are not copied, so that readers which are slow share them. */
+const MAX_COPIED_BYTES = 16_384;
+
+/**
+ * Writes a part. Node.js writes a chunk as three buffers, through a queue, which takes half as long again as one
+ * buffer in the same form.
+ */
+const writePart = (response: ServerResponse, part: Uint8Array): boolean =>
+  response.chunkedEncoding && response.socket !== null && part.length <= MAX_COPIED_BYTES
+    ? response.socket.write(chunkOf(part))
+    : response.write(part);
+
+/** Returns a part as a chunk. Made once for all streams that send the same part. */
+const chunkOf = once((part: Uint8Array): Uint8Array =>
+  Buffer.concat([Buffer.from(`${part.length.toString(16)}\r\n`), part, CHUNK_END]),
+);
+
+const CHUNK_END = Buffer.from('\r\n');
+
 const drained = (response: ServerResponse): Promise<void> =>
   new Promise(resolve => {
+    const connection = response.socket ?? response;
     const done = () => {
-      response.off('drain', done);
+      connection.off('drain', done);
       response.off('close', done);
       resolve();
     };
-    response.on('drain', done);
+    connection.on('drain', done);
     response.on('close', done);
   });

@@ -84,7 +84,7 @@ export const sendEvents = async <Event>(
 ): Promise<void> => {
   const { raw } = reply;
   reply.hijack();
-  raw.writeHead(200, { ...corsHeaders(reply), ...HEADERS, ...headers });
+  raw.writeHead(200, { ...corsHeaders(reply), ...HEADERS, ...headers }).flushHeaders();
   try {
     await forEachEvent(events, async event => {
       if (!raw.destroyed) await writeInParts(raw, await frameOf(event));
