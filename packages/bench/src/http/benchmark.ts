@@ -92,25 +92,43 @@ const measureRounds = async (
   return measured;
 };
 
+type Duration = { readonly rounds: number; readonly seconds: number };
+
+/** The rounds of one workload. Each has a result for each server, the bare one first. */
+type Measured = { readonly workload: Workload; readonly rounds: readonly (readonly Round[])[] };
+
 const measureWorkload = async (
   workload: Workload,
-  { rounds, seconds }: { readonly rounds: number; readonly seconds: number },
-): Promise<Table> => {
+  { rounds, seconds }: Duration,
+): Promise<Measured> => {
   const directory = mkdtempSync(join(tmpdir(), 'pennon-bench-'));
   const candidates = await startCandidates(workload, directory, seconds);
   const measured = await measureRounds(candidates, rounds);
   for (const { server } of candidates) await server.stop();
   rmSync(directory, { recursive: true });
-  const bareOf = (round: readonly Round[]): Round => {
+  return { workload, rounds: measured };
+};
+
+const NAMES = [...RIVALS.map(({ name }) => name), 'Pennon'];
+
+/** Returns a value for each round of a server, which may be compared with the bare one of the same round. */
+const valuesOf = (
+  { rounds }: Measured,
+  index: number,
+  pick: (own: Round, bare: Round) => number,
+): readonly number[] =>
+  rounds.map(round => {
     const [bare] = round;
-    if (bare === undefined) throw new Error('a round has no results');
-    return bare;
-  };
-  const rows = candidates.map(({ name }, index) => {
-    const values = (pick: (own: Round, bare: Round) => number): number[] =>
-      measured.flatMap(round =>
-        round[index] === undefined ? [] : [pick(round[index], bareOf(round))],
-      );
+    const own = round[index];
+    if (bare === undefined || own === undefined) throw new Error('a round has no results');
+    return pick(own, bare);
+  });
+
+/** The table of one workload. */
+const tableOf = (measured: Measured, { rounds, seconds }: Duration): Table => {
+  const { name: title, goal } = measured.workload;
+  const rows = NAMES.map((name, index) => {
+    const values = (pick: (own: Round, bare: Round) => number) => valuesOf(measured, index, pick);
     const shares = values((own, bare) => own.perSecond / bare.perSecond);
     return [
       name,
@@ -123,16 +141,36 @@ const measureWorkload = async (
     ];
   });
   return {
-    title: `HTTP: ${workload.name}`,
+    title: `HTTP: ${title}`,
     columns: ['server', 'requests/s', '÷ bare', 'best', 'CPU µs', 'p99 ÷ p50 of bare', 'p99 ms'],
     rows,
     notes: [
-      `To reach: ${workload.goal} of bare; p99 at most 5 times the p50 of bare.`,
+      `To reach: ${goal} of bare; p99 at most 5 times the p50 of bare.`,
       `${rounds} × ${seconds} s for each server, in turn; medians, ratios within a round.`,
       loadNote(),
     ],
   };
 };
+
+/** The table of all workloads, in CPU time, which other load on the machine affects least. */
+const summaryOf = (all: readonly Measured[]): Table => ({
+  title: 'HTTP: CPU time of a request in µs',
+  columns: ['request', ...NAMES, 'bare ÷ Pennon', 'best', 'to reach'],
+  rows: all.map(measured => {
+    const times = NAMES.map((_, index) => median(valuesOf(measured, index, own => own.cpuMicros)));
+    const pennon = NAMES.length - 1;
+    const shares = valuesOf(measured, pennon, (own, bare) => bare.cpuMicros / own.cpuMicros);
+    const { name, goal } = measured.workload;
+    return [
+      name,
+      ...times.map(each => each.toFixed(0)),
+      median(shares).toFixed(2),
+      Math.max(...shares).toFixed(2),
+      goal.toFixed(2),
+    ];
+  }),
+  notes: ['Medians of the same rounds, and the best round. Ratios within a round.'],
+});
 
 /** Compares a request to Pennon with the same request to bare Node, Fastify and flagd-core, side by side. */
 export const httpBenchmark = async ({
@@ -140,13 +178,9 @@ export const httpBenchmark = async ({
 }: {
   readonly isQuick: boolean;
 }): Promise<Table[]> => {
-  const tables: Table[] = [];
+  const duration = isQuick ? { rounds: 1, seconds: 1 } : { rounds: 7, seconds: 2 };
+  const all: Measured[] = [];
   for (const workload of WORKLOADS.filter(({ isSlow = false }) => !(isQuick && isSlow)))
-    tables.push(
-      await measureWorkload(
-        workload,
-        isQuick ? { rounds: 1, seconds: 1 } : { rounds: 7, seconds: 4 },
-      ),
-    );
-  return tables;
+    all.push(await measureWorkload(workload, duration));
+  return [...all.map(each => tableOf(each, duration)), summaryOf(all)];
 };
