@@ -31,7 +31,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   '@pennon/server': ['@pennon/schema', '@pennon/engine'],
   '@pennon/server-provider': ['@pennon/engine', '@pennon/sync', 'type @pennon/schema'],
   '@pennon/web-provider': ['@pennon/sync', 'type @pennon/schema'],
-  '@pennon/console': ['@pennon/client', 'type @pennon/schema'],
+  '@pennon/console': ['type @pennon/client', 'type @pennon/schema'],
   '@pennon/cli': ['@pennon/client', '@pennon/schema'],
 };
 

@@ -36,6 +36,11 @@ const REFUSED: Readonly<Record<string, readonly Example[]>> = {
     ['packages/statistics/src/b.ts', "import '@pennon/engine';"],
     ['packages/sync/src/a.ts', "import '@trpc/client';"],
     ['packages/sync/src/b.ts', "import 'node:http';"],
+    ['packages/console/src/a.ts', "import 'node:fs';"],
+    [
+      'packages/console/src/b.ts',
+      "import { createApiClient } from '@pennon/client';\nexport const b = createApiClient;",
+    ],
     ['providers/server/src/a.ts', "import 'zod';"],
     [
       'providers/server/src/b.ts',

@@ -1,0 +1,33 @@
+import { TRPCClientError } from '@trpc/client';
+
+/** A response of the server other than the expected one. */
+export class ApiError extends Error {
+  override readonly name = 'ApiError';
+  readonly status: number;
+
+  constructor(message: string, status: number) {
+    super(message);
+    this.status = status;
+  }
+}
+
+const httpStatus = (data: unknown): number | undefined =>
+  typeof data === 'object' && data !== null && 'httpStatus' in data
+    ? Number(data.httpStatus)
+    : undefined;
+
+/** Returns the HTTP status of an error, or undefined if the server did not respond. */
+export const statusOf = (error: unknown): number | undefined => {
+  if (error instanceof ApiError) return error.status;
+  return error instanceof TRPCClientError ? httpStatus(error.data) : undefined;
+};
+
+export const isSignedOut = (error: unknown): boolean => statusOf(error) === 401;
+
+const SERVER_ERROR = 500;
+
+/** Whether an error is about the request, so that its message helps the person who sent it. */
+export const isRefusal = (error: unknown): error is Error => {
+  const status = statusOf(error);
+  return status !== undefined && status < SERVER_ERROR;
+};

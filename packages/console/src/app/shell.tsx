@@ -1,0 +1,61 @@
+import { useQuery } from '@tanstack/react-query';
+import { Link, Outlet, useNavigate, useRouteContext } from '@tanstack/react-router';
+import { lazy, Suspense, useEffect } from 'react';
+
+import { sessionOptions } from '../api/session-query.ts';
+import { BrandMark } from '../components/icons.tsx';
+import { t } from '../i18n/i18n.ts';
+
+/** Menus are a third of all scripts, and the page to sign in has none. */
+const AccountMenu = lazy(async () => {
+  const module = await import('./account-menu.tsx');
+  return { default: module.AccountMenu };
+});
+
+/** The frame of all pages of a session: the navigation, the account, and the page. */
+export const Shell = () => {
+  const { api, basePath, session } = useRouteContext({ from: '/signed-in' });
+  const current = useQuery(sessionOptions(api));
+  useLeaveWithSession(current.data === null);
+  return (
+    <div className="shell">
+      <a className="skip" href="#main">
+        {t('app.skip')}
+      </a>
+      <header className="bar">
+        <Link to="/flags" className="brand">
+          <BrandMark />
+          Pennon
+        </Link>
+        <nav aria-label={t('app.navigation')}>
+          <Link to="/flags" className="tab" activeProps={{ 'aria-current': 'page' }}>
+            {t('flags.title')}
+          </Link>
+        </nav>
+        <Suspense>
+          <AccountMenu
+            session={session}
+            apiUrl={`${basePath}docs`}
+            onSignOut={async () => {
+              await api.sessions.signOut();
+              api.queries.clear();
+              location.assign(`${basePath}sign-in`);
+            }}
+          />
+        </Suspense>
+      </header>
+      <main id="main" className="main" tabIndex={-1}>
+        <Outlet />
+      </main>
+    </div>
+  );
+};
+
+/** Opens the page to sign in when the session has ended, and returns to this page afterwards. */
+const useLeaveWithSession = (hasEnded: boolean): void => {
+  const navigate = useNavigate();
+  useEffect(() => {
+    const to = `${location.pathname}${location.search}`;
+    if (hasEnded) void navigate({ to: '/sign-in', search: { to } });
+  }, [hasEnded, navigate]);
+};

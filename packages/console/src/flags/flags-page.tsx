@@ -1,0 +1,202 @@
+import { useQuery } from '@tanstack/react-query';
+import { useNavigate, useRouteContext, useSearch } from '@tanstack/react-router';
+import { useDeferredValue, useEffect, useMemo, useState } from 'react';
+
+import { hasRole, type Session } from '../api/sessions.ts';
+import { describeError, PendingPage } from '../app/pages.tsx';
+import { useNarrow } from '../app/use-narrow.ts';
+import { t } from '../i18n/i18n.ts';
+import { BulkBar } from './bulk-bar.tsx';
+import { FlagCards } from './flag-cards.tsx';
+import { FlagGrid } from './flag-grid.tsx';
+import type { FlagsSearch } from './flags-search.ts';
+import { followOverview, overviewOptions } from './follow-overview.ts';
+import { mainEnvironment, type Environment, type Overview, type Row } from './overview.ts';
+import { ReviewDialog, type SwitchChange } from './review-dialog.tsx';
+import { parseSearch } from './search.ts';
+import { SearchField } from './search-field.tsx';
+import { sortRows } from './sort.ts';
+import { useSwitches } from './use-switches.ts';
+
+/** The flags of all environments, kept current. */
+export const FlagsPage = () => {
+  const { api, session } = useRouteContext({ from: '/signed-in/flags' });
+  const { data, error, refetch } = useQuery(overviewOptions(api));
+  const [isLive, setIsLive] = useState(false);
+  useEffect(() => followOverview(api, setIsLive), [api]);
+  useEffect(() => {
+    document.title = `${t('flags.title')} · Pennon`;
+  }, []);
+  if (data !== undefined) return <Flags overview={data} session={session} isLive={isLive} />;
+  if (error === null) return <PendingPage />;
+  return (
+    <div className="page">
+      <p role="alert">{describeError(error)}</p>
+      <button type="button" className="button" onClick={() => void refetch()}>
+        {t('app.retry')}
+      </button>
+    </div>
+  );
+};
+
+type FlagsProps = {
+  readonly overview: Overview;
+  readonly session: Session;
+  readonly isLive: boolean;
+};
+
+const Flags = ({ overview, session, isLive }: FlagsProps) => {
+  const { environments } = overview;
+  const { api, basePath } = useRouteContext({ from: '/signed-in/flags' });
+  const search = useSearch({ from: '/signed-in/flags' });
+  const setSearch = useSetSearch();
+  const { rows, unknown } = useRows(overview, search);
+  const { chosen, choose, clear } = useChosen(overview);
+  const [review, setReview] = useState<SwitchChange>();
+  const { pending, error, apply, dismiss } = useSwitches(api);
+  const isNarrow = useNarrow();
+  const environment =
+    environments.find(({ key }) => key === search.env) ?? mainEnvironment(environments);
+  const list = {
+    rows,
+    environments,
+    session,
+    pending,
+    chosen,
+    onChoose: choose,
+    onSwitch: (row: Row, { key, confirm }: Environment, enabled: boolean) => {
+      const change = { environment: key, keys: [row.key], enabled };
+      if (confirm === true) setReview(change);
+      else apply(change, '');
+    },
+  };
+  return (
+    <div className="flags">
+      <h1 className="sr-only">{t('flags.title')}</h1>
+      <SearchField
+        value={search.q ?? ''}
+        unknown={unknown}
+        environment={mainEnvironment(environments)?.key ?? 'production'}
+        onChange={q => setSearch({ q })}
+      />
+      {error !== undefined && (
+        <div className="banner" role="alert">
+          <p>{describeError(error)}</p>
+          <button type="button" className="button quiet" onClick={dismiss}>
+            {t('app.dismiss')}
+          </button>
+        </div>
+      )}
+      {rows.length === 0 ? (
+        <Empty
+          isFiltered={overview.flags.length > 0}
+          apiUrl={`${location.origin}${basePath}api/v1`}
+          onClear={() => setSearch({ q: '' })}
+        />
+      ) : isNarrow && environment !== undefined ? (
+        <FlagCards {...list} environment={environment} onEnvironment={env => setSearch({ env })} />
+      ) : (
+        <FlagGrid {...list} sort={search.sort} onSort={sort => setSearch({ sort })} />
+      )}
+      <footer className="footer">
+        {chosen.size > 0 && (
+          <BulkBar
+            count={chosen.size}
+            environments={environments.filter(({ key }) => hasRole(session, 'editor', key))}
+            onChange={(key, enabled) => setReview({ environment: key, keys: [...chosen], enabled })}
+            onClear={clear}
+          />
+        )}
+        <Count shown={rows.length} overview={overview} isLive={isLive} />
+      </footer>
+      <ReviewDialog
+        change={review}
+        onClose={() => setReview(undefined)}
+        onApply={(change, comment) => {
+          setReview(undefined);
+          apply(change, comment);
+        }}
+      />
+    </div>
+  );
+};
+
+/** Returns a function that changes the search in the URL, without an entry in the history for each letter. */
+const useSetSearch = () => {
+  const navigate = useNavigate({ from: '/flags' });
+  return (change: FlagsSearch): void =>
+    void navigate({ search: previous => ({ ...previous, ...change }), replace: true });
+};
+
+const useRows = ({ environments, flags }: Overview, { q = '', sort }: FlagsSearch) => {
+  const text = useDeferredValue(q);
+  return useMemo(() => {
+    const { matches, unknown } = parseSearch(
+      text,
+      environments.map(({ key }) => key),
+    );
+    const now = Date.now();
+    return {
+      rows: sortRows(
+        flags.filter(row => matches(row, now)),
+        sort,
+      ),
+      unknown,
+    };
+  }, [environments, flags, text, sort]);
+};
+
+/** The keys of the flags that are chosen, of those that still exist. */
+const useChosen = ({ flags }: Overview) => {
+  const [keys, setKeys] = useState<ReadonlySet<string>>(new Set());
+  const chosen = useMemo(
+    () => new Set(flags.flatMap(({ key }) => (keys.has(key) ? [key] : []))),
+    [flags, keys],
+  );
+  const choose = (changed: readonly string[], isChosen: boolean): void =>
+    setKeys(known => {
+      const next = new Set(known);
+      for (const key of changed)
+        if (isChosen) next.add(key);
+        else next.delete(key);
+      return next;
+    });
+  return { chosen, choose, clear: () => setKeys(new Set()) };
+};
+
+type EmptyProps = {
+  readonly isFiltered: boolean;
+  readonly apiUrl: string;
+  readonly onClear: () => void;
+};
+
+const Empty = ({ isFiltered, apiUrl, onClear }: EmptyProps) => (
+  <div className="empty">
+    <p>{t(isFiltered ? 'flags.noMatch' : 'flags.empty')}</p>
+    {isFiltered ? (
+      <button type="button" className="button" onClick={onClear}>
+        {t('search.clear')}
+      </button>
+    ) : (
+      <pre tabIndex={0}>{`curl -X POST ${apiUrl}/flags?environment=production \\
+  -H "Authorization: Bearer $PENNON_ADMIN_KEY" -H "Content-Type: application/json" \\
+  -d '{"key": "new-checkout", "enabled": true}'`}</pre>
+    )}
+  </div>
+);
+
+type CountProps = { readonly shown: number; readonly overview: Overview; readonly isLive: boolean };
+
+const Count = ({ shown, overview: { flags, moreFlags = 0 }, isLive }: CountProps) => (
+  <p className="count" role="status">
+    <bdi>
+      {shown === flags.length
+        ? t('flags.count', { count: shown })
+        : t('flags.countOf', { shown, count: flags.length })}
+      {moreFlags > 0 && ` · ${t('flags.more', { count: moreFlags })}`}
+    </bdi>
+    <span className={isLive ? 'live' : 'live waiting'}>
+      {t(isLive ? 'flags.live' : 'flags.reconnecting')}
+    </span>
+  </p>
+);

@@ -1,0 +1,58 @@
+import type { ApiOutputs } from '@pennon/client';
+
+/** All flags side by side, in the order of their keys. */
+export type Overview = ApiOutputs['flags']['overview'];
+
+/** A flag in all environments. */
+export type Row = Overview['flags'][number];
+
+/** The fields of a flag in one environment that the list shows. */
+export type Cell = NonNullable<Row['cells'][string]>;
+
+export type Environment = Overview['environments'][number];
+
+/** Returns the environment that matters most, for windows that have room for one only. */
+export const mainEnvironment = (environments: readonly Environment[]): Environment | undefined =>
+  environments.find(({ key }) => key === 'production') ?? environments.at(-1);
+
+/** Rows that have changed, by key; null for a flag that no environment has. */
+export type RowChanges = Readonly<Record<string, Row | null>>;
+
+const byKey = (a: Row, b: Row): number => (a.key < b.key ? -1 : 1);
+
+/** Returns the overview with some rows replaced. Rows that have not changed stay the same objects. */
+export const withRows = (overview: Overview, changes: RowChanges): Overview => {
+  const others = overview.flags.filter(({ key }) => !(key in changes));
+  const changed = Object.values(changes).filter(row => row !== null);
+  return { ...overview, flags: [...others, ...changed].toSorted(byKey) };
+};
+
+/** Returns the overview with some flags enabled or disabled in an environment, as the server has confirmed. */
+export const withEnabled = (
+  overview: Overview,
+  {
+    environment,
+    keys,
+    enabled,
+  }: { readonly environment: string; readonly keys: readonly string[]; readonly enabled: boolean },
+): Overview => {
+  const changes = overview.flags.flatMap(row => {
+    const cell = row.cells[environment];
+    return cell && keys.includes(row.key)
+      ? [
+          [
+            row.key,
+            { ...row, cells: { ...row.cells, [environment]: { ...cell, enabled } } },
+          ] as const,
+        ]
+      : [];
+  });
+  return withRows(overview, Object.fromEntries(changes));
+};
+
+/** Returns the time of the last change in any environment, or an empty text. ISO times sort as texts. */
+export const updatedAt = ({ cells }: Row): string =>
+  Object.values(cells).reduce(
+    (last, cell) => (cell && cell.updatedAt > last ? cell.updatedAt : last),
+    '',
+  );

@@ -1,0 +1,27 @@
+import { setupI18n, type Messages } from '@lingui/core';
+
+import en from '../messages/en.json' with { type: 'json' };
+
+/** The languages of the console. `pseudo` is for tests: accented English from right to left. */
+export const LANGUAGES = ['en', 'de', 'pseudo'] as const;
+export type Language = (typeof LANGUAGES)[number];
+
+export type MessageId = keyof typeof en;
+
+const i18n = setupI18n();
+
+const LOADERS: Readonly<Record<Language, () => Promise<Messages>>> = {
+  en: async () => en,
+  de: async () => (await import('../messages/de.json', { with: { type: 'json' } })).default,
+  pseudo: async () => (await import('./pseudo.ts')).pseudoMessages(en),
+};
+
+/** Loads the messages of a language. Must be called before the first message is shown. */
+export const loadLanguage = async (language: Language): Promise<void> => {
+  i18n.load(language, await LOADERS[language]());
+  i18n.activate(language, language === 'pseudo' ? ['en'] : [language]);
+};
+
+/** Returns a message in the language of the page. */
+export const t = (id: MessageId, values: Readonly<Record<string, unknown>> = {}): string =>
+  i18n._(id, values);

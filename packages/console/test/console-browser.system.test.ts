@@ -1,0 +1,373 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+
+import { builtConsole, type BuiltConsole } from '../../../server/test/support/console.ts';
+import { startServer, type TestServer } from '../../../server/test/support/server.ts';
+import {
+  findBarriers,
+  openPage,
+  signIn,
+  startBrowser,
+  type PageOptions,
+} from './support/console-page.ts';
+
+let built: BuiltConsole;
+let browser: Browser;
+let server: TestServer;
+let url: string;
+beforeAll(async () => {
+  built = await builtConsole();
+  browser = await startBrowser();
+});
+afterAll(() => browser.close());
+
+beforeEach(async () => {
+  server = await startServer({ console: built.source });
+  url = await server.listen();
+  return () => server.close();
+});
+
+/** A busy machine must not fail a test. */
+const expectSoon = <Value>(read: () => Value) => expect.poll(read, { timeout: 20_000 });
+
+const HOSTILE = '<img src=x onerror=alert(1)> "\u202Egnp.exe';
+
+const create = async (key: string, fields: object = {}, environment = 'production') => {
+  const path = `/api/v1/flags?environment=${environment}`;
+  const { status, text } = await server.request('POST', path, {
+    body: { key, enabled: true, ...fields },
+  });
+  expect([status, text]).toEqual([201, text]);
+};
+
+/** Opens the console and signs in. */
+const open = async (options?: PageOptions, path = '/flags'): Promise<Page> => {
+  const page = await openPage(browser, url + path, options);
+  await signIn(page);
+  return page;
+};
+
+const switchOf = (page: Page, flag: string, environment = 'production') =>
+  page.getByRole('switch', { name: `${flag} in ${environment}` });
+
+const enabledIn = async (key: string, environment = 'production'): Promise<unknown> =>
+  (await server.request('GET', `/api/v1/flags/${key}?environment=${environment}`)).body.enabled;
+
+describe('signing in', () => {
+  it('with a wrong key shows why not, and with the right one opens the page that required it', async () => {
+    await create('wanted', { tags: ['a b'] });
+    await create('other');
+    const page = await openPage(browser, `${url}/flags?q=tag:%22a+b%22`, { expected: /401/ });
+    await page.fill('input[name=key]', 'wrong-key-0123456789-0123456789');
+    await page.keyboard.press('Enter');
+    await expectSoon(() => page.getByRole('alert').innerText()).toMatch(/key/);
+    await signIn(page);
+    await page.waitForSelector('.flag-key');
+    expect(await page.locator('.flag-key').allInnerTexts()).toEqual(['wanted']);
+    expect(new URL(page.url()).searchParams.get('q')).toBe('tag:"a b"');
+  });
+
+  it('lasts over a reload, and ends by signing out', async () => {
+    const page = await open();
+    await page.reload();
+    await page.getByRole('button', { name: 'admin' }).click();
+    await page.getByRole('menuitem', { name: 'Sign out' }).click();
+    await page.waitForURL(`${url}/sign-in`);
+    await page.goto(`${url}/flags`);
+    await page.waitForURL(/sign-in/);
+    expect(await page.locator('.account').count()).toBe(0);
+  });
+
+  it('never follows a link to another site', async () => {
+    const page = await openPage(browser, `${url}/sign-in?to=//example.com/flags`);
+    await signIn(page);
+    expect(new URL(page.url()).origin).toBe(url);
+  });
+
+  it('is required again once the key has been deleted', async () => {
+    const key = await server.keyOf('editor', '*');
+    const page = await openPage(browser, `${url}/flags`, { expected: /401/ });
+    await signIn(page, key);
+    const { body } = await server.request('GET', '/api/v1/keys');
+    const { id } = body.items.find(({ role }: { role: string }) => role === 'editor');
+    await server.request('DELETE', `/api/v1/keys/${id}`);
+    await page.waitForURL(/sign-in\?to=/);
+    expect(await page.locator('.flag-key').count()).toBe(0);
+  });
+});
+
+describe('the list of flags', () => {
+  it('shows what changes through the API, without a reload', async () => {
+    await create('first', { enabled: false });
+    const page = await open();
+    await page.waitForSelector('.live:not(.waiting)');
+    await create('second', { enabled: true });
+    await switchOf(page, 'second').waitFor();
+    await server.api('PATCH', '/flags/first', { body: { enabled: true } });
+    await switchOf(page, 'first').and(page.locator('[aria-checked=true]')).waitFor();
+    await server.api('DELETE', '/flags/second');
+    await switchOf(page, 'second').waitFor({ state: 'detached' });
+    expect(await page.locator('.count').innerText()).toContain('1 flag');
+  });
+
+  it('follows changes again after a new environment was created', async () => {
+    await create('first');
+    const page = await open();
+    await server.request('POST', '/api/v1/environments', { body: { key: 'staging' } });
+    await page.getByRole('columnheader', { name: 'staging' }).waitFor();
+    await create('first', { enabled: true }, 'staging');
+    await switchOf(page, 'first', 'staging').waitFor();
+    expect(await page.locator('.count').innerText()).toContain('live');
+  });
+
+  it('writes a switch at once', async () => {
+    await create('first', { enabled: false });
+    const page = await open();
+    await switchOf(page, 'first').click();
+    await expectSoon(() => enabledIn('first')).toBe(true);
+    await switchOf(page, 'first').and(page.locator('[aria-checked=true]')).waitFor();
+  });
+
+  it('changes several flags in one commit, after a review with a reason for the audit log', async () => {
+    for (const key of ['a', 'b', 'c']) await create(key, { enabled: true });
+    const page = await open();
+    await page.getByRole('checkbox', { name: 'Choose a', exact: true }).check();
+    await page.getByRole('checkbox', { name: 'Choose c', exact: true }).check();
+    await page.getByRole('button', { name: 'Disable in' }).click();
+    await page.getByRole('menuitem', { name: 'production' }).click();
+    await page.getByRole('dialog').getByRole('textbox').fill('Störung OPS-17 ✓');
+    await page.getByRole('button', { name: 'Apply' }).click();
+    await expectSoon(() => enabledIn('c')).toBe(false);
+    expect([await enabledIn('a'), await enabledIn('b')]).toEqual([false, true]);
+    const { body } = await server.api('GET', '/audit?limit=2');
+    const [last, previous] = body.items;
+    expect([last.comment, previous.comment]).toEqual(['Störung OPS-17 ✓', 'Störung OPS-17 ✓']);
+    expect(last.revision).toBe(previous.revision);
+  });
+
+  it('shows a change in an environment with "confirm" for review before it is written', async () => {
+    await create('first', { enabled: true });
+    const environment = { name: 'Live', color: 'red', confirm: true };
+    await server.request('PATCH', '/api/v1/environments/production', { body: environment });
+    const page = await open();
+    await page.getByRole('columnheader', { name: 'Live' }).waitFor();
+    await switchOf(page, 'first').click();
+    await page.getByRole('dialog', { name: 'Disable first in production?' }).waitFor();
+    await page.keyboard.press('Escape');
+    await page.getByRole('dialog').waitFor({ state: 'detached' });
+    expect(await enabledIn('first')).toBe(true);
+    await switchOf(page, 'first').click();
+    await page.getByRole('dialog').getByRole('textbox').fill('OPS-18');
+    await page.getByRole('button', { name: 'Apply' }).click();
+    await expectSoon(() => enabledIn('first')).toBe(false);
+    const { body } = await server.api('GET', '/audit?limit=1');
+    expect(body.items[0]).toMatchObject({ key: 'first', comment: 'OPS-18' });
+  });
+
+  it('cannot be changed by a viewer, and names the role that may', async () => {
+    await create('first', { enabled: false });
+    const page = await openPage(browser, `${url}/flags`);
+    await signIn(page, await server.keyOf('viewer', '*'));
+    await switchOf(page, 'first').click({ force: true });
+    expect(await switchOf(page, 'first').getAttribute('aria-disabled')).toBe('true');
+    expect(await switchOf(page, 'first').getAttribute('title')).toContain('editor');
+    expect(await enabledIn('first')).toBe(false);
+  });
+
+  it('has its search and its order in the URL, and reports words that it does not know', async () => {
+    for (const key of ['a', 'b', 'c']) await create(key, { enabled: key !== 'b' });
+    const page = await open();
+    await page.getByRole('searchbox').fill('production:on nothing:known');
+    await page.getByRole('button', { name: 'Flag' }).click();
+    await expectSoon(() => page.locator('.flag-key').allInnerTexts()).toEqual(['c', 'a']);
+    expect(await page.locator('.search .error').innerText()).toContain('nothing:known');
+    const { searchParams } = new URL(page.url());
+    expect([searchParams.get('q'), searchParams.get('sort')]).toEqual([
+      'production:on nothing:known',
+      '-key',
+    ]);
+    await page.reload();
+    await page.waitForSelector('.flag-key');
+    expect(await page.locator('.flag-key').allInnerTexts()).toEqual(['c', 'a']);
+  });
+
+  it('shows names that look like markup as text', async () => {
+    await create('hostile', { name: HOSTILE, tags: [HOSTILE], owner: HOSTILE });
+    const page = await open();
+    await page.waitForSelector('.flag-about');
+    expect(await page.locator('.flag-about').innerText()).toBe(`${HOSTILE} #${HOSTILE}`);
+    expect(await page.locator('.grid img').count()).toBe(0);
+  });
+
+  it('can be used with the keyboard alone', async () => {
+    for (const key of ['a', 'b', 'c']) await create(key, { enabled: false });
+    const page = await openPage(browser, `${url}/flags`);
+    const press = async (...keys: readonly string[]) => {
+      for (const key of keys) await page.keyboard.press(key);
+    };
+    await page.waitForSelector('input[name=key]:focus');
+    await signIn(page);
+    await page.waitForSelector('.flag-key');
+    await press('/');
+    await page.keyboard.type('b');
+    await expectSoon(() => page.locator('.flag-key').allInnerTexts()).toEqual(['b']);
+    await press('Control+A', 'Delete');
+    await expectSoon(() => page.locator('.flag-key').count()).toBe(3);
+    for (let stops = 0; stops < 12; stops += 1) {
+      if (await page.evaluate(`document.activeElement.matches('[data-position]')`)) break;
+      await press('Tab');
+    }
+    await press('ArrowDown', 'End', 'ArrowUp', 'ArrowDown', 'Space');
+    await expectSoon(() =>
+      page.locator('[data-position]:focus').getAttribute('aria-label'),
+    ).toMatch(/^b in/);
+    await press('Home', 'Space');
+    await expectSoon(() => enabledIn('b')).toBe(true);
+    await page
+      .getByRole('checkbox', { name: 'Choose b', exact: true })
+      .and(page.locator(':checked'))
+      .waitFor();
+    await press('Control+End', 'Space');
+    await expectSoon(() => enabledIn('c')).toBe(true);
+  });
+
+  it('reports that the server is away, and is current again afterwards', async () => {
+    await create('first', { enabled: false });
+    const page = await open({ expected: /ERR_|Failed to load|Failed to fetch/ });
+    await page.waitForSelector('.live:not(.waiting)');
+    await page.context().setOffline(true);
+    await switchOf(page, 'first').click();
+    await expectSoon(() => page.getByRole('alert').allInnerTexts()).toEqual([
+      expect.stringContaining('does not respond'),
+    ]);
+    await page.context().setOffline(false);
+    await page.getByRole('button', { name: 'Dismiss' }).click();
+    await switchOf(page, 'first').click();
+    await expectSoon(() => enabledIn('first')).toBe(true);
+  });
+
+  it('helps to create the first flag, and shows it', async () => {
+    const page = await open();
+    expect(await page.locator('.empty').innerText()).toContain('/api/v1/flags?environment=');
+    await create('first');
+    await switchOf(page, 'first').waitFor();
+  });
+});
+
+describe('a server with a base path', () => {
+  it('serves the console below it, with deep links and pages that are loaded later', async () => {
+    await using below = await startServer({ console: built.source, basePath: '/tools/p' });
+    const base = `${await below.listen()}/tools/p`;
+    await below.request('POST', '/tools/p/api/v1/flags?environment=production', {
+      body: { key: 'first', enabled: true },
+    });
+    const page = await openPage(browser, `${base}/flags?q=first`);
+    await signIn(page);
+    await page.waitForSelector('.flag-key');
+    expect(page.url()).toBe(`${base}/flags?q=first`);
+    await page.waitForSelector('.live:not(.waiting)');
+  });
+});
+
+describe.each<PageOptions>([
+  { theme: 'light' },
+  { theme: 'dark' },
+  { theme: 'light', width: 390 },
+  { theme: 'dark', width: 390, language: 'de' },
+  { theme: 'light', language: 'pseudo' },
+  { theme: 'light', language: 'pseudo', width: 320 },
+])('with %j, no page has a barrier', options => {
+  it('for people with disabilities, or is wider than the window', async () => {
+    for (const key of ['a', 'b']) await create(key, { enabled: key === 'a', name: HOSTILE });
+    await create('x'.repeat(100), { name: 'y'.repeat(200), owner: 'z'.repeat(100) });
+    const page = await openPage(browser, `${url}/flags`, options);
+    const check = async (name: string) => {
+      expect([name, await findBarriers(page)]).toEqual([name, []]);
+      const { width = 1_440 } = options;
+      expect([name, await page.evaluate('document.documentElement.scrollWidth')]).toEqual([
+        name,
+        width,
+      ]);
+    };
+    await page.waitForSelector('input[name=key]');
+    await check('sign in');
+    await signIn(page);
+    await page.waitForSelector('.flag-key');
+    await check('flags');
+    await page.click('.account');
+    await page.waitForSelector('[role=menu]');
+    await check('account');
+    await page.keyboard.press('Escape');
+    if (await page.locator('.choice').count()) {
+      await page.locator('.grid-body .choice input').first().check();
+      await page.locator('.grid-body .choice input').last().check();
+      await page.locator('.bulk button').first().click();
+      await page.getByRole('menuitem').first().click();
+      await page.waitForSelector('[role=dialog]');
+      await check('review');
+      await page.keyboard.press('Escape');
+    }
+    await page.getByRole('searchbox').fill('nothing:known at-all');
+    await page.waitForSelector('.empty');
+    await check('no result');
+    await page.goto(`${url}/unknown`);
+    await page.waitForSelector('h1');
+    await check('unknown page');
+  });
+});
+
+describe('the size of the console', () => {
+  const KIB = 1_024;
+
+  const gzippedBytes = (names: readonly string[]): number =>
+    names.reduce((sum, name) => {
+      const path = join(built.folder, 'assets', name);
+      const copies = readdirSync(join(built.folder, 'assets')).includes(`${name}.gz`);
+      return sum + readFileSync(copies ? `${path}.gz` : path).length;
+    }, 0);
+
+  it('is at most 170 KiB of scripts for the first page, and 60 KiB for each other one', async () => {
+    const html = readFileSync(join(built.folder, 'index.html'), 'utf8');
+    const first = [...html.matchAll(/assets\/([\w-]+\.js)/g)].map(([, name = '']) => name);
+    expect(gzippedBytes(first) / KIB).toBeLessThan(170);
+    const others = readdirSync(join(built.folder, 'assets')).filter(
+      name => name.endsWith('.js') && !first.includes(name),
+    );
+    for (const name of others)
+      expect([name, gzippedBytes([name]) / KIB < 60]).toEqual([name, true]);
+  });
+
+  it('is at most 800 elements with 1,000 flags in 5 environments, of which each can be reached', async () => {
+    const environments = ['production', 'staging', 'qa', 'canary', 'demo'];
+    for (const key of environments.slice(1))
+      await server.request('POST', '/api/v1/environments', { body: { key } });
+    const template = { name: 'A flag', tags: ['generated'], rules: [{ percentage: 10 }] };
+    await create('flag', template);
+    const { body: flag } = await server.request('GET', '/api/v1/flags/flag?environment=production');
+    const { etag: _, warnings: __, ...document } = flag;
+    const flags = Array.from({ length: 1_000 }, (___, number) => ({
+      ...document,
+      key: `flag-${String(number).padStart(4, '0')}`,
+      enabled: number % 2 === 0,
+    }));
+    const { createdAt } = document;
+    const imported = await server.request('POST', '/api/v1/import?overwrite=true', {
+      body: {
+        formatVersion: 1,
+        environments: environments.map(key => ({ key, createdAt, flags, segments: [] })),
+      },
+    });
+    expect([imported.status, imported.text]).toEqual([200, imported.text]);
+    const page = await open();
+    await page.waitForSelector('.flag-key');
+    expect(await page.evaluate('document.querySelectorAll("*").length')).toBeLessThanOrEqual(800);
+    await page.locator('[data-position="0:1"]').focus();
+    await page.keyboard.press('Control+End');
+    await expectSoon(() =>
+      page.locator('[data-position]:focus').getAttribute('aria-label'),
+    ).toMatch(/^flag-0999 in/);
+  });
+});

@@ -1,0 +1,70 @@
+import axe from 'axe-core';
+import { chromium, type Browser, type Page } from 'playwright-core';
+import { expect, onTestFinished } from 'vitest';
+
+import { ADMIN_KEY } from '../../../../server/test/support/server.ts';
+
+export const startBrowser = (): Promise<Browser> =>
+  chromium.launch({
+    executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
+    args: ['--no-sandbox', '--disable-gpu'],
+  });
+
+export type PageOptions = {
+  readonly width?: number;
+  readonly theme?: 'light' | 'dark';
+  readonly language?: 'en' | 'de' | 'pseudo';
+  /** Problems that the test causes, such as a request that must fail. */
+  readonly expected?: RegExp;
+};
+
+/**
+ * Opens a page with an empty profile. When the test has finished, it must have had no error in its console, no
+ * violation of its policy, and no request to another origin.
+ */
+export const openPage = async (
+  browser: Browser,
+  url: string,
+  { width = 1_440, theme = 'light', language = 'en', expected }: PageOptions = {},
+): Promise<Page> => {
+  const context = await browser.newContext({
+    viewport: { width, height: 900 },
+    reducedMotion: 'reduce',
+  });
+  await context.addInitScript(
+    preferences => localStorage.setItem('pennon-preferences', preferences),
+    JSON.stringify({ theme, language }),
+  );
+  const page = await context.newPage();
+  const problems: string[] = [];
+  page.on('console', message => {
+    if (message.type() === 'error' || message.type() === 'warning') problems.push(message.text());
+  });
+  page.on('pageerror', error => problems.push(error.message));
+  page.on('request', request => {
+    if (!request.url().startsWith(new URL(url).origin)) problems.push(request.url());
+  });
+  onTestFinished(async () => {
+    await context.close();
+    expect(problems.filter(problem => expected?.test(problem) !== true)).toEqual([]);
+  });
+  await page.goto(url);
+  return page;
+};
+
+export const signIn = async (page: Page, key = ADMIN_KEY): Promise<void> => {
+  await page.fill('input[name=key]', key);
+  await page.keyboard.press('Enter');
+  await page.waitForSelector('.account');
+};
+
+/** Returns what axe finds in the page, by the criteria of WCAG 2.2 at the levels A and AA. */
+export const findBarriers = async (page: Page): Promise<string[]> => {
+  await page.evaluate(axe.source);
+  const { violations } = await page.evaluate<axe.AxeResults>(
+    `axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22a', 'wcag22aa'] })`,
+  );
+  return violations.flatMap(({ id, nodes }) =>
+    nodes.map(({ html, failureSummary }) => `${id}: ${html} ${failureSummary}`),
+  );
+};
