@@ -42,11 +42,18 @@ const ENGINES: Readonly<Record<Coding, (level: number, bytes: number) => Transfo
 };
 
 /** Returns the coding that a client accepts and prefers, or undefined without one. */
-export const chooseCoding = (acceptEncoding: string | undefined, use: Use): Coding | undefined => {
+export const chooseCoding = (acceptEncoding: string | undefined, use: Use): Coding | undefined =>
+  chooseFrom(acceptEncoding, ORDER[use].filter(isSupported));
+
+/** Returns the coding that a client accepts and prefers among some, the best one first. */
+export const chooseFrom = <Choice extends Coding>(
+  acceptEncoding: string | undefined,
+  codings: readonly Choice[],
+): Choice | undefined => {
   if (acceptEncoding === undefined) return undefined;
   const qualities = qualitiesOf(acceptEncoding);
   const qualityOf = (coding: Coding): number => qualities.get(coding) ?? qualities.get('*') ?? 0;
-  const [best] = ORDER[use].filter(isSupported).toSorted((a, b) => qualityOf(b) - qualityOf(a));
+  const [best] = codings.toSorted((a, b) => qualityOf(b) - qualityOf(a));
   if (best === undefined || qualityOf(best) === 0) return undefined;
   return qualityOf(best) >= (qualities.get('identity') ?? 0) ? best : undefined;
 };

@@ -156,6 +156,10 @@ export const Settings = z.object({
   PENNON_INSECURE_COOKIES: wholeNumber(0, 1, 0).describe(
     '1 lets browsers sign in over plain HTTP from other machines; anyone on the network can then take over a session.',
   ),
+  PENNON_CONSOLE: z
+    .enum(['on', 'off'], 'must be "on" or "off"')
+    .default('on')
+    .describe('With `off`, the server neither builds nor serves the console at `/`.'),
   PENNON_SHUTDOWN_GRACE: wholeNumber(0, 300, 5).describe(
     'Seconds that the server continues to serve after SIGTERM, while /readyz fails; 0 stops at once.',
   ),
@@ -178,6 +182,7 @@ export type Config = {
   readonly shutdownGraceMs: number;
   /** Empty, or a path such as `/flags`. */
   readonly basePath: string;
+  readonly hasConsole: boolean;
 };
 
 /** The limits of one server. */
@@ -221,6 +226,7 @@ const OTHER_VARIABLES: ReadonlySet<string> = new Set([
   'PENNON_URL',
   'PENNON_KEY',
   'PENNON_WORKER_ANNOUNCES',
+  'PENNON_WORKER_CONSOLE',
 ]);
 
 /** Kubernetes sets these in each container, for each service that has a name such as `pennon`. */
@@ -285,6 +291,7 @@ export const readConfig = (env: Readonly<Record<string, string | undefined>>): C
     beginsEmpty: settings.PENNON_INIT === 'empty',
     logLevel: settings.LOG_LEVEL,
     basePath: settings.PENNON_BASE_PATH ?? '',
+    hasConsole: settings.PENNON_CONSOLE === 'on',
     shutdownGraceMs: settings.PENNON_SHUTDOWN_GRACE * 1_000,
     signIn: {
       sessionHours: settings.PENNON_SESSION_HOURS,

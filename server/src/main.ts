@@ -7,12 +7,15 @@ import { NEVER_LOST, waitForMark } from './bootstrap/empty-store.ts';
 import { watchLaunchers } from './bootstrap/launchers.ts';
 import {
   ANNOUNCER_VARIABLE,
+  CONSOLE_VARIABLE,
   gatherWorkerMetrics,
   onPrimaryEnd,
   startWorkers,
 } from './bootstrap/workers.ts';
 import { formatInstant, systemClock } from './clock.ts';
 import { ConfigError, readConfig, type Config } from './config.ts';
+import { buildConsole, locateConsole, type ConsoleLocation } from './console/build.ts';
+import { openConsole } from './console/files.ts';
 import { errorMessage } from './error-message.ts';
 import { problemOf } from './flag-set/health.ts';
 import type { ListenAddress } from './http/listeners.ts';
@@ -71,7 +74,30 @@ const requireNoArguments = (): void => {
   );
 };
 
+/** Returns the location of the console. In a worker, the primary process has chosen and builds it. */
+const consoleLocation = ({ hasConsole }: Config): ConsoleLocation | undefined => {
+  if (!hasConsole) return undefined;
+  const folder = process.env[CONSOLE_VARIABLE];
+  if (cluster.isPrimary) return locateConsole();
+  return folder ? { folder, remove: () => {} } : undefined;
+};
+
+/** Builds the console while the server runs. The build ends with this process. */
+const startBuild = (location: ConsoleLocation | undefined): void => {
+  if (location === undefined) return;
+  const stop = buildConsole({
+    ...location,
+    node: process.execPath,
+    onFailure: reason => logger.warn({ reason }, 'the console could not be built'),
+  });
+  process.once('exit', () => {
+    stop();
+    location.remove();
+  });
+};
+
 const runWorkers = async (config: Config): Promise<void> => {
+  const console = consoleLocation(config);
   const workers = startWorkers({
     count: config.workers,
     port: config.port === 0 ? await freePort(config) : config.port,
@@ -80,7 +106,9 @@ const runWorkers = async (config: Config): Promise<void> => {
     onWarning: message => logger.warn(message),
     // The worker has logged the reason.
     onStartFailed: () => void workers.close(0).finally(() => process.exit(1)),
+    consoleFolder: console?.folder,
   });
+  startBuild(console);
   stopOnSignal(workers.close, config.shutdownGraceMs);
 };
 
@@ -93,7 +121,11 @@ const freePort = async (config: Config): Promise<number> => {
 
 const serve = async (config: ResolvedConfig): Promise<void> => {
   const generatedKey = generatedAdminKeyFor(config.store, secureRandom);
-  const options = await serverOptions(config, generatedKey);
+  const console = consoleLocation(config);
+  const options = {
+    ...(await serverOptions(config, generatedKey)),
+    console: console && openConsole(console.folder),
+  };
   const { server, port } = await createWhenAvailable(options, config);
   if (config.adminKey !== undefined) generatedKey.remove();
   if (config.signIn.allowsInsecureCookies) logger.warn(INSECURE_COOKIES);
@@ -102,6 +134,7 @@ const serve = async (config: ResolvedConfig): Promise<void> => {
   });
   stopOnSignal(graceMs => server.close(graceMs), config.shutdownGraceMs);
   printStartUp(url + config.basePath, config, generatedKey, server);
+  startBuild(console);
 };
 
 const INSECURE_COOKIES =
@@ -185,6 +218,7 @@ const printStartUp = (
       `The store is unavailable: serving a snapshot saved at ${formatInstant(snapshotAt)}; nothing can be changed.`,
     );
   print(`Pennon listens on ${url} (data in ${config.store.description}; API at ${url}/docs)`);
+  if (config.hasConsole) print(`The console is at ${url}/`);
   const key = findAdminKey(config, generatedKey, server);
   print(`Try: curl -s -H "Authorization: Bearer ${key}" ${url}/api/v1/environments`);
 };

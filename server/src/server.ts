@@ -19,6 +19,7 @@ import { createTurns } from './turns.ts';
 import { degradedMs, longestOutage, sourceAges } from './flag-set/health.ts';
 import type { GuardedRoute } from './http/access.ts';
 import { createApp } from './http/app.ts';
+import type { ConsoleSource } from './http/console.ts';
 import { listenOnAll, type ListenAddress, type Listeners } from './http/listeners.ts';
 import type { GatherMetrics, Metrics, ObservedValues } from './metrics.ts';
 import { createMetrics } from './metrics.ts';
@@ -50,6 +51,8 @@ export type ServerOptions = {
   readonly signIn: SignInSettings;
   /** The path below which everything is served, such as `/flags`. By default the root. */
   readonly basePath?: string;
+  /** Returns the console that is served at `/`. Without it there is none. */
+  readonly console?: ConsoleSource;
   /** Collects the metrics of all processes, if the server is one of several on its port. */
   readonly gatherMetrics?: GatherMetrics | undefined;
   /** Becomes the admin key for all environments. Undefined keeps the existing one. */
@@ -96,6 +99,7 @@ export const createServer = async (options: ServerOptions): Promise<Server> => {
     metrics,
     logger,
     isDraining: () => isDraining,
+    console: options.console,
   });
 
   return {

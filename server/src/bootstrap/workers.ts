@@ -20,6 +20,8 @@ export type WorkersOptions = {
   readonly onWarning: (message: string) => void;
   /** Called when a worker cannot start and no other worker serves, because a retry would fail as well. */
   readonly onStartFailed: () => void;
+  /** The folder of the console, which the primary process builds. */
+  readonly consoleFolder: string | undefined;
 };
 
 const MIN_RESTART_MS = 100;
@@ -29,11 +31,22 @@ const KEEP_ALIVE_MS = 60_000;
 /** A worker that has run for this long is restarted with the shortest delay. */
 const STABLE_MS = 60_000;
 
+/** The folder of the console that a worker serves. Unset without a console. */
+export const CONSOLE_VARIABLE = 'PENNON_WORKER_CONSOLE';
+
 /** Set for the one worker that prints the start-up lines. */
 export const ANNOUNCER_VARIABLE = 'PENNON_WORKER_ANNOUNCES';
 
 export const startWorkers = (options: WorkersOptions): Workers => {
-  const { count, port, clock, exitTimeoutMs, onWarning, onStartFailed } = options;
+  const {
+    count,
+    port,
+    clock,
+    exitTimeoutMs,
+    onWarning,
+    onStartFailed,
+    consoleFolder = '',
+  } = options;
   const pool: WorkerPool = { running: new Map(), serving: new Set(), isClosing: false };
   let hasAnnounced = false;
   const keepAlive = setInterval(() => {}, KEEP_ALIVE_MS);
@@ -42,7 +55,11 @@ export const startWorkers = (options: WorkersOptions): Workers => {
 
   const start = (number: number, restartMs: number) => {
     const announces = number === 1 && !hasAnnounced;
-    const worker = cluster.fork({ PORT: port, [ANNOUNCER_VARIABLE]: announces ? '1' : '' });
+    const worker = cluster.fork({
+      PORT: port,
+      [ANNOUNCER_VARIABLE]: announces ? '1' : '',
+      [CONSOLE_VARIABLE]: consoleFolder,
+    });
     pool.running.set(number, worker);
     const startedAt = clock.monotonic();
     worker.once('listening', () => {

@@ -23,6 +23,7 @@ import {
 } from './connections.ts';
 import { compressResponses } from './compression.ts';
 import { serveAuth } from './auth.ts';
+import { addConsolePages, serveConsole, type ConsoleSource } from './console.ts';
 import { addCors } from './cors.ts';
 import { serveDocs } from './docs.ts';
 import { handleErrors, sendError } from './errors.ts';
@@ -58,6 +59,7 @@ export type AppOptions = {
   readonly metrics: Metrics;
   readonly logger: FastifyBaseLogger;
   readonly isDraining: () => boolean;
+  readonly console: ConsoleSource;
 };
 
 export type App = { readonly http: FastifyInstance; readonly routes: readonly GuardedRoute[] };
@@ -68,6 +70,7 @@ export const createApp = async ({
   metrics,
   logger,
   isDraining,
+  console,
 }: AppOptions): Promise<App> => {
   const app = createFastify(services, logger);
   const pendingOf = createPendingResponses();
@@ -83,6 +86,7 @@ export const createApp = async ({
   requireHost(app);
   addCors(app);
   const routes = guardRoutes(app, services);
+  addConsolePages(app, services.basePath, console);
   handleErrors(app, routes, services.basePath);
   parseJsonBodies(app);
   setContentTypeOptions(app);
@@ -91,6 +95,7 @@ export const createApp = async ({
   serveHealth(app, services, isDraining);
   serveDocs(app, services.basePath);
   serveAuth(app, services);
+  serveConsole(app, services.basePath, console);
   serveEvaluations(app, evaluations);
   serveFlagSet(app, services);
   serveFlagTypes(app, services);

@@ -1,5 +1,5 @@
-/** No route has this path. */
-const OUTSIDE = '/(outside the base path)';
+/** The path of requests outside the base path. No route and no page has it. */
+export const OUTSIDE = '/(outside the base path)';
 
 /** Probes that address the server directly need not know the base path. */
 const WITHOUT_BASE_PATH: ReadonlySet<string> = new Set(['/healthz', '/readyz']);

@@ -63,6 +63,8 @@ const start = ({ env, under = [], cwd, command = [MAIN] }: StartOptions) => {
       HOST: '127.0.0.1',
       PORT: '0',
       PENNON_SHUTDOWN_GRACE: '0',
+      // Otherwise each server would build it.
+      PENNON_CONSOLE: 'off',
       ...env,
     },
     stdio: ['ignore', 'pipe', 'pipe'],

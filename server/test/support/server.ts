@@ -7,6 +7,7 @@ import type { Clock } from '../../src/clock.ts';
 import { systemClock } from '../../src/clock.ts';
 import type { Limits, SignInSettings } from '../../src/config.ts';
 import { readConfig } from '../../src/config.ts';
+import type { ConsoleSource } from '../../src/http/console.ts';
 import type { ListenAddress } from '../../src/http/listeners.ts';
 import { secureRandom } from '../../src/random.ts';
 import type { Server } from '../../src/server.ts';
@@ -61,6 +62,8 @@ type ServerSetup = {
   readonly basePath?: string;
   /** Whether the server behaves as if its store could be cut off. */
   readonly isStoreShared?: boolean;
+  /** What the server serves at `/`; nothing by default. */
+  readonly console?: ConsoleSource;
   /** A memory store if it is undefined. The server closes it. */
   readonly store?: Store;
   /** Wraps the store that the server uses. */
@@ -75,6 +78,7 @@ export const startServer = async ({
   adminKey = ADMIN_KEY,
   basePath = '',
   isStoreShared = false,
+  console,
   store = openMemoryStore({ random: secureRandom }),
   wrapStore = each => each,
 }: ServerSetup = {}): Promise<TestServer> => {
@@ -89,6 +93,7 @@ export const startServer = async ({
     adminKey,
     basePath,
     isStoreShared,
+    console,
     firstAdminKey: () => ADMIN_KEY,
   });
   const request = requestTo(server);
