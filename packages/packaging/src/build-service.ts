@@ -1,7 +1,8 @@
 /**
- * Runs in packages/pennon: bundles the server into `dist`, with every file that it reads. tRPC and
+ * Runs in packages/pennon: bundles the server into `dist`, with every file that it reads and the console. tRPC and
  * trpc-to-openapi are part of the bundle, because they would install the TypeScript compiler.
  */
+import { execFileSync } from 'node:child_process';
 import { chmodSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire, isBuiltin } from 'node:module';
 import { basename, dirname, join } from 'node:path';
@@ -70,5 +71,15 @@ const swagger = dirname(
 mkdirSync('dist/swagger-ui');
 const swaggerFiles = ['swagger-ui.css', 'swagger-ui-bundle.js'].map(file => join(swagger, file));
 for (const file of swaggerFiles) cpSync(file, join('dist/swagger-ui', basename(file)));
+
+const Paths = z.array(z.string());
+const buildConsole = join(root, 'packages/console/build.ts');
+const consoleInputs = Paths.parse(
+  JSON.parse(execFileSync(process.execPath, [buildConsole, 'dist/console'], { encoding: 'utf8' })),
+);
+
 const inputs = Object.keys(metafile.inputs).map(input => join(process.cwd(), input));
-writeFileSync('dist/THIRD-PARTY-LICENSES.txt', licensesOf([...inputs, ...swaggerFiles]));
+writeFileSync(
+  'dist/THIRD-PARTY-LICENSES.txt',
+  licensesOf([...inputs, ...swaggerFiles, ...consoleInputs]),
+);

@@ -108,7 +108,13 @@ describe('the package pennon, packed', () => {
     expect(messages).toEqual([]);
     expect(readFileSync(join(pkgDir, 'LICENSE'), 'utf8')).toContain('Apache License');
     const licenses = readFileSync(join(pkgDir, 'dist/THIRD-PARTY-LICENSES.txt'), 'utf8');
-    for (const name of ['@trpc/server', 'trpc-to-openapi', 'swagger-ui-dist'])
+    for (const name of [
+      '@trpc/server',
+      'trpc-to-openapi',
+      'swagger-ui-dist',
+      'react',
+      '@base-ui/react',
+    ])
       expect(licenses).toMatch(new RegExp(`^${name} \\d`, 'm'));
   });
 
@@ -223,6 +229,10 @@ describe.each(['22.13.0', '24', '26'])('the package pennon, installed with Node 
       await Promise.all(writes);
       expect(await pennon('check', '--data', 'first')).toContain('is sound');
       expect((await fetch(`${server.url}/docs/swagger-ui-bundle.js`)).status).toBe(200);
+      const page = await fetch(server.url);
+      expect(page.status).toBe(200);
+      const [script = ''] = /\/assets\/index-[\w-]+\.js/.exec(await page.text()) ?? [];
+      expect((await fetch(server.url + script)).status).toBe(200);
       const exited = once(server.child, 'exit');
       server.child.kill('SIGKILL');
       await exited;
