@@ -33,8 +33,8 @@ const importEmpty = (server: TestServer, key: string) =>
   });
 
 /** Returns the status of an import that is not valid JSON, which depends on whether there is room for it. */
-const statusOfLarge = async (url: string, key: string): Promise<number> => {
-  const start = `[${' '.repeat(40 * MIB)}`;
+const statusOfLarge = async (url: string, key: string, mib = 40): Promise<number> => {
+  const start = `[${' '.repeat(mib * MIB)}`;
   const socket = await beginImport(url, { key, start, bytes: start.length });
   const response = new Promise<string>(resolve =>
     socket.once('data', data => resolve(String(data))),
@@ -68,6 +68,16 @@ describe('imports in progress', () => {
     expect((await importEmpty(server, ADMIN_KEY)).status).toBe(200);
     held.destroy();
     await expect.poll(async () => (await importEmpty(server, key)).status).toBe(200);
+  });
+
+  it('of unknown length take little more memory than what has arrived', async () => {
+    await using server = await startServer();
+    const url = await server.listen();
+    const key = await server.keyOf('admin');
+    const start = ' '.repeat(20 * MIB);
+    const held = await Promise.all([1, 2].map(() => beginImport(url, { key, start })));
+    expect(await statusOfLarge(url, key, 20)).toBe(400);
+    for (const socket of held) socket.destroy();
   });
 
   it('are let go if they hardly arrive', async () => {

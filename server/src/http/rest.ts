@@ -35,7 +35,7 @@ export const serveRest = (
         const caller = createCaller({
           services,
           requireCaller: () => callerOf(request),
-          upload: request.upload && { bytes: request.upload, form: 'document' },
+          upload: request.upload && { blocks: request.upload, form: 'document' },
           onCreated: () => (isCreated = true),
         });
         const call = procedureOf(caller, route.procedure);

@@ -39,7 +39,7 @@ export const sendTrpcAsText = (app: FastifyInstance): void => {
     reply.code(payload.status).headers(Object.fromEntries(payload.headers));
     if (isStreamed(payload)) return payload.body === null ? '' : fillStream(payload.body, texts);
     const json = await payload.text();
-    return texts.isEmpty() ? json : payloadOf(request, reply, texts.fill(json), 'once');
+    return texts.isEmpty() ? json : payloadOf(request, reply, [...texts.fill(json)], 'once');
   });
 };
 
@@ -69,7 +69,7 @@ export const serveTrpc = async (
       },
       handler: (request, reply) => {
         const form: Upload['form'] = isBatch(request) ? 'batch' : 'call';
-        const upload = request.upload && { bytes: request.upload, form };
+        const upload = request.upload && { blocks: request.upload, form };
         if (upload !== undefined) request.body = form === 'batch' ? '{"0":{}}' : '{}';
         const texts = createTexts();
         request.texts = texts;

@@ -11,7 +11,7 @@ import { acceptOnlyJson, requirePlainUtf8 } from './body.ts';
 declare module 'fastify' {
   interface FastifyRequest {
     /** The body as it was received, on routes whose procedure parses it itself. */
-    upload: Upload['bytes'] | undefined;
+    upload: Upload['blocks'] | undefined;
   }
 }
 
@@ -21,8 +21,8 @@ const MAX_HELD_BYTES = 128 * MIB;
 /** How many of them may be from keys of one environment. The rest is for keys for all environments. */
 const MAX_HELD_BYTES_OF_ENVIRONMENTS = 64 * MIB;
 
-/** The memory that an upload takes at first. It grows with what arrives. */
-const FIRST_BYTES = 65_536;
+/** The memory that an upload takes at first, and by how much it grows at most. */
+const [FIRST_BYTES, MAX_BLOCK_BYTES] = [65_536, MIB];
 
 /**
  * How much of an upload must arrive in any period. It is two thirds of 64 KiB every 10 s, so that an upload that is
@@ -119,18 +119,18 @@ const admit = (
   };
 };
 
-/** Receives a body into one block of memory, which nothing else uses. */
+/** Receives a body into memory that nothing else uses. */
 const receive = async (
   payload: IncomingMessage,
   reception: Reception,
   clock: Clock,
-): Promise<Upload['bytes']> => {
+): Promise<Upload['blocks']> => {
   const { socket } = payload;
   try {
-    const block = createBlock(reception);
+    const blocks = createBlocks(reception);
     receiving.add(socket);
-    await readAll(payload, block, clock);
-    return block.bytes();
+    await readAll(payload, blocks, clock);
+    return blocks.all();
   } catch (error) {
     reception.endConnection();
     throw error;
@@ -139,65 +139,54 @@ const receive = async (
   }
 };
 
-/** How many bytes of the previous block are copied for each byte that arrives: all of them at once take too long. */
-const COPIED_PER_BYTE = 16;
-
-/** A block of memory that doubles when it is full. */
-type Block = {
+/** The memory of an upload. Nothing is copied when it grows, because that takes long if it is large. */
+type Blocks = {
   readonly append: (chunk: Buffer) => void;
   readonly length: () => number;
-  readonly bytes: () => Upload['bytes'];
+  readonly all: () => Upload['blocks'];
 };
 
-const createBlock = ({ maxBytes, hold }: Reception): Block => {
-  const allocate = (bytes: number) => {
-    hold(bytes);
+const createBlocks = ({ maxBytes, hold }: Reception): Blocks => {
+  const full: Upload['blocks'][number][] = [];
+  let block = Buffer.allocUnsafeSlow(0);
+  let free = block;
+  let [length, held] = [0, 0];
+  const used = () => block.subarray(0, block.length - free.length);
+  /** Each block is as large as all before it, so that small uploads take little memory and large ones have few. */
+  const grow = () => {
+    if (length >= maxBytes) throw tooLarge(maxBytes);
+    const bytes = Math.min(Math.max(length, FIRST_BYTES), MAX_BLOCK_BYTES, maxBytes - length);
+    hold(held + bytes);
+    held += bytes;
+    if (block.length > 0) full.push(block);
     // It is not filled with zeros first: only what has been received is used.
-    return Buffer.allocUnsafeSlow(bytes);
-  };
-  let memory = allocate(Math.min(FIRST_BYTES, maxBytes));
-  let length = 0;
-  /** What was received before the block grew, and is not copied yet. */
-  let previous = memory.subarray(0, 0);
-  const copy = (bytes: number) => {
-    const part = previous.subarray(0, bytes);
-    // Each block has memory of its own, so this is also the place in the new one.
-    memory.set(part, part.byteOffset);
-    previous = previous.subarray(part.length);
-  };
-  const grow = (needed: number) => {
-    if (needed > maxBytes) throw tooLarge(maxBytes);
-    const larger = allocate(Math.min(maxBytes, Math.max(needed, memory.length * 2)));
-    copy(previous.length);
-    previous = memory.subarray(0, length);
-    memory = larger;
+    block = Buffer.allocUnsafeSlow(bytes);
+    free = block;
   };
   return {
     append(chunk) {
-      const needed = length + chunk.length;
-      if (needed > memory.length) grow(needed);
-      memory.set(chunk, length);
-      length = needed;
-      copy(chunk.length * COPIED_PER_BYTE);
+      for (let rest = chunk; rest.length > 0;) {
+        if (free.length === 0) grow();
+        const copied = rest.copy(free);
+        [free, rest] = [free.subarray(copied), rest.subarray(copied)];
+        length += copied;
+      }
     },
     length: () => length,
-    bytes() {
-      copy(previous.length);
-      return memory.subarray(0, length);
-    },
+    all: () => [...full, used()],
   };
 };
 
 /** Resolves at the end of a body. Rejects, and throws the rest away, if it is too large or too slow. */
-const readAll = (payload: IncomingMessage, block: Block, clock: Clock): Promise<void> =>
+const readAll = (payload: IncomingMessage, blocks: Blocks, clock: Clock): Promise<void> =>
   new Promise<void>((resolve, reject) => {
-    const isSlow = createRateCheck(block);
+    const isSlow = createRateCheck(blocks);
     const stop = clock.every(MIN_RATE.checkMs, () => {
       if (isSlow()) fail(tooSlow());
     });
     const append = (chunk: Buffer) => {
       try {
-        block.append(chunk);
+        blocks.append(chunk);
       } catch (error) {
         fail(error);
       }
@@ -216,7 +205,7 @@ const readAll = (payload: IncomingMessage, block: Block, clock: Clock): Promise<
   });
 
 /** Returns a check, to be made at intervals, of whether too little has arrived in the last period. */
-const createRateCheck = ({ length }: Pick<Block, 'length'>): (() => boolean) => {
+const createRateCheck = ({ length }: Pick<Blocks, 'length'>): (() => boolean) => {
   const lengths = Array.from({ length: MIN_RATE.periodMs / MIN_RATE.checkMs }, () => -Infinity);
   lengths.push(0);
   return () => {

@@ -5,7 +5,13 @@ import type { ExportedEnvironment, Flag, Segment } from '@pennon/schema';
 import { PennonError } from '../errors.ts';
 import { parseStored } from '../store/serialization.ts';
 import type { CheckMessage, CheckRequest, Piece } from './check-protocol.ts';
-import { checkImport, type CheckedImport, type CheckScope, type Upload } from './check.ts';
+import {
+  checkImport,
+  uploadBytes,
+  type CheckedImport,
+  type CheckScope,
+  type Upload,
+} from './check.ts';
 
 /** Checking this much takes less time than starting a thread. */
 const MAX_INLINE_BYTES = 16 * 1024;
@@ -15,18 +21,18 @@ const HEAP_PER_BYTE = 12;
 const CHECK_TIMEOUT_MS = 30_000;
 
 /** Compiling a pattern takes time, however short it is. Its operator can be written with escapes. */
-const mayHavePatterns = ({ bytes }: Upload): boolean =>
-  ['matches', '\\u'].some(text =>
-    Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).includes(text),
-  );
+const mayHavePatterns = ({ blocks }: Upload): boolean => {
+  const bytes = Buffer.concat(blocks);
+  return ['matches', '\\u'].some(text => bytes.includes(text));
+};
 
 const isQuick = (upload: Upload): boolean =>
-  upload.bytes.length <= MAX_INLINE_BYTES && !mayHavePatterns(upload);
+  uploadBytes(upload.blocks) <= MAX_INLINE_BYTES && !mayHavePatterns(upload);
 
-/** Parses and checks an import. Takes the bytes of the upload. */
+/** Parses and checks an import. Takes the memory of the upload. */
 export const checkUpload = async (upload: Upload, scope: CheckScope): Promise<CheckedImport> => {
   if (isQuick(upload)) return checkImport(upload, scope);
-  const worker = startThread(upload.bytes.length);
+  const worker = startThread(uploadBytes(upload.blocks));
   try {
     return await checkIn(openChannel(worker), { upload, scope });
   } catch (error) {
@@ -91,7 +97,10 @@ const openChannel = (worker: Worker): Channel => {
 
 /** Receives the checked document. Between two pieces, the event loop serves other requests. */
 const checkIn = async ({ request }: Channel, check: CheckRequest): Promise<CheckedImport> => {
-  const first = await request(check, [check.upload.bytes.buffer]);
+  const first = await request(
+    check,
+    check.upload.blocks.map(({ buffer }) => buffer),
+  );
   if (first.type === 'refused') throw new PennonError(first.code, first.message, first);
   if (first.type !== 'accepted') throw unexpected(first);
   const environments = first.environments.map((fields): ExportedEnvironment => ({

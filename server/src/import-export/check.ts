@@ -16,7 +16,7 @@ import {
 import { z } from 'zod';
 
 import { invalid, PennonError } from '../errors.ts';
-import { parseExactJson } from '../parse-json.ts';
+import { decodeText, parseExactJson } from '../parse-json.ts';
 import { requirePlainJson } from '../plain-json.ts';
 import { isFlagdFile } from '../flagd/import-file.ts';
 import { IMPORT_BOUNDS, requireAtMost, requireWithinBounds } from './bounds.ts';
@@ -29,8 +29,8 @@ export const EXTRA_DEPTH = 4;
 
 /** The body of an import, as it was received. */
 export type Upload = {
-  /** Nothing else may use their memory, because it is handed over to a thread. */
-  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Its bytes in order. Nothing else may use their memory, because it is handed over to a thread. */
+  readonly blocks: readonly Uint8Array<ArrayBuffer>[];
   /** A document alone, as over REST, or as the input of a call over tRPC, alone or as the first of a batch. */
   readonly form: 'document' | 'call' | 'batch';
 };
@@ -137,13 +137,36 @@ const checkExport = (input: unknown, { reach }: CheckScope): CheckedImport => {
   return { document, options, isFlagd: false };
 };
 
-const readInput = ({ bytes, form }: Upload): unknown => {
+const readInput = ({ blocks, form }: Upload): unknown =>
+  inputOf(parseExactJson(readText(blocks), form === 'batch' ? 1 : 0), form);
+
+/** Returns the text of an upload, and frees the memory of its bytes, because what is parsed takes more. */
+const readText = (blocks: Upload['blocks']): string => {
+  const bytes = takeBytes(blocks);
   requireWithinBounds(bytes);
-  const input = inputOf(parseExactJson(bytes, form === 'batch' ? 1 : 0), form);
-  // The memory of the bytes is free from here on.
-  bytes.buffer.transfer(0);
-  return input;
+  const text = decodeText(bytes);
+  free(bytes);
+  return text;
 };
+
+/** Joins blocks, and frees each one once it is copied. */
+const takeBytes = (blocks: Upload['blocks']): Uint8Array<ArrayBuffer> => {
+  const [only] = blocks;
+  if (blocks.length === 1 && only !== undefined) return only;
+  const bytes = new Uint8Array(uploadBytes(blocks));
+  let at = 0;
+  for (const block of blocks) {
+    bytes.set(block, at);
+    at += block.length;
+    free(block);
+  }
+  return bytes;
+};
+
+const free = ({ buffer }: Uint8Array<ArrayBuffer>): void => void buffer.transfer(0);
+
+export const uploadBytes = (blocks: Upload['blocks']): number =>
+  blocks.reduce((sum, { length }) => sum + length, 0);
 
 /** Parses an export. Its environments and keys are unchecked. */
 const readEnvelope = (input: unknown, reach: readonly string[]) => {

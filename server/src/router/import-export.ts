@@ -88,7 +88,7 @@ const Unchecked = z.custom<z.input<typeof ImportInput>>().check(({ value, issues
 
 /** Returns the input of a call in a batch, which tRPC has parsed, as if it were a body of its own. */
 const uploadOf = (document: object): Upload => ({
-  bytes: new TextEncoder().encode(JSON.stringify(document)),
+  blocks: [new TextEncoder().encode(JSON.stringify(document))],
   form: 'call',
 });
 
