@@ -1,4 +1,4 @@
-import { createDifferentNames } from './different-names.ts';
+import { createDifferentTexts } from './different-texts.ts';
 
 /** How much of something JSON text may have. */
 export type JsonBounds = {
@@ -8,6 +8,8 @@ export type JsonBounds = {
   readonly names: readonly [number, ...number[]];
   /** Different names in all objects together. A new name takes far longer to parse than one that is repeated. */
   readonly differentNames?: number;
+  /** Different names and strings, likewise. */
+  readonly differentTexts?: number;
   /** Levels of nesting. */
   readonly depth: number;
 };
@@ -24,9 +26,11 @@ const CLOSING: ReadonlySet<number | undefined> = new Set([0x5d, 0x7d]);
  * gigabytes of objects. Whether it is JSON at all is for the parser to decide.
  */
 export const findExcess = (text: Uint8Array, bounds: JsonBounds): Excess | undefined => {
-  const { differentNames = 0, values: maxValues, depth } = bounds;
-  const different = differentNames > 0 ? createDifferentNames(differentNames) : undefined;
-  const names: number[] = [0];
+  const { differentNames = 0, differentTexts = 0, values: maxValues, depth } = bounds;
+  const names = createDifferentTexts(differentNames);
+  const texts = createDifferentTexts(differentTexts);
+  /** The number of names in each object or list that is open. */
+  const open: number[] = [0];
   let values = 1;
   let stringStart = 0;
   let stringEnd = 0;
@@ -36,17 +40,19 @@ export const findExcess = (text: Uint8Array, bounds: JsonBounds): Excess | undef
       stringStart = at + 1;
       at = endOfString(text, at);
       stringEnd = at;
+      if (texts.add(text, stringStart, stringEnd) > differentTexts)
+        return { limit: differentTexts, of: 'different names and texts' };
     } else if (byte === COMMA) values += 1;
     else if (byte === COLON) {
-      const limit = namesAt(bounds, names.length - 1);
-      if (countName(names) > limit) return { limit, of: 'names in one object' };
-      const count = different?.add(text, stringStart, stringEnd) ?? 0;
-      if (count > differentNames) return { limit: differentNames, of: 'different names' };
+      const limit = namesAt(bounds, open.length - 1);
+      if (countName(open) > limit) return { limit, of: 'names in one object' };
+      if (names.add(text, stringStart, stringEnd) > differentNames)
+        return { limit: differentNames, of: 'different names' };
     } else if (OPENING.has(byte)) {
       values += 1;
-      names.push(0);
-      if (names.length > depth) return { limit: depth, of: 'levels of nesting' };
-    } else if (CLOSING.has(byte)) names.pop();
+      open.push(0);
+      if (open.length > depth) return { limit: depth, of: 'levels of nesting' };
+    } else if (CLOSING.has(byte)) open.pop();
     if (values > maxValues) return { limit: maxValues, of: 'JSON values' };
   }
   return undefined;
@@ -55,10 +61,10 @@ export const findExcess = (text: Uint8Array, bounds: JsonBounds): Excess | undef
 const namesAt = ({ names }: JsonBounds, level: number): number =>
   names[Math.max(level, 1) - 1] ?? names.at(-1) ?? 0;
 
-/** Counts a name of the innermost object. `names` has a count for each object or list that is open. */
-const countName = (names: number[]): number => {
-  const count = (names.pop() ?? 0) + 1;
-  names.push(count);
+/** Counts a name of the innermost object. */
+const countName = (open: number[]): number => {
+  const count = (open.pop() ?? 0) + 1;
+  open.push(count);
   return count;
 };
 

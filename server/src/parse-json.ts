@@ -51,11 +51,15 @@ const MAX_FIELDS = 100;
 /** Names in any other object. An evaluation context with more is refused, also if it is nested. */
 const MAX_NAMES = LIMITS.contextValues;
 
+/** Different names and strings. A flag has room for so many strings of five characters. */
+const MAX_TEXTS = LIMITS.flagBytes / 8;
+
 /** Far more than any valid input has. The exact limits are checked once it is parsed. */
 const BOUNDS = {
   values: LIMITS.flagBytes,
   names: [MAX_FIELDS, MAX_NAMES],
   differentNames: MAX_NAMES + MAX_FIELDS,
+  differentTexts: MAX_TEXTS,
   depth: 2 * LIMITS.jsonDepth,
 } as const satisfies JsonBounds;
 const BATCH_BOUNDS: JsonBounds = { ...BOUNDS, names: [MAX_FIELDS, ...BOUNDS.names] };

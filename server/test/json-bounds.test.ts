@@ -49,6 +49,16 @@ describe('a body that cannot be valid is refused before it is parsed', () => {
       JSON.stringify({ metadata: ['a', 'b', 'c'].map(prefix => names(8_000, prefix)) }),
       'must have at most 20100 different names',
     ],
+    [
+      'different texts',
+      JSON.stringify({ context: { a: Object.keys(names(70_000, 'n')) } }),
+      'must have at most 65536 different names and texts',
+    ],
+    [
+      'different names and texts',
+      JSON.stringify({ context: { a: Object.keys(names(50_000, 'n')), b: names(19_000, 'm') } }),
+      'must have at most 65536 different names and texts',
+    ],
     ['nested lists', nested('[', ']'), 'must have at most 64 levels of nesting'],
     ['nested objects', nested('{"a":', '}'), 'must have at most 64 levels of nesting'],
     [
@@ -76,6 +86,25 @@ describe('a body that cannot be valid is refused before it is parsed', () => {
     const body = { context: {}, other: Array.from({ length: 25_000 }, () => ({ a: 1 })) };
     const path = '/ofrep/v1/evaluate/flags?environment=production';
     expect((await server.request('POST', path, { body })).status).toBe(200);
+  });
+
+  it('and a text that is repeated counts once', async () => {
+    const body = { context: {}, other: Array.from({ length: 120_000 }, () => 'text') };
+    const path = '/ofrep/v1/evaluate/flags?environment=production';
+    expect((await server.request('POST', path, { body })).status).toBe(200);
+  });
+
+  it('and the largest flag of texts is written', async () => {
+    const list = (first: number) =>
+      Array.from({ length: 4_900 }, (_, index) => String(10_000 + first * 4_900 + index));
+    const conditions = Array.from({ length: 13 }, (_, first) => ({
+      attribute: 'a',
+      operator: 'in',
+      value: list(first),
+    }));
+    const body = { enabled: true, rules: [{ conditions, variant: 'on' }] };
+    const { status, body: written } = await server.api('PUT', '/flags/texts', { body });
+    expect([status, written.error]).toEqual([201, undefined]);
   });
 
   it('and the largest context has as many names as values', async () => {
