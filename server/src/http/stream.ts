@@ -1,9 +1,9 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 
 import { environmentOf, type Caller } from '../auth/caller.ts';
-import { RESULTS_BY_KEY } from '../evaluation/bulk-evaluation.ts';
-import type { Values, ValuesEvent } from '../evaluation/follow-values.ts';
+import type { ValuesEvent } from '../evaluation/follow-values.ts';
 import { followValues } from '../evaluation/follow-values.ts';
+import { textOfValues } from '../evaluation/values-text.ts';
 import { errorBody, toPennonError } from '../errors.ts';
 import { parseOrThrow } from '../resources/parse.ts';
 import { ValuesStreamRequest } from '../router/evaluation.ts';
@@ -121,35 +121,8 @@ const flagSetFrame = (event: StreamEvent | Resumed): Frame | Promise<Frame> => {
 const valuesFrame = (event: ValuesEvent): Frame => {
   const { type, id, revision } = event;
   if (type === 'heartbeat') return heartbeatFrame(revision, event.sourceAgeMs);
-  const environment = JSON.stringify(event.view.flagSet.environment);
-  const open = `{"revision":${revision},"environment":${environment},"evaluations":{`;
-  return joinedPieces(headOf(type, id) + open, membersOf(event), `}}${END}`);
+  return textOfValues(event, { before: `${headOf(type, id)}{`, after: END });
 };
-
-function* membersOf({ view, evaluations, removed }: Values): Generator<string, void> {
-  for (const each of evaluations) yield RESULTS_BY_KEY.textOf(each, view);
-  for (const key of removed) yield `${JSON.stringify(key)}:null`;
-}
-
-/** How many characters of members are made at a time, so that a slow reader does not keep all of them. */
-const PIECE_LENGTH = 16_384;
-
-function* joinedPieces(
-  open: string,
-  members: Iterable<string>,
-  close: string,
-): Generator<Uint8Array, void> {
-  let text = open;
-  let separator = '';
-  for (const member of members) {
-    text += separator + member;
-    separator = ',';
-    if (text.length < PIECE_LENGTH) continue;
-    yield Buffer.from(text);
-    text = '';
-  }
-  yield Buffer.from(text + close);
-}
 
 const frames = new WeakMap<StreamEvent, Frame | Promise<Frame>>();
 

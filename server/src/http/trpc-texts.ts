@@ -3,9 +3,9 @@ import { Readable } from 'node:stream';
 
 import { isTrackedEnvelope, tracked } from '@trpc/server';
 
-import type { SharedText } from '../flag-set/text.ts';
 import { textOf } from '../router/tracked.ts';
 import { runInSlices } from '../slices.ts';
+import { mapEvents } from '../streaming/each-event.ts';
 import { isSmall, jsonSteps } from './json-text.ts';
 import { inTurns, partsOf } from './parts.ts';
 
@@ -18,7 +18,7 @@ export type Texts = {
   readonly markIn: (result: unknown) => Promise<unknown>;
   readonly isEmpty: () => boolean;
   /** Returns JSON of tRPC with the texts in the places of their marks, which are then forgotten. */
-  readonly fill: (json: string) => SharedText;
+  readonly fill: (json: string) => Generator<Uint8Array, void>;
 };
 
 /** Never part of a result: random, and not known outside of this process. */
@@ -26,15 +26,15 @@ const SECRET = randomUUID();
 const MARK = new RegExp(`"${SECRET}:(\\d+)"`);
 
 export const createTexts = (): Texts => {
-  const texts = new Map<string, SharedText>();
+  const texts = new Map<string, Iterable<Uint8Array>>();
   let count = 0;
 
-  const mark = (text: SharedText): string => {
+  const mark = (text: Iterable<Uint8Array>): string => {
     count += 1;
     texts.set(String(count), text);
     return `${SECRET}:${count}`;
   };
-  const take = (id: string): SharedText => {
+  const take = (id: string): Iterable<Uint8Array> => {
     const text = texts.get(id) ?? [];
     texts.delete(id);
     return text;
@@ -42,24 +42,27 @@ export const createTexts = (): Texts => {
   const markIn = async (result: unknown): Promise<unknown> => {
     const text = await textOf(result);
     if (text !== undefined) return mark(text);
-    if (isAsyncIterable(result)) return marksIn(result);
+    if (isAsyncIterable(result)) return mapEvents(result, withMark);
     return isSmall(result) ? result : mark(await runInSlices(jsonSteps(result)));
   };
-  async function* marksIn(events: AsyncIterable<unknown>): AsyncGenerator<unknown, void> {
-    for await (const event of events)
-      yield isTrackedEnvelope(event) ? tracked(event[0], await markIn(event[1])) : event;
+  const withMark = async (event: unknown): Promise<{} | undefined> =>
+    isTrackedEnvelope(event) ? tracked(event[0], await markIn(event[1])) : (event ?? undefined);
+  /** Every other part is the id of a text. */
+  function* fill(json: string): Generator<Uint8Array, void> {
+    for (const [index, part] of json.split(MARK).entries()) {
+      if (index % 2 === 0) yield Buffer.from(part);
+      else yield* take(part);
+    }
   }
 
   return {
     markIn,
     isEmpty: () => texts.size === 0,
-    // Every other part is the id of a text.
-    fill: json =>
-      json.split(MARK).flatMap((part, index) => (index % 2 === 0 ? Buffer.from(part) : take(part))),
+    fill,
   };
 };
 
-const isAsyncIterable = (value: unknown): value is AsyncIterable<unknown> =>
+const isAsyncIterable = (value: unknown): value is AsyncIterable<unknown, void> =>
   typeof value === 'object' && value !== null && Symbol.asyncIterator in value;
 
 const decoder = new TextDecoder();

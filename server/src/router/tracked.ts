@@ -4,6 +4,7 @@ import { tracked } from '@trpc/server';
 
 import { withVersions } from '../evaluation/evaluate.ts';
 import type { ValuesEvent } from '../evaluation/follow-values.ts';
+import { textOfValues } from '../evaluation/values-text.ts';
 import { toFlagSet } from '../flag-set/documents.ts';
 import type { FlagSetView, PastChange } from '../flag-set/live-flag-set.ts';
 import type { SharedText } from '../flag-set/text.ts';
@@ -61,8 +62,11 @@ const setMessage = once((view: FlagSetView): FlagSetMessage => {
   return message;
 });
 
-/** How to serialize messages whose parts are serialized already. */
-const texts = new WeakMap<object, () => SharedText | Promise<SharedText>>();
+/** The pieces of a text, made before or when they are sent. */
+type Pieces = Iterable<Uint8Array>;
+
+/** How to serialize messages whose parts are serialized already, or only when they are sent. */
+const texts = new WeakMap<object, () => Pieces | Promise<Pieces>>();
 
 const textOfMessage = (start: string, text: SharedText): SharedText => [
   Buffer.from(start),
@@ -70,8 +74,8 @@ const textOfMessage = (start: string, text: SharedText): SharedText => [
   Buffer.from('}'),
 ];
 
-/** Returns the JSON of a message that all readers receive, or undefined for any other value. */
-export const textOf = (message: unknown): SharedText | Promise<SharedText> | undefined =>
+/** Returns the JSON of a message of a subscription, or undefined for any other value. */
+export const textOf = (message: unknown): Pieces | Promise<Pieces> | undefined =>
   typeof message === 'object' && message !== null ? texts.get(message)?.() : undefined;
 
 /** Turns the values of a context into tRPC messages, tracked likewise. */
@@ -82,19 +86,32 @@ export const trackValues = (
     event.type === 'heartbeat' ? undefined : tracked(event.id, valuesMessage(event)),
   );
 
-const valuesMessage = ({
-  type,
-  revision,
-  view,
-  evaluations,
-  removed,
-}: Exclude<ValuesEvent, { readonly type: 'heartbeat' }>): ValuesMessage => {
+/** Its values become objects only if they are read: those of thousands of flags would be kept for each reader. */
+const valuesMessage = (event: ValuesOrChange): ValuesMessage => {
+  const { type, revision, view } = event;
   const about = { revision, environment: view.flagSet.environment };
-  const values = withVersions(view, evaluations);
-  if (type === 'values') return { event: type, ...about, evaluations: values };
-  const gone = Object.fromEntries(removed.map(key => [key, null]));
-  return { event: type, ...about, evaluations: { ...values, ...gone } };
+  const message: ValuesMessage =
+    type === 'values'
+      ? {
+          event: type,
+          ...about,
+          get evaluations() {
+            return withVersions(view, event.evaluations);
+          },
+        }
+      : {
+          event: type,
+          ...about,
+          get evaluations() {
+            const gone = Object.fromEntries(event.removed.map(key => [key, null]));
+            return { ...withVersions(view, event.evaluations), ...gone };
+          },
+        };
+  texts.set(message, () => textOfValues(event, { before: `{"event":"${type}",`, after: '' }));
+  return message;
 };
+
+type ValuesOrChange = Exclude<ValuesEvent, { readonly type: 'heartbeat' }>;
 
 /** Turns what changes in an overview into tRPC messages, each tracked by the entity tag of the overview. */
 export async function* trackOverview(
