@@ -16,7 +16,7 @@ import {
   type ResultForm,
 } from './prepared-flags.ts';
 import { openTextOf, versionOf, withVersion } from './result-text.ts';
-import { forEachByUnits, unitsOf } from './units.ts';
+import { forEachByUnits, unitsOf, unitsToCompile } from './units.ts';
 import { andThen, forEachInTurns, type Turns } from '../turns.ts';
 
 /** A result as the response to the evaluation of one flag. */
@@ -88,12 +88,13 @@ export const createBulkEvaluation = (
   let body = open;
   let separator = '';
   const add = (flag: PreparedFlag): number => {
+    const toCompile = unitsToCompile(flag.flag);
     const member = evaluatePrepared(prepared, flag, context);
     body += separator + member.text;
     separator = ',';
     counters.push(member.counter);
     combined.add(member.digest);
-    return unitsOf();
+    return toCompile + unitsOf();
   };
   return andThen(forEachByUnits(turns, flags, add), () => ({
     body: body + form.close,

@@ -18,7 +18,7 @@ import type { CounterOf } from './counter.ts';
 import { isNotFound } from './counter.ts';
 import { allFlags, flagFor, memberFor, preparedFlags, type ResultForm } from './prepared-flags.ts';
 import { versionOf } from './result-text.ts';
-import { forEachByUnits, unitsOf } from './units.ts';
+import { forEachByUnits, unitsOf, unitsToCompile } from './units.ts';
 import { andThen, type Turns } from '../turns.ts';
 
 export type EvaluationServices = {
@@ -270,8 +270,9 @@ export const evaluateInTurns = (
 ): readonly Evaluation[] | Promise<readonly Evaluation[]> => {
   const evaluations: Evaluation[] = [];
   const add = (key: string): number => {
+    const toCompile = unitsToCompile(view.compiled.lazyFlags.get(key));
     evaluations.push(evaluateFor(view, audience, key, context));
-    return unitsOf();
+    return toCompile + unitsOf();
   };
   return andThen(forEachByUnits(turns, keys, add), () => evaluations);
 };

@@ -14,7 +14,7 @@ import { digestOfResults } from './bulk-evaluation.ts';
 import { validateContext } from './context.ts';
 import { evaluateFor, evaluateInTurns } from './evaluate.ts';
 import { openTextOf } from './result-text.ts';
-import { forEachByUnits, unitsOf } from './units.ts';
+import { forEachByUnits, unitsOf, unitsToCompile } from './units.ts';
 import { andThen, type Turns } from '../turns.ts';
 
 /**
@@ -147,7 +147,7 @@ const changesFor = (
   const evaluations: Evaluation[] = [];
   const compare = (key: string): number => {
     const before = evaluateFor(previous, audience, key, context);
-    const units = unitsOf();
+    const units = unitsOf() + unitsToCompile(view.compiled.lazyFlags.get(key));
     const after = evaluateFor(view, audience, key, context);
     if (!isSame(before, after)) evaluations.push(after);
     return units + unitsOf();

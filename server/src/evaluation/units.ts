@@ -1,4 +1,4 @@
-import { workDone } from '@pennon/engine';
+import { workDone, type LazyFlag } from '@pennon/engine';
 
 import { forEachInTurns, type Turns } from '../turns.ts';
 
@@ -6,6 +6,10 @@ import { forEachInTurns, type Turns } from '../turns.ts';
 const UNITS_PER_CHECK = 25_000;
 /** Of an ordinary evaluation, which the engine does not count. */
 const UNITS_PER_FLAG = 250;
+
+/** Returns the units of work to compile a flag, which its first evaluation does: it takes milliseconds if it is large. */
+export const unitsToCompile = (flag: LazyFlag | undefined): number =>
+  flag === undefined || flag.compiled !== undefined ? 0 : UNITS_PER_CHECK;
 
 /** The units of work of the last evaluation. */
 export const unitsOf = (): number => UNITS_PER_FLAG + workDone();
