@@ -123,6 +123,7 @@ const conditionProbes = ({ name }: Names) => [
 const withPrefix = (prefix: string, probes: object) =>
   Object.fromEntries(Object.entries(probes).map(([name, probe]) => [`${prefix}.${name}`, probe]));
 
+const simpleCondition = { attribute: 'a', operator: 'equals', value: 'b' };
 const context = { targetingKey: 'a' };
 const flags = documentProbes('flag');
 const segments = documentProbes('segment');
@@ -186,6 +187,23 @@ const PROBES: Readonly<Record<string, (names: Names) => object[]>> = {
     { context },
     { environment: `${name}-env`, context },
     { flagKeys: [`${name}-flag`], context },
+  ],
+  'evaluation.preview': ({ name }) => [
+    { environment: `${name}-env`, flag: { key: 'f', enabled: true }, contexts: [context] },
+    { flag: { key: 'f', enabled: true }, flagKeys: [`${name}-flag`], contexts: [context] },
+    {
+      flag: {
+        key: 'f',
+        enabled: true,
+        rules: [{ conditions: [{ segment: `${name}-segment` }], variant: 'on' }],
+      },
+      contexts: [context],
+    },
+    { segment: { key: `${name}-segment`, conditions: [simpleCondition] }, contexts: [context] },
+  ],
+  'evaluation.compare': ({ name }) => [
+    { flagKey: `${name}-flag`, context },
+    { flagKey: 'f', context },
   ],
   'evaluation.watch': ({ name }) => [{ environment: `${name}-env`, context }],
   'status.read': () => [{}],

@@ -61,6 +61,8 @@ const PROCEDURES: Record<string, Role[]> = {
   'audit.list': readers,
   'evaluation.evaluate': everyone,
   'evaluation.evaluateAll': everyone,
+  'evaluation.preview': readers,
+  'evaluation.compare': readers,
   'evaluation.watch': ['admin', 'server', 'client'],
   'status.read': readers,
   'transfer.export': admins,

@@ -7,6 +7,7 @@ import type { Condition, ErrorDetail, Flag, Segment } from '@pennon/schema';
 
 import {
   contentsAfter,
+  evaluationWriteSteps,
   toReadFlag,
   type Contents,
   type EvaluationWrites,
@@ -14,6 +15,7 @@ import {
 import type { FlagSetView } from '../flag-set/live-flag-set.ts';
 import { invalid } from '../errors.ts';
 import { mapInSlices, runInSlices } from '../slices.ts';
+import type { Writes } from '../store/store.ts';
 import { codeFieldProblems } from './code-fields.ts';
 
 /** The flag set that a write is validated against. */
@@ -70,6 +72,12 @@ const withWritten = async (
   await runInSlices(diffSteps(flagSet, next, hint));
   return { flagSet: next, compiled: compile(next, compiled, hint) };
 };
+
+/** Returns the flag set as it would be after a write. */
+export const afterWrites = async (
+  base: ValidationBase,
+  writes: Writes<'flagSet'>,
+): Promise<ValidationBase> => withWritten(base, await runInSlices(evaluationWriteSteps(writes)));
 
 const detailOf = ({ path, message }: Pick<Problem, 'path' | 'message'>): ErrorDetail => ({
   path,

@@ -13,7 +13,8 @@ import { environmentOf, type Caller } from '../auth/caller.ts';
 import type { EvaluateAllInput, EvaluateInput } from '../evaluation/evaluate.ts';
 import { evaluateFlag, evaluateFlags } from '../evaluation/evaluate.ts';
 import { followValues } from '../evaluation/follow-values.ts';
-import { procedure, router, type Context } from './procedure.ts';
+import { previewRouter } from './preview-router.ts';
+import { mergeRouters, procedure, router, type Context } from './procedure.ts';
 import { environment } from './schemas.ts';
 import { trackValues } from './tracked.ts';
 
@@ -68,7 +69,7 @@ const noteFlagSet = <Result>({
   return next();
 };
 
-export const evaluation = router({
+const evaluationRouter = router({
   evaluate: procedure({ permission: 'evaluate' })
     .input(EvaluateRequest)
     .use(noteFlagSet)
@@ -94,3 +95,5 @@ export const evaluation = router({
       trackValues(followValues(ctx.services, ctx.caller, input, signal)),
     ),
 });
+
+export const evaluation = mergeRouters(evaluationRouter, previewRouter);
