@@ -163,6 +163,12 @@ const PROBES: Readonly<Record<string, (names: Names) => object[]>> = {
     { key: `${name}-env`, confirm: `${name}-env` },
   ],
   'environments.restore': ({ name }) => [{ key: `${name}-env` }],
+  'contexts.list': ({ name }) => [{}, { environment: `${name}-env` }],
+  'contexts.save': ({ name }) => [{ environment: `${name}-env`, key: 'c', context }],
+  'contexts.delete': ({ name }) => [
+    { environment: `${name}-env`, key: 'c' },
+    { key: `${name}-context` },
+  ],
   'keys.create': ({ name }) => [
     { name: 'k', role: 'viewer', environment: `${name}-env` },
     { name: 'k', role: 'viewer', environment: `${name}-envx` },

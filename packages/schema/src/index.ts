@@ -9,6 +9,7 @@ export { describeIssues } from './issues.ts';
 export * from './json.ts';
 export * from './key.ts';
 export * from './limits.ts';
+export * from './named-context.ts';
 export { shortened, strictObject } from './strict-object.ts';
 export * from './rule.ts';
 export * from './segment.ts';

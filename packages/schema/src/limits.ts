@@ -28,6 +28,9 @@ export const LIMITS = {
   valueBytes: 64 * 1024,
   flagBytes: 512 * 1024,
   segmentBytes: 512 * 1024,
+  /** In one environment. */
+  namedContexts: 200,
+  namedContextBytes: 16 * 1024,
   contextDepth: 20,
   /** At all depths together. Limited because a condition may compare every value of a list. */
   contextValues: 20_000,

@@ -1,6 +1,6 @@
 import { auditDraft, SYSTEM } from '../audit/record.ts';
 import { formatInstant, msUntil, type Clock } from '../clock.ts';
-import { flagSetLedger } from '../flag-set/registry.ts';
+import { flagSetLedger, workflowLedger } from '../flag-set/registry.ts';
 import type { Replica } from '../replication/replica.ts';
 import type { DeletedEnvironment, Store } from '../store/store.ts';
 import { changeOf } from './deleted-environments.ts';
@@ -84,6 +84,7 @@ const purge = async (services: PurgeServices, ledger: string): Promise<void> => 
   const environment = await markPurged(services, ledger);
   if (environment === undefined) return;
   await store.clear(flagSetLedger(environment));
+  await store.drop(workflowLedger(environment));
   await markCleared(services, ledger);
 };
 

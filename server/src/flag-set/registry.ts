@@ -32,6 +32,11 @@ export const flagSetLedger = (environment: EnvironmentDocument): Ledger<'flagSet
   id: environment.ledger,
 });
 
+/** What people keep beside the flag set of an environment. It is created with the first document in it. */
+export const workflowLedger = ({
+  ledger,
+}: Pick<EnvironmentDocument, 'ledger'>): Ledger<'workflow'> => ({ kind: 'workflow', id: ledger });
+
 /** `limits` are the bounds of each flag set. */
 export type RegistryDeps = ReplicaDeps & {
   readonly limits: FlagSetSize;

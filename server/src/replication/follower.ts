@@ -25,6 +25,7 @@ const MAX_RETRY_MS = 250;
 const CHECKS = {
   control: { everyMs: 400, graceMs: 200 },
   flagSet: { everyMs: 5_000, graceMs: 1_000 },
+  workflow: { everyMs: 5_000, graceMs: 1_000 },
 } as const satisfies Record<LedgerKind, { everyMs: number; graceMs: number }>;
 
 /** Keeps a replica current from the store's change feed. Returns a function that stops it. */

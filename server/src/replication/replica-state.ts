@@ -177,6 +177,10 @@ const SNAPSHOT_AFTER: {
       segments: merge(segments, change, change.writes.segments),
     },
   }),
+  workflow: ({ contexts }, change) => ({
+    id: change.id,
+    records: { contexts: merge(contexts, change, change.writes.contexts) },
+  }),
 };
 
 const merge = <Document>(

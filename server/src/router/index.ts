@@ -1,4 +1,5 @@
 import { audit } from './audit.ts';
+import { contexts } from './contexts.ts';
 import { environments } from './environments.ts';
 import { evaluation } from './evaluation.ts';
 import { flags } from './flags.ts';
@@ -13,6 +14,7 @@ export const appRouter = router({
   flags,
   segments,
   environments,
+  contexts,
   keys,
   audit,
   evaluation,

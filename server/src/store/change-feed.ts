@@ -127,6 +127,7 @@ export const createLedgerFeeds = (): LedgerFeeds => {
   const feeds: { readonly [Kind in LedgerKind]: ChangeFeed<Change<Kind>> } = {
     control: createChangeFeed(),
     flagSet: createChangeFeed(),
+    workflow: createChangeFeed(),
   };
   return {
     publish: ({ kind, id }, change) => feeds[kind].publish(id, change),
@@ -135,6 +136,7 @@ export const createLedgerFeeds = (): LedgerFeeds => {
     close() {
       feeds.control.close();
       feeds.flagSet.close();
+      feeds.workflow.close();
     },
   };
 };

@@ -87,6 +87,9 @@ const RECORD_PARSERS: {
       segments: yield* collectionSteps('segments', rows),
     };
   },
+  *workflow(rows) {
+    return { contexts: yield* collectionSteps('contexts', rows) };
+  },
 };
 
 function* collectionSteps<Name extends Collection>(
@@ -148,6 +151,13 @@ const WRITE_PARSERS: {
       ...(hasWritesTo('flags', rows) && { flags: yield* collectionWriteSteps('flags', rows) }),
       ...(hasWritesTo('segments', rows) && {
         segments: yield* collectionWriteSteps('segments', rows),
+      }),
+    };
+  },
+  *workflow(rows) {
+    return {
+      ...(hasWritesTo('contexts', rows) && {
+        contexts: yield* collectionWriteSteps('contexts', rows),
       }),
     };
   },
@@ -228,6 +238,10 @@ const COMMIT_ROWS: {
     yield* otherVersions('flags', writes.flags, versions?.flags);
     yield* otherVersions('segments', writes.segments, versions?.segments);
     return { ...(flags && { flags }), ...(segments && { segments }) };
+  },
+  *workflow({ writes }) {
+    const contexts = yield* rowsOf('contexts', writes.contexts);
+    return { ...(contexts && { contexts }) };
   },
 };
 

@@ -1,15 +1,24 @@
 import type { PersistentMap } from '@pennon/engine/persistent-map';
-import type { ApiKey, AuditAction, AuditEntry, Environment, Flag, Segment } from '@pennon/schema';
+import type {
+  ApiKey,
+  AuditAction,
+  AuditEntry,
+  Environment,
+  Flag,
+  NamedContext,
+  Segment,
+} from '@pennon/schema';
 
 import type { ChangeId } from './change-id.ts';
 
 /**
  * The store port: ledgers of JSON documents, each with a revision, a change feed and an audit log.
  *
- * There is one `control` ledger (environments, API keys and sessions) and one ledger per environment (its flag
- * set). A commit is atomic within one ledger and never spans two, so data that must change together is
- * in the same ledger. All stores pass the same test suite, `test/store/suite.ts`; `memory.ts` is the
- * shortest implementation and reads as the specification.
+ * There is one `control` ledger (environments, API keys and sessions), and for each environment a `flagSet` ledger
+ * and a `workflow` ledger: what people keep beside the flag set, which no application follows. A commit is atomic
+ * within one ledger and never spans two, so data that must change together is in the same ledger. All stores pass
+ * the same test suite, `test/store/suite.ts`; `memory.ts` is the shortest implementation and reads as the
+ * specification.
  */
 export interface Store {
   /** Returns the whole ledger as of its last change, or undefined when the ledger does not exist. */
@@ -144,6 +153,7 @@ export type Documents = {
   sessions: SessionDocument;
   flags: Flag;
   segments: Segment;
+  contexts: NamedContext;
 };
 export type Collection = keyof Documents;
 
@@ -167,6 +177,7 @@ export type Version<Document> = Pick<AuditEntry, 'at' | 'actor' | 'action' | 'co
 export const COLLECTIONS = {
   control: ['environments', 'keys', 'deletedEnvironments', 'sessions'],
   flagSet: ['flags', 'segments'],
+  workflow: ['contexts'],
 } as const satisfies Record<string, readonly Collection[]>;
 
 export type LedgerKind = keyof typeof COLLECTIONS;

@@ -1,4 +1,5 @@
 import { secureRandom } from '../../src/random.ts';
+import { describeContexts } from '../contexts-suite.ts';
 import { describeOverview } from '../overview-suite.ts';
 import { useRedis } from './setup.ts';
 import { openStore as openRedisStore } from './store.ts';
@@ -7,3 +8,4 @@ const redis = useRedis();
 const openStore = () => openRedisStore(redis().url, { prefix: `management-${secureRandom(8)}` });
 
 describeOverview('the Redis store', openStore);
+describeContexts('the Redis store', openStore);

@@ -1,4 +1,6 @@
+import { describeContexts } from '../contexts-suite.ts';
 import { describeOverview } from '../overview-suite.ts';
 import { newDirectory, openStore } from './sqlite-directory.ts';
 
 describeOverview('the SQLite store', () => openStore(newDirectory()));
+describeContexts('the SQLite store', () => openStore(newDirectory()));

@@ -11,7 +11,7 @@ import {
 /**
  * Every key that Pennon uses in Redis. The keys of a ledger share a hash tag, so that a script can use all
  * of them in a cluster. `pennon` stands for the prefix (PENNON_REDIS_PREFIX) and `<ledger>` for
- * `control:control`, or `flagSet:` and the random id of an environment's flag set.
+ * `control:control`, or `flagSet:` or `workflow:` and the random id of an environment's flag set.
  *
  * | key                                            | type       | contents                                                      |
  * | ---------------------------------------------- | ---------- | ------------------------------------------------------------- |
@@ -30,7 +30,7 @@ import {
  * | `pennon:{servers}:reports`                     | hash       | server id → its last report as JSON                           |
  *
  * The control ledger has the collections `environments`, `keys`, `deletedEnvironments` and `sessions`, a flag set
- * `flags` and `segments`. Only the latter two have versions.
+ * `flags` and `segments`, and a workflow ledger `contexts`. Only those of a flag set have versions.
  */
 export type Keys = {
   readonly head: (ledger: Ledger) => string;
