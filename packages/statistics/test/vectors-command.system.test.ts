@@ -38,6 +38,12 @@ test('a file with another result ends with 1 and prints what differs', async () 
   });
 });
 
+test('a file of logs is run too', async () => {
+  const path = new URL('vectors/folds.json', import.meta.url).pathname;
+  const { stdout } = await run(process.execPath, [script, path]);
+  expect(stdout).toBe(`${path}: 19 cases, 0 differences\n`);
+});
+
 test('without a file it ends with its usage', async () => {
   await expect(run(process.execPath, [script])).rejects.toMatchObject({
     stderr: expect.stringContaining('usage: node packages/statistics/vectors.ts FILE'),

@@ -34,12 +34,12 @@ const call = ({ call: path, input }: Vector): unknown => {
 const fits = (got: unknown, expected: unknown, tolerance: Required<Tolerance>): boolean => {
   if (typeof got !== 'number' || typeof expected !== 'number') return got === expected;
   const distance = Math.abs(got - expected);
-  if (expected === 0) return distance <= Math.max(ZERO, tolerance.absolute);
+  if (expected === 0) return distance <= Math.max(tolerance.relative && ZERO, tolerance.absolute);
   return distance <= tolerance.relative * Math.abs(expected) + tolerance.absolute;
 };
 
 /** Compares the expected fields only, at any depth. */
-const compare = (
+export const compare = (
   path: string,
   got: unknown,
   expected: unknown,
