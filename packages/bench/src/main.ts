@@ -7,6 +7,7 @@ import { holdBenchmark } from './hold/benchmark.ts';
 import { httpBenchmark } from './http/benchmark.ts';
 import { manyBenchmark } from './many/benchmark.ts';
 import { providersBenchmark } from './providers/benchmark.ts';
+import { statisticsBenchmark } from './statistics/benchmark.ts';
 import { streamsBenchmark } from './streams/benchmark.ts';
 import { format, type Table } from './table.ts';
 
@@ -25,6 +26,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   hold: holdBenchmark,
   streams: streamsBenchmark,
   many: manyBenchmark,
+  statistics: statisticsBenchmark,
 };
 
 const { values, positionals } = parseArgs({
