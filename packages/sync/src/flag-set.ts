@@ -89,6 +89,7 @@ const events: Readonly<Record<string, EventReducer<FlagSet, FlagSetChanges>>> = 
 };
 
 const flagSetResource = (address: Address): SyncedResource<FlagSet, FlagSetChanges> => ({
+  isOlder: (data, current) => data.revision < current.revision,
   initialEvents: ['set', 'current'],
   events,
   streamRequest: flagSet =>

@@ -1,7 +1,7 @@
 import type { SyncError } from './errors.ts';
 import type { Runtime } from './runtime.ts';
 import { isSourceStale, staleSourceError } from './source-age.ts';
-import type { Update } from './synced-resource.ts';
+import type { SyncedResource, Update } from './synced-resource.ts';
 
 /**
  * - `connecting`: at the start, and after a stream was lost.
@@ -73,7 +73,8 @@ export type FollowerState<Data, Changed> = {
   readonly onNextOutcome: (callback: (isConfirmed: boolean) => void) => void;
   /**
    * Stores data that the server sent or confirmed. Throws if they are older than the current ones, and the
-   * server is cut off from its store: another server had newer data.
+   * server is cut off from its store: another server had newer data. The revisions of values cannot be compared, because
+   * each server has its own for client keys. So older values are those that were current at an earlier time.
    */
   setData(update: Update<Data, Changed>, source: 'stream' | 'poll'): void;
   setError(error: SyncError): void;
@@ -84,7 +85,11 @@ export type FollowerState<Data, Changed> = {
   setUnconfirmed(reason: SyncError): void;
 };
 
+/** How much the delays of two responses of one server may differ. */
+const DELAY_TOLERANCE_MS = 1_000;
+
 export const createFollowerState = <Data extends { readonly revision: number }, Changed>(
+  resource: Pick<SyncedResource<Data, Changed>, 'isOlder'>,
   { initial, onData, onStatus }: FollowerCallbacks<Data, Changed>,
   { now, monotonic }: Runtime,
 ): FollowerState<Data, Changed> => {
@@ -96,6 +101,13 @@ export const createFollowerState = <Data extends { readonly revision: number }, 
   let lastError: LastError | undefined;
   let isUnconfirmed = false;
   let waiting: ((isConfirmed: boolean) => void)[] = [];
+
+  const isOlder = ({ data: next, changed, sourceAgeMs: ageMs = 0 }: Update<Data, Changed>) => {
+    if (data !== undefined && resource.isOlder !== undefined) return resource.isOlder(next, data);
+    // Other updates are of the same server as the data.
+    const isOther = next !== data && changed === undefined;
+    return isOther && monotonic() - ageMs + DELAY_TOLERANCE_MS < (currentAt ?? -Infinity);
+  };
 
   const settle = (isConfirmed: boolean) => {
     const settled = waiting;
@@ -147,9 +159,10 @@ export const createFollowerState = <Data extends { readonly revision: number }, 
       mode = 'connecting';
       setError(reason);
     },
-    setData({ data: next, changed, sourceAgeMs: ageMs }, from) {
+    setData(update, from) {
+      const { data: next, changed, sourceAgeMs: ageMs } = update;
       const stale = isSourceStale(ageMs) ? staleSourceError(ageMs) : undefined;
-      if (stale !== undefined && data !== undefined && next.revision < data.revision) throw stale;
+      if (stale !== undefined && isOlder(update)) throw stale;
       const isChanged = next !== data;
       data = next;
       sourceAgeMs = ageMs;

@@ -79,7 +79,7 @@ export const follow = <Data extends { readonly revision: number }, Changed>(
   runtime: Runtime = defaultRuntime,
 ): Follower<Data> => {
   const scope = createConnectionScope(runtime);
-  const state = createFollowerState(options, runtime);
+  const state = createFollowerState(resource, options, runtime);
   const poll = createPoll(resource, scope, state);
   // An interval of 0, less than 0 or NaN would poll without a pause.
   const intervalMs = Math.max(0, options.pollIntervalMs ?? 0) || POLL_INTERVAL_MS;

@@ -21,6 +21,8 @@ export type EventReducer<Data, Changed> = (
 
 /** Something that a follower can keep current: a flag set, or the values of one context. */
 export type SyncedResource<Data, Changed> = {
+  /** Whether data are older than the current ones, if that can be seen in them. */
+  readonly isOlder?: (data: Data, current: Data) => boolean;
   /** The events that may come first in a stream. */
   readonly initialEvents: readonly string[];
   /** The reducer of each event. Events of any other name are ignored: a newer server may send them. */

@@ -163,3 +163,45 @@ it('the values of a context become stale and current again in the same way', asy
   await stream.send('change', values);
   expect(follower.status()).toMatchObject({ mode: 'streaming', dataAgeMs: 0 });
 });
+
+describe('values that a server sends which is cut off from its store, regardless of their revisions', () => {
+  const valuesOf = (revision: number, variant: string) => ({
+    revision,
+    evaluations: { f: { variant } },
+  });
+  const newer = valuesOf(2, 'newer');
+
+  it.each([1, 2, 99])(
+    'do not replace those that were current later: revision %i',
+    async revision => {
+      const runtime = createFakeRuntime();
+      const initial = { data: newer, ageMs: 1_000 };
+      const follower = followValues({ ...address, context: {}, initial }, runtime);
+      const other = valuesOf(revision, 'older');
+      await (await runtime.nextRequest()).respond(200, JSON.stringify(other), age(48));
+      const stream = await (await runtime.nextRequest()).openStream(age(48));
+      await stream.send('values', other);
+      expect(follower.data()).toBe(newer);
+      expect(follower.status()).toMatchObject({ mode: 'disconnected', dataAgeMs: 1_000 });
+    },
+  );
+
+  it.each([1, 2, 99])('replace those that were current before: revision %i', async revision => {
+    const runtime = createFakeRuntime();
+    const initial = { data: valuesOf(2, 'older'), ageMs: 60_000 };
+    const follower = followValues({ ...address, context: {}, initial }, runtime);
+    const next = valuesOf(revision, 'newer');
+    await (await runtime.nextRequest()).respond(200, JSON.stringify(next), age(48));
+    expect(follower.data()).toMatchObject(next);
+    expect(follower.status()).toMatchObject({ mode: 'stale', dataAgeMs: 48_000 });
+  });
+
+  it('replace those of the same server, which may have taken longer to arrive', async () => {
+    const runtime = createFakeRuntime();
+    const follower = followValues({ ...address, context: {} }, runtime);
+    await (await runtime.nextRequest()).respond(200, JSON.stringify(newer), age(47.5));
+    const stream = await (await runtime.nextRequest()).openStream(age(48));
+    await stream.send('values', newer);
+    expect(follower.status()).toMatchObject({ mode: 'stale', dataAgeMs: 48_000 });
+  });
+});
