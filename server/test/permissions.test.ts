@@ -162,7 +162,8 @@ describe('every procedure', () => {
           ]);
       }
       for (const { procedure, method, path } of restRoutes()) {
-        const url = `/api/v1${path.replaceAll(/\{\w+\}/g, 'some')}?bogus=true`;
+        // In place of the key of an environment, it must be the one of the caller.
+        const url = `/api/v1${path.replaceAll(/\{\w+\}/g, 'production')}?bogus=true`;
         const response = await server.request(method, url, {
           key,
           ...(method === 'GET' || method === 'DELETE' ? {} : { body }),

@@ -1,5 +1,5 @@
 import type { Actor, Role } from '@pennon/schema';
-import { ALL_ENVIRONMENTS } from '@pennon/schema';
+import { ALL_ENVIRONMENTS, Key } from '@pennon/schema';
 
 import { PennonError } from '../errors.ts';
 import type { Permission } from './permissions.ts';
@@ -103,6 +103,15 @@ const describeGrants = ({ grants }: Caller): string => {
 /** Whether the caller has a role in this environment. */
 export const canAccess = (caller: Caller, environment: string): boolean =>
   caller.roleIn(environment) !== undefined;
+
+/**
+ * Throws FORBIDDEN if a URL names an environment where the caller has no role, so that a body for it is not read. A
+ * name that is not valid is for the schema of the route to reject.
+ */
+export const requireReach = (caller: Caller, named: unknown): void => {
+  if (typeof named !== 'string' || canAccess(caller, named)) return;
+  if (Key.safeParse(named).success) throw noAccess(caller, named);
+};
 
 /** Throws FORBIDDEN if the caller does not have its role in all environments. */
 export const requireAllEnvironments = (caller: Caller, what: string): void => {

@@ -6,7 +6,7 @@ import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify';
 
 import type { Credentials, Visit } from '../auth/authenticate.ts';
 import type { Caller } from '../auth/caller.ts';
-import { limitToPermission, requireAllEnvironments } from '../auth/caller.ts';
+import { limitToPermission, requireAllEnvironments, requireReach } from '../auth/caller.ts';
 import type { Permission } from '../auth/permissions.ts';
 import { visitorOf } from '../auth/visitor.ts';
 import { invalid, PennonError } from '../errors.ts';
@@ -24,7 +24,12 @@ import { recognize } from './strangers.ts';
  */
 export type Access = 'public' | 'procedures' | 'ticket' | 'own-page' | 'session' | RequiredAccess;
 
-export type RequiredAccess = { readonly permission: Permission; readonly allEnvironments?: true };
+export type RequiredAccess = {
+  readonly permission: Permission;
+  readonly allEnvironments?: true;
+  /** The path parameter with the environment. By default it is in the query, if the request names one. */
+  readonly environmentIn?: string | undefined;
+};
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -253,7 +258,17 @@ const admitTo = (
 ): Caller => {
   if (access === 'ticket') return admitWithTicket(services, request.raw, request.query);
   if (access === 'session') return admitWithSession(services, request.raw);
-  return admit(services, request.raw, access, request.routeOptions.url ?? 'this route');
+  const caller = admit(services, request.raw, access, request.routeOptions.url ?? 'this route');
+  requireReach(caller, environmentIn(request, access));
+  return caller;
+};
+
+const environmentIn = (
+  { params, query }: FastifyRequest,
+  { environmentIn: parameter }: RequiredAccess,
+): unknown => {
+  const [fields, name] = parameter === undefined ? [query, 'environment'] : [params, parameter];
+  return isJsonObject(fields) ? fields[name] : undefined;
 };
 
 export type GuardedRoute = {

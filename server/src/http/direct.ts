@@ -2,7 +2,7 @@ import { IncomingMessage, type RequestListener, type ServerResponse } from 'node
 
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 
-import type { Caller } from '../auth/caller.ts';
+import { requireReach, type Caller } from '../auth/caller.ts';
 import type { Limits } from '../config.ts';
 import type { ObserveRequest } from '../histogram.ts';
 import type { Metrics } from '../metrics.ts';
@@ -192,9 +192,10 @@ type Exchange = Target &
   };
 
 const serve = (exchange: Exchange): void => {
-  const { deps, request, route } = exchange;
+  const { deps, request, route, environment } = exchange;
   try {
     exchange.caller = admit(deps.services, request, EVALUATION_CONFIG.access, route.path);
+    requireReach(exchange.caller, environment);
     request.collectFor(exchange);
   } catch (error) {
     fail(exchange, error);

@@ -26,10 +26,11 @@ export const serveRest = (
 ): void => {
   for (const route of restRoutes()) {
     const { limits, permission } = route.meta;
+    const access = { permission, environmentIn: route.environmentIn };
     const options: RouteOptions = {
       method: route.method,
       url: API + route.path.replaceAll(/\{(\w+)\}/g, ':$1'),
-      config: { access: { permission } },
+      config: { access },
       handler: async (request, reply) => {
         let isCreated = false;
         const caller = createCaller({

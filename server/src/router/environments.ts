@@ -64,6 +64,7 @@ export const environments = router({
     rest: {
       method: 'PATCH',
       path: '/environments/{key}',
+      environmentIn: 'key',
       tag,
       summary: 'Change the name, the color and other fields of an environment',
       example: { name: 'Production', color: 'red', order: 3, confirm: true },

@@ -56,6 +56,8 @@ export type RestMeta = {
   readonly tag: string;
   readonly summary: string;
   readonly description?: string;
+  /** The field in the path with the environment, if it is not `environment` in the query. */
+  readonly environmentIn?: string;
   /** The fields of its input, if the schema of the procedure does not have them. */
   readonly input?: z.ZodObject;
   /** Another form of the body, for documentation. */

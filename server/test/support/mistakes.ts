@@ -1304,9 +1304,9 @@ export const MISTAKES: readonly Row[] = [
     'environment "production" already exists: choose another key',
   ],
   [
-    { title: 'environment name', method: 'POST', path: '/environments', body: { name: 'staging' } },
+    { title: 'environment keys', method: 'POST', path: '/environments', body: { keys: 'staging' } },
     400,
-    'name',
+    'keys',
     'is an unknown field; did you mean "key"?',
   ],
   [
