@@ -61,7 +61,7 @@ const hybridTest = (look: TestedLook, design: Design, plannedUnits: number): Tes
 
 /** The default: the hybrid with a plan, otherwise the sequence alone. */
 export const sequentialTest = (look: TestedLook, design: Design): Test =>
-  typeof design.plannedUnits === 'number'
+  typeof design.plannedUnits === 'number' && design.plannedUnits > 0
     ? hybridTest(look, design, design.plannedUnits)
     : sequenceTest(look, { tunedFor: DEFAULT_TUNED_FOR, alpha: design.alpha });
 

@@ -168,7 +168,7 @@ const verdictOf = (
     id: comparison.id,
     outcome: outcomeOf(tested, adjustedPValue, intervals, input),
     difference: finite(effect.difference),
-    pValue: test.pValue,
+    pValue: finite(test.pValue ?? Number.NaN),
     adjustedPValue,
     multiplier: finite(multiplier),
     ...intervals,

@@ -147,6 +147,11 @@ test('a covariate that is known of one variant only is not used', () => {
   expect(verdict).toHaveProperty('varianceReduction', null);
 });
 
+test('a plan without units is not a plan', () => {
+  const [none] = decide([{ ...base, plannedUnits: null }]);
+  expect(decide([{ ...base, plannedUnits: 0 }])).toEqual([none]);
+});
+
 test('no comparisons have no verdicts', () => {
   expect(decide([])).toEqual([]);
 });

@@ -168,7 +168,8 @@ const track = (changes: Changes, event: TrackEvent): void => {
 
 /**
  * Folds events, in order, into the states of their units. Which events are folded together makes
- * no difference, so a server may take as many as it likes and repeat what was not written.
+ * no difference, so a server may take any number and repeat what was not written. Sums are exact
+ * for whole numbers below 2^53; sums of fractions depend on the division by their rounding.
  */
 export const fold = (
   experiment: FoldedExperiment,
