@@ -29,7 +29,12 @@ const Installed = z.object({
   name: z.string(),
   version: z.string(),
   types: z.string().optional(),
-  exports: z.record(z.string(), z.unknown()).default({}),
+  exports: z
+    .union([
+      z.record(z.string(), z.unknown()),
+      z.string().transform((path): Record<string, unknown> => ({ '.': path })),
+    ])
+    .default({}),
 });
 
 /** Reads the manifest of an installed package. `folder` is the root of that package. */
