@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
+import { createAwayStore } from '../../../server/test/support/away-store.ts';
 import { builtConsole, type BuiltConsole } from '../../../server/test/support/console.ts';
 import { startServer, type TestServer } from '../../../server/test/support/server.ts';
 import {
@@ -247,6 +248,38 @@ describe('the list of flags', () => {
     await page.getByRole('button', { name: 'Dismiss' }).click();
     await switchOf(page, 'first').click();
     await expectSoon(() => enabledIn('first')).toBe(true);
+  });
+
+  it('has no stream while the page is in a tab behind others, and is current afterwards', async () => {
+    await create('first', { enabled: false });
+    const page = await open();
+    const streams = async (): Promise<number> =>
+      (await server.request('GET', '/api/v1/status')).body.servers[0].streams;
+    const show = (visibility: string) =>
+      page.evaluate(value => {
+        Object.defineProperty(document, 'visibilityState', { value, configurable: true });
+        document.dispatchEvent(new Event('visibilitychange'));
+      }, visibility);
+    await page.waitForSelector('.live:not(.waiting)');
+    await show('hidden');
+    await server.api('PATCH', '/flags/first', { body: { enabled: true } });
+    await show('visible');
+    await switchOf(page, 'first').and(page.locator('[aria-checked=true]')).waitFor();
+    await show('hidden');
+    await expectSoon(streams).toBe(0);
+  });
+
+  it('shows why a change was not made while the store is away', async () => {
+    const store = createAwayStore();
+    await using broken = await startServer({ console: built.source, wrapStore: store.wrap });
+    await broken.api('POST', '/flags', { body: { key: 'first', enabled: false } });
+    const page = await openPage(browser, `${await broken.listen()}/flags`, { expected: /503/ });
+    await signIn(page);
+    await switchOf(page, 'first').waitFor();
+    store.isAway = true;
+    await switchOf(page, 'first').click();
+    await expectSoon(() => page.getByRole('alert').innerText()).toMatch(/store/);
+    await page.locator('[role=switch][aria-checked=false]').waitFor();
   });
 
   it('helps to create the first flag, and shows it', async () => {

@@ -25,9 +25,10 @@ export const statusOf = (error: unknown): number | undefined => {
 export const isSignedOut = (error: unknown): boolean => statusOf(error) === 401;
 
 const SERVER_ERROR = 500;
+const UNAVAILABLE = 503;
 
-/** Whether an error is about the request, so that its message helps the person who sent it. */
-export const isRefusal = (error: unknown): error is Error => {
+/** Whether the message of an error helps the person who sent the request, as that of a store that is away does. */
+export const isExplained = (error: unknown): error is Error => {
   const status = statusOf(error);
-  return status !== undefined && status < SERVER_ERROR;
+  return status !== undefined && (status < SERVER_ERROR || status === UNAVAILABLE);
 };

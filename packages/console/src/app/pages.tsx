@@ -1,6 +1,6 @@
 import { Link, useRouter, type ErrorComponentProps } from '@tanstack/react-router';
 
-import { isRefusal, statusOf } from '../api/errors.ts';
+import { isExplained, statusOf } from '../api/errors.ts';
 import { t } from '../i18n/i18n.ts';
 
 export const PendingPage = () => (
@@ -20,7 +20,7 @@ export const NotFoundPage = () => (
 
 /** Returns what a person can do about an error. */
 export const describeError = (error: unknown): string => {
-  if (isRefusal(error)) return error.message;
+  if (isExplained(error)) return error.message;
   return statusOf(error) === undefined ? t('app.unreachable') : t('app.serverError');
 };
 

@@ -5,6 +5,7 @@ import { useDeferredValue, useEffect, useMemo, useState } from 'react';
 import { hasRole, type Session } from '../api/sessions.ts';
 import { describeError, PendingPage } from '../app/pages.tsx';
 import { useNarrow } from '../app/use-narrow.ts';
+import { useVisible } from '../app/use-visible.ts';
 import { t } from '../i18n/i18n.ts';
 import { BulkBar } from './bulk-bar.tsx';
 import { FlagCards } from './flag-cards.tsx';
@@ -23,7 +24,9 @@ export const FlagsPage = () => {
   const { api, session } = useRouteContext({ from: '/signed-in/flags' });
   const { data, error, refetch } = useQuery(overviewOptions(api));
   const [isLive, setIsLive] = useState(false);
-  useEffect(() => followOverview(api, setIsLive), [api]);
+  const isVisible = useVisible();
+  // Browsers open six connections to a server, and each stream is one.
+  useEffect(() => (isVisible ? followOverview(api, setIsLive) : undefined), [api, isVisible]);
   useEffect(() => {
     document.title = `${t('flags.title')} · Pennon`;
   }, []);

@@ -33,7 +33,10 @@ export const followOverview = (api: Api, onLive: (isLive: boolean) => void): (()
         onConnectionStateChange: ({ state }) => onLive(state === 'pending'),
         onData: ({ data }) => {
           if (data.event === 'reload') return restart();
-          api.queries.setQueryData(options.queryKey, known => known && withRows(known, data.flags));
+          api.queries.setQueryData(
+            options.queryKey,
+            known => known && { ...withRows(known, data.flags), etag: data.etag },
+          );
         },
         onComplete: () => retry(),
         onError: () => retry(),
