@@ -41,6 +41,7 @@ export const startMeasured = async (settings: Settings = {}): Promise<MeasuredSe
       PENNON_DATA: directory,
       PORT: '0',
       LOG_LEVEL: 'fatal',
+      PENNON_CONSOLE: 'off',
       ...settings,
     },
     stdio: ['ignore', 'pipe', 'inherit', 'ipc'],

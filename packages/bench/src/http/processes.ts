@@ -37,7 +37,7 @@ export const startServer = async (
 ): Promise<ServerProcess> => {
   const [command = '', ...rest] = pinned(0, [process.execPath, ...args]);
   const child = spawn(command, rest, {
-    env: { PATH: process.env['PATH'] ?? '', NODE_ENV: 'production', ...env },
+    env: { PATH: process.env['PATH'] ?? '', NODE_ENV: 'production', PENNON_CONSOLE: 'off', ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const url = await urlOf(child);
