@@ -130,6 +130,14 @@ describe('many large flags', () => {
   });
 });
 
+it('the first request for the description of the API lets other requests through', async () => {
+  await using server = await startServer();
+  const url = await server.listen();
+  await (await fetch(`${url}/healthz`)).text();
+  const { result, ms } = await longestTurnMs(() => fetch(`${url}/openapi.json`));
+  expect([result.status, ms < 50 || ms]).toEqual([200, true]);
+});
+
 describe('patterns that take long to compile', () => {
   it('do not hold the event loop in a small import', async () => {
     await using server = await startServer();

@@ -84,14 +84,13 @@ const ui = SwaggerUIBundle({
 export const serveDocs = (app: FastifyInstance, basePath: string): void => {
   const config = { access: 'public' } as const;
   const assets = findAssets();
-  let document: readonly Buffer[] | undefined;
+  const document = [Buffer.from(JSON.stringify(openApiDocument(basePath)))];
   const html = [Buffer.from(page(basePath))];
   const script = [Buffer.from(startScript(basePath))];
 
-  app.get('/openapi.json', { config }, async (request, reply) => {
-    document ??= [Buffer.from(JSON.stringify(openApiDocument(basePath)))];
-    return sendShared(request, reply.type('application/json; charset=utf-8'), document);
-  });
+  app.get('/openapi.json', { config }, async (request, reply) =>
+    sendShared(request, reply.type('application/json; charset=utf-8'), document),
+  );
   app.get('/docs', { config }, async (request, reply) => {
     reply.type('text/html; charset=utf-8').header('content-security-policy', POLICY);
     return sendShared(request, reply, html);
