@@ -1,4 +1,5 @@
 import { exactHarm, meanHarm, type Direction, type ExactHarm, type MeanHarm } from './harm.ts';
+import { finite } from './finite.ts';
 import type { MeanMoments, RatioMoments } from './moments.ts';
 
 type Common = {
@@ -61,7 +62,12 @@ const rateGuardrail = (input: Rate): Guardrail => {
   const needed = 2 / input.alpha;
   const isCounted = Math.min(input.control.sum, input.treatment.sum) >= FEWEST_EVENTS;
   const isExact = exact.logEvidence !== null && exact.logEvidence >= Math.log(needed);
-  return { harming: isExact || (isCounted && sequence.failing), exact, needed, sequence };
+  return {
+    harming: isExact || (isCounted && sequence.failing),
+    exact,
+    needed: finite(needed),
+    sequence,
+  };
 };
 
 /** Decides whether a treatment does more harm than accepted, at any number of looks. */

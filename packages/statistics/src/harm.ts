@@ -27,7 +27,7 @@ type ExactInput = {
 /** Evidence that the treatment has more than its share of harmed units. */
 export type ExactHarm = {
   /** The largest share of the harmed units that is accepted. */
-  readonly nullShare: number;
+  readonly nullShare: number | null;
   readonly logEvidence: number | null;
   /** Holds for all looks together. */
   readonly pValue: number | null;
@@ -62,7 +62,7 @@ export const exactHarm = (input: ExactInput): ExactHarm => {
     CONCENTRATIONS.map(concentration => lnFactor(input, nullShare, concentration)),
   );
   return {
-    nullShare,
+    nullShare: finite(nullShare),
     logEvidence: finite(logEvidence),
     pValue: finite(Math.min(1, Math.exp(-logEvidence))),
   };

@@ -9,7 +9,7 @@ export type Phase = { readonly counts: readonly number[]; readonly weights: read
 export type SampleRatio = {
   readonly logEvidence: number | null;
   /** Holds for all looks together. */
-  readonly pValue: number;
+  readonly pValue: number | null;
   readonly mismatch: boolean;
   /** Pearson's test, of a single phase only. It does not hold for several looks. */
   readonly chiSquare: number | null;
@@ -70,7 +70,7 @@ export const sampleRatio = ({ phases }: { readonly phases: readonly Phase[] }): 
   const chiSquare = only !== undefined && shares.length === 1 ? pearson(only) : Number.NaN;
   return {
     logEvidence: finite(logEvidence),
-    pValue: Math.min(1, Math.exp(-logEvidence)),
+    pValue: finite(Math.min(1, Math.exp(-logEvidence))),
     mismatch: logEvidence >= Math.log(NEEDED),
     chiSquare: finite(chiSquare),
     chiSquarePValue: finite(chiSquareSf(chiSquare, (only?.length ?? 0) - 1)),

@@ -68,14 +68,15 @@ const FEWEST_EVENTS = 5;
 /** A smaller sample does not determine the slope of a covariate. */
 const FEWEST_UNITS_FOR_COVARIATE = 200;
 
+/** Units that are not counted are enough. */
 const eventsOf = (comparison: PlannedComparison): number[] => {
   if (comparison.kind === 'ratio')
     return [comparison.control, comparison.treatment].map(({ sumDenominator }) =>
       sumDenominator === 0 ? 0 : FEWEST_EVENTS,
     );
   const { kind, control, treatment } = comparison;
-  return [control, treatment].flatMap(({ n, sum, nonZero = sum }) =>
-    kind === 'conversion' ? [nonZero, n - nonZero] : [nonZero],
+  return [control, treatment].flatMap(({ n, sum, nonZero }) =>
+    kind === 'conversion' ? [sum, n - sum] : [nonZero ?? FEWEST_EVENTS],
   );
 };
 
@@ -108,17 +109,20 @@ const insufficiency = (
 type Tested = Estimated & {
   readonly comparison: PlannedComparison;
   readonly reason: InsufficientReason | undefined;
-  readonly test: Test;
+  readonly pValue: number | null;
+  readonly multiplier: Test['multiplier'];
 };
 
 const testOf = (comparison: PlannedComparison, { method, alpha, ended }: Input): Tested => {
   const estimated = estimate(comparison);
   const design = { alpha, ended, plannedUnits: comparison.plannedUnits };
+  const test = (method === 'fixed' ? fixedTest : sequentialTest)(estimated.effect, design);
   return {
     ...estimated,
     comparison,
     reason: insufficiency(comparison, estimated.effect),
-    test: (method === 'fixed' ? fixedTest : sequentialTest)(estimated.effect, design),
+    pValue: finite(test.pValue ?? Number.NaN),
+    multiplier: test.multiplier,
   };
 };
 
@@ -128,10 +132,10 @@ const adjustedBy = (
   adjustment: (pValues: readonly number[]) => number[],
 ): Map<Tested, number | null> => {
   const adjusted = adjustment(
-    family.map(({ reason, test }) => (reason === undefined ? (test.pValue ?? 1) : 1)),
+    family.map(({ reason, pValue }) => (reason === undefined ? (pValue ?? 1) : 1)),
   );
   return new Map(
-    family.map((each, at) => [each, each.test.pValue === null ? null : (adjusted[at] ?? null)]),
+    family.map((each, at) => [each, each.pValue === null ? null : (adjusted[at] ?? null)]),
   );
 };
 
@@ -160,15 +164,15 @@ const verdictOf = (
   share: number,
   input: Input,
 ): Verdict => {
-  const { comparison, effect, reason, test, varianceReduction } = tested;
+  const { comparison, effect, reason, pValue, varianceReduction } = tested;
   if (reason !== undefined) return { id: comparison.id, outcome: 'insufficient', reason };
-  const multiplier = test.multiplier(share);
+  const multiplier = tested.multiplier(share);
   const intervals = intervalsOf(effect, multiplier);
   return {
     id: comparison.id,
     outcome: outcomeOf(tested, adjustedPValue, intervals, input),
     difference: finite(effect.difference),
-    pValue: finite(test.pValue ?? Number.NaN),
+    pValue,
     adjustedPValue,
     multiplier: finite(multiplier),
     ...intervals,

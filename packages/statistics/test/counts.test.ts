@@ -103,7 +103,8 @@ test('the evidence of harm stays the same on average if the treatment has just i
       const treatment = exactHarm({ ...input, treatmentUnits: treatmentUnits + 1 }).logEvidence;
       const control = exactHarm({ ...input, controlUnits: controlUnits + 1 }).logEvidence;
       const relative = (next: number | null) => Math.exp((next ?? 0) - (logEvidence ?? 0));
-      const mean = nullShare * relative(treatment) + (1 - nullShare) * relative(control);
+      const share = nullShare ?? Number.NaN;
+      const mean = share * relative(treatment) + (1 - share) * relative(control);
       expect(mean).toBeCloseTo(1, 6);
     }),
   );
@@ -129,8 +130,8 @@ test('no evidence of harm exceeds the largest likelihood ratio', () => {
       const n = k + controlUnits;
       const term = (count: number, share: number) =>
         count === 0 ? 0 : count * Math.log(count / n / share);
-      const isMore = k > nullShare * n;
-      const largest = isMore ? term(k, nullShare) + term(n - k, 1 - nullShare) : 0;
+      const share = nullShare ?? Number.NaN;
+      const largest = k > share * n ? term(k, share) + term(n - k, 1 - share) : 0;
       expect(logEvidence ?? 0).toBeLessThanOrEqual(largest + 1e-8);
     }),
   );

@@ -104,7 +104,7 @@ test('two chances to win are 1, and the losses differ by the means', () => {
       );
       expect(other.expectedLossControl).toBeCloseTo(found.expectedLossTreatment ?? 0, 8);
     }),
-    { numRuns: 30 },
+    { numRuns: 12 },
   );
 });
 
@@ -140,7 +140,7 @@ test('the losses of a normal posterior differ by its mean', () => {
       const difference = (found.expectedLossControl ?? 0) - (found.expectedLossTreatment ?? 0);
       expect(difference).toBeCloseTo(found.mean ?? Number.NaN, 9);
       expect(found.lower ?? 0).toBeLessThan(found.upper ?? 0);
-      expect(found.standardDeviation ?? 9).toBeLessThanOrEqual(each.standardError);
+      expect(found.standardDeviation ?? 9).toBeLessThanOrEqual(each.standardError * (1 + 1e-12));
     }),
   );
 });
@@ -178,6 +178,6 @@ test('group sequential bounds are wider than, and one look has exactly, the boun
       expect(bounds).toHaveLength(fractions.length);
       for (const bound of bounds) expect(bound).toBeGreaterThan(1.959);
     }),
-    { numRuns: 10 },
+    { numRuns: 4 },
   );
 });

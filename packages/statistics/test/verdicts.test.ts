@@ -49,6 +49,8 @@ describe('a comparison is insufficient', () => {
     const sums = { kind: 'sum', control: values(200) };
     expect(outcomeOf({ ...sums, treatment: values(4) })).toBe('tooFewEvents');
     expect(outcomeOf({ ...sums, treatment: values(200) })).toBe('collecting');
+    const { n, sum, sumSquares } = values(4);
+    expect(outcomeOf({ ...sums, treatment: { n, sum, sumSquares } })).toBe('worse');
   });
 
   test('without a variance in both variants', () => {

@@ -2,9 +2,14 @@ import fc from 'fast-check';
 
 import type { CovariateMoments, MeanMoments, RatioMoments } from '../../src/index.ts';
 
+/** What is smaller is 0: the squares of such numbers would not be numbers any more. */
+const SMALLEST = 1e-12;
+
 /** Finite numbers of a size that applications measure. */
 export const number = (min: number, max: number): fc.Arbitrary<number> =>
-  fc.double({ min, max, noNaN: true, noDefaultInfinity: true });
+  fc
+    .double({ min, max, noNaN: true, noDefaultInfinity: true })
+    .map(each => (Math.abs(each) < SMALLEST ? 0 : each));
 
 const value = number(-1_000, 1_000);
 
