@@ -94,6 +94,7 @@ const Flags = ({ overview, session, isLive }: FlagsProps) => {
         <Empty
           isFiltered={overview.flags.length > 0}
           apiUrl={`${location.origin}${basePath}api/v1`}
+          environment={mainEnvironment(environments)?.key ?? 'production'}
           onClear={() => setSearch({ q: '' })}
         />
       ) : isNarrow && environment !== undefined ? (
@@ -170,10 +171,11 @@ const useChosen = ({ flags }: Overview) => {
 type EmptyProps = {
   readonly isFiltered: boolean;
   readonly apiUrl: string;
+  readonly environment: string;
   readonly onClear: () => void;
 };
 
-const Empty = ({ isFiltered, apiUrl, onClear }: EmptyProps) => (
+const Empty = ({ isFiltered, apiUrl, environment, onClear }: EmptyProps) => (
   <div className="empty">
     <p>{t(isFiltered ? 'flags.noMatch' : 'flags.empty')}</p>
     {isFiltered ? (
@@ -181,7 +183,7 @@ const Empty = ({ isFiltered, apiUrl, onClear }: EmptyProps) => (
         {t('search.clear')}
       </button>
     ) : (
-      <pre tabIndex={0}>{`curl -X POST ${apiUrl}/flags?environment=production \\
+      <pre tabIndex={0}>{`curl -X POST ${apiUrl}/flags?environment=${environment} \\
   -H "Authorization: Bearer $PENNON_ADMIN_KEY" -H "Content-Type: application/json" \\
   -d '{"key": "new-checkout", "enabled": true}'`}</pre>
     )}
