@@ -153,6 +153,10 @@ export const Settings = z.object({
   PENNON_SESSION_HOURS: wholeNumber(1, 8_760, 12).describe(
     'Hours after which a browser must sign in again.',
   ),
+  PENNON_PASSWORDS: z
+    .enum(['on', 'off'], 'must be "on" or "off"')
+    .default('on')
+    .describe('`off` lets people sign in without passwords only.'),
   PENNON_INSECURE_COOKIES: wholeNumber(0, 1, 0).describe(
     '1 lets browsers sign in over plain HTTP from other machines; anyone on the network can then take over a session.',
   ),
@@ -212,6 +216,8 @@ export type Limits = {
 export type SignInSettings = {
   /** How long a session lasts. */
   readonly sessionHours: number;
+  /** Whether people may sign in with passwords. */
+  readonly passwords: boolean;
   /** Whether browsers may send the cookie over plain HTTP. */
   readonly allowsInsecureCookies: boolean;
 };
@@ -295,6 +301,7 @@ export const readConfig = (env: Readonly<Record<string, string | undefined>>): C
     shutdownGraceMs: settings.PENNON_SHUTDOWN_GRACE * 1_000,
     signIn: {
       sessionHours: settings.PENNON_SESSION_HOURS,
+      passwords: settings.PENNON_PASSWORDS === 'on',
       allowsInsecureCookies: settings.PENNON_INSECURE_COOKIES === 1,
     },
     limits: {

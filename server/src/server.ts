@@ -23,6 +23,7 @@ import type { ConsoleSource } from './http/console.ts';
 import { listenOnAll, type ListenAddress, type Listeners } from './http/listeners.ts';
 import type { GatherMetrics, Metrics, ObservedValues } from './metrics.ts';
 import { createMetrics } from './metrics.ts';
+import { createPasswords } from './people/passwords.ts';
 import type { Random } from './random.ts';
 import { startGuard } from './recovery/guard.ts';
 import { createOutageLog } from './replication/outage.ts';
@@ -189,6 +190,7 @@ const createServices = async (
     authenticate: createAuthenticate(control, clock),
     authenticateSession: createAuthenticateSession(control, clock),
     signIn: options.signIn,
+    passwords: createPasswords(clock),
     tickets: createTickets(control, clock),
     countRequest: createRateLimit(limits.requestsPerSecond, fleet.size, clock),
     streams,

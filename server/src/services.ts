@@ -14,6 +14,7 @@ import type { AuthenticateSession } from './auth/sessions.ts';
 import type { CountRequest } from './auth/rate-limit.ts';
 import type { Tickets } from './auth/tickets.ts';
 import type { Random } from './random.ts';
+import type { Passwords } from './people/passwords.ts';
 import type { Replica } from './replication/replica.ts';
 import type { Fleet } from './status/fleet.ts';
 import type { Store } from './store/store.ts';
@@ -26,6 +27,7 @@ export type Services = {
   readonly authenticate: Authenticate;
   readonly authenticateSession: AuthenticateSession;
   readonly signIn: SignInSettings;
+  readonly passwords: Passwords;
   readonly tickets: Tickets;
   readonly countRequest: CountRequest;
   readonly streams: StreamRegistry;

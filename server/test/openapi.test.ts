@@ -7,6 +7,7 @@ import { restRoutes } from '../src/http/rest-route.ts';
 import { StoreError } from '../src/store/store.ts';
 import { createFakeClock } from './support/fake-clock.ts';
 import type { RequestOptions, TestResponse, TestServer } from './support/server.ts';
+import { joinAs } from './support/sign-in.ts';
 import { ADMIN_KEY, startServer } from './support/server.ts';
 
 let server: TestServer;
@@ -243,6 +244,16 @@ describe('the schemas of /openapi.json', () => {
   });
 });
 
+/** Makes a person who has signed in. Returns the ids by path. */
+const fillPeople = async (on: TestServer): Promise<Record<string, string>> => {
+  await joinAs(on, [{ environment: 'production', role: 'viewer' }]);
+  const firstId = async (path: string) => (await on.request('GET', path)).body.items[0].id;
+  return {
+    '/api/v1/people/{id}': await firstId('/api/v1/people'),
+    '/api/v1/sessions/{id}': await firstId('/api/v1/sessions'),
+  };
+};
+
 describe('the examples of /openapi.json', () => {
   type Parameter = { in: string; name: string; required?: boolean; example?: string | number };
   type Operation = {
@@ -292,7 +303,9 @@ describe('the examples of /openapi.json', () => {
   it('succeed as they are on a new server: every body, then every GET, then every DELETE', async () => {
     await using own = await startServer();
     const base = await own.listen();
-    const ids: Record<string, string> = {};
+    const ids: Record<string, string> = {
+      ...(await fillPeople(own)),
+    };
     const send = async ({
       path,
       method,
@@ -314,8 +327,8 @@ describe('the examples of /openapi.json', () => {
       const text = isStream ? '' : await response.text();
       abort.abort();
       expect([method, path, response.ok, text]).toEqual([method, path, true, text]);
-      if (path === '/api/v1/keys' && method === 'POST')
-        ids['/api/v1/keys/{id}'] = JSON.parse(text).id;
+      if (/^\/api\/v1\/(keys|invitations)$/.test(path) && method === 'POST')
+        ids[`${path}/{id}`] = JSON.parse(text).id;
       if (path === '/ofrep/v1/evaluate/flags')
         ids['/ofrep/v1/events'] = /\?ticket=([^"]+)/.exec(text)?.[1] ?? '';
     };
@@ -352,7 +365,11 @@ describe('every response documented for a GET', () => {
     ((get as { parameters?: { name: string }[] }).parameters ?? []).some(
       parameter => parameter.name === name,
     );
-  const urlOf = (route: Path, { key = KEY, environment = 'production' } = {}): string => {
+  let ids: Record<string, string> = {};
+  const urlOf = (
+    route: Path,
+    { key = ids[route.path] ?? KEY, environment = 'production' } = {},
+  ): string => {
     const url = route.path.replace('{version}', '1').replaceAll(/\{\w+\}/g, key);
     return takes(route, 'environment') ? `${url}?environment=${environment}` : url;
   };
@@ -362,6 +379,7 @@ describe('every response documented for a GET', () => {
     await on.request('POST', '/api/v1/environments', { body: { key: KEY } });
     await on.api('POST', '/segments', { body: { key: KEY, conditions } });
     await on.api('POST', '/flags', { body: { key: KEY, enabled: true } });
+    ids = await fillPeople(on);
   };
 
   /** Checks the response of each route for which `request` returns one. Returns how many there are. */

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import type { Role } from '@pennon/schema';
-import { Role as Roles } from '@pennon/schema';
+import { Role } from '@pennon/schema';
 
 import { procedures, restRoutes } from '../src/http/rest-route.ts';
 import type { TestServer } from './support/server.ts';
 import { startServer } from './support/server.ts';
+import { joinAs, OWN_PAGE } from './support/sign-in.ts';
 
 /**
  * Who may do what, repeated here by hand. A procedure or route that is missing from these tables, or that
@@ -61,6 +61,23 @@ const PROCEDURES: Record<string, Role[]> = {
   'keys.create': admins,
   'keys.list': admins,
   'keys.delete': admins,
+  'people.list': admins,
+  'people.get': admins,
+  'people.update': admins,
+  'people.delete': admins,
+  'groups.create': admins,
+  'groups.list': admins,
+  'groups.update': admins,
+  'groups.delete': admins,
+  'invitations.create': admins,
+  'invitations.list': admins,
+  'invitations.delete': admins,
+  'sessions.list': readers,
+  'sessions.delete': readers,
+  'account.changePassword': readers,
+  'account.createToken': readers,
+  'account.listTokens': readers,
+  'account.deleteToken': readers,
   'audit.list': readers,
   'evaluation.evaluate': everyone,
   'evaluation.evaluateAll': everyone,
@@ -108,6 +125,7 @@ const PUBLIC = [
   '/healthz',
   '/readyz',
   '/openapi.json',
+  '/auth/methods',
   '/docs',
   '/docs/start.js',
   '/docs/swagger-ui.css',
@@ -115,14 +133,14 @@ const PUBLIC = [
 ];
 
 /** They check by themselves who sends a request: it has no key yet. */
-const OWN_PAGE_ROUTES = ['POST /auth/session', 'DELETE /auth/session'];
+const OWN_PAGE_ROUTES = ['POST /auth/session', 'DELETE /auth/session', 'POST /auth/join'];
 
 let server: TestServer;
 const keys = new Map<Role, string>();
 const globalKeys = new Map<Role, string>();
 beforeAll(async () => {
   server = await startServer();
-  for (const role of Roles.options) {
+  for (const role of Role.options) {
     keys.set(role, await server.keyOf(role));
     if (role !== 'server' && role !== 'client') globalKeys.set(role, await server.keyOf(role, '*'));
   }
@@ -139,7 +157,7 @@ describe('every procedure', () => {
       expect([path, meta?.permission]).toEqual([path, expect.any(String)]);
   });
 
-  for (const role of Roles.options) {
+  for (const role of Role.options) {
     it(`allows a ${role} key exactly what the table allows, over tRPC and REST`, async () => {
       const key = keys.get(role) ?? null;
       for (const [path, { type }] of procedures()) {
@@ -189,6 +207,79 @@ describe('every procedure', () => {
   });
 });
 
+/** A person by what they have been granted, and the role that this is worth in each environment. */
+const PEOPLE = [
+  { grants: [{ environment: 'production', role: 'viewer' }], production: 'viewer' },
+  { grants: [{ environment: 'production', role: 'editor' }], production: 'editor' },
+  { grants: [{ environment: 'development', role: 'admin' }], development: 'admin' },
+  { grants: [{ environment: '*', role: 'editor' }], production: 'editor', development: 'editor' },
+  {
+    grants: [
+      { environment: '*', role: 'viewer' },
+      { environment: 'production', role: 'admin' },
+    ],
+    production: 'admin',
+    development: 'viewer',
+  },
+  { grants: [{ environment: '*', role: 'admin' }], production: 'admin', development: 'admin' },
+] as const;
+
+/** Returns how a call over tRPC ends: `allowed` if only its input was refused. */
+const outcomeOf = async (path: string, type: string, cookie: string, input: object) => {
+  const headers = { ...OWN_PAGE, cookie };
+  const response =
+    type === 'mutation'
+      ? await server.request('POST', `/trpc/${path}`, { key: null, headers, body: input })
+      : await server.request(
+          'GET',
+          `/trpc/${path}?input=${encodeURIComponent(JSON.stringify(input))}`,
+          { key: null, headers },
+        );
+  if (response.status === 403 || response.text.includes('FORBIDDEN')) return 'refused';
+  return response.status === 400 || type === 'subscription' ? 'allowed' : response.status;
+};
+
+describe('every procedure, for a person', () => {
+  it.each(PEOPLE)('with $grants, is allowed as for a key with that role', async person => {
+    const cookie = await joinAs(server, person.grants);
+    const roles = [...new Set(person.grants.map(({ role }) => role))];
+    for (const [path, { type }] of procedures()) {
+      const allowed = roles.some(role => PROCEDURES[path]?.includes(role));
+      const outcome = await outcomeOf(path, type, cookie, body);
+      expect([path, outcome]).toEqual([path, allowed ? 'allowed' : 'refused']);
+    }
+  });
+
+  it.each(PEOPLE)('with $grants, is refused in environments without the role', async person => {
+    const cookie = await joinAs(server, person.grants);
+    for (const environment of ['production', 'development'] as const) {
+      const role = Object.entries(person).find(([name]) => name === environment)?.[1];
+      const may = (path: string) =>
+        Role.safeParse(role).data !== undefined &&
+        PROCEDURES[path]?.includes(Role.parse(role)) === true;
+      for (const path of ['flags.update', 'flags.get', 'segments.delete', 'segments.get']) {
+        const input = { environment, key: 'absent' };
+        const type = procedures().get(path)?.type ?? '';
+        const outcome = await outcomeOf(path, type, cookie, input);
+        expect([environment, path, outcome]).toEqual([
+          environment,
+          path,
+          may(path) ? 404 : 'refused',
+        ]);
+      }
+    }
+  });
+
+  it('without roles, refuses everything', async () => {
+    const cookie = await joinAs(server, [{ environment: 'production', role: 'viewer' }]);
+    const { id } = (await server.request('GET', '/auth/me', { key: null, headers: { cookie } }))
+      .body;
+    await server.request('PATCH', `/api/v1/people/${id}`, { body: { grants: [] } });
+    for (const [path, { type }] of procedures())
+      expect([path, await outcomeOf(path, type, cookie, body)]).toEqual([path, 'refused']);
+  });
+});
+
 describe('every route', () => {
   const rest = () =>
     restRoutes().map(
@@ -217,7 +308,7 @@ describe('every route', () => {
     }
   });
 
-  for (const role of Roles.options) {
+  for (const role of Role.options) {
     it(`allows a ${role} key exactly what the table allows`, async () => {
       for (const [name, roles] of Object.entries(ROUTES)) {
         const [method = '', path = ''] = name.split(' ');
@@ -240,7 +331,7 @@ describe('every route', () => {
     });
   }
 
-  for (const role of Roles.options) {
+  for (const role of Role.options) {
     it(`gives a ${role} key a ticket only if it may follow values`, async () => {
       const path = '/ofrep/v1/evaluate/flags';
       const { body: all } = await server.request('POST', path, {

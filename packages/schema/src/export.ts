@@ -17,7 +17,7 @@ export type ExportedEnvironment = z.infer<typeof ExportedEnvironment>;
 
 /** An API key in an export. Includes the hash of its secret, so the secret works after an import. */
 export const ExportedKey = strictObject({
-  ...ApiKey.shape,
+  ...ApiKey.omit({ person: true }).shape,
   hash: z.string().regex(/^[0-9a-f]{64}$/, 'must be a SHA-256 in hexadecimal'),
 }).meta({ id: 'ExportedKey' });
 export type ExportedKey = z.infer<typeof ExportedKey>;

@@ -11,6 +11,7 @@ export * from './key.ts';
 export * from './limits.ts';
 export * from './named-context.ts';
 export { shortened, strictObject } from './strict-object.ts';
+export * from './people.ts';
 export * from './rule.ts';
 export * from './segment.ts';
 export { didYouMean, oneOfMessage, similarName } from './suggest.ts';

@@ -51,9 +51,12 @@ export const KeyId = z
   .regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, "_" and "-"');
 
 /** An API key as the API returns it, without secret or hash. */
-export const ApiKey = strictObject({ id: KeyId, ...keyFields, createdAt: Instant }).meta({
-  id: 'ApiKey',
-});
+export const ApiKey = strictObject({
+  id: KeyId,
+  ...keyFields,
+  person: KeyId.optional().describe('Whose personal token it is.'),
+  createdAt: Instant,
+}).meta({ id: 'ApiKey' });
 export type ApiKey = z.infer<typeof ApiKey>;
 
 /** The body of a request that creates an API key. */

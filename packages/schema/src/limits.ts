@@ -38,4 +38,11 @@ export const LIMITS = {
   flagKeysPerRequest: 1_000,
   pageSize: 200,
   allowedOrigins: 50,
+  /** Of a person, a group or an invitation. */
+  grants: 100,
+  /** Of a group. */
+  members: 1_000,
+  emailLength: 254,
+  passwordMin: 12,
+  passwordMax: 200,
 } as const;

@@ -4,9 +4,11 @@ import { ALL_ENVIRONMENTS } from '@pennon/schema';
 import type { AuditedChange } from '../audit/record.ts';
 import { auditDraft } from '../audit/record.ts';
 import { hashSecret } from '../auth/authenticate.ts';
+import { requireAdminAfter } from '../auth/admins.ts';
 import type { Caller } from '../auth/caller.ts';
 import { canAccess, requireAllEnvironments } from '../auth/caller.ts';
 import type { Clock } from '../clock.ts';
+import type { SignInSettings } from '../config.ts';
 import { formatInstant } from '../clock.ts';
 import { describeEnvironments, invalid, PennonError } from '../errors.ts';
 import type { Page, PageQuery } from '../page.ts';
@@ -14,13 +16,14 @@ import { cursorsFor, pageOf } from '../page.ts';
 import type { Random } from '../random.ts';
 import { cursorSecret } from '../replication/cursor-secret.ts';
 import type { Replica } from '../replication/replica.ts';
-import type { KeyDocument, Stored } from '../store/store.ts';
+import type { KeyDocument } from '../store/store.ts';
 import { findKey, keyIdOf } from '../auth/key-id.ts';
 
 export type KeyServices = {
   readonly control: Replica<'control'>;
   readonly clock: Clock;
   readonly random: Random;
+  readonly signIn: SignInSettings;
 };
 
 /** 40 letters and digits: about 206 bits. */
@@ -50,7 +53,7 @@ export const createKey = (
   });
 };
 
-const recordOf = (
+export const recordOf = (
   { name, role, environment, expiresAt, allowedOrigins }: ApiKeyCreate,
   { id, secret, now }: { readonly id: string; readonly secret: string; readonly now: number },
 ): KeyDocument => ({
@@ -70,7 +73,8 @@ export const listKeys = (
   caller: Caller,
   query: PageQuery,
 ): Page<ApiKey> => {
-  const all = [...control.current().records.keys.values()]
+  const { keys, tokens } = control.current().records;
+  const all = [...keys.values(), ...tokens.values()]
     .map(({ document }) => toApiKey(document))
     .filter(key => canAccess(caller, key.environment));
   const cursors = cursorsFor(cursorSecret(control), ['keys', ...caller.environments]);
@@ -79,33 +83,34 @@ export const listKeys = (
 
 /** Revokes a key and ends its open streams. */
 export const deleteKey = (
-  { control, clock }: KeyServices,
+  { control, clock, signIn }: KeyServices,
   caller: Caller,
   id: string,
 ): Promise<void> =>
   control.write(({ records }) => {
-    const key = findKey(records.keys, id);
+    const token = records.tokens.get(id)?.document;
+    const key = findKey(records.keys, id) ?? token;
     if (key === undefined || !canAccess(caller, key.environment)) {
       throw new PennonError(
         'NOT_FOUND',
         `key "${id}" does not exist: use the id of a key, from GET /api/v1/keys`,
       );
     }
-    if (isLastAdmin(records.keys, key.id)) {
-      throw new PennonError(
-        'CONFLICT',
-        'this is the last admin key for all environments: create another one first',
-      );
-    }
+    const revoked = new Map([[key.id, null]]);
+    const writes = key === token ? { tokens: revoked } : { keys: revoked };
+    requireAdminAfter(records, writes, signIn);
     return {
-      writes: { keys: new Map([[key.id, null]]) },
+      writes,
       audit: [auditDraft(caller, clock.now(), keyDeleted(key))],
       result: () => undefined,
     };
   });
 
 /** Returns a stored key as the API does, without its hash. */
-const toApiKey = ({ hash: _hash, ...key }: KeyDocument): ApiKey => ({ ...key, id: keyIdOf(key) });
+export const toApiKey = ({ hash: _hash, ...key }: KeyDocument): ApiKey => ({
+  ...key,
+  id: keyIdOf(key),
+});
 
 /** Audits a new key, or one that replaces `before`. The hash is left out. */
 export const keyCreated = (key: KeyDocument, before?: KeyDocument): AuditedChange => ({
@@ -163,7 +168,7 @@ export const invalidCombinations = ({
     : []),
 ];
 
-const validateKey = (input: ApiKeyCreate, now: number): void => {
+export const validateKey = (input: ApiKeyCreate, now: number): void => {
   const details = invalidCombinations(input);
   if (input.expiresAt != null && Date.parse(input.expiresAt) > LAST_INSTANT) {
     details.push({ path: 'expiresAt', message: 'must not be later than the year 9999 in UTC' });
@@ -177,15 +182,4 @@ const validateKey = (input: ApiKeyCreate, now: number): void => {
     details.push({ path: `allowedOrigins.${at}`, message });
   }
   if (details.length > 0) throw invalid(details);
-};
-
-/** Keys that expire do not count: the installation would lose its last admin without a request. */
-const isLastAdmin = (keys: ReadonlyMap<string, Stored<KeyDocument>>, id: string): boolean => {
-  const admins = [...keys.values()].filter(
-    ({ document }) =>
-      document.role === 'admin' &&
-      document.environment === ALL_ENVIRONMENTS &&
-      document.expiresAt == null,
-  );
-  return admins.length === 1 && admins[0]?.document.id === id;
 };

@@ -37,7 +37,16 @@ export const auditDraft = (
   after: toJson(after),
 });
 
-const KINDS = ['flag', 'segment', 'environment', 'key', 'session'] as const;
+const KINDS = [
+  'flag',
+  'segment',
+  'environment',
+  'key',
+  'person',
+  'group',
+  'invitation',
+  'session',
+] as const;
 
 const kindOf = (action: AuditAction): AuditEntry['kind'] =>
   KINDS.find(kind => action.startsWith(`${kind}.`)) ?? 'flag';

@@ -6,8 +6,9 @@ import { ADMIN_KEY_ID } from './key-id.ts';
 import { msUntil, type Clock } from '../clock.ts';
 import { PennonError } from '../errors.ts';
 import type { Replica } from '../replication/replica.ts';
-import type { KeyDocument } from '../store/store.ts';
+import type { KeyDocument, TokenDocument } from '../store/store.ts';
 import { createCaller, type Caller } from './caller.ts';
+import { grantsOfToken } from './grants.ts';
 
 /** The request headers that identify the caller. */
 export type Credentials = {
@@ -34,15 +35,21 @@ const MAX_NAME_LENGTH = 200;
 export const createAuthenticate = (control: Replica<'control'>, clock: Clock): Authenticate => {
   const hashOf = createSecretHashes();
   let byHash = indexByHash(control);
+  let tokensByHash = indexTokens(control);
   control.subscribe(() => {
     byHash = indexByHash(control);
+    tokensByHash = indexTokens(control);
   });
 
   return credentials => {
     // The time of a look-up depends on hashes only, which reveal nothing about other secrets.
-    const key = byHash.get(hashOf(secretOf(credentials), credentials.connection));
-    if (key === undefined) throw unauthorized(UNKNOWN_KEY);
-    return callerWith(key, credentials, clock);
+    const secretHash = hashOf(secretOf(credentials), credentials.connection);
+    const key = byHash.get(secretHash);
+    if (key !== undefined) return callerWith(key, credentials, clock);
+    const token = tokensByHash.get(secretHash);
+    if (token === undefined) throw unauthorized(UNKNOWN_KEY);
+    const caller = callerWith(token, credentials, clock);
+    return createCaller(caller, grantsOfToken(control.current().records, token));
   };
 };
 
@@ -50,27 +57,23 @@ export const createAuthenticate = (control: Replica<'control'>, clock: Clock): A
 export type Visit = Pick<Credentials, 'origin' | 'onBehalfOf' | 'visitor'>;
 
 /** Returns the caller of a request with a key. Throws UNAUTHORIZED if it has expired, FORBIDDEN for the origin. */
-export const callerWith = (
-  key: KeyDocument,
-  { origin, onBehalfOf, visitor }: Visit,
-  clock: Clock,
-): Caller => {
+export const callerWith = (key: KeyDocument, visit: Visit, clock: Clock): Caller => {
   const expiresAt = key.expiresAt == null ? undefined : Date.parse(key.expiresAt);
   if (expiresAt !== undefined && msUntil(expiresAt, clock) === 0)
     throw unauthorized('the key has expired');
-  requireAllowedOrigin(key, origin);
-  const behalf = nameOf(onBehalfOf);
-  const actor: Actor = {
-    kind: 'key',
-    id: key.id,
-    name: key.name,
-    ...(behalf === undefined ? {} : { onBehalfOf: behalf }),
-  };
-  const credential = { kind: 'key', id: key.id } as const;
+  requireAllowedOrigin(key, visit.origin);
+  const { id, name } = key;
+  const actor = withBehalf({ kind: 'key', id, name }, visit);
   return createCaller(
-    { actor, credential, expiresAt, visitor },
+    { actor, credential: { kind: 'key', id }, expiresAt, visitor: visit.visitor },
     new Map([[key.environment, key.role]]),
   );
+};
+
+/** Adds the user that a request names as the one that it acts for. */
+export const withBehalf = (actor: Actor, { onBehalfOf }: Visit): Actor => {
+  const name = nameOf(onBehalfOf);
+  return name === undefined ? actor : { ...actor, onBehalfOf: name };
 };
 
 /** How many hashes of a connection are kept. One from a proxy may carry several secrets. */
@@ -107,6 +110,11 @@ const indexByHash = (control: Replica<'control'>): ReadonlyMap<string, KeyDocume
   const admin = keys.get(ADMIN_KEY_ID)?.document;
   return admin === undefined ? byHash : byHash.set(admin.hash, admin);
 };
+
+const indexTokens = (control: Replica<'control'>): ReadonlyMap<string, TokenDocument> =>
+  new Map(
+    [...control.current().records.tokens.values()].map(({ document }) => [document.hash, document]),
+  );
 
 const secretOf = ({ authorization, apiKey }: Credentials): string => {
   const bearer =

@@ -82,9 +82,14 @@ export const limitToPermission = (caller: Caller, permission: Permission): Calle
 };
 
 /** Returns the caller with its role in one environment only. */
-export const limitToEnvironment = (caller: Caller, environment: string): Caller => {
-  const role = caller.roleIn(environment);
-  return createCaller(caller, new Map(role === undefined ? [] : [[environment, role]]));
+export const limitToEnvironment = (caller: Caller, environment: string): Caller =>
+  createCaller(caller, limitedTo(caller.grants, environment));
+
+/** Returns the part of some grants that is for one environment, or for `*` all of them. */
+export const limitedTo = (grants: Grants, environment: string): Grants => {
+  if (environment === ALL_ENVIRONMENTS) return grants;
+  const role = higherRole(grants.get(environment), grants.get(ALL_ENVIRONMENTS));
+  return new Map(role === undefined ? [] : [[environment, role]]);
 };
 
 const lacks = (caller: Caller, permission: Permission): PennonError =>

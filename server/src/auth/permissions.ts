@@ -11,12 +11,14 @@ const TYPES = ['types.read'] as const;
 const MANAGE = ['environments.manage', 'keys.manage'] as const;
 const OPERATE = ['metrics.read'] as const;
 const TRANSFER = ['data.transfer'] as const;
+const ACCOUNT = ['account.own'] as const;
+const PEOPLE = ['people.manage'] as const;
 
 export const ROLES = {
   client: [...EVALUATE, ...VALUES],
   server: [...EVALUATE, ...EXPLAIN, ...VALUES, ...FLAG_SET, ...TYPES],
-  viewer: [...READ, ...EVALUATE, ...EXPLAIN, ...TYPES, ...OPERATE],
-  editor: [...READ, ...WRITE, ...EVALUATE, ...EXPLAIN, ...TYPES, ...OPERATE],
+  viewer: [...READ, ...EVALUATE, ...EXPLAIN, ...TYPES, ...OPERATE, ...ACCOUNT],
+  editor: [...READ, ...WRITE, ...EVALUATE, ...EXPLAIN, ...TYPES, ...OPERATE, ...ACCOUNT],
   admin: [
     ...READ,
     ...WRITE,
@@ -28,6 +30,8 @@ export const ROLES = {
     ...MANAGE,
     ...OPERATE,
     ...TRANSFER,
+    ...ACCOUNT,
+    ...PEOPLE,
   ],
 } as const satisfies Record<Role, readonly string[]>;
 
@@ -45,10 +49,13 @@ const allowed: Readonly<Record<Role, ReadonlySet<Permission>>> = {
 const RANKS: readonly Role[] = ['viewer', 'editor', 'admin'];
 
 /** Returns the role with more permissions. */
-export const higherRole = (a: Role | undefined, b: Role | undefined): Role | undefined => {
-  if (a === undefined || b === undefined) return a ?? b;
-  return RANKS.indexOf(a) < RANKS.indexOf(b) ? b : a;
+export const higherRole = <A extends Role | undefined>(a: Role | undefined, b: A): A | Role => {
+  if (a === undefined) return b;
+  return b === undefined || RANKS.indexOf(b) < RANKS.indexOf(a) ? a : b;
 };
+
+/** Returns the role with fewer permissions. */
+export const lowerRole = (a: Role, b: Role): Role => (RANKS.indexOf(a) < RANKS.indexOf(b) ? a : b);
 
 /** Names the roles that have a permission, for messages: `"editor" or "admin"`. */
 export const describeRoles = (permission: Permission): string =>

@@ -1,11 +1,13 @@
-import { strictObject } from '@pennon/schema';
-import type { FastifyInstance, FastifyReply } from 'fastify';
+import { Email, isJsonObject, NameInput, Password, strictObject } from '@pennon/schema';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 
 import type { Caller } from '../auth/caller.ts';
 import { formatInstant, msUntil } from '../clock.ts';
 import { parseOrThrow } from '../resources/parse.ts';
 import type { Services } from '../services.ts';
+import { join } from '../people/join.ts';
+import { signInWithPassword } from '../people/sign-in.ts';
 import { signInWithKey, signOut, type SignedIn } from '../sessions/sessions.ts';
 import { callerOf, sessionCaller, visitorIn } from './access.ts';
 import { requireStorableCookie, sessionCookie, sessionToken } from './console-requests.ts';
@@ -16,7 +18,16 @@ const BODY_BYTES = 4_096;
 
 const NOT_STORED = { 'cache-control': 'no-store' };
 
-const SignIn = strictObject({ key: z.string().min(1).max(512) });
+const KeySignIn = strictObject({ key: z.string().min(1).max(512) });
+const PasswordSignIn = strictObject({ email: Email, password: z.string().max(1_000) });
+
+const isKey = (body: unknown): boolean => isJsonObject(body) && 'key' in body;
+
+const Join = strictObject({
+  token: z.string().max(200),
+  name: NameInput.optional(),
+  password: Password,
+});
 
 /** Serves signing in and out for the console. */
 export const serveAuth = (app: FastifyInstance, services: Services): void => {
@@ -25,12 +36,22 @@ export const serveAuth = (app: FastifyInstance, services: Services): void => {
     { bodyLimit: BODY_BYTES, config: { access: 'own-page' } },
     async (request, reply) => {
       requireStorableCookie(services, request.raw);
-      const { key } = parseOrThrow(SignIn, request.body);
-      const visitor = visitorIn(services, request.raw);
-      const caller = services.authenticate({ apiKey: key, visitor });
-      services.countRequest(caller);
-      return startSession(services, reply, await signInWithKey(services, caller));
+      return startSession(services, reply, await signIn(services, request));
     },
+  );
+  app.post(
+    `${PATH}/join`,
+    { bodyLimit: BODY_BYTES, config: { access: 'own-page' } },
+    async (request, reply) => {
+      requireStorableCookie(services, request.raw);
+      const input = parseOrThrow(Join, request.body);
+      return startSession(services, reply, await join(services, input));
+    },
+  );
+  app.get(
+    `${PATH}/methods`,
+    { exposeHeadRoute: false, config: { access: 'public' } },
+    async (_, reply) => reply.headers(NOT_STORED).send({ passwords: services.signIn.passwords }),
   );
   app.get(
     `${PATH}/me`,
@@ -47,6 +68,15 @@ export const serveAuth = (app: FastifyInstance, services: Services): void => {
       .headers({ ...NOT_STORED, 'set-cookie': cookie })
       .send();
   });
+};
+
+const signIn = async (services: Services, { raw, body }: FastifyRequest): Promise<SignedIn> => {
+  const visitor = visitorIn(services, raw);
+  const input = parseOrThrow(isKey(body) ? KeySignIn : PasswordSignIn, body);
+  if (!('key' in input)) return signInWithPassword(services, input, visitor);
+  const caller = services.authenticate({ apiKey: input.key, visitor });
+  services.countRequest(caller);
+  return signInWithKey(services, caller);
 };
 
 const startSession = (

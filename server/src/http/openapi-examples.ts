@@ -105,6 +105,7 @@ const PATH_EXAMPLES: readonly { readonly path: string; readonly example: string 
   { path: `${API}/segments/{key}`, example: SEGMENT },
   { path: `${API}/environments/{key}`, example: NEW_ENVIRONMENT },
   { path: `${API}/contexts/{key}`, example: 'ada' },
+  { path: `${API}/groups/{key}`, example: 'checkout-team' },
 ];
 
 /** Adds examples to the parameters and bodies of all operations, so that readers can send them as they are. */

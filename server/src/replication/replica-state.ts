@@ -161,13 +161,21 @@ const SNAPSHOT_AFTER: {
     change: Change<Kind>,
   ) => Snapshot<Kind>;
 } = {
-  control: ({ environments, keys, deletedEnvironments, sessions }, change) => ({
+  control: (records, change) => ({
     id: change.id,
     records: {
-      environments: merge(environments, change, change.writes.environments),
-      keys: merge(keys, change, change.writes.keys),
-      deletedEnvironments: merge(deletedEnvironments, change, change.writes.deletedEnvironments),
-      sessions: merge(sessions, change, change.writes.sessions),
+      environments: merge(records.environments, change, change.writes.environments),
+      keys: merge(records.keys, change, change.writes.keys),
+      deletedEnvironments: merge(
+        records.deletedEnvironments,
+        change,
+        change.writes.deletedEnvironments,
+      ),
+      sessions: merge(records.sessions, change, change.writes.sessions),
+      people: merge(records.people, change, change.writes.people),
+      groups: merge(records.groups, change, change.writes.groups),
+      invitations: merge(records.invitations, change, change.writes.invitations),
+      tokens: merge(records.tokens, change, change.writes.tokens),
     },
   }),
   flagSet: ({ flags, segments }, change) => ({

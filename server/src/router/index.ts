@@ -1,11 +1,16 @@
+import { account } from './account.ts';
 import { audit } from './audit.ts';
 import { contexts } from './contexts.ts';
 import { environments } from './environments.ts';
 import { evaluation } from './evaluation.ts';
 import { flags } from './flags.ts';
+import { groups } from './groups.ts';
+import { invitations } from './invitations.ts';
 import { keys } from './keys.ts';
+import { people } from './people.ts';
 import { router } from './procedure.ts';
 import { segments } from './segments.ts';
+import { sessions } from './sessions.ts';
 import { status } from './status.ts';
 import { transfer } from './import-export.ts';
 
@@ -16,6 +21,11 @@ export const appRouter = router({
   environments,
   contexts,
   keys,
+  people,
+  groups,
+  invitations,
+  sessions,
+  account,
   audit,
   evaluation,
   status,

@@ -79,6 +79,10 @@ const RECORD_PARSERS: {
       keys: yield* collectionSteps('keys', rows),
       deletedEnvironments: yield* collectionSteps('deletedEnvironments', rows),
       sessions: yield* collectionSteps('sessions', rows),
+      people: yield* collectionSteps('people', rows),
+      groups: yield* collectionSteps('groups', rows),
+      invitations: yield* collectionSteps('invitations', rows),
+      tokens: yield* collectionSteps('tokens', rows),
     };
   },
   *flagSet(rows) {
@@ -143,6 +147,18 @@ const WRITE_PARSERS: {
       }),
       ...(hasWritesTo('sessions', rows) && {
         sessions: yield* collectionWriteSteps('sessions', rows),
+      }),
+      ...(hasWritesTo('people', rows) && {
+        people: yield* collectionWriteSteps('people', rows),
+      }),
+      ...(hasWritesTo('groups', rows) && {
+        groups: yield* collectionWriteSteps('groups', rows),
+      }),
+      ...(hasWritesTo('invitations', rows) && {
+        invitations: yield* collectionWriteSteps('invitations', rows),
+      }),
+      ...(hasWritesTo('tokens', rows) && {
+        tokens: yield* collectionWriteSteps('tokens', rows),
       }),
     };
   },
@@ -225,11 +241,19 @@ const COMMIT_ROWS: {
     const keys = yield* rowsOf('keys', writes.keys);
     const deletedEnvironments = yield* rowsOf('deletedEnvironments', writes.deletedEnvironments);
     const sessions = yield* rowsOf('sessions', writes.sessions);
+    const people = yield* rowsOf('people', writes.people);
+    const groups = yield* rowsOf('groups', writes.groups);
+    const invitations = yield* rowsOf('invitations', writes.invitations);
+    const tokens = yield* rowsOf('tokens', writes.tokens);
     return {
       ...(environments && { environments }),
       ...(keys && { keys }),
       ...(deletedEnvironments && { deletedEnvironments }),
       ...(sessions && { sessions }),
+      ...(people && { people }),
+      ...(groups && { groups }),
+      ...(invitations && { invitations }),
+      ...(tokens && { tokens }),
     };
   },
   *flagSet({ writes, versions }) {

@@ -5,8 +5,12 @@ import type {
   AuditEntry,
   Environment,
   Flag,
+  Group,
+  Invitation,
   NamedContext,
+  Person,
   Segment,
+  Session,
 } from '@pennon/schema';
 
 import type { ChangeId } from './change-id.ts';
@@ -14,8 +18,8 @@ import type { ChangeId } from './change-id.ts';
 /**
  * The store port: ledgers of JSON documents, each with a revision, a change feed and an audit log.
  *
- * There is one `control` ledger (environments, API keys and sessions), and for each environment a `flagSet` ledger
- * and a `workflow` ledger: what people keep beside the flag set, which no application follows. A commit is atomic
+ * There is one `control` ledger (environments, API keys, people and sessions), and for each environment a `flagSet`
+ * ledger and a `workflow` ledger: what people keep beside the flag set, which no application follows. A commit is atomic
  * within one ledger and never spans two, so data that must change together is in the same ledger. All stores pass
  * the same test suite, `test/store/suite.ts`; `memory.ts` is the shortest implementation and reads as the
  * specification.
@@ -138,12 +142,28 @@ export type KeyDocument = ApiKey & { readonly hash: string };
 export type SessionDocument = {
   readonly id: string;
   readonly hash: string;
-  /** Who signed in. A key that has another secret since then counts as deleted. */
-  readonly key: Pick<KeyDocument, 'id' | 'hash'>;
-  readonly via: 'key';
+  /** The key that signed in. One that has another secret since then counts as deleted. */
+  readonly key?: Pick<KeyDocument, 'id' | 'hash'>;
+  /** The person that signed in, unless a key did. */
+  readonly person?: string;
+  readonly via: Session['via'];
   readonly createdAt: string;
   readonly expiresAt: string;
 };
+
+/** A person, with a password as `people/passwords.ts` hashes it. */
+export type PersonDocument = Omit<Person, 'hasPassword' | 'issuer'> & {
+  readonly password?: string;
+};
+
+/** An invitation with the SHA-256 of the secret in its link, in hexadecimal. */
+export type InvitationDocument = Invitation & { readonly hash: string };
+
+/**
+ * A personal token: a key that is worth at most what its person may do. Tokens are not among the keys, because earlier
+ * versions would accept them with their whole role.
+ */
+export type TokenDocument = KeyDocument & { readonly person: string };
 
 export type Documents = {
   environments: EnvironmentDocument;
@@ -151,6 +171,10 @@ export type Documents = {
   /** By the id of their ledger, because several can have had the same key. */
   deletedEnvironments: DeletedEnvironment;
   sessions: SessionDocument;
+  people: PersonDocument;
+  groups: Group;
+  invitations: InvitationDocument;
+  tokens: TokenDocument;
   flags: Flag;
   segments: Segment;
   contexts: NamedContext;
@@ -175,7 +199,16 @@ export type Version<Document> = Pick<AuditEntry, 'at' | 'actor' | 'action' | 'co
 
 /** The collections in each kind of ledger. New ones come last, because earlier versions know only the first ones. */
 export const COLLECTIONS = {
-  control: ['environments', 'keys', 'deletedEnvironments', 'sessions'],
+  control: [
+    'environments',
+    'keys',
+    'deletedEnvironments',
+    'sessions',
+    'people',
+    'groups',
+    'invitations',
+    'tokens',
+  ],
   flagSet: ['flags', 'segments'],
   workflow: ['contexts'],
 } as const satisfies Record<string, readonly Collection[]>;

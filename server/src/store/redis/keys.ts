@@ -29,8 +29,9 @@ import {
  * | `pennon:{servers}:heard`                       | sorted set | server id → time of its last report                           |
  * | `pennon:{servers}:reports`                     | hash       | server id → its last report as JSON                           |
  *
- * The control ledger has the collections `environments`, `keys`, `deletedEnvironments` and `sessions`, a flag set
- * `flags` and `segments`, and a workflow ledger `contexts`. Only those of a flag set have versions.
+ * The control ledger has the collections `environments`, `keys`, `deletedEnvironments`, `sessions`, `people`,
+ * `groups`, `invitations` and `tokens`, a flag set `flags` and `segments`, and a workflow ledger `contexts`. Only those
+ * of a flag set have versions.
  */
 export type Keys = {
   readonly head: (ledger: Ledger) => string;
