@@ -13,6 +13,7 @@ import type { Limits, SignInSettings } from './config.ts';
 import { errorMessage } from './error-message.ts';
 import { PennonError } from './errors.ts';
 import { startPurge } from './environments/purge.ts';
+import { createPreviewLimit } from './evaluation/preview-limit.ts';
 import { createAudiences } from './evaluation/audience.ts';
 import { createBulkEvaluationCache } from './evaluation/bulk-evaluation-cache.ts';
 import { createTurns } from './turns.ts';
@@ -198,6 +199,7 @@ const createServices = async (
     broadcastOf: createBroadcasts(clock),
     cache: createBulkEvaluationCache(limits, clock),
     audienceOf: createAudiences(limits.showsRuleIdsToClients),
+    limitPreviews: createPreviewLimit(),
     turns: options.turns,
     counterOf: metrics.counterOf,
     clock,

@@ -3,6 +3,7 @@ import type { Limits, SignInSettings } from './config.ts';
 import type { LiveFlagSet } from './flag-set/live-flag-set.ts';
 import type { Registry } from './flag-set/registry.ts';
 import type { CounterOf } from './evaluation/counter.ts';
+import type { LimitPreviews } from './evaluation/preview-limit.ts';
 import type { Audience } from './evaluation/audience.ts';
 import type { Turns } from './turns.ts';
 import type { Caller } from './auth/caller.ts';
@@ -36,6 +37,7 @@ export type Services = {
   readonly cache: BulkEvaluationCache;
   readonly counterOf: CounterOf;
   readonly audienceOf: (caller: Caller) => Audience;
+  readonly limitPreviews: LimitPreviews;
   readonly turns: Turns;
   readonly clock: Clock;
   readonly random: Random;

@@ -18,6 +18,36 @@ const checkout = { key: 'checkout', enabled: true, defaultVariant: 'off' };
 const ada = { targetingKey: 'ada', plan: 'pro' };
 const bob = { targetingKey: 'bob', plan: 'free' };
 
+/** A draft whose traces are 100 KB each, for many contexts. */
+const largeTraces = (rules = 150) => ({
+  flag: {
+    key: 'large',
+    enabled: true,
+    defaultVariant: 'off',
+    rules: Array.from({ length: rules }, (_, rule) => ({
+      conditions: [
+        {
+          any: Array.from({ length: 48 }, (__, at) => ({
+            attribute: 'a',
+            operator: 'equals',
+            value: rule * 50 + at,
+          })),
+        },
+      ],
+    })),
+  },
+  contexts: Array.from({ length: 20 }, (_, at) => ({ a: `x${at}` })),
+});
+
+/** Calls a procedure five times in one batch, and returns the outcomes. */
+const callFiveTimes = async (name: string, input: object, key: string): Promise<string[]> => {
+  const calls = Array.from({ length: 5 }, () => name);
+  const path = `/trpc/${calls.join(',')}?batch=1`;
+  const inputs = Object.fromEntries(calls.map((_, at) => [at, input]));
+  const { body } = await server.request('POST', path, { key, body: inputs });
+  return body.map(({ error }: { error?: { message: string } }) => error?.message ?? 'done');
+};
+
 const preview = (body: object, options: RequestOptions = {}) =>
   server.api('POST', '/evaluations/preview', { body, ...options });
 
@@ -145,6 +175,64 @@ describe('a preview of a draft', () => {
     expect((await preview({ flag, contexts: contexts.slice(0, 1) })).status).toBe(200);
   });
 
+  it('has traces of 2 MiB together, and beyond only how many rules are left out', async () => {
+    const { status, text, body } = await preview(largeTraces());
+    expect([status, body.results.length]).toEqual([200, 20]);
+    expect(text.length).toBeLessThan(2.2 * 1_048_576);
+    const [first, last] = [body.results[0].evaluations[0].draft, body.results[19].evaluations[0]];
+    expect(first.trace).toMatchObject({ rules: { length: 150 }, leftOut: expect.any(Number) });
+    const why = 'not traced: the traces of a response have at most 2097152 bytes';
+    expect(last.draft).toMatchObject({ variant: 'off', trace: { why, rules: [], leftOut: 150 } });
+  });
+
+  it('is refused if its values would be too large', async () => {
+    const variants = { large: 'x'.repeat(60_000) };
+    const flag = { key: 'long0', type: 'string', enabled: true, variants, defaultVariant: 'large' };
+    const flagKeys = ['long0', 'long1', 'long2', 'long3'];
+    for (const key of flagKeys)
+      await server.api('PUT', `/flags/${key}`, { body: { ...flag, key } });
+    const contexts = Array.from({ length: 20 }, () => ada);
+    const refused = await preview({ flag, flagKeys, contexts });
+    expect([refused.status, refused.body.error.message]).toEqual([
+      400,
+      expect.stringContaining('more than 8388608 bytes'),
+    ]);
+    expect((await preview({ flag, flagKeys, contexts: contexts.slice(0, 10) })).status).toBe(200);
+  });
+
+  it('evaluates a flag that is named twice once', async () => {
+    const flagKeys = ['checkout', 'absent', 'checkout'];
+    const { body } = await preview({ flag: checkout, flagKeys, contexts: [ada] });
+    expect(body.results[0].evaluations).toMatchObject([
+      { flagKey: 'checkout' },
+      { flagKey: 'absent' },
+    ]);
+  });
+
+  it('is refused while others are in progress, for one key and for all', async () => {
+    const keys = [ADMIN_KEY, await server.keyOf('viewer'), await server.keyOf('editor')];
+    const input = { environment: 'production', ...largeTraces(20) };
+    const batches = keys.map(key => callFiveTimes('evaluation.preview', input, key));
+    const outcomes = await Promise.all(batches);
+    const done = outcomes.map(each => each.filter(outcome => outcome === 'done').length);
+    expect([Math.max(...done), done.reduce((sum, count) => sum + count)]).toEqual([3, 6]);
+    expect(new Set(outcomes.flat())).toEqual(
+      new Set([
+        'done',
+        'this key has 3 previews in progress, which is its limit: try again later',
+        'this server has 6 previews in progress, which is its limit: try again later',
+      ]),
+    );
+    expect((await preview({ flag: checkout, contexts: [ada] })).status).toBe(200);
+  });
+
+  it('is refused with the time to wait', async () => {
+    const all = await Promise.all(Array.from({ length: 8 }, () => preview(largeTraces(20))));
+    const refused = all.filter(({ status }) => status === 429);
+    expect(all.filter(({ status }) => status === 200).length + refused.length).toBe(8);
+    expect(refused[0]?.headers).toMatchObject({ 'retry-after': '1' });
+  });
+
   it('is not counted as an evaluation', async () => {
     await preview({ flag: { ...checkout, key: 'uncounted' }, contexts: [ada] });
     expect((await server.request('GET', '/metrics')).text).not.toContain('uncounted');
@@ -176,5 +264,12 @@ describe('one flag in all environments', () => {
     const { body } = await compare(await server.keyOf('viewer', 'development'));
     expect(body.evaluations).toEqual({ development: null });
     expect((await compare(await server.keyOf('server'))).status).toBe(403);
+  });
+
+  it('counts as a preview in progress', async () => {
+    const input = { flagKey: 'checkout', context: ada };
+    const outcomes = await callFiveTimes('evaluation.compare', input, ADMIN_KEY);
+    expect(outcomes.slice(0, 3)).toEqual(['done', 'done', 'done']);
+    expect(outcomes[3]).toContain('this key has 3 previews in progress');
   });
 });

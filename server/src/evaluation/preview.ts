@@ -1,8 +1,7 @@
-import { explain, workDone, type Explanation } from '@pennon/engine';
+import type { Explanation } from '@pennon/engine';
 import type { ErrorDetail, EvaluationContext } from '@pennon/schema';
 
 import { canAccess, environmentOf, type Caller } from '../auth/caller.ts';
-import { invalid } from '../errors.ts';
 import type { FlagSetView } from '../flag-set/live-flag-set.ts';
 import { flagResource } from '../flags/flag.ts';
 import { nextServerFields, warningsOf } from '../resources/plan.ts';
@@ -16,6 +15,7 @@ import { afterWrites, type ValidationBase } from '../resources/validate.ts';
 import { segmentResource } from '../segments/segment.ts';
 import { nextTurn } from '../slices.ts';
 import { validateContext } from './context.ts';
+import { createExplainer, resultOf } from './explainer.ts';
 
 /** A flag or a segment as it would be written. */
 export type Draft = {
@@ -50,11 +50,6 @@ export type Preview = {
 
 /** How many flags one preview evaluates for each context. */
 export const MAX_PREVIEWED_FLAGS = 20;
-/** The units of work of one preview: what five of the most costly evaluations take. */
-const MAX_WORK = 50_000_000;
-/** Of an evaluation with a trace, which the engine does not count. */
-const WORK_OF_TRACE = 10_000;
-
 /** Checks a draft as a write does, and evaluates it beside what is live. Writes nothing. */
 export const previewDraft = async (
   services: ResourceServices,
@@ -66,10 +61,15 @@ export const previewDraft = async (
   const live = services.registry.find(environment);
   await live.replica.refresh();
   const view = live.view();
-  const { next, flagKeys, warnings } = await checkDraft(services, view, caller, {
+  const {
+    next,
+    flagKeys: requested,
+    warnings,
+  } = await checkDraft(services, view, caller, {
     ...input,
     environment,
   });
+  const flagKeys = new Set(requested);
   const explainOne = createExplainer();
   const results: Preview['results'] = [];
   for (const context of input.contexts) {
@@ -137,35 +137,6 @@ const compared = (
   live: Explanation | null,
   draft: Explanation | null,
 ): Compared => ({ flagKey, live, draft, changed: resultOf(live) !== resultOf(draft) });
-
-/** What an application sees of an evaluation. */
-const resultOf = (explanation: Explanation | null): string => {
-  if (explanation === null) return '';
-  const { trace: _trace, ...result } = explanation;
-  return JSON.stringify(result);
-};
-
-type Explain = (
-  base: ValidationBase,
-  flagKey: string,
-  context: EvaluationContext,
-) => Promise<Explanation | null>;
-
-/** Returns how to evaluate flags with a trace, all together within one budget of work. */
-const createExplainer = (): Explain => {
-  let work = 0;
-  return async ({ compiled, flagSet }, flagKey, context) => {
-    await nextTurn();
-    if (!flagSet.flags.has(flagKey)) return null;
-    if (work > MAX_WORK) throw tooMuchWork();
-    const explanation = explain(compiled, flagKey, context);
-    work += workDone() + WORK_OF_TRACE;
-    return explanation;
-  };
-};
-
-const tooMuchWork = () =>
-  invalid([{ path: '', message: 'takes too much work: send fewer or smaller contexts' }]);
 
 export type CompareInput = {
   readonly flagKey: string;

@@ -20,7 +20,11 @@ import { inSlices } from './output.ts';
 import { procedure, router } from './procedure.ts';
 import { environment, flagWriteOptions, warnings } from './schemas.ts';
 
-const trace = { trace: z.unknown().describe('Every rule and condition.') };
+const trace = {
+  trace: z
+    .unknown()
+    .describe('Every rule and condition, or none once all traces together are too large.'),
+};
 
 const Explanation = z
   .union([
@@ -100,7 +104,9 @@ export const previewRouter = router({
   })
     .input(PreviewRequest)
     .output(inSlices(Preview))
-    .mutation(({ ctx, input }) => previewDraft(ctx.services, ctx.caller, input)),
+    .mutation(({ ctx: { services, caller }, input }) =>
+      services.limitPreviews(caller, () => previewDraft(services, caller, input)),
+    ),
 
   compare: procedure({
     permission: 'flags.read',
@@ -114,5 +120,7 @@ export const previewRouter = router({
   })
     .input(strictObject({ flagKey: RequestedFlagKey, context: EvaluationContext }))
     .output(EnvironmentComparison)
-    .mutation(({ ctx, input }) => compareEnvironments(ctx.services, ctx.caller, input)),
+    .mutation(({ ctx: { services, caller }, input }) =>
+      services.limitPreviews(caller, () => compareEnvironments(services, caller, input)),
+    ),
 });

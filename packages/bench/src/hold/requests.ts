@@ -182,6 +182,23 @@ export const COSTLY_REQUESTS: readonly CostlyRequest[] = [
     body: () => JSON.stringify(flagOf(times(1_700, () => matches(HEAVY)))),
   },
   {
+    name: 'preview of a flag of 7,200 conditions for 20 contexts',
+    path: '/api/v1/evaluations/preview?environment=production',
+    body: () =>
+      JSON.stringify({
+        flag: {
+          key: 'flag',
+          enabled: true,
+          rules: times(150, rule => ({
+            conditions: [
+              { any: times(48, at => ({ attribute: 'a', operator: 'equals', value: rule + at })) },
+            ],
+          })),
+        },
+        contexts: times(20, index => ({ a: `x${index}` })),
+      }),
+  },
+  {
     name: '8,000 different bulk evaluations of 100 flags',
     isSlow: true,
     path: '/api/v1/evaluations?environment=production',
