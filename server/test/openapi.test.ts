@@ -371,6 +371,7 @@ describe('every response documented for a GET', () => {
     { key = ids[route.path] ?? KEY, environment = 'production' } = {},
   ): string => {
     const url = route.path.replace('{version}', '1').replaceAll(/\{\w+\}/g, key);
+    if (takes(route, 'to')) return `${url}?to=production`;
     return takes(route, 'environment') ? `${url}?environment=${environment}` : url;
   };
 

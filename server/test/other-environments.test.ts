@@ -158,6 +158,14 @@ const PROBES: Readonly<Record<string, (names: Names) => object[]>> = {
   'environments.create': ({ name }) => [{ key: `${name}-env` }, { key: `${name}-envx` }],
   'environments.list': () => [{}, { deleted: true }],
   'environments.update': ({ name }) => [{ key: `${name}-env`, name: 'x' }, { key: `${name}-envx` }],
+  'environments.compare': ({ name }) => [
+    { from: 'production', to: `${name}-env` },
+    { from: `${name}-env`, to: 'production' },
+  ],
+  'environments.promote': ({ name }) => [
+    { from: 'production', to: `${name}-env`, flags: ['f'] },
+    { from: `${name}-env`, to: 'production', flags: [`${name}-flag`] },
+  ],
   'environments.delete': ({ name }) => [
     { key: `${name}-env` },
     { key: `${name}-env`, confirm: `${name}-env` },

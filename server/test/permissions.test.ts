@@ -53,6 +53,8 @@ const PROCEDURES: Record<string, Role[]> = {
   'environments.create': admins,
   'environments.list': readers,
   'environments.update': admins,
+  'environments.compare': readers,
+  'environments.promote': writers,
   'environments.delete': admins,
   'environments.restore': admins,
   'contexts.list': readers,

@@ -70,6 +70,7 @@ export const AuditEntry = strictObject({
   ]),
   key: z.string(),
   revision: z.int().min(0),
+  from: z.string().optional().describe('The environment that the resource was copied from.'),
   comment: z.string().optional().describe('The value of X-Change-Comment.'),
   before: Json.describe('The resource before the change; null if the change created it.'),
   after: Json.describe('The resource after the change; null if the change deleted it.'),

@@ -3,7 +3,7 @@ import { ALL_ENVIRONMENTS } from '@pennon/schema';
 import { z } from 'zod';
 
 import type { Caller } from '../auth/caller.ts';
-import { environmentOf } from '../auth/caller.ts';
+import { canAccess, environmentOf } from '../auth/caller.ts';
 import { flagSetLedger, type Registry } from '../flag-set/registry.ts';
 import type { Page, PageQuery } from '../page.ts';
 import { cursorsFor } from '../page.ts';
@@ -51,10 +51,14 @@ export const listAudit = async (
   const entries = await readEntries(store, newest.slice(0, limit));
   const hasMore = newest.length > entries.length;
   return {
-    items: entries.flatMap(({ entry }) => entry ?? []),
+    items: entries.flatMap(({ entry }) => (entry === undefined ? [] : [visibleTo(caller, entry)])),
     nextCursor: hasMore ? cursors.write(JSON.stringify(positionAfter(position, entries))) : null,
   };
 };
+
+/** Leaves out the name of an environment that the caller may not know. */
+const visibleTo = (caller: Caller, { from, ...entry }: AuditEntry): AuditEntry =>
+  from === undefined || !canAccess(caller, from) ? entry : { ...entry, from };
 
 /** The audit log of a ledger, and the query that finds its entries of the list. */
 type Log = { readonly ledger: Ledger; readonly query: Omit<AuditQuery, 'limit' | 'before'> };

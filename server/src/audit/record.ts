@@ -12,6 +12,8 @@ export type AuditedChange = {
   readonly environment: string;
   /** The key of the flag, segment or environment, or the id of what has one. */
   readonly key: string;
+  /** The environment that the resource was copied from. */
+  readonly from?: string | undefined;
   readonly before: object | null;
   readonly after: object | null;
 };
@@ -24,7 +26,7 @@ export const SYSTEM = { actor: SYSTEM_ACTOR };
 export const auditDraft = (
   caller: Pick<Caller, 'actor' | 'comment'>,
   at: number,
-  { action, environment, key, before, after }: AuditedChange,
+  { action, environment, key, from, before, after }: AuditedChange,
 ): AuditDraft => ({
   at: formatInstant(at),
   actor: caller.actor,
@@ -32,6 +34,7 @@ export const auditDraft = (
   environment,
   kind: kindOf(action),
   key,
+  ...(from === undefined ? {} : { from }),
   ...(caller.comment === undefined ? {} : { comment: caller.comment }),
   before: toJson(before),
   after: toJson(after),

@@ -1,11 +1,9 @@
-import { createHash } from 'node:crypto';
-
 import { canAccess, type Caller } from '../auth/caller.ts';
 import { toEnvironment } from '../environments/environments.ts';
 import type { FlagSetEvent, LiveFlagSet } from '../flag-set/live-flag-set.ts';
 import type { Registry } from '../flag-set/registry.ts';
 import type { Replica } from '../replication/replica.ts';
-import { entityTag, matchingTag } from '../resources/entity-tag.ts';
+import { hashTag, matchingTag } from '../resources/entity-tag.ts';
 import { runInSlices } from '../slices.ts';
 import { onAbort } from '../streaming/on-abort.ts';
 import type { OpenStream, StreamRegistry } from '../streaming/stream-registry.ts';
@@ -64,14 +62,11 @@ const columnsFor = (services: OverviewServices, caller: Caller): readonly Column
 /** Environments without a place come last, in the order of their keys. */
 const placeOf = ({ environment }: Column): number => environment.order ?? Number.MAX_SAFE_INTEGER;
 
-const hashOf = (value: unknown): string =>
-  createHash('sha256').update(JSON.stringify(value)).digest('base64url');
-
 const tagOf = (columns: readonly Column[]): string =>
-  entityTag(hashOf(columns.map(({ environment, snapshot }) => [environment, snapshot.id])));
+  hashTag(columns.map(({ environment, snapshot }) => [environment, snapshot.id]));
 
 const environmentsTag = (columns: readonly Column[]): string =>
-  hashOf(columns.map(({ environment }) => environment));
+  hashTag(columns.map(({ environment }) => environment));
 
 export type FollowOverviewInput = {
   /** The entity tag of the overview, or of the last event, that the follower has. */

@@ -56,7 +56,7 @@ export function* overviewSteps(columns: readonly Column[]): Steps<Overview> {
   const lists = yield* mapSteps(columns, ({ snapshot }) => snapshot.records.flags.keyList());
   const flags: Row[] = [];
   let moreFlags = 0;
-  for (const key of keysOf(lists)) {
+  for (const key of unionOf(lists)) {
     const row = flags.length < MAX_ROWS ? rowOf(columns, key) : null;
     if (row === null) moreFlags += 1;
     else flags.push(row);
@@ -84,7 +84,7 @@ export const revisionsOf = (columns: readonly Column[]): Record<string, number> 
   );
 
 /** Yields the keys of sorted lists, sorted and each once, without sorting all of them at once. */
-function* keysOf(lists: readonly (readonly string[])[]): Generator<string, void> {
+export function* unionOf(lists: readonly (readonly string[])[]): Generator<string, void> {
   const next = lists.map(() => 0);
   for (;;) {
     const heads = lists.map((keys, list) => keys[next[list] ?? 0]);

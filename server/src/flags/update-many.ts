@@ -81,7 +81,8 @@ const requireTagsOf = (
   );
 };
 
-const findFlags = (
+/** Throws NOT_FOUND with all keys that do not exist. */
+export const findFlags = (
   { snapshot: { records } }: FlagSetView,
   keys: readonly string[],
   environment: string,

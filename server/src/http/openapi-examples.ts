@@ -44,6 +44,7 @@ export const BODY_EXAMPLES: Readonly<Record<string, JsonObject>> = {
   'flags-replace': { ...flag, description: 'The checkout with fewer steps', tags: ['checkout'] },
   'flags-update': { rules: [{ ...rule, percentage: 50 }] },
   'flags-updateMany': { keys: [FLAG], patch: { tags: ['checkout', 'autumn'] } },
+  'environments-promote': { from: ENVIRONMENT, flags: [FLAG], dryRun: true },
   'flags-addRule': {
     id: 'employees',
     attribute: 'email',
@@ -138,6 +139,8 @@ const exampleOf = (path: string, { name, in: place }: JsonObject): string | numb
   if (path === `${API}/import`) return undefined;
   if (place === 'query' && name === 'environment') return ENVIRONMENT;
   if (place === 'query' && name === 'confirm') return NEW_ENVIRONMENT;
+  if (name === 'from' && place === 'path') return ENVIRONMENT;
+  if (name === 'to') return NEW_ENVIRONMENT;
   if (place === 'path' && name === 'version') return 1;
   if (path.startsWith(RULE_PATH) && name === 'id') return rule.id;
   if (place !== 'path' || name !== 'key') return undefined;

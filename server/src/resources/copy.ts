@@ -103,14 +103,14 @@ const planCopy = async <Name extends ResourceName>(
   copy: Copy<Documents[Name]>,
 ): Promise<WritePlan<'flagSet', WriteResult<Documents[Name]>>> => {
   const { type } = context;
-  const { source, to: environment, overwrite } = copy;
+  const { source, from, to: environment, overwrite } = copy;
   const { current, at, document, changed } = await compareWithTarget(context, view, copy);
   if (current !== undefined && !overwrite)
     throw alreadyExists(type, source.key, environment, 'set "overwrite" to replace it');
   await type.validate(view, document, current?.document ?? null);
   if (current !== undefined && changed.length === 0)
     return planNothing(context, current, { caller, environment });
-  const auditInfo = { caller, action: 'copy', environment, at } as const;
+  const auditInfo = { caller, action: 'copy', environment, from, at } as const;
   return planPut(context, auditInfo, document, current?.document ?? null);
 };
 
@@ -132,7 +132,7 @@ const compareWithTarget = async <Name extends ResourceName>(
   return { current, at, document, changed };
 };
 
-const sameEnvironment = (): PennonError =>
+export const sameEnvironment = (): PennonError =>
   new PennonError('BAD_REQUEST', '"to" must be another environment', {
     details: [{ path: 'to', message: 'must be another environment' }],
   });
@@ -143,7 +143,7 @@ const outcomeOf = (exists: boolean, differs: boolean): CopyPreview['outcome'] =>
 };
 
 /** The details of the BAD_REQUEST that `check` throws. */
-const problemsOf = async (check: () => Promise<void>): Promise<ErrorDetail[]> => {
+export const problemsOf = async (check: () => Promise<void>): Promise<ErrorDetail[]> => {
   try {
     await check();
     return [];

@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+
 import type { Coding } from '../compression.ts';
 import { PennonError } from '../errors.ts';
 import type { ChangeId } from '../store/change-id.ts';
@@ -7,6 +9,10 @@ import type { ChangeId } from '../store/change-id.ts';
  * created again never has a previous tag.
  */
 export const entityTag = (id: ChangeId): string => `"${id}"`;
+
+/** Returns a tag that differs if the value does. */
+export const hashTag = (value: unknown): string =>
+  entityTag(createHash('sha256').update(JSON.stringify(value)).digest('base64url'));
 
 /** Returns the tag of a compressed body. Strong tags differ if the bytes differ, so the coding is part of it. */
 export const withCoding = (etag: string, coding: Coding): string =>

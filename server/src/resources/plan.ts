@@ -20,6 +20,8 @@ type Warnings = { warnings?: ErrorDetail[] | undefined };
 /** Who writes what, where and when: for the audit log and the version. */
 export type AuditInfo = WriteScope & {
   readonly action: 'create' | 'replace' | 'update' | 'copy' | 'revert' | 'delete';
+  /** The environment of the document that a copy was made of. */
+  readonly from?: string;
   /** In milliseconds since 1970. */
   readonly at: number;
 };
@@ -53,7 +55,8 @@ export const planPut = async <Name extends ResourceName>(
   result: changeId => writeResultOf(context, { document, changeId }, auditInfo),
 });
 
-type Put<Document> = { readonly document: Document; readonly current: Document | null };
+/** A document to store, and the one that it replaces. */
+export type Put<Document> = { readonly document: Document; readonly current: Document | null };
 
 /** Returns the plan to store documents, without its result. Each gets a version and an audit entry. */
 export const putsOf = async <Name extends ResourceName>(
@@ -117,9 +120,9 @@ const writeResultOf = async <Name extends ResourceName>(
 
 const auditOf = (
   { kind }: Pick<ResourceType, 'kind'>,
-  { caller, at, action, environment }: AuditInfo,
+  { caller, at, action, environment, from }: AuditInfo,
   change: { key: string; before: object | null; after: object | null },
-) => auditDraft(caller, at, { action: `${kind}.${action}`, environment, ...change });
+) => auditDraft(caller, at, { action: `${kind}.${action}`, environment, from, ...change });
 
 /**
  * Returns the server fields of a document that replaces `current`, or that does not exist (null). A document

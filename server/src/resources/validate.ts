@@ -29,16 +29,24 @@ export const validateFlag = (base: ValidationBase, flag: Flag): Promise<void> =>
   validateFlags(base, [flag]);
 
 /** Validates flags that are written together, and may depend on each other. */
-export const validateFlags = async (
+export const validateFlags = (base: ValidationBase, flags: readonly Flag[]): Promise<void> =>
+  validateTogether(base, { flags, segments: [] });
+
+/** Throws BAD_REQUEST if a flag or segment, or a flag that depends on one of them, would not compile. */
+export const validateTogether = async (
   base: ValidationBase,
-  flags: readonly Flag[],
+  { flags, segments }: { readonly flags: readonly Flag[]; readonly segments: readonly Segment[] },
 ): Promise<void> => {
-  const written = new Map(await mapInSlices(flags, flag => [flag.key, toReadFlag(flag)] as const));
-  const next = await withWritten(base, { flags: written, segments: new Map() });
+  const written = {
+    flags: new Map(await mapInSlices(flags, flag => [flag.key, toReadFlag(flag)] as const)),
+    segments: new Map(segments.map(segment => [segment.key, toEvaluationSegment(segment)])),
+  };
+  const next = await withWritten(base, written);
+  await mapInSlices(segments, segment => requireValidSegment(next, segment));
   await mapInSlices(flags, flag => requireValid(next, flag));
   await validateDependents(base, next, {
-    flags: new Set(flags.map(({ key }) => key)),
-    segments: new Set(),
+    flags: new Set(written.flags.keys()),
+    segments: new Set(written.segments.keys()),
   });
 };
 
@@ -48,14 +56,12 @@ const requireValid = (next: ValidationBase, flag: Flag): void => {
 };
 
 /** Throws BAD_REQUEST if the segment, or a flag that uses it, would not compile. */
-export const validateSegment = async (base: ValidationBase, segment: Segment): Promise<void> => {
-  const next = await withWritten(base, {
-    flags: new Map(),
-    segments: new Map([[segment.key, toEvaluationSegment(segment)]]),
-  });
-  const details = next.compiled.problemsOfSegment(segment.key).map(detailOf);
-  if (details.length > 0) throw invalid(details.slice(0, MAX_DETAILS), `segment "${segment.key}"`);
-  await validateDependents(base, next, { flags: new Set(), segments: new Set([segment.key]) });
+export const validateSegment = (base: ValidationBase, segment: Segment): Promise<void> =>
+  validateTogether(base, { flags: [], segments: [segment] });
+
+const requireValidSegment = (next: ValidationBase, { key }: Segment): void => {
+  const details = next.compiled.problemsOfSegment(key).map(detailOf);
+  if (details.length > 0) throw invalid(details.slice(0, MAX_DETAILS), `segment "${key}"`);
 };
 
 const MAX_DETAILS = 20;

@@ -11,7 +11,8 @@ import { z } from 'zod';
 import { deleteEnvironment, restoreEnvironment } from '../environments/deleted-environments.ts';
 import { createEnvironment, updateEnvironment } from '../environments/environments.ts';
 import { listEnvironments } from '../environments/list.ts';
-import { procedure, router } from './procedure.ts';
+import { mergeRouters, procedure, router } from './procedure.ts';
+import { promotionRouter } from './promotion-router.ts';
 import { Nothing, page, paging, restParams } from './schemas.ts';
 
 const ListedEnvironment = strictObject({
@@ -22,7 +23,7 @@ const ListedEnvironment = strictObject({
 
 const tag = 'Environments';
 
-export const environments = router({
+const environmentRouter = router({
   create: procedure({
     permission: 'environments.manage',
     rest: {
@@ -113,3 +114,5 @@ export const environments = router({
     .output(Environment)
     .mutation(({ ctx, input }) => restoreEnvironment(ctx.services, ctx.caller, input)),
 });
+
+export const environments = mergeRouters(environmentRouter, promotionRouter);

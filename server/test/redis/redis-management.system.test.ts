@@ -1,6 +1,7 @@
 import { secureRandom } from '../../src/random.ts';
 import { describeContexts } from '../contexts-suite.ts';
 import { describeOverview } from '../overview-suite.ts';
+import { describePromotion } from '../promotion-suite.ts';
 import { useRedis } from './setup.ts';
 import { openStore as openRedisStore } from './store.ts';
 
@@ -9,3 +10,4 @@ const openStore = () => openRedisStore(redis().url, { prefix: `management-${secu
 
 describeOverview('the Redis store', openStore);
 describeContexts('the Redis store', openStore);
+describePromotion('the Redis store', openStore);
