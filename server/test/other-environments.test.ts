@@ -149,6 +149,7 @@ const PROBES: Readonly<Record<string, (names: Names) => object[]>> = {
   'flags.deleteRule': ruleProbes({ id: 'x' }),
   'flags.updateRuleMembers': ruleProbes({ id: 'x', attribute: 'a', add: ['b'] }),
   'flags.watch': ({ name }) => [{ environment: `${name}-env` }],
+  'flags.attributes': ({ name }) => [{}, { environment: `${name}-env` }],
   'flags.overview': () => [{}],
   'flags.watchOverview': () => [{ lastEventId: '"old"' }],
   'segments.updateMembers': ({ name }) => [
@@ -280,6 +281,7 @@ const normalized = (text: string, { name, keyId }: Names): string =>
 const GROWS = new Set([
   'audit.list',
   'evaluation.evaluateAll',
+  'flags.attributes',
   'flags.overview',
   'transfer.export',
   'keys.list',

@@ -36,6 +36,7 @@ const PROCEDURES: Record<string, Role[]> = {
   'flags.deleteRule': writers,
   'flags.updateRuleMembers': writers,
   'flags.watch': readers,
+  'flags.attributes': readers,
   'flags.overview': readers,
   'flags.watchOverview': readers,
   'segments.create': writers,

@@ -1,6 +1,7 @@
 import { Flag, FlagCreate, FlagPatch, FlagType, Key, strictObject } from '@pennon/schema';
 import { z } from 'zod';
 
+import { listAttributes } from '../flags/attributes.ts';
 import { flagResource } from '../flags/flag.ts';
 import { updateFlags } from '../flags/update-many.ts';
 import { followFlagSet } from '../streaming/follow-flag-set.ts';
@@ -63,6 +64,31 @@ const updateMany = procedure({
     updateFlags({ ...services, type: flagResource }, caller, input),
   );
 
+const attributes = procedure({
+  permission: 'flags.read',
+  rest: {
+    method: 'GET',
+    path: '/attributes',
+    tag: 'Flags',
+    summary: 'List the attributes that conditions compare, the most frequent ones first',
+  },
+})
+  .input(strictObject(environment))
+  .output(
+    inSlices(
+      strictObject({
+        items: z.array(
+          strictObject({
+            name: z.string(),
+            types: z.array(z.enum(['string', 'number', 'boolean'])),
+            conditions: z.int().describe('How many conditions compare it.'),
+          }).meta({ id: 'UsedAttribute' }),
+        ),
+      }).meta({ id: 'UsedAttributes' }),
+    ),
+  )
+  .query(({ ctx, input }) => listAttributes(ctx.services, ctx.caller, input));
+
 const watch = procedure({ permission: 'flags.read' })
   .input(strictObject({ ...environment, lastEventId: z.string().max(200).nullish() }))
   .subscription(async ({ ctx, input, signal }) =>
@@ -79,5 +105,5 @@ export const flags = mergeRouters(
   versions,
   ruleRouter(schemas.response),
   overviewRouter,
-  router({ updateMany, watch }),
+  router({ updateMany, attributes, watch }),
 );
