@@ -32,3 +32,25 @@ export const isExplained = (error: unknown): error is Error => {
   const status = statusOf(error);
   return status !== undefined && (status < SERVER_ERROR || status === UNAVAILABLE);
 };
+
+/** What is wrong with one field of a request. */
+export type ErrorDetail = { readonly path: string; readonly message: string };
+
+const isDetail = (value: unknown): value is ErrorDetail =>
+  typeof value === 'object' &&
+  value !== null &&
+  'path' in value &&
+  typeof value.path === 'string' &&
+  'message' in value &&
+  typeof value.message === 'string';
+
+const bodyOf = (data: unknown): unknown =>
+  typeof data === 'object' && data !== null && 'error' in data ? data.error : undefined;
+
+/** Returns what is wrong with the fields of a request, as far as the server has listed it. */
+export const detailsOf = (error: unknown): readonly ErrorDetail[] => {
+  const body = error instanceof TRPCClientError ? bodyOf(error.data) : undefined;
+  if (typeof body !== 'object' || body === null || !('details' in body)) return [];
+  const details: unknown = body.details;
+  return Array.isArray(details) ? details.filter(isDetail) : [];
+};

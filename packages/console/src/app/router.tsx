@@ -8,6 +8,7 @@ import {
 
 import type { Api } from '../api/api.ts';
 import { sessionOptions } from '../api/session-query.ts';
+import { readFlagSearch } from '../flag/flag-search.ts';
 import { readSearch } from '../flags/flags-search.ts';
 import { SignInPage } from '../session/sign-in-page.tsx';
 import { ErrorPage, NotFoundPage, PendingPage } from './pages.tsx';
@@ -58,7 +59,14 @@ const flags = createRoute({
   component: lazyRouteComponent(() => import('../flags/flags-page.tsx'), 'FlagsPage'),
 });
 
-const routeTree = root.addChildren([signIn, signedIn.addChildren([start, flags])]);
+const flag = createRoute({
+  getParentRoute: () => signedIn,
+  path: 'flags/$key',
+  validateSearch: readFlagSearch,
+  component: lazyRouteComponent(() => import('../flag/flag-page.tsx'), 'FlagPage'),
+});
+
+const routeTree = root.addChildren([signIn, signedIn.addChildren([start, flags, flag])]);
 
 /** Returns the search of a URL as plain texts, so that links are short and readable. */
 const parseSearch = (search: string): Record<string, string> =>

@@ -44,7 +44,7 @@ export const FlagCards = (props: FlagCardsProps) => {
                   aria-posinset={index + 1}
                 >
                   <div className="card-name">
-                    <FlagName row={row} />
+                    <FlagName row={row} environment={environment.key} />
                   </div>
                   <FlagSwitch
                     row={row}

@@ -1,4 +1,5 @@
 import { defaultRangeExtractor, useVirtualizer } from '@tanstack/react-virtual';
+import { Link } from '@tanstack/react-router';
 import { memo, useRef, type CSSProperties } from 'react';
 
 import type { Session } from '../api/sessions.ts';
@@ -215,8 +216,8 @@ const FlagRow = memo((props: FlagRowProps) => {
           {...focusable(0)}
         />
       </div>
-      <div role="rowheader" className="grid-cell flag" {...focusable(1)}>
-        <FlagName row={row} />
+      <div role="rowheader" className="grid-cell flag">
+        <FlagName row={row} {...focusable(1)} />
       </div>
       <div role="gridcell" className="grid-cell quiet">
         {t(`type.${row.type}`)}
@@ -241,14 +242,29 @@ const FlagRow = memo((props: FlagRowProps) => {
   );
 });
 
+type FlagNameProps = {
+  readonly row: Row;
+  /** The environment that its page shows first. */
+  readonly environment?: string;
+  readonly tabIndex?: number;
+  readonly 'data-position'?: string;
+};
+
 /** The key of a flag, and below it its name and tags. People write them in any direction. */
-export const FlagName = ({ row: { key, name, tags } }: { readonly row: Row }) => {
+export const FlagName = ({ row: { key, name, tags }, environment, ...link }: FlagNameProps) => {
   const about = [...(name === null || name === key ? [] : [name]), ...tags.map(tag => `#${tag}`)];
   return (
     <>
-      <bdi className="flag-key" title={key}>
-        {key}
-      </bdi>
+      <Link
+        to="/flags/$key"
+        params={{ key }}
+        search={{ env: environment }}
+        className="flag-key"
+        title={key}
+        {...link}
+      >
+        <bdi>{key}</bdi>
+      </Link>
       {about.length > 0 && (
         <bdi className="flag-about" title={about.join(' ')}>
           {about.join(' ')}

@@ -1,0 +1,291 @@
+import { useQuery } from '@tanstack/react-query';
+import { Link, useParams, useRouteContext, useSearch } from '@tanstack/react-router';
+import { useEffect, useState } from 'react';
+
+import type { Api } from '../api/api.ts';
+import { statusOf } from '../api/errors.ts';
+import { hasRole, type Session } from '../api/sessions.ts';
+import { describeError, NotFoundPage, PendingPage } from '../app/pages.tsx';
+import { useVisible } from '../app/use-visible.ts';
+import { EnvironmentName } from '../flags/environment-name.tsx';
+import { followOverview, overviewOptions } from '../flags/follow-overview.ts';
+import { mainEnvironment, type Environment, type Overview } from '../flags/overview.ts';
+import { t } from '../i18n/i18n.ts';
+import { ChangedElsewhere } from './changed-elsewhere.tsx';
+import { describeChanges } from './changes.ts';
+import { documentOf, isFlagInput, type FlagResponse } from './document.ts';
+import { flagOptions } from './flag-query.ts';
+import { FlagReview } from './flag-review.tsx';
+import { TABS, type Tab } from './flag-search.ts';
+import { RulesTab } from './rules-tab.tsx';
+import { useCheck } from './use-check.ts';
+import { useDraft, type DraftActions } from './use-draft.ts';
+import { VariantsTab } from './variants-tab.tsx';
+
+const FROM = '/signed-in/flags/$key';
+/** Otherwise a link is current if the address has more parts than the link. */
+const EXACT = { exact: true };
+
+/** One flag in all environments, one at a time. */
+export const FlagPage = () => {
+  const { api } = useRouteContext({ from: FROM });
+  const { key } = useParams({ from: FROM });
+  const { data, error, refetch } = useQuery(overviewOptions(api));
+  const isVisible = useVisible();
+  useEffect(() => (isVisible ? followOverview(api, () => {}) : undefined), [api, isVisible]);
+  useEffect(() => {
+    document.title = `${key} · Pennon`;
+  }, [key]);
+  if (data !== undefined) return <FlagEnvironments overview={data} flag={key} />;
+  if (error === null) return <PendingPage />;
+  return <Failed error={error} onRetry={() => void refetch()} />;
+};
+
+const Failed = ({ error, onRetry }: { readonly error: unknown; readonly onRetry: () => void }) => (
+  <div className="page">
+    <p role="alert">{describeError(error)}</p>
+    <button type="button" className="button" onClick={onRetry}>
+      {t('app.retry')}
+    </button>
+  </div>
+);
+
+/** Returns the environment in the URL, otherwise the one that matters most of those that have the flag. */
+const environmentOf = (
+  { environments, flags }: Overview,
+  flag: string,
+  wanted: string | undefined,
+): Environment | undefined => {
+  const cells = flags.find(({ key }) => key === flag)?.cells;
+  return (
+    environments.find(({ key }) => key === wanted) ??
+    mainEnvironment(environments.filter(({ key }) => cells?.[key])) ??
+    mainEnvironment(environments)
+  );
+};
+
+type FlagEnvironmentsProps = { readonly overview: Overview; readonly flag: string };
+
+const FlagEnvironments = ({ overview, flag }: FlagEnvironmentsProps) => {
+  const { env, tab } = useSearch({ from: FROM });
+  const { api, session } = useRouteContext({ from: FROM });
+  const environment = environmentOf(overview, flag, env);
+  if (environment === undefined) return <NotFoundPage />;
+  const row = overview.flags.find(({ key }) => key === flag);
+  return (
+    <div className="flag-page">
+      <header className="flag-header">
+        <h1>
+          <bdi>{flag}</bdi>
+        </h1>
+        {row && (
+          <p className="hint">
+            <bdi>{[t(`type.${row.type}`), row.name, row.owner].filter(Boolean).join(' · ')}</bdi>
+          </p>
+        )}
+      </header>
+      <nav className="environments" aria-label={t('flags.environment')}>
+        {overview.environments.map(each => (
+          <Link
+            key={each.key}
+            to="/flags/$key"
+            params={{ key: flag }}
+            search={{ env: each.key, tab }}
+            className="tab"
+            activeOptions={EXACT}
+            aria-current={each === environment ? 'page' : undefined}
+          >
+            <EnvironmentName environment={each} />
+          </Link>
+        ))}
+      </nav>
+      <FlagLoader
+        key={`${environment.key} ${flag}`}
+        api={api}
+        session={session}
+        flag={flag}
+        environment={environment.key}
+        overview={overview}
+      />
+    </div>
+  );
+};
+
+type FlagLoaderProps = FlagEnvironmentsProps & {
+  readonly api: Api;
+  readonly session: Session;
+  readonly environment: string;
+};
+
+const NOT_FOUND = 404;
+
+/** Loads the flag, and loads it again when the overview has another version. */
+const FlagLoader = (props: FlagLoaderProps) => {
+  const { api, flag, environment, overview } = props;
+  const cell = overview.flags.find(({ key }) => key === flag)?.cells[environment];
+  const isAbsent = !cell && (overview.moreFlags ?? 0) === 0;
+  const options = flagOptions(api, environment, flag);
+  const { data, error, refetch } = useQuery({ ...options, enabled: !isAbsent });
+  const version = cell?.version;
+  useEffect(() => {
+    if (version !== undefined) void refetch();
+  }, [version, refetch]);
+  if (isAbsent || statusOf(error) === NOT_FOUND)
+    return <p className="tab-body">{t('flag.absent', { environment })}</p>;
+  if (data !== undefined) return <FlagEditor {...props} response={data} />;
+  if (error !== null) return <Failed error={error} onRetry={() => void refetch()} />;
+  return (
+    <p className="tab-body" role="status">
+      {t('app.loading')}
+    </p>
+  );
+};
+
+type FlagEditorProps = FlagLoaderProps & { readonly response: FlagResponse };
+
+const FlagEditor = (props: FlagEditorProps) => {
+  const { api, session, flag, environment, overview, response } = props;
+  const { tab = 'rules' } = useSearch({ from: FROM });
+  const actions = useDraft(environment, response);
+  const { draft, edit } = actions;
+  const check = useCheck(api, environment, draft.document);
+  const [isReviewed, setIsReviewed] = useState(false);
+  const writing = useApply(props, actions, () => setIsReviewed(false));
+  const mayWrite = hasRole(session, 'editor', environment);
+  const shared = { api, environment, document: draft.document, check, mayWrite, onEdit: edit };
+  return (
+    <>
+      {!mayWrite && <p className="hint note">{t('cell.needsEditor', { environment })}</p>}
+      {actions.isOutdated && (
+        <ChangedElsewhere
+          key={response.etag}
+          versions={{ base: draft.base, mine: draft.document, theirs: documentOf(response) }}
+          onMerge={actions.rebase}
+        />
+      )}
+      <div className="flag-bar">
+        <TabLinks flag={flag} environment={environment} current={tab} />
+        <button
+          type="button"
+          role="switch"
+          className="switch"
+          aria-checked={draft.document.enabled}
+          aria-disabled={!mayWrite}
+          onClick={() => mayWrite && edit({ enabled: !draft.document.enabled })}
+        >
+          {t('flag.enabled')}
+        </button>
+      </div>
+      {tab === 'rules' ? (
+        <RulesTab
+          {...shared}
+          flags={overview.flags.flatMap(({ key, cells }) => (cells[environment] ? [key] : []))}
+        />
+      ) : (
+        <VariantsTab {...shared} />
+      )}
+      {actions.isEdited ? (
+        <DraftBar actions={actions} onReview={() => setIsReviewed(true)} />
+      ) : (
+        <p className="sr-only" role="status">
+          {writing.applied}
+        </p>
+      )}
+      <FlagReview
+        isOpen={isReviewed && actions.isEdited && !actions.isOutdated}
+        environment={environment}
+        draft={draft}
+        check={check}
+        error={writing.error === undefined ? undefined : describeError(writing.error)}
+        isApplying={writing.isApplying}
+        onApply={writing.apply}
+        onClose={() => setIsReviewed(false)}
+      />
+    </>
+  );
+};
+
+const CHANGED_ELSEWHERE = 412;
+
+/** Writes the draft, unless the flag has been written since the edits began. */
+const useApply = (
+  { api, environment, flag }: FlagEditorProps,
+  { draft, discard }: DraftActions,
+  onDone: () => void,
+) => {
+  const [error, setError] = useState<unknown>();
+  const [applied, setApplied] = useState('');
+  const [isApplying, setIsApplying] = useState(false);
+  const { queryKey } = flagOptions(api, environment, flag);
+
+  const write = async (comment: string): Promise<void> => {
+    const { document, etag } = draft;
+    if (!isFlagInput(document)) return;
+    try {
+      const input = { ...document, environment, ifMatch: etag };
+      const response = await api.procedures.flags.replace.mutate(input, { context: { comment } });
+      api.queries.setQueryData(queryKey, response);
+      discard();
+      setApplied(t('flag.applied', { version: response.version }));
+      onDone();
+    } catch (failure) {
+      if (statusOf(failure) !== CHANGED_ELSEWHERE) return setError(failure);
+      await api.queries.refetchQueries({ queryKey });
+      onDone();
+    }
+  };
+  const apply = (comment: string): void => {
+    setError(undefined);
+    setIsApplying(true);
+    void write(comment).finally(() => setIsApplying(false));
+  };
+  return { error, applied, isApplying, apply };
+};
+
+type TabLinksProps = {
+  readonly flag: string;
+  readonly environment: string;
+  readonly current: Tab;
+};
+
+const TabLinks = ({ flag, environment, current }: TabLinksProps) => (
+  <nav className="flag-tabs" aria-label={t('flag.parts')}>
+    {TABS.map(tab => (
+      <Link
+        key={tab}
+        to="/flags/$key"
+        params={{ key: flag }}
+        search={{ env: environment, tab: tab === 'rules' ? undefined : tab }}
+        className="tab"
+        activeOptions={EXACT}
+        aria-current={tab === current ? 'page' : undefined}
+      >
+        {t(`flag.tab.${tab}`)}
+      </Link>
+    ))}
+  </nav>
+);
+
+type DraftBarProps = { readonly actions: DraftActions; readonly onReview: () => void };
+
+/** Edits that are not written yet, and what can be done with them. */
+const DraftBar = ({ actions, onReview }: DraftBarProps) => {
+  const { draft, isOutdated, discard } = actions;
+  const count = describeChanges(draft.base, draft.document).length;
+  return (
+    <div className="draft-bar" role="region" aria-label={t('draft.label')}>
+      <p role="status">{t('draft.count', { count })}</p>
+      <button type="button" className="button" onClick={discard}>
+        {t('draft.discard')}
+      </button>
+      <button
+        type="button"
+        className="button primary"
+        aria-disabled={isOutdated}
+        onClick={() => isOutdated || onReview()}
+      >
+        {t('draft.review')}
+      </button>
+    </div>
+  );
+};

@@ -1,0 +1,88 @@
+import { keepPreviousData, queryOptions, useQuery } from '@tanstack/react-query';
+import { useEffect, useState } from 'react';
+
+import type { Api } from '../api/api.ts';
+import { detailsOf, isExplained } from '../api/errors.ts';
+import { isFlagInput, type FlagDocument } from './document.ts';
+
+/** What the server finds in a draft, at the path of a field. */
+export type Finding = { readonly path: string; readonly message: string };
+
+/** One preview has at most this many contexts. */
+const MAX_CONTEXTS = 20;
+/** How long nothing is typed before the draft is checked. */
+const DELAY_MS = 250;
+
+export const contextsOptions = ({ procedures }: Api, environment: string) =>
+  queryOptions({
+    queryKey: ['contexts', environment] as const,
+    queryFn: () => procedures.contexts.list.query({ environment, limit: MAX_CONTEXTS }),
+  });
+
+/** Returns what the server finds in a draft, and what saved contexts would get. */
+export const useCheck = (api: Api, environment: string, document: FlagDocument) => {
+  const { data: contexts } = useQuery(contextsOptions(api, environment));
+  const settled = useSettled(document);
+  const { data, error, isFetching } = useQuery({
+    queryKey: ['preview', environment, settled, contexts?.items] as const,
+    queryFn: () => preview(api, environment, settled, contexts?.items ?? []),
+    enabled: contexts !== undefined,
+    placeholderData: keepPreviousData,
+    retry: false,
+  });
+  return {
+    problems: error === null ? [] : problemsOf(error),
+    warnings: data?.warnings ?? [],
+    results: error === null ? (data?.results ?? []) : [],
+    isChecking: isFetching || settled !== document,
+  };
+};
+
+export type Check = ReturnType<typeof useCheck>;
+
+type SavedContext = Awaited<
+  ReturnType<Api['procedures']['contexts']['list']['query']>
+>['items'][number];
+
+const preview = async (
+  { procedures }: Api,
+  environment: string,
+  flag: FlagDocument,
+  saved: readonly SavedContext[],
+) => {
+  if (!isFlagInput(flag)) return undefined;
+  const contexts = saved.length === 0 ? [{}] : saved.map(({ context }) => context);
+  const checked = await procedures.evaluation.preview.mutate({ environment, flag, contexts });
+  const results = saved.flatMap(({ key, name }, index) =>
+    (checked.results[index]?.evaluations ?? []).map(evaluation => ({
+      key,
+      name: name ?? key,
+      evaluation,
+    })),
+  );
+  return { results, warnings: checked.warnings ?? [] };
+};
+
+/** Fields of the draft have the path that they have in a flag. */
+const problemsOf = (error: unknown): readonly Finding[] => {
+  const details = detailsOf(error).map(({ path, message }) => ({
+    path: path.replace(/^flag\./, ''),
+    message,
+  }));
+  if (details.length > 0) return details;
+  return isExplained(error) ? [{ path: '', message: error.message }] : [];
+};
+
+/** Returns the value once it has not changed for a moment. */
+const useSettled = <Value>(value: Value): Value => {
+  const [settled, setSettled] = useState(value);
+  useEffect(() => {
+    const timer = setTimeout(() => setSettled(value), DELAY_MS);
+    return () => clearTimeout(timer);
+  }, [value]);
+  return settled;
+};
+
+/** Returns the findings at a field and inside it. */
+export const findingsAt = (findings: readonly Finding[], path: string): readonly Finding[] =>
+  findings.filter(finding => finding.path === path || finding.path.startsWith(`${path}.`));
