@@ -1,6 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { Link, Outlet, useNavigate, useRouteContext } from '@tanstack/react-router';
-import { lazy, Suspense, useEffect } from 'react';
+import { lazy, Suspense, useEffect, useState } from 'react';
+import { flushSync } from 'react-dom';
 
 import { sessionOptions } from '../api/session-query.ts';
 import { BrandMark } from '../components/icons.tsx';
@@ -17,6 +18,19 @@ export const Shell = () => {
   const { api, basePath, session } = useRouteContext({ from: '/signed-in' });
   const current = useQuery(sessionOptions(api));
   useLeaveWithSession(current.data === null);
+  const [isLeaving, setIsLeaving] = useState(false);
+  const signOut = async (): Promise<void> => {
+    // Streams of the page end first: without a session they would be refused.
+    flushSync(() => setIsLeaving(true));
+    try {
+      await api.sessions.signOut();
+    } catch (error) {
+      setIsLeaving(false);
+      throw error;
+    }
+    api.queries.clear();
+    location.assign(`${basePath}sign-in`);
+  };
   return (
     <div className="shell">
       <a className="skip" href="#main">
@@ -33,19 +47,11 @@ export const Shell = () => {
           </Link>
         </nav>
         <Suspense>
-          <AccountMenu
-            session={session}
-            apiUrl={`${basePath}docs`}
-            onSignOut={async () => {
-              await api.sessions.signOut();
-              api.queries.clear();
-              location.assign(`${basePath}sign-in`);
-            }}
-          />
+          <AccountMenu session={session} apiUrl={`${basePath}docs`} onSignOut={signOut} />
         </Suspense>
       </header>
       <main id="main" className="main" tabIndex={-1}>
-        <Outlet />
+        {!isLeaving && <Outlet />}
       </main>
     </div>
   );
