@@ -7,7 +7,13 @@ import { validateContext } from '../evaluation/context.ts';
 import { workflowLedger, type Registry } from '../flag-set/registry.ts';
 import { cursorsFor, pageOf, type Page, type PageQuery } from '../page.ts';
 import { differences } from '../resources/differences.ts';
-import { requireLedger, type Ledger, type Store, type Stored } from '../store/store.ts';
+import {
+  requireLedger,
+  type Ledger,
+  type Snapshot,
+  type Store,
+  type Stored,
+} from '../store/store.ts';
 
 export type ContextServices = {
   readonly store: Store;
@@ -22,13 +28,28 @@ type Contexts = ReadonlyMap<string, Stored<NamedContext>>;
  * Named contexts are in a ledger beside the flag set, so that no application receives anything when one is saved. No
  * replica follows it: only people read it.
  */
-const ledgerOf = (
+type Ledgers = {
+  readonly contexts: Ledger<'workflow'>;
+  /** Shows that a store without the contexts has not lost all data of the environment. */
+  readonly flagSet: Ledger<'flagSet'>;
+};
+
+const ledgersOf = (
   { registry }: ContextServices,
   caller: Caller,
   { environment: requested }: InEnvironment,
-): Ledger<'workflow'> => {
-  const { replica } = registry.find(environmentOf(caller, requested));
-  return workflowLedger({ ledger: replica.ledger.id });
+): Ledgers => {
+  const { ledger } = registry.find(environmentOf(caller, requested)).replica;
+  return { contexts: workflowLedger({ ledger: ledger.id }), flagSet: ledger };
+};
+
+/** Throws if the store has lost the data of the environment, because nothing may be written until it is restored. */
+const read = async (
+  { store }: ContextServices,
+  { contexts, flagSet }: Ledgers,
+): Promise<Snapshot<'workflow'> | undefined> => {
+  await requireLedger(store, flagSet);
+  return store.read(contexts);
 };
 
 /** Returns a page of the named contexts of an environment, in the order of their keys. */
@@ -37,12 +58,10 @@ export const listContexts = async (
   caller: Caller,
   { environment, ...query }: InEnvironment & PageQuery,
 ): Promise<Page<NamedContext>> => {
-  const { registry, store } = services;
-  const ledger = ledgerOf(services, caller, { environment });
-  await requireLedger(store, registry.find(environmentOf(caller, environment)).replica.ledger);
-  const found = await store.read(ledger);
+  const ledgers = ledgersOf(services, caller, { environment });
+  const found = await read(services, ledgers);
   const all = [...(found?.records.contexts.values() ?? [])].map(({ document }) => document);
-  return pageOf(all, ({ key }) => key, cursorsFor(ledger.id, ['contexts']), query);
+  return pageOf(all, ({ key }) => key, cursorsFor(ledgers.contexts.id, ['contexts']), query);
 };
 
 /** Saves a context under a key, in place of the one that has the key. */
@@ -55,7 +74,7 @@ export const saveContext = async (
   const { key, name, context } = input;
   const updatedAt = formatInstant(services.clock.now());
   const saved = { key, ...(name == null ? {} : { name }), context, updatedAt };
-  return write(services, ledgerOf(services, caller, { environment }), contexts => {
+  return write(services, ledgersOf(services, caller, { environment }), contexts => {
     const current = contexts.get(key)?.document;
     if (current === undefined) requireRoom(contexts);
     const isSame = current !== undefined && differences(current, saved, ['updatedAt']).length === 0;
@@ -69,7 +88,7 @@ export const deleteContext = (
   caller: Caller,
   { environment, key }: InEnvironment & { readonly key: string },
 ): Promise<void> =>
-  write(services, ledgerOf(services, caller, { environment }), contexts => {
+  write(services, ledgersOf(services, caller, { environment }), contexts => {
     if (!contexts.has(key)) throw notFound(key, [...contexts.keys()]);
     return { result: undefined, writes: new Map([[key, null]]) };
   });
@@ -94,16 +113,16 @@ const MAX_ATTEMPTS = 20;
 
 /** Commits what is planned on the contexts. Plans again if another request was faster. */
 const write = async <Result>(
-  { store }: ContextServices,
-  ledger: Ledger<'workflow'>,
+  services: ContextServices,
+  ledgers: Ledgers,
   plan: (contexts: Contexts) => Plan<Result>,
 ): Promise<Result> => {
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
-    const found = await store.read(ledger);
+    const found = await read(services, ledgers);
     const { result, writes } = plan(found?.records.contexts ?? new Map());
     if (writes === undefined) return result;
     const expect = found?.id ?? 'none';
-    const { committed } = await store.commit(ledger, {
+    const { committed } = await services.store.commit(ledgers.contexts, {
       expect,
       writes: { contexts: writes },
       audit: [],

@@ -4,7 +4,7 @@ import { auditDraft } from '../audit/record.ts';
 import { requireAllEnvironments, type Caller } from '../auth/caller.ts';
 import { pause, type Clock } from '../clock.ts';
 import { PennonError } from '../errors.ts';
-import { flagSetLedger } from '../flag-set/registry.ts';
+import { flagSetLedger, workflowLedger } from '../flag-set/registry.ts';
 import type { Services } from '../services.ts';
 import type { Random } from '../random.ts';
 import { versionOf } from '../resources/plan.ts';
@@ -88,9 +88,25 @@ const readIntact = <Kind extends LedgerKind>(
   ledger: Ledger<Kind>,
 ): Promise<Snapshot<Kind> | undefined> =>
   store.read(ledger).catch((error: unknown) => {
-    if (['missing', 'corrupt'].includes(storeErrorCode(error) ?? '')) return undefined;
+    if (isLoss(error)) return undefined;
     throw error;
   });
+
+const isLoss = (error: unknown): boolean =>
+  ['missing', 'corrupt'].includes(storeErrorCode(error) ?? '');
+
+/** Returns whether the named contexts of an environment can be read; `none` if it has no such ledger. */
+const readContexts = (
+  store: Store,
+  environment: EnvironmentDocument,
+): Promise<'intact' | 'none' | 'damaged'> =>
+  store.read(workflowLedger(environment)).then(
+    found => (found === undefined ? 'none' : 'intact'),
+    (error: unknown) => {
+      if (isLoss(error)) return 'damaged';
+      throw error;
+    },
+  );
 
 const nothingLost = () =>
   new PennonError('CONFLICT', 'there is nothing to restore: the store has all of its data');
@@ -111,8 +127,10 @@ const ledgersOf = ({ records }: Snapshot<'control'>): readonly EnvironmentDocume
   [...records.environments.values()].map(({ document }) => document);
 
 const requireLoss = async (store: Store, control: Snapshot<'control'>): Promise<void> => {
-  for (const environment of ledgersOf(control))
+  for (const environment of ledgersOf(control)) {
     if ((await readIntact(store, flagSetLedger(environment))) === undefined) return;
+    if ((await readContexts(store, environment)) === 'damaged') return;
+  }
   throw nothingLost();
 };
 
@@ -178,7 +196,10 @@ const removeInstallation = async (
   control: Snapshot<'control'>,
 ): Promise<void> => {
   await recovery.setRemoved(epochOf(control.id) ?? '', true);
-  for (const environment of ledgersOf(control)) await store.drop(flagSetLedger(environment));
+  for (const environment of ledgersOf(control)) {
+    await store.drop(flagSetLedger(environment));
+    await store.drop(workflowLedger(environment));
+  }
   await store.drop(CONTROL_LEDGER);
 };
 
@@ -191,13 +212,18 @@ const restoreLedgers = async (
 ): Promise<RestoreReport> => {
   const { control } = copies;
   const environments: RestoreReport['environments'] = [];
-  for (const environment of ledgersOf(control))
-    environments.push(await restoreFlagSet(options, recovery, { environment, copies }));
+  const withoutContexts: string[] = [];
+  for (const environment of ledgersOf(control)) {
+    const restored = await restoreFlagSet(options, recovery, { environment, copies });
+    environments.push(restored);
+    const wasLost = restored.outcome !== 'present';
+    if (await removeLostContexts(options, environment, wasLost)) withoutContexts.push(restored.key);
+  }
   const keys = control.records.keys.size;
   const after = { environments: environments.length, keys };
   const audit = [recovered(options, ALL_ENVIRONMENTS, after)];
   await recovery.restore(CONTROL_LEDGER, control, { versions: {}, audit });
-  return { environments, keys, lost: lostParts(control) };
+  return { environments, keys, lost: lostParts(control, withoutContexts) };
 };
 
 const restoreFlagSet = async (
@@ -222,6 +248,20 @@ const restoreFlagSet = async (
   return { key, outcome: 'restored', ...after };
 };
 
+/**
+ * Removes what is left of named contexts, of which there are no copies, so that others can be saved. Returns whether
+ * an environment has lost its contexts, if it had any.
+ */
+const removeLostContexts = async (
+  { store }: RestoreOptions,
+  environment: EnvironmentDocument,
+  wasLost: boolean,
+): Promise<boolean> => {
+  const contexts = await readContexts(store, environment);
+  if (contexts === 'damaged') await store.drop(workflowLedger(environment));
+  return contexts === 'damaged' || (contexts === 'none' && wasLost);
+};
+
 const recovered = (
   { actor, clock }: RestoreOptions,
   environment: string,
@@ -241,9 +281,16 @@ const versionsOf = (entry: AuditDraft, { records }: Snapshot<'flagSet'>) => ({
   segments: [...records.segments.values()].map(({ document }) => versionOf(entry, document)),
 });
 
-const lostParts = ({ records }: Snapshot<'control'>): string[] => [
+const lostParts = (
+  { records }: Snapshot<'control'>,
+  withoutContexts: readonly string[],
+): string[] => [
   'what the store has lost of the audit log, and of the versions of flags and segments before the current ones',
+  ...withoutContexts.map(key => `the named contexts of the environment "${key}", if it had any`),
   ...[...records.deletedEnvironments.values()]
     .filter(({ document }) => document.purgedAt === undefined)
-    .map(({ document }) => `the flags of the deleted environment "${document.environment.key}"`),
+    .map(
+      ({ document }) =>
+        `the flags and named contexts of the deleted environment "${document.environment.key}"`,
+    ),
 ];

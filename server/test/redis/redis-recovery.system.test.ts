@@ -111,7 +111,11 @@ describe('a Redis that has lost everything', () => {
           { key: 'production', outcome: 'restored', flags: 1, segments: 0 },
         ],
         keys: 2,
-        lost: [expect.stringContaining('audit log')],
+        lost: [
+          expect.stringContaining('audit log'),
+          'the named contexts of the environment "development", if it had any',
+          'the named contexts of the environment "production", if it had any',
+        ],
       },
     ]);
     servers.push(await fourth);
@@ -124,6 +128,34 @@ describe('a Redis that has lost everything', () => {
     const versions = await first.request('GET', production('/flags/f/versions'));
     expect(versions.body.items).toMatchObject([{ version: 1, action: 'environment.recover' }]);
     expect((await restore(first)).status).toBe(409);
+  });
+
+  it('keeps no named contexts, of which there are no copies', async () => {
+    const server = await start(redis().url, { PENNON_INIT: 'empty' });
+    const contexts = production('/contexts');
+    const save = (key: string) =>
+      server.request('PUT', production(`/contexts/${key}`), { body: { context: { key } } });
+    const lostOf = ({ body }: { body: { lost: string[] } }) =>
+      body.lost.filter(part => part.startsWith('the named contexts'));
+    const lost = (key: string) => `the named contexts of the environment "${key}", if it had any`;
+    expect((await save('ada')).status).toBe(200);
+    expect((await save('bob')).status).toBe(200);
+    redis().cli('flushall');
+    expect([(await save('eve')).status, redis().cli('keys', '*workflow*')]).toEqual([503, '']);
+    expect((await server.request('DELETE', production('/contexts/ada'))).status).toBe(503);
+    expect((await server.request('GET', contexts)).status).toBe(503);
+    expect(lostOf(await restore(server))).toEqual([lost('development'), lost('production')]);
+    await eventually(async () => (await readiness(server)).status === 'ready');
+    expect((await server.request('GET', contexts)).body.items).toEqual([]);
+
+    expect((await save('ada')).status).toBe(200);
+    redis().cli('hdel', redis().cli('keys', '*workflow*:contexts'), 'ada');
+    expect((await server.request('GET', contexts)).status).toBe(503);
+    expect((await save('bob')).status).toBe(503);
+    expect(lostOf(await restore(server))).toEqual([lost('production')]);
+    expect((await server.request('GET', contexts)).body.items).toEqual([]);
+    expect((await save('bob')).status).toBe(200);
+    expect((await restore(server)).status).toBe(409);
   });
 
   it('is restored from the newest copy, regardless of the server that is called', async () => {
