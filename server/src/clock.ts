@@ -55,3 +55,6 @@ export const formatInstant = (ms: number): string => new Date(ms).toISOString();
 /** Returns how long ago a time stamp was, by the time of day. Never negative, even if the clock was set back. */
 export const ageOf = (clock: Pick<Clock, 'now'>, instant: number): number =>
   Math.max(0, clock.now() - instant);
+
+/** Returns the time of day `ms` ago, for what is kept by its date. */
+export const timeBefore = (clock: Pick<Clock, 'now'>, ms: number): number => clock.now() - ms;

@@ -17,6 +17,8 @@ import { createPreviewLimit } from './evaluation/preview-limit.ts';
 import { createAudiences } from './evaluation/audience.ts';
 import { createBulkEvaluationCache } from './evaluation/bulk-evaluation-cache.ts';
 import { createTurns } from './turns.ts';
+import { createLastEvaluated } from './flags/last-evaluated.ts';
+import { createUsage } from './usage/usage.ts';
 import { degradedMs, longestOutage, sourceAges } from './flag-set/health.ts';
 import type { GuardedRoute } from './http/access.ts';
 import { createApp } from './http/app.ts';
@@ -141,6 +143,7 @@ const openServices = async (options: ServerOptions, metrics: Metrics) => {
   const services = await createServices({ ...options, store, turns }, replicas, metrics);
   const stopGuard = startGuard({ ...services, recovery: store.recovery });
   const closeServices = async (): Promise<void> => {
+    await services.usage.close();
     outages.close();
     stopGuard();
     replicas.close();
@@ -202,6 +205,8 @@ const createServices = async (
     limitPreviews: createPreviewLimit(),
     turns: options.turns,
     counterOf: metrics.counterOf,
+    usage: createUsage({ ...options, store: store.usage, registry }),
+    lastEvaluated: createLastEvaluated(store.usage, clock),
     clock,
     random,
     limits,

@@ -19,6 +19,8 @@ import type { Passwords } from './people/passwords.ts';
 import type { Replica } from './replication/replica.ts';
 import type { Fleet } from './status/fleet.ts';
 import type { Store } from './store/store.ts';
+import type { LastEvaluated } from './flags/last-evaluated.ts';
+import type { Usage } from './usage/usage.ts';
 
 /** Everything that a running server consists of. Each use case declares the few services that it needs. */
 export type Services = {
@@ -36,6 +38,8 @@ export type Services = {
   readonly broadcastOf: (live: LiveFlagSet) => Broadcast;
   readonly cache: BulkEvaluationCache;
   readonly counterOf: CounterOf;
+  readonly usage: Usage;
+  readonly lastEvaluated: LastEvaluated;
   readonly audienceOf: (caller: Caller) => Audience;
   readonly limitPreviews: LimitPreviews;
   readonly turns: Turns;

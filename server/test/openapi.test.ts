@@ -372,7 +372,8 @@ describe('every response documented for a GET', () => {
   ): string => {
     const url = route.path.replace('{version}', '1').replaceAll(/\{\w+\}/g, key);
     if (takes(route, 'to')) return `${url}?to=production`;
-    return takes(route, 'environment') ? `${url}?environment=${environment}` : url;
+    const flag = route.path === '/api/v1/usage' ? `&flag=${key}` : '';
+    return takes(route, 'environment') ? `${url}?environment=${environment}${flag}` : url;
   };
 
   const fill = async (on: TestServer): Promise<void> => {

@@ -243,6 +243,11 @@ const PROBES: Readonly<Record<string, (names: Names) => object[]>> = {
   ],
   'evaluation.watch': ({ name }) => [{ environment: `${name}-env`, context }],
   'status.read': () => [{}],
+  'usage.get': ({ name }) => [
+    { flag: `${name}-flag` },
+    { environment: `${name}-env`, flag: `${name}-flag` },
+  ],
+  'usage.unknown': ({ name }) => [{}, { environment: `${name}-env` }],
   'transfer.export': ({ name }) => [{}, { environment: `${name}-env` }],
   'transfer.import': ({ name }) => [
     {

@@ -24,6 +24,7 @@ const flag: Flag = {
 
 const columnOf = (key: string, keys: readonly string[]) => ({
   environment: { key, createdAt: AT },
+  lastEvaluated: new Map<string, number>(),
   snapshot: {
     id: 'epoch.7.nonce',
     records: {

@@ -91,6 +91,8 @@ const PROCEDURES: Record<string, Role[]> = {
   'transfer.export': admins,
   'transfer.import': admins,
   'transfer.restore': admins,
+  'usage.get': readers,
+  'usage.unknown': readers,
 };
 
 const ROUTES: Record<string, Role[]> = {
@@ -99,6 +101,7 @@ const ROUTES: Record<string, Role[]> = {
   'POST /api/v1/evaluations/stream': ['admin', 'server', 'client'],
   'POST /ofrep/v1/evaluate/flags': everyone,
   'POST /ofrep/v1/evaluate/flags/:key': everyone,
+  'POST /api/v1/usage': ['admin', 'server', 'client'],
   'GET /api/v1/flag-set': followers,
   'HEAD /api/v1/flag-set': followers,
   'GET /api/v1/flag-set/stream': followers,

@@ -16,4 +16,5 @@ export * from './rule.ts';
 export * from './segment.ts';
 export { didYouMean, oneOfMessage, similarName } from './suggest.ts';
 export * from './text.ts';
+export * from './usage.ts';
 export * from './export.ts';

@@ -45,4 +45,11 @@ export const LIMITS = {
   emailLength: 254,
   passwordMin: 12,
   passwordMax: 200,
+  /** In one report of usage. */
+  usageCounts: 2_000,
+  /** Evaluations of one flag, variant and reason in one report. */
+  usageCount: 1_000_000_000,
+  /** The same in reports of client keys, which are public. */
+  publicUsageCount: 10_000,
+  usageReportBytes: 64 * 1024,
 } as const;

@@ -1,11 +1,18 @@
 import { Role } from '@pennon/schema';
 
 /** Permissions by role. Every route and procedure requires one, or is rejected at startup. */
-const READ = ['flags.read', 'segments.read', 'environments.read', 'audit.read'] as const;
+const READ = [
+  'flags.read',
+  'segments.read',
+  'environments.read',
+  'audit.read',
+  'usage.read',
+] as const;
 const WRITE = ['flags.write', 'segments.write'] as const;
 const EVALUATE = ['evaluate'] as const;
 const EXPLAIN = ['explain'] as const;
 const VALUES = ['values.stream'] as const;
+const REPORT = ['usage.write'] as const;
 const FLAG_SET = ['flagSet.read'] as const;
 const TYPES = ['types.read'] as const;
 const MANAGE = ['environments.manage', 'keys.manage'] as const;
@@ -15,8 +22,8 @@ const ACCOUNT = ['account.own'] as const;
 const PEOPLE = ['people.manage'] as const;
 
 export const ROLES = {
-  client: [...EVALUATE, ...VALUES],
-  server: [...EVALUATE, ...EXPLAIN, ...VALUES, ...FLAG_SET, ...TYPES],
+  client: [...EVALUATE, ...VALUES, ...REPORT],
+  server: [...EVALUATE, ...EXPLAIN, ...VALUES, ...REPORT, ...FLAG_SET, ...TYPES],
   viewer: [...READ, ...EVALUATE, ...EXPLAIN, ...TYPES, ...OPERATE, ...ACCOUNT],
   editor: [...READ, ...WRITE, ...EVALUATE, ...EXPLAIN, ...TYPES, ...OPERATE, ...ACCOUNT],
   admin: [
@@ -25,6 +32,7 @@ export const ROLES = {
     ...EVALUATE,
     ...EXPLAIN,
     ...VALUES,
+    ...REPORT,
     ...FLAG_SET,
     ...TYPES,
     ...MANAGE,

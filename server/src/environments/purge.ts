@@ -85,6 +85,7 @@ const purge = async (services: PurgeServices, ledger: string): Promise<void> => 
   if (environment === undefined) return;
   await store.clear(flagSetLedger(environment));
   await store.drop(workflowLedger(environment));
+  await store.usage.clear(flagSetLedger(environment));
   await markCleared(services, ledger);
 };
 

@@ -14,8 +14,8 @@ import type { BulkEvaluation, BulkForm } from './bulk-evaluation.ts';
 import { compressBulk, createBulkEvaluation } from './bulk-evaluation.ts';
 import type { BulkEvaluationCache } from './bulk-evaluation-cache.ts';
 import { validateContext } from './context.ts';
-import type { CounterOf } from './counter.ts';
-import { isNotFound } from './counter.ts';
+import type { CounterOf, UsageCounters } from './counter.ts';
+import { isNotFound, seriesOf } from './counter.ts';
 import { allFlags, flagFor, memberFor, preparedFlags, type ResultForm } from './prepared-flags.ts';
 import { versionOf } from './result-text.ts';
 import { forEachByUnits, unitsOf, unitsToCompile } from './units.ts';
@@ -25,6 +25,7 @@ export type EvaluationServices = {
   readonly registry: Registry;
   readonly cache: BulkEvaluationCache;
   readonly counterOf: CounterOf;
+  readonly usage: UsageCounters;
   readonly audienceOf: (caller: Caller) => Audience;
   readonly turns: Turns;
 };
@@ -51,6 +52,7 @@ export const evaluateFlag = (
   const result = decide(services, scope, input);
   const { environment } = scope.live;
   services.counterOf(environment, result.flagKey, result.reason, true).count += 1;
+  if (input.explain !== true) services.usage.counterOf(environment, seriesOf(result)).count += 1;
   return { ...result, ...versionMember(scope.view, result), environment };
 };
 
@@ -62,9 +64,14 @@ export const evaluateFlagAs = (
   input: Omit<EvaluateInput, 'environment'>,
 ): string => {
   const result = decide(services, scope, input);
-  const { text, counter } = memberFor(preparedFlags(form, scope, services.counterOf), result);
-  counter.count += 1;
-  return text;
+  const member = memberFor(preparedFlags(form, scope, services.counterOf), result);
+  member.counter.count += 1;
+  // A trace is for people, so it is not a use of the flag.
+  if (input.explain !== true) {
+    member.usage ??= services.usage.counterOf(scope.live.environment, seriesOf(result));
+    member.usage.count += 1;
+  }
+  return member.text;
 };
 
 /** What a request evaluates, and who reads the results. */
@@ -87,7 +94,7 @@ export const scopeOf = (
 
 /** Evaluates one flag. If that fails, counts it and throws. */
 const decide = (
-  { counterOf }: EvaluationServices,
+  services: EvaluationServices,
   { caller, live, view, audience }: Scope,
   { flagKey, context, explain: withTrace }: Omit<EvaluateInput, 'environment'>,
 ): Exclude<Evaluation, Failed> & Traced => {
@@ -98,8 +105,19 @@ const decide = (
       ? explain(view.compiled, flagKey, context)
       : evaluateFor(view, audience, flagKey, context);
   if (result.reason !== 'ERROR') return result;
-  counterOf(live.environment, flagKey, result.reason, !isNotFound(result)).count += 1;
+  const { environment } = live;
+  services.counterOf(environment, flagKey, result.reason, !isNotFound(result)).count += 1;
+  if (withTrace !== true) countFailedUse(services, environment, result);
   throw failure(result, caller, view);
+};
+
+const countFailedUse = (
+  { usage }: EvaluationServices,
+  environment: string,
+  failed: Failed,
+): void => {
+  if (isNotFound(failed)) usage.noteUnknown(environment, failed.flagKey);
+  else usage.counterOf(environment, seriesOf(failed)).count += 1;
 };
 
 /** Evaluates one flag as the audience may see it. A flag that is hidden from it looks like an unknown one. */

@@ -27,6 +27,8 @@ export type Member = {
   readonly text: string;
   readonly digest: Digest;
   readonly counter: Counter;
+  /** How often applications got this result by itself, once that has happened. */
+  usage?: Counter;
 };
 
 /** The flags of a view that an audience sees, so that a bulk evaluation looks for nothing in maps. */

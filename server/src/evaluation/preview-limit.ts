@@ -1,6 +1,6 @@
 import type { Caller } from '../auth/caller.ts';
 import { PennonError } from '../errors.ts';
-import { createUsage } from '../usage.ts';
+import { createAmounts } from '../amounts.ts';
 
 /** How many previews and comparisons may be in progress: each keeps a flag set, a request and a response. */
 const MAX_OF_SERVER = 6;
@@ -14,7 +14,7 @@ export type LimitPreviews = <Result>(
 ) => Promise<Result>;
 
 export const createPreviewLimit = (): LimitPreviews => {
-  const inProgress = createUsage();
+  const inProgress = createAmounts();
   return async ({ actor }, preview) => {
     const holders = [
       { key: `${actor.kind} ${actor.id}`, name: `this ${actor.kind}`, max: MAX_OF_CALLER },

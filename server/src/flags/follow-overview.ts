@@ -7,6 +7,7 @@ import { hashTag, matchingTag } from '../resources/entity-tag.ts';
 import { runInSlices } from '../slices.ts';
 import { onAbort } from '../streaming/on-abort.ts';
 import type { OpenStream, StreamRegistry } from '../streaming/stream-registry.ts';
+import type { LastEvaluated } from './last-evaluated.ts';
 import {
   overviewSteps,
   revisionsOf,
@@ -20,6 +21,7 @@ export type OverviewServices = {
   readonly registry: Registry;
   readonly control: Replica<'control'>;
   readonly streams: StreamRegistry;
+  readonly lastEvaluated: LastEvaluated;
 };
 
 /** What has changed in an overview: some rows, or so much that it must be read again. `etag` is the new one. */
@@ -42,6 +44,7 @@ export const readOverview = async (
   const lives = livesFor(services, caller);
   // So a change by any server is visible at once.
   await Promise.all(lives.map(({ replica }) => replica.refresh()));
+  await Promise.all(lives.map(({ replica }) => services.lastEvaluated.refresh(replica.ledger)));
   const columns = columnsFor(services, caller);
   return { ...(await runInSlices(overviewSteps(columns))), etag: tagOf(columns) };
 };
@@ -54,7 +57,9 @@ const columnsFor = (services: OverviewServices, caller: Caller): readonly Column
   const columns = livesFor(services, caller).flatMap(live => {
     const found = environments.get(live.environment);
     if (found === undefined) return [];
-    return [{ environment: toEnvironment(found.document), snapshot: live.view().snapshot }];
+    const { snapshot } = live.view();
+    const lastEvaluated = services.lastEvaluated.of(live.replica.ledger);
+    return [{ environment: toEnvironment(found.document), snapshot, lastEvaluated }];
   });
   return columns.toSorted((a, b) => placeOf(a) - placeOf(b));
 };

@@ -1,5 +1,6 @@
 import type { Environment, Flag, Rule, SplitEntry } from '@pennon/schema';
 
+import { formatInstant } from '../clock.ts';
 import { once } from '../once.ts';
 import { mapSteps, type Steps } from '../slices.ts';
 import { revisionOf } from '../store/change-id.ts';
@@ -9,6 +10,8 @@ import type { Snapshot } from '../store/store.ts';
 export type Column = {
   readonly environment: Environment;
   readonly snapshot: Snapshot<'flagSet'>;
+  /** The minute of the last evaluation by flag, in milliseconds since 1970. */
+  readonly lastEvaluated: ReadonlyMap<string, number>;
 };
 
 /** Who gets what from a flag, apart from those that a condition singles out. */
@@ -108,20 +111,24 @@ const rowOf = (columns: readonly Column[], key: string): Row | null => {
   const first = found.find(flag => flag !== undefined);
   if (first === undefined) return null;
   const { name = null, type, tags, owner = null } = first;
-  const cells = columns.map(({ environment }, index) => {
+  const cells = columns.map(({ environment, lastEvaluated }, index) => {
     const flag = found[index];
-    return [environment.key, flag === undefined ? null : cellOf(flag)] as const;
+    return [environment.key, flag === undefined ? null : cellOf(flag, lastEvaluated)] as const;
   });
   return { key, name, type, tags: [...(tags ?? [])], owner, cells: Object.fromEntries(cells) };
 };
 
-const cellOf = once((flag: Flag): Cell => ({
+const cellOf = (flag: Flag, lastEvaluated: Column['lastEvaluated']): Cell => {
+  const at = lastEvaluated.get(flag.key);
+  return { ...fieldsOf(flag), lastEvaluated: at === undefined ? null : formatInstant(at) };
+};
+
+const fieldsOf = once((flag: Flag): Omit<Cell, 'lastEvaluated'> => ({
   enabled: flag.enabled,
   rules: flag.rules.length,
   ...servesOf(flag),
   version: flag.version,
   updatedAt: flag.updatedAt,
-  lastEvaluated: null,
 }));
 
 const servesOf = ({ enabled, rules, defaultVariant }: Flag): Serves => {

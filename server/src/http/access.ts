@@ -6,7 +6,12 @@ import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify';
 
 import type { Credentials, Visit } from '../auth/authenticate.ts';
 import type { Caller } from '../auth/caller.ts';
-import { limitToPermission, requireAllEnvironments, requireReach } from '../auth/caller.ts';
+import {
+  limitToPermission,
+  requireAllEnvironments,
+  requireReach,
+  seesOnlyVisible,
+} from '../auth/caller.ts';
 import type { Permission } from '../auth/permissions.ts';
 import { visitorOf } from '../auth/visitor.ts';
 import { invalid, PennonError } from '../errors.ts';
@@ -29,6 +34,8 @@ export type RequiredAccess = {
   readonly allEnvironments?: true;
   /** The path parameter with the environment. By default it is in the query, if the request names one. */
   readonly environmentIn?: string | undefined;
+  /** A body of plain text has the key in place of a header. The route then authenticates it with `callerInBody`. */
+  readonly keyInText?: true;
 };
 
 declare module 'fastify' {
@@ -233,6 +240,7 @@ export const guardRoutes = (app: FastifyInstance, services: Services): readonly 
     if (request.is404 || access === 'public' || access === 'procedures') return;
     if (access === undefined) throw new Error('this route has no access');
     if (access === 'own-page') return requireOwnPage(request.raw);
+    if (typeof access === 'object' && access.keyInText === true && isText(request)) return;
     request.caller = admitTo(services, request, access);
   });
   app.addHook('preHandler', async request => {
@@ -269,6 +277,27 @@ const environmentIn = (
 ): unknown => {
   const [fields, name] = parameter === undefined ? [query, 'environment'] : [params, parameter];
   return isJsonObject(fields) ? fields[name] : undefined;
+};
+
+/** A beacon of a page, which is sent as it is closed and can have no header. */
+export const isText = ({ headers }: FastifyRequest): boolean =>
+  /^text\/plain\s*(;|$)/i.test(headers['content-type'] ?? '');
+
+/** Authenticates a request by the key in its body, counts it, and requires a permission of a client key. */
+export const callerInBody = (
+  services: Services,
+  { raw }: FastifyRequest,
+  { key, permission }: { readonly key: string; readonly permission: Permission },
+): Caller => {
+  const { origin } = raw.headers;
+  const caller = services.authenticate({ apiKey: key, origin, visitor: visitorIn(services, raw) });
+  recognize(raw.socket);
+  services.countRequest(caller);
+  if (seesOnlyVisible(caller)) return limitToPermission(caller, permission);
+  throw new PennonError(
+    'FORBIDDEN',
+    'only a key with role "client" may be sent in the body: send other keys in the header "Authorization: Bearer <key>"',
+  );
 };
 
 export type GuardedRoute = {

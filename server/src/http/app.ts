@@ -43,6 +43,7 @@ import { limitStrangers } from './strangers.ts';
 import { serveStreams } from './stream.ts';
 import { sendTrpcAsText, serveTrpc } from './trpc.ts';
 import { isReceivingUpload, limitUploads } from './uploads.ts';
+import { serveUsageReports } from './usage.ts';
 
 /** Characters in one part of a path: enough for a tRPC batch, and for keys that are too long to reach their schema. */
 const MAX_PARAMETER_LENGTH = 2_000;
@@ -100,6 +101,7 @@ export const createApp = async ({
   serveFlagSet(app, services);
   serveFlagTypes(app, services);
   serveManifest(app, services);
+  serveUsageReports(app, services);
   serveStreams(app, services);
   serveOfrepEvents(app, services);
   const receiveUploads = limitUploads(app, services.clock);

@@ -7,7 +7,7 @@ import { visitorOf } from '../auth/visitor.ts';
 import type { Clock } from '../clock.ts';
 import type { Limits } from '../config.ts';
 import { errorBody, ERRORS, PennonError } from '../errors.ts';
-import { createUsage } from '../usage.ts';
+import { createAmounts } from '../amounts.ts';
 import { errorHeaders } from './errors.ts';
 import { waitAsStranger } from './strangers.ts';
 
@@ -64,7 +64,7 @@ const RETRY_AFTER_SECONDS = 5;
 /** Closes connections above the limits at once with a 503, before they reach a route. */
 export const limitConnections = (server: Server, limits: Limits): void => {
   let open = 0;
-  const byVisitor = createUsage();
+  const byVisitor = createAmounts();
   server.prependListener('connection', (socket: Socket) => {
     const visitor = visitorOf(socket.remoteAddress ?? '', limits.ipv6Prefix);
     if (open >= limits.connections) return refuse(socket, `this server has ${limits.connections}`);

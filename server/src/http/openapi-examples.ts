@@ -59,6 +59,14 @@ export const BODY_EXAMPLES: Readonly<Record<string, JsonObject>> = {
   'evaluation-evaluate': { flagKey: FLAG, context, explain: true },
   'evaluation-evaluateAll': { context },
   'evaluations-stream': { context },
+  'usage-report': {
+    instance: 'p7nUu3bKQhyWcXo1dZr5Rg',
+    sequence: 1,
+    from: AT,
+    until: '2026-01-31T12:01:00.000Z',
+    counts: [[FLAG, 'on', 'SPLIT', 12]],
+    sdk: 'my-provider 1.0.0',
+  },
   'ofrep-evaluate': { context },
   'ofrep-evaluateAll': { context },
   'manifest-create': {
@@ -138,6 +146,7 @@ const exampleOf = (path: string, { name, in: place }: JsonObject): string | numb
   // The example of an import is an export, which names its environments.
   if (path === `${API}/import`) return undefined;
   if (place === 'query' && name === 'environment') return ENVIRONMENT;
+  if (path === `${API}/usage` && name === 'flag') return FLAG;
   if (place === 'query' && name === 'confirm') return NEW_ENVIRONMENT;
   if (name === 'from' && place === 'path') return ENVIRONMENT;
   if (name === 'to') return NEW_ENVIRONMENT;
@@ -149,5 +158,7 @@ const exampleOf = (path: string, { name, in: place }: JsonObject): string | numb
 
 const addToBody = (body: JsonObject, example: JsonObject): JsonObject => ({
   ...body,
-  content: mapObject(objectIn(body, 'content'), (_, media) => ({ ...media, example })),
+  content: mapObject(objectIn(body, 'content'), (type, media) =>
+    type === 'text/plain' ? media : { ...media, example },
+  ),
 });

@@ -1,4 +1,4 @@
-import { FlagSet, FlagSetChange, Key, Scalar, strictObject } from '@pennon/schema';
+import { FlagSet, FlagSetChange, Key, Scalar, strictObject, UsageReport } from '@pennon/schema';
 import { z } from 'zod';
 import type { ZodOpenApiOperationObject, ZodOpenApiPathsObject } from 'zod-openapi';
 
@@ -99,6 +99,17 @@ const FlagdDocument = z
       .describe('The flags that flagd cannot express, with the reasons.'),
   })
   .meta({ id: 'FlagdDocument' });
+
+const UsageResult = strictObject({
+  accepted: z.int().describe('The number of counts that were accepted.'),
+  rejected: z.array(
+    strictObject({
+      index: z.int().describe('The place in `counts`.'),
+      code: z.literal('FLAG_NOT_FOUND'),
+      message: z.string(),
+    }),
+  ),
+}).meta({ id: 'UsageResult' });
 
 const TRPC_ERRORS: readonly ErrorStatus[] = [
   400, 401, 403, 404, 405, 409, 412, 413, 415, 429, 500, 503,
@@ -230,6 +241,30 @@ export const OTHER_PATHS: ZodOpenApiPathsObject = {
           headers: sourceAge,
           content: { 'text/event-stream': { schema: z.looseObject({ revision: z.int() }) } },
         },
+        ...errorResponses(400, 401, 403, 404, 413, 415, 429, 500, 503),
+      },
+    },
+  },
+  [`${API}/usage`]: {
+    post: {
+      tags: ['Usage'],
+      security,
+      requestParams: { query: z.object(environment) },
+      requestBody: {
+        required: true,
+        content: {
+          ...json(UsageReport),
+          'text/plain': {
+            schema: z.string().describe('The same as JSON, with a client key in the field `key`.'),
+          },
+        },
+      },
+      operationId: 'usage-report',
+      summary: 'Report how often an application has evaluated flags',
+      description:
+        'A report with the same instance and sequence counts once. At most 2,000 counts and 64 KiB; client keys report flags that are client-visible, and at most 10,000 evaluations in each count.',
+      responses: {
+        202: { description: 'Accepted, and stored within 10 s', content: json(UsageResult) },
         ...errorResponses(400, 401, 403, 404, 413, 415, 429, 500, 503),
       },
     },

@@ -41,7 +41,7 @@ const describeRoutes = (): OpenAPIObject =>
     license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     openApiVersion: '3.1.0',
     baseUrl: '/',
-    paths: { ...restPaths(), ...OTHER_PATHS },
+    paths: allPaths(),
     securitySchemes: {
       bearer: { type: 'http', scheme: 'bearer' },
       apiKey: { type: 'apiKey', in: 'header', name: 'X-API-Key' },
@@ -49,12 +49,13 @@ const describeRoutes = (): OpenAPIObject =>
     defs: { Error: ErrorBody },
   });
 
-const restPaths = (): ZodOpenApiPathsObject => {
+const allPaths = (): ZodOpenApiPathsObject => {
   const paths: ZodOpenApiPathsObject = {};
   for (const route of restRoutes()) {
     const path = API + route.path;
     paths[path] = { ...paths[path], [route.method.toLowerCase()]: operationOf(route) };
   }
+  for (const [path, item] of Object.entries(OTHER_PATHS)) paths[path] = { ...paths[path], ...item };
   return paths;
 };
 

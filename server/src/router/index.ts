@@ -13,6 +13,7 @@ import { segments } from './segments.ts';
 import { sessions } from './sessions.ts';
 import { status } from './status.ts';
 import { transfer } from './import-export.ts';
+import { usage } from './usage.ts';
 
 /** The whole API. tRPC serves it at /trpc; REST and OpenAPI are derived from its metadata. */
 export const appRouter = router({
@@ -30,6 +31,7 @@ export const appRouter = router({
   evaluation,
   status,
   transfer,
+  usage,
 });
 
 export type AppRouter = typeof appRouter;

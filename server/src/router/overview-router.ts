@@ -21,7 +21,9 @@ const Cell = strictObject({
     .describe('The percentage of the subjects that get it, if it is less than 100.'),
   version: z.int(),
   updatedAt: Instant,
-  lastEvaluated: Instant.nullable().describe('null if it is not known.'),
+  lastEvaluated: Instant.nullable().describe(
+    'The minute of the last evaluation that was counted in the last 400 days; null if there is none. It does not change the entity tag.',
+  ),
 }).meta({ id: 'OverviewCell' });
 
 const Row = strictObject({

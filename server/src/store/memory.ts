@@ -26,6 +26,7 @@ import type {
   LedgerKind,
   Store,
 } from './store.ts';
+import { emptyUsage, memoryUsage, type MemoryUsage } from './memory-usage.ts';
 import { CONTROL_LEDGER, fleetOfOne, StoreError } from './store.ts';
 
 /** The ledgers of a memory store, by kind and id. */
@@ -48,6 +49,7 @@ export type MemoryStoreOptions = {
   readonly random: Random;
   /** Existing data, to open a second store on the data of a closed one. */
   readonly data?: MemoryData;
+  readonly usage?: MemoryUsage;
 };
 
 const emptyLedger = (): LedgerData => ({
@@ -58,7 +60,11 @@ const emptyLedger = (): LedgerData => ({
 });
 
 /** Stores everything in this process. It is the shortest store, so it shows best what the others must do. */
-export const openMemoryStore = ({ random, data = new Map() }: MemoryStoreOptions): Store => {
+export const openMemoryStore = ({
+  random,
+  data = new Map(),
+  usage = emptyUsage(),
+}: MemoryStoreOptions): Store => {
   const feeds = createLedgerFeeds();
   let isClosed = false;
 
@@ -70,6 +76,7 @@ export const openMemoryStore = ({ random, data = new Map() }: MemoryStoreOptions
   return {
     ...readsOf(find),
     ...fleetOfOne,
+    usage: memoryUsage(usage, () => void find(CONTROL_LEDGER)),
     async commit(ledger, commit) {
       const serialized = serializeCommit(ledger.kind, commit);
       const written = serialized instanceof Promise ? await serialized : serialized;

@@ -14,6 +14,7 @@ import type {
 } from '@pennon/schema';
 
 import type { ChangeId } from './change-id.ts';
+import type { UsageStore } from './usage-store.ts';
 
 /**
  * The store port: ledgers of JSON documents, each with a revision, a change feed and an audit log.
@@ -112,6 +113,9 @@ export interface Store {
    * only this process can write there.
    */
   readonly foreignEntries?: (() => number) | undefined;
+
+  /** How often flags were evaluated. It is beside the ledgers: its failures affect nothing else. */
+  readonly usage: UsageStore;
 
   /** How to bring back lost data. Undefined when only this process uses the store, because then no copy outlives it. */
   readonly recovery?: Recovery | undefined;

@@ -1,7 +1,7 @@
 import { seesOnlyVisible, type Caller } from '../auth/caller.ts';
 import type { Limits } from '../config.ts';
 import { PennonError } from '../errors.ts';
-import { createUsage } from '../usage.ts';
+import { createAmounts } from '../amounts.ts';
 
 /** Memory of the contexts that all streams together keep. */
 const MAX_CONTEXT_BYTES = 67_108_864;
@@ -36,8 +36,8 @@ export type Shares = {
 
 /** Shares the streams of a server, so that a visitor leaves room for others, and client keys for servers. */
 export const createShares = ({ streams, streamsPerAddress }: Limits): Shares => {
-  const open = createUsage();
-  const bytes = createUsage();
+  const open = createAmounts();
+  const bytes = createAmounts();
   const shareOf = (part: number) => ({
     streams: Math.max(1, Math.floor(streams * part)),
     bytes: MAX_CONTEXT_BYTES * part,

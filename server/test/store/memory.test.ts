@@ -2,17 +2,19 @@ import { expect, test } from 'vitest';
 
 import { secureRandom } from '../../src/random.ts';
 import { openMemoryStore, type MemoryData } from '../../src/store/memory.ts';
+import { emptyUsage } from '../../src/store/memory-usage.ts';
 import { flag, flags, neverAborted, newLedger, take, write } from './fixtures.ts';
 import { describeStore } from './suite.ts';
 
 describeStore('the memory store', async () => {
   const data: MemoryData = new Map();
-  let store = openMemoryStore({ random: secureRandom, data });
+  const usage = emptyUsage();
+  let store = openMemoryStore({ random: secureRandom, data, usage });
   return {
     store,
     async reopen() {
       await store.close();
-      store = openMemoryStore({ random: secureRandom, data });
+      store = openMemoryStore({ random: secureRandom, data, usage });
       return store;
     },
     cleanup: () => store.close(),

@@ -8,6 +8,7 @@ import { describeDocuments } from './suite/documents.ts';
 import { describeDurability } from './suite/durability.ts';
 import { describeFleet } from './suite/fleet.ts';
 import { describeModel } from './suite/model.ts';
+import { describeUsage } from './suite/usage.ts';
 import { describeVersions } from './suite/versions.ts';
 
 /** A store with its own data. */
@@ -37,5 +38,6 @@ export const describeStore = (name: string, open: () => Promise<OpenedStore>): v
     describeDurability(opened);
     describeModel(opened);
     describeFleet(opened);
+    describeUsage(opened);
   });
 };

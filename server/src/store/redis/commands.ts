@@ -41,6 +41,8 @@ const SCRIPTS = {
   forget: readScript('forget'),
   mend: LOST + readScript('mend'),
   repair: readScript('repair'),
+  addUsage: readScript('add-usage'),
+  claimUsage: readScript('claim-usage'),
 } as const;
 
 /**

@@ -7,6 +7,7 @@ import {
   type LedgerKind,
   type VersionedCollection,
 } from '../store.ts';
+import type { UsageLedger } from '../usage-store.ts';
 
 /**
  * Every key that Pennon uses in Redis. The keys of a ledger share a hash tag, so that a script can use all
@@ -25,6 +26,11 @@ import {
  * | `pennon:{<ledger>}:lost`                       | hash       | `installation`: the control ledger that Redis has lost        |
  * | `pennon:{control:control}:removed`             | hash       | the installations that a restore has removed from this Redis  |
  * | `pennon:{control:control}:restore`             | stream     | while data is restored: a request for copies, and the copies  |
+ * | `pennon:{usage:<id>}:<unit>:<block>:<flag>`    | hash       | counts of a flag: place in the block, reason, variant → count |
+ * | `pennon:{usage:<id>}:last`                     | hash       | flag → the minute of its last evaluation                      |
+ * | `pennon:{usage:<id>}:unknown:<day>`            | set        | keys that were evaluated, but are not those of flags          |
+ * | `pennon:{usage:<id>}:window:<instance>`        | string     | the last reports of a provider                                |
+ * | `pennon:{usage:<id>}:done:<id>`                | string     | the result of a flush or claim                                |
  * | `pennon:writable`                              | string     | empty; written to check whether Redis accepts writes          |
  * | `pennon:{servers}:heard`                       | sorted set | server id → time of its last report                           |
  * | `pennon:{servers}:reports`                     | hash       | server id → its last report as JSON                           |
@@ -57,11 +63,21 @@ export type Keys = {
   readonly staged: (ledger: Ledger, nonce: string) => string;
   /** Marks a ledger that Redis has lost. */
   readonly lost: (ledger: Ledger) => string;
+  readonly usage: UsageKeys;
   readonly restore: string;
   readonly removed: string;
   readonly writable: string;
   readonly servers: string;
   readonly reports: string;
+};
+
+/** The keys with the counts of an environment. */
+export type UsageKeys = {
+  readonly counts: (ledger: UsageLedger, block: string, flag: string) => string;
+  readonly last: (ledger: UsageLedger) => string;
+  readonly unknown: (ledger: UsageLedger, day: number) => string;
+  readonly window: (ledger: UsageLedger, instance: string) => string;
+  readonly done: (ledger: UsageLedger, id: string) => string;
 };
 
 /**
@@ -94,11 +110,23 @@ export const keysUnder = (prefix: string): Keys => {
     streams: ledger => ['head', 'changes', 'audit', 'lost'].map(name => inLedger(ledger, name)),
     staged: (ledger, nonce) => inLedger(ledger, `staged:${nonce}`),
     lost: ledger => inLedger(ledger, 'lost'),
+    usage: usageKeys(prefix),
     restore: inLedger(CONTROL_LEDGER, 'restore'),
     removed: inLedger(CONTROL_LEDGER, 'removed'),
     writable: `${prefix}:writable`,
     servers: `${prefix}:{servers}:heard`,
     reports: `${prefix}:{servers}:reports`,
+  };
+};
+
+const usageKeys = (prefix: string): UsageKeys => {
+  const of = ({ id }: UsageLedger, name: string) => `${prefix}:{usage:${id}}:${name}`;
+  return {
+    counts: (ledger, block, flag) => of(ledger, `${block}:${flag}`),
+    last: ledger => of(ledger, 'last'),
+    unknown: (ledger, day) => of(ledger, `unknown:${day}`),
+    window: (ledger, instance) => of(ledger, `window:${instance}`),
+    done: (ledger, id) => of(ledger, `done:${id}`),
   };
 };
 

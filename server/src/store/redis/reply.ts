@@ -21,6 +21,12 @@ export const asRows = (reply: unknown, width: number): readonly (readonly string
   );
 };
 
+/** Returns the fields of a hash, which the Redis client makes an object, with their values. */
+export const asFields = (reply: unknown): readonly (readonly [string, string])[] =>
+  typeof reply === 'object' && reply !== null
+    ? Object.entries(reply).map(([field, value]) => [field, asText(value)])
+    : throwCorrupt('a hash', reply);
+
 const throwCorrupt = (expected: string, reply: unknown): never => {
   throw new StoreError('corrupt', `Redis returned ${typeof reply} instead of ${expected}`);
 };

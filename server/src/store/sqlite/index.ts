@@ -19,6 +19,7 @@ import {
 } from '../serialization.ts';
 import type { Commit, CommitOutcome, Ledger, LedgerKind, Store } from '../store.ts';
 import { fleetOfOne } from '../store.ts';
+import type { UsageStore } from '../usage-store.ts';
 import { startIntegrityCheck } from './integrity.ts';
 import type { Output } from './protocol.ts';
 import { startDatabaseThread, type DatabaseThread } from './thread.ts';
@@ -47,6 +48,7 @@ export const openSqliteStore = async ({
   return {
     ...readsOf(thread),
     ...fleetOfOne,
+    usage: usageOn(thread),
     isDamaged: integrity.isDamaged,
     async close() {
       // From now on, operations are rejected.
@@ -117,6 +119,15 @@ const readsOf = ({
   async auditEntries(ledger, ids) {
     return (await call('auditEntries', { ledger, ids })).map(parseAuditEntry);
   },
+});
+
+const usageOn = ({ call }: DatabaseThread): UsageStore => ({
+  add: flush => call('addUsage', flush),
+  claim: claim => call('claimUsage', claim),
+  read: (ledger, query) => call('readUsage', { ledger, query }),
+  lastEvaluated: ledger => call('lastEvaluated', ledger),
+  unknownFlags: (ledger, since) => call('unknownFlags', { ledger, since }),
+  clear: ledger => call('clearUsage', ledger),
 });
 
 /** Characters of text in one message, which is copied while both threads wait. */

@@ -21,15 +21,18 @@ import type {
   Output,
   StagedRows,
 } from './protocol.ts';
-
 import { integerColumn, textColumn, transaction, type Row } from './sql.ts';
+import type { usageOperationsIn } from './usage-operations.ts';
 
 export type OperationTable = {
   readonly [Name in OperationName]: (input: Input<Name>) => Output<Name>;
 };
 
 /** Returns the operations on a database. Each is synchronous, so they never overlap. */
-export const operationsOn = ({ database, close }: OwnedDatabase): OperationTable => {
+export const operationsOn = (
+  { database, close }: OwnedDatabase,
+  { closeUsage, ...usage }: UsageOperations,
+): OperationTable => {
   const statements = prepareStatements(database);
   const find = (ledger: Ledger) => findLedger(statements, ledger);
   const staged = new Map<string, StagedRows[]>();
@@ -74,10 +77,16 @@ export const operationsOn = ({ database, close }: OwnedDatabase): OperationTable
       const found = find(ledger);
       return found === undefined ? [] : withinAuditBytes(entriesOf(statements, found.number, ids));
     },
+    ...usage,
     ping: () => checkWritable(database),
-    close,
+    close() {
+      closeUsage();
+      close();
+    },
   };
 };
+
+type UsageOperations = ReturnType<typeof usageOperationsIn>;
 
 type Statements = ReturnType<typeof prepareStatements>;
 

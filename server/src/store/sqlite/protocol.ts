@@ -7,6 +7,13 @@ import type {
   DocumentRow,
   VersionRow,
 } from '../serialization.ts';
+import type {
+  UsageClaim,
+  UsageCount,
+  UsageFlush,
+  UsageLedger,
+  UsageQuery,
+} from '../usage-store.ts';
 import type { AuditQuery, Ledger, StoreErrorCode, VersionedCollection } from '../store.ts';
 
 /**
@@ -24,6 +31,12 @@ export type Operations = {
   clear: { input: Ledger; output: void };
   findAudit: { input: { ledger: Ledger; query: AuditQuery }; output: AuditPositionRow[] };
   auditEntries: { input: { ledger: Ledger; ids: readonly string[] }; output: AuditRow[] };
+  addUsage: { input: UsageFlush; output: void };
+  claimUsage: { input: UsageClaim; output: readonly boolean[] };
+  readUsage: { input: { ledger: UsageLedger; query: UsageQuery }; output: readonly UsageCount[] };
+  lastEvaluated: { input: UsageLedger; output: ReadonlyMap<string, number> };
+  unknownFlags: { input: { ledger: UsageLedger; since: number }; output: readonly string[] };
+  clearUsage: { input: UsageLedger; output: void };
   ping: { input: void; output: void };
   close: { input: void; output: void };
 };

@@ -6,6 +6,7 @@ import { toStoreError } from './errors.ts';
 import { databasePath, openDatabase } from './file.ts';
 import { operationsOn, type OperationTable } from './operations.ts';
 import type { OperationName, Output, ThreadError, ThreadReply, ThreadRequest } from './protocol.ts';
+import { usageOperationsIn } from './usage-operations.ts';
 
 /**
  * The thread that owns the database. SQLite blocks on the disk, and the event loop that evaluates flags
@@ -27,7 +28,7 @@ const serve = (port: MessagePort, directory: string): void => {
 const openOperations = (directory: string, path: string): OperationTable => {
   const owned = openDatabase(directory);
   try {
-    const operations = operationsOn(owned);
+    const operations = operationsOn(owned, usageOperationsIn(directory));
     operations.ping();
     return operations;
   } catch (error) {

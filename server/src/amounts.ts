@@ -1,10 +1,10 @@
 /** How much of something each key uses. A key that uses nothing takes no memory. */
-export type Usage = {
+export type Amounts = {
   of(key: string): number;
   add(key: string, amount: number): void;
 };
 
-export const createUsage = (): Usage => {
+export const createAmounts = (): Amounts => {
   const amounts = new Map<string, number>();
   const of = (key: string) => amounts.get(key) ?? 0;
   return {
