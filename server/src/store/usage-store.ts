@@ -35,6 +35,27 @@ export type UsageSeries = {
   readonly reason: UsageReason;
 };
 
+/** All reasons, each with a letter for a store in which names take too much memory. */
+export const REASON_LETTERS = {
+  STATIC: 's',
+  DEFAULT: 'd',
+  TARGETING_MATCH: 't',
+  SPLIT: 'p',
+  CACHED: 'c',
+  DISABLED: 'x',
+  STALE: 'o',
+  UNKNOWN: 'u',
+  ERROR: 'e',
+} as const satisfies Record<UsageReason, string>;
+
+const isReason = (text: string): text is UsageReason => Object.hasOwn(REASON_LETTERS, text);
+
+/** Returns a stored reason. It is checked without the schema, which the thread of the database does not load. */
+export const usageReasonOf = (text: string): UsageReason => {
+  if (isReason(text)) return text;
+  throw new Error(`the store has an unknown reason "${text}"`);
+};
+
 /** `at` is the start of a minute, hour or day, in milliseconds since 1970. */
 export type UsageCount = UsageSeries & { readonly at: number; readonly count: number };
 

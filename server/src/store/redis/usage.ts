@@ -1,13 +1,15 @@
-import { UsageReason } from '@pennon/schema';
+import type { UsageReason } from '@pennon/schema';
 
 import {
   KEEP_UNKNOWN_MS,
   MAX_UNKNOWN_A_DAY,
+  REASON_LETTERS,
   REPEAT_MS,
   REPORT_WINDOW,
   unitStart,
-  USAGE_RESOLUTIONS,
   USAGE_RESOLUTION_NAMES,
+  USAGE_RESOLUTIONS,
+  usageReasonOf,
   type UsageCount,
   type UsageFlush,
   type UsageLedger,
@@ -137,21 +139,9 @@ const placeOf = (resolution: UsageResolution, at: number) => {
 const endOf = (resolution: UsageResolution, block: number): number =>
   (block + 1) * blockMs(resolution);
 
-/** One letter for each reason, because Redis keeps short fields of small hashes in a tenth of the memory. */
-const REASON_LETTERS = {
-  STATIC: 's',
-  DEFAULT: 'd',
-  TARGETING_MATCH: 't',
-  SPLIT: 'p',
-  CACHED: 'c',
-  DISABLED: 'x',
-  STALE: 'o',
-  UNKNOWN: 'u',
-  ERROR: 'e',
-} as const satisfies Record<UsageReason, string>;
-
+/** Redis keeps short fields of small hashes in a tenth of the memory. */
 const REASONS: ReadonlyMap<string, UsageReason> = new Map(
-  UsageReason.options.map(reason => [REASON_LETTERS[reason], reason]),
+  Object.entries(REASON_LETTERS).map(([reason, letter]) => [letter, usageReasonOf(reason)]),
 );
 
 const RADIX = 36;

@@ -1,14 +1,13 @@
 import type { DatabaseSync } from 'node:sqlite';
 
-import { UsageReason } from '@pennon/schema';
-
 import {
   EMPTY_WINDOW,
   KEEP_UNKNOWN_MS,
-  retentionStart,
   MAX_UNKNOWN_A_DAY,
   REPEAT_MS,
+  retentionStart,
   unitStart,
+  usageReasonOf,
   USAGE_RESOLUTIONS,
   USAGE_RESOLUTION_NAMES,
   withReport,
@@ -170,7 +169,7 @@ const read = (
 const countOf = (flag: string, resolution: UsageResolution, row: Row): UsageCount => ({
   flag,
   variant: textColumn(row, 'variant') || null,
-  reason: UsageReason.parse(textColumn(row, 'reason')),
+  reason: usageReasonOf(textColumn(row, 'reason')),
   at: integerColumn(row, 'unit') * USAGE_RESOLUTIONS[resolution].unitMs,
   count: integerColumn(row, 'count'),
 });
