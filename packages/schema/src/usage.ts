@@ -19,12 +19,14 @@ export const UsageReason = z.enum([
 export type UsageReason = z.infer<typeof UsageReason>;
 
 /** How often an application got a variant of a flag, or its own default value, for a reason. */
-const ReportedCount = z.tuple([
-  text(1, LIMITS.keyLength),
-  Name.nullable(),
-  UsageReason,
-  z.int().min(1).max(LIMITS.usageCount),
-]);
+const ReportedCount = z
+  .tuple([
+    text(1, LIMITS.keyLength),
+    Name.nullable(),
+    UsageReason,
+    z.int().min(1).max(LIMITS.usageCount),
+  ])
+  .describe('The key of a flag, the variant or null, the reason, and how often.');
 
 /** What a provider has counted since its previous report. */
 export const UsageReport = strictObject({

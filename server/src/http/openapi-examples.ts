@@ -158,7 +158,5 @@ const exampleOf = (path: string, { name, in: place }: JsonObject): string | numb
 
 const addToBody = (body: JsonObject, example: JsonObject): JsonObject => ({
   ...body,
-  content: mapObject(objectIn(body, 'content'), (type, media) =>
-    type === 'text/plain' ? media : { ...media, example },
-  ),
+  content: mapObject(objectIn(body, 'content'), (_, media) => ({ ...media, example })),
 });

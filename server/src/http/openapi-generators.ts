@@ -60,10 +60,17 @@ const rewriteFields = (node: JsonObject): JsonObject =>
 const isString = (value: unknown): value is string => typeof value === 'string';
 
 const simplify = (schema: JsonObject): JsonObject => {
-  const { type, anyOf } = schema;
+  const { type, anyOf, prefixItems } = schema;
+  if (Array.isArray(prefixItems)) return simplifyTuple(schema, prefixItems.length);
   if (Array.isArray(type)) return simplifyTypes(schema, type.filter(isString));
   return Array.isArray(anyOf) ? mergeNull(schema, anyOf.filter(isJsonObject)) : schema;
 };
+
+/** Generators know no types by position: the description of a tuple names its items in order. */
+const simplifyTuple = (
+  { prefixItems: _types, items: _rest, ...schema }: JsonObject,
+  length: number,
+): JsonObject => ({ ...schema, items: {}, minItems: length, maxItems: length });
 
 /** One type, with or without null, stays as it is. */
 const simplifyTypes = (schema: JsonObject, all: readonly string[]): JsonObject => {

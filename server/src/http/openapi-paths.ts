@@ -252,17 +252,12 @@ export const OTHER_PATHS: ZodOpenApiPathsObject = {
       requestParams: { query: z.object(environment) },
       requestBody: {
         required: true,
-        content: {
-          ...json(UsageReport),
-          'text/plain': {
-            schema: z.string().describe('The same as JSON, with a client key in the field `key`.'),
-          },
-        },
+        content: json(UsageReport),
       },
       operationId: 'usage-report',
       summary: 'Report how often an application has evaluated flags',
       description:
-        'A report with the same instance and sequence counts once. At most 2,000 counts and 64 KiB; client keys report flags that are client-visible, and at most 10,000 evaluations in each count.',
+        'A report with the same instance and sequence counts once. At most 2,000 counts and 64 KiB; client keys report flags that are client-visible, and at most 10,000 evaluations in each count. A page that closes can send the same JSON as `text/plain`, with its client key in the field `key` in place of a header.',
       responses: {
         202: { description: 'Accepted, and stored within 10 s', content: json(UsageResult) },
         ...errorResponses(400, 401, 403, 404, 413, 415, 429, 500, 503),

@@ -80,7 +80,7 @@ export const promotionRouter = router({
           .optional()
           .describe('Segments to copy although they exist. Missing ones are always copied.'),
         take: z
-          .array(z.enum(PROMOTED_FIELDS))
+          .array(z.enum(PROMOTED_FIELDS).meta({ id: 'PromotedField' }))
           .min(1, 'must name at least one field')
           .optional()
           .describe(
