@@ -359,6 +359,15 @@ describe('a personal token', () => {
     expect((await server.api('GET', '/flags', { key })).status).toBe(401);
   });
 
+  it('evaluates by OFREP, without an event stream', async () => {
+    const cookie = await joinAs(server, [ADMIN]);
+    const { secret: key } = await create(cookie, { role: 'admin' });
+    const path = '/ofrep/v1/evaluate/flags?environment=production';
+    const { status, body } = await server.request('POST', path, { key, body: { context: {} } });
+    expect(status).toBe(200);
+    expect(body).toEqual({ flags: [] });
+  });
+
   it('cannot sign in, nor make tokens', async () => {
     const cookie = await joinAs(server, [EDITOR]);
     const { secret: key } = await create(cookie, { role: 'editor' });

@@ -14,8 +14,11 @@ import { ADMIN_KEY_ID, findKey, keyIdOf } from './key-id.ts';
  * so they last only some minutes and are good for nothing else.
  */
 export type Tickets = {
-  /** Returns a ticket of a caller for an environment: the same text for some minutes. */
-  issue(caller: Pick<Caller, 'credential'>, environment: string): string;
+  /**
+   * Returns a ticket of a caller for an environment: the same text for some minutes. Personal tokens get none,
+   * because their rights change with those of their person.
+   */
+  issue(caller: Pick<Caller, 'credential'>, environment: string): string | undefined;
   /** Returns the caller, limited to the environment of the ticket. Throws UNAUTHORIZED or FORBIDDEN. */
   redeem(ticket: string, visit: Visit): Caller;
 };
@@ -35,7 +38,7 @@ export const createTickets = (control: Replica<'control'>, clock: Clock): Ticket
       const known = issued.get(id);
       if (known?.expiresAt === expiresAt) return known.ticket;
       const key = control.current().records.keys.get(keyId)?.document;
-      if (key === undefined) throw invalidTicket();
+      if (key === undefined) return undefined;
       const ticket = ticketOf(control, key, { environment, expiresAt });
       issued.set(id, { ticket, expiresAt });
       return ticket;

@@ -40,7 +40,9 @@ export const formWithEvents = (
 ): BulkForm => {
   if (!hasPermissionIn(caller, 'values.stream', environment) || !streams.accepts(caller))
     return OFREP;
-  const requestUri = `${basePath}${PATH}?${TICKET}=${tickets.issue(caller, environment)}`;
+  const ticket = tickets.issue(caller, environment);
+  if (ticket === undefined) return OFREP;
+  const requestUri = `${basePath}${PATH}?${TICKET}=${ticket}`;
   const stream = JSON.stringify({ type: 'sse', endpoint: { requestUri } });
   return { ...OFREP, name: `${OFREP.name} ${requestUri}`, close: `],"eventStreams":[${stream}]}` };
 };
