@@ -67,7 +67,9 @@ const groupFields = {
   claims: z
     .array(line(1, LIMITS.titleLength))
     .max(LIMITS.grants)
-    .describe('People with one of these groups at the provider of OIDC are members.'),
+    .describe(
+      'Groups at a provider of OIDC. They have no effect yet: people sign in with passwords only.',
+    ),
   grants: GrantsInput,
   members: z
     .array(KeyId)

@@ -45,12 +45,15 @@ describe('a page', () => {
     await start();
     await expect.poll(shown, PATIENCE).toBe('Hello, pro');
     expect(await emitted()).toEqual([{ event: 'PROVIDER_READY' }]);
-    expect(proxy().requests.map(({ method, path }) => `${method} ${path}`)).toEqual([
-      'OPTIONS /api/v1/evaluations',
-      'POST /api/v1/evaluations',
-      'OPTIONS /api/v1/evaluations/stream',
-      'POST /api/v1/evaluations/stream',
-    ]);
+    const requests = () => proxy().requests.map(({ method, path }) => `${method} ${path}`);
+    await expect
+      .poll(requests, PATIENCE)
+      .toEqual([
+        'OPTIONS /api/v1/evaluations',
+        'POST /api/v1/evaluations',
+        'OPTIONS /api/v1/evaluations/stream',
+        'POST /api/v1/evaluations/stream',
+      ]);
   });
 
   it('never receives rules, segments or hidden flags, by stream or by poll', async () => {
