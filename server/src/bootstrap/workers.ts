@@ -47,7 +47,12 @@ export const startWorkers = (options: WorkersOptions): Workers => {
     onStartFailed,
     consoleFolder = '',
   } = options;
-  const pool: WorkerPool = { running: new Map(), serving: new Set(), isClosing: false };
+  const pool: WorkerPool = {
+    running: new Map(),
+    online: new Set(),
+    serving: new Set(),
+    isClosing: false,
+  };
   let hasAnnounced = false;
   const keepAlive = setInterval(() => {}, KEEP_ALIVE_MS);
   useOwnSockets();
@@ -62,6 +67,7 @@ export const startWorkers = (options: WorkersOptions): Workers => {
     });
     pool.running.set(number, worker);
     const startedAt = clock.monotonic();
+    worker.once('online', () => pool.online.add(number));
     worker.once('listening', () => {
       hasAnnounced ||= announces;
       pool.serving.add(number);
@@ -88,9 +94,12 @@ export const startWorkers = (options: WorkersOptions): Workers => {
     async close(graceMs) {
       pool.isClosing = true;
       clearInterval(keepAlive);
-      const signal = graceMs === 0 ? disconnect : terminate;
+      const signalFor = (number: number) =>
+        graceMs === 0 && pool.online.has(number) ? disconnect : terminate;
       await Promise.all(
-        [...pool.running.values()].map(worker => stop(worker, signal, clock, exitTimeoutMs)),
+        Array.from(pool.running, ([number, worker]) =>
+          stop(worker, signalFor(number), clock, exitTimeoutMs),
+        ),
       );
     },
   };
@@ -99,6 +108,8 @@ export const startWorkers = (options: WorkersOptions): Workers => {
 /** The workers of the primary process, by number from 1. */
 type WorkerPool = {
   readonly running: Map<number, Worker>;
+  /** Those that run. One that starts would report a connection that is cut as an error of its own. */
+  readonly online: Set<number>;
   /** Those that accept connections. */
   readonly serving: Set<number>;
   isClosing: boolean;
@@ -113,8 +124,9 @@ const useOwnSockets = (): void => {
 };
 
 /** Removes a worker that has exited. Returns whether it has accepted connections. */
-const leavePool = ({ running, serving }: WorkerPool, number: number): boolean => {
+const leavePool = ({ running, online, serving }: WorkerPool, number: number): boolean => {
   running.delete(number);
+  online.delete(number);
   return serving.delete(number);
 };
 
