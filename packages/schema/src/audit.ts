@@ -51,6 +51,19 @@ export const Actor = strictObject({
 }).meta({ id: 'Actor' });
 export type Actor = z.infer<typeof Actor>;
 
+/** What a change is of. */
+export const AuditKind = z.enum([
+  'flag',
+  'segment',
+  'environment',
+  'key',
+  'person',
+  'group',
+  'invitation',
+  'session',
+]);
+export type AuditKind = z.infer<typeof AuditKind>;
+
 /** One recorded change: who made it, when, and the resource before and after it. */
 export const AuditEntry = strictObject({
   id: z.string(),
@@ -58,16 +71,7 @@ export const AuditEntry = strictObject({
   actor: Actor,
   action: AuditAction,
   environment: z.string(),
-  kind: z.enum([
-    'flag',
-    'segment',
-    'environment',
-    'key',
-    'person',
-    'group',
-    'invitation',
-    'session',
-  ]),
+  kind: AuditKind,
   key: z.string(),
   revision: z.int().min(0),
   from: z.string().optional().describe('The environment that the resource was copied from.'),

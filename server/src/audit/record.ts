@@ -1,5 +1,5 @@
-import type { Actor, AuditAction, AuditEntry, JsonValue } from '@pennon/schema';
-import { Json } from '@pennon/schema';
+import type { Actor, AuditAction, JsonValue } from '@pennon/schema';
+import { AuditKind, Json } from '@pennon/schema';
 
 import type { Caller } from '../auth/caller.ts';
 import { formatInstant } from '../clock.ts';
@@ -40,19 +40,8 @@ export const auditDraft = (
   after: toJson(after),
 });
 
-const KINDS = [
-  'flag',
-  'segment',
-  'environment',
-  'key',
-  'person',
-  'group',
-  'invitation',
-  'session',
-] as const;
-
-const kindOf = (action: AuditAction): AuditEntry['kind'] =>
-  KINDS.find(kind => action.startsWith(`${kind}.`)) ?? 'flag';
+const kindOf = (action: AuditAction): AuditKind =>
+  AuditKind.options.find(kind => action.startsWith(`${kind}.`)) ?? 'flag';
 
 /** Returns a document as plain JSON, without its undefined fields. */
 const toJson = (document: object | null): JsonValue =>
