@@ -32,7 +32,7 @@ export const SYSTEM_PACKAGES: readonly SystemPackage[] = [
   {
     program: 'nginx',
     debian: 'nginx-light',
-    usedBy: 'server/test/deploy/*.system.test.ts',
+    usedBy: '{server/test/deploy/*,packages/console/test/proxy-*}.system.test.ts',
   },
   {
     program: 'caddy',

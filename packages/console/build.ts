@@ -58,6 +58,8 @@ const buildInto = async (folder: string): Promise<readonly string[]> => {
     ],
     build: {
       outDir: folder,
+      // A test reads from it what each page loads.
+      manifest: 'manifest.json',
       emptyOutDir: true,
       // The first browsers with light-dark() in style sheets.
       target: ['chrome123', 'firefox120', 'safari17.5'],

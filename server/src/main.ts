@@ -74,11 +74,13 @@ const requireNoArguments = (): void => {
   );
 };
 
+const reportConsole = (problem: string, reason: string): void => logger.warn({ reason }, problem);
+
 /** Returns the location of the console. In a worker, the primary process has chosen and builds it. */
 const consoleLocation = ({ hasConsole }: Config): ConsoleLocation | undefined => {
   if (!hasConsole) return undefined;
   const folder = process.env[CONSOLE_VARIABLE];
-  if (cluster.isPrimary) return locateConsole();
+  if (cluster.isPrimary) return locateConsole(reportConsole);
   return folder ? { folder, remove: () => {} } : undefined;
 };
 
@@ -88,7 +90,7 @@ const startBuild = (location: ConsoleLocation | undefined): void => {
   const stop = buildConsole({
     ...location,
     node: process.execPath,
-    onFailure: reason => logger.warn({ reason }, 'the console could not be built'),
+    report: reportConsole,
   });
   process.once('exit', () => {
     stop();
@@ -133,7 +135,8 @@ const serve = async (config: ResolvedConfig): Promise<void> => {
     throw explainListenError(error, config);
   });
   stopOnSignal(graceMs => server.close(graceMs), config.shutdownGraceMs);
-  printStartUp(url + config.basePath, config, generatedKey, server);
+  const started = { ...config, hasConsole: console !== undefined };
+  printStartUp(url + config.basePath, started, generatedKey, server);
   startBuild(console);
 };
 

@@ -1,133 +1,165 @@
-import {
-  appendFileSync,
-  chmodSync,
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  rmSync,
-  symlinkSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { execFile } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
+import { copyCheckout, scriptsOf, type Checkout } from './support/checkout.ts';
 import { parseLog, startProcess, withoutRoot, type ServerProcess } from './support/process.ts';
 
-const root = new URL('../..', import.meta.url).pathname;
-
-let checkout: string;
+let checkout: Checkout;
 const servers = new Set<ServerProcess>();
 beforeEach(() => {
-  checkout = mkdtempSync(join(tmpdir(), 'pennon-checkout-'));
-  chmodSync(checkout, 0o755);
-  const copy = (path: string) =>
-    cpSync(join(root, path), join(checkout, path), { recursive: true });
-  const link = (path: string) => symlinkSync(join(root, path), join(checkout, path));
-  copy('server/src');
-  copy('packages/console/src');
-  for (const name of ['package.json', 'index.html', 'build.ts']) copy(`packages/console/${name}`);
-  for (const name of ['pnpm-lock.yaml', 'server/node_modules', 'server/package.json']) link(name);
-  link('packages/console/node_modules');
+  checkout = copyCheckout();
 });
 afterEach(async () => {
   await Promise.all([...servers].map(server => server.stop()));
   servers.clear();
-  rmSync(checkout, { recursive: true });
+  checkout.remove();
 });
+
+const KEY = 'an-admin-key-of-24-characters-or-more';
 
 const start = async (
   env: Readonly<Record<string, string>> = {},
   under: readonly string[] = [],
 ): Promise<ServerProcess> => {
   const server = await startProcess({
-    env: { PENNON_DATA: ':memory:', PENNON_CONSOLE: 'on', ...env },
+    env: { PENNON_DATA: ':memory:', PENNON_CONSOLE: 'on', PENNON_ADMIN_KEY: KEY, ...env },
     under,
-    command: [join(checkout, 'server/src/main.ts')],
+    command: [checkout.main],
   });
   servers.add(server);
   return server;
 };
 
-const dist = () => join(checkout, 'packages/console/dist');
-const builds = (): string[] => (existsSync(dist()) ? readdirSync(dist()) : []);
+const linesAboutConsole = (server: ServerProcess) =>
+  parseLog(server.log()).filter(({ msg }) => msg.includes('console'));
 
-/** Waits for the console, and returns the names of its scripts. */
-const scriptsOf = async ({ url }: ServerProcess): Promise<string[]> => {
-  const { promise, resolve } = Promise.withResolvers<string>();
-  await expect
-    .poll(
-      async () => {
-        const response = await fetch(url);
-        const text = await response.text();
-        if (response.status === 200) resolve(text);
-        return response.status;
-      },
-      { timeout: 60_000, interval: 200 },
-    )
-    .toBe(200);
-  return [...(await promise).matchAll(/assets\/[\w-]+\.js/g)].map(([name]) => name);
+/** A process that has ended may remain until its parent reads its exit code. It has no command line then. */
+const isRunning = (pid: number): boolean => {
+  const file = `/proc/${pid}/cmdline`;
+  return existsSync(file) && readFileSync(file, 'utf8') !== '';
+};
+
+/** Writes a flag and evaluates it. */
+const evaluate = async ({ url }: ServerProcess): Promise<unknown> => {
+  const post = async (path: string, body: object): Promise<Response> =>
+    fetch(`${url}/api/v1/${path}?environment=production`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+  await post('flags', { key: 'first', enabled: true });
+  return (await post('evaluate', { flagKey: 'first', context: {} })).json();
 };
 
 describe('a server in a checkout', () => {
   it('serves the API at once and builds the console beside it; its second start builds nothing', async () => {
+    expect(checkout.countBuilds()).toBe(0);
     const first = await start();
     expect((await fetch(first.url)).status).toBe(503);
-    expect((await fetch(`${first.url}/healthz`)).status).toBe(200);
-    const scripts = await scriptsOf(first);
+    expect(await evaluate(first)).toMatchObject({ value: true });
+    const scripts = await scriptsOf(first.url);
     for (const name of scripts) expect((await fetch(`${first.url}/${name}`)).status).toBe(200);
-    const [folder = ''] = builds();
-    const assets = readdirSync(join(dist(), folder, 'assets'));
+    const [folder = ''] = checkout.builds();
+    const assets = readdirSync(join(checkout.directory, 'packages/console/dist', folder, 'assets'));
     const index = assets.find(name => /^index-.*\.js$/.test(name));
     expect(assets).toEqual(expect.arrayContaining([`${index}.br`, `${index}.gz`]));
 
+    checkout.append('console.tsbuildinfo', '{}');
     const second = await start();
     expect((await fetch(second.url)).status).toBe(200);
-    expect(builds()).toEqual([folder]);
+    expect([checkout.countBuilds(), checkout.builds()]).toEqual([1, [folder]]);
+  });
+
+  it('serves the API while a build hangs, and ends the build when it stops', async () => {
+    const file = join(checkout.directory, 'builder.pid');
+    checkout.replaceBuilder(
+      `(await import('node:fs')).writeFileSync('${file}.new', String(process.pid)); (await import('node:fs')).renameSync('${file}.new', '${file}'); setInterval(() => {}, 1000);`,
+    );
+    const server = await start();
+    expect(await evaluate(server)).toMatchObject({ value: true });
+    await expect.poll(() => existsSync(file)).toBe(true);
+    const builder = Number(readFileSync(file, 'utf8'));
+    expect(isRunning(builder)).toBe(true);
+    await server.stop();
+    await expect.poll(() => isRunning(builder)).toBe(false);
   });
 
   it('builds the console again after its sources have changed, and removes the previous build', async () => {
-    await scriptsOf(await start());
-    const previous = builds();
-    appendFileSync(join(checkout, 'packages/console/src/main.tsx'), '\nexport const more = 1;\n');
+    await scriptsOf((await start()).url);
+    const previous = checkout.builds();
+    checkout.append('src/main.tsx', '\nexport const more = 1;\n');
     const server = await start();
     expect((await fetch(server.url)).status).toBe(503);
-    await scriptsOf(server);
-    await expect.poll(builds).toHaveLength(1);
-    expect(builds()).not.toEqual(previous);
+    await scriptsOf(server.url);
+    await expect.poll(checkout.builds).toHaveLength(1);
+    expect(checkout.builds()).not.toEqual(previous);
   });
 
   it('builds a console that it cannot store in the checkout for itself', async () => {
-    const temporary = join(checkout, 'tmp');
+    const temporary = join(checkout.directory, 'tmp');
     mkdirSync(temporary);
     chmodSync(temporary, 0o777);
     const server = await start({ TMPDIR: temporary }, withoutRoot);
-    expect(await scriptsOf(server)).not.toEqual([]);
-    expect(builds()).toEqual([]);
+    expect(await scriptsOf(server.url)).not.toEqual([]);
+    expect(checkout.builds()).toEqual([]);
     expect(readdirSync(temporary)).toHaveLength(1);
+    expect(linesAboutConsole(server)).toEqual([
+      expect.objectContaining({ level: 40, reason: expect.stringContaining('dist') }),
+    ]);
     await server.stop();
     expect(readdirSync(temporary)).toEqual([]);
   });
 
+  it('starts without a console if it cannot store one anywhere', async () => {
+    const server = await start({ TMPDIR: join(checkout.directory, 'nowhere') }, withoutRoot);
+    expect(await evaluate(server)).toMatchObject({ value: true });
+    expect((await fetch(server.url)).status).toBe(404);
+    expect(server.output()).not.toContain('The console is at');
+    expect(linesAboutConsole(server)).toEqual([
+      expect.objectContaining({ level: 40, reason: expect.stringContaining('nowhere') }),
+    ]);
+  });
+
   it('logs one line if the console cannot be built, and serves everything else', async () => {
-    appendFileSync(join(checkout, 'packages/console/src/main.tsx'), "\nimport './nothing.ts';\n");
+    checkout.append('src/main.tsx', "\nimport './nothing.ts';\n");
     const server = await start();
     await expect.poll(() => server.log(), { timeout: 60_000 }).toContain('could not be built');
-    const lines = parseLog(server.log()).filter(({ msg }) => msg.includes('console'));
-    expect(lines).toEqual([
+    expect(linesAboutConsole(server)).toEqual([
       expect.objectContaining({ level: 40, reason: expect.stringContaining('nothing.ts') }),
     ]);
-    const page = await fetch(server.url);
-    expect([page.status, page.headers.get('refresh')]).toEqual([503, null]);
-    expect((await fetch(`${server.url}/healthz`)).status).toBe(200);
+    await expect
+      .poll(async () => {
+        const page = await fetch(server.url);
+        return [page.status, page.headers.get('refresh')];
+      })
+      .toEqual([503, null]);
+    expect(await evaluate(server)).toMatchObject({ value: true });
   });
 
   it('neither builds nor serves the console with PENNON_CONSOLE=off', async () => {
     const server = await start({ PENNON_CONSOLE: 'off' });
     expect((await fetch(server.url, { headers: { accept: 'text/html' } })).status).toBe(404);
     expect(server.output()).not.toContain('console');
-    expect(builds()).toEqual([]);
+    expect(checkout.builds()).toEqual([]);
   });
+});
+
+it('a build consists of sources of the console and of locked dependencies only, so its name covers all of them', async () => {
+  const sources = join(checkout.directory, 'packages/console');
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    [join(sources, 'build.ts'), join(checkout.directory, 'built')],
+    { maxBuffer: 10_000_000 },
+  );
+  const modules: readonly string[] = JSON.parse(stdout);
+  const own = modules.filter(path => path.startsWith(`${sources}/src/`));
+  const others = modules.filter(path => !own.includes(path));
+  expect(own.length).toBeGreaterThan(10);
+  expect(others.filter(path => !path.includes('/node_modules/.pnpm/'))).toEqual([
+    join(sources, 'index.html'),
+  ]);
 });

@@ -32,15 +32,32 @@ const HTML = { accept: 'text/html,application/xhtml+xml,*/*;q=0.8' };
 const open = (path: string, from = server) =>
   from.request('GET', path, { key: null, headers: HTML });
 
-describe('the page of the console', () => {
-  it('loads nothing from other origins, and is never cached', async () => {
-    const { status, headers, text } = await open('/');
-    expect([status, headers['cache-control']]).toEqual([200, 'no-store']);
+describe('every response of the console', () => {
+  it.each<[string, ConsoleState]>([
+    ['/', built],
+    ['/flags', built],
+    ['/', 'building'],
+    ['/flags', 'building'],
+    ['/', 'failed'],
+    ['/assets/index-1.js', built],
+    ['/assets/icon-1.svg', built],
+    ['/assets/nothing.js', built],
+  ])('permits nothing of other origins: %s', async (path, current) => {
+    state = current;
+    const { headers } = await open(path);
+    state = built;
     expect(headers['content-security-policy']).toBe(
       "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'",
     );
     expect(headers['referrer-policy']).toBe('no-referrer');
     expect(headers['cross-origin-opener-policy']).toBe('same-origin');
+  });
+});
+
+describe('the page of the console', () => {
+  it('is never cached', async () => {
+    const { status, headers, text } = await open('/');
+    expect([status, headers['cache-control']]).toEqual([200, 'no-store']);
     expect(text).toBe(PAGE.replaceAll('./', '/'));
   });
 

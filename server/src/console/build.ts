@@ -14,7 +14,13 @@ import { setPriority, tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+import { errorMessage } from '../error-message.ts';
 import { failureOf, isBuilt } from './files.ts';
+
+/** Logs what keeps the console from being built or stored. Nothing else depends on it. */
+type Report = (problem: string, reason: string) => void;
+
+const NOT_BUILT = 'the console could not be built';
 
 /** The folder of the console, and what builds it. A published server comes with its console. */
 export type ConsoleLocation = {
@@ -26,8 +32,17 @@ export type ConsoleLocation = {
 
 const pathOf = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
-/** Returns the location of the console, or undefined for a server without its sources. */
-export const locateConsole = (): ConsoleLocation | undefined => {
+/** Returns the location of the console, or undefined for a server without its sources, or without a place for a build. */
+export const locateConsole = (report: Report): ConsoleLocation | undefined => {
+  try {
+    return locate(report);
+  } catch (error) {
+    report(NOT_BUILT, errorMessage(error));
+    return undefined;
+  }
+};
+
+const locate = (report: Report): ConsoleLocation | undefined => {
   const published = pathOf('./console');
   if (isBuilt(published)) return { folder: published, remove: () => {} };
   const sources = pathOf('../../../packages/console');
@@ -36,14 +51,18 @@ export const locateConsole = (): ConsoleLocation | undefined => {
   const dist = join(sources, 'dist');
   const folder = join(dist, stampOf(sources));
   if (isBuilt(folder) || isWritable(dist)) return { folder, builder, remove: () => {} };
-  return { ...temporary(basename(folder)), builder };
+  const location = { ...temporary(basename(folder)), builder };
+  report('the console is built at each start', `${dist} cannot be written to`);
+  return location;
 };
 
 const STAMP_LENGTH = 16;
+/** Not what other programs leave beside them. */
+const SOURCES = ['{build.ts,index.html,package.json}', 'src/**/*.*'];
 
 /** Returns the name of a build: a digest of its sources and of the versions of its dependencies. */
 const stampOf = (sources: string): string => {
-  const paths = globSync(['*.*', 'src/**/*.*'], { cwd: sources }).toSorted();
+  const paths = globSync(SOURCES, { cwd: sources }).toSorted();
   const hash = createHash('sha256');
   for (const path of [...paths, '../../pnpm-lock.yaml'])
     hash.update(`${path}\0`).update(readFileSync(join(sources, path)));
@@ -72,7 +91,7 @@ const temporary = (name: string): ConsoleLocation => {
 export type BuildOptions = ConsoleLocation & {
   /** The program that runs the builder. */
   readonly node: string;
-  readonly onFailure: (reason: string) => void;
+  readonly report: Report;
 };
 
 /** Evaluations come first. */
@@ -81,31 +100,32 @@ const MAX_REASON_LENGTH = 1_000;
 
 /** Builds the console in another process, unless there is a build. Returns a function that ends the process. */
 export const buildConsole = (options: BuildOptions): (() => void) => {
-  const { folder, builder, node, onFailure } = options;
+  const { folder, builder, node, report } = options;
   if (builder === undefined || isBuilt(folder)) return () => {};
-  rmSync(failureOf(folder), { force: true });
+  attempt(() => rmSync(failureOf(folder), { force: true }));
   const child = spawn(node, [builder, folder], { stdio: ['ignore', 'ignore', 'pipe'] });
   let reason = '';
   const fail = (text: string): void => {
-    writeFileSync(failureOf(folder), text);
-    onFailure(text.trim().replaceAll(/\s+/g, ' ').slice(0, MAX_REASON_LENGTH));
+    report(NOT_BUILT, text.trim().replaceAll(/\s+/g, ' ').slice(0, MAX_REASON_LENGTH));
+    attempt(() => writeFileSync(failureOf(folder), text));
   };
   child.stderr.on('data', (chunk: Buffer) => (reason += chunk.toString()));
   child.once('error', error => fail(error.message));
-  child.once('spawn', () => lowerPriority(child.pid));
+  const { pid } = child;
+  if (pid !== undefined) attempt(() => setPriority(pid, LOW_PRIORITY));
   child.once('close', (code, signal) => {
-    if (isBuilt(folder)) removeOthers(folder);
+    if (isBuilt(folder)) attempt(() => removeOthers(folder));
     else if (signal !== 'SIGTERM') fail(reason || `exit code ${code ?? signal}`);
   });
   return () => void child.kill();
 };
 
-/** A process may have ended already, and not every user may change priorities. */
-const lowerPriority = (pid: number | undefined): void => {
+/** For what a full disk or missing permissions may prevent, and a server can do without. */
+const attempt = (action: () => void): void => {
   try {
-    if (pid !== undefined) setPriority(pid, LOW_PRIORITY);
+    action();
   } catch {
-    // The build is only slower for others.
+    // At most, a file remains, a notice is less exact, or the build slows others down.
   }
 };
 

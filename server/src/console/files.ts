@@ -30,12 +30,20 @@ export const isBuilt = (folder: string): boolean => existsSync(join(folder, PAGE
 
 /** Returns a function that looks for the build in a folder until there is one. */
 export const openConsole = (folder: string): (() => ConsoleState) => {
-  let files = isBuilt(folder) ? readFiles(folder) : undefined;
+  let files = readBuild(folder);
   return () => {
-    if (files === undefined && isBuilt(folder)) files = readFiles(folder);
-    if (files !== undefined) return files;
-    return existsSync(failureOf(folder)) ? 'failed' : 'building';
+    files ??= readBuild(folder);
+    return files ?? (existsSync(failureOf(folder)) ? 'failed' : 'building');
   };
+};
+
+/** Returns undefined if there is no build, or if another server is removing it. */
+const readBuild = (folder: string): ConsoleFiles | undefined => {
+  try {
+    return isBuilt(folder) ? readFiles(folder) : undefined;
+  } catch {
+    return undefined;
+  }
 };
 
 const readFiles = (folder: string): ConsoleFiles => {

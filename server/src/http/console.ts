@@ -23,11 +23,16 @@ const POLICY = [
   "trusted-types 'none'",
 ].join('; ');
 
-const HEADERS = {
-  'content-type': 'text/html; charset=utf-8',
+/** For assets too: a browser can open them as pages. */
+const PROTECTION = {
   'content-security-policy': POLICY,
   'referrer-policy': 'no-referrer',
   'cross-origin-opener-policy': 'same-origin',
+};
+
+const PAGE_HEADERS = {
+  ...PROTECTION,
+  'content-type': 'text/html; charset=utf-8',
   'cache-control': 'no-store',
 };
 
@@ -75,6 +80,7 @@ export const serveConsole = (
   app.get('/', { config }, async (_, reply) => send(reply));
   app.get<{ Params: { name: string } }>('/assets/:name', { config }, async (request, reply) => {
     const { name } = request.params;
+    reply.headers(PROTECTION);
     const state = source();
     const asset = typeof state === 'string' ? undefined : state.assets.get(name);
     if (asset === undefined)
@@ -106,7 +112,7 @@ const createSendPage = (basePath: string, source: () => ConsoleState) => {
   let sent: { readonly files: ConsoleFiles; readonly text: string } | undefined;
   return (reply: FastifyReply): FastifyReply => {
     const state = source();
-    reply.headers(HEADERS);
+    reply.headers(PAGE_HEADERS);
     if (typeof state === 'string') return sendNotice(reply, state);
     if (sent?.files !== state)
       sent = { files: state, text: state.page.replaceAll('"./', `"${basePath}/`) };

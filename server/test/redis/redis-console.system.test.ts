@@ -1,18 +1,40 @@
-import { expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 
-import { startServerOn } from './servers.ts';
+import { copyCheckout, scriptsOf, type Checkout } from '../support/checkout.ts';
+import { startProcess } from '../support/process.ts';
+import { ADMIN_KEY, newDirectory } from './servers.ts';
 import { useRedis } from './setup.ts';
 
 const redis = useRedis();
 
+let checkout: Checkout;
+beforeAll(() => {
+  checkout = copyCheckout();
+});
+afterAll(() => checkout.remove());
+
 it('every worker serves the console, which the primary process builds once', async () => {
-  const server = await startServerOn(redis().url, { PENNON_WORKERS: '3', PENNON_CONSOLE: 'on' });
-  const open = async () =>
-    (await server.request('GET', '/', { headers: { connection: 'close' } })).status;
+  expect(checkout.countBuilds()).toBe(0);
+  const server = await startProcess({
+    env: {
+      REDIS_URL: redis().url,
+      PENNON_ADMIN_KEY: ADMIN_KEY,
+      PENNON_DATA: newDirectory(),
+      PENNON_INIT: 'empty',
+      PENNON_WORKERS: '3',
+      PENNON_CONSOLE: 'on',
+    },
+    command: [checkout.main],
+  });
   try {
-    await expect.poll(open, { timeout: 60_000, interval: 200 }).toBe(200);
-    const statuses = await Promise.all(Array.from({ length: 30 }, open));
+    const [script = ''] = await scriptsOf(server.url);
+    // Each connection may reach another worker.
+    const open = async (path: string) =>
+      (await fetch(`${server.url}/${path}`, { headers: { connection: 'close' } })).status;
+    const paths = Array.from({ length: 30 }, (_, index) => (index % 2 === 0 ? '' : script));
+    const statuses = await Promise.all(paths.map(open));
     expect(new Set(statuses)).toEqual(new Set([200]));
+    expect([checkout.countBuilds(), checkout.builds().length]).toEqual([1, 1]);
   } finally {
     await server.stop();
   }

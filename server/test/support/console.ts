@@ -9,7 +9,9 @@ export type BuiltConsole = { readonly folder: string; readonly source: ConsoleSo
 
 /** Returns the console of this checkout. Builds it first, unless that has been done for its current sources. */
 export const builtConsole = async (): Promise<BuiltConsole> => {
-  const location = locateConsole();
+  const location = locateConsole((problem, reason) => {
+    throw new Error(`${problem}: ${reason}`);
+  });
   if (location?.builder === undefined) throw new Error('this checkout has no console');
   const { builder, folder } = location;
   if (!isBuilt(folder)) await promisify(execFile)(process.execPath, [builder, folder]);
