@@ -1,24 +1,29 @@
 /** Attributes of a tracking event. */
 export type Attributes = Readonly<Record<string, unknown>>;
 
-/** An event, with its time corrected for the clock of the client. */
-export type FoldEvent =
-  | {
-      readonly type: 'exposure';
-      readonly unit: string;
-      readonly variant: string;
-      readonly timeMs: number;
-    }
-  | {
-      readonly type: 'track';
-      readonly unit: string;
-      readonly name: string;
-      readonly timeMs: number;
-      readonly value?: number;
-      readonly attributes?: Attributes;
-    };
+type Received = {
+  readonly unit: string;
+  /** Corrected for the clock of the client. */
+  readonly timeMs: number;
+  /** Whether it arrived too late to be folded in its order. */
+  readonly isLate?: boolean;
+};
 
-export type TrackEvent = Extract<FoldEvent, { readonly type: 'track' }>;
+export type ExposureEvent = Received & {
+  readonly type: 'exposure';
+  readonly variant: string;
+  /** What was known of the unit before, one number for each metric. */
+  readonly covariates?: readonly number[];
+};
+
+export type TrackEvent = Received & {
+  readonly type: 'track';
+  readonly name: string;
+  readonly value?: number;
+  readonly attributes?: Attributes;
+};
+
+export type FoldEvent = ExposureEvent | TrackEvent;
 
 /** Which events are counted or added. */
 export type Source = {
@@ -38,6 +43,8 @@ export type FoldMetric = {
   readonly window: { readonly fromMs: number; readonly toMs: number };
   /** The most that the total of a unit counts. Ratios have none. */
   readonly cap?: number;
+  /** Whether values are compared with what was known before. Those of ratios are not. */
+  readonly hasCovariate?: boolean;
 };
 
 /** What the fold reads of one run of an experiment. */
@@ -50,13 +57,39 @@ export type FoldedExperiment = {
   readonly metrics: readonly FoldMetric[];
 };
 
-/** Returns the start of the cohort that a first exposure belongs to. */
-export const cohortOf = ({ cohortMs }: FoldedExperiment, exposedMs: number): number =>
-  exposedMs - (exposedMs % cohortMs);
+const MINUTE_MS = 60_000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 86_400_000;
+
+export const longestWindowMs = (metrics: readonly Pick<FoldMetric, 'window'>[]): number =>
+  Math.max(0, ...metrics.map(({ window }) => window.toMs));
+
+/** Returns how long a cohort is: short windows mature by the minute. */
+export const cohortMsOf = (metrics: readonly Pick<FoldMetric, 'window'>[]): number => {
+  const longest = longestWindowMs(metrics);
+  if (longest < HOUR_MS) return MINUTE_MS;
+  return longest < DAY_MS ? 15 * MINUTE_MS : HOUR_MS;
+};
+
+/** Units whose first exposures are in [fromMs, untilMs). */
+export type Cohort = { readonly fromMs: number; readonly untilMs: number };
+
+/** Returns the cohort that a first exposure belongs to. */
+export const cohortOf = ({ cohortMs }: FoldedExperiment, exposedMs: number): Cohort => {
+  const fromMs = exposedMs - (exposedMs % cohortMs);
+  return { fromMs, untilMs: fromMs + cohortMs };
+};
+
+/** Returns the UTC day that a cohort belongs to. */
+export const dayOf = ({ fromMs }: Cohort): Cohort => {
+  const day = fromMs - (fromMs % DAY_MS);
+  return { fromMs: day, untilMs: day + DAY_MS };
+};
 
 /** Returns the instant from which on all units of a cohort have lived through a window. */
-export const matureMs = (
-  { cohortMs }: FoldedExperiment,
-  cohort: number,
-  { window }: FoldMetric,
-): number => cohort + cohortMs + window.toMs;
+export const matureMs = ({ untilMs }: Cohort, { window }: Pick<FoldMetric, 'window'>): number =>
+  untilMs + window.toMs;
+
+/** Returns the instant from which on all units of a cohort have lived through all windows. */
+export const settledMs = ({ metrics }: FoldedExperiment, { untilMs }: Cohort): number =>
+  untilMs + longestWindowMs(metrics);

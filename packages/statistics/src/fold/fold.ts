@@ -1,13 +1,15 @@
+import { cohortChanges, type CohortSums } from './cohorts.ts';
+import { decimalOf, ONE, plus, ZERO, type Decimal } from './decimal.ts';
 import {
   cohortOf,
-  matureMs,
+  settledMs,
+  type ExposureEvent,
   type FoldedExperiment,
   type FoldEvent,
   type FoldMetric,
   type Source,
   type TrackEvent,
 } from './experiment.ts';
-import { addSums, sumsOfUnit, type Sums } from './sums.ts';
 
 /** What is known of a unit of one run. */
 export type UnitState = {
@@ -15,21 +17,22 @@ export type UnitState = {
   /** The first exposure. */
   readonly exposedMs: number;
   /** The totals of each metric before its cap, one for each source. */
-  readonly totals: readonly Sums[];
+  readonly totals: readonly (readonly Decimal[])[];
+  /** What was known of the unit before its first exposure, one number for each metric. */
+  readonly covariates: readonly number[];
   /** Whether the unit was served two variants. It is in no sums. */
   readonly isQuarantined: boolean;
-};
-
-/** Units of one cohort of one variant, and the sums of each metric over them. */
-export type CohortSums = {
-  readonly variant: string;
-  readonly cohort: number;
-  readonly quarantined: number;
-  readonly sums: readonly Sums[];
+  /** Whether its values are final, so that only its variant is kept. */
+  readonly isSettled?: boolean;
 };
 
 /** Counts of what does not show in the sums. */
-export type FoldHealth = {
+export type FoldCounts = {
+  readonly exposures: number;
+  /** Exposures of units that were exposed to the same variant before. */
+  readonly repeats: number;
+  /** Events that arrived too late to be folded in their order. */
+  readonly late: number;
   /** Exposures outside of the enrolment. */
   readonly outside: number;
   /** Events that a sum passes over. */
@@ -42,7 +45,9 @@ export type FoldHealth = {
 export type FoldChanges = {
   readonly states: ReadonlyMap<string, UnitState>;
   readonly cohorts: readonly CohortSums[];
-  readonly health: FoldHealth;
+  readonly counts: FoldCounts;
+  /** The first exposures among the events. */
+  readonly enrolled: readonly ExposureEvent[];
 };
 
 /** Changes while events are folded. */
@@ -50,142 +55,119 @@ type Changes = {
   readonly experiment: FoldedExperiment;
   readonly previous: ReadonlyMap<string, UnitState>;
   readonly states: Map<string, UnitState>;
-  readonly cohorts: Map<string, CohortSums>;
-  health: FoldHealth;
+  readonly counts: { -readonly [Name in keyof FoldCounts]: number };
+  readonly enrolled: ExposureEvent[];
 };
 
 /** Orders events by time, and an exposure before a tracking event of the same instant. */
-export const inOrder = (events: readonly FoldEvent[]): FoldEvent[] =>
+export const inOrder = <Event extends Pick<FoldEvent, 'type' | 'timeMs'>>(
+  events: readonly Event[],
+): Event[] =>
   events.toSorted(
     (first, second) =>
       first.timeMs - second.timeMs ||
       Number(first.type === 'track') - Number(second.type === 'track'),
   );
 
-const count = (changes: Changes, name: keyof FoldHealth): void => {
-  changes.health = { ...changes.health, [name]: changes.health[name] + 1 };
-};
-
 const stateOf = ({ states, previous }: Changes, unit: string): UnitState | undefined =>
   states.get(unit) ?? previous.get(unit);
 
-/** Adds to the cohort of a unit, or takes from it. `added` has the sums of each metric. */
-const addToCohort = (
-  { experiment, cohorts }: Changes,
-  { variant, exposedMs }: UnitState,
-  added: readonly Sums[],
-  { sign = 1, quarantined = 0 } = {},
-): void => {
-  const cohort = cohortOf(experiment, exposedMs);
-  const key = `${cohort} ${variant}`;
-  const found = cohorts.get(key);
-  cohorts.set(key, {
-    variant,
-    cohort,
-    quarantined: (found?.quarantined ?? 0) + quarantined,
-    sums: added.map((sums, at) => addSums(found?.sums[at], sums, sign)),
-  });
+const enrol = (changes: Changes, event: ExposureEvent): void => {
+  const { experiment, counts, states, enrolled } = changes;
+  const { unit, variant, timeMs, covariates = [] } = event;
+  if (timeMs < experiment.startMs || timeMs >= experiment.endMs) {
+    counts.outside += 1;
+    return;
+  }
+  const totals = experiment.metrics.map(({ sources }) => sources.map(() => ZERO));
+  states.set(unit, { variant, exposedMs: timeMs, totals, covariates, isQuarantined: false });
+  enrolled.push(event);
 };
 
-const sumsOfState = ({ metrics }: FoldedExperiment, { totals }: UnitState): Sums[] =>
-  metrics.map((metric, at) => sumsOfUnit(metric, totals[at] ?? []));
+/** After this nothing that a unit does can be due to another variant. */
+const isOver = (experiment: FoldedExperiment, state: UnitState, timeMs: number): boolean =>
+  state.isSettled === true ||
+  timeMs >= settledMs(experiment, cohortOf(experiment, state.exposedMs));
 
-const enrol = (changes: Changes, unit: string, variant: string, timeMs: number): void => {
-  const { experiment } = changes;
-  if (timeMs < experiment.startMs || timeMs >= experiment.endMs) return count(changes, 'outside');
-  const totals = experiment.metrics.map(({ sources }) => sources.map(() => 0));
-  const state = { variant, exposedMs: timeMs, totals, isQuarantined: false };
-  changes.states.set(unit, state);
-  addToCohort(changes, state, sumsOfState(experiment, state));
-};
-
-/** After this instant nothing that a unit does can be due to another variant. */
-const settledMs = (experiment: FoldedExperiment, { exposedMs }: UnitState): number =>
-  Math.max(
-    ...experiment.metrics.map(metric =>
-      matureMs(experiment, cohortOf(experiment, exposedMs), metric),
-    ),
-  );
-
-const expose = (
-  changes: Changes,
-  { unit, variant, timeMs }: Extract<FoldEvent, { readonly type: 'exposure' }>,
-): void => {
-  const { experiment } = changes;
+const expose = (changes: Changes, event: ExposureEvent): void => {
+  const { experiment, states, counts } = changes;
+  const { unit, variant, timeMs } = event;
+  counts.exposures += 1;
+  if (event.isLate === true) counts.late += 1;
   const state = stateOf(changes, unit);
-  if (state === undefined) return enrol(changes, unit, variant, timeMs);
-  if (state.isQuarantined || state.variant === variant) return;
-  if (timeMs >= settledMs(experiment, state)) return count(changes, 'switchedLater');
-  changes.states.set(unit, { ...state, isQuarantined: true });
-  addToCohort(changes, state, sumsOfState(experiment, state), { sign: -1, quarantined: 1 });
+  if (state === undefined) return enrol(changes, event);
+  if (state.variant === variant) counts.repeats += 1;
+  else if (isOver(experiment, state, timeMs)) counts.switchedLater += 1;
+  else states.set(unit, { ...state, isQuarantined: true });
 };
 
 const isInside = ({ window }: FoldMetric, { exposedMs }: UnitState, timeMs: number): boolean =>
   timeMs >= exposedMs + window.fromMs && timeMs < exposedMs + window.toMs;
 
-const fits = ({ event, matches }: Source, { name, attributes = {} }: TrackEvent): boolean =>
-  event === name && (matches === undefined || matches(attributes));
+/** Whether a source counts an event or adds its value. */
+export const fits = (
+  { event, matches }: Source,
+  { name, attributes = {} }: Pick<TrackEvent, 'name' | 'attributes'>,
+): boolean => event === name && (matches === undefined || matches(attributes));
 
-/** Returns the total of a source after an event that fits, or undefined if it has no value. */
-const totalAfter = (total: number, source: Source, event: TrackEvent): number | undefined => {
-  if (source.kind === 'conversion') return 1;
-  if (source.kind === 'count') return total + 1;
+/** Returns what an event that fits adds to a sum or a count, or undefined if it has no value. */
+export const amountOf = (source: Source, event: TrackEvent): number | undefined => {
+  if (source.kind !== 'sum') return 1;
   const value = source.read === undefined ? event.value : source.read(event);
-  return typeof value === 'number' && Number.isFinite(value) ? total + value : undefined;
+  return typeof value === 'number' && Number.isFinite(value) ? value : undefined;
 };
 
-const totalsAfter = (
-  changes: Changes,
-  { sources }: FoldMetric,
-  totals: Sums,
+const totalAfter = (
+  { counts }: Changes,
+  source: Source,
+  total: Decimal,
   event: TrackEvent,
-): number[] =>
-  sources.map((source, at) => {
-    const total = totals[at] ?? 0;
-    if (!fits(source, event)) return total;
-    const after = totalAfter(total, source, event);
-    if (after === undefined) count(changes, 'withoutValue');
-    return after ?? total;
-  });
+): Decimal => {
+  if (!fits(source, event)) return total;
+  if (source.kind === 'conversion') return ONE;
+  const amount = amountOf(source, event);
+  if (amount !== undefined) return plus(total, decimalOf(amount));
+  counts.withoutValue += 1;
+  return total;
+};
 
 const track = (changes: Changes, event: TrackEvent): void => {
-  const { experiment } = changes;
+  const { experiment, states, counts } = changes;
   const state = stateOf(changes, event.unit);
-  if (state === undefined || state.isQuarantined) return;
+  if (state === undefined || state.isQuarantined || state.isSettled === true) return;
+  if (event.isLate === true) counts.late += 1;
   const totals = experiment.metrics.map((metric, at) => {
     const before = state.totals[at] ?? [];
-    return isInside(metric, state, event.timeMs)
-      ? totalsAfter(changes, metric, before, event)
-      : before;
+    if (!isInside(metric, state, event.timeMs)) return before;
+    return metric.sources.map((source, part) =>
+      totalAfter(changes, source, before[part] ?? ZERO, event),
+    );
   });
-  const after = { ...state, totals };
-  const added = sumsOfState(experiment, after).map((sums, at) =>
-    addSums(sums, sumsOfState(experiment, state)[at] ?? [], -1),
-  );
-  changes.states.set(event.unit, after);
-  addToCohort(changes, state, added);
+  states.set(event.unit, { ...state, totals });
 };
 
 /**
- * Folds events, in order, into the states of their units. Which events are folded together makes
- * no difference, so a server may take any number and repeat what was not written. Sums are exact
- * for whole numbers below 2^53; sums of fractions depend on the division by their rounding.
+ * Folds events, in order, into the states of their units. Which events are folded together makes no difference, so a
+ * server may take any number and repeat what was not written. All sums are exact.
  */
 export const fold = (
   experiment: FoldedExperiment,
   previous: ReadonlyMap<string, UnitState>,
   events: readonly FoldEvent[],
 ): FoldChanges => {
-  const health = { outside: 0, withoutValue: 0, switchedLater: 0 };
-  const changes: Changes = {
-    experiment,
-    previous,
-    states: new Map(),
-    cohorts: new Map(),
-    health,
+  const states = new Map<string, UnitState>();
+  const enrolled: ExposureEvent[] = [];
+  const counts = {
+    exposures: 0,
+    repeats: 0,
+    late: 0,
+    outside: 0,
+    withoutValue: 0,
+    switchedLater: 0,
   };
+  const changes: Changes = { experiment, previous, states, counts, enrolled };
   for (const event of events)
     if (event.type === 'exposure') expose(changes, event);
     else track(changes, event);
-  return { states: changes.states, cohorts: [...changes.cohorts.values()], health: changes.health };
+  return { states, cohorts: cohortChanges(experiment, previous, states), counts, enrolled };
 };

@@ -1,19 +1,30 @@
-export type {
-  Attributes,
-  FoldedExperiment,
-  FoldEvent,
-  FoldMetric,
-  Source,
-  TrackEvent,
+export { addCohort, cohortName, rollUp, type CohortSums } from './cohorts.ts';
+export { decimalOf, toNumber, ZERO, type Decimal } from './decimal.ts';
+export {
+  cohortMsOf,
+  cohortOf,
+  longestWindowMs,
+  matureMs,
+  settledMs,
+  type Attributes,
+  type Cohort,
+  type ExposureEvent,
+  type FoldedExperiment,
+  type FoldEvent,
+  type FoldMetric,
+  type Source,
+  type TrackEvent,
 } from './experiment.ts';
 export {
+  amountOf,
+  fits,
   fold,
   inOrder,
-  type CohortSums,
   type FoldChanges,
-  type FoldHealth,
+  type FoldCounts,
   type UnitState,
 } from './fold.ts';
 export { momentsAt, unitsOf, type MatureMoments, type VariantUnits } from './mature.ts';
+export { profileAt, withAmount, type Profile } from './profile.ts';
 export { receive, type ReplayWindow } from './replay-window.ts';
 export type { Sums } from './sums.ts';

@@ -1,34 +1,31 @@
-import type { MeanMoments, RatioMoments } from '../moments.ts';
+import type { CovariateMoments, MeanMoments, RatioMoments } from '../moments.ts';
+import type { CohortSums } from './cohorts.ts';
+import { toNumber } from './decimal.ts';
 import { matureMs, type FoldedExperiment, type FoldMetric } from './experiment.ts';
-import type { CohortSums } from './fold.ts';
 import { addSums, momentsOf, type Sums } from './sums.ts';
 
 /** The units of a variant. Quarantined ones are counted under their first variant. */
 export type VariantUnits = { readonly units: number; readonly quarantined: number };
 
+const ofVariant = (cohorts: readonly CohortSums[], variant: string): CohortSums[] =>
+  cohorts.filter(each => each.variant === variant);
+
+const count = (cohorts: readonly CohortSums[], name: keyof VariantUnits): number =>
+  cohorts.reduce((sum, each) => sum + each[name], 0);
+
 /** Returns the units of a variant, mature or not. */
 export const unitsOf = (cohorts: readonly CohortSums[], variant: string): VariantUnits => {
-  const own = cohorts.filter(each => each.variant === variant);
-  return {
-    units: own.reduce((sum, { sums }) => sum + (sums[0]?.[0] ?? 0), 0),
-    quarantined: own.reduce((sum, { quarantined }) => sum + quarantined, 0),
-  };
+  const own = ofVariant(cohorts, variant);
+  return { units: count(own, 'units'), quarantined: count(own, 'quarantined') };
 };
 
-/** Enough zeros for the sums of any metric. */
-const NONE: Sums = [0, 0, 0, 0, 0, 0];
-
-const total = (
-  cohorts: readonly CohortSums[],
-  at: number,
-  isIncluded: (cohort: CohortSums) => boolean,
-): Sums =>
-  cohorts.filter(isIncluded).reduce<Sums>((sum, { sums }) => addSums(sum, sums[at] ?? NONE), NONE);
+const total = (cohorts: readonly CohortSums[], metric: number): Sums =>
+  cohorts.reduce<Sums>((sum, { sums }) => addSums(sum, sums[metric]), []);
 
 /** The moments of one metric and variant at an instant. */
 export type MatureMoments = {
   /** Of the units that have lived through the window. */
-  readonly mature: MeanMoments | RatioMoments;
+  readonly mature: MeanMoments | CovariateMoments | RatioMoments;
   /** Units whose value is not 0, mature or not. Only of conversions. */
   readonly soFar: number | null;
 };
@@ -38,18 +35,17 @@ const isConversion = ({ sources }: FoldMetric): boolean =>
 
 /** Returns the moments of the metric with the index `at`. */
 export const momentsAt = (
-  experiment: FoldedExperiment,
+  { metrics }: Pick<FoldedExperiment, 'metrics'>,
   cohorts: readonly CohortSums[],
   query: { readonly metric: number; readonly variant: string; readonly atMs: number },
 ): MatureMoments | undefined => {
-  const metric = experiment.metrics[query.metric];
+  const metric = metrics[query.metric];
   if (metric === undefined) return undefined;
-  const own = cohorts.filter(({ variant }) => variant === query.variant);
-  const mature = total(
-    own,
-    query.metric,
-    ({ cohort }) => matureMs(experiment, cohort, metric) <= query.atMs,
-  );
-  const [, , , nonZero = 0] = total(own, query.metric, () => true);
-  return { mature: momentsOf(metric, mature), soFar: isConversion(metric) ? nonZero : null };
+  const own = ofVariant(cohorts, query.variant);
+  const mature = own.filter(each => matureMs(each, metric) <= query.atMs);
+  const [, , nonZero] = total(own, query.metric);
+  return {
+    mature: momentsOf(metric, count(mature, 'units'), total(mature, query.metric)),
+    soFar: isConversion(metric) ? (nonZero === undefined ? 0 : toNumber(nonZero)) : null,
+  };
 };

@@ -83,14 +83,14 @@ const run = (each: FoldCase): unknown => {
   const { variants, metrics, ...rest } = each.experiment;
   const experiment = { ...rest, metrics: metrics.map(metricOf) };
   const { events, duplicates } = received(each);
-  const { cohorts, health } = fold(experiment, new Map(), inOrder(events));
+  const { cohorts, counts } = fold(experiment, new Map(), inOrder(events));
   const byVariant = <Value>(f: (variant: string) => Value) =>
     Object.fromEntries(variants.map(variant => [variant, f(variant)]));
   const momentsOf = (metric: number, variant: string) =>
     momentsAt(experiment, cohorts, { metric, variant, atMs: each.atMs });
   return {
     health: {
-      ...health,
+      ...counts,
       duplicates,
       units: byVariant(variant => unitsOf(cohorts, variant).units),
       quarantined: variants.reduce(
