@@ -354,8 +354,12 @@ describe.each<PageOptions>([
     await page.waitForSelector('[role=dialog]');
     await check('review of a flag');
     await page.keyboard.press('Escape');
-    await page.locator('.flag-tabs .tab').last().click();
+    await page.locator('.flag-tabs .tab').nth(1).click();
     await page.locator('.variant').first().waitFor();
     await check('variants');
+    await page.locator('.flag-tabs .tab').nth(2).click();
+    await page.locator('.step').first().waitFor();
+    for (const summary of await page.locator('summary').all()) await summary.click();
+    await check('try');
   });
 });

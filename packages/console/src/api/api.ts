@@ -36,9 +36,12 @@ export const createApi = (basePath: string): Api => {
     }),
     defaultOptions: {
       queries: {
+        // A server on the same machine responds without a network.
+        networkMode: 'always',
         staleTime: STALE_MS,
         retry: (failures, error) => !isSignedOut(error) && failures < 2,
       },
+      mutations: { networkMode: 'always' },
     },
   });
   return {

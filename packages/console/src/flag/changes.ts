@@ -28,7 +28,7 @@ export type Change = {
 };
 
 export const changedFields = (before: FlagDocument, after: FlagDocument): readonly Field[] =>
-  FIELDS.filter(field => !isSame(before[field], after[field]));
+  FIELDS.filter(field => !isSame(before[field] ?? null, after[field] ?? null));
 
 /** Returns what is different, in words. */
 export const describeChanges = (before: FlagDocument, after: FlagDocument): readonly Change[] =>
@@ -46,10 +46,17 @@ const describeField = (
   return [
     {
       title: t(`field.${field}`),
-      before: textOf(before[field]),
-      after: textOf(after[field]),
+      before: fieldText(field, before),
+      after: fieldText(field, after),
     },
   ];
+};
+
+/** Returns the value of a field, or undefined if the flag does not have one. */
+const fieldText = (field: Field, document: FlagDocument): string | undefined => {
+  const value = document[field];
+  if (value != null) return textOf(value);
+  return field === 'defaultVariant' ? t('rule.codeDefault') : undefined;
 };
 
 const textOf = (value: unknown): string =>

@@ -79,3 +79,23 @@ export const newId = (): string =>
   [...crypto.getRandomValues(new Uint8Array(ID_BYTES))]
     .map(byte => byte.toString(16).padStart(2, '0'))
     .join('');
+
+const isJson = (value: unknown): value is Json => value !== undefined;
+
+/** Returns the value of a JSON text, or undefined if it is not one. */
+export const parseJson = (text: string): Json | undefined => {
+  try {
+    const value: unknown = JSON.parse(text);
+    return isJson(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+};
+
+/** The value of a new variant, by the type of its flag. */
+export const EMPTY_VALUES: Readonly<Record<FlagDocument['type'], Json>> = {
+  boolean: false,
+  string: '',
+  number: 0,
+  object: {},
+};

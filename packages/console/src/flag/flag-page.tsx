@@ -13,11 +13,12 @@ import { mainEnvironment, type Environment, type Overview } from '../flags/overv
 import { t } from '../i18n/i18n.ts';
 import { ChangedElsewhere } from './changed-elsewhere.tsx';
 import { describeChanges } from './changes.ts';
-import { documentOf, isFlagInput, type FlagResponse } from './document.ts';
+import { documentOf, isFlagInput, type FlagDocument, type FlagResponse } from './document.ts';
 import { flagOptions } from './flag-query.ts';
 import { FlagReview } from './flag-review.tsx';
 import { TABS, type Tab } from './flag-search.ts';
-import { RulesTab } from './rules-tab.tsx';
+import { RulesTab, type TabProps } from './rules-tab.tsx';
+import { TryTab } from './try-tab.tsx';
 import { useCheck } from './use-check.ts';
 import { useDraft, type DraftActions } from './use-draft.ts';
 import { VariantsTab } from './variants-tab.tsx';
@@ -152,6 +153,7 @@ const FlagEditor = (props: FlagEditorProps) => {
   const [isReviewed, setIsReviewed] = useState(false);
   const writing = useApply(props, actions, () => setIsReviewed(false));
   const mayWrite = hasRole(session, 'editor', environment);
+  const live = documentOf(response);
   const shared = { api, environment, document: draft.document, check, mayWrite, onEdit: edit };
   return (
     <>
@@ -159,7 +161,7 @@ const FlagEditor = (props: FlagEditorProps) => {
       {actions.isOutdated && (
         <ChangedElsewhere
           key={response.etag}
-          versions={{ base: draft.base, mine: draft.document, theirs: documentOf(response) }}
+          versions={{ base: draft.base, mine: draft.document, theirs: live }}
           onMerge={actions.rebase}
         />
       )}
@@ -176,14 +178,13 @@ const FlagEditor = (props: FlagEditorProps) => {
           {t('flag.enabled')}
         </button>
       </div>
-      {tab === 'rules' ? (
-        <RulesTab
-          {...shared}
-          flags={overview.flags.flatMap(({ key, cells }) => (cells[environment] ? [key] : []))}
-        />
-      ) : (
-        <VariantsTab {...shared} />
-      )}
+      <FlagTab
+        {...shared}
+        tab={tab}
+        live={live}
+        isEdited={actions.isEdited}
+        overview={overview}
+      />
       {actions.isEdited ? (
         <DraftBar actions={actions} onReview={() => setIsReviewed(true)} />
       ) : (
@@ -204,6 +205,30 @@ const FlagEditor = (props: FlagEditorProps) => {
     </>
   );
 };
+
+type FlagTabProps = TabProps & {
+  readonly tab: Tab;
+  /** The flag as the server has it. */
+  readonly live: FlagDocument;
+  readonly isEdited: boolean;
+  readonly overview: Overview;
+};
+
+const FlagTab = ({ tab, overview, ...props }: FlagTabProps) => {
+  const { basePath } = useRouteContext({ from: FROM });
+  const url = `${location.origin}${basePath}`.replace(/\/$/, '');
+  switch (tab) {
+    case 'rules':
+      return <RulesTab {...props} flags={keysIn(overview, props.environment)} />;
+    case 'variants':
+      return <VariantsTab {...props} />;
+    case 'try':
+      return <TryTab {...props} overview={overview} url={url} />;
+  }
+};
+
+const keysIn = ({ flags }: Overview, environment: string): readonly string[] =>
+  flags.flatMap(({ key, cells }) => (cells[environment] ? [key] : []));
 
 const CHANGED_ELSEWHERE = 412;
 

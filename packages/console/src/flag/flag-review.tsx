@@ -1,13 +1,11 @@
-import { Dialog } from '@base-ui/react/dialog';
-import { useId, type FormEvent } from 'react';
-
+import { ConfirmDialog } from '../components/confirm-dialog.tsx';
 import { t } from '../i18n/i18n.ts';
 import { ChangeList } from './change-list.tsx';
-import { describeChanges, FIELDS } from './changes.ts';
-import { isSame, type FlagDocument } from './document.ts';
+import { describeChanges } from './changes.ts';
 import type { Draft } from './draft.ts';
+import { describeResult } from './explanation.ts';
 import { Findings } from './findings.tsx';
-import { describeValue } from './sentence.ts';
+import { JsonChanges } from './json-changes.tsx';
 import type { Check } from './use-check.ts';
 
 type FlagReviewProps = {
@@ -22,35 +20,27 @@ type FlagReviewProps = {
   readonly onClose: () => void;
 };
 
-/** The server refuses longer comments. */
-const MAX_COMMENT_LENGTH = 500;
-
 /** Shows what a draft changes, and which contexts get something else, before it is written. */
-export const FlagReview = (props: FlagReviewProps) => (
-  <Dialog.Root open={props.isOpen} onOpenChange={open => open || props.onClose()}>
-    <Dialog.Portal>
-      <Dialog.Backdrop className="backdrop" />
-      <Dialog.Popup className="dialog wide">
-        <Review {...props} />
-      </Dialog.Popup>
-    </Dialog.Portal>
-  </Dialog.Root>
+export const FlagReview = ({ environment, draft, check, isApplying, ...props }: FlagReviewProps) => (
+  <ConfirmDialog
+    isOpen={props.isOpen}
+    title={t('flagReview.title', { flag: draft.base.key, environment })}
+    action={t('review.apply')}
+    error={props.error}
+    isBlocked={check.problems.length > 0 || check.isChecking || isApplying}
+    takesComment
+    isWide
+    onConfirm={props.onApply}
+    onClose={props.onClose}
+  >
+    <Review draft={draft} check={check} />
+  </ConfirmDialog>
 );
 
-const Review = ({ environment, draft, check, error, isApplying, onApply }: FlagReviewProps) => {
-  const id = useId();
+const Review = ({ draft, check }: Pick<FlagReviewProps, 'draft' | 'check'>) => {
   const { base, document } = draft;
-  const isBlocked = check.problems.length > 0 || check.isChecking || isApplying;
-  const apply = (event: FormEvent<HTMLFormElement>): void => {
-    event.preventDefault();
-    const comment = new FormData(event.currentTarget).get('comment');
-    if (!isBlocked) onApply(typeof comment === 'string' ? comment : '');
-  };
   return (
-    <form className="review" onSubmit={apply}>
-      <Dialog.Title className="dialog-title">
-        {t('flagReview.title', { flag: base.key, environment })}
-      </Dialog.Title>
+    <>
       <ChangeList changes={describeChanges(base, document)} />
       <details>
         <summary>{t('flagReview.json')}</summary>
@@ -58,49 +48,8 @@ const Review = ({ environment, draft, check, error, isApplying, onApply }: FlagR
       </details>
       <Outcomes check={check} />
       <Findings problems={check.problems} warnings={check.warnings} />
-      <label htmlFor={id}>{t('review.comment')}</label>
-      <textarea id={id} name="comment" className="input" rows={2} maxLength={MAX_COMMENT_LENGTH} />
-      <p className="error" role="alert">
-        {error}
-      </p>
-      <div className="actions">
-        <Dialog.Close className="button">{t('review.cancel')}</Dialog.Close>
-        <button type="submit" className="button primary" aria-disabled={isBlocked}>
-          {t('review.apply')}
-        </button>
-      </div>
-    </form>
+    </>
   );
-};
-
-const INDENTATION = 2;
-
-const JsonChanges = ({
-  base,
-  document,
-}: {
-  readonly base: FlagDocument;
-  readonly document: FlagDocument;
-}) => (
-  <pre className="json" tabIndex={0}>
-    {FIELDS.filter(field => !isSame(base[field], document[field])).map(field => (
-      <span key={field}>
-        <del>{`- "${field}": ${JSON.stringify(base[field] ?? null, null, INDENTATION)}`}</del>
-        <ins>{`+ "${field}": ${JSON.stringify(document[field] ?? null, null, INDENTATION)}`}</ins>
-      </span>
-    ))}
-  </pre>
-);
-
-type Evaluation = Check['results'][number]['evaluation']['live'];
-
-/** Returns what an application gets. */
-const describeResult = (evaluation: Evaluation): string => {
-  if (evaluation === null) return '–';
-  if ('variant' in evaluation && evaluation.variant !== undefined) return evaluation.variant;
-  return evaluation.reason === 'ERROR' && 'errorCode' in evaluation
-    ? describeValue(evaluation.errorCode)
-    : evaluation.reason;
 };
 
 /** What saved contexts get before and after. */

@@ -226,7 +226,11 @@ const attributesOf = (condition: Condition): readonly string[] => {
 };
 
 /** Attributes that the rules or the saved contexts have. */
-const useAttributes = ({ api, environment, document: { rules } }: TabProps): readonly string[] => {
+export const useAttributes = ({
+  api,
+  environment,
+  document: { rules },
+}: TabProps): readonly string[] => {
   const { data } = useQuery(contextsOptions(api, environment));
   return useMemo(
     () =>

@@ -2,7 +2,7 @@ import { keepPreviousData, queryOptions, useQuery } from '@tanstack/react-query'
 import { useEffect, useState } from 'react';
 
 import type { Api } from '../api/api.ts';
-import { detailsOf, isExplained } from '../api/errors.ts';
+import { detailsOf, isExplained, statusOf } from '../api/errors.ts';
 import { isFlagInput, type FlagDocument } from './document.ts';
 
 /** What the server finds in a draft, at the path of a field. */
@@ -10,25 +10,35 @@ export type Finding = { readonly path: string; readonly message: string };
 
 /** One preview has at most this many contexts. */
 const MAX_CONTEXTS = 20;
+/** An environment has at most this many saved ones. */
+const MAX_SAVED_CONTEXTS = 200;
 /** How long nothing is typed before the draft is checked. */
 const DELAY_MS = 250;
+
+const TOO_MANY_REQUESTS = 429;
+const MAX_RETRIES = 3;
+
+/** The server runs few previews of one person at the same time. */
+export const retryWhenBusy = (failures: number, error: unknown): boolean =>
+  statusOf(error) === TOO_MANY_REQUESTS && failures < MAX_RETRIES;
 
 export const contextsOptions = ({ procedures }: Api, environment: string) =>
   queryOptions({
     queryKey: ['contexts', environment] as const,
-    queryFn: () => procedures.contexts.list.query({ environment, limit: MAX_CONTEXTS }),
+    queryFn: () => procedures.contexts.list.query({ environment, limit: MAX_SAVED_CONTEXTS }),
   });
 
 /** Returns what the server finds in a draft, and what saved contexts would get. */
 export const useCheck = (api: Api, environment: string, document: FlagDocument) => {
   const { data: contexts } = useQuery(contextsOptions(api, environment));
+  const saved = contexts?.items.slice(0, MAX_CONTEXTS);
   const settled = useSettled(document);
   const { data, error, isFetching } = useQuery({
-    queryKey: ['preview', environment, settled, contexts?.items] as const,
-    queryFn: () => preview(api, environment, settled, contexts?.items ?? []),
-    enabled: contexts !== undefined,
+    queryKey: ['preview', environment, settled, saved] as const,
+    queryFn: () => preview(api, environment, settled, saved ?? []),
+    enabled: saved !== undefined,
     placeholderData: keepPreviousData,
-    retry: false,
+    retry: retryWhenBusy,
   });
   return {
     problems: error === null ? [] : problemsOf(error),
@@ -40,7 +50,7 @@ export const useCheck = (api: Api, environment: string, document: FlagDocument) 
 
 export type Check = ReturnType<typeof useCheck>;
 
-type SavedContext = Awaited<
+export type SavedContext = Awaited<
   ReturnType<Api['procedures']['contexts']['list']['query']>
 >['items'][number];
 
@@ -74,7 +84,7 @@ const problemsOf = (error: unknown): readonly Finding[] => {
 };
 
 /** Returns the value once it has not changed for a moment. */
-const useSettled = <Value>(value: Value): Value => {
+export const useSettled = <Value>(value: Value): Value => {
   const [settled, setSettled] = useState(value);
   useEffect(() => {
     const timer = setTimeout(() => setSettled(value), DELAY_MS);

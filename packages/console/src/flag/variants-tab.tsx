@@ -1,7 +1,7 @@
 import { useState } from 'react';
 
 import { t } from '../i18n/i18n.ts';
-import type { FlagDocument, Json, Rule } from './document.ts';
+import { EMPTY_VALUES, parseJson, type FlagDocument, type Json, type Rule } from './document.ts';
 import { Findings } from './findings.tsx';
 import { ParsedInput } from './parsed-input.tsx';
 import { DefaultVariant, type TabProps } from './rules-tab.tsx';
@@ -49,7 +49,7 @@ export const VariantsTab = ({ document, check, mayWrite, onEdit }: TabProps) => 
         <button
           type="button"
           className="button"
-          onClick={() => setEntries([...entries, [freeName(variants), EMPTY[type]]])}
+          onClick={() => setEntries([...entries, [freeName(variants), EMPTY_VALUES[type]]])}
         >
           {t('variant.add')}
         </button>
@@ -57,13 +57,6 @@ export const VariantsTab = ({ document, check, mayWrite, onEdit }: TabProps) => 
       <DefaultVariant document={document} mayWrite={mayWrite} onEdit={onEdit} />
     </section>
   );
-};
-
-const EMPTY: Readonly<Record<FlagType, Json>> = {
-  boolean: false,
-  string: '',
-  number: 0,
-  object: {},
 };
 
 const freeName = (variants: FlagDocument['variants']): string => {
@@ -133,17 +126,11 @@ type ValueInputProps = {
   readonly onChange: (value: Json) => void;
 };
 
-const isJson = (value: unknown): value is Json => value !== undefined;
-
 /** Returns the value that was written; the text itself, which the server refuses, if it is not of the type. */
 const parseAs = (type: FlagType, text: string): Json => {
   if (type === 'string') return text;
-  try {
-    const value: unknown = JSON.parse(text);
-    return isJson(value) ? value : text;
-  } catch {
-    return text;
-  }
+  const value = parseJson(text);
+  return value === undefined ? text : value;
 };
 
 const INDENTATION = 2;

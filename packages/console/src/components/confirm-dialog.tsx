@@ -1,0 +1,73 @@
+import { Dialog } from '@base-ui/react/dialog';
+import { useId, type FormEvent, type ReactNode } from 'react';
+
+import { t } from '../i18n/i18n.ts';
+
+type ConfirmDialogProps = {
+  readonly isOpen: boolean;
+  readonly title: string;
+  /** The name of the button that makes the change. */
+  readonly action: string;
+  /** Why the last attempt has failed. */
+  readonly error?: string | undefined;
+  readonly isBlocked?: boolean;
+  /** Whether the change is in the audit log, which has a reason for it. */
+  readonly takesComment?: boolean;
+  readonly isWide?: boolean;
+  readonly onConfirm: (comment: string) => void;
+  readonly onClose: () => void;
+  /** What the change does. */
+  readonly children: ReactNode;
+};
+
+/** The server refuses longer comments. */
+const MAX_COMMENT_LENGTH = 500;
+
+/** Shows a change before it is made. */
+export const ConfirmDialog = (props: ConfirmDialogProps) => (
+  <Dialog.Root open={props.isOpen} onOpenChange={open => open || props.onClose()}>
+    <Dialog.Portal>
+      <Dialog.Backdrop className="backdrop" />
+      <Dialog.Popup className={props.isWide === true ? 'dialog wide' : 'dialog'}>
+        <ConfirmForm {...props} />
+      </Dialog.Popup>
+    </Dialog.Portal>
+  </Dialog.Root>
+);
+
+const ConfirmForm = (props: ConfirmDialogProps) => {
+  const { title, action, error, isBlocked = false, takesComment = false, onConfirm } = props;
+  const id = useId();
+  const confirm = (event: FormEvent<HTMLFormElement>): void => {
+    event.preventDefault();
+    const comment = new FormData(event.currentTarget).get('comment');
+    if (!isBlocked) onConfirm(typeof comment === 'string' ? comment : '');
+  };
+  return (
+    <form className="review" onSubmit={confirm}>
+      <Dialog.Title className="dialog-title">{title}</Dialog.Title>
+      {props.children}
+      {takesComment && (
+        <>
+          <label htmlFor={id}>{t('review.comment')}</label>
+          <textarea
+            id={id}
+            name="comment"
+            className="input"
+            rows={2}
+            maxLength={MAX_COMMENT_LENGTH}
+          />
+        </>
+      )}
+      <p className="error" role="alert">
+        {error}
+      </p>
+      <div className="actions">
+        <Dialog.Close className="button">{t('review.cancel')}</Dialog.Close>
+        <button type="submit" className="button primary" aria-disabled={isBlocked}>
+          {action}
+        </button>
+      </div>
+    </form>
+  );
+};

@@ -1,0 +1,131 @@
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+
+import { builtConsole, type BuiltConsole } from '../../../server/test/support/console.ts';
+import { startServer, type TestServer } from '../../../server/test/support/server.ts';
+import { openPage, signIn, startBrowser, type PageOptions } from './support/console-page.ts';
+
+let built: BuiltConsole;
+let browser: Browser;
+let server: TestServer;
+let url: string;
+beforeAll(async () => {
+  built = await builtConsole();
+  browser = await startBrowser();
+});
+afterAll(() => browser.close());
+
+beforeEach(async () => {
+  server = await startServer({ console: built.source });
+  url = await server.listen();
+  return () => server.close();
+});
+
+/** A busy machine must not fail a test. */
+const expectSoon = <Value>(read: () => Value) => expect.poll(read, { timeout: 20_000 });
+
+const RULE = {
+  id: 'first',
+  conditions: [{ attribute: 'plan', operator: 'in', value: ['pro', 'team'] }],
+  variant: 'on',
+};
+
+const create = async (key: string, fields: object = {}) => {
+  const { status, text } = await server.request('POST', '/api/v1/flags?environment=production', {
+    body: { key, enabled: true, defaultVariant: 'off', rules: [RULE], ...fields },
+  });
+  expect([status, text]).toEqual([201, text]);
+};
+
+const open = async (path: string, options?: PageOptions): Promise<Page> => {
+  const page = await openPage(browser, url + path, options);
+  await signIn(page);
+  await page.locator('.flag-bar').waitFor();
+  return page;
+};
+
+const region = (page: Page, name: string) => page.getByRole('region', { name, exact: true });
+
+describe('trying a flag', () => {
+  it('explains what a context gets, of a draft beside what is live', async () => {
+    await create('checkout');
+    const page = await open('/flags/checkout?tab=try');
+    await expectSoon(() => region(page, 'Live').innerText()).toContain('DEFAULT');
+    expect(await page.locator('.step.failed').first().innerText()).toContain('plan is one of');
+    await page.getByRole('button', { name: 'Add attribute' }).click();
+    const attribute = page.getByRole('group', { name: 'Attribute 2' });
+    await attribute.getByRole('combobox', { name: 'Attribute', exact: true }).fill('plan');
+    await attribute.getByRole('textbox', { name: 'Value' }).fill('pro');
+    await expectSoon(() => region(page, 'Live').innerText()).toContain('TARGETING_MATCH');
+    await page.locator('.step.held').first().waitFor();
+    await page.getByRole('switch', { name: 'Enabled' }).click();
+    await expectSoon(() => region(page, 'Draft').innerText()).toContain('DISABLED');
+    expect(await region(page, 'Live').innerText()).toContain('TARGETING_MATCH');
+  });
+
+  it('takes a context as JSON, and reports what is not JSON or not of its type', async () => {
+    await create('checkout');
+    const page = await open('/flags/checkout?tab=try');
+    const attribute = page.getByRole('group', { name: 'Attribute 1' });
+    await attribute.getByRole('combobox', { name: 'Type of the value' }).selectOption('number');
+    await attribute.getByText('not of the type number').waitFor();
+    await attribute.getByRole('textbox', { name: 'Value' }).fill('-5');
+    await attribute.locator('.error').waitFor({ state: 'hidden' });
+    await page.getByRole('button', { name: 'JSON', exact: true }).click();
+    const json = page.getByRole('textbox', { name: 'Context', exact: true });
+    expect(JSON.parse(await json.inputValue())).toEqual({ targetingKey: -5 });
+    await json.fill('{"targetingKey": "ada", "plan": "team", "nested": {"a": [1]}}');
+    await expectSoon(() => region(page, 'Live').innerText()).toContain('TARGETING_MATCH');
+    await json.fill('{"targetingKey": ');
+    await page.getByText('This is not a JSON object').waitFor();
+    await page.reload();
+    await expectSoon(() => page.getByRole('textbox', { name: 'Value' }).count()).toBe(3);
+  });
+
+  it('saves contexts by name, loads them and deletes them', async () => {
+    await create('checkout');
+    await server.api('PUT', '/contexts/grace', {
+      body: { name: 'Grace', context: { targetingKey: 'grace', plan: 'pro' } },
+    });
+    const page = await open('/flags/checkout?tab=try');
+    const contexts = async () => (await server.api('GET', '/contexts')).body.items;
+    await page.getByRole('textbox', { name: 'Save this context as' }).fill('Zoë, free');
+    await page.getByRole('button', { name: 'Save', exact: true }).click();
+    await page.getByText('Saved', { exact: true }).waitFor();
+    expect(await contexts()).toMatchObject([
+      { key: 'grace' },
+      { key: 'zoe-free', name: 'Zoë, free', context: { targetingKey: 'user-1' } },
+    ]);
+    await page.getByRole('button', { name: 'Grace', exact: true }).click();
+    await expectSoon(() => region(page, 'Live').innerText()).toContain('TARGETING_MATCH');
+    await page.getByRole('button', { name: 'Delete Grace' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
+    await page.getByRole('dialog').waitFor({ state: 'detached' });
+    await expectSoon(contexts).toMatchObject([{ key: 'zoe-free' }]);
+  });
+
+  it('shows the evaluation as source code, and in all environments', async () => {
+    await create('checkout');
+    await server.request('POST', '/api/v1/environments', { body: { key: 'staging' } });
+    const page = await open('/flags/checkout?tab=try&env=production');
+    await page.getByText('As curl and as code').click();
+    await page.getByRole('button', { name: 'curl' }).click();
+    const code = region(page, 'Source code');
+    expect(await code.innerText()).toContain(`${url}/api/v1/evaluate?environment=production`);
+    await page.getByRole('button', { name: 'Python' }).click();
+    expect(await code.innerText()).toContain('get_boolean_value');
+    await page.getByText('In all environments').first().click();
+    const row = page.getByRole('row', { name: 'staging' });
+    await expectSoon(() => row.getByRole('cell').allInnerTexts()).toEqual(['–', '–']);
+  });
+
+  it('shows saved contexts to a viewer, who cannot change them', async () => {
+    await create('checkout');
+    await server.api('PUT', '/contexts/grace', { body: { context: { plan: 'pro' } } });
+    const page = await openPage(browser, `${url}/flags/checkout?tab=try`);
+    await signIn(page, await server.keyOf('viewer', '*'));
+    await page.getByRole('button', { name: 'grace', exact: true }).click();
+    await expectSoon(() => region(page, 'Live').innerText()).toContain('TARGETING_MATCH');
+    expect(await page.getByRole('button', { name: /Save|Delete/ }).count()).toBe(0);
+  });
+});
