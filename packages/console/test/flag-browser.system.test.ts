@@ -361,5 +361,8 @@ describe.each<PageOptions>([
     await page.locator('.step').first().waitFor();
     for (const summary of await page.locator('summary').all()) await summary.click();
     await check('try');
+    await page.locator('.flag-tabs .tab').nth(3).click();
+    await page.locator('.version').first().waitFor();
+    await check('history');
   });
 });

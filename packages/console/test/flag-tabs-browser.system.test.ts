@@ -129,3 +129,73 @@ describe('trying a flag', () => {
     expect(await page.getByRole('button', { name: /Save|Delete/ }).count()).toBe(0);
   });
 });
+
+describe('the history of a flag', () => {
+  const update = (body: object, comment?: string) =>
+    server.api('PATCH', '/flags/checkout', {
+      body,
+      ...(comment !== undefined && { headers: { 'x-change-comment': comment } }),
+    });
+
+  it('shows who changed what and why, and compares any two versions', async () => {
+    await create('checkout', { name: 'Checkout' });
+    await update({ owner: 'ada' }, 'OPS-17');
+    await update({ enabled: false });
+    const page = await open('/flags/checkout?tab=history');
+    const versions = page.getByRole('list', { name: 'Versions' }).getByRole('listitem');
+    await expectSoon(() => versions.count()).toBe(3);
+    const [newest = '', second = '', first = ''] = await versions.allInnerTexts();
+    expect(newest).toContain('Changed: Enabled');
+    expect(newest).toContain('current');
+    expect(second).toContain('OPS-17');
+    expect(first).toContain('Created');
+    const comparison = region(page, 'Compare versions');
+    await expectSoon(() => comparison.innerText()).toContain('Disabled');
+    await page.getByRole('button', { name: 'Show the changes of version 2' }).click();
+    await expectSoon(() => comparison.innerText()).toContain('Owner');
+    expect(await comparison.innerText()).not.toContain('Disabled');
+    await comparison.getByRole('combobox', { name: 'From' }).selectOption('3');
+    await comparison.getByRole('combobox', { name: 'To' }).selectOption('1');
+    await expectSoon(() => comparison.innerText()).toContain('Enabled');
+  });
+
+  it('brings back a version as a new one, with a reason', async () => {
+    await create('checkout');
+    await update({ enabled: false, owner: 'ada' });
+    const page = await open('/flags/checkout?tab=history');
+    await page.getByRole('button', { name: 'Revert to version 1' }).click();
+    const dialog = page.getByRole('dialog', { name: 'Bring back version 1 of checkout' });
+    await dialog.getByText('Enabled', { exact: true }).waitFor();
+    await dialog.getByRole('textbox').fill('it was better');
+    await dialog.getByRole('button', { name: 'Revert' }).click();
+    await dialog.waitFor({ state: 'detached' });
+    const newest = page.locator('.version').first();
+    await expectSoon(() => newest.innerText()).toContain('Version 3');
+    const { body } = await server.api('GET', '/flags/checkout');
+    expect(body).toMatchObject({ version: 3, enabled: true });
+    const audit = await server.api('GET', '/audit?limit=1');
+    expect(audit.body.items[0]).toMatchObject({ action: 'flag.revert', comment: 'it was better' });
+  });
+
+  it('brings back a flag that was deleted', async () => {
+    await create('checkout');
+    await server.api('DELETE', '/flags/checkout');
+    const page = await openPage(browser, `${url}/flags/checkout?env=production`);
+    await signIn(page);
+    await page.getByRole('button', { name: 'Show what it was' }).click();
+    await page.getByRole('button', { name: 'Revert to version 1' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Revert' }).click();
+    await page.locator('.flag-bar').waitFor();
+    expect((await server.api('GET', '/flags/checkout')).body).toMatchObject({ enabled: true });
+  });
+
+  it('has all versions, page by page', async () => {
+    await create('checkout');
+    for (let number = 0; number < 55; number += 1) await update({ owner: `owner ${number}` });
+    const page = await open('/flags/checkout?tab=history');
+    const versions = page.getByRole('list', { name: 'Versions' }).getByRole('listitem');
+    await expectSoon(() => versions.count()).toBe(50);
+    await page.getByRole('button', { name: 'Show older versions' }).click();
+    await expectSoon(() => versions.count()).toBe(56);
+  });
+});

@@ -11,12 +11,14 @@ import { EnvironmentName } from '../flags/environment-name.tsx';
 import { followOverview, overviewOptions } from '../flags/follow-overview.ts';
 import { mainEnvironment, type Environment, type Overview } from '../flags/overview.ts';
 import { t } from '../i18n/i18n.ts';
+import { AbsentFlag } from './absent-flag.tsx';
 import { ChangedElsewhere } from './changed-elsewhere.tsx';
 import { describeChanges } from './changes.ts';
-import { documentOf, isFlagInput, type FlagDocument, type FlagResponse } from './document.ts';
+import { documentOf, isFlagInput, type FlagResponse } from './document.ts';
 import { flagOptions } from './flag-query.ts';
 import { FlagReview } from './flag-review.tsx';
 import { TABS, type Tab } from './flag-search.ts';
+import { HistoryTab } from './history-tab.tsx';
 import { RulesTab, type TabProps } from './rules-tab.tsx';
 import { TryTab } from './try-tab.tsx';
 import { useCheck } from './use-check.ts';
@@ -122,9 +124,10 @@ const NOT_FOUND = 404;
 
 /** Loads the flag, and loads it again when the overview has another version. */
 const FlagLoader = (props: FlagLoaderProps) => {
-  const { api, flag, environment, overview } = props;
+  const { api, session, flag, environment, overview } = props;
   const cell = overview.flags.find(({ key }) => key === flag)?.cells[environment];
   const isAbsent = !cell && (overview.moreFlags ?? 0) === 0;
+  const mayWrite = hasRole(session, 'editor', environment);
   const options = flagOptions(api, environment, flag);
   const { data, error, refetch } = useQuery({ ...options, enabled: !isAbsent });
   const version = cell?.version;
@@ -132,7 +135,7 @@ const FlagLoader = (props: FlagLoaderProps) => {
     if (version !== undefined) void refetch();
   }, [version, refetch]);
   if (isAbsent || statusOf(error) === NOT_FOUND)
-    return <p className="tab-body">{t('flag.absent', { environment })}</p>;
+    return <AbsentFlag {...{ api, environment, flag, mayWrite }} />;
   if (data !== undefined) return <FlagEditor {...props} response={data} />;
   if (error !== null) return <Failed error={error} onRetry={() => void refetch()} />;
   return (
@@ -181,7 +184,7 @@ const FlagEditor = (props: FlagEditorProps) => {
       <FlagTab
         {...shared}
         tab={tab}
-        live={live}
+        response={response}
         isEdited={actions.isEdited}
         overview={overview}
       />
@@ -208,13 +211,12 @@ const FlagEditor = (props: FlagEditorProps) => {
 
 type FlagTabProps = TabProps & {
   readonly tab: Tab;
-  /** The flag as the server has it. */
-  readonly live: FlagDocument;
+  readonly response: FlagResponse;
   readonly isEdited: boolean;
   readonly overview: Overview;
 };
 
-const FlagTab = ({ tab, overview, ...props }: FlagTabProps) => {
+const FlagTab = ({ tab, overview, response, isEdited, ...props }: FlagTabProps) => {
   const { basePath } = useRouteContext({ from: FROM });
   const url = `${location.origin}${basePath}`.replace(/\/$/, '');
   switch (tab) {
@@ -223,7 +225,17 @@ const FlagTab = ({ tab, overview, ...props }: FlagTabProps) => {
     case 'variants':
       return <VariantsTab {...props} />;
     case 'try':
-      return <TryTab {...props} overview={overview} url={url} />;
+      return (
+        <TryTab
+          {...props}
+          live={documentOf(response)}
+          isEdited={isEdited}
+          overview={overview}
+          url={url}
+        />
+      );
+    case 'history':
+      return <HistoryTab {...props} flag={response.key} live={response} />;
   }
 };
 

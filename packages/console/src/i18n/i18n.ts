@@ -25,3 +25,10 @@ export const loadLanguage = async (language: Language): Promise<void> => {
 /** Returns a message in the language of the page. */
 export const t = (id: MessageId, values: Readonly<Record<string, unknown>> = {}): string =>
   i18n._(id, values);
+
+/** Returns a time in the zone of the browser, which it names. */
+export const formatTime = (iso: string): string =>
+  new Intl.DateTimeFormat(document.documentElement.lang, {
+    dateStyle: 'medium',
+    timeStyle: 'long',
+  }).format(new Date(iso));
