@@ -364,5 +364,11 @@ describe.each<PageOptions>([
     await page.locator('.flag-tabs .tab').nth(3).click();
     await page.locator('.version').first().waitFor();
     await check('history');
+    await page.locator('.flag-tabs .tab').nth(4).click();
+    await page.locator('.settings textarea').waitFor();
+    await check('settings');
+    await page.locator('.danger').click();
+    await page.waitForSelector('[role=dialog]');
+    await check('deletion of a flag');
   });
 });

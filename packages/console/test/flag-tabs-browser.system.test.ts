@@ -199,3 +199,51 @@ describe('the history of a flag', () => {
     await expectSoon(() => versions.count()).toBe(56);
   });
 });
+
+describe('the settings of a flag', () => {
+  const apply = async (page: Page) => {
+    await page.getByRole('button', { name: 'Review' }).click();
+    await page.locator('[type=submit]:not([aria-disabled=true])').click();
+    await page.locator('.draft-bar').waitFor({ state: 'detached' });
+  };
+
+  it('are its name, description, tags and owner, and who sees it', async () => {
+    await create('checkout', { owner: 'ada' });
+    const page = await open('/flags/checkout?tab=settings');
+    await page.getByRole('textbox', { name: 'Name' }).fill('Checkout');
+    await page.getByRole('textbox', { name: 'Description' }).fill('Two\nlines');
+    await page.getByRole('textbox', { name: 'Tags' }).fill('web, checkout , web,');
+    await page.getByRole('textbox', { name: 'Owner' }).fill('');
+    await page.getByRole('checkbox', { name: 'Visible to client keys' }).check();
+    await apply(page);
+    const { body } = await server.api('GET', '/flags/checkout');
+    expect(body).toMatchObject({
+      name: 'Checkout',
+      description: 'Two\nlines',
+      tags: ['web', 'checkout'],
+      clientVisible: true,
+    });
+    expect(body.owner ?? null).toBeNull();
+  });
+
+  it('delete the flag in one environment, with a reason, unless another flag refers to it', async () => {
+    await create('checkout');
+    await create('other', {
+      rules: [
+        { id: 'a', conditions: [{ flag: 'checkout', variants: ['on'] }], variant: 'on' },
+      ],
+    });
+    const page = await open('/flags/checkout?tab=settings&env=production', { expected: /409/ });
+    await page.getByRole('button', { name: 'Delete the flag' }).click();
+    const dialog = page.getByRole('dialog', { name: 'Delete checkout in production?' });
+    await dialog.getByRole('button', { name: 'Delete the flag' }).click();
+    await expectSoon(() => dialog.getByRole('alert').innerText()).toContain('other');
+    await server.api('DELETE', '/flags/other');
+    await dialog.getByRole('textbox').fill('no longer used');
+    await dialog.getByRole('button', { name: 'Delete the flag' }).click();
+    await page.getByText('This flag is not in production.').waitFor();
+    expect((await server.api('GET', '/flags/checkout')).status).toBe(404);
+    const { body } = await server.api('GET', '/audit?limit=1');
+    expect(body.items[0]).toMatchObject({ action: 'flag.delete', comment: 'no longer used' });
+  });
+});

@@ -20,6 +20,7 @@ import { FlagReview } from './flag-review.tsx';
 import { TABS, type Tab } from './flag-search.ts';
 import { HistoryTab } from './history-tab.tsx';
 import { RulesTab, type TabProps } from './rules-tab.tsx';
+import { SettingsTab } from './settings-tab.tsx';
 import { TryTab } from './try-tab.tsx';
 import { useCheck } from './use-check.ts';
 import { useDraft, type DraftActions } from './use-draft.ts';
@@ -187,6 +188,7 @@ const FlagEditor = (props: FlagEditorProps) => {
         response={response}
         isEdited={actions.isEdited}
         overview={overview}
+        onDeleted={actions.discard}
       />
       {actions.isEdited ? (
         <DraftBar actions={actions} onReview={() => setIsReviewed(true)} />
@@ -214,9 +216,10 @@ type FlagTabProps = TabProps & {
   readonly response: FlagResponse;
   readonly isEdited: boolean;
   readonly overview: Overview;
+  readonly onDeleted: () => void;
 };
 
-const FlagTab = ({ tab, overview, response, isEdited, ...props }: FlagTabProps) => {
+const FlagTab = ({ tab, overview, response, isEdited, onDeleted, ...props }: FlagTabProps) => {
   const { basePath } = useRouteContext({ from: FROM });
   const url = `${location.origin}${basePath}`.replace(/\/$/, '');
   switch (tab) {
@@ -236,6 +239,8 @@ const FlagTab = ({ tab, overview, response, isEdited, ...props }: FlagTabProps) 
       );
     case 'history':
       return <HistoryTab {...props} flag={response.key} live={response} />;
+    case 'settings':
+      return <SettingsTab {...props} live={response} onDeleted={onDeleted} />;
   }
 };
 

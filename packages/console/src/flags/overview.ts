@@ -56,3 +56,12 @@ export const updatedAt = ({ cells }: Row): string =>
     (last, cell) => (cell && cell.updatedAt > last ? cell.updatedAt : last),
     '',
   );
+
+/** Returns the overview without a flag in one environment, as the server has confirmed. */
+export const withoutFlag = (overview: Overview, environment: string, key: string): Overview => {
+  const row = overview.flags.find(each => each.key === key);
+  if (row === undefined) return overview;
+  const cells = { ...row.cells, [environment]: null };
+  const isLast = Object.values(cells).every(cell => cell === null);
+  return withRows(overview, { [key]: isLast ? null : { ...row, cells } });
+};
