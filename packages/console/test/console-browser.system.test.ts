@@ -182,7 +182,7 @@ describe('the list of flags', () => {
     for (const key of ['a', 'b', 'c']) await create(key, { enabled: key !== 'b' });
     const page = await open();
     await page.getByRole('searchbox').fill('production:on nothing:known');
-    await page.getByRole('button', { name: 'Flag' }).click();
+    await page.getByRole('button', { name: 'Flag', exact: true }).click();
     await expectSoon(() => page.locator('.flag-key').allInnerTexts()).toEqual(['c', 'a']);
     expect(await page.locator('.search .error').innerText()).toContain('nothing:known');
     const { searchParams } = new URL(page.url());
@@ -282,11 +282,66 @@ describe('the list of flags', () => {
     await page.locator('[role=switch][aria-checked=false]').waitFor();
   });
 
-  it('helps to create the first flag, and shows it', async () => {
+  it('helps to create the first flag by the API, and shows it', async () => {
     const page = await open();
     expect(await page.locator('.empty').innerText()).toContain('/api/v1/flags?environment=');
     await create('first');
     await switchOf(page, 'first').waitFor();
+  });
+
+  it('creates a flag in several environments, disabled, and opens its page', async () => {
+    for (const key of ['staging', 'qa'])
+      await server.request('POST', '/api/v1/environments', { body: { key } });
+    const page = await open({ expected: /400/ });
+    await page.getByRole('button', { name: 'New flag' }).click();
+    const dialog = page.getByRole('dialog', { name: 'New flag' });
+    await dialog.getByRole('checkbox', { name: 'qa' }).uncheck();
+    await dialog.getByRole('textbox', { name: 'Key' }).fill('new checkout');
+    await dialog.getByRole('button', { name: 'Create' }).click();
+    await dialog.getByText('must consist of letters').first().waitFor();
+    await dialog.getByRole('textbox', { name: 'Key' }).fill('new-checkout');
+    await dialog.getByRole('textbox', { name: 'Name' }).fill('Checkout');
+    await dialog.getByRole('combobox', { name: 'Type' }).selectOption('string');
+    await dialog.getByRole('button', { name: 'Create' }).click();
+    await page.waitForURL(/flags\/new-checkout\?/);
+    await page.locator('.variant').first().waitFor();
+    const flagIn = (environment: string) =>
+      server.request('GET', `/api/v1/flags/new-checkout?environment=${environment}`);
+    expect((await flagIn('staging')).body).toMatchObject({
+      name: 'Checkout',
+      type: 'string',
+      enabled: false,
+    });
+    expect((await flagIn('production')).status).toBe(200);
+    expect((await flagIn('qa')).status).toBe(404);
+  });
+
+  it('creates a flag with the keyboard alone, and leaves out environments that have it on another attempt', async () => {
+    await create('first', {}, 'production');
+    await server.request('POST', '/api/v1/environments', { body: { key: 'zoo' } });
+    await create('taken', {}, 'zoo');
+    const page = await open({ expected: /409/ });
+    await page.waitForSelector('.flag-key');
+    await page.keyboard.press('n');
+    await page.waitForSelector('[role=dialog] input:focus');
+    await page.keyboard.type('taken');
+    await page.keyboard.press('Enter');
+    const dialog = page.getByRole('dialog');
+    await expectSoon(() => dialog.getByRole('alert').innerText()).toContain('exists');
+    expect(await dialog.getByRole('checkbox', { name: 'production' }).isChecked()).toBe(false);
+    expect(await dialog.getByRole('checkbox', { name: 'zoo' }).isChecked()).toBe(true);
+    await page.keyboard.press('Escape');
+    await dialog.waitFor({ state: 'detached' });
+    await page.getByRole('switch', { name: 'taken in production' }).waitFor();
+  });
+
+  it('offers no new flag to a viewer', async () => {
+    const page = await openPage(browser, `${url}/flags`);
+    await signIn(page, await server.keyOf('viewer', '*'));
+    await page.waitForSelector('.empty');
+    await page.keyboard.press('n');
+    expect(await page.getByRole('button', { name: 'New flag' }).count()).toBe(0);
+    expect(await page.getByRole('dialog').count()).toBe(0);
   });
 });
 
@@ -343,6 +398,10 @@ describe.each<PageOptions>([
       await check('review');
       await page.keyboard.press('Escape');
     }
+    await page.locator('.list-bar .primary').click();
+    await page.waitForSelector('[role=dialog]');
+    await check('new flag');
+    await page.keyboard.press('Escape');
     await page.getByRole('searchbox').fill('nothing:known at-all');
     await page.waitForSelector('.empty');
     await check('no result');

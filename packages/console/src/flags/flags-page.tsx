@@ -4,14 +4,17 @@ import { useDeferredValue, useEffect, useMemo, useState } from 'react';
 
 import { hasRole, type Session } from '../api/sessions.ts';
 import { describeError, PendingPage } from '../app/pages.tsx';
+import { useKey } from '../app/use-key.ts';
 import { useNarrow } from '../app/use-narrow.ts';
 import { useVisible } from '../app/use-visible.ts';
 import { t } from '../i18n/i18n.ts';
 import { BulkBar } from './bulk-bar.tsx';
+import type { NewFlag } from './create-flag.ts';
 import { FlagCards } from './flag-cards.tsx';
 import { FlagGrid } from './flag-grid.tsx';
 import type { FlagsSearch } from './flags-search.ts';
 import { followOverview, overviewOptions } from './follow-overview.ts';
+import { NewFlagDialog } from './new-flag-dialog.tsx';
 import { mainEnvironment, type Environment, type Overview, type Row } from './overview.ts';
 import { ReviewDialog, type SwitchChange } from './review-dialog.tsx';
 import { parseSearch } from './search.ts';
@@ -58,6 +61,7 @@ const Flags = ({ overview, session, isLive }: FlagsProps) => {
   const [review, setReview] = useState<SwitchChange>();
   const { pending, error, apply, dismiss } = useSwitches(api);
   const isNarrow = useNarrow();
+  const newFlag = useNewFlag(environments.filter(({ key }) => hasRole(session, 'editor', key)));
   const environment =
     environments.find(({ key }) => key === search.env) ?? mainEnvironment(environments);
   const list = {
@@ -76,12 +80,17 @@ const Flags = ({ overview, session, isLive }: FlagsProps) => {
   return (
     <div className="flags">
       <h1 className="sr-only">{t('flags.title')}</h1>
-      <SearchField
-        value={search.q ?? ''}
-        unknown={unknown}
-        environment={mainEnvironment(environments)?.key ?? 'production'}
-        onChange={q => setSearch({ q })}
-      />
+      <div className="list-bar">
+        <SearchField
+          value={search.q ?? ''}
+          unknown={unknown}
+          environment={mainEnvironment(environments)?.key ?? 'production'}
+          onChange={q => setSearch({ q })}
+        />
+        {newFlag.open && overview.flags.length > 0 && (
+          <NewFlagButton onClick={newFlag.open} />
+        )}
+      </div>
       {error !== undefined && (
         <div className="banner" role="alert">
           <p>{describeError(error)}</p>
@@ -95,6 +104,7 @@ const Flags = ({ overview, session, isLive }: FlagsProps) => {
           isFiltered={overview.flags.length > 0}
           apiUrl={`${location.origin}${basePath}api/v1`}
           environment={mainEnvironment(environments)?.key ?? 'production'}
+          onCreate={newFlag.open}
           onClear={() => setSearch({ q: '' })}
         />
       ) : isNarrow && environment !== undefined ? (
@@ -113,6 +123,7 @@ const Flags = ({ overview, session, isLive }: FlagsProps) => {
         )}
         <Count shown={rows.length} overview={overview} isLive={isLive} />
       </footer>
+      <NewFlagDialog api={api} {...newFlag.dialog} />
       <ReviewDialog
         change={review}
         onClose={() => setReview(undefined)}
@@ -124,6 +135,30 @@ const Flags = ({ overview, session, isLive }: FlagsProps) => {
     </div>
   );
 };
+
+/** The dialog for a new flag, whose page opens once it is created. The key `n` opens it, too. */
+const useNewFlag = (environments: readonly Environment[]) => {
+  const navigate = useNavigate();
+  const [isOpen, setIsOpen] = useState(false);
+  const mayCreate = environments.length > 0;
+  useKey('n', () => setIsOpen(mayCreate));
+  const onCreated = ({ key, type, environments: [env] }: NewFlag): void =>
+    void navigate({
+      to: '/flags/$key',
+      params: { key },
+      search: { env, tab: type === 'boolean' ? undefined : 'variants' },
+    });
+  return {
+    open: mayCreate ? (): void => setIsOpen(true) : undefined,
+    dialog: { isOpen, environments, onCreated, onClose: (): void => setIsOpen(false) },
+  };
+};
+
+const NewFlagButton = ({ onClick }: { readonly onClick: () => void }) => (
+  <button type="button" className="button primary" aria-keyshortcuts="n" onClick={onClick}>
+    {t('newFlag.title')}
+  </button>
+);
 
 /** Returns a function that changes the search in the URL, without an entry in the history for each letter. */
 const useSetSearch = () => {
@@ -172,10 +207,12 @@ type EmptyProps = {
   readonly isFiltered: boolean;
   readonly apiUrl: string;
   readonly environment: string;
+  /** Undefined if the session may not create flags. */
+  readonly onCreate: (() => void) | undefined;
   readonly onClear: () => void;
 };
 
-const Empty = ({ isFiltered, apiUrl, environment, onClear }: EmptyProps) => (
+const Empty = ({ isFiltered, apiUrl, environment, onCreate, onClear }: EmptyProps) => (
   <div className="empty">
     <p>{t(isFiltered ? 'flags.noMatch' : 'flags.empty')}</p>
     {isFiltered ? (
@@ -183,9 +220,13 @@ const Empty = ({ isFiltered, apiUrl, environment, onClear }: EmptyProps) => (
         {t('search.clear')}
       </button>
     ) : (
-      <pre tabIndex={0}>{`curl -X POST ${apiUrl}/flags?environment=${environment} \\
+      <>
+        {onCreate && <NewFlagButton onClick={onCreate} />}
+        <p className="hint">{t('flags.emptyApi')}</p>
+        <pre tabIndex={0}>{`curl -X POST ${apiUrl}/flags?environment=${environment} \\
   -H "Authorization: Bearer $PENNON_ADMIN_KEY" -H "Content-Type: application/json" \\
   -d '{"key": "new-checkout", "enabled": true}'`}</pre>
+      </>
     )}
   </div>
 );

@@ -1,5 +1,6 @@
 import { useEffect, useId, useRef, useState } from 'react';
 
+import { useKey } from '../app/use-key.ts';
 import { t } from '../i18n/i18n.ts';
 import { FILTER_NAMES, STATE_NAMES } from './search.ts';
 
@@ -17,7 +18,10 @@ export const SearchField = ({ value, unknown, environment, onChange }: SearchFie
   const id = useId();
   const input = useRef<HTMLInputElement>(null);
   const [text, setText] = useState(value);
-  useFocusKey(input);
+  useKey('/', () => {
+    input.current?.focus();
+    input.current?.select();
+  });
   // The URL has changed otherwise, as by the history of the browser.
   useEffect(() => {
     if (document.activeElement !== input.current) setText(value);
@@ -55,21 +59,4 @@ export const SearchField = ({ value, unknown, environment, onChange }: SearchFie
       </p>
     </div>
   );
-};
-
-const isText = (target: EventTarget | null): boolean =>
-  target instanceof HTMLElement && target.matches('input, textarea, select, [contenteditable]');
-
-const useFocusKey = (input: { readonly current: HTMLInputElement | null }): void => {
-  useEffect(() => {
-    const focus = (event: KeyboardEvent): void => {
-      if (event.key !== '/' || event.ctrlKey || event.metaKey || event.altKey) return;
-      if (isText(event.target) || document.querySelector('[role="dialog"]')) return;
-      event.preventDefault();
-      input.current?.focus();
-      input.current?.select();
-    };
-    document.addEventListener('keydown', focus);
-    return () => document.removeEventListener('keydown', focus);
-  }, [input]);
 };
