@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import type { Browser, Page } from 'playwright-core';
+import type { Browser, Page, Route } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
 import { createAwayStore } from '../../../server/test/support/away-store.ts';
@@ -178,6 +178,19 @@ describe('the list of flags', () => {
     expect(await enabledIn('first')).toBe(false);
   });
 
+  it('has numbers in the order in which people count', async () => {
+    for (const key of ['flag-10', 'flag-2', 'flag-1']) await create(key);
+    const page = await open();
+    await page.waitForSelector('.flag-key');
+    await create('flag-3');
+    await expectSoon(() => page.locator('.flag-key').allInnerTexts()).toEqual([
+      'flag-1',
+      'flag-2',
+      'flag-3',
+      'flag-10',
+    ]);
+  });
+
   it('has its search and its order in the URL, and reports words that it does not know', async () => {
     for (const key of ['a', 'b', 'c']) await create(key, { enabled: key !== 'b' });
     const page = await open();
@@ -240,14 +253,30 @@ describe('the list of flags', () => {
     const page = await open({ expected: /ERR_|Failed to load|Failed to fetch/ });
     await page.waitForSelector('.live:not(.waiting)');
     await page.context().setOffline(true);
+    await page.waitForSelector('.live.waiting');
     await switchOf(page, 'first').click();
     await expectSoon(() => page.getByRole('alert').allInnerTexts()).toEqual([
       expect.stringContaining('does not respond'),
     ]);
     await page.context().setOffline(false);
     await page.getByRole('button', { name: 'Dismiss' }).click();
+    await page.waitForSelector('.live:not(.waiting)');
     await switchOf(page, 'first').click();
     await expectSoon(() => enabledIn('first')).toBe(true);
+  });
+
+  it('is not live while the server hangs, and is current afterwards', async () => {
+    await create('first', { enabled: false });
+    const page = await open();
+    await page.waitForSelector('.live:not(.waiting)');
+    const held: Route[] = [];
+    await page.route(/healthz|trpc/, route => void held.push(route));
+    await page.waitForSelector('.live.waiting');
+    await page.unroute(/healthz|trpc/);
+    await server.api('PATCH', '/flags/first', { body: { enabled: true } });
+    for (const route of held) await route.continue().catch(() => {});
+    await switchOf(page, 'first').and(page.locator('[aria-checked=true]')).waitFor();
+    await page.waitForSelector('.live:not(.waiting)');
   });
 
   it('has no stream while the page is in a tab behind others, and is current afterwards', async () => {

@@ -1,6 +1,13 @@
 import { describe, expect, it } from 'vitest';
 
-import { withEnabled, withRows, type Overview, type Row } from '../src/flags/overview.ts';
+import {
+  inOrder,
+  withEnabled,
+  withoutFlag,
+  withRows,
+  type Overview,
+  type Row,
+} from '../src/flags/overview.ts';
 import { parseSearch } from '../src/flags/search.ts';
 import { sortRows } from '../src/flags/sort.ts';
 
@@ -113,5 +120,25 @@ describe('an overview that is followed', () => {
     expect(flags[1]?.cells['production']?.enabled).toBe(true);
     expect(flags[1]?.cells['staging']).toBe(ROWS[1]?.cells['staging']);
     expect(flags[2]?.cells['production']).toBeNull();
+  });
+
+  it('has numbers in the order in which people count', () => {
+    const keys = ['flag-10', 'flag-2', 'flag', 'Flag-1', 'a.10', 'a.9'];
+    const ordered = inOrder({ ...overview, flags: keys.map(key => row(key)) });
+    expect(ordered.flags.map(({ key }) => key)).toEqual([
+      'a.9',
+      'a.10',
+      'flag',
+      'Flag-1',
+      'flag-2',
+      'flag-10',
+    ]);
+    expect(withRows(ordered, { 'flag-3': row('flag-3') }).flags[5]?.key).toBe('flag-3');
+  });
+
+  it('is without a flag in one environment, and without those that no environment has', () => {
+    const once = withoutFlag(overview, 'staging', 'beta');
+    expect(once.flags[0]?.cells).toMatchObject({ staging: null, production: { version: 1 } });
+    expect(withoutFlag(once, 'production', 'beta').flags[0]?.key).toBe('new-checkout');
   });
 });

@@ -17,6 +17,8 @@ export type Api = {
   readonly procedures: TRPCClient<AppRouter>;
   readonly sessions: Sessions;
   readonly queries: QueryClient;
+  /** Resolves with whether the server responds within a few seconds. */
+  readonly responds: () => Promise<boolean>;
 };
 
 /** Servers and proxies accept request lines of 8 KiB or more. */
@@ -48,7 +50,19 @@ export const createApi = (basePath: string): Api => {
     procedures: createProcedures(`${basePath}trpc`),
     sessions: createSessions(basePath, localStorage),
     queries,
+    responds: () => responds(`${basePath}healthz`),
   };
+};
+
+const MAX_RESPONSE_MS = 4_000;
+
+const responds = async (url: string): Promise<boolean> => {
+  const signal = AbortSignal.timeout(MAX_RESPONSE_MS);
+  try {
+    return (await fetch(url, { cache: 'no-store', signal })).ok;
+  } catch {
+    return false;
+  }
 };
 
 export const SESSION_KEY = ['session'] as const;

@@ -1,16 +1,18 @@
 import { queryOptions } from '@tanstack/react-query';
 
 import type { Api } from '../api/api.ts';
-import { withRows, type Overview } from './overview.ts';
+import { inOrder, withRows, type Overview } from './overview.ts';
 
 export const overviewOptions = ({ procedures }: Api) =>
   queryOptions({
     queryKey: ['flags', 'overview'] as const,
-    queryFn: (): Promise<Overview> => procedures.flags.overview.query({}),
+    queryFn: async (): Promise<Overview> => inOrder(await procedures.flags.overview.query({})),
     // The subscription keeps it current.
     staleTime: Number.POSITIVE_INFINITY,
   });
 
+/** A server that hangs keeps its connections, and no stream notices that at once. */
+const PROBE_MS = 5_000;
 const FIRST_DELAY_MS = 500;
 const LONGEST_DELAY_MS = 15_000;
 
@@ -18,9 +20,14 @@ const LONGEST_DELAY_MS = 15_000;
 export const followOverview = (api: Api, onLive: (isLive: boolean) => void): (() => void) => {
   const options = overviewOptions(api);
   let hasEnded = false;
+  let isCurrent = false;
   let failures = 0;
   let stop = (): void => {};
 
+  const setLive = (isLive: boolean): void => {
+    isCurrent = isLive;
+    onLive(isLive);
+  };
   const follow = (overview: Overview): void => {
     if (hasEnded) return;
     const subscription = api.procedures.flags.watchOverview.subscribe(
@@ -28,9 +35,9 @@ export const followOverview = (api: Api, onLive: (isLive: boolean) => void): (()
       {
         onStarted: () => {
           failures = 0;
-          onLive(true);
+          setLive(true);
         },
-        onConnectionStateChange: ({ state }) => onLive(state === 'pending'),
+        onConnectionStateChange: ({ state }) => setLive(state === 'pending'),
         onData: ({ data }) => {
           if (data.event === 'reload') return restart();
           api.queries.setQueryData(
@@ -50,16 +57,25 @@ export const followOverview = (api: Api, onLive: (isLive: boolean) => void): (()
   };
   const retry = (): void => {
     stop();
-    onLive(false);
     if (hasEnded) return;
+    setLive(false);
     const timer = setTimeout(restart, Math.min(FIRST_DELAY_MS * 2 ** failures, LONGEST_DELAY_MS));
     failures += 1;
     stop = () => clearTimeout(timer);
   };
 
+  const probe = async (): Promise<void> => {
+    if (isCurrent && !(await api.responds()) && isCurrent) retry();
+  };
+  const probeNow = (): void => void probe();
+
+  const probes = setInterval(probeNow, PROBE_MS);
+  window.addEventListener('offline', probeNow);
   api.queries.ensureQueryData(options).then(follow, retry);
   return () => {
     hasEnded = true;
+    clearInterval(probes);
+    window.removeEventListener('offline', probeNow);
     stop();
   };
 };

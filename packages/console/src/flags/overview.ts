@@ -18,7 +18,17 @@ export const mainEnvironment = (environments: readonly Environment[]): Environme
 /** Rows that have changed, by key; null for a flag that no environment has. */
 export type RowChanges = Readonly<Record<string, Row | null>>;
 
-const byKey = (a: Row, b: Row): number => (a.key < b.key ? -1 : 1);
+/** Keys have numbers as people count: flag-2 is before flag-10. */
+const collator = new Intl.Collator('en', { numeric: true });
+
+const byKey = (a: Row, b: Row): number =>
+  collator.compare(a.key, b.key) || (a.key < b.key ? -1 : 1);
+
+/** Returns the overview with its flags in the order of the list. */
+export const inOrder = (overview: Overview): Overview => ({
+  ...overview,
+  flags: overview.flags.toSorted(byKey),
+});
 
 /** Returns the overview with some rows replaced. Rows that have not changed stay the same objects. */
 export const withRows = (overview: Overview, changes: RowChanges): Overview => {
