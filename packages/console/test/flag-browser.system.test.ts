@@ -365,6 +365,9 @@ describe.each<PageOptions>([
     await page.locator('.version').first().waitFor();
     await check('history');
     await page.locator('.flag-tabs .tab').nth(4).click();
+    await page.locator('.snippet').waitFor();
+    await check('code');
+    await page.locator('.flag-tabs .tab').nth(5).click();
     await page.locator('.settings textarea').waitFor();
     await check('settings');
     await page.locator('.danger').click();

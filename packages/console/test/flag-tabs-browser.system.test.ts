@@ -247,3 +247,32 @@ describe('the settings of a flag', () => {
     expect(body.items[0]).toMatchObject({ action: 'flag.delete', comment: 'no longer used' });
   });
 });
+
+describe('the code of a flag', () => {
+  it('is a snippet for its type in each language, and keeps the language', async () => {
+    await create('color', {
+      type: 'string',
+      variants: { red: 'ff0000', blue: '0000ff' },
+      defaultVariant: 'red',
+      rules: [],
+    });
+    const page = await open('/flags/color?tab=code');
+    const code = region(page, 'Source code');
+    const languages = [
+      ['Node.js', 'getStringValue'],
+      ['Browser', 'PennonWebProvider'],
+      ['React', 'useStringFlagValue'],
+      ['Python', 'get_string_value'],
+      ['curl', 'api/v1/evaluate'],
+    ] as const;
+    for (const [language, text] of languages) {
+      await page.getByRole('button', { name: language, exact: true }).click();
+      await expectSoon(() => code.innerText()).toContain(text);
+      expect(await code.innerText()).toContain('color');
+    }
+    await page.getByRole('button', { name: 'React', exact: true }).click();
+    await page.getByText('Client keys do not get this flag yet').waitFor();
+    await page.reload();
+    await expectSoon(() => code.innerText()).toContain('useStringFlagValue');
+  });
+});

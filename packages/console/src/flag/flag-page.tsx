@@ -14,6 +14,7 @@ import { t } from '../i18n/i18n.ts';
 import { AbsentFlag } from './absent-flag.tsx';
 import { ChangedElsewhere } from './changed-elsewhere.tsx';
 import { describeChanges } from './changes.ts';
+import { CodeTab } from './code-tab.tsx';
 import { documentOf, isFlagInput, type FlagResponse } from './document.ts';
 import { flagOptions } from './flag-query.ts';
 import { FlagReview } from './flag-review.tsx';
@@ -239,6 +240,10 @@ const FlagTab = ({ tab, overview, response, isEdited, onDeleted, ...props }: Fla
       );
     case 'history':
       return <HistoryTab {...props} flag={response.key} live={response} />;
+    case 'code':
+      return (
+        <CodeTab url={url} environment={props.environment} document={documentOf(response)} />
+      );
     case 'settings':
       return <SettingsTab {...props} live={response} onDeleted={onDeleted} />;
   }
