@@ -276,3 +276,37 @@ describe('the code of a flag', () => {
     await expectSoon(() => code.innerText()).toContain('useStringFlagValue');
   });
 });
+
+describe('a flag as JSON', () => {
+  it('changes the rules, and changes with them', async () => {
+    await create('checkout');
+    const page = await open('/flags/checkout?tab=json', { expected: /400/ });
+    const json = page.getByRole('textbox', { name: 'The flag as JSON' });
+    const document = JSON.parse(await json.inputValue());
+    expect(document).toMatchObject({ enabled: true, rules: [{ id: 'first' }] });
+    expect(document.version).toBeUndefined();
+    const rule = { conditions: [{ segment: 'staff' }], variant: 'on' };
+    await json.fill(JSON.stringify({ ...document, owner: 'ada', rules: [rule] }));
+    await page.getByRole('switch', { name: 'Enabled' }).click();
+    await expectSoon(async () => JSON.parse(await json.inputValue())).toMatchObject({
+      enabled: false,
+      owner: 'ada',
+    });
+    await page.getByRole('link', { name: 'Rules' }).click();
+    await expectSoon(() => page.locator('.rule-sentence').allInnerTexts()).toEqual([
+      'in segment staff → on',
+    ]);
+  });
+
+  it.each([
+    ['{"rules": ', 'not a JSON object'],
+    ['{"enabeld": true}', 'enabeld'],
+    ['{"enabled": true, "variants": {}, "rules": [{"conditions": [{}]}]}', 'rules'],
+  ])('%j is not part of the draft, and the page explains it', async (text, problem) => {
+    await create('checkout');
+    const page = await open('/flags/checkout?tab=json');
+    await page.getByRole('textbox', { name: 'The flag as JSON' }).fill(text);
+    await expectSoon(() => page.locator('.json-tab > .error').innerText()).toContain(problem);
+    expect(await page.locator('.draft-bar').count()).toBe(0);
+  });
+});

@@ -20,6 +20,7 @@ import { flagOptions } from './flag-query.ts';
 import { FlagReview } from './flag-review.tsx';
 import { TABS, type Tab } from './flag-search.ts';
 import { HistoryTab } from './history-tab.tsx';
+import { JsonTab } from './json-tab.tsx';
 import { RulesTab, type TabProps } from './rules-tab.tsx';
 import { SettingsTab } from './settings-tab.tsx';
 import { TryTab } from './try-tab.tsx';
@@ -228,6 +229,8 @@ const FlagTab = ({ tab, overview, response, isEdited, onDeleted, ...props }: Fla
       return <RulesTab {...props} flags={keysIn(overview, props.environment)} />;
     case 'variants':
       return <VariantsTab {...props} />;
+    case 'json':
+      return <JsonTab {...props} />;
     case 'try':
       return (
         <TryTab
