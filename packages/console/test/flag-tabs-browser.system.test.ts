@@ -59,7 +59,7 @@ describe('trying a flag', () => {
     await expectSoon(() => region(page, 'Live').innerText()).toContain('TARGETING_MATCH');
     await page.locator('.step.held').first().waitFor();
     await page.getByRole('switch', { name: 'Enabled' }).click();
-    await expectSoon(() => region(page, 'Draft').innerText()).toContain('DISABLED');
+    await expectSoon(() => region(page, 'With the draft').innerText()).toContain('DISABLED');
     expect(await region(page, 'Live').innerText()).toContain('TARGETING_MATCH');
   });
 
@@ -229,9 +229,7 @@ describe('the settings of a flag', () => {
   it('delete the flag in one environment, with a reason, unless another flag refers to it', async () => {
     await create('checkout');
     await create('other', {
-      rules: [
-        { id: 'a', conditions: [{ flag: 'checkout', variants: ['on'] }], variant: 'on' },
-      ],
+      rules: [{ id: 'a', conditions: [{ flag: 'checkout', variants: ['on'] }], variant: 'on' }],
     });
     const page = await open('/flags/checkout?tab=settings&env=production', { expected: /409/ });
     await page.getByRole('button', { name: 'Delete the flag' }).click();

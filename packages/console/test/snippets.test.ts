@@ -48,11 +48,14 @@ it.each([
   ['node', 'getStringValue'],
   ['web', 'getStringValue'],
   ['react', 'useStringFlagValue'],
-] as const)('in %s reads a flag by its type, with the default value of the code', (language, name) => {
-  const code = snippetOf(language, input({ type: 'string', codeDefault: 'blue' }));
-  expect(code).toContain(name);
-  expect(code).toContain('"blue"');
-});
+] as const)(
+  'in %s reads a flag by its type, with the default value of the code',
+  (language, name) => {
+    const code = snippetOf(language, input({ type: 'string', codeDefault: 'blue' }));
+    expect(code).toContain(name);
+    expect(code).toContain('"blue"');
+  },
+);
 
 it.each([
   ['Zoë Müller, free', 'zoe-muller-free'],

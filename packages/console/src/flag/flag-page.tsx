@@ -244,9 +244,7 @@ const FlagTab = ({ tab, overview, response, isEdited, onDeleted, ...props }: Fla
     case 'history':
       return <HistoryTab {...props} flag={response.key} live={response} />;
     case 'code':
-      return (
-        <CodeTab url={url} environment={props.environment} document={documentOf(response)} />
-      );
+      return <CodeTab url={url} environment={props.environment} document={documentOf(response)} />;
     case 'settings':
       return <SettingsTab {...props} live={response} onDeleted={onDeleted} />;
   }

@@ -21,10 +21,7 @@ type FlagVersion = {
 };
 
 /** The versions of a flag, newest first, page by page. `version` is the current one, and 0 for a deleted flag. */
-export const versionsOptions = (
-  { procedures }: Api,
-  { environment, key, version }: FlagVersion,
-) =>
+export const versionsOptions = ({ procedures }: Api, { environment, key, version }: FlagVersion) =>
   infiniteQueryOptions({
     queryKey: ['flags', 'versions', environment, key, version] as const,
     queryFn: ({ pageParam }) =>

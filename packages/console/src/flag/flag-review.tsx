@@ -21,7 +21,13 @@ type FlagReviewProps = {
 };
 
 /** Shows what a draft changes, and which contexts get something else, before it is written. */
-export const FlagReview = ({ environment, draft, check, isApplying, ...props }: FlagReviewProps) => (
+export const FlagReview = ({
+  environment,
+  draft,
+  check,
+  isApplying,
+  ...props
+}: FlagReviewProps) => (
   <ConfirmDialog
     isOpen={props.isOpen}
     title={t('flagReview.title', { flag: draft.base.key, environment })}

@@ -1,7 +1,6 @@
+import type { ApiOutputs } from '@pennon/client';
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { useId, useRef, useState } from 'react';
-
-import type { ApiOutputs } from '@pennon/client';
 
 import type { Api } from '../api/api.ts';
 import { describeError } from '../app/pages.tsx';

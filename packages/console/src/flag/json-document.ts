@@ -12,8 +12,7 @@ export const formatDocument = (document: FlagDocument): string =>
     INDENTATION,
   );
 
-export type ParsedDocument =
-  { readonly document: FlagDocument } | { readonly problem: string };
+export type ParsedDocument = { readonly document: FlagDocument } | { readonly problem: string };
 
 /**
  * Returns the flag with the fields that a text has as JSON, or why that is not possible. Only the shape is checked, which

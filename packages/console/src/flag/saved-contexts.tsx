@@ -57,9 +57,7 @@ export const SavedContexts = (props: SavedContextsProps) => {
           </li>
         ))}
       </ul>
-      {mayWrite && (
-        <SaveForm api={api} environment={environment} saved={saved} context={context} />
-      )}
+      {mayWrite && <SaveForm api={api} environment={environment} saved={saved} context={context} />}
       <DeleteDialog
         api={api}
         environment={environment}
@@ -82,7 +80,8 @@ const SaveForm = ({ api, environment, saved, context }: SaveFormProps) => {
   const { mutate, error, isPending, isSuccess, reset } = useMutation({
     mutationFn: (input: { readonly name: string; readonly context: Context }) =>
       api.procedures.contexts.save.mutate({ environment, key, ...input }),
-    onSuccess: () => api.queries.invalidateQueries(contextsOptions(api, environment)),
+    onSuccess: () =>
+      api.queries.invalidateQueries({ queryKey: contextsOptions(api, environment).queryKey }),
   });
   const isBlocked = name.trim() === '' || context === undefined || isPending;
   const save = (event: FormEvent): void => {
@@ -130,7 +129,7 @@ const DeleteDialog = ({ api, environment, saved, onClose }: DeleteDialogProps) =
   const { mutate, error, isPending, reset } = useMutation({
     mutationFn: (key: string) => api.procedures.contexts.delete.mutate({ environment, key }),
     onSuccess: async () => {
-      await api.queries.invalidateQueries(contextsOptions(api, environment));
+      await api.queries.invalidateQueries({ queryKey: contextsOptions(api, environment).queryKey });
       onClose();
     },
   });

@@ -83,7 +83,7 @@ const TextField = ({ document, check, onEdit, field, rows }: TextFieldProps) => 
     'aria-invalid': problems.length > 0,
     'aria-describedby': `${id}-problems`,
     onChange: ({ target }: { readonly target: { readonly value: string } }) =>
-      onEdit({ [field]: target.value === '' ? undefined : target.value }),
+      onEdit({ [field]: target.value === '' ? null : target.value }),
   };
   return (
     <div className="field">
@@ -123,7 +123,7 @@ const TagsField = ({ document, check, onEdit }: FieldProps) => {
         parse={parseTags}
         format={formatTags}
         isInvalid={problems.length > 0}
-        onChange={tags => onEdit({ tags: tags.length === 0 ? undefined : tags })}
+        onChange={tags => onEdit({ tags: tags.length === 0 ? null : tags })}
       />
       <p className="hint">{t('settings.tagsHint')}</p>
       <Findings problems={problems} />

@@ -62,10 +62,12 @@ const toShell = (text: string): string => `'${text.replaceAll("'", String.raw`'\
 /** What the application gets while it does not get a variant. */
 const defaultOf = ({ codeDefault, type }: FlagDocument): Json => codeDefault ?? EMPTY_VALUES[type];
 
+const importOf = (names: string, from: string): string => `import { ${names} } from '${from}';`;
+
 const writeNode = ({ url, document, context }: SnippetInput): string => `
 // npm install @pennon/server-provider @openfeature/server-sdk
-import { OpenFeature } from '@openfeature/server-sdk';
-import { PennonProvider } from '@pennon/server-provider';
+${importOf('OpenFeature', '@openfeature/server-sdk')}
+${importOf('PennonProvider', '@pennon/server-provider')}
 
 // Once, when the application starts.
 await OpenFeature.setProviderAndWait(
@@ -82,8 +84,8 @@ const value = await client.get${METHODS[document.type]}Value(
 
 const writeWeb = ({ url, document, context }: SnippetInput): string => `
 // npm install @pennon/web-provider @openfeature/web-sdk
-import { OpenFeature } from '@openfeature/web-sdk';
-import { PennonWebProvider } from '@pennon/web-provider';
+${importOf('OpenFeature', '@openfeature/web-sdk')}
+${importOf('PennonWebProvider', '@pennon/web-provider')}
 
 const context = ${toJs(context)};
 await OpenFeature.setProviderAndWait(
@@ -96,8 +98,8 @@ const value = client.get${METHODS[document.type]}Value(${toJs(document.key)}, ${
 
 const writeReact = ({ url, document, context }: SnippetInput): string => `
 // npm install @pennon/web-provider @openfeature/web-sdk @openfeature/react-sdk
-import { OpenFeature, OpenFeatureProvider, use${METHODS[document.type]}FlagValue } from '@openfeature/react-sdk';
-import { PennonWebProvider } from '@pennon/web-provider';
+${importOf(`OpenFeature, OpenFeatureProvider, use${METHODS[document.type]}FlagValue`, '@openfeature/react-sdk')}
+${importOf('PennonWebProvider', '@pennon/web-provider')}
 
 const context = ${toJs(context)};
 OpenFeature.setProvider(

@@ -54,11 +54,7 @@ export const TryTab = (props: TryTabProps) => {
         <p className="error" role="alert">
           {error !== null && describeError(error)}
         </p>
-        <Result
-          title={t('try.live')}
-          explanation={evaluations?.[environment]}
-          rules={live.rules}
-        />
+        <Result title={t('try.live')} explanation={evaluations?.[environment]} rules={live.rules} />
         {isEdited && check.problems.length > 0 && (
           <p className="warning">{t('try.draftInvalid')}</p>
         )}
@@ -148,12 +144,7 @@ type EnvironmentsProps = {
 const Environments = ({ evaluations, environments }: EnvironmentsProps) => (
   <details className="all-environments">
     <summary>{t('try.environments')}</summary>
-    <div
-      className="table-scroller"
-      tabIndex={0}
-      role="region"
-      aria-label={t('try.environments')}
-    >
+    <div className="table-scroller" tabIndex={0} role="region" aria-label={t('try.environments')}>
       <table>
         <thead>
           <tr>

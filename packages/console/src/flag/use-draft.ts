@@ -1,4 +1,4 @@
-import { useState } from 'react';
+import { useMemo, useState } from 'react';
 
 import { documentOf, type FlagDocument, type FlagResponse } from './document.ts';
 import { dropDraft, hasEdits, isOutdated, readDraft, storeDraft, type Draft } from './draft.ts';
@@ -14,10 +14,15 @@ export type DraftActions = {
   readonly rebase: (document: FlagDocument) => void;
 };
 
+/** Returns the draft without edits. */
+const liveDraft = (response: FlagResponse): Draft => {
+  const base = documentOf(response);
+  return { base, etag: response.etag, document: base };
+};
+
 /** Keeps the edits of a flag, also over a reload of the page. */
 export const useDraft = (environment: string, response: FlagResponse): DraftActions => {
-  const base = documentOf(response);
-  const live: Draft = { base, etag: response.etag, document: base };
+  const live = useMemo(() => liveDraft(response), [response]);
   const [edited, setEdited] = useState(() => readDraft(localStorage, environment, response.key));
   const draft = edited !== undefined && hasEdits(edited) ? edited : live;
   const discard = (): void => {

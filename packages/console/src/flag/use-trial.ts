@@ -50,8 +50,7 @@ export const useTrial = (api: Api, { environment, draft, check, ...trial }: Tria
   const drafted = useQuery({
     queryKey: ['try', environment, settled, context, trial.revision] as const,
     queryFn: () => preview(api, { environment, draft: settled, context: context ?? {} }),
-    enabled:
-      context !== undefined && settled !== undefined && !check.isChecking && isValid(check),
+    enabled: context !== undefined && settled !== undefined && !check.isChecking && isValid(check),
     ...settings,
   });
   return {

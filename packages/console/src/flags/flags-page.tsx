@@ -87,9 +87,7 @@ const Flags = ({ overview, session, isLive }: FlagsProps) => {
           environment={mainEnvironment(environments)?.key ?? 'production'}
           onChange={q => setSearch({ q })}
         />
-        {newFlag.open && overview.flags.length > 0 && (
-          <NewFlagButton onClick={newFlag.open} />
-        )}
+        {newFlag.open && overview.flags.length > 0 && <NewFlagButton onClick={newFlag.open} />}
       </div>
       {error !== undefined && (
         <div className="banner" role="alert">
