@@ -14,6 +14,8 @@ type ConfirmDialogProps = {
   /** Whether the change is in the audit log, which has a reason for it. */
   readonly takesComment?: boolean;
   readonly isWide?: boolean;
+  /** Whether the change takes something away. */
+  readonly isDangerous?: boolean;
   readonly onConfirm: (comment: string) => void;
   readonly onClose: () => void;
   /** What the change does. */
@@ -64,7 +66,11 @@ const ConfirmForm = (props: ConfirmDialogProps) => {
       </p>
       <div className="actions">
         <Dialog.Close className="button">{t('review.cancel')}</Dialog.Close>
-        <button type="submit" className="button primary" aria-disabled={isBlocked}>
+        <button
+          type="submit"
+          className={props.isDangerous === true ? 'button primary danger' : 'button primary'}
+          aria-disabled={isBlocked}
+        >
           {action}
         </button>
       </div>

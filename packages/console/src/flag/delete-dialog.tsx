@@ -32,6 +32,7 @@ export const DeleteDialog = (props: DeleteDialogProps) => {
       error={error === null ? undefined : describeError(error)}
       isBlocked={isPending}
       takesComment
+      isDangerous
       onConfirm={mutate}
       onClose={() => {
         reset();

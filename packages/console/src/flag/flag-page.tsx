@@ -90,7 +90,7 @@ const FlagEnvironments = ({ overview, flag }: FlagEnvironmentsProps) => {
           </p>
         )}
       </header>
-      <nav className="environments" aria-label={t('flags.environment')}>
+      <nav className="environments" ref={showCurrent} aria-label={t('flags.environment')}>
         {overview.environments.map(each => (
           <Link
             key={each.key}
@@ -290,6 +290,12 @@ const useApply = (
   return { error, applied, isApplying, apply };
 };
 
+/** A narrow window has room for some of the links only. */
+const showCurrent = (links: HTMLElement | null): void =>
+  links
+    ?.querySelector('[aria-current]')
+    ?.scrollIntoView({ block: 'nearest', inline: 'center', behavior: 'instant' });
+
 type TabLinksProps = {
   readonly flag: string;
   readonly environment: string;
@@ -297,7 +303,7 @@ type TabLinksProps = {
 };
 
 const TabLinks = ({ flag, environment, current }: TabLinksProps) => (
-  <nav className="flag-tabs" aria-label={t('flag.parts')}>
+  <nav className="flag-tabs" ref={showCurrent} aria-label={t('flag.parts')}>
     {TABS.map(tab => (
       <Link
         key={tab}

@@ -140,6 +140,7 @@ const DeleteDialog = ({ api, environment, saved, onClose }: DeleteDialogProps) =
       action={t('try.deleteAction')}
       error={error === null ? undefined : describeError(error)}
       isBlocked={isPending}
+      isDangerous
       onConfirm={() => saved && mutate(saved.key)}
       onClose={() => {
         reset();
