@@ -34,6 +34,8 @@ export default defineConfig({
     reporters: report === undefined ? ['default'] : ['default', ['json', { outputFile: report }]],
     // A forgotten `.only` would skip all other tests.
     allowOnly: report === undefined,
+    // The default of a second is too little for a busy machine.
+    expect: { poll: { timeout: 25_000 } },
     projects: [
       unit('unit', ['.ci/*.test.ts', '{server,packages/*}/test/**/*.test.ts'], false),
       // The SDKs of OpenFeature keep their providers in global state.

@@ -114,6 +114,10 @@ const fromStore = (error: StoreError): PennonError =>
     { cause: error },
   );
 
+/** The error for a body that is larger than its route accepts. */
+export const bodyTooLarge = (maxBytes: number): PennonError =>
+  new PennonError('PAYLOAD_TOO_LARGE', `the body must be at most ${maxBytes} bytes`);
+
 const isErrorCode = (code: string): code is ErrorCode => Object.hasOwn(ERRORS, code);
 
 const codeOfTrpc = (code: TRPC_ERROR_CODE_KEY): ErrorCode => {

@@ -55,9 +55,10 @@ describe('requests', () => {
 
   it('are 413 if the body is too large, and 415 if it is not JSON', async () => {
     const text = JSON.stringify({ key: 'big', enabled: true, description: 'x'.repeat(2_000_000) });
-    expect((await server.api('POST', '/flags', { text })).body.error.code).toBe(
-      'PAYLOAD_TOO_LARGE',
-    );
+    expect((await server.api('POST', '/flags', { text })).body.error).toEqual({
+      code: 'PAYLOAD_TOO_LARGE',
+      message: 'the body must be at most 1048576 bytes',
+    });
     const large = await server.request('POST', '/trpc/flags.create', { text });
     expect([large.status, large.body.error.data.error.code]).toEqual([413, 'PAYLOAD_TOO_LARGE']);
     const form = await server.api('POST', '/flags', {

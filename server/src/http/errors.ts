@@ -8,7 +8,14 @@ import type {
 } from 'fastify';
 
 import type { Caller } from '../auth/caller.ts';
-import { errorBody, errorFor, ERRORS, PennonError, toPennonError } from '../errors.ts';
+import {
+  bodyTooLarge,
+  errorBody,
+  errorFor,
+  ERRORS,
+  PennonError,
+  toPennonError,
+} from '../errors.ts';
 import { StoreError } from '../store/store.ts';
 import type { GuardedRoute } from './access.ts';
 import { isManifest, manifestErrorBody, type ManifestError } from './manifest-errors.ts';
@@ -21,7 +28,9 @@ export const handleErrors = (
   routes: readonly GuardedRoute[],
   basePath: string,
 ): void => {
-  app.setErrorHandler((error: FastifyError, request, reply) => sendError(error, request, reply));
+  app.setErrorHandler((error: FastifyError, request, reply) =>
+    sendError(withBound(error, request), request, reply),
+  );
   // A parameter can be empty, so a slash at the end would otherwise be an empty key.
   app.addHook('onRequest', async request => {
     const path = pathOf(request);
@@ -36,6 +45,12 @@ export const handleErrors = (
     throw wrongMethod(request, allowed);
   });
 };
+
+/** The error of the HTTP framework about a body that is too large does not contain the bound. */
+const withBound = (error: FastifyError, { routeOptions }: FastifyRequest): Error =>
+  error.code === 'FST_ERR_CTP_BODY_TOO_LARGE' && routeOptions.bodyLimit !== undefined
+    ? bodyTooLarge(routeOptions.bodyLimit)
+    : error;
 
 const pathOf = ({ url }: FastifyRequest): string => url.split('?', 1)[0] ?? '';
 

@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
 import type { Clock } from '../clock.ts';
-import { PennonError } from '../errors.ts';
+import { bodyTooLarge, PennonError } from '../errors.ts';
 import type { Upload } from '../import-export/check.ts';
 import { acceptOnlyJson, requirePlainUtf8 } from './body.ts';
 
@@ -104,7 +104,7 @@ const admit = (
 ): Reception => {
   const isOfEnvironment = request.caller?.everywhere === undefined;
   const announced = Number(request.headers['content-length'] ?? 0);
-  if (announced > maxBytes) throw tooLarge(maxBytes);
+  if (announced > maxBytes) throw bodyTooLarge(maxBytes);
   held.requireRoom(announced, isOfEnvironment);
   let own = 0;
   reply.raw.once('close', () => held.add(-own, isOfEnvironment));
@@ -154,7 +154,7 @@ const createBlocks = ({ maxBytes, hold }: Reception): Blocks => {
   const used = () => block.subarray(0, block.length - free.length);
   /** Each block is as large as all before it, so that small uploads take little memory and large ones have few. */
   const grow = () => {
-    if (length >= maxBytes) throw tooLarge(maxBytes);
+    if (length >= maxBytes) throw bodyTooLarge(maxBytes);
     const bytes = Math.min(Math.max(length, FIRST_BYTES), MAX_BLOCK_BYTES, maxBytes - length);
     hold(held + bytes);
     held += bytes;
@@ -215,9 +215,6 @@ const createRateCheck = ({ length }: Pick<Blocks, 'length'>): (() => boolean) =>
     return length() - before < MIN_RATE.bytes;
   };
 };
-
-const tooLarge = (maxBytes: number) =>
-  new PennonError('PAYLOAD_TOO_LARGE', `the body must be at most ${maxBytes} bytes`);
 
 const tooMany = () =>
   new PennonError('TOO_MANY_REQUESTS', 'other imports are in progress: try again later', {
