@@ -1,44 +1,19 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import type { Browser, Page, Route } from 'playwright-core';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { Page, Route } from 'playwright-core';
+import { describe, expect, it } from 'vitest';
 
 import { createAwayStore } from '../../../server/test/support/away-store.ts';
-import { builtConsole, type BuiltConsole } from '../../../server/test/support/console.ts';
-import { startServer, type TestServer } from '../../../server/test/support/server.ts';
-import {
-  findBarriers,
-  openPage,
-  signIn,
-  startBrowser,
-  type PageOptions,
-} from './support/console-page.ts';
+import { startServer } from '../../../server/test/support/server.ts';
+import { findBarriers, openPage, signIn, type PageOptions } from './support/console-page.ts';
+import { expectSoon, HOSTILE, setUpConsole } from './support/console-tests.ts';
 
-let built: BuiltConsole;
-let browser: Browser;
-let server: TestServer;
-let url: string;
-beforeAll(async () => {
-  built = await builtConsole();
-  browser = await startBrowser();
-});
-afterAll(() => browser.close());
-
-beforeEach(async () => {
-  server = await startServer({ console: built.source });
-  url = await server.listen();
-  return () => server.close();
-});
-
-/** A busy machine must not fail a test. */
-const expectSoon = <Value>(read: () => Value) => expect.poll(read, { timeout: 20_000 });
-
-const HOSTILE = '<img src=x onerror=alert(1)> "\u202Egnp.exe';
+const tests = setUpConsole();
 
 const create = async (key: string, fields: object = {}, environment = 'production') => {
   const path = `/api/v1/flags?environment=${environment}`;
-  const { status, text } = await server.request('POST', path, {
+  const { status, text } = await tests.server.request('POST', path, {
     body: { key, enabled: true, ...fields },
   });
   expect([status, text]).toEqual([201, text]);
@@ -46,7 +21,7 @@ const create = async (key: string, fields: object = {}, environment = 'productio
 
 /** Opens the console and signs in. */
 const open = async (options?: PageOptions, path = '/flags'): Promise<Page> => {
-  const page = await openPage(browser, url + path, options);
+  const page = await openPage(tests.browser, tests.url + path, options);
   await signIn(page);
   return page;
 };
@@ -55,13 +30,16 @@ const switchOf = (page: Page, flag: string, environment = 'production') =>
   page.getByRole('switch', { name: `${flag} in ${environment}` });
 
 const enabledIn = async (key: string, environment = 'production'): Promise<unknown> =>
-  (await server.request('GET', `/api/v1/flags/${key}?environment=${environment}`)).body.enabled;
+  (await tests.server.request('GET', `/api/v1/flags/${key}?environment=${environment}`)).body
+    .enabled;
 
 describe('signing in', () => {
   it('with a wrong key shows why not, and with the right one opens the page that required it', async () => {
     await create('wanted', { tags: ['a b'] });
     await create('other');
-    const page = await openPage(browser, `${url}/flags?q=tag:%22a+b%22`, { expected: /401/ });
+    const page = await openPage(tests.browser, `${tests.url}/flags?q=tag:%22a+b%22`, {
+      expected: /401/,
+    });
     await page.fill('input[name=key]', 'wrong-key-0123456789-0123456789');
     await page.keyboard.press('Enter');
     await expectSoon(() => page.getByRole('alert').innerText()).toMatch(/key/);
@@ -76,25 +54,25 @@ describe('signing in', () => {
     await page.reload();
     await page.getByRole('button', { name: 'admin' }).click();
     await page.getByRole('menuitem', { name: 'Sign out' }).click();
-    await page.waitForURL(`${url}/sign-in`);
-    await page.goto(`${url}/flags`);
+    await page.waitForURL(`${tests.url}/sign-in`);
+    await page.goto(`${tests.url}/flags`);
     await page.waitForURL(/sign-in/);
     expect(await page.locator('.account').count()).toBe(0);
   });
 
   it('never follows a link to another site', async () => {
-    const page = await openPage(browser, `${url}/sign-in?to=//example.com/flags`);
+    const page = await openPage(tests.browser, `${tests.url}/sign-in?to=//example.com/flags`);
     await signIn(page);
-    expect(new URL(page.url()).origin).toBe(url);
+    expect(new URL(page.url()).origin).toBe(tests.url);
   });
 
   it('is required again once the key has been deleted', async () => {
-    const key = await server.keyOf('editor', '*');
-    const page = await openPage(browser, `${url}/flags`, { expected: /401/ });
+    const key = await tests.server.keyOf('editor', '*');
+    const page = await openPage(tests.browser, `${tests.url}/flags`, { expected: /401/ });
     await signIn(page, key);
-    const { body } = await server.request('GET', '/api/v1/keys');
+    const { body } = await tests.server.request('GET', '/api/v1/keys');
     const { id } = body.items.find(({ role }: { role: string }) => role === 'editor');
-    await server.request('DELETE', `/api/v1/keys/${id}`);
+    await tests.server.request('DELETE', `/api/v1/keys/${id}`);
     await page.waitForURL(/sign-in\?to=/);
     expect(await page.locator('.flag-key').count()).toBe(0);
   });
@@ -107,9 +85,9 @@ describe('the list of flags', () => {
     await page.waitForSelector('.live:not(.waiting)');
     await create('second', { enabled: true });
     await switchOf(page, 'second').waitFor();
-    await server.api('PATCH', '/flags/first', { body: { enabled: true } });
+    await tests.server.api('PATCH', '/flags/first', { body: { enabled: true } });
     await switchOf(page, 'first').and(page.locator('[aria-checked=true]')).waitFor();
-    await server.api('DELETE', '/flags/second');
+    await tests.server.api('DELETE', '/flags/second');
     await switchOf(page, 'second').waitFor({ state: 'detached' });
     expect(await page.locator('.count').innerText()).toContain('1 flag');
   });
@@ -117,7 +95,7 @@ describe('the list of flags', () => {
   it('follows changes again after a new environment was created', async () => {
     await create('first');
     const page = await open();
-    await server.request('POST', '/api/v1/environments', { body: { key: 'staging' } });
+    await tests.server.request('POST', '/api/v1/environments', { body: { key: 'staging' } });
     await page.getByRole('columnheader', { name: 'staging' }).waitFor();
     await create('first', { enabled: true }, 'staging');
     await switchOf(page, 'first', 'staging').waitFor();
@@ -143,7 +121,7 @@ describe('the list of flags', () => {
     await page.getByRole('button', { name: 'Apply' }).click();
     await expectSoon(() => enabledIn('c')).toBe(false);
     expect([await enabledIn('a'), await enabledIn('b')]).toEqual([false, true]);
-    const { body } = await server.api('GET', '/audit?limit=2');
+    const { body } = await tests.server.api('GET', '/audit?limit=2');
     const [last, previous] = body.items;
     expect([last.comment, previous.comment]).toEqual(['Störung OPS-17 ✓', 'Störung OPS-17 ✓']);
     expect(last.revision).toBe(previous.revision);
@@ -152,7 +130,7 @@ describe('the list of flags', () => {
   it('shows a change in an environment with "confirm" for review before it is written', async () => {
     await create('first', { enabled: true });
     const environment = { name: 'Live', color: 'red', confirm: true };
-    await server.request('PATCH', '/api/v1/environments/production', { body: environment });
+    await tests.server.request('PATCH', '/api/v1/environments/production', { body: environment });
     const page = await open();
     await page.getByRole('columnheader', { name: 'Live' }).waitFor();
     await switchOf(page, 'first').click();
@@ -164,14 +142,14 @@ describe('the list of flags', () => {
     await page.getByRole('dialog').getByRole('textbox').fill('OPS-18');
     await page.getByRole('button', { name: 'Apply' }).click();
     await expectSoon(() => enabledIn('first')).toBe(false);
-    const { body } = await server.api('GET', '/audit?limit=1');
+    const { body } = await tests.server.api('GET', '/audit?limit=1');
     expect(body.items[0]).toMatchObject({ key: 'first', comment: 'OPS-18' });
   });
 
   it('cannot be changed by a viewer, and names the role that may', async () => {
     await create('first', { enabled: false });
-    const page = await openPage(browser, `${url}/flags`);
-    await signIn(page, await server.keyOf('viewer', '*'));
+    const page = await openPage(tests.browser, `${tests.url}/flags`);
+    await signIn(page, await tests.server.keyOf('viewer', '*'));
     await switchOf(page, 'first').click({ force: true });
     expect(await switchOf(page, 'first').getAttribute('aria-disabled')).toBe('true');
     expect(await switchOf(page, 'first').getAttribute('title')).toContain('editor');
@@ -218,7 +196,7 @@ describe('the list of flags', () => {
 
   it('can be used with the keyboard alone', async () => {
     for (const key of ['a', 'b', 'c']) await create(key, { enabled: false });
-    const page = await openPage(browser, `${url}/flags`);
+    const page = await openPage(tests.browser, `${tests.url}/flags`);
     const press = async (...keys: readonly string[]) => {
       for (const key of keys) await page.keyboard.press(key);
     };
@@ -273,7 +251,7 @@ describe('the list of flags', () => {
     await page.route(/healthz|trpc/, route => void held.push(route));
     await page.waitForSelector('.live.waiting');
     await page.unroute(/healthz|trpc/);
-    await server.api('PATCH', '/flags/first', { body: { enabled: true } });
+    await tests.server.api('PATCH', '/flags/first', { body: { enabled: true } });
     for (const route of held) await route.continue().catch(() => {});
     await switchOf(page, 'first').and(page.locator('[aria-checked=true]')).waitFor();
     await page.waitForSelector('.live:not(.waiting)');
@@ -284,7 +262,7 @@ describe('the list of flags', () => {
     await create('first', { enabled: false });
     const page = await open();
     const streams = async (): Promise<number> =>
-      (await server.request('GET', '/api/v1/status')).body.servers[0].streams;
+      (await tests.server.request('GET', '/api/v1/status')).body.servers[0].streams;
     const show = (visibility: string) =>
       page.evaluate(value => {
         Object.defineProperty(document, 'visibilityState', { value, configurable: true });
@@ -292,7 +270,7 @@ describe('the list of flags', () => {
       }, visibility);
     await page.waitForSelector('.live:not(.waiting)');
     await show('hidden');
-    await server.api('PATCH', '/flags/first', { body: { enabled: true } });
+    await tests.server.api('PATCH', '/flags/first', { body: { enabled: true } });
     await show('visible');
     await switchOf(page, 'first').and(page.locator('[aria-checked=true]')).waitFor();
     await show('hidden');
@@ -301,9 +279,11 @@ describe('the list of flags', () => {
 
   it('shows why a change was not made while the store is away', async () => {
     const store = createAwayStore();
-    await using broken = await startServer({ console: built.source, wrapStore: store.wrap });
+    await using broken = await startServer({ console: tests.built.source, wrapStore: store.wrap });
     await broken.api('POST', '/flags', { body: { key: 'first', enabled: false } });
-    const page = await openPage(browser, `${await broken.listen()}/flags`, { expected: /503/ });
+    const page = await openPage(tests.browser, `${await broken.listen()}/flags`, {
+      expected: /503/,
+    });
     await signIn(page);
     await switchOf(page, 'first').waitFor();
     store.isAway = true;
@@ -321,7 +301,7 @@ describe('the list of flags', () => {
 
   it('creates a flag in several environments, disabled, and opens its page', async () => {
     for (const key of ['staging', 'qa'])
-      await server.request('POST', '/api/v1/environments', { body: { key } });
+      await tests.server.request('POST', '/api/v1/environments', { body: { key } });
     const page = await open({ expected: /400/ });
     await page.getByRole('button', { name: 'New flag' }).click();
     const dialog = page.getByRole('dialog', { name: 'New flag' });
@@ -336,7 +316,7 @@ describe('the list of flags', () => {
     await page.waitForURL(/flags\/new-checkout\?/);
     await page.locator('.variant').first().waitFor();
     const flagIn = (environment: string) =>
-      server.request('GET', `/api/v1/flags/new-checkout?environment=${environment}`);
+      tests.server.request('GET', `/api/v1/flags/new-checkout?environment=${environment}`);
     expect((await flagIn('staging')).body).toMatchObject({
       name: 'Checkout',
       type: 'string',
@@ -348,7 +328,7 @@ describe('the list of flags', () => {
 
   it('creates a flag with the keyboard alone, and leaves out environments that have it on another attempt', async () => {
     await create('first', {}, 'production');
-    await server.request('POST', '/api/v1/environments', { body: { key: 'zoo' } });
+    await tests.server.request('POST', '/api/v1/environments', { body: { key: 'zoo' } });
     await create('taken', {}, 'zoo');
     const page = await open({ expected: /409/ });
     await page.waitForSelector('.flag-key');
@@ -366,8 +346,8 @@ describe('the list of flags', () => {
   });
 
   it('offers no new flag to a viewer', async () => {
-    const page = await openPage(browser, `${url}/flags`);
-    await signIn(page, await server.keyOf('viewer', '*'));
+    const page = await openPage(tests.browser, `${tests.url}/flags`);
+    await signIn(page, await tests.server.keyOf('viewer', '*'));
     await page.waitForSelector('.empty');
     await page.keyboard.press('n');
     expect(await page.getByRole('button', { name: 'New flag' }).count()).toBe(0);
@@ -377,12 +357,12 @@ describe('the list of flags', () => {
 
 describe('a server with a base path', () => {
   it('serves the console below it, with deep links and pages that are loaded later', async () => {
-    await using below = await startServer({ console: built.source, basePath: '/tools/p' });
+    await using below = await startServer({ console: tests.built.source, basePath: '/tools/p' });
     const base = `${await below.listen()}/tools/p`;
     await below.request('POST', '/tools/p/api/v1/flags?environment=production', {
       body: { key: 'first', enabled: true },
     });
-    const page = await openPage(browser, `${base}/flags?q=first`);
+    const page = await openPage(tests.browser, `${base}/flags?q=first`);
     await signIn(page);
     await page.waitForSelector('.flag-key');
     expect(page.url()).toBe(`${base}/flags?q=first`);
@@ -401,7 +381,7 @@ describe.each<PageOptions>([
   it('for people with disabilities, or is wider than the window', async () => {
     for (const key of ['a', 'b']) await create(key, { enabled: key === 'a', name: HOSTILE });
     await create('x'.repeat(100), { name: 'y'.repeat(200), owner: 'z'.repeat(100) });
-    const page = await openPage(browser, `${url}/flags`, options);
+    const page = await openPage(tests.browser, `${tests.url}/flags`, options);
     const check = async (name: string) => {
       expect([name, await findBarriers(page)]).toEqual([name, []]);
       const { width = 1_440 } = options;
@@ -435,7 +415,7 @@ describe.each<PageOptions>([
     await page.getByRole('searchbox').fill('nothing:known at-all');
     await page.waitForSelector('.empty');
     await check('no result');
-    await page.goto(`${url}/unknown`);
+    await page.goto(`${tests.url}/unknown`);
     await page.waitForSelector('h1');
     await check('unknown page');
   });
@@ -446,16 +426,16 @@ describe('the size of the console', () => {
 
   const gzippedBytes = (names: readonly string[]): number =>
     names.reduce((sum, name) => {
-      const path = join(built.folder, 'assets', name);
-      const copies = readdirSync(join(built.folder, 'assets')).includes(`${name}.gz`);
+      const path = join(tests.built.folder, 'assets', name);
+      const copies = readdirSync(join(tests.built.folder, 'assets')).includes(`${name}.gz`);
       return sum + readFileSync(copies ? `${path}.gz` : path).length;
     }, 0);
 
   it('is at most 170 KiB of scripts for the first page, and 60 KiB for each other one', async () => {
-    const html = readFileSync(join(built.folder, 'index.html'), 'utf8');
+    const html = readFileSync(join(tests.built.folder, 'index.html'), 'utf8');
     const first = [...html.matchAll(/assets\/([\w-]+\.js)/g)].map(([, name = '']) => name);
     expect(gzippedBytes(first) / KIB).toBeLessThan(170);
-    const others = readdirSync(join(built.folder, 'assets')).filter(
+    const others = readdirSync(join(tests.built.folder, 'assets')).filter(
       name => name.endsWith('.js') && !first.includes(name),
     );
     for (const name of others)
@@ -465,10 +445,13 @@ describe('the size of the console', () => {
   it('is at most 800 elements with 1,000 flags in 5 environments, of which each can be reached', async () => {
     const environments = ['production', 'staging', 'qa', 'canary', 'demo'];
     for (const key of environments.slice(1))
-      await server.request('POST', '/api/v1/environments', { body: { key } });
+      await tests.server.request('POST', '/api/v1/environments', { body: { key } });
     const template = { name: 'A flag', tags: ['generated'], rules: [{ percentage: 10 }] };
     await create('flag', template);
-    const { body: flag } = await server.request('GET', '/api/v1/flags/flag?environment=production');
+    const { body: flag } = await tests.server.request(
+      'GET',
+      '/api/v1/flags/flag?environment=production',
+    );
     const { etag: _, warnings: __, ...document } = flag;
     const flags = Array.from({ length: 1_000 }, (___, number) => ({
       ...document,
@@ -476,7 +459,7 @@ describe('the size of the console', () => {
       enabled: number % 2 === 0,
     }));
     const { createdAt } = document;
-    const imported = await server.request('POST', '/api/v1/import?overwrite=true', {
+    const imported = await tests.server.request('POST', '/api/v1/import?overwrite=true', {
       body: {
         formatVersion: 1,
         environments: environments.map(key => ({ key, createdAt, flags, segments: [] })),

@@ -1,28 +1,10 @@
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { Page } from 'playwright-core';
+import { describe, expect, it } from 'vitest';
 
-import { builtConsole, type BuiltConsole } from '../../../server/test/support/console.ts';
-import { startServer, type TestServer } from '../../../server/test/support/server.ts';
-import { openPage, signIn, startBrowser, type PageOptions } from './support/console-page.ts';
+import { openPage, signIn, type PageOptions } from './support/console-page.ts';
+import { expectSoon, setUpConsole } from './support/console-tests.ts';
 
-let built: BuiltConsole;
-let browser: Browser;
-let server: TestServer;
-let url: string;
-beforeAll(async () => {
-  built = await builtConsole();
-  browser = await startBrowser();
-});
-afterAll(() => browser.close());
-
-beforeEach(async () => {
-  server = await startServer({ console: built.source });
-  url = await server.listen();
-  return () => server.close();
-});
-
-/** A busy machine must not fail a test. */
-const expectSoon = <Value>(read: () => Value) => expect.poll(read, { timeout: 20_000 });
+const tests = setUpConsole();
 
 const RULE = {
   id: 'first',
@@ -31,14 +13,18 @@ const RULE = {
 };
 
 const create = async (key: string, fields: object = {}) => {
-  const { status, text } = await server.request('POST', '/api/v1/flags?environment=production', {
-    body: { key, enabled: true, defaultVariant: 'off', rules: [RULE], ...fields },
-  });
+  const { status, text } = await tests.server.request(
+    'POST',
+    '/api/v1/flags?environment=production',
+    {
+      body: { key, enabled: true, defaultVariant: 'off', rules: [RULE], ...fields },
+    },
+  );
   expect([status, text]).toEqual([201, text]);
 };
 
 const open = async (path: string, options?: PageOptions): Promise<Page> => {
-  const page = await openPage(browser, url + path, options);
+  const page = await openPage(tests.browser, tests.url + path, options);
   await signIn(page);
   await page.locator('.flag-bar').waitFor();
   return page;
@@ -84,11 +70,11 @@ describe('trying a flag', () => {
 
   it('saves contexts by name, loads them and deletes them', async () => {
     await create('checkout');
-    await server.api('PUT', '/contexts/grace', {
+    await tests.server.api('PUT', '/contexts/grace', {
       body: { name: 'Grace', context: { targetingKey: 'grace', plan: 'pro' } },
     });
     const page = await open('/flags/checkout?tab=try');
-    const contexts = async () => (await server.api('GET', '/contexts')).body.items;
+    const contexts = async () => (await tests.server.api('GET', '/contexts')).body.items;
     await page.getByRole('textbox', { name: 'Save this context as' }).fill('Zoë, free');
     await page.getByRole('button', { name: 'Save', exact: true }).click();
     await page.getByText('Saved', { exact: true }).waitFor();
@@ -106,12 +92,12 @@ describe('trying a flag', () => {
 
   it('shows the evaluation as source code, and in all environments', async () => {
     await create('checkout');
-    await server.request('POST', '/api/v1/environments', { body: { key: 'staging' } });
+    await tests.server.request('POST', '/api/v1/environments', { body: { key: 'staging' } });
     const page = await open('/flags/checkout?tab=try&env=production');
     await page.getByText('As curl and as code').click();
     await page.getByRole('button', { name: 'curl' }).click();
     const code = region(page, 'Source code');
-    expect(await code.innerText()).toContain(`${url}/api/v1/evaluate?environment=production`);
+    expect(await code.innerText()).toContain(`${tests.url}/api/v1/evaluate?environment=production`);
     await page.getByRole('button', { name: 'Python' }).click();
     expect(await code.innerText()).toContain('get_boolean_value');
     await page.getByText('In all environments').first().click();
@@ -121,9 +107,9 @@ describe('trying a flag', () => {
 
   it('shows saved contexts to a viewer, who cannot change them', async () => {
     await create('checkout');
-    await server.api('PUT', '/contexts/grace', { body: { context: { plan: 'pro' } } });
-    const page = await openPage(browser, `${url}/flags/checkout?tab=try`);
-    await signIn(page, await server.keyOf('viewer', '*'));
+    await tests.server.api('PUT', '/contexts/grace', { body: { context: { plan: 'pro' } } });
+    const page = await openPage(tests.browser, `${tests.url}/flags/checkout?tab=try`);
+    await signIn(page, await tests.server.keyOf('viewer', '*'));
     await page.getByRole('button', { name: 'grace', exact: true }).click();
     await expectSoon(() => region(page, 'Live').innerText()).toContain('TARGETING_MATCH');
     expect(await page.getByRole('button', { name: /Save|Delete/ }).count()).toBe(0);
@@ -132,7 +118,7 @@ describe('trying a flag', () => {
 
 describe('the history of a flag', () => {
   const update = (body: object, comment?: string) =>
-    server.api('PATCH', '/flags/checkout', {
+    tests.server.api('PATCH', '/flags/checkout', {
       body,
       ...(comment !== undefined && { headers: { 'x-change-comment': comment } }),
     });
@@ -171,22 +157,24 @@ describe('the history of a flag', () => {
     await dialog.waitFor({ state: 'detached' });
     const newest = page.locator('.version').first();
     await expectSoon(() => newest.innerText()).toContain('Version 3');
-    const { body } = await server.api('GET', '/flags/checkout');
+    const { body } = await tests.server.api('GET', '/flags/checkout');
     expect(body).toMatchObject({ version: 3, enabled: true });
-    const audit = await server.api('GET', '/audit?limit=1');
+    const audit = await tests.server.api('GET', '/audit?limit=1');
     expect(audit.body.items[0]).toMatchObject({ action: 'flag.revert', comment: 'it was better' });
   });
 
   it('brings back a flag that was deleted', async () => {
     await create('checkout');
-    await server.api('DELETE', '/flags/checkout');
-    const page = await openPage(browser, `${url}/flags/checkout?env=production`);
+    await tests.server.api('DELETE', '/flags/checkout');
+    const page = await openPage(tests.browser, `${tests.url}/flags/checkout?env=production`);
     await signIn(page);
     await page.getByRole('button', { name: 'Show what it was' }).click();
     await page.getByRole('button', { name: 'Revert to version 1' }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Revert' }).click();
     await page.locator('.flag-bar').waitFor();
-    expect((await server.api('GET', '/flags/checkout')).body).toMatchObject({ enabled: true });
+    expect((await tests.server.api('GET', '/flags/checkout')).body).toMatchObject({
+      enabled: true,
+    });
   });
 
   it('has all versions, page by page', async () => {
@@ -216,7 +204,7 @@ describe('the settings of a flag', () => {
     await page.getByRole('textbox', { name: 'Owner' }).fill('');
     await page.getByRole('checkbox', { name: 'Visible to client keys' }).check();
     await apply(page);
-    const { body } = await server.api('GET', '/flags/checkout');
+    const { body } = await tests.server.api('GET', '/flags/checkout');
     expect(body).toMatchObject({
       name: 'Checkout',
       description: 'Two\nlines',
@@ -236,12 +224,12 @@ describe('the settings of a flag', () => {
     const dialog = page.getByRole('dialog', { name: 'Delete checkout in production?' });
     await dialog.getByRole('button', { name: 'Delete the flag' }).click();
     await expectSoon(() => dialog.getByRole('alert').innerText()).toContain('other');
-    await server.api('DELETE', '/flags/other');
+    await tests.server.api('DELETE', '/flags/other');
     await dialog.getByRole('textbox').fill('no longer used');
     await dialog.getByRole('button', { name: 'Delete the flag' }).click();
     await page.getByText('This flag is not in production.').waitFor();
-    expect((await server.api('GET', '/flags/checkout')).status).toBe(404);
-    const { body } = await server.api('GET', '/audit?limit=1');
+    expect((await tests.server.api('GET', '/flags/checkout')).status).toBe(404);
+    const { body } = await tests.server.api('GET', '/audit?limit=1');
     expect(body.items[0]).toMatchObject({ action: 'flag.delete', comment: 'no longer used' });
   });
 });
@@ -278,7 +266,7 @@ describe('the code of a flag', () => {
 describe('a flag as JSON', () => {
   it('changes the rules, and changes with them', async () => {
     await create('checkout');
-    const page = await open('/flags/checkout?tab=json', { expected: /400/ });
+    const page = await open('/flags/checkout?tab=json');
     const json = page.getByRole('textbox', { name: 'The flag as JSON' });
     const document = JSON.parse(await json.inputValue());
     expect(document).toMatchObject({ enabled: true, rules: [{ id: 'first' }] });
