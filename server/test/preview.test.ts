@@ -141,6 +141,23 @@ describe('a preview of a draft', () => {
     expect((await preview({ flag: noEffect, contexts, allowNoEffect: true })).status).toBe(200);
   });
 
+  it('over tRPC has the errors of an invalid draft with the status of a success', async () => {
+    const flag = { ...checkout, enabled: 'yes' };
+    const body = { environment: 'production', flag, contexts: [ada] };
+    const response = await server.request('POST', '/trpc/evaluation.preview', { body });
+    expect([response.status, response.body.error.data.httpStatus]).toEqual([200, 400]);
+    expect(response.body.error.data.error.details).toMatchObject([{ path: 'flag.enabled' }]);
+    const statusOf = async (change: object) => {
+      const changed = { ...body, flag: checkout, ...change };
+      return (await server.request('POST', '/trpc/evaluation.preview', { body: changed })).status;
+    };
+    const noEffect = { ...checkout, defaultVariant: 'on', rules: [proRule] };
+    expect(await statusOf({ flag: noEffect })).toBe(200);
+    expect(await statusOf({ contexts: [] })).toBe(400);
+    expect(await statusOf({ flag: undefined })).toBe(400);
+    expect(await statusOf({ environment: 'absent' })).toBe(404);
+  });
+
   it.each([
     [{ contexts: [ada] }, 'flag', 'is missing'],
     [

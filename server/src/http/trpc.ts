@@ -1,4 +1,5 @@
 import { didYouMean, shortened } from '@pennon/schema';
+import type { TRPCError } from '@trpc/server';
 import type { FastifyHandlerOptions } from '@trpc/server/adapters/fastify';
 import { fastifyRequestHandler } from '@trpc/server/adapters/fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
@@ -165,6 +166,7 @@ const optionsFor = (
   'responseMeta' | 'onError'
 > => ({
   responseMeta: ({ ctx, paths, eagerGeneration, errors: [error] }) => ({
+    ...(isInvalidDraft(paths, error) && { status: OK }),
     headers: {
       ...(error === undefined
         ? { 'cache-control': 'no-store' }
@@ -174,6 +176,29 @@ const optionsFor = (
   }),
   onError: ({ error, path }) => logFailure(request.log, toPennonError(error), { procedure: path }),
 });
+
+const OK = 200;
+
+/** The fields of a preview beside its draft. */
+const REQUEST_FIELDS = /^(?:(?:flag|segment|environment|allowNoEffect)$|contexts|flagKeys)/;
+
+/**
+ * Whether a preview has found what is wrong with its draft. A browser reports a status of 400 as an error of the page,
+ * but a draft may be invalid while it is edited. The body still has the error.
+ */
+const isInvalidDraft = (
+  [path, ...others]: readonly string[] = [],
+  error: TRPCError | undefined,
+): boolean => {
+  if (path !== 'evaluation.preview' || others.length > 0 || error === undefined) return false;
+  const { code, extra } = toPennonError(error);
+  const { details = [] } = extra;
+  return (
+    (code === 'BAD_REQUEST' || code === 'NO_EFFECT') &&
+    details.length > 0 &&
+    !details.some(detail => REQUEST_FIELDS.test(detail.path))
+  );
+};
 
 /** Returns the header with the age of the oldest flag set that the calls of a request evaluate, if they do. */
 const sourceAgeOf = (lives: readonly LiveFlagSet[]): Record<string, string> =>
