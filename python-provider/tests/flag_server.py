@@ -75,6 +75,8 @@ class FlagServer:
         self.requests: Counter[str] = Counter()
         # The path and the headers of each request.
         self.received: list[tuple[str, dict[str, str]]] = []
+        # The reports of usage that were accepted.
+        self.reports: list[dict[str, Any]] = []
         self._streams: list[queue.Queue[bytes | None]] = []
         self._lock = threading.Lock()
         self._scheme = "https" if secure else "http"
@@ -237,7 +239,8 @@ def _handler(server: FlagServer) -> type[BaseHTTPRequestHandler]:
             self._route({"flag-set": self._flag_set, "flag-set/stream": self._stream})
 
         def do_POST(self) -> None:
-            self._route({"evaluate": self._evaluate, "evaluations": self._evaluations})
+            routes = {"evaluate": self._evaluate, "evaluations": self._evaluations}
+            self._route({**routes, "usage": self._usage})
 
         def _route(self, routes: dict[str, Callable[[], None]]) -> None:
             if self.path.startswith("/old/"):
@@ -314,6 +317,10 @@ def _handler(server: FlagServer) -> type[BaseHTTPRequestHandler]:
         def _evaluations(self) -> None:
             self._body()
             send_json(self, 200, {"revision": server.revision, "evaluations": {}})
+
+        def _usage(self) -> None:
+            server.reports.append(self._body())
+            send_json(self, 202, {"accepted": 1, "rejected": []})
 
         def log_message(self, *_arguments: Any) -> None:
             pass

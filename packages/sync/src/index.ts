@@ -38,5 +38,8 @@ export { buildRequest } from './synced-resource.ts';
 export type { Address } from './synced-resource.ts';
 export { backoffDelay, HEARTBEAT_MS, rejectedKeyDelay, staleRetryDelay } from './timing.ts';
 export { updates } from './updates.ts';
+export type { Outcome } from './usage-counters.ts';
+export { createUsageReporter } from './usage-reporter.ts';
+export type { UsageOptions, UsageReporter } from './usage-reporter.ts';
 export { followValues } from './values.ts';
 export type { FollowValuesOptions, Values } from './values.ts';

@@ -65,6 +65,8 @@ type ServerOptions = CommonOptions &
      * connections are used again after a pause. Default: connections of this provider.
      */
     readonly fetch?: Runtime['fetch'] | undefined;
+    /** `false` does not report how often this process evaluates each flag. */
+    readonly usage?: boolean | undefined;
   };
 
 /** Flags from a server. */
@@ -146,6 +148,7 @@ const FORMS: Readonly<Record<string, OptionForm>> = {
   mode: [value => value === 'in-process' || value === 'remote', '"in-process" or "remote"'],
   environment: [isKey, 'the key of an environment, such as "production"'],
   stream: BOOLEAN,
+  usage: BOOLEAN,
   cacheFile: CACHE_FILE,
   offlineFile: PATH,
   bootstrap: [value => isPath(value) || isJsonObject(value), `an object with flags, or ${PATH[1]}`],
@@ -173,6 +176,7 @@ const OPTIONS: Record<keyof OnlineOptions | keyof OfflineOptions | keyof FlagsOp
   headers: true,
   proxy: true,
   fetch: true,
+  usage: true,
   logger: true,
   offlineFile: true,
   flags: true,

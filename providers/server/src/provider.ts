@@ -89,9 +89,17 @@ const toBootstrap = (
   };
 };
 
-const toPublicSnapshot = (flags: FlagSnapshot | undefined): Snapshot => ({
+/** `count` is called for each result that the application gets. */
+const toPublicSnapshot = (
+  flags: FlagSnapshot | undefined,
+  count: (flagKey: string, result: EvaluationResult) => void,
+): Snapshot => ({
   revision: flags?.revision,
-  evaluate: (flagKey, context) => flags?.evaluate(flagKey, context) ?? noFlags(flagKey),
+  evaluate(flagKey, context) {
+    const result = flags?.evaluate(flagKey, context) ?? noFlags(flagKey);
+    count(flagKey, result);
+    return result;
+  },
   evaluateAll: context => flags?.evaluateAll(context) ?? {},
   toBootstrap: context => toBootstrap(flags, context),
 });
@@ -203,12 +211,16 @@ export class PennonProvider implements Provider {
    * the provider follows the flag set there too.
    */
   evaluate(flagKey: string, context?: EvaluationContext): EvaluationResult {
-    return this.#currentFlags()?.evaluate(flagKey, context) ?? noFlags(flagKey);
+    const result = this.#currentFlags()?.evaluate(flagKey, context) ?? noFlags(flagKey);
+    this.#session?.count(flagKey, result);
+    return result;
   }
 
   /** Returns the current flags, to evaluate several of the same revision. */
   snapshot(): Snapshot {
-    return toPublicSnapshot(this.#currentFlags());
+    return toPublicSnapshot(this.#currentFlags(), (flagKey, result) =>
+      this.#session?.count(flagKey, result),
+    );
   }
 
   #currentFlags(): FlagSnapshot | undefined {
@@ -278,6 +290,8 @@ export class PennonProvider implements Provider {
     const session = this.#session;
     const result = session ? await session.evaluate(flagKey, context) : noFlags(flagKey);
     const telemetry = session?.flags.snapshot()?.telemetryOf(flagKey) ?? {};
-    return toResolution(result, expected, defaultValue, telemetry);
+    const resolution = toResolution(result, expected, defaultValue, telemetry);
+    session?.count(flagKey, resolution, result);
+    return resolution;
   }
 }

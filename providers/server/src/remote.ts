@@ -218,8 +218,15 @@ const createSingleFlight = <Value>() => {
   };
 };
 
-/** Returns a function that requests an evaluation. It resolves to the result of the server, or to the error. */
-const createRequester = (client: EvaluateClient, cache: EvaluationCache) => {
+/**
+ * Returns a function that requests an evaluation. It resolves to the result of the server, or to the error. The results
+ * of the server are added to `responses`.
+ */
+const createRequester = (
+  client: EvaluateClient,
+  cache: EvaluationCache,
+  responses: WeakSet<EvaluationResult>,
+) => {
   const share = createSingleFlight<RemoteEvaluation>();
   return async (flagKey: string, body: string): Promise<RemoteEvaluation | SyncError> => {
     const error = client.admitRequest();
@@ -228,6 +235,7 @@ const createRequester = (client: EvaluateClient, cache: EvaluationCache) => {
     // A request that was sent before a change is not shared with callers after it.
     return share(`${generation} ${body}`, async () => {
       const evaluation = await client.evaluate(flagKey, body);
+      responses.add(evaluation);
       cache.set(body, evaluation, generation);
       return evaluation;
     }).catch(toSyncError);
@@ -251,6 +259,11 @@ export type RemoteEvaluator = {
     context: unknown,
     evaluateLocally: () => Evaluation | undefined,
   ): Promise<EvaluationResult>;
+  /**
+   * Whether the server has counted the evaluation with this result. True once for each of its responses, because several
+   * callers may share one.
+   */
+  readonly isCounted: (result: EvaluationResult) => boolean;
   /** `unknown` before `checkAccess`, and while the server is unreachable. */
   readonly access: () => RemoteAccess;
   /** Finds out whether the server evaluates flags for a key that may not read the flag set. */
@@ -306,7 +319,8 @@ export const createRemoteEvaluator = (
     runtime,
   );
   const cache = createEvaluationCache({ maxEntries, ttlMs }, runtime.monotonic);
-  const request = createRequester(client, cache);
+  const responses = new WeakSet<EvaluationResult>();
+  const request = createRequester(client, cache, responses);
   const accessCheck = createAccessCheck(client, () => {
     if (accessCheck.access() === 'granted') silenceWatch.start();
     onChange();
@@ -322,6 +336,7 @@ export const createRemoteEvaluator = (
       if (!(outcome instanceof Error)) return outcome;
       return evaluateLocally() ?? fallbackFor(flagKey, cache.getExpired(body), outcome);
     },
+    isCounted: result => responses.delete(result),
     access: () => {
       const access = accessCheck.access();
       return access === 'granted' && client.circuitError() !== undefined ? 'unknown' : access;

@@ -1,9 +1,9 @@
-import { trueWithin } from '@pennon/sync';
-import type { Runtime } from '@pennon/sync';
+import { createUsageReporter, trueWithin } from '@pennon/sync';
+import type { Outcome, Runtime, UsageReporter } from '@pennon/sync';
 
 import { createFlagManager } from './flag-manager.ts';
 import type { FlagListener, FlagManager } from './flag-manager.ts';
-import { isRemote } from './options.ts';
+import { isLocal, isOffline, isRemote } from './options.ts';
 import type { ResolvedOptions } from './options.ts';
 import { createProviderState } from './provider-state.ts';
 import type { ProviderListener, StateInputs } from './provider-state.ts';
@@ -24,6 +24,11 @@ export type Session = {
     flagKey: string,
     context: unknown,
   ) => EvaluationResult | Promise<EvaluationResult>;
+  /**
+   * Counts what the application got. `result` is what the session has returned for it: the server has counted those that
+   * it has evaluated.
+   */
+  readonly count: (flagKey: string, outcome: Outcome, result?: EvaluationResult) => void;
   /** Resolves to whether the flags, or the evaluations of the server, are current within `timeoutMs`. */
   readonly refresh: (timeoutMs: number) => Promise<boolean>;
   close(): Promise<void>;
@@ -91,6 +96,19 @@ const createEvaluate =
       : remote.evaluate(flagKey, toPlainContext(context), evaluateLocally);
   };
 
+/** Returns undefined without a server, and if the application does not report what it gets. */
+const startUsage = (
+  options: ResolvedOptions,
+  runtime: Runtime,
+  onProblem: (message: string) => void,
+): UsageReporter | undefined => {
+  if (isLocal(options) || isOffline(options) || options.usage === false) return undefined;
+  const { url, key, environment, headers } = options;
+  const isPublic = key.startsWith('pennon_client_');
+  const sdk = '@pennon/server-provider';
+  return createUsageReporter({ url, key, environment, headers, sdk, isPublic, onProblem }, runtime);
+};
+
 export const createSession = (
   options: ResolvedOptions,
   runtime: Runtime,
@@ -112,6 +130,7 @@ export const createSession = (
   const remote = isRemote(options)
     ? createRemoteEvaluator(options, runtime, () => updateState())
     : undefined;
+  const usage = startUsage(options, runtime, listener.onWarning);
   const lastError = () =>
     remote?.circuitError() ?? remote?.source.staleError() ?? flags.freshness().lastError;
   const state = createProviderState(
@@ -121,11 +140,13 @@ export const createSession = (
   const { timers, cancel } = startTimers(options, runtime, () => updateState());
   const updateState = () => state.update(stateInputs(flags, remote, timers));
   state.started.then(cancel, cancel);
-  const close = (): Promise<void> => {
+  const close = async (): Promise<void> => {
     state.close();
     remote?.close();
+    const closed = flags.close();
+    await usage?.close();
     runtime.renewConnections?.();
-    return flags.close();
+    await closed;
   };
   const refresh = (timeoutMs: number): Promise<boolean> => {
     flags.noticePause();
@@ -144,6 +165,10 @@ export const createSession = (
       ...(remote && remoteFreshness(remote, flags.sourceState())),
     }),
     evaluate: createEvaluate(flags, remote),
+    count(flagKey, outcome, result) {
+      if (result === undefined || remote?.isCounted(result) !== true)
+        usage?.count(flagKey, outcome);
+    },
     refresh,
     close,
   };

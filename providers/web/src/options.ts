@@ -48,6 +48,8 @@ export type OnlineOptions = CommonOptions & {
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /** Replaces the global `fetch`. */
   readonly fetch?: Runtime['fetch'] | undefined;
+  /** If false, the page does not report how often it evaluates each flag. */
+  readonly usage?: boolean | undefined;
 };
 
 /** Values for tests and demonstrations, without any server. */
@@ -100,6 +102,7 @@ const FORMS: Readonly<Record<keyof OnlineOptions | keyof FlagsOptions, OptionFor
     'ASCII text by name, each name once, and none that the provider or HTTP sets',
   ],
   fetch: [value => typeof value === 'function', 'a function'],
+  usage: BOOLEAN,
   flags: [isJsonObject, 'an object with flags or values by key'],
   logger: LOGGER,
 };

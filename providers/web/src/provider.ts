@@ -25,6 +25,8 @@ import type { Evaluation, ResolutionSource } from './resolution.ts';
 import { resolve } from './resolution.ts';
 import type { ServerOptions } from './shared-follower.ts';
 import { subjectOf } from './subject.ts';
+import { startUsage } from './usage.ts';
+import type { Usage } from './usage.ts';
 import type { Freshness, ValueStore } from './value-store.ts';
 import { createValueStore } from './value-store.ts';
 
@@ -52,6 +54,7 @@ export class PennonWebProvider implements Provider {
   readonly #runtime: Runtime;
   #source: ResolutionSource | undefined;
   #reconciler: Reconciler | undefined;
+  #usage: Usage | undefined;
   #domain: string | undefined;
   #localValues: Values<Evaluation> | undefined;
   /** The subject of the first context, to which the values of the page belong. */
@@ -71,6 +74,7 @@ export class PennonWebProvider implements Provider {
   async initialize(context: EvaluationContext = {}, domain?: string): Promise<void> {
     this.#domain = domain;
     this.#reconciler?.close();
+    this.#usage?.close();
     if (hasFlags(this.#options)) this.#startWithFlags();
     else await this.#startWithServer(this.#options, context, domain);
   }
@@ -98,6 +102,7 @@ export class PennonWebProvider implements Provider {
     });
     this.#source = store;
     this.#reconciler = reconciler;
+    this.#usage = startUsage(options, server, runtime, message => this.#warn(message));
     const bootstrap = this.#bootstrapFor(context, options);
     if (bootstrap === undefined || this.#firstSubject !== subjectOf(context))
       return reconciler.reconcile(context);
@@ -147,8 +152,10 @@ export class PennonWebProvider implements Provider {
 
   async onClose(): Promise<void> {
     this.#reconciler?.close();
+    this.#usage?.close();
     this.#source = undefined;
     this.#reconciler = undefined;
+    this.#usage = undefined;
   }
 
   /** Replaces the flags of the option `flags`, and emits which have changed. */
@@ -184,23 +191,28 @@ export class PennonWebProvider implements Provider {
     return this.#source;
   }
 
+  #count<Value>(flagKey: string, details: ResolutionDetails<Value>): ResolutionDetails<Value> {
+    this.#usage?.count(flagKey, details);
+    return details;
+  }
+
   resolveBooleanEvaluation(flagKey: string, defaultValue: boolean): ResolutionDetails<boolean> {
-    return resolve(this.#current(), flagKey, 'boolean', defaultValue);
+    return this.#count(flagKey, resolve(this.#current(), flagKey, 'boolean', defaultValue));
   }
 
   resolveStringEvaluation(flagKey: string, defaultValue: string): ResolutionDetails<string> {
-    return resolve(this.#current(), flagKey, 'string', defaultValue);
+    return this.#count(flagKey, resolve(this.#current(), flagKey, 'string', defaultValue));
   }
 
   resolveNumberEvaluation(flagKey: string, defaultValue: number): ResolutionDetails<number> {
-    return resolve(this.#current(), flagKey, 'number', defaultValue);
+    return this.#count(flagKey, resolve(this.#current(), flagKey, 'number', defaultValue));
   }
 
   resolveObjectEvaluation<T extends JsonValue>(
     flagKey: string,
     defaultValue: T,
   ): ResolutionDetails<T> {
-    return resolve(this.#current(), flagKey, 'object', defaultValue);
+    return this.#count(flagKey, resolve(this.#current(), flagKey, 'object', defaultValue));
   }
 }
 

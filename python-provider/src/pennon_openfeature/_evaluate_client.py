@@ -196,12 +196,13 @@ class EvaluateClient:
                 code = _FLAG_ERROR_CODES.get(error.server_error.code)
                 if code is not None:
                     failed = Failed(flag_key, code, error.server_error.message)
-                    return ResultWithTelemetry(failed, {})
+                    return ResultWithTelemetry(failed, {}, is_counted=True)
             if not (error.is_context_error or scope.is_cancelled):
                 self._breaker.trip(error)
             raise
         self._breaker.reset()
-        return ResultWithTelemetry(_read_evaluation(flag_key, fields), _read_telemetry(fields))
+        evaluation = _read_evaluation(flag_key, fields)
+        return ResultWithTelemetry(evaluation, _read_telemetry(fields), is_counted=True)
 
     def _post(self, endpoint: str, body: str, scope: RequestScope) -> dict[str, Any]:
         try:

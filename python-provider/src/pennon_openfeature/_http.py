@@ -152,7 +152,7 @@ class Connection:
         body: bytes | None = None,
     ) -> Response:
         """Sends a request and returns when the response begins. Raises SyncError unless it is
-        200 or 304."""
+        200, 202 or 304."""
         # Streams are sent as they are, so that no proxy buffers them to compress them.
         is_stream = headers.get("accept") == "text/event-stream"
         coding = "identity" if is_stream else "gzip"
@@ -165,7 +165,7 @@ class Connection:
             # A response of a proxy that refused a tunnel would keep the socket open in its frame.
             traceback.clear_frames(error.__traceback__)
             raise to_sync_error(error) from error
-        if response.status not in (200, 304):
+        if response.status not in (200, 202, 304):
             raise error_from_response(response.status, response.headers, _error_in(response))
         return response
 

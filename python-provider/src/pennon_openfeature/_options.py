@@ -46,6 +46,7 @@ class Options:
     cache_ttl_ms: float
     cache_entries: int
     request_timeout_ms: float
+    usage: bool
     timing: Timing
 
 
@@ -92,8 +93,10 @@ def validate_options(options: Options) -> Options:
         validate_duration(name, getattr(options, name), longest)
     if type(options.cache_entries) is not int or options.cache_entries < 0:
         raise ValueError("cache_entries must be a whole number of at least 0")
-    if not isinstance(options.stream, bool):
-        raise ValueError(f"stream must be True or False, not {options.stream!r}")
+    for name in ("stream", "usage"):
+        value = getattr(options, name)
+        if not isinstance(value, bool):
+            raise ValueError(f"{name} must be True or False, not {value!r}")
     _validate_files(options)
     return options
 

@@ -7,13 +7,14 @@ import math
 import ssl
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar, NoReturn
 
 from openfeature.evaluation_context import EvaluationContext
 from openfeature.event import ProviderEvent, ProviderEventDetails
 from openfeature.exception import ErrorCode, OpenFeatureError, ProviderFatalError
+from openfeature.flag_evaluation import FlagResolutionDetails
 from openfeature.provider import Metadata, ProviderStatus
 from openfeature.provider._registry import provider_registry
 from openfeature.track import TrackingEventDetails
@@ -45,10 +46,14 @@ logger = logging.getLogger("pennon_openfeature")
 class Snapshot:
     """Flags of one revision, which do not change while several of them are read."""
 
-    __slots__ = ("_flags",)
+    __slots__ = ("_count", "_flags")
 
-    def __init__(self, flags: FlagSnapshot | None) -> None:
+    def __init__(
+        self, flags: FlagSnapshot | None, count: Callable[[EvaluationResult], None]
+    ) -> None:
+        """`count` is called for each result that the application gets."""
         self._flags = flags
+        self._count = count
 
     @property
     def revision(self) -> int | None:
@@ -56,8 +61,11 @@ class Snapshot:
 
     def evaluate(self, flag_key: str, context: Mapping[str, Any] | None = None) -> EvaluationResult:
         if self._flags is None:
-            return no_flags(flag_key).result
-        return self._flags.evaluate(flag_key, to_plain_attributes(context or {}))
+            result = no_flags(flag_key).result
+        else:
+            result = self._flags.evaluate(flag_key, to_plain_attributes(context or {}))
+        self._count(result)
+        return result
 
     def evaluate_all(self, context: Mapping[str, Any] | None = None) -> dict[str, EvaluationResult]:
         """The result of every flag, by its key."""
@@ -96,6 +104,7 @@ class PennonProvider(Resolvers):
         cache_ttl_ms: float = 60_000,
         cache_entries: int = 10_000,
         request_timeout_ms: float = 2_000,
+        usage: bool = True,
         headers: Mapping[str, str] | None = None,
         ssl_context: ssl.SSLContext | None = None,
         proxy: str | None = None,
@@ -125,6 +134,7 @@ class PennonProvider(Resolvers):
                 cache_ttl_ms=cache_ttl_ms,
                 cache_entries=cache_entries,
                 request_timeout_ms=request_timeout_ms,
+                usage=usage,
                 timing=self._timing,
             )
         )
@@ -264,12 +274,25 @@ class PennonProvider(Resolvers):
 
         `context` holds `targetingKey` and any attributes. In remote mode the server evaluates.
         """
-        return self._evaluate(flag_key, to_plain_attributes(context or {})).result
+        evaluated = self._evaluate(flag_key, to_plain_attributes(context or {}))
+        if not evaluated.is_counted:
+            self._count_result(evaluated.result)
+        return evaluated.result
 
     def snapshot(self) -> Snapshot:
         """The current flags, for reading several of one revision."""
         check()
-        return Snapshot(self._session.snapshot if self._session else None)
+        return Snapshot(self._session.snapshot if self._session else None, self._count_result)
+
+    def _count(self, evaluated: ResultWithTelemetry, details: FlagResolutionDetails[Any]) -> None:
+        if not evaluated.is_counted:
+            is_mismatch = details.error_code is ErrorCode.TYPE_MISMATCH
+            self._count_result(evaluated.result, is_mismatch=is_mismatch)
+
+    def _count_result(self, result: EvaluationResult, *, is_mismatch: bool = False) -> None:
+        session = self._session
+        if session is not None:
+            session.count(result, is_mismatch=is_mismatch)
 
     def _evaluate(self, flag_key: str, context: dict[str, Any]) -> ResultWithTelemetry:
         check()

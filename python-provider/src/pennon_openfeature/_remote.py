@@ -256,7 +256,8 @@ class RemoteEvaluator:
         result = self._cache.get(body)
         if result is None:
             try:
-                result = self._request(flag_key, body).result()
+                request, is_shared = self._request(flag_key, body)
+                result = _counted_once(request.result(), is_shared=is_shared)
             except SyncError as error:
                 result = self._fallback(flag_key, context, body, error)
         return self._with_telemetry(result)
@@ -266,7 +267,8 @@ class RemoteEvaluator:
         result = self._cache.get(body)
         if result is None:
             try:
-                result = await self._request(flag_key, body).result_async()
+                request, is_shared = self._request(flag_key, body)
+                result = _counted_once(await request.result_async(), is_shared=is_shared)
             except SyncError as error:
                 result = self._fallback(flag_key, context, body, error)
         return self._with_telemetry(result)
@@ -300,16 +302,24 @@ class RemoteEvaluator:
         self._recovery = self._watch = None
         self._start_watch()
 
-    def _request(self, flag_key: str, body: str) -> PendingRequest[ResultWithTelemetry]:
+    def _request(
+        self, flag_key: str, body: str
+    ) -> tuple[PendingRequest[ResultWithTelemetry], bool]:
+        """The request, and whether another caller has started it."""
         generation = self._cache.generation
+        is_shared = True
 
         def store(result: ResultWithTelemetry) -> None:
             self._cache.set(body, result, generation)
 
+        def start() -> PendingRequest[ResultWithTelemetry]:
+            nonlocal is_shared
+            is_shared = False
+            return self._client.evaluate(flag_key, body, store)
+
         # A request from before a change is not shared with callers after it.
-        return self._single_flight.run(
-            (body, generation), lambda: self._client.evaluate(flag_key, body, store)
-        )
+        request = self._single_flight.run((body, generation), start)
+        return request, is_shared
 
     def _fallback(
         self, flag_key: str, context: dict[str, Any], body: str, error: SyncError
@@ -327,6 +337,11 @@ class RemoteEvaluator:
         if result.telemetry or flags is None:
             return result
         return result._replace(telemetry=flags.telemetry_of(result.result.flag_key))
+
+
+def _counted_once(result: ResultWithTelemetry, *, is_shared: bool) -> ResultWithTelemetry:
+    """The server has counted a request once, for the caller that has started it."""
+    return result._replace(is_counted=False) if is_shared else result
 
 
 def _unavailable(

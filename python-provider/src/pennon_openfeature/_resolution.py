@@ -115,12 +115,14 @@ class ResultWithTelemetry(NamedTuple):
 
     result: EvaluationResult
     telemetry: FlagTelemetry
+    # Whether the server has evaluated, and so counted it.
+    is_counted: bool = False
 
     def as_cached(self) -> ResultWithTelemetry:
         """The result of an earlier evaluation. Errors stay errors, so they are noticed."""
         if isinstance(self.result, Failed | Unavailable):
-            return self
-        return self._replace(result=replace(self.result, reason="CACHED"))
+            return self._replace(is_counted=False)
+        return self._replace(result=replace(self.result, reason="CACHED"), is_counted=False)
 
 
 def no_flags(flag_key: str) -> ResultWithTelemetry:

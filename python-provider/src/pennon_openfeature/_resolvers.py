@@ -32,6 +32,11 @@ class Resolvers(AbstractProvider):
         self, flag_key: str, context: dict[str, Any]
     ) -> ResultWithTelemetry: ...
 
+    @abstractmethod
+    def _count(
+        self, evaluated: ResultWithTelemetry, details: FlagResolutionDetails[Any]
+    ) -> None: ...
+
     def _resolve(
         self,
         flag_key: str,
@@ -41,9 +46,12 @@ class Resolvers(AbstractProvider):
     ) -> FlagResolutionDetails[Any]:
         try:
             evaluated = self._evaluate(flag_key, to_plain_context(context))
-            return to_resolution(evaluated, default_value, expected)
+            details = to_resolution(evaluated, default_value, expected)
+            self._count(evaluated, details)
         except Exception as error:  # noqa: BLE001 - an evaluation must not fail the application
             return unexpected_failure(error, default_value)
+        else:
+            return details
 
     async def _resolve_async(
         self,
@@ -54,9 +62,12 @@ class Resolvers(AbstractProvider):
     ) -> FlagResolutionDetails[Any]:
         try:
             evaluated = await self._evaluate_async(flag_key, to_plain_context(context))
-            return to_resolution(evaluated, default_value, expected)
+            details = to_resolution(evaluated, default_value, expected)
+            self._count(evaluated, details)
         except Exception as error:  # noqa: BLE001 - as above
             return unexpected_failure(error, default_value)
+        else:
+            return details
 
     def resolve_boolean_details(
         self,

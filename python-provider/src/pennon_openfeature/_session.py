@@ -8,6 +8,7 @@ from typing import Any
 
 from openfeature.exception import GeneralError, ProviderFatalError
 
+from ._engine import Failed, Served
 from ._flag_manager import FlagListener, FlagManager
 from ._flag_set import FlagSet
 from ._flag_snapshot import FlagSnapshot
@@ -15,9 +16,10 @@ from ._options import Options
 from ._process import Pause
 from ._provider_state import ProviderStateMachine, state_of
 from ._remote import RemoteEvaluator
-from ._resolution import ResultWithTelemetry
+from ._resolution import EvaluationResult, ResultWithTelemetry
 from ._sources import Freshness
 from ._timing import LONGEST_TIMER_MS
+from ._usage_reporter import UsageReporter
 
 # How long `stop` waits for threads that are connecting or inside a callback.
 STOP_TIMEOUT_S = 1
@@ -34,6 +36,10 @@ class Session:
         self._flags = FlagManager(options, listener)
         # Held while the state is determined and updated, which any thread may do.
         self._state_lock = threading.Lock()
+        # None without a server, and if the application does not report what it gets.
+        self._usage: UsageReporter | None = None
+        if options.address is not None and options.usage:
+            self._usage = UsageReporter(options.address, options.timing)
         self._remote: RemoteEvaluator | None = None
         if options.mode == "remote":
             self._remote = RemoteEvaluator(
@@ -48,6 +54,8 @@ class Session:
         """
         timeout_ms = min(self._options.init_timeout_ms, LONGEST_TIMER_MS)
         deadline = time.monotonic() + timeout_ms / 1_000
+        if self._usage is not None:
+            self._usage.start()
         self._flags.start()
         self._flags.wait_until_settled(deadline)
         source = self._flags.source_state
@@ -112,6 +120,8 @@ class Session:
         self._flags.set_flags(flag_set)
 
     def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
+        if self._usage is not None:
+            self._usage.stop()
         self._flags.stop(timeout_s)
         if self._remote is not None:
             self._remote.close()
@@ -134,6 +144,8 @@ class Session:
 
     def after_fork(self, pause: Pause) -> None:
         self._state_lock = threading.Lock()
+        if self._usage is not None:
+            self._usage.after_fork()
         if self._remote is not None:
             self._remote.after_fork()
         self._flags.after_fork(pause)
@@ -153,6 +165,18 @@ class Session:
         if self._remote is not None:
             return self._remote.evaluate(flag_key, context)
         return self._flags.evaluate(flag_key, context)
+
+    def count(self, result: EvaluationResult, *, is_mismatch: bool = False) -> None:
+        """Counts what the application got. A mismatch is a value of another type."""
+        usage = self._usage
+        if usage is None:
+            return
+        if isinstance(result, Served) and not is_mismatch:
+            usage.count(result.flag_key, result.variant, result.reason)
+        elif isinstance(result, Failed) and result.error_code == "FLAG_NOT_FOUND":
+            usage.count_unknown(result.flag_key)
+        else:
+            usage.count(result.flag_key, None, "ERROR" if is_mismatch else result.reason)
 
     async def evaluate_async(self, flag_key: str, context: dict[str, Any]) -> ResultWithTelemetry:
         """Like `evaluate`; while the server evaluates, the event loop is not blocked."""

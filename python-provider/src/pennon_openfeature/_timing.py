@@ -43,6 +43,8 @@ class Timing:
     server_lag_ms: float = 2_000
     # The interval at which an offline file is checked for edits.
     file_check_ms: float = 1_000
+    # How often usage is reported, on average.
+    usage_interval_ms: float = 60_000
     # The SDK emits READY or ERROR just after `initialize`; provider events wait this long.
     event_delay_ms: float = 100
 
@@ -55,6 +57,10 @@ class Timing:
         """A random delay up to a growing limit, so followers do not all reconnect together."""
         longest = min(self.longest_backoff_ms, self.first_backoff_ms * 2.0 ** min(failures, 30))
         return _random() * longest
+
+    def usage_delay(self) -> float:
+        """Within 20 %, so that the processes of an application do not all report together."""
+        return self.usage_interval_ms * (0.8 + 0.4 * _random())
 
     def stale_retry_delay(self) -> float:
         """After how long to connect again to a server that is cut off from its store.

@@ -1,4 +1,5 @@
 import { compile, evaluate, evaluateAll } from '@pennon/engine';
+import { UsageReport } from '@pennon/schema';
 import type { Runtime } from '@pennon/sync';
 
 import {
@@ -17,7 +18,7 @@ type Behavior =
   | 'silent'
   | 'broken'
   | { readonly status: number; readonly retryAfter?: string; readonly location?: string };
-type Route = 'stream' | 'poll' | 'evaluate';
+type Route = 'stream' | 'poll' | 'evaluate' | 'usage';
 
 /** A flag server in a runtime without network, with the routes that a provider uses. */
 /** With another code, a 401 or 403 comes from a gateway. */
@@ -38,7 +39,9 @@ export type FakeServer = {
   readonly headers: () => Headers;
   /** The evaluation contexts that were received. */
   readonly contexts: readonly unknown[];
-  /** Changes the behavior of one route, or of all. */
+  /** The reports of usage that were accepted. */
+  readonly reports: readonly UsageReport[];
+  /** Changes the behavior of one route, or of all but `usage`. */
   behave(behavior: Behavior, route?: Route): void;
   /** Reports how old the data of the server are with each response; undefined reports nothing. */
   setSourceAge(ms: number | undefined): void;
@@ -63,6 +66,7 @@ const applyChanges = (record: Flags, changes: Changes): Flags =>
 
 const routeOf = (url: string): Route => {
   if (url.includes('/flag-set/stream')) return 'stream';
+  if (url.includes('/usage')) return 'usage';
   return url.includes('/flag-set') ? 'poll' : 'evaluate';
 };
 
@@ -87,7 +91,8 @@ export const startFakeServer = (
   let segments: Flags = {};
   let revision = 1;
   let behaviors: Partial<Record<Route, Behavior>> = {};
-  const counts: Record<Route, number> = { stream: 0, poll: 0, evaluate: 0 };
+  const counts: Record<Route, number> = { stream: 0, poll: 0, evaluate: 0, usage: 0 };
+  const reports: UsageReport[] = [];
   const streams = new Set<ReadableStreamDefaultController<Uint8Array>>();
   const contexts: unknown[] = [];
   let lastHeaders = new Headers();
@@ -141,8 +146,12 @@ export const startFakeServer = (
     const route = routeOf(url);
     const headers = new Headers(init.headers);
     if (route === 'stream') return openStream(headers.get('last-event-id'), signal);
-    if (route === 'evaluate')
-      return serveEvaluation(url, typeof init.body === 'string' ? init.body : '{}');
+    const body = typeof init.body === 'string' ? init.body : '{}';
+    if (route === 'evaluate') return serveEvaluation(url, body);
+    if (route === 'usage') {
+      reports.push(UsageReport.parse(JSON.parse(body)));
+      return Response.json({ accepted: 1, rejected: [] }, { status: 202 });
+    }
     const etag = `"${id()}"`;
     if (headers.get('if-none-match') === etag) return new Response(null, { status: 304 });
     return Response.json(flagSet(), { headers: { etag } });
@@ -186,10 +195,11 @@ export const startFakeServer = (
     count: route => counts[route],
     headers: () => lastHeaders,
     contexts,
+    reports,
     behave(behavior, route) {
       behaviors =
         route === undefined
-          ? { stream: behavior, poll: behavior, evaluate: behavior }
+          ? { ...behaviors, stream: behavior, poll: behavior, evaluate: behavior }
           : { ...behaviors, [route]: behavior };
     },
     setSourceAge: ms => void (sourceAgeMs = ms),

@@ -60,7 +60,9 @@ export const startApplication = (
   runtime = createFakeRuntime(),
 ): Application => {
   silenceOpenFeature();
-  const provider = new PennonWebProvider({ ...SERVER, storage: null, ...options }, runtime);
+  // Only the tests of usage count the requests for it.
+  const all = { ...SERVER, storage: null, usage: false, ...options };
+  const provider = new PennonWebProvider(all, runtime);
   const client = OpenFeature.getClient(domain);
   const emitted: EmittedEvent[] = [];
   for (const event of Object.values(ProviderEvents)) {

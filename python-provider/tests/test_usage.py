@@ -1,0 +1,257 @@
+"""How often the application got each variant, as the server receives it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import QuickProvider, Use, eventually, provider_for
+from faults import Hang, fails_with
+from flag_server import KEY, FlagServer, boolean_flag
+from openfeature.client import OpenFeatureClient
+from openfeature.evaluation_context import EvaluationContext
+from real_server import ENVIRONMENT, real_server
+
+from pennon_openfeature import PennonProvider
+
+ADA = EvaluationContext("ada", {"plan": "pro"})
+
+
+class OftenReportingProvider(QuickProvider):
+    _timing = replace(QuickProvider._timing, usage_interval_ms=50)
+
+
+@pytest.fixture
+def server() -> Iterator[FlagServer]:
+    condition = {"attribute": "plan", "operator": "equals", "value": "pro"}
+    flags = {
+        "f": boolean_flag("off", rules=[{"conditions": [condition], "variant": "on"}]),
+        "g": boolean_flag(),
+    }
+    with FlagServer(flags) as server:
+        yield server
+
+
+def counts(server: FlagServer) -> list[list[Any]]:
+    return sorted((each for report in server.reports for each in report["counts"]), key=str)
+
+
+def unknown(server: FlagServer) -> list[str]:
+    return [each for report in server.reports for each in report["unknown"]]
+
+
+def often(server: FlagServer, **options: Any) -> OftenReportingProvider:
+    return OftenReportingProvider(url=server.url, key=KEY, **options)
+
+
+def test_what_the_application_got_is_reported_at_the_end(
+    server: FlagServer, client: OpenFeatureClient, use: Use
+) -> None:
+    provider = use(provider_for(server))
+    client.get_boolean_value("f", False, ADA)
+    client.get_boolean_value("f", False, ADA)
+    client.get_boolean_value("f", False)
+    client.get_string_value("g", "text")
+    client.get_boolean_value("missing", False)
+    provider.evaluate("g")
+    provider.snapshot().evaluate("g")
+    provider.snapshot().evaluate_all()
+    assert server.reports == []
+    provider.shutdown()
+    assert counts(server) == [
+        ["f", "off", "DEFAULT", 1],
+        ["f", "on", "TARGETING_MATCH", 2],
+        ["g", "on", "STATIC", 2],
+        ["g", None, "ERROR", 1],
+    ]
+    assert unknown(server) == ["missing"]
+    (report,) = server.reports
+    assert report["sequence"] == 1
+    assert report["sdk"].startswith("pennon-openfeature ")
+
+
+def test_each_report_has_what_was_counted_since_the_previous_one(
+    server: FlagServer, use: Use
+) -> None:
+    provider = use(often(server))
+    provider.evaluate("g")
+    eventually(lambda: len(server.reports) == 1)
+    provider.evaluate("g")
+    provider.evaluate("g")
+    eventually(lambda: len(server.reports) >= 2)
+    provider.shutdown()
+    assert sum(count for *_, count in counts(server)) == 3
+    assert [each["sequence"] for each in server.reports] == [
+        index + 1 for index in range(len(server.reports))
+    ]
+    assert len({each["instance"] for each in server.reports}) == 1
+
+
+def test_a_report_that_is_not_accepted_is_sent_again(server: FlagServer, use: Use) -> None:
+    server.faults["usage"] = fails_with(503)
+    provider = use(often(server))
+    provider.evaluate("g")
+    eventually(lambda: server.requests["usage"] >= 3)
+    del server.faults["usage"]
+    eventually(lambda: server.reports)
+    provider.shutdown()
+    assert [(each["sequence"], each["counts"]) for each in server.reports] == [
+        (1, [["g", "on", "STATIC", 1]])
+    ]
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 413])
+def test_a_report_that_is_refused_is_given_up_with_one_warning(
+    server: FlagServer, use: Use, caplog: pytest.LogCaptureFixture, status: int
+) -> None:
+    server.faults["usage"] = fails_with(status)
+    provider = use(often(server))
+    for report in (1, 2, 3):
+        provider.evaluate("g")
+        eventually(lambda report=report: server.requests["usage"] == report)
+    messages = [each for each in caplog.messages if "usage" in each]
+    eventually(lambda: messages or [each for each in caplog.messages if "usage" in each])
+    assert len([each for each in caplog.messages if "usage" in each]) == 1
+    assert f"usage is not reported: the server responded with {status}" in caplog.text
+
+
+def test_the_end_does_not_wait_for_a_server_that_does_not_respond(
+    server: FlagServer, use: Use
+) -> None:
+    hang = Hang()
+    server.faults["usage"] = hang
+    provider = use(provider_for(server))
+    provider.evaluate("g")
+    closing = threading.Thread(target=provider.shutdown, daemon=True)
+    closing.start()
+    closing.join(8)
+    assert not closing.is_alive()
+    assert hang.is_active
+    hang.release()
+
+
+def test_threads_lose_no_evaluation(server: FlagServer, use: Use) -> None:
+    provider = use(often(server))
+
+    def evaluate() -> None:
+        for _ in range(2_000):
+            provider.evaluate("g")
+
+    threads = [threading.Thread(target=evaluate) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    provider.shutdown()
+    assert sum(count for *_, count in counts(server)) == 16_000
+
+
+def test_many_flags_are_reported_in_several_requests(server: FlagServer, use: Use) -> None:
+    server.flags = {f"{index}".ljust(100, "x"): boolean_flag() for index in range(3_000)}
+    provider = use(provider_for(server))
+    for key in server.flags:
+        provider.evaluate(key)
+    provider.shutdown()
+    assert {key for key, *_ in counts(server)} == set(server.flags)
+    assert max(len(json.dumps(each)) for each in server.reports) <= 65_536
+    assert max(len(each["counts"]) for each in server.reports) <= 2_000
+
+
+def test_unknown_keys_are_limited(server: FlagServer, use: Use) -> None:
+    provider = use(provider_for(server))
+    for index in range(3_000):
+        provider.evaluate(f"key-{index}")
+    provider.evaluate("x" * 101)
+    provider.evaluate("")
+    provider.shutdown()
+    assert unknown(server) == [f"key-{index}" for index in range(1_000)]
+
+
+def test_in_remote_mode_the_provider_counts_what_the_server_has_not_counted(
+    server: FlagServer, client: OpenFeatureClient, use: Use
+) -> None:
+    provider = use(provider_for(server, mode="remote"))
+    for _ in range(3):
+        client.get_boolean_value("f", False, ADA)
+    client.get_boolean_value("missing", False)
+    server.faults["evaluate"] = fails_with(503)
+    client.get_boolean_value("f", False)
+    provider.shutdown()
+    assert counts(server) == [["f", "off", "DEFAULT", 1], ["f", "on", "CACHED", 2]]
+    assert unknown(server) == []
+
+
+def test_nothing_is_reported_if_the_option_is_false(server: FlagServer, use: Use) -> None:
+    provider = use(often(server, usage=False))
+    provider.evaluate("g")
+    provider.shutdown()
+    assert server.requests["usage"] == 0
+
+
+def test_flags_without_a_server_are_never_reported(use: Use) -> None:
+    provider = use(PennonProvider(flags={"local": True}))
+    assert provider.evaluate("local").enabled is True
+    assert "pennon-usage" not in {each.name for each in threading.enumerate()}
+
+
+def test_a_script_that_ends_without_shutdown_reports_what_it_got(server: FlagServer) -> None:
+    script = f"""
+from openfeature import api
+from pennon_openfeature import PennonProvider
+api.set_provider_and_wait(PennonProvider(url={server.url!r}, key={KEY!r}))
+api.get_client().get_boolean_value("g", False)
+"""
+    subprocess.run([sys.executable, "-W", "error", "-c", script], check=True, timeout=20)
+    assert counts(server) == [["g", "on", "STATIC", 1]]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks on this platform")
+def test_a_forked_worker_reports_only_what_it_got(server: FlagServer) -> None:
+    script = f"""
+import os
+from openfeature import api
+from pennon_openfeature import PennonProvider
+provider = PennonProvider(url={server.url!r}, key={KEY!r})
+api.set_provider_and_wait(provider)
+client = api.get_client()
+client.get_boolean_value("f", False)
+child = os.fork()
+client.get_boolean_value("g", False)
+api.shutdown()
+if child:
+    os.waitpid(child, 0)
+else:
+    os._exit(0)
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=20)
+    assert counts(server) == [
+        ["f", "off", "DEFAULT", 1],
+        ["g", "on", "STATIC", 1],
+        ["g", "on", "STATIC", 1],
+    ]
+    assert len({each["instance"] for each in server.reports}) == 2
+
+
+def test_a_real_server_has_what_the_application_got(
+    tmp_path: Path, client: OpenFeatureClient, use: Use
+) -> None:
+    with real_server(tmp_path) as server:
+        server.create("checkout")
+        provider = use(PennonProvider(url=server.url, key=server.key()))
+        for _ in range(3):
+            client.get_boolean_value("checkout", False)
+        client.get_boolean_value("no-such-flag", False)
+        provider.shutdown()
+        usage = f"usage?environment={ENVIRONMENT}&flag=checkout"
+        # The server stores counts every 10 s.
+        eventually(lambda: server.request("GET", usage)["total"] == 3, 20)
+        keys = server.request("GET", f"usage/unknown?environment={ENVIRONMENT}")["keys"]
+        assert keys == ["no-such-flag"]
