@@ -18,6 +18,9 @@ from openfeature.exception import ErrorCode
 from openfeature.flag_evaluation import Reason
 from openfeature.provider import ProviderStatus
 
+from pennon_openfeature import PennonProvider
+from pennon_openfeature._engine import Failed
+
 
 def flag_of_type(flag_type: str, value: Any) -> dict[str, Any]:
     return {"type": flag_type, "enabled": True, "variants": {"it": value}, "defaultVariant": "it"}
@@ -114,6 +117,16 @@ def test_the_default_value_applies_without_an_error_if_no_variant_is_served(
     use(provider_for(server))
     details = client.get_boolean_details(flag, True)
     assert (details.value, details.reason, details.error_code) == (True, reason, None)
+
+
+@pytest.mark.parametrize("key", [None, 5, object()])
+def test_a_key_that_is_not_text_is_not_that_of_a_flag(key: Any) -> None:
+    provider = PennonProvider(flags={"None": True})
+    provider.initialize(EvaluationContext())
+    result = provider.evaluate(key)
+    assert isinstance(result, Failed)
+    assert result.error_code == "FLAG_NOT_FOUND"
+    assert result.error_message == f"there is no flag with a key of the type {type(key).__name__}"
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import { providersBenchmark } from './providers/benchmark.ts';
 import { statisticsBenchmark } from './statistics/benchmark.ts';
 import { streamsBenchmark } from './streams/benchmark.ts';
 import { format, type Table } from './table.ts';
+import { usageBenchmark } from './usage/benchmark.ts';
 
 type Benchmark = (options: {
   readonly isQuick: boolean;
@@ -27,6 +28,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   streams: streamsBenchmark,
   many: manyBenchmark,
   statistics: statisticsBenchmark,
+  usage: usageBenchmark,
 };
 
 const { values, positionals } = parseArgs({

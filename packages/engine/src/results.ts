@@ -45,8 +45,12 @@ export const notServed = ({ key, metadata }: FlagInfo, reason: NotServed['reason
 const failed = (flagKey: string, errorCode: Failed['errorCode'], errorMessage: string): Failed =>
   Object.freeze({ flagKey, enabled: false, reason: 'ERROR', errorCode, errorMessage });
 
+/** Callers without types may pass what is not text. */
+const nameOf = (flagKey: unknown): string =>
+  typeof flagKey === 'string' ? quote(flagKey) : `with a key of the type ${typeof flagKey}`;
+
 export const notFound = (flagKey: string): Failed =>
-  failed(flagKey, 'FLAG_NOT_FOUND', `there is no flag ${quote(flagKey)}`);
+  failed(flagKey, 'FLAG_NOT_FOUND', `there is no flag ${nameOf(flagKey)}`);
 
 export const malformed = ({ flagKey, path, message }: Problem): Failed => {
   const location = path === '' ? '' : `${path}: `;

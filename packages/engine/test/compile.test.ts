@@ -234,6 +234,18 @@ describe('results', () => {
   });
 });
 
+describe('a key that is not text', () => {
+  const keys: readonly unknown[] = [undefined, null, 5, {}, Symbol('s')];
+  test.each(keys)('is not that of a flag: %j', key => {
+    const compiled = compile({ flags: { undefined: simple() } });
+    const result: unknown = Reflect.apply(evaluate, undefined, [compiled, key, {}]);
+    expect(result).toMatchObject({
+      errorCode: 'FLAG_NOT_FOUND',
+      errorMessage: `there is no flag with a key of the type ${typeof key}`,
+    });
+  });
+});
+
 describe('a flag set that cannot be read', () => {
   test.each([
     ['a number', 5],

@@ -47,7 +47,9 @@ class UsageCounters:
     def __init__(self) -> None:
         self._counters: dict[_Outcome, Iterator[int]] = {}
         # The number that the next call of each counter would return if nothing had been counted.
-        self._taken: dict[_Outcome, int] = {}
+        self._taken: dict[Iterator[int], int] = {}
+        # Removed by the last `take`, but another thread may have been about to count.
+        self._removed: list[tuple[_Outcome, Iterator[int]]] = []
         # A set with an order.
         self._unknown: dict[str, None] = {}
 
@@ -78,15 +80,27 @@ class UsageCounters:
         """
         unknown, self._unknown = self._unknown, {}
         entries: list[UsageEntry] = list(unknown)
+        removed, self._removed = self._removed, []
+        for outcome, counter in removed:
+            entries += self._take_from(outcome, counter, max_count)
+            del self._taken[counter]
         for outcome, counter in list(self._counters.items()):
-            number = next(counter)
-            total = number - self._taken.get(outcome, 0)
-            count = min(total, max_count)
-            # This call of `next` does not count.
-            self._taken[outcome] = number + 1 - (total - count)
-            if total == 0:
-                del self._counters[outcome], self._taken[outcome]
-                continue
-            flag_key, variant, reason = outcome
-            entries.append((flag_key, variant, reason if reason in _REASONS else "UNKNOWN", count))
+            taken = self._take_from(outcome, counter, max_count)
+            entries += taken
+            if not taken:
+                del self._counters[outcome]
+                self._removed.append((outcome, counter))
         return entries
+
+    def _take_from(
+        self, outcome: _Outcome, counter: Iterator[int], max_count: int
+    ) -> list[UsageEntry]:
+        """Returns nothing if nothing was counted."""
+        number = next(counter)
+        total = number - self._taken.get(counter, 0)
+        count = min(total, max_count)
+        # This call of `next` does not count.
+        self._taken[counter] = number + 1 - (total - count)
+        flag_key, variant, reason = outcome
+        known_reason = reason if reason in _REASONS else "UNKNOWN"
+        return [(flag_key, variant, known_reason, count)] if count > 0 else []

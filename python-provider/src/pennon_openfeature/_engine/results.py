@@ -76,8 +76,15 @@ class FlagInfo:
         return NotServed(self.key, reason, self.metadata)
 
 
+def _name_of(flag_key: object) -> str:
+    """Callers without types may pass what is not text."""
+    if isinstance(flag_key, str):
+        return quote(flag_key)
+    return f"with a key of the type {type(flag_key).__name__}"
+
+
 def not_found(flag_key: str) -> Failed:
-    return Failed(flag_key, "FLAG_NOT_FOUND", f"there is no flag {quote(flag_key)}")
+    return Failed(flag_key, "FLAG_NOT_FOUND", f"there is no flag {_name_of(flag_key)}")
 
 
 def malformed(problem: Problem) -> Failed:
