@@ -30,6 +30,22 @@ const fill = async (server: TestServer): Promise<void> => {
     },
   });
   await server.api('PATCH', '/flags/b', { body: { description: 'changed once' } });
+  const split = ['on', 'off'].map(variant => ({ variant, weight: 1 }));
+  await server.api('POST', '/flags', {
+    body: { key: 'tested', enabled: true, rules: [{ id: 'test', split }] },
+  });
+  await server.api('POST', '/metrics', {
+    body: { key: 'bought', kind: 'conversion', event: 'bought', window: { toMs: 60_000 } },
+  });
+  await server.api('POST', '/experiments', {
+    body: {
+      key: 'e',
+      flag: 'tested',
+      rule: 'test',
+      control: 'off',
+      metrics: [{ metric: 'bought', role: 'primary' }],
+    },
+  });
   await server.request('POST', '/api/v1/environments', {
     body: {
       key: 'staging',
@@ -83,7 +99,11 @@ export const describeImportExport = (
           'production',
           'staging',
         ]);
-        expect(environments[1].flags.map(({ key }: { key: string }) => key)).toEqual(['a', 'b']);
+        expect(environments[1].flags.map(({ key }: { key: string }) => key)).toEqual([
+          'a',
+          'b',
+          'tested',
+        ]);
         expect(keys).toEqual([
           expect.objectContaining({
             role: 'server',
@@ -162,7 +182,7 @@ export const describeImportExport = (
           {
             action: 'environment.import',
             before: { flags: 0, segments: 0 },
-            after: { flags: 2, segments: 1 },
+            after: { flags: 3, segments: 1 },
           },
         ]);
         const control = (

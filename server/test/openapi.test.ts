@@ -380,7 +380,13 @@ describe('every response documented for a GET', () => {
     const conditions = [{ attribute: 'plan', operator: 'equals', value: 'pro' }];
     await on.request('POST', '/api/v1/environments', { body: { key: KEY } });
     await on.api('POST', '/segments', { body: { key: KEY, conditions } });
-    await on.api('POST', '/flags', { body: { key: KEY, enabled: true } });
+    const split = ['on', 'off'].map(variant => ({ variant, weight: 1 }));
+    const rules = [{ id: 'test', split }];
+    await on.api('POST', '/flags', { body: { key: KEY, enabled: true, rules } });
+    const metric = { kind: 'conversion', event: 'bought', window: { toMs: 60_000 } };
+    await on.api('POST', '/metrics', { body: { key: KEY, ...metric } });
+    const experiment = { flag: KEY, rule: 'test', control: 'off' };
+    await on.api('POST', '/experiments', { body: { key: KEY, ...experiment } });
     ids = await fillPeople(on);
   };
 

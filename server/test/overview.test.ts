@@ -32,6 +32,9 @@ const columnOf = (key: string, keys: readonly string[]) => ({
         keys.map(each => [each, { document: { ...flag, key: each }, changeId: 'c' }]),
       ),
       segments: PersistentMap.from<never>([]),
+      metrics: PersistentMap.from<never>([]),
+      experiments: PersistentMap.from<never>([]),
+      layers: PersistentMap.from<never>([]),
     },
   },
 });

@@ -41,6 +41,9 @@ const snapshotOf = (revision: number, key = 'a'): Snapshot<'flagSet'> => {
     records: {
       flags: PersistentMap.from([[key, { document: flag(key), changeId }]]),
       segments: PersistentMap.from([['s', { document: segment('s'), changeId: 'epoch.1.first' }]]),
+      metrics: PersistentMap.from<never>([]),
+      experiments: PersistentMap.from<never>([]),
+      layers: PersistentMap.from<never>([]),
     },
   };
 };

@@ -311,6 +311,11 @@ const bounded = <Schema extends z.ZodType>(conditions: Schema): Schema =>
 /** The conditions of a rule, which holds if all of them hold. An empty list always holds. */
 export const Conditions = bounded(z.array(Condition).max(LIMITS.conditionsPerRule, tooMany));
 
+/** Conditions on the attributes of an event, which fits if all of them hold. */
+export const EventConditions = bounded(
+  z.array(SegmentMember).max(LIMITS.conditionsPerRule, tooMany),
+);
+
 /** The conditions of a segment, which holds if all of them hold. */
 export const SegmentConditions = bounded(
   z

@@ -1,17 +1,30 @@
 import { z } from 'zod';
 
 import { Environment } from './environment.ts';
+import { Experiment } from './experiment.ts';
 import { FormatVersion } from './flag-set.ts';
 import { Flag } from './flag.ts';
 import { ApiKey } from './key.ts';
+import { Layer } from './layer.ts';
+import { LIMITS } from './limits.ts';
+import { Metric } from './metric.ts';
 import { strictObject } from './strict-object.ts';
 import { Segment } from './segment.ts';
 
-/** An environment in an export, with its flags and segments. */
+const listOf = <Item extends z.ZodType>(item: Item, max: number) =>
+  z.array(item).max(max, `must have at most ${max} entries`).optional();
+
+/**
+ * An environment in an export, with its flags and segments. Lists that are empty are left out of an export. Those that
+ * an import does not have stay as they are.
+ */
 export const ExportedEnvironment = strictObject({
   ...Environment.shape,
   flags: z.array(Flag),
   segments: z.array(Segment),
+  metrics: listOf(Metric, LIMITS.metrics),
+  experiments: listOf(Experiment, LIMITS.experiments),
+  layers: listOf(Layer, LIMITS.layers),
 }).meta({ id: 'ExportedEnvironment' });
 export type ExportedEnvironment = z.infer<typeof ExportedEnvironment>;
 

@@ -52,4 +52,19 @@ export const LIMITS = {
   /** The same in reports of client keys, which are public. */
   publicUsageCount: 10_000,
   usageReportBytes: 64 * 1024,
+  /** In one environment, as the two below. */
+  metrics: 200,
+  experiments: 500,
+  layers: 50,
+  /** Experiments of one environment that are running or settling. */
+  liveExperiments: 50,
+  metricsPerExperiment: 20,
+  /** Numbers that are stored of each unit: one for a metric, one more for a ratio or a covariate. */
+  valuesPerUnit: 24,
+  eventNameLength: 100,
+  /** 90 days. */
+  windowMs: 90 * 86_400_000,
+  plannedUnits: 1_000_000_000,
+  metricBytes: 64 * 1024,
+  experimentBytes: 64 * 1024,
 } as const;

@@ -23,6 +23,10 @@ export type FlagSet = {
   readonly revision: number;
   readonly flags: Readonly<Record<string, unknown>>;
   readonly segments: Readonly<Record<string, unknown>>;
+  /** The running experiments, by key. Absent if nothing is measured. */
+  readonly experiments?: unknown;
+  /** The names of the events that are measured; null: all. */
+  readonly tracked?: unknown;
 };
 
 /** The keys of the flags and segments that a change event added, changed or removed. */
@@ -41,8 +45,15 @@ const parseFlagSet = (text: string): FlagSet => {
   return value;
 };
 
+/** Returns what is measured, if a change has it. It is then whole. */
+const measuredIn = ({ experiments, tracked }: JsonObject): Partial<FlagSet> => ({
+  ...(experiments !== undefined && { experiments }),
+  ...(tracked !== undefined && { tracked }),
+});
+
 const applyChange: EventReducer<FlagSet, FlagSetChanges> = (flagSet, { id, data }) => {
-  const { previous, revision, flags, segments } = parseObject(data);
+  const change = parseObject(data);
+  const { previous, revision, flags, segments } = change;
   if (flagSet === undefined || flagSet.id !== previous) throw gapError('a change was missed');
   if (
     id === undefined ||
@@ -59,6 +70,7 @@ const applyChange: EventReducer<FlagSet, FlagSetChanges> = (flagSet, { id, data 
       revision,
       flags: applyPatch(flagSet.flags, flags),
       segments: applyPatch(flagSet.segments, segments),
+      ...measuredIn(change),
     },
     changed: {
       flags: namesChangedBy(flags, flagSet.flags),

@@ -294,3 +294,16 @@ describe('initial data', () => {
     expect(follower.status()).toMatchObject({ mode: 'polling', source: 'poll', dataAgeMs: 0 });
   });
 });
+
+it('a change has what is measured as a whole, if that has changed', async () => {
+  const { received, stream } = await startStreaming();
+  const experiments = { e: { flag: 'a', rule: 'r', unit: 'targetingKey' } };
+  const [type, data, id] = changeAfter(1, {});
+  await stream.send(type, { ...data, experiments, tracked: ['sold'] }, id);
+  await stream.send(...changeAfter(2, { a: {} }));
+  expect(received.map(set => [set.experiments, set.tracked])).toEqual([
+    [undefined, undefined],
+    [experiments, ['sold']],
+    [experiments, ['sold']],
+  ]);
+});

@@ -22,7 +22,7 @@ from ._engine.exact_numbers import (
     find_inexact_value,
 )
 from ._errors import SyncError
-from ._flag_set import FlagSet
+from ._flag_set import FlagSet, measured_in
 from ._json import parse_json
 from ._local_flags import local_flag_problem, local_key_problem
 
@@ -101,6 +101,7 @@ def parse_flag_set(document: Mapping[str, Any]) -> FlagSet:
         flags=flags if _is_export(document) else _expand_flags(flags),
         segments=segments or {},
         format_version=document.get("formatVersion", 1),
+        measured=measured_in(document),
     )
 
 

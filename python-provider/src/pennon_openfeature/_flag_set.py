@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from ._engine import FlagSetChanges, same_json
@@ -23,6 +23,8 @@ class FlagSet:
     flags: Mapping[str, Any]
     segments: Mapping[str, Any]
     format_version: Any = 1
+    # What is measured: `experiments` and `tracked`, if the server has sent them.
+    measured: Mapping[str, Any] = field(default_factory=dict)
 
     def document(self) -> dict[str, Any]:
         """The JSON object, for the engine and the cache file."""
@@ -33,6 +35,7 @@ class FlagSet:
             "revision": self.revision,
             "flags": self.flags,
             "segments": self.segments,
+            **self.measured,
         }
 
 
@@ -76,7 +79,13 @@ def read_flag_set(document: Mapping[str, Any]) -> FlagSet:
         flags=document["flags"],
         segments=document["segments"],
         format_version=document.get("formatVersion", 1),
+        measured=measured_in(document),
     )
+
+
+def measured_in(document: Mapping[str, Any]) -> dict[str, Any]:
+    """What is measured, in a flag set or in a change that has it as a whole."""
+    return {name: document[name] for name in ("experiments", "tracked") if name in document}
 
 
 def _apply_change(flag_set: FlagSet | None, change_id: str | None, data: str) -> FlagSetUpdate:
@@ -96,6 +105,7 @@ def _apply_change(flag_set: FlagSet | None, change_id: str | None, data: str) ->
         revision=revision,
         flags=_apply_patch(flag_set.flags, flags),
         segments=_apply_patch(flag_set.segments, segments),
+        measured={**flag_set.measured, **measured_in(change)},
     )
     return FlagSetUpdate(
         next_flag_set,

@@ -7,8 +7,9 @@ const READ = [
   'environments.read',
   'audit.read',
   'usage.read',
+  'experiments.read',
 ] as const;
-const WRITE = ['flags.write', 'segments.write'] as const;
+const WRITE = ['flags.write', 'segments.write', 'experiments.write'] as const;
 const EVALUATE = ['evaluate'] as const;
 const EXPLAIN = ['explain'] as const;
 const VALUES = ['values.stream'] as const;

@@ -107,7 +107,8 @@ const checkDraft = async (
   const document = segment ?? { key: '' };
   const context = { ...services, type: segmentResource };
   const checked = await checkDocument(context, view, caller, { ...input, document });
-  const users = segmentResource.usedBy(checked.next, document.key);
+  const next = { ...checked.next, snapshot: view.snapshot };
+  const users = segmentResource.usedBy(next, document.key);
   return { ...checked, flagKeys: flagKeys ?? users.toSorted().slice(0, MAX_PREVIEWED_FLAGS) };
 };
 
@@ -122,7 +123,7 @@ const checkDocument = async <Name extends ResourceName>(
   const { ledger } = registry.find(environment).replica;
   const current = recordsOf(type, view.snapshot).get(input.key)?.document ?? null;
   const next = { ledger, key: input.key, current, at: clock.now() };
-  const document = type.parse(input, await nextServerFields(context, next));
+  const document = type.parse(input, await nextServerFields(context, next), current);
   await nextTurn();
   await type.validate(view, document, current);
   if (!allowNoEffect) type.requireEffect(document, current);

@@ -3,6 +3,7 @@ import { compile, diffSteps } from '@pennon/engine';
 import type { FlagSetChange } from '@pennon/schema';
 import { FORMAT_VERSION } from '@pennon/schema';
 
+import { measuredAfter, measuredChange, measuredIn, type Measured } from './measured.ts';
 import type { ReplicaEvent } from '../replication/replica-state.ts';
 import type { Replica } from '../replication/replica.ts';
 import type { WritePlan } from '../replication/writer.ts';
@@ -213,16 +214,23 @@ const viewOf = (
   };
 };
 
-const flagSetOf = (environment: string, id: ChangeId, contents: Contents): IndexedFlagSet => ({
+const flagSetOf = (
+  environment: string,
+  id: ChangeId,
+  contents: Contents,
+  measured: Measured,
+): IndexedFlagSet => ({
   formatVersion: FORMAT_VERSION,
   environment,
   id,
   revision: revisionOf(id),
+  ...measured,
   ...contents,
 });
 
 function* viewSteps(environment: string, snapshot: Snapshot<'flagSet'>): Steps<FlagSetView> {
-  const flagSet = flagSetOf(environment, snapshot.id, yield* contentSteps(snapshot));
+  const contents = yield* contentSteps(snapshot);
+  const flagSet = flagSetOf(environment, snapshot.id, contents, measuredIn(snapshot.records));
   return viewOf(snapshot, flagSet, createClientView(flagSet));
 }
 
@@ -247,7 +255,8 @@ const eventSteps = (
 
 function* reloadSteps(previous: FlagSetView, snapshot: Snapshot<'flagSet'>): Steps<FlagSetEvent> {
   const contents = yield* contentSteps(snapshot);
-  const flagSet = flagSetOf(previous.flagSet.environment, snapshot.id, contents);
+  const { environment } = previous.flagSet;
+  const flagSet = flagSetOf(environment, snapshot.id, contents, measuredIn(snapshot.records));
   const { affected, changed } = yield* diffSteps(previous.flagSet, flagSet);
   const client = nextClientView(previous.client, flagSet, new Set([...affected, ...changed.flags]));
   return {
@@ -264,7 +273,9 @@ function* changeSteps(
   const { environment } = previous.flagSet;
   const writes = yield* evaluationWriteSteps(change.writes);
   const { flags, segments } = writes;
-  const flagSet = flagSetOf(environment, change.id, contentsAfter(previous.flagSet, writes));
+  const measured = measuredAfter(previous.flagSet, change.writes, snapshot.records);
+  const contents = contentsAfter(previous.flagSet, writes);
+  const flagSet = flagSetOf(environment, change.id, contents, measured);
   yield* carryUsages(previous.flagSet, flagSet, writes);
   const written = { flags: [...flags.keys()], segments: [...segments.keys()] };
   const { affected } = yield* diffSteps(previous.flagSet, flagSet, written);
@@ -272,6 +283,7 @@ function* changeSteps(
   const sent: FlagSetChange = {
     previous: change.previous,
     revision: flagSet.revision,
+    ...measuredChange(previous.flagSet, flagSet),
     flags: Object.fromEntries(flags),
     segments: Object.fromEntries(segments),
   };

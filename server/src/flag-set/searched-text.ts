@@ -1,4 +1,4 @@
-import type { Flag, Segment } from '@pennon/schema';
+import type { Flag } from '@pennon/schema';
 
 import { once } from '../once.ts';
 
@@ -6,6 +6,7 @@ import { once } from '../once.ts';
 const BETWEEN_TEXTS = '\0';
 
 /** The key, name and description of a document in lower case, in which lists search. */
-export const searchedText = once(({ key, name, description }: Flag | Segment): string =>
-  [key, name ?? '', description ?? ''].join(BETWEEN_TEXTS).toLowerCase(),
+export const searchedText = once(
+  ({ key, name, description }: Pick<Flag, 'key' | 'name' | 'description'>): string =>
+    [key, name ?? '', description ?? ''].join(BETWEEN_TEXTS).toLowerCase(),
 );

@@ -19,7 +19,7 @@ const measured = new WeakMap<object, number>();
  * Returns the bytes of a document as JSON, without its version and whether it is enabled: a flag of a full flag set
  * can still be switched off. They are kept with the document, which is never modified.
  */
-export const bytesOf = (document: Document): number => {
+export const bytesOf = (document: { readonly version: number }): number => {
   const known = measured.get(document);
   if (known !== undefined) return known;
   const changing = [document.version, 'enabled' in document ? document.enabled : ''];

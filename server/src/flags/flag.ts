@@ -11,6 +11,7 @@ import { flagWarningSteps } from './warnings.ts';
 export const flagResource: ResourceType<'flags'> = {
   collection: 'flags',
   kind: 'flag',
+  userKind: 'flag',
   parse: (input, serverFields) =>
     parseOrThrow(Flag, withServerFields(expandShortForm(input), serverFields)),
   merge: (current, patch, serverFields) =>

@@ -9,6 +9,8 @@ const ENVIRONMENT = 'production';
 const FLAG = 'new-checkout';
 const MANIFEST_FLAG = 'fuzzy-search';
 const SEGMENT = 'beta-testers';
+const METRIC = 'bought';
+const EXPERIMENT = 'checkout-2';
 const NEW_ENVIRONMENT = 'staging';
 const AT = '2026-01-31T12:00:00.000Z';
 
@@ -20,13 +22,35 @@ const rule = {
   percentage: 25,
   variant: 'on',
 };
+const experimentRule = {
+  id: 'checkout-test',
+  conditions: [],
+  split: [
+    { variant: 'off', weight: 1 },
+    { variant: 'on', weight: 1 },
+  ],
+};
 const flag = {
   key: FLAG,
   type: 'boolean',
   enabled: true,
   variants: { on: true, off: false },
   defaultVariant: 'off',
-  rules: [rule],
+  rules: [rule, experimentRule],
+};
+
+const metric = {
+  kind: 'conversion',
+  event: 'bought',
+  window: { fromMs: 0, toMs: 604_800_000 },
+  direction: 'increase',
+};
+const experiment = {
+  hypothesis: 'One page sells more.',
+  flag: FLAG,
+  rule: experimentRule.id,
+  control: 'off',
+  metrics: [{ metric: METRIC, role: 'primary', minimumEffect: 0.03 }],
 };
 
 /**
@@ -42,7 +66,7 @@ export const BODY_EXAMPLES: Readonly<Record<string, JsonObject>> = {
   'segments-copy': { to: NEW_ENVIRONMENT, overwrite: true },
   'flags-create': flag,
   'flags-replace': { ...flag, description: 'The checkout with fewer steps', tags: ['checkout'] },
-  'flags-update': { rules: [{ ...rule, percentage: 50 }] },
+  'flags-update': { rules: [{ ...rule, percentage: 50 }, experimentRule] },
   'flags-updateMany': { keys: [FLAG], patch: { tags: ['checkout', 'autumn'] } },
   'environments-promote': { from: ENVIRONMENT, flags: [FLAG], dryRun: true },
   'flags-addRule': {
@@ -56,6 +80,14 @@ export const BODY_EXAMPLES: Readonly<Record<string, JsonObject>> = {
   'flags-updateRuleMembers': { attribute: 'country', add: ['CH'], remove: ['DE'] },
   'flags-revert': { version: 1 },
   'flags-copy': { to: NEW_ENVIRONMENT, overwrite: true },
+  'metrics-create': { key: METRIC, ...metric },
+  'metrics-replace': metric,
+  'metrics-update': { description: 'At least one purchase within a week' },
+  'metrics-copy': { to: NEW_ENVIRONMENT, overwrite: true },
+  'experiments-create': { key: EXPERIMENT, ...experiment },
+  'experiments-replace': experiment,
+  'experiments-update': { owner: 'ada' },
+  'experiments-copy': { to: NEW_ENVIRONMENT, overwrite: true },
   'evaluation-evaluate': { flagKey: FLAG, context, explain: true },
   'evaluation-evaluateAll': { context },
   'evaluations-stream': { context },
@@ -112,6 +144,8 @@ const PATH_EXAMPLES: readonly { readonly path: string; readonly example: string 
   { path: `${OFREP_API}/evaluate/flags/{key}`, example: FLAG },
   { path: `${MANIFEST_API}/flags/{key}`, example: MANIFEST_FLAG },
   { path: `${API}/segments/{key}`, example: SEGMENT },
+  { path: `${API}/metrics/{key}`, example: METRIC },
+  { path: `${API}/experiments/{key}`, example: EXPERIMENT },
   { path: `${API}/environments/{key}`, example: NEW_ENVIRONMENT },
   { path: `${API}/contexts/{key}`, example: 'ada' },
   { path: `${API}/groups/{key}`, example: 'checkout-team' },

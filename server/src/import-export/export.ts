@@ -58,7 +58,20 @@ const exportOne = async (
     ...(document === undefined ? {} : toEnvironment(document)),
     flags: sorted(records.flags),
     segments: sorted(records.segments),
+    ...unlessEmpty('metrics', sorted(records.metrics)),
+    ...unlessEmpty('experiments', sorted(records.experiments)),
+    ...unlessEmpty('layers', sorted(records.layers)),
   };
+};
+
+/** Servers of the release before have no such lists, so they accept an export without them. */
+const unlessEmpty = <Name extends string, Item>(
+  name: Name,
+  list: Item[],
+): { readonly [Key in Name]?: Item[] } => {
+  const field: { [Key in Name]?: Item[] } = {};
+  if (list.length > 0) field[name] = list;
+  return field;
 };
 
 /** What the store has. If the store is unavailable, what this server has in memory, so data can always be exported. */

@@ -1,4 +1,4 @@
-import type { Environment, ExportedEnvironment, Flag, Segment } from '@pennon/schema';
+import type { Environment, ExportedEnvironment } from '@pennon/schema';
 
 import { isSameEnvironment, toEnvironment } from '../environments/environments.ts';
 import { PennonError } from '../errors.ts';
@@ -12,9 +12,9 @@ export type Outcome = 'create' | 'overwrite' | 'unchanged' | 'refused';
 
 export type EnvironmentPlan = { key: string; outcome: Outcome; changes: Change[] };
 
-/** What an import would change about one flag or segment. */
+/** What an import would change about one document. */
 export type Change = {
-  kind: 'flag' | 'segment';
+  kind: 'flag' | 'segment' | 'metric' | 'experiment' | 'layer';
   key: string;
   change: 'add' | 'change' | 'remove';
   differences: Difference[];
@@ -32,6 +32,9 @@ export const planEnvironment = async (
   const changes = [
     ...(await changesOf('flag', records?.flags ?? new Map(), imported.flags)),
     ...(await changesOf('segment', records?.segments ?? new Map(), imported.segments)),
+    ...(await changesOf('metric', records?.metrics ?? new Map(), imported.metrics)),
+    ...(await changesOf('experiment', records?.experiments ?? new Map(), imported.experiments)),
+    ...(await changesOf('layer', records?.layers ?? new Map(), imported.layers)),
   ];
   const outcome = outcomeOf({
     exists: current !== undefined && !isEmpty(current.snapshot),
@@ -57,7 +60,7 @@ export const outcomeOf = ({
 
 /** An empty environment can be replaced without losing anything. */
 const isEmpty = ({ records }: Snapshot<'flagSet'>): boolean =>
-  records.flags.size === 0 && records.segments.size === 0;
+  Object.values(records).every(({ size }) => size === 0);
 
 /** Whether the fields of an environment itself are those of the import. */
 export const hasSameFields = (
@@ -66,18 +69,25 @@ export const hasSameFields = (
 ): boolean =>
   document !== undefined && isSameEnvironment(toEnvironment(document), withoutContents(imported));
 
-/** Returns an imported environment without its flags and segments. */
+/** Returns an imported environment without its documents. */
 export const withoutContents = ({
   flags: _flags,
   segments: _segments,
+  metrics: _metrics,
+  experiments: _experiments,
+  layers: _layers,
   ...environment
 }: ExportedEnvironment): Environment => environment;
 
-const changesOf = async <Document extends Flag | Segment>(
+type Imported = { readonly key: string; readonly version: number };
+
+/** A list that the import does not have stays as it is. */
+const changesOf = async <Document extends Imported>(
   kind: Change['kind'],
   current: ReadonlyMap<string, Stored<Document>>,
-  imported: readonly Document[],
+  imported: readonly Document[] | undefined,
 ): Promise<Change[]> => {
+  if (imported === undefined) return [];
   const keys = new Set(imported.map(({ key }) => key));
   const written = await mapInSlices(imported, (document): Change[] => {
     const before = current.get(document.key)?.document;

@@ -21,12 +21,17 @@ export const findInvalidEnvironments = (
 
 /** Adds the problems of flags and segments. `prefix` comes before the paths of the two lists. */
 export const findInvalidFlags = (
-  environment: Pick<ExportedEnvironment, 'flags' | 'segments'>,
+  environment: Pick<
+    ExportedEnvironment,
+    'flags' | 'segments' | 'metrics' | 'experiments' | 'layers'
+  >,
   prefix: string,
   problems: Problems,
 ): void => {
   findDuplicates(`${prefix}flags`, environment.flags, problems);
   findDuplicates(`${prefix}segments`, environment.segments, problems);
+  for (const name of ['metrics', 'experiments', 'layers'] as const)
+    findDuplicates(`${prefix}${name}`, environment[name] ?? [], problems);
   const flagSet = flagSetOf(environment);
   const tooLarge = patternProblem(flagSet);
   if (tooLarge !== undefined) return problems.add(prefix.slice(0, -1), [detail('', tooLarge)]);

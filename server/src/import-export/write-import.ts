@@ -1,4 +1,4 @@
-import type { Export, ExportedEnvironment, Flag, Segment } from '@pennon/schema';
+import type { Export, ExportedEnvironment } from '@pennon/schema';
 
 import { keyCreated } from '../api-keys/api-keys.ts';
 import { findKey } from '../auth/key-id.ts';
@@ -21,7 +21,6 @@ import type {
   Snapshot,
   Store,
   Stored,
-  VersionedCollection,
   Writes,
 } from '../store/store.ts';
 import { StoreError } from '../store/store.ts';
@@ -104,17 +103,26 @@ const replaceFlagSet = (
     requireNoConflicts({ environments: [plan], keys: [] });
     if (plan.changes.length === 0) return NOTHING;
     const ledger = flagSetLedger(document);
-    const flags = await renumber(services.store, ledger, 'flags', {
-      imported: imported.flags,
-      current: snapshot.records.flags,
-    });
-    const segments = await renumber(services.store, ledger, 'segments', {
-      imported: imported.segments,
-      current: snapshot.records.segments,
-    });
+    const renumbered = <Document extends Imported>(
+      collection: ContentName,
+      documents: readonly Document[] | undefined,
+      current: ReadonlyMap<string, Stored<Document>>,
+    ) => renumber(services.store, ledger, collection, { imported: documents, current });
+    const { records } = snapshot;
+    const flags = await renumbered('flags', imported.flags, records.flags);
+    const segments = await renumbered('segments', imported.segments, records.segments);
+    const metrics = await renumbered('metrics', imported.metrics, records.metrics);
+    const experiments = await renumbered('experiments', imported.experiments, records.experiments);
+    const layers = await renumbered('layers', imported.layers, records.layers);
     const entry = auditOf(services, caller, imported, snapshot);
     return {
-      writes: writesOf({ flags: flags.documents, segments: segments.documents }),
+      writes: writesOf({
+        flags: flags.documents,
+        segments: segments.documents,
+        metrics: metrics.documents,
+        experiments: experiments.documents,
+        layers: layers.documents,
+      }),
       versions: versionsOf(entry, { flags: flags.changed, segments: segments.changed }),
       audit: [entry],
       replaceAll: true,
@@ -122,21 +130,29 @@ const replaceFlagSet = (
     };
   });
 
-/** Returns the imported documents as they will be stored, and those of them that change. */
-const renumber = async <Document extends Flag | Segment>(
+type Imported = { readonly key: string; readonly version: number };
+type ContentName = keyof Contents;
+
+/**
+ * Returns the imported documents as they will be stored, and those of them that change. Without a list, the current
+ * ones stay.
+ */
+const renumber = async <Document extends Imported>(
   store: Store,
   ledger: Ledger,
-  collection: VersionedCollection,
+  collection: ContentName,
   {
     imported,
     current,
   }: {
-    readonly imported: readonly Document[];
+    readonly imported: readonly Document[] | undefined;
     readonly current: ReadonlyMap<string, Stored<Document>>;
   },
 ): Promise<{ documents: Document[]; changed: Document[] }> => {
   const documents: Document[] = [];
   const changed: Document[] = [];
+  if (imported === undefined)
+    return { documents: Array.from(current.values(), ({ document }) => document), changed };
   const compared = await mapInSlices(imported, document => {
     const replaced = current.get(document.key)?.document;
     return { document, replaced, isSame: replaced && isSameContent(replaced, document) };
@@ -154,17 +170,35 @@ const renumber = async <Document extends Flag | Segment>(
   return { documents, changed };
 };
 
-type Contents = Pick<ExportedEnvironment, 'flags' | 'segments'>;
+type Contents = Pick<
+  ExportedEnvironment,
+  'flags' | 'segments' | 'metrics' | 'experiments' | 'layers'
+>;
 
-const versionsOf = (entry: AuditDraft, { flags, segments }: Contents): NewVersions => ({
+const versionsOf = (
+  entry: AuditDraft,
+  { flags, segments }: Pick<Contents, 'flags' | 'segments'>,
+): NewVersions => ({
   flags: flags.map(flag => versionOf(entry, flag)),
   segments: segments.map(segment => versionOf(entry, segment)),
 });
 
-const writesOf = ({ flags, segments }: Contents): Writes<'flagSet'> => ({
-  flags: new Map(flags.map(flag => [flag.key, flag])),
-  segments: new Map(segments.map(segment => [segment.key, segment])),
+const writesOf = ({
+  flags,
+  segments,
+  metrics = [],
+  experiments = [],
+  layers = [],
+}: Contents): Writes<'flagSet'> => ({
+  flags: byKey(flags),
+  segments: byKey(segments),
+  ...(metrics.length > 0 && { metrics: byKey(metrics) }),
+  ...(experiments.length > 0 && { experiments: byKey(experiments) }),
+  ...(layers.length > 0 && { layers: byKey(layers) }),
 });
+
+const byKey = <Document extends Imported>(documents: readonly Document[]) =>
+  new Map(documents.map(document => [document.key, document]));
 
 /** The audit log records how many documents there were and are, because there may be thousands of them. */
 const auditOf = (

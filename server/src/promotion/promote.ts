@@ -186,7 +186,7 @@ const flagItem = async (
   const document =
     current === null
       ? { ...type.copyOf(source, null, enabled), ...serverFields }
-      : type.parse(withFields(current, source, take), serverFields);
+      : type.parse(withFields(current, source, take), serverFields, current);
   return itemOf(document, current, [stored.changeId, found?.changeId ?? null]);
 };
 

@@ -178,11 +178,14 @@ const SNAPSHOT_AFTER: {
       tokens: merge(records.tokens, change, change.writes.tokens),
     },
   }),
-  flagSet: ({ flags, segments }, change) => ({
+  flagSet: ({ flags, segments, metrics, experiments, layers }, change) => ({
     id: change.id,
     records: {
       flags: merge(flags, change, change.writes.flags),
       segments: merge(segments, change, change.writes.segments),
+      metrics: merge(metrics, change, change.writes.metrics),
+      experiments: merge(experiments, change, change.writes.experiments),
+      layers: merge(layers, change, change.writes.layers),
     },
   }),
   workflow: ({ contexts }, change) => ({

@@ -1,11 +1,20 @@
-import type { ErrorDetail } from '@pennon/schema';
+import { AuditAction, type ErrorDetail } from '@pennon/schema';
 
 import { auditDraft } from '../audit/record.ts';
 import { canAccess, type Caller } from '../auth/caller.ts';
 import { formatInstant } from '../clock.ts';
 import type { WritePlan } from '../replication/writer.ts';
 import { mapInSlices, runInSlices } from '../slices.ts';
-import type { AuditDraft, Documents, Ledger, Store, Stored, Version } from '../store/store.ts';
+import {
+  VERSIONED_COLLECTIONS,
+  type AuditDraft,
+  type Collection,
+  type Documents,
+  type Ledger,
+  type Store,
+  type Stored,
+  type Version,
+} from '../store/store.ts';
 import { recordsOf, withEtag, type WithEtag } from './read.ts';
 import type { ResourceContext, ResourceName, ResourceType, ServerFields } from './resource-type.ts';
 
@@ -122,7 +131,13 @@ const auditOf = (
   { kind }: Pick<ResourceType, 'kind'>,
   { caller, at, action, environment, from }: AuditInfo,
   change: { key: string; before: object | null; after: object | null },
-) => auditDraft(caller, at, { action: `${kind}.${action}`, environment, from, ...change });
+) =>
+  auditDraft(caller, at, {
+    action: AuditAction.parse(`${kind}.${action}`),
+    environment,
+    from,
+    ...change,
+  });
 
 /**
  * Returns the server fields of a document that replaces `current`, or that does not exist (null). A document
@@ -145,14 +160,19 @@ type NextDocument<Document> = {
   readonly at: number;
 };
 
-/** Returns the number of a document's last version, also if it was deleted; 0 if it never existed. */
+/**
+ * Returns the number of a document's last version, also if it was deleted; 0 if it never existed, or has no
+ * versions.
+ */
 export const lastVersion = async (
   store: Pick<Store, 'versions'>,
   ledger: Ledger,
-  collection: ResourceName,
+  collection: Collection,
   key: string,
 ): Promise<number> => {
-  const [last] = await store.versions(ledger, collection, { key, limit: 1 });
+  const versioned = VERSIONED_COLLECTIONS.find(name => name === collection);
+  if (versioned === undefined) return 0;
+  const [last] = await store.versions(ledger, versioned, { key, limit: 1 });
   return last?.document.version ?? 0;
 };
 

@@ -1,5 +1,5 @@
 import type { PersistentMap } from '@pennon/engine/persistent-map';
-import { didYouMean, type Flag, type Segment } from '@pennon/schema';
+import { didYouMean } from '@pennon/schema';
 
 import { PennonError } from '../errors.ts';
 import { environmentOf, type Caller } from '../auth/caller.ts';
@@ -69,8 +69,10 @@ export const listDocuments = async <Name extends ResourceName>(
   return { items: page.items, nextCursor: null };
 };
 
+type Listed = Documents[ResourceName];
+
 /** Collects documents up to a number of them and of bytes. */
-const createPage = <Document extends Flag | Segment>(limit: number) => {
+const createPage = <Document extends Listed>(limit: number) => {
   const items: Document[] = [];
   let bytes = 0;
   return {
@@ -93,7 +95,7 @@ export const recordsOf = <Name extends ResourceName>(
 ): PersistentMap<Stored<Documents[Name]>> => records[collection];
 
 /** Returns a predicate that holds if a document matches every given filter. */
-const matcher = ({ search, tag, ...fields }: Filter): ((document: Flag | Segment) => boolean) => {
+const matcher = ({ search, tag, ...fields }: Filter): ((document: Listed) => boolean) => {
   const text = search?.toLowerCase();
   const wanted = Object.entries<unknown>(fields).filter(([, value]) => value !== undefined);
   return document =>

@@ -2,6 +2,7 @@ import type { Caller } from '../auth/caller.ts';
 import { copyDocument, type CopyInput } from './copy.ts';
 import type { PageQuery } from '../page.ts';
 import { getDocument, listDocuments, type ListQuery } from './read.ts';
+import type { VersionedCollection } from '../store/store.ts';
 import type { ResourceKey, ResourceName, ResourceServices, ResourceType } from './resource-type.ts';
 import {
   compareVersions,
@@ -22,8 +23,8 @@ import {
 } from './write.ts';
 
 /**
- * The use cases of one resource type. Flags and segments are created, changed, copied, deleted and listed
- * in the same way; `type` holds what differs.
+ * The use cases of one resource type. All are created, changed, copied, deleted and listed in the same way; `type` has
+ * what differs.
  */
 export const createResourceService = <Name extends ResourceName>(
   type: ResourceType<Name>,
@@ -38,6 +39,16 @@ export const createResourceService = <Name extends ResourceName>(
     update: (caller: Caller, input: UpdateInput) => updateDocument(context, caller, input),
     delete: (caller: Caller, input: ConditionalKey) => deleteDocument(context, caller, input),
     copy: (caller: Caller, input: CopyInput) => copyDocument(context, caller, input),
+  };
+};
+
+/** The use cases of the versions of one resource type. */
+export const createVersionService = <Name extends VersionedCollection>(
+  type: ResourceType<Name>,
+  services: ResourceServices,
+) => {
+  const context = { ...services, type };
+  return {
     listVersions: (caller: Caller, query: ResourceKey & PageQuery) =>
       listVersions(context, caller, query),
     getVersion: (caller: Caller, input: VersionKey) => getVersion(context, caller, input),

@@ -1,15 +1,20 @@
-import type { ErrorDetail } from '@pennon/schema';
+import { LIMITS, type ErrorDetail } from '@pennon/schema';
 
 import type { Clock } from '../clock.ts';
-import type { Steps } from '../slices.ts';
+import { PennonError } from '../errors.ts';
+import { mapSteps, type Steps } from '../slices.ts';
 import type { Turns } from '../turns.ts';
 import type { IndexedFlagSet } from '../flag-set/documents.ts';
+import type { FlagSetView } from '../flag-set/live-flag-set.ts';
 import type { Registry } from '../flag-set/registry.ts';
 import type { Documents, NewVersions, Store, Version, Writes } from '../store/store.ts';
 import type { ValidationBase } from './validate.ts';
 
 /** The collections of a flag set. Each document in them is a resource of the management API. */
-export type ResourceName = 'flags' | 'segments';
+export type ResourceName = 'flags' | 'segments' | 'metrics' | 'experiments';
+
+/** The flag set that a document is validated in, with the stored documents. */
+export type ResourceView = ValidationBase & Pick<FlagSetView, 'snapshot'>;
 
 /** Fields that the server sets on every write. */
 export type ServerFields = {
@@ -18,12 +23,18 @@ export type ServerFields = {
   readonly updatedAt: string;
 };
 
-/** What distinguishes flags from segments. Everything they share is in the resource service. */
+/** What distinguishes a resource from others. Everything they share is in the resource service. */
 export type ResourceType<Name extends ResourceName = ResourceName> = {
   readonly collection: Name;
-  readonly kind: 'flag' | 'segment';
-  /** Makes a whole document from the input of a create or replace request. Throws BAD_REQUEST. */
-  readonly parse: (input: object, serverFields: ServerFields) => Documents[Name];
+  readonly kind: 'flag' | 'segment' | 'metric' | 'experiment';
+  /** What may refer to such a document. */
+  readonly userKind: 'flag' | 'experiment';
+  /** Makes a whole document from the input of a request that creates it or replaces `current`. Throws BAD_REQUEST. */
+  readonly parse: (
+    input: object,
+    serverFields: ServerFields,
+    current: Documents[Name] | null,
+  ) => Documents[Name];
   /** Applies a patch to the current document; null clears a field. Throws BAD_REQUEST. */
   readonly merge: (
     current: Documents[Name],
@@ -32,7 +43,7 @@ export type ResourceType<Name extends ResourceName = ResourceName> = {
   ) => Documents[Name];
   /** Throws BAD_REQUEST if `document` must not replace `current`, or would make any flag invalid. */
   readonly validate: (
-    base: ValidationBase,
+    view: ResourceView,
     document: Documents[Name],
     current: Documents[Name] | null,
   ) => Promise<void>;
@@ -44,8 +55,8 @@ export type ResourceType<Name extends ResourceName = ResourceName> = {
     current: Documents[Name] | null,
     enabled: boolean | undefined,
   ) => Documents[Name];
-  /** Returns the keys of the flags that refer to this document. */
-  readonly usedBy: (base: ValidationBase, key: string) => readonly string[];
+  /** Returns the keys of the documents of `userKind` that refer to this document. */
+  readonly usedBy: (view: ResourceView, key: string) => readonly string[];
   /**
    * Returns what is accepted, but probably unintended. `elsewhere`: the same key in other environments; `flagSet`: the
    * environment of the document, undefined when it is being deleted.
@@ -58,6 +69,24 @@ export type ResourceType<Name extends ResourceName = ResourceName> = {
   readonly writes: (documents: ReadonlyMap<string, Documents[Name] | null>) => Writes<'flagSet'>;
   readonly versions: (versions: readonly Version<Documents[Name]>[]) => NewVersions;
 };
+
+/** Throws CONFLICT if an environment has as many documents of a collection as it may have. */
+export const requireRoom = (
+  { snapshot }: ResourceView,
+  collection: 'metrics' | 'experiments' | 'layers',
+  current: object | null,
+): void => {
+  const most = LIMITS[collection];
+  if (current !== null || snapshot.records[collection].size < most) return;
+  throw new PennonError(
+    'CONFLICT',
+    `an environment has at most ${most} ${collection}: delete one first`,
+  );
+};
+
+/** For resources without warnings. */
+export const noWarnings = (): Steps<readonly ErrorDetail[]> =>
+  mapSteps<never, ErrorDetail>([], each => each);
 
 export type ResourceServices = {
   readonly store: Store;

@@ -11,12 +11,13 @@ import {
   type Documents,
   type Ledger,
   type Version,
+  type VersionedCollection,
   type VersionRange,
 } from '../store/store.ts';
 import { differences, type Difference } from './differences.ts';
 import { lastVersion, nextServerFields, planNothing, planPut, type WriteResult } from './plan.ts';
 import { notFound, recordsOf } from './read.ts';
-import type { ResourceContext, ResourceKey, ResourceName, ResourceType } from './resource-type.ts';
+import type { ResourceContext, ResourceKey, ResourceType } from './resource-type.ts';
 import { requireCurrentTag, type ConditionalKey } from './write.ts';
 
 /** One version of a document in a list: who made it, when, and which fields it changed. */
@@ -42,7 +43,7 @@ export type VersionDifferences = {
 };
 
 /** Returns a page of the versions of a document, newest first. The cursor is the last version of the page. */
-export const listVersions = async <Name extends ResourceName>(
+export const listVersions = async <Name extends VersionedCollection>(
   context: ResourceContext<Name>,
   caller: Caller,
   { environment: requested, key, limit, cursor }: ResourceKey & PageQuery,
@@ -68,7 +69,7 @@ export const listVersions = async <Name extends ResourceName>(
 const VERSIONS_AT_ONCE = 5;
 
 /** Returns the summaries of versions before a number, newest first. */
-async function* summariesBefore<Name extends ResourceName>(
+async function* summariesBefore<Name extends VersionedCollection>(
   { type, store }: ResourceContext<Name>,
   ledger: Ledger,
   { key, before }: Omit<VersionRange, 'limit'>,
@@ -90,7 +91,7 @@ async function* summariesBefore<Name extends ResourceName>(
 }
 
 /** Returns one version: its summary and the whole document. */
-export const getVersion = async <Name extends ResourceName>(
+export const getVersion = async <Name extends VersionedCollection>(
   context: ResourceContext<Name>,
   caller: Caller,
   { environment: requested, key, version }: VersionKey,
@@ -101,7 +102,7 @@ export const getVersion = async <Name extends ResourceName>(
 };
 
 /** Compares a version with another one, or with the version before it. */
-export const compareVersions = async <Name extends ResourceName>(
+export const compareVersions = async <Name extends VersionedCollection>(
   context: ResourceContext<Name>,
   caller: Caller,
   { environment: requested, key, version, with: other }: VersionKey & { with?: number | undefined },
@@ -125,7 +126,7 @@ export const compareVersions = async <Name extends ResourceName>(
  * Writes the content of an earlier version as a new version. Creates the document again if it was deleted.
  * Writes nothing if the document already has that content.
  */
-export const revertDocument = async <Name extends ResourceName>(
+export const revertDocument = async <Name extends VersionedCollection>(
   context: ResourceContext<Name>,
   caller: Caller,
   { environment: requested, key, version, ifMatch }: ConditionalKey & VersionKey,
@@ -138,7 +139,7 @@ export const revertDocument = async <Name extends ResourceName>(
   });
 };
 
-const planRevert = async <Name extends ResourceName>(
+const planRevert = async <Name extends VersionedCollection>(
   context: ResourceContext<Name>,
   view: FlagSetView,
   caller: Caller,
@@ -152,7 +153,7 @@ const planRevert = async <Name extends ResourceName>(
   const { ledger } = registry.find(environment).replica;
   const serverFields = await nextServerFields(context, { ledger, key, current, at });
   const document = await withExplainedRefusal(type, version, async () => {
-    const next = type.parse(version.document, serverFields);
+    const next = type.parse(version.document, serverFields, current);
     await type.validate(view, next, current);
     return next;
   });
@@ -162,7 +163,7 @@ const planRevert = async <Name extends ResourceName>(
 };
 
 /** Adds the version and the remedy to the error if the current data does not allow the document. */
-const withExplainedRefusal = async <Name extends ResourceName, Result>(
+const withExplainedRefusal = async <Name extends VersionedCollection, Result>(
   { kind }: ResourceType<Name>,
   { document: { key, version } }: Version<Documents[Name]>,
   work: () => Promise<Result>,
@@ -182,7 +183,7 @@ const withExplainedRefusal = async <Name extends ResourceName, Result>(
 };
 
 /** Throws PRECONDITION_FAILED if If-Match does not have the tag of the current document, or it was deleted. */
-const requireRevertible = <Name extends ResourceName>(
+const requireRevertible = <Name extends VersionedCollection>(
   type: ResourceType<Name>,
   { snapshot }: FlagSetView,
   { key, ifMatch }: ConditionalKey,
@@ -197,7 +198,7 @@ const requireRevertible = <Name extends ResourceName>(
 };
 
 /** Returns a version and the one before it. Throws NOT_FOUND if there is no such version. */
-const readVersion = async <Name extends ResourceName>(
+const readVersion = async <Name extends VersionedCollection>(
   context: ResourceContext<Name>,
   environment: string,
   key: string,
@@ -213,7 +214,7 @@ const readVersion = async <Name extends ResourceName>(
 };
 
 /** Throws NOT_FOUND if neither the document nor a version of it exists. */
-const requireDocument = async <Name extends ResourceName>(
+const requireDocument = async <Name extends VersionedCollection>(
   { type, store, registry }: ResourceContext<Name>,
   environment: string,
   key: string,

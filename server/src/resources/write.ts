@@ -85,7 +85,7 @@ const planCreate = async <Name extends ResourceName>(
   const { ledger } = registry.find(environment).replica;
   const at = clock.now();
   const next = { ledger, key: input.key, current: null, at };
-  const document = type.parse(input, await nextServerFields(context, next));
+  const document = type.parse(input, await nextServerFields(context, next), null);
   await nextTurn();
   await type.validate(view, document, null);
   await nextTurn();
@@ -116,7 +116,7 @@ export const replaceDocument = async <Name extends ResourceName>(
       {
         action: 'replace',
         allowNoEffect,
-        apply: (_, serverFields) => type.parse(input, serverFields),
+        apply: (current, serverFields) => type.parse(input, serverFields, current),
       },
     );
   });
@@ -184,7 +184,7 @@ export const patchDocument = <Name extends ResourceName>(
   );
 };
 
-/** Throws CONFLICT while other flags refer to the document. */
+/** Throws CONFLICT while others refer to the document. */
 export const deleteDocument = <Name extends ResourceName>(
   context: ResourceContext<Name>,
   caller: Caller,
@@ -270,15 +270,19 @@ export const alreadyExists = (
     `${kind} "${key}" already exists in environment "${environment}": ${remedy}`,
   );
 
-const requireUnused = ({ kind }: Kind, key: string, users: readonly string[]): void => {
+const requireUnused = (
+  { kind, userKind }: Pick<ResourceType, 'kind' | 'userKind'>,
+  key: string,
+  users: readonly string[],
+): void => {
   if (users.length === 0) return;
   const quoted = users.map(user => `"${user}"`).join(', ');
   throw new PennonError(
     'CONFLICT',
-    `${kind} "${key}" is used by ${users.length === 1 ? 'flag' : 'flags'} ${quoted}: change them first`,
+    `${kind} "${key}" is used by ${userKind}${users.length === 1 ? '' : 's'} ${quoted}: change them first`,
     {
       details: users.map(user => ({
-        path: `flags.${user}`,
+        path: `${userKind}s.${user}`,
         message: `depends on ${kind} "${key}"`,
       })),
     },

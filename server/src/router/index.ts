@@ -3,10 +3,12 @@ import { audit } from './audit.ts';
 import { contexts } from './contexts.ts';
 import { environments } from './environments.ts';
 import { evaluation } from './evaluation.ts';
+import { experiments } from './experiments.ts';
 import { flags } from './flags.ts';
 import { groups } from './groups.ts';
 import { invitations } from './invitations.ts';
 import { keys } from './keys.ts';
+import { metrics } from './metrics.ts';
 import { people } from './people.ts';
 import { router } from './procedure.ts';
 import { segments } from './segments.ts';
@@ -19,6 +21,8 @@ import { usage } from './usage.ts';
 export const appRouter = router({
   flags,
   segments,
+  metrics,
+  experiments,
   environments,
   contexts,
   keys,

@@ -22,6 +22,24 @@ import {
   documentResponse,
 } from './schemas.ts';
 
+/** How the routes of a resource are described, and which permissions they require. */
+export const RESOURCE_ROUTES = {
+  flags: { tag: 'Flags', noun: 'a flag', users: 'flag', permissions: 'flags' },
+  segments: { tag: 'Segments', noun: 'a segment', users: 'flag', permissions: 'segments' },
+  metrics: {
+    tag: 'Experiments',
+    noun: 'a metric',
+    users: 'experiment',
+    permissions: 'experiments',
+  },
+  experiments: {
+    tag: 'Experiments',
+    noun: 'an experiment',
+    users: undefined,
+    permissions: 'experiments',
+  },
+} as const satisfies Record<ResourceName, object>;
+
 /** Derives the inputs and outputs of a resource's procedures from the schemas of its documents. */
 export const resourceSchemas = <
   Document extends z.core.$ZodLooseShape,
@@ -97,8 +115,8 @@ export const resourceRouter = <
     readonly copied: z.ZodType<Copied, WriteResult<Documents[Name]> | Preview>;
   },
 ) => {
-  const { collection, kind } = type;
-  const tag = kind === 'flag' ? 'Flags' : 'Segments';
+  const { collection } = type;
+  const { tag, noun, users, permissions } = RESOURCE_ROUTES[collection];
   const collectionPath = `/${collection}` as const;
   const documentPath = `${collectionPath}/{key}` as const;
   // tRPC cannot check a result against a generic schema; the parameter types above replace that check.
@@ -107,16 +125,16 @@ export const resourceRouter = <
   const copied = inSlices<unknown, Copied>(schemas.copied);
   const service = ({ services }: Context) => createResourceService(type, services);
   const readProcedure = (rest: Omit<RestMeta, 'tag'>) =>
-    procedure({ permission: `${collection}.read`, rest: { ...rest, tag } });
+    procedure({ permission: `${permissions}.read`, rest: { ...rest, tag } });
   const writeProcedure = (rest: Omit<RestMeta, 'tag'>) =>
-    procedure({ permission: `${collection}.write`, rest: { ...rest, tag } });
+    procedure({ permission: `${permissions}.write`, rest: { ...rest, tag } });
 
   return router({
     create: writeProcedure({
       method: 'POST',
       status: 201,
       path: collectionPath,
-      summary: `Create a ${kind}`,
+      summary: `Create ${noun}`,
     })
       .input(schemas.create)
       .output(response)
@@ -131,7 +149,7 @@ export const resourceRouter = <
       .output(paged)
       .query(({ ctx, input }) => service(ctx).list(ctx.caller, input)),
 
-    get: readProcedure({ method: 'GET', path: documentPath, summary: `Read a ${kind}` })
+    get: readProcedure({ method: 'GET', path: documentPath, summary: `Read ${noun}` })
       .input(strictObject({ ...environment, key: Key }))
       .output(response)
       .query(({ ctx, input }) => service(ctx).get(ctx.caller, input)),
@@ -139,7 +157,7 @@ export const resourceRouter = <
     replace: writeProcedure({
       method: 'PUT',
       path: documentPath,
-      summary: `Replace a ${kind}, or create it`,
+      summary: `Replace ${noun}, or create it`,
       createsIfAbsent: true,
     })
       .input(schemas.replace)
@@ -153,7 +171,7 @@ export const resourceRouter = <
     update: writeProcedure({
       method: 'PATCH',
       path: documentPath,
-      summary: `Change some fields of a ${kind}`,
+      summary: `Change some fields of ${noun}`,
     })
       .input(schemas.update)
       .output(response)
@@ -162,7 +180,7 @@ export const resourceRouter = <
     delete: writeProcedure({
       method: 'DELETE',
       path: documentPath,
-      summary: `Delete a ${kind} that no flag refers to`,
+      summary: `Delete ${noun}${users === undefined ? '' : ` that no ${users} refers to`}`,
     })
       .input(strictObject({ ...environment, ...ifMatch, key: Key }))
       .output(Nothing)
@@ -171,7 +189,7 @@ export const resourceRouter = <
     copy: writeProcedure({
       method: 'POST',
       path: `${documentPath}/copy`,
-      summary: `Copy a ${kind} to another environment`,
+      summary: `Copy ${noun} to another environment`,
     })
       .input(schemas.copy)
       .output(copied)

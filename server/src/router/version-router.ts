@@ -1,12 +1,13 @@
 import { Actor, AuditAction, Instant, Key, strictObject } from '@pennon/schema';
 import { z } from 'zod';
 
-import type { ResourceName, ResourceType } from '../resources/resource-type.ts';
-import { createResourceService } from '../resources/resource-service.ts';
+import type { ResourceType } from '../resources/resource-type.ts';
+import { createVersionService } from '../resources/resource-service.ts';
 import type { WriteResult } from '../resources/plan.ts';
 import type { VersionSummary } from '../resources/versions.ts';
-import type { Documents } from '../store/store.ts';
+import type { Documents, VersionedCollection } from '../store/store.ts';
 import { inSlices } from './output.ts';
+import { RESOURCE_ROUTES } from './resource-router.ts';
 import { procedure, router, type Context, type RestMeta } from './procedure.ts';
 import { Difference, environment, ifMatch, page, paging } from './schemas.ts';
 
@@ -39,7 +40,7 @@ const documentKey = { ...environment, key: Key };
 const versionKey = { ...documentKey, version: Version };
 
 /** Returns the procedures for the versions of a resource type. */
-export const versionRouter = <Name extends ResourceName, Single, SingleVersion>(
+export const versionRouter = <Name extends VersionedCollection, Single, SingleVersion>(
   type: ResourceType<Name>,
   schemas: {
     readonly response: z.ZodType<Single, WriteResult<Documents[Name]>>;
@@ -47,13 +48,13 @@ export const versionRouter = <Name extends ResourceName, Single, SingleVersion>(
   },
 ) => {
   const { collection, kind } = type;
-  const tag = kind === 'flag' ? 'Flags' : 'Segments';
+  const { tag } = RESOURCE_ROUTES[collection];
   const documentPath = `/${collection}/{key}` as const;
   const versionPath = `${documentPath}/versions/{version}` as const;
   // tRPC cannot check a result against a generic schema; the parameter types above replace that check.
   const response = inSlices<unknown, Single>(schemas.response);
   const version = inSlices<unknown, SingleVersion>(schemas.version);
-  const service = ({ services }: Context) => createResourceService(type, services);
+  const service = ({ services }: Context) => createVersionService(type, services);
   const readProcedure = (rest: Omit<RestMeta, 'tag' | 'method'>) =>
     procedure({ permission: `${collection}.read`, rest: { ...rest, method: 'GET', tag } });
 

@@ -28,6 +28,7 @@ function* segmentWarningSteps(
 export const segmentResource: ResourceType<'segments'> = {
   collection: 'segments',
   kind: 'segment',
+  userKind: 'flag',
   parse: (input, serverFields) =>
     parseOrThrow(Segment, { ...mergePatch({}, input, CLEARED_VALUES), ...serverFields }),
   merge: (current, patch, serverFields) =>

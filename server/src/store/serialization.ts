@@ -89,6 +89,9 @@ const RECORD_PARSERS: {
     return {
       flags: yield* collectionSteps('flags', rows),
       segments: yield* collectionSteps('segments', rows),
+      metrics: yield* collectionSteps('metrics', rows),
+      experiments: yield* collectionSteps('experiments', rows),
+      layers: yield* collectionSteps('layers', rows),
     };
   },
   *workflow(rows) {
@@ -167,6 +170,15 @@ const WRITE_PARSERS: {
       ...(hasWritesTo('flags', rows) && { flags: yield* collectionWriteSteps('flags', rows) }),
       ...(hasWritesTo('segments', rows) && {
         segments: yield* collectionWriteSteps('segments', rows),
+      }),
+      ...(hasWritesTo('metrics', rows) && {
+        metrics: yield* collectionWriteSteps('metrics', rows),
+      }),
+      ...(hasWritesTo('experiments', rows) && {
+        experiments: yield* collectionWriteSteps('experiments', rows),
+      }),
+      ...(hasWritesTo('layers', rows) && {
+        layers: yield* collectionWriteSteps('layers', rows),
       }),
     };
   },
@@ -259,9 +271,18 @@ const COMMIT_ROWS: {
   *flagSet({ writes, versions }) {
     const flags = yield* rowsOf('flags', writes.flags, versions?.flags);
     const segments = yield* rowsOf('segments', writes.segments, versions?.segments);
+    const metrics = yield* rowsOf('metrics', writes.metrics);
+    const experiments = yield* rowsOf('experiments', writes.experiments);
+    const layers = yield* rowsOf('layers', writes.layers);
     yield* otherVersions('flags', writes.flags, versions?.flags);
     yield* otherVersions('segments', writes.segments, versions?.segments);
-    return { ...(flags && { flags }), ...(segments && { segments }) };
+    return {
+      ...(flags && { flags }),
+      ...(segments && { segments }),
+      ...(metrics && { metrics }),
+      ...(experiments && { experiments }),
+      ...(layers && { layers }),
+    };
   },
   *workflow({ writes }) {
     const contexts = yield* rowsOf('contexts', writes.contexts);

@@ -4,9 +4,12 @@ import type {
   AuditAction,
   AuditEntry,
   Environment,
+  Experiment,
   Flag,
   Group,
   Invitation,
+  Layer,
+  Metric,
   NamedContext,
   Person,
   Segment,
@@ -181,6 +184,9 @@ export type Documents = {
   tokens: TokenDocument;
   flags: Flag;
   segments: Segment;
+  metrics: Metric;
+  experiments: Experiment;
+  layers: Layer;
   contexts: NamedContext;
 };
 export type Collection = keyof Documents;
@@ -213,7 +219,7 @@ export const COLLECTIONS = {
     'invitations',
     'tokens',
   ],
-  flagSet: ['flags', 'segments'],
+  flagSet: ['flags', 'segments', 'metrics', 'experiments', 'layers'],
   workflow: ['contexts'],
 } as const satisfies Record<string, readonly Collection[]>;
 

@@ -1,0 +1,84 @@
+import {
+  eventsOfMetric,
+  hasCovariate,
+  isLive,
+  type Experiment,
+  type FlagSet,
+} from '@pennon/schema';
+
+import type { Snapshot, Writes } from '../store/store.ts';
+
+type Records = Snapshot<'flagSet'>['records'];
+
+/** What providers measure of a flag set. Has no fields if nothing is measured. */
+export type Measured = Pick<FlagSet, 'experiments' | 'tracked'>;
+
+/** The experiments of which units are enrolled, or windows are still open. */
+export const liveExperiments = (
+  experiments: ReadonlyMap<string, { readonly document: Experiment }>,
+): Experiment[] =>
+  experiments.size === 0
+    ? []
+    : Array.from(experiments.values(), ({ document }) => document).filter(isLive);
+
+/** Returns the running experiments, and the events of the metrics that are measured. */
+export const measuredIn = ({ experiments, metrics }: Records): Measured => {
+  const running = liveExperiments(experiments).filter(
+    ({ source, state, run }) => source === 'events' && state === 'running' && run !== undefined,
+  );
+  const tracked = trackedIn({ experiments, metrics });
+  if (running.length === 0 && tracked.length === 0) return {};
+  return {
+    experiments: Object.fromEntries(
+      running.map(({ key, flag, rule, run }) => [key, { flag, rule, unit: run?.unit ?? '' }]),
+    ),
+    tracked,
+  };
+};
+
+/** A covariate is what units did before an experiment began, so its events are measured at any time. */
+const trackedIn = ({
+  experiments,
+  metrics,
+}: Pick<Records, 'experiments' | 'metrics'>): string[] => {
+  if (metrics.size === 0) return [];
+  const live = liveExperiments(experiments).filter(({ source }) => source === 'events');
+  const used = new Set(live.flatMap(each => each.metrics.map(({ metric }) => metric)));
+  const measured = Array.from(metrics.values(), ({ document }) => document).filter(
+    metric => used.has(metric.key) || hasCovariate(metric),
+  );
+  return [...new Set(measured.flatMap(eventsOfMetric))].toSorted();
+};
+
+/** Returns what is measured after a change. */
+export const measuredAfter = (
+  { experiments, tracked }: Measured,
+  writes: Writes<'flagSet'>,
+  records: Records,
+): Measured => {
+  if (writes.experiments !== undefined || writes.metrics !== undefined) return measuredIn(records);
+  return experiments === undefined ? {} : { experiments, tracked };
+};
+
+/** Returns what is measured of the flags that a reader sees. */
+export const measuredOf = (
+  { experiments, tracked }: Measured,
+  isVisible: (flag: string) => boolean,
+): Measured =>
+  experiments === undefined
+    ? {}
+    : {
+        experiments: Object.fromEntries(
+          Object.entries(experiments).filter(([, { flag }]) => isVisible(flag)),
+        ),
+        tracked,
+      };
+
+/** Returns what has changed, as a whole, for readers of the previous flag set. */
+export const measuredChange = (before: Measured, after: Measured): Measured => {
+  if (textOf(before) === textOf(after)) return {};
+  return { experiments: after.experiments ?? {}, tracked: after.tracked ?? [] };
+};
+
+const textOf = ({ experiments = {}, tracked = [] }: Measured): string =>
+  JSON.stringify([experiments, tracked]);
