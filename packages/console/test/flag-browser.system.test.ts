@@ -343,12 +343,15 @@ describe.each<PageOptions>([
     for (const summary of await page.locator('summary').all()) await summary.click();
     await check('try');
     await page.locator('.flag-tabs .tab').nth(4).click();
+    await page.locator('.usage [role=status]').waitFor();
+    await check('usage');
+    await page.locator('.flag-tabs .tab').nth(5).click();
     await page.locator('.version').first().waitFor();
     await check('history');
-    await page.locator('.flag-tabs .tab').nth(5).click();
+    await page.locator('.flag-tabs .tab').nth(6).click();
     await page.locator('.snippet').waitFor();
     await check('code');
-    await page.locator('.flag-tabs .tab').nth(6).click();
+    await page.locator('.flag-tabs .tab').nth(7).click();
     await page.locator('.settings textarea').waitFor();
     await check('settings');
     await page.locator('.danger').click();

@@ -1,7 +1,7 @@
 import type { Page } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
 
-import { openPage, signIn, type PageOptions } from './support/console-page.ts';
+import { findBarriers, openPage, signIn, type PageOptions } from './support/console-page.ts';
 import { expectSoon, setUpConsole } from './support/console-tests.ts';
 
 const tests = setUpConsole();
@@ -113,6 +113,52 @@ describe('trying a flag', () => {
     await page.getByRole('button', { name: 'grace', exact: true }).click();
     await expectSoon(() => region(page, 'Live').innerText()).toContain('TARGETING_MATCH');
     expect(await page.getByRole('button', { name: /Save|Delete/ }).count()).toBe(0);
+  });
+});
+
+describe('the usage of a flag', () => {
+  const table = (page: Page, name: string) =>
+    page.getByRole('table', { name }).getByRole('row').allInnerTexts();
+
+  it('is by variant and by reason, over time, with the changes of the flag', async () => {
+    await create('checkout');
+    for (const plan of ['pro', 'team', 'free'])
+      await tests.server.api('POST', '/evaluate', {
+        body: { flagKey: 'checkout', context: { targetingKey: 'ada', plan } },
+      });
+    await tests.server.api('PATCH', '/flags/checkout', { body: { owner: 'ada' } });
+    await expectSoon(
+      async () => (await tests.server.api('GET', '/usage?flag=checkout')).body.total,
+    ).toBe(3);
+    const page = await open('/flags/checkout?tab=usage');
+    await page.locator('.chart canvas').waitFor();
+    expect(await table(page, 'The whole time')).toEqual([
+      'Variant\tEvaluations\tShare',
+      'on\t2\t66.7%',
+      'off\t1\t33.3%',
+    ]);
+    await page.getByText('Version 2').waitFor();
+    await page.getByRole('button', { name: 'Reason' }).click();
+    await page.getByRole('button', { name: '3 hours' }).click();
+    await expectSoon(() => table(page, 'The whole time')).toEqual([
+      'Reason\tEvaluations\tShare',
+      'TARGETING_MATCH\t2\t66.7%',
+      'DEFAULT\t1\t33.3%',
+    ]);
+    await page.getByText('All numbers as a table').click();
+    const numbers = page.getByRole('region', { name: 'All numbers as a table' });
+    await expectSoon(() => numbers.getByRole('cell').first().innerText()).toBe('2');
+    expect(await findBarriers(page)).toEqual([]);
+  });
+
+  it('is empty until an application evaluates it', async () => {
+    await create('checkout');
+    const page = await open('/flags/checkout?tab=usage');
+    await page.getByText('No application has evaluated the flag in this time.').waitFor();
+    for (const period of ['3 hours', '14 days', '90 days'])
+      await page.getByRole('button', { name: period }).click();
+    await page.getByText('Days are those of UTC.').waitFor();
+    expect(await page.locator('.chart').count()).toBe(0);
   });
 });
 

@@ -24,6 +24,7 @@ import { JsonTab } from './json-tab.tsx';
 import { RulesTab, type TabProps } from './rules-tab.tsx';
 import { SettingsTab } from './settings-tab.tsx';
 import { TryTab } from './try-tab.tsx';
+import { UsageTab } from './usage-tab.tsx';
 import { useCheck } from './use-check.ts';
 import { useDraft, type DraftActions } from './use-draft.ts';
 import { VariantsTab } from './variants-tab.tsx';
@@ -241,6 +242,8 @@ const FlagTab = ({ tab, overview, response, isEdited, onDeleted, ...props }: Fla
           url={url}
         />
       );
+    case 'usage':
+      return <UsageTab {...props} flag={response.key} version={response.version} />;
     case 'history':
       return <HistoryTab {...props} flag={response.key} live={response} />;
     case 'code':

@@ -1,4 +1,13 @@
-export const TABS = ['rules', 'variants', 'json', 'try', 'history', 'code', 'settings'] as const;
+export const TABS = [
+  'rules',
+  'variants',
+  'json',
+  'try',
+  'usage',
+  'history',
+  'code',
+  'settings',
+] as const;
 export type Tab = (typeof TABS)[number];
 
 /** The state of the page of a flag in the URL. */

@@ -1,0 +1,28 @@
+/** The language of the page. */
+const language = (): string => document.documentElement.lang;
+
+export const formatNumber = (value: number): string =>
+  new Intl.NumberFormat(language()).format(value);
+
+/** Returns a number with few digits, such as 1.2M. */
+export const formatCompact = (value: number): string =>
+  new Intl.NumberFormat(language(), { notation: 'compact', maximumFractionDigits: 1 }).format(
+    value,
+  );
+
+export const formatPercentage = (share: number): string =>
+  new Intl.NumberFormat(language(), { style: 'percent', maximumFractionDigits: 1 }).format(share);
+
+const STEPS = {
+  time: { hour: 'numeric', minute: '2-digit' },
+  hour: { month: 'short', day: 'numeric', hour: 'numeric' },
+  // Days are those of UTC.
+  day: { month: 'short', day: 'numeric', timeZone: 'UTC' },
+} as const satisfies Record<string, Intl.DateTimeFormatOptions>;
+
+/** How much of a time is written. */
+export type StepForm = keyof typeof STEPS;
+
+/** Returns a time in milliseconds since 1970, short enough for a chart. */
+export const formatStep = (time: number, form: StepForm): string =>
+  new Intl.DateTimeFormat(language(), STEPS[form]).format(time);
