@@ -10,7 +10,12 @@ export type Role = (typeof ROLES)[number];
 export type Grant = { readonly environment: string; readonly role: string };
 
 /** The person, or the key, that is signed in. */
-export type Session = { readonly name: string; readonly grants: readonly Grant[] };
+export type Session = {
+  readonly kind: string;
+  readonly id: string;
+  readonly name: string;
+  readonly grants: readonly Grant[];
+};
 
 export type Credentials =
   { readonly key: string } | { readonly email: string; readonly password: string };
@@ -72,9 +77,14 @@ const messageOf = async (response: Response): Promise<string> => {
 };
 
 const toSession = (body: unknown): Session => {
-  const { name, grants } = isObject(body) ? body : {};
+  const { kind, id, name, grants } = isObject(body) ? body : {};
   const list: readonly unknown[] = Array.isArray(grants) ? grants : [];
-  return { name: String(name), grants: list.filter(isObject).map(toGrant) };
+  return {
+    kind: String(kind),
+    id: String(id),
+    name: String(name),
+    grants: list.filter(isObject).map(toGrant),
+  };
 };
 
 const toGrant = (grant: Readonly<Record<string, unknown>>): Grant => ({
@@ -82,7 +92,8 @@ const toGrant = (grant: Readonly<Record<string, unknown>>): Grant => ({
   role: String(grant['role']),
 });
 
-const EVERYWHERE = '*';
+/** Means all environments. */
+export const EVERYWHERE = '*';
 
 const rank = (role: string): number => ROLES.findIndex(each => each === role);
 
@@ -93,3 +104,7 @@ export const hasRole = ({ grants }: Session, role: Role, environment: string): b
       (grant.environment === environment || grant.environment === EVERYWHERE) &&
       rank(grant.role) >= rank(role),
   );
+
+/** Whether a session is an admin of an environment at least. */
+export const isAdminSomewhere = ({ grants }: Session): boolean =>
+  grants.some(({ role }) => role === 'admin');

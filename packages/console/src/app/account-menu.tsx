@@ -1,16 +1,11 @@
 import { Menu } from '@base-ui/react/menu';
-import { useState } from 'react';
 
 import type { Session } from '../api/sessions.ts';
 import { Chevron } from '../components/icons.tsx';
-import { LANGUAGES, t, type Language } from '../i18n/i18n.ts';
-import {
-  applyPreferences,
-  readPreferences,
-  storePreferences,
-  THEMES,
-  type Preferences,
-} from './preferences.ts';
+import { LANGUAGE_NAMES, SHOWN_LANGUAGES, t } from '../i18n/i18n.ts';
+import { describeGrants } from './grants.ts';
+import { THEMES } from './preferences.ts';
+import { changePreferences, usePreferences } from './use-preferences.ts';
 
 type AccountMenuProps = {
   readonly session: Session;
@@ -18,31 +13,9 @@ type AccountMenuProps = {
   readonly onSignOut: () => Promise<void>;
 };
 
-/** Each language has its name in itself. */
-const LANGUAGE_NAMES: Readonly<Record<Exclude<Language, 'pseudo'>, string>> = {
-  en: 'English',
-  de: 'Deutsch',
-};
-
-const grantsText = ({ grants }: Session): string =>
-  grants
-    .map(({ environment, role }) =>
-      environment === '*'
-        ? t('account.everywhere', { role })
-        : t('account.role', { role, environment }),
-    )
-    .join(', ');
-
 /** Who is signed in, and what they have chosen for this browser. */
 export const AccountMenu = ({ session, apiUrl, onSignOut }: AccountMenuProps) => {
-  const [preferences, setPreferences] = useState(() => readPreferences(localStorage));
-  const change = (next: Preferences): void => {
-    storePreferences(localStorage, next);
-    // All texts are in the language that the page was loaded with.
-    if (next.language !== preferences.language) location.reload();
-    applyPreferences(next, document.documentElement);
-    setPreferences(next);
-  };
+  const preferences = usePreferences();
   return (
     <Menu.Root>
       <Menu.Trigger className="button quiet account">
@@ -54,24 +27,21 @@ export const AccountMenu = ({ session, apiUrl, onSignOut }: AccountMenuProps) =>
           <Menu.Popup className="menu">
             <div className="menu-about">
               <strong>{session.name}</strong>
-              <span>{grantsText(session)}</span>
+              <span>{describeGrants(session.grants)}</span>
             </div>
             <Menu.Separator className="separator" />
             <Choices
               label={t('account.theme')}
               value={preferences.theme}
               choices={THEMES.map(theme => [theme, t(`account.theme.${theme}`)])}
-              onChange={theme => change({ ...preferences, theme })}
+              onChange={theme => changePreferences({ theme })}
             />
             <Menu.Separator className="separator" />
             <Choices
               label={t('account.language')}
               value={preferences.language}
-              choices={LANGUAGES.filter(each => each !== 'pseudo').map(each => [
-                each,
-                LANGUAGE_NAMES[each],
-              ])}
-              onChange={language => change({ ...preferences, language })}
+              choices={SHOWN_LANGUAGES.map(each => [each, LANGUAGE_NAMES[each]])}
+              onChange={language => changePreferences({ language })}
             />
             <Menu.Separator className="separator" />
             <Menu.LinkItem className="menu-item" href={apiUrl} target="_blank" rel="noreferrer">

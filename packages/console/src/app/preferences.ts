@@ -4,7 +4,12 @@ export const THEMES = ['system', 'light', 'dark'] as const;
 export type Theme = (typeof THEMES)[number];
 
 /** What a person has chosen in this browser. */
-export type Preferences = { readonly theme: Theme; readonly language: Language };
+export type Preferences = {
+  readonly theme: Theme;
+  readonly language: Language;
+  /** Whether single letters are shortcuts. */
+  readonly shortcuts: boolean;
+};
 
 const KEY = 'pennon-preferences';
 
@@ -21,6 +26,7 @@ export const readPreferences = (storage: Pick<Storage, 'getItem'>): Preferences 
     theme: oneOf(THEMES, stored['theme']) ?? 'system',
     language:
       oneOf(LANGUAGES, stored['language']) ?? oneOf(LANGUAGES, preferred.split('-')[0]) ?? 'en',
+    shortcuts: stored['shortcuts'] !== false,
   };
 };
 

@@ -8,8 +8,11 @@ import {
 
 import type { Api } from '../api/api.ts';
 import { sessionOptions } from '../api/session-query.ts';
+import { readAuditSearch } from '../audit/audit-search.ts';
 import { readFlagSearch } from '../flag/flag-search.ts';
 import { readSearch } from '../flags/flags-search.ts';
+import { readCompareSearch } from '../promotion/compare-search.ts';
+import { readSegmentSearch } from '../segments/segment-search.ts';
 import { SignInPage } from '../session/sign-in-page.tsx';
 import { ErrorPage, NotFoundPage, PendingPage } from './pages.tsx';
 import { Shell } from './shell.tsx';
@@ -66,7 +69,103 @@ const flag = createRoute({
   component: lazyRouteComponent(() => import('../flag/flag-page.tsx'), 'FlagPage'),
 });
 
-const routeTree = root.addChildren([signIn, signedIn.addChildren([start, flags, flag])]);
+const segments = createRoute({
+  getParentRoute: () => signedIn,
+  path: 'segments',
+  validateSearch: readSegmentSearch,
+  component: lazyRouteComponent(() => import('../segments/segments-page.tsx'), 'SegmentsPage'),
+});
+
+const segment = createRoute({
+  getParentRoute: () => signedIn,
+  path: 'segments/$key',
+  validateSearch: readSegmentSearch,
+  component: lazyRouteComponent(() => import('../segments/segment-page.tsx'), 'SegmentPage'),
+});
+
+const compare = createRoute({
+  getParentRoute: () => signedIn,
+  path: 'compare',
+  validateSearch: readCompareSearch,
+  component: lazyRouteComponent(() => import('../promotion/compare-page.tsx'), 'ComparePage'),
+});
+
+const audit = createRoute({
+  getParentRoute: () => signedIn,
+  path: 'audit',
+  validateSearch: readAuditSearch,
+  component: lazyRouteComponent(() => import('../audit/audit-page.tsx'), 'AuditPage'),
+});
+
+const settings = createRoute({
+  getParentRoute: () => signedIn,
+  path: 'settings',
+  component: lazyRouteComponent(() => import('../settings/settings-page.tsx'), 'SettingsPage'),
+});
+
+const settingsStart = createRoute({
+  getParentRoute: () => settings,
+  path: '/',
+  beforeLoad: () => {
+    throw redirect({ to: '/settings/environments' });
+  },
+});
+
+const environments = createRoute({
+  getParentRoute: () => settings,
+  path: 'environments',
+  component: lazyRouteComponent(
+    () => import('../settings/environments-page.tsx'),
+    'EnvironmentsPage',
+  ),
+});
+
+const keys = createRoute({
+  getParentRoute: () => settings,
+  path: 'keys',
+  component: lazyRouteComponent(() => import('../settings/keys-page.tsx'), 'KeysPage'),
+});
+
+const people = createRoute({
+  getParentRoute: () => settings,
+  path: 'people',
+  component: lazyRouteComponent(() => import('../settings/people-page.tsx'), 'PeoplePage'),
+});
+
+const groups = createRoute({
+  getParentRoute: () => settings,
+  path: 'groups',
+  component: lazyRouteComponent(() => import('../settings/groups-page.tsx'), 'GroupsPage'),
+});
+
+const invitations = createRoute({
+  getParentRoute: () => settings,
+  path: 'invitations',
+  component: lazyRouteComponent(
+    () => import('../settings/invitations-page.tsx'),
+    'InvitationsPage',
+  ),
+});
+
+const account = createRoute({
+  getParentRoute: () => settings,
+  path: 'account',
+  component: lazyRouteComponent(() => import('../settings/account-page.tsx'), 'AccountPage'),
+});
+
+const routeTree = root.addChildren([
+  signIn,
+  signedIn.addChildren([
+    start,
+    flags,
+    flag,
+    segments,
+    segment,
+    compare,
+    audit,
+    settings.addChildren([settingsStart, environments, keys, people, groups, invitations, account]),
+  ]),
+]);
 
 /** Returns the search of a URL as plain texts, so that links are short and readable. */
 const parseSearch = (search: string): Record<string, string> =>

@@ -4,8 +4,13 @@ import { lazy, Suspense, useEffect, useState } from 'react';
 import { flushSync } from 'react-dom';
 
 import { sessionOptions } from '../api/session-query.ts';
-import { BrandMark } from '../components/icons.tsx';
+import { BrandMark, Magnifier } from '../components/icons.tsx';
 import { t } from '../i18n/i18n.ts';
+import { PALETTE_KEYS } from '../palette/keys.ts';
+import { useShortcuts, type ShortcutDialog } from '../palette/use-shortcuts.ts';
+
+/** The pages of the navigation. */
+const PAGES = ['flags', 'segments', 'compare', 'audit', 'settings'] as const;
 
 /** Menus are a third of all scripts, and the page to sign in has none. */
 const AccountMenu = lazy(async () => {
@@ -13,11 +18,18 @@ const AccountMenu = lazy(async () => {
   return { default: module.AccountMenu };
 });
 
+const Palette = lazy(async () => {
+  const module = await import('../palette/palette.tsx');
+  return { default: module.Palette };
+});
+
 /** The frame of all pages of a session: the navigation, the account, and the page. */
 export const Shell = () => {
   const { api, basePath, session } = useRouteContext({ from: '/signed-in' });
   const current = useQuery(sessionOptions(api));
   useLeaveWithSession(current.data === null);
+  const [dialog, setDialog] = useState<ShortcutDialog>();
+  useShortcuts(setDialog);
   const [isLeaving, setIsLeaving] = useState(false);
   const signOut = async (): Promise<void> => {
     // Streams of the page end first: without a session they would be refused.
@@ -42,10 +54,27 @@ export const Shell = () => {
           Pennon
         </Link>
         <nav aria-label={t('app.navigation')}>
-          <Link to="/flags" className="tab" activeProps={{ 'aria-current': 'page' }}>
-            {t('flags.title')}
-          </Link>
+          {PAGES.map(page => (
+            <Link
+              key={page}
+              to={`/${page}`}
+              className="tab"
+              activeProps={{ 'aria-current': 'page' }}
+            >
+              {t(`${page}.title`)}
+            </Link>
+          ))}
         </nav>
+        <button
+          type="button"
+          className="button quiet find"
+          aria-keyshortcuts="Control+K Meta+K"
+          onClick={() => setDialog('palette')}
+        >
+          <span className="sr-only">{t('palette.open')}</span>
+          <Magnifier />
+          <kbd>{PALETTE_KEYS}</kbd>
+        </button>
         <Suspense>
           <AccountMenu session={session} apiUrl={`${basePath}docs`} onSignOut={signOut} />
         </Suspense>
@@ -53,6 +82,9 @@ export const Shell = () => {
       <main id="main" className="main" tabIndex={-1}>
         {!isLeaving && <Outlet />}
       </main>
+      <Suspense>
+        <Palette dialog={dialog} onClose={() => setDialog(undefined)} />
+      </Suspense>
     </div>
   );
 };

@@ -1,14 +1,12 @@
 import { useEffect } from 'react';
 
-const isText = (target: EventTarget | null): boolean =>
-  target instanceof HTMLElement && target.matches('input, textarea, select, [contenteditable]');
+import { isSingleLetter } from './single-letters.ts';
 
-/** Does something when a key is pressed, unless a text is written or a dialog is open. */
+/** Does something when a key is pressed that is a shortcut there. */
 export const useKey = (key: string, action: () => void): void => {
   useEffect(() => {
     const press = (event: KeyboardEvent): void => {
-      if (event.key !== key || event.ctrlKey || event.metaKey || event.altKey) return;
-      if (isText(event.target) || document.querySelector('[role="dialog"]')) return;
+      if (event.key !== key || !isSingleLetter(event)) return;
       event.preventDefault();
       action();
     };

@@ -28,7 +28,7 @@ export const DeleteDialog = (props: DeleteDialogProps) => {
     <ConfirmDialog
       isOpen={isOpen}
       title={t('settings.deleteTitle', { flag: live.key, environment })}
-      action={t('settings.delete')}
+      action={t('settings.deleteFlag')}
       error={error === null ? undefined : describeError(error)}
       isBlocked={isPending}
       takesComment

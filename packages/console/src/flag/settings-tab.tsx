@@ -49,7 +49,7 @@ export const SettingsTab = ({ live, onDeleted, ...props }: SettingsTabProps) => 
           <h3>{t('settings.end')}</h3>
           <p className="hint">{t('settings.deleteHint', { environment })}</p>
           <button type="button" className="button danger" onClick={() => setIsDeleted(true)}>
-            {t('settings.delete')}
+            {t('settings.deleteFlag')}
           </button>
         </div>
       )}

@@ -6,6 +6,12 @@ import en from '../messages/en.json' with { type: 'json' };
 export const LANGUAGES = ['en', 'de', 'pseudo'] as const;
 export type Language = (typeof LANGUAGES)[number];
 
+/** The languages that people can choose. Each has its name in itself. */
+export const SHOWN_LANGUAGES = ['en', 'de'] as const satisfies readonly Language[];
+export const LANGUAGE_NAMES = { en: 'English', de: 'Deutsch' } as const satisfies Readonly<
+  Record<(typeof SHOWN_LANGUAGES)[number], string>
+>;
+
 export type MessageId = keyof typeof en;
 
 const i18n = setupI18n();

@@ -1,0 +1,13 @@
+import { currentPreferences } from './use-preferences.ts';
+
+const isInput = (target: EventTarget | null): boolean =>
+  target instanceof HTMLElement && target.matches('input, textarea, select, [contenteditable]');
+
+/** Whether a key that is pressed is a shortcut: not a part of a text, not in a dialog, and not turned off. */
+export const isSingleLetter = (event: KeyboardEvent): boolean =>
+  !event.defaultPrevented &&
+  !event.repeat &&
+  !(event.ctrlKey || event.metaKey || event.altKey) &&
+  !isInput(event.target) &&
+  document.querySelector('[role="dialog"], [role="menu"]') === null &&
+  currentPreferences().shortcuts;

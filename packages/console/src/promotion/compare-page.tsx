@@ -1,0 +1,213 @@
+import type { ApiOutputs } from '@pennon/client';
+import { useQuery } from '@tanstack/react-query';
+import { Link, useNavigate, useRouteContext, useSearch } from '@tanstack/react-router';
+import { useEffect, useId, useState } from 'react';
+
+import { hasRole } from '../api/sessions.ts';
+import { ActionButton, ItemList, Loaded, Section } from '../components/section.tsx';
+import { overviewOptions } from '../flags/follow-overview.ts';
+import { mainEnvironment, type Environment } from '../flags/overview.ts';
+import { t } from '../i18n/i18n.ts';
+import { PromoteDialog } from './promote-dialog.tsx';
+
+const FROM = '/signed-in/compare';
+
+type Compared = ApiOutputs['environments']['compare']['flags'][number];
+
+/** The server promotes at most this many flags, and as many segments, at once. */
+const MAX_PROMOTED = 100;
+
+/** What differs between two environments, and can be promoted from one to the other. */
+export const ComparePage = () => {
+  const { api } = useRouteContext({ from: FROM });
+  const search = useSearch({ from: FROM });
+  const overview = useQuery(overviewOptions(api));
+  useEffect(() => {
+    document.title = `${t('compare.title')} · Pennon`;
+  }, []);
+  return (
+    <div className="wide-page">
+      <h1>{t('compare.title')}</h1>
+      <Loaded query={overview}>
+        {({ environments }) => {
+          const to =
+            environments.find(({ key }) => key === search.to) ?? mainEnvironment(environments);
+          const from =
+            environments.find(({ key }) => key === search.from && key !== to?.key) ??
+            environments.findLast(({ key }) => key !== to?.key);
+          if (from === undefined || to === undefined) return <p>{t('compare.needsTwo')}</p>;
+          return (
+            <>
+              <Choices environments={environments} from={from.key} to={to.key} />
+              <Comparison key={`${from.key} ${to.key}`} from={from.key} to={to.key} />
+            </>
+          );
+        }}
+      </Loaded>
+    </div>
+  );
+};
+
+type PairProps = { readonly from: string; readonly to: string };
+
+const Choices = (props: PairProps & { readonly environments: readonly Environment[] }) => {
+  const { environments, from, to } = props;
+  const navigate = useNavigate({ from: '/compare' });
+  const id = useId();
+  const chosen = { from, to };
+  return (
+    <div className="field-columns pair">
+      {(['from', 'to'] as const).map(side => (
+        <div key={side} className="field">
+          <label htmlFor={`${id}-${side}`}>{t(`compare.side.${side}`)}</label>
+          <select
+            id={`${id}-${side}`}
+            className="input"
+            value={chosen[side]}
+            onChange={({ target: { value } }) => {
+              const other = side === 'from' ? to : from;
+              // The other side takes the previous environment if both would be the same.
+              const pair = { ...chosen, [side]: value };
+              const swapped = side === 'from' ? { from: value, to: from } : { from: to, to: value };
+              void navigate({ search: value === other ? swapped : pair });
+            }}
+          >
+            {environments.map(({ key, name }) => (
+              <option key={key} value={key}>
+                {name ?? key}
+              </option>
+            ))}
+          </select>
+        </div>
+      ))}
+    </div>
+  );
+};
+
+const Comparison = ({ from, to }: PairProps) => {
+  const { api } = useRouteContext({ from: FROM });
+  const comparison = useQuery({
+    queryKey: ['compare', from, to] as const,
+    queryFn: () => api.procedures.environments.compare.query({ from, to }),
+  });
+  return (
+    <Loaded query={comparison}>
+      {({ flags, segments }) => (
+        <Differences
+          from={from}
+          to={to}
+          flags={flags.filter(({ outcome }) => outcome !== 'same')}
+          segments={segments.filter(({ outcome }) => outcome !== 'same')}
+        />
+      )}
+    </Loaded>
+  );
+};
+
+type DifferencesProps = PairProps & {
+  readonly flags: readonly Compared[];
+  readonly segments: readonly Compared[];
+};
+
+const Differences = ({ from, to, flags, segments }: DifferencesProps) => {
+  const { session } = useRouteContext({ from: FROM });
+  const flagChoice = useChoice(flags);
+  const segmentChoice = useChoice(segments);
+  const [isPromoting, setIsPromoting] = useState(false);
+  return (
+    <>
+      <Section
+        title={t('flags.title')}
+        hint={t('compare.hint', { from, to })}
+        action={
+          <ActionButton
+            reason={reasonNotTo(flagChoice.chosen, hasRole(session, 'editor', to), to)}
+            onClick={() => setIsPromoting(true)}
+          >
+            {t('compare.promote', { count: flagChoice.chosen.length, to })}
+          </ActionButton>
+        }
+      >
+        <ComparedList {...flagChoice} documents={flags} from={from} to={to} kind="flag" />
+      </Section>
+      <Section title={t('segments.title')} hint={t('compare.segmentsHint')}>
+        <ComparedList {...segmentChoice} documents={segments} from={from} to={to} kind="segment" />
+      </Section>
+      <PromoteDialog
+        promotion={
+          isPromoting
+            ? { from, to, flags: flagChoice.chosen, segments: segmentChoice.chosen }
+            : undefined
+        }
+        onDone={() => {
+          setIsPromoting(false);
+          flagChoice.clear();
+          segmentChoice.clear();
+        }}
+        onClose={() => setIsPromoting(false)}
+      />
+    </>
+  );
+};
+
+/** Returns why the chosen flags cannot be promoted, or undefined if they can. */
+const reasonNotTo = (
+  chosen: readonly string[],
+  mayWrite: boolean,
+  environment: string,
+): string | undefined => {
+  if (!mayWrite) return t('cell.needsEditor', { environment });
+  if (chosen.length === 0) return t('compare.chooseFirst');
+  return chosen.length > MAX_PROMOTED ? t('bulk.tooMany', { max: MAX_PROMOTED }) : undefined;
+};
+
+/** The keys that are chosen, of those that can be promoted. */
+const useChoice = (documents: readonly Compared[]) => {
+  const [keys, setKeys] = useState<ReadonlySet<string>>(new Set());
+  const chosen = documents
+    .filter(({ key, outcome }) => keys.has(key) && outcome !== 'onlyTo')
+    .map(({ key }) => key);
+  const choose = (key: string, isChosen: boolean): void =>
+    setKeys(known => new Set(isChosen ? [...known, key] : [...known].filter(each => each !== key)));
+  return { chosen, choose, clear: () => setKeys(new Set()) };
+};
+
+type ComparedListProps = PairProps & {
+  readonly kind: 'flag' | 'segment';
+  readonly documents: readonly Compared[];
+  readonly chosen: readonly string[];
+  readonly choose: (key: string, isChosen: boolean) => void;
+};
+
+const ComparedList = ({ kind, documents, chosen, choose, from, to }: ComparedListProps) => (
+  <ItemList items={documents} empty={t('compare.same')}>
+    {({ key, outcome, fields }) => (
+      <li key={key} className="item">
+        <input
+          type="checkbox"
+          aria-label={t('compare.choose', { key })}
+          checked={chosen.includes(key)}
+          disabled={outcome === 'onlyTo'}
+          onChange={({ target }) => choose(key, target.checked)}
+        />
+        <div className="item-about">
+          <strong>
+            <Link
+              to={kind === 'flag' ? '/flags/$key' : '/segments/$key'}
+              params={{ key }}
+              search={{ env: outcome === 'onlyTo' ? to : from }}
+              className="flag-key"
+            >
+              <bdi>{key}</bdi>
+            </Link>
+          </strong>
+          <span className="hint">
+            {outcome === 'differs'
+              ? t('compare.differs', { fields: fields.join(', ') })
+              : t('compare.onlyIn', { environment: outcome === 'onlyTo' ? to : from })}
+          </span>
+        </div>
+      </li>
+    )}
+  </ItemList>
+);

@@ -1,0 +1,376 @@
+import { useQuery } from '@tanstack/react-query';
+import { Link, useNavigate, useParams, useRouteContext, useSearch } from '@tanstack/react-router';
+import { useEffect, useId, useState, type FormEvent } from 'react';
+
+import { detailsOf } from '../api/errors.ts';
+import { hasRole } from '../api/sessions.ts';
+import { describeError } from '../app/pages.tsx';
+import { EnvironmentTabs } from '../components/environment-tabs.tsx';
+import { TextField } from '../components/field.tsx';
+import { FormDialog } from '../components/form-dialog.tsx';
+import { textOf } from '../components/form-values.ts';
+import { ActionButton, Loaded, Section } from '../components/section.tsx';
+import { ChangeList } from '../flag/change-list.tsx';
+import type { Change } from '../flag/changes.ts';
+import { ConditionList } from '../flag/condition-form.tsx';
+import { isSame, type Condition } from '../flag/document.ts';
+import { describeCondition } from '../flag/sentence.ts';
+import { overviewOptions } from '../flags/follow-overview.ts';
+import { mainEnvironment } from '../flags/overview.ts';
+import { t } from '../i18n/i18n.ts';
+import {
+  holdsFor,
+  parseContext,
+  segmentListOptions,
+  segmentOptions,
+  usersOptions,
+  writeSegment,
+  type SegmentEdits,
+  type SegmentResponse,
+} from './segment.ts';
+
+const FROM = '/signed-in/segments/$key';
+const EXACT = { exact: true };
+
+/** One segment in one environment. */
+export const SegmentPage = () => {
+  const { api } = useRouteContext({ from: FROM });
+  const { key } = useParams({ from: FROM });
+  const { env } = useSearch({ from: FROM });
+  const overview = useQuery(overviewOptions(api));
+  useEffect(() => {
+    document.title = `${key} · Pennon`;
+  }, [key]);
+  return (
+    <div className="wide-page">
+      <header>
+        <Link to="/segments" search={{ env }}>
+          {t('segments.title')}
+        </Link>
+        <h1>
+          <bdi>{key}</bdi>
+        </h1>
+      </header>
+      <Loaded query={overview}>
+        {({ environments }) => {
+          const environment =
+            environments.find(each => each.key === env) ?? mainEnvironment(environments);
+          return (
+            <>
+              <EnvironmentTabs environments={environments}>
+                {(each, name) => (
+                  <Link
+                    key={each.key}
+                    to="/segments/$key"
+                    params={{ key }}
+                    search={{ env: each.key }}
+                    className="tab"
+                    activeOptions={EXACT}
+                    aria-current={each === environment ? 'page' : undefined}
+                  >
+                    {name}
+                  </Link>
+                )}
+              </EnvironmentTabs>
+              {environment !== undefined && (
+                <SegmentLoader
+                  key={`${environment.key} ${key}`}
+                  environment={environment.key}
+                  segment={key}
+                />
+              )}
+            </>
+          );
+        }}
+      </Loaded>
+    </div>
+  );
+};
+
+type SegmentLoaderProps = { readonly environment: string; readonly segment: string };
+
+const SegmentLoader = ({ environment, segment }: SegmentLoaderProps) => {
+  const { api } = useRouteContext({ from: FROM });
+  const list = useQuery(segmentListOptions(api, environment));
+  const exists = list.data?.some(({ key }) => key === segment);
+  const query = useQuery({
+    ...segmentOptions(api, environment, segment),
+    enabled: exists === true,
+  });
+  if (exists === undefined) return <Loaded query={list}>{() => null}</Loaded>;
+  if (!exists) return <p>{t('segments.absent', { environment })}</p>;
+  return (
+    <Loaded query={query}>
+      {response => (
+        <SegmentEditor key={response.etag} environment={environment} response={response} />
+      )}
+    </Loaded>
+  );
+};
+
+type SegmentEditorProps = {
+  readonly environment: string;
+  readonly response: SegmentResponse;
+};
+
+const editsOf = ({ name, description, conditions }: SegmentResponse): SegmentEdits => ({
+  name: name ?? '',
+  description: description ?? '',
+  conditions,
+});
+
+const SegmentEditor = ({ environment, response }: SegmentEditorProps) => {
+  const { api, session } = useRouteContext({ from: FROM });
+  const live = editsOf(response);
+  const [edits, setEdits] = useState(live);
+  const [dialog, setDialog] = useState<'review' | 'delete'>();
+  const attributes = useId();
+  const mayWrite = hasRole(session, 'editor', environment);
+  const isEdited = !isSame(live, edits);
+  const sources = { api, environment, attributes, segments: [], flags: [] };
+  const close = (): void => setDialog(undefined);
+  return (
+    <>
+      {!mayWrite && <p className="hint note">{t('cell.needsEditor', { environment })}</p>}
+      <datalist id={attributes}>
+        <option>targetingKey</option>
+      </datalist>
+      <fieldset className="segment-form" disabled={!mayWrite}>
+        <legend className="sr-only">{t('segments.conditions')}</legend>
+        <Words edits={edits} onChange={setEdits} />
+        <h2>{t('segments.conditions')}</h2>
+        <ConditionList
+          conditions={edits.conditions}
+          sources={sources}
+          onChange={conditions => setEdits({ ...edits, conditions })}
+        />
+      </fieldset>
+      {mayWrite && (
+        <div className="item-actions">
+          <button
+            type="button"
+            className="button primary"
+            aria-disabled={!isEdited}
+            onClick={() => {
+              if (isEdited) setDialog('review');
+            }}
+          >
+            {t('draft.review')}
+          </button>
+          {isEdited && (
+            <ActionButton onClick={() => setEdits(live)}>{t('draft.discard')}</ActionButton>
+          )}
+          <ActionButton onClick={() => setDialog('delete')}>{t('settings.delete')}</ActionButton>
+        </div>
+      )}
+      <Trial environment={environment} conditions={edits.conditions} />
+      <UsedBy environment={environment} segment={response.key} />
+      <ReviewSegment
+        isOpen={dialog === 'review'}
+        environment={environment}
+        response={response}
+        edits={edits}
+        onClose={close}
+      />
+      <DeleteSegment
+        isOpen={dialog === 'delete'}
+        environment={environment}
+        response={response}
+        onClose={close}
+      />
+    </>
+  );
+};
+
+type WordsProps = {
+  readonly edits: SegmentEdits;
+  readonly onChange: (edits: SegmentEdits) => void;
+};
+
+/** What people call the segment. */
+const Words = ({ edits, onChange }: WordsProps) => {
+  const id = useId();
+  return (
+    <>
+      <div className="field">
+        <label htmlFor={`${id}-name`}>{t('field.name')}</label>
+        <input
+          id={`${id}-name`}
+          className="input"
+          value={edits.name}
+          onChange={({ target }) => onChange({ ...edits, name: target.value })}
+        />
+      </div>
+      <div className="field">
+        <label htmlFor={`${id}-description`}>{t('field.description')}</label>
+        <textarea
+          id={`${id}-description`}
+          className="input"
+          rows={2}
+          value={edits.description}
+          onChange={({ target }) => onChange({ ...edits, description: target.value })}
+        />
+      </div>
+    </>
+  );
+};
+
+const wordsOf = (conditions: readonly Condition[]): string =>
+  conditions.map(describeCondition).join(t('sentence.and'));
+
+/** Returns what the edits change, in words. Long lists have the same words, so they are shown as JSON. */
+const changesOf = (live: SegmentEdits, edits: SegmentEdits): readonly Change[] => {
+  const isJson = wordsOf(live.conditions) === wordsOf(edits.conditions);
+  const describe = (conditions: readonly Condition[]): string =>
+    isJson ? JSON.stringify(conditions) : wordsOf(conditions);
+  const changes = [
+    { title: t('field.name'), before: live.name, after: edits.name },
+    { title: t('field.description'), before: live.description, after: edits.description },
+    {
+      title: t('segments.conditions'),
+      before: describe(live.conditions),
+      after: describe(edits.conditions),
+    },
+  ];
+  return changes.filter(({ before, after }) => before !== after);
+};
+
+type SegmentDialogProps = SegmentEditorProps & {
+  readonly isOpen: boolean;
+  readonly onClose: () => void;
+};
+
+const ReviewSegment = (props: SegmentDialogProps & { readonly edits: SegmentEdits }) => {
+  const { isOpen, environment, response, edits, onClose } = props;
+  const { api } = useRouteContext({ from: FROM });
+  const { key, etag } = response;
+  return (
+    <FormDialog
+      isOpen={isOpen}
+      isWide
+      title={t('segments.review', { segment: key, environment })}
+      submit={t('review.apply')}
+      onSubmit={form =>
+        writeSegment(api, { ...edits, environment, key, etag, comment: textOf(form, 'comment') })
+      }
+      onClose={onClose}
+    >
+      <ChangeList changes={changesOf(editsOf(response), edits)} />
+      <TextField name="comment" label={t('review.comment')} rows={2} />
+    </FormDialog>
+  );
+};
+
+const DeleteSegment = ({ isOpen, environment, response, onClose }: SegmentDialogProps) => {
+  const { api } = useRouteContext({ from: FROM });
+  const navigate = useNavigate();
+  const { key, etag } = response;
+  const remove = async (form: FormData): Promise<void> => {
+    await api.procedures.segments.delete.mutate(
+      { environment, key, ifMatch: etag },
+      { context: { comment: textOf(form, 'comment') } },
+    );
+    await navigate({ to: '/segments', search: { env: environment } });
+    api.queries.removeQueries({ queryKey: segmentOptions(api, environment, key).queryKey });
+    await api.queries.invalidateQueries({
+      queryKey: segmentListOptions(api, environment).queryKey,
+    });
+  };
+  return (
+    <FormDialog
+      isOpen={isOpen}
+      title={t('settings.deleteOne', { name: key })}
+      hint={t('segments.deleteHint')}
+      submit={t('settings.delete')}
+      isDangerous
+      onSubmit={remove}
+      onClose={onClose}
+    >
+      <TextField name="comment" label={t('review.comment')} rows={2} />
+    </FormDialog>
+  );
+};
+
+type TrialProps = { readonly environment: string; readonly conditions: readonly Condition[] };
+
+const EXAMPLE = '{\n  "targetingKey": "ada"\n}';
+const ROWS = 4;
+
+/** Tries the conditions, as they are in the form, with a context. */
+const Trial = ({ environment, conditions }: TrialProps) => {
+  const { api } = useRouteContext({ from: FROM });
+  const id = useId();
+  const [text, setText] = useState(EXAMPLE);
+  const [result, setResult] = useState('');
+  const [error, setError] = useState('');
+  const run = async (): Promise<void> => {
+    setResult('');
+    setError('');
+    const context = parseContext(text);
+    if (context === undefined) return setError(t('segments.notJson'));
+    try {
+      const holds = await holdsFor(api, environment, conditions, context);
+      setResult(t(holds ? 'segments.member' : 'segments.notMember'));
+    } catch (failure) {
+      const [detail] = detailsOf(failure);
+      setError(detail?.message ?? describeError(failure));
+    }
+  };
+  const submit = (event: FormEvent<HTMLFormElement>): void => {
+    event.preventDefault();
+    void run();
+  };
+  return (
+    <Section title={t('segments.test')} hint={t('segments.testHint')}>
+      <form className="field trial" onSubmit={submit}>
+        <label htmlFor={id}>{t('segments.context')}</label>
+        <textarea
+          id={id}
+          className="input code"
+          rows={ROWS}
+          value={text}
+          spellCheck={false}
+          aria-invalid={error !== ''}
+          aria-describedby={`${id}-error`}
+          onChange={({ target }) => setText(target.value)}
+        />
+        <p id={`${id}-error`} className="error" role="alert">
+          {error}
+        </p>
+        <div className="item-actions">
+          <button type="submit" className="button">
+            {t('segments.run')}
+          </button>
+          <p role="status">{result}</p>
+        </div>
+      </form>
+    </Section>
+  );
+};
+
+/** The flags whose rules have the segment. */
+const UsedBy = ({ environment, segment }: SegmentLoaderProps) => {
+  const { api } = useRouteContext({ from: FROM });
+  const users = useQuery(usersOptions(api, environment, segment));
+  return (
+    <Section title={t('segments.usedBy')}>
+      <Loaded query={users}>
+        {keys =>
+          keys.length === 0 ? (
+            <p className="hint">{t('segments.unused')}</p>
+          ) : (
+            <ul className="links">
+              {keys.map(key => (
+                <li key={key}>
+                  <Link to="/flags/$key" params={{ key }} search={{ env: environment }}>
+                    <bdi>{key}</bdi>
+                  </Link>
+                </li>
+              ))}
+            </ul>
+          )
+        }
+      </Loaded>
+    </Section>
+  );
+};
