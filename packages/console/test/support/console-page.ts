@@ -68,3 +68,27 @@ export const findBarriers = async (page: Page): Promise<string[]> => {
     nodes.map(({ html, failureSummary }) => `${id}: ${html} ${failureSummary}`),
   );
 };
+
+/** How wide a page is, with what is hidden behind its scroll bar. */
+const widthOf = (page: Page): Promise<number> =>
+  page.evaluate<number>(`Math.max(
+    ...[document.documentElement, ...document.querySelectorAll('.wide-page')].map(
+      ({ scrollWidth }) => scrollWidth,
+    ),
+  )`);
+
+/**
+ * Checks that what a page shows has no barrier and is not wider than the window. With the variable
+ * CONSOLE_SCREENSHOTS, a picture of it is stored in that folder.
+ */
+export const expectLayout = async (
+  page: Page,
+  name: string,
+  { width = 1_440, theme = 'light', language = 'en' }: PageOptions,
+): Promise<void> => {
+  const folder = process.env['CONSOLE_SCREENSHOTS'];
+  if (folder !== undefined)
+    await page.screenshot({ path: `${folder}/${name} ${width} ${theme} ${language}.png` });
+  expect([name, await findBarriers(page)]).toEqual([name, []]);
+  expect([name, await widthOf(page)]).toEqual([name, width]);
+};

@@ -1,0 +1,191 @@
+import type { Page } from 'playwright-core';
+import { describe, expect, it } from 'vitest';
+
+import { expectLayout, openPage, signIn, type PageOptions } from './support/console-page.ts';
+import { HOSTILE, setUpConsole } from './support/console-tests.ts';
+
+const tests = setUpConsole();
+
+const open = async (path: string, options?: PageOptions, key?: string): Promise<Page> => {
+  const page = await openPage(tests.browser, tests.url + path, options);
+  await signIn(page, key);
+  await page.locator('.section').first().waitFor();
+  return page;
+};
+
+const create = async (kind: 'flags' | 'segments', body: object, environment = 'production') => {
+  const path = `/api/v1/${kind}?environment=${environment}`;
+  const { status, text } = await tests.server.request('POST', path, { body });
+  expect([status, text]).toEqual([201, text]);
+};
+
+const staff = (value: readonly string[] = ['ada']) => ({
+  key: 'staff',
+  conditions: [{ attribute: 'targetingKey', operator: 'in', value }],
+});
+
+const submit = async (page: Page) => {
+  await page.locator('[role=dialog] [type=submit]').click();
+  await page.getByRole('dialog').waitFor({ state: 'detached' });
+};
+
+describe('segments', () => {
+  it('are created, changed after a review, and deleted', async () => {
+    const page = await open('/segments?env=production');
+    await page.getByRole('button', { name: 'New segment' }).click();
+    await page.getByRole('dialog').getByLabel('Key', { exact: true }).fill('staff');
+    await page.getByRole('dialog').getByLabel('Is one of').fill('ada\ngrace');
+    await submit(page);
+    await page.waitForURL(/segments\/staff/);
+    await page.getByRole('textbox', { name: '2 values' }).fill('ada\ngrace\nlin');
+    await page.getByRole('button', { name: 'Review' }).click();
+    await page.getByRole('dialog').getByRole('textbox').fill('OPS-17');
+    await submit(page);
+    const { body } = await tests.server.api('GET', '/segments/staff');
+    expect(body).toMatchObject({ ...staff(['ada', 'grace', 'lin']), version: 2 });
+    const audit = await tests.server.api('GET', '/audit?limit=1');
+    expect(audit.body.items[0]).toMatchObject({ key: 'staff', comment: 'OPS-17' });
+    await page.getByRole('button', { name: 'Delete', exact: true }).click();
+    await submit(page);
+    await page.getByText('There are no segments in this environment.').waitFor();
+  });
+
+  it('are tried with a context before they are written', async () => {
+    await create('segments', staff());
+    const page = await open('/segments/staff?env=production', { expected: /400/ });
+    await page.getByRole('button', { name: 'Test' }).click();
+    await page.getByText('The context is in the segment.').waitFor();
+    await page.getByRole('textbox', { name: '1 value' }).fill('grace');
+    await page.getByRole('button', { name: 'Test' }).click();
+    await page.getByText('The context is not in the segment.').waitFor();
+    await page.getByLabel('Context, as JSON').fill('[1');
+    await page.getByRole('button', { name: 'Test' }).click();
+    await page.getByText('This is not an object in JSON').waitFor();
+    expect((await tests.server.api('GET', '/segments/staff')).body.version).toBe(1);
+  });
+
+  it('list the flags that use them, and cannot be deleted then', async () => {
+    await create('segments', staff());
+    await create('flags', {
+      key: 'checkout',
+      enabled: true,
+      rules: [{ conditions: [{ any: [{ segment: 'staff' }] }] }],
+    });
+    await create('flags', { key: 'other', enabled: true });
+    const page = await open('/segments/staff?env=production', { expected: /409/ });
+    await page.getByRole('link', { name: 'checkout' }).waitFor();
+    expect(await page.locator('.links a').count()).toBe(1);
+    await page.getByRole('button', { name: 'Delete', exact: true }).click();
+    await page.locator('[role=dialog] [type=submit]').click();
+    await page.getByRole('dialog').getByText('checkout').waitFor();
+  });
+
+  it('that changed elsewhere are not overwritten', async () => {
+    await create('segments', staff());
+    const page = await open('/segments/staff?env=production', { expected: /412/ });
+    await page.getByLabel('Name', { exact: true }).fill('Staff');
+    await tests.server.api('PATCH', '/segments/staff', { body: { owner: 'ada' } });
+    await page.getByRole('button', { name: 'Review' }).click();
+    await page.locator('[role=dialog] [type=submit]').click();
+    await page.locator('[role=dialog] .error:not(:empty)').waitFor();
+    expect((await tests.server.api('GET', '/segments/staff')).body.name).toBeUndefined();
+  });
+
+  it('cannot be changed by a viewer, and name the role that may', async () => {
+    await create('segments', staff());
+    const key = await tests.server.keyOf('viewer', '*');
+    const page = await open('/segments/staff?env=production', {}, key);
+    expect(await page.locator('.note').innerText()).toContain('editor');
+    expect(await page.getByRole('combobox', { name: 'Operator' }).isDisabled()).toBe(true);
+    expect(await page.getByRole('button', { name: 'Delete' }).count()).toBe(0);
+  });
+});
+
+describe('comparing environments', () => {
+  it('promotes the chosen flags with the segments that they need, after a review', async () => {
+    await create('segments', staff(), 'development');
+    const rules = [{ conditions: [{ segment: 'staff' }] }];
+    await create('flags', { key: 'checkout', enabled: true, rules }, 'development');
+    await create('flags', { key: 'ranking', enabled: true, owner: 'ada' }, 'development');
+    await create('flags', { key: 'ranking', enabled: false, owner: 'grace' });
+    await create('flags', { key: 'same', enabled: true }, 'development');
+    await create('flags', { key: 'same', enabled: true });
+    const page = await open('/compare?from=development&to=production');
+    const shown = await page.locator('.item strong').allInnerTexts();
+    expect(shown).toEqual(['checkout', 'ranking', 'staff']);
+    const promote = page.getByRole('button', { name: /^Promote/ });
+    expect(await promote.getAttribute('aria-disabled')).toBe('true');
+    await page.getByRole('checkbox', { name: 'Choose checkout' }).check();
+    await page.getByRole('checkbox', { name: 'Choose ranking' }).check();
+    await promote.click();
+    await page.locator('.promoted').getByText('staff').waitFor();
+    expect(await page.locator('.promoted').innerText()).toContain('owner');
+    await page.getByRole('dialog').getByRole('textbox').fill('Release 7');
+    await submit(page);
+    const ranking = (await tests.server.api('GET', '/flags/ranking')).body;
+    expect(ranking).toMatchObject({ owner: 'ada', enabled: false });
+    expect((await tests.server.api('GET', '/flags/checkout')).body.enabled).toBe(false);
+    expect((await tests.server.api('GET', '/segments/staff')).status).toBe(200);
+    const { body } = await tests.server.api('GET', '/audit?flag=checkout&limit=1');
+    expect(body.items[0]).toMatchObject({ from: 'development', comment: 'Release 7' });
+    await page.getByText('differs: enabled').first().waitFor();
+  });
+
+  it('takes whether a flag is enabled if that is chosen', async () => {
+    await create('flags', { key: 'checkout', enabled: true }, 'development');
+    await create('flags', { key: 'checkout', enabled: false });
+    const page = await open('/compare?from=development&to=production');
+    await page.getByRole('checkbox', { name: 'Choose checkout' }).check();
+    await page.getByRole('button', { name: /^Promote/ }).click();
+    await page.locator('.promoted').getByText('stays the same').waitFor();
+    await page.getByRole('checkbox', { name: 'Also take' }).check();
+    await page.locator('.promoted').getByText('changes:').waitFor();
+    await submit(page);
+    expect((await tests.server.api('GET', '/flags/checkout')).body.enabled).toBe(true);
+    await page.getByText('They are the same.').first().waitFor();
+  });
+
+  it('is shown again if a flag changed after the review', async () => {
+    await create('flags', { key: 'checkout', enabled: true, owner: 'ada' }, 'development');
+    const page = await open('/compare?from=development&to=production', { expected: /412/ });
+    await page.getByRole('checkbox', { name: 'Choose checkout' }).check();
+    await page.getByRole('button', { name: /^Promote/ }).click();
+    await page.locator('.promoted').getByText('is created').waitFor();
+    await create('flags', { key: 'checkout', enabled: true, owner: 'grace' });
+    await page.locator('[role=dialog] [type=submit]').click();
+    await page.locator('.promoted').getByText('changes:').waitFor();
+    await submit(page);
+    expect((await tests.server.api('GET', '/flags/checkout')).body.owner).toBe('ada');
+  });
+});
+
+describe.each<PageOptions>([
+  { theme: 'light' },
+  { theme: 'dark' },
+  { theme: 'light', width: 390 },
+  { theme: 'dark', width: 390, language: 'de' },
+  { theme: 'light', language: 'pseudo', width: 320 },
+])('with %j, segments and comparisons have no barrier', options => {
+  it('for people with disabilities, and are not wider than the window', async () => {
+    const long = 'x'.repeat(100);
+    await create('segments', { ...staff([HOSTILE, long]), name: HOSTILE }, 'development');
+    await create('segments', { ...staff([HOSTILE]), key: long }, 'development');
+    await create('flags', { key: 'checkout', enabled: true, name: HOSTILE }, 'development');
+    await create('flags', { key: long, enabled: true }, 'development');
+    await create('flags', { key: long, enabled: true, owner: 'z'.repeat(200) });
+    const page = await open('/segments?env=development', options);
+    const check = (name: string) => expectLayout(page, name, options);
+    await page.locator('.item').first().waitFor();
+    await check('segments');
+    await page.getByRole('link', { name: 'staff' }).click();
+    await page.locator('.condition').first().waitFor();
+    await check('segment');
+    await page.goto(`${tests.url}/compare?from=development&to=production`);
+    await page.locator('.item').first().waitFor();
+    await check('compare');
+    for (const box of await page.locator('.item input:enabled').all()) await box.check();
+    await page.locator('.section-header .button').click();
+    await page.locator('.promoted').waitFor();
+    await check('promotion');
+  });
+});
