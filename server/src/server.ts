@@ -12,6 +12,7 @@ import { formatInstant, type Clock } from './clock.ts';
 import type { Limits, SignInSettings } from './config.ts';
 import { errorMessage } from './error-message.ts';
 import { PennonError } from './errors.ts';
+import { startSchedule } from './experiments/schedule.ts';
 import { startPurge } from './environments/purge.ts';
 import { createPreviewLimit } from './evaluation/preview-limit.ts';
 import { createAudiences } from './evaluation/audience.ts';
@@ -96,6 +97,10 @@ export const createServer = async (options: ServerOptions): Promise<Server> => {
     onError: error => logger.warn({ err: error }, 'a deleted environment is not purged yet'),
   });
 
+  const stopSchedule = startSchedule(services, error =>
+    logger.warn({ err: error }, 'an experiment is not ended yet'),
+  );
+
   let isDraining = false;
   let listeners: Listeners | undefined;
   const { http, routes } = await createApp({
@@ -121,6 +126,7 @@ export const createServer = async (options: ServerOptions): Promise<Server> => {
     async close(graceMs = 0) {
       isDraining = true;
       stopPurge();
+      stopSchedule();
       await drain({ http, listeners }, services, graceMs);
       await closeServices();
     },

@@ -333,9 +333,14 @@ describe('the examples of /openapi.json', () => {
         ids['/ofrep/v1/events'] = /\?ticket=([^"]+)/.exec(text)?.[1] ?? '';
     };
     const byId = new Map(operations().map(each => [each.operationId, each]));
-    for (const operationId of [...besideProcedures(), ...Object.keys(BODY_EXAMPLES)]) {
-      const operation = byId.get(operationId);
+    const sendById = async (id: string) => {
+      const operation = byId.get(id);
       if (operation !== undefined) await send(operation);
+    };
+    for (const operationId of [...besideProcedures(), ...Object.keys(BODY_EXAMPLES)]) {
+      // Only a running experiment is decided, and a start has no body.
+      if (operationId === 'experiments-decide') await sendById('experiments-start');
+      await sendById(operationId);
     }
     const rest = operations().filter(({ path }) => !path.startsWith('/trpc/'));
     for (const operation of rest) if (operation.method === 'GET') await send(operation);

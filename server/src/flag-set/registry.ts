@@ -8,6 +8,7 @@ import type { EnvironmentDocument, Ledger } from '../store/store.ts';
 import { storeErrorCode } from '../store/store.ts';
 import type { LiveFlagSet } from './live-flag-set.ts';
 import { withinBounds } from './bounds.ts';
+import { withFixedDesigns } from './fixed-designs.ts';
 import { openLiveFlagSet, prepareView } from './live-flag-set.ts';
 import type { FlagSetSize } from './size.ts';
 import { keepWarm } from './warm-up.ts';
@@ -100,7 +101,7 @@ const createLiveFlagSets = (deps: RegistryDeps, control: Replica<'control'>) => 
   /** If the environment was created again, the old flag set is served until the new one is open. */
   const openOne = async (environment: EnvironmentDocument) => {
     const opened = await openReplica(deps, flagSetLedger(environment));
-    const replica = withinBounds(environment.key, opened, deps.limits);
+    const replica = withFixedDesigns(withinBounds(environment.key, opened, deps.limits));
     const view = await prepareView(environment.key, replica);
     if (isClosed) return replica.close();
     const previous = open.get(environment.key);

@@ -88,6 +88,7 @@ export const BODY_EXAMPLES: Readonly<Record<string, JsonObject>> = {
   'experiments-replace': experiment,
   'experiments-update': { owner: 'ada' },
   'experiments-copy': { to: NEW_ENVIRONMENT, overwrite: true },
+  'experiments-decide': { variant: 'on' },
   'evaluation-evaluate': { flagKey: FLAG, context, explain: true },
   'evaluation-evaluateAll': { context },
   'evaluations-stream': { context },

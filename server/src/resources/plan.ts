@@ -26,9 +26,12 @@ export type WriteScope = { readonly caller: Caller; readonly environment: string
 
 type Warnings = { warnings?: ErrorDetail[] | undefined };
 
+/** What changes the state of an experiment. */
+type RunAction = 'start' | 'restart' | 'stop' | 'decide';
+
 /** Who writes what, where and when: for the audit log and the version. */
 export type AuditInfo = WriteScope & {
-  readonly action: 'create' | 'replace' | 'update' | 'copy' | 'revert' | 'delete';
+  readonly action: 'create' | 'replace' | 'update' | 'copy' | 'revert' | 'delete' | RunAction;
   /** The environment of the document that a copy was made of. */
   readonly from?: string;
   /** In milliseconds since 1970. */

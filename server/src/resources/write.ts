@@ -233,7 +233,7 @@ export const isSameContent = (current: object, document: object): boolean =>
   differences(current, document, Object.keys(serverManagedFields)).length === 0;
 
 /** Returns the current document. Throws NOT_FOUND, or PRECONDITION_FAILED if If-Match does not have its tag. */
-const requireCurrent = <Name extends ResourceName>(
+export const requireCurrent = <Name extends ResourceName>(
   type: ResourceType<Name>,
   { snapshot }: FlagSetView,
   { environment, key, ifMatch }: Omit<Target, 'caller'>,

@@ -1,0 +1,93 @@
+import type { Experiment, Metric } from '@pennon/schema';
+
+import { auditDraft, SYSTEM } from '../audit/record.ts';
+import { formatInstant, type Clock } from '../clock.ts';
+import type { LiveFlagSet } from '../flag-set/live-flag-set.ts';
+import { liveExperiments } from '../flag-set/measured.ts';
+import type { Registry } from '../flag-set/registry.ts';
+import { serverFieldsAfter } from '../resources/plan.ts';
+import { metricsOf, type Records } from './design.ts';
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 86_400_000;
+
+/** Returns the time in which units count as exposed together: short if all windows are short. */
+export const cohortMsOf = (metrics: readonly Pick<Metric, 'window'>[]): number => {
+  const longest = longestWindowMs(metrics);
+  if (longest <= HOUR_MS) return MINUTE_MS;
+  return longest <= DAY_MS ? 15 * MINUTE_MS : HOUR_MS;
+};
+
+const longestWindowMs = (metrics: readonly Pick<Metric, 'window'>[]): number =>
+  Math.max(0, ...metrics.map(({ window }) => window.toMs));
+
+/** Returns when all windows of the units of a run are over, if it has a planned end. In milliseconds since 1970. */
+export const endOf = (records: Records, experiment: Experiment): number | undefined => {
+  const { plan } = experiment;
+  if (plan == null) return undefined;
+  const metrics = metricsOf(records, experiment);
+  return Date.parse(plan.end) + longestWindowMs(metrics) + cohortMsOf(metrics) + HOUR_MS;
+};
+
+/** Returns an experiment as the time has left it: settling after its planned end, and ended after its windows. */
+const due = (records: Records, experiment: Experiment, now: number): Experiment | undefined => {
+  const { plan, run, state } = experiment;
+  const endMs = endOf(records, experiment);
+  if (run === undefined || plan == null || endMs === undefined) return undefined;
+  const fields = serverFieldsAfter(experiment, now);
+  if (now >= endMs && state === 'settling')
+    return { ...experiment, ...fields, state: 'ended', run: { ...run, endedAt: iso(endMs) } };
+  if (now >= Date.parse(plan.end) && state === 'running')
+    return {
+      ...experiment,
+      ...fields,
+      state: 'settling',
+      run: { ...run, enrolmentEndedAt: plan.end },
+    };
+  return undefined;
+};
+
+const iso = (ms: number): string => formatInstant(ms);
+
+type ScheduleServices = { readonly registry: Registry; readonly clock: Clock };
+
+const CHECK_MS = 15_000;
+
+/** Ends enrolments and runs when their time has come. Each server does so; only one of them commits. */
+export const startSchedule = (
+  { registry, clock }: ScheduleServices,
+  onError: (error: unknown) => void,
+): (() => void) =>
+  clock.every(CHECK_MS, () => {
+    for (const live of registry.all()) void advance(live, clock).catch(onError);
+  });
+
+/** Writes the experiments of a flag set whose time has come. */
+const advance = async (live: LiveFlagSet, clock: Clock): Promise<void> => {
+  const { records } = live.replica.current();
+  for (const { key } of liveExperiments(records.experiments))
+    if (dueIn(records, key, clock.now()) !== undefined) await advanceOne(live, key, clock);
+};
+
+const dueIn = (records: Records, key: string, now: number) => {
+  const current = records.experiments.get(key)?.document;
+  const next = current && due(records, current, now);
+  return current && next && { current, next };
+};
+
+const advanceOne = (live: LiveFlagSet, key: string, clock: Clock): Promise<void> =>
+  live.write(({ snapshot }) => {
+    const change = dueIn(snapshot.records, key, clock.now());
+    if (change === undefined) return { writes: {}, audit: [], result: () => undefined };
+    const { current, next } = change;
+    const action = next.state === 'ended' ? 'experiment.end' : 'experiment.settle';
+    const { environment } = live;
+    return {
+      writes: { experiments: new Map([[key, next]]) },
+      audit: [
+        auditDraft(SYSTEM, clock.now(), { action, environment, key, before: current, after: next }),
+      ],
+      result: () => undefined,
+    };
+  });

@@ -1,0 +1,156 @@
+import { isDeepStrictEqual } from 'node:util';
+
+import {
+  DEFAULT_UNIT,
+  DESIGN_FIELDS,
+  isLive,
+  type ErrorDetail,
+  type Experiment,
+  type Flag,
+  type Metric,
+  type Rule,
+} from '@pennon/schema';
+
+import { PennonError } from '../errors.ts';
+import type { Replica } from '../replication/replica.ts';
+import type { Snapshot, Stored, Writes } from '../store/store.ts';
+import { liveExperiments } from './measured.ts';
+
+type Records = Snapshot<'flagSet'>['records'];
+type Write = { readonly writes: Writes<'flagSet'>; readonly replaceAll?: boolean };
+
+/**
+ * Returns the replica of a flag set with writes that leave unchanged what running experiments have fixed. Each write
+ * passes here, so no route needs a check of its own.
+ */
+export const withFixedDesigns = (replica: Replica<'flagSet'>): Replica<'flagSet'> => ({
+  ...replica,
+  write: planWrite =>
+    replica.write(async snapshot => {
+      const plan = await planWrite(snapshot);
+      requireFixedDesigns(snapshot.records, plan);
+      return plan;
+    }),
+});
+
+/** Throws CONFLICT if a write changes what a running experiment has fixed, unless it ends the run. */
+export const requireFixedDesigns = (records: Records, write: Write): void => {
+  const live = liveExperiments(records.experiments);
+  if (live.length === 0 || Object.keys(write.writes).length === 0) return;
+  for (const experiment of live) {
+    const problems = problemsOf(experiment, records, documentsAfter(records, write));
+    if (problems.length > 0) throw refusal(experiment, problems);
+  }
+};
+
+const refusal = ({ key, state }: Experiment, details: readonly ErrorDetail[]): PennonError =>
+  new PennonError(
+    'CONFLICT',
+    `experiment "${key}" is ${state}, so ${details[0]?.message ?? 'it cannot change'}: ` +
+      `stop it first (POST /api/v1/experiments/${key}/stop)`,
+    { details },
+  );
+
+/** The documents of a flag set after a write. */
+type After = {
+  readonly flag: (key: string) => Flag | undefined;
+  readonly metric: (key: string) => Metric | undefined;
+  readonly experiment: (key: string) => Experiment | undefined;
+};
+
+const documentsAfter = (records: Records, { writes, replaceAll = false }: Write): After => ({
+  flag: afterIn(records.flags, writes.flags, replaceAll),
+  metric: afterIn(records.metrics, writes.metrics, replaceAll),
+  experiment: afterIn(records.experiments, writes.experiments, replaceAll),
+});
+
+const afterIn =
+  <Document>(
+    records: ReadonlyMap<string, Stored<Document>>,
+    writes: ReadonlyMap<string, Document | null> | undefined,
+    replaceAll: boolean,
+  ) =>
+  (key: string): Document | undefined => {
+    const written = writes?.get(key);
+    if (written !== undefined) return written ?? undefined;
+    return replaceAll ? undefined : records.get(key)?.document;
+  };
+
+const problemsOf = (experiment: Experiment, records: Records, after: After): ErrorDetail[] => {
+  const next = after.experiment(experiment.key);
+  const path = `experiments.${experiment.key}`;
+  if (next?.run?.id !== experiment.run?.id)
+    return [{ path, message: 'it can neither be deleted nor replaced' }];
+  if (next === undefined || !isLive(next)) return [];
+  return [
+    ...designProblems(experiment, next, path),
+    ...metricProblems(experiment, records, after),
+    ...flagProblems(experiment, records, after),
+  ];
+};
+
+const designProblems = (before: Experiment, next: Experiment, path: string): ErrorDetail[] =>
+  DESIGN_FIELDS.filter(name => !isSame(before[name], next[name])).map(name => ({
+    path: `${path}.${name}`,
+    message: `its "${name}" is fixed`,
+  }));
+
+/** An absent field is the same as null. */
+const isSame = (before: unknown, after: unknown): boolean =>
+  isDeepStrictEqual(before ?? null, after ?? null);
+
+const metricProblems = ({ metrics }: Experiment, records: Records, after: After): ErrorDetail[] =>
+  metrics
+    .map(({ metric }) => metric)
+    .filter(key => !isSame(records.metrics.get(key)?.document, after.metric(key)))
+    .map(key => ({
+      path: `metrics.${key}`,
+      message: `metric "${key}" is fixed, and a changed one needs another key`,
+    }));
+
+const flagProblems = (experiment: Experiment, records: Records, after: After): ErrorDetail[] => {
+  const before = records.flags.get(experiment.flag)?.document;
+  const next = after.flag(experiment.flag);
+  if (before === undefined || before === next) return [];
+  const path = `flags.${experiment.flag}`;
+  if (next === undefined) return [{ path, message: `flag "${experiment.flag}" is in use` }];
+  const changed = fixedParts(next, experiment.rule);
+  const problems = [...fixedParts(before, experiment.rule)]
+    .filter(([part, value]) => !isSame(value, changed.get(part)))
+    .map(([part]) => ({ path, message: `${part} of flag "${experiment.flag}" is fixed` }));
+  return problems.length > 0 ? problems : shareProblems(before, next, experiment);
+};
+
+/** What an experiment fixes of its flag. Everything else may change, also whether the flag is enabled. */
+const fixedParts = (flag: Flag, id: string): ReadonlyMap<string, unknown> => {
+  const at = flag.rules.findIndex(rule => rule.id === id);
+  const rule = flag.rules[at];
+  const parts = new Map<string, unknown>([
+    ['the seed', flag.seed],
+    ['the list of variants', Object.keys(flag.variants).toSorted()],
+    [`rule "${id}"`, rule === undefined],
+  ]);
+  if (rule === undefined) return parts;
+  const earlier = flag.rules.slice(0, at).map(({ conditions }) => conditions);
+  return parts
+    .set(`what is before rule "${id}"`, earlier)
+    .set(`the conditions in rule "${id}"`, rule.conditions)
+    .set(`the split in rule "${id}"`, rule.split)
+    .set(`"bucketBy" in rule "${id}"`, rule.bucketBy ?? DEFAULT_UNIT)
+    .set(`the seed in rule "${id}"`, rule.seed);
+};
+
+const shareProblems = (before: Flag, next: Flag, { rule: id, flag }: Experiment): ErrorDetail[] => {
+  const [from, to] = [before, next].map(({ rules }) =>
+    percentageOf(rules.find(rule => rule.id === id)),
+  );
+  if (from === undefined || to === undefined || to >= from) return [];
+  return [
+    {
+      path: `flags.${flag}`,
+      message: `the percentage of rule "${id}" of flag "${flag}" can be raised, but not lowered`,
+    },
+  ];
+};
+
+const percentageOf = (rule: Rule | undefined): number => rule?.percentage ?? 100;

@@ -1,0 +1,310 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+
+import { createFakeClock } from './support/fake-clock.ts';
+import { startServer, type TestServer } from './support/server.ts';
+
+const HOUR_MS = 3_600_000;
+const START = Date.parse('2026-12-01T09:00:00Z');
+
+const split = [
+  { variant: 'off', weight: 1 },
+  { variant: 'on', weight: 1 },
+];
+const rule = { id: 'checkout-test', split, percentage: 10 };
+const staff = {
+  id: 'staff',
+  conditions: [{ attribute: 'staff', operator: 'equals', value: true }],
+  variant: 'on',
+};
+
+const experiment = {
+  key: 'checkout-2',
+  flag: 'new-checkout',
+  rule: 'checkout-test',
+  control: 'off',
+  metrics: [{ metric: 'bought', role: 'primary' }],
+};
+
+const fill = async (server: TestServer): Promise<void> => {
+  await server.api('POST', '/metrics', {
+    body: { key: 'bought', kind: 'conversion', event: 'bought', window: { toMs: HOUR_MS } },
+  });
+  await server.api('POST', '/flags', {
+    body: { key: 'new-checkout', enabled: true, clientVisible: true, rules: [staff, rule] },
+  });
+  await server.api('POST', '/experiments', { body: experiment });
+};
+
+const post = (server: TestServer, action: string, body?: object) =>
+  server.api('POST', `/experiments/checkout-2/${action}`, body === undefined ? {} : { body });
+
+const read = async (server: TestServer, path = '/experiments/checkout-2') =>
+  (await server.api('GET', path)).body;
+
+describe('the states of an experiment', () => {
+  it('begin with a draft, and a run that is started is fixed to its rule', async () => {
+    await using server = await startServer();
+    await fill(server);
+    const started = await post(server, 'start');
+    expect([started.status, started.body]).toMatchObject([
+      200,
+      {
+        state: 'running',
+        run: { unit: 'targetingKey', seed: 'new-checkout', variants: split, revision: 4 },
+      },
+    ]);
+    expect((await post(server, 'start')).status).toBe(409);
+    const stopped = await post(server, 'stop');
+    expect(stopped.body).toMatchObject({
+      state: 'stopped',
+      run: { id: started.body.run.id, endedAt: expect.any(String) },
+    });
+    expect((await post(server, 'stop')).status).toBe(409);
+    const again = await post(server, 'restart');
+    expect(again.body.state).toBe('running');
+    expect(again.body.run.id).not.toBe(started.body.run.id);
+    expect(again.body.run).not.toHaveProperty('endedAt');
+    const { items } = await read(server, '/audit?limit=3');
+    expect(items.map(({ action }: { action: string }) => action)).toEqual([
+      'experiment.restart',
+      'experiment.stop',
+      'experiment.start',
+    ]);
+  });
+
+  it('follow the plan: enrolment ends, then the windows, each by the server itself', async () => {
+    const clock = createFakeClock(START);
+    await using server = await startServer({ clock });
+    await fill(server);
+    const plan = { end: '2026-12-03T09:00:00.000Z', units: 1_000 };
+    await server.api('PATCH', '/experiments/checkout-2', { body: { plan } });
+    await post(server, 'start');
+    clock.advance(48 * HOUR_MS - 60_000);
+    expect((await read(server)).state).toBe('running');
+    clock.advance(120_000);
+    await expect
+      .poll(() => read(server))
+      .toMatchObject({
+        state: 'settling',
+        run: { enrolmentEndedAt: plan.end },
+      });
+    // The window, one cohort of a minute and one hour.
+    clock.advance(2 * HOUR_MS);
+    await expect
+      .poll(() => read(server))
+      .toMatchObject({
+        state: 'ended',
+        run: { endedAt: '2026-12-03T11:01:00.000Z' },
+      });
+    const { items } = await read(server, '/audit?limit=2');
+    expect(items).toMatchObject([
+      { action: 'experiment.end', actor: { kind: 'system' } },
+      { action: 'experiment.settle', actor: { kind: 'system' } },
+    ]);
+  });
+
+  it.each([
+    ['no primary metric', { metrics: [] }, 'metrics'],
+    ['a fixed test without a plan', { analysis: { method: 'fixed' } }, 'plan'],
+    ['a plan that is over', { plan: { end: '2020-01-01T00:00:00Z', units: 10 } }, 'plan.end'],
+  ])('do not begin with %s', async (_, change, path) => {
+    await using server = await startServer();
+    await fill(server);
+    await server.api('PATCH', '/experiments/checkout-2', { body: change });
+    const refused = await post(server, 'start');
+    expect([refused.status, refused.body.error.details[0].path]).toEqual([409, path]);
+  });
+
+  it('do not begin on a rule that another experiment measures', async () => {
+    await using server = await startServer();
+    await fill(server);
+    await post(server, 'start');
+    await server.api('POST', '/experiments', { body: { ...experiment, key: 'other' } });
+    const refused = await server.api('POST', '/experiments/other/start');
+    expect([refused.status, refused.body.error.message]).toEqual([
+      409,
+      expect.stringContaining('"checkout-2"'),
+    ]);
+  });
+
+  it('require a current entity tag if there is one', async () => {
+    await using server = await startServer();
+    await fill(server);
+    const { headers } = await server.api('GET', '/experiments/checkout-2');
+    await server.api('PATCH', '/experiments/checkout-2', { body: { owner: 'ada' } });
+    const late = await server.api('POST', '/experiments/checkout-2/start', {
+      headers: { 'if-match': String(headers['etag']) },
+    });
+    expect(late.status).toBe(412);
+  });
+});
+
+describe('a decision', () => {
+  it('ends the run and makes the rule serve the variant, in one commit', async () => {
+    await using server = await startServer();
+    await fill(server);
+    await post(server, 'start');
+    const before = (await read(server, '/flag-set')).revision;
+    const decided = await post(server, 'decide', { variant: 'on' });
+    expect(decided.body).toMatchObject({ state: 'stopped', decision: { variant: 'on' } });
+    const flag = await read(server, '/flags/new-checkout');
+    expect(flag.rules).toMatchObject([
+      staff,
+      { id: 'checkout-test', conditions: [], variant: 'on' },
+    ]);
+    expect((await read(server, '/flag-set')).revision).toBe(before + 1);
+    const { items } = await read(server, '/audit?limit=2');
+    expect(items.map(({ action }: { action: string }) => action).toSorted()).toEqual([
+      'experiment.decide',
+      'flag.update',
+    ]);
+  });
+
+  it('can remove the rule', async () => {
+    await using server = await startServer();
+    await fill(server);
+    await post(server, 'start');
+    await post(server, 'decide', { removeRule: true });
+    expect((await read(server, '/flags/new-checkout')).rules).toMatchObject([{ id: 'staff' }]);
+  });
+
+  it.each([
+    ['neither a variant nor a removal', {}],
+    ['an unknown variant', { variant: 'onn' }],
+    ['both', { variant: 'on', removeRule: true }],
+  ])('with %s is refused', async (_, body) => {
+    await using server = await startServer();
+    await fill(server);
+    await post(server, 'start');
+    const refused = await post(server, 'decide', body);
+    expect([refused.status, refused.body.error.details[0].path]).toEqual([400, 'variant']);
+    expect((await read(server)).state).toBe('running');
+  });
+});
+
+describe('what a running experiment fixes', () => {
+  let server: TestServer;
+  beforeEach(async () => {
+    server = await startServer();
+    await fill(server);
+    await post(server, 'start');
+    return () => server.close();
+  });
+
+  const rulesWith = (change: object) => ({ rules: [staff, { ...rule, ...change }] });
+  const other = { attribute: 'country', operator: 'equals', value: 'DE' };
+
+  it.each([
+    ['the split', rulesWith({ split: [split[0], { variant: 'on', weight: 3 }] })],
+    ['the conditions', rulesWith({ conditions: [other] })],
+    ['bucketBy', rulesWith({ bucketBy: 'companyId' })],
+    ['the seed of the rule', rulesWith({ seed: 'again' })],
+    ['the seed of the flag', { seed: 'again' }],
+    ['the names of variants', { variants: { on: true, off: false, maybe: true } }],
+    ['conditions of earlier rules', { rules: [{ ...staff, conditions: [other] }, rule] }],
+    ['earlier rules', { rules: [rule, staff] }],
+    ['the rule itself', { rules: [staff] }],
+    ['a lower percentage', rulesWith({ percentage: 9 })],
+  ])('%s cannot change, and the response names the experiment', async (_, body) => {
+    const refused = await server.api('PATCH', '/flags/new-checkout', { body });
+    expect([refused.status, refused.body.error.message]).toEqual([
+      409,
+      expect.stringMatching(/^experiment "checkout-2" is running, so .*stop it first/),
+    ]);
+    await post(server, 'stop');
+    expect((await server.api('PATCH', '/flags/new-checkout', { body })).status).toBe(200);
+  });
+
+  it.each([
+    ['a higher percentage', rulesWith({ percentage: 50 })],
+    ['whether the flag is enabled', { enabled: false }],
+    ['the description', { description: 'x' }],
+    [
+      'what earlier rules serve',
+      { rules: [{ ...staff, variant: 'off' }, rule], allowNoEffect: true },
+    ],
+    ['later rules', { rules: [staff, rule, { id: 'rest', variant: 'on', percentage: 5 }] }],
+    ['the values of variants', { metadata: { a: 1 } }],
+  ])('%s can change', async (_, body) => {
+    expect((await server.api('PATCH', '/flags/new-checkout', { body })).status).toBe(200);
+  });
+
+  it('its metrics and its design cannot change, and none of them can be deleted', async () => {
+    const end = '2030-01-01T00:00:00Z';
+    const refusals = [
+      await server.api('PATCH', '/metrics/bought', { body: { event: 'sold' } }),
+      await server.api('PATCH', '/experiments/checkout-2', { body: { plan: { end, units: 9 } } }),
+      await server.api('PATCH', '/experiments/checkout-2', { body: { analysis: { alpha: 0.2 } } }),
+      await server.api('PATCH', '/experiments/checkout-2', { body: { control: 'on' } }),
+      await server.api('DELETE', '/metrics/bought'),
+      await server.api('DELETE', '/flags/new-checkout'),
+      await server.api('DELETE', '/experiments/checkout-2'),
+    ];
+    expect(refusals.map(({ status }) => status)).toEqual(refusals.map(() => 409));
+    for (const { body } of refusals) expect(body.error.message).toContain('"checkout-2"');
+    const described = await server.api('PATCH', '/experiments/checkout-2', {
+      body: { owner: 'a' },
+    });
+    expect([described.status, described.body.state]).toEqual([200, 'running']);
+  });
+
+  it('holds for every way to write a flag', async () => {
+    const changed = rulesWith({ split: [split[0], { variant: 'on', weight: 3 }] });
+    const path = '/flags/new-checkout';
+    await server.request('POST', '/api/v1/flags?environment=development', {
+      body: { key: 'new-checkout', enabled: true, ...changed },
+    });
+    const document = (await server.request('GET', '/api/v1/export')).body;
+    const production = document.environments.find(
+      ({ key }: { key: string }) => key === 'production',
+    );
+    production.flags[0].rules[1].split[1].weight = 3;
+    const refusals = {
+      put: await server.api('PUT', path, { body: { enabled: true, ...changed } }),
+      rule: await server.api('PATCH', `${path}/rules/checkout-test`, {
+        body: { split: [split[0], { variant: 'on', weight: 3 }] },
+      }),
+      addRule: await server.api('POST', `${path}/rules`, {
+        body: { id: 'first', ...other, variant: 'on', position: 0 },
+      }),
+      deleteRule: await server.api('DELETE', `${path}/rules/checkout-test`),
+      many: await server.api('PATCH', '/flags', {
+        body: { keys: ['new-checkout'], patch: changed },
+      }),
+      revert: await server.api('POST', `${path}/revert`, { body: { version: 1 } }),
+      copy: await server.request('POST', `/api/v1${path}/copy?environment=development`, {
+        body: { to: 'production', overwrite: true },
+      }),
+      promote: await server.request('POST', '/api/v1/environments/production/promote', {
+        body: { from: 'development', flags: ['new-checkout'] },
+      }),
+      import: await server.request('POST', '/api/v1/import?overwrite=true', { body: document }),
+      manifest: await server.request(
+        'DELETE',
+        '/openfeature/v0/manifest/flags/new-checkout?environment=production',
+      ),
+    };
+    const { revert, ...others } = refusals;
+    expect(Object.entries(others).map(([name, { status }]) => [name, status])).toEqual(
+      Object.keys(others).map(name => [name, 409]),
+    );
+    // The first version has the same rules.
+    expect(revert.status).toBe(200);
+    expect((await read(server, path)).rules).toMatchObject([staff, rule]);
+  });
+});
+
+it('providers receive the running experiments with the flag set', async () => {
+  await using server = await startServer();
+  await fill(server);
+  expect((await read(server, '/flag-set')).experiments).toEqual({});
+  await post(server, 'start');
+  expect(await read(server, '/flag-set')).toMatchObject({
+    experiments: {
+      'checkout-2': { flag: 'new-checkout', rule: 'checkout-test', unit: 'targetingKey' },
+    },
+    tracked: ['bought'],
+  });
+  await post(server, 'stop');
+  expect((await read(server, '/flag-set')).experiments).toEqual({});
+});
