@@ -93,6 +93,8 @@ const optionsOf = (parts: ChartParts): uPlot.Options => {
   return {
     width: target.clientWidth,
     height: HEIGHT_PX,
+    // Room for the half of the last label.
+    padding: [8, 40, 0, 0],
     legend: { show: false },
     ...(isDaily && { tzDate: seconds => uPlot.tzDate(new Date(seconds * SECOND_MS), 'Etc/UTC') }),
     cursor: { drag: { x: false, y: false }, y: false, points: { show: false } },
