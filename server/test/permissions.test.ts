@@ -110,6 +110,7 @@ const PROCEDURES: Record<string, Role[]> = {
   'transfer.import': admins,
   'transfer.restore': admins,
   'usage.get': readers,
+  'usage.recent': readers,
   'usage.unknown': readers,
 };
 

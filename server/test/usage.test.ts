@@ -85,6 +85,33 @@ it('single evaluations over REST, OFREP and tRPC count, by variant and reason', 
   expect([usage.total, usage.lastEvaluated]).toEqual([5, '2026-01-31T12:00:00.000Z']);
 });
 
+it('the last 24 hours of several flags are added up over the environments of the caller', async () => {
+  await using started = await start();
+  const { server, clock } = started;
+  await server.request('POST', '/api/v1/environments', { body: { key: 'staging' } });
+  await server.request('POST', '/api/v1/flags?environment=staging', { body: CHECKOUT });
+  await server.request('POST', '/api/v1/usage?environment=staging', { body: report() });
+  await evaluate(server, 'checkout', PRO);
+  await flush(clock);
+  clock.advance(60 * 60_000);
+  await evaluate(server, 'checkout', FREE);
+  await flush(clock);
+  const input = { flags: ['checkout', 'hidden', 'absent', 'checkout'] };
+  const path = `/trpc/usage.recent?input=${encodeURIComponent(JSON.stringify(input))}`;
+  const recent = async (key?: string) =>
+    (await server.request('GET', path, key === undefined ? {} : { key })).body.result.data;
+  const { from, flags } = await recent();
+  expect(from).toBe('2026-01-30T14:00:00.000Z');
+  const none = { total: 0, hours: Array.from({ length: 24 }, () => 0) };
+  expect(flags).toEqual({
+    checkout: { total: 9, hours: [...none.hours.slice(3), 7, 1, 1] },
+    hidden: none,
+    absent: none,
+  });
+  const inStaging = await recent(await server.keyOf('viewer', 'staging'));
+  expect(inStaging.flags.checkout.total).toBe(7);
+});
+
 it('bulk evaluations, flag sets and evaluations with a trace do not count', async () => {
   await using started = await start();
   const { server, clock } = started;

@@ -156,6 +156,20 @@ describe('the list of flags', () => {
     expect(await enabledIn('first')).toBe(false);
   });
 
+  it('shows how often each flag was evaluated in the last 24 hours', async () => {
+    for (const key of ['used', 'unused']) await create(key, { defaultVariant: 'on' });
+    for (let number = 0; number < 3; number += 1)
+      await tests.server.api('POST', '/evaluate', { body: { flagKey: 'used', context: {} } });
+    await expectSoon(
+      async () => (await tests.server.api('GET', '/usage?flag=used')).body.total,
+    ).toBe(3);
+    const page = await open();
+    const cells = page.locator('.grid-body .recent-usage');
+    await expectSoon(() => cells.allInnerTexts()).toEqual(['0', '3']);
+    expect(await page.locator('.recent-usage path').getAttribute('d')).toMatch(/^M23 16h/);
+    expect(await cells.last().getAttribute('title')).toMatch(/^Last evaluated/);
+  });
+
   it('has numbers in the order in which people count', async () => {
     for (const key of ['flag-10', 'flag-2', 'flag-1']) await create(key);
     const page = await open();

@@ -2,7 +2,7 @@ import { Instant, Key, Name, strictObject, UsageReason } from '@pennon/schema';
 import { z } from 'zod';
 
 import { USAGE_RESOLUTION_NAMES } from '../store/usage-store.ts';
-import { readUnknownFlags, readUsage } from '../usage/read.ts';
+import { readRecentUsage, readUnknownFlags, readUsage } from '../usage/read.ts';
 import { inSlices } from './output.ts';
 import { procedure, router } from './procedure.ts';
 import { environment } from './schemas.ts';
@@ -32,6 +32,11 @@ const FlagUsage = strictObject({
   ),
 }).meta({ id: 'FlagUsage' });
 
+const RecentUsage = strictObject({ total: z.int(), hours: z.array(z.int()) });
+
+/** As many rows as a large screen has room for. */
+const MAX_RECENT = 100;
+
 export const usage = router({
   get: procedure({
     permission: 'usage.read',
@@ -57,6 +62,11 @@ export const usage = router({
     )
     .output(inSlices(FlagUsage))
     .query(({ ctx, input }) => readUsage(ctx.services, ctx.caller, input)),
+
+  recent: procedure({ permission: 'usage.read' })
+    .input(strictObject({ flags: z.array(Key).min(1).max(MAX_RECENT) }))
+    .output(strictObject({ from: Instant, flags: z.record(z.string(), RecentUsage) }))
+    .query(({ ctx, input }) => readRecentUsage(ctx.services, ctx.caller, input)),
 
   unknown: procedure({
     permission: 'usage.read',

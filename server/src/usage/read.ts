@@ -1,7 +1,7 @@
 import type { UsageReason } from '@pennon/schema';
 
 import type { Caller } from '../auth/caller.ts';
-import { environmentOf } from '../auth/caller.ts';
+import { canAccess, environmentOf } from '../auth/caller.ts';
 import { formatInstant, timeBefore, type Clock } from '../clock.ts';
 import { invalid } from '../errors.ts';
 import type { Registry } from '../flag-set/registry.ts';
@@ -86,6 +86,41 @@ const rangeOf = ({ resolution, from, until }: ReadUsageInput, now: number) => {
   if (from !== undefined && until !== undefined && Date.parse(from) >= Date.parse(until))
     throw invalid([{ path: 'until', message: 'must be after "from"' }]);
   return { from: start * unitMs, until: Math.max(start, end) * unitMs };
+};
+
+/** How often a flag was evaluated in each of the last 24 hours, the oldest first. */
+export type RecentUsage = { total: number; hours: number[] };
+
+const HOUR_MS = USAGE_RESOLUTIONS.hour.unitMs;
+const HOURS = 24;
+
+/** Returns how often some flags were evaluated of late, in all environments that the caller may read together. */
+export const readRecentUsage = async (
+  { registry, store, clock }: ReadUsageServices,
+  caller: Caller,
+  { flags }: { readonly flags: readonly string[] },
+): Promise<{ from: string; flags: Record<string, RecentUsage> }> => {
+  const until = (Math.floor(clock.now() / HOUR_MS) + 1) * HOUR_MS;
+  const from = until - HOURS * HOUR_MS;
+  const lives = registry.all().filter(({ environment }) => canAccess(caller, environment));
+  const read = async (flag: string): Promise<[string, RecentUsage]> => {
+    const query = { flag, resolution: 'hour', from, until } as const;
+    const counts = await Promise.all(
+      lives.map(({ replica }) => store.usage.read(replica.ledger, query)),
+    );
+    return [flag, byHour(counts.flat(), from)];
+  };
+  const usages = await Promise.all([...new Set(flags)].map(read));
+  return { from: formatInstant(from), flags: Object.fromEntries(usages) };
+};
+
+const byHour = (counts: readonly UsageCount[], from: number): RecentUsage => {
+  const hours = Array.from({ length: HOURS }, () => 0);
+  for (const { at, count } of counts) {
+    const hour = (at - from) / HOUR_MS;
+    hours[hour] = (hours[hour] ?? 0) + count;
+  }
+  return { total: hours.reduce((sum, count) => sum + count), hours };
 };
 
 /** Returns the keys that code has requested in the last two weeks, but that are not those of flags. */

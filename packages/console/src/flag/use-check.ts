@@ -1,8 +1,8 @@
 import { keepPreviousData, queryOptions, useQuery } from '@tanstack/react-query';
-import { useEffect, useState } from 'react';
 
 import type { Api } from '../api/api.ts';
 import { detailsOf, isExplained, statusOf } from '../api/errors.ts';
+import { useSettled } from '../app/use-settled.ts';
 import { isFlagInput, type FlagDocument } from './document.ts';
 
 /** What the server finds in a draft, at the path of a field. */
@@ -12,9 +12,6 @@ export type Finding = { readonly path: string; readonly message: string };
 const MAX_CONTEXTS = 20;
 /** An environment has at most this many saved ones. */
 const MAX_SAVED_CONTEXTS = 200;
-/** How long nothing is typed before the draft is checked. */
-const DELAY_MS = 250;
-
 const TOO_MANY_REQUESTS = 429;
 const MAX_RETRIES = 3;
 
@@ -81,16 +78,6 @@ const problemsOf = (error: unknown): readonly Finding[] => {
   }));
   if (details.length > 0) return details;
   return isExplained(error) ? [{ path: '', message: error.message }] : [];
-};
-
-/** Returns the value once it has not changed for a moment. */
-export const useSettled = <Value>(value: Value): Value => {
-  const [settled, setSettled] = useState(value);
-  useEffect(() => {
-    const timer = setTimeout(() => setSettled(value), DELAY_MS);
-    return () => clearTimeout(timer);
-  }, [value]);
-  return settled;
 };
 
 /** Returns the findings at a field and inside it. */

@@ -2,6 +2,7 @@ import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { useMemo, useState } from 'react';
 
 import type { Api } from '../api/api.ts';
+import { useSettled } from '../app/use-settled.ts';
 import {
   attributesOf,
   contextOf,
@@ -11,7 +12,7 @@ import {
   type Context,
 } from './context.ts';
 import { isFlagInput, type FlagDocument } from './document.ts';
-import { retryWhenBusy, useSettled, type Check } from './use-check.ts';
+import { retryWhenBusy, type Check } from './use-check.ts';
 
 /** The context that is tried, which this tab of the browser keeps for all flags. */
 export const useTriedContext = () => {

@@ -2,14 +2,17 @@ import { defaultRangeExtractor, useVirtualizer } from '@tanstack/react-virtual';
 import { Link } from '@tanstack/react-router';
 import { memo, useRef, type CSSProperties } from 'react';
 
+import type { Api } from '../api/api.ts';
 import type { Session } from '../api/sessions.ts';
 import { t } from '../i18n/i18n.ts';
 import { EnvironmentName } from './environment-name.tsx';
 import { FlagSwitch, type SwitchFlag } from './flag-switch.tsx';
 import type { FlagsSearch, Sort } from './flags-search.ts';
 import type { Environment, Row } from './overview.ts';
+import { RecentUsageCell } from './recent-usage-cell.tsx';
 import { directionOf } from './sort.ts';
 import { useGridFocus } from './use-grid-focus.ts';
+import { useRecentUsage, type RecentUsage } from './use-recent-usage.ts';
 
 declare module 'react' {
   interface CSSProperties {
@@ -32,6 +35,7 @@ export type FlagListProps = {
 export const pendingKey = (environment: string, key: string): string => `${environment}/${key}`;
 
 type FlagGridProps = FlagListProps & {
+  readonly api: Api;
   readonly sort: FlagsSearch['sort'];
   readonly onSort: (sort: FlagsSearch['sort']) => void;
 };
@@ -39,8 +43,8 @@ type FlagGridProps = FlagListProps & {
 const ROW_PX = 48;
 /** Rows that are rendered beyond the visible ones. */
 const OVERSCAN = 3;
-/** The columns in front of the environments: the choice, the flag, its type and its owner. */
-const COLUMNS_PX = { choice: 44, flag: 280, type: 92, owner: 128, environment: 152 };
+/** The columns in front of the environments: the choice, the flag, its type and its owner; and its usage behind them. */
+const COLUMNS_PX = { choice: 44, flag: 280, type: 92, owner: 128, environment: 152, usage: 136 };
 /** Columns that the arrow keys reach in front of the environments. */
 const FIRST_ENVIRONMENT = 2;
 
@@ -71,6 +75,11 @@ export const FlagGrid = (props: FlagGridProps) => {
     onMove: row => virtualizer.scrollToIndex(row),
   });
   focusedRow.current = position.row;
+  const visible = virtualizer.getVirtualItems();
+  const usages = useRecentUsage(
+    props.api,
+    visible.flatMap(({ index }) => rows[index]?.key ?? []),
+  );
   return (
     <div className="grid-scroller" ref={scroller}>
       <div
@@ -89,13 +98,14 @@ export const FlagGrid = (props: FlagGridProps) => {
           onKeyDown={onKeyDown}
           onFocus={onFocus}
         >
-          {virtualizer.getVirtualItems().map(({ index, start }) => {
+          {visible.map(({ index, start }) => {
             const row = rows[index];
             return (
               row && (
                 <FlagRow
                   key={row.key}
                   row={row}
+                  usage={usages[row.key]}
                   index={index}
                   start={start}
                   focusedColumn={position.row === index ? position.column : undefined}
@@ -116,11 +126,11 @@ export const FlagGrid = (props: FlagGridProps) => {
 };
 
 const gridStyle = (environments: number): CSSProperties => {
-  const { choice, flag, type, owner, environment } = COLUMNS_PX;
-  const sum = choice + flag + type + owner + environments * environment;
+  const { choice, flag, type, owner, environment, usage } = COLUMNS_PX;
+  const sum = choice + flag + type + owner + environments * environment + usage;
   return {
     minWidth: sum,
-    '--columns': `${choice}px minmax(${flag}px, 2fr) ${type}px ${owner}px repeat(${environments}, minmax(${environment}px, 1fr))`,
+    '--columns': `${choice}px minmax(${flag}px, 2fr) ${type}px ${owner}px repeat(${environments}, minmax(${environment}px, 1fr)) ${usage}px`,
   };
 };
 
@@ -154,6 +164,9 @@ const GridHeader = ({ rows, environments, chosen, onChoose, sort, onSort }: Flag
             <EnvironmentName environment={environment} />
           </div>
         ))}
+        <div role="columnheader" className="grid-cell recent-usage">
+          {t('flags.column.usage')}
+        </div>
       </div>
     </div>
   );
@@ -187,6 +200,7 @@ const SortHeader = ({ column, sort, onSort, className = '' }: SortHeaderProps) =
 
 type FlagRowProps = Omit<FlagListProps, 'rows' | 'chosen'> & {
   readonly row: Row;
+  readonly usage: RecentUsage | undefined;
   readonly index: number;
   readonly start: number;
   readonly focusedColumn: number | undefined;
@@ -238,6 +252,7 @@ const FlagRow = memo((props: FlagRowProps) => {
           />
         </div>
       ))}
+      <RecentUsageCell row={row} usage={props.usage} />
     </div>
   );
 });

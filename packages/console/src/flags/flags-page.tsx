@@ -108,7 +108,7 @@ const Flags = ({ overview, session, isLive }: FlagsProps) => {
       ) : isNarrow && environment !== undefined ? (
         <FlagCards {...list} environment={environment} onEnvironment={env => setSearch({ env })} />
       ) : (
-        <FlagGrid {...list} sort={search.sort} onSort={sort => setSearch({ sort })} />
+        <FlagGrid {...list} api={api} sort={search.sort} onSort={sort => setSearch({ sort })} />
       )}
       <footer className="footer">
         {chosen.size > 0 && (
