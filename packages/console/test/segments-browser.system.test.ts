@@ -80,15 +80,30 @@ describe('segments', () => {
     await page.getByRole('dialog').getByText('checkout').waitFor();
   });
 
-  it('that changed elsewhere are not overwritten', async () => {
+  it('that changed elsewhere are merged, and in the same field by choice', async () => {
     await create('segments', staff());
     const page = await open('/segments/staff?env=production', { expected: /412/ });
-    await page.getByLabel('Name', { exact: true }).fill('Staff');
-    await tests.server.api('PATCH', '/segments/staff', { body: { owner: 'ada' } });
-    await page.getByRole('button', { name: 'Review' }).click();
-    await page.locator('[role=dialog] [type=submit]').click();
-    await page.locator('[role=dialog] .error:not(:empty)').waitFor();
-    expect((await tests.server.api('GET', '/segments/staff')).body.name).toBeUndefined();
+    const apply = async () => {
+      await page.getByRole('button', { name: 'Review' }).click();
+      await submit(page);
+    };
+    const name = page.getByLabel('Name', { exact: true });
+    const saved = async () => (await tests.server.api('GET', '/segments/staff')).body;
+    await name.fill('Mine');
+    await tests.server.api('PATCH', '/segments/staff', { body: { description: 'Theirs' } });
+    await apply();
+    const notice = page.getByRole('alert', { name: 'The segment has changed' });
+    expect(await notice.innerText()).toContain('Theirs');
+    await tests.server.api('PATCH', '/segments/staff', { body: { name: 'Other' } });
+    await notice.getByRole('button', { name: 'Continue with this' }).click();
+    expect((await saved()).name).toBe('Other');
+    await apply();
+    const merge = notice.getByRole('button', { name: 'Continue with this' });
+    expect(await merge.isDisabled()).toBe(true);
+    await notice.getByRole('radio', { name: 'Keep mine' }).check();
+    await merge.click();
+    await apply();
+    expect(await saved()).toMatchObject({ name: 'Mine', description: 'Theirs', version: 4 });
   });
 
   it('cannot be changed by a viewer, and name the role that may', async () => {

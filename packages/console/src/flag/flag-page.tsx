@@ -12,11 +12,11 @@ import { followOverview, overviewOptions } from '../flags/follow-overview.ts';
 import { mainEnvironment, type Environment, type Overview } from '../flags/overview.ts';
 import { t } from '../i18n/i18n.ts';
 import { AbsentFlag } from './absent-flag.tsx';
-import { ChangedElsewhere } from './changed-elsewhere.tsx';
 import { describeChanges } from './changes.ts';
 import { CodeTab } from './code-tab.tsx';
 import { documentOf, isFlagInput, type FlagResponse } from './document.ts';
 import { flagOptions } from './flag-query.ts';
+import { FlagChangedElsewhere } from './flag-changed-elsewhere.tsx';
 import { FlagReview } from './flag-review.tsx';
 import { TABS, type Tab } from './flag-search.ts';
 import { HistoryTab } from './history-tab.tsx';
@@ -166,7 +166,7 @@ const FlagEditor = (props: FlagEditorProps) => {
     <>
       {!mayWrite && <p className="hint note">{t('cell.needsEditor', { environment })}</p>}
       {actions.isOutdated && (
-        <ChangedElsewhere
+        <FlagChangedElsewhere
           key={response.etag}
           versions={{ base: draft.base, mine: draft.document, theirs: live }}
           onMerge={actions.rebase}

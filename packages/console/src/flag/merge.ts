@@ -14,7 +14,8 @@ export type Merged = {
   readonly conflicts: readonly Field[];
 };
 
-type Three<Value> = { readonly base: Value; readonly mine: Value; readonly theirs: Value };
+/** A value as it was, and what two people have made of it. */
+export type Three<Value> = { readonly base: Value; readonly mine: Value; readonly theirs: Value };
 /** The merged value, or undefined if both have changed it. */
 type Result<Value> = { readonly value: Value } | undefined;
 
@@ -45,7 +46,8 @@ const mergeField = (
   return one && { [field]: one.value };
 };
 
-const mergeValue = <Value>({ base, mine, theirs }: Three<Value>): Result<Value> => {
+/** Returns undefined if both have changed it, each in another way. */
+export const mergeValue = <Value>({ base, mine, theirs }: Three<Value>): Result<Value> => {
   if (isSame(mine, theirs) || isSame(base, theirs)) return { value: mine };
   return isSame(base, mine) ? { value: theirs } : undefined;
 };

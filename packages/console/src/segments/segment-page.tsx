@@ -2,7 +2,7 @@ import { useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useParams, useRouteContext, useSearch } from '@tanstack/react-router';
 import { useEffect, useId, useState, type FormEvent } from 'react';
 
-import { detailsOf } from '../api/errors.ts';
+import { detailsOf, statusOf } from '../api/errors.ts';
 import { hasRole } from '../api/sessions.ts';
 import { describeError } from '../app/pages.tsx';
 import { EnvironmentTabs } from '../components/environment-tabs.tsx';
@@ -11,13 +11,13 @@ import { FormDialog } from '../components/form-dialog.tsx';
 import { textOf } from '../components/form-values.ts';
 import { ActionButton, Loaded, Section } from '../components/section.tsx';
 import { ChangeList } from '../flag/change-list.tsx';
-import type { Change } from '../flag/changes.ts';
 import { ConditionList } from '../flag/condition-form.tsx';
 import { isSame, type Condition } from '../flag/document.ts';
-import { describeCondition } from '../flag/sentence.ts';
 import { overviewOptions } from '../flags/follow-overview.ts';
 import { mainEnvironment } from '../flags/overview.ts';
 import { t } from '../i18n/i18n.ts';
+import { SegmentChangedElsewhere } from './segment-changed-elsewhere.tsx';
+import { describeEdits, editsOf } from './segment-edits.ts';
 import {
   holdsFor,
   parseContext,
@@ -113,15 +113,11 @@ type SegmentEditorProps = {
   readonly response: SegmentResponse;
 };
 
-const editsOf = ({ name, description, conditions }: SegmentResponse): SegmentEdits => ({
-  name: name ?? '',
-  description: description ?? '',
-  conditions,
-});
-
 const SegmentEditor = ({ environment, response }: SegmentEditorProps) => {
   const { api, session } = useRouteContext({ from: FROM });
-  const live = editsOf(response);
+  const [base, setBase] = useState(response);
+  const [theirs, setTheirs] = useState<SegmentResponse>();
+  const live = editsOf(base);
   const [edits, setEdits] = useState(live);
   const [dialog, setDialog] = useState<'review' | 'delete'>();
   const attributes = useId();
@@ -132,6 +128,19 @@ const SegmentEditor = ({ environment, response }: SegmentEditorProps) => {
   return (
     <>
       {!mayWrite && <p className="hint note">{t('cell.needsEditor', { environment })}</p>}
+      {theirs !== undefined && (
+        <SegmentChangedElsewhere
+          key={theirs.etag}
+          base={base}
+          edits={edits}
+          theirs={theirs}
+          onMerge={merged => {
+            setEdits(merged);
+            setBase(theirs);
+            setTheirs(undefined);
+          }}
+        />
+      )}
       <datalist id={attributes}>
         <option>targetingKey</option>
       </datalist>
@@ -168,14 +177,15 @@ const SegmentEditor = ({ environment, response }: SegmentEditorProps) => {
       <ReviewSegment
         isOpen={dialog === 'review'}
         environment={environment}
-        response={response}
+        response={base}
         edits={edits}
+        onChangedElsewhere={setTheirs}
         onClose={close}
       />
       <DeleteSegment
         isOpen={dialog === 'delete'}
         environment={environment}
-        response={response}
+        response={base}
         onClose={close}
       />
     </>
@@ -215,47 +225,42 @@ const Words = ({ edits, onChange }: WordsProps) => {
   );
 };
 
-const wordsOf = (conditions: readonly Condition[]): string =>
-  conditions.map(describeCondition).join(t('sentence.and'));
-
-/** Returns what the edits change, in words. Long lists have the same words, so they are shown as JSON. */
-const changesOf = (live: SegmentEdits, edits: SegmentEdits): readonly Change[] => {
-  const isJson = wordsOf(live.conditions) === wordsOf(edits.conditions);
-  const describe = (conditions: readonly Condition[]): string =>
-    isJson ? JSON.stringify(conditions) : wordsOf(conditions);
-  const changes = [
-    { title: t('field.name'), before: live.name, after: edits.name },
-    { title: t('field.description'), before: live.description, after: edits.description },
-    {
-      title: t('segments.conditions'),
-      before: describe(live.conditions),
-      after: describe(edits.conditions),
-    },
-  ];
-  return changes.filter(({ before, after }) => before !== after);
-};
-
 type SegmentDialogProps = SegmentEditorProps & {
   readonly isOpen: boolean;
   readonly onClose: () => void;
 };
 
-const ReviewSegment = (props: SegmentDialogProps & { readonly edits: SegmentEdits }) => {
-  const { isOpen, environment, response, edits, onClose } = props;
+const CHANGED_ELSEWHERE = 412;
+
+type ReviewSegmentProps = SegmentDialogProps & {
+  readonly edits: SegmentEdits;
+  /** Receives the segment as others have written it since the edits began. */
+  readonly onChangedElsewhere: (theirs: SegmentResponse) => void;
+};
+
+const ReviewSegment = (props: ReviewSegmentProps) => {
+  const { isOpen, environment, response, edits, onChangedElsewhere, onClose } = props;
   const { api } = useRouteContext({ from: FROM });
   const { key, etag } = response;
+  const write = async (form: FormData): Promise<void> => {
+    const comment = textOf(form, 'comment');
+    try {
+      await writeSegment(api, { ...edits, environment, key, etag, comment });
+    } catch (error) {
+      if (statusOf(error) !== CHANGED_ELSEWHERE) throw error;
+      onChangedElsewhere(await api.procedures.segments.get.query({ environment, key }));
+    }
+  };
   return (
     <FormDialog
       isOpen={isOpen}
       isWide
       title={t('segments.review', { segment: key, environment })}
       submit={t('review.apply')}
-      onSubmit={form =>
-        writeSegment(api, { ...edits, environment, key, etag, comment: textOf(form, 'comment') })
-      }
+      onSubmit={write}
       onClose={onClose}
     >
-      <ChangeList changes={changesOf(editsOf(response), edits)} />
+      <ChangeList changes={describeEdits(editsOf(response), edits)} />
       <TextField name="comment" label={t('review.comment')} rows={2} />
     </FormDialog>
   );
