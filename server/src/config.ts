@@ -3,6 +3,7 @@ import { closest, distance } from 'fastest-levenshtein';
 import { z } from 'zod';
 
 import { BLOCKED_PORTS, isHost } from './addresses.ts';
+import { OIDC_SETTINGS, oidcOf, oidcProblems, type OidcSettings } from './oidc-settings.ts';
 import { PREFIX } from './store/redis/keys.ts';
 import {
   locateStore,
@@ -157,6 +158,7 @@ export const Settings = z.object({
     .enum(['on', 'off'], 'must be "on" or "off"')
     .default('on')
     .describe('`off` lets people sign in without passwords only.'),
+  ...OIDC_SETTINGS,
   PENNON_INSECURE_COOKIES: wholeNumber(0, 1, 0).describe(
     '1 lets browsers sign in over plain HTTP from other machines; anyone on the network can then take over a session.',
   ),
@@ -220,6 +222,8 @@ export type SignInSettings = {
   readonly passwords: boolean;
   /** Whether browsers may send the cookie over plain HTTP. */
   readonly allowsInsecureCookies: boolean;
+  /** Undefined if people cannot sign in with a provider of OpenID Connect. */
+  readonly oidc: OidcSettings | undefined;
 };
 
 /** An invalid setting. The message contains the name of the variable and never its value. */
@@ -229,7 +233,6 @@ export class ConfigError extends Error {
 
 /** Variables of the providers, of the command line client and of the server's own workers. */
 const OTHER_VARIABLES: ReadonlySet<string> = new Set([
-  'PENNON_URL',
   'PENNON_KEY',
   'PENNON_WORKER_ANNOUNCES',
   'PENNON_WORKER_CONSOLE',
@@ -256,7 +259,10 @@ const similarSetting = (name: string): string | undefined => {
 };
 
 /** Settings that are secret, and so cannot be on a command line, which every user can read. */
-export const SECRET_SETTINGS: ReadonlySet<string> = new Set(['PENNON_ADMIN_KEY']);
+export const SECRET_SETTINGS: ReadonlySet<string> = new Set([
+  'PENNON_ADMIN_KEY',
+  'PENNON_OIDC_CLIENT_SECRET',
+]);
 
 /** Returns the flag of a setting, without its dashes: `log-level` for LOG_LEVEL, `data` for PENNON_DATA. */
 export const flagOf = (setting: string): string =>
@@ -303,6 +309,7 @@ export const readConfig = (env: Readonly<Record<string, string | undefined>>): C
       sessionHours: settings.PENNON_SESSION_HOURS,
       passwords: settings.PENNON_PASSWORDS === 'on',
       allowsInsecureCookies: settings.PENNON_INSECURE_COOKIES === 1,
+      oidc: oidcOf(settings),
     },
     limits: {
       requestsPerSecond: settings.PENNON_RATE_LIMIT,
@@ -377,6 +384,7 @@ const PARTS = [
 const combinationProblems = (settings: SettingValues, store: StoreLocation): string[] => [
   ...(store.isShared ? [] : problemsWithoutRedis(settings)),
   ...cacheProblems(settings),
+  ...oidcProblems(settings),
   ...PARTS.filter(([part, whole]) => settings[part] > settings[whole]).map(
     ([part, whole, reason]) =>
       `${part}: must be at most ${whole}, which is ${settings[whole]}, because ${reason}`,

@@ -27,6 +27,7 @@ import type { ConsoleSource } from './http/console.ts';
 import { listenOnAll, type ListenAddress, type Listeners } from './http/listeners.ts';
 import type { GatherMetrics, Metrics, ObservedValues } from './metrics.ts';
 import { createMetrics } from './metrics.ts';
+import { createOidcProvider } from './oidc/provider.ts';
 import { createPasswords } from './people/passwords.ts';
 import type { Random } from './random.ts';
 import { startGuard } from './recovery/guard.ts';
@@ -201,6 +202,7 @@ const createServices = async (
     authenticateSession: createAuthenticateSession(control, clock),
     signIn: options.signIn,
     passwords: createPasswords(clock),
+    oidc: options.signIn.oidc && createOidcProvider(options.signIn.oidc, clock),
     tickets: createTickets(control, clock),
     countRequest: createRateLimit(limits.requestsPerSecond, fleet.size, clock),
     streams,

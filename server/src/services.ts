@@ -15,6 +15,7 @@ import type { AuthenticateSession } from './auth/sessions.ts';
 import type { CountRequest } from './auth/rate-limit.ts';
 import type { Tickets } from './auth/tickets.ts';
 import type { Random } from './random.ts';
+import type { OidcProvider } from './oidc/provider.ts';
 import type { Passwords } from './people/passwords.ts';
 import type { Replica } from './replication/replica.ts';
 import type { Fleet } from './status/fleet.ts';
@@ -31,6 +32,8 @@ export type Services = {
   readonly authenticateSession: AuthenticateSession;
   readonly signIn: SignInSettings;
   readonly passwords: Passwords;
+  /** Undefined if people cannot sign in with a provider. */
+  readonly oidc: OidcProvider | undefined;
   readonly tickets: Tickets;
   readonly countRequest: CountRequest;
   readonly streams: StreamRegistry;

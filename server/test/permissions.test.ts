@@ -158,7 +158,12 @@ const PUBLIC = [
 ];
 
 /** They check by themselves who sends a request: it has no key yet. */
-const OWN_PAGE_ROUTES = ['POST /auth/session', 'DELETE /auth/session', 'POST /auth/join'];
+const OWN_PAGE_ROUTES = [
+  'POST /auth/session',
+  'DELETE /auth/session',
+  'POST /auth/join',
+  'POST /auth/invitation',
+];
 
 let server: TestServer;
 const keys = new Map<Role, string>();

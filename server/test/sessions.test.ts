@@ -72,6 +72,16 @@ describe('signing in with a key', () => {
     expect((await server.request('POST', '/auth/session', options)).status).toBe(status);
   });
 
+  it.each([
+    [{ key: 'k', email: 'ada@example.com' }, 'cannot be combined with "email" or "password"'],
+    [{ key: 'k', password: 'p' }, 'cannot be combined with "email" or "password"'],
+    [{}, 'is missing: send it, or "email" and "password"'],
+  ])('explains what to send in place of the body %j', async (body, message) => {
+    const options = { key: null, headers: OWN_PAGE, body };
+    const response = await server.request('POST', '/auth/session', options);
+    expect(response.body.error.details).toEqual([{ path: 'key', message }]);
+  });
+
   it('is in the audit log, and shows no secret', async () => {
     const cookie = await signIn(server, { key: ADMIN_KEY });
     await server.request('DELETE', '/auth/session', withCookie(cookie));

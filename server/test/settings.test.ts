@@ -141,6 +141,27 @@ const REFUSED: Readonly<Record<string, readonly string[]>> = {
   PENNON_CACHE_ENTRIES: ['-1', 'off'],
   PENNON_CACHE_BYTES: ['-1', '1', '1048575', '64MiB'],
   PENNON_CLIENT_RULE_IDS: ['yes', '2'],
+  PENNON_URL: [
+    'flags.example.com',
+    '/flags',
+    'ftp://flags.example.com',
+    'https://flags.example.com?a=1',
+    'https://flags.example.com#a',
+    'https://user@flags.example.com',
+    'https://flags.example.com ',
+  ],
+  PENNON_OIDC_ISSUER: [
+    'login.example.com',
+    'http://login.example.com',
+    'http://127.0.0.1.example.com',
+    'https://login.example.com?a=1',
+  ],
+  PENNON_OIDC_CLIENT_ID: ['ä', 'a\nb', 'pennon'],
+  PENNON_OIDC_CLIENT_SECRET: ['secret'],
+  PENNON_OIDC_CLIENT_SECRET_FILE: ['/dev/null'],
+  PENNON_OIDC_SCOPES: ['profile email', 'openid  email', ' openid', 'openid,email', 'openid email'],
+  PENNON_OIDC_GROUPS_CLAIM: ['roles'],
+  PENNON_OIDC_NAME: ['a'.repeat(61), 'Okta'],
 };
 
 it.each(
@@ -225,6 +246,70 @@ it('a PENNON_DATA that is a file is refused by every command, also beside Redis'
     expect(await runCommand(['restore', directory, '--data', join(directory, 'new')], {})).toEqual({
       exitCode: 1,
       error: `pennon: ${directory} is not a file\n`,
+    });
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});
+
+const OIDC = {
+  PENNON_OIDC_ISSUER: 'https://login.example.com',
+  PENNON_OIDC_CLIENT_ID: 'pennon',
+  PENNON_URL: 'https://flags.example.com/',
+};
+
+it('a provider of OpenID Connect needs an id and the address of this server', () => {
+  expect(readConfig({}).signIn.oidc).toBeUndefined();
+  expect(readConfig({ ...OIDC, PENNON_OIDC_CLIENT_SECRET: 'secret' }).signIn.oidc).toEqual({
+    issuer: 'https://login.example.com/',
+    clientId: 'pennon',
+    clientSecret: 'secret',
+    scopes: 'openid profile email',
+    groupsClaim: 'groups',
+    name: 'SSO',
+    url: 'https://flags.example.com',
+  });
+  const below = { PENNON_URL: 'https://example.com/flags/', PENNON_BASE_PATH: '/flags' };
+  expect(readConfig({ ...OIDC, ...below }).signIn.oidc?.url).toBe('https://example.com/flags');
+  const local = {
+    PENNON_OIDC_ISSUER: 'http://127.0.0.1:9000',
+    PENNON_URL: 'http://localhost:4400',
+  };
+  expect(readConfig({ ...OIDC, ...local }).signIn.oidc?.url).toBe('http://localhost:4400');
+});
+
+it.each([
+  [{ PENNON_OIDC_CLIENT_ID: '' }, 'PENNON_OIDC_CLIENT_ID: must be set'],
+  [{ PENNON_URL: '' }, 'PENNON_URL: must be set'],
+  [{ PENNON_URL: 'https://example.com/flags' }, 'PENNON_URL: must not have a path'],
+  [{ PENNON_BASE_PATH: '/flags' }, 'PENNON_URL: must end with PENNON_BASE_PATH, which is "/flags"'],
+  [{ PENNON_URL: 'http://flags.example.com' }, 'PENNON_URL: must begin with https://'],
+  [
+    { PENNON_OIDC_CLIENT_SECRET_FILE: '/absent/secret' },
+    'PENNON_OIDC_CLIENT_SECRET_FILE: must be a file that the server can read',
+  ],
+  [
+    { PENNON_OIDC_CLIENT_SECRET_FILE: '/dev/null' },
+    'PENNON_OIDC_CLIENT_SECRET_FILE: must be a file with the client secret',
+  ],
+  [
+    { PENNON_OIDC_CLIENT_SECRET: 'a', PENNON_OIDC_CLIENT_SECRET_FILE: 'b' },
+    'PENNON_OIDC_CLIENT_SECRET: has no effect with PENNON_OIDC_CLIENT_SECRET_FILE',
+  ],
+])('a provider of OpenID Connect is refused with %j', (env, message) => {
+  expect(() => readConfig({ ...OIDC, ...env })).toThrow(message);
+});
+
+it('the client secret can be in a file, and cannot be on a command line', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'pennon-settings-'));
+  try {
+    const file = join(directory, 'secret');
+    writeFileSync(file, 'from-a-file\n');
+    const env = { ...OIDC, PENNON_OIDC_CLIENT_SECRET_FILE: file };
+    expect(readConfig(env).signIn.oidc?.clientSecret).toBe('from-a-file');
+    expect(await runCommand(['check', '--oidc-client-secret', 's3cret'], {})).toEqual({
+      exitCode: 2,
+      error: expect.stringContaining('set PENNON_OIDC_CLIENT_SECRET instead'),
     });
   } finally {
     rmSync(directory, { recursive: true });

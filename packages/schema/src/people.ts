@@ -44,12 +44,18 @@ export const Password = text(LIMITS.passwordMin, LIMITS.passwordMax);
 /** A person who signs in at the console. */
 export const Person = strictObject({
   id: KeyId,
-  email: z.string(),
+  email: z.string().describe('Empty if the provider of OIDC has not verified one.'),
   name: text(1, LIMITS.nameLength),
   state: z.enum(['active', 'disabled']),
   grants: Grants.describe('Their own roles, without those of groups.'),
   hasPassword: z.boolean(),
   issuer: z.string().optional().describe('The provider of OIDC that they sign in with.'),
+  claims: z
+    .array(z.string())
+    .optional()
+    .describe(
+      'Their groups at the provider, of those that groups here name, since the last sign-in.',
+    ),
   createdAt: Instant,
 }).meta({ id: 'Person' });
 export type Person = z.infer<typeof Person>;
@@ -68,7 +74,7 @@ const groupFields = {
     .array(line(1, LIMITS.titleLength))
     .max(LIMITS.grants)
     .describe(
-      'Groups at a provider of OIDC. They have no effect yet: people sign in with passwords only.',
+      'Groups at the provider of OIDC: who is in one of them is in this group until the next sign-in.',
     ),
   grants: GrantsInput,
   members: z
@@ -133,7 +139,7 @@ export const Session = strictObject({
   person: KeyId.optional(),
   key: z.string().optional().describe('The id of the key that signed in.'),
   name: z.string().describe('The name of the person or key.'),
-  via: z.enum(['key', 'password', 'invitation']),
+  via: z.enum(['key', 'password', 'invitation', 'oidc']),
   isCurrent: z.boolean().describe('Whether it is that of this request.'),
   createdAt: Instant,
   expiresAt: Instant,

@@ -10,12 +10,12 @@ type Changed = Pick<Writes<'control'>, 'keys' | 'people' | 'groups'>;
 
 /**
  * Throws CONFLICT if writes would leave no admin of all environments: a key that does not expire, or a
- * person who can sign in.
+ * person who can sign in. A role from a group at the provider of OIDC does not count: it can end with the next sign-in.
  */
 export const requireAdminAfter = (
   records: ControlRecords,
   { keys, people, groups }: Changed,
-  { passwords }: Pick<SignInSettings, 'passwords'>,
+  signIn: Pick<SignInSettings, 'passwords' | 'oidc'>,
 ): void => {
   const after = {
     keys: afterWrites(records.keys, keys),
@@ -27,16 +27,22 @@ export const requireAdminAfter = (
       role === 'admin' && environment === ALL_ENVIRONMENTS && expiresAt == null,
   );
   const isAdmin = (person: PersonDocument) =>
-    person.state === 'active' &&
-    passwords &&
-    person.password !== undefined &&
-    grantsOf(after, person).get(ALL_ENVIRONMENTS) === 'admin';
+    canSignIn(person, signIn) &&
+    grantsOf(after, { ...person, claims: [] }).get(ALL_ENVIRONMENTS) === 'admin';
   if (hasKey || [...after.people.values()].some(({ document }) => isAdmin(document))) return;
   throw new PennonError(
     'CONFLICT',
     'this is the last admin of all environments: create another admin key, or make another person an admin, first',
   );
 };
+
+const canSignIn = (
+  { state, password, subject }: PersonDocument,
+  { passwords, oidc }: Pick<SignInSettings, 'passwords' | 'oidc'>,
+): boolean =>
+  state === 'active' &&
+  ((passwords && password !== undefined) ||
+    (subject !== undefined && subject.issuer === oidc?.issuer));
 
 const afterWrites = <Document>(
   documents: ReadonlyMap<string, { readonly document: Document }>,

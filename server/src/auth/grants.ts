@@ -11,15 +11,19 @@ type ControlRecords = {
 };
 
 /** Returns the roles of a person: the highest of their own and of those of their groups. */
-export const grantsOf = ({ groups }: ControlRecords, { id, grants }: PersonDocument): Grants => {
+export const grantsOf = ({ groups }: ControlRecords, person: PersonDocument): Grants => {
   const all = new Map<string, Role>();
   const add = ({ environment, role }: Grant) =>
     all.set(environment, higherRole(all.get(environment), role));
-  for (const grant of grants) add(grant);
+  for (const grant of person.grants) add(grant);
   for (const { document } of groups.values())
-    if (document.members.includes(id)) for (const grant of document.grants) add(grant);
+    if (isMember(document, person)) for (const grant of document.grants) add(grant);
   return all;
 };
+
+/** Whether a person is in a group: as one of its members, or by a group that their provider of OIDC has put them in. */
+const isMember = ({ members, claims }: Group, person: PersonDocument): boolean =>
+  members.includes(person.id) || claims.some(claim => person.claims?.includes(claim) === true);
 
 /** Returns the roles of a personal token: in each environment the lower one of its own and of its person's. */
 export const grantsOfToken = (records: ControlRecords, token: TokenDocument): Grants => {

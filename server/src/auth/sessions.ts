@@ -65,18 +65,18 @@ const callerOfHolder = (
 /** Returns the caller for a person who has signed in. */
 export const callerOfPerson = (
   records: ControlRecords,
-  { id, name, ...person }: PersonDocument,
+  person: PersonDocument,
   session: Pick<SessionDocument, 'id'>,
   visit: Visit,
 ): Caller =>
   createCaller(
     {
-      actor: withBehalf({ kind: 'person', id, name }, visit),
+      actor: withBehalf({ kind: 'person', id: person.id, name: person.name }, visit),
       credential: { kind: 'session', id: session.id },
       expiresAt: undefined,
       visitor: visit.visitor,
     },
-    grantsOf(records, { id, name, ...person }),
+    grantsOf(records, person),
   );
 
 type Holder = {

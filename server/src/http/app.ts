@@ -35,6 +35,7 @@ import { serveHealth } from './health.ts';
 import { serveManifest } from './manifest.ts';
 import { serveMetrics } from './metrics.ts';
 import { logRequest, requestId } from './request-log.ts';
+import { serveOidc } from './oidc.ts';
 import { serveOfrepEvents } from './ofrep-events.ts';
 import { ofrepRoutes } from './ofrep.ts';
 import { sendInParts } from './parts.ts';
@@ -96,6 +97,7 @@ export const createApp = async ({
   serveHealth(app, services, isDraining);
   serveDocs(app, services.basePath);
   serveAuth(app, services);
+  serveOidc(app, services);
   serveConsole(app, services.basePath, console);
   serveEvaluations(app, evaluations);
   serveFlagSet(app, services);

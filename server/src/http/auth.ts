@@ -4,9 +4,10 @@ import { z } from 'zod';
 
 import type { Caller } from '../auth/caller.ts';
 import { formatInstant, msUntil } from '../clock.ts';
+import { invalid } from '../errors.ts';
 import { parseOrThrow } from '../resources/parse.ts';
 import type { Services } from '../services.ts';
-import { join } from '../people/join.ts';
+import { join, readInvitation } from '../people/join.ts';
 import { signInWithPassword } from '../people/sign-in.ts';
 import { signInWithKey, signOut, type SignedIn } from '../sessions/sessions.ts';
 import { callerOf, sessionCaller, visitorIn } from './access.ts';
@@ -21,10 +22,22 @@ const NOT_STORED = { 'cache-control': 'no-store' };
 const KeySignIn = strictObject({ key: z.string().min(1).max(512) });
 const PasswordSignIn = strictObject({ email: Email, password: z.string().max(1_000) });
 
-const isKey = (body: unknown): boolean => isJsonObject(body) && 'key' in body;
+/** Returns what a body signs in with. Throws BAD_REQUEST unless that is either a key or a person. */
+const parseCredentials = (body: unknown) => {
+  if (!isJsonObject(body)) return parseOrThrow(KeySignIn, body);
+  const isKey = 'key' in body;
+  const isPerson = 'email' in body || 'password' in body;
+  if (isKey && isPerson)
+    throw invalid([{ path: 'key', message: 'cannot be combined with "email" or "password"' }]);
+  if (!isKey && !isPerson)
+    throw invalid([{ path: 'key', message: 'is missing: send it, or "email" and "password"' }]);
+  return parseOrThrow(isKey ? KeySignIn : PasswordSignIn, body);
+};
+
+const InvitationToken = strictObject({ token: z.string().max(200) });
 
 const Join = strictObject({
-  token: z.string().max(200),
+  ...InvitationToken.shape,
   name: NameInput.optional(),
   password: Password,
 });
@@ -48,10 +61,18 @@ export const serveAuth = (app: FastifyInstance, services: Services): void => {
       return startSession(services, reply, await join(services, input));
     },
   );
+  app.post(
+    `${PATH}/invitation`,
+    { bodyLimit: BODY_BYTES, config: { access: 'own-page' } },
+    async (request, reply) => {
+      const { token } = parseOrThrow(InvitationToken, request.body);
+      return reply.headers(NOT_STORED).send(readInvitation(services, token));
+    },
+  );
   app.get(
     `${PATH}/methods`,
     { exposeHeadRoute: false, config: { access: 'public' } },
-    async (_, reply) => reply.headers(NOT_STORED).send({ passwords: services.signIn.passwords }),
+    async (_, reply) => reply.headers(NOT_STORED).send(methodsOf(services)),
   );
   app.get(
     `${PATH}/me`,
@@ -70,9 +91,15 @@ export const serveAuth = (app: FastifyInstance, services: Services): void => {
   });
 };
 
+/** Returns the ways in which people can sign in here. */
+const methodsOf = ({ signIn: { passwords, oidc } }: Services) => ({
+  passwords,
+  ...(oidc && { oidc: { name: oidc.name } }),
+});
+
 const signIn = async (services: Services, { raw, body }: FastifyRequest): Promise<SignedIn> => {
   const visitor = visitorIn(services, raw);
-  const input = parseOrThrow(isKey(body) ? KeySignIn : PasswordSignIn, body);
+  const input = parseCredentials(body);
   if (!('key' in input)) return signInWithPassword(services, input, visitor);
   const caller = services.authenticate({ apiKey: input.key, visitor });
   services.countRequest(caller);

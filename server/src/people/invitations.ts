@@ -80,7 +80,12 @@ const subjectOf = (
   if (id !== undefined) {
     if (email !== undefined || grants !== undefined)
       throw invalid([{ path: 'person', message: 'cannot be combined with "email" or "grants"' }]);
-    return { email: findPerson(records, id).email, grants: [], person: id };
+    const { email: known } = findPerson(records, id);
+    if (known === '')
+      throw invalid([
+        { path: 'person', message: 'has no e-mail address, and signs in with the provider only' },
+      ]);
+    return { email: known, grants: [], person: id };
   }
   if (email === undefined)
     throw invalid([

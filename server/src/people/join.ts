@@ -84,8 +84,18 @@ export const join = async (services: JoinServices, input: JoinInput): Promise<Si
   });
 };
 
+/** Returns who an invitation is for: an e-mail address, and the name of a person who resets their password. */
+export const readInvitation = (
+  { control, clock }: Pick<JoinServices, 'control' | 'clock'>,
+  token: string,
+): { readonly email: string; readonly name: string | null } => {
+  const { records } = control.current();
+  const { email, person } = findInvitation({ clock }, records, token);
+  return { email, name: person === undefined ? null : findPerson(records, person).name };
+};
+
 const findInvitation = (
-  { clock }: JoinServices,
+  { clock }: Pick<JoinServices, 'clock'>,
   { invitations }: ControlRecords,
   token: string,
 ): InvitationDocument => {

@@ -26,7 +26,13 @@ export const listPeople = (
   const all = [...control.current().records.people.values()].map(({ document }) =>
     toPerson(document),
   );
-  return pageOf(all, ({ email }) => email, cursorsFor(cursorSecret(control), ['people']), query);
+  return pageOf(
+    all,
+    // Several people may have no address.
+    ({ email, id }) => `${email} ${id}`,
+    cursorsFor(cursorSecret(control), ['people']),
+    query,
+  );
 };
 
 export const getPerson = ({ control }: PeopleServices, caller: Caller, id: string): Person => {

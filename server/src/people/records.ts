@@ -25,10 +25,11 @@ export type ControlRecords = Snapshot<'control'>['records'];
 export const requireManagesPeople = (caller: Caller): void =>
   requireAllEnvironments(caller, 'managing people');
 
-/** Returns a stored person as the API does, without the hash of the password. */
-export const toPerson = ({ password, ...person }: PersonDocument): Person => ({
+/** Returns a stored person as the API does, without the hash of the password and the subject. */
+export const toPerson = ({ password, subject, ...person }: PersonDocument): Person => ({
   ...person,
   hasPassword: password !== undefined,
+  ...(subject === undefined ? {} : { issuer: subject.issuer }),
 });
 
 /** Throws BAD_REQUEST if a grant is for an environment that does not exist. */

@@ -176,6 +176,7 @@ const SNAPSHOT_AFTER: {
       groups: merge(records.groups, change, change.writes.groups),
       invitations: merge(records.invitations, change, change.writes.invitations),
       tokens: merge(records.tokens, change, change.writes.tokens),
+      secrets: merge(records.secrets, change, change.writes.secrets),
     },
   }),
   flagSet: ({ flags, segments, metrics, experiments, layers }, change) => ({

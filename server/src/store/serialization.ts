@@ -83,6 +83,7 @@ const RECORD_PARSERS: {
       groups: yield* collectionSteps('groups', rows),
       invitations: yield* collectionSteps('invitations', rows),
       tokens: yield* collectionSteps('tokens', rows),
+      secrets: yield* collectionSteps('secrets', rows),
     };
   },
   *flagSet(rows) {
@@ -162,6 +163,9 @@ const WRITE_PARSERS: {
       }),
       ...(hasWritesTo('tokens', rows) && {
         tokens: yield* collectionWriteSteps('tokens', rows),
+      }),
+      ...(hasWritesTo('secrets', rows) && {
+        secrets: yield* collectionWriteSteps('secrets', rows),
       }),
     };
   },
@@ -257,6 +261,7 @@ const COMMIT_ROWS: {
     const groups = yield* rowsOf('groups', writes.groups);
     const invitations = yield* rowsOf('invitations', writes.invitations);
     const tokens = yield* rowsOf('tokens', writes.tokens);
+    const secrets = yield* rowsOf('secrets', writes.secrets);
     return {
       ...(environments && { environments }),
       ...(keys && { keys }),
@@ -266,6 +271,7 @@ const COMMIT_ROWS: {
       ...(groups && { groups }),
       ...(invitations && { invitations }),
       ...(tokens && { tokens }),
+      ...(secrets && { secrets }),
     };
   },
   *flagSet({ writes, versions }) {

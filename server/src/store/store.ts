@@ -161,7 +161,12 @@ export type SessionDocument = {
 /** A person, with a password as `people/passwords.ts` hashes it. */
 export type PersonDocument = Omit<Person, 'hasPassword' | 'issuer'> & {
   readonly password?: string;
+  /** Who they are at the provider of OIDC. */
+  readonly subject?: Subject;
 };
+
+/** The identity of a person at a provider of OIDC. Neither part is ever given to another person. */
+export type Subject = { readonly issuer: string; readonly sub: string };
 
 /** An invitation with the SHA-256 of the secret in its link, in hexadecimal. */
 export type InvitationDocument = Invitation & { readonly hash: string };
@@ -171,6 +176,9 @@ export type InvitationDocument = Invitation & { readonly hash: string };
  * versions would accept them with their whole role.
  */
 export type TokenDocument = KeyDocument & { readonly person: string };
+
+/** A random key that all servers share, in base64url. Nothing outside of the servers receives it. */
+export type SecretDocument = { readonly id: string; readonly key: string };
 
 export type Documents = {
   environments: EnvironmentDocument;
@@ -182,6 +190,7 @@ export type Documents = {
   groups: Group;
   invitations: InvitationDocument;
   tokens: TokenDocument;
+  secrets: SecretDocument;
   flags: Flag;
   segments: Segment;
   metrics: Metric;
@@ -218,6 +227,7 @@ export const COLLECTIONS = {
     'groups',
     'invitations',
     'tokens',
+    'secrets',
   ],
   flagSet: ['flags', 'segments', 'metrics', 'experiments', 'layers'],
   workflow: ['contexts'],
