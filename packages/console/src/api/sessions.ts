@@ -20,10 +20,34 @@ export type Session = {
 export type Credentials =
   { readonly key: string } | { readonly email: string; readonly password: string };
 
+/** How people can sign in at this server. */
+export type SignInMethods = {
+  readonly passwords: boolean;
+  /** The name of the provider of OpenID Connect, or null if there is none. */
+  readonly provider: string | null;
+};
+
+/** Who an invitation is for. The name is null if it makes a new person. */
+export type Invitation = { readonly email: string; readonly name: string | null };
+
+/** What a person chooses who uses an invitation. */
+export type Join = {
+  readonly token: string;
+  /** Only for a new person. */
+  readonly name?: string;
+  readonly password: string;
+};
+
 export type Sessions = {
   /** Returns the current session, or null if there is none. */
   readonly read: () => Promise<Session | null>;
+  readonly methods: () => Promise<SignInMethods>;
   readonly signIn: (credentials: Credentials) => Promise<void>;
+  /** Leaves the page for that of the provider, which opens `to` afterwards. */
+  readonly signInWithProvider: (to: string) => void;
+  /** Returns who the invitation with a token is for. */
+  readonly invitation: (token: string) => Promise<Invitation>;
+  readonly join: (join: Join) => Promise<void>;
   readonly signOut: () => Promise<void>;
 };
 
@@ -55,8 +79,19 @@ export const createSessions = (
         return null;
       }
     },
+    methods: async () => toMethods(await (await send('GET', 'methods')).json()),
     signIn: async credentials => {
       await send('POST', 'session', credentials);
+      storage.setItem(MARK, '');
+    },
+    signInWithProvider: to => {
+      storage.setItem(MARK, '');
+      location.assign(`${basePath}auth/oidc/start?to=${encodeURIComponent(to)}`);
+    },
+    invitation: async token =>
+      toInvitation(await (await send('POST', 'invitation', { token })).json()),
+    join: async join => {
+      await send('POST', 'join', join);
       storage.setItem(MARK, '');
     },
     signOut: async () => {
@@ -74,6 +109,16 @@ const messageOf = async (response: Response): Promise<string> => {
   const error = isObject(body) ? body['error'] : undefined;
   const message = isObject(error) ? error['message'] : undefined;
   return typeof message === 'string' ? message : `${response.status} ${response.statusText}`;
+};
+
+const toMethods = (body: unknown): SignInMethods => {
+  const { passwords, oidc } = isObject(body) ? body : {};
+  return { passwords: passwords === true, provider: isObject(oidc) ? String(oidc['name']) : null };
+};
+
+const toInvitation = (body: unknown): Invitation => {
+  const { email, name } = isObject(body) ? body : {};
+  return { email: String(email), name: typeof name === 'string' ? name : null };
 };
 
 const toSession = (body: unknown): Session => {

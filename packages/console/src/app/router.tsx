@@ -26,13 +26,28 @@ const root = createRootRouteWithContext<RouterContext>()({ notFoundComponent: No
 const isPath = (value: unknown): value is string =>
   typeof value === 'string' && /^\/(?![/\\])/.test(value);
 
+/** Why the provider could not sign a person in, as the server reports it. */
+const PROBLEMS = ['disabled', 'emailTaken', 'expired', 'failed', 'noRole', 'refused'] as const;
+
+type SignInSearch = {
+  readonly to?: string | undefined;
+  readonly problem?: (typeof PROBLEMS)[number] | undefined;
+};
+
 const signIn = createRoute({
   getParentRoute: () => root,
   path: 'sign-in',
-  validateSearch: ({ to }: Record<string, unknown>): { readonly to?: string | undefined } => ({
+  validateSearch: ({ to, problem }: Record<string, unknown>): SignInSearch => ({
     to: isPath(to) ? to : undefined,
+    problem: PROBLEMS.find(each => each === problem),
   }),
   component: SignInPage,
+});
+
+const join = createRoute({
+  getParentRoute: () => root,
+  path: 'join',
+  component: lazyRouteComponent(() => import('../session/join-page.tsx'), 'JoinPage'),
 });
 
 /** Everything that needs a session is below this route. */
@@ -155,6 +170,7 @@ const account = createRoute({
 
 const routeTree = root.addChildren([
   signIn,
+  join,
   signedIn.addChildren([
     start,
     flags,
