@@ -90,6 +90,17 @@ describe('data of a newer format', () => {
   });
 });
 
+it('data of a version that had fewer collections is read and changed', async () => {
+  const ledger = newLedger();
+  const { id } = await write(store, ledger, flags(flag('a')));
+  redis().cli('hset', keyOf(ledger, 'head'), 'documents', `${id} 1`);
+  expect((await store.read(ledger))?.records.flags.size).toBe(1);
+  await write(store, ledger, flags(flag('b')));
+  expect((await store.read(ledger))?.records.flags.size).toBe(2);
+  redis().cli('hdel', keyOf(ledger, 'flags'), 'a');
+  await expect(store.read(ledger)).rejects.toMatchObject({ code: 'missing' });
+});
+
 describe('damaged data', () => {
   const corrupt = {
     code: 'corrupt',

@@ -13,7 +13,8 @@ end
 
 -- Returns an error if the head has lost its id, or one of the collections documents; KEYS `first` to `last` are the
 -- pairs of keys of these.
--- A version of Pennon that did not write the numbers leaves those of an earlier change, which do not count.
+-- A version of Pennon that did not write the numbers leaves those of an earlier change, which do not count. One with
+-- fewer collections leaves fewer numbers: later collections are at the end.
 local function lostDocuments(head, first, last)
   local stored = redis.call('HMGET', head, 'id', 'documents')
   local id, counts = stored[1], string.gmatch(stored[2] or '', '%S+')
@@ -22,7 +23,7 @@ local function lostDocuments(head, first, last)
   end
   if not id or counts() ~= id then return nil end
   for i = first, last, 2 do
-    local expected = tonumber(counts())
+    local expected = tonumber((counts()))
     local isLost = isOther(KEYS[i], 'hash') or isOther(KEYS[i + 1], 'zset')
     if expected and (isLost or redis.call('HLEN', KEYS[i]) < expected) then
       return redis.error_reply('PENNONLOST ' .. KEYS[i] .. ' lacks documents')
