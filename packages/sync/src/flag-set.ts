@@ -9,6 +9,7 @@ import {
   applyPatch,
   buildRequest,
   header,
+  measuredIn,
   namesChangedBy,
   parseObject,
 } from './synced-resource.ts';
@@ -44,12 +45,6 @@ const parseFlagSet = (text: string): FlagSet => {
   if (!isFlagSet(value)) throw gapError("the server's response is not a flag set");
   return value;
 };
-
-/** Returns what is measured, if a change has it. It is then whole. */
-const measuredIn = ({ experiments, tracked }: JsonObject): Partial<FlagSet> => ({
-  ...(experiments !== undefined && { experiments }),
-  ...(tracked !== undefined && { tracked }),
-});
 
 const applyChange: EventReducer<FlagSet, FlagSetChanges> = (flagSet, { id, data }) => {
   const change = parseObject(data);

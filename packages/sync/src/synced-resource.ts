@@ -110,3 +110,12 @@ export const namesChangedBy = (
   record: Readonly<Record<string, unknown>>,
 ): string[] =>
   Object.keys(patch).filter(name => !sameJson(ownValue(record, name) ?? null, patch[name]));
+
+/** What is measured, whose types the readers of a resource check. */
+type Measured = { readonly experiments?: unknown; readonly tracked?: unknown };
+
+/** Returns what is measured, if a change has it. It is then whole. */
+export const measuredIn = ({ experiments, tracked }: Measured): Measured => ({
+  ...(experiments !== undefined && { experiments }),
+  ...(tracked !== undefined && { tracked }),
+});

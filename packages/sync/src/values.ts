@@ -9,6 +9,7 @@ import {
   applyPatch,
   buildRequest,
   header,
+  measuredIn,
   namesChangedBy,
   parseObject,
 } from './synced-resource.ts';
@@ -20,6 +21,10 @@ export type Values<Evaluation = unknown> = {
   /** Omitted by older servers. */
   readonly environment?: string;
   readonly evaluations: Readonly<Record<string, Evaluation>>;
+  /** The running experiments, by key. Absent if nothing is measured. */
+  readonly experiments?: unknown;
+  /** The names of the events that are measured; null: all. */
+  readonly tracked?: unknown;
 };
 
 /** Checks the envelope only: each evaluation has the shape that the server's API describes. */
@@ -47,10 +52,16 @@ const applyChange = <Evaluation>(
   values: Values<Evaluation> | undefined,
   text: string,
 ): Update<Values<Evaluation>, string[]> => {
-  const { revision, evaluations } = parseValues<Evaluation | null>(text);
+  const change = parseValues<Evaluation | null>(text);
+  const { revision, evaluations } = change;
   const current = withRevision(values, revision);
   return {
-    data: { ...current, revision, evaluations: applyPatch(current.evaluations, evaluations) },
+    data: {
+      ...current,
+      revision,
+      evaluations: applyPatch(current.evaluations, evaluations),
+      ...measuredIn(change),
+    },
     changed: namesChangedBy(evaluations, current.evaluations),
     sourceAgeMs: 0,
   };

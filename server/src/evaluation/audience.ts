@@ -4,6 +4,7 @@ import type { Caller } from '../auth/caller.ts';
 import { seesOnlyVisible } from '../auth/caller.ts';
 import { isClientVisible } from '../flag-set/client-view.ts';
 import type { FlagSetView } from '../flag-set/live-flag-set.ts';
+import { isMeasured, measuredChange, measuredOf, type Measured } from '../flag-set/measured.ts';
 import { once } from '../once.ts';
 
 /** Who reads evaluations, which decides what they may contain. */
@@ -11,8 +12,8 @@ export type Audience = {
   readonly name: string;
   /** Whether flags that are not `clientVisible` do not exist for it. */
   readonly visibleOnly: boolean;
-  /** Returns an evaluation as the audience may see it: the same object for the same evaluation. */
-  readonly present: (evaluation: Evaluation) => Evaluation;
+  /** Returns an evaluation as the audience may see it: the same object for the same evaluation and measured rules. */
+  readonly present: (evaluation: Evaluation, view: FlagSetView) => Evaluation;
 };
 
 /** Keys that may read rules see all of a result. */
@@ -43,14 +44,25 @@ const withPublicMessage = (failed: Failed): Failed => {
 };
 
 /** Client keys are public, so their results contain nothing of the rules. */
-const createPublicAudience = (showsRuleIds: boolean): Audience => ({
-  name: 'public',
-  visibleOnly: true,
-  present: once((evaluation: Evaluation): Evaluation => {
+const createPublicAudience = (showsRuleIds: boolean): Audience => {
+  const present = once((evaluation: Evaluation): Evaluation => {
     if (evaluation.reason === 'ERROR') return withPublicMessage(evaluation);
     return showsRuleIds ? evaluation : withoutRule(evaluation);
-  }),
-});
+  });
+  return {
+    name: 'public',
+    visibleOnly: true,
+    present: (evaluation, { flagSet }) =>
+      isOfMeasuredRule(evaluation, flagSet) ? evaluation : present(evaluation),
+  };
+};
+
+/** An exposure is a result of the rule of an experiment, so pages that measure must see its id. */
+const isOfMeasuredRule = (evaluation: Evaluation, measured: Measured): boolean =>
+  measured.experiments !== undefined &&
+  'ruleId' in evaluation &&
+  evaluation.ruleId !== undefined &&
+  isMeasured(measured, evaluation.flagKey, evaluation.ruleId);
 
 /** Returns the audience of a caller. `showsRuleIds` adds the ids of rules for client keys, to debug. */
 export const createAudiences = (showsRuleIds: boolean): ((caller: Caller) => Audience) => {
@@ -81,6 +93,25 @@ export const versionFor = (
   id: audience.visibleOnly ? view.client.idOf(view.flagSet) : view.flagSet.id,
   revision: revisionFor(view, audience),
 });
+
+/** What an audience measures of a flag set. */
+export const measuredFor = (
+  { client, flagSet }: FlagSetView,
+  { visibleOnly }: Audience,
+): Measured => (visibleOnly ? client.measured : measuredOf(flagSet, key => flagSet.flags.has(key)));
+
+/** Returns what is measured as JSON members, each with a comma after it. Empty if there is nothing. */
+export const measuredText = ({ experiments, tracked }: Measured): string =>
+  experiments === undefined
+    ? ''
+    : `"experiments":${JSON.stringify(experiments)},"tracked":${JSON.stringify(tracked)},`;
+
+/** What is measured since the previous view of a reader, if that has changed. */
+export const measuredSince = (
+  previous: FlagSetView,
+  view: FlagSetView,
+  audience: Audience,
+): Measured => measuredChange(measuredFor(previous, audience), measuredFor(view, audience));
 
 /** The same error for unknown flags and for flags hidden from a client key, so it reveals nothing about them. */
 export const flagNotFound = (flagKey: string): Failed => ({

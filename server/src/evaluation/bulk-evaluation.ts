@@ -3,7 +3,7 @@ import type { Evaluation, EvaluationContext } from '@pennon/schema';
 import { compressBytes, type Coding } from '../compression.ts';
 import type { FlagSetView } from '../flag-set/live-flag-set.ts';
 import { once } from '../once.ts';
-import { type Audience, versionFor } from './audience.ts';
+import { measuredFor, measuredText, type Audience, versionFor } from './audience.ts';
 import type { Counter } from './counter.ts';
 import { CombinedDigest, digestOf, type Digest } from './digest.ts';
 import {
@@ -34,6 +34,8 @@ export type BulkForm = ResultForm & {
   /** Two forms with the same name have the same text for the same results. */
   readonly name: string;
   readonly open: (flags: VisibleFlags) => string;
+  /** What of `open` belongs to the results, and is part of weak tags too. */
+  readonly measured?: (flags: VisibleFlags) => string;
   readonly close: string;
 };
 
@@ -43,12 +45,14 @@ export const RESULTS_BY_KEY: BulkForm = {
   open({ view, audience }) {
     const { revision } = versionFor(view, audience);
     const environment = JSON.stringify(view.flagSet.environment);
-    return `{"revision":${revision},"environment":${environment},"evaluations":{`;
+    const measured = measuredText(measuredFor(view, audience));
+    return `{"revision":${revision},"environment":${environment},${measured}"evaluations":{`;
   },
   textOf(evaluation, view) {
     const result = withVersion(openTextOf(evaluation), versionOf(view, evaluation));
     return `${JSON.stringify(evaluation.flagKey)}:${result}}`;
   },
+  measured: ({ view, audience }) => measuredText(measuredFor(view, audience)),
   close: '}}',
   hasWeakTags: true,
   prepared: createPrepared(),
@@ -118,7 +122,10 @@ const openingOf = (form: BulkForm, { view, audience }: VisibleFlags): Opening =>
   const known = openings.get(name);
   if (known !== undefined) return known;
   const text = form.open({ view, audience });
-  const hashed = hasWeakTags(form, audience) ? view.flagSet.environment : text + form.close;
+  const measured = form.measured?.({ view, audience }) ?? '';
+  const hashed = hasWeakTags(form, audience)
+    ? view.flagSet.environment + measured
+    : text + form.close;
   const created = { text, digest: digestOf(hashed) };
   if (openings.size === MAX_OPENINGS) openings.clear();
   openings.set(name, created);

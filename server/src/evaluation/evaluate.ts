@@ -7,9 +7,10 @@ import { environmentOf, hasPermissionIn, requirePermissionIn } from '../auth/cal
 import { MIN_BYTES, type Coding } from '../compression.ts';
 import { PennonError } from '../errors.ts';
 import type { FlagSetView, LiveFlagSet } from '../flag-set/live-flag-set.ts';
+import type { Measured } from '../flag-set/measured.ts';
 import type { Registry } from '../flag-set/registry.ts';
 import type { Audience } from './audience.ts';
-import { flagNotFound, isVisible, versionFor, visibleKeys } from './audience.ts';
+import { flagNotFound, isVisible, measuredFor, versionFor, visibleKeys } from './audience.ts';
 import type { BulkEvaluation, BulkForm } from './bulk-evaluation.ts';
 import { compressBulk, createBulkEvaluation } from './bulk-evaluation.ts';
 import type { BulkEvaluationCache } from './bulk-evaluation-cache.ts';
@@ -132,11 +133,11 @@ export const evaluateFor = (
     : flagNotFound(flagKey);
 
 const evaluateVisible = (
-  { compiled }: FlagSetView,
+  view: FlagSetView,
   audience: Audience,
   flagKey: string,
   context: EvaluationContext,
-): Evaluation => audience.present(evaluate(compiled, flagKey, context));
+): Evaluation => audience.present(evaluate(view.compiled, flagKey, context), view);
 
 const versionMember = (
   view: FlagSetView,
@@ -174,7 +175,7 @@ export type EvaluateAllInput = {
 };
 
 /** The evaluations of many flags for one context, by flag key. */
-export type EvaluateAllResult = {
+export type EvaluateAllResult = Measured & {
   revision: number;
   environment: string;
   evaluations: Record<string, Evaluation>;
@@ -196,7 +197,8 @@ export const evaluateFlags = async (
   for (const each of evaluations)
     services.counterOf(environment, each.flagKey, each.reason, !isNotFound(each)).count += 1;
   const { revision } = versionFor(scope.view, scope.audience);
-  return { revision, environment, evaluations: withVersions(scope.view, evaluations) };
+  const measured = measuredFor(scope.view, scope.audience);
+  return { revision, environment, ...measured, evaluations: withVersions(scope.view, evaluations) };
 };
 
 /** A request for a bulk evaluation: its body as it was sent, and the form and the content coding of the response. */

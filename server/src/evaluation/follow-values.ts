@@ -4,12 +4,20 @@ import type { Caller } from '../auth/caller.ts';
 import { environmentOf } from '../auth/caller.ts';
 import { PennonError } from '../errors.ts';
 import type { FlagSetEvent, FlagSetView } from '../flag-set/live-flag-set.ts';
+import type { Measured } from '../flag-set/measured.ts';
 import { once } from '../once.ts';
 import { mapEvents } from '../streaming/each-event.ts';
 import type { StreamServices } from '../streaming/follow-flag-set.ts';
 import type { Heartbeat, StreamEvent, Subscription } from '../streaming/subscription.ts';
 import type { Audience } from './audience.ts';
-import { isVisible, revisionFor, visibleKeys } from './audience.ts';
+import {
+  isVisible,
+  measuredFor,
+  measuredSince,
+  measuredText,
+  revisionFor,
+  visibleKeys,
+} from './audience.ts';
 import { digestOfResults } from './bulk-evaluation.ts';
 import { validateContext } from './context.ts';
 import { evaluateFor, evaluateInTurns } from './evaluate.ts';
@@ -32,6 +40,8 @@ export type Values = {
   readonly evaluations: readonly Evaluation[];
   /** The keys of the flags that the reader does not see any more. */
   readonly removed: readonly string[];
+  /** What the reader measures; in a change, only if that has changed. */
+  readonly measured: Measured;
 };
 
 export type FollowValuesInput = {
@@ -109,7 +119,7 @@ const valuesFor = (
     if (turns.isOver()) await turns.next();
     const values =
       last === undefined ? await allFor(reader, view) : await changesFor(reader, last.view, event);
-    const isChanged = values.evaluations.length > 0 || values.removed.length > 0;
+    const isChanged = hasContent(values);
     if (isChanged && turns.isOver()) await turns.next();
     const type = last === undefined ? 'values' : 'change';
     const id = await idOf(reader, last?.id, values);
@@ -119,22 +129,29 @@ const valuesFor = (
   });
 };
 
+const hasContent = ({ evaluations, removed, measured }: Values): boolean =>
+  evaluations.length > 0 || removed.length > 0 || measured.experiments !== undefined;
+
 /** The id of the flag set changes with every edit, so public keys get a hash of what they have received. */
 const idOf = (
   { audience, turns }: Reader,
   previous: string | undefined,
-  { view: { flagSet }, evaluations, removed }: Values,
+  values: Values,
 ): string | Promise<string> => {
+  const { flagSet } = values.view;
+  const { evaluations, removed, measured } = values;
   if (!audience.visibleOnly) return flagSet.id;
-  if (previous === undefined) return digestOfResults(flagSet.environment, evaluations, turns);
-  if (evaluations.length === 0 && removed.length === 0) return previous;
-  return digestOfResults(`${previous} ${JSON.stringify(removed)}`, evaluations, turns);
+  const text = measuredText(measured);
+  if (previous === undefined)
+    return digestOfResults(flagSet.environment + text, evaluations, turns);
+  if (!hasContent(values)) return previous;
+  return digestOfResults(`${previous} ${JSON.stringify(removed)}${text}`, evaluations, turns);
 };
 
 const allFor = async ({ audience, context, turns }: Reader, view: FlagSetView): Promise<Values> => {
   const keys = visibleKeys(view, audience);
   const evaluations = await evaluateInTurns(turns, { view, audience }, keys, context);
-  return { view, evaluations, removed: [] };
+  return { view, evaluations, removed: [], measured: measuredFor(view, audience) };
 };
 
 const changesFor = (
@@ -152,7 +169,12 @@ const changesFor = (
     if (!isSame(before, after)) evaluations.push(after);
     return units + unitsOf();
   };
-  return andThen(forEachByUnits(turns, present, compare), () => ({ view, evaluations, removed }));
+  return andThen(forEachByUnits(turns, present, compare), () => ({
+    view,
+    evaluations,
+    removed,
+    measured: measuredSince(previous, view, audience),
+  }));
 };
 
 /** The keys of the flags whose results an event may change, and of those that are not visible any more. */

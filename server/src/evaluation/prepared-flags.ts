@@ -105,7 +105,7 @@ export const evaluatePrepared = (
   if (flag === undefined) return createMember(prepared, flagNotFound(key));
   const evaluation = evaluateFound(prepared.view.compiled, flag, context);
   for (const result of known) if (result.evaluation === evaluation) return result;
-  const member = memberFor(prepared, prepared.audience.present(evaluation));
+  const member = memberFor(prepared, prepared.audience.present(evaluation, prepared.view));
   if (known.length < MAX_KNOWN) known.push({ ...member, evaluation });
   return member;
 };

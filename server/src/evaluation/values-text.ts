@@ -1,3 +1,4 @@
+import { measuredText } from './audience.ts';
 import { RESULTS_BY_KEY } from './bulk-evaluation.ts';
 import type { Values } from './follow-values.ts';
 
@@ -16,7 +17,8 @@ export function* textOfValues(
   { before, after }: { readonly before: string; readonly after: string },
 ): Generator<Uint8Array, void> {
   const environment = JSON.stringify(values.view.flagSet.environment);
-  let text = `${before}"revision":${values.revision},"environment":${environment},"evaluations":{`;
+  const measured = measuredText(values.measured);
+  let text = `${before}"revision":${values.revision},"environment":${environment},${measured}"evaluations":{`;
   let separator = '';
   for (const member of membersOf(values)) {
     text += separator + member;

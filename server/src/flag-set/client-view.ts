@@ -7,6 +7,7 @@ import type { EvaluationFlag } from '@pennon/schema';
 import { once } from '../once.ts';
 import type { Steps } from '../slices.ts';
 import type { Contents } from './documents.ts';
+import { measuredOf, textOfMeasured, type Measured } from './measured.ts';
 
 /**
  * What client keys know of the state of a flag set. It depends only on the flags that they see, so they do not
@@ -14,7 +15,7 @@ import type { Contents } from './documents.ts';
  */
 export type ClientView = {
   /**
-   * At first the sum of the versions of all visible flags. Raised with each change of what visible flags evaluate, but
+   * At first the sum of the versions of all visible flags. Raised with each change of what visible flags evaluate, or of what is measured, but
    * not of what they depend on, nor of their descriptions and tags. Servers may have different ones.
    */
   readonly revision: number;
@@ -26,40 +27,49 @@ export type ClientView = {
   /** The keys of the visible flags, in order. */
   readonly flagKeys: () => readonly string[];
   readonly visible: VisibleFlags;
+  /** The running experiments of the visible flags, and the events that are measured. */
+  readonly measured: Measured;
 };
 
 /** The visible flags by key. */
 type VisibleFlags = PersistentMap<EvaluationFlag>;
 
-export const createClientView = (contents: Contents): ClientView => {
+export const createClientView = (contents: Contents & Measured): ClientView => {
   const changes = visibleChanges(NONE, contents, contents.flags.keys());
   const revision = changes.reduce((sum, [, flag]) => sum + (flag?.version ?? 0), 0);
-  return viewOf(NONE.with(changes), revision);
+  return viewOf(NONE.with(changes), revision, measuredIn(contents));
 };
 
-/** Returns the same view unless one of the flags that changed is, or was, visible. */
+const measuredIn = (contents: Contents & Measured): Measured =>
+  measuredOf(contents, key => isClientVisible(contents.flags.get(key)));
+
+/** Returns the same view unless one of the flags that changed is, or was, visible, or something else is measured. */
 export const nextClientView = (
   previous: ClientView,
-  next: Contents,
+  next: Contents & Measured,
   changedFlags: ReadonlySet<string>,
 ): ClientView => {
   const { visible, revision } = previous;
+  const measured = measuredIn(next);
+  const isRemeasured = textOfMeasured(measured) !== textOfMeasured(previous.measured);
   const isSeen = (key: string) => visible.has(key) || isClientVisible(next.flags.get(key));
-  if (![...changedFlags].some(isSeen)) return previous;
+  if (!isRemeasured && ![...changedFlags].some(isSeen)) return previous;
   const changes = visibleChanges(visible, next, changedFlags);
-  const isRaised = changes.some(([key, flag]) => textOf(visible.get(key)) !== textOf(flag));
-  return viewOf(visible.with(changes), isRaised ? revision + 1 : revision);
+  const isRaised =
+    isRemeasured || changes.some(([key, flag]) => textOf(visible.get(key)) !== textOf(flag));
+  return viewOf(visible.with(changes), isRaised ? revision + 1 : revision, measured);
 };
 
 const NONE: VisibleFlags = PersistentMap.from<EvaluationFlag>([]);
 
-const viewOf = (visible: VisibleFlags, revision: number): ClientView => {
+const viewOf = (visible: VisibleFlags, revision: number, measured: Measured): ClientView => {
   let id: string | undefined;
   return {
     revision,
-    idOf: contents => (id ??= hashOf(contents, visible.keyList())),
+    idOf: contents => (id ??= hashOf(contents, visible.keyList(), measured)),
     flagKeys: () => visible.keyList(),
     visible,
+    measured,
   };
 };
 
@@ -101,8 +111,12 @@ export function* digestSteps({ segments }: Contents, { visible }: ClientView): S
 }
 
 /** Hashes the definitions of the flags, and of the flags and segments that they depend on. */
-const hashOf = ({ flags, segments }: Contents, keys: readonly string[]): string => {
-  const parts: string[] = [];
+const hashOf = (
+  { flags, segments }: Contents,
+  keys: readonly string[],
+  measured: Measured,
+): string => {
+  const parts: string[] = measured.experiments === undefined ? [] : [textOfMeasured(measured)];
   const seen = new Set(keys);
   // The set grows while it is read, so it ends with the last dependency.
   for (const key of seen) {

@@ -3,7 +3,13 @@ import { compile, diffSteps } from '@pennon/engine';
 import type { FlagSetChange } from '@pennon/schema';
 import { FORMAT_VERSION } from '@pennon/schema';
 
-import { measuredAfter, measuredChange, measuredIn, type Measured } from './measured.ts';
+import {
+  measuredAfter,
+  measuredChange,
+  measuredIn,
+  remeasuredFlags,
+  type Measured,
+} from './measured.ts';
 import type { ReplicaEvent } from '../replication/replica-state.ts';
 import type { Replica } from '../replication/replica.ts';
 import type { WritePlan } from '../replication/writer.ts';
@@ -257,7 +263,8 @@ function* reloadSteps(previous: FlagSetView, snapshot: Snapshot<'flagSet'>): Ste
   const contents = yield* contentSteps(snapshot);
   const { environment } = previous.flagSet;
   const flagSet = flagSetOf(environment, snapshot.id, contents, measuredIn(snapshot.records));
-  const { affected, changed } = yield* diffSteps(previous.flagSet, flagSet);
+  const { affected: differing, changed } = yield* diffSteps(previous.flagSet, flagSet);
+  const affected = withRemeasured(differing, previous.flagSet, flagSet);
   const client = nextClientView(previous.client, flagSet, new Set([...affected, ...changed.flags]));
   return {
     type: 'set',
@@ -278,7 +285,8 @@ function* changeSteps(
   const flagSet = flagSetOf(environment, change.id, contents, measured);
   yield* carryUsages(previous.flagSet, flagSet, writes);
   const written = { flags: [...flags.keys()], segments: [...segments.keys()] };
-  const { affected } = yield* diffSteps(previous.flagSet, flagSet, written);
+  const { affected: differing } = yield* diffSteps(previous.flagSet, flagSet, written);
+  const affected = withRemeasured(differing, previous.flagSet, flagSet);
   const client = nextClientView(previous.client, flagSet, new Set([...affected, ...flags.keys()]));
   const sent: FlagSetChange = {
     previous: change.previous,
@@ -295,3 +303,13 @@ function* changeSteps(
     view: viewOf(snapshot, flagSet, client, compile(flagSet, previous.compiled, written)),
   };
 }
+
+/** Readers with client keys see the ids of rules that are measured, so their results differ then too. */
+const withRemeasured = (
+  affected: readonly string[],
+  before: Measured,
+  after: Measured,
+): readonly string[] => {
+  const remeasured = remeasuredFlags(before, after);
+  return remeasured.length === 0 ? affected : [...new Set([...affected, ...remeasured])].toSorted();
+};

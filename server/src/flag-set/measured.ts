@@ -74,11 +74,32 @@ export const measuredOf = (
         tracked,
       };
 
+/** The flags whose results have, or had, a rule that a running experiment measures. */
+export const remeasuredFlags = (before: Measured, after: Measured): string[] => {
+  if (before.experiments === undefined && after.experiments === undefined) return [];
+  const [previous, next] = [before, after].map(({ experiments }) =>
+    Object.values(experiments ?? {}),
+  );
+  const texts = (all: readonly object[] = []) => new Set(all.map(each => JSON.stringify(each)));
+  const [had, has] = [texts(previous), texts(next)];
+  const differing = [...(previous ?? []), ...(next ?? [])].filter(each => {
+    const text = JSON.stringify(each);
+    return had.has(text) !== has.has(text);
+  });
+  return [...new Set(differing.map(({ flag }) => flag))];
+};
+
+/** Whether a result is that of a rule that a running experiment measures. */
+export const isMeasured = ({ experiments }: Measured, flagKey: string, ruleId: string): boolean =>
+  experiments !== undefined &&
+  Object.values(experiments).some(({ flag, rule }) => flag === flagKey && rule === ruleId);
+
 /** Returns what has changed, as a whole, for readers of the previous flag set. */
 export const measuredChange = (before: Measured, after: Measured): Measured => {
-  if (textOf(before) === textOf(after)) return {};
+  if (textOfMeasured(before) === textOfMeasured(after)) return {};
   return { experiments: after.experiments ?? {}, tracked: after.tracked ?? [] };
 };
 
-const textOf = ({ experiments = {}, tracked = [] }: Measured): string =>
+/** Equal texts mean that the same is measured. */
+export const textOfMeasured = ({ experiments = {}, tracked = [] }: Measured): string =>
   JSON.stringify([experiments, tracked]);

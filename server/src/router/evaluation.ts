@@ -3,6 +3,7 @@ import {
   Evaluation,
   EvaluationContext,
   FlagKeys,
+  measuredEnvelope,
   NotServed,
   Served,
   strictObject,
@@ -52,6 +53,7 @@ export const Decision = z
 export const EvaluateAllResponse = strictObject({
   revision: z.int(),
   environment: z.string(),
+  ...measuredEnvelope,
   evaluations: z.record(z.string(), Evaluation),
 }).meta({ id: 'Evaluations' });
 

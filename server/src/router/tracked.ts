@@ -7,6 +7,7 @@ import type { ValuesEvent } from '../evaluation/follow-values.ts';
 import { textOfValues } from '../evaluation/values-text.ts';
 import { toFlagSet } from '../flag-set/documents.ts';
 import type { FlagSetView, PastChange } from '../flag-set/live-flag-set.ts';
+import type { Measured } from '../flag-set/measured.ts';
 import type { SharedText } from '../flag-set/text.ts';
 import type { OverviewEvent } from '../flags/follow-overview.ts';
 import { once } from '../once.ts';
@@ -24,7 +25,7 @@ export type ValuesMessage =
   | ({ readonly event: 'values' } & Values<Evaluation>)
   | ({ readonly event: 'change' } & Values<Evaluation | null>);
 
-type Values<Value> = {
+type Values<Value> = Measured & {
   readonly revision: number;
   readonly environment: string;
   readonly evaluations: Readonly<Record<string, Value>>;
@@ -89,7 +90,7 @@ export const trackValues = (
 /** Its values become objects only if they are read: those of thousands of flags would be kept for each reader. */
 const valuesMessage = (event: ValuesOrChange): ValuesMessage => {
   const { type, revision, view } = event;
-  const about = { revision, environment: view.flagSet.environment };
+  const about = { revision, environment: view.flagSet.environment, ...event.measured };
   const message: ValuesMessage =
     type === 'values'
       ? {
