@@ -168,7 +168,11 @@ describe('the page of a flag', () => {
     const page = await open('/flags/checkout');
     await page.getByRole('button', { name: 'Add rule' }).click();
     await page.getByRole('combobox', { name: 'Variant', exact: true }).selectOption('on');
+    await page.locator('.rule').getByText('which everyone gets without it').waitFor();
     await page.getByRole('alert').getByText('they change nothing').waitFor();
+    await page.getByRole('link', { name: 'Variants' }).click();
+    await page.getByRole('alert').getByText('they change nothing').waitFor();
+    expect(await page.locator('.findings').count()).toBe(0);
     await page.getByRole('button', { name: 'Make off the default variant' }).click();
     await page.getByRole('alert').waitFor({ state: 'detached' });
     await apply(page);

@@ -4,11 +4,18 @@ import { useEffect, useId, useMemo, useRef, useState } from 'react';
 import type { Api } from '../api/api.ts';
 import { t } from '../i18n/i18n.ts';
 import type { Sources } from './condition-form.tsx';
-import { hasNoEffect, newId, type Condition, type FlagDocument, type Rule } from './document.ts';
+import {
+  hasNoEffect,
+  newId,
+  variantsOf,
+  type Condition,
+  type FlagDocument,
+  type Rule,
+} from './document.ts';
 import { Findings } from './findings.tsx';
 import { segmentsOptions } from './flag-query.ts';
 import { RuleCard, toggleId, type RuleAction } from './rule-card.tsx';
-import { contextsOptions, findingsAt, type Check } from './use-check.ts';
+import { contextsOptions, findingsAt, type Check, type Finding } from './use-check.ts';
 
 /** What all tabs of a flag show and change. */
 export type TabProps = {
@@ -59,7 +66,6 @@ export const RulesTab = ({ flags, ...props }: RulesTabProps) => {
           <option key={attribute}>{attribute}</option>
         ))}
       </datalist>
-      <NoEffect document={document} mayWrite={mayWrite} onEdit={onEdit} />
       <Findings
         problems={check.problems.filter(
           ({ path }) => !/^rules\.\d/.test(path) && !(path === 'rules' && hasNoEffect(document)),
@@ -78,7 +84,10 @@ export const RulesTab = ({ flags, ...props }: RulesTabProps) => {
             isOpen={opened.has(rule.id)}
             mayWrite={mayWrite}
             problems={findingsAt(check.problems, `rules.${index}`)}
-            warnings={findingsAt(check.warnings, `rules.${index}`)}
+            warnings={[
+              ...noEffectOf(rule, document),
+              ...findingsAt(check.warnings, `rules.${index}`),
+            ]}
             actions={actionsAt(index, rules)}
             onToggle={() =>
               opened.has(rule.id)
@@ -104,6 +113,12 @@ export const RulesTab = ({ flags, ...props }: RulesTabProps) => {
 };
 
 type EditProps = Pick<TabProps, 'document' | 'mayWrite' | 'onEdit'>;
+
+/** Returns what explains at a rule that it would be refused. */
+const noEffectOf = (rule: Rule, document: FlagDocument): readonly Finding[] =>
+  hasNoEffect(document) && variantsOf(rule).length > 0
+    ? [{ path: '', message: t('rule.noEffectHere', { variant: document.defaultVariant }) }]
+    : [];
 
 /** Explains why rules would be refused that serve what everyone gets without them, and how to mend it. */
 const NoEffect = ({ document, mayWrite, onEdit }: EditProps) => {
@@ -145,6 +160,7 @@ export const DefaultVariant = ({ document, mayWrite, onEdit }: EditProps) => {
         ))}
         <option value="">{t('rule.codeDefault')}</option>
       </select>
+      <NoEffect document={document} mayWrite={mayWrite} onEdit={onEdit} />
     </div>
   );
 };

@@ -1,7 +1,14 @@
 import { useState } from 'react';
 
 import { t } from '../i18n/i18n.ts';
-import { EMPTY_VALUES, parseJson, type FlagDocument, type Json, type Rule } from './document.ts';
+import {
+  EMPTY_VALUES,
+  hasNoEffect,
+  parseJson,
+  type FlagDocument,
+  type Json,
+  type Rule,
+} from './document.ts';
 import { Findings } from './findings.tsx';
 import { ParsedInput } from './parsed-input.tsx';
 import { DefaultVariant, type TabProps } from './rules-tab.tsx';
@@ -18,7 +25,11 @@ export const VariantsTab = ({ document, check, mayWrite, onEdit }: TabProps) => 
   return (
     <section className="tab-body">
       <h2 className="sr-only">{t('flag.tab.variants')}</h2>
-      <Findings problems={check.problems.filter(({ path }) => !/^rules\.\d/.test(path))} />
+      <Findings
+        problems={check.problems.filter(
+          ({ path }) => !/^rules\.\d/.test(path) && !(path === 'rules' && hasNoEffect(document)),
+        )}
+      />
       <fieldset className="variants" disabled={!mayWrite}>
         <legend className="sr-only">{t('field.variants')}</legend>
         {entries.map(([name, value], index) => (
