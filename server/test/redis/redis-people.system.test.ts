@@ -52,18 +52,38 @@ const joinElsewhere = async (inviting: RedisServer, joining: RedisServer): Promi
   return joined === undefined ? '' : cookieOf(joined);
 };
 
+/** Opens a subscription, as an open page does. Returns a function that waits for its end. */
+const subscribe = async (server: RedisServer, cookie: string): Promise<() => Promise<void>> => {
+  const path = `/trpc/flags.watch?input=${encodeURIComponent('{"environment":"production"}')}`;
+  const { status, body } = await asPage(server, 'GET', path, { cookie });
+  expect(status).toBe(200);
+  const reader = body?.getReader();
+  await reader?.read();
+  return async () => {
+    while ((await reader?.read())?.done === false);
+  };
+};
+
+/** Signs in at one server. Returns the cookie, once another one accepts it. */
+const signInAt = async (
+  server: RedisServer,
+  other: RedisServer,
+  credentials: object,
+): Promise<string> => {
+  const cookie = cookieOf(await asPage(server, 'POST', '/auth/session', { body: credentials }));
+  await eventually(async () => (await asPage(other, 'GET', '/auth/me', { cookie })).status === 200);
+  return cookie;
+};
+
 it('a person who joined at one server is signed in at all, and disabled at all', async () => {
   const [a, b] = servers;
   const cookie = await joinElsewhere(a, b);
   const status = async () => (await asPage(a, 'GET', '/auth/me', { cookie })).status;
   await eventually(async () => (await status()) === 200);
-  const path = `/trpc/flags.watch?input=${encodeURIComponent('{"environment":"production"}')}`;
-  const { body } = await asPage(a, 'GET', path, { cookie });
-  const reader = body?.getReader();
-  await reader?.read();
+  const end = await subscribe(a, cookie);
   const [{ id }] = (await b.request('GET', '/api/v1/people')).body.items;
   await b.request('PATCH', `/api/v1/people/${id}`, { body: { state: 'disabled' } });
-  while ((await reader?.read())?.done === false);
+  await end();
   expect(await status()).toBe(401);
   expect((await asPage(a, 'POST', '/auth/session', { body: ADA })).status).toBe(401);
 });
@@ -81,4 +101,59 @@ it('people and sessions come back with a restore', async () => {
   );
   expect(await people()).toEqual(before);
   expect((await asPage(a, 'GET', '/auth/me', { cookie })).status).toBe(200);
+});
+
+it('a changed password ends the other sessions at all servers, with their subscriptions', async () => {
+  const [a, b] = servers;
+  const other = await joinElsewhere(a, b);
+  const own = await signInAt(b, a, ADA);
+  const end = await subscribe(a, other);
+  const change = { current: PASSWORD, password: 'another long one' };
+  const changed = await asPage(b, 'POST', '/trpc/account.changePassword', {
+    body: change,
+    cookie: own,
+  });
+  expect(changed.status).toBe(200);
+  await end();
+  expect((await asPage(a, 'GET', '/auth/me', { cookie: other })).status).toBe(401);
+  expect((await asPage(a, 'GET', '/auth/me', { cookie: own })).status).toBe(200);
+});
+
+it('a deleted key ends its sessions at all servers, with their subscriptions', async () => {
+  const [a, b] = servers;
+  const { body } = await a.request('POST', '/api/v1/keys', {
+    body: { name: 'ops', role: 'editor', environment: 'production' },
+  });
+  const cookie = await signInAt(a, b, { key: body.secret });
+  const end = await subscribe(a, cookie);
+  expect((await b.request('DELETE', `/api/v1/keys/${body.id}`)).status).toBe(204);
+  await end();
+  expect((await asPage(a, 'GET', '/auth/me', { cookie })).status).toBe(401);
+});
+
+/** Commits a change as a later version does that has one more collection. ARGV: nonce, writes. */
+const COMMIT_OF_LATER_VERSION = `
+  local head = redis.call('HMGET', KEYS[1], 'id', 'documents')
+  local epoch, revision = string.match(head[1], '^(%w+)%.(%d+)%.')
+  revision = string.format('%.0f', revision + 1)
+  local id = epoch .. '.' .. revision .. '.' .. ARGV[1]
+  redis.call('XADD', KEYS[2], revision .. '-0', 'id', id, 'previous', head[1], 'replaceAll', '0', 'writes', ARGV[2])
+  local counts = string.match(head[2], '^%S+ (.*)$')
+  return redis.call('HSET', KEYS[1], 'id', id, 'documents', id .. ' ' .. counts .. ' 1')
+`;
+
+it('a server follows people of a later version that stores more beside them, and starts on them', async () => {
+  const [a, b] = servers;
+  const cookie = await joinElsewhere(a, b);
+  const [head, changes] = ['head', 'changes'].map(name => `pennon:{control:control}:${name}`);
+  const writes = JSON.stringify([{ collection: 'teams', key: 'a', text: '{"id":"a"}' }]);
+  const nonce = 'later';
+  redis().cli('eval', COMMIT_OF_LATER_VERSION, '2', String(head), String(changes), nonce, writes);
+  const group = { key: 'team', name: 'Team' };
+  expect((await a.request('POST', '/api/v1/groups', { body: group })).status).toBe(201);
+  await eventually(async () => (await b.request('GET', '/api/v1/groups')).body.items.length === 1);
+  expect((await asPage(b, 'GET', '/auth/me', { cookie })).status).toBe(200);
+  const started = await startServerOn(redis().url);
+  expect((await asPage(started, 'GET', '/auth/me', { cookie })).status).toBe(200);
+  await started.stop();
 });
