@@ -300,6 +300,56 @@ describe('every procedure, for a person', () => {
     }
   });
 
+  it('copies from an environment that it may read into one that it may write', async () => {
+    const cookie = await joinAs(server, [
+      { environment: 'development', role: 'viewer' },
+      { environment: 'production', role: 'editor' },
+    ]);
+    const flag = { environment: 'development', key: 'copied', enabled: true };
+    await server.request('POST', '/trpc/flags.create', { body: flag });
+    const there = { from: 'development', to: 'production', flags: ['copied'] };
+    const copy = { environment: 'development', key: 'copied', to: 'production', overwrite: true };
+    const calls = [
+      ['environments.promote', there, 200],
+      ['environments.promote', { ...there, from: 'production', to: 'development' }, 403],
+      ['flags.copy', copy, 200],
+      ['flags.copy', { ...copy, environment: 'production', to: 'development' }, 403],
+      ['segments.copy', { ...copy, key: 'absent' }, 404],
+      ['segments.copy', { ...copy, environment: 'production', to: 'development' }, 403],
+    ] as const;
+    for (const [path, input, expected] of calls) {
+      const { status, text } = await server.request('POST', `/trpc/${path}`, {
+        key: null,
+        headers: { ...OWN_PAGE, cookie },
+        body: input,
+      });
+      expect([path, input.to, status, text]).toEqual([path, input.to, expected, text]);
+    }
+  });
+
+  it('copies with a personal token over REST, too', async () => {
+    const cookie = await joinAs(server, [
+      { environment: 'development', role: 'viewer' },
+      { environment: 'production', role: 'editor' },
+    ]);
+    const { status, body: token } = await server.request('POST', '/trpc/account.createToken', {
+      key: null,
+      headers: { ...OWN_PAGE, cookie },
+      body: { name: 'copies', role: 'editor', environment: '*' },
+    });
+    expect(status).toBe(200);
+    const key = token.result.data.secret;
+    const flag = { environment: 'development', key: 'rest-copied', enabled: true };
+    await server.request('POST', '/trpc/flags.create', { body: flag });
+    const copy = (from: string, to: string) =>
+      server.request('POST', `/api/v1/flags/rest-copied/copy?environment=${from}`, {
+        key,
+        body: { to, overwrite: true },
+      });
+    expect((await copy('development', 'production')).status).toBe(200);
+    expect((await copy('production', 'development')).status).toBe(403);
+  });
+
   it('without roles, refuses everything', async () => {
     const cookie = await joinAs(server, [{ environment: 'production', role: 'viewer' }]);
     const { id } = (await server.request('GET', '/auth/me', { key: null, headers: { cookie } }))

@@ -61,6 +61,9 @@ export const hasPermissionAnywhere = ({ grants }: Caller, permission: Permission
   return false;
 };
 
+/** A caller of something that reads one environment and writes another, as far as it may do each. */
+export type CopyCallers = { readonly caller: Caller; readonly reader: Caller };
+
 /** Throws FORBIDDEN if the caller lacks a permission in an environment. */
 export const requirePermissionIn = (
   caller: Caller,

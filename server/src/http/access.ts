@@ -34,6 +34,8 @@ export type RequiredAccess = {
   readonly allEnvironments?: true;
   /** The path parameter with the environment. By default it is in the query, if the request names one. */
   readonly environmentIn?: string | undefined;
+  /** What suffices in an environment that is only read. */
+  readonly readPermission?: Permission | undefined;
   /** A body of plain text has the key in place of a header. The route then authenticates it with `callerInBody`. */
   readonly keyInText?: true;
 };
@@ -192,11 +194,11 @@ const toSingle = (header: string | string[] | undefined): string | undefined =>
 export const admit = (
   services: Services,
   request: IncomingMessage,
-  { permission, allEnvironments }: RequiredAccess,
+  access: RequiredAccess,
   route: string,
 ): Caller => {
-  const caller = limitToPermission(authenticateRequest(services, request), permission);
-  if (allEnvironments === true) requireAllEnvironments(caller, route);
+  const caller = limitToAccess(authenticateRequest(services, request), access);
+  if (access.allEnvironments === true) requireAllEnvironments(caller, route);
   return caller;
 };
 
@@ -204,8 +206,15 @@ export const admit = (
 export const readmit = (
   services: Services,
   request: IncomingMessage,
-  { permission }: RequiredAccess,
-): Caller => limitToPermission(callerFrom(services, request), permission);
+  access: RequiredAccess,
+): Caller => limitToAccess(callerFrom(services, request), access);
+
+/** A procedure that reads one environment and writes another limits its caller further by itself. */
+const limitToAccess = (caller: Caller, access: RequiredAccess): Caller => {
+  const limited = limitToPermission(caller, access.permission);
+  const { readPermission } = access;
+  return readPermission === undefined ? limited : limitToPermission(caller, readPermission);
+};
 
 /** The query parameter of the event stream. */
 export const TICKET = 'ticket';

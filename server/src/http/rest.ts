@@ -25,8 +25,8 @@ export const serveRest = (
   receiveUploads: ReceiveUploads,
 ): void => {
   for (const route of restRoutes()) {
-    const { limits, permission } = route.meta;
-    const access = { permission, environmentIn: route.environmentIn };
+    const { limits, permission, readPermission } = route.meta;
+    const access = { permission, readPermission, environmentIn: route.environmentIn };
     const options: RouteOptions = {
       method: route.method,
       url: API + route.path.replaceAll(/\{(\w+)\}/g, ':$1'),

@@ -1,7 +1,7 @@
 import { references } from '@pennon/engine';
 import { serverManagedFields, type ErrorDetail, type Flag, type Segment } from '@pennon/schema';
 
-import { environmentOf, type Caller } from '../auth/caller.ts';
+import { environmentOf, type Caller, type CopyCallers } from '../auth/caller.ts';
 import { invalid, PennonError } from '../errors.ts';
 import type { FlagSetView } from '../flag-set/live-flag-set.ts';
 import { flagResource, requireSameType } from '../flags/flag.ts';
@@ -91,10 +91,10 @@ type Items = {
  */
 export const promote = async (
   services: ResourceServices,
-  caller: Caller,
+  { caller, reader }: CopyCallers,
   input: PromoteInput,
 ): Promise<Promotion> => {
-  const from = environmentOf(caller, input.from);
+  const from = environmentOf(reader, input.from);
   const to = environmentOf(caller, input.to);
   if (from === to) throw sameEnvironment();
   const [source, target] = [services.registry.find(from), services.registry.find(to)];

@@ -1,6 +1,6 @@
 import { serverManagedFields, type ErrorDetail } from '@pennon/schema';
 
-import { environmentOf, type Caller } from '../auth/caller.ts';
+import { environmentOf, type Caller, type CopyCallers } from '../auth/caller.ts';
 import { PennonError } from '../errors.ts';
 import type { FlagSetView } from '../flag-set/live-flag-set.ts';
 import type { WritePlan } from '../replication/writer.ts';
@@ -44,10 +44,10 @@ type Copy<Document> = {
 /** Copies a document into another environment, or with `dryRun` returns what that would change. */
 export const copyDocument = async <Name extends ResourceName>(
   context: ResourceContext<Name>,
-  caller: Caller,
+  { caller, reader }: CopyCallers,
   { environment, key, to: requestedTarget, overwrite = false, dryRun = false, enabled }: CopyInput,
 ): Promise<WriteResult<Documents[Name]> | CopyPreview> => {
-  const from = environmentOf(caller, environment);
+  const from = environmentOf(reader, environment);
   const to = environmentOf(caller, requestedTarget);
   if (from === to) throw sameEnvironment();
   const source = await readSource(context, from, key);

@@ -1,4 +1,4 @@
-import type { Caller } from '../auth/caller.ts';
+import type { Caller, CopyCallers } from '../auth/caller.ts';
 import { copyDocument, type CopyInput } from './copy.ts';
 import type { PageQuery } from '../page.ts';
 import { getDocument, listDocuments, type ListQuery } from './read.ts';
@@ -38,7 +38,7 @@ export const createResourceService = <Name extends ResourceName>(
     replace: (caller: Caller, input: ReplaceInput) => replaceDocument(context, caller, input),
     update: (caller: Caller, input: UpdateInput) => updateDocument(context, caller, input),
     delete: (caller: Caller, input: ConditionalKey) => deleteDocument(context, caller, input),
-    copy: (caller: Caller, input: CopyInput) => copyDocument(context, caller, input),
+    copy: (callers: CopyCallers, input: CopyInput) => copyDocument(context, callers, input),
   };
 };
 

@@ -32,6 +32,8 @@ export type Context = {
 /** What a procedure declares about itself. */
 export type Meta = {
   readonly permission: Permission;
+  /** What suffices in an environment that is only read, such as the one that is copied. */
+  readonly readPermission?: Permission;
   /** Its REST route. Procedures without one are served over tRPC only. */
   readonly rest?: RestMeta;
   /** Set when the input may be larger than those of other procedures. */
@@ -105,8 +107,9 @@ const guarded = t.procedure.use(async ({ ctx, meta, getRawInput, next }) => {
     }
     caller = ctx.requireCaller();
     const limited = limitToPermission(caller, meta.permission);
+    const reader = limitToPermission(caller, meta.readPermission ?? meta.permission);
     requirePlainJson(await getRawInput(), meta.limits?.extraDepth);
-    const result = await next({ ctx: { ...ctx, caller: limited } });
+    const result = await next({ ctx: { ...ctx, caller: limited, reader } });
     if (!result.ok) throw result.error;
     return ctx.replaceResult === undefined
       ? result

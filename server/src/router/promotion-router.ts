@@ -61,6 +61,7 @@ export const promotionRouter = router({
 
   promote: procedure({
     permission: 'flags.write',
+    readPermission: 'flags.read',
     rest: {
       method: 'POST',
       path: '/environments/{to}/promote',
@@ -90,5 +91,5 @@ export const promotionRouter = router({
       }),
     )
     .output(inSlices(Promotion))
-    .mutation(({ ctx, input }) => promote(ctx.services, ctx.caller, input)),
+    .mutation(({ ctx, input }) => promote(ctx.services, ctx, input)),
 });

@@ -127,7 +127,11 @@ export const resourceRouter = <
   const readProcedure = (rest: Omit<RestMeta, 'tag'>) =>
     procedure({ permission: `${permissions}.read`, rest: { ...rest, tag } });
   const writeProcedure = (rest: Omit<RestMeta, 'tag'>) =>
-    procedure({ permission: `${permissions}.write`, rest: { ...rest, tag } });
+    procedure({
+      permission: `${permissions}.write`,
+      readPermission: `${permissions}.read`,
+      rest: { ...rest, tag },
+    });
 
   return router({
     create: writeProcedure({
@@ -193,6 +197,6 @@ export const resourceRouter = <
     })
       .input(schemas.copy)
       .output(copied)
-      .mutation(({ ctx, input }) => service(ctx).copy(ctx.caller, input)),
+      .mutation(({ ctx, input }) => service(ctx).copy(ctx, input)),
   });
 };
