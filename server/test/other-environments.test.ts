@@ -18,7 +18,10 @@ type Names = {
 };
 
 /** What the other environment contains. */
-const SECRETS = ['env', 'flag', 'segment', 'variant', 'rule', 'tag', 'text', 'attribute', 'holder'];
+const SECRETS = [
+  ...['env', 'flag', 'segment', 'variant', 'rule', 'tag', 'text', 'attribute', 'holder'],
+  ...['metric', 'experiment'],
+];
 const secret = (part: string): string => `hidden-${part}`;
 
 let server: TestServer;
@@ -51,16 +54,31 @@ beforeEach(async () => {
     rules: [
       {
         id: secret('rule'),
-        variant: secret('variant'),
+        split: [
+          { variant: secret('variant'), weight: 1 },
+          { variant: 'off', weight: 1 },
+        ],
         conditions: [{ segment: segment.key }, condition],
       },
     ],
+  });
+  await rest('POST', `/metrics${inHidden}`, { ...METRIC, key: secret('metric'), description });
+  await rest('POST', `/experiments${inHidden}`, {
+    key: secret('experiment'),
+    description,
+    flag: secret('flag'),
+    rule: secret('rule'),
+    control: 'off',
+    metrics: [{ metric: secret('metric'), role: 'secondary' }],
   });
   const holder = { name: secret('holder'), role: 'viewer', environment: secret('env') };
   const { id } = await rest('POST', '/keys', holder);
   hidden = { name: 'hidden', keyId: id };
   await rest('POST', '/segments?environment=production', SEGMENT);
   await rest('POST', '/flags?environment=production', { key: 'f', enabled: true });
+  await rest('POST', '/flags?environment=production', COMPARED);
+  await rest('POST', '/metrics?environment=production', METRIC);
+  await rest('POST', '/experiments?environment=production', EXPERIMENT);
   for (const role of Role.options) keys.set(role, await server.keyOf(role));
 });
 afterEach(() => server.close());
@@ -70,8 +88,31 @@ const SEGMENT = {
   conditions: [{ attribute: 'plan', operator: 'in', value: ['a'] }],
 };
 
-const documentProbes = (kind: 'flag' | 'segment') => {
-  const document = kind === 'flag' ? { key: 'f', enabled: true } : SEGMENT;
+const COMPARED = {
+  key: 'compared',
+  enabled: true,
+  rules: [
+    {
+      id: 'r',
+      split: [
+        { variant: 'on', weight: 1 },
+        { variant: 'off', weight: 1 },
+      ],
+    },
+  ],
+};
+const METRIC = { key: 'm', kind: 'conversion', event: 'bought', window: { toMs: 1_000 } };
+const EXPERIMENT = { key: 'e', flag: COMPARED.key, rule: 'r', control: 'off' };
+
+const DOCUMENTS = {
+  flag: { key: 'f', enabled: true },
+  segment: SEGMENT,
+  metric: METRIC,
+  experiment: EXPERIMENT,
+};
+
+const documentProbes = (kind: keyof typeof DOCUMENTS) => {
+  const document = DOCUMENTS[kind];
   const own = document.key;
   const at = ({ name }: Names) => ({ environment: `${name}-env` });
   const there = ({ name }: Names) => ({ key: `${name}-${kind}` });
@@ -106,6 +147,18 @@ const documentProbes = (kind: 'flag' | 'segment') => {
   };
 };
 
+/** The probes of what has no versions. */
+const unversionedProbes = (kind: 'metric' | 'experiment') => {
+  const { get, list, update, delete: remove, replace, create, copy } = documentProbes(kind);
+  return { get, list, update, delete: remove, replace, create, copy };
+};
+
+const runProbes = (fields: object) => (names: Names) => [
+  { environment: `${names.name}-env`, key: 'e', ...fields },
+  { key: `${names.name}-experiment`, ...fields },
+  { key: 'e', ...fields },
+];
+
 const ruleProbes = (fields: object) => (names: Names) => [
   { environment: `${names.name}-env`, key: `${names.name}-flag`, ...fields },
   { key: `${names.name}-flag`, ...fields },
@@ -132,6 +185,21 @@ const segments = documentProbes('segment');
 const PROBES: Readonly<Record<string, (names: Names) => object[]>> = {
   ...withPrefix('segments', segments),
   ...withPrefix('flags', flags),
+  ...withPrefix('metrics', unversionedProbes('metric')),
+  ...withPrefix('experiments', unversionedProbes('experiment')),
+  'experiments.create': ({ name }) => [
+    { environment: `${name}-env`, ...EXPERIMENT },
+    { ...EXPERIMENT, key: `${name}-new`, flag: `${name}-flag`, rule: `${name}-rule` },
+    {
+      ...EXPERIMENT,
+      key: `${name}-newer`,
+      metrics: [{ metric: `${name}-metric`, role: 'primary' }],
+    },
+  ],
+  'experiments.start': runProbes({}),
+  'experiments.stop': runProbes({}),
+  'experiments.restart': runProbes({}),
+  'experiments.decide': runProbes({ variant: 'off' }),
   'flags.create': names => [
     ...flags.create(names),
     ...conditionProbes(names).map((condition, i) => ({
@@ -247,6 +315,7 @@ const PROBES: Readonly<Record<string, (names: Names) => object[]>> = {
     { flag: `${name}-flag` },
     { environment: `${name}-env`, flag: `${name}-flag` },
   ],
+  'usage.recent': ({ name }) => [{ flags: [`${name}-flag`] }],
   'usage.unknown': ({ name }) => [{}, { environment: `${name}-env` }],
   'transfer.export': ({ name }) => [{}, { environment: `${name}-env` }],
   'transfer.import': ({ name }) => [
