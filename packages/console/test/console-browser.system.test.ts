@@ -6,7 +6,13 @@ import { describe, expect, it } from 'vitest';
 
 import { createAwayStore } from '../../../server/test/support/away-store.ts';
 import { startServer } from '../../../server/test/support/server.ts';
-import { findBarriers, openPage, signIn, type PageOptions } from './support/console-page.ts';
+import {
+  closePages,
+  findBarriers,
+  openPage,
+  signIn,
+  type PageOptions,
+} from './support/console-page.ts';
 import { expectSoon, HOSTILE, setUpConsole } from './support/console-tests.ts';
 
 const tests = setUpConsole();
@@ -304,6 +310,7 @@ describe('the list of flags', () => {
     await switchOf(page, 'first').click();
     await expectSoon(() => page.getByRole('alert').innerText()).toMatch(/store/);
     await page.locator('[role=switch][aria-checked=false]').waitFor();
+    await closePages(tests.browser);
   });
 
   it('helps to create the first flag by the API, and shows it', async () => {
@@ -381,6 +388,7 @@ describe('a server with a base path', () => {
     await page.waitForSelector('.flag-key');
     expect(page.url()).toBe(`${base}/flags?q=first`);
     await page.waitForSelector('.live:not(.waiting)');
+    await closePages(tests.browser);
   });
 });
 

@@ -8,7 +8,13 @@ import { builtConsole, type BuiltConsole } from '../../../server/test/support/co
 import { startProvider, type TestProvider } from '../../../server/test/support/oidc-provider.ts';
 import { startServer, type TestServer } from '../../../server/test/support/server.ts';
 import { joinAs, PASSWORD } from '../../../server/test/support/sign-in.ts';
-import { findBarriers, openPage, startBrowser, type PageOptions } from './support/console-page.ts';
+import {
+  closePages,
+  findBarriers,
+  openPage,
+  startBrowser,
+  type PageOptions,
+} from './support/console-page.ts';
 
 const EMAIL = 'ada@example.com';
 const ADA = { sub: 'ada-1', name: 'Ada Lovelace', email: EMAIL, email_verified: true };
@@ -45,6 +51,7 @@ beforeEach(async () => {
   server = await startServer({ console: built.source, signIn: { oidc: provider.settings() } });
   await server.listen({ port });
   return async () => {
+    await closePages(browser);
     await server.close();
     await provider.close();
   };

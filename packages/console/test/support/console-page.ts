@@ -52,6 +52,10 @@ export const openPage = async (
   return page;
 };
 
+/** Closes all pages. One that is open when its server ends logs errors, and a test fails because of them. */
+export const closePages = (browser: Browser): Promise<unknown> =>
+  Promise.all(browser.contexts().map(context => context.close()));
+
 export const signIn = async (page: Page, key = ADMIN_KEY): Promise<void> => {
   await page.fill('input[name=key]', key);
   await page.keyboard.press('Enter');

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, expect } from 'vitest';
 
 import { builtConsole, type BuiltConsole } from '../../../../server/test/support/console.ts';
 import { startServer, type TestServer } from '../../../../server/test/support/server.ts';
-import { startBrowser } from './console-page.ts';
+import { closePages, startBrowser } from './console-page.ts';
 
 /** What the tests of a file have in common, once they run. */
 export type ConsoleTests = {
@@ -29,7 +29,10 @@ export const setUpConsole = (): ConsoleTests => {
     const started = await startServer({ console: begun(built).source });
     server = started;
     url = await started.listen();
-    return () => started.close();
+    return async () => {
+      await closePages(begun(browser));
+      await started.close();
+    };
   });
   return {
     get built() {
