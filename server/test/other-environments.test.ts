@@ -19,8 +19,17 @@ type Names = {
 
 /** What the other environment contains. */
 const SECRETS = [
-  ...['env', 'flag', 'segment', 'variant', 'rule', 'tag', 'text', 'attribute', 'holder'],
-  ...['metric', 'experiment'],
+  'env',
+  'flag',
+  'segment',
+  'variant',
+  'rule',
+  'tag',
+  'text',
+  'attribute',
+  'holder',
+  'metric',
+  'experiment',
 ];
 const secret = (part: string): string => `hidden-${part}`;
 
