@@ -78,11 +78,16 @@ it('each server grants its share of the rate limit without requests to Redis', a
   const secret = await viewerKey();
   const commands = () =>
     Number(/total_commands_processed:([0-9]+)/.exec(redis().cli('info', 'stats'))?.[1]);
-  for (const server of servers) {
+  const commandsOfBurst = async (server: RedisServer): Promise<number> => {
     const before = commands();
+    await burst(server, secret);
+    return commands() - before;
+  };
+  for (const server of servers) {
     expectShare(await burst(server, secret), LIMIT / 3);
-    // During the burst the servers send reports and read feeds, but nothing for each request.
-    expect(commands() - before).toBeLessThan(BURST);
+    // During a burst the servers send reports and read feeds, but nothing for each request. A burst that takes
+    // long on a busy machine is repeated, because reports and feeds alone could exceed the number then.
+    await expect.poll(() => commandsOfBurst(server)).toBeLessThan(BURST);
   }
 });
 
