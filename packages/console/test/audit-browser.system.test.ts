@@ -3,7 +3,13 @@ import { readFileSync } from 'node:fs';
 import type { Page } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
 
-import { expectLayout, openPage, signIn, type PageOptions } from './support/console-page.ts';
+import {
+  expectLayout,
+  LAYOUTS,
+  openPage,
+  signIn,
+  type PageOptions,
+} from './support/console-page.ts';
 import { expectSoon, HOSTILE, setUpConsole } from './support/console-tests.ts';
 
 const tests = setUpConsole();
@@ -111,13 +117,7 @@ describe('the audit log', () => {
   });
 });
 
-describe.each<PageOptions>([
-  { theme: 'light' },
-  { theme: 'dark' },
-  { theme: 'light', width: 390 },
-  { theme: 'dark', width: 390, language: 'de' },
-  { theme: 'light', language: 'pseudo', width: 320 },
-])('with %j, the audit log has no barrier', options => {
+describe.each(LAYOUTS)('with %j, the audit log has no barrier', options => {
   it('for people with disabilities, and is not wider than the window', async () => {
     await create('x'.repeat(100), { description: HOSTILE, owner: 'y'.repeat(200) });
     await tests.server.api('DELETE', `/flags/${'x'.repeat(100)}`, {

@@ -1,7 +1,13 @@
 import type { Page } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
 
-import { expectLayout, openPage, signIn, type PageOptions } from './support/console-page.ts';
+import {
+  expectLayout,
+  LAYOUTS,
+  openPage,
+  signIn,
+  type PageOptions,
+} from './support/console-page.ts';
 import { HOSTILE, setUpConsole } from './support/console-tests.ts';
 
 const tests = setUpConsole();
@@ -174,13 +180,7 @@ describe('comparing environments', () => {
   });
 });
 
-describe.each<PageOptions>([
-  { theme: 'light' },
-  { theme: 'dark' },
-  { theme: 'light', width: 390 },
-  { theme: 'dark', width: 390, language: 'de' },
-  { theme: 'light', language: 'pseudo', width: 320 },
-])('with %j, segments and comparisons have no barrier', options => {
+describe.each(LAYOUTS)('with %j, segments and comparisons have no barrier', options => {
   it('for people with disabilities, and are not wider than the window', async () => {
     const long = 'x'.repeat(100);
     await create('segments', { ...staff([HOSTILE, long]), name: HOSTILE }, 'development');

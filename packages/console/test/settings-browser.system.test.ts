@@ -1,7 +1,13 @@
 import type { Page } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
 
-import { expectLayout, openPage, signIn, type PageOptions } from './support/console-page.ts';
+import {
+  expectLayout,
+  LAYOUTS,
+  openPage,
+  signIn,
+  type PageOptions,
+} from './support/console-page.ts';
 import { expectSoon, HOSTILE, setUpConsole } from './support/console-tests.ts';
 
 const tests = setUpConsole();
@@ -237,13 +243,7 @@ describe('the settings', () => {
   });
 });
 
-describe.each<PageOptions>([
-  { theme: 'light' },
-  { theme: 'dark' },
-  { theme: 'light', width: 390 },
-  { theme: 'dark', width: 390, language: 'de' },
-  { theme: 'light', language: 'pseudo', width: 320 },
-])('with %j, the settings have no barrier', options => {
+describe.each(LAYOUTS)('with %j, the settings have no barrier', options => {
   it('for people with disabilities, and are not wider than the window', async () => {
     await tests.server.request('PATCH', '/api/v1/environments/production', {
       body: { name: 'y'.repeat(200), description: HOSTILE, confirm: true },

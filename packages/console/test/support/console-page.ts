@@ -18,6 +18,15 @@ export type PageOptions = {
   readonly expected?: RegExp;
 };
 
+/** The themes, widths and languages in which the layout of a page is tested. */
+export const LAYOUTS: readonly PageOptions[] = [
+  { theme: 'light' },
+  { theme: 'dark' },
+  { theme: 'light', width: 390 },
+  { theme: 'dark', width: 390, language: 'de' },
+  { theme: 'light', language: 'pseudo', width: 320 },
+];
+
 /**
  * Opens a page with an empty profile. When the test has finished, it must have had no error in its console, no
  * violation of its policy, and no request to another origin.
