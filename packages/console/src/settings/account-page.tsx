@@ -10,7 +10,7 @@ import { FormDialog } from '../components/form-dialog.tsx';
 import { ActionButton, ItemList, ListItem, Loaded, Section } from '../components/section.tsx';
 import { LANGUAGE_NAMES, SHOWN_LANGUAGES, t } from '../i18n/i18n.ts';
 import { formatTime } from '../i18n/time.ts';
-import { KeyItem } from './keys-page.tsx';
+import { KeyItem, RevokeKeyDialog } from './keys-page.tsx';
 import { NewKeyDialog } from './new-key-dialog.tsx';
 import {
   environmentsOptions,
@@ -189,15 +189,10 @@ const TokensSection = () => {
         }}
         onClose={() => setIsCreating(false)}
       />
-      <FormDialog
-        isOpen={revoked !== undefined}
-        title={t('keys.revokeOne', { name: revoked?.name })}
-        hint={t('keys.revokeHint')}
-        submit={t('keys.revoke')}
-        isDangerous
-        onSubmit={async () => {
-          if (revoked === undefined) return;
-          await api.procedures.account.deleteToken.mutate({ id: revoked.id });
+      <RevokeKeyDialog
+        apiKey={revoked}
+        onRevoke={async id => {
+          await api.procedures.account.deleteToken.mutate({ id });
           await refresh(['tokens'], ['keys']);
         }}
         onClose={() => setRevoked(undefined)}

@@ -57,15 +57,10 @@ const Keys = () => {
         }}
         onClose={() => setIsCreating(false)}
       />
-      <FormDialog
-        isOpen={revoked !== undefined}
-        title={t('keys.revokeOne', { name: revoked?.name })}
-        hint={t('keys.revokeHint')}
-        submit={t('keys.revoke')}
-        isDangerous
-        onSubmit={async () => {
-          if (revoked === undefined) return;
-          await api.procedures.keys.delete.mutate({ id: revoked.id });
+      <RevokeKeyDialog
+        apiKey={revoked}
+        onRevoke={async id => {
+          await api.procedures.keys.delete.mutate({ id });
           await refresh(['keys'], ['tokens']);
         }}
         onClose={() => setRevoked(undefined)}
@@ -96,3 +91,25 @@ export const KeyItem = ({ apiKey, onRevoke }: KeyItemProps) => {
     </ListItem>
   );
 };
+
+type RevokeKeyDialogProps = {
+  /** The key to revoke. The dialog is closed while there is none. */
+  readonly apiKey: ApiKey | undefined;
+  readonly onRevoke: (id: string) => Promise<void>;
+  readonly onClose: () => void;
+};
+
+/** The dialog that confirms that a key or a personal token is revoked. */
+export const RevokeKeyDialog = ({ apiKey, onRevoke, onClose }: RevokeKeyDialogProps) => (
+  <FormDialog
+    isOpen={apiKey !== undefined}
+    title={t('keys.revokeOne', { name: apiKey?.name })}
+    hint={t('keys.revokeHint')}
+    submit={t('keys.revoke')}
+    isDangerous
+    onSubmit={async () => {
+      if (apiKey !== undefined) await onRevoke(apiKey.id);
+    }}
+    onClose={onClose}
+  />
+);
