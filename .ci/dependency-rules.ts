@@ -28,7 +28,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   '@pennon/statistics': [],
   '@pennon/sync': ['type @pennon/schema'],
   '@pennon/client': ['@pennon/sync', 'type @pennon/server', 'type @pennon/schema'],
-  '@pennon/server': ['@pennon/schema', '@pennon/engine'],
+  '@pennon/server': ['@pennon/schema', '@pennon/engine', '@pennon/statistics'],
   '@pennon/server-provider': ['@pennon/engine', '@pennon/sync', 'type @pennon/schema'],
   '@pennon/web-provider': ['@pennon/sync', 'type @pennon/schema'],
   '@pennon/console': ['type @pennon/client', 'type @pennon/schema'],

@@ -1,0 +1,64 @@
+import type { CovariateMoments, MeanMoments, RatioMoments } from '@pennon/statistics';
+
+import type { Ledger } from '../store/store.ts';
+
+/** A run of an experiment or a ramp in an environment. */
+export type RunRef = { readonly ledger: Ledger<'flagSet'>; readonly run: string };
+
+/** What is known of a metric and a variant. */
+export type MetricMoments = {
+  /** Of the units whose window is over. */
+  readonly mature: MeanMoments | RatioMoments | CovariateMoments;
+  /** Units with a value other than 0, their windows over or not. Only of conversions. */
+  readonly soFar: number | null;
+};
+
+/** The counts and sums of a run, by variant. Units that saw several variants are only counted. */
+export type RunMoments = {
+  /** The time that the windows are compared with, in milliseconds since 1970. */
+  readonly at: number;
+  /** How old the oldest event is that is not folded, in milliseconds. */
+  readonly lagMs: number;
+  /** By the first exposure of each unit, quarantined ones included. */
+  readonly units: Readonly<Record<string, number>>;
+  readonly quarantined: Readonly<Record<string, number>>;
+  /** By metric and variant. A metric that is not measured is absent. */
+  readonly metrics: Readonly<Record<string, Readonly<Record<string, MetricMoments>>>>;
+  /** The time of the last exposure that was folded, in milliseconds since 1970. */
+  readonly lastExposureAt: number | null;
+};
+
+/** What happened to the events of a run. */
+export type RunHealth = {
+  readonly exposures: number;
+  readonly repeats: number;
+  /** Exposures and tracking events that were folded after the hold. */
+  readonly late: number;
+  readonly quarantined: number;
+  readonly switchedLater: number;
+  /** Events of a sum without a finite number. */
+  readonly withoutValue: number;
+  /** Exposures whose variant or admission is not that of the rule, by name and version of the SDK. */
+  readonly mismatched: Readonly<Record<string, number>>;
+  /** First exposures by SDK and variant, and by UTC day (such as 2026-12-03) and variant. */
+  readonly unitsBySdk: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  readonly unitsByDay: Readonly<Record<string, Readonly<Record<string, number>>>>;
+};
+
+/** What happened to the events of an environment. */
+export type EventHealth = {
+  /** Rejected events by code. */
+  readonly rejected: Readonly<Record<string, number>>;
+  readonly dropped: { readonly exposures: number; readonly tracks: number };
+  /** Names of tracking events that no metric has. At most 100. */
+  readonly unknownEvents: readonly string[];
+  readonly lagMs: number;
+};
+
+/** Where results come from: the events that providers have sent, or a test. */
+export interface MomentsSource {
+  /** Returns the counts and sums of a run as they were mature at a time. */
+  moments(ref: RunRef, at: number): Promise<RunMoments>;
+  health(ref: RunRef): Promise<RunHealth>;
+  environmentHealth(ledger: Ledger<'flagSet'>): Promise<EventHealth>;
+}
