@@ -206,6 +206,37 @@ describe('the list of flags', () => {
     expect(await page.locator('.flag-key').allInnerTexts()).toEqual(['c', 'a']);
   });
 
+  it('has views that everyone has, and those that a person has saved', async () => {
+    await create('switched-on', { enabled: true });
+    await create('switched-off', { enabled: false });
+    const page = await open();
+    const shown = () => page.locator('.flag-key').allInnerTexts();
+    const choose = async (name: string) => {
+      await page.getByRole('button', { name: 'Views' }).click();
+      await page.getByRole('menuitem', { name }).click();
+    };
+    await choose('Off in production');
+    await expectSoon(shown).toEqual(['switched-off']);
+    expect(new URL(page.url()).searchParams.get('q')).toBe('production:off');
+    await page.getByRole('searchbox').fill('switched-on');
+    await choose('Save this view…');
+    const dialog = page.getByRole('dialog');
+    await dialog.getByRole('button', { name: 'Save' }).click();
+    await dialog.getByText('Enter a name.').waitFor();
+    await dialog.getByLabel('Name').fill(HOSTILE);
+    await dialog.getByRole('button', { name: 'Save' }).click();
+    await dialog.waitFor({ state: 'detached' });
+    await choose('All flags');
+    await expectSoon(shown).toEqual(['switched-off', 'switched-on']);
+    await page.reload();
+    await choose(HOSTILE);
+    await expectSoon(shown).toEqual(['switched-on']);
+    await choose(`Remove “${HOSTILE}”`);
+    await page.getByRole('button', { name: 'Views' }).click();
+    await page.getByRole('menuitem', { name: 'Save this view…' }).waitFor();
+    expect(await page.getByRole('menuitem', { name: HOSTILE }).count()).toBe(0);
+  });
+
   it('shows names that look like markup as text', async () => {
     await create('hostile', { name: HOSTILE, tags: [HOSTILE], owner: HOSTILE });
     const page = await open();

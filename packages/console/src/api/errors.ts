@@ -44,11 +44,23 @@ const isDetail = (value: unknown): value is ErrorDetail =>
   'message' in value &&
   typeof value.message === 'string';
 
+/** What the console refuses itself, before a request. */
+export class FieldError extends Error {
+  override readonly name = 'FieldError';
+  readonly detail: ErrorDetail;
+
+  constructor(path: string, message: string) {
+    super(message);
+    this.detail = { path, message };
+  }
+}
+
 const bodyOf = (data: unknown): unknown =>
   typeof data === 'object' && data !== null && 'error' in data ? data.error : undefined;
 
-/** Returns what is wrong with the fields of a request, as far as the server has listed it. */
+/** Returns what is wrong with the fields of a request, as far as it is listed. */
 export const detailsOf = (error: unknown): readonly ErrorDetail[] => {
+  if (error instanceof FieldError) return [error.detail];
   const body = error instanceof TRPCClientError ? bodyOf(error.data) : undefined;
   if (typeof body !== 'object' || body === null || !('details' in body)) return [];
   const details: unknown = body.details;

@@ -21,6 +21,7 @@ import { parseSearch } from './search.ts';
 import { SearchField } from './search-field.tsx';
 import { sortRows } from './sort.ts';
 import { useSwitches } from './use-switches.ts';
+import { ViewsMenu } from './views-menu.tsx';
 
 /** The flags of all environments, kept current. */
 export const FlagsPage = () => {
@@ -55,6 +56,7 @@ const Flags = ({ overview, session, isLive }: FlagsProps) => {
   const { environments } = overview;
   const { api, basePath } = useRouteContext({ from: '/signed-in/flags' });
   const search = useSearch({ from: '/signed-in/flags' });
+  const mainKey = mainEnvironment(environments)?.key ?? 'production';
   const setSearch = useSetSearch();
   const { rows, unknown } = useRows(overview, search);
   const { chosen, choose, clear } = useChosen(overview);
@@ -84,8 +86,13 @@ const Flags = ({ overview, session, isLive }: FlagsProps) => {
         <SearchField
           value={search.q ?? ''}
           unknown={unknown}
-          environment={mainEnvironment(environments)?.key ?? 'production'}
+          environment={mainKey}
           onChange={q => setSearch({ q })}
+        />
+        <ViewsMenu
+          search={search}
+          environment={mainKey}
+          onChoose={({ q, sort }) => setSearch({ q, sort })}
         />
         {newFlag.open && overview.flags.length > 0 && <NewFlagButton onClick={newFlag.open} />}
       </div>
@@ -101,7 +108,7 @@ const Flags = ({ overview, session, isLive }: FlagsProps) => {
         <Empty
           isFiltered={overview.flags.length > 0}
           apiUrl={`${location.origin}${basePath}api/v1`}
-          environment={mainEnvironment(environments)?.key ?? 'production'}
+          environment={mainKey}
           onCreate={newFlag.open}
           onClear={() => setSearch({ q: '' })}
         />
