@@ -171,8 +171,13 @@ class FlagServer:
                 stream.put(None)
             self._streams.clear()
 
+    def streams(self) -> list[queue.Queue[bytes | None]]:
+        """The open streams. One that is opened again is another object."""
+        with self._lock:
+            return list(self._streams)
+
     def open_streams(self) -> int:
-        return len(self._streams)
+        return len(self.streams())
 
     def send_to_streams(self, data: bytes) -> None:
         with self._lock:
@@ -191,6 +196,10 @@ class FlagServer:
                 stream.put(frame("set", self.flag_set(), self.id))
             self._streams.append(stream)
             return stream
+
+    def unsubscribe(self, stream: queue.Queue[bytes | None]) -> None:
+        with self._lock, suppress(ValueError):
+            self._streams.remove(stream)
 
 
 def frame(event: str, data: Any, event_id: str | None = None) -> bytes:
@@ -287,9 +296,13 @@ def _handler(server: FlagServer) -> type[BaseHTTPRequestHandler]:
             self.send_header("connection", "close")
             self.end_headers()
             stream = server.subscribe(self.headers.get("last-event-id"))
-            with suppress(OSError):
-                while (data := self._next(stream)) is not None:
-                    self.wfile.write(data)
+            try:
+                with suppress(OSError):
+                    while (data := self._next(stream)) is not None:
+                        self.wfile.write(data)
+            finally:
+                # At the latest, a heartbeat cannot be written to a client that has gone.
+                server.unsubscribe(stream)
 
         def _next(self, stream: queue.Queue[bytes | None]) -> bytes | None:
             try:

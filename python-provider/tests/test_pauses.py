@@ -655,13 +655,27 @@ def test_a_child_that_is_shut_down_before_it_notices_the_fork_leaves_its_parent_
 ) -> None:
     with child_of(server, WITHOUT_NOTICE) as child:
         eventually(child.is_streaming)
-        streams = server.requests["flag-set/stream"]
+        of_parent = server.streams()
         child.run(FORK)
+        # The child may have opened a stream by then, which it must close.
         child.run("provider.shutdown()")
         server.change(OFF)
-        eventually(lambda: server.open_streams() == 1)
-        assert server.requests["flag-set/stream"] <= streams + 1
+        eventually(lambda: server.streams() == of_parent)
         assert child.run("report()")["mode"] == "stopped"
+
+
+@posix
+def test_a_child_that_follows_and_is_shut_down_closes_only_its_own_stream(
+    server: FlagServer,
+) -> None:
+    with child_of(server, WITHOUT_NOTICE) as child:
+        eventually(child.is_streaming)
+        of_parent = server.streams()
+        child.run(FORK)
+        eventually(child.is_streaming)
+        assert server.open_streams() == 2
+        child.run("provider.shutdown()")
+        eventually(lambda: server.streams() == of_parent)
 
 
 @posix
