@@ -221,6 +221,14 @@ const PROBES: Readonly<Record<string, (names: Names) => object[]>> = {
     { environment: `${names.name}-env`, keys: ['f'], patch: { enabled: true } },
     { keys: ['f', `${names.name}-flag`], patch: { enabled: true } },
   ],
+  'flags.tagMany': names => [
+    { environment: `${names.name}-env`, keys: ['f'], add: ['a'] },
+    { keys: ['f', `${names.name}-flag`], add: ['a'], dryRun: true },
+  ],
+  'flags.deleteMany': names => [
+    { environment: `${names.name}-env`, keys: ['f'], dryRun: true },
+    { keys: ['f', `${names.name}-flag`], dryRun: true },
+  ],
   'flags.addRule': ruleProbes({ percentage: 10 }),
   'flags.updateRule': ruleProbes({ id: 'x', percentage: 10 }),
   'flags.deleteRule': ruleProbes({ id: 'x' }),

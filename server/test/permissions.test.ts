@@ -31,6 +31,8 @@ const PROCEDURES: Record<string, Role[]> = {
   'flags.compareVersions': readers,
   'flags.revert': writers,
   'flags.updateMany': writers,
+  'flags.tagMany': writers,
+  'flags.deleteMany': writers,
   'flags.addRule': writers,
   'flags.updateRule': writers,
   'flags.deleteRule': writers,

@@ -35,12 +35,17 @@ export const withFixedDesigns = (replica: Replica<'flagSet'>): Replica<'flagSet'
 
 /** Throws CONFLICT if a write changes what a running experiment has fixed, unless it ends the run. */
 export const requireFixedDesigns = (records: Records, write: Write): void => {
-  const live = liveExperiments(records.experiments);
-  if (live.length === 0 || Object.keys(write.writes).length === 0) return;
-  for (const experiment of live) {
+  const [first] = fixedDesignRefusals(records, write);
+  if (first !== undefined) throw first;
+};
+
+/** Returns why a write is refused: one error for each running experiment of which it changes something fixed. */
+export const fixedDesignRefusals = (records: Records, write: Write): readonly PennonError[] => {
+  if (Object.keys(write.writes).length === 0) return [];
+  return liveExperiments(records.experiments).flatMap(experiment => {
     const problems = problemsOf(experiment, records, documentsAfter(records, write));
-    if (problems.length > 0) throw refusal(experiment, problems);
-  }
+    return problems.length > 0 ? [refusal(experiment, problems)] : [];
+  });
 };
 
 const refusal = ({ key, state }: Experiment, details: readonly ErrorDetail[]): PennonError =>

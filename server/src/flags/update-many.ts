@@ -20,13 +20,17 @@ import type { ChangeId } from '../store/change-id.ts';
 import type { Stored } from '../store/store.ts';
 import { requireSameType } from './flag.ts';
 
-/** One patch for several flags. */
-export type FlagsUpdate = {
+/** Several flags of one environment that a write changes together. */
+export type FlagSelection = {
   readonly environment?: string | undefined;
   readonly keys: readonly string[];
-  readonly patch: object;
   /** Entity tags by flag key, as If-Match has them for a single flag. */
   readonly ifMatch?: Readonly<Record<string, string>> | undefined;
+};
+
+/** One patch for several flags. */
+export type FlagsUpdate = FlagSelection & {
+  readonly patch: object;
   readonly allowNoEffect?: boolean | undefined;
 };
 
@@ -58,8 +62,7 @@ export const updateFlags = (
   input: FlagsUpdate,
 ): Promise<FlagsWriteResult> => {
   const environment = environmentOf(caller, input.environment);
-  const keys = [...new Set(input.keys)];
-  requireTagsOf(keys, input.ifMatch ?? {});
+  const keys = distinctKeys(input);
   return context.registry.find(environment).write(async view => {
     const at = context.clock.now();
     const updates = await mapInSlices(findFlags(view, keys, environment), stored =>
@@ -70,12 +73,10 @@ export const updateFlags = (
   });
 };
 
-const requireTagsOf = (
-  keys: readonly string[],
-  ifMatch: NonNullable<FlagsUpdate['ifMatch']>,
-): void => {
+/** Returns each key once. Throws BAD_REQUEST if there is an entity tag for another one. */
+export const distinctKeys = ({ keys, ifMatch = {} }: FlagSelection): readonly string[] => {
   const unexpected = Object.keys(ifMatch).filter(key => !keys.includes(key));
-  if (unexpected.length === 0) return;
+  if (unexpected.length === 0) return [...new Set(keys)];
   throw invalid(
     unexpected.map(key => ({ path: `ifMatch.${key}`, message: 'is not one of "keys"' })),
   );

@@ -68,6 +68,8 @@ export const BODY_EXAMPLES: Readonly<Record<string, JsonObject>> = {
   'flags-replace': { ...flag, description: 'The checkout with fewer steps', tags: ['checkout'] },
   'flags-update': { rules: [{ ...rule, percentage: 50 }, experimentRule] },
   'flags-updateMany': { keys: [FLAG], patch: { tags: ['checkout', 'autumn'] } },
+  'flags-tagMany': { keys: [FLAG], add: ['billing'], remove: ['autumn'] },
+  'flags-deleteMany': { keys: [FLAG], dryRun: true },
   'environments-promote': { from: ENVIRONMENT, flags: [FLAG], dryRun: true },
   'flags-addRule': {
     id: 'employees',

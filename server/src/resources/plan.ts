@@ -100,14 +100,25 @@ export const versionOf = <Document>(
 });
 
 /** Plans a commit that deletes the current document. */
-export const planDelete = <Name extends ResourceName>(
-  { type }: ResourceContext<Name>,
+export const planDelete = async <Name extends ResourceName>(
+  context: ResourceContext<Name>,
   auditInfo: AuditInfo,
   current: Documents[Name],
-): WritePlan<'flagSet', void> => ({
-  writes: type.writes(new Map([[current.key, null]])),
-  audit: [auditOf(type, auditInfo, { key: current.key, before: current, after: null })],
+): Promise<WritePlan<'flagSet', void>> => ({
+  ...(await deletesOf(context, auditInfo, [current])),
   result: () => undefined,
+});
+
+/** Returns the plan to delete documents, without its result. Each gets an audit entry. */
+export const deletesOf = async <Name extends ResourceName>(
+  { type }: ResourceContext<Name>,
+  auditInfo: AuditInfo,
+  documents: readonly Documents[Name][],
+): Promise<Omit<WritePlan<'flagSet', unknown>, 'result'>> => ({
+  writes: type.writes(new Map(documents.map(({ key }) => [key, null]))),
+  audit: await mapInSlices(documents, document =>
+    auditOf(type, auditInfo, { key: document.key, before: document, after: null }),
+  ),
 });
 
 /** Plans to commit nothing, because the stored document is already as it should be. */

@@ -1,8 +1,19 @@
-import { Flag, FlagCreate, FlagPatch, FlagType, Key, strictObject } from '@pennon/schema';
+import {
+  descriptiveInputs,
+  ErrorDetail,
+  Flag,
+  FlagCreate,
+  FlagPatch,
+  FlagType,
+  Key,
+  strictObject,
+} from '@pennon/schema';
 import { z } from 'zod';
 
 import { listAttributes } from '../flags/attributes.ts';
+import { deleteFlags } from '../flags/delete-many.ts';
 import { flagResource } from '../flags/flag.ts';
+import { tagFlags } from '../flags/tag-many.ts';
 import { updateFlags } from '../flags/update-many.ts';
 import { followFlagSet } from '../streaming/follow-flag-set.ts';
 import { inSlices } from './output.ts';
@@ -11,7 +22,13 @@ import { mergeRouters, procedure, router } from './procedure.ts';
 import { resourceRouter, resourceSchemas } from './resource-router.ts';
 import { ruleRouter } from './rule-router.ts';
 import { versionRouter, versionSchema } from './version-router.ts';
-import { environment, flagCopyOptions, flagWriteOptions, warnings } from './schemas.ts';
+import {
+  environment,
+  flagCopyOptions,
+  flagWriteOptions,
+  requireMembers,
+  warnings,
+} from './schemas.ts';
 import { trackFlagSet } from './tracked.ts';
 
 const schemas = resourceSchemas({
@@ -29,6 +46,19 @@ const numberOfKeys = `must be 1 to ${MAX_UPDATED_FLAGS} flag keys`;
 
 const { key: _, ...patchFields } = FlagPatch.shape;
 
+/** Fields of a request that changes several flags together. */
+const selection = {
+  ...environment,
+  keys: z.array(Key).min(1, numberOfKeys).max(MAX_UPDATED_FLAGS, numberOfKeys),
+  ifMatch: z
+    .record(Key, z.string().max(1_000))
+    .optional()
+    .describe('Entity tags by flag key; those of a flag must include its current one.'),
+};
+const etags = z.record(Key, z.string()).describe('The entity tag of each flag, by its key.');
+const dryRun = z.boolean().optional().describe('Only return what would change.');
+const problems = z.array(ErrorDetail).optional().describe('Why it would be refused.');
+
 const updateMany = procedure({
   permission: 'flags.write',
   rest: {
@@ -40,21 +70,16 @@ const updateMany = procedure({
 })
   .input(
     strictObject({
-      ...environment,
+      ...selection,
       ...flagWriteOptions,
-      keys: z.array(Key).min(1, numberOfKeys).max(MAX_UPDATED_FLAGS, numberOfKeys),
       patch: strictObject(patchFields).meta({ id: 'FlagsPatch' }),
-      ifMatch: z
-        .record(Key, z.string().max(1_000))
-        .optional()
-        .describe('Entity tags by flag key; those of a flag must include its current one.'),
     }),
   )
   .output(
     inSlices(
       strictObject({
         items: z.array(Flag),
-        etags: z.record(Key, z.string()).describe('The entity tag of each flag, by its key.'),
+        etags,
         changed: z.array(Key).describe('Keys of the flags that are different now.'),
         warnings,
       }).meta({ id: 'FlagsResponse' }),
@@ -62,6 +87,67 @@ const updateMany = procedure({
   )
   .mutation(({ ctx: { services, caller }, input }) =>
     updateFlags({ ...services, type: flagResource }, caller, input),
+  );
+
+const tags = descriptiveInputs.tags.unwrap().unwrap();
+
+const tagMany = procedure({
+  permission: 'flags.write',
+  rest: {
+    method: 'POST',
+    path: '/flags/tags',
+    tag: 'Flags',
+    summary: 'Add tags to several flags, or remove them, in all of them or none',
+  },
+})
+  .input(
+    strictObject({
+      ...selection,
+      add: tags.optional().describe('Tags that the flags must have.'),
+      remove: tags.optional().describe('Tags that the flags must not have.'),
+      dryRun,
+    }).superRefine(requireMembers),
+  )
+  .output(
+    inSlices(
+      strictObject({
+        dryRun: z.boolean(),
+        items: z.array(
+          strictObject({
+            key: Key,
+            before: z.array(z.string()),
+            after: z.array(z.string()),
+          }).meta({ id: 'TaggedFlag' }),
+        ),
+        changed: z.array(Key).describe('Keys of the flags whose tags change.'),
+        etags,
+        problems,
+      }).meta({ id: 'TaggedFlags' }),
+    ),
+  )
+  .mutation(({ ctx: { services, caller }, input }) =>
+    tagFlags({ ...services, type: flagResource }, caller, input),
+  );
+
+const deleteMany = procedure({
+  permission: 'flags.write',
+  rest: {
+    method: 'POST',
+    path: '/flags/delete',
+    tag: 'Flags',
+    summary: 'Delete several flags, all of them or none',
+  },
+})
+  .input(strictObject({ ...selection, dryRun }))
+  .output(
+    inSlices(
+      strictObject({ dryRun: z.boolean(), keys: z.array(Key), etags, problems }).meta({
+        id: 'DeletedFlags',
+      }),
+    ),
+  )
+  .mutation(({ ctx: { services, caller }, input }) =>
+    deleteFlags({ ...services, type: flagResource }, caller, input),
   );
 
 const attributes = procedure({
@@ -105,5 +191,5 @@ export const flags = mergeRouters(
   versions,
   ruleRouter(schemas.response),
   overviewRouter,
-  router({ updateMany, attributes, watch }),
+  router({ updateMany, tagMany, deleteMany, attributes, watch }),
 );
