@@ -1,59 +1,50 @@
 import { Menu } from '@base-ui/react/menu';
 
 import type { Session } from '../api/sessions.ts';
-import { Chevron } from '../components/icons.tsx';
+import { OpenMenu, type TriggerProps } from '../components/menu.tsx';
 import { LANGUAGE_NAMES, SHOWN_LANGUAGES, t } from '../i18n/i18n.ts';
 import { describeGrants } from './grants.ts';
 import { THEMES } from './preferences.ts';
 import { changePreferences, usePreferences } from './use-preferences.ts';
 
 type AccountMenuProps = {
+  readonly trigger: TriggerProps;
   readonly session: Session;
   readonly apiUrl: string;
   readonly onSignOut: () => Promise<void>;
 };
 
 /** Who is signed in, and what they have chosen for this browser. */
-export const AccountMenu = ({ session, apiUrl, onSignOut }: AccountMenuProps) => {
+export const AccountMenu = ({ trigger, session, apiUrl, onSignOut }: AccountMenuProps) => {
   const preferences = usePreferences();
   return (
-    <Menu.Root>
-      <Menu.Trigger className="button quiet account">
-        <span className="account-name">{session.name}</span>
-        <Chevron />
-      </Menu.Trigger>
-      <Menu.Portal>
-        <Menu.Positioner align="end" sideOffset={4} className="layer">
-          <Menu.Popup className="menu">
-            <div className="menu-about">
-              <strong>{session.name}</strong>
-              <span>{describeGrants(session.grants)}</span>
-            </div>
-            <Menu.Separator className="separator" />
-            <Choices
-              label={t('account.theme')}
-              value={preferences.theme}
-              choices={THEMES.map(theme => [theme, t(`account.theme.${theme}`)])}
-              onChange={theme => changePreferences({ theme })}
-            />
-            <Menu.Separator className="separator" />
-            <Choices
-              label={t('account.language')}
-              value={preferences.language}
-              choices={SHOWN_LANGUAGES.map(each => [each, LANGUAGE_NAMES[each]])}
-              onChange={language => changePreferences({ language })}
-            />
-            <Menu.Separator className="separator" />
-            <Menu.LinkItem className="menu-item" href={apiUrl} target="_blank" rel="noreferrer">
-              {t('account.api')}
-            </Menu.LinkItem>
-            <Menu.Item className="menu-item" onClick={() => void onSignOut()}>
-              {t('account.signOut')}
-            </Menu.Item>
-          </Menu.Popup>
-        </Menu.Positioner>
-      </Menu.Portal>
-    </Menu.Root>
+    <OpenMenu trigger={trigger} align="end">
+      <div className="menu-about">
+        <strong>{session.name}</strong>
+        <span>{describeGrants(session.grants)}</span>
+      </div>
+      <Menu.Separator className="separator" />
+      <Choices
+        label={t('account.theme')}
+        value={preferences.theme}
+        choices={THEMES.map(theme => [theme, t(`account.theme.${theme}`)])}
+        onChange={theme => changePreferences({ theme })}
+      />
+      <Menu.Separator className="separator" />
+      <Choices
+        label={t('account.language')}
+        value={preferences.language}
+        choices={SHOWN_LANGUAGES.map(each => [each, LANGUAGE_NAMES[each]])}
+        onChange={language => changePreferences({ language })}
+      />
+      <Menu.Separator className="separator" />
+      <Menu.LinkItem className="menu-item" href={apiUrl} target="_blank" rel="noreferrer">
+        {t('account.api')}
+      </Menu.LinkItem>
+      <Menu.Item className="menu-item" onClick={() => void onSignOut()}>
+        {t('account.signOut')}
+      </Menu.Item>
+    </OpenMenu>
   );
 };
 

@@ -1,10 +1,12 @@
 import { useQuery } from '@tanstack/react-query';
 import { Link, Outlet, useNavigate, useRouteContext } from '@tanstack/react-router';
-import { lazy, Suspense, useEffect, useState } from 'react';
+import { useEffect, useState, type ComponentProps } from 'react';
 import { flushSync } from 'react-dom';
 
 import { sessionOptions } from '../api/session-query.ts';
-import { BrandMark, Magnifier } from '../components/icons.tsx';
+import { BrandMark, Chevron, Magnifier } from '../components/icons.tsx';
+import { FirstOpening } from '../components/menu-button.tsx';
+import { Later, lazyPart } from '../components/part.tsx';
 import { t } from '../i18n/i18n.ts';
 import { PALETTE_KEYS } from '../palette/keys.ts';
 import { useShortcuts, type ShortcutDialog } from '../palette/use-shortcuts.ts';
@@ -12,16 +14,9 @@ import { useShortcuts, type ShortcutDialog } from '../palette/use-shortcuts.ts';
 /** The pages of the navigation. */
 const PAGES = ['flags', 'segments', 'compare', 'audit', 'settings'] as const;
 
-/** Menus are a third of all scripts, and the page to sign in has none. */
-const AccountMenu = lazy(async () => {
-  const module = await import('./account-menu.tsx');
-  return { default: module.AccountMenu };
-});
+const AccountMenu = lazyPart(async () => (await import('./account-menu.tsx')).AccountMenu);
 
-const Palette = lazy(async () => {
-  const module = await import('../palette/palette.tsx');
-  return { default: module.Palette };
-});
+const Palette = lazyPart(async () => (await import('../palette/palette.tsx')).Palette);
 
 /** The frame of all pages of a session: the navigation, the account, and the page. */
 export const Shell = () => {
@@ -75,18 +70,29 @@ export const Shell = () => {
           <Magnifier />
           <kbd>{PALETTE_KEYS}</kbd>
         </button>
-        <Suspense>
-          <AccountMenu session={session} apiUrl={`${basePath}docs`} onSignOut={signOut} />
-        </Suspense>
+        <Account session={session} apiUrl={`${basePath}docs`} onSignOut={signOut} />
       </header>
       <main id="main" className="main" tabIndex={-1}>
         {!isLeaving && <Outlet />}
       </main>
-      <Suspense>
+      <Later isNeeded={dialog !== undefined}>
         <Palette dialog={dialog} onClose={() => setDialog(undefined)} />
-      </Suspense>
+      </Later>
     </div>
   );
+};
+
+const Account = (props: Omit<ComponentProps<typeof AccountMenu>, 'trigger'>) => {
+  const trigger = {
+    className: 'button quiet account',
+    children: (
+      <>
+        <span className="account-name">{props.session.name}</span>
+        <Chevron />
+      </>
+    ),
+  };
+  return <FirstOpening trigger={trigger} menu={<AccountMenu {...props} trigger={trigger} />} />;
 };
 
 /** Opens the page to sign in when the session has ended, and returns to this page afterwards. */

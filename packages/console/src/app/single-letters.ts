@@ -9,5 +9,5 @@ export const isSingleLetter = (event: KeyboardEvent): boolean =>
   !event.repeat &&
   !(event.ctrlKey || event.metaKey || event.altKey) &&
   !isInput(event.target) &&
-  document.querySelector('[role="dialog"], [role="menu"]') === null &&
+  document.querySelector('[role="dialog"], [role="menu"], .loading-part') === null &&
   currentPreferences().shortcuts;

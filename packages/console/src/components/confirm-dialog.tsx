@@ -1,7 +1,7 @@
-import { Dialog } from '@base-ui/react/dialog';
 import { useId, type FormEvent, type ReactNode } from 'react';
 
 import { t } from '../i18n/i18n.ts';
+import { CancelButton, Dialog } from './dialog.tsx';
 
 type ConfirmDialogProps = {
   readonly isOpen: boolean;
@@ -27,18 +27,18 @@ const MAX_COMMENT_LENGTH = 500;
 
 /** Shows a change before it is made. */
 export const ConfirmDialog = (props: ConfirmDialogProps) => (
-  <Dialog.Root open={props.isOpen} onOpenChange={open => open || props.onClose()}>
-    <Dialog.Portal>
-      <Dialog.Backdrop className="backdrop" />
-      <Dialog.Popup className={props.isWide === true ? 'dialog wide' : 'dialog'}>
-        <ConfirmForm {...props} />
-      </Dialog.Popup>
-    </Dialog.Portal>
-  </Dialog.Root>
+  <Dialog
+    isOpen={props.isOpen}
+    title={props.title}
+    size={props.isWide === true ? 'wide' : 'normal'}
+    onClose={props.onClose}
+  >
+    <ConfirmForm {...props} />
+  </Dialog>
 );
 
 const ConfirmForm = (props: ConfirmDialogProps) => {
-  const { title, action, error, isBlocked = false, takesComment = false, onConfirm } = props;
+  const { action, error, isBlocked = false, takesComment = false, onConfirm } = props;
   const id = useId();
   const confirm = (event: FormEvent<HTMLFormElement>): void => {
     event.preventDefault();
@@ -47,7 +47,6 @@ const ConfirmForm = (props: ConfirmDialogProps) => {
   };
   return (
     <form className="review" onSubmit={confirm}>
-      <Dialog.Title className="dialog-title">{title}</Dialog.Title>
       {props.children}
       {takesComment && (
         <>
@@ -65,7 +64,7 @@ const ConfirmForm = (props: ConfirmDialogProps) => {
         {error}
       </p>
       <div className="actions">
-        <Dialog.Close className="button">{t('review.cancel')}</Dialog.Close>
+        <CancelButton onClick={props.onClose} />
         <button
           type="submit"
           className={props.isDangerous === true ? 'button primary danger' : 'button primary'}

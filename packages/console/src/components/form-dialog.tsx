@@ -1,10 +1,9 @@
-import { Dialog } from '@base-ui/react/dialog';
 import { useMutation } from '@tanstack/react-query';
 import { useState, type FormEvent, type ReactNode } from 'react';
 
 import { detailsOf, type ErrorDetail } from '../api/errors.ts';
 import { describeError } from '../app/pages.tsx';
-import { t } from '../i18n/i18n.ts';
+import { CancelButton, Dialog } from './dialog.tsx';
 import { FormErrors, isAt } from './field.tsx';
 
 type FormDialogProps = {
@@ -23,19 +22,20 @@ type FormDialogProps = {
 };
 
 /** A form in a dialog. Errors of the server are at their fields, and others above the buttons. */
-export const FormDialog = ({ isOpen, isWide = false, onClose, ...form }: FormDialogProps) => (
-  <Dialog.Root open={isOpen} onOpenChange={open => open || onClose()}>
-    <Dialog.Portal>
-      <Dialog.Backdrop className="backdrop" />
-      <Dialog.Popup className={isWide ? 'dialog wide' : 'dialog'}>
-        <DialogForm {...form} onClose={onClose} />
-      </Dialog.Popup>
-    </Dialog.Portal>
-  </Dialog.Root>
+export const FormDialog = ({ title, hint, isWide = false, ...props }: FormDialogProps) => (
+  <Dialog
+    isOpen={props.isOpen}
+    title={title}
+    hint={hint}
+    size={isWide ? 'wide' : 'normal'}
+    onClose={props.onClose}
+  >
+    <DialogForm {...props} />
+  </Dialog>
 );
 
-const DialogForm = (props: Omit<FormDialogProps, 'isOpen' | 'isWide'>) => {
-  const { title, hint, submit, isDangerous = false, onSubmit, onClose, children } = props;
+const DialogForm = (props: Omit<FormDialogProps, 'title' | 'hint' | 'isWide'>) => {
+  const { submit, isDangerous = false, onSubmit, onClose, children } = props;
   const [errors, setErrors] = useState<readonly ErrorDetail[]>([]);
   const [problem, setProblem] = useState('');
   const sending = useMutation({ mutationFn: onSubmit, onSuccess: onClose });
@@ -56,14 +56,12 @@ const DialogForm = (props: Omit<FormDialogProps, 'isOpen' | 'isWide'>) => {
   return (
     <FormErrors value={errors}>
       <form className="review" onSubmit={send} noValidate>
-        <Dialog.Title className="dialog-title">{title}</Dialog.Title>
-        {hint !== undefined && <Dialog.Description className="hint">{hint}</Dialog.Description>}
         {children}
         <p className="error" role="alert">
           {problem}
         </p>
         <div className="actions">
-          <Dialog.Close className="button">{t('review.cancel')}</Dialog.Close>
+          <CancelButton onClick={onClose} />
           <button
             type="submit"
             className={isDangerous ? 'button primary danger' : 'button primary'}

@@ -1,7 +1,7 @@
-import { Dialog } from '@base-ui/react/dialog';
 import { useId, useRef, useState } from 'react';
 
 import { t } from '../i18n/i18n.ts';
+import { Dialog } from './dialog.tsx';
 
 type SecretDialogProps = {
   /** Undefined if the dialog is closed. */
@@ -13,25 +13,20 @@ type SecretDialogProps = {
 
 /** Shows a secret that cannot be read again. */
 export const SecretDialog = ({ secret, title, hint, onClose }: SecretDialogProps) => (
-  <Dialog.Root
-    open={secret !== undefined}
-    onOpenChange={open => open || onClose()}
-    disablePointerDismissal
+  <Dialog
+    isOpen={secret !== undefined}
+    title={title}
+    hint={hint}
+    disablesPointerDismissal
+    onClose={onClose}
   >
-    <Dialog.Portal>
-      <Dialog.Backdrop className="backdrop" />
-      <Dialog.Popup className="dialog">
-        <div className="review">
-          <Dialog.Title className="dialog-title">{title}</Dialog.Title>
-          <Dialog.Description className="hint">{hint}</Dialog.Description>
-          {secret !== undefined && <Secret secret={secret} label={title} />}
-          <div className="actions">
-            <Dialog.Close className="button">{t('secret.done')}</Dialog.Close>
-          </div>
-        </div>
-      </Dialog.Popup>
-    </Dialog.Portal>
-  </Dialog.Root>
+    {secret !== undefined && <Secret secret={secret} label={title} />}
+    <div className="actions">
+      <button type="button" className="button" onClick={onClose}>
+        {t('secret.done')}
+      </button>
+    </div>
+  </Dialog>
 );
 
 const Secret = ({ secret, label }: { readonly secret: string; readonly label: string }) => {

@@ -1,8 +1,8 @@
-import { Menu } from '@base-ui/react/menu';
 import { useQuery } from '@tanstack/react-query';
 
 import type { Api } from '../api/api.ts';
 import { Chevron } from '../components/icons.tsx';
+import { MenuButton } from '../components/menu-button.tsx';
 import { t } from '../i18n/i18n.ts';
 import type { AttributeCondition, Condition, Json } from './document.ts';
 import { flagOptions } from './flag-query.ts';
@@ -388,36 +388,24 @@ const newAttribute = (): Condition => ({ attribute: 'targetingKey', operator: 'i
 const AddCondition = ({ sources: { segments, flags }, mayGroup, onAdd }: AddConditionProps) => {
   const [segment] = segments;
   const [flag] = flags;
+  const choice = (name: 'attribute' | 'segment' | 'flag' | 'group', condition: Condition) => ({
+    key: name,
+    content: t(`condition.${name}`),
+    onChoose: () => onAdd(condition),
+  });
   return (
-    <Menu.Root>
-      <Menu.Trigger className="button small">
-        {t('condition.add')}
-        <Chevron />
-      </Menu.Trigger>
-      <Menu.Portal>
-        <Menu.Positioner align="start" sideOffset={4} className="layer">
-          <Menu.Popup className="menu">
-            <Menu.Item className="menu-item" onClick={() => onAdd(newAttribute())}>
-              {t('condition.attribute')}
-            </Menu.Item>
-            {segment !== undefined && (
-              <Menu.Item className="menu-item" onClick={() => onAdd({ segment })}>
-                {t('condition.segment')}
-              </Menu.Item>
-            )}
-            {flag !== undefined && (
-              <Menu.Item className="menu-item" onClick={() => onAdd({ flag, variants: [] })}>
-                {t('condition.flag')}
-              </Menu.Item>
-            )}
-            {mayGroup && (
-              <Menu.Item className="menu-item" onClick={() => onAdd({ any: [newAttribute()] })}>
-                {t('condition.group')}
-              </Menu.Item>
-            )}
-          </Menu.Popup>
-        </Menu.Positioner>
-      </Menu.Portal>
-    </Menu.Root>
+    <MenuButton
+      className="button small"
+      align="start"
+      choices={[
+        choice('attribute', newAttribute()),
+        ...(segment === undefined ? [] : [choice('segment', { segment })]),
+        ...(flag === undefined ? [] : [choice('flag', { flag, variants: [] })]),
+        ...(mayGroup ? [choice('group', { any: [newAttribute()] })] : []),
+      ]}
+    >
+      {t('condition.add')}
+      <Chevron />
+    </MenuButton>
   );
 };

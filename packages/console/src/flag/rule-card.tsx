@@ -1,7 +1,7 @@
-import { Menu } from '@base-ui/react/menu';
 import type { KeyboardEvent } from 'react';
 
 import { Chevron } from '../components/icons.tsx';
+import { MenuButton } from '../components/menu-button.tsx';
 import { t } from '../i18n/i18n.ts';
 import type { Sources } from './condition-form.tsx';
 import type { Rule } from './document.ts';
@@ -86,20 +86,16 @@ export const RuleCard = (props: RuleCardProps) => {
 type RuleMenuProps = Pick<RuleCardProps, 'index' | 'actions' | 'onAction'>;
 
 const RuleMenu = ({ index, actions, onAction }: RuleMenuProps) => (
-  <Menu.Root>
-    <Menu.Trigger className="button quiet" aria-label={t('rule.actions', { number: index + 1 })}>
-      <Chevron />
-    </Menu.Trigger>
-    <Menu.Portal>
-      <Menu.Positioner align="end" sideOffset={4} className="layer">
-        <Menu.Popup className="menu">
-          {actions.map(action => (
-            <Menu.Item key={action} className="menu-item" onClick={() => onAction(action)}>
-              {t(`rule.action.${action}`)}
-            </Menu.Item>
-          ))}
-        </Menu.Popup>
-      </Menu.Positioner>
-    </Menu.Portal>
-  </Menu.Root>
+  <MenuButton
+    className="button quiet"
+    label={t('rule.actions', { number: index + 1 })}
+    align="end"
+    choices={actions.map(action => ({
+      key: action,
+      content: t(`rule.action.${action}`),
+      onChoose: () => onAction(action),
+    }))}
+  >
+    <Chevron />
+  </MenuButton>
 );

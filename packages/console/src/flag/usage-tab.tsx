@@ -1,9 +1,10 @@
 import { keepPreviousData, queryOptions, useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
-import { lazy, Suspense, useCallback, useMemo, useState } from 'react';
+import { Suspense, useCallback, useMemo, useState } from 'react';
 
 import type { Api } from '../api/api.ts';
 import { describeError } from '../app/pages.tsx';
+import { lazyPart } from '../components/part.tsx';
 import { formatTime, t } from '../i18n/i18n.ts';
 import { formatNumber, formatPercentage, formatStep, type StepForm } from '../i18n/format.ts';
 import { versionsOptions } from './flag-query.ts';
@@ -21,9 +22,7 @@ import {
   type UsageSeries,
 } from './usage.ts';
 
-const UsageChart = lazy(async () => ({
-  default: (await import('./usage-chart.tsx')).UsageChart,
-}));
+const UsageChart = lazyPart(async () => (await import('./usage-chart.tsx')).UsageChart);
 
 /** Servers store counts as often. */
 const REFRESH_MS = 10_000;

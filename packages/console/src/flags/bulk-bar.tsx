@@ -1,6 +1,5 @@
-import { Menu } from '@base-ui/react/menu';
-
 import { Chevron } from '../components/icons.tsx';
+import { MenuButton } from '../components/menu-button.tsx';
 import { t } from '../i18n/i18n.ts';
 import { EnvironmentName } from './environment-name.tsx';
 import type { Environment } from './overview.ts';
@@ -48,25 +47,15 @@ type EnvironmentMenuProps = Pick<BulkBarProps, 'environments'> & {
 };
 
 const EnvironmentMenu = ({ label, environments, onChoose }: EnvironmentMenuProps) => (
-  <Menu.Root>
-    <Menu.Trigger className="button">
-      {label}
-      <Chevron />
-    </Menu.Trigger>
-    <Menu.Portal>
-      <Menu.Positioner sideOffset={4} className="layer">
-        <Menu.Popup className="menu">
-          {environments.map(environment => (
-            <Menu.Item
-              key={environment.key}
-              className="menu-item"
-              onClick={() => onChoose(environment.key)}
-            >
-              <EnvironmentName environment={environment} />
-            </Menu.Item>
-          ))}
-        </Menu.Popup>
-      </Menu.Positioner>
-    </Menu.Portal>
-  </Menu.Root>
+  <MenuButton
+    className="button"
+    choices={environments.map(environment => ({
+      key: environment.key,
+      content: <EnvironmentName environment={environment} />,
+      onChoose: () => onChoose(environment.key),
+    }))}
+  >
+    {label}
+    <Chevron />
+  </MenuButton>
 );

@@ -1,10 +1,10 @@
-import { Dialog } from '@base-ui/react/dialog';
 import { useMutation } from '@tanstack/react-query';
 import { useId, useState, type FormEvent } from 'react';
 
 import type { Api } from '../api/api.ts';
 import { detailsOf } from '../api/errors.ts';
 import { describeError } from '../app/pages.tsx';
+import { CancelButton, Dialog } from '../components/dialog.tsx';
 import { t } from '../i18n/i18n.ts';
 import { createFlag, FLAG_TYPES, type NewFlag } from './create-flag.ts';
 import { EnvironmentName } from './environment-name.tsx';
@@ -21,17 +21,12 @@ type NewFlagDialogProps = {
 
 /** Creates a flag in some environments. It is disabled until it has been looked at. */
 export const NewFlagDialog = (props: NewFlagDialogProps) => (
-  <Dialog.Root open={props.isOpen} onOpenChange={open => open || props.onClose()}>
-    <Dialog.Portal>
-      <Dialog.Backdrop className="backdrop" />
-      <Dialog.Popup className="dialog">
-        <NewFlagForm {...props} />
-      </Dialog.Popup>
-    </Dialog.Portal>
-  </Dialog.Root>
+  <Dialog isOpen={props.isOpen} title={t('newFlag.title')} onClose={props.onClose}>
+    <NewFlagForm {...props} />
+  </Dialog>
 );
 
-const NewFlagForm = ({ api, environments, onCreated }: NewFlagDialogProps) => {
+const NewFlagForm = ({ api, environments, onCreated, onClose }: NewFlagDialogProps) => {
   const [flag, setFlag] = useState<NewFlag>(() => ({
     key: '',
     name: '',
@@ -56,7 +51,6 @@ const NewFlagForm = ({ api, environments, onCreated }: NewFlagDialogProps) => {
   };
   return (
     <form className="review" onSubmit={submit}>
-      <Dialog.Title className="dialog-title">{t('newFlag.title')}</Dialog.Title>
       <KeyField
         value={flag.key}
         problems={problemsAt(error, 'key')}
@@ -78,7 +72,7 @@ const NewFlagForm = ({ api, environments, onCreated }: NewFlagDialogProps) => {
         {error !== null && describeError(error)}
       </p>
       <div className="actions">
-        <Dialog.Close className="button">{t('review.cancel')}</Dialog.Close>
+        <CancelButton onClick={onClose} />
         <button type="submit" className="button primary" aria-disabled={isBlocked}>
           {t('newFlag.create')}
         </button>

@@ -1,6 +1,6 @@
-import { Dialog } from '@base-ui/react/dialog';
 import { useId, type FormEvent } from 'react';
 
+import { CancelButton, Dialog } from '../components/dialog.tsx';
 import { t } from '../i18n/i18n.ts';
 
 /** Flags to enable or disable in one environment. */
@@ -29,19 +29,19 @@ const titleOf = ({ enabled, keys, environment }: SwitchChange): string => {
 
 /** Shows a change before it is made, and takes the reason for the audit log. */
 export const ReviewDialog = ({ change, onApply, onClose }: ReviewDialogProps) => (
-  <Dialog.Root open={change !== undefined} onOpenChange={open => open || onClose()}>
-    <Dialog.Portal>
-      <Dialog.Backdrop className="backdrop" />
-      <Dialog.Popup className="dialog">
-        {change && <Review change={change} onApply={onApply} />}
-      </Dialog.Popup>
-    </Dialog.Portal>
-  </Dialog.Root>
+  <Dialog
+    isOpen={change !== undefined}
+    title={change === undefined ? '' : titleOf(change)}
+    hint={t(change?.enabled === true ? 'review.enableEffect' : 'review.disableEffect')}
+    onClose={onClose}
+  >
+    {change && <Review change={change} onApply={onApply} onClose={onClose} />}
+  </Dialog>
 );
 
-type ReviewProps = Pick<ReviewDialogProps, 'onApply'> & { readonly change: SwitchChange };
+type ReviewProps = Omit<ReviewDialogProps, 'change'> & { readonly change: SwitchChange };
 
-const Review = ({ change, onApply }: ReviewProps) => {
+const Review = ({ change, onApply, onClose }: ReviewProps) => {
   const id = useId();
   const apply = (event: FormEvent<HTMLFormElement>): void => {
     event.preventDefault();
@@ -50,10 +50,6 @@ const Review = ({ change, onApply }: ReviewProps) => {
   };
   return (
     <form className="review" onSubmit={apply}>
-      <Dialog.Title className="dialog-title">{titleOf(change)}</Dialog.Title>
-      <Dialog.Description className="hint">
-        {t(change.enabled ? 'review.enableEffect' : 'review.disableEffect')}
-      </Dialog.Description>
       {change.keys.length > 1 && (
         <ul className="review-flags" tabIndex={0} aria-label={t('flags.title')}>
           {change.keys.map(key => (
@@ -66,7 +62,7 @@ const Review = ({ change, onApply }: ReviewProps) => {
       <label htmlFor={id}>{t('review.comment')}</label>
       <textarea id={id} name="comment" className="input" rows={2} maxLength={MAX_COMMENT_LENGTH} />
       <div className="actions">
-        <Dialog.Close className="button">{t('review.cancel')}</Dialog.Close>
+        <CancelButton onClick={onClose} />
         <button type="submit" className="button primary">
           {t('review.apply')}
         </button>

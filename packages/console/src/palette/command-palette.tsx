@@ -1,8 +1,8 @@
-import { Dialog } from '@base-ui/react/dialog';
 import { useQuery } from '@tanstack/react-query';
 import { useNavigate, useRouteContext } from '@tanstack/react-router';
 import { useEffect, useId, useMemo, useState, type KeyboardEvent } from 'react';
 
+import { DialogFrame } from '../components/dialog-frame.tsx';
 import { TextField } from '../components/field.tsx';
 import { FormDialog } from '../components/form-dialog.tsx';
 import { textOf } from '../components/form-values.ts';
@@ -28,15 +28,9 @@ export const CommandPalette = ({ isOpen, onClose }: CommandPaletteProps) => {
   };
   return (
     <>
-      <Dialog.Root open={isOpen} onOpenChange={open => open || onClose()}>
-        <Dialog.Portal>
-          <Dialog.Backdrop className="backdrop" />
-          <Dialog.Popup className="dialog palette">
-            <Dialog.Title className="sr-only">{t('palette.open')}</Dialog.Title>
-            <Commands onRun={run} />
-          </Dialog.Popup>
-        </Dialog.Portal>
-      </Dialog.Root>
+      <DialogFrame isOpen={isOpen} title={t('palette.open')} size="palette" onClose={onClose}>
+        <Commands onRun={run} />
+      </DialogFrame>
       <SwitchDialog change={change} onClose={() => setChange(undefined)} />
     </>
   );

@@ -1,7 +1,7 @@
-import { Dialog } from '@base-ui/react/dialog';
 import { Link } from '@tanstack/react-router';
 import { useRef } from 'react';
 
+import { DialogFrame } from '../components/dialog-frame.tsx';
 import { t } from '../i18n/i18n.ts';
 import { PALETTE_KEYS } from './keys.ts';
 
@@ -23,33 +23,30 @@ const shortcuts = (): readonly (readonly [keys: string, what: string])[] => [
 export const ShortcutHelp = ({ isOpen, onClose }: ShortcutHelpProps) => {
   const close = useRef<HTMLButtonElement>(null);
   return (
-    <Dialog.Root open={isOpen} onOpenChange={open => open || onClose()}>
-      <Dialog.Portal>
-        <Dialog.Backdrop className="backdrop" />
-        <Dialog.Popup className="dialog" initialFocus={close}>
-          <div className="review">
-            <Dialog.Title className="dialog-title">{t('shortcuts.title')}</Dialog.Title>
-            <dl className="shortcuts">
-              {shortcuts().map(([keys, what]) => (
-                <div key={keys}>
-                  <dt>
-                    <kbd>{keys}</kbd>
-                  </dt>
-                  <dd>{what}</dd>
-                </div>
-              ))}
-            </dl>
-            <Link to="/settings/account" onClick={onClose}>
-              {t('shortcuts.off')}
-            </Link>
-            <div className="actions">
-              <Dialog.Close ref={close} className="button">
-                {t('shortcuts.close')}
-              </Dialog.Close>
-            </div>
+    <DialogFrame
+      isOpen={isOpen}
+      title={t('shortcuts.title')}
+      initialFocus={close}
+      onClose={onClose}
+    >
+      <dl className="shortcuts">
+        {shortcuts().map(([keys, what]) => (
+          <div key={keys}>
+            <dt>
+              <kbd>{keys}</kbd>
+            </dt>
+            <dd>{what}</dd>
           </div>
-        </Dialog.Popup>
-      </Dialog.Portal>
-    </Dialog.Root>
+        ))}
+      </dl>
+      <Link to="/settings/account" onClick={onClose}>
+        {t('shortcuts.off')}
+      </Link>
+      <div className="actions">
+        <button ref={close} type="button" className="button" onClick={onClose}>
+          {t('shortcuts.close')}
+        </button>
+      </div>
+    </DialogFrame>
   );
 };
