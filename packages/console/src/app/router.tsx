@@ -9,6 +9,7 @@ import {
 import type { Api } from '../api/api.ts';
 import { sessionOptions } from '../api/session-query.ts';
 import { readAuditSearch } from '../audit/audit-search.ts';
+import { readExperimentsSearch } from '../experiments/experiments-search.ts';
 import { readFlagSearch } from '../flag/flag-search.ts';
 import { readSearch } from '../flags/flags-search.ts';
 import { readCompareSearch } from '../promotion/compare-search.ts';
@@ -98,6 +99,33 @@ const segment = createRoute({
   component: lazyRouteComponent(() => import('../segments/segment-page.tsx'), 'SegmentPage'),
 });
 
+const experiments = createRoute({
+  getParentRoute: () => signedIn,
+  path: 'experiments',
+  validateSearch: readExperimentsSearch,
+  component: lazyRouteComponent(
+    () => import('../experiments/experiments-page.tsx'),
+    'ExperimentsPage',
+  ),
+});
+
+const metrics = createRoute({
+  getParentRoute: () => signedIn,
+  path: 'experiments/metrics',
+  validateSearch: readExperimentsSearch,
+  component: lazyRouteComponent(() => import('../experiments/metrics-page.tsx'), 'MetricsPage'),
+});
+
+const experiment = createRoute({
+  getParentRoute: () => signedIn,
+  path: 'experiments/$key',
+  validateSearch: readExperimentsSearch,
+  component: lazyRouteComponent(
+    () => import('../experiments/experiment-page.tsx'),
+    'ExperimentPage',
+  ),
+});
+
 const compare = createRoute({
   getParentRoute: () => signedIn,
   path: 'compare',
@@ -177,6 +205,9 @@ const routeTree = root.addChildren([
     flag,
     segments,
     segment,
+    experiments,
+    metrics,
+    experiment,
     compare,
     audit,
     settings.addChildren([settingsStart, environments, keys, people, groups, invitations, account]),

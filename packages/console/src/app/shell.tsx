@@ -12,7 +12,7 @@ import { PALETTE_KEYS } from '../palette/keys.ts';
 import { useShortcuts, type ShortcutDialog } from '../palette/use-shortcuts.ts';
 
 /** The pages of the navigation. */
-const PAGES = ['flags', 'segments', 'compare', 'audit', 'settings'] as const;
+const PAGES = ['flags', 'segments', 'experiments', 'compare', 'audit', 'settings'] as const;
 
 const AccountMenu = lazyPart(async () => (await import('./account-menu.tsx')).AccountMenu);
 

@@ -85,11 +85,14 @@ type TextFieldProps = Omit<FieldProps, 'children'> & {
   readonly autoComplete?: string;
   /** Makes it an input of several lines. */
   readonly rows?: number;
+  /** The id of a list of suggestions. */
+  readonly list?: string;
+  readonly onChange?: (value: string) => void;
 };
 
 export const TextField = (props: TextFieldProps) => {
   const { name, label, hint, value = '', type = 'text', isRequired = false, rows } = props;
-  const { autoComplete = 'off' } = props;
+  const { autoComplete = 'off', list, onChange } = props;
   return (
     <Field name={name} label={label} hint={hint}>
       {control =>
@@ -101,6 +104,8 @@ export const TextField = (props: TextFieldProps) => {
             required={isRequired}
             autoComplete={autoComplete}
             spellCheck={false}
+            list={list}
+            onChange={({ target }) => onChange?.(target.value)}
           />
         ) : (
           <textarea {...control} rows={rows} defaultValue={value} spellCheck={false} />
@@ -113,12 +118,13 @@ export const TextField = (props: TextFieldProps) => {
 type SelectFieldProps = Omit<FieldProps, 'children'> & {
   readonly value?: string | undefined;
   readonly choices: readonly (readonly [value: string, text: string])[];
+  readonly onChange?: (value: string) => void;
 };
 
-export const SelectField = ({ value, choices, ...field }: SelectFieldProps) => (
+export const SelectField = ({ value, choices, onChange, ...field }: SelectFieldProps) => (
   <Field {...field}>
     {control => (
-      <select {...control} defaultValue={value}>
+      <select {...control} defaultValue={value} onChange={({ target }) => onChange?.(target.value)}>
         {choices.map(([choice, text]) => (
           <option key={choice} value={choice}>
             {text}

@@ -21,7 +21,7 @@ import { parseSearch } from './search.ts';
 import { SearchField } from './search-field.tsx';
 import { sortRows } from './sort.ts';
 import { useSwitches } from './use-switches.ts';
-import { ViewsMenu } from './views-menu.tsx';
+import { ViewsButton } from './views-button.tsx';
 
 /** The flags of all environments, kept current. */
 export const FlagsPage = () => {
@@ -89,11 +89,7 @@ const Flags = ({ overview, session, isLive }: FlagsProps) => {
           environment={mainKey}
           onChange={q => setSearch({ q })}
         />
-        <ViewsMenu
-          search={search}
-          environment={mainKey}
-          onChoose={({ q, sort }) => setSearch({ q, sort })}
-        />
+        <ViewsButton search={search} environment={mainKey} onChoose={setSearch} />
         {newFlag.open && overview.flags.length > 0 && <NewFlagButton onClick={newFlag.open} />}
       </div>
       {error !== undefined && (

@@ -5,7 +5,7 @@ import { FieldError } from '../api/errors.ts';
 import { TextField } from '../components/field.tsx';
 import { FormDialog } from '../components/form-dialog.tsx';
 import { textOf } from '../components/form-values.ts';
-import { Chevron } from '../components/icons.tsx';
+import { OpenMenu, type TriggerProps } from '../components/menu.tsx';
 import { t } from '../i18n/i18n.ts';
 import {
   isSameView,
@@ -18,7 +18,8 @@ import {
   type ViewSearch,
 } from './views.ts';
 
-type ViewsMenuProps = {
+export type ViewsMenuProps = {
+  readonly trigger: TriggerProps;
   /** What the list shows. */
   readonly search: ViewSearch;
   /** The environment of the views that everyone has. */
@@ -39,7 +40,7 @@ const commonViews = (environment: string): readonly SavedView[] => {
 };
 
 /** Searches that are often needed, and those that the person has saved in this browser. */
-export const ViewsMenu = ({ search, environment, onChoose }: ViewsMenuProps) => {
+export const ViewsMenu = ({ trigger, search, environment, onChoose }: ViewsMenuProps) => {
   const [saved, setSaved] = useState(() => readViews(localStorage));
   const [isSaving, setIsSaving] = useState(false);
   const current = saved.find(view => isSameView(view.search, search));
@@ -57,38 +58,28 @@ export const ViewsMenu = ({ search, environment, onChoose }: ViewsMenuProps) => 
   };
   return (
     <>
-      <Menu.Root onOpenChange={reload}>
-        <Menu.Trigger className="button quiet">
-          {t('views.title')}
-          <Chevron />
-        </Menu.Trigger>
-        <Menu.Portal>
-          <Menu.Positioner align="end" sideOffset={4} className="layer">
-            <Menu.Popup className="menu">
-              <Views views={commonViews(environment)} search={search} onChoose={onChoose} />
-              {saved.length > 0 && (
-                <>
-                  <Menu.Separator className="separator" />
-                  <Menu.Group>
-                    <Menu.GroupLabel className="menu-label">{t('views.saved')}</Menu.GroupLabel>
-                    <Views views={saved} search={search} onChoose={onChoose} />
-                  </Menu.Group>
-                </>
-              )}
-              <Menu.Separator className="separator" />
-              {current === undefined ? (
-                <Menu.Item className="menu-item" onClick={() => setIsSaving(true)}>
-                  {t('views.save')}
-                </Menu.Item>
-              ) : (
-                <Menu.Item className="menu-item" onClick={() => remove(current)}>
-                  {t('views.remove', { name: current.name })}
-                </Menu.Item>
-              )}
-            </Menu.Popup>
-          </Menu.Positioner>
-        </Menu.Portal>
-      </Menu.Root>
+      <OpenMenu trigger={trigger} align="end">
+        <Views views={commonViews(environment)} search={search} onChoose={onChoose} />
+        {saved.length > 0 && (
+          <>
+            <Menu.Separator className="separator" />
+            <Menu.Group>
+              <Menu.GroupLabel className="menu-label">{t('views.saved')}</Menu.GroupLabel>
+              <Views views={saved} search={search} onChoose={onChoose} />
+            </Menu.Group>
+          </>
+        )}
+        <Menu.Separator className="separator" />
+        {current === undefined ? (
+          <Menu.Item className="menu-item" onClick={() => setIsSaving(true)}>
+            {t('views.save')}
+          </Menu.Item>
+        ) : (
+          <Menu.Item className="menu-item" onClick={() => remove(current)}>
+            {t('views.remove', { name: current.name })}
+          </Menu.Item>
+        )}
+      </OpenMenu>
       <FormDialog
         isOpen={isSaving}
         title={t('views.saveTitle')}
@@ -113,7 +104,7 @@ const Views = ({ views, search, onChoose }: ViewsProps) =>
       key={view.name}
       className="menu-item"
       aria-current={isSameView(view.search, search)}
-      onClick={() => onChoose(view.search)}
+      onClick={() => onChoose({ q: view.search.q, sort: view.search.sort })}
     >
       <bdi>{view.name}</bdi>
     </Menu.Item>

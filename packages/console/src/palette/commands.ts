@@ -25,6 +25,8 @@ export type Command = {
 export const PAGES = [
   '/flags',
   '/segments',
+  '/experiments',
+  '/experiments/metrics',
   '/compare',
   '/audit',
   '/settings/environments',
@@ -39,6 +41,8 @@ export type Page = (typeof PAGES)[number];
 const PAGE_NAMES: Readonly<Record<Page, () => string>> = {
   '/flags': () => t('flags.title'),
   '/segments': () => t('segments.title'),
+  '/experiments': () => t('experiments.title'),
+  '/experiments/metrics': () => t('metrics.title'),
   '/compare': () => t('compare.title'),
   '/audit': () => t('audit.title'),
   '/settings/environments': () => t('settings.page.environments'),

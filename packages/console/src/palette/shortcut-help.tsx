@@ -13,6 +13,7 @@ const shortcuts = (): readonly (readonly [keys: string, what: string])[] => [
   ['n', t('newFlag.title')],
   ['g f', t('flags.title')],
   ['g s', t('segments.title')],
+  ['g x', t('experiments.title')],
   ['g c', t('compare.title')],
   ['g a', t('audit.title')],
   ['g e', t('settings.page.environments')],

@@ -7,6 +7,7 @@ import { isSingleLetter } from '../app/single-letters.ts';
 export const GO_TO = {
   f: '/flags',
   s: '/segments',
+  x: '/experiments',
   c: '/compare',
   a: '/audit',
   e: '/settings/environments',

@@ -1,0 +1,88 @@
+import { useQuery } from '@tanstack/react-query';
+import { Link, useNavigate, useRouteContext } from '@tanstack/react-router';
+import { useState } from 'react';
+
+import { ActionButton, ItemList, ListItem, Loaded, Section } from '../components/section.tsx';
+import { t } from '../i18n/i18n.ts';
+import { formatTime } from '../i18n/time.ts';
+import { ExperimentDialog } from './experiment-dialog.tsx';
+import { StateBadge } from './experiment-state.tsx';
+import { ExperimentsFrame, type InEnvironment } from './experiments-frame.tsx';
+import { experimentListOptions, type Experiment, type ExperimentState } from './experiments.ts';
+
+/** The experiments of one environment. */
+export const ExperimentsPage = () => (
+  <ExperimentsFrame path="/experiments">{place => <Experiments {...place} />}</ExperimentsFrame>
+);
+
+const Experiments = ({ environment, reason }: InEnvironment) => {
+  const { api } = useRouteContext({ from: '/signed-in' });
+  const navigate = useNavigate();
+  const experiments = useQuery(experimentListOptions(api, environment));
+  const [isCreating, setIsCreating] = useState(false);
+  return (
+    <Section
+      title={t('experiments.in', { environment })}
+      hint={t('experiments.hint')}
+      action={
+        <ActionButton reason={reason} onClick={() => setIsCreating(true)}>
+          {t('experiments.create')}
+        </ActionButton>
+      }
+    >
+      <Loaded query={experiments}>
+        {all => (
+          <ItemList items={all.toSorted(byState)} empty={t('experiments.none')}>
+            {experiment => (
+              <ListItem
+                key={experiment.key}
+                title={
+                  <Link
+                    to="/experiments/$key"
+                    params={{ key: experiment.key }}
+                    search={{ env: environment }}
+                    className="flag-key"
+                  >
+                    <bdi>{experiment.key}</bdi>
+                  </Link>
+                }
+                about={[experiment.hypothesis, describeRun(experiment)]}
+              >
+                <StateBadge state={experiment.state} />
+              </ListItem>
+            )}
+          </ItemList>
+        )}
+      </Loaded>
+      <ExperimentDialog
+        environment={environment}
+        isOpen={isCreating}
+        onClose={() => setIsCreating(false)}
+        onSaved={key =>
+          void navigate({ to: '/experiments/$key', params: { key }, search: { env: environment } })
+        }
+      />
+    </Section>
+  );
+};
+
+/** Those that need attention come first. */
+const ORDER: readonly ExperimentState[] = ['running', 'settling', 'draft', 'stopped', 'ended'];
+
+const byState = (a: Experiment, b: Experiment): number =>
+  ORDER.indexOf(a.state) - ORDER.indexOf(b.state) || (a.key < b.key ? -1 : 1);
+
+/** Returns what is measured, and how far it is. */
+const describeRun = ({ flag, rule, state, run, plan, decision }: Experiment): string => {
+  const target = t('experiments.target', { flag, rule });
+  if (decision !== undefined)
+    return `${target} · ${
+      decision.variant === null
+        ? t('experiments.removed')
+        : t('experiments.decided', { variant: decision.variant })
+    }`;
+  if (run === undefined) return target;
+  if (state === 'running' && plan != null)
+    return `${target} · ${t('experiments.until', { time: formatTime(plan.end) })}`;
+  return `${target} · ${t('experiments.since', { time: formatTime(run.startedAt) })}`;
+};
