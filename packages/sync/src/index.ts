@@ -1,5 +1,8 @@
 export { isAuthError, isRequestError, retryAfterOf, toSyncError } from './errors.ts';
 export type { SyncError } from './errors.ts';
+export type { BatchStorage, EventBatch, EventLimits, EventStatus } from './event-queue.ts';
+export { createDailyMemory, createEvents } from './events.ts';
+export type { Events } from './events.ts';
 export { followFlagSet } from './flag-set.ts';
 export type { FlagSet, FlagSetChanges } from './flag-set.ts';
 export { NOT_STARTED } from './follower-state.ts';
@@ -25,6 +28,8 @@ export {
   unknownOption,
 } from './options.ts';
 export type { OptionForm } from './options.ts';
+export { parseMeasured } from './measured.ts';
+export type { Measured } from './measured.ts';
 export { isLongPause, pausedError } from './pauses.ts';
 export type { Pause } from './pauses.ts';
 export { fetchWithinOrigin } from './redirects.ts';

@@ -19,6 +19,9 @@ export type RawFlagSet = {
   readonly environment?: unknown;
   readonly revision?: unknown;
   readonly id?: unknown;
+  /** What is measured. */
+  readonly experiments?: unknown;
+  readonly tracked?: unknown;
   /** In a cache file: the hash of the key that the flags were received with. */
   readonly keyHash?: unknown;
   /** In a cache file: when the flags were last known to be current, in milliseconds since 1970. */

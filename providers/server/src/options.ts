@@ -35,6 +35,18 @@ type InitialFlagsOptions = {
   readonly bootstrap?: string | object | undefined;
 };
 
+/** How the exposures of experiments, and what the application tracks, are sent. */
+export type EventOptions = {
+  /** `false` sends nothing. */
+  readonly enabled?: boolean | undefined;
+  /** How long an event waits for others, in milliseconds. Default: 5,000. */
+  readonly flushMs?: number | undefined;
+  /** How many events may wait. Default: 10,000. */
+  readonly queue?: number | undefined;
+  /** Sends the SHA-256 of units. The server then cannot verify which variants they should get. */
+  readonly hashUnits?: boolean | undefined;
+};
+
 type ServerOptions = CommonOptions &
   InitialFlagsOptions & {
     /** Required if the key is for all environments; otherwise the key implies it. */
@@ -67,6 +79,8 @@ type ServerOptions = CommonOptions &
     readonly fetch?: Runtime['fetch'] | undefined;
     /** `false` does not report how often this process evaluates each flag. */
     readonly usage?: boolean | undefined;
+    /** How exposures and tracking events are sent. */
+    readonly events?: EventOptions | undefined;
   };
 
 /** Flags from a server. */
@@ -156,7 +170,29 @@ const FORMS: Readonly<Record<string, OptionForm>> = {
     value => typeof value === 'number' && Number.isSafeInteger(value) && value >= 0,
     'a whole number of at least 0',
   ],
+  events: [isJsonObject, 'an object, such as { enabled: false }'],
   logger: LOGGER,
+};
+
+const EVENT_FORMS: Readonly<Record<keyof EventOptions, OptionForm>> = {
+  enabled: BOOLEAN,
+  flushMs: [
+    value => typeof value === 'number' && value >= 1 && value <= LONGEST_TIMER_MS,
+    `a number of milliseconds of at least 1, and at most ${LONGEST_TIMER_MS}`,
+  ],
+  queue: [
+    value => typeof value === 'number' && Number.isSafeInteger(value) && value > 0,
+    'a whole number of at least 1',
+  ],
+  hashUnits: BOOLEAN,
+};
+
+/** Returns what is wrong with the option `events`, or undefined. */
+const eventsProblem = (options: PennonProviderOptions): string | undefined => {
+  const events = 'events' in options ? (options.events ?? {}) : {};
+  const problem =
+    unknownOption(events, Object.keys(EVENT_FORMS)) ?? formProblem(events, EVENT_FORMS);
+  return problem && `events: ${problem}`;
 };
 
 /** All options. TypeScript rejects a table that lacks one. */
@@ -177,6 +213,7 @@ const OPTIONS: Record<keyof OnlineOptions | keyof OfflineOptions | keyof FlagsOp
   proxy: true,
   fetch: true,
   usage: true,
+  events: true,
   logger: true,
   offlineFile: true,
   flags: true,
@@ -258,6 +295,7 @@ export const resolveOptions = (
   failIf(unknownOption(options, Object.keys(OPTIONS)));
   failIf(durationProblem(options, DURATIONS));
   failIf(formProblem(options, FORMS));
+  failIf(eventsProblem(options));
   validateOrigin(options);
   failIf(sameFileProblem(options));
   if (isOffline(options) || isLocal(options)) return options;

@@ -1,7 +1,6 @@
 import {
   ErrorCode,
   OpenFeature,
-  OpenFeatureEventEmitter,
   ProviderEvents,
   ServerProviderStatus,
 } from '@openfeature/server-sdk';
@@ -10,11 +9,20 @@ import type {
   JsonValue,
   Provider,
   ResolutionDetails,
+  TrackingEventDetails,
 } from '@openfeature/server-sdk';
-import { LONGEST_TIMER_MS, NOT_STARTED, defaultRuntime, onceReady } from '@pennon/sync';
-import type { Runtime } from '@pennon/sync';
+import {
+  LONGEST_TIMER_MS,
+  NOT_STARTED,
+  defaultRuntime,
+  isJsonObject,
+  onceReady,
+  parseMeasured,
+} from '@pennon/sync';
+import type { Events, EventStatus, JsonObject, Measured, Runtime } from '@pennon/sync';
 
 import { openDirectTransport } from './direct-transport.ts';
+import { createProviderEvents, ProviderEmitter } from './events.ts';
 import { parseLocalFlags } from './flag-file.ts';
 import type { LocalFlags } from './flag-file.ts';
 import type { FlagSnapshot } from './flag-snapshot.ts';
@@ -48,29 +56,55 @@ export type Snapshot = {
   toBootstrap(context?: EvaluationContext): Bootstrap;
 };
 
+/** How results are used. */
+export type ExposeOptions = {
+  /** `false` if the result only looks at a flag, so that its subject is not part of the experiment. */
+  readonly expose?: boolean | undefined;
+};
+
+const NOTHING_SENT: EventStatus = { queued: 0, sent: 0, dropped: 0, lastError: undefined };
+
 /** The results of a page for one context. The web provider ignores them for another targeting key. */
 export type Bootstrap = {
   readonly revision: number;
   readonly environment?: string;
   readonly targetingKey?: string;
   readonly evaluations: Readonly<Record<string, EvaluationResult>>;
+  /** The running experiments of these flags, and the events that are measured. Absent if nothing is. */
+  readonly experiments?: JsonObject;
+  readonly tracked?: unknown;
 };
 
-/** Rules are not for browsers, so the server leaves out their ids too. */
+/** Rules are not for browsers, so the server leaves out their ids too, except if an experiment measures them. */
 const withoutRuleId = (result: EvaluationResult): EvaluationResult => {
   if (!('ruleId' in result)) return result;
   const { ruleId: _, ...rest } = result;
   return rest;
 };
 
+/** Returns the experiments of the flags that a browser may see. */
+const visibleExperiments = (flags: FlagSnapshot): JsonObject | undefined =>
+  isJsonObject(flags.flagSet.experiments)
+    ? Object.fromEntries(
+        Object.entries(flags.flagSet.experiments).filter(
+          ([, each]) => isJsonObject(each) && flags.isClientVisible(String(each['flag'])),
+        ),
+      )
+    : undefined;
+
 /** Returns the results of the flags that a browser may see, each with the version of its flag. */
-const visibleResults = (flags: FlagSnapshot, context: EvaluationContext | undefined) =>
+const visibleResults = (
+  flags: FlagSnapshot,
+  context: EvaluationContext | undefined,
+  { experimentOf }: Measured,
+) =>
   Object.fromEntries(
     Object.entries(flags.evaluateAll(context))
       .filter(([key]) => flags.isClientVisible(key))
       .map(([key, result]) => {
         const { version } = flags.telemetryOf(key);
-        const visible = withoutRuleId(result);
+        const isMeasured = 'ruleId' in result && experimentOf(key, result.ruleId ?? '');
+        const visible = isMeasured ? result : withoutRuleId(result);
         return [key, version === undefined ? visible : { ...visible, version }];
       }),
   );
@@ -81,23 +115,30 @@ const toBootstrap = (
 ): Bootstrap => {
   const environment = flags?.flagSet.environment;
   const targetingKey = context?.targetingKey;
+  const experiments = flags && visibleExperiments(flags);
   return {
     revision: flags?.revision ?? 0,
     ...(typeof environment === 'string' && { environment }),
     ...(targetingKey !== undefined && { targetingKey }),
-    evaluations: flags === undefined ? {} : visibleResults(flags, context),
+    evaluations:
+      flags === undefined ? {} : visibleResults(flags, context, parseMeasured({ experiments })),
+    ...(experiments !== undefined && { experiments, tracked: flags?.flagSet.tracked ?? null }),
   };
 };
 
-/** `count` is called for each result that the application gets. */
+/** `onResult` is called for each result that the application gets. */
 const toPublicSnapshot = (
   flags: FlagSnapshot | undefined,
-  count: (flagKey: string, result: EvaluationResult) => void,
+  onResult: (
+    flagKey: string,
+    result: EvaluationResult,
+    context: EvaluationContext | undefined,
+  ) => void,
 ): Snapshot => ({
   revision: flags?.revision,
   evaluate(flagKey, context) {
     const result = flags?.evaluate(flagKey, context) ?? noFlags(flagKey);
-    count(flagKey, result);
+    onResult(flagKey, result, context);
     return result;
   },
   evaluateAll: context => flags?.evaluateAll(context) ?? {},
@@ -137,11 +178,15 @@ const networkOf = (options: ResolvedOptions, runtime: Partial<Runtime>): Partial
 export class PennonProvider implements Provider {
   readonly metadata = { name: 'pennon' } as const;
   readonly runsOn = 'server';
-  readonly events = new OpenFeatureEventEmitter();
+  /** Emits the events of OpenFeature. Also has the state of the events that are sent to the server. */
+  readonly events = new ProviderEmitter(() => this.#sender?.status() ?? NOTHING_SENT);
   readonly #runtime: Runtime;
   #options: ResolvedOptions;
   #session: Session | undefined;
   #domain: string | undefined;
+  /** Sends exposures and tracking events. Undefined without a server. */
+  #sender: Events | undefined;
+  #isClosed = false;
 
   /** `runtime` replaces clock, timers, randomness and network in tests. */
   constructor(options: PennonProviderOptions = {}, runtime: Partial<Runtime> = {}) {
@@ -150,6 +195,16 @@ export class PennonProvider implements Provider {
     const base = isOffline(options) ? fileRuntime : defaultRuntime;
     this.#runtime = { ...base, ...runtime, ...networkOf(this.#options, runtime) };
     for (const warning of optionWarnings(this.#options)) this.#warn(warning);
+    this.#sender = this.#createSender();
+  }
+
+  #createSender(): Events | undefined {
+    return createProviderEvents(
+      this.#options,
+      () => this.#session,
+      this.#runtime,
+      message => this.#warn(message),
+    );
   }
 
   /**
@@ -158,6 +213,8 @@ export class PennonProvider implements Provider {
    */
   async initialize(_?: EvaluationContext, domain?: string): Promise<void> {
     this.#domain = domain;
+    if (this.#isClosed) this.#sender = this.#createSender();
+    this.#isClosed = false;
     this.#session ??= createSession(this.#options, this.#runtime, this.#listener);
     const { started } = this.#session;
     if (EMITS_START_EVENTS) {
@@ -170,8 +227,10 @@ export class PennonProvider implements Provider {
   /** Ends all timers and connections. The provider can be initialized again. */
   async onClose(): Promise<void> {
     const session = this.#session;
+    const sent = this.#sender?.close();
     this.#session = undefined;
-    await session?.close();
+    this.#isClosed = true;
+    await (session === undefined ? sent : session.close(sent));
   }
 
   resolveBooleanEvaluation(
@@ -210,17 +269,36 @@ export class PennonProvider implements Provider {
    * Evaluates a flag without a promise, for code that runs very often. Always evaluates in this process, even in remote mode:
    * the provider follows the flag set there too.
    */
-  evaluate(flagKey: string, context?: EvaluationContext): EvaluationResult {
+  evaluate(
+    flagKey: string,
+    context?: EvaluationContext,
+    { expose = true }: ExposeOptions = {},
+  ): EvaluationResult {
     const result = this.#currentFlags()?.evaluate(flagKey, context) ?? noFlags(flagKey);
     this.#session?.count(flagKey, result);
+    if (expose && 'ruleId' in result) this.#sender?.expose(flagKey, result, context);
     return result;
   }
 
   /** Returns the current flags, to evaluate several of the same revision. */
-  snapshot(): Snapshot {
-    return toPublicSnapshot(this.#currentFlags(), (flagKey, result) =>
-      this.#session?.count(flagKey, result),
-    );
+  snapshot({ expose = true }: ExposeOptions = {}): Snapshot {
+    return toPublicSnapshot(this.#currentFlags(), (flagKey, result, context) => {
+      this.#session?.count(flagKey, result);
+      if (expose && 'ruleId' in result) this.#sender?.expose(flagKey, result, context);
+    });
+  }
+
+  /**
+   * Sends an event that a metric measures, such as a purchase. Never throws. Works before the provider is ready, if it
+   * is called directly and not by a client of OpenFeature.
+   */
+  track(name: string, context: EvaluationContext = {}, details: TrackingEventDetails = {}): void {
+    this.#sender?.track(name, context, details);
+  }
+
+  /** Sends exposures and tracking events at once. Resolves to whether the server has accepted all within 2 s. */
+  async flush(): Promise<boolean> {
+    return (await this.#sender?.flush()) ?? true;
   }
 
   #currentFlags(): FlagSnapshot | undefined {
@@ -263,6 +341,7 @@ export class PennonProvider implements Provider {
       this.events.emit(ProviderEvents.Stale, { message });
     },
     onWarning: (message: string) => this.#warn(message),
+    onFlags: () => this.#sender?.release(),
     afterStart: (callback: () => void) => {
       const domain = this.#domain;
       const client = domain === undefined ? OpenFeature.getClient() : OpenFeature.getClient(domain);
@@ -292,6 +371,9 @@ export class PennonProvider implements Provider {
     const telemetry = session?.flags.snapshot()?.telemetryOf(flagKey) ?? {};
     const resolution = toResolution(result, expected, defaultValue, telemetry);
     session?.count(flagKey, resolution, result);
-    return resolution;
+    if (resolution.variant === undefined || !('ruleId' in result)) return resolution;
+    const experiment = this.#sender?.expose(flagKey, result, context);
+    if (experiment === undefined) return resolution;
+    return { ...resolution, flagMetadata: { ...resolution.flagMetadata, experiment } };
   }
 }

@@ -31,8 +31,16 @@ export type Session = {
   readonly count: (flagKey: string, outcome: Outcome, result?: EvaluationResult) => void;
   /** Resolves to whether the flags, or the evaluations of the server, are current within `timeoutMs`. */
   readonly refresh: (timeoutMs: number) => Promise<boolean>;
-  close(): Promise<void>;
+  /** Resolves when `others`, which use the same connections, and all of its own have ended. */
+  close(others: Promise<void> | undefined): Promise<void>;
 };
+
+/** What a session reports to its provider. */
+type SessionListener = ProviderListener &
+  Pick<FlagListener, 'onWarning'> & {
+    /** Called when the flags in use may have changed. */
+    readonly onFlags: () => void;
+  };
 
 const INIT_TIMEOUT_MS = 2_000;
 /** The grace period: how long a start waits for a slow server although there are older flags. */
@@ -112,7 +120,7 @@ const startUsage = (
 export const createSession = (
   options: ResolvedOptions,
   runtime: Runtime,
-  listener: ProviderListener & Pick<FlagListener, 'onWarning'>,
+  listener: SessionListener,
 ): Session => {
   const flags = createFlagManager(options, runtime, {
     onChange(flagsChanged) {
@@ -121,6 +129,7 @@ export const createSession = (
       state.reportChange(flagsChanged);
     },
     onState() {
+      listener.onFlags();
       if (flags.sourceState() === 'unauthorized') void remote?.checkAccess();
       updateState();
     },
@@ -140,11 +149,11 @@ export const createSession = (
   const { timers, cancel } = startTimers(options, runtime, () => updateState());
   const updateState = () => state.update(stateInputs(flags, remote, timers));
   state.started.then(cancel, cancel);
-  const close = async (): Promise<void> => {
+  const close: Session['close'] = async others => {
     state.close();
     remote?.close();
     const closed = flags.close();
-    await usage?.close();
+    await Promise.all([usage?.close(), others]);
     runtime.renewConnections?.();
     await closed;
   };

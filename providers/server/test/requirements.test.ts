@@ -2,9 +2,8 @@ import { readFileSync } from 'node:fs';
 
 import { OpenFeature, ProviderEvents } from '@openfeature/server-sdk';
 import type { Provider } from '@openfeature/server-sdk';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 
-import type { PennonProvider } from '../src/index.ts';
 import { startFakeServer } from './support/fake-server.ts';
 import { booleanFlag, onIf, valueFlag } from './support/flags.ts';
 import { openOn, startOn } from './support/open.ts';
@@ -229,10 +228,14 @@ describe('the specification', () => {
     expect(Object.keys(proofs).toSorted()).toEqual(requirements.map(({ id }) => id).toSorted());
   });
 
-  it('allows a provider without tracking (2.7): the SDK ignores such calls', async () => {
+  it('has a function that tracks (2.7.1), which the client calls with the merged context', async () => {
     const { provider, client } = await start();
-    const tracking: PennonProvider & { track?: unknown } = provider;
-    expect(tracking.track).toBeUndefined();
-    expect(() => client.track('bought')).not.toThrow();
+    const track = vi.spyOn(provider, 'track');
+    client.setContext({ targetingKey: 'ada' }).track('bought', { plan: 'pro' }, { value: 1 });
+    expect(track).toHaveBeenCalledWith(
+      'bought',
+      { targetingKey: 'ada', plan: 'pro' },
+      { value: 1 },
+    );
   });
 });

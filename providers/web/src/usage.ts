@@ -33,6 +33,7 @@ export const startUsage = (
   const leave = () =>
     reporter.handOver((request, text) => {
       if (!usesBeacons || !sendBeacon(request.url, text)) void post(request.url, request.init);
+      return true;
     });
   const closing = new AbortController();
   onLeave(leave, closing.signal);

@@ -18,7 +18,7 @@ type Behavior =
   | 'silent'
   | 'broken'
   | { readonly status: number; readonly retryAfter?: string; readonly location?: string };
-type Route = 'stream' | 'poll' | 'evaluate' | 'usage';
+type Route = 'stream' | 'poll' | 'evaluate' | 'usage' | 'events';
 
 /** A flag server in a runtime without network, with the routes that a provider uses. */
 /** With another code, a 401 or 403 comes from a gateway. */
@@ -26,6 +26,17 @@ const CODES: ReadonlyMap<number, string> = new Map([
   [401, 'UNAUTHORIZED'],
   [403, 'FORBIDDEN'],
 ]);
+
+type Measured = { readonly experiments?: object; readonly tracked?: readonly string[] | null };
+
+export type Batch = {
+  readonly instance: string;
+  readonly sequence: number;
+  readonly sentAtMs: number;
+  readonly sdk: string;
+  readonly events: readonly Readonly<Record<string, unknown>>[];
+  readonly dropped?: object;
+};
 
 export type FakeServer = {
   /** The runtime whose `fetch` reaches the server at `SERVER_URL`. */
@@ -41,7 +52,13 @@ export type FakeServer = {
   readonly contexts: readonly unknown[];
   /** The reports of usage that were accepted. */
   readonly reports: readonly UsageReport[];
-  /** Changes the behavior of one route, or of all but `usage`. */
+  /** The batches of events that were received, also those that were not accepted. */
+  readonly batches: readonly Batch[];
+  /** Sets what is measured, and sends it to all streams. */
+  measure(measured: Measured): Promise<void>;
+  /** The events with these indexes of each batch are rejected. */
+  reject(...indexes: readonly number[]): void;
+  /** Changes the behavior of one route, or of all but `usage` and `events`. */
   behave(behavior: Behavior, route?: Route): void;
   /** Reports how old the data of the server are with each response; undefined reports nothing. */
   setSourceAge(ms: number | undefined): void;
@@ -67,6 +84,7 @@ const applyChanges = (record: Flags, changes: Changes): Flags =>
 const routeOf = (url: string): Route => {
   if (url.includes('/flag-set/stream')) return 'stream';
   if (url.includes('/usage')) return 'usage';
+  if (url.endsWith('/events')) return 'events';
   return url.includes('/flag-set') ? 'poll' : 'evaluate';
 };
 
@@ -91,8 +109,11 @@ export const startFakeServer = (
   let segments: Flags = {};
   let revision = 1;
   let behaviors: Partial<Record<Route, Behavior>> = {};
-  const counts: Record<Route, number> = { stream: 0, poll: 0, evaluate: 0, usage: 0 };
+  const counts: Record<Route, number> = { stream: 0, poll: 0, evaluate: 0, usage: 0, events: 0 };
   const reports: UsageReport[] = [];
+  const batches: Batch[] = [];
+  let measured: Measured = {};
+  let rejected: readonly object[] = [];
   const streams = new Set<ReadableStreamDefaultController<Uint8Array>>();
   const contexts: unknown[] = [];
   let lastHeaders = new Headers();
@@ -107,6 +128,7 @@ export const startFakeServer = (
     revision,
     flags,
     segments,
+    ...measured,
   });
 
   const openStream = (lastEventId: string | null, signal: AbortSignal): Response => {
@@ -152,6 +174,7 @@ export const startFakeServer = (
       reports.push(UsageReport.parse(JSON.parse(body)));
       return Response.json({ accepted: 1, rejected: [] }, { status: 202 });
     }
+    if (route === 'events') return Response.json({ accepted: 1, rejected }, { status: 202 });
     const etag = `"${id()}"`;
     if (headers.get('if-none-match') === etag) return new Response(null, { status: 304 });
     return Response.json(flagSet(), { headers: { etag } });
@@ -170,6 +193,7 @@ export const startFakeServer = (
     lastHeaders = new Headers(init.headers);
     const signal = init.signal ?? new AbortController().signal;
     signal.throwIfAborted();
+    if (route === 'events' && typeof init.body === 'string') batches.push(JSON.parse(init.body));
     const behavior = behaviors[route] ?? 'normal';
     if (behavior === 'normal') return serveWithAge(url, init, signal);
     if (behavior === 'broken')
@@ -196,6 +220,19 @@ export const startFakeServer = (
     headers: () => lastHeaders,
     contexts,
     reports,
+    batches,
+    async measure(next) {
+      const previous = id();
+      revision += 1;
+      measured = next;
+      const data = { previous, revision, flags: {}, segments: {}, ...next };
+      for (const controller of streams)
+        controller.enqueue(encoder.encode(frame('change', data, id())));
+      await settle();
+    },
+    reject(...indexes) {
+      rejected = indexes.map(index => ({ index, code: 'UNKNOWN', message: 'it is not known' }));
+    },
     behave(behavior, route) {
       behaviors =
         route === undefined
