@@ -340,7 +340,7 @@ describe.each<PageOptions>([
     await page.locator('.variant').first().waitFor();
     await check('variants');
     await page.locator('.flag-tabs .tab').nth(2).click();
-    await page.locator('.json-tab').waitFor();
+    await page.locator('.json-tab .cm-content').waitFor();
     await check('flag as json');
     await page.locator('.flag-tabs .tab').nth(3).click();
     await page.locator('.step').first().waitFor();

@@ -59,7 +59,7 @@ describe('trying a flag', () => {
     await attribute.locator('.error').waitFor({ state: 'hidden' });
     await page.getByRole('button', { name: 'JSON', exact: true }).click();
     const json = page.getByRole('textbox', { name: 'Context', exact: true });
-    expect(JSON.parse(await json.inputValue())).toEqual({ targetingKey: -5 });
+    expect(JSON.parse(await json.innerText())).toEqual({ targetingKey: -5 });
     await json.fill('{"targetingKey": "ada", "plan": "team", "nested": {"a": [1]}}');
     await expectSoon(() => region(page, 'Live').innerText()).toContain('TARGETING_MATCH');
     await json.fill('{"targetingKey": ');
@@ -314,13 +314,13 @@ describe('a flag as JSON', () => {
     await create('checkout');
     const page = await open('/flags/checkout?tab=json');
     const json = page.getByRole('textbox', { name: 'The flag as JSON' });
-    const document = JSON.parse(await json.inputValue());
+    const document = JSON.parse(await json.innerText());
     expect(document).toMatchObject({ enabled: true, rules: [{ id: 'first' }] });
     expect(document.version).toBeUndefined();
     const rule = { conditions: [{ segment: 'staff' }], variant: 'on' };
     await json.fill(JSON.stringify({ ...document, owner: 'ada', rules: [rule] }));
     await page.getByRole('switch', { name: 'Enabled' }).click();
-    await expectSoon(async () => JSON.parse(await json.inputValue())).toMatchObject({
+    await expectSoon(async () => JSON.parse(await json.innerText())).toMatchObject({
       enabled: false,
       owner: 'ada',
     });
@@ -332,13 +332,13 @@ describe('a flag as JSON', () => {
 
   it.each([
     ['{"rules": ', 'not a JSON object'],
-    ['{"enabeld": true}', 'enabeld'],
-    ['{"enabled": true, "variants": {}, "rules": [{"conditions": [{}]}]}', 'rules'],
+    ['{"enabeld": true}', '“enabeld”'],
+    ['{"enabled": true, "variants": {}, "rules": [{"conditions": [{}]}]}', '“rules”'],
   ])('%j is not part of the draft, and the page explains it', async (text, problem) => {
     await create('checkout');
     const page = await open('/flags/checkout?tab=json');
     await page.getByRole('textbox', { name: 'The flag as JSON' }).fill(text);
-    await expectSoon(() => page.locator('.json-tab > .error').innerText()).toContain(problem);
+    await expectSoon(() => page.locator('.json-tab [role=status]').innerText()).toContain(problem);
     expect(await page.locator('.draft-bar').count()).toBe(0);
   });
 });

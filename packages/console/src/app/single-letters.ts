@@ -1,6 +1,6 @@
 import { currentPreferences } from './use-preferences.ts';
 
-const isInput = (target: EventTarget | null): boolean =>
+const isInput = (target: EventTarget | undefined): boolean =>
   target instanceof HTMLElement && target.matches('input, textarea, select, [contenteditable]');
 
 /** Whether a key that is pressed is a shortcut: not a part of a text, not in a dialog, and not turned off. */
@@ -8,6 +8,6 @@ export const isSingleLetter = (event: KeyboardEvent): boolean =>
   !event.defaultPrevented &&
   !event.repeat &&
   !(event.ctrlKey || event.metaKey || event.altKey) &&
-  !isInput(event.target) &&
+  !isInput(event.composedPath()[0]) &&
   document.querySelector('[role="dialog"], [role="menu"], .loading-part') === null &&
   currentPreferences().shortcuts;

@@ -1,6 +1,7 @@
 import { useId, useState } from 'react';
 
 import { t } from '../i18n/i18n.ts';
+import { JsonInput } from '../json/json-input.tsx';
 import {
   ATTRIBUTE_TYPES,
   attributesOf,
@@ -65,32 +66,21 @@ type ContextJsonProps = {
 
 /** Shows what was typed until the context changes otherwise, as when a saved one is chosen. */
 const ContextJson = ({ context, onChange }: ContextJsonProps) => {
-  const id = useId();
   const [typed, setTyped] = useState(() => ({ text: format(context), context }));
   const text = isSame(typed.context, context) ? typed.text : format(context);
-  const isInvalid = parseContext(text) === undefined;
   const change = (next: string): void => {
     const parsed = parseContext(next);
     setTyped({ text: next, context: parsed ?? context });
     if (parsed !== undefined) onChange(parsed);
   };
   return (
-    <>
-      <textarea
-        className="input code"
-        aria-label={t('try.context')}
-        aria-invalid={isInvalid}
-        aria-describedby={id}
-        rows={8}
-        dir="ltr"
-        value={text}
-        spellCheck={false}
-        onChange={({ target }) => change(target.value)}
-      />
-      <p id={id} className="error" role="status">
-        {isInvalid && t('try.invalidJson')}
-      </p>
-    </>
+    <JsonInput
+      label={t('try.context')}
+      text={text}
+      size="medium"
+      problems={parseContext(text) === undefined ? [{ message: t('try.invalidJson') }] : []}
+      onChange={change}
+    />
   );
 };
 

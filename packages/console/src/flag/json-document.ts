@@ -1,5 +1,6 @@
 import { t } from '../i18n/i18n.ts';
 import { FIELDS, type Field } from './changes.ts';
+import type { JsonProblem } from '../json/json-input.tsx';
 import { newId, parseJson, type FlagDocument } from './document.ts';
 
 const INDENTATION = 2;
@@ -12,7 +13,8 @@ export const formatDocument = (document: FlagDocument): string =>
     INDENTATION,
   );
 
-export type ParsedDocument = { readonly document: FlagDocument } | { readonly problem: string };
+export type ParsedDocument =
+  { readonly document: FlagDocument } | { readonly problems: readonly JsonProblem[] };
 
 /**
  * Returns the flag with the fields that a text has as JSON, or why that is not possible. Only the shape is checked, which
@@ -20,14 +22,22 @@ export type ParsedDocument = { readonly document: FlagDocument } | { readonly pr
  */
 export const parseDocument = (text: string, base: FlagDocument): ParsedDocument => {
   const value = parseJson(text);
-  if (!isObject(value)) return { problem: t('json.invalid') };
+  if (!isObject(value)) return { problems: [{ message: t('json.invalid') }] };
   const unknown = Object.keys(value).filter(name => !FIELDS.some(field => field === name));
-  if (unknown.length > 0) return { problem: t('json.unknown', { names: unknown.join(', ') }) };
+  if (unknown.length > 0) return { problems: problemsAt(unknown, 'json.unknown') };
   const fields = Object.fromEntries(FIELDS.map(field => [field, value[field]]));
   const document = { ...base, ...fields, rules: withIds(value['rules']) };
   if (isDocument(document)) return { document };
-  return { problem: t('json.shape', { names: misshapen(document).join(', ') }) };
+  return { problems: problemsAt(misshapen(document), 'json.shape') };
 };
+
+const MAX_PROBLEMS = 10;
+
+const problemsAt = (
+  names: readonly string[],
+  message: 'json.unknown' | 'json.shape',
+): readonly JsonProblem[] =>
+  names.slice(0, MAX_PROBLEMS).map(name => ({ path: name, message: t(message, { name }) }));
 
 /** A rule that was written by hand has an id once it is part of the draft. */
 const withIds = (rules: unknown): unknown =>

@@ -1,8 +1,8 @@
 import { useState } from 'react';
 
 import { t } from '../i18n/i18n.ts';
+import { JsonInput } from '../json/json-input.tsx';
 import { isSame } from './document.ts';
-import { Findings } from './findings.tsx';
 import { formatDocument, parseDocument } from './json-document.ts';
 import type { TabProps } from './rules-tab.tsx';
 
@@ -20,22 +20,15 @@ export const JsonTab = ({ document, check, mayWrite, onEdit }: TabProps) => {
   return (
     <section className="tab-body json-tab">
       <h2 className="sr-only">{t('flag.tab.json')}</h2>
-      <textarea
-        className="input code"
-        aria-label={t('json.label')}
-        aria-invalid={'problem' in parsed}
-        aria-describedby="json-problem"
-        rows={24}
-        dir="ltr"
-        value={text}
-        readOnly={!mayWrite}
-        spellCheck={false}
-        onChange={({ target }) => change(target.value)}
+      <JsonInput
+        label={t('json.label')}
+        text={text}
+        size="large"
+        isReadOnly={!mayWrite}
+        problems={'problems' in parsed ? parsed.problems : check.problems}
+        warnings={check.warnings}
+        onChange={change}
       />
-      <p id="json-problem" className="error" role="status">
-        {'problem' in parsed && parsed.problem}
-      </p>
-      <Findings problems={check.problems} warnings={check.warnings} />
     </section>
   );
 };

@@ -1,9 +1,11 @@
 import { useState } from 'react';
 
 import { t } from '../i18n/i18n.ts';
+import { JsonInput } from '../json/json-input.tsx';
 import {
   EMPTY_VALUES,
   hasNoEffect,
+  isSame,
   parseJson,
   type FlagDocument,
   type Json,
@@ -44,6 +46,7 @@ export const VariantsTab = ({ document, check, mayWrite, onEdit }: TabProps) => 
               name={name}
               type={type}
               value={value}
+              isReadOnly={!mayWrite}
               onChange={next => setEntries(entries.with(index, [name, next]))}
             />
             <button
@@ -134,6 +137,7 @@ type ValueInputProps = {
   readonly name: string;
   readonly type: FlagType;
   readonly value: Json;
+  readonly isReadOnly: boolean;
   readonly onChange: (value: Json) => void;
 };
 
@@ -151,10 +155,10 @@ const formatAs = (type: FlagType, value: Json): string =>
     ? JSON.stringify(value, null, INDENTATION)
     : describeValue(value);
 
-const ROWS: Readonly<Partial<Record<FlagType, number>>> = { string: 1, object: 4 };
-
-const ValueInput = ({ name, type, value, onChange }: ValueInputProps) => {
+const ValueInput = (props: ValueInputProps) => {
+  const { name, type, value, onChange } = props;
   const label = t('variant.value', { name });
+  if (type === 'object') return <JsonValueInput {...props} />;
   if (type === 'boolean')
     return (
       <select
@@ -173,9 +177,28 @@ const ValueInput = ({ name, type, value, onChange }: ValueInputProps) => {
       value={value}
       parse={text => parseAs(type, text)}
       format={each => formatAs(type, each)}
-      rows={ROWS[type]}
-      className={type === 'object' ? 'code' : ''}
+      rows={type === 'string' ? 1 : undefined}
       onChange={onChange}
+    />
+  );
+};
+
+/** Shows what was typed as long as that stands for the value. */
+const JsonValueInput = ({ name, type, value, isReadOnly, onChange }: ValueInputProps) => {
+  const [typed, setTyped] = useState(() => formatAs(type, value));
+  const text = isSame(parseAs(type, typed), value) ? typed : formatAs(type, value);
+  const change = (next: string): void => {
+    setTyped(next);
+    onChange(parseAs(type, next));
+  };
+  return (
+    <JsonInput
+      label={t('variant.value', { name })}
+      text={text}
+      size="small"
+      isReadOnly={isReadOnly}
+      problems={parseJson(text) === undefined ? [{ message: t('variant.invalidJson') }] : []}
+      onChange={change}
     />
   );
 };
