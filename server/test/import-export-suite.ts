@@ -46,6 +46,10 @@ const fill = async (server: TestServer): Promise<void> => {
       metrics: [{ metric: 'bought', role: 'primary' }],
     },
   });
+  const steps = [{ share: 10, holdMinutes: 1 }];
+  await server.api('POST', '/ramps', {
+    body: { key: 'r', flag: 'tested', rule: 'release', treatment: 'on', steps },
+  });
   await server.request('POST', '/api/v1/environments', {
     body: {
       key: 'staging',

@@ -337,9 +337,14 @@ describe('the examples of /openapi.json', () => {
       const operation = byId.get(id);
       if (operation !== undefined) await send(operation);
     };
+    const sendRamp = async () => {
+      for (const action of ['start', 'approve', 'pause', 'resume', 'advance', 'rollback'])
+        await sendById(`ramps-${action}`);
+    };
     for (const operationId of [...besideProcedures(), ...Object.keys(BODY_EXAMPLES)]) {
       // Only a running experiment is decided, and a start has no body.
       if (operationId === 'experiments-decide') await sendById('experiments-start');
+      if (operationId === 'ramps-update') await sendRamp();
       await sendById(operationId);
     }
     const rest = operations().filter(({ path }) => !path.startsWith('/trpc/'));
@@ -353,6 +358,9 @@ describe('the examples of /openapi.json', () => {
 
 describe('every response documented for a GET', () => {
   const KEY = 'known';
+  /** The key of a ramp is not that of an experiment. */
+  const RAMP = 'known-ramp';
+  const OWN_KEYS = { '/api/v1/ramps/{key}': RAMP };
   /** Paths of the JSON routes that take a key. */
   const paths = () =>
     Object.entries<Record<string, { responses: Record<string, { content?: object }> }>>(
@@ -392,7 +400,14 @@ describe('every response documented for a GET', () => {
     await on.api('POST', '/metrics', { body: { key: KEY, ...metric } });
     const experiment = { flag: KEY, rule: 'test', control: 'off' };
     await on.api('POST', '/experiments', { body: { key: KEY, ...experiment } });
-    ids = await fillPeople(on);
+    const ramp = {
+      flag: KEY,
+      rule: 'release',
+      treatment: 'on',
+      steps: [{ share: 1, holdMinutes: 1 }],
+    };
+    await on.api('POST', '/ramps', { body: { key: RAMP, ...ramp } });
+    ids = { ...(await fillPeople(on)), ...OWN_KEYS };
   };
 
   /** Checks the response of each route for which `request` returns one. Returns how many there are. */

@@ -30,6 +30,7 @@ const SECRETS = [
   'holder',
   'metric',
   'experiment',
+  'ramp',
 ];
 const secret = (part: string): string => `hidden-${part}`;
 
@@ -80,6 +81,16 @@ beforeEach(async () => {
     control: 'off',
     metrics: [{ metric: secret('metric'), role: 'secondary' }],
   });
+  await rest('POST', `/ramps${inHidden}`, {
+    ...RAMP,
+    key: secret('ramp'),
+    description,
+    flag: secret('flag'),
+    rule: secret('rule'),
+    treatment: secret('variant'),
+    control: 'off',
+    guardrails: [{ metric: secret('metric') }],
+  });
   const holder = { name: secret('holder'), role: 'viewer', environment: secret('env') };
   const { id } = await rest('POST', '/keys', holder);
   hidden = { name: 'hidden', keyId: id };
@@ -88,6 +99,8 @@ beforeEach(async () => {
   await rest('POST', '/flags?environment=production', COMPARED);
   await rest('POST', '/metrics?environment=production', METRIC);
   await rest('POST', '/experiments?environment=production', EXPERIMENT);
+  await rest('POST', '/flags?environment=production', RELEASED);
+  await rest('POST', '/ramps?environment=production', RAMP);
   for (const role of Role.options) keys.set(role, await server.keyOf(role));
 });
 afterEach(() => server.close());
@@ -112,12 +125,22 @@ const COMPARED = {
 };
 const METRIC = { key: 'm', kind: 'conversion', event: 'bought', window: { toMs: 1_000 } };
 const EXPERIMENT = { key: 'e', flag: COMPARED.key, rule: 'r', control: 'off' };
+/** No ramp can be started on it. */
+const RELEASED = { key: 'released', enabled: false };
+const RAMP = {
+  key: 'ramp',
+  flag: RELEASED.key,
+  rule: 'release',
+  treatment: 'on',
+  steps: [{ share: 1, holdMinutes: 1 }],
+};
 
 const DOCUMENTS = {
   flag: { key: 'f', enabled: true },
   segment: SEGMENT,
   metric: METRIC,
   experiment: EXPERIMENT,
+  ramp: RAMP,
 };
 
 const documentProbes = (kind: keyof typeof DOCUMENTS) => {
@@ -157,7 +180,7 @@ const documentProbes = (kind: keyof typeof DOCUMENTS) => {
 };
 
 /** The probes of what has no versions. */
-const unversionedProbes = (kind: 'metric' | 'experiment') => {
+const unversionedProbes = (kind: 'metric' | 'experiment' | 'ramp') => {
   const { get, list, update, delete: remove, replace, create, copy } = documentProbes(kind);
   return { get, list, update, delete: remove, replace, create, copy };
 };
@@ -166,6 +189,12 @@ const runProbes = (fields: object) => (names: Names) => [
   { environment: `${names.name}-env`, key: 'e', ...fields },
   { key: `${names.name}-experiment`, ...fields },
   { key: 'e', ...fields },
+];
+
+const rampProbes = (names: Names) => [
+  { environment: `${names.name}-env`, key: 'ramp' },
+  { key: `${names.name}-ramp` },
+  { key: 'ramp' },
 ];
 
 const ruleProbes = (fields: object) => (names: Names) => [
@@ -205,6 +234,18 @@ const PROBES: Readonly<Record<string, (names: Names) => object[]>> = {
       metrics: [{ metric: `${name}-metric`, role: 'primary' }],
     },
   ],
+  ...withPrefix('ramps', unversionedProbes('ramp')),
+  'ramps.create': ({ name }) => [
+    { environment: `${name}-env`, ...RAMP },
+    { ...RAMP, key: `${name}-new`, flag: `${name}-flag`, treatment: `${name}-variant` },
+    { ...RAMP, key: `${name}-newer`, control: 'off', guardrails: [{ metric: `${name}-metric` }] },
+  ],
+  'ramps.start': rampProbes,
+  'ramps.pause': rampProbes,
+  'ramps.resume': rampProbes,
+  'ramps.advance': rampProbes,
+  'ramps.approve': rampProbes,
+  'ramps.rollback': rampProbes,
   'experiments.start': runProbes({}),
   'experiments.stop': runProbes({}),
   'experiments.restart': runProbes({}),

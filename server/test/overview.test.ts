@@ -35,6 +35,7 @@ const columnOf = (key: string, keys: readonly string[]) => ({
       metrics: PersistentMap.from<never>([]),
       experiments: PersistentMap.from<never>([]),
       layers: PersistentMap.from<never>([]),
+      ramps: PersistentMap.from<never>([]),
     },
   },
 });

@@ -44,6 +44,7 @@ const snapshotOf = (revision: number, key = 'a'): Snapshot<'flagSet'> => {
       metrics: PersistentMap.from<never>([]),
       experiments: PersistentMap.from<never>([]),
       layers: PersistentMap.from<never>([]),
+      ramps: PersistentMap.from<never>([]),
     },
   };
 };

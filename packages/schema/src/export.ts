@@ -8,6 +8,7 @@ import { ApiKey } from './key.ts';
 import { Layer } from './layer.ts';
 import { LIMITS } from './limits.ts';
 import { Metric } from './metric.ts';
+import { Ramp } from './ramp.ts';
 import { strictObject } from './strict-object.ts';
 import { Segment } from './segment.ts';
 
@@ -25,6 +26,7 @@ export const ExportedEnvironment = strictObject({
   metrics: listOf(Metric, LIMITS.metrics),
   experiments: listOf(Experiment, LIMITS.experiments),
   layers: listOf(Layer, LIMITS.layers),
+  ramps: listOf(Ramp, LIMITS.ramps),
 }).meta({ id: 'ExportedEnvironment' });
 export type ExportedEnvironment = z.infer<typeof ExportedEnvironment>;
 

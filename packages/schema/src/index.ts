@@ -15,6 +15,7 @@ export * from './metric.ts';
 export * from './named-context.ts';
 export { shortened, strictObject } from './strict-object.ts';
 export * from './people.ts';
+export * from './ramp.ts';
 export * from './rule.ts';
 export * from './segment.ts';
 export { didYouMean, oneOfMessage, similarName } from './suggest.ts';

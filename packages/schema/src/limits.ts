@@ -56,6 +56,7 @@ export const LIMITS = {
   metrics: 200,
   experiments: 500,
   layers: 50,
+  ramps: 200,
   /** Experiments of one environment that are running or settling. */
   liveExperiments: 50,
   metricsPerExperiment: 20,
@@ -67,4 +68,11 @@ export const LIMITS = {
   plannedUnits: 1_000_000_000,
   metricBytes: 64 * 1024,
   experimentBytes: 64 * 1024,
+  /** Of a request. A ramp also keeps the rule as it was. */
+  rampBytes: 640 * 1024,
+  rampSteps: 20,
+  /** 90 days. */
+  rampMinutes: 90 * 1_440,
+  /** Ramps of one environment that are running or paused. */
+  rampsAtWork: 50,
 } as const;

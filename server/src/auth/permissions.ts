@@ -9,7 +9,7 @@ const READ = [
   'usage.read',
   'experiments.read',
 ] as const;
-const WRITE = ['flags.write', 'segments.write', 'experiments.write'] as const;
+const WRITE = ['flags.write', 'segments.write', 'experiments.write', 'ramps.write'] as const;
 const EVALUATE = ['evaluate'] as const;
 const EXPLAIN = ['explain'] as const;
 const VALUES = ['values.stream'] as const;

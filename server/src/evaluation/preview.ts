@@ -108,7 +108,7 @@ const checkDraft = async (
   const context = { ...services, type: segmentResource };
   const checked = await checkDocument(context, view, caller, { ...input, document });
   const next = { ...checked.next, snapshot: view.snapshot };
-  const users = segmentResource.usedBy(next, document.key);
+  const { flag: users = [] } = segmentResource.usedBy(next, document.key);
   return { ...checked, flagKeys: flagKeys ?? users.toSorted().slice(0, MAX_PREVIEWED_FLAGS) };
 };
 

@@ -73,21 +73,32 @@ const ruleProblems = (rule: Rule, { control }: Experiment): ErrorDetail[] => {
   return [{ path: 'control', message }];
 };
 
-const metricProblems = ({ metrics }: Records, experiment: Experiment): ErrorDetail[] => {
-  const unknown = experiment.metrics.flatMap(({ metric }, at) =>
+const metricProblems = (records: Records, { metrics }: Experiment): ErrorDetail[] =>
+  measurementProblems(records, metrics, 'metrics');
+
+/** Returns why metrics cannot be measured together. `path` is that of their list. */
+export const measurementProblems = (
+  { metrics }: Pick<Records, 'metrics'>,
+  list: readonly { readonly metric: string }[],
+  path: string,
+): ErrorDetail[] => {
+  const unknown = list.flatMap(({ metric }, at) =>
     metrics.has(metric)
       ? []
       : [
           {
-            path: `metrics.${at}.metric`,
+            path: `${path}.${at}.metric`,
             message: `metric "${metric}" does not exist in this environment: create it first${didYouMean(metric, metrics.keyList())}`,
           },
         ],
   );
-  const values = metricsOf({ metrics }, experiment).reduce((sum, each) => sum + valuesOf(each), 0);
+  const values = metricsOf({ metrics }, { metrics: list }).reduce(
+    (n, each) => n + valuesOf(each),
+    0,
+  );
   if (values <= LIMITS.valuesPerUnit) return unknown;
   const message = `need ${values} values of each unit, and at most ${LIMITS.valuesPerUnit} are stored: a metric is one, a ratio or a covariate one more`;
-  return [...unknown, { path: 'metrics', message }];
+  return [...unknown, { path, message }];
 };
 
 /** Numbers that are stored of each unit. */
@@ -97,5 +108,5 @@ const valuesOf = (metric: Metric): number =>
 /** The metrics of an experiment that exist, in its order. */
 export const metricsOf = (
   { metrics }: Pick<Records, 'metrics'>,
-  experiment: Pick<Experiment, 'metrics'>,
+  experiment: { readonly metrics: readonly { readonly metric: string }[] },
 ): Metric[] => experiment.metrics.flatMap(({ metric }) => metrics.get(metric)?.document ?? []);

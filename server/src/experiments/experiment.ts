@@ -1,6 +1,6 @@
 import { DESIGN_FIELDS, Experiment, isJsonObject } from '@pennon/schema';
 
-import { invalid } from '../errors.ts';
+import { invalid, type PennonError } from '../errors.ts';
 import { differences } from '../resources/differences.ts';
 import { mergePatch, parseOrThrow } from '../resources/parse.ts';
 import { noWarnings, requireRoom, type ResourceType } from '../resources/resource-type.ts';
@@ -21,7 +21,6 @@ const withoutRun = (experiment: object): object =>
 export const experimentResource: ResourceType<'experiments'> = {
   collection: 'experiments',
   kind: 'experiment',
-  userKind: 'experiment',
   parse: (input, serverFields, current) =>
     complete({
       ...mergePatch({}, withoutRun(input), CLEARED_VALUES),
@@ -32,18 +31,30 @@ export const experimentResource: ResourceType<'experiments'> = {
     complete({ ...mergePatch(current, patch, CLEARED_VALUES), ...serverFields }),
   async validate(view, experiment, current) {
     requireRoom(view, 'experiments', current);
+    const { records } = view.snapshot;
+    if (current === null && records.ramps.has(experiment.key))
+      throw takenBy('ramp', experiment.key);
     if (current !== null && !isRedesigned(current, experiment)) return;
-    const problems = designProblems(view.snapshot.records, experiment);
+    const problems = designProblems(records, experiment);
     if (problems.length > 0) throw invalid(problems, `experiment "${experiment.key}"`);
   },
   requireEffect: () => undefined,
   copyOf: (experiment, current) =>
     parseOrThrow(Experiment, { ...withoutRun(experiment), ...runOf(current) }),
-  usedBy: () => [],
+  usedBy: () => ({}),
   warnings: noWarnings,
   writes: experiments => ({ experiments }),
   versions: () => ({}),
 };
+
+/** An event names an experiment or a ramp by its key alone, so both share the keys. */
+export const takenBy = (kind: 'experiment' | 'ramp', key: string): PennonError =>
+  invalid([
+    {
+      path: 'key',
+      message: `"${key}" is the key of a${kind === 'ramp' ? '' : 'n'} ${kind}: choose another`,
+    },
+  ]);
 
 /** What null sets a field to in a patch; fields that are not listed are removed. */
 const CLEARED_VALUES = { tags: [], metrics: [], analysis: {}, source: 'events' };

@@ -1,4 +1,4 @@
-import { isJsonObject, isLive, Metric } from '@pennon/schema';
+import { isAtWork, isJsonObject, isLive, Metric } from '@pennon/schema';
 
 import { mergePatch, parseOrThrow } from '../resources/parse.ts';
 import {
@@ -11,7 +11,6 @@ import {
 export const metricResource: ResourceType<'metrics'> = {
   collection: 'metrics',
   kind: 'metric',
-  userKind: 'experiment',
   parse: (input, serverFields) => complete(mergePatch({}, input, CLEARED_VALUES), serverFields),
   merge: (current, patch, serverFields) =>
     complete(mergePatch(current, patch, CLEARED_VALUES), serverFields),
@@ -20,11 +19,16 @@ export const metricResource: ResourceType<'metrics'> = {
   },
   requireEffect: () => undefined,
   copyOf: metric => metric,
-  usedBy: ({ snapshot }, key) =>
-    Array.from(snapshot.records.experiments.values(), ({ document }) => document)
+  usedBy: ({ snapshot: { records } }, key) => ({
+    experiment: Array.from(records.experiments.values(), ({ document }) => document)
       .filter(experiment => experiment.state === 'draft' || isLive(experiment))
       .filter(({ metrics }) => metrics.some(({ metric }) => metric === key))
       .map(experiment => experiment.key),
+    ramp: Array.from(records.ramps.values(), ({ document }) => document)
+      .filter(ramp => ramp.state === 'draft' || isAtWork(ramp))
+      .filter(({ guardrails }) => guardrails.some(({ metric }) => metric === key))
+      .map(ramp => ramp.key),
+  }),
   warnings: noWarnings,
   writes: metrics => ({ metrics }),
   versions: () => ({}),

@@ -10,7 +10,7 @@ import { environmentOf, type Caller } from '../auth/caller.ts';
 import { formatInstant } from '../clock.ts';
 import { PennonError } from '../errors.ts';
 import type { FlagSetView } from '../flag-set/live-flag-set.ts';
-import { liveExperiments } from '../flag-set/measured.ts';
+import { liveExperiments, rampsOn } from '../flag-set/measured.ts';
 import type { Random } from '../random.ts';
 import type { WritePlan } from '../replication/writer.ts';
 import { planPut, serverFieldsAfter, type AuditInfo, type WriteResult } from '../resources/plan.ts';
@@ -200,12 +200,16 @@ const planProblems = ({ metrics, plan, analysis }: Experiment, at: number): Erro
 ];
 
 /** Other experiments must leave the rule alone, and their number is bounded. */
-const rivalProblems = ({ experiments }: Records, experiment: Experiment): ErrorDetail[] => {
+const rivalProblems = ({ experiments, ramps }: Records, experiment: Experiment): ErrorDetail[] => {
   const live = liveExperiments(experiments);
   const rivals = live.filter(
     ({ flag, rule }) => flag === experiment.flag && rule === experiment.rule,
   );
   return [
+    ...rampsOn(ramps, experiment).map(({ key }) => ({
+      path: 'rule',
+      message: `is released by ramp "${key}": wait until that is completed, or roll it back first`,
+    })),
     ...rivals.map(({ key }) => ({
       path: 'rule',
       message: `is measured by experiment "${key}" already: stop that one first`,

@@ -7,20 +7,24 @@ import {
   type ErrorDetail,
   type Experiment,
   type Flag,
+  RAMP_DESIGN_FIELDS,
+  isAtWork,
   type Metric,
+  type Ramp,
   type Rule,
 } from '@pennon/schema';
 
 import { PennonError } from '../errors.ts';
 import type { Replica } from '../replication/replica.ts';
 import type { Snapshot, Stored, Writes } from '../store/store.ts';
-import { liveExperiments } from './measured.ts';
+import { liveExperiments, rampsAtWork } from './measured.ts';
+import { isSameRule } from './same-rule.ts';
 
 type Records = Snapshot<'flagSet'>['records'];
 type Write = { readonly writes: Writes<'flagSet'>; readonly replaceAll?: boolean };
 
 /**
- * Returns the replica of a flag set with writes that leave unchanged what running experiments have fixed. Each write
+ * Returns the replica of a flag set with writes that leave unchanged what experiments and ramps have fixed. Each write
  * passes here, so no route needs a check of its own.
  */
 export const withFixedDesigns = (replica: Replica<'flagSet'>): Replica<'flagSet'> => ({
@@ -33,19 +37,25 @@ export const withFixedDesigns = (replica: Replica<'flagSet'>): Replica<'flagSet'
     }),
 });
 
-/** Throws CONFLICT if a write changes what a running experiment has fixed, unless it ends the run. */
+/** Throws CONFLICT if a write changes what an experiment or a ramp has fixed, unless it ends the run. */
 export const requireFixedDesigns = (records: Records, write: Write): void => {
   const [first] = fixedDesignRefusals(records, write);
   if (first !== undefined) throw first;
 };
 
-/** Returns why a write is refused: one error for each running experiment of which it changes something fixed. */
+/** Returns why a write is refused: one error for each experiment or ramp of which it changes something fixed. */
 export const fixedDesignRefusals = (records: Records, write: Write): readonly PennonError[] => {
   if (Object.keys(write.writes).length === 0) return [];
-  return liveExperiments(records.experiments).flatMap(experiment => {
-    const problems = problemsOf(experiment, records, documentsAfter(records, write));
+  const after = documentsAfter(records, write);
+  const ofExperiments = liveExperiments(records.experiments).flatMap(experiment => {
+    const problems = problemsOf(experiment, records, after);
     return problems.length > 0 ? [refusal(experiment, problems)] : [];
   });
+  const ofRamps = rampsAtWork(records.ramps).flatMap(ramp => {
+    const problems = rampProblems(ramp, records, after);
+    return problems.length > 0 ? [rampRefusal(ramp, problems)] : [];
+  });
+  return [...ofExperiments, ...ofRamps];
 };
 
 const refusal = ({ key, state }: Experiment, details: readonly ErrorDetail[]): PennonError =>
@@ -56,17 +66,27 @@ const refusal = ({ key, state }: Experiment, details: readonly ErrorDetail[]): P
     { details },
   );
 
+const rampRefusal = ({ key, state }: Ramp, details: readonly ErrorDetail[]): PennonError =>
+  new PennonError(
+    'CONFLICT',
+    `ramp "${key}" is ${state}, so ${details[0]?.message ?? 'it cannot change'}: ` +
+      `roll it back first (POST /api/v1/ramps/${key}/rollback), or disable the flag to stop it at once`,
+    { details },
+  );
+
 /** The documents of a flag set after a write. */
 type After = {
   readonly flag: (key: string) => Flag | undefined;
   readonly metric: (key: string) => Metric | undefined;
   readonly experiment: (key: string) => Experiment | undefined;
+  readonly ramp: (key: string) => Ramp | undefined;
 };
 
 const documentsAfter = (records: Records, { writes, replaceAll = false }: Write): After => ({
   flag: afterIn(records.flags, writes.flags, replaceAll),
   metric: afterIn(records.metrics, writes.metrics, replaceAll),
   experiment: afterIn(records.experiments, writes.experiments, replaceAll),
+  ramp: afterIn(records.ramps, writes.ramps, replaceAll),
 });
 
 const afterIn =
@@ -89,7 +109,7 @@ const problemsOf = (experiment: Experiment, records: Records, after: After): Err
   if (next === undefined || !isLive(next)) return [];
   return [
     ...designProblems(experiment, next, path),
-    ...metricProblems(experiment, records, after),
+    ...metricProblems(experiment.metrics, records, after),
     ...flagProblems(experiment, records, after),
   ];
 };
@@ -104,7 +124,38 @@ const designProblems = (before: Experiment, next: Experiment, path: string): Err
 const isSame = (before: unknown, after: unknown): boolean =>
   isDeepStrictEqual(before ?? null, after ?? null);
 
-const metricProblems = ({ metrics }: Experiment, records: Records, after: After): ErrorDetail[] =>
+/** What a ramp has fixed. Its own steps change the rule and the ramp in one write. */
+const rampProblems = (ramp: Ramp, records: Records, after: After): ErrorDetail[] => {
+  const next = after.ramp(ramp.key);
+  const path = `ramps.${ramp.key}`;
+  if (next?.run?.id !== ramp.run?.id)
+    return [{ path, message: 'it can neither be deleted nor replaced' }];
+  if (next === undefined || !isAtWork(next)) return [];
+  const changed = RAMP_DESIGN_FIELDS.filter(name => !isSame(ramp[name], next[name]));
+  return [
+    ...changed.map(name => ({ path: `${path}.${name}`, message: `its "${name}" is fixed` })),
+    ...metricProblems(ramp.guardrails, records, after),
+    ...(next.step === ramp.step ? rampRuleProblems(ramp, records, after) : []),
+  ];
+};
+
+/** Unlike an experiment, a ramp decides about the whole rule. */
+const rampRuleProblems = (ramp: Ramp, records: Records, after: After): ErrorDetail[] => {
+  const before = records.flags.get(ramp.flag)?.document;
+  const next = after.flag(ramp.flag);
+  const problems = partProblems(ramp, before, next);
+  if (problems.length > 0 || before === undefined || next === undefined) return problems;
+  const [from, to] = [before, next].map(flag => flag.rules.find(({ id }) => id === ramp.rule));
+  if (isSameRule(from, to)) return [];
+  const message = `rule "${ramp.rule}" of flag "${ramp.flag}" is fixed`;
+  return [{ path: `flags.${ramp.flag}`, message }];
+};
+
+const metricProblems = (
+  metrics: readonly { readonly metric: string }[],
+  records: Records,
+  after: After,
+): ErrorDetail[] =>
   metrics
     .map(({ metric }) => metric)
     .filter(key => !isSame(records.metrics.get(key)?.document, after.metric(key)))
@@ -116,14 +167,23 @@ const metricProblems = ({ metrics }: Experiment, records: Records, after: After)
 const flagProblems = (experiment: Experiment, records: Records, after: After): ErrorDetail[] => {
   const before = records.flags.get(experiment.flag)?.document;
   const next = after.flag(experiment.flag);
+  const problems = partProblems(experiment, before, next);
+  if (problems.length > 0 || before === undefined || next === undefined) return problems;
+  return shareProblems(before, next, experiment);
+};
+
+const partProblems = (
+  { flag, rule }: Pick<Experiment, 'flag' | 'rule'>,
+  before: Flag | undefined,
+  next: Flag | undefined,
+): ErrorDetail[] => {
   if (before === undefined || before === next) return [];
-  const path = `flags.${experiment.flag}`;
-  if (next === undefined) return [{ path, message: `flag "${experiment.flag}" is in use` }];
-  const changed = fixedParts(next, experiment.rule);
-  const problems = [...fixedParts(before, experiment.rule)]
+  const path = `flags.${flag}`;
+  if (next === undefined) return [{ path, message: `flag "${flag}" is in use` }];
+  const changed = fixedParts(next, rule);
+  return [...fixedParts(before, rule)]
     .filter(([part, value]) => !isSame(value, changed.get(part)))
-    .map(([part]) => ({ path, message: `${part} of flag "${experiment.flag}" is fixed` }));
-  return problems.length > 0 ? problems : shareProblems(before, next, experiment);
+    .map(([part]) => ({ path, message: `${part} of flag "${flag}" is fixed` }));
 };
 
 /** What an experiment fixes of its flag. Everything else may change, also whether the flag is enabled. */

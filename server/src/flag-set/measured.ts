@@ -1,9 +1,12 @@
 import {
   eventsOfMetric,
   hasCovariate,
+  isAtWork,
+  isCompared,
   isLive,
   type Experiment,
   type FlagSet,
+  type Ramp,
 } from '@pennon/schema';
 
 import type { Snapshot, Writes } from '../store/store.ts';
@@ -21,12 +24,57 @@ export const liveExperiments = (
     ? []
     : Array.from(experiments.values(), ({ document }) => document).filter(isLive);
 
-/** Returns the running experiments, and the events of the metrics that are measured. */
-export const measuredIn = ({ experiments, metrics }: Records): Measured => {
-  const running = liveExperiments(experiments).filter(
-    ({ source, state, run }) => source === 'events' && state === 'running' && run !== undefined,
+/** The ramps that have their rule. */
+export const rampsAtWork = (ramps: ReadonlyMap<string, { readonly document: Ramp }>): Ramp[] =>
+  ramps.size === 0 ? [] : Array.from(ramps.values(), ({ document }) => document).filter(isAtWork);
+
+/** The ramps at work on one rule. */
+export const rampsOn = (
+  ramps: ReadonlyMap<string, { readonly document: Ramp }>,
+  { flag, rule }: Pick<Ramp, 'flag' | 'rule'>,
+): Ramp[] => rampsAtWork(ramps).filter(each => each.flag === flag && each.rule === rule);
+
+/** A run that providers measure: of an experiment, or of a ramp with guardrails. */
+export type MeasuredRun = Pick<Experiment, 'key' | 'flag' | 'rule' | 'run'> & {
+  /** The keys of its metrics. */
+  readonly metrics: readonly string[];
+  /** Whether units are still enrolled. */
+  readonly isEnrolling: boolean;
+};
+
+/** Returns the runs that providers measure. Their keys differ, because experiments and ramps share them. */
+export const measuredRuns = ({
+  experiments,
+  ramps,
+}: Pick<Records, 'experiments' | 'ramps'>): MeasuredRun[] => [
+  ...liveExperiments(experiments)
+    .filter(({ source }) => source === 'events')
+    .map(({ key, flag, rule, run, metrics, state }) => ({
+      key,
+      flag,
+      rule,
+      run,
+      metrics: metrics.map(({ metric }) => metric),
+      isEnrolling: state === 'running',
+    })),
+  ...rampsAtWork(ramps)
+    .filter(isCompared)
+    .map(({ key, flag, rule, run, guardrails }) => ({
+      key,
+      flag,
+      rule,
+      run,
+      metrics: guardrails.map(({ metric }) => metric),
+      isEnrolling: true,
+    })),
+];
+
+/** Returns the runs that enrol units, and the events of the metrics that are measured. */
+export const measuredIn = (records: Records): Measured => {
+  const running = measuredRuns(records).filter(
+    ({ isEnrolling, run }) => isEnrolling && run !== undefined,
   );
-  const tracked = trackedIn({ experiments, metrics });
+  const tracked = trackedIn(records);
   if (running.length === 0 && tracked.length === 0) return {};
   return {
     experiments: Object.fromEntries(
@@ -37,13 +85,10 @@ export const measuredIn = ({ experiments, metrics }: Records): Measured => {
 };
 
 /** A covariate is what units did before an experiment began, so its events are measured at any time. */
-const trackedIn = ({
-  experiments,
-  metrics,
-}: Pick<Records, 'experiments' | 'metrics'>): string[] => {
+const trackedIn = (records: Records): string[] => {
+  const { metrics } = records;
   if (metrics.size === 0) return [];
-  const live = liveExperiments(experiments).filter(({ source }) => source === 'events');
-  const used = new Set(live.flatMap(each => each.metrics.map(({ metric }) => metric)));
+  const used = new Set(measuredRuns(records).flatMap(each => each.metrics));
   const measured = Array.from(metrics.values(), ({ document }) => document).filter(
     metric => used.has(metric.key) || hasCovariate(metric),
   );
@@ -56,7 +101,8 @@ export const measuredAfter = (
   writes: Writes<'flagSet'>,
   records: Records,
 ): Measured => {
-  if (writes.experiments !== undefined || writes.metrics !== undefined) return measuredIn(records);
+  const { experiments: runs, metrics, ramps } = writes;
+  if ([runs, metrics, ramps].some(each => each !== undefined)) return measuredIn(records);
   return experiments === undefined ? {} : { experiments, tracked };
 };
 

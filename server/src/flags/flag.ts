@@ -11,7 +11,6 @@ import { flagWarningSteps } from './warnings.ts';
 export const flagResource: ResourceType<'flags'> = {
   collection: 'flags',
   kind: 'flag',
-  userKind: 'flag',
   parse: (input, serverFields) =>
     parseOrThrow(Flag, withServerFields(expandShortForm(input), serverFields)),
   merge: (current, patch, serverFields) =>
@@ -28,10 +27,11 @@ export const flagResource: ResourceType<'flags'> = {
     ...flag,
     enabled: enabled ?? current?.enabled ?? false,
   }),
-  usedBy: ({ flagSet }, key) =>
-    [...flagSet.flags.values()]
+  usedBy: ({ flagSet }, key) => ({
+    flag: [...flagSet.flags.values()]
       .filter(flag => references(flag).flags.includes(key))
       .map(flag => flag.key),
+  }),
   warnings: flagWarningSteps,
   writes: flags => ({ flags }),
   versions: flags => ({ flags }),

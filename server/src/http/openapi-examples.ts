@@ -11,6 +11,7 @@ const MANIFEST_FLAG = 'fuzzy-search';
 const SEGMENT = 'beta-testers';
 const METRIC = 'bought';
 const EXPERIMENT = 'checkout-2';
+const RAMP = 'checkout-release';
 const NEW_ENVIRONMENT = 'staging';
 const AT = '2026-01-31T12:00:00.000Z';
 
@@ -53,6 +54,19 @@ const experiment = {
   metrics: [{ metric: METRIC, role: 'primary', minimumEffect: 0.03 }],
 };
 
+const ramp = {
+  flag: FLAG,
+  rule: 'release',
+  control: 'off',
+  treatment: 'on',
+  steps: [
+    { share: 1, holdMinutes: 60 },
+    { share: 25, holdMinutes: 720 },
+    { share: 50, holdMinutes: 1_440, approval: true },
+  ],
+  guardrails: [{ metric: METRIC, tolerance: 0.02, onHarm: 'rollback' }],
+};
+
 /**
  * Bodies by operation id, of operations that share values or have no procedure of their own. On a new server
  * they succeed in this order, after the examples of procedures; a test sends them.
@@ -91,6 +105,10 @@ export const BODY_EXAMPLES: Readonly<Record<string, JsonObject>> = {
   'experiments-update': { owner: 'ada' },
   'experiments-copy': { to: NEW_ENVIRONMENT, overwrite: true },
   'experiments-decide': { variant: 'on' },
+  'ramps-create': { key: RAMP, ...ramp },
+  'ramps-replace': ramp,
+  'ramps-update': { owner: 'ada' },
+  'ramps-copy': { to: NEW_ENVIRONMENT, overwrite: true },
   'evaluation-evaluate': { flagKey: FLAG, context, explain: true },
   'evaluation-evaluateAll': { context },
   'evaluations-stream': { context },
@@ -149,6 +167,7 @@ const PATH_EXAMPLES: readonly { readonly path: string; readonly example: string 
   { path: `${API}/segments/{key}`, example: SEGMENT },
   { path: `${API}/metrics/{key}`, example: METRIC },
   { path: `${API}/experiments/{key}`, example: EXPERIMENT },
+  { path: `${API}/ramps/{key}`, example: RAMP },
   { path: `${API}/environments/{key}`, example: NEW_ENVIRONMENT },
   { path: `${API}/contexts/{key}`, example: 'ada' },
   { path: `${API}/groups/{key}`, example: 'checkout-team' },

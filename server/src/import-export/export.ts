@@ -61,6 +61,7 @@ const exportOne = async (
     ...unlessEmpty('metrics', sorted(records.metrics)),
     ...unlessEmpty('experiments', sorted(records.experiments)),
     ...unlessEmpty('layers', sorted(records.layers)),
+    ...unlessEmpty('ramps', sorted(records.ramps)),
   };
 };
 

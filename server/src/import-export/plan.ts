@@ -14,7 +14,7 @@ export type EnvironmentPlan = { key: string; outcome: Outcome; changes: Change[]
 
 /** What an import would change about one document. */
 export type Change = {
-  kind: 'flag' | 'segment' | 'metric' | 'experiment' | 'layer';
+  kind: 'flag' | 'segment' | 'metric' | 'experiment' | 'layer' | 'ramp';
   key: string;
   change: 'add' | 'change' | 'remove';
   differences: Difference[];
@@ -35,6 +35,7 @@ export const planEnvironment = async (
     ...(await changesOf('metric', records?.metrics ?? new Map(), imported.metrics)),
     ...(await changesOf('experiment', records?.experiments ?? new Map(), imported.experiments)),
     ...(await changesOf('layer', records?.layers ?? new Map(), imported.layers)),
+    ...(await changesOf('ramp', records?.ramps ?? new Map(), imported.ramps)),
   ];
   const outcome = outcomeOf({
     exists: current !== undefined && !isEmpty(current.snapshot),
@@ -76,6 +77,7 @@ export const withoutContents = ({
   metrics: _metrics,
   experiments: _experiments,
   layers: _layers,
+  ramps: _ramps,
   ...environment
 }: ExportedEnvironment): Environment => environment;
 

@@ -23,15 +23,19 @@ export const findInvalidEnvironments = (
 export const findInvalidFlags = (
   environment: Pick<
     ExportedEnvironment,
-    'flags' | 'segments' | 'metrics' | 'experiments' | 'layers'
+    'flags' | 'segments' | 'metrics' | 'experiments' | 'layers' | 'ramps'
   >,
   prefix: string,
   problems: Problems,
 ): void => {
   findDuplicates(`${prefix}flags`, environment.flags, problems);
   findDuplicates(`${prefix}segments`, environment.segments, problems);
-  for (const name of ['metrics', 'experiments', 'layers'] as const)
+  for (const name of ['metrics', 'experiments', 'layers', 'ramps'] as const)
     findDuplicates(`${prefix}${name}`, environment[name] ?? [], problems);
+  const experiments = new Set(environment.experiments?.map(({ key }) => key));
+  for (const [i, { key }] of (environment.ramps ?? []).entries())
+    if (experiments.has(key))
+      problems.add(`${prefix}ramps.${i}`, [detail('key', 'is that of an experiment')]);
   const flagSet = flagSetOf(environment);
   const tooLarge = patternProblem(flagSet);
   if (tooLarge !== undefined) return problems.add(prefix.slice(0, -1), [detail('', tooLarge)]);

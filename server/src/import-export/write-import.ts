@@ -114,6 +114,7 @@ const replaceFlagSet = (
     const metrics = await renumbered('metrics', imported.metrics, records.metrics);
     const experiments = await renumbered('experiments', imported.experiments, records.experiments);
     const layers = await renumbered('layers', imported.layers, records.layers);
+    const ramps = await renumbered('ramps', imported.ramps, records.ramps);
     const entry = auditOf(services, caller, imported, snapshot);
     return {
       writes: writesOf({
@@ -122,6 +123,7 @@ const replaceFlagSet = (
         metrics: metrics.documents,
         experiments: experiments.documents,
         layers: layers.documents,
+        ramps: ramps.documents,
       }),
       versions: versionsOf(entry, { flags: flags.changed, segments: segments.changed }),
       audit: [entry],
@@ -172,7 +174,7 @@ const renumber = async <Document extends Imported>(
 
 type Contents = Pick<
   ExportedEnvironment,
-  'flags' | 'segments' | 'metrics' | 'experiments' | 'layers'
+  'flags' | 'segments' | 'metrics' | 'experiments' | 'layers' | 'ramps'
 >;
 
 const versionsOf = (
@@ -189,12 +191,14 @@ const writesOf = ({
   metrics = [],
   experiments = [],
   layers = [],
+  ramps = [],
 }: Contents): Writes<'flagSet'> => ({
   flags: byKey(flags),
   segments: byKey(segments),
   ...(metrics.length > 0 && { metrics: byKey(metrics) }),
   ...(experiments.length > 0 && { experiments: byKey(experiments) }),
   ...(layers.length > 0 && { layers: byKey(layers) }),
+  ...(ramps.length > 0 && { ramps: byKey(ramps) }),
 });
 
 const byKey = <Document extends Imported>(documents: readonly Document[]) =>

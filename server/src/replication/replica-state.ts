@@ -179,7 +179,7 @@ const SNAPSHOT_AFTER: {
       secrets: merge(records.secrets, change, change.writes.secrets),
     },
   }),
-  flagSet: ({ flags, segments, metrics, experiments, layers }, change) => ({
+  flagSet: ({ flags, segments, metrics, experiments, layers, ramps }, change) => ({
     id: change.id,
     records: {
       flags: merge(flags, change, change.writes.flags),
@@ -187,6 +187,7 @@ const SNAPSHOT_AFTER: {
       metrics: merge(metrics, change, change.writes.metrics),
       experiments: merge(experiments, change, change.writes.experiments),
       layers: merge(layers, change, change.writes.layers),
+      ramps: merge(ramps, change, change.writes.ramps),
     },
   }),
   workflow: ({ contexts }, change) => ({

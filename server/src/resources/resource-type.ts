@@ -11,10 +11,13 @@ import type { Documents, NewVersions, Store, Version, Writes } from '../store/st
 import type { ValidationBase } from './validate.ts';
 
 /** The collections of a flag set. Each document in them is a resource of the management API. */
-export type ResourceName = 'flags' | 'segments' | 'metrics' | 'experiments';
+export type ResourceName = 'flags' | 'segments' | 'metrics' | 'experiments' | 'ramps';
 
 /** The flag set that a document is validated in, with the stored documents. */
 export type ResourceView = ValidationBase & Pick<FlagSetView, 'snapshot'>;
+
+/** The keys of the documents that refer to another one, by kind. */
+export type Users = { readonly [Kind in 'flag' | 'experiment' | 'ramp']?: readonly string[] };
 
 /** Fields that the server sets on every write. */
 export type ServerFields = {
@@ -26,9 +29,7 @@ export type ServerFields = {
 /** What distinguishes a resource from others. Everything they share is in the resource service. */
 export type ResourceType<Name extends ResourceName = ResourceName> = {
   readonly collection: Name;
-  readonly kind: 'flag' | 'segment' | 'metric' | 'experiment';
-  /** What may refer to such a document. */
-  readonly userKind: 'flag' | 'experiment';
+  readonly kind: 'flag' | 'segment' | 'metric' | 'experiment' | 'ramp';
   /** Makes a whole document from the input of a request that creates it or replaces `current`. Throws BAD_REQUEST. */
   readonly parse: (
     input: object,
@@ -55,8 +56,8 @@ export type ResourceType<Name extends ResourceName = ResourceName> = {
     current: Documents[Name] | null,
     enabled: boolean | undefined,
   ) => Documents[Name];
-  /** Returns the keys of the documents of `userKind` that refer to this document. */
-  readonly usedBy: (view: ResourceView, key: string) => readonly string[];
+  /** Returns the keys of the documents that refer to this document, by kind. */
+  readonly usedBy: (view: ResourceView, key: string) => Users;
   /**
    * Returns what is accepted, but probably unintended. `elsewhere`: the same key in other environments; `flagSet`: the
    * environment of the document, undefined when it is being deleted.
@@ -73,7 +74,7 @@ export type ResourceType<Name extends ResourceName = ResourceName> = {
 /** Throws CONFLICT if an environment has as many documents of a collection as it may have. */
 export const requireRoom = (
   { snapshot }: ResourceView,
-  collection: 'metrics' | 'experiments' | 'layers',
+  collection: 'metrics' | 'experiments' | 'layers' | 'ramps',
   current: object | null,
 ): void => {
   const most = LIMITS[collection];

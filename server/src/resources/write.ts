@@ -23,6 +23,7 @@ import type {
   ResourceName,
   ResourceType,
   ServerFields,
+  Users,
 } from './resource-type.ts';
 
 /** A write of a document that must exist. */
@@ -270,21 +271,20 @@ export const alreadyExists = (
     `${kind} "${key}" already exists in environment "${environment}": ${remedy}`,
   );
 
-const requireUnused = (
-  { kind, userKind }: Pick<ResourceType, 'kind' | 'userKind'>,
-  key: string,
-  users: readonly string[],
-): void => {
-  if (users.length === 0) return;
-  const quoted = users.map(user => `"${user}"`).join(', ');
+const requireUnused = ({ kind }: Kind, key: string, users: Users): void => {
+  const byKind = Object.entries(users).filter(([, keys]) => keys.length > 0);
+  if (byKind.length === 0) return;
+  const named = byKind.map(
+    ([user, keys]) =>
+      `${user}${keys.length === 1 ? '' : 's'} ${keys.map(each => `"${each}"`).join(', ')}`,
+  );
   throw new PennonError(
     'CONFLICT',
-    `${kind} "${key}" is used by ${userKind}${users.length === 1 ? '' : 's'} ${quoted}: change them first`,
+    `${kind} "${key}" is used by ${named.join(' and ')}: change them first`,
     {
-      details: users.map(user => ({
-        path: `${userKind}s.${user}`,
-        message: `depends on ${kind} "${key}"`,
-      })),
+      details: byKind.flatMap(([user, keys]) =>
+        keys.map(each => ({ path: `${user}s.${each}`, message: `depends on ${kind} "${key}"` })),
+      ),
     },
   );
 };

@@ -30,7 +30,7 @@ const ImportReport = strictObject({
       outcome: Outcome,
       changes: z.array(
         strictObject({
-          kind: z.enum(['flag', 'segment', 'metric', 'experiment', 'layer']),
+          kind: z.enum(['flag', 'segment', 'metric', 'experiment', 'layer', 'ramp']),
           key: Key,
           change: z.enum(['add', 'change', 'remove']),
           differences: z.array(Difference),

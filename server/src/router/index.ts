@@ -10,6 +10,7 @@ import { invitations } from './invitations.ts';
 import { keys } from './keys.ts';
 import { metrics } from './metrics.ts';
 import { people } from './people.ts';
+import { ramps } from './ramps.ts';
 import { router } from './procedure.ts';
 import { segments } from './segments.ts';
 import { sessions } from './sessions.ts';
@@ -23,6 +24,7 @@ export const appRouter = router({
   segments,
   metrics,
   experiments,
+  ramps,
   environments,
   contexts,
   keys,

@@ -29,7 +29,7 @@ export const RESOURCE_ROUTES = {
   metrics: {
     tag: 'Experiments',
     noun: 'a metric',
-    users: 'experiment',
+    users: 'experiment or ramp',
     permissions: 'experiments',
   },
   experiments: {
@@ -38,6 +38,7 @@ export const RESOURCE_ROUTES = {
     users: undefined,
     permissions: 'experiments',
   },
+  ramps: { tag: 'Experiments', noun: 'a ramp', users: undefined, permissions: 'ramps' },
 } as const satisfies Record<ResourceName, object>;
 
 /** Derives the inputs and outputs of a resource's procedures from the schemas of its documents. */
@@ -124,12 +125,15 @@ export const resourceRouter = <
   const paged = inSlices<unknown, Paged>(schemas.page);
   const copied = inSlices<unknown, Copied>(schemas.copied);
   const service = ({ services }: Context) => createResourceService(type, services);
+  // Callers that may read experiments may read ramps, which are measured in the same way.
+  const readPermission =
+    permissions === 'ramps' ? 'experiments.read' : (`${permissions}.read` as const);
   const readProcedure = (rest: Omit<RestMeta, 'tag'>) =>
-    procedure({ permission: `${permissions}.read`, rest: { ...rest, tag } });
+    procedure({ permission: readPermission, rest: { ...rest, tag } });
   const writeProcedure = (rest: Omit<RestMeta, 'tag'>) =>
     procedure({
       permission: `${permissions}.write`,
-      readPermission: `${permissions}.read`,
+      readPermission,
       rest: { ...rest, tag },
     });
 

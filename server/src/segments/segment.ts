@@ -28,7 +28,6 @@ function* segmentWarningSteps(
 export const segmentResource: ResourceType<'segments'> = {
   collection: 'segments',
   kind: 'segment',
-  userKind: 'flag',
   parse: (input, serverFields) =>
     parseOrThrow(Segment, { ...mergePatch({}, input, CLEARED_VALUES), ...serverFields }),
   merge: (current, patch, serverFields) =>
@@ -36,10 +35,11 @@ export const segmentResource: ResourceType<'segments'> = {
   validate: validateSegment,
   requireEffect: () => undefined,
   copyOf: segment => segment,
-  usedBy: ({ flagSet }, key) =>
-    [...flagSet.flags.values()]
+  usedBy: ({ flagSet }, key) => ({
+    flag: [...flagSet.flags.values()]
       .filter(flag => references(flag).segments.includes(key))
       .map(flag => flag.key),
+  }),
   warnings: segmentWarningSteps,
   writes: segments => ({ segments }),
   versions: segments => ({ segments }),

@@ -93,6 +93,7 @@ const RECORD_PARSERS: {
       metrics: yield* collectionSteps('metrics', rows),
       experiments: yield* collectionSteps('experiments', rows),
       layers: yield* collectionSteps('layers', rows),
+      ramps: yield* collectionSteps('ramps', rows),
     };
   },
   *workflow(rows) {
@@ -184,6 +185,7 @@ const WRITE_PARSERS: {
       ...(hasWritesTo('layers', rows) && {
         layers: yield* collectionWriteSteps('layers', rows),
       }),
+      ...(hasWritesTo('ramps', rows) && { ramps: yield* collectionWriteSteps('ramps', rows) }),
     };
   },
   *workflow(rows) {
@@ -280,6 +282,7 @@ const COMMIT_ROWS: {
     const metrics = yield* rowsOf('metrics', writes.metrics);
     const experiments = yield* rowsOf('experiments', writes.experiments);
     const layers = yield* rowsOf('layers', writes.layers);
+    const ramps = yield* rowsOf('ramps', writes.ramps);
     yield* otherVersions('flags', writes.flags, versions?.flags);
     yield* otherVersions('segments', writes.segments, versions?.segments);
     return {
@@ -288,6 +291,7 @@ const COMMIT_ROWS: {
       ...(metrics && { metrics }),
       ...(experiments && { experiments }),
       ...(layers && { layers }),
+      ...(ramps && { ramps }),
     };
   },
   *workflow({ writes }) {

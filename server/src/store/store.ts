@@ -12,6 +12,7 @@ import type {
   Metric,
   NamedContext,
   Person,
+  Ramp,
   Segment,
   Session,
 } from '@pennon/schema';
@@ -196,6 +197,7 @@ export type Documents = {
   metrics: Metric;
   experiments: Experiment;
   layers: Layer;
+  ramps: Ramp;
   contexts: NamedContext;
 };
 export type Collection = keyof Documents;
@@ -229,7 +231,7 @@ export const COLLECTIONS = {
     'tokens',
     'secrets',
   ],
-  flagSet: ['flags', 'segments', 'metrics', 'experiments', 'layers'],
+  flagSet: ['flags', 'segments', 'metrics', 'experiments', 'layers', 'ramps'],
   workflow: ['contexts'],
 } as const satisfies Record<string, readonly Collection[]>;
 

@@ -36,7 +36,7 @@ import type { UsageLedger } from '../usage-store.ts';
  * | `pennon:{servers}:reports`                     | hash       | server id → its last report as JSON                           |
  *
  * The control ledger has the collections `environments`, `keys`, `deletedEnvironments`, `sessions`, `people`,
- * `groups`, `invitations`, `tokens` and `secrets`, a flag set `flags`, `segments`, `metrics`, `experiments` and `layers`, and
+ * `groups`, `invitations`, `tokens` and `secrets`, a flag set `flags`, `segments`, `metrics`, `experiments`, `layers` and `ramps`, and
  * a workflow ledger `contexts`. Only flags and segments have versions.
  */
 export type Keys = {
