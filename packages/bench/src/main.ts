@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 
 import { bulkBenchmark } from './bulk/benchmark.ts';
 import { bytesBenchmark } from './bytes/benchmark.ts';
+import { consoleBenchmark } from './console/benchmark.ts';
 import { engineBenchmark } from './engine/benchmark.ts';
 import { holdBenchmark } from './hold/benchmark.ts';
 import { httpBenchmark } from './http/benchmark.ts';
@@ -29,6 +30,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   many: manyBenchmark,
   statistics: statisticsBenchmark,
   usage: usageBenchmark,
+  console: consoleBenchmark,
 };
 
 const { values, positionals } = parseArgs({

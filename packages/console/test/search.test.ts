@@ -78,18 +78,24 @@ describe('a search of flags', () => {
     ['changed:>1w', ['beta', 'new-checkout', 'old']],
     ['staging:on production:off checkout', ['new-checkout']],
     ['<script>', []],
+    ['constructor', []],
   ])('for %j finds %j', (text, keys) => {
     expect(find(text)).toEqual(keys);
   });
 
-  it.each(['unknown:value', 'production:maybe', 'changed:soon', 'changed:<7y'])(
-    'reports %j, and finds what the other words match',
-    word => {
-      const { unknown, matches } = parseSearch(`${word} beta`, ['production']);
-      expect(unknown).toEqual([word]);
-      expect(ROWS.filter(each => matches(each, NOW)).map(({ key }) => key)).toEqual(['beta']);
-    },
-  );
+  it.each([
+    'unknown:value',
+    'constructor:value',
+    '__proto__:value',
+    'production:constructor',
+    'production:maybe',
+    'changed:soon',
+    'changed:<7y',
+  ])('reports %j, and finds what the other words match', word => {
+    const { unknown, matches } = parseSearch(`${word} beta`, ['production']);
+    expect(unknown).toEqual([word]);
+    expect(ROWS.filter(each => matches(each, NOW)).map(({ key }) => key)).toEqual(['beta']);
+  });
 });
 
 describe('the order of flags', () => {
@@ -112,6 +118,12 @@ describe('an overview that is followed', () => {
     const next = withRows(overview, { old: null, alpha: row('alpha') });
     expect(next.flags.map(({ key }) => key)).toEqual(['alpha', 'beta', 'new-checkout', 'recent']);
     expect(next.flags[1]).toBe(ROWS[0]);
+  });
+
+  it('keeps flags whose keys are those of properties that each object has', () => {
+    const flags = ['constructor', 'toString'].map(key => row(key));
+    const next = withRows({ ...overview, flags }, { other: row('other') });
+    expect(next.flags.map(({ key }) => key)).toEqual(['constructor', 'other', 'toString']);
   });
 
   it('has the state that the server has confirmed, in one environment', () => {

@@ -76,7 +76,7 @@ export const FlagGrid = (props: FlagGridProps) => {
   });
   focusedRow.current = position.row;
   const visible = virtualizer.getVirtualItems();
-  const usages = useRecentUsage(
+  const usageOf = useRecentUsage(
     props.api,
     visible.flatMap(({ index }) => rows[index]?.key ?? []),
   );
@@ -105,7 +105,7 @@ export const FlagGrid = (props: FlagGridProps) => {
                 <FlagRow
                   key={row.key}
                   row={row}
-                  usage={usages[row.key]}
+                  usage={usageOf(row.key)}
                   index={index}
                   start={start}
                   focusedColumn={position.row === index ? position.column : undefined}

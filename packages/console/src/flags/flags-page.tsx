@@ -1,13 +1,12 @@
 import { useQuery } from '@tanstack/react-query';
 import { useNavigate, useRouteContext, useSearch } from '@tanstack/react-router';
-import { useDeferredValue, useEffect, useMemo, useState } from 'react';
+import { useCallback, useDeferredValue, useEffect, useMemo, useState } from 'react';
 
 import { hasRole, type Session } from '../api/sessions.ts';
 import { describeError, PendingPage } from '../app/pages.tsx';
 import { useKey } from '../app/use-key.ts';
 import { useNarrow } from '../app/use-narrow.ts';
 import { useVisible } from '../app/use-visible.ts';
-import { Later, lazyPart } from '../components/part.tsx';
 import { t } from '../i18n/i18n.ts';
 import { BulkBar } from './bulk-bar.tsx';
 import type { NewFlag } from './create-flag.ts';
@@ -21,11 +20,8 @@ import { ReviewDialog, type SwitchChange } from './review-dialog.tsx';
 import { parseSearch } from './search.ts';
 import { SearchField } from './search-field.tsx';
 import { sortRows } from './sort.ts';
-import { useBulkDialogs } from './use-bulk-dialogs.ts';
 import { useSwitches } from './use-switches.ts';
 import { ViewsButton } from './views-button.tsx';
-
-const BulkDialogs = lazyPart(async () => (await import('./bulk-dialogs.tsx')).BulkDialogs);
 
 /** The flags of all environments, kept current. */
 export const FlagsPage = () => {
@@ -64,14 +60,20 @@ const Flags = ({ overview, session, isLive }: FlagsProps) => {
   const setSearch = useSetSearch();
   const { rows, unknown } = useRows(overview, search);
   const { chosen, choose, clear } = useChosen(overview);
-  const chosenRows = overview.flags.filter(({ key }) => chosen.has(key));
-  const dialogs = useBulkDialogs();
   const [review, setReview] = useState<SwitchChange>();
   const { pending, error, apply, dismiss } = useSwitches(api);
   const isNarrow = useNarrow();
   const newFlag = useNewFlag(environments.filter(({ key }) => hasRole(session, 'editor', key)));
   const environment =
     environments.find(({ key }) => key === search.env) ?? mainEnvironment(environments);
+  const onSwitch = useCallback(
+    (row: Row, { key, confirm }: Environment, enabled: boolean) => {
+      const change = { environment: key, keys: [row.key], enabled };
+      if (confirm === true) setReview(change);
+      else apply(change, '');
+    },
+    [apply],
+  );
   const list = {
     rows,
     environments,
@@ -79,11 +81,7 @@ const Flags = ({ overview, session, isLive }: FlagsProps) => {
     pending,
     chosen,
     onChoose: choose,
-    onSwitch: (row: Row, { key, confirm }: Environment, enabled: boolean) => {
-      const change = { environment: key, keys: [row.key], enabled };
-      if (confirm === true) setReview(change);
-      else apply(change, '');
-    },
+    onSwitch,
   };
   return (
     <div className="flags">
@@ -122,29 +120,14 @@ const Flags = ({ overview, session, isLive }: FlagsProps) => {
       <footer className="footer">
         {chosen.size > 0 && (
           <BulkBar
-            rows={chosenRows}
-            environments={environments}
-            session={session}
-            onChange={change =>
-              change.kind === 'switch'
-                ? setReview({ ...change, keys: keysIn(chosenRows, change.environment) })
-                : dialogs.open(change, chosenRows)
-            }
+            count={chosen.size}
+            environments={environments.filter(({ key }) => hasRole(session, 'editor', key))}
+            onChange={(key, enabled) => setReview({ environment: key, keys: [...chosen], enabled })}
             onClear={clear}
           />
         )}
         <Count shown={rows.length} overview={overview} isLive={isLive} />
       </footer>
-      {dialogs.opened && (
-        <Later isNeeded>
-          <BulkDialogs
-            {...{ api, session, environments }}
-            opened={dialogs.opened}
-            isOpen={dialogs.isOpen}
-            onClose={dialogs.close}
-          />
-        </Later>
-      )}
       <NewFlagDialog api={api} {...newFlag.dialog} />
       <ReviewDialog
         change={review}
@@ -157,10 +140,6 @@ const Flags = ({ overview, session, isLive }: FlagsProps) => {
     </div>
   );
 };
-
-/** Returns the keys of the flags that exist in an environment. */
-const keysIn = (rows: readonly Row[], environment: string): readonly string[] =>
-  rows.filter(({ cells }) => cells[environment] != null).map(({ key }) => key);
 
 /** The dialog for a new flag, whose page opens once it is created. The key `n` opens it, too. */
 const useNewFlag = (environments: readonly Environment[]) => {
@@ -218,14 +197,18 @@ const useChosen = ({ flags }: Overview) => {
     () => new Set(flags.flatMap(({ key }) => (keys.has(key) ? [key] : []))),
     [flags, keys],
   );
-  const choose = (changed: readonly string[], isChosen: boolean): void =>
-    setKeys(known => {
-      const next = new Set(known);
-      for (const key of changed)
-        if (isChosen) next.add(key);
-        else next.delete(key);
-      return next;
-    });
+  // Rows are rendered only if something of theirs has changed, so it must stay the same function.
+  const choose = useCallback(
+    (changed: readonly string[], isChosen: boolean): void =>
+      setKeys(known => {
+        const next = new Set(known);
+        for (const key of changed)
+          if (isChosen) next.add(key);
+          else next.delete(key);
+        return next;
+      }),
+    [],
+  );
   return { chosen, choose, clear: () => setKeys(new Set()) };
 };
 

@@ -7,6 +7,8 @@ export const overviewOptions = ({ procedures }: Api) =>
   queryOptions({
     queryKey: ['flags', 'overview'] as const,
     queryFn: async (): Promise<Overview> => inOrder(await procedures.flags.overview.query({})),
+    // Comparing thousands of rows takes long, and the subscription replaces only those that have changed.
+    structuralSharing: false,
     // The subscription keeps it current.
     staleTime: Number.POSITIVE_INFINITY,
   });

@@ -32,9 +32,18 @@ export const inOrder = (overview: Overview): Overview => ({
 
 /** Returns the overview with some rows replaced. Rows that have not changed stay the same objects. */
 export const withRows = (overview: Overview, changes: RowChanges): Overview => {
-  const others = overview.flags.filter(({ key }) => !(key in changes));
-  const changed = Object.values(changes).filter(row => row !== null);
-  return { ...overview, flags: [...others, ...changed].toSorted(byKey) };
+  const flags = overview.flags.flatMap(row =>
+    Object.hasOwn(changes, row.key) ? (changes[row.key] ?? []) : [row],
+  );
+  const known = new Set(overview.flags.map(({ key }) => key));
+  const added = Object.values(changes).flatMap(row =>
+    row === null || known.has(row.key) ? [] : [row],
+  );
+  return {
+    ...overview,
+    // The others are in order.
+    flags: added.length === 0 ? flags : [...flags, ...added].toSorted(byKey),
+  };
 };
 
 /** Returns the overview with some flags enabled or disabled in an environment, as the server has confirmed. */

@@ -42,8 +42,12 @@ const FILTERS: Readonly<Record<string, (value: string) => Test | undefined>> = {
 };
 export const FILTER_NAMES = Object.keys(FILTERS);
 
+/** A person may search for any word, such as `constructor`, which each object has. */
+const entryOf = <Value>(table: Readonly<Record<string, Value>>, name: string): Value | undefined =>
+  Object.hasOwn(table, name) ? table[name] : undefined;
+
 const stateTest = (environment: string, value: string): Test | undefined => {
-  const test = STATES[value];
+  const test = entryOf(STATES, value);
   return test && (row => test(row.cells[environment] ?? null));
 };
 
@@ -56,13 +60,25 @@ const wordTest = (word: string, environments: readonly string[]): Test | undefin
   const value = (quoted ?? bare ?? '').toLowerCase();
   const environment = environments.find(each => each.toLowerCase() === name.toLowerCase());
   if (environment !== undefined) return stateTest(environment, value);
-  return FILTERS[name.toLowerCase()]?.(value);
+  return entryOf(FILTERS, name.toLowerCase())?.(value);
+};
+
+/** The text of each row in which words are found. Each letter of a search reads it again. */
+const texts = new WeakMap<Row, string>();
+
+const textOf = (row: Row): string => {
+  const known = texts.get(row);
+  if (known !== undefined) return known;
+  // No word has a line break.
+  const text = [row.key, row.name ?? '', ...row.tags].join('\n').toLowerCase();
+  texts.set(row, text);
+  return text;
 };
 
 const textTest =
   (text: string): Test =>
-  ({ key, name, tags }) =>
-    includes(key, text) || includes(name, text) || tags.some(tag => includes(tag, text));
+  row =>
+    textOf(row).includes(text);
 
 /** Parses a search: words that a flag must contain, and filters such as `tag:checkout` and `production:off`. */
 export const parseSearch = (text: string, environments: readonly string[]): Search => {

@@ -8,15 +8,18 @@ import { useSettled } from '../app/use-settled.ts';
 export type RecentUsage = ApiOutputs['usage']['recent']['flags'][string];
 
 /** The usage of the flags that are visible, by their keys. */
-export type RecentUsages = Readonly<Record<string, RecentUsage>>;
+type RecentUsages = Readonly<Record<string, RecentUsage>>;
 
 const REFRESH_MS = 60_000;
 /** A request has at most so many keys. */
 const MAX_FLAGS = 100;
 const NONE: RecentUsages = {};
 
-/** Returns the usage of the flags with these keys, once they have not changed for a moment. */
-export const useRecentUsage = ({ procedures }: Api, keys: readonly string[]): RecentUsages => {
+/** Returns the usage of each flag of a list of keys, once they have not changed for a moment. */
+export const useRecentUsage = (
+  { procedures }: Api,
+  keys: readonly string[],
+): ((key: string) => RecentUsage | undefined) => {
   // Keys have no spaces.
   const visible = useSettled(keys.slice(0, MAX_FLAGS).join(' '));
   const { data } = useQuery({
@@ -26,5 +29,6 @@ export const useRecentUsage = ({ procedures }: Api, keys: readonly string[]): Re
     placeholderData: keepPreviousData,
     refetchInterval: REFRESH_MS,
   });
-  return data?.flags ?? NONE;
+  const flags = data?.flags ?? NONE;
+  return key => (Object.hasOwn(flags, key) ? flags[key] : undefined);
 };

@@ -1,4 +1,4 @@
-import { useState } from 'react';
+import { useCallback, useState } from 'react';
 
 import type { Api } from '../api/api.ts';
 import { pendingKey } from './flag-grid.tsx';
@@ -11,29 +11,36 @@ export const useSwitches = (api: Api) => {
   const [pending, setPending] = useState<ReadonlyMap<string, boolean>>(new Map());
   const [error, setError] = useState<unknown>();
 
-  const mark = ({ environment, keys }: SwitchChange, enabled: boolean | undefined): void =>
-    setPending(known => {
-      const next = new Map(known);
-      for (const key of keys.map(each => pendingKey(environment, each)))
-        if (enabled === undefined) next.delete(key);
-        else next.set(key, enabled);
-      return next;
-    });
-
-  const apply = (change: SwitchChange, comment: string): void => {
-    setError(undefined);
-    mark(change, change.enabled);
-    write(api, change, comment)
-      .then(() =>
-        api.queries.setQueryData(
-          overviewOptions(api).queryKey,
-          known => known && withEnabled(known, change),
-        ),
-      )
-      .catch(setError)
-      .finally(() => mark(change, undefined));
-  };
+  // All rows have it, so it must stay the same function.
+  const apply = useCallback(
+    (change: SwitchChange, comment: string): void => {
+      setError(undefined);
+      setPending(known => withPending(known, change, change.enabled));
+      write(api, change, comment)
+        .then(() =>
+          api.queries.setQueryData(
+            overviewOptions(api).queryKey,
+            known => known && withEnabled(known, change),
+          ),
+        )
+        .catch(setError)
+        .finally(() => setPending(known => withPending(known, change, undefined)));
+    },
+    [api],
+  );
   return { pending, error, apply, dismiss: () => setError(undefined) };
+};
+
+const withPending = (
+  known: ReadonlyMap<string, boolean>,
+  { environment, keys }: SwitchChange,
+  enabled: boolean | undefined,
+): ReadonlyMap<string, boolean> => {
+  const next = new Map(known);
+  for (const key of keys.map(each => pendingKey(environment, each)))
+    if (enabled === undefined) next.delete(key);
+    else next.set(key, enabled);
+  return next;
 };
 
 /** Makes the change in one commit. */
