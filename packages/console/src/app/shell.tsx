@@ -10,6 +10,7 @@ import { Later, lazyPart } from '../components/part.tsx';
 import { t } from '../i18n/i18n.ts';
 import { PALETTE_KEYS } from '../palette/keys.ts';
 import { useShortcuts, type ShortcutDialog } from '../palette/use-shortcuts.ts';
+import { useFocusInPage } from './use-focus-in-page.ts';
 
 /** The pages of the navigation. */
 const PAGES = ['flags', 'segments', 'experiments', 'compare', 'audit', 'settings'] as const;
@@ -18,6 +19,8 @@ const AccountMenu = lazyPart(async () => (await import('./account-menu.tsx')).Ac
 
 const Palette = lazyPart(async () => (await import('../palette/palette.tsx')).Palette);
 
+const MAIN_ID = 'main';
+
 /** The frame of all pages of a session: the navigation, the account, and the page. */
 export const Shell = () => {
   const { api, basePath, session } = useRouteContext({ from: '/signed-in' });
@@ -25,6 +28,7 @@ export const Shell = () => {
   useLeaveWithSession(current.data === null);
   const [dialog, setDialog] = useState<ShortcutDialog>();
   useShortcuts(setDialog);
+  useFocusInPage(MAIN_ID);
   const [isLeaving, setIsLeaving] = useState(false);
   const signOut = async (): Promise<void> => {
     // Streams of the page end first: without a session they would be refused.
@@ -40,7 +44,7 @@ export const Shell = () => {
   };
   return (
     <div className="shell">
-      <a className="skip" href="#main">
+      <a className="skip" href={`#${MAIN_ID}`}>
         {t('app.skip')}
       </a>
       <header className="bar">
@@ -72,7 +76,7 @@ export const Shell = () => {
         </button>
         <Account session={session} apiUrl={`${basePath}docs`} onSignOut={signOut} />
       </header>
-      <main id="main" className="main" tabIndex={-1}>
+      <main id={MAIN_ID} className="main" tabIndex={-1}>
         {!isLeaving && <Outlet />}
       </main>
       <Later isNeeded={dialog !== undefined}>

@@ -6,6 +6,7 @@ import type { FlagDocument, FlagResponse } from './document.ts';
 import { Findings } from './findings.tsx';
 import { ParsedInput } from './parsed-input.tsx';
 import type { TabProps } from './rules-tab.tsx';
+import { parseTags } from './tags.ts';
 import { findingsAt } from './use-check.ts';
 
 type SettingsTabProps = TabProps & {
@@ -99,15 +100,6 @@ const TextField = ({ document, check, onEdit, field, rows }: TextFieldProps) => 
     </div>
   );
 };
-
-const parseTags = (text: string): string[] => [
-  ...new Set(
-    text
-      .split(',')
-      .map(tag => tag.trim())
-      .filter(tag => tag !== ''),
-  ),
-];
 
 const formatTags = (tags: FlagDocument['tags']): string => (tags ?? []).join(', ');
 

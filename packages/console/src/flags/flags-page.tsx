@@ -7,6 +7,7 @@ import { describeError, PendingPage } from '../app/pages.tsx';
 import { useKey } from '../app/use-key.ts';
 import { useNarrow } from '../app/use-narrow.ts';
 import { useVisible } from '../app/use-visible.ts';
+import { Later, lazyPart } from '../components/part.tsx';
 import { t } from '../i18n/i18n.ts';
 import { BulkBar } from './bulk-bar.tsx';
 import type { NewFlag } from './create-flag.ts';
@@ -20,8 +21,11 @@ import { ReviewDialog, type SwitchChange } from './review-dialog.tsx';
 import { parseSearch } from './search.ts';
 import { SearchField } from './search-field.tsx';
 import { sortRows } from './sort.ts';
+import { useBulkDialogs } from './use-bulk-dialogs.ts';
 import { useSwitches } from './use-switches.ts';
 import { ViewsButton } from './views-button.tsx';
+
+const BulkDialogs = lazyPart(async () => (await import('./bulk-dialogs.tsx')).BulkDialogs);
 
 /** The flags of all environments, kept current. */
 export const FlagsPage = () => {
@@ -60,6 +64,8 @@ const Flags = ({ overview, session, isLive }: FlagsProps) => {
   const setSearch = useSetSearch();
   const { rows, unknown } = useRows(overview, search);
   const { chosen, choose, clear } = useChosen(overview);
+  const chosenRows = overview.flags.filter(({ key }) => chosen.has(key));
+  const dialogs = useBulkDialogs();
   const [review, setReview] = useState<SwitchChange>();
   const { pending, error, apply, dismiss } = useSwitches(api);
   const isNarrow = useNarrow();
@@ -120,14 +126,29 @@ const Flags = ({ overview, session, isLive }: FlagsProps) => {
       <footer className="footer">
         {chosen.size > 0 && (
           <BulkBar
-            count={chosen.size}
-            environments={environments.filter(({ key }) => hasRole(session, 'editor', key))}
-            onChange={(key, enabled) => setReview({ environment: key, keys: [...chosen], enabled })}
+            rows={chosenRows}
+            environments={environments}
+            session={session}
+            onChange={change =>
+              change.kind === 'switch'
+                ? setReview({ ...change, keys: keysIn(chosenRows, change.environment) })
+                : dialogs.open(change, chosenRows)
+            }
             onClear={clear}
           />
         )}
         <Count shown={rows.length} overview={overview} isLive={isLive} />
       </footer>
+      {dialogs.opened && (
+        <Later isNeeded>
+          <BulkDialogs
+            {...{ api, session, environments }}
+            opened={dialogs.opened}
+            isOpen={dialogs.isOpen}
+            onClose={dialogs.close}
+          />
+        </Later>
+      )}
       <NewFlagDialog api={api} {...newFlag.dialog} />
       <ReviewDialog
         change={review}
@@ -140,6 +161,10 @@ const Flags = ({ overview, session, isLive }: FlagsProps) => {
     </div>
   );
 };
+
+/** Returns the keys of the flags that exist in an environment. */
+const keysIn = (rows: readonly Row[], environment: string): readonly string[] =>
+  rows.filter(({ cells }) => cells[environment] != null).map(({ key }) => key);
 
 /** The dialog for a new flag, whose page opens once it is created. The key `n` opens it, too. */
 const useNewFlag = (environments: readonly Environment[]) => {

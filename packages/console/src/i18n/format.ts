@@ -26,3 +26,10 @@ export type StepForm = keyof typeof STEPS;
 /** Returns a time in milliseconds since 1970, short enough for a chart. */
 export const formatStep = (time: number, form: StepForm): string =>
   new Intl.DateTimeFormat(language(), STEPS[form]).format(time);
+
+const ISOLATE = '\u2068';
+const END_OF_ISOLATE = '\u2069';
+
+/** Returns texts with commas between them. Marks in one text do not reverse what follows it. */
+export const formatTexts = (texts: readonly string[]): string =>
+  texts.map(text => ISOLATE + text + END_OF_ISOLATE).join(', ');

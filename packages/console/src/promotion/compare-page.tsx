@@ -110,7 +110,7 @@ type DifferencesProps = PairProps & {
 };
 
 const Differences = ({ from, to, flags, segments }: DifferencesProps) => {
-  const { session } = useRouteContext({ from: FROM });
+  const { api, session } = useRouteContext({ from: FROM });
   const flagChoice = useChoice(flags);
   const segmentChoice = useChoice(segments);
   const [isPromoting, setIsPromoting] = useState(false);
@@ -134,6 +134,7 @@ const Differences = ({ from, to, flags, segments }: DifferencesProps) => {
         <ComparedList {...segmentChoice} documents={segments} from={from} to={to} kind="segment" />
       </Section>
       <PromoteDialog
+        api={api}
         promotion={
           isPromoting
             ? { from, to, flags: flagChoice.chosen, segments: segmentChoice.chosen }

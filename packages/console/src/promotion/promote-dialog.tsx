@@ -1,6 +1,5 @@
 import { useQuery, type QueryKey } from '@tanstack/react-query';
-import { useRouteContext } from '@tanstack/react-router';
-import { useState } from 'react';
+import { useState, type ReactNode } from 'react';
 
 import type { Api } from '../api/api.ts';
 import { ApiError } from '../api/errors.ts';
@@ -23,10 +22,13 @@ export type PromotionRequest = {
 };
 
 type PromoteDialogProps = {
+  readonly api: Api;
   /** Undefined if the dialog is closed. */
   readonly promotion: PromotionRequest | undefined;
   readonly onDone: () => void;
   readonly onClose: () => void;
+  /** Further fields of the form. */
+  readonly children?: ReactNode;
 };
 
 /** The request for a promotion, in which whether a flag is enabled is taken only if that is chosen. */
@@ -60,8 +62,8 @@ const previewOptions = (
 });
 
 /** Shows what a promotion changes before it is made, as one commit. */
-export const PromoteDialog = ({ promotion, onDone, onClose }: PromoteDialogProps) => {
-  const { api } = useRouteContext({ from: '/signed-in/compare' });
+export const PromoteDialog = (props: PromoteDialogProps) => {
+  const { api, promotion, onDone, onClose, children } = props;
   const [takesEnabled, setTakesEnabled] = useState(false);
   const preview = useQuery(previewOptions(api, promotion, takesEnabled));
   const promote = async (form: FormData): Promise<void> => {
@@ -90,6 +92,7 @@ export const PromoteDialog = ({ promotion, onDone, onClose }: PromoteDialogProps
       onSubmit={promote}
       onClose={onClose}
     >
+      {children}
       <label className="check">
         <input
           type="checkbox"
