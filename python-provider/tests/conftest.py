@@ -30,6 +30,7 @@ class QuickProvider(PennonProvider):
         check_timeout_ms=500,
         first_backoff_ms=10,
         longest_backoff_ms=100,
+        longest_report_delay_ms=100,
         rejected_key_ms=50,
         stale_retry_ms=300,
         source_check_ms=150,

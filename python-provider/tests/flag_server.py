@@ -54,7 +54,7 @@ class FlagServer:
         secure: bool = False,
     ) -> None:
         """`envelope`: further fields of the flag set, as a newer server may send them."""
-        self._envelope = envelope or {}
+        self.envelope = envelope or {}
         self.flags = dict(flags or {})
         self.segments: dict[str, Any] = {}
         self.revision = 1
@@ -77,6 +77,9 @@ class FlagServer:
         self.received: list[tuple[str, dict[str, str]]] = []
         # The reports of usage that were accepted.
         self.reports: list[dict[str, Any]] = []
+        # The batches of events that were accepted, and what is rejected of the next ones.
+        self.batches: list[dict[str, Any]] = []
+        self.rejected: list[dict[str, Any]] = []
         self._streams: list[queue.Queue[bytes | None]] = []
         self._lock = threading.Lock()
         self._scheme = "https" if secure else "http"
@@ -137,7 +140,7 @@ class FlagServer:
 
     def flag_set(self) -> dict[str, Any]:
         return {
-            **self._envelope,
+            **self.envelope,
             "formatVersion": 1,
             "environment": "production",
             "id": self.id,
@@ -147,16 +150,23 @@ class FlagServer:
         }
 
     def change(
-        self, flags: dict[str, Any] | None = None, segments: dict[str, Any] | None = None
+        self,
+        flags: dict[str, Any] | None = None,
+        segments: dict[str, Any] | None = None,
+        measured: dict[str, Any] | None = None,
     ) -> None:
-        """Changes or removes (None) entries, and sends the change to all streams."""
+        """Changes or removes (None) entries, and sends the change to all streams.
+
+        `measured`: `experiments` and `tracked`, as a whole.
+        """
         with self._lock:
             previous = self.id
             self.revision += 1
             self.flags = _apply_patch(self.flags, flags)
             self.segments = _apply_patch(self.segments, segments)
             data = {"previous": previous, "revision": self.revision}
-            data |= {"flags": flags or {}, "segments": segments or {}}
+            data |= {"flags": flags or {}, "segments": segments or {}, **(measured or {})}
+            self.envelope = {**self.envelope, **(measured or {})}
             self._send_to_streams(frame("change", data, self.id))
 
     def change_silently(self, flags: dict[str, Any]) -> None:
@@ -249,7 +259,7 @@ def _handler(server: FlagServer) -> type[BaseHTTPRequestHandler]:
 
         def do_POST(self) -> None:
             routes = {"evaluate": self._evaluate, "evaluations": self._evaluations}
-            self._route({**routes, "usage": self._usage})
+            self._route({**routes, "usage": self._usage, "events": self._events})
 
         def _route(self, routes: dict[str, Callable[[], None]]) -> None:
             if self.path.startswith("/old/"):
@@ -329,11 +339,18 @@ def _handler(server: FlagServer) -> type[BaseHTTPRequestHandler]:
 
         def _evaluations(self) -> None:
             self._body()
-            send_json(self, 200, {"revision": server.revision, "evaluations": {}})
+            body = {**server.envelope, "revision": server.revision, "evaluations": {}}
+            send_json(self, 200, body)
 
         def _usage(self) -> None:
             server.reports.append(self._body())
             send_json(self, 202, {"accepted": 1, "rejected": []})
+
+        def _events(self) -> None:
+            batch = self._body()
+            server.batches.append(batch)
+            accepted = len(batch["events"]) - len(server.rejected)
+            send_json(self, 202, {"accepted": accepted, "rejected": server.rejected})
 
         def log_message(self, *_arguments: Any) -> None:
             pass

@@ -30,6 +30,8 @@ PROVIDER_IN_TYPESCRIPT_ONLY = {
     "values": "the evaluated values of a browser",
 }
 PROVIDER_IN_PYTHON_ONLY = {
+    "event_format": "events as JSON; in TypeScript, a part of events",
+    "exposures": "remembers exposures; in TypeScript, a part of events",
     "pending_request": "threads and timeouts, for which JavaScript has promises",
     "process": "forks, and threads that end with the process; Node.js has neither",
     "resolvers": "the ten methods that the SDK requires, two for each type; in TypeScript four",

@@ -14,7 +14,7 @@ from urllib.request import urlopen
 
 import pytest
 from conftest import eventually, free_port
-from flag_server import KEY, OFF, FlagServer
+from flag_server import KEY, OFF, FlagServer, boolean_flag
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="uWSGI is installed on Linux only")
 
@@ -80,6 +80,41 @@ def test_workers_evaluate_and_follow_changes(
         eventually(lambda: both_respond(port, "on", "READY", "streaming"), seconds=30)
         server.change(OFF)
         eventually(lambda: both_respond(port, "off", "READY", "streaming"), seconds=30)
+
+
+@pytest.mark.parametrize(
+    "command", [pytest.param(GUNICORN, id="gunicorn with preload"), pytest.param(UWSGI, id="uWSGI")]
+)
+def test_each_worker_sends_the_exposures_of_its_own_requests(
+    server: FlagServer, command: list[str]
+) -> None:
+    rule = {"id": "test", "split": [{"variant": "on", "weight": 1}]}
+    server.change(
+        {"new-checkout": boolean_flag(rules=[rule])},
+        measured={
+            "experiments": {
+                "checkout": {"flag": "new-checkout", "rule": "test", "unit": "targetingKey"}
+            }
+        },
+    )
+    served: dict[str, set[str]] = {}
+
+    def are_both_used() -> bool:
+        for unit in ("ada", "bob"):
+            with urlopen(f"http://127.0.0.1:{port}/?{unit}", timeout=5) as response:
+                served.setdefault(response.read().decode().split()[0], set()).add(unit)
+        return len(served) == 2
+
+    with running(command, server) as (port, _):
+        # Without a unit, the rule does not serve.
+        eventually(lambda: both_respond(port, "off", "READY", "streaming"), seconds=30)
+        eventually(are_both_used, seconds=30)
+    # Workers send what is queued when they end.
+    exposed: dict[str, list[str]] = {}
+    for batch in server.batches:
+        units = [event["unit"] for event in batch["events"]]
+        exposed.setdefault(batch["instance"], []).extend(units)
+    assert sorted(map(sorted, exposed.values())) == sorted(map(sorted, served.values()))
 
 
 def test_a_worker_that_replaces_another_starts_with_current_flags(server: FlagServer) -> None:

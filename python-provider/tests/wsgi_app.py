@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from openfeature import api
+from openfeature.evaluation_context import EvaluationContext
 
 from pennon_openfeature import PennonProvider
 
@@ -27,7 +28,8 @@ def application(
     if environ["PATH_INFO"] == "/status":
         start_response("200 OK", [("content-type", "text/plain"), ("connection", "close")])
         return [client.get_provider_status().value.encode()]
-    result = "on" if client.get_boolean_value("new-checkout", False) else "off"
+    context = EvaluationContext(environ["QUERY_STRING"] or None)
+    result = "on" if client.get_boolean_value("new-checkout", False, context) else "off"
     status = client.get_provider_status().value
     start_response("200 OK", [("content-type", "text/plain"), ("connection", "close")])
     return [f"{os.getpid()} {result} {status} {provider.freshness().mode}".encode()]

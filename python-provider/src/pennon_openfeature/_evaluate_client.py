@@ -98,9 +98,13 @@ class EvaluateClient:
         timeout_ms: float,
         breaker: CircuitBreaker,
         on_source_age: Callable[[float | None], None],
+        on_probe: Callable[[dict[str, Any]], None],
     ) -> None:
-        """`on_source_age` receives the source age of each response."""
+        """`on_source_age` receives the source age of each response, and `on_probe` the body of
+        each response to a probe.
+        """
         self._on_source_age = on_source_age
+        self._on_probe = on_probe
         self._address = address
         self._timeout_ms = timeout_ms
         self._breaker = breaker
@@ -133,7 +137,8 @@ class EvaluateClient:
 
         def send(scope: RequestScope) -> None:
             connection = scope.use(Connection(self._address, timeout_ms))
-            self._exchange(connection, "evaluations", '{"context": {}, "flagKeys": []}')
+            body = '{"context": {}, "flagKeys": []}'
+            self._on_probe(self._exchange(connection, "evaluations", body))
 
         try:
             self._start(send, timeout_ms, lambda _error: None).result()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
@@ -20,11 +20,8 @@ from ._engine import (
 )
 from ._errors import SyncError
 from ._flag_set import FlagSet
-from ._resolution import (
-    FlagTelemetry,
-    ResultWithTelemetry,
-    flag_telemetry,
-)
+from ._measured import NOTHING_MEASURED, Experiment, Measured
+from ._resolution import EvaluationResult, FlagTelemetry, ResultWithTelemetry, flag_telemetry
 
 logger = logging.getLogger("pennon_openfeature")
 
@@ -32,7 +29,15 @@ logger = logging.getLogger("pennon_openfeature")
 class FlagSnapshot:
     """The flags that evaluations read. A new revision is a new object, so no lock is needed."""
 
-    __slots__ = ("_telemetry", "affected", "changed", "compiled", "flag_set")
+    __slots__ = (
+        "_has_experiments",
+        "_telemetry",
+        "affected",
+        "changed",
+        "compiled",
+        "flag_set",
+        "measured",
+    )
 
     def __init__(
         self,
@@ -60,13 +65,25 @@ class FlagSnapshot:
             keys = changed or changed_keys(previous.flag_set, flag_set)
             self.changed, self.affected = keys.flags, _affected_flags(previous, self, keys)
         self._telemetry: dict[str, FlagTelemetry] = {}
+        before = previous.measured if previous else NOTHING_MEASURED
+        self.measured: Measured = before.after(flag_set.measured)
+        # Most applications have none, and evaluations must not become slower.
+        self._has_experiments = self.measured.has_experiments
         _log_problems(self)
 
     def evaluate(self, flag_key: str, context: object) -> Evaluation:
         return evaluate(self.compiled, flag_key, context)
 
     def evaluate_with_telemetry(self, flag_key: str, context: object) -> ResultWithTelemetry:
-        return ResultWithTelemetry(self.evaluate(flag_key, context), self.telemetry_of(flag_key))
+        result = self.evaluate(flag_key, context)
+        telemetry = self.telemetry_of(flag_key)
+        if not self._has_experiments:
+            return ResultWithTelemetry(result, telemetry)
+        return ResultWithTelemetry(result, telemetry, self.measured.experiments_of(result))
+
+    def experiments_of(self, result: EvaluationResult) -> Sequence[Experiment]:
+        """The running experiments to which a result is an exposure."""
+        return self.measured.experiments_of(result) if self._has_experiments else ()
 
     def telemetry_of(self, flag_key: str) -> FlagTelemetry:
         telemetry = self._telemetry.get(flag_key)

@@ -26,7 +26,10 @@ _DURATIONS = {
     "poll_interval_ms": LONGEST_TIMER_MS,
     "cache_ttl_ms": math.inf,
     "request_timeout_ms": LONGEST_TIMER_MS,
+    "events_flush_ms": LONGEST_TIMER_MS,
 }
+# The options that are whole numbers, with the smallest.
+_COUNTS = {"cache_entries": 0, "events_queue": 1}
 
 ProviderMode: TypeAlias = Literal["in-process", "remote"]
 
@@ -47,6 +50,10 @@ class Options:
     cache_entries: int
     request_timeout_ms: float
     usage: bool
+    events: bool
+    events_flush_ms: float
+    events_queue: int
+    hash_units: bool
     timing: Timing
 
 
@@ -91,9 +98,11 @@ def validate_options(options: Options) -> Options:
         raise ValueError(f'mode must be "in-process" or "remote", not {options.mode!r}')
     for name, longest in _DURATIONS.items():
         validate_duration(name, getattr(options, name), longest)
-    if type(options.cache_entries) is not int or options.cache_entries < 0:
-        raise ValueError("cache_entries must be a whole number of at least 0")
-    for name in ("stream", "usage"):
+    for name, smallest in _COUNTS.items():
+        count = getattr(options, name)
+        if type(count) is not int or count < smallest:
+            raise ValueError(f"{name} must be a whole number of at least {smallest}")
+    for name in ("stream", "usage", "events", "hash_units"):
         value = getattr(options, name)
         if not isinstance(value, bool):
             raise ValueError(f"{name} must be True or False, not {value!r}")
@@ -138,6 +147,7 @@ _WITHOUT_SERVER = {
     "flags": ("flags", "init_timeout_ms"),
     "offline_file": ("offline_file", "init_timeout_ms", "bootstrap"),
 }
+_EVENT_OPTIONS = ("events_flush_ms", "events_queue", "hash_units")
 _REMOTE_OPTIONS = ("cache_ttl_ms", "cache_entries", "request_timeout_ms")
 
 
@@ -157,6 +167,9 @@ def option_warnings(given: Sequence[str], options: Options) -> list[str]:
         warnings += [f'the option {name} has no effect unless mode is "remote"' for name in remote]
     elif options.cache_entries == 0 and "cache_ttl_ms" in given:
         warnings.append("the option cache_ttl_ms has no effect, because cache_entries is 0")
+    if not options.events:
+        unused = [name for name in given if name in _EVENT_OPTIONS]
+        warnings += [f"the option {name} has no effect, because events is False" for name in unused]
     if "ssl_context" in given and options.address and options.address.is_plain:
         warnings.append("the option ssl_context has no effect: use a url with https for TLS")
     return warnings

@@ -7,7 +7,7 @@ import math
 import ssl
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, NoReturn
 
@@ -19,8 +19,10 @@ from openfeature.provider import Metadata, ProviderStatus
 from openfeature.provider._registry import provider_registry
 from openfeature.track import TrackingEventDetails
 
+from ._events import EventCounts
 from ._flag_file import FilePath, parse_local_flags
 from ._flag_snapshot import FlagSnapshot
+from ._measured import Experiment
 from ._options import (
     Options,
     ProviderMode,
@@ -34,7 +36,13 @@ from ._options import (
 )
 from ._process import Pause, check, check_fork, register, unregister
 from ._provider_state import ProviderStateMachine
-from ._resolution import EvaluationResult, ResultWithTelemetry, no_flags, to_plain_attributes
+from ._resolution import (
+    EvaluationResult,
+    ResultWithTelemetry,
+    no_flags,
+    to_plain_attributes,
+    to_plain_context,
+)
 from ._resolvers import Resolvers
 from ._session import EXIT_TIMEOUT_S, Session
 from ._sources import Freshness
@@ -46,29 +54,38 @@ logger = logging.getLogger("pennon_openfeature")
 class Snapshot:
     """Flags of one revision, which do not change while several of them are read."""
 
-    __slots__ = ("_count", "_flags")
+    __slots__ = ("_flags", "_report")
 
     def __init__(
-        self, flags: FlagSnapshot | None, count: Callable[[EvaluationResult], None]
+        self,
+        flags: FlagSnapshot | None,
+        report: Callable[[EvaluationResult, Sequence[Experiment], dict[str, Any]], None],
     ) -> None:
-        """`count` is called for each result that the application gets."""
+        """`report` is called with each result that the application gets, the experiments to which
+        it is an exposure, and its context.
+        """
         self._flags = flags
-        self._count = count
+        self._report = report
 
     @property
     def revision(self) -> int | None:
         return self._flags.flag_set.revision if self._flags else None
 
     def evaluate(self, flag_key: str, context: Mapping[str, Any] | None = None) -> EvaluationResult:
-        if self._flags is None:
-            result = no_flags(flag_key).result
+        plain = to_plain_attributes(context or {})
+        flags = self._flags
+        if flags is None:
+            result: EvaluationResult = no_flags(flag_key).result
+            self._report(result, (), plain)
         else:
-            result = self._flags.evaluate(flag_key, to_plain_attributes(context or {}))
-        self._count(result)
+            result = flags.evaluate(flag_key, plain)
+            self._report(result, flags.experiments_of(result), plain)
         return result
 
     def evaluate_all(self, context: Mapping[str, Any] | None = None) -> dict[str, EvaluationResult]:
-        """The result of every flag, by its key."""
+        """The result of every flag, by its key. The application has not used any of them yet, so
+        none is an exposure.
+        """
         if self._flags is None:
             return {}
         plain = to_plain_attributes(context or {})
@@ -105,6 +122,10 @@ class PennonProvider(Resolvers):
         cache_entries: int = 10_000,
         request_timeout_ms: float = 2_000,
         usage: bool = True,
+        events: bool = True,
+        events_flush_ms: float = 5_000,
+        events_queue: int = 10_000,
+        hash_units: bool = False,
         headers: Mapping[str, str] | None = None,
         ssl_context: ssl.SSLContext | None = None,
         proxy: str | None = None,
@@ -135,6 +156,10 @@ class PennonProvider(Resolvers):
                 cache_entries=cache_entries,
                 request_timeout_ms=request_timeout_ms,
                 usage=usage,
+                events=events,
+                events_flush_ms=events_flush_ms,
+                events_queue=events_queue,
+                hash_units=hash_units,
                 timing=self._timing,
             )
         )
@@ -237,7 +262,18 @@ class PennonProvider(Resolvers):
         evaluation_context: EvaluationContext | None = None,
         tracking_event_details: TrackingEventDetails | None = None,
     ) -> None:
-        """Does nothing: tracking events are not supported yet."""
+        """Reports an event to the server, if an experiment measures it. Never raises.
+
+        `evaluation_context` needs the attributes by which experiments are bucketed, such as the
+        targeting key. Nothing else of it is sent.
+        """
+        try:
+            check()
+            if self._session is not None:
+                context = to_plain_context(evaluation_context)
+                self._session.track(tracking_event_name, context, tracking_event_details)
+        except Exception:
+            logger.exception("an event could not be reported")
 
     def set_flags(self, flags: Mapping[str, Any]) -> None:
         """Replaces all flags of a provider that was created with the option `flags`.
@@ -269,30 +305,89 @@ class PennonProvider(Resolvers):
         check()
         return self._session.freshness() if self._session else Freshness("stopped")
 
-    def evaluate(self, flag_key: str, context: Mapping[str, Any] | None = None) -> EvaluationResult:
+    def evaluate(
+        self,
+        flag_key: str,
+        context: Mapping[str, Any] | None = None,
+        *,
+        expose: bool = True,
+    ) -> EvaluationResult:
         """Evaluates a flag without the overhead of the OpenFeature client, for hot loops.
 
         `context` holds `targetingKey` and any attributes. In remote mode the server evaluates.
+        `expose=False`: the result is not an exposure to an experiment, because no user gets it.
         """
-        evaluated = self._evaluate(flag_key, to_plain_attributes(context or {}))
-        if not evaluated.is_counted:
-            self._count_result(evaluated.result)
+        plain = to_plain_attributes(context or {})
+        evaluated = self._evaluate(flag_key, plain)
+        self._report_result(evaluated, plain, is_exposure=expose)
         return evaluated.result
 
-    def snapshot(self) -> Snapshot:
-        """The current flags, for reading several of one revision."""
+    def snapshot(self, *, expose: bool = True) -> Snapshot:
+        """The current flags, for reading several of one revision.
+
+        `expose=False`: its results are not exposures to experiments, because no user gets them.
+        """
         check()
-        return Snapshot(self._session.snapshot if self._session else None, self._count_result)
+        session = self._session
+        report = self._report_exposure if expose else self._report_count
+        return Snapshot(session.snapshot if session else None, report)
 
-    def _count(self, evaluated: ResultWithTelemetry, details: FlagResolutionDetails[Any]) -> None:
+    def flush(self, timeout_ms: float = 2_000) -> bool:
+        """Sends the exposures and events that are queued, and waits until the server has them.
+
+        Returns False if that takes longer than `timeout_ms`, or if some are dropped. `shutdown`
+        sends them, too, so this is needed only if the process may be frozen or killed.
+        """
+        validate_duration("timeout_ms", timeout_ms, math.inf)
+        deadline = time.monotonic() + min(timeout_ms, LONGEST_TIMER_MS) / 1_000
+        check()
+        return self._session is None or self._session.flush(deadline)
+
+    @property
+    def events(self) -> EventCounts:
+        """How many exposures and events of this process were sent, and why others were not."""
+        check()
+        return self._session.event_counts() if self._session else EventCounts()
+
+    def _report(
+        self,
+        evaluated: ResultWithTelemetry,
+        context: dict[str, Any],
+        details: FlagResolutionDetails[Any],
+    ) -> None:
+        is_mismatch = details.error_code is ErrorCode.TYPE_MISMATCH
+        self._report_result(evaluated, context, is_mismatch=is_mismatch)
+
+    def _report_result(
+        self,
+        evaluated: ResultWithTelemetry,
+        context: dict[str, Any],
+        *,
+        is_mismatch: bool = False,
+        is_exposure: bool = True,
+    ) -> None:
+        session = self._session
+        if session is None:
+            return
         if not evaluated.is_counted:
-            is_mismatch = details.error_code is ErrorCode.TYPE_MISMATCH
-            self._count_result(evaluated.result, is_mismatch=is_mismatch)
+            session.count(evaluated.result, is_mismatch=is_mismatch)
+        if evaluated.experiments and is_exposure and not is_mismatch:
+            session.expose(evaluated.result, evaluated.experiments, context)
 
-    def _count_result(self, result: EvaluationResult, *, is_mismatch: bool = False) -> None:
+    def _report_exposure(
+        self, result: EvaluationResult, experiments: Sequence[Experiment], context: dict[str, Any]
+    ) -> None:
         session = self._session
         if session is not None:
-            session.count(result, is_mismatch=is_mismatch)
+            session.count(result)
+            if experiments:
+                session.expose(result, experiments, context)
+
+    def _report_count(
+        self, result: EvaluationResult, _experiments: object, _context: object
+    ) -> None:
+        if self._session is not None:
+            self._session.count(result)
 
     def _evaluate(self, flag_key: str, context: dict[str, Any]) -> ResultWithTelemetry:
         check()

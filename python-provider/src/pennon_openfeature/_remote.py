@@ -11,7 +11,9 @@ from typing import Any, Final, Generic, Literal, NamedTuple
 
 from ._errors import SyncError
 from ._evaluate_client import CircuitBreaker, EvaluateClient, body_of
+from ._flag_set import measured_in
 from ._flag_snapshot import FlagSnapshot
+from ._measured import NOTHING_MEASURED, Measured
 from ._options import Options
 from ._pending_request import PendingRequest, Result
 from ._process import Pause, is_before_fork
@@ -161,12 +163,16 @@ class RemoteEvaluator:
         self._breaker = CircuitBreaker(timing, timeout_ms, on_availability)
         self._source = RemoteSource(timing, self._probe_after, on_availability)
         self._client = EvaluateClient(
-            options.address, timeout_ms, self._breaker, self._source.report
+            options.address, timeout_ms, self._breaker, self._source.report, self._on_probe
         )
         self._cache = EvaluationCache(
             options.cache_ttl_ms, options.cache_entries, timing.server_lag_ms
         )
         self._single_flight: SingleFlight[ResultWithTelemetry] = SingleFlight()
+        # What the server has last measured, for a key that may not read the flag set.
+        self._measured: Measured | None = None
+        self._probed_at = 0.0
+        self._longest_silence_s = timing.idle_timeout_ms / 1_000
         self._on_availability = on_availability
         self._request_timeout_s = timeout_ms / 1_000
         # Often enough to notice a lost server within two heartbeats.
@@ -195,6 +201,16 @@ class RemoteEvaluator:
     def freshness(self, of_flag_set: Freshness, *, is_followed: bool) -> Freshness:
         return self._source.freshness(of_flag_set, is_followed=is_followed)
 
+    @property
+    def measured(self) -> Measured | None:
+        """None before the first flags, or before the first probe with such a key."""
+        flags = self._local_flags()
+        return self._measured if flags is None else flags.measured
+
+    def _on_probe(self, fields: dict[str, Any]) -> None:
+        self._measured = (self._measured or NOTHING_MEASURED).after(measured_in(fields))
+        self._probed_at = time.monotonic()
+
     def _probe_after(self, seconds: float) -> bool:
         """Probes only for the source age of the response. Returns False if the client is closed."""
         if self._client.wait_until_closed(max(seconds, self._breaker.seconds_until_trial())):
@@ -220,9 +236,13 @@ class RemoteEvaluator:
             self._watch = watch
 
     def _probe_if_silent(self) -> None:
-        """Notices that the server is lost even if all results come from the cache."""
+        """Notices that the server is lost even if all results come from the cache.
+
+        Only a probe finds out what is measured, so they do not end with evaluations.
+        """
         while not self._client.wait_until_closed(self._watch_interval_s):
-            if not self.is_available or not self._source.is_silent:
+            is_probe_old = time.monotonic() - self._probed_at > self._longest_silence_s
+            if not self.is_available or not (self._source.is_silent or is_probe_old):
                 continue
             error = self._client.probe_once(time.monotonic() + self._request_timeout_s)
             if error is not None:
@@ -332,11 +352,14 @@ class RemoteEvaluator:
         return self._cache.get_expired(body) or _unavailable(flag_key, "GENERAL", error)
 
     def _with_telemetry(self, result: ResultWithTelemetry) -> ResultWithTelemetry:
-        """Adds what an older server does not send, or an error does not contain."""
+        """Adds the experiments, and telemetry that an older server or an error does not contain."""
+        measured = self.measured or NOTHING_MEASURED
+        experiments = measured.experiments_of(result.result)
         flags = self._local_flags()
         if result.telemetry or flags is None:
-            return result
-        return result._replace(telemetry=flags.telemetry_of(result.result.flag_key))
+            return result._replace(experiments=experiments) if experiments else result
+        telemetry = flags.telemetry_of(result.result.flag_key)
+        return result._replace(telemetry=telemetry, experiments=experiments)
 
 
 def _counted_once(result: ResultWithTelemetry, *, is_shared: bool) -> ResultWithTelemetry:

@@ -12,6 +12,7 @@ from openfeature.exception import ErrorCode
 from openfeature.flag_evaluation import FlagResolutionDetails, Reason
 
 from ._engine import Evaluation, Failed, Served, copy_json
+from ._measured import Experiment
 
 _JSON_SCALARS: Final = frozenset([str, int, float, bool, type(None)])
 
@@ -115,6 +116,8 @@ class ResultWithTelemetry(NamedTuple):
 
     result: EvaluationResult
     telemetry: FlagTelemetry
+    # To which the result is an exposure.
+    experiments: tuple[Experiment, ...] = ()
     # Whether the server has evaluated, and so counted it.
     is_counted: bool = False
 
@@ -155,6 +158,8 @@ def to_resolution(
             f'flag "{result.flag_key}" is not of type {expected}: '
             f'its variant "{result.variant}" is {result.value!r:.100}'
         )
+        # The application does not get the variant.
+        metadata.pop("experiment", None)
         return _failure(default_value, ErrorCode.TYPE_MISMATCH, message, metadata)
     return FlagResolutionDetails(
         value, reason=reason, variant=result.variant, flag_metadata=metadata
@@ -167,6 +172,8 @@ def _metadata_of(evaluated: ResultWithTelemetry) -> dict[str, Any]:
     metadata = {**(getattr(result, "metadata", None) or {}), **evaluated.telemetry}
     if isinstance(result, Served) and result.rule_id is not None:
         metadata["ruleId"] = result.rule_id
+    if evaluated.experiments:
+        metadata["experiment"] = evaluated.experiments[0].key
     return metadata
 
 

@@ -33,9 +33,13 @@ class Resolvers(AbstractProvider):
     ) -> ResultWithTelemetry: ...
 
     @abstractmethod
-    def _count(
-        self, evaluated: ResultWithTelemetry, details: FlagResolutionDetails[Any]
-    ) -> None: ...
+    def _report(
+        self,
+        evaluated: ResultWithTelemetry,
+        context: dict[str, Any],
+        details: FlagResolutionDetails[Any],
+    ) -> None:
+        """Called for each result that the application gets."""
 
     def _resolve(
         self,
@@ -45,9 +49,10 @@ class Resolvers(AbstractProvider):
         expected: ExpectedType,
     ) -> FlagResolutionDetails[Any]:
         try:
-            evaluated = self._evaluate(flag_key, to_plain_context(context))
+            plain = to_plain_context(context)
+            evaluated = self._evaluate(flag_key, plain)
             details = to_resolution(evaluated, default_value, expected)
-            self._count(evaluated, details)
+            self._report(evaluated, plain, details)
         except Exception as error:  # noqa: BLE001 - an evaluation must not fail the application
             return unexpected_failure(error, default_value)
         else:
@@ -61,9 +66,10 @@ class Resolvers(AbstractProvider):
         expected: ExpectedType,
     ) -> FlagResolutionDetails[Any]:
         try:
-            evaluated = await self._evaluate_async(flag_key, to_plain_context(context))
+            plain = to_plain_context(context)
+            evaluated = await self._evaluate_async(flag_key, plain)
             details = to_resolution(evaluated, default_value, expected)
-            self._count(evaluated, details)
+            self._report(evaluated, plain, details)
         except Exception as error:  # noqa: BLE001 - as above
             return unexpected_failure(error, default_value)
         else:

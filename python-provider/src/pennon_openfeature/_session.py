@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from openfeature.exception import GeneralError, ProviderFatalError
+from openfeature.track import TrackingEventDetails
 
 from ._engine import Failed, Served
+from ._events import EventCounts, EventReporter
 from ._flag_manager import FlagListener, FlagManager
 from ._flag_set import FlagSet
 from ._flag_snapshot import FlagSnapshot
+from ._measured import Experiment, Measured
 from ._options import Options
 from ._process import Pause
 from ._provider_state import ProviderStateMachine, state_of
@@ -23,6 +27,8 @@ from ._usage_reporter import UsageReporter
 
 # How long `stop` waits for threads that are connecting or inside a callback.
 STOP_TIMEOUT_S = 1
+# The same for the threads that report usage and events.
+REPORT_TIMEOUT_S = 2
 EXIT_TIMEOUT_S = 0.1
 
 
@@ -40,11 +46,17 @@ class Session:
         self._usage: UsageReporter | None = None
         if options.address is not None and options.usage:
             self._usage = UsageReporter(options.address, options.timing)
+        self._events: EventReporter | None = None
+        if options.address is not None and options.events:
+            self._events = EventReporter(options)
         self._remote: RemoteEvaluator | None = None
         if options.mode == "remote":
             self._remote = RemoteEvaluator(
                 options, lambda: self._flags.snapshot, self._update_state
             )
+
+    def _reporters(self) -> list[UsageReporter | EventReporter]:
+        return [each for each in (self._usage, self._events) if each is not None]
 
     def start(self) -> None:
         """Returns when flags can be evaluated, even with old flags.
@@ -96,6 +108,8 @@ class Session:
     def _on_change(self, snapshot: FlagSnapshot) -> None:
         # Before the event, so handlers that evaluate do not get cached results. Cached results
         # contain the version of their flag, which may be all that changed.
+        if self._events is not None:
+            self._events.release(snapshot.measured)
         if self._remote is not None:
             self._remote.invalidate({*snapshot.affected, *snapshot.changed})
         self._state.report_change(snapshot.affected)
@@ -120,8 +134,12 @@ class Session:
         self._flags.set_flags(flag_set)
 
     def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
-        if self._usage is not None:
-            self._usage.stop()
+        reporters = self._reporters()
+        for reporter in reporters:
+            reporter.end()
+        deadline = time.monotonic() + REPORT_TIMEOUT_S
+        for reporter in reporters:
+            reporter.join(deadline)
         self._flags.stop(timeout_s)
         if self._remote is not None:
             self._remote.close()
@@ -144,8 +162,8 @@ class Session:
 
     def after_fork(self, pause: Pause) -> None:
         self._state_lock = threading.Lock()
-        if self._usage is not None:
-            self._usage.after_fork()
+        for reporter in self._reporters():
+            reporter.after_fork()
         if self._remote is not None:
             self._remote.after_fork()
         self._flags.after_fork(pause)
@@ -177,6 +195,33 @@ class Session:
             usage.count_unknown(result.flag_key)
         else:
             usage.count(result.flag_key, None, "ERROR" if is_mismatch else result.reason)
+
+    def expose(
+        self, result: EvaluationResult, experiments: Sequence[Experiment], context: dict[str, Any]
+    ) -> None:
+        """Reports that the application got a variant of experiments."""
+        if self._events is not None and isinstance(result, Served):
+            self._events.expose(experiments, result.variant, context)
+
+    def track(
+        self, name: str, context: dict[str, Any], details: TrackingEventDetails | None
+    ) -> None:
+        if self._events is not None:
+            self._events.track(self._measured, name, context, details)
+
+    @property
+    def _measured(self) -> Measured | None:
+        """What the server measures, or None before that is known."""
+        if self._remote is not None:
+            return self._remote.measured
+        snapshot = self._flags.snapshot
+        return None if snapshot is None else snapshot.measured
+
+    def flush(self, deadline: float) -> bool:
+        return self._events is None or self._events.flush(deadline)
+
+    def event_counts(self) -> EventCounts:
+        return EventCounts() if self._events is None else self._events.counts()
 
     async def evaluate_async(self, flag_key: str, context: dict[str, Any]) -> ResultWithTelemetry:
         """Like `evaluate`; while the server evaluates, the event loop is not blocked."""

@@ -45,6 +45,10 @@ class Timing:
     file_check_ms: float = 1_000
     # How often usage is reported, on average.
     usage_interval_ms: float = 60_000
+    # The longest delay before a report that was not accepted is sent again, and after which time it
+    # is given up. The server knows repeated reports for an hour.
+    longest_report_delay_ms: float = 60_000
+    give_up_ms: float = 900_000
     # The SDK emits READY or ERROR just after `initialize`; provider events wait this long.
     event_delay_ms: float = 100
 
@@ -61,6 +65,12 @@ class Timing:
     def usage_delay(self) -> float:
         """Within 20 %, so that the processes of an application do not all report together."""
         return self.usage_interval_ms * (0.8 + 0.4 * _random())
+
+    def report_delay(self, failures: int) -> float:
+        """A random delay between the first backoff and a growing limit."""
+        first = self.first_backoff_ms
+        longest = min(self.longest_report_delay_ms, first * 2.0 ** min(failures + 1, 30))
+        return first + _random() * max(0.0, longest - first)
 
     def stale_retry_delay(self) -> float:
         """After how long to connect again to a server that is cut off from its store.
