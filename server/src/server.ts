@@ -12,7 +12,12 @@ import { formatInstant, type Clock } from './clock.ts';
 import type { Limits, SignInSettings } from './config.ts';
 import { errorMessage } from './error-message.ts';
 import { PennonError } from './errors.ts';
+import type { MomentsSource } from './events/moments.ts';
+import { NO_EVENTS } from './events/no-events.ts';
+import { createAnalyst } from './experiments/analysis/analyst.ts';
+import { startLooks } from './experiments/looks.ts';
 import { startSchedule } from './experiments/schedule.ts';
+import { createPointCache } from './experiments/series.ts';
 import { startPurge } from './environments/purge.ts';
 import { createPreviewLimit } from './evaluation/preview-limit.ts';
 import { createAudiences } from './evaluation/audience.ts';
@@ -65,6 +70,8 @@ export type ServerOptions = {
   readonly adminKey: string | undefined;
   /** Whether this server may initialize the store. By default it may if the store is empty. */
   readonly emptyStore?: EmptyStorePolicy | undefined;
+  /** Where results come from. */
+  readonly momentsSource?: MomentsSource | undefined;
   /** Returns the admin key of a first start without `adminKey`. Must store it before returning. */
   readonly firstAdminKey: () => string;
 };
@@ -101,6 +108,9 @@ export const createServer = async (options: ServerOptions): Promise<Server> => {
   const stopSchedule = startSchedule(services, error =>
     logger.warn({ err: error }, 'an experiment is not ended yet'),
   );
+  const stopLooks = startLooks(services, error =>
+    logger.warn({ err: error }, 'the results of an experiment are not computed'),
+  );
 
   let isDraining = false;
   let listeners: Listeners | undefined;
@@ -128,6 +138,7 @@ export const createServer = async (options: ServerOptions): Promise<Server> => {
       isDraining = true;
       stopPurge();
       stopSchedule();
+      stopLooks();
       await drain({ http, listeners }, services, graceMs);
       await closeServices();
     },
@@ -151,6 +162,7 @@ const openServices = async (options: ServerOptions, metrics: Metrics) => {
   const stopGuard = startGuard({ ...services, recovery: store.recovery });
   const closeServices = async (): Promise<void> => {
     await services.usage.close();
+    await services.analyst.close();
     outages.close();
     stopGuard();
     replicas.close();
@@ -215,6 +227,9 @@ const createServices = async (
     counterOf: metrics.counterOf,
     usage: createUsage({ ...options, store: store.usage, registry }),
     lastEvaluated: createLastEvaluated(store.usage, clock),
+    momentsSource: options.momentsSource ?? NO_EVENTS,
+    analyst: createAnalyst(),
+    pointCache: createPointCache(),
     clock,
     random,
     limits,

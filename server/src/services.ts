@@ -22,6 +22,9 @@ import type { Fleet } from './status/fleet.ts';
 import type { Store } from './store/store.ts';
 import type { LastEvaluated } from './flags/last-evaluated.ts';
 import type { Usage } from './usage/usage.ts';
+import type { MomentsSource } from './events/moments.ts';
+import type { Analyst } from './experiments/analysis/analyst.ts';
+import type { PointCache } from './experiments/series.ts';
 
 /** Everything that a running server consists of. Each use case declares the few services that it needs. */
 export type Services = {
@@ -43,6 +46,9 @@ export type Services = {
   readonly counterOf: CounterOf;
   readonly usage: Usage;
   readonly lastEvaluated: LastEvaluated;
+  readonly momentsSource: MomentsSource;
+  readonly analyst: Analyst;
+  readonly pointCache: PointCache;
   readonly audienceOf: (caller: Caller) => Audience;
   readonly limitPreviews: LimitPreviews;
   readonly turns: Turns;

@@ -342,8 +342,11 @@ describe('the examples of /openapi.json', () => {
         await sendById(`ramps-${action}`);
     };
     for (const operationId of [...besideProcedures(), ...Object.keys(BODY_EXAMPLES)]) {
-      // Only a running experiment is decided, and a start has no body.
-      if (operationId === 'experiments-decide') await sendById('experiments-start');
+      // Only a running experiment has statistics and is decided, and a start has no body.
+      if (operationId === 'experiments-putStatistics') {
+        await own.api('PATCH', '/experiments/checkout-2', { body: { source: 'external' } });
+        await sendById('experiments-start');
+      }
       if (operationId === 'ramps-update') await sendRamp();
       await sendById(operationId);
     }
@@ -398,7 +401,8 @@ describe('every response documented for a GET', () => {
     await on.api('POST', '/flags', { body: { key: KEY, enabled: true, rules } });
     const metric = { kind: 'conversion', event: 'bought', window: { toMs: 60_000 } };
     await on.api('POST', '/metrics', { body: { key: KEY, ...metric } });
-    const experiment = { flag: KEY, rule: 'test', control: 'off' };
+    const metrics = [{ metric: KEY, role: 'primary' }];
+    const experiment = { flag: KEY, rule: 'test', control: 'off', metrics };
     await on.api('POST', '/experiments', { body: { key: KEY, ...experiment } });
     const ramp = {
       flag: KEY,
@@ -407,6 +411,7 @@ describe('every response documented for a GET', () => {
       steps: [{ share: 1, holdMinutes: 1 }],
     };
     await on.api('POST', '/ramps', { body: { key: RAMP, ...ramp } });
+    await on.api('POST', `/experiments/${KEY}/start`);
     ids = { ...(await fillPeople(on)), ...OWN_KEYS };
   };
 

@@ -250,6 +250,17 @@ const PROBES: Readonly<Record<string, (names: Names) => object[]>> = {
   'experiments.stop': runProbes({}),
   'experiments.restart': runProbes({}),
   'experiments.decide': runProbes({ variant: 'off' }),
+  'experiments.getResults': runProbes({}),
+  'experiments.getSeries': runProbes({}),
+  'experiments.getHealth': runProbes({}),
+  'experiments.putStatistics': runProbes({ units: {}, metrics: {} }),
+  'experiments.plan': () => [
+    { kind: 'conversion', baseline: 0.1, effect: 0.05, unitsPerDay: 1_000 },
+  ],
+  'experiments.results': ({ name }) => [
+    { environment: `${name}-env`, key: 'e' },
+    { key: `${name}-experiment` },
+  ],
   'flags.create': names => [
     ...flags.create(names),
     ...conditionProbes(names).map((condition, i) => ({

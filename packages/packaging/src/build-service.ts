@@ -42,6 +42,7 @@ const { metafile } = buildSync({
   entryPoints: {
     pennon: join(source, 'cli.ts'),
     'check-thread': join(source, 'import-export/check-thread.ts'),
+    'analysis-thread': join(source, 'experiments/analysis/thread.ts'),
     'thread-main': join(source, 'store/sqlite/thread-main.ts'),
     'integrity-main': join(source, 'store/sqlite/integrity-main.ts'),
   },

@@ -16,6 +16,7 @@ export * from './named-context.ts';
 export { shortened, strictObject } from './strict-object.ts';
 export * from './people.ts';
 export * from './ramp.ts';
+export * from './results.ts';
 export * from './rule.ts';
 export * from './segment.ts';
 export { didYouMean, oneOfMessage, similarName } from './suggest.ts';

@@ -8,6 +8,7 @@ import { planPut, putsOf, serverFieldsAfter, type WriteResult } from '../resourc
 import { validateFlag } from '../resources/validate.ts';
 import type { ConditionalKey } from '../resources/write.ts';
 import { targetOf, type Target } from './design.ts';
+import { keepAtDecision, type ResultsServices } from './results.ts';
 import { changeRun, requireState, stopped, type RunChange, type RunServices } from './runs.ts';
 
 export type DecideInput = ConditionalKey & {
@@ -17,23 +18,28 @@ export type DecideInput = ConditionalKey & {
   readonly removeRule?: boolean | undefined;
 };
 
-/** Ends the run and, in the same commit, makes the rule serve one variant, or removes it. */
-export const decideExperiment = (
-  services: RunServices,
+/**
+ * Ends the run and, in the same commit, makes the rule serve one variant, or removes it. The decision has the id of the
+ * results of this instant. A decision can be made without results, if they cannot be computed.
+ */
+export const decideExperiment = async (
+  services: RunServices & ResultsServices,
   caller: Caller,
   input: DecideInput,
-): Promise<WriteResult<Experiment>> =>
-  changeRun(services, caller, input, {
+): Promise<WriteResult<Experiment>> => {
+  const results = await keepAtDecision(services, caller, input).catch(() => undefined);
+  return changeRun(services, caller, input, {
     action: 'decide',
     plan: async change => {
       requireState(change.current, ['running', 'settling', 'ended', 'stopped'], {
         draft: 'it was never started, so change its rule',
       });
-      return planDecision(change, input);
+      return planDecision(change, input, results);
     },
   });
+};
 
-const planDecision = async (change: RunChange, input: DecideInput) => {
+const planDecision = async (change: RunChange, input: DecideInput, results: string | undefined) => {
   const { context, view, current, audit } = change;
   const target = requireTarget(change, input);
   const flag = { ...decided(target, input), ...serverFieldsAfter(target.flag, audit.at) };
@@ -42,7 +48,7 @@ const planDecision = async (change: RunChange, input: DecideInput) => {
   const flagPlan = await putsOf(flags, { ...audit, action: 'update' }, [
     { document: flag, current: target.flag },
   ]);
-  const plan = await planPut(context, audit, withDecision(change, input), current);
+  const plan = await planPut(context, audit, withDecision(change, input, results), current);
   return {
     ...plan,
     writes: { ...flagPlan.writes, ...plan.writes },
@@ -76,8 +82,16 @@ const decided = ({ flag, rule }: Target, { variant }: DecideInput): Flag => ({
 /** Returns a rule that serves one variant to all that its conditions fit. */
 const serving = ({ id, conditions }: Rule, variant: string): Rule => ({ id, conditions, variant });
 
-const withDecision = ({ current, audit }: RunChange, { variant }: DecideInput): Experiment => ({
+const withDecision = (
+  { current, audit }: RunChange,
+  { variant }: DecideInput,
+  results: string | undefined,
+): Experiment => ({
   ...stopped(current, audit.at),
   ...serverFieldsAfter(current, audit.at),
-  decision: { variant: variant ?? null, at: formatInstant(audit.at) },
+  decision: {
+    variant: variant ?? null,
+    at: formatInstant(audit.at),
+    ...(results === undefined ? {} : { results }),
+  },
 });

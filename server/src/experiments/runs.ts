@@ -19,6 +19,7 @@ import { requireCurrent, type ConditionalKey } from '../resources/write.ts';
 import { revisionOf } from '../store/change-id.ts';
 import { designProblems, targetOf, unitOf, weightedVariants, type Records } from './design.ts';
 import { experimentResource } from './experiment.ts';
+import { keepFinal, type ResultsServices } from './results.ts';
 
 export type RunServices = ResourceServices & { readonly random: Random };
 type Context = ResourceContext<'experiments'> & { readonly random: Random };
@@ -98,18 +99,21 @@ const RESTART_REMEDIES = {
 };
 
 /** Ends a run at once. Its results are then those of this instant. */
-export const stopExperiment = (
-  services: RunServices,
+export const stopExperiment = async (
+  services: RunServices & ResultsServices,
   caller: Caller,
   input: ConditionalKey,
-): Promise<WriteResult<Experiment>> =>
-  changeRun(services, caller, input, {
+): Promise<WriteResult<Experiment>> => {
+  const experiment = await changeRun(services, caller, input, {
     action: 'stop',
     plan: ({ context, current, audit }) => {
       requireState(current, ['running', 'settling'], STOP_REMEDIES);
       return planPut(context, audit, stopped(current, audit.at), current);
     },
   });
+  await keepFinal(services, caller, input);
+  return experiment;
+};
 
 const STOP_REMEDIES = {
   draft: 'it was never started',

@@ -1,12 +1,12 @@
 import type { Experiment, Metric } from '@pennon/schema';
 
 import { auditDraft, SYSTEM } from '../audit/record.ts';
-import { formatInstant, type Clock } from '../clock.ts';
+import { formatInstant } from '../clock.ts';
 import type { LiveFlagSet } from '../flag-set/live-flag-set.ts';
 import { liveExperiments } from '../flag-set/measured.ts';
-import type { Registry } from '../flag-set/registry.ts';
 import { serverFieldsAfter } from '../resources/plan.ts';
 import { metricsOf, type Records } from './design.ts';
+import { look, refOf, type ResultsServices } from './results.ts';
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;
@@ -50,24 +50,52 @@ const due = (records: Records, experiment: Experiment, now: number): Experiment 
 
 const iso = (ms: number): string => formatInstant(ms);
 
-type ScheduleServices = { readonly registry: Registry; readonly clock: Clock };
-
 const CHECK_MS = 15_000;
 
 /** Ends enrolments and runs when their time has come. Each server does so; only one of them commits. */
 export const startSchedule = (
-  { registry, clock }: ScheduleServices,
+  services: ResultsServices,
   onError: (error: unknown) => void,
 ): (() => void) =>
-  clock.every(CHECK_MS, () => {
-    for (const live of registry.all()) void advance(live, clock).catch(onError);
+  services.clock.every(CHECK_MS, () => {
+    for (const live of services.registry.all()) void advance(services, live, onError);
   });
 
 /** Writes the experiments of a flag set whose time has come. */
-const advance = async (live: LiveFlagSet, clock: Clock): Promise<void> => {
+const advance = async (
+  services: ResultsServices,
+  live: LiveFlagSet,
+  onError: (error: unknown) => void,
+): Promise<void> => {
   const { records } = live.replica.current();
-  for (const { key } of liveExperiments(records.experiments))
-    if (dueIn(records, key, clock.now()) !== undefined) await advanceOne(live, key, clock);
+  for (const { key } of liveExperiments(records.experiments)) {
+    const next = dueIn(records, key, services.clock.now())?.next;
+    if (next === undefined) continue;
+    try {
+      if (await isReady(services, live, next)) await advanceOne(live, key, services);
+    } catch (error) {
+      onError(error);
+    }
+  }
+};
+
+/** Whether the state may change: before a run ends, its events must be counted, and its final results kept. */
+const isReady = async (
+  services: ResultsServices,
+  live: LiveFlagSet,
+  experiment: Experiment,
+): Promise<boolean> => {
+  const { run, state, source } = experiment;
+  if (state !== 'ended' || run?.endedAt === undefined) return true;
+  const started = { live, experiment, run };
+  const endMs = Date.parse(run.endedAt);
+  if (source === 'events') {
+    const { lagMs } = await services.momentsSource.moments(refOf(started), endMs);
+    // All windows were over an hour before the end.
+    if (lagMs > HOUR_MS + services.clock.now() - endMs) return false;
+  }
+  await look(services, started);
+  return true;
 };
 
 const dueIn = (records: Records, key: string, now: number) => {
@@ -76,7 +104,11 @@ const dueIn = (records: Records, key: string, now: number) => {
   return current && next && { current, next };
 };
 
-const advanceOne = (live: LiveFlagSet, key: string, clock: Clock): Promise<void> =>
+const advanceOne = (
+  live: LiveFlagSet,
+  key: string,
+  { clock }: Pick<ResultsServices, 'clock'>,
+): Promise<void> =>
   live.write(({ snapshot }) => {
     const change = dueIn(snapshot.records, key, clock.now());
     if (change === undefined) return { writes: {}, audit: [], result: () => undefined };

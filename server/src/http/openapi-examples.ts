@@ -104,6 +104,15 @@ export const BODY_EXAMPLES: Readonly<Record<string, JsonObject>> = {
   'experiments-replace': experiment,
   'experiments-update': { owner: 'ada' },
   'experiments-copy': { to: NEW_ENVIRONMENT, overwrite: true },
+  'experiments-putStatistics': {
+    units: { off: 1_000, on: 1_010 },
+    metrics: {
+      [METRIC]: {
+        off: { mature: { n: 900, sum: 90, sumSquares: 90 }, soFar: 95 },
+        on: { mature: { n: 905, sum: 101, sumSquares: 101 }, soFar: 108 },
+      },
+    },
+  },
   'experiments-decide': { variant: 'on' },
   'ramps-create': { key: RAMP, ...ramp },
   'ramps-replace': ramp,

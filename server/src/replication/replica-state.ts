@@ -190,9 +190,12 @@ const SNAPSHOT_AFTER: {
       ramps: merge(ramps, change, change.writes.ramps),
     },
   }),
-  workflow: ({ contexts }, change) => ({
+  workflow: ({ contexts, results }, change) => ({
     id: change.id,
-    records: { contexts: merge(contexts, change, change.writes.contexts) },
+    records: {
+      contexts: merge(contexts, change, change.writes.contexts),
+      results: merge(results, change, change.writes.results),
+    },
   }),
 };
 

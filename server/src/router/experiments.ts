@@ -12,6 +12,7 @@ import { z } from 'zod';
 import { decideExperiment } from '../experiments/decide.ts';
 import { experimentResource } from '../experiments/experiment.ts';
 import { restartExperiment, startExperiment, stopExperiment } from '../experiments/runs.ts';
+import { experimentResults } from './experiment-results.ts';
 import { inSlices } from './output.ts';
 import { mergeRouters, procedure, router } from './procedure.ts';
 import { resourceRouter, resourceSchemas } from './resource-router.ts';
@@ -66,4 +67,8 @@ const runs = router({
     .mutation(({ ctx, input }) => decideExperiment(ctx.services, ctx.caller, input)),
 });
 
-export const experiments = mergeRouters(resourceRouter(experimentResource, schemas), runs);
+export const experiments = mergeRouters(
+  resourceRouter(experimentResource, schemas),
+  runs,
+  experimentResults,
+);

@@ -1,4 +1,4 @@
-import type { Evaluation, FlagSet, FlagSetChange } from '@pennon/schema';
+import type { Evaluation, FlagSet, FlagSetChange, Results } from '@pennon/schema';
 import type { TrackedEnvelope } from '@trpc/server';
 import { tracked } from '@trpc/server';
 
@@ -113,6 +113,13 @@ const valuesMessage = (event: ValuesOrChange): ValuesMessage => {
 };
 
 type ValuesOrChange = Exclude<ValuesEvent, { readonly type: 'heartbeat' }>;
+
+/** Turns the results of an experiment into tRPC messages, each tracked by its id. */
+export async function* trackResults(
+  events: AsyncIterable<Results>,
+): AsyncGenerator<TrackedEnvelope<Results>> {
+  for await (const results of events) yield tracked(results.id, results);
+}
 
 /** Turns what changes in an overview into tRPC messages, each tracked by the entity tag of the overview. */
 export async function* trackOverview(

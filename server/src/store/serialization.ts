@@ -97,7 +97,10 @@ const RECORD_PARSERS: {
     };
   },
   *workflow(rows) {
-    return { contexts: yield* collectionSteps('contexts', rows) };
+    return {
+      contexts: yield* collectionSteps('contexts', rows),
+      results: yield* collectionSteps('results', rows),
+    };
   },
 };
 
@@ -192,6 +195,9 @@ const WRITE_PARSERS: {
     return {
       ...(hasWritesTo('contexts', rows) && {
         contexts: yield* collectionWriteSteps('contexts', rows),
+      }),
+      ...(hasWritesTo('results', rows) && {
+        results: yield* collectionWriteSteps('results', rows),
       }),
     };
   },
@@ -296,7 +302,8 @@ const COMMIT_ROWS: {
   },
   *workflow({ writes }) {
     const contexts = yield* rowsOf('contexts', writes.contexts);
-    return { ...(contexts && { contexts }) };
+    const results = yield* rowsOf('results', writes.results);
+    return { ...(contexts && { contexts }), ...(results && { results }) };
   },
 };
 

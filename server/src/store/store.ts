@@ -5,6 +5,7 @@ import type {
   AuditEntry,
   Environment,
   Experiment,
+  ExternalStatistics,
   Flag,
   Group,
   Invitation,
@@ -13,6 +14,7 @@ import type {
   NamedContext,
   Person,
   Ramp,
+  Results,
   Segment,
   Session,
 } from '@pennon/schema';
@@ -24,7 +26,7 @@ import type { UsageStore } from './usage-store.ts';
  * The store port: ledgers of JSON documents, each with a revision, a change feed and an audit log.
  *
  * There is one `control` ledger (environments, API keys, people and sessions), and for each environment a `flagSet`
- * ledger and a `workflow` ledger: what people keep beside the flag set, which no application follows. A commit is atomic
+ * ledger and a `workflow` ledger: what is kept beside the flag set, which no application follows. A commit is atomic
  * within one ledger and never spans two, so data that must change together is in the same ledger. All stores pass
  * the same test suite, `test/store/suite.ts`; `memory.ts` is the shortest implementation and reads as the
  * specification.
@@ -181,6 +183,28 @@ export type TokenDocument = KeyDocument & { readonly person: string };
 /** A random key that all servers share, in base64url. Nothing outside of the servers receives it. */
 export type SecretDocument = { readonly id: string; readonly key: string };
 
+/** Data of an experiment that was computed elsewhere. */
+export type DatedStatistics = ExternalStatistics & { readonly asOf: string };
+
+/** What is kept of a run of an experiment, by the id of the run. No application reads it. */
+export type RunDocument = {
+  readonly run: string;
+  readonly experiment: string;
+  readonly startedAt: string;
+  /** The first looks at which comparisons were decided, `at` in milliseconds since 1970. */
+  readonly decided: readonly {
+    readonly metric: string;
+    readonly variant: string;
+    readonly at: number;
+  }[];
+  /** The results after the end. Once written, they never change. */
+  readonly final?: Results | undefined;
+  /** The results that the decision was based on. */
+  readonly atDecision?: Results | undefined;
+  /** The data of an experiment with the source "external". */
+  readonly statistics?: DatedStatistics | undefined;
+};
+
 export type Documents = {
   environments: EnvironmentDocument;
   keys: KeyDocument;
@@ -199,6 +223,7 @@ export type Documents = {
   layers: Layer;
   ramps: Ramp;
   contexts: NamedContext;
+  results: RunDocument;
 };
 export type Collection = keyof Documents;
 
@@ -232,7 +257,7 @@ export const COLLECTIONS = {
     'secrets',
   ],
   flagSet: ['flags', 'segments', 'metrics', 'experiments', 'layers', 'ramps'],
-  workflow: ['contexts'],
+  workflow: ['contexts', 'results'],
 } as const satisfies Record<string, readonly Collection[]>;
 
 export type LedgerKind = keyof typeof COLLECTIONS;

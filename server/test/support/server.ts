@@ -7,6 +7,7 @@ import type { Clock } from '../../src/clock.ts';
 import { systemClock } from '../../src/clock.ts';
 import type { Limits, SignInSettings } from '../../src/config.ts';
 import { readConfig } from '../../src/config.ts';
+import type { MomentsSource } from '../../src/events/moments.ts';
 import type { ConsoleSource } from '../../src/http/console.ts';
 import type { ListenAddress } from '../../src/http/listeners.ts';
 import { secureRandom } from '../../src/random.ts';
@@ -64,6 +65,8 @@ type ServerSetup = {
   readonly isStoreShared?: boolean;
   /** What the server serves at `/`; nothing by default. */
   readonly console?: ConsoleSource;
+  /** Where the results of experiments come from. */
+  readonly momentsSource?: MomentsSource;
   /** A memory store if it is undefined. The server closes it. */
   readonly store?: Store;
   /** Wraps the store that the server uses. */
@@ -79,6 +82,7 @@ export const startServer = async ({
   basePath = '',
   isStoreShared = false,
   console,
+  momentsSource,
   store = openMemoryStore({ random: secureRandom }),
   wrapStore = each => each,
 }: ServerSetup = {}): Promise<TestServer> => {
@@ -94,6 +98,7 @@ export const startServer = async ({
     basePath,
     isStoreShared,
     console,
+    momentsSource,
     firstAdminKey: () => ADMIN_KEY,
   });
   const request = requestTo(server);

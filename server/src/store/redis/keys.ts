@@ -37,7 +37,7 @@ import type { UsageLedger } from '../usage-store.ts';
  *
  * The control ledger has the collections `environments`, `keys`, `deletedEnvironments`, `sessions`, `people`,
  * `groups`, `invitations`, `tokens` and `secrets`, a flag set `flags`, `segments`, `metrics`, `experiments`, `layers` and `ramps`, and
- * a workflow ledger `contexts`. Only flags and segments have versions.
+ * a workflow ledger `contexts` and `results`. Only flags and segments have versions.
  */
 export type Keys = {
   readonly head: (ledger: Ledger) => string;

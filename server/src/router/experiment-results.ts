@@ -1,0 +1,95 @@
+import {
+  ExternalStatistics,
+  Instant,
+  Key,
+  PlanCreate,
+  PlanResult,
+  Results,
+  ResultsHealth,
+  ResultsSeries,
+  strictObject,
+} from '@pennon/schema';
+import { z } from 'zod';
+
+import { putStatistics } from '../experiments/external.ts';
+import { followResults } from '../experiments/follow-results.ts';
+import { planSize } from '../experiments/plan-size.ts';
+import { readResults } from '../experiments/results.ts';
+import { readHealth, readSeries } from '../experiments/series.ts';
+import { inSlices } from './output.ts';
+import { procedure, router } from './procedure.ts';
+import { environment } from './schemas.ts';
+import { trackResults } from './tracked.ts';
+
+const tag = 'Experiments';
+const target = { ...environment, key: Key };
+
+const ResultsResponse = strictObject({ ...Results.shape, etag: z.string() }).meta({
+  id: 'ResultsResponse',
+});
+const SeriesResponse = strictObject({ ...ResultsSeries.shape, etag: z.string() }).meta({
+  id: 'ResultsSeriesResponse',
+});
+
+const read = (name: string, summary: string) =>
+  procedure({
+    permission: 'experiments.read',
+    rest: { method: 'GET', path: `/experiments/{key}/${name}`, tag, summary },
+  });
+
+/** The results of experiments. */
+export const experimentResults = router({
+  getResults: read('results', 'Read the results of the current run of an experiment')
+    .input(
+      strictObject({
+        ...target,
+        at: Instant.optional().describe('An earlier time, as of which results are computed.'),
+      }),
+    )
+    .output(inSlices(ResultsResponse))
+    .query(({ ctx, input }) => readResults(ctx.services, ctx.caller, input)),
+
+  getSeries: read('series', 'Read the intervals of the current run over time')
+    .input(strictObject(target))
+    .output(inSlices(SeriesResponse))
+    .query(({ ctx, input }) => readSeries(ctx.services, ctx.caller, input)),
+
+  getHealth: read('health', 'Read what happened to the events of the current run')
+    .input(strictObject(target))
+    .output(ResultsHealth)
+    .query(({ ctx, input }) => readHealth(ctx.services, ctx.caller, input)),
+
+  putStatistics: procedure({
+    permission: 'experiments.write',
+    rest: {
+      method: 'POST',
+      path: '/experiments/{key}/statistics',
+      tag,
+      summary: 'Store moments that were computed elsewhere, and read their results',
+      description: 'Only of an experiment with the source "external".',
+    },
+  })
+    .input(strictObject({ ...target, ...ExternalStatistics.shape }))
+    .output(inSlices(ResultsResponse))
+    .mutation(({ ctx, input }) => putStatistics(ctx.services, ctx.caller, input)),
+
+  plan: procedure({
+    permission: 'experiments.read',
+    rest: {
+      method: 'POST',
+      path: '/plan',
+      tag,
+      summary: 'Compute the units, the effect or the days of an experiment',
+      example: { kind: 'conversion', baseline: 0.1, effect: 0.05, unitsPerDay: 8_000 },
+    },
+  })
+    .input(PlanCreate)
+    .output(PlanResult)
+    .mutation(({ ctx, input }) => planSize(ctx.services, input)),
+
+  results: procedure({ permission: 'experiments.read' })
+    .input(strictObject({ ...target, lastEventId: z.string().max(200).nullish() }))
+    .subscription(({ ctx, input, signal }) =>
+      trackResults(followResults(ctx.services, ctx.caller, input, signal)),
+    ),
+});

@@ -1,0 +1,42 @@
+import type {
+  EventHealth,
+  MetricMoments,
+  MomentsSource,
+  RunHealth,
+  RunMoments,
+} from '../../src/events/moments.ts';
+import { NO_EVENTS } from '../../src/events/no-events.ts';
+
+type Given = {
+  moments: Partial<RunMoments>;
+  health: Partial<RunHealth>;
+  environment: Partial<EventHealth>;
+};
+
+/** A source of moments that a test sets. `of` computes them by the time of the look. */
+export const givenMoments = () => {
+  const given: Given & { of?: (at: number) => Partial<RunMoments>; fails?: boolean } = {
+    moments: {},
+    health: {},
+    environment: {},
+  };
+  const source: MomentsSource = {
+    async moments(ref, at) {
+      if (given.fails === true) throw new Error('no events');
+      const moments = given.of?.(at) ?? given.moments;
+      return { ...(await NO_EVENTS.moments(ref, at)), ...moments };
+    },
+    health: async ref => ({ ...(await NO_EVENTS.health(ref)), ...given.health }),
+    environmentHealth: async ledger => ({
+      ...(await NO_EVENTS.environmentHealth(ledger)),
+      ...given.environment,
+    }),
+  };
+  return { given, source };
+};
+
+/** The moments of a conversion that so many of all units have. */
+export const conversion = (n: number, converted: number): MetricMoments => ({
+  mature: { n, sum: converted, sumSquares: converted, nonZero: converted },
+  soFar: converted,
+});
