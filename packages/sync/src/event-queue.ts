@@ -63,6 +63,8 @@ export type EventQueueOptions = Address & {
 /** Collects events and sends them in batches. Never throws. */
 export type EventQueue = {
   add(event: QueuedEvent): void;
+  /** Takes over what earlier pages have stored. Does nothing if it was called before. */
+  restore(): void;
   /** Records events that cannot be sent. */
   drop(isExposure: boolean, reason: string): void;
   readonly status: () => EventStatus;
@@ -91,6 +93,7 @@ export const createEventQueue = (options: EventQueueOptions, runtime: Runtime): 
   let lastError: LastError | undefined;
   let isClosed = false;
   let isDue = false;
+  let isRestored = false;
   let cancelTimer: () => void = () => undefined;
 
   const recordError = (message: string, status?: number) => {
@@ -191,13 +194,6 @@ export const createEventQueue = (options: EventQueueOptions, runtime: Runtime): 
     for (const batch of batches) if (batch.events.length === 0) delivery.waiting.delete(batch);
   };
 
-  const stored = storage?.load() ?? [];
-  for (const batch of stored) {
-    delivery.waiting.add(batch);
-    enter(batch.events);
-  }
-  if (stored.length > 0) schedule(limits.flushMs);
-
   return {
     add(event) {
       if (isClosed) return;
@@ -209,6 +205,16 @@ export const createEventQueue = (options: EventQueueOptions, runtime: Runtime): 
         if (!isDue) schedule(0);
         isDue = true;
       } else if (open.length === 1) schedule(limits.flushMs);
+    },
+    restore() {
+      if (isRestored) return;
+      isRestored = true;
+      const stored = storage?.load() ?? [];
+      for (const batch of stored) {
+        delivery.waiting.add(batch);
+        enter(batch.events);
+      }
+      if (stored.length > 0) schedule(limits.flushMs);
     },
     drop(isExposure, reason) {
       lose({ isExposure });

@@ -20,7 +20,7 @@ export type EventsOptions = EventQueueOptions & {
 type Result = { readonly ruleId?: string | undefined; readonly variant?: string | undefined };
 
 /** Sends exposures and tracking events. Never throws. */
-export type Events = Pick<EventQueue, 'status' | 'handOver' | 'flush' | 'close'> & {
+export type Events = Omit<EventQueue, 'add' | 'drop' | 'restore'> & {
   /**
    * Returns the key of the running experiment whose rule has served the result, if there is one. Also sends the
    * exposure of the unit, unless it was sent before.
@@ -61,7 +61,7 @@ export const createEvents = (options: EventsOptions, runtime: Runtime): Events =
       all => add(isExposure, text, all),
       () => queue.drop(isExposure, 'units can be hashed in secure contexts only'),
     );
-    hashed = Promise.all([hashed, added]);
+    hashed = Promise.all([hashed, added]).then(() => undefined);
   };
 
   const sendExposure = (experiment: string, variant: string, unit: string) => {
@@ -84,6 +84,7 @@ export const createEvents = (options: EventsOptions, runtime: Runtime): Events =
   const release = () => {
     const measured = reader.current();
     if (measured === undefined) return;
+    if (isEnabled) queue.restore();
     const events = held;
     held = [];
     for (const event of events) sendTracked(event, measured);

@@ -192,7 +192,7 @@ const eventsProblem = (options: PennonProviderOptions): string | undefined => {
   const events = 'events' in options ? (options.events ?? {}) : {};
   const problem =
     unknownOption(events, Object.keys(EVENT_FORMS)) ?? formProblem(events, EVENT_FORMS);
-  return problem && `events: ${problem}`;
+  return problem && `"events": ${problem}`;
 };
 
 /** All options. TypeScript rejects a table that lacks one. */

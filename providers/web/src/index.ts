@@ -3,6 +3,7 @@ export type { FlagClient, FlagKey } from './flag-client.ts';
 export type { LocalFlags } from './local-flags.ts';
 export type {
   Bootstrap,
+  EventOptions,
   FlagsOptions,
   OnlineOptions,
   PennonWebProviderOptions,

@@ -50,6 +50,20 @@ export type OnlineOptions = CommonOptions & {
   readonly fetch?: Runtime['fetch'] | undefined;
   /** If false, the page does not report how often it evaluates each flag. */
   readonly usage?: boolean | undefined;
+  /** How exposures and tracking events are sent. */
+  readonly events?: EventOptions | undefined;
+};
+
+/** How the exposures of experiments, and what the page tracks, are sent. */
+export type EventOptions = {
+  /** If false, nothing is sent. */
+  readonly enabled?: boolean | undefined;
+  /** How long an event waits for others, in milliseconds; 2,000 by default. */
+  readonly flushMs?: number | undefined;
+  /** How many events may wait; 500 by default. */
+  readonly queue?: number | undefined;
+  /** Sends the SHA-256 of units, which requires HTTPS. The server then cannot verify which variants they should get. */
+  readonly hashUnits?: boolean | undefined;
 };
 
 /** Values for tests and demonstrations, without any server. */
@@ -81,6 +95,26 @@ const milliseconds = (longest: number, shortest = 0): OptionForm => [
 const OF_BROWSER =
   /^(accept-charset|access-control-.*|cookie2?|date|dnt|origin|referer|sec-.*|set-cookie|via)$/i;
 
+/** The names and types of the options of events. */
+const EVENT_TYPES = new Map<string, string>(
+  Object.entries({
+    enabled: 'boolean',
+    hashUnits: 'boolean',
+    flushMs: 'number',
+    queue: 'number',
+  } satisfies Record<keyof EventOptions, string>),
+);
+
+const areEventOptions = (events: unknown): boolean =>
+  isJsonObject(events) &&
+  Object.entries(events).every(
+    ([name, value]) =>
+      EVENT_TYPES.has(name) &&
+      (value === undefined ||
+        (typeof value === EVENT_TYPES.get(name) &&
+          (typeof value !== 'number' || (value >= 1 && Number.isInteger(value))))),
+  );
+
 /** What each option must be, in few words, because pages load them. The type requires that none is forgotten. */
 const FORMS: Readonly<Record<keyof OnlineOptions | keyof FlagsOptions, OptionForm>> = {
   url: [
@@ -103,6 +137,10 @@ const FORMS: Readonly<Record<keyof OnlineOptions | keyof FlagsOptions, OptionFor
   ],
   fetch: [value => typeof value === 'function', 'a function'],
   usage: BOOLEAN,
+  events: [
+    areEventOptions,
+    'an object that has only "enabled" and "hashUnits", true or false, and "flushMs" and "queue", whole numbers of at least 1',
+  ],
   flags: [isJsonObject, 'an object with flags or values by key'],
   logger: LOGGER,
 };

@@ -4,24 +4,23 @@ import type {
   Logger,
   Provider,
   ResolutionDetails,
+  TrackingEventDetails,
 } from '@openfeature/web-sdk';
-import {
-  ClientProviderStatus,
-  OpenFeature,
-  OpenFeatureEventEmitter,
-  ProviderEvents,
-} from '@openfeature/web-sdk';
-import type { Runtime, Values } from '@pennon/sync';
+import { ClientProviderStatus, OpenFeature, ProviderEvents } from '@openfeature/web-sdk';
+import type { EventStatus, Runtime, Values } from '@pennon/sync';
 import { changedNames, NOT_STARTED, defaultRuntime, onceReady } from '@pennon/sync';
 
+import { createPageEvents, ProviderEmitter } from './events.ts';
+import type { PageEvents } from './events.ts';
 import type { LocalFlags } from './local-flags.ts';
 import { evaluateFlags } from './local-flags.ts';
 import type { OnlineOptions, PennonWebProviderOptions, RefreshOptions } from './options.ts';
 import { checkOptions, fail, hasFlags, optionWarning, refreshTimeout } from './options.ts';
 import { browserStorage, createPersistence, isValues } from './persistence.ts';
+import type { ValueStorage } from './persistence.ts';
 import type { Reconciler, ReconcilerEvents } from './reconciler.ts';
 import { createReconciler } from './reconciler.ts';
-import type { Evaluation, ResolutionSource } from './resolution.ts';
+import type { Evaluation, ResolutionSource, ValueTypes } from './resolution.ts';
 import { resolve } from './resolution.ts';
 import type { ServerOptions } from './shared-follower.ts';
 import { subjectOf } from './subject.ts';
@@ -49,12 +48,16 @@ export class PennonWebProvider implements Provider {
   readonly metadata = { name: 'pennon-web' };
   /** The values are those of one context, so the SDK must not bind an instance to several domains. */
   readonly domainScoped = true;
-  readonly events = new OpenFeatureEventEmitter();
+  /** Emits the events of OpenFeature. Also has the state of the events that are sent to the server. */
+  readonly events = new ProviderEmitter(() => this.#sender?.status() ?? NOTHING_SENT);
   readonly #options: PennonWebProviderOptions;
   readonly #runtime: Runtime;
   #source: ResolutionSource | undefined;
   #reconciler: Reconciler | undefined;
   #usage: Usage | undefined;
+  /** Sends exposures and tracking events. Undefined without a server. */
+  #sender: PageEvents | undefined;
+  #isClosed = false;
   #domain: string | undefined;
   #localValues: Values<Evaluation> | undefined;
   /** The subject of the first context, to which the values of the page belong. */
@@ -68,6 +71,22 @@ export class PennonWebProvider implements Provider {
     this.#runtime = fetch === undefined ? runtime : { ...runtime, fetch };
     const warning = optionWarning(options);
     if (warning !== undefined) this.#warn(warning);
+    this.#sender = this.#createSender();
+  }
+
+  #createSender(): PageEvents | undefined {
+    const options = this.#options;
+    if (hasFlags(options)) return undefined;
+    return createPageEvents(
+      {
+        options,
+        server: serverOf(options),
+        storage: storageOf(options),
+        values: () => this.#source?.values(),
+        onProblem: message => this.#warn(message),
+      },
+      this.#runtime,
+    );
   }
 
   /** The SDK emits READY when the promise resolves, so the provider does not (2.8 of the specification). */
@@ -75,6 +94,8 @@ export class PennonWebProvider implements Provider {
     this.#domain = domain;
     this.#reconciler?.close();
     this.#usage?.close();
+    if (this.#isClosed) this.#sender = this.#createSender();
+    this.#isClosed = false;
     if (hasFlags(this.#options)) this.#startWithFlags();
     else await this.#startWithServer(this.#options, context, domain);
   }
@@ -102,11 +123,14 @@ export class PennonWebProvider implements Provider {
     });
     this.#source = store;
     this.#reconciler = reconciler;
+    // Before usage, because the last requests of a page have little room.
+    this.#sender?.listen();
     this.#usage = startUsage(options, server, runtime, message => this.#warn(message));
     const bootstrap = this.#bootstrapFor(context, options);
     if (bootstrap === undefined || this.#firstSubject !== subjectOf(context))
-      return reconciler.reconcile(context);
+      return reconciler.reconcile(context).finally(() => this.#sender?.release());
     reconciler.start(context, bootstrap);
+    this.#sender?.release();
     // Makes the provider ready before the first paint. The SDK does not listen yet, so handlers run once.
     this.events.emit(ProviderEvents.Ready);
   }
@@ -125,13 +149,18 @@ export class PennonWebProvider implements Provider {
   }
 
   readonly #events: ReconcilerEvents = {
-    changed: flagsChanged =>
-      this.events.emit(ProviderEvents.ConfigurationChanged, { flagsChanged }),
+    changed: flagsChanged => {
+      this.#sender?.release();
+      this.events.emit(ProviderEvents.ConfigurationChanged, { flagsChanged });
+    },
     stale: message => {
       this.#warn(`the values may be out of date: ${message}`);
       this.events.emit(ProviderEvents.Stale, { message });
     },
-    ready: () => this.events.emit(ProviderEvents.Ready),
+    ready: () => {
+      this.#sender?.release();
+      this.events.emit(ProviderEvents.Ready);
+    },
     afterReady: callback => {
       const client = OpenFeature.getClient(this.#domain);
       const isReady = () => client.providerStatus === ClientProviderStatus.READY;
@@ -156,6 +185,21 @@ export class PennonWebProvider implements Provider {
     this.#source = undefined;
     this.#reconciler = undefined;
     this.#usage = undefined;
+    this.#isClosed = true;
+    await this.#sender?.close();
+  }
+
+  /**
+   * Sends an event that a metric measures, such as a purchase. Never throws. Works before the provider is ready, if it
+   * is called directly and not by a client of OpenFeature.
+   */
+  track(name: string, context: EvaluationContext = {}, details: TrackingEventDetails = {}): void {
+    this.#sender?.track(name, context, details);
+  }
+
+  /** Sends exposures and tracking events at once. Resolves to whether the server has accepted all within 2 s. */
+  async flush(): Promise<boolean> {
+    return (await this.#sender?.flush()) ?? true;
   }
 
   /** Replaces the flags of the option `flags`, and emits which have changed. */
@@ -186,33 +230,53 @@ export class PennonWebProvider implements Provider {
       : { ...NOT_STARTED, mode: 'flags', source: 'flags', revision: values.revision };
   }
 
-  #current(): ResolutionSource | undefined {
+  #resolve<Type extends keyof ValueTypes, Value extends ValueTypes[Type]>(
+    flagKey: string,
+    type: Type,
+    defaultValue: Value,
+    context: EvaluationContext | undefined,
+  ): ResolutionDetails<Value> {
     this.#reconciler?.subscription()?.noticePause();
-    return this.#source;
-  }
-
-  #count<Value>(flagKey: string, details: ResolutionDetails<Value>): ResolutionDetails<Value> {
+    const details = resolve(this.#source, flagKey, type, defaultValue);
     this.#usage?.count(flagKey, details);
-    return details;
+    const { variant, flagMetadata } = details;
+    const ruleId = flagMetadata?.['ruleId'];
+    if (typeof ruleId !== 'string') return details;
+    const experiment = this.#sender?.expose(flagKey, { ruleId, variant }, context);
+    if (experiment === undefined) return details;
+    return { ...details, flagMetadata: { ...flagMetadata, experiment } };
   }
 
-  resolveBooleanEvaluation(flagKey: string, defaultValue: boolean): ResolutionDetails<boolean> {
-    return this.#count(flagKey, resolve(this.#current(), flagKey, 'boolean', defaultValue));
+  resolveBooleanEvaluation(
+    flagKey: string,
+    defaultValue: boolean,
+    context?: EvaluationContext,
+  ): ResolutionDetails<boolean> {
+    return this.#resolve(flagKey, 'boolean', defaultValue, context);
   }
 
-  resolveStringEvaluation(flagKey: string, defaultValue: string): ResolutionDetails<string> {
-    return this.#count(flagKey, resolve(this.#current(), flagKey, 'string', defaultValue));
+  resolveStringEvaluation(
+    flagKey: string,
+    defaultValue: string,
+    context?: EvaluationContext,
+  ): ResolutionDetails<string> {
+    return this.#resolve(flagKey, 'string', defaultValue, context);
   }
 
-  resolveNumberEvaluation(flagKey: string, defaultValue: number): ResolutionDetails<number> {
-    return this.#count(flagKey, resolve(this.#current(), flagKey, 'number', defaultValue));
+  resolveNumberEvaluation(
+    flagKey: string,
+    defaultValue: number,
+    context?: EvaluationContext,
+  ): ResolutionDetails<number> {
+    return this.#resolve(flagKey, 'number', defaultValue, context);
   }
 
   resolveObjectEvaluation<T extends JsonValue>(
     flagKey: string,
     defaultValue: T,
+    context?: EvaluationContext,
   ): ResolutionDetails<T> {
-    return this.#count(flagKey, resolve(this.#current(), flagKey, 'object', defaultValue));
+    return this.#resolve(flagKey, 'object', defaultValue, context);
   }
 }
 
@@ -234,8 +298,13 @@ const serverOf = ({
 /** Returns the URL with a host in lower case, and without a default port and final slashes. */
 const addressOf = (url: string): string => new URL(url).href.replace(/\/+$/, '');
 
+const NOTHING_SENT: EventStatus = { queued: 0, sent: 0, dropped: 0, lastError: undefined };
+
+const storageOf = ({ storage = browserStorage() }: OnlineOptions): ValueStorage | undefined =>
+  storage ?? undefined;
+
 const openStore = (
-  { storage = browserStorage(), storageMaxAgeMs = Infinity }: OnlineOptions,
+  options: OnlineOptions,
   { url, key, headers }: ServerOptions,
   domain: string | undefined,
   runtime: Runtime,
@@ -245,8 +314,8 @@ const openStore = (
     key,
     headers,
     domain,
-    storage: storage ?? undefined,
-    maxAgeMs: storageMaxAgeMs,
+    storage: storageOf(options),
+    maxAgeMs: options.storageMaxAgeMs ?? Infinity,
     runtime,
   });
   return createValueStore(persistence, runtime.monotonic);

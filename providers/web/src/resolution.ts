@@ -18,7 +18,7 @@ export type Evaluation = {
   readonly errorMessage?: string;
 };
 
-type ValueTypes = {
+export type ValueTypes = {
   readonly boolean: boolean;
   readonly string: string;
   readonly number: number;

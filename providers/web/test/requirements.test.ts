@@ -31,6 +31,7 @@ const REQUIREMENTS: readonly (readonly [number: string, coveredBy: string])[] = 
   ['2.5.2', 'leaves no timer, no connection and no values, even if it is repeated'],
   ['2.5.3', 'leaves no timer, no connection and no values, even if it is repeated'],
   ['2.6.1', 'is reconciled with the values of the new context'],
+  ['2.7.1', 'a tracked event has its value, attributes and units, if it is measured'],
   // Current SDKs emit the events that follow from a provider's methods. The provider emits the others.
   ['2.8.1', 'emits STALE when the server is lost, and READY when it is back'],
   ['2.8.2', 'makes the provider ready with the values of its context, and emits READY once'],
@@ -59,7 +60,6 @@ const REQUIREMENTS: readonly (readonly [number: string, coveredBy: string])[] = 
 /** Optional requirements that this provider does not implement, with the reason. */
 const OMITTED = {
   '2.3.1': 'it needs no hooks',
-  '2.7.1': 'the server records no tracking events yet',
   '5.1.5': 'the SDK emits PROVIDER_ERROR when a promise rejects with such a code',
 } as const;
 

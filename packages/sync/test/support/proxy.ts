@@ -24,6 +24,8 @@ export type ProxiedRequest = {
   readonly method: string;
   readonly path: string;
   readonly at: number;
+  /** The body so far, of a request that the proxy responds to itself. */
+  body: string;
 };
 
 /** An HTTP proxy in front of a real server, which can behave like a bad network. */
@@ -139,14 +141,20 @@ export const startProxy = async (initialTarget: string): Promise<Proxy> => {
 
   const serve = (request: IncomingMessage, response: ServerResponse) => {
     const path = request.url ?? '/';
-    requests.push({ method: request.method ?? '', path, at: Date.now() });
+    const proxied: ProxiedRequest = {
+      method: request.method ?? '',
+      path,
+      at: Date.now(),
+      body: '',
+    };
+    requests.push(proxied);
     inFlight.add(response);
     response.on('close', () => inFlight.delete(response));
     const fault = faults.find(candidate => candidate.path.test(path))?.fault;
     if (fault?.type === 'stall') return;
     if (fault?.type === 'cut') return void response.destroy();
     if (fault?.type === 'respond') {
-      request.resume();
+      request.on('data', (chunk: Buffer) => (proxied.body += chunk.toString()));
       return void response.writeHead(fault.status, fault.headers).end(fault.body);
     }
     forward(request, response, fault);

@@ -1,4 +1,4 @@
-import type { EvaluationContext } from '@openfeature/web-sdk';
+import type { EvaluationContext, TrackingEventDetails } from '@openfeature/web-sdk';
 
 import type { PennonWebProviderOptions } from '../../src/index.ts';
 
@@ -25,6 +25,8 @@ export type PlainPage = {
   readonly mode: () => string | undefined;
   readonly lastError: () => string | undefined;
   readonly close: () => Promise<void>;
+  readonly track: (name: string, details?: TrackingEventDetails) => void;
+  readonly flush: () => Promise<boolean | undefined>;
   /** Starts a provider in each of these domains, with the domain as the targeting key unless there is a context. */
   readonly startAll: StartAll;
   /** Loads the script again, as another bundle with its own copy of the package. */

@@ -53,6 +53,8 @@ const page: PlainPage = {
   lastError: () => pageProvider?.freshness().lastError?.message,
   status: () => client.providerStatus,
   close: () => OpenFeature.close(),
+  track: (name, details) => client.track(name, details),
+  flush: async () => pageProvider?.flush(),
   async startAll({ context, ...options }, domains) {
     const start = (domain: string) => startIn(domain, options, context ?? { targetingKey: domain });
     await Promise.all(domains.map(start));
