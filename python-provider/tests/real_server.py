@@ -48,15 +48,19 @@ class RealServer:
         )
         return str(created["secret"])
 
+    def write(self, method: str, route: str, body: Any = None) -> Any:
+        """Changes a document of the environment."""
+        return self.request(method, f"{route}?environment={ENVIRONMENT}", body)
+
     def create(self, key: str, **flag: Any) -> None:
         flag = {"key": key, "enabled": True, **flag}
-        self.request("POST", f"flags?environment={ENVIRONMENT}", flag)
+        self.write("POST", "flags", flag)
 
     def patch(self, key: str, **fields: Any) -> None:
-        self.request("PATCH", f"flags/{key}?environment={ENVIRONMENT}", fields)
+        self.write("PATCH", f"flags/{key}", fields)
 
     def remove(self, key: str) -> None:
-        self.request("DELETE", f"flags/{key}?environment={ENVIRONMENT}")
+        self.write("DELETE", f"flags/{key}")
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -216,3 +217,52 @@ def test_a_client_key_evaluates_flags_that_are_visible_to_clients(
     expected = {"version": 2, "flagSetId": ENVIRONMENT}
     assert first.flag_metadata == second.flag_metadata == expected
     assert client.get_boolean_details("divided", False).error_code == ErrorCode.FLAG_NOT_FOUND
+
+
+@pytest.fixture
+def experiment(real: RealServer) -> Iterator[str]:
+    """An experiment that has not been started, with one metric. Its flag has the same key."""
+    key = "measured"
+    split = [{"variant": variant, "weight": 1} for variant in ("off", "on")]
+    real.create(key, clientVisible=True, rules=[{"id": "test", "split": split}])
+    metric = {"kind": "conversion", "event": "bought", "window": {"toMs": 60_000}}
+    real.write("POST", "metrics", {"key": "buyers", **metric})
+    design = {"flag": key, "rule": "test", "control": "off"}
+    metrics = [{"metric": "buyers", "role": "primary"}]
+    real.write("POST", "experiments", {"key": key, **design, "metrics": metrics})
+    yield key
+    real.write("DELETE", f"experiments/{key}")
+    real.write("DELETE", "metrics/buyers")
+    real.remove(key)
+
+
+class ProbingProvider(RetryingProvider):
+    """Finds out quickly what is measured, with a key that only evaluates."""
+
+    _timing = replace(RetryingProvider._timing, heartbeat_ms=300)
+
+
+@pytest.mark.parametrize("role", ["server", "client"])
+def test_what_a_running_experiment_measures_is_reported(
+    real: RealServer, use: Use, client: OpenFeatureClient, experiment: str, role: str
+) -> None:
+    if role == "server":
+        provider = use(RetryingProvider(url=real.url, key=real.key()))
+    else:
+        options: dict[str, Any] = {"mode": "remote", "cache_entries": 0}
+        provider = use(ProbingProvider(url=real.url, key=real.key(role), **options))
+    ada = EvaluationContext("ada")
+    client.get_boolean_details(experiment, False, ada)
+    client.track("seen", ada)
+    assert provider.events.queued == 0
+    real.write("POST", f"experiments/{experiment}/start")
+
+    def is_measured() -> bool:
+        details = client.get_boolean_details(experiment, False, ada)
+        return details.flag_metadata.get("experiment") == experiment
+
+    eventually(is_measured, seconds=30)
+    client.track("bought", ada)
+    client.track("seen", ada)
+    assert provider.events.queued == 2
+    real.write("POST", f"experiments/{experiment}/stop")
