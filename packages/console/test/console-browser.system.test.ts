@@ -171,6 +171,12 @@ describe('the list of flags', () => {
     await expectSoon(() => cells.allInnerTexts()).toEqual(['0', '3']);
     expect(await page.locator('.recent-usage path').getAttribute('d')).toMatch(/^M23 16h/);
     expect(await cells.last().getAttribute('title')).toMatch(/^Last evaluated/);
+    await page.setViewportSize({ width: 390, height: 900 });
+    const lines = page.locator('.card .recent-usage');
+    await expectSoon(() => lines.allInnerTexts()).toEqual([
+      expect.stringMatching(/^0\s*24 h$/),
+      expect.stringMatching(/^3\s*24 h$/),
+    ]);
   });
 
   it('has numbers in the order in which people count', async () => {
@@ -392,6 +398,33 @@ describe('the list of flags', () => {
     await page.keyboard.press('Escape');
     await dialog.waitFor({ state: 'detached' });
     await page.getByRole('switch', { name: 'taken in production' }).waitFor();
+  });
+
+  it('explains at the field why a key is not valid, before a request', async () => {
+    const page = await open();
+    await page.waitForSelector('.empty');
+    await page.keyboard.press('n');
+    const dialog = page.getByRole('dialog');
+    const field = dialog.getByRole('textbox', { name: 'Key' });
+    await field.press('Enter');
+    await expectSoon(() => dialog.getByRole('alert').first().innerText()).toContain('Enter a key');
+    for (const [key, problem] of [
+      ['new checkout', 'no spaces'],
+      ['prüfung', 'no other letters'],
+      ['.hidden', 'Begin with'],
+      ['a..b', 'Two dots'],
+      ['x'.repeat(101), 'at most 100'],
+    ] as const) {
+      await field.fill(key);
+      await expectSoon(() => dialog.getByRole('alert').first().innerText()).toContain(problem);
+      await field.press('Enter');
+      expect(await field.getAttribute('aria-invalid')).toBe('true');
+    }
+    // The page would have an error in its console if the server had refused one.
+    await field.fill('a.b_c-D9');
+    expect(await field.getAttribute('aria-invalid')).toBe('false');
+    await field.press('Enter');
+    await page.waitForURL(/flags\/a\.b_c-D9/);
   });
 
   it('offers no new flag to a viewer', async () => {

@@ -1,3 +1,6 @@
+import { FieldError } from '../api/errors.ts';
+import { keyProblem } from './key-rule.ts';
+
 /** Returns the text of a field, without white space around it. */
 export const textOf = (form: FormData, name: string): string => {
   const value = form.get(name);
@@ -32,4 +35,12 @@ export const choiceOf = <Choice extends string>(
 export const instantOf = (form: FormData, name: string): string | undefined => {
   const time = new Date(textOf(form, name));
   return Number.isNaN(time.getTime()) ? undefined : time.toISOString();
+};
+
+/** Returns the key in the field `key`. Throws if it is not one, before the server refuses it. */
+export const keyOf = (form: FormData): string => {
+  const key = textOf(form, 'key');
+  const problem = keyProblem(key);
+  if (problem !== '') throw new FieldError('key', problem);
+  return key;
 };

@@ -4,7 +4,7 @@ import { useId, useState } from 'react';
 
 import { GroupField, SelectField, TextField } from '../components/field.tsx';
 import { FormDialog } from '../components/form-dialog.tsx';
-import { choiceOf, numberOrNull, textOf, textOrNull } from '../components/form-values.ts';
+import { choiceOf, keyOf, numberOrNull, textOf, textOrNull } from '../components/form-values.ts';
 import { Loaded } from '../components/section.tsx';
 import { flagOptions } from '../flag/flag-query.ts';
 import { overviewOptions } from '../flags/follow-overview.ts';
@@ -39,7 +39,7 @@ export const ExperimentDialog = (props: ExperimentDialogProps) => {
   const save = async (form: FormData): Promise<void> => {
     const { create, update } = api.procedures.experiments;
     const fields = fieldsOf(form);
-    const key = experiment?.key ?? textOf(form, 'key');
+    const key = experiment?.key ?? keyOf(form);
     if (experiment === undefined) await create.mutate({ environment, ...fields, key });
     else await update.mutate({ environment, ...fields, key, ifMatch: experiment.etag });
     await api.queries.invalidateQueries({ queryKey: EXPERIMENTS_KEY });

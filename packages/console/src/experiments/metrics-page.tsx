@@ -4,7 +4,7 @@ import { useState } from 'react';
 
 import { SelectField, TextField } from '../components/field.tsx';
 import { FormDialog } from '../components/form-dialog.tsx';
-import { choiceOf, numberOrNull, textOf, textOrNull } from '../components/form-values.ts';
+import { choiceOf, keyOf, numberOrNull, textOf, textOrNull } from '../components/form-values.ts';
 import { ActionButton, ItemList, ListItem, Loaded, Section } from '../components/section.tsx';
 import { t } from '../i18n/i18n.ts';
 import { DURATION_UNITS, durationOf, formatDuration, toMs } from './durations.ts';
@@ -121,7 +121,7 @@ const MetricDialog = ({ environment, task, onClose }: MetricDialogProps) => {
     const { create, update } = api.procedures.metrics;
     if (isEdit && metric !== undefined)
       await update.mutate({ environment, ...fields, key: metric.key });
-    else await create.mutate({ environment, ...fields, key: textOf(form, 'key') });
+    else await create.mutate({ environment, ...fields, key: keyOf(form) });
     await api.queries.invalidateQueries({ queryKey: EXPERIMENTS_KEY });
   };
   return (

@@ -1,12 +1,16 @@
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { useId, useRef } from 'react';
 
+import type { Api } from '../api/api.ts';
 import { t } from '../i18n/i18n.ts';
 import { FlagName, pendingKey, type FlagListProps } from './flag-grid.tsx';
 import { FlagSwitch } from './flag-switch.tsx';
 import type { Environment } from './overview.ts';
+import { RecentUsageLine } from './recent-usage-cell.tsx';
+import { useRecentUsage } from './use-recent-usage.ts';
 
 type FlagCardsProps = FlagListProps & {
+  readonly api: Api;
   readonly environment: Environment;
   readonly onEnvironment: (environment: string) => void;
 };
@@ -16,7 +20,7 @@ const OVERSCAN = 3;
 
 /** The flags of one environment, for narrow windows. */
 export const FlagCards = (props: FlagCardsProps) => {
-  const { rows, environments, environment, session, pending, onSwitch, onEnvironment } = props;
+  const { api, rows, environments, environment, session, pending, onSwitch, onEnvironment } = props;
   const scroller = useRef<HTMLDivElement>(null);
   const virtualizer = useVirtualizer({
     count: rows.length,
@@ -25,12 +29,17 @@ export const FlagCards = (props: FlagCardsProps) => {
     overscan: OVERSCAN,
     getItemKey: index => rows[index]?.key ?? index,
   });
+  const items = virtualizer.getVirtualItems();
+  const usages = useRecentUsage(
+    api,
+    items.flatMap(({ index }) => rows[index]?.key ?? []),
+  );
   return (
     <>
       <EnvironmentChoice {...{ environments, environment, onEnvironment }} />
       <div className="cards-scroller" ref={scroller} tabIndex={-1}>
         <ul className="cards" style={{ height: virtualizer.getTotalSize() }}>
-          {virtualizer.getVirtualItems().map(({ index, start }) => {
+          {items.map(({ index, start }) => {
             const row = rows[index];
             return (
               row && (
@@ -45,6 +54,7 @@ export const FlagCards = (props: FlagCardsProps) => {
                 >
                   <div className="card-name">
                     <FlagName row={row} environment={environment.key} />
+                    <RecentUsageLine row={row} usage={usages(row.key)} />
                   </div>
                   <FlagSwitch
                     row={row}

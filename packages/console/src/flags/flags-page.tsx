@@ -119,7 +119,12 @@ const Flags = ({ overview, session, isLive }: FlagsProps) => {
           onClear={() => setSearch({ q: '' })}
         />
       ) : isNarrow && environment !== undefined ? (
-        <FlagCards {...list} environment={environment} onEnvironment={env => setSearch({ env })} />
+        <FlagCards
+          {...list}
+          api={api}
+          environment={environment}
+          onEnvironment={env => setSearch({ env })}
+        />
       ) : (
         <FlagGrid {...list} api={api} sort={search.sort} onSort={sort => setSearch({ sort })} />
       )}

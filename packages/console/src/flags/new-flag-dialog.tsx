@@ -5,6 +5,7 @@ import type { Api } from '../api/api.ts';
 import { detailsOf } from '../api/errors.ts';
 import { describeError } from '../app/pages.tsx';
 import { CancelButton, Dialog } from '../components/dialog.tsx';
+import { keyProblem } from '../components/key-rule.ts';
 import { t } from '../i18n/i18n.ts';
 import { createFlag, FLAG_TYPES, type NewFlag } from './create-flag.ts';
 import { EnvironmentName } from './environment-name.tsx';
@@ -44,16 +45,22 @@ const NewFlagForm = ({ api, environments, onCreated, onClose }: NewFlagDialogPro
     mutationFn: (input: NewFlag) => createFlag(api, input, leaveOut),
     onSuccess: (_, input) => onCreated(input),
   });
-  const isBlocked = flag.key === '' || flag.environments.length === 0 || isPending;
-  const submit = (event: FormEvent): void => {
+  const [isSubmitted, setIsSubmitted] = useState(false);
+  const problem = keyProblem(flag.key);
+  const isBlocked = problem !== '' || flag.environments.length === 0 || isPending;
+  const submit = (event: FormEvent<HTMLFormElement>): void => {
     event.preventDefault();
+    setIsSubmitted(true);
+    if (problem !== '') event.currentTarget.querySelector('input')?.focus();
     if (!isBlocked) mutate(flag);
   };
+  // An empty field is not a mistake yet while the form is being filled in.
+  const shownProblem = flag.key === '' && !isSubmitted ? '' : problem;
   return (
-    <form className="review" onSubmit={submit}>
+    <form className="review" onSubmit={submit} noValidate>
       <KeyField
         value={flag.key}
-        problems={problemsAt(error, 'key')}
+        problems={shownProblem || problemsAt(error, 'key')}
         onChange={key => change({ key })}
       />
       <NameField
@@ -108,11 +115,14 @@ const KeyField = ({ value, problems, onChange }: TextFieldProps) => {
         dir="ltr"
         required
         aria-invalid={problems !== ''}
-        aria-describedby={`${id}-hint`}
+        aria-describedby={`${id}-hint ${id}-problems`}
         onChange={({ target }) => onChange(target.value)}
       />
-      <p id={`${id}-hint`} className={problems === '' ? 'hint' : 'error'}>
-        {problems === '' ? t('newFlag.keyHint') : problems}
+      <p id={`${id}-hint`} className="hint">
+        {t('newFlag.keyHint')}
+      </p>
+      <p id={`${id}-problems`} className="error" role="alert">
+        {problems}
       </p>
     </div>
   );

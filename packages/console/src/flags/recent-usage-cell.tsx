@@ -12,17 +12,31 @@ type RecentUsageProps = {
 /** How often a flag was evaluated in the last 24 hours, and in each of them. */
 export const RecentUsageCell = ({ row, usage }: RecentUsageProps) => (
   <div role="gridcell" className="grid-cell quiet recent-usage" title={describeLast(row)}>
+    {usage && <RecentUsageFigures usage={usage} />}
+  </div>
+);
+
+/** The same below the name of a flag. No column has a header there. */
+export const RecentUsageLine = ({ row, usage }: RecentUsageProps) => (
+  <span className="recent-usage" title={describeLast(row)}>
     {usage && (
       <>
-        {usage.total > 0 && (
-          <svg viewBox="0 0 24 16" preserveAspectRatio="none" aria-hidden="true">
-            <path d={barsOf(usage.hours)} />
-          </svg>
-        )}
-        {formatCompact(usage.total)}
+        <RecentUsageFigures usage={usage} />
+        <span>{t('flags.column.usage')}</span>
       </>
     )}
-  </div>
+  </span>
+);
+
+const RecentUsageFigures = ({ usage }: { readonly usage: RecentUsage }) => (
+  <>
+    {usage.total > 0 && (
+      <svg viewBox="0 0 24 16" preserveAspectRatio="none" aria-hidden="true">
+        <path d={barsOf(usage.hours)} />
+      </svg>
+    )}
+    {formatCompact(usage.total)}
+  </>
 );
 
 const describeLast = ({ cells }: Row): string => {

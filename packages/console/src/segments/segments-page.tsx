@@ -6,7 +6,7 @@ import { hasRole } from '../api/sessions.ts';
 import { EnvironmentTabs } from '../components/environment-tabs.tsx';
 import { TextField } from '../components/field.tsx';
 import { FormDialog } from '../components/form-dialog.tsx';
-import { linesOf, textOf, textOrNull } from '../components/form-values.ts';
+import { keyOf, linesOf, textOf, textOrNull } from '../components/form-values.ts';
 import { ActionButton, ItemList, ListItem, Loaded, Section } from '../components/section.tsx';
 import { describeCondition } from '../flag/sentence.ts';
 import { overviewOptions } from '../flags/follow-overview.ts';
@@ -119,7 +119,7 @@ const CreateSegment = ({ environment, isOpen, onClose }: CreateSegmentProps) => 
   const { api } = useRouteContext({ from: FROM });
   const navigate = useNavigate();
   const create = async (form: FormData): Promise<void> => {
-    const key = textOf(form, 'key');
+    const key = keyOf(form);
     const condition = {
       attribute: textOf(form, 'conditions.0.attribute'),
       operator: 'in',

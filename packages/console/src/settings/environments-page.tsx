@@ -3,7 +3,7 @@ import { useState } from 'react';
 
 import { CheckField, SelectField, TextField } from '../components/field.tsx';
 import { FormDialog } from '../components/form-dialog.tsx';
-import { choiceOf, numberOrNull, textOf, textOrNull } from '../components/form-values.ts';
+import { choiceOf, keyOf, numberOrNull, textOf, textOrNull } from '../components/form-values.ts';
 import { ActionButton, ItemList, ListItem, Loaded, Section } from '../components/section.tsx';
 import { EnvironmentName } from '../flags/environment-name.tsx';
 import { overviewOptions } from '../flags/follow-overview.ts';
@@ -122,8 +122,7 @@ const EnvironmentDialog = ({ task, onClose }: EnvironmentDialogProps) => {
   const kind = task?.kind ?? 'create';
   const write = async (form: FormData): Promise<void> => {
     const { create, update, delete: remove, restore } = api.procedures.environments;
-    if (environment === undefined)
-      await create.mutate({ ...shownFields(form), key: textOf(form, 'key') });
+    if (environment === undefined) await create.mutate({ ...shownFields(form), key: keyOf(form) });
     else if (kind === 'edit') await update.mutate({ ...shownFields(form), key: name });
     else if (kind === 'delete')
       await remove.mutate({ key: name, confirm: textOf(form, 'confirm') });

@@ -4,7 +4,7 @@ import { useState } from 'react';
 import { describeGrants } from '../app/grants.ts';
 import { CheckField, GroupField, TextField } from '../components/field.tsx';
 import { FormDialog } from '../components/form-dialog.tsx';
-import { linesOf, textOf } from '../components/form-values.ts';
+import { keyOf, linesOf, textOf } from '../components/form-values.ts';
 import { ActionButton, ItemList, ListItem, Loaded, Section } from '../components/section.tsx';
 import { t } from '../i18n/i18n.ts';
 import { GrantsField, grantsOf } from './grants-field.tsx';
@@ -98,7 +98,7 @@ const EditGroup = ({ edited, onClose }: EditGroupProps) => {
       members: form.getAll('members').map(String),
     };
     const { create, update } = api.procedures.groups;
-    if (group === undefined) await create.mutate({ ...fields, key: textOf(form, 'key') });
+    if (group === undefined) await create.mutate({ ...fields, key: keyOf(form) });
     else await update.mutate({ ...fields, key: group.key });
     await refresh(['groups']);
   };
