@@ -117,7 +117,7 @@ describe('the JSON editor', () => {
   it('is left with the keyboard by Escape and Tab, as the text beside it explains', async () => {
     await create('flag');
     const page = await open('json');
-    await page.getByText('press Escape, then Tab').waitFor();
+    await page.getByText('Escape, then Tab').waitFor();
     await page.locator('.flag-bar .switch').focus();
     await page.keyboard.press('Tab');
     expect(await isInEditor(page)).toBe(true);
@@ -151,7 +151,7 @@ describe('the JSON editor', () => {
     await editor(page).click();
     await page.keyboard.type('x');
     expect(JSON.parse(await editor(page).innerText())).toMatchObject({ name: 'Read me' });
-    expect(await page.getByText('press Escape').count()).toBe(0);
+    expect(await page.getByText('Tab indents').count()).toBe(0);
     await page.keyboard.press('Tab');
     expect(await isInEditor(page)).toBe(false);
   });
@@ -159,6 +159,7 @@ describe('the JSON editor', () => {
   it('shows marks that reverse text as points, and keeps text of other directions in its place', async () => {
     await create('flag', { name: HOSTILE, description: 'שלום 123' });
     const page = await open('json');
+    expect(await page.locator('.flag-header bdi').allInnerTexts()).toEqual(['flag', HOSTILE]);
     const line = page.locator('.cm-line', { hasText: 'gnp.exe' });
     expect(await line.locator('.cm-specialChar').count()).toBe(1);
     expect(await page.locator('.cm-content img[onerror]').count()).toBe(0);

@@ -3,6 +3,7 @@ import type { ReactNode } from 'react';
 import { EnvironmentName } from '../flags/environment-name.tsx';
 import type { Environment } from '../flags/overview.ts';
 import { t } from '../i18n/i18n.ts';
+import { showCurrent } from './show-current.ts';
 
 type EnvironmentTabsProps = {
   readonly environments: readonly Environment[];
@@ -12,7 +13,7 @@ type EnvironmentTabsProps = {
 
 /** Links to the same page in each environment. */
 export const EnvironmentTabs = ({ environments, children }: EnvironmentTabsProps) => (
-  <nav className="environments" aria-label={t('flags.environment')}>
+  <nav className="environments" ref={showCurrent} aria-label={t('flags.environment')}>
     {environments.map(environment =>
       children(environment, <EnvironmentName environment={environment} />),
     )}

@@ -7,6 +7,7 @@ import { statusOf } from '../api/errors.ts';
 import { hasRole, type Session } from '../api/sessions.ts';
 import { describeError, NotFoundPage, PendingPage } from '../app/pages.tsx';
 import { useVisible } from '../app/use-visible.ts';
+import { showCurrent } from '../components/show-current.ts';
 import { EnvironmentName } from '../flags/environment-name.tsx';
 import { followOverview, overviewOptions } from '../flags/follow-overview.ts';
 import { mainEnvironment, type Environment, type Overview } from '../flags/overview.ts';
@@ -87,7 +88,9 @@ const FlagEnvironments = ({ overview, flag }: FlagEnvironmentsProps) => {
         </h1>
         {row && (
           <p className="hint">
-            <bdi>{[t(`type.${row.type}`), row.name, row.owner].filter(Boolean).join(' · ')}</bdi>
+            {t(`type.${row.type}`)}
+            <Part text={row.name} />
+            <Part text={row.owner} />
           </p>
         )}
       </header>
@@ -117,6 +120,16 @@ const FlagEnvironments = ({ overview, flag }: FlagEnvironmentsProps) => {
     </div>
   );
 };
+
+/** A text of its own direction, which moves none of its neighbours. */
+const Part = ({ text }: { readonly text: string | null | undefined }) =>
+  text != null &&
+  text !== '' && (
+    <>
+      {' · '}
+      <bdi>{text}</bdi>
+    </>
+  );
 
 type FlagLoaderProps = FlagEnvironmentsProps & {
   readonly api: Api;
@@ -292,12 +305,6 @@ const useApply = (
   };
   return { error, applied, isApplying, apply };
 };
-
-/** A narrow window has room for some of the links only. */
-const showCurrent = (links: HTMLElement | null): void =>
-  links
-    ?.querySelector('[aria-current]')
-    ?.scrollIntoView({ block: 'nearest', inline: 'center', behavior: 'instant' });
 
 type TabLinksProps = {
   readonly flag: string;

@@ -104,7 +104,7 @@ type PairFormProps = {
 const PairForm = ({ pair, numbers, onChange }: PairFormProps) => {
   const id = useId();
   return (
-    <div className="pair">
+    <div className="version-pair">
       {(['from', 'to'] as const).map(side => (
         <div key={side}>
           <label htmlFor={`${id}-${side}`}>{t(`history.${side}`)}</label>

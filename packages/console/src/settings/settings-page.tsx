@@ -1,6 +1,7 @@
 import { Link, Outlet } from '@tanstack/react-router';
 import { useEffect } from 'react';
 
+import { showCurrent } from '../components/show-current.ts';
 import { t } from '../i18n/i18n.ts';
 
 const PAGES = ['environments', 'keys', 'people', 'groups', 'invitations', 'account'] as const;
@@ -13,7 +14,7 @@ export const SettingsPage = () => {
   return (
     <div className="wide-page">
       <h1>{t('settings.title')}</h1>
-      <nav className="environments" aria-label={t('settings.title')}>
+      <nav className="environments" ref={showCurrent} aria-label={t('settings.title')}>
         {PAGES.map(page => (
           <Link
             key={page}
