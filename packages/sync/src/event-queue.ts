@@ -7,7 +7,13 @@ import type { Runtime } from './runtime.ts';
 import type { Address } from './synced-resource.ts';
 
 /** An event as JSON, so that later changes of the objects of the application have no effect on it. */
-export type QueuedEvent = { readonly text: string; readonly isExposure: boolean };
+export type QueuedEvent = {
+  readonly text: string;
+  /** Identifies an exposure. Undefined for a tracking event. */
+  readonly exposure?: string | undefined;
+};
+
+const isExposure = ({ exposure }: QueuedEvent): boolean => exposure !== undefined;
 
 /** How many events of each type were dropped. */
 type Dropped = { readonly exposures: number; readonly tracks: number };
@@ -57,6 +63,8 @@ export type EventQueueOptions = Address & {
   readonly sdk: string;
   readonly limits: EventLimits;
   readonly storage?: BatchStorage | undefined;
+  /** Called with an exposure that is lost, and that may be sent again. */
+  readonly onLost?: ((exposure: string) => void) | undefined;
   readonly onProblem: (message: string) => void;
 };
 
@@ -66,7 +74,7 @@ export type EventQueue = {
   /** Takes over what earlier pages have stored. Does nothing if it was called before. */
   restore(): void;
   /** Records events that cannot be sent. */
-  drop(isExposure: boolean, reason: string): void;
+  drop(event: Omit<QueuedEvent, 'text'>, reason: string): void;
   readonly status: () => EventStatus;
   /** Sends what waits. Resolves to whether the server has accepted it within 2 s. */
   flush(): Promise<boolean>;
@@ -101,12 +109,14 @@ export const createEventQueue = (options: EventQueueOptions, runtime: Runtime): 
   };
   const enter = (events: readonly QueuedEvent[], sign = 1) => {
     size += sign * events.length;
-    tracks += sign * events.filter(({ isExposure }) => !isExposure).length;
+    tracks += sign * events.filter(event => !isExposure(event)).length;
   };
   const leave = (events: readonly QueuedEvent[]) => enter(events, -1);
-  const lose = ({ isExposure }: Pick<QueuedEvent, 'isExposure'>) => {
+  const lose = (event: Omit<QueuedEvent, 'text'>, canRepeat: boolean) => {
     dropped += 1;
-    unreported = sumOf(unreported, { exposures: Number(isExposure), tracks: Number(!isExposure) });
+    const exposures = event.exposure === undefined ? 0 : 1;
+    unreported = sumOf(unreported, { exposures, tracks: 1 - exposures });
+    if (canRepeat && event.exposure !== undefined) options.onLost?.(event.exposure);
   };
 
   const delivery = createDelivery<EventBatch>(
@@ -139,7 +149,7 @@ export const createEventQueue = (options: EventQueueOptions, runtime: Runtime): 
         leave(batch.events);
         // The next page tries again.
         if (storage !== undefined && !isFinal) return;
-        batch.events.forEach(lose);
+        for (const event of batch.events) lose(event, !isFinal);
         unreported = sumOf(unreported, batch.dropped);
         storage?.remove([batch]);
       },
@@ -185,12 +195,12 @@ export const createEventQueue = (options: EventQueueOptions, runtime: Runtime): 
   const makeRoom = () => {
     const batches = [...delivery.waiting].slice(1);
     const lists = [...batches.map(({ events }) => events), open];
-    const isOldest = ({ isExposure }: QueuedEvent) => tracks === 0 || !isExposure;
+    const isOldest = (event: QueuedEvent) => tracks === 0 || !isExposure(event);
     const list = lists.find(events => events.some(isOldest)) ?? open;
     const [event] = list.splice(Math.max(0, list.findIndex(isOldest)), 1);
     if (event === undefined) return;
     leave([event]);
-    lose(event);
+    lose(event, true);
     for (const batch of batches) if (batch.events.length === 0) delivery.waiting.delete(batch);
   };
 
@@ -216,8 +226,8 @@ export const createEventQueue = (options: EventQueueOptions, runtime: Runtime): 
       }
       if (stored.length > 0) schedule(limits.flushMs);
     },
-    drop(isExposure, reason) {
-      lose({ isExposure });
+    drop(event, reason) {
+      lose(event, false);
       recordError(reason);
     },
     status: () => ({ queued: size, sent, dropped, lastError }),

@@ -50,33 +50,35 @@ export const createEvents = (options: EventsOptions, runtime: Runtime): Events =
   let hashed: Promise<unknown> = Promise.resolve();
 
   /** Adds an event to the queue. `text` is the JSON of all but the units. */
-  const add = (isExposure: boolean, text: string, units: object) => {
+  const add = (exposure: string | undefined, text: string, units: object) => {
     const whole = `${text.slice(0, -1)},${JSON.stringify(units).slice(1)}`;
     if (new TextEncoder().encode(whole).length <= MAX_EVENT_BYTES)
-      queue.add({ text: whole, isExposure });
-    else queue.drop(isExposure, `an event has more than ${MAX_EVENT_BYTES} bytes`);
+      queue.add({ text: whole, exposure });
+    else queue.drop({ exposure }, `an event has more than ${MAX_EVENT_BYTES} bytes`);
   };
-  const addHashed = (isExposure: boolean, text: string, units: () => Promise<object>) => {
+  const addHashed = (exposure: string | undefined, text: string, units: () => Promise<object>) => {
     const added = units().then(
-      all => add(isExposure, text, all),
-      () => queue.drop(isExposure, 'units can be hashed in secure contexts only'),
+      all => add(exposure, text, all),
+      () => queue.drop({ exposure }, 'units can be hashed in secure contexts only'),
     );
     hashed = Promise.all([hashed, added]).then(() => undefined);
   };
 
   const sendExposure = (experiment: string, variant: string, unit: string) => {
+    const exposure = `${reader.nameOf(experiment)} ${variant} ${unit}`;
+    if (options.isRepeated(exposure)) return;
     const text = JSON.stringify({ type: 'exposure', experiment, variant, timeMs: now() });
-    if (hashUnits) addHashed(true, text, async () => ({ unit: await sha256(unit) }));
-    else if (unit.length <= MAX_UNIT_LENGTH) add(true, text, { unit });
-    else queue.drop(true, `a unit has more than ${MAX_UNIT_LENGTH} characters`);
+    if (hashUnits) addHashed(exposure, text, async () => ({ unit: await sha256(unit) }));
+    else if (unit.length <= MAX_UNIT_LENGTH) add(exposure, text, { unit });
+    else queue.drop({ exposure }, `a unit has more than ${MAX_UNIT_LENGTH} characters`);
   };
 
   const sendTracked = ({ name, text, context }: HeldEvent, { isTracked, units }: Measured) => {
     if (!isTracked(name)) return;
     const found = unitsIn(context, units);
     if (found.length === 0) return;
-    if (!hashUnits) return add(false, text, { units: Object.fromEntries(found) });
-    addHashed(false, text, async () => {
+    if (!hashUnits) return add(undefined, text, { units: Object.fromEntries(found) });
+    addHashed(undefined, text, async () => {
       const hashes = found.map(async ([each, unit]) => [each, await sha256(unit)] as const);
       return { units: Object.fromEntries(await Promise.all(hashes)) };
     });
@@ -90,11 +92,11 @@ export const createEvents = (options: EventsOptions, runtime: Runtime): Events =
     for (const event of events) sendTracked(event, measured);
   };
   /** An application must not fail because of what it passes, such as an object that contains itself. */
-  const guard = (isExposure: boolean, act: () => void) => {
+  const guard = (exposure: string | undefined, act: () => void) => {
     try {
       act();
     } catch (error) {
-      queue.drop(isExposure, `an event cannot be sent: ${String(error)}`);
+      queue.drop({ exposure }, `an event cannot be sent: ${String(error)}`);
     }
   };
 
@@ -106,22 +108,21 @@ export const createEvents = (options: EventsOptions, runtime: Runtime): Events =
       if (experiment === undefined) return undefined;
       const { key } = experiment;
       if (isEnabled)
-        guard(true, () => {
+        guard(flagKey, () => {
           const unit = unitOf(context, experiment.unit);
-          if (unit !== undefined && !options.isRepeated(`${reader.nameOf(key)} ${variant} ${unit}`))
-            sendExposure(key, variant, unit);
+          if (unit !== undefined) sendExposure(key, variant, unit);
         });
       return key;
     },
     track(name, context, details) {
       if (!isEnabled) return;
-      guard(false, () => {
+      guard(undefined, () => {
         const event = toTracked(name, details, now());
-        if (typeof event !== 'object') return queue.drop(false, event);
+        if (typeof event !== 'object') return queue.drop({}, event);
         held.push({ name, text: JSON.stringify(event), context: { ...Object(context) } });
         if (held.length > limits.queue) {
           held.shift();
-          queue.drop(false, 'too many events have waited for the first flags');
+          queue.drop({}, 'too many events have waited for the first flags');
         }
         release();
       });
@@ -191,20 +192,23 @@ const DAY_MS = 86_400_000;
 export const createDailyMemory = (
   maxExposures: number,
   { now }: Pick<Runtime, 'now'>,
-): EventsOptions['isRepeated'] => {
+): Required<Pick<EventsOptions, 'isRepeated' | 'onLost'>> => {
   const seen = new Set<string>();
   let day = 0;
-  return exposure => {
-    const today = Math.floor(now() / DAY_MS);
-    if (today !== day) seen.clear();
-    day = today;
-    const isRepeated = seen.delete(exposure);
-    seen.add(exposure);
-    // A set iterates in the order of insertion, so the first one is the least recently used.
-    for (const oldest of seen) {
-      if (seen.size <= maxExposures) break;
-      seen.delete(oldest);
-    }
-    return isRepeated;
+  return {
+    isRepeated(exposure) {
+      const today = Math.floor(now() / DAY_MS);
+      if (today !== day) seen.clear();
+      day = today;
+      const isRepeated = seen.delete(exposure);
+      seen.add(exposure);
+      // A set iterates in the order of insertion, so the first one is the least recently used.
+      for (const oldest of seen) {
+        if (seen.size <= maxExposures) break;
+        seen.delete(oldest);
+      }
+      return isRepeated;
+    },
+    onLost: exposure => void seen.delete(exposure),
   };
 };

@@ -36,7 +36,7 @@ export const createProviderEvents = (
       hashUnits,
       limits: { ...LIMITS, ...definedIn(limits) },
       envelope: () => envelopeOf(session()),
-      isRepeated: createDailyMemory(MAX_EXPOSURES, runtime),
+      ...createDailyMemory(MAX_EXPOSURES, runtime),
       onProblem,
     },
     runtime,

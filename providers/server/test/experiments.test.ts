@@ -247,7 +247,7 @@ it.each([400, 403, 404, 413])('a batch that is refused with %i is given up', asy
   expect(provider.events).toMatchObject({ queued: 0, dropped: 2, lastError: { status } });
 });
 
-it('a batch is given up after 15 minutes, and the next one has how many were dropped', async () => {
+it('a batch is given up after 15 minutes, and its exposures can be sent again', async () => {
   const { server, provider } = await start();
   server.behave('broken', 'events');
   provider.evaluate('checkout', ADA);
@@ -255,11 +255,12 @@ it('a batch is given up after 15 minutes, and the next one has how many were dro
   await server.advance(16 * 60_000);
   expect(provider.events).toMatchObject({ queued: 0, dropped: 2 });
   server.behave('normal', 'events');
-  provider.evaluate('checkout', { targetingKey: 'b' });
+  provider.evaluate('checkout', ADA);
   await server.advance(5_000);
   expect(server.batches.at(-1)).toMatchObject({
     sequence: 2,
     dropped: { exposures: 1, tracks: 1 },
+    events: [{ unit: 'ada' }],
   });
 });
 

@@ -95,24 +95,21 @@ const milliseconds = (longest: number, shortest = 0): OptionForm => [
 const OF_BROWSER =
   /^(accept-charset|access-control-.*|cookie2?|date|dnt|origin|referer|sec-.*|set-cookie|via)$/i;
 
-/** The names and types of the options of events. */
-const EVENT_TYPES = new Map<string, string>(
-  Object.entries({
-    enabled: 'boolean',
-    hashUnits: 'boolean',
-    flushMs: 'number',
-    queue: 'number',
-  } satisfies Record<keyof EventOptions, string>),
-);
+/** The types of the options of events. */
+const EVENT_TYPES: Readonly<Record<string, string>> = {
+  enabled: 'boolean',
+  hashUnits: 'boolean',
+  flushMs: 'number',
+  queue: 'number',
+} satisfies Record<keyof EventOptions, string>;
 
 const areEventOptions = (events: unknown): boolean =>
   isJsonObject(events) &&
   Object.entries(events).every(
     ([name, value]) =>
-      EVENT_TYPES.has(name) &&
-      (value === undefined ||
-        (typeof value === EVENT_TYPES.get(name) &&
-          (typeof value !== 'number' || (value >= 1 && Number.isInteger(value))))),
+      Object.hasOwn(EVENT_TYPES, name) &&
+      (value === undefined || typeof value === EVENT_TYPES[name]) &&
+      (typeof value !== 'number' || (Number.isInteger(value) && value > 0)),
   );
 
 /** What each option must be, in few words, because pages load them. The type requires that none is forgotten. */
@@ -139,7 +136,7 @@ const FORMS: Readonly<Record<keyof OnlineOptions | keyof FlagsOptions, OptionFor
   usage: BOOLEAN,
   events: [
     areEventOptions,
-    'an object that has only "enabled" and "hashUnits", true or false, and "flushMs" and "queue", whole numbers of at least 1',
+    'an object with booleans "enabled" and "hashUnits", and whole numbers "flushMs" and "queue" of at least 1',
   ],
   flags: [isJsonObject, 'an object with flags or values by key'],
   logger: LOGGER,
