@@ -62,6 +62,8 @@ export type EventQueueOptions = Address & {
   /** The name of the provider. */
   readonly sdk: string;
   readonly limits: EventLimits;
+  /** Whether events have the SHA-256 of units. The server cannot verify the variants of exposures then. */
+  readonly hashUnits: boolean;
   readonly storage?: BatchStorage | undefined;
   /** Called with an exposure that is lost, and that may be sent again. */
   readonly onLost?: ((exposure: string) => void) | undefined;
@@ -84,7 +86,7 @@ export type EventQueue = {
 };
 
 export const createEventQueue = (options: EventQueueOptions, runtime: Runtime): EventQueue => {
-  const { limits, storage } = options;
+  const { limits, hashUnits, storage } = options;
   const { now, setTimer } = runtime;
   const sdk = `${options.sdk} ${VERSION}`;
   const instance = newInstance();
@@ -131,6 +133,7 @@ export const createEventQueue = (options: EventQueueOptions, runtime: Runtime): 
           sequence: number,
           sentAtMs: now(),
           sdk,
+          ...(hashUnits && { hashedUnits: true }),
           dropped: lost,
         };
         const texts = events.map(({ text }) => text);

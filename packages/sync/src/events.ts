@@ -8,8 +8,6 @@ import type { Runtime } from './runtime.ts';
 export type EventsOptions = EventQueueOptions & {
   /** If false, nothing is sent. */
   readonly isEnabled: boolean;
-  /** Sends SHA-256 of units. The server cannot verify the variants of exposures then. */
-  readonly hashUnits: boolean;
   /** Returns the flag set or the values that are in use, or undefined before the first. */
   readonly envelope: () => MeasuredEnvelope | undefined;
   /** Returns whether it was called with the same exposure before, and remembers it. */
@@ -200,6 +198,8 @@ export const createDailyMemory = (
       const today = Math.floor(now() / DAY_MS);
       if (today !== day) seen.clear();
       day = today;
+      // The order matters only when it decides which one is removed.
+      if (seen.size < maxExposures && seen.has(exposure)) return true;
       const isRepeated = seen.delete(exposure);
       seen.add(exposure);
       // A set iterates in the order of insertion, so the first one is the least recently used.

@@ -5,7 +5,11 @@ import type { JsonObject } from './json.ts';
 export type MeasuredEnvelope = { readonly experiments?: unknown; readonly tracked?: unknown };
 
 /** A running experiment: a rule of a flag, whose split draws by an attribute. */
-type RunningExperiment = { readonly key: string; readonly unit: string };
+type RunningExperiment = {
+  readonly key: string;
+  readonly rule: unknown;
+  readonly unit: string;
+};
 
 export type Measured = {
   /** Returns the experiment that a rule is part of. */
@@ -16,24 +20,19 @@ export type Measured = {
   readonly units: readonly string[];
 };
 
-/** Flags have no spaces in their keys. */
-const nameOf = (flagKey: unknown, ruleId: unknown): string =>
-  `${String(flagKey)} ${String(ruleId)}`;
-
 export const parseMeasured = ({ experiments, tracked }: MeasuredEnvelope): Measured => {
   const running = isJsonObject(experiments) ? experiments : {};
-  const byRule = new Map<string, RunningExperiment>();
+  const byFlag = new Map<unknown, RunningExperiment[]>();
   const units = new Set(['targetingKey']);
   for (const [key, experiment] of Object.entries(running)) {
     if (!isJsonObject(experiment) || typeof experiment['unit'] !== 'string') continue;
     const { flag, rule, unit } = experiment;
-    byRule.set(nameOf(flag, rule), { key, unit });
+    byFlag.set(flag, [...(byFlag.get(flag) ?? []), { key, rule, unit }]);
     units.add(unit);
   }
   const events = Array.isArray(tracked) ? new Set<unknown>(tracked) : undefined;
   return {
-    experimentOf: (flagKey, ruleId) =>
-      byRule.size === 0 ? undefined : byRule.get(nameOf(flagKey, ruleId)),
+    experimentOf: (flagKey, ruleId) => byFlag.get(flagKey)?.find(({ rule }) => rule === ruleId),
     experiments: new Set(Object.keys(running)),
     isTracked: event => experiments !== undefined && (events?.has(event) ?? true),
     units: [...units],
@@ -52,6 +51,7 @@ const attributeOf = (context: JsonObject, name: string): unknown => {
 /** Returns the text that the draw of a rule hashes, or undefined if the context has none. */
 export const unitOf = (context: unknown, name: string): string | undefined => {
   const value = isJsonObject(context) ? attributeOf(context, name) : undefined;
+  if (typeof value === 'string') return value || undefined;
   if (typeof value === 'bigint') return String(Number(value));
-  return /^(string|number|boolean)$/.test(typeof value) ? String(value) || undefined : undefined;
+  return typeof value === 'number' || typeof value === 'boolean' ? String(value) : undefined;
 };

@@ -362,6 +362,7 @@ it('units are hashed if the application requires it', async () => {
   provider.evaluate('checkout', ADA);
   provider.track('bought', { targetingKey: 'ada' });
   expect(await provider.flush()).toBe(true);
+  expect(server.batches).toMatchObject([{ hashedUnits: true }]);
   const hash = createHash('sha256').update('ada').digest('hex');
   expect(eventsOf(server)).toMatchObject([{ unit: hash }, { units: { targetingKey: hash } }]);
 });

@@ -355,7 +355,7 @@ it('units are hashed if the application requires it', async () => {
   const flushed = provider.flush();
   await expect.poll(() => requestsIn(runtime).length).toBe(1);
   const unit = createHash('sha256').update('ada').digest('hex');
-  expect((await respond(runtime)).events).toMatchObject([{ unit }]);
+  expect(await respond(runtime)).toMatchObject({ hashedUnits: true, events: [{ unit }] });
   await flushed;
 });
 
