@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 from conftest import QuickProvider, Use, eventually, provider_for
-from faults import Hang, fails_with
+from faults import Hang, fails_with, send_json
 from flag_server import KEY, FlagServer, boolean_flag
 from openfeature.client import OpenFeatureClient
 from openfeature.evaluation_context import EvaluationContext
@@ -784,3 +784,45 @@ def test_a_forked_worker_has_an_instance_and_exposures_of_its_own(
     tracked = [sum(each["type"] == "track" for each in batch) for batch in by_instance.values()]
     assert sorted(tracked) == [2, 3]
     assert {batch["sequence"] for batch in server.batches} == {1}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks on this platform")
+def test_a_forked_worker_does_not_disturb_a_request_of_its_parent(server: FlagServer) -> None:
+    accepted: list[Any] = []
+
+    def accept(request: Any) -> None:
+        accepted.append(json.loads(request.rfile.read(int(request.headers["content-length"]))))
+        send_json(request, 202, {"accepted": 2, "rejected": []})
+
+    hang = server.faults["events"] = Hang(accept)
+    more = """
+import threading
+threading.Thread(target=provider.flush, args=(20_000,), daemon=True).start()
+input()
+child = os.fork()
+if not child:
+    api.shutdown()
+    os._exit(0)
+os.waitpid(child, 0)
+print("forked", flush=True)
+print(provider.flush(20_000), provider.events.sent)
+"""
+    script = SCRIPT.format(url=server.url, key=KEY, more=more)
+    with subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", script],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            assert process.stdin
+            assert process.stdout
+            eventually(lambda: server.requests["events"] == 1)
+            process.stdin.write("\n")
+            process.stdin.flush()
+            assert process.stdout.readline() == "forked\n"
+            hang.release()
+            assert process.stdout.readline() == "True 2\n"
+        finally:
+            process.kill()
+    assert [each["sequence"] for each in accepted] == [1]
