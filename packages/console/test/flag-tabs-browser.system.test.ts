@@ -183,7 +183,7 @@ describe('the history of a flag', () => {
     expect(first).toContain('Created');
     const comparison = region(page, 'Compare versions');
     await expectSoon(() => comparison.innerText()).toContain('Disabled');
-    await page.getByRole('button', { name: 'Show the changes of version 2' }).click();
+    await page.getByRole('button', { name: 'Show changes of version 2' }).click();
     await expectSoon(() => comparison.innerText()).toContain('Owner');
     expect(await comparison.innerText()).not.toContain('Disabled');
     await comparison.getByRole('combobox', { name: 'From' }).selectOption('3');

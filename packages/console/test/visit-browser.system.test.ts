@@ -1,0 +1,89 @@
+import type { Page } from 'playwright-core';
+import { describe, expect, it } from 'vitest';
+
+import { PASSWORD } from '../../../server/test/support/sign-in.ts';
+import { createConsoleRouter } from '../src/app/router.tsx';
+import { createApi } from '../src/api/api.ts';
+import { findBarriers, openPage, type PageOptions } from './support/console-page.ts';
+import { setUpConsole } from './support/console-tests.ts';
+import { ADMIN, createFullProject } from './support/full-project.ts';
+import { SCREENS, type Screen } from './support/screens.ts';
+
+const tests = setUpConsole();
+const WITHOUT_SESSION = ['/sign-in', '/join'];
+const REDIRECTS = ['/', '/settings'];
+const VISIT_MS = 170_000;
+
+/** Visits the pages that need no session, and signs in as a person. */
+const open = async (options: PageOptions): Promise<Page> => {
+  const { joinPath } = await createFullProject(tests.server);
+  const page = await openPage(tests.browser, tests.url + joinPath, options);
+  await page.waitForSelector('input[name=password]');
+  await check(page, 'join');
+  await page.goto(`${tests.url}/sign-in`);
+  await page.waitForSelector('input[name=key]');
+  await check(page, 'sign in');
+  await page.evaluate(
+    async ([email, password]) => {
+      const response = await fetch('/auth/session', {
+        method: 'POST',
+        headers: { 'x-pennon-console': '1', 'content-type': 'application/json' },
+        body: JSON.stringify({ email, password }),
+      });
+      if (!response.ok) throw new Error(await response.text());
+      localStorage.setItem('pennon-signed-in', '');
+    },
+    [ADMIN, PASSWORD],
+  );
+  await page.goto(`${tests.url}/flags`);
+  return page;
+};
+
+/** Goes to a screen as a link does, without another load of the page. */
+const visit = async (page: Page, screen: Screen): Promise<void> => {
+  await page.evaluate(path => {
+    history.pushState(null, '', path);
+    dispatchEvent(new PopStateEvent('popstate'));
+  }, screen.path);
+  await page.locator(screen.ready).first().waitFor();
+  await screen.prepare?.(page);
+};
+
+/** Checks what a page shows. Names that look like markup must be text. */
+const check = async (page: Page, name: string): Promise<void> => {
+  expect([name, await findBarriers(page)]).toEqual([name, []]);
+  expect([name, await page.locator('img[src=x]').count()]).toEqual([name, 0]);
+};
+
+const OVERLAYS = '[role=dialog], [role=menu]';
+
+describe.each<PageOptions>([{ theme: 'light' }, { theme: 'dark' }, { theme: 'light', width: 390 }])(
+  'all screens of the console, with %j',
+  options => {
+    it(
+      'have no barrier, no error, no violation of the policy and no request to another site',
+      { timeout: VISIT_MS },
+      async () => {
+        const page = await open(options);
+        for (const screen of SCREENS) {
+          await visit(page, screen);
+          await check(page, screen.name);
+          if (options.theme === 'dark' || options.width !== undefined) continue;
+          for (const overlay of screen.overlays ?? []) {
+            await overlay.open(page);
+            await page.locator(OVERLAYS).first().waitFor();
+            await check(page, `${screen.name}: ${overlay.name}`);
+            await page.keyboard.press('Escape');
+            await page.locator(OVERLAYS).first().waitFor({ state: 'detached' });
+          }
+        }
+      },
+    );
+  },
+);
+
+it('the visit has the page of each route', () => {
+  const { routesByPath } = createConsoleRouter({ api: createApi('/'), basePath: '/' });
+  const visited = new Set([...WITHOUT_SESSION, ...REDIRECTS, ...SCREENS.map(each => each.route)]);
+  expect(Object.keys(routesByPath).filter(path => !visited.has(path))).toEqual([]);
+});
