@@ -93,7 +93,7 @@ def test_a_result_of_the_rule_of_an_experiment_is_an_exposure_of_its_unit(
     (batch,) = server.batches
     assert batch["sequence"] == 1
     assert batch["sdk"].startswith("pennon-openfeature ")
-    assert "dropped" not in batch
+    assert not {"dropped", "hashedUnits"} & batch.keys()
     first, second = batch["events"]
     assert before - 1 <= first.pop("timeMs") <= batch["sentAtMs"] <= time.time() * 1_000
     assert first == {
@@ -416,6 +416,7 @@ def test_units_may_be_hashed(server: FlagServer, client: OpenFeatureClient, use:
     first, second = events(server)
     assert first["unit"] == hashed
     assert second["units"] == {"targetingKey": hashed}
+    assert server.batches[0]["hashedUnits"] is True
 
 
 def test_events_are_sent_after_the_interval(

@@ -72,6 +72,8 @@ class EventBatch:
     dropped: Dropped
     # The number of its first event in the queue.
     number: int
+    # The server cannot verify the variants of exposures then.
+    has_hashed_units: bool
 
     def body(self) -> bytes:
         fields: dict[str, Any] = {
@@ -81,6 +83,8 @@ class EventBatch:
             "sentAtMs": int(time.time() * 1_000),
             "sdk": sdk_name(),
         }
+        if self.has_hashed_units:
+            fields["hashedUnits"] = True
         if self.dropped != NOTHING_DROPPED:
             dropped = {"exposures": self.dropped.exposures, "tracks": self.dropped.tracks}
             fields["dropped"] = dropped
@@ -294,7 +298,14 @@ class EventReporter:
                 dropped, self._unreported = self._unreported, NOTHING_DROPPED
                 number = self._queue.oldest_number
                 events = self._queue.take_batch()
-                self._batch = EventBatch(self._instance, self._sequence, events, dropped, number)
+                self._batch = EventBatch(
+                    self._instance,
+                    self._sequence,
+                    events,
+                    dropped,
+                    number,
+                    self._options.hash_units,
+                )
             return self._batch
 
     def _accept(self, batch: EventBatch, response: bytes) -> None:
