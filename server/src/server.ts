@@ -34,6 +34,7 @@ import type { GatherMetrics, Metrics, ObservedValues } from './metrics.ts';
 import { createMetrics } from './metrics.ts';
 import { createOidcProvider } from './oidc/provider.ts';
 import { createPasswords } from './people/passwords.ts';
+import { startRamps } from './ramps/controller.ts';
 import type { Random } from './random.ts';
 import { startGuard } from './recovery/guard.ts';
 import { createOutageLog } from './replication/outage.ts';
@@ -112,6 +113,10 @@ export const createServer = async (options: ServerOptions): Promise<Server> => {
     logger.warn({ err: error }, 'the results of an experiment are not computed'),
   );
 
+  const stopRamps = startRamps(services, error =>
+    logger.warn({ err: error }, 'a ramp is not watched now'),
+  );
+
   let isDraining = false;
   let listeners: Listeners | undefined;
   const { http, routes } = await createApp({
@@ -139,6 +144,7 @@ export const createServer = async (options: ServerOptions): Promise<Server> => {
       stopPurge();
       stopSchedule();
       stopLooks();
+      stopRamps();
       await drain({ http, listeners }, services, graceMs);
       await closeServices();
     },

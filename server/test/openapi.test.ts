@@ -363,7 +363,7 @@ describe('every response documented for a GET', () => {
   const KEY = 'known';
   /** The key of a ramp is not that of an experiment. */
   const RAMP = 'known-ramp';
-  const OWN_KEYS = { '/api/v1/ramps/{key}': RAMP };
+  const OWN_KEYS = { '/api/v1/ramps/{key}': RAMP, '/api/v1/ramps/{key}/status': RAMP };
   /** Paths of the JSON routes that take a key. */
   const paths = () =>
     Object.entries<Record<string, { responses: Record<string, { content?: object }> }>>(

@@ -241,6 +241,8 @@ const PROBES: Readonly<Record<string, (names: Names) => object[]>> = {
     { ...RAMP, key: `${name}-newer`, control: 'off', guardrails: [{ metric: `${name}-metric` }] },
   ],
   'ramps.start': rampProbes,
+  'ramps.status': rampProbes,
+  'ramps.watch': names => rampProbes(names).slice(0, 2),
   'ramps.pause': rampProbes,
   'ramps.resume': rampProbes,
   'ramps.advance': rampProbes,

@@ -90,6 +90,8 @@ const PROCEDURES: Record<string, Role[]> = {
   'ramps.advance': writers,
   'ramps.approve': writers,
   'ramps.rollback': writers,
+  'ramps.status': readers,
+  'ramps.watch': readers,
   'environments.create': admins,
   'environments.list': readers,
   'environments.update': admins,

@@ -19,6 +19,7 @@ export type MetricRole = z.infer<typeof MetricRole>;
 
 /** What happens when a guardrail is harmed. */
 export const OnHarm = oneOf(['pause', 'rollback', 'warn']).meta({ id: 'OnHarm' });
+export type OnHarm = z.infer<typeof OnHarm>;
 
 const effectMessage = 'must be more than 0 and at most 10; 0.03 is 3 %';
 const toleranceMessage = 'must be at least 0 and less than 1; 0.02 is 2 %';

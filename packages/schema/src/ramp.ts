@@ -74,15 +74,8 @@ export const HarmEvidence = strictObject({
   soFar: perArm(z.number())
     .nullable()
     .describe('Units that converted, their windows over or not. Only of conversions.'),
-  logEvidence: z
-    .number()
-    .nullable()
-    .describe('The logarithm of the evidence of harm. Only of conversions.'),
-  needed: z.number().nullable().describe('The evidence from which on it is harm.'),
-  lower: z
-    .number()
-    .nullable()
-    .describe('The harm is at least this much beyond the tolerance, if it is more than 0.'),
+  evidence: z.number().nullable().describe('How much speaks for harm.'),
+  needed: z.number().describe('The evidence from which on it is harm.'),
 }).meta({ id: 'HarmEvidence' });
 export type HarmEvidence = z.infer<typeof HarmEvidence>;
 
@@ -263,3 +256,57 @@ export const isAtWork = ({ state }: Pick<Ramp, 'state'>): boolean =>
 /** Whether a ramp compares its treatment with a control. */
 export const isCompared = ({ guardrails: list }: Pick<Ramp, 'guardrails'>): boolean =>
   list.length > 0;
+
+/** What a ramp waits for before the next step. */
+export const RampWait = strictObject({
+  code: z.enum([
+    'paused',
+    'flagDisabled',
+    'ruleChanged',
+    'lag',
+    'noExposures',
+    'hold',
+    'units',
+    'approval',
+    'harm',
+  ]),
+  text: z.string(),
+}).meta({ id: 'RampWait' });
+export type RampWait = z.infer<typeof RampWait>;
+
+/** How a ramp is doing. What is compared is null without guardrails, and while the ramp is not at work. */
+export const RampStatus = strictObject({
+  key: Key,
+  state: RampState,
+  step: z.int().min(0),
+  steps: z.int().min(1),
+  share: z
+    .number()
+    .nullable()
+    .describe(
+      'The percentage of the subjects that get the treatment; null if the ramp does not decide.',
+    ),
+  asOf: Instant,
+  nextStepAt: Instant.nullable().describe('When the time of the step is over.'),
+  waiting: z.array(RampWait).describe('What the next step waits for; empty if it comes next.'),
+  compared: strictObject({
+    lagSeconds: z.int(),
+    units: perArm(z.int()).describe('Exposed so far.'),
+    matureUnits: perArm(z.int()).describe('Of the metric that has the fewest.'),
+    mismatch: z
+      .boolean()
+      .describe('Whether the numbers of units show that data cannot be trusted.'),
+    guardrails: z.array(
+      strictObject({
+        metric: Key,
+        status: z.enum(['watching', 'harming']),
+        evidence: z.number().nullable(),
+        needed: z.number().nullable(),
+        controlUnits: z.int(),
+        treatmentUnits: z.int(),
+        onHarm: OnHarm,
+      }),
+    ),
+  }).nullable(),
+}).meta({ id: 'RampStatus' });
+export type RampStatus = z.infer<typeof RampStatus>;

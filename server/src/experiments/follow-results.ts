@@ -52,7 +52,7 @@ const readOrUndefined = async (
 };
 
 /** Resolves `next` at each time to look again; to false at the end. */
-const looksAt = (clock: Clock, live: LiveFlagSet, ended: AbortSignal) => {
+export const looksAt = (clock: Clock, live: LiveFlagSet, ended: AbortSignal) => {
   let isDue = false;
   let wake: () => void = () => undefined;
   const note = () => {

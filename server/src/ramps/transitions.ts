@@ -3,7 +3,7 @@ import type { AuditAction, Flag, Ramp, RampReason } from '@pennon/schema';
 import { formatInstant } from '../clock.ts';
 import { unitOf } from '../experiments/design.ts';
 import { serverFieldsAfter } from '../resources/plan.ts';
-import { ruleAt, ruleIn, variantsOf, withRule, withRuleBefore } from './rule.ts';
+import { isAsWritten, ruleAt, ruleIn, variantsOf, withRule, withRuleBefore } from './rule.ts';
 
 /** A ramp and its flag after a step. The flag is absent if it stays as it is. */
 export type Transition = {
@@ -85,12 +85,18 @@ export const rolledBack = (
   isRuleNeeded: boolean,
 ): Transition => {
   const written = flagAfter(flag, at, withRuleBefore(flag, ramp, isRuleNeeded));
+  const explained = isAsWritten(ramp, flag)
+    ? reason
+    : { ...reason, text: `${reason.text} ${NOT_REPLACED}` };
   return {
     action: 'ramp.rollback',
-    ramp: changed(ramp, at, { state: 'rolledBack', reason, ...ended(ramp, at) }),
+    ramp: changed(ramp, at, { state: 'rolledBack', reason: explained, ...ended(ramp, at) }),
     ...(written !== flag && { flag: written }),
   };
 };
+
+const NOT_REPLACED =
+  'Another caller has changed the rule, so it was not written back: it applies to no subject now.';
 
 export const paused = ({ ramp, at }: Current, reason: RampReason): Transition => ({
   action: 'ramp.pause',

@@ -1,4 +1,13 @@
-import { Key, Ramp, RampCreate, RampPatch, RampState, strictObject } from '@pennon/schema';
+import {
+  Key,
+  Ramp,
+  RampCreate,
+  RampPatch,
+  RampState,
+  RampStatus,
+  strictObject,
+} from '@pennon/schema';
+import { z } from 'zod';
 
 import {
   advanceRamp,
@@ -8,11 +17,14 @@ import {
   rollBackRamp,
   startRamp,
 } from '../ramps/actions.ts';
+import { followRamp } from '../ramps/follow.ts';
 import { rampResource } from '../ramps/ramp.ts';
+import { readRampStatus } from '../ramps/status.ts';
 import { inSlices } from './output.ts';
 import { mergeRouters, procedure, router } from './procedure.ts';
 import { resourceRouter, resourceSchemas } from './resource-router.ts';
 import { environment, ifMatch } from './schemas.ts';
+import { trackRamp } from './tracked.ts';
 
 const schemas = resourceSchemas({
   id: 'RampResponse',
@@ -54,4 +66,25 @@ const actions = router({
   ),
 });
 
-export const ramps = mergeRouters(resourceRouter(rampResource, schemas), actions);
+const status = router({
+  status: procedure({
+    permission: 'experiments.read',
+    rest: {
+      method: 'GET',
+      path: '/ramps/{key}/status',
+      tag: 'Experiments',
+      summary: 'Read how a ramp is doing, and what its next step waits for',
+    },
+  })
+    .input(strictObject({ ...environment, key: Key }))
+    .output(RampStatus)
+    .query(({ ctx, input }) => readRampStatus(ctx.services, ctx.caller, input)),
+
+  watch: procedure({ permission: 'experiments.read' })
+    .input(strictObject({ ...environment, key: Key, lastEventId: z.string().max(200).nullish() }))
+    .subscription(({ ctx, input, signal }) =>
+      trackRamp(followRamp(ctx.services, ctx.caller, input, signal)),
+    ),
+});
+
+export const ramps = mergeRouters(resourceRouter(rampResource, schemas), actions, status);

@@ -1,4 +1,4 @@
-import type { Evaluation, FlagSet, FlagSetChange, Results } from '@pennon/schema';
+import type { Evaluation, FlagSet, FlagSetChange, RampStatus, Results } from '@pennon/schema';
 import type { TrackedEnvelope } from '@trpc/server';
 import { tracked } from '@trpc/server';
 
@@ -119,6 +119,13 @@ export async function* trackResults(
   events: AsyncIterable<Results>,
 ): AsyncGenerator<TrackedEnvelope<Results>> {
   for await (const results of events) yield tracked(results.id, results);
+}
+
+/** Turns how a ramp is doing into tRPC messages, each tracked by its id. */
+export async function* trackRamp(
+  events: AsyncIterable<{ readonly id: string; readonly status: RampStatus }>,
+): AsyncGenerator<TrackedEnvelope<RampStatus>> {
+  for await (const { id, status } of events) yield tracked(id, status);
 }
 
 /** Turns what changes in an overview into tRPC messages, each tracked by the entity tag of the overview. */

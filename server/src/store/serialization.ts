@@ -464,9 +464,12 @@ const withStoredActor = <Entry extends { readonly actor: Actor }>(
 
 /** Returns an actor with the kind that it was stored without. */
 const actorOf = (stored: StoredActor): Actor => ({
-  kind: stored.id === 'system' ? 'system' : 'key',
+  kind: isSystem(stored.id) ? 'system' : 'key',
   ...stored,
 });
+
+/** No key has such an id. */
+const isSystem = (id: string): boolean => id === 'system' || id.startsWith('pennon:');
 
 /** Serializes audit entries one by one: each has a document before and after a change. */
 export const auditSteps = (audit: readonly AuditDraft[]): Steps<AuditDraftRow[]> =>

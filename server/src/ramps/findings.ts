@@ -1,0 +1,97 @@
+import type { HarmEvidence, MismatchEvidence, OnHarm, Ramp } from '@pennon/schema';
+
+import { unitsOf, type RampLook } from './look.ts';
+
+/** Why a ramp must not continue as it is, and what must be done about it. */
+export type Finding = {
+  readonly code: 'mismatch' | 'harm';
+  readonly act: OnHarm;
+  readonly text: string;
+  readonly evidence: HarmEvidence | MismatchEvidence;
+};
+
+/** More exposures or units than this share must not be wrong. */
+const DOUBTFUL_SHARE = 0.01;
+/** A share of fewer is chance. */
+const FEWEST_COUNTED = 100;
+
+/** Returns what was found, the gravest first. Data that cannot be trusted show no harm. */
+export const findingsOf = (ramp: Ramp, look: RampLook): Finding[] => {
+  const mismatch = mismatchOf(ramp, look);
+  return mismatch.length > 0 && ramp.onMismatch !== 'warn'
+    ? mismatch
+    : [...mismatch, ...harmsOf(ramp, look)].toSorted((a, b) => GRAVITY[b.act] - GRAVITY[a.act]);
+};
+
+const GRAVITY = { rollback: 2, pause: 1, warn: 0 };
+
+const mismatchOf = (ramp: Ramp, look: RampLook): Finding[] => {
+  const { sampleRatio, health, moments } = look;
+  const units = unitsOf(ramp, look);
+  const mismatched = sumOf(health.mismatched);
+  const quarantined = sumOf(moments.quarantined);
+  const exposures = health.exposures + mismatched;
+  const text = sampleRatio.mismatch
+    ? 'The variants do not have the same number of units.'
+    : isDoubtful(mismatched, exposures)
+      ? 'More than 1 % of the exposures are to a variant that the rule does not serve.'
+      : isDoubtful(quarantined, units.control + units.treatment)
+        ? 'More than 1 % of the units saw both variants.'
+        : undefined;
+  if (text === undefined) return [];
+  const { logEvidence } = sampleRatio;
+  const evidence = {
+    kind: 'mismatch',
+    units,
+    logEvidence,
+    exposures,
+    mismatched,
+    quarantined,
+  } as const;
+  return [{ code: 'mismatch', act: ramp.onMismatch, text, evidence }];
+};
+
+const sumOf = (counts: Readonly<Record<string, number>>): number =>
+  Object.values(counts).reduce((sum, count) => sum + count, 0);
+
+const isDoubtful = (count: number, all: number): boolean =>
+  all >= FEWEST_COUNTED && count > DOUBTFUL_SHARE * all;
+
+const harmsOf = (ramp: Ramp, look: RampLook): Finding[] =>
+  look.guardrails
+    .filter(({ status }) => status === 'harming')
+    .map(({ metric, evidence, needed, onHarm }) => ({
+      code: 'harm',
+      act: onHarm ?? 'rollback',
+      text: `"${ramp.treatment}" is worse than "${ramp.control ?? ''}" in metric "${metric}".`,
+      evidence: harmEvidence(ramp, look, { metric, evidence, needed: needed ?? 1 / ramp.alpha }),
+    }));
+
+const harmEvidence = (
+  ramp: Ramp,
+  { input, moments }: RampLook,
+  { metric, evidence, needed }: Pick<HarmEvidence, 'metric' | 'evidence' | 'needed'>,
+): HarmEvidence => {
+  const { control, treatment, alpha, guardrails } = ramp;
+  const analysed = input.metrics.find(each => each.metric === metric);
+  const [ofControl, ofTreatment] = [control ?? '', treatment].map(
+    variant => moments.metrics[metric]?.[variant],
+  );
+  const metricKind = analysed?.kind ?? 'conversion';
+  return {
+    kind: 'harm',
+    metric,
+    metricKind,
+    direction: analysed?.direction ?? 'decrease',
+    tolerance: analysed?.tolerance ?? 0,
+    alpha: alpha / guardrails.length,
+    share: 0.5,
+    mature: { control: { ...ofControl?.mature }, treatment: { ...ofTreatment?.mature } },
+    soFar:
+      metricKind === 'conversion'
+        ? { control: ofControl?.soFar ?? 0, treatment: ofTreatment?.soFar ?? 0 }
+        : null,
+    evidence,
+    needed,
+  };
+};
