@@ -75,7 +75,7 @@ class EventFormat:
 
     def _unit(self, unit: str) -> str:
         if self._hash_units:
-            return f"sha256:{sha256(well_formed(unit).encode()).hexdigest()}"
+            return sha256(well_formed(unit).encode()).hexdigest()
         return unit
 
 
