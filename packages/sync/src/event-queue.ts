@@ -51,7 +51,7 @@ export type EventLimits = {
 export type EventStatus = {
   /** How many events wait, or are on their way. */
   readonly queued: number;
-  /** How many events the server has accepted. */
+  /** How many events the server has accepted, or the browser has taken over as a page was left. */
   readonly sent: number;
   /** How many events are lost: there were too many, or the server has not accepted them. */
   readonly dropped: number;

@@ -59,8 +59,8 @@ export const createPageEvents = (
   const { hasBeacons, sendBeacon, post } = createLastRequests(options, server, runtime);
   const leave = () =>
     handOver(({ url, init }, text) => {
-      // What a beacon has no room for waits in the storage for the next page.
-      if (hasBeacons) return sendBeacon(url, text);
+      // What a beacon has no room for, or no network, waits in the storage for the next page.
+      if (hasBeacons) return navigator.onLine && sendBeacon(url, text);
       post(url, init);
       return true;
     });

@@ -60,6 +60,7 @@ beforeEach(() => {
   vi.stubGlobal('sessionStorage', session);
   vi.stubGlobal('addEventListener', page.addEventListener.bind(page));
   vi.stubGlobal('navigator', {
+    onLine: true,
     sendBeacon(url: string, body: string) {
       if (room > 0) beacons.push({ url, body });
       room -= 1;
@@ -237,6 +238,18 @@ it('what the browser has no room for is sent by the next page, with the same seq
   expect(batch.events).toHaveLength(5);
   await start({ storage });
   expect([...storage.slots.keys()].filter(slot => slot.startsWith('pennon:events'))).toEqual([]);
+});
+
+it('a page without a network sends no beacons, and the next page sends the events', async () => {
+  const storage = createStorage();
+  const first = await start({ storage });
+  first.client.track('bought');
+  Object.assign(navigator, { onLine: false });
+  leave();
+  expect(beacons).toEqual([]);
+  const second = await start({ storage });
+  await second.runtime.advance(2_000);
+  expect((await respond(second.runtime)).events).toMatchObject([{ name: 'bought' }]);
 });
 
 it('stored events are given up after a day', async () => {
