@@ -10,6 +10,7 @@ import { Later, lazyPart } from '../components/part.tsx';
 import { t } from '../i18n/i18n.ts';
 import { PALETTE_KEYS } from '../palette/keys.ts';
 import { useShortcuts, type ShortcutDialog } from '../palette/use-shortcuts.ts';
+import { LiveContext, useLive } from './live.ts';
 import { useFocusInPage } from './use-focus-in-page.ts';
 
 /** The pages of the navigation. */
@@ -30,6 +31,7 @@ export const Shell = () => {
   useShortcuts(setDialog);
   useFocusInPage(MAIN_ID);
   const [isLeaving, setIsLeaving] = useState(false);
+  const isLive = useLive(api, !isLeaving && current.data !== null && session.grants.length > 0);
   const signOut = async (): Promise<void> => {
     // Streams of the page end first: without a session they would be refused.
     flushSync(() => setIsLeaving(true));
@@ -77,7 +79,7 @@ export const Shell = () => {
         <Account session={session} apiUrl={`${basePath}docs`} onSignOut={signOut} />
       </header>
       <main id={MAIN_ID} className="main" tabIndex={-1}>
-        {!isLeaving && <Outlet />}
+        <LiveContext value={isLive}>{!isLeaving && <Outlet />}</LiveContext>
       </main>
       <Later isNeeded={dialog !== undefined}>
         <Palette dialog={dialog} onClose={() => setDialog(undefined)} />

@@ -6,10 +6,9 @@ import type { Api } from '../api/api.ts';
 import { statusOf } from '../api/errors.ts';
 import { hasRole, type Session } from '../api/sessions.ts';
 import { describeError, NotFoundPage, PendingPage } from '../app/pages.tsx';
-import { useVisible } from '../app/use-visible.ts';
 import { showCurrent } from '../components/show-current.ts';
 import { EnvironmentName } from '../flags/environment-name.tsx';
-import { followOverview, overviewOptions } from '../flags/follow-overview.ts';
+import { overviewOptions } from '../flags/follow-overview.ts';
 import { mainEnvironment, type Environment, type Overview } from '../flags/overview.ts';
 import { t } from '../i18n/i18n.ts';
 import { AbsentFlag } from './absent-flag.tsx';
@@ -39,8 +38,6 @@ export const FlagPage = () => {
   const { api } = useRouteContext({ from: FROM });
   const { key } = useParams({ from: FROM });
   const { data, error, refetch } = useQuery(overviewOptions(api));
-  const isVisible = useVisible();
-  useEffect(() => (isVisible ? followOverview(api, () => {}) : undefined), [api, isVisible]);
   useEffect(() => {
     document.title = `${key} · Pennon`;
   }, [key]);

@@ -1,12 +1,12 @@
 import { useQuery } from '@tanstack/react-query';
 import { useNavigate, useRouteContext, useSearch } from '@tanstack/react-router';
-import { useCallback, useDeferredValue, useEffect, useMemo, useState } from 'react';
+import { use, useCallback, useDeferredValue, useEffect, useMemo, useState } from 'react';
 
 import { hasRole, type Session } from '../api/sessions.ts';
+import { LiveContext } from '../app/live.ts';
 import { describeError, PendingPage } from '../app/pages.tsx';
 import { useKey } from '../app/use-key.ts';
 import { useNarrow } from '../app/use-narrow.ts';
-import { useVisible } from '../app/use-visible.ts';
 import { Later, lazyPart } from '../components/part.tsx';
 import { t } from '../i18n/i18n.ts';
 import { BulkBar } from './bulk-bar.tsx';
@@ -14,7 +14,7 @@ import type { NewFlag } from './create-flag.ts';
 import { FlagCards } from './flag-cards.tsx';
 import { FlagGrid } from './flag-grid.tsx';
 import type { FlagsSearch } from './flags-search.ts';
-import { followOverview, overviewOptions } from './follow-overview.ts';
+import { overviewOptions } from './follow-overview.ts';
 import { NewFlagDialog } from './new-flag-dialog.tsx';
 import { mainEnvironment, type Environment, type Overview, type Row } from './overview.ts';
 import { ReviewDialog, type SwitchChange } from './review-dialog.tsx';
@@ -31,10 +31,7 @@ const BulkDialogs = lazyPart(async () => (await import('./bulk-dialogs.tsx')).Bu
 export const FlagsPage = () => {
   const { api, session } = useRouteContext({ from: '/signed-in/flags' });
   const { data, error, refetch } = useQuery(overviewOptions(api));
-  const [isLive, setIsLive] = useState(false);
-  const isVisible = useVisible();
-  // Browsers open six connections to a server, and each stream is one.
-  useEffect(() => (isVisible ? followOverview(api, setIsLive) : undefined), [api, isVisible]);
+  const isLive = use(LiveContext);
   useEffect(() => {
     document.title = `${t('flags.title')} · Pennon`;
   }, []);

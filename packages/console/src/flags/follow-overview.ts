@@ -13,6 +13,25 @@ export const overviewOptions = ({ procedures }: Api) =>
     staleTime: Number.POSITIVE_INFINITY,
   });
 
+/** What pages show beside the overview, by the first part of its key. */
+const OTHERS: ReadonlySet<unknown> = new Set([
+  'audit',
+  'compare',
+  'contexts',
+  'environments',
+  'experiments',
+  'segments',
+]);
+
+/** Editors replace their document themselves, so that no edit is lost. */
+const isEdited = (part: unknown): boolean => part === 'get';
+
+/** The stream has an event for each change of an environment, also if no flag is part of it. */
+const refreshOthers = ({ queries }: Api): void =>
+  void queries.invalidateQueries({
+    predicate: ({ queryKey: [first, second] }) => OTHERS.has(first) && !isEdited(second),
+  });
+
 /** A server that hangs keeps its connections, and no stream notices that at once. */
 const PROBE_MS = 5_000;
 const FIRST_DELAY_MS = 500;
@@ -42,6 +61,7 @@ export const followOverview = (api: Api, onLive: (isLive: boolean) => void): (()
         onConnectionStateChange: ({ state }) => setLive(state === 'pending'),
         onData: ({ data }) => {
           if (data.event === 'reload') return restart();
+          refreshOthers(api);
           api.queries.setQueryData(
             options.queryKey,
             known => known && { ...withRows(known, data.flags), etag: data.etag },
@@ -55,6 +75,7 @@ export const followOverview = (api: Api, onLive: (isLive: boolean) => void): (()
   };
   const restart = (): void => {
     stop();
+    refreshOthers(api);
     api.queries.fetchQuery({ ...options, staleTime: 0, retry: false }).then(follow, retry);
   };
   const retry = (): void => {

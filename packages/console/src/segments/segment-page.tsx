@@ -92,7 +92,8 @@ type SegmentLoaderProps = { readonly environment: string; readonly segment: stri
 const SegmentLoader = ({ environment, segment }: SegmentLoaderProps) => {
   const { api } = useRouteContext({ from: FROM });
   const list = useQuery(segmentListOptions(api, environment));
-  const exists = list.data?.some(({ key }) => key === segment);
+  const listed = list.data?.find(({ key }) => key === segment);
+  const exists = list.data && listed !== undefined;
   const query = useQuery({
     ...segmentOptions(api, environment, segment),
     enabled: exists === true,
@@ -102,7 +103,12 @@ const SegmentLoader = ({ environment, segment }: SegmentLoaderProps) => {
   return (
     <Loaded query={query}>
       {response => (
-        <SegmentEditor key={response.etag} environment={environment} response={response} />
+        <SegmentEditor
+          key={response.etag}
+          environment={environment}
+          response={response}
+          version={listed?.version ?? response.version}
+        />
       )}
     </Loaded>
   );
@@ -111,9 +117,11 @@ const SegmentLoader = ({ environment, segment }: SegmentLoaderProps) => {
 type SegmentEditorProps = {
   readonly environment: string;
   readonly response: SegmentResponse;
+  /** The version that the server has now. */
+  readonly version: number;
 };
 
-const SegmentEditor = ({ environment, response }: SegmentEditorProps) => {
+const SegmentEditor = ({ environment, response, version }: SegmentEditorProps) => {
   const { api, session } = useRouteContext({ from: FROM });
   const [base, setBase] = useState(response);
   const [theirs, setTheirs] = useState<SegmentResponse>();
@@ -125,6 +133,17 @@ const SegmentEditor = ({ environment, response }: SegmentEditorProps) => {
   const isEdited = !isSame(live, edits);
   const sources = { api, environment, attributes, segments: [], flags: [] };
   const close = (): void => setDialog(undefined);
+  // A change that is being saved is the person's own. While they choose, later ones wait for the next write.
+  const isChangedElsewhere = dialog === undefined && theirs === undefined && version > base.version;
+  useEffect(() => {
+    if (!isChangedElsewhere) return;
+    const options = segmentOptions(api, environment, base.key);
+    if (isEdited)
+      void api.procedures.segments.get
+        .query({ environment, key: base.key })
+        .then(setTheirs, () => undefined);
+    else void api.queries.refetchQueries({ queryKey: options.queryKey });
+  }, [api, environment, base.key, isChangedElsewhere, isEdited]);
   return (
     <>
       {!mayWrite && <p className="hint note">{t('cell.needsEditor', { environment })}</p>}
@@ -225,7 +244,7 @@ const Words = ({ edits, onChange }: WordsProps) => {
   );
 };
 
-type SegmentDialogProps = SegmentEditorProps & {
+type SegmentDialogProps = Omit<SegmentEditorProps, 'version'> & {
   readonly isOpen: boolean;
   readonly onClose: () => void;
 };
