@@ -35,7 +35,7 @@ const RecentUsageFigures = ({ usage }: { readonly usage: RecentUsage }) => (
         <path d={barsOf(usage.hours)} />
       </svg>
     )}
-    {formatCompact(usage.total)}
+    <span className="recent-total">{formatCompact(usage.total)}</span>
   </>
 );
 
