@@ -281,6 +281,18 @@ describe('the settings of a flag', () => {
 });
 
 describe('the code of a flag', () => {
+  it('waits for the first evaluation, which shows by itself', async () => {
+    await create('checkout');
+    const page = await open('/flags/checkout?tab=code');
+    await page.getByText('Waiting for the first evaluation').waitFor();
+    const context = { targetingKey: 'ada' };
+    const path = '/ofrep/v1/evaluate/flags/checkout';
+    const key = await tests.server.keyOf('server');
+    const { status } = await tests.server.request('POST', path, { key, body: { context } });
+    expect(status).toBe(200);
+    await page.locator('.first-evaluation.done').waitFor();
+  });
+
   it('is a snippet for its type in each language, and keeps the language', async () => {
     await create('color', {
       type: 'string',

@@ -257,7 +257,15 @@ const FlagTab = ({ tab, overview, response, isEdited, onDeleted, ...props }: Fla
     case 'history':
       return <HistoryTab {...props} flag={response.key} live={response} />;
     case 'code':
-      return <CodeTab url={url} environment={props.environment} document={documentOf(response)} />;
+      return (
+        <CodeTab
+          api={props.api}
+          url={url}
+          environment={props.environment}
+          flag={response.key}
+          document={documentOf(response)}
+        />
+      );
     case 'settings':
       return <SettingsTab {...props} live={response} onDeleted={onDeleted} />;
   }
