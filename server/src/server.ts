@@ -25,6 +25,7 @@ import { createBulkEvaluationCache } from './evaluation/bulk-evaluation-cache.ts
 import { createTurns } from './turns.ts';
 import { createLastEvaluated } from './flags/last-evaluated.ts';
 import { createUsage } from './usage/usage.ts';
+import { startReleases } from './experiments/layers/schedule.ts';
 import { degradedMs, longestOutage, sourceAges } from './flag-set/health.ts';
 import type { GuardedRoute } from './http/access.ts';
 import { createApp } from './http/app.ts';
@@ -109,6 +110,9 @@ export const createServer = async (options: ServerOptions): Promise<Server> => {
   const stopSchedule = startSchedule(services, error =>
     logger.warn({ err: error }, 'an experiment is not ended yet'),
   );
+  const stopReleases = startReleases(services, error =>
+    logger.warn({ err: error }, 'slots of a layer are not released yet'),
+  );
   const stopLooks = startLooks(services, error =>
     logger.warn({ err: error }, 'the results of an experiment are not computed'),
   );
@@ -145,6 +149,7 @@ export const createServer = async (options: ServerOptions): Promise<Server> => {
       stopSchedule();
       stopLooks();
       stopRamps();
+      stopReleases();
       await drain({ http, listeners }, services, graceMs);
       await closeServices();
     },

@@ -363,7 +363,12 @@ describe('every response documented for a GET', () => {
   const KEY = 'known';
   /** The key of a ramp is not that of an experiment. */
   const RAMP = 'known-ramp';
-  const OWN_KEYS = { '/api/v1/ramps/{key}': RAMP, '/api/v1/ramps/{key}/status': RAMP };
+  const LAYER = 'layer';
+  const OWN_KEYS = {
+    '/api/v1/ramps/{key}': RAMP,
+    '/api/v1/ramps/{key}/status': RAMP,
+    '/api/v1/layers/{key}': LAYER,
+  };
   /** Paths of the JSON routes that take a key. */
   const paths = () =>
     Object.entries<Record<string, { responses: Record<string, { content?: object }> }>>(
@@ -404,6 +409,7 @@ describe('every response documented for a GET', () => {
     const metrics = [{ metric: KEY, role: 'primary' }];
     const experiment = { flag: KEY, rule: 'test', control: 'off', metrics };
     await on.api('POST', '/experiments', { body: { key: KEY, ...experiment } });
+    await on.api('POST', '/layers', { body: { key: LAYER } });
     const ramp = {
       flag: KEY,
       rule: 'release',

@@ -30,6 +30,7 @@ const SECRETS = [
   'holder',
   'metric',
   'experiment',
+  'layer',
   'ramp',
 ];
 const secret = (part: string): string => `hidden-${part}`;
@@ -91,6 +92,7 @@ beforeEach(async () => {
     control: 'off',
     guardrails: [{ metric: secret('metric') }],
   });
+  await rest('POST', `/layers${inHidden}`, { key: secret('layer'), description });
   const holder = { name: secret('holder'), role: 'viewer', environment: secret('env') };
   const { id } = await rest('POST', '/keys', holder);
   hidden = { name: 'hidden', keyId: id };
@@ -99,6 +101,7 @@ beforeEach(async () => {
   await rest('POST', '/flags?environment=production', COMPARED);
   await rest('POST', '/metrics?environment=production', METRIC);
   await rest('POST', '/experiments?environment=production', EXPERIMENT);
+  await rest('POST', '/layers?environment=production', { key: 'l' });
   await rest('POST', '/flags?environment=production', RELEASED);
   await rest('POST', '/ramps?environment=production', RAMP);
   for (const role of Role.options) keys.set(role, await server.keyOf(role));
@@ -197,6 +200,11 @@ const rampProbes = (names: Names) => [
   { key: 'ramp' },
 ];
 
+const layerProbes = (fields: object) => (names: Names) => [
+  { environment: `${names.name}-env`, key: `${names.name}-layer`, ...fields },
+  { key: `${names.name}-layer`, ...fields },
+];
+
 const ruleProbes = (fields: object) => (names: Names) => [
   { environment: `${names.name}-env`, key: `${names.name}-flag`, ...fields },
   { key: `${names.name}-flag`, ...fields },
@@ -248,6 +256,20 @@ const PROBES: Readonly<Record<string, (names: Names) => object[]>> = {
   'ramps.advance': rampProbes,
   'ramps.approve': rampProbes,
   'ramps.rollback': rampProbes,
+  'layers.create': ({ name }) => [
+    { environment: `${name}-env`, key: 'l' },
+    { key: `${name}-layer` },
+  ],
+  'layers.list': ({ name }) => [{ environment: `${name}-env` }, { search: `${name}-text` }],
+  'layers.get': layerProbes({}),
+  'layers.replace': ({ name }) => [{ environment: `${name}-env`, key: 'l' }],
+  'layers.update': layerProbes({ description: 'd' }),
+  'layers.delete': layerProbes({}),
+  'layers.claim': names => [
+    ...layerProbes({ experiment: 'e', slots: 1 })(names),
+    { key: 'l', experiment: `${names.name}-experiment`, slots: 1 },
+  ],
+  'layers.release': layerProbes({ experiment: 'e' }),
   'experiments.start': runProbes({}),
   'experiments.stop': runProbes({}),
   'experiments.restart': runProbes({}),

@@ -7,7 +7,8 @@ import { flagResource } from '../flags/flag.ts';
 import { planPut, putsOf, serverFieldsAfter, type WriteResult } from '../resources/plan.ts';
 import { validateFlag } from '../resources/validate.ts';
 import type { ConditionalKey } from '../resources/write.ts';
-import { targetOf, type Target } from './design.ts';
+import { layersOfRule, withoutLayer } from './layers/layer.ts';
+import { targetOf, type Records, type Target } from './design.ts';
 import { keepAtDecision, type ResultsServices } from './results.ts';
 import { changeRun, requireState, stopped, type RunChange, type RunServices } from './runs.ts';
 
@@ -42,7 +43,8 @@ export const decideExperiment = async (
 const planDecision = async (change: RunChange, input: DecideInput, results: string | undefined) => {
   const { context, view, current, audit } = change;
   const target = requireTarget(change, input);
-  const flag = { ...decided(target, input), ...serverFieldsAfter(target.flag, audit.at) };
+  const { layers } = view.snapshot.records;
+  const flag = { ...decided(layers, target, input), ...serverFieldsAfter(target.flag, audit.at) };
   await validateFlag(view, flag);
   const flags = { ...context, type: flagResource };
   const flagPlan = await putsOf(flags, { ...audit, action: 'update' }, [
@@ -71,16 +73,28 @@ const requireTarget = ({ view, current }: RunChange, { variant }: DecideInput): 
   throw invalid([{ path: 'variant', message }]);
 };
 
-const decided = ({ flag, rule }: Target, { variant }: DecideInput): Flag => ({
+const decided = (
+  layers: Records['layers'],
+  { flag, rule }: Target,
+  { variant }: DecideInput,
+): Flag => ({
   ...flag,
   rules:
     variant === undefined
       ? flag.rules.filter(({ id }) => id !== rule.id)
-      : flag.rules.map(each => (each.id === rule.id ? serving(rule, variant) : each)),
+      : flag.rules.map(each =>
+          each.id === rule.id ? serving(withoutSlots(layers, rule), variant) : each,
+        ),
 });
 
 /** Returns a rule that serves one variant to all that its conditions fit. */
 const serving = ({ id, conditions }: Rule, variant: string): Rule => ({ id, conditions, variant });
+
+/** Returns the rule for units of all slots. Those of a holdout stay out. */
+const withoutSlots = (layers: Records['layers'], rule: Rule): Rule =>
+  layersOfRule(layers, rule)
+    .filter(({ layer }) => layer.holdout == null)
+    .reduce((each, { layer }) => withoutLayer(each, layer.key), rule);
 
 const withDecision = (
   { current, audit }: RunChange,

@@ -18,6 +18,7 @@ import type { ResourceContext, ResourceServices } from '../resources/resource-ty
 import { requireCurrent, type ConditionalKey } from '../resources/write.ts';
 import { revisionOf } from '../store/change-id.ts';
 import { designProblems, targetOf, unitOf, weightedVariants, type Records } from './design.ts';
+import { isHeld, layersOfRule, unitOfLayer } from './layers/layer.ts';
 import { experimentResource } from './experiment.ts';
 import { keepFinal, type ResultsServices } from './results.ts';
 
@@ -181,6 +182,7 @@ const requireStartable = (records: Records, experiment: Experiment, at: number):
     ...designProblems(records, experiment),
     ...planProblems(experiment, at),
     ...rivalProblems(records, experiment),
+    ...layerProblems(records, experiment),
   ];
   if (problems.length > 0) throw notStartable(experiment, problems);
 };
@@ -202,6 +204,32 @@ const planProblems = ({ metrics, plan, analysis }: Experiment, at: number): Erro
     ? [{ path: 'plan.end', message: 'must be in the future' }]
     : []),
 ];
+
+/** The slots in the conditions of the rule must belong to the experiment, and be those of its units. */
+const layerProblems = (records: Records, experiment: Experiment): ErrorDetail[] => {
+  const target = targetOf(records, experiment);
+  if (target === undefined) return [];
+  return layersOfRule(records.layers, target.rule).flatMap(({ layer, variants }) => {
+    const claim = layer.claims.find(each => each.experiment === experiment.key && isHeld(each));
+    const remedy = `claim them with POST /api/v1/layers/${layer.key}/claims`;
+    const [own, expected] = [unitOf(target.rule), unitOfLayer(layer)];
+    if (claim === undefined || !variants.every(variant => claim.variants.includes(variant)))
+      return [
+        {
+          path: 'rule',
+          message: `needs slots of layer "${layer.key}" that are not its own: ${remedy}`,
+        },
+      ];
+    return own === expected
+      ? []
+      : [
+          {
+            path: 'rule',
+            message: `buckets by "${own}", and layer "${layer.key}" by "${expected}": they must be the same`,
+          },
+        ];
+  });
+};
 
 /** Other experiments must leave the rule alone, and their number is bounded. */
 const rivalProblems = ({ experiments, ramps }: Records, experiment: Experiment): ErrorDetail[] => {

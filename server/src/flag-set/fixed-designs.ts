@@ -7,6 +7,7 @@ import {
   type ErrorDetail,
   type Experiment,
   type Flag,
+  type Layer,
   RAMP_DESIGN_FIELDS,
   isAtWork,
   type Metric,
@@ -55,8 +56,20 @@ export const fixedDesignRefusals = (records: Records, write: Write): readonly Pe
     const problems = rampProblems(ramp, records, after);
     return problems.length > 0 ? [rampRefusal(ramp, problems)] : [];
   });
-  return [...ofExperiments, ...ofRamps];
+  return [...ofExperiments, ...ofRamps, ...layerRefusals(records, write, after)];
 };
+
+/** The flag of a layer is fixed, because each change of it would move units between experiments. */
+const layerRefusals = (records: Records, { writes }: Write, after: After): PennonError[] =>
+  [...(writes.flags?.keys() ?? [])].flatMap(key => {
+    const before = records.layers.has(key) ? records.flags.get(key)?.document : undefined;
+    if (before === undefined || after.layer(key) === undefined) return [];
+    const next = after.flag(key);
+    const fixed = ['seed', 'type', 'variants', 'defaultVariant', 'rules', 'clientVisible'] as const;
+    if (next !== undefined && fixed.every(name => isSame(before[name], next[name]))) return [];
+    const message = `flag "${key}" is a layer, so its variants, rules and seed are fixed: delete the layer (DELETE /api/v1/layers/${key}), or create another one`;
+    return [new PennonError('CONFLICT', message, { details: [{ path: `flags.${key}`, message }] })];
+  });
 
 const refusal = ({ key, state }: Experiment, details: readonly ErrorDetail[]): PennonError =>
   new PennonError(
@@ -80,6 +93,7 @@ type After = {
   readonly metric: (key: string) => Metric | undefined;
   readonly experiment: (key: string) => Experiment | undefined;
   readonly ramp: (key: string) => Ramp | undefined;
+  readonly layer: (key: string) => Layer | undefined;
 };
 
 const documentsAfter = (records: Records, { writes, replaceAll = false }: Write): After => ({
@@ -87,6 +101,7 @@ const documentsAfter = (records: Records, { writes, replaceAll = false }: Write)
   metric: afterIn(records.metrics, writes.metrics, replaceAll),
   experiment: afterIn(records.experiments, writes.experiments, replaceAll),
   ramp: afterIn(records.ramps, writes.ramps, replaceAll),
+  layer: afterIn(records.layers, writes.layers, replaceAll),
 });
 
 const afterIn =

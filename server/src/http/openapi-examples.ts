@@ -11,6 +11,7 @@ const MANIFEST_FLAG = 'fuzzy-search';
 const SEGMENT = 'beta-testers';
 const METRIC = 'bought';
 const EXPERIMENT = 'checkout-2';
+const LAYER = 'checkout-layer';
 const RAMP = 'checkout-release';
 const NEW_ENVIRONMENT = 'staging';
 const AT = '2026-01-31T12:00:00.000Z';
@@ -104,6 +105,10 @@ export const BODY_EXAMPLES: Readonly<Record<string, JsonObject>> = {
   'experiments-replace': experiment,
   'experiments-update': { owner: 'ada' },
   'experiments-copy': { to: NEW_ENVIRONMENT, overwrite: true },
+  'layers-create': { key: LAYER, name: 'Checkout' },
+  'layers-replace': { name: 'Checkout', tags: ['checkout'] },
+  'layers-update': { description: 'Experiments on the checkout exclude each other' },
+  'layers-claim': { experiment: EXPERIMENT, slots: 5 },
   'experiments-putStatistics': {
     units: { off: 1_000, on: 1_010 },
     metrics: {
@@ -175,6 +180,7 @@ const PATH_EXAMPLES: readonly { readonly path: string; readonly example: string 
   { path: `${MANIFEST_API}/flags/{key}`, example: MANIFEST_FLAG },
   { path: `${API}/segments/{key}`, example: SEGMENT },
   { path: `${API}/metrics/{key}`, example: METRIC },
+  { path: `${API}/layers/{key}`, example: LAYER },
   { path: `${API}/experiments/{key}`, example: EXPERIMENT },
   { path: `${API}/ramps/{key}`, example: RAMP },
   { path: `${API}/environments/{key}`, example: NEW_ENVIRONMENT },
@@ -215,6 +221,7 @@ const exampleOf = (path: string, { name, in: place }: JsonObject): string | numb
   if (place === 'query' && name === 'confirm') return NEW_ENVIRONMENT;
   if (name === 'from' && place === 'path') return ENVIRONMENT;
   if (name === 'to') return NEW_ENVIRONMENT;
+  if (place === 'path' && name === 'experiment') return EXPERIMENT;
   if (place === 'path' && name === 'version') return 1;
   if (path.startsWith(RULE_PATH) && name === 'id') return rule.id;
   if (place !== 'path' || name !== 'key') return undefined;

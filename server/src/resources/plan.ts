@@ -31,7 +31,16 @@ type RunAction = 'start' | 'restart' | 'stop' | 'decide';
 
 /** Who writes what, where and when: for the audit log and the version. */
 export type AuditInfo = WriteScope & {
-  readonly action: 'create' | 'replace' | 'update' | 'copy' | 'revert' | 'delete' | RunAction;
+  readonly action:
+    | 'create'
+    | 'replace'
+    | 'update'
+    | 'copy'
+    | 'revert'
+    | 'delete'
+    | 'claim'
+    | 'release'
+    | RunAction;
   /** The environment of the document that a copy was made of. */
   readonly from?: string;
   /** In milliseconds since 1970. */

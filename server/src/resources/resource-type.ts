@@ -11,7 +11,7 @@ import type { Documents, NewVersions, Store, Version, Writes } from '../store/st
 import type { ValidationBase } from './validate.ts';
 
 /** The collections of a flag set. Each document in them is a resource of the management API. */
-export type ResourceName = 'flags' | 'segments' | 'metrics' | 'experiments' | 'ramps';
+export type ResourceName = 'flags' | 'segments' | 'metrics' | 'experiments' | 'layers' | 'ramps';
 
 /** The flag set that a document is validated in, with the stored documents. */
 export type ResourceView = ValidationBase & Pick<FlagSetView, 'snapshot'>;
@@ -29,7 +29,7 @@ export type ServerFields = {
 /** What distinguishes a resource from others. Everything they share is in the resource service. */
 export type ResourceType<Name extends ResourceName = ResourceName> = {
   readonly collection: Name;
-  readonly kind: 'flag' | 'segment' | 'metric' | 'experiment' | 'ramp';
+  readonly kind: 'flag' | 'segment' | 'metric' | 'experiment' | 'layer' | 'ramp';
   /** Makes a whole document from the input of a request that creates it or replaces `current`. Throws BAD_REQUEST. */
   readonly parse: (
     input: object,

@@ -271,7 +271,7 @@ export const alreadyExists = (
     `${kind} "${key}" already exists in environment "${environment}": ${remedy}`,
   );
 
-const requireUnused = ({ kind }: Kind, key: string, users: Users): void => {
+export const requireUnused = ({ kind }: Kind, key: string, users: Users): void => {
   const byKind = Object.entries(users).filter(([, keys]) => keys.length > 0);
   if (byKind.length === 0) return;
   const named = byKind.map(

@@ -8,6 +8,7 @@ import { flags } from './flags.ts';
 import { groups } from './groups.ts';
 import { invitations } from './invitations.ts';
 import { keys } from './keys.ts';
+import { layers } from './layers.ts';
 import { metrics } from './metrics.ts';
 import { people } from './people.ts';
 import { ramps } from './ramps.ts';
@@ -24,6 +25,7 @@ export const appRouter = router({
   segments,
   metrics,
   experiments,
+  layers,
   ramps,
   environments,
   contexts,

@@ -38,6 +38,7 @@ export const RESOURCE_ROUTES = {
     users: undefined,
     permissions: 'experiments',
   },
+  layers: { tag: 'Experiments', noun: 'a layer', users: 'experiment', permissions: 'experiments' },
   ramps: { tag: 'Experiments', noun: 'a ramp', users: undefined, permissions: 'ramps' },
 } as const satisfies Record<ResourceName, object>;
 
