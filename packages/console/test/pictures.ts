@@ -9,8 +9,9 @@ import type { Page } from 'playwright-core';
 
 import { builtConsole } from '../../../server/test/support/console.ts';
 import { startServer, type TestServer } from '../../../server/test/support/server.ts';
+import { shiftedClock } from '../../../server/test/support/shifted-clock.ts';
 import { signIn, startBrowser } from './support/console-page.ts';
-import { createExampleData, shiftedClock } from './support/example-data.ts';
+import { createExampleData } from './support/example-data.ts';
 
 const FOLDER = join(import.meta.dirname, '../../../docs/images');
 const FLAG = '/flags/new-checkout?env=production';

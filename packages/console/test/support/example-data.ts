@@ -1,23 +1,10 @@
-import { systemClock, type Clock } from '../../../../server/src/clock.ts';
 import type { TestServer } from '../../../../server/test/support/server.ts';
+import type { ShiftedClock } from '../../../../server/test/support/shifted-clock.ts';
 
 const HOUR_MS = 3_600_000;
 const MINUTE_MS = 60_000;
 /** As long as servers keep counts of hours. */
 const HOURS = 24 * 14;
-
-/** A clock that can be some time behind. */
-export type ShiftedClock = { readonly clock: Clock; readonly setBehind: (ms: number) => void };
-
-export const shiftedClock = (): ShiftedClock => {
-  let behind = 0;
-  return {
-    clock: { ...systemClock, now: () => systemClock.now() - behind },
-    setBehind: ms => {
-      behind = ms;
-    },
-  };
-};
 
 const ENVIRONMENTS = [
   { key: 'development', color: 'green', order: 1 },
