@@ -19,6 +19,7 @@ export const ERRORS = {
   METHOD_NOT_SUPPORTED: { http: 405, trpc: 'METHOD_NOT_SUPPORTED' },
   TIMEOUT: { http: 408, trpc: 'TIMEOUT' },
   CONFLICT: { http: 409, trpc: 'CONFLICT' },
+  GONE: { http: 410, trpc: 'NOT_FOUND' },
   PRECONDITION_FAILED: { http: 412, trpc: 'PRECONDITION_FAILED' },
   PAYLOAD_TOO_LARGE: { http: 413, trpc: 'PAYLOAD_TOO_LARGE' },
   UNSUPPORTED_MEDIA_TYPE: { http: 415, trpc: 'UNSUPPORTED_MEDIA_TYPE' },

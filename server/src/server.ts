@@ -13,7 +13,6 @@ import type { Limits, SignInSettings } from './config.ts';
 import { errorMessage } from './error-message.ts';
 import { PennonError } from './errors.ts';
 import type { MomentsSource } from './events/moments.ts';
-import { NO_EVENTS } from './events/no-events.ts';
 import { createAnalyst } from './experiments/analysis/analyst.ts';
 import { startLooks } from './experiments/looks.ts';
 import { startSchedule } from './experiments/schedule.ts';
@@ -24,6 +23,7 @@ import { createAudiences } from './evaluation/audience.ts';
 import { createBulkEvaluationCache } from './evaluation/bulk-evaluation-cache.ts';
 import { createTurns } from './turns.ts';
 import { createLastEvaluated } from './flags/last-evaluated.ts';
+import { createEvents } from './events/events.ts';
 import { createUsage } from './usage/usage.ts';
 import { startReleases } from './experiments/layers/schedule.ts';
 import { degradedMs, longestOutage, sourceAges } from './flag-set/health.ts';
@@ -174,6 +174,7 @@ const openServices = async (options: ServerOptions, metrics: Metrics) => {
   const closeServices = async (): Promise<void> => {
     await services.usage.close();
     await services.analyst.close();
+    await services.events.close();
     outages.close();
     stopGuard();
     replicas.close();
@@ -217,6 +218,13 @@ const createServices = async (
   const { control, registry } = replicas;
   const streams = createStreamRegistry(control, clock, limits);
   const fleet = await joinFleet({ store, clock, report: createReport(options, replicas, streams) });
+  const events = createEvents({
+    store: store.events,
+    registry,
+    control,
+    clock,
+    onError: error => options.logger.warn({ err: error }, 'events are not folded yet'),
+  });
   return {
     store,
     control,
@@ -237,8 +245,9 @@ const createServices = async (
     turns: options.turns,
     counterOf: metrics.counterOf,
     usage: createUsage({ ...options, store: store.usage, registry }),
+    events,
     lastEvaluated: createLastEvaluated(store.usage, clock),
-    momentsSource: options.momentsSource ?? NO_EVENTS,
+    momentsSource: options.momentsSource ?? events,
     analyst: createAnalyst(),
     pointCache: createPointCache(),
     clock,

@@ -21,6 +21,7 @@ import type { Replica } from './replication/replica.ts';
 import type { Fleet } from './status/fleet.ts';
 import type { Store } from './store/store.ts';
 import type { LastEvaluated } from './flags/last-evaluated.ts';
+import type { Events } from './events/events.ts';
 import type { Usage } from './usage/usage.ts';
 import type { MomentsSource } from './events/moments.ts';
 import type { Analyst } from './experiments/analysis/analyst.ts';
@@ -45,6 +46,7 @@ export type Services = {
   readonly cache: BulkEvaluationCache;
   readonly counterOf: CounterOf;
   readonly usage: Usage;
+  readonly events: Events;
   readonly lastEvaluated: LastEvaluated;
   readonly momentsSource: MomentsSource;
   readonly analyst: Analyst;

@@ -102,11 +102,11 @@ export const errors = (error: unknown): ErrorCode | undefined => {
     return error.data.error.code;
   }
   // @ts-expect-error: no such code
-  if (isApiError(error, 'GONE')) return undefined;
+  if (isApiError(error, 'LOST')) return undefined;
   if (!isApiError(error)) return undefined;
   same<typeof error.data.error.code, ErrorCode>();
   // @ts-expect-error: no such code
-  if (error.data.error.code === 'GONE') return undefined;
+  if (error.data.error.code === 'LOST') return undefined;
   return error.data.error.code;
 };
 

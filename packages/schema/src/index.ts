@@ -22,4 +22,5 @@ export * from './segment.ts';
 export { didYouMean, oneOfMessage, similarName } from './suggest.ts';
 export * from './text.ts';
 export * from './usage.ts';
+export * from './events.ts';
 export * from './export.ts';

@@ -75,4 +75,10 @@ export const LIMITS = {
   rampMinutes: 90 * 1_440,
   /** Ramps of one environment that are running or paused. */
   rampsAtWork: 50,
+  /** In one request. */
+  eventsPerBatch: 500,
+  eventBatchBytes: 256 * 1024,
+  eventBytes: 4 * 1024,
+  eventAttributes: 20,
+  unitLength: 256,
 } as const;

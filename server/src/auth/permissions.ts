@@ -13,12 +13,13 @@ const WRITE = ['flags.write', 'segments.write', 'experiments.write', 'ramps.writ
 const EVALUATE = ['evaluate'] as const;
 const EXPLAIN = ['explain'] as const;
 const VALUES = ['values.stream'] as const;
-const REPORT = ['usage.write'] as const;
+const REPORT = ['usage.write', 'events.write'] as const;
 const FLAG_SET = ['flagSet.read'] as const;
 const TYPES = ['types.read'] as const;
 const MANAGE = ['environments.manage', 'keys.manage'] as const;
 const OPERATE = ['metrics.read'] as const;
 const TRANSFER = ['data.transfer'] as const;
+const EVENTS = ['events.read'] as const;
 const ACCOUNT = ['account.own'] as const;
 const PEOPLE = ['people.manage'] as const;
 
@@ -39,6 +40,7 @@ export const ROLES = {
     ...MANAGE,
     ...OPERATE,
     ...TRANSFER,
+    ...EVENTS,
     ...ACCOUNT,
     ...PEOPLE,
   ],

@@ -86,6 +86,7 @@ const purge = async (services: PurgeServices, ledger: string): Promise<void> => 
   await store.clear(flagSetLedger(environment));
   await store.drop(workflowLedger(environment));
   await store.usage.clear(flagSetLedger(environment));
+  await store.events.clear(flagSetLedger(environment));
   await markCleared(services, ledger);
 };
 

@@ -44,6 +44,8 @@ import { limitStrangers } from './strangers.ts';
 import { serveStreams } from './stream.ts';
 import { sendTrpcAsText, serveTrpc } from './trpc.ts';
 import { isReceivingUpload, limitUploads } from './uploads.ts';
+import { serveEventLog } from './event-log.ts';
+import { serveEvents } from './events.ts';
 import { serveUsageReports } from './usage.ts';
 
 /** Characters in one part of a path: enough for a tRPC batch, and for keys that are too long to reach their schema. */
@@ -104,6 +106,8 @@ export const createApp = async ({
   serveFlagTypes(app, services);
   serveManifest(app, services);
   serveUsageReports(app, services);
+  serveEvents(app, services);
+  serveEventLog(app, services);
   serveStreams(app, services);
   serveOfrepEvents(app, services);
   const receiveUploads = limitUploads(app, services.clock);

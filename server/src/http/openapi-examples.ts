@@ -134,6 +134,23 @@ export const BODY_EXAMPLES: Readonly<Record<string, JsonObject>> = {
     counts: [[FLAG, 'on', 'SPLIT', 12]],
     sdk: 'my-provider 1.0.0',
   },
+  'events-send': {
+    instance: 'p7nUu3bKQhyWcXo1dZr5Rg',
+    sequence: 1,
+    sentAtMs: Date.parse(AT),
+    sdk: 'my-provider 1.0.0',
+    events: [
+      {
+        type: 'track',
+        name: 'bought',
+        timeMs: Date.parse(AT),
+        value: 99.77,
+        attributes: { currency: 'EUR' },
+        units: { targetingKey: 'ada' },
+      },
+    ],
+  },
+  'events-erase': { attribute: 'targetingKey', unit: 'ada' },
   'ofrep-evaluate': { context },
   'ofrep-evaluateAll': { context },
   'manifest-create': {

@@ -24,6 +24,7 @@ import {
   sourceAge,
 } from './openapi-responses.ts';
 import { FLAGD_PATH } from './flag-set.ts';
+import { EVENT_LOG_PATHS } from './openapi-event-log.ts';
 import { MANIFEST_PATHS } from './openapi-manifest.ts';
 import { OFREP_PATHS } from './openapi-ofrep.ts';
 import { API } from './request.ts';
@@ -265,6 +266,7 @@ export const OTHER_PATHS: ZodOpenApiPathsObject = {
     },
   },
   ...OFREP_PATHS,
+  ...EVENT_LOG_PATHS,
   ...MANIFEST_PATHS,
   [`${API}/types.ts`]: { get: typesOperation('TypeScript') },
   [`${API}/types.py`]: { get: typesOperation('Python') },

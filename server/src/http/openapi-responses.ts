@@ -11,6 +11,7 @@ const ERRORS = {
   404: 'Not found',
   405: 'Use POST for mutations',
   409: 'Conflict with the current state',
+  410: 'What was requested has been removed',
   412: 'The resource has changed; the ETag header has its current entity tag',
   413: 'The body is too large',
   415: 'The body is not JSON',

@@ -36,7 +36,7 @@ export const serveUsageReports = (app: FastifyInstance, services: Services): voi
       async (request, reply) => {
         const { environment } = onlyEnvironment(request);
         const { caller, body } = isText(request)
-          ? fromBeacon(services, request)
+          ? fromBeacon(services, request, PERMISSION)
           : { caller: callerOf(request), body: request.body };
         const report = parseOrThrow(UsageReport, body ?? {});
         const result = acceptReport(services, caller, { report, environment });
@@ -46,9 +46,11 @@ export const serveUsageReports = (app: FastifyInstance, services: Services): voi
   });
 };
 
-const fromBeacon = (
+/** Returns the caller and the body of a request in plain text, which has the client key beside its fields. */
+export const fromBeacon = (
   services: Services,
   request: FastifyRequest,
+  permission: 'usage.write' | 'events.write',
 ): { readonly caller: Caller; readonly body: unknown } => {
   const { key, ...body } = isJsonObject(request.body) ? request.body : {};
   if (typeof key !== 'string')
@@ -56,5 +58,5 @@ const fromBeacon = (
       [{ path: 'key', message: 'is missing: plain text must have a client key' }],
       'the body',
     );
-  return { caller: callerInBody(services, request, { key, permission: PERMISSION }), body };
+  return { caller: callerInBody(services, request, { key, permission }), body };
 };

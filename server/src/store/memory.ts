@@ -26,6 +26,8 @@ import type {
   LedgerKind,
   Store,
 } from './store.ts';
+import { createMemoryEventStore } from '../events/memory-event-store.ts';
+import type { EventStore } from '../events/event-store.ts';
 import { emptyUsage, memoryUsage, type MemoryUsage } from './memory-usage.ts';
 import { CONTROL_LEDGER, fleetOfOne, StoreError } from './store.ts';
 
@@ -50,6 +52,7 @@ export type MemoryStoreOptions = {
   /** Existing data, to open a second store on the data of a closed one. */
   readonly data?: MemoryData;
   readonly usage?: MemoryUsage;
+  readonly events?: EventStore;
 };
 
 const emptyLedger = (): LedgerData => ({
@@ -64,6 +67,7 @@ export const openMemoryStore = ({
   random,
   data = new Map(),
   usage = emptyUsage(),
+  events = createMemoryEventStore(),
 }: MemoryStoreOptions): Store => {
   const feeds = createLedgerFeeds();
   let isClosed = false;
@@ -77,6 +81,7 @@ export const openMemoryStore = ({
     ...readsOf(find),
     ...fleetOfOne,
     usage: memoryUsage(usage, () => void find(CONTROL_LEDGER)),
+    events,
     async commit(ledger, commit) {
       const serialized = serializeCommit(ledger.kind, commit);
       const written = serialized instanceof Promise ? await serialized : serialized;

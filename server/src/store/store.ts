@@ -20,6 +20,7 @@ import type {
 } from '@pennon/schema';
 
 import type { ChangeId } from './change-id.ts';
+import type { EventStore } from '../events/event-store.ts';
 import type { UsageStore } from './usage-store.ts';
 
 /**
@@ -122,6 +123,9 @@ export interface Store {
 
   /** How often flags were evaluated. It is beside the ledgers: its failures affect nothing else. */
   readonly usage: UsageStore;
+
+  /** The events of experiments, and what was folded of them. It is beside the ledgers, too. */
+  readonly events: EventStore;
 
   /** How to bring back lost data. Undefined when only this process uses the store, because then no copy outlives it. */
   readonly recovery?: Recovery | undefined;

@@ -5,7 +5,7 @@ import type {
   RunHealth,
   RunMoments,
 } from '../../src/events/moments.ts';
-import { NO_EVENTS } from '../../src/events/no-events.ts';
+import { NO_EVENTS } from './no-events.ts';
 
 type Given = {
   moments: Partial<RunMoments>;

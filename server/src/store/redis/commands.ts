@@ -43,6 +43,7 @@ const SCRIPTS = {
   repair: readScript('repair'),
   addUsage: readScript('add-usage'),
   claimUsage: readScript('claim-usage'),
+  writeFold: readScript('write-fold'),
 } as const;
 
 /**

@@ -17,6 +17,7 @@ import { readMended } from './mend.ts';
 import { recoveryOn } from './recovery.ts';
 import { readDocument, readLedger } from './read.ts';
 import { asList, asRows, asText, optional } from './reply.ts';
+import { eventsOn } from './events.ts';
 import { usageOn } from './usage.ts';
 import { readVersions } from './versions.ts';
 import type { RedisAddress } from './url.ts';
@@ -87,6 +88,7 @@ const createStore = (context: RedisContext): Store => {
     },
     recovery: recoveryOn(context),
     usage: usageOn(context),
+    events: eventsOn(context),
     follow: (ledger, after, signal) =>
       followLedger(context, ledger, after, AbortSignal.any([signal, closing.signal])),
     findAudit: (ledger, query) =>

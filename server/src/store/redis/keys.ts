@@ -7,6 +7,7 @@ import {
   type LedgerKind,
   type VersionedCollection,
 } from '../store.ts';
+import type { Partition } from '../../events/event-store.ts';
 import type { UsageLedger } from '../usage-store.ts';
 
 /**
@@ -31,6 +32,10 @@ import type { UsageLedger } from '../usage-store.ts';
  * | `pennon:{usage:<id>}:unknown:<day>`            | set        | keys that were evaluated, but are not those of flags          |
  * | `pennon:{usage:<id>}:window:<instance>`        | string     | the last reports of a provider                                |
  * | `pennon:{usage:<id>}:done:<id>`                | string     | the result of a flush or claim                                |
+ * | `pennon:{events:<id>:<p>}:log`                 | stream     | events of experiments, of one of 16 partitions                |
+ * | `pennon:{events:<id>:<p>}:cursor`              | string     | the last entry of the log that is folded                      |
+ * | `pennon:{events:<id>:<p>}:groups`              | set        | the names of the groups                                       |
+ * | `pennon:{events:<id>:<p>}:g:<group>`           | hash       | what was folded: states of units, sums of cohorts, and so on  |
  * | `pennon:writable`                              | string     | empty; written to check whether Redis accepts writes          |
  * | `pennon:{servers}:heard`                       | sorted set | server id → time of its last report                           |
  * | `pennon:{servers}:reports`                     | hash       | server id → its last report as JSON                           |
@@ -64,6 +69,7 @@ export type Keys = {
   /** Marks a ledger that Redis has lost. */
   readonly lost: (ledger: Ledger) => string;
   readonly usage: UsageKeys;
+  readonly events: EventKeys;
   readonly restore: string;
   readonly removed: string;
   readonly writable: string;
@@ -78,6 +84,14 @@ export type UsageKeys = {
   readonly unknown: (ledger: UsageLedger, day: number) => string;
   readonly window: (ledger: UsageLedger, instance: string) => string;
   readonly done: (ledger: UsageLedger, id: string) => string;
+};
+
+/** The keys of one partition of the events of an environment. */
+export type EventKeys = {
+  readonly log: (partition: Partition) => string;
+  readonly cursor: (partition: Partition) => string;
+  readonly groups: (partition: Partition) => string;
+  readonly group: (partition: Partition, group: string) => string;
 };
 
 /**
@@ -111,6 +125,7 @@ export const keysUnder = (prefix: string): Keys => {
     staged: (ledger, nonce) => inLedger(ledger, `staged:${nonce}`),
     lost: ledger => inLedger(ledger, 'lost'),
     usage: usageKeys(prefix),
+    events: eventKeys(prefix),
     restore: inLedger(CONTROL_LEDGER, 'restore'),
     removed: inLedger(CONTROL_LEDGER, 'removed'),
     writable: `${prefix}:writable`,
@@ -127,6 +142,17 @@ const usageKeys = (prefix: string): UsageKeys => {
     unknown: (ledger, day) => of(ledger, `unknown:${day}`),
     window: (ledger, instance) => of(ledger, `window:${instance}`),
     done: (ledger, id) => of(ledger, `done:${id}`),
+  };
+};
+
+const eventKeys = (prefix: string): EventKeys => {
+  const of = ({ ledger, number }: Partition, name: string) =>
+    `${prefix}:{events:${ledger.id}:${number}}:${name}`;
+  return {
+    log: partition => of(partition, 'log'),
+    cursor: partition => of(partition, 'cursor'),
+    groups: partition => of(partition, 'groups'),
+    group: (partition, group) => of(partition, `g:${group}`),
   };
 };
 

@@ -19,6 +19,7 @@ import {
 } from '../serialization.ts';
 import type { Commit, CommitOutcome, Ledger, LedgerKind, Store } from '../store.ts';
 import { fleetOfOne } from '../store.ts';
+import type { EventStore } from '../../events/event-store.ts';
 import type { UsageStore } from '../usage-store.ts';
 import { startIntegrityCheck } from './integrity.ts';
 import type { Output } from './protocol.ts';
@@ -49,6 +50,7 @@ export const openSqliteStore = async ({
     ...readsOf(thread),
     ...fleetOfOne,
     usage: usageOn(thread),
+    events: eventsOn(thread),
     isDamaged: integrity.isDamaged,
     async close() {
       // From now on, operations are rejected.
@@ -128,6 +130,18 @@ const usageOn = ({ call }: DatabaseThread): UsageStore => ({
   lastEvaluated: ledger => call('lastEvaluated', ledger),
   unknownFlags: (ledger, since) => call('unknownFlags', { ledger, since }),
   clear: ledger => call('clearUsage', ledger),
+});
+
+const eventsOn = ({ call }: DatabaseThread): EventStore => ({
+  partitions: 1,
+  append: ({ id }, entries) => call('appendEvents', { ledger: id, entries }),
+  read: ({ ledger }, after, limit) => call('readEvents', { ledger: ledger.id, after, limit }),
+  cursor: ({ ledger }) => call('eventCursor', ledger.id),
+  load: ({ ledger }, cells) => call('loadCells', { ledger: ledger.id, cells }),
+  loadGroup: ({ ledger }, group) => call('loadGroup', { ledger: ledger.id, group }),
+  write: ({ ledger }, write) => call('writeFold', { ledger: ledger.id, write }),
+  trim: ({ ledger }) => call('trimEvents', ledger.id),
+  clear: ({ id }) => call('clearEvents', id),
 });
 
 /** Characters of text in one message, which is copied while both threads wait. */

@@ -1,3 +1,4 @@
+import type { Cell, FoldWrite, LogEntry, NewEntry } from '../../events/event-store.ts';
 import type { ChangeId } from '../change-id.ts';
 import type {
   AuditDraftRow,
@@ -37,6 +38,20 @@ export type Operations = {
   lastEvaluated: { input: UsageLedger; output: ReadonlyMap<string, number> };
   unknownFlags: { input: { ledger: UsageLedger; since: number }; output: readonly string[] };
   clearUsage: { input: UsageLedger; output: void };
+  appendEvents: { input: { ledger: string; entries: readonly NewEntry[] }; output: void };
+  readEvents: {
+    input: { ledger: string; after: string; limit: number };
+    output: readonly LogEntry[];
+  };
+  eventCursor: { input: string; output: string };
+  loadCells: {
+    input: { ledger: string; cells: readonly Cell[] };
+    output: readonly (string | undefined)[];
+  };
+  loadGroup: { input: { ledger: string; group: string }; output: ReadonlyMap<string, string> };
+  writeFold: { input: { ledger: string; write: FoldWrite }; output: boolean };
+  trimEvents: { input: string; output: void };
+  clearEvents: { input: string; output: void };
   ping: { input: void; output: void };
   close: { input: void; output: void };
 };

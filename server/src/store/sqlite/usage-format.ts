@@ -1,8 +1,10 @@
+import type { SideFile } from './side-file.ts';
+
 /** Identifies the file as counts of Pennon in its header: the bytes of `PENU`. */
-export const USAGE_APPLICATION_ID = 0x50454e55;
+const USAGE_APPLICATION_ID = 0x50454e55;
 
 /** The format of `usage.db`. The first script creates it; a released script never changes. */
-export const USAGE_MIGRATIONS: readonly string[] = [
+const USAGE_MIGRATIONS: readonly string[] = [
   `
   -- The variant is '' if the application used its own default value.
   CREATE TABLE series (
@@ -48,3 +50,10 @@ export const USAGE_MIGRATIONS: readonly string[] = [
   ) STRICT;
   `,
 ];
+
+export const USAGE_FILE: SideFile = {
+  name: 'usage.db',
+  applicationId: USAGE_APPLICATION_ID,
+  migrations: USAGE_MIGRATIONS,
+  content: 'usage',
+};

@@ -20,11 +20,12 @@ import {
   type UsageResolution,
 } from '../usage-store.ts';
 import { integerColumn, textColumn, type Row } from './sql.ts';
-import { openUsageFile } from './usage-file.ts';
+import { openSideFile } from './side-file.ts';
+import { USAGE_FILE } from './usage-format.ts';
 
 /** The operations on `usage.db`. The thread that owns the database runs them, one at a time. */
 export const usageOperationsIn = (directory: string) => {
-  const { run, close } = openUsageFile(directory);
+  const { run, close } = openSideFile(directory, USAGE_FILE);
   let trimmedAt = -Infinity;
   return {
     addUsage: (flush: UsageFlush): void =>

@@ -1,0 +1,185 @@
+import type { Clock } from '../clock.ts';
+import { momentsAt, unitsOf, type CohortSums } from '@pennon/statistics/fold';
+
+import type { Registry } from '../flag-set/registry.ts';
+import { cursorSecret } from '../replication/cursor-secret.ts';
+import type { Replica } from '../replication/replica.ts';
+import type { Ledger, Snapshot } from '../store/store.ts';
+import type { AcceptServices } from './accept.ts';
+import type { EventStore, Partition } from './event-store.ts';
+import { foldStep, loadCohorts, loadHealth } from './fold-step.ts';
+import { addRefused, environmentHealthIn, runHealthIn, sumRunHealth } from './health.ts';
+import { findRun, measuredRuns, type MeasuredRun, type MeasuredRuns } from './measured-runs.ts';
+import type { EventHealth, MomentsSource, RunHealth, RunMoments, RunRef } from './moments.ts';
+
+export type Events = MomentsSource &
+  AcceptServices['events'] & {
+    /** Folds everything that has been held long enough. */
+    fold(): Promise<void>;
+    /** Removes what is known of the units of a deleted environment. */
+    clear(ledger: Ledger<'flagSet'>): Promise<void>;
+    close(): Promise<void>;
+  };
+
+type EventsDeps = {
+  readonly store: EventStore;
+  readonly registry: Registry;
+  readonly control: Replica<'control'>;
+  readonly clock: Clock;
+  readonly keepsUnits?: boolean;
+  readonly onError: (error: unknown) => void;
+};
+
+/** How often held events are folded. */
+const FOLD_MS = 1_000;
+
+/** Receives events, folds them, and returns the moments of runs. */
+export const createEvents = (deps: EventsDeps): Events => {
+  const { store, registry, control, clock, onError, keepsUnits = false } = deps;
+  const measured = new WeakMap<Snapshot<'flagSet'>, MeasuredRuns>();
+  const measuredIn = (environment: string): MeasuredRuns => {
+    const snapshot = registry.find(environment).replica.current();
+    const known = measured.get(snapshot) ?? measuredRuns(snapshot.records);
+    measured.set(snapshot, known);
+    return known;
+  };
+  const ledgerOf = (environment: string): Ledger<'flagSet'> =>
+    registry.find(environment).replica.ledger;
+  const partitionsOf = (ledger: Ledger<'flagSet'>): Partition[] =>
+    Array.from({ length: store.partitions }, (_, number) => ({ ledger, number }));
+
+  const foldPartition = async (environment: string, partition: Partition): Promise<void> => {
+    while (await foldStep(store, partition, measuredIn(environment), clock.now()));
+    await store.trim(partition);
+  };
+  const fold = async (): Promise<void> => {
+    for (const { environment } of registry.all())
+      for (const partition of partitionsOf(ledgerOf(environment)))
+        await foldPartition(environment, partition);
+  };
+  let folding: Promise<void> | undefined;
+  const foldOnce = (): Promise<void> => {
+    folding ??= fold().finally(() => {
+      folding = undefined;
+    });
+    return folding;
+  };
+  const stop = clock.every(FOLD_MS, () => void foldOnce().catch(onError));
+
+  const runOf = ({ ledger, run }: RunRef): MeasuredRun | undefined => {
+    const live = registry.all().find(({ replica }) => replica.ledger.id === ledger.id);
+    const records = live?.replica.current().records;
+    return records && findRun(records, run);
+  };
+
+  const lagMs = async (ledger: Ledger<'flagSet'>): Promise<number> => {
+    const oldest = await Promise.all(
+      partitionsOf(ledger).map(async partition => {
+        const [next] = await store.read(partition, await store.cursor(partition), 1);
+        return next?.at ?? clock.now();
+      }),
+    );
+    return Math.max(0, clock.now() - Math.min(...oldest));
+  };
+
+  return {
+    store,
+    ledgerOf,
+    measuredIn,
+    secretOf: ({ id }) => `${cursorSecret(control)} ${id}`,
+    keepsUnits,
+    fold: foldOnce,
+    async moments(ref, at) {
+      const run = runOf(ref);
+      const parts = await Promise.all(
+        partitionsOf(ref.ledger).map(partition => loadCohorts(store, partition, ref.run)),
+      );
+      const health = await runHealth(ref);
+      return {
+        ...momentsOf(
+          run,
+          parts.flat().filter(({ fromMs }) => fromMs < at),
+          at,
+        ),
+        at,
+        lagMs: await lagMs(ref.ledger),
+        lastExposureAt: health.lastExposureAt,
+      };
+    },
+    async health(ref) {
+      const { lastExposureAt: _, outside: __, ...counts } = await runHealth(ref);
+      const { mismatched } = await environmentHealth(ref.ledger);
+      const run = runOf(ref);
+      const cohorts = await Promise.all(
+        partitionsOf(ref.ledger).map(partition => loadCohorts(store, partition, ref.run)),
+      );
+      return {
+        ...counts,
+        quarantined: quarantinedOf(run, cohorts.flat()),
+        mismatched: ofRun(mismatched, ref.run),
+      } satisfies RunHealth;
+    },
+    async environmentHealth(ledger) {
+      const { rejected, dropped, unknownEvents } = await environmentHealth(ledger);
+      return { rejected, dropped, unknownEvents, lagMs: await lagMs(ledger) } satisfies EventHealth;
+    },
+    clear: ledger => store.clear(ledger),
+    async close() {
+      stop();
+      await folding?.catch(() => {});
+    },
+  };
+
+  async function runHealth({ ledger, run }: RunRef) {
+    const texts = await Promise.all(
+      partitionsOf(ledger).map(partition => loadHealth(store, partition, run)),
+    );
+    return texts.map(runHealthIn).reduce(sumRunHealth);
+  }
+
+  async function environmentHealth(ledger: Ledger<'flagSet'>) {
+    const texts = await Promise.all(
+      partitionsOf(ledger).map(partition => loadHealth(store, partition)),
+    );
+    return texts.map(environmentHealthIn).reduce(addRefused);
+  }
+};
+
+const quarantinedOf = (run: MeasuredRun | undefined, cohorts: readonly CohortSums[]): number =>
+  (run?.variants ?? []).reduce((sum, variant) => sum + unitsOf(cohorts, variant).quarantined, 0);
+
+/** Returns the counts of one run by SDK. Their names have the run in front. */
+const ofRun = (counts: Readonly<Record<string, number>>, run: string): Record<string, number> =>
+  Object.fromEntries(
+    Object.entries(counts).flatMap(([name, count]) =>
+      name.startsWith(`${run} `) ? [[name.slice(run.length + 1), count]] : [],
+    ),
+  );
+
+const momentsOf = (
+  run: MeasuredRun | undefined,
+  cohorts: readonly CohortSums[],
+  at: number,
+): Pick<RunMoments, 'units' | 'quarantined' | 'metrics'> => {
+  const variants = run?.variants ?? [];
+  const counted = variants.map(variant => [variant, unitsOf(cohorts, variant)] as const);
+  return {
+    units: Object.fromEntries(
+      counted.map(([variant, { units, quarantined }]) => [variant, units + quarantined]),
+    ),
+    quarantined: Object.fromEntries(
+      counted.map(([variant, { quarantined }]) => [variant, quarantined]),
+    ),
+    metrics: Object.fromEntries(
+      (run?.folded.metrics ?? []).map(({ key }, metric) => [
+        key,
+        Object.fromEntries(
+          variants.flatMap(variant => {
+            const moments = run && momentsAt(run.folded, cohorts, { metric, variant, atMs: at });
+            return moments === undefined ? [] : [[variant, moments]];
+          }),
+        ),
+      ]),
+    ),
+  };
+};

@@ -1,0 +1,127 @@
+import { environmentOf, type Caller } from '../auth/caller.ts';
+import { invalid, PennonError } from '../errors.ts';
+import { mapInSlices } from '../slices.ts';
+import type { Ledger } from '../store/store.ts';
+import type { EventStore, LogEntry, Partition } from './event-store.ts';
+import { GROUPS } from './fold-step.ts';
+import { recordIn } from './log-record.ts';
+
+export type ExportServices = {
+  readonly events: {
+    readonly store: EventStore;
+    readonly ledgerOf: (environment: string) => Ledger<'flagSet'>;
+  };
+};
+
+export type ExportQuery = {
+  readonly environment: string | undefined;
+  /** A cursor of an earlier response. */
+  readonly after: string | undefined;
+  /** How many batches of each partition are read. */
+  readonly limit: number;
+};
+
+/** How many characters of the log are read, so that a response takes little memory. */
+const MAX_CHARACTERS = 4 * 1_048_576;
+/** Entries that are read at once. Each has at most 256 KiB. */
+const READ_AT_ONCE = 16;
+
+/** Returns the log of events as lines of JSON, those of each unit in order. The last line has the cursor of the next call. */
+export const exportEvents = async (
+  { events: { store, ledgerOf } }: ExportServices,
+  caller: Caller,
+  { environment, after, limit }: ExportQuery,
+): Promise<string[]> => {
+  const ledger = ledgerOf(environmentOf(caller, environment));
+  const positions = positionsIn(after, store.partitions);
+  const lines: string[] = [];
+  let left = MAX_CHARACTERS;
+  for (const [number, position] of positions.entries()) {
+    const partition = { ledger, number };
+    if (position !== '') await requireInLog(store, partition, position);
+    const entries = await readEntries(store, partition, { after: position, limit, left });
+    left -= sizeOf(entries);
+    positions[number] = entries.at(-1)?.id ?? position;
+    const erased = await store.loadGroup(partition, GROUPS.erased);
+    lines.push(...(await mapInSlices(entries, entry => linesOf(number, entry, erased))).flat());
+  }
+  return [...lines, JSON.stringify({ cursor: positions.join(SEPARATOR) })];
+};
+
+/** Neither in the ids of Redis nor in those of SQLite. */
+const SEPARATOR = '.';
+const ID = /^(\d{1,20}(-\d{1,20})?)?$/;
+
+/** Returns the last entry of each partition that a client has. */
+const positionsIn = (cursor: string | undefined, partitions: number): string[] => {
+  if (cursor === undefined) return Array.from({ length: partitions }, () => '');
+  const positions = cursor.split(SEPARATOR);
+  if (positions.length === partitions && positions.every(id => ID.test(id))) return positions;
+  throw invalid(
+    [{ path: 'after', message: 'must be the "cursor" of the last line of an earlier export' }],
+    'the query',
+  );
+};
+
+type Range = { readonly after: string; readonly limit: number; readonly left: number };
+
+const readEntries = async (
+  store: EventStore,
+  partition: Partition,
+  { after, limit, left }: Range,
+): Promise<LogEntry[]> => {
+  const entries: LogEntry[] = [];
+  while (entries.length < limit && sizeOf(entries) < left) {
+    const count = Math.min(READ_AT_ONCE, limit - entries.length);
+    const read = await store.read(partition, entries.at(-1)?.id ?? after, count);
+    entries.push(...read);
+    if (read.length < count) break;
+  }
+  return entries;
+};
+
+const sizeOf = (entries: readonly LogEntry[]): number =>
+  entries.reduce((sum, { text }) => sum + text.length, 0);
+
+/** Throws if entries after a position may have been removed. */
+const requireInLog = async (
+  store: EventStore,
+  partition: Partition,
+  position: string,
+): Promise<void> => {
+  const [oldest] = await store.read(partition, '', 1);
+  if (oldest !== undefined && !isBefore(position, oldest.id)) return;
+  throw new PennonError(
+    'GONE',
+    'the log no longer has the events after this cursor: export again without "after", and more often',
+  );
+};
+
+/** Compares ids, which are numbers, or two with a hyphen between them. */
+const isBefore = (first: string, second: string): boolean => {
+  const [a, b] = [first, second].map(id => id.split('-').map(BigInt));
+  const index = a?.findIndex((number, at) => number !== b?.[at]) ?? -1;
+  return index !== -1 && (a?.[index] ?? 0n) < (b?.[index] ?? 0n);
+};
+
+/** Returns a line for each event of an entry whose unit was not erased later. */
+const linesOf = (
+  partition: number,
+  { id, at, text }: LogEntry,
+  erased: ReadonlyMap<string, string>,
+): string[] => {
+  const { instance, sequence, sdk, events } = recordIn(text);
+  return events
+    .filter(({ unit }) => at > Number(erased.get(unit) ?? -1))
+    .map(event =>
+      JSON.stringify({
+        partition,
+        entry: id,
+        receivedMs: at,
+        instance,
+        sequence,
+        sdk,
+        ...event,
+      }),
+    );
+};

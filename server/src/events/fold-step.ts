@@ -1,0 +1,365 @@
+import {
+  addCohort,
+  amountOf,
+  cohortName,
+  fits,
+  fold,
+  inOrder,
+  profileAt,
+  withAmount,
+  type CohortSums,
+  type FoldChanges,
+  type FoldEvent,
+  type Profile,
+  type TrackEvent,
+} from '@pennon/statistics/fold';
+
+import { EMPTY_WINDOW, withReport, type ReportWindow } from '../store/usage-store.ts';
+import type { Cell, EventStore, LogEntry, Partition } from './event-store.ts';
+import {
+  addRefused,
+  addRun,
+  environmentHealthIn,
+  environmentHealthText,
+  runHealthIn,
+  runHealthText,
+} from './health.ts';
+import { recordIn, type LoggedEvent, type LogRecord } from './log-record.ts';
+import { covariateName, type MeasuredRun, type MeasuredRuns } from './measured-runs.ts';
+import { cohortIn, cohortText, stateIn, stateText } from './state-text.ts';
+
+/** Events are folded so long after they arrive, so that those of other senders are folded in their order. */
+export const HOLD_MS = 15_000;
+
+const DAY_MS = 86_400_000;
+/** Entries that are read for one step, and events that are folded in it. */
+const STEP_ENTRIES = 200;
+const STEP_EVENTS = 2_000;
+
+/** Redis stores small hashes in few bytes. */
+const BUCKET_SHIFT = 5;
+const RADIX = 36;
+const bucketOf = (unit: string): string =>
+  (Buffer.from(unit, 'base64url').readUInt16BE(1) >> BUCKET_SHIFT).toString(RADIX);
+
+/** The groups of a partition in the store. */
+export const GROUPS = {
+  cohorts: (run: string): string => `c:${run}`,
+  health: (run: string): string => `h:${run}`,
+  environment: 'e',
+  /** When each unit was erased. */
+  erased: 'x',
+  states: (run: string, unit: string): string => `s:${run}:${bucketOf(unit)}`,
+  profiles: (unit: string): string => `p:${bucketOf(unit)}`,
+  windows: (day: number): string => `w:${day}`,
+};
+/** The only field of the groups of health. */
+const ALL = 'all';
+
+/** An event with what is known of its arrival. */
+export type ArrivedEvent = LoggedEvent & { readonly sdk: string; readonly isLate: boolean };
+
+type Arrived = { readonly id: string; readonly at: number; readonly record: LogRecord };
+
+/** Reads and collects the values of one step. */
+type Step = {
+  readonly load: (cells: readonly Cell[]) => Promise<readonly (string | undefined)[]>;
+  readonly set: (cell: Cell, value: string) => void;
+};
+
+/**
+ * Folds the next entries of a partition. Returns whether there may be more. Another server that folds at the same time
+ * does no harm: only the first to write does.
+ */
+export const foldStep = async (
+  store: EventStore,
+  partition: Partition,
+  measured: MeasuredRuns,
+  now: number,
+): Promise<boolean> => {
+  const expected = await store.cursor(partition);
+  const read = await store.read(partition, expected, STEP_ENTRIES);
+  const due = dueOf(read, now).map(parseEntry);
+  const entries = firstOf(due);
+  const last = entries.at(-1);
+  if (last === undefined) return false;
+  const values: (Cell & { readonly value: string })[] = [];
+  const step: Step = {
+    load: cells => store.load(partition, cells),
+    set: (cell, value) => values.push({ ...cell, value }),
+  };
+  const arrived = await withoutRepeats(step, entries);
+  await foldRefused(step, arrived);
+  const erased = erasedIn(step, arrived);
+  const events = inOrder(arrived.flatMap(eventsOf)).filter(({ unit }) => !erased.has(unit));
+  const covariates = await foldProfiles(step, measured, events);
+  for (const run of measured.byExperiment.values()) await foldRun(step, run, events, covariates);
+  const isWritten = await store.write(partition, {
+    expected,
+    cursor: last.id,
+    values,
+    removed: [...erased].flatMap(unit => cellsOf(unit, measured)),
+    removedGroups: EXPIRED_DAYS.map(days => GROUPS.windows(dayOf(now) - days)),
+  });
+  return !isWritten || entries.length < due.length || due.length === STEP_ENTRIES;
+};
+
+/** Returns the entries until the first one that is still held, because the fold never goes back. */
+const dueOf = (entries: readonly LogEntry[], now: number): readonly LogEntry[] => {
+  const held = entries.findIndex(({ at }) => at > now - HOLD_MS);
+  return held === -1 ? entries : entries.slice(0, held);
+};
+
+/** Returns the units that the entries erase. Their events of the same step are left out too. */
+const erasedIn = ({ set }: Step, arrived: readonly Arrived[]): ReadonlySet<string> => {
+  const units = new Set<string>();
+  for (const { at, record } of arrived)
+    for (const unit of record.erased ?? []) {
+      units.add(unit);
+      set({ group: GROUPS.erased, field: unit }, String(at));
+    }
+  return units;
+};
+
+/** Returns all that is stored of a unit. */
+const cellsOf = (unit: string, { runs, covariates }: MeasuredRuns): Cell[] => [
+  ...runs.map(run => stateCell({ run }, unit)),
+  ...[...covariates.keys()].map(name => ({
+    group: GROUPS.profiles(unit),
+    field: `${unit} ${name}`,
+  })),
+];
+
+const parseEntry = ({ id, at, text }: LogEntry): Arrived => ({ id, at, record: recordIn(text) });
+
+/** Returns as many entries as one step folds, and at least one. */
+const firstOf = (entries: readonly Arrived[]): readonly Arrived[] => {
+  let events = 0;
+  const end = entries.findIndex(({ record }, index) => {
+    events += record.events.length;
+    return index > 0 && events > STEP_EVENTS;
+  });
+  return end === -1 ? entries : entries.slice(0, end);
+};
+
+const dayOf = (ms: number): number => Math.floor(ms / DAY_MS);
+/** Windows are kept for today and yesterday. A server that was away removes those of some days before. */
+const EXPIRED_DAYS = [2, 3, 4, 5, 6, 7] as const;
+
+const eventsOf = ({ at, record }: Arrived): ArrivedEvent[] =>
+  record.events.map(event => ({
+    ...event,
+    sdk: record.sdk,
+    isLate: at - event.timeMs > HOLD_MS,
+  }));
+
+/** Leaves out batches that were received before, today or yesterday. */
+const withoutRepeats = async (
+  { load, set }: Step,
+  arrived: readonly Arrived[],
+): Promise<Arrived[]> => {
+  const days = new Map<string, number>();
+  for (const { at, record } of arrived) days.set(record.instance, dayOf(at));
+  const cells = [...days].flatMap(([field, day]) => [
+    { group: GROUPS.windows(day), field },
+    { group: GROUPS.windows(day - 1), field },
+  ]);
+  const known = await load(cells);
+  const windows = new Map<string, ReportWindow>();
+  cells.forEach(({ field }, index) => {
+    const text = known[index];
+    if (text !== undefined && !windows.has(field)) windows.set(field, windowIn(text));
+  });
+  const added = arrived.filter(({ record: { instance, sequence } }) => {
+    const window = withReport(windows.get(instance) ?? EMPTY_WINDOW, sequence);
+    if (window !== undefined) windows.set(instance, window);
+    return window !== undefined;
+  });
+  for (const [field, day] of days) {
+    const { highest, seen } = windows.get(field) ?? EMPTY_WINDOW;
+    set({ group: GROUPS.windows(day), field }, `${highest} ${seen}`);
+  }
+  return added;
+};
+
+const windowIn = (text: string): ReportWindow => {
+  const [highest = '0', seen = ''] = text.split(' ');
+  return { highest: Number(highest), seen };
+};
+
+/** Adds what was not accepted to the health of the environment and of its runs. */
+const foldRefused = async ({ load, set }: Step, arrived: readonly Arrived[]): Promise<void> => {
+  const refused = arrived.flatMap(({ record }) => record.refused ?? []);
+  if (refused.length === 0) return;
+  const cell = { group: GROUPS.environment, field: ALL };
+  const [text] = await load([cell]);
+  set(cell, environmentHealthText(refused.reduce(addRefused, environmentHealthIn(text))));
+};
+
+/** Returns what was known of a unit before an exposure, one number for each metric of the run. */
+type CovariatesOf = (
+  event: ArrivedEvent & { readonly type: 'exposure' },
+  run: MeasuredRun,
+) => number[];
+
+/** Adds tracking events to what is known of their units. */
+const foldProfiles = async (
+  { load, set }: Step,
+  { covariates, byExperiment }: MeasuredRuns,
+  events: readonly ArrivedEvent[],
+): Promise<CovariatesOf> => {
+  if (covariates.size === 0) return () => [];
+  const cells = [...new Set(events.map(({ unit }) => unit))].flatMap(unit =>
+    [...covariates.keys()].map(name => ({
+      group: GROUPS.profiles(unit),
+      field: `${unit} ${name}`,
+    })),
+  );
+  const texts = await load(cells);
+  const profiles = new Map<string, Profile>();
+  cells.forEach(({ field }, index) => {
+    const text = texts[index];
+    if (text !== undefined) profiles.set(field, profileIn(text));
+  });
+  const changed = new Map<string, string>();
+  /** What was known at the time of each exposure. */
+  const known = new Map<ArrivedEvent, number[]>();
+  for (const event of events) {
+    if (event.type === 'exposure') {
+      const run = byExperiment.get(event.experiment);
+      if (run !== undefined) known.set(event, covariatesAt(profiles, run, event));
+      continue;
+    }
+    for (const [name, { attribute, source }] of covariates) {
+      if (attribute !== event.attribute || !fits(source, event)) continue;
+      const amount = amountOf(source, event);
+      if (amount === undefined) continue;
+      const field = `${event.unit} ${name}`;
+      profiles.set(field, withAmount(profiles.get(field), event.timeMs, amount));
+      changed.set(field, event.unit);
+    }
+  }
+  for (const [field, unit] of changed) {
+    const { value, timeMs } = profiles.get(field) ?? { value: 0, timeMs: 0 };
+    set({ group: GROUPS.profiles(unit), field }, `${value} ${timeMs}`);
+  }
+  return event => known.get(event) ?? [];
+};
+
+const profileIn = (text: string): Profile => {
+  const [value = '0', timeMs = '0'] = text.split(' ');
+  return { value: Number(value), timeMs: Number(timeMs) };
+};
+
+const covariatesAt = (
+  profiles: ReadonlyMap<string, Profile>,
+  { attribute, folded }: MeasuredRun,
+  { unit, timeMs }: ArrivedEvent,
+): number[] =>
+  folded.metrics.map(({ key, hasCovariate }) =>
+    hasCovariate === true
+      ? profileAt(profiles.get(`${unit} ${covariateName(attribute, key)}`), timeMs)
+      : 0,
+  );
+
+/** Folds the events of one run into the states of its units, its cohorts and its health. */
+const foldRun = async (
+  step: Step,
+  run: MeasuredRun,
+  all: readonly ArrivedEvent[],
+  covariatesOf: CovariatesOf,
+): Promise<void> => {
+  const events = all.filter(event =>
+    event.type === 'exposure' ? event.run === run.run : event.attribute === run.attribute,
+  );
+  if (events.length === 0) return;
+  const units = [...new Set(events.map(({ unit }) => unit))];
+  const texts = await step.load(units.map(unit => stateCell(run, unit)));
+  const sources = run.folded.metrics.map(metric => metric.sources.length);
+  const states = new Map(
+    units.flatMap((unit, index) => {
+      const text = texts[index];
+      return text === undefined ? [] : [[unit, stateIn(text, run.variants, sources)] as const];
+    }),
+  );
+  const changes = fold(
+    run.folded,
+    states,
+    events.map(event => toFoldEvent(event, run, covariatesOf)),
+  );
+  for (const [unit, state] of changes.states)
+    step.set(stateCell(run, unit), stateText(state, run.variants));
+  await addCohorts(step, run, changes.cohorts);
+  await addRunHealth(step, run, events, changes);
+};
+
+const stateCell = ({ run }: Pick<MeasuredRun, 'run'>, unit: string): Cell => ({
+  group: GROUPS.states(run, unit),
+  field: unit,
+});
+
+const toFoldEvent = (
+  event: ArrivedEvent,
+  run: MeasuredRun,
+  covariatesOf: CovariatesOf,
+): FoldEvent => {
+  if (event.type === 'exposure') return { ...event, covariates: covariatesOf(event, run) };
+  const { attributes, value, ...fields } = event;
+  return {
+    ...fields,
+    ...(value !== undefined && { value }),
+    ...(attributes !== undefined && { attributes }),
+  } satisfies TrackEvent;
+};
+
+const addCohorts = async (
+  { load, set }: Step,
+  { run }: MeasuredRun,
+  added: readonly CohortSums[],
+): Promise<void> => {
+  const changed = added.filter(isChanged);
+  if (changed.length === 0) return;
+  const cells = changed.map(each => ({ group: GROUPS.cohorts(run), field: cohortName(each) }));
+  const texts = await load(cells);
+  changed.forEach((each, index) => {
+    const [cell, text] = [cells[index], texts[index]];
+    if (cell === undefined) return;
+    const known = text === undefined ? undefined : cohortIn(cell.field, text);
+    set(cell, cohortText(addCohort(known, each)));
+  });
+};
+
+const isChanged = ({ units, quarantined, sums }: CohortSums): boolean =>
+  units !== 0 || quarantined !== 0 || sums.some(each => each.some(({ digits }) => digits !== 0n));
+
+const addRunHealth = async (
+  { load, set }: Step,
+  { run }: MeasuredRun,
+  events: readonly ArrivedEvent[],
+  changes: FoldChanges,
+): Promise<void> => {
+  const cell = { group: GROUPS.health(run), field: ALL };
+  const [text] = await load([cell]);
+  set(cell, runHealthText(addRun(runHealthIn(text), events, changes)));
+};
+
+/** Returns the cohorts of a run in a partition. */
+export const loadCohorts = async (
+  store: EventStore,
+  partition: Partition,
+  run: string,
+): Promise<CohortSums[]> =>
+  Array.from(await store.loadGroup(partition, GROUPS.cohorts(run)), ([name, text]) =>
+    cohortIn(name, text),
+  );
+
+/** Returns the text of the health of a run or, without one, of the environment. */
+export const loadHealth = async (
+  store: EventStore,
+  partition: Partition,
+  run?: string,
+): Promise<string | undefined> => {
+  const group = run === undefined ? GROUPS.environment : GROUPS.health(run);
+  const [text] = await store.load(partition, [{ group, field: ALL }]);
+  return text;
+};

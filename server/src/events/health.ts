@@ -1,0 +1,126 @@
+import type { FoldChanges } from '@pennon/statistics/fold';
+
+import type { ArrivedEvent } from './fold-step.ts';
+import type { Refused } from './log-record.ts';
+import type { RunHealth } from './moments.ts';
+
+type Counts = Readonly<Record<string, number>>;
+type CountsBy = Readonly<Record<string, Counts>>;
+
+/** What is stored of a run. Exposures that do not fit are those of the environment. */
+export type StoredRunHealth = Omit<RunHealth, 'quarantined' | 'mismatched'> & {
+  readonly outside: number;
+  readonly lastExposureAt: number | null;
+};
+
+const EMPTY_RUN: StoredRunHealth = {
+  exposures: 0,
+  repeats: 0,
+  late: 0,
+  outside: 0,
+  switchedLater: 0,
+  withoutValue: 0,
+  unitsBySdk: {},
+  unitsByDay: {},
+  lastExposureAt: null,
+};
+
+export const EMPTY_ENVIRONMENT: Refused = {
+  rejected: {},
+  mismatched: {},
+  dropped: { exposures: 0, tracks: 0 },
+  unknownEvents: [],
+};
+
+export const runHealthIn = (text: string | undefined): StoredRunHealth =>
+  text === undefined ? EMPTY_RUN : JSON.parse(text);
+export const runHealthText = (health: StoredRunHealth): string => JSON.stringify(health);
+export const environmentHealthIn = (text: string | undefined): Refused =>
+  text === undefined ? EMPTY_ENVIRONMENT : JSON.parse(text);
+export const environmentHealthText = (health: Refused): string => JSON.stringify(health);
+
+/** So many names are kept of what clients send, which may be anything. */
+const MAX_NAMES = 100;
+
+const add = (counts: Counts, name: string, count = 1): Counts =>
+  Object.hasOwn(counts, name) || Object.keys(counts).length < MAX_NAMES
+    ? { ...counts, [name]: (counts[name] ?? 0) + count }
+    : counts;
+
+export const sumCounts = (first: Counts, second: Counts): Counts =>
+  Object.entries(second).reduce((sum, [name, count]) => add(sum, name, count), first);
+
+const addBy = (counts: CountsBy, name: string, variant: string): CountsBy =>
+  Object.hasOwn(counts, name) || Object.keys(counts).length < MAX_NAMES
+    ? { ...counts, [name]: add(counts[name] ?? {}, variant) }
+    : counts;
+
+export const sumCountsBy = (first: CountsBy, second: CountsBy): CountsBy =>
+  Object.entries(second).reduce<CountsBy>(
+    (sum, [name, counts]) => ({ ...sum, [name]: sumCounts(sum[name] ?? {}, counts) }),
+    first,
+  );
+
+/** Adds what was not accepted, of one request or another partition. */
+export const addRefused = (health: Refused, added: Refused): Refused => ({
+  rejected: sumCounts(health.rejected, added.rejected),
+  mismatched: sumCounts(health.mismatched, added.mismatched),
+  dropped: {
+    exposures: health.dropped.exposures + added.dropped.exposures,
+    tracks: health.dropped.tracks + added.dropped.tracks,
+  },
+  unknownEvents: [...new Set([...health.unknownEvents, ...added.unknownEvents])].slice(
+    0,
+    MAX_NAMES,
+  ),
+});
+
+const DATE_LENGTH = 'yyyy-mm-dd'.length;
+const dayOf = (ms: number): string => new Date(ms).toISOString().slice(0, DATE_LENGTH);
+
+/** Adds what a step of the fold has counted. */
+export const addRun = (
+  health: StoredRunHealth,
+  events: readonly ArrivedEvent[],
+  { counts, enrolled }: FoldChanges,
+): StoredRunHealth => {
+  const sdks = new Map(events.map(({ unit, timeMs, sdk }) => [`${unit} ${timeMs}`, sdk]));
+  const exposures = events.filter(({ type }) => type === 'exposure');
+  return {
+    exposures: health.exposures + counts.exposures,
+    repeats: health.repeats + counts.repeats,
+    late: health.late + counts.late,
+    outside: health.outside + counts.outside,
+    switchedLater: health.switchedLater + counts.switchedLater,
+    withoutValue: health.withoutValue + counts.withoutValue,
+    unitsBySdk: enrolled.reduce(
+      (all, { unit, timeMs, variant }) =>
+        addBy(all, sdks.get(`${unit} ${timeMs}`) ?? 'unknown', variant),
+      health.unitsBySdk,
+    ),
+    unitsByDay: enrolled.reduce(
+      (all, { timeMs, variant }) => addBy(all, dayOf(timeMs), variant),
+      health.unitsByDay,
+    ),
+    lastExposureAt: exposures.reduce<number | null>(
+      (last, { timeMs }) => Math.max(last ?? timeMs, timeMs),
+      health.lastExposureAt,
+    ),
+  };
+};
+
+/** Adds the health of two partitions. */
+export const sumRunHealth = (first: StoredRunHealth, second: StoredRunHealth): StoredRunHealth => ({
+  exposures: first.exposures + second.exposures,
+  repeats: first.repeats + second.repeats,
+  late: first.late + second.late,
+  outside: first.outside + second.outside,
+  switchedLater: first.switchedLater + second.switchedLater,
+  withoutValue: first.withoutValue + second.withoutValue,
+  unitsBySdk: sumCountsBy(first.unitsBySdk, second.unitsBySdk),
+  unitsByDay: sumCountsBy(first.unitsByDay, second.unitsByDay),
+  lastExposureAt:
+    first.lastExposureAt === null || second.lastExposureAt === null
+      ? (first.lastExposureAt ?? second.lastExposureAt)
+      : Math.max(first.lastExposureAt, second.lastExposureAt),
+});

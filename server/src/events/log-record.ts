@@ -1,0 +1,47 @@
+import type { Attributes } from '@pennon/statistics/fold';
+
+/** An event in the log. Its unit is a hash, and its time corrected for the clock of the sender. */
+export type LoggedEvent =
+  | {
+      readonly type: 'exposure';
+      readonly experiment: string;
+      readonly run: string;
+      readonly variant: string;
+      readonly unit: string;
+      readonly timeMs: number;
+      /** The value itself, if the log keeps it. */
+      readonly clear?: string;
+    }
+  | {
+      readonly type: 'track';
+      readonly name: string;
+      readonly value?: number;
+      readonly attributes?: Attributes;
+      readonly attribute: string;
+      readonly unit: string;
+      readonly timeMs: number;
+      readonly clear?: string;
+    };
+
+/** What one request has of one partition. The first partition also has what was not accepted. */
+export type LogRecord = {
+  readonly instance: string;
+  readonly sequence: number;
+  readonly sdk: string;
+  readonly events: readonly LoggedEvent[];
+  readonly refused?: Refused;
+  /** Units that the fold erases. */
+  readonly erased?: readonly string[];
+};
+
+/** Counts of what was not accepted. */
+export type Refused = {
+  readonly rejected: Readonly<Record<string, number>>;
+  /** By run. */
+  readonly mismatched: Readonly<Record<string, number>>;
+  readonly dropped: { readonly exposures: number; readonly tracks: number };
+  readonly unknownEvents: readonly string[];
+};
+
+/** Reads a record of the log, which only this program writes. */
+export const recordIn = (text: string): LogRecord => JSON.parse(text);

@@ -1,0 +1,46 @@
+import { EraseUnit } from '@pennon/schema';
+import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
+
+import { eraseUnit } from '../events/erase.ts';
+import { exportEvents } from '../events/export.ts';
+import { parseOrThrow } from '../resources/parse.ts';
+import type { Services } from '../services.ts';
+import { callerOf } from './access.ts';
+import { sendShared } from './compression.ts';
+import { API, onlyEnvironment } from './request.ts';
+
+const ACCESS = { config: { access: { permission: 'events.read' } } } as const;
+
+const limitMessage = 'must be a whole number from 1 to 1000';
+
+/** The query of an export. */
+export const ExportEvents = z.strictObject({
+  environment: z.string().optional(),
+  after: z.string().max(1_000).optional().describe('The cursor of an earlier export.'),
+  limit: z
+    .string()
+    .regex(/^\d{1,4}$/, limitMessage)
+    .transform(Number)
+    .pipe(z.number().min(1, limitMessage).max(1_000, limitMessage))
+    .default(100)
+    .describe('How many batches of each partition to read, at most.'),
+});
+
+/** Serves the log of events, and removes units from it. */
+export const serveEventLog = (app: FastifyInstance, services: Services): void => {
+  app.get(`${API}/events/export`, ACCESS, async (request, reply) => {
+    const { environment, after, limit } = parseOrThrow(ExportEvents, request.query);
+    const query = { environment, after, limit };
+    const lines = await exportEvents(services, callerOf(request), query);
+    reply.header('cache-control', 'no-store').type('application/x-ndjson; charset=utf-8');
+    return sendShared(request, reply, [Buffer.from(`${lines.join('\n')}\n`)]);
+  });
+
+  app.post(`${API}/events/erase`, ACCESS, async (request, reply) => {
+    const { environment } = onlyEnvironment(request);
+    const input = parseOrThrow(EraseUnit, request.body ?? {});
+    const result = await eraseUnit(services, callerOf(request), { ...input, environment });
+    return reply.code(202).header('cache-control', 'no-store').send(result);
+  });
+};

@@ -1,0 +1,156 @@
+import type { Cell, EventStore, FoldWrite, Partition } from '../../events/event-store.ts';
+import { replyOf, runScript, type RedisContext } from './commands.ts';
+import { asFields, asList, asText, optional } from './reply.ts';
+
+/** So many, that a cluster shares the work. */
+const PARTITIONS = 16;
+/** The log of an environment may be about as large, in all partitions together. */
+const LOG_BYTES = 256 * 1_048_576;
+
+/** The events of experiments in Redis: a stream, a cursor, and a hash for each group, by partition. */
+export const eventsOn = (context: RedisContext): EventStore => {
+  const { connections, keys } = context;
+  const { send } = connections;
+  return {
+    partitions: PARTITIONS,
+    async append(ledger, entries) {
+      await Promise.all(
+        entries.map(({ number, at, text }) =>
+          replyOf(send('xadd', [keys.events.log({ ledger, number }), '*', 'at', at, 'text', text])),
+        ),
+      );
+    },
+    async read(partition, after, limit) {
+      const start = after === '' ? '-' : `(${after}`;
+      const reply = await replyOf(
+        send('xrange', [keys.events.log(partition), start, '+', 'COUNT', limit]),
+      );
+      return asList(reply).map(entryOf);
+    },
+    cursor: partition => cursorOf(context, partition),
+    load: (partition, cells) => loadCells(context, partition, cells),
+    async loadGroup(partition, group) {
+      const reply = await replyOf(send('hgetall', [keys.events.group(partition, group)]));
+      return new Map(asFields(reply));
+    },
+    write: (partition, write) => writeFold(context, partition, write),
+    trim: partition => trim(context, partition),
+    async clear(ledger) {
+      for (let number = 0; number < PARTITIONS; number += 1)
+        await clearPartition(context, { ledger, number });
+    },
+  };
+};
+
+const entryOf = (reply: unknown) => {
+  const [id, fields] = asList(reply);
+  const [, at, , text] = asList(fields);
+  return { id: asText(id), at: Number(asText(at)), text: asText(text) };
+};
+
+const cursorOf = async ({ connections, keys }: RedisContext, partition: Partition) =>
+  optional(await replyOf(connections.send('get', [keys.events.cursor(partition)])), asText) ?? '';
+
+/** Groups the fields of each hash, so that it is read at once. */
+const loadCells = async (
+  { connections, keys }: RedisContext,
+  partition: Partition,
+  cells: readonly Cell[],
+): Promise<readonly (string | undefined)[]> => {
+  const values = new Map<string, ReadonlyMap<string, string>>();
+  await Promise.all(
+    Array.from(
+      Map.groupBy(cells, ({ group }) => group),
+      async ([group, own]) => {
+        const fields = own.map(({ field }) => field);
+        const reply = await replyOf(
+          connections.send('hmget', [keys.events.group(partition, group), ...fields]),
+        );
+        const found = asList(reply).map(value => optional(value, asText));
+        values.set(
+          group,
+          new Map(
+            fields.flatMap((field, at) => {
+              const value = found[at];
+              return value === undefined ? [] : [[field, value] as const];
+            }),
+          ),
+        );
+      },
+    ),
+  );
+  return cells.map(({ group, field }) => values.get(group)?.get(field));
+};
+
+const writeFold = async (
+  { connections, keys }: RedisContext,
+  partition: Partition,
+  { expected, cursor, values, removed, removedGroups }: FoldWrite,
+): Promise<boolean> => {
+  const names = [
+    ...new Set([
+      ...removedGroups,
+      ...removed.map(({ group }) => group),
+      ...values.map(({ group }) => group),
+    ]),
+  ];
+  const sets = Map.groupBy(values, ({ group }) => group);
+  const removals = Map.groupBy(removed, ({ group }) => group);
+  const args = names.flatMap(name => {
+    const [fields, lost] = [sets.get(name) ?? [], removals.get(name) ?? []];
+    return [
+      name,
+      removedGroups.includes(name) ? '1' : '0',
+      lost.length,
+      ...lost.map(({ field }) => field),
+      fields.length,
+      ...fields.flatMap(({ field, value }) => [field, value]),
+    ];
+  });
+  const all = [
+    keys.events.cursor(partition),
+    keys.events.groups(partition),
+    ...names.map(name => keys.events.group(partition, name)),
+  ];
+  const reply = await replyOf(
+    runScript(connections.send, 'writeFold', all, [expected, cursor, ...args]),
+  );
+  return Number(reply) === 1;
+};
+
+/** So many entries are removed at once. */
+const TRIMMED_ENTRIES = 1_000;
+
+/** Removes the oldest entries while the log is too large, but none that is not folded. */
+const trim = async (context: RedisContext, partition: Partition): Promise<void> => {
+  const { connections, keys } = context;
+  const log = keys.events.log(partition);
+  const bytes = optional(await replyOf(connections.send('memory', ['USAGE', log])), Number) ?? 0;
+  if (bytes <= LOG_BYTES / PARTITIONS) return;
+  const cursor = await cursorOf(context, partition);
+  if (cursor === '') return;
+  const reply = await replyOf(
+    connections.send('xrange', [log, '-', cursor, 'COUNT', TRIMMED_ENTRIES]),
+  );
+  const last = asList(reply).at(-1);
+  if (last !== undefined)
+    await replyOf(connections.send('xtrim', [log, 'MINID', entryOf(last).id]));
+};
+
+const REMOVED_AT_ONCE = 1_000;
+
+const clearPartition = async (context: RedisContext, partition: Partition): Promise<void> => {
+  const { connections, keys } = context;
+  const groups = asList(
+    await replyOf(connections.send('smembers', [keys.events.groups(partition)])),
+  ).map(asText);
+  const all = [
+    ...groups.map(group => keys.events.group(partition, group)),
+    keys.events.log(partition),
+    keys.events.cursor(partition),
+    // Last, because it has the names of the others.
+    keys.events.groups(partition),
+  ];
+  for (let at = 0; at < all.length; at += REMOVED_AT_ONCE)
+    await replyOf(runScript(connections.send, 'remove', all.slice(at, at + REMOVED_AT_ONCE), []));
+};

@@ -1,0 +1,179 @@
+import { expect, it } from 'vitest';
+
+import type { Store } from '../src/store/store.ts';
+import { createFakeClock, type FakeClock } from './support/fake-clock.ts';
+import { startServer, type TestServer } from './support/server.ts';
+
+const HOUR_MS = 3_600_000;
+const HOLD_MS = 15_000;
+const UNITS = Array.from({ length: 12 }, (_, number) => `user-${number}`);
+
+const start = async (wrapStore: (store: Store) => Store = store => store) => {
+  const clock = createFakeClock();
+  const server = await startServer({ clock, wrapStore });
+  await server.api('POST', '/metrics', {
+    body: { key: 'bought', kind: 'count', event: 'bought', window: { toMs: HOUR_MS } },
+  });
+  const split = [
+    { variant: 'off', weight: 1 },
+    { variant: 'on', weight: 1 },
+  ];
+  await server.api('POST', '/flags', {
+    body: { key: 'checkout', enabled: true, rules: [{ id: 'test', split }] },
+  });
+  const metrics = [{ metric: 'bought', role: 'primary' }];
+  const experiment = { key: 'ab', flag: 'checkout', rule: 'test', control: 'off', metrics };
+  await server.api('POST', '/experiments', { body: experiment });
+  expect((await server.api('POST', '/experiments/ab/start')).status).toBe(200);
+  return { clock, server, [Symbol.asyncDispose]: () => server.close() };
+};
+
+const variantOf = async (server: TestServer, unit: string): Promise<string> => {
+  const context = { targetingKey: unit };
+  return (await server.api('POST', '/evaluate', { body: { flagKey: 'checkout', context } })).body
+    .variant;
+};
+
+let sequence = 0;
+const send = async (server: TestServer, clock: FakeClock, events: readonly object[]) => {
+  sequence += 1;
+  const timeMs = clock.now();
+  const body = {
+    instance: 'instance-0123456789',
+    sequence,
+    sentAtMs: timeMs,
+    events: events.map(event => ({ timeMs, ...event })),
+  };
+  const sent = await server.api('POST', '/events', { body });
+  expect([sent.status, sent.body.rejected]).toEqual([202, []]);
+};
+
+const exposure = async (server: TestServer, unit: string) => ({
+  type: 'exposure',
+  experiment: 'ab',
+  variant: await variantOf(server, unit),
+  unit,
+});
+const bought = (unit: string) => ({ type: 'track', name: 'bought', units: { targetingKey: unit } });
+
+const fill = async ({ server, clock }: { server: TestServer; clock: FakeClock }) => {
+  const exposures = await Promise.all(UNITS.map(unit => exposure(server, unit)));
+  await send(server, clock, exposures);
+  await send(server, clock, UNITS.map(bought));
+};
+
+const exported = async (server: TestServer, query = '?') => {
+  const response = await server.api('GET', `/events/export${query}`);
+  expect([response.status, response.text]).toEqual([200, expect.any(String)]);
+  const lines = response.text
+    .trim()
+    .split('\n')
+    .map(line => JSON.parse(line));
+  return { events: lines.slice(0, -1), cursor: String(lines.at(-1).cursor) };
+};
+
+/** Resolves when the fold of what is no longer held has ended. */
+const fold = async (clock: FakeClock) => {
+  clock.advance(HOLD_MS + 1_000);
+  for (let turn = 0; turn < 50; turn += 1) await new Promise(resolve => setImmediate(resolve));
+};
+
+it('the log is exported in order, in parts that a cursor continues', async () => {
+  await using started = await start();
+  const { server } = started;
+  await fill(started);
+  const all = await exported(server);
+  expect(all.events.map(({ type }) => type)).toEqual([
+    ...UNITS.map(() => 'exposure'),
+    ...UNITS.map(() => 'track'),
+  ]);
+  expect(all.events[0]).toMatchObject({
+    partition: 0,
+    receivedMs: expect.any(Number),
+    instance: 'instance-0123456789',
+    sdk: 'unknown',
+    experiment: 'ab',
+    unit: expect.stringMatching(/^[\w-]{11}$/),
+  });
+  expect(JSON.stringify(all.events)).not.toContain('user-');
+  const first = await exported(server, '?limit=1');
+  const rest = await exported(server, `?after=${first.cursor}`);
+  expect([...first.events, ...rest.events]).toEqual(all.events);
+  expect(await exported(server, `?after=${all.cursor}`)).toEqual({
+    events: [],
+    cursor: all.cursor,
+  });
+});
+
+it('a cursor or a limit that is not one is refused with its name', async () => {
+  await using started = await start();
+  for (const [query, path] of [
+    ['?after=x', 'after'],
+    ['?limit=0', 'limit'],
+    ['?limit=1001', 'limit'],
+    ['?until=1', 'until'],
+  ] as const) {
+    const { status, body } = await started.server.api('GET', `/events/export${query}`);
+    expect([status, body.error.details[0].path]).toEqual([400, path]);
+  }
+});
+
+it('a cursor that the log no longer reaches is refused with 410', async () => {
+  let trimmed = '';
+  await using started = await start(store => ({
+    ...store,
+    events: {
+      ...store.events,
+      read: (partition, after, limit) =>
+        store.events.read(partition, after > trimmed ? after : trimmed, limit),
+    },
+  }));
+  const { server } = started;
+  await fill(started);
+  const { cursor } = await exported(server, '?limit=1');
+  trimmed = cursor;
+  const { status, body } = await server.api('GET', `/events/export?after=${cursor}`);
+  expect([status, body.error.code]).toEqual([410, 'GONE']);
+});
+
+it('only an administrator reads and erases events', async () => {
+  await using started = await start();
+  const { server } = started;
+  for (const role of ['editor', 'server', 'client'] as const) {
+    const key = await server.keyOf(role);
+    expect((await server.api('GET', '/events/export', { key })).status).toBe(403);
+    const body = { attribute: 'targetingKey', unit: 'user-1' };
+    expect((await server.api('POST', '/events/erase', { key, body })).status).toBe(403);
+  }
+});
+
+it('an erased unit has no state and is in no export, and counts as new afterwards', async () => {
+  await using started = await start();
+  const { server, clock } = started;
+  await fill(started);
+  await fold(clock);
+  const before = await exported(server);
+  const erase = await server.api('POST', '/events/erase', {
+    body: { attribute: 'targetingKey', unit: 'user-3' },
+  });
+  expect(erase.status).toBe(202);
+  await fold(clock);
+  const after = await exported(server);
+  const erased = before.events[3].unit;
+  expect(before.events.filter(({ unit }) => unit === erased)).toHaveLength(2);
+  expect(after.events).toEqual(before.events.filter(({ unit }) => unit !== erased));
+  await send(server, clock, [await exposure(server, 'user-3'), await exposure(server, 'user-4')]);
+  await fold(clock);
+  const health = (await server.api('GET', '/experiments/ab/health')).body;
+  expect(health).toMatchObject({ exposures: UNITS.length + 2, repeats: 1 });
+});
+
+it('an erasure without its fields is refused', async () => {
+  await using started = await start();
+  const { status, body } = await started.server.api('POST', '/events/erase', { body: {} });
+  expect(status).toBe(400);
+  expect(body.error.details.map(({ path }: { path: string }) => path)).toEqual([
+    'attribute',
+    'unit',
+  ]);
+});

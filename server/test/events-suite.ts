@@ -1,0 +1,201 @@
+import { readFileSync } from 'node:fs';
+
+import { describe, expect, it } from 'vitest';
+
+import { momentsAt, unitsOf } from '@pennon/statistics/fold';
+
+import type { EventStore, Partition } from '../src/events/event-store.ts';
+import { loadCohorts } from '../src/events/fold-step.ts';
+import { flagSetLedger } from '../src/flag-set/registry.ts';
+import { CONTROL_LEDGER, type Store } from '../src/store/store.ts';
+import { createFakeClock, type FakeClock } from './support/fake-clock.ts';
+import { startServer, type TestServer } from './support/server.ts';
+
+type Batch = { instance: string; sequence: number; events: FoldEvent[] };
+type FoldEvent = Record<string, unknown> & { type: string; unit: string; time: number };
+type FoldCase = {
+  id: string;
+  why: string;
+  experiment: { startMs: number; endMs: number; metrics: Record<string, unknown>[] };
+  batches: Batch[];
+  atMs: number;
+  expected: {
+    health: {
+      units: Record<string, number>;
+      quarantined: number;
+      withoutValue: number;
+      switchedLater: number;
+    };
+    metrics: Record<string, unknown>;
+  };
+};
+
+const FOLDS = new URL('../../packages/statistics/test/vectors/folds.json', import.meta.url);
+const { cases }: { cases: FoldCase[] } = JSON.parse(readFileSync(FOLDS, 'utf8'));
+
+const HOLD_MS = 15_000;
+const ENVIRONMENT = 'production';
+
+/** Returns a metric as the API takes it. */
+const metricOf = ({ where, ...metric }: Record<string, unknown>) => ({
+  ...metric,
+  covariate: false,
+  ...(where !== undefined && {
+    where: Object.entries(Object(where)).map(([attribute, value]) => ({
+      attribute,
+      operator: 'equals',
+      value,
+    })),
+  }),
+});
+
+/** Moves the clock, and waits until what this causes is done. */
+const moveTo = async (clock: FakeClock, time: number): Promise<void> => {
+  if (time <= clock.now()) return;
+  clock.jump(time - clock.now());
+  await settle();
+};
+
+const settle = async (): Promise<void> => {
+  for (let turn = 0; turn < TURNS; turn += 1) await new Promise(resolve => setImmediate(resolve));
+};
+const TURNS = 30;
+
+const start = async (server: TestServer, { experiment }: FoldCase): Promise<string> => {
+  for (const metric of experiment.metrics)
+    expect((await server.api('POST', '/metrics', { body: metricOf(metric) })).text).toContain(
+      'key',
+    );
+  const split = ['control', 'treatment'].map(variant => ({ variant, weight: 1 }));
+  const flag = {
+    key: 'checkout',
+    type: 'string',
+    enabled: true,
+    variants: { control: 'a', treatment: 'b' },
+    defaultVariant: 'control',
+    rules: [{ id: 'test', split }],
+  };
+  expect((await server.api('POST', '/flags', { body: flag })).status).toBe(201);
+  const body = {
+    key: 'ab',
+    flag: 'checkout',
+    rule: 'test',
+    control: 'control',
+    metrics: experiment.metrics.map(({ key }) => ({ metric: key, role: 'primary' })),
+    plan: { end: new Date(experiment.endMs).toISOString(), units: 100 },
+  };
+  expect((await server.api('POST', '/experiments', { body })).status).toBe(201);
+  const started = await server.api('POST', '/experiments/ab/start');
+  expect([started.status, started.text]).toEqual([200, expect.any(String)]);
+  return started.body.run.id;
+};
+
+/** A log of days is sent as it happens, so each event is a batch. Inside of some seconds its order stays. */
+const sentEvents = ({ batches }: FoldCase) =>
+  batches
+    .flatMap(({ instance, sequence, events }) =>
+      events.map((event, index) => ({ id: `${instance}-${sequence}-${index}`, event })),
+    )
+    .map((each, index) => ({ ...each, index, period: Math.floor(each.event.time / 10_000) }))
+    .toSorted((a, b) => a.period - b.period || a.index - b.index);
+
+const send = async (server: TestServer, clock: FakeClock, each: FoldCase): Promise<void> => {
+  for (const { id, event } of sentEvents(each)) {
+    await moveTo(clock, event.time);
+    const { time, unit, ...fields } = event;
+    const who =
+      event.type === 'exposure' ? { experiment: 'ab', unit } : { units: { targetingKey: unit } };
+    const body = {
+      instance: id.padEnd(16, '_'),
+      sequence: 1,
+      sentAtMs: clock.now(),
+      hashedUnits: true,
+      events: [{ ...fields, ...who, timeMs: time }],
+    };
+    const sent = await server.api('POST', '/events', { body });
+    expect([sent.status, sent.body]).toEqual([202, { accepted: 1, rejected: [] }]);
+  }
+};
+
+/** The logs of the fold, sent over HTTP, and folded by a server. */
+export const describeEvents = (name: string, open: () => Promise<Store>): void => {
+  describe(`events in ${name}`, () => {
+    it.each(cases.map(each => [each.id, each.why, each] as const))(
+      'of the log %s: %s',
+      async (_, __, each) => {
+        const clock = createFakeClock(each.experiment.startMs);
+        const store = await open();
+        await using server = await startServer({ clock, store });
+        const ledger = await ledgerIn(store);
+        const run = await start(server, each);
+        await send(server, clock, each);
+        clock.jump(HOLD_MS + 1_000);
+        const isDone = () => {
+          clock.jump(1_000);
+          return isFolded(store.events, ledger);
+        };
+        await expect.poll(isDone, { timeout: 20_000 }).toBe(true);
+        expect(await momentsOf(store.events, ledger, run, each)).toEqual({
+          units: each.expected.health.units,
+          metrics: each.expected.metrics,
+        });
+      },
+    );
+  });
+};
+
+type FlagSetLedger = Partition['ledger'];
+
+const ledgerIn = async (store: Store): Promise<FlagSetLedger> => {
+  const found = (await store.read(CONTROL_LEDGER))?.records.environments.get(ENVIRONMENT);
+  if (found === undefined) throw new Error(`there is no environment ${ENVIRONMENT}`);
+  return flagSetLedger(found.document);
+};
+
+const partitionsOf = ({ partitions }: EventStore, ledger: FlagSetLedger): Partition[] =>
+  Array.from({ length: partitions }, (_, number) => ({ ledger, number }));
+
+const isFolded = async (store: EventStore, ledger: FlagSetLedger): Promise<boolean> => {
+  const waiting = await Promise.all(
+    partitionsOf(store, ledger).map(async partition =>
+      store.read(partition, await store.cursor(partition), 1),
+    ),
+  );
+  return waiting.every(entries => entries.length === 0);
+};
+
+/** Returns what the store has, as `folds.json` has it. */
+const momentsOf = async (
+  store: EventStore,
+  ledger: FlagSetLedger,
+  run: string,
+  { experiment, atMs }: FoldCase,
+) => {
+  const parts = partitionsOf(store, ledger).map(partition => loadCohorts(store, partition, run));
+  const cohorts = (await Promise.all(parts)).flat();
+  const byVariant = <Value>(f: (variant: string) => Value) => ({
+    control: f('control'),
+    treatment: f('treatment'),
+  });
+  const metrics = experiment.metrics.map(({ key, kind, window }, metric) => {
+    const sources = kind === 'ratio' ? [SOURCE, SOURCE] : [{ ...SOURCE, kind }];
+    const folded = { metrics: experiment.metrics.map(() => ({ key, window, sources })) };
+    const moments = byVariant(variant =>
+      momentsAt(folded as never, cohorts, { metric, variant, atMs }),
+    );
+    const { control, treatment } = moments;
+    const soFar = { control: control?.soFar, treatment: treatment?.soFar };
+    return [
+      key,
+      {
+        mature: { control: control?.mature, treatment: treatment?.mature },
+        ...(kind === 'conversion' && { soFar }),
+      },
+    ];
+  });
+  return {
+    units: byVariant(variant => unitsOf(cohorts, variant).units),
+    metrics: Object.fromEntries(metrics),
+  };
+};
+const SOURCE = { kind: 'count', event: '' };
