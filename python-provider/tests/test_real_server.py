@@ -16,7 +16,7 @@ from openfeature.exception import ErrorCode, GeneralError, ProviderFatalError
 from openfeature.provider import ProviderStatus
 from real_server import ADMIN_KEY, ENVIRONMENT, FaultProxy, RealServer, real_server
 
-from pennon_openfeature import PennonProvider
+from pennon_openfeature import EventCounts, PennonProvider
 from pennon_openfeature._timing import Timing
 
 
@@ -242,12 +242,19 @@ class ProbingProvider(RetryingProvider):
     _timing = replace(RetryingProvider._timing, heartbeat_ms=300)
 
 
-@pytest.mark.parametrize("role", ["server", "client"])
+@pytest.mark.parametrize(
+    ("role", "hash_units"), [("server", False), ("server", True), ("client", False)]
+)
 def test_what_a_running_experiment_measures_is_reported(
-    real: RealServer, use: Use, client: OpenFeatureClient, experiment: str, role: str
+    real: RealServer,
+    use: Use,
+    client: OpenFeatureClient,
+    experiment: str,
+    role: str,
+    hash_units: bool,
 ) -> None:
     if role == "server":
-        provider = use(RetryingProvider(url=real.url, key=real.key()))
+        provider = use(RetryingProvider(url=real.url, key=real.key(), hash_units=hash_units))
     else:
         options: dict[str, Any] = {"mode": "remote", "cache_entries": 0}
         provider = use(ProbingProvider(url=real.url, key=real.key(role), **options))
@@ -264,5 +271,6 @@ def test_what_a_running_experiment_measures_is_reported(
     eventually(is_measured, seconds=30)
     client.track("bought", ada)
     client.track("seen", ada)
-    assert provider.events.queued == 2
+    assert provider.flush(10_000) is True
+    assert provider.events == EventCounts(sent=2)
     real.write("POST", f"experiments/{experiment}/stop")
