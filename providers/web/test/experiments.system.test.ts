@@ -1,5 +1,6 @@
 import { beforeAll, beforeEach, expect, it } from 'vitest';
 
+import { loggedEvents, startExperiment } from '../../../packages/sync/test/support/experiment.ts';
 import { useBrowser, useFlagServer, useProxy, useVisitor } from './support/visitor.ts';
 
 const browser = useBrowser();
@@ -12,27 +13,7 @@ const CORS = {
   'access-control-allow-headers': 'authorization, content-type',
 };
 
-beforeAll(async () => {
-  const { server } = flags;
-  const query = 'environment=production';
-  await server.putFlag('checkout', {
-    type: 'string',
-    variants: { old: 'Old', new: 'New' },
-    defaultVariant: 'old',
-    clientVisible: true,
-    rules: [{ id: 'test', split: ['old', 'new'].map(variant => ({ variant, weight: 1 })) }],
-  });
-  const metric = { key: 'bought', kind: 'conversion', event: 'bought', window: { toMs: 60_000 } };
-  await server.api('POST', `metrics?${query}`, metric);
-  await server.api('POST', `experiments?${query}`, {
-    key: 'checkout-2',
-    flag: 'checkout',
-    rule: 'test',
-    control: 'old',
-    metrics: [{ metric: 'bought', role: 'primary' }],
-  });
-  await server.api('POST', `experiments/checkout-2/start?${query}`);
-});
+beforeAll(() => startExperiment(flags.server));
 
 /** Responds to events in place of the server, and records them. */
 const respond = (status = 202) =>
@@ -123,4 +104,15 @@ it('what a server does not accept is sent by the next page of the site, once', a
   expect(await tab.evaluate(() => pennon.flush())).toBe(true);
   expect(batches().at(-1)).toMatchObject({ sequence: 1, events: EVENTS });
   expect(new Set(batches().map(({ instance }) => instance)).size).toBe(1);
+});
+
+it('the server accepts what a page sends, while it stays and when it is left', async () => {
+  proxy().clearFaults();
+  await start();
+  await visit();
+  expect(await visitor.page.evaluate(() => pennon.flush())).toBe(true);
+  await expect.poll(() => loggedEvents(flags.server)).toEqual(['bought', 'exposure']);
+  await visitor.page.evaluate(() => pennon.track('bought'));
+  await visitor.page.goto('about:blank');
+  await expect.poll(() => loggedEvents(flags.server)).toEqual(['bought', 'bought', 'exposure']);
 });
