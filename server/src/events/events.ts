@@ -64,7 +64,13 @@ export const createEvents = (deps: EventsDeps): Events => {
     });
     return folding;
   };
-  const stop = clock.every(FOLD_MS, () => void foldOnce().catch(onError));
+  let isClosed = false;
+  let cancel = (): void => {};
+  const schedule = (): void => {
+    if (isClosed) return;
+    cancel = clock.after(FOLD_MS, () => void foldOnce().catch(onError).finally(schedule));
+  };
+  schedule();
 
   const runOf = ({ ledger, run }: RunRef): MeasuredRun | undefined => {
     const live = registry.all().find(({ replica }) => replica.ledger.id === ledger.id);
@@ -125,7 +131,8 @@ export const createEvents = (deps: EventsDeps): Events => {
     },
     clear: ledger => store.clear(ledger),
     async close() {
-      stop();
+      isClosed = true;
+      cancel();
       await folding?.catch(() => {});
     },
   };
