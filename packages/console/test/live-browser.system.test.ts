@@ -31,7 +31,8 @@ describe('a change by the API shows without a reload', () => {
     await createSegment('second');
     await page.getByRole('link', { name: 'second' }).waitFor();
     await tests.server.api('DELETE', '/segments/second');
-    await page.getByRole('link', { name: 'second' }).waitFor({ state: 'detached' });
+    await expectSoon(() => page.getByRole('link', { name: 'second' }).count()).toBe(0);
+    expect(await page.getByRole('link', { name: 'first' }).count()).toBe(1);
   });
 
   it('in a segment, and beside the edits of a person', async () => {
@@ -51,7 +52,9 @@ describe('a change by the API shows without a reload', () => {
     await createFlag('first');
     const page = await open('/audit', 'first');
     await createFlag('second');
-    await page.getByText('second', { exact: true }).first().waitFor();
+    const entry = page.getByText('second', { exact: true }).first();
+    await entry.waitFor();
+    expect(await entry.isVisible()).toBe(true);
   });
 
   it('in the comparison of two environments', async () => {
@@ -60,11 +63,14 @@ describe('a change by the API shows without a reload', () => {
     const page = await open('/compare?from=production&to=staging', 'first');
     await createFlag('second');
     await page.getByRole('link', { name: 'second' }).waitFor();
+    expect(await page.getByRole('link', { name: 'first' }).count()).toBe(1);
   });
 
   it('in the settings of environments', async () => {
     const page = await open('/settings/environments', 'production');
     await tests.server.request('POST', '/api/v1/environments', { body: { key: 'staging' } });
-    await page.getByText('staging', { exact: true }).first().waitFor();
+    const created = page.getByText('staging', { exact: true }).first();
+    await created.waitFor();
+    expect(await created.isVisible()).toBe(true);
   });
 });
