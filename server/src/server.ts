@@ -12,7 +12,7 @@ import { formatInstant, type Clock } from './clock.ts';
 import type { Limits, SignInSettings } from './config.ts';
 import { errorMessage } from './error-message.ts';
 import { PennonError } from './errors.ts';
-import type { MomentsSource } from './events/moments.ts';
+import type { MomentsSource } from './experiments/moments.ts';
 import { createAnalyst } from './experiments/analysis/analyst.ts';
 import { startLooks } from './experiments/looks.ts';
 import { startSchedule } from './experiments/schedule.ts';

@@ -23,7 +23,7 @@ import type { Store } from './store/store.ts';
 import type { LastEvaluated } from './flags/last-evaluated.ts';
 import type { Events } from './events/events.ts';
 import type { Usage } from './usage/usage.ts';
-import type { MomentsSource } from './events/moments.ts';
+import type { MomentsSource } from './experiments/moments.ts';
 import type { Analyst } from './experiments/analysis/analyst.ts';
 import type { PointCache } from './experiments/series.ts';
 

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 
 import { momentsAt, unitsOf } from '@pennon/statistics/fold';
 
-import type { EventStore, Partition } from '../src/events/event-store.ts';
+import type { EventStore, Partition } from '../src/store/event-store.ts';
 import { loadCohorts } from '../src/events/fold-step.ts';
 import { flagSetLedger } from '../src/flag-set/registry.ts';
 import { CONTROL_LEDGER, type Store } from '../src/store/store.ts';

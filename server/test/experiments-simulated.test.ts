@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 
-import type { RunMoments } from '../src/events/moments.ts';
+import type { RunMoments } from '../src/experiments/moments.ts';
 import { createFakeClock } from './support/fake-clock.ts';
 import { conversion, givenMoments } from './support/given-moments.ts';
 import { startServer } from './support/server.ts';

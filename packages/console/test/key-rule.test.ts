@@ -1,6 +1,6 @@
 import { beforeAll, expect, it } from 'vitest';
 
-import { Key } from '../../schema/src/index.ts';
+import { Key } from '../../../server/test/support/key-schema.ts';
 
 import { keyProblem } from '../src/components/key-rule.ts';
 import { loadLanguage } from '../src/i18n/i18n.ts';

@@ -87,13 +87,15 @@ const createBatchStorage = (
   storage: ValueStorage,
   { now }: Pick<Runtime, 'now'>,
 ): BatchStorage => {
-  const load = (): readonly EventBatch[] =>
-    listIn(storage, slot).filter(
+  const load = (): readonly EventBatch[] => {
+    const time = now();
+    return listIn(storage, slot).filter(
       (batch): batch is EventBatch =>
         isJsonObject(batch) &&
         Array.isArray(batch['events']) &&
-        Math.abs(now() - Number(batch['at'])) < MAX_STORED_MS,
+        Math.abs(time - Number(batch['at'])) < MAX_STORED_MS,
     );
+  };
   const save = (batches: readonly EventBatch[]): void => {
     const latest = [...batches];
     let text = JSON.stringify(latest);

@@ -7,7 +7,7 @@ import type { Clock } from '../clock.ts';
 import { PennonError } from '../errors.ts';
 import { isVisible, type Audience } from '../evaluation/audience.ts';
 import type { Registry } from '../flag-set/registry.ts';
-import type { EventStore, NewEntry } from './event-store.ts';
+import type { EventStore, NewEntry } from '../store/event-store.ts';
 import type { LoggedEvent, LogRecord, Refused } from './log-record.ts';
 import type { MeasuredRuns } from './measured-runs.ts';
 import type { Ledger } from '../store/store.ts';

@@ -6,11 +6,17 @@ import { cursorSecret } from '../replication/cursor-secret.ts';
 import type { Replica } from '../replication/replica.ts';
 import type { Ledger, Snapshot } from '../store/store.ts';
 import type { AcceptServices } from './accept.ts';
-import type { EventStore, Partition } from './event-store.ts';
+import type { EventStore, Partition } from '../store/event-store.ts';
 import { foldStep, loadCohorts, loadHealth } from './fold-step.ts';
 import { addRefused, environmentHealthIn, runHealthIn, sumRunHealth } from './health.ts';
 import { findRun, measuredRuns, type MeasuredRun, type MeasuredRuns } from './measured-runs.ts';
-import type { EventHealth, MomentsSource, RunHealth, RunMoments, RunRef } from './moments.ts';
+import type {
+  EventHealth,
+  MomentsSource,
+  RunHealth,
+  RunMoments,
+  RunRef,
+} from '../experiments/moments.ts';
 
 export type Events = MomentsSource &
   AcceptServices['events'] & {
@@ -85,7 +91,8 @@ export const createEvents = (deps: EventsDeps): Events => {
         return next?.at ?? clock.now();
       }),
     );
-    return Math.max(0, clock.now() - Math.min(...oldest));
+    const time = clock.now();
+    return Math.max(0, time - Math.min(...oldest));
   };
 
   return {

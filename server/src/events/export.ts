@@ -2,7 +2,7 @@ import { environmentOf, type Caller } from '../auth/caller.ts';
 import { invalid, PennonError } from '../errors.ts';
 import { mapInSlices } from '../slices.ts';
 import type { Ledger } from '../store/store.ts';
-import type { EventStore, LogEntry, Partition } from './event-store.ts';
+import type { EventStore, LogEntry, Partition } from '../store/event-store.ts';
 import { GROUPS } from './fold-step.ts';
 import { recordIn } from './log-record.ts';
 

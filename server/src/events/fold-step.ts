@@ -15,7 +15,7 @@ import {
 } from '@pennon/statistics/fold';
 
 import { EMPTY_WINDOW, withReport, type ReportWindow } from '../store/usage-store.ts';
-import type { Cell, EventStore, LogEntry, Partition } from './event-store.ts';
+import type { Cell, EventStore, LogEntry, Partition } from '../store/event-store.ts';
 import {
   addRefused,
   addRun,

@@ -2,7 +2,7 @@ import type { FoldChanges } from '@pennon/statistics/fold';
 
 import type { ArrivedEvent } from './fold-step.ts';
 import type { Refused } from './log-record.ts';
-import type { RunHealth } from './moments.ts';
+import type { RunHealth } from '../experiments/moments.ts';
 
 type Counts = Readonly<Record<string, number>>;
 type CountsBy = Readonly<Record<string, Counts>>;
@@ -32,11 +32,23 @@ export const EMPTY_ENVIRONMENT: Refused = {
   unknownEvents: [],
 };
 
-export const runHealthIn = (text: string | undefined): StoredRunHealth =>
-  text === undefined ? EMPTY_RUN : JSON.parse(text);
+const isRunHealth = (value: unknown): value is StoredRunHealth =>
+  typeof value === 'object' && value !== null && 'exposures' in value;
+
+const isRefused = (value: unknown): value is Refused =>
+  typeof value === 'object' && value !== null && 'rejected' in value;
+
+export const runHealthIn = (text: string | undefined): StoredRunHealth => {
+  if (text === undefined) return EMPTY_RUN;
+  const value: unknown = JSON.parse(text);
+  return isRunHealth(value) ? value : EMPTY_RUN;
+};
 export const runHealthText = (health: StoredRunHealth): string => JSON.stringify(health);
-export const environmentHealthIn = (text: string | undefined): Refused =>
-  text === undefined ? EMPTY_ENVIRONMENT : JSON.parse(text);
+export const environmentHealthIn = (text: string | undefined): Refused => {
+  if (text === undefined) return EMPTY_ENVIRONMENT;
+  const value: unknown = JSON.parse(text);
+  return isRefused(value) ? value : EMPTY_ENVIRONMENT;
+};
 export const environmentHealthText = (health: Refused): string => JSON.stringify(health);
 
 /** So many names are kept of what clients send, which may be anything. */

@@ -43,5 +43,12 @@ export type Refused = {
   readonly unknownEvents: readonly string[];
 };
 
+const isRecord = (value: unknown): value is LogRecord =>
+  typeof value === 'object' && value !== null && 'instance' in value;
+
 /** Reads a record of the log, which only this program writes. */
-export const recordIn = (text: string): LogRecord => JSON.parse(text);
+export const recordIn = (text: string): LogRecord => {
+  const value: unknown = JSON.parse(text);
+  if (isRecord(value)) return value;
+  throw new Error('the log of events has an entry that is not a record');
+};

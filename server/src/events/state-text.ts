@@ -62,6 +62,9 @@ export const stateIn = (
 
 type CohortText = readonly [units: number, quarantined: number, sums: string];
 
+const isCohortText = (value: unknown): value is CohortText =>
+  Array.isArray(value) && value.length === 3 && typeof value[2] === 'string';
+
 export const cohortText = ({ units, quarantined, sums }: CohortSums): string => {
   const fields: CohortText = [units, quarantined, sums.map(sumsText).join(';')];
   return JSON.stringify(fields);
@@ -70,7 +73,9 @@ export const cohortText = ({ units, quarantined, sums }: CohortSums): string => 
 /** Returns the cohort with a name of `cohortName`. */
 export const cohortIn = (name: string, text: string): CohortSums => {
   const [, from = '0', until = '0', variant = ''] = /^(\d+) (\d+) (.*)$/s.exec(name) ?? [];
-  const [units, quarantined, sums]: CohortText = JSON.parse(text);
+  const fields: unknown = JSON.parse(text);
+  if (!isCohortText(fields)) throw new Error(`the cohort "${name}" cannot be read`);
+  const [units, quarantined, sums] = fields;
   return {
     fromMs: Number(from),
     untilMs: Number(until),

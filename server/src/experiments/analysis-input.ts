@@ -6,7 +6,7 @@ import {
   type Metric,
 } from '@pennon/schema';
 
-import type { MetricMoments, RunHealth, RunMoments } from '../events/moments.ts';
+import type { MetricMoments, RunHealth, RunMoments } from './moments.ts';
 import type { DatedStatistics } from '../store/store.ts';
 import type { AnalysedMetric, AnalysisInput, Decided } from './analysis/input.ts';
 import type { StartedRun } from './run-documents.ts';

@@ -3,7 +3,7 @@ import type { Experiment, Results } from '@pennon/schema';
 import { environmentOf, type Caller } from '../auth/caller.ts';
 import { formatInstant, type Clock } from '../clock.ts';
 import { invalid, PennonError } from '../errors.ts';
-import type { MomentsSource, RunRef } from '../events/moments.ts';
+import type { MomentsSource, RunRef } from './moments.ts';
 import type { LiveFlagSet } from '../flag-set/live-flag-set.ts';
 import type { Registry } from '../flag-set/registry.ts';
 import { entityTag, hashTag } from '../resources/entity-tag.ts';
@@ -82,7 +82,8 @@ const requireRun = (live: LiveFlagSet, experiment: Experiment): StartedRun => {
 
 const instantOf = ({ clock }: ResultsServices, { run }: StartedRun, at: string): number => {
   const time = Date.parse(at);
-  if (time >= Date.parse(run.startedAt) && time <= clock.now()) return time;
+  const latest = clock.now();
+  if (time >= Date.parse(run.startedAt) && time <= latest) return time;
   throw invalid([
     { path: 'at', message: `must be between the start of the run, ${run.startedAt}, and now` },
   ]);

@@ -92,7 +92,8 @@ const isReady = async (
   if (source === 'events') {
     const { lagMs } = await services.momentsSource.moments(refOf(started), endMs);
     // All windows were over an hour before the end.
-    if (lagMs > HOUR_MS + services.clock.now() - endMs) return false;
+    const time = services.clock.now();
+    if (lagMs > HOUR_MS + (time - endMs)) return false;
   }
   await look(services, started);
   return true;

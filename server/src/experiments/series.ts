@@ -91,7 +91,8 @@ const pointAt = async (
   if (known !== undefined) return known;
   const results = await compute(services, started, { recorded, at, final: false });
   const point = { ...pointOf(results), at: formatInstant(at) };
-  const isOld = at < services.clock.now() - LATEST_EVENTS_MS;
+  const time = services.clock.now();
+  const isOld = at < time - LATEST_EVENTS_MS;
   if (isOld) services.pointCache.set(id, point);
   return point;
 };

@@ -33,7 +33,7 @@ export const serveEventLog = (app: FastifyInstance, services: Services): void =>
     const { environment, after, limit } = parseOrThrow(ExportEvents, request.query);
     const query = { environment, after, limit };
     const lines = await exportEvents(services, callerOf(request), query);
-    reply.header('cache-control', 'no-store').type('application/x-ndjson; charset=utf-8');
+    reply.header('cache-control', 'no-store').type('text/x-ndjson; charset=utf-8');
     return sendShared(request, reply, [Buffer.from(`${lines.join('\n')}\n`)]);
   });
 

@@ -53,7 +53,7 @@ export const EVENT_LOG_PATHS: ZodOpenApiPathsObject = {
       responses: {
         200: {
           description: 'Events, and `{"cursor": …}` in the last line',
-          content: { 'application/x-ndjson': { schema: z.string() } },
+          content: { 'text/x-ndjson': { schema: z.string() } },
         },
         ...errorResponses(400, 401, 403, 404, 410, 429, 500, 503),
       },

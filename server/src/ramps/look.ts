@@ -1,7 +1,7 @@
 import type { Metric, Ramp } from '@pennon/schema';
 
 import type { Clock } from '../clock.ts';
-import type { MomentsSource, RunHealth, RunMoments } from '../events/moments.ts';
+import type { MomentsSource, RunHealth, RunMoments } from '../experiments/moments.ts';
 import type { Analyst } from '../experiments/analysis/analyst.ts';
 import type { AnalysisInput } from '../experiments/analysis/input.ts';
 import type { ComputedGuardrails } from '../experiments/analysis/ramp.ts';

@@ -26,8 +26,8 @@ import type {
   LedgerKind,
   Store,
 } from './store.ts';
-import { createMemoryEventStore } from '../events/memory-event-store.ts';
-import type { EventStore } from '../events/event-store.ts';
+import { createMemoryEventStore } from './memory-event-store.ts';
+import type { EventStore } from './event-store.ts';
 import { emptyUsage, memoryUsage, type MemoryUsage } from './memory-usage.ts';
 import { CONTROL_LEDGER, fleetOfOne, StoreError } from './store.ts';
 

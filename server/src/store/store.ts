@@ -20,7 +20,7 @@ import type {
 } from '@pennon/schema';
 
 import type { ChangeId } from './change-id.ts';
-import type { EventStore } from '../events/event-store.ts';
+import type { EventStore } from './event-store.ts';
 import type { UsageStore } from './usage-store.ts';
 
 /**

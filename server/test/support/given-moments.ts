@@ -4,7 +4,7 @@ import type {
   MomentsSource,
   RunHealth,
   RunMoments,
-} from '../../src/events/moments.ts';
+} from '../../src/experiments/moments.ts';
 import { NO_EVENTS } from './no-events.ts';
 
 type Given = {

@@ -1,4 +1,4 @@
-import type { MomentsSource } from '../../src/events/moments.ts';
+import type { MomentsSource } from '../../src/experiments/moments.ts';
 
 /** The source of a server that receives no events. */
 export const NO_EVENTS: MomentsSource = {

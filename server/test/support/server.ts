@@ -7,7 +7,7 @@ import type { Clock } from '../../src/clock.ts';
 import { systemClock } from '../../src/clock.ts';
 import type { Limits, SignInSettings } from '../../src/config.ts';
 import { readConfig } from '../../src/config.ts';
-import type { MomentsSource } from '../../src/events/moments.ts';
+import type { MomentsSource } from '../../src/experiments/moments.ts';
 import type { ConsoleSource } from '../../src/http/console.ts';
 import type { ListenAddress } from '../../src/http/listeners.ts';
 import { secureRandom } from '../../src/random.ts';

@@ -8,7 +8,7 @@ import type {
   SplitEntry,
 } from '@pennon/schema';
 
-import type { EventHealth, RunHealth, RunMoments } from '../../events/moments.ts';
+import type { EventHealth, RunHealth, RunMoments } from '../moments.ts';
 
 /** A metric of an experiment, with what results need of its definition. */
 export type AnalysedMetric = ExperimentMetric & {

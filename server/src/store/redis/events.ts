@@ -1,4 +1,4 @@
-import type { Cell, EventStore, FoldWrite, Partition } from '../../events/event-store.ts';
+import type { Cell, EventStore, FoldWrite, Partition } from '../event-store.ts';
 import { replyOf, runScript, type RedisContext } from './commands.ts';
 import { asFields, asList, asText, optional } from './reply.ts';
 

@@ -7,7 +7,7 @@ import {
   type LedgerKind,
   type VersionedCollection,
 } from '../store.ts';
-import type { Partition } from '../../events/event-store.ts';
+import type { Partition } from '../event-store.ts';
 import type { UsageLedger } from '../usage-store.ts';
 
 /**

@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 
-import type { Cell, FoldWrite, LogEntry, NewEntry } from '../../events/event-store.ts';
+import type { Cell, FoldWrite, LogEntry, NewEntry } from '../event-store.ts';
 import { openSideFile, type SideFile } from './side-file.ts';
 import { integerColumn, textColumn } from './sql.ts';
 

@@ -19,7 +19,7 @@ import {
 } from '../serialization.ts';
 import type { Commit, CommitOutcome, Ledger, LedgerKind, Store } from '../store.ts';
 import { fleetOfOne } from '../store.ts';
-import type { EventStore } from '../../events/event-store.ts';
+import type { EventStore } from '../event-store.ts';
 import type { UsageStore } from '../usage-store.ts';
 import { startIntegrityCheck } from './integrity.ts';
 import type { Output } from './protocol.ts';

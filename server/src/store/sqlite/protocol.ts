@@ -1,4 +1,4 @@
-import type { Cell, FoldWrite, LogEntry, NewEntry } from '../../events/event-store.ts';
+import type { Cell, FoldWrite, LogEntry, NewEntry } from '../event-store.ts';
 import type { ChangeId } from '../change-id.ts';
 import type {
   AuditDraftRow,

@@ -1,4 +1,4 @@
-import type { Ledger } from '../store/store.ts';
+import type { Ledger } from './store.ts';
 
 /** A part of the events of an environment. All events of a unit are in one. */
 export type Partition = { readonly ledger: Ledger<'flagSet'>; readonly number: number };
