@@ -2,6 +2,7 @@ import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, expect } from 'vitest';
 
 import { builtConsole, type BuiltConsole } from '../../../../server/test/support/console.ts';
+import type { Store } from '../../../../server/src/store/store.ts';
 import { startServer, type TestServer } from '../../../../server/test/support/server.ts';
 import { closePages, startBrowser } from './console-page.ts';
 
@@ -14,8 +15,11 @@ export type ConsoleTests = {
   readonly url: string;
 };
 
-/** Starts a browser for the tests of a file, and for each of them a server that has the console. */
-export const setUpConsole = (): ConsoleTests => {
+/**
+ * Starts a browser for the tests of a file, and for each of them a server that has the console. Its store is in memory
+ * unless `openStore` opens another one.
+ */
+export const setUpConsole = (openStore?: () => Promise<Store>): ConsoleTests => {
   let built: BuiltConsole | undefined;
   let browser: Browser | undefined;
   let server: TestServer | undefined;
@@ -26,7 +30,11 @@ export const setUpConsole = (): ConsoleTests => {
   });
   afterAll(() => browser?.close());
   beforeEach(async () => {
-    const started = await startServer({ console: begun(built).source });
+    const store = await openStore?.();
+    const started = await startServer({
+      console: begun(built).source,
+      ...(store === undefined ? {} : { store }),
+    });
     server = started;
     url = await started.listen();
     return async () => {
