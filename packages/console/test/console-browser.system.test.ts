@@ -357,13 +357,14 @@ describe('the list of flags', () => {
   it('creates a flag in several environments, disabled, and opens its page', async () => {
     for (const key of ['staging', 'qa'])
       await tests.server.request('POST', '/api/v1/environments', { body: { key } });
-    const page = await open({ expected: /400/ });
+    const page = await open();
     await page.getByRole('button', { name: 'New flag' }).click();
     const dialog = page.getByRole('dialog', { name: 'New flag' });
     await dialog.getByRole('checkbox', { name: 'qa' }).uncheck();
     await dialog.getByRole('textbox', { name: 'Key' }).fill('new checkout');
-    await dialog.getByRole('button', { name: 'Create' }).click();
-    await dialog.getByText('must consist of letters').first().waitFor();
+    await dialog.getByText('Use only the letters').waitFor();
+    const submit = dialog.getByRole('button', { name: 'Create' });
+    expect(await submit.getAttribute('aria-disabled')).toBe('true');
     await dialog.getByRole('textbox', { name: 'Key' }).fill('new-checkout');
     await dialog.getByRole('textbox', { name: 'Name' }).fill('Checkout');
     await dialog.getByRole('combobox', { name: 'Type' }).selectOption('string');
