@@ -72,7 +72,7 @@ describe('the settings', () => {
     await click(page, 'New environment');
     await fill(page, 'Key', 'not a key');
     await submit(page);
-    await page.getByRole('dialog').getByText('must consist of letters').waitFor();
+    await page.getByRole('dialog').getByText('Use only the letters').waitFor();
     await fill(page, 'Key', 'qa');
     await fill(page, 'Name', 'Quality');
     await page.getByLabel('Colour').selectOption('purple');
