@@ -4,7 +4,7 @@ import { momentsAt, unitsOf, type CohortSums } from '@pennon/statistics/fold';
 import type { Registry } from '../flag-set/registry.ts';
 import { cursorSecret } from '../replication/cursor-secret.ts';
 import type { Replica } from '../replication/replica.ts';
-import type { Ledger, Snapshot } from '../store/store.ts';
+import { isTransient, type Ledger, type Snapshot } from '../store/store.ts';
 import type { AcceptServices } from './accept.ts';
 import type { EventStore, Partition } from '../store/event-store.ts';
 import { foldStep, loadCohorts, loadHealth } from './fold-step.ts';
@@ -55,13 +55,17 @@ export const createEvents = (deps: EventsDeps): Events => {
     Array.from({ length: store.partitions }, (_, number) => ({ ledger, number }));
 
   const foldPartition = async (environment: string, partition: Partition): Promise<void> => {
-    while (await foldStep(store, partition, measuredIn(environment), clock.now()));
-    await store.trim(partition);
+    let hasFolded = false;
+    while ((await foldStep(store, partition, measuredIn(environment), clock.now())) > 0)
+      hasFolded = true;
+    if (hasFolded) await store.trim(partition);
   };
+  /** Without a metric nothing is measured, and nothing is read. */
   const fold = async (): Promise<void> => {
-    for (const { environment } of registry.all())
-      for (const partition of partitionsOf(ledgerOf(environment)))
-        await foldPartition(environment, partition);
+    for (const { environment, replica } of registry.all())
+      if (replica.current().records.metrics.size > 0)
+        for (const partition of partitionsOf(replica.ledger))
+          await foldPartition(environment, partition);
   };
   let folding: Promise<void> | undefined;
   const foldOnce = (): Promise<void> => {
@@ -70,11 +74,15 @@ export const createEvents = (deps: EventsDeps): Events => {
     });
     return folding;
   };
+  /** An outage of the store is reported once, by the replicas. */
+  const report = (error: unknown): void => {
+    if (!isTransient(error)) onError(error);
+  };
   let isClosed = false;
   let cancel = (): void => {};
   const schedule = (): void => {
     if (isClosed) return;
-    cancel = clock.after(FOLD_MS, () => void foldOnce().catch(onError).finally(schedule));
+    cancel = clock.after(FOLD_MS, () => void foldOnce().catch(report).finally(schedule));
   };
   schedule();
 

@@ -68,21 +68,20 @@ type Step = {
 };
 
 /**
- * Folds the next entries of a partition. Returns whether there may be more. Another server that folds at the same time
- * does no harm: only the first to write does.
+ * Folds the next entries of a partition. Returns how many were taken: 0 if none is due. Another server that folds at the
+ * same time does no harm: only the first to write does.
  */
 export const foldStep = async (
   store: EventStore,
   partition: Partition,
   measured: MeasuredRuns,
   now: number,
-): Promise<boolean> => {
+): Promise<number> => {
   const expected = await store.cursor(partition);
   const read = await store.read(partition, expected, STEP_ENTRIES);
-  const due = dueOf(read, now).map(parseEntry);
-  const entries = firstOf(due);
+  const entries = firstOf(dueOf(read, now).map(parseEntry));
   const last = entries.at(-1);
-  if (last === undefined) return false;
+  if (last === undefined) return 0;
   const values: (Cell & { readonly value: string })[] = [];
   const step: Step = {
     load: cells => store.load(partition, cells),
@@ -94,14 +93,14 @@ export const foldStep = async (
   const events = inOrder(arrived.flatMap(eventsOf)).filter(({ unit }) => !erased.has(unit));
   const covariates = await foldProfiles(step, measured, events);
   for (const run of measured.byExperiment.values()) await foldRun(step, run, events, covariates);
-  const isWritten = await store.write(partition, {
+  await store.write(partition, {
     expected,
     cursor: last.id,
     values,
     removed: [...erased].flatMap(unit => cellsOf(unit, measured)),
     removedGroups: EXPIRED_DAYS.map(days => GROUPS.windows(dayOf(now) - days)),
   });
-  return !isWritten || entries.length < due.length || due.length === STEP_ENTRIES;
+  return entries.length;
 };
 
 /** Returns the entries until the first one that is still held, because the fold never goes back. */
