@@ -8,9 +8,11 @@ import {
   signIn,
   type PageOptions,
 } from './support/console-page.ts';
+import { conversion, givenMoments } from '../../../server/test/support/given-moments.ts';
 import { HOSTILE, setUpConsole } from './support/console-tests.ts';
 
-const tests = setUpConsole();
+const { given, source } = givenMoments();
+const tests = setUpConsole(async () => ({ momentsSource: source }));
 
 const open = async (path: string, options?: PageOptions, key?: string): Promise<Page> => {
   const page = await openPage(tests.browser, tests.url + path, options);
@@ -156,6 +158,48 @@ describe('experiments', () => {
     const start = page.getByRole('button', { name: 'Start' });
     expect(await start.getAttribute('aria-disabled')).toBe('true');
     expect(await start.getAttribute('title')).toContain('editor');
+  });
+});
+
+/** A running experiment whose treatment sells more than its control. */
+const runExperiment = async () => {
+  await create('flags', FLAG);
+  await create('metrics', BOUGHT);
+  await create('metrics', { ...BOUGHT, key: 'error', event: 'error', direction: 'decrease' });
+  const guardrail = { metric: 'error', role: 'guardrail', onHarm: 'warn' };
+  const metrics = [...EXPERIMENT.metrics, guardrail];
+  await create('experiments', { ...EXPERIMENT, metrics });
+  await tests.server.api('POST', '/experiments/checkout-2/start', { body: {} });
+  given.moments = {
+    units: { on: 30_000, off: 30_000 },
+    metrics: {
+      bought: { on: conversion(30_000, 3_600), off: conversion(30_000, 3_000) },
+      error: { on: conversion(30_000, 300), off: conversion(30_000, 310) },
+    },
+  };
+};
+
+describe('results', () => {
+  it('show what is known, with intervals, a verdict in words and the guardrails', async () => {
+    await runExperiment();
+    const page = await open('/experiments/checkout-2?env=production');
+    const row = page.getByRole('row').filter({ hasText: 'bought' });
+    await row.getByText('better').waitFor();
+    expect(await row.innerText()).toContain('+20%');
+    expect(await row.getByRole('img').getAttribute('aria-label')).toMatch(/^\+\d.* to \+\d/);
+    await page.getByText('The numbers of units fit the weights.').waitFor();
+    await page.getByText('watching').waitFor();
+    given.moments = { units: { on: 30_000, off: 20_000 } };
+    await page.reload();
+    await page.getByText('Do not trust these results.').waitFor();
+    await page.getByText('do not fit the weights').waitFor();
+  });
+
+  it.each(LAYOUTS)('have no barriers, and are as wide as the window, %o', async options => {
+    await runExperiment();
+    const page = await open('/experiments/checkout-2?env=production', options);
+    await page.locator('.interval').first().waitFor();
+    await expectLayout(page, 'results', options);
   });
 });
 

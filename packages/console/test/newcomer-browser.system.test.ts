@@ -35,7 +35,7 @@ describe('on Redis', () => {
 });
 
 function describeJourneys(open: () => Promise<Store>): void {
-  const tests = setUpConsole(open);
+  const tests = setUpConsole(async () => ({ store: await open() }));
   const read = async () => (await tests.server.api('GET', '/flags/new-checkout')).body;
   const evaluate = async () =>
     tests.server.request('POST', '/ofrep/v1/evaluate/flags/new-checkout', {

@@ -21,6 +21,7 @@ import {
   type ExperimentResponse,
   type ExperimentState,
 } from './experiments.ts';
+import { ResultsSection } from './results.tsx';
 
 const FROM = '/signed-in/experiments/$key';
 
@@ -75,6 +76,9 @@ const LoadedExperiment = ({ environment, name }: LoadedExperimentProps) => {
               </p>
             )}
             <Actions environment={environment} experiment={response} />
+            {response.run !== undefined && (
+              <ResultsSection environment={environment} experiment={name} />
+            )}
             <Design environment={environment} experiment={response} />
           </>
         )}

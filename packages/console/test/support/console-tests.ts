@@ -2,9 +2,10 @@ import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, expect } from 'vitest';
 
 import { builtConsole, type BuiltConsole } from '../../../../server/test/support/console.ts';
-import type { Store } from '../../../../server/src/store/store.ts';
 import { startServer, type TestServer } from '../../../../server/test/support/server.ts';
 import { closePages, startBrowser } from './console-page.ts';
+
+type ServerSetup = NonNullable<Parameters<typeof startServer>[0]>;
 
 /** What the tests of a file have in common, once they run. */
 export type ConsoleTests = {
@@ -16,10 +17,10 @@ export type ConsoleTests = {
 };
 
 /**
- * Starts a browser for the tests of a file, and for each of them a server that has the console. Its store is in memory
- * unless `openStore` opens another one.
+ * Starts a browser for the tests of a file, and for each of them a server that has the console. `setUp` returns
+ * what it has besides, such as another store than one in memory.
  */
-export const setUpConsole = (openStore?: () => Promise<Store>): ConsoleTests => {
+export const setUpConsole = (setUp?: () => Promise<ServerSetup>): ConsoleTests => {
   let built: BuiltConsole | undefined;
   let browser: Browser | undefined;
   let server: TestServer | undefined;
@@ -30,11 +31,7 @@ export const setUpConsole = (openStore?: () => Promise<Store>): ConsoleTests => 
   });
   afterAll(() => browser?.close());
   beforeEach(async () => {
-    const store = await openStore?.();
-    const started = await startServer({
-      console: begun(built).source,
-      ...(store === undefined ? {} : { store }),
-    });
+    const started = await startServer({ console: begun(built).source, ...(await setUp?.()) });
     server = started;
     url = await started.listen();
     return async () => {
