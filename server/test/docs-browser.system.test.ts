@@ -26,7 +26,7 @@ const newContext = (width = 1_440): Promise<BrowserContext> =>
 const open = async (context: BrowserContext): Promise<Page> => {
   const page = await context.newPage();
   await page.goto(url);
-  await page.waitForSelector('.opblock');
+  await page.waitForSelector('.opblock-tag');
   return page;
 };
 
@@ -39,6 +39,8 @@ const authorize = async (page: Page): Promise<void> => {
 
 /** Sends the example of an operation, and returns the status of the response. */
 const execute = async (page: Page, operation: string): Promise<string | null> => {
+  const [tag] = operation.split('-');
+  await page.locator(`#operations-tag-${tag}`).click();
   const block = page.locator(`#operations-${operation}`);
   await block.locator('.opblock-summary-control').click();
   await block.locator('.try-out__btn').click();
@@ -52,7 +54,7 @@ describe('/docs in a browser', () => {
     expect(await execute(page, 'Environments-environments-list')).toContain('401');
     await authorize(page);
     await page.reload();
-    await page.waitForSelector('.opblock');
+    await page.waitForSelector('.opblock-tag');
     expect(await execute(page, 'Flags-flags-create')).toContain('201');
     expect(await execute(page, 'Evaluation-evaluation-evaluate')).toContain('200');
   });

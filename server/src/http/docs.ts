@@ -72,6 +72,8 @@ const ui = SwaggerUIBundle({
   dom_id: '#api',
   validatorUrl: null,
   deepLinking: true,
+  // With more than about 130 operations at once, the page would stop rendering.
+  docExpansion: 'none',
   plugins: [storeKey],
   onComplete: () => {
     const stored = sessionStorage.getItem(STORED);
