@@ -109,12 +109,16 @@ def test_each_worker_sends_the_exposures_of_its_own_requests(
         # Without a unit, the rule does not serve.
         eventually(lambda: both_respond(port, "off", "READY", "streaming"), seconds=30)
         eventually(are_both_used, seconds=30)
-    # Workers send what is queued when they end.
-    exposed: dict[str, list[str]] = {}
-    for batch in server.batches:
-        units = [event["unit"] for event in batch["events"]]
-        exposed.setdefault(batch["instance"], []).extend(units)
-    assert sorted(map(sorted, exposed.values())) == sorted(map(sorted, served.values()))
+
+        def are_all_sent() -> bool:
+            exposed: dict[str, list[str]] = {}
+            for batch in server.batches:
+                units = [event["unit"] for event in batch["events"]]
+                exposed.setdefault(batch["instance"], []).extend(units)
+            return sorted(map(sorted, exposed.values())) == sorted(map(sorted, served.values()))
+
+        # Workers send what is queued every few seconds.
+        eventually(are_all_sent, seconds=30)
 
 
 def test_a_worker_that_replaces_another_starts_with_current_flags(server: FlagServer) -> None:
