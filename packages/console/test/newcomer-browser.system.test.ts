@@ -1,37 +1,27 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-
 import type { Page } from 'playwright-core';
 import { afterAll, describe, expect, it } from 'vitest';
 
-import { secureRandom } from '../../../server/src/random.ts';
-import { openSqliteStore } from '../../../server/src/store/sqlite/index.ts';
-import type { Store } from '../../../server/src/store/store.ts';
 import { useRedis } from '../../../server/test/redis/setup.ts';
 import { openStore } from '../../../server/test/redis/store.ts';
+import {
+  createSqliteStores,
+  newPrefix,
+  type Store,
+} from '../../../server/test/support/sqlite-store.ts';
 import { PASSWORD } from '../../../server/test/support/sign-in.ts';
 import { openPage, signIn } from './support/console-page.ts';
 import { expectSoon, setUpConsole } from './support/console-tests.ts';
 
-const directories: string[] = [];
-afterAll(() => {
-  for (const directory of directories) rmSync(directory, { recursive: true });
-});
-
-const openSqlite = async (): Promise<Store> => {
-  const directory = mkdtempSync(join(tmpdir(), 'pennon-newcomer-'));
-  directories.push(directory);
-  return openSqliteStore({ directory, random: secureRandom });
-};
+const sqlite = createSqliteStores();
+afterAll(sqlite.remove);
 
 describe('on the embedded store', () => {
-  describeJourneys(openSqlite);
+  describeJourneys(sqlite.open);
 });
 
 describe('on Redis', () => {
   const redis = useRedis();
-  describeJourneys(() => openStore(redis().url, { prefix: `test-${secureRandom(8)}` }));
+  describeJourneys(() => openStore(redis().url, { prefix: newPrefix() }));
 });
 
 function describeJourneys(open: () => Promise<Store>): void {
