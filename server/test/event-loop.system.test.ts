@@ -11,7 +11,7 @@ import { ADMIN_KEY, startServer } from './support/server.ts';
 /** The bound is 50 ms. Here the client and the tests are part of the process. */
 const MAX_TURN_MS = 100;
 const FLAGS = 4_000;
-/** How often a request for a large response is sent at most. */
+/** How often a large request, or a request for a large response, is sent at most. */
 const RUNS = 3;
 
 const redis = useRedis();
@@ -39,18 +39,25 @@ describe.each([
       const response = await fetch(url + path, init);
       return { status: response.status, bytes: (await response.arrayBuffer()).byteLength };
     };
-    const first = largeImport(FLAGS, {});
-    const second = largeImport(FLAGS, { enabled: false });
-    for (const body of [first, second]) {
-      const { result, ms } = await longestTurnMs(() => send('/api/v1/import?overwrite=true', body));
-      expect([name, result.status, ms < MAX_TURN_MS || ms]).toEqual([name, 200, true]);
-    }
-    const read = await longestTurnMs(() => send('/api/v1/flag-set?environment=production'));
-    expect(read.result.bytes).toBeGreaterThan(FLAGS * 3_000);
-    expect(read.ms < MAX_TURN_MS || read.ms).toBe(true);
-    const overview = await longestTurnMs(() => send('/api/v1/overview'));
-    expect(overview.result.bytes).toBeGreaterThan(FLAGS * 200);
-    expect(overview.ms < MAX_TURN_MS || overview.ms).toBe(true);
+    const imported = (body: Uint8Array<ArrayBuffer>) => async () =>
+      expect((await send('/api/v1/import?overwrite=true', body)).status).toBe(200);
+    const read = (path: string, bytes: number) => async () =>
+      expect((await send(path)).bytes).toBeGreaterThan(bytes);
+    const steps: Record<string, () => Promise<void>> = {
+      create: imported(largeImport(FLAGS, {})),
+      change: imported(largeImport(FLAGS, { enabled: false })),
+      'flag set': read('/api/v1/flag-set?environment=production', FLAGS * 3_000),
+      overview: read('/api/v1/overview', FLAGS * 200),
+    };
+    // A major garbage collection can be part of a turn, but not of the same one in each run.
+    const shortest = new Map<string, number>();
+    const long = () => [...shortest].filter(([, ms]) => ms >= MAX_TURN_MS);
+    for (let run = 0; run === 0 || (run < RUNS && long().length > 0); run += 1)
+      for (const [step, work] of Object.entries(steps)) {
+        const { ms } = await longestTurnMs(work);
+        shortest.set(step, Math.min(ms, shortest.get(step) ?? ms));
+      }
+    expect([name, ...long()]).toEqual([name]);
   });
 });
 

@@ -72,6 +72,9 @@ const expectSurvival = async (
   await expectOneEntryForEachFlag(store, ledger);
 };
 
+/** Until a former master has noticed, it accepts writes, which are lost, and closes no connection. */
+const isReplica = (server: RedisProcess): boolean => server.cli('role').startsWith('slave');
+
 /** Every flag was created by one change with one audit entry. */
 const expectOneEntryForEachFlag = async (
   store: Store,
@@ -120,6 +123,7 @@ describe('behind Sentinels', () => {
       old.pause();
       await eventually(() => redis().master() !== old.port);
       old.resume();
+      await eventually(() => isReplica(old));
     });
   });
 });
@@ -182,6 +186,7 @@ describe('in a Cluster', () => {
         ),
       );
       old?.resume();
+      await eventually(() => old !== undefined && isReplica(old));
     });
   });
 });
