@@ -84,6 +84,16 @@ it('filters by flag, segment, actor, action and time, and pages', async () => {
   expect(second.body.nextCursor).toBeNull();
 });
 
+it('filters by ramp, which has the key of its flag here', async () => {
+  await using server = await startServer();
+  await server.api('POST', '/flags', { body: { key: 'one', enabled: true } });
+  const steps = [{ share: 5, holdMinutes: 60 }];
+  const body = { key: 'one', flag: 'one', rule: 'release', treatment: 'on', steps };
+  expect((await server.api('POST', '/ramps', { body })).status).toBe(201);
+  expect(actions(await server.api('GET', '/audit?ramp=one'))).toEqual(['ramp.create one']);
+  expect(actions(await server.api('GET', '/audit?experiment=one'))).toEqual([]);
+});
+
 it('ends a page before its entries have more than 1 MiB, and the next page continues there', async () => {
   await using server = await startServer();
   const variants = Object.fromEntries(
@@ -117,6 +127,7 @@ it.each([
   'action=flag.explode',
   'from=yesterday',
   'flag=a&segment=b',
+  'segment=a&ramp=b',
   'who=me',
 ])('rejects the query ?%s', async query => {
   await using server = await startServer();

@@ -18,9 +18,11 @@ export type AuditServices = {
   readonly control: Replica<'control'>;
 };
 
-export type AuditFilter = {
-  readonly flag?: string | undefined;
-  readonly segment?: string | undefined;
+/** What the changes of one can be listed of, by its key. */
+export const FILTERED_KINDS = ['flag', 'segment', 'experiment', 'ramp'] as const;
+type FilteredKind = (typeof FILTERED_KINDS)[number];
+
+export type AuditFilter = { readonly [kind in FilteredKind]?: string | undefined } & {
   readonly actor?: string | undefined;
   readonly onBehalfOf?: string | undefined;
   readonly action?: AuditAction | undefined;
@@ -188,12 +190,14 @@ const positionAfter = ({ lastIds, lastAt }: Position, page: readonly Found[]): P
   lastAt: page.at(-1)?.at ?? lastAt,
 });
 
-const queryOf = ({ flag, segment, actor, onBehalfOf, action, from, until }: AuditFilter) => ({
-  ...(flag === undefined ? {} : { kind: 'flag' as const, key: flag }),
-  ...(segment === undefined ? {} : { kind: 'segment' as const, key: segment }),
-  actor,
-  onBehalfOf,
-  action,
-  from: from === undefined ? undefined : Date.parse(from),
-  until: until === undefined ? undefined : Date.parse(until),
-});
+const queryOf = ({ actor, onBehalfOf, action, from, until, ...keys }: AuditFilter) => {
+  const kind = FILTERED_KINDS.find(each => keys[each] !== undefined);
+  return {
+    ...(kind !== undefined && { kind, key: keys[kind] }),
+    actor,
+    onBehalfOf,
+    action,
+    from: from === undefined ? undefined : Date.parse(from),
+    until: until === undefined ? undefined : Date.parse(until),
+  };
+};

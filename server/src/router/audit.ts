@@ -8,7 +8,7 @@ import {
 } from '@pennon/schema';
 import { z } from 'zod';
 
-import { listAudit } from '../audit/list.ts';
+import { FILTERED_KINDS, listAudit } from '../audit/list.ts';
 import { inSlices } from './output.ts';
 import { procedure, router } from './procedure.ts';
 import { page, paging } from './schemas.ts';
@@ -45,6 +45,8 @@ export const audit = router({
           ),
         flag: Key.optional(),
         segment: Key.optional(),
+        experiment: Key.optional(),
+        ramp: Key.optional(),
         actor: z
           .string()
           .min(1)
@@ -56,9 +58,11 @@ export const audit = router({
         from: Instant.optional().describe('At or after this time.'),
         until: Instant.optional().describe('Before this time.'),
       })
-        .refine(({ flag, segment }) => flag === undefined || segment === undefined, {
-          path: ['segment'],
-          error: 'cannot be combined with "flag"',
+        .superRefine((filter, context) => {
+          const [first, second] = FILTERED_KINDS.filter(kind => filter[kind] !== undefined);
+          if (second === undefined) return;
+          const message = `cannot be combined with "${first}"`;
+          context.addIssue({ code: 'custom', path: [second], message });
         })
         .refine(isPeriod, { path: ['until'], error: 'must not be before "from"' }),
     )
