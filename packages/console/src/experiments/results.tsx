@@ -7,11 +7,12 @@ import { Loaded, Section } from '../components/section.tsx';
 import { formatNumber, formatPercentage } from '../i18n/format.ts';
 import { t } from '../i18n/i18n.ts';
 import { formatTime } from '../i18n/time.ts';
+import { GuardrailList } from './guardrail-list.tsx';
+import { shortNumber } from './numbers.ts';
 
 type Results = ApiOutputs['experiments']['getResults'];
 type MetricResults = Results['metrics'][number];
 type Comparison = MetricResults['comparisons'][number];
-type GuardrailResults = Results['guardrails'][number];
 
 /** Events are folded as often. */
 const REFRESH_MS = 15_000;
@@ -63,7 +64,12 @@ const Shown = ({ results }: { readonly results: Results }) => {
       <div className={isTrusted ? undefined : 'untrusted'}>
         <Comparisons metrics={metrics} />
       </div>
-      {guardrails.length > 0 && <Guardrails guardrails={guardrails} />}
+      {guardrails.length > 0 && (
+        <>
+          <h3>{t('results.guardrails')}</h3>
+          <GuardrailList guardrails={guardrails} />
+        </>
+      )}
       <p className="hint">{t(`results.promise.${results.method}`)}</p>
     </>
   );
@@ -184,11 +190,6 @@ const ComparisonRow = ({ metric, comparison, scale }: ComparisonRowProps) => {
   );
 };
 
-const SIGNIFICANT_DIGITS = 4;
-
-const shortNumber = (value: number | null): string =>
-  value === null ? '–' : formatNumber(Number(value.toPrecision(SIGNIFICANT_DIGITS)));
-
 const signedPercentage = (share: number | null): string => {
   if (share === null) return '–';
   return share > 0 ? `+${formatPercentage(share)}` : formatPercentage(share);
@@ -216,37 +217,3 @@ const Interval = ({ comparison, scale }: Omit<ComparisonRowProps, 'metric'>) => 
     </>
   );
 };
-
-const Guardrails = ({ guardrails }: { readonly guardrails: readonly GuardrailResults[] }) => (
-  <>
-    <h3>{t('results.guardrails')}</h3>
-    <ul className="items">
-      {guardrails.map(({ metric, variant, status, evidence, needed }) => (
-        <li key={`${metric} ${variant}`} className="item">
-          <div className="item-about">
-            <strong>
-              <bdi>{`${metric} · ${variant}`}</bdi>
-            </strong>
-            <span className="hint">
-              {needed === null
-                ? t('results.noEvidence')
-                : t('results.evidence', {
-                    evidence: shortNumber(evidence),
-                    needed: shortNumber(needed),
-                  })}
-            </span>
-            {needed !== null && (
-              <meter
-                min={0}
-                max={needed}
-                value={Math.min(evidence ?? 0, needed)}
-                aria-label={t('results.guardrail', { metric })}
-              />
-            )}
-          </div>
-          <span className={`badge ${status}`}>{t(`results.status.${status}`)}</span>
-        </li>
-      ))}
-    </ul>
-  </>
-);
