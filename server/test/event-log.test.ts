@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+
 import { expect, it } from 'vitest';
 
 import type { Store } from '../src/store/store.ts';
@@ -35,13 +37,19 @@ const variantOf = async (server: TestServer, unit: string): Promise<string> => {
 };
 
 let sequence = 0;
-const send = async (server: TestServer, clock: FakeClock, events: readonly object[]) => {
+const send = async (
+  server: TestServer,
+  clock: FakeClock,
+  events: readonly object[],
+  hashedUnits = false,
+) => {
   sequence += 1;
   const timeMs = clock.now();
   const body = {
     instance: 'instance-0123456789',
     sequence,
     sentAtMs: timeMs,
+    hashedUnits,
     events: events.map(event => ({ timeMs, ...event })),
   };
   const sent = await server.api('POST', '/events', { body });
@@ -149,6 +157,43 @@ it('only an administrator reads and erases events', async () => {
     const body = { attribute: 'targetingKey', unit: 'user-1' };
     expect((await server.api('POST', '/events/erase', { key, body })).status).toBe(403);
   }
+});
+
+const find = async (server: TestServer, unit: string) => {
+  const { status, body } = await server.api('POST', '/experiments/ab/unit', { body: { unit } });
+  return [status, body];
+};
+
+it('a unit is looked up by its value, hashed by the sender or not', async () => {
+  await using started = await start();
+  const { server, clock } = started;
+  await fill(started);
+  await send(server, clock, [bought('user-1')]);
+  const hashed = createHash('sha256').update('ada').digest('hex');
+  await send(server, clock, [{ ...(await exposure(server, 'ada')), unit: hashed }], true);
+  const firstAt = new Date(clock.now()).toISOString();
+  const variant = await variantOf(server, 'user-1');
+  expect(await find(server, 'user-1')).toEqual([
+    200,
+    expect.objectContaining({ attribute: 'targetingKey', assigned: variant, exposure: null }),
+  ]);
+  await fold(clock);
+  expect(await find(server, 'user-1')).toEqual([
+    200,
+    {
+      experiment: 'ab',
+      run: expect.any(String),
+      attribute: 'targetingKey',
+      assigned: variant,
+      exposure: { variant, firstAt, quarantined: false, settled: false },
+      metrics: [{ metric: 'bought', value: 2, denominator: null, countsFrom: expect.any(String) }],
+    },
+  ]);
+  expect((await find(server, 'ada'))[1].exposure.variant).toBe(await variantOf(server, 'ada'));
+  expect(await find(server, '')).toEqual([400, expect.anything()]);
+  const key = await server.keyOf('editor');
+  const refused = await server.api('POST', '/experiments/ab/unit', { key, body: { unit: 'ada' } });
+  expect(refused.status).toBe(403);
 });
 
 it('an erased unit has no state and is in no export, and counts as new afterwards', async () => {

@@ -533,6 +533,7 @@ describe('the health of an experiment', () => {
       rejected: { tooOld: 4 },
       unknownEvents: ['bougth'],
       lagSeconds: 2,
+      units: { bySdk: given.health.unitsBySdk, byDay: given.health.unitsByDay },
       sampleRatio: {
         all: { mismatch: false },
         bySdk: { 'node 1.0.0': { mismatch: false }, 'web 1.0.0': { mismatch: true } },

@@ -278,6 +278,7 @@ const PROBES: Readonly<Record<string, (names: Names) => object[]>> = {
   'experiments.getSeries': runProbes({}),
   'experiments.getHealth': runProbes({}),
   'experiments.putStatistics': runProbes({ units: {}, metrics: {} }),
+  'experiments.unit': runProbes({ unit: 'u' }),
   'experiments.plan': () => [
     { kind: 'conversion', baseline: 0.1, effect: 0.05, unitsPerDay: 1_000 },
   ],

@@ -84,6 +84,7 @@ const PROCEDURES: Record<string, Role[]> = {
   'experiments.getHealth': readers,
   'experiments.putStatistics': writers,
   'experiments.plan': readers,
+  'experiments.unit': admins,
   'experiments.results': readers,
   'ramps.create': writers,
   'ramps.list': readers,

@@ -4,7 +4,7 @@ import { AnalysisMethod, ExperimentState, MetricRole, OnHarm } from './experimen
 import { LIMITS } from './limits.ts';
 import { MetricDirection } from './metric.ts';
 import { strictObject } from './strict-object.ts';
-import { Instant, Key, Name } from './text.ts';
+import { Instant, Key, Name, text } from './text.ts';
 
 const number = z.number().nullable();
 const counts = z.record(z.string(), z.int());
@@ -190,6 +190,10 @@ export const ResultsHealth = strictObject({
   rejected: counts.describe('Events that the server refused, by code.'),
   lagSeconds: z.int(),
   unknownEvents: z.array(z.string()).describe('Names of tracking events that no metric has.'),
+  units: strictObject({
+    bySdk: z.record(z.string(), counts),
+    byDay: z.record(z.string(), counts).describe('By the UTC day of the first exposure.'),
+  }).describe('Units by what they were first exposed with, and by variant.'),
   sampleRatio: strictObject({
     all: SampleRatio,
     bySdk: z.record(z.string(), SampleRatio),
@@ -197,6 +201,42 @@ export const ResultsHealth = strictObject({
   }),
 }).meta({ id: 'ResultsHealth' });
 export type ResultsHealth = z.infer<typeof ResultsHealth>;
+
+/** A unit whose part in a run is looked up. It is in the body, so that no log of requests has it. */
+export const UnitLookup = strictObject({
+  unit: text(1, LIMITS.unitLength).describe('The value of the attribute that is randomised.'),
+}).meta({ id: 'UnitLookup' });
+export type UnitLookup = z.infer<typeof UnitLookup>;
+
+/** What is known of one unit in the current run of an experiment. */
+export const UnitInRun = strictObject({
+  experiment: z.string(),
+  run: z.string(),
+  attribute: z.string().describe('The attribute that is randomised.'),
+  assigned: z
+    .string()
+    .nullable()
+    .describe('The variant for this unit if the conditions hold; null: not in the percentage.'),
+  exposure: strictObject({
+    variant: z.string(),
+    firstAt: Instant,
+    quarantined: z
+      .boolean()
+      .describe('Whether it saw several variants, so it counts in no metric.'),
+    settled: z.boolean().describe('Whether its windows are over, so its values are not kept.'),
+  })
+    .nullable()
+    .describe('Null: no exposure of it was folded.'),
+  metrics: z.array(
+    strictObject({
+      metric: z.string(),
+      value: z.number().describe('What it counts: capped, and of a ratio the numerator.'),
+      denominator: z.number().nullable().describe('Only of a ratio.'),
+      countsFrom: Instant.describe('When its window is over, and it is part of the results.'),
+    }),
+  ),
+}).meta({ id: 'UnitInRun' });
+export type UnitInRun = z.infer<typeof UnitInRun>;
 
 const finite = z.number();
 const atLeast0 = z.number().min(0, 'must be at least 0');

@@ -7,6 +7,7 @@ import type { Replica } from '../replication/replica.ts';
 import { isTransient, type Ledger, type Snapshot } from '../store/store.ts';
 import type { AcceptServices } from './accept.ts';
 import type { EventStore, Partition } from '../store/event-store.ts';
+import { findUnit } from './find-unit.ts';
 import { foldStep, loadCohorts, loadHealth } from './fold-step.ts';
 import { addRefused, environmentHealthIn, runHealthIn, sumRunHealth } from './health.ts';
 import { findRun, measuredRuns, type MeasuredRun, type MeasuredRuns } from './measured-runs.ts';
@@ -51,6 +52,7 @@ export const createEvents = (deps: EventsDeps): Events => {
   };
   const ledgerOf = (environment: string): Ledger<'flagSet'> =>
     registry.find(environment).replica.ledger;
+  const secretOf = ({ id }: Ledger<'flagSet'>): string => `${cursorSecret(control)} ${id}`;
   const partitionsOf = (ledger: Ledger<'flagSet'>): Partition[] =>
     Array.from({ length: store.partitions }, (_, number) => ({ ledger, number }));
 
@@ -107,7 +109,7 @@ export const createEvents = (deps: EventsDeps): Events => {
     store,
     ledgerOf,
     measuredIn,
-    secretOf: ({ id }) => `${cursorSecret(control)} ${id}`,
+    secretOf,
     keepsUnits,
     fold: foldOnce,
     async moments(ref, at) {
@@ -143,6 +145,12 @@ export const createEvents = (deps: EventsDeps): Events => {
     async environmentHealth(ledger) {
       const { rejected, dropped, unknownEvents } = await environmentHealth(ledger);
       return { rejected, dropped, unknownEvents, lagMs: await lagMs(ledger) } satisfies EventHealth;
+    },
+    async unit(ref, unit) {
+      const run = runOf(ref);
+      if (run === undefined) return { assigned: null, exposure: null, metrics: [] };
+      const secret = secretOf(ref.ledger);
+      return findUnit({ store, ledger: ref.ledger, secret }, run, unit);
     },
     clear: ledger => store.clear(ledger),
     async close() {

@@ -12,6 +12,7 @@ import {
   type FoldEvent,
   type Profile,
   type TrackEvent,
+  type UnitState,
 } from '@pennon/statistics/fold';
 
 import { EMPTY_WINDOW, withReport, type ReportWindow } from '../store/usage-store.ts';
@@ -361,4 +362,16 @@ export const loadHealth = async (
   const group = run === undefined ? GROUPS.environment : GROUPS.health(run);
   const [text] = await store.load(partition, [{ group, field: ALL }]);
   return text;
+};
+
+/** Returns what is stored of a unit in a run. */
+export const loadUnit = async (
+  store: EventStore,
+  partition: Partition,
+  run: MeasuredRun,
+  unit: string,
+): Promise<UnitState | undefined> => {
+  const [text] = await store.load(partition, [stateCell(run, unit)]);
+  const sources = run.folded.metrics.map(metric => metric.sources.length);
+  return text === undefined ? undefined : stateIn(text, run.variants, sources);
 };

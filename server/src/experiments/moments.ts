@@ -45,6 +45,26 @@ export type RunHealth = {
   readonly unitsByDay: Readonly<Record<string, Readonly<Record<string, number>>>>;
 };
 
+/** What is known of one unit of a run. */
+export type RunUnit = {
+  /** The variant that the rule serves the unit if its conditions hold; null if it serves none. */
+  readonly assigned: string | null;
+  readonly exposure: {
+    readonly variant: string;
+    readonly firstMs: number;
+    readonly quarantined: boolean;
+    readonly settled: boolean;
+  } | null;
+  readonly metrics: readonly {
+    readonly metric: string;
+    readonly value: number;
+    /** Null unless the metric is a ratio. */
+    readonly denominator: number | null;
+    /** When the unit is part of the results. */
+    readonly countsFromMs: number;
+  }[];
+};
+
 /** What happened to the events of an environment. */
 export type EventHealth = {
   /** Rejected events by code. */
@@ -61,4 +81,6 @@ export interface MomentsSource {
   moments(ref: RunRef, at: number): Promise<RunMoments>;
   health(ref: RunRef): Promise<RunHealth>;
   environmentHealth(ledger: Ledger<'flagSet'>): Promise<EventHealth>;
+  /** Returns what is known of a unit, by the value of the attribute that is randomised. */
+  unit(ref: RunRef, unit: string): Promise<RunUnit>;
 }

@@ -8,6 +8,8 @@ import {
   ResultsHealth,
   ResultsSeries,
   strictObject,
+  UnitInRun,
+  UnitLookup,
 } from '@pennon/schema';
 import { z } from 'zod';
 
@@ -16,6 +18,7 @@ import { followResults } from '../experiments/follow-results.ts';
 import { planSize } from '../experiments/plan-size.ts';
 import { readResults } from '../experiments/results.ts';
 import { readHealth, readSeries } from '../experiments/series.ts';
+import { readUnit } from '../experiments/unit.ts';
 import { inSlices } from './output.ts';
 import { procedure, router } from './procedure.ts';
 import { environment } from './schemas.ts';
@@ -58,6 +61,20 @@ export const experimentResults = router({
     .input(strictObject(target))
     .output(ResultsHealth)
     .query(({ ctx, input }) => readHealth(ctx.services, ctx.caller, input)),
+
+  unit: procedure({
+    permission: 'events.read',
+    rest: {
+      method: 'POST',
+      path: '/experiments/{key}/unit',
+      tag,
+      summary: 'Look up one unit in the current run of an experiment',
+      example: { unit: 'ada' },
+    },
+  })
+    .input(strictObject({ ...target, ...UnitLookup.shape }))
+    .output(UnitInRun)
+    .mutation(({ ctx, input }) => readUnit(ctx.services, ctx.caller, input)),
 
   putStatistics: procedure({
     permission: 'experiments.write',

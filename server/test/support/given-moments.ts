@@ -4,6 +4,7 @@ import type {
   MomentsSource,
   RunHealth,
   RunMoments,
+  RunUnit,
 } from '../../src/experiments/moments.ts';
 import { NO_EVENTS } from './no-events.ts';
 
@@ -11,6 +12,7 @@ type Given = {
   moments: Partial<RunMoments>;
   health: Partial<RunHealth>;
   environment: Partial<EventHealth>;
+  units: Readonly<Record<string, RunUnit>>;
 };
 
 /** A source of moments that a test sets. `of` computes them by the time of the look. */
@@ -19,6 +21,7 @@ export const givenMoments = () => {
     moments: {},
     health: {},
     environment: {},
+    units: {},
   };
   const source: MomentsSource = {
     async moments(ref, at) {
@@ -31,6 +34,7 @@ export const givenMoments = () => {
       ...(await NO_EVENTS.environmentHealth(ledger)),
       ...given.environment,
     }),
+    unit: async (ref, unit) => given.units[unit] ?? NO_EVENTS.unit(ref, unit),
   };
   return { given, source };
 };

@@ -27,4 +27,5 @@ export const NO_EVENTS: MomentsSource = {
     unknownEvents: [],
     lagMs: 0,
   }),
+  unit: async () => ({ assigned: null, exposure: null, metrics: [] }),
 };

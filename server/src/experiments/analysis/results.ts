@@ -65,6 +65,7 @@ export const computeHealth = (input: HealthInput): ResultsHealth => {
     dropped: { ...environment.dropped },
     rejected: { ...environment.rejected },
     unknownEvents: [...environment.unknownEvents],
+    units: { bySdk: countsOf(unitsBySdk), byDay: countsOf(unitsByDay) },
     lagSeconds: Math.round(input.lagMs / SECOND_MS),
     sampleRatio: {
       all: sampleRatioOf(input, input.units),
@@ -73,3 +74,8 @@ export const computeHealth = (input: HealthInput): ResultsHealth => {
     },
   };
 };
+
+const countsOf = (
+  groups: Readonly<Record<string, Readonly<Record<string, number>>>>,
+): Record<string, Record<string, number>> =>
+  Object.fromEntries(Object.entries(groups).map(([name, units]) => [name, { ...units }]));
