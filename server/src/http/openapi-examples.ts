@@ -118,6 +118,7 @@ export const BODY_EXAMPLES: Readonly<Record<string, JsonObject>> = {
       },
     },
   },
+  'experiments-unit': { unit: 'ada' },
   'experiments-decide': { variant: 'on' },
   'ramps-create': { key: RAMP, ...ramp },
   'ramps-replace': ramp,

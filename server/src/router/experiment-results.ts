@@ -69,7 +69,6 @@ export const experimentResults = router({
       path: '/experiments/{key}/unit',
       tag,
       summary: 'Look up one unit in the current run of an experiment',
-      example: { unit: 'ada' },
     },
   })
     .input(strictObject({ ...target, ...UnitLookup.shape }))
